@@ -1,0 +1,63 @@
+/*
+ * rpc.h - one call as the generated glue and the handlers see it, and the method table's row.
+ *
+ * A call is decoded into its own arena, checked by the generated validator and handed to one
+ * typed handler (gen/cri_rpc.h).  It is answered exactly once, from any thread, by rpc_reply,
+ * rpc_reply_bytes or rpc_fail; the request and everything taken from the call's arena live
+ * until then.
+ */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct arena;
+struct rpc_call;
+
+enum rpc_kind {
+	RPC_KIND_EVENT,  /* raises an event of a machine, answered by its `reply` */
+	RPC_KIND_READ,   /* answered at once from a snapshot of the store */
+	RPC_KIND_DIRECT, /* work beside the machines, answered when it is done */
+	RPC_KIND_UNIMPLEMENTED,
+};
+
+struct rpc_method {
+	const char *path; /* "/runtime.v1.RuntimeService/Version" */
+	const char *name; /* "Version" */
+	const ProtobufCMessageDescriptor *request;
+	const ProtobufCMessageDescriptor *response;
+	bool server_streaming;
+	enum rpc_kind kind;
+	const char *machine; /* for RPC_KIND_EVENT, else NULL */
+	int event;           /* index in the machine's events, else -1 */
+	/* true: fine.  false: msg says which field and which rule. */
+	bool (*validate)(const ProtobufCMessage *req, char *msg, size_t size);
+	/* 0: answered or will be answered; <0: e is filled and the caller answers. */
+	int (*handle)(struct rpc_call *call, const ProtobufCMessage *req, struct err *e);
+};
+
+/* The method this call is for. */
+const struct rpc_method *rpc_call_method(const struct rpc_call *call);
+
+/* Memory that lives until the call is answered; aborts when the call's cap is passed is never
+ * the case: it returns NULL and the caller fails the call with ERR_EXHAUSTED. */
+struct arena *rpc_call_arena(struct rpc_call *call);
+
+/* CLOCK_REALTIME ns after which the client no longer waits; INT64_MAX: none. */
+int64_t rpc_call_deadline(const struct rpc_call *call);
+
+/* True once the client has gone (cancel, deadline, connection lost).  The work goes on. */
+bool rpc_call_cancelled(const struct rpc_call *call);
+
+/* Answer with a message; packed at once, so resp may live on the caller's stack. */
+void rpc_reply(struct rpc_call *call, const ProtobufCMessage *resp);
+
+/* Answer with bytes that already are a packed response message; copied. */
+void rpc_reply_bytes(struct rpc_call *call, const void *data, size_t size);
+
+/* Answer with a status. */
+void rpc_fail(struct rpc_call *call, const struct err *e);

@@ -1,0 +1,31 @@
+/*
+ * buf.h - a growing byte buffer; always NUL-terminated behind its length, so text is text.
+ */
+#pragma once
+
+#include <stdarg.h>
+#include <stddef.h>
+
+struct buf {
+	char *data; /* NULL while empty */
+	size_t len, cap;
+};
+
+#define BUF_NULL ((struct buf){ .data = NULL })
+
+/* Frees the memory and leaves BUF_NULL; safe on BUF_NULL. */
+void buf_done(struct buf *b);
+void buf_add(struct buf *b, const void *data, size_t size);
+void buf_puts(struct buf *b, const char *s);
+void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+/* Room for size more bytes; returns where they go.  Call buf_commit with what was written. */
+void *buf_reserve(struct buf *b, size_t size);
+void buf_commit(struct buf *b, size_t size);
+/* Drop size bytes from the front. */
+void buf_consume(struct buf *b, size_t size);
+/* The data as a malloc'ed string the caller frees; the buffer is empty after it.  Never NULL. */
+char *buf_take(struct buf *b);
+/* s without its bytes that are not printable ASCII or UTF-8 text, for an error text: newlines become " | ". */
+void buf_add_clean(struct buf *b, const char *s, size_t size);
+#define _cleanup_buf_ __attribute__((cleanup(buf_done)))

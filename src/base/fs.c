@@ -1,0 +1,207 @@
+/*
+ * fs.c - see fs.h.
+ */
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+
+int fs_read_file(const char *path, size_t max, struct buf *ret, struct err *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	size_t total = 0;
+
+	if (fd < 0 && errno == ENOENT)
+		return 1;
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open %s", path);
+	for (;;) {
+		size_t room = MIN(max + 1 - total, (size_t)64 * 1024);
+		ssize_t n = read(fd, buf_reserve(ret, room), room);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(e, ERR_INTERNAL, errno, "read %s", path);
+		if (n == 0)
+			return 0;
+		buf_commit(ret, (size_t)n);
+		total += (size_t)n;
+		if (total > max)
+			return err_set(e, ERR_RANGE, "%s is larger than %zu bytes", path, max);
+	}
+}
+
+int fs_write_all(int fd, const void *data, size_t size)
+{
+	const char *p = data;
+
+	while (size) {
+		ssize_t n = write(fd, p, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		p += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+int fs_sync_dir(const char *path, struct err *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "sync directory %s", path);
+	return 0;
+}
+
+static int replace_in(const char *dir, const char *tmp, const char *path, const void *data,
+		      size_t size, mode_t mode, bool durable, struct err *e)
+{
+	_cleanup_close_ int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+				      mode);
+
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "create %s", tmp);
+	if (fchmod(fd, mode) < 0 || fs_write_all(fd, data, size) < 0 ||
+	    (durable && fsync(fd) < 0) || rename(tmp, path) < 0) {
+		int r = err_errno(e, ERR_INTERNAL, errno, "write %s", path);
+
+		unlink(tmp);
+		return r;
+	}
+	return durable ? fs_sync_dir(dir, e) : 0;
+}
+
+int fs_replace_file(const char *path, const void *data, size_t size, mode_t mode, bool durable,
+		    struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *dir = slash > path ? xstrndup(path, (size_t)(slash - path))
+						: xstrdup(slash ? "/" : ".");
+	_cleanup_free_ char *tmp = xasprintf("%s.%d.new", path, (int)gettid());
+
+	return replace_in(dir, tmp, path, data, size, mode, durable, e);
+}
+
+int fs_write_existing(const char *path, const char *text, struct err *e)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+	size_t size = strlen(text);
+
+	if (fd < 0 || write(fd, text, size) != (ssize_t)size)
+		return err_errno(e, ERR_INTERNAL, errno, "write \"%s\" to %s", text, path);
+	return 0;
+}
+
+int fs_mkdir_all(const char *path, mode_t mode, struct err *e)
+{
+	_cleanup_free_ char *p = xstrdup(path);
+
+	for (char *s = p + 1; *s; s++) {
+		if (*s != '/')
+			continue;
+		*s = '\0';
+		if (mkdir(p, mode) < 0 && errno != EEXIST)
+			return err_errno(e, ERR_INTERNAL, errno, "mkdir %s", p);
+		*s = '/';
+	}
+	if (mkdir(p, mode) < 0 && errno != EEXIST)
+		return err_errno(e, ERR_INTERNAL, errno, "mkdir %s", p);
+	return 0;
+}
+
+static int remove_children(int fd, dev_t dev, const char *path, struct err *e);
+
+static int remove_entry(int parent, const char *name, dev_t dev, const char *path, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	int r;
+
+	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_errno(e, ERR_INTERNAL, errno, "remove %s below %s", name, path);
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open %s below %s", name, path);
+	if (st.st_dev != dev)
+		return err_set(e, ERR_PRECONDITION, "%s below %s is a mount: unmount it first",
+			       name, path);
+	r = remove_children(fd, dev, path, e);
+	if (r < 0)
+		return r;
+	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_errno(e, ERR_INTERNAL, errno, "remove %s below %s", name, path);
+	return 0;
+}
+
+static int remove_children(int fd, dev_t dev, const char *path, struct err *e)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *d;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0 || !(dir = fdopendir(copy)))
+		return err_errno(e, ERR_INTERNAL, errno, "list %s", path);
+	while ((d = readdir(dir))) {
+		int r;
+
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+			continue;
+		r = remove_entry(fd, d->d_name, dev, path, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int fs_remove_tree(const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return 0;
+		return err_errno(e, ERR_INTERNAL, errno, "stat %s", path);
+	}
+	return remove_entry(AT_FDCWD, path, st.st_dev, path, e);
+}
+
+bool fs_exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+bool fs_path_is_clean(const char *path)
+{
+	if (path[0] != '/' || strlen(path) >= PATH_MAX)
+		return false;
+	for (const char *p = path; *p;) {
+		size_t n;
+
+		if (*p++ != '/')
+			return false;
+		n = strcspn(p, "/");
+		if ((n == 0 && path[1]) || (n == 1 && p[0] == '.') ||
+		    (n == 2 && p[0] == '.' && p[1] == '.'))
+			return false;
+		for (size_t i = 0; i < n; i++)
+			if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+				return false;
+		p += n;
+	}
+	return true;
+}

@@ -1,0 +1,61 @@
+/*
+ * fs.h - descriptors and small files.  Every descriptor is close-on-exec.
+ */
+#pragma once
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/util.h"
+
+struct buf;
+
+static inline void close_fdp(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+#define _cleanup_close_ _cleanup_(close_fdp)
+
+static inline void closedirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+#define _cleanup_closedir_ _cleanup_(closedirp)
+
+/* Append a whole file of at most max bytes; a larger one is ERR_RANGE.
+ * 1: it does not exist (e is not filled). */
+int fs_read_file(const char *path, size_t max, struct buf *ret, struct err *e);
+
+/* Replace path as a whole: temporary file in the same directory, fsync of file and (durable)
+ * directory, rename.  durable=false leaves both fsyncs out, for tmpfs. */
+int fs_replace_file(const char *path, const void *data, size_t size, mode_t mode, bool durable,
+		    struct err *e);
+
+/* Write into an existing file (cgroup, proc, sysctl) with one write(2). */
+int fs_write_existing(const char *path, const char *text, struct err *e);
+
+/* mkdir -p; existing directories are kept as they are. */
+int fs_mkdir_all(const char *path, mode_t mode, struct err *e);
+
+/* rm -rf below and including path without following links or crossing into other mounts;
+ * a missing path is success. */
+int fs_remove_tree(const char *path, struct err *e);
+
+/* Write all or fail with errno: 0 or -1. */
+int fs_write_all(int fd, const void *data, size_t size);
+
+/* fsync of the directory. */
+int fs_sync_dir(const char *path, struct err *e);
+
+bool fs_exists(const char *path);
+
+/* Absolute, no "." or ".." or empty component, shorter than PATH_MAX, no control characters. */
+bool fs_path_is_clean(const char *path);

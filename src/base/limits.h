@@ -1,0 +1,19 @@
+/*
+ * limits.h - every bound on what comes from outside, in one place.
+ */
+#pragma once
+
+#define LIMIT_MESSAGE (16 * 1024 * 1024)         /* payload of one gRPC message, bytes */
+#define LIMIT_MESSAGE_SLACK (64 * 1024)          /* framing fields around such a payload */
+#define LIMIT_CALL_ARENA (64 * 1024 * 1024)      /* memory one decoded request may take */
+#define LIMIT_CONFIG_BYTES (1024 * 1024)         /* one pod or container config, as stored */
+#define LIMIT_EXEC_OUTPUT (16 * 1024 * 1024)     /* ExecSync, stdout and stderr each */
+#define LIMIT_CALLS_IN_FLIGHT 1024               /* calls accepted and not yet answered */
+#define LIMIT_JOBS_QUEUED 4096                   /* blocking effects waiting for a worker */
+#define LIMIT_HISTORY 32                         /* transitions kept with each object */
+#define LIMIT_WAITERS 256                        /* calls parked on one object */
+#define LIMIT_NAME 253                           /* pod and container names, bytes */
+#define LIMIT_CNI_OUTPUT (1024 * 1024)           /* one plugin's stdout */
+#define LIMIT_STDERR_TAIL 512                    /* of a helper, kept for the error text */
+#define LIMIT_CONF_FILE (1024 * 1024)            /* any configuration file */
+#define LIMIT_MANIFEST (4 * 1024 * 1024)         /* manifest, index or image config */

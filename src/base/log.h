@@ -1,0 +1,31 @@
+/*
+ * log.h - logfmt lines on stderr.  Only main, api, obj and the shim log; lower layers return errors.
+ */
+#pragma once
+
+#include "base/err.h"
+
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+};
+
+/* Before threads start.  Lines above the level are dropped. */
+void log_set_level(enum log_level level);
+/* Names as CRI-O has them (fatal error warn info debug trace): 0, or -1 for an unknown name. */
+int log_parse_level(const char *name, enum log_level *ret);
+
+/* msg is the event in a few words; fields are " key=value" pairs already formatted by fmt:
+ * log_info("listening", "socket=%s", path). Values are escaped, one line is one write(2). */
+void log_line(enum log_level level, const char *msg, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#define log_error(msg, ...) log_line(LOG_LEVEL_ERROR, (msg), __VA_ARGS__)
+#define log_warn(msg, ...) log_line(LOG_LEVEL_WARN, (msg), __VA_ARGS__)
+#define log_info(msg, ...) log_line(LOG_LEVEL_INFO, (msg), __VA_ARGS__)
+#define log_debug(msg, ...) log_line(LOG_LEVEL_DEBUG, (msg), __VA_ARGS__)
+
+/* The error with its code and origin, as one line. */
+void log_err(enum log_level level, const char *msg, const struct err *e);

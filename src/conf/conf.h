@@ -1,0 +1,94 @@
+/*
+ * conf.h - the configuration: what crio.conf(5) tables and crispd's flags come down to.
+ *
+ * Precedence: flag > drop-in files in lexical order > file > default.  An unknown table or key
+ * is an error with file, line and the nearest known key.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum conf_cgroup_manager {
+	CONF_CGROUP_MANAGER_CGROUPFS,
+	CONF_CGROUP_MANAGER_SYSTEMD,
+};
+
+/* One [crio.runtime.runtimes.NAME]. */
+struct conf_runtime {
+	char *name;
+	char *path; /* runtime_path; looked up in PATH when empty */
+	char *type; /* "oci" */
+	char *root; /* runtime_root: --root of the runtime */
+	int64_t container_min_memory;     /* bytes */
+	int64_t container_create_timeout; /* seconds */
+	bool privileged_without_host_devices;
+};
+
+struct conf {
+	/* [crio] */
+	char *root;    /* /var/lib/crisp */
+	char *runroot; /* /run/crisp */
+	char *log_dir; /* /var/log/crisp/pods: used when a pod names no log directory */
+	/* [crio.api] */
+	char *listen; /* <runroot>/crisp.sock when not set */
+	char *stream_address;
+	char *stream_port;
+	int64_t grpc_max_send_msg_size, grpc_max_recv_msg_size;
+	/* [crio.runtime] */
+	char *default_runtime;
+	char *seccomp_profile; /* file, empty: built in */
+	char *log_level;
+	char *namespaces_dir; /* empty: below runroot */
+	char *default_cgroup_parent; /* ours: parent of pods that name none, "/crisp" */
+	enum conf_cgroup_manager cgroup_manager;
+	char **default_capabilities; /* NULL-terminated, as all lists here */
+	char **default_sysctls;      /* "name=value" */
+	char **default_env;          /* "NAME=value" */
+	char **default_ulimits;      /* "nofile=1024:2048" */
+	char **additional_devices;
+	char **absent_mount_sources_to_reject;
+	bool add_inheritable_capabilities;
+	bool read_only;
+	bool drop_infra_ctr;
+	int64_t ctr_stop_timeout; /* seconds */
+	int64_t pids_limit;       /* -1: none */
+	int64_t log_size_max;     /* bytes, -1: none */
+	char *timezone;
+	struct conf_runtime *runtimes;
+	size_t n_runtimes;
+	/* [crio.image] */
+	char *pause_image; /* empty: none is ever pulled */
+	char *pause_command;
+	char *global_auth_file;
+	char *signature_policy;
+	char *registries_conf; /* ours: path of registries.conf, /etc/containers/registries.conf */
+	char **pinned_images;
+	char **insecure_registries;
+	/* [crio.network] */
+	char *cni_default_network;
+	char *network_dir;
+	char **plugin_dirs;
+};
+
+/* Defaults.  Everything is owned by c; free with conf_done. */
+void conf_init(struct conf *c);
+void conf_done(struct conf *c);
+
+/* Merge one TOML file; 1: it does not exist. */
+int conf_load_file(struct conf *c, const char *path, struct err *e);
+/* Merge every *.conf of a directory in lexical order; a missing directory is success. */
+int conf_load_dir(struct conf *c, const char *dir, struct err *e);
+
+/* Set a string, a number or a list entry as a flag does: key is "crio.runtime.log_level". */
+int conf_set(struct conf *c, const char *key, const char *value, struct err *e);
+
+/* After everything is merged: fill what derives from other values, look up runtimes in PATH,
+ * check paths and ranges. */
+int conf_finish(struct conf *c, struct err *e);
+
+/* The handler of that name; NULL or "" is the default one.  NULL when it is not configured. */
+const struct conf_runtime *conf_runtime_find(const struct conf *c, const char *name);

@@ -1,0 +1,54 @@
+/*
+ * spawn.h - other programs: started only with posix_spawn, always with a deadline, never
+ * inheriting a descriptor that was not named.
+ *
+ * All functions block and belong on a worker, except spawn_start.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* What to start.  argv[0] is looked up in PATH of envp when it has no slash. */
+struct spawn {
+	const char *const *argv; /* NULL-terminated */
+	const char *const *envp; /* NULL: PATH only */
+	int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
+	int pass_fd;             /* becomes descriptor 3 of the child, -1: none */
+	bool new_session;        /* setsid */
+};
+
+#define SPAWN_NULL \
+	((struct spawn){ .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .pass_fd = -1 })
+
+/* A child; close the pidfd after waiting. */
+struct spawn_child {
+	pid_t pid;
+	int pidfd;
+};
+
+#define SPAWN_CHILD_NULL ((struct spawn_child){ .pid = -1, .pidfd = -1 })
+
+/* Start without waiting.  A program that cannot be executed is an error here. */
+int spawn_start(const struct spawn *s, struct spawn_child *ret, struct err *e);
+
+/* Wait for the end until timeout_ms (<0: for ever).  0: *ret_status is 0..255, or 128+signal.
+ * 1: still running. */
+int spawn_wait(struct spawn_child *c, int64_t timeout_ms, int *ret_status, struct err *e);
+
+/* Start, feed stdin, collect stdout (at most out_max bytes, more is an error) and the last
+ * LIMIT_STDERR_TAIL bytes of stderr, wait.  Past timeout_ms the child is killed and ERR_DEADLINE
+ * returned.  A non-zero status is not an error here: the caller knows what it means. */
+struct spawn_result {
+	int status;
+	struct buf out;
+	struct buf err; /* tail, cleaned for an error text */
+};
+#define SPAWN_RESULT_NULL ((struct spawn_result){ .status = -1 })
+void spawn_result_done(struct spawn_result *r);
+int spawn_run(const char *const *argv, const char *const *envp, const void *in, size_t in_size,
+	      size_t out_max, int64_t timeout_ms, struct spawn_result *ret, struct err *e);

@@ -1,0 +1,21 @@
+#!/bin/bash
+# Run the unit test programs named; each prints its own cmocka report, one line a program here.
+set -u
+passed=0 failed=0 skipped=0
+for t in "$@"; do
+	out=$(timeout 300 "$t" 2>&1)
+	rc=$?
+	p=$(grep -c '^\[       OK' <<<"$out")
+	f=$(grep -cE '^\[  FAILED  \] [^0-9]' <<<"$out")
+	s=$(grep -cE '^\[  SKIPPED \] [^0-9]' <<<"$out")
+	passed=$((passed + p)) skipped=$((skipped + s))
+	if [ $rc -ne 0 ]; then
+		failed=$((failed + (f > 0 ? f : 1)))
+		echo "not ok $(basename "$t") (exit $rc)"
+		tail -n 60 <<<"$out"
+	else
+		echo "ok $(basename "$t") ($p tests)"
+	fi
+done
+echo "unit: $passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
