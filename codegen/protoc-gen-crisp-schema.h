@@ -1,0 +1,119 @@
+/*
+ * protoc-gen-crisp-schema.h - messages, enums and RPCs of a descriptor set, linked and with the
+ * C names that protoc-c gives them.
+ *
+ * Everything points into the descriptors it was built from, which must outlive it.  Nothing is
+ * ever freed: the programs that use it print their result and end.
+ */
+#pragma once
+
+#include <google/protobuf/descriptor.pb-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "emit.h"
+
+typedef Google__Protobuf__FileDescriptorProto schema_file_proto;
+
+struct message;
+struct enumeration;
+
+/* What generation found wrong, one "file:line: text" a line. */
+struct diag {
+	struct emit text;
+	unsigned n;
+};
+
+#define DIAG_NULL ((struct diag){ .n = 0 })
+
+/* line 0: the whole file. */
+void diag_add(struct diag *d, const char *file, unsigned line, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* printf into fresh memory; out of memory ends the program. */
+char *text_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* calloc that ends the program when memory runs out. */
+void *memory_zeroed(size_t n, size_t size);
+
+struct field {
+	const Google__Protobuf__FieldDescriptorProto *d;
+	const char *name;
+	const char *c_name; /* the struct member */
+	struct message *parent;
+	struct message *message;       /* type of a message field, else NULL */
+	struct enumeration *enumeration; /* type of an enum field, else NULL */
+	bool repeated;                 /* maps too */
+	bool map;
+	bool redact;
+	bool deprecated;
+};
+
+struct message {
+	const Google__Protobuf__DescriptorProto *d;
+	const char *full;  /* "runtime.v1.SecurityProfile" */
+	const char *name;  /* the part behind the package */
+	const char *c_type; /* "Runtime__V1__SecurityProfile" */
+	const char *c_lower; /* "runtime__v1__security_profile" */
+	const char *c_init; /* "RUNTIME__V1__SECURITY_PROFILE__INIT" */
+	const char *snake; /* "security_profile", nested names joined by "__" */
+	const char *file;
+	bool map_entry;
+	struct field *fields;
+	size_t n_fields;
+	/* Free for the user: the validator's author marks here what needs a function. */
+	bool wanted;
+};
+
+struct enumeration {
+	const Google__Protobuf__EnumDescriptorProto *d;
+	const char *full;
+	const char *name;
+	const char *c_type;
+	const char *snake;
+	bool wanted;
+};
+
+struct rpc {
+	const Google__Protobuf__MethodDescriptorProto *d;
+	const char *name;
+	const char *service;      /* "RuntimeService" */
+	const char *service_full; /* "runtime.v1.RuntimeService" */
+	const char *snake;        /* "run_pod_sandbox" */
+	const char *upper;        /* "RUN_POD_SANDBOX" */
+	const char *comment;      /* leading comment, one line, or NULL */
+	const char *file;
+	unsigned line;
+	struct message *request;
+	struct message *response;
+	bool client_stream;
+	bool server_stream;
+};
+
+struct schema {
+	struct message *messages;
+	size_t n_messages;
+	struct enumeration *enums;
+	size_t n_enums;
+	struct rpc *rpcs;
+	size_t n_rpcs;
+};
+
+/* Build the schema of n files.  paths[i] is what diagnostics call files[i].  What the generators
+ * cannot handle (oneofs, proto2, optional, client streams) goes to d. */
+void schema_load(struct schema *s, schema_file_proto *const *files, const char *const *paths,
+		 size_t n, struct diag *d);
+
+/* By full name, or by the name behind the package.  NULL when there is none; *ret_ambiguous says
+ * that a short name fits several packages.  name need not end in a NUL. */
+struct message *schema_find_message(const struct schema *s, const char *name, size_t len,
+				    bool *ret_ambiguous);
+
+struct field *message_find_field(const struct message *m, const char *name, size_t len);
+
+/* "uint32", "string", the name of the message or enum, or "map<K, V>": as written in a .proto. */
+const char *field_type_name(const struct field *f);
+
+/* protoc-c's spelling: "DNSConfig" to "dnsconfig", "PodIP" to "pod_ip". */
+char *name_to_snake(const char *name);
+char *name_to_upper(const char *name);
