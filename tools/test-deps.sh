@@ -1,0 +1,138 @@
+#!/bin/bash
+# test-deps.sh - make a Debian 12 machine able to build and test crisp.
+#
+# What it does, in order, and only where it is missing: the Debian packages below, a Go toolchain that is new enough,
+# and the two CRI clients no one here wrote (crictl and critest), built into a cache folder outside the clone.
+# What must hold: running it again changes nothing and takes about a second; nothing is written into the clone.
+#
+# usage: tools/test-deps.sh [--build-only | --no-critest]
+#   --build-only   only what `make` needs
+#   --no-critest   packages, Go and crictl, but not critest (its compilation takes minutes)
+#   CRISP_CACHE    the cache folder (default: ${XDG_CACHE_HOME:-$HOME/.cache}/crisp); programs land in its bin/
+set -euo pipefail
+
+CRI_TOOLS_MODULE=sigs.k8s.io/cri-tools
+CRI_TOOLS_VERSION=v1.36.0
+GO_MIN=1.26.2			# what cri-tools asks for in its go.mod
+CACHE=${CRISP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/crisp}
+
+# To build: the C toolchain; protoc with the schema of its own plugin protocol (libprotoc-dev); the libraries DESIGN.md names.
+BUILD_PKGS=(
+	build-essential pkg-config
+	protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libprotoc-dev libgrpc-dev
+	liblmdb-dev libcurl4-openssl-dev libssl-dev libseccomp-dev libselinux1-dev libapparmor-dev
+	libxxhash-dev libjansson-dev libisal-dev libzstd-dev zlib1g-dev libcap-dev
+)
+# To run: OCI runtimes and network plugins.
+RUN_PKGS=(runc crun containernetworking-plugins iptables iproute2)
+# To test: unit test library, peers, images (busybox is compiled from Debian's source package: bzip2, dpkg-dev), second compiler.
+TEST_PKGS=(
+	libcmocka-dev docker-registry skopeo umoci busybox-static jq curl ca-certificates
+	dpkg-dev bzip2 xz-utils attr conntrack strace valgrind graphviz
+	clang-14 clang-format-14 libclang-rt-14-dev
+)
+
+say() { echo "test-deps: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+packages_missing() {
+	local p
+	for p in "$@"; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || echo "$p"
+	done
+}
+
+packages_install() {
+	local missing
+	mapfile -t missing < <(packages_missing "$@")
+	[ ${#missing[@]} -gt 0 ] || return 0
+	[ "$(id -u)" = 0 ] || die "these Debian packages are missing and only root can install them: ${missing[*]}"
+	say "installing ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -qq -o DPkg::Lock::Timeout=600 update ||
+		say "apt-get update failed; trying with the package lists that are there"
+	apt-get -qq -y -o DPkg::Lock::Timeout=600 install --no-install-recommends "${missing[@]}" >&2
+}
+
+# version_ge A B: is version A at least B
+version_ge() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
+
+go_version() { "$1" env GOVERSION 2>/dev/null | sed -n 's/^go\([0-9][0-9.]*\).*/\1/p'; }
+
+# Sets GO to a go command of at least GO_MIN. An older one (Debian 12 has 1.19, which cannot fetch a newer toolchain by
+# itself) is used to download the toolchain as the Go module it is published as, checked against the checksum database.
+go_find() {
+	local v toolchain_version dir arch
+	GO=
+	for v in "$(command -v go || true)" /usr/local/go/bin/go "$CACHE/go/bin/go"; do
+		[ -n "$v" ] && [ -x "$v" ] || continue
+		GO=$v
+		if version_ge "$(cd / && GOTOOLCHAIN=local go_version "$v")" "$GO_MIN"; then
+			return 0
+		fi
+	done
+	if [ -z "$GO" ]; then
+		packages_install golang-go
+		GO=$(command -v go) || die "golang-go is installed, but there is no go command in PATH"
+	fi
+	case $(uname -m) in
+	x86_64) arch=amd64 ;;
+	aarch64) arch=arm64 ;;
+	*) die "no Go $GO_MIN toolchain is published as a module for $(uname -m): install Go $GO_MIN or newer and try again" ;;
+	esac
+	toolchain_version=v0.0.1-go$GO_MIN.linux-$arch
+	say "go $(go_version "$GO") is older than $GO_MIN: downloading golang.org/toolchain@$toolchain_version"
+	dir=$(cd / && GO111MODULE=on "$GO" mod download -json "golang.org/toolchain@$toolchain_version" |
+		sed -n 's/^[[:space:]]*"Dir": "\(.*\)",*$/\1/p')
+	[ -n "$dir" ] || die "golang.org/toolchain@$toolchain_version could not be downloaded"
+	rm -rf "$CACHE/go.new" "$CACHE/go"
+	cp -r --no-preserve=mode "$dir" "$CACHE/go.new"		# the module cache is read-only, and a module zip has no modes
+	chmod -R a+x "$CACHE/go.new/bin" "$CACHE/go.new/pkg/tool"
+	mv "$CACHE/go.new" "$CACHE/go"
+	GO=$CACHE/go/bin/go
+	export GOTOOLCHAIN=local
+}
+
+# Both clients are built in the folder of their module, so that exactly the dependencies of its go.sum are used, and at low
+# priority: on a small machine a Go build starves everything else.
+go_run() { GOFLAGS="-p=${CRISP_GO_JOBS:-2} -buildvcs=false" CGO_ENABLED=0 nice -n 10 "$GO" "$@"; }
+
+# Programs appear in bin/ under their final name only when complete; the stamp keeps the version they were built from.
+client_current() { [ -x "$CACHE/bin/$1" ] && [ "$(cat "$CACHE/bin/.$1.version" 2>/dev/null)" = "$CRI_TOOLS_VERSION" ]; }
+
+# client_build NAME GO-ARGUMENTS...
+client_build() {
+	local name=$1 dir
+	shift
+	client_current "$name" && return 0
+	say "building $name $CRI_TOOLS_VERSION"
+	dir=$(cd / && go_run mod download -json "$CRI_TOOLS_MODULE@$CRI_TOOLS_VERSION" | jq -r '.Dir // empty')
+	[ -d "$dir" ] || die "module $CRI_TOOLS_MODULE@$CRI_TOOLS_VERSION could not be downloaded (see above)"
+	(cd "$dir" && go_run "$@" -ldflags "-s -w -X $CRI_TOOLS_MODULE/pkg/version.Version=$CRI_TOOLS_VERSION" \
+		-o "$CACHE/bin/$name.new" "./cmd/$name") >&2
+	mv "$CACHE/bin/$name.new" "$CACHE/bin/$name"
+	echo "$CRI_TOOLS_VERSION" >"$CACHE/bin/.$name.version"
+}
+
+main() {
+	local what=${1:-all}
+	case $what in
+	all | --build-only | --no-critest) ;;
+	*) die "unknown argument $what (known: --build-only, --no-critest)" ;;
+	esac
+	packages_install "${BUILD_PKGS[@]}"
+	[ "$what" != --build-only ] || return 0
+	packages_install "${RUN_PKGS[@]}" "${TEST_PKGS[@]}"
+	mkdir -p "$CACHE/bin"
+	exec 9>"$CACHE/lock"
+	flock 9			# two clones that test at the same time share the cache
+	if client_current crictl && { [ "$what" = --no-critest ] || client_current critest; }; then
+		return 0
+	fi
+	go_find
+	client_build crictl build
+	[ "$what" = --no-critest ] || client_build critest test -c
+	say "crictl and critest are in $CACHE/bin"
+}
+
+main "$@"
