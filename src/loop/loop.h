@@ -28,8 +28,8 @@ void loop_stop(struct loop *l);
 /* Is this the loop thread (true as well before loop_run)? */
 bool loop_is_current(const struct loop *l);
 
-/* Called at the end of every turn, before the loop waits again; it may start more work but the
- * loop does not wait while `again` is returned true.  One hook a loop. */
+/* Called at the end of every turn.  While it returns true there is more to do: the loop looks at
+ * its descriptors without waiting and calls it again.  One hook a loop. */
 void loop_set_turn_end(struct loop *l, bool (*fn)(void *arg), void *arg);
 
 /* A watched descriptor.  fn gets EPOLLIN/EPOLLOUT/EPOLLHUP/EPOLLERR bits. */
@@ -37,7 +37,6 @@ struct loop_io {
 	int fd;
 	void (*fn)(struct loop_io *io, uint32_t events);
 	struct loop *loop; /* NULL: not watched */
-	bool dead;
 };
 /* io is the caller's; it stays until loop_io_del, which may be called from any callback. */
 int loop_io_add(struct loop *l, struct loop_io *io, int fd, uint32_t events,
