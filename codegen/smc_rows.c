@@ -1,0 +1,213 @@
+/*
+ * smc_rows.c - the order of actions in a row is the durability contract; this proves it.
+ *
+ * What must hold afterwards: left of the commit a row is pure, nothing a client is told and
+ * nothing done to the world comes before it, and work in flight is exactly one effect.
+ */
+#include "smc.h"
+
+#include <string.h>
+
+int smc_row_effect(const struct smc_row *row)
+{
+	for (size_t i = 0; i < row->actions.n; i++)
+		if (row->actions.v[i].op == SMC_OP_EFFECT)
+			return row->actions.v[i].ref.index;
+	return -1;
+}
+
+/* Position of the first action of this kind, -1: none. */
+static int row_find(const struct smc_row *row, enum smc_op op)
+{
+	for (size_t i = 0; i < row->actions.n; i++)
+		if (row->actions.v[i].op == op)
+			return (int)i;
+	return -1;
+}
+
+bool smc_row_has(const struct smc_row *row, enum smc_op op)
+{
+	return row_find(row, op) >= 0;
+}
+
+static int row_commit(const struct smc_row *row)
+{
+	int save = row_find(row, SMC_OP_SAVE);
+
+	return save >= 0 ? save : row_find(row, SMC_OP_MARK);
+}
+
+static enum smc_class row_class(const struct smc_machine *m, const struct smc_row *row)
+{
+	return m->decls[SMC_DECL_EVENT].v[row->event.index].class;
+}
+
+static void row_twice(struct smc_machine *m, const struct smc_row *row)
+{
+	for (size_t i = 0; i < row->actions.n; i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(row->actions.v[i].ref.name, row->actions.v[j].ref.name) == 0)
+				smc_error(m, row->line, "%s stands twice in this row; keep one",
+					  row->actions.v[i].ref.name);
+}
+
+static void row_committed(struct smc_machine *m, const struct smc_row *row)
+{
+	const struct smc_state *to = &m->states.v[row->target.index];
+	bool save = smc_row_has(row, SMC_OP_SAVE), mark = smc_row_has(row, SMC_OP_MARK);
+
+	if (save && mark)
+		smc_error(m, row->line, "a row commits once; keep save (survives a reboot) or mark "
+			  "(does not)");
+	else if (!row->stay && !save && !mark)
+		smc_error(m, row->line, "the row goes to %s without committing it; write save or "
+			  "mark before what the world or a client sees", to->name);
+	else if (m->boot && save)
+		smc_error(m, row->line, "machine %s lives in the boot store; write mark instead of "
+			  "save", m->name);
+	else if (!m->boot && mark && to->kind == SMC_KIND_FINAL)
+		smc_error(m, row->line, "%s by mark would come back from the durable store; write "
+			  "save", to->name);
+}
+
+static void row_order(struct smc_machine *m, const struct smc_row *row)
+{
+	int commit = row_commit(row);
+	unsigned int effects = 0;
+
+	for (int i = 0; i < (int)row->actions.n; i++) {
+		const struct smc_action *a = &row->actions.v[i];
+
+		if (a->op == SMC_OP_STEP && commit < 0)
+			smc_error(m, row->line, "what %s writes is never committed; write save or "
+				  "mark after it", a->ref.name);
+		else if (a->op == SMC_OP_STEP && i > commit)
+			smc_error(m, row->line, "what %s writes comes after the commit and is lost; "
+				  "move it left of %s", a->ref.name,
+				  row->actions.v[commit].ref.name);
+		else if (a->op == SMC_OP_REPLY && i < commit)
+			smc_error(m, row->line, "the client is told before it is true on disk; move "
+				  "reply right of %s", row->actions.v[commit].ref.name);
+		else if (a->op == SMC_OP_EFFECT && effects++)
+			smc_error(m, row->line, "%s is a second effect in one row; start one, and "
+				  "the next from the state it leads to", a->ref.name);
+		else if (a->op == SMC_OP_EFFECT && i != (int)row->actions.n - 1)
+			smc_error(m, row->line, "%s starts before the row is done; move it to the end",
+				  a->ref.name);
+	}
+}
+
+static void row_lasting(struct smc_machine *m, const struct smc_state *s,
+			const struct smc_row *row)
+{
+	const struct smc_state *to = &m->states.v[row->target.index];
+	int effect = smc_row_effect(row);
+	bool save = smc_row_has(row, SMC_OP_SAVE);
+
+	if (effect >= 0 && m->decls[SMC_DECL_EFFECT].v[effect].lasting && !save) {
+		if (!row->stay)
+			smc_error(m, row->line, "%s is lasting, but %s is not stored durably before "
+				  "it; write save", m->decls[SMC_DECL_EFFECT].v[effect].name,
+				  to->name);
+		else if (s->recover.index != effect)
+			smc_error(m, row->line, "%s is lasting and not what %s recovers by; a stay "
+				  "row may only start it after save",
+				  m->decls[SMC_DECL_EFFECT].v[effect].name, s->name);
+	}
+	if (!row->stay && !save && effect < 0 && to->recover.index >= 0 &&
+	    m->decls[SMC_DECL_EFFECT].v[to->recover.index].lasting)
+		smc_error(m, row->line, "%s recovers by %s, which is lasting, so a reboot must not "
+			  "forget it; write save", to->name, to->recover.name);
+}
+
+/* Whether the shim may end the work of this state: then no effect of its own need run. */
+static bool state_listens(const struct smc_machine *m, const struct smc_state *s)
+{
+	for (size_t i = 0; i < s->rows.n; i++)
+		if (row_class(m, &s->rows.v[i]) == SMC_CLASS_SHIM)
+			return true;
+	return false;
+}
+
+/* What starts, goes on or ends when this row is taken. */
+static void row_work(struct smc_machine *m, const struct smc_state *s, const struct smc_row *row)
+{
+	const struct smc_state *to = &m->states.v[row->target.index];
+	enum smc_class class = row_class(m, row);
+	int effect = smc_row_effect(row);
+
+	if (effect >= 0 && to->kind != SMC_KIND_BUSY)
+		smc_error(m, row->line, "%s starts but %s is not busy; go to a busy state that waits "
+			  "for it", m->decls[SMC_DECL_EFFECT].v[effect].name, to->name);
+	if (effect < 0 && to->kind == SMC_KIND_BUSY && !row->stay && !state_listens(m, to))
+		smc_error(m, row->line, "%s is busy but nothing is started and no shim event ends it; "
+			  "end the row with an effect", to->name);
+	if (effect < 0 && s->kind == SMC_KIND_BUSY && row->stay && class == SMC_CLASS_DONE)
+		smc_error(m, row->line, "%s ends the work of %s and nothing follows; start an effect "
+			  "or leave the state", row->event.name, s->name);
+	if (row->stay && !row->actions.n)
+		smc_error(m, row->line, "the row does nothing; write %s %s",
+			  s->kind == SMC_KIND_BUSY && class == SMC_CLASS_RPC ? "join" :
+			  class == SMC_CLASS_CLOCK ? "an effect after" : "ignore",
+			  row->event.name);
+}
+
+static void row_answered(struct smc_machine *m, const struct smc_state *s,
+			 const struct smc_row *row)
+{
+	const struct smc_state *to = &m->states.v[row->target.index];
+	bool asked = row_class(m, row) == SMC_CLASS_RPC;
+	bool reply = smc_row_has(row, SMC_OP_REPLY), again = smc_row_has(row, SMC_OP_AGAIN);
+
+	if (again && !asked)
+		smc_error(m, row->line, "%s is of class %s and cannot be asked again; drop again",
+			  row->event.name, smc_class_names[row_class(m, row)]);
+	if (again && row->stay && s->kind != SMC_KIND_BUSY)
+		smc_error(m, row->line, "%s stays in %s and would be asked again at once, for ever; "
+			  "write reply", row->event.name, s->name);
+	if (to->kind == SMC_KIND_BUSY)
+		return;
+	if (s->kind == SMC_KIND_BUSY && !reply)
+		smc_error(m, row->line, "the work ends in %s without an answer to who waits for it; "
+			  "write reply", to->name);
+	else if (asked && !reply && !again)
+		smc_error(m, row->line, "%s is at rest and %s gets no answer; write reply or again",
+			  to->name, row->event.name);
+	else if (!asked && reply && s->kind != SMC_KIND_BUSY)
+		smc_error(m, row->line, "%s is at rest and nobody waits for an answer; drop reply",
+			  s->name);
+}
+
+static void row_ends(struct smc_machine *m, const struct smc_state *s, const struct smc_row *row)
+{
+	if (row->target.index == m->initial)
+		smc_error(m, row->line, "%s is where objects begin; a row cannot go there",
+			  m->states.v[m->initial].name);
+	if (!row->stay && &m->states.v[row->target.index] == s && s->kind != SMC_KIND_INITIAL)
+		smc_error(m, row->line, "the row goes from %s to itself; write stay", s->name);
+}
+
+void smc_check_rows(struct smc_machine *m)
+{
+	for (size_t e = 0; m->boot && e < m->decls[SMC_DECL_EFFECT].n; e++) {
+		const struct smc_decl *d = &m->decls[SMC_DECL_EFFECT].v[e];
+
+		if (d->lasting)
+			smc_error(m, d->line, "effect %s is lasting, but a reboot forgets every row "
+				  "of machine %s; drop boot", d->name, m->name);
+	}
+	for (size_t i = 0; i < m->states.n; i++)
+		for (size_t r = 0; r < m->states.v[i].rows.n; r++) {
+			struct smc_state *s = &m->states.v[i];
+			struct smc_row *row = &s->rows.v[r];
+
+			row->number = m->n_rows++;
+			row_ends(m, s, row);
+			row_twice(m, row);
+			row_committed(m, row);
+			row_order(m, row);
+			row_lasting(m, s, row);
+			row_work(m, s, row);
+			row_answered(m, s, row);
+		}
+}
