@@ -1,0 +1,649 @@
+/*
+ * engine.c - see engine.h.
+ *
+ * An object is either idle, or has one commit pending (commit_row is set) during which further
+ * events queue up.  Nothing here blocks and nothing here knows what a container is.
+ */
+#include "sm/engine.h"
+
+#include <assert.h>
+#include <protobuf-c/protobuf-c.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "gen/state.pb-c.h"
+
+void (*sm_crash_hook)(const struct sm_machine *m, unsigned row, unsigned item);
+
+struct sm_engine {
+	const struct sm_ops *ops;
+	void *arg;
+	struct list pending; /* objects with a commit for the next flush */
+	struct list stalled; /* objects whose commit failed */
+};
+
+static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item);
+static void drain(struct sm_object *obj);
+
+struct sm_engine *sm_engine_new(const struct sm_ops *ops, void *arg)
+{
+	struct sm_engine *en = xcalloc(1, sizeof(*en));
+
+	en->ops = ops;
+	en->arg = arg;
+	list_init(&en->pending);
+	list_init(&en->stalled);
+	return en;
+}
+
+void sm_engine_free(struct sm_engine *en)
+{
+	free(en);
+}
+
+/* --- events --- */
+
+struct sm_event *sm_event_new(int event)
+{
+	struct sm_event *ev = xcalloc(1, sizeof(*ev));
+
+	list_init(&ev->node);
+	ev->event = event;
+	return ev;
+}
+
+void sm_event_free(struct sm_event *ev)
+{
+	if (!ev)
+		return;
+	if (ev->free_data)
+		ev->free_data(ev->data);
+	free(ev);
+}
+
+/* --- records --- */
+
+static void *row_clone(const void *row)
+{
+	const ProtobufCMessage *m = row;
+	size_t size = protobuf_c_message_get_packed_size(m);
+	_cleanup_free_ uint8_t *bytes = xmalloc(size);
+	void *copy;
+
+	protobuf_c_message_pack(m, bytes);
+	copy = protobuf_c_message_unpack(m->descriptor, NULL, size, bytes);
+	assert(copy); /* what we packed ourselves unpacks, unless memory is gone */
+	return copy;
+}
+
+static void row_free(void *row)
+{
+	if (row)
+		protobuf_c_message_free_unpacked(row, NULL);
+}
+
+static void history_add(struct sm_object *obj, struct sm_transition t)
+{
+	obj->history[obj->next_history] = t;
+	obj->next_history = (uint16_t)((obj->next_history + 1) % LIMIT_HISTORY);
+	if (obj->n_history < LIMIT_HISTORY)
+		obj->n_history++;
+}
+
+/* The i-th kept transition, the oldest first. */
+static const struct sm_transition *history_at(const struct sm_object *obj, uint16_t i)
+{
+	return &obj->history[(obj->next_history + LIMIT_HISTORY - obj->n_history + i) %
+			     LIMIT_HISTORY];
+}
+
+/* The envelope of the draft as it will be after row's move. */
+static uint8_t *envelope_pack(const struct sm_object *obj, const struct sm_row *row, int64_t now,
+			      size_t *ret_size)
+{
+	Crisp__State__Transition t[LIMIT_HISTORY], *list[LIMIT_HISTORY];
+	Crisp__State__Envelope env = CRISP__STATE__ENVELOPE__INIT;
+	const struct sm_machine *m = obj->machine;
+	size_t row_size = protobuf_c_message_get_packed_size(obj->draft);
+	_cleanup_free_ uint8_t *row_bytes = xmalloc(row_size);
+	uint16_t first = obj->n_history == LIMIT_HISTORY ? 1 : 0;
+	uint8_t *bytes;
+
+	protobuf_c_message_pack(obj->draft, row_bytes);
+	for (uint16_t i = first; i < obj->n_history; i++) {
+		const struct sm_transition *h = history_at(obj, i);
+		Crisp__State__Transition *to = &t[env.n_history];
+
+		crisp__state__transition__init(to);
+		to->at_ns = h->at_ns;
+		to->from = m->states[h->from].number;
+		to->to = m->states[h->to].number;
+		to->event = (char *)(uintptr_t)m->events[h->event].name;
+		list[env.n_history++] = to;
+	}
+	crisp__state__transition__init(&t[env.n_history]);
+	t[env.n_history].at_ns = now;
+	t[env.n_history].from = m->states[row->state].number;
+	t[env.n_history].to = m->states[row->target].number;
+	t[env.n_history].event = (char *)(uintptr_t)m->events[row->event].name;
+	list[env.n_history] = &t[env.n_history];
+	env.n_history++;
+	env.history = list;
+	env.state = m->states[row->target].number;
+	env.seq = obj->seq + 1;
+	env.since_ns = row->target == row->state && obj->since_ns ? obj->since_ns : now;
+	env.row = (ProtobufCBinaryData){ .len = row_size, .data = row_bytes };
+	*ret_size = crisp__state__envelope__get_packed_size(&env);
+	bytes = xmalloc(*ret_size);
+	crisp__state__envelope__pack(&env, bytes);
+	return bytes;
+}
+
+/* --- objects --- */
+
+struct sm_object *sm_object_new(struct sm_engine *en, const struct sm_machine *m, const char *id,
+				void *row)
+{
+	struct sm_object *obj = xcalloc(1, sizeof(*obj));
+
+	assert(strlen(id) <= ID_LEN);
+	obj->engine = en;
+	obj->machine = m;
+	memcpy(obj->id, id, strlen(id));
+	obj->state = m->initial;
+	obj->row = row;
+	obj->effect = -1;
+	list_init(&obj->events);
+	list_init(&obj->parked);
+	list_init(&obj->work);
+	list_init(&obj->node);
+	return obj;
+}
+
+static int state_by_number(const struct sm_machine *m, uint32_t number)
+{
+	for (int i = 0; i < m->n_states; i++)
+		if (m->states[i].number == number)
+			return i;
+	return -1;
+}
+
+static int event_by_name(const struct sm_machine *m, const char *name)
+{
+	for (int i = 0; i < m->n_events; i++)
+		if (strcmp(m->events[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+/* The invariant of the state that does not hold, NULL: all do. */
+static const char *broken_invariant(const struct sm_machine *m, uint16_t state, const void *row)
+{
+	const struct sm_state *s = &m->states[state];
+
+	for (uint16_t i = 0; i < s->n_holds; i++)
+		if (!m->invariants[s->holds[i]](row))
+			return m->invariant_names[s->holds[i]];
+	return NULL;
+}
+
+static void load_history(struct sm_object *obj, const Crisp__State__Envelope *env)
+{
+	for (size_t i = 0; i < env->n_history; i++) {
+		const Crisp__State__Transition *t = env->history[i];
+		int from = state_by_number(obj->machine, t->from);
+		int to = state_by_number(obj->machine, t->to);
+		int event = event_by_name(obj->machine, t->event);
+
+		/* States and events of an older version are history too old to name. */
+		if (from < 0 || to < 0 || event < 0)
+			continue;
+		history_add(obj, (struct sm_transition){
+			.at_ns = t->at_ns,
+			.from = (uint16_t)from,
+			.to = (uint16_t)to,
+			.event = (uint16_t)event,
+		});
+	}
+}
+
+int sm_object_load(struct sm_engine *en, const struct sm_machine *m, const char *id,
+		   const void *envelope, size_t size, struct sm_object **ret, struct err *e)
+{
+	Crisp__State__Envelope *env = crisp__state__envelope__unpack(NULL, size, envelope);
+	const char *broken;
+	void *row = NULL;
+	int state, r = 0;
+
+	if (!env)
+		return err_set(e, ERR_DATA_LOSS, "row %s/%s does not decode", m->name, id);
+	state = state_by_number(m, env->state);
+	row = protobuf_c_message_unpack(m->row_descriptor, NULL, env->row.len, env->row.data);
+	if (!row)
+		r = err_set(e, ERR_DATA_LOSS, "record in row %s/%s does not decode", m->name, id);
+	else if (state < 0 || m->states[state].kind == SM_KIND_INITIAL ||
+		 m->states[state].kind == SM_KIND_FINAL)
+		r = err_set(e, ERR_DATA_LOSS, "row %s/%s is in state %u, which this version does "
+			    "not know", m->name, id, env->state);
+	else if ((broken = broken_invariant(m, (uint16_t)state, row)))
+		r = err_set(e, ERR_DATA_LOSS, "row %s/%s in state %s breaks invariant %s", m->name,
+			    id, m->states[state].name, broken);
+	if (r == 0) {
+		*ret = sm_object_new(en, m, id, row);
+		(*ret)->state = (uint16_t)state;
+		(*ret)->seq = env->seq;
+		(*ret)->since_ns = env->since_ns;
+		load_history(*ret, env);
+	} else {
+		row_free(row);
+	}
+	crisp__state__envelope__free_unpacked(env, NULL);
+	return r;
+}
+
+static void answer(struct sm_object *obj, struct sm_waiter *w, const struct err *e)
+{
+	obj->engine->ops->reply(obj->engine->arg, obj, w, e);
+}
+
+static void answer_work(struct sm_object *obj, const struct err *e)
+{
+	while (!list_empty(&obj->work)) {
+		struct sm_waiter *w = list_entry(obj->work.next, struct sm_waiter, node);
+
+		list_remove(&w->node);
+		answer(obj, w, e);
+	}
+}
+
+struct sm_event *sm_take_parked(struct sm_object *obj)
+{
+	struct sm_event *ev;
+
+	if (list_empty(&obj->parked))
+		return NULL;
+	ev = list_entry(obj->parked.next, struct sm_event, node);
+	list_remove(&ev->node);
+	return ev;
+}
+
+void sm_object_free(struct sm_object *obj)
+{
+	struct err e = ERR_NULL;
+	struct sm_event *ev;
+
+	if (!obj)
+		return;
+	err_set(&e, ERR_UNAVAILABLE, "%s %s: crispd is shutting down", obj->machine->name, obj->id);
+	list_splice(&obj->parked, &obj->events);
+	answer_work(obj, &e);
+	while ((ev = sm_take_parked(obj))) {
+		if (ev->waiter)
+			answer(obj, ev->waiter, &e);
+		sm_event_free(ev);
+	}
+	list_remove(&obj->node);
+	sm_event_free(obj->current);
+	row_free(obj->draft);
+	row_free(obj->row);
+	free(obj);
+}
+
+/* --- deadlines and effects --- */
+
+static void arm(struct sm_object *obj, int64_t fixed_from)
+{
+	const struct sm_state *s = sm_state(obj);
+	int64_t at = 0;
+
+	if (s->deadline >= 0)
+		at = obj->machine->deadlines[s->deadline](obj->row);
+	else if (s->within_ms)
+		at = fixed_from + s->within_ms * NSEC_PER_MSEC;
+	obj->deadline_ns = at;
+	obj->engine->ops->arm(obj->engine->arg, obj, at);
+}
+
+static void start_effect(struct sm_object *obj, uint16_t effect)
+{
+	obj->effect = (int16_t)effect;
+	obj->effect_gen++;
+	obj->machine->effects[effect].start(obj);
+}
+
+void sm_recover(struct sm_object *obj)
+{
+	const struct sm_state *s = sm_state(obj);
+
+	arm(obj, obj->engine->ops->now(obj->engine->arg));
+	if (s->recover >= 0)
+		start_effect(obj, (uint16_t)s->recover);
+}
+
+void sm_overdue(struct sm_object *obj)
+{
+	obj->deadline_ns = 0;
+	if (obj->machine->clock >= 0)
+		sm_dispatch(obj, sm_event_new(obj->machine->clock));
+}
+
+void sm_effect_done(struct sm_object *obj, uint64_t gen, struct sm_event *ev)
+{
+	if (obj->machine->events[ev->event].class == SM_CLASS_DONE && gen != obj->effect_gen) {
+		sm_event_free(ev);
+		return;
+	}
+	sm_dispatch(obj, ev);
+}
+
+/* --- moves --- */
+
+static bool row_commits(const struct sm_row *row)
+{
+	for (uint16_t i = 0; i < row->n_actions; i++)
+		if (row->actions[i].op == SM_OP_SAVE || row->actions[i].op == SM_OP_MARK)
+			return true;
+	return false;
+}
+
+static const struct sm_row *choose_row(const struct sm_object *obj, const struct sm_cell *cell,
+				       const struct sm_event *ev)
+{
+	for (uint16_t i = 0; i < cell->n_rows; i++) {
+		const struct sm_row *row = &cell->rows[i];
+
+		if (row->guard < 0 || obj->machine->guards[row->guard](obj->row, ev))
+			return row;
+	}
+	return NULL;
+}
+
+static void park(struct sm_object *obj, struct sm_event *ev)
+{
+	list_append(&obj->parked, &ev->node);
+}
+
+static void refuse(struct sm_object *obj, struct sm_event *ev, int code)
+{
+	struct err e = ERR_NULL;
+
+	err_set(&e, (enum err_code)code, "%s %s is %s: %s is not possible now", obj->machine->name,
+		obj->id, sm_state(obj)->name, obj->machine->events[ev->event].name);
+	if (ev->waiter)
+		answer(obj, ev->waiter, &e);
+	sm_event_free(ev);
+}
+
+/* No row matches: one of the five ways of not moving. */
+static void stand(struct sm_object *obj, const struct sm_cell *cell, struct sm_event *ev)
+{
+	switch (cell->answer) {
+	case SM_ANSWER_NEVER:
+	case SM_ANSWER_MOVE:
+		obj->engine->ops->never(obj->engine->arg, obj, ev);
+		if (ev->waiter)
+			refuse(obj, ev, ERR_INTERNAL);
+		else
+			sm_event_free(ev);
+		break;
+	case SM_ANSWER_IGNORE:
+		if (ev->waiter)
+			answer(obj, ev->waiter, NULL);
+		sm_event_free(ev);
+		break;
+	case SM_ANSWER_WAIT:
+		park(obj, ev);
+		break;
+	case SM_ANSWER_JOIN:
+		if (ev->waiter)
+			list_append(&obj->work, &ev->waiter->node);
+		sm_event_free(ev);
+		break;
+	case SM_ANSWER_REFUSE:
+		refuse(obj, ev, cell->refuse_code);
+		break;
+	}
+}
+
+static void deliver(struct sm_object *obj, struct sm_event *ev)
+{
+	const struct sm_cell *cell = &sm_state(obj)->cells[ev->event];
+	const struct sm_row *row = choose_row(obj, cell, ev);
+
+	if (!row) {
+		stand(obj, cell, ev);
+		return;
+	}
+	obj->current = ev;
+	if (row_commits(row))
+		obj->draft = row_clone(obj->row);
+	if (ev->waiter)
+		list_append(&obj->work, &ev->waiter->node);
+	run(obj, row, 0);
+}
+
+static bool busy_with_commit(const struct sm_object *obj)
+{
+	return obj->current || obj->stalled;
+}
+
+void sm_dispatch(struct sm_object *obj, struct sm_event *ev)
+{
+	list_append(&obj->events, &ev->node);
+	drain(obj);
+}
+
+/* At rest, what was parked gets its turn behind what is queued already. */
+static void drain(struct sm_object *obj)
+{
+	while (!busy_with_commit(obj) && sm_state(obj)->kind != SM_KIND_FINAL) {
+		struct sm_event *ev;
+
+		if (list_empty(&obj->events) && sm_state(obj)->kind == SM_KIND_REST)
+			list_splice(&obj->events, &obj->parked);
+		if (list_empty(&obj->events))
+			return;
+		ev = list_entry(obj->events.next, struct sm_event, node);
+		list_remove(&ev->node);
+		deliver(obj, ev);
+	}
+}
+
+static void crash_point(const struct sm_object *obj, const struct sm_row *row, uint16_t item)
+{
+	if (sm_crash_hook)
+		sm_crash_hook(obj->machine, row->number, item);
+}
+
+static void finish(struct sm_object *obj)
+{
+	sm_event_free(take_ptr(obj->current));
+	if (sm_state(obj)->kind == SM_KIND_FINAL)
+		obj->engine->ops->gone(obj->engine->arg, obj);
+	else
+		drain(obj);
+}
+
+/* Run the row's actions from item on, up to its commit or its end. */
+static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
+{
+	for (uint16_t i = item; i < row->n_actions; i++) {
+		const struct sm_action *a = &row->actions[i];
+
+		crash_point(obj, row, i);
+		switch (a->op) {
+		case SM_OP_STEP:
+			obj->machine->steps[a->arg](obj->draft, obj->current);
+			break;
+		case SM_OP_SAVE:
+		case SM_OP_MARK:
+			obj->commit_row = row;
+			obj->commit_item = i;
+			list_append(&obj->engine->pending, &obj->node);
+			return;
+		case SM_OP_REPLY:
+			answer_work(obj, NULL);
+			break;
+		case SM_OP_AGAIN:
+			if (obj->current->waiter) {
+				list_remove(&obj->current->waiter->node);
+				park(obj, take_ptr(obj->current));
+				/* Something must stand for the move under way. */
+				obj->current = sm_event_new(row->event);
+			}
+			break;
+		case SM_OP_EFFECT:
+			/* A state that starts its effect over starts its time over. */
+			if (row->target == row->state && !row_commits(row))
+				arm(obj, obj->engine->ops->now(obj->engine->arg));
+			start_effect(obj, a->arg);
+			break;
+		}
+	}
+	crash_point(obj, row, row->n_actions);
+	finish(obj);
+}
+
+/* --- commits --- */
+
+static void commit_failed(struct sm_object *obj, const struct err *e)
+{
+	struct sm_engine *en = obj->engine;
+	struct sm_event *ev = take_ptr(obj->current);
+	bool first = sm_state(obj)->kind == SM_KIND_INITIAL;
+
+	row_free(take_ptr(obj->draft));
+	obj->commit_row = NULL;
+	if (ev->waiter) {
+		list_remove(&ev->waiter->node);
+		answer(obj, ev->waiter, e);
+		sm_event_free(ev);
+	} else if (!first) {
+		/* The world has changed and we could not write it down: ask again later. */
+		list_prepend(&obj->events, &ev->node);
+		obj->stalled = true;
+		list_append(&en->stalled, &obj->node);
+		return;
+	} else {
+		sm_event_free(ev);
+	}
+	if (first)
+		en->ops->gone(en->arg, obj);
+	else
+		drain(obj);
+}
+
+static void commit_done(struct sm_object *obj, int64_t now)
+{
+	const struct sm_row *row = take_ptr(obj->commit_row);
+	const char *broken;
+
+	row_free(obj->row);
+	obj->row = take_ptr(obj->draft);
+	obj->seq++;
+	history_add(obj, (struct sm_transition){
+		.at_ns = now,
+		.from = row->state,
+		.to = row->target,
+		.event = row->event,
+	});
+	if (row->target != row->state || !obj->since_ns)
+		obj->since_ns = now;
+	if (row->target != row->state) {
+		obj->effect = -1;
+		obj->effect_gen++;
+	}
+	obj->state = row->target;
+	broken = broken_invariant(obj->machine, obj->state, obj->row);
+	assert(!broken);
+	obj->engine->ops->moved(obj->engine->arg, obj, row);
+	arm(obj, row->target == row->state ? obj->since_ns : now);
+	run(obj, row, (uint16_t)(obj->commit_item + 1));
+}
+
+static bool commit_is_durable(const struct sm_object *obj)
+{
+	return obj->commit_row->actions[obj->commit_item].op == SM_OP_SAVE;
+}
+
+/* Commit those of objs whose durability is at most `durable`; mark the result in ok[]. */
+static void commit_some(struct sm_engine *en, struct sm_object **objs, size_t n, bool durable,
+			int64_t now, bool *ok, struct err *e)
+{
+	struct sm_write *writes = xcalloc(n, sizeof(*writes));
+	size_t n_writes = 0;
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		struct sm_object *obj = objs[i];
+		struct sm_write *w = &writes[n_writes];
+
+		if (commit_is_durable(obj) && !durable)
+			continue;
+		w->obj = obj;
+		w->state = obj->commit_row->target;
+		w->row = obj->draft;
+		w->durable = commit_is_durable(obj);
+		w->final = obj->machine->states[w->state].kind == SM_KIND_FINAL;
+		w->envelope = envelope_pack(obj, obj->commit_row, now, &w->size);
+		n_writes++;
+	}
+	r = n_writes ? en->ops->commit(en->arg, writes, n_writes, e) : 0;
+	for (size_t i = 0; i < n; i++)
+		ok[i] = r == 0 && (durable || !commit_is_durable(objs[i]));
+	for (size_t i = 0; i < n_writes; i++)
+		free((void *)(uintptr_t)writes[i].envelope);
+	free(writes);
+}
+
+bool sm_flush(struct sm_engine *en)
+{
+	_cleanup_free_ struct sm_object **objs = NULL;
+	_cleanup_free_ bool *ok = NULL;
+	struct err e = ERR_NULL;
+	int64_t now = en->ops->now(en->arg);
+	bool durable = false;
+	size_t n = 0;
+
+	list_for_each(node, &en->pending) n++;
+	if (n == 0)
+		return false;
+	objs = xcalloc(n, sizeof(struct sm_object *));
+	ok = xcalloc(n, sizeof(*ok));
+	for (size_t i = 0; i < n; i++) {
+		objs[i] = list_entry(en->pending.next, struct sm_object, node);
+		list_remove(&objs[i]->node);
+		durable = durable || commit_is_durable(objs[i]);
+	}
+	commit_some(en, objs, n, true, now, ok, &e);
+	/* A full disk does not stop what needs none. */
+	if (e.code && durable)
+		commit_some(en, objs, n, false, now, ok, &e);
+	for (size_t i = 0; i < n; i++) {
+		if (ok[i])
+			commit_done(objs[i], now);
+		else
+			commit_failed(objs[i], &e);
+	}
+	return !list_empty(&en->pending);
+}
+
+bool sm_has_stalled(const struct sm_engine *en)
+{
+	return !list_empty(&en->stalled);
+}
+
+void sm_retry(struct sm_engine *en)
+{
+	struct list stalled;
+
+	list_init(&stalled);
+	list_splice(&stalled, &en->stalled);
+	while (!list_empty(&stalled)) {
+		struct sm_object *obj = list_entry(stalled.next, struct sm_object, node);
+
+		list_remove(&obj->node);
+		obj->stalled = false;
+		drain(obj);
+	}
+}
