@@ -28,7 +28,7 @@ RUN_PKGS=(runc crun containernetworking-plugins iptables iproute2)
 # To test: unit test library, peers, images (busybox is compiled from Debian's source package: bzip2, dpkg-dev), second compiler.
 TEST_PKGS=(
 	libcmocka-dev docker-registry skopeo umoci busybox-static jq curl ca-certificates
-	dpkg-dev bzip2 xz-utils attr conntrack strace valgrind graphviz
+	dpkg-dev bzip2 xz-utils openssl zstd attr conntrack strace valgrind graphviz
 	clang-14 clang-format-14 libclang-rt-14-dev
 )
 
@@ -100,6 +100,12 @@ go_run() { GOFLAGS="-p=${CRISP_GO_JOBS:-2} -buildvcs=false" CGO_ENABLED=0 nice -
 # Programs appear in bin/ under their final name only when complete; the stamp keeps the version they were built from.
 client_current() { [ -x "$CACHE/bin/$1" ] && [ "$(cat "$CACHE/bin/.$1.version" 2>/dev/null)" = "$CRI_TOOLS_VERSION" ]; }
 
+# The registry hosts whose images critest's specs name: the harness maps them to a registry on loopback. They are read out of
+# critest's own source, so that they are written down nowhere else.
+critest_hosts() {
+	sed -nE '/=|,$/s/.*"(([a-z0-9-]+\.)+io)[/"].*/\1/p' "$1/pkg/framework/test_context.go" "$1/pkg/validate/consts.go" | sort -u
+}
+
 # client_build NAME GO-ARGUMENTS...
 client_build() {
 	local name=$1 dir
@@ -110,6 +116,7 @@ client_build() {
 	[ -d "$dir" ] || die "module $CRI_TOOLS_MODULE@$CRI_TOOLS_VERSION could not be downloaded (see above)"
 	(cd "$dir" && go_run "$@" -ldflags "-s -w -X $CRI_TOOLS_MODULE/pkg/version.Version=$CRI_TOOLS_VERSION" \
 		-o "$CACHE/bin/$name.new" "./cmd/$name") >&2
+	[ "$name" != critest ] || critest_hosts "$dir" >"$CACHE/bin/critest.hosts"
 	mv "$CACHE/bin/$name.new" "$CACHE/bin/$name"
 	echo "$CRI_TOOLS_VERSION" >"$CACHE/bin/.$name.version"
 }
