@@ -2,8 +2,8 @@
  * exitrec.h - the exit record: how and when a container ended, on disk before anyone is told.
  *
  * A small text file, replaced as a whole: a version line, one "name value" line a field, and a
- * checksum line.  The shim writes it, the daemon reads it when the shim cannot be asked.  Room for it is
- * taken when the container is created, so that a full disk does not lose an exit code.
+ * checksum line.  The shim writes it, the daemon reads it when the shim cannot be asked.  Room for
+ * it is taken when the container is created, so that a full disk does not lose an exit code.
  */
 #pragma once
 
