@@ -429,6 +429,7 @@ static bool busy_with_commit(const struct sm_object *obj)
 
 void sm_dispatch(struct sm_object *obj, struct sm_event *ev)
 {
+	ev->at_ns = obj->engine->ops->now(obj->engine->arg);
 	list_append(&obj->events, &ev->node);
 	drain(obj);
 }
@@ -490,6 +491,7 @@ static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
 				park(obj, take_ptr(obj->current));
 				/* Something must stand for the move under way. */
 				obj->current = sm_event_new(row->event);
+				obj->current->at_ns = obj->engine->ops->now(obj->engine->arg);
 			}
 			break;
 		case SM_OP_EFFECT:

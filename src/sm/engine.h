@@ -34,6 +34,7 @@ struct sm_waiter {
 struct sm_event {
 	struct list node;
 	int event;
+	int64_t at_ns;            /* when it was dispatched first; steps have no other clock */
 	struct sm_waiter *waiter; /* NULL: nobody waits */
 	struct err err;           /* why, for events of failure */
 	void *data;               /* for guards and steps; freed with free_data */

@@ -1,0 +1,129 @@
+/*
+ * container_rules.c - guards, steps, deadline and invariants of states/container.sm: pure
+ * functions of a record and an event.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "gen/sm_container.h"
+#include "obj/facts.h"
+
+bool ctr_guard_stop_now(const Crisp__State__Container *row, const struct sm_event *ev)
+{
+	const struct facts_stop *f = ev->data;
+
+	(void)row;
+	return f && f->now;
+}
+
+bool ctr_guard_stop_sooner(const Crisp__State__Container *row, const struct sm_event *ev)
+{
+	const struct facts_stop *f = ev->data;
+
+	return f && f->kill_at_ns < row->kill_at_ns;
+}
+
+static void note_pid(Crisp__State__Container *draft, const struct facts_init *f)
+{
+	draft->pid = f->pid;
+	draft->pid_ticks = f->ticks;
+}
+
+void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	const struct facts_init *f = ev->data;
+
+	note_pid(draft, f);
+	row_set_str(&draft->boot_id, clock_boot_id());
+	if (!f->has_user)
+		return;
+	draft->uid = f->uid;
+	draft->gid = f->gid;
+	free(draft->groups);
+	draft->n_groups = f->n_groups;
+	draft->groups = f->n_groups ? xmemdup(f->groups, f->n_groups * sizeof(*f->groups)) : NULL;
+}
+
+void ctr_step_note_started(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	const struct facts_init *f = ev->data;
+
+	note_pid(draft, f);
+	draft->started_ns = f->started_ns ? f->started_ns : ev->at_ns;
+}
+
+void ctr_step_note_pid(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	note_pid(draft, ev->data);
+}
+
+/* As the kubelet shows it: what could not be started has ended with 128 and says why. */
+void ctr_step_note_start_failed(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	row_fail(&draft->failure, ev);
+	draft->exit_code = 128;
+	draft->exit_known = true;
+	draft->finished_ns = ev->at_ns;
+	row_set_str(&draft->reason, "StartError");
+	row_set_str(&draft->message, ev->err.text);
+}
+
+void ctr_step_note_stop(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	const struct facts_stop *f = ev->data;
+
+	draft->kill_at_ns = f ? f->kill_at_ns : ev->at_ns;
+}
+
+void ctr_step_note_exit(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	const struct facts_exit *f = ev->data;
+
+	draft->exit_code = f->code;
+	draft->exit_known = true;
+	draft->oom_killed = f->oom;
+	draft->finished_ns = f->exited_ns ? f->exited_ns : ev->at_ns;
+	if (!draft->started_ns)
+		draft->started_ns = f->started_ns;
+	row_set_str(&draft->reason, f->oom ? "OOMKilled" : f->code ? "Error" : "Completed");
+}
+
+void ctr_step_note_exit_unknown(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	bool reboot = *draft->boot_id && strcmp(draft->boot_id, clock_boot_id()) != 0;
+
+	draft->exit_code = 255;
+	draft->exit_known = false;
+	draft->finished_ns = ev->at_ns;
+	row_set_str(&draft->reason, reboot ? "NodeReboot" : "ContainerStatusUnknown");
+	row_set_str(&draft->message, reboot ? "the node was rebooted while the container was there; "
+					      "its exit code is not known"
+					    : "the container's monitor died; its exit code is not "
+					      "known");
+}
+
+void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	/* The first reason is the one that explains; later ones only count. */
+	if (draft->failure && !draft->pid)
+		draft->failure->tries++;
+	else
+		row_fail(&draft->failure, ev);
+}
+
+int64_t ctr_deadline_grace(const Crisp__State__Container *row)
+{
+	return row->kill_at_ns;
+}
+
+bool ctr_invariant_has_pid(const Crisp__State__Container *row)
+{
+	return row->pid > 0;
+}
+
+bool ctr_invariant_has_exit(const Crisp__State__Container *row)
+{
+	return row->finished_ns > 0;
+}

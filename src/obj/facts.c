@@ -1,0 +1,139 @@
+/*
+ * facts.c - see facts.h.
+ */
+#include "obj/facts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+
+static void strv_free(char **v)
+{
+	for (size_t i = 0; v && v[i]; i++)
+		free(v[i]);
+	free(v);
+}
+
+struct facts_anchor *facts_anchor_new(void)
+{
+	return xcalloc(1, sizeof(struct facts_anchor));
+}
+
+void facts_anchor_free(void *f)
+{
+	struct facts_anchor *a = f;
+
+	if (!a)
+		return;
+	free(a->cni_conf);
+	free(a->netns);
+	free(a);
+}
+
+struct facts_network *facts_network_new(void)
+{
+	return xcalloc(1, sizeof(struct facts_network));
+}
+
+void facts_network_free(void *f)
+{
+	struct facts_network *n = f;
+
+	if (!n)
+		return;
+	free(n->result);
+	strv_free(n->ips);
+	free(n);
+}
+
+struct facts_init *facts_init_new(void)
+{
+	return xcalloc(1, sizeof(struct facts_init));
+}
+
+void facts_init_free(void *f)
+{
+	struct facts_init *i = f;
+
+	if (!i)
+		return;
+	free(i->groups);
+	free(i);
+}
+
+struct sm_event *facts_attach(struct sm_event *ev, void *facts, void (*free_facts)(void *))
+{
+	ev->data = facts;
+	ev->free_data = free_facts;
+	return ev;
+}
+
+void row_set_str(char **field, const char *value)
+{
+	char *copy = value && *value ? xstrdup(value) : NULL;
+
+	if (*field && *field != protobuf_c_empty_string)
+		free(*field);
+	*field = copy ? copy : (char *)(uintptr_t)protobuf_c_empty_string;
+}
+
+void row_set_strs(char ***field, size_t *n, char *const *values)
+{
+	for (size_t i = 0; i < *n; i++)
+		free((*field)[i]);
+	free(*field);
+	*field = NULL;
+	*n = 0;
+	for (size_t i = 0; values && values[i]; i++)
+		row_add_str(field, n, values[i]);
+}
+
+void row_add_str(char ***field, size_t *n, const char *value)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp((*field)[i], value) == 0)
+			return;
+	*field = xrealloc(*field, (*n + 1) * sizeof(char *));
+	(*field)[(*n)++] = xstrdup(value);
+}
+
+bool row_del_str(char ***field, size_t *n, const char *value)
+{
+	for (size_t i = 0; i < *n; i++) {
+		if (strcmp((*field)[i], value) != 0)
+			continue;
+		free((*field)[i]);
+		memmove(*field + i, *field + i + 1, (*n - i - 1) * sizeof(char *));
+		(*n)--;
+		return true;
+	}
+	return false;
+}
+
+void row_fail(Crisp__State__Failure **field, const struct sm_event *ev)
+{
+	Crisp__State__Failure *f = *field;
+
+	if (!f) {
+		f = *field = xmalloc(sizeof(*f));
+		crisp__state__failure__init(f);
+	}
+	f->code = ev->err.code ? (uint32_t)ev->err.code : ERR_DEADLINE;
+	f->at_ns = ev->at_ns;
+	f->tries++;
+	row_set_str(&f->text, ev->err.code ? ev->err.text
+					   : "the operation did not end in its time");
+}
+
+void row_clear_failure(Crisp__State__Failure **field)
+{
+	if (*field)
+		crisp__state__failure__free_unpacked(*field, NULL);
+	*field = NULL;
+}
+
+int row_failure_err(const Crisp__State__Failure *f, struct err *e)
+{
+	return err_set(e, (enum err_code)f->code, "%s", f->text);
+}

@@ -1,0 +1,79 @@
+/*
+ * sandbox_rules.c - guards, steps and invariants of states/sandbox.sm: pure functions of a
+ * record and an event.
+ */
+#include "base/clock.h"
+#include "gen/sm_sandbox.h"
+#include "obj/facts.h"
+
+bool sbx_guard_host_network(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return row->host_network;
+}
+
+/* cni_conf is in the record from the moment before the first ADD until a DEL has succeeded. */
+bool sbx_guard_unwired(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return row->host_network || !*row->cni_conf;
+}
+
+bool sbx_guard_undoing(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return row->undo;
+}
+
+void sbx_step_note_anchor(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	const struct facts_anchor *f = ev->data;
+
+	draft->shim_pid = f->shim_pid;
+	draft->init_pid = f->init_pid;
+	row_set_str(&draft->boot_id, clock_boot_id());
+	if (f->cni_conf)
+		row_set_str(&draft->cni_conf, f->cni_conf);
+	if (f->netns)
+		row_set_str(&draft->netns, f->netns);
+}
+
+void sbx_step_note_network(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	const struct facts_network *f = ev->data;
+
+	row_set_str(&draft->cni_result, f->result);
+	row_set_strs(&draft->ips, &draft->n_ips, f->ips);
+}
+
+void sbx_step_note_no_network(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	(void)ev;
+	row_set_str(&draft->cni_conf, NULL);
+	row_set_str(&draft->cni_result, NULL);
+	if (!draft->undo)
+		row_clear_failure(&draft->failure);
+}
+
+void sbx_step_note_error(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	/* The reason of a failed run is kept: it is what the client will be told. */
+	if (!draft->undo)
+		row_fail(&draft->failure, ev);
+}
+
+void sbx_step_note_undo(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	row_fail(&draft->failure, ev);
+	draft->undo = true;
+}
+
+bool sbx_invariant_has_anchor(const Crisp__State__Sandbox *row)
+{
+	return row->shim_pid > 0;
+}
+
+bool sbx_invariant_has_network(const Crisp__State__Sandbox *row)
+{
+	return row->host_network || *row->cni_result;
+}
