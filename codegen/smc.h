@@ -199,7 +199,4 @@ void smc_emit_source(const struct smc_machine *m, struct emit *out);
 void smc_report_dot(const struct smc_machine *m, struct emit *out);
 void smc_report_text(const struct smc_machine *m, struct emit *out);
 
-/* One row as "event [guard] / actions", without its states. */
-void smc_report_row(const struct smc_machine *m, const struct smc_row *row, struct emit *out);
-
 void smc_machine_done(struct smc_machine *m);

@@ -232,7 +232,7 @@ static void state_work(struct smc_machine *m, const struct smc_state *s)
 static void state_bare(struct smc_machine *m, const struct smc_state *s)
 {
 	if (s->holds.n || s->recover.name || s->limit_line)
-		smc_error(m, s->line, "nothing is stored while %s; drop its holds, recover, within "
+		smc_error(m, s->line, "nothing is stored in %s; drop its holds, recover, within "
 			  "and unbounded lines", s->name);
 }
 

@@ -165,6 +165,9 @@ static void parse_expected(struct smc_parser *p, const char *what)
 		return;
 	if (p->token.kind == SMC_TOKEN_END)
 		smc_error(p->m, p->line, "the line ends too early; write %s here", what);
+	else if (p->token.kind == SMC_TOKEN_TEXT)
+		smc_error(p->m, p->line, "the text \"%.*s\" is not expected; write %s here",
+			  (int)p->token.len, p->token.at, what);
 	else
 		smc_error(p->m, p->line, "%.*s is not expected; write %s here", (int)p->token.len,
 			  p->token.at, what);

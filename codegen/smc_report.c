@@ -27,9 +27,9 @@ static enum line_style row_style(const struct smc_row *row)
 	return smc_row_effect(row) >= 0 ? LINE_STYLE_INTENT : LINE_STYLE_OUTCOME;
 }
 
-void smc_report_row(const struct smc_machine *m, const struct smc_row *row, struct emit *out)
+/* One row as "event [guard] / actions", without its states. */
+static void text_row(const struct smc_row *row, struct emit *out)
 {
-	(void)m;
 	emit_put(out, "%s", row->event.name);
 	if (row->guard.name)
 		emit_put(out, " [%s]", row->guard.name);
@@ -70,7 +70,7 @@ static void dot_label(const struct smc_row *row, struct emit *out)
 {
 	int effect = smc_row_effect(row);
 
-	emit_put(out, "%s", row->event.name);
+	emit_put(out, "  %s", row->event.name);
 	if (row->guard.name)
 		emit_put(out, " [%s]", row->guard.name);
 	if (effect >= 0)
@@ -213,6 +213,17 @@ static void text_matrix(const struct smc_machine *m, struct emit *out)
 	free(width);
 }
 
+/* The longest name of a state. */
+static size_t state_width(const struct smc_machine *m)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < m->states.n; i++)
+		if (strlen(m->states.v[i].name) > width)
+			width = strlen(m->states.v[i].name);
+	return width;
+}
+
 static void text_states(const struct smc_machine *m, struct emit *out)
 {
 	static const char *const kinds[] = {
@@ -227,7 +238,7 @@ static void text_states(const struct smc_machine *m, struct emit *out)
 		const struct smc_state *s = &m->states.v[i];
 
 		emit_put(out, "%4u  ", s->number);
-		text_pad(out, s->name, text_width(m, i + 1) + 1, false);
+		text_pad(out, s->name, state_width(m) + 2, false);
 		emit_put(out, "%s", kinds[s->kind]);
 		if (s->shows)
 			emit_put(out, ", shows %s", s->shows);
@@ -259,9 +270,12 @@ void smc_report_text(const struct smc_machine *m, struct emit *out)
 		for (size_t r = 0; r < m->states.v[i].rows.n; r++) {
 			const struct smc_row *row = &m->states.v[i].rows.v[r];
 
-			emit_put(out, "%4u  %s -> %s  ", row->number, m->states.v[i].name,
-				 m->states.v[row->target.index].name);
-			smc_report_row(m, row, out);
+			emit_put(out, "%4u  ", row->number);
+			text_pad(out, m->states.v[i].name, state_width(m) + 1, false);
+			emit_put(out, "-> ");
+			text_pad(out, m->states.v[row->target.index].name, state_width(m) + 2,
+				 false);
+			text_row(row, out);
 			emit_blank(out);
 		}
 }

@@ -103,19 +103,19 @@ static void row_lasting(struct smc_machine *m, const struct smc_state *s,
 	const struct smc_state *to = &m->states.v[row->target.index];
 	int effect = smc_row_effect(row);
 	bool save = smc_row_has(row, SMC_OP_SAVE);
+	bool lasting = effect >= 0 && m->decls[SMC_DECL_EFFECT].v[effect].lasting;
 
-	if (effect >= 0 && m->decls[SMC_DECL_EFFECT].v[effect].lasting && !save) {
-		if (!row->stay)
-			smc_error(m, row->line, "%s is lasting, but %s is not stored durably before "
-				  "it; write save", m->decls[SMC_DECL_EFFECT].v[effect].name,
-				  to->name);
-		else if (s->recover.index != effect)
-			smc_error(m, row->line, "%s is lasting and not what %s recovers by; a stay "
-				  "row may only start it after save",
-				  m->decls[SMC_DECL_EFFECT].v[effect].name, s->name);
-	}
-	if (!row->stay && !save && effect < 0 && to->recover.index >= 0 &&
-	    m->decls[SMC_DECL_EFFECT].v[to->recover.index].lasting)
+	if (m->boot || save)
+		return;
+	if (lasting && !row->stay)
+		smc_error(m, row->line, "%s is lasting, but %s is not stored durably before it; "
+			  "write save", m->decls[SMC_DECL_EFFECT].v[effect].name, to->name);
+	else if (lasting && s->recover.index != effect)
+		smc_error(m, row->line, "%s is lasting and not what %s recovers by; a stay row may "
+			  "only start it after save", m->decls[SMC_DECL_EFFECT].v[effect].name,
+			  s->name);
+	else if (!lasting && !row->stay && to->recover.index >= 0 &&
+		 m->decls[SMC_DECL_EFFECT].v[to->recover.index].lasting)
 		smc_error(m, row->line, "%s recovers by %s, which is lasting, so a reboot must not "
 			  "forget it; write save", to->name, to->recover.name);
 }
@@ -145,10 +145,12 @@ static void row_work(struct smc_machine *m, const struct smc_state *s, const str
 	if (effect < 0 && s->kind == SMC_KIND_BUSY && row->stay && class == SMC_CLASS_DONE)
 		smc_error(m, row->line, "%s ends the work of %s and nothing follows; start an effect "
 			  "or leave the state", row->event.name, s->name);
-	if (row->stay && !row->actions.n)
+	if (row->stay && !row->actions.n && class == SMC_CLASS_CLOCK)
+		smc_error(m, row->line, "the time of %s is up and nothing is done; end the row with an "
+			  "effect", s->name);
+	else if (row->stay && !row->actions.n)
 		smc_error(m, row->line, "the row does nothing; write %s %s",
-			  s->kind == SMC_KIND_BUSY && class == SMC_CLASS_RPC ? "join" :
-			  class == SMC_CLASS_CLOCK ? "an effect after" : "ignore",
+			  s->kind == SMC_KIND_BUSY && class == SMC_CLASS_RPC ? "join" : "ignore",
 			  row->event.name);
 }
 
