@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef Google__Protobuf__SourceCodeInfo__Location schema_location;
-
 /* Field numbers that a SourceCodeInfo path is made of. */
 enum {
 	PATH_FILE_SERVICE = 6,
@@ -169,7 +167,7 @@ static void schema_add_enum(struct schema *s, const Google__Protobuf__EnumDescri
 	n->name = text_format("%s%s", outer, d->name);
 	n->full = text_format("%s%s", prefix, n->name);
 	n->c_type = name_join(n->full, name_to_camel);
-	n->snake = name_join(n->name, name_to_snake);
+	n->c_lower = name_join(n->full, name_to_snake);
 }
 
 static void schema_add_message(struct schema *s, const Google__Protobuf__DescriptorProto *d,
@@ -186,7 +184,6 @@ static void schema_add_message(struct schema *s, const Google__Protobuf__Descrip
 	m->c_type = name_join(m->full, name_to_camel);
 	m->c_lower = name_join(m->full, name_to_snake);
 	m->c_init = text_format("%s__INIT", name_join(m->full, name_to_upper));
-	m->snake = name_join(m->name, name_to_snake);
 	m->map_entry = d->options && d->options->map_entry;
 	m->fields = memory_zeroed(d->n_field, sizeof(*m->fields));
 	inner = text_format("%s.", m->name);
@@ -240,14 +237,16 @@ static void schema_link_field(const struct schema *s, struct message *m, struct 
 			 m->name, d->name, d->type_name);
 }
 
-static const schema_location *schema_locate(const schema_file_proto *f, int service, int method)
+static const Google__Protobuf__SourceCodeInfo__Location *
+schema_locate(const Google__Protobuf__FileDescriptorProto *f, int service, int method)
 {
 	size_t i;
 
 	if (!f->source_code_info)
 		return NULL;
 	for (i = 0; i < f->source_code_info->n_location; i++) {
-		const schema_location *l = f->source_code_info->location[i];
+		const Google__Protobuf__SourceCodeInfo__Location *l =
+			f->source_code_info->location[i];
 
 		if (l->n_path == 4 && l->path[0] == PATH_FILE_SERVICE && l->path[1] == service &&
 		    l->path[2] == PATH_SERVICE_METHOD && l->path[3] == method)
@@ -276,12 +275,13 @@ static const char *comment_flatten(const char *text)
 	return e.text;
 }
 
-static void schema_add_rpc(struct schema *s, const schema_file_proto *f, const char *file,
-			   size_t service, size_t method, struct diag *d)
+static void schema_add_rpc(struct schema *s, const Google__Protobuf__FileDescriptorProto *f,
+			   const char *file, size_t service, size_t method, struct diag *d)
 {
 	const Google__Protobuf__ServiceDescriptorProto *sv = f->service[service];
 	const Google__Protobuf__MethodDescriptorProto *m = sv->method[method];
-	const schema_location *l = schema_locate(f, (int)service, (int)method);
+	const Google__Protobuf__SourceCodeInfo__Location *l =
+		schema_locate(f, (int)service, (int)method);
 	struct rpc *r = &s->rpcs[s->n_rpcs++];
 	size_t i;
 
@@ -324,7 +324,8 @@ static void schema_link(struct schema *s, struct diag *d)
 	}
 }
 
-static void schema_allocate(struct schema *s, schema_file_proto *const *files, size_t n)
+static void schema_allocate(struct schema *s, Google__Protobuf__FileDescriptorProto *const *files,
+			    size_t n)
 {
 	size_t messages = 0, enums = 0, rpcs = 0;
 	size_t i, j;
@@ -343,21 +344,23 @@ static void schema_allocate(struct schema *s, schema_file_proto *const *files, s
 	};
 }
 
-void schema_load(struct schema *s, schema_file_proto *const *files, const char *const *paths,
-		 size_t n, struct diag *d)
+void schema_load(struct schema *s, Google__Protobuf__FileDescriptorProto *const *files,
+		 const char *const *paths, size_t n, struct diag *d)
 {
 	size_t i, j, k;
 
 	schema_allocate(s, files, n);
 	for (i = 0; i < n; i++) {
-		const schema_file_proto *f = files[i];
+		const Google__Protobuf__FileDescriptorProto *f = files[i];
 		bool packaged = f->package && f->package[0];
 		const char *prefix = packaged ? text_format("%s.", f->package) : "";
 
 		if (!f->syntax || strcmp(f->syntax, "proto3"))
-			diag_add(d, paths[i], 0, "only proto3 is supported; write syntax = \"proto3\";");
+			diag_add(d, paths[i], 0,
+				 "only proto3 is supported; write syntax = \"proto3\";");
 		if (!packaged)
-			diag_add(d, paths[i], 0, "has no package; write one, such as package my.v1;");
+			diag_add(d, paths[i], 0,
+				 "has no package; write one, such as package my.v1;");
 		for (j = 0; j < f->n_enum_type; j++)
 			schema_add_enum(s, f->enum_type[j], prefix, "");
 		for (j = 0; j < f->n_message_type; j++)

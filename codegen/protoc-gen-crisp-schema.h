@@ -13,8 +13,6 @@
 
 #include "emit.h"
 
-typedef Google__Protobuf__FileDescriptorProto schema_file_proto;
-
 struct message;
 struct enumeration;
 
@@ -54,9 +52,8 @@ struct message {
 	const char *full;  /* "runtime.v1.SecurityProfile" */
 	const char *name;  /* the part behind the package */
 	const char *c_type; /* "Runtime__V1__SecurityProfile" */
-	const char *c_lower; /* "runtime__v1__security_profile" */
+	const char *c_lower; /* "runtime__v1__security_profile": names our functions too */
 	const char *c_init; /* "RUNTIME__V1__SECURITY_PROFILE__INIT" */
-	const char *snake; /* "security_profile", nested names joined by "__" */
 	const char *file;
 	bool map_entry;
 	struct field *fields;
@@ -70,7 +67,7 @@ struct enumeration {
 	const char *full;
 	const char *name;
 	const char *c_type;
-	const char *snake;
+	const char *c_lower;
 	bool wanted;
 };
 
@@ -101,8 +98,8 @@ struct schema {
 
 /* Build the schema of n files.  paths[i] is what diagnostics call files[i].  What the generators
  * cannot handle (oneofs, proto2, optional, client streams) goes to d. */
-void schema_load(struct schema *s, schema_file_proto *const *files, const char *const *paths,
-		 size_t n, struct diag *d);
+void schema_load(struct schema *s, Google__Protobuf__FileDescriptorProto *const *files,
+		 const char *const *paths, size_t n, struct diag *d);
 
 /* By full name, or by the name behind the package.  NULL when there is none; *ret_ambiguous says
  * that a short name fits several packages.  name need not end in a NUL. */

@@ -1,0 +1,42 @@
+/*
+ * protoc-gen-crisp.h - what the parts of the protoc plugin share: the loaded inputs, and one
+ * function for each pair of files it writes.
+ *
+ * What must hold: the same inputs give the same bytes, so nothing here depends on time, paths
+ * of the machine or the order of a hash.
+ */
+#pragma once
+
+#include "emit.h"
+#include "protoc-gen-crisp-input.h"
+#include "protoc-gen-crisp-schema.h"
+
+struct plugin {
+	struct schema schema;
+	struct rules rules;
+	struct bindings bindings;
+	const char *sources; /* all input files, for the banner */
+	/* protoc-c's headers and packages of the schema's files. */
+	const char **headers;
+	const char **packages;
+	size_t n_files;
+	struct diag diag;
+};
+
+/* gen/cri_rpc.[ch]: method table, thunks, handler prototypes. */
+void plugin_emit_rpc(const struct plugin *p, struct emit *h, struct emit *c);
+
+/* gen/cri_validate.[ch]: a validator for each request. */
+void plugin_emit_validate(struct plugin *p, struct emit *h, struct emit *c);
+
+/* gen/cri_print.[ch]: the printer and the table of what it must not show. */
+void plugin_emit_print(const struct plugin *p, struct emit *h, struct emit *c);
+
+/* gen/cri_client.[ch]: one typed call for each unary RPC. */
+void plugin_emit_client(const struct plugin *p, struct emit *h, struct emit *c);
+
+/* gen/cri_coverage.txt: RPC and what it is bound to. */
+void plugin_emit_coverage(const struct plugin *p, struct emit *t);
+
+/* The banner, and #pragma once in a header. */
+void plugin_emit_top(const struct plugin *p, struct emit *e, bool header);
