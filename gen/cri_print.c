@@ -310,6 +310,7 @@ static void put_message(struct out *o, size_t path, const ProtobufCMessage *m)
 size_t cri_print(const ProtobufCMessage *m, char *buf, size_t size)
 {
 	struct out o = { .buf = buf, .size = size };
+	size_t skip;
 
 	if (size == 0)
 		return 0;
@@ -319,8 +320,9 @@ size_t cri_print(const ProtobufCMessage *m, char *buf, size_t size)
 		else
 			put_text(&o, "message=[unknown]");
 		if (o.full) {
-			memcpy(buf + o.len, CUT + (o.len == 0), sizeof(CUT) - 1 - (o.len == 0));
-			o.len += sizeof(CUT) - 1 - (o.len == 0);
+			skip = o.len == 0; /* no pair stands before the space */
+			memcpy(buf + o.len, &CUT[skip], sizeof(CUT) - 1 - skip);
+			o.len += sizeof(CUT) - 1 - skip;
 		}
 	}
 	buf[o.len] = '\0';

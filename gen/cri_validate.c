@@ -11,6 +11,9 @@
 #include "api.pb-c.h"
 #include "admin.pb-c.h"
 
+/* Deprecated fields are checked like all others. */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
 #define NO_INDEX SIZE_MAX
 
 /* Where a message stands; the request itself is NULL. */
