@@ -1,0 +1,27 @@
+/*
+ * security.h - what this host and this process can enforce, found out once at the start.
+ *
+ * A container's settings are clamped to these facts: asking the OCI runtime for more than we may
+ * give makes it fail as a whole, long after the request was accepted.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct os_security {
+	uint64_t bounding;          /* our capability bounding set, see os/caps.h */
+	int64_t oom_score_adj_min;  /* the lowest value we may give; -1000 with CAP_SYS_RESOURCE */
+	uint64_t nofile_max;        /* hard RLIMIT_NOFILE; UINT64_MAX with CAP_SYS_RESOURCE */
+	bool may_raise_limits;      /* CAP_SYS_RESOURCE is effective */
+	bool seccomp;               /* the kernel has filters and this build has libseccomp */
+	bool apparmor;              /* enabled in the kernel */
+	bool selinux;               /* enabled in the kernel */
+	bool rro;                   /* mount_setattr(2): recursive read-only mounts */
+	bool cgroup_v2;             /* /sys/fs/cgroup is cgroup2: the unified layout */
+};
+
+/* Ask the kernel; does not change anything.  Fails only when /proc is not there. */
+int os_security_probe(struct os_security *ret, struct err *e);
