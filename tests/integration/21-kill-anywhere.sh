@@ -1,0 +1,73 @@
+#!/bin/bash
+# 21-kill-anywhere.sh - the daemon is killed with -9 at a random moment of each operation, comes back, and the client repeats
+# what it asked for: the same request gives the same object, never "name is reserved"; at the end nothing is left.
+set -u
+. "$(dirname "$0")/lib.sh"
+harness_begin "$@"
+SEED=${CRISP_TEST_SEED:-$((RANDOM * 32768 + RANDOM))}
+echo "# seed $SEED (CRISP_TEST_SEED repeats it)"
+RANDOM=$SEED
+ROUNDS=${CRISP_TEST_ROUNDS:-12}
+registry_start
+daemon_start
+
+# killed LIMIT-MS CRICTL-ARGUMENTS...: the request is sent, the daemon dies within LIMIT-MS, comes back
+killed() {
+	local ms=$((RANDOM % $1)) client
+	shift
+	crictl "$@" >/dev/null 2>&1 &
+	client=$!
+	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+	daemon_kill
+	wait $client
+	daemon_again
+}
+
+pods_named() { crictl pods -q --no-trunc --name "^$1\$"; }
+
+check "pull" crictl pull "$BUSYBOX"
+check "a first pod" pod_run warm
+check "with a container" ctr_run "$OUT" warm
+check "is removed" everything_remove
+world_snapshot >"$SCRATCH/world.before"
+
+for round in $(seq "$ROUNDS"); do
+	name=r$round
+	pod_file=$(pod_config "$name")
+	ctr_file=$(ctr_config "$name" "$BUSYBOX")
+	killed 300 runp "$pod_file"
+	check "round $round: runp again" crictl runp "$pod_file" || continue
+	pod=$OUT
+	check_is "round $round: there is one pod" "$pod" pods_named "$name"
+	killed 300 create "$pod" "$ctr_file" "$pod_file"
+	check "round $round: create again" crictl create "$pod" "$ctr_file" "$pod_file" || continue
+	ctr=$OUT
+	check_is "round $round: there is one container" "$ctr" crictl ps -a -q --no-trunc --pod "$pod"
+	killed 200 start "$ctr"
+	# It may be running already: then a second start is refused, and that is right.
+	ctr_is "$ctr" CONTAINER_RUNNING || check "round $round: start again" crictl start "$ctr"
+	check_is "round $round: it runs" CONTAINER_RUNNING ctr_state "$ctr"
+	check "round $round: exec" crictl exec --sync "$ctr" true
+	killed 200 exec --sync "$ctr" sleep 1
+	check_is "round $round: it still runs" CONTAINER_RUNNING ctr_state "$ctr"
+	killed 300 stop --timeout 5 "$ctr"
+	check "round $round: stop again" crictl stop --timeout 5 "$ctr"
+	check_is "round $round: it has ended" CONTAINER_EXITED ctr_state "$ctr"
+	if [ $((round % 2)) = 0 ]; then
+		killed 200 rm "$ctr"
+		crictl inspect "$ctr" >/dev/null 2>&1 && check "round $round: rm again" crictl rm "$ctr"
+	fi
+	killed 300 stopp "$pod"
+	check "round $round: stopp again" crictl stopp "$pod"
+	killed 300 rmp "$pod"
+	crictl inspectp "$pod" >/dev/null 2>&1 && check "round $round: rmp again" crictl rmp "$pod"
+	check_is "round $round: the pod is gone" "" pods_named "$name"
+done
+
+# An image pull is killed as well; the next one completes it.
+killed 200 pull "$REGISTRY/e2e-test-images/nginx:1.14-2"
+check "pull again" crictl pull "$REGISTRY/e2e-test-images/nginx:1.14-2"
+check "the image is removed" crictl rmi "$REGISTRY/e2e-test-images/nginx:1.14-2"
+check "everything is removed" everything_remove
+world_diff "nothing is left behind" "$SCRATCH/world.before"
+harness_end
