@@ -1,1 +1,20 @@
 # One rule a program.  Object files of a program that are not in libcrisp.a are listed with it.
+
+# gRPC C core goes in statically, together with everything it stands on: a shared libgrpc brings 50
+# more libraries and doubles the daemon's memory.  libc stays shared.  The archives of absl call each
+# other in circles, hence the group; --gc-sections drops what no call reaches.
+ABSL := $(sort $(filter -labsl_%,$(shell pkg-config --static --libs grpc_unsecure)))
+GRPC := -Wl,-Bstatic,--start-group -lgrpc_unsecure -lgpr -laddress_sorting -lupb -lcares -lz \
+	$(ABSL) -lstdc++ -Wl,--end-group,-Bdynamic -static-libgcc -lm -lpthread
+GRPC_test_server := $(GRPC)
+GRPC_test_client := $(GRPC)
+
+$(BUILD)/crispd: $(BUILD)/src/main.o $(LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) $< $(LIB) $(GRPC) $(LIBS) -o $@
+
+CLI_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/crisp.c tools/crisp_*.c)))
+
+$(BUILD)/crisp: $(CLI_OBJ) $(LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(CLI_OBJ) $(LIB) $(GRPC) -lprotobuf-c -ljansson -o $@
+
+-include $(BUILD)/src/main.d $(CLI_OBJ:.o=.d)

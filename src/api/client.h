@@ -21,8 +21,8 @@ void rpc_client_set_timeout(struct rpc_client *c, int64_t timeout_ms);
 
 /* Call method ("/runtime.v1.RuntimeService/Version") and wait for the end.  A status other than
  * OK becomes the error, code and text.  *ret is malloc'ed: free it with
- * protobuf_c_message_free_unpacked(m, NULL).  For a method that streams its answers it is the
- * first one.  Several threads may call at the same time. */
+ * protobuf_c_message_free_unpacked(m, NULL).  Not for methods that stream.  Several threads may
+ * call at the same time. */
 int rpc_client_call(struct rpc_client *c, const char *method, const ProtobufCMessage *req,
 		    const ProtobufCMessageDescriptor *resp, ProtobufCMessage **ret, struct err *e);
 

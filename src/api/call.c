@@ -1,0 +1,479 @@
+/*
+ * call.c - see call.h and rpc.h.
+ */
+#include "api/call.h"
+
+#include <assert.h>
+#include <grpc/byte_buffer.h>
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/slice.h>
+#include <string.h>
+
+#include "api/wire.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/util.h"
+
+struct calls *calls_new(const struct server_options *o)
+{
+	struct calls *cs = xcalloc(1, sizeof(*cs));
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&cs->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&cs->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	list_init(&cs->in_flight);
+	cs->refs = 1;
+	cs->max_calls = o->max_calls ? o->max_calls : LIMIT_CALLS_IN_FLIGHT;
+	cs->max_send = o->max_send ? o->max_send : LIMIT_MESSAGE;
+	cs->on_call = o->on_call;
+	cs->arg = o->arg;
+	return cs;
+}
+
+void calls_unref(struct calls *cs)
+{
+	unsigned left;
+
+	pthread_mutex_lock(&cs->lock);
+	left = --cs->refs;
+	pthread_mutex_unlock(&cs->lock);
+	if (left)
+		return;
+	pthread_cond_destroy(&cs->changed);
+	pthread_mutex_destroy(&cs->lock);
+	free(cs);
+}
+
+/* The half of a call that belongs to the library. */
+static void call_release_grpc(struct rpc_call *c)
+{
+	if (!c->grpc)
+		return;
+	if (c->payload)
+		grpc_byte_buffer_destroy(c->payload);
+	grpc_call_details_destroy(&c->details);
+	grpc_metadata_array_destroy(&c->metadata);
+	grpc_call_unref(c->grpc);
+	c->payload = NULL;
+	c->grpc = NULL;
+}
+
+void calls_stop(struct calls *cs)
+{
+	pthread_mutex_lock(&cs->lock);
+	cs->stopped = true;
+	while (cs->batches)
+		pthread_cond_wait(&cs->changed, &cs->lock);
+	pthread_mutex_unlock(&cs->lock);
+}
+
+void calls_abandon(struct calls *cs)
+{
+	pthread_mutex_lock(&cs->lock);
+	list_for_each(n, &cs->in_flight)
+		call_release_grpc(list_entry(n, struct rpc_call, node));
+	pthread_mutex_unlock(&cs->lock);
+}
+
+static void call_unref(struct rpc_call *c)
+{
+	struct calls *cs = c->calls;
+
+	if (atomic_fetch_sub(&c->refs, 1) != 1)
+		return;
+	call_release_grpc(c);
+	free(c->path);
+	free(c);
+	calls_unref(cs);
+}
+
+static void batches_drop(struct calls *cs)
+{
+	pthread_mutex_lock(&cs->lock);
+	if (--cs->batches == 0)
+		pthread_cond_broadcast(&cs->changed);
+	pthread_mutex_unlock(&cs->lock);
+}
+
+/* Under the lock: may a batch be given to the library?  Two are counted, one for its event and one
+ * for being inside the library, which may go on after the event was seen elsewhere. */
+static bool batch_reserve(struct calls *cs)
+{
+	if (cs->stopped)
+		return false;
+	cs->batches += 2;
+	return true;
+}
+
+/* Give what was reserved, and one reference with it. */
+static void batch_give(struct rpc_call *c, const grpc_op *ops, size_t n, struct cq_event *ev)
+{
+	struct calls *cs = c->calls;
+	grpc_call_error r = grpc_call_start_batch(c->grpc, ops, n, cq_event_give(ev), NULL);
+
+	assert(r == GRPC_CALL_OK);
+	batches_drop(cs);
+}
+
+/* The event of a batch: its reference and its count.  In this order, so that once no batch is
+ * counted nobody is on the way into the library. */
+static void batch_end(struct rpc_call *c)
+{
+	struct calls *cs = c->calls;
+
+	call_unref(c);
+	batches_drop(cs);
+}
+
+static void on_sent(struct cq_event *ev, bool ok)
+{
+	(void)ok; /* false: the client had gone before */
+	batch_end(container_of(ev, struct rpc_call, sent));
+}
+
+static void on_closed(struct cq_event *ev, bool ok)
+{
+	struct rpc_call *c = container_of(ev, struct rpc_call, closed);
+
+	(void)ok; /* always true; what happened is in the flag */
+	if (c->closed_cancelled)
+		atomic_store(&c->cancelled, true);
+	batch_end(c);
+}
+
+struct rpc_call *call_new(struct calls *cs, const struct rpc_method *method, void *slot)
+{
+	struct rpc_call *c = xcalloc(1, sizeof(*c));
+
+	c->calls = cs;
+	list_init(&c->node);
+	c->method = method;
+	c->slot = slot;
+	atomic_init(&c->refs, 1);
+	atomic_init(&c->arena_holders, 2);
+	c->closed.fn = on_closed;
+	c->sent.fn = on_sent;
+	c->peer_pid = -1;
+	grpc_metadata_array_init(&c->metadata);
+	grpc_call_details_init(&c->details);
+	pthread_mutex_lock(&cs->lock);
+	cs->refs++;
+	pthread_mutex_unlock(&cs->lock);
+	return c;
+}
+
+void call_drop(struct rpc_call *c)
+{
+	call_unref(c);
+}
+
+struct server_call_info call_info(const struct rpc_call *c)
+{
+	return (struct server_call_info){
+		.path = c->method ? c->method->path : c->path,
+		.name = c->method ? c->method->name : "",
+		.peer_pid = c->peer_pid,
+		.peer_uid = c->peer_uid,
+		.age_ns = clock_monotonic_ns() - c->arrived_ns,
+		.deadline_ns = c->deadline_ns,
+		.cancelled = atomic_load(&c->cancelled),
+		.request_bytes = c->request_bytes,
+		.text = "",
+	};
+}
+
+/* The handler may answer, from another thread, before the dispatch has looked at the request for
+ * the last time. */
+static void call_release_arena(struct rpc_call *c)
+{
+	if (atomic_fetch_sub(&c->arena_holders, 1) != 1)
+		return;
+	arena_free(c->arena);
+	c->arena = NULL;
+}
+
+/* Out of the list; true: there is a client to tell.  Otherwise the server has stopped, and the call
+ * must not touch the library again. */
+static bool call_settle(struct rpc_call *c)
+{
+	bool before = atomic_exchange(&c->answered, true), go;
+	struct calls *cs = c->calls;
+
+	assert(!before);
+	pthread_mutex_lock(&cs->lock);
+	if (!list_empty(&c->node)) {
+		list_remove(&c->node);
+		cs->counts.in_flight--;
+		cs->counts.answered++;
+	}
+	go = batch_reserve(cs);
+	if (!go)
+		call_release_grpc(c);
+	pthread_mutex_unlock(&cs->lock);
+	return go;
+}
+
+/* The one place that answers.  message: NULL for a status; taken over. */
+static void call_answer(struct rpc_call *c, grpc_byte_buffer *message, enum err_code code,
+			const char *text)
+{
+	grpc_slice details = grpc_slice_from_copied_string(text);
+	grpc_op ops[3] = { 0 };
+	size_t n = 0;
+
+	if (c->calls->on_call) {
+		struct server_call_info info = call_info(c);
+
+		info.code = code;
+		info.text = text;
+		info.response_bytes = message ? grpc_byte_buffer_length(message) : 0;
+		c->calls->on_call(&info, c->calls->arg);
+	}
+	ops[n++].op = GRPC_OP_SEND_INITIAL_METADATA;
+	if (message) {
+		ops[n].op = GRPC_OP_SEND_MESSAGE;
+		ops[n++].data.send_message.send_message = message;
+	}
+	ops[n].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+	ops[n].data.send_status_from_server.status = (grpc_status_code)code;
+	ops[n++].data.send_status_from_server.status_details = text[0] ? &details : NULL;
+	call_release_arena(c);
+	if (call_settle(c))
+		batch_give(c, ops, n, &c->sent);
+	else
+		call_unref(c);
+	if (message)
+		grpc_byte_buffer_destroy(message);
+	grpc_slice_unref(details);
+}
+
+/* size bytes to be filled by the caller, as a message; NULL: too large, and c was answered so. */
+static void *answer_reserve(struct rpc_call *c, size_t size, grpc_slice *ret)
+{
+	struct err e;
+
+	if (size > c->calls->max_send) {
+		err_set(&e, ERR_EXHAUSTED,
+			"%s: the answer has %zu bytes and may have %zu: ask for less with a "
+			"filter, or use the streaming form of the call",
+			c->method->name, size, c->calls->max_send);
+		rpc_fail(c, &e);
+		return NULL;
+	}
+	*ret = grpc_slice_malloc(size);
+	return GRPC_SLICE_START_PTR(*ret);
+}
+
+static void answer_slice(struct rpc_call *c, grpc_slice *slice)
+{
+	grpc_byte_buffer *message = grpc_raw_byte_buffer_create(slice, 1);
+
+	grpc_slice_unref(*slice);
+	call_answer(c, message, ERR_OK, "");
+}
+
+void rpc_reply(struct rpc_call *c, const ProtobufCMessage *resp)
+{
+	size_t size = protobuf_c_message_get_packed_size(resp);
+	grpc_slice slice;
+	void *p = answer_reserve(c, size, &slice);
+
+	if (!p)
+		return;
+	protobuf_c_message_pack(resp, p);
+	wire_clean(resp->descriptor, p, size);
+	answer_slice(c, &slice);
+}
+
+void rpc_reply_bytes(struct rpc_call *c, const void *data, size_t size)
+{
+	grpc_slice slice;
+	void *p = answer_reserve(c, size, &slice);
+
+	if (!p)
+		return;
+	if (size)
+		memcpy(p, data, size);
+	answer_slice(c, &slice);
+}
+
+void rpc_fail(struct rpc_call *c, const struct err *e)
+{
+	char text[ERR_TEXT_MAX];
+	size_t n = strnlen(e->text, sizeof(text) - 1);
+
+	memcpy(text, e->text, n);
+	text[n] = '\0';
+	wire_clean_text(text, n);
+	call_answer(c, NULL, e->code == ERR_OK ? ERR_INTERNAL : e->code, text);
+}
+
+const struct rpc_method *rpc_call_method(const struct rpc_call *c)
+{
+	return c->method;
+}
+
+struct arena *rpc_call_arena(struct rpc_call *c)
+{
+	return c->arena;
+}
+
+int64_t rpc_call_deadline(const struct rpc_call *c)
+{
+	return c->deadline_ns;
+}
+
+bool rpc_call_cancelled(const struct rpc_call *c)
+{
+	return atomic_load(&c->cancelled);
+}
+
+/* What the client called, as text. */
+static char *path_of(const grpc_call_details *d)
+{
+	size_t n = MIN(GRPC_SLICE_LENGTH(d->method), (size_t)256);
+	char *path = xstrndup((const char *)GRPC_SLICE_START_PTR(d->method), n);
+
+	wire_clean_text(path, strlen(path));
+	return path;
+}
+
+static int64_t deadline_ns(gpr_timespec t)
+{
+	if (gpr_time_cmp(t, gpr_inf_future(t.clock_type)) == 0)
+		return INT64_MAX;
+	t = gpr_convert_clock_type(t, GPR_CLOCK_REALTIME);
+	if (t.tv_sec > INT64_MAX / NSEC_PER_SEC - 1)
+		return INT64_MAX;
+	return t.tv_sec * NSEC_PER_SEC + t.tv_nsec;
+}
+
+static int unpack_bytes(struct rpc_call *c, const uint8_t *data, size_t size,
+			ProtobufCMessage **ret, struct err *e)
+{
+	const ProtobufCMessageDescriptor *d = c->method->request;
+	int r;
+
+	r = wire_check(d, data, size, e);
+	if (r < 0)
+		return err_wrap(e, "%s: the request cannot be decoded", c->method->name);
+	*ret = protobuf_c_message_unpack(d, arena_allocator(c->arena), size, data);
+	if (!*ret) /* what the bytes say was checked, so it is their number */
+		return err_set(e, ERR_EXHAUSTED, "%s: the request takes more than %d bytes decoded",
+			       c->method->name, LIMIT_CALL_ARENA);
+	return 0;
+}
+
+/* The payload as a message in the call's arena; the payload goes. */
+static int request_unpack(struct rpc_call *c, ProtobufCMessage **ret, struct err *e)
+{
+	grpc_byte_buffer_reader reader;
+	grpc_slice *first, all;
+	int r;
+
+	if (!c->payload)
+		return err_set(e, ERR_INVALID, "%s: the call carries no request", c->method->name);
+	if (!grpc_byte_buffer_reader_init(&reader, c->payload))
+		return err_set(e, ERR_INVALID, "%s: the request's compression is not known",
+			       c->method->name);
+	if (c->payload->data.raw.slice_buffer.count == 1 &&
+	    grpc_byte_buffer_reader_peek(&reader, &first)) {
+		r = unpack_bytes(c, GRPC_SLICE_START_PTR(*first), GRPC_SLICE_LENGTH(*first), ret, e);
+	} else {
+		all = grpc_byte_buffer_reader_readall(&reader);
+		r = unpack_bytes(c, GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all), ret, e);
+		grpc_slice_unref(all);
+	}
+	grpc_byte_buffer_reader_destroy(&reader);
+	grpc_byte_buffer_destroy(c->payload);
+	c->payload = NULL;
+	return r;
+}
+
+static int call_dispatch(struct rpc_call *c, struct err *e)
+{
+	const struct rpc_method *m = c->method;
+	ProtobufCMessage *req;
+	char msg[256] = "";
+	int r;
+
+	if (!m)
+		return err_set(e, ERR_UNIMPLEMENTED, "unknown method %.200s", c->path);
+	if (m->kind == RPC_KIND_UNIMPLEMENTED || !m->handle)
+		return err_set(e, ERR_UNIMPLEMENTED, "%s is not implemented", m->name);
+	c->arena = arena_new(LIMIT_CALL_ARENA);
+	r = request_unpack(c, &req, e);
+	if (r < 0)
+		return r;
+	if (m->validate && !m->validate(req, msg, sizeof(msg)))
+		return err_set(e, ERR_INVALID, "%s: %s", m->name, msg);
+	return m->handle(c, req, e);
+}
+
+/* Into the list, unless that is full. */
+static bool call_count(struct rpc_call *c)
+{
+	struct calls *cs = c->calls;
+	bool room;
+
+	pthread_mutex_lock(&cs->lock);
+	room = cs->counts.in_flight < cs->max_calls;
+	if (room) {
+		cs->counts.in_flight++;
+		list_append(&cs->in_flight, &c->node);
+	} else {
+		cs->counts.refused++;
+	}
+	pthread_mutex_unlock(&cs->lock);
+	return room;
+}
+
+/* Learn when the client goes.  Every call must ask exactly once. */
+static void call_watch(struct rpc_call *c)
+{
+	grpc_op op = { .op = GRPC_OP_RECV_CLOSE_ON_SERVER };
+	struct calls *cs = c->calls;
+	bool go;
+
+	pthread_mutex_lock(&cs->lock);
+	go = batch_reserve(cs);
+	pthread_mutex_unlock(&cs->lock);
+	if (!go)
+		return;
+	op.data.recv_close_on_server.cancelled = &c->closed_cancelled;
+	atomic_fetch_add(&c->refs, 1);
+	batch_give(c, &op, 1, &c->closed);
+}
+
+void call_run(struct rpc_call *c, pid_t peer_pid, uid_t peer_uid)
+{
+	struct err e = ERR_NULL;
+	int r;
+
+	c->arrived_ns = clock_monotonic_ns();
+	c->peer_pid = peer_pid;
+	c->peer_uid = peer_uid;
+	if (!c->method) {
+		c->path = path_of(&c->details);
+		c->deadline = c->details.deadline;
+	}
+	if (c->payload)
+		c->request_bytes = grpc_byte_buffer_length(c->payload);
+	c->deadline_ns = deadline_ns(c->deadline);
+	atomic_fetch_add(&c->refs, 1); /* this function's */
+	call_watch(c);
+	if (call_count(c))
+		r = call_dispatch(c, &e);
+	else
+		r = err_set(&e, ERR_EXHAUSTED, "%u calls are in flight already: try again later",
+			    c->calls->max_calls);
+	/* A handler that failed has not answered; one that succeeded has or will. */
+	if (r < 0)
+		rpc_fail(c, &e);
+	call_release_arena(c);
+	call_unref(c);
+}
