@@ -101,6 +101,7 @@ harness_begin() {
 	ROOT=$SCRATCH/root
 	RUNROOT=$SCRATCH/run/root
 	CNI_CONF=$SCRATCH/cni/net.d
+	CNI_PLUGINS=/usr/lib/cni
 	REGISTRIES_CONF=$SCRATCH/registries.conf
 	mkdir -p "$SCRATCH"/{run,root,logs,config.d} "$CNI_CONF"
 	trap harness_cleanup EXIT

@@ -9,7 +9,7 @@ peer_containerd_bin() { command -v "${CRISP_TEST_CONTAINERD:-containerd}" || ech
 # Writes the configuration files that the peer reads beside its command line.
 peer_prepare() {
 	case $PEER in
-	crispd) [ -e "$SCRATCH/crisp.conf" ] || : >"$SCRATCH/crisp.conf" ;;
+	crispd) peer_crispd_config ;;
 	containerd) peer_containerd_config ;;
 	*) bail "unknown peer $PEER (known: crispd, containerd)" ;;
 	esac
@@ -21,7 +21,7 @@ peer_argv() {
 	crispd)
 		printf '%s\n' "$BUILD_DIR/crispd" --config "$SCRATCH/crisp.conf" --config-dir "$SCRATCH/config.d" \
 			--root "$ROOT" --runroot "$RUNROOT" --listen "$SOCKET" --log-level "${CRISP_TEST_LOG_LEVEL:-info}" \
-			--cgroup-manager cgroupfs --cni-config-dir "$CNI_CONF" --cni-plugin-dir /usr/lib/cni \
+			--cgroup-manager cgroupfs --cni-config-dir "$CNI_CONF" --cni-plugin-dir "$CNI_PLUGINS" \
 			--default-runtime "${CRISP_TEST_RUNTIME:-runc}" --registries-conf "$REGISTRIES_CONF" ;;
 	containerd)
 		printf '%s\n' env "PATH=$(dirname "$(peer_containerd_bin)"):$PATH" "$(peer_containerd_bin)" \
@@ -49,7 +49,7 @@ peer_containerd_config() {
 	  restrict_oom_score_adj = true
 	  disable_apparmor = true
 	[plugins."io.containerd.grpc.v1.cri".cni]
-	  bin_dir = "/usr/lib/cni"
+	  bin_dir = "$CNI_PLUGINS"
 	  conf_dir = "$CNI_CONF"
 	[plugins."io.containerd.grpc.v1.cri".registry]
 	  config_path = "$SCRATCH/certs.d"
@@ -58,4 +58,9 @@ peer_containerd_config() {
 	[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 	  runtime_type = "io.containerd.runc.v2"
 	TOML
+}
+
+# A pod without a cgroup parent, as critest makes them, must land below ours too. A script adds files of its own beside this one.
+peer_crispd_config() {
+	printf '[crio.runtime]\ndefault_cgroup_parent = "%s"\n' "$CGROUP_PARENT" >"$SCRATCH/crisp.conf"
 }
