@@ -33,6 +33,10 @@ struct spawn_child {
 
 #define SPAWN_CHILD_NULL ((struct spawn_child){ .pid = -1, .pidfd = -1 })
 
+/* The program as a path the caller frees: name itself when it has a slash, else looked up in the
+ * absolute entries of path (NULL: our PATH).  NULL: there is no such executable file. */
+char *spawn_find_program(const char *name, const char *path);
+
 /* Start without waiting.  A program that cannot be executed is an error here. */
 int spawn_start(const struct spawn *s, struct spawn_child *ret, struct err *e);
 
@@ -42,7 +46,9 @@ int spawn_wait(struct spawn_child *c, int64_t timeout_ms, int *ret_status, struc
 
 /* Start, feed stdin, collect stdout (at most out_max bytes, more is an error) and the last
  * LIMIT_STDERR_TAIL bytes of stderr, wait.  Past timeout_ms the child is killed and ERR_DEADLINE
- * returned.  A non-zero status is not an error here: the caller knows what it means. */
+ * returned; it runs in a session of its own and what is in its process group is killed with it.
+ * Output is what was there when the child ended: a grandchild that holds it open is not waited
+ * for.  A non-zero status is not an error here: the caller knows what it means. */
 struct spawn_result {
 	int status;
 	struct buf out;

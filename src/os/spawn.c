@@ -1,0 +1,415 @@
+/*
+ * spawn.c - see spawn.h.  What must hold: a child starts with default signals, an empty mask and
+ * only the descriptors that were named; input travels in a memory file, so that a child which
+ * does not read it can neither block us nor kill us with SIGPIPE; whatever a child leaves
+ * behind in its process group dies with it when it is killed.
+ */
+#include "os/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "base/util.h"
+
+#define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* How long a killed child may take to disappear: longer only when it hangs in the kernel. */
+#define KILL_WAIT_MS 5000
+
+/* Below this number a descriptor could be overwritten by those that the child gets. */
+#define FD_SAFE 16
+
+#define READ_SIZE (16 * 1024)
+
+static const char *path_default(void)
+{
+	const char *path = getenv("PATH");
+
+	return path && *path ? path : PATH_DEFAULT;
+}
+
+static const char *path_of_env(const char *const *envp)
+{
+	for (; envp && *envp; envp++)
+		if (str_starts(*envp, "PATH="))
+			return *envp + strlen("PATH=");
+	return path_default();
+}
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+char *spawn_find_program(const char *name, const char *path)
+{
+	if (!path)
+		path = path_default();
+	if (strchr(name, '/'))
+		return is_program(name) ? xstrdup(name) : NULL;
+	for (const char *p = path; *p;) {
+		size_t n = strcspn(p, ":");
+		_cleanup_free_ char *full = xasprintf("%.*s/%s", (int)n, p, name);
+
+		/* A relative entry would mean another program in each working directory. */
+		if (*p == '/' && is_program(full))
+			return take_ptr(full);
+		p += n + (p[n] == ':');
+	}
+	return NULL;
+}
+
+/* dup2 of one descriptor, /dev/null for none.  The copy keeps it out of the way of the others;
+ * it is closed by the caller after the spawn. */
+static int add_fd(posix_spawn_file_actions_t *fa, int fd, int target, int *ret_copy)
+{
+	if (fd < 0)
+		return posix_spawn_file_actions_addopen(fa, target, "/dev/null",
+							target == 0 ? O_RDONLY : O_WRONLY, 0);
+	*ret_copy = fcntl(fd, F_DUPFD_CLOEXEC, FD_SAFE);
+	if (*ret_copy < 0)
+		return errno;
+	return posix_spawn_file_actions_adddup2(fa, *ret_copy, target);
+}
+
+static int set_attributes(posix_spawnattr_t *attr, bool new_session)
+{
+	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+	sigset_t set;
+	int r;
+
+	if (new_session)
+		flags |= POSIX_SPAWN_SETSID;
+	sigemptyset(&set);
+	r = posix_spawnattr_setsigmask(attr, &set);
+	if (r)
+		return r;
+	/* By hand: sigfillset leaves out the two signals libc uses itself, and those would start
+	 * out ignored in the child and in every container below it. */
+	memset(&set, 0xff, sizeof(set));
+	r = posix_spawnattr_setsigdefault(attr, &set);
+	if (r)
+		return r;
+	return posix_spawnattr_setflags(attr, flags);
+}
+
+/* With the actions prepared: run it.  Returns an errno. */
+static int start_prepared(const struct spawn *s, const char *program,
+			  posix_spawn_file_actions_t *fa, pid_t *ret_pid)
+{
+	_cleanup_free_ char *path = xasprintf("PATH=%s", path_default());
+	const char *const path_only[] = { path, NULL };
+	const char *const *envp = s->envp ? s->envp : path_only;
+	posix_spawnattr_t attr;
+	int r = posix_spawnattr_init(&attr);
+
+	if (r)
+		return r;
+	r = set_attributes(&attr, s->new_session);
+	if (!r)
+		r = posix_spawn(ret_pid, program, fa, &attr, (char *const *)s->argv,
+				(char *const *)envp);
+	posix_spawnattr_destroy(&attr);
+	return r;
+}
+
+static int start_program(const struct spawn *s, const char *program, pid_t *ret_pid)
+{
+	const int fds[4] = { s->stdin_fd, s->stdout_fd, s->stderr_fd, s->pass_fd };
+	int copies[4] = { -1, -1, -1, -1 };
+	posix_spawn_file_actions_t fa;
+	int last = s->pass_fd >= 0 ? 3 : 2;
+	int r = posix_spawn_file_actions_init(&fa);
+
+	if (r)
+		return r;
+	for (int i = 0; i <= last && !r; i++)
+		r = add_fd(&fa, fds[i], i, &copies[i]);
+	/* Everything of ours is close-on-exec; what libraries open might not be. */
+	if (!r)
+		r = posix_spawn_file_actions_addclosefrom_np(&fa, last + 1);
+	if (!r)
+		r = start_prepared(s, program, &fa, ret_pid);
+	posix_spawn_file_actions_destroy(&fa);
+	for (int i = 0; i <= last; i++)
+		close_fdp(&copies[i]);
+	return r;
+}
+
+int spawn_start(const struct spawn *s, struct spawn_child *ret, struct err *e)
+{
+	_cleanup_free_ char *program = NULL;
+	pid_t pid = -1;
+	int pidfd, r;
+
+	if (strchr(s->argv[0], '/'))
+		program = xstrdup(s->argv[0]);
+	else
+		program = spawn_find_program(s->argv[0], path_of_env(s->envp));
+	if (!program)
+		return err_errno(e, ERR_INTERNAL, ENOENT, "start %s: no such program in %s",
+				 s->argv[0], path_of_env(s->envp));
+	r = start_program(s, program, &pid);
+	if (r)
+		return err_errno(e, ERR_INTERNAL, r, "start %s", program);
+	/* It is our child and nobody has waited for it: the pid is still its own. */
+	pidfd = pidfd_open(pid, 0);
+	if (pidfd < 0) {
+		r = errno;
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		return err_errno(e, ERR_INTERNAL, r, "pidfd of %s", program);
+	}
+	*ret = (struct spawn_child){ .pid = pid, .pidfd = pidfd };
+	return 0;
+}
+
+/* Milliseconds until the deadline for poll; -1: for ever. */
+static int ms_left(int64_t deadline_ns)
+{
+	int64_t left;
+
+	if (deadline_ns < 0)
+		return -1;
+	left = deadline_ns - clock_monotonic_ns();
+	if (left <= 0)
+		return 0;
+	/* Rounded up: rounding down would spin through the last millisecond. */
+	return (int)MIN((left + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC, (int64_t)INT_MAX);
+}
+
+static int64_t deadline_after(int64_t timeout_ms)
+{
+	return timeout_ms < 0 ? -1 : clock_monotonic_ns() + timeout_ms * NSEC_PER_MSEC;
+}
+
+static int reap(struct spawn_child *c, int *ret_status, struct err *e)
+{
+	siginfo_t info = { .si_pid = 0 };
+	int r;
+
+	do
+		r = waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "wait for pid %d", c->pid);
+	*ret_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+	return 0;
+}
+
+int spawn_wait(struct spawn_child *c, int64_t timeout_ms, int *ret_status, struct err *e)
+{
+	int64_t deadline = deadline_after(timeout_ms);
+	struct pollfd p = { .fd = c->pidfd, .events = POLLIN };
+
+	for (;;) {
+		int r = poll(&p, 1, ms_left(deadline));
+
+		if (r > 0)
+			return reap(c, ret_status, e);
+		if (r == 0)
+			return 1;
+		if (errno != EINTR)
+			return err_errno(e, ERR_INTERNAL, errno, "poll for pid %d", c->pid);
+	}
+}
+
+void spawn_result_done(struct spawn_result *r)
+{
+	buf_done(&r->out);
+	buf_done(&r->err);
+	r->status = -1;
+}
+
+/* One run of a child while it is watched. */
+struct run {
+	const char *name;
+	struct spawn_child child;
+	int out_fd, err_fd;
+	size_t out_max;
+	struct buf out, err;
+};
+
+static void run_done(struct run *run)
+{
+	close_fdp(&run->child.pidfd);
+	close_fdp(&run->out_fd);
+	close_fdp(&run->err_fd);
+	buf_done(&run->out);
+	buf_done(&run->err);
+}
+
+/* Text as a file at its beginning. */
+static int input_open(const void *in, size_t size, int *ret_fd, struct err *e)
+{
+	_cleanup_close_ int fd = memfd_create("stdin", MFD_CLOEXEC);
+
+	if (fd < 0 || fs_write_all(fd, in, size) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "keep %zu bytes of input", size);
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+static int run_start(struct run *run, const char *const *argv, const char *const *envp,
+		     const void *in, size_t in_size, struct err *e)
+{
+	_cleanup_close_ int in_fd = -1;
+	_cleanup_close_ int out_write = -1;
+	_cleanup_close_ int err_write = -1;
+	struct spawn s = SPAWN_NULL;
+	int p[2];
+	int r;
+
+	if (in_size) {
+		r = input_open(in, in_size, &in_fd, e);
+		if (r < 0)
+			return r;
+	}
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "pipe for %s", run->name);
+	run->out_fd = p[0];
+	out_write = p[1];
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "pipe for %s", run->name);
+	run->err_fd = p[0];
+	err_write = p[1];
+	/* Only our ends: O_NONBLOCK belongs to the open file, the child's ends stay blocking. */
+	if (fcntl(run->out_fd, F_SETFL, O_NONBLOCK) < 0 ||
+	    fcntl(run->err_fd, F_SETFL, O_NONBLOCK) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "pipe for %s", run->name);
+	s.argv = argv;
+	s.envp = envp;
+	s.stdin_fd = in_fd;
+	s.stdout_fd = out_write;
+	s.stderr_fd = err_write;
+	s.new_session = true; /* a process group to kill as a whole */
+	return spawn_start(&s, &run->child, e);
+}
+
+/* SIGKILL to the child and all it left in its group, then reap it. */
+static void run_kill(struct run *run)
+{
+	struct err ignored = ERR_NULL;
+	int status;
+
+	/* Not waited for yet: neither the pid nor the group id can belong to somebody else. */
+	kill(-run->child.pid, SIGKILL);
+	spawn_wait(&run->child, KILL_WAIT_MS, &status, &ignored);
+}
+
+/* Read what is there, closing *fd at its end; bounded, so that a child which prints without end
+ * does not keep us from looking at the clock.  One call empties a full pipe.  max 0: keep only
+ * the tail. */
+static int run_read(struct run *run, int *fd, struct buf *b, size_t max, struct err *e)
+{
+	for (int i = 0; i < 16 && *fd >= 0; i++) {
+		ssize_t n = read(*fd, buf_reserve(b, READ_SIZE), READ_SIZE);
+
+		if (n < 0 && errno == EAGAIN)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return err_errno(e, ERR_INTERNAL, errno, "output of %s", run->name);
+		if (n == 0)
+			close_fdp(fd);
+		if (n <= 0)
+			continue;
+		buf_commit(b, (size_t)n);
+		if (!max && b->len > LIMIT_STDERR_TAIL)
+			buf_consume(b, b->len - LIMIT_STDERR_TAIL);
+		if (max && b->len > max)
+			return err_set(e, ERR_RANGE, "%s printed more than %zu bytes; it was stopped",
+				       run->name, max);
+	}
+	return 0;
+}
+
+static int run_drain(struct run *run, struct err *e)
+{
+	int r = run_read(run, &run->out_fd, &run->out, run->out_max, e);
+
+	if (r < 0)
+		return r;
+	return run_read(run, &run->err_fd, &run->err, 0, e);
+}
+
+/* Until the child ends: its end counts, not that of its output, which a grandchild may hold
+ * open for ever. */
+static int run_watch(struct run *run, int64_t timeout_ms, struct err *e)
+{
+	int64_t deadline = deadline_after(timeout_ms);
+
+	for (;;) {
+		struct pollfd p[3] = {
+			{ .fd = run->child.pidfd, .events = POLLIN },
+			{ .fd = run->out_fd, .events = POLLIN },
+			{ .fd = run->err_fd, .events = POLLIN },
+		};
+		int n = poll(p, ARRAY_LEN(p), ms_left(deadline));
+		int r;
+
+		if (n < 0 && errno != EINTR)
+			return err_errno(e, ERR_INTERNAL, errno, "poll for %s", run->name);
+		if (n < 0)
+			continue;
+		r = run_drain(run, e);
+		if (r < 0)
+			return r;
+		if (p[0].revents)
+			return 0;
+		if (deadline >= 0 && clock_monotonic_ns() >= deadline)
+			return err_set(e, ERR_DEADLINE, "%s did not end within %lld ms; it was killed",
+				       run->name, (long long)timeout_ms);
+	}
+}
+
+/* The child failed us in a way of its own: what it said last goes with the error. */
+static int err_add_stderr(struct err *e, const struct run *run)
+{
+	_cleanup_buf_ struct buf tail = BUF_NULL;
+	_cleanup_free_ char *text = xstrdup(e->text);
+
+	if (!run->err.len)
+		return -(int)e->code;
+	buf_add_clean(&tail, run->err.data, run->err.len);
+	return err_fill(e, e->code, 0, e->file, e->line, "%s; its stderr: %s", text, tail.data);
+}
+
+int spawn_run(const char *const *argv, const char *const *envp, const void *in, size_t in_size,
+	      size_t out_max, int64_t timeout_ms, struct spawn_result *ret, struct err *e)
+{
+	_cleanup_(run_done) struct run run = { .name = argv[0], .child = SPAWN_CHILD_NULL,
+					       .out_fd = -1, .err_fd = -1, .out_max = out_max };
+	int r;
+
+	r = run_start(&run, argv, envp, in, in_size, e);
+	if (r < 0)
+		return r;
+	r = run_watch(&run, timeout_ms, e);
+	if (r < 0) {
+		run_kill(&run);
+		return err_add_stderr(e, &run);
+	}
+	r = reap(&run.child, &ret->status, e);
+	if (r < 0)
+		return r;
+	ret->out = run.out;
+	run.out = BUF_NULL;
+	if (run.err.len)
+		buf_add_clean(&ret->err, run.err.data, run.err.len);
+	return 0;
+}
