@@ -1,0 +1,137 @@
+/*
+ * child.c - see child.h.
+ */
+#include "shim/child.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "base/util.h"
+
+#define EXIT_UNKNOWN 255
+
+static struct list children = { &children, &children };
+
+static void end(struct child *c, const struct reaped *r)
+{
+	struct reaped copy = *r;
+
+	child_drop(c);
+	c->fn(c, &copy);
+}
+
+/* The process is gone.  Its status comes from waitid, unless someone else is its parent. */
+static void pidfd_ready(struct watch *w, uint32_t events)
+{
+	struct child *c = container_of(w, struct child, exit);
+	pid_t pid = c->pid;
+
+	(void)events;
+	watch_change(w, 0); /* it stays readable */
+	reap_all();
+	list_for_each(pos, &children) {
+		c = list_entry(pos, struct child, node);
+		if (c->pid == pid && &c->exit == w) {
+			struct reaped r = { .pid = pid, .code = EXIT_UNKNOWN,
+					    .at_ns = clock_realtime_ns() };
+
+			log_warn("exit status unknown", "pid=%d reason=\"not a child of the shim\"",
+				 (int)pid);
+			end(c, &r);
+			return;
+		}
+	}
+}
+
+int child_adopt_pid(struct child *c, pid_t pid,
+		    void (*fn)(struct child *, const struct reaped *), struct err *e)
+{
+	int fd, r;
+
+	*c = (struct child){ .pid = pid, .fn = fn, .exit.fd = -1 };
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0 && errno != ESRCH)
+		return err_errno(e, ERR_INTERNAL, errno, "open process %d", (int)pid);
+	if (fd < 0) {
+		reap_all(); /* its status may be waiting for us still */
+		c->has_ended = reap_take_early(pid, &c->ended);
+		if (!c->has_ended)
+			return err_set(e, ERR_INTERNAL, "process %d is gone already", (int)pid);
+	} else {
+		/* A zombie has its start time as well. */
+		r = proc_start_ticks(pid, &c->start_ticks, e);
+		if (r == 0)
+			r = watch_add(&c->exit, fd, EPOLLIN, pidfd_ready, e);
+		if (r != 0) {
+			close(fd);
+			return r < 0 ? r : err_set(e, ERR_INTERNAL, "process %d is gone already",
+						   (int)pid);
+		}
+	}
+	c->alive = true;
+	list_append(&children, &c->node);
+	return 0;
+}
+
+int child_adopt(struct child *c, const char *pid_path,
+		void (*fn)(struct child *, const struct reaped *), struct err *e)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	int64_t pid;
+	int r = fs_read_file(pid_path, 32, &text, e);
+
+	if (r > 0)
+		return err_set(e, ERR_INTERNAL, "the OCI runtime wrote no pid file %s", pid_path);
+	if (r < 0)
+		return r;
+	while (text.len && text.data[text.len - 1] == '\n')
+		text.data[--text.len] = '\0';
+	if (!text.len || str_to_i64(text.data, 2, INT32_MAX, &pid) < 0)
+		return err_set(e, ERR_INTERNAL, "pid file %s of the OCI runtime holds no pid",
+			       pid_path);
+	return child_adopt_pid(c, (pid_t)pid, fn, e);
+}
+
+void child_deliver(struct child *c)
+{
+	if (c->alive && c->has_ended)
+		end(c, &c->ended);
+}
+
+int child_kill(struct child *c, int sig)
+{
+	if (!c->alive || c->exit.fd < 0)
+		return ESRCH;
+	return syscall(SYS_pidfd_send_signal, c->exit.fd, sig, NULL, 0) < 0 ? errno : 0;
+}
+
+void child_drop(struct child *c)
+{
+	if (!c->alive)
+		return;
+	c->alive = false;
+	list_remove(&c->node);
+	watch_del(&c->exit);
+	close_fdp(&c->exit.fd);
+}
+
+bool child_exited(const struct reaped *r)
+{
+	list_for_each(pos, &children) {
+		struct child *c = list_entry(pos, struct child, node);
+
+		if (c->pid != r->pid || c->has_ended)
+			continue;
+		end(c, r);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,461 @@
+/*
+ * ctr.c - see ctr.h.
+ */
+#include "shim/ctr.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "shim/kill.h"
+#include "shim/session.h"
+
+#define START_FAILED_CODE 128
+#define DELETE_TIMEOUT_MS 15000
+#define KILL_EVERY_MS 10
+#define KILL_ROUNDS 500
+#define RECORD_RETRY_MS 5000
+
+static struct list ctrs = { &ctrs, &ctrs };
+static unsigned n_ctrs;
+
+struct ctr *ctr_next(struct ctr *c)
+{
+	struct list *next = c ? c->node.next : ctrs.next;
+
+	return next == &ctrs ? NULL : list_entry(next, struct ctr, node);
+}
+
+struct ctr *ctr_find(const char *id)
+{
+	for (struct ctr *c = ctr_next(NULL); c; c = ctr_next(c))
+		if (strcmp(c->status.id, id) == 0)
+			return c;
+	return NULL;
+}
+
+/* Where the runtime writes what it has to say, and the pid. */
+static void bundle_path(const struct ctr *c, const char *name, char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, "%s/%s", c->bundle, name);
+}
+
+static void set_state(struct ctr *c, enum shim_state state)
+{
+	log_info("container", "ctr=%s state=%s pid=%u code=%d", c->status.id,
+		 shimproto_state_name(state), c->status.pid, c->status.exit_code);
+	c->status.state = state;
+}
+
+static void ctr_free(struct ctr *c)
+{
+	timer_stop(&c->record_retry);
+	timer_stop(&c->kill_again);
+	child_drop(&c->init);
+	console_close(&c->console);
+	stdio_close(&c->io);
+	runtime_done(&c->runtime);
+	free(c->bundle);
+	free(c->exit_path);
+	free(c->cgroup);
+	list_remove(&c->node);
+	n_ctrs--;
+	free(c);
+}
+
+/* --- kill --- */
+
+static void kill_all_again(struct timer *t)
+{
+	struct ctr *c = container_of(t, struct ctr, kill_again);
+	int n = kill_cgroup(c->cgroup, SIGKILL);
+	struct err e = ERR_NULL;
+
+	if (n == 0) {
+		conn_answer(&c->kill_waiter, &c->status, -1, NULL);
+		return;
+	}
+	if (++c->kill_rounds < KILL_ROUNDS) {
+		timer_set(t, KILL_EVERY_MS, kill_all_again);
+		return;
+	}
+	err_set(&e, ERR_DEADLINE, "container %s: %d processes do not die", c->status.id, n);
+	log_err(LOG_LEVEL_WARN, "kill", &e);
+	conn_answer(&c->kill_waiter, &c->status, -1, &e);
+}
+
+static void kill_all(struct ctr *c)
+{
+	c->kill_rounds = 0;
+	kill_all_again(&c->kill_again);
+}
+
+void ctr_kill(struct ctr *c, const struct shim_request *req, struct waiter *w)
+{
+	struct err e = ERR_NULL;
+	int r = 0, err;
+
+	if (req->signal < 1 || req->signal > (unsigned)SIGRTMAX)
+		r = err_set(&e, ERR_INVALID, "signal %u does not exist", req->signal);
+	else if ((req->flags & SHIM_ALL) && !*c->cgroup)
+		r = err_set(&e, ERR_PRECONDITION, "the cgroup of container %s is not known",
+			    c->status.id);
+	if (r < 0) {
+		conn_answer(w, &c->status, -1, &e);
+		return;
+	}
+	if ((req->flags & SHIM_ALL) && req->signal == SIGKILL) {
+		conn_join(&c->kill_waiter, w);
+		kill_all(c);
+		return;
+	}
+	if (req->flags & SHIM_ALL) {
+		kill_cgroup(c->cgroup, (int)req->signal);
+		conn_answer(w, &c->status, -1, NULL);
+		return;
+	}
+	err = child_kill(&c->init, (int)req->signal);
+	if (err && err != ESRCH) /* gone: its end is being told */
+		r = err_errno(&e, ERR_INTERNAL, err, "signal container %s", c->status.id);
+	conn_answer(w, &c->status, -1, r < 0 ? &e : NULL);
+}
+
+/* --- end --- */
+
+static void write_record(struct timer *t)
+{
+	struct ctr *c = container_of(t, struct ctr, record_retry);
+	struct exitrec rec = {
+		.code = c->status.exit_code,
+		.signal = (int)c->status.signal,
+		.oom = c->status.oom,
+		.started_ns = c->status.started_ns,
+		.exited_ns = c->status.exited_ns,
+		.pid = c->status.pid,
+		.start_ticks = c->status.start_ticks,
+	};
+	struct err e = ERR_NULL;
+
+	if (!*c->exit_path)
+		return;
+	memcpy(rec.boot_id, clock_boot_id(), sizeof(rec.boot_id));
+	if (exitrec_write(c->exit_path, &rec, &e) < 0) {
+		/* It is told all the same, and kept in memory until it is forgotten. */
+		if (!c->record_due)
+			log_err(LOG_LEVEL_ERROR, "exit record", &e);
+		c->record_due = true;
+		timer_set(t, RECORD_RETRY_MS, write_record);
+	}
+}
+
+static void ended(struct ctr *c, const struct reaped *r)
+{
+	c->status.exit_code = c->start_failed ? START_FAILED_CODE : r->code;
+	c->status.signal = c->start_failed ? 0 : (uint32_t)r->signal;
+	c->status.exited_ns = r->at_ns;
+	if (c->flags & SHIM_KILL_REST)
+		kill_all(c);
+	stdio_drain(&c->io);
+	c->status.oom = r->code != 0 && cgroup_saw_oom(c->cgroup);
+	c->status.log_lost = c->io.log.lost;
+	write_record(&c->record_retry);
+	set_state(c, SHIM_ENDED);
+	conn_report(SHIM_EXITED, &c->status, NULL);
+}
+
+static void init_ended(struct child *init, const struct reaped *r)
+{
+	struct ctr *c = container_of(init, struct ctr, init);
+
+	if (c->status.state == SHIM_STARTING) {
+		/* Whether it was started at all is known when the runtime says so. */
+		c->end_seen = true;
+		c->end = *r;
+		return;
+	}
+	ended(c, r);
+}
+
+/* --- start --- */
+
+static void start_done(struct job *j, int status)
+{
+	struct ctr *c = container_of(j, struct ctr, job);
+	struct err e = ERR_NULL;
+	char log[PATH_MAX];
+
+	bundle_path(c, "runtime.log", log);
+	if (status == 0) {
+		c->status.started_ns = clock_realtime_ns();
+		if (c->end_seen)
+			c->status.started_ns = MIN(c->status.started_ns, c->end.at_ns);
+		set_state(c, SHIM_RUNNING);
+		conn_answer(&c->waiter, &c->status, -1, NULL);
+	} else {
+		reap_all(); /* did it end by itself? */
+		job_error(j, status, "start", log, &e);
+		log_err(LOG_LEVEL_WARN, "start", &e);
+		c->start_failed = !c->end_seen;
+		set_state(c, SHIM_CREATED); /* for the moment until its end is seen */
+		child_kill(&c->init, SIGKILL);
+		conn_answer(&c->waiter, &c->status, -1, &e);
+	}
+	unlink(log);
+	if (c->end_seen)
+		ended(c, &c->end);
+}
+
+void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w)
+{
+	const char *const rest[] = { "start", c->status.id, NULL };
+	const struct job_stdio io = { -1, -1, -1, -1 };
+	const char *argv[RUNTIME_ARGV_MAX];
+	struct err e = ERR_NULL;
+	char log[PATH_MAX];
+
+	if (c->status.state == SHIM_STARTING) {
+		conn_join(&c->waiter, w);
+		return;
+	}
+	if (c->status.state == SHIM_RUNNING || c->status.started_ns) {
+		conn_answer(w, &c->status, -1, NULL);
+		return;
+	}
+	if (c->status.state == SHIM_ENDED || c->start_failed) {
+		err_set(&e, ERR_PRECONDITION, "container %s ended before it was started",
+			c->status.id);
+		conn_answer(w, &c->status, -1, &e);
+		return;
+	}
+	bundle_path(c, "runtime.log", log);
+	unlink(log);
+	runtime_argv(&c->runtime, log, rest, argv);
+	if (job_start(&c->job, argv, &io, req->timeout_ms, start_done, &e) < 0) {
+		conn_answer(w, &c->status, -1, &e);
+		return;
+	}
+	conn_join(&c->waiter, w);
+	set_state(c, SHIM_STARTING);
+}
+
+/* --- create --- */
+
+static void delete_done(struct job *j, int status)
+{
+	struct ctr *c = container_of(j, struct ctr, job);
+
+	/* There may have been nothing to delete: the first failure is the one that counts. */
+	if (status != 0)
+		log_info("delete after a failed create", "ctr=%s status=%d", c->status.id, status);
+	conn_answer(&c->waiter, NULL, -1, &c->failure);
+	ctr_free(c);
+}
+
+/* The create failed: leave nothing, then say why. */
+static void undo_create(struct ctr *c)
+{
+	const char *const rest[] = { "delete", "--force", c->status.id, NULL };
+	const struct job_stdio io = { -1, -1, -1, -1 };
+	const char *argv[RUNTIME_ARGV_MAX];
+	struct err e = ERR_NULL;
+
+	log_err(LOG_LEVEL_WARN, "create", &c->failure);
+	child_drop(&c->init);
+	runtime_argv(&c->runtime, NULL, rest, argv);
+	if (*c->exit_path && exitrec_remove(c->exit_path, &e) < 0)
+		log_err(LOG_LEVEL_WARN, "exit record", &e);
+	if (job_start(&c->job, argv, &io, DELETE_TIMEOUT_MS, delete_done, &e) == 0)
+		return;
+	conn_answer(&c->waiter, NULL, -1, &c->failure);
+	ctr_free(c);
+}
+
+/* What the runtime left is taken over. */
+static int take_over(struct ctr *c, struct err *e)
+{
+	char path[PATH_MAX];
+	int fd, r = 0;
+
+	if (c->flags & SHIM_TTY) {
+		r = console_take(&c->console, &fd, e);
+		if (r == 0)
+			r = stdio_set_pty(&c->io, fd, e);
+	}
+	if (r == 0) {
+		bundle_path(c, "init.pid", path);
+		r = child_adopt(&c->init, path, init_ended, e);
+	}
+	return r < 0 ? r : stdio_begin(&c->io, e);
+}
+
+static void create_done(struct job *j, int status)
+{
+	struct ctr *c = container_of(j, struct ctr, job);
+	char log[PATH_MAX];
+	int r = 0;
+
+	bundle_path(c, "runtime.log", log);
+	if (status != 0 || j->timed_out)
+		r = job_error(j, status, "create", log, &c->failure);
+	else
+		r = take_over(c, &c->failure);
+	unlink(log);
+	console_close(&c->console);
+	if (r < 0) {
+		err_wrap(&c->failure, "container %s", c->status.id);
+		undo_create(c);
+		return;
+	}
+	c->status.pid = (uint32_t)c->init.pid;
+	c->status.start_ticks = c->init.start_ticks;
+	c->status.created_ns = clock_realtime_ns();
+	set_state(c, SHIM_CREATED);
+	conn_answer(&c->waiter, &c->status, -1, NULL);
+	child_deliver(&c->init);
+}
+
+static int spawn_create(struct ctr *c, const struct shim_request *req, struct err *e)
+{
+	_cleanup_(stdio_child_done) struct stdio_child ends = STDIO_CHILD_NULL;
+	const char *rest[12], *argv[RUNTIME_ARGV_MAX];
+	char log[PATH_MAX], pid[PATH_MAX];
+	size_t n = 0;
+	int r = stdio_open(&c->io, req->flags, req->log_path, (uint64_t)req->log_max, &ends, e);
+
+	if (r == 0 && (c->flags & SHIM_TTY))
+		r = console_open(&c->console, e);
+	if (r < 0)
+		return r;
+	bundle_path(c, "runtime.log", log);
+	bundle_path(c, "init.pid", pid);
+	unlink(log);
+	unlink(pid);
+	rest[n++] = "create";
+	rest[n++] = "--bundle";
+	rest[n++] = c->bundle;
+	rest[n++] = "--pid-file";
+	rest[n++] = pid;
+	if (c->flags & SHIM_TTY) {
+		rest[n++] = "--console-socket";
+		rest[n++] = c->console.runtime_path;
+	}
+	if (c->flags & SHIM_NO_NEW_KEYRING)
+		rest[n++] = "--no-new-keyring";
+	if (c->flags & SHIM_NO_PIVOT)
+		rest[n++] = "--no-pivot";
+	rest[n++] = c->status.id;
+	rest[n] = NULL;
+	runtime_argv(&c->runtime, log, rest, argv);
+	return job_start(&c->job, argv,
+			 &(struct job_stdio){ ends.in, ends.out, ends.err, c->io.err.in.fd },
+			 req->timeout_ms, create_done, e);
+}
+
+static void log_trouble(struct stdio *io)
+{
+	struct ctr *c = container_of(io, struct ctr, io);
+	struct err e = ERR_NULL;
+
+	c->status.log_lost = io->log.lost;
+	err_errno(&e, ERR_EXHAUSTED, io->log.error, "log of container %s: output is being lost",
+		  c->status.id);
+	log_err(LOG_LEVEL_WARN, "log", &e);
+	conn_report(SHIM_LOG_ERROR, &c->status, &e);
+}
+
+static int check_create(const struct shim_request *req, struct err *e)
+{
+	const struct {
+		const char *name, *path;
+		bool needed;
+	} paths[] = {
+		{ "runtime_root", req->runtime_root, true },
+		{ "bundle", req->bundle, true },
+		{ "log_path", req->log_path, false },
+		{ "exit_path", req->exit_path, false },
+		{ "cgroup", req->cgroup, false },
+	};
+
+	if (!*req->runtime)
+		return err_set(e, ERR_INVALID, "runtime: required");
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		if (!*paths[i].path && !paths[i].needed)
+			continue;
+		if (!fs_path_is_clean(paths[i].path) ||
+		    strlen(paths[i].path) > SHIM_PATH_MAX - SHIM_ID_MAX - 32)
+			return err_set(e, ERR_INVALID, "%s: must be a clean absolute path",
+				       paths[i].name);
+	}
+	if (n_ctrs >= SHIM_CONTAINERS_MAX)
+		return err_set(e, ERR_EXHAUSTED, "the pod has %u containers already", n_ctrs);
+	return 0;
+}
+
+static struct ctr *ctr_new(const struct shim_request *req)
+{
+	struct ctr *c = xcalloc(1, sizeof(*c));
+
+	runtime_init(&c->runtime, req);
+	c->bundle = xstrdup(req->bundle);
+	c->exit_path = xstrdup(req->exit_path);
+	c->cgroup = xstrdup(req->cgroup);
+	c->flags = req->flags;
+	c->io = STDIO_NULL;
+	list_init(&c->io.clients);
+	c->console = CONSOLE_NULL;
+	snprintf(c->status.id, sizeof(c->status.id), "%s", req->id);
+	list_append(&ctrs, &c->node);
+	n_ctrs++;
+	return c;
+}
+
+void ctr_create(const struct shim_request *req, struct waiter *w)
+{
+	struct ctr *c = ctr_find(req->id);
+	struct err e = ERR_NULL;
+	int r;
+
+	if (c && c->status.state == SHIM_CREATING) {
+		conn_join(&c->waiter, w);
+		return;
+	}
+	if (c) {
+		conn_answer(w, &c->status, -1, NULL);
+		return;
+	}
+	r = check_create(req, &e);
+	if (r < 0) {
+		conn_answer(w, NULL, -1, &e);
+		return;
+	}
+	c = ctr_new(req);
+	if (*c->exit_path)
+		r = exitrec_prepare(c->exit_path, &e);
+	if (r == 0)
+		r = spawn_create(c, req, &e);
+	if (r < 0) {
+		struct err ignored = ERR_NULL;
+
+		err_wrap(&e, "container %s", req->id);
+		conn_answer(w, NULL, -1, &e);
+		if (*c->exit_path)
+			exitrec_remove(c->exit_path, &ignored);
+		ctr_free(c);
+		return;
+	}
+	c->io.log_error = log_trouble;
+	conn_join(&c->waiter, w);
+	set_state(c, SHIM_CREATING);
+}
+
+void ctr_forget(struct ctr *c)
+{
+	session_forget_all(c->status.id);
+	ctr_free(c);
+}

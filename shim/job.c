@@ -1,0 +1,182 @@
+/*
+ * job.c - see job.h.
+ */
+#include "shim/job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/util.h"
+#include "shim/kill.h"
+#include "shim/reap.h"
+#include "shim/rtlog.h"
+
+#define LOG_MAX (256 * 1024)
+#define DRAIN_MAX 64 /* reads of one drain */
+
+extern char **environ;
+
+static struct list jobs = { &jobs, &jobs };
+
+bool job_any(void)
+{
+	return !list_empty(&jobs);
+}
+
+static void keep_tail(struct job *j, const char *data, size_t n)
+{
+	if (n > JOB_TAIL) {
+		data += n - JOB_TAIL;
+		n = JOB_TAIL;
+	}
+	if (j->tail_len + n > JOB_TAIL) {
+		size_t drop = j->tail_len + n - JOB_TAIL;
+
+		memmove(j->tail, j->tail + drop, j->tail_len - drop);
+		j->tail_len -= drop;
+	}
+	memcpy(j->tail + j->tail_len, data, n);
+	j->tail_len += n;
+}
+
+static void read_stderr(struct watch *w, uint32_t events)
+{
+	struct job *j = container_of(w, struct job, err);
+	char data[4096];
+
+	(void)events;
+	for (int i = 0; i < DRAIN_MAX; i++) {
+		ssize_t n = read(w->fd, data, sizeof(data));
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			watch_del(w);
+			return;
+		}
+		keep_tail(j, data, (size_t)n);
+	}
+}
+
+static void overdue(struct timer *t)
+{
+	struct job *j = container_of(t, struct job, deadline);
+
+	j->timed_out = true;
+	kill_tree(j->pid); /* ours and not waited for yet: the pid cannot be someone else's */
+}
+
+/* fd becomes `as` in the child, -1: /dev/null. */
+static int add_fd(posix_spawn_file_actions_t *fa, int fd, int as)
+{
+	if (fd < 0)
+		return posix_spawn_file_actions_addopen(fa, as, "/dev/null", O_RDWR, 0);
+	return posix_spawn_file_actions_adddup2(fa, fd, as);
+}
+
+/* Returns an errno. */
+static int spawn_with(pid_t *pid, const char *const *argv, int in, int out, int err)
+{
+	posix_spawn_file_actions_t fa;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	int r;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawn_file_actions_init(&fa);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	r = add_fd(&fa, in, STDIN_FILENO);
+	r = r ? r : add_fd(&fa, out, STDOUT_FILENO);
+	r = r ? r : add_fd(&fa, err, STDERR_FILENO);
+	r = r ? r : posix_spawnp(pid, argv[0], &fa, &attr, (char *const *)argv, environ);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&fa);
+	return r;
+}
+
+int job_start(struct job *j, const char *const *argv, const struct job_stdio *io,
+	      int64_t timeout_ms, void (*done)(struct job *, int), struct err *e)
+{
+	_cleanup_close_ int write_end = -1;
+	int pipe_fds[2] = { -1, -1 }, r;
+
+	*j = (struct job){ .err.fd = -1, .done = done, .own_err = io->err < 0 };
+	if (io->err < 0 && pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "pipe");
+	write_end = pipe_fds[1];
+	j->err.fd = io->err < 0 ? pipe_fds[0] : io->err_read;
+	if (j->err.fd >= 0) {
+		fcntl(j->err.fd, F_SETFL, O_NONBLOCK);
+		r = watch_add(&j->err, j->err.fd, EPOLLIN, read_stderr, e);
+		if (r < 0) {
+			close_fdp(&pipe_fds[0]);
+			return r;
+		}
+	}
+	r = spawn_with(&j->pid, argv, io->in, io->out, io->err < 0 ? write_end : io->err);
+	if (r) {
+		watch_del(&j->err);
+		close_fdp(&pipe_fds[0]);
+		return err_errno(e, r == ENOENT ? ERR_NOT_FOUND : ERR_INTERNAL, r,
+				 "start OCI runtime %s", argv[0]);
+	}
+	j->running = true;
+	list_append(&jobs, &j->node);
+	timer_set(&j->deadline, timeout_ms > 0 ? timeout_ms : JOB_TIMEOUT_MS, overdue);
+	return 0;
+}
+
+bool job_exited(const struct reaped *r)
+{
+	list_for_each(pos, &jobs) {
+		struct job *j = list_entry(pos, struct job, node);
+
+		if (j->pid != r->pid)
+			continue;
+		list_remove(&j->node);
+		timer_stop(&j->deadline);
+		if (j->err.on)
+			read_stderr(&j->err, EPOLLIN);
+		watch_del(&j->err);
+		if (j->own_err)
+			close_fdp(&j->err.fd);
+		j->running = false;
+		j->done(j, r->code);
+		return true;
+	}
+	return false;
+}
+
+int job_error(const struct job *j, int status, const char *what, const char *log_path,
+	      struct err *e)
+{
+	_cleanup_buf_ struct buf log = BUF_NULL;
+	char text[RTLOG_TEXT_MAX];
+	struct err ignored = ERR_NULL;
+	size_t n = 0;
+
+	/* A log too large to be read whole was read up to the limit, which is enough. */
+	if (fs_read_file(log_path, LOG_MAX, &log, &ignored) <= 0 && log.len)
+		n = rtlog_message(log.data, log.len, text);
+	if (!n)
+		n = rtlog_clean_tail(j->tail, j->tail_len, text);
+	if (j->timed_out)
+		return err_set(e, ERR_DEADLINE, "OCI runtime %s did not finish in time%s%s", what,
+			       n ? ": " : "", n ? text : "");
+	if (!n)
+		return err_set(e, ERR_UNKNOWN, "OCI runtime %s failed with status %d and said nothing",
+			       what, status);
+	return err_set(e, ERR_UNKNOWN, "OCI runtime %s failed: %s", what, text);
+}

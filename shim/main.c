@@ -1,0 +1,260 @@
+/*
+ * main.c - crisp-shim, one process for each pod.
+ *
+ * It is the parent of the pod's containers in place of a daemon that may come and go: it calls
+ * the OCI runtime, holds the containers' streams and writes their logs, takes their exit
+ * statuses and writes them down, and answers the daemon over DIR/shim.sock.
+ *
+ * What must hold: there is one for a pod (a lock says so); it does not depend on the daemon; it
+ * is single-threaded and nothing it does waits for the daemon or a client.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/shimproto.h"
+#include "base/str.h"
+#include "base/util.h"
+#include "shim/conn.h"
+#include "shim/console.h"
+#include "shim/ctr.h"
+#include "shim/podinit.h"
+#include "shim/poll.h"
+#include "shim/reap.h"
+#include "shim/request.h"
+#include "shim/selfcare.h"
+#include "shim/session.h"
+
+#define LONELY_MS 60000 /* how often to ask whether anyone needs us */
+
+struct options {
+	const char *id, *dir, *cgroup;
+	int ready_fd; /* told "ready" or "running" or an error's text, -1: nobody asks */
+	bool init;
+};
+
+static int dir_fd = -1;
+static struct watch signals;
+static struct timer lonely;
+
+static int parse_options(int argc, char **argv, struct options *o, struct err *e)
+{
+	static const struct option longopts[] = {
+		{ "id", required_argument, NULL, 'i' },
+		{ "dir", required_argument, NULL, 'd' },
+		{ "cgroup", required_argument, NULL, 'c' },
+		{ "ready-fd", required_argument, NULL, 'r' },
+		{ "log-level", required_argument, NULL, 'l' },
+		{ "init", no_argument, NULL, 'I' },
+		{ 0 },
+	};
+	enum log_level level;
+	int64_t fd;
+	int c;
+
+	*o = (struct options){ .ready_fd = -1 };
+	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
+		if (c == 'i')
+			o->id = optarg;
+		else if (c == 'd')
+			o->dir = optarg;
+		else if (c == 'c')
+			o->cgroup = optarg;
+		else if (c == 'I')
+			o->init = true;
+		else if (c == 'r' && str_to_i64(optarg, 3, 1023, &fd) == 0)
+			o->ready_fd = (int)fd;
+		else if (c == 'l' && log_parse_level(optarg, &level) == 0)
+			log_set_level(level);
+		else
+			return err_set(e, ERR_INVALID, "bad option or value: %s", argv[optind - 1]);
+	}
+	if (o->init)
+		return 0;
+	if (optind != argc || !o->id || !o->dir)
+		return err_set(e, ERR_INVALID,
+			       "usage: crisp-shim --id POD --dir DIR [--cgroup PATH]");
+	if (!shimproto_id_is_valid(o->id) || !fs_path_is_clean(o->dir) ||
+	    (o->cgroup && !fs_path_is_clean(o->cgroup)))
+		return err_set(e, ERR_INVALID, "--id, --dir or --cgroup is not valid");
+	return 0;
+}
+
+/* 1: another shim has this pod.  The descriptor stays open for as long as we live. */
+static int take_lock(struct err *e)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = openat(dir_fd, SHIM_LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open " SHIM_LOCK_NAME);
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		return 1;
+	return err_errno(e, ERR_INTERNAL, errno, "lock " SHIM_LOCK_NAME);
+}
+
+/* Before the lock is held only stderr of whoever started us is there to complain to. */
+static int redirect_stdio(struct err *e)
+{
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int log = openat(dir_fd, SHIM_LOG_NAME,
+					 O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+					 0600);
+
+	if (null < 0 || log < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(null, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open " SHIM_LOG_NAME);
+	return 0;
+}
+
+static int write_pid(const char *dir, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/" SHIM_PID_NAME, dir);
+	char text[64];
+	uint64_t ticks;
+	int r = proc_start_ticks(getpid(), &ticks, e);
+
+	if (r != 0)
+		return r < 0 ? r : err_set(e, ERR_INTERNAL, "/proc does not show us");
+	snprintf(text, sizeof(text), "%d %llu\n", (int)getpid(), (unsigned long long)ticks);
+	return fs_replace_file(path, text, strlen(text), 0600, false, e);
+}
+
+/* --- running --- */
+
+static void signals_ready(struct watch *w, uint32_t events)
+{
+	struct signalfd_siginfo si;
+
+	(void)events;
+	if (read(w->fd, &si, sizeof(si)) != sizeof(si))
+		return;
+	/* Others are not ours to obey: containers depend on us.  SIGKILL and SHUTDOWN end us. */
+	if (si.ssi_signo == SIGCHLD)
+		reap_on_signal();
+	else
+		log_info("signal ignored", "signal=%u from=%u", si.ssi_signo, si.ssi_pid);
+	selfcare_cap_log();
+}
+
+static int watch_signals(struct err *e)
+{
+	sigset_t set;
+	int fd;
+
+	/* SIGPIPE and SIGXFSZ are errors of the write that met them. */
+	sigfillset(&set);
+	sigdelset(&set, SIGSEGV);
+	sigdelset(&set, SIGBUS);
+	sigdelset(&set, SIGFPE);
+	sigdelset(&set, SIGILL);
+	sigdelset(&set, SIGABRT);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "signalfd");
+	return watch_add(&signals, fd, EPOLLIN, signals_ready, e);
+}
+
+/* No container, no daemon, and the directory is gone: nobody can ever reach us. */
+static void look_around(struct timer *t)
+{
+	struct stat st;
+
+	if (!ctr_next(NULL) && !session_next(NULL) && !conn_is_open() &&
+	    (fstat(dir_fd, &st) < 0 || st.st_nlink == 0)) {
+		log_info("ends", "reason=\"the pod's directory is gone\"");
+		podinit_stop();
+		poll_stop();
+		return;
+	}
+	timer_set(t, LONELY_MS, look_around);
+}
+
+static int set_up(const struct options *o, struct err *e)
+{
+	int r;
+
+	dir_fd = open(o->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open %s", o->dir);
+	r = take_lock(e);
+	if (r != 0)
+		return r;
+	setsid(); /* fails when we lead a session already, which is as good */
+	r = redirect_stdio(e);
+	if (r < 0)
+		return r;
+	if (chdir("/") < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "become the reaper of the pod");
+	if (o->cgroup)
+		selfcare_join_cgroup(o->cgroup);
+	selfcare_protect_from_oom();
+	console_init(dir_fd);
+	r = poll_init(e);
+	if (r == 0)
+		r = watch_signals(e);
+	if (r == 0)
+		r = write_pid(o->dir, e);
+	if (r == 0)
+		r = conn_listen(dir_fd, request_handle, e);
+	timer_set(&lonely, LONELY_MS, look_around);
+	return r;
+}
+
+static void tell_ready(const struct options *o, const char *text)
+{
+	if (o->ready_fd < 0)
+		return;
+	if (fs_write_all(o->ready_fd, text, strlen(text)) < 0)
+		log_warn("nobody waits for us", "errno=%d", errno);
+	close(o->ready_fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = ERR_NULL;
+	struct options o;
+	int r = parse_options(argc, argv, &o, &e);
+
+	if (r == 0 && o.init)
+		return podinit_main();
+	if (r == 0) {
+		if (o.ready_fd >= 0)
+			fcntl(o.ready_fd, F_SETFD, FD_CLOEXEC);
+		r = set_up(&o, &e);
+	}
+	if (r > 0) {
+		tell_ready(&o, "running\n");
+		fprintf(stderr, "crisp-shim: pod %s has a shim already\n", o.id);
+		return 0;
+	}
+	if (r < 0) {
+		tell_ready(&o, e.text);
+		fprintf(stderr, "crisp-shim: %s\n", e.text);
+		return 1;
+	}
+	log_info("serves", "pod=%s pid=%d", o.id, (int)getpid());
+	tell_ready(&o, "ready\n");
+	poll_run();
+	unlinkat(dir_fd, SHIM_SOCKET_NAME, 0);
+	return 0;
+}

@@ -1,0 +1,225 @@
+/*
+ * request.c - see request.h.  The two tables are the program: which request a container's state
+ * permits, and who handles it.
+ */
+#include "shim/request.h"
+
+#include "base/log.h"
+#include "base/util.h"
+#include "shim/ctr.h"
+#include "shim/podinit.h"
+#include "shim/poll.h"
+#include "shim/reap.h"
+#include "shim/session.h"
+
+struct call {
+	const struct shim_request *req;
+	int *fds;
+	struct waiter *w;
+	struct ctr *ctr; /* NULL: none of that name */
+};
+
+#define ST(state) (1U << (state))
+#define ST_NONE ST(0)
+#define ST_LIVING (ST(SHIM_CREATED) | ST(SHIM_STARTING) | ST(SHIM_RUNNING))
+#define ST_ANY (ST(SHIM_CREATING) | ST_LIVING | ST(SHIM_ENDED))
+
+/* --- handlers; each sees to the answer --- */
+
+static void hello(struct call *c)
+{
+	for (struct ctr *x = ctr_next(NULL); x; x = ctr_next(x))
+		conn_report(SHIM_CONTAINER, &x->status, NULL);
+	for (struct session *s = session_next(NULL); s; s = session_next(s))
+		conn_report(SHIM_EXEC_STATUS, &s->status, NULL);
+	conn_answer(c->w, NULL, -1, NULL);
+}
+
+static void create(struct call *c)
+{
+	ctr_create(c->req, c->w);
+}
+
+static void start(struct call *c)
+{
+	ctr_start(c->ctr, c->req, c->w);
+}
+
+static void kill_container(struct call *c)
+{
+	ctr_kill(c->ctr, c->req, c->w);
+}
+
+static void exec(struct call *c)
+{
+	session_exec(c->ctr, c->req, c->fds, c->w);
+}
+
+static void exec_kill(struct call *c)
+{
+	struct session *s = session_find(c->req->session);
+	struct err e = ERR_NULL;
+
+	if (!s) {
+		err_set(&e, ERR_NOT_FOUND, "exec session \"%s\" is not known", c->req->session);
+		conn_answer(c->w, NULL, -1, &e);
+		return;
+	}
+	session_kill(s);
+	conn_answer(c->w, &s->status, -1, NULL);
+}
+
+/* The answer of something that is done at once. */
+static void answer(struct call *c, int r, const struct err *e)
+{
+	conn_answer(c->w, &c->ctr->status, -1, r < 0 ? e : NULL);
+}
+
+static void reopen(struct call *c)
+{
+	struct err e = ERR_NULL;
+
+	answer(c, logfile_reopen(&c->ctr->io.log, &e), &e);
+}
+
+static void resize(struct call *c)
+{
+	struct err e = ERR_NULL;
+
+	answer(c, stdio_resize(&c->ctr->io, c->req->width, c->req->height, &e), &e);
+}
+
+static void close_stdin(struct call *c)
+{
+	struct err e = ERR_NULL;
+	int r = 0;
+
+	if (c->ctr->io.tty)
+		r = err_set(&e, ERR_PRECONDITION, "the stdin of a terminal cannot be closed");
+	else
+		stdio_close_stdin(&c->ctr->io);
+	answer(c, r, &e);
+}
+
+static void attach(struct call *c)
+{
+	static const uint32_t flags[] = { SHIM_STDIN, SHIM_STDOUT, SHIM_STDERR };
+	int fds[] = { -1, -1, -1 }, n = 0, r;
+	struct err e = ERR_NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		if (c->req->flags & flags[i])
+			fds[i] = take_fd(c->fds[n++]);
+	r = stdio_attach(&c->ctr->io, fds[0], fds[1], fds[2], &e);
+	answer(c, r, &e);
+}
+
+static void status(struct call *c)
+{
+	struct session *s = session_find(c->req->session);
+	struct err e = ERR_NULL;
+
+	if (s || c->ctr) {
+		if (!s)
+			c->ctr->status.log_lost = c->ctr->io.log.lost;
+		conn_answer(c->w, s ? &s->status : &c->ctr->status, -1, NULL);
+		return;
+	}
+	err_set(&e, ERR_NOT_FOUND, "%s \"%s\" is not known",
+		*c->req->session ? "exec session" : "container",
+		*c->req->session ? c->req->session : c->req->id);
+	conn_answer(c->w, NULL, -1, &e);
+}
+
+static void forget(struct call *c)
+{
+	struct session *s = session_find(c->req->session);
+	struct err e = ERR_NULL;
+	int r = 0;
+
+	if (s && s->status.state != SHIM_ENDED)
+		r = err_set(&e, ERR_PRECONDITION, "exec session %s still runs", c->req->session);
+	else if (s)
+		session_forget(s);
+	else if (c->ctr && !*c->req->session)
+		ctr_forget(c->ctr);
+	conn_answer(c->w, NULL, -1, r < 0 ? &e : NULL);
+}
+
+static void init(struct call *c)
+{
+	struct shim_status st = { .state = SHIM_RUNNING };
+	struct err e = ERR_NULL;
+
+	if (podinit_start(&st.pid, &st.start_ticks, &e) < 0)
+		conn_answer(c->w, NULL, -1, &e);
+	else
+		conn_answer(c->w, &st, -1, NULL);
+}
+
+static void shutdown_shim(struct call *c)
+{
+	log_info("ends", "reason=asked");
+	conn_answer(c->w, NULL, -1, NULL);
+	podinit_stop();
+	poll_stop();
+}
+
+/* --- tables --- */
+
+static const struct {
+	void (*fn)(struct call *c);
+	unsigned states;  /* of the container that id names; 0: id is not looked at */
+} requests[SHIM_REQUEST_END] = {
+	[SHIM_HELLO] = { hello, 0 },
+	[SHIM_CREATE] = { create, ST_NONE | ST(SHIM_CREATING) | ST(SHIM_CREATED) },
+	[SHIM_START] = { start, ST_LIVING | ST(SHIM_ENDED) },
+	[SHIM_KILL] = { kill_container, ST_LIVING | ST(SHIM_ENDED) },
+	[SHIM_EXEC] = { exec, ST(SHIM_RUNNING) },
+	[SHIM_EXEC_KILL] = { exec_kill, 0 },
+	[SHIM_REOPEN] = { reopen, ST_LIVING | ST(SHIM_ENDED) },
+	[SHIM_RESIZE] = { resize, ST_LIVING },
+	[SHIM_CLOSE_STDIN] = { close_stdin, ST_LIVING | ST(SHIM_ENDED) },
+	[SHIM_ATTACH] = { attach, ST_LIVING },
+	[SHIM_STATUS] = { status, ST_NONE | ST_ANY },
+	[SHIM_FORGET] = { forget, ST_NONE | ST(SHIM_ENDED) },
+	[SHIM_INIT] = { init, 0 },
+	[SHIM_SHUTDOWN] = { shutdown_shim, 0 },
+};
+
+/* Is this request allowed now? */
+static int permit(const struct shim_request *req, const struct ctr *c, struct err *e)
+{
+	unsigned states = requests[req->type].states;
+	unsigned state = c ? c->status.state : 0;
+
+	if (!states)
+		return 0;
+	if (*req->session && (req->type == SHIM_STATUS || req->type == SHIM_FORGET))
+		return 0;
+	if (!shimproto_id_is_valid(req->id))
+		return err_set(e, ERR_INVALID, "id: not a valid container name");
+	if (!c && !(states & ST_NONE))
+		return err_set(e, ERR_NOT_FOUND, "container %s is not known here", req->id);
+	if (!(states & ST(state)))
+		return err_set(e, ERR_PRECONDITION, "container %s is %s: %s is not possible",
+			       req->id, shimproto_state_name((enum shim_state)state),
+			       shimproto_type_name(req->type));
+	return 0;
+}
+
+void request_handle(const struct shim_request *req, int *fds, struct waiter *w)
+{
+	struct call c = { .req = req, .fds = fds, .w = w };
+	struct err e = ERR_NULL;
+
+	reap_all(); /* the state that is asked about is the one of now */
+	c.ctr = *req->id ? ctr_find(req->id) : NULL;
+	log_debug("request", "type=%s ctr=%s session=%s", shimproto_type_name(req->type), req->id,
+		  req->session);
+	if (permit(req, c.ctr, &e) < 0) {
+		conn_answer(w, c.ctr ? &c.ctr->status : NULL, -1, &e);
+		return;
+	}
+	requests[req->type].fn(&c);
+}

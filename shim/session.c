@@ -1,0 +1,227 @@
+/*
+ * session.c - see session.h.
+ */
+#include "shim/session.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "shim/kill.h"
+#include "shim/rtlog.h"
+
+static struct list sessions = { &sessions, &sessions };
+static unsigned n_sessions;
+
+struct session *session_next(struct session *s)
+{
+	struct list *next = s ? s->node.next : sessions.next;
+
+	return next == &sessions ? NULL : list_entry(next, struct session, node);
+}
+
+struct session *session_find(const char *name)
+{
+	for (struct session *s = session_next(NULL); s; s = session_next(s))
+		if (strcmp(s->status.session, name) == 0)
+			return s;
+	return NULL;
+}
+
+/* Files of the runtime's exec, in the bundle: kind is "log" or "pid". */
+static void file_path(const struct session *s, const char *kind, char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, "%s/exec-%s.%s", s->bundle, s->status.session, kind);
+}
+
+static void remove_files(const struct session *s)
+{
+	char path[PATH_MAX];
+
+	file_path(s, "log", path);
+	unlink(path);
+	file_path(s, "pid", path);
+	unlink(path);
+}
+
+void session_forget(struct session *s)
+{
+	child_drop(&s->process);
+	console_close(&s->console);
+	free(s->bundle);
+	list_remove(&s->node);
+	n_sessions--;
+	free(s);
+}
+
+void session_forget_all(const char *ctr_id)
+{
+	list_for_each_safe(pos, &sessions) {
+		struct session *s = list_entry(pos, struct session, node);
+
+		if (s->status.state == SHIM_ENDED && strcmp(s->status.id, ctr_id) == 0)
+			session_forget(s);
+	}
+}
+
+static void process_ended(struct child *p, const struct reaped *r)
+{
+	struct session *s = container_of(p, struct session, process);
+
+	s->status.state = SHIM_ENDED;
+	s->status.exit_code = r->code;
+	s->status.signal = (uint32_t)r->signal;
+	s->status.exited_ns = r->at_ns;
+	conn_report(SHIM_EXEC_EXITED, &s->status, NULL);
+}
+
+/* The runtime says it is done: take the process over.  *ret_pty: -1 without a terminal. */
+static int take_over(struct session *s, int *ret_pty, struct err *e)
+{
+	char path[PATH_MAX];
+	int r = s->tty ? console_take(&s->console, ret_pty, e) : 0;
+
+	if (r < 0)
+		return r;
+	file_path(s, "pid", path);
+	return child_adopt(&s->process, path, process_ended, e);
+}
+
+static void exec_done(struct job *j, int status)
+{
+	struct session *s = container_of(j, struct session, job);
+	_cleanup_close_ int pty = -1;
+	struct err e = ERR_NULL;
+	char log[PATH_MAX];
+	int r;
+
+	file_path(s, "log", log);
+	if (status != 0 || j->timed_out)
+		r = job_error(j, status, "exec", log, &e);
+	else
+		r = take_over(s, &pty, &e);
+	remove_files(s);
+	console_close(&s->console);
+	if (r < 0) {
+		struct shim_status st = s->status;
+
+		st.state = SHIM_ENDED;
+		st.exit_code = rtlog_exit_code(e.text);
+		err_wrap(&e, "exec in container %s", s->status.id);
+		conn_answer(&s->waiter, &st, -1, &e);
+		session_forget(s);
+		return;
+	}
+	s->status.state = SHIM_RUNNING;
+	s->status.pid = (uint32_t)s->process.pid;
+	s->status.start_ticks = s->process.start_ticks;
+	s->status.started_ns = clock_realtime_ns();
+	conn_answer(&s->waiter, &s->status, pty, NULL);
+	child_deliver(&s->process);
+}
+
+static int spawn_exec(struct session *s, struct ctr *c, const struct shim_request *req,
+		      const int *fds, struct err *e)
+{
+	bool with_stdin = req->flags & SHIM_STDIN;
+	struct job_stdio io = { with_stdin ? fds[0] : -1, fds[with_stdin], fds[with_stdin + 1],
+				-1 };
+	const char *rest[12], *argv[RUNTIME_ARGV_MAX];
+	char log[PATH_MAX], pid[PATH_MAX];
+	size_t n = 0;
+	int r = 0;
+
+	if (s->tty)
+		r = console_open(&s->console, e);
+	if (r < 0)
+		return r;
+	file_path(s, "log", log);
+	file_path(s, "pid", pid);
+	remove_files(s);
+	rest[n++] = "exec";
+	rest[n++] = "--detach";
+	rest[n++] = "--process";
+	rest[n++] = req->process_path;
+	rest[n++] = "--pid-file";
+	rest[n++] = pid;
+	if (s->tty) {
+		rest[n++] = "--console-socket";
+		rest[n++] = s->console.runtime_path;
+		io = (struct job_stdio){ -1, -1, -1, -1 };
+	}
+	rest[n++] = c->status.id;
+	rest[n] = NULL;
+	runtime_argv(&c->runtime, log, rest, argv);
+	return job_start(&s->job, argv, &io, req->timeout_ms, exec_done, e);
+}
+
+static int check_exec(const struct shim_request *req, const int *fds, struct err *e)
+{
+	unsigned want = req->flags & SHIM_TTY ? 0 : req->flags & SHIM_STDIN ? 3 : 2;
+	unsigned have = 0;
+
+	while (have < SHIM_FDS_MAX && fds[have] >= 0)
+		have++;
+	if (!shimproto_id_is_valid(req->session))
+		return err_set(e, ERR_INVALID, "session: not a valid name");
+	if (!fs_path_is_clean(req->process_path))
+		return err_set(e, ERR_INVALID, "process_path: must be a clean absolute path");
+	if (have != want)
+		return err_set(e, ERR_INVALID, "exec: %u descriptors came, %u are needed", have,
+			       want);
+	if (n_sessions >= SHIM_SESSIONS_MAX)
+		return err_set(e, ERR_EXHAUSTED, "the pod has %u exec sessions already",
+			       n_sessions);
+	return 0;
+}
+
+void session_exec(struct ctr *c, const struct shim_request *req, const int *fds,
+		  struct waiter *w)
+{
+	struct session *s = session_find(req->session);
+	struct err e = ERR_NULL;
+
+	if (s && s->status.state == SHIM_STARTING) {
+		conn_join(&s->waiter, w);
+		return;
+	}
+	if (s) {
+		conn_answer(w, &s->status, -1, NULL);
+		return;
+	}
+	if (check_exec(req, fds, &e) < 0) {
+		conn_answer(w, NULL, -1, &e);
+		return;
+	}
+	s = xcalloc(1, sizeof(*s));
+	s->bundle = xstrdup(c->bundle);
+	s->tty = req->flags & SHIM_TTY;
+	s->console = CONSOLE_NULL;
+	s->status.state = SHIM_STARTING;
+	s->status.exit_code = -1;
+	s->status.created_ns = clock_realtime_ns();
+	snprintf(s->status.id, sizeof(s->status.id), "%s", c->status.id);
+	snprintf(s->status.session, sizeof(s->status.session), "%s", req->session);
+	list_append(&sessions, &s->node);
+	n_sessions++;
+	if (spawn_exec(s, c, req, fds, &e) < 0) {
+		err_wrap(&e, "exec in container %s", c->status.id);
+		conn_answer(w, NULL, -1, &e);
+		session_forget(s);
+		return;
+	}
+	conn_join(&s->waiter, w);
+}
+
+void session_kill(struct session *s)
+{
+	/* Both are children of ours that nobody has waited for: the pids are theirs. */
+	if (s->status.state == SHIM_STARTING)
+		kill_tree(s->job.pid);
+	else if (s->process.alive && s->process.exit.fd >= 0)
+		kill_tree(s->process.pid);
+}

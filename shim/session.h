@@ -1,0 +1,36 @@
+/*
+ * session.h - an exec in a running container: its process is ours to wait for, its streams are
+ * the daemon's.
+ */
+#pragma once
+
+#include "base/shimproto.h"
+#include "shim/child.h"
+#include "shim/conn.h"
+#include "shim/console.h"
+#include "shim/ctr.h"
+#include "shim/job.h"
+
+struct session {
+	struct list node;
+	struct shim_status status;
+	char *bundle;
+	bool tty;
+	struct job job;
+	struct waiter waiter;
+	struct console console;
+	struct child process;
+};
+
+struct session *session_find(const char *name);
+struct session *session_next(struct session *s);
+
+/* fds: as SHIM_EXEC says; c: running. */
+void session_exec(struct ctr *c, const struct shim_request *req, const int *fds,
+		  struct waiter *w);
+/* SIGKILL to its process and what descends from it. */
+void session_kill(struct session *s);
+/* It has ended. */
+void session_forget(struct session *s);
+/* All that have ended of a container. */
+void session_forget_all(const char *ctr_id);

@@ -1,0 +1,341 @@
+/*
+ * stdio.c - see stdio.h.
+ *
+ * One buffer for reading and one for records serve all containers: an event's bytes are in the
+ * file before the next event is looked at.
+ */
+#include "shim/stdio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/shimproto.h"
+#include "base/util.h"
+
+#define READ_MAX (64 * 1024)
+#define DRAIN_MAX (1024 * 1024) /* the largest pipe */
+#define CLIENTS_MAX 16
+#define CLIENT_PIPE (1024 * 1024)
+
+struct client {
+	struct list node;
+	struct stdio *io;
+	struct watch in; /* what it types */
+	int out, err;
+	size_t at, len;  /* of typed, not yet taken by the container */
+	char typed[4096];
+};
+
+static char read_buf[READ_MAX];
+static char batch_buf[READ_MAX];
+static struct stdio *batch_for;
+
+static void batch_flush(struct logline_batch *b)
+{
+	if (logfile_write(&batch_for->log, b->data, b->len) && batch_for->log_error)
+		batch_for->log_error(batch_for);
+}
+
+static struct logline_batch batch = { .data = batch_buf, .cap = sizeof(batch_buf),
+				      .flush = batch_flush };
+
+/* --- attached clients --- */
+
+static void client_free(struct client *c)
+{
+	struct stdio *io = c->io;
+	bool was_typing = c->in.fd >= 0;
+
+	watch_del(&c->in);
+	close_fdp(&c->in.fd);
+	close_fdp(&c->out);
+	close_fdp(&c->err);
+	list_remove(&c->node);
+	free(c);
+	if (was_typing && io->stdin_once)
+		stdio_close_stdin(io);
+}
+
+static bool write_whole(int fd, const char *data, size_t size)
+{
+	return write(fd, data, size) == (ssize_t)size;
+}
+
+static void show_clients(struct stdio_stream *s, const char *data, size_t size)
+{
+	list_for_each_safe(pos, &s->io->clients) {
+		struct client *c = list_entry(pos, struct client, node);
+		int fd = s == &s->io->err ? c->err : c->out;
+
+		if (fd >= 0 && !write_whole(fd, data, size))
+			client_free(c);
+	}
+}
+
+static void client_typed(struct watch *w, uint32_t events);
+
+/* Hand on what the client typed.  What the container does not take now waits, and so does the
+ * client. */
+static void client_push(struct client *c)
+{
+	struct stdio *io = c->io;
+	struct err e = ERR_NULL;
+
+	while (c->at < c->len && io->stdin.fd >= 0) {
+		ssize_t n = write(io->stdin.fd, c->typed + c->at, c->len - c->at);
+
+		if (n < 0 && errno == EAGAIN) {
+			/* Not only muted: its hang-up has to wait as well. */
+			watch_del(&c->in);
+			watch_change(&io->stdin, EPOLLOUT);
+			return;
+		}
+		if (n < 0)
+			stdio_close_stdin(io);
+		else
+			c->at += (size_t)n;
+	}
+	c->at = c->len = 0;
+	if (!c->in.on && watch_add(&c->in, c->in.fd, EPOLLIN, client_typed, &e) < 0)
+		close_fdp(&c->in.fd);
+}
+
+static void client_typed(struct watch *w, uint32_t events)
+{
+	struct client *c = container_of(w, struct client, in);
+	struct stdio *io = c->io;
+	ssize_t n;
+
+	(void)events;
+	n = read(w->fd, c->typed, sizeof(c->typed));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0) {
+		c->at = 0;
+		c->len = (size_t)n;
+		client_push(c);
+		return;
+	}
+	watch_del(w);
+	close_fdp(&w->fd);
+	if (io->stdin_once)
+		stdio_close_stdin(io);
+	if (c->out < 0 && c->err < 0)
+		client_free(c);
+}
+
+static void stdin_ready(struct watch *w, uint32_t events)
+{
+	struct stdio *io = container_of(w, struct stdio, stdin);
+
+	if (events & (EPOLLERR | EPOLLHUP)) { /* nobody in the container will ever read */
+		stdio_close_stdin(io);
+		return;
+	}
+	watch_change(w, 0);
+	list_for_each_safe(pos, &io->clients) {
+		struct client *c = list_entry(pos, struct client, node);
+
+		if (c->at < c->len)
+			client_push(c);
+	}
+}
+
+int stdio_attach(struct stdio *io, int in, int out, int err, struct err *e)
+{
+	struct client *c;
+	int n = 0, r = 0;
+
+	list_for_each(pos, &io->clients)
+		n++;
+	c = xcalloc(1, sizeof(*c));
+	c->io = io;
+	c->in.fd = in;
+	c->out = out;
+	c->err = err;
+	list_append(&io->clients, &c->node);
+	if (out >= 0) {
+		fcntl(out, F_SETFL, O_NONBLOCK);
+		fcntl(out, F_SETPIPE_SZ, CLIENT_PIPE); /* not a pipe, not allowed: less patience */
+	}
+	if (err >= 0) {
+		fcntl(err, F_SETFL, O_NONBLOCK);
+		fcntl(err, F_SETPIPE_SZ, CLIENT_PIPE);
+	}
+	if (n >= CLIENTS_MAX)
+		r = err_set(e, ERR_EXHAUSTED, "%d clients are attached already", n);
+	else if (in >= 0 && io->stdin.fd < 0)
+		r = err_set(e, ERR_PRECONDITION, "the container has no open stdin to attach to");
+	if (r == 0 && in >= 0) {
+		fcntl(in, F_SETFL, O_NONBLOCK);
+		r = watch_add(&c->in, in, EPOLLIN, client_typed, e);
+	}
+	if (r < 0) {
+		c->in.fd = -1; /* it never typed: stdin_once does not count it */
+		close_fdp(&in);
+		client_free(c);
+	}
+	return r;
+}
+
+/* --- output --- */
+
+static void stream_close(struct stdio_stream *s)
+{
+	if (s->in.fd < 0)
+		return;
+	watch_del(&s->in);
+	close_fdp(&s->in.fd);
+	batch_for = s->io;
+	logline_stamp(&batch, clock_realtime_ns());
+	logline_end(&s->line, &batch);
+	logline_flush(&batch);
+	if (s->io->out.in.fd >= 0 || s->io->err.in.fd >= 0)
+		return;
+	logfile_settle(&s->io->log);
+	list_for_each_safe(pos, &s->io->clients)
+		client_free(list_entry(pos, struct client, node));
+}
+
+/* One read.  false: nothing more now, or for ever. */
+static bool stream_read(struct stdio_stream *s)
+{
+	ssize_t n = read(s->in.fd, read_buf, sizeof(read_buf));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) { /* end; EIO of a pty means the same */
+		stream_close(s);
+		return false;
+	}
+	if (s->io->log.fd >= 0) {
+		batch_for = s->io;
+		logline_stamp(&batch, clock_realtime_ns());
+		logline_feed(&s->line, &batch, read_buf, (size_t)n);
+		logline_flush(&batch);
+	}
+	show_clients(s, read_buf, (size_t)n);
+	return true;
+}
+
+static void stream_ready(struct watch *w, uint32_t events)
+{
+	(void)events;
+	stream_read(container_of(w, struct stdio_stream, in));
+}
+
+void stdio_drain(struct stdio *io)
+{
+	struct stdio_stream *const both[] = { &io->out, &io->err };
+
+	for (size_t i = 0; i < ARRAY_LEN(both); i++)
+		for (size_t n = 0; both[i]->in.fd >= 0 && n < DRAIN_MAX / READ_MAX; n++)
+			if (!stream_read(both[i]))
+				break;
+}
+
+/* --- setting up --- */
+
+void stdio_child_done(struct stdio_child *c)
+{
+	close_fdp(&c->in);
+	close_fdp(&c->out);
+	close_fdp(&c->err);
+}
+
+/* ours: 0 when we keep the reading end, 1 the writing one. */
+static int open_pipe(int *ret_ours, int *ret_theirs, int ours, struct err *e)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "pipe for a container's stream");
+	*ret_ours = fds[ours];
+	*ret_theirs = fds[!ours];
+	if (fcntl(fds[ours], F_SETFL, O_NONBLOCK) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "pipe for a container's stream");
+	return 0;
+}
+
+int stdio_open(struct stdio *io, uint32_t flags, const char *log_path, uint64_t log_max,
+	       struct stdio_child *ret, struct err *e)
+{
+	int r;
+
+	*io = STDIO_NULL;
+	*ret = STDIO_CHILD_NULL;
+	list_init(&io->clients);
+	io->tty = flags & SHIM_TTY;
+	io->stdin_once = flags & SHIM_STDIN_ONCE;
+	io->out.io = io->err.io = io;
+	io->out.line.stream = "stdout";
+	io->err.line.stream = "stderr";
+	r = logfile_open(&io->log, log_path, log_max, e);
+	if (r < 0 || io->tty)
+		return r;
+	r = open_pipe(&io->out.in.fd, &ret->out, 0, e);
+	if (r == 0)
+		r = open_pipe(&io->err.in.fd, &ret->err, 0, e);
+	if (r == 0 && (flags & SHIM_STDIN))
+		r = open_pipe(&io->stdin.fd, &ret->in, 1, e);
+	return r;
+}
+
+int stdio_set_pty(struct stdio *io, int fd, struct err *e)
+{
+	io->out.in.fd = fd;
+	/* A second descriptor: one epoll watches reading and writing apart. */
+	io->stdin.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (io->stdin.fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set up the container's terminal");
+	return 0;
+}
+
+int stdio_begin(struct stdio *io, struct err *e)
+{
+	int r = 0;
+
+	if (io->out.in.fd >= 0)
+		r = watch_add(&io->out.in, io->out.in.fd, EPOLLIN, stream_ready, e);
+	if (r == 0 && io->err.in.fd >= 0)
+		r = watch_add(&io->err.in, io->err.in.fd, EPOLLIN, stream_ready, e);
+	if (r == 0 && io->stdin.fd >= 0)
+		r = watch_add(&io->stdin, io->stdin.fd, 0, stdin_ready, e);
+	return r;
+}
+
+void stdio_close(struct stdio *io)
+{
+	stream_close(&io->out);
+	stream_close(&io->err);
+	list_for_each_safe(pos, &io->clients)
+		client_free(list_entry(pos, struct client, node));
+	stdio_close_stdin(io);
+	logfile_close(&io->log);
+}
+
+int stdio_resize(struct stdio *io, uint32_t width, uint32_t height, struct err *e)
+{
+	struct winsize ws = { .ws_col = (unsigned short)width, .ws_row = (unsigned short)height };
+
+	if (!io->tty || io->out.in.fd < 0)
+		return err_set(e, ERR_PRECONDITION, "the container has no terminal");
+	if (width > USHRT_MAX || height > USHRT_MAX)
+		return err_set(e, ERR_INVALID, "terminal size %ux%u is out of range", width,
+			       height);
+	if (ioctl(io->out.in.fd, TIOCSWINSZ, &ws) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "resize the container's terminal");
+	return 0;
+}
+
+void stdio_close_stdin(struct stdio *io)
+{
+	watch_del(&io->stdin);
+	close_fdp(&io->stdin.fd);
+}

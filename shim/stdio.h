@@ -1,0 +1,66 @@
+/*
+ * stdio.h - a container's standard streams: read, logged, shown to attached clients.
+ *
+ * The shim holds the reading ends for as long as anyone in the container holds a writing end;
+ * the container never waits for the daemon, a client or the disk.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "shim/logfile.h"
+#include "shim/logline.h"
+#include "shim/poll.h"
+
+struct stdio;
+
+struct stdio_stream {
+	struct watch in; /* fd -1: closed */
+	struct stdio *io;
+	struct logline line;
+};
+
+struct stdio {
+	bool tty, stdin_once;
+	struct stdio_stream out, err; /* tty: out is the pty, err is unused */
+	struct watch stdin;           /* fd -1: none or closed */
+	struct logfile log;
+	struct list clients;
+	/* Output starts to get lost. */
+	void (*log_error)(struct stdio *io);
+};
+
+#define STDIO_NULL \
+	((struct stdio){ .out.in.fd = -1, .err.in.fd = -1, .stdin.fd = -1, .log.fd = -1 })
+
+/* The container's ends, for the runtime; closed by stdio_child_done. */
+struct stdio_child {
+	int in, out, err; /* -1: none */
+};
+#define STDIO_CHILD_NULL ((struct stdio_child){ .in = -1, .out = -1, .err = -1 })
+void stdio_child_done(struct stdio_child *c);
+
+/* Pipes (unless flags has SHIM_TTY) and the log file.  Nothing is read yet.  On error the caller
+ * calls stdio_close. */
+int stdio_open(struct stdio *io, uint32_t flags, const char *log_path, uint64_t log_max,
+	       struct stdio_child *ret, struct err *e);
+/* The pty master that the runtime made; takes the descriptor over. */
+int stdio_set_pty(struct stdio *io, int fd, struct err *e);
+/* Start to read. */
+int stdio_begin(struct stdio *io, struct err *e);
+
+/* Read what is there now, at most a pipe's content a stream. */
+void stdio_drain(struct stdio *io);
+/* What is pending becomes records; clients are let go; everything is closed. */
+void stdio_close(struct stdio *io);
+
+int stdio_resize(struct stdio *io, uint32_t width, uint32_t height, struct err *e);
+void stdio_close_stdin(struct stdio *io);
+
+/* Descriptors of a client, -1 for what it does not want; taken over in any case.  A client that
+ * does not read fast enough is let go. */
+int stdio_attach(struct stdio *io, int in, int out, int err, struct err *e);

@@ -1,0 +1,62 @@
+/*
+ * proc.c - see proc.h.
+ */
+#include "base/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+
+#define FIELDS_BEHIND_NAME 20 /* field 3 is the first behind "(name) ", 22 is wanted */
+
+int proc_start_ticks(pid_t pid, uint64_t *ret, struct err *e)
+{
+	char path[40], text[1024], *p;
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return 1;
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return errno == ESRCH ? 1 : err_errno(e, ERR_INTERNAL, errno, "read %s", path);
+	text[n] = '\0';
+	/* The name may contain anything, also a ")". */
+	p = strrchr(text, ')');
+	for (int i = 0; p && i < FIELDS_BEHIND_NAME; i++)
+		p = strchr(p + 1, ' ');
+	if (!p)
+		return err_set(e, ERR_INTERNAL, "%s: no start time in it", path);
+	p[1 + strcspn(p + 1, " ")] = '\0';
+	if (str_to_u64(p + 1, UINT64_MAX, ret) < 0)
+		return err_set(e, ERR_INTERNAL, "%s: no start time in it", path);
+	return 0;
+}
+
+int proc_open(pid_t pid, uint64_t start_ticks, int *ret_pidfd, struct err *e)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	uint64_t ticks;
+	int r;
+
+	if (fd < 0 && (errno == ESRCH || errno == EINVAL))
+		return 1;
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open process %d", (int)pid);
+	/* Asked after the descriptor is held: the pid cannot change its owner in between. */
+	r = proc_start_ticks(pid, &ticks, e);
+	if (r != 0)
+		return r;
+	if (ticks != start_ticks)
+		return 1;
+	*ret_pidfd = take_fd(fd);
+	return 0;
+}
