@@ -1,0 +1,290 @@
+// cribench measures a CRI runtime through one persistent gRPC connection, as the kubelet uses it.
+//
+// It prints one line for each measured operation: "NAME MEDIAN-MS P90-MS COUNT". What must hold: every pod and container it
+// makes is removed before it ends, also when a measurement fails; nothing is measured before one unmeasured warm-up.
+//
+// usage: cribench -socket PATH -image REF [-n 20] [-cgroup-parent PATH] [-log-dir DIR] latency
+//
+//	cribench ... hold -pods N      run N pods with a container each, print "ready", remove them at end of input
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+var (
+	socket = flag.String("socket", "/run/crisp/crisp.sock", "the runtime's socket")
+	image  = flag.String("image", "", "an image with a shell, pulled before")
+	count  = flag.Int("n", 20, "measurements of each operation")
+	pods   = flag.Int("pods", 20, "pods that hold keeps running")
+	parent = flag.String("cgroup-parent", "", "cgroup parent of all pods")
+	logDir = flag.String("log-dir", "", "directory for container logs")
+)
+
+type bench struct {
+	runtime cri.RuntimeServiceClient
+	images  cri.ImageServiceClient
+	ctx     context.Context
+	seq     int
+}
+
+// One pod with what is needed to remove it again.
+type pod struct {
+	id     string
+	config *cri.PodSandboxConfig
+}
+
+func (b *bench) podConfig(hostNetwork bool) *cri.PodSandboxConfig {
+	b.seq++
+	name := fmt.Sprintf("bench-%d", b.seq)
+	network := cri.NamespaceMode_POD
+	if hostNetwork {
+		network = cri.NamespaceMode_NODE
+	}
+	return &cri.PodSandboxConfig{
+		Metadata:     &cri.PodSandboxMetadata{Name: name, Uid: name, Namespace: "bench"},
+		LogDirectory: filepath.Join(*logDir, name),
+		Linux: &cri.LinuxPodSandboxConfig{
+			CgroupParent: *parent,
+			SecurityContext: &cri.LinuxSandboxSecurityContext{
+				NamespaceOptions: &cri.NamespaceOption{Network: network, Pid: cri.NamespaceMode_CONTAINER},
+				Seccomp:          &cri.SecurityProfile{ProfileType: cri.SecurityProfile_RuntimeDefault},
+			},
+		},
+	}
+}
+
+func (b *bench) runPod(hostNetwork bool) (pod, time.Duration, error) {
+	config := b.podConfig(hostNetwork)
+	if err := os.MkdirAll(config.LogDirectory, 0o755); err != nil {
+		return pod{}, 0, err
+	}
+	start := time.Now()
+	r, err := b.runtime.RunPodSandbox(b.ctx, &cri.RunPodSandboxRequest{Config: config})
+	if err != nil {
+		return pod{}, 0, fmt.Errorf("RunPodSandbox: %w", err)
+	}
+	return pod{r.PodSandboxId, config}, time.Since(start), nil
+}
+
+// Returns the times of StopPodSandbox and RemovePodSandbox together.
+func (b *bench) removePod(p pod) (time.Duration, error) {
+	start := time.Now()
+	if _, err := b.runtime.StopPodSandbox(b.ctx, &cri.StopPodSandboxRequest{PodSandboxId: p.id}); err != nil {
+		return 0, fmt.Errorf("StopPodSandbox: %w", err)
+	}
+	if _, err := b.runtime.RemovePodSandbox(b.ctx, &cri.RemovePodSandboxRequest{PodSandboxId: p.id}); err != nil {
+		return 0, fmt.Errorf("RemovePodSandbox: %w", err)
+	}
+	return time.Since(start), nil
+}
+
+// Returns the container and the time of CreateContainer and StartContainer together.
+func (b *bench) runContainer(p pod) (string, time.Duration, error) {
+	b.seq++
+	name := fmt.Sprintf("ctr-%d", b.seq)
+	config := &cri.ContainerConfig{
+		Metadata: &cri.ContainerMetadata{Name: name},
+		Image:    &cri.ImageSpec{Image: *image},
+		Command:  []string{"sleep", "3600"},
+		LogPath:  name + ".log",
+		Linux: &cri.LinuxContainerConfig{SecurityContext: &cri.LinuxContainerSecurityContext{
+			NamespaceOptions: p.config.Linux.SecurityContext.NamespaceOptions,
+			Seccomp:          &cri.SecurityProfile{ProfileType: cri.SecurityProfile_RuntimeDefault},
+		}},
+	}
+	start := time.Now()
+	r, err := b.runtime.CreateContainer(b.ctx, &cri.CreateContainerRequest{
+		PodSandboxId: p.id, Config: config, SandboxConfig: p.config})
+	if err != nil {
+		return "", 0, fmt.Errorf("CreateContainer: %w", err)
+	}
+	if _, err = b.runtime.StartContainer(b.ctx, &cri.StartContainerRequest{ContainerId: r.ContainerId}); err != nil {
+		return "", 0, fmt.Errorf("StartContainer: %w", err)
+	}
+	return r.ContainerId, time.Since(start), nil
+}
+
+func (b *bench) removeContainer(id string) (time.Duration, error) {
+	start := time.Now()
+	if _, err := b.runtime.StopContainer(b.ctx, &cri.StopContainerRequest{ContainerId: id}); err != nil {
+		return 0, fmt.Errorf("StopContainer: %w", err)
+	}
+	spent := time.Since(start)
+	if _, err := b.runtime.RemoveContainer(b.ctx, &cri.RemoveContainerRequest{ContainerId: id}); err != nil {
+		return 0, fmt.Errorf("RemoveContainer: %w", err)
+	}
+	return spent, nil
+}
+
+func report(name string, samples []time.Duration) {
+	slices.Sort(samples)
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	fmt.Printf("%s %.2f %.2f %d\n", name, ms(samples[len(samples)/2]), ms(samples[len(samples)*9/10]), len(samples))
+}
+
+// Runs and removes count pods; the first pair is the warm-up.
+func (b *bench) measurePods(name string, hostNetwork bool) error {
+	var run, remove []time.Duration
+	for i := 0; i <= *count; i++ {
+		p, spent, err := b.runPod(hostNetwork)
+		if err != nil {
+			return err
+		}
+		gone, err := b.removePod(p)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			run, remove = append(run, spent), append(remove, gone)
+		}
+	}
+	report("RunPodSandbox/"+name, run)
+	report("Stop+RemovePodSandbox/"+name, remove)
+	return nil
+}
+
+func (b *bench) measureContainers() (err error) {
+	p, _, err := b.runPod(true)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if _, e := b.removePod(p); err == nil {
+			err = e
+		}
+	}()
+	var run, stop []time.Duration
+	for i := 0; i <= *count; i++ {
+		id, spent, err := b.runContainer(p)
+		if err != nil {
+			return err
+		}
+		ended, err := b.removeContainer(id)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			run, stop = append(run, spent), append(stop, ended)
+		}
+	}
+	report("CreateContainer+StartContainer", run)
+	report("StopContainer/kill", stop)
+	return b.measureExec(p)
+}
+
+func (b *bench) measureExec(p pod) error {
+	id, _, err := b.runContainer(p)
+	if err != nil {
+		return err
+	}
+	var spent []time.Duration
+	for i := 0; i <= *count; i++ {
+		start := time.Now()
+		r, err := b.runtime.ExecSync(b.ctx, &cri.ExecSyncRequest{ContainerId: id, Cmd: []string{"true"}, Timeout: 60})
+		if err == nil && r.ExitCode != 0 {
+			err = fmt.Errorf("exit code %d: %s", r.ExitCode, r.Stderr)
+		}
+		if err != nil {
+			return fmt.Errorf("ExecSync: %w", err)
+		}
+		if i > 0 {
+			spent = append(spent, time.Since(start))
+		}
+	}
+	report("ExecSync", spent)
+	return nil
+}
+
+func (b *bench) measureLists() error {
+	var spent []time.Duration
+	for i := 0; i <= 10**count; i++ {
+		start := time.Now()
+		if _, err := b.runtime.ListContainers(b.ctx, &cri.ListContainersRequest{}); err != nil {
+			return fmt.Errorf("ListContainers: %w", err)
+		}
+		if i > 0 {
+			spent = append(spent, time.Since(start))
+		}
+	}
+	report("ListContainers", spent)
+	return nil
+}
+
+func (b *bench) latency() error {
+	if err := b.measurePods("host-network", true); err != nil {
+		return err
+	}
+	if err := b.measurePods("cni", false); err != nil {
+		return err
+	}
+	return b.measureContainers()
+}
+
+// Keeps pods running until its input ends, so that somebody else can look at the daemon meanwhile.
+func (b *bench) hold() (err error) {
+	var held []pod
+	defer func() {
+		for _, p := range held {
+			if _, e := b.removePod(p); err == nil {
+				err = e
+			}
+		}
+	}()
+	for range *pods {
+		p, _, err := b.runPod(false)
+		if err != nil {
+			return err
+		}
+		held = append(held, p)
+		if _, _, err = b.runContainer(p); err != nil {
+			return err
+		}
+	}
+	if err := b.measureLists(); err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+func run() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
+	defer cancel()
+	conn, err := grpc.NewClient("unix://"+*socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	b := &bench{runtime: cri.NewRuntimeServiceClient(conn), images: cri.NewImageServiceClient(conn), ctx: ctx}
+	if _, err := b.images.PullImage(ctx, &cri.PullImageRequest{Image: &cri.ImageSpec{Image: *image}}); err != nil {
+		return fmt.Errorf("PullImage: %w", err)
+	}
+	switch flag.Arg(0) {
+	case "latency":
+		return b.latency()
+	case "hold":
+		return b.hold()
+	}
+	return fmt.Errorf("unknown command %q (known: latency, hold)", flag.Arg(0))
+}
+
+func main() {
+	flag.Parse()
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "cribench:", err)
+		os.Exit(1)
+	}
+}

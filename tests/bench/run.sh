@@ -1,0 +1,164 @@
+#!/bin/bash
+# run.sh - `make bench`: memory and latency of the daemon, beside the bare runtime and the bare network plugins, in one run.
+#
+# What must hold: floors and daemon are measured on the same machine minutes apart, with the same bundle, plugins and
+# configuration; medians of N after a warm-up; memory is PSS from /proc/PID/smaps_rollup. It prints a table and judges nothing.
+#
+# usage: run.sh [N]      (default 20; CRISP_TEST_PEER=containerd measures a peer)
+set -u
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$HERE/../integration/lib.sh"
+harness_begin "$@"
+N=${1:-20}
+PODS=20
+
+cribench_build() {
+	local hash go
+	hash=$(cat "$HERE"/cribench/* | sha256sum | cut -c 1-16)
+	CRIBENCH=$CACHE/bin/cribench-$hash
+	[ -x "$CRIBENCH" ] && return 0
+	for go in "$CACHE/go/bin/go" /usr/local/go/bin/go "$(command -v go || true)"; do
+		[ -x "$go" ] || continue
+		(cd "$HERE/cribench" && CGO_ENABLED=0 GOFLAGS="-mod=readonly -buildvcs=false" "$go" build -o "$CRIBENCH.new" .) >&2 &&
+			mv "$CRIBENCH.new" "$CRIBENCH" && return 0
+	done
+	bail "cribench does not build: run tools/test-deps.sh first"
+}
+
+cribench() {
+	"$CRIBENCH" -socket "$SOCKET" -image "$BUSYBOX" -n "$N" -pods "$PODS" -cgroup-parent "$CGROUP_PARENT" -log-dir "$SCRATCH/logs" "$@"
+}
+
+now_us() { echo "${EPOCHREALTIME/./}"; }
+
+# row NAME MEDIAN P90 COUNT; times are in ms
+row() { printf '%-44s %10s %10s %6s\n' "$@"; }
+
+# report NAME <microseconds, one a line
+report() {
+	sort -n | awk -v name="$1" '{ v[NR - 1] = $1 / 1000 } END { if (NR) printf "%s\t%.2f\t%.2f\t%d\n", name, v[int(NR / 2)], v[int(NR * 9 / 10)], NR }' |
+		while IFS=$'\t' read -r name median p90 count; do row "$name" "$median" "$p90" "$count"; done
+}
+
+# pss PID...: KiB each of the processes uses, its share of shared pages included, one a line
+pss() {
+	local pid
+	for pid in "$@"; do awk '$1 == "Pss:" { print $2 }' "/proc/$pid/smaps_rollup"; done 2>/dev/null
+}
+
+below_reaper() {
+	local pid=$1
+	while [ "$pid" -gt 1 ]; do
+		[ "$pid" != "$REAPER_PID" ] || return 0
+		pid=$(awk '$1 == "PPid:" { print $2 }' "/proc/$pid/status" 2>/dev/null) || return 1
+		[ -n "$pid" ] || return 1
+	done
+	return 1
+}
+
+shims() {
+	local pid
+	for pid in $(pgrep 'shim'); do ! below_reaper "$pid" || echo "$pid"; done
+}
+
+# A bundle of a container that runs now, as the daemon wrote it, is started again by the bare runtime N times.
+floor_runtime() {
+	local bundle=$SCRATCH/bundle from i t0 t1
+	from=$(find "$RUNROOT" -name config.json -path '*' -exec grep -l '"sleep"' {} + 2>/dev/null | head -n 1)
+	if [ -z "$from" ]; then
+		echo "# no bundle of a running container was found below $RUNROOT: no floor of the runtime"
+		return
+	fi
+	mkdir -p "$bundle"
+	# Relative root paths are relative to the original bundle. A pod's cgroup has limits of its own: take another below the parent.
+	jq --arg dir "${from%/*}" --arg cgroup "$CGROUP_PARENT/floor" 'del(.hooks) | .linux.cgroupsPath = $cgroup
+		| .root.path |= (if startswith("/") then . else $dir + "/" + . end)' "$from" >"$bundle/config.json"
+	: >"$SCRATCH/floor.run"
+	: >"$SCRATCH/floor.exec"
+	for i in $(seq 0 "$N"); do
+		t0=$(now_us)
+		runc --root "$SCRATCH/runc" create --bundle "$bundle" "floor$i" </dev/null >"$SCRATCH/floor.log" 2>&1 &&
+			runc --root "$SCRATCH/runc" start "floor$i" || { echo "# bare runc fails: $(tail -n 1 "$SCRATCH/floor.log")"; break; }
+		t1=$(now_us)
+		[ "$i" = 0 ] || echo $((t1 - t0)) >>"$SCRATCH/floor.run"
+		t0=$(now_us)
+		runc --root "$SCRATCH/runc" exec "floor$i" true </dev/null >>"$SCRATCH/floor.log" 2>&1
+		t1=$(now_us)
+		[ "$i" = 0 ] || echo $((t1 - t0)) >>"$SCRATCH/floor.exec"
+		runc --root "$SCRATCH/runc" delete -f "floor$i" 2>/dev/null
+	done
+	report "floor: runc create + start, same bundle" <"$SCRATCH/floor.run"
+	report "floor: runc exec, same bundle" <"$SCRATCH/floor.exec"
+}
+
+# cni_conf PLUGIN PREVIOUS-RESULT: the plugin's part of the configuration, as the specification puts it together
+cni_conf() {
+	jq -c --arg type "$1" --argjson prev "${2:-null}" '{cniVersion, name} + (.plugins[] | select(.type == $type)) | del(.capabilities)
+		| . + {runtimeConfig: {portMappings: []}} + (if $prev then {prevResult: $prev} else {} end)' "$CNI_CONF/10-test.conflist"
+}
+
+# cni_call COMMAND PLUGIN: with the configuration in $SCRATCH/floor-PLUGIN.json
+cni_call() {
+	CNI_COMMAND=$1 CNI_CONTAINERID=floor CNI_NETNS=$SCRATCH/floor-netns CNI_IFNAME=eth0 CNI_PATH=$CNI_PLUGINS \
+		"$CNI_PLUGINS/$2" <"$SCRATCH/floor-$2.json"
+}
+
+floor_network() {
+	local i t0 t1
+	: >"$SCRATCH/floor.add"
+	: >"$SCRATCH/floor.del"
+	: >"$SCRATCH/floor-netns"
+	cni_conf bridge >"$SCRATCH/floor-bridge.json"
+	for i in $(seq 0 "$N"); do
+		unshare --net="$SCRATCH/floor-netns" true
+		t0=$(now_us)
+		cni_call ADD bridge >"$SCRATCH/floor-result.json"
+		[ "$i" != 0 ] || cni_conf portmap "$(cat "$SCRATCH/floor-result.json")" >"$SCRATCH/floor-portmap.json"
+		cni_call ADD portmap >/dev/null
+		t1=$(now_us)
+		[ "$i" = 0 ] || echo $((t1 - t0)) >>"$SCRATCH/floor.add"
+		t0=$(now_us)
+		cni_call DEL portmap >/dev/null
+		cni_call DEL bridge >/dev/null
+		t1=$(now_us)
+		[ "$i" = 0 ] || echo $((t1 - t0)) >>"$SCRATCH/floor.del"
+		umount "$SCRATCH/floor-netns"
+	done
+	report "floor: CNI ADD, bridge + portmap" <"$SCRATCH/floor.add"
+	report "floor: CNI DEL, portmap + bridge" <"$SCRATCH/floor.del"
+}
+
+print_rows() {
+	local name median p90 count
+	while read -r name median p90 count; do row "$PEER: $name" "$median" "$p90" "$count"; done
+}
+
+cribench_build
+registry_start
+daemon_start
+crictl pull "$BUSYBOX" >/dev/null || bail "the image cannot be pulled"
+IDLE=$(pss "$(daemon_pid)")
+row "ms" median p90 n
+cribench latency >"$SCRATCH/latency" || bail "the measurement failed"
+print_rows <"$SCRATCH/latency"
+
+coproc HOLD { cribench hold; }
+while read -r line <&"${HOLD[0]}"; do
+	[ "$line" != ready ] || break
+	print_rows <<<"$line"
+done
+[ "${line:-}" = ready ] || bail "$PODS pods could not be started"
+LOADED=$(pss "$(daemon_pid)")
+mapfile -t SHIMS < <(shims)
+SHIM_PSS=$(pss "${SHIMS[@]}" | sort -n)
+floor_runtime
+floor_network
+eval "exec ${HOLD[1]}>&-"
+wait "$HOLD_PID"
+
+echo
+printf '%-44s %10s\n' "memory (PSS)" KiB
+printf '%-44s %10s\n' "$PEER: daemon, idle after one pull" "$IDLE"
+printf '%-44s %10s\n' "$PEER: daemon, $PODS pods" "$LOADED"
+printf '%-44s %10s\n' "$PEER: monitor of a pod, median of ${#SHIMS[@]}" "$(sed -n "$(((${#SHIMS[@]} + 1) / 2))p" <<<"$SHIM_PSS")"
+printf '%-44s %10s\n' "$PEER: all monitors" "$(awk '{ s += $1 } END { print s + 0 }' <<<"$SHIM_PSS")"
