@@ -137,7 +137,6 @@ static void test_deadline(void **state)
 {
 	struct spawn_result res = SPAWN_RESULT_NULL;
 	struct err e = ERR_NULL;
-	_cleanup_free_ char *pid_text = NULL;
 	struct buf pid = BUF_NULL;
 	char file[] = "/tmp/crisp-spawn-XXXXXX";
 	_cleanup_free_ char *script = NULL;

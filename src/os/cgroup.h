@@ -1,0 +1,102 @@
+/*
+ * cgroup.h - control groups: one set of calls, two backends.  On v1 (and hybrid) a cgroup is a
+ * path in each hierarchy, on v2 one directory.
+ *
+ * Paths are absolute below each hierarchy's root ("/crisp/POD").  Only directories are removed,
+ * never one that the caller did not name; processes are never moved or killed.  All functions
+ * block shortly and belong on a worker.  struct cgroups does not change: share it freely.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+enum cgroup_layout {
+	CGROUP_LAYOUT_V1,     /* a hierarchy per controller, systemd's named one included */
+	CGROUP_LAYOUT_HYBRID, /* v1 with some or no controllers in a v2 tree beside it */
+	CGROUP_LAYOUT_V2,
+};
+
+struct cgroups;
+
+/* Look at what is mounted.  Free with cgroups_free.  ERR_UNAVAILABLE: no cgroups at all. */
+int cgroups_open(struct cgroups **ret, struct err *e);
+void cgroups_free(struct cgroups *cg);
+
+static inline void cgroups_freep(struct cgroups **cg)
+{
+	cgroups_free(*cg);
+}
+
+enum cgroup_layout cgroups_layout(const struct cgroups *cg);
+
+/* Absolute, clean, below the root, at most PATH_MAX: what may be used as a cgroup path. */
+bool cgroup_path_is_valid(const char *path);
+
+/* Make path with its parents in every hierarchy; existing ones are kept. */
+int cgroup_create(const struct cgroups *cg, const char *path, struct err *e);
+
+/* Remove path and all cgroups below it from every hierarchy.  Dying processes linger, so a busy
+ * one is tried again for up to two seconds; then ERR_PRECONDITION names the cgroup and pids.
+ * A missing one is success. */
+int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e);
+
+/* All processes in path and in the cgroups below it, malloc'ed; a missing cgroup has none. */
+int cgroup_pids(const struct cgroups *cg, const char *path, pid_t **ret, size_t *ret_n,
+		struct err *e);
+
+/* The directory where controller ("memory", "cpu", ...) has its files for path; the caller frees
+ * it.  1: this host does not have the controller.  The directory need not exist. */
+int cgroup_controller_dir(const struct cgroups *cg, const char *controller, const char *path,
+			  char **ret, struct err *e);
+
+struct cgroup_usage {
+	uint64_t cpu_ns;         /* since the cgroup was made */
+	uint64_t memory;         /* bytes, page cache included */
+	uint64_t memory_limit;   /* bytes, UINT64_MAX: none */
+	uint64_t working_set;    /* memory without inactive file pages: what eviction looks at */
+	uint64_t rss;            /* anonymous memory, bytes */
+	uint64_t page_faults, major_page_faults;
+	uint64_t swap;           /* bytes; 0 without swap accounting */
+	uint64_t swap_limit;     /* bytes of swap alone, UINT64_MAX: none or not accounted */
+	uint64_t pids;
+	uint64_t oom_kills;
+	uint64_t cpu_periods, cpu_throttled_periods, cpu_throttled_ns;
+};
+
+/* 1: there is no such cgroup (any more).  A controller that is missing leaves its fields 0. */
+int cgroup_read_usage(const struct cgroups *cg, const char *path, struct cgroup_usage *ret,
+		      struct err *e);
+
+struct cgroup_hugepages {
+	const char *page_size; /* "2MB", "1GB" */
+	uint64_t limit;        /* bytes */
+};
+
+struct cgroup_setting {
+	const char *name, *value; /* file and text, v2 only */
+};
+
+/* What to change; 0 or NULL: leave as it is. */
+struct cgroup_limits {
+	uint64_t cpu_shares;  /* 2..262144 */
+	int64_t cpu_quota;    /* microseconds per period, -1: none */
+	uint64_t cpu_period;  /* microseconds */
+	int64_t memory;       /* bytes, -1: none */
+	int64_t memory_swap;  /* bytes of memory and swap together, -1: none */
+	int64_t pids;         /* -1: none */
+	const char *cpuset_cpus, *cpuset_mems;
+	const struct cgroup_hugepages *hugepages;
+	size_t n_hugepages;
+	const struct cgroup_setting *unified;
+	size_t n_unified;
+};
+
+/* Check all of it, then write.  A limit for a controller that this host does not have is
+ * ERR_PRECONDITION and nothing was written; the error of a refused write names the file. */
+int cgroup_write_limits(const struct cgroups *cg, const char *path,
+			const struct cgroup_limits *limits, struct err *e);
