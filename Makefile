@@ -4,7 +4,8 @@ BUILD ?= build
 CC ?= gcc
 SAN ?=
 OPT ?= -O2 -g
-PKGS := libprotobuf-c lmdb jansson libxxhash libseccomp libselinux libapparmor
+PKGS := libprotobuf-c lmdb jansson libxxhash libseccomp \
+	$(if $(filter selinux,$(WITHOUT)),,libselinux) $(if $(filter apparmor,$(WITHOUT)),,libapparmor)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
 	-Wno-format-nonliteral
@@ -25,6 +26,10 @@ endif
 # The daemon's parts as one archive: each program and test links what it needs.
 LIB_SRC := $(sort $(wildcard src/base/*.c src/loop/*.c src/sm/*.c src/store/*.c src/os/*.c \
 	src/conf/*.c src/oci/*.c src/image/*.c src/net/*.c src/obj/*.c src/api/*.c))
+# WITHOUT="selinux apparmor" builds the variants that say there is none.
+WITHOUT ?=
+LSM_OUT := $(foreach m,selinux apparmor,src/os/$(m)$(if $(filter $(m),$(WITHOUT)),,_none).c)
+LIB_SRC := $(filter-out $(LSM_OUT),$(LIB_SRC))
 GEN_SRC := $(sort $(wildcard gen/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(GEN_SRC:%.c=$(BUILD)/%.o)
 LIB := $(BUILD)/libcrisp.a

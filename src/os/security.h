@@ -21,6 +21,8 @@ struct os_security {
 	bool selinux;               /* enabled in the kernel */
 	bool rro;                   /* mount_setattr(2): recursive read-only mounts */
 	bool cgroup_v2;             /* /sys/fs/cgroup is cgroup2: the unified layout */
+	bool swap;                  /* the memory controller accounts for swap */
+	bool hugetlb;               /* the controller is there */
 };
 
 /* Ask the kernel; does not change anything.  Fails only when /proc is not there. */
