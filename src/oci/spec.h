@@ -71,7 +71,7 @@ struct oci_spec {
 	char *config_json; /* NUL-terminated */
 	size_t config_size;
 	int64_t uid, gid;  /* as resolved, for ContainerStatus.user */
-	int64_t *groups;   /* supplemental, without gid doubled */
+	int64_t *groups;   /* supplemental; gid is one of them, so that no file mode can shut it out */
 	size_t n_groups;
 	int stop_signal;   /* Linux number: config, else image, else SIGTERM */
 	bool own_pid_ns;   /* false: a kill of the first process leaves its children */
@@ -82,9 +82,12 @@ struct oci_spec {
 #define OCI_SPEC_NULL ((struct oci_spec){ .config_json = NULL })
 
 /* Build the config.json (OCI runtime spec 1.0.2) of a container.
- * Errors: ERR_INVALID for what the request itself has wrong, ERR_NOT_FOUND for a user, device or
- * profile that does not exist, ERR_PRECONDITION for what this host cannot enforce, ERR_INTERNAL
+ * Errors: ERR_INVALID for what the request itself has wrong, ERR_PRECONDITION for a user, device,
+ * profile or host path that does not exist and for what this host cannot enforce, ERR_INTERNAL
  * for a rootfs that cannot be read.  Texts name the field.  A recursive read-only mount that
- * cannot be had starts with "RROUnsupported".  ret is freed with oci_spec_done, also empty. */
+ * cannot be had has "RROUnsupported" in its text.  ret is freed with oci_spec_done, also empty.
+ *
+ * No security context at all means the defaults (seccomp, AppArmor, masked paths); a security
+ * context without a seccomp profile means unconfined, as the CRI's conformance suite asks. */
 int oci_spec_build(const struct oci_spec_input *in, struct oci_spec *ret, struct err *e);
 void oci_spec_done(struct oci_spec *s);

@@ -1,0 +1,26 @@
+/*
+ * rootfs.h - looking into a container's root file system without ever leaving it.
+ *
+ * What must hold: the content is hostile.  Every path is resolved by the kernel with
+ * RESOLVE_IN_ROOT, so links and ".." end inside; only regular files are opened, so no device or
+ * FIFO is touched; sizes are bounded.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* *ret_fd: the root as an O_PATH descriptor, closed by the caller. */
+int rootfs_open(const char *path, int *ret_fd, struct err *e);
+
+/* Append a regular file of at most max bytes.  1: there is none of that name. */
+int rootfs_read_file(int root, const char *path, size_t max, struct buf *ret, struct err *e);
+
+/* mkdir -p inside the root, mode 0755, owned by root; an existing directory is kept.  path is
+ * absolute as the container sees it. */
+int rootfs_mkdir_all(int root, const char *path, struct err *e);
+
+/* The real host path of a path inside the root, which must exist; freed by the caller. */
+int rootfs_resolve(int root, const char *path, char **ret, struct err *e);
