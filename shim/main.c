@@ -189,6 +189,18 @@ static void look_around(struct timer *t)
 	timer_set(t, LONELY_MS, look_around);
 }
 
+/* Nobody's child but init's: who started us may end, or never wait for us. */
+static int detach(int ready_fd, struct err *e)
+{
+	pid_t pid = fork();
+
+	if (pid > 0)
+		_exit(0);
+	if (pid < 0 || fcntl(ready_fd, F_SETFD, FD_CLOEXEC) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "detach");
+	return 0;
+}
+
 static int set_up(const struct options *o, struct err *e)
 {
 	int r;
@@ -237,11 +249,10 @@ int main(int argc, char **argv)
 
 	if (r == 0 && o.init)
 		return podinit_main();
-	if (r == 0) {
-		if (o.ready_fd >= 0)
-			fcntl(o.ready_fd, F_SETFD, FD_CLOEXEC);
+	if (r == 0 && o.ready_fd >= 0)
+		r = detach(o.ready_fd, &e);
+	if (r == 0)
 		r = set_up(&o, &e);
-	}
 	if (r > 0) {
 		tell_ready(&o, "running\n");
 		fprintf(stderr, "crisp-shim: pod %s has a shim already\n", o.id);

@@ -60,11 +60,11 @@ void shim_link_close(struct shim_link *link);
 
 /* Worker: start a shim for pod id in dir (which exists) and wait until its socket accepts.
  * cgroup: for the shim itself, relative to each hierarchy's root, NULL: stay.  timeout_ms bounds
- * the wait.  0 also when one runs already; then *ret is SPAWN_CHILD_NULL.  The caller closes
- * ret->pidfd. */
+ * the wait.  0 also when one runs already.  *ret is the shim, which is no child of the caller: it
+ * need not be waited for.  The caller closes ret->pidfd. */
 int shim_start(const char *shim_path, const char *id, const char *dir, const char *cgroup,
 	       int64_t timeout_ms, struct spawn_child *ret, struct err *e);
 
-/* Worker or loop: does a shim hold dir?  *ret_pidfd (may be NULL) becomes a pidfd of it, -1 when
- * its identity could not be made sure. */
-bool shim_is_alive(const char *dir, int *ret_pidfd);
+/* Worker or loop: does a shim hold dir (its lock is asked, not taken)?  *ret (may be NULL) is the
+ * shim, SPAWN_CHILD_NULL when it has not written its pid yet; the caller closes ret->pidfd. */
+bool shim_is_alive(const char *dir, struct spawn_child *ret);
