@@ -113,7 +113,8 @@ static bool batch_reserve(struct calls *cs)
 static void batch_give(struct rpc_call *c, const grpc_op *ops, size_t n, struct cq_event *ev)
 {
 	struct calls *cs = c->calls;
-	grpc_call_error r = grpc_call_start_batch(c->grpc, ops, n, cq_event_give(ev), NULL);
+	grpc_call *call = c->grpc; /* c may be gone once its event is given away */
+	grpc_call_error r = grpc_call_start_batch(call, ops, n, cq_event_give(ev), NULL);
 
 	assert(r == GRPC_CALL_OK);
 	batches_drop(cs);
