@@ -91,3 +91,12 @@ stage0: $(CODEGEN)/google/protobuf/descriptor.proto
 		google/protobuf/descriptor.proto google/protobuf/compiler/plugin.proto
 
 .PHONY: gen gen-check bump stage0
+
+# tests/unit/test_schema.c reads the descriptor set itself.
+CODEGEN_STAGE0_OBJ := $(BUILD)/codegen/stage0/google/protobuf/descriptor.pb-c.o
+EXTRA_test_schema := $(CODEGEN_STAGE0_OBJ)
+$(CODEGEN_STAGE0_OBJ): private CFLAGS += -Icodegen/stage0
+$(BUILD)/unit/test_schema: private CFLAGS += -Icodegen/stage0 \
+	-DSCHEMA_SET='"$(abspath $(CODEGEN)/api.ds)"' \
+	-DSCHEMA_TABLES='"$(abspath tests/conformance/cri-v0.36.3)"'
+$(BUILD)/unit/test_schema: $(CODEGEN_STAGE0_OBJ) $(CODEGEN)/api.ds
