@@ -1,0 +1,38 @@
+/*
+ * layers.h - unpacked layers on disk: mounting, removing, sweeping, counting.  All functions
+ * block and belong on a worker.
+ *
+ * Below the images' root: layers/<24 hex of the diffID>/{fs,meta} one unpacked overlay diff each,
+ * shared by every image that has it; staging/<pull id>/ what a running pull has not finished.
+ * A layer appears by rename when it is whole, and goes by rename into trash/.  A puller holds a
+ * shared flock on each layer directory it counts on until the daemon has committed its image;
+ * whoever removes takes an exclusive one without waiting and leaves what is locked.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Directory of a layer below images_root, malloc'ed; NULL when diff_id is not "sha256:<64 hex>". */
+char *image_layer_dir(const char *images_root, const char *diff_id);
+
+/* Overlay of the layers (the lowest first) at target, which is made.  upper and work NULL: read
+ * only.  Makes upper and work with mode 0755.  Nothing to do when target is a mount already.
+ * ERR_DATA_LOSS when a layer is missing: pull the image again. */
+int image_mount(const char *images_root, const char *const *diff_ids, size_t n, const char *upper,
+		const char *work, const char *target, struct err *e);
+
+/* Remove those of the layers that no puller holds. */
+int image_layers_remove(const char *images_root, const char *const *diff_ids, size_t n,
+			struct err *e);
+
+/* Remove what one pull has left in staging. */
+int image_staging_remove(const char *images_root, const char *pull_id, struct err *e);
+
+/* At the start, before any pull: remove staging, trash and every layer that is not in known. */
+int image_sweep(const char *images_root, const char *const *known, size_t n, struct err *e);
+
+/* What the layers and everything else below images_root take. */
+int image_usage(const char *images_root, uint64_t *ret_bytes, uint64_t *ret_inodes, struct err *e);

@@ -1,0 +1,28 @@
+/*
+ * ref.h - image references: [registry[:port]/]path[:tag][@digest], as the distribution project's
+ * grammar has it.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct image_ref {
+	char *domain; /* "host[:port]", "" for a short name */
+	char *path;   /* "library/busybox" */
+	char *tag;    /* "" when absent */
+	char *digest; /* "sha256:<64 hex>", "" when absent */
+};
+
+#define IMAGE_REF_NULL ((struct image_ref){ .domain = NULL })
+
+/* The first component is a domain when it has a dot or a colon, or is "localhost".
+ * ERR_INVALID says which part breaks which rule. */
+int image_ref_parse(const char *text, struct image_ref *ret, struct err *e);
+void image_ref_done(struct image_ref *r);
+
+/* "domain/path" (just the path of a short name); malloc'ed. */
+char *image_ref_name(const struct image_ref *r);
+/* name:tag, with "latest" when there is neither tag nor digest; NULL when there is only a digest. */
+char *image_ref_tagged(const struct image_ref *r);

@@ -1,0 +1,171 @@
+/*
+ * world.h - all objects of the daemon, and what their effects share: tables by id and by name,
+ * jobs on workers, the view that readers get.
+ *
+ * Everything here belongs to the loop thread, except what says otherwise.  There is one world a
+ * process: objects are found through it, never held by pointer across a turn of the loop.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/id.h"
+#include "base/map.h"
+#include "conf/conf.h"
+#include "gen/sm_container.h"
+#include "gen/sm_exec.h"
+#include "gen/sm_image.h"
+#include "gen/sm_pull.h"
+#include "gen/sm_sandbox.h"
+#include "loop/loop.h"
+#include "oci/features.h"
+#include "os/security.h"
+#include "sm/engine.h"
+#include "store/store.h"
+
+struct rpc_call;
+
+/* The machines, in the order in which they are loaded and recovered. */
+enum kind {
+	KIND_IMAGE,
+	KIND_SANDBOX,
+	KIND_CONTAINER,
+	KIND_EXEC,
+	KIND_PULL,
+	KIND_COUNT,
+};
+
+/* A row that cannot be trusted: kept as it is, listed, explained, removable; nothing else is
+ * touched by it. */
+struct quarantined {
+	struct list node;
+	enum kind kind;
+	char id[ID_LEN + 1];
+	char why[ERR_TEXT_MAX];
+};
+
+struct world {
+	struct loop *loop;
+	struct store *store;
+	const struct conf *conf;
+	struct sm_engine *engine;
+	struct map *objects[KIND_COUNT]; /* id -> struct object */
+	struct map *names;               /* name_key of sandboxes and containers -> struct object */
+	struct list quarantine;
+	struct os_security security;
+	struct oci_features *features;   /* beside conf->runtimes */
+	char *shim_path, *pull_path;     /* programs beside crispd */
+	struct loop_timer retry;         /* of commits that failed */
+	bool draining;                   /* no new operations are taken */
+};
+
+extern struct world world;
+
+/* One object as the world keeps it; obj->user points here. */
+struct object {
+	struct sm_object *sm;
+	enum kind kind;
+	const char *name_key; /* in the names table; "" when it has none */
+	char *name_copy;
+	struct loop_timer timer;
+	struct list jobs; /* queued behind the one that runs */
+	bool job_runs;
+	void *own; /* struct pod, struct session... of the kind */
+};
+
+/* What a kind adds to the common life of an object. */
+struct kind_ops {
+	const struct sm_machine *machine;
+	/* Made or loaded: set own. */
+	void (*born)(struct object *o);
+	/* A move was committed. */
+	void (*moved)(struct object *o, const struct sm_row *row);
+	/* About to be freed: release own. */
+	void (*gone)(struct object *o);
+	/* Beside the row: the view of the draft that lists read (see view.h).  NULL: none. */
+	void (*view)(const struct sm_write *w, struct store_txn *t, bool gone);
+};
+extern const struct kind_ops kind_sandbox, kind_container, kind_exec, kind_pull, kind_image;
+const struct kind_ops *kind_ops(enum kind k);
+
+/* --- life --- */
+
+/* Fill the rest of `world` from loop, store and conf, load every row, recover.  Blocks: before
+ * the loop runs. */
+int world_start(struct err *e);
+/* Answers who still waits, frees everything; the world outside goes on by itself. */
+void world_stop(void);
+
+/* --- objects --- */
+
+/* By full id; NULL: none. */
+struct object *world_find(enum kind k, const char *id);
+/* By id or a prefix that fits one object only (sandboxes and containers). 0, or <0 with
+ * ERR_NOT_FOUND, ERR_INVALID (not an id) or ERR_PRECONDITION (fits several). */
+int world_lookup(enum kind k, const char *id, struct object **ret, struct err *e);
+struct object *world_find_name(const char *name_key);
+struct object *world_new(enum kind k, const char *id, void *row, const char *name_key);
+static inline struct object *object_of(const struct sm_object *sm)
+{
+	return sm->user;
+}
+
+/* --- calls --- */
+
+/* A client's call on its way through a machine.  done answers the call from the object's record
+ * (obj is NULL when there is none) or with e, on the loop thread; the call is freed after it. */
+struct call {
+	struct sm_waiter waiter;
+	struct rpc_call *rpc;
+	void (*done)(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
+	/* How to ask again when the object went away while the call waited for it; NULL: NOT_FOUND. */
+	void (*again)(struct call *c);
+	const void *request; /* lives as long as rpc */
+};
+
+struct call *call_new(struct rpc_call *rpc, const void *request,
+		      void (*done)(struct rpc_call *, const struct sm_object *,
+				   const struct err *));
+/* Answer and free. */
+void call_finish(struct call *c, const struct sm_object *obj, const struct err *e);
+/* Dispatch an rpc event with c waiting for it. */
+void call_dispatch(struct call *c, struct object *o, int event, void *facts,
+		   void (*free_facts)(void *));
+
+/* --- jobs: blocking parts of effects, one at a time for each object --- */
+
+struct job {
+	struct loop_job base;
+	struct list node;
+	enum kind kind;
+	char id[ID_LEN + 1];
+	uint64_t gen;      /* of the effect it works for */
+	int result;        /* of work */
+	struct err err;
+	int (*work)(struct job *j, struct err *e); /* on a worker; must not touch objects */
+	/* On the loop.  o is NULL when the object is gone meanwhile.  Frees the job with its own
+	 * data through free_job afterwards. */
+	void (*done)(struct job *j, struct object *o);
+	void (*free_job)(struct job *j);
+	struct loop_timer delay;
+};
+
+/* Fill the common part of a job for the effect under way of o. */
+void job_init(struct job *j, struct object *o, int (*work)(struct job *, struct err *),
+	      void (*done)(struct job *, struct object *), void (*free_job)(struct job *));
+/* Run it when the object's earlier jobs are done. */
+void job_start(struct job *j);
+/* The same after a pause. */
+void job_start_after(struct job *j, int64_t pause_ns);
+/* Report an outcome of the effect the job worked for; err NULL or ERR_OK: none. */
+void job_report(const struct job *j, struct object *o, int event, const struct err *err,
+		void *facts, void (*free_facts)(void *));
+
+/* Report an outcome of the effect under way of o. */
+void effect_report(struct object *o, uint64_t gen, int event, const struct err *err, void *facts,
+		   void (*free_facts)(void *));
+
+/* 250 ms, doubling with each try up to a minute. */
+int64_t retry_pause_ns(uint32_t tries);
