@@ -221,11 +221,11 @@ static int walk_message(struct walk *w, struct level *l, struct span s)
 		l->field = NULL;
 		if (!read_varint(&s, &tag) || tag >> 3 == 0 || tag >> 3 > 536870911)
 			return walk_fail(w, l, ERR_INVALID, "truncated or malformed field tag");
+		type = tag & 7;
+		l->field = protobuf_c_message_descriptor_get_field(l->desc, (unsigned)(tag >> 3));
 		r = walk_count(w, l, 1);
 		if (r < 0)
 			return r;
-		type = tag & 7;
-		l->field = protobuf_c_message_descriptor_get_field(l->desc, (unsigned)(tag >> 3));
 		if (l->field && !type_fits(l->field, type))
 			return walk_fail(w, l, ERR_INVALID, "encoded as another type than declared");
 		if (type != WIRE_TYPE_LEN) {
