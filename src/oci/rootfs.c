@@ -92,6 +92,13 @@ int rootfs_read_file(int root, const char *path, size_t max, struct buf *ret, st
 	}
 }
 
+bool rootfs_exists(int root, const char *path)
+{
+	_cleanup_close_ int fd = open_in_root(root, path, O_PATH);
+
+	return fd >= 0;
+}
+
 static int mkdir_last(int root, const char *prefix, struct err *e)
 {
 	const char *slash = strrchr(prefix, '/');

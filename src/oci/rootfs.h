@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -17,6 +18,9 @@ int rootfs_open(const char *path, int *ret_fd, struct err *e);
 
 /* Append a regular file of at most max bytes.  1: there is none of that name. */
 int rootfs_read_file(int root, const char *path, size_t max, struct buf *ret, struct err *e);
+
+/* Is there something at path? */
+bool rootfs_exists(int root, const char *path);
 
 /* mkdir -p inside the root, mode 0755, owned by root; an existing directory is kept.  path is
  * absolute as the container sees it. */

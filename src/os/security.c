@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -81,7 +80,6 @@ static bool v2_has_controller(const char *name)
 
 int os_security_probe(struct os_security *ret, struct err *e)
 {
-	struct rlimit nofile = { .rlim_max = 0 };
 	struct caps_own caps = { .bounding = 0 };
 	int r = caps_read_own(&caps, e);
 
@@ -94,8 +92,6 @@ int os_security_probe(struct os_security *ret, struct err *e)
 	ret->may_raise_limits = caps.effective & CAPS_BIT(CAP_SYS_RESOURCE);
 	if (ret->may_raise_limits)
 		ret->oom_score_adj_min = -1000;
-	getrlimit(RLIMIT_NOFILE, &nofile);
-	ret->nofile_max = ret->may_raise_limits ? UINT64_MAX : nofile.rlim_max;
 	ret->seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
 	ret->apparmor = apparmor_is_enabled();
 	ret->selinux = selinux_is_enabled();

@@ -14,8 +14,7 @@
 struct os_security {
 	uint64_t bounding;          /* our capability bounding set, see os/caps.h */
 	int64_t oom_score_adj_min;  /* the lowest value we may give; -1000 with CAP_SYS_RESOURCE */
-	uint64_t nofile_max;        /* hard RLIMIT_NOFILE; UINT64_MAX with CAP_SYS_RESOURCE */
-	bool may_raise_limits;      /* CAP_SYS_RESOURCE is effective */
+	bool may_raise_limits;      /* CAP_SYS_RESOURCE: resource limits above our own */
 	bool seccomp;               /* the kernel has filters and this build has libseccomp */
 	bool apparmor;              /* enabled in the kernel */
 	bool selinux;               /* enabled in the kernel */

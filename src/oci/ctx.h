@@ -1,0 +1,53 @@
+/*
+ * ctx.h - what the parts of the spec builder share while one config.json is made.
+ *
+ * Inside src/oci only.  The parts run in the order of oci_spec_build: each reads what stands
+ * above its own results here.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "oci/json.h"
+#include "oci/spec.h"
+#include "oci/user.h"
+
+struct oci_ctx {
+	const struct oci_spec_input *in;
+	struct err *e;
+
+	/* The request; for a sandbox's init they are made up from its own context.  Never NULL,
+	 * except resources. */
+	const Runtime__V1__ContainerConfig *config;
+	const Runtime__V1__LinuxContainerSecurityContext *sec;
+	const Runtime__V1__LinuxContainerResources *resources;
+	const Runtime__V1__NamespaceOption *pod_ns; /* network, ipc, user */
+	const Runtime__V1__NamespaceOption *pid_ns; /* pid */
+	bool is_sandbox;
+	bool privileged;
+	bool no_context; /* the request has no security context: everything by default */
+
+	int rootfs; /* O_PATH descriptor */
+	json_t *root, *process, *linux_part;
+
+	struct user user;
+	char *passwd_file;  /* generated, mounted over /etc/passwd; NULL: none */
+	uint64_t bounding;  /* capabilities of the container */
+	char *process_label, *file_label; /* SELinux, NULL: none */
+	const char *propagation; /* rootfsPropagation, NULL: the runtime's default */
+
+	char **warnings;
+	size_t n_warnings;
+};
+
+/* Take note of something that was weakened; at most 64 are kept. */
+void oci_ctx_warn(struct oci_ctx *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* path, absolute as the container sees it, without ".", "..", "//" and a slash at the end, resolved
+ * by text alone; freed by the caller.  "/" for the root itself. */
+char *oci_clean_path(const char *path);
+
+/* The text may go into JSON: ERR_INVALID naming field when it is not UTF-8. */
+int oci_check_text(struct oci_ctx *c, const char *field, const char *text);

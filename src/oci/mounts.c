@@ -1,0 +1,456 @@
+/*
+ * mounts.c - see mounts.h.
+ *
+ * What must hold: a later mount on the same path replaces the earlier one, so the request wins over
+ * our defaults; parents come before children, because the runtime mounts in the order of the list;
+ * nothing is mounted over "/"; a propagation or a recursive read-only flag is given as asked for or
+ * the container is refused.
+ */
+#include "oci/mounts.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "oci/hostpath.h"
+#include "oci/rootfs.h"
+#include "os/selinux.h"
+
+#define MOUNTS_MAX 4096
+
+struct mount {
+	char *dest; /* clean */
+	json_t *json;
+	size_t depth, order;
+};
+
+struct mounts {
+	struct oci_ctx *c;
+	struct mount *list;
+	size_t n, order;
+};
+
+static void mounts_done(struct mounts *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		free(m->list[i].dest);
+		json_decref(m->list[i].json);
+	}
+	free(m->list);
+}
+
+static size_t path_depth(const char *path)
+{
+	size_t n = 0;
+
+	for (; *path; path++)
+		n += *path == '/' && path[1];
+	return n;
+}
+
+/* Take the place of an earlier mount on dest, if there is one. */
+static struct mount *mounts_slot(struct mounts *m, const char *dest)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (strcmp(m->list[i].dest, dest) == 0) {
+			json_decref(m->list[i].json);
+			return &m->list[i];
+		}
+	}
+	m->list = xrealloc(m->list, (m->n + 1) * sizeof(*m->list));
+	m->list[m->n] = (struct mount){ .dest = xstrdup(dest), .depth = path_depth(dest) };
+	return &m->list[m->n++];
+}
+
+/* options end with NULL; empty ones are passed over. */
+static json_t *mounts_add(struct mounts *m, const char *dest, const char *type, const char *source,
+			  const char *const *options)
+{
+	struct mount *slot = mounts_slot(m, dest);
+	json_t *list = oci_json_array();
+
+	slot->order = m->order++;
+	slot->json = oci_json_object();
+	oci_json_put_text(slot->json, "destination", dest);
+	oci_json_put_text(slot->json, "type", type);
+	oci_json_put_text(slot->json, "source", source);
+	oci_json_put(slot->json, "options", list);
+	for (; *options; options++)
+		if (**options)
+			oci_json_push_text(list, *options);
+	return slot->json;
+}
+
+#define OPTIONS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static bool path_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && path[len] == '/';
+}
+
+/* Does the request itself mount something on path? */
+static bool config_mounts(const struct mounts *m, const char *path)
+{
+	const Runtime__V1__ContainerConfig *config = m->c->config;
+
+	for (size_t i = 0; i < config->n_mounts; i++) {
+		_cleanup_free_ char *dest = oci_clean_path(config->mounts[i]->container_path);
+
+		if (strcmp(dest, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* --- what every container has --------------------------------------------------------------- */
+
+static void add_shm(struct mounts *m)
+{
+	const struct oci_ctx *c = m->c;
+	const char *shm = c->in->shm;
+
+	if (!shm && c->pod_ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE)
+		shm = "/dev/shm";
+	if (shm)
+		mounts_add(m, "/dev/shm", "bind", shm, OPTIONS("rw", "rbind", "rprivate"));
+	else
+		mounts_add(m, "/dev/shm", "tmpfs", "shm",
+			   OPTIONS("nosuid", "noexec", "nodev", "mode=1777", "size=65536k"));
+}
+
+static void add_system(struct mounts *m)
+{
+	const char *rw = m->c->privileged ? "rw" : "ro";
+
+	mounts_add(m, "/proc", "proc", "proc", OPTIONS("nosuid", "noexec", "nodev"));
+	/* What is mounted on /dev or /sys by the request comes with all that belongs below it. */
+	if (!config_mounts(m, "/dev")) {
+		mounts_add(m, "/dev", "tmpfs", "tmpfs",
+			   OPTIONS("nosuid", "strictatime", "mode=755", "size=65536k"));
+		mounts_add(m, "/dev/pts", "devpts", "devpts",
+			   OPTIONS("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620",
+				   "gid=5"));
+		mounts_add(m, "/dev/mqueue", "mqueue", "mqueue",
+			   OPTIONS("nosuid", "noexec", "nodev"));
+		add_shm(m);
+	}
+	if (!config_mounts(m, "/sys")) {
+		mounts_add(m, "/sys", "sysfs", "sysfs", OPTIONS("nosuid", "noexec", "nodev", rw));
+		mounts_add(m, "/sys/fs/cgroup", "cgroup", "cgroup",
+			   OPTIONS("nosuid", "noexec", "nodev", "relatime", rw));
+	}
+}
+
+/* crio.conf's read_only: the usual writable places of a read-only container. */
+static void add_writable(struct mounts *m)
+{
+	if (!m->c->in->conf->read_only || m->c->is_sandbox)
+		return;
+	mounts_add(m, "/run", "tmpfs", "tmpfs", OPTIONS("rw", "nosuid", "nodev", "mode=0755", "tmpcopyup"));
+	mounts_add(m, "/tmp", "tmpfs", "tmpfs", OPTIONS("rw", "nosuid", "nodev", "mode=1777", "tmpcopyup"));
+	mounts_add(m, "/var/tmp", "tmpfs", "tmpfs",
+		   OPTIONS("rw", "nosuid", "nodev", "mode=1777", "tmpcopyup"));
+}
+
+static int add_pod_file(struct mounts *m, const char *dest, const char *source, const char *mode)
+{
+	int r;
+
+	if (!source || config_mounts(m, dest))
+		return 0;
+	if (m->c->file_label) {
+		r = selinux_relabel_tree(source, m->c->file_label, m->c->e);
+		if (r < 0)
+			return r;
+	}
+	mounts_add(m, dest, "bind", source,
+		   OPTIONS("bind", "rprivate", "nosuid", "nodev", "noexec", mode));
+	return 0;
+}
+
+static int add_timezone(struct mounts *m)
+{
+	const char *zone = m->c->in->conf->timezone;
+	_cleanup_free_ char *file = NULL, *clean = NULL;
+
+	if (!zone || !*zone)
+		return 0;
+	clean = oci_clean_path(zone);
+	file = strcmp(zone, "Local") == 0 ? xstrdup("/etc/localtime")
+					  : xasprintf("/usr/share/zoneinfo%s", clean);
+	if (!fs_exists(file))
+		return err_set(m->c->e, ERR_PRECONDITION,
+			       "crio.runtime.timezone: %s does not exist, install the zone files",
+			       file);
+	mounts_add(m, "/etc/localtime", "bind", file,
+		   OPTIONS("bind", "rprivate", "nosuid", "nodev", "noexec", "ro"));
+	return 0;
+}
+
+static int add_pod_files(struct mounts *m)
+{
+	const struct oci_spec_input *in = m->c->in;
+	const char *mode = m->c->sec->readonly_rootfs || in->conf->read_only ? "ro" : "rw";
+	int r = add_pod_file(m, "/etc/resolv.conf", in->resolv_conf, mode);
+
+	if (r == 0)
+		r = add_pod_file(m, "/etc/hosts", in->hosts_file, mode);
+	if (r == 0)
+		r = add_pod_file(m, "/etc/hostname", in->hostname_file, mode);
+	if (r == 0)
+		r = add_pod_file(m, "/etc/passwd", m->c->passwd_file, mode);
+	return r == 0 ? add_timezone(m) : r;
+}
+
+/* --- what the request mounts ---------------------------------------------------------------- */
+
+static int mount_wrong(const struct mounts *m, size_t i, const char *what)
+{
+	return err_set(m->c->e, ERR_INVALID, "mounts[%zu] (%s): %s", i,
+		       m->c->config->mounts[i]->container_path, what);
+}
+
+static int check_mount(struct mounts *m, size_t i, char **ret_dest)
+{
+	const Runtime__V1__Mount *req = m->c->config->mounts[i];
+	bool image = req->image && req->image->image && *req->image->image;
+	int r = oci_check_text(m->c, "mounts.container_path", req->container_path);
+
+	if (r == 0)
+		r = oci_check_text(m->c, "mounts.host_path", req->host_path);
+	if (r < 0)
+		return r;
+	if (!*req->container_path || strlen(req->container_path) >= PATH_MAX)
+		return mount_wrong(m, i, "container_path is empty or too long");
+	if (image && *req->host_path)
+		return mount_wrong(m, i, "host_path and image exclude each other");
+	if (!image && *req->image_sub_path)
+		return mount_wrong(m, i, "image_sub_path is set without an image");
+	if (!image && (req->host_path[0] != '/' || strlen(req->host_path) >= PATH_MAX))
+		return mount_wrong(m, i, "host_path is not an absolute path");
+	*ret_dest = oci_clean_path(req->container_path);
+	if (strcmp(*ret_dest, "/") == 0)
+		return mount_wrong(m, i, "nothing can be mounted over the root of the container");
+	return 0;
+}
+
+/* A recursive read-only mount is all or nothing: see KEP-3857. */
+static int check_rro(struct mounts *m, size_t i)
+{
+	const Runtime__V1__Mount *req = m->c->config->mounts[i];
+
+	if (!req->readonly)
+		return mount_wrong(m, i, "recursive_read_only needs readonly");
+	if (req->propagation != RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE)
+		return mount_wrong(m, i, "recursive_read_only needs private propagation");
+	if (!m->c->in->features->rro || !m->c->in->host->rro)
+		return err_set(m->c->e, ERR_PRECONDITION,
+			       "RROUnsupported: mounts[%zu] (%s): recursive read-only mounts need %s", i,
+			       req->container_path,
+			       m->c->in->host->rro ? "an OCI runtime with the mount option rro"
+						   : "Linux 5.12");
+	return 0;
+}
+
+/* The word for the request's propagation; the source must allow it. */
+static int mount_propagation(struct mounts *m, size_t i, const char *source, const char **ret)
+{
+	const Runtime__V1__Mount *req = m->c->config->mounts[i];
+	struct hostpath_propagation host = { .shared = false };
+	int r;
+
+	switch (req->propagation) {
+	case RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE:
+		*ret = "rprivate";
+		return 0;
+	case RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_HOST_TO_CONTAINER:
+		r = hostpath_propagation(source, &host, m->c->e);
+		if (r < 0)
+			return r;
+		if (!host.shared && !host.slave)
+			return err_set(m->c->e, ERR_PRECONDITION,
+				       "mounts[%zu]: %s is on a mount that is neither shared nor slave, "
+				       "so nothing can propagate: mount --make-rshared it",
+				       i, source);
+		*ret = "rslave";
+		if (!m->c->propagation)
+			m->c->propagation = "rslave";
+		return 0;
+	case RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_BIDIRECTIONAL:
+		r = hostpath_propagation(source, &host, m->c->e);
+		if (r < 0)
+			return r;
+		if (!host.shared)
+			return err_set(m->c->e, ERR_PRECONDITION,
+				       "mounts[%zu]: %s is not on a shared mount, so nothing can "
+				       "propagate out: mount --make-rshared it",
+				       i, source);
+		*ret = "rshared";
+		m->c->propagation = "rshared";
+		return 0;
+	case _RUNTIME__V1__MOUNT_PROPAGATION_IS_INT_SIZE:
+		break;
+	}
+	return mount_wrong(m, i, "propagation is not a known value");
+}
+
+static json_t *mappings_json(Runtime__V1__IDMapping **list, size_t n)
+{
+	json_t *out = oci_json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *map = oci_json_object();
+
+		oci_json_put_number(map, "containerID", list[i]->container_id);
+		oci_json_put_number(map, "hostID", list[i]->host_id);
+		oci_json_put_number(map, "size", list[i]->length);
+		oci_json_push(out, map);
+	}
+	return out;
+}
+
+static int add_idmap(struct mounts *m, size_t i, json_t *mount)
+{
+	const Runtime__V1__Mount *req = m->c->config->mounts[i];
+
+	if (req->n_uidmappings == 0 && req->n_gidmappings == 0)
+		return 0;
+	if (!m->c->in->features->idmap)
+		return err_set(m->c->e, ERR_PRECONDITION,
+			       "mounts[%zu] (%s): this OCI runtime has no idmapped mounts", i,
+			       req->container_path);
+	oci_json_put(mount, "uidMappings", mappings_json(req->uidmappings, req->n_uidmappings));
+	oci_json_put(mount, "gidMappings", mappings_json(req->gidmappings, req->n_gidmappings));
+	return 0;
+}
+
+static int add_image_mount(struct mounts *m, size_t i, const char *dest)
+{
+	const Runtime__V1__Mount *req = m->c->config->mounts[i];
+	const char *content =
+		m->c->in->image_mount_sources ? m->c->in->image_mount_sources[i] : NULL;
+	_cleanup_free_ char *source = NULL;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!content)
+		return mount_wrong(m, i, "the image is not on this node: pull it first");
+	if (req->propagation != RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE)
+		return mount_wrong(m, i, "an image has private propagation only");
+	r = rootfs_open(content, &fd, m->c->e);
+	if (r == 0)
+		r = rootfs_resolve(fd, *req->image_sub_path ? req->image_sub_path : "/", &source,
+				   m->c->e);
+	if (r == 0)
+		r = oci_check_text(m->c, "image_sub_path", source);
+	if (r < 0)
+		return err_wrap(m->c->e, "mounts[%zu] (%s): image_sub_path", i, req->container_path);
+	mounts_add(m, dest, "bind", source,
+		   OPTIONS("rbind", "rprivate", "ro", "noexec", "nosuid", "nodev"));
+	return 0;
+}
+
+static int add_host_mount(struct mounts *m, size_t i, const char *dest)
+{
+	const Runtime__V1__Mount *req = m->c->config->mounts[i];
+	_cleanup_free_ char *source = NULL;
+	const char *propagation = NULL;
+	json_t *mount;
+	int r = req->recursive_read_only ? check_rro(m, i) : 0;
+
+	if (r == 0)
+		r = hostpath_prepare(req->host_path,
+				     m->c->in->conf->absent_mount_sources_to_reject, &source, m->c->e);
+	if (r == 0)
+		r = oci_check_text(m->c, "host path behind a link", source);
+	if (r == 0)
+		r = mount_propagation(m, i, source, &propagation);
+	if (r == 0 && req->selinux_relabel && m->c->file_label)
+		r = selinux_relabel_tree(source, m->c->file_label, m->c->e);
+	if (r < 0)
+		return r;
+	mount = mounts_add(m, dest, "bind", source,
+			   OPTIONS("rbind", propagation, req->readonly ? "ro" : "rw",
+				   req->recursive_read_only ? "rro" : ""));
+	return add_idmap(m, i, mount);
+}
+
+static int add_request(struct mounts *m)
+{
+	const Runtime__V1__ContainerConfig *config = m->c->config;
+	int r = 0;
+
+	if (config->n_mounts > MOUNTS_MAX)
+		return err_set(m->c->e, ERR_INVALID, "mounts: more than %d", MOUNTS_MAX);
+	for (size_t i = 0; r == 0 && i < config->n_mounts; i++) {
+		const Runtime__V1__Mount *req = config->mounts[i];
+		_cleanup_free_ char *dest = NULL;
+
+		r = check_mount(m, i, &dest);
+		if (r < 0)
+			return r;
+		if (req->image && req->image->image && *req->image->image)
+			r = add_image_mount(m, i, dest);
+		else
+			r = add_host_mount(m, i, dest);
+	}
+	return r;
+}
+
+/* --- volumes of the image ------------------------------------------------------------------- */
+
+/* A volume that nothing is mounted on is a directory of the container's own layer. */
+static int make_volumes(struct mounts *m)
+{
+	char **volume = m->c->in->image ? m->c->in->image->volumes : NULL;
+
+	for (; volume && *volume; volume++) {
+		_cleanup_free_ char *path = oci_clean_path(*volume);
+		bool covered = false;
+		int r;
+
+		for (size_t i = 0; i < m->n; i++)
+			covered |= strcmp(m->list[i].dest, path) == 0 ||
+				   path_below(path, m->list[i].dest);
+		if (covered || rootfs_exists(m->c->rootfs, path))
+			continue;
+		r = rootfs_mkdir_all(m->c->rootfs, path, m->c->e);
+		if (r < 0)
+			return err_wrap(m->c->e, "volume of the image");
+	}
+	return 0;
+}
+
+static int compare_mounts(const void *a, const void *b)
+{
+	const struct mount *x = a, *y = b;
+
+	if (x->depth != y->depth)
+		return x->depth < y->depth ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+int oci_mounts_build(struct oci_ctx *c)
+{
+	_cleanup_(mounts_done) struct mounts m = { .c = c };
+	json_t *list;
+	int r;
+
+	add_system(&m);
+	add_writable(&m);
+	r = add_pod_files(&m);
+	if (r == 0)
+		r = add_request(&m);
+	if (r == 0)
+		r = make_volumes(&m);
+	if (r < 0)
+		return r;
+	qsort(m.list, m.n, sizeof(*m.list), compare_mounts);
+	list = oci_json_array();
+	oci_json_put(c->root, "mounts", list);
+	for (size_t i = 0; i < m.n; i++)
+		oci_json_push(list, json_incref(m.list[i].json));
+	return 0;
+}

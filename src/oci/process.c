@@ -1,0 +1,398 @@
+/*
+ * process.c - see process.h.
+ */
+#include "oci/process.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "oci/capabilities.h"
+#include "oci/rootfs.h"
+
+#define ENV_MAX 65536  /* variables */
+#define ARGS_MAX 16384 /* words */
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+/* The kernel's choice among a pod's processes falls on the sandbox's init last. */
+#define SANDBOX_OOM_SCORE_ADJ (-998)
+
+/* --- command line --------------------------------------------------------------------------- */
+
+static int add_word(struct oci_ctx *c, json_t *args, const char *field, const char *word)
+{
+	int r = oci_check_text(c, field, word);
+
+	if (r < 0)
+		return r;
+	if (json_array_size(args) == ARGS_MAX)
+		return err_set(c->e, ERR_INVALID, "%s: more than %d words", field, ARGS_MAX);
+	oci_json_push_text(args, word);
+	return 0;
+}
+
+static int add_words(struct oci_ctx *c, json_t *args, const char *field, char *const *words, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = add_word(c, args, field, words[i]);
+	return r;
+}
+
+static int add_list(struct oci_ctx *c, json_t *args, const char *field, const char *const *list)
+{
+	int r = 0;
+
+	for (; r == 0 && list && *list; list++)
+		r = add_word(c, args, field, *list);
+	return r;
+}
+
+/* A command replaces entry point and command of the image, args replace its command only. */
+static int build_args(struct oci_ctx *c)
+{
+	const Runtime__V1__ContainerConfig *config = c->config;
+	const struct image_config *image = c->in->image;
+	json_t *args = oci_json_array();
+	int r = 0;
+
+	oci_json_put(c->process, "args", args);
+	if (c->is_sandbox) {
+		r = add_list(c, args, "init_args", c->in->init_args);
+	} else {
+		if (config->n_command > 0)
+			r = add_words(c, args, "command", config->command, config->n_command);
+		else if (image)
+			r = add_list(c, args, "entry point of the image",
+				     (const char *const *)image->entrypoint);
+		if (r == 0 && config->n_args > 0)
+			r = add_words(c, args, "args", config->args, config->n_args);
+		else if (r == 0 && config->n_command == 0 && image)
+			r = add_list(c, args, "command of the image",
+				     (const char *const *)image->cmd);
+	}
+	if (r < 0)
+		return r;
+	if (json_array_size(args) == 0)
+		return err_set(c->e, ERR_INVALID,
+			       "no command specified: neither command nor args are set, and the "
+			       "image has no entry point or command");
+	return 0;
+}
+
+/* --- environment ---------------------------------------------------------------------------- */
+
+/* Set NAME=value in an object from names to whole pairs, which keeps the order of first insertion:
+ * with links to thousands of services, looking through a list would be quadratic. */
+static int set_env(struct oci_ctx *c, json_t *env, const char *field, const char *pair)
+{
+	_cleanup_free_ char *name = NULL;
+	const char *equal = strchr(pair, '=');
+	int r = oci_check_text(c, field, pair);
+
+	if (r < 0)
+		return r;
+	if (!equal || equal == pair)
+		return err_set(c->e, ERR_INVALID, "%s: \"%.64s\" is not of the form NAME=value",
+			       field, pair);
+	if (json_object_size(env) == ENV_MAX)
+		return err_set(c->e, ERR_INVALID, "%s: more than %d variables", field, ENV_MAX - 1);
+	name = xstrndup(pair, (size_t)(equal - pair));
+	oci_json_put_text(env, name, pair);
+	return 0;
+}
+
+static int set_env_list(struct oci_ctx *c, json_t *env, const char *field, char **list)
+{
+	int r = 0;
+
+	for (; r == 0 && list && *list; list++)
+		r = set_env(c, env, field, *list);
+	return r;
+}
+
+/* An image may hold variables without "=": programs ignore them, and so do we. */
+static int set_image_env(struct oci_ctx *c, json_t *env)
+{
+	char **list = c->in->image ? c->in->image->env : NULL;
+	int r = 0;
+
+	for (; r == 0 && list && *list; list++)
+		if (strchr(*list, '=') > *list)
+			r = set_env(c, env, "environment of the image", *list);
+	return r;
+}
+
+static int set_config_env(struct oci_ctx *c, json_t *env)
+{
+	const Runtime__V1__ContainerConfig *config = c->config;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < config->n_envs; i++) {
+		const Runtime__V1__KeyValue *kv = config->envs[i];
+		_cleanup_free_ char *pair = NULL;
+
+		if (!*kv->key || strchr(kv->key, '='))
+			return err_set(c->e, ERR_INVALID,
+				       "envs[%zu].key: \"%.64s\" is empty or contains '='", i, kv->key);
+		if (kv->value.len > 0 && memchr(kv->value.data, '\0', kv->value.len))
+			return err_set(c->e, ERR_INVALID, "envs[%zu].value contains a zero byte", i);
+		pair = xasprintf("%s=%.*s", kv->key, (int)kv->value.len,
+				 kv->value.len ? (const char *)kv->value.data : "");
+		r = set_env(c, env, "envs", pair);
+	}
+	return r;
+}
+
+/* Each source overrides those before it. */
+static int collect_env(struct oci_ctx *c, json_t *env)
+{
+	int r = set_env(c, env, "environment", "PATH=" DEFAULT_PATH);
+
+	if (r == 0 && c->config->tty)
+		r = set_env(c, env, "environment", "TERM=xterm");
+	if (r == 0 && c->in->hostname && *c->in->hostname) {
+		_cleanup_free_ char *pair = xasprintf("HOSTNAME=%s", c->in->hostname);
+
+		r = set_env(c, env, "hostname", pair);
+	}
+	if (r == 0)
+		r = set_env_list(c, env, "crio.runtime.default_env", c->in->conf->default_env);
+	if (r == 0)
+		r = set_image_env(c, env);
+	if (r == 0)
+		r = set_config_env(c, env);
+	return r;
+}
+
+static int build_env(struct oci_ctx *c)
+{
+	_cleanup_json_ json_t *env = oci_json_object();
+	json_t *list = oci_json_array(), *pair;
+	const char *name;
+	int r = collect_env(c, env);
+
+	oci_json_put(c->process, "env", list);
+	json_object_foreach (env, name, pair)
+		oci_json_push(list, json_incref(pair));
+	return r;
+}
+
+/* --- working directory ---------------------------------------------------------------------- */
+
+static int build_cwd(struct oci_ctx *c)
+{
+	const char *want = c->config->working_dir;
+	_cleanup_free_ char *cwd = NULL;
+	int r;
+
+	if (!*want && c->in->image && c->in->image->working_dir)
+		want = c->in->image->working_dir;
+	r = oci_check_text(c, "working_dir", want);
+	if (r < 0)
+		return r;
+	cwd = oci_clean_path(want);
+	if (strlen(cwd) >= PATH_MAX)
+		return err_set(c->e, ERR_INVALID, "working_dir is longer than %d bytes",
+			       PATH_MAX - 1);
+	r = rootfs_mkdir_all(c->rootfs, cwd, c->e);
+	if (r < 0)
+		return err_wrap(c->e, "working_dir");
+	oci_json_put_text(c->process, "cwd", cwd);
+	return 0;
+}
+
+/* --- user ----------------------------------------------------------------------------------- */
+
+/* A passwd file with an entry for a uid that the image does not know: programs ask for their own
+ * name and home.  Mounted over the image's file by mounts.c. */
+static int generate_passwd(struct oci_ctx *c)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	_cleanup_free_ char *path = NULL;
+	const json_t *cwd = json_object_get(c->process, "cwd");
+	const char *home = json_string_value(cwd);
+	int r;
+
+	if (!c->in->dir || c->is_sandbox || c->user.in_passwd || c->user.uid == 0)
+		return 0;
+	r = rootfs_read_file(c->rootfs, "/etc/passwd", USER_DB_MAX, &text, c->e);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	/* A line break or a colon would make further entries. */
+	if (strpbrk(home, "\n:"))
+		home = "/";
+	if (text.len > 0 && text.data[text.len - 1] != '\n')
+		buf_puts(&text, "\n");
+	buf_printf(&text, "%u:x:%u:%u:%u user:%s:/sbin/nologin\n", c->user.uid, c->user.uid,
+		   c->user.gid, c->user.uid, home);
+	path = xasprintf("%s/passwd", c->in->dir);
+	r = fs_replace_file(path, text.data, text.len, 0644, false, c->e);
+	if (r < 0)
+		return r;
+	c->passwd_file = take_ptr(path);
+	return 0;
+}
+
+static int build_user(struct oci_ctx *c)
+{
+	const Runtime__V1__LinuxContainerSecurityContext *sec = c->sec;
+	struct user_request req = {
+		.uid = sec->run_as_user ? &sec->run_as_user->value : NULL,
+		.gid = sec->run_as_group ? &sec->run_as_group->value : NULL,
+		.name = sec->run_as_username,
+		.image_user = c->in->image ? c->in->image->user : NULL,
+		.groups = sec->supplemental_groups,
+		.n_groups = sec->n_supplemental_groups,
+		.strict = sec->supplemental_groups_policy ==
+			  RUNTIME__V1__SUPPLEMENTAL_GROUPS_POLICY__Strict,
+	};
+	json_t *user, *groups;
+	int r = user_resolve(c->rootfs, &req, &c->user, c->e);
+
+	if (r < 0)
+		return r;
+	user = oci_json_object();
+	oci_json_put(c->process, "user", user);
+	oci_json_put_number(user, "uid", c->user.uid);
+	oci_json_put_number(user, "gid", c->user.gid);
+	groups = oci_json_array();
+	oci_json_put(user, "additionalGids", groups);
+	for (size_t i = 0; i < c->user.n_groups; i++)
+		oci_json_push(groups, oci_json_number(c->user.groups[i]));
+	return generate_passwd(c);
+}
+
+/* --- limits --------------------------------------------------------------------------------- */
+
+static const struct limit_name {
+	const char *name, *oci_name;
+	int resource;
+} limit_names[] = {
+	{ "as", "RLIMIT_AS", RLIMIT_AS },
+	{ "core", "RLIMIT_CORE", RLIMIT_CORE },
+	{ "cpu", "RLIMIT_CPU", RLIMIT_CPU },
+	{ "data", "RLIMIT_DATA", RLIMIT_DATA },
+	{ "fsize", "RLIMIT_FSIZE", RLIMIT_FSIZE },
+	{ "locks", "RLIMIT_LOCKS", RLIMIT_LOCKS },
+	{ "memlock", "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK },
+	{ "msgqueue", "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE },
+	{ "nice", "RLIMIT_NICE", RLIMIT_NICE },
+	{ "nofile", "RLIMIT_NOFILE", RLIMIT_NOFILE },
+	{ "nproc", "RLIMIT_NPROC", RLIMIT_NPROC },
+	{ "rss", "RLIMIT_RSS", RLIMIT_RSS },
+	{ "rtprio", "RLIMIT_RTPRIO", RLIMIT_RTPRIO },
+	{ "rttime", "RLIMIT_RTTIME", RLIMIT_RTTIME },
+	{ "sigpending", "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING },
+	{ "stack", "RLIMIT_STACK", RLIMIT_STACK },
+};
+
+/* "soft:hard" or one number for both; -1 is no limit, which JSON integers cannot tell from the
+ * largest number we use for it. */
+static int parse_limit(const char *text, int64_t *soft, int64_t *hard)
+{
+	const char *colon = strchr(text, ':');
+	_cleanup_free_ char *first = xstrndup(text, strcspn(text, ":"));
+
+	if (str_to_i64(first, -1, INT64_MAX, soft) < 0)
+		return -1;
+	*hard = *soft;
+	if (colon && str_to_i64(colon + 1, -1, INT64_MAX, hard) < 0)
+		return -1;
+	if (*soft == -1)
+		*soft = INT64_MAX;
+	if (*hard == -1)
+		*hard = INT64_MAX;
+	return *soft <= *hard ? 0 : -1;
+}
+
+static int add_limit(struct oci_ctx *c, json_t *list, const char *entry)
+{
+	size_t len = strcspn(entry, "=");
+	const struct limit_name *name = NULL;
+	struct rlimit own;
+	int64_t soft, hard;
+	json_t *limit;
+
+	for (size_t i = 0; i < ARRAY_LEN(limit_names); i++)
+		if (strlen(limit_names[i].name) == len &&
+		    memcmp(limit_names[i].name, entry, len) == 0)
+			name = &limit_names[i];
+	if (!name || entry[len] != '=' || parse_limit(entry + len + 1, &soft, &hard) < 0)
+		return err_set(c->e, ERR_INVALID,
+			       "crio.runtime.default_ulimits: \"%s\" is not of the form "
+			       "NAME=SOFT:HARD with a known name and SOFT <= HARD",
+			       entry);
+	if (!c->in->host->may_raise_limits && getrlimit(name->resource, &own) == 0 &&
+	    own.rlim_max != RLIM_INFINITY && (uint64_t)hard > own.rlim_max) {
+		oci_ctx_warn(c, "default_ulimits: %s is lowered to our own hard limit %llu",
+			     name->name, (unsigned long long)own.rlim_max);
+		hard = (int64_t)own.rlim_max;
+		soft = MIN(soft, hard);
+	}
+	limit = oci_json_object();
+	oci_json_put_text(limit, "type", name->oci_name);
+	oci_json_put_number(limit, "soft", soft);
+	oci_json_put_number(limit, "hard", hard);
+	oci_json_push(list, limit);
+	return 0;
+}
+
+static int build_limits(struct oci_ctx *c)
+{
+	char **entry = c->in->conf->default_ulimits;
+	json_t *list = oci_json_array();
+	int r = 0;
+
+	oci_json_put(c->process, "rlimits", list);
+	for (; r == 0 && entry && *entry; entry++)
+		r = add_limit(c, list, *entry);
+	return r;
+}
+
+/* Always set: the container must not inherit the daemon's own protection. */
+static int build_oom_score(struct oci_ctx *c)
+{
+	int64_t min = c->in->host->oom_score_adj_min, want;
+
+	want = c->is_sandbox ? SANDBOX_OOM_SCORE_ADJ : c->resources ? c->resources->oom_score_adj : 0;
+	if (want < -1000 || want > 1000)
+		return err_set(c->e, ERR_INVALID,
+			       "linux.resources.oom_score_adj: %lld is not between -1000 and 1000",
+			       (long long)want);
+	if (want < min) {
+		if (!c->is_sandbox)
+			oci_ctx_warn(c,
+				     "oom_score_adj %lld is raised to %lld: lowering it further needs "
+				     "CAP_SYS_RESOURCE",
+				     (long long)want, (long long)min);
+		want = min;
+	}
+	oci_json_put_number(c->process, "oomScoreAdj", want);
+	return 0;
+}
+
+int oci_process_build(struct oci_ctx *c)
+{
+	int r;
+
+	oci_json_put(c->process, "terminal", json_boolean(c->config->tty));
+	oci_json_put(c->process, "noNewPrivileges", json_boolean(c->sec->no_new_privs));
+	r = build_args(c);
+	if (r == 0)
+		r = build_env(c);
+	if (r == 0)
+		r = build_cwd(c);
+	if (r == 0)
+		r = build_user(c);
+	if (r == 0)
+		r = oci_capabilities_build(c);
+	if (r == 0)
+		r = build_limits(c);
+	if (r == 0)
+		r = build_oom_score(c);
+	return r;
+}

@@ -1,0 +1,11 @@
+/*
+ * process.h - the "process" of a config.json: what runs, as whom, with which rights and limits.
+ *
+ * Inside src/oci only.  OCI runtime spec, config.md "Process".
+ */
+#pragma once
+
+#include "oci/ctx.h"
+
+/* Fill c->process, c->user and c->bounding.  Creates the working directory. */
+int oci_process_build(struct oci_ctx *c);
