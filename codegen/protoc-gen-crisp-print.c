@@ -11,7 +11,9 @@
 
 static const char print_header[] =
 	"\n#include <protobuf-c/protobuf-c.h>\n"
-	"#include <stddef.h>\n\n"
+	"#include <stdbool.h>\n"
+	"#include <stddef.h>\n"
+	"#include <stdint.h>\n\n"
 	"/* Write m as one line of logfmt pairs into buf, NUL-terminated whenever size > 0, as\n"
 	" * config.metadata.name=web config.mounts[0].readonly=true\n"
 	" *\n"
@@ -19,7 +21,10 @@ static const char print_header[] =
 	" * number, and a field that is marked debug_redact in the schema or secret in the rules\n"
 	" * shows as [redacted].  What does not fit is cut at a pair's end and replaced by\n"
 	" * \"...\".  Returns the length written, < size. */\n"
-	"size_t cri_print(const ProtobufCMessage *m, char *buf, size_t size);\n";
+	"size_t cri_print(const ProtobufCMessage *m, char *buf, size_t size);\n"
+	"\n"
+	"/* Is field id of m one of those?  For printers of other forms. */\n"
+	"bool cri_print_redacts(const ProtobufCMessageDescriptor *m, uint32_t id);\n";
 
 static const char print_output[] =
 	"\n/* The line being written.  path holds the name of the field at hand. */\n"
@@ -107,7 +112,7 @@ static const char print_output[] =
 	"}\n";
 
 static const char print_walk[] =
-	"\nstatic bool is_redacted(const ProtobufCMessageDescriptor *m, uint32_t id)\n"
+	"\nbool cri_print_redacts(const ProtobufCMessageDescriptor *m, uint32_t id)\n"
 	"{\n"
 	"\tsize_t i;\n"
 	"\n"
@@ -228,7 +233,7 @@ static const char print_walk[] =
 	"{\n"
 	"\tsize_t start = o->len;\n"
 	"\n"
-	"\tif (f->type == PROTOBUF_C_TYPE_MESSAGE && !is_redacted(holder, f->id)) {\n"
+	"\tif (f->type == PROTOBUF_C_TYPE_MESSAGE && !cri_print_redacts(holder, f->id)) {\n"
 	"\t\tif (*(ProtobufCMessage *const *)at)\n"
 	"\t\t\tput_message(o, path_len, *(ProtobufCMessage *const *)at);\n"
 	"\t\treturn;\n"
@@ -236,7 +241,7 @@ static const char print_walk[] =
 	"\tput_text(o, o->len ? \" \" : \"\");\n"
 	"\tput(o, o->path, path_len);\n"
 	"\tput_text(o, \"=\");\n"
-	"\tif (is_redacted(holder, f->id))\n"
+	"\tif (cri_print_redacts(holder, f->id))\n"
 	"\t\tput_text(o, \"[redacted]\");\n"
 	"\telse if (is_zero(f, at))\n"
 	"\t\tput_text(o, f->type == PROTOBUF_C_TYPE_STRING ? \"\\\"\\\"\" : \"0\");\n"

@@ -120,7 +120,7 @@ static void put_string(struct out *o, const char *text)
 	put_text(o, "\"");
 }
 
-static bool is_redacted(const ProtobufCMessageDescriptor *m, uint32_t id)
+bool cri_print_redacts(const ProtobufCMessageDescriptor *m, uint32_t id)
 {
 	size_t i;
 
@@ -238,7 +238,7 @@ static void put_value(struct out *o, size_t path_len, const ProtobufCMessageDesc
 {
 	size_t start = o->len;
 
-	if (f->type == PROTOBUF_C_TYPE_MESSAGE && !is_redacted(holder, f->id)) {
+	if (f->type == PROTOBUF_C_TYPE_MESSAGE && !cri_print_redacts(holder, f->id)) {
 		if (*(ProtobufCMessage *const *)at)
 			put_message(o, path_len, *(ProtobufCMessage *const *)at);
 		return;
@@ -246,7 +246,7 @@ static void put_value(struct out *o, size_t path_len, const ProtobufCMessageDesc
 	put_text(o, o->len ? " " : "");
 	put(o, o->path, path_len);
 	put_text(o, "=");
-	if (is_redacted(holder, f->id))
+	if (cri_print_redacts(holder, f->id))
 		put_text(o, "[redacted]");
 	else if (is_zero(f, at))
 		put_text(o, f->type == PROTOBUF_C_TYPE_STRING ? "\"\"" : "0");

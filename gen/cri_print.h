@@ -5,7 +5,9 @@
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Write m as one line of logfmt pairs into buf, NUL-terminated whenever size > 0, as
  * config.metadata.name=web config.mounts[0].readonly=true
@@ -15,3 +17,6 @@
  * shows as [redacted].  What does not fit is cut at a pair's end and replaced by
  * "...".  Returns the length written, < size. */
 size_t cri_print(const ProtobufCMessage *m, char *buf, size_t size);
+
+/* Is field id of m one of those?  For printers of other forms. */
+bool cri_print_redacts(const ProtobufCMessageDescriptor *m, uint32_t id);
