@@ -57,3 +57,18 @@ int oci_check_text(struct oci_ctx *c, const char *field, const char *text)
 		return 0;
 	return err_set(c->e, ERR_INVALID, "%s is not valid UTF-8", field);
 }
+
+json_t *oci_mappings_json(Runtime__V1__IDMapping *const *list, size_t n)
+{
+	json_t *out = oci_json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *map = oci_json_object();
+
+		oci_json_put_number(map, "containerID", list[i]->container_id);
+		oci_json_put_number(map, "hostID", list[i]->host_id);
+		oci_json_put_number(map, "size", list[i]->length);
+		oci_json_push(out, map);
+	}
+	return out;
+}

@@ -23,6 +23,7 @@ struct oci_ctx {
 	const Runtime__V1__ContainerConfig *config;
 	const Runtime__V1__LinuxContainerSecurityContext *sec;
 	const Runtime__V1__LinuxContainerResources *resources;
+	const char *seccomp_profile_path, *apparmor_profile; /* the deprecated spellings, "" */
 	const Runtime__V1__NamespaceOption *pod_ns; /* network, ipc, user */
 	const Runtime__V1__NamespaceOption *pid_ns; /* pid */
 	bool is_sandbox;
@@ -51,3 +52,6 @@ char *oci_clean_path(const char *path);
 
 /* The text may go into JSON: ERR_INVALID naming field when it is not UTF-8. */
 int oci_check_text(struct oci_ctx *c, const char *field, const char *text);
+
+/* Id mappings as the runtime spec writes them; a new value. */
+json_t *oci_mappings_json(Runtime__V1__IDMapping *const *list, size_t n);

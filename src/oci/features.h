@@ -13,7 +13,6 @@
 struct oci_features {
 	bool rro;   /* mount option "rro" */
 	bool idmap; /* mount extension idmap: what CRI user namespaces stand on */
-	bool userns_path; /* an existing user namespace can be joined; follows from idmap */
 };
 
 /* Read the JSON that `RUNTIME features` printed.  Unknown members are ignored. */

@@ -296,21 +296,6 @@ static int mount_propagation(struct mounts *m, size_t i, const char *source, con
 	return mount_wrong(m, i, "propagation is not a known value");
 }
 
-static json_t *mappings_json(Runtime__V1__IDMapping **list, size_t n)
-{
-	json_t *out = oci_json_array();
-
-	for (size_t i = 0; i < n; i++) {
-		json_t *map = oci_json_object();
-
-		oci_json_put_number(map, "containerID", list[i]->container_id);
-		oci_json_put_number(map, "hostID", list[i]->host_id);
-		oci_json_put_number(map, "size", list[i]->length);
-		oci_json_push(out, map);
-	}
-	return out;
-}
-
 static int add_idmap(struct mounts *m, size_t i, json_t *mount)
 {
 	const Runtime__V1__Mount *req = m->c->config->mounts[i];
@@ -321,8 +306,8 @@ static int add_idmap(struct mounts *m, size_t i, json_t *mount)
 		return err_set(m->c->e, ERR_PRECONDITION,
 			       "mounts[%zu] (%s): this OCI runtime has no idmapped mounts", i,
 			       req->container_path);
-	oci_json_put(mount, "uidMappings", mappings_json(req->uidmappings, req->n_uidmappings));
-	oci_json_put(mount, "gidMappings", mappings_json(req->gidmappings, req->n_gidmappings));
+	oci_json_put(mount, "uidMappings", oci_mappings_json(req->uidmappings, req->n_uidmappings));
+	oci_json_put(mount, "gidMappings", oci_mappings_json(req->gidmappings, req->n_gidmappings));
 	return 0;
 }
 

@@ -1,0 +1,233 @@
+/*
+ * devices.c - see devices.h.
+ *
+ * What must hold: the cgroup rules start with "deny all" unless the container is privileged; a node
+ * that the request names and the host lacks is an error; walks are bounded and follow no links.
+ */
+#include "oci/devices.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+
+#define DEVICES_MAX 8192
+#define DEPTH_MAX 16
+
+/* One walk: what is found is added with these permissions. */
+struct walk {
+	struct oci_ctx *c;
+	const char *access;
+	json_t *nodes; /* object from paths to what linux.devices gets, in order of insertion */
+	json_t *rules; /* linux.resources.devices; NULL: everything is allowed anyway */
+	bool host;     /* all of the host's: what belongs to the container's own /dev is skipped */
+};
+
+static void add_rule(json_t *rules, bool allow, const char *type, int64_t major, int64_t minor,
+		     const char *access)
+{
+	json_t *rule = oci_json_object();
+
+	oci_json_put(rule, "allow", json_boolean(allow));
+	if (type) {
+		oci_json_put_text(rule, "type", type);
+		oci_json_put_number(rule, "major", major);
+		oci_json_put_number(rule, "minor", minor);
+	}
+	oci_json_put_text(rule, "access", access);
+	oci_json_push(rules, rule);
+}
+
+/* A later node of the same path replaces the earlier one: the request comes last. */
+static int add_node(struct walk *w, const char *path, const struct stat *st)
+{
+	const char *type = S_ISCHR(st->st_mode) ? "c" : "b";
+	json_t *node = oci_json_object();
+
+	oci_json_put_text(node, "path", path);
+	oci_json_put_text(node, "type", type);
+	oci_json_put_number(node, "major", major(st->st_rdev));
+	oci_json_put_number(node, "minor", minor(st->st_rdev));
+	oci_json_put_number(node, "fileMode", st->st_mode & 07777);
+	oci_json_put_number(node, "uid", st->st_uid);
+	oci_json_put_number(node, "gid", st->st_gid);
+	if (w->rules)
+		add_rule(w->rules, true, type, major(st->st_rdev), minor(st->st_rdev), w->access);
+	oci_json_put(w->nodes, path, node);
+	if (json_object_size(w->nodes) > DEVICES_MAX)
+		return err_set(w->c->e, ERR_EXHAUSTED, "more than %d devices", DEVICES_MAX);
+	return 0;
+}
+
+static bool is_device(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
+}
+
+/* Names directly in /dev that are the container's own business. */
+static bool skip_host_name(const char *name)
+{
+	static const char *const names[] = { "pts",   "shm",  "fd",	 "mqueue", "console",
+					     "ptmx", ".lxc", ".lxd-mounts", ".udev" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static int walk_dir(struct walk *w, int dir, const char *path, unsigned depth)
+{
+	_cleanup_closedir_ DIR *list = fdopendir(dir);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!list) {
+		close(dir);
+		return err_errno(w->c->e, ERR_INTERNAL, errno, "read %s", path);
+	}
+	while (r == 0 && (entry = readdir(list))) {
+		_cleanup_free_ char *sub = NULL;
+		struct stat st;
+		int fd;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    (w->host && depth == 0 && skip_host_name(entry->d_name)) ||
+		    !str_is_utf8(entry->d_name, strlen(entry->d_name)))
+			continue;
+		/* Nodes come and go: one that is gone by now never was. */
+		if (fstatat(dirfd(list), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		sub = xasprintf("%s/%s", path, entry->d_name);
+		if (is_device(&st)) {
+			r = add_node(w, sub, &st);
+		} else if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX) {
+			fd = openat(dirfd(list), entry->d_name,
+				    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			r = fd >= 0 ? walk_dir(w, fd, sub, depth + 1) : 0;
+		}
+	}
+	return r;
+}
+
+/* A node, or every node below a directory, named path in the container. */
+static int add_path(struct walk *w, const char *host_path, const char *path)
+{
+	struct stat st;
+	int fd;
+
+	/* Links are followed: /dev/disk/by-id is how people name disks. */
+	if (stat(host_path, &st) < 0)
+		return err_errno(w->c->e, ERR_PRECONDITION, errno, "device %s", host_path);
+	if (is_device(&st))
+		return add_node(w, path, &st);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(w->c->e, ERR_PRECONDITION,
+			       "device %s is neither a device nor a directory of devices", host_path);
+	fd = open(host_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(w->c->e, ERR_PRECONDITION, errno, "device directory %s", host_path);
+	return walk_dir(w, fd, path, 0);
+}
+
+static bool access_is_valid(const char *access)
+{
+	return strspn(access, "rwm") == strlen(access) && strlen(access) <= 3;
+}
+
+/* "/dev/host[:/dev/container[:rwm]]" of crio.conf's additional_devices. */
+static int add_configured(struct walk *w, const char *entry)
+{
+	_cleanup_free_ char *copy = xstrdup(entry);
+	char *host = copy, *path = strchr(copy, ':'), *access = NULL;
+
+	if (path) {
+		*path++ = '\0';
+		access = strchr(path, ':');
+		if (access)
+			*access++ = '\0';
+		/* "/dev/host:rwm" leaves the path out. */
+		if (!access && path[0] != '/') {
+			access = path;
+			path = NULL;
+		}
+	}
+	w->access = access && *access ? access : "rwm";
+	if (host[0] != '/' || !access_is_valid(w->access))
+		return err_set(w->c->e, ERR_INVALID,
+			       "crio.runtime.additional_devices: \"%s\" is not of the form "
+			       "/dev/HOST:/dev/CONTAINER:rwm",
+			       entry);
+	return add_path(w, host, path && *path ? path : host);
+}
+
+static int add_requested(struct walk *w, size_t i)
+{
+	const Runtime__V1__Device *req = w->c->config->devices[i];
+	_cleanup_free_ char *path = NULL;
+	int r = oci_check_text(w->c, "devices.container_path", req->container_path);
+
+	if (r < 0)
+		return r;
+	if (req->host_path[0] != '/' || strlen(req->host_path) >= PATH_MAX)
+		return err_set(w->c->e, ERR_INVALID, "devices[%zu].host_path is not an absolute path",
+			       i);
+	if (!access_is_valid(req->permissions))
+		return err_set(w->c->e, ERR_INVALID,
+			       "devices[%zu].permissions: \"%.16s\" is not made of r, w and m", i,
+			       req->permissions);
+	w->access = *req->permissions ? req->permissions : "rwm";
+	path = oci_clean_path(*req->container_path ? req->container_path : req->host_path);
+	if (strcmp(path, "/") == 0)
+		return err_set(w->c->e, ERR_INVALID, "devices[%zu].container_path is the root", i);
+	return add_path(w, req->host_path, path);
+}
+
+/* All nodes of the host for a privileged container. */
+static int add_host_devices(struct walk *w)
+{
+	const struct conf_runtime *runtime = w->c->in->runtime;
+
+	if (!w->c->privileged || (runtime && runtime->privileged_without_host_devices))
+		return 0;
+	w->access = "rwm";
+	w->host = true;
+	return add_path(w, "/dev", "/dev");
+}
+
+static int add_all(struct walk *w)
+{
+	const struct oci_ctx *c = w->c;
+	char **entry = c->in->conf->additional_devices;
+	int r = add_host_devices(w);
+
+	w->host = false;
+	for (; r == 0 && !c->is_sandbox && entry && *entry; entry++)
+		r = add_configured(w, *entry);
+	for (size_t i = 0; r == 0 && i < c->config->n_devices; i++)
+		r = add_requested(w, i);
+	return r;
+}
+
+int oci_devices_build(struct oci_ctx *c)
+{
+	json_t *resources = oci_json_need_object(c->linux_part, "resources");
+	json_t *rules = oci_json_need_array(resources, "devices");
+	_cleanup_json_ json_t *nodes = oci_json_object();
+	json_t *list = oci_json_need_array(c->linux_part, "devices"), *node;
+	struct walk w = { .c = c, .nodes = nodes, .rules = c->privileged ? NULL : rules };
+	const char *path;
+	int r;
+
+	add_rule(rules, c->privileged, NULL, 0, 0, "rwm");
+	r = add_all(&w);
+	json_object_foreach (nodes, path, node)
+		oci_json_push(list, json_incref(node));
+	return r;
+}

@@ -1,0 +1,180 @@
+/*
+ * namespaces.c - see namespaces.h.
+ */
+#include "oci/namespaces.h"
+
+#define MAPPINGS_MAX 1 /* the CRI allows one range, so that every id has one owner */
+
+static bool mode_is(Runtime__V1__NamespaceMode mode, Runtime__V1__NamespaceMode a,
+		    Runtime__V1__NamespaceMode b)
+{
+	return mode == a || mode == b;
+}
+
+static int check_mapping(const char *field, Runtime__V1__IDMapping **list, size_t n, struct err *e)
+{
+	if (n != MAPPINGS_MAX)
+		return err_set(e, ERR_INVALID,
+			       "userns_options.%s: %zu mappings, exactly one is supported", field, n);
+	if (list[0]->container_id != 0)
+		return err_set(e, ERR_INVALID,
+			       "userns_options.%s: the mapping starts at %u, it must map id 0 of the pod",
+			       field, list[0]->container_id);
+	if (list[0]->length == 0 || (uint64_t)list[0]->host_id + list[0]->length > UINT32_MAX)
+		return err_set(e, ERR_INVALID, "userns_options.%s: the range is empty or too long",
+			       field);
+	return 0;
+}
+
+static int check_userns(const Runtime__V1__UserNamespace *userns, const struct oci_features *features,
+			struct err *e)
+{
+	int r;
+
+	if (!userns || userns->mode == RUNTIME__V1__NAMESPACE_MODE__NODE) {
+		if (userns && (userns->n_uids > 0 || userns->n_gids > 0))
+			return err_set(e, ERR_INVALID,
+				       "userns_options: mappings are set with the host's user namespace");
+		return 0;
+	}
+	if (userns->mode != RUNTIME__V1__NAMESPACE_MODE__POD)
+		return err_set(e, ERR_INVALID, "userns_options.mode must be POD or NODE");
+	r = check_mapping("uids", userns->uids, userns->n_uids, e);
+	if (r == 0)
+		r = check_mapping("gids", userns->gids, userns->n_gids, e);
+	if (r < 0)
+		return r;
+	if (!features->idmap)
+		return err_set(e, ERR_PRECONDITION,
+			       "userns_options: this OCI runtime has no idmapped mounts, which user "
+			       "namespaces of pods need");
+	return 0;
+}
+
+int oci_namespaces_check_pod(const Runtime__V1__NamespaceOption *options,
+			     const struct oci_features *features, struct err *e)
+{
+	const Runtime__V1__NamespaceMode pod = RUNTIME__V1__NAMESPACE_MODE__POD;
+	const Runtime__V1__NamespaceMode node = RUNTIME__V1__NAMESPACE_MODE__NODE;
+	bool userns;
+	int r;
+
+	if (!options)
+		return 0;
+	if (!mode_is(options->network, pod, node))
+		return err_set(e, ERR_INVALID, "namespace_options.network must be POD or NODE");
+	if (!mode_is(options->ipc, pod, node))
+		return err_set(e, ERR_INVALID, "namespace_options.ipc must be POD or NODE");
+	if (!mode_is(options->pid, pod, node) &&
+	    options->pid != RUNTIME__V1__NAMESPACE_MODE__CONTAINER)
+		return err_set(e, ERR_INVALID,
+			       "namespace_options.pid of a pod must be POD, CONTAINER or NODE");
+	r = check_userns(options->userns_options, features, e);
+	if (r < 0)
+		return r;
+	userns = options->userns_options && options->userns_options->mode == pod;
+	/* The host's namespaces belong to the host's user namespace: inside another one the pod has
+	 * no rights over them, and sysfs and mqueue cannot be mounted. */
+	if (userns && (options->network == node || options->ipc == node || options->pid == node))
+		return err_set(e, ERR_INVALID,
+			       "namespace_options: a pod with a user namespace cannot use the host's "
+			       "network, IPC or PID namespace");
+	return 0;
+}
+
+static void add(json_t *list, const char *type, const char *path)
+{
+	json_t *ns = oci_json_object();
+
+	oci_json_put_text(ns, "type", type);
+	if (path)
+		oci_json_put_text(ns, "path", path);
+	oci_json_push(list, ns);
+}
+
+/* A namespace of the pod: joined by its path, or the host's. */
+static int add_pods(struct oci_ctx *c, json_t *list, const char *type, const char *path,
+		    Runtime__V1__NamespaceMode mode)
+{
+	if (mode == RUNTIME__V1__NAMESPACE_MODE__NODE)
+		return 0;
+	if (mode != RUNTIME__V1__NAMESPACE_MODE__POD)
+		return err_set(c->e, ERR_INVALID, "namespace_options.%s must be POD or NODE", type);
+	if (!path)
+		return err_set(c->e, ERR_INTERNAL, "the pod's %s namespace is not there", type);
+	add(list, type, path);
+	return 0;
+}
+
+static int add_pid(struct oci_ctx *c, json_t *list)
+{
+	_cleanup_free_ char *path = NULL;
+
+	switch (c->pid_ns->pid) {
+	case RUNTIME__V1__NAMESPACE_MODE__NODE:
+		return 0;
+	case RUNTIME__V1__NAMESPACE_MODE__CONTAINER:
+		add(list, "pid", NULL);
+		return 0;
+	case RUNTIME__V1__NAMESPACE_MODE__POD:
+		if (c->is_sandbox) {
+			add(list, "pid", NULL);
+			return 0;
+		}
+		if (!c->in->pidns)
+			return err_set(c->e, ERR_INTERNAL, "the pod's pid namespace is not there");
+		add(list, "pid", c->in->pidns);
+		return 0;
+	case RUNTIME__V1__NAMESPACE_MODE__TARGET:
+		if (!*c->pid_ns->target_id)
+			return err_set(c->e, ERR_INVALID,
+				       "namespace_options.target_id is required with the mode TARGET");
+		if (c->in->target_pid <= 0)
+			return err_set(c->e, ERR_PRECONDITION,
+				       "namespace_options.target_id: container %.64s does not run",
+				       c->pid_ns->target_id);
+		path = xasprintf("/proc/%d/ns/pid", (int)c->in->target_pid);
+		add(list, "pid", path);
+		return 0;
+	case _RUNTIME__V1__NAMESPACE_MODE_IS_INT_SIZE:
+		break;
+	}
+	return err_set(c->e, ERR_INVALID, "namespace_options.pid is not a known value");
+}
+
+static int add_user(struct oci_ctx *c, json_t *list)
+{
+	const Runtime__V1__UserNamespace *userns = c->pod_ns->userns_options;
+	int r = check_userns(userns, c->in->features, c->e);
+
+	if (r < 0 || !userns || userns->mode != RUNTIME__V1__NAMESPACE_MODE__POD)
+		return r;
+	add(list, "user", c->in->userns);
+	oci_json_put(c->linux_part, "uidMappings", oci_mappings_json(userns->uids, userns->n_uids));
+	oci_json_put(c->linux_part, "gidMappings", oci_mappings_json(userns->gids, userns->n_gids));
+	return 0;
+}
+
+int oci_namespaces_build(struct oci_ctx *c)
+{
+	json_t *list = oci_json_need_array(c->linux_part, "namespaces");
+	int r;
+
+	add(list, "mount", NULL);
+	r = add_pods(c, list, "network", c->in->netns, c->pod_ns->network);
+	if (r == 0)
+		r = add_pods(c, list, "ipc", c->in->ipcns, c->pod_ns->ipc);
+	if (r == 0)
+		r = add_pid(c, list);
+	if (r == 0)
+		r = add_user(c, list);
+	if (r < 0)
+		return r;
+	if (c->in->utsns)
+		add(list, "uts", c->in->utsns);
+	/* On cgroup v2 the container sees its own cgroup as the root.  A privileged one manages the
+	 * host's. */
+	if (c->in->host->cgroup_v2 && !c->privileged)
+		add(list, "cgroup", NULL);
+	return 0;
+}
