@@ -72,22 +72,31 @@ struct conf {
 	char *cni_default_network;
 	char *network_dir;
 	char **plugin_dirs;
+
+	/* "FILE:LINE: crio.x.y is known but not implemented: it has no effect", once per key, for
+	 * the log at the start; NULL-terminated, NULL: none. */
+	char **warnings;
+	bool *set_by_flag; /* our own: which keys conf_set has touched */
 };
 
 /* Defaults.  Everything is owned by c; free with conf_done. */
 void conf_init(struct conf *c);
 void conf_done(struct conf *c);
 
-/* Merge one TOML file; 1: it does not exist. */
+/* Merge one TOML file: values replace, a list as a whole, a handler key by key.  1: it does not
+ * exist.  After an error c is partly merged: give up. */
 int conf_load_file(struct conf *c, const char *path, struct err *e);
 /* Merge every *.conf of a directory in lexical order; a missing directory is success. */
 int conf_load_dir(struct conf *c, const char *dir, struct err *e);
 
-/* Set a string, a number or a list entry as a flag does: key is "crio.runtime.log_level". */
+/* Set a string, a number or a list entry as a flag does: key is "crio.runtime.log_level".  The
+ * first entry for a list replaces what the files said, later ones add to it; an entry may be
+ * several with commas between them.  "crio.runtime.runtimes" takes NAME:PATH[:ROOT[:TYPE]]. */
 int conf_set(struct conf *c, const char *key, const char *value, struct err *e);
 
 /* After everything is merged: fill what derives from other values, look up runtimes in PATH,
- * check paths and ranges. */
+ * check what depends on more than one key.  A handler that cannot be used is dropped with a
+ * warning, unless it is the default one. */
 int conf_finish(struct conf *c, struct err *e);
 
 /* The handler of that name; NULL or "" is the default one.  NULL when it is not configured. */

@@ -1,0 +1,603 @@
+/*
+ * conf.c - see conf.h.  A file, a drop-in and a flag all become values for keys of keys.c and
+ * take one path from there: type, range, form, then the field.
+ */
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "base/util.h"
+#include "conf/keys.h"
+#include "conf/toml.h"
+#include "conf/value.h"
+#include "os/spawn.h"
+
+#define RUNTIMES "crio.runtime.runtimes"
+#define WORKLOADS "crio.runtime.workloads"
+#define RUNTIMES_MAX 64
+#define DROP_INS_MAX 1024
+
+/* --- defaults --- */
+
+static struct conf_runtime *runtime_get(struct conf *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_runtimes; i++)
+		if (strcmp(c->runtimes[i].name, name) == 0)
+			return &c->runtimes[i];
+	return NULL;
+}
+
+static struct conf_runtime *runtime_add(struct conf *c, const char *name)
+{
+	struct conf_runtime *rt = runtime_get(c, name);
+
+	if (rt)
+		return rt;
+	c->runtimes = xrealloc(c->runtimes, (c->n_runtimes + 1) * sizeof(*c->runtimes));
+	rt = &c->runtimes[c->n_runtimes++];
+	*rt = (struct conf_runtime){
+		.name = xstrdup(name),
+		.path = xstrdup(""),
+		.type = xstrdup("oci"),
+		.root = xstrdup(""),
+		/* What they need to start at all: runc is a Go program, crun is not. */
+		.container_min_memory = strcmp(name, "crun") == 0 ? 500 * 1024 : 12 * 1024 * 1024,
+		.container_create_timeout = 240,
+	};
+	return rt;
+}
+
+static void runtime_done(struct conf_runtime *rt)
+{
+	free(rt->name);
+	free(rt->path);
+	free(rt->type);
+	free(rt->root);
+}
+
+static void init_runtimes(struct conf *c)
+{
+	static const char *const known[] = { "runc", "crun" };
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		_cleanup_free_ char *path = spawn_find_program(known[i], NULL);
+
+		if (path) {
+			struct conf_runtime *rt = runtime_add(c, known[i]);
+
+			free(rt->path);
+			rt->path = take_ptr(path);
+		}
+	}
+}
+
+static void init_lists(struct conf *c)
+{
+	static const char *const capabilities[] = { "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER",
+						    "SETGID", "SETUID", "SETPCAP",
+						    "NET_BIND_SERVICE", "KILL", NULL };
+	static const char *const plugin_dirs[] = { "/opt/cni/bin", "/usr/lib/cni", NULL };
+
+	c->default_capabilities = conf_list_of(capabilities);
+	c->plugin_dirs = conf_list_of(plugin_dirs);
+}
+
+void conf_init(struct conf *c)
+{
+	*c = (struct conf){
+		.root = xstrdup("/var/lib/crisp"),
+		.runroot = xstrdup("/run/crisp"),
+		.log_dir = xstrdup("/var/log/crisp/pods"),
+		.listen = xstrdup(""),
+		.stream_address = xstrdup("127.0.0.1"),
+		.stream_port = xstrdup("0"),
+		.grpc_max_send_msg_size = LIMIT_MESSAGE,
+		.grpc_max_recv_msg_size = LIMIT_MESSAGE,
+		.default_runtime = xstrdup("runc"),
+		.seccomp_profile = xstrdup(""),
+		.log_level = xstrdup("info"),
+		.namespaces_dir = xstrdup(""),
+		.default_cgroup_parent = xstrdup("/crisp"),
+		.cgroup_manager = CONF_CGROUP_MANAGER_CGROUPFS,
+		.drop_infra_ctr = true,
+		.ctr_stop_timeout = 30,
+		.pids_limit = -1,
+		.log_size_max = -1,
+		.timezone = xstrdup(""),
+		.pause_image = xstrdup(""),
+		.pause_command = xstrdup("/pause"),
+		.global_auth_file = xstrdup(""),
+		.signature_policy = xstrdup(""),
+		.registries_conf = xstrdup("/etc/containers/registries.conf"),
+		.cni_default_network = xstrdup(""),
+		.network_dir = xstrdup("/etc/cni/net.d"),
+		.set_by_flag = xcalloc(conf_n_keys, sizeof(bool)),
+	};
+	init_lists(c);
+	init_runtimes(c);
+}
+
+static void free_field(const struct conf_key *k, char *base)
+{
+	switch (k->kind) {
+	case CONF_KIND_STRING:
+	case CONF_KIND_PATH:
+		free(*(char **)(void *)(base + k->offset));
+		break;
+	case CONF_KIND_LIST:
+	case CONF_KIND_PATHS:
+		conf_list_free(*(char ***)(void *)(base + k->offset));
+		break;
+	case CONF_KIND_BOOLEAN:
+	case CONF_KIND_INTEGER:
+	case CONF_KIND_SIZE:
+	case CONF_KIND_ADD_PATH: /* adds to the field of another key */
+	case CONF_KIND_MAP:
+	case CONF_KIND_CGROUP_MANAGER:
+		break;
+	}
+}
+
+void conf_done(struct conf *c)
+{
+	for (size_t i = 0; i < conf_n_keys; i++)
+		if (conf_keys[i].owner == CONF_OWNER_CONF)
+			free_field(&conf_keys[i], (char *)c);
+	for (size_t i = 0; i < c->n_runtimes; i++)
+		runtime_done(&c->runtimes[i]);
+	free(c->runtimes);
+	conf_list_free(c->warnings);
+	free(c->set_by_flag);
+	*c = (struct conf){ .root = NULL };
+}
+
+static void warn_once(struct conf *c, const struct conf_key *k, const struct conf_source *src, int line)
+{
+	_cleanup_free_ char *marker = xasprintf(": %s is known", k->name);
+
+	for (char **w = c->warnings; w && *w; w++)
+		if (strstr(*w, marker))
+			return;
+	if (src->file)
+		conf_list_add(&c->warnings, xasprintf("%s:%d%s but not implemented yet: it has no effect",
+						 src->file, line, marker));
+	else
+		conf_list_add(&c->warnings, xasprintf("flag%s but not implemented yet: it has no effect",
+						 marker));
+}
+
+static int set_key(struct conf *c, struct conf_runtime *rt, const struct conf_key *k,
+		   const struct conf_source *src, const struct toml *v, struct err *e)
+{
+	switch (k->owner) {
+	case CONF_OWNER_NONE:
+		warn_once(c, k, src, v->line);
+		return conf_value_read(k, src, v, NULL, e);
+	case CONF_OWNER_CONF:
+		return conf_value_read(k, src, v, (char *)c + k->offset, e);
+	case CONF_OWNER_RUNTIME:
+		return conf_value_read(k, src, v, (char *)rt + k->offset, e);
+	}
+	return 0;
+}
+
+/* --- names --- */
+
+static const struct conf_key *key_find(const char *name)
+{
+	for (size_t i = 0; i < conf_n_keys; i++)
+		if (strcmp(conf_keys[i].name, name) == 0)
+			return &conf_keys[i];
+	return NULL;
+}
+
+/* Is it the beginning of a key's name: a table? */
+static bool is_table(const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < conf_n_keys; i++)
+		if (strncmp(conf_keys[i].name, name, n) == 0 && conf_keys[i].name[n] == '.')
+			return true;
+	return false;
+}
+
+/* " did you mean ...?" or nothing. */
+static void suggest(const char *table, const char *key, struct buf *to)
+{
+	_cleanup_free_ char *wanted = xasprintf("%s%s%s", table, *table ? "." : "", key);
+	unsigned best = (unsigned)(strlen(key) / 3 + 2);
+	const char *found = NULL;
+
+	for (size_t i = 0; i < conf_n_keys; i++) {
+		const char *name = conf_keys[i].name;
+		const char *last = strrchr(name, '.') + 1;
+		bool same_table = strncmp(name, table, strlen(table)) == 0 &&
+				  strlen(table) + 1 == (size_t)(last - name);
+		/* The right name in another table is nearer than a misspelt one here. */
+		unsigned d = strcmp(last, key) == 0 ? 0 : same_table ? str_distance(last, key) : 64;
+
+		if (d < best) {
+			best = d;
+			found = name;
+		}
+	}
+	for (size_t i = 0; i < conf_n_keys && !found; i++) {
+		const char *name = conf_keys[i].name;
+		_cleanup_free_ char *as_table = xstrndup(name, (size_t)(strrchr(name, '.') - name));
+
+		if (str_distance(as_table, wanted) < best)
+			return buf_printf(to, "; did you mean table [%s]?", as_table);
+	}
+	if (found)
+		buf_printf(to, "; did you mean %s?", found);
+}
+
+static int unknown(const struct conf_source *src, const struct toml *v, const char *table,
+		   const char *key, struct err *e)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+
+	buf_printf(&text, "unknown %s", v->type == TOML_TYPE_TABLE ? "table" : "key");
+	suggest(table, key, &text);
+	return conf_value_fail(src, v, e, "%s", text.data);
+}
+
+static bool runtime_name_is_valid(const char *name)
+{
+	/* It becomes part of paths and is what a pod's runtime_handler says. */
+	return *name && strlen(name) <= 63 && *name != '.' &&
+	       !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "0123456789._-")];
+}
+
+/* --- files --- */
+
+struct load {
+	struct conf *c;
+	const char *file;
+	struct conf_runtime *rt; /* below RUNTIMES.NAME */
+};
+
+/* table: the name with * for what the user chose; shown: with that. */
+static int load_table(struct load *l, const char *table, const char *shown, const struct toml *t,
+		      struct err *e);
+
+/* A table of tables with names of the user's. */
+static int load_named(struct load *l, const char *table, const struct toml *v, struct err *e)
+{
+	_cleanup_free_ char *pattern = xasprintf("%s.*", table);
+
+	for (const struct toml *item = v->first; item; item = item->next) {
+		_cleanup_free_ char *shown = xasprintf("%s.%s", table, item->key);
+		const struct conf_source src = { .file = l->file, .key = shown };
+		int r = conf_value_want(&src, item, TOML_TYPE_TABLE, e);
+
+		if (r < 0)
+			return r;
+		if (strcmp(table, RUNTIMES) == 0) {
+			if (!runtime_name_is_valid(item->key))
+				return conf_value_fail(&src, item, e, "a handler's name consists of letters, "
+					    "digits, -, _ and .");
+			if (l->c->n_runtimes >= RUNTIMES_MAX)
+				return conf_value_fail(&src, item, e, "more than %d handlers", RUNTIMES_MAX);
+			l->rt = runtime_add(l->c, item->key);
+		}
+		r = load_table(l, pattern, shown, item, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int load_table(struct load *l, const char *table, const char *shown, const struct toml *t,
+		      struct err *e)
+{
+	for (const struct toml *v = t->first; v; v = v->next) {
+		const char *dot = *table ? "." : "";
+		_cleanup_free_ char *name = xasprintf("%s%s%s", table, dot, v->key);
+		_cleanup_free_ char *full = xasprintf("%s%s%s", shown, dot, v->key);
+		const struct conf_source src = { .file = l->file, .key = full };
+		const struct conf_key *k = key_find(name);
+		int r;
+
+		if (k)
+			r = set_key(l->c, l->rt, k, &src, v, e);
+		else if (!is_table(name))
+			r = unknown(&src, v, table, v->key, e);
+		else if (conf_value_want(&src, v, TOML_TYPE_TABLE, e) < 0)
+			r = -(int)e->code;
+		else if (strcmp(name, RUNTIMES) == 0 || strcmp(name, WORKLOADS) == 0)
+			r = load_named(l, name, v, e);
+		else
+			r = load_table(l, name, full, v, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int conf_load_file(struct conf *c, const char *path, struct err *e)
+{
+	_cleanup_(toml_freep) struct toml *root = NULL;
+	struct load l = { .c = c, .file = path };
+	int r = toml_load(path, &root, e);
+
+	if (r)
+		return r;
+	return load_table(&l, "", "", root, e);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int conf_load_dir(struct conf *c, const char *dir, struct err *e)
+{
+	_cleanup_(conf_list_freep) char **names = NULL;
+	_cleanup_closedir_ DIR *d = opendir(dir);
+	struct dirent *entry;
+
+	if (!d && errno == ENOENT)
+		return 0;
+	if (!d)
+		return err_errno(e, ERR_INTERNAL, errno, "read directory %s", dir);
+	while ((entry = readdir(d))) {
+		if (entry->d_name[0] == '.' || !str_ends(entry->d_name, ".conf"))
+			continue;
+		if (conf_list_len(names) >= DROP_INS_MAX)
+			return err_set(e, ERR_INVALID, "%s: more than %d files", dir, DROP_INS_MAX);
+		conf_list_add(&names, xstrdup(entry->d_name));
+	}
+	if (names)
+		qsort(names, conf_list_len(names), sizeof(*names), compare_names);
+	for (char **name = names; name && *name; name++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", dir, *name);
+		int r = conf_load_file(c, path, e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* --- flags --- */
+
+/* NAME:PATH[:ROOT[:TYPE]] */
+static int set_runtime(struct conf *c, const struct conf_source *src, const char *value,
+		       struct err *e)
+{
+	static const char *const fields[] = { "runtime_path", "runtime_root", "runtime_type" };
+	_cleanup_free_ char *copy = xstrdup(value);
+	char *rest = copy, *name = strsep(&rest, ":");
+	struct toml v = { .type = TOML_TYPE_STRING };
+
+	if (!runtime_name_is_valid(name) || !rest)
+		return conf_value_fail(src, &v, e, "\"%s\" must be NAME:PATH[:ROOT[:TYPE]]", value);
+	for (size_t i = 0; rest; i++) {
+		_cleanup_free_ char *key = NULL;
+		int r;
+
+		/* CRI-O's flag has further fields; they have keys of their own. */
+		if (i == ARRAY_LEN(fields))
+			return conf_value_fail(src, &v, e, "\"%s\" has more than four fields", value);
+		key = xasprintf("%s.%s.%s", RUNTIMES, name, fields[i]);
+		r = conf_set(c, key, strsep(&rest, ":"), e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The key's entry and, for a handler's key, the handler. */
+static const struct conf_key *find_for_flag(struct conf *c, const char *key,
+					    struct conf_runtime **ret_rt)
+{
+	const char *last = strrchr(key, '.');
+	_cleanup_free_ char *name = NULL, *pattern = NULL;
+
+	if (!str_starts(key, RUNTIMES ".") || last < key + strlen(RUNTIMES) + 2)
+		return key_find(key);
+	name = xstrndup(key + strlen(RUNTIMES) + 1, (size_t)(last - key) - strlen(RUNTIMES) - 1);
+	pattern = xasprintf("%s.*%s", RUNTIMES, last);
+	if (!key_find(pattern) || !runtime_name_is_valid(name))
+		return NULL;
+	*ret_rt = runtime_add(c, name);
+	return key_find(pattern);
+}
+
+/* "a,b": the entries as an array in items, whose strings lie in copy. */
+static void split_list(char *copy, struct toml *array, struct toml *items, size_t n_items)
+{
+	char *rest = *copy ? copy : NULL;
+
+	*array = (struct toml){ .type = TOML_TYPE_ARRAY };
+	for (size_t i = 0; rest && i < n_items; i++) {
+		items[i] = (struct toml){ .type = TOML_TYPE_STRING, .string = strsep(&rest, ",") };
+		if (i)
+			items[i - 1].next = &items[i];
+		else
+			array->first = items;
+	}
+}
+
+static int set_list(struct conf *c, const struct conf_key *k, const struct conf_source *src,
+		    const char *value, struct err *e)
+{
+	_cleanup_free_ char *copy = xstrdup(value);
+	_cleanup_free_ struct toml *items = NULL;
+	_cleanup_(conf_list_freep) char **added = NULL;
+	bool *seen = &c->set_by_flag[k - conf_keys];
+	char ***field = (char ***)(void *)((char *)c + k->offset);
+	size_t n = 1;
+	struct toml array;
+	int r;
+
+	for (const char *p = value; *p; p++)
+		n += *p == ',';
+	items = xcalloc(n, sizeof(*items));
+	split_list(copy, &array, items, n);
+	r = conf_value_read(k, src, &array, &added, e);
+	if (r < 0)
+		return r;
+	if (k->owner == CONF_OWNER_NONE) {
+		warn_once(c, k, src, 0);
+		return 0;
+	}
+	if (!*seen) {
+		conf_list_free(*field);
+		*field = NULL;
+		*seen = true;
+	}
+	for (char **p = added; p && *p; p++)
+		conf_list_add(field, xstrdup(*p));
+	return 0;
+}
+
+int conf_set(struct conf *c, const char *key, const char *value, struct err *e)
+{
+	const struct conf_source src = { .key = key };
+	struct toml v = { .type = TOML_TYPE_STRING, .string = (char *)value };
+	struct conf_runtime *rt = NULL;
+	const struct conf_key *k;
+
+	if (strcmp(key, RUNTIMES) == 0)
+		return set_runtime(c, &src, value, e);
+	k = find_for_flag(c, key, &rt);
+	if (!k)
+		return err_set(e, ERR_INVALID, "%s: there is no such configuration key", key);
+	if (k->kind == CONF_KIND_LIST || k->kind == CONF_KIND_PATHS)
+		return set_list(c, k, &src, value, e);
+	if (k->kind == CONF_KIND_BOOLEAN) {
+		v.type = TOML_TYPE_BOOLEAN;
+		v.boolean = strcmp(value, "true") == 0;
+		if (!v.boolean && strcmp(value, "false") != 0)
+			return conf_value_fail(&src, &v, e, "\"%s\" must be true or false", value);
+	}
+	if (k->kind == CONF_KIND_INTEGER) {
+		v.type = TOML_TYPE_INTEGER;
+		if (str_to_i64(value, INT64_MIN, INT64_MAX, &v.integer) < 0)
+			return conf_value_fail(&src, &v, e, "\"%s\" must be a number", value);
+	}
+	return set_key(c, rt, k, &src, &v, e);
+}
+
+/* --- the whole --- */
+
+const struct conf_runtime *conf_runtime_find(const struct conf *c, const char *name)
+{
+	if (!name || !*name)
+		name = c->default_runtime;
+	return runtime_get((struct conf *)c, name);
+}
+
+static void derive(char **field, const char *dir, const char *name)
+{
+	if (**field)
+		return;
+	free(*field);
+	*field = xasprintf("%s/%s", dir, name);
+}
+
+/* 0: usable. */
+static int finish_runtime(struct conf *c, struct conf_runtime *rt, struct err *e)
+{
+	char *path = spawn_find_program(*rt->path ? rt->path : rt->name, NULL);
+
+	if (!path && *rt->path)
+		return err_set(e, ERR_INVALID, RUNTIMES ".%s.runtime_path: %s is no executable file",
+			       rt->name, rt->path);
+	if (!path)
+		return err_set(e, ERR_INVALID, RUNTIMES ".%s: there is no %s in PATH; set "
+			       "runtime_path", rt->name, rt->name);
+	free(rt->path);
+	rt->path = path;
+	if (!*rt->type) {
+		free(rt->type);
+		rt->type = xstrdup("oci");
+	}
+	/* Below runroot, not beside other users of the same runtime: what is in there is ours. */
+	derive(&rt->root, c->runroot, rt->name);
+	return 0;
+}
+
+static int finish_runtimes(struct conf *c, struct err *e)
+{
+	size_t kept = 0;
+
+	if (!runtime_get(c, c->default_runtime))
+		return err_set(e, ERR_INVALID, "crio.runtime.default_runtime: %s is not configured; "
+			       "install it in PATH or add [" RUNTIMES ".%s] with its runtime_path",
+			       c->default_runtime, c->default_runtime);
+	for (size_t i = 0; i < c->n_runtimes; i++) {
+		struct conf_runtime *rt = &c->runtimes[i];
+		struct err why = ERR_NULL;
+
+		if (finish_runtime(c, rt, &why) == 0) {
+			c->runtimes[kept++] = *rt;
+			continue;
+		}
+		if (strcmp(rt->name, c->default_runtime) == 0) {
+			/* Close the gap that dropped ones left, for conf_done. */
+			memmove(&c->runtimes[kept], rt, (c->n_runtimes - i) * sizeof(*rt));
+			c->n_runtimes -= i - kept;
+			*e = why;
+			return -(int)e->code;
+		}
+		conf_list_add(&c->warnings, xasprintf("%s; the handler is left out", why.text));
+		runtime_done(rt);
+	}
+	c->n_runtimes = kept;
+	return 0;
+}
+
+static int need(const char *key, const char *value, struct err *e)
+{
+	return *value ? 0 : err_set(e, ERR_INVALID, "%s: must not be empty", key);
+}
+
+static int check_whole(const struct conf *c, struct err *e)
+{
+	int r = need("crio.root", c->root, e);
+
+	if (!r)
+		r = need("crio.runroot", c->runroot, e);
+	if (!r)
+		r = need("crio.log_dir", c->log_dir, e);
+	if (!r)
+		r = need("crio.network.network_dir", c->network_dir, e);
+	if (!r)
+		r = need("crio.runtime.default_cgroup_parent", c->default_cgroup_parent, e);
+	if (r < 0)
+		return r;
+	if (strcmp(c->root, c->runroot) == 0)
+		return err_set(e, ERR_INVALID, "crio.root and crio.runroot are both %s; one has to "
+			       "survive a reboot, the other must not", c->root);
+	if (strcmp(c->default_cgroup_parent, "/") == 0)
+		return err_set(e, ERR_INVALID, "crio.runtime.default_cgroup_parent: pods need a cgroup "
+			       "of their own below /");
+	if (c->pids_limit == 0)
+		return err_set(e, ERR_INVALID, "crio.runtime.pids_limit: 0 would start nothing; -1 "
+			       "is no limit");
+	if (c->log_size_max >= 0 && c->log_size_max < 8192)
+		return err_set(e, ERR_INVALID, "crio.runtime.log_size_max: %lld is below 8192; -1 is "
+			       "no limit", (long long)c->log_size_max);
+	return 0;
+}
+
+int conf_finish(struct conf *c, struct err *e)
+{
+	int r = check_whole(c, e);
+
+	if (r < 0)
+		return r;
+	derive(&c->listen, c->runroot, "crisp.sock");
+	derive(&c->namespaces_dir, c->runroot, "ns");
+	return finish_runtimes(c, e);
+}

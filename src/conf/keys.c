@@ -1,0 +1,281 @@
+/*
+ * keys.c - see keys.h.  What must hold: a key is here once, and its kind fits the type of the
+ * field behind its offset.
+ */
+#include "conf/keys.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "base/util.h"
+#include "conf/conf.h"
+
+static bool is_log_level(const char *s)
+{
+	enum log_level level;
+
+	return log_parse_level(s, &level) == 0;
+}
+
+static bool is_port(const char *s)
+{
+	uint64_t port;
+
+	return str_to_u64(s, 65535, &port) == 0;
+}
+
+/* NAME=value with a name. */
+static bool is_setting(const char *s)
+{
+	const char *eq = strchr(s, '=');
+
+	return eq && eq > s;
+}
+
+/* name=soft:hard, soft <= hard, -1 for none. */
+static bool is_ulimit(const char *s)
+{
+	_cleanup_free_ char *copy = xstrdup(s);
+	char *soft = strchr(copy, '=');
+	char *hard = soft ? strchr(soft, ':') : NULL;
+	int64_t a, b;
+
+	if (!hard || soft == copy)
+		return false;
+	*soft++ = '\0';
+	*hard++ = '\0';
+	if (copy[strspn(copy, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")])
+		return false;
+	if (str_to_i64(soft, -1, INT64_MAX, &a) < 0 || str_to_i64(hard, -1, INT64_MAX, &b) < 0)
+		return false;
+	return b == -1 || (a != -1 && a <= b);
+}
+
+static bool is_capability(const char *s)
+{
+	return *s && !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789")];
+}
+
+/* host[:container[:rwm]] */
+static bool is_device(const char *s)
+{
+	const char *perm = strrchr(s, ':');
+
+	if (*s != '/')
+		return false;
+	if (!perm || perm[1] == '/')
+		return true;
+	return perm[1] && !perm[1 + strspn(perm + 1, "rwm")];
+}
+
+/* Relative to the zone database: it becomes part of a path. */
+static bool is_timezone(const char *s)
+{
+	return *s != '/' && !strstr(s, "..") && strlen(s) < 128;
+}
+
+static bool is_runtime_type(const char *s)
+{
+	return !*s || strcmp(s, "oci") == 0;
+}
+
+static bool is_path_word(const char *s)
+{
+	return *s == '/';
+}
+
+#define CONF(name, kind, field) \
+	{ name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), 0, 0, NULL, NULL }
+#define CONF_RANGE(name, kind, field, min, max) \
+	{ name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), min, max, NULL, NULL }
+#define CONF_CHECK(name, kind, field, check, want) \
+	{ name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), 0, 0, check, want }
+#define HANDLER(name, kind, field, min, max, check, want) \
+	{ "crio.runtime.runtimes.*." name, CONF_KIND_##kind, CONF_OWNER_RUNTIME, \
+	  offsetof(struct conf_runtime, field), min, max, check, want }
+#define LATER(name, kind) { name, CONF_KIND_##kind, CONF_OWNER_NONE, 0, 0, 0, NULL, NULL }
+#define HANDLER_LATER(name, kind) LATER("crio.runtime.runtimes.*." name, kind)
+
+const struct conf_key conf_keys[] = {
+	CONF("crio.root", PATH, root),
+	CONF("crio.runroot", PATH, runroot),
+	CONF("crio.log_dir", PATH, log_dir),
+	LATER("crio.imagestore", PATH),
+	LATER("crio.storage_driver", STRING),
+	LATER("crio.storage_option", LIST),
+	LATER("crio.version_file", PATH),
+	LATER("crio.version_file_persist", PATH),
+	LATER("crio.internal_wipe", BOOLEAN),
+	LATER("crio.internal_repair", BOOLEAN),
+	LATER("crio.clean_shutdown_file", PATH),
+
+	CONF("crio.api.listen", PATH, listen),
+	CONF("crio.api.stream_address", STRING, stream_address),
+	CONF_CHECK("crio.api.stream_port", STRING, stream_port, is_port, "a port, 0 to 65535"),
+	CONF_RANGE("crio.api.grpc_max_send_msg_size", INTEGER, grpc_max_send_msg_size, 1, INT32_MAX),
+	CONF_RANGE("crio.api.grpc_max_recv_msg_size", INTEGER, grpc_max_recv_msg_size, 1, INT32_MAX),
+	LATER("crio.api.stream_enable_tls", BOOLEAN),
+	LATER("crio.api.stream_idle_timeout", STRING),
+	LATER("crio.api.stream_tls_cert", PATH),
+	LATER("crio.api.stream_tls_key", PATH),
+	LATER("crio.api.stream_tls_ca", PATH),
+	LATER("crio.api.tls_min_version", STRING),
+	LATER("crio.api.tls_cipher_suites", LIST),
+
+	CONF("crio.runtime.default_runtime", STRING, default_runtime),
+	CONF("crio.runtime.seccomp_profile", PATH, seccomp_profile),
+	CONF_CHECK("crio.runtime.log_level", STRING, log_level, is_log_level,
+		   "one of fatal, error, warn, info, debug, trace"),
+	CONF("crio.runtime.namespaces_dir", PATH, namespaces_dir),
+	CONF("crio.runtime.default_cgroup_parent", PATH, default_cgroup_parent),
+	CONF("crio.runtime.cgroup_manager", CGROUP_MANAGER, cgroup_manager),
+	CONF_CHECK("crio.runtime.default_capabilities", LIST, default_capabilities, is_capability,
+		   "names like NET_BIND_SERVICE"),
+	CONF_CHECK("crio.runtime.default_sysctls", LIST, default_sysctls, is_setting,
+		   "entries like \"net.ipv4.ping_group_range=0 0\""),
+	CONF_CHECK("crio.runtime.default_env", LIST, default_env, is_setting,
+		   "entries like \"NAME=value\""),
+	CONF_CHECK("crio.runtime.default_ulimits", LIST, default_ulimits, is_ulimit,
+		   "entries like \"nofile=1024:2048\", soft not above hard"),
+	CONF_CHECK("crio.runtime.additional_devices", LIST, additional_devices, is_device,
+		   "entries like \"/dev/sdc:/dev/xvdc:rwm\""),
+	CONF_CHECK("crio.runtime.absent_mount_sources_to_reject", LIST,
+		   absent_mount_sources_to_reject, is_path_word, "absolute paths"),
+	CONF("crio.runtime.add_inheritable_capabilities", BOOLEAN, add_inheritable_capabilities),
+	CONF("crio.runtime.read_only", BOOLEAN, read_only),
+	CONF("crio.runtime.drop_infra_ctr", BOOLEAN, drop_infra_ctr),
+	CONF_RANGE("crio.runtime.ctr_stop_timeout", INTEGER, ctr_stop_timeout, 0, INT32_MAX),
+	CONF_RANGE("crio.runtime.pids_limit", INTEGER, pids_limit, -1, INT32_MAX),
+	CONF_RANGE("crio.runtime.log_size_max", INTEGER, log_size_max, -1, INT64_MAX),
+	CONF_CHECK("crio.runtime.timezone", STRING, timezone, is_timezone,
+		   "a name like Europe/Vienna, or Local"),
+	LATER("crio.runtime.no_pivot", BOOLEAN),
+	LATER("crio.runtime.decryption_keys_path", PATH),
+	LATER("crio.runtime.additional_artifact_stores", PATHS),
+	LATER("crio.runtime.conmon", STRING),
+	LATER("crio.runtime.conmon_cgroup", STRING),
+	LATER("crio.runtime.conmon_env", LIST),
+	LATER("crio.runtime.min_injected_gomaxprocs", INTEGER),
+	LATER("crio.runtime.selinux", BOOLEAN),
+	LATER("crio.runtime.privileged_seccomp_profile", PATH),
+	LATER("crio.runtime.apparmor_profile", STRING),
+	LATER("crio.runtime.blockio_config_file", PATH),
+	LATER("crio.runtime.blockio_reload", BOOLEAN),
+	LATER("crio.runtime.irqbalance_config_file", PATH),
+	LATER("crio.runtime.irqbalance_config_restore_file", STRING),
+	LATER("crio.runtime.rdt_config_file", PATH),
+	LATER("crio.runtime.separate_pull_cgroup", STRING),
+	LATER("crio.runtime.allowed_devices", LIST),
+	LATER("crio.runtime.cdi_spec_dirs", PATHS),
+	LATER("crio.runtime.device_ownership_from_security_context", BOOLEAN),
+	LATER("crio.runtime.hooks_dir", PATHS),
+	LATER("crio.runtime.default_mounts_file", PATH),
+	LATER("crio.runtime.log_to_journald", BOOLEAN),
+	LATER("crio.runtime.container_exits_dir", PATH),
+	LATER("crio.runtime.container_attach_socket_dir", PATH),
+	LATER("crio.runtime.bind_mount_prefix", PATH),
+	LATER("crio.runtime.log_filter", STRING),
+	LATER("crio.runtime.uid_mappings", STRING),
+	LATER("crio.runtime.gid_mappings", STRING),
+	LATER("crio.runtime.minimum_mappable_uid", INTEGER),
+	LATER("crio.runtime.minimum_mappable_gid", INTEGER),
+	LATER("crio.runtime.infra_ctr_cpuset", STRING),
+	LATER("crio.runtime.shared_cpuset", STRING),
+	LATER("crio.runtime.pinns_path", PATH),
+	LATER("crio.runtime.enable_criu_support", BOOLEAN),
+	LATER("crio.runtime.enable_pod_events", BOOLEAN),
+	LATER("crio.runtime.hostnetwork_disable_selinux", BOOLEAN),
+	LATER("crio.runtime.disable_hostport_mapping", BOOLEAN),
+
+	HANDLER("runtime_path", PATH, path, 0, 0, NULL, NULL),
+	HANDLER("runtime_type", STRING, type, 0, 0, is_runtime_type,
+		"\"oci\": shims of virtual machines are not supported yet"),
+	HANDLER("runtime_root", PATH, root, 0, 0, NULL, NULL),
+	HANDLER("container_min_memory", SIZE, container_min_memory, 0, INT64_MAX, NULL, NULL),
+	HANDLER("container_create_timeout", INTEGER, container_create_timeout, 1, INT32_MAX, NULL,
+		NULL),
+	HANDLER("privileged_without_host_devices", BOOLEAN, privileged_without_host_devices, 0, 0,
+		NULL, NULL),
+	HANDLER_LATER("inherit_default_runtime", BOOLEAN),
+	HANDLER_LATER("runtime_config_path", PATH),
+	HANDLER_LATER("monitor_path", STRING),
+	HANDLER_LATER("monitor_cgroup", STRING),
+	HANDLER_LATER("monitor_exec_cgroup", STRING),
+	HANDLER_LATER("monitor_env", LIST),
+	HANDLER_LATER("allowed_annotations", LIST),
+	HANDLER_LATER("platform_runtime_paths", MAP),
+	HANDLER_LATER("runtime_pull_image", BOOLEAN),
+	HANDLER_LATER("no_sync_log", BOOLEAN),
+	HANDLER_LATER("default_annotations", MAP),
+	HANDLER_LATER("stream_websockets", BOOLEAN),
+	HANDLER_LATER("exec_cpu_affinity", STRING),
+	HANDLER_LATER("seccomp_profile", PATH),
+
+	LATER("crio.runtime.workloads.*.activation_annotation", STRING),
+	LATER("crio.runtime.workloads.*.annotation_prefix", STRING),
+	LATER("crio.runtime.workloads.*.allowed_annotations", LIST),
+	LATER("crio.runtime.workloads.*.resources", MAP),
+
+	LATER("crio.checkpoint_restore.container_level_enabled", STRING),
+
+	CONF("crio.image.pause_image", STRING, pause_image),
+	CONF("crio.image.pause_command", STRING, pause_command),
+	CONF("crio.image.global_auth_file", PATH, global_auth_file),
+	CONF("crio.image.signature_policy", PATH, signature_policy),
+	CONF("crio.image.registries_conf", PATH, registries_conf),
+	CONF("crio.image.pinned_images", LIST, pinned_images),
+	CONF("crio.image.insecure_registries", LIST, insecure_registries),
+	LATER("crio.image.default_transport", STRING),
+	LATER("crio.image.namespaced_auth_dir", PATH),
+	LATER("crio.image.pause_image_auth_file", PATH),
+	LATER("crio.image.signature_policy_dir", PATH),
+	LATER("crio.image.image_volumes", STRING),
+	LATER("crio.image.big_files_temporary_dir", PATH),
+	LATER("crio.image.auto_reload_registries", BOOLEAN),
+	LATER("crio.image.pull_progress_timeout", STRING),
+	LATER("crio.image.short_name_mode", STRING),
+	LATER("crio.image.oci_artifact_mount_support", BOOLEAN),
+
+	CONF("crio.network.cni_default_network", STRING, cni_default_network),
+	CONF("crio.network.network_dir", PATH, network_dir),
+	CONF("crio.network.plugin_dirs", PATHS, plugin_dirs),
+	CONF("crio.network.plugin_dir", ADD_PATH, plugin_dirs),
+	LATER("crio.network.cni_status_grace_period", STRING),
+
+	LATER("crio.metrics.enable_metrics", BOOLEAN),
+	LATER("crio.metrics.metrics_collectors", LIST),
+	LATER("crio.metrics.metrics_host", STRING),
+	LATER("crio.metrics.metrics_port", INTEGER),
+	LATER("crio.metrics.metrics_socket", PATH),
+	LATER("crio.metrics.metrics_cert", PATH),
+	LATER("crio.metrics.metrics_key", PATH),
+
+	LATER("crio.tracing.enable_tracing", BOOLEAN),
+	LATER("crio.tracing.tracing_endpoint", STRING),
+	LATER("crio.tracing.tracing_sampling_rate_per_million", INTEGER),
+
+	LATER("crio.nri.enable_nri", BOOLEAN),
+	LATER("crio.nri.nri_listen", PATH),
+	LATER("crio.nri.nri_plugin_dir", PATH),
+	LATER("crio.nri.nri_plugin_config_dir", PATH),
+	LATER("crio.nri.nri_disable_connections", BOOLEAN),
+	LATER("crio.nri.nri_plugin_registration_timeout", STRING),
+	LATER("crio.nri.nri_plugin_request_timeout", STRING),
+	LATER("crio.nri.default_validator.nri_enable_default_validator", BOOLEAN),
+	LATER("crio.nri.default_validator.nri_validator_reject_oci_hook_adjustment", BOOLEAN),
+	LATER("crio.nri.default_validator.nri_validator_reject_runtime_default_seccomp_adjustment",
+	      BOOLEAN),
+	LATER("crio.nri.default_validator.nri_validator_reject_unconfined_seccomp_adjustment",
+	      BOOLEAN),
+	LATER("crio.nri.default_validator.nri_validator_reject_custom_seccomp_adjustment", BOOLEAN),
+	LATER("crio.nri.default_validator.nri_validator_reject_namespace_adjustment", BOOLEAN),
+	LATER("crio.nri.default_validator.nri_validator_required_plugins", LIST),
+	LATER("crio.nri.default_validator.nri_validator_tolerate_missing_plugins_annotation", STRING),
+
+	LATER("crio.stats.stats_collection_period", INTEGER),
+	LATER("crio.stats.collection_period", INTEGER),
+	LATER("crio.stats.included_pod_metrics", LIST),
+};
+
+const size_t conf_n_keys = ARRAY_LEN(conf_keys);

@@ -1,0 +1,408 @@
+/*
+ * test_conf.c - the configuration: every key, every refusal with its place, merging, flags.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "conf/conf.h"
+#include "conf/keys.h"
+
+struct dir {
+	char path[64];
+};
+
+static int setup(void **state)
+{
+	struct dir *d = xcalloc(1, sizeof(*d));
+
+	snprintf(d->path, sizeof(d->path), "/tmp/crisp-conf-XXXXXX");
+	assert_non_null(mkdtemp(d->path));
+	*state = d;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct dir *d = *state;
+	struct err e = ERR_NULL;
+
+	assert_int_equal(fs_remove_tree(d->path, &e), 0);
+	free(d);
+	return 0;
+}
+
+static void put(const struct dir *d, const char *name, const char *text)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", d->path, name);
+	struct err e = ERR_NULL;
+
+	assert_int_equal(fs_replace_file(path, text, strlen(text), 0644, false, &e), 0);
+}
+
+static int load(struct conf *c, const struct dir *d, const char *text, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/crio.conf", d->path);
+
+	put(d, "crio.conf", text);
+	return conf_load_file(c, path, e);
+}
+
+static void load_ok(struct conf *c, const struct dir *d, const char *text)
+{
+	struct err e = ERR_NULL;
+
+	if (load(c, d, text, &e) != 0)
+		fail_msg("%s", e.text);
+}
+
+/* A runtime that exists, so that the outcome does not depend on the machine. */
+static void add_runtime(struct conf *c, const char *name)
+{
+	_cleanup_free_ char *value = xasprintf("%s:/bin/sh", name);
+	struct err e = ERR_NULL;
+
+	assert_int_equal(conf_set(c, "crio.runtime.runtimes", value, &e), 0);
+}
+
+static void test_defaults(void **state)
+{
+	struct conf c;
+	struct err e = ERR_NULL;
+
+	(void)state;
+	conf_init(&c);
+	add_runtime(&c, "runc");
+	assert_int_equal(conf_finish(&c, &e), 0);
+	assert_string_equal(c.root, "/var/lib/crisp");
+	assert_string_equal(c.listen, "/run/crisp/crisp.sock");
+	assert_string_equal(c.namespaces_dir, "/run/crisp/ns");
+	assert_string_equal(c.plugin_dirs[0], "/opt/cni/bin");
+	assert_string_equal(c.plugin_dirs[1], "/usr/lib/cni");
+	assert_null(c.plugin_dirs[2]);
+	assert_string_equal(c.default_capabilities[0], "CHOWN");
+	assert_string_equal(c.pause_image, "");
+	assert_true(c.drop_infra_ctr);
+	assert_null(c.warnings);
+	assert_string_equal(conf_runtime_find(&c, NULL)->name, "runc");
+	assert_string_equal(conf_runtime_find(&c, "")->path, "/bin/sh");
+	assert_string_equal(conf_runtime_find(&c, "runc")->root, "/run/crisp/runc");
+	assert_int_equal(conf_runtime_find(&c, "runc")->container_create_timeout, 240);
+	assert_null(conf_runtime_find(&c, "none"));
+	conf_done(&c);
+}
+
+static void test_file(void **state)
+{
+	struct conf c;
+	struct err e = ERR_NULL;
+	const struct conf_runtime *rt;
+
+	conf_init(&c);
+	load_ok(&c, *state,
+		"[crio]\nroot = \"/srv//crisp/\"\nrunroot = '/run/other'\n"
+		"[crio.api]\nlisten = \"/run/x.sock\"\nstream_port = \"10010\"\n"
+		"grpc_max_recv_msg_size = 1000\n"
+		"[crio.runtime]\ndefault_runtime = \"mine\"\nlog_level = \"debug\"\n"
+		"cgroup_manager = \"systemd\"\npids_limit = 100\nread_only = true\n"
+		"drop_infra_ctr = false\ndefault_capabilities = []\n"
+		"default_sysctls = [\n  \"net.ipv4.ping_group_range=0 0\",\n]\n"
+		"default_ulimits = [\"nofile=1024:2048\", \"core=-1:-1\"]\n"
+		"additional_devices = [\"/dev/fuse\", \"/dev/null:/dev/n:rw\"]\n"
+		"[crio.runtime.runtimes.mine]\nruntime_path = \"/bin/sh\"\n"
+		"runtime_root = \"/run/mine\"\ncontainer_min_memory = \"2MiB\"\n"
+		"container_create_timeout = 60\nprivileged_without_host_devices = true\n"
+		"[crio.image]\npause_image = \"p:1\"\npinned_images = [\"a\", \"b\"]\n"
+		"[crio.network]\nnetwork_dir = \"/etc/cni/net.d/\"\nplugin_dirs = [\"/x/\"]\n"
+		"plugin_dir = \"/y\"\ncni_default_network = \"n\"\n");
+	assert_int_equal(conf_finish(&c, &e), 0);
+	assert_string_equal(c.root, "/srv/crisp");
+	assert_string_equal(c.listen, "/run/x.sock");
+	assert_string_equal(c.stream_port, "10010");
+	assert_int_equal(c.grpc_max_recv_msg_size, 1000);
+	assert_int_equal(c.cgroup_manager, CONF_CGROUP_MANAGER_SYSTEMD);
+	assert_int_equal(c.pids_limit, 100);
+	assert_true(c.read_only);
+	assert_false(c.drop_infra_ctr);
+	assert_null(c.default_capabilities);
+	assert_string_equal(c.default_sysctls[0], "net.ipv4.ping_group_range=0 0");
+	assert_string_equal(c.default_ulimits[1], "core=-1:-1");
+	assert_string_equal(c.pinned_images[1], "b");
+	assert_string_equal(c.network_dir, "/etc/cni/net.d");
+	assert_string_equal(c.plugin_dirs[0], "/x");
+	assert_string_equal(c.plugin_dirs[1], "/y");
+	rt = conf_runtime_find(&c, NULL);
+	assert_string_equal(rt->name, "mine");
+	assert_string_equal(rt->root, "/run/mine");
+	assert_int_equal(rt->container_min_memory, 2 << 20);
+	assert_int_equal(rt->container_create_timeout, 60);
+	assert_true(rt->privileged_without_host_devices);
+	conf_done(&c);
+}
+
+static const struct {
+	const char *text, *want; /* want: after the file's name */
+} bad[] = {
+	{ "\n[crio]\nrot = \"/x\"", ":3: crio.rot: unknown key; did you mean crio.root?" },
+	{ "[crio.runtim]\n", ":1: crio.runtim: unknown table; did you mean table [crio.runtime]?" },
+	{ "[kryo]\n", ":1: kryo: unknown table" },
+	{ "[crio.runtime]\nselinuks = true", ":2: crio.runtime.selinuks: unknown key; did you mean "
+					     "crio.runtime.selinux?" },
+	{ "root = \"/x\"", ":1: root: unknown key; did you mean crio.root?" },
+	{ "[crio.runtime]\nnetwork_dir = \"/x\"",
+	  ":2: crio.runtime.network_dir: unknown key; did you mean crio.network.network_dir?" },
+	{ "[crio.runtime.runtimes.x]\nruntime_pth = \"/x\"",
+	  ":2: crio.runtime.runtimes.x.runtime_pth: unknown key; did you mean "
+	  "crio.runtime.runtimes.*.runtime_path?" },
+	{ "[crio.runtime]\nzzzzzzzz = 1", ":2: crio.runtime.zzzzzzzz: unknown key" },
+	{ "crio = 1", ":1: crio: must be a table, not an integer" },
+	{ "[crio]\nroot = 1", ":2: crio.root: must be a string, not an integer" },
+	{ "[crio]\nroot = \"a\"", ":2: crio.root: \"a\" must be an absolute path" },
+	{ "[crio]\nroot = \"/a/../b\"", ":2: crio.root: \"/a/../b\" must be an absolute path" },
+	{ "[crio.api]\nstream_port = \"65536\"", ":2: crio.api.stream_port: \"65536\" is not" },
+	{ "[crio.api]\ngrpc_max_send_msg_size = 0",
+	  ":2: crio.api.grpc_max_send_msg_size: 0 must be from 1 to" },
+	{ "[crio.runtime]\nread_only = \"true\"", ":2: crio.runtime.read_only: must be a boolean" },
+	{ "[crio.runtime]\nlog_level = \"loud\"", ":2: crio.runtime.log_level: \"loud\" is not" },
+	{ "[crio.runtime]\ncgroup_manager = \"x\"", ":2: crio.runtime.cgroup_manager: \"x\" is not" },
+	{ "[crio.runtime]\npids_limit = -2", ":2: crio.runtime.pids_limit: -2 must be from -1" },
+	{ "[crio.runtime]\ndefault_env = [\n\"A=1\",\n\"B\"]",
+	  ":4: crio.runtime.default_env: \"B\" is not allowed" },
+	{ "[crio.runtime]\ndefault_env = \"A=1\"", ":2: crio.runtime.default_env: must be an array" },
+	{ "[crio.runtime]\ndefault_env = [1]", ":2: crio.runtime.default_env: must be a string" },
+	{ "[crio.runtime]\ndefault_ulimits = [\"nofile=2:1\"]", ":2: crio.runtime.default_ulimits" },
+	{ "[crio.runtime]\ndefault_ulimits = [\"nofile=-1:1\"]", ":2: crio.runtime.default_ulimits" },
+	{ "[crio.runtime]\ndefault_sysctls = [\"=1\"]", ":2: crio.runtime.default_sysctls" },
+	{ "[crio.runtime]\nadditional_devices = [\"/dev/a:x\"]", ":2: crio.runtime.additional_devic" },
+	{ "[crio.runtime]\ntimezone = \"../../etc/passwd\"", ":2: crio.runtime.timezone" },
+	{ "[crio.runtime.runtimes.\"a/b\"]\n", ":1: crio.runtime.runtimes.a/b: a handler's name" },
+	{ "[crio.runtime.runtimes]\nx = 1", ":2: crio.runtime.runtimes.x: must be a table" },
+	{ "[crio.runtime.runtimes.x]\nruntime_type = \"vm\"",
+	  ":2: crio.runtime.runtimes.x.runtime_type: \"vm\" is not allowed; it must be \"oci\"" },
+	{ "[crio.runtime.runtimes.x]\ncontainer_min_memory = \"2XB\"",
+	  ":2: crio.runtime.runtimes.x.container_min_memory: \"2XB\" is not a size" },
+	{ "[crio.runtime.runtimes.x]\ncontainer_min_memory = \"9999999999TiB\"",
+	  ":2: crio.runtime.runtimes.x.container_min_memory: \"9999999999TiB\" is not a size" },
+	{ "[crio.runtime.runtimes.x.default_annotations]\na = [1]",
+	  ":2: crio.runtime.runtimes.x.default_annotations: a must be a plain value" },
+	{ "[crio.metrics]\nenable_metrics = 1", ":2: crio.metrics.enable_metrics: must be a boolean" },
+	{ "[crio]\nroot", ":2: = is missing" },
+};
+
+static void test_refused(void **state)
+{
+	const struct dir *d = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		_cleanup_free_ char *want = xasprintf("%s/crio.conf%s", d->path, bad[i].want);
+		struct err e = ERR_NULL;
+		struct conf c;
+
+		conf_init(&c);
+		if (load(&c, d, bad[i].text, &e) != -ERR_INVALID)
+			fail_msg("accepted: %s", bad[i].text);
+		if (strncmp(e.text, want, strlen(want)) != 0)
+			fail_msg("wanted %s\n got   %s", want, e.text);
+		conf_done(&c);
+	}
+}
+
+static const char *sample_value(enum conf_kind kind)
+{
+	switch (kind) {
+	case CONF_KIND_STRING:
+		return "\"\"";
+	case CONF_KIND_PATH:
+	case CONF_KIND_ADD_PATH:
+		return "\"/a\"";
+	case CONF_KIND_BOOLEAN:
+		return "true";
+	case CONF_KIND_INTEGER:
+	case CONF_KIND_SIZE:
+		return "8192";
+	case CONF_KIND_LIST:
+	case CONF_KIND_PATHS:
+		return "[]";
+	case CONF_KIND_MAP:
+		return "{ a = \"b\" }";
+	case CONF_KIND_CGROUP_MANAGER:
+		return "\"cgroupfs\"";
+	}
+	return NULL;
+}
+
+/* Every key there is, in one file twice: those that are not implemented are told once. */
+static void test_every_key(void **state)
+{
+	struct buf text = BUF_NULL;
+	size_t later = 0, told = 0;
+	struct conf c;
+
+	for (size_t i = 0; i < conf_n_keys; i++) {
+		const struct conf_key *k = &conf_keys[i];
+		const char *star = strchr(k->name, '*');
+		const char *value = sample_value(k->kind);
+
+		if (strcmp(k->name, "crio.runtime.log_level") == 0)
+			value = "\"trace\"";
+		if (strcmp(k->name, "crio.api.stream_port") == 0)
+			value = "\"1\"";
+		if (star)
+			buf_printf(&text, "%.*sany%s = %s\n", (int)(star - k->name), k->name, star + 1,
+				   value);
+		else
+			buf_printf(&text, "%s = %s\n", k->name, value);
+		later += k->owner == CONF_OWNER_NONE;
+	}
+	conf_init(&c);
+	load_ok(&c, *state, text.data);
+	load_ok(&c, *state, text.data);
+	while (c.warnings[told])
+		told++;
+	assert_true(later > 50);
+	assert_int_equal(told, later);
+	assert_non_null(strstr(c.warnings[0], "crio.conf:"));
+	assert_non_null(strstr(c.warnings[0], ": crio.imagestore is known but not implemented yet"));
+	buf_done(&text);
+	conf_done(&c);
+}
+
+static void test_drop_ins(void **state)
+{
+	const struct dir *d = *state;
+	struct err e = ERR_NULL;
+	struct conf c;
+
+	conf_init(&c);
+	assert_int_equal(conf_load_dir(&c, "/nonexistent/dir", &e), 0);
+	assert_int_equal(conf_load_file(&c, "/nonexistent/file", &e), 1);
+	put(d, "20-b.conf", "[crio.runtime]\nlog_level = \"warn\"\n"
+			    "[crio.runtime.runtimes.x]\nruntime_root = \"/b\"\n");
+	put(d, "10-a.conf", "[crio.runtime]\nlog_level = \"debug\"\npids_limit = 7\n"
+			    "default_env = [\"A=1\", \"B=2\"]\n"
+			    "[crio.runtime.runtimes.x]\nruntime_path = \"/bin/sh\"\n");
+	put(d, "30-c.conf.bak", "rubbish");
+	put(d, "15-c.conf", "[crio.runtime]\ndefault_env = [\"C=3\"]\n");
+	assert_int_equal(conf_load_dir(&c, d->path, &e), 0);
+	assert_string_equal(c.log_level, "warn");
+	assert_int_equal(c.pids_limit, 7);
+	assert_string_equal(c.default_env[0], "C=3");
+	assert_null(c.default_env[1]);
+	assert_string_equal(conf_runtime_find(&c, "x")->path, "/bin/sh");
+	assert_string_equal(conf_runtime_find(&c, "x")->root, "/b");
+	put(d, "25-bad.conf", "[crio\n");
+	assert_int_equal(conf_load_dir(&c, d->path, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.text, "25-bad.conf:1: "));
+	conf_done(&c);
+}
+
+static void set_fails(struct conf *c, const char *key, const char *value, const char *want)
+{
+	struct err e = ERR_NULL;
+
+	assert_int_equal(conf_set(c, key, value, &e), -ERR_INVALID);
+	if (!strstr(e.text, want))
+		fail_msg("wanted %s\n got   %s", want, e.text);
+}
+
+static void test_flags(void **state)
+{
+	struct err e = ERR_NULL;
+	struct conf c;
+
+	conf_init(&c);
+	load_ok(&c, *state, "[crio.network]\nplugin_dirs = [\"/file\"]\n"
+			    "[crio.runtime]\nlog_level = \"warn\"\n");
+	assert_int_equal(conf_set(&c, "crio.runtime.log_level", "debug", &e), 0);
+	assert_int_equal(conf_set(&c, "crio.runtime.pids_limit", "5", &e), 0);
+	assert_int_equal(conf_set(&c, "crio.runtime.drop_infra_ctr", "false", &e), 0);
+	assert_int_equal(conf_set(&c, "crio.network.plugin_dirs", "/a/,/b", &e), 0);
+	assert_int_equal(conf_set(&c, "crio.network.plugin_dirs", "/c", &e), 0);
+	assert_int_equal(conf_set(&c, "crio.runtime.runtimes", "new:/bin/sh:/run/new:oci", &e), 0);
+	assert_int_equal(conf_set(&c, "crio.runtime.runtimes.new.container_create_timeout", "9", &e),
+			 0);
+	assert_int_equal(conf_set(&c, "crio.metrics.metrics_collectors", "a,b", &e), 0);
+	assert_string_equal(c.log_level, "debug");
+	assert_int_equal(c.pids_limit, 5);
+	assert_false(c.drop_infra_ctr);
+	assert_string_equal(c.plugin_dirs[0], "/a");
+	assert_string_equal(c.plugin_dirs[2], "/c");
+	assert_null(c.plugin_dirs[3]);
+	assert_string_equal(conf_runtime_find(&c, "new")->root, "/run/new");
+	assert_int_equal(conf_runtime_find(&c, "new")->container_create_timeout, 9);
+	assert_string_equal(c.warnings[0], "flag: crio.metrics.metrics_collectors is known but not "
+					   "implemented yet: it has no effect");
+	set_fails(&c, "crio.runtime.nothing", "1", "crio.runtime.nothing: there is no such");
+	set_fails(&c, "crio.runtime.pids_limit", "x", "crio.runtime.pids_limit: \"x\" must be a numb");
+	set_fails(&c, "crio.runtime.read_only", "yes", "must be true or false");
+	set_fails(&c, "crio.root", "relative", "must be an absolute path");
+	set_fails(&c, "crio.network.plugin_dirs", "/a,b", "\"b\" must be an absolute path");
+	set_fails(&c, "crio.runtime.runtimes", "x", "must be NAME:PATH");
+	set_fails(&c, "crio.runtime.runtimes", "../x:/bin/sh", "must be NAME:PATH");
+	set_fails(&c, "crio.runtime.runtimes", "x:/bin/sh:/r:oci:y", "more than four fields");
+	set_fails(&c, "crio.runtime.runtimes.", "x", "there is no such");
+	set_fails(&c, "crio.runtime.runtimes.a", "x", "there is no such");
+	conf_done(&c);
+}
+
+static void finish_fails(const struct dir *d, const char *text, const char *want)
+{
+	struct err e = ERR_NULL;
+	struct conf c;
+
+	conf_init(&c);
+	add_runtime(&c, "runc");
+	load_ok(&c, d, text);
+	assert_int_equal(conf_finish(&c, &e), -ERR_INVALID);
+	if (!strstr(e.text, want))
+		fail_msg("wanted %s\n got   %s", want, e.text);
+	conf_done(&c);
+}
+
+static void test_finish(void **state)
+{
+	struct err e = ERR_NULL;
+	struct conf c;
+
+	finish_fails(*state, "[crio.runtime]\ndefault_runtime = \"none\"",
+		     "crio.runtime.default_runtime: none is not configured");
+	finish_fails(*state, "[crio.runtime.runtimes.runc]\nruntime_path = \"/etc/passwd\"",
+		     "crio.runtime.runtimes.runc.runtime_path: /etc/passwd is no executable file");
+	finish_fails(*state, "[crio]\nroot = \"\"", "crio.root: must not be empty");
+	finish_fails(*state, "[crio]\nroot = \"/x\"\nrunroot = \"/x/\"", "are both /x");
+	finish_fails(*state, "[crio.runtime]\nlog_size_max = 100", "below 8192");
+	finish_fails(*state, "[crio.runtime]\npids_limit = 0", "would start nothing");
+	finish_fails(*state, "[crio.runtime]\ndefault_cgroup_parent = \"///\"", "below /");
+
+	conf_init(&c);
+	add_runtime(&c, "runc");
+	load_ok(&c, *state, "[crio.runtime.runtimes.no-such-runtime]\n"
+			    "[crio.runtime.runtimes.last]\nruntime_path = \"/bin/sh\"\n");
+	assert_int_equal(conf_finish(&c, &e), 0);
+	assert_null(conf_runtime_find(&c, "no-such-runtime"));
+	assert_non_null(conf_runtime_find(&c, "last"));
+	assert_non_null(strstr(c.warnings[0], "no-such-runtime in PATH"));
+	conf_done(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_every_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drop_ins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flags, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_finish, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
