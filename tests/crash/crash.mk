@@ -1,0 +1,39 @@
+# The crash sweep: the machines' tables and rules on the real engine and store, effects replaced by
+# fakes, built with its own flags because it is run under AddressSanitizer (SWEEP_SAN=none: without).
+
+SWEEP_SAN ?= address,undefined
+SWEEP_FLAGS := $(if $(filter none,$(SWEEP_SAN)),,-fsanitize=$(SWEEP_SAN) -fno-omit-frame-pointer \
+	-fno-sanitize-recover=all)
+SWEEP_CFLAGS := -std=gnu17 -D_GNU_SOURCE -Ulinux -fno-strict-aliasing $(OPT) $(WARN) -Isrc -I. -Igen \
+	$(SWEEP_FLAGS)
+# The boot id and the moment between the two halves of a commit belong to the sweep.
+SWEEP_WRAP := -Wl,--wrap=clock_boot_id -Wl,--wrap=mdb_txn_commit
+SWEEP_SRC := $(sort $(wildcard tests/crash/*.c)) src/sm/engine.c src/store/store.c src/obj/facts.c \
+	$(sort $(wildcard src/obj/*_rules.c)) src/base/arena.c src/base/buf.c src/base/clock.c \
+	src/base/err.c src/base/fs.c src/base/str.c src/base/util.c
+# Where the tables come from; the mutants bring their own.
+SWEEP_GEN ?= gen
+SWEEP_GEN_SRC := $(sort $(wildcard $(SWEEP_GEN)/sm_*.c)) gen/state.pb-c.c
+SWEEP_OBJ := $(SWEEP_SRC:%.c=$(BUILD)/sweep/%.o) $(SWEEP_GEN_SRC:%.c=$(BUILD)/sweep/%.o)
+
+$(BUILD)/sweep/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(SWEEP_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/crash-sweep: $(SWEEP_OBJ)
+	$(CC) $(SWEEP_FLAGS) $(SWEEP_WRAP) $(SWEEP_OBJ) -lprotobuf-c -llmdb -lxxhash -lpthread -o $@
+
+-include $(SWEEP_OBJ:.o=.d)
+
+# smc: what it accepts, what it refuses, and that every refusal has been seen.
+smc-test: $(BUILD)/smc
+	tests/sm/run.sh $(BUILD)/smc
+
+crash: $(BUILD)/crash-sweep
+	$(BUILD)/crash-sweep
+
+# Mistakes planted in copies of the machines: smc or the sweep must reject each.
+crash-mutants: $(BUILD)/smc $(BUILD)/crash-sweep
+	tests/crash/mutants.sh $(BUILD)
+
+.PHONY: smc-test crash crash-mutants

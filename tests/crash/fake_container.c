@@ -1,0 +1,426 @@
+/* fake_container.c - a container as the node has it: a rootfs, a shim, a process, a record. */
+#include "sweep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "gen/sm_container.h"
+#include "obj/facts.h"
+
+enum fake_proc {
+	FAKE_PROC_NONE,
+	FAKE_PROC_CREATED, /* waits for the start */
+	FAKE_PROC_RUNNING,
+};
+
+enum fault {
+	FAULT_PREPARE_FAILS = 1 << 0,
+	FAULT_PREPARE_HANGS = 1 << 1,
+	FAULT_START_FAILS = 1 << 2,
+	FAULT_START_HANGS = 1 << 3,
+	FAULT_IGNORES_TERM = 1 << 4,
+	FAULT_IGNORES_KILL_ONCE = 1 << 5,
+	FAULT_ERASE_STUCK_ONCE = 1 << 6,
+};
+
+enum happening {
+	HAPPENS_EXIT,
+	HAPPENS_SHIM_DEATH,
+};
+
+enum stop_arg {
+	STOP_SOON,
+	STOP_NOW,
+	STOP_LATER,
+};
+
+#define EXIT_CODE 7
+
+static const char *const ID = "c0ffee0000000000000000000000000000000000000000000000000000000000";
+
+#define EFFECT(name) \
+	void ctr_effect_##name(struct sm_object *obj) \
+	{ \
+		sim_start(obj); \
+	}
+EFFECT(prepare)
+EFFECT(start_init)
+EFFECT(probe)
+EFFECT(probe_start)
+EFFECT(signal_term)
+EFFECT(signal_kill)
+EFFECT(erase)
+
+static struct sm_event *init_event(int event)
+{
+	struct facts_init *f = facts_init_new();
+
+	f->pid = 100;
+	f->ticks = 1;
+	return facts_attach(sm_event_new(event), f, facts_init_free);
+}
+
+static struct sm_event *exit_event(const struct world *w)
+{
+	struct facts_exit *f = xcalloc(1, sizeof(*f));
+
+	f->code = w->ctr.code;
+	f->started_ns = w->ctr.n_starts ? 1 : 0;
+	return facts_attach(sm_event_new(CTR_EVENT_EXITED), f, free);
+}
+
+/* The shim dies with its containers. */
+static void process_ends(struct world *w, bool record, int code)
+{
+	w->ctr.proc = FAKE_PROC_NONE;
+	w->ctr.code = code;
+	w->ctr.record = record;
+	w->ctr.shim = record;
+	w->ctr.shim_died = !record;
+}
+
+/* What is known of a process that is not there. */
+static struct sm_event *evidence(const struct world *w)
+{
+	if (w->ctr.record)
+		return exit_event(w);
+	return sm_event_new(w->ctr.shim_died ? CTR_EVENT_LOST : CTR_EVENT_ABSENT);
+}
+
+/* Started over, it makes the container anew as long as its process was never let go. */
+static void act_prepare(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_container *c = &sim->w->ctr;
+
+	(void)obj;
+	c->rootfs = true;
+	if (c->n_starts)
+		sim_bad(sim, "prepare would make a container anew that has been started");
+	if (sim_fault(sim, FAULT_PREPARE_FAILS)) {
+		sim_done(sim, job, sim_failed(CTR_EVENT_PREPARE_FAILED, "no such file"));
+		return;
+	}
+	c->shim = true;
+	c->shim_died = c->record = false;
+	c->proc = FAKE_PROC_CREATED;
+	if (!sim_fault(sim, FAULT_PREPARE_HANGS))
+		sim_done(sim, job, init_event(CTR_EVENT_PREPARED));
+}
+
+static void act_start_init(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_container *c = &sim->w->ctr;
+
+	(void)obj;
+	if (c->proc == FAKE_PROC_RUNNING) {
+		sim_bad(sim, "a running container is started again");
+	} else if (c->proc == FAKE_PROC_NONE) {
+		sim_done(sim, job, sim_failed(CTR_EVENT_START_FAILED, "no such process"));
+	} else if (sim_fault(sim, FAULT_START_FAILS)) {
+		process_ends(sim->w, true, 128);
+		sim_done(sim, job, sim_failed(CTR_EVENT_START_FAILED, "not executable"));
+	} else {
+		if (c->n_starts++)
+			sim_bad(sim, "the container is started twice");
+		c->proc = FAKE_PROC_RUNNING;
+		if (!sim_fault(sim, FAULT_START_HANGS))
+			sim_done(sim, job, init_event(CTR_EVENT_STARTED));
+	}
+}
+
+static void act_probe(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	sim_done(sim, job, sim->w->ctr.proc ? init_event(CTR_EVENT_ADOPTED) : evidence(sim->w));
+}
+
+static void act_probe_start(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	switch (sim->w->ctr.proc) {
+	case FAKE_PROC_RUNNING:
+		sim_done(sim, job, init_event(CTR_EVENT_STARTED));
+		break;
+	case FAKE_PROC_CREATED:
+		sim_done(sim, job, sm_event_new(CTR_EVENT_NOT_STARTED));
+		break;
+	case FAKE_PROC_NONE:
+		sim_done(sim, job, evidence(sim->w));
+		break;
+	}
+}
+
+/* An end is reported by the shim and by whoever asked for it: the second report must not hurt. */
+static void process_killed(struct sim *sim, const struct job *job, int code)
+{
+	if (sim->w->ctr.proc) {
+		process_ends(sim->w, true, code);
+		sim_tell(sim, &ctr_machine, exit_event(sim->w));
+	}
+	sim_done(sim, job, evidence(sim->w));
+}
+
+static void act_signal_term(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	if (!sim->w->ctr.proc || !sim_fault(sim, FAULT_IGNORES_TERM))
+		process_killed(sim, job, 143);
+}
+
+static void act_signal_kill(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	if (!sim->w->ctr.proc || !sim_fault_once(sim, FAULT_IGNORES_KILL_ONCE))
+		process_killed(sim, job, 137);
+}
+
+static void act_erase(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	if (sim_fault_once(sim, FAULT_ERASE_STUCK_ONCE)) {
+		sim_done(sim, job, sim_failed(CTR_EVENT_ERASE_STUCK, "busy"));
+		return;
+	}
+	sim->w->ctr = (struct world_container){ .n_starts = sim->w->ctr.n_starts };
+	sim_done(sim, job, sm_event_new(CTR_EVENT_ERASED));
+}
+
+static const struct act acts[] = {
+	{ "container", "prepare", act_prepare },
+	{ "container", "start_init", act_start_init },
+	{ "container", "probe", act_probe },
+	{ "container", "probe_start", act_probe_start },
+	{ "container", "signal_term", act_signal_term },
+	{ "container", "signal_kill", act_signal_kill },
+	{ "container", "erase", act_erase },
+};
+
+static struct sm_object *target(struct sim *sim, const struct step *step, bool *ret_ok)
+{
+	struct sm_object *obj = sim_object(sim, &ctr_machine);
+	Crisp__State__Container *row;
+
+	if (obj)
+		return obj;
+	if (step->what != CTR_EVENT_CREATE) {
+		/* What is not there is stopped and removed. */
+		*ret_ok = step->what == CTR_EVENT_STOP || step->what == CTR_EVENT_REMOVE;
+		return NULL;
+	}
+	/* A new container under the name: nothing was ever seen of it. */
+	sim->w->ctr.n_starts = 0;
+	row = xmalloc(sizeof(*row));
+	crisp__state__container__init(row);
+	return sim_object_new(sim, &ctr_machine, ID, row);
+}
+
+static void fill(struct sim *sim, struct sm_object *obj, const struct step *step,
+		 struct sm_event *ev)
+{
+	static const int64_t grace[] = { [STOP_SOON] = 2, [STOP_NOW] = 0, [STOP_LATER] = 30 };
+	struct facts_stop *f;
+
+	(void)obj;
+	if (step->what != CTR_EVENT_STOP)
+		return;
+	f = xcalloc(1, sizeof(*f));
+	f->kill_at_ns = sim->w->now_ns + grace[step->arg] * NSEC_PER_SEC;
+	f->now = step->arg == STOP_NOW;
+	facts_attach(ev, f, free);
+}
+
+static bool gone(const struct sm_object *obj)
+{
+	return !obj || sm_state(obj)->kind == SM_KIND_FINAL;
+}
+
+static bool asked(const struct sim *sim, int event)
+{
+	for (unsigned int i = 0; i <= sim->w->next && i < MAX_STEPS; i++)
+		if (sim->w->asks[i].sent && sim->scenario->steps[i].kind == STEP_ASK &&
+		    sim->scenario->steps[i].what == event)
+			return true;
+	return sim->w->asks[sim->w->next].sent;
+}
+
+static bool kept(struct sim *sim, const struct step *step)
+{
+	const struct sm_object *obj = sim_object(sim, &ctr_machine);
+	const struct world_container *c = &sim->w->ctr;
+	const Crisp__State__Container *row = obj ? obj->row : NULL;
+
+	switch (step->what) {
+	case CTR_EVENT_CREATE:
+		if (gone(obj))
+			return asked(sim, CTR_EVENT_REMOVE);
+		return obj->state != CTR_STATE_CREATING && (obj->state != CTR_STATE_REMOVING ||
+							    asked(sim, CTR_EVENT_REMOVE));
+	case CTR_EVENT_START:
+		if (gone(obj))
+			return asked(sim, CTR_EVENT_REMOVE);
+		return c->n_starts == 1 && row->started_ns && !row->failure &&
+		       obj->state != CTR_STATE_STARTING;
+	case CTR_EVENT_STOP:
+		return c->proc == FAKE_PROC_NONE;
+	case CTR_EVENT_REMOVE:
+		return gone(obj) && !c->rootfs && !c->proc && !c->record && !c->shim;
+	}
+	return false;
+}
+
+static bool explained(const struct sm_object *obj)
+{
+	const Crisp__State__Container *row = obj->row;
+
+	/* A container that ends before its start is acknowledged explains itself by its end. */
+	return row->failure || (obj->state == CTR_STATE_EXITED && row->finished_ns);
+}
+
+static void happen(struct sim *sim, int what)
+{
+	if (!sim->w->ctr.proc)
+		return;
+	process_ends(sim->w, what == HAPPENS_EXIT, EXIT_CODE);
+	sim_tell(sim, &ctr_machine, evidence(sim->w));
+}
+
+static bool down(struct world *w, enum down what)
+{
+	if (what == DOWN_REBOOTS) {
+		w->ctr.proc = FAKE_PROC_NONE;
+		w->ctr.shim = w->ctr.shim_died = false;
+		return true;
+	}
+	if (!w->ctr.proc)
+		return false;
+	process_ends(w, what == DOWN_EXITS, EXIT_CODE);
+	if (what == DOWN_VANISHES)
+		w->ctr.shim_died = false;
+	return true;
+}
+
+/* Statuses never go back, and times that were shown once stay. */
+static void seen(struct sim *sim, const struct sm_object *obj)
+{
+	static const int ranks[] = {
+		[CTR_STATE_CREATED] = 1, [CTR_STATE_STARTING] = 1, [CTR_STATE_RUNNING] = 2,
+		[CTR_STATE_STOPPING] = 2, [CTR_STATE_KILLING] = 2, [CTR_STATE_EXITED] = 3,
+		[CTR_STATE_GONE] = 4,
+	};
+	struct world_container *c = &sim->w->ctr;
+	const Crisp__State__Container *row = obj->row;
+	int rank = ranks[obj->state];
+
+	if (rank && rank < c->shown)
+		sim_bad(sim, "the status goes back: %s is shown", sm_state(obj)->name);
+	if (rank)
+		c->shown = rank;
+	if ((c->started_ns && row->started_ns != c->started_ns) ||
+	    (c->finished_ns && row->finished_ns != c->finished_ns))
+		sim_bad(sim, "a time that was shown has changed in %s", sm_state(obj)->name);
+	c->started_ns = row->started_ns;
+	c->finished_ns = row->finished_ns;
+	if (obj->state == CTR_STATE_EXITED && c->proc)
+		sim_bad(sim, "EXITED is shown of a process that lives");
+	if (obj->state == CTR_STATE_EXITED && row->reason[0] && strcmp(row->reason, "StartError") &&
+	    row->exit_known != c->record)
+		sim_bad(sim, "the exit code is %s", row->exit_known ? "invented" : "not looked up");
+	if (obj->state == CTR_STATE_EXITED && row->exit_known && c->record &&
+	    row->exit_code != c->code)
+		sim_bad(sim, "exit code %d is shown, but it was %d", row->exit_code, c->code);
+}
+
+static void rest(struct sim *sim)
+{
+	const struct sm_object *obj = sim_object(sim, &ctr_machine);
+	const struct world_container *c = &sim->w->ctr;
+
+	if (!obj) {
+		if (c->rootfs || c->proc || c->record || c->shim)
+			sim_bad(sim, "left behind: %s%s%s%s", c->rootfs ? " rootfs" : "",
+				c->proc ? " process" : "", c->record ? " record" : "",
+				c->shim ? " shim" : "");
+		return;
+	}
+	if (!c->rootfs)
+		sim_bad(sim, "%s has no rootfs", sm_state(obj)->name);
+	if (obj->state == CTR_STATE_CREATED && c->proc != FAKE_PROC_CREATED)
+		sim_bad(sim, "CREATED, but no process waits for the start");
+	if (obj->state == CTR_STATE_RUNNING && c->proc != FAKE_PROC_RUNNING)
+		sim_bad(sim, "RUNNING, but no process runs");
+	if (obj->state == CTR_STATE_EXITED && c->proc)
+		sim_bad(sim, "EXITED, but a process lives");
+}
+
+#define CREATE ASK(CTR_EVENT_CREATE)
+#define START ASK(CTR_EVENT_START)
+#define STOP(arg) ASK_ARG(CTR_EVENT_STOP, arg)
+#define STOP_MEANWHILE(arg) ASK_ARG_NOW(CTR_EVENT_STOP, arg)
+#define REMOVE ASK(CTR_EVENT_REMOVE)
+#define REMOVE_MEANWHILE ASK_NOW(CTR_EVENT_REMOVE)
+
+static const struct scenario scenarios[] = {
+	{ "it runs and ends", 0, { CREATE, START, HAPPEN(HAPPENS_EXIT), REMOVE } },
+	{ "it is stopped", 0, { CREATE, START, STOP(STOP_SOON), REMOVE } },
+	{ "it is stopped at once", 0, { CREATE, START, STOP(STOP_NOW), REMOVE } },
+	{ "it is removed while it runs", 0, { CREATE, START, REMOVE } },
+	{ "it is removed before it runs", 0, { CREATE, REMOVE } },
+	{ "it is stopped before it runs", 0, { CREATE, STOP(STOP_SOON), REMOVE } },
+	{ "it cannot be prepared", FAULT_PREPARE_FAILS, { FAILS(CTR_EVENT_CREATE) } },
+	{ "preparing it hangs", FAULT_PREPARE_HANGS, { FAILS(CTR_EVENT_CREATE) } },
+	{ "it cannot be started", FAULT_START_FAILS,
+	  { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
+	{ "starting it hangs", FAULT_START_HANGS,
+	  { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
+	{ "it ignores SIGTERM", FAULT_IGNORES_TERM,
+	  { CREATE, START, STOP(STOP_SOON), REMOVE } },
+	{ "it cannot be killed for a while", FAULT_IGNORES_KILL_ONCE,
+	  { CREATE, START, STOP(STOP_NOW), REMOVE } },
+	{ "its shim dies", 0, { CREATE, START, HAPPEN(HAPPENS_SHIM_DEATH), REMOVE } },
+	{ "it ends before it runs", 0,
+	  { CREATE, HAPPEN(HAPPENS_EXIT), FAILS(CTR_EVENT_START), REMOVE } },
+	{ "its shim dies before it runs", 0,
+	  { CREATE, HAPPEN(HAPPENS_SHIM_DEATH), FAILS(CTR_EVENT_START), REMOVE } },
+	{ "it ends while it is started", 0,
+	  { CREATE, FAILS(CTR_EVENT_START), HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
+	{ "its shim dies while it is started", 0,
+	  { CREATE, FAILS(CTR_EVENT_START), HAPPEN_NOW(HAPPENS_SHIM_DEATH), REMOVE } },
+	{ "it is to stop sooner", FAULT_IGNORES_TERM,
+	  { CREATE, START, STOP(STOP_LATER), STOP_MEANWHILE(STOP_SOON), REMOVE } },
+	{ "two stop it", FAULT_IGNORES_TERM,
+	  { CREATE, START, STOP(STOP_SOON), STOP_MEANWHILE(STOP_LATER), REMOVE } },
+	{ "its shim dies while it is stopped", FAULT_IGNORES_TERM,
+	  { CREATE, START, STOP(STOP_SOON), HAPPEN_NOW(HAPPENS_SHIM_DEATH), REMOVE } },
+	{ "its shim dies while it is killed", FAULT_IGNORES_KILL_ONCE,
+	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_SHIM_DEATH), REMOVE } },
+	{ "it is busy when it is erased", FAULT_ERASE_STUCK_ONCE,
+	  { CREATE, FAILS(CTR_EVENT_REMOVE), REMOVE } },
+	{ "all ask at once", 0,
+	  { CREATE, START, ASK_NOW(CTR_EVENT_CREATE), ASK_NOW(CTR_EVENT_START),
+	    STOP_MEANWHILE(STOP_SOON), REMOVE_MEANWHILE } },
+	{ "two create, one removes", 0,
+	  { CREATE, ASK_NOW(CTR_EVENT_CREATE), REMOVE_MEANWHILE } },
+	{ "stop and remove meet", FAULT_IGNORES_TERM,
+	  { CREATE, START, STOP(STOP_SOON), REMOVE_MEANWHILE, REMOVE_MEANWHILE } },
+};
+
+const struct fake fake_container = {
+	.name = "container",
+	.machines = { &ctr_machine },
+	.n_machines = 1,
+	.scenarios = scenarios,
+	.n_scenarios = ARRAY_LEN(scenarios),
+	.acts = acts,
+	.n_acts = ARRAY_LEN(acts),
+	.clean_up = CTR_EVENT_REMOVE,
+	.target = target,
+	.fill = fill,
+	.kept = kept,
+	.explained = explained,
+	.happen = happen,
+	.down = down,
+	.seen = seen,
+	.rest = rest,
+};

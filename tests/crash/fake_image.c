@@ -1,0 +1,251 @@
+/* fake_image.c - pulls and the image they bring: a staging folder, layers, two rows in one commit. */
+#include "sweep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "gen/sm_image.h"
+#include "gen/sm_pull.h"
+#include "obj/facts.h"
+
+enum fault {
+	FAULT_FETCH_FAILS = 1 << 0,
+	FAULT_FETCH_FAILS_ONCE = 1 << 1,
+};
+
+enum asks {
+	ASKS_PULL = PUL_EVENT_PULL,
+	ASKS_LOAD = PUL_EVENT_LOAD,
+	ASKS_REMOVE,
+};
+
+enum happening {
+	HAPPENS_UNTAG, /* the name means another image now */
+};
+
+static const char *const PULL_ID =
+	"9011000000000000000000000000000000000000000000000000000000000000";
+static const char *const IMAGE_ID =
+	"1a6e000000000000000000000000000000000000000000000000000000000000";
+static const char TAG[] = "example.test/app:1";
+
+#define EFFECT(prefix, name) \
+	void prefix##_effect_##name(struct sm_object *obj) \
+	{ \
+		sim_start(obj); \
+	}
+EFFECT(pul, fetch)
+EFFECT(pul, abandon)
+EFFECT(pul, clean)
+EFFECT(img, drop)
+
+static void image_free(void *row)
+{
+	crisp__state__image__free_unpacked(row, NULL);
+}
+
+/* What the pull found, as img_step_note_image() wants it. */
+static struct sm_event *adopt_event(void)
+{
+	Crisp__State__Image *found = xmalloc(sizeof(*found));
+
+	crisp__state__image__init(found);
+	found->config.data = xmemdup("{}", 2);
+	found->config.len = 2;
+	row_add_str(&found->tags, &found->n_tags, TAG);
+	return facts_attach(sm_event_new(IMG_EVENT_ADOPT), found, image_free);
+}
+
+/* Both rows change in one turn, so one transaction takes them. */
+static void act_fetch(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_image *w = &sim->w->img;
+	struct sm_object *image = sim->dead ? NULL : sim_object(sim, &img_machine);
+	Crisp__State__Image *row;
+
+	w->staging = true;
+	if (sim_fault(sim, FAULT_FETCH_FAILS) || sim_fault_once(sim, FAULT_FETCH_FAILS_ONCE)) {
+		sim_done(sim, job, sim_failed(PUL_EVENT_FETCH_FAILED, "no such manifest"));
+		return;
+	}
+	if (image && sm_state(image)->kind == SM_KIND_BUSY) {
+		sim_start(obj); /* its removal comes first */
+		return;
+	}
+	w->layers = true;
+	w->staging = false;
+	if (sim->dead)
+		return;
+	if (!image) {
+		row = xmalloc(sizeof(*row));
+		crisp__state__image__init(row);
+		image = sim_object_new(sim, &img_machine, IMAGE_ID, row);
+	}
+	sm_dispatch(image, adopt_event());
+	sim_done(sim, job, facts_attach(sm_event_new(PUL_EVENT_FETCHED), xstrdup(IMAGE_ID), free));
+}
+
+/* Without its credentials a pull cannot go on. */
+static void act_abandon(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	sim_done(sim, job, sim_failed(PUL_EVENT_FETCH_FAILED, "the daemon was restarted"));
+}
+
+/* Layers that no image row names go with the staging folder. */
+static void act_clean(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	sim->w->img.staging = false;
+	if (!sim->dead && !sim_object(sim, &img_machine))
+		sim->w->img.layers = false;
+	sim_done(sim, job, sm_event_new(PUL_EVENT_CLEANED));
+}
+
+static void act_drop(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	sim->w->img.layers = false;
+	sim_done(sim, job, sm_event_new(IMG_EVENT_DROPPED));
+}
+
+static const struct act acts[] = {
+	{ "pull", "fetch", act_fetch },
+	{ "pull", "abandon", act_abandon },
+	{ "pull", "clean", act_clean },
+	{ "image", "drop", act_drop },
+};
+
+static struct sm_object *target(struct sim *sim, const struct step *step, bool *ret_ok)
+{
+	struct sm_object *obj;
+	Crisp__State__Pull *row;
+
+	*ret_ok = true; /* what is not there is removed */
+	if (step->what == ASKS_REMOVE)
+		return sim_object(sim, &img_machine);
+	obj = sim_object(sim, &pul_machine);
+	if (obj)
+		return obj;
+	row = xmalloc(sizeof(*row));
+	crisp__state__pull__init(row);
+	return sim_object_new(sim, &pul_machine, PULL_ID, row);
+}
+
+static void fill(struct sim *sim, struct sm_object *obj, const struct step *step,
+		 struct sm_event *ev)
+{
+	(void)sim;
+	(void)obj;
+	if (step->what != ASKS_REMOVE)
+		return;
+	ev->event = IMG_EVENT_REMOVE;
+	ev->waiter->event = IMG_EVENT_REMOVE;
+}
+
+static bool asked(const struct sim *sim, bool remove)
+{
+	for (unsigned int i = 0; i < sim->w->next; i++)
+		if (sim->w->asks[i].sent && sim->scenario->steps[i].kind == STEP_ASK &&
+		    (sim->scenario->steps[i].what == ASKS_REMOVE) == remove)
+			return true;
+	return remove && sim->w->asks[sim->w->next].sent;
+}
+
+static bool present(const struct sim *sim)
+{
+	const struct sm_object *image = sim_object(sim, &img_machine);
+
+	return image && image->state == IMG_STATE_PRESENT;
+}
+
+static bool kept(struct sim *sim, const struct step *step)
+{
+	const struct sm_object *image = sim_object(sim, &img_machine);
+	const struct sm_object *pull = sim_object(sim, &pul_machine);
+
+	if (step->what == ASKS_REMOVE)
+		return !image || sm_state(image)->kind == SM_KIND_FINAL ||
+		       (asked(sim, false) && present(sim));
+	if (pull && pull->state == PUL_STATE_GONE) {
+		const Crisp__State__Pull *row = pull->row;
+
+		/* The image's half of the commit takes effect in the same turn, perhaps after. */
+		return *row->image_id && sim->w->img.layers;
+	}
+	return (present(sim) && sim->w->img.layers) || asked(sim, true);
+}
+
+static bool explained(const struct sm_object *obj)
+{
+	const Crisp__State__Pull *row = obj->row;
+
+	return obj->machine == &pul_machine && row->failure;
+}
+
+static void happen(struct sim *sim, int what)
+{
+	(void)what;
+	if (present(sim))
+		sim_tell(sim, &img_machine,
+			 facts_attach(sm_event_new(IMG_EVENT_UNTAG), xstrdup(TAG), free));
+}
+
+static bool down(struct world *w, enum down what)
+{
+	(void)w;
+	return what == DOWN_REBOOTS;
+}
+
+static void rest(struct sim *sim)
+{
+	const struct world_image *w = &sim->w->img;
+
+	if (w->staging)
+		sim_bad(sim, "a staging folder is left behind");
+	if (present(sim) && !w->layers)
+		sim_bad(sim, "the image has no layers");
+	if (!sim_object(sim, &img_machine) && w->layers)
+		sim_bad(sim, "layers of no image are left behind");
+}
+
+#define PULL ASK(ASKS_PULL)
+#define PULL_MEANWHILE ASK_NOW(ASKS_PULL)
+#define LOAD ASK(ASKS_LOAD)
+#define LOAD_MEANWHILE ASK_NOW(ASKS_LOAD)
+#define REMOVE ASK(ASKS_REMOVE)
+#define REMOVE_MEANWHILE ASK_NOW(ASKS_REMOVE)
+
+static const struct scenario scenarios[] = {
+	{ "it is pulled and removed", 0, { PULL, REMOVE } },
+	{ "it is loaded and removed", 0, { LOAD, REMOVE } },
+	{ "it is pulled again", 0, { PULL, PULL, REMOVE } },
+	{ "it is not there", FAULT_FETCH_FAILS, { FAILS(ASKS_PULL) } },
+	{ "it is there the second time", FAULT_FETCH_FAILS_ONCE, { FAILS(ASKS_PULL), PULL } },
+	{ "two pull it", 0, { PULL, PULL_MEANWHILE, LOAD_MEANWHILE } },
+	{ "two pull it in vain", FAULT_FETCH_FAILS,
+	  { FAILS(ASKS_PULL), FAILS_NOW(ASKS_PULL) } },
+	{ "its name goes to another", 0, { PULL, HAPPEN(HAPPENS_UNTAG), PULL, REMOVE } },
+	{ "two remove it", 0, { PULL, REMOVE, REMOVE_MEANWHILE } },
+	{ "it is pulled while it is removed", 0, { PULL, REMOVE, PULL_MEANWHILE } },
+	{ "it is removed while it is pulled", 0, { PULL, PULL, REMOVE_MEANWHILE } },
+};
+
+const struct fake fake_image = {
+	.name = "image",
+	.machines = { &img_machine, &pul_machine },
+	.n_machines = 2,
+	.scenarios = scenarios,
+	.n_scenarios = ARRAY_LEN(scenarios),
+	.acts = acts,
+	.n_acts = ARRAY_LEN(acts),
+	.clean_up = ASKS_REMOVE,
+	.target = target,
+	.fill = fill,
+	.kept = kept,
+	.explained = explained,
+	.happen = happen,
+	.down = down,
+	.rest = rest,
+};

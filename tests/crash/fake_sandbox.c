@@ -1,0 +1,367 @@
+/* fake_sandbox.c - a pod as the node has it: files, an anchor, an address lease, containers. */
+#include "sweep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "gen/sm_sandbox.h"
+#include "obj/facts.h"
+
+enum fault {
+	FAULT_ANCHOR_FAILS = 1 << 0,
+	FAULT_ANCHOR_HANGS = 1 << 1,
+	FAULT_NETWORK_FAILS = 1 << 2,
+	FAULT_NETWORK_HANGS = 1 << 3,
+	FAULT_LOWER_STUCK_ONCE = 1 << 4,
+	FAULT_DROP_STUCK_ONCE = 1 << 5,
+	FAULT_HOST_NETWORK = 1 << 6,
+	FAULT_ANCHOR_DIES_BUSY = 1 << 7, /* under way, after what it was under way for is done */
+};
+
+enum happening {
+	HAPPENS_SHIM_DEATH,
+	HAPPENS_CHILDREN, /* two containers, one of them runs */
+};
+
+static const char *const ID = "5a4db0c000000000000000000000000000000000000000000000000000000000";
+
+#define EFFECT(name) \
+	void sbx_effect_##name(struct sm_object *obj) \
+	{ \
+		sim_start(obj); \
+	}
+EFFECT(raise_anchor)
+EFFECT(probe_anchor)
+EFFECT(raise_network)
+EFFECT(stop_children)
+EFFECT(lower_network)
+EFFECT(drop_anchor)
+EFFECT(remove_children)
+EFFECT(erase)
+
+static struct sm_event *anchored(void)
+{
+	struct facts_anchor *f = facts_anchor_new();
+
+	f->shim_pid = 200;
+	f->cni_conf = xstrdup("10-pods.conflist");
+	f->netns = xstrdup("/run/netns/x");
+	return facts_attach(sm_event_new(SBX_EVENT_ANCHORED), f, facts_anchor_free);
+}
+
+static void shim_dies(struct world *w)
+{
+	w->sbx.shim = false;
+	w->sbx.shim_died = true;
+	w->sbx.children_running = 0;
+}
+
+static void act_raise_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_sandbox *s = &sim->w->sbx;
+
+	(void)obj;
+	s->files = true;
+	if (sim_fault(sim, FAULT_ANCHOR_FAILS)) {
+		sim_done(sim, job, sim_failed(SBX_EVENT_ANCHOR_FAILED, "no cgroup"));
+		return;
+	}
+	s->shim = true;
+	s->shim_died = false;
+	if (!sim_fault(sim, FAULT_ANCHOR_HANGS))
+		sim_done(sim, job, anchored());
+}
+
+static void act_probe_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	sim_done(sim, job, sim->w->sbx.shim ? anchored() : sm_event_new(SBX_EVENT_ANCHOR_LOST));
+}
+
+/* DEL, then ADD: two leases for one pod never happen. */
+static void act_raise_network(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_sandbox *s = &sim->w->sbx;
+	struct facts_network *f;
+
+	(void)obj;
+	if (!s->shim) {
+		sim_done(sim, job, sim_failed(SBX_EVENT_NETWORK_FAILED, "no network namespace"));
+		return;
+	}
+	s->lease = s->wired = true;
+	if (sim_fault(sim, FAULT_NETWORK_FAILS)) {
+		/* A plugin of the chain failed; the ones before it have done their part. */
+		sim_done(sim, job, sim_failed(SBX_EVENT_NETWORK_FAILED, "plugin failed"));
+		return;
+	}
+	if (sim_fault(sim, FAULT_NETWORK_HANGS))
+		return;
+	f = facts_network_new();
+	f->result = xstrdup("{}");
+	f->ips = xcalloc(2, sizeof(char *));
+	f->ips[0] = xstrdup("10.0.0.2");
+	sim_done(sim, job,
+		 facts_attach(sm_event_new(SBX_EVENT_NETWORK_UP), f, facts_network_free));
+}
+
+/* The anchor may go while something else is under way for the pod. */
+static void anchor_may_die(struct sim *sim)
+{
+	if (!sim->w->sbx.shim || !sim_fault(sim, FAULT_ANCHOR_DIES_BUSY))
+		return;
+	shim_dies(sim->w);
+	sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_ANCHOR_LOST));
+}
+
+static void act_stop_children(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	sim->w->sbx.children_running = 0;
+	anchor_may_die(sim);
+	sim_done(sim, job, sm_event_new(SBX_EVENT_CHILDREN_STOPPED));
+}
+
+static void act_lower_network(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	if (sim->w->sbx.children_running)
+		sim_bad(sim, "the network goes while containers run");
+	if (sim_fault_once(sim, FAULT_LOWER_STUCK_ONCE)) {
+		sim_done(sim, job, sim_failed(SBX_EVENT_NETWORK_STUCK, "plugin failed"));
+		return;
+	}
+	sim->w->sbx.lease = sim->w->sbx.wired = false;
+	sim_done(sim, job, sm_event_new(SBX_EVENT_NETWORK_DOWN));
+}
+
+static void act_drop_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	if (sim_fault_once(sim, FAULT_DROP_STUCK_ONCE)) {
+		sim_done(sim, job, sim_failed(SBX_EVENT_ANCHOR_STUCK, "busy"));
+		return;
+	}
+	sim->w->sbx.shim = sim->w->sbx.shim_died = false;
+	sim_done(sim, job, sm_event_new(SBX_EVENT_ANCHOR_DROPPED));
+}
+
+static void act_remove_children(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	sim->w->sbx.children = sim->w->sbx.children_running = 0;
+	sim_done(sim, job, sm_event_new(SBX_EVENT_CHILDREN_REMOVED));
+}
+
+static void act_erase(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	if (sim->w->sbx.children)
+		sim_bad(sim, "a pod is erased under its containers");
+	sim->w->sbx.files = false;
+	sim_done(sim, job, sm_event_new(SBX_EVENT_ERASED));
+}
+
+static const struct act acts[] = {
+	{ "sandbox", "raise_anchor", act_raise_anchor },
+	{ "sandbox", "probe_anchor", act_probe_anchor },
+	{ "sandbox", "raise_network", act_raise_network },
+	{ "sandbox", "stop_children", act_stop_children },
+	{ "sandbox", "lower_network", act_lower_network },
+	{ "sandbox", "drop_anchor", act_drop_anchor },
+	{ "sandbox", "remove_children", act_remove_children },
+	{ "sandbox", "erase", act_erase },
+};
+
+static struct sm_object *target(struct sim *sim, const struct step *step, bool *ret_ok)
+{
+	struct sm_object *obj = sim_object(sim, &sbx_machine);
+	Crisp__State__Sandbox *row;
+
+	if (obj)
+		return obj;
+	if (step->what != SBX_EVENT_RUN) {
+		*ret_ok = true; /* what is not there is stopped and removed */
+		return NULL;
+	}
+	row = xmalloc(sizeof(*row));
+	crisp__state__sandbox__init(row);
+	row->host_network = sim_fault(sim, FAULT_HOST_NETWORK);
+	return sim_object_new(sim, &sbx_machine, ID, row);
+}
+
+static void fill(struct sim *sim, struct sm_object *obj, const struct step *step,
+		 struct sm_event *ev)
+{
+	(void)sim;
+	(void)obj;
+	(void)step;
+	(void)ev;
+}
+
+static bool gone(const struct sm_object *obj)
+{
+	return !obj || sm_state(obj)->kind == SM_KIND_FINAL;
+}
+
+static bool asked(const struct sim *sim, int event)
+{
+	for (unsigned int i = 0; i < sim->w->next; i++)
+		if (sim->w->asks[i].sent && sim->scenario->steps[i].what == event)
+			return true;
+	return sim->w->asks[sim->w->next].sent;
+}
+
+static bool kept(struct sim *sim, const struct step *step)
+{
+	const struct sm_object *obj = sim_object(sim, &sbx_machine);
+	const struct world_sandbox *s = &sim->w->sbx;
+	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
+
+	switch (step->what) {
+	case SBX_EVENT_RUN:
+		if (gone(obj))
+			return asked(sim, SBX_EVENT_REMOVE);
+		/* A pod that lost its anchor since is still there, not ready. */
+		return row->shim_pid > 0 && !row->undo && obj->state != SBX_STATE_ANCHORING &&
+		       obj->state != SBX_STATE_NETWORKING;
+	case SBX_EVENT_STOP:
+		return !s->lease && !s->shim && !s->children_running;
+	case SBX_EVENT_REMOVE:
+		return gone(obj) && !s->files && !s->lease && !s->shim && !s->children;
+	}
+	return false;
+}
+
+static bool explained(const struct sm_object *obj)
+{
+	const Crisp__State__Sandbox *row = obj->row;
+
+	return row->failure != NULL;
+}
+
+static void happen(struct sim *sim, int what)
+{
+	struct world_sandbox *s = &sim->w->sbx;
+
+	if (!s->shim)
+		return;
+	if (what == HAPPENS_CHILDREN) {
+		s->children = 2;
+		s->children_running = 1;
+		return;
+	}
+	shim_dies(sim->w);
+	sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_ANCHOR_LOST));
+}
+
+static bool down(struct world *w, enum down what)
+{
+	switch (what) {
+	case DOWN_NOTHING:
+	case DOWN_FINISHES:
+	case DOWN_VANISHES:
+	case N_DOWN:
+		return false;
+	case DOWN_EXITS:
+		if (!w->sbx.children_running)
+			return false;
+		w->sbx.children_running = 0;
+		return true;
+	case DOWN_SHIM_DIES:
+		if (!w->sbx.shim)
+			return false;
+		shim_dies(w);
+		return true;
+	case DOWN_REBOOTS:
+		w->sbx.shim = w->sbx.shim_died = w->sbx.wired = false;
+		w->sbx.children_running = 0;
+		return true;
+	}
+	return false;
+}
+
+static void seen(struct sim *sim, const struct sm_object *obj)
+{
+	const struct world_sandbox *s = &sim->w->sbx;
+
+	if (obj->state == SBX_STATE_NOTREADY && (s->lease || s->shim || s->children_running))
+		sim_bad(sim, "NOTREADY is at rest, but the pod still has%s%s%s",
+			s->lease ? " a lease" : "", s->shim ? " an anchor" : "",
+			s->children_running ? " running containers" : "");
+}
+
+static void rest(struct sim *sim)
+{
+	const struct sm_object *obj = sim_object(sim, &sbx_machine);
+	const struct world_sandbox *s = &sim->w->sbx;
+	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
+
+	if (!obj) {
+		if (s->files || s->lease || s->shim || s->shim_died || s->children)
+			sim_bad(sim, "left behind:%s%s%s%s", s->files ? " files" : "",
+				s->lease ? " lease" : "",
+				s->shim || s->shim_died ? " anchor" : "",
+				s->children ? " containers" : "");
+		return;
+	}
+	if (!s->files)
+		sim_bad(sim, "%s has no files", sm_state(obj)->name);
+	if (obj->state == SBX_STATE_READY && !s->shim)
+		sim_bad(sim, "READY without an anchor");
+	if (obj->state == SBX_STATE_READY && !row->host_network && (!s->lease || !s->wired))
+		sim_bad(sim, "READY without a network");
+}
+
+#define RUN ASK(SBX_EVENT_RUN)
+#define RUN_MEANWHILE ASK_NOW(SBX_EVENT_RUN)
+#define STOP ASK(SBX_EVENT_STOP)
+#define STOP_MEANWHILE ASK_NOW(SBX_EVENT_STOP)
+#define REMOVE ASK(SBX_EVENT_REMOVE)
+#define REMOVE_MEANWHILE ASK_NOW(SBX_EVENT_REMOVE)
+#define CHILDREN HAPPEN(HAPPENS_CHILDREN)
+
+static const struct scenario scenarios[] = {
+	{ "it runs and is stopped", 0, { RUN, CHILDREN, STOP, REMOVE } },
+	{ "it has the host's network", FAULT_HOST_NETWORK, { RUN, CHILDREN, STOP, REMOVE } },
+	{ "it is removed while it runs", 0, { RUN, CHILDREN, REMOVE } },
+	{ "its anchor fails", FAULT_ANCHOR_FAILS, { FAILS(SBX_EVENT_RUN) } },
+	{ "its anchor hangs", FAULT_ANCHOR_HANGS, { FAILS(SBX_EVENT_RUN) } },
+	{ "its network fails", FAULT_NETWORK_FAILS, { FAILS(SBX_EVENT_RUN) } },
+	{ "its network hangs", FAULT_NETWORK_HANGS, { FAILS(SBX_EVENT_RUN) } },
+	{ "its shim dies", 0, { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH), STOP, REMOVE } },
+	{ "its shim dies while it is stopped", FAULT_ANCHOR_DIES_BUSY,
+	  { RUN, CHILDREN, STOP, REMOVE } },
+	{ "its network does not go", FAULT_LOWER_STUCK_ONCE,
+	  { RUN, FAILS(SBX_EVENT_STOP), STOP, REMOVE } },
+	{ "its network fails and does not go", FAULT_LOWER_STUCK_ONCE | FAULT_NETWORK_FAILS,
+	  { FAILS(SBX_EVENT_RUN) } },
+	{ "its anchor does not go", FAULT_DROP_STUCK_ONCE,
+	  { RUN, FAILS(SBX_EVENT_STOP), STOP, REMOVE } },
+	{ "its anchor fails and does not go", FAULT_ANCHOR_FAILS | FAULT_DROP_STUCK_ONCE,
+	  { FAILS(SBX_EVENT_RUN) } },
+	{ "it is stopped before it runs", 0, { RUN, RUN_MEANWHILE, STOP_MEANWHILE, REMOVE } },
+	{ "it is removed before it runs", 0, { RUN, REMOVE_MEANWHILE } },
+	{ "all ask at once", 0,
+	  { RUN, CHILDREN, STOP, STOP_MEANWHILE, REMOVE_MEANWHILE, REMOVE_MEANWHILE } },
+};
+
+const struct fake fake_sandbox = {
+	.name = "sandbox",
+	.machines = { &sbx_machine },
+	.n_machines = 1,
+	.scenarios = scenarios,
+	.n_scenarios = ARRAY_LEN(scenarios),
+	.acts = acts,
+	.n_acts = ARRAY_LEN(acts),
+	.clean_up = SBX_EVENT_REMOVE,
+	.target = target,
+	.fill = fill,
+	.kept = kept,
+	.explained = explained,
+	.happen = happen,
+	.down = down,
+	.seen = seen,
+	.rest = rest,
+};

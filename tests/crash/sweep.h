@@ -1,0 +1,215 @@
+/*
+ * sweep.h - the crash sweep: every machine, killed at every point of every row, then again.
+ *
+ * The real tables (gen/sm_*.c), the real rules (src/obj/X_rules.c), the real engine and the real
+ * store run against a make-believe world: the effects below change a struct instead of the node.
+ * The world outlives the daemon, which is a forked child that dies where it is told to.
+ *
+ * What must hold: a fake effect does to the world what the real one does to the node, in one
+ * piece, and is as little idempotent; the world knows the truth, the daemon only its rows.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sm/engine.h"
+
+#define MAX_STEPS 12
+#define MAX_JOBS 16
+#define MAX_HITS 512
+#define MAX_OBJECTS 2
+#define MAX_MACHINES 2
+
+/* What the world does while the daemon is dead. */
+enum down {
+	DOWN_NOTHING,
+	DOWN_FINISHES,  /* what was under way outside the daemon is done, nobody was told */
+	DOWN_EXITS,     /* the process ends and leaves a record */
+	DOWN_SHIM_DIES, /* it ends and leaves none */
+	DOWN_VANISHES,  /* no process, no record, no trace */
+	DOWN_REBOOTS,
+	N_DOWN,
+};
+
+enum step_kind {
+	STEP_END,
+	STEP_ASK,    /* a client asks and waits for the answer */
+	STEP_HAPPEN, /* the world does something while the daemon looks */
+};
+
+/* When a step is taken. */
+enum step_when {
+	WHEN_ANSWERED, /* everything asked before has its answer */
+	WHEN_NOW,      /* at once, before the effect just handed over is done */
+	WHEN_IDLE,     /* no effect is under way, answered or not */
+};
+
+/* One line of a scenario. */
+struct step {
+	enum step_kind kind;
+	enum step_when when;
+	int what;   /* the event, or the fake's own number */
+	int arg;    /* the fake's own */
+	bool fails; /* the answer to expect when nothing disturbs */
+};
+
+#define ASK(event) { .kind = STEP_ASK, .what = (event) }
+#define ASK_NOW(event) { .kind = STEP_ASK, .what = (event), .when = WHEN_NOW }
+#define ASK_ARG(event, a) { .kind = STEP_ASK, .what = (event), .arg = (a) }
+#define ASK_ARG_NOW(event, a) { .kind = STEP_ASK, .what = (event), .arg = (a), .when = WHEN_NOW }
+#define FAILS(event) { .kind = STEP_ASK, .what = (event), .fails = true }
+#define FAILS_NOW(event) { .kind = STEP_ASK, .what = (event), .when = WHEN_NOW, .fails = true }
+#define FAILS_ARG(event, a) { .kind = STEP_ASK, .what = (event), .arg = (a), .fails = true }
+#define HAPPEN(w) { .kind = STEP_HAPPEN, .what = (w) }
+#define HAPPEN_NOW(w) { .kind = STEP_HAPPEN, .what = (w), .when = WHEN_NOW }
+#define HAPPEN_IDLE(w) { .kind = STEP_HAPPEN, .what = (w), .when = WHEN_IDLE }
+
+struct scenario {
+	const char *name;
+	uint32_t faults; /* the fake's own bits: what goes wrong */
+	struct step steps[MAX_STEPS];
+};
+
+/* What became of a step. */
+struct ask {
+	bool sent, answered, ok;
+	bool done; /* what was asked is so, whatever was answered */
+	int tries;
+};
+
+/* An effect handed over, not done yet. */
+struct job {
+	int object;
+	uint16_t effect;
+	uint64_t gen;
+};
+
+struct hit {
+	int machine; /* index into the fake's machines, -1: between the two halves of a commit */
+	uint16_t row, item;
+};
+
+struct world_container {
+	bool rootfs, shim, record, shim_died;
+	int proc; /* enum fake_proc */
+	int code; /* of the end, when there was one */
+	int n_starts;
+	int shown; /* the highest rank a client may have seen */
+	int64_t started_ns, finished_ns;
+};
+
+struct world_sandbox {
+	bool files, lease, wired, shim, shim_died;
+	int children_running, children;
+};
+
+struct world_image {
+	bool staging, layers;
+	bool second_tag;
+};
+
+struct world_exec {
+	bool proc, record, shim_died;
+	int code;
+	int n_spawns;
+};
+
+/* Lives in shared memory; survives every daemon. */
+struct world {
+	int64_t now_ns;
+	unsigned int boot;
+	uint32_t used; /* faults that strike once and have struck */
+	struct ask asks[MAX_STEPS + 1]; /* one a step, and the clean-up behind the last */
+	unsigned int next; /* step */
+	struct job jobs[MAX_JOBS];
+	unsigned int n_jobs;
+	struct world_container ctr;
+	struct world_sandbox sbx;
+	struct world_image img;
+	struct world_exec exe;
+
+	/* Of the present life. */
+	unsigned int die_at; /* the number of the hit, from 1; 0: never */
+	unsigned int fail_commit; /* the number of the commit, from 1; 0: none */
+	unsigned int n_commits;
+	unsigned int n_hits;
+	unsigned int n_recovery; /* hits before anything new was asked */
+	bool done;
+	struct hit hits[MAX_HITS];
+	char bad[512]; /* the first thing that was wrong */
+};
+
+struct sim;
+
+/* One effect of a fake. */
+struct act {
+	const char *machine, *effect;
+	/* Change the world; report with sim_done().  obj is NULL when the daemon is dead. */
+	void (*act)(struct sim *sim, struct sm_object *obj, const struct job *job);
+};
+
+/* Everything the sweep must know about a family of machines. */
+struct fake {
+	const char *name;
+	const struct sm_machine *machines[MAX_MACHINES];
+	int n_machines;
+	const struct scenario *scenarios;
+	size_t n_scenarios;
+	const struct act *acts;
+	size_t n_acts;
+	bool once; /* a client whose daemon died does not ask again */
+	int clean_up; /* the event that removes what a scenario leaves, -1: it leaves nothing */
+	/* The object the step asks, made new when it is to be; NULL: none, and *ret_ok answers. */
+	struct sm_object *(*target)(struct sim *sim, const struct step *step, bool *ret_ok);
+	/* Attach what the event carries. */
+	void (*fill)(struct sim *sim, struct sm_object *obj, const struct step *step,
+		     struct sm_event *ev);
+	/* Whether what an OK to this step promises is true now. */
+	bool (*kept)(struct sim *sim, const struct step *step);
+	/* Whether the record explains why the step failed; obj may be NULL. */
+	bool (*explained)(const struct sm_object *obj);
+	void (*happen)(struct sim *sim, int what);
+	/* false: it makes no difference here. */
+	bool (*down)(struct world *w, enum down down);
+	/* After each commit: what clients can see must not go back. */
+	void (*seen)(struct sim *sim, const struct sm_object *obj);
+	/* At rest: world and records must agree. */
+	void (*rest)(struct sim *sim);
+};
+
+/* One life of the daemon. */
+struct sim {
+	struct world *w;
+	const struct fake *fake;
+	const struct scenario *scenario;
+	struct sm_engine *engine;
+	struct store *store;
+	struct sm_object *objects[MAX_OBJECTS]; /* one a machine of the fake */
+	bool dead;  /* only the world goes on: DOWN_FINISHES */
+	bool fresh; /* nothing new was asked in this life */
+	bool closing;
+};
+
+extern const struct fake fake_container, fake_sandbox, fake_image, fake_exec;
+
+/* Live on in the world w, with rows below dir, until at rest or dead.  Returns in the child. */
+void sim_run(struct world *w, const struct fake *fake, const struct scenario *sc, const char *dir);
+/* What was handed over is done while nobody listens. */
+void sim_finish_jobs(struct world *w, const struct fake *fake, const struct scenario *sc);
+
+/* For the fakes. */
+void sim_start(struct sm_object *obj);
+struct sm_object *sim_object(const struct sim *sim, const struct sm_machine *m);
+struct sm_object *sim_object_new(struct sim *sim, const struct sm_machine *m, const char *id,
+				 void *row);
+/* The effect's outcome, and an unasked report; both free ev when nobody listens. */
+void sim_done(struct sim *sim, const struct job *job, struct sm_event *ev);
+void sim_tell(struct sim *sim, const struct sm_machine *m, struct sm_event *ev);
+/* Whether this fault strikes: every time, or only the first time. */
+bool sim_fault(const struct sim *sim, uint32_t fault);
+bool sim_fault_once(struct sim *sim, uint32_t fault);
+void sim_bad(struct sim *sim, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* An event that failed, with a reason. */
+struct sm_event *sim_failed(int event, const char *why);
