@@ -104,14 +104,26 @@ static void close_stdin(struct call *c)
 static void attach(struct call *c)
 {
 	static const uint32_t flags[] = { SHIM_STDIN, SHIM_STDOUT, SHIM_STDERR };
-	int fds[] = { -1, -1, -1 }, n = 0, r;
+	int fds[] = { -1, -1, -1 }, n = 0;
 	struct err e = ERR_NULL;
+	int want = 0, have = 0;
 
+	while (have < SHIM_FDS_MAX && c->fds[have] >= 0)
+		have++;
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
-		if (c->req->flags & flags[i])
-			fds[i] = take_fd(c->fds[n++]);
-	r = stdio_attach(&c->ctr->io, fds[0], fds[1], fds[2], &e);
-	answer(c, r, &e);
+		want += (c->req->flags & flags[i]) != 0;
+	if (want == 0 || have != want) {
+		answer(c, err_set(&e, ERR_INVALID, "attach: %d descriptors came, %d are needed",
+				  have, MAX(want, 1)), &e);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		if (!(c->req->flags & flags[i]))
+			continue;
+		fds[i] = c->fds[n];
+		c->fds[n++] = -1; /* taken over, whatever comes */
+	}
+	answer(c, stdio_attach(&c->ctr->io, fds[0], fds[1], fds[2], &e), &e);
 }
 
 static void status(struct call *c)
