@@ -82,9 +82,8 @@ gen-check: $(CODEGEN)/out
 		exit 1; }
 	@echo "gen/ is up to date"
 
-bump: $(BUILD)/cri-diff $(CODEGEN)/api.ds
-	@BUILD=$(BUILD) MAKE="$(MAKE)" codegen/bump.sh "$(CRI_PROTO)" \
-		"protoc -I$(CODEGEN) --include_imports --include_source_info"
+bump: $(BUILD)/cri-diff $(CODEGEN)/google/protobuf/descriptor.proto
+	@BUILD="$(BUILD)" MAKE="$(MAKE) BUILD=$(BUILD)" codegen/bump.sh "$(CRI_PROTO)" $(CODEGEN)
 
 stage0: $(CODEGEN)/google/protobuf/descriptor.proto
 	protoc-c -I$(CODEGEN) -I$(PROTO_INCLUDE) --c_out=codegen/stage0 \

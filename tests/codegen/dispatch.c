@@ -1,0 +1,165 @@
+/*
+ * dispatch.c - the generated table, thunks, validators and printer of lamp.proto at work.
+ *
+ * It plays the server's part (rpc_reply and so on) and the handlers', and asserts what reaches whom.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cri_print.h"
+#include "cri_rpc.h"
+#include "cri_validate.h"
+
+/* The lamp's initialiser names its deprecated field. */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
+struct rpc_call {
+	const struct rpc_method *method;
+	unsigned replies;
+	size_t lamps; /* in the last reply */
+	int outcome;  /* what the handler is to return */
+};
+
+static unsigned handled;
+
+const struct rpc_method *rpc_call_method(const struct rpc_call *call)
+{
+	return call->method;
+}
+
+void rpc_reply(struct rpc_call *call, const ProtobufCMessage *resp)
+{
+	assert(resp->descriptor == call->method->response);
+	call->replies++;
+	call->lamps = ((const Test__V1__ListLampsResponse *)resp)->n_lamps;
+}
+
+int err_fill(struct err *e, enum err_code code, int errnum, const char *file, int line,
+	     const char *fmt, ...)
+{
+	va_list ap;
+
+	e->code = code;
+	e->errnum = errnum;
+	e->file = file;
+	e->line = line;
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	va_end(ap);
+	return -(int)code;
+}
+
+int rpc_switch_on(struct rpc_call *call, const Test__V1__SwitchOnRequest *req, struct err *e)
+{
+	(void)e;
+	assert(!strcmp(req->lamp->name, "desk"));
+	handled++;
+	return call->outcome;
+}
+
+int rpc_list_lamps(struct rpc_call *call, const Test__V1__ListLampsRequest *req,
+		   Test__V1__ListLampsResponse *resp, struct err *e)
+{
+	static Test__V1__Lamp lamp = TEST__V1__LAMP__INIT, *lamps[] = { &lamp, &lamp };
+
+	(void)req;
+	handled++;
+	resp->lamps = lamps;
+	resp->n_lamps = 2;
+	return call->outcome < 0 ? err_set(e, ERR_INTERNAL, "dark") : call->outcome;
+}
+
+int rpc_watch_lamps(struct rpc_call *call, const Test__V1__ListLampsRequest *req, struct err *e)
+{
+	(void)req;
+	(void)e;
+	return call->outcome;
+}
+
+int rpc_repair(struct rpc_call *call, const Test__V1__RepairRequest *req, struct err *e)
+{
+	(void)req;
+	(void)e;
+	return call->outcome;
+}
+
+static int call_list(struct rpc_call *call, int outcome, struct err *e)
+{
+	Test__V1__ListLampsRequest req = TEST__V1__LIST_LAMPS_REQUEST__INIT;
+
+	*call = (struct rpc_call){ .method = &cri_methods[CRI_RPC_LIST_LAMPS], .outcome = outcome };
+	return call->method->handle(call, &req.base, e);
+}
+
+static void check_table(void)
+{
+	const struct rpc_method *m = &cri_methods[CRI_RPC_SWITCH_ON];
+
+	assert(CRI_RPC_COUNT == 5);
+	assert(!strcmp(m->path, "/test.v1.Lamps/SwitchOn") && !strcmp(m->name, "SwitchOn"));
+	assert(m->kind == RPC_KIND_EVENT && m->event == 7 && !strcmp(m->machine, "lamp"));
+	assert(m->request == &test__v1__switch_on_request__descriptor && !m->server_streaming);
+	m = &cri_methods[CRI_RPC_WATCH_LAMPS];
+	assert(m->kind == RPC_KIND_DIRECT && m->server_streaming && m->event == -1 && !m->machine);
+	assert(cri_methods[CRI_RPC_LIST_LAMPS].kind == RPC_KIND_READ);
+	assert(cri_methods[CRI_RPC_PAINT].kind == RPC_KIND_UNIMPLEMENTED);
+}
+
+static void check_calls(void)
+{
+	Test__V1__SwitchOnRequest on = TEST__V1__SWITCH_ON_REQUEST__INIT;
+	Test__V1__RepairRequest paint = TEST__V1__REPAIR_REQUEST__INIT;
+	Test__V1__Lamp lamp = TEST__V1__LAMP__INIT;
+	struct rpc_call call = { .method = &cri_methods[CRI_RPC_SWITCH_ON] };
+	struct err e = ERR_NULL;
+
+	on.lamp = &lamp;
+	lamp.name = "desk";
+	assert(call.method->handle(&call, &on.base, &e) == 0 && call.replies == 0 && handled == 1);
+	assert(call_list(&call, 0, &e) == 0 && call.replies == 1 && call.lamps == 2);
+	assert(call_list(&call, 1, &e) == 0 && call.replies == 0);
+	assert(call_list(&call, -1, &e) == -ERR_INTERNAL && call.replies == 0);
+	assert(!strcmp(e.text, "dark"));
+	call = (struct rpc_call){ .method = &cri_methods[CRI_RPC_PAINT] };
+	assert(call.method->handle(&call, &paint.base, &e) == -ERR_UNIMPLEMENTED);
+	assert(!strcmp(e.text, "Paint is not implemented"));
+}
+
+static void check_values(void)
+{
+	Test__V1__SwitchOnRequest on = TEST__V1__SWITCH_ON_REQUEST__INIT;
+	Test__V1__Lamp lamp = TEST__V1__LAMP__INIT;
+	bool (*check)(const ProtobufCMessage *, char *, size_t) =
+		cri_methods[CRI_RPC_SWITCH_ON].validate;
+	uint8_t serial[5] = { 0 };
+	char msg[128];
+
+	on.lamp = &lamp;
+	lamp.name = "desk";
+	lamp.serial = (ProtobufCBinaryData){ .len = 4, .data = serial };
+	lamp.pin = "SECRET";
+	lamp.default_ = true;
+	assert(check(&on.base, msg, sizeof(msg)));
+	lamp.serial.len = 5;
+	assert(!check(&on.base, msg, sizeof(msg)));
+	assert(!strcmp(msg, "lamp.serial: must not be longer than 4 bytes"));
+	lamp.serial.len = 4;
+	lamp.colour = TEST__V1__COLOUR__RED;
+	assert(!check(&on.base, msg, sizeof(msg)));
+	assert(!strcmp(msg, "lamp.colour: must be one of WHITE, BLUE"));
+	lamp.colour = (Test__V1__Colour)3;
+	assert(!check(&on.base, msg, sizeof(msg)));
+	assert(!strcmp(msg, "lamp.colour: is no known Colour"));
+	cri_print(&on.base, msg, sizeof(msg));
+	assert(!strcmp(msg, "lamp.name=desk lamp.colour=3 lamp.pin=[redacted] "
+			    "lamp.serial=[redacted] lamp.default=true"));
+}
+
+int main(void)
+{
+	check_table();
+	check_calls();
+	check_values();
+	return 0;
+}

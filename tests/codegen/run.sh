@@ -1,0 +1,164 @@
+#!/bin/bash
+# protoc-gen-crisp: its output for lamp.proto equals golden/, compiles strictly and works; each bad
+# input is refused with its line and what to write; bump reports and binds what is new; what is in
+# gen/ compiles with -Wconversion too.
+# usage: run.sh [--accept]   from the top of the tree; BUILD as for make.  --accept rewrites golden/.
+set -u
+build=${BUILD:-build}
+make --no-print-directory -s BUILD="$build" "$build/protoc-gen-crisp" "$build/cri-diff" \
+	"$build/codegen/google/protobuf/descriptor.proto" || exit 1
+here=tests/codegen
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+ok() { echo "ok $1"; }
+not_ok() {
+	echo "not ok $1"
+	sed 's/^/    /' "${2:-/dev/null}"
+	failed=$((failed + 1))
+}
+
+# generate OUT PROTO RULES BIND
+generate() {
+	rm -rf "$1" && mkdir -p "$1" &&
+		protoc -I"$build/codegen" -I"$here" --include_imports --include_source_info \
+			--descriptor_set_out="$1/set" google/protobuf/descriptor.proto \
+			"${2##*/}" &&
+		protoc --plugin=protoc-gen-crisp="$build/protoc-gen-crisp" --crisp_out="$1" \
+			--crisp_opt="rules=$3,bind=$4" --crisp_opt="source=$2" \
+			--descriptor_set_in="$1/set" "${2##*/}"
+}
+
+out=$work/out
+if generate "$out" $here/lamp.proto $here/good.rules $here/good.bind 2>"$work/err"; then
+	mkdir "$work/golden" && cp "$out"/cri_* "$work/golden"
+	[ "${1:-}" != --accept ] || cp "$work"/golden/* $here/golden/
+	if diff -r $here/golden "$work/golden" >"$work/diff"; then
+		ok "golden output"
+	else
+		not_ok "golden output (run.sh --accept takes it over)" "$work/diff"
+	fi
+else
+	not_ok "golden output" "$work/err"
+fi
+
+# A second run gives the same bytes.
+generate "$work/again" $here/lamp.proto $here/good.rules $here/good.bind
+for f in "$work"/golden/*; do
+	cmp -s "$f" "$work/again/${f##*/}" || not_ok "same bytes twice: ${f##*/}"
+done
+ok "same bytes twice"
+
+strict="-std=gnu17 -D_GNU_SOURCE -Ulinux -O2 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes
+	-Wmissing-prototypes -Wvla -Wformat=2 -Wconversion"
+protoc-c --descriptor_set_in="$out/set" --c_out="$out" lamp.proto
+for cc in gcc clang-14; do
+	command -v $cc >/dev/null || { echo "skip $cc is not installed"; continue; }
+	bad=0
+	for f in "$out"/cri_*.c gen/cri_*.c; do
+		inc=$([[ $f = gen/* ]] && echo -Igen || echo "-I$out -I$here")
+		# shellcheck disable=SC2086
+		$cc $strict -Isrc $inc -c "$f" -o "$work/x.o" 2>>"$work/cc" || bad=1
+	done
+	[ $bad = 0 ] && ok "strict compile, $cc" || not_ok "strict compile, $cc" "$work/cc"
+	# shellcheck disable=SC2086
+	if $cc $strict -g -fsanitize=address,undefined -Isrc -I"$out" -I$here $here/dispatch.c \
+		"$out"/cri_{rpc,validate,print}.c "$out/lamp.pb-c.c" -lprotobuf-c \
+		-o "$work/dispatch" 2>"$work/err" && "$work/dispatch" 2>>"$work/err"; then
+		ok "dispatch, $cc"
+	else
+		not_ok "dispatch, $cc" "$work/err"
+	fi
+done
+
+# A handler that nobody wrote is a link error that names it.
+sed 's/^int rpc_repair(/int rpc_repair_not(/' $here/dispatch.c >"$work/dispatch.c"
+if gcc -std=gnu17 -D_GNU_SOURCE -Isrc -I"$out" -I$here "$work/dispatch.c" "$out"/cri_{rpc,validate,print}.c \
+	"$out/lamp.pb-c.c" -lprotobuf-c -o "$work/x" 2>"$work/err" ||
+	! grep -q 'undefined reference to .rpc_repair' "$work/err"; then
+	not_ok "missing handler" "$work/err"
+else
+	ok "missing handler"
+fi
+
+for f in $here/bad-*; do
+	proto=$here/lamp.proto rules=$here/good.rules bind=$here/good.bind
+	case $f in
+	*.rules) rules=$f ;;
+	*.bind) bind=$f ;;
+	*.proto) proto=$f ;;
+	esac
+	name=${f##*/}
+	if generate "$out" "$proto" "$rules" "$bind" >"$work/err" 2>&1; then
+		not_ok "$name: accepted"
+		continue
+	fi
+	good=1 want=0
+	while IFS= read -r line; do
+		[[ $line =~ ^[0-9A-Za-z.-]+: ]] && want=$((want + 1)) line=$here/$line
+		grep -qF -- "$line" "$work/err" || { good=0; echo "missing: $line" >>"$work/err"; }
+	done < <(sed -nE 's,^(#|//) expect ,,p' "$f")
+	[ $want -gt 0 ] || good=0
+	grep -qE "(^|: )$want mistakes?\$" "$work/err" || good=0
+	[ $good = 1 ] && ok "$name" || not_ok "$name" "$work/err"
+done
+
+# Files and options that are not there.
+if generate "$out" $here/lamp.proto "$work/none" $here/good.bind >"$work/err" 2>&1 ||
+	! grep -qF "$work/none: cannot be read: No such file" "$work/err"; then
+	not_ok "missing rules file" "$work/err"
+else
+	ok "missing rules file"
+fi
+if "$build/protoc-gen-crisp" </dev/null >"$work/err" 2>&1 || ! grep -q 'no plugin request' "$work/err"; then
+	not_ok "no request" "$work/err"
+else
+	ok "no request"
+fi
+
+# bump OLD-SCHEMA NEW: on copies, without generating
+bump() {
+	cp $here/bump-old.proto "$work/schema.proto"
+	printf 'Lamps.SwitchOn    event lamp.on\nLamps.SwitchOnAll read\n' >"$work/bind"
+	SCHEMA=$work/schema.proto BINDINGS=$work/bind BUMP_NO_GEN=1 BUILD=$build codegen/bump.sh \
+		"$1" "$build/codegen" >"$work/report" 2>&1
+}
+expect_report() {
+	local line
+	for line in "${@:2}"; do
+		grep -qxF -- "$line" "$work/report" ||
+			{ echo "missing: $line" >>"$work/report"; not_ok "$1" "$work/report"; return; }
+	done
+	ok "$1"
+}
+if bump $here/bump-ok.proto && cmp -s $here/bump-ok.proto "$work/schema.proto" &&
+	grep -qE '^Lamps.Dim +unimplemented$' "$work/bind"; then
+	expect_report "bump, additions" '+ rpc Lamps.Dim: DimRequest -> SwitchOnResponse' \
+		'+ message DimRequest' '+ enum Colour: GREEN = 2' \
+		'- SwitchOnRequest.level (2) is gone: remove its rule and what reads it' \
+		'+ SwitchOnRequest.handler is now deprecated' \
+		'+ SwitchOnRequest.token (4, string, redacted): does it need a rule, is it a secret?' \
+		'6 differences, 0 of them incompatible'
+else
+	not_ok "bump, additions" "$work/report"
+fi
+if ! bump $here/bump-break.proto && cmp -s $here/bump-old.proto "$work/schema.proto" &&
+	! grep -q SwitchOff "$work/bind"; then
+	expect_report "bump, incompatible" '! rpc Lamps.SwitchOn is gone' \
+		'! SwitchOnRequest.name was string, is int64' \
+		'! SwitchOnRequest.level was int32, is repeated int32' \
+		'! SwitchOnRequest.handler changed its number from 3' \
+		'! enum Colour: 1 was RED, is CRIMSON' '6 differences, 5 of them incompatible'
+else
+	not_ok "bump, incompatible" "$work/report"
+fi
+if BUMP_FORCE=1 bump $here/bump-break.proto && grep -qE '^Lamps.SwitchOff +unimplemented$' "$work/bind" &&
+	! grep -qE '^Lamps.SwitchOn ' "$work/bind" && grep -q '^Lamps.SwitchOnAll read' "$work/bind"; then
+	ok "bump, forced"
+else
+	not_ok "bump, forced" "$work/report"
+fi
+
+echo "codegen: $failed failed"
+[ $failed -eq 0 ]
