@@ -12,22 +12,7 @@ harness_begin "$@"
 N=${1:-20}
 PODS=20
 
-cribench_build() {
-	local hash go
-	hash=$(cat "$HERE"/cribench/* | sha256sum | cut -c 1-16)
-	CRIBENCH=$CACHE/bin/cribench-$hash
-	[ -x "$CRIBENCH" ] && return 0
-	for go in "$CACHE/go/bin/go" /usr/local/go/bin/go "$(command -v go || true)"; do
-		[ -x "$go" ] || continue
-		(cd "$HERE/cribench" && CGO_ENABLED=0 GOFLAGS="-mod=readonly -buildvcs=false" "$go" build -o "$CRIBENCH.new" .) >&2 &&
-			mv "$CRIBENCH.new" "$CRIBENCH" && return 0
-	done
-	bail "cribench does not build: run tools/test-deps.sh first"
-}
-
-cribench() {
-	"$CRIBENCH" -socket "$SOCKET" -image "$BUSYBOX" -n "$N" -pods "$PODS" -cgroup-parent "$CGROUP_PARENT" -log-dir "$SCRATCH/logs" "$@"
-}
+. "$HERE/cribench.sh"
 
 now_us() { echo "${EPOCHREALTIME/./}"; }
 
@@ -38,12 +23,6 @@ row() { printf '%-44s %10s %10s %6s\n' "$@"; }
 report() {
 	sort -n | awk -v name="$1" '{ v[NR - 1] = $1 / 1000 } END { if (NR) printf "%s\t%.2f\t%.2f\t%d\n", name, v[int(NR / 2)], v[int(NR * 9 / 10)], NR }' |
 		while IFS=$'\t' read -r name median p90 count; do row "$name" "$median" "$p90" "$count"; done
-}
-
-# pss PID...: KiB each of the processes uses, its share of shared pages included, one a line
-pss() {
-	local pid
-	for pid in "$@"; do awk '$1 == "Pss:" { print $2 }' "/proc/$pid/smaps_rollup"; done 2>/dev/null
 }
 
 below_reaper() {

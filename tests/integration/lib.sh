@@ -10,6 +10,7 @@
 #              CRISP_TEST_KEEP   if not empty, the scratch directory stays
 #              CRISP_CACHE       where tools/test-deps.sh put crictl and critest
 #              CRISP_TEST_DAEMON_ARGS  further words for the daemon's command line
+#              CRISP_TEST_WRAP   words before the daemon's command, e.g. valgrind with its options
 
 LIB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$LIB_DIR/../.." && pwd)
@@ -248,6 +249,8 @@ daemon_start() {
 	# shellcheck disable=SC2206  # words are wanted
 	argv+=(${CRISP_TEST_DAEMON_ARGS:-} "$@")
 	command -v "${argv[0]}" >/dev/null || bail "${argv[0]} does not exist: build it first"
+	# shellcheck disable=SC2206
+	argv=(${CRISP_TEST_WRAP:-} "${argv[@]}")
 	cat >"$SCRATCH/crictl.yaml" <<-YML
 	runtime-endpoint: unix://$SOCKET
 	image-endpoint: unix://$SOCKET
@@ -285,6 +288,14 @@ daemon_kill() {
 		sleep 0.05
 	done
 	bail "the daemon did not end on ${1:-KILL} within a minute"
+}
+
+# Ends the daemon by SIGTERM, and its reaper with it; the daemon's own exit status is in $DAEMON_STATUS. Not for a subshell.
+daemon_stop() {
+	DAEMON_STATUS=0
+	kill "$REAPER_PID"
+	wait "$REAPER_PID" || DAEMON_STATUS=$?
+	REAPER_PID=
 }
 
 # The same command again, after daemon_kill.

@@ -5,7 +5,8 @@
 //
 // usage: cribench -socket PATH -image REF [-n 20] [-cgroup-parent PATH] [-log-dir DIR] latency
 //
-//	cribench ... hold -pods N      run N pods with a container each, print "ready", remove them at end of input
+//	cribench ... hold     run -pods pods with a container each, print "ready", remove them at end of input
+//	cribench ... cycle    -n times: a pod, a container, an exec, and everything removed again; prints nothing
 package main
 
 import (
@@ -260,8 +261,32 @@ func (b *bench) hold() (err error) {
 	return err
 }
 
+// Makes and removes; whoever watches the daemon's memory sees what does not come back.
+func (b *bench) cycle() error {
+	for i := range *count {
+		p, _, err := b.runPod(i%2 == 0)
+		if err != nil {
+			return err
+		}
+		id, _, err := b.runContainer(p)
+		if err == nil {
+			_, err = b.runtime.ExecSync(b.ctx, &cri.ExecSyncRequest{ContainerId: id, Cmd: []string{"true"}, Timeout: 60})
+		}
+		if err == nil {
+			_, err = b.removeContainer(id)
+		}
+		if _, e := b.removePod(p); err == nil {
+			err = e
+		}
+		if err != nil {
+			return fmt.Errorf("cycle %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
 func run() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Hour)
 	defer cancel()
 	conn, err := grpc.NewClient("unix://"+*socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -277,8 +302,10 @@ func run() error {
 		return b.latency()
 	case "hold":
 		return b.hold()
+	case "cycle":
+		return b.cycle()
 	}
-	return fmt.Errorf("unknown command %q (known: latency, hold)", flag.Arg(0))
+	return fmt.Errorf("unknown command %q (known: latency, hold, cycle)", flag.Arg(0))
 }
 
 func main() {

@@ -1,0 +1,30 @@
+# Tests against the running daemon: each builds what it needs, then runs a script that explains itself.
+
+PROGRAMS := $(BUILD)/crispd $(BUILD)/crisp-shim $(BUILD)/crisp $(BUILD)/crisp-pull
+HARNESS := CRISP_TEST_BUILD=$(abspath $(BUILD))
+
+# Packages, Go, crictl and critest; quick when they are there.
+test-deps:
+	tools/test-deps.sh
+
+integration: $(PROGRAMS) test-deps
+	$(HARNESS) tests/integration/run.sh
+
+conformance: $(PROGRAMS) test-deps
+	$(HARNESS) tests/conformance/run.sh
+
+# Take the present results as the record that `make conformance` compares with.
+conformance-update: $(PROGRAMS) test-deps
+	$(HARNESS) tests/conformance/run.sh --update
+
+bench: $(PROGRAMS) test-deps
+	$(HARNESS) tests/bench/run.sh
+
+soak: $(PROGRAMS) test-deps
+	$(HARNESS) tests/bench/soak.sh
+
+soak-valgrind: $(PROGRAMS) test-deps
+	$(HARNESS) CRISP_TEST_WRAP="valgrind --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 --trace-children=no" \
+		tests/bench/soak.sh
+
+.PHONY: test-deps integration conformance conformance-update bench soak soak-valgrind
