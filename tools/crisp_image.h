@@ -1,0 +1,13 @@
+/*
+ * crisp_image.h - what `run` needs of images.
+ */
+#pragma once
+
+#include "crisp.h"
+
+/* Pull and wait.  auth: NULL for none.  *ret is the image's reference, malloc'ed. */
+int image_pull(struct cli *cli, const char *name, Runtime__V1__AuthConfig *auth, char **ret,
+	       struct err *e);
+
+/* 1: the daemon has it, 0: it has not. */
+int image_exists(struct cli *cli, const char *name, struct err *e);
