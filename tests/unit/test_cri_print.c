@@ -246,6 +246,16 @@ static void test_no_secret_ever_appears(void **state)
 		free(filled[--n_filled]);
 }
 
+static void test_redacts(void **state)
+{
+	(void)state;
+	assert_true(cri_print_redacts(&runtime__v1__auth_config__descriptor, 2));
+	assert_true(cri_print_redacts(&runtime__v1__key_value__descriptor, 2));
+	assert_false(cri_print_redacts(&runtime__v1__auth_config__descriptor, 1));
+	assert_false(cri_print_redacts(&runtime__v1__key_value__descriptor, 1));
+	assert_false(cri_print_redacts(&runtime__v1__exec_request__descriptor, 2));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_bytes_and_foreign_messages),
 		cmocka_unit_test(test_no_secret_ever_appears),
+		cmocka_unit_test(test_redacts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
