@@ -123,14 +123,12 @@ static int redirect_stdio(struct err *e)
 static int write_pid(const char *dir, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/" SHIM_PID_NAME, dir);
-	char text[64];
 	uint64_t ticks;
 	int r = proc_start_ticks(getpid(), &ticks, e);
 
 	if (r != 0)
 		return r < 0 ? r : err_set(e, ERR_INTERNAL, "/proc does not show us");
-	snprintf(text, sizeof(text), "%d %llu\n", (int)getpid(), (unsigned long long)ticks);
-	return fs_replace_file(path, text, strlen(text), 0600, false, e);
+	return proc_save(path, getpid(), ticks, e);
 }
 
 /* --- running --- */
@@ -226,6 +224,8 @@ static int set_up(const struct options *o, struct err *e)
 		r = watch_signals(e);
 	if (r == 0)
 		r = write_pid(o->dir, e);
+	if (r == 0)
+		podinit_find(o->dir);
 	if (r == 0)
 		r = conn_listen(dir_fd, request_handle, e);
 	timer_set(&lonely, LONELY_MS, look_around);

@@ -24,10 +24,13 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/proc.h"
+#include "base/shimproto.h"
 #include "base/util.h"
 #include "shim/child.h"
 
 static struct child init_child;
+static char *pid_path; /* who it is, for the next shim */
 
 static int copy_self(int *ret_fd, struct err *e)
 {
@@ -53,29 +56,53 @@ static void init_ended(struct child *c, const struct reaped *r)
 	log_warn("the pod's init ended", "pid=%d code=%d", (int)r->pid, r->code);
 }
 
+void podinit_find(const char *dir)
+{
+	struct err e = ERR_NULL;
+	pid_t pid;
+	int fd, r;
+
+	pid_path = xasprintf("%s/" SHIM_INIT_NAME, dir);
+	r = proc_load(pid_path, &pid, &fd, &e);
+	if (r == 0) {
+		/* Our own pidfd is opened before this one is closed: it is the same process. */
+		r = child_adopt_pid(&init_child, pid, init_ended, &e);
+		close(fd);
+	}
+	if (r < 0)
+		log_err(LOG_LEVEL_WARN, "the pod's init", &e);
+}
+
+static int spawn_init(struct err *e)
+{
+	static char *const argv[] = { "crisp-init", "--init", NULL };
+	static char *const envp[] = { NULL };
+	_cleanup_close_ int exe = -1;
+	pid_t pid;
+	int r = copy_self(&exe, e);
+
+	if (r < 0)
+		return r;
+	pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid == 0) {
+		fexecve(exe, argv, envp);
+		_exit(127);
+	}
+	if (pid < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "start the pod's init");
+	r = child_adopt_pid(&init_child, pid, init_ended, e);
+	if (r == 0)
+		r = proc_save(pid_path, pid, init_child.start_ticks, e);
+	if (r < 0)
+		kill(pid, SIGKILL);
+	return r;
+}
+
 int podinit_start(uint32_t *ret_pid, uint64_t *ret_start_ticks, struct err *e)
 {
-	_cleanup_close_ int exe = -1;
-	int r = 0;
+	int r = init_child.alive ? 0 : spawn_init(e);
 
-	if (!init_child.alive) {
-		static char *const argv[] = { "crisp-init", "--init", NULL };
-		static char *const envp[] = { NULL };
-		pid_t pid;
-
-		r = copy_self(&exe, e);
-		if (r < 0)
-			return r;
-		pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL);
-		if (pid == 0) {
-			fexecve(exe, argv, envp);
-			_exit(127);
-		}
-		if (pid < 0)
-			return err_errno(e, ERR_INTERNAL, errno, "start the pod's init");
-		r = child_adopt_pid(&init_child, pid, init_ended, e);
-		child_deliver(&init_child);
-	}
+	child_deliver(&init_child);
 	if (r == 0 && !init_child.alive)
 		r = err_set(e, ERR_INTERNAL, "the pod's init ended at once");
 	*ret_pid = (uint32_t)init_child.pid;

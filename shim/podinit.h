@@ -7,6 +7,10 @@
 
 #include "base/err.h"
 
+/* Before the others.  An init that an earlier shim of this pod directory has left behind is taken
+ * over: the pod's containers live in its namespace. */
+void podinit_find(const char *dir);
+
 /* Start it, or say which one runs. */
 int podinit_start(uint32_t *ret_pid, uint64_t *ret_start_ticks, struct err *e);
 /* Kill it, and with it everything in its namespace. */

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fs.h"
 #include "base/str.h"
 
@@ -59,4 +60,36 @@ int proc_open(pid_t pid, uint64_t start_ticks, int *ret_pidfd, struct err *e)
 		return 1;
 	*ret_pidfd = take_fd(fd);
 	return 0;
+}
+
+int proc_save(const char *path, pid_t pid, uint64_t start_ticks, struct err *e)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "%d %llu\n", (int)pid, (unsigned long long)start_ticks);
+
+	return fs_replace_file(path, text, (size_t)n, 0600, false, e);
+}
+
+int proc_load(const char *path, pid_t *ret_pid, int *ret_pidfd, struct err *e)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	uint64_t ticks;
+	int64_t pid;
+	char *space;
+	int r = fs_read_file(path, 64, &text, e);
+
+	if (r != 0)
+		return r;
+	space = text.len ? strchr(text.data, ' ') : NULL;
+	if (!space || text.data[text.len - 1] != '\n')
+		return err_set(e, ERR_DATA_LOSS, "%s does not name a process", path);
+	text.data[text.len - 1] = '\0';
+	*space = '\0';
+	if (str_to_i64(text.data, 1, INT32_MAX, &pid) < 0 ||
+	    str_to_u64(space + 1, UINT64_MAX, &ticks) < 0)
+		return err_set(e, ERR_DATA_LOSS, "%s does not name a process", path);
+	r = proc_open((pid_t)pid, ticks, ret_pidfd, e);
+	if (r == 0)
+		*ret_pid = (pid_t)pid;
+	return r;
 }

@@ -14,3 +14,10 @@ int proc_start_ticks(pid_t pid, uint64_t *ret, struct err *e);
 /* A pidfd (close-on-exec) of pid when it still is the process that started at start_ticks, a
  * zombie included.  1: it is gone. */
 int proc_open(pid_t pid, uint64_t start_ticks, int *ret_pidfd, struct err *e);
+
+/* The identity as a file of "pid start_ticks\n", replaced as a whole, not synced: it is about
+ * this boot. */
+int proc_save(const char *path, pid_t pid, uint64_t start_ticks, struct err *e);
+/* The process that a file names, if it is still that one.  1: it is gone, or there is no such
+ * file. */
+int proc_load(const char *path, pid_t *ret_pid, int *ret_pidfd, struct err *e);

@@ -33,6 +33,7 @@
 #define SHIM_LOCK_NAME "shim.lock" /* flocked for as long as the shim lives */
 #define SHIM_PID_NAME "shim.pid"   /* "pid start_ticks\n" */
 #define SHIM_LOG_NAME "shim.log"
+#define SHIM_INIT_NAME "init.pid"  /* the same of the pod's init, when there is one */
 
 enum shim_type {
 	/* Requests.  In brackets: the fields of struct shim_request they use. */

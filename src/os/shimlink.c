@@ -17,12 +17,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/list.h"
 #include "base/proc.h"
-#include "base/str.h"
 #include "base/util.h"
 
 #define CALLS_MAX 4096     /* under way on one link */
@@ -452,26 +450,10 @@ void shim_link_close(struct shim_link *link)
 static void identify(const char *dir, struct spawn_child *ret)
 {
 	_cleanup_free_ char *path = xasprintf("%s/" SHIM_PID_NAME, dir);
-	_cleanup_buf_ struct buf text = BUF_NULL;
 	struct err ignored = ERR_NULL;
-	uint64_t ticks;
-	int64_t pid;
-	char *space;
 
-	*ret = SPAWN_CHILD_NULL;
-	if (fs_read_file(path, 64, &text, &ignored) != 0 || !text.len ||
-	    text.data[text.len - 1] != '\n')
-		return;
-	text.data[text.len - 1] = '\0';
-	space = strchr(text.data, ' ');
-	if (!space)
-		return;
-	*space = '\0';
-	if (str_to_i64(text.data, 1, INT32_MAX, &pid) < 0 ||
-	    str_to_u64(space + 1, UINT64_MAX, &ticks) < 0)
-		return;
-	if (proc_open((pid_t)pid, ticks, &ret->pidfd, &ignored) == 0)
-		ret->pid = (pid_t)pid;
+	if (proc_load(path, &ret->pid, &ret->pidfd, &ignored) != 0)
+		*ret = SPAWN_CHILD_NULL;
 }
 
 bool shim_is_alive(const char *dir, struct spawn_child *ret)

@@ -23,6 +23,9 @@ cleanup() {
 	for pid in $(cut -d ' ' -f 1 "$SCRATCH"/pods/*/shim.pid 2>/dev/null); do
 		[ "$(readlink "/proc/$pid/exe")" != "$BUILD_DIR/crisp-shim" ] || kill -KILL "$pid"
 	done
+	for pid in $(cut -d ' ' -f 1 "$SCRATCH"/pods/*/init.pid 2>/dev/null); do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != crisp-init ] || kill -KILL "$pid"
+	done
 	cgroups_remove
 	mounts_remove
 	if [ -n "${CRISP_TEST_KEEP:-}" ]; then echo "# kept: $SCRATCH"; else rm -rf --one-file-system "$SCRATCH"; fi

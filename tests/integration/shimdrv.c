@@ -710,7 +710,8 @@ static void bad_frames(void)
 static void shim_dies(void)
 {
 	struct shim_request req = bundle("orphan", "true", 0);
-	struct answer pending;
+	struct shim_request init = { .type = SHIM_INIT };
+	struct answer pending, before = call(&init), after;
 	struct spawn_child old = shim;
 
 	req.runtime = path_of("hangs");
@@ -725,7 +726,11 @@ static void shim_dies(void)
 	check(start_shim() && shim.pid != old.pid, "death: another one takes the pod");
 	close_fdp(&old.pidfd);
 	drv_connect(pod_dir);
-	check(seen_state("orphan") == 0, "death: it knows nothing");
+	check(seen_state("orphan") == 0, "death: it knows no container");
+	after = call(&init);
+	check(good(&after) && after.status.pid == before.status.pid &&
+		      after.status.start_ticks == before.status.start_ticks,
+	      "death: but takes over the pod's init");
 }
 
 static void shutdown_shim(void)
@@ -739,8 +744,11 @@ static void shutdown_shim(void)
 	a = call(&req);
 	check(good(&a) && drv_wait_lost(), "shutdown: answered, then the line ends");
 	drv_disconnect();
-	for (int i = 0; i < PATIENCE_MS / 20 && (shim_is_alive(pod_dir, NULL) || fs_exists(proc)); i++)
+	for (int i = 0; i < PATIENCE_MS / 20; i++) {
+		if (!shim_is_alive(pod_dir, NULL) && !fs_exists(proc))
+			break;
 		usleep(20000);
+	}
 	check(!shim_is_alive(pod_dir, NULL) && !fs_exists(proc),
 	      "shutdown: shim and init are gone");
 	close_fdp(&shim.pidfd);
