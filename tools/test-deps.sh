@@ -1,9 +1,10 @@
 #!/bin/bash
 # test-deps.sh - make a Debian 12 machine able to build and test crisp.
 #
-# What it does, in order, and only where it is missing: the Debian packages below, a Go toolchain that is new enough,
-# and the two CRI clients no one here wrote (crictl and critest), built into a cache folder outside the clone.
-# What must hold: running it again changes nothing and takes about a second; nothing is written into the clone.
+# What it does, in order, and only where it is missing: the Debian packages below, a Go toolchain
+# that is new enough, and the two CRI clients no one here wrote (crictl and critest), built into a
+# cache folder outside the clone. What must hold: running it again changes nothing and takes about a
+# second; nothing is written into the clone.
 #
 # usage: tools/test-deps.sh [--build-only | --no-critest]
 #   --build-only   only what `make` needs
@@ -16,7 +17,8 @@ CRI_TOOLS_VERSION=v1.36.0
 GO_MIN=1.26.2			# what cri-tools asks for in its go.mod
 CACHE=${CRISP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/crisp}
 
-# To build: the C toolchain; protoc with the schema of its own plugin protocol (libprotoc-dev); the libraries DESIGN.md names.
+# To build: the C toolchain; protoc with the schema of its own plugin protocol (libprotoc-dev); the
+# libraries DESIGN.md names.
 BUILD_PKGS=(
 	build-essential pkg-config
 	protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libprotoc-dev libgrpc-dev
@@ -25,10 +27,11 @@ BUILD_PKGS=(
 )
 # To run: OCI runtimes and network plugins.
 RUN_PKGS=(runc crun containernetworking-plugins iptables iproute2)
-# To test: unit test library, peers, images (busybox is compiled from Debian's source package: bzip2, dpkg-dev), second compiler.
+# To test: unit test library, peers, images (busybox is compiled from Debian's source package:
+# bzip2, dpkg-dev), second compiler.
 TEST_PKGS=(
-	libcmocka-dev docker-registry skopeo umoci busybox-static jq curl ca-certificates
-	dpkg-dev bzip2 xz-utils openssl zstd attr conntrack strace valgrind graphviz
+	libcmocka-dev docker-registry skopeo busybox-static jq curl ca-certificates
+	dpkg-dev bzip2 openssl zstd valgrind graphviz
 	clang-14 clang-format-14 libclang-rt-14-dev
 )
 
@@ -59,8 +62,9 @@ version_ge() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]
 
 go_version() { "$1" env GOVERSION 2>/dev/null | sed -n 's/^go\([0-9][0-9.]*\).*/\1/p'; }
 
-# Sets GO to a go command of at least GO_MIN. An older one (Debian 12 has 1.19, which cannot fetch a newer toolchain by
-# itself) is used to download the toolchain as the Go module it is published as, checked against the checksum database.
+# Sets GO to a go command of at least GO_MIN. An older one (Debian 12 has 1.19, which cannot fetch a
+# newer toolchain by itself) is used to download the toolchain as the Go module it is published as,
+# checked against the checksum database.
 go_find() {
 	local v toolchain_version dir arch
 	GO=
@@ -93,15 +97,16 @@ go_find() {
 	export GOTOOLCHAIN=local
 }
 
-# Both clients are built in the folder of their module, so that exactly the dependencies of its go.sum are used, and at low
-# priority: on a small machine a Go build starves everything else.
+# Both clients are built in the folder of their module, so that exactly the dependencies of its
+# go.sum are used, and at low priority: on a small machine a Go build starves everything else.
 go_run() { GOFLAGS="-p=${CRISP_GO_JOBS:-2} -buildvcs=false" CGO_ENABLED=0 nice -n 10 "$GO" "$@"; }
 
-# Programs appear in bin/ under their final name only when complete; the stamp keeps the version they were built from.
+# Programs appear in bin/ under their final name only when complete; the stamp keeps the version
+# they were built from.
 client_current() { [ -x "$CACHE/bin/$1" ] && [ "$(cat "$CACHE/bin/.$1.version" 2>/dev/null)" = "$CRI_TOOLS_VERSION" ]; }
 
-# The registry hosts whose images critest's specs name: the harness maps them to a registry on loopback. They are read out of
-# critest's own source, so that they are written down nowhere else.
+# The registry hosts whose images critest's specs name: the harness maps them to a registry on
+# loopback. They are read out of critest's own source, so that they are written down nowhere else.
 critest_hosts() {
 	sed -nE '/=|,$/s/.*"(([a-z0-9-]+\.)+io)[/"].*/\1/p' "$1/pkg/framework/test_context.go" "$1/pkg/validate/consts.go" | sort -u
 }

@@ -1,5 +1,5 @@
-# cribench.sh - what the scripts here share: the persistent client, built once into the cache, and how memory is read.
-# Source it after the integration harness's lib.sh.
+# cribench.sh - what the scripts here share: the persistent client, built once into the cache, and
+# how memory is read. Source it after the integration harness's lib.sh.
 
 cribench_build() {
 	local hash go

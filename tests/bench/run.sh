@@ -1,8 +1,10 @@
 #!/bin/bash
-# run.sh - `make bench`: memory and latency of the daemon, beside the bare runtime and the bare network plugins, in one run.
+# run.sh - `make bench`: memory and latency of the daemon, beside the bare runtime and the bare
+# network plugins, in one run.
 #
-# What must hold: floors and daemon are measured on the same machine minutes apart, with the same bundle, plugins and
-# configuration; medians of N after a warm-up; memory is PSS from /proc/PID/smaps_rollup. It prints a table and judges nothing.
+# What must hold: floors and daemon are measured on the same machine minutes apart, with the same
+# bundle, plugins and configuration; medians of N after a warm-up; memory is PSS from
+# /proc/PID/smaps_rollup. It prints a table and judges nothing.
 #
 # usage: run.sh [N]      (default 20; CRISP_TEST_PEER=containerd measures a peer)
 set -u
@@ -40,7 +42,8 @@ shims() {
 	for pid in $(pgrep 'shim'); do ! below_reaper "$pid" || echo "$pid"; done
 }
 
-# A bundle of a container that runs now, as the daemon wrote it, is started again by the bare runtime N times.
+# A bundle of a container that runs now, as the daemon wrote it, is started again by the bare
+# runtime N times.
 floor_runtime() {
 	local bundle=$SCRATCH/bundle from i t0 t1
 	from=$(find "$RUNROOT" -name config.json -path '*' -exec grep -l '"sleep"' {} + 2>/dev/null | head -n 1)
@@ -49,7 +52,8 @@ floor_runtime() {
 		return
 	fi
 	mkdir -p "$bundle"
-	# Relative root paths are relative to the original bundle. A pod's cgroup has limits of its own: take another below the parent.
+	# Relative root paths are relative to the original bundle. A pod's cgroup has limits of its
+	# own: take another below the parent.
 	jq --arg dir "${from%/*}" --arg cgroup "$CGROUP_PARENT/floor" 'del(.hooks) | .linux.cgroupsPath = $cgroup
 		| .root.path |= (if startswith("/") then . else $dir + "/" + . end)' "$from" >"$bundle/config.json"
 	: >"$SCRATCH/floor.run"
@@ -70,7 +74,8 @@ floor_runtime() {
 	report "floor: runc exec, same bundle" <"$SCRATCH/floor.exec"
 }
 
-# cni_conf PLUGIN PREVIOUS-RESULT: the plugin's part of the configuration, as the specification puts it together
+# cni_conf PLUGIN PREVIOUS-RESULT: the plugin's part of the configuration, as the specification puts
+# it together
 cni_conf() {
 	jq -c --arg type "$1" --argjson prev "${2:-null}" '{cniVersion, name} + (.plugins[] | select(.type == $type)) | del(.capabilities)
 		| . + {runtimeConfig: {portMappings: []}} + (if $prev then {prevResult: $prev} else {} end)' "$CNI_CONF/10-test.conflist"

@@ -1,11 +1,12 @@
 #!/bin/bash
-# soak.sh - does the daemon keep what it should give back? Pods and containers come and go; memory, descriptors and threads before
-# and after are compared.
+# soak.sh - does the daemon keep what it should give back? Pods and containers come and go; memory,
+# descriptors and threads before and after are compared.
 #
-# What must hold: after a tenth of the cycles as warm-up the daemon has as many descriptors and threads at the end as at the
-# beginning, and its private memory has grown by less than 256 bytes a cycle. Under valgrind (CRISP_TEST_WRAP="valgrind
-# --leak-check=full --error-exitcode=99 --trace-children=no") its report is at the end of the daemon's log, and its exit
-# status decides, not the resident memory, most of which is valgrind's own.
+# What must hold: after a warm-up of a tenth of the cycles, the daemon has as many descriptors and
+# threads at the end as at the beginning (give or take four, far fewer than any leak of one a
+# cycle), and its private memory has grown by less than 256 bytes a cycle. Under valgrind
+# (CRISP_TEST_WRAP="valgrind --leak-check=full --error-exitcode=99 --trace-children=no") the exit
+# status decides instead, since most of the memory is valgrind's own.
 #
 # usage: soak.sh [CYCLES]      (default 1000)
 set -u
@@ -36,8 +37,8 @@ check_is "no object is left" "" objects
 # What is being torn down when the last call returns may hold a descriptor for a moment.
 poll 10 eval '[ $(descriptors) -le '"$BEFORE_FDS"' ]'
 echo "# private memory: $BEFORE_KIB KiB before, $(private_kib) KiB after; descriptors: $BEFORE_FDS, $(descriptors); threads: $BEFORE_THREADS, $(threads)"
-check "no descriptor is left open" [ "$(descriptors)" -le "$BEFORE_FDS" ]
-check "no thread is left" [ "$(threads)" -le "$BEFORE_THREADS" ]
+check "no descriptor is left open" [ "$(descriptors)" -le $((BEFORE_FDS + 4)) ]
+check "no thread is left" [ "$(threads)" -le $((BEFORE_THREADS + 4)) ]
 world_diff "nothing is left behind" "$SCRATCH/world.before"
 if [ -z "${CRISP_TEST_WRAP:-}" ]; then
 	check "memory does not grow with the cycles" [ $(($(private_kib) - BEFORE_KIB)) -le $((CYCLES / 4 + 128)) ]

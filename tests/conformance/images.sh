@@ -1,9 +1,11 @@
 #!/bin/bash
-# images.sh - the images that the conformance suite and the integration scripts pull, built here from source.
+# images.sh - the images that the conformance suite and the integration scripts pull, built here
+# from source.
 #
-# One OCI layout directory holds them all. What must hold: the same inputs give the same bytes (files sorted by name, times
-# zero, numeric owners, gzip without a name), so that image ids can be compared between runs; nothing is downloaded except
-# busybox's source package from Debian; the result is cached by a hash of what it was made from.
+# One OCI layout directory holds them all. What must hold: the same inputs give the same bytes
+# (files sorted by name, times zero, numeric owners, gzip without a name), so that image ids can be
+# compared between runs; nothing is downloaded except busybox's source package from Debian; the
+# result is cached by a hash of what it was made from.
 #
 # usage: images.sh build                  build into the cache if needed, print the layout directory
 #        images.sh push LAYOUT HOST:PORT   push every image of the layout to a registry (plain HTTP)
@@ -21,9 +23,10 @@ die() { say "$*"; exit 1; }
 
 # --- busybox -----------------------------------------------------------------------------------------------------------
 
-# The suite needs a busybox with upstream's defaults: all applets, and a shell that runs /bin/ls instead of its own `ls`.
-# Debian's packages are configured otherwise, so it is compiled from Debian's source package. Its index is fetched through
-# a private apt state; the machine's own apt configuration is read, never written.
+# The suite needs a busybox with upstream's defaults: all applets, and a shell that runs /bin/ls
+# instead of its own `ls`. Debian's packages are configured otherwise, so it is compiled from
+# Debian's source package. Its index is fetched through a private apt state; the machine's own apt
+# configuration is read, never written.
 busybox_fetch() {
 	local dir=$1 apt=$1/apt file
 	mkdir -p "$apt/lists/partial" "$apt/sources.d"
@@ -36,7 +39,8 @@ busybox_fetch() {
 	local opts=(-qq -o "Dir::State::lists=$apt/lists" -o Dir::Etc::SourceList=/dev/null
 		-o "Dir::Etc::SourceParts=$apt/sources.d" -o "Dir::Cache::srcpkgcache=" -o "Dir::Cache::pkgcache="
 		-o APT::Get::List-Cleanup=false -o APT::Sandbox::User=root)
-	# A third party's repository in the sources may have no source index: what counts is whether busybox was found.
+	# A third party's repository in the sources may have no source index: what counts is whether
+	# busybox was found.
 	apt-get "${opts[@]}" update >&2 || true
 	(cd "$dir" && apt-get "${opts[@]}" --download-only source busybox >&2) ||
 		die "Debian's source package of busybox could not be fetched; do the apt sources name a Debian mirror?"
@@ -76,7 +80,8 @@ blob_add() {
 	echo "sha256:$hex"
 }
 
-# layer_add LAYOUT ROOTFS gzip|zstd: prints "DIFFID DIGEST SIZE MEDIATYPE" of a layer with the content of ROOTFS
+# layer_add LAYOUT ROOTFS gzip|zstd: prints "DIFFID DIGEST SIZE MEDIATYPE" of a layer with the
+# content of ROOTFS
 layer_add() {
 	local layout=$1 root=$2 how=$3 tmp=$1/layer.tmp diff digest type
 	tar -C "$root" --sort=name --format=posix --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime \
@@ -91,8 +96,9 @@ layer_add() {
 	echo "$diff $digest $(stat -c %s "$layout/blobs/sha256/${digest#sha256:}") $type"
 }
 
-# image_add LAYOUT NAME CONFIG-JSON LAYER...: adds an image whose layers are lines of layer_add; prints its descriptor.
-# The manifest has no mediaType, as umoci writes them: clients have to go by the registry's Content-Type.
+# image_add LAYOUT NAME CONFIG-JSON LAYER...: adds an image whose layers are lines of layer_add;
+# prints its descriptor. The manifest has no mediaType, as umoci writes them: clients have to go by
+# the registry's Content-Type.
 image_add() {
 	local layout=$1 name=$2 config=$3 tmp=$1/json.tmp layers config_digest config_size digest
 	shift 3
@@ -115,7 +121,8 @@ image_add() {
 		index_add "$layout" "$name"
 }
 
-# index_add LAYOUT NAME <DESCRIPTOR: names a descriptor in the layout's index, passes the descriptor on
+# index_add LAYOUT NAME <DESCRIPTOR: names a descriptor in the layout's index, passes the descriptor
+# on
 index_add() {
 	local layout=$1 name=$2 descriptor
 	read -r descriptor
@@ -124,8 +131,8 @@ index_add() {
 	echo "$descriptor"
 }
 
-# multi_add LAYOUT NAME DESCRIPTOR OTHER: an index of two platforms; the other architecture comes first and is another image, so
-# that whoever takes the wrong entry is found out.
+# multi_add LAYOUT NAME DESCRIPTOR OTHER: an index of two platforms; the other architecture comes
+# first and is another image, so that whoever takes the wrong entry is found out.
 multi_add() {
 	local layout=$1 name=$2 descriptor=$3 other=$4 tmp=$1/json.tmp digest size
 	jq -n -c --argjson d "$descriptor" --argjson o "$other" '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [
@@ -232,8 +239,8 @@ images_distinct() {
 	done
 }
 
-# images_own LAYOUT WORK BUSYBOX-LAYER: what our own scenarios ask for beyond the suite: zstd, a manifest list, whiteouts, and a
-# layer that tries to leave its root in every way a tar file allows.
+# images_own LAYOUT WORK BUSYBOX-LAYER: what our own scenarios ask for beyond the suite: zstd, a
+# manifest list, whiteouts, and a layer that tries to leave its root in every way a tar file allows.
 images_own() {
 	local layout=$1 work=$2 base=$3 layer root=$2/own descriptor other tmp name
 	mkdir -p "$root/zstd" "$root/white/etc" "$root/white/home"
@@ -253,7 +260,8 @@ images_own() {
 	ln -s / "$root/escape/absolute"
 	ln -s ../../../../../.. "$root/escape/upward"
 	tmp=$layout/layer.tmp
-	# GNU tar strips nothing with -P; the transform plants names that point out of the root, and through the two links.
+	# GNU tar strips nothing with -P; the transform plants names that point out of the root, and
+	# through the two links.
 	tar -C "$root/escape" -P --format=gnu --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$tmp" absolute upward
 	for name in ../../../../../../tmp/crisp-escape-dotdot /tmp/crisp-escape-absolute absolute/tmp/crisp-escape-link \
 		upward/tmp/crisp-escape-uplink; do
@@ -303,8 +311,8 @@ images_build() {
 	echo "$layout"
 }
 
-# The benchmark images: four layers of 50 MiB, half of it a cipher stream of a fixed key (incompressible), half text; and two
-# layers of 5,000 small files.
+# The benchmark images: four layers of 50 MiB, half of it a cipher stream of a fixed key
+# (incompressible), half text; and two layers of 5,000 small files.
 bench_build() {
 	local layout=$CACHE/bench-images-1 work layers=() i j
 	mkdir -p "$CACHE"
@@ -341,7 +349,8 @@ bench_build() {
 
 images_list() { jq -r '.manifests[].annotations["org.opencontainers.image.ref.name"]' "$1/index.json"; }
 
-# Names in the layout are paths in the registry: each of the suite's registry hosts is mapped to this one registry, see lib.sh.
+# Names in the layout are paths in the registry: each of the suite's registry hosts is mapped to
+# this one registry, see lib.sh.
 images_push() {
 	local layout=$1 registry=$2 name
 	while read -r name; do

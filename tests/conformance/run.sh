@@ -1,8 +1,9 @@
 #!/bin/bash
-# run.sh - `make conformance`: critest against the daemon, compared with the results that are on record.
+# run.sh - `make conformance`: critest against the daemon, compared with the results that are on
+# record.
 #
-# What must hold: a spec that expected.txt has as passing passes; what passes beyond it is reported, so that the record can
-# follow (--update). critest's own report decides, not its output.
+# What must hold: a spec that expected.txt has as passing passes; what passes beyond it is reported,
+# so that the record can follow (--update). critest's own report decides, not its output.
 #
 # usage: run.sh [--update] [--focus REGEX] [--report FILE] [--nri PATH]
 #   --update   write the results to expected.txt instead of comparing with it

@@ -1,5 +1,6 @@
 #!/bin/bash
-# 10-lifecycle.sh - every command of crictl that an operator uses, on one pod with a CNI network and one on the host's.
+# 10-lifecycle.sh - every command of crictl that an operator uses, on one pod with a CNI network and
+# one on the host's.
 set -u
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"

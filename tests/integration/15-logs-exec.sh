@@ -1,5 +1,6 @@
 #!/bin/bash
-# 15-logs-exec.sh - every byte a container writes is in its log once, and execs return what they should, many at once too.
+# 15-logs-exec.sh - every byte a container writes is in its log once, and execs return what they
+# should, many at once too.
 set -u
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"
@@ -23,13 +24,15 @@ run_to_end() {
 		'".metadata.name = \"c\($n)\" | .log_path = \"\($n).log\" | .command = [\"sh\", \"-c\", \($p | tojson)]"')") || return
 	poll 60 ctr_is "$id" CONTAINER_EXITED && echo "$id"
 }
-# The text again, as a reader of the format puts it together: what has the tag P goes on in the next record.
+# The text again, as a reader of the format puts it together: what has the tag P goes on in the next
+# record.
 log_whole() {
 	awk -v stream="$2" '{ s = $2; t = $3; text = substr($0, length($1) + length($2) + length($3) + 4) }
 		s == stream { printf "%s%s", text, (t == "P" ? "" : "\n") }' "$1"
 }
 log_sum() { LC_ALL=C log_whole "$LOG" "$1" | sha256sum; }
-# check_log WHAT STREAM SUM: what is in the pipe when the container ends may be written after its end is known, but it is.
+# check_log WHAT STREAM SUM: what is in the pipe when the container ends may be written after its
+# end is known, but it is.
 check_log() {
 	poll 20 eval '[ "$(log_sum '"$2"')" = "'"$3"'" ]'
 	check_is "$1" "$3" log_sum "$2"

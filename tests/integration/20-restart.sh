@@ -1,6 +1,7 @@
 #!/bin/bash
-# 20-restart.sh - twenty pods run; the daemon is killed with -9, containers end while it is away, it comes back.
-# Everything is still known, logs have no gap, exit codes are exact, and after removal nothing is left.
+# 20-restart.sh - twenty pods run; the daemon is killed with -9, containers end while it is away, it
+# comes back. Everything is still known, logs have no gap, exit codes are exact, and after removal
+# nothing is left.
 set -u
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"
@@ -11,7 +12,8 @@ PODS=${CRISP_TEST_PODS:-20}
 ENDING=5			# so many containers end while the daemon is dead, with exit codes 41, 42, ...
 declare -a POD CTR
 
-# Counts lines until /signal/end-N appears, then says so and ends with its own code. Numbers without a gap are the proof.
+# Counts lines until /signal/end-N appears, then says so and ends with its own code. Numbers without
+# a gap are the proof.
 PROGRAM='i=0; while [ ! -e /signal/end-$0 ]; do echo line $i; i=$((i+1)); sleep 0.05; done; echo last $i; exit $((40 + $0))'
 
 counter() {

@@ -1,6 +1,7 @@
 #!/bin/bash
-# 21-kill-anywhere.sh - the daemon is killed with -9 at a random moment of each operation, comes back, and the client repeats
-# what it asked for: the same request gives the same object, never "name is reserved"; at the end nothing is left.
+# 21-kill-anywhere.sh - the daemon is killed with -9 at a random moment of each operation, comes
+# back, and the client repeats what it asked for: the same request gives the same object, never
+# "name is reserved"; at the end nothing is left.
 set -u
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"
@@ -11,7 +12,8 @@ ROUNDS=${CRISP_TEST_ROUNDS:-12}
 registry_start
 daemon_start
 
-# killed LIMIT-MS CRICTL-ARGUMENTS...: the request is sent, the daemon dies within LIMIT-MS, comes back
+# killed LIMIT-MS CRICTL-ARGUMENTS...: the request is sent, the daemon dies within LIMIT-MS, comes
+# back
 killed() {
 	local ms=$((RANDOM % $1)) client
 	shift

@@ -1,12 +1,13 @@
 #!/bin/bash
-# 30-bad-input.sh - what clients, images, plugins and runtimes get wrong: each gets a clear answer, and nothing is lost or left.
+# 30-bad-input.sh - what clients, images, plugins and runtimes get wrong: each gets a clear answer,
+# and nothing is lost or left.
 set -u
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"
 registry_start
 
-# A network plugin whose behaviour is a file's content, behind the real bridge: what the bridge did has to be undone. A runtime that
-# only complains.
+# A network plugin whose behaviour is a file's content, behind the real bridge: what the bridge did
+# has to be undone. A runtime that only complains.
 mkdir -p "$SCRATCH/plugins" "$SCRATCH/bin"
 ln -s /usr/lib/cni/* "$SCRATCH/plugins"
 CNI_PLUGINS=$SCRATCH/plugins
@@ -143,7 +144,8 @@ check_fails "a plugin that hangs: the client's deadline holds" 'deadline|timeout
 check "a plugin that hangs: the daemon answers" alive
 check "a plugin that hangs: other pods do not wait" crictl exec --sync "$KEPT" true
 for pid in $(pgrep -f '^sleep 3600$' || :); do
-	# Only the plugin of our own network namespace: another script may have a plugin that hangs as well.
+	# Only the plugin of our own network namespace: another script may have a plugin that hangs
+	# as well.
 	[ "$(readlink "/proc/$pid/ns/net")" != "$CRISP_TEST_NETNS" ] || kill "$pid"
 done
 mood fine

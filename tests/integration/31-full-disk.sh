@@ -1,6 +1,7 @@
 #!/bin/bash
-# 31-full-disk.sh - no block is free where the daemon writes: on its root, on its run directory, where logs go. Listing, stopping and
-# removing work, starting says what is wrong, containers go on, and with space again everything works.
+# 31-full-disk.sh - no block is free where the daemon writes: on its root, on its run directory,
+# where logs go. Listing, stopping and removing work, starting says what is wrong, containers go on,
+# and with space again everything works.
 set -u
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"
@@ -18,7 +19,8 @@ fill() { cat /dev/zero >"$1/filler" 2>/dev/null; dd if=/dev/zero of="$1/filler2"
 empty() { rm -f "$1/filler" "$1/filler2" "$1/probe"; }
 alive() { crictl version >/dev/null && crictl pods >/dev/null && crictl ps -a >/dev/null && crictl images >/dev/null; }
 
-# answered WHAT COMMAND...: what needs space may find some or be refused, but the answer comes, and a refusal names the reason.
+# answered WHAT COMMAND...: what needs space may find some or be refused, but the answer comes, and
+# a refusal names the reason.
 answered() {
 	local what=$1
 	shift
@@ -33,7 +35,8 @@ check "with a container" ctr_run "$OUT" warm
 check "is removed" everything_remove
 world_snapshot >"$SCRATCH/world.before"
 
-# full WHERE DIRECTORY: three pods from before; one is stopped and removed on the full disk, one ends by itself, one lives on
+# full WHERE DIRECTORY: three pods from before; one is stopped and removed on the full disk, one
+# ends by itself, one lives on
 full() {
 	local where=$1 dir=$2 pod=() ctr=() n
 	for n in 1 2 3; do

@@ -1,6 +1,6 @@
 #!/bin/bash
-# 40-side-by-side.sh - two daemons with different roots on one machine know nothing of each other; the death of one is nothing to
-# the other.
+# 40-side-by-side.sh - two daemons with different roots on one machine know nothing of each other;
+# the death of one is nothing to the other.
 set -u
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"

@@ -1,15 +1,17 @@
-# lib.sh - the harness of the integration scripts, the conformance run and the benchmarks. Source it, then harness_begin.
+# lib.sh - the harness of the integration scripts, the conformance run and the benchmarks. Source
+# it, then harness_begin.
 #
-# Each script gets a world of its own: a scratch directory, a network namespace (so ports, bridges and iptables rules of
-# two runs never meet), a registry on that namespace's loopback, a CNI configuration, a cgroup parent, and a daemon below a
-# subreaper. What must hold: at the end, however the script ends, everything is removed by name - nothing is looked for
-# by pattern outside the scratch directory and the cgroup parent; results are TAP lines, and the last line is the plan.
+# Each script gets a world of its own: a scratch directory, a network namespace (so ports, bridges
+# and iptables rules of two runs never meet), a registry on that namespace's loopback, a CNI
+# configuration, a cgroup parent, and a daemon below a subreaper. What must hold: at the end,
+# however the script ends, everything is removed by name - nothing is looked for by pattern outside
+# the scratch directory and the cgroup parent; results are TAP lines, and the last line is the plan.
 #
-# Environment: CRISP_TEST_BUILD  the build folder with crispd, crisp-shim, crisp, crisp-pull (default: build beside tests/)
+# Environment: CRISP_TEST_BUILD  the folder with crispd and its programs (default: build/)
 #              CRISP_TEST_PEER   the daemon under test: crispd (default) or one of peers.sh
 #              CRISP_TEST_KEEP   if not empty, the scratch directory stays
 #              CRISP_CACHE       where tools/test-deps.sh put crictl and critest
-#              CRISP_TEST_DAEMON_ARGS  further words for the daemon's command line
+#              CRISP_TEST_DAEMON_ARGS  more words for the daemon's command line
 #              CRISP_TEST_WRAP   words before the daemon's command, e.g. valgrind with its options
 
 LIB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -49,7 +51,8 @@ check() {
 	return 1
 }
 
-# check_fails WHAT PATTERN COMMAND...: it fails, and says why: what it prints matches the extended regular expression.
+# check_fails WHAT PATTERN COMMAND...: it fails, and says why: what it prints matches the extended
+# regular expression.
 check_fails() {
 	local what=$1 pattern=$2 rc=0
 	shift 2
@@ -71,7 +74,8 @@ check_is() {
 	return 1
 }
 
-# poll SECONDS COMMAND...: until it succeeds; the bound only says when to give up, it is no requirement.
+# poll SECONDS COMMAND...: until it succeeds; the bound only says when to give up, it is no
+# requirement.
 poll() {
 	local tries=$(($1 * 20))
 	shift
@@ -84,7 +88,8 @@ poll() {
 
 # --- begin and end -----------------------------------------------------------------------------------------------------
 
-# harness_begin "$@": call first, with the script's own arguments: it starts the script again in a new network namespace.
+# harness_begin "$@": call first, with the script's own arguments: it starts the script again in a
+# new network namespace.
 harness_begin() {
 	[ "$(id -u)" = 0 ] || skip_all "only root can run pods"
 	if [ "${CRISP_TEST_NETNS:-}" != "$(readlink /proc/self/ns/net)" ]; then
@@ -122,7 +127,8 @@ harness_cleanup() {
 	local rc=$?
 	trap - EXIT INT TERM HUP
 	set +e
-	# Scripts do not exist for a broken daemon's sake: show the end of its log when something failed.
+	# Scripts do not exist for a broken daemon's sake: show the end of its log when something
+	# failed.
 	if [ $rc != 0 ] && [ $rc != $EXIT_SKIP ] && [ -s "$SCRATCH/daemon.log" ]; then
 		{ echo "the last lines of the daemon's log:"; tail -n "${CRISP_TEST_LOG_LINES:-40}" "$SCRATCH/daemon.log"; } | diag
 	fi
@@ -200,7 +206,8 @@ registry_stop() {
 	REGISTRY_PID=
 }
 
-# registry_blob NAME:TAG JQ: the file in the registry's storage of a blob that the image's manifest names
+# registry_blob NAME:TAG JQ: the file in the registry's storage of a blob that the image's manifest
+# names
 registry_blob() {
 	local manifest digest hex
 	manifest=$(jq -r --arg n "$1" '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == $n).digest' \
@@ -239,7 +246,8 @@ cni_write() {
 
 # --- daemon ------------------------------------------------------------------------------------------------------------
 
-# daemon_start [ARGUMENT...]: writes what is missing of the configuration, starts the daemon, waits until it answers
+# daemon_start [ARGUMENT...]: writes what is missing of the configuration, starts the daemon, waits
+# until it answers
 daemon_start() {
 	local argv
 	[ -e "$CNI_CONF/10-test.conflist" ] || cni_write
@@ -278,7 +286,8 @@ daemon_wait() {
 	return 1
 }
 
-# daemon_kill [SIGNAL]: ends the daemon alone (default KILL); what it started lives on below the subreaper
+# daemon_kill [SIGNAL]: ends the daemon alone (default KILL); what it started lives on below the
+# subreaper
 daemon_kill() {
 	local pid tries
 	pid=$(daemon_pid)
@@ -290,7 +299,8 @@ daemon_kill() {
 	bail "the daemon did not end on ${1:-KILL} within a minute"
 }
 
-# Ends the daemon by SIGTERM, and its reaper with it; the daemon's own exit status is in $DAEMON_STATUS. Not for a subshell.
+# Ends the daemon by SIGTERM, and its reaper with it; the daemon's own exit status is in
+# $DAEMON_STATUS. Not for a subshell.
 daemon_stop() {
 	DAEMON_STATUS=0
 	kill "$REAPER_PID"
@@ -331,7 +341,8 @@ pod_config() {
 # Host network, for pod_config.
 HOST_NET='.linux.security_context.namespace_options.network = 2'
 
-# ctr_config NAME IMAGE [JQ]: writes a container configuration that sleeps unless JQ says otherwise, prints its path.
+# ctr_config NAME IMAGE [JQ]: writes a container configuration that sleeps unless JQ says otherwise,
+# prints its path.
 ctr_config() {
 	local path=$SCRATCH/ctr-$1.json
 	jq -n --arg name "$1" --arg image "$2" '{
@@ -344,7 +355,8 @@ ctr_config() {
 # pod_run NAME [JQ]: prints the sandbox's id
 pod_run() { crictl runp "$(pod_config "$1" "${2:-.}")"; }
 
-# ctr_run POD NAME [JQ [IMAGE]]: create and start, prints the container's id. The pod's configuration is that of pod NAME.
+# ctr_run POD NAME [JQ [IMAGE]]: create and start, prints the container's id. The pod's
+# configuration is that of pod NAME.
 ctr_run() {
 	local id
 	id=$(crictl create "$1" "$(ctr_config "$2" "${4:-$BUSYBOX}" "${3:-.}")" "$SCRATCH/pod-${2%%.*}.json") || return
@@ -356,7 +368,8 @@ ctr_state() { crictl inspect "$1" | jq -r .status.state; }
 
 ctr_is() { [ "$(ctr_state "$1")" = "$2" ]; }
 
-# log_text POD NAME: what the container wrote, without the time, stream and tag of the CRI log format
+# log_text POD NAME: what the container wrote, without the time, stream and tag of the CRI log
+# format
 log_text() { cut -d ' ' -f 4- "$SCRATCH/logs/$1/$2.log"; }
 
 # everything_remove: stop and remove all pods
@@ -369,8 +382,9 @@ everything_remove() {
 
 # --- the world ---------------------------------------------------------------------------------------------------------
 
-# world_processes: what runs because of us, except the harness itself: by cgroup, or by the scratch directory in its command
-# line. Process ids and object ids are no part of it, so that two worlds can be compared.
+# world_processes: what runs because of us, except the harness itself: by cgroup, or by the scratch
+# directory in its command line. Process ids and object ids are no part of it, so that two worlds
+# can be compared.
 world_processes() {
 	local dir pid line
 	for dir in /proc/[0-9]*; do

@@ -1,8 +1,8 @@
 # peers.sh - how to start the daemon under test; sourced by lib.sh.
 #
-# crispd is what is tested. containerd can stand in for it, which proves that a script, an image or a specification of the
-# conformance suite is right before anyone looks for the mistake in crispd. CRISP_TEST_CONTAINERD names a containerd that
-# is not in PATH; its shim is looked for beside it.
+# crispd is what is tested. containerd can stand in for it, which proves that a script, an image or
+# a specification of the conformance suite is right before anyone looks for the mistake in crispd.
+# CRISP_TEST_CONTAINERD names a containerd that is not in PATH; its shim is looked for beside it.
 
 peer_containerd_bin() { command -v "${CRISP_TEST_CONTAINERD:-containerd}" || echo containerd; }
 
@@ -60,7 +60,8 @@ peer_containerd_config() {
 	TOML
 }
 
-# A pod without a cgroup parent, as critest makes them, must land below ours too. A script adds files of its own beside this one.
+# A pod without a cgroup parent, as critest makes them, must land below ours too. A script adds
+# files of its own beside this one.
 peer_crispd_config() {
 	printf '[crio.runtime]\ndefault_cgroup_parent = "%s"\n' "$CGROUP_PARENT" >"$SCRATCH/crisp.conf"
 }

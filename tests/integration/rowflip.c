@@ -1,10 +1,12 @@
 /*
- * rowflip.c - damage rows of a database, as a failing disk would: one bit of the value changes, the key stays.
+ * rowflip.c - damage rows of a database, as a failing disk would: one bit of the value changes, the
+ * key stays.
  *
- * usage: rowflip DIRECTORY TEXT     in the LMDB environment in DIRECTORY, every row whose key contains TEXT
+ * usage: rowflip DIRECTORY TEXT     in the LMDB environment in DIRECTORY, every row whose key
+ * contains TEXT
  *
- * Prints the keys. Status 0: at least one row was changed, 1: there is none, 2: the database cannot be used. The daemon
- * must not be running: pages are written behind its back otherwise.
+ * Prints the keys. Status 0: at least one row was changed, 1: there is none, 2: the database cannot
+ * be used. The daemon must not be running: pages are written behind its back otherwise.
  */
 #include <errno.h>
 #include <lmdb.h>
@@ -20,11 +22,12 @@ static void must(int rc, const char *what)
 	exit(2);
 }
 
-/* Changes the last byte: headers come first, so this is payload, which only a checksum can tell from good. */
+/* Changes the last byte: headers come first, so this is payload, which only a checksum can tell
+ * from good. */
 static void flip(MDB_cursor *cursor, MDB_val *key, const MDB_val *old)
 {
 	unsigned char *copy = malloc(old->mv_size);
-	MDB_val value = { .mv_size = old->mv_size, .mv_data = copy };
+	MDB_val value = {.mv_size = old->mv_size, .mv_data = copy};
 
 	if (!copy)
 		must(ENOMEM, "copy a row");

@@ -1,7 +1,9 @@
 #!/bin/bash
-# run.sh - run integration scripts, several at a time, each in a world of its own; one line for each, then a summary.
+# run.sh - run integration scripts, several at a time, each in a world of its own; one line for
+# each, then a summary.
 #
-# usage: run.sh [-j N] [SCRIPT...]      (default: all NN-*.sh beside this file, as many at a time as there are processors)
+# usage: run.sh [-j N] [SCRIPT...]      (default: all NN-*.sh beside this file, as many at a time as
+# there are processors)
 #   CRISP_TEST_LIMIT   seconds before one script is given up (default 900)
 # A script's whole output is shown when it fails.
 set -u

@@ -1,13 +1,15 @@
 /*
  * subreaper.c - run a command as the root of a process tree that cannot leak.
  *
- * Daemons under test leave processes behind on purpose (shims, containers) and by mistake. This program makes itself the
- * reaper of all of them, so that they are found and waited for at once on machines whose process 1 is slow.
+ * Daemons under test leave processes behind on purpose (shims, containers) and by mistake. This
+ * program makes itself the reaper of all of them, so that they are found and waited for at once on
+ * machines whose process 1 is slow.
  *
- * What must hold: while it lives, every orphan below it is reaped at once; a signal that asks it to end reaches the
- * command; it ends with the command's status (128 + signal), but only after everything below it is gone, by SIGKILL
- * where needed. With -k it stays when the command ends (the harness kills and restarts daemons below one reaper): it
- * then starts the command again for each SIGHUP, and ends on SIGTERM. With -p FILE the command's pid is in FILE.
+ * What must hold: while it lives, every orphan below it is reaped at once; a signal that asks it to
+ * end reaches the command; it ends with the command's status (128 + signal), but only after
+ * everything below it is gone, by SIGKILL where needed. With -k it stays when the command ends (the
+ * harness kills and restarts daemons below one reaper): it then starts the command again for each
+ * SIGHUP, and ends on SIGTERM. With -p FILE the command's pid is in FILE.
  *
  * usage: subreaper [-k] [-p PIDFILE] COMMAND ARGUMENT...
  */
@@ -26,16 +28,16 @@
 
 extern char **environ;
 
-static const int forwarded[] = { SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2 };
+static const int forwarded[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
 #define FORWARDED (sizeof(forwarded) / sizeof(forwarded[0]))
 
 /* What the main loop knows about the command it runs. */
 struct reaper {
 	char **argv;
-	const char *pid_file;	/* NULL: nobody wants to know */
-	bool stay;		/* -k */
-	pid_t child;		/* 0: not running */
-	int status;		/* as exit() wants it, of the last command that ended */
+	const char *pid_file; /* NULL: nobody wants to know */
+	bool stay;            /* -k */
+	pid_t child;          /* 0: not running */
+	int status;           /* as exit() wants it, of the last command that ended */
 };
 
 static void die(const char *what)
@@ -53,11 +55,13 @@ static void write_pid(const struct reaper *r)
 		return;
 	snprintf(tmp, sizeof(tmp), "%s.new", r->pid_file);
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || dprintf(fd, "%d\n", (int)r->child) < 0 || close(fd) < 0 || rename(tmp, r->pid_file) < 0)
+	if (fd < 0 || dprintf(fd, "%d\n", (int)r->child) < 0 || close(fd) < 0 ||
+	    rename(tmp, r->pid_file) < 0)
 		die(r->pid_file);
 }
 
-/* The command starts with the default actions and nothing blocked, whatever this process does with signals. */
+/* The command starts with the default actions and nothing blocked, whatever this process does with
+ * signals. */
 static void start(struct reaper *r)
 {
 	posix_spawnattr_t attr;
@@ -94,7 +98,8 @@ static bool reap(struct reaper *r)
 	return pid == 0;
 }
 
-/* Every child of ours is either the command or was orphaned to us; killing children until none is left kills the tree. */
+/* Every child of ours is either the command or was orphaned to us; killing children until none is
+ * left kills the tree. */
 static void kill_children(void)
 {
 	char path[64], line[65536], *at, *next;
@@ -124,7 +129,7 @@ static void kill_children(void)
 
 static void finish(struct reaper *r, const sigset_t *set)
 {
-	const struct timespec tick = { .tv_nsec = 20000000 };
+	const struct timespec tick = {.tv_nsec = 20000000};
 
 	while (reap(r)) {
 		kill_children();
@@ -156,7 +161,7 @@ static void loop(struct reaper *r, const sigset_t *set)
 
 int main(int argc, char **argv)
 {
-	struct reaper r = { .status = 0 };
+	struct reaper r = {.status = 0};
 	sigset_t set;
 	size_t i;
 	int opt;

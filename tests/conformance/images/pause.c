@@ -1,8 +1,9 @@
 /*
  * pause.c - the program of the pause image that the conformance suite pulls by name.
  *
- * What must hold: it does nothing but exist; it ends with status 0 on SIGINT and SIGTERM, also as process 1 of a
- * namespace (where a signal without a handler would be dropped); orphans that end up with it are reaped.
+ * What must hold: it does nothing but exist; it ends with status 0 on SIGINT and SIGTERM, also as
+ * process 1 of a namespace (where a signal without a handler would be dropped); orphans that end up
+ * with it are reaped.
  */
 #include <errno.h>
 #include <signal.h>

@@ -1,10 +1,12 @@
 /*
- * web.c - a web server as small as the conformance suite allows; it plays both nginx and httpd in the test images.
+ * web.c - a web server as small as the conformance suite allows; it plays both nginx and httpd in
+ * the test images.
  *
- * What must hold, because the suite looks for it: any request is answered with a page that has both servers' greetings;
- * the process is called as its file (`nginx`), and as nginx its command line starts with "nginx: master process" and its
- * process id is in /var/run/nginx.pid; the log has a line that names the server. It serves one connection at a time, gives a
- * silent client two seconds, and ends on SIGTERM, SIGINT and SIGQUIT.
+ * What must hold, because the suite looks for it: any request is answered with a page that has both
+ * servers' greetings; the process is called as its file (`nginx`), and as nginx its command line
+ * starts with "nginx: master process" and its process id is in /var/run/nginx.pid; the log has a
+ * line that names the server. It serves one connection at a time, gives a silent client two
+ * seconds, and ends on SIGTERM, SIGINT and SIGQUIT.
  *
  * usage: nginx|httpd [PORT]
  */
@@ -22,10 +24,10 @@
 #include <unistd.h>
 
 #define PID_FILE "/var/run/nginx.pid"
-#define TITLE	 "nginx: master process"
+#define TITLE "nginx: master process"
 
 static const char page[] = "<html><head><title>Welcome to nginx!</title></head>\n"
-			   "<body><h1>Welcome to nginx!</h1><h1>It works!</h1></body></html>\n";
+                           "<body><h1>Welcome to nginx!</h1><h1>It works!</h1></body></html>\n";
 
 static int parse_port(const char *text)
 {
@@ -42,11 +44,12 @@ static int fail(const char *what)
 	return EXIT_FAILURE;
 }
 
-/* A path given to exec decides /proc/PID/comm, its argv[0] decides /proc/PID/cmdline: start again with nginx's title. */
+/* A path given to exec decides /proc/PID/comm, its argv[0] decides /proc/PID/cmdline: start again
+ * with nginx's title. */
 static int retitle(const char *self, const char *port)
 {
-	char *argv[] = { TITLE, (char *)self, (char *)port, NULL };
-	char *env[] = { NULL };
+	char *argv[] = {TITLE, (char *)self, (char *)port, NULL};
+	char *env[] = {NULL};
 
 	execve(self, argv, env);
 	return fail("cannot start with another title");
@@ -64,8 +67,8 @@ static int write_pid_file(void)
 /* IPv6 with mapped IPv4 where the kernel has IPv6, else IPv4 alone. */
 static int listen_on(int port)
 {
-	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
-	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 	int on = 1, off = 0;
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -87,7 +90,7 @@ static int listen_on(int port)
 
 static void answer(int fd)
 {
-	struct timeval patience = { .tv_sec = 2 };
+	struct timeval patience = {.tv_sec = 2};
 	char request[4096];
 	size_t got = 0;
 	ssize_t n;
@@ -103,8 +106,10 @@ static void answer(int fd)
 		if (strstr(request, "\r\n\r\n") || strstr(request, "\n\n"))
 			break;
 	}
-	dprintf(fd, "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html\r\n"
-		    "Content-Length: %zu\r\nConnection: close\r\n\r\n%s", sizeof(page) - 1, page);
+	dprintf(fd,
+	        "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html\r\n"
+	        "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+	        sizeof(page) - 1, page);
 	shutdown(fd, SHUT_WR);
 	while (recv(fd, request, sizeof(request), 0) > 0)
 		;
@@ -112,7 +117,8 @@ static void answer(int fd)
 
 static int serve(int listener, int signals)
 {
-	struct pollfd fds[2] = { { .fd = listener, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+	struct pollfd fds[2] = {{.fd = listener, .events = POLLIN},
+	                        {.fd = signals, .events = POLLIN}};
 	int fd;
 
 	for (;;) {
@@ -134,7 +140,7 @@ int main(int argc, char **argv)
 {
 	const char *port_text = argc > 1 ? argv[argc - 1] : "80";
 	const char *name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigset_t set;
 	int port = parse_port(port_text);
 	int listener, signals;
