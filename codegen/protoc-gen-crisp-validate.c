@@ -573,7 +573,7 @@ static void emit_deprecated(const struct plugin *p, struct emit *c)
 	for (i = 0; i < p->schema.n_messages; i++)
 		for (j = 0; j < p->schema.messages[i].n_fields; j++)
 			if (p->schema.messages[i].fields[j].deprecated) {
-				emit_put(c, "\n/* Deprecated fields are checked like all others. */\n"
+				emit_put(c, "\n/* Deprecated fields are checked like others. */\n"
 					    "#pragma GCC diagnostic ignored "
 					    "\"-Wdeprecated-declarations\"\n");
 				return;

@@ -787,7 +787,8 @@ struct  Runtime__V1__LinuxPodSandboxConfig
 {
   ProtobufCMessage base;
   /*
-   * Parent cgroup of the pod. Its form follows the cgroup driver: a path for cgroupfs, a slice
+   * Parent cgroup of the pod. Its form follows the cgroup driver: a path for cgroupfs,
+   * a slice
    * name for systemd.
    */
   char *cgroup_parent;
@@ -1893,8 +1894,8 @@ struct  Runtime__V1__LinuxContainerSecurityContext
    */
   Runtime__V1__SecurityProfile *apparmor;
   /*
-   * Old spelling of `apparmor`: "runtime/default", "unconfined" or "localhost/NAME". Ignored when
-   * `apparmor` is set.
+   * Old spelling of `apparmor`: "runtime/default", "unconfined" or "localhost/NAME".
+   * Ignored when `apparmor` is set.
    */
   char *apparmor_profile PROTOBUF_C__DEPRECATED;
   /*
@@ -4019,7 +4020,8 @@ struct  Runtime__V1__Metric
    */
   char *name;
   /*
-   * When it was read, nanoseconds since the epoch; 0 means it was not cached but read just now.
+   * When it was read, nanoseconds since the epoch; 0 means it was not cached but read
+   * just now.
    */
   int64_t timestamp;
   Runtime__V1__MetricType metric_type;

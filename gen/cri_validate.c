@@ -11,7 +11,7 @@
 #include "api.pb-c.h"
 #include "admin.pb-c.h"
 
-/* Deprecated fields are checked like all others. */
+/* Deprecated fields are checked like others. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 #define NO_INDEX SIZE_MAX

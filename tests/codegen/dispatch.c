@@ -1,7 +1,8 @@
 /*
  * dispatch.c - the generated table, thunks, validators and printer of lamp.proto at work.
  *
- * It plays the server's part (rpc_reply and so on) and the handlers', and asserts what reaches whom.
+ * It plays the server's part (rpc_reply and so on) and the handlers', and asserts what reaches
+ * whom.
  */
 #include <assert.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 # protoc-gen-crisp: its output for lamp.proto equals golden/, compiles strictly and works; each bad
 # input is refused with its line and what to write; bump reports and binds what is new; what is in
 # gen/ compiles with -Wconversion too.
-# usage: run.sh [--accept]   from the top of the tree; BUILD as for make.  --accept rewrites golden/.
+# usage: run.sh [--accept], from the top of the tree; BUILD as for make.  --accept rewrites golden/.
 set -u
 build=${BUILD:-build}
 make --no-print-directory -s BUILD="$build" "$build/protoc-gen-crisp" "$build/cri-diff" \
@@ -74,8 +74,8 @@ done
 
 # A handler that nobody wrote is a link error that names it.
 sed 's/^int rpc_repair(/int rpc_repair_not(/' $here/dispatch.c >"$work/dispatch.c"
-if gcc -std=gnu17 -D_GNU_SOURCE -Isrc -I"$out" -I$here "$work/dispatch.c" "$out"/cri_{rpc,validate,print}.c \
-	"$out/lamp.pb-c.c" -lprotobuf-c -o "$work/x" 2>"$work/err" ||
+if gcc -std=gnu17 -D_GNU_SOURCE -Isrc -I"$out" -I$here "$work/dispatch.c" \
+	"$out"/cri_{rpc,validate,print}.c "$out/lamp.pb-c.c" -lprotobuf-c -o "$work/x" 2>"$work/err" ||
 	! grep -q 'undefined reference to .rpc_repair' "$work/err"; then
 	not_ok "missing handler" "$work/err"
 else
@@ -111,7 +111,8 @@ if generate "$out" $here/lamp.proto "$work/none" $here/good.bind >"$work/err" 2>
 else
 	ok "missing rules file"
 fi
-if "$build/protoc-gen-crisp" </dev/null >"$work/err" 2>&1 || ! grep -q 'no plugin request' "$work/err"; then
+if "$build/protoc-gen-crisp" </dev/null >"$work/err" 2>&1 ||
+	! grep -q 'no plugin request' "$work/err"; then
 	not_ok "no request" "$work/err"
 else
 	ok "no request"
@@ -128,7 +129,11 @@ expect_report() {
 	local line
 	for line in "${@:2}"; do
 		grep -qxF -- "$line" "$work/report" ||
-			{ echo "missing: $line" >>"$work/report"; not_ok "$1" "$work/report"; return; }
+			{
+				echo "missing: $line" >>"$work/report"
+				not_ok "$1" "$work/report"
+				return
+			}
 	done
 	ok "$1"
 }
@@ -153,8 +158,10 @@ if ! bump $here/bump-break.proto && cmp -s $here/bump-old.proto "$work/schema.pr
 else
 	not_ok "bump, incompatible" "$work/report"
 fi
-if BUMP_FORCE=1 bump $here/bump-break.proto && grep -qE '^Lamps.SwitchOff +unimplemented$' "$work/bind" &&
-	! grep -qE '^Lamps.SwitchOn ' "$work/bind" && grep -q '^Lamps.SwitchOnAll read' "$work/bind"; then
+if BUMP_FORCE=1 bump $here/bump-break.proto &&
+	grep -qE '^Lamps.SwitchOff +unimplemented$' "$work/bind" &&
+	! grep -qE '^Lamps.SwitchOn ' "$work/bind" &&
+	grep -q '^Lamps.SwitchOnAll read' "$work/bind"; then
 	ok "bump, forced"
 else
 	not_ok "bump, forced" "$work/report"

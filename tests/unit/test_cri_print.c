@@ -46,8 +46,10 @@ static void test_values(void **state)
 	label.key = "a=b";
 	n = cri_print(&req.base, buf, sizeof(buf));
 	assert_string_equal(buf, "config.metadata.name=web config.metadata.attempt=4000000000 "
-				 "config.hostname=\"has space\" config.port_mappings[0].protocol=UDP "
-				 "config.port_mappings[0].host_port=-1 config.labels[0].key=\"a=b\"");
+				 "config.hostname=\"has space\" "
+				 "config.port_mappings[0].protocol=UDP "
+				 "config.port_mappings[0].host_port=-1 "
+				 "config.labels[0].key=\"a=b\"");
 	assert_int_equal(n, strlen(buf));
 	port.protocol = (Runtime__V1__Protocol)77;
 	cri_print(&port.base, buf, sizeof(buf));

@@ -10,7 +10,7 @@
 
 #include "lamp.pb-c.h"
 
-/* Deprecated fields are checked like all others. */
+/* Deprecated fields are checked like others. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 #define NO_INDEX SIZE_MAX
