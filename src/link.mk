@@ -34,3 +34,7 @@ $(BUILD)/crisp-shim: $(SHIM_OBJ) $(SHIM_BASE)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SHIM_STATIC) $(SHIM_OBJ) $(SHIM_BASE) -o $@
 
 -include $(SHIM_OBJ:.o=.d)
+
+# The parts of the command that are tested without a daemon.
+EXTRA_test_cli := $(BUILD)/tools/crisp_table.o $(BUILD)/tools/crisp_json.o $(BUILD)/tools/crisp_log.o
+$(BUILD)/unit/test_cli: $(EXTRA_test_cli)
