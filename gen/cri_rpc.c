@@ -179,14 +179,8 @@ static int handle_status(struct rpc_call *call, const ProtobufCMessage *msg, str
 {
 	const Runtime__V1__StatusRequest *req =
 		(const Runtime__V1__StatusRequest *)msg;
-	Runtime__V1__StatusResponse resp =
-		RUNTIME__V1__STATUS_RESPONSE__INIT;
-	int r;
 
-	r = rpc_status(call, req, &resp, e);
-	if (r == 0)
-		rpc_reply(call, &resp.base);
-	return r < 0 ? r : 0;
+	return rpc_status(call, req, e);
 }
 
 static int handle_runtime_config(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -251,14 +245,8 @@ static int handle_image_fs_info(struct rpc_call *call, const ProtobufCMessage *m
 {
 	const Runtime__V1__ImageFsInfoRequest *req =
 		(const Runtime__V1__ImageFsInfoRequest *)msg;
-	Runtime__V1__ImageFsInfoResponse resp =
-		RUNTIME__V1__IMAGE_FS_INFO_RESPONSE__INIT;
-	int r;
 
-	r = rpc_image_fs_info(call, req, &resp, e);
-	if (r == 0)
-		rpc_reply(call, &resp.base);
-	return r < 0 ? r : 0;
+	return rpc_image_fs_info(call, req, e);
 }
 
 static int handle_load_image(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -273,14 +261,8 @@ static int handle_explain(struct rpc_call *call, const ProtobufCMessage *msg, st
 {
 	const Crisp__V1__ExplainRequest *req =
 		(const Crisp__V1__ExplainRequest *)msg;
-	Crisp__V1__ExplainResponse resp =
-		CRISP__V1__EXPLAIN_RESPONSE__INIT;
-	int r;
 
-	r = rpc_explain(call, req, &resp, e);
-	if (r == 0)
-		rpc_reply(call, &resp.base);
-	return r < 0 ? r : 0;
+	return rpc_explain(call, req, e);
 }
 
 const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
@@ -595,7 +577,7 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__status_request__descriptor,
 		.response = &runtime__v1__status_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_READ,
+		.kind = RPC_KIND_DIRECT,
 		.event = -1,
 		.validate = cri_validate_status,
 		.handle = handle_status,
@@ -740,7 +722,7 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__image_fs_info_request__descriptor,
 		.response = &runtime__v1__image_fs_info_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_READ,
+		.kind = RPC_KIND_DIRECT,
 		.event = -1,
 		.validate = cri_validate_image_fs_info,
 		.handle = handle_image_fs_info,
@@ -763,7 +745,7 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &crisp__v1__explain_request__descriptor,
 		.response = &crisp__v1__explain_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_READ,
+		.kind = RPC_KIND_DIRECT,
 		.event = -1,
 		.validate = cri_validate_explain,
 		.handle = handle_explain,

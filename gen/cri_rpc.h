@@ -169,11 +169,10 @@ int rpc_update_runtime_config(struct rpc_call *call,
 	const Runtime__V1__UpdateRuntimeConfigRequest *req,
 	struct err *e);
 
-/* read: Whether pods can run here, and what the runtime can do.
+/* direct: Whether pods can run here, and what the runtime can do.
  * (runtime.v1.RuntimeService.Status) */
 int rpc_status(struct rpc_call *call,
 	const Runtime__V1__StatusRequest *req,
-	Runtime__V1__StatusResponse *resp,
 	struct err *e);
 
 /* read: Settings that the kubelet must share with the runtime.
@@ -209,11 +208,10 @@ int rpc_remove_image(struct rpc_call *call,
 	const Runtime__V1__RemoveImageRequest *req,
 	struct err *e);
 
-/* read: Use of the file systems that hold images.
+/* direct: Use of the file systems that hold images.
  * (runtime.v1.ImageService.ImageFsInfo) */
 int rpc_image_fs_info(struct rpc_call *call,
 	const Runtime__V1__ImageFsInfoRequest *req,
-	Runtime__V1__ImageFsInfoResponse *resp,
 	struct err *e);
 
 /* event pull.load: Takes images from an OCI image layout on the node's disk, without a registry.
@@ -222,9 +220,8 @@ int rpc_load_image(struct rpc_call *call,
 	const Crisp__V1__LoadImageRequest *req,
 	struct err *e);
 
-/* read: Says where objects stand, how they got there and what they wait for.
+/* direct: Says where objects stand, how they got there and what they wait for.
  * (crisp.v1.Admin.Explain) */
 int rpc_explain(struct rpc_call *call,
 	const Crisp__V1__ExplainRequest *req,
-	Crisp__V1__ExplainResponse *resp,
 	struct err *e);

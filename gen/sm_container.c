@@ -1109,6 +1109,7 @@ static const struct sm_state states[] = {
 		.name = "REMOVING",
 		.number = 8,
 		.kind = SM_KIND_BUSY,
+		.shows = "CONTAINER_EXITED",
 		.recover = 6,
 		.deadline = -1,
 		.unbounded = "unlinking is tried again until it succeeds",

@@ -915,7 +915,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   (ProtobufCMessageInit) crisp__state__sandbox__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[30] =
+static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[31] =
 {
   {
     "name_key",
@@ -1277,6 +1277,18 @@ static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "image_config",
+    31,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, image_config),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__container__field_indices_by_name[] = {
   28,   /* field[28] = boot_id */
@@ -1290,6 +1302,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   8,   /* field[8] = finished_ns */
   20,   /* field[20] = gid */
   21,   /* field[21] = groups */
+  30,   /* field[30] = image_config */
   3,   /* field[3] = image_id */
   29,   /* field[29] = image_mounts */
   4,   /* field[4] = image_ref */
@@ -1313,7 +1326,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
 static const ProtobufCIntRange crisp__state__container__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 30 }
+  { 0, 31 }
 };
 const ProtobufCMessageDescriptor crisp__state__container__descriptor =
 {
@@ -1323,7 +1336,7 @@ const ProtobufCMessageDescriptor crisp__state__container__descriptor =
   "Crisp__State__Container",
   "crisp.state",
   sizeof(Crisp__State__Container),
-  30,
+  31,
   crisp__state__container__field_descriptors,
   crisp__state__container__field_indices_by_name,
   1,  crisp__state__container__number_ranges,
@@ -1665,7 +1678,7 @@ const ProtobufCMessageDescriptor crisp__state__layer__descriptor =
   (ProtobufCMessageInit) crisp__state__layer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[9] =
+static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[11] =
 {
   {
     "tags",
@@ -1775,6 +1788,30 @@ static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[9] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Image, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pinned",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Image, pinned),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__image__field_indices_by_name[] = {
   8,   /* field[8] = boot_id */
@@ -1783,14 +1820,16 @@ static const unsigned crisp__state__image__field_indices_by_name[] = {
   7,   /* field[7] = failure */
   3,   /* field[3] = layers */
   6,   /* field[6] = manifest_digest */
+  10,   /* field[10] = pinned */
   5,   /* field[5] = pulled_ns */
   4,   /* field[4] = size */
   0,   /* field[0] = tags */
+  9,   /* field[9] = user */
 };
 static const ProtobufCIntRange crisp__state__image__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor crisp__state__image__descriptor =
 {
@@ -1800,7 +1839,7 @@ const ProtobufCMessageDescriptor crisp__state__image__descriptor =
   "Crisp__State__Image",
   "crisp.state",
   sizeof(Crisp__State__Image),
-  9,
+  11,
   crisp__state__image__field_descriptors,
   crisp__state__image__field_indices_by_name,
   1,  crisp__state__image__number_ranges,

@@ -179,7 +179,7 @@ struct  Crisp__State__Container
    */
   ProtobufCBinaryData config;
   /*
-   * digest of the image config, hex
+   * "sha256:" and the digest of the image config
    */
   char *image_id;
   /*
@@ -241,10 +241,14 @@ struct  Crisp__State__Container
    */
   size_t n_image_mounts;
   char **image_mounts;
+  /*
+   * JSON of the image's config: an image may lose its names meanwhile
+   */
+  ProtobufCBinaryData image_config;
 };
 #define CRISP__STATE__CONTAINER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__container__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL} }
 
 
 struct  Crisp__State__Exec
@@ -337,10 +341,18 @@ struct  Crisp__State__Image
    * of the boot in which it was committed
    */
   char *boot_id;
+  /*
+   * User of the config
+   */
+  char *user;
+  /*
+   * never garbage collected
+   */
+  protobuf_c_boolean pinned;
 };
 #define CRISP__STATE__IMAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__image__descriptor) \
-    , 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string }
+    , 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 /* Crisp__State__Transition methods */

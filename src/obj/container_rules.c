@@ -41,6 +41,7 @@ void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_even
 		return;
 	draft->uid = f->uid;
 	draft->gid = f->gid;
+	draft->stop_signal = f->stop_signal;
 	free(draft->groups);
 	draft->n_groups = f->n_groups;
 	draft->groups = f->n_groups ? xmemdup(f->groups, f->n_groups * sizeof(*f->groups)) : NULL;

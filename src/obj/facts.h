@@ -30,7 +30,8 @@ struct facts_init {
 	int32_t pid;
 	uint64_t ticks;
 	int64_t started_ns; /* 0: not known better than the event's time */
-	bool has_user;
+	bool has_user; /* the rest is known too */
+	uint32_t stop_signal;
 	int64_t uid, gid;
 	int64_t *groups;
 	size_t n_groups;

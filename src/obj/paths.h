@@ -18,6 +18,8 @@ char *path_container_dir(const struct conf *c, const char *id);  /* upper, work,
 char *path_container_exit(const struct conf *c, const char *id);
 char *path_images(const struct conf *c);
 
-/* Below the cgroup parent: absolute from the hierarchies' roots. */
-char *cgroup_of_container(const char *parent, const char *id);
+/* Cgroups below a pod's parent.  With the systemd manager a container's is "slice:crisp:id", the
+ * form its OCI runtime takes; cgroup_dir tells where that is from the hierarchies' roots. */
+char *cgroup_of_container(const struct conf *c, const char *parent, const char *id);
 char *cgroup_of_shim(const char *parent, const char *id);
+char *cgroup_dir(const char *cgroups_path);

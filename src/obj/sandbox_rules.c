@@ -58,7 +58,9 @@ void sbx_step_note_no_network(Crisp__State__Sandbox *draft, const struct sm_even
 void sbx_step_note_error(Crisp__State__Sandbox *draft, const struct sm_event *ev)
 {
 	/* The reason of a failed run is kept: it is what the client will be told. */
-	if (!draft->undo)
+	if (draft->undo && draft->failure)
+		draft->failure->tries++;
+	else
 		row_fail(&draft->failure, ev);
 }
 

@@ -510,6 +510,7 @@ int world_start(struct err *e)
 	}
 	if (view_rebuild(e) < 0)
 		return err_wrap(e, "write what readers see");
+	world.recovering = true;
 	for (int k = 0; k < KIND_COUNT; k++) {
 		struct object *o;
 		size_t pos = 0;
@@ -518,6 +519,7 @@ int world_start(struct err *e)
 		while ((o = map_next(world.objects[k], &pos)))
 			sm_recover(o->sm);
 	}
+	world.recovering = false;
 	return 0;
 }
 

@@ -58,7 +58,9 @@ struct world {
 	struct oci_features *features;   /* beside conf->runtimes */
 	char *shim_path, *pull_path;     /* programs beside crispd */
 	struct loop_timer retry;         /* of commits that failed */
-	bool draining;                   /* no new operations are taken */
+	struct cgroups *cgroups;
+	bool recovering; /* effects started now may be under way a second time */
+	bool draining;   /* no new operations are taken */
 };
 
 extern struct world world;

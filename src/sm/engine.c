@@ -97,46 +97,77 @@ static const struct sm_transition *history_at(const struct sm_object *obj, uint1
 			     LIMIT_HISTORY];
 }
 
-/* The envelope of the draft as it will be after row's move. */
-static uint8_t *envelope_pack(const struct sm_object *obj, const struct sm_row *row, int64_t now,
-			      size_t *ret_size)
+static void transition_fill(const struct sm_machine *m, const struct sm_transition *h,
+			    Crisp__State__Transition *to)
+{
+	crisp__state__transition__init(to);
+	to->at_ns = h->at_ns;
+	to->from = m->states[h->from].number;
+	to->to = m->states[h->to].number;
+	to->event = (char *)(uintptr_t)m->events[h->event].name;
+}
+
+/* Envelope of a record in a state; next is the transition to add, NULL: none. */
+static void *envelope_pack(const struct sm_object *obj, const void *row, uint16_t state,
+			   uint64_t seq, int64_t since_ns, const struct sm_transition *next,
+			   size_t *ret_size)
 {
 	Crisp__State__Transition t[LIMIT_HISTORY], *list[LIMIT_HISTORY];
 	Crisp__State__Envelope env = CRISP__STATE__ENVELOPE__INIT;
-	const struct sm_machine *m = obj->machine;
-	size_t row_size = protobuf_c_message_get_packed_size(obj->draft);
+	size_t row_size = protobuf_c_message_get_packed_size(row);
 	_cleanup_free_ uint8_t *row_bytes = xmalloc(row_size);
-	uint16_t first = obj->n_history == LIMIT_HISTORY ? 1 : 0;
 	uint8_t *bytes;
 
-	protobuf_c_message_pack(obj->draft, row_bytes);
-	for (uint16_t i = first; i < obj->n_history; i++) {
-		const struct sm_transition *h = history_at(obj, i);
-		Crisp__State__Transition *to = &t[env.n_history];
-
-		crisp__state__transition__init(to);
-		to->at_ns = h->at_ns;
-		to->from = m->states[h->from].number;
-		to->to = m->states[h->to].number;
-		to->event = (char *)(uintptr_t)m->events[h->event].name;
-		list[env.n_history++] = to;
+	protobuf_c_message_pack(row, row_bytes);
+	for (uint16_t i = next && obj->n_history == LIMIT_HISTORY; i < obj->n_history; i++) {
+		transition_fill(obj->machine, history_at(obj, i), &t[env.n_history]);
+		list[env.n_history] = &t[env.n_history];
+		env.n_history++;
 	}
-	crisp__state__transition__init(&t[env.n_history]);
-	t[env.n_history].at_ns = now;
-	t[env.n_history].from = m->states[row->state].number;
-	t[env.n_history].to = m->states[row->target].number;
-	t[env.n_history].event = (char *)(uintptr_t)m->events[row->event].name;
-	list[env.n_history] = &t[env.n_history];
-	env.n_history++;
+	if (next) {
+		transition_fill(obj->machine, next, &t[env.n_history]);
+		list[env.n_history] = &t[env.n_history];
+		env.n_history++;
+	}
 	env.history = list;
-	env.state = m->states[row->target].number;
-	env.seq = obj->seq + 1;
-	env.since_ns = row->target == row->state && obj->since_ns ? obj->since_ns : now;
+	env.state = obj->machine->states[state].number;
+	env.seq = seq;
+	env.since_ns = since_ns;
 	env.row = (ProtobufCBinaryData){ .len = row_size, .data = row_bytes };
 	*ret_size = crisp__state__envelope__get_packed_size(&env);
 	bytes = xmalloc(*ret_size);
 	crisp__state__envelope__pack(&env, bytes);
 	return bytes;
+}
+
+static struct sm_transition transition_of(const struct sm_row *row, int64_t now)
+{
+	return (struct sm_transition){
+		.at_ns = now,
+		.from = row->state,
+		.to = row->target,
+		.event = row->event,
+	};
+}
+
+static int64_t since_after(const struct sm_object *obj, const struct sm_row *row, int64_t now)
+{
+	return row->target == row->state && obj->since_ns ? obj->since_ns : now;
+}
+
+/* The object as it will be after row's move. */
+static void *draft_pack(const struct sm_object *obj, const struct sm_row *row, int64_t now,
+			size_t *ret_size)
+{
+	struct sm_transition next = transition_of(row, now);
+
+	return envelope_pack(obj, obj->draft, row->target, obj->seq + 1,
+			     since_after(obj, row, now), &next, ret_size);
+}
+
+void *sm_object_pack(const struct sm_object *obj, size_t *ret_size)
+{
+	return envelope_pack(obj, obj->row, obj->state, obj->seq, obj->since_ns, NULL, ret_size);
 }
 
 /* --- objects --- */
@@ -329,10 +360,8 @@ void sm_overdue(struct sm_object *obj)
 
 void sm_effect_done(struct sm_object *obj, uint64_t gen, struct sm_event *ev)
 {
-	if (obj->machine->events[ev->event].class == SM_CLASS_DONE && gen != obj->effect_gen) {
-		sm_event_free(ev);
-		return;
-	}
+	if (obj->machine->events[ev->event].class == SM_CLASS_DONE)
+		ev->gen = gen;
 	sm_dispatch(obj, ev);
 }
 
@@ -405,11 +434,22 @@ static void stand(struct sm_object *obj, const struct sm_cell *cell, struct sm_e
 	}
 }
 
+/* Asked at delivery: what stood before it in the queue may have ended the effect. */
+static bool is_stale(const struct sm_object *obj, const struct sm_event *ev)
+{
+	return ev->gen && ev->gen != obj->effect_gen;
+}
+
 static void deliver(struct sm_object *obj, struct sm_event *ev)
 {
 	const struct sm_cell *cell = &sm_state(obj)->cells[ev->event];
-	const struct sm_row *row = choose_row(obj, cell, ev);
+	const struct sm_row *row;
 
+	if (is_stale(obj, ev)) {
+		sm_event_free(ev);
+		return;
+	}
+	row = choose_row(obj, cell, ev);
 	if (!row) {
 		stand(obj, cell, ev);
 		return;
@@ -520,14 +560,12 @@ static void commit_failed(struct sm_object *obj, const struct err *e)
 		list_remove(&ev->waiter->node);
 		answer(obj, ev->waiter, e);
 		sm_event_free(ev);
-	} else if (!first) {
+	} else {
 		/* The world has changed and we could not write it down: ask again later. */
 		list_prepend(&obj->events, &ev->node);
 		obj->stalled = true;
 		list_append(&en->stalled, &obj->node);
 		return;
-	} else {
-		sm_event_free(ev);
 	}
 	if (first)
 		en->ops->gone(en->arg, obj);
@@ -543,14 +581,8 @@ static void commit_done(struct sm_object *obj, int64_t now)
 	row_free(obj->row);
 	obj->row = take_ptr(obj->draft);
 	obj->seq++;
-	history_add(obj, (struct sm_transition){
-		.at_ns = now,
-		.from = row->state,
-		.to = row->target,
-		.event = row->event,
-	});
-	if (row->target != row->state || !obj->since_ns)
-		obj->since_ns = now;
+	history_add(obj, transition_of(row, now));
+	obj->since_ns = since_after(obj, row, now);
 	if (row->target != row->state) {
 		obj->effect = -1;
 		obj->effect_gen++;
@@ -587,7 +619,7 @@ static void commit_some(struct sm_engine *en, struct sm_object **objs, size_t n,
 		w->row = obj->draft;
 		w->durable = commit_is_durable(obj);
 		w->final = obj->machine->states[w->state].kind == SM_KIND_FINAL;
-		w->envelope = envelope_pack(obj, obj->commit_row, now, &w->size);
+		w->envelope = draft_pack(obj, obj->commit_row, now, &w->size);
 		n_writes++;
 	}
 	r = n_writes ? en->ops->commit(en->arg, writes, n_writes, e) : 0;

@@ -36,6 +36,7 @@ struct sm_event {
 	int event;
 	int64_t at_ns;            /* when it was dispatched first; steps have no other clock */
 	struct sm_waiter *waiter; /* NULL: nobody waits */
+	uint64_t gen;             /* of the effect it reports, 0: of none */
 	struct err err;           /* why, for events of failure */
 	void *data;               /* for guards and steps; freed with free_data */
 	void (*free_data)(void *data);
@@ -119,6 +120,9 @@ int sm_object_load(struct sm_engine *en, const struct sm_machine *m, const char 
 		   const void *envelope, size_t size, struct sm_object **ret, struct err *e);
 /* Answers everybody who still waits with UNAVAILABLE. */
 void sm_object_free(struct sm_object *obj);
+
+/* The object as it is, packed as an envelope; the caller frees it. */
+void *sm_object_pack(const struct sm_object *obj, size_t *ret_size);
 
 /* After all objects are loaded, once for each: start the state's recovery and its deadline. */
 void sm_recover(struct sm_object *obj);

@@ -1,0 +1,722 @@
+/*
+ * container.c - effects of states/container.sm.
+ *
+ * An effect takes copies of the records to a worker, or asks the pod's shim; it can be run again
+ * after a crash at any point of it.
+ */
+#include "obj/container.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+
+#include "base/clock.h"
+#include "base/exitrec.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "obj/container_prepare.h"
+#include "obj/facts.h"
+#include "obj/image.h"
+#include "obj/paths.h"
+#include "obj/pod.h"
+#include "obj/sandbox.h"
+#include "obj/view.h"
+#include "os/cgroup.h"
+
+#define RUNTIME_START_MS 60000
+#define ORPHAN_END_MS 10000
+
+static const Crisp__State__Container *row_of(const struct object *o)
+{
+	return o->sm->row;
+}
+
+Runtime__V1__ContainerConfig *container_config(const Crisp__State__Container *row)
+{
+	Runtime__V1__ContainerConfig *c =
+		runtime__v1__container_config__unpack(NULL, row->config.len, row->config.data);
+
+	assert(c); /* checked when the record was made, checksummed since */
+	return c;
+}
+
+static void *clone(const ProtobufCMessage *m)
+{
+	size_t size = protobuf_c_message_get_packed_size(m);
+	_cleanup_free_ uint8_t *bytes = xmalloc(size);
+	void *copy;
+
+	protobuf_c_message_pack(m, bytes);
+	copy = protobuf_c_message_unpack(m->descriptor, NULL, size, bytes);
+	assert(copy);
+	return copy;
+}
+
+/* --- jobs --- */
+
+struct container_job {
+	struct job base;
+	Crisp__State__Container *row;
+	Crisp__State__Sandbox *pod;
+	struct container_prepare in;
+	struct facts_init *out;
+	struct facts_exit *exit;
+};
+
+static struct container_job *container_job(struct job *j)
+{
+	return container_of(j, struct container_job, base);
+}
+
+static void container_job_free(struct job *j)
+{
+	struct container_job *c = container_job(j);
+
+	for (size_t i = 0; c->in.mount_layers && c->in.mount_layers[i]; i++) {
+		for (char **s = c->in.mount_layers[i]; *s; s++)
+			free(*s);
+		free(c->in.mount_layers[i]);
+	}
+	free(c->in.mount_layers);
+	crisp__state__container__free_unpacked(c->row, NULL);
+	if (c->pod)
+		crisp__state__sandbox__free_unpacked(c->pod, NULL);
+	facts_init_free(c->out);
+	free(c->exit);
+	free(c);
+}
+
+static struct container_job *job_new(struct object *o, int (*work)(struct job *, struct err *),
+				     void (*done)(struct job *, struct object *))
+{
+	struct container_job *c = xcalloc(1, sizeof(*c));
+
+	c->row = clone(&row_of(o)->base);
+	job_init(&c->base, o, work, done, container_job_free);
+	return c;
+}
+
+/* --- prepare: root file system and bundle on a worker, then the shim's runtime --- */
+
+static void prepare_failed(struct object *o, uint64_t gen, const struct err *e)
+{
+	effect_report(o, gen, CTR_EVENT_PREPARE_FAILED, e, NULL, NULL);
+}
+
+static struct facts_init *facts_of_status(const struct shim_status *st)
+{
+	struct facts_init *f = facts_init_new();
+
+	f->pid = (int32_t)st->pid;
+	f->ticks = st->start_ticks;
+	f->started_ns = st->started_ns;
+	return f;
+}
+
+static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans,
+			 const struct err *err)
+{
+	struct facts_init *f = o->own;
+	struct err e;
+
+	o->own = NULL;
+	if (err) {
+		e = *err;
+		err_wrap(&e, "container %.13s", o->sm->id);
+		facts_init_free(f);
+		prepare_failed(o, gen, &e);
+		return;
+	}
+	f->pid = (int32_t)ans->status.pid;
+	f->ticks = ans->status.start_ticks;
+	effect_report(o, gen, CTR_EVENT_PREPARED, NULL, f, facts_init_free);
+}
+
+static void request_create(struct object *o, struct pod *p, const Runtime__V1__ContainerConfig *c)
+{
+	const struct conf_runtime *rt = conf_runtime_find(world.conf, NULL);
+	_cleanup_free_ char *bundle = path_container_run(world.conf, o->sm->id);
+	_cleanup_free_ char *exit_path = path_container_exit(world.conf, o->sm->id);
+	_cleanup_free_ char *cgroup = cgroup_dir(row_of(o)->cgroups_path);
+	_cleanup_free_ char *memory = NULL;
+	struct err ignored = ERR_NULL;
+	struct shim_request req = {
+		.type = SHIM_CREATE,
+		.id = o->sm->id,
+		.runtime = row_of(o)->runtime_path,
+		.runtime_root = row_of(o)->runtime_root,
+		.bundle = bundle,
+		.log_path = row_of(o)->log_path,
+		.exit_path = exit_path,
+		.log_max = MAX(world.conf->log_size_max, INT64_C(0)),
+		.timeout_ms = (rt ? rt->container_create_timeout : 240) * 1000,
+	};
+
+	cgroup_controller_dir(world.cgroups, "memory", cgroup, &memory, &ignored);
+	req.cgroup = memory;
+	req.flags = (c->tty ? SHIM_TTY : 0) | (c->stdin ? SHIM_STDIN : 0) |
+		    (c->stdin_once ? SHIM_STDIN_ONCE : 0) |
+		    (row_of(o)->kill_all ? SHIM_KILL_REST : 0) |
+		    (world.conf->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD ? SHIM_SYSTEMD_CGROUP
+									       : 0);
+	pod_request(p, o, &req, NULL, 0, shim_created);
+}
+
+static int work_prepare(struct job *j, struct err *e)
+{
+	struct container_job *c = container_job(j);
+
+	return container_prepare(&c->in, &c->out, e);
+}
+
+static void done_prepare(struct job *j, struct object *o)
+{
+	struct container_job *cj = container_job(j);
+	struct pod *p = pod_find(cj->row->sandbox_id);
+	Runtime__V1__ContainerConfig *c;
+
+	if (!o || o->sm->effect_gen != j->gen)
+		return;
+	if (j->result == 0 && !p)
+		j->result = err_set(&j->err, ERR_PRECONDITION, "the sandbox is gone");
+	if (j->result < 0) {
+		prepare_failed(o, j->gen, &j->err);
+		return;
+	}
+	/* Beside the object until the runtime has told the pid. */
+	facts_init_free(o->own);
+	o->own = take_ptr(cj->out);
+	c = container_config(row_of(o));
+	request_create(o, p, c);
+	runtime__v1__container_config__free_unpacked(c, NULL);
+}
+
+/* The first process of the container whose PID namespace this one wants. */
+static int find_target(const struct object *o, pid_t *ret, struct err *e)
+{
+	Runtime__V1__ContainerConfig *c = container_config(row_of(o));
+	const Runtime__V1__LinuxContainerSecurityContext *s =
+		c->linux ? c->linux->security_context : NULL;
+	const Runtime__V1__NamespaceOption *ns = s ? s->namespace_options : NULL;
+	struct object *target;
+	int r = 0;
+
+	*ret = 0;
+	if (ns && ns->pid == RUNTIME__V1__NAMESPACE_MODE__TARGET) {
+		r = world_lookup(KIND_CONTAINER, ns->target_id, &target, e);
+		if (r == 0 && (strcmp(row_of(target)->sandbox_id, row_of(o)->sandbox_id) != 0 ||
+			       target->sm->state != CTR_STATE_RUNNING))
+			r = err_set(e, ERR_PRECONDITION, "config.linux.security_context."
+				    "namespace_options.target_id: container %s does not run in this "
+				    "sandbox", ns->target_id);
+		if (r == 0)
+			*ret = row_of(target)->pid;
+	}
+	runtime__v1__container_config__free_unpacked(c, NULL);
+	return r;
+}
+
+static int find_mount_layers(const struct object *o, struct container_prepare *in, struct err *e)
+{
+	const Crisp__State__Container *row = row_of(o);
+
+	in->mount_layers = xcalloc(row->n_image_mounts + 1, sizeof(char **));
+	for (size_t i = 0; i < row->n_image_mounts; i++) {
+		struct object *image = world_find(KIND_IMAGE, row->image_mounts[i]);
+		const Crisp__State__Image *ir = image ? image->sm->row : NULL;
+
+		if (!ir)
+			return err_set(e, ERR_NOT_FOUND, "ImageVolumeMountFailed: image %s was removed",
+				       row->image_mounts[i]);
+		in->mount_layers[i] = xcalloc(ir->n_layers + 1, sizeof(char *));
+		for (size_t k = 0; k < ir->n_layers; k++)
+			in->mount_layers[i][k] = xstrdup(ir->layers[k]->diff_id);
+	}
+	return 0;
+}
+
+static const struct oci_features *features_of(const struct conf_runtime *rt)
+{
+	static const struct oci_features none;
+
+	return rt && world.features ? &world.features[rt - world.conf->runtimes] : &none;
+}
+
+static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const Crisp__State__Sandbox *pod = p->o->sm->row;
+	struct container_job *c = job_new(o, work_prepare, done_prepare);
+	struct err e = ERR_NULL;
+	int r;
+
+	c->pod = clone(&pod->base);
+	c->in = (struct container_prepare){
+		.id = c->base.id,
+		.row = c->row,
+		.pod = c->pod,
+		.features = features_of(conf_runtime_find(world.conf, pod->runtime_handler)),
+		/* What the shim has made and still has is joined by its CREATE. */
+		.again = o->sm->seq > 0 && !pod_known(p, o->sm->id),
+	};
+	r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the sandbox's shim is gone");
+	if (r == 0)
+		r = find_target(o, &c->in.target_pid, &e);
+	if (r == 0)
+		r = find_mount_layers(o, &c->in, &e);
+	if (r == 0) {
+		job_start(&c->base);
+		return;
+	}
+	container_job_free(&c->base);
+	prepare_failed(o, gen, &e);
+}
+
+/* Call fn when the line to the shim is settled; with no sandbox at all there is no line. */
+static void with_line(struct object *o, pod_ready_fn *fn)
+{
+	struct pod *p = pod_find(row_of(o)->sandbox_id);
+
+	if (p)
+		pod_when_settled(p, o, fn);
+	else
+		fn(o, o->sm->effect_gen, NULL, NULL);
+}
+
+void ctr_effect_prepare(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+	struct err e = ERR_NULL;
+
+	if (pod_find(row_of(o)->sandbox_id)) {
+		with_line(o, prepare_with);
+		return;
+	}
+	err_set(&e, ERR_PRECONDITION, "the sandbox is gone");
+	prepare_failed(o, sm->effect_gen, &e);
+}
+
+/* --- ends --- */
+
+static struct facts_exit *exit_of_status(const struct shim_status *st)
+{
+	struct facts_exit *f = xcalloc(1, sizeof(*f));
+
+	f->code = st->exit_code;
+	f->oom = st->oom != 0;
+	f->started_ns = st->started_ns;
+	f->exited_ns = st->exited_ns;
+	return f;
+}
+
+void container_shim_says(struct object *o, const struct shim_status *st)
+{
+	if (st->state == SHIM_ENDED)
+		effect_report(o, o->sm->effect_gen, CTR_EVENT_EXITED, NULL, exit_of_status(st), free);
+}
+
+/* There is no shim: the exit record tells, or nobody does.  A process that outlived its shim has
+ * lost its parent, its log and its exit code; it is ended so that its end is a fact. */
+static int kill_orphan(const Crisp__State__Container *row, struct err *e)
+{
+	_cleanup_close_ int pidfd = -1;
+	struct pollfd p;
+	int r = proc_open(row->pid, row->pid_ticks, &pidfd, e);
+
+	if (r)
+		return MIN(r, 0);
+	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return err_errno(e, ERR_INTERNAL, errno, "kill process %d", row->pid);
+	p = (struct pollfd){ .fd = pidfd, .events = POLLIN };
+	if (poll(&p, 1, ORPHAN_END_MS) == 0)
+		return err_set(e, ERR_UNAVAILABLE, "process %d does not end", row->pid);
+	return 0;
+}
+
+static int work_settle(struct job *j, struct err *e)
+{
+	struct container_job *c = container_job(j);
+	_cleanup_free_ char *path = path_container_exit(world.conf, j->id);
+	struct err unread = ERR_NULL;
+	struct exitrec rec;
+	int r = 0;
+
+	if (strcmp(c->row->boot_id, clock_boot_id()) == 0 && c->row->pid)
+		r = kill_orphan(c->row, e);
+	if (r < 0)
+		return r;
+	r = exitrec_read(path, &rec, &unread);
+	if (r < 0)
+		log_err(LOG_LEVEL_WARN, "exit record", &unread);
+	if (r != 0)
+		return 0;
+	c->exit = xcalloc(1, sizeof(*c->exit));
+	c->exit->code = rec.code;
+	c->exit->oom = rec.oom;
+	c->exit->started_ns = rec.started_ns;
+	c->exit->exited_ns = rec.exited_ns;
+	return 0;
+}
+
+static void settle(struct object *o);
+
+static void done_settle(struct job *j, struct object *o)
+{
+	struct container_job *c = container_job(j);
+
+	if (!o)
+		return;
+	if (j->result < 0) {
+		log_err(LOG_LEVEL_WARN, "container without a shim", &j->err);
+		settle(o); /* its process hangs in the kernel: look again */
+		return;
+	}
+	if (c->exit)
+		effect_report(o, j->gen, CTR_EVENT_EXITED, NULL, take_ptr(c->exit), free);
+	else
+		effect_report(o, j->gen, CTR_EVENT_LOST, NULL, NULL, NULL);
+}
+
+static void settle(struct object *o)
+{
+	job_start(&job_new(o, work_settle, done_settle)->base);
+}
+
+static bool may_live(const struct object *o)
+{
+	switch ((enum ctr_state)o->sm->state) {
+	case CTR_STATE_CREATED:
+	case CTR_STATE_STARTING:
+	case CTR_STATE_RUNNING:
+	case CTR_STATE_STOPPING:
+	case CTR_STATE_KILLING:
+		return true;
+	case CTR_STATE_NONE:
+	case CTR_STATE_CREATING:
+	case CTR_STATE_EXITED:
+	case CTR_STATE_REMOVING:
+	case CTR_STATE_GONE:
+		break;
+	}
+	return false;
+}
+
+/* --- probe --- */
+
+static void probed(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const struct shim_status *st = link ? pod_known(p, o->sm->id) : NULL;
+
+	if (!link)
+		settle(o);
+	else if (!st)
+		effect_report(o, gen, CTR_EVENT_ABSENT, NULL, NULL, NULL);
+	else if (st->state != SHIM_ENDED) /* the end was told by container_shim_says */
+		effect_report(o, gen, CTR_EVENT_ADOPTED, NULL, facts_of_status(st), facts_init_free);
+}
+
+void ctr_effect_probe(struct sm_object *sm)
+{
+	with_line(object_of(sm), probed);
+}
+
+static void probed_start(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const struct shim_status *st = link ? pod_known(p, o->sm->id) : NULL;
+
+	if (!link)
+		settle(o);
+	else if (!st)
+		effect_report(o, gen, CTR_EVENT_ABSENT, NULL, NULL, NULL);
+	else if (st->state == SHIM_RUNNING)
+		effect_report(o, gen, CTR_EVENT_STARTED, NULL, facts_of_status(st), facts_init_free);
+	else if (st->state != SHIM_ENDED)
+		effect_report(o, gen, CTR_EVENT_NOT_STARTED, NULL, NULL, NULL);
+}
+
+void ctr_effect_probe_start(struct sm_object *sm)
+{
+	with_line(object_of(sm), probed_start);
+}
+
+/* --- start --- */
+
+static void shim_started(struct object *o, uint64_t gen, struct shim_answer *ans,
+			 const struct err *err)
+{
+	struct err e;
+
+	if (!err) {
+		effect_report(o, gen, CTR_EVENT_STARTED, NULL, facts_of_status(&ans->status),
+			      facts_init_free);
+	} else if (err->code != ERR_UNAVAILABLE) {
+		e = *err;
+		err_wrap(&e, "container %.13s", o->sm->id);
+		effect_report(o, gen, CTR_EVENT_START_FAILED, &e, NULL, NULL);
+	}
+	/* A lost shim is told to every container of the pod. */
+}
+
+static void start_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const struct shim_request req = {
+		.type = SHIM_START,
+		.id = o->sm->id,
+		.timeout_ms = RUNTIME_START_MS,
+	};
+
+	(void)gen;
+	if (link)
+		pod_request(p, o, &req, NULL, 0, shim_started);
+	else
+		settle(o);
+}
+
+void ctr_effect_start_init(struct sm_object *sm)
+{
+	with_line(object_of(sm), start_with);
+}
+
+/* --- signals --- */
+
+static void signalled(struct object *o, uint64_t gen, struct shim_answer *ans,
+		      const struct err *err)
+{
+	(void)ans;
+	if (!err || err->code == ERR_UNAVAILABLE)
+		return; /* its end will be told */
+	if (err->code == ERR_NOT_FOUND)
+		effect_report(o, gen, CTR_EVENT_ABSENT, NULL, NULL, NULL);
+	else
+		log_err(LOG_LEVEL_WARN, "signal a container", err);
+}
+
+static void send_signal(struct object *o, struct pod *p, uint32_t sig)
+{
+	const struct shim_request req = {
+		.type = SHIM_KILL,
+		.id = o->sm->id,
+		.signal = sig,
+		.flags = sig == SIGKILL && row_of(o)->kill_all ? SHIM_ALL : 0,
+	};
+
+	pod_request(p, o, &req, NULL, 0, signalled);
+}
+
+static void term_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	(void)gen;
+	if (link)
+		send_signal(o, p, row_of(o)->stop_signal ? row_of(o)->stop_signal : SIGTERM);
+	else
+		settle(o);
+}
+
+static void kill_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	(void)gen;
+	if (link)
+		send_signal(o, p, SIGKILL);
+	else
+		settle(o);
+}
+
+void ctr_effect_signal_term(struct sm_object *sm)
+{
+	with_line(object_of(sm), term_with);
+}
+
+void ctr_effect_signal_kill(struct sm_object *sm)
+{
+	with_line(object_of(sm), kill_with);
+}
+
+/* --- erase --- */
+
+static int work_erase(struct job *j, struct err *e)
+{
+	return container_clean(j->id, container_job(j)->row, e);
+}
+
+static void done_erase(struct job *j, struct object *o)
+{
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, "container does not go", &j->err);
+	job_report(j, o, j->result < 0 ? CTR_EVENT_ERASE_STUCK : CTR_EVENT_ERASED, &j->err, NULL,
+		   NULL);
+}
+
+static void erase_now(struct object *o)
+{
+	const Crisp__State__Failure *f = row_of(o)->failure;
+	bool stuck = f && f->tries > 1 && !world.recovering;
+
+	job_start_after(&job_new(o, work_erase, done_erase)->base,
+			stuck ? retry_pause_ns(f->tries) : 0);
+}
+
+static void shim_forgot(struct object *o, uint64_t gen, struct shim_answer *ans,
+			const struct err *err)
+{
+	struct pod *p = pod_find(row_of(o)->sandbox_id);
+
+	(void)gen;
+	(void)ans;
+	(void)err; /* what it does not know it need not forget */
+	if (p)
+		pod_forget(p, o->sm->id);
+	erase_now(o);
+}
+
+static void killed_created(struct object *o, uint64_t gen, struct shim_answer *ans,
+			   const struct err *err)
+{
+	const struct shim_request req = { .type = SHIM_FORGET, .id = o->sm->id };
+	struct pod *p = pod_find(row_of(o)->sandbox_id);
+
+	(void)gen;
+	(void)ans;
+	(void)err;
+	if (p && p->link)
+		pod_request(p, o, &req, NULL, 0, shim_forgot);
+	else
+		erase_now(o);
+}
+
+/* A container that was created and never started has a process that waits for its start. */
+static void erase_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const struct shim_request req = {
+		.type = SHIM_KILL,
+		.id = o->sm->id,
+		.signal = SIGKILL,
+		.flags = row_of(o)->kill_all ? SHIM_ALL : 0,
+	};
+
+	if (!link)
+		erase_now(o);
+	else if (row_of(o)->finished_ns)
+		killed_created(o, gen, NULL, NULL);
+	else
+		pod_request(p, o, &req, NULL, 0, killed_created);
+}
+
+void ctr_effect_erase(struct sm_object *sm)
+{
+	with_line(object_of(sm), erase_with);
+}
+
+/* --- as seen from the sandbox --- */
+
+typedef void child_fn(struct object *o);
+
+static void each_child(const char *sandbox_id, child_fn *fn)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	/* Dispatching an event adds and removes no object: that takes a commit. */
+	while ((o = map_next(world.objects[KIND_CONTAINER], &pos)))
+		if (strcmp(row_of(o)->sandbox_id, sandbox_id) == 0)
+			fn(o);
+}
+
+static void child_lost(struct object *o)
+{
+	if (may_live(o))
+		settle(o);
+}
+
+void container_pod_lost(const char *sandbox_id)
+{
+	each_child(sandbox_id, child_lost);
+}
+
+static void child_stop(struct object *o)
+{
+	struct facts_stop *f = xcalloc(1, sizeof(*f));
+
+	f->now = true;
+	f->kill_at_ns = clock_realtime_ns();
+	sm_dispatch(o->sm, facts_attach(sm_event_new(CTR_EVENT_STOP), f, free));
+}
+
+void container_stop_all(const char *sandbox_id)
+{
+	each_child(sandbox_id, child_stop);
+}
+
+static void child_remove(struct object *o)
+{
+	sm_dispatch(o->sm, sm_event_new(CTR_EVENT_REMOVE));
+}
+
+void container_remove_all(const char *sandbox_id)
+{
+	each_child(sandbox_id, child_remove);
+}
+
+bool container_any(const char *sandbox_id, bool alive)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
+		if (strcmp(row_of(o)->sandbox_id, sandbox_id) != 0)
+			continue;
+		if (!alive || may_live(o) || o->sm->state == CTR_STATE_CREATING ||
+		    o->sm->state == CTR_STATE_REMOVING)
+			return true;
+	}
+	return false;
+}
+
+const char *container_using_image(const char *image_id)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
+		const Crisp__State__Container *row = row_of(o);
+
+		if (strcmp(row->image_id + strlen("sha256:"), image_id) == 0)
+			return o->sm->id;
+		for (size_t i = 0; i < row->n_image_mounts; i++)
+			if (strcmp(row->image_mounts[i], image_id) == 0)
+				return o->sm->id;
+	}
+	return NULL;
+}
+
+/* --- life --- */
+
+static void container_born(struct object *o)
+{
+	o->own = NULL;
+}
+
+static void container_moved(struct object *o, const struct sm_row *row)
+{
+	if (row->target != row->state)
+		sandbox_child_moved(row_of(o)->sandbox_id);
+}
+
+/* Out of the tables already: its sandbox may have waited for just this one. */
+static void container_gone(struct object *o)
+{
+	facts_init_free(o->own);
+	o->own = NULL;
+	sandbox_child_moved(row_of(o)->sandbox_id);
+}
+
+const struct kind_ops kind_container = {
+	.machine = &ctr_machine,
+	.born = container_born,
+	.moved = container_moved,
+	.gone = container_gone,
+	.view = view_put_container,
+};

@@ -1,0 +1,38 @@
+/*
+ * container.h - containers: what the CRI asks of them (runtime.v1: CreateContainer and friends),
+ * and what their sandbox and its shim tell.  All on the loop thread.
+ */
+#pragma once
+
+#include "base/shimproto.h"
+#include "gen/api.pb-c.h"
+#include "obj/world.h"
+
+/* Take a call: it is answered through the container's machine.  <0: refused, the caller answers. */
+int container_create(struct call *c, const Runtime__V1__CreateContainerRequest *req,
+		     struct err *e);
+int container_start(struct call *c, const char *id, struct err *e);
+/* grace_s: before SIGKILL; 0 kills at once.  Unknown ones are stopped and removed already. */
+int container_stop(struct call *c, const char *id, int64_t grace_s, struct err *e);
+int container_remove(struct call *c, const char *id, struct err *e);
+/* Beside the machine: done is called with obj NULL and the error, if any. */
+int container_reopen_log(struct call *c, const char *id, struct err *e);
+int container_update(struct call *c, const Runtime__V1__UpdateContainerResourcesRequest *req,
+		     struct err *e);
+
+/* The shim's word on a container. */
+void container_shim_says(struct object *o, const struct shim_status *st);
+/* The sandbox's shim died: settle what its containers came to. */
+void container_pod_lost(const char *sandbox_id);
+
+/* All containers of a sandbox. */
+void container_stop_all(const char *sandbox_id);
+void container_remove_all(const char *sandbox_id);
+/* Is there any; alive: one that has not ended. */
+bool container_any(const char *sandbox_id, bool alive);
+
+/* Does a container use this image (64 hex)?  Its id, or NULL. */
+const char *container_using_image(const char *image_id);
+
+/* The config as the client sent it, default allocator, never NULL. */
+Runtime__V1__ContainerConfig *container_config(const Crisp__State__Container *row);

@@ -1,0 +1,114 @@
+/*
+ * container_direct.c - what is asked of a running container beside its machine: a new log file,
+ * other limits.  Neither waits for a stop or any other operation that is under way.
+ */
+#include <string.h>
+
+#include "base/log.h"
+#include "obj/container.h"
+#include "obj/facts.h"
+#include "obj/paths.h"
+#include "obj/pod.h"
+#include "os/cgroup.h"
+
+static void reopened(void *arg, struct shim_answer *ans, const struct err *err)
+{
+	(void)ans;
+	call_finish(arg, NULL, err);
+}
+
+int container_reopen_log(struct call *c, const char *id, struct err *e)
+{
+	struct shim_request req = { .type = SHIM_REOPEN };
+	struct object *o;
+	struct pod *p;
+	int r = world_lookup(KIND_CONTAINER, id, &o, e);
+
+	if (r < 0)
+		return r;
+	p = pod_find(((const Crisp__State__Container *)o->sm->row)->sandbox_id);
+	if (o->sm->state < CTR_STATE_RUNNING || o->sm->state > CTR_STATE_KILLING || !p || !p->link)
+		return err_set(e, ERR_PRECONDITION, "container %s is not running", id);
+	req.id = o->sm->id;
+	return shim_link_call(p->link, &req, NULL, 0, reopened, c, e);
+}
+
+/* --- UpdateContainerResources --- */
+
+struct update {
+	struct loop_job base;
+	struct call *call;
+	const Runtime__V1__LinuxContainerResources *linux; /* of the call's request */
+	char *cgroup;
+	int result;
+	struct err err;
+};
+
+static void update_work(struct loop_job *base)
+{
+	struct update *u = container_of(base, struct update, base);
+	const Runtime__V1__LinuxContainerResources *l = u->linux;
+	struct cgroup_hugepages *huge = xcalloc(l->n_hugepage_limits, sizeof(*huge));
+	struct cgroup_setting *unified = xcalloc(l->n_unified, sizeof(*unified));
+	struct cgroup_limits limits = {
+		.cpu_shares = (uint64_t)MAX(l->cpu_shares, INT64_C(0)),
+		.cpu_quota = l->cpu_quota,
+		.cpu_period = (uint64_t)MAX(l->cpu_period, INT64_C(0)),
+		.memory = l->memory_limit_in_bytes,
+		.memory_swap = l->memory_swap_limit_in_bytes,
+		.cpuset_cpus = *l->cpuset_cpus ? l->cpuset_cpus : NULL,
+		.cpuset_mems = *l->cpuset_mems ? l->cpuset_mems : NULL,
+		.hugepages = huge,
+		.n_hugepages = l->n_hugepage_limits,
+		.unified = unified,
+		.n_unified = l->n_unified,
+	};
+
+	for (size_t i = 0; i < l->n_hugepage_limits; i++)
+		huge[i] = (struct cgroup_hugepages){ l->hugepage_limits[i]->page_size,
+						     l->hugepage_limits[i]->limit };
+	for (size_t i = 0; i < l->n_unified; i++)
+		unified[i] = (struct cgroup_setting){ l->unified[i]->key, l->unified[i]->value };
+	u->result = cgroup_write_limits(world.cgroups, u->cgroup, &limits, &u->err);
+	free(huge);
+	free(unified);
+}
+
+static void update_done(struct loop_job *base)
+{
+	struct update *u = container_of(base, struct update, base);
+
+	call_finish(u->call, NULL, u->result < 0 ? &u->err : NULL);
+	free(u->cgroup);
+	free(u);
+}
+
+int container_update(struct call *c, const Runtime__V1__UpdateContainerResourcesRequest *req,
+		     struct err *e)
+{
+	struct object *o;
+	struct update *u;
+	int r = world_lookup(KIND_CONTAINER, req->container_id, &o, e);
+
+	if (r < 0)
+		return r;
+	if (o->sm->state < CTR_STATE_CREATED || o->sm->state > CTR_STATE_RUNNING)
+		return err_set(e, ERR_PRECONDITION, "container %s has no process",
+			       req->container_id);
+	if (!req->linux) {
+		call_finish(c, NULL, NULL);
+		return 0;
+	}
+	u = xcalloc(1, sizeof(*u));
+	u->base.work = update_work;
+	u->base.done = update_done;
+	u->call = c;
+	u->linux = req->linux;
+	u->cgroup = cgroup_dir(((const Crisp__State__Container *)o->sm->row)->cgroups_path);
+	r = loop_work(world.loop, &u->base, e);
+	if (r < 0) {
+		free(u->cgroup);
+		free(u);
+	}
+	return r;
+}

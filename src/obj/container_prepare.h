@@ -1,0 +1,28 @@
+/*
+ * container_prepare.h - everything between a container's record and what the shim's runtime is
+ * started with: root file system, bundle, config.json.  Blocking: for workers.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "gen/state.pb-c.h"
+#include "obj/facts.h"
+#include "oci/features.h"
+
+struct container_prepare {
+	const char *id;
+	const Crisp__State__Container *row;
+	const Crisp__State__Sandbox *pod;
+	const struct oci_features *features;
+	pid_t target_pid; /* of the container whose PID namespace is shared, 0: none */
+	bool again;       /* an earlier try may have left something */
+	/* Layers of each row->image_mounts, in their order. */
+	char ***mount_layers;
+};
+
+/* *ret, owned by the caller: user and stop signal, the pid still missing. */
+int container_prepare(const struct container_prepare *in, struct facts_init **ret, struct err *e);
+
+/* The other way: runtime's own state, mounts, cgroup, directories.  May be repeated. */
+int container_clean(const char *id, const Crisp__State__Container *row, struct err *e);

@@ -1,0 +1,402 @@
+/*
+ * exec.c - effects of states/exec.sm: ExecSync sessions.
+ *
+ * The session's process writes into pipes that the loop reads, so a process that writes more
+ * than is kept is never blocked; what comes after the limit is read and dropped.
+ */
+#include "obj/exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "obj/facts.h"
+#include "obj/paths.h"
+#include "obj/pod.h"
+#include "oci/exec.h"
+
+#define DRAIN_NS (1000 * NSEC_PER_MSEC)
+/* Both streams and their framing in one message of the client's limit. */
+#define OUTPUT_MAX (LIMIT_EXEC_OUTPUT - 1024)
+#define RUNTIME_EXEC_MS 60000
+
+struct stream {
+	struct loop_io io;
+	struct buf data;
+	struct session *session;
+	int child_fd; /* the other end, until the shim has it */
+	bool open;
+};
+
+struct session {
+	struct object *o;
+	struct stream streams[2]; /* stdout, stderr */
+	struct loop_timer drain;
+	char *process_path;
+	bool draining;
+};
+
+static const Crisp__State__Exec *row_of(const struct object *o)
+{
+	return o->sm->row;
+}
+
+static struct pod *pod_of(const struct object *o)
+{
+	struct object *ctr = world_find(KIND_CONTAINER, row_of(o)->container_id);
+
+	return ctr ? pod_find(((const Crisp__State__Container *)ctr->sm->row)->sandbox_id) : NULL;
+}
+
+/* --- output --- */
+
+static void drained(struct session *s)
+{
+	if (!s->draining)
+		return;
+	s->draining = false;
+	loop_timer_stop(world.loop, &s->drain);
+	effect_report(s->o, s->o->sm->effect_gen, EXE_EVENT_DRAINED, NULL, NULL, NULL);
+}
+
+static void stream_close(struct stream *st)
+{
+	if (!st->open)
+		return;
+	st->open = false;
+	loop_io_del(&st->io);
+	close(st->io.fd);
+}
+
+static void stream_read(struct loop_io *io, uint32_t events)
+{
+	struct stream *st = container_of(io, struct stream, io);
+	struct session *s = st->session;
+	char chunk[16384];
+	ssize_t n = read(io->fd, chunk, sizeof(chunk));
+
+	(void)events;
+	if (n > 0) {
+		size_t used = s->streams[0].data.len + s->streams[1].data.len;
+
+		buf_add(&st->data, chunk, MIN((size_t)n, OUTPUT_MAX - used));
+		return;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	stream_close(st);
+	if (!s->streams[0].open && !s->streams[1].open)
+		drained(s);
+}
+
+static int stream_open(struct session *s, struct stream *st, struct err *e)
+{
+	int fds[2];
+	int r;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "make a pipe for exec output");
+	st->session = s;
+	st->child_fd = fds[1];
+	r = fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0
+		    ? err_errno(e, ERR_INTERNAL, errno, "exec output")
+		    : loop_io_add(world.loop, &st->io, fds[0], EPOLLIN, stream_read, e);
+	if (r < 0) {
+		close(fds[0]);
+		return r;
+	}
+	st->open = true;
+	return 0;
+}
+
+void exec_output(const struct sm_object *sm, ProtobufCBinaryData *ret_stdout,
+		 ProtobufCBinaryData *ret_stderr)
+{
+	const struct session *s = object_of(sm)->own;
+
+	*ret_stdout = (ProtobufCBinaryData){ s->streams[0].data.len,
+					     (uint8_t *)s->streams[0].data.data };
+	*ret_stderr = (ProtobufCBinaryData){ s->streams[1].data.len,
+					     (uint8_t *)s->streams[1].data.data };
+}
+
+/* --- spawn --- */
+
+struct exec_job {
+	struct job base;
+	char *config_path, *process_path;
+	char **cmd;
+};
+
+static struct exec_job *exec_job(struct job *j)
+{
+	return container_of(j, struct exec_job, base);
+}
+
+static void exec_job_free(struct job *j)
+{
+	struct exec_job *x = exec_job(j);
+
+	for (size_t i = 0; x->cmd && x->cmd[i]; i++)
+		free(x->cmd[i]);
+	free(x->cmd);
+	free(x->config_path);
+	free(x->process_path);
+	free(x);
+}
+
+static int work_process(struct job *j, struct err *e)
+{
+	struct exec_job *x = exec_job(j);
+	_cleanup_buf_ struct buf config = BUF_NULL;
+	_cleanup_free_ char *json = NULL;
+	int r = fs_read_file(x->config_path, 16 * LIMIT_CONFIG_BYTES, &config, e);
+
+	if (r == 1)
+		return err_set(e, ERR_DATA_LOSS, "%s is missing", x->config_path);
+	if (r == 0)
+		r = oci_exec_process(config.data, (const char *const *)x->cmd, false, &json, e);
+	if (r == 0)
+		r = fs_replace_file(x->process_path, json, strlen(json), 0600, false, e);
+	return r;
+}
+
+static void start_failed(struct object *o, uint64_t gen, const struct err *e)
+{
+	effect_report(o, gen, EXE_EVENT_START_FAILED, e, NULL, NULL);
+}
+
+static void shim_spawned(struct object *o, uint64_t gen, struct shim_answer *ans,
+			 const struct err *err)
+{
+	struct facts_init *f;
+
+	if (err) {
+		start_failed(o, gen, err);
+		return;
+	}
+	f = facts_init_new();
+	f->pid = (int32_t)ans->status.pid;
+	f->ticks = ans->status.start_ticks;
+	effect_report(o, gen, EXE_EVENT_STARTED, NULL, f, facts_init_free);
+}
+
+static void spawn_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	struct session *s = o->own;
+	const struct shim_request req = {
+		.type = SHIM_EXEC,
+		.session = o->sm->id,
+		.id = row_of(o)->container_id,
+		.process_path = s->process_path,
+		.timeout_ms = RUNTIME_EXEC_MS,
+	};
+	struct err e = ERR_NULL;
+	int fds[2], r;
+
+	r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the pod's shim is gone");
+	if (r == 0)
+		r = stream_open(s, &s->streams[0], &e);
+	if (r == 0)
+		r = stream_open(s, &s->streams[1], &e);
+	if (r < 0) {
+		start_failed(o, gen, &e);
+		return;
+	}
+	fds[0] = s->streams[0].child_fd;
+	fds[1] = s->streams[1].child_fd;
+	pod_request(p, o, &req, fds, 2, shim_spawned);
+	close_fdp(&s->streams[0].child_fd);
+	close_fdp(&s->streams[1].child_fd);
+}
+
+static void done_process(struct job *j, struct object *o)
+{
+	struct pod *p = o ? pod_of(o) : NULL;
+	struct err e = ERR_NULL;
+
+	if (!o || o->sm->effect_gen != j->gen)
+		return;
+	if (j->result < 0) {
+		start_failed(o, j->gen, &j->err);
+	} else if (!p) {
+		err_set(&e, ERR_NOT_FOUND, "the container is gone");
+		start_failed(o, j->gen, &e);
+	} else {
+		pod_when_settled(p, o, spawn_with);
+	}
+}
+
+void exe_effect_spawn(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+	struct session *s = o->own;
+	struct exec_job *x = xcalloc(1, sizeof(*x));
+	_cleanup_free_ char *run = path_container_run(world.conf, row_of(o)->container_id);
+
+	job_init(&x->base, o, work_process, done_process, exec_job_free);
+	x->config_path = xasprintf("%s/config.json", run);
+	x->process_path = xstrdup(s->process_path);
+	x->cmd = xcalloc(row_of(o)->n_cmd + 1, sizeof(char *));
+	for (size_t i = 0; i < row_of(o)->n_cmd; i++)
+		x->cmd[i] = xstrdup(row_of(o)->cmd[i]);
+	job_start(&x->base);
+}
+
+void exe_effect_watch(struct sm_object *sm)
+{
+	(void)sm; /* the shim speaks by itself */
+}
+
+/* --- end --- */
+
+static void report_lost(struct object *o, uint64_t gen)
+{
+	effect_report(o, gen, EXE_EVENT_LOST, NULL, NULL, NULL);
+}
+
+static void killed(struct object *o, uint64_t gen, struct shim_answer *ans, const struct err *err)
+{
+	(void)ans;
+	/* Its end is told; a session that the shim does not know has none. */
+	if (err)
+		report_lost(o, gen);
+}
+
+static void kill_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const struct shim_request req = { .type = SHIM_EXEC_KILL, .session = o->sm->id };
+
+	if (link)
+		pod_request(p, o, &req, NULL, 0, killed);
+	else
+		report_lost(o, gen);
+}
+
+void exe_effect_kill(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+	struct pod *p = pod_of(o);
+
+	if (p)
+		pod_when_settled(p, o, kill_with);
+	else
+		report_lost(o, sm->effect_gen);
+}
+
+static void drain_over(struct loop_timer *t)
+{
+	drained(container_of(t, struct session, drain));
+}
+
+/* A child left behind may hold the pipes open for ever: what came in time is what there is. */
+void exe_effect_drain(struct sm_object *sm)
+{
+	struct session *s = object_of(sm)->own;
+
+	s->draining = true;
+	if (!s->streams[0].open && !s->streams[1].open)
+		drained(s);
+	else
+		loop_timer_set(world.loop, &s->drain, clock_monotonic_ns() + DRAIN_NS, drain_over);
+}
+
+void exec_shim_says(struct object *o, const struct shim_status *st)
+{
+	struct facts_exit *f;
+
+	if (st->state != SHIM_ENDED)
+		return;
+	f = xcalloc(1, sizeof(*f));
+	f->code = st->exit_code;
+	f->exited_ns = st->exited_ns;
+	effect_report(o, o->sm->effect_gen, EXE_EVENT_EXITED, NULL, f, free);
+}
+
+void exec_pod_lost(const char *sandbox_id)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_EXEC], &pos))) {
+		struct pod *p = pod_of(o);
+
+		if (p && strcmp(p->o->sm->id, sandbox_id) == 0)
+			report_lost(o, o->sm->effect_gen);
+	}
+}
+
+/* --- calls and life --- */
+
+int exec_sync(struct call *c, const Runtime__V1__ExecSyncRequest *req, struct err *e)
+{
+	Crisp__State__Exec *row;
+	struct object *ctr, *o;
+	char id[ID_LEN + 1];
+	int r = world_lookup(KIND_CONTAINER, req->container_id, &ctr, e);
+
+	if (r < 0)
+		return r;
+	if (ctr->sm->state != CTR_STATE_RUNNING && ctr->sm->state != CTR_STATE_STOPPING)
+		return err_set(e, ERR_PRECONDITION, "container %s is not running", req->container_id);
+	row = xmalloc(sizeof(*row));
+	crisp__state__exec__init(row);
+	row_set_str(&row->container_id, ctr->sm->id);
+	row->n_cmd = req->n_cmd;
+	row->cmd = xcalloc(req->n_cmd, sizeof(char *));
+	for (size_t i = 0; i < req->n_cmd; i++)
+		row->cmd[i] = xstrdup(req->cmd[i]);
+	row->started_ns = clock_realtime_ns();
+	if (req->timeout > 0)
+		row->kill_at_ns = row->started_ns +
+				  MIN(req->timeout, INT64_C(3155760000)) * NSEC_PER_SEC;
+	id_new(id);
+	o = world_new(KIND_EXEC, id, row, NULL);
+	call_dispatch(c, o, EXE_EVENT_EXEC, NULL, NULL);
+	return 0;
+}
+
+static void exec_born(struct object *o)
+{
+	struct session *s = xcalloc(1, sizeof(*s));
+	_cleanup_free_ char *run = path_container_run(world.conf, row_of(o)->container_id);
+
+	s->o = o;
+	s->streams[0].child_fd = s->streams[1].child_fd = -1;
+	s->process_path = xasprintf("%s/exec-%s.json", run, o->sm->id);
+	o->own = s;
+}
+
+static void exec_gone(struct object *o)
+{
+	const struct shim_request req = { .type = SHIM_FORGET, .session = o->sm->id };
+	struct session *s = o->own;
+	struct pod *p = pod_of(o);
+	struct err e = ERR_NULL;
+
+	loop_timer_stop(world.loop, &s->drain);
+	for (size_t i = 0; i < ARRAY_LEN(s->streams); i++) {
+		stream_close(&s->streams[i]);
+		close_fdp(&s->streams[i].child_fd);
+		buf_done(&s->streams[i].data);
+	}
+	/* On tmpfs and gone with the container at the latest. */
+	unlink(s->process_path);
+	if (p && p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
+		log_err(LOG_LEVEL_DEBUG, "forget an exec session", &e);
+	free(s->process_path);
+	free(s);
+}
+
+const struct kind_ops kind_exec = {
+	.machine = &exe_machine,
+	.born = exec_born,
+	.gone = exec_gone,
+};

@@ -1,0 +1,10 @@
+/*
+ * quarantine.h - rows that could not be loaded: removed on request, by what their id alone tells.
+ */
+#pragma once
+
+#include "obj/world.h"
+
+/* Is id the (unique prefix of the) id of a quarantined object of this kind?  Then everything that
+ * derives from the id is removed, the row with it, and the call is answered; else false. */
+bool quarantine_remove(struct call *c, enum kind k, const char *id);

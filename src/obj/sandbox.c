@@ -1,0 +1,528 @@
+/*
+ * sandbox.c - effects of states/sandbox.sm, and how the CRI's calls reach that machine.
+ *
+ * An effect takes a copy of the record to a worker; nothing on a worker looks at an object.
+ * Each effect can be run again after a crash at any point of it.
+ */
+#include "obj/sandbox.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "net/cni.h"
+#include "obj/container.h"
+#include "obj/facts.h"
+#include "obj/paths.h"
+#include "obj/pod.h"
+#include "obj/sandbox_files.h"
+#include "obj/sandbox_net.h"
+#include "obj/view.h"
+#include "os/cgroup.h"
+#include "os/mount.h"
+#include "os/ns.h"
+
+#define SHIM_START_MS 10000
+#define SHIM_END_MS 2000
+
+static const Crisp__State__Sandbox *row_of(const struct object *o)
+{
+	return o->sm->row;
+}
+
+Runtime__V1__PodSandboxConfig *sandbox_config(const Crisp__State__Sandbox *row)
+{
+	Runtime__V1__PodSandboxConfig *c =
+		runtime__v1__pod_sandbox_config__unpack(NULL, row->config.len, row->config.data);
+
+	assert(c); /* checked when the record was made, checksummed since */
+	return c;
+}
+
+/* --- jobs: a copy of the record goes along --- */
+
+struct sandbox_job {
+	struct job base;
+	Crisp__State__Sandbox *row;
+	bool again;
+	struct facts_anchor *anchor;
+	struct facts_network *network;
+};
+
+static struct sandbox_job *sandbox_job(struct job *j)
+{
+	return container_of(j, struct sandbox_job, base);
+}
+
+static void sandbox_job_free(struct job *j)
+{
+	struct sandbox_job *s = sandbox_job(j);
+
+	crisp__state__sandbox__free_unpacked(s->row, NULL);
+	facts_anchor_free(s->anchor);
+	facts_network_free(s->network);
+	free(s);
+}
+
+static struct job *sandbox_job_new(struct object *o, int (*work)(struct job *, struct err *),
+				   void (*done)(struct job *, struct object *))
+{
+	struct sandbox_job *s = xcalloc(1, sizeof(*s));
+	size_t size = crisp__state__sandbox__get_packed_size(row_of(o));
+	_cleanup_free_ uint8_t *bytes = xmalloc(size);
+
+	crisp__state__sandbox__pack(row_of(o), bytes);
+	s->row = crisp__state__sandbox__unpack(NULL, size, bytes);
+	assert(s->row);
+	s->again = world.recovering;
+	job_init(&s->base, o, work, done, sandbox_job_free);
+	return &s->base;
+}
+
+/* --- anchor: cgroup, namespaces, files, shim --- */
+
+static int set_sysctls(const char *ns_dir, const Crisp__State__Sandbox *row,
+		       const Runtime__V1__PodSandboxConfig *c, struct err *e)
+{
+	size_t n = 0, n_config = c->linux ? c->linux->n_sysctls : 0, n_conf = 0;
+	_cleanup_free_ struct ns_sysctl *list = NULL;
+	_cleanup_free_ char *names = NULL;
+	struct err ignored = ERR_NULL;
+	int r = 0;
+
+	while (world.conf->default_sysctls && world.conf->default_sysctls[n_conf])
+		n_conf++;
+	list = xcalloc(n_config + n_conf, sizeof(*list));
+	for (size_t i = 0; i < n_conf && r == 0; i++) {
+		const char *eq = strchr(world.conf->default_sysctls[i], '=');
+		struct ns_sysctl s = { NULL, eq ? eq + 1 : "" };
+
+		if (!eq)
+			continue; /* conf_finish has refused it */
+		free(names);
+		names = xstrndup(world.conf->default_sysctls[i],
+				 (size_t)(eq - world.conf->default_sysctls[i]));
+		s.name = names;
+		/* A default does not apply where the namespace is the host's. */
+		if (ns_check_sysctl(&s, row->host_network, row->host_ipc, &ignored) == 0)
+			r = ns_set_sysctls(ns_dir, &s, 1, e);
+	}
+	for (size_t i = 0; i < n_config; i++)
+		list[n++] = (struct ns_sysctl){ c->linux->sysctls[i]->key,
+						c->linux->sysctls[i]->value };
+	return r == 0 && n ? ns_set_sysctls(ns_dir, list, n, e) : r;
+}
+
+static int make_namespaces(const char *id, const Crisp__State__Sandbox *row,
+			   const Runtime__V1__PodSandboxConfig *c, struct facts_anchor *f,
+			   struct err *e)
+{
+	_cleanup_free_ char *dir = path_pod_ns(world.conf, id);
+	_cleanup_free_ char *hostname = sandbox_hostname(c, row->host_network);
+	unsigned kinds = (row->host_network ? 0 : NS_KIND_NET | NS_KIND_UTS) |
+			 (row->host_ipc ? 0 : NS_KIND_IPC);
+	int r;
+
+	r = ns_pin(dir, kinds, hostname, e);
+	if (r == 0)
+		r = set_sysctls(dir, row, c, e);
+	if (r == 0 && !row->host_network)
+		f->netns = xasprintf("%s/net", dir);
+	return r;
+}
+
+static int find_network(struct facts_anchor *f, struct err *e)
+{
+	struct cni_conf found = CNI_CONF_NULL;
+	int r = cni_conf_find(world.conf->network_dir, world.conf->cni_default_network,
+			      (const char *const *)world.conf->plugin_dirs, &found, e);
+
+	if (r == 0)
+		f->cni_conf = take_ptr(found.json);
+	cni_conf_done(&found);
+	return r;
+}
+
+static int work_anchor(struct job *j, struct err *e)
+{
+	struct sandbox_job *s = sandbox_job(j);
+	Runtime__V1__PodSandboxConfig *c = sandbox_config(s->row);
+	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
+	_cleanup_free_ char *durable = path_pod_dir(world.conf, j->id);
+	_cleanup_free_ char *cgroup = cgroup_of_shim(s->row->cgroup_parent, j->id);
+	struct spawn_child shim = SPAWN_CHILD_NULL;
+	bool cgroupfs = world.conf->cgroup_manager == CONF_CGROUP_MANAGER_CGROUPFS;
+	int r;
+
+	s->anchor = facts_anchor_new();
+	r = fs_mkdir_all(run, 0711, e);
+	if (r == 0)
+		r = fs_mkdir_all(durable, 0700, e);
+	if (r == 0 && cgroupfs)
+		r = cgroup_create(world.cgroups, cgroup, e);
+	if (r == 0)
+		r = make_namespaces(j->id, s->row, c, s->anchor, e);
+	if (r == 0)
+		r = sandbox_files_make(run, s->row, c, e);
+	if (r == 0 && !s->row->host_network)
+		r = find_network(s->anchor, e);
+	if (r == 0)
+		r = shim_start(world.shim_path, j->id, run, cgroupfs ? cgroup : NULL,
+			       SHIM_START_MS, &shim, e);
+	close_fdp(&shim.pidfd);
+	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
+	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
+}
+
+static void anchor_report(struct object *o, uint64_t gen, struct facts_anchor *f)
+{
+	struct pod *p = o->own;
+
+	f->shim_pid = (int32_t)p->shim_pid;
+	effect_report(o, gen, SBX_EVENT_ANCHORED, NULL, f, facts_anchor_free);
+}
+
+static void anchor_failed(struct object *o, uint64_t gen, const struct err *e)
+{
+	effect_report(o, gen, SBX_EVENT_ANCHOR_FAILED, e, NULL, NULL);
+}
+
+static int work_pin_pid(struct job *j, struct err *e)
+{
+	struct sandbox_job *s = sandbox_job(j);
+	_cleanup_free_ char *dir = path_pod_ns(world.conf, j->id);
+
+	return ns_pin_pid(dir, s->anchor->init_pid, e);
+}
+
+static void done_pin_pid(struct job *j, struct object *o)
+{
+	struct sandbox_job *s = sandbox_job(j);
+
+	if (!o)
+		return;
+	if (j->result < 0)
+		anchor_failed(o, j->gen, &j->err);
+	else
+		anchor_report(o, j->gen, take_ptr(s->anchor));
+}
+
+static void init_made(struct object *o, uint64_t gen, struct shim_answer *ans,
+		      const struct err *err)
+{
+	struct pod *p = o->own;
+	struct sandbox_job *s;
+
+	if (err) {
+		anchor_failed(o, gen, err);
+		return;
+	}
+	s = sandbox_job(sandbox_job_new(o, work_pin_pid, done_pin_pid));
+	s->anchor = take_ptr(p->anchor);
+	s->anchor->init_pid = (int32_t)ans->status.pid;
+	job_start(&s->base);
+}
+
+static void anchor_line_settled(struct object *o, uint64_t gen, struct pod *p,
+				struct shim_link *link)
+{
+	const struct shim_request req = { .type = SHIM_INIT };
+	struct err e = ERR_NULL;
+
+	if (!link) {
+		err_set(&e, ERR_UNAVAILABLE, "sandbox %.13s: its shim ended right after it had "
+			"started; see shim.log in its run directory", o->sm->id);
+		anchor_failed(o, gen, &e);
+	} else if (row_of(o)->pod_pid) {
+		pod_request(p, o, &req, NULL, 0, init_made);
+	} else {
+		anchor_report(o, gen, take_ptr(p->anchor));
+	}
+}
+
+static void done_anchor(struct job *j, struct object *o)
+{
+	struct sandbox_job *s = sandbox_job(j);
+	struct pod *p = o ? o->own : NULL;
+
+	if (!o || o->sm->effect_gen != j->gen)
+		return;
+	if (j->result < 0) {
+		anchor_failed(o, j->gen, &j->err);
+		return;
+	}
+	facts_anchor_free(p->anchor);
+	p->anchor = take_ptr(s->anchor);
+	pod_open(p);
+	pod_when_settled(p, o, anchor_line_settled);
+}
+
+void sbx_effect_raise_anchor(struct sm_object *sm)
+{
+	job_start(sandbox_job_new(object_of(sm), work_anchor, done_anchor));
+}
+
+static void probe_settled(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	struct err e = ERR_NULL;
+	struct facts_anchor *f;
+
+	if (link) {
+		f = facts_anchor_new();
+		f->init_pid = row_of(o)->init_pid;
+		f->shim_pid = (int32_t)p->shim_pid;
+		effect_report(o, gen, SBX_EVENT_ANCHORED, NULL, f, facts_anchor_free);
+		return;
+	}
+	if (strcmp(row_of(o)->boot_id, clock_boot_id()) != 0)
+		err_set(&e, ERR_UNAVAILABLE, "the node was rebooted");
+	else
+		err_set(&e, ERR_UNAVAILABLE, "the pod's shim is gone");
+	effect_report(o, gen, SBX_EVENT_ANCHOR_LOST, &e, NULL, NULL);
+}
+
+void sbx_effect_probe_anchor(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	pod_when_settled(o->own, o, probe_settled);
+}
+
+/* The shim first, so that nothing new can start; then what it stood on.  The first round waits
+ * for the end it was asked for. */
+static int end_shim(const char *run, struct err *e)
+{
+	for (int i = 0; i < 2; i++) {
+		struct spawn_child shim = SPAWN_CHILD_NULL;
+		struct pollfd p;
+
+		if (!shim_is_alive(run, &shim))
+			return 0;
+		if (shim.pidfd < 0)
+			return err_set(e, ERR_UNAVAILABLE, "a shim holds %s and cannot be named", run);
+		if (i)
+			pidfd_send_signal(shim.pidfd, SIGKILL, NULL, 0);
+		p = (struct pollfd){ .fd = shim.pidfd, .events = POLLIN };
+		poll(&p, 1, SHIM_END_MS);
+		close(shim.pidfd);
+	}
+	if (shim_is_alive(run, NULL))
+		return err_set(e, ERR_UNAVAILABLE, "the shim of %s does not end", run);
+	return 0;
+}
+
+/* Its exit status, when it is ours to take; after a restart it is somebody else's. */
+static void reap_shim(pid_t pid)
+{
+	siginfo_t info;
+
+	if (pid > 0)
+		waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
+}
+
+static int work_drop_anchor(struct job *j, struct err *e)
+{
+	const struct sandbox_job *s = sandbox_job(j);
+	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
+	_cleanup_free_ char *ns = path_pod_ns(world.conf, j->id);
+	_cleanup_free_ char *cgroup = cgroup_of_shim(s->row->cgroup_parent, j->id);
+	int r;
+
+	r = end_shim(run, e);
+	reap_shim(s->row->shim_pid);
+	if (r == 0)
+		r = ns_unpin(ns, e);
+	if (r == 0)
+		r = mount_remove_below(run, e);
+	if (r == 0)
+		r = fs_remove_tree(run, e);
+	if (r == 0)
+		r = cgroup_remove(world.cgroups, cgroup, e);
+	/* Our own parent goes with its last pod; the kubelet's stay. */
+	if (r == 0 && strcmp(s->row->cgroup_parent, world.conf->default_cgroup_parent) == 0)
+		cgroup_remove_empty(world.cgroups, s->row->cgroup_parent);
+	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
+}
+
+static void done_drop_anchor(struct job *j, struct object *o)
+{
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, "sandbox does not go", &j->err);
+	job_report(j, o, j->result < 0 ? SBX_EVENT_ANCHOR_STUCK : SBX_EVENT_ANCHOR_DROPPED,
+		   &j->err, NULL, NULL);
+}
+
+static int64_t pause_of(const struct object *o)
+{
+	const Crisp__State__Failure *f = row_of(o)->failure;
+
+	/* The failure of the run that is being undone says nothing about this effect. */
+	if (!f || world.recovering || f->tries <= (row_of(o)->undo ? 1U : 0U))
+		return 0;
+	return retry_pause_ns(f->tries);
+}
+
+void sbx_effect_drop_anchor(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+	struct pod *p = o->own;
+
+	facts_anchor_free(take_ptr(p->anchor));
+	pod_shutdown(p);
+	job_start_after(sandbox_job_new(o, work_drop_anchor, done_drop_anchor), pause_of(o));
+}
+
+/* --- network --- */
+
+static int work_network_up(struct job *j, struct err *e)
+{
+	struct sandbox_job *s = sandbox_job(j);
+	Runtime__V1__PodSandboxConfig *c;
+	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
+	_cleanup_free_ char *hostname = NULL;
+	int r;
+
+	r = sandbox_net_up(world.conf, j->id, s->row, s->again, &s->network, e);
+	if (r < 0)
+		return r;
+	c = sandbox_config(s->row);
+	hostname = sandbox_hostname(c, false);
+	r = sandbox_files_hosts(run, hostname, s->network->ips, e);
+	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
+	return r;
+}
+
+static void done_network_up(struct job *j, struct object *o)
+{
+	struct sandbox_job *s = sandbox_job(j);
+
+	if (j->result < 0)
+		job_report(j, o, SBX_EVENT_NETWORK_FAILED, &j->err, NULL, NULL);
+	else
+		job_report(j, o, SBX_EVENT_NETWORK_UP, NULL, take_ptr(s->network),
+			   facts_network_free);
+}
+
+void sbx_effect_raise_network(struct sm_object *sm)
+{
+	job_start(sandbox_job_new(object_of(sm), work_network_up, done_network_up));
+}
+
+static int work_network_down(struct job *j, struct err *e)
+{
+	return sandbox_net_down(world.conf, j->id, sandbox_job(j)->row, e);
+}
+
+static void done_network_down(struct job *j, struct object *o)
+{
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, "pod network does not go", &j->err);
+	job_report(j, o, j->result < 0 ? SBX_EVENT_NETWORK_STUCK : SBX_EVENT_NETWORK_DOWN, &j->err,
+		   NULL, NULL);
+}
+
+void sbx_effect_lower_network(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	job_start_after(sandbox_job_new(o, work_network_down, done_network_down), pause_of(o));
+}
+
+/* --- children --- */
+
+static void children_check(struct object *o)
+{
+	if (o->sm->effect < 0)
+		return;
+	if (o->sm->state == SBX_STATE_EMPTYING && !container_any(o->sm->id, true))
+		effect_report(o, o->sm->effect_gen, SBX_EVENT_CHILDREN_STOPPED, NULL, NULL, NULL);
+	else if (o->sm->state == SBX_STATE_CLEARING && !container_any(o->sm->id, false))
+		effect_report(o, o->sm->effect_gen, SBX_EVENT_CHILDREN_REMOVED, NULL, NULL, NULL);
+}
+
+void sandbox_child_moved(const char *sandbox_id)
+{
+	struct object *o = world_find(KIND_SANDBOX, sandbox_id);
+
+	if (o)
+		children_check(o);
+}
+
+void sbx_effect_stop_children(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	container_stop_all(sm->id);
+	children_check(o);
+}
+
+void sbx_effect_remove_children(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	container_remove_all(sm->id);
+	children_check(o);
+}
+
+/* --- the end --- */
+
+static int work_erase(struct job *j, struct err *e)
+{
+	_cleanup_free_ char *dir = path_pod_dir(world.conf, j->id);
+
+	return fs_remove_tree(dir, e);
+}
+
+static void done_erase(struct job *j, struct object *o)
+{
+	struct job *again;
+
+	if (j->result == 0 || !o) {
+		job_report(j, o, SBX_EVENT_ERASED, NULL, NULL, NULL);
+		return;
+	}
+	log_err(LOG_LEVEL_WARN, "sandbox directory does not go", &j->err);
+	again = sandbox_job_new(o, work_erase, done_erase);
+	again->gen = j->gen;
+	job_start_after(again, 5 * NSEC_PER_SEC);
+}
+
+void sbx_effect_erase(struct sm_object *sm)
+{
+	job_start(sandbox_job_new(object_of(sm), work_erase, done_erase));
+}
+
+/* --- life --- */
+
+static void sandbox_born(struct object *o)
+{
+	const struct sm_state *s = sm_state(o->sm);
+	struct pod *p = o->own = pod_new(o);
+
+	/* Loaded, and of this boot: its shim may be alive, whatever the state. */
+	if (s->kind != SM_KIND_INITIAL && strcmp(row_of(o)->boot_id, clock_boot_id()) == 0 &&
+	    o->sm->state < SBX_STATE_NOTREADY)
+		pod_open(p);
+	else if (s->kind != SM_KIND_INITIAL)
+		p->line = POD_LINE_LOST;
+}
+
+static void sandbox_gone(struct object *o)
+{
+	pod_free(o->own);
+}
+
+const struct kind_ops kind_sandbox = {
+	.machine = &sbx_machine,
+	.born = sandbox_born,
+	.gone = sandbox_gone,
+	.view = view_put_sandbox,
+};

@@ -1,0 +1,21 @@
+/*
+ * sandbox.h - pod sandboxes: what the CRI asks of them (runtime.v1: RunPodSandbox and friends).
+ * All on the loop thread.
+ */
+#pragma once
+
+#include "gen/api.pb-c.h"
+#include "obj/world.h"
+
+/* Take a call: it is answered through its machine.  <0: refused, the caller answers. */
+int sandbox_run(struct call *c, const Runtime__V1__RunPodSandboxRequest *req, struct err *e);
+/* An unknown sandbox is stopped and removed already: the call is answered OK. */
+int sandbox_stop(struct call *c, const char *id, struct err *e);
+int sandbox_remove(struct call *c, const char *id, struct err *e);
+
+/* A container of this sandbox came to rest or went away. */
+void sandbox_child_moved(const char *sandbox_id);
+
+/* The sandbox's config as the client sent it, with the default allocator; never NULL: a record
+ * that was loaded has one. */
+Runtime__V1__PodSandboxConfig *sandbox_config(const Crisp__State__Sandbox *row);

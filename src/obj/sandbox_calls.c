@@ -1,0 +1,153 @@
+/*
+ * sandbox_calls.c - RunPodSandbox, StopPodSandbox and RemovePodSandbox on their way to the
+ * machine: what a request must be like, and which object it is about.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "obj/facts.h"
+#include "obj/quarantine.h"
+#include "obj/sandbox.h"
+#include "os/cgroup.h"
+#include "os/ns.h"
+
+static const Runtime__V1__NamespaceOption *ns_options(const Runtime__V1__PodSandboxConfig *c)
+{
+	static const Runtime__V1__NamespaceOption none = RUNTIME__V1__NAMESPACE_OPTION__INIT;
+
+	if (c->linux && c->linux->security_context &&
+	    c->linux->security_context->namespace_options)
+		return c->linux->security_context->namespace_options;
+	return &none;
+}
+
+static int check_sysctls(const Runtime__V1__PodSandboxConfig *c, bool host_network, bool host_ipc,
+			 struct err *e)
+{
+	for (size_t i = 0; c->linux && i < c->linux->n_sysctls; i++) {
+		struct ns_sysctl s = { c->linux->sysctls[i]->key, c->linux->sysctls[i]->value };
+
+		if (ns_check_sysctl(&s, host_network, host_ipc, e) < 0)
+			return err_wrap(e, "config.linux.sysctls");
+	}
+	return 0;
+}
+
+static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config_size,
+		     struct err *e)
+{
+	const Runtime__V1__PodSandboxConfig *c = req->config;
+	const Runtime__V1__NamespaceOption *ns = ns_options(c);
+
+	if (config_size > LIMIT_CONFIG_BYTES)
+		return err_set(e, ERR_INVALID, "config: %zu bytes are more than the limit of %d",
+			       config_size, LIMIT_CONFIG_BYTES);
+	if (!conf_runtime_find(world.conf, req->runtime_handler))
+		return err_set(e, ERR_INVALID, "runtime_handler: \"%s\" is not configured: add "
+			       "[crio.runtime.runtimes.%s]", req->runtime_handler,
+			       req->runtime_handler);
+	if (ns->pid == RUNTIME__V1__NAMESPACE_MODE__TARGET)
+		return err_set(e, ERR_INVALID, "config.linux.security_context.namespace_options.pid: "
+			       "TARGET is for containers");
+	if (ns->userns_options && ns->userns_options->mode == RUNTIME__V1__NAMESPACE_MODE__POD)
+		return err_set(e, ERR_UNIMPLEMENTED,
+			       "config.linux.security_context.namespace_options.userns_options: "
+			       "pods with a user namespace are not supported");
+	if (c->linux && *c->linux->cgroup_parent &&
+	    world.conf->cgroup_manager == CONF_CGROUP_MANAGER_CGROUPFS &&
+	    !cgroup_path_is_valid(c->linux->cgroup_parent))
+		return err_set(e, ERR_INVALID, "config.linux.cgroup_parent: \"%s\" is not an absolute "
+			       "path below the cgroup root", c->linux->cgroup_parent);
+	return check_sysctls(c, ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE,
+			     ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE, e);
+}
+
+static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *req,
+				      const char *key)
+{
+	const Runtime__V1__NamespaceOption *ns = ns_options(req->config);
+	Crisp__State__Sandbox *row = xmalloc(sizeof(*row));
+	const char *parent = req->config->linux ? req->config->linux->cgroup_parent : "";
+
+	crisp__state__sandbox__init(row);
+	row_set_str(&row->name_key, key);
+	row->config.len = runtime__v1__pod_sandbox_config__get_packed_size(req->config);
+	row->config.data = xmalloc(row->config.len);
+	runtime__v1__pod_sandbox_config__pack(req->config, row->config.data);
+	row_set_str(&row->runtime_handler, req->runtime_handler);
+	row_set_str(&row->boot_id, clock_boot_id());
+	row_set_str(&row->cgroup_parent, *parent ? parent : world.conf->default_cgroup_parent);
+	row->created_ns = clock_realtime_ns();
+	row->host_network = ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE;
+	row->host_ipc = ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE;
+	row->pod_pid = ns->pid == RUNTIME__V1__NAMESPACE_MODE__POD;
+	return row;
+}
+
+static void run_again(struct call *c)
+{
+	struct err e = ERR_NULL;
+
+	if (sandbox_run(c, c->request, &e) < 0)
+		call_finish(c, NULL, &e);
+}
+
+int sandbox_run(struct call *c, const Runtime__V1__RunPodSandboxRequest *req, struct err *e)
+{
+	const Runtime__V1__PodSandboxMetadata *m = req->config->metadata;
+	_cleanup_free_ char *key = xasprintf("pod/%s/%s/%s/%u", m->namespace_, m->name, m->uid,
+					     m->attempt);
+	struct object *o = world_find_name(key);
+	char id[ID_LEN + 1];
+	int r;
+
+	c->again = run_again;
+	if (!o) {
+		r = check_run(req, runtime__v1__pod_sandbox_config__get_packed_size(req->config), e);
+		if (r < 0)
+			return r;
+		id_new(id);
+		o = world_new(KIND_SANDBOX, id, row_new(req, key), key);
+	}
+	call_dispatch(c, o, SBX_EVENT_RUN, NULL, NULL);
+	return 0;
+}
+
+/* 1: there is none (any more), and the call was answered so. */
+static int find(struct call *c, const char *id, struct object **ret, struct err *e)
+{
+	int r = world_lookup(KIND_SANDBOX, id, ret, e);
+
+	if (r != -(int)ERR_NOT_FOUND)
+		return r;
+	call_finish(c, NULL, NULL);
+	return 1;
+}
+
+int sandbox_stop(struct call *c, const char *id, struct err *e)
+{
+	struct object *o;
+	int r = find(c, id, &o, e);
+
+	if (r)
+		return MIN(r, 0);
+	call_dispatch(c, o, SBX_EVENT_STOP, NULL, NULL);
+	return 0;
+}
+
+int sandbox_remove(struct call *c, const char *id, struct err *e)
+{
+	struct object *o;
+	int r;
+
+	if (quarantine_remove(c, KIND_SANDBOX, id))
+		return 0;
+	r = find(c, id, &o, e);
+	if (r)
+		return MIN(r, 0);
+	call_dispatch(c, o, SBX_EVENT_REMOVE, NULL, NULL);
+	return 0;
+}

@@ -1,0 +1,57 @@
+/*
+ * view.h - what lists are made of: beside each row, in the boot environment, the CRI's own
+ * message for it, packed, behind the few fields that filters look at.
+ *
+ * Written by the commit that changes the object, so a list is a scan of one snapshot: no object
+ * is asked and nothing is packed.  Reading is for any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "obj/world.h"
+
+/* In front of the packed message. */
+struct view_head {
+	uint32_t state;   /* the CRI enum's value */
+	uint32_t hidden;  /* 1: its id was never given to anybody, lists pass over it */
+	char owner[ID_LEN + 1]; /* a container's sandbox */
+};
+
+struct view {
+	struct view_head head;
+	const char *id;     /* valid as long as the callback */
+	const void *item;   /* runtime.v1.PodSandbox, Container or Image, packed */
+	size_t size;
+};
+
+/* kind_ops.view of the kinds that are listed. */
+void view_put_sandbox(const struct sm_write *w, struct store_txn *t, bool gone);
+void view_put_container(const struct sm_write *w, struct store_txn *t, bool gone);
+void view_put_image(const struct sm_write *w, struct store_txn *t, bool gone);
+
+/* After loading: make the boot environment say what the objects say. */
+int view_rebuild(struct err *e);
+
+/* Every view of a kind in one snapshot, in the order of ids.  fn: 0 goes on, else the scan ends
+ * with its value. */
+int view_list(enum kind k, int (*fn)(void *arg, const struct view *v), void *arg, struct err *e);
+
+/* One object's stored envelope, by id or unique prefix; unpacked with the default allocator:
+ * free both with view_row_done.  Errors as world_lookup. */
+struct view_row {
+	enum kind kind;
+	char id[ID_LEN + 1];
+	Crisp__State__Envelope *envelope;
+	void *row; /* the machine's message */
+	const struct sm_state *state;
+};
+#define VIEW_ROW_NULL ((struct view_row){ .envelope = NULL })
+int view_get(enum kind k, const char *id, struct view_row *ret, struct err *e);
+void view_row_done(struct view_row *r);
+
+/* The value of the state's `shows` in the CRI enum; -1: it shows nothing. */
+int view_shows(enum kind k, const struct sm_state *state);
+/* Was its id never given to anybody? */
+bool view_is_hidden(enum kind k, const struct sm_state *state, const void *row);
