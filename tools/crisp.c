@@ -19,13 +19,15 @@
 #define SOCKET_DEFAULT "/run/crisp/crisp.sock"
 
 static const struct cli_command commands[] = {
-	{ "exec", "[-t SECONDS] CONTAINER COMMAND [ARG...]", "run a command in a container", cmd_exec },
+	{ "exec", "[-t SECONDS] CONTAINER COMMAND [ARG...]", "run a command in a container",
+	  cmd_exec },
 	{ "explain", "[ID]", "where an object stands and what it waits for", cmd_explain },
 	{ "images", "[-q]", "list images", cmd_images },
 	{ "info", "", "the daemon's conditions and its image store", cmd_info },
 	{ "inspect", "ID", "everything about a container, pod or image, as JSON", cmd_inspect },
 	{ "load", "DIRECTORY [NAME]", "take images from an OCI layout on this node", cmd_load },
-	{ "logs", "[-f] [-t] [-n LINES] CONTAINER", "print what a container has written", cmd_logs },
+	{ "logs", "[-f] [-t] [-n LINES] CONTAINER", "print what a container has written",
+	  cmd_logs },
 	{ "pods", "[-q]", "list pods", cmd_pods },
 	{ "ps", "[-a] [-q] [-p POD]", "list containers", cmd_ps },
 	{ "pull", "[--creds USER:PASSWORD] IMAGE", "pull an image from its registry", cmd_pull },
@@ -145,12 +147,12 @@ static int unknown_command(const char *name)
 {
 	const char *near = command_nearest(name);
 
-	fprintf(stderr, "crisp: unknown command \"%s\"%s%s%s\n", name, near ? ", did you mean " : "",
-		near ? near : "", near ? "?" : "; crisp --help lists them");
+	fprintf(stderr, "crisp: unknown command \"%s\"%s%s%s\n", name,
+		near ? ", did you mean " : "", near ? near : "", near ? "?" : "; crisp --help lists them");
 	return CLI_EXIT_USAGE;
 }
 
-/* Ctrl-C in `run` is handled by waiting for the signal, and the library's threads must not take it. */
+/* `run` waits for Ctrl-C itself; the library's threads, which inherit this, must not take it. */
 static void signals_block(void)
 {
 	sigset_t set;

@@ -55,8 +55,8 @@ int cmd_run(struct cli *cli, int argc, char **argv);
 int cmd_stop(struct cli *cli, int argc, char **argv);
 int cmd_version(struct cli *cli, int argc, char **argv);
 
-/* getopt_long for a command: handles -o json and -h itself, leaves with CLI_EXIT_USAGE on a mistake.
- * shorts begins with "+" when options end at the first argument. */
+/* getopt_long for a command: handles -o json and -h itself, leaves with CLI_EXIT_USAGE on a
+ * mistake.  shorts begins with "+" when options end at the first argument. */
 int cli_option(struct cli *cli, int argc, char **argv, const char *shorts,
 	       const struct option *longs);
 /* Say what is wrong with the arguments and how they should be; returns CLI_EXIT_USAGE. */

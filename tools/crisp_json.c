@@ -29,7 +29,8 @@ static void camel_case(const char *name, char *out, size_t size)
 
 static json_t *json_bytes(const ProtobufCBinaryData *data)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	_cleanup_buf_ struct buf b = BUF_NULL;
 
 	for (size_t i = 0; i < data->len; i += 3) {
@@ -143,7 +144,8 @@ static json_t *json_info(const char *text)
 static json_t *json_map(const ProtobufCFieldDescriptor *f, ProtobufCMessage *const *entries,
 			size_t n)
 {
-	const ProtobufCFieldDescriptor *sub = ((const ProtobufCMessageDescriptor *)f->descriptor)->fields;
+	const ProtobufCMessageDescriptor *d = f->descriptor;
+	const ProtobufCFieldDescriptor *sub = d->fields;
 	bool info = strcmp(f->name, "info") == 0 && sub[1].type == PROTOBUF_C_TYPE_STRING;
 	json_t *o = json_object();
 

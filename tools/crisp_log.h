@@ -33,5 +33,5 @@ int log_reader_pump(struct log_reader *r, struct err *e);
 
 void log_reader_done(struct log_reader *r);
 
-/* One record without its newline to the stream it belongs to; what is no record goes out as it is. */
+/* One record without its newline to the stream it belongs to; what is none goes out as it is. */
 void log_record_print(const struct log_reader *r, const char *record, size_t size);

@@ -48,7 +48,8 @@ static int logs_print(struct cli *cli, const char *name, const struct logs_optio
 	if (r < 0)
 		return r;
 	if (!s->status->log_path[0])
-		return err_set(e, ERR_PRECONDITION, "container %.13s writes no log file", object.id);
+		return err_set(e, ERR_PRECONDITION, "container %.13s writes no log file",
+			       object.id);
 	r = log_reader_start(&reader, s->status->log_path, o->records, e);
 	if (r < 0)
 		return r;

@@ -115,8 +115,8 @@ int cli_resolve(struct cli *cli, const char *text, unsigned kinds, struct object
 	if (r == 0 && kinds & OBJECT_KIND_IMAGE)
 		r = search_images(cli, &s, e);
 	if (r == 0 && s.n == 0)
-		r = err_set(e, ERR_NOT_FOUND, "nothing here is called \"%s\" or has an id that begins so",
-			    text);
+		r = err_set(e, ERR_NOT_FOUND,
+			    "nothing here is called \"%s\" or has an id that begins so", text);
 	else if (r == 0 && s.n > 1)
 		r = err_set(e, ERR_INVALID, "\"%s\" could be any of %u: %s%s", text, s.n,
 			    s.candidates.data, s.n > CANDIDATES_SHOWN ? ", ..." : "");

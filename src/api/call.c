@@ -383,7 +383,8 @@ static int request_unpack(struct rpc_call *c, ProtobufCMessage **ret, struct err
 			       c->method->name);
 	if (c->payload->data.raw.slice_buffer.count == 1 &&
 	    grpc_byte_buffer_reader_peek(&reader, &first)) {
-		r = unpack_bytes(c, GRPC_SLICE_START_PTR(*first), GRPC_SLICE_LENGTH(*first), ret, e);
+		r = unpack_bytes(c, GRPC_SLICE_START_PTR(*first), GRPC_SLICE_LENGTH(*first), ret,
+				 e);
 	} else {
 		all = grpc_byte_buffer_reader_readall(&reader);
 		r = unpack_bytes(c, GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all), ret, e);

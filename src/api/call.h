@@ -2,8 +2,8 @@
  * call.h - one call inside the server, from its arrival to the last event about it.
  *
  * Who holds a call: its owner until it is answered (the handler), and each batch that was given to
- * the library until its event has come.  The last one frees it.  `struct calls` is what all calls of
- * a server share; it outlives the server while a handler still holds a call.
+ * the library until its event has come.  The last one frees it.  `struct calls` is what all calls
+ * of a server share; it outlives the server while a handler still holds a call.
  *
  * Locking: `calls.lock` guards what is marked below.  Batches are never started under it.
  */
@@ -20,8 +20,8 @@
 #include "api/server.h"
 #include "base/list.h"
 
-/* What a completion queue's tag points to.  `given` orders what was written before the tag was given
- * away with what its event reads: the library does that too, where no checker of ours can see. */
+/* What a completion queue's tag points to.  `given` orders what was written before the tag was
+ * given away with what its event reads: the library does that too, where no checker of ours can see. */
 struct cq_event {
 	void (*fn)(struct cq_event *ev, bool ok);
 	atomic_bool given;

@@ -49,7 +49,8 @@ static int connect_unix(const char *path, struct err *e)
 	if (fd < 0)
 		return err_errno(e, ERR_UNAVAILABLE, errno, "socket");
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return err_errno(e, ERR_UNAVAILABLE, errno, "connect to %s (does crispd run?)", path);
+		return err_errno(e, ERR_UNAVAILABLE, errno, "connect to %s (does crispd run?)",
+				 path);
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "set %s non-blocking", path);
 	return take_fd(fd);

@@ -334,7 +334,7 @@ static void accept_stop(struct server *s)
 	listener_close(&s->listener);
 }
 
-/* Until the library says that the last call has ended; false: at_ns (CLOCK_MONOTONIC) came first. */
+/* Until the library says that the last call has ended; false: at_ns (monotonic) came first. */
 static bool shut_wait(struct server *s, int64_t at_ns)
 {
 	struct timespec at = { .tv_sec = at_ns / NSEC_PER_SEC, .tv_nsec = at_ns % NSEC_PER_SEC };

@@ -227,7 +227,8 @@ static int walk_message(struct walk *w, struct level *l, struct span s)
 		if (r < 0)
 			return r;
 		if (l->field && !type_fits(l->field, type))
-			return walk_fail(w, l, ERR_INVALID, "encoded as another type than declared");
+			return walk_fail(w, l, ERR_INVALID,
+					 "encoded as another type than declared");
 		if (type != WIRE_TYPE_LEN) {
 			if (!skip_scalar(&s, type))
 				return walk_fail(w, l, ERR_INVALID, "truncated or malformed value");

@@ -322,7 +322,8 @@ static void test_unknown(void **state)
 	struct err e;
 
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(rpc_client_call(f->client, "/no.Such/Method", &req.base, d, &m, &e),
+		assert_int_equal(rpc_client_call(f->client, "/no.Such/Method", &req.base, d, &m,
+						 &e),
 				 -ERR_UNIMPLEMENTED);
 		assert_string_equal(e.text, "unknown method /no.Such/Method");
 	}

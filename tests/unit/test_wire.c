@@ -44,8 +44,10 @@ static const struct {
 	{ "not UTF-8", VERSION, BYTES("\x0a\x01\xff"), -ERR_INVALID, "version: not valid UTF-8" },
 	{ "surrogate", VERSION, BYTES("\x0a\x03\xed\xa0\x80"), -ERR_INVALID,
 	  "version: not valid UTF-8" },
-	{ "overlong", VERSION, BYTES("\x0a\x02\xc0\x80"), -ERR_INVALID, "version: not valid UTF-8" },
-	{ "cut character", VERSION, BYTES("\x0a\x01\xc3"), -ERR_INVALID, "version: not valid UTF-8" },
+	{ "overlong", VERSION, BYTES("\x0a\x02\xc0\x80"), -ERR_INVALID,
+	  "version: not valid UTF-8" },
+	{ "cut character", VERSION, BYTES("\x0a\x01\xc3"), -ERR_INVALID,
+	  "version: not valid UTF-8" },
 	{ "bytes may be anything", OUTPUT, BYTES("\x0a\x02\xff\0"), 0, NULL },
 	{ "string too long", VERSION, BYTES("\x0a\x05hi"), -ERR_INVALID,
 	  "version: longer than the message it is in" },
@@ -195,7 +197,8 @@ static void test_clean(void **state)
 
 static void test_clean_text(void **state)
 {
-	char fine[] = "gr\xc3\xbc\xc3\x9f dich", bad[] = "x\xc3\xbc\xc3 \xf0\x9f\x98\x80\xf0\x9f\x98";
+	char fine[] = "gr\xc3\xbc\xc3\x9f dich";
+	char bad[] = "x\xc3\xbc\xc3 \xf0\x9f\x98\x80\xf0\x9f\x98";
 
 	(void)state;
 	wire_clean_text(fine, strlen(fine));
