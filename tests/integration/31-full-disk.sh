@@ -80,7 +80,7 @@ full "run is full" "$SCRATCH/run"
 # A container that writes more log than there is space for is neither stopped nor blocked by it.
 check "logs are full: pod" pod_run chatty
 POD=$OUT
-check "logs are full: container" ctr_run "$POD" chatty ".command = [\"sh\", \"-c\", \"yes | head -c 12000000; touch /signal/written; while :; do sleep 1; done\"]
+check "logs are full: container" ctr_run "$POD" chatty ".command = [\"sh\", \"-c\", \"yes a line of some length that fills a small file system in no time, even when it is full of records | head -c 12000000; touch /signal/written; while :; do sleep 1; done\"]
 	| .mounts = [{container_path: \"/signal\", host_path: \"$SCRATCH/signal\"}]"
 CTR=$OUT
 check "logs are full: the container gets to the end of its output" poll 60 test -e "$SCRATCH/signal/written"
