@@ -26,3 +26,8 @@ void image_ref_done(struct image_ref *r);
 char *image_ref_name(const struct image_ref *r);
 /* name:tag, with "latest" when there is neither tag nor digest; NULL when there is only a digest. */
 char *image_ref_tagged(const struct image_ref *r);
+
+/* "sha256:" and 64 lower-case hex digits. */
+bool image_digest_is_valid(const char *s);
+/* 1 to 128 of [A-Za-z0-9_.-], the first one a letter, digit or underscore. */
+bool image_tag_is_valid(const char *s);
