@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 
 #include "base/buf.h"
@@ -319,7 +320,7 @@ static int add_limit(struct oci_ctx *c, json_t *list, const char *entry)
 
 	for (size_t i = 0; i < ARRAY_LEN(limit_names); i++)
 		if (strlen(limit_names[i].name) == len &&
-		    memcmp(limit_names[i].name, entry, len) == 0)
+		    strncasecmp(limit_names[i].name, entry, len) == 0)
 			name = &limit_names[i];
 	if (!name || entry[len] != '=' || parse_limit(entry + len + 1, &soft, &hard) < 0)
 		return err_set(c->e, ERR_INVALID,
