@@ -1,0 +1,62 @@
+/*
+ * layer.h - one layer of an image on its way from bytes of a blob to a directory that overlayfs can
+ * mount: decompressed, digested twice (the blob as it comes, the tar inside: the diffID), unpacked
+ * into staging/<pull id>/<index>/fs, all in one pass and without a temporary file.
+ *
+ * What must hold: nothing appears in layers/ before every layer of the image is verified; a blob
+ * that lies about its size or digest is noticed, whatever else it is.  Nothing is remembered outside
+ * struct layer: different layers may be fed on different threads.
+ *
+ * Needs /proc, umask 0 is not needed, and as capabilities CHOWN, DAC_OVERRIDE, FOWNER, FSETID,
+ * SETFCAP and SYS_ADMIN (trusted.overlay.opaque); device nodes are made with MKNOD and counted as
+ * skipped without it.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "gen/state.pb-c.h"
+
+struct layer;
+
+/* Make staging/<pull_id>/<index>/fs empty and wait for bytes.
+ * media_type: OCI "application/vnd.oci.image.layer.v1.tar" with "+gzip", "+zstd" or nothing (and the
+ * nondistributable ones), docker "application/vnd.docker.image.rootfs.diff.tar[.gzip|.zstd]" (and
+ * foreign); anything else is ERR_UNIMPLEMENTED.  The blob's first bytes decide how it is
+ * decompressed: registries are full of gzip called tar.
+ * blob_size: what the manifest says.  diff_id: what the config says.  Strings are copied.
+ * Free with layer_abort. */
+int layer_begin(const char *images_root, const char *pull_id, unsigned index,
+		const char *media_type, const char *blob_digest, uint64_t blob_size,
+		const char *diff_id, struct layer **ret, struct err *e);
+
+/* The next bytes of the blob, of any size; blocks while they are unpacked.
+ * ERR_INVALID: not an archive we unpack, or larger than allowed; ERR_DATA_LOSS: broken
+ * compression, or more bytes than blob_size.  After a failure only layer_abort may follow. */
+int layer_feed(struct layer *l, const void *data, size_t size, struct err *e);
+
+/* How many bytes were fed, for progress and for resuming with a range request. */
+uint64_t layer_bytes_fed(const struct layer *l);
+
+/* The blob is complete: check size, blob digest, diffID and the end of the archive (ERR_DATA_LOSS
+ * says expected and got; the blob's digest is checked first), write meta.  *ret is for
+ * crisp__state__layer__free_unpacked(x, NULL).  The layer stays in staging. */
+int layer_finish(struct layer *l, Crisp__State__Layer **ret, struct err *e);
+
+/* All layers of an image are finished: syncfs once, rename them into layers/, make that durable.
+ * ret_fds[i] keeps a shared flock on l[i]'s directory until it is closed.  A layer that is already
+ * there (another pull was faster, or it occurs twice in the image) is taken instead of ours.
+ * After a failure nothing of ours is in layers/, all fds are -1.  layer_abort still frees each. */
+int layer_publish(const char *images_root, struct layer *const *l, size_t n, int *ret_fds,
+		  struct err *e);
+
+/* Free; whatever is in staging and not published is removed.  NULL is fine. */
+void layer_abort(struct layer *l);
+
+/* A layer that is in layers/ already: *ret_fd keeps a shared flock on it, *ret tells what is known
+ * of it (media type and blob digest as they were when it was unpacked).
+ * 1: not there, or being removed: pull it. */
+int layer_reuse(const char *images_root, const char *diff_id, int *ret_fd,
+		Crisp__State__Layer **ret, struct err *e);
