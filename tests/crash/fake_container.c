@@ -239,10 +239,10 @@ static bool gone(const struct sm_object *obj)
 static bool asked(const struct sim *sim, int event)
 {
 	for (unsigned int i = 0; i <= sim->w->next && i < MAX_STEPS; i++)
-		if (sim->w->asks[i].sent && sim->scenario->steps[i].kind == STEP_ASK &&
+		if (sim->w->asks[i].tries && sim->scenario->steps[i].kind == STEP_ASK &&
 		    sim->scenario->steps[i].what == event)
 			return true;
-	return sim->w->asks[sim->w->next].sent;
+	return sim->w->asks[sim->w->next].tries > 0;
 }
 
 static bool kept(struct sim *sim, const struct step *step)

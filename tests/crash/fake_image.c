@@ -147,10 +147,10 @@ static void fill(struct sim *sim, struct sm_object *obj, const struct step *step
 static bool asked(const struct sim *sim, bool remove)
 {
 	for (unsigned int i = 0; i < sim->w->next; i++)
-		if (sim->w->asks[i].sent && sim->scenario->steps[i].kind == STEP_ASK &&
+		if (sim->w->asks[i].tries && sim->scenario->steps[i].kind == STEP_ASK &&
 		    (sim->scenario->steps[i].what == ASKS_REMOVE) == remove)
 			return true;
-	return remove && sim->w->asks[sim->w->next].sent;
+	return remove && sim->w->asks[sim->w->next].tries > 0;
 }
 
 static bool present(const struct sim *sim)
@@ -217,6 +217,12 @@ static void rest(struct sim *sim)
 #define REMOVE ASK(ASKS_REMOVE)
 #define REMOVE_MEANWHILE ASK_NOW(ASKS_REMOVE)
 
+static const char *const ask_names[] = {
+	[ASKS_PULL] = "pull",
+	[ASKS_LOAD] = "load",
+	[ASKS_REMOVE] = "remove",
+};
+
 static const struct scenario scenarios[] = {
 	{ "it is pulled and removed", 0, { PULL, REMOVE } },
 	{ "it is loaded and removed", 0, { LOAD, REMOVE } },
@@ -240,6 +246,7 @@ const struct fake fake_image = {
 	.n_scenarios = ARRAY_LEN(scenarios),
 	.acts = acts,
 	.n_acts = ARRAY_LEN(acts),
+	.ask_names = ask_names,
 	.clean_up = ASKS_REMOVE,
 	.target = target,
 	.fill = fill,

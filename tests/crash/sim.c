@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/clock.h"
 #include "base/util.h"
@@ -19,7 +20,6 @@
 #include "store/store.h"
 
 #define MAX_TURNS 4000
-#define EXIT_KILLED 42
 #define MAP_SIZE ((size_t)1 << 20)
 
 /* There is one life a process; what the linker puts in the daemon's place finds it here. */
@@ -39,6 +39,34 @@ const char *__wrap_clock_boot_id(void)
 	return id;
 }
 
+static int hash_row(void *arg, const struct store_row *row)
+{
+	uint64_t *sum = arg;
+
+	*sum = XXH3_64bits_withSeed(row->key, strlen(row->key), *sum);
+	*sum = XXH3_64bits_withSeed(row->payload, row->size, *sum);
+	return 0;
+}
+
+/* The rows as the next life will find them. */
+static uint64_t hash_rows(const struct sim *sim)
+{
+	struct store_read read;
+	struct err e = ERR_NULL;
+	uint64_t sum = 0;
+
+	store_read_begin(sim->store, &read);
+	for (int env = STORE_ENV_DURABLE; env <= STORE_ENV_BOOT; env++) {
+		sum = XXH3_64bits_withSeed(&env, sizeof(env), sum);
+		if (store_scan(&read, (enum store_env)env, "", hash_row, &sum, &e) < 0)
+			abort();
+	}
+	store_read_end(&read);
+	return sum;
+}
+
+void (*sim_snapshot)(struct world *w);
+
 static void hit(struct sim *sim, struct hit h)
 {
 	struct world *w = sim->w;
@@ -50,8 +78,14 @@ static void hit(struct sim *sim, struct hit h)
 	w->hits[w->n_hits++] = h;
 	if (sim->fresh)
 		w->n_recovery = w->n_hits;
-	if (w->n_hits == w->die_at)
+	if (w->n_hits == w->die_at) {
+		w->rows = hash_rows(sim);
 		_exit(EXIT_KILLED);
+	}
+	if (sim->fresh && sim_snapshot) {
+		w->rows = hash_rows(sim);
+		sim_snapshot(w);
+	}
 }
 
 /* A commit that goes to both stores can die between them. */
@@ -260,10 +294,9 @@ static const struct step *step_at(const struct sim *sim, unsigned int i, struct 
 
 static const char *step_name(const struct sim *sim, const struct step *step)
 {
-	for (int i = 0; i < sim->fake->n_machines; i++)
-		if (step->what < sim->fake->machines[i]->n_events)
-			return sim->fake->machines[i]->events[step->what].name;
-	return "?";
+	if (sim->fake->ask_names)
+		return sim->fake->ask_names[step->what];
+	return sim->fake->machines[0]->events[step->what].name;
 }
 
 /* An answer is a promise when it is OK; when it is not, somebody must be able to say why. */
@@ -573,12 +606,15 @@ static bool turn(struct sim *sim)
 {
 	struct ask *last = &sim->w->asks[sim->w->next];
 
-	if (sm_flush(sim->engine) || step_next(sim, WHEN_NOW) || job_next(sim))
+	if (sm_flush(sim->engine) || step_next(sim, WHEN_NOW))
 		return true;
-	if (sm_has_stalled(sim->engine)) {
+	/* Now and then, as the daemon does; meanwhile events queue up behind. */
+	if (sm_has_stalled(sim->engine) && sim->turns++ % 4 == 3) {
 		sm_retry(sim->engine);
 		return true;
 	}
+	if (job_next(sim) || sm_has_stalled(sim->engine))
+		return true;
 	if (ask_again(sim) || step_next(sim, WHEN_IDLE))
 		return true;
 	if (at_rest(sim) && all_answered(sim)) {

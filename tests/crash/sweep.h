@@ -16,6 +16,7 @@
 
 #include "sm/engine.h"
 
+#define EXIT_KILLED 42 /* the daemon died where it was to die */
 #define MAX_STEPS 12
 #define MAX_JOBS 16
 #define MAX_HITS 512
@@ -118,8 +119,10 @@ struct world_exec {
 
 /* Lives in shared memory; survives every daemon. */
 struct world {
+	/* Up to die_at: what decides everything that follows; two equal ones have one future. */
 	int64_t now_ns;
 	unsigned int boot;
+	uint64_t rows; /* what a killed daemon left in its stores */
 	uint32_t used; /* faults that strike once and have struck */
 	struct ask asks[MAX_STEPS + 1]; /* one a step, and the clean-up behind the last */
 	unsigned int next; /* step */
@@ -130,7 +133,7 @@ struct world {
 	struct world_image img;
 	struct world_exec exe;
 
-	/* Of the present life. */
+	/* Of one life. */
 	unsigned int die_at; /* the number of the hit, from 1; 0: never */
 	unsigned int fail_commit; /* the number of the commit, from 1; 0: none */
 	unsigned int n_commits;
@@ -160,6 +163,7 @@ struct fake {
 	const struct act *acts;
 	size_t n_acts;
 	bool once; /* a client whose daemon died does not ask again */
+	const char *const *ask_names; /* of what is asked; NULL: the machine's events */
 	int clean_up; /* the event that removes what a scenario leaves, -1: it leaves nothing */
 	/* The object the step asks, made new when it is to be; NULL: none, and *ret_ok answers. */
 	struct sm_object *(*target)(struct sim *sim, const struct step *step, bool *ret_ok);
@@ -190,12 +194,15 @@ struct sim {
 	bool dead;  /* only the world goes on: DOWN_FINISHES */
 	bool fresh; /* nothing new was asked in this life */
 	bool closing;
+	unsigned int turns; /* while a commit is held back */
 };
 
 extern const struct fake fake_container, fake_sandbox, fake_image, fake_exec;
 
 /* Live on in the world w, with rows below dir, until at rest or dead.  Returns in the child. */
 void sim_run(struct world *w, const struct fake *fake, const struct scenario *sc, const char *dir);
+/* Called at each point of a recovery with what a kill there would leave; NULL: not. */
+extern void (*sim_snapshot)(struct world *w);
 /* What was handed over is done while nobody listens. */
 void sim_finish_jobs(struct world *w, const struct fake *fake, const struct scenario *sc);
 
