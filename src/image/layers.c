@@ -1,0 +1,396 @@
+/*
+ * layers.c - see layers.h.  Two rules make removal safe without a lock between processes: a layer
+ * directory comes and goes only by rename, and whoever holds a flock on the directory itself
+ * looks afterwards whether the name still leads to it.
+ */
+#include "image/layers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "base/util.h"
+#include "image/layermeta.h"
+#include "image/ref.h"
+#include "os/mount.h"
+
+#define DIGEST_HEX 7 /* behind "sha256:" */
+
+int image_layer_name(const char *diff_id, char ret[IMAGE_LAYER_NAME + 1])
+{
+	if (!image_digest_is_valid(diff_id))
+		return -1;
+	memcpy(ret, diff_id + DIGEST_HEX, IMAGE_LAYER_NAME);
+	ret[IMAGE_LAYER_NAME] = '\0';
+	return 0;
+}
+
+char *image_layer_dir(const char *images_root, const char *diff_id)
+{
+	char name[IMAGE_LAYER_NAME + 1];
+
+	if (image_layer_name(diff_id, name) < 0)
+		return NULL;
+	return xasprintf("%s/layers/%s", images_root, name);
+}
+
+/* Overlay takes its options as one string in which these four mean something. */
+static void add_escaped(struct buf *b, const char *s)
+{
+	for (; *s; s++) {
+		if (strchr("\\,:", *s))
+			buf_puts(b, "\\");
+		buf_add(b, s, 1);
+	}
+}
+
+/* The lowest layer stands last in the options. */
+static int lower_options(const char *images_root, const char *const *diff_ids, size_t n,
+			 struct buf *options, struct err *e)
+{
+	for (size_t i = n; i-- > 0;) {
+		char name[IMAGE_LAYER_NAME + 1];
+		_cleanup_free_ char *fs = NULL;
+		struct stat st;
+
+		if (image_layer_name(diff_ids[i], name) < 0)
+			return err_set(e, ERR_INTERNAL, "layer %s is not a sha256 digest",
+				       diff_ids[i]);
+		fs = xasprintf("%s/layers/%s/fs", images_root, name);
+		if (stat(fs, &st) < 0)
+			return err_errno(e, ERR_DATA_LOSS, errno,
+					 "layer %s is missing: pull the image again", diff_ids[i]);
+		buf_printf(options, "%s%s/fs", i == n - 1 ? "lowerdir=" : ":", name);
+	}
+	return 0;
+}
+
+/* Relative lower directories need a working directory of our own: this thread stops sharing its
+ * one with the others, for good, and leaves it at / each time. */
+static int mount_overlay(const char *dir, const char *options, unsigned long flags,
+			 const char *target, struct err *e)
+{
+	int r = 0;
+
+	if (unshare(CLONE_FS) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "unshare the working directory");
+	if (chdir(dir) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "enter %s", dir);
+	if (mount("overlay", target, "overlay", flags, options) < 0)
+		r = err_errno(e, ERR_INTERNAL, errno, "mount overlay at %s", target);
+	if (chdir("/") < 0 && r == 0)
+		r = err_errno(e, ERR_INTERNAL, errno, "enter /");
+	return r;
+}
+
+/* The root of a container looks like the root of the image's highest layer. */
+static int make_upper(const char *images_root, const char *const *diff_ids, size_t n,
+		      const char *upper, const char *work, struct err *e)
+{
+	struct stat st = { .st_mode = 0755 };
+	int r;
+
+	if (n) {
+		_cleanup_free_ char *dir = image_layer_dir(images_root, diff_ids[n - 1]);
+		_cleanup_free_ char *fs = xasprintf("%s/fs", dir);
+
+		if (stat(fs, &st) < 0)
+			return err_errno(e, ERR_DATA_LOSS, errno, "stat %s", fs);
+	}
+	/* What is in work belongs to a mount that is no more. */
+	r = fs_remove_tree(work, e);
+	if (r < 0 || (r = fs_mkdir_all(work, 0755, e)) < 0)
+		return r;
+	r = fs_mkdir_all(upper, 0755, e);
+	if (r < 0)
+		return r;
+	if (chown(upper, st.st_uid, st.st_gid) < 0 || chmod(upper, st.st_mode & 07777) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set owner and mode of %s", upper);
+	return 0;
+}
+
+/* Overlay without an upper directory wants two lower ones: an empty one stands in. */
+static int mount_read_only(const char *layers, struct buf *options, size_t n, const char *target,
+			   struct err *e)
+{
+	_cleanup_free_ char *empty = xasprintf("%s/" IMAGE_LAYER_EMPTY, layers);
+	_cleanup_free_ char *empty2 = xasprintf("%s/" IMAGE_LAYER_EMPTY "2", layers);
+	int r = 0;
+
+	if (n < 2) {
+		r = fs_mkdir_all(empty, 0755, e);
+		buf_printf(options, "%s" IMAGE_LAYER_EMPTY, n ? ":" : "lowerdir=");
+	}
+	if (r == 0 && n == 0) {
+		r = fs_mkdir_all(empty2, 0755, e);
+		buf_puts(options, ":" IMAGE_LAYER_EMPTY "2");
+	}
+	return r < 0 ? r : mount_overlay(layers, options->data, MS_RDONLY, target, e);
+}
+
+static int mount_writable(const char *images_root, const char *const *diff_ids, size_t n,
+			  const char *upper, const char *work, struct buf *options,
+			  const char *target, struct err *e)
+{
+	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
+	_cleanup_free_ char *empty = xasprintf("%s/" IMAGE_LAYER_EMPTY, layers);
+	size_t plain;
+	int r = make_upper(images_root, diff_ids, n, upper, work, e);
+
+	if (r < 0)
+		return r;
+	if (n == 0) {
+		r = fs_mkdir_all(empty, 0755, e);
+		if (r < 0)
+			return r;
+		buf_puts(options, "lowerdir=" IMAGE_LAYER_EMPTY);
+	}
+	buf_puts(options, ",upperdir=");
+	add_escaped(options, upper);
+	buf_puts(options, ",workdir=");
+	add_escaped(options, work);
+	/* A container's own layer need not survive a power cut, so unmounting it must not wait
+	 * for the disk.  Kernels before 5.10 do not know the option. */
+	plain = options->len;
+	buf_puts(options, ",volatile");
+	r = mount_overlay(layers, options->data, 0, target, e);
+	if (r == 0 || e->errnum != EINVAL)
+		return r;
+	options->data[options->len = plain] = '\0';
+	return mount_overlay(layers, options->data, 0, target, e);
+}
+
+int image_mount(const char *images_root, const char *const *diff_ids, size_t n, const char *upper,
+		const char *work, const char *target, struct err *e)
+{
+	_cleanup_buf_ struct buf options = BUF_NULL;
+	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
+	bool mounted;
+	int r = mount_is_mounted(target, &mounted, e);
+
+	if (r < 0 || mounted)
+		return r;
+	if (n > LIMIT_LAYERS)
+		return err_set(e, ERR_INVALID, "%zu layers, more than %d", n, LIMIT_LAYERS);
+	r = fs_mkdir_all(target, 0755, e);
+	r = r < 0 ? r : fs_mkdir_all(layers, 0700, e);
+	r = r < 0 ? r : lower_options(images_root, diff_ids, n, &options, e);
+	if (r < 0)
+		return r;
+	if (!upper || !work)
+		return mount_read_only(layers, &options, n, target, e);
+	return mount_writable(images_root, diff_ids, n, upper, work, &options, target, e);
+}
+
+int image_layer_lock(const char *dir, int operation, int *ret_fd, struct err *e)
+{
+	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat here, there;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+		return 1;
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open %s", dir);
+	while (flock(fd, operation) < 0) {
+		if (errno == EWOULDBLOCK)
+			return 2;
+		if (errno != EINTR)
+			return err_errno(e, ERR_INTERNAL, errno, "lock %s", dir);
+	}
+	if (fstat(fd, &here) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "stat %s", dir);
+	if (stat(dir, &there) < 0 || here.st_ino != there.st_ino || here.st_dev != there.st_dev)
+		return 1;
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+/* Move dir into trash/ and remove it there: half a layer is never seen under its name. */
+static int discard(const char *images_root, const char *dir, struct err *e)
+{
+	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
+	_cleanup_free_ char *gone = xasprintf("%s/%s.%d.%lld", trash, strrchr(dir, '/') + 1,
+					      (int)gettid(), (long long)clock_monotonic_ns());
+	int r = fs_mkdir_all(trash, 0700, e);
+
+	if (r < 0)
+		return r;
+	if (rename(dir, gone) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return err_errno(e, ERR_INTERNAL, errno, "move %s to %s", dir, gone);
+	}
+	return fs_remove_tree(gone, e);
+}
+
+/* Unless somebody counts on it. */
+static int remove_unlocked(const char *images_root, const char *dir, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	int r = image_layer_lock(dir, LOCK_EX | LOCK_NB, &fd, e);
+
+	if (r < 0)
+		return r;
+	return r > 0 ? 0 : discard(images_root, dir, e);
+}
+
+int image_layers_remove(const char *images_root, const char *const *diff_ids, size_t n,
+			struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *dir = image_layer_dir(images_root, diff_ids[i]);
+		int r;
+
+		if (!dir)
+			return err_set(e, ERR_INTERNAL, "layer %s is not a sha256 digest",
+				       diff_ids[i]);
+		r = remove_unlocked(images_root, dir, e);
+		if (r < 0)
+			return err_wrap(e, "remove layer %s", diff_ids[i]);
+	}
+	return 0;
+}
+
+int image_staging_remove(const char *images_root, const char *pull_id, struct err *e)
+{
+	_cleanup_free_ char *dir = xasprintf("%s/staging/%s", images_root, pull_id);
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!str_is_hex(pull_id, strlen(pull_id)) || !*pull_id)
+		return err_set(e, ERR_INTERNAL, "\"%s\" is not the id of a pull", pull_id);
+	/* A puller holds this lock as long as it lives: wait for one that was killed just now. */
+	r = image_layer_lock(dir, LOCK_EX, &fd, e);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return fs_remove_tree(dir, e);
+}
+
+static int each_entry(const char *dir, int (*fn)(const char *path, const char *name, void *arg,
+						 struct err *e),
+		      void *arg, struct err *e)
+{
+	_cleanup_closedir_ DIR *d = opendir(dir);
+	struct dirent *entry;
+
+	if (!d && errno == ENOENT)
+		return 0;
+	if (!d)
+		return err_errno(e, ERR_INTERNAL, errno, "list %s", dir);
+	while ((entry = readdir(d))) {
+		_cleanup_free_ char *path = NULL;
+		int r;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		path = xasprintf("%s/%s", dir, entry->d_name);
+		r = fn(path, entry->d_name, arg, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+struct sweep {
+	const char *images_root;
+	const char *const *known;
+	size_t n;
+};
+
+static int sweep_trash(const char *path, const char *name, void *arg, struct err *e)
+{
+	(void)name;
+	(void)arg;
+	return fs_remove_tree(path, e);
+}
+
+static int sweep_unowned(const char *path, const char *name, void *arg, struct err *e)
+{
+	const struct sweep *s = arg;
+
+	if (str_starts(name, IMAGE_LAYER_EMPTY))
+		return 0;
+	for (size_t i = 0; i < s->n; i++) {
+		char known[IMAGE_LAYER_NAME + 1];
+
+		if (image_layer_name(s->known[i], known) == 0 && strcmp(known, name) == 0)
+			return 0;
+	}
+	return remove_unlocked(s->images_root, path, e);
+}
+
+int image_sweep(const char *images_root, const char *const *known, size_t n, struct err *e)
+{
+	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
+	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
+	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
+	struct sweep owned = { .images_root = images_root, .known = known, .n = n };
+	struct sweep nothing = { .images_root = images_root };
+	int r = each_entry(trash, sweep_trash, NULL, e);
+
+	/* The puller of a daemon that died may still be at it for a moment: its lock tells. */
+	r = r < 0 ? r : each_entry(staging, sweep_unowned, &nothing, e);
+	r = r < 0 ? r : each_entry(layers, sweep_unowned, &owned, e);
+	return r < 0 ? err_wrap(e, "sweep %s", images_root) : 0;
+}
+
+struct usage {
+	uint64_t bytes, inodes;
+};
+
+static int usage_walk(const char *path, const char *name, void *arg, struct err *e)
+{
+	struct usage *u = arg;
+	struct stat st;
+
+	(void)name;
+	if (lstat(path, &st) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return err_errno(e, ERR_INTERNAL, errno, "stat %s", path);
+	}
+	u->bytes += (uint64_t)st.st_blocks * 512;
+	u->inodes++;
+	return S_ISDIR(st.st_mode) ? each_entry(path, usage_walk, u, e) : 0;
+}
+
+/* A layer never changes: what it takes was counted when it was unpacked. */
+static int usage_layer(const char *path, const char *name, void *arg, struct err *e)
+{
+	struct usage *u = arg;
+	struct image_layer_meta meta = IMAGE_LAYER_META_NULL;
+	int r = image_layer_meta_read(path, &meta, e);
+
+	if (r != 0)
+		return usage_walk(path, name, arg, e);
+	u->bytes += meta.disk;
+	u->inodes += meta.inodes;
+	return 0;
+}
+
+int image_usage(const char *images_root, uint64_t *ret_bytes, uint64_t *ret_inodes, struct err *e)
+{
+	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
+	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
+	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
+	struct usage u = { .bytes = 0 };
+	int r = each_entry(layers, usage_layer, &u, e);
+
+	r = r < 0 ? r : each_entry(staging, usage_walk, &u, e);
+	r = r < 0 ? r : each_entry(trash, usage_walk, &u, e);
+	if (r < 0)
+		return r;
+	*ret_bytes = u.bytes;
+	*ret_inodes = u.inodes;
+	return 0;
+}
