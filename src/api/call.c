@@ -7,6 +7,7 @@
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/slice.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "api/wire.h"
@@ -14,6 +15,9 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/util.h"
+
+/* From this size on, a message is worth a walk over the heap when it is gone. */
+#define TRIM_BYTES (1024 * 1024)
 
 struct calls *calls_new(const struct server_options *o)
 {
@@ -82,12 +86,17 @@ void calls_abandon(struct calls *cs)
 static void call_unref(struct rpc_call *c)
 {
 	struct calls *cs = c->calls;
+	bool large;
 
 	if (atomic_fetch_sub(&c->refs, 1) != 1)
 		return;
+	large = MAX(c->request_bytes, c->response_bytes) >= TRIM_BYTES;
 	call_release_grpc(c);
 	free(c->path);
 	free(c);
+	/* The library reads into small pieces, and one that lives on keeps all below it resident. */
+	if (large)
+		malloc_trim(0);
 	calls_unref(cs);
 }
 
@@ -226,12 +235,13 @@ static void call_answer(struct rpc_call *c, grpc_byte_buffer *message, enum err_
 	grpc_op ops[3] = { 0 };
 	size_t n = 0;
 
+	c->response_bytes = message ? grpc_byte_buffer_length(message) : 0;
 	if (c->calls->on_call) {
 		struct server_call_info info = call_info(c);
 
 		info.code = code;
 		info.text = text;
-		info.response_bytes = message ? grpc_byte_buffer_length(message) : 0;
+		info.response_bytes = c->response_bytes;
 		c->calls->on_call(&info, c->calls->arg);
 	}
 	ops[n++].op = GRPC_OP_SEND_INITIAL_METADATA;

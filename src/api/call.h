@@ -76,7 +76,7 @@ struct rpc_call {
 	uid_t peer_uid;
 	int64_t arrived_ns;  /* CLOCK_MONOTONIC */
 	int64_t deadline_ns; /* CLOCK_REALTIME */
-	size_t request_bytes;
+	size_t request_bytes, response_bytes;
 	struct arena *arena;
 	atomic_uint arena_holders; /* the dispatch under way and the answer to come */
 	atomic_bool answered, cancelled;
