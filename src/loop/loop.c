@@ -135,16 +135,25 @@ struct loop *loop_new(unsigned workers, struct err *e)
 	return l;
 }
 
-void loop_free(struct loop *l)
+static void run_posts(struct loop *l);
+
+void loop_join(struct loop *l)
 {
-	if (!l)
-		return;
 	pthread_mutex_lock(&l->mutex);
 	l->quit = true;
 	pthread_cond_broadcast(&l->work_ready);
 	pthread_mutex_unlock(&l->mutex);
 	for (unsigned i = 0; i < l->n_workers; i++)
 		pthread_join(l->workers[i], NULL);
+	l->n_workers = 0;
+	run_posts(l);
+}
+
+void loop_free(struct loop *l)
+{
+	if (!l)
+		return;
+	loop_join(l);
 	close_fdp(&l->wake.fd);
 	close_fdp(&l->epoll_fd);
 	pthread_mutex_destroy(&l->mutex);

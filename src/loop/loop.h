@@ -17,8 +17,10 @@ struct loop;
 
 /* workers: threads for jobs.  Returns NULL and fills e when the kernel refuses. */
 struct loop *loop_new(unsigned workers, struct err *e);
-/* After loop_run has returned: joins the workers (jobs under way are finished, queued ones are
- * dropped without `done`), frees everything. */
+/* After loop_run has returned: let the workers finish what is under way, run what they and others
+ * have left for the loop thread; queued jobs are dropped without `done`. */
+void loop_join(struct loop *l);
+/* loop_join unless that was done, then free everything. */
 void loop_free(struct loop *l);
 
 /* Until loop_stop.  The calling thread becomes the loop thread. */

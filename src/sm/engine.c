@@ -90,8 +90,7 @@ static void history_add(struct sm_object *obj, struct sm_transition t)
 		obj->n_history++;
 }
 
-/* The i-th kept transition, the oldest first. */
-static const struct sm_transition *history_at(const struct sm_object *obj, uint16_t i)
+const struct sm_transition *sm_history_at(const struct sm_object *obj, uint16_t i)
 {
 	return &obj->history[(obj->next_history + LIMIT_HISTORY - obj->n_history + i) %
 			     LIMIT_HISTORY];
@@ -120,7 +119,7 @@ static void *envelope_pack(const struct sm_object *obj, const void *row, uint16_
 
 	protobuf_c_message_pack(row, row_bytes);
 	for (uint16_t i = next && obj->n_history == LIMIT_HISTORY; i < obj->n_history; i++) {
-		transition_fill(obj->machine, history_at(obj, i), &t[env.n_history]);
+		transition_fill(obj->machine, sm_history_at(obj, i), &t[env.n_history]);
 		list[env.n_history] = &t[env.n_history];
 		env.n_history++;
 	}

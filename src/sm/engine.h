@@ -121,6 +121,9 @@ int sm_object_load(struct sm_engine *en, const struct sm_machine *m, const char 
 /* Answers everybody who still waits with UNAVAILABLE. */
 void sm_object_free(struct sm_object *obj);
 
+/* The i-th transition kept (i < n_history), the oldest first. */
+const struct sm_transition *sm_history_at(const struct sm_object *obj, uint16_t i);
+
 /* The object as it is, packed as an envelope; the caller frees it. */
 void *sm_object_pack(const struct sm_object *obj, size_t *ret_size);
 

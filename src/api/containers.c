@@ -1,0 +1,392 @@
+/*
+ * containers.c - the container RPCs (runtime.v1 RuntimeService).
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "base/fs.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "gen/cri_rpc.h"
+#include "obj/container.h"
+#include "obj/exec.h"
+#include "obj/facts.h"
+#include "obj/paths.h"
+
+/* --- events --- */
+
+static int take_create(struct call *c, const void *req, struct err *e)
+{
+	return container_create(c, req, e);
+}
+
+static void done_create(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__CreateContainerResponse resp = RUNTIME__V1__CREATE_CONTAINER_RESPONSE__INIT;
+	const Crisp__State__Container *row = obj ? obj->row : NULL;
+	struct err failed = ERR_NULL;
+
+	if (!e && !row)
+		err_set(&failed, ERR_ABORTED, "the container was removed meanwhile: create it again");
+	else if (!e && !row->pid && row->failure)
+		row_failure_err(row->failure, &failed);
+	if (e || failed.code) {
+		rpc_fail(rpc, e ? e : &failed);
+		return;
+	}
+	resp.container_id = (char *)(uintptr_t)obj->id;
+	rpc_reply(rpc, &resp.base);
+}
+
+int rpc_create_container(struct rpc_call *call, const Runtime__V1__CreateContainerRequest *req,
+			 struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_create, done_create);
+}
+
+static int take_start(struct call *c, const void *req, struct err *e)
+{
+	return container_start(c, ((const Runtime__V1__StartContainerRequest *)req)->container_id, e);
+}
+
+static void done_start(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__StartContainerResponse resp = RUNTIME__V1__START_CONTAINER_RESPONSE__INIT;
+	const Crisp__State__Container *row = obj ? obj->row : NULL;
+	struct err failed = ERR_NULL;
+
+	/* A process that was started and has ended already was started. */
+	if (!e && !row)
+		err_set(&failed, ERR_NOT_FOUND, "the container was removed meanwhile");
+	else if (!e && row->failure && !row->started_ns)
+		row_failure_err(row->failure, &failed);
+	if (e || failed.code)
+		rpc_fail(rpc, e ? e : &failed);
+	else
+		rpc_reply(rpc, &resp.base);
+}
+
+int rpc_start_container(struct rpc_call *call, const Runtime__V1__StartContainerRequest *req,
+			struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_start, done_start);
+}
+
+static int take_stop(struct call *c, const void *req, struct err *e)
+{
+	const Runtime__V1__StopContainerRequest *r = req;
+
+	return container_stop(c, r->container_id, r->timeout, e);
+}
+
+static void done_stop(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__StopContainerResponse resp = RUNTIME__V1__STOP_CONTAINER_RESPONSE__INIT;
+
+	(void)obj;
+	if (e)
+		rpc_fail(rpc, e);
+	else
+		rpc_reply(rpc, &resp.base);
+}
+
+int rpc_stop_container(struct rpc_call *call, const Runtime__V1__StopContainerRequest *req,
+		       struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_stop, done_stop);
+}
+
+static int take_remove(struct call *c, const void *req, struct err *e)
+{
+	return container_remove(c, ((const Runtime__V1__RemoveContainerRequest *)req)->container_id,
+				e);
+}
+
+static void done_remove(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__RemoveContainerResponse resp = RUNTIME__V1__REMOVE_CONTAINER_RESPONSE__INIT;
+	const Crisp__State__Container *row = obj ? obj->row : NULL;
+	struct err stuck = ERR_NULL;
+
+	/* An answer while it still is being removed says what it is stuck at. */
+	if (!e && row && sm_state(obj)->kind == SM_KIND_BUSY && row->failure)
+		row_failure_err(row->failure, &stuck);
+	if (e || stuck.code)
+		rpc_fail(rpc, e ? e : &stuck);
+	else
+		rpc_reply(rpc, &resp.base);
+}
+
+int rpc_remove_container(struct rpc_call *call, const Runtime__V1__RemoveContainerRequest *req,
+			 struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_remove, done_remove);
+}
+
+static int take_exec(struct call *c, const void *req, struct err *e)
+{
+	return exec_sync(c, req, e);
+}
+
+static void done_exec(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__ExecSyncResponse resp = RUNTIME__V1__EXEC_SYNC_RESPONSE__INIT;
+	const Crisp__State__Exec *row = obj ? obj->row : NULL;
+	struct err failed = ERR_NULL;
+
+	if (!e && !row)
+		err_set(&failed, ERR_ABORTED, "the exec session is gone");
+	else if (!e && row->timed_out)
+		err_set(&failed, ERR_DEADLINE, "command %s timed out and was killed",
+			row->n_cmd ? row->cmd[0] : "");
+	else if (!e && row->failure)
+		row_failure_err(row->failure, &failed);
+	else if (!e && !row->exit_known)
+		err_set(&failed, ERR_UNKNOWN, "the command's exit code was lost with its shim");
+	if (e || failed.code) {
+		rpc_fail(rpc, e ? e : &failed);
+		return;
+	}
+	exec_output(obj, &resp.stdout, &resp.stderr);
+	resp.exit_code = row->exit_code;
+	rpc_reply(rpc, &resp.base);
+}
+
+int rpc_exec_sync(struct rpc_call *call, const Runtime__V1__ExecSyncRequest *req, struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_exec, done_exec);
+}
+
+/* --- direct --- */
+
+static int take_reopen(struct call *c, const void *req, struct err *e)
+{
+	return container_reopen_log(
+		c, ((const Runtime__V1__ReopenContainerLogRequest *)req)->container_id, e);
+}
+
+static void done_reopen(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__ReopenContainerLogResponse resp = RUNTIME__V1__REOPEN_CONTAINER_LOG_RESPONSE__INIT;
+
+	(void)obj;
+	if (e)
+		rpc_fail(rpc, e);
+	else
+		rpc_reply(rpc, &resp.base);
+}
+
+int rpc_reopen_container_log(struct rpc_call *call,
+			     const Runtime__V1__ReopenContainerLogRequest *req, struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_reopen, done_reopen);
+}
+
+static int take_update(struct call *c, const void *req, struct err *e)
+{
+	return container_update(c, req, e);
+}
+
+static void done_update(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__UpdateContainerResourcesResponse resp =
+		RUNTIME__V1__UPDATE_CONTAINER_RESOURCES_RESPONSE__INIT;
+
+	(void)obj;
+	if (e)
+		rpc_fail(rpc, e);
+	else
+		rpc_reply(rpc, &resp.base);
+}
+
+int rpc_update_container_resources(struct rpc_call *call,
+				   const Runtime__V1__UpdateContainerResourcesRequest *req,
+				   struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_update, done_update);
+}
+
+/* --- reads --- */
+
+struct container_filter {
+	const Runtime__V1__ContainerFilter *f; /* NULL: all */
+	struct buf out;
+};
+
+static bool labels_fit(const struct view *v, const Runtime__V1__ContainerFilter *f)
+{
+	Runtime__V1__Container *c = runtime__v1__container__unpack(NULL, v->size, v->item);
+	bool fit = c && api_labels_match((void *const *)c->labels, c->n_labels,
+					 (void *const *)f->label_selector, f->n_label_selector);
+
+	if (c)
+		runtime__v1__container__free_unpacked(c, NULL);
+	return fit;
+}
+
+static int list_container(void *arg, const struct view *v)
+{
+	struct container_filter *l = arg;
+	const Runtime__V1__ContainerFilter *f = l->f;
+
+	if (f && (!str_starts(v->id, f->id) || !str_starts(v->head.owner, f->pod_sandbox_id)))
+		return 0;
+	if (f && f->state && f->state->state != (Runtime__V1__ContainerState)v->head.state)
+		return 0;
+	if (f && f->n_label_selector && !labels_fit(v, f))
+		return 0;
+	api_add_item(&l->out, v->item, v->size);
+	return 0;
+}
+
+int rpc_list_containers(struct rpc_call *call, const Runtime__V1__ListContainersRequest *req,
+			Runtime__V1__ListContainersResponse *resp, struct err *e)
+{
+	struct container_filter l = { .f = req->filter, .out = BUF_NULL };
+	int r = view_list(KIND_CONTAINER, list_container, &l, e);
+
+	(void)resp;
+	if (r == 0) {
+		rpc_reply_bytes(call, l.out.data, l.out.len);
+		r = 1;
+	}
+	buf_done(&l.out);
+	return r;
+}
+
+struct container_status {
+	Runtime__V1__ContainerStatusResponse resp;
+	Runtime__V1__ContainerStatus status;
+	Runtime__V1__ContainerResources resources;
+	Runtime__V1__ContainerUser user;
+	Runtime__V1__LinuxContainerUser linux_user;
+	Runtime__V1__ContainerStatusResponse__InfoEntry info[2], *info_list[2];
+};
+
+static void fill_ends(Runtime__V1__ContainerStatus *s, const Crisp__State__Container *row)
+{
+	s->started_at = row->started_ns;
+	if (s->state != RUNTIME__V1__CONTAINER_STATE__CONTAINER_EXITED)
+		return;
+	s->finished_at = row->finished_ns;
+	s->exit_code = row->exit_code;
+	s->reason = row->reason;
+	s->message = row->message;
+}
+
+static void fill_config(struct container_status *s, const Runtime__V1__ContainerConfig *c)
+{
+	s->status.metadata = c->metadata;
+	s->status.image = c->image;
+	s->status.n_labels = c->n_labels;
+	s->status.labels = (void *)c->labels;
+	s->status.n_annotations = c->n_annotations;
+	s->status.annotations = (void *)c->annotations;
+	s->status.n_mounts = c->n_mounts;
+	s->status.mounts = c->mounts;
+	s->status.stop_signal = c->stop_signal;
+	if (c->linux && c->linux->resources) {
+		s->resources.linux = c->linux->resources;
+		s->status.resources = &s->resources;
+	}
+}
+
+static void fill_status(struct container_status *s, const struct view_row *r,
+			const Runtime__V1__ContainerConfig *c)
+{
+	const Crisp__State__Container *row = r->row;
+
+	runtime__v1__container_status_response__init(&s->resp);
+	runtime__v1__container_status__init(&s->status);
+	runtime__v1__container_resources__init(&s->resources);
+	runtime__v1__container_user__init(&s->user);
+	runtime__v1__linux_container_user__init(&s->linux_user);
+	s->resp.status = &s->status;
+	s->status.id = (char *)(uintptr_t)r->id;
+	s->status.state = (Runtime__V1__ContainerState)view_shows(KIND_CONTAINER, r->state);
+	s->status.created_at = row->created_ns;
+	s->status.image_ref = row->image_ref;
+	s->status.image_id = row->image_id;
+	s->status.log_path = row->log_path;
+	s->linux_user.uid = row->uid;
+	s->linux_user.gid = row->gid;
+	s->linux_user.n_supplemental_groups = row->n_groups;
+	s->linux_user.supplemental_groups = row->groups;
+	s->user.linux = &s->linux_user;
+	s->status.user = &s->user;
+	fill_ends(&s->status, row);
+	fill_config(s, c);
+}
+
+/* What crictl and people look for: pid and the spec that the runtime was given. */
+static char *info_json(const struct view_row *r)
+{
+	const Crisp__State__Container *row = r->row;
+	_cleanup_free_ char *dir = path_container_run(world.conf, r->id);
+	_cleanup_free_ char *path = xasprintf("%s/config.json", dir);
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	struct err ignored = ERR_NULL;
+	json_t *spec = NULL, *all;
+	char *json;
+
+	if (fs_read_file(path, 16 * LIMIT_CONFIG_BYTES, &text, &ignored) == 0)
+		spec = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+	all = json_pack("{s:s, s:i, s:s, s:o}", "sandboxID", row->sandbox_id, "pid", row->pid,
+			"runtime", row->runtime_path, "runtimeSpec", spec ? spec : json_null());
+	json = json_dumps(all, JSON_INDENT(2));
+	json_decref(all);
+	return json;
+}
+
+static void answer_status(struct rpc_call *call, const struct view_row *r, bool verbose)
+{
+	Runtime__V1__ContainerConfig *c = container_config(r->row);
+	_cleanup_free_ char *info = NULL, *machine = NULL;
+	struct container_status s;
+
+	fill_status(&s, r, c);
+	if (verbose) {
+		info = info_json(r);
+		machine = api_machine_json(r);
+		for (size_t i = 0; i < ARRAY_LEN(s.info); i++) {
+			runtime__v1__container_status_response__info_entry__init(&s.info[i]);
+			s.info_list[i] = &s.info[i];
+		}
+		s.info[0].key = (char *)(uintptr_t)"info";
+		s.info[0].value = info;
+		s.info[1].key = (char *)(uintptr_t)"machine";
+		s.info[1].value = machine;
+		s.resp.info = s.info_list;
+		s.resp.n_info = ARRAY_LEN(s.info);
+	}
+	rpc_reply(call, &s.resp.base);
+	runtime__v1__container_config__free_unpacked(c, NULL);
+}
+
+int rpc_container_status(struct rpc_call *call, const Runtime__V1__ContainerStatusRequest *req,
+			 Runtime__V1__ContainerStatusResponse *resp, struct err *e)
+{
+	struct view_row row;
+	int r = view_get(KIND_CONTAINER, req->container_id, &row, e);
+
+	(void)resp;
+	if (r < 0)
+		return r;
+	if (view_is_hidden(KIND_CONTAINER, row.state, row.row)) {
+		r = err_set(e, ERR_NOT_FOUND, "container with ID %s not found", req->container_id);
+	} else {
+		answer_status(call, &row, req->verbose);
+		r = 1;
+	}
+	view_row_done(&row);
+	return r;
+}

@@ -1,0 +1,137 @@
+/*
+ * handlers.c - see handlers.h.
+ */
+#include "api/handlers.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "gen/api.pb-c.h"
+
+struct submit {
+	struct loop_post post;
+	struct rpc_call *rpc;
+	const void *req;
+	api_take_fn *take;
+	api_done_fn *done;
+};
+
+static void submit_run(struct loop_post *post)
+{
+	struct submit *s = container_of(post, struct submit, post);
+	struct call *c = call_new(s->rpc, s->req, s->done);
+	struct err e = ERR_NULL;
+	int r;
+
+	if (world.draining)
+		r = err_set(&e, ERR_UNAVAILABLE, "crispd is shutting down: try again");
+	else
+		r = s->take(c, s->req, &e);
+	if (r < 0)
+		call_finish(c, NULL, &e);
+	free(s);
+}
+
+int api_submit(struct rpc_call *rpc, const void *req, api_take_fn *take, api_done_fn *done)
+{
+	struct submit *s = xcalloc(1, sizeof(*s));
+
+	s->post.fn = submit_run;
+	s->rpc = rpc;
+	s->req = req;
+	s->take = take;
+	s->done = done;
+	loop_post(world.loop, &s->post);
+	return 0;
+}
+
+static void job_freed(struct loop_job *base)
+{
+	free(container_of(base, struct api_job, base));
+}
+
+int api_work(struct rpc_call *rpc, const void *req, void (*work)(struct loop_job *),
+	     struct err *e)
+{
+	struct api_job *j = xcalloc(1, sizeof(*j));
+	int r;
+
+	j->base.work = work;
+	j->base.done = job_freed;
+	j->rpc = rpc;
+	j->req = req;
+	r = loop_work(world.loop, &j->base, e);
+	if (r < 0)
+		free(j);
+	return r;
+}
+
+void api_add_item(struct buf *out, const void *item, size_t size)
+{
+	unsigned char head[11] = { 1 << 3 | 2 };
+	size_t n = 1, rest = size;
+
+	do {
+		head[n++] = (unsigned char)((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
+		rest >>= 7;
+	} while (rest);
+	buf_add(out, head, n);
+	buf_add(out, item, size);
+}
+
+/* Every map<string, string> entry has the same two fields in the same places. */
+typedef Runtime__V1__Container__LabelsEntry map_entry;
+
+static bool has_label(void *const *labels, size_t n, const map_entry *want)
+{
+	for (size_t i = 0; i < n; i++) {
+		const map_entry *l = labels[i];
+
+		if (strcmp(l->key, want->key) == 0)
+			return strcmp(l->value, want->value) == 0;
+	}
+	return false;
+}
+
+bool api_labels_match(void *const *labels, size_t n_labels, void *const *selector,
+		      size_t n_selector)
+{
+	for (size_t i = 0; i < n_selector; i++)
+		if (!has_label(labels, n_labels, selector[i]))
+			return false;
+	return true;
+}
+
+static const char *state_name(const struct sm_machine *m, uint32_t number)
+{
+	for (int i = 0; i < m->n_states; i++)
+		if (m->states[i].number == number)
+			return m->states[i].name;
+	return "?";
+}
+
+char *api_machine_json(const struct view_row *r)
+{
+	const struct sm_machine *m = kind_ops(r->kind)->machine;
+	json_t *history = json_array(), *all;
+	char time[36], *text;
+
+	for (size_t i = 0; i < r->envelope->n_history; i++) {
+		const Crisp__State__Transition *t = r->envelope->history[i];
+
+		clock_format(t->at_ns, time);
+		json_array_append_new(history, json_pack("{s:s, s:s, s:s, s:s}", "at", time, "from",
+							 state_name(m, t->from), "event", t->event,
+							 "to", state_name(m, t->to)));
+	}
+	clock_format(r->envelope->since_ns, time);
+	all = json_pack("{s:s, s:s, s:s, s:I, s:o}", "machine", m->name, "state", r->state->name,
+			"since", time, "seq", (json_int_t)r->envelope->seq, "history", history);
+	text = json_dumps(all, JSON_INDENT(2));
+	json_decref(all);
+	assert(text);
+	return text;
+}

@@ -1,0 +1,35 @@
+/*
+ * handlers.h - what the RPC handlers share: the way to the loop, and statuses out of rows.
+ */
+#pragma once
+
+#include "api/rpc.h"
+#include "base/buf.h"
+#include "obj/view.h"
+#include "obj/world.h"
+
+/* Hand a call to the loop thread, where take starts the work (see obj's X_Y(call, req, e)); done
+ * answers it.  While crispd drains, nothing is taken. */
+typedef int api_take_fn(struct call *c, const void *req, struct err *e);
+typedef void api_done_fn(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
+int api_submit(struct rpc_call *rpc, const void *req, api_take_fn *take, api_done_fn *done);
+
+/* A job of a call on a worker, answered from its own done. */
+struct api_job {
+	struct loop_job base;
+	struct rpc_call *rpc;
+	const void *req;
+};
+int api_work(struct rpc_call *rpc, const void *req, void (*work)(struct loop_job *),
+	     struct err *e);
+
+/* Append field number 1 of a list response: one packed item. */
+void api_add_item(struct buf *out, const void *item, size_t size);
+
+/* Does a label set (unpacked map entries) have everything of the selector?  Both are arrays of
+ * pointers to the map entry messages of their parents. */
+bool api_labels_match(void *const *labels, size_t n_labels, void *const *selector,
+		      size_t n_selector);
+
+/* The object's history and state as JSON, for the verbose info of the status RPCs; malloc'ed. */
+char *api_machine_json(const struct view_row *r);

@@ -1,0 +1,291 @@
+/*
+ * images.c - the image RPCs (runtime.v1 ImageService) and Admin.LoadImage.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "gen/cri_rpc.h"
+#include "image/layers.h"
+#include "obj/facts.h"
+#include "obj/image.h"
+#include "obj/paths.h"
+
+/* --- events --- */
+
+static int take_pull(struct call *c, const void *req, struct err *e)
+{
+	return image_pull(c, req, e);
+}
+
+/* How a pull ended: its image's id, or why there is none. */
+static const char *pulled_id(const struct sm_object *obj, const struct err *e, struct err *failed)
+{
+	const Crisp__State__Pull *row = obj ? obj->row : NULL;
+
+	if (e)
+		*failed = *e;
+	else if (!row)
+		err_set(failed, ERR_ABORTED, "the pull is gone: pull again");
+	else if (row->failure)
+		row_failure_err(row->failure, failed);
+	return failed->code ? NULL : row->image_id;
+}
+
+static void done_pull(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__PullImageResponse resp = RUNTIME__V1__PULL_IMAGE_RESPONSE__INIT;
+	_cleanup_free_ char *ref = NULL;
+	struct err failed = ERR_NULL;
+	const char *id = pulled_id(obj, e, &failed);
+
+	if (!id) {
+		rpc_fail(rpc, &failed);
+		return;
+	}
+	ref = xasprintf("sha256:%s", id);
+	resp.image_ref = ref;
+	rpc_reply(rpc, &resp.base);
+}
+
+int rpc_pull_image(struct rpc_call *call, const Runtime__V1__PullImageRequest *req, struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_pull, done_pull);
+}
+
+static int take_load(struct call *c, const void *req, struct err *e)
+{
+	return image_load(c, req, e);
+}
+
+static void done_load(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Crisp__V1__LoadImageResponse resp = CRISP__V1__LOAD_IMAGE_RESPONSE__INIT;
+	_cleanup_free_ char *ref = NULL;
+	struct err failed = ERR_NULL;
+	const char *id = pulled_id(obj, e, &failed);
+	struct object *image = id ? world_find(KIND_IMAGE, id) : NULL;
+
+	if (!id) {
+		rpc_fail(rpc, &failed);
+		return;
+	}
+	ref = xasprintf("sha256:%s", id);
+	resp.image_id = ref;
+	if (image) {
+		resp.n_names = ((const Crisp__State__Image *)image->sm->row)->n_tags;
+		resp.names = ((const Crisp__State__Image *)image->sm->row)->tags;
+	}
+	rpc_reply(rpc, &resp.base);
+}
+
+int rpc_load_image(struct rpc_call *call, const Crisp__V1__LoadImageRequest *req, struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_load, done_load);
+}
+
+static int take_remove(struct call *c, const void *req, struct err *e)
+{
+	return image_remove(c, ((const Runtime__V1__RemoveImageRequest *)req)->image->image, e);
+}
+
+static void done_remove(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__RemoveImageResponse resp = RUNTIME__V1__REMOVE_IMAGE_RESPONSE__INIT;
+
+	(void)obj;
+	if (e)
+		rpc_fail(rpc, e);
+	else
+		rpc_reply(rpc, &resp.base);
+}
+
+int rpc_remove_image(struct rpc_call *call, const Runtime__V1__RemoveImageRequest *req,
+		     struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_remove, done_remove);
+}
+
+/* --- reads --- */
+
+struct image_filter {
+	const char *name; /* "": all */
+	struct buf out;   /* items of a list */
+	Runtime__V1__Image *found;
+	char id[ID_LEN + 1];
+};
+
+static bool fits(const struct view *v, const Runtime__V1__Image *i, const char *name)
+{
+	return image_matches(v->id, i->repo_tags, i->n_repo_tags, i->repo_digests,
+			     i->n_repo_digests, name);
+}
+
+static int list_image(void *arg, const struct view *v)
+{
+	struct image_filter *l = arg;
+	Runtime__V1__Image *i;
+
+	if (!*l->name) {
+		api_add_item(&l->out, v->item, v->size);
+		return 0;
+	}
+	i = runtime__v1__image__unpack(NULL, v->size, v->item);
+	if (!i)
+		return 0;
+	if (fits(v, i, l->name)) {
+		api_add_item(&l->out, v->item, v->size);
+		if (!l->found) {
+			l->found = i;
+			memcpy(l->id, v->id, MIN(strlen(v->id), (size_t)ID_LEN));
+			return 0;
+		}
+	}
+	runtime__v1__image__free_unpacked(i, NULL);
+	return 0;
+}
+
+static void filter_done(struct image_filter *l)
+{
+	if (l->found)
+		runtime__v1__image__free_unpacked(l->found, NULL);
+	buf_done(&l->out);
+}
+
+int rpc_list_images(struct rpc_call *call, const Runtime__V1__ListImagesRequest *req,
+		    Runtime__V1__ListImagesResponse *resp, struct err *e)
+{
+	struct image_filter l = { .name = "" };
+	int r;
+
+	(void)resp;
+	if (req->filter && req->filter->image)
+		l.name = req->filter->image->image;
+	r = view_list(KIND_IMAGE, list_image, &l, e);
+	if (r == 0) {
+		rpc_reply_bytes(call, l.out.data, l.out.len);
+		r = 1;
+	}
+	filter_done(&l);
+	return r;
+}
+
+/* The verbose info: "info" is {"imageSpec": the image's config}, as crictl shows it. */
+static char *info_json(const struct view_row *row)
+{
+	const Crisp__State__Image *i = row->row;
+	json_t *config = json_loadb((const char *)i->config.data, i->config.len, 0, NULL), *all;
+	char *json;
+
+	all = json_pack("{s:o}", "imageSpec", config ? config : json_null());
+	json = json_dumps(all, JSON_INDENT(2));
+	json_decref(all);
+	return json;
+}
+
+static int answer_verbose(struct rpc_call *call, struct image_filter *l,
+			  Runtime__V1__ImageStatusResponse *resp, struct err *e)
+{
+	Runtime__V1__ImageStatusResponse__InfoEntry info[2], *list[2] = { &info[0], &info[1] };
+	_cleanup_free_ char *config = NULL, *machine = NULL;
+	struct view_row row;
+	int r = view_get(KIND_IMAGE, l->id, &row, e);
+
+	if (r < 0)
+		return r;
+	config = info_json(&row);
+	machine = api_machine_json(&row);
+	for (size_t i = 0; i < ARRAY_LEN(info); i++)
+		runtime__v1__image_status_response__info_entry__init(&info[i]);
+	info[0].key = (char *)(uintptr_t)"info";
+	info[0].value = config;
+	info[1].key = (char *)(uintptr_t)"machine";
+	info[1].value = machine;
+	resp->info = list;
+	resp->n_info = ARRAY_LEN(list);
+	rpc_reply(call, &resp->base);
+	view_row_done(&row);
+	return 1;
+}
+
+/* An image that is not there is an answer without one, not an error. */
+int rpc_image_status(struct rpc_call *call, const Runtime__V1__ImageStatusRequest *req,
+		     Runtime__V1__ImageStatusResponse *resp, struct err *e)
+{
+	struct image_filter l = { .name = req->image->image };
+	int r = *l.name ? view_list(KIND_IMAGE, list_image, &l, e)
+			: err_set(e, ERR_INVALID, "image.image: required");
+
+	if (r == 0) {
+		resp->image = l.found;
+		if (req->verbose && l.found) {
+			r = answer_verbose(call, &l, resp, e);
+		} else {
+			rpc_reply(call, &resp->base);
+			r = 1;
+		}
+	}
+	filter_done(&l);
+	return r;
+}
+
+/* --- ImageFsInfo: walks directories, so on a worker --- */
+
+struct fs_usage {
+	Runtime__V1__FilesystemUsage usage;
+	Runtime__V1__FilesystemIdentifier id;
+	Runtime__V1__UInt64Value bytes, inodes;
+};
+
+static void fs_usage_fill(struct fs_usage *u, char *mountpoint, uint64_t bytes, uint64_t inodes)
+{
+	runtime__v1__filesystem_usage__init(&u->usage);
+	runtime__v1__filesystem_identifier__init(&u->id);
+	runtime__v1__uint64_value__init(&u->bytes);
+	runtime__v1__uint64_value__init(&u->inodes);
+	u->id.mountpoint = mountpoint;
+	u->bytes.value = bytes;
+	u->inodes.value = inodes;
+	u->usage.timestamp = clock_realtime_ns();
+	u->usage.fs_id = &u->id;
+	u->usage.used_bytes = &u->bytes;
+	u->usage.inodes_used = &u->inodes;
+}
+
+static void fs_info_work(struct loop_job *base)
+{
+	struct api_job *j = container_of(base, struct api_job, base);
+	Runtime__V1__ImageFsInfoResponse resp = RUNTIME__V1__IMAGE_FS_INFO_RESPONSE__INIT;
+	_cleanup_free_ char *images = path_images(world.conf);
+	_cleanup_free_ char *containers = xasprintf("%s/containers", world.conf->root);
+	struct fs_usage image_use, container_use;
+	Runtime__V1__FilesystemUsage *image_list[] = { &image_use.usage };
+	Runtime__V1__FilesystemUsage *container_list[] = { &container_use.usage };
+	uint64_t bytes, inodes, container_bytes, container_inodes;
+	struct err e = ERR_NULL;
+
+	if (image_usage(images, &bytes, &inodes, &e) < 0 ||
+	    fs_tree_usage(containers, &container_bytes, &container_inodes, &e) < 0) {
+		rpc_fail(j->rpc, &e);
+		return;
+	}
+	fs_usage_fill(&image_use, images, bytes, inodes);
+	fs_usage_fill(&container_use, containers, container_bytes, container_inodes);
+	resp.n_image_filesystems = 1;
+	resp.image_filesystems = image_list;
+	resp.n_container_filesystems = 1;
+	resp.container_filesystems = container_list;
+	rpc_reply(j->rpc, &resp.base);
+}
+
+int rpc_image_fs_info(struct rpc_call *call, const Runtime__V1__ImageFsInfoRequest *req,
+		      struct err *e)
+{
+	return api_work(call, req, fs_info_work, e);
+}

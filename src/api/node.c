@@ -1,0 +1,314 @@
+/*
+ * node.c - RPCs about the node and the daemon (runtime.v1 RuntimeService), and Admin.Explain.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "base/version.h"
+#include "gen/cri_rpc.h"
+#include "net/cni.h"
+#include "obj/facts.h"
+
+#define CNI_STATUS_MS 5000
+
+int rpc_version(struct rpc_call *call, const Runtime__V1__VersionRequest *req,
+		Runtime__V1__VersionResponse *resp, struct err *e)
+{
+	(void)call;
+	(void)req;
+	(void)e;
+	resp->version = (char *)(uintptr_t)CRISP_KUBELET_API;
+	resp->runtime_name = (char *)(uintptr_t)"crisp";
+	resp->runtime_version = (char *)(uintptr_t)CRISP_VERSION;
+	resp->runtime_api_version = (char *)(uintptr_t)CRISP_CRI_VERSION;
+	return 0;
+}
+
+int rpc_runtime_config(struct rpc_call *call, const Runtime__V1__RuntimeConfigRequest *req,
+		       Runtime__V1__RuntimeConfigResponse *resp, struct err *e)
+{
+	Runtime__V1__LinuxRuntimeConfiguration l = RUNTIME__V1__LINUX_RUNTIME_CONFIGURATION__INIT;
+
+	(void)req;
+	(void)e;
+	l.cgroup_driver = world.conf->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD
+				  ? RUNTIME__V1__CGROUP_DRIVER__SYSTEMD
+				  : RUNTIME__V1__CGROUP_DRIVER__CGROUPFS;
+	resp->linux = &l;
+	rpc_reply(call, &resp->base);
+	return 1;
+}
+
+/* The pod CIDR belongs to the CNI configuration here; accepted and not used, as CRI-O does. */
+int rpc_update_runtime_config(struct rpc_call *call,
+			      const Runtime__V1__UpdateRuntimeConfigRequest *req, struct err *e)
+{
+	Runtime__V1__UpdateRuntimeConfigResponse resp =
+		RUNTIME__V1__UPDATE_RUNTIME_CONFIG_RESPONSE__INIT;
+
+	(void)req;
+	(void)e;
+	rpc_reply(call, &resp.base);
+	return 0;
+}
+
+/* --- Status: asks CNI plugins, so on a worker --- */
+
+static Runtime__V1__RuntimeHandler *handler_new(struct arena *a, const char *name,
+						const struct oci_features *f)
+{
+	Runtime__V1__RuntimeHandler *h = arena_alloc(a, sizeof(*h));
+	Runtime__V1__RuntimeHandlerFeatures *features = arena_alloc(a, sizeof(*features));
+
+	if (!h || !features)
+		return NULL;
+	runtime__v1__runtime_handler__init(h);
+	runtime__v1__runtime_handler_features__init(features);
+	h->name = (char *)(uintptr_t)name;
+	h->features = features;
+	features->recursive_read_only_mounts = f->rro && world.security.rro;
+	return h;
+}
+
+/* Each handler, and "" for the default one. */
+static void fill_handlers(struct arena *a, Runtime__V1__StatusResponse *resp)
+{
+	const struct conf *c = world.conf;
+	const struct conf_runtime *by_default = conf_runtime_find(c, NULL);
+
+	resp->runtime_handlers =
+		arena_alloc(a, (c->n_runtimes + 1) * sizeof(*resp->runtime_handlers));
+	for (size_t i = 0; resp->runtime_handlers && i <= c->n_runtimes; i++) {
+		const struct conf_runtime *rt = i ? &c->runtimes[i - 1] : by_default;
+		Runtime__V1__RuntimeHandler *h =
+			rt ? handler_new(a, i ? rt->name : "", &world.features[rt - c->runtimes])
+			   : NULL;
+
+		if (h)
+			resp->runtime_handlers[resp->n_runtime_handlers++] = h;
+	}
+}
+
+static char *config_json(void)
+{
+	const struct conf *c = world.conf;
+	json_t *runtimes = json_array(), *all;
+	char *text;
+
+	for (size_t i = 0; i < c->n_runtimes; i++)
+		json_array_append_new(runtimes, json_pack("{s:s, s:s, s:s}", "name",
+							  c->runtimes[i].name, "path",
+							  c->runtimes[i].path, "root",
+							  c->runtimes[i].root));
+	all = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "root", c->root, "runroot",
+			c->runroot, "listen", c->listen, "cgroupManager",
+			c->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD ? "systemd" : "cgroupfs",
+			"networkDir", c->network_dir, "defaultRuntime", c->default_runtime,
+			"runtimes", runtimes);
+	text = json_dumps(all, JSON_INDENT(2));
+	json_decref(all);
+	return text;
+}
+
+static void status_work(struct loop_job *base)
+{
+	struct api_job *j = container_of(base, struct api_job, base);
+	const Runtime__V1__StatusRequest *req = j->req;
+	Runtime__V1__StatusResponse resp = RUNTIME__V1__STATUS_RESPONSE__INIT;
+	Runtime__V1__RuntimeStatus status = RUNTIME__V1__RUNTIME_STATUS__INIT;
+	Runtime__V1__RuntimeCondition runtime = RUNTIME__V1__RUNTIME_CONDITION__INIT;
+	Runtime__V1__RuntimeCondition network = RUNTIME__V1__RUNTIME_CONDITION__INIT;
+	Runtime__V1__RuntimeCondition *conditions[] = { &runtime, &network };
+	Runtime__V1__RuntimeFeatures features = RUNTIME__V1__RUNTIME_FEATURES__INIT;
+	Runtime__V1__StatusResponse__InfoEntry info =
+		RUNTIME__V1__STATUS_RESPONSE__INFO_ENTRY__INIT, *list[] = { &info };
+	_cleanup_free_ char *config = config_json();
+	struct err why = ERR_NULL;
+
+	runtime.type = (char *)(uintptr_t)"RuntimeReady";
+	runtime.status = true;
+	network.type = (char *)(uintptr_t)"NetworkReady";
+	network.status = cni_ready(world.conf->network_dir, world.conf->cni_default_network,
+				   (const char *const *)world.conf->plugin_dirs, CNI_STATUS_MS,
+				   &why) == 0;
+	if (!network.status) {
+		network.reason = (char *)(uintptr_t)"NetworkPluginNotReady";
+		network.message = why.text;
+	}
+	status.conditions = conditions;
+	status.n_conditions = ARRAY_LEN(conditions);
+	features.supplemental_groups_policy = true;
+	resp.status = &status;
+	resp.features = &features;
+	fill_handlers(rpc_call_arena(j->rpc), &resp);
+	if (req->verbose) {
+		info.key = (char *)(uintptr_t)"config";
+		info.value = config;
+		resp.info = list;
+		resp.n_info = 1;
+	}
+	rpc_reply(j->rpc, &resp.base);
+}
+
+int rpc_status(struct rpc_call *call, const Runtime__V1__StatusRequest *req, struct err *e)
+{
+	return api_work(call, req, status_work, e);
+}
+
+/* --- Explain: on the loop, where the objects and what they wait for are --- */
+
+static const char *const kinds_of_state[] = {
+	[SM_KIND_INITIAL] = "initial",
+	[SM_KIND_BUSY] = "busy",
+	[SM_KIND_REST] = "rest",
+	[SM_KIND_FINAL] = "final",
+};
+
+static const Crisp__State__Failure *failure_of(const struct object *o)
+{
+	switch (o->kind) {
+	case KIND_SANDBOX:
+		return ((const Crisp__State__Sandbox *)o->sm->row)->failure;
+	case KIND_CONTAINER:
+		return ((const Crisp__State__Container *)o->sm->row)->failure;
+	case KIND_EXEC:
+		return ((const Crisp__State__Exec *)o->sm->row)->failure;
+	case KIND_PULL:
+		return ((const Crisp__State__Pull *)o->sm->row)->failure;
+	case KIND_IMAGE:
+		return ((const Crisp__State__Image *)o->sm->row)->failure;
+	case KIND_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+/* In words: the effect in flight, the jobs in its way, the calls that wait. */
+static char *waits_for(struct arena *a, const struct object *o)
+{
+	const struct sm_object *sm = o->sm;
+	const char *effect = sm->effect >= 0 ? sm->machine->effects[sm->effect].name : NULL;
+
+	if (sm->stalled)
+		return arena_strdup(a, "a commit that failed: it is tried again every second");
+	if (!effect || sm_state(sm)->kind != SM_KIND_BUSY)
+		return arena_strdup(a, "");
+	return arena_printf(a, "%s%s", effect,
+			    o->job_runs ? ", running on a worker" : "");
+}
+
+static Crisp__V1__Transition **explain_history(struct arena *a, const struct sm_object *sm,
+					       size_t *ret_n)
+{
+	Crisp__V1__Transition **list = arena_alloc(a, LIMIT_HISTORY * sizeof(*list));
+
+	*ret_n = 0;
+	for (uint16_t i = 0; list && i < sm->n_history; i++) {
+		const struct sm_transition *t = sm_history_at(sm, i);
+		Crisp__V1__Transition *to = arena_alloc(a, sizeof(*to));
+
+		if (!to)
+			break;
+		crisp__v1__transition__init(to);
+		to->at_ns = t->at_ns;
+		to->from = (char *)(uintptr_t)sm->machine->states[t->from].name;
+		to->event = (char *)(uintptr_t)sm->machine->events[t->event].name;
+		to->to = (char *)(uintptr_t)sm->machine->states[t->to].name;
+		list[(*ret_n)++] = to;
+	}
+	return list;
+}
+
+static Crisp__V1__ExplainedObject *explain_object(struct arena *a, const struct object *o)
+{
+	Crisp__V1__ExplainedObject *x = arena_alloc(a, sizeof(*x));
+	const struct sm_state *s = sm_state(o->sm);
+	const Crisp__State__Failure *f = failure_of(o);
+
+	if (!x)
+		return NULL;
+	crisp__v1__explained_object__init(x);
+	x->kind = (char *)(uintptr_t)o->sm->machine->name;
+	x->id = arena_strdup(a, o->sm->id);
+	x->name = arena_strdup(a, o->name_key);
+	x->state = (char *)(uintptr_t)s->name;
+	x->kind_of_state = (char *)(uintptr_t)kinds_of_state[s->kind];
+	x->age_ns = clock_realtime_ns() - o->sm->since_ns;
+	x->last_error = f ? f->text : (char *)(uintptr_t)"";
+	x->waits_for = waits_for(a, o);
+	x->deadline_ns = o->sm->deadline_ns;
+	x->transitions = explain_history(a, o->sm, &x->n_transitions);
+	return x;
+}
+
+static Crisp__V1__ExplainedObject *explain_quarantined(struct arena *a,
+						       const struct quarantined *q)
+{
+	Crisp__V1__ExplainedObject *x = arena_alloc(a, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	crisp__v1__explained_object__init(x);
+	x->kind = (char *)(uintptr_t)kind_ops(q->kind)->machine->name;
+	x->id = (char *)(uintptr_t)q->id;
+	x->state = (char *)(uintptr_t)"QUARANTINED";
+	x->kind_of_state = (char *)(uintptr_t)"rest";
+	x->last_error = (char *)(uintptr_t)q->why;
+	x->waits_for = (char *)(uintptr_t)"its removal";
+	return x;
+}
+
+static int take_explain(struct call *c, const void *request, struct err *e)
+{
+	const Crisp__V1__ExplainRequest *req = request;
+	Crisp__V1__ExplainResponse resp = CRISP__V1__EXPLAIN_RESPONSE__INIT;
+	struct arena *a = rpc_call_arena(c->rpc);
+	size_t cap = 0;
+
+	for (int k = 0; k < KIND_COUNT; k++)
+		cap += map_count(world.objects[k]);
+	list_for_each(node, &world.quarantine) cap++;
+	resp.objects = arena_alloc(a, (cap + 1) * sizeof(*resp.objects));
+	if (!resp.objects)
+		return err_set(e, ERR_EXHAUSTED, "too many objects for one answer: give an id");
+	for (int k = 0; k < KIND_COUNT; k++) {
+		struct object *o;
+		size_t pos = 0;
+
+		while ((o = map_next(world.objects[k], &pos))) {
+			if (!str_starts(o->sm->id, req->id_prefix))
+				continue;
+			resp.objects[resp.n_objects] = explain_object(a, o);
+			resp.n_objects += resp.objects[resp.n_objects] != NULL;
+		}
+	}
+	list_for_each(node, &world.quarantine)
+	{
+		struct quarantined *q = list_entry(node, struct quarantined, node);
+
+		if (!str_starts(q->id, req->id_prefix))
+			continue;
+		resp.objects[resp.n_objects] = explain_quarantined(a, q);
+		resp.n_objects += resp.objects[resp.n_objects] != NULL;
+	}
+	rpc_reply(c->rpc, &resp.base);
+	free(c);
+	return 0;
+}
+
+static void done_explain(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	(void)obj;
+	rpc_fail(rpc, e);
+}
+
+int rpc_explain(struct rpc_call *call, const Crisp__V1__ExplainRequest *req, struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_explain, done_explain);
+}

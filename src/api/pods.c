@@ -1,0 +1,246 @@
+/*
+ * pods.c - the pod sandbox RPCs (runtime.v1 RuntimeService).
+ */
+#include <string.h>
+
+#include "api/handlers.h"
+#include "base/arena.h"
+#include "base/str.h"
+#include "gen/cri_rpc.h"
+#include "obj/facts.h"
+#include "obj/sandbox.h"
+
+/* --- events --- */
+
+static int take_run(struct call *c, const void *req, struct err *e)
+{
+	return sandbox_run(c, req, e);
+}
+
+static void done_run(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__RunPodSandboxResponse resp = RUNTIME__V1__RUN_POD_SANDBOX_RESPONSE__INIT;
+	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
+	struct err failed = ERR_NULL;
+
+	if (!e && !row)
+		err_set(&failed, ERR_ABORTED, "the sandbox was removed meanwhile: run it again");
+	else if (!e && row->undo)
+		row_failure_err(row->failure, &failed);
+	if (e || failed.code) {
+		rpc_fail(rpc, e ? e : &failed);
+		return;
+	}
+	resp.pod_sandbox_id = (char *)(uintptr_t)obj->id;
+	rpc_reply(rpc, &resp.base);
+}
+
+int rpc_run_pod_sandbox(struct rpc_call *call, const Runtime__V1__RunPodSandboxRequest *req,
+			struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_run, done_run);
+}
+
+static int take_stop(struct call *c, const void *req, struct err *e)
+{
+	return sandbox_stop(c, ((const Runtime__V1__StopPodSandboxRequest *)req)->pod_sandbox_id, e);
+}
+
+static void done_stop(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__StopPodSandboxResponse resp = RUNTIME__V1__STOP_POD_SANDBOX_RESPONSE__INIT;
+	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
+	struct err stuck = ERR_NULL;
+
+	/* An answer before rest says what it is stuck at; the work goes on. */
+	if (!e && row && sm_state(obj)->kind == SM_KIND_BUSY && row->failure && !row->undo)
+		row_failure_err(row->failure, &stuck);
+	if (e || stuck.code)
+		rpc_fail(rpc, e ? e : &stuck);
+	else
+		rpc_reply(rpc, &resp.base);
+}
+
+int rpc_stop_pod_sandbox(struct rpc_call *call, const Runtime__V1__StopPodSandboxRequest *req,
+			 struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_stop, done_stop);
+}
+
+static int take_remove(struct call *c, const void *req, struct err *e)
+{
+	return sandbox_remove(c, ((const Runtime__V1__RemovePodSandboxRequest *)req)->pod_sandbox_id,
+			      e);
+}
+
+static void done_remove(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__RemovePodSandboxResponse resp = RUNTIME__V1__REMOVE_POD_SANDBOX_RESPONSE__INIT;
+
+	(void)obj;
+	if (e)
+		rpc_fail(rpc, e);
+	else
+		rpc_reply(rpc, &resp.base);
+}
+
+int rpc_remove_pod_sandbox(struct rpc_call *call, const Runtime__V1__RemovePodSandboxRequest *req,
+			   struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_remove, done_remove);
+}
+
+/* --- reads --- */
+
+struct pod_filter {
+	const Runtime__V1__PodSandboxFilter *f; /* NULL: all */
+	struct buf out;
+};
+
+static bool labels_fit(const struct view *v, const Runtime__V1__PodSandboxFilter *f)
+{
+	Runtime__V1__PodSandbox *p = runtime__v1__pod_sandbox__unpack(NULL, v->size, v->item);
+	bool fit = p && api_labels_match((void *const *)p->labels, p->n_labels,
+					 (void *const *)f->label_selector, f->n_label_selector);
+
+	if (p)
+		runtime__v1__pod_sandbox__free_unpacked(p, NULL);
+	return fit;
+}
+
+static int list_pod(void *arg, const struct view *v)
+{
+	struct pod_filter *l = arg;
+	const Runtime__V1__PodSandboxFilter *f = l->f;
+
+	if (f && !str_starts(v->id, f->id))
+		return 0;
+	if (f && f->state && f->state->state != (Runtime__V1__PodSandboxState)v->head.state)
+		return 0;
+	if (f && f->n_label_selector && !labels_fit(v, f))
+		return 0;
+	api_add_item(&l->out, v->item, v->size);
+	return 0;
+}
+
+int rpc_list_pod_sandbox(struct rpc_call *call, const Runtime__V1__ListPodSandboxRequest *req,
+			 Runtime__V1__ListPodSandboxResponse *resp, struct err *e)
+{
+	struct pod_filter l = { .f = req->filter, .out = BUF_NULL };
+	int r = view_list(KIND_SANDBOX, list_pod, &l, e);
+
+	(void)resp;
+	if (r == 0) {
+		rpc_reply_bytes(call, l.out.data, l.out.len);
+		r = 1;
+	}
+	buf_done(&l.out);
+	return r;
+}
+
+struct pod_status {
+	Runtime__V1__PodSandboxStatusResponse resp;
+	Runtime__V1__PodSandboxStatus status;
+	Runtime__V1__PodSandboxNetworkStatus network;
+	Runtime__V1__LinuxPodSandboxStatus linux;
+	Runtime__V1__Namespace namespaces;
+	Runtime__V1__NamespaceOption none;
+	Runtime__V1__PodSandboxStatusResponse__InfoEntry info, *info_list[1];
+};
+
+static int fill_network(struct rpc_call *call, struct pod_status *s,
+			const Crisp__State__Sandbox *row, struct err *e)
+{
+	struct arena *a = rpc_call_arena(call);
+
+	runtime__v1__pod_sandbox_network_status__init(&s->network);
+	s->status.network = &s->network;
+	if (row->n_ips == 0)
+		return 0;
+	s->network.ip = row->ips[0];
+	s->network.additional_ips = arena_alloc(a, row->n_ips * sizeof(Runtime__V1__PodIP *));
+	for (size_t i = 1; i < row->n_ips; i++) {
+		Runtime__V1__PodIP *ip = arena_alloc(a, sizeof(*ip));
+
+		if (!ip || !s->network.additional_ips)
+			return err_set(e, ERR_EXHAUSTED, "no memory left for this call");
+		runtime__v1__pod_ip__init(ip);
+		ip->ip = row->ips[i];
+		s->network.additional_ips[s->network.n_additional_ips++] = ip;
+	}
+	return 0;
+}
+
+static void fill_status(struct pod_status *s, const struct view_row *r,
+			const Runtime__V1__PodSandboxConfig *c)
+{
+	const Crisp__State__Sandbox *row = r->row;
+	const Runtime__V1__LinuxSandboxSecurityContext *sc =
+		c->linux ? c->linux->security_context : NULL;
+
+	runtime__v1__pod_sandbox_status__init(&s->status);
+	runtime__v1__linux_pod_sandbox_status__init(&s->linux);
+	runtime__v1__namespace__init(&s->namespaces);
+	runtime__v1__namespace_option__init(&s->none);
+	s->status.id = (char *)(uintptr_t)r->id;
+	s->status.metadata = c->metadata;
+	s->status.state = (Runtime__V1__PodSandboxState)view_shows(KIND_SANDBOX, r->state);
+	s->status.created_at = row->created_ns;
+	s->status.n_labels = c->n_labels;
+	s->status.labels = (void *)c->labels;
+	s->status.n_annotations = c->n_annotations;
+	s->status.annotations = (void *)c->annotations;
+	s->status.runtime_handler = row->runtime_handler;
+	s->status.linux = &s->linux;
+	s->linux.namespaces = &s->namespaces;
+	s->namespaces.options = sc && sc->namespace_options ? sc->namespace_options : &s->none;
+}
+
+static int answer_status(struct rpc_call *call, const struct view_row *r, bool verbose,
+			 struct err *e)
+{
+	Runtime__V1__PodSandboxConfig *c = sandbox_config(r->row);
+	_cleanup_free_ char *json = NULL;
+	struct pod_status s;
+	int ret;
+
+	runtime__v1__pod_sandbox_status_response__init(&s.resp);
+	fill_status(&s, r, c);
+	ret = fill_network(call, &s, r->row, e);
+	s.resp.status = &s.status;
+	if (verbose) {
+		json = api_machine_json(r);
+		runtime__v1__pod_sandbox_status_response__info_entry__init(&s.info);
+		s.info.key = (char *)(uintptr_t)"info";
+		s.info.value = json;
+		s.info_list[0] = &s.info;
+		s.resp.info = s.info_list;
+		s.resp.n_info = 1;
+	}
+	if (ret == 0) {
+		rpc_reply(call, &s.resp.base);
+		ret = 1;
+	}
+	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
+	return ret;
+}
+
+int rpc_pod_sandbox_status(struct rpc_call *call, const Runtime__V1__PodSandboxStatusRequest *req,
+			   Runtime__V1__PodSandboxStatusResponse *resp, struct err *e)
+{
+	struct view_row row;
+	int r = view_get(KIND_SANDBOX, req->pod_sandbox_id, &row, e);
+
+	(void)resp;
+	if (r < 0)
+		return r;
+	if (view_is_hidden(KIND_SANDBOX, row.state, row.row))
+		r = err_set(e, ERR_NOT_FOUND, "sandbox with ID %s not found", req->pod_sandbox_id);
+	else
+		r = answer_status(call, &row, req->verbose, e);
+	view_row_done(&row);
+	return r;
+}

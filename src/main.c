@@ -1,0 +1,345 @@
+/*
+ * main.c - crispd: options, configuration, and the order in which things start and end.
+ *
+ * Up: what the host can do, store, objects (their recovery starts), socket.  Down: no new calls,
+ * those in flight get their time, objects let go.  Pods run on without the daemon.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+#include "api/grpc_env.h"
+#include "api/server.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "conf/conf.h"
+#include "gen/cri_rpc.h"
+#include "obj/image.h"
+#include "obj/world.h"
+#include "os/cgroup.h"
+#include "os/spawn.h"
+
+#define WORKERS 16
+#define DRAIN_MS 10000
+#define FEATURES_MS 10000
+#define DEFAULT_CONFIG "/etc/crisp/crisp.conf"
+#define DEFAULT_CONFIG_DIR "/etc/crisp/crisp.conf.d"
+
+/* Flags that are a key of the configuration. */
+static const struct {
+	const char *flag, *key, *help;
+} key_flags[] = {
+	{ "root", "crio.root", "DIR  what survives a reboot (/var/lib/crisp)" },
+	{ "runroot", "crio.runroot", "DIR  what does not (/run/crisp)" },
+	{ "listen", "crio.api.listen", "PATH  the CRI socket (RUNROOT/crisp.sock)" },
+	{ "log-level", "crio.runtime.log_level", "LEVEL  fatal, error, warn, info, debug, trace" },
+	{ "cgroup-manager", "crio.runtime.cgroup_manager", "NAME  systemd or cgroupfs" },
+	{ "cni-config-dir", "crio.network.network_dir", "DIR  CNI configurations" },
+	{ "cni-plugin-dir", "crio.network.plugin_dirs", "DIR  CNI plugins; may be repeated" },
+	{ "cni-default-network", "crio.network.cni_default_network", "NAME  else the first one" },
+	{ "default-runtime", "crio.runtime.default_runtime", "NAME  handler when none is asked for" },
+	{ "runtimes", "crio.runtime.runtimes", "NAME:PATH:ROOT  a handler; may be repeated" },
+	{ "pause-image", "crio.image.pause_image", "REF  kept from garbage collection" },
+	{ "stream-address", "crio.api.stream_address", "ADDR  of the streaming server" },
+	{ "stream-port", "crio.api.stream_port", "PORT  of the streaming server" },
+	{ "registries-conf", "crio.image.registries_conf", "FILE  registries.conf" },
+	{ "global-auth-file", "crio.image.global_auth_file", "FILE  credentials of registries" },
+	{ "default-cgroup-parent", "crio.runtime.default_cgroup_parent", "PATH  for pods that name none" },
+	{ "seccomp-profile", "crio.runtime.seccomp_profile", "FILE  instead of the built-in one" },
+};
+
+struct daemon {
+	struct conf conf;
+	struct server *server;
+	struct loop_io signals;
+	struct loop_job drain;
+};
+
+static void usage(FILE *out)
+{
+	fprintf(out, "usage: crispd [OPTION]...\n\n"
+		     "  --config FILE         configuration (" DEFAULT_CONFIG ")\n"
+		     "  --config-dir DIR      drop-in files (" DEFAULT_CONFIG_DIR ")\n");
+	for (size_t i = 0; i < ARRAY_LEN(key_flags); i++)
+		fprintf(out, "  --%s %s\n", key_flags[i].flag, key_flags[i].help);
+	fprintf(out, "  --version\n  --help\n");
+}
+
+/* --- configuration --- */
+
+enum { OPT_CONFIG = 1000, OPT_CONFIG_DIR, OPT_VERSION, OPT_HELP };
+
+static void long_options(struct option *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(key_flags); i++)
+		*out++ = (struct option){ key_flags[i].flag, required_argument, NULL, (int)i + 1 };
+	*out++ = (struct option){ "config", required_argument, NULL, OPT_CONFIG };
+	*out++ = (struct option){ "config-dir", required_argument, NULL, OPT_CONFIG_DIR };
+	*out++ = (struct option){ "version", no_argument, NULL, OPT_VERSION };
+	*out++ = (struct option){ "help", no_argument, NULL, OPT_HELP };
+	*out = (struct option){ NULL, 0, NULL, 0 };
+}
+
+static int load_files(struct conf *c, const char *file, const char *dir, struct err *e)
+{
+	int r = conf_load_file(c, file ? file : DEFAULT_CONFIG, e);
+
+	if (r == 1 && file)
+		return err_set(e, ERR_NOT_FOUND, "--config: %s does not exist", file);
+	if (r >= 0)
+		r = conf_load_dir(c, dir ? dir : DEFAULT_CONFIG_DIR, e);
+	return r;
+}
+
+/* Flags win over files, so files are read in a first pass over the command line.
+ * 1: nothing more to do (--help, --version). */
+static int configure(struct conf *c, int argc, char **argv, struct err *e)
+{
+	struct option options[ARRAY_LEN(key_flags) + 5];
+	const char *file = NULL, *dir = NULL;
+	int o, r;
+
+	long_options(options);
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == OPT_CONFIG)
+			file = optarg;
+		else if (o == OPT_CONFIG_DIR)
+			dir = optarg;
+		else if (o == OPT_VERSION)
+			return printf("crispd " CRISP_VERSION "\n") > 0;
+		else if (o == OPT_HELP)
+			return usage(stdout), 1;
+		else if (o == '?')
+			return usage(stderr), err_set(e, ERR_INVALID, "unknown option");
+	}
+	if (optind < argc)
+		return err_set(e, ERR_INVALID, "unexpected argument \"%s\"", argv[optind]);
+	r = load_files(c, file, dir, e);
+	optind = 1;
+	while (r == 0 && (o = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (o < OPT_CONFIG)
+			r = conf_set(c, key_flags[o - 1].key, optarg, e);
+	return r == 0 ? conf_finish(c, e) : r;
+}
+
+/* --- start --- */
+
+/* Next to crispd: in a build directory and where it is installed. */
+static char *sibling(const char *name)
+{
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (n <= 0)
+		return xstrdup(name);
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	slash[1] = '\0';
+	return xasprintf("%s%s", self, name);
+}
+
+static int probe_runtimes(const struct conf *c, struct err *e)
+{
+	world.features = xcalloc(c->n_runtimes, sizeof(*world.features));
+	for (size_t i = 0; i < c->n_runtimes; i++) {
+		const char *const argv[] = { c->runtimes[i].path, "features", NULL };
+		struct spawn_result res = SPAWN_RESULT_NULL;
+		struct err ignored = ERR_NULL;
+
+		/* One that cannot be asked has no features; it is an error when it is used. */
+		if (spawn_run(argv, NULL, NULL, 0, 1024 * 1024, FEATURES_MS, &res, &ignored) == 0 &&
+		    res.status == 0)
+			oci_features_parse(res.out.data, res.out.len, &world.features[i], &ignored);
+		spawn_result_done(&res);
+	}
+	return conf_runtime_find(c, NULL) ? 0
+					  : err_set(e, ERR_INVALID, "default_runtime \"%s\" is not "
+						    "configured or not installed", c->default_runtime);
+}
+
+static int open_store(const struct conf *c, struct err *e)
+{
+	_cleanup_free_ char *durable = xasprintf("%s/state", c->root);
+	_cleanup_free_ char *boot = xasprintf("%s/state", c->runroot);
+	const struct store_options o = { .durable_dir = durable, .boot_dir = boot };
+	static const char *const dirs[] = { "pods", "containers" };
+	int r = store_open(&o, &world.store, e);
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs) && r == 0; i++) {
+		_cleanup_free_ char *run = xasprintf("%s/%s", c->runroot, dirs[i]);
+		_cleanup_free_ char *root = xasprintf("%s/%s", c->root, dirs[i]);
+
+		r = fs_mkdir_all(run, 0711, e);
+		if (r == 0)
+			r = fs_mkdir_all(root, 0711, e);
+	}
+	return r;
+}
+
+static void log_call(const struct server_call_info *info, void *arg)
+{
+	(void)arg;
+	if (info->code == ERR_OK)
+		log_debug("call", "rpc=%s ms=%lld", info->name, (long long)(info->age_ns / 1000000));
+	else if (info->code == ERR_NOT_FOUND || info->code == ERR_UNIMPLEMENTED)
+		log_debug("call", "rpc=%s code=%s error=\"%s\"", info->name,
+			  err_code_name(info->code), info->text);
+	else
+		log_warn("call", "rpc=%s ms=%lld code=%s error=\"%s\"", info->name,
+			 (long long)(info->age_ns / 1000000), err_code_name(info->code), info->text);
+}
+
+static int start(struct daemon *d, struct err *e)
+{
+	const struct server_options o = {
+		.path = d->conf.listen,
+		.mode = 0660,
+		.max_recv = (size_t)d->conf.grpc_max_recv_msg_size,
+		.max_send = (size_t)d->conf.grpc_max_send_msg_size,
+		.methods = cri_methods,
+		.n_methods = CRI_RPC_COUNT,
+		.on_call = log_call,
+	};
+	int r;
+
+	world.conf = &d->conf;
+	world.shim_path = sibling("crisp-shim");
+	world.pull_path = sibling("crisp-pull");
+	r = os_security_probe(&world.security, e);
+	if (r == 0)
+		r = cgroups_open(&world.cgroups, e);
+	if (r == 0)
+		r = open_store(&d->conf, e);
+	if (r == 0)
+		r = probe_runtimes(&d->conf, e);
+	if (r == 0)
+		r = world_start(e);
+	if (r == 0)
+		r = image_start(e);
+	if (r == 0)
+		r = server_start(&o, &d->server, e);
+	return r;
+}
+
+/* --- end --- */
+
+static void drain_work(struct loop_job *j)
+{
+	struct daemon *d = container_of(j, struct daemon, drain);
+
+	if (server_drain(d->server, DRAIN_MS) == 1)
+		log_warn("calls were cut off", "grace_ms=%d", DRAIN_MS);
+}
+
+static void drain_done(struct loop_job *j)
+{
+	(void)j;
+	loop_stop(world.loop);
+}
+
+static void on_signal(struct loop_io *io, uint32_t events)
+{
+	struct daemon *d = container_of(io, struct daemon, signals);
+	struct signalfd_siginfo info;
+	struct err e = ERR_NULL;
+
+	(void)events;
+	if (read(io->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (world.draining) {
+		loop_stop(world.loop); /* asked twice */
+		return;
+	}
+	log_info("shutting down", "signal=%u", info.ssi_signo);
+	world.draining = true;
+	d->drain.work = drain_work;
+	d->drain.done = drain_done;
+	if (loop_work(world.loop, &d->drain, &e) < 0)
+		loop_stop(world.loop);
+}
+
+static int watch_signals(struct daemon *d, const sigset_t *set, struct err *e)
+{
+	int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "signalfd");
+	return loop_io_add(world.loop, &d->signals, fd, EPOLLIN, on_signal, e);
+}
+
+static void stop(struct daemon *d)
+{
+	if (d->server)
+		server_drain(d->server, 0);
+	loop_join(world.loop);
+	if (world.engine)
+		world_stop();
+	server_stop(d->server);
+	loop_io_del(&d->signals);
+	close_fdp(&d->signals.fd);
+	loop_free(world.loop);
+	store_close(world.store);
+	cgroups_free(world.cgroups);
+	free(world.features);
+	free(world.shim_path);
+	free(world.pull_path);
+}
+
+static int run(struct daemon *d, struct err *e)
+{
+	sigset_t set;
+	int r;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	/* Before any thread: they all inherit the mask. */
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	sigdelset(&set, SIGHUP);
+	world.loop = loop_new(WORKERS, e);
+	if (!world.loop)
+		return -(int)e->code;
+	r = watch_signals(d, &set, e);
+	if (r == 0)
+		r = start(d, e);
+	if (r == 0) {
+		log_info("ready", "version=" CRISP_VERSION " socket=%s", d->conf.listen);
+		loop_run(world.loop);
+	}
+	stop(d);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = { .signals.fd = -1 };
+	enum log_level level = LOG_LEVEL_INFO;
+	struct err e = ERR_NULL;
+	int r;
+
+	umask(022);
+	grpc_env_init();
+	conf_init(&d.conf);
+	r = configure(&d.conf, argc, argv, &e);
+	if (r == 0 && log_parse_level(d.conf.log_level, &level) < 0)
+		r = err_set(&e, ERR_INVALID, "log_level: \"%s\" is none of fatal, error, warn, info, "
+			    "debug, trace", d.conf.log_level);
+	log_set_level(level);
+	for (char **w = d.conf.warnings; w && *w && r == 0; w++)
+		log_warn("configuration", "text=\"%s\"", *w);
+	if (r == 0)
+		r = run(&d, &e);
+	if (r < 0)
+		log_err(LOG_LEVEL_ERROR, "crispd does not run", &e);
+	conf_done(&d.conf);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
