@@ -405,6 +405,14 @@ int cmd_run(struct cli *cli, int argc, char **argv)
 	return code;
 }
 
+/* An empty stream has no data, not even a pointer. */
+static void print_bytes(const ProtobufCBinaryData *data, FILE *out)
+{
+	if (data->len)
+		fwrite(data->data, 1, data->len, out);
+	fflush(out);
+}
+
 static int exec_in(struct cli *cli, char **argv, int argc, int64_t timeout_s, int *ret_code,
 		   struct err *e)
 {
@@ -426,9 +434,8 @@ static int exec_in(struct cli *cli, char **argv, int argc, int64_t timeout_s, in
 	r = cri_call_exec_sync(cli->client, &req, &resp, e);
 	if (r < 0)
 		return r;
-	fwrite(resp->stdout.data, 1, resp->stdout.len, stdout);
-	fflush(stdout);
-	fwrite(resp->stderr.data, 1, resp->stderr.len, stderr);
+	print_bytes(&resp->stdout, stdout);
+	print_bytes(&resp->stderr, stderr);
 	*ret_code = resp->exit_code;
 	return 0;
 }

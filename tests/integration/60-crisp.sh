@@ -7,6 +7,7 @@ harness_begin "$@"
 registry_start
 daemon_start
 
+[ -x "$BUILD_DIR/crisp" ] || bail "$BUILD_DIR/crisp is missing: build it first"
 crisp() { "$BUILD_DIR/crisp" --socket "$SOCKET" "$@"; }
 crisp_run() { crisp run --log-dir "$SCRATCH/logs" "$@"; }
 status_of() { local rc=0; "$@" >/dev/null 2>&1 || rc=$?; echo $rc; }
