@@ -1,0 +1,220 @@
+/*
+ * mount.c - see mount.h.  Targets are opened without following a link and mounted on through
+ * their descriptor, so that what was checked is what is used.
+ */
+#include "os/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/util.h"
+#include "os/mountinfo.h"
+
+int mount_is_mounted(const char *path, bool *ret, struct err *e)
+{
+	struct statx st;
+
+	*ret = false;
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &st) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return 0;
+		return err_errno(e, ERR_INTERNAL, errno, "stat %s", path);
+	}
+	*ret = st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	return 0;
+}
+
+/* Open path as a place to mount on; links are refused. */
+static int open_target(const char *path, int *ret_fd, struct err *e)
+{
+	struct stat st;
+	_cleanup_close_ int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open mount point %s", path);
+	if (S_ISLNK(st.st_mode))
+		return err_set(e, ERR_INTERNAL, "mount point %s is a symbolic link", path);
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+static int mount_on(int fd, const char *source, const char *type, unsigned long flags,
+		    const char *options)
+{
+	_cleanup_free_ char *target = xasprintf("/proc/self/fd/%d", fd);
+
+	return mount(source, target, type, flags, options);
+}
+
+int mount_tmpfs(const char *path, uint64_t size, mode_t mode, const char *label, struct err *e)
+{
+	_cleanup_free_ char *options = NULL;
+	_cleanup_close_ int fd = -1;
+	bool mounted;
+	int r = mount_is_mounted(path, &mounted, e);
+
+	if (r < 0 || mounted)
+		return r;
+	if (label && strpbrk(label, "\",\\"))
+		return err_set(e, ERR_INVALID, "SELinux label %s cannot be a mount option", label);
+	r = fs_mkdir_all(path, 0755, e);
+	if (!r)
+		r = open_target(path, &fd, e);
+	if (r < 0)
+		return r;
+	options = xasprintf("mode=%o,size=%llu%s%s%s", mode & 07777, (unsigned long long)size,
+			    label && *label ? ",context=\"" : "", label ? label : "",
+			    label && *label ? "\"" : "");
+	if (mount_on(fd, "shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "mount tmpfs of %llu bytes at %s",
+				 (unsigned long long)size, path);
+	return 0;
+}
+
+/* An empty file or a directory at target, as source is one. */
+static int make_target(const char *source, const char *target, struct err *e)
+{
+	_cleanup_free_ char *parent = xstrdup(target);
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	char *slash;
+	int r;
+
+	if (stat(source, &st) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "bind mount of %s", source);
+	if (S_ISDIR(st.st_mode))
+		return fs_mkdir_all(target, 0755, e);
+	slash = strrchr(parent, '/');
+	if (slash && slash > parent) {
+		*slash = '\0';
+		r = fs_mkdir_all(parent, 0755, e);
+		if (r < 0)
+			return r;
+	}
+	fd = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 && errno != EEXIST)
+		return err_errno(e, ERR_INTERNAL, errno, "create mount point %s", target);
+	return 0;
+}
+
+static int set_flags(const char *target, unsigned flags, struct err *e)
+{
+	struct mount_attr attr = {
+		.attr_set = (flags & MOUNT_READ_ONLY ? MOUNT_ATTR_RDONLY : 0) |
+			    (flags & MOUNT_NO_SUID ? MOUNT_ATTR_NOSUID : 0) |
+			    (flags & MOUNT_NO_DEV ? MOUNT_ATTR_NODEV : 0) |
+			    (flags & MOUNT_NO_EXEC ? MOUNT_ATTR_NOEXEC : 0),
+	};
+
+	/* Not a remount, which would also drop flags that the source has. */
+	if (attr.attr_set &&
+	    mount_setattr(AT_FDCWD, target, AT_SYMLINK_NOFOLLOW, &attr, sizeof(attr)) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set the flags of the bind mount at %s",
+				 target);
+	return 0;
+}
+
+int mount_bind(const char *source, const char *target, unsigned flags, struct err *e)
+{
+	unsigned long ms = MS_BIND | (flags & MOUNT_RECURSIVE ? MS_REC : 0);
+	_cleanup_close_ int fd = -1;
+	bool mounted;
+	int r = mount_is_mounted(target, &mounted, e);
+
+	if (r < 0 || mounted)
+		return r;
+	r = make_target(source, target, e);
+	if (!r)
+		r = open_target(target, &fd, e);
+	if (r < 0)
+		return r;
+	if (mount_on(fd, source, NULL, ms, NULL) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "bind mount of %s at %s", source, target);
+	r = set_flags(target, flags, e);
+	if (r < 0)
+		umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW);
+	return r;
+}
+
+int mount_remove(const char *path, struct err *e)
+{
+	for (;;) {
+		/* Clean when possible; what is busy disappears from the tree at once and for good
+		 * with its last user. */
+		if (umount2(path, UMOUNT_NOFOLLOW) == 0)
+			continue;
+		if (errno == EBUSY && umount2(path, UMOUNT_NOFOLLOW | MNT_DETACH) == 0)
+			continue;
+		if (errno == EINVAL || errno == ENOENT || errno == ENOTDIR)
+			return 0;
+		return err_errno(e, ERR_INTERNAL, errno, "unmount %s", path);
+	}
+}
+
+/* Mount points below a directory. */
+struct below {
+	const char *dir;
+	size_t dir_len;
+	char **paths;
+	size_t n, cap;
+};
+
+static void below_done(struct below *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		free(b->paths[i]);
+	free(b->paths);
+}
+
+static int below_add(void *arg, const struct mountinfo *m)
+{
+	struct below *b = arg;
+
+	if (strncmp(m->target, b->dir, b->dir_len) != 0 ||
+	    (m->target[b->dir_len] && m->target[b->dir_len] != '/'))
+		return 0;
+	if (b->n == b->cap) {
+		b->cap = b->cap * 2 + 16;
+		b->paths = xrealloc(b->paths, b->cap * sizeof(*b->paths));
+	}
+	b->paths[b->n++] = xstrdup(m->target);
+	return 0;
+}
+
+/* Descending: what lies below a path sorts after it, so it comes first here. */
+static int compare_deepest_first(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)b, *(char *const *)a);
+}
+
+int mount_remove_below(const char *dir, struct err *e)
+{
+	_cleanup_free_ char *real = realpath(dir, NULL);
+	_cleanup_(below_done) struct below b = { .dir = real };
+	int r;
+
+	if (!real && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (!real)
+		return err_errno(e, ERR_INTERNAL, errno, "resolve %s", dir);
+	/* Everything is below / and nothing of that is ours to unmount. */
+	if (strcmp(real, "/") == 0)
+		return err_set(e, ERR_INTERNAL, "refusing to unmount everything below %s", dir);
+	b.dir_len = strlen(real);
+	r = mountinfo_read(NULL, below_add, &b, e);
+	if (r < 0)
+		return r;
+	if (b.n)
+		qsort(b.paths, b.n, sizeof(*b.paths), compare_deepest_first);
+	for (size_t i = 0; i < b.n; i++) {
+		r = mount_remove(b.paths[i], e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
