@@ -41,6 +41,7 @@ LIBS := $(shell pkg-config --libs $(PKGS))
 include src/link.mk
 include tests/tests.mk
 include tests/harness.mk
+include tests/crash/crash.mk
 
 all: $(BUILD)/crispd $(BUILD)/crisp-shim $(BUILD)/crisp $(BUILD)/crisp-pull
 

@@ -11,9 +11,7 @@ SWEEP_WRAP := -Wl,--wrap=clock_boot_id -Wl,--wrap=mdb_txn_commit
 SWEEP_SRC := $(sort $(wildcard tests/crash/*.c)) src/sm/engine.c src/store/store.c src/obj/facts.c \
 	$(sort $(wildcard src/obj/*_rules.c)) src/base/arena.c src/base/buf.c src/base/clock.c \
 	src/base/err.c src/base/fs.c src/base/str.c src/base/util.c
-# Where the tables come from; the mutants bring their own.
-SWEEP_GEN ?= gen
-SWEEP_GEN_SRC := $(sort $(wildcard $(SWEEP_GEN)/sm_*.c)) gen/state.pb-c.c
+SWEEP_GEN_SRC := $(sort $(wildcard gen/sm_*.c)) gen/state.pb-c.c
 SWEEP_OBJ := $(SWEEP_SRC:%.c=$(BUILD)/sweep/%.o) $(SWEEP_GEN_SRC:%.c=$(BUILD)/sweep/%.o)
 
 $(BUILD)/sweep/%.o: %.c
@@ -34,6 +32,7 @@ crash: $(BUILD)/crash-sweep
 
 # Mistakes planted in copies of the machines: smc or the sweep must reject each.
 crash-mutants: $(BUILD)/smc $(BUILD)/crash-sweep
-	tests/crash/mutants.sh $(BUILD)
+	@SWEEP_CC="$(CC) $(SWEEP_CFLAGS)" SWEEP_LINK="$(CC) $(SWEEP_FLAGS) $(SWEEP_WRAP)" \
+		SWEEP_OBJ="$(SWEEP_OBJ)" tests/crash/mutants.sh $(BUILD)
 
 .PHONY: smc-test crash crash-mutants

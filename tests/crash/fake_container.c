@@ -270,12 +270,12 @@ static bool kept(struct sim *sim, const struct step *step)
 	return false;
 }
 
-static bool explained(const struct sm_object *obj)
+static bool explained(const struct sm_object *obj, const struct step *step)
 {
 	const Crisp__State__Container *row = obj->row;
 
-	/* A container that ends before its start is acknowledged explains itself by its end. */
-	return row->failure || (obj->state == CTR_STATE_EXITED && row->finished_ns);
+	/* A container that ends before its start is acknowledged explains that by its end. */
+	return row->failure || (step->what == CTR_EVENT_START && obj->state == CTR_STATE_EXITED);
 }
 
 static void happen(struct sim *sim, int what)

@@ -152,10 +152,11 @@ static bool kept(struct sim *sim, const struct step *step)
 	return row->exit_known && !row->timed_out && row->exit_code == sim->w->exe.code;
 }
 
-static bool explained(const struct sm_object *obj)
+static bool explained(const struct sm_object *obj, const struct step *step)
 {
 	const Crisp__State__Exec *row = obj->row;
 
+	(void)step;
 	return row->failure || row->timed_out || (!row->exit_known && row->exit_code == 255);
 }
 

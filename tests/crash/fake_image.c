@@ -64,13 +64,14 @@ static void act_fetch(struct sim *sim, struct sm_object *obj, const struct job *
 	struct sm_object *image = sim->dead ? NULL : sim_object(sim, &img_machine);
 	Crisp__State__Image *row;
 
+	(void)obj;
 	w->staging = true;
 	if (sim_fault(sim, FAULT_FETCH_FAILS) || sim_fault_once(sim, FAULT_FETCH_FAILS_ONCE)) {
 		sim_done(sim, job, sim_failed(PUL_EVENT_FETCH_FAILED, "no such manifest"));
 		return;
 	}
-	if (image && sm_state(image)->kind == SM_KIND_BUSY) {
-		sim_start(obj); /* its removal comes first */
+	if (image && image->state != IMG_STATE_PRESENT) {
+		sim_done(sim, job, sim_failed(PUL_EVENT_FETCH_FAILED, "it is being removed"));
 		return;
 	}
 	w->layers = true;
@@ -177,10 +178,11 @@ static bool kept(struct sim *sim, const struct step *step)
 	return (present(sim) && sim->w->img.layers) || asked(sim, true);
 }
 
-static bool explained(const struct sm_object *obj)
+static bool explained(const struct sm_object *obj, const struct step *step)
 {
 	const Crisp__State__Pull *row = obj->row;
 
+	(void)step;
 	return obj->machine == &pul_machine && row->failure;
 }
 
@@ -235,7 +237,7 @@ static const struct scenario scenarios[] = {
 	{ "its name goes to another", 0, { PULL, HAPPEN(HAPPENS_UNTAG), PULL, REMOVE } },
 	{ "two remove it", 0, { PULL, REMOVE, REMOVE_MEANWHILE } },
 	{ "it is pulled while it is removed", 0, { PULL, REMOVE, PULL_MEANWHILE } },
-	{ "it is removed while it is pulled", 0, { PULL, PULL, REMOVE_MEANWHILE } },
+	{ "it is removed while it is pulled", 0, { PULL, FAILS(ASKS_PULL), REMOVE_MEANWHILE } },
 };
 
 const struct fake fake_image = {

@@ -234,10 +234,11 @@ static bool kept(struct sim *sim, const struct step *step)
 	return false;
 }
 
-static bool explained(const struct sm_object *obj)
+static bool explained(const struct sm_object *obj, const struct step *step)
 {
 	const Crisp__State__Sandbox *row = obj->row;
 
+	(void)step;
 	return row->failure != NULL;
 }
 

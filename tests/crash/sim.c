@@ -318,7 +318,7 @@ static void op_reply(void *arg, struct sm_object *obj, struct sm_waiter *w, cons
 		ask->sent = false; /* the client tries again */
 		return;
 	}
-	if (!e && !kept && !sim->fake->explained(obj))
+	if (!e && !kept && !sim->fake->explained(obj, step))
 		sim_bad(sim, "%s is answered OK in %s, but it is not true", step_name(sim, step),
 			sm_state(obj)->name);
 	ask->answered = true;

@@ -6,7 +6,8 @@
  * nothing of ours left in the world?  Was every rpc answered?  A point of a row that no scenario
  * reaches is a failure: a row cannot be added without its story.
  *
- * usage: sweep [-j WORKERS] [-m MACHINE] [-s PART-OF-A-SCENARIO'S-NAME] [-v]
+ * usage: sweep [-b] [-v] [-j WORKERS] [-m MACHINE] [-s PART-OF-A-SCENARIO'S-NAME]
+ * -b ends at the first failure, -v shows all of them.
  */
 #include "sweep.h"
 
@@ -57,6 +58,7 @@ struct tally {
 
 struct worker {
 	bool verbose;
+	bool brief; /* one failure is enough */
 	struct tally *tally;
 	struct world *world; /* shared with the daemon's lives */
 	/* Shared as well: what a kill at each point of the recovery would leave, in `from`.N */
@@ -253,13 +255,22 @@ static bool live(struct worker *wk, struct remains *r, unsigned int die_at)
 
 /* --- stories --- */
 
+/* Whether clients meet: then a disturbance may change who comes first, and so who is refused. */
+static bool clients_meet(const struct scenario *sc)
+{
+	for (size_t i = 0; i < MAX_STEPS; i++)
+		if (sc->steps[i].kind == STEP_ASK && sc->steps[i].when == WHEN_NOW)
+			return true;
+	return false;
+}
+
 /* Undisturbed, or disturbed by nothing but crashes, clients get what they expect.  A fault that
  * strikes once may have struck a client that asked again and is told OK. */
 static void check_answers(struct worker *wk, const struct world *w)
 {
 	char text[128];
 
-	if (w->bad[0])
+	if (w->bad[0] || (wk->fail_commit && clients_meet(wk->scenario)))
 		return;
 	for (unsigned int i = 0; i < MAX_STEPS; i++) {
 		const struct step *s = &wk->scenario->steps[i];
@@ -326,6 +337,10 @@ static bool is_known(struct worker *wk, struct world *w, bool last)
 
 static void tell(struct worker *wk, struct remains *r)
 {
+	if (wk->brief && __atomic_load_n(&wk->tally->failures, __ATOMIC_RELAXED)) {
+		remove_tree(r->dir);
+		return;
+	}
 	live(wk, r, 0);
 	__atomic_add_fetch(&wk->tally->stories, 1, __ATOMIC_RELAXED);
 	if ((!wk->has_first || wk->down == DOWN_NOTHING) && !fakes[wk->fake]->once)
@@ -419,7 +434,8 @@ static void tell_scenario(struct worker *wk)
 	n_hits = dry.world.n_hits;
 	n_commits = dry.world.n_commits;
 	for (unsigned int k = 1; k <= n_hits; k++)
-		tell_crash(wk, k);
+		if (!wk->brief || !wk->tally->failures)
+			tell_crash(wk, k);
 	/* A disk that is full for one commit. */
 	for (unsigned int c = 1; c <= n_commits; c++) {
 		struct remains r;
@@ -517,17 +533,19 @@ int main(int argc, char **argv)
 	long workers = sysconf(_SC_NPROCESSORS_ONLN);
 	struct tally *tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	bool verbose = false;
+	bool verbose = false, brief = false;
 	int c, status, failed = 0;
 	char dir[48];
 
-	while ((c = getopt(argc, argv, "j:m:s:v")) != -1) {
+	while ((c = getopt(argc, argv, "bj:m:s:v")) != -1) {
 		if (c == 'j')
 			workers = optarg[0] - '0';
 		else if (c == 'm')
 			machine = optarg;
 		else if (c == 's')
 			scenario = optarg;
+		else if (c == 'b')
+			brief = true;
 		else if (c == 'v')
 			verbose = true;
 		else
@@ -538,7 +556,7 @@ int main(int argc, char **argv)
 	workers = MIN(workers, MAX_WORKERS);
 	make_dir(dir, sizeof(dir));
 	for (long i = 0; i < workers; i++) {
-		struct worker wk = { .tally = tally, .verbose = verbose };
+		struct worker wk = { .tally = tally, .verbose = verbose, .brief = brief };
 		pid_t pid;
 
 		snprintf(wk.dir, sizeof(wk.dir), "%s/%ld", dir, i);

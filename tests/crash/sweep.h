@@ -172,8 +172,8 @@ struct fake {
 		     struct sm_event *ev);
 	/* Whether what an OK to this step promises is true now. */
 	bool (*kept)(struct sim *sim, const struct step *step);
-	/* Whether the record explains why the step failed; obj may be NULL. */
-	bool (*explained)(const struct sm_object *obj);
+	/* Whether the record explains why the step failed. */
+	bool (*explained)(const struct sm_object *obj, const struct step *step);
 	void (*happen)(struct sim *sim, int what);
 	/* false: it makes no difference here. */
 	bool (*down)(struct world *w, enum down down);

@@ -1,0 +1,123 @@
+#!/bin/bash
+# mutants.sh BUILD - plants one plausible mistake in a copy of a machine and wants it refused.
+#
+# smc refuses what it can prove wrong; what it cannot see the sweep must find.  A mistake that
+# both accept means that a test is missing.  SWEEP_CC, SWEEP_LINK and SWEEP_OBJ come from make.
+set -u
+
+build=${1:?usage: mutants.sh BUILD}
+top=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+count=0
+failed=0
+
+report() {
+	count=$((count + 1))
+	if [ -z "$2" ]; then
+		echo "ok $count - $1"
+	else
+		echo "not ok $count - $1: $2"
+		failed=$((failed + 1))
+	fi
+}
+
+# Everything of the sweep, but for the tables of one machine.
+link_mutant() {
+	local machine=$1 object objects=()
+
+	# shellcheck disable=SC2086
+	for object in $SWEEP_OBJ; do
+		case $object in
+		*/sm_"$machine".o) ;;
+		*) objects+=("$object") ;;
+		esac
+	done
+	$SWEEP_CC -c "$work/gen/sm_$machine.c" -o "$work/mutant.o" &&
+		$SWEEP_LINK "${objects[@]}" "$work/mutant.o" -lprotobuf-c -llmdb -lxxhash -lpthread \
+			-o "$work/sweep"
+}
+
+# plant NAME MACHINE smc|sweep MESSAGE SED-SCRIPT: who must refuse it, and in which words.
+plant() {
+	local name=$1 machine=$2 who=$3 want=$4 script=$5 suite=$2 out=$work/out
+
+	rm -rf "$work/gen"
+	mkdir "$work/gen"
+	sed "$script" "$top/states/$machine.sm" >"$work/$machine.sm"
+	if cmp -s "$work/$machine.sm" "$top/states/$machine.sm"; then
+		report "$name" "the mistake could not be planted: states/$machine.sm has changed"
+		return
+	fi
+	if ! "$build/smc" -o "$work/gen" "$work/$machine.sm" >"$out" 2>&1; then
+		if [ "$who" = sweep ]; then
+			report "$name" "smc refuses it before the sweep: $(head -1 "$out")"
+			return
+		fi
+	elif [ "$who" = smc ]; then
+		report "$name" "smc accepts it"
+		return
+	else
+		[ "$machine" = pull ] && suite=image
+		if ! link_mutant "$machine" >"$out" 2>&1; then
+			report "$name" "it does not build: $(grep -m1 error "$out")"
+			return
+		fi
+		if "$work/sweep" -b -m "$suite" >"$out" 2>&1; then
+			report "$name" "the sweep accepts it"
+			return
+		fi
+	fi
+	if grep -q -- "$want" "$out"; then
+		report "$name" ""
+	else
+		report "$name" "refused, but not for \"$want\": $(head -1 "$out")"
+	fi
+}
+
+# in_state STATE SED-COMMAND: the command for the lines of one state alone.
+in_state() {
+	echo "/^state $1 /,/^\$/{$2}"
+}
+
+# The four of the design, and more of their kind.
+plant "STARTING is recovered by starting again" container sweep "started again" \
+	"$(in_state STARTING 's/recover probe_start/recover start_init/; s/stay       : start_init/stay : probe_start/')"
+plant "a remove is answered when the container is merely dead" container sweep \
+	"remove is answered OK in EXITED" \
+	"$(in_state RUNNING 's/: again, save/: save/')"
+plant "the exit is left unset when nobody knows it" container sweep "died by itself" \
+	"$(in_state RUNNING 's/absent *-> EXITED *: note_exit_unknown, save/absent -> EXITED : save/')"
+plant "a running container is not looked for after a restart" container sweep "." \
+	"$(in_state RUNNING 's/recover probe/recover none/')"
+
+plant "a stop forgets when to kill" container sweep "work without an end" \
+	"$(in_state RUNNING 's/STOPPING : note_stop, save/STOPPING : save/')"
+plant "an end is kept in the boot store alone" container sweep "has changed in EXITED" \
+	"$(in_state RUNNING 's/note_exit, save/note_exit, mark/')"
+plant "a start is kept in the boot store alone" container sweep "." \
+	"$(in_state STARTING 's/note_started, save, reply/note_started, mark, reply/')"
+plant "a failed network is not taken down" sandbox sweep "left behind: lease" \
+	"$(in_state NETWORKING 's/network_failed -> LOWERING : note_undo, save, lower_network/network_failed -> UNANCHORING : note_undo, save, drop_anchor/')"
+plant "a pod's remove is answered when it is stopped" sandbox sweep \
+	"remove is answered OK in NOTREADY" \
+	"$(in_state READY 's/: again, save/: save/')"
+plant "a pod's network is kept in the boot store alone" sandbox sweep "run was answered OK" \
+	"$(in_state NETWORKING 's/note_network, save, reply/note_network, mark, reply/')"
+plant "a stopped pod keeps its network" sandbox sweep "still has a lease" \
+	"$(in_state EMPTYING 's/children_stopped if unwired -> UNANCHORING : save, drop_anchor/children_stopped if unwired -> LOWERING : save, lower_network/; s/children_stopped            -> LOWERING    : save, lower_network/children_stopped -> UNANCHORING : save, drop_anchor/')"
+plant "a command is run again after a restart" exec sweep "run twice" \
+	"$(in_state STARTING 's/recover kill/recover spawn/')"
+
+plant "an image's removal is kept in the boot store alone" image smc "is lasting, but DROPPING" \
+	"$(in_state PRESENT 's/save, drop/mark, drop/')"
+plant "a client is told before it is so" container smc "told before it is true" \
+	"$(in_state KILLING 's/note_exit, save, reply/note_exit, reply, save/')"
+plant "a kill may last for ever" container smc "may last for ever" \
+	"$(in_state KILLING '/within/d; /overdue/d')"
+plant "a failed pull leaves its folder" pull smc "nothing leads to CLEANING" \
+	"$(in_state FETCHING 's/-> CLEANING : note_error, save, clean/-> GONE : note_error, save, reply/')"
+
+echo "1..$count"
+echo "# mutants: $((count - failed)) passed, $failed failed"
+[ "$failed" -eq 0 ]
