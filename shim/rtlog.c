@@ -93,15 +93,19 @@ static void out_json_string(struct out *o, const char *s, const char *end)
 		while (s < end && *s != '"' && *s != '\\')
 			s++;
 		out_bytes(o, plain, (size_t)(s - plain));
-		if (s + 1 >= end || *s != '\\')
-			continue;
+		if (s == end || *s == '"' || s + 1 == end) /* a lone backslash ends it too */
+			return;
 		if (s[1] == 'u' && hex4(s + 2, end) >= 0) {
 			out_unicode(o, hex4(s + 2, end));
 			s += 6;
 			continue;
 		}
-		out_char(o, strchr("nrtbf", s[1]) ? " " : s + 1, 1);
-		s += 2;
+		/* Any other escape loses its backslash and is text. */
+		s++;
+		if (memchr("\"\\/nrtbf", *s, 8)) {
+			out_char(o, strchr("nrtbf", *s) ? " " : s, 1);
+			s++;
+		}
 	}
 }
 

@@ -38,3 +38,8 @@ $(BUILD)/crisp-shim: $(SHIM_OBJ) $(SHIM_BASE)
 # The parts of the command that are tested without a daemon.
 EXTRA_test_cli := $(BUILD)/tools/crisp_table.o $(BUILD)/tools/crisp_json.o $(BUILD)/tools/crisp_log.o
 $(BUILD)/unit/test_cli: $(EXTRA_test_cli)
+
+EXTRA_test_logfmt := $(BUILD)/shim/logline.o $(BUILD)/shim/logfile.o $(BUILD)/shim/rtlog.o
+EXTRA_fuzz_logline := $(BUILD)/shim/logline.o $(BUILD)/shim/rtlog.o
+$(BUILD)/unit/test_logfmt: $(EXTRA_test_logfmt)
+$(BUILD)/replay/fuzz_logline: $(EXTRA_fuzz_logline)
