@@ -1,0 +1,267 @@
+/*
+ * manifest.c - see manifest.h.
+ */
+#include "image/manifest.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "base/util.h"
+#include "image/ref.h"
+
+#define INDEX_MAX 4096 /* entries of an index */
+#define SIZE_MAX_JSON LIMIT_LAYER_BYTES
+
+static void descriptor_done(struct descriptor *d)
+{
+	free(d->media_type);
+	free(d->digest);
+	free(d->os);
+	free(d->architecture);
+	free(d->variant);
+	free(d->ref_name);
+}
+
+void manifest_done(struct manifest *m)
+{
+	descriptor_done(&m->config);
+	for (size_t i = 0; i < m->n; i++)
+		descriptor_done(&m->entries[i]);
+	free(m->entries);
+	*m = MANIFEST_NULL;
+}
+
+/* A string member; "" when absent. */
+static int get_text(const json_t *object, const char *key, char **ret, struct err *e)
+{
+	const json_t *v = json_object_get(object, key);
+
+	if (v && !json_is_string(v) && !json_is_null(v))
+		return err_set(e, ERR_INVALID, "%s is not a string", key);
+	*ret = xstrdup(json_is_string(v) ? json_string_value(v) : "");
+	return 0;
+}
+
+static int get_platform(const json_t *v, struct descriptor *d, struct err *e)
+{
+	const json_t *p = json_object_get(v, "platform");
+	int r;
+
+	if (!p || json_is_null(p))
+		return 0;
+	if (!json_is_object(p))
+		return err_set(e, ERR_INVALID, "platform is not an object");
+	r = get_text(p, "os", &d->os, e);
+	r = r < 0 ? r : get_text(p, "architecture", &d->architecture, e);
+	return r < 0 ? r : get_text(p, "variant", &d->variant, e);
+}
+
+static int parse_descriptor(const json_t *v, struct descriptor *d, struct err *e)
+{
+	const json_t *size = json_object_get(v, "size");
+	const json_t *annotations = json_object_get(v, "annotations");
+	int r;
+
+	if (!json_is_object(v))
+		return err_set(e, ERR_INVALID, "not an object");
+	r = get_text(v, "mediaType", &d->media_type, e);
+	r = r < 0 ? r : get_text(v, "digest", &d->digest, e);
+	r = r < 0 ? r : get_platform(v, d, e);
+	if (r < 0)
+		return r;
+	if (!image_digest_is_valid(d->digest))
+		return err_set(e, ERR_INVALID, "digest \"%.90s\" is not a sha256 digest",
+			       d->digest);
+	if (!json_is_integer(size) || json_integer_value(size) < 0 ||
+	    json_integer_value(size) > SIZE_MAX_JSON)
+		return err_set(e, ERR_INVALID, "size is not a number of 0 to %jd",
+			       (intmax_t)SIZE_MAX_JSON);
+	d->size = (uint64_t)json_integer_value(size);
+	if (!json_is_object(annotations))
+		return 0;
+	return get_text(annotations, "org.opencontainers.image.ref.name", &d->ref_name, e);
+}
+
+static int parse_entries(const json_t *list, const char *key, size_t max, struct manifest *m,
+			 struct err *e)
+{
+	const json_t *v;
+	size_t i;
+
+	if (!json_is_array(list))
+		return err_set(e, ERR_INVALID, "%s is not a list", key);
+	if (json_array_size(list) > max)
+		return err_set(e, ERR_INVALID, "%s has %zu entries, more than %zu", key,
+			       json_array_size(list), max);
+	m->entries = xcalloc(json_array_size(list) + 1, sizeof(*m->entries));
+	json_array_foreach(list, i, v) {
+		m->n = i + 1;
+		if (parse_descriptor(v, &m->entries[i], e) < 0)
+			return err_wrap(e, "%s[%zu]", key, i);
+	}
+	return 0;
+}
+
+static bool is_image_config(const char *type)
+{
+	return strcmp(type, "application/vnd.oci.image.config.v1+json") == 0 ||
+	       strcmp(type, "application/vnd.docker.container.image.v1+json") == 0 || !*type;
+}
+
+static int parse_image(const json_t *root, struct manifest *m, struct err *e)
+{
+	int r;
+
+	m->kind = MANIFEST_KIND_IMAGE;
+	if (parse_descriptor(json_object_get(root, "config"), &m->config, e) < 0)
+		return err_wrap(e, "config");
+	if (!is_image_config(m->config.media_type))
+		return err_set(e, ERR_UNIMPLEMENTED,
+			       "an artifact with config %.100s cannot be run as an image",
+			       m->config.media_type);
+	r = parse_entries(json_object_get(root, "layers"), "layers", LIMIT_LAYERS, m, e);
+	for (size_t i = 0; r == 0 && i < m->n; i++)
+		if (str_ends(m->entries[i].media_type, "+encrypted"))
+			return err_set(e, ERR_UNIMPLEMENTED,
+				       "layers[%zu]: encrypted layers are not supported", i);
+	return r;
+}
+
+static int parse_index(const json_t *root, struct manifest *m, struct err *e)
+{
+	m->kind = MANIFEST_KIND_INDEX;
+	return parse_entries(json_object_get(root, "manifests"), "manifests", INDEX_MAX, m, e);
+}
+
+static bool is_index_type(const char *type)
+{
+	return strcmp(type, "application/vnd.oci.image.index.v1+json") == 0 ||
+	       strcmp(type, "application/vnd.docker.distribution.manifest.list.v2+json") == 0;
+}
+
+static bool is_manifest_type(const char *type)
+{
+	return strcmp(type, "application/vnd.oci.image.manifest.v1+json") == 0 ||
+	       strcmp(type, "application/vnd.docker.distribution.manifest.v2+json") == 0;
+}
+
+static int parse_root(const json_t *root, const char *content_type, struct manifest *m,
+		      struct err *e)
+{
+	bool layers = json_object_get(root, "layers") || json_object_get(root, "config");
+	bool manifests = json_object_get(root, "manifests");
+	const json_t *version = json_object_get(root, "schemaVersion");
+	const char *type = json_string_value(json_object_get(root, "mediaType"));
+
+	if (!json_is_object(root))
+		return err_set(e, ERR_INVALID, "not an object");
+	if (json_is_integer(version) && json_integer_value(version) == 1)
+		return err_set(e, ERR_UNIMPLEMENTED,
+			       "docker schema 1 is not supported: push the image again");
+	if (!json_is_integer(version) || json_integer_value(version) != 2)
+		return err_set(e, ERR_INVALID, "schemaVersion is not 2");
+	if (layers && manifests)
+		return err_set(e, ERR_INVALID, "both an image and an index");
+	if (!type)
+		type = content_type;
+	if (type && is_index_type(type))
+		return parse_index(root, m, e);
+	if (type && is_manifest_type(type))
+		return parse_image(root, m, e);
+	if (type && json_object_get(root, "mediaType"))
+		return err_set(e, ERR_INVALID, "mediaType \"%.100s\" is not an image's", type);
+	return manifests ? parse_index(root, m, e) : parse_image(root, m, e);
+}
+
+int manifest_parse(const char *json, size_t size, const char *content_type, struct manifest *ret,
+		   struct err *e)
+{
+	json_error_t bad;
+	json_t *root;
+	int r;
+
+	*ret = MANIFEST_NULL;
+	if (size > LIMIT_MANIFEST)
+		return err_set(e, ERR_INVALID, "manifest: larger than %d bytes", LIMIT_MANIFEST);
+	root = json_loadb(json, size, JSON_REJECT_DUPLICATES, &bad);
+	if (!root)
+		return err_set(e, ERR_INVALID, "manifest: line %d: %s", bad.line, bad.text);
+	r = parse_root(root, content_type, ret, e);
+	json_decref(root);
+	return r < 0 ? err_wrap(e, "manifest") : 0;
+}
+
+struct platform platform_host(void)
+{
+	static const struct {
+		const char *machine;
+		struct platform p;
+	} known[] = {
+		{ "x86_64", { "linux", "amd64", "" } },    { "aarch64", { "linux", "arm64", "v8" } },
+		{ "armv7l", { "linux", "arm", "v7" } },    { "armv6l", { "linux", "arm", "v6" } },
+		{ "i686", { "linux", "386", "" } },        { "ppc64le", { "linux", "ppc64le", "" } },
+		{ "riscv64", { "linux", "riscv64", "" } }, { "s390x", { "linux", "s390x", "" } },
+	};
+	struct utsname u;
+
+	if (uname(&u) == 0)
+		for (size_t i = 0; i < ARRAY_LEN(known); i++)
+			if (strcmp(known[i].machine, u.machine) == 0)
+				return known[i].p;
+	return (struct platform){ "linux", "unknown", "" };
+}
+
+/* 0: does not fit; the larger the better. */
+static int platform_score(const struct descriptor *d, const struct platform *p)
+{
+	const char *variant = d->variant ? d->variant : "";
+
+	if (!d->os || strcmp(d->os, p->os) != 0 || strcmp(d->architecture, p->architecture) != 0)
+		return 0;
+	if (strcmp(variant, p->variant) == 0)
+		return 4;
+	if (!*variant)
+		return 3;
+	/* 32-bit ARM runs what older cores run; other variants are for newer ones. */
+	if (strcmp(p->architecture, "arm") == 0 && strcmp(variant, p->variant) < 0)
+		return variant[0] == 'v' && variant[1] == '6' ? 2 : 1;
+	return 0;
+}
+
+const struct descriptor *manifest_choose(const struct manifest *index, const struct platform *p)
+{
+	const struct descriptor *best = NULL;
+	int best_score = 0;
+
+	for (size_t i = 0; i < index->n; i++) {
+		int score = platform_score(&index->entries[i], p);
+
+		if (score > best_score) {
+			best = &index->entries[i];
+			best_score = score;
+		}
+	}
+	/* A lone entry without a platform is meant for everybody. */
+	if (!best && index->n == 1 && !index->entries[0].os)
+		best = &index->entries[0];
+	return best;
+}
+
+char *manifest_platforms(const struct manifest *index)
+{
+	struct buf b = BUF_NULL;
+
+	for (size_t i = 0; i < index->n && b.len < 300; i++) {
+		const struct descriptor *d = &index->entries[i];
+
+		buf_printf(&b, "%s%.40s/%.40s%s%.20s", i ? ", " : "", d->os ? d->os : "?",
+			   d->architecture ? d->architecture : "?",
+			   d->variant && *d->variant ? "/" : "", d->variant ? d->variant : "");
+	}
+	return buf_take(&b);
+}
