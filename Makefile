@@ -34,13 +34,12 @@ GEN_SRC := $(sort $(wildcard gen/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(GEN_SRC:%.c=$(BUILD)/%.o)
 LIB := $(BUILD)/libcrisp.a
 
-# gRPC C core goes in statically: it halves the daemon's memory (a shared libgrpc brings 50 more).
-GRPC := -Wl,--start-group -lgrpc_unsecure -lgpr -laddress_sorting -lupb -Wl,--end-group
 LIBS := $(shell pkg-config --libs $(PKGS))
 
 include src/link.mk
 include tests/tests.mk
 include tests/harness.mk
+include tools/install.mk
 include tests/crash/crash.mk
 
 all: $(BUILD)/crispd $(BUILD)/crisp-shim $(BUILD)/crisp $(BUILD)/crisp-pull

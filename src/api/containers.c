@@ -17,7 +17,7 @@
 
 /* --- events --- */
 
-static int take_create(struct call *c, const void *req, struct err *e)
+static int take_create(struct caller *c, const void *req, struct err *e)
 {
 	return container_create(c, req, e);
 }
@@ -47,7 +47,7 @@ int rpc_create_container(struct rpc_call *call, const Runtime__V1__CreateContain
 	return api_submit(call, req, take_create, done_create);
 }
 
-static int take_start(struct call *c, const void *req, struct err *e)
+static int take_start(struct caller *c, const void *req, struct err *e)
 {
 	return container_start(c, ((const Runtime__V1__StartContainerRequest *)req)->container_id, e);
 }
@@ -76,7 +76,7 @@ int rpc_start_container(struct rpc_call *call, const Runtime__V1__StartContainer
 	return api_submit(call, req, take_start, done_start);
 }
 
-static int take_stop(struct call *c, const void *req, struct err *e)
+static int take_stop(struct caller *c, const void *req, struct err *e)
 {
 	const Runtime__V1__StopContainerRequest *r = req;
 
@@ -101,7 +101,7 @@ int rpc_stop_container(struct rpc_call *call, const Runtime__V1__StopContainerRe
 	return api_submit(call, req, take_stop, done_stop);
 }
 
-static int take_remove(struct call *c, const void *req, struct err *e)
+static int take_remove(struct caller *c, const void *req, struct err *e)
 {
 	return container_remove(c, ((const Runtime__V1__RemoveContainerRequest *)req)->container_id,
 				e);
@@ -129,7 +129,7 @@ int rpc_remove_container(struct rpc_call *call, const Runtime__V1__RemoveContain
 	return api_submit(call, req, take_remove, done_remove);
 }
 
-static int take_exec(struct call *c, const void *req, struct err *e)
+static int take_exec(struct caller *c, const void *req, struct err *e)
 {
 	return exec_sync(c, req, e);
 }
@@ -166,7 +166,7 @@ int rpc_exec_sync(struct rpc_call *call, const Runtime__V1__ExecSyncRequest *req
 
 /* --- direct --- */
 
-static int take_reopen(struct call *c, const void *req, struct err *e)
+static int take_reopen(struct caller *c, const void *req, struct err *e)
 {
 	return container_reopen_log(
 		c, ((const Runtime__V1__ReopenContainerLogRequest *)req)->container_id, e);
@@ -190,7 +190,7 @@ int rpc_reopen_container_log(struct rpc_call *call,
 	return api_submit(call, req, take_reopen, done_reopen);
 }
 
-static int take_update(struct call *c, const void *req, struct err *e)
+static int take_update(struct caller *c, const void *req, struct err *e)
 {
 	return container_update(c, req, e);
 }

@@ -22,7 +22,7 @@ struct submit {
 static void submit_run(struct loop_post *post)
 {
 	struct submit *s = container_of(post, struct submit, post);
-	struct call *c = call_new(s->rpc, s->req, s->done);
+	struct caller *c = caller_new(s->rpc, s->req, s->done);
 	struct err e = ERR_NULL;
 	int r;
 
@@ -31,7 +31,7 @@ static void submit_run(struct loop_post *post)
 	else
 		r = s->take(c, s->req, &e);
 	if (r < 0)
-		call_finish(c, NULL, &e);
+		caller_finish(c, NULL, &e);
 	free(s);
 }
 

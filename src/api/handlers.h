@@ -10,7 +10,7 @@
 
 /* Hand a call to the loop thread, where take starts the work (see obj's X_Y(call, req, e)); done
  * answers it.  While crispd drains, nothing is taken. */
-typedef int api_take_fn(struct call *c, const void *req, struct err *e);
+typedef int api_take_fn(struct caller *c, const void *req, struct err *e);
 typedef void api_done_fn(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 int api_submit(struct rpc_call *rpc, const void *req, api_take_fn *take, api_done_fn *done);
 

@@ -16,7 +16,7 @@
 
 /* --- events --- */
 
-static int take_pull(struct call *c, const void *req, struct err *e)
+static int take_pull(struct caller *c, const void *req, struct err *e)
 {
 	return image_pull(c, req, e);
 }
@@ -57,7 +57,7 @@ int rpc_pull_image(struct rpc_call *call, const Runtime__V1__PullImageRequest *r
 	return api_submit(call, req, take_pull, done_pull);
 }
 
-static int take_load(struct call *c, const void *req, struct err *e)
+static int take_load(struct caller *c, const void *req, struct err *e)
 {
 	return image_load(c, req, e);
 }
@@ -89,7 +89,7 @@ int rpc_load_image(struct rpc_call *call, const Crisp__V1__LoadImageRequest *req
 	return api_submit(call, req, take_load, done_load);
 }
 
-static int take_remove(struct call *c, const void *req, struct err *e)
+static int take_remove(struct caller *c, const void *req, struct err *e)
 {
 	return image_remove(c, ((const Runtime__V1__RemoveImageRequest *)req)->image->image, e);
 }

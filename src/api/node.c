@@ -263,7 +263,7 @@ static Crisp__V1__ExplainedObject *explain_quarantined(struct arena *a,
 	return x;
 }
 
-static int take_explain(struct call *c, const void *request, struct err *e)
+static int take_explain(struct caller *c, const void *request, struct err *e)
 {
 	const Crisp__V1__ExplainRequest *req = request;
 	Crisp__V1__ExplainResponse resp = CRISP__V1__EXPLAIN_RESPONSE__INIT;

@@ -12,7 +12,7 @@
 
 /* --- events --- */
 
-static int take_run(struct call *c, const void *req, struct err *e)
+static int take_run(struct caller *c, const void *req, struct err *e)
 {
 	return sandbox_run(c, req, e);
 }
@@ -42,7 +42,7 @@ int rpc_run_pod_sandbox(struct rpc_call *call, const Runtime__V1__RunPodSandboxR
 	return api_submit(call, req, take_run, done_run);
 }
 
-static int take_stop(struct call *c, const void *req, struct err *e)
+static int take_stop(struct caller *c, const void *req, struct err *e)
 {
 	return sandbox_stop(c, ((const Runtime__V1__StopPodSandboxRequest *)req)->pod_sandbox_id, e);
 }
@@ -69,7 +69,7 @@ int rpc_stop_pod_sandbox(struct rpc_call *call, const Runtime__V1__StopPodSandbo
 	return api_submit(call, req, take_stop, done_stop);
 }
 
-static int take_remove(struct call *c, const void *req, struct err *e)
+static int take_remove(struct caller *c, const void *req, struct err *e)
 {
 	return sandbox_remove(c, ((const Runtime__V1__RemovePodSandboxRequest *)req)->pod_sandbox_id,
 			      e);

@@ -9,15 +9,15 @@
 #include "obj/world.h"
 
 /* Take a call: it is answered through the container's machine.  <0: refused, the caller answers. */
-int container_create(struct call *c, const Runtime__V1__CreateContainerRequest *req,
+int container_create(struct caller *c, const Runtime__V1__CreateContainerRequest *req,
 		     struct err *e);
-int container_start(struct call *c, const char *id, struct err *e);
+int container_start(struct caller *c, const char *id, struct err *e);
 /* grace_s: before SIGKILL; 0 kills at once.  Unknown ones are stopped and removed already. */
-int container_stop(struct call *c, const char *id, int64_t grace_s, struct err *e);
-int container_remove(struct call *c, const char *id, struct err *e);
+int container_stop(struct caller *c, const char *id, int64_t grace_s, struct err *e);
+int container_remove(struct caller *c, const char *id, struct err *e);
 /* Beside the machine: done is called with obj NULL and the error, if any. */
-int container_reopen_log(struct call *c, const char *id, struct err *e);
-int container_update(struct call *c, const Runtime__V1__UpdateContainerResourcesRequest *req,
+int container_reopen_log(struct caller *c, const char *id, struct err *e);
+int container_update(struct caller *c, const Runtime__V1__UpdateContainerResourcesRequest *req,
 		     struct err *e);
 
 /* The shim's word on a container. */

@@ -126,12 +126,12 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 	return 0;
 }
 
-static void create_again(struct call *c)
+static void create_again(struct caller *c)
 {
 	struct err e = ERR_NULL;
 
 	if (container_create(c, c->request, &e) < 0)
-		call_finish(c, NULL, &e);
+		caller_finish(c, NULL, &e);
 }
 
 static int check_create(const Runtime__V1__CreateContainerRequest *req,
@@ -148,7 +148,7 @@ static int check_create(const Runtime__V1__CreateContainerRequest *req,
 	return 0;
 }
 
-int container_create(struct call *c, const Runtime__V1__CreateContainerRequest *req,
+int container_create(struct caller *c, const Runtime__V1__CreateContainerRequest *req,
 		     struct err *e)
 {
 	const Runtime__V1__ContainerMetadata *m = req->config->metadata;
@@ -174,11 +174,11 @@ int container_create(struct call *c, const Runtime__V1__CreateContainerRequest *
 			return r;
 		o = world_new(KIND_CONTAINER, id, row, key);
 	}
-	call_dispatch(c, o, CTR_EVENT_CREATE, NULL, NULL);
+	caller_dispatch(c, o, CTR_EVENT_CREATE, NULL, NULL);
 	return 0;
 }
 
-int container_start(struct call *c, const char *id, struct err *e)
+int container_start(struct caller *c, const char *id, struct err *e)
 {
 	struct object *o, *sandbox;
 	int r = world_lookup(KIND_CONTAINER, id, &o, e);
@@ -188,22 +188,22 @@ int container_start(struct call *c, const char *id, struct err *e)
 	sandbox = world_find(KIND_SANDBOX, ((const Crisp__State__Container *)o->sm->row)->sandbox_id);
 	if (!sandbox || sandbox->sm->state != SBX_STATE_READY)
 		return err_set(e, ERR_PRECONDITION, "the sandbox of container %s is not ready", id);
-	call_dispatch(c, o, CTR_EVENT_START, NULL, NULL);
+	caller_dispatch(c, o, CTR_EVENT_START, NULL, NULL);
 	return 0;
 }
 
 /* 1: there is none (any more), and the call was answered so. */
-static int find(struct call *c, const char *id, struct object **ret, struct err *e)
+static int find(struct caller *c, const char *id, struct object **ret, struct err *e)
 {
 	int r = world_lookup(KIND_CONTAINER, id, ret, e);
 
 	if (r != -(int)ERR_NOT_FOUND)
 		return r;
-	call_finish(c, NULL, NULL);
+	caller_finish(c, NULL, NULL);
 	return 1;
 }
 
-int container_stop(struct call *c, const char *id, int64_t grace_s, struct err *e)
+int container_stop(struct caller *c, const char *id, int64_t grace_s, struct err *e)
 {
 	struct facts_stop *f;
 	struct object *o;
@@ -216,11 +216,11 @@ int container_stop(struct call *c, const char *id, int64_t grace_s, struct err *
 	f = xcalloc(1, sizeof(*f));
 	f->now = grace_s == 0;
 	f->kill_at_ns = clock_realtime_ns() + grace_s * NSEC_PER_SEC;
-	call_dispatch(c, o, CTR_EVENT_STOP, f, free);
+	caller_dispatch(c, o, CTR_EVENT_STOP, f, free);
 	return 0;
 }
 
-int container_remove(struct call *c, const char *id, struct err *e)
+int container_remove(struct caller *c, const char *id, struct err *e)
 {
 	struct object *o;
 	int r;
@@ -230,6 +230,6 @@ int container_remove(struct call *c, const char *id, struct err *e)
 	r = find(c, id, &o, e);
 	if (r)
 		return MIN(r, 0);
-	call_dispatch(c, o, CTR_EVENT_REMOVE, NULL, NULL);
+	caller_dispatch(c, o, CTR_EVENT_REMOVE, NULL, NULL);
 	return 0;
 }

@@ -14,10 +14,10 @@
 static void reopened(void *arg, struct shim_answer *ans, const struct err *err)
 {
 	(void)ans;
-	call_finish(arg, NULL, err);
+	caller_finish(arg, NULL, err);
 }
 
-int container_reopen_log(struct call *c, const char *id, struct err *e)
+int container_reopen_log(struct caller *c, const char *id, struct err *e)
 {
 	struct shim_request req = { .type = SHIM_REOPEN };
 	struct object *o;
@@ -37,7 +37,7 @@ int container_reopen_log(struct call *c, const char *id, struct err *e)
 
 struct update {
 	struct loop_job base;
-	struct call *call;
+	struct caller *call;
 	const Runtime__V1__LinuxContainerResources *linux; /* of the call's request */
 	char *cgroup;
 	int result;
@@ -78,12 +78,12 @@ static void update_done(struct loop_job *base)
 {
 	struct update *u = container_of(base, struct update, base);
 
-	call_finish(u->call, NULL, u->result < 0 ? &u->err : NULL);
+	caller_finish(u->call, NULL, u->result < 0 ? &u->err : NULL);
 	free(u->cgroup);
 	free(u);
 }
 
-int container_update(struct call *c, const Runtime__V1__UpdateContainerResourcesRequest *req,
+int container_update(struct caller *c, const Runtime__V1__UpdateContainerResourcesRequest *req,
 		     struct err *e)
 {
 	struct object *o;
@@ -96,7 +96,7 @@ int container_update(struct call *c, const Runtime__V1__UpdateContainerResources
 		return err_set(e, ERR_PRECONDITION, "container %s has no process",
 			       req->container_id);
 	if (!req->linux) {
-		call_finish(c, NULL, NULL);
+		caller_finish(c, NULL, NULL);
 		return 0;
 	}
 	u = xcalloc(1, sizeof(*u));

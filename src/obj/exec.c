@@ -335,7 +335,7 @@ void exec_pod_lost(const char *sandbox_id)
 
 /* --- calls and life --- */
 
-int exec_sync(struct call *c, const Runtime__V1__ExecSyncRequest *req, struct err *e)
+int exec_sync(struct caller *c, const Runtime__V1__ExecSyncRequest *req, struct err *e)
 {
 	Crisp__State__Exec *row;
 	struct object *ctr, *o;
@@ -359,7 +359,7 @@ int exec_sync(struct call *c, const Runtime__V1__ExecSyncRequest *req, struct er
 				  MIN(req->timeout, INT64_C(3155760000)) * NSEC_PER_SEC;
 	id_new(id);
 	o = world_new(KIND_EXEC, id, row, NULL);
-	call_dispatch(c, o, EXE_EVENT_EXEC, NULL, NULL);
+	caller_dispatch(c, o, EXE_EVENT_EXEC, NULL, NULL);
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 #include "obj/world.h"
 
 /* Start a session; the call is answered when it has ended. */
-int exec_sync(struct call *c, const Runtime__V1__ExecSyncRequest *req, struct err *e);
+int exec_sync(struct caller *c, const Runtime__V1__ExecSyncRequest *req, struct err *e);
 
 /* What the session has read, while its call is being answered. */
 void exec_output(const struct sm_object *sm, ProtobufCBinaryData *ret_stdout,

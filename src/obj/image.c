@@ -299,15 +299,15 @@ static struct object *pull_new(const char *id, const char *name, const char *lay
 	return o;
 }
 
-static void pull_again(struct call *c)
+static void pull_again(struct caller *c)
 {
 	struct err e = ERR_NULL;
 
 	if (image_pull(c, c->request, &e) < 0)
-		call_finish(c, NULL, &e);
+		caller_finish(c, NULL, &e);
 }
 
-int image_pull(struct call *c, const Runtime__V1__PullImageRequest *req, struct err *e)
+int image_pull(struct caller *c, const Runtime__V1__PullImageRequest *req, struct err *e)
 {
 	const Runtime__V1__AuthConfig *a = req->auth;
 	struct image_ref ref = IMAGE_REF_NULL;
@@ -331,19 +331,19 @@ int image_pull(struct call *c, const Runtime__V1__PullImageRequest *req, struct 
 		p->identity_token = copy_secret(a ? a->identity_token : NULL);
 		p->registry_token = copy_secret(a ? a->registry_token : NULL);
 	}
-	call_dispatch(c, o, PUL_EVENT_PULL, NULL, NULL);
+	caller_dispatch(c, o, PUL_EVENT_PULL, NULL, NULL);
 	return 0;
 }
 
-static void load_again(struct call *c)
+static void load_again(struct caller *c)
 {
 	struct err e = ERR_NULL;
 
 	if (image_load(c, c->request, &e) < 0)
-		call_finish(c, NULL, &e);
+		caller_finish(c, NULL, &e);
 }
 
-int image_load(struct call *c, const Crisp__V1__LoadImageRequest *req, struct err *e)
+int image_load(struct caller *c, const Crisp__V1__LoadImageRequest *req, struct err *e)
 {
 	_cleanup_free_ char *key = xasprintf("layout:%s %s", req->path, req->name);
 	char id[ID_LEN + 1];
@@ -355,7 +355,7 @@ int image_load(struct call *c, const Crisp__V1__LoadImageRequest *req, struct er
 	o = world_find(KIND_PULL, id);
 	if (!o)
 		o = pull_new(id, req->name, req->path);
-	call_dispatch(c, o, PUL_EVENT_LOAD, NULL, NULL);
+	caller_dispatch(c, o, PUL_EVENT_LOAD, NULL, NULL);
 	return 0;
 }
 
@@ -441,19 +441,19 @@ void img_effect_drop(struct sm_object *sm)
 	drop_after(object_of(sm), 0);
 }
 
-int image_remove(struct call *c, const char *name, struct err *e)
+int image_remove(struct caller *c, const char *name, struct err *e)
 {
 	struct object *o = image_find(name);
 	const char *user = o ? container_using_image(o->sm->id) : NULL;
 
 	if (!o) {
-		call_finish(c, NULL, NULL);
+		caller_finish(c, NULL, NULL);
 		return 0;
 	}
 	if (user)
 		return err_set(e, ERR_PRECONDITION, "image %s is in use by container %.13s: remove "
 			       "that first", name, user);
-	call_dispatch(c, o, IMG_EVENT_REMOVE, NULL, NULL);
+	caller_dispatch(c, o, IMG_EVENT_REMOVE, NULL, NULL);
 	return 0;
 }
 

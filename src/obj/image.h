@@ -8,10 +8,10 @@
 #include "gen/api.pb-c.h"
 #include "obj/world.h"
 
-int image_pull(struct call *c, const Runtime__V1__PullImageRequest *req, struct err *e);
-int image_load(struct call *c, const Crisp__V1__LoadImageRequest *req, struct err *e);
+int image_pull(struct caller *c, const Runtime__V1__PullImageRequest *req, struct err *e);
+int image_load(struct caller *c, const Crisp__V1__LoadImageRequest *req, struct err *e);
 /* An image that is not there is removed already: answered OK. */
-int image_remove(struct call *c, const char *name, struct err *e);
+int image_remove(struct caller *c, const char *name, struct err *e);
 
 /* By id ("sha256:" is optional, a prefix will do), tag or digest; NULL: none. */
 struct object *image_find(const char *name);

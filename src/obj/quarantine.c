@@ -21,7 +21,7 @@
 
 struct removal {
 	struct loop_job base;
-	struct call *call;
+	struct caller *call;
 	enum kind kind;
 	char id[ID_LEN + 1];
 	int result;
@@ -111,11 +111,11 @@ static void removal_done(struct loop_job *base)
 		log_info("quarantined row removed", "%s=%s", kind_ops(m->kind)->machine->name,
 			 m->id);
 	}
-	call_finish(m->call, NULL, m->result < 0 ? &m->err : NULL);
+	caller_finish(m->call, NULL, m->result < 0 ? &m->err : NULL);
 	free(m);
 }
 
-bool quarantine_remove(struct call *c, enum kind k, const char *id)
+bool quarantine_remove(struct caller *c, enum kind k, const char *id)
 {
 	struct quarantined *q = find(k, id);
 	struct removal *m;
@@ -129,7 +129,7 @@ bool quarantine_remove(struct call *c, enum kind k, const char *id)
 	m->kind = k;
 	memcpy(m->id, q->id, sizeof(m->id));
 	if (loop_work(world.loop, &m->base, &m->err) < 0) {
-		call_finish(c, NULL, &m->err);
+		caller_finish(c, NULL, &m->err);
 		free(m);
 	}
 	return true;

@@ -7,4 +7,4 @@
 
 /* Is id the (unique prefix of the) id of a quarantined object of this kind?  Then everything that
  * derives from the id is removed, the row with it, and the call is answered; else false. */
-bool quarantine_remove(struct call *c, enum kind k, const char *id);
+bool quarantine_remove(struct caller *c, enum kind k, const char *id);

@@ -8,10 +8,10 @@
 #include "obj/world.h"
 
 /* Take a call: it is answered through its machine.  <0: refused, the caller answers. */
-int sandbox_run(struct call *c, const Runtime__V1__RunPodSandboxRequest *req, struct err *e);
+int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, struct err *e);
 /* An unknown sandbox is stopped and removed already: the call is answered OK. */
-int sandbox_stop(struct call *c, const char *id, struct err *e);
-int sandbox_remove(struct call *c, const char *id, struct err *e);
+int sandbox_stop(struct caller *c, const char *id, struct err *e);
+int sandbox_remove(struct caller *c, const char *id, struct err *e);
 
 /* A container of this sandbox came to rest or went away. */
 void sandbox_child_moved(const char *sandbox_id);

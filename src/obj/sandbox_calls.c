@@ -87,15 +87,15 @@ static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *r
 	return row;
 }
 
-static void run_again(struct call *c)
+static void run_again(struct caller *c)
 {
 	struct err e = ERR_NULL;
 
 	if (sandbox_run(c, c->request, &e) < 0)
-		call_finish(c, NULL, &e);
+		caller_finish(c, NULL, &e);
 }
 
-int sandbox_run(struct call *c, const Runtime__V1__RunPodSandboxRequest *req, struct err *e)
+int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, struct err *e)
 {
 	const Runtime__V1__PodSandboxMetadata *m = req->config->metadata;
 	_cleanup_free_ char *key = xasprintf("pod/%s/%s/%s/%u", m->namespace_, m->name, m->uid,
@@ -112,33 +112,33 @@ int sandbox_run(struct call *c, const Runtime__V1__RunPodSandboxRequest *req, st
 		id_new(id);
 		o = world_new(KIND_SANDBOX, id, row_new(req, key), key);
 	}
-	call_dispatch(c, o, SBX_EVENT_RUN, NULL, NULL);
+	caller_dispatch(c, o, SBX_EVENT_RUN, NULL, NULL);
 	return 0;
 }
 
 /* 1: there is none (any more), and the call was answered so. */
-static int find(struct call *c, const char *id, struct object **ret, struct err *e)
+static int find(struct caller *c, const char *id, struct object **ret, struct err *e)
 {
 	int r = world_lookup(KIND_SANDBOX, id, ret, e);
 
 	if (r != -(int)ERR_NOT_FOUND)
 		return r;
-	call_finish(c, NULL, NULL);
+	caller_finish(c, NULL, NULL);
 	return 1;
 }
 
-int sandbox_stop(struct call *c, const char *id, struct err *e)
+int sandbox_stop(struct caller *c, const char *id, struct err *e)
 {
 	struct object *o;
 	int r = find(c, id, &o, e);
 
 	if (r)
 		return MIN(r, 0);
-	call_dispatch(c, o, SBX_EVENT_STOP, NULL, NULL);
+	caller_dispatch(c, o, SBX_EVENT_STOP, NULL, NULL);
 	return 0;
 }
 
-int sandbox_remove(struct call *c, const char *id, struct err *e)
+int sandbox_remove(struct caller *c, const char *id, struct err *e)
 {
 	struct object *o;
 	int r;
@@ -148,6 +148,6 @@ int sandbox_remove(struct call *c, const char *id, struct err *e)
 	r = find(c, id, &o, e);
 	if (r)
 		return MIN(r, 0);
-	call_dispatch(c, o, SBX_EVENT_REMOVE, NULL, NULL);
+	caller_dispatch(c, o, SBX_EVENT_REMOVE, NULL, NULL);
 	return 0;
 }

@@ -83,7 +83,7 @@ static int engine_commit(void *arg, const struct sm_write *writes, size_t n, str
 static void engine_reply(void *arg, struct sm_object *sm, struct sm_waiter *w, const struct err *e)
 {
 	(void)arg;
-	call_finish(container_of(w, struct call, waiter), sm, e);
+	caller_finish(container_of(w, struct caller, waiter), sm, e);
 }
 
 static void engine_moved(void *arg, struct sm_object *sm, const struct sm_row *row)
@@ -128,18 +128,18 @@ static void engine_gone(void *arg, struct sm_object *sm)
 	(void)arg;
 	list_init(&again);
 	while ((ev = sm_take_parked(sm))) {
-		struct call *c = ev->waiter ? container_of(ev->waiter, struct call, waiter) : NULL;
+		struct caller *c = ev->waiter ? container_of(ev->waiter, struct caller, waiter) : NULL;
 
 		if (c && c->again)
 			list_append(&again, &c->waiter.node);
 		else if (c)
-			call_finish(c, NULL, NULL);
+			caller_finish(c, NULL, NULL);
 		sm_event_free(ev);
 	}
 	object_free(object_of(sm));
 	while (!list_empty(&again)) {
 		struct sm_waiter *w = list_entry(again.next, struct sm_waiter, node);
-		struct call *c = container_of(w, struct call, waiter);
+		struct caller *c = container_of(w, struct caller, waiter);
 
 		list_remove(&w->node);
 		c->again(c);
@@ -225,11 +225,11 @@ struct object *world_new(enum kind k, const char *id, void *row, const char *nam
 
 /* --- calls --- */
 
-struct call *call_new(struct rpc_call *rpc, const void *request,
+struct caller *caller_new(struct rpc_call *rpc, const void *request,
 		      void (*done)(struct rpc_call *, const struct sm_object *,
 				   const struct err *))
 {
-	struct call *c = xcalloc(1, sizeof(*c));
+	struct caller *c = xcalloc(1, sizeof(*c));
 
 	list_init(&c->waiter.node);
 	c->rpc = rpc;
@@ -238,13 +238,13 @@ struct call *call_new(struct rpc_call *rpc, const void *request,
 	return c;
 }
 
-void call_finish(struct call *c, const struct sm_object *obj, const struct err *e)
+void caller_finish(struct caller *c, const struct sm_object *obj, const struct err *e)
 {
 	c->done(c->rpc, obj, e);
 	free(c);
 }
 
-void call_dispatch(struct call *c, struct object *o, int event, void *facts,
+void caller_dispatch(struct caller *c, struct object *o, int event, void *facts,
 		   void (*free_facts)(void *))
 {
 	struct sm_event *ev = sm_event_new(event);

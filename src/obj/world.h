@@ -118,22 +118,22 @@ static inline struct object *object_of(const struct sm_object *sm)
 
 /* A client's call on its way through a machine.  done answers the call from the object's record
  * (obj is NULL when there is none) or with e, on the loop thread; the call is freed after it. */
-struct call {
+struct caller {
 	struct sm_waiter waiter;
 	struct rpc_call *rpc;
 	void (*done)(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 	/* How to ask again when the object went away while the call waited for it; NULL: NOT_FOUND. */
-	void (*again)(struct call *c);
+	void (*again)(struct caller *c);
 	const void *request; /* lives as long as rpc */
 };
 
-struct call *call_new(struct rpc_call *rpc, const void *request,
+struct caller *caller_new(struct rpc_call *rpc, const void *request,
 		      void (*done)(struct rpc_call *, const struct sm_object *,
 				   const struct err *));
 /* Answer and free. */
-void call_finish(struct call *c, const struct sm_object *obj, const struct err *e);
+void caller_finish(struct caller *c, const struct sm_object *obj, const struct err *e);
 /* Dispatch an rpc event with c waiting for it. */
-void call_dispatch(struct call *c, struct object *o, int event, void *facts,
+void caller_dispatch(struct caller *c, struct object *o, int event, void *facts,
 		   void (*free_facts)(void *));
 
 /* --- jobs: blocking parts of effects, one at a time for each object --- */
