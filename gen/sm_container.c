@@ -278,7 +278,7 @@ static const struct sm_action actions_8[] = {
 
 static const struct sm_action actions_9[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
@@ -323,7 +323,7 @@ static const struct sm_action actions_16[] = {
 
 static const struct sm_action actions_17[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_error */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
@@ -349,19 +349,19 @@ static const struct sm_action actions_21[] = {
 
 static const struct sm_action actions_22[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_23[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* signal_term */
 };
 
 static const struct sm_action actions_24[] = {
 	{ .op = SM_OP_AGAIN },
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
@@ -384,13 +384,13 @@ static const struct sm_action actions_27[] = {
 };
 
 static const struct sm_action actions_28[] = {
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_29[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_MARK },
 };
 
 static const struct sm_action actions_30[] = {
@@ -439,7 +439,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE,
 		.guard = -1,
 		.target = CTR_STATE_CREATING,
-		.line = 52,
+		.line = 53,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -449,7 +449,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 58,
+		.line = 59,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -459,7 +459,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 59,
+		.line = 60,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -469,7 +469,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 60,
+		.line = 61,
 		.n_actions = 3,
 		.actions = actions_3,
 	},
@@ -479,7 +479,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 70,
+		.line = 71,
 		.n_actions = 2,
 		.actions = actions_4,
 	},
@@ -489,7 +489,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 71,
+		.line = 72,
 		.n_actions = 2,
 		.actions = actions_5,
 	},
@@ -499,7 +499,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 72,
+		.line = 73,
 		.n_actions = 2,
 		.actions = actions_6,
 	},
@@ -509,7 +509,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 73,
+		.line = 74,
 		.n_actions = 2,
 		.actions = actions_7,
 	},
@@ -519,7 +519,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 74,
+		.line = 75,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -529,7 +529,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 75,
+		.line = 76,
 		.n_actions = 3,
 		.actions = actions_9,
 	},
@@ -539,7 +539,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 76,
+		.line = 77,
 		.n_actions = 2,
 		.actions = actions_10,
 	},
@@ -549,7 +549,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 84,
+		.line = 85,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
@@ -559,7 +559,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 85,
+		.line = 86,
 		.n_actions = 3,
 		.actions = actions_12,
 	},
@@ -569,7 +569,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 86,
+		.line = 87,
 		.n_actions = 3,
 		.actions = actions_13,
 	},
@@ -579,7 +579,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 87,
+		.line = 88,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
@@ -589,7 +589,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 88,
+		.line = 89,
 		.n_actions = 3,
 		.actions = actions_15,
 	},
@@ -599,7 +599,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_NOT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 89,
+		.line = 90,
 		.n_actions = 1,
 		.actions = actions_16,
 	},
@@ -609,7 +609,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 90,
+		.line = 91,
 		.n_actions = 3,
 		.actions = actions_17,
 	},
@@ -619,7 +619,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 99,
+		.line = 100,
 		.n_actions = 2,
 		.actions = actions_18,
 	},
@@ -629,7 +629,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 100,
+		.line = 101,
 		.n_actions = 2,
 		.actions = actions_19,
 	},
@@ -639,7 +639,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 101,
+		.line = 102,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
@@ -649,7 +649,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 102,
+		.line = 103,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
@@ -659,7 +659,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = 0,
 		.target = CTR_STATE_KILLING,
-		.line = 103,
+		.line = 104,
 		.n_actions = 3,
 		.actions = actions_22,
 	},
@@ -669,7 +669,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_STOPPING,
-		.line = 104,
+		.line = 105,
 		.n_actions = 3,
 		.actions = actions_23,
 	},
@@ -679,7 +679,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 105,
+		.line = 106,
 		.n_actions = 3,
 		.actions = actions_24,
 	},
@@ -689,7 +689,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 114,
+		.line = 115,
 		.n_actions = 3,
 		.actions = actions_25,
 	},
@@ -699,7 +699,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 115,
+		.line = 116,
 		.n_actions = 3,
 		.actions = actions_26,
 	},
@@ -709,7 +709,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 116,
+		.line = 117,
 		.n_actions = 3,
 		.actions = actions_27,
 	},
@@ -719,7 +719,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 117,
+		.line = 118,
 		.n_actions = 2,
 		.actions = actions_28,
 	},
@@ -729,7 +729,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = 1,
 		.target = CTR_STATE_STOPPING,
-		.line = 118,
+		.line = 119,
 		.n_actions = 2,
 		.actions = actions_29,
 	},
@@ -739,7 +739,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 129,
+		.line = 130,
 		.n_actions = 3,
 		.actions = actions_30,
 	},
@@ -749,7 +749,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 130,
+		.line = 131,
 		.n_actions = 3,
 		.actions = actions_31,
 	},
@@ -759,7 +759,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 131,
+		.line = 132,
 		.n_actions = 3,
 		.actions = actions_32,
 	},
@@ -769,7 +769,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 132,
+		.line = 133,
 		.n_actions = 1,
 		.actions = actions_33,
 	},
@@ -779,7 +779,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 142,
+		.line = 143,
 		.n_actions = 2,
 		.actions = actions_34,
 	},
@@ -789,7 +789,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ERASED,
 		.guard = -1,
 		.target = CTR_STATE_GONE,
-		.line = 150,
+		.line = 151,
 		.n_actions = 2,
 		.actions = actions_35,
 	},
@@ -799,7 +799,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 151,
+		.line = 152,
 		.n_actions = 4,
 		.actions = actions_36,
 	},
