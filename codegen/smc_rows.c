@@ -51,7 +51,10 @@ static void row_twice(struct smc_machine *m, const struct smc_row *row)
 					  row->actions.v[i].ref.name);
 }
 
-static void row_committed(struct smc_machine *m, const struct smc_row *row)
+/* A row of this boot without a durable one is what a half-done removal leaves: it is dropped at
+ * the next start, so an object that is to stay begins and ends durably. */
+static void row_committed(struct smc_machine *m, const struct smc_state *s,
+			  const struct smc_row *row)
 {
 	const struct smc_state *to = &m->states.v[row->target.index];
 	bool save = smc_row_has(row, SMC_OP_SAVE), mark = smc_row_has(row, SMC_OP_MARK);
@@ -68,6 +71,9 @@ static void row_committed(struct smc_machine *m, const struct smc_row *row)
 	else if (!m->boot && mark && to->kind == SMC_KIND_FINAL)
 		smc_error(m, row->line, "%s by mark would come back from the durable store; write "
 			  "save", to->name);
+	else if (!m->boot && mark && s->kind == SMC_KIND_INITIAL)
+		smc_error(m, row->line, "what begins by mark is taken for removed at the next start; "
+			  "write save");
 }
 
 static void row_order(struct smc_machine *m, const struct smc_row *row)
@@ -206,7 +212,7 @@ void smc_check_rows(struct smc_machine *m)
 			row->number = m->n_rows++;
 			row_ends(m, s, row);
 			row_twice(m, row);
-			row_committed(m, row);
+			row_committed(m, s, row);
 			row_order(m, row);
 			row_lasting(m, s, row);
 			row_work(m, s, row);

@@ -86,7 +86,7 @@ const char *__asan_default_options(void);
 
 const char *__asan_default_options(void)
 {
-	return "quarantine_size_mb=1:thread_local_quarantine_size_kb=256:malloc_context_size=8";
+	return "quarantine_size_mb=1:thread_local_quarantine_size_kb=256:malloc_context_size=4";
 }
 
 static void die(const char *what)
