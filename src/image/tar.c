@@ -49,7 +49,7 @@ struct next {
 	int64_t size, uid, gid, mtime_s;
 	long mtime_ns;
 	struct tar_xattr *xattrs;
-	size_t n_xattrs;
+	size_t n_xattrs, xattr_bytes;
 	struct sparse sparse;
 };
 
@@ -64,6 +64,7 @@ struct tar {
 	struct buf extension;
 	char extension_type;
 	struct next next;
+	struct tar_entry entry;
 	uint64_t left;     /* of the content at hand */
 	uint64_t padding;  /* behind it */
 	uint64_t done;     /* offset in a file without holes */
@@ -191,8 +192,14 @@ static int pax_number(const struct tar_pax_record *rec, int64_t max, int64_t *re
 	return 0;
 }
 
-static int pax_xattr(struct next *n, const char *name, const struct tar_pax_record *rec)
+/* One header is bounded by itself, any number of them before one entry by this. */
+static int pax_xattr(struct next *n, const char *name, const struct tar_pax_record *rec,
+		     struct err *e)
 {
+	n->xattr_bytes += strlen(rec->key) + rec->size;
+	if (n->xattr_bytes > TAR_EXTENSION_MAX)
+		return err_set(e, ERR_INVALID, "more than %d bytes of extended attributes",
+			       TAR_EXTENSION_MAX);
 	n->xattrs = xrealloc(n->xattrs, (n->n_xattrs + 1) * sizeof(*n->xattrs));
 	n->xattrs[n->n_xattrs++] = (struct tar_xattr){
 		.name = xstrdup(name),
@@ -232,7 +239,7 @@ static int pax_record(struct next *n, struct tar_pax_record *rec, struct err *e)
 		return 0;
 	}
 	if (str_starts(rec->key, xattr) && rec->key[sizeof(xattr) - 1])
-		return pax_xattr(n, rec->key + sizeof(xattr) - 1, rec);
+		return pax_xattr(n, rec->key + sizeof(xattr) - 1, rec, e);
 	if (str_starts(rec->key, sparse))
 		return pax_sparse(n, rec->key + sizeof(sparse) - 1, rec, e);
 	return 0;
@@ -296,9 +303,11 @@ static void to_padding(struct tar *t)
 
 static int end_of_file(struct tar *t, struct err *e)
 {
+	int r = t->ops->end(t->arg, e);
+
 	next_done(&t->next);
 	to_padding(t);
-	return t->ops->end(t->arg, e);
+	return r;
 }
 
 static int start_content(struct tar *t, struct err *e)
@@ -458,21 +467,23 @@ static int entry_names(struct tar *t, struct tar_entry *entry, struct err *e)
 
 static int start_entry(struct tar *t, struct err *e)
 {
-	struct tar_entry entry = { .xattrs = t->next.xattrs, .n_xattrs = t->next.n_xattrs };
+	struct tar_entry *entry = &t->entry;
 	struct sparse *s = &t->next.sparse;
 	bool file;
 	int64_t stored;
-	int r = entry_names(t, &entry, e);
+	int r;
 
-	r = r < 0 ? r : entry_numbers(t, &entry, &stored, e);
+	*entry = (struct tar_entry){ .xattrs = t->next.xattrs, .n_xattrs = t->next.n_xattrs };
+	r = entry_names(t, entry, e);
+	r = r < 0 ? r : entry_numbers(t, entry, &stored, e);
 	if (r < 0)
 		return r;
 	s->used = s->used || t->block[156] == 'S';
-	if (s->used && (r = entry_sparse(t, &entry, e)) < 0)
+	if (s->used && (r = entry_sparse(t, entry, e)) < 0)
 		return r;
-	file = entry.type == TAR_TYPE_FILE;
-	entry.size = !file ? 0 : s->used ? s->real_size : (uint64_t)stored;
-	r = t->ops->entry(t->arg, &entry, e);
+	file = entry->type == TAR_TYPE_FILE;
+	entry->size = !file ? 0 : s->used ? s->real_size : (uint64_t)stored;
+	r = t->ops->entry(t->arg, entry, e);
 	if (r < 0)
 		return r;
 	if (!file) {

@@ -34,7 +34,7 @@ struct tar_xattr {
 	size_t size;
 };
 
-/* Valid during the call only. */
+/* Valid during the call, for files until end has returned. */
 struct tar_entry {
 	enum tar_type type;
 	const char *path; /* as written: perhaps absolute, perhaps with ".." */

@@ -1,0 +1,106 @@
+/*
+ * attr.c - see attr.h.
+ */
+#include "pull/attr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "base/util.h"
+
+/* Labels are given by the mount a container gets; overlay's own attributes would let an image
+ * redirect its directories into those of other layers. */
+static bool xattr_is_wanted(const char *name)
+{
+	return strcmp(name, "security.selinux") != 0 && !str_starts(name, "trusted.overlay.");
+}
+
+/* The file system has none of this kind, or user attributes on what is no file: others leave
+ * them out, too. */
+static bool xattr_may_fail(const char *name, enum tar_type type, int error)
+{
+	if (error == EOPNOTSUPP)
+		return true;
+	return error == EPERM && type != TAR_TYPE_FILE && type != TAR_TYPE_DIRECTORY &&
+	       str_starts(name, "user.");
+}
+
+/* path NULL: of fd. */
+static int set_xattrs(int fd, const char *path, const struct tar_entry *entry, struct err *e)
+{
+	for (size_t i = 0; i < entry->n_xattrs; i++) {
+		const struct tar_xattr *x = &entry->xattrs[i];
+		int r;
+
+		if (!xattr_is_wanted(x->name))
+			continue;
+		r = path ? lsetxattr(path, x->name, x->value, x->size, 0)
+			 : fsetxattr(fd, x->name, x->value, x->size, 0);
+		if (r < 0 && !xattr_may_fail(x->name, entry->type, errno))
+			return err_errno(e, ERR_INTERNAL, errno, "set extended attribute %.100s",
+					 x->name);
+	}
+	return 0;
+}
+
+/* Access time and modification time are the same: nobody has read it yet. */
+static void entry_times(const struct tar_entry *entry, struct timespec ret[2])
+{
+	ret[0] = ret[1] = (struct timespec){ .tv_sec = entry->mtime_s,
+					     .tv_nsec = entry->mtime_ns };
+}
+
+int attr_apply_fd(int fd, const struct tar_entry *entry, struct err *e)
+{
+	struct timespec times[2];
+	int r;
+
+	if (fchown(fd, entry->uid, entry->gid) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set owner %u:%u", entry->uid,
+				 entry->gid);
+	r = set_xattrs(fd, NULL, entry, e);
+	if (r < 0)
+		return r;
+	if (fchmod(fd, entry->mode) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set mode %04o", entry->mode);
+	entry_times(entry, times);
+	if (futimens(fd, times) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set time");
+	return 0;
+}
+
+int attr_apply_at(int dir, const char *name, const struct tar_entry *entry, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d/%s", dir, name);
+	struct timespec times[2];
+	int r;
+
+	if (fchownat(dir, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set owner %u:%u", entry->uid,
+				 entry->gid);
+	r = set_xattrs(-1, path, entry, e);
+	if (r < 0)
+		return r;
+	if (entry->type != TAR_TYPE_SYMLINK && fchmodat(dir, name, entry->mode, 0) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set mode %04o", entry->mode);
+	entry_times(entry, times);
+	if (utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set time");
+	return 0;
+}
+
+int attr_set_opaque(int dir, const char *name, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d/%s", dir, name);
+
+	if (lsetxattr(path, "trusted.overlay.opaque", "y", 1, 0) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "make the directory opaque");
+	return 0;
+}

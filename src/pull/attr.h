@@ -1,0 +1,19 @@
+/*
+ * attr.h - owner, extended attributes, mode and times of what a tar entry has become.
+ *
+ * The order matters: a change of owner takes away set-id bits and file capabilities, writing takes
+ * away capabilities, so they come last and mtime comes after all of them.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "image/tar.h"
+
+/* Of an open file or directory. */
+int attr_apply_fd(int fd, const struct tar_entry *entry, struct err *e);
+
+/* Of name in the directory, never through a link: symbolic links, device nodes, pipes. */
+int attr_apply_at(int dir, const char *name, const struct tar_entry *entry, struct err *e);
+
+/* Overlay: nothing of the same directory in lower layers shows through. */
+int attr_set_opaque(int dir, const char *name, struct err *e);
