@@ -22,6 +22,7 @@
 
 #define DIR_TIMES_MAX (64 * 1024 * 1024) /* bytes of directory names kept for their times */
 #define DISK_BLOCK 4096
+#define OPAQUE_NAME ".wh..wh..opq"
 #define RESOLVE_TRIES 1000
 
 /* A directory changes its time with each entry, so times are set when all is there. */
@@ -108,11 +109,12 @@ static int clean_path(const char *path, char ret[TAR_PATH_MAX + 1], struct err *
 	return 0;
 }
 
-/* A directory below the root, through links that stay below it.  -1 with errno. */
-static int open_below(const struct tree *t, const char *path)
+/* A directory below the root, through links that stay below it.  flags: O_NOFOLLOW for the last
+ * component, or 0.  -1 with errno. */
+static int open_below(const struct tree *t, const char *path, unsigned flags)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC | flags,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
 	};
 
@@ -198,7 +200,7 @@ static int make_dir(struct tree *t, int dir, const char *name, bool keep_links, 
 static int make_parents(struct tree *t, const char *path, struct err *e)
 {
 	char prefix[TAR_PATH_MAX + 1];
-	_cleanup_close_ int dir = open_below(t, "");
+	_cleanup_close_ int dir = open_below(t, "", 0);
 
 	if (dir < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open the layer's root");
@@ -213,7 +215,7 @@ static int make_parents(struct tree *t, const char *path, struct err *e)
 		memcpy(prefix, path, (size_t)(p - path));
 		prefix[p - path] = '\0';
 		p += *p == '/';
-		next = open_below(t, prefix);
+		next = open_below(t, prefix, 0);
 		if (next < 0 && (errno == ENOENT || errno == ENOTDIR)) {
 			int r = make_dir(t, dir, name, true, e);
 
@@ -221,7 +223,7 @@ static int make_parents(struct tree *t, const char *path, struct err *e)
 				return r;
 			if (fchmodat(dir, name, 0755, 0) < 0)
 				return err_errno(e, ERR_INTERNAL, errno, "set mode of %s", prefix);
-			next = open_below(t, prefix);
+			next = open_below(t, prefix, 0);
 		}
 		if (next < 0)
 			return err_errno(e, ERR_INVALID, errno, "the way to it, %.255s", prefix);
@@ -245,12 +247,12 @@ static int open_parent(struct tree *t, const char *path, int *ret_dir, const cha
 		forget_parent(t);
 		memcpy(t->parent_path, path, n);
 		t->parent_path[n] = '\0';
-		t->parent = open_below(t, t->parent_path);
+		t->parent = open_below(t, t->parent_path, 0);
 		if (t->parent < 0 && (errno == ENOENT || errno == ENOTDIR)) {
 			r = make_parents(t, t->parent_path, e);
 			if (r < 0)
 				return r;
-			t->parent = open_below(t, t->parent_path);
+			t->parent = open_below(t, t->parent_path, 0);
 		}
 		if (t->parent < 0)
 			return err_errno(e, ERR_INVALID, errno, "the way to it, %.255s",
@@ -336,9 +338,9 @@ static int open_target(struct tree *t, const struct tar_entry *entry, char path[
 
 		memcpy(dir, path, (size_t)(slash - path));
 		dir[slash - path] = '\0';
-		*ret_fd = open_below(t, dir);
+		*ret_fd = open_below(t, dir, 0);
 	} else {
-		*ret_fd = open_below(t, "");
+		*ret_fd = open_below(t, "", 0);
 	}
 	if (*ret_fd < 0)
 		return err_errno(e, ERR_INVALID, errno, "hard link to %.255s", entry->link);
@@ -351,7 +353,7 @@ static int add_hardlink(struct tree *t, int dir, const char *name, const struct 
 	char path[TAR_PATH_MAX + 1];
 	_cleanup_close_ int from = -1, own = -1;
 	struct stat a, b;
-	const char *target;
+	const char *target = "";
 	int made, r = open_target(t, entry, path, &from, &target, e);
 
 	if (r < 0)
@@ -431,20 +433,26 @@ static int add_whiteout(struct tree *t, int dir, const char *name, struct err *e
 	return S_ISDIR(st.st_mode) ? attr_set_opaque(dir, name, e) : 0;
 }
 
+/* Notes that aufs has left for itself; the one about opaque directories is everybody's. */
+static bool is_aufs_note(const char *path)
+{
+	const char *p = str_starts(path, ".wh..wh.") ? path : strstr(path, "/.wh..wh.");
+
+	return p && strcmp(p + (*p == '/'), OPAQUE_NAME) != 0;
+}
+
 static int add_entry(struct tree *t, const struct tar_entry *entry, struct err *e)
 {
 	char path[TAR_PATH_MAX + 1];
-	const char *name;
-	int dir, r = clean_path(entry->path, path, e);
+	const char *name = "";
+	int dir = -1, r = clean_path(entry->path, path, e);
 
-	/* Notes that aufs has left for itself. */
-	if (r < 0 || ((str_starts(path, ".wh..wh.") || strstr(path, "/.wh..wh.")) &&
-		      !str_ends(path, ".wh..wh..opq")))
+	if (r < 0 || is_aufs_note(path))
 		return r;
 	r = open_parent(t, path, &dir, &name, e);
 	if (r < 0)
 		return r;
-	if (strcmp(name, ".wh..wh..opq") == 0)
+	if (strcmp(name, OPAQUE_NAME) == 0)
 		return attr_set_opaque(dir, ".", e);
 	if (str_starts(name, ".wh."))
 		return add_whiteout(t, dir, name + strlen(".wh."), e);
@@ -528,7 +536,7 @@ int tree_finish(struct tree *t, struct tree_stats *ret, struct err *e)
 		const struct dir_time *d = t->dirs[i];
 		struct timespec times[2] = { d->mtime, d->mtime };
 		_cleanup_free_ char *proc = NULL;
-		_cleanup_close_ int fd = open_below(t, d->path);
+		_cleanup_close_ int fd = open_below(t, d->path, O_NOFOLLOW);
 
 		/* A later entry may have put something else in its place. */
 		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
