@@ -54,7 +54,26 @@ $(LIB): $(LIB_OBJ)
 
 -include $(LIB_OBJ:.o=.d)
 
+# A pod from nothing, on a fresh machine: installs what is needed, builds, runs tools/demo.sh.
+demo:
+	tools/test-deps.sh --demo
+	$(MAKE) all
+	tools/demo.sh $(BUILD)
+
+# Everything that must pass; what .ci/run calls.
+test:
+	tools/test-deps.sh
+	tests/all.sh
+
+help:
+	@echo 'make            crispd, crisp-shim, crisp-pull, crisp in $(BUILD)/'
+	@echo 'make demo       as root: install packages, build, run a pod from an image'
+	@echo 'make test       as root: install packages, pass every test'
+	@echo 'make check      style, layers, generated files, unit tests'
+	@echo 'make gen        regenerate gen/; gen-check: is it up to date?'
+	@echo 'make conformance, crash, integration, bench, fuzz, soak, install'
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean
+.PHONY: all demo test help clean

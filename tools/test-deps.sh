@@ -6,8 +6,9 @@
 # cache folder outside the clone. What must hold: running it again changes nothing and takes about a
 # second; nothing is written into the clone.
 #
-# usage: tools/test-deps.sh [--build-only | --no-critest]
+# usage: tools/test-deps.sh [--build-only | --demo | --no-critest]
 #   --build-only   only what `make` needs
+#   --demo         that, and what running containers needs
 #   --no-critest   packages, Go and crictl, but not critest (its compilation takes minutes)
 #   CRISP_CACHE    the cache folder (default: ${XDG_CACHE_HOME:-$HOME/.cache}/crisp); programs land in its bin/
 set -euo pipefail
@@ -18,19 +19,19 @@ GO_MIN=1.26.2			# what cri-tools asks for in its go.mod
 CACHE=${CRISP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/crisp}
 
 # To build: the C toolchain; protoc with the schema of its own plugin protocol (libprotoc-dev); the
-# libraries DESIGN.md names.
+# libraries that the programs are linked with.
 BUILD_PKGS=(
 	build-essential pkg-config
 	protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libprotoc-dev libgrpc-dev
 	liblmdb-dev libcurl4-openssl-dev libssl-dev libseccomp-dev libselinux1-dev libapparmor-dev
 	libxxhash-dev libjansson-dev libisal-dev libzstd-dev zlib1g-dev libcap-dev
 )
-# To run: OCI runtimes and network plugins.
-RUN_PKGS=(runc crun containernetworking-plugins iptables iproute2)
+# To run: OCI runtimes, network plugins, and something to make a first image of.
+RUN_PKGS=(runc crun containernetworking-plugins iptables iproute2 busybox-static)
 # To test: unit test library, peers, images (busybox is compiled from Debian's source package:
 # bzip2, dpkg-dev), second compiler.
 TEST_PKGS=(
-	libcmocka-dev docker-registry skopeo busybox-static jq curl ca-certificates
+	libcmocka-dev docker-registry skopeo jq curl ca-certificates
 	dpkg-dev bzip2 openssl zstd valgrind graphviz
 	clang-14 clang-format-14 libclang-rt-14-dev
 )
@@ -129,12 +130,14 @@ client_build() {
 main() {
 	local what=${1:-all}
 	case $what in
-	all | --build-only | --no-critest) ;;
-	*) die "unknown argument $what (known: --build-only, --no-critest)" ;;
+	all | --build-only | --demo | --no-critest) ;;
+	*) die "unknown argument $what (known: --build-only, --demo, --no-critest)" ;;
 	esac
 	packages_install "${BUILD_PKGS[@]}"
 	[ "$what" != --build-only ] || return 0
-	packages_install "${RUN_PKGS[@]}" "${TEST_PKGS[@]}"
+	packages_install "${RUN_PKGS[@]}"
+	[ "$what" != --demo ] || return 0
+	packages_install "${TEST_PKGS[@]}"
 	mkdir -p "$CACHE/bin"
 	exec 9>"$CACHE/lock"
 	flock 9			# two clones that test at the same time share the cache
