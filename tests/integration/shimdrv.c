@@ -177,7 +177,7 @@ static void host_pid(void)
 	check(good(&a) && wait_ended("many", &st) && st.exit_code == 137,
 	      "kill all: answered when nobody is left");
 	check(!*text_of(path_of("many-procs")) &&
-		      !*text_of(xasprintf("%s/cgroup.procs", req.cgroup)),
+		      !*text_of(kept(xasprintf("%s/cgroup.procs", req.cgroup))),
 	      "kill all: the cgroup is empty");
 	finish("many");
 
@@ -195,7 +195,7 @@ static void host_pid(void)
 	run(&req);
 	check(wait_ended("rest", &st) && st.exit_code == 4, "kill rest: the code is init's");
 	a = do_kill("rest", SIGKILL, SHIM_ALL);
-	check(good(&a) && !*text_of(xasprintf("%s/cgroup.procs", req.cgroup)),
+	check(good(&a) && !*text_of(kept(xasprintf("%s/cgroup.procs", req.cgroup))),
 	      "kill rest: nobody outlives init");
 	finish("rest");
 }
@@ -372,7 +372,7 @@ static void reopen(void)
 	run(&create);
 	req = simple(SHIM_REOPEN, "reopen");
 	for (; n < 20; n++) {
-		paths[n] = xasprintf("%s.%zu", create.log_path, n);
+		paths[n] = kept(xasprintf("%s.%zu", create.log_path, n));
 		rename(create.log_path, paths[n]);
 		a = call(&req);
 		all = all && good(&a) && fs_exists(create.log_path);
@@ -631,7 +631,8 @@ static void attach(void)
 
 static void slow_client(void)
 {
-	struct shim_request create = bundle("flood", "head -c 8000000 /dev/zero | tr '\\0' 'y'; exit 1", 0);
+	struct shim_request create = bundle("flood", "head -c 8000000 /dev/zero | tr '\\0' y; "
+					    "exit 1", 0);
 	struct shim_request req = { .type = SHIM_ATTACH, .id = "flood", .flags = SHIM_STDOUT };
 	struct shim_status st;
 	int out[2];
@@ -659,7 +660,7 @@ static void pod_init(void)
 	ssize_t n;
 
 	check(good(&a) && a.status.pid > 1 && b.status.pid == a.status.pid, "init: one a pod");
-	status = xasprintf("/proc/%u/status", a.status.pid);
+	status = kept(xasprintf("/proc/%u/status", a.status.pid));
 	check(wait_text(status, "Name:\tcrisp-init\n") && wait_text(status, "CapPrm:\t0000000000000000") &&
 		      wait_text(status, "\t1\n"),
 	      "init: it is pid 1 and has no capabilities");

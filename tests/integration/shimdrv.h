@@ -26,6 +26,7 @@ extern int failures;
 /* TAP. */
 void check(bool good, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A path in work_dir.  Kept until the end, as all strings here are: requests point to them. */
+const char *kept(char *s);
 const char *path_of(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 void drv_begin(void);

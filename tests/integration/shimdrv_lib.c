@@ -49,6 +49,16 @@ void check(bool good, const char *fmt, ...)
 	fflush(stdout);
 }
 
+const char *kept(char *s)
+{
+	static char *all[4096];
+	static size_t n;
+
+	if (n == ARRAY_LEN(all))
+		abort();
+	return all[n++] = s;
+}
+
 const char *path_of(const char *fmt, ...)
 {
 	_cleanup_buf_ struct buf b = BUF_NULL;
@@ -58,7 +68,7 @@ const char *path_of(const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vprintf(&b, fmt, ap);
 	va_end(ap);
-	return buf_take(&b);
+	return kept(buf_take(&b));
 }
 
 /* Under the mutex: wait until cond, or give up. */
@@ -230,7 +240,12 @@ static bool is_lost(const void *arg)
 
 bool drv_was_lost(void)
 {
-	return lost;
+	bool r;
+
+	pthread_mutex_lock(&mutex);
+	r = lost;
+	pthread_mutex_unlock(&mutex);
+	return r;
 }
 
 bool drv_wait_lost(void)
@@ -458,7 +473,8 @@ struct shim_request bundle(const char *id, const char *script, unsigned flags)
 		.bundle = dir,
 		.log_path = path_of("logs/%s.log", id),
 		.exit_path = path_of("exits/%s", id),
-		.cgroup = xasprintf("%s%s/%s", getenv("TEST_MEMORY"), getenv("TEST_CGROUP"), id),
+		.cgroup = kept(xasprintf("%s%s/%s", getenv("TEST_MEMORY"),
+					getenv("TEST_CGROUP"), id)),
 		.flags = flags & BUNDLE_TTY ? SHIM_TTY : 0,
 	};
 }
