@@ -56,8 +56,8 @@ static void cell_decide(struct smc_machine *m, struct smc_state *s, size_t event
 		return;
 	}
 	if (cell->n_rows && cell->line > d->event.line)
-		smc_error(m, d->event.line, "%s in %s is decided before its guarded rows; move this "
-			  "below line %u", event_name(m, event), s->name, cell->line);
+		smc_error(m, d->event.line, "%s in %s is decided before its guarded rows; move "
+			  "this below line %u", event_name(m, event), s->name, cell->line);
 	cell->answer = d->answer;
 	cell->code = d->code;
 	cell->line = d->event.line;
@@ -115,8 +115,8 @@ static void cells_from_classes(struct smc_machine *m, struct smc_state *s)
 				cell_decide(m, s, ev, d);
 		}
 		if (!any)
-			smc_error(m, d->event.line, "the machine has no event of class %s; drop %s from "
-				  "the line", d->event.name, d->event.name);
+			smc_error(m, d->event.line, "the machine has no event of class %s; drop %s "
+				  "from the line", d->event.name, d->event.name);
 	}
 }
 
@@ -135,18 +135,20 @@ static void cell_clock(struct smc_machine *m, struct smc_state *s)
 	}
 	if (m->clock < 0) {
 		if (limited)
-			smc_error(m, s->limit_line, "%s has a limit but the machine has no event of "
-				  "class clock; declare one, such as event overdue clock", s->name);
+			smc_error(m, s->limit_line,
+				  "%s has a limit but the machine has no event "
+				  "of class clock; declare one, such as event overdue clock",
+				  s->name);
 		return;
 	}
 	cell = &s->cells[m->clock];
 	if (limited && !cell->n_rows)
-		smc_error(m, s->limit_line, "%s has a limit but no row for %s; write on %s -> STATE",
-			  s->name, event_name(m, (size_t)m->clock),
-			  event_name(m, (size_t)m->clock));
+		smc_error(m, s->limit_line,
+			  "%s has a limit but no row for %s; write on %s -> STATE", s->name,
+			  event_name(m, (size_t)m->clock), event_name(m, (size_t)m->clock));
 	else if (!limited && cell->n_rows)
-		smc_error(m, cell->line, "%s never comes in %s, which has no within; drop the row or "
-			  "write a limit", event_name(m, (size_t)m->clock), s->name);
+		smc_error(m, cell->line, "%s never comes in %s, which has no within; drop the row "
+			  "or write a limit", event_name(m, (size_t)m->clock), s->name);
 	else if (!cell->n_rows)
 		cell->answer = SMC_ANSWER_NEVER;
 }
@@ -159,12 +161,14 @@ static void cells_open(struct smc_machine *m, const struct smc_state *s)
 		if (cell->answer != SMC_ANSWER_NONE)
 			continue;
 		if (cell->n_rows)
-			smc_error(m, cell->line, "the guards leave a case of %s in %s open; end with "
-				  "a row without a guard, or name it in ignore, refuse, wait or never",
+			smc_error(m, cell->line,
+				  "the guards leave a case of %s in %s open; end "
+				  "with a row without a guard, or name it in ignore, refuse, wait "
+				  "or never",
 				  event_name(m, ev), s->name);
 		else if ((int)ev != m->clock)
-			smc_error(m, s->line, "%s does not decide %s; write on, wait, join, ignore, "
-				  "refuse or never", s->name, event_name(m, ev));
+			smc_error(m, s->line, "%s does not decide %s; write on, wait, join, "
+				  "ignore, refuse or never", s->name, event_name(m, ev));
 	}
 }
 
@@ -220,8 +224,8 @@ static void state_work(struct smc_machine *m, const struct smc_state *s)
 		smc_error(m, s->recover.line, "%s is busy and a crash ends its work; write recover "
 			  "EFFECT", s->name);
 	if (s->kind == SMC_KIND_BUSY && !s->limit_line)
-		smc_error(m, s->line, "%s may last for ever; write within TIME, or unbounded \"why\"",
-			  s->name);
+		smc_error(m, s->line,
+			  "%s may last for ever; write within TIME, or unbounded \"why\"", s->name);
 	if (s->kind == SMC_KIND_REST && s->limit_line)
 		smc_error(m, s->limit_line, "%s is at rest and has nothing to limit; drop the line",
 			  s->name);
@@ -268,8 +272,10 @@ static void check_unused(struct smc_machine *m)
 	for (enum smc_decl_kind k = 0; k < SMC_DECL_STATE; k++)
 		for (size_t i = 0; i < m->decls[k].n; i++)
 			if (!m->decls[k].v[i].used)
-				smc_error(m, m->decls[k].v[i].line, "no row uses %s %s; drop it or "
-					  "write the row", smc_decl_names[k], m->decls[k].v[i].name);
+				smc_error(m, m->decls[k].v[i].line,
+					  "no row uses %s %s; drop it or "
+					  "write the row",
+					  smc_decl_names[k], m->decls[k].v[i].name);
 	for (size_t ev = 0; ev < m->decls[SMC_DECL_EVENT].n; ev++) {
 		if (event_class(m, ev) != SMC_CLASS_DONE || m->decls[SMC_DECL_EVENT].v[ev].from)
 			continue;
@@ -281,9 +287,11 @@ static void check_unused(struct smc_machine *m)
 				yielded |= y->v[j].index == (int)ev;
 		}
 		if (!yielded)
-			smc_error(m, m->decls[SMC_DECL_EVENT].v[ev].line, "no effect yields %s; name "
-				  "it in a yields list, or write from MACHINE behind its class",
-				  event_name(m, ev));
+			smc_error(
+				m, m->decls[SMC_DECL_EVENT].v[ev].line,
+				"no effect yields %s; "
+				"name it in a yields list, or write from MACHINE behind its class",
+				event_name(m, ev));
 	}
 }
 

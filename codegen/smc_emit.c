@@ -84,7 +84,8 @@ static void emit_source_name(const struct smc_machine *m, struct emit *out)
 
 static void header_enums(const struct smc_machine *m, struct emit *out)
 {
-	emit_line(out, "/* Indices into the machine's states; what is stored is sm_state.number. */");
+	emit_line(out,
+		  "/* Indices into the machine's states; what is stored is sm_state.number. */");
 	emit_open(out, "enum %s_state {", m->prefix);
 	for (size_t i = 0; i < m->states.n; i++) {
 		emit_put(out, "\t");
@@ -128,12 +129,12 @@ static void header_prototypes(const struct smc_machine *m, struct emit *out)
 		}
 	}
 	emit_blank(out);
-	emit_line(out, "/* Effects: called on the loop thread after the commit; hand over and return. "
-		  "*/");
+	emit_line(out, "/* Effects: called on the loop thread after the commit; hand over and "
+		  "return. */");
 	for (size_t i = 0; i < m->decls[SMC_DECL_EFFECT].n; i++) {
 		d = &m->decls[SMC_DECL_EFFECT].v[i];
-		emit_put(out, "void %s_effect_%s(struct sm_object *obj); /* %s:", m->prefix, d->name,
-			 d->lasting ? "lasting" : "fleeting");
+		emit_put(out, "void %s_effect_%s(struct sm_object *obj); /* %s:", m->prefix,
+			 d->name, d->lasting ? "lasting" : "fleeting");
 		for (size_t y = 0; y < d->yields.n; y++)
 			emit_put(out, " %s", d->yields.v[y].name);
 		emit_put(out, " */\n");
@@ -255,8 +256,8 @@ static void source_actions(const struct smc_row *row, struct emit *out)
 		const struct smc_action *a = &row->actions.v[i];
 
 		if (a->op == SMC_OP_STEP || a->op == SMC_OP_EFFECT)
-			emit_line(out, "{ .op = %s, .arg = %d }, /* %s */", ops[a->op], a->ref.index,
-				  a->ref.name);
+			emit_line(out, "{ .op = %s, .arg = %d }, /* %s */", ops[a->op],
+				  a->ref.index, a->ref.name);
 		else
 			emit_line(out, "{ .op = %s },", ops[a->op]);
 	}

@@ -82,8 +82,8 @@ static void paths_end(struct smc_machine *m)
 		const struct smc_state *s = &m->states.v[i];
 
 		if (!leads_to(m, i, SMC_KIND_FINAL, SMC_KIND_FINAL, false))
-			smc_error(m, s->line, "no way leads from %s to a final state; write the rows "
-				  "that remove it", s->name);
+			smc_error(m, s->line, "no way leads from %s to a final state; write the "
+				  "rows that remove it", s->name);
 		else if (s->kind == SMC_KIND_BUSY &&
 			 !leads_to(m, i, SMC_KIND_REST, SMC_KIND_FINAL, true))
 			smc_error(m, s->line, "%s never comes to rest unless a client asks; let an "
@@ -124,7 +124,8 @@ static const struct smc_row *walk_states(struct walk *w, size_t at)
 		return NULL;
 	w->seen[at] = 1;
 	for (size_t r = 0; r < s->rows.n && !bad; r++)
-		if (s->rows.v[r].event.index == w->event && smc_row_has(&s->rows.v[r], SMC_OP_AGAIN))
+		if (s->rows.v[r].event.index == w->event &&
+		    smc_row_has(&s->rows.v[r], SMC_OP_AGAIN))
 			bad = walk_row(w, &s->rows.v[r]);
 	w->seen[at] = 2;
 	return bad;
@@ -141,8 +142,10 @@ static void paths_again(struct smc_machine *m)
 		for (size_t i = 0; i < m->states.n && !bad; i++)
 			bad = walk_states(&w, i);
 		if (bad)
-			smc_error(m, bad->line, "%s may be asked again here for ever: its way leads "
-				  "back to this row; answer it somewhere with reply", bad->event.name);
+			smc_error(m, bad->line,
+				  "%s may be asked again here for ever: its way "
+				  "leads back to this row; answer it somewhere with reply",
+				  bad->event.name);
 		free(w.seen);
 	}
 }

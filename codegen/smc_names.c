@@ -59,15 +59,16 @@ static void names_numbers(struct smc_machine *m, size_t at)
 
 	for (size_t i = 0; i < m->retired.n; i++)
 		if (m->retired.v[i].number == s->number)
-			smc_error(m, s->line, "state %s has number %u, which was retired on line %u; "
-				  "old rows may hold it: take a number never used", s->name,
+			smc_error(m, s->line, "state %s has number %u, which was retired on line "
+				  "%u; old rows may hold it: take a number never used", s->name,
 				  s->number, m->retired.v[i].line);
 	for (size_t i = 0; i < at; i++) {
 		const struct smc_state *o = &m->states.v[i];
 
 		if (strcmp(o->name, s->name) == 0)
-			smc_error(m, s->line, "state %s is described already on line %u; merge them",
-				  s->name, o->line);
+			smc_error(m, s->line,
+				  "state %s is described already on line %u; merge them", s->name,
+				  o->line);
 		else if (o->number == s->number)
 			smc_error(m, s->line, "state %s has number %u of state %s; take a number "
 				  "never used", s->name, s->number, o->name);
@@ -102,8 +103,8 @@ static void names_singles(struct smc_machine *m)
 	for (size_t i = 0; i < m->retired.n; i++)
 		for (size_t j = 0; j < i; j++)
 			if (m->retired.v[i].number == m->retired.v[j].number)
-				smc_error(m, m->retired.v[i].line, "number %u is retired already on "
-					  "line %u; drop one", m->retired.v[i].number,
+				smc_error(m, m->retired.v[i].line, "number %u is retired already "
+					  "on line %u; drop one", m->retired.v[i].number,
 					  m->retired.v[j].line);
 }
 
@@ -132,8 +133,8 @@ static void resolve_action(struct smc_machine *m, struct smc_action *a)
 	if (a->ref.index >= 0)
 		m->decls[SMC_DECL_EFFECT].v[a->ref.index].used = true;
 	else
-		smc_error(m, a->ref.line, "%s is neither a step nor an effect; declare it or correct "
-			  "the name", a->ref.name);
+		smc_error(m, a->ref.line, "%s is neither a step nor an effect; declare it or "
+			  "correct the name", a->ref.name);
 }
 
 static void resolve_row(struct smc_machine *m, struct smc_row *row, int state)

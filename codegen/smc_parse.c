@@ -243,8 +243,8 @@ static char *parse_state_name(struct smc_parser *p)
 	for (const char *c = s; ok && *c; c++)
 		ok = !is_lower(*c);
 	if (s && !ok) {
-		smc_error(p->m, p->line, "%s is not a name for a state; use upper case, digits and _",
-			  s);
+		smc_error(p->m, p->line,
+			  "%s is not a name for a state; use upper case, digits and _", s);
 		free(s);
 		parse_stop(p);
 		return NULL;
@@ -423,8 +423,8 @@ static void parse_state(struct smc_parser *p)
 		s->shows = parse_word(p, "the status that clients see");
 	parse_end(p);
 	if (s->shows && (s->kind == SMC_KIND_INITIAL || s->kind == SMC_KIND_FINAL))
-		smc_error(p->m, p->line, "state %s shows %s, but no client can see it; only busy and "
-			  "rest states show a status", s->name, s->shows);
+		smc_error(p->m, p->line, "state %s shows %s, but no client can see it; only busy "
+			  "and rest states show a status", s->name, s->shows);
 }
 
 static void parse_recover(struct smc_parser *p)
@@ -643,8 +643,8 @@ static void parse_line(struct smc_parser *p)
 	else if (word >= 0)
 		parse_in_state(p, word);
 	else
-		parse_expected(p, "machine, event, guard, step, effect, deadline, invariant, retired, "
-				  "state or a line of a state");
+		parse_expected(p, "machine, event, guard, step, effect, deadline, invariant, "
+				  "retired, state or a line of a state");
 }
 
 void smc_parse(struct smc_machine *m, const char *text)

@@ -163,7 +163,8 @@ static void text_cell(const struct smc_machine *m, const struct smc_state *s, si
 				 row->stay ? "stay" : m->states.v[row->target.index].name);
 		before = row;
 	}
-	emit_put(out, "%s%s", before && c->answer != SMC_ANSWER_MOVE ? "|" : "", answers[c->answer]);
+	emit_put(out, "%s%s", before && c->answer != SMC_ANSWER_MOVE ? "|" : "",
+		 answers[c->answer]);
 }
 
 /* The widest text of a column; column 0 names the events. */

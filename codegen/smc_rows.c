@@ -72,8 +72,8 @@ static void row_committed(struct smc_machine *m, const struct smc_state *s,
 		smc_error(m, row->line, "%s by mark would come back from the durable store; write "
 			  "save", to->name);
 	else if (!m->boot && mark && s->kind == SMC_KIND_INITIAL)
-		smc_error(m, row->line, "what begins by mark is taken for removed at the next start; "
-			  "write save");
+		smc_error(m, row->line, "what begins by mark is taken for removed at the next "
+			  "start; write save");
 }
 
 static void row_order(struct smc_machine *m, const struct smc_row *row)
@@ -88,17 +88,18 @@ static void row_order(struct smc_machine *m, const struct smc_row *row)
 			smc_error(m, row->line, "what %s writes is never committed; write save or "
 				  "mark after it", a->ref.name);
 		else if (a->op == SMC_OP_STEP && i > commit)
-			smc_error(m, row->line, "what %s writes comes after the commit and is lost; "
-				  "move it left of %s", a->ref.name,
+			smc_error(m, row->line, "what %s writes comes after the commit and is "
+				  "lost; move it left of %s", a->ref.name,
 				  row->actions.v[commit].ref.name);
 		else if (a->op == SMC_OP_REPLY && i < commit)
-			smc_error(m, row->line, "the client is told before it is true on disk; move "
-				  "reply right of %s", row->actions.v[commit].ref.name);
+			smc_error(m, row->line, "the client is told before it is true on disk; "
+				  "move reply right of %s", row->actions.v[commit].ref.name);
 		else if (a->op == SMC_OP_EFFECT && effects++)
 			smc_error(m, row->line, "%s is a second effect in one row; start one, and "
 				  "the next from the state it leads to", a->ref.name);
 		else if (a->op == SMC_OP_EFFECT && i != (int)row->actions.n - 1)
-			smc_error(m, row->line, "%s starts before the row is done; move it to the end",
+			smc_error(m, row->line,
+				  "%s starts before the row is done; move it to the end",
 				  a->ref.name);
 	}
 }
@@ -143,17 +144,17 @@ static void row_work(struct smc_machine *m, const struct smc_state *s, const str
 	int effect = smc_row_effect(row);
 
 	if (effect >= 0 && to->kind != SMC_KIND_BUSY)
-		smc_error(m, row->line, "%s starts but %s is not busy; go to a busy state that waits "
-			  "for it", m->decls[SMC_DECL_EFFECT].v[effect].name, to->name);
+		smc_error(m, row->line, "%s starts but %s is not busy; go to a busy state that "
+			  "waits for it", m->decls[SMC_DECL_EFFECT].v[effect].name, to->name);
 	if (effect < 0 && to->kind == SMC_KIND_BUSY && !row->stay && !state_listens(m, to))
-		smc_error(m, row->line, "%s is busy but nothing is started and no shim event ends it; "
-			  "end the row with an effect", to->name);
+		smc_error(m, row->line, "%s is busy but nothing is started and no shim event ends "
+			  "it; end the row with an effect", to->name);
 	if (effect < 0 && s->kind == SMC_KIND_BUSY && row->stay && class == SMC_CLASS_DONE)
-		smc_error(m, row->line, "%s ends the work of %s and nothing follows; start an effect "
-			  "or leave the state", row->event.name, s->name);
+		smc_error(m, row->line, "%s ends the work of %s and nothing follows; start an "
+			  "effect or leave the state", row->event.name, s->name);
 	if (row->stay && !row->actions.n && class == SMC_CLASS_CLOCK)
-		smc_error(m, row->line, "the time of %s is up and nothing is done; end the row with an "
-			  "effect", s->name);
+		smc_error(m, row->line, "the time of %s is up and nothing is done; end the row "
+			  "with an effect", s->name);
 	else if (row->stay && !row->actions.n)
 		smc_error(m, row->line, "the row does nothing; write %s %s",
 			  s->kind == SMC_KIND_BUSY && class == SMC_CLASS_RPC ? "join" : "ignore",
@@ -171,13 +172,13 @@ static void row_answered(struct smc_machine *m, const struct smc_state *s,
 		smc_error(m, row->line, "%s is of class %s and cannot be asked again; drop again",
 			  row->event.name, smc_class_names[row_class(m, row)]);
 	if (again && row->stay && s->kind != SMC_KIND_BUSY)
-		smc_error(m, row->line, "%s stays in %s and would be asked again at once, for ever; "
-			  "write reply", row->event.name, s->name);
+		smc_error(m, row->line, "%s stays in %s and would be asked again at once, for "
+			  "ever; write reply", row->event.name, s->name);
 	if (to->kind == SMC_KIND_BUSY)
 		return;
 	if (s->kind == SMC_KIND_BUSY && !reply)
-		smc_error(m, row->line, "the work ends in %s without an answer to who waits for it; "
-			  "write reply", to->name);
+		smc_error(m, row->line, "the work ends in %s without an answer to who waits for "
+			  "it; write reply", to->name);
 	else if (asked && !reply && !again)
 		smc_error(m, row->line, "%s is at rest and %s gets no answer; write reply or again",
 			  to->name, row->event.name);
@@ -201,8 +202,8 @@ void smc_check_rows(struct smc_machine *m)
 		const struct smc_decl *d = &m->decls[SMC_DECL_EFFECT].v[e];
 
 		if (d->lasting)
-			smc_error(m, d->line, "effect %s is lasting, but a reboot forgets every row "
-				  "of machine %s; drop boot", d->name, m->name);
+			smc_error(m, d->line, "effect %s is lasting, but a reboot forgets every "
+				  "row of machine %s; drop boot", d->name, m->name);
 	}
 	for (size_t i = 0; i < m->states.n; i++)
 		for (size_t r = 0; r < m->states.v[i].rows.n; r++) {

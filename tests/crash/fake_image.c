@@ -1,4 +1,5 @@
-/* fake_image.c - pulls and the image they bring: a staging folder, layers, two rows in one commit. */
+/* fake_image.c - pulls and the image they bring: a staging folder, layers, two rows in one commit.
+ */
 #include "sweep.h"
 
 #include <stdlib.h>

@@ -506,9 +506,9 @@ static int report(const struct tally *t, const char *machine, bool whole)
 		for (int m = 0; m < fakes[f]->n_machines; m++)
 			if (!machine || strcmp(machine, fakes[f]->name) == 0)
 				missing += report_machine(t, f, m);
-	printf("%s - crash sweep: %u stories told, %u more come to the same, %u failures, %u points "
-	       "not reached\n", t->failures || missing ? "not ok" : "ok", t->stories, t->same,
-	       t->failures, missing);
+	printf("%s - crash sweep: %u stories told, %u more come to the same, %u failures, %u "
+	       "points not reached\n",
+	       t->failures || missing ? "not ok" : "ok", t->stories, t->same, t->failures, missing);
 	return t->failures || missing;
 }
 
