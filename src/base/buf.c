@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "base/util.h"
 
 void buf_done(struct buf *b)
@@ -69,10 +70,9 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_consume(struct buf *b, size_t size)
 {
-	if (size >= b->len) {
-		b->len = 0;
+	if (!b->data)
 		return;
-	}
+	size = MIN(size, b->len);
 	memmove(b->data, b->data + size, b->len - size);
 	b->len -= size;
 	b->data[b->len] = '\0';
@@ -90,16 +90,19 @@ char *buf_take(struct buf *b)
 
 void buf_add_clean(struct buf *b, const char *s, size_t size)
 {
-	while (size && (s[size - 1] == '\n' || s[size - 1] == ' '))
+	while (size && strchr(" \n\r", s[size - 1]))
 		size--;
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)s[i];
+	for (size_t i = 0; i < size;) {
+		size_t n = str_utf8_char(s + i, size - i);
 
-		if (c == '\n')
+		if (s[i] == '\n')
 			buf_puts(b, " | ");
-		else if (c >= 0x20 && c != 0x7f)
-			buf_add(b, s + i, 1);
-		else
+		else if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
 			buf_puts(b, " ");
+		else if (n)
+			buf_add(b, s + i, n);
+		else
+			buf_puts(b, "?");
+		i += MAX(n, (size_t)1);
 	}
 }

@@ -26,6 +26,7 @@ void buf_commit(struct buf *b, size_t size);
 void buf_consume(struct buf *b, size_t size);
 /* The data as a malloc'ed string the caller frees; the buffer is empty after it.  Never NULL. */
 char *buf_take(struct buf *b);
-/* s without its bytes that are not printable ASCII or UTF-8 text, for an error text: newlines become " | ". */
+/* Foreign text for an error: newlines become " | ", other control characters spaces, what is not
+ * UTF-8 question marks; spaces and newlines at the end are dropped. */
 void buf_add_clean(struct buf *b, const char *s, size_t size);
 #define _cleanup_buf_ __attribute__((cleanup(buf_done)))

@@ -50,11 +50,12 @@ const char *clock_boot_id(void)
 
 void clock_format(int64_t ns, char out[36])
 {
-	time_t s = (time_t)(ns / NSEC_PER_SEC);
+	int64_t rest = (ns % NSEC_PER_SEC + NSEC_PER_SEC) % NSEC_PER_SEC; /* times before 1970 too */
+	time_t s = (time_t)(ns / NSEC_PER_SEC - (ns % NSEC_PER_SEC < 0));
 	struct tm tm;
 	char date[24];
 
 	gmtime_r(&s, &tm);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out, 36, "%s.%09dZ", date, (int)(ns % NSEC_PER_SEC));
+	snprintf(out, 36, "%s.%09dZ", date, (int)rest);
 }

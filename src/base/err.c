@@ -8,24 +8,23 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Cut an incomplete or invalid UTF-8 tail and replace what is not text. */
+#include "base/str.h"
+
+/* Drop the character that the end of the space has cut, replace what is not text. */
 static void text_clean(char *s)
 {
-	unsigned char *p = (unsigned char *)s;
+	size_t size = strlen(s);
 
-	while (*p) {
-		int more = *p < 0x80 ? 0 : (*p & 0xe0) == 0xc0 ? 1 : (*p & 0xf0) == 0xe0 ? 2
-			 : (*p & 0xf8) == 0xf0 ? 3 : -1;
-		int i;
+	for (size_t i = 0; i < size;) {
+		size_t n = str_utf8_char(s + i, size - i);
 
-		for (i = 1; more > 0 && i <= more; i++)
-			if ((p[i] & 0xc0) != 0x80)
-				break;
-		if (more < 0 || (more > 0 && i <= more)) {
-			*p++ = '?';
-			continue;
+		if (!n && size == ERR_TEXT_MAX - 1 && size - i < 4) {
+			s[i] = '\0';
+			return;
 		}
-		p += more + 1;
+		if (!n)
+			s[i] = '?';
+		i += n ? n : 1;
 	}
 }
 

@@ -56,7 +56,7 @@ void log_line(enum log_level level, const char *msg, const char *fmt, ...)
 		return;
 	clock_format(clock_realtime_ns(), time);
 	n = snprintf(line, sizeof(line), "time=%s level=%s msg=\"%s\" ", time, names[level], msg);
-	start = (size_t)n;
+	start = MIN((size_t)n, sizeof(line) - 2);
 	va_start(ap, fmt);
 	n = vsnprintf(line + start, sizeof(line) - start - 1, fmt, ap);
 	va_end(ap);
@@ -71,6 +71,15 @@ void log_line(enum log_level level, const char *msg, const char *fmt, ...)
 
 void log_err(enum log_level level, const char *msg, const struct err *e)
 {
+	char quoted[2 * ERR_TEXT_MAX];
+	size_t n = 0;
+
+	for (const char *p = e->text; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			quoted[n++] = '\\';
+		quoted[n++] = *p;
+	}
+	quoted[n] = '\0';
 	log_line(level, msg, "code=%s origin=%s:%d error=\"%s\"", err_code_name(e->code),
-		 e->file ? e->file : "?", e->line, e->text);
+		 e->file ? e->file : "?", e->line, quoted);
 }

@@ -18,7 +18,8 @@ void log_set_level(enum log_level level);
 int log_parse_level(const char *name, enum log_level *ret);
 
 /* msg is the event in a few words; fields are " key=value" pairs already formatted by fmt:
- * log_info("listening", "socket=%s", path). Values are escaped, one line is one write(2). */
+ * log_info("listening", "socket=%s", path). Control characters become spaces, one
+ * line is one write(2); quoting a value that may hold spaces is the caller's. */
 void log_line(enum log_level level, const char *msg, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -27,5 +28,5 @@ void log_line(enum log_level level, const char *msg, const char *fmt, ...)
 #define log_info(msg, ...) log_line(LOG_LEVEL_INFO, (msg), __VA_ARGS__)
 #define log_debug(msg, ...) log_line(LOG_LEVEL_DEBUG, (msg), __VA_ARGS__)
 
-/* The error with its code and origin, as one line. */
+/* The error with its code and origin, as one line, its text quoted. */
 void log_err(enum log_level level, const char *msg, const struct err *e);

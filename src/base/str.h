@@ -14,6 +14,9 @@ int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 
+/* Bytes of the well-formed UTF-8 character that s begins with, 0: there is none. */
+size_t str_utf8_char(const char *s, size_t size);
+
 /* Well-formed UTF-8 (no surrogates, no overlong forms) of exactly size bytes. */
 bool str_is_utf8(const char *s, size_t size);
 
