@@ -25,6 +25,8 @@ struct cgroups;
 
 /* Look at what is mounted.  Free with cgroups_free.  ERR_UNAVAILABLE: no cgroups at all. */
 int cgroups_open(struct cgroups **ret, struct err *e);
+/* The same for the mounts that another mountinfo file lists: for tests. */
+int cgroups_open_at(const char *mountinfo, struct cgroups **ret, struct err *e);
 void cgroups_free(struct cgroups *cg);
 
 static inline void cgroups_freep(struct cgroups **cg)

@@ -1,0 +1,743 @@
+/*
+ * cgroup.c - see cgroup.h.  A cgroup is the same path in a list of hierarchies; v1 has many of
+ * them, v2 one, and what differs between the two stands in one structure of functions.
+ */
+#include "os/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "base/util.h"
+#include "os/cgroup_limits.h"
+#include "os/mountinfo.h"
+
+#define BUSY_MS 2000      /* how long dying processes may keep a cgroup */
+#define BUSY_STEP_MS 10
+#define NESTING_MAX 64    /* cgroups in a container's cgroup: made by the container */
+#define FILE_MAX (16 * 1024 * 1024)
+#define PIDS_NAMED 8      /* in an error */
+
+struct hierarchy {
+	char *mount;
+	char **controllers; /* NULL-terminated; "name=systemd" too */
+	bool v2;
+};
+
+struct backend {
+	/* Make a new or existing cgroup fit for processes. */
+	int (*prepare)(const struct hierarchy *h, const char *dir, const char *parent,
+		       struct err *e);
+	void (*read_usage)(const struct cgroups *cg, const char *path, struct cgroup_usage *ret);
+};
+
+struct cgroups {
+	enum cgroup_layout layout;
+	const struct backend *backend;
+	struct hierarchy *h;
+	size_t n;
+};
+
+static const struct backend backend_v1, backend_v2;
+
+/* --- what is mounted --- */
+
+static bool has_controller(const struct hierarchy *h, const char *name)
+{
+	for (char **c = h->controllers; c && *c; c++)
+		if (strcmp(*c, name) == 0)
+			return true;
+	return false;
+}
+
+static void add_controller(struct hierarchy *h, const char *name)
+{
+	size_t n = 0;
+
+	while (h->controllers && h->controllers[n])
+		n++;
+	h->controllers = xrealloc(h->controllers, (n + 2) * sizeof(*h->controllers));
+	h->controllers[n] = xstrdup(name);
+	h->controllers[n + 1] = NULL;
+}
+
+static bool is_v1_controller(const char *option)
+{
+	static const char *const names[] = { "cpu", "cpuacct", "cpuset", "memory", "devices",
+					     "freezer", "net_cls", "net_prio", "blkio",
+					     "perf_event", "hugetlb", "pids", "rdma", "misc" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(option, names[i]) == 0)
+			return true;
+	return str_starts(option, "name=");
+}
+
+static void split_controllers(struct hierarchy *h, const char *text, const char *separators)
+{
+	_cleanup_free_ char *copy = xstrdup(text);
+	char *rest = copy, *word;
+
+	while ((word = strsep(&rest, separators)))
+		if (*word && (h->v2 || is_v1_controller(word)))
+			add_controller(h, word);
+}
+
+static void hierarchy_done(struct hierarchy *h)
+{
+	for (char **c = h->controllers; c && *c; c++)
+		free(*c);
+	free(h->controllers);
+	free(h->mount);
+}
+
+static bool is_known(const struct cgroups *cg, const struct hierarchy *h)
+{
+	for (size_t i = 0; i < cg->n; i++)
+		if (h->v2 ? cg->h[i].v2 : has_controller(&cg->h[i], h->controllers[0]))
+			return true;
+	return false;
+}
+
+static int add_hierarchy(void *arg, const struct mountinfo *m)
+{
+	bool v1 = strcmp(m->type, "cgroup") == 0, v2 = strcmp(m->type, "cgroup2") == 0;
+	struct hierarchy h = { .v2 = v2 };
+	struct cgroups *cg = arg;
+
+	if (!v1 && !v2)
+		return 0;
+	h.mount = xstrdup(m->target);
+	if (v1) {
+		split_controllers(&h, m->super_options, ",");
+	} else {
+		_cleanup_free_ char *path = xasprintf("%s/cgroup.controllers", h.mount);
+		_cleanup_buf_ struct buf text = BUF_NULL;
+		struct err ignored = ERR_NULL;
+
+		if (fs_read_file(path, 4096, &text, &ignored) == 0 && text.data)
+			split_controllers(&h, text.data, " \n");
+	}
+	/* A hierarchy may be mounted several times: the first place counts. */
+	if ((v1 && !h.controllers) || is_known(cg, &h)) {
+		hierarchy_done(&h);
+		return 0;
+	}
+	cg->h = xrealloc(cg->h, (cg->n + 1) * sizeof(*cg->h));
+	cg->h[cg->n++] = h;
+	return 0;
+}
+
+int cgroups_open_at(const char *mountinfo, struct cgroups **ret, struct err *e)
+{
+	_cleanup_(cgroups_freep) struct cgroups *cg = xcalloc(1, sizeof(*cg));
+	size_t n_v2 = 0;
+	int r = mountinfo_read(mountinfo, add_hierarchy, cg, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < cg->n; i++)
+		n_v2 += cg->h[i].v2;
+	if (!cg->n)
+		return err_set(e, ERR_UNAVAILABLE, "no cgroup file system is mounted; mount cgroup2 "
+			       "at /sys/fs/cgroup");
+	cg->layout = n_v2 == cg->n ? CGROUP_LAYOUT_V2 : n_v2 ? CGROUP_LAYOUT_HYBRID
+							     : CGROUP_LAYOUT_V1;
+	cg->backend = cg->layout == CGROUP_LAYOUT_V2 ? &backend_v2 : &backend_v1;
+	*ret = take_ptr(cg);
+	return 0;
+}
+
+int cgroups_open(struct cgroups **ret, struct err *e)
+{
+	return cgroups_open_at(NULL, ret, e);
+}
+
+void cgroups_free(struct cgroups *cg)
+{
+	if (!cg)
+		return;
+	for (size_t i = 0; i < cg->n; i++)
+		hierarchy_done(&cg->h[i]);
+	free(cg->h);
+	free(cg);
+}
+
+enum cgroup_layout cgroups_layout(const struct cgroups *cg)
+{
+	return cg->layout;
+}
+
+bool cgroup_path_is_valid(const char *path)
+{
+	return fs_path_is_clean(path) && path[1];
+}
+
+static int check_path(const char *path, struct err *e)
+{
+	if (cgroup_path_is_valid(path))
+		return 0;
+	return err_set(e, ERR_INVALID, "cgroup path \"%s\" must be absolute and below /", path);
+}
+
+int cgroup_controller_dir(const struct cgroups *cg, const char *controller, const char *path,
+			  char **ret, struct err *e)
+{
+	int r = check_path(path, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < cg->n; i++) {
+		if (!has_controller(&cg->h[i], controller))
+			continue;
+		*ret = xasprintf("%s%s", cg->h[i].mount, path);
+		return 0;
+	}
+	return 1;
+}
+
+/* --- make --- */
+
+/* A new cpuset is empty and takes no process: it gets what its parent has. */
+static int inherit_cpuset(const char *dir, const char *parent, const char *name, struct err *e)
+{
+	_cleanup_free_ char *to = xasprintf("%s/%s", dir, name);
+	_cleanup_free_ char *from = xasprintf("%s/%s", parent, name);
+	_cleanup_buf_ struct buf have = BUF_NULL, want = BUF_NULL;
+	int r = fs_read_file(to, FILE_MAX, &have, e);
+
+	if (r < 0)
+		return r;
+	if (have.len && have.data[0] != '\n')
+		return 0;
+	r = fs_read_file(from, FILE_MAX, &want, e);
+	if (r < 0)
+		return r;
+	if (!want.len || want.data[0] == '\n')
+		return 0;
+	return fs_write_existing(to, want.data, e);
+}
+
+static int prepare_v1(const struct hierarchy *h, const char *dir, const char *parent,
+		      struct err *e)
+{
+	int r;
+
+	if (!has_controller(h, "cpuset"))
+		return 0;
+	r = inherit_cpuset(dir, parent, "cpuset.cpus", e);
+	if (!r)
+		r = inherit_cpuset(dir, parent, "cpuset.mems", e);
+	return r;
+}
+
+/* Controllers reach a cgroup when its parent hands them down. */
+static int prepare_v2(const struct hierarchy *h, const char *dir, const char *parent,
+		      struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/cgroup.subtree_control", parent);
+	struct err ignored = ERR_NULL;
+
+	(void)dir;
+	(void)e;
+	for (char **c = h->controllers; c && *c; c++) {
+		_cleanup_free_ char *text = xasprintf("+%s", *c);
+
+		/* One by one: some cannot be had everywhere (a real-time group forbids cpu), and
+		 * who then asks for a limit of such a one is told. */
+		fs_write_existing(path, text, &ignored);
+	}
+	return 0;
+}
+
+/* All parts of path in one hierarchy.  1: a part vanished meanwhile. */
+static int create_in(const struct cgroups *cg, const struct hierarchy *h, const char *path,
+		     struct err *e)
+{
+	_cleanup_free_ char *parent = xstrdup(h->mount);
+
+	for (const char *p = path; *p;) {
+		size_t n = 1 + strcspn(p + 1, "/");
+		_cleanup_free_ char *dir = xasprintf("%s%.*s", parent, (int)n, p);
+		int r;
+
+		if (mkdir(dir, 0755) < 0 && errno == ENOENT)
+			return 1;
+		if (!fs_exists(dir))
+			return err_errno(e, ERR_INTERNAL, errno, "make cgroup %s", dir);
+		/* In a hybrid layout the v2 tree only tracks processes: left as it is. */
+		if (h->v2 == (cg->layout == CGROUP_LAYOUT_V2)) {
+			r = cg->backend->prepare(h, dir, parent, e);
+			if (r < 0)
+				return r;
+		}
+		free(parent);
+		parent = take_ptr(dir);
+		p += n;
+	}
+	return 0;
+}
+
+int cgroup_create(const struct cgroups *cg, const char *path, struct err *e)
+{
+	int r = check_path(path, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < cg->n; i++) {
+		r = 1;
+		/* A neighbour may remove our parent while it is still empty. */
+		for (int tries = 0; r > 0 && tries < 10; tries++)
+			r = create_in(cg, &cg->h[i], path, e);
+		if (r > 0)
+			return err_set(e, ERR_INTERNAL, "make cgroup %s%s: its parent vanishes",
+				       cg->h[i].mount, path);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* --- remove --- */
+
+static int remove_below(int fd, int depth);
+
+/* 0, or an errno; ENOENT is 0. */
+static int remove_one(int parent, const char *name, int depth)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	/* Busy: with processes, or with cgroups of its own. */
+	if (errno != EBUSY && errno != ENOTEMPTY)
+		return errno;
+	if (depth == NESTING_MAX)
+		return ELOOP;
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : errno;
+	r = remove_below(fd, depth + 1);
+	if (r)
+		return r;
+	return unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+static int remove_below(int fd, int depth)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	_cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *d;
+	int worst = 0;
+
+	if (!dir) {
+		worst = errno;
+		close_fdp(&copy);
+		return worst;
+	}
+	while ((d = readdir(dir))) {
+		int r;
+
+		if (d->d_type != DT_DIR || strcmp(d->d_name, ".") == 0 ||
+		    strcmp(d->d_name, "..") == 0)
+			continue;
+		r = remove_one(fd, d->d_name, depth);
+		if (r)
+			worst = r;
+	}
+	return worst;
+}
+
+static int fail_busy(const struct cgroups *cg, const char *path, const char *dir, struct err *e)
+{
+	_cleanup_buf_ struct buf names = BUF_NULL;
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t n = 0;
+
+	if (cgroup_pids(cg, path, &pids, &n, e) < 0)
+		return -(int)e->code;
+	for (size_t i = 0; i < n && i < PIDS_NAMED; i++)
+		buf_printf(&names, " %d", pids[i]);
+	return err_set(e, ERR_PRECONDITION, "remove cgroup %s: still in use by %zu processes:%s%s", dir,
+		       n, names.data ? names.data : "", n > PIDS_NAMED ? " ..." : "");
+}
+
+int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e)
+{
+	int64_t deadline = clock_monotonic_ns() + BUSY_MS * NSEC_PER_MSEC;
+	int r = check_path(path, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < cg->n; i++) {
+		_cleanup_free_ char *dir = xasprintf("%s%s", cg->h[i].mount, path);
+
+		while ((r = remove_one(AT_FDCWD, dir, 0))) {
+			if (r != EBUSY && r != ENOTEMPTY)
+				return err_errno(e, ERR_INTERNAL, r, "remove cgroup %s", dir);
+			if (clock_monotonic_ns() >= deadline)
+				return fail_busy(cg, path, dir, e);
+			poll(NULL, 0, BUSY_STEP_MS);
+		}
+	}
+	return 0;
+}
+
+void cgroup_remove_empty(const struct cgroups *cg, const char *path)
+{
+	if (!cgroup_path_is_valid(path))
+		return;
+	for (size_t i = 0; i < cg->n; i++) {
+		_cleanup_free_ char *dir = xasprintf("%s%s", cg->h[i].mount, path);
+
+		rmdir(dir);
+	}
+}
+
+/* --- processes --- */
+
+struct pid_list {
+	pid_t *pids;
+	size_t n, cap;
+};
+
+static void add_pids(struct pid_list *list, const char *text)
+{
+	while (*text) {
+		_cleanup_free_ char *word = xstrndup(text, strcspn(text, "\n"));
+		int64_t pid;
+
+		/* 0: a process of another pid namespace. */
+		if (str_to_i64(word, 1, INT_MAX, &pid) == 0) {
+			if (list->n == list->cap) {
+				list->cap = list->cap * 2 + 64;
+				list->pids = xrealloc(list->pids, list->cap * sizeof(pid_t));
+			}
+			list->pids[list->n++] = (pid_t)pid;
+		}
+		text += strlen(word);
+		text += *text == '\n';
+	}
+}
+
+static int collect_pids(const char *dir, int depth, struct pid_list *list, struct err *e)
+{
+	_cleanup_free_ char *procs = xasprintf("%s/cgroup.procs", dir);
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	_cleanup_closedir_ DIR *d = opendir(dir);
+	struct dirent *entry;
+	int r;
+
+	if (!d)
+		return errno == ENOENT ? 0 : err_errno(e, ERR_INTERNAL, errno, "list cgroup %s", dir);
+	r = fs_read_file(procs, FILE_MAX, &text, e);
+	/* Gone meanwhile; or threaded (v2), then its domain has listed them. */
+	if (r < 0 && e->errnum != ENODEV && e->errnum != EOPNOTSUPP)
+		return r;
+	if (r == 0 && text.data)
+		add_pids(list, text.data);
+	while ((entry = readdir(d))) {
+		_cleanup_free_ char *child = xasprintf("%s/%s", dir, entry->d_name);
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		if (depth == NESTING_MAX)
+			return err_set(e, ERR_INTERNAL, "cgroup %s: more than %d levels", dir,
+				       NESTING_MAX);
+		r = collect_pids(child, depth + 1, list, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void pid_list_done(struct pid_list *list)
+{
+	free(list->pids);
+}
+
+int cgroup_pids(const struct cgroups *cg, const char *path, pid_t **ret, size_t *ret_n,
+		struct err *e)
+{
+	_cleanup_(pid_list_done) struct pid_list list = { .n = 0 };
+	size_t n = 0;
+	int r = check_path(path, e);
+
+	if (r < 0)
+		return r;
+	/* A process may have been moved out of some hierarchies: what any of them knows counts. */
+	for (size_t i = 0; i < cg->n; i++) {
+		_cleanup_free_ char *dir = xasprintf("%s%s", cg->h[i].mount, path);
+
+		r = collect_pids(dir, 0, &list, e);
+		if (r < 0)
+			return r;
+	}
+	if (list.n)
+		qsort(list.pids, list.n, sizeof(pid_t), compare_pids);
+	for (size_t i = 0; i < list.n; i++)
+		if (!n || list.pids[n - 1] != list.pids[i])
+			list.pids[n++] = list.pids[i];
+	*ret = take_ptr(list.pids);
+	*ret_n = n;
+	return 0;
+}
+
+/* --- usage --- */
+
+/* Files of one cgroup by controller; what cannot be read is not there. */
+struct reader {
+	const struct cgroups *cg;
+	const char *path;
+};
+
+static bool read_text(const struct reader *rd, const char *controller, const char *file,
+		      struct buf *ret)
+{
+	_cleanup_free_ char *dir = NULL, *path = NULL;
+	struct err ignored = ERR_NULL;
+
+	if (cgroup_controller_dir(rd->cg, controller, rd->path, &dir, &ignored))
+		return false;
+	path = xasprintf("%s/%s", dir, file);
+	return fs_read_file(path, FILE_MAX, ret, &ignored) == 0 && ret->data;
+}
+
+/* A file that is one number; "max" and what the kernel means by it is UINT64_MAX. */
+static uint64_t read_number(const struct reader *rd, const char *controller, const char *file,
+			    uint64_t missing)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	uint64_t v;
+
+	if (!read_text(rd, controller, file, &text))
+		return missing;
+	text.data[strcspn(text.data, "\n")] = '\0';
+	if (strcmp(text.data, "max") == 0)
+		return UINT64_MAX;
+	return str_to_u64(text.data, UINT64_MAX, &v) == 0 ? v : missing;
+}
+
+/* "key number" lines. */
+static uint64_t find_number(const struct buf *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (const char *p = text->data; p && *p; p += *p == '\n') {
+		size_t n = strcspn(p, "\n");
+		uint64_t v;
+
+		if (n > len && memcmp(p, key, len) == 0 && p[len] == ' ') {
+			_cleanup_free_ char *word = xstrndup(p + len + 1, n - len - 1);
+
+			return str_to_u64(word, UINT64_MAX, &v) == 0 ? v : 0;
+		}
+		p += n;
+	}
+	return 0;
+}
+
+static uint64_t minus(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* v1 says "no limit" with the largest number of whole pages. */
+static uint64_t limit_v1(uint64_t v)
+{
+	return v >= (UINT64_C(1) << 62) ? UINT64_MAX : v;
+}
+
+static void read_usage_v1(const struct cgroups *cg, const char *path, struct cgroup_usage *u)
+{
+	const struct reader rd = { .cg = cg, .path = path };
+	_cleanup_buf_ struct buf cpu = BUF_NULL, memory = BUF_NULL, oom = BUF_NULL;
+	uint64_t both;
+
+	u->cpu_ns = read_number(&rd, "cpuacct", "cpuacct.usage", 0);
+	if (read_text(&rd, "cpu", "cpu.stat", &cpu)) {
+		u->cpu_periods = find_number(&cpu, "nr_periods");
+		u->cpu_throttled_periods = find_number(&cpu, "nr_throttled");
+		u->cpu_throttled_ns = find_number(&cpu, "throttled_time");
+	}
+	u->memory = read_number(&rd, "memory", "memory.usage_in_bytes", 0);
+	u->memory_limit = limit_v1(read_number(&rd, "memory", "memory.limit_in_bytes", UINT64_MAX));
+	if (read_text(&rd, "memory", "memory.stat", &memory)) {
+		u->working_set = minus(u->memory, find_number(&memory, "total_inactive_file"));
+		u->rss = find_number(&memory, "total_rss");
+		u->page_faults = find_number(&memory, "total_pgfault");
+		u->major_page_faults = find_number(&memory, "total_pgmajfault");
+		u->swap = find_number(&memory, "total_swap");
+	}
+	both = limit_v1(read_number(&rd, "memory", "memory.memsw.limit_in_bytes", UINT64_MAX));
+	u->swap_limit = both == UINT64_MAX ? both : minus(both, u->memory_limit);
+	u->pids = read_number(&rd, "pids", "pids.current", 0);
+	if (read_text(&rd, "memory", "memory.oom_control", &oom))
+		u->oom_kills = find_number(&oom, "oom_kill");
+}
+
+static void read_usage_v2(const struct cgroups *cg, const char *path, struct cgroup_usage *u)
+{
+	const struct reader rd = { .cg = cg, .path = path };
+	_cleanup_buf_ struct buf cpu = BUF_NULL, memory = BUF_NULL, events = BUF_NULL;
+
+	if (read_text(&rd, "cpu", "cpu.stat", &cpu)) {
+		u->cpu_ns = find_number(&cpu, "usage_usec") * 1000;
+		u->cpu_periods = find_number(&cpu, "nr_periods");
+		u->cpu_throttled_periods = find_number(&cpu, "nr_throttled");
+		u->cpu_throttled_ns = find_number(&cpu, "throttled_usec") * 1000;
+	}
+	u->memory = read_number(&rd, "memory", "memory.current", 0);
+	u->memory_limit = read_number(&rd, "memory", "memory.max", UINT64_MAX);
+	if (read_text(&rd, "memory", "memory.stat", &memory)) {
+		u->working_set = minus(u->memory, find_number(&memory, "inactive_file"));
+		u->rss = find_number(&memory, "anon");
+		u->page_faults = find_number(&memory, "pgfault");
+		u->major_page_faults = find_number(&memory, "pgmajfault");
+	}
+	u->swap = read_number(&rd, "memory", "memory.swap.current", 0);
+	u->swap_limit = read_number(&rd, "memory", "memory.swap.max", UINT64_MAX);
+	u->pids = read_number(&rd, "pids", "pids.current", 0);
+	if (read_text(&rd, "memory", "memory.events", &events))
+		u->oom_kills = find_number(&events, "oom_kill");
+}
+
+static const struct backend backend_v1 = { prepare_v1, read_usage_v1 };
+static const struct backend backend_v2 = { prepare_v2, read_usage_v2 };
+
+int cgroup_read_usage(const struct cgroups *cg, const char *path, struct cgroup_usage *ret,
+		      struct err *e)
+{
+	bool found = false;
+	int r = check_path(path, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < cg->n && !found; i++) {
+		_cleanup_free_ char *dir = xasprintf("%s%s", cg->h[i].mount, path);
+
+		found = fs_exists(dir);
+	}
+	if (!found)
+		return 1;
+	*ret = (struct cgroup_usage){ .memory_limit = UINT64_MAX, .swap_limit = UINT64_MAX };
+	cg->backend->read_usage(cg, path, ret);
+	return 0;
+}
+
+/* --- limits --- */
+
+/* Find out where a write goes. */
+static int locate(const struct cgroups *cg, const char *path, struct cgroup_write *w,
+		  struct err *e)
+{
+	_cleanup_free_ char *dir = NULL;
+	int r = 0;
+
+	if (w->controller)
+		r = cgroup_controller_dir(cg, w->controller, path, &dir, e);
+	else
+		dir = xasprintf("%s%s", cg->h[0].mount, path); /* v2: there is only one */
+	if (r < 0)
+		return r;
+	if (r > 0)
+		return err_set(e, ERR_PRECONDITION, "%s: this host has no cgroup controller %s",
+			       w->file, w->controller);
+	w->path = xasprintf("%s/%s", dir, w->file);
+	if (fs_exists(w->path))
+		return 0;
+	if (!w->optional || !fs_exists(dir))
+		return err_set(e, ERR_PRECONDITION, "cgroup %s has no %s", dir, w->file);
+	free(take_ptr(w->path));
+	return 0;
+}
+
+/* Write, and say whose fault a refusal is. */
+static int write_one(const struct cgroup_write *w, struct err *e)
+{
+	int r = fs_write_existing(w->path, w->value, e);
+	enum err_code code = ERR_INTERNAL;
+
+	if (r == 0)
+		return 0;
+	if (e->errnum == EINVAL || e->errnum == ERANGE || e->errnum == EACCES)
+		code = ERR_INVALID; /* not a value, or more than the parent has */
+	else if (e->errnum == EBUSY)
+		code = ERR_PRECONDITION; /* below what is in use */
+	return err_errno(e, code, e->errnum, "write \"%s\" to %s", w->value, w->path);
+}
+
+/* A value may be refused only because another one still stands (memory above memory and swap,
+ * quota above period): those are written again after the others. */
+static int apply(const struct cgroup_plan *plan, struct err *e)
+{
+	_cleanup_free_ bool *again = xcalloc(plan->n, sizeof(bool));
+
+	for (size_t i = 0; i < plan->n; i++) {
+		int r = plan->writes[i].path ? write_one(&plan->writes[i], e) : 0;
+
+		again[i] = r < 0 && (e->errnum == EINVAL || e->errnum == EBUSY);
+		if (r < 0 && !again[i])
+			return r;
+	}
+	for (size_t i = 0; i < plan->n; i++) {
+		int r = again[i] ? write_one(&plan->writes[i], e) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* On v2 quota and period share a file: a period alone keeps the quota that is there. */
+static int64_t present_quota(const struct cgroups *cg, const char *path)
+{
+	const struct reader rd = { .cg = cg, .path = path };
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	int64_t quota;
+
+	if (!read_text(&rd, "cpu", "cpu.max", &text))
+		return -1;
+	text.data[strcspn(text.data, " \n")] = '\0';
+	return str_to_i64(text.data, 1, INT64_MAX, &quota) == 0 ? quota : -1;
+}
+
+int cgroup_write_limits(const struct cgroups *cg, const char *path,
+			const struct cgroup_limits *limits, struct err *e)
+{
+	_cleanup_(cgroup_plan_done) struct cgroup_plan plan = { .n = 0 };
+	bool v2 = cg->layout == CGROUP_LAYOUT_V2;
+	struct cgroup_limits l = *limits;
+	int r = check_path(path, e);
+
+	if (r < 0)
+		return r;
+	if (v2 && l.cpu_period && !l.cpu_quota)
+		l.cpu_quota = present_quota(cg, path);
+	r = cgroup_plan_limits(&l, v2, &plan, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < plan.n; i++) {
+		r = locate(cg, path, &plan.writes[i], e);
+		if (r < 0)
+			return r;
+	}
+	return apply(&plan, e);
+}

@@ -1,0 +1,466 @@
+/*
+ * test_cgroup.c - cgroups on the kernel's own hierarchies below a parent of this test's, and v2
+ * on a tree of plain files, which says exactly what was written where.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "os/cgroup.h"
+#include "os/spawn.h"
+
+#define OK(call) \
+	do { \
+		if ((call) != 0) \
+			fail_msg("%s: %s", #call, e.text); \
+	} while (0)
+
+/* --- the kernel's --- */
+
+struct world {
+	struct cgroups *cg;
+	char parent[64];
+};
+
+static int setup(void **state)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	struct err e = ERR_NULL;
+
+	OK(cgroups_open(&w->cg, &e));
+	snprintf(w->parent, sizeof(w->parent), "/crisp-unit-%d", getpid());
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+	struct err e = ERR_NULL;
+
+	OK(cgroup_remove(w->cg, w->parent, &e));
+	cgroups_free(w->cg);
+	free(w);
+	return 0;
+}
+
+/* Where some controller of this host has path. */
+static char *dir_of(const struct world *w, const char *path)
+{
+	static const char *const any[] = { "memory", "pids", "cpu", "hugetlb" };
+	struct err e = ERR_NULL;
+	char *dir = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(any); i++)
+		if (cgroup_controller_dir(w->cg, any[i], path, &dir, &e) == 0)
+			return dir;
+	fail_msg("no controller at all");
+	return NULL;
+}
+
+static bool has(const struct world *w, const char *controller)
+{
+	_cleanup_free_ char *dir = NULL;
+	struct err e = ERR_NULL;
+
+	return cgroup_controller_dir(w->cg, controller, w->parent, &dir, &e) == 0;
+}
+
+static void move_to(const struct world *w, const char *path, pid_t pid)
+{
+	_cleanup_free_ char *dir = dir_of(w, path), *file = xasprintf("%s/cgroup.procs", dir);
+	_cleanup_free_ char *text = xasprintf("%d", pid);
+	struct err e = ERR_NULL;
+
+	OK(fs_write_existing(file, text, &e));
+}
+
+static pid_t start_sleeper(struct spawn_child *c)
+{
+	struct spawn s = SPAWN_NULL;
+	struct err e = ERR_NULL;
+
+	s.argv = (const char *const[]){ "sleep", "1000", NULL };
+	OK(spawn_start(&s, c, &e));
+	return c->pid;
+}
+
+static void stop_sleeper(struct spawn_child *c)
+{
+	struct err e = ERR_NULL;
+	int status;
+
+	kill(c->pid, SIGKILL);
+	OK(spawn_wait(c, -1, &status, &e));
+	close(c->pidfd);
+}
+
+static void test_create_remove(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *path = xasprintf("%s/a/b", w->parent), *dir = dir_of(w, path);
+	_cleanup_free_ char *deep = xasprintf("%s/x/y", dir), *parent = dir_of(w, w->parent);
+	struct err e = ERR_NULL;
+
+	OK(cgroup_create(w->cg, path, &e));
+	assert_true(fs_exists(dir));
+	OK(cgroup_create(w->cg, path, &e));
+	/* What a container makes in its own cgroup goes with it. */
+	OK(fs_mkdir_all(deep, 0755, &e));
+	OK(cgroup_remove(w->cg, path, &e));
+	assert_false(fs_exists(dir));
+	OK(cgroup_remove(w->cg, path, &e));
+	/* Its parent is not empty, then it is. */
+	cgroup_remove_empty(w->cg, w->parent);
+	assert_true(fs_exists(parent));
+	free(path);
+	path = xasprintf("%s/a", w->parent);
+	cgroup_remove_empty(w->cg, path);
+	cgroup_remove_empty(w->cg, w->parent);
+	assert_false(fs_exists(parent));
+}
+
+static void test_busy(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *path = xasprintf("%s/busy", w->parent), *dir = dir_of(w, path);
+	_cleanup_free_ char *inner = xasprintf("%s/inner", path), *pid_text = NULL;
+	_cleanup_free_ pid_t *pids = NULL;
+	struct spawn_child c = SPAWN_CHILD_NULL;
+	struct err e = ERR_NULL;
+	size_t n = 9;
+
+	OK(cgroup_create(w->cg, inner, &e));
+	OK(cgroup_pids(w->cg, path, &pids, &n, &e));
+	assert_int_equal(n, 0);
+	move_to(w, inner, start_sleeper(&c));
+	OK(cgroup_pids(w->cg, path, &pids, &n, &e));
+	assert_int_equal(n, 1);
+	assert_int_equal(pids[0], c.pid);
+	pid_text = xasprintf(" %d", c.pid);
+	assert_int_equal(cgroup_remove(w->cg, path, &e), -ERR_PRECONDITION);
+	assert_non_null(strstr(e.text, pid_text));
+	assert_true(fs_exists(dir));
+	cgroup_remove_empty(w->cg, inner);
+	assert_true(fs_exists(dir));
+	stop_sleeper(&c);
+	OK(cgroup_remove(w->cg, path, &e));
+	assert_false(fs_exists(dir));
+	free(take_ptr(pids));
+	OK(cgroup_pids(w->cg, path, &pids, &n, &e));
+	assert_int_equal(n, 0);
+}
+
+static void test_usage(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *path = xasprintf("%s/use", w->parent);
+	struct spawn_child c = SPAWN_CHILD_NULL;
+	struct cgroup_usage u;
+	struct err e = ERR_NULL;
+
+	assert_int_equal(cgroup_read_usage(w->cg, path, &u, &e), 1);
+	OK(cgroup_create(w->cg, path, &e));
+	if (!has(w, "memory") || !has(w, "pids"))
+		skip();
+	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .memory = 64 << 20 }, &e));
+	move_to(w, path, start_sleeper(&c));
+	OK(cgroup_read_usage(w->cg, path, &u, &e));
+	stop_sleeper(&c);
+	assert_true(u.memory_limit == 64 << 20);
+	assert_true(u.working_set <= u.memory);
+	assert_int_equal(u.oom_kills, 0);
+}
+
+static char *value_of(const struct world *w, const char *controller, const char *path,
+		      const char *file)
+{
+	_cleanup_free_ char *dir = NULL, *full = NULL;
+	struct err e = ERR_NULL;
+	struct buf b = BUF_NULL;
+
+	OK(cgroup_controller_dir(w->cg, controller, path, &dir, &e));
+	full = xasprintf("%s/%s", dir, file);
+	OK(fs_read_file(full, 4096, &b, &e));
+	b.data[strcspn(b.data, "\n")] = '\0';
+	return b.data;
+}
+
+#define ASSERT_VALUE(controller, file, want) \
+	do { \
+		_cleanup_free_ char *v_ = value_of(w, controller, path, file); \
+		assert_string_equal(v_, want); \
+	} while (0)
+
+static void test_limits_v1(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *path = xasprintf("%s/limits", w->parent);
+	struct cgroup_limits l = { .cpu_shares = 512, .cpu_quota = 50000, .cpu_period = 200000,
+				   .memory = 64 << 20, .memory_swap = 64 << 20, .pids = 77,
+				   .cpuset_cpus = "0", .cpuset_mems = "0" };
+	struct err e = ERR_NULL;
+
+	if (cgroups_layout(w->cg) == CGROUP_LAYOUT_V2 || !has(w, "memory") || !has(w, "cpuset"))
+		skip();
+	OK(cgroup_create(w->cg, path, &e));
+	OK(cgroup_write_limits(w->cg, path, &l, &e));
+	ASSERT_VALUE("cpu", "cpu.shares", "512");
+	ASSERT_VALUE("cpu", "cpu.cfs_quota_us", "50000");
+	ASSERT_VALUE("cpu", "cpu.cfs_period_us", "200000");
+	ASSERT_VALUE("memory", "memory.limit_in_bytes", "67108864");
+	ASSERT_VALUE("pids", "pids.max", "77");
+	ASSERT_VALUE("cpuset", "cpuset.cpus", "0");
+	/* Up: the kernel wants memory and swap first; down: the other way round. */
+	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .memory = 128 << 20,
+								     .memory_swap = 128 << 20 }, &e));
+	ASSERT_VALUE("memory", "memory.limit_in_bytes", "134217728");
+	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .memory = 32 << 20,
+								     .memory_swap = 32 << 20 }, &e));
+	ASSERT_VALUE("memory", "memory.limit_in_bytes", "33554432");
+	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .memory = -1, .pids = -1,
+								     .cpu_quota = -1 }, &e));
+	ASSERT_VALUE("pids", "pids.max", "max");
+	ASSERT_VALUE("cpu", "cpu.cfs_quota_us", "-1");
+	/* 0: as it was. */
+	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .cpu_quota = 0 }, &e));
+	ASSERT_VALUE("cpu", "cpu.shares", "512");
+	assert_int_equal(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){
+				.cpuset_cpus = "4000" }, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.text, "cpuset.cpus"));
+}
+
+static void test_cpuset_inherited(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *path = xasprintf("%s/set/deep", w->parent), *cpus = NULL, *mems = NULL;
+	struct err e = ERR_NULL;
+
+	if (cgroups_layout(w->cg) == CGROUP_LAYOUT_V2 || !has(w, "cpuset"))
+		skip();
+	OK(cgroup_create(w->cg, path, &e));
+	cpus = value_of(w, "cpuset", path, "cpuset.cpus");
+	mems = value_of(w, "cpuset", path, "cpuset.mems");
+	assert_true(*cpus && *mems);
+}
+
+/* --- refused --- */
+
+static void test_refused(void **state)
+{
+	static const struct cgroup_hugepages evil_size = { "../x", 1 };
+	static const struct {
+		struct cgroup_limits l;
+		const char *want;
+	} bad[] = {
+		{ { .cpu_shares = 1 }, "cpu_shares: 1 must be from 2" },
+		{ { .cpu_shares = 262145 }, "cpu_shares" },
+		{ { .cpu_period = 999 }, "cpu_period" },
+		{ { .cpu_quota = 999 }, "cpu_quota" },
+		{ { .cpu_quota = -2 }, "cpu_quota" },
+		{ { .memory = -2 }, "memory" },
+		{ { .memory = 2, .memory_swap = 1 }, "memory_swap: 1 is memory and swap together" },
+		{ { .memory = -1, .memory_swap = 1 }, "memory_swap" },
+		{ { .cpuset_cpus = "0;1" }, "cpuset_cpus" },
+		{ { .hugepages = &evil_size, .n_hugepages = 1 },
+		  "\"../x\" is not a page size" },
+	};
+	static const char *const paths[] = { "", "/", "a", "/a/../b", "/a//b", "/a/" };
+	struct world *w = *state;
+	_cleanup_free_ char *path = xasprintf("%s/bad", w->parent);
+	struct err e = ERR_NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		assert_false(cgroup_path_is_valid(paths[i]));
+		assert_int_equal(cgroup_create(w->cg, paths[i], &e), -ERR_INVALID);
+		assert_int_equal(cgroup_remove(w->cg, paths[i], &e), -ERR_INVALID);
+	}
+	OK(cgroup_create(w->cg, path, &e));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		if (cgroup_write_limits(w->cg, path, &bad[i].l, &e) != -ERR_INVALID)
+			fail_msg("accepted: %s", bad[i].want);
+		if (!strstr(e.text, bad[i].want))
+			fail_msg("wanted %s, got %s", bad[i].want, e.text);
+	}
+	if (cgroups_layout(w->cg) != CGROUP_LAYOUT_V2) {
+		struct cgroup_setting s = { "memory.high", "max" };
+
+		assert_int_equal(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){
+					.unified = &s, .n_unified = 1 }, &e), -ERR_PRECONDITION);
+		assert_non_null(strstr(e.text, "needs cgroup v2"));
+	}
+}
+
+/* --- v2 on plain files --- */
+
+struct fake {
+	char top[64];
+	struct cgroups *cg;
+};
+
+static void put(const struct fake *f, const char *name, const char *text)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", f->top, name);
+	struct err e = ERR_NULL;
+
+	OK(fs_replace_file(path, text, strlen(text), 0644, false, &e));
+}
+
+static void assert_file(const struct fake *f, const char *name, const char *want)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", f->top, name);
+	_cleanup_buf_ struct buf b = BUF_NULL;
+	struct err e = ERR_NULL;
+
+	OK(fs_read_file(path, 4096, &b, &e));
+	/* A plain file keeps the end of a longer old text. */
+	if (!b.data || !str_starts(b.data, want))
+		fail_msg("%s: wanted %s, got %s", name, want, b.data ? b.data : "nothing");
+}
+
+static int setup_fake(void **state)
+{
+	struct fake *f = xcalloc(1, sizeof(*f));
+	_cleanup_free_ char *line = NULL, *dir = NULL, *mountinfo = NULL;
+	struct err e = ERR_NULL;
+
+	snprintf(f->top, sizeof(f->top), "/tmp/crisp-cgroup-XXXXXX");
+	assert_non_null(mkdtemp(f->top));
+	line = xasprintf("1 1 0:1 / /proc rw - proc proc rw\n1 1 0:2 / %s rw - cgroup2 cgroup2 rw\n"
+			 "1 1 0:2 / /elsewhere rw - cgroup2 cgroup2 rw\n", f->top);
+	put(f, "mountinfo", line);
+	put(f, "cgroup.controllers", "cpuset cpu memory hugetlb pids\n");
+	put(f, "cgroup.subtree_control", "");
+	dir = xasprintf("%s/pod", f->top);
+	OK(fs_mkdir_all(dir, 0755, &e));
+	mountinfo = xasprintf("%s/mountinfo", f->top);
+	OK(cgroups_open_at(mountinfo, &f->cg, &e));
+	*state = f;
+	return 0;
+}
+
+static int teardown_fake(void **state)
+{
+	struct fake *f = *state;
+	struct err e = ERR_NULL;
+
+	cgroups_free(f->cg);
+	OK(fs_remove_tree(f->top, &e));
+	free(f);
+	return 0;
+}
+
+static void test_v2_limits(void **state)
+{
+	static const char *const files[] = { "cpu.weight", "cpu.max", "memory.max",
+					     "memory.swap.max", "pids.max", "cpuset.cpus",
+					     "hugetlb.2MB.max", "memory.high" };
+	struct fake *f = *state;
+	struct cgroup_hugepages huge = { "2MB", 4 << 20 };
+	struct cgroup_setting high = { "memory.high", "1000" }, evil = { "../x.y", "1" },
+			      kill_it = { "cgroup.kill", "1" };
+	struct cgroup_limits l = { .cpu_shares = 1024, .cpu_quota = 20000, .cpu_period = 100000,
+				   .memory = 1000000, .memory_swap = 3000000, .pids = 5,
+				   .cpuset_cpus = "0-1", .hugepages = &huge, .n_hugepages = 1,
+				   .unified = &high, .n_unified = 1 };
+	_cleanup_free_ char *swap = NULL;
+	struct err e = ERR_NULL;
+
+	assert_int_equal(cgroups_layout(f->cg), CGROUP_LAYOUT_V2);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		_cleanup_free_ char *name = xasprintf("pod/%s", files[i]);
+
+		put(f, name, "");
+	}
+	OK(cgroup_write_limits(f->cg, "/pod", &l, &e));
+	assert_file(f, "pod/cpu.weight", "39");
+	assert_file(f, "pod/cpu.max", "20000 100000");
+	assert_file(f, "pod/memory.max", "1000000");
+	assert_file(f, "pod/memory.swap.max", "2000000");
+	assert_file(f, "pod/pids.max", "5");
+	assert_file(f, "pod/cpuset.cpus", "0-1");
+	assert_file(f, "pod/hugetlb.2MB.max", "4194304");
+	assert_file(f, "pod/memory.high", "1000");
+	/* A period keeps the quota that is there. */
+	OK(cgroup_write_limits(f->cg, "/pod", &(struct cgroup_limits){ .cpu_period = 50000 }, &e));
+	assert_file(f, "pod/cpu.max", "20000 50000");
+	OK(cgroup_write_limits(f->cg, "/pod", &(struct cgroup_limits){
+			.cpu_quota = -1, .memory = -1, .memory_swap = -1, .pids = -1 }, &e));
+	assert_file(f, "pod/cpu.max", "max");
+	assert_file(f, "pod/memory.swap.max", "max");
+	assert_file(f, "pod/pids.max", "max");
+	assert_int_equal(cgroup_write_limits(f->cg, "/pod", &(struct cgroup_limits){
+				.unified = &evil, .n_unified = 1 }, &e), -ERR_INVALID);
+	assert_int_equal(cgroup_write_limits(f->cg, "/pod", &(struct cgroup_limits){
+				.unified = &kill_it, .n_unified = 1 }, &e), -ERR_INVALID);
+	/* No swap accounting: none to forbid, but none to grant either. */
+	swap = xasprintf("%s/pod/memory.swap.max", f->top);
+	assert_int_equal(unlink(swap), 0);
+	OK(cgroup_write_limits(f->cg, "/pod", &(struct cgroup_limits){ .memory = 5000,
+								       .memory_swap = 5000 }, &e));
+	assert_int_equal(cgroup_write_limits(f->cg, "/pod", &(struct cgroup_limits){
+				.memory = 7777, .memory_swap = 8888 }, &e), -ERR_PRECONDITION);
+	assert_non_null(strstr(e.text, "memory.swap.max"));
+	assert_file(f, "pod/memory.max", "5000");
+}
+
+static void test_v2_usage_and_create(void **state)
+{
+	struct fake *f = *state;
+	struct cgroup_usage u;
+	struct err e = ERR_NULL;
+
+	put(f, "pod/cpu.stat", "usage_usec 1500\nuser_usec 1000\nnr_periods 3\nnr_throttled 2\n"
+			       "throttled_usec 7\n");
+	put(f, "pod/memory.current", "10000\n");
+	put(f, "pod/memory.max", "max\n");
+	put(f, "pod/memory.stat", "anon 4000\nfile 100\ninactive_file 3000\npgfault 5\n"
+				  "pgmajfault 1\n");
+	put(f, "pod/memory.swap.current", "11\n");
+	put(f, "pod/memory.swap.max", "2000\n");
+	put(f, "pod/memory.events", "low 0\noom 1\noom_kill 4\noom_group_kill 0\n");
+	put(f, "pod/pids.current", "6\n");
+	OK(cgroup_read_usage(f->cg, "/pod", &u, &e));
+	assert_true(u.cpu_ns == 1500000 && u.cpu_periods == 3 && u.cpu_throttled_periods == 2 &&
+		    u.cpu_throttled_ns == 7000);
+	assert_true(u.memory == 10000 && u.memory_limit == UINT64_MAX && u.working_set == 7000);
+	assert_true(u.rss == 4000 && u.page_faults == 5 && u.major_page_faults == 1);
+	assert_true(u.swap == 11 && u.swap_limit == 2000 && u.oom_kills == 4 && u.pids == 6);
+	assert_int_equal(cgroup_read_usage(f->cg, "/none", &u, &e), 1);
+	put(f, "pod/cgroup.subtree_control", "");
+	OK(cgroup_create(f->cg, "/pod/ctr", &e));
+	/* Each write replaces the beginning of a plain file: the last controller shows. */
+	assert_file(f, "cgroup.subtree_control", "+pids");
+	assert_file(f, "pod/cgroup.subtree_control", "+pids");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_create_remove, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_limits_v1, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cpuset_inherited, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_v2_limits, setup_fake, teardown_fake),
+		cmocka_unit_test_setup_teardown(test_v2_usage_and_create, setup_fake, teardown_fake),
+	};
+
+	if (geteuid() != 0) {
+		print_message("[  SKIPPED ] test_cgroup: cgroups need root\n");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
