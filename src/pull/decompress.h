@@ -1,6 +1,6 @@
 /*
- * decompress.h - a compressed stream into a plain one, in whatever pieces it comes: gzip (any number
- * of members), zstd (any number of frames) or nothing at all, told by the first bytes.
+ * decompress.h - a compressed stream into a plain one, in whatever pieces it comes: gzip (any
+ * number of members), zstd (any number of frames) or nothing at all, told by the first bytes.
  */
 #pragma once
 

@@ -1,15 +1,14 @@
 /*
- * layer.h - one layer of an image on its way from bytes of a blob to a directory that overlayfs can
- * mount: decompressed, digested twice (the blob as it comes, the tar inside: the diffID), unpacked
- * into staging/<pull id>/<index>/fs, all in one pass and without a temporary file.
+ * layer.h - one layer of an image on its way from bytes of a blob to a directory that overlayfs
+ * can mount: decompressed, digested twice (the blob as it comes, the tar inside: the diffID),
+ * unpacked into staging/<pull id>/<index>/fs, all in one pass and without a temporary file.
  *
  * What must hold: nothing appears in layers/ before every layer of the image is verified; a blob
- * that lies about its size or digest is noticed, whatever else it is.  Nothing is remembered outside
- * struct layer: different layers may be fed on different threads.
+ * that lies about its size or digest is noticed, whatever else it is.  Nothing is remembered
+ * outside struct layer: different layers may be fed on different threads.
  *
- * Needs /proc, umask 0 is not needed, and as capabilities CHOWN, DAC_OVERRIDE, FOWNER, FSETID,
- * SETFCAP and SYS_ADMIN (trusted.overlay.opaque); device nodes are made with MKNOD and counted as
- * skipped without it.
+ * Needs /proc, any umask, and the capabilities CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER,
+ * FSETID, SETFCAP and SYS_ADMIN (trusted.overlay.opaque); device nodes are left out without MKNOD.
  */
 #pragma once
 
@@ -22,9 +21,9 @@
 struct layer;
 
 /* Make staging/<pull_id>/<index>/fs empty and wait for bytes.
- * media_type: OCI "application/vnd.oci.image.layer.v1.tar" with "+gzip", "+zstd" or nothing (and the
- * nondistributable ones), docker "application/vnd.docker.image.rootfs.diff.tar[.gzip|.zstd]" (and
- * foreign); anything else is ERR_UNIMPLEMENTED.  The blob's first bytes decide how it is
+ * media_type: OCI "application/vnd.oci.image.layer.v1.tar" with "+gzip", "+zstd" or nothing (and
+ * the nondistributable ones), docker "application/vnd.docker.image.rootfs.diff.tar[.gzip|.zstd]"
+ * (and foreign); anything else is ERR_UNIMPLEMENTED.  The blob's first bytes decide how it is
  * decompressed: registries are full of gzip called tar.
  * blob_size: what the manifest says.  diff_id: what the config says.  Strings are copied.
  * Free with layer_abort. */
@@ -32,16 +31,18 @@ int layer_begin(const char *images_root, const char *pull_id, unsigned index,
 		const char *media_type, const char *blob_digest, uint64_t blob_size,
 		const char *diff_id, struct layer **ret, struct err *e);
 
-/* The next bytes of the blob, of any size; blocks while they are unpacked.
- * ERR_INVALID: not an archive we unpack, or larger than allowed; ERR_DATA_LOSS: broken
- * compression, or more bytes than blob_size.  After a failure only layer_abort may follow. */
+/* The next bytes of the blob, of any size; blocks while they are unpacked.  ERR_DATA_LOSS: more
+ * bytes than blob_size; ERR_EXHAUSTED: no space, or larger unpacked than allowed.  After a failure
+ * only layer_abort may follow.  Content that is wrong in itself is told by layer_finish, when it is
+ * known whether the blob is the right one. */
 int layer_feed(struct layer *l, const void *data, size_t size, struct err *e);
 
 /* How many bytes were fed, for progress and for resuming with a range request. */
 uint64_t layer_bytes_fed(const struct layer *l);
 
-/* The blob is complete: check size, blob digest, diffID and the end of the archive (ERR_DATA_LOSS
- * says expected and got; the blob's digest is checked first), write meta.  *ret is for
+/* The blob is complete: check size, blob digest, content and diffID, in this order, and write meta.
+ * ERR_DATA_LOSS says expected and got; ERR_INVALID: the right blob, but not an archive we unpack;
+ * ERR_UNIMPLEMENTED: compressed as no image is.  *ret is for
  * crisp__state__layer__free_unpacked(x, NULL).  The layer stays in staging. */
 int layer_finish(struct layer *l, Crisp__State__Layer **ret, struct err *e);
 
@@ -56,7 +57,8 @@ int layer_publish(const char *images_root, struct layer *const *l, size_t n, int
 void layer_abort(struct layer *l);
 
 /* A layer that is in layers/ already: *ret_fd keeps a shared flock on it, *ret tells what is known
- * of it (media type and blob digest as they were when it was unpacked).
+ * of it (blob digest and size as they were when it was unpacked; no media type: the manifest at
+ * hand has it).
  * 1: not there, or being removed: pull it. */
 int layer_reuse(const char *images_root, const char *diff_id, int *ret_fd,
 		Crisp__State__Layer **ret, struct err *e);
