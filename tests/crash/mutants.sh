@@ -85,14 +85,14 @@ plant "STARTING is recovered by starting again" container sweep "started again" 
 	"$(in_state STARTING 's/recover probe_start/recover start_init/; s/stay       : start_init/stay : probe_start/')"
 plant "a remove is answered when the container is merely dead" container sweep \
 	"remove is answered OK in EXITED" \
-	"$(in_state RUNNING 's/: again, save/: save/')"
+	"$(in_state RUNNING 's/: again, /: /')"
 plant "the exit is left unset when nobody knows it" container sweep "died by itself" \
 	"$(in_state RUNNING 's/absent *-> EXITED *: note_exit_unknown, save/absent -> EXITED : save/')"
 plant "a running container is not looked for after a restart" container sweep "." \
 	"$(in_state RUNNING 's/recover probe/recover none/')"
 
 plant "a stop forgets when to kill" container sweep "work without an end" \
-	"$(in_state RUNNING 's/STOPPING : note_stop, save/STOPPING : save/')"
+	"$(in_state RUNNING 's/STOPPING : note_stop, /STOPPING : /')"
 plant "an end is kept in the boot store alone" container sweep "has changed in EXITED" \
 	"$(in_state RUNNING 's/note_exit, save/note_exit, mark/')"
 plant "a start is kept in the boot store alone" container sweep "." \
@@ -101,7 +101,7 @@ plant "a failed network is not taken down" sandbox sweep "left behind: lease" \
 	"$(in_state NETWORKING 's/network_failed -> LOWERING : note_undo, save, lower_network/network_failed -> UNANCHORING : note_undo, save, drop_anchor/')"
 plant "a pod's remove is answered when it is stopped" sandbox sweep \
 	"remove is answered OK in NOTREADY" \
-	"$(in_state READY 's/: again, save/: save/')"
+	"$(in_state READY 's/: again, /: /')"
 plant "a pod's network is kept in the boot store alone" sandbox sweep "run was answered OK" \
 	"$(in_state NETWORKING 's/note_network, save, reply/note_network, mark, reply/')"
 plant "a stopped pod keeps its network" sandbox sweep "still has a lease" \
