@@ -41,7 +41,6 @@
 struct options {
 	const char *id, *dir, *cgroup;
 	int ready_fd; /* told "ready" or "running" or an error's text, -1: nobody asks */
-	bool init;
 };
 
 static int dir_fd = -1;
@@ -56,7 +55,6 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 		{ "cgroup", required_argument, NULL, 'c' },
 		{ "ready-fd", required_argument, NULL, 'r' },
 		{ "log-level", required_argument, NULL, 'l' },
-		{ "init", no_argument, NULL, 'I' },
 		{ 0 },
 	};
 	enum log_level level;
@@ -71,8 +69,6 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 			o->dir = optarg;
 		else if (c == 'c')
 			o->cgroup = optarg;
-		else if (c == 'I')
-			o->init = true;
 		else if (c == 'r' && str_to_i64(optarg, 3, 1023, &fd) == 0)
 			o->ready_fd = (int)fd;
 		else if (c == 'l' && log_parse_level(optarg, &level) == 0)
@@ -80,8 +76,6 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 		else
 			return err_set(e, ERR_INVALID, "bad option or value: %s", argv[optind - 1]);
 	}
-	if (o->init)
-		return 0;
 	if (optind != argc || !o->id || !o->dir)
 		return err_set(e, ERR_INVALID,
 			       "usage: crisp-shim --id POD --dir DIR [--cgroup PATH]");
@@ -247,8 +241,6 @@ int main(int argc, char **argv)
 	struct options o;
 	int r = parse_options(argc, argv, &o, &e);
 
-	if (r == 0 && o.init)
-		return podinit_main();
 	if (r == 0 && o.ready_fd >= 0)
 		r = detach(o.ready_fd, &e);
 	if (r == 0)

@@ -34,6 +34,15 @@ SHIM_STATIC := $(if $(SAN),,-static-pie)
 $(BUILD)/crisp-shim: $(SHIM_OBJ) $(SHIM_BASE)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SHIM_STATIC) $(SHIM_OBJ) $(SHIM_BASE) -o $@
 
+# The pod's init is a program of its own without libc, carried inside the shim.
+$(BUILD)/shim/init.elf: shim/init/init.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 $(WARN) -Os -ffreestanding -fno-stack-protector -fno-pie -fcf-protection=none \
+		-fno-asynchronous-unwind-tables -nostdlib -static -Wl,--build-id=none -Wl,-z,noseparate-code \
+		-Wl,-s $< -o $@
+$(BUILD)/shim/podinit.o: $(BUILD)/shim/init.elf
+$(BUILD)/shim/podinit.o: private CFLAGS += -DPODINIT_ELF='"$(BUILD)/shim/init.elf"'
+
 -include $(SHIM_OBJ:.o=.d)
 
 # The parts of the command that are tested without a daemon.
@@ -44,3 +53,26 @@ EXTRA_test_logfmt := $(BUILD)/shim/logline.o $(BUILD)/shim/logfile.o $(BUILD)/sh
 EXTRA_fuzz_logline := $(BUILD)/shim/logline.o $(BUILD)/shim/rtlog.o
 $(BUILD)/unit/test_logfmt: $(EXTRA_test_logfmt)
 $(BUILD)/replay/fuzz_logline: $(EXTRA_fuzz_logline)
+
+# The puller: nothing but it meets TLS and decompression.
+PULL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/pull/*.c)))
+PULL_LIBS := -lcurl -lcrypto -lisal -lzstd
+
+$(BUILD)/crisp-pull: $(PULL_OBJ) $(LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(PULL_OBJ) $(LIB) $(PULL_LIBS) $(LIBS) -o $@
+
+-include $(PULL_OBJ:.o=.d)
+
+# What unpacks, for its tests.
+UNPACK_OBJ := $(patsubst %,$(BUILD)/src/pull/%.o,attr decompress digest layer tree)
+UNPACK_LIBS := -lcrypto -lisal -lzstd
+EXTRA_test_untar := $(UNPACK_OBJ)
+LIBS_test_untar := $(UNPACK_LIBS)
+EXTRA_test_layer := $(UNPACK_OBJ)
+LIBS_test_layer := $(UNPACK_LIBS)
+EXTRA_test_decompress := $(UNPACK_OBJ)
+LIBS_test_decompress := $(UNPACK_LIBS)
+EXTRA_fuzz_untar := $(UNPACK_OBJ)
+LIBS_fuzz_untar := $(UNPACK_LIBS)
+$(BUILD)/unit/test_untar $(BUILD)/unit/test_layer $(BUILD)/unit/test_decompress: $(UNPACK_OBJ)
+$(BUILD)/replay/fuzz_untar: $(UNPACK_OBJ)

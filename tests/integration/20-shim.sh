@@ -36,7 +36,7 @@ trap 'exit 130' INT TERM HUP
 
 mkdir -p "$SCRATCH"/{rootfs/{bin,proc,dev,sys,etc,out},logs,exits,out,runc,bundles}
 cp /bin/busybox "$SCRATCH/rootfs/bin/busybox"
-for name in sh sleep cat echo tail head tr stty test; do ln -s busybox "$SCRATCH/rootfs/bin/$name"; done
+for name in sh sleep cat ls echo tail head tr stty test; do ln -s busybox "$SCRATCH/rootfs/bin/$name"; done
 # shellcheck disable=SC2086  # words are wanted
 cc -std=gnu17 -D_GNU_SOURCE -Ulinux -O1 ${CRISP_TEST_CFLAGS:-} -I"$TOP/src" -I"$TOP" -o "$SCRATCH/shimdrv" "$LIB_DIR/shimdrv.c" \
 	"$LIB_DIR/shimdrv_lib.c" "$BUILD_DIR/libcrisp.a" -lpthread || bail "shimdrv does not compile"

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -380,7 +381,7 @@ static void reopen(void)
 	check(all, "reopen: the new file is there with the answer");
 	paths[n] = create.log_path;
 	for (int i = 0; i < PATIENCE_MS / 20 && !numbers_are_whole(paths, 21, 20000); i++)
-		usleep(20000);
+		poll(NULL, 0, 20);
 	check(numbers_are_whole(paths, 21, 20000), "reopen: no line lost, doubled or cut");
 	rename(path_of("logs"), path_of("logs-gone"));
 	a = call(&req);
@@ -480,7 +481,7 @@ static void daemon_gone(void)
 	      "gone: a call under way is called back when the link is closed");
 	close(open(path_of("out/leave"), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
 	for (int i = 0; i < PATIENCE_MS / 20 && !fs_exists(create.exit_path); i++)
-		usleep(20000);
+		poll(NULL, 0, 20);
 	check(exitrec_read(create.exit_path, &rec, &e) == 0 && rec.code == 9,
 	      "gone: the exit record is written without a daemon");
 	drv_connect(pod_dir);
@@ -669,8 +670,31 @@ static void pod_init(void)
 	link[MAX(n, (ssize_t)0)] = '\0';
 	check(str_starts(link, "/memfd:"), "init: its program is no file of the host (%s)", link);
 	for (int i = 0; i < PATIENCE_MS / 20 && count_fds((int)a.status.pid) > 2; i++)
-		usleep(20000);
+		poll(NULL, 0, 20);
 	check(count_fds((int)a.status.pid) == 2, "init: holds no descriptors");
+	snprintf(root, sizeof(root), "/proc/%u/root/proc", a.status.pid);
+	check(!fs_exists(root), "init: has nothing of the host as its root");
+}
+
+/* A container beside the pod's init: it sees it, and gets nothing from it. */
+static void shared_pid(void)
+{
+	struct shim_request init = { .type = SHIM_INIT }, req;
+	struct shim_status st;
+
+	pod_init_pid = call(&init).status.pid;
+	req = bundle("shared", "cat /proc/1/comm; (sleep 0.2 &); ls -A /proc/1/root/ | head -1; "
+		     "cat /proc/1/exe | head -c 1; kill -9 1; echo $$; exit 12", BUNDLE_POD_PID);
+	run(&req);
+	check(wait_ended("shared", &st) && st.exit_code == 12, "shared: a container in its namespace");
+	check(strstr(text_of(req.log_path), " stdout F crisp-init\n") &&
+		      strstr(text_of(req.log_path), "/proc/1/root/: Permission denied") &&
+		      strstr(text_of(req.log_path), "/proc/1/exe': Permission denied") &&
+		      !strstr(text_of(req.log_path), " stdout F 1\n"),
+	      "shared: sees init as pid 1, and nothing through it");
+	do_kill("shared", SIGKILL, SHIM_ALL);
+	check(call(&init).status.pid == pod_init_pid, "shared: init survives what it tries");
+	finish("shared");
 }
 
 /* --- hostile and dying peers --- */
@@ -723,7 +747,7 @@ static void shim_dies(void)
 	check(drv_wait_lost() && pending.calls == 1, "death: once, and the loss is told");
 	drv_disconnect();
 	for (int i = 0; i < PATIENCE_MS / 20 && shim_is_alive(pod_dir, NULL); i++)
-		usleep(20000);
+		poll(NULL, 0, 20);
 	check(start_shim() && shim.pid != old.pid, "death: another one takes the pod");
 	close_fdp(&old.pidfd);
 	drv_connect(pod_dir);
@@ -748,7 +772,7 @@ static void shutdown_shim(void)
 	for (int i = 0; i < PATIENCE_MS / 20; i++) {
 		if (!shim_is_alive(pod_dir, NULL) && !fs_exists(proc))
 			break;
-		usleep(20000);
+		poll(NULL, 0, 20);
 	}
 	check(!shim_is_alive(pod_dir, NULL) && !fs_exists(proc),
 	      "shutdown: shim and init are gone");
@@ -760,6 +784,7 @@ int main(int argc, char **argv)
 	static void (*const scenarios[])(void) = {
 		one_shim, life_and_log, kills, host_pid, states, execs, reopen, full_disk, capped,
 		oom, daemon_gone, runtimes, runtime_fails, terminal, attach, slow_client, pod_init,
+		shared_pid,
 	};
 	int fds;
 

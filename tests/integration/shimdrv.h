@@ -53,7 +53,9 @@ enum bundle_flags {
 	BUNDLE_TTY = 1,
 	BUNDLE_HOST_PID = 2,
 	BUNDLE_OOM = 4,
+	BUNDLE_POD_PID = 8, /* the PID namespace of pod_init_pid */
 };
+extern unsigned pod_init_pid;
 /* Write WORK/bundles/ID/config.json that runs a shell script; returns a request to create it. */
 struct shim_request bundle(const char *id, const char *script, unsigned flags);
 struct shim_request simple(enum shim_type type, const char *id);

@@ -22,6 +22,7 @@
 
 const char *shim_program, *runtime_program, *work_dir;
 int failures;
+unsigned pod_init_pid;
 static int checks;
 
 static struct loop *loop;
@@ -451,8 +452,12 @@ static void add_config(struct buf *b, const char *id, const char *script, unsign
 	buf_printf(b, "\"linux\":{\"cgroupsPath\":\"%s/%s\",", getenv("TEST_CGROUP"), id);
 	if (flags & BUNDLE_OOM)
 		buf_puts(b, "\"resources\":{\"memory\":{\"limit\":33554432,\"swap\":33554432}},");
-	buf_printf(b, "\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"ipc\"}%s]}}",
-		   flags & BUNDLE_HOST_PID ? "" : ",{\"type\":\"pid\"}");
+	buf_puts(b, "\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"ipc\"}");
+	if (flags & BUNDLE_POD_PID)
+		buf_printf(b, ",{\"type\":\"pid\",\"path\":\"/proc/%u/ns/pid\"}", pod_init_pid);
+	else if (!(flags & BUNDLE_HOST_PID))
+		buf_puts(b, ",{\"type\":\"pid\"}");
+	buf_puts(b, "]}}");
 }
 
 struct shim_request bundle(const char *id, const char *script, unsigned flags)
