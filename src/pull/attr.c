@@ -15,6 +15,9 @@
 #include "base/str.h"
 #include "base/util.h"
 
+/* File systems clamp to what they can keep; beyond this the kernel's own arithmetic ends. */
+#define TIME_MAX (INT64_C(1) << 40)
+
 /* Labels are given by the mount a container gets; overlay's own attributes would let an image
  * redirect its directories into those of other layers. */
 static bool xattr_is_wanted(const char *name)
@@ -50,11 +53,17 @@ static int set_xattrs(int fd, const char *path, const struct tar_entry *entry, s
 	return 0;
 }
 
+struct timespec attr_time(const struct tar_entry *entry)
+{
+	if (entry->mtime_s > TIME_MAX || entry->mtime_s < -TIME_MAX)
+		return (struct timespec){ .tv_sec = 0 };
+	return (struct timespec){ .tv_sec = entry->mtime_s, .tv_nsec = entry->mtime_ns };
+}
+
 /* Access time and modification time are the same: nobody has read it yet. */
 static void entry_times(const struct tar_entry *entry, struct timespec ret[2])
 {
-	ret[0] = ret[1] = (struct timespec){ .tv_sec = entry->mtime_s,
-					     .tv_nsec = entry->mtime_ns };
+	ret[0] = ret[1] = attr_time(entry);
 }
 
 int attr_apply_fd(int fd, const struct tar_entry *entry, struct err *e)

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <time.h>
+
 #include "base/err.h"
 #include "image/tar.h"
 
@@ -14,6 +16,9 @@ int attr_apply_fd(int fd, const struct tar_entry *entry, struct err *e);
 
 /* Of name in the directory, never through a link: symbolic links, device nodes, pipes. */
 int attr_apply_at(int dir, const char *name, const struct tar_entry *entry, struct err *e);
+
+/* The entry's time, the epoch when it is out of this world. */
+struct timespec attr_time(const struct tar_entry *entry);
 
 /* Overlay: nothing of the same directory in lower layers shows through. */
 int attr_set_opaque(int dir, const char *name, struct err *e);

@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #define OUT_SIZE (256 * 1024)
+#define WINDOW_LOG_MAX 27 /* of zstd: 128 MiB, what `zstd --long` makes */
 #define MAGIC_SIZE 6 /* of the longest magic, xz's */
 
 /* gzip cannot do better than 1032 to 1; zstd can, and then more than this is no image. */
@@ -153,6 +154,7 @@ static int choose(struct decompress *d, struct err *e)
 		d->zstd = ZSTD_createDStream();
 		if (!d->zstd)
 			return err_set(e, ERR_EXHAUSTED, "no memory for zstd");
+		ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
 	}
 	if (d->kind != KIND_PLAIN)
 		d->buf = xmalloc(OUT_SIZE);

@@ -1,57 +1,54 @@
 /*
- * digest.c - see digest.h.  libcrypto picks the fastest instructions the processor has.
+ * digest.c - see digest.h.
  */
 #include "pull/digest.h"
 
-#include <assert.h>
 #include <openssl/evp.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
-struct digest {
-	EVP_MD_CTX *ctx;
-};
+#include "base/util.h"
 
-struct digest *digest_new(void)
+#define SHA256_BYTES 32
+
+void digest_init(struct digest *d)
 {
-	struct digest *d = xcalloc(1, sizeof(*d));
-	int ok;
-
+	d->size = 0;
 	d->ctx = EVP_MD_CTX_new();
-	assert(d->ctx);
-	ok = EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL);
-	assert(ok == 1);
-	return d;
-}
-
-void digest_free(struct digest *d)
-{
-	if (!d)
-		return;
-	EVP_MD_CTX_free(d->ctx);
-	free(d);
+	if (!d->ctx || EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL) != 1)
+		abort();
 }
 
 void digest_add(struct digest *d, const void *data, size_t size)
 {
-	int ok = EVP_DigestUpdate(d->ctx, data, size);
-
-	assert(ok == 1);
+	if (EVP_DigestUpdate(d->ctx, data, size) != 1)
+		abort();
+	d->size += size;
 }
 
 void digest_text(struct digest *d, char ret[DIGEST_TEXT])
 {
-	static const char hex[] = "0123456789abcdef";
 	unsigned char sum[EVP_MAX_MD_SIZE];
-	unsigned size = 0;
-	int ok = EVP_DigestFinal_ex(d->ctx, sum, &size);
-	char *p = ret + strlen("sha256:");
+	unsigned n;
 
-	assert(ok == 1 && size == 32);
+	if (EVP_DigestFinal_ex(d->ctx, sum, &n) != 1 || n != SHA256_BYTES)
+		abort();
 	snprintf(ret, DIGEST_TEXT, "sha256:");
-	for (unsigned i = 0; i < size; i++) {
-		*p++ = hex[sum[i] >> 4];
-		*p++ = hex[sum[i] & 15];
-	}
-	*p = '\0';
+	for (unsigned i = 0; i < n; i++)
+		snprintf(ret + 7 + 2 * i, 3, "%02x", sum[i]);
+}
+
+void digest_done(struct digest *d)
+{
+	EVP_MD_CTX_free(d->ctx);
+	*d = DIGEST_NULL;
+}
+
+void digest_of(const void *data, size_t size, char ret[DIGEST_TEXT])
+{
+	_cleanup_(digest_done) struct digest d = DIGEST_NULL;
+
+	digest_init(&d);
+	digest_add(&d, data, size);
+	digest_text(&d, ret);
 }

@@ -1,25 +1,26 @@
 /*
- * digest.h - SHA-256 of a stream, as image formats write it (OCI image spec, descriptor.md).
+ * digest.h - SHA-256 of a stream, and its length.
  */
 #pragma once
 
 #include <stddef.h>
-
-#include "base/util.h"
+#include <stdint.h>
 
 #define DIGEST_TEXT 72 /* "sha256:", 64 hex digits, NUL */
 
-struct digest;
+struct digest {
+	void *ctx;
+	uint64_t size; /* bytes added */
+};
 
-/* Never NULL: without a working SHA-256 there is nothing a puller could do. */
-struct digest *digest_new(void);
-void digest_free(struct digest *d); /* NULL is fine */
+#define DIGEST_NULL ((struct digest){ .ctx = NULL })
+
+/* Aborts when the crypto library has no SHA-256. */
+void digest_init(struct digest *d);
 void digest_add(struct digest *d, const void *data, size_t size);
-/* "sha256:<64 hex>" of all that was added; nothing may be added after it. */
+/* Once, after the last byte. */
 void digest_text(struct digest *d, char ret[DIGEST_TEXT]);
+void digest_done(struct digest *d);
 
-static inline void digest_freep(struct digest **d)
-{
-	digest_free(*d);
-}
-#define _cleanup_digest_ _cleanup_(digest_freep)
+/* Of one piece of memory. */
+void digest_of(const void *data, size_t size, char ret[DIGEST_TEXT]);

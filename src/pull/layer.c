@@ -33,7 +33,7 @@ struct layer {
 	char *media_type, *blob_digest, *diff_id;
 	uint64_t blob_size, fed;
 	bool plain; /* one digest stands for both: the blob is the tar */
-	struct digest *blob, *diff;
+	struct digest blob, diff;
 	struct decompress *decompress;
 	struct tar *tar;
 	struct tree *tree;
@@ -70,7 +70,7 @@ static int take_plain(void *arg, const void *data, size_t size, struct err *e)
 	struct layer *l = arg;
 
 	if (!l->plain)
-		digest_add(l->diff, data, size);
+		digest_add(&l->diff, data, size);
 	return tar_feed(l->tar, data, size, e);
 }
 
@@ -110,8 +110,8 @@ int layer_begin(const char *images_root, const char *pull_id, unsigned index,
 	l->diff_id = xstrdup(diff_id);
 	l->blob_size = blob_size;
 	l->plain = strcmp(blob_digest, diff_id) == 0;
-	l->blob = digest_new();
-	l->diff = digest_new();
+	digest_init(&l->blob);
+	digest_init(&l->diff);
 	r = prepare_dir(l, e);
 	if (r < 0) {
 		layer_abort(l);
@@ -147,7 +147,7 @@ int layer_feed(struct layer *l, const void *data, size_t size, struct err *e)
 		return wrap(l, e);
 	}
 	l->fed += size;
-	digest_add(l->blob, data, size);
+	digest_add(&l->blob, data, size);
 	if (l->content.code || decompress_feed(l->decompress, data, size, e) == 0)
 		return 0;
 	return content_failed(l, e);
@@ -165,7 +165,7 @@ static int verify(struct layer *l, struct err *e)
 	if (l->fed != l->blob_size)
 		return err_set(e, ERR_DATA_LOSS, "truncated: %ju of %ju bytes arrived",
 			       (uintmax_t)l->fed, (uintmax_t)l->blob_size);
-	digest_text(l->blob, sum);
+	digest_text(&l->blob, sum);
 	if (strcmp(sum, l->blob_digest) != 0)
 		return err_set(e, ERR_DATA_LOSS, "digest mismatch: the blob that came is %s", sum);
 	if (!l->content.code && decompress_finish(l->decompress, &l->content) == 0)
@@ -176,7 +176,7 @@ static int verify(struct layer *l, struct err *e)
 	}
 	if (l->plain)
 		return 0;
-	digest_text(l->diff, sum);
+	digest_text(&l->diff, sum);
 	if (strcmp(sum, l->diff_id) != 0)
 		return err_set(e, ERR_DATA_LOSS,
 			       "diffID mismatch: the config says %s, the unpacked layer is %s",
@@ -229,8 +229,8 @@ void layer_abort(struct layer *l)
 	decompress_free(l->decompress);
 	tar_free(l->tar);
 	tree_free(l->tree);
-	digest_free(l->blob);
-	digest_free(l->diff);
+	digest_done(&l->blob);
+	digest_done(&l->diff);
 	/* What cannot be removed here goes with the pull's whole staging directory. */
 	if (!l->published)
 		fs_remove_tree(l->dir, &e);

@@ -22,6 +22,7 @@
 
 #define DIR_TIMES_MAX (64 * 1024 * 1024) /* bytes of directory names kept for their times */
 #define DISK_BLOCK 4096
+#define WRITEBACK_SIZE (4 * 1024 * 1024) /* files of this size go to the disk at once */
 #define OPAQUE_NAME ".wh..wh..opq"
 #define RESOLVE_TRIES 1000
 
@@ -390,7 +391,7 @@ static int remember_time(struct tree *t, const char *path, const struct tar_entr
 	if ((t->n_dirs & (t->n_dirs - 1)) == 0)
 		t->dirs = xrealloc(t->dirs, (t->n_dirs ? t->n_dirs * 2 : 1) * sizeof(*t->dirs));
 	d = xmalloc(sizeof(*d) + size);
-	d->mtime = (struct timespec){ .tv_sec = entry->mtime_s, .tv_nsec = entry->mtime_ns };
+	d->mtime = attr_time(entry);
 	memcpy(d->path, path, size);
 	t->dirs[t->n_dirs++] = d;
 	return 0;
@@ -519,6 +520,9 @@ static int tree_end(void *arg, struct err *e)
 	if (t->file_end < t->file_entry->size && ftruncate(fd, (off_t)t->file_entry->size) < 0)
 		r = err_errno(e, ERR_INTERNAL, errno, "set size");
 	r = r < 0 ? r : attr_apply_fd(fd, t->file_entry, e);
+	/* Only begins to write: the one syncfs at the end then has little left to wait for. */
+	if (t->file_end >= WRITEBACK_SIZE)
+		sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return r < 0 ? err_wrap(e, "%.400s", t->file_entry->path) : 0;
 }
 
