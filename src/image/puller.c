@@ -1,0 +1,311 @@
+/*
+ * puller.c - see puller.h.
+ *
+ * The puller's end is noticed twice, by the end of the stream and by its pidfd; who comes last
+ * frees.  A frame is a 32-bit length in the machine's byte order and one crisp.pull.FromPuller.
+ */
+#include "image/puller.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "gen/pull.pb-c.h"
+#include "os/spawn.h"
+
+/* Image config and layer list: the largest message. */
+#define FRAME_MAX (2U * LIMIT_MANIFEST)
+
+struct image_pull {
+	struct loop *loop;
+	const struct image_pull_ops *ops; /* NULL: closed, only reaping is left */
+	void *arg;
+	struct spawn_child child;
+	struct loop_io socket, errors, process;
+	struct buf in, tail;
+	bool reported;
+};
+
+static void stream_close(struct loop_io *io)
+{
+	if (io->fd < 0)
+		return;
+	loop_io_del(io);
+	close_fdp(&io->fd);
+}
+
+static void report(struct image_pull *p, struct image_pull_result *result, const struct err *err)
+{
+	const struct image_pull_ops *ops = p->ops;
+
+	if (p->reported || !ops)
+		return;
+	p->reported = true;
+	ops->done(p->arg, result, err); /* may close p */
+}
+
+static void report_result(struct image_pull *p, Crisp__Pull__Result *r)
+{
+	struct image_pull_result result = { .image = r->image };
+	struct err e = ERR_NULL;
+
+	if (!id_is_valid(r->image_id) || !r->image || !r->image->config.len) {
+		err_set(&e, ERR_INTERNAL, "the puller's result is incomplete");
+		report(p, NULL, &e);
+		return;
+	}
+	memcpy(result.image_id, r->image_id, sizeof(result.image_id));
+	r->image = NULL;
+	report(p, &result, NULL);
+	if (result.image)
+		crisp__state__image__free_unpacked(result.image, NULL);
+}
+
+static void handle(struct image_pull *p, Crisp__Pull__FromPuller *m)
+{
+	struct image_pull_progress progress;
+	struct err e = ERR_NULL;
+
+	if (m->progress && p->ops && p->ops->progress) {
+		progress = (struct image_pull_progress){
+			.bytes_done = m->progress->bytes_done,
+			.bytes_total = m->progress->bytes_total,
+			.layers_done = m->progress->layers_done,
+			.layers_total = m->progress->layers_total,
+		};
+		p->ops->progress(p->arg, &progress);
+	} else if (m->result) {
+		report_result(p, m->result);
+	} else if (m->failure) {
+		err_set(&e, (enum err_code)(m->failure->code ? m->failure->code : ERR_UNKNOWN), "%s",
+			m->failure->text);
+		report(p, NULL, &e);
+	}
+}
+
+/* Take whole frames off the front.  -1: it does not speak the protocol. */
+static int take_frames(struct image_pull *p)
+{
+	uint32_t size;
+
+	/* A report may close the pull, which empties the buffer. */
+	while (p->in.len >= sizeof(size)) {
+		Crisp__Pull__FromPuller *m;
+
+		memcpy(&size, p->in.data, sizeof(size));
+		if (size > FRAME_MAX)
+			return -1;
+		if (p->in.len < sizeof(size) + size)
+			break;
+		m = crisp__pull__from_puller__unpack(NULL, size,
+						     (uint8_t *)p->in.data + sizeof(size));
+		if (!m)
+			return -1;
+		buf_consume(&p->in, sizeof(size) + size);
+		handle(p, m);
+		crisp__pull__from_puller__free_unpacked(m, NULL);
+	}
+	return 0;
+}
+
+static void on_socket(struct loop_io *io, uint32_t events)
+{
+	struct image_pull *p = container_of(io, struct image_pull, socket);
+	struct err e = ERR_NULL;
+	ssize_t n = read(io->fd, buf_reserve(&p->in, 65536), 65536);
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0) {
+		buf_commit(&p->in, (size_t)n);
+		if (take_frames(p) == 0)
+			return;
+		stream_close(&p->socket);
+		err_set(&e, ERR_INTERNAL, "the puller sent something that is not a message");
+		report(p, NULL, &e);
+		return;
+	}
+	stream_close(&p->socket); /* how it ended is for on_process to say */
+}
+
+static void on_errors(struct loop_io *io, uint32_t events)
+{
+	struct image_pull *p = container_of(io, struct image_pull, errors);
+	ssize_t n = read(io->fd, buf_reserve(&p->tail, 4096), 4096);
+
+	(void)events;
+	if (n > 0) {
+		buf_commit(&p->tail, (size_t)n);
+		if (p->tail.len > LIMIT_STDERR_TAIL)
+			buf_consume(&p->tail, p->tail.len - LIMIT_STDERR_TAIL);
+	} else if (n == 0 || errno != EAGAIN) {
+		stream_close(&p->errors);
+	}
+}
+
+static void pull_free(struct image_pull *p)
+{
+	stream_close(&p->socket);
+	stream_close(&p->errors);
+	stream_close(&p->process);
+	buf_done(&p->in);
+	buf_done(&p->tail);
+	free(p);
+}
+
+static void on_process(struct loop_io *io, uint32_t events)
+{
+	struct image_pull *p = container_of(io, struct image_pull, process);
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	struct err e = ERR_NULL;
+	int status = -1;
+
+	(void)events;
+	if (spawn_wait(&p->child, 0, &status, &e) == 1)
+		return;
+	/* What it wrote last may still lie in the streams. */
+	while (p->socket.fd >= 0 && !p->reported)
+		on_socket(&p->socket, EPOLLIN);
+	if (p->errors.fd >= 0)
+		on_errors(&p->errors, EPOLLIN);
+	stream_close(&p->process);
+	if (!p->ops) {
+		pull_free(p);
+		return;
+	}
+	buf_add_clean(&text, p->tail.data, p->tail.len);
+	err_set(&e, ERR_INTERNAL, "crisp-pull ended without a result (status %d)%s%s", status,
+		text.len ? ": " : "", text.len ? text.data : "");
+	report(p, NULL, &e);
+}
+
+/* --- start --- */
+
+static int send_request(int fd, const struct image_pull_request *req, struct err *e)
+{
+	Crisp__Pull__ToPuller to = CRISP__PULL__TO_PULLER__INIT;
+	Crisp__Pull__Request r = CRISP__PULL__REQUEST__INIT;
+	Crisp__Pull__Credentials c = CRISP__PULL__CREDENTIALS__INIT;
+	_cleanup_free_ uint8_t *bytes = NULL;
+	uint32_t size;
+	int ret = 0;
+
+#define PUT(field, value) \
+	do { \
+		if (value) \
+			(field) = (char *)(uintptr_t)(value); \
+	} while (0)
+	PUT(r.pull_id, req->id);
+	PUT(r.reference, req->reference);
+	PUT(r.layout_dir, req->layout_dir);
+	PUT(r.images_root, req->images_root);
+	PUT(r.registries_conf, req->registries_conf);
+	PUT(r.auth_file, req->auth_file);
+	PUT(c.username, req->username);
+	PUT(c.password, req->password);
+	PUT(c.auth, req->auth);
+	PUT(c.identity_token, req->identity_token);
+	PUT(c.registry_token, req->registry_token);
+#undef PUT
+	while (req->insecure_registries && req->insecure_registries[r.n_insecure_registries])
+		r.n_insecure_registries++;
+	r.insecure_registries = (char **)(uintptr_t)req->insecure_registries;
+	r.credentials = &c;
+	to.request = &r;
+	size = (uint32_t)crisp__pull__to_puller__get_packed_size(&to);
+	bytes = xmalloc(sizeof(size) + size);
+	memcpy(bytes, &size, sizeof(size));
+	crisp__pull__to_puller__pack(&to, bytes + sizeof(size));
+	/* The socket is empty and blocking here, and a request is far smaller than its buffer. */
+	if (fs_write_all(fd, bytes, sizeof(size) + size) < 0)
+		ret = err_errno(e, ERR_INTERNAL, errno, "tell crisp-pull what to pull");
+	explicit_bzero(bytes, sizeof(size) + size);
+	return ret;
+}
+
+static int spawn_puller(struct image_pull *p, const struct image_pull_request *req, int child_fd,
+			int child_err, struct err *e)
+{
+	const char *const argv[] = { req->pull_path, NULL };
+	struct spawn s = SPAWN_NULL;
+
+	s.argv = argv;
+	s.stderr_fd = child_err;
+	s.pass_fd = child_fd;
+	s.new_session = true;
+	return spawn_start(&s, &p->child, e);
+}
+
+static int watch(struct image_pull *p, struct err *e)
+{
+	if (fcntl(p->socket.fd, F_SETFL, O_NONBLOCK) < 0 ||
+	    fcntl(p->errors.fd, F_SETFL, O_NONBLOCK) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "puller descriptors");
+	if (loop_io_add(p->loop, &p->socket, p->socket.fd, EPOLLIN, on_socket, e) < 0 ||
+	    loop_io_add(p->loop, &p->errors, p->errors.fd, EPOLLIN, on_errors, e) < 0 ||
+	    loop_io_add(p->loop, &p->process, p->child.pidfd, EPOLLIN, on_process, e) < 0)
+		return -(int)e->code;
+	return 0;
+}
+
+int image_pull_start(struct loop *l, const struct image_pull_request *req,
+		     const struct image_pull_ops *ops, void *arg, struct image_pull **ret,
+		     struct err *e)
+{
+	struct image_pull *p = xcalloc(1, sizeof(*p));
+	int sockets[2] = { -1, -1 }, errors[2] = { -1, -1 };
+	int r = 0;
+
+	p->loop = l;
+	p->ops = ops;
+	p->arg = arg;
+	p->child = SPAWN_CHILD_NULL;
+	p->socket.fd = p->errors.fd = p->process.fd = -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0 ||
+	    pipe2(errors, O_CLOEXEC) < 0)
+		r = err_errno(e, ERR_INTERNAL, errno, "make the puller's socket");
+	p->socket.fd = sockets[0];
+	p->errors.fd = errors[0];
+	if (r == 0)
+		r = spawn_puller(p, req, sockets[1], errors[1], e);
+	close_fdp(&sockets[1]);
+	close_fdp(&errors[1]);
+	if (r == 0)
+		r = send_request(p->socket.fd, req, e);
+	if (r == 0)
+		r = watch(p, e);
+	if (r < 0) {
+		if (p->child.pidfd >= 0)
+			pidfd_send_signal(p->child.pidfd, SIGKILL, NULL, 0);
+		pull_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+void image_pull_close(struct image_pull *p)
+{
+	if (!p)
+		return;
+	p->ops = NULL;
+	buf_done(&p->in);
+	if (!p->reported && p->process.fd >= 0)
+		pidfd_send_signal(p->child.pidfd, SIGKILL, NULL, 0);
+	/* The end of the stream lets the puller let go of its layers. */
+	stream_close(&p->socket);
+	if (p->process.fd < 0)
+		pull_free(p);
+	else
+		p->reported = true; /* on_process reaps and frees */
+}
