@@ -176,7 +176,8 @@ int job_error(const struct job *j, int status, const char *what, const char *log
 		return err_set(e, ERR_DEADLINE, "OCI runtime %s did not finish in time%s%s", what,
 			       n ? ": " : "", n ? text : "");
 	if (!n)
-		return err_set(e, ERR_UNKNOWN, "OCI runtime %s failed with status %d and said nothing",
-			       what, status);
+		return err_set(e, ERR_UNKNOWN,
+			       "OCI runtime %s failed with status %d and said nothing", what,
+			       status);
 	return err_set(e, ERR_UNKNOWN, "OCI runtime %s failed: %s", what, text);
 }

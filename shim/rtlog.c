@@ -179,8 +179,8 @@ size_t rtlog_clean_tail(const char *text, size_t size, char out[RTLOG_TEXT_MAX])
 int rtlog_exit_code(const char *text)
 {
 	/* The words of the C library and of Go for ENOENT and EACCES, at the exec itself. */
-	if (strstr(text, "executable file not found") || strstr(text, "no such file or directory") ||
-	    strstr(text, "No such file or directory"))
+	if (strstr(text, "executable file not found") ||
+	    strstr(text, "no such file or directory") || strstr(text, "No such file or directory"))
 		return 127;
 	if (strstr(text, "permission denied") || strstr(text, "Permission denied") ||
 	    strstr(text, "exec format error") || strstr(text, "Exec format error") ||

@@ -1,6 +1,6 @@
 /*
- * init.c - pid 1 of a pod whose containers share one PID namespace: reaps what is orphaned there, for
- * as long as the pod lives, and ends on SIGTERM or SIGINT.
+ * init.c - pid 1 of a pod whose containers share one PID namespace: reaps what is orphaned
+ * there, for as long as the pod lives, and ends on SIGTERM or SIGINT.
  *
  * Freestanding: no libc, one page of code, so that it costs nothing beside the pod.  crisp-shim
  * carries it inside itself and has given up everything for it before (see podinit.c); all

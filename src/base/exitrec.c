@@ -107,7 +107,8 @@ int exitrec_parse(const char *text, size_t size, struct exitrec *ret, struct err
 	memcpy(copy, text, size);
 	copy[size] = '\0';
 	if (!str_starts(copy, HEAD))
-		return err_set(e, ERR_DATA_LOSS, "exit record: does not start with a known version");
+		return err_set(e, ERR_DATA_LOSS,
+			       "exit record: does not start with a known version");
 	*ret = (struct exitrec){ .code = 0 };
 	bad = parse_fields(&c, ret);
 	if (bad)

@@ -65,7 +65,8 @@ int proc_open(pid_t pid, uint64_t start_ticks, int *ret_pidfd, struct err *e)
 int proc_save(const char *path, pid_t pid, uint64_t start_ticks, struct err *e)
 {
 	char text[64];
-	int n = snprintf(text, sizeof(text), "%d %llu\n", (int)pid, (unsigned long long)start_ticks);
+	int n = snprintf(text, sizeof(text), "%d %llu\n", (int)pid,
+			 (unsigned long long)start_ticks);
 
 	return fs_replace_file(path, text, (size_t)n, 0600, false, e);
 }

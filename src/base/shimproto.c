@@ -115,7 +115,8 @@ static int put_args(struct writer *w, const char *const *args, const struct fiel
 	while (args[n] && n <= SHIM_ARGS_MAX)
 		n++;
 	if (n > SHIM_ARGS_MAX)
-		return err_set(e, ERR_INVALID, "shim frame: more than %d %s", SHIM_ARGS_MAX, f->name);
+		return err_set(e, ERR_INVALID, "shim frame: more than %d %s", SHIM_ARGS_MAX,
+			       f->name);
 	r = put(w, &n, sizeof(n), f->name, e);
 	for (uint32_t i = 0; i < n && r == 0; i++)
 		r = put_string(w, args[i], f, e);
@@ -183,8 +184,9 @@ static int get_string(struct reader *rd, const char **ret, const struct field *f
 	if (r < 0)
 		return r;
 	if (n == 0 || n > f->max)
-		return err_set(e, ERR_INVALID, "shim frame: %s has a length of %u, 1 to %zu are allowed",
-			       f->name, n, f->max);
+		return err_set(e, ERR_INVALID,
+			       "shim frame: %s has a length of %u, 1 to %zu are allowed", f->name,
+			       n, f->max);
 	if (n > rd->left)
 		return err_set(e, ERR_INVALID, "shim frame: ends inside %s", f->name);
 	if (memchr(rd->p, '\0', n) != rd->p + n - 1)
@@ -204,7 +206,8 @@ static int get_args(struct reader *rd, const char **args, const struct field *f,
 	if (r < 0)
 		return r;
 	if (n > SHIM_ARGS_MAX)
-		return err_set(e, ERR_INVALID, "shim frame: more than %d %s", SHIM_ARGS_MAX, f->name);
+		return err_set(e, ERR_INVALID, "shim frame: more than %d %s", SHIM_ARGS_MAX,
+			       f->name);
 	for (uint32_t i = 0; i < n && r == 0; i++)
 		r = get_string(rd, &args[i], f, e);
 	args[n] = NULL;
@@ -244,11 +247,11 @@ static int parse_header(const void *frame, size_t size, struct header *h, struct
 	if (h->magic != SHIM_MAGIC)
 		return err_set(e, ERR_INVALID, "shim frame: magic number is 0x%x", h->magic);
 	if (h->version != SHIM_VERSION)
-		return err_set(e, ERR_INVALID, "shim frame: version %u, this side speaks %d", h->version,
-			       SHIM_VERSION);
+		return err_set(e, ERR_INVALID, "shim frame: version %u, this side speaks %d",
+			       h->version, SHIM_VERSION);
 	if (h->length != size - sizeof(*h))
-		return err_set(e, ERR_INVALID, "shim frame: length says %u, %zu bytes came", h->length,
-			       size - sizeof(*h));
+		return err_set(e, ERR_INVALID, "shim frame: length says %u, %zu bytes came",
+			       h->length, size - sizeof(*h));
 	return 0;
 }
 
@@ -265,7 +268,8 @@ static int parse_fields(const void *frame, size_t size, void *base, const struct
 			return r;
 	}
 	if (rd.left)
-		return err_set(e, ERR_INVALID, "shim frame: %zu bytes behind the last field", rd.left);
+		return err_set(e, ERR_INVALID, "shim frame: %zu bytes behind the last field",
+			       rd.left);
 	return 0;
 }
 

@@ -37,7 +37,7 @@
 
 enum shim_type {
 	/* Requests.  In brackets: the fields of struct shim_request they use. */
-	SHIM_HELLO = 1,   /* []: SHIM_CONTAINER and SHIM_EXEC_STATUS for all it knows, then answer */
+	SHIM_HELLO = 1,   /* []: SHIM_CONTAINER and SHIM_EXEC_STATUS for all, then answer */
 	SHIM_CREATE,      /* [id runtime runtime_root bundle log_path log_max exit_path cgroup args
 			   * flags timeout_ms] status.pid and start_ticks of the created init */
 	SHIM_START,       /* [id timeout_ms] */

@@ -114,7 +114,8 @@ static void one_shim(void)
 
 static void life_and_log(void)
 {
-	struct shim_request req = bundle("life", "echo out; echo err >&2; printf unfinished; exit 7", 0);
+	struct shim_request req = bundle("life", "echo out; echo err >&2; "
+					  "printf unfinished; exit 7", 0);
 	struct answer a = do_create(&req), b;
 	struct shim_status st;
 	struct exitrec rec;
@@ -286,8 +287,8 @@ static void exec_tty(void)
 	struct shim_status st;
 	struct answer a;
 
-	req.process_path = process("tty", "\"/bin/sh\",\"-c\",\"test -t 0 && echo is-a-tty; exit 9\"",
-				   true);
+	req.process_path = process(
+		"tty", "\"/bin/sh\",\"-c\",\"test -t 0 && echo is-a-tty; exit 9\"", true);
 	a = call(&req);
 	check(good(&a) && a.fd >= 0, "exec: the terminal comes with the answer");
 	check(reads(a.fd, "is-a-tty"), "exec: and it is one");
@@ -407,7 +408,8 @@ static void full_disk(void)
 		return;
 	}
 	create = bundle("full", COUNTER "; " COUNTER "; echo $i > /out/full; "
-			"while [ ! -e /out/freed ]; do sleep 0.05; done; echo after; sleep 1000", 0);
+			"while [ ! -e /out/freed ]; do sleep 0.05; done; echo after; "
+			"sleep 1000", 0);
 	create.log_path = log = path_of("small/full.log");
 	run(&create);
 	check(wait_log_error("full", &why) && strstr(why.text, "No space left"),
@@ -466,8 +468,8 @@ static void oom(void)
 
 static void daemon_gone(void)
 {
-	struct shim_request create = bundle("gone", "while [ ! -e /out/leave ]; do sleep 0.05; done; "
-					    COUNTER "; exit 9", 0);
+	struct shim_request create = bundle("gone", "while [ ! -e /out/leave ]; do "
+					    "sleep 0.05; done; " COUNTER "; exit 9", 0);
 	struct shim_request creating = bundle("creating", "sleep 1000", 0);
 	struct answer pending, a;
 	struct exitrec rec = { .code = -1 };
@@ -574,14 +576,17 @@ static void runtime_fails(void)
 
 static void terminal(void)
 {
-	struct shim_request create = bundle("tty", "test -t 1 && echo terminal; while [ ! -e /out/tty ]; "
-					    "do sleep 0.05; done; stty size; exit 2", BUNDLE_TTY);
-	struct shim_request resize = { .type = SHIM_RESIZE, .id = "tty", .width = 101, .height = 33 };
+	struct shim_request create = bundle("tty", "test -t 1 && echo terminal; "
+					    "while [ ! -e /out/tty ]; do sleep 0.05; done; stty size; exit 2",
+					    BUNDLE_TTY);
+	struct shim_request resize = { .type = SHIM_RESIZE, .id = "tty", .width = 101,
+				       .height = 33 };
 	struct shim_status st;
 	struct answer a;
 
 	run(&create);
-	check(wait_text(create.log_path, "stdout F terminal"), "tty: it is a terminal and is logged");
+	check(wait_text(create.log_path, "stdout F terminal"),
+	      "tty: it is a terminal and is logged");
 	a = call(&resize);
 	close(open(path_of("out/tty"), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
 	check(good(&a) && wait_ended("tty", &st) && st.exit_code == 2 &&
@@ -662,7 +667,8 @@ static void pod_init(void)
 
 	check(good(&a) && a.status.pid > 1 && b.status.pid == a.status.pid, "init: one a pod");
 	status = kept(xasprintf("/proc/%u/status", a.status.pid));
-	check(wait_text(status, "Name:\tcrisp-init\n") && wait_text(status, "CapPrm:\t0000000000000000") &&
+	check(wait_text(status, "Name:\tcrisp-init\n") &&
+		      wait_text(status, "CapPrm:\t0000000000000000") &&
 		      wait_text(status, "\t1\n"),
 	      "init: it is pid 1 and has no capabilities");
 	snprintf(root, sizeof(root), "/proc/%u/exe", a.status.pid);
@@ -686,7 +692,8 @@ static void shared_pid(void)
 	req = bundle("shared", "cat /proc/1/comm; (sleep 0.2 &); ls -A /proc/1/root/ | head -1; "
 		     "cat /proc/1/exe | head -c 1; kill -9 1; echo $$; exit 12", BUNDLE_POD_PID);
 	run(&req);
-	check(wait_ended("shared", &st) && st.exit_code == 12, "shared: a container in its namespace");
+	check(wait_ended("shared", &st) && st.exit_code == 12,
+	      "shared: a container in its namespace");
 	check(strstr(text_of(req.log_path), " stdout F crisp-init\n") &&
 		      strstr(text_of(req.log_path), "/proc/1/root/: Permission denied") &&
 		      strstr(text_of(req.log_path), "/proc/1/exe': Permission denied") &&
@@ -701,7 +708,8 @@ static void shared_pid(void)
 
 static void bad_frames(void)
 {
-	static const char *const frames[] = { "", "x", "CSHM", "CSHM\1\0\2\0\0\0\0\0\1\0\0\0\0\0\0\0" };
+	static const char *const frames[] = { "", "x", "CSHM",
+					      "CSHM\1\0\2\0\0\0\0\0\1\0\0\0\0\0\0\0" };
 	static const size_t sizes[] = { 0, 1, 4, 20 };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int dir = open(pod_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);

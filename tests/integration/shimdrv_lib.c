@@ -447,7 +447,8 @@ static void add_config(struct buf *b, const char *id, const char *script, unsign
 		   "{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
 		   "{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"},"
 		   "{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"source\":\"devpts\"},"
-		   "{\"destination\":\"/out\",\"type\":\"bind\",\"source\":\"%s/out\",\"options\":[\"bind\"]}],",
+		   "{\"destination\":\"/out\",\"type\":\"bind\",\"source\":\"%s/out\","
+		   "\"options\":[\"bind\"]}],",
 		   work_dir, work_dir);
 	buf_printf(b, "\"linux\":{\"cgroupsPath\":\"%s/%s\",", getenv("TEST_CGROUP"), id);
 	if (flags & BUNDLE_OOM)

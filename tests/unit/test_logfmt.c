@@ -126,7 +126,8 @@ static void any_portions(void **state)
 		size_t total = (size_t)(rand_r(&seed) % 70000), at = 0;
 
 		for (size_t i = 0; i < total; i++) {
-			char c = (char)(rand_r(&seed) % (round % 3 ? 40 : 20000) ? 'a' + i % 26 : '\n');
+			bool nl = rand_r(&seed) % (round % 3 ? 40 : 20000) == 0;
+			char c = nl ? '\n' : (char)('a' + i % 26);
 
 			buf_add(&in, &c, 1);
 		}
@@ -207,7 +208,8 @@ static void losses(void **state)
 	assert_int_equal(f.lost, 12);
 	logfile_close(&f);
 	assert_int_equal(fs_read_file(path, 65536, &text, &e), 0);
-	assert_non_null(strstr(text.data, " stderr F [crisp: 12 bytes lost: No space left on device]\n" T));
+	assert_non_null(strstr(text.data, " stderr F [crisp: 12 bytes lost: "
+					  "No space left on device]\n" T));
 }
 
 static void reopen_and_cap(void **state)
@@ -256,10 +258,12 @@ static void runtime_log(void **state)
 	message("no json\n{\"msg\":", "");
 	message("{\"level\":\"error\",\"msg\":\"exec: \\\"x\\\": not found\",\"time\":\"t\"}\n",
 		"exec: \"x\": not found");
-	message("{\"msg\": \"first\", \"level\": \"error\"}\n{\"level\":\"info\",\"msg\":\"later\"}\n",
+	message("{\"msg\": \"first\", \"level\": \"error\"}\n"
+		"{\"level\":\"info\",\"msg\":\"later\"}\n",
 		"first");
 	message("{\"level\":\"warning\",\"msg\":\"only\"}", "only");
-	message("{\"level\":\"error\",\"msg\":\"a\\nb\\u00e9\\u20ac\\ud800\\u12\"}", "a b\u00e9\u20ac?u12");
+	message("{\"level\":\"error\",\"msg\":\"a\\nb\\u00e9\\u20ac\\ud800\\u12\"}",
+		"a b\u00e9\u20ac?u12");
 	message("{\"level\":\"error\",\"msg\":\"bad \xff byte\"}", "bad ? byte");
 	message("{\"level\":\"error\",\"msg\":\"\\\u00e9\\/\\q\"}", "\u00e9/q");
 	message("{\"level\":\"error\",\"msg\":\"open end\\", "open end");
