@@ -131,19 +131,23 @@ static int configure(struct conf *c, int argc, char **argv, struct err *e)
 
 /* --- start --- */
 
-/* Next to crispd: in a build directory and where it is installed. */
+/* Beside crispd in a build directory, in libexec where it is installed (tools/install.mk). */
 static char *sibling(const char *name)
 {
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
+	char *path;
 
 	if (n <= 0)
 		return xstrdup(name);
 	self[n] = '\0';
-	slash = strrchr(self, '/');
-	slash[1] = '\0';
-	return xasprintf("%s%s", self, name);
+	*strrchr(self, '/') = '\0';
+	path = xasprintf("%s/%s", self, name);
+	if (!fs_exists(path)) {
+		free(path);
+		path = xasprintf("%s/../libexec/crisp/%s", self, name);
+	}
+	return path;
 }
 
 static int probe_runtimes(const struct conf *c, struct err *e)

@@ -159,7 +159,7 @@ static void pull_fetched(struct object *o, struct image_pull_result *result)
 	Crisp__State__Image *found = take_ptr(result->image), *row;
 	struct err e = ERR_NULL;
 
-	if (image && image->sm->state != IMG_STATE_PRESENT) {
+	if (image && image->sm->state == IMG_STATE_DROPPING) {
 		err_set(&e, ERR_ABORTED, "image %.13s is being removed at this moment: pull again",
 			result->image_id);
 		image_message_free(found);
