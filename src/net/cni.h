@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "net/cni_result.h"
 
 /* A network: a configuration list as JSON (a single plugin's file is made into one). */
 struct cni_conf {
@@ -68,32 +69,6 @@ struct cni_request {
 	const char *cgroup_path; /* NULL: none */
 	int64_t timeout_ms;      /* for each plugin, > 0 */
 };
-
-struct cni_ip {
-	char *address; /* "10.88.0.5", without the prefix length */
-	int prefix;
-	char *gateway; /* NULL: none */
-	int interface; /* index in interfaces, -1: not said */
-};
-
-struct cni_interface {
-	char *name, *mac; /* mac: NULL when not said */
-	char *sandbox;    /* NULL: on the host */
-};
-
-struct cni_result {
-	struct cni_ip *ips; /* those of the pod's interface, the first one is the pod's IP */
-	size_t n_ips;
-	struct cni_interface *interfaces;
-	size_t n_interfaces;
-	char *mac; /* of the pod's interface, NULL: not said */
-};
-
-#define CNI_RESULT_NULL ((struct cni_result){ .ips = NULL })
-void cni_result_done(struct cni_result *r);
-
-/* What ADD printed, or what was stored of it. */
-int cni_result_parse(const char *json, struct cni_result *ret, struct err *e);
 
 /* Attach: every plugin in order, each with the result of the one before.  ret_result_json is
  * malloc'ed, to be stored.  After an error the caller runs cni_del without a previous result: it

@@ -1,0 +1,198 @@
+/*
+ * cni.c - see cni.h.  The order of plugins, what each is told of the one before, and which
+ * commands a version has (SPEC section 3).
+ */
+#include "net/cni.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "net/cni_list.h"
+#include "net/cni_plugin.h"
+
+static void list_donep(struct cni_list *l)
+{
+	cni_list_done(l);
+}
+
+static void decrefp(json_t **v)
+{
+	json_decref(*v);
+}
+
+void cni_conf_done(struct cni_conf *c)
+{
+	free(c->name);
+	free(c->json);
+	*c = CNI_CONF_NULL;
+}
+
+int cni_conf_find(const char *dir, const char *default_name, const char *const *plugin_dirs,
+		  struct cni_conf *ret, struct err *e)
+{
+	_cleanup_(list_donep) struct cni_list l = CNI_LIST_NULL;
+	int r = cni_list_find(dir, default_name, plugin_dirs, &l, e);
+
+	if (r < 0)
+		return r;
+	*ret = (struct cni_conf){ .name = xstrdup(l.name), .json = json_dumps(l.root, JSON_COMPACT) };
+	return 0;
+}
+
+/* A configuration that was stored. */
+static int parse_conf(const char *json, struct cni_list *ret, struct err *e)
+{
+	if (cni_list_parse(json, strlen(json), ret, e) < 0)
+		return err_wrap(e, "stored CNI configuration");
+	return 0;
+}
+
+/* A result that was stored; NULL: none. */
+static int parse_prev(const char *json, json_t **ret, struct err *e)
+{
+	json_error_t why;
+
+	if (!json || !*json)
+		return 0;
+	*ret = json_loads(json, JSON_REJECT_DUPLICATES, &why);
+	if (json_is_object(*ret))
+		return 0;
+	return err_set(e, ERR_INVALID, "stored CNI result: not a JSON object");
+}
+
+static json_t *plugin_at(const struct cni_list *l, size_t i)
+{
+	return json_array_get(l->plugins, i);
+}
+
+/* The same command for every plugin in order, with the same previous result. */
+static int run_all(struct cni_call *call, struct err *e)
+{
+	size_t n = json_array_size(call->list->plugins);
+
+	for (size_t i = 0; i < n; i++) {
+		int r = cni_plugin_run(call, plugin_at(call->list, i), NULL, e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int cni_ready(const char *dir, const char *default_name, const char *const *plugin_dirs,
+	      int64_t timeout_ms, struct err *e)
+{
+	_cleanup_(list_donep) struct cni_list l = CNI_LIST_NULL;
+	const struct cni_request req = { .plugin_dirs = plugin_dirs, .timeout_ms = timeout_ms };
+	struct cni_call call = { .command = "STATUS", .list = &l, .req = &req };
+	int r = cni_list_find(dir, default_name, plugin_dirs, &l, e);
+
+	if (r < 0 || l.version < CNI_VERSION_1_1_0)
+		return r;
+	return run_all(&call, e);
+}
+
+/* One ADD; *prev becomes its result and *json the text. */
+static int add_one(struct cni_call *call, json_t *plugin, json_t **prev, char **json, struct err *e)
+{
+	_cleanup_(cni_result_done) struct cni_result result = CNI_RESULT_NULL;
+	_cleanup_free_ char *output = NULL;
+	int r;
+
+	call->prev_result = *prev;
+	r = cni_plugin_run(call, plugin, &output, e);
+	if (r < 0)
+		return r;
+	/* The next plugin gets it, so it has to be right, not only the last one. */
+	if (cni_result_parse(output, &result, e) < 0)
+		return err_wrap(e, "CNI ADD, plugin %s of network %s: bad result",
+				json_string_value(json_object_get(plugin, "type")), call->list->name);
+	json_decref(*prev);
+	*prev = json_loads(output, JSON_REJECT_DUPLICATES, NULL);
+	free(*json);
+	*json = take_ptr(output);
+	return 0;
+}
+
+int cni_add(const char *conf_json, const struct cni_request *req, char **ret_result_json,
+	    struct cni_result *ret, struct err *e)
+{
+	_cleanup_(list_donep) struct cni_list l = CNI_LIST_NULL;
+	_cleanup_(decrefp) json_t *prev = NULL;
+	_cleanup_free_ char *json = NULL;
+	struct cni_call call = { .command = "ADD", .list = &l, .req = req };
+	int r = parse_conf(conf_json, &l, e);
+
+	for (size_t i = 0; !r && i < json_array_size(l.plugins); i++)
+		r = add_one(&call, plugin_at(&l, i), &prev, &json, e);
+	if (!r)
+		r = cni_result_parse(json, ret, e);
+	if (r < 0)
+		return r;
+	*ret_result_json = take_ptr(json);
+	return 0;
+}
+
+int cni_del(const char *conf_json, const struct cni_request *req, const char *prev_result_json,
+	    struct err *e)
+{
+	_cleanup_(list_donep) struct cni_list l = CNI_LIST_NULL;
+	_cleanup_(decrefp) json_t *prev = NULL;
+	struct cni_call call = { .command = "DEL", .list = &l, .req = req };
+	struct err first = ERR_NULL;
+	int r = parse_conf(conf_json, &l, e);
+
+	if (!r)
+		r = parse_prev(prev_result_json, &prev, e);
+	if (r < 0)
+		return r;
+	/* Before 0.4.0 a DEL was not told the result. */
+	call.prev_result = l.version >= CNI_VERSION_0_4_0 ? prev : NULL;
+	for (size_t i = json_array_size(l.plugins); i-- > 0;)
+		if (cni_plugin_run(&call, plugin_at(&l, i), NULL, e) < 0 && !first.code)
+			first = *e;
+	if (!first.code)
+		return 0;
+	*e = first;
+	return -(int)e->code;
+}
+
+int cni_check(const char *conf_json, const struct cni_request *req, const char *prev_result_json,
+	      struct err *e)
+{
+	_cleanup_(list_donep) struct cni_list l = CNI_LIST_NULL;
+	_cleanup_(decrefp) json_t *prev = NULL;
+	struct cni_call call = { .command = "CHECK", .list = &l, .req = req };
+	int r = parse_conf(conf_json, &l, e);
+
+	if (r < 0)
+		return r;
+	if (l.version < CNI_VERSION_0_4_0 || l.disable_check)
+		return 0;
+	r = parse_prev(prev_result_json, &prev, e);
+	if (r < 0)
+		return r;
+	if (!prev)
+		return err_set(e, ERR_PRECONDITION, "CNI CHECK of network %s: no result of ADD", l.name);
+	call.prev_result = prev;
+	return run_all(&call, e);
+}
+
+int cni_gc(const char *conf_json, const struct cni_attachment *alive, size_t n,
+	   const char *const *plugin_dirs, int64_t timeout_ms, struct err *e)
+{
+	_cleanup_(list_donep) struct cni_list l = CNI_LIST_NULL;
+	_cleanup_(decrefp) json_t *list = json_array();
+	const struct cni_request req = { .plugin_dirs = plugin_dirs, .timeout_ms = timeout_ms };
+	struct cni_call call = { .command = "GC", .list = &l, .req = &req, .attachments = list };
+	int r = parse_conf(conf_json, &l, e);
+
+	if (r < 0 || l.version < CNI_VERSION_1_1_0 || l.disable_gc)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_pack("{s:s,s:s}", "containerID",
+						      alive[i].container_id, "ifname",
+						      alive[i].ifname));
+	return run_all(&call, e);
+}
