@@ -29,8 +29,8 @@ static int parse_list(struct oci_ctx *c, char *const *list, size_t n, const char
 		if (strcasecmp(list[i], "ALL") == 0)
 			continue;
 		if (caps_parse(list[i], &number) < 0)
-			return err_set(c->e, ERR_INVALID, "%s: \"%.64s\" is not a capability", field,
-				       list[i]);
+			return err_set(c->e, ERR_INVALID, "%s: \"%.64s\" is not a capability",
+				       field, list[i]);
 		*ret |= CAPS_BIT(number);
 	}
 	return 0;

@@ -73,7 +73,7 @@ static bool is_device(const struct stat *st)
 /* Names directly in /dev that are the container's own business. */
 static bool skip_host_name(const char *name)
 {
-	static const char *const names[] = { "pts",   "shm",  "fd",	 "mqueue", "console",
+	static const char *const names[] = { "pts",  "shm",  "fd",	    "mqueue", "console",
 					     "ptmx", ".lxc", ".lxd-mounts", ".udev" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -129,10 +129,12 @@ static int add_path(struct walk *w, const char *host_path, const char *path)
 		return add_node(w, path, &st);
 	if (!S_ISDIR(st.st_mode))
 		return err_set(w->c->e, ERR_PRECONDITION,
-			       "device %s is neither a device nor a directory of devices", host_path);
+			       "device %s is neither a device nor a directory of devices",
+			       host_path);
 	fd = open(host_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return err_errno(w->c->e, ERR_PRECONDITION, errno, "device directory %s", host_path);
+		return err_errno(w->c->e, ERR_PRECONDITION, errno, "device directory %s",
+				 host_path);
 	return walk_dir(w, fd, path, 0);
 }
 
@@ -176,8 +178,8 @@ static int add_requested(struct walk *w, size_t i)
 	if (r < 0)
 		return r;
 	if (req->host_path[0] != '/' || strlen(req->host_path) >= PATH_MAX)
-		return err_set(w->c->e, ERR_INVALID, "devices[%zu].host_path is not an absolute path",
-			       i);
+		return err_set(w->c->e, ERR_INVALID,
+			       "devices[%zu].host_path is not an absolute path", i);
 	if (!access_is_valid(req->permissions))
 		return err_set(w->c->e, ERR_INVALID,
 			       "devices[%zu].permissions: \"%.16s\" is not made of r, w and m", i,
@@ -227,7 +229,7 @@ int oci_devices_build(struct oci_ctx *c)
 
 	add_rule(rules, c->privileged, NULL, 0, 0, "rwm");
 	r = add_all(&w);
-	json_object_foreach (nodes, path, node)
+	json_object_foreach(nodes, path, node)
 		oci_json_push(list, json_incref(node));
 	return r;
 }

@@ -7,6 +7,6 @@
 
 #include "oci/ctx.h"
 
-/* Fill linux.devices and linux.resources.devices.  The runtime itself adds null, zero, full, random,
- * urandom, tty, console and ptmx. */
+/* Fill linux.devices and linux.resources.devices.  The runtime itself adds null, zero, full,
+ * random, urandom, tty, console and ptmx. */
 int oci_devices_build(struct oci_ctx *c);

@@ -46,8 +46,7 @@ int hostpath_propagation(const char *path, struct hostpath_propagation *ret, str
 		return err_errno(e, ERR_PRECONDITION, errno, "stat %s", path);
 	r = fs_read_file("/proc/self/mountinfo", MOUNTINFO_MAX, &table, e);
 	if (r != 0)
-		return r < 0 ? r
-			     : err_set(e, ERR_INTERNAL, "/proc/self/mountinfo is missing");
+		return r < 0 ? r : err_set(e, ERR_INTERNAL, "/proc/self/mountinfo is missing");
 	line = find_line(table.data, st.stx_mnt_id);
 	if (!line)
 		return err_set(e, ERR_INTERNAL, "%s: its mount is not in the mount table", path);

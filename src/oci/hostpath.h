@@ -17,5 +17,6 @@ struct hostpath_propagation {
 int hostpath_propagation(const char *path, struct hostpath_propagation *ret, struct err *e);
 
 /* The path with every link followed; a missing one is made, as a directory with mode 0755, unless
- * it is one of reject (NULL-terminated, may be NULL): then ERR_PRECONDITION.  Freed by the caller. */
+ * it is one of reject (NULL-terminated, may be NULL): then ERR_PRECONDITION.  Freed by the caller.
+ */
 int hostpath_prepare(const char *path, char *const *reject, char **ret, struct err *e);

@@ -148,8 +148,10 @@ static void add_writable(struct mounts *m)
 {
 	if (!m->c->in->conf->read_only || m->c->is_sandbox)
 		return;
-	mounts_add(m, "/run", "tmpfs", "tmpfs", OPTIONS("rw", "nosuid", "nodev", "mode=0755", "tmpcopyup"));
-	mounts_add(m, "/tmp", "tmpfs", "tmpfs", OPTIONS("rw", "nosuid", "nodev", "mode=1777", "tmpcopyup"));
+	mounts_add(m, "/run", "tmpfs", "tmpfs",
+		   OPTIONS("rw", "nosuid", "nodev", "mode=0755", "tmpcopyup"));
+	mounts_add(m, "/tmp", "tmpfs", "tmpfs",
+		   OPTIONS("rw", "nosuid", "nodev", "mode=1777", "tmpcopyup"));
 	mounts_add(m, "/var/tmp", "tmpfs", "tmpfs",
 		   OPTIONS("rw", "nosuid", "nodev", "mode=1777", "tmpcopyup"));
 }
@@ -246,11 +248,12 @@ static int check_rro(struct mounts *m, size_t i)
 	if (req->propagation != RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE)
 		return mount_wrong(m, i, "recursive_read_only needs private propagation");
 	if (!m->c->in->features->rro || !m->c->in->host->rro)
-		return err_set(m->c->e, ERR_PRECONDITION,
-			       "RROUnsupported: mounts[%zu] (%s): recursive read-only mounts need %s", i,
-			       req->container_path,
-			       m->c->in->host->rro ? "an OCI runtime with the mount option rro"
-						   : "Linux 5.12");
+		return err_set(
+			m->c->e, ERR_PRECONDITION,
+			"RROUnsupported: mounts[%zu] (%s): recursive read-only mounts need %s", i,
+			req->container_path,
+			m->c->in->host->rro ? "an OCI runtime with the mount option rro"
+					    : "Linux 5.12");
 	return 0;
 }
 
@@ -270,10 +273,11 @@ static int mount_propagation(struct mounts *m, size_t i, const char *source, con
 		if (r < 0)
 			return r;
 		if (!host.shared && !host.slave)
-			return err_set(m->c->e, ERR_PRECONDITION,
-				       "mounts[%zu]: %s is on a mount that is neither shared nor slave, "
-				       "so nothing can propagate: mount --make-rshared it",
-				       i, source);
+			return err_set(
+				m->c->e, ERR_PRECONDITION,
+				"mounts[%zu]: %s is on a mount that is neither shared nor slave, "
+				"so nothing can propagate: mount --make-rshared it",
+				i, source);
 		*ret = "rslave";
 		if (!m->c->propagation)
 			m->c->propagation = "rslave";
@@ -331,7 +335,8 @@ static int add_image_mount(struct mounts *m, size_t i, const char *dest)
 	if (r == 0)
 		r = oci_check_text(m->c, "image_sub_path", source);
 	if (r < 0)
-		return err_wrap(m->c->e, "mounts[%zu] (%s): image_sub_path", i, req->container_path);
+		return err_wrap(m->c->e, "mounts[%zu] (%s): image_sub_path", i,
+				req->container_path);
 	mounts_add(m, dest, "bind", source,
 		   OPTIONS("rbind", "rprivate", "ro", "noexec", "nosuid", "nodev"));
 	return 0;
@@ -346,8 +351,8 @@ static int add_host_mount(struct mounts *m, size_t i, const char *dest)
 	int r = req->recursive_read_only ? check_rro(m, i) : 0;
 
 	if (r == 0)
-		r = hostpath_prepare(req->host_path,
-				     m->c->in->conf->absent_mount_sources_to_reject, &source, m->c->e);
+		r = hostpath_prepare(req->host_path, m->c->in->conf->absent_mount_sources_to_reject,
+				     &source, m->c->e);
 	if (r == 0)
 		r = oci_check_text(m->c, "host path behind a link", source);
 	if (r == 0)

@@ -15,26 +15,29 @@ static int check_mapping(const char *field, Runtime__V1__IDMapping **list, size_
 {
 	if (n != MAPPINGS_MAX)
 		return err_set(e, ERR_INVALID,
-			       "userns_options.%s: %zu mappings, exactly one is supported", field, n);
+			       "userns_options.%s: %zu mappings, exactly one is supported", field,
+			       n);
 	if (list[0]->container_id != 0)
-		return err_set(e, ERR_INVALID,
-			       "userns_options.%s: the mapping starts at %u, it must map id 0 of the pod",
-			       field, list[0]->container_id);
+		return err_set(
+			e, ERR_INVALID,
+			"userns_options.%s: the mapping starts at %u, it must map id 0 of the pod",
+			field, list[0]->container_id);
 	if (list[0]->length == 0 || (uint64_t)list[0]->host_id + list[0]->length > UINT32_MAX)
 		return err_set(e, ERR_INVALID, "userns_options.%s: the range is empty or too long",
 			       field);
 	return 0;
 }
 
-static int check_userns(const Runtime__V1__UserNamespace *userns, const struct oci_features *features,
-			struct err *e)
+static int check_userns(const Runtime__V1__UserNamespace *userns,
+			const struct oci_features *features, struct err *e)
 {
 	int r;
 
 	if (!userns || userns->mode == RUNTIME__V1__NAMESPACE_MODE__NODE) {
 		if (userns && (userns->n_uids > 0 || userns->n_gids > 0))
-			return err_set(e, ERR_INVALID,
-				       "userns_options: mappings are set with the host's user namespace");
+			return err_set(
+				e, ERR_INVALID,
+				"userns_options: mappings are set with the host's user namespace");
 		return 0;
 	}
 	if (userns->mode != RUNTIME__V1__NAMESPACE_MODE__POD)
@@ -45,9 +48,10 @@ static int check_userns(const Runtime__V1__UserNamespace *userns, const struct o
 	if (r < 0)
 		return r;
 	if (!features->idmap)
-		return err_set(e, ERR_PRECONDITION,
-			       "userns_options: this OCI runtime has no idmapped mounts, which user "
-			       "namespaces of pods need");
+		return err_set(
+			e, ERR_PRECONDITION,
+			"userns_options: this OCI runtime has no idmapped mounts, which user "
+			"namespaces of pods need");
 	return 0;
 }
 
@@ -76,9 +80,10 @@ int oci_namespaces_check_pod(const Runtime__V1__NamespaceOption *options,
 	/* The host's namespaces belong to the host's user namespace: inside another one the pod has
 	 * no rights over them, and sysfs and mqueue cannot be mounted. */
 	if (userns && (options->network == node || options->ipc == node || options->pid == node))
-		return err_set(e, ERR_INVALID,
-			       "namespace_options: a pod with a user namespace cannot use the host's "
-			       "network, IPC or PID namespace");
+		return err_set(
+			e, ERR_INVALID,
+			"namespace_options: a pod with a user namespace cannot use the host's "
+			"network, IPC or PID namespace");
 	return 0;
 }
 
@@ -127,8 +132,9 @@ static int add_pid(struct oci_ctx *c, json_t *list)
 		return 0;
 	case RUNTIME__V1__NAMESPACE_MODE__TARGET:
 		if (!*c->pid_ns->target_id)
-			return err_set(c->e, ERR_INVALID,
-				       "namespace_options.target_id is required with the mode TARGET");
+			return err_set(
+				c->e, ERR_INVALID,
+				"namespace_options.target_id is required with the mode TARGET");
 		if (c->in->target_pid <= 0)
 			return err_set(c->e, ERR_PRECONDITION,
 				       "namespace_options.target_id: container %.64s does not run",

@@ -34,7 +34,8 @@ static int add_word(struct oci_ctx *c, json_t *args, const char *field, const ch
 	return 0;
 }
 
-static int add_words(struct oci_ctx *c, json_t *args, const char *field, char *const *words, size_t n)
+static int add_words(struct oci_ctx *c, json_t *args, const char *field, char *const *words,
+		     size_t n)
 {
 	int r = 0;
 
@@ -138,9 +139,11 @@ static int set_config_env(struct oci_ctx *c, json_t *env)
 
 		if (!*kv->key || strchr(kv->key, '='))
 			return err_set(c->e, ERR_INVALID,
-				       "envs[%zu].key: \"%.64s\" is empty or contains '='", i, kv->key);
+				       "envs[%zu].key: \"%.64s\" is empty or contains '='", i,
+				       kv->key);
 		if (kv->value.len > 0 && memchr(kv->value.data, '\0', kv->value.len))
-			return err_set(c->e, ERR_INVALID, "envs[%zu].value contains a zero byte", i);
+			return err_set(c->e, ERR_INVALID, "envs[%zu].value contains a zero byte",
+				       i);
 		pair = xasprintf("%s=%.*s", kv->key, (int)kv->value.len,
 				 kv->value.len ? (const char *)kv->value.data : "");
 		r = set_env(c, env, "envs", pair);
@@ -177,7 +180,7 @@ static int build_env(struct oci_ctx *c)
 	int r = collect_env(c, env);
 
 	oci_json_put(c->process, "env", list);
-	json_object_foreach (env, name, pair)
+	json_object_foreach(env, name, pair)
 		oci_json_push(list, json_incref(pair));
 	return r;
 }
@@ -359,17 +362,20 @@ static int build_oom_score(struct oci_ctx *c)
 {
 	int64_t min = c->in->host->oom_score_adj_min, want;
 
-	want = c->is_sandbox ? SANDBOX_OOM_SCORE_ADJ : c->resources ? c->resources->oom_score_adj : 0;
+	want = c->is_sandbox  ? SANDBOX_OOM_SCORE_ADJ
+	       : c->resources ? c->resources->oom_score_adj
+			      : 0;
 	if (want < -1000 || want > 1000)
 		return err_set(c->e, ERR_INVALID,
 			       "linux.resources.oom_score_adj: %lld is not between -1000 and 1000",
 			       (long long)want);
 	if (want < min) {
 		if (!c->is_sandbox)
-			oci_ctx_warn(c,
-				     "oom_score_adj %lld is raised to %lld: lowering it further needs "
-				     "CAP_SYS_RESOURCE",
-				     (long long)want, (long long)min);
+			oci_ctx_warn(
+				c,
+				"oom_score_adj %lld is raised to %lld: lowering it further needs "
+				"CAP_SYS_RESOURCE",
+				(long long)want, (long long)min);
 		want = min;
 	}
 	oci_json_put_number(c->process, "oomScoreAdj", want);

@@ -36,7 +36,8 @@ static int from_profile(struct oci_ctx *c, const char *field, const Runtime__V1_
 		ret->ref = p->localhost_ref;
 		if (!*p->localhost_ref)
 			return err_set(c->e, ERR_INVALID,
-				       "%s: localhost_ref is required with the type Localhost", field);
+				       "%s: localhost_ref is required with the type Localhost",
+				       field);
 		return 0;
 	case _RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE_IS_INT_SIZE:
 		break;
@@ -62,9 +63,10 @@ static int from_text(struct oci_ctx *c, const char *field, const char *text, str
 		ret->what = WANT_LOCALHOST;
 		ret->ref = text + 10;
 	} else {
-		return err_set(c->e, ERR_INVALID,
-			       "%s: \"%.128s\" is none of runtime/default, unconfined, localhost/NAME",
-			       field, text);
+		return err_set(
+			c->e, ERR_INVALID,
+			"%s: \"%.128s\" is none of runtime/default, unconfined, localhost/NAME",
+			field, text);
 	}
 	return 0;
 }
@@ -133,15 +135,17 @@ static int build_seccomp(struct oci_ctx *c)
 	struct wanted want;
 	json_t *profile = NULL;
 	int r = read_wanted(c, "security_context.seccomp", c->sec->seccomp,
-			    "security_context.seccomp_profile_path", c->seccomp_profile_path, &want);
+			    "security_context.seccomp_profile_path", c->seccomp_profile_path,
+			    &want);
 
 	/* As the CRI says, privileged means unconfined whatever else is asked for. */
 	if (r < 0 || c->privileged)
 		return r;
 	if (!c->in->host->seccomp && want.what == WANT_LOCALHOST)
-		return err_set(c->e, ERR_PRECONDITION,
-			       "seccomp profile %s is asked for, but this kernel has no seccomp filters",
-			       want.ref);
+		return err_set(
+			c->e, ERR_PRECONDITION,
+			"seccomp profile %s is asked for, but this kernel has no seccomp filters",
+			want.ref);
 	if (!c->in->host->seccomp) {
 		if (want.what == WANT_DEFAULT)
 			oci_ctx_warn(c, "no seccomp profile: this kernel has no seccomp filters");
@@ -170,10 +174,11 @@ static int apparmor_named(struct oci_ctx *c, const char *name)
 	int r;
 
 	if (!c->in->host->apparmor)
-		return err_set(c->e, ERR_PRECONDITION,
-			       "AppArmor profile %.255s is asked for, but AppArmor is not enabled on "
-			       "this host",
-			       name);
+		return err_set(
+			c->e, ERR_PRECONDITION,
+			"AppArmor profile %.255s is asked for, but AppArmor is not enabled on "
+			"this host",
+			name);
 	if (strlen(name) > APPARMOR_NAME_MAX)
 		return err_set(c->e, ERR_INVALID, "AppArmor profile name is longer than %d bytes",
 			       APPARMOR_NAME_MAX);
@@ -182,7 +187,8 @@ static int apparmor_named(struct oci_ctx *c, const char *name)
 		return r;
 	if (r > 0)
 		return err_set(c->e, ERR_PRECONDITION,
-			       "AppArmor profile %s is not loaded: load it with apparmor_parser", name);
+			       "AppArmor profile %s is not loaded: load it with apparmor_parser",
+			       name);
 	oci_json_put_text(c->process, "apparmorProfile", name);
 	return 0;
 }
@@ -230,7 +236,8 @@ int oci_selinux_build(struct oci_ctx *c)
 	if (options)
 		parts = (struct selinux_parts){ options->user, options->role, options->type,
 						options->level };
-	return selinux_make_labels(&parts, c->in->sandbox_id, &c->process_label, &c->file_label, c->e);
+	return selinux_make_labels(&parts, c->in->sandbox_id, &c->process_label, &c->file_label,
+				   c->e);
 }
 
 int oci_profiles_build(struct oci_ctx *c)

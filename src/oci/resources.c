@@ -83,15 +83,17 @@ static int put_memory(const struct oci_resources_input *in, json_t *out, struct 
 	if (swap < -1)
 		return bad_number(e, "memory_swap_limit_in_bytes", swap);
 	if (limit > 0 && limit < in->min_memory)
-		return err_set(e, ERR_INVALID,
-			       "linux.resources.memory_limit_in_bytes: %lld is too low, a container "
-			       "needs %lld to be started (container_min_memory)",
-			       (long long)limit, (long long)in->min_memory);
+		return err_set(
+			e, ERR_INVALID,
+			"linux.resources.memory_limit_in_bytes: %lld is too low, a container "
+			"needs %lld to be started (container_min_memory)",
+			(long long)limit, (long long)in->min_memory);
 	if (limit > 0 && swap > 0 && swap < limit)
-		return err_set(e, ERR_INVALID,
-			       "linux.resources.memory_swap_limit_in_bytes: %lld is below the memory "
-			       "limit %lld, which it includes",
-			       (long long)swap, (long long)limit);
+		return err_set(
+			e, ERR_INVALID,
+			"linux.resources.memory_swap_limit_in_bytes: %lld is below the memory "
+			"limit %lld, which it includes",
+			(long long)swap, (long long)limit);
 	if (limit)
 		oci_json_put_number(memory, "limit", limit);
 	/* Without a word about swap the limit holds for both: none of it may go to swap. */
@@ -111,7 +113,8 @@ static int put_hugepages(const struct oci_resources_input *in, json_t *out, stru
 	if (req->n_hugepage_limits == 0)
 		return 0;
 	if (req->n_hugepage_limits > HUGEPAGES_MAX)
-		return err_set(e, ERR_INVALID, "linux.resources.hugepage_limits: more than %d sizes",
+		return err_set(e, ERR_INVALID,
+			       "linux.resources.hugepage_limits: more than %d sizes",
 			       HUGEPAGES_MAX);
 	if (!in->host->hugetlb) {
 		for (size_t i = 0; i < req->n_hugepage_limits; i++)
@@ -128,10 +131,12 @@ static int put_hugepages(const struct oci_resources_input *in, json_t *out, stru
 		json_t *entry;
 
 		if (digits == 0 || digits > 6 ||
-		    (strcmp(unit, "KB") != 0 && strcmp(unit, "MB") != 0 && strcmp(unit, "GB") != 0) ||
+		    (strcmp(unit, "KB") != 0 && strcmp(unit, "MB") != 0 &&
+		     strcmp(unit, "GB") != 0) ||
 		    limit->limit > INT64_MAX)
 			return err_set(e, ERR_INVALID,
-				       "linux.resources.hugepage_limits[%zu]: \"%.32s\" is not a size such "
+				       "linux.resources.hugepage_limits[%zu]: \"%.32s\" is not a "
+				       "size such "
 				       "as 2MB, or the limit is out of range",
 				       i, limit->page_size);
 		entry = oci_json_object();

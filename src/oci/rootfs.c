@@ -79,8 +79,8 @@ int rootfs_read_file(int root, const char *path, size_t max, struct buf *ret, st
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_errno(e, ERR_INTERNAL, errno,
-					 "read %s in the root file system", path);
+			return err_errno(e, ERR_INTERNAL, errno, "read %s in the root file system",
+					 path);
 		if (n == 0)
 			return 0;
 		buf_commit(ret, (size_t)n);
@@ -165,7 +165,8 @@ int rootfs_resolve(int root, const char *path, char **ret, struct err *e)
 	fd_path(fd, self);
 	n = readlink(self, target, sizeof(target) - 1);
 	if (n < 0 || target[0] != '/')
-		return err_errno(e, ERR_INTERNAL, n < 0 ? errno : ENAMETOOLONG, "readlink %s", self);
+		return err_errno(e, ERR_INTERNAL, n < 0 ? errno : ENAMETOOLONG, "readlink %s",
+				 self);
 	target[n] = '\0';
 	*ret = xstrdup(target);
 	return 0;

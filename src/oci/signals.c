@@ -1,8 +1,8 @@
 /*
  * signals.c - see signals.h.
  *
- * Real-time signals are fixed numbers here: SIGRTMIN of a libc depends on how many it keeps for itself,
- * and the libc in the container is not ours.
+ * Real-time signals are fixed numbers here: SIGRTMIN of a libc depends on how many it keeps for
+ * itself, and the libc in the container is not ours.
  */
 #include "oci/signals.h"
 

@@ -1,6 +1,6 @@
 /*
- * spec.c - see spec.h.  The order of the parts is an order of need: the capabilities decide about the
- * seccomp profile, labels and the generated passwd about the mounts.
+ * spec.c - see spec.h.  The order of the parts is an order of need: the capabilities decide about
+ * the seccomp profile, labels and the generated passwd about the mounts.
  */
 #include "oci/spec.h"
 
@@ -25,9 +25,17 @@ static const Runtime__V1__NamespaceOption no_namespace_options =
 
 /* What a request may hide in a container without a security context: as the kubelet has it. */
 static const char *const default_masked[] = {
-	"/proc/acpi",	     "/proc/asound",	 "/proc/interrupts",  "/proc/kcore",
-	"/proc/keys",	     "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
-	"/proc/timer_list",  "/proc/timer_stats", "/sys/devices/virtual/powercap",
+	"/proc/acpi",
+	"/proc/asound",
+	"/proc/interrupts",
+	"/proc/kcore",
+	"/proc/keys",
+	"/proc/latency_stats",
+	"/proc/sched_debug",
+	"/proc/scsi",
+	"/proc/timer_list",
+	"/proc/timer_stats",
+	"/sys/devices/virtual/powercap",
 	"/sys/firmware",
 };
 static const char *const default_readonly[] = {
@@ -94,7 +102,8 @@ static int view_request(struct oci_ctx *c, Runtime__V1__ContainerConfig *config,
 			Runtime__V1__LinuxContainerSecurityContext *sec)
 {
 	const Runtime__V1__LinuxPodSandboxConfig *pod = c->in->sandbox->linux;
-	const Runtime__V1__LinuxSandboxSecurityContext *pod_sec = pod ? pod->security_context : NULL;
+	const Runtime__V1__LinuxSandboxSecurityContext *pod_sec =
+		pod ? pod->security_context : NULL;
 
 	c->is_sandbox = !c->in->config;
 	if (c->is_sandbox)
@@ -104,9 +113,10 @@ static int view_request(struct oci_ctx *c, Runtime__V1__ContainerConfig *config,
 	view_deprecated(c);
 	c->privileged = c->sec->privileged;
 	if (c->privileged && (!pod_sec || !pod_sec->privileged))
-		return err_set(c->e, ERR_INVALID,
-			       "security_context.privileged: the pod sandbox is not privileged, so no "
-			       "container of it can be");
+		return err_set(
+			c->e, ERR_INVALID,
+			"security_context.privileged: the pod sandbox is not privileged, so no "
+			"container of it can be");
 	c->pod_ns = pod_sec && pod_sec->namespace_options ? pod_sec->namespace_options
 							  : &no_namespace_options;
 	/* Only pid may differ from the pod's choice. */
@@ -125,10 +135,11 @@ static int check_input(struct oci_ctx *c)
 	if (!in->rootfs || !fs_path_is_clean(in->rootfs))
 		return err_set(c->e, ERR_INTERNAL, "no root file system for %s", in->id);
 	if (c->config->n_cdi_devices > 0)
-		return err_set(c->e, ERR_PRECONDITION,
-			       "CDI_devices: device \"%.128s\" is not known: no CDI specification on "
-			       "this host describes it",
-			       c->config->cdi_devices[0]->name);
+		return err_set(
+			c->e, ERR_PRECONDITION,
+			"CDI_devices: device \"%.128s\" is not known: no CDI specification on "
+			"this host describes it",
+			c->config->cdi_devices[0]->name);
 	return 0;
 }
 
@@ -150,7 +161,8 @@ static json_t *default_paths(const char *const *list, size_t n)
 	return out;
 }
 
-static int put_paths(struct oci_ctx *c, const char *key, const char *field, char *const *list, size_t n)
+static int put_paths(struct oci_ctx *c, const char *key, const char *field, char *const *list,
+		     size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		int r = oci_check_text(c, field, list[i]);
@@ -158,8 +170,9 @@ static int put_paths(struct oci_ctx *c, const char *key, const char *field, char
 		if (r < 0)
 			return r;
 		if (list[i][0] != '/')
-			return err_set(c->e, ERR_INVALID, "%s[%zu]: \"%.128s\" is not an absolute path",
-				       field, i, list[i]);
+			return err_set(c->e, ERR_INVALID,
+				       "%s[%zu]: \"%.128s\" is not an absolute path", field, i,
+				       list[i]);
 	}
 	oci_json_put(c->linux_part, key, oci_json_texts(list, n));
 	return 0;
@@ -222,7 +235,8 @@ static void build_annotations(struct oci_ctx *c)
 		oci_json_put_text(out, "io.kubernetes.cri.sandbox-uid", pod->uid);
 	}
 	if (!c->is_sandbox && c->config->metadata)
-		oci_json_put_text(out, "io.kubernetes.cri.container-name", c->config->metadata->name);
+		oci_json_put_text(out, "io.kubernetes.cri.container-name",
+				  c->config->metadata->name);
 	if (c->in->image_name)
 		oci_json_put_text(out, "io.kubernetes.cri.image-name", c->in->image_name);
 }
@@ -234,13 +248,15 @@ static int stop_signal(struct oci_ctx *c, int *ret)
 
 	*ret = oci_signal_from_cri(asked);
 	if (*ret == 0 && asked != RUNTIME__V1__SIGNAL__RUNTIME_DEFAULT)
-		return err_set(c->e, ERR_INVALID, "stop_signal: %d is not a known value", (int)asked);
+		return err_set(c->e, ERR_INVALID, "stop_signal: %d is not a known value",
+			       (int)asked);
 	if (*ret == 0 && text && *text) {
 		*ret = oci_signal_parse(text);
 		/* The image is the only one to blame, and it can still be stopped. */
 		if (*ret == 0)
-			oci_ctx_warn(c, "the image's stop signal \"%.32s\" is not known: SIGTERM it is",
-				     text);
+			oci_ctx_warn(
+				c, "the image's stop signal \"%.32s\" is not known: SIGTERM it is",
+				text);
 	}
 	if (*ret == 0)
 		*ret = SIGTERM;

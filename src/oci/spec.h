@@ -25,7 +25,7 @@
 
 /* Everything is borrowed for the time of the call. */
 struct oci_spec_input {
-	const char *id;         /* of the container; of the sandbox for its init */
+	const char *id; /* of the container; of the sandbox for its init */
 	const char *sandbox_id;
 	const char *image_name; /* as asked for, only for annotations; NULL: none */
 
@@ -33,7 +33,7 @@ struct oci_spec_input {
 	 * command line (NULL-terminated) and the settings come from the sandbox's context. */
 	const Runtime__V1__ContainerConfig *config;
 	const Runtime__V1__PodSandboxConfig *sandbox; /* required */
-	const struct image_config *image;             /* NULL: no defaults from an image */
+	const struct image_config *image;	      /* NULL: no defaults from an image */
 	const char *const *init_args;
 
 	const char *rootfs; /* absolute, already mounted */
@@ -44,16 +44,16 @@ struct oci_spec_input {
 	/* The pod's pinned namespaces.  Needed for each one whose mode is POD; the mode NODE wins
 	 * over a path.  uts NULL: the host's. */
 	const char *netns, *ipcns, *utsns;
-	const char *pidns;    /* with pid POD: /proc/PID/ns/pid of the sandbox's init */
-	const char *userns;   /* with a pod user namespace: its path, NULL: the runtime makes one */
-	pid_t target_pid;     /* with pid TARGET: first process of the target container */
+	const char *pidns;  /* with pid POD: /proc/PID/ns/pid of the sandbox's init */
+	const char *userns; /* with a pod user namespace: its path, NULL: the runtime makes one */
+	pid_t target_pid;   /* with pid TARGET: first process of the target container */
 
 	const char *cgroups_path; /* in the form the cgroup manager wants, not empty */
-	const char *hostname;     /* for HOSTNAME in the environment; NULL or "": not set */
+	const char *hostname;	  /* for HOSTNAME in the environment; NULL or "": not set */
 
 	/* Host files of the pod, NULL: not mounted. */
 	const char *resolv_conf, *hosts_file, *hostname_file;
-	const char *shm;          /* host directory for /dev/shm; NULL: a tmpfs of its own */
+	const char *shm; /* host directory for /dev/shm; NULL: a tmpfs of its own */
 
 	/* Beside each config->mounts[i] whose image is set: host directory of the image's content,
 	 * read-only by nature; the image_sub_path is resolved in it here.  Others are NULL.  The
@@ -61,7 +61,7 @@ struct oci_spec_input {
 	const char *const *image_mount_sources;
 
 	const struct conf *conf;
-	const struct conf_runtime *runtime; /* the handler; NULL: the default one of conf */
+	const struct conf_runtime *runtime;  /* the handler; NULL: the default one of conf */
 	const struct oci_features *features; /* of that runtime */
 	const struct os_security *host;
 	const char *apparmor_default; /* profile for RuntimeDefault once it is loaded; NULL: none */
@@ -70,8 +70,9 @@ struct oci_spec_input {
 struct oci_spec {
 	char *config_json; /* NUL-terminated */
 	size_t config_size;
-	int64_t uid, gid;  /* as resolved, for ContainerStatus.user */
-	int64_t *groups;   /* supplemental; gid is one of them, so that no file mode can shut it out */
+	int64_t uid, gid; /* as resolved, for ContainerStatus.user */
+	int64_t *
+		groups; /* supplemental; gid is one of them, so that no file mode can shut it out */
 	size_t n_groups;
 	int stop_signal;   /* Linux number: config, else image, else SIGTERM */
 	bool own_pid_ns;   /* false: a kill of the first process leaves its children */

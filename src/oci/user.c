@@ -24,8 +24,7 @@ static void split(const char *line, size_t size, size_t max, struct fields *ret)
 {
 	ret->n = 0;
 	while (ret->n < max) {
-		const char *colon =
-			ret->n + 1 < max ? memchr(line, ':', size) : NULL;
+		const char *colon = ret->n + 1 < max ? memchr(line, ':', size) : NULL;
 		size_t len = colon ? (size_t)(colon - line) : size;
 
 		ret->at[ret->n] = line;
@@ -171,8 +170,8 @@ static int check_id(int64_t id, const char *field, uint32_t *ret, struct err *e)
 }
 
 /* Set uid, gid and *entry from a user that may be a number or a name. */
-static int resolve_who(const struct user_db *db, const char *who, const char *field,
-		       struct user *u, struct user_entry *entry, struct err *e)
+static int resolve_who(const struct user_db *db, const char *who, const char *field, struct user *u,
+		       struct user_entry *entry, struct err *e)
 {
 	const char *text = db->passwd.data;
 	size_t size = db->passwd.len;
@@ -183,7 +182,8 @@ static int resolve_who(const struct user_db *db, const char *who, const char *fi
 	u->in_passwd = user_find_passwd(text, size, numeric ? NULL : who, u->uid, entry);
 	if (!numeric && !u->in_passwd)
 		return err_set(e, ERR_PRECONDITION,
-			       "%s: there is no user \"%s\" in the image's /etc/passwd", field, who);
+			       "%s: there is no user \"%s\" in the image's /etc/passwd", field,
+			       who);
 	u->gid = u->in_passwd ? entry->gid : 0;
 	if (!numeric)
 		u->uid = entry->uid;
@@ -194,8 +194,7 @@ static int resolve_image_user(const struct user_db *db, const char *spec, struct
 			      struct user_entry *entry, bool *ret_group_given, struct err *e)
 {
 	const char *colon = strchr(spec, ':');
-	_cleanup_free_ char *who =
-		colon ? xstrndup(spec, (size_t)(colon - spec)) : xstrdup(spec);
+	_cleanup_free_ char *who = colon ? xstrndup(spec, (size_t)(colon - spec)) : xstrdup(spec);
 	int r;
 
 	if (strlen(spec) >= USER_NAME_MAX)
@@ -222,8 +221,7 @@ static void add_group(struct user *u, uint32_t gid)
 }
 
 static int collect_groups(const struct user_db *db, const struct user_request *req,
-			  const struct user_entry *entry, bool merge, struct user *u,
-			  struct err *e)
+			  const struct user_entry *entry, bool merge, struct user *u, struct err *e)
 {
 	uint32_t found[USER_GROUPS_MAX];
 	size_t n = 0;
@@ -259,7 +257,8 @@ int user_resolve(int root, const struct user_request *req, struct user *ret, str
 
 	*ret = USER_NULL;
 	if (req->uid && named)
-		return err_set(e, ERR_INVALID, "run_as_user and run_as_username exclude each other");
+		return err_set(e, ERR_INVALID,
+			       "run_as_user and run_as_username exclude each other");
 	if (req->gid && !req->uid && !named)
 		return err_set(e, ERR_INVALID,
 			       "run_as_group is set without run_as_user or run_as_username");

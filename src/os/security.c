@@ -99,7 +99,7 @@ int os_security_probe(struct os_security *ret, struct err *e)
 	ret->cgroup_v2 = cgroup_is_v2();
 	ret->swap = ret->cgroup_v2 ? v2_has_swap()
 				   : fs_exists(CGROUP_ROOT "/memory/memory.memsw.limit_in_bytes");
-	ret->hugetlb = ret->cgroup_v2 ? v2_has_controller("hugetlb")
-				      : fs_exists(CGROUP_ROOT "/hugetlb");
+	ret->hugetlb =
+		ret->cgroup_v2 ? v2_has_controller("hugetlb") : fs_exists(CGROUP_ROOT "/hugetlb");
 	return 0;
 }

@@ -81,8 +81,8 @@ static int set_part(context_t c, int (*set)(context_t, const char *), const char
 	if (!value || !*value)
 		return 0;
 	if (set(c, value) != 0)
-		return err_set(e, ERR_INVALID, "selinux_options.%s: \"%s\" cannot be part of a label",
-			       name, value);
+		return err_set(e, ERR_INVALID,
+			       "selinux_options.%s: \"%s\" cannot be part of a label", name, value);
 	return 0;
 }
 
@@ -95,8 +95,8 @@ static int make_label(const char *base, const struct selinux_parts *parts, const
 	int r;
 
 	if (!c)
-		return err_set(e, ERR_PRECONDITION, "the policy's container context \"%s\" is not one",
-			       base);
+		return err_set(e, ERR_PRECONDITION,
+			       "the policy's container context \"%s\" is not one", base);
 	r = set_part(c, context_user_set, parts->user, "user", e);
 	if (r == 0)
 		r = set_part(c, context_role_set, parts->role, "role", e);
@@ -111,7 +111,8 @@ static int make_label(const char *base, const struct selinux_parts *parts, const
 		return err_set(e, ERR_INTERNAL, "out of memory for a label");
 	if (security_check_context(text) < 0)
 		return err_set(e, ERR_INVALID,
-			       "selinux_options: the loaded policy does not know the label %s", text);
+			       "selinux_options: the loaded policy does not know the label %s",
+			       text);
 	*ret = xstrdup(text);
 	return 0;
 }
@@ -153,16 +154,17 @@ int selinux_make_labels(const struct selinux_parts *parts, const char *seed, cha
 
 static int refuse_host_dirs(const char *path, struct err *e)
 {
-	static const char *const dirs[] = { "/",     "/bin", "/boot", "/dev",  "/etc", "/home",
-					    "/lib",  "/lib64", "/opt", "/proc", "/root", "/run",
-					    "/sbin", "/srv", "/sys",  "/tmp",  "/usr", "/var" };
+	static const char *const dirs[] = { "/",     "/bin",   "/boot", "/dev",	 "/etc",  "/home",
+					    "/lib",  "/lib64", "/opt",	"/proc", "/root", "/run",
+					    "/sbin", "/srv",   "/sys",	"/tmp",	 "/usr",  "/var" };
 
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		if (strcmp(path, dirs[i]) == 0)
-			return err_set(e, ERR_INVALID,
-				       "relabelling %s would break the host: mount a directory below "
-				       "it, or do without selinux_relabel",
-				       path);
+			return err_set(
+				e, ERR_INVALID,
+				"relabelling %s would break the host: mount a directory below "
+				"it, or do without selinux_relabel",
+				path);
 	return 0;
 }
 
@@ -170,7 +172,8 @@ static int relabel_fd(int fd, const char *path, const char *label, struct err *e
 {
 	char self[64];
 
-	/* fsetfilecon refuses O_PATH descriptors; the link in /proc leads to the very same inode. */
+	/* fsetfilecon refuses O_PATH descriptors; the link in /proc leads to the very same inode.
+	 */
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	if (setfilecon(self, label) == 0 || errno == EOPNOTSUPP || errno == EROFS)
 		return 0;
@@ -196,7 +199,8 @@ static int relabel_at(int dir, const char *name, dev_t dev, const char *path, co
 	if (r < 0 || !S_ISDIR(st.st_mode))
 		return r;
 	if (depth == DEPTH_MAX)
-		return err_set(e, ERR_EXHAUSTED, "%s is deeper than %d directories", path, DEPTH_MAX);
+		return err_set(e, ERR_EXHAUSTED, "%s is deeper than %d directories", path,
+			       DEPTH_MAX);
 	sub = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	list = sub >= 0 ? fdopendir(sub) : NULL;
 	if (!list)

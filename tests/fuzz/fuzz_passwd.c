@@ -1,6 +1,6 @@
 /*
- * fuzz_passwd.c - passwd and group texts out of images: never a crash, and what is found is what the text
- * says.  The first line of the input is the name that is looked for.
+ * fuzz_passwd.c - passwd and group texts out of images: never a crash, and what is found is what
+ * the text says.  The first line of the input is the name that is looked for.
  */
 #include <assert.h>
 #include <stdint.h>

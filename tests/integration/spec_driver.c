@@ -1,9 +1,9 @@
 /*
  * spec_driver.c - the spec builder as a program, for 50-spec.sh.
  *
- * usage: spec_driver spec         a case (see tests/unit/specjson.h) on stdin, config.json on stdout
- *        spec_driver exec CONFIG CMD...   process.json of an exec on stdout
- * Warnings and errors go to stderr; the status says which it was.
+ * usage: spec_driver spec         a case (see tests/unit/specjson.h) on stdin, config.json on
+ * stdout spec_driver exec CONFIG CMD...   process.json of an exec on stdout Warnings and errors go
+ * to stderr; the status says which it was.
  */
 #include "tests/unit/specjson.h"
 

@@ -30,7 +30,8 @@ static inline int specjson_enum(const ProtobufCFieldDescriptor *f, json_t *value
 
 	if (json_is_integer(value))
 		return (int)json_integer_value(value);
-	found = protobuf_c_enum_descriptor_get_value_by_name(f->descriptor, json_string_value(value));
+	found = protobuf_c_enum_descriptor_get_value_by_name(f->descriptor,
+							     json_string_value(value));
 	if (!found)
 		specjson_die("unknown enum value", json_string_value(value));
 	return found->value;
@@ -98,12 +99,13 @@ static inline json_t *specjson_entries(json_t *value)
 	if (json_is_array(value))
 		return json_incref(value);
 	list = json_array();
-	json_object_foreach (value, key, member)
+	json_object_foreach(value, key, member)
 		json_array_append_new(list, json_pack("{s:s, s:O}", "key", key, "value", member));
 	return list;
 }
 
-static inline void specjson_field(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, json_t *value)
+static inline void specjson_field(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
+				  json_t *value)
 {
 	char *to = (char *)m + f->offset;
 	json_t *list, *item;
@@ -116,7 +118,7 @@ static inline void specjson_field(ProtobufCMessage *m, const ProtobufCFieldDescr
 	}
 	list = specjson_entries(value);
 	array = xcalloc(json_array_size(list) + 1, specjson_size(f));
-	json_array_foreach (list, i, item)
+	json_array_foreach(list, i, item)
 		specjson_value(f, item, array + i * specjson_size(f));
 	*(char **)(void *)to = array;
 	*(size_t *)(void *)((char *)m + f->quantifier_offset) = json_array_size(list);
@@ -132,7 +134,7 @@ static ProtobufCMessage *specjson_message(const ProtobufCMessageDescriptor *desc
 	if (!json_is_object(json))
 		specjson_die("not an object", desc->short_name);
 	desc->message_init(m);
-	json_object_foreach (json, key, value) {
+	json_object_foreach(json, key, value) {
 		const ProtobufCFieldDescriptor *f =
 			protobuf_c_message_descriptor_get_field_by_name(desc, key);
 
@@ -159,7 +161,7 @@ static inline char **specjson_list(json_t *array)
 	json_t *value;
 	size_t i;
 
-	json_array_foreach (array, i, value)
+	json_array_foreach(array, i, value)
 		list[i] = json_is_string(value) ? xstrdup(json_string_value(value)) : NULL;
 	return list;
 }
@@ -244,10 +246,11 @@ static inline void specjson_conf(struct specjson *s)
 	size_t i;
 
 	conf_init(&s->conf);
-	json_object_foreach (conf, key, value) {
-		if (json_is_string(value) && conf_set(&s->conf, key, json_string_value(value), &e) < 0)
+	json_object_foreach(conf, key, value) {
+		if (json_is_string(value) &&
+		    conf_set(&s->conf, key, json_string_value(value), &e) < 0)
 			specjson_die(key, e.text);
-		json_array_foreach (value, i, item)
+		json_array_foreach(value, i, item)
 			if (conf_set(&s->conf, key, json_string_value(item), &e) < 0)
 				specjson_die(key, e.text);
 	}
@@ -269,7 +272,8 @@ static inline void specjson_load(struct specjson *s, const char *text)
 	if (config)
 		s->in.config = (void *)specjson_message(&runtime__v1__container_config__descriptor,
 							config);
-	s->in.sandbox = (void *)specjson_message(&runtime__v1__pod_sandbox_config__descriptor, sandbox);
+	s->in.sandbox =
+		(void *)specjson_message(&runtime__v1__pod_sandbox_config__descriptor, sandbox);
 	s->in.init_args = (void *)specjson_list(json_object_get(s->json, "init_args"));
 	s->in.image_mount_sources =
 		(void *)specjson_list(json_object_get(s->json, "image_mount_sources"));

@@ -1,6 +1,6 @@
 /*
- * test_oci_spec.c - requests in, facts of the config.json out; what a runtime makes of it is looked at by
- * tests/integration/50-spec.sh.
+ * test_oci_spec.c - requests in, facts of the config.json out; what a runtime makes of it is looked
+ * at by tests/integration/50-spec.sh.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,9 +27,11 @@ static const char base[] =
 	"'shm':'/pod/shm','features':{'rro':true},'host':{'bounding':2199023255551,'seccomp':true,"
 	"'apparmor':false,'selinux':false,'rro':true,'cgroup_v2':false,'swap':true,'hugetlb':true,"
 	"'may_raise_limits':true,'oom_score_adj_min':-1000},"
-	"'sandbox':{'metadata':{'name':'pod','uid':'u','namespace':'n'},'linux':{'security_context':{"
+	"'sandbox':{'metadata':{'name':'pod','uid':'u','namespace':'n'},'linux':{'security_context'"
+	":{"
 	"'namespace_options':{'pid':'CONTAINER'}}}},"
-	"'config':{'metadata':{'name':'ctr'},'command':['/bin/true'],'linux':{'security_context':{}}}}";
+	"'config':{'metadata':{'name':'ctr'},'command':['/bin/"
+	"true'],'linux':{'security_context':{}}}}";
 
 static char scratch[] = "/tmp/crisp-spec-XXXXXX";
 
@@ -58,7 +60,7 @@ static void merge(json_t *into, json_t *from)
 	const char *key;
 	json_t *value, *old;
 
-	json_object_foreach (from, key, value) {
+	json_object_foreach(from, key, value) {
 		old = json_object_get(into, key);
 		if (json_is_object(value) && json_is_object(old))
 			merge(old, value);
@@ -69,8 +71,8 @@ static void merge(json_t *into, json_t *from)
 	}
 }
 
-/* A member of a value: words separated by spaces, each a key, a number, or KEY=VALUE for the element of
- * an array that has that member.  "#" is the number of elements. */
+/* A member of a value: words separated by spaces, each a key, a number, or KEY=VALUE for the
+ * element of an array that has that member.  "#" is the number of elements. */
 static json_t *look_up(json_t *json, const char *path)
 {
 	_cleanup_free_ char *copy = xstrdup(path);
@@ -89,7 +91,7 @@ static json_t *look_up(json_t *json, const char *path)
 		}
 		if (equal)
 			*equal++ = '\0';
-		json_array_foreach (json, i, item) {
+		json_array_foreach(json, i, item) {
 			const char *text = json_string_value(json_object_get(item, word));
 
 			if (equal ? text && strcmp(text, equal) == 0 : i == (size_t)atoll(word))
@@ -182,126 +184,170 @@ static void check_cases(const struct spec_case *cases, size_t n)
 #define P "spec process "
 #define L "spec linux "
 
+static const struct spec_case process_cases[] = {
+	{ "{}", .facts = { { P "args", "['/bin/true']" },
+			   { P "cwd", "'/'" },
+			   { P "terminal", "false" },
+			   { P "oomScoreAdj", "0" },
+			   { "spec ociVersion", "'1.0.2'" },
+			   { "stop", "15" } } },
+	{ "{'config':{'command':null,'args':null},'image':{'entrypoint':['/"
+	  "e','x'],'cmd':['c']}}",
+	  .facts = { { P "args", "['/e','x','c']" } } },
+	{ "{'config':{'command':null,'args':['a']},'image':{'entrypoint':['/"
+	  "e'],'cmd':['c']}}",
+	  .facts = { { P "args", "['/e','a']" } } },
+	{ "{'config':{'command':['/k'],'args':null},'image':{'entrypoint':['/"
+	  "e'],'cmd':['c']}}",
+	  .facts = { { P "args", "['/k']" } } },
+	{ "{'config':{'command':['/k'],'args':['a']},'image':{'entrypoint':['/"
+	  "e'],'cmd':['c']}}",
+	  .facts = { { P "args", "['/k','a']" } } },
+	{ "{'config':{'command':null},'image':{'cmd':['/c']}}",
+	  .facts = { { P "args", "['/c']" } } },
+	{ "{'config':{'command':null}}", FAILS(ERR_INVALID, "no command specified") },
+	{ "{'config':{'command':null},'image':{}}",
+	  FAILS(ERR_INVALID, "no command specified") },
+	{ "{'config':{'tty':true,'envs':[{'key':'B','value':'3'},{'key':'E','value':''}]},'"
+	  "hostname':'h',"
+	  "'image':{'env':['PATH=/"
+	  "i','B=2','=odd','odd']},'conf':{'crio.runtime.default_env':['B=1','D=1']}}",
+	  .facts = { { P "env",
+		       "['PATH=/i','TERM=xterm','HOSTNAME=h','B=3','D=1','E=']" } } },
+	{ "{'config':{'envs':[{'key':'A=B','value':'1'}]}}",
+	  FAILS(ERR_INVALID, "envs[0].key") },
+	{ "{'config':{'working_dir':'w/../x//y'}}", .facts = { { P "cwd", "'/x/y'" } } },
+	{ "{'image':{'working_dir':'/img'}}", .facts = { { P "cwd", "'/img'" } } },
+	{ "{'config':{'working_dir':'/etc/passwd/x'}}",
+	  FAILS(ERR_PRECONDITION, "working_dir") },
+	{ "{'config':{'linux':{'security_context':{'run_as_user':{'value':33},'no_new_"
+	  "privs'"
+	  ":true}}}}",
+	  .facts = { { P "user", "{'uid':33,'gid':34,'additionalGids':[34,101]}" },
+		     { P "noNewPrivileges", "true" } } },
+	{ "{'config':{'linux':{'security_context':{'run_as_group':{'value':33}}}}}",
+	  FAILS(ERR_INVALID, "run_as_group is set without") },
+	{ "{'image':{'stop_signal':'SIGRTMIN+3'}}", .facts = { { "stop", "37" } } },
+	{ "{'image':{'stop_signal':'9'},'config':{'stop_signal':'SIGUSR1'}}",
+	  .facts = { { "stop", "10" } } },
+	{ "{'image':{'stop_signal':'SIGWHAT'}}", .facts = { { "stop", "15" } } },
+	{ "{'config':{'stop_signal':77}}", FAILS(ERR_INVALID, "stop_signal") },
+	{ "{'config':{'linux':{'resources':{'oom_score_adj':1001}}}}",
+	  FAILS(ERR_INVALID, "oom_score_adj") },
+	{ "{'host':{'oom_score_adj_min':5},'config':{'linux':{'resources':{'oom_score_adj':"
+	  "-"
+	  "998}}}}",
+	  .facts = { { P "oomScoreAdj", "5" },
+		     { "warning", "'oom_score_adj -998 is raised to 5: lowering it further "
+				  "needs CAP_SYS_RESOURCE'" } } },
+	{ "{'conf':{'crio.runtime.default_ulimits':['nofile=1:2','core=-1:-1']}}",
+	  .facts = { { P "rlimits type=RLIMIT_NOFILE",
+		       "{'type':'RLIMIT_NOFILE','soft':1,'hard':2}" },
+		     { P "rlimits type=RLIMIT_CORE hard", "9223372036854775807" } } },
+};
+
 static void builds_the_process(void **state)
 {
-	static const struct spec_case cases[] = {
-		{ "{}", .facts = { { P "args", "['/bin/true']" }, { P "cwd", "'/'" },
-				   { P "terminal", "false" }, { P "oomScoreAdj", "0" },
-				   { "spec ociVersion", "'1.0.2'" }, { "stop", "15" } } },
-		{ "{'config':{'command':null,'args':null},'image':{'entrypoint':['/e','x'],'cmd':['c']}}",
-		  .facts = { { P "args", "['/e','x','c']" } } },
-		{ "{'config':{'command':null,'args':['a']},'image':{'entrypoint':['/e'],'cmd':['c']}}",
-		  .facts = { { P "args", "['/e','a']" } } },
-		{ "{'config':{'command':['/k'],'args':null},'image':{'entrypoint':['/e'],'cmd':['c']}}",
-		  .facts = { { P "args", "['/k']" } } },
-		{ "{'config':{'command':['/k'],'args':['a']},'image':{'entrypoint':['/e'],'cmd':['c']}}",
-		  .facts = { { P "args", "['/k','a']" } } },
-		{ "{'config':{'command':null},'image':{'cmd':['/c']}}", .facts = { { P "args", "['/c']" } } },
-		{ "{'config':{'command':null}}", FAILS(ERR_INVALID, "no command specified") },
-		{ "{'config':{'command':null},'image':{}}", FAILS(ERR_INVALID, "no command specified") },
-		{ "{'config':{'tty':true,'envs':[{'key':'B','value':'3'},{'key':'E','value':''}]},'hostname':'h',"
-		  "'image':{'env':['PATH=/i','B=2','=odd','odd']},'conf':{'crio.runtime.default_env':['B=1','D=1']}}",
-		  .facts = { { P "env", "['PATH=/i','TERM=xterm','HOSTNAME=h','B=3','D=1','E=']" } } },
-		{ "{'config':{'envs':[{'key':'A=B','value':'1'}]}}", FAILS(ERR_INVALID, "envs[0].key") },
-		{ "{'config':{'working_dir':'w/../x//y'}}", .facts = { { P "cwd", "'/x/y'" } } },
-		{ "{'image':{'working_dir':'/img'}}", .facts = { { P "cwd", "'/img'" } } },
-		{ "{'config':{'working_dir':'/etc/passwd/x'}}", FAILS(ERR_PRECONDITION, "working_dir") },
-		{ "{'config':{'linux':{'security_context':{'run_as_user':{'value':33},'no_new_privs':true}}}}",
-		  .facts = { { P "user", "{'uid':33,'gid':34,'additionalGids':[34,101]}" },
-			     { P "noNewPrivileges", "true" } } },
-		{ "{'config':{'linux':{'security_context':{'run_as_group':{'value':33}}}}}",
-		  FAILS(ERR_INVALID, "run_as_group is set without") },
-		{ "{'image':{'stop_signal':'SIGRTMIN+3'}}", .facts = { { "stop", "37" } } },
-		{ "{'image':{'stop_signal':'9'},'config':{'stop_signal':'SIGUSR1'}}", .facts = { { "stop", "10" } } },
-		{ "{'image':{'stop_signal':'SIGWHAT'}}", .facts = { { "stop", "15" } } },
-		{ "{'config':{'stop_signal':77}}", FAILS(ERR_INVALID, "stop_signal") },
-		{ "{'config':{'linux':{'resources':{'oom_score_adj':1001}}}}", FAILS(ERR_INVALID, "oom_score_adj") },
-		{ "{'host':{'oom_score_adj_min':5},'config':{'linux':{'resources':{'oom_score_adj':-998}}}}",
-		  .facts = { { P "oomScoreAdj", "5" },
-			     { "warning", "'oom_score_adj -998 is raised to 5: lowering it further needs CAP_SYS_RESOURCE'" } } },
-		{ "{'conf':{'crio.runtime.default_ulimits':['nofile=1:2','core=-1:-1']}}",
-		  .facts = { { P "rlimits type=RLIMIT_NOFILE", "{'type':'RLIMIT_NOFILE','soft':1,'hard':2}" },
-			     { P "rlimits type=RLIMIT_CORE hard", "9223372036854775807" } } },
-	};
-
 	(void)state;
-	check_cases(cases, ARRAY_LEN(cases));
+	check_cases(process_cases, ARRAY_LEN(process_cases));
 }
+
+#define CAPS(x) \
+	"{'config':{'linux':{'security_context':{'capabilities':" x "}}}," \
+	"'conf':{'crio.runtime.default_capabilities':'CHOWN,KILL'}}"
+static const struct spec_case capabilities_cases[] = {
+	{ CAPS("{}"), .facts = { { P "capabilities bounding", "['CAP_CHOWN','CAP_KILL']" },
+				 { P "capabilities effective", "['CAP_CHOWN','CAP_KILL']" },
+				 { P "capabilities permitted", "['CAP_CHOWN','CAP_KILL']" },
+				 { P "capabilities inheritable", "" },
+				 { P "capabilities ambient", "" } } },
+	{ CAPS("{'add_capabilities':['cap_net_raw'],'drop_capabilities':['KILL']}"),
+	  .facts = { { P "capabilities bounding", "['CAP_CHOWN','CAP_NET_RAW']" } } },
+	{ CAPS("{'add_capabilities':['NET_RAW'],'drop_capabilities':['ALL']}"),
+	  .facts = { { P "capabilities bounding", "['CAP_NET_RAW']" } } },
+	{ CAPS("{'add_capabilities':['KILL'],'drop_capabilities':['KILL']}"),
+	  .facts = { { P "capabilities bounding", "['CAP_CHOWN']" } } },
+	{ CAPS("{'add_capabilities':['all'],'drop_capabilities':['CHOWN']}"),
+	  .facts = { { P "capabilities bounding #", "40" },
+		     { P "capabilities bounding 0", "'CAP_DAC_OVERRIDE'" } } },
+	{ CAPS("{'add_ambient_capabilities':['NET_RAW'],'drop_capabilities':['ALL']}"),
+	  .facts = { { P "capabilities ambient", "['CAP_NET_RAW']" },
+		     { P "capabilities inheritable", "['CAP_NET_RAW']" },
+		     { P "capabilities effective", "['CAP_NET_RAW']" } } },
+	{ CAPS("{'add_ambient_capabilities':['NET_RAW'],'drop_capabilities':['NET_RAW']}"),
+	  .facts = { { P "capabilities ambient", "" } } },
+	{ CAPS("{'add_capabilities':['NOPE']}"),
+	  FAILS(ERR_INVALID, "add_capabilities: \"NOPE\"") },
+	{ CAPS("{'drop_capabilities':['NOPE']}"),
+	  FAILS(ERR_INVALID, "drop_capabilities: \"NOPE\"") },
+	{ "{'host':{'bounding':1},'config':{'linux':{'security_context':{'capabilities':{'"
+	  "add_capabilities':['SYS_RESOURCE']}}}}}",
+	  .facts = { { P "capabilities bounding", "['CAP_CHOWN']" },
+		     { "warning", "'capability CAP_SYS_RESOURCE is left out: the daemon "
+				  "itself lacks it'" } } },
+	{ "{'host':{'bounding':3},'sandbox':{'linux':{'security_context':{'privileged':"
+	  "true}"
+	  "}},"
+	  "'config':{'linux':{'security_context':{'privileged':true}}}}",
+	  .facts = { { P "capabilities bounding", "['CAP_CHOWN','CAP_DAC_OVERRIDE']" } } },
+	{ "{'conf':{'crio.runtime.add_inheritable_capabilities':'true'},'host':{'bounding':"
+	  "1}}",
+	  .facts = { { P "capabilities inheritable", "['CAP_CHOWN']" } } },
+};
 
 static void builds_capabilities(void **state)
 {
-#define CAPS(x) "{'config':{'linux':{'security_context':{'capabilities':" x "}}}," \
-		"'conf':{'crio.runtime.default_capabilities':'CHOWN,KILL'}}"
-	static const struct spec_case cases[] = {
-		{ CAPS("{}"), .facts = { { P "capabilities bounding", "['CAP_CHOWN','CAP_KILL']" },
-					 { P "capabilities effective", "['CAP_CHOWN','CAP_KILL']" },
-					 { P "capabilities permitted", "['CAP_CHOWN','CAP_KILL']" },
-					 { P "capabilities inheritable", "" },
-					 { P "capabilities ambient", "" } } },
-		{ CAPS("{'add_capabilities':['cap_net_raw'],'drop_capabilities':['KILL']}"),
-		  .facts = { { P "capabilities bounding", "['CAP_CHOWN','CAP_NET_RAW']" } } },
-		{ CAPS("{'add_capabilities':['NET_RAW'],'drop_capabilities':['ALL']}"),
-		  .facts = { { P "capabilities bounding", "['CAP_NET_RAW']" } } },
-		{ CAPS("{'add_capabilities':['KILL'],'drop_capabilities':['KILL']}"),
-		  .facts = { { P "capabilities bounding", "['CAP_CHOWN']" } } },
-		{ CAPS("{'add_capabilities':['all'],'drop_capabilities':['CHOWN']}"),
-		  .facts = { { P "capabilities bounding #", "40" }, { P "capabilities bounding 0", "'CAP_DAC_OVERRIDE'" } } },
-		{ CAPS("{'add_ambient_capabilities':['NET_RAW'],'drop_capabilities':['ALL']}"),
-		  .facts = { { P "capabilities ambient", "['CAP_NET_RAW']" },
-			     { P "capabilities inheritable", "['CAP_NET_RAW']" },
-			     { P "capabilities effective", "['CAP_NET_RAW']" } } },
-		{ CAPS("{'add_ambient_capabilities':['NET_RAW'],'drop_capabilities':['NET_RAW']}"),
-		  .facts = { { P "capabilities ambient", "" } } },
-		{ CAPS("{'add_capabilities':['NOPE']}"), FAILS(ERR_INVALID, "add_capabilities: \"NOPE\"") },
-		{ CAPS("{'drop_capabilities':['NOPE']}"), FAILS(ERR_INVALID, "drop_capabilities: \"NOPE\"") },
-		{ "{'host':{'bounding':1},'config':{'linux':{'security_context':{'capabilities':{'add_capabilities':['SYS_RESOURCE']}}}}}",
-		  .facts = { { P "capabilities bounding", "['CAP_CHOWN']" },
-			     { "warning", "'capability CAP_SYS_RESOURCE is left out: the daemon itself lacks it'" } } },
-		{ "{'host':{'bounding':3},'sandbox':{'linux':{'security_context':{'privileged':true}}},"
-		  "'config':{'linux':{'security_context':{'privileged':true}}}}",
-		  .facts = { { P "capabilities bounding", "['CAP_CHOWN','CAP_DAC_OVERRIDE']" } } },
-		{ "{'conf':{'crio.runtime.add_inheritable_capabilities':'true'},'host':{'bounding':1}}",
-		  .facts = { { P "capabilities inheritable", "['CAP_CHOWN']" } } },
-	};
-
 	(void)state;
-	check_cases(cases, ARRAY_LEN(cases));
+	check_cases(capabilities_cases, ARRAY_LEN(capabilities_cases));
 }
+
+#define NS(pod, ctr) \
+	"{'sandbox':{'linux':{'security_context':{'namespace_options':" pod "}}}," \
+	"'config':{'linux':{'security_context':{" ctr "}}}}"
+static const struct spec_case namespaces_cases[] = {
+	{ "{}", .facts = { { L "namespaces type=network path", "'/ns/net'" },
+			   { L "namespaces type=ipc path", "'/ns/ipc'" },
+			   { L "namespaces type=uts path", "'/ns/uts'" },
+			   { L "namespaces type=pid", "{'type':'pid'}" },
+			   { L "namespaces type=mount", "{'type':'mount'}" },
+			   { L "namespaces type=cgroup", "" },
+			   { "own_pid", "true" } } },
+	{ "{'utsns':null,'sandbox':{'linux':{'security_context':{'namespace_options':{'"
+	  "network':'NODE','ipc':'NODE','pid':'NODE'}}}}}",
+	  .facts = { { L "namespaces", "[{'type':'mount'}]" }, { "own_pid", "false" } } },
+	{ NS("{'pid':'POD'}", ""), FAILS(ERR_INTERNAL, "pid namespace is not there") },
+	{ "{'pidns':'/"
+	  "p','sandbox':{'linux':{'security_context':{'namespace_options':{'pid':'POD'}}}}"
+	  "}",
+	  .facts = { { L "namespaces type=pid path", "'/p'" }, { "own_pid", "false" } } },
+	{ "{'target_pid':77,'config':{'linux':{'security_context':{'namespace_options':{'"
+	  "pid':'TARGET','target_id':'x'}}}}}",
+	  .facts = { { L "namespaces type=pid path", "'/proc/77/ns/pid'" } } },
+	{ NS("{'pid':'CONTAINER'}", "'namespace_options':{'pid':'TARGET','target_id':'x'}"),
+	  FAILS(ERR_PRECONDITION, "container x does not run") },
+	{ NS("{'pid':'CONTAINER'}", "'namespace_options':{'pid':'TARGET'}"),
+	  FAILS(ERR_INVALID, "target_id is required") },
+	{ "{'netns':null}", FAILS(ERR_INTERNAL, "network namespace is not there") },
+	{ "{'host':{'cgroup_v2':true}}",
+	  .facts = { { L "namespaces type=cgroup", "{'type':'cgroup'}" } } },
+	{ NS("{'userns_options':{'mode':'POD','uids':[{'host_id':9,'length':5}],'gids':[{'"
+	     "host_id':9,'length':5}]}}",
+	     ""),
+	  FAILS(ERR_PRECONDITION, "no idmapped mounts") },
+	{ "{'features':{'idmap':true},'sandbox':{'linux':{'security_context':{'namespace_"
+	  "options':{'userns_options':"
+	  "{'mode':'POD','uids':[{'host_id':9,'length':5}],'gids':[{'host_id':8,'length':5}"
+	  "]"
+	  "}}}}}}",
+	  .facts = { { L "namespaces type=user", "{'type':'user'}" },
+		     { L "uidMappings", "[{'containerID':0,'hostID':9,'size':5}]" },
+		     { L "gidMappings", "[{'containerID':0,'hostID':8,'size':5}]" } } },
+};
 
 static void builds_namespaces(void **state)
 {
-#define NS(pod, ctr) "{'sandbox':{'linux':{'security_context':{'namespace_options':" pod "}}}," \
-		     "'config':{'linux':{'security_context':{" ctr "}}}}"
-	static const struct spec_case cases[] = {
-		{ "{}", .facts = { { L "namespaces type=network path", "'/ns/net'" },
-				   { L "namespaces type=ipc path", "'/ns/ipc'" },
-				   { L "namespaces type=uts path", "'/ns/uts'" },
-				   { L "namespaces type=pid", "{'type':'pid'}" },
-				   { L "namespaces type=mount", "{'type':'mount'}" },
-				   { L "namespaces type=cgroup", "" }, { "own_pid", "true" } } },
-		{ "{'utsns':null,'sandbox':{'linux':{'security_context':{'namespace_options':{'network':'NODE','ipc':'NODE','pid':'NODE'}}}}}",
-		  .facts = { { L "namespaces", "[{'type':'mount'}]" }, { "own_pid", "false" } } },
-		{ NS("{'pid':'POD'}", ""), FAILS(ERR_INTERNAL, "pid namespace is not there") },
-		{ "{'pidns':'/p','sandbox':{'linux':{'security_context':{'namespace_options':{'pid':'POD'}}}}}",
-		  .facts = { { L "namespaces type=pid path", "'/p'" }, { "own_pid", "false" } } },
-		{ "{'target_pid':77,'config':{'linux':{'security_context':{'namespace_options':{'pid':'TARGET','target_id':'x'}}}}}",
-		  .facts = { { L "namespaces type=pid path", "'/proc/77/ns/pid'" } } },
-		{ NS("{'pid':'CONTAINER'}", "'namespace_options':{'pid':'TARGET','target_id':'x'}"),
-		  FAILS(ERR_PRECONDITION, "container x does not run") },
-		{ NS("{'pid':'CONTAINER'}", "'namespace_options':{'pid':'TARGET'}"), FAILS(ERR_INVALID, "target_id is required") },
-		{ "{'netns':null}", FAILS(ERR_INTERNAL, "network namespace is not there") },
-		{ "{'host':{'cgroup_v2':true}}", .facts = { { L "namespaces type=cgroup", "{'type':'cgroup'}" } } },
-		{ NS("{'userns_options':{'mode':'POD','uids':[{'host_id':9,'length':5}],'gids':[{'host_id':9,'length':5}]}}", ""),
-		  FAILS(ERR_PRECONDITION, "no idmapped mounts") },
-		{ "{'features':{'idmap':true},'sandbox':{'linux':{'security_context':{'namespace_options':{'userns_options':"
-		  "{'mode':'POD','uids':[{'host_id':9,'length':5}],'gids':[{'host_id':8,'length':5}]}}}}}}",
-		  .facts = { { L "namespaces type=user", "{'type':'user'}" },
-			     { L "uidMappings", "[{'containerID':0,'hostID':9,'size':5}]" },
-			     { L "gidMappings", "[{'containerID':0,'hostID':8,'size':5}]" } } },
-	};
-
 	(void)state;
-	check_cases(cases, ARRAY_LEN(cases));
+	check_cases(namespaces_cases, ARRAY_LEN(namespaces_cases));
 }
 
 static void checks_pod_namespaces(void **state)
@@ -318,11 +364,22 @@ static void checks_pod_namespaces(void **state)
 		{ "{'userns_options':{'mode':'CONTAINER'}}", "userns_options.mode" },
 		{ "{'userns_options':{'mode':'TARGET'}}", "userns_options.mode" },
 		{ "{'userns_options':{'mode':'POD'}}", "0 mappings" },
-		{ "{'userns_options':{'mode':'POD','uids':[{'host_id':1,'length':9},{'host_id':1,'length':9}]}}", "2 mappings" },
-		{ "{'userns_options':{'mode':'POD','uids':[{'container_id':1,'host_id':1,'length':9}]}}", "must map id 0" },
-		{ "{'userns_options':{'mode':'POD','uids':[{'host_id':4294967295,'length':9}]}}", "uids: the range" },
-		{ "{'userns_options':{'mode':'POD','uids':[{'host_id':1,'length':9}],'gids':[{'host_id':1,'length':9}]}}", NULL },
-		{ "{'network':'NODE','userns_options':{'mode':'POD','uids':[{'host_id':1,'length':9}],'gids':[{'host_id':1,'length':9}]}}",
+		{ "{'userns_options':{'mode':'POD','uids':[{'host_id':1,'length':9},{'host_id':1,'"
+		  "length':9}]}}",
+		  "2 mappings" },
+		{ "{'userns_options':{'mode':'POD','uids':[{'container_id':1,'host_id':1,'length':"
+		  "9}"
+		  "]}}",
+		  "must map id 0" },
+		{ "{'userns_options':{'mode':'POD','uids':[{'host_id':4294967295,'length':9}]}}",
+		  "uids: the range" },
+		{ "{'userns_options':{'mode':'POD','uids':[{'host_id':1,'length':9}],'gids':[{'"
+		  "host_"
+		  "id':1,'length':9}]}}",
+		  NULL },
+		{ "{'network':'NODE','userns_options':{'mode':'POD','uids':[{'host_id':1,'length':"
+		  "9}"
+		  "],'gids':[{'host_id':1,'length':9}]}}",
 		  "cannot use the host's" },
 	};
 	const struct oci_features features = { .idmap = true };
@@ -331,7 +388,8 @@ static void checks_pod_namespaces(void **state)
 	assert_int_equal(oci_namespaces_check_pod(NULL, &features, NULL), 0);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		json_t *json = parse(cases[i].options);
-		ProtobufCMessage *m = specjson_message(&runtime__v1__namespace_option__descriptor, json);
+		ProtobufCMessage *m =
+			specjson_message(&runtime__v1__namespace_option__descriptor, json);
 		struct err e = ERR_NULL;
 		int r = oci_namespaces_check_pod((void *)m, &features, &e);
 
@@ -342,163 +400,243 @@ static void checks_pod_namespaces(void **state)
 	}
 }
 
-static void builds_mounts(void **state)
-{
 #define M(x) "{'config':{'mounts':[" x "]}}"
 #define MOUNT(d) "spec mounts destination=" d
-	static const struct spec_case cases[] = {
-		{ "{}", .facts = { { MOUNT("/dev/shm") " source", "'/pod/shm'" },
-				   { MOUNT("/sys") " options", "['nosuid','noexec','nodev','ro']" },
-				   { "spec mounts 0 destination", "'/proc'" }, { MOUNT("/etc/hosts"), "" } } },
-		{ M("{'container_path':'/dev','host_path':'/dev'}"),
-		  .facts = { { MOUNT("/dev") " source", "'/dev'" }, { MOUNT("/dev/pts"), "" }, { MOUNT("/dev/shm"), "" } } },
-		{ M("{'container_path':'/sys','host_path':'/sys'}"),
-		  .facts = { { MOUNT("/sys") " type", "'bind'" }, { MOUNT("/sys/fs/cgroup"), "" } } },
-		{ M("{'container_path':'rel/./p','host_path':'@','readonly':true}"),
-		  .facts = { { MOUNT("/rel/p") " options", "['rbind','rprivate','ro']" } } },
-		{ M("{'container_path':'/m','host_path':'@/link'}"), .facts = { { MOUNT("/m") " source", "'@/rootfs'" } } },
-		{ M("{'container_path':'/m','host_path':'@','readonly':true,'recursive_read_only':true}"),
-		  .facts = { { MOUNT("/m") " options", "['rbind','rprivate','ro','rro']" } } },
-		{ M("{'container_path':'/m','host_path':'@','recursive_read_only':true}"), FAILS(ERR_INVALID, "needs readonly") },
-		{ M("{'container_path':'/m','host_path':'@','readonly':true,'recursive_read_only':true,'propagation':1}"),
-		  FAILS(ERR_INVALID, "needs private") },
-		{ "{'host':{'rro':false},'config':{'mounts':[{'container_path':'/m','host_path':'@','readonly':true,'recursive_read_only':true}]}}",
-		  FAILS(ERR_PRECONDITION, "RROUnsupported") },
-		{ M("{'container_path':'/m','host_path':'@','propagation':9}"), FAILS(ERR_INVALID, "propagation is not") },
-		{ M("{'container_path':'/m','host_path':'@','uidMappings':[{'length':1}]}"), FAILS(ERR_PRECONDITION, "no idmapped mounts") },
-		{ M("{'container_path':'/m','host_path':'rel'}"), FAILS(ERR_INVALID, "not an absolute path") },
-		{ M("{'container_path':'','host_path':'@'}"), FAILS(ERR_INVALID, "container_path is empty") },
-		{ M("{'container_path':'//.','host_path':'@'}"), FAILS(ERR_INVALID, "over the root") },
-		{ M("{'container_path':'/m','host_path':'@','image':{'image':'x'}}"), FAILS(ERR_INVALID, "exclude each other") },
-		{ M("{'container_path':'/m','image':{'image':'x'}}"), FAILS(ERR_INVALID, "pull it first") },
-		{ M("{'container_path':'/m','host_path':'@','image_sub_path':'x'}"), FAILS(ERR_INVALID, "without an image") },
-		{ "{'image_mount_sources':['@/rootfs'],'config':{'mounts':[{'container_path':'/m','image':{'image':'x'},'image_sub_path':'../../etc'}]}}",
-		  .facts = { { MOUNT("/m") " source", "'@/rootfs/etc'" }, { MOUNT("/m") " options 2", "'ro'" } } },
-		{ "{'image_mount_sources':['@/rootfs'],'config':{'mounts':[{'container_path':'/m','image':{'image':'x'},'image_sub_path':'gone'}]}}",
-		  FAILS(ERR_PRECONDITION, "image_sub_path") },
-		{ "{'hosts_file':'@/rootfs/etc/passwd'}", .facts = { { MOUNT("/etc/hosts") " options 5", "'rw'" } } },
-		{ "{'hosts_file':'@/rootfs/etc/passwd','config':{'linux':{'security_context':{'readonly_rootfs':true}}}}",
-		  .facts = { { MOUNT("/etc/hosts") " options 5", "'ro'" }, { "spec root readonly", "true" } } },
-		{ "{'conf':{'crio.runtime.timezone':'No/Where'}}", FAILS(ERR_PRECONDITION, "timezone") },
-	};
+static const struct spec_case mounts_cases[] = {
+	{ "{}", .facts = { { MOUNT("/dev/shm") " source", "'/pod/shm'" },
+			   { MOUNT("/sys") " options", "['nosuid','noexec','nodev','ro']" },
+			   { "spec mounts 0 destination", "'/proc'" },
+			   { MOUNT("/etc/hosts"), "" } } },
+	{ M("{'container_path':'/dev','host_path':'/dev'}"),
+	  .facts = { { MOUNT("/dev") " source", "'/dev'" },
+		     { MOUNT("/dev/pts"), "" },
+		     { MOUNT("/dev/shm"), "" } } },
+	{ M("{'container_path':'/sys','host_path':'/sys'}"),
+	  .facts = { { MOUNT("/sys") " type", "'bind'" },
+		     { MOUNT("/sys/fs/cgroup"), "" } } },
+	{ M("{'container_path':'rel/./p','host_path':'@','readonly':true}"),
+	  .facts = { { MOUNT("/rel/p") " options", "['rbind','rprivate','ro']" } } },
+	{ M("{'container_path':'/m','host_path':'@/link'}"),
+	  .facts = { { MOUNT("/m") " source", "'@/rootfs'" } } },
+	{ M("{'container_path':'/"
+	    "m','host_path':'@','readonly':true,'recursive_read_only':true}"),
+	  .facts = { { MOUNT("/m") " options", "['rbind','rprivate','ro','rro']" } } },
+	{ M("{'container_path':'/m','host_path':'@','recursive_read_only':true}"),
+	  FAILS(ERR_INVALID, "needs readonly") },
+	{ M("{'container_path':'/"
+	    "m','host_path':'@','readonly':true,'recursive_read_only':true,'propagation':"
+	    "1}"),
+	  FAILS(ERR_INVALID, "needs private") },
+	{ "{'host':{'rro':false},'config':{'mounts':[{'container_path':'/"
+	  "m','host_path':'@','readonly':true,'recursive_read_only':true}]}}",
+	  FAILS(ERR_PRECONDITION, "RROUnsupported") },
+	{ M("{'container_path':'/m','host_path':'@','propagation':9}"),
+	  FAILS(ERR_INVALID, "propagation is not") },
+	{ M("{'container_path':'/m','host_path':'@','uidMappings':[{'length':1}]}"),
+	  FAILS(ERR_PRECONDITION, "no idmapped mounts") },
+	{ M("{'container_path':'/m','host_path':'rel'}"),
+	  FAILS(ERR_INVALID, "not an absolute path") },
+	{ M("{'container_path':'','host_path':'@'}"),
+	  FAILS(ERR_INVALID, "container_path is empty") },
+	{ M("{'container_path':'//.','host_path':'@'}"),
+	  FAILS(ERR_INVALID, "over the root") },
+	{ M("{'container_path':'/m','host_path':'@','image':{'image':'x'}}"),
+	  FAILS(ERR_INVALID, "exclude each other") },
+	{ M("{'container_path':'/m','image':{'image':'x'}}"),
+	  FAILS(ERR_INVALID, "pull it first") },
+	{ M("{'container_path':'/m','host_path':'@','image_sub_path':'x'}"),
+	  FAILS(ERR_INVALID, "without an image") },
+	{ "{'image_mount_sources':['@/rootfs'],'config':{'mounts':[{'container_path':'/"
+	  "m','image':{'image':'x'},'image_sub_path':'../../etc'}]}}",
+	  .facts = { { MOUNT("/m") " source", "'@/rootfs/etc'" },
+		     { MOUNT("/m") " options 2", "'ro'" } } },
+	{ "{'image_mount_sources':['@/rootfs'],'config':{'mounts':[{'container_path':'/"
+	  "m','image':{'image':'x'},'image_sub_path':'gone'}]}}",
+	  FAILS(ERR_PRECONDITION, "image_sub_path") },
+	{ "{'hosts_file':'@/rootfs/etc/passwd'}",
+	  .facts = { { MOUNT("/etc/hosts") " options 5", "'rw'" } } },
+	{ "{'hosts_file':'@/rootfs/etc/"
+	  "passwd','config':{'linux':{'security_context':{'readonly_rootfs':true}}}}",
+	  .facts = { { MOUNT("/etc/hosts") " options 5", "'ro'" },
+		     { "spec root readonly", "true" } } },
+	{ "{'conf':{'crio.runtime.timezone':'No/Where'}}",
+	  FAILS(ERR_PRECONDITION, "timezone") },
+};
 
+static void builds_mounts(void **state)
+{
 	(void)state;
-	check_cases(cases, ARRAY_LEN(cases));
+	check_cases(mounts_cases, ARRAY_LEN(mounts_cases));
 }
+
+#define SEC(x) "{'config':{'linux':{'security_context':{" x "}}}}"
+#define PRIVILEGED \
+	"'sandbox':{'linux':{'security_context':{'privileged':true}}}," \
+	"'config':{'linux':{'security_context':{'privileged':true,"
+static const struct spec_case confinement_cases[] = {
+	{ "{'config':{'linux':null}}",
+	  .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" },
+		     { L "maskedPaths 0", "'/proc/acpi'" },
+		     { L "readonlyPaths #", "5" } } },
+	{ SEC(""), .facts = { { L "seccomp", "" }, { L "maskedPaths", "[]" } } },
+	{ SEC("'seccomp':{}"), .facts = { { L "seccomp architectures #", "1" } } },
+	{ "{'image':{'architecture':'386'},'config':{'linux':{'security_context':{'seccomp'"
+	  ":"
+	  "{}}}}}",
+	  .facts = { { L "seccomp architectures #", "2" } } },
+	{ SEC("'seccomp':{'profile_type':'Unconfined'}"),
+	  .facts = { { L "seccomp", "" } } },
+	{ SEC("'seccomp':{'profile_type':'Localhost'}"),
+	  FAILS(ERR_INVALID, "localhost_ref is required") },
+	{ SEC("'seccomp':{'localhost_ref':'/x'}"), FAILS(ERR_INVALID, "only valid with") },
+	{ SEC("'seccomp':{'profile_type':9}"), FAILS(ERR_INVALID, "profile_type is not") },
+	{ SEC("'seccomp':{'profile_type':'Localhost','localhost_ref':'rel'}"),
+	  FAILS(ERR_INVALID, "not an absolute") },
+	{ SEC("'seccomp':{'profile_type':'Localhost','localhost_ref':'@/none'}"),
+	  FAILS(ERR_PRECONDITION, "does not exist") },
+	{ SEC("'seccomp':{'profile_type':'Localhost','localhost_ref':'@/profile.json'}"),
+	  .facts = { { L "seccomp defaultAction", "'SCMP_ACT_LOG'" } } },
+	{ SEC("'seccomp_profile_path':'localhost/@/profile.json'"),
+	  .facts = { { L "seccomp defaultAction", "'SCMP_ACT_LOG'" } } },
+	{ SEC("'seccomp_profile_path':'runtime/default'"),
+	  .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" } } },
+	{ SEC("'seccomp_profile_path':'unconfined'"), .facts = { { L "seccomp", "" } } },
+	{ SEC("'seccomp_profile_path':'strange'"),
+	  FAILS(ERR_INVALID, "seccomp_profile_path") },
+	{ SEC("'seccomp':{'profile_type':'Unconfined'},'seccomp_profile_path':'runtime/"
+	      "default'"),
+	  .facts = { { L "seccomp", "" } } },
+	{ "{'conf':{'crio.runtime.seccomp_profile':'@/"
+	  "profile.json'},'config':{'linux':{'security_context':{'seccomp':{}}}}}",
+	  .facts = { { L "seccomp defaultAction", "'SCMP_ACT_LOG'" } } },
+	{ "{'host':{'seccomp':false},'config':{'linux':{'security_context':{'seccomp':{}}}}"
+	  "}",
+	  .facts = { { L "seccomp", "" },
+		     { "warning",
+		       "'no seccomp profile: this kernel has no seccomp filters'" } } },
+	{ "{'host':{'seccomp':false},'config':{'linux':{'security_context':{'seccomp':{'"
+	  "profile_type':'Localhost','localhost_ref':'@/profile.json'}}}}}",
+	  FAILS(ERR_PRECONDITION, "no seccomp filters") },
+	{ SEC("'apparmor':{'profile_type':'Localhost','localhost_ref':'x'}"),
+	  FAILS(ERR_PRECONDITION, "AppArmor is not enabled") },
+	{ SEC("'apparmor_profile':'localhost/x'"),
+	  FAILS(ERR_PRECONDITION, "AppArmor is not enabled") },
+	{ "{'host':{'apparmor':true},'apparmor_default':'crisp-default'}",
+	  .facts = { { P "apparmorProfile", "'crisp-default'" } } },
+	{ "{'host':{'apparmor':true},'apparmor_default':'d','config':{'linux':{'security_"
+	  "context':{'apparmor':{'profile_type':'Unconfined'}}}}}",
+	  .facts = { { P "apparmorProfile", "" } } },
+	{ SEC("'masked_paths':['/a'],'readonly_paths':['/b']"),
+	  .facts = { { L "maskedPaths", "['/a']" }, { L "readonlyPaths", "['/b']" } } },
+	{ SEC("'masked_paths':['a']"), FAILS(ERR_INVALID, "masked_paths[0]") },
+	{ SEC("'privileged':true"), FAILS(ERR_INVALID, "pod sandbox is not privileged") },
+	{ "{" PRIVILEGED "'masked_paths':['/a'],'seccomp':{}}}}}",
+	  .facts = { { L "maskedPaths", "" },
+		     { L "seccomp", "" },
+		     { MOUNT("/sys") " options 3", "'rw'" },
+		     { MOUNT("/sys/fs/cgroup") " options 4", "'rw'" },
+		     { L "devices path=/dev/full major", "1" },
+		     { L "resources devices", "[{'allow':true,'access':'rwm'}]" } } },
+};
 
 static void builds_confinement(void **state)
 {
-#define SEC(x) "{'config':{'linux':{'security_context':{" x "}}}}"
-#define PRIVILEGED "'sandbox':{'linux':{'security_context':{'privileged':true}}}," \
-		   "'config':{'linux':{'security_context':{'privileged':true,"
-	static const struct spec_case cases[] = {
-		{ "{'config':{'linux':null}}", .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" },
-							  { L "maskedPaths 0", "'/proc/acpi'" }, { L "readonlyPaths #", "5" } } },
-		{ SEC(""), .facts = { { L "seccomp", "" }, { L "maskedPaths", "[]" } } },
-		{ SEC("'seccomp':{}"), .facts = { { L "seccomp architectures #", "1" } } },
-		{ "{'image':{'architecture':'386'},'config':{'linux':{'security_context':{'seccomp':{}}}}}",
-		  .facts = { { L "seccomp architectures #", "2" } } },
-		{ SEC("'seccomp':{'profile_type':'Unconfined'}"), .facts = { { L "seccomp", "" } } },
-		{ SEC("'seccomp':{'profile_type':'Localhost'}"), FAILS(ERR_INVALID, "localhost_ref is required") },
-		{ SEC("'seccomp':{'localhost_ref':'/x'}"), FAILS(ERR_INVALID, "only valid with") },
-		{ SEC("'seccomp':{'profile_type':9}"), FAILS(ERR_INVALID, "profile_type is not") },
-		{ SEC("'seccomp':{'profile_type':'Localhost','localhost_ref':'rel'}"), FAILS(ERR_INVALID, "not an absolute") },
-		{ SEC("'seccomp':{'profile_type':'Localhost','localhost_ref':'@/none'}"), FAILS(ERR_PRECONDITION, "does not exist") },
-		{ SEC("'seccomp':{'profile_type':'Localhost','localhost_ref':'@/profile.json'}"),
-		  .facts = { { L "seccomp defaultAction", "'SCMP_ACT_LOG'" } } },
-		{ SEC("'seccomp_profile_path':'localhost/@/profile.json'"), .facts = { { L "seccomp defaultAction", "'SCMP_ACT_LOG'" } } },
-		{ SEC("'seccomp_profile_path':'runtime/default'"), .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" } } },
-		{ SEC("'seccomp_profile_path':'unconfined'"), .facts = { { L "seccomp", "" } } },
-		{ SEC("'seccomp_profile_path':'strange'"), FAILS(ERR_INVALID, "seccomp_profile_path") },
-		{ SEC("'seccomp':{'profile_type':'Unconfined'},'seccomp_profile_path':'runtime/default'"), .facts = { { L "seccomp", "" } } },
-		{ "{'conf':{'crio.runtime.seccomp_profile':'@/profile.json'},'config':{'linux':{'security_context':{'seccomp':{}}}}}",
-		  .facts = { { L "seccomp defaultAction", "'SCMP_ACT_LOG'" } } },
-		{ "{'host':{'seccomp':false},'config':{'linux':{'security_context':{'seccomp':{}}}}}",
-		  .facts = { { L "seccomp", "" }, { "warning", "'no seccomp profile: this kernel has no seccomp filters'" } } },
-		{ "{'host':{'seccomp':false},'config':{'linux':{'security_context':{'seccomp':{'profile_type':'Localhost','localhost_ref':'@/profile.json'}}}}}",
-		  FAILS(ERR_PRECONDITION, "no seccomp filters") },
-		{ SEC("'apparmor':{'profile_type':'Localhost','localhost_ref':'x'}"), FAILS(ERR_PRECONDITION, "AppArmor is not enabled") },
-		{ SEC("'apparmor_profile':'localhost/x'"), FAILS(ERR_PRECONDITION, "AppArmor is not enabled") },
-		{ "{'host':{'apparmor':true},'apparmor_default':'crisp-default'}", .facts = { { P "apparmorProfile", "'crisp-default'" } } },
-		{ "{'host':{'apparmor':true},'apparmor_default':'d','config':{'linux':{'security_context':{'apparmor':{'profile_type':'Unconfined'}}}}}",
-		  .facts = { { P "apparmorProfile", "" } } },
-		{ SEC("'masked_paths':['/a'],'readonly_paths':['/b']"), .facts = { { L "maskedPaths", "['/a']" }, { L "readonlyPaths", "['/b']" } } },
-		{ SEC("'masked_paths':['a']"), FAILS(ERR_INVALID, "masked_paths[0]") },
-		{ SEC("'privileged':true"), FAILS(ERR_INVALID, "pod sandbox is not privileged") },
-		{ "{" PRIVILEGED "'masked_paths':['/a'],'seccomp':{}}}}}",
-		  .facts = { { L "maskedPaths", "" }, { L "seccomp", "" }, { MOUNT("/sys") " options 3", "'rw'" },
-			     { MOUNT("/sys/fs/cgroup") " options 4", "'rw'" }, { L "devices path=/dev/full major", "1" },
-			     { L "resources devices", "[{'allow':true,'access':'rwm'}]" } } },
-	};
-
 	(void)state;
-	check_cases(cases, ARRAY_LEN(cases));
+	check_cases(confinement_cases, ARRAY_LEN(confinement_cases));
 }
+
+#define RES(x) "{'config':{'linux':{'resources':{" x "}}}}"
+#define R L "resources "
+static const struct spec_case resources_cases[] = {
+	{ "{}", .facts = { { R "devices", "[{'allow':false,'access':'rwm'}]" },
+			   { L "cgroupsPath", "'/test/c'" } } },
+	{ RES("'cpu_shares':2,'cpu_quota':-1,'cpu_period':3,'cpuset_cpus':'0-1,3','cpuset_"
+	      "mems':'0'"),
+	  .facts = { { R "cpu",
+		       "{'shares':2,'quota':-1,'period':3,'cpus':'0-1,3','mems':'0'}" } } },
+	{ RES("'cpu_quota':-2"), FAILS(ERR_INVALID, "cpu_quota") },
+	{ RES("'cpuset_cpus':'0;1'"), FAILS(ERR_INVALID, "cpuset_cpus") },
+	{ RES("'memory_limit_in_bytes':99999999"),
+	  .facts = { { R "memory", "{'limit':99999999,'swap':99999999}" } } },
+	{ RES("'memory_limit_in_bytes':99999999,'memory_swap_limit_in_bytes':199999999"),
+	  .facts = { { R "memory swap", "199999999" } } },
+	{ RES("'memory_limit_in_bytes':99999999,'memory_swap_limit_in_bytes':9"),
+	  FAILS(ERR_INVALID, "below the memory limit") },
+	{ "{'host':{'swap':false},'config':{'linux':{'resources':{'memory_limit_in_bytes':"
+	  "99999999}}}}",
+	  .facts = { { R "memory", "{'limit':99999999}" } } },
+	{ RES("'memory_limit_in_bytes':5"), FAILS(ERR_INVALID, "container_min_memory") },
+	{ RES("'hugepage_limits':[{'page_size':'2MB','limit':4}]"),
+	  .facts = { { R "hugepageLimits", "[{'pageSize':'2MB','limit':4}]" } } },
+	{ RES("'hugepage_limits':[{'page_size':'../x','limit':4}]"),
+	  FAILS(ERR_INVALID, "hugepage_limits[0]") },
+	{ RES("'unified':{'memory.high':'5'}"), .facts = { { R "unified", "" } } },
+	{ "{'host':{'cgroup_v2':true},'config':{'linux':{'resources':{'unified':{'memory."
+	  "high':'5'}}}}}",
+	  .facts = { { R "unified", "{'memory.high':'5'}" } } },
+	{ "{'host':{'cgroup_v2':true},'config':{'linux':{'resources':{'unified':{'../"
+	  "x.y':'5'}}}}}",
+	  FAILS(ERR_INVALID, "unified") },
+	{ "{'conf':{'crio.runtime.pids_limit':'7'}}",
+	  .facts = { { R "pids limit", "7" } } },
+	{ "{'config':{'devices':[{'host_path':'/dev/zero','container_path':'/dev/"
+	  "z','permissions':'r'}]}}",
+	  .facts = { { L "devices path=/dev/z minor", "5" },
+		     { R "devices 1",
+		       "{'allow':true,'type':'c','major':1,'minor':5,'access':'r'}" } } },
+	{ "{'config':{'devices':[{'host_path':'/dev/zero','permissions':'x'}]}}",
+	  FAILS(ERR_INVALID, "permissions") },
+	{ "{'config':{'devices':[{'host_path':'@','permissions':'r'}]}}",
+	  .facts = { { L "devices", "[]" } } },
+	{ "{'config':{'devices':[{'host_path':'@/profile.json'}]}}",
+	  FAILS(ERR_PRECONDITION, "neither a device") },
+	{ "{'config':{'CDI_devices':[{'name':'v.com/gpu=0'}]}}",
+	  FAILS(ERR_PRECONDITION, "v.com/gpu=0") },
+};
 
 static void builds_resources(void **state)
 {
-#define RES(x) "{'config':{'linux':{'resources':{" x "}}}}"
-#define R L "resources "
-	static const struct spec_case cases[] = {
-		{ "{}", .facts = { { R "devices", "[{'allow':false,'access':'rwm'}]" }, { L "cgroupsPath", "'/test/c'" } } },
-		{ RES("'cpu_shares':2,'cpu_quota':-1,'cpu_period':3,'cpuset_cpus':'0-1,3','cpuset_mems':'0'"),
-		  .facts = { { R "cpu", "{'shares':2,'quota':-1,'period':3,'cpus':'0-1,3','mems':'0'}" } } },
-		{ RES("'cpu_quota':-2"), FAILS(ERR_INVALID, "cpu_quota") },
-		{ RES("'cpuset_cpus':'0;1'"), FAILS(ERR_INVALID, "cpuset_cpus") },
-		{ RES("'memory_limit_in_bytes':99999999"), .facts = { { R "memory", "{'limit':99999999,'swap':99999999}" } } },
-		{ RES("'memory_limit_in_bytes':99999999,'memory_swap_limit_in_bytes':199999999"),
-		  .facts = { { R "memory swap", "199999999" } } },
-		{ RES("'memory_limit_in_bytes':99999999,'memory_swap_limit_in_bytes':9"), FAILS(ERR_INVALID, "below the memory limit") },
-		{ "{'host':{'swap':false},'config':{'linux':{'resources':{'memory_limit_in_bytes':99999999}}}}",
-		  .facts = { { R "memory", "{'limit':99999999}" } } },
-		{ RES("'memory_limit_in_bytes':5"), FAILS(ERR_INVALID, "container_min_memory") },
-		{ RES("'hugepage_limits':[{'page_size':'2MB','limit':4}]"), .facts = { { R "hugepageLimits", "[{'pageSize':'2MB','limit':4}]" } } },
-		{ RES("'hugepage_limits':[{'page_size':'../x','limit':4}]"), FAILS(ERR_INVALID, "hugepage_limits[0]") },
-		{ RES("'unified':{'memory.high':'5'}"), .facts = { { R "unified", "" } } },
-		{ "{'host':{'cgroup_v2':true},'config':{'linux':{'resources':{'unified':{'memory.high':'5'}}}}}",
-		  .facts = { { R "unified", "{'memory.high':'5'}" } } },
-		{ "{'host':{'cgroup_v2':true},'config':{'linux':{'resources':{'unified':{'../x.y':'5'}}}}}", FAILS(ERR_INVALID, "unified") },
-		{ "{'conf':{'crio.runtime.pids_limit':'7'}}", .facts = { { R "pids limit", "7" } } },
-		{ "{'config':{'devices':[{'host_path':'/dev/zero','container_path':'/dev/z','permissions':'r'}]}}",
-		  .facts = { { L "devices path=/dev/z minor", "5" }, { R "devices 1", "{'allow':true,'type':'c','major':1,'minor':5,'access':'r'}" } } },
-		{ "{'config':{'devices':[{'host_path':'/dev/zero','permissions':'x'}]}}", FAILS(ERR_INVALID, "permissions") },
-		{ "{'config':{'devices':[{'host_path':'@','permissions':'r'}]}}", .facts = { { L "devices", "[]" } } },
-		{ "{'config':{'devices':[{'host_path':'@/profile.json'}]}}", FAILS(ERR_PRECONDITION, "neither a device") },
-		{ "{'config':{'CDI_devices':[{'name':'v.com/gpu=0'}]}}", FAILS(ERR_PRECONDITION, "v.com/gpu=0") },
-	};
-
 	(void)state;
-	check_cases(cases, ARRAY_LEN(cases));
+	check_cases(resources_cases, ARRAY_LEN(resources_cases));
 }
+
+static const struct spec_case sandbox_cases[] = {
+	{ "{'config':null,'init_args':['/"
+	  "init'],'sandbox':{'linux':{'security_context':{'namespace_options':{'pid':'POD'}"
+	  ","
+	  "'run_as_user':{'value':33},'readonly_rootfs':true}}}}",
+	  .facts = { { P "args", "['/init']" },
+		     { P "user uid", "33" },
+		     { "spec root readonly", "true" },
+		     { P "noNewPrivileges", "true" },
+		     { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" },
+		     { P "oomScoreAdj", "-998" },
+		     { L "namespaces type=pid", "{'type':'pid'}" },
+		     { "spec annotations io.kubernetes.cri.container-type",
+		       "'sandbox'" } } },
+	{ "{'config':null}", FAILS(ERR_INVALID, "no command specified") },
+};
 
 static void builds_a_sandbox(void **state)
 {
-	static const struct spec_case cases[] = {
-		{ "{'config':null,'init_args':['/init'],'sandbox':{'linux':{'security_context':{'namespace_options':{'pid':'POD'},"
-		  "'run_as_user':{'value':33},'readonly_rootfs':true}}}}",
-		  .facts = { { P "args", "['/init']" }, { P "user uid", "33" }, { "spec root readonly", "true" },
-			     { P "noNewPrivileges", "true" }, { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" },
-			     { P "oomScoreAdj", "-998" }, { L "namespaces type=pid", "{'type':'pid'}" },
-			     { "spec annotations io.kubernetes.cri.container-type", "'sandbox'" } } },
-		{ "{'config':null}", FAILS(ERR_INVALID, "no command specified") },
-	};
-
 	(void)state;
-	check_cases(cases, ARRAY_LEN(cases));
+	check_cases(sandbox_cases, ARRAY_LEN(sandbox_cases));
 }
 
 static void makes_an_exec(void **state)
 {
-	static const char config[] = "{\"process\":{\"args\":[\"a\"],\"cwd\":\"/w\",\"env\":[\"A=1\"],"
-				     "\"terminal\":true,\"capabilities\":{\"bounding\":[\"CAP_KILL\"]}}}";
+	static const char config[] =
+		"{\"process\":{\"args\":[\"a\"],\"cwd\":\"/w\",\"env\":[\"A=1\"],"
+		"\"terminal\":true,\"capabilities\":{\"bounding\":[\"CAP_KILL\"]}}}";
 	const char *cmd[] = { "sh", "-c", NULL }, *none[] = { NULL }, *bad[] = { "\xff", NULL };
 	struct err e = ERR_NULL;
 	char *text = NULL;
 
 	(void)state;
 	assert_int_equal(oci_exec_process(config, cmd, false, &text, &e), 0);
-	assert_string_equal(text, "{\"args\":[\"sh\",\"-c\"],\"cwd\":\"/w\",\"env\":[\"A=1\"],"
-				  "\"terminal\":false,\"capabilities\":{\"bounding\":[\"CAP_KILL\"]}}");
+	assert_string_equal(text,
+			    "{\"args\":[\"sh\",\"-c\"],\"cwd\":\"/w\",\"env\":[\"A=1\"],"
+			    "\"terminal\":false,\"capabilities\":{\"bounding\":[\"CAP_KILL\"]}}");
 	free(text);
 	assert_int_equal(oci_exec_process(config, cmd, true, &text, &e), 0);
 	assert_non_null(strstr(text, "\"A=1\",\"TERM=xterm\""));
@@ -511,8 +649,10 @@ static void makes_an_exec(void **state)
 
 static void reads_features(void **state)
 {
-	static const char old[] = "{\"mountOptions\":[\"bind\",\"rro\"],\"linux\":{\"seccomp\":{}}}";
-	static const char new[] = "{\"linux\":{\"mountExtensions\":{\"idmap\":{\"enabled\":true}}}}";
+	static const char old[] =
+		"{\"mountOptions\":[\"bind\",\"rro\"],\"linux\":{\"seccomp\":{}}}";
+	static const char new[] =
+		"{\"linux\":{\"mountExtensions\":{\"idmap\":{\"enabled\":true}}}}";
 	struct oci_features f;
 	struct err e = ERR_NULL;
 
@@ -578,16 +718,11 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(builds_the_process),
-		cmocka_unit_test(builds_capabilities),
-		cmocka_unit_test(builds_namespaces),
-		cmocka_unit_test(checks_pod_namespaces),
-		cmocka_unit_test(builds_mounts),
-		cmocka_unit_test(builds_confinement),
-		cmocka_unit_test(builds_resources),
-		cmocka_unit_test(builds_a_sandbox),
-		cmocka_unit_test(makes_an_exec),
-		cmocka_unit_test(reads_features),
+		cmocka_unit_test(builds_the_process), cmocka_unit_test(builds_capabilities),
+		cmocka_unit_test(builds_namespaces),  cmocka_unit_test(checks_pod_namespaces),
+		cmocka_unit_test(builds_mounts),      cmocka_unit_test(builds_confinement),
+		cmocka_unit_test(builds_resources),   cmocka_unit_test(builds_a_sandbox),
+		cmocka_unit_test(makes_an_exec),      cmocka_unit_test(reads_features),
 		cmocka_unit_test(knows_signals),
 	};
 

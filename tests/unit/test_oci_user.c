@@ -47,11 +47,13 @@ static void finds_entries(void **state)
 		bool found;
 		uint32_t uid, gid;
 	} cases[] = {
-		{ "root", 0, true, 0, 0 },     { "web", 0, true, 33, 34 },  { "last", 0, true, 77, 78 },
-		{ "short", 0, true, 55, 56 },  { "bad", 0, false, 0, 0 },   { "huge", 0, false, 0, 0 },
-		{ "minus", 0, false, 0, 0 },   { "", 0, false, 0, 0 },      { "nocolons", 0, false, 0, 0 },
-		{ "# comment", 0, false, 0, 0 }, { NULL, 33, true, 33, 34 }, { NULL, 7, false, 0, 0 },
-		{ NULL, 66, false, 0, 0 },     { NULL, 0, true, 0, 0 },
+		{ "root", 0, true, 0, 0 },	{ "web", 0, true, 33, 34 },
+		{ "last", 0, true, 77, 78 },	{ "short", 0, true, 55, 56 },
+		{ "bad", 0, false, 0, 0 },	{ "huge", 0, false, 0, 0 },
+		{ "minus", 0, false, 0, 0 },	{ "", 0, false, 0, 0 },
+		{ "nocolons", 0, false, 0, 0 }, { "# comment", 0, false, 0, 0 },
+		{ NULL, 33, true, 33, 34 },	{ NULL, 7, false, 0, 0 },
+		{ NULL, 66, false, 0, 0 },	{ NULL, 0, true, 0, 0 },
 	};
 
 	(void)state;
@@ -126,68 +128,75 @@ static int teardown(void **state)
 	return 0;
 }
 
+static const int64_t zero = 0, n33 = 33, n4000 = 4000, n1000 = 1000, below = -1,
+		     above = 4294967295;
+static const int64_t extra[] = { 500, 34, 500 };
+static const struct {
+	struct user_request req;
+	const char *error; /* part of the text, NULL: success */
+	uint32_t uid, gid;
+	size_t n_groups;
+	uint32_t last_group;
+	bool in_passwd;
+} resolve_cases[] = {
+	{ { .image_user = NULL }, NULL, 0, 0, 1, 0, true },
+	{ { .image_user = "" }, NULL, 0, 0, 1, 0, true },
+	{ { .image_user = "web" }, NULL, 33, 34, 4, 104, true },
+	{ { .image_user = "33" }, NULL, 33, 34, 4, 104, true },
+	{ { .image_user = "web", .strict = true }, NULL, 33, 34, 1, 34, true },
+	{ { .image_user = "web:one" }, NULL, 33, 101, 1, 101, true },
+	{ { .image_user = "web:7" }, NULL, 33, 7, 1, 7, true },
+	{ { .image_user = "4000:4001" }, NULL, 4000, 4001, 1, 4001, false },
+	{ { .image_user = "web:" }, NULL, 33, 34, 4, 104, true },
+	{ { .image_user = ":7" }, NULL, 0, 7, 1, 7, true },
+	{ { .image_user = "ghost" }, "no user \"ghost\"", 0, 0, 0, 0, false },
+	{ { .image_user = "web:ghost" }, "no group \"ghost\"", 0, 0, 0, 0, false },
+	{ { .image_user = "web", .uid = &zero }, NULL, 0, 0, 1, 0, true },
+	{ { .uid = &n33 }, NULL, 33, 34, 4, 104, true },
+	{ { .uid = &n33, .groups = extra, .n_groups = 3 }, NULL, 33, 34, 5, 500, true },
+	{ { .uid = &n33, .gid = &n4000 }, NULL, 33, 4000, 4, 104, true },
+	{ { .uid = &n4000 }, NULL, 4000, 0, 1, 0, false },
+	/* digits are an id, whatever an entry is called */
+	{ { .uid = &n1000 }, NULL, 1000, 0, 1, 0, false },
+	{ { .name = "1000" }, NULL, 1000, 0, 1, 0, false },
+	{ { .name = "web", .gid = &zero }, NULL, 33, 0, 4, 104, true },
+	{ { .name = "ghost" }, "run_as_username: there is no user", 0, 0, 0, 0, false },
+	{ { .name = "web", .uid = &zero }, "exclude each other", 0, 0, 0, 0, false },
+	{ { .gid = &zero }, "without run_as_user", 0, 0, 0, 0, false },
+	{ { .uid = &below }, "run_as_user: -1", 0, 0, 0, 0, false },
+	{ { .uid = &above }, "run_as_user: 4294967295", 0, 0, 0, 0, false },
+	{ { .uid = &zero, .gid = &below }, "run_as_group: -1", 0, 0, 0, 0, false },
+	{ { .groups = &below, .n_groups = 1 },
+	  "supplemental_groups: -1",
+	  0,
+	  0,
+	  0,
+	  0,
+	  false },
+};
+
 static void resolves(void **state)
 {
-	static const int64_t zero = 0, n33 = 33, n4000 = 4000, n1000 = 1000, below = -1,
-			     above = 4294967295;
-	static const int64_t extra[] = { 500, 34, 500 };
-	static const struct {
-		struct user_request req;
-		const char *error; /* part of the text, NULL: success */
-		uint32_t uid, gid;
-		size_t n_groups;
-		uint32_t last_group;
-		bool in_passwd;
-	} cases[] = {
-		{ { .image_user = NULL }, NULL, 0, 0, 1, 0, true },
-		{ { .image_user = "" }, NULL, 0, 0, 1, 0, true },
-		{ { .image_user = "web" }, NULL, 33, 34, 4, 104, true },
-		{ { .image_user = "33" }, NULL, 33, 34, 4, 104, true },
-		{ { .image_user = "web", .strict = true }, NULL, 33, 34, 1, 34, true },
-		{ { .image_user = "web:one" }, NULL, 33, 101, 1, 101, true },
-		{ { .image_user = "web:7" }, NULL, 33, 7, 1, 7, true },
-		{ { .image_user = "4000:4001" }, NULL, 4000, 4001, 1, 4001, false },
-		{ { .image_user = "web:" }, NULL, 33, 34, 4, 104, true },
-		{ { .image_user = ":7" }, NULL, 0, 7, 1, 7, true },
-		{ { .image_user = "ghost" }, "no user \"ghost\"", 0, 0, 0, 0, false },
-		{ { .image_user = "web:ghost" }, "no group \"ghost\"", 0, 0, 0, 0, false },
-		{ { .image_user = "web", .uid = &zero }, NULL, 0, 0, 1, 0, true },
-		{ { .uid = &n33 }, NULL, 33, 34, 4, 104, true },
-		{ { .uid = &n33, .groups = extra, .n_groups = 3 }, NULL, 33, 34, 5, 500, true },
-		{ { .uid = &n33, .gid = &n4000 }, NULL, 33, 4000, 4, 104, true },
-		{ { .uid = &n4000 }, NULL, 4000, 0, 1, 0, false },
-		/* digits are an id, whatever an entry is called */
-		{ { .uid = &n1000 }, NULL, 1000, 0, 1, 0, false },
-		{ { .name = "1000" }, NULL, 1000, 0, 1, 0, false },
-		{ { .name = "web", .gid = &zero }, NULL, 33, 0, 4, 104, true },
-		{ { .name = "ghost" }, "run_as_username: there is no user", 0, 0, 0, 0, false },
-		{ { .name = "web", .uid = &zero }, "exclude each other", 0, 0, 0, 0, false },
-		{ { .gid = &zero }, "without run_as_user", 0, 0, 0, 0, false },
-		{ { .uid = &below }, "run_as_user: -1", 0, 0, 0, 0, false },
-		{ { .uid = &above }, "run_as_user: 4294967295", 0, 0, 0, 0, false },
-		{ { .uid = &zero, .gid = &below }, "run_as_group: -1", 0, 0, 0, 0, false },
-		{ { .groups = &below, .n_groups = 1 }, "supplemental_groups: -1", 0, 0, 0, 0, false },
-	};
 	const struct fixture *f = *state;
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(resolve_cases); i++) {
 		struct err e = ERR_NULL;
 		struct user u = USER_NULL;
-		int r = user_resolve(f->root, &cases[i].req, &u, &e);
+		int r = user_resolve(f->root, &resolve_cases[i].req, &u, &e);
 
-		if (cases[i].error) {
+		if (resolve_cases[i].error) {
 			assert_true(r < 0);
-			if (!strstr(e.text, cases[i].error))
+			if (!strstr(e.text, resolve_cases[i].error))
 				fail_msg("case %zu: \"%s\"", i, e.text);
 		} else {
 			if (r < 0)
 				fail_msg("case %zu: %s", i, e.text);
-			assert_int_equal(u.uid, cases[i].uid);
-			assert_int_equal(u.gid, cases[i].gid);
-			assert_int_equal(u.n_groups, cases[i].n_groups);
-			assert_int_equal(u.groups[0], cases[i].gid);
-			assert_int_equal(u.groups[u.n_groups - 1], cases[i].last_group);
-			assert_int_equal(u.in_passwd, cases[i].in_passwd);
+			assert_int_equal(u.uid, resolve_cases[i].uid);
+			assert_int_equal(u.gid, resolve_cases[i].gid);
+			assert_int_equal(u.n_groups, resolve_cases[i].n_groups);
+			assert_int_equal(u.groups[0], resolve_cases[i].gid);
+			assert_int_equal(u.groups[u.n_groups - 1], resolve_cases[i].last_group);
+			assert_int_equal(u.in_passwd, resolve_cases[i].in_passwd);
 		}
 		user_done(&u);
 	}
@@ -219,7 +228,8 @@ static void survives_hostile_files(void **state)
 	_cleanup_free_ char *large = NULL;
 	struct err e = ERR_NULL;
 
-	/* A link that climbs out ends inside, at the group file, whose lines are no passwd entries. */
+	/* A link that climbs out ends inside, at the group file, whose lines are no passwd entries.
+	 */
 	replace_passwd(f, "../../../../../../etc/group");
 	assert_true(resolve_name(f, "www", &e) < 0);
 	/* A link to a file that the host has and the root has not. */
@@ -244,7 +254,8 @@ static void survives_hostile_files(void **state)
 static void makes_directories_inside(void **state)
 {
 	const struct fixture *f = *state;
-	_cleanup_free_ char *link = xasprintf("%s/out", f->dir), *dangling = xasprintf("%s/gone", f->dir);
+	_cleanup_free_ char *link = xasprintf("%s/out", f->dir),
+			    *dangling = xasprintf("%s/gone", f->dir);
 	_cleanup_free_ char *inside = xasprintf("%s/tmp/new/deep", f->dir), *real = NULL;
 	struct err e = ERR_NULL;
 	struct stat st;

@@ -1,6 +1,6 @@
 /*
- * test_seccomp.c - the built-in profile decides as its table says, with everything left out that is left
- * out; and profile files are read as strictly as promised.
+ * test_seccomp.c - the built-in profile decides as its table says, with everything left out that is
+ * left out; and profile files are read as strictly as promised.
  *
  * Decisions are taken from the very filters: libseccomp compiles a profile to BPF, which is
  * interpreted here for every system call number and for the arguments that rules look at.
@@ -41,8 +41,13 @@ struct program {
 
 static enum scmp_compare op_of(const char *name)
 {
-	static const char *const names[] = { "",  "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE",
-					     "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",
+	static const char *const names[] = { "",
+					     "SCMP_CMP_NE",
+					     "SCMP_CMP_LT",
+					     "SCMP_CMP_LE",
+					     "SCMP_CMP_EQ",
+					     "SCMP_CMP_GE",
+					     "SCMP_CMP_GT",
 					     "SCMP_CMP_MASKED_EQ" };
 
 	for (size_t i = 1; i < ARRAY_LEN(names); i++)
@@ -120,7 +125,7 @@ static void add_entry(scmp_filter_ctx ctx, json_t *entry)
 	json_int_t errno_ret = json_integer_value(json_object_get(entry, "errnoRet"));
 	size_t i;
 
-	json_array_foreach (json_object_get(entry, "names"), i, name) {
+	json_array_foreach(json_object_get(entry, "names"), i, name) {
 		/* None is left in for nothing. */
 		assert_true(seccomp_syscall_resolve_name(json_string_value(name)) !=
 			    __NR_SCMP_ERROR);
@@ -139,7 +144,7 @@ static void compile_profile(json_t *profile, struct program *ret)
 	assert_string_equal(json_string_value(json_object_get(profile, "defaultAction")),
 			    "SCMP_ACT_ERRNO");
 	assert_int_equal(json_integer_value(json_object_get(profile, "defaultErrnoRet")), EPERM);
-	json_array_foreach (json_object_get(profile, "syscalls"), i, entry)
+	json_array_foreach(json_object_get(profile, "syscalls"), i, entry)
 		add_entry(ctx, entry);
 	export(ctx, ret);
 }
@@ -201,9 +206,9 @@ static uint32_t run(const struct program *p, const struct seccomp_data *data)
 
 static uint32_t decide(const struct program *p, int number, uint64_t arg0, uint64_t arg1)
 {
-	struct seccomp_data data = {
-		.nr = number, .arch = seccomp_arch_native(), .args = { arg0, arg1 }
-	};
+	struct seccomp_data data = { .nr = number,
+				     .arch = seccomp_arch_native(),
+				     .args = { arg0, arg1 } };
 
 	return run(p, &data);
 }
@@ -214,8 +219,9 @@ static int number_of(const char *name)
 }
 
 static const uint64_t interesting[] = {
-	0, 1, 8, 16, 39, 40, 41, 0x20000, 0x20008, 0x20009, 0x40000, 0xffffffff, 0x100000000,
-	0x100000028, 0x10000000, 0x7e020000, 0x02000000, 0x80, 0x11, UINT64_MAX,
+	0,	    1,		8,	    16,	     39,	 40,	      41,
+	0x20000,    0x20008,	0x20009,    0x40000, 0xffffffff, 0x100000000, 0x100000028,
+	0x10000000, 0x7e020000, 0x02000000, 0x80,    0x11,	 UINT64_MAX,
 };
 
 static void compare(uint64_t caps, bool compat)
@@ -231,9 +237,9 @@ static void compare(uint64_t caps, bool compat)
 			uint32_t got = decide(&pruned, nr, interesting[i], 0);
 
 			if (want != got)
-				fail_msg("call %d, argument %llx, capabilities %llx: %x, was %x", nr,
-					 (unsigned long long)interesting[i], (unsigned long long)caps,
-					 got, want);
+				fail_msg("call %d, argument %llx, capabilities %llx: %x, was %x",
+					 nr, (unsigned long long)interesting[i],
+					 (unsigned long long)caps, got, want);
 		}
 	}
 	free(full.code);
@@ -291,7 +297,8 @@ static void default_decides_as_meant(void **state)
 		compile_profile(profile, &p);
 		got = decide(&p, number_of(cases[i].name), cases[i].arg0, 0);
 		if (got != cases[i].action)
-			fail_msg("%s(%llx): %x", cases[i].name, (unsigned long long)cases[i].arg0, got);
+			fail_msg("%s(%llx): %x", cases[i].name, (unsigned long long)cases[i].arg0,
+				 got);
 		free(p.code);
 		json_decref(profile);
 	}
@@ -300,7 +307,8 @@ static void default_decides_as_meant(void **state)
 /* --- profile files ---------------------------------------------------------------------------- */
 
 #define ALLOW_ENTRY(more) \
-	"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"action\":\"SCMP_ACT_ALLOW\"," more "}]}"
+	"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"action\":\"SCMP_ACT_ALLOW\"," more \
+	"}]}"
 
 static void refuses_bad_profiles(void **state)
 {
@@ -314,11 +322,14 @@ static void refuses_bad_profiles(void **state)
 		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO SCMP_ACT_TRACE\"}", "defaultAction" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultAction\":\"SCMP_ACT_ALLOW\"}",
 		  "duplicate" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"sycalls\":[]}", "sycalls: is not a known" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"sycalls\":[]}",
+		  "sycalls: is not a known" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"\":1}", "is not a known" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls comment\":1}", "is not a known" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls comment\":1}",
+		  "is not a known" },
 		{ "{\"defaultAction\":\"\"}", "defaultAction" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":-1}", "defaultErrnoRet" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":-1}",
+		  "defaultErrnoRet" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_VAX\"]}",
 		  "architectures" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_X86\"],"
@@ -329,12 +340,17 @@ static void refuses_bad_profiles(void **state)
 		{ ALLOW_ENTRY("\"names\":[\"read\"],\"name\":\"read\""), "exclude each other" },
 		{ ALLOW_ENTRY("\"names\":[\"re ad\"]"), "not the name of a system call" },
 		{ ALLOW_ENTRY("\"names\":[7]"), "syscalls[0].names" },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"arg\":[]"), "syscalls[0].arg: is not a known" },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"args\":[{\"index\":6,\"op\":\"SCMP_CMP_EQ\"}]"),
+		{ ALLOW_ENTRY("\"names\":[\"read\"],\"arg\":[]"),
+		  "syscalls[0].arg: is not a known" },
+		{ ALLOW_ENTRY(
+			  "\"names\":[\"read\"],\"args\":[{\"index\":6,\"op\":\"SCMP_CMP_EQ\"}]"),
 		  "index" },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"args\":[{\"index\":0,\"op\":\"EQ\"}]"), "op" },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"minKernel\":\"4\"}"), "minKernel" },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"cap\":[]}"), "cap: is not a known" },
+		{ ALLOW_ENTRY("\"names\":[\"read\"],\"args\":[{\"index\":0,\"op\":\"EQ\"}]"),
+		  "op" },
+		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"minKernel\":\"4\"}"),
+		  "minKernel" },
+		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"cap\":[]}"),
+		  "cap: is not a known" },
 	};
 
 	(void)state;
@@ -359,20 +375,30 @@ static void decides_conditions(void **state)
 	} cases[] = {
 		{ ALLOW_ENTRY("\"name\":\"read\""), 0, true },
 		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{},\"excludes\":{}"), 0, true },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"caps\":[\"CAP_CHOWN\"]}"), 0, false },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"caps\":[\"CAP_CHOWN\"]}"), 1, true },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"caps\":[\"CAP_CHOWN\",\"CAP_NEW\"]}"),
-		  1, false },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"excludes\":{\"caps\":[\"CAP_KILL\",\"CAP_CHOWN\"]}"),
-		  1, false },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"excludes\":{\"caps\":[\"CAP_KILL\"]}"), 1, true },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"arches\":[\"s390\",\"s390x\"]}"), 0,
+		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"caps\":[\"CAP_CHOWN\"]}"), 0,
 		  false },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"excludes\":{\"arches\":[\"s390\",\"s390x\"]}"), 0,
+		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"caps\":[\"CAP_CHOWN\"]}"), 1,
 		  true },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"minKernel\":\"4.8\"}"), 0, true },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"minKernel\":\"999.0\"}"), 0, false },
-		{ ALLOW_ENTRY("\"names\":[\"read\"],\"excludes\":{\"minKernel\":\"4.8\"}"), 0, false },
+		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"caps\":[\"CAP_CHOWN\",\"CAP_"
+			      "NEW\"]}"),
+		  1, false },
+		{ ALLOW_ENTRY("\"names\":[\"read\"],\"excludes\":{\"caps\":[\"CAP_KILL\",\"CAP_"
+			      "CHOWN\"]}"),
+		  1, false },
+		{ ALLOW_ENTRY("\"names\":[\"read\"],\"excludes\":{\"caps\":[\"CAP_KILL\"]}"), 1,
+		  true },
+		{ ALLOW_ENTRY(
+			  "\"names\":[\"read\"],\"includes\":{\"arches\":[\"s390\",\"s390x\"]}"),
+		  0, false },
+		{ ALLOW_ENTRY(
+			  "\"names\":[\"read\"],\"excludes\":{\"arches\":[\"s390\",\"s390x\"]}"),
+		  0, true },
+		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"minKernel\":\"4.8\"}"), 0,
+		  true },
+		{ ALLOW_ENTRY("\"names\":[\"read\"],\"includes\":{\"minKernel\":\"999.0\"}"), 0,
+		  false },
+		{ ALLOW_ENTRY("\"names\":[\"read\"],\"excludes\":{\"minKernel\":\"4.8\"}"), 0,
+		  false },
 		{ ALLOW_ENTRY("\"names\":[\"no_such_call\"]"), 0, false },
 	};
 
@@ -380,8 +406,8 @@ static void decides_conditions(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err e = ERR_NULL;
 		json_t *profile = NULL;
-		int r = seccomp_profile_parse(cases[i].text, strlen(cases[i].text), cases[i].caps, NULL,
-					      &profile, &e);
+		int r = seccomp_profile_parse(cases[i].text, strlen(cases[i].text), cases[i].caps,
+					      NULL, &profile, &e);
 
 		if (r < 0)
 			fail_msg("%s: %s", cases[i].text, e.text);
@@ -396,9 +422,11 @@ static void keeps_what_it_understands(void **state)
 	static const char text[] =
 		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":38,\"archMap\":["
 		"{\"architecture\":\"SCMP_ARCH_X86_64\",\"subArchitectures\":[\"SCMP_ARCH_X86\"]},"
-		"{\"architecture\":\"SCMP_ARCH_AARCH64\",\"subArchitectures\":[\"SCMP_ARCH_ARM\"]}],"
+		"{\"architecture\":\"SCMP_ARCH_AARCH64\",\"subArchitectures\":[\"SCMP_ARCH_ARM\"]}]"
+		","
 		"\"syscalls\":[{\"names\":[\"read\",\"made_up\",\"other_one\"],\"action\":"
-		"\"SCMP_ACT_ERRNO\",\"errnoRet\":7,\"comment\":\"\",\"args\":[{\"index\":1,\"value\":3,"
+		"\"SCMP_ACT_ERRNO\",\"errnoRet\":7,\"comment\":\"\",\"args\":[{\"index\":1,"
+		"\"value\":3,"
 		"\"valueTwo\":4,\"op\":\"SCMP_CMP_MASKED_EQ\"}]}]}";
 	_cleanup_buf_ struct buf unknown = BUF_NULL;
 	struct err e = ERR_NULL;
