@@ -1,0 +1,193 @@
+# tidy.awk - what house style asks of C, for tools/tidy.
+#
+# It reads C as our files are written: a function's braces stand in the first column.  Comments and the
+# insides of strings are blanked before anything is looked for.
+
+function report(line, text)
+{
+	printf "%s:%d: %s\n", FILENAME, line, text
+}
+
+# The line without comments and without what stands between quotes.
+function code_of(s,    out, c, two)
+{
+	out = ""
+	while (s != "") {
+		two = substr(s, 1, 2)
+		c = substr(s, 1, 1)
+		if (in_comment) {
+			if (two == "*/") {
+				in_comment = 0
+				s = substr(s, 3)
+			} else {
+				s = substr(s, 2)
+			}
+		} else if (two == "/*") {
+			in_comment = 1
+			s = substr(s, 3)
+		} else if (two == "//") {
+			return out
+		} else if (c == "\"" || c == "'") {
+			out = out c
+			s = substr(s, 2)
+			while (s != "" && substr(s, 1, 1) != c)
+				s = substr(s, substr(s, 1, 1) == "\\" ? 3 : 2)
+			out = out c
+			s = substr(s, 2)
+		} else {
+			out = out c
+			s = substr(s, 2)
+		}
+	}
+	return out
+}
+
+function width(s,    n, i, c)
+{
+	if (index(s, "\t") == 0) {
+		gsub(/[\200-\277]/, "", s)
+		return length(s)
+	}
+	n = 0
+	for (i = 1; i <= length(s); i++) {
+		c = substr(s, i, 1)
+		if (c == "\t")
+			n += 8 - n % 8
+		else if (c !~ /[\200-\277]/)
+			n++
+	}
+	return n
+}
+
+# Does the code call name?  Member functions and longer names are others.
+function calls(code, name)
+{
+	return code ~ ("(^|[^A-Za-z0-9_.>])" name "[ \t]*\\(")
+}
+
+function banned(code,    name)
+{
+	for (name in replacement)
+		if (calls(code, name) && !(name in allowed && FILENAME ~ allowed[name]))
+			report(FNR, name ": use " replacement[name])
+	if (code ~ /(^|[^A-Za-z0-9_.>])memset[ \t]*\([^,]*,[ \t]*0[ \t]*,/)
+		report(FNR, "memset to 0: use an initialiser, (struct x){ 0 } or xcalloc")
+}
+
+# open() and its kin, up to the end of the statement.
+function watch_open(code)
+{
+	if (!opening && code ~ /(^|[^A-Za-z0-9_.>])(open|openat|accept4|memfd_create|pipe2|socket|eventfd|epoll_create1|dup3|signalfd|timerfd_create|inotify_init1)[ \t]*\(/) {
+		opening = FNR
+		open_code = ""
+	}
+	if (!opening)
+		return
+	open_code = open_code code
+	if (code ~ /[;{]/) {
+		if (open_code !~ /CLOEXEC/)
+			report(opening, "a descriptor that is not close-on-exec: add O_CLOEXEC (SOCK_, EFD_, MFD_...)")
+		opening = 0
+	}
+	if (code ~ /(^|[^A-Za-z0-9_.>])(pipe|accept|dup|epoll_create|inotify_init|creat)[ \t]*\(/)
+		report(FNR, "a descriptor that is not close-on-exec: use pipe2, accept4, F_DUPFD_CLOEXEC, ...")
+}
+
+# A switch is on top of the stack while its braces are open.
+function watch_switch(code,    i, c, word)
+{
+	if (code ~ /(^|[^A-Za-z0-9_])switch[ \t]*\(/)
+		pending_switch = 1
+	if (match(code, /(^|[^A-Za-z0-9_])case[ \t]+[A-Z][A-Z0-9_]*/)) {
+		word = substr(code, RSTART, RLENGTH)
+		sub(/^.*case[ \t]+/, "", word)
+		if (word in own)
+			own_switch[n_switch] = word
+	}
+	# Whoever reads a number from outside has a default, and says so beside it.
+	if (code ~ /(^|[^A-Za-z0-9_])default[ \t]*:/ && $0 !~ /default:.*\/\*/)
+		default_line[n_switch] = FNR
+	for (i = 1; i <= length(code); i++) {
+		c = substr(code, i, 1)
+		if (c == "{") {
+			depth++
+			if (pending_switch) {
+				n_switch++
+				switch_depth[n_switch] = depth
+				own_switch[n_switch] = ""
+				default_line[n_switch] = 0
+				pending_switch = 0
+			}
+		} else if (c == "}") {
+			if (n_switch && switch_depth[n_switch] == depth) {
+				if (default_line[n_switch] && own_switch[n_switch] != "")
+					report(default_line[n_switch], "default: in a switch over our own enum (" own_switch[n_switch] "): name every constant")
+				n_switch--
+			}
+			depth--
+		}
+	}
+}
+
+function watch_goto(code,    label)
+{
+	if (match(code, /^[ \t]*[a-z_][a-z0-9_]*:/) && code !~ /default:|\?/) {
+		label = substr(code, RSTART, RLENGTH - 1)
+		gsub(/[ \t]/, "", label)
+		labels[label] = body
+	}
+	if (match(code, /(^|[^A-Za-z0-9_])goto[ \t]+[a-z_0-9]+/)) {
+		label = substr(code, RSTART, RLENGTH)
+		sub(/^.*goto[ \t]+/, "", label)
+		if (labels[label] == body)
+			report(FNR, "goto " label " goes upwards: write a loop")
+	}
+}
+
+BEGIN {
+	n = split(enums, list, " ")
+	for (i = 1; i <= n; i++)
+		own[list[i]] = 1
+	replacement["strcpy"] = replacement["strcat"] = "base/buf.h or xasprintf"
+	replacement["sprintf"] = "snprintf, or base/buf.h"
+	replacement["strtok"] = replacement["strtok_r"] = "strcspn"
+	replacement["atoi"] = replacement["atol"] = "str_to_i64"
+	replacement["strtol"] = replacement["strtoll"] = "str_to_i64"
+	replacement["strtoul"] = replacement["strtoull"] = "str_to_u64"
+	replacement["system"] = replacement["popen"] = "os/spawn.h"
+	replacement["fork"] = replacement["vfork"] = "os/spawn.h"
+	replacement["sleep"] = replacement["usleep"] = replacement["nanosleep"] = "a deadline: poll, loop_timer_set"
+	replacement["signal"] = "signalfd, or sigaction for SIG_IGN"
+	allowed["strtoll"] = allowed["strtoull"] = "^src/base/"
+	allowed["strtol"] = allowed["strtoul"] = "^src/base/"
+	allowed["fork"] = "^(src/os/spawn\\.c|shim/|tests/)"
+	# The generators run at build time and link nothing of ours.
+	allowed["strtoul"] = allowed["strtoull"] = allowed["strtoll"] = allowed["strtol"] = "^(src/base|codegen)/"
+}
+
+FNR == 1 {
+	in_comment = opening = depth = n_switch = pending_switch = 0
+	body = ""
+	if ($0 !~ /^\/\*/)
+		report(1, "open the file with a comment: what it is for and what must hold")
+}
+
+{
+	if (width($0) > 100)
+		report(FNR, "wider than 100 columns")
+	code = code_of($0)
+	if ($0 == "{") {
+		body = FILENAME ":" FNR
+		start = FNR
+	}
+	banned(code)
+	watch_open(code)
+	watch_switch(code)
+	if (body != "")
+		watch_goto(code)
+	if ($0 ~ /^}/ && body != "") {
+		if (FNR - start + 1 > 70)
+			report(start, "a function of " (FNR - start + 1) " lines; 70 is the most: split it")
+		body = ""
+	}
+}
