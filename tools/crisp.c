@@ -148,7 +148,8 @@ static int unknown_command(const char *name)
 	const char *near = command_nearest(name);
 
 	fprintf(stderr, "crisp: unknown command \"%s\"%s%s%s\n", name,
-		near ? ", did you mean " : "", near ? near : "", near ? "?" : "; crisp --help lists them");
+		near ? ", did you mean " : "", near ? near : "",
+		near ? "?" : "; crisp --help lists them");
 	return CLI_EXIT_USAGE;
 }
 

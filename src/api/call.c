@@ -94,7 +94,7 @@ static void call_unref(struct rpc_call *c)
 	call_release_grpc(c);
 	free(c->path);
 	free(c);
-	/* The library reads into small pieces, and one that lives on keeps all below it resident. */
+	/* The library reads into small pieces; one that lives on keeps all below it resident. */
 	if (large)
 		malloc_trim(0);
 	calls_unref(cs);

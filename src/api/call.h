@@ -21,7 +21,8 @@
 #include "base/list.h"
 
 /* What a completion queue's tag points to.  `given` orders what was written before the tag was
- * given away with what its event reads: the library does that too, where no checker of ours can see. */
+ * given away with what its event reads: the library does that too, where no checker of ours can
+ * see. */
 struct cq_event {
 	void (*fn)(struct cq_event *ev, bool ok);
 	atomic_bool given;

@@ -29,7 +29,8 @@ static void done_create(struct rpc_call *rpc, const struct sm_object *obj, const
 	struct err failed = ERR_NULL;
 
 	if (!e && !row)
-		err_set(&failed, ERR_ABORTED, "the container was removed meanwhile: create it again");
+		err_set(&failed, ERR_ABORTED,
+			"the container was removed meanwhile: create it again");
 	else if (!e && !row->pid && row->failure)
 		row_failure_err(row->failure, &failed);
 	if (e || failed.code) {
@@ -49,7 +50,8 @@ int rpc_create_container(struct rpc_call *call, const Runtime__V1__CreateContain
 
 static int take_start(struct caller *c, const void *req, struct err *e)
 {
-	return container_start(c, ((const Runtime__V1__StartContainerRequest *)req)->container_id, e);
+	return container_start(c, ((const Runtime__V1__StartContainerRequest *)req)->container_id,
+			       e);
 }
 
 static void done_start(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
@@ -174,7 +176,8 @@ static int take_reopen(struct caller *c, const void *req, struct err *e)
 
 static void done_reopen(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
 {
-	Runtime__V1__ReopenContainerLogResponse resp = RUNTIME__V1__REOPEN_CONTAINER_LOG_RESPONSE__INIT;
+	Runtime__V1__ReopenContainerLogResponse resp =
+	    RUNTIME__V1__REOPEN_CONTAINER_LOG_RESPONSE__INIT;
 
 	(void)obj;
 	if (e)

@@ -44,7 +44,8 @@ int rpc_run_pod_sandbox(struct rpc_call *call, const Runtime__V1__RunPodSandboxR
 
 static int take_stop(struct caller *c, const void *req, struct err *e)
 {
-	return sandbox_stop(c, ((const Runtime__V1__StopPodSandboxRequest *)req)->pod_sandbox_id, e);
+	return sandbox_stop(c, ((const Runtime__V1__StopPodSandboxRequest *)req)->pod_sandbox_id,
+			    e);
 }
 
 static void done_stop(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
@@ -71,8 +72,8 @@ int rpc_stop_pod_sandbox(struct rpc_call *call, const Runtime__V1__StopPodSandbo
 
 static int take_remove(struct caller *c, const void *req, struct err *e)
 {
-	return sandbox_remove(c, ((const Runtime__V1__RemovePodSandboxRequest *)req)->pod_sandbox_id,
-			      e);
+	return sandbox_remove(
+	    c, ((const Runtime__V1__RemovePodSandboxRequest *)req)->pod_sandbox_id, e);
 }
 
 static void done_remove(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)

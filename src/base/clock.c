@@ -48,9 +48,10 @@ const char *clock_boot_id(void)
 	return boot_id;
 }
 
+/* Times before 1970 count down: the rest of a second is never negative. */
 void clock_format(int64_t ns, char out[36])
 {
-	int64_t rest = (ns % NSEC_PER_SEC + NSEC_PER_SEC) % NSEC_PER_SEC; /* times before 1970 too */
+	int64_t rest = (ns % NSEC_PER_SEC + NSEC_PER_SEC) % NSEC_PER_SEC;
 	time_t s = (time_t)(ns / NSEC_PER_SEC - (ns % NSEC_PER_SEC < 0));
 	struct tm tm;
 	char date[24];

@@ -1,5 +1,6 @@
 /*
- * log.h - logfmt lines on stderr.  Only main, api, obj and the shim log; lower layers return errors.
+ * log.h - logfmt lines on stderr.  Only main, api, obj and the shim log; lower layers return
+ * errors.
  */
 #pragma once
 

@@ -156,7 +156,8 @@ void conf_done(struct conf *c)
 	*c = (struct conf){ .root = NULL };
 }
 
-static void warn_once(struct conf *c, const struct conf_key *k, const struct conf_source *src, int line)
+static void warn_once(struct conf *c, const struct conf_key *k, const struct conf_source *src,
+		      int line)
 {
 	_cleanup_free_ char *marker = xasprintf(": %s is known", k->name);
 
@@ -164,11 +165,13 @@ static void warn_once(struct conf *c, const struct conf_key *k, const struct con
 		if (strstr(*w, marker))
 			return;
 	if (src->file)
-		conf_list_add(&c->warnings, xasprintf("%s:%d%s but not implemented yet: it has no effect",
-						 src->file, line, marker));
+		conf_list_add(&c->warnings,
+			      xasprintf("%s:%d%s but not implemented yet: it has no effect",
+					src->file, line, marker));
 	else
-		conf_list_add(&c->warnings, xasprintf("flag%s but not implemented yet: it has no effect",
-						 marker));
+		conf_list_add(
+		    &c->warnings,
+		    xasprintf("flag%s but not implemented yet: it has no effect", marker));
 }
 
 static int set_key(struct conf *c, struct conf_runtime *rt, const struct conf_key *k,
@@ -282,10 +285,12 @@ static int load_named(struct load *l, const char *table, const struct toml *v, s
 			return r;
 		if (strcmp(table, RUNTIMES) == 0) {
 			if (!runtime_name_is_valid(item->key))
-				return conf_value_fail(&src, item, e, "a handler's name consists of letters, "
-					    "digits, -, _ and .");
+				return conf_value_fail(&src, item, e,
+						       "a handler's name consists of letters, "
+						       "digits, -, _ and .");
 			if (l->c->n_runtimes >= RUNTIMES_MAX)
-				return conf_value_fail(&src, item, e, "more than %d handlers", RUNTIMES_MAX);
+				return conf_value_fail(&src, item, e, "more than %d handlers",
+						       RUNTIMES_MAX);
 			l->rt = runtime_add(l->c, item->key);
 		}
 		r = load_table(l, pattern, shown, item, e);
@@ -386,7 +391,8 @@ static int set_runtime(struct conf *c, const struct conf_source *src, const char
 
 		/* CRI-O's flag has further fields; they have keys of their own. */
 		if (i == ARRAY_LEN(fields))
-			return conf_value_fail(src, &v, e, "\"%s\" has more than four fields", value);
+			return conf_value_fail(src, &v, e, "\"%s\" has more than four fields",
+					       value);
 		key = xasprintf("%s.%s.%s", RUNTIMES, name, fields[i]);
 		r = conf_set(c, key, strsep(&rest, ":"), e);
 		if (r < 0)
@@ -511,8 +517,9 @@ static int finish_runtime(struct conf *c, struct conf_runtime *rt, struct err *e
 	char *path = spawn_find_program(*rt->path ? rt->path : rt->name, NULL);
 
 	if (!path && *rt->path)
-		return err_set(e, ERR_INVALID, RUNTIMES ".%s.runtime_path: %s is no executable file",
-			       rt->name, rt->path);
+		return err_set(e, ERR_INVALID,
+			       RUNTIMES ".%s.runtime_path: %s is no executable file", rt->name,
+			       rt->path);
 	if (!path)
 		return err_set(e, ERR_INVALID, RUNTIMES ".%s: there is no %s in PATH; set "
 			       "runtime_path", rt->name, rt->name);
@@ -532,7 +539,8 @@ static int finish_runtimes(struct conf *c, struct err *e)
 	size_t kept = 0;
 
 	if (!runtime_get(c, c->default_runtime))
-		return err_set(e, ERR_INVALID, "crio.runtime.default_runtime: %s is not configured; "
+		return err_set(e, ERR_INVALID,
+			       "crio.runtime.default_runtime: %s is not configured; "
 			       "install it in PATH or add [" RUNTIMES ".%s] with its runtime_path",
 			       c->default_runtime, c->default_runtime);
 	for (size_t i = 0; i < c->n_runtimes; i++) {
@@ -580,14 +588,17 @@ static int check_whole(const struct conf *c, struct err *e)
 		return err_set(e, ERR_INVALID, "crio.root and crio.runroot are both %s; one has to "
 			       "survive a reboot, the other must not", c->root);
 	if (strcmp(c->default_cgroup_parent, "/") == 0)
-		return err_set(e, ERR_INVALID, "crio.runtime.default_cgroup_parent: pods need a cgroup "
+		return err_set(e, ERR_INVALID,
+			       "crio.runtime.default_cgroup_parent: pods need a cgroup "
 			       "of their own below /");
 	if (c->pids_limit == 0)
 		return err_set(e, ERR_INVALID, "crio.runtime.pids_limit: 0 would start nothing; -1 "
 			       "is no limit");
 	if (c->log_size_max >= 0 && c->log_size_max < 8192)
-		return err_set(e, ERR_INVALID, "crio.runtime.log_size_max: %lld is below 8192; -1 is "
-			       "no limit", (long long)c->log_size_max);
+		return err_set(e, ERR_INVALID,
+			       "crio.runtime.log_size_max: %lld is below 8192; -1 is "
+			       "no limit",
+			       (long long)c->log_size_max);
 	return 0;
 }
 

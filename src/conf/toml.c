@@ -476,7 +476,8 @@ static int token_to_double(const char *s, double *ret)
 
 static bool looks_like_date(const char *s)
 {
-	return strspn(s, "0123456789") == 4 ? s[4] == '-' : strspn(s, "0123456789") == 2 && s[2] == ':';
+	return strspn(s, "0123456789") == 4 ? s[4] == '-'
+					    : strspn(s, "0123456789") == 2 && s[2] == ':';
 }
 
 static int set_token(struct parser *ps, char *s, struct toml *t)
@@ -519,7 +520,8 @@ static int parse_token(struct parser *ps, struct toml *t)
 	if (n == 0 && (ps->p == ps->end || at_newline(ps) || peek(ps) == '#'))
 		return fail(ps, "the value is missing");
 	if (n == 0)
-		return fail(ps, "a value cannot start with '%c'", is_control(*ps->p) ? '?' : *ps->p);
+		return fail(ps, "a value cannot start with '%c'",
+			    is_control(*ps->p) ? '?' : *ps->p);
 	return set_token(ps, s, t);
 }
 

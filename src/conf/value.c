@@ -13,7 +13,8 @@
 #include "base/util.h"
 #include "conf/conf.h"
 
-int conf_value_fail(const struct conf_source *src, const struct toml *v, struct err *e, const char *fmt, ...)
+int conf_value_fail(const struct conf_source *src, const struct toml *v, struct err *e,
+		    const char *fmt, ...)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
 	va_list ap;
@@ -65,11 +66,13 @@ int conf_value_want(const struct conf_source *src, const struct toml *v, enum to
 {
 	if (v->type == type)
 		return 0;
-	return conf_value_fail(src, v, e, "must be %s, not %s", toml_type_name(type), toml_type_name(v->type));
+	return conf_value_fail(src, v, e, "must be %s, not %s", toml_type_name(type),
+			       toml_type_name(v->type));
 }
 
 /* Absolute or empty, without doubled and trailing slashes; *ret is malloc'ed. */
-static int clean_path(const struct conf_source *src, const struct toml *v, char **ret, struct err *e)
+static int clean_path(const struct conf_source *src, const struct toml *v, char **ret,
+		      struct err *e)
 {
 	_cleanup_buf_ struct buf b = BUF_NULL;
 
@@ -80,21 +83,22 @@ static int clean_path(const struct conf_source *src, const struct toml *v, char 
 	if (*v->string && !b.len)
 		buf_puts(&b, "/");
 	if (b.len && !fs_path_is_clean(b.data))
-		return conf_value_fail(src, v, e, "\"%s\" must be an absolute path without . and ..",
-			    v->string);
+		return conf_value_fail(
+		    src, v, e, "\"%s\" must be an absolute path without . and ..", v->string);
 	*ret = buf_take(&b);
 	return 0;
 }
 
-static int check_string(const struct conf_key *k, const struct conf_source *src, const struct toml *v,
-			struct err *e)
+static int check_string(const struct conf_key *k, const struct conf_source *src,
+			const struct toml *v, struct err *e)
 {
 	int r = conf_value_want(src, v, TOML_TYPE_STRING, e);
 
 	if (r < 0)
 		return r;
 	if (k->check && !k->check(v->string))
-		return conf_value_fail(src, v, e, "\"%s\" is not allowed; it must be %s", v->string, k->want);
+		return conf_value_fail(src, v, e, "\"%s\" is not allowed; it must be %s", v->string,
+				       k->want);
 	return 0;
 }
 
@@ -158,15 +162,16 @@ static int size_of_text(const char *s, int64_t *ret)
 	return 0;
 }
 
-static int read_number(const struct conf_key *k, const struct conf_source *src, const struct toml *v,
-		       int64_t *ret, struct err *e)
+static int read_number(const struct conf_key *k, const struct conf_source *src,
+		       const struct toml *v, int64_t *ret, struct err *e)
 {
 	int64_t n = v->integer;
 	int r = 0;
 
 	if (k->kind == CONF_KIND_SIZE && v->type == TOML_TYPE_STRING) {
 		if (size_of_text(v->string, &n) < 0)
-			return conf_value_fail(src, v, e, "\"%s\" is not a size like \"12MiB\"", v->string);
+			return conf_value_fail(src, v, e, "\"%s\" is not a size like \"12MiB\"",
+					       v->string);
 	} else {
 		r = conf_value_want(src, v, TOML_TYPE_INTEGER, e);
 	}
@@ -187,8 +192,8 @@ static int read_map(const struct conf_source *src, const struct toml *v, struct 
 		return r;
 	for (const struct toml *item = v->first; item; item = item->next)
 		if (item->type == TOML_TYPE_TABLE || item->type == TOML_TYPE_ARRAY)
-			return conf_value_fail(src, item, e, "%s must be a plain value, not %s", item->key,
-				    toml_type_name(item->type));
+			return conf_value_fail(src, item, e, "%s must be a plain value, not %s",
+					       item->key, toml_type_name(item->type));
 	return 0;
 }
 
@@ -204,8 +209,8 @@ static int read_cgroup_manager(const struct conf_source *src, const struct toml 
 	else if (strcmp(v->string, "systemd") == 0)
 		*ret = CONF_CGROUP_MANAGER_SYSTEMD;
 	else
-		return conf_value_fail(src, v, e, "\"%s\" is not allowed; it must be cgroupfs or systemd",
-			    v->string);
+		return conf_value_fail(
+		    src, v, e, "\"%s\" is not allowed; it must be cgroupfs or systemd", v->string);
 	return 0;
 }
 

@@ -86,8 +86,8 @@ static void handle(struct image_pull *p, Crisp__Pull__FromPuller *m)
 	} else if (m->result) {
 		report_result(p, m->result);
 	} else if (m->failure) {
-		err_set(&e, (enum err_code)(m->failure->code ? m->failure->code : ERR_UNKNOWN), "%s",
-			m->failure->text);
+		err_set(&e, (enum err_code)(m->failure->code ? m->failure->code : ERR_UNKNOWN),
+			"%s", m->failure->text);
 		report(p, NULL, &e);
 	}
 }

@@ -24,7 +24,7 @@ void image_ref_done(struct image_ref *r);
 
 /* "domain/path" (just the path of a short name); malloc'ed. */
 char *image_ref_name(const struct image_ref *r);
-/* name:tag, with "latest" when there is neither tag nor digest; NULL when there is only a digest. */
+/* name:tag, "latest" when there is neither tag nor digest; NULL when there is a digest alone. */
 char *image_ref_tagged(const struct image_ref *r);
 
 /* "sha256:" and 64 lower-case hex digits. */

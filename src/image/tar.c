@@ -433,8 +433,9 @@ static int entry_sparse(struct tar *t, const struct tar_entry *entry, struct err
 	if (entry->type != TAR_TYPE_FILE)
 		return err_set(e, ERR_INVALID, "something that is no file has holes");
 	if (t->block[156] != 'S')
-		return s->has_size ? 0
-				   : err_set(e, ERR_INVALID, "a sparse file without GNU.sparse.size");
+		return s->has_size
+			   ? 0
+			   : err_set(e, ERR_INVALID, "a sparse file without GNU.sparse.size");
 	if (header_number(t->block, 483, 12, "the real size", 0, LIMIT_LAYER_BYTES, &real, e) < 0)
 		return -(int)e->code;
 	s->real_size = (uint64_t)real;

@@ -211,9 +211,12 @@ static int find_target(const struct object *o, pid_t *ret, struct err *e)
 		r = world_lookup(KIND_CONTAINER, ns->target_id, &target, e);
 		if (r == 0 && (strcmp(row_of(target)->sandbox_id, row_of(o)->sandbox_id) != 0 ||
 			       target->sm->state != CTR_STATE_RUNNING))
-			r = err_set(e, ERR_PRECONDITION, "config.linux.security_context."
-				    "namespace_options.target_id: container %s does not run in this "
-				    "sandbox", ns->target_id);
+			r = err_set(
+			    e, ERR_PRECONDITION,
+			    "config.linux.security_context."
+			    "namespace_options.target_id: container %s does not run in this "
+			    "sandbox",
+			    ns->target_id);
 		if (r == 0)
 			*ret = row_of(target)->pid;
 	}
@@ -231,7 +234,8 @@ static int find_mount_layers(const struct object *o, struct container_prepare *i
 		const Crisp__State__Image *ir = image ? image->sm->row : NULL;
 
 		if (!ir)
-			return err_set(e, ERR_NOT_FOUND, "ImageVolumeMountFailed: image %s was removed",
+			return err_set(e, ERR_NOT_FOUND,
+				       "ImageVolumeMountFailed: image %s was removed",
 				       row->image_mounts[i]);
 		in->mount_layers[i] = xcalloc(ir->n_layers + 1, sizeof(char *));
 		for (size_t k = 0; k < ir->n_layers; k++)
@@ -316,7 +320,8 @@ static struct facts_exit *exit_of_status(const struct shim_status *st)
 void container_shim_says(struct object *o, const struct shim_status *st)
 {
 	if (st->state == SHIM_ENDED)
-		effect_report(o, o->sm->effect_gen, CTR_EVENT_EXITED, NULL, exit_of_status(st), free);
+		effect_report(o, o->sm->effect_gen, CTR_EVENT_EXITED, NULL, exit_of_status(st),
+			      free);
 }
 
 /* There is no shim: the exit record tells, or nobody does.  A process that outlived its shim has
@@ -416,7 +421,8 @@ static void probed(struct object *o, uint64_t gen, struct pod *p, struct shim_li
 	else if (!st)
 		effect_report(o, gen, CTR_EVENT_ABSENT, NULL, NULL, NULL);
 	else if (st->state != SHIM_ENDED) /* the end was told by container_shim_says */
-		effect_report(o, gen, CTR_EVENT_ADOPTED, NULL, facts_of_status(st), facts_init_free);
+		effect_report(o, gen, CTR_EVENT_ADOPTED, NULL, facts_of_status(st),
+			      facts_init_free);
 }
 
 void ctr_effect_probe(struct sm_object *sm)
@@ -433,7 +439,8 @@ static void probed_start(struct object *o, uint64_t gen, struct pod *p, struct s
 	else if (!st)
 		effect_report(o, gen, CTR_EVENT_ABSENT, NULL, NULL, NULL);
 	else if (st->state == SHIM_RUNNING)
-		effect_report(o, gen, CTR_EVENT_STARTED, NULL, facts_of_status(st), facts_init_free);
+		effect_report(o, gen, CTR_EVENT_STARTED, NULL, facts_of_status(st),
+			      facts_init_free);
 	else if (st->state != SHIM_ENDED)
 		effect_report(o, gen, CTR_EVENT_NOT_STARTED, NULL, NULL, NULL);
 }

@@ -30,8 +30,8 @@ static int log_path_of(const Runtime__V1__PodSandboxConfig *pod,
 				   : xasprintf("%s/%s/%s", world.conf->log_dir, pod->metadata->uid,
 					       c->log_path);
 	if (!fs_path_is_clean(path))
-		return err_set(e, ERR_INVALID, "config.log_path: \"%s\" is not a clean absolute path",
-			       path);
+		return err_set(e, ERR_INVALID,
+			       "config.log_path: \"%s\" is not a clean absolute path", path);
 	*ret = take_ptr(path);
 	return 0;
 }
@@ -77,8 +77,10 @@ static int set_image_mounts(Crisp__State__Container *row, const Runtime__V1__Con
 			continue;
 		image = image_find(spec->image);
 		if (!image)
-			return err_set(e, ERR_NOT_FOUND, "config.mounts[%zu].image: ImageVolumeMountFailed:"
-				       " image \"%s\" is not here: pull it first", i, spec->image);
+			return err_set(e, ERR_NOT_FOUND,
+				       "config.mounts[%zu].image: ImageVolumeMountFailed:"
+				       " image \"%s\" is not here: pull it first",
+				       i, spec->image);
 		row_add_str(&row->image_mounts, &row->n_image_mounts, image->sm->id);
 	}
 	return 0;
@@ -185,7 +187,8 @@ int container_start(struct caller *c, const char *id, struct err *e)
 
 	if (r < 0)
 		return r;
-	sandbox = world_find(KIND_SANDBOX, ((const Crisp__State__Container *)o->sm->row)->sandbox_id);
+	sandbox =
+	    world_find(KIND_SANDBOX, ((const Crisp__State__Container *)o->sm->row)->sandbox_id);
 	if (!sandbox || sandbox->sm->state != SBX_STATE_READY)
 		return err_set(e, ERR_PRECONDITION, "the sandbox of container %s is not ready", id);
 	caller_dispatch(c, o, CTR_EVENT_START, NULL, NULL);

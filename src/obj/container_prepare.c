@@ -69,8 +69,8 @@ static int mount_images(const struct container_prepare *in, const Runtime__V1__C
 		if (!c->mounts[i]->image || !*c->mounts[i]->image->image)
 			continue;
 		if (k >= in->row->n_image_mounts)
-			return err_set(e, ERR_INTERNAL, "container %s: image mount %zu has no image",
-				       in->id, i);
+			return err_set(e, ERR_INTERNAL,
+				       "container %s: image mount %zu has no image", in->id, i);
 		ret[i] = xasprintf("%s/image-%zu", run, k);
 		layers = in->mount_layers[k++];
 		while (layers[n])

@@ -99,10 +99,11 @@ void ctr_step_note_exit_unknown(Crisp__State__Container *draft, const struct sm_
 	draft->exit_known = false;
 	draft->finished_ns = ev->at_ns;
 	row_set_str(&draft->reason, reboot ? "NodeReboot" : "ContainerStatusUnknown");
-	row_set_str(&draft->message, reboot ? "the node was rebooted while the container was there; "
-					      "its exit code is not known"
-					    : "the container's monitor died; its exit code is not "
-					      "known");
+	row_set_str(&draft->message, reboot
+					 ? "the node was rebooted while the container was there; "
+					   "its exit code is not known"
+					 : "the container's monitor died; its exit code is not "
+					   "known");
 }
 
 void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev)

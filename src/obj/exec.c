@@ -345,7 +345,8 @@ int exec_sync(struct caller *c, const Runtime__V1__ExecSyncRequest *req, struct 
 	if (r < 0)
 		return r;
 	if (ctr->sm->state != CTR_STATE_RUNNING && ctr->sm->state != CTR_STATE_STOPPING)
-		return err_set(e, ERR_PRECONDITION, "container %s is not running", req->container_id);
+		return err_set(e, ERR_PRECONDITION, "container %s is not running",
+			       req->container_id);
 	row = xmalloc(sizeof(*row));
 	crisp__state__exec__init(row);
 	row_set_str(&row->container_id, ctr->sm->id);

@@ -307,7 +307,8 @@ static int end_shim(const char *run, struct err *e)
 		if (!shim_is_alive(run, &shim))
 			return 0;
 		if (shim.pidfd < 0)
-			return err_set(e, ERR_UNAVAILABLE, "a shim holds %s and cannot be named", run);
+			return err_set(e, ERR_UNAVAILABLE, "a shim holds %s and cannot be named",
+				       run);
 		if (i)
 			pidfd_send_signal(shim.pidfd, SIGKILL, NULL, 0);
 		p = (struct pollfd){ .fd = shim.pidfd, .events = POLLIN };

@@ -50,7 +50,8 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 			       "[crio.runtime.runtimes.%s]", req->runtime_handler,
 			       req->runtime_handler);
 	if (ns->pid == RUNTIME__V1__NAMESPACE_MODE__TARGET)
-		return err_set(e, ERR_INVALID, "config.linux.security_context.namespace_options.pid: "
+		return err_set(e, ERR_INVALID,
+			       "config.linux.security_context.namespace_options.pid: "
 			       "TARGET is for containers");
 	if (ns->userns_options && ns->userns_options->mode == RUNTIME__V1__NAMESPACE_MODE__POD)
 		return err_set(e, ERR_UNIMPLEMENTED,
@@ -59,8 +60,10 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 	if (c->linux && *c->linux->cgroup_parent &&
 	    world.conf->cgroup_manager == CONF_CGROUP_MANAGER_CGROUPFS &&
 	    !cgroup_path_is_valid(c->linux->cgroup_parent))
-		return err_set(e, ERR_INVALID, "config.linux.cgroup_parent: \"%s\" is not an absolute "
-			       "path below the cgroup root", c->linux->cgroup_parent);
+		return err_set(e, ERR_INVALID,
+			       "config.linux.cgroup_parent: \"%s\" is not an absolute "
+			       "path below the cgroup root",
+			       c->linux->cgroup_parent);
 	return check_sysctls(c, ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE,
 			     ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE, e);
 }
@@ -106,7 +109,8 @@ int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, 
 
 	c->again = run_again;
 	if (!o) {
-		r = check_run(req, runtime__v1__pod_sandbox_config__get_packed_size(req->config), e);
+		r = check_run(req, runtime__v1__pod_sandbox_config__get_packed_size(req->config),
+			      e);
 		if (r < 0)
 			return r;
 		id_new(id);

@@ -128,8 +128,10 @@ static void engine_gone(void *arg, struct sm_object *sm)
 	(void)arg;
 	list_init(&again);
 	while ((ev = sm_take_parked(sm))) {
-		struct caller *c = ev->waiter ? container_of(ev->waiter, struct caller, waiter) : NULL;
+		struct caller *c = NULL;
 
+		if (ev->waiter)
+			c = container_of(ev->waiter, struct caller, waiter);
 		if (c && c->again)
 			list_append(&again, &c->waiter.node);
 		else if (c)
@@ -515,7 +517,7 @@ int world_start(struct err *e)
 		struct object *o;
 		size_t pos = 0;
 
-		/* Recovery only starts effects; nothing is added or removed before the loop runs. */
+		/* Recovery only starts effects: nothing comes or goes before the loop runs. */
 		while ((o = map_next(world.objects[k], &pos)))
 			sm_recover(o->sm);
 	}

@@ -122,7 +122,7 @@ struct caller {
 	struct sm_waiter waiter;
 	struct rpc_call *rpc;
 	void (*done)(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
-	/* How to ask again when the object went away while the call waited for it; NULL: NOT_FOUND. */
+	/* How to ask again when the object went away while this waited; NULL: NOT_FOUND. */
 	void (*again)(struct caller *c);
 	const void *request; /* lives as long as rpc */
 };

@@ -148,7 +148,8 @@ int cgroups_open_at(const char *mountinfo, struct cgroups **ret, struct err *e)
 	for (size_t i = 0; i < cg->n; i++)
 		n_v2 += cg->h[i].v2;
 	if (!cg->n)
-		return err_set(e, ERR_UNAVAILABLE, "no cgroup file system is mounted; mount cgroup2 "
+		return err_set(e, ERR_UNAVAILABLE,
+			       "no cgroup file system is mounted; mount cgroup2 "
 			       "at /sys/fs/cgroup");
 	cg->layout = n_v2 == cg->n ? CGROUP_LAYOUT_V2 : n_v2 ? CGROUP_LAYOUT_HYBRID
 							     : CGROUP_LAYOUT_V1;
@@ -368,8 +369,8 @@ static int fail_busy(const struct cgroups *cg, const char *path, const char *dir
 		return -(int)e->code;
 	for (size_t i = 0; i < n && i < PIDS_NAMED; i++)
 		buf_printf(&names, " %d", pids[i]);
-	return err_set(e, ERR_PRECONDITION, "remove cgroup %s: still in use by %zu processes:%s%s", dir,
-		       n, names.data ? names.data : "", n > PIDS_NAMED ? " ..." : "");
+	return err_set(e, ERR_PRECONDITION, "remove cgroup %s: still in use by %zu processes:%s%s",
+		       dir, n, names.data ? names.data : "", n > PIDS_NAMED ? " ..." : "");
 }
 
 int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e)
@@ -439,7 +440,8 @@ static int collect_pids(const char *dir, int depth, struct pid_list *list, struc
 	int r;
 
 	if (!d)
-		return errno == ENOENT ? 0 : err_errno(e, ERR_INTERNAL, errno, "list cgroup %s", dir);
+		return errno == ENOENT ? 0
+				       : err_errno(e, ERR_INTERNAL, errno, "list cgroup %s", dir);
 	r = fs_read_file(procs, FILE_MAX, &text, e);
 	/* Gone meanwhile; or threaded (v2), then its domain has listed them. */
 	if (r < 0 && e->errnum != ENODEV && e->errnum != EOPNOTSUPP)

@@ -54,18 +54,22 @@ static int check_cpu(const struct cgroup_limits *l, struct err *e)
 		return err_set(e, ERR_INVALID, "cpu_shares: %llu must be from %d to %d",
 			       (unsigned long long)l->cpu_shares, SHARES_MIN, SHARES_MAX);
 	if (l->cpu_period && (l->cpu_period < PERIOD_MIN || l->cpu_period > PERIOD_MAX))
-		return err_set(e, ERR_INVALID, "cpu_period: %llu must be from %d to %d microseconds",
+		return err_set(e, ERR_INVALID,
+			       "cpu_period: %llu must be from %d to %d microseconds",
 			       (unsigned long long)l->cpu_period, PERIOD_MIN, PERIOD_MAX);
 	if (l->cpu_quota && l->cpu_quota != -1 && l->cpu_quota < QUOTA_MIN)
-		return err_set(e, ERR_INVALID, "cpu_quota: %lld must be at least %d microseconds, or "
-			       "-1 for none", (long long)l->cpu_quota, QUOTA_MIN);
+		return err_set(e, ERR_INVALID,
+			       "cpu_quota: %lld must be at least %d microseconds, or "
+			       "-1 for none",
+			       (long long)l->cpu_quota, QUOTA_MIN);
 	return 0;
 }
 
 static int check_memory(const struct cgroup_limits *l, struct err *e)
 {
 	if (l->memory < -1 || l->memory_swap < -1 || l->pids < -1)
-		return err_set(e, ERR_INVALID, "memory, memory_swap and pids limits must be positive, "
+		return err_set(e, ERR_INVALID,
+			       "memory, memory_swap and pids limits must be positive, "
 			       "or -1 for none");
 	if (l->memory_swap > 0 && (l->memory < 0 || l->memory_swap < l->memory))
 		return err_set(e, ERR_INVALID, "memory_swap: %lld is memory and swap together and "
@@ -100,11 +104,14 @@ static int check_names(const struct cgroup_limits *l, bool v2, struct err *e)
 {
 	if ((l->cpuset_cpus && !is_cpu_list(l->cpuset_cpus)) ||
 	    (l->cpuset_mems && !is_cpu_list(l->cpuset_mems)))
-		return err_set(e, ERR_INVALID, "cpuset_cpus and cpuset_mems must be lists like 0-2,7");
+		return err_set(e, ERR_INVALID,
+			       "cpuset_cpus and cpuset_mems must be lists like 0-2,7");
 	for (size_t i = 0; i < l->n_hugepages; i++)
 		if (!is_page_size(l->hugepages[i].page_size))
-			return err_set(e, ERR_INVALID, "hugepage_limits: \"%s\" is not a page size like "
-				       "2MB", l->hugepages[i].page_size);
+			return err_set(e, ERR_INVALID,
+				       "hugepage_limits: \"%s\" is not a page size like "
+				       "2MB",
+				       l->hugepages[i].page_size);
 	if (l->n_unified && !v2)
 		return err_set(e, ERR_PRECONDITION, "unified: %s needs cgroup v2, this host has v1",
 			       l->unified[0].name);
@@ -135,7 +142,8 @@ static void plan_v1(const struct cgroup_limits *l, struct cgroup_plan *p)
 		plan_swap(p, "memory.memsw.limit_in_bytes", number(both, "-1"),
 			  both == -1 || both == l->memory);
 	for (size_t i = 0; i < l->n_hugepages; i++)
-		plan(p, "hugetlb", xasprintf("hugetlb.%s.limit_in_bytes", l->hugepages[i].page_size),
+		plan(p, "hugetlb",
+		     xasprintf("hugetlb.%s.limit_in_bytes", l->hugepages[i].page_size),
 		     xasprintf("%llu", (unsigned long long)l->hugepages[i].limit));
 }
 
@@ -152,7 +160,8 @@ static void plan_v2(const struct cgroup_limits *l, struct cgroup_plan *p)
 	if (l->cpu_shares)
 		plan(p, "cpu", xstrdup("cpu.weight"),
 		     number((int64_t)weight_of_shares(l->cpu_shares), ""));
-	/* One file: "quota period"; a quota alone keeps the period, the caller sees to the other. */
+	/* One file: "quota period"; a quota alone keeps the period, the caller sees to the other.
+	 */
 	if (l->cpu_quota && l->cpu_period)
 		plan(p, "cpu", xstrdup("cpu.max"),
 		     l->cpu_quota < 0 ? xasprintf("max %llu", (unsigned long long)l->cpu_period)

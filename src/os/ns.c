@@ -151,7 +151,8 @@ int ns_pin(const char *dir, unsigned kinds, const char *hostname, struct err *e)
 	int r;
 
 	if (kinds & ~(unsigned)(NS_KIND_NET | NS_KIND_IPC | NS_KIND_UTS))
-		return err_set(e, ERR_INTERNAL, "pin %s: only net, ipc and uts can be made here", dir);
+		return err_set(e, ERR_INTERNAL, "pin %s: only net, ipc and uts can be made here",
+			       dir);
 	for (size_t i = 0; i < ARRAY_LEN(kinds_all); i++) {
 		_cleanup_free_ char *path = xasprintf("%s/%s", dir, kinds_all[i].name);
 
@@ -294,8 +295,10 @@ int ns_check_sysctl(const struct ns_sysctl *s, bool host_network, bool host_ipc,
 	if (r < 0)
 		return r;
 	if (kind == NS_KIND_NET && host_network)
-		return err_set(e, ERR_INVALID, "sysctl %s is not allowed with host network: it would "
-			       "change the node", s->name);
+		return err_set(e, ERR_INVALID,
+			       "sysctl %s is not allowed with host network: it would "
+			       "change the node",
+			       s->name);
 	if (kind == NS_KIND_IPC && host_ipc)
 		return err_set(e, ERR_INVALID, "sysctl %s is not allowed with host IPC: it would "
 			       "change the node", s->name);

@@ -332,8 +332,9 @@ static int run_read(struct run *run, int *fd, struct buf *b, size_t max, struct 
 		if (!max && b->len > LIMIT_STDERR_TAIL)
 			buf_consume(b, b->len - LIMIT_STDERR_TAIL);
 		if (max && b->len > max)
-			return err_set(e, ERR_RANGE, "%s printed more than %zu bytes; it was stopped",
-				       run->name, max);
+			return err_set(e, ERR_RANGE,
+				       "%s printed more than %zu bytes; it was stopped", run->name,
+				       max);
 	}
 	return 0;
 }
@@ -372,8 +373,9 @@ static int run_watch(struct run *run, int64_t timeout_ms, struct err *e)
 		if (p[0].revents)
 			return 0;
 		if (deadline >= 0 && clock_monotonic_ns() >= deadline)
-			return err_set(e, ERR_DEADLINE, "%s did not end within %lld ms; it was killed",
-				       run->name, (long long)timeout_ms);
+			return err_set(e, ERR_DEADLINE,
+				       "%s did not end within %lld ms; it was killed", run->name,
+				       (long long)timeout_ms);
 	}
 }
 

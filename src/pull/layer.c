@@ -99,8 +99,9 @@ int layer_begin(const char *images_root, const char *pull_id, unsigned index,
 			       "layer %u: only sha256 digests are supported, not %.80s and %.80s",
 			       index, blob_digest, diff_id);
 	if (!media_type_is_layer(media_type))
-		return err_set(e, ERR_UNIMPLEMENTED, "layer %s: media type \"%.100s\" is no layer's",
-			       blob_digest, media_type);
+		return err_set(e, ERR_UNIMPLEMENTED,
+			       "layer %s: media type \"%.100s\" is no layer's", blob_digest,
+			       media_type);
 	l = xcalloc(1, sizeof(*l));
 	l->dir = xasprintf("%s/staging/%s/%u", images_root, pull_id, index);
 	l->broken = xasprintf("%s.broken", l->dir);

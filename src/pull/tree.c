@@ -386,7 +386,8 @@ static int remember_time(struct tree *t, const char *path, const struct tar_entr
 
 	t->dir_bytes += sizeof(*d) + size;
 	if (t->dir_bytes > DIR_TIMES_MAX)
-		return err_set(e, ERR_EXHAUSTED, "the names of its directories take more than %d bytes",
+		return err_set(e, ERR_EXHAUSTED,
+			       "the names of its directories take more than %d bytes",
 			       DIR_TIMES_MAX);
 	if ((t->n_dirs & (t->n_dirs - 1)) == 0)
 		t->dirs = xrealloc(t->dirs, (t->n_dirs ? t->n_dirs * 2 : 1) * sizeof(*t->dirs));

@@ -97,9 +97,9 @@ struct sm_ops {
 	void (*arm)(void *arg, struct sm_object *obj, int64_t at_ns);
 	/* All writes in one transaction, or none. */
 	int (*commit)(void *arg, const struct sm_write *writes, size_t n, struct err *e);
-	/* Answer one call: with e, or from the object's record when e is NULL.  Frees the waiter. */
+	/* Answer one call: with e, or from the record when e is NULL.  Frees the waiter. */
 	void (*reply)(void *arg, struct sm_object *obj, struct sm_waiter *w, const struct err *e);
-	/* A move was made; the only line about it is logged here.  row->target may be the same state. */
+	/* A move was made; the only line about it is logged here.  It may stay in its state. */
 	void (*moved)(void *arg, struct sm_object *obj, const struct sm_row *row);
 	/* In its final state, or its first commit failed: forget and free it.  Events still parked
 	 * are taken with sm_take_parked before sm_object_free. */

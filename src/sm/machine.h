@@ -97,7 +97,8 @@ struct sm_effect_info {
 	bool lasting; /* outlives a reboot: a save stands left of it */
 	uint16_t n_yields;
 	const uint16_t *yields; /* event indices */
-	/* Called on the loop thread after the commit.  Must not block: it hands the work over and returns. */
+	/* Called on the loop thread after the commit.  Must not block: it hands the work over and
+	 * returns. */
 	void (*start)(struct sm_object *obj);
 };
 

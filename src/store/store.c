@@ -30,7 +30,7 @@ struct header {
 	uint32_t version;
 	uint32_t size; /* of the payload */
 	char boot_id[40];
-	uint64_t checksum; /* over this header with checksum 0, key and payload, each seeding the next */
+	uint64_t checksum; /* of header (this one 0), key, payload: each seeds the next */
 };
 
 struct store {
@@ -76,8 +76,8 @@ static void reserve_blocks(int fd, size_t size)
 		return;
 }
 
-static int env_open(const char *dir, size_t map_size, unsigned flags, MDB_env **ret, MDB_dbi *ret_dbi,
-		    struct err *e)
+static int env_open(const char *dir, size_t map_size, unsigned flags, MDB_env **ret,
+		    MDB_dbi *ret_dbi, struct err *e)
 {
 	MDB_env *env = NULL;
 	MDB_txn *txn = NULL;
@@ -138,6 +138,8 @@ static int open_boot(struct store *s, const char *boot_dir, size_t map_size, str
 {
 	_cleanup_free_ char *dir = xasprintf("%s/%s", boot_dir, clock_boot_id());
 	const unsigned flags = MDB_NOSYNC | MDB_NOMETASYNC;
+	MDB_env **env = &s->env[STORE_ENV_BOOT];
+	MDB_dbi *dbi = &s->dbi[STORE_ENV_BOOT];
 	int r;
 
 	r = fs_mkdir_all(dir, 0700, e);
@@ -145,14 +147,14 @@ static int open_boot(struct store *s, const char *boot_dir, size_t map_size, str
 		r = remove_other_boots(boot_dir, e);
 	if (r < 0)
 		return r;
-	if (env_open(dir, map_size, flags, &s->env[STORE_ENV_BOOT], &s->dbi[STORE_ENV_BOOT], e) == 0)
+	if (env_open(dir, map_size, flags, env, dbi, e) == 0)
 		return 0;
 	r = fs_remove_tree(dir, e);
 	if (r == 0)
 		r = fs_mkdir_all(dir, 0700, e);
 	if (r < 0)
 		return r;
-	return env_open(dir, map_size, flags, &s->env[STORE_ENV_BOOT], &s->dbi[STORE_ENV_BOOT], e);
+	return env_open(dir, map_size, flags, env, dbi, e);
 }
 
 static int lock_dir(const char *dir, int *ret_fd, struct err *e)

@@ -122,9 +122,12 @@ static void makes_directories(void **state)
 
 static void removes_trees_and_nothing_else(void **state)
 {
-	_cleanup_free_ char *tree = scratch_file(&dir, "tree"), *deep = scratch_file(&dir, "tree/a/b");
-	_cleanup_free_ char *kept = scratch_file(&dir, "kept"), *file = scratch_file(&dir, "kept/f");
-	_cleanup_free_ char *out = scratch_file(&dir, "tree/a/out"), *link = scratch_file(&dir, "l");
+	_cleanup_free_ char *tree = scratch_file(&dir, "tree"),
+			    *deep = scratch_file(&dir, "tree/a/b");
+	_cleanup_free_ char *kept = scratch_file(&dir, "kept"),
+			    *file = scratch_file(&dir, "kept/f");
+	_cleanup_free_ char *out = scratch_file(&dir, "tree/a/out"),
+			    *link = scratch_file(&dir, "l");
 	struct err e = ERR_NULL;
 
 	(void)state;
@@ -145,7 +148,8 @@ static void removes_trees_and_nothing_else(void **state)
 
 static void removal_stops_at_mounts(void **state)
 {
-	_cleanup_free_ char *tree = scratch_file(&dir, "tree"), *at = scratch_file(&dir, "tree/a/m");
+	_cleanup_free_ char *tree = scratch_file(&dir, "tree"),
+			    *at = scratch_file(&dir, "tree/a/m");
 	_cleanup_free_ char *file = scratch_file(&dir, "tree/a/m/f");
 	struct err e = ERR_NULL;
 
@@ -206,7 +210,8 @@ static void removes_trees_without_bottom(void **state)
 
 static void counts_what_a_tree_takes(void **state)
 {
-	_cleanup_free_ char *tree = scratch_file(&dir, "tree/a"), *f = scratch_file(&dir, "tree/a/f");
+	_cleanup_free_ char *tree = scratch_file(&dir, "tree/a"),
+			    *f = scratch_file(&dir, "tree/a/f");
 	_cleanup_free_ char *top = scratch_file(&dir, "tree"), *none = scratch_file(&dir, "none");
 	static const char data[100000];
 	uint64_t bytes = 1, inodes = 1;

@@ -189,7 +189,8 @@ static void expect_items(struct list *l, const char *want)
 	list_for_each(node, l) {
 		size_t len = strlen(got);
 
-		snprintf(got + len, sizeof(got) - len, "%d", list_entry(node, struct item, node)->n);
+		snprintf(got + len, sizeof(got) - len, "%d",
+			 list_entry(node, struct item, node)->n);
 	}
 	assert_string_equal(got, want);
 }

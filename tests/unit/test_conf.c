@@ -255,8 +255,8 @@ static void test_every_key(void **state)
 		if (strcmp(k->name, "crio.api.stream_port") == 0)
 			value = "\"1\"";
 		if (star)
-			buf_printf(&text, "%.*sany%s = %s\n", (int)(star - k->name), k->name, star + 1,
-				   value);
+			buf_printf(&text, "%.*sany%s = %s\n", (int)(star - k->name), k->name,
+				   star + 1, value);
 		else
 			buf_printf(&text, "%s = %s\n", k->name, value);
 		later += k->owner == CONF_OWNER_NONE;
@@ -269,7 +269,8 @@ static void test_every_key(void **state)
 	assert_true(later > 50);
 	assert_int_equal(told, later);
 	assert_non_null(strstr(c.warnings[0], "crio.conf:"));
-	assert_non_null(strstr(c.warnings[0], ": crio.imagestore is known but not implemented yet"));
+	assert_non_null(
+	    strstr(c.warnings[0], ": crio.imagestore is known but not implemented yet"));
 	buf_done(&text);
 	conf_done(&c);
 }
@@ -326,8 +327,8 @@ static void test_flags(void **state)
 	assert_int_equal(conf_set(&c, "crio.network.plugin_dirs", "/a/,/b", &e), 0);
 	assert_int_equal(conf_set(&c, "crio.network.plugin_dirs", "/c", &e), 0);
 	assert_int_equal(conf_set(&c, "crio.runtime.runtimes", "new:/bin/sh:/run/new:oci", &e), 0);
-	assert_int_equal(conf_set(&c, "crio.runtime.runtimes.new.container_create_timeout", "9", &e),
-			 0);
+	assert_int_equal(
+	    conf_set(&c, "crio.runtime.runtimes.new.container_create_timeout", "9", &e), 0);
 	assert_int_equal(conf_set(&c, "crio.metrics.metrics_collectors", "a,b", &e), 0);
 	assert_string_equal(c.log_level, "debug");
 	assert_int_equal(c.pids_limit, 5);
@@ -340,7 +341,8 @@ static void test_flags(void **state)
 	assert_string_equal(c.warnings[0], "flag: crio.metrics.metrics_collectors is known but not "
 					   "implemented yet: it has no effect");
 	set_fails(&c, "crio.runtime.nothing", "1", "crio.runtime.nothing: there is no such");
-	set_fails(&c, "crio.runtime.pids_limit", "x", "crio.runtime.pids_limit: \"x\" must be a numb");
+	set_fails(&c, "crio.runtime.pids_limit", "x",
+		  "crio.runtime.pids_limit: \"x\" must be a numb");
 	set_fails(&c, "crio.runtime.read_only", "yes", "must be true or false");
 	set_fails(&c, "crio.root", "relative", "must be an absolute path");
 	set_fails(&c, "crio.network.plugin_dirs", "/a,b", "\"b\" must be an absolute path");

@@ -157,7 +157,8 @@ static void test_deadline(void **state)
 	assert_int_equal(fs_read_file(file, 64, &pid, &e), 0);
 	pidfd = pidfd_open((pid_t)atol(pid.data), 0);
 	if (pidfd >= 0)
-		assert_int_equal(poll(&(struct pollfd){ .fd = pidfd, .events = POLLIN }, 1, LONG_MS), 1);
+		assert_int_equal(poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, LONG_MS),
+				 1);
 	else
 		assert_int_equal(errno, ESRCH);
 	close_fdp(&pidfd);
@@ -182,7 +183,8 @@ static void test_output_bounds(void **state)
 	assert_true(res.err.len <= LIMIT_STDERR_TAIL * 3);
 	assert_true(str_ends(res.err.data, "end"));
 	spawn_result_done(&res);
-	assert_int_equal(spawn_run(SH("yes >&2"), NULL, NULL, 0, 4096, 300, &res, &e), -ERR_DEADLINE);
+	assert_int_equal(spawn_run(SH("yes >&2"), NULL, NULL, 0, 4096, 300, &res, &e),
+			 -ERR_DEADLINE);
 }
 
 static void test_grandchild_keeps_output(void **state)
