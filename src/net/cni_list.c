@@ -113,18 +113,22 @@ static int check_plugins(struct cni_list *l, struct err *e)
 /* {"type": ...} to {"plugins": [{"type": ...}]} */
 static void wrap_single(struct cni_list *l)
 {
-	json_t *list, *v;
+	static const char *const keys[] = { "cniVersion", "cniVersions", "name", "disableCheck",
+					    "disableGC" };
+	json_t *list, *plugins;
 
 	if (json_object_get(l->root, "plugins") || !json_object_get(l->root, "type"))
 		return;
 	list = json_object();
-	if ((v = json_object_get(l->root, "cniVersion")))
-		json_object_set(list, "cniVersion", v);
-	if ((v = json_object_get(l->root, "name")))
-		json_object_set(list, "name", v);
-	v = json_array();
-	json_array_append_new(v, l->root);
-	json_object_set_new(list, "plugins", v);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		json_t *v = json_object_get(l->root, keys[i]);
+
+		if (v)
+			json_object_set(list, keys[i], v);
+	}
+	plugins = json_array();
+	json_array_append_new(plugins, l->root);
+	json_object_set_new(list, "plugins", plugins);
 	l->root = list;
 }
 
