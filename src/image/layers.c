@@ -54,6 +54,23 @@ static void add_escaped(struct buf *b, const char *s)
 	}
 }
 
+/* A layer that occurs twice (an empty one, mostly) hides all of its lower self, and overlay refuses
+ * it: the highest stays. */
+static size_t without_repeated(const char *const *diff_ids, size_t n, const char **ret)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t above = i + 1;
+
+		while (above < n && strcmp(diff_ids[above], diff_ids[i]) != 0)
+			above++;
+		if (above == n)
+			ret[kept++] = diff_ids[i];
+	}
+	return kept;
+}
+
 /* The lowest layer stands last in the options. */
 static int lower_options(const char *images_root, const char *const *diff_ids, size_t n,
 			 struct buf *options, struct err *e)
@@ -175,6 +192,7 @@ int image_mount(const char *images_root, const char *const *diff_ids, size_t n, 
 {
 	_cleanup_buf_ struct buf options = BUF_NULL;
 	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
+	const char *once[LIMIT_LAYERS];
 	bool mounted;
 	int r = mount_is_mounted(target, &mounted, e);
 
@@ -182,6 +200,8 @@ int image_mount(const char *images_root, const char *const *diff_ids, size_t n, 
 		return r;
 	if (n > LIMIT_LAYERS)
 		return err_set(e, ERR_INVALID, "%zu layers, more than %d", n, LIMIT_LAYERS);
+	n = without_repeated(diff_ids, n, once);
+	diff_ids = once;
 	r = fs_mkdir_all(target, 0755, e);
 	r = r < 0 ? r : fs_mkdir_all(layers, 0700, e);
 	r = r < 0 ? r : lower_options(images_root, diff_ids, n, &options, e);
