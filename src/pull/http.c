@@ -1,0 +1,302 @@
+/*
+ * http.c - see http.h.
+ */
+#include "pull/http.h"
+
+#include <curl/curl.h>
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "base/util.h"
+
+#define ERROR_TEXT_MAX 2048
+#define RECEIVE_BUFFER (256 * 1024L)
+
+struct http {
+	CURL *curl;
+	const struct stop *stop;
+	char reason[CURL_ERROR_SIZE];
+	/* Of the exchange at hand: */
+	const struct http_request *req;
+	struct http_response *resp;
+	struct err *e;
+	int failed;         /* what body returned */
+	uint64_t at;        /* offset of the next byte of the body */
+	bool started;       /* the first byte of the body is there */
+	int64_t alive_ns;   /* when the last byte came */
+	curl_off_t seen;
+};
+
+int stop_init(struct stop *s, struct err *e)
+{
+	atomic_init(&s->set, false);
+	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return s->fd < 0 ? err_errno(e, ERR_INTERNAL, errno, "eventfd") : 0;
+}
+
+void stop_set(struct stop *s)
+{
+	const uint64_t one = 1;
+
+	atomic_store(&s->set, true);
+	(void)!write(s->fd, &one, sizeof(one));
+}
+
+bool stop_wait(const struct stop *s, int64_t ms)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+
+	poll(&p, 1, (int)MIN(ms, INT64_C(600000)));
+	return atomic_load(&s->set);
+}
+
+void http_response_done(struct http_response *r)
+{
+	free(r->content_type);
+	free(r->redirect);
+	challenge_done(&r->challenge);
+	buf_done(&r->text);
+	*r = HTTP_RESPONSE_NULL;
+}
+
+static long status_of(struct http *h)
+{
+	long status = 0;
+
+	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+	return status;
+}
+
+static size_t on_body(char *data, size_t one, size_t size, void *arg)
+{
+	struct http *h = arg;
+	long status = status_of(h);
+
+	(void)one;
+	if (status != 200 && status != 206) {
+		struct buf *text = &h->resp->text;
+
+		buf_add(text, data, MIN(size, (size_t)ERROR_TEXT_MAX - text->len));
+		return size;
+	}
+	if (!h->started && status == 200)
+		h->at = 0; /* the whole of it, though the end was asked for */
+	h->started = true;
+	if (h->req->body)
+		h->failed = h->req->body(h->req->arg, h->at, data, size, h->e);
+	h->at += size;
+	/* What the consumer took is not the connection's fault. */
+	h->alive_ns = clock_monotonic_ns();
+	return h->failed < 0 ? 0 : size;
+}
+
+static size_t on_header(char *line, size_t one, size_t size, void *arg)
+{
+	static const char auth[] = "www-authenticate:", range[] = "content-range: bytes ";
+	struct http *h = arg;
+	_cleanup_free_ char *text = xstrndup(line, size);
+
+	(void)one;
+	text[strcspn(text, "\r\n")] = '\0';
+	if (strncasecmp(text, auth, sizeof(auth) - 1) == 0)
+		challenge_parse(text + sizeof(auth) - 1, &h->resp->challenge);
+	if (strncasecmp(text, range, sizeof(range) - 1) == 0) {
+		char *from = text + sizeof(range) - 1;
+
+		from[strcspn(from, "-")] = '\0';
+		/* A range that nobody asked for fails the digest in the end. */
+		(void)str_to_u64(from, UINT64_MAX, &h->at);
+	}
+	return size;
+}
+
+static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,
+		       curl_off_t up)
+{
+	struct http *h = arg;
+	int64_t t = clock_monotonic_ns();
+
+	(void)total;
+	(void)up_total;
+	(void)up;
+	if (now != h->seen) {
+		h->seen = now;
+		h->alive_ns = t;
+	}
+	return atomic_load(&h->stop->set) || t - h->alive_ns > HTTP_STALL_S * NSEC_PER_SEC;
+}
+
+static void set_fixed_options(struct http *h)
+{
+	CURL *c = h->curl;
+
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(c, CURLOPT_XFERINFODATA, h);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, h);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, h);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->reason);
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(c, CURLOPT_USERAGENT, "crisp");
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)HTTP_CONNECT_S);
+	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
+	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+}
+
+struct http *http_new(const struct stop *stop, struct err *e)
+{
+	struct http *h = xcalloc(1, sizeof(*h));
+
+	h->stop = stop;
+	h->curl = curl_easy_init();
+	if (!h->curl) {
+		free(h);
+		err_set(e, ERR_INTERNAL, "libcurl cannot be initialised");
+		return NULL;
+	}
+	return h;
+}
+
+void http_free(struct http *h)
+{
+	if (h)
+		curl_easy_cleanup(h->curl);
+	free(h);
+}
+
+static struct curl_slist *add_header(struct curl_slist *list, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(list, line);
+
+	if (!longer)
+		abort();
+	return longer;
+}
+
+/* DIR/NAME.crt are authorities, NAME.cert with NAME.key is what we present. */
+static void set_certs(CURL *c, const char *dir)
+{
+	_cleanup_closedir_ DIR *d = dir ? opendir(dir) : NULL;
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d))) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", dir, entry->d_name);
+
+		if (str_ends(path, ".crt")) {
+			curl_easy_setopt(c, CURLOPT_CAINFO, path);
+		} else if (str_ends(path, ".cert")) {
+			curl_easy_setopt(c, CURLOPT_SSLCERT, path);
+		} else if (str_ends(path, ".key")) {
+			curl_easy_setopt(c, CURLOPT_SSLKEY, path);
+		}
+	}
+}
+
+static struct curl_slist *set_options(struct http *h, const struct http_request *req)
+{
+	struct curl_slist *headers = NULL;
+	CURL *c = h->curl;
+
+	/* Nothing of the exchange before may be left, its connection excepted. */
+	curl_easy_reset(c);
+	set_fixed_options(h);
+	curl_easy_setopt(c, CURLOPT_URL, req->url);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, req->insecure ? 0L : 1L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, req->insecure ? 0L : 2L);
+	set_certs(c, req->certs_dir);
+	if (req->post)
+		curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, req->post);
+	if (req->accept)
+		headers = add_header(headers, req->accept);
+	if (req->authorization) {
+		_cleanup_free_ char *line = xasprintf("Authorization: %s", req->authorization);
+
+		headers = add_header(headers, line);
+	}
+	if (req->offset) {
+		_cleanup_free_ char *line =
+			xasprintf("Range: bytes=%ju-", (uintmax_t)req->offset);
+
+		headers = add_header(headers, line);
+	}
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	return headers;
+}
+
+static void collect(struct http *h)
+{
+	char *type = NULL, *redirect = NULL;
+	curl_off_t retry = 0;
+
+	h->resp->status = status_of(h);
+	curl_easy_getinfo(h->curl, CURLINFO_CONTENT_TYPE, &type);
+	curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_URL, &redirect);
+	curl_easy_getinfo(h->curl, CURLINFO_RETRY_AFTER, &retry);
+	if (type) {
+		h->resp->content_type = xstrdup(type);
+		/* "type; charset=..." */
+		h->resp->content_type[strcspn(type, "; ")] = '\0';
+	}
+	h->resp->redirect = redirect ? xstrdup(redirect) : NULL;
+	h->resp->retry_after_s = retry;
+}
+
+int http_perform(struct http *h, const struct http_request *req, struct http_response *ret,
+		 struct err *e)
+{
+	struct curl_slist *headers = set_options(h, req);
+	CURLcode code;
+
+	*ret = HTTP_RESPONSE_NULL;
+	h->req = req;
+	h->resp = ret;
+	h->e = e;
+	h->failed = 0;
+	h->at = req->offset;
+	h->started = false;
+	h->seen = 0;
+	h->alive_ns = clock_monotonic_ns();
+	h->reason[0] = '\0';
+	code = curl_easy_perform(h->curl);
+	curl_slist_free_all(headers);
+	if (h->failed < 0)
+		return h->failed;
+	if (atomic_load(&h->stop->set))
+		return err_set(e, ERR_CANCELLED, "cancelled");
+	collect(h);
+	if (code == CURLE_OK)
+		return 0;
+	ret->no_tls = code == CURLE_SSL_CONNECT_ERROR;
+	buf_done(&ret->text);
+	if (code == CURLE_ABORTED_BY_CALLBACK)
+		buf_printf(&ret->text, "no data for %d s", HTTP_STALL_S);
+	else
+		buf_puts(&ret->text, h->reason[0] ? h->reason : curl_easy_strerror(code));
+	return 1;
+}
+
+char *http_escape(const char *s)
+{
+	char *escaped = curl_easy_escape(NULL, s, 0), *ret;
+
+	if (!escaped)
+		abort();
+	ret = xstrdup(escaped);
+	curl_free(escaped);
+	return ret;
+}

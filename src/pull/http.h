@@ -1,0 +1,71 @@
+/*
+ * http.h - one HTTP exchange at a time over libcurl, without anything that curl would decide by
+ * itself: redirects, credentials and tries again are the caller's (registry.h).
+ *
+ * One struct http a thread; connections are kept for the next request to the same host.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "image/challenge.h"
+
+/* Shared by all threads of a pull: how it is told to stop. */
+struct stop {
+	atomic_bool set;
+	int fd; /* becomes readable with it */
+};
+
+int stop_init(struct stop *s, struct err *e);
+void stop_set(struct stop *s);
+/* Wait that long or until stopped: true when stopped. */
+bool stop_wait(const struct stop *s, int64_t ms);
+
+#define HTTP_STALL_S 60   /* no byte for so long: the connection counts as dead */
+#define HTTP_CONNECT_S 20
+
+struct http_request {
+	const char *url;           /* http or https */
+	const char *accept;        /* a whole header line, NULL: none */
+	const char *authorization; /* the header's value, NULL: none */
+	const char *post;          /* form data, NULL: GET */
+	uint64_t offset;           /* ask for what follows this byte */
+	bool insecure;             /* any certificate will do */
+	const char *certs_dir;     /* with *.crt, *.cert and *.key for this host, NULL: none */
+	/* The body of a 200 or 206 answer; offset is where it begins.  <0 stops. */
+	int (*body)(void *arg, uint64_t offset, const void *data, size_t size, struct err *e);
+	void *arg;
+};
+
+struct http_response {
+	long status;
+	char *content_type;         /* NULL when absent */
+	char *redirect;             /* absolute URL of a 3xx answer, NULL when there is none */
+	struct challenge challenge; /* of a 401 answer */
+	int64_t retry_after_s;      /* 0: not said */
+	struct buf text;            /* the beginning of the body of any other answer; the reason
+				     * after a failed transfer */
+	bool no_tls;                /* the other end is there and does not speak TLS */
+};
+
+#define HTTP_RESPONSE_NULL ((struct http_response){ .status = 0 })
+
+struct http;
+
+struct http *http_new(const struct stop *stop, struct err *e);
+void http_free(struct http *h);
+
+/* 0: an answer of any status is complete.  1: the connection failed or was cut, ret->text says
+ * how; it may be tried again.  <0: body refused, or stopped (ERR_CANCELLED).
+ * Free ret with http_response_done in every case. */
+int http_perform(struct http *h, const struct http_request *req, struct http_response *ret,
+		 struct err *e);
+void http_response_done(struct http_response *r);
+
+/* For a query or a form; malloc'ed. */
+char *http_escape(const char *s);
