@@ -23,6 +23,7 @@
 #include "gen/cri_rpc.h"
 #include "obj/image.h"
 #include "obj/world.h"
+#include "os/apparmor.h"
 #include "os/cgroup.h"
 #include "os/spawn.h"
 
@@ -188,6 +189,17 @@ static int open_store(const struct conf *c, struct err *e)
 	return r;
 }
 
+/* Without it RuntimeDefault is unconfined by AppArmor, and the log says so. */
+static void load_apparmor(void)
+{
+	struct err e = ERR_NULL;
+
+	if (apparmor_load_default(&e) == 0)
+		world.apparmor_default = APPARMOR_DEFAULT_NAME;
+	else
+		log_err(LOG_LEVEL_WARN, "no default AppArmor profile", &e);
+}
+
 static void log_call(const struct server_call_info *info, void *arg)
 {
 	(void)arg;
@@ -218,6 +230,8 @@ static int start(struct daemon *d, struct err *e)
 	world.shim_path = sibling("crisp-shim");
 	world.pull_path = sibling("crisp-pull");
 	r = os_security_probe(&world.security, e);
+	if (r == 0 && world.security.apparmor)
+		load_apparmor();
 	if (r == 0)
 		r = cgroups_open(&world.cgroups, e);
 	if (r == 0)

@@ -76,6 +76,10 @@ enum object_kind {
 	OBJECT_KIND_IMAGE = 4,
 };
 
+/* Beside kinds: a pod wins over its container of the same name; without it that one does. */
+#define OBJECT_PREFER_POD 8U
+
+
 struct object {
 	enum object_kind kind;
 	char id[128];

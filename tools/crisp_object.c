@@ -22,6 +22,7 @@ struct search {
 	struct object *found;
 	unsigned n;
 	bool exact; /* found has exactly this id: nothing else counts */
+	char owner[65]; /* pod of the container found */
 	struct buf candidates;
 };
 
@@ -49,7 +50,7 @@ static void search_offer(struct search *s, enum object_kind kind, const char *id
 	snprintf(s->found->name, sizeof(s->found->name), "%s", name);
 }
 
-static int search_pods(struct cli *cli, struct search *s, struct err *e)
+static int search_pods(struct cli *cli, struct search *s, bool prefer_pod, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__ListPodSandboxResponse *pods = NULL;
 	Runtime__V1__ListPodSandboxRequest req = RUNTIME__V1__LIST_POD_SANDBOX_REQUEST__INIT;
@@ -58,6 +59,13 @@ static int search_pods(struct cli *cli, struct search *s, struct err *e)
 	for (size_t i = 0; r == 0 && i < pods->n_items; i++) {
 		const Runtime__V1__PodSandbox *p = pods->items[i];
 
+		/* `crisp run` gives a pod and its container one name: they are one thing to people. */
+		if (p->metadata && s->n == 1 && strcmp(s->owner, p->id) == 0 &&
+		    strcmp(p->metadata->name, s->text) == 0) {
+			if (!prefer_pod)
+				continue;
+			s->n = 0;
+		}
 		search_offer(s, OBJECT_KIND_POD, p->id, p->metadata ? p->metadata->name : "",
 			     p->state == RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY);
 	}
@@ -75,6 +83,8 @@ static int search_containers(struct cli *cli, struct search *s, struct err *e)
 
 		search_offer(s, OBJECT_KIND_CONTAINER, c->id, c->metadata ? c->metadata->name : "",
 			     c->state == RUNTIME__V1__CONTAINER_STATE__CONTAINER_RUNNING);
+		if (strcmp(s->found->id, c->id) == 0)
+			snprintf(s->owner, sizeof(s->owner), "%s", c->pod_sandbox_id);
 	}
 	return r;
 }
@@ -111,7 +121,7 @@ int cli_resolve(struct cli *cli, const char *text, unsigned kinds, struct object
 	if (kinds & OBJECT_KIND_CONTAINER)
 		r = search_containers(cli, &s, e);
 	if (r == 0 && kinds & OBJECT_KIND_POD)
-		r = search_pods(cli, &s, e);
+		r = search_pods(cli, &s, kinds & OBJECT_PREFER_POD, e);
 	if (r == 0 && kinds & OBJECT_KIND_IMAGE)
 		r = search_images(cli, &s, e);
 	if (r == 0 && s.n == 0)
@@ -323,7 +333,8 @@ static int for_each_object(struct cli *cli, char **argv, int n,
 
 		if (cli_connect(cli, OBJECT_TIMEOUT_MS, &e) < 0)
 			return cli_fail(&e);
-		if (cli_resolve(cli, argv[i], OBJECT_KIND_POD | OBJECT_KIND_CONTAINER, &object,
+		if (cli_resolve(cli, argv[i],
+				OBJECT_KIND_POD | OBJECT_KIND_CONTAINER | OBJECT_PREFER_POD, &object,
 				&e) < 0 ||
 		    fn(cli, &object, arg, &e) < 0)
 			code = cli_fail(&e);

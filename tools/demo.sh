@@ -34,8 +34,7 @@ finish() {
 	trap - EXIT
 	if [ -n "$daemon" ] && kill -0 "$daemon" 2>/dev/null; then
 		crisp rm -f "$name" >/dev/null 2>&1 || true
-		kill "$daemon"
-		wait "$daemon" 2>/dev/null || true
+		kill "$daemon" && wait "$daemon" 2>/dev/null || true
 	fi
 	ip link del "$bridge" 2>/dev/null || true
 	if [ $rc -ne 0 ]; then
@@ -111,8 +110,7 @@ show crisp exec "$name" cat /proc/1/cmdline | tr '\0' ' '
 echo
 
 say "kill -9 of the daemon, then a new one"
-kill -9 "$daemon"
-wait "$daemon" 2>/dev/null || true
+{ kill -9 "$daemon"; wait "$daemon"; } 2>/dev/null || true
 start_daemon
 show crisp ps
 show crisp exec "$name" sh -c 'echo still here'

@@ -162,6 +162,7 @@ static int build_spec(const struct container_prepare *in, const Runtime__V1__Con
 		.runtime = conf_runtime_find(world.conf, in->pod->runtime_handler),
 		.features = in->features,
 		.host = &world.security,
+		.apparmor_default = world.apparmor_default,
 	};
 	struct pod_paths p;
 	int r;

@@ -11,6 +11,7 @@
 #include "obj/facts.h"
 #include "obj/quarantine.h"
 #include "obj/sandbox.h"
+#include "oci/namespaces.h"
 #include "os/cgroup.h"
 #include "os/ns.h"
 
@@ -40,19 +41,18 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 		     struct err *e)
 {
 	const Runtime__V1__PodSandboxConfig *c = req->config;
+	const struct conf_runtime *rt = conf_runtime_find(world.conf, req->runtime_handler);
 	const Runtime__V1__NamespaceOption *ns = ns_options(c);
 
 	if (config_size > LIMIT_CONFIG_BYTES)
 		return err_set(e, ERR_INVALID, "config: %zu bytes are more than the limit of %d",
 			       config_size, LIMIT_CONFIG_BYTES);
-	if (!conf_runtime_find(world.conf, req->runtime_handler))
+	if (!rt)
 		return err_set(e, ERR_INVALID, "runtime_handler: \"%s\" is not configured: add "
 			       "[crio.runtime.runtimes.%s]", req->runtime_handler,
 			       req->runtime_handler);
-	if (ns->pid == RUNTIME__V1__NAMESPACE_MODE__TARGET)
-		return err_set(e, ERR_INVALID,
-			       "config.linux.security_context.namespace_options.pid: "
-			       "TARGET is for containers");
+	if (oci_namespaces_check_pod(ns, &world.features[rt - world.conf->runtimes], e) < 0)
+		return err_wrap(e, "config.linux.security_context");
 	if (ns->userns_options && ns->userns_options->mode == RUNTIME__V1__NAMESPACE_MODE__POD)
 		return err_set(e, ERR_UNIMPLEMENTED,
 			       "config.linux.security_context.namespace_options.userns_options: "

@@ -55,6 +55,7 @@ struct world {
 	struct map *names;               /* name_key of sandboxes and containers -> struct object */
 	struct list quarantine;
 	struct os_security security;
+	const char *apparmor_default; /* loaded profile for RuntimeDefault, NULL: none */
 	struct oci_features *features;   /* beside conf->runtimes */
 	char *shim_path, *pull_path;     /* programs beside crispd */
 	struct loop_timer retry;         /* of commits that failed */
