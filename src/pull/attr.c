@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 
 #include "base/str.h"
 #include "base/util.h"
+
+#define XATTR_OPAQUE "trusted.overlay.opaque"
 
 /* File systems clamp to what they can keep; beyond this the kernel's own arithmetic ends. */
 #define TIME_MAX (INT64_C(1) << 40)
@@ -105,11 +108,54 @@ int attr_apply_at(int dir, const char *name, const struct tar_entry *entry, stru
 	return 0;
 }
 
+static int copy_xattrs(int from, int to, struct err *e)
+{
+	_cleanup_free_ char *names = xmalloc(XATTR_LIST_MAX);
+	_cleanup_free_ char *value = xmalloc(XATTR_SIZE_MAX);
+	ssize_t n = flistxattr(from, names, XATTR_LIST_MAX);
+
+	if (n < 0 && errno != EOPNOTSUPP)
+		return err_errno(e, ERR_INTERNAL, errno, "list extended attributes");
+	for (const char *x = names; n > 0 && x < names + n; x += strlen(x) + 1) {
+		ssize_t size;
+
+		if (!xattr_is_wanted(x))
+			continue;
+		size = fgetxattr(from, x, value, XATTR_SIZE_MAX);
+		if (size < 0 || fsetxattr(to, x, value, (size_t)size, 0) < 0)
+			return err_errno(e, ERR_INTERNAL, errno, "copy extended attribute %s", x);
+	}
+	return 0;
+}
+
+int attr_copy(int from, int to, struct err *e)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(from, &st) < 0 || fchown(to, st.st_uid, st.st_gid) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "copy owner");
+	r = copy_xattrs(from, to, e);
+	if (r < 0)
+		return r;
+	if (fchmod(to, st.st_mode & 07777) < 0 ||
+	    futimens(to, (struct timespec[2]){ st.st_mtim, st.st_mtim }) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "copy mode and time");
+	return 0;
+}
+
 int attr_set_opaque(int dir, const char *name, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d/%s", dir, name);
 
-	if (lsetxattr(path, "trusted.overlay.opaque", "y", 1, 0) < 0)
+	if (lsetxattr(path, XATTR_OPAQUE, "y", 1, 0) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "make the directory opaque");
 	return 0;
+}
+
+bool attr_is_opaque(int dir)
+{
+	char value;
+
+	return fgetxattr(dir, XATTR_OPAQUE, &value, 1) == 1 && value == 'y';
 }

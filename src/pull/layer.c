@@ -283,6 +283,41 @@ int layer_reuse(const char *images_root, const char *diff_id, int *ret_fd,
 	return 0;
 }
 
+/* The fs directory of a layer, wherever it is now. */
+static int open_fs(const char *images_root, const char *diff_id, const struct layer *l, int *ret,
+		   struct err *e)
+{
+	_cleanup_free_ char *dir = l ? xstrdup(l->dir) : image_layer_dir(images_root, diff_id);
+	_cleanup_free_ char *fs = xasprintf("%s/fs", dir ? dir : "");
+
+	*ret = open(fs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open layer %s at %s", diff_id, fs);
+	return 0;
+}
+
+int layer_inherit(const char *images_root, const char *const *diff_ids, struct layer *const *l,
+		  size_t n, struct err *e)
+{
+	int *fds = xcalloc(n + 1, sizeof(*fds)); /* the highest first, for tree_inherit */
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		fds[i] = -1;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		int *lower = fds + n - i;
+
+		if (l[i] && tree_inherit(l[i]->tree, lower, i, e) < 0)
+			r = wrap(l[i], e);
+		if (r == 0)
+			r = open_fs(images_root, diff_ids[i], l[i], lower - 1, e);
+	}
+	for (size_t i = 0; i < n; i++)
+		close_fdp(&fds[i]);
+	free(fds);
+	return r;
+}
+
 /* Out of the way with a damaged layer, unless it has been replaced by now. */
 static int move_broken(const struct layer *l, struct err *e)
 {

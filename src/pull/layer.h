@@ -46,6 +46,14 @@ uint64_t layer_bytes_fed(const struct layer *l);
  * crisp__state__layer__free_unpacked(x, NULL).  The layer stays in staging. */
 int layer_finish(struct layer *l, Crisp__State__Layer **ret, struct err *e);
 
+/* Directories that a layer has only because something is in them get owner, mode, times and
+ * extended attributes from the nearest layer below that has them: overlay shows the highest.
+ * diff_ids and l: all layers of the image, the lowest first; l[i] is NULL for a layer that
+ * layer_reuse has found, the others are finished.  Before layer_publish.  A layer is built on one
+ * base, so whichever image brings it first decides. */
+int layer_inherit(const char *images_root, const char *const *diff_ids, struct layer *const *l,
+		  size_t n, struct err *e);
+
 /* All layers of an image are finished: syncfs once, rename them into layers/, make that durable.
  * ret_fds[i] keeps a shared flock on l[i]'s directory until it is closed.  A layer that is already
  * there (another pull was faster, or it occurs twice in the image) is taken instead of ours.

@@ -17,6 +17,7 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "pull/attr.h"
 
@@ -45,6 +46,9 @@ struct tree {
 	uint64_t entries;
 	struct dir_time **dirs;
 	size_t n_dirs, dir_bytes;
+	/* Directories without an entry of their own, by their real path below the root. */
+	struct map *implicit;
+	bool root_has_entry;
 	struct tree_stats stats;
 };
 
@@ -53,6 +57,7 @@ int tree_open(const char *dir, struct tree **ret, struct err *e)
 	_cleanup_tree_ struct tree *t = xcalloc(1, sizeof(*t));
 
 	t->file = t->parent = -1;
+	t->implicit = map_new();
 	t->root = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (t->root < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open %s", dir);
@@ -64,11 +69,16 @@ int tree_open(const char *dir, struct tree **ret, struct err *e)
 
 void tree_free(struct tree *t)
 {
+	char *path;
+
 	if (!t)
 		return;
 	for (size_t i = 0; i < t->n_dirs; i++)
 		free(t->dirs[i]);
 	free(t->dirs);
+	for (size_t pos = 0; (path = map_next(t->implicit, &pos));)
+		free(path);
+	map_free(t->implicit);
 	close_fdp(&t->file);
 	close_fdp(&t->parent);
 	close_fdp(&t->root);
@@ -129,23 +139,66 @@ static int open_below(const struct tree *t, const char *path, unsigned flags)
 	return -1;
 }
 
-/* By way of links a layer could nest directories without end. */
-static int check_depth(const struct tree *t, int dir, struct err *e)
+/* Where an open directory really is below the root, "" for the root, when that is not too deep: by
+ * way of links a layer could nest directories without end. */
+static int real_path(const struct tree *t, int dir, char ret[PATH_MAX], struct err *e)
 {
 	char proc[64], path[PATH_MAX];
-	size_t depth = 0;
+	size_t depth = 0, skip = strlen(t->root_path);
 	ssize_t n;
 
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", dir);
 	n = readlink(proc, path, sizeof(path));
 	if (n < 0 && errno != ENAMETOOLONG)
 		return err_errno(e, ERR_INTERNAL, errno, "read %s", proc);
-	for (size_t i = strlen(t->root_path); n >= 0 && i < (size_t)n; i++)
+	for (size_t i = skip; n >= 0 && i < (size_t)n; i++)
 		depth += path[i] == '/';
 	if (n < 0 || n == sizeof(path) || depth >= TREE_DEPTH_MAX)
 		return err_set(e, ERR_INVALID, "directories are nested deeper than %d",
 			       TREE_DEPTH_MAX);
+	if ((size_t)n < skip || strncmp(path, t->root_path, skip) != 0)
+		return err_set(e, ERR_INTERNAL, "a directory of the layer is not below %s",
+			       t->root_path);
+	path[n] = '\0';
+	skip += path[skip] == '/';
+	memcpy(ret, path + skip, (size_t)n - skip + 1);
 	return 0;
+}
+
+/* What is kept for each directory is bounded as a whole. */
+static int count_dir_bytes(struct tree *t, size_t size, struct err *e)
+{
+	t->dir_bytes += size;
+	if (t->dir_bytes > DIR_TIMES_MAX)
+		return err_set(e, ERR_EXHAUSTED,
+			       "the names of its directories take more than %d bytes",
+			       DIR_TIMES_MAX);
+	return 0;
+}
+
+static int remember_implicit(struct tree *t, int dir, struct err *e)
+{
+	char path[PATH_MAX];
+	int r = real_path(t, dir, path, e);
+
+	r = r < 0 ? r : count_dir_bytes(t, strlen(path) + 64, e);
+	if (r == 0 && !map_get(t->implicit, path)) {
+		char *key = xstrdup(path);
+
+		map_put(t->implicit, key, key);
+	}
+	return r;
+}
+
+/* It has an entry of its own now. */
+static int forget_implicit(struct tree *t, int dir, struct err *e)
+{
+	char path[PATH_MAX];
+	int r = map_count(t->implicit) ? real_path(t, dir, path, e) : 1;
+
+	if (r == 0)
+		free(map_del(t->implicit, path));
+	return r < 0 ? r : 0;
 }
 
 static void count_inode(struct tree *t)
@@ -171,9 +224,10 @@ static int remove_existing(struct tree *t, int dir, const char *name, struct err
  * keep_links: a link is an error. */
 static int make_dir(struct tree *t, int dir, const char *name, bool keep_links, struct err *e)
 {
+	char path[PATH_MAX];
 	bool was_whiteout;
 	struct stat st;
-	int r = check_depth(t, dir, e);
+	int r = real_path(t, dir, path, e);
 
 	if (r < 0)
 		return r;
@@ -225,6 +279,8 @@ static int make_parents(struct tree *t, const char *path, struct err *e)
 			if (fchmodat(dir, name, 0755, 0) < 0)
 				return err_errno(e, ERR_INTERNAL, errno, "set mode of %s", prefix);
 			next = open_below(t, prefix, 0);
+			if (next >= 0 && remember_implicit(t, next, e) < 0)
+				return -(int)e->code;
 		}
 		if (next < 0)
 			return err_errno(e, ERR_INVALID, errno, "the way to it, %.255s", prefix);
@@ -384,11 +440,8 @@ static int remember_time(struct tree *t, const char *path, const struct tar_entr
 	size_t size = strlen(path) + 1;
 	struct dir_time *d;
 
-	t->dir_bytes += sizeof(*d) + size;
-	if (t->dir_bytes > DIR_TIMES_MAX)
-		return err_set(e, ERR_EXHAUSTED,
-			       "the names of its directories take more than %d bytes",
-			       DIR_TIMES_MAX);
+	if (count_dir_bytes(t, sizeof(*d) + size, e) < 0)
+		return -(int)e->code;
 	if ((t->n_dirs & (t->n_dirs - 1)) == 0)
 		t->dirs = xrealloc(t->dirs, (t->n_dirs ? t->n_dirs * 2 : 1) * sizeof(*t->dirs));
 	d = xmalloc(sizeof(*d) + size);
@@ -414,7 +467,9 @@ static int add_directory(struct tree *t, int parent, const char *name, const cha
 	fd = openat(dir, *name ? name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open");
+	t->root_has_entry = t->root_has_entry || !*name;
 	r = attr_apply_fd(fd, entry, e);
+	r = r < 0 ? r : forget_implicit(t, fd, e);
 	return r < 0 ? r : remember_time(t, path, entry, e);
 }
 
@@ -552,4 +607,41 @@ int tree_finish(struct tree *t, struct tree_stats *ret, struct err *e)
 	}
 	*ret = t->stats;
 	return 0;
+}
+
+/* A layer that has something else there ends the search: what is below that does not show. */
+static int inherit_one(struct tree *t, const char *path, const int *lower, size_t n,
+		       struct err *e)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+	_cleanup_close_ int to = (int)syscall(SYS_openat2, t->root, *path ? path : ".", &how,
+					      sizeof(how));
+
+	/* A later entry may have replaced it; opaque, it is not the lower one. */
+	if (to < 0 || attr_is_opaque(to))
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_close_ int from = (int)syscall(SYS_openat2, lower[i], *path ? path : ".",
+							&how, sizeof(how));
+
+		if (from >= 0)
+			return attr_copy(from, to, e);
+		if (errno != ENOENT)
+			return 0;
+	}
+	return 0;
+}
+
+int tree_inherit(struct tree *t, const int *lower, size_t n, struct err *e)
+{
+	const char *path;
+	int r = t->root_has_entry ? 0 : inherit_one(t, "", lower, n, e);
+
+	for (size_t pos = 0; r == 0 && (path = map_next(t->implicit, &pos));)
+		if (inherit_one(t, path, lower, n, e) < 0)
+			r = err_wrap(e, "%.400s", path);
+	return r;
 }

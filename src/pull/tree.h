@@ -34,6 +34,11 @@ int tree_open(const char *dir, struct tree **ret, struct err *e);
 /* After the last entry: times of directories.  ERR_EXHAUSTED and ERR_INVALID from the entries say
  * which one and why. */
 int tree_finish(struct tree *t, struct tree_stats *ret, struct err *e);
+
+/* After tree_finish: what no entry has said of directories that were made on the way to others,
+ * the nearest of the directories `lower` says (open, the nearest first). */
+int tree_inherit(struct tree *t, const int *lower, size_t n, struct err *e);
+
 void tree_free(struct tree *t); /* NULL is fine; the directory stays as it is */
 
 static inline void tree_freep(struct tree **t)

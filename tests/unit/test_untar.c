@@ -706,6 +706,83 @@ static void test_depth(void **state)
 	refused(&b, ERR_INVALID, "nested deeper");
 }
 
+static int lower_dir(const char *name)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", top, name);
+	mkdir(path, 0755);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void make_lower(int lower, const char *name, mode_t mode, uid_t uid)
+{
+	_cleanup_close_ int fd = -1;
+
+	assert_int_equal(mkdirat(lower, name, 0755), 0);
+	fd = openat(lower, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(fsetxattr(fd, "user.from", name, strlen(name), 0), 0);
+	assert_int_equal(fsetxattr(fd, "trusted.overlay.redirect", "x", 1, 0), 0);
+	assert_int_equal(fchown(fd, uid, uid), 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	assert_int_equal(futimens(fd, (struct timespec[2]){ { 1, 1 }, { 99, 5 } }), 0);
+}
+
+/* Directories that are only on the way look as they do below. */
+static void test_inherit(void **state)
+{
+	int lower[2] = { lower_dir("near"), lower_dir("far") };
+	_cleanup_tree_ struct tree *tree = NULL;
+	_cleanup_(tar_freep) struct tar *tar = NULL;
+	_cleanup_buf_ struct buf b = BUF_NULL;
+	struct tree_stats stats;
+	struct err e = ERR_NULL;
+	char value[8];
+
+	(void)state;
+	make_lower(lower[1], "far", 01777, 8);
+	make_lower(lower[1], "both", 0700, 8);
+	make_lower(lower[0], "both", 0711, 9);
+	make_lower(lower[1], "own", 0700, 8);
+	make_lower(lower[1], "hidden", 0700, 8);
+	make_lower(lower[1], "anew", 0700, 8);
+	assert_int_equal(mknodat(lower[0], "hidden", S_IFCHR, 0), 0);
+	assert_int_equal(symlinkat("both", lower[0], "way"), 0);
+	assert_int_equal(fchmod(lower[0], 0555), 0);
+	TM(&b, .name = "far/x", .type = '0');
+	TM(&b, .name = "both/x", .type = '0');
+	TM(&b, .name = "own/x", .type = '0');
+	TM(&b, .name = "own/", .type = '5', .mode = 0750);
+	TM(&b, .name = "hidden/x", .type = '0');
+	TM(&b, .name = ".wh.anew", .type = '0');
+	TM(&b, .name = "anew/x", .type = '0');
+	TM(&b, .name = "way/x", .type = '0');
+	assert_int_equal(tree_open(root, &tree, &e), 0);
+	tar = tar_new(&tree_tar_ops, tree);
+	assert_int_equal(tar_feed(tar, b.data, b.len, &e), 0);
+	assert_int_equal(tree_finish(tree, &stats, &e), 0);
+	if (tree_inherit(tree, lower, 2, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(get("far").st_mode, S_IFDIR | 01777);
+	assert_int_equal(get("far").st_uid, 8);
+	assert_int_equal(get("far").st_mtim.tv_sec, 99);
+	assert_int_equal(get("far").st_mtim.tv_nsec, 5);
+	assert_int_equal(lgetxattr(in_root("far"), "user.from", value, sizeof(value)), 3);
+	assert_int_equal(lgetxattr(in_root("far"), "trusted.overlay.redirect", value, 1), -1);
+	assert_int_equal(get("both").st_mode, S_IFDIR | 0711);
+	assert_int_equal(get("own").st_mode, S_IFDIR | 0750);
+	assert_int_equal(get("own").st_uid, 0);
+	assert_int_equal(get("hidden").st_mode, S_IFDIR | 0755);
+	assert_int_equal(get("anew").st_mode, S_IFDIR | 0755);
+	assert_int_equal(get("way").st_mode, S_IFDIR | 0755);
+	assert_int_equal(get(".").st_mode, S_IFDIR | 0555);
+	close(lower[0]);
+	close(lower[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -724,6 +801,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_truncated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_malformed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_depth, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_inherit, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
