@@ -45,14 +45,15 @@ static const struct {
 	{ "cni-config-dir", "crio.network.network_dir", "DIR  CNI configurations" },
 	{ "cni-plugin-dir", "crio.network.plugin_dirs", "DIR  CNI plugins; may be repeated" },
 	{ "cni-default-network", "crio.network.cni_default_network", "NAME  else the first one" },
-	{ "default-runtime", "crio.runtime.default_runtime", "NAME  handler when none is asked for" },
+	{ "default-runtime", "crio.runtime.default_runtime", "NAME  handler if none is asked for" },
 	{ "runtimes", "crio.runtime.runtimes", "NAME:PATH:ROOT  a handler; may be repeated" },
 	{ "pause-image", "crio.image.pause_image", "REF  kept from garbage collection" },
 	{ "stream-address", "crio.api.stream_address", "ADDR  of the streaming server" },
 	{ "stream-port", "crio.api.stream_port", "PORT  of the streaming server" },
 	{ "registries-conf", "crio.image.registries_conf", "FILE  registries.conf" },
 	{ "global-auth-file", "crio.image.global_auth_file", "FILE  credentials of registries" },
-	{ "default-cgroup-parent", "crio.runtime.default_cgroup_parent", "PATH  for pods that name none" },
+	{ "default-cgroup-parent", "crio.runtime.default_cgroup_parent",
+	  "PATH  for pods that name none" },
 	{ "seccomp-profile", "crio.runtime.seccomp_profile", "FILE  instead of the built-in one" },
 };
 
@@ -165,9 +166,11 @@ static int probe_runtimes(const struct conf *c, struct err *e)
 			oci_features_parse(res.out.data, res.out.len, &world.features[i], &ignored);
 		spawn_result_done(&res);
 	}
-	return conf_runtime_find(c, NULL) ? 0
-					  : err_set(e, ERR_INVALID, "default_runtime \"%s\" is not "
-						    "configured or not installed", c->default_runtime);
+	if (!conf_runtime_find(c, NULL))
+		return err_set(e, ERR_INVALID,
+			       "default_runtime \"%s\" is not configured or not installed",
+			       c->default_runtime);
+	return 0;
 }
 
 static int open_store(const struct conf *c, struct err *e)
@@ -202,15 +205,17 @@ static void load_apparmor(void)
 
 static void log_call(const struct server_call_info *info, void *arg)
 {
+	long long ms = (long long)(info->age_ns / 1000000);
+
 	(void)arg;
 	if (info->code == ERR_OK)
-		log_debug("call", "rpc=%s ms=%lld", info->name, (long long)(info->age_ns / 1000000));
+		log_debug("call", "rpc=%s ms=%lld", info->name, ms);
 	else if (info->code == ERR_NOT_FOUND || info->code == ERR_UNIMPLEMENTED)
 		log_debug("call", "rpc=%s code=%s error=\"%s\"", info->name,
 			  err_code_name(info->code), info->text);
 	else
-		log_warn("call", "rpc=%s ms=%lld code=%s error=\"%s\"", info->name,
-			 (long long)(info->age_ns / 1000000), err_code_name(info->code), info->text);
+		log_warn("call", "rpc=%s ms=%lld code=%s error=\"%s\"", info->name, ms,
+			 err_code_name(info->code), info->text);
 }
 
 static int start(struct daemon *d, struct err *e)
@@ -349,8 +354,9 @@ int main(int argc, char **argv)
 	conf_init(&d.conf);
 	r = configure(&d.conf, argc, argv, &e);
 	if (r == 0 && log_parse_level(d.conf.log_level, &level) < 0)
-		r = err_set(&e, ERR_INVALID, "log_level: \"%s\" is none of fatal, error, warn, info, "
-			    "debug, trace", d.conf.log_level);
+		r = err_set(&e, ERR_INVALID,
+			    "log_level: \"%s\" is none of fatal, error, warn, info, debug, trace",
+			    d.conf.log_level);
 	log_set_level(level);
 	for (char **w = d.conf.warnings; w && *w && r == 0; w++)
 		log_warn("configuration", "text=\"%s\"", *w);

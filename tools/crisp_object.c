@@ -59,7 +59,7 @@ static int search_pods(struct cli *cli, struct search *s, bool prefer_pod, struc
 	for (size_t i = 0; r == 0 && i < pods->n_items; i++) {
 		const Runtime__V1__PodSandbox *p = pods->items[i];
 
-		/* `crisp run` gives a pod and its container one name: they are one thing to people. */
+		/* `crisp run` gives a pod and its container one name: one thing to people. */
 		if (p->metadata && s->n == 1 && strcmp(s->owner, p->id) == 0 &&
 		    strcmp(p->metadata->name, s->text) == 0) {
 			if (!prefer_pod)
@@ -334,8 +334,8 @@ static int for_each_object(struct cli *cli, char **argv, int n,
 		if (cli_connect(cli, OBJECT_TIMEOUT_MS, &e) < 0)
 			return cli_fail(&e);
 		if (cli_resolve(cli, argv[i],
-				OBJECT_KIND_POD | OBJECT_KIND_CONTAINER | OBJECT_PREFER_POD, &object,
-				&e) < 0 ||
+				OBJECT_KIND_POD | OBJECT_KIND_CONTAINER | OBJECT_PREFER_POD,
+				&object, &e) < 0 ||
 		    fn(cli, &object, arg, &e) < 0)
 			code = cli_fail(&e);
 		else

@@ -184,7 +184,8 @@ int world_lookup(enum kind k, const char *id, struct object **ret, struct err *e
 	size_t pos = 0;
 
 	if (!id_is_prefix(id))
-		return err_set(e, ERR_INVALID, "%s id \"%.80s\" is not 1 to %d lower-case hex digits",
+		return err_set(e, ERR_INVALID,
+			       "%s id \"%.80s\" is not 1 to %d lower-case hex digits",
 			       kind, id, ID_LEN);
 	*ret = world_find(k, id);
 	if (*ret)
@@ -193,7 +194,8 @@ int world_lookup(enum kind k, const char *id, struct object **ret, struct err *e
 		if (!str_starts(o->sm->id, id))
 			continue;
 		if (found)
-			return err_set(e, ERR_PRECONDITION, "%s id %s fits several: give more of it",
+			return err_set(e, ERR_PRECONDITION,
+				       "%s id %s fits several: give more of it",
 				       kind, id);
 		found = o;
 	}
@@ -508,7 +510,8 @@ int world_start(struct err *e)
 		int r = load_kind((enum kind)k, e);
 
 		if (r < 0)
-			return err_wrap(e, "load the %s rows", kind_ops((enum kind)k)->machine->name);
+			return err_wrap(e, "load the %s rows",
+					kind_ops((enum kind)k)->machine->name);
 	}
 	if (view_rebuild(e) < 0)
 		return err_wrap(e, "write what readers see");

@@ -166,7 +166,8 @@ static int lock_dir(const char *dir, int *ret_fd, struct err *e)
 		return err_errno(e, ERR_INTERNAL, errno, "open %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(e, ERR_PRECONDITION,
-			       "%s is in use by another crispd: stop it, or name another --root", dir);
+			       "%s is in use by another crispd: stop it, or name another --root",
+			       dir);
 	*ret_fd = take_fd(fd);
 	return 0;
 }
