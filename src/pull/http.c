@@ -23,7 +23,7 @@
 
 struct http {
 	CURL *curl;
-	const struct stop *stop;
+	struct stop *stop;
 	char reason[CURL_ERROR_SIZE];
 	/* Of the exchange at hand: */
 	const struct http_request *req;
@@ -36,11 +36,18 @@ struct http {
 	curl_off_t seen;
 };
 
-int stop_init(struct stop *s, struct err *e)
+int stop_init(struct stop *s, int watch_fd, struct err *e)
 {
 	atomic_init(&s->set, false);
+	atomic_init(&s->asked, false);
+	s->watch_fd = watch_fd;
 	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return s->fd < 0 ? err_errno(e, ERR_INTERNAL, errno, "eventfd") : 0;
+}
+
+void stop_done(struct stop *s)
+{
+	close_fdp(&s->fd);
 }
 
 void stop_set(struct stop *s)
@@ -51,12 +58,36 @@ void stop_set(struct stop *s)
 	(void)!write(s->fd, &one, sizeof(one));
 }
 
-bool stop_wait(const struct stop *s, int64_t ms)
+bool stop_is_set(struct stop *s)
 {
-	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+	return stop_wait(s, 0);
+}
 
-	poll(&p, 1, (int)MIN(ms, INT64_C(600000)));
+bool stop_wait(struct stop *s, int64_t ms)
+{
+	struct pollfd p[2] = {
+		{ .fd = s->fd, .events = POLLIN },
+		{ .fd = s->watch_fd, .events = POLLIN },
+	};
+
+	if (atomic_load(&s->set))
+		return true;
+	poll(p, 2, (int)MIN(ms, INT64_C(600000)));
+	if (p[1].revents) {
+		atomic_store(&s->asked, true);
+		stop_set(s);
+	}
 	return atomic_load(&s->set);
+}
+
+void stop_clear(struct stop *s)
+{
+	uint64_t count;
+
+	if (atomic_load(&s->asked))
+		return;
+	atomic_store(&s->set, false);
+	(void)!read(s->fd, &count, sizeof(count));
 }
 
 void http_response_done(struct http_response *r)
@@ -132,7 +163,7 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t u
 		h->seen = now;
 		h->alive_ns = t;
 	}
-	return atomic_load(&h->stop->set) || t - h->alive_ns > HTTP_STALL_S * NSEC_PER_SEC;
+	return stop_is_set(h->stop) || t - h->alive_ns > HTTP_STALL_S * NSEC_PER_SEC;
 }
 
 static void set_fixed_options(struct http *h)
@@ -158,7 +189,7 @@ static void set_fixed_options(struct http *h)
 	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 }
 
-struct http *http_new(const struct stop *stop, struct err *e)
+struct http *http_new(struct stop *stop, struct err *e)
 {
 	struct http *h = xcalloc(1, sizeof(*h));
 
@@ -276,7 +307,7 @@ int http_perform(struct http *h, const struct http_request *req, struct http_res
 	curl_slist_free_all(headers);
 	if (h->failed < 0)
 		return h->failed;
-	if (atomic_load(&h->stop->set))
+	if (stop_is_set(h->stop))
 		return err_set(e, ERR_CANCELLED, "cancelled");
 	collect(h);
 	if (code == CURLE_OK)

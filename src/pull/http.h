@@ -15,16 +15,23 @@
 #include "base/err.h"
 #include "image/challenge.h"
 
-/* Shared by all threads of a pull: how it is told to stop. */
+/* Shared by all threads of a pull: how it is told to stop, by one of them or from outside. */
 struct stop {
 	atomic_bool set;
-	int fd; /* becomes readable with it */
+	atomic_bool asked; /* from outside */
+	int fd;            /* becomes readable with set */
+	int watch_fd;      /* readable: nobody wants the image any more */
 };
 
-int stop_init(struct stop *s, struct err *e);
+int stop_init(struct stop *s, int watch_fd, struct err *e);
+void stop_done(struct stop *s);
 void stop_set(struct stop *s);
+/* Looks at watch_fd as well; cheap enough for each piece of data. */
+bool stop_is_set(struct stop *s);
 /* Wait that long or until stopped: true when stopped. */
-bool stop_wait(const struct stop *s, int64_t ms);
+bool stop_wait(struct stop *s, int64_t ms);
+/* Go on after a stop that was not asked for from outside, when all threads have ended. */
+void stop_clear(struct stop *s);
 
 #define HTTP_STALL_S 60   /* no byte for so long: the connection counts as dead */
 #define HTTP_CONNECT_S 20
@@ -57,7 +64,7 @@ struct http_response {
 
 struct http;
 
-struct http *http_new(const struct stop *stop, struct err *e);
+struct http *http_new(struct stop *stop, struct err *e);
 void http_free(struct http *h);
 
 /* 0: an answer of any status is complete.  1: the connection failed or was cut, ret->text says

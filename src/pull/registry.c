@@ -19,7 +19,7 @@
 
 struct registry {
 	struct http *http;
-	const struct stop *stop;
+	struct stop *stop;
 	char *host, *repository;
 	char *certs_dir;
 	bool insecure, plain; /* plain: http, found out */
@@ -36,7 +36,7 @@ struct fetch {
 };
 
 struct registry *registry_new(const struct image_source *source, const struct credentials *cred,
-			      const struct stop *stop, struct err *e)
+			      struct stop *stop, struct err *e)
 {
 	struct http *http = http_new(stop, e);
 	struct registry *g;

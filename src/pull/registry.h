@@ -18,7 +18,7 @@ struct registry;
 
 /* Everything is copied, stop excepted.  One thread at a time. */
 struct registry *registry_new(const struct image_source *source, const struct credentials *cred,
-			      const struct stop *stop, struct err *e);
+			      struct stop *stop, struct err *e);
 /* For another thread: with what is known already about protocol and token. */
 struct registry *registry_clone(const struct registry *g, struct err *e);
 void registry_free(struct registry *g);

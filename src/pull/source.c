@@ -56,7 +56,7 @@ int source_manifest(struct source *s, const char *reference, struct buf *ret, ch
 	return r > 0 ? err_set(e, ERR_NOT_FOUND, "%s is missing in the layout", path) : r;
 }
 
-static int layout_blob(const char *dir, const struct descriptor *d, const struct stop *stop,
+static int layout_blob(const char *dir, const struct descriptor *d, struct stop *stop,
 		       int (*sink)(void *, const void *, size_t, struct err *), void *arg,
 		       struct err *e)
 {
@@ -80,7 +80,7 @@ static int layout_blob(const char *dir, const struct descriptor *d, const struct
 			return err_errno(e, ERR_INTERNAL, errno, "read %s", path);
 		if (n == 0)
 			return err_set(e, ERR_INVALID, "%s became shorter", path);
-		if (atomic_load(&stop->set))
+		if (stop_is_set(stop))
 			return err_set(e, ERR_CANCELLED, "cancelled");
 		if (sink(arg, data, (size_t)n, e) < 0)
 			return -(int)e->code;
@@ -89,7 +89,7 @@ static int layout_blob(const char *dir, const struct descriptor *d, const struct
 	return 0;
 }
 
-int source_blob(struct source *s, const struct descriptor *d, const struct stop *stop,
+int source_blob(struct source *s, const struct descriptor *d, struct stop *stop,
 		int (*sink)(void *, const void *, size_t, struct err *), void *arg, struct err *e)
 {
 	if (s->registry)

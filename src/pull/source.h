@@ -26,7 +26,7 @@ int source_manifest(struct source *s, const char *reference, struct buf *ret, ch
 		    struct err *e);
 
 /* See registry_blob.  Neither of them checks the digest. */
-int source_blob(struct source *s, const struct descriptor *d, const struct stop *stop,
+int source_blob(struct source *s, const struct descriptor *d, struct stop *stop,
 		int (*sink)(void *arg, const void *data, size_t size, struct err *e), void *arg,
 		struct err *e);
 

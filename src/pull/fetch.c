@@ -1,0 +1,291 @@
+/*
+ * fetch.c - see fetch.h.
+ */
+#include "pull/fetch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/util.h"
+#include "pull/layer.h"
+
+#define PROGRESS_MS 200
+
+/* One layer of the manifest. */
+struct part {
+	struct fetch *fetch;
+	unsigned index;
+	const struct descriptor *blob;
+	const char *diff_id;
+	size_t twin;         /* index of an earlier part with the same diffID, or its own */
+	struct layer *layer; /* NULL: was here before, or has a twin */
+	int lock_fd;
+	Crisp__State__Layer *row;
+	_Atomic uint64_t done;
+};
+
+struct fetch {
+	char *images_root, *pull_id;
+	struct stop *stop;
+	struct part *parts;
+	size_t n;
+	Crisp__State__Layer **rows; /* handed out, one a part */
+	atomic_size_t next;         /* the first part that nobody has begun */
+	atomic_uint finished;       /* threads */
+	atomic_uint layers_done;
+	int event_fd;               /* a thread has ended */
+	atomic_flag failed;
+	struct err e; /* of the first failure: written by whoever set the flag */
+};
+
+/* A thread's own way to the source. */
+struct runner {
+	struct fetch *fetch;
+	struct source source;
+	pthread_t thread;
+};
+
+struct fetch *fetch_new(const char *images_root, const char *pull_id,
+			const struct manifest *manifest, const char *const *diff_ids,
+			struct stop *stop)
+{
+	struct fetch *f = xcalloc(1, sizeof(*f));
+
+	f->images_root = xstrdup(images_root);
+	f->pull_id = xstrdup(pull_id);
+	f->stop = stop;
+	f->event_fd = -1;
+	atomic_flag_clear(&f->failed);
+	f->n = manifest->n;
+	f->parts = xcalloc(f->n + 1, sizeof(*f->parts));
+	f->rows = xcalloc(f->n + 1, sizeof(struct Crisp__State__Layer *));
+	for (size_t i = 0; i < f->n; i++) {
+		struct part *part = &f->parts[i];
+
+		part->fetch = f;
+		part->index = (unsigned)i;
+		part->blob = &manifest->entries[i];
+		part->diff_id = diff_ids[i];
+		part->lock_fd = -1;
+		for (part->twin = 0; strcmp(diff_ids[part->twin], diff_ids[i]) != 0;)
+			part->twin++;
+	}
+	return f;
+}
+
+void fetch_free(struct fetch *f)
+{
+	if (!f)
+		return;
+	for (size_t i = 0; i < f->n; i++) {
+		layer_abort(f->parts[i].layer);
+		close_fdp(&f->parts[i].lock_fd);
+		if (f->parts[i].row)
+			crisp__state__layer__free_unpacked(f->parts[i].row, NULL);
+	}
+	close_fdp(&f->event_fd);
+	free(f->parts);
+	free(f->rows);
+	free(f->images_root);
+	free(f->pull_id);
+	free(f);
+}
+
+/* --- on the threads --- */
+
+static int on_blob(void *arg, const void *data, size_t size, struct err *e)
+{
+	struct part *part = arg;
+
+	/* A layer may unpack for long after its last byte has come from a fast source. */
+	if (stop_is_set(part->fetch->stop))
+		return err_set(e, ERR_CANCELLED, "cancelled");
+	if (layer_feed(part->layer, data, size, e) < 0)
+		return -(int)e->code;
+	atomic_fetch_add(&part->done, size);
+	return 0;
+}
+
+static int fetch_part(struct part *part, struct source *source, struct err *e)
+{
+	struct fetch *f = part->fetch;
+	const struct descriptor *d = part->blob;
+	int r = layer_reuse(f->images_root, part->diff_id, &part->lock_fd, &part->row, e);
+
+	if (r == 0)
+		atomic_store(&part->done, d->size);
+	if (r <= 0)
+		return r;
+	r = layer_begin(f->images_root, f->pull_id, part->index, d->media_type, d->digest, d->size,
+			part->diff_id, &part->layer, e);
+	r = r < 0 ? r : source_blob(source, d, f->stop, on_blob, part, e);
+	return r < 0 ? r : layer_finish(part->layer, &part->row, e);
+}
+
+static void *run(void *arg)
+{
+	struct runner *r = arg;
+	struct fetch *f = r->fetch;
+	const uint64_t one = 1;
+	size_t i;
+
+	while (!atomic_load(&f->stop->set) && (i = atomic_fetch_add(&f->next, 1)) < f->n) {
+		struct part *part = &f->parts[i];
+		struct err e = ERR_NULL;
+
+		if (part->twin != i)
+			continue;
+		if (fetch_part(part, &r->source, &e) == 0) {
+			atomic_fetch_add(&f->layers_done, 1);
+			continue;
+		}
+		if (!atomic_flag_test_and_set(&f->failed)) {
+			f->e = e;
+			err_wrap(&f->e, "layer %zu of %zu", i + 1, f->n);
+		}
+		stop_set(f->stop);
+	}
+	atomic_fetch_add(&f->finished, 1);
+	(void)!write(f->event_fd, &one, sizeof(one));
+	return NULL;
+}
+
+/* --- on the calling thread --- */
+
+static void tell(struct fetch *f, const struct fetch_ops *ops)
+{
+	Crisp__Pull__Progress p = CRISP__PULL__PROGRESS__INIT;
+
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->parts[i].twin != i)
+			continue;
+		p.bytes_done += atomic_load(&f->parts[i].done);
+		p.bytes_total += f->parts[i].blob->size;
+		p.layers_total++;
+	}
+	p.layers_done = atomic_load(&f->layers_done);
+	ops->progress(ops->arg, &p);
+}
+
+/* Until all threads have ended. */
+static void watch(struct fetch *f, unsigned threads, const struct fetch_ops *ops)
+{
+	struct pollfd fds[2] = {
+		{ .fd = f->event_fd, .events = POLLIN },
+		{ .fd = f->stop->watch_fd, .events = POLLIN },
+	};
+
+	while (atomic_load(&f->finished) < threads) {
+		uint64_t count;
+
+		poll(fds, 2, PROGRESS_MS);
+		if (fds[0].revents & POLLIN)
+			(void)!read(f->event_fd, &count, sizeof(count));
+		if (fds[1].revents && stop_is_set(f->stop))
+			fds[1].fd = -1;
+		tell(f, ops);
+	}
+}
+
+static int run_threads(struct fetch *f, struct source *source, const struct fetch_ops *ops,
+		       struct err *e)
+{
+	struct runner runners[FETCH_PARALLEL] = { 0 };
+	unsigned wanted = (unsigned)MIN(f->n, (size_t)FETCH_PARALLEL), n = 0;
+	int r = 0;
+
+	while (r == 0 && n < wanted) {
+		runners[n].fetch = f;
+		r = source_clone(source, &runners[n].source, e);
+		if (r == 0 && pthread_create(&runners[n].thread, NULL, run, &runners[n]) != 0) {
+			source_done(&runners[n].source);
+			r = err_set(e, ERR_EXHAUSTED, "start a thread");
+		}
+		n += r == 0;
+	}
+	if (r < 0)
+		stop_set(f->stop);
+	watch(f, n, ops);
+	while (n--) {
+		pthread_join(runners[n].thread, NULL);
+		source_done(&runners[n].source);
+	}
+	return r;
+}
+
+static int publish(struct fetch *f, struct err *e)
+{
+	struct layer **layers = xcalloc(f->n + 1, sizeof(struct layer *));
+	_cleanup_free_ int *fds = xcalloc(f->n + 1, sizeof(*fds));
+	size_t n = 0, k = 0;
+	int r;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->parts[i].layer)
+			layers[n++] = f->parts[i].layer;
+	r = layer_publish(f->images_root, layers, n, fds, e);
+	for (size_t i = 0; r == 0 && i < f->n; i++)
+		if (f->parts[i].layer)
+			f->parts[i].lock_fd = fds[k++];
+	free(layers);
+	return r;
+}
+
+static void set_text(char **at, const char *value)
+{
+	if (*at != protobuf_c_empty_string)
+		free(*at);
+	*at = xstrdup(value);
+}
+
+/* A layer that was here knows the blob that it came from, which may be another compression. */
+static void fill_rows(struct fetch *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct part *part = &f->parts[i];
+		Crisp__State__Layer *row = f->parts[part->twin].row;
+
+		f->rows[i] = row;
+		if (part->twin != i)
+			continue;
+		set_text(&row->media_type, part->blob->media_type);
+		set_text(&row->blob_digest, part->blob->digest);
+		row->compressed_size = part->blob->size;
+	}
+}
+
+int fetch_run(struct fetch *f, struct source *source, const struct fetch_ops *ops, struct err *e)
+{
+	int r;
+
+	f->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (f->event_fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "eventfd");
+	r = run_threads(f, source, ops, e);
+	if (r < 0)
+		return r;
+	if (stop_is_set(f->stop) && atomic_load(&f->stop->asked))
+		return err_set(e, ERR_CANCELLED, "cancelled");
+	if (atomic_flag_test_and_set(&f->failed)) {
+		stop_clear(f->stop);
+		*e = f->e;
+		return -(int)e->code;
+	}
+	r = publish(f, e);
+	if (r == 0)
+		fill_rows(f);
+	return r;
+}
+
+void fetch_layers(struct fetch *f, Crisp__State__Layer ***ret, size_t *ret_n)
+{
+	*ret = f->rows;
+	*ret_n = f->n;
+}

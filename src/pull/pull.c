@@ -1,0 +1,422 @@
+/*
+ * pull.c - see pull.h.
+ */
+#include "pull/pull.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "base/util.h"
+#include "image/config.h"
+#include "image/layers.h"
+#include "image/ref.h"
+#include "image/registries.h"
+#include "pull/digest.h"
+#include "pull/fetch.h"
+#include "pull/source.h"
+
+struct pull {
+	const Crisp__Pull__Request *request;
+	const struct pull_ops *ops;
+	struct stop *stop;
+	char *staging;
+	int staging_lock; /* told by image_staging_remove from a puller that is dead */
+	struct registries *registries;
+	struct fetch *fetch; /* the layers, and the locks on them */
+	Crisp__Pull__Result result;
+	Crisp__State__Image image;
+	char *tag, *digest, *user; /* what the image's members point to */
+};
+
+/* What is known of an image before its layers are fetched. */
+struct found {
+	char *name;                    /* "domain/path" */
+	char *tag;                     /* NULL: none that would be true */
+	char digest[DIGEST_TEXT];      /* of what the reference led to: an index perhaps */
+	char manifest_digest[DIGEST_TEXT];
+	struct manifest manifest;
+	struct buf config;
+	struct image_config parsed;
+};
+
+static void found_done(struct found *f)
+{
+	free(f->name);
+	free(f->tag);
+	manifest_done(&f->manifest);
+	buf_done(&f->config);
+	image_config_done(&f->parsed);
+}
+
+struct pull *pull_new(const Crisp__Pull__Request *request, const struct pull_ops *ops,
+		      struct stop *stop)
+{
+	struct pull *p = xcalloc(1, sizeof(*p));
+
+	p->request = request;
+	p->ops = ops;
+	p->stop = stop;
+	p->staging_lock = -1;
+	crisp__pull__result__init(&p->result);
+	crisp__state__image__init(&p->image);
+	return p;
+}
+
+void pull_free(struct pull *p)
+{
+	if (!p)
+		return;
+	fetch_free(p->fetch);
+	registries_free(p->registries);
+	close_fdp(&p->staging_lock);
+	free(p->staging);
+	free(p->result.image_id);
+	free(p->image.config.data);
+	free(p->image.manifest_digest);
+	free(p->tag);
+	free(p->digest);
+	free(p->user);
+	free(p);
+}
+
+static int make_staging(struct pull *p, struct err *e)
+{
+	_cleanup_free_ char *layers = xasprintf("%s/layers", p->request->images_root);
+	int r = fs_mkdir_all(layers, 0700, e);
+
+	if (!id_is_valid(p->request->pull_id))
+		return err_set(e, ERR_INVALID, "pull_id is not an id");
+	p->staging = xasprintf("%s/staging/%s", p->request->images_root, p->request->pull_id);
+	r = r < 0 ? r : fs_mkdir_all(p->staging, 0700, e);
+	if (r < 0)
+		return r;
+	p->staging_lock = open(p->staging, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (p->staging_lock < 0 || flock(p->staging_lock, LOCK_EX | LOCK_NB) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "lock %s", p->staging);
+	return 0;
+}
+
+/* --- manifest and config --- */
+
+static int check_digest(const struct buf *text, const char *wanted, struct err *e)
+{
+	char got[DIGEST_TEXT];
+
+	digest_of(text->data, text->len, got);
+	if (strcmp(got, wanted) != 0)
+		return err_set(e, ERR_INVALID, "the digest is %s instead of %s", got, wanted);
+	return 0;
+}
+
+/* reference is a digest that it must have, or a tag. */
+static int get_manifest(struct source *s, const char *reference, char ret_digest[DIGEST_TEXT],
+			struct manifest *ret, struct err *e)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	_cleanup_free_ char *type = NULL;
+	int r = source_manifest(s, reference, &text, &type, e);
+
+	*ret = MANIFEST_NULL;
+	if (r < 0)
+		return r;
+	if (image_digest_is_valid(reference) && check_digest(&text, reference, e) < 0)
+		return err_wrap(e, "manifest %s", reference);
+	digest_of(text.data, text.len, ret_digest);
+	if (manifest_parse(text.data ? text.data : "", text.len, type, ret, e) < 0)
+		return err_wrap(e, "%s", reference);
+	return 0;
+}
+
+/* From what the reference leads to down to the manifest for this machine. */
+static int resolve(struct source *s, const char *reference, struct found *f, struct err *e)
+{
+	const struct platform host = platform_host();
+	int r = get_manifest(s, reference, f->digest, &f->manifest, e);
+
+	memcpy(f->manifest_digest, f->digest, DIGEST_TEXT);
+	/* An index may list indexes; nobody nests deeper. */
+	for (int depth = 0; r == 0 && f->manifest.kind == MANIFEST_KIND_INDEX; depth++) {
+		const struct descriptor *d = manifest_choose(&f->manifest, &host);
+		_cleanup_free_ char *digest = d ? xstrdup(d->digest) : NULL;
+		_cleanup_free_ char *offered = manifest_platforms(&f->manifest);
+
+		if (!d)
+			return err_set(e, ERR_NOT_FOUND,
+				       "no image for %s/%s%s%s; there are: %s", host.os,
+				       host.architecture, *host.variant ? "/" : "", host.variant,
+				       offered);
+		if (depth == 2)
+			return err_set(e, ERR_INVALID, "indexes within indexes within indexes");
+		manifest_done(&f->manifest);
+		r = get_manifest(s, digest, f->manifest_digest, &f->manifest, e);
+	}
+	return r;
+}
+
+static int collect(void *arg, const void *data, size_t size, struct err *e)
+{
+	(void)e;
+	buf_add(arg, data, size);
+	return 0;
+}
+
+static int get_config(struct pull *p, struct source *s, struct found *f, struct err *e)
+{
+	const struct descriptor *d = &f->manifest.config;
+	int r;
+
+	if (d->size > LIMIT_MANIFEST)
+		return err_set(e, ERR_INVALID, "config: %ju bytes are more than %d",
+			       (uintmax_t)d->size, LIMIT_MANIFEST);
+	r = source_blob(s, d, p->stop, collect, &f->config, e);
+	if (r < 0 || (r = check_digest(&f->config, d->digest, e)) < 0)
+		return err_wrap(e, "config");
+	r = image_config_parse(f->config.data ? f->config.data : "", f->config.len, &f->parsed, e);
+	if (r < 0)
+		return r;
+	if (f->parsed.os && strcmp(f->parsed.os, "linux") != 0)
+		return err_set(e, ERR_INVALID, "this is an image for %.40s, not for linux",
+			       f->parsed.os);
+	if (f->parsed.n_diff_ids != f->manifest.n)
+		return err_set(e, ERR_INVALID,
+			       "the manifest has %zu layers and the config %zu diff_ids",
+			       f->manifest.n, f->parsed.n_diff_ids);
+	return 0;
+}
+
+/* --- one image from one source --- */
+
+static void fill_result(struct pull *p, struct found *f)
+{
+	Crisp__State__Image *image = &p->image;
+
+	p->tag = take_ptr(f->tag);
+	p->digest = xasprintf("%s@%s", f->name, f->digest);
+	image->tags = &p->tag;
+	image->n_tags = p->tag ? 1 : 0;
+	image->digests = &p->digest;
+	image->n_digests = 1;
+	image->size = f->config.len;
+	image->config.len = f->config.len;
+	image->config.data = (uint8_t *)buf_take(&f->config);
+	image->manifest_digest = xstrdup(f->manifest_digest);
+	image->pulled_ns = clock_realtime_ns();
+	image->boot_id = (char *)(uintptr_t)clock_boot_id();
+	p->user = take_ptr(f->parsed.user);
+	if (p->user)
+		image->user = p->user;
+	fetch_layers(p->fetch, &image->layers, &image->n_layers);
+	for (size_t i = 0; i < image->n_layers; i++)
+		image->size += image->layers[i]->unpacked_size;
+	p->result.image_id = xstrdup(f->manifest.config.digest + strlen("sha256:"));
+	p->result.image = image;
+}
+
+static int pull_from(struct pull *p, struct source *s, const char *reference, struct found *f,
+		     struct err *e)
+{
+	const struct fetch_ops ops = {
+		.progress = p->ops->progress,
+		.arg = p->ops->arg,
+	};
+	int r = resolve(s, reference, f, e);
+
+	r = r < 0 ? r : get_config(p, s, f, e);
+	if (r < 0)
+		return r;
+	p->fetch = fetch_new(p->request->images_root, p->request->pull_id, &f->manifest,
+			     (const char *const *)f->parsed.diff_ids, p->stop);
+	r = fetch_run(p->fetch, s, &ops, e);
+	if (r < 0) {
+		fetch_free(take_ptr(p->fetch));
+		return r;
+	}
+	fill_result(p, f);
+	return 0;
+}
+
+/* --- from a registry --- */
+
+static int credentials_for(struct pull *p, const struct image_ref *ref,
+			   const struct image_source *source, struct credentials *ret,
+			   struct err *e)
+{
+	const Crisp__Pull__Request *q = p->request;
+	int r = 1;
+
+	/* What the client sends is for the registry that it names, not for mirrors of it. */
+	if (!source->mirror)
+		r = credentials_from_request(q->credentials, ret, e);
+	if (r > 0 && *q->auth_file)
+		r = credentials_from_file(q->auth_file, source->host, source->repository, ret, e);
+	if (r > 0 && *q->auth_file && !source->mirror)
+		r = credentials_from_file(q->auth_file, ref->domain, ref->path, ret, e);
+	return r < 0 ? r : 0;
+}
+
+static int pull_from_registry(struct pull *p, const struct image_ref *ref,
+			      const struct image_source *where, struct err *e)
+{
+	_cleanup_(credentials_done) struct credentials cred = CREDENTIALS_NULL;
+	_cleanup_(source_done) struct source s = SOURCE_NULL;
+	_cleanup_(found_done) struct found f = { .name = image_ref_name(ref) };
+	int r = credentials_for(p, ref, where, &cred, e);
+
+	if (r < 0)
+		return r;
+	s.registry = registry_new(where, &cred, p->stop, e);
+	if (!s.registry)
+		return -(int)e->code;
+	/* A tag beside a digest is not looked at, so nothing may be said about it. */
+	f.tag = *ref->digest ? NULL : image_ref_tagged(ref);
+	return pull_from(p, &s, *ref->digest ? ref->digest : *ref->tag ? ref->tag : "latest", &f,
+			 e);
+}
+
+/* Would another host give another answer? */
+static bool next_may_help(const struct pull *p, const struct err *e)
+{
+	return !stop_is_set(p->stop) && e->code != ERR_EXHAUSTED;
+}
+
+static int pull_full(struct pull *p, const struct image_ref *ref, struct err *e)
+{
+	struct image_sources sources;
+	int r = registries_sources(p->registries, ref, p->request->insecure_registries, &sources,
+				   e);
+
+	for (size_t i = 0; i < sources.n && r == 0; i++) {
+		r = pull_from_registry(p, ref, &sources.list[i], e);
+		if (r == 0)
+			break;
+		if (i + 1 < sources.n && next_may_help(p, e))
+			r = 0;
+	}
+	image_sources_done(&sources);
+	return r;
+}
+
+static int pull_by_reference(struct pull *p, struct err *e)
+{
+	struct image_ref ref = IMAGE_REF_NULL;
+	struct image_refs refs = { .n = 0 };
+	int r = image_ref_parse(p->request->reference, &ref, e);
+
+	r = r < 0 ? r : registries_load(p->request->registries_conf, &p->registries, e);
+	r = r < 0 ? r : registries_expand(p->registries, &ref, &refs, e);
+	for (size_t i = 0; i < refs.n && r == 0; i++) {
+		r = pull_full(p, &refs.list[i], e);
+		if (r == 0)
+			break;
+		if (i + 1 < refs.n && next_may_help(p, e))
+			r = 0;
+	}
+	image_refs_done(&refs);
+	image_ref_done(&ref);
+	return r;
+}
+
+/* --- from a layout --- */
+
+/* What is left of a directory's name as a component of an image's. */
+static char *name_from_dir(const char *dir)
+{
+	const char *base = strrchr(dir, '/');
+	char *name = xasprintf("localhost/%s", base ? base + 1 : dir);
+	size_t n = strlen("localhost/");
+
+	for (const char *s = name + n; *s; s++) {
+		char c = (char)tolower((unsigned char)*s);
+		bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+
+		if (plain)
+			name[n++] = c;
+		else if (name[n - 1] != '/' && name[n - 1] != '-')
+			name[n++] = '-';
+	}
+	while (name[n - 1] == '-')
+		n--;
+	name[n] = '\0';
+	if (name[n - 1] != '/')
+		return name;
+	free(name);
+	return xstrdup("localhost/image");
+}
+
+/* The name that a layout's entry gives itself, or one after the directory. */
+static int name_entry(const char *dir, const struct descriptor *d, struct image_ref *ret,
+		      struct err *e)
+{
+	_cleanup_free_ char *base = name_from_dir(dir), *text = NULL;
+	struct err ignored = ERR_NULL;
+
+	if (d->ref_name && image_ref_parse(d->ref_name, ret, &ignored) == 0) {
+		if (*ret->domain)
+			return 0;
+		image_ref_done(ret);
+	}
+	text = d->ref_name && image_tag_is_valid(d->ref_name)
+		       ? xasprintf("%s:%s", base, d->ref_name)
+		       : xstrdup(base);
+	return image_ref_parse(text, ret, e);
+}
+
+static int pull_layout_entry(struct pull *p, const struct image_ref *named,
+			     const struct descriptor *d, struct err *e)
+{
+	_cleanup_(source_done) struct source s = { .layout = xstrdup(p->request->layout_dir) };
+	_cleanup_(image_ref_done) struct image_ref own = IMAGE_REF_NULL;
+	_cleanup_(found_done) struct found f = { .name = NULL };
+	const struct image_ref *ref = named;
+
+	if (!named->path) {
+		if (name_entry(p->request->layout_dir, d, &own, e) < 0)
+			return -(int)e->code;
+		ref = &own;
+	}
+	f.name = image_ref_name(ref);
+	f.tag = image_ref_tagged(ref);
+	return pull_from(p, &s, d->digest, &f, e);
+}
+
+static int pull_layout(struct pull *p, struct err *e)
+{
+	const Crisp__Pull__Request *q = p->request;
+	_cleanup_(image_ref_done) struct image_ref named = IMAGE_REF_NULL;
+	_cleanup_(manifest_done) struct manifest index = MANIFEST_NULL;
+	const struct descriptor *d;
+	int r = *q->reference ? image_ref_parse(q->reference, &named, e) : 0;
+
+	if (r < 0)
+		return r;
+	if (!fs_path_is_clean(q->layout_dir))
+		return err_set(e, ERR_INVALID, "%s is not an absolute path without . and ..",
+			       q->layout_dir);
+	r = source_layout_entry(q->layout_dir, q->reference, named.tag ? named.tag : "", &index, &d,
+				e);
+	return r < 0 ? r : pull_layout_entry(p, &named, d, e);
+}
+
+int pull_run(struct pull *p, const Crisp__Pull__Result **ret, struct err *e)
+{
+	struct err ignored = ERR_NULL;
+	int r = make_staging(p, e);
+
+	if (r == 0)
+		r = *p->request->layout_dir ? pull_layout(p, e) : pull_by_reference(p, e);
+	if (p->staging_lock >= 0)
+		fs_remove_tree(p->staging, &ignored);
+	if (r < 0)
+		return r;
+	*ret = &p->result;
+	return 0;
+}

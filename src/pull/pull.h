@@ -1,0 +1,27 @@
+/*
+ * pull.h - one image from a reference to unpacked layers: names, manifest and config are resolved
+ * and checked, layers are fetched several at a time, and all of them appear together.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "gen/pull.pb-c.h"
+#include "pull/http.h"
+
+struct pull;
+
+/* From the loop below, on the calling thread, a few times a second while something moves. */
+struct pull_ops {
+	void (*progress)(void *arg, const Crisp__Pull__Progress *p);
+	void *arg;
+};
+
+/* request stays the caller's until pull_free. */
+struct pull *pull_new(const Crisp__Pull__Request *request, const struct pull_ops *ops,
+		      struct stop *stop);
+
+/* Blocks until the image is here or not.  *ret stays the pull's, as do the shared flocks on its
+ * layers.  After an error nothing of this pull is left in staging or among the layers. */
+int pull_run(struct pull *p, const Crisp__Pull__Result **ret, struct err *e);
+
+void pull_free(struct pull *p);
