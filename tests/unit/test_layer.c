@@ -1,0 +1,506 @@
+/*
+ * test_layer.c - one layer from the bytes of its blob into layers/: what is verified, when it can be
+ * seen, and who may count on it.
+ */
+#include <fcntl.h>
+#include <isa-l.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <zstd.h>
+
+#include "base/fs.h"
+#include "image/layermeta.h"
+#include "image/layers.h"
+#include "pull/digest.h"
+#include "pull/layer.h"
+#include "tests/unit/tarmake.h"
+
+#define TAR "application/vnd.oci.image.layer.v1.tar"
+#define GZIP TAR "+gzip"
+#define ZSTD TAR "+zstd"
+#define PULL "abc123"
+
+static char top[64];
+
+static int setup(void **state)
+{
+	(void)state;
+	snprintf(top, sizeof(top), "/tmp/crisp-layer-XXXXXX");
+	assert_non_null(mkdtemp(top));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct err e = ERR_NULL;
+
+	(void)state;
+	assert_int_equal(fs_remove_tree(top, &e), 0);
+	return 0;
+}
+
+/* A blob and what a manifest and a config say of it. */
+struct blob {
+	struct buf data;
+	const char *media_type;
+	char digest[DIGEST_TEXT], diff_id[DIGEST_TEXT];
+};
+
+static void blob_done(struct blob *b)
+{
+	buf_done(&b->data);
+}
+#define _cleanup_blob_ _cleanup_(blob_done)
+
+static void gzip(struct buf *b, const struct buf *plain)
+{
+	size_t room = plain->len + 4096;
+	struct isal_zstream s;
+
+	isal_deflate_init(&s);
+	s.gzip_flag = IGZIP_GZIP;
+	s.end_of_stream = 1;
+	s.flush = NO_FLUSH;
+	s.next_in = (unsigned char *)plain->data;
+	s.avail_in = (uint32_t)plain->len;
+	s.next_out = buf_reserve(b, room);
+	s.avail_out = (uint32_t)room;
+	assert_int_equal(isal_deflate(&s), COMP_OK);
+	buf_commit(b, s.total_out);
+}
+
+static void zstd(struct buf *b, const struct buf *plain)
+{
+	size_t bound = ZSTD_compressBound(plain->len);
+
+	buf_commit(b, ZSTD_compress(buf_reserve(b, bound), bound, plain->data, plain->len, 1));
+}
+
+/* Takes the archive. */
+static struct blob make_blob(struct buf *tar, const char *media_type)
+{
+	struct blob b = { .media_type = media_type };
+
+	digest_of(tar->data, tar->len, b.diff_id);
+	if (strcmp(media_type, GZIP) == 0)
+		gzip(&b.data, tar);
+	else if (strcmp(media_type, ZSTD) == 0)
+		zstd(&b.data, tar);
+	else
+		buf_add(&b.data, tar->data, tar->len);
+	digest_of(b.data.data, b.data.len, b.digest);
+	buf_done(tar);
+	return b;
+}
+
+/* One file `name` that has its name in it. */
+static struct blob simple_blob(const char *name, const char *media_type)
+{
+	struct buf tar = BUF_NULL;
+
+	TM(&tar, .name = "etc/", .type = '5', .mode = 0700);
+	TM(&tar, .name = name, .type = '0', .data = name, .size = strlen(name));
+	tm_end(&tar);
+	return make_blob(&tar, media_type);
+}
+
+static struct layer *begin(const struct blob *b, unsigned index)
+{
+	struct err e = ERR_NULL;
+	struct layer *l;
+
+	if (layer_begin(top, PULL, index, b->media_type, b->digest, b->data.len, b->diff_id, &l,
+			&e) < 0)
+		fail_msg("%s", e.text);
+	return l;
+}
+
+static int feed(struct layer *l, const struct buf *data, struct err *e)
+{
+	for (size_t at = 0; at < data->len; at += 1000) {
+		int r = layer_feed(l, data->data + at, MIN((size_t)1000, data->len - at), e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static struct layer *whole(const struct blob *b, unsigned index)
+{
+	struct layer *l = begin(b, index);
+	Crisp__State__Layer *s = NULL;
+	struct err e = ERR_NULL;
+
+	if (feed(l, &b->data, &e) < 0 || layer_finish(l, &s, &e) < 0)
+		fail_msg("%s", e.text);
+	crisp__state__layer__free_unpacked(s, NULL);
+	return l;
+}
+
+static bool in_top(const char *fmt, ...)
+{
+	char name[128], path[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(name, sizeof(name), fmt, ap);
+	va_end(ap);
+	snprintf(path, sizeof(path), "%s/%s", top, name);
+	return fs_exists(path);
+}
+
+static bool published(const struct blob *b, const char *name)
+{
+	return in_top("layers/%.24s/%s", b->diff_id + 7, name);
+}
+
+static void test_media_types(void **state)
+{
+	static const char *const types[] = { GZIP, ZSTD, TAR };
+	_cleanup_free_ char *layers = xasprintf("%s/layers", top);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		_cleanup_blob_ struct blob b = simple_blob(types[i], types[i]);
+		struct layer *l = begin(&b, (unsigned)i);
+		Crisp__State__Layer *s = NULL;
+		struct err e = ERR_NULL;
+		int fd;
+
+		assert_int_equal(feed(l, &b.data, &e), 0);
+		assert_int_equal(layer_bytes_fed(l), b.data.len);
+		assert_int_equal(layer_finish(l, &s, &e), 0);
+		assert_string_equal(s->diff_id, b.diff_id);
+		assert_string_equal(s->blob_digest, b.digest);
+		assert_string_equal(s->media_type, types[i]);
+		assert_int_equal(s->compressed_size, b.data.len);
+		assert_int_equal(s->unpacked_size, strlen(types[i]));
+		assert_int_equal(s->inodes, 3); /* etc, application, the file */
+		crisp__state__layer__free_unpacked(s, NULL);
+		assert_false(in_top("layers"));
+		assert_true(in_top("staging/" PULL "/%zu/meta", i));
+		assert_int_equal(layer_publish(top, &l, 1, &fd, &e), 0);
+		assert_true(published(&b, "fs/etc"));
+		assert_true(published(&b, "meta"));
+		assert_false(in_top("staging/" PULL "/%zu", i));
+		layer_abort(l);
+		assert_true(published(&b, "fs/etc"));
+		close(fd);
+		assert_int_equal(image_layers_remove(top, (const char *[]){ b.diff_id }, 1, &e),
+				 0);
+		assert_false(in_top("layers/%.24s", b.diff_id + 7));
+		assert_int_equal(fs_remove_tree(layers, &e), 0);
+	}
+}
+
+static void refused(const struct blob *b, const char *media_type, const char *digest,
+		    const char *diff_id, const char *text)
+{
+	struct err e = ERR_NULL;
+	struct layer *l = NULL;
+
+	assert_int_equal(layer_begin(top, PULL, 0, media_type, digest, b->data.len, diff_id, &l,
+				     &e),
+			 -ERR_UNIMPLEMENTED);
+	assert_non_null(strstr(e.text, text));
+	assert_false(in_top("staging/" PULL "/0"));
+}
+
+static void test_not_ours(void **state)
+{
+	_cleanup_blob_ struct blob b = simple_blob("f", GZIP);
+
+	(void)state;
+	refused(&b, "application/vnd.cncf.helm.chart.content.v1.tar+gzip", b.digest, b.diff_id,
+		"helm");
+	refused(&b, "", b.digest, b.diff_id, "no layer");
+	refused(&b, GZIP, "sha512:00", b.diff_id, "sha512:00");
+	refused(&b, GZIP, b.digest, "../../etc", "sha256");
+}
+
+/* The pull fails with text, and leaves nothing. */
+static void fails(const struct blob *b, const struct buf *data, enum err_code code,
+		  const char *text)
+{
+	struct layer *l = begin(b, 0);
+	Crisp__State__Layer *s = NULL;
+	struct err e = ERR_NULL;
+	int r = feed(l, data, &e);
+
+	r = r < 0 ? r : layer_finish(l, &s, &e);
+	assert_true(r < 0);
+	if (e.code != code || !strstr(e.text, text) || !strstr(e.text, b->digest))
+		fail_msg("%s %s, expected %s", err_code_name(e.code), e.text, text);
+	assert_null(s);
+	layer_abort(l);
+	assert_false(in_top("staging/" PULL "/0"));
+	assert_false(in_top("layers"));
+}
+
+static void test_lies(void **state)
+{
+	_cleanup_blob_ struct blob b = simple_blob("f", GZIP), other = simple_blob("g", GZIP);
+	struct buf cut = { .data = b.data.data, .len = b.data.len - 1 };
+	struct blob liar = b;
+
+	(void)state;
+	fails(&b, &cut, ERR_DATA_LOSS, "truncated");
+	cut.len = 0;
+	fails(&b, &cut, ERR_DATA_LOSS, "truncated: 0 of");
+	liar.data.len--;
+	fails(&liar, &b.data, ERR_DATA_LOSS, "more than the");
+	/* Another blob of the same size, readable or not: the digest is what is said. */
+	liar = other;
+	memcpy(liar.digest, b.digest, sizeof(b.digest));
+	fails(&liar, &other.data, ERR_DATA_LOSS, "digest mismatch");
+	assert_int_equal(b.data.len, other.data.len);
+	other.data.data[12] ^= 0x7f;
+	fails(&liar, &other.data, ERR_DATA_LOSS, "digest mismatch");
+	/* The right blob, another config. */
+	liar = b;
+	memcpy(liar.diff_id, other.diff_id, sizeof(b.diff_id));
+	fails(&liar, &b.data, ERR_DATA_LOSS, "diffID mismatch");
+}
+
+static struct blob raw_blob(const void *data, size_t size)
+{
+	struct buf b = BUF_NULL;
+
+	buf_add(&b, data, size);
+	return make_blob(&b, TAR);
+}
+
+/* The right blob, but its content is no good. */
+static void test_bad_content(void **state)
+{
+	struct buf tar = BUF_NULL;
+	char noise[1024];
+
+	(void)state;
+	memset(noise, 'n', sizeof(noise));
+	for (int i = 0; i < 4; i++) {
+		_cleanup_blob_ struct blob b = { .media_type = TAR };
+
+		if (i == 0) {
+			b = raw_blob(noise, sizeof(noise));
+			fails(&b, &b.data, ERR_INVALID, "no tar header");
+		} else if (i == 1) {
+			TM(&tar, .name = "../escape", .type = '0');
+			b = make_blob(&tar, GZIP);
+			fails(&b, &b.data, ERR_INVALID, "leads out of the layer");
+		} else if (i == 2) {
+			TM(&tar, .name = "f", .type = '0', .data = noise, .size = sizeof(noise));
+			tar.len -= 10;
+			b = make_blob(&tar, ZSTD);
+			fails(&b, &b.data, ERR_INVALID, "middle of an entry");
+		} else {
+			b = raw_blob("\x1f\x8b\x08\0 not gzip at all", 20);
+			fails(&b, &b.data, ERR_DATA_LOSS, "gzip");
+		}
+	}
+}
+
+static void test_empty(void **state)
+{
+	struct buf tar = BUF_NULL;
+	_cleanup_blob_ struct blob none = raw_blob("", 0), b = { .media_type = TAR };
+	struct err e = ERR_NULL;
+	struct layer *l[2];
+	int fds[2];
+
+	(void)state;
+	tm_end(&tar);
+	b = make_blob(&tar, GZIP);
+	l[0] = whole(&none, 0);
+	l[1] = whole(&b, 1);
+	assert_int_equal(layer_publish(top, l, 2, fds, &e), 0);
+	for (int i = 0; i < 2; i++) {
+		layer_abort(l[i]);
+		close(fds[i]);
+	}
+	assert_true(published(&none, "fs"));
+	assert_true(published(&b, "fs"));
+}
+
+static void test_reuse_and_locks(void **state)
+{
+	_cleanup_blob_ struct blob b = simple_blob("f", GZIP);
+	const char *ids[] = { b.diff_id };
+	Crisp__State__Layer *s = NULL;
+	struct err e = ERR_NULL;
+	struct layer *l;
+	int fd, again;
+
+	(void)state;
+	assert_int_equal(layer_reuse(top, b.diff_id, &again, &s, &e), 1);
+	assert_int_equal(layer_reuse(top, "sha256:..", &again, &s, &e), -ERR_UNIMPLEMENTED);
+	l = whole(&b, 0);
+	assert_int_equal(layer_reuse(top, b.diff_id, &again, &s, &e), 1);
+	assert_int_equal(layer_publish(top, &l, 1, &fd, &e), 0);
+	layer_abort(l);
+	assert_int_equal(layer_reuse(top, b.diff_id, &again, &s, &e), 0);
+	assert_string_equal(s->diff_id, b.diff_id);
+	assert_string_equal(s->blob_digest, b.digest);
+	assert_int_equal(s->compressed_size, b.data.len);
+	assert_int_equal(s->unpacked_size, 1);
+	crisp__state__layer__free_unpacked(s, NULL);
+	/* It stays for as long as one of the two counts on it. */
+	assert_int_equal(image_layers_remove(top, ids, 1, &e), 0);
+	assert_true(published(&b, "fs/f"));
+	close(fd);
+	assert_int_equal(image_layers_remove(top, ids, 1, &e), 0);
+	assert_true(published(&b, "fs/f"));
+	close(again);
+	assert_int_equal(image_layers_remove(top, ids, 1, &e), 0);
+	assert_false(published(&b, ""));
+}
+
+/* Two pulls, or one image with the same layer twice: the second takes what is there. */
+static void test_published_twice(void **state)
+{
+	_cleanup_blob_ struct blob b = simple_blob("f", GZIP);
+	struct layer *l[2] = { whole(&b, 0), whole(&b, 1) };
+	struct err e = ERR_NULL;
+	struct stat first, second;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(layer_publish(top, l, 2, fds, &e), 0);
+	assert_int_equal(fstat(fds[0], &first), 0);
+	assert_int_equal(fstat(fds[1], &second), 0);
+	assert_int_equal(first.st_ino, second.st_ino);
+	for (int i = 0; i < 2; i++) {
+		layer_abort(l[i]);
+		assert_int_equal(flock(fds[i], LOCK_SH | LOCK_NB), 0);
+		close(fds[i]);
+	}
+	assert_false(in_top("staging/" PULL "/0"));
+	assert_false(in_top("staging/" PULL "/1"));
+	assert_true(published(&b, "fs/f"));
+}
+
+static char *layer_path(const struct blob *b, const char *name)
+{
+	return xasprintf("%s/layers/%.24s/%s", top, b->diff_id + 7, name);
+}
+
+/* What a power cut may leave under the name is not used and not in the way. */
+static void test_damaged_is_replaced(void **state)
+{
+	_cleanup_blob_ struct blob b = simple_blob("f", GZIP);
+	_cleanup_free_ char *meta = layer_path(&b, "meta"), *fs = layer_path(&b, "fs");
+	Crisp__State__Layer *s = NULL;
+	struct err e = ERR_NULL;
+	struct layer *l;
+	int fd;
+
+	(void)state;
+	assert_int_equal(fs_mkdir_all(fs, 0755, &e), 0);
+	assert_int_equal(layer_reuse(top, b.diff_id, &fd, &s, &e), 1);
+	l = whole(&b, 0);
+	if (layer_publish(top, &l, 1, &fd, &e) < 0)
+		fail_msg("%s", e.text);
+	layer_abort(l);
+	close(fd);
+	assert_true(published(&b, "fs/f"));
+	assert_int_equal(truncate(meta, 10), 0);
+	assert_int_equal(layer_reuse(top, b.diff_id, &fd, &s, &e), 1);
+}
+
+/* One of three cannot be published: the others go back. */
+static void test_all_or_nothing(void **state)
+{
+	_cleanup_blob_ struct blob a = simple_blob("a", GZIP), b = simple_blob("b", GZIP),
+				   c = simple_blob("c", GZIP);
+	struct layer *l[3] = { whole(&a, 0), whole(&b, 1), whole(&c, 2) };
+	_cleanup_free_ char *in_the_way = layer_path(&c, ""), *layers = xasprintf("%s/layers", top);
+	struct err e = ERR_NULL;
+	int fds[3], fd;
+
+	(void)state;
+	in_the_way[strlen(in_the_way) - 1] = '\0';
+	assert_int_equal(mkdir(layers, 0700), 0);
+	fd = open(in_the_way, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	close(fd);
+	assert_true(layer_publish(top, l, 3, fds, &e) < 0);
+	assert_false(published(&a, ""));
+	assert_false(published(&b, ""));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(fds[i], -1);
+		layer_abort(l[i]);
+		assert_false(in_top("staging/" PULL "/%d", i));
+	}
+}
+
+/* A directory on the way to a file of the upper layer looks as it does in the lower ones, one of
+ * them there before, one of the same pull. */
+static void test_inherit(void **state)
+{
+	struct buf tar = BUF_NULL;
+	_cleanup_blob_ struct blob low = { .media_type = TAR }, mid = low, high = low;
+	struct layer *l[3] = { NULL };
+	struct err e = ERR_NULL;
+	_cleanup_free_ char *etc = NULL, *var = NULL;
+	struct stat st;
+	int fd, fds[2];
+
+	(void)state;
+	TM(&tar, .name = "var/", .type = '5', .mode = 01777, .mtime = 42);
+	low = make_blob(&tar, GZIP);
+	TM(&tar, .name = "etc/", .type = '5', .mode = 0711, .uid = 5);
+	mid = make_blob(&tar, GZIP);
+	TM(&tar, .name = "etc/f", .type = '0');
+	TM(&tar, .name = "var/f", .type = '0');
+	high = make_blob(&tar, GZIP);
+	l[0] = whole(&low, 0);
+	assert_int_equal(layer_publish(top, l, 1, &fd, &e), 0);
+	layer_abort(l[0]);
+	l[0] = NULL;
+	l[1] = whole(&mid, 1);
+	l[2] = whole(&high, 2);
+	if (layer_inherit(top, (const char *[]){ low.diff_id, mid.diff_id, high.diff_id }, l, 3,
+			  &e) < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(layer_publish(top, l + 1, 2, fds, &e), 0);
+	etc = layer_path(&high, "fs/etc");
+	var = layer_path(&high, "fs/var");
+	assert_int_equal(stat(etc, &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 0711);
+	assert_int_equal(st.st_uid, 5);
+	assert_int_equal(stat(var, &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 01777);
+	assert_int_equal(st.st_mtime, 42);
+	layer_abort(l[1]);
+	layer_abort(l[2]);
+	close(fd);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_media_types, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_not_ours, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_content, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_empty, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reuse_and_locks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_published_twice, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_is_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_inherit, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
