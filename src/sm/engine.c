@@ -240,11 +240,14 @@ static void load_history(struct sm_object *obj, const Crisp__State__Envelope *en
 int sm_object_load(struct sm_engine *en, const struct sm_machine *m, const char *id,
 		   const void *envelope, size_t size, struct sm_object **ret, struct err *e)
 {
-	Crisp__State__Envelope *env = crisp__state__envelope__unpack(NULL, size, envelope);
+	Crisp__State__Envelope *env = NULL;
 	const char *broken;
 	void *row = NULL;
 	int state, r = 0;
 
+	if (strlen(id) > ID_LEN)
+		return err_set(e, ERR_DATA_LOSS, "row %s/%.80s does not end in an id", m->name, id);
+	env = crisp__state__envelope__unpack(NULL, size, envelope);
 	if (!env)
 		return err_set(e, ERR_DATA_LOSS, "row %s/%s does not decode", m->name, id);
 	state = state_by_number(m, env->state);
@@ -290,6 +293,7 @@ struct sm_event *sm_take_parked(struct sm_object *obj)
 {
 	struct sm_event *ev;
 
+	list_splice(&obj->parked, &obj->events);
 	if (list_empty(&obj->parked))
 		return NULL;
 	ev = list_entry(obj->parked.next, struct sm_event, node);
@@ -305,7 +309,6 @@ void sm_object_free(struct sm_object *obj)
 	if (!obj)
 		return;
 	err_set(&e, ERR_UNAVAILABLE, "%s %s: crispd is shutting down", obj->machine->name, obj->id);
-	list_splice(&obj->parked, &obj->events);
 	answer_work(obj, &e);
 	while ((ev = sm_take_parked(obj))) {
 		if (ev->waiter)
@@ -352,9 +355,15 @@ void sm_recover(struct sm_object *obj)
 
 void sm_overdue(struct sm_object *obj)
 {
+	struct sm_event *ev;
+
 	obj->deadline_ns = 0;
-	if (obj->machine->clock >= 0)
-		sm_dispatch(obj, sm_event_new(obj->machine->clock));
+	if (obj->machine->clock < 0)
+		return;
+	ev = sm_event_new(obj->machine->clock);
+	/* It is about the effect under way: what is queued before it may end that. */
+	ev->gen = obj->effect_gen;
+	sm_dispatch(obj, ev);
 }
 
 void sm_effect_done(struct sm_object *obj, uint64_t gen, struct sm_event *ev)
@@ -366,12 +375,17 @@ void sm_effect_done(struct sm_object *obj, uint64_t gen, struct sm_event *ev)
 
 /* --- moves --- */
 
-static bool row_commits(const struct sm_row *row)
+static bool row_has(const struct sm_row *row, enum sm_op op)
 {
 	for (uint16_t i = 0; i < row->n_actions; i++)
-		if (row->actions[i].op == SM_OP_SAVE || row->actions[i].op == SM_OP_MARK)
+		if (row->actions[i].op == op)
 			return true;
 	return false;
+}
+
+static bool row_commits(const struct sm_row *row)
+{
+	return row_has(row, SM_OP_SAVE) || row_has(row, SM_OP_MARK);
 }
 
 static const struct sm_row *choose_row(const struct sm_object *obj, const struct sm_cell *cell,
@@ -525,14 +539,7 @@ static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
 			answer_work(obj, NULL);
 			break;
 		case SM_OP_AGAIN:
-			if (obj->current->waiter) {
-				list_remove(&obj->current->waiter->node);
-				park(obj, take_ptr(obj->current));
-				/* Something must stand for the move under way. */
-				obj->current = sm_event_new(row->event);
-				obj->current->at_ns = obj->engine->ops->now(obj->engine->arg);
-			}
-			break;
+			break; /* with the commit: a call that cannot be kept is told so */
 		case SM_OP_EFFECT:
 			/* A state that starts its effect over starts its time over. */
 			if (row->target == row->state && !row_commits(row))
@@ -572,6 +579,20 @@ static void commit_failed(struct sm_object *obj, const struct err *e)
 		drain(obj);
 }
 
+/* The call is not this move's to answer: it waits for the rest that the move leads to. */
+static void park_current(struct sm_object *obj, int64_t now)
+{
+	struct sm_event *ev = obj->current;
+
+	if (!ev->waiter)
+		return;
+	list_remove(&ev->waiter->node);
+	park(obj, ev);
+	/* Something must stand for the move under way. */
+	obj->current = sm_event_new(ev->event);
+	obj->current->at_ns = now;
+}
+
 static void commit_done(struct sm_object *obj, int64_t now)
 {
 	const struct sm_row *row = take_ptr(obj->commit_row);
@@ -587,6 +608,8 @@ static void commit_done(struct sm_object *obj, int64_t now)
 		obj->effect_gen++;
 	}
 	obj->state = row->target;
+	if (row_has(row, SM_OP_AGAIN))
+		park_current(obj, now);
 	broken = broken_invariant(obj->machine, obj->state, obj->row);
 	assert(!broken);
 	obj->engine->ops->moved(obj->engine->arg, obj, row);
@@ -594,70 +617,76 @@ static void commit_done(struct sm_object *obj, int64_t now)
 	run(obj, row, (uint16_t)(obj->commit_item + 1));
 }
 
-static bool commit_is_durable(const struct sm_object *obj)
+static bool commit_is_final(const struct sm_object *obj)
 {
-	return obj->commit_row->actions[obj->commit_item].op == SM_OP_SAVE;
+	return obj->machine->states[obj->commit_row->target].kind == SM_KIND_FINAL;
 }
 
-/* Commit those of objs whose durability is at most `durable`; mark the result in ok[]. */
-static void commit_some(struct sm_engine *en, struct sm_object **objs, size_t n, bool durable,
-			int64_t now, bool *ok, struct err *e)
+/* All of them in one transaction, or none. */
+static int commit(struct sm_engine *en, struct sm_object **objs, size_t n, int64_t now,
+		  struct err *e)
 {
 	struct sm_write *writes = xcalloc(n, sizeof(*writes));
-	size_t n_writes = 0;
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
 		struct sm_object *obj = objs[i];
-		struct sm_write *w = &writes[n_writes];
+		struct sm_write *w = &writes[i];
 
-		if (commit_is_durable(obj) && !durable)
-			continue;
 		w->obj = obj;
 		w->state = obj->commit_row->target;
 		w->row = obj->draft;
-		w->durable = commit_is_durable(obj);
-		w->final = obj->machine->states[w->state].kind == SM_KIND_FINAL;
+		w->durable = obj->commit_row->actions[obj->commit_item].op == SM_OP_SAVE;
+		w->final = commit_is_final(obj);
 		w->envelope = draft_pack(obj, obj->commit_row, now, &w->size);
-		n_writes++;
 	}
-	r = n_writes ? en->ops->commit(en->arg, writes, n_writes, e) : 0;
+	r = en->ops->commit(en->arg, writes, n, e);
 	for (size_t i = 0; i < n; i++)
-		ok[i] = r == 0 && (durable || !commit_is_durable(objs[i]));
-	for (size_t i = 0; i < n_writes; i++)
 		free((void *)(uintptr_t)writes[i].envelope);
 	free(writes);
+	return r;
+}
+
+/* A full disk does not stop what needs none, and what frees some goes first. */
+static void commit_each(struct sm_engine *en, struct sm_object **objs, size_t n, int64_t now)
+{
+	for (int final = 1; final >= 0; final--) {
+		for (size_t i = 0; i < n; i++) {
+			struct err e = ERR_NULL;
+
+			if (!objs[i] || commit_is_final(objs[i]) != final)
+				continue;
+			if (commit(en, &objs[i], 1, now, &e) == 0)
+				commit_done(objs[i], now);
+			else
+				commit_failed(objs[i], &e);
+			objs[i] = NULL; /* perhaps freed */
+		}
+	}
 }
 
 bool sm_flush(struct sm_engine *en)
 {
 	_cleanup_free_ struct sm_object **objs = NULL;
-	_cleanup_free_ bool *ok = NULL;
 	struct err e = ERR_NULL;
 	int64_t now = en->ops->now(en->arg);
-	bool durable = false;
 	size_t n = 0;
 
 	list_for_each(node, &en->pending) n++;
 	if (n == 0)
 		return false;
 	objs = xcalloc(n, sizeof(struct sm_object *));
-	ok = xcalloc(n, sizeof(*ok));
 	for (size_t i = 0; i < n; i++) {
 		objs[i] = list_entry(en->pending.next, struct sm_object, node);
 		list_remove(&objs[i]->node);
-		durable = durable || commit_is_durable(objs[i]);
 	}
-	commit_some(en, objs, n, true, now, ok, &e);
-	/* A full disk does not stop what needs none. */
-	if (e.code && durable)
-		commit_some(en, objs, n, false, now, ok, &e);
-	for (size_t i = 0; i < n; i++) {
-		if (ok[i])
+	if (commit(en, objs, n, now, &e) == 0)
+		for (size_t i = 0; i < n; i++)
 			commit_done(objs[i], now);
-		else
-			commit_failed(objs[i], &e);
-	}
+	else if (n == 1)
+		commit_failed(objs[0], &e);
+	else
+		commit_each(en, objs, n, now);
 	return !list_empty(&en->pending);
 }
 

@@ -101,7 +101,7 @@ struct sm_ops {
 	void (*reply)(void *arg, struct sm_object *obj, struct sm_waiter *w, const struct err *e);
 	/* A move was made; the only line about it is logged here.  It may stay in its state. */
 	void (*moved)(void *arg, struct sm_object *obj, const struct sm_row *row);
-	/* In its final state, or its first commit failed: forget and free it.  Events still parked
+	/* In its final state, or its first commit failed: forget and free it.  Events not handled
 	 * are taken with sm_take_parked before sm_object_free. */
 	void (*gone)(void *arg, struct sm_object *obj);
 	/* An event that the table says never comes. */
@@ -144,7 +144,7 @@ void sm_retry(struct sm_engine *en);
 /* true: some object waits for sm_retry. */
 bool sm_has_stalled(const struct sm_engine *en);
 
-/* Take the next parked event of an object that is gone; NULL: none left. */
+/* Take the next event that an object which is gone has not handled; NULL: none left. */
 struct sm_event *sm_take_parked(struct sm_object *obj);
 
 static inline const struct sm_state *sm_state(const struct sm_object *obj)
