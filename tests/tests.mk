@@ -39,3 +39,12 @@ print-libs:
 	@echo $(LIBS) $(LIBS_$(NAME))
 
 .PHONY: print-extra print-libs
+
+# The engine's test has a machine of its own.
+DOOR := $(BUILD)/unit/sm
+$(DOOR)/sm_door.c $(DOOR)/sm_door.h &: tests/unit/sm/door.sm $(BUILD)/smc
+	@mkdir -p $(DOOR)
+	$(BUILD)/smc -o $(DOOR) $<
+$(BUILD)/unit/test_engine: private CFLAGS += -I$(DOOR)
+$(BUILD)/unit/test_engine: $(DOOR)/sm_door.h
+EXTRA_test_engine := $(DOOR)/sm_door.c

@@ -1,0 +1,902 @@
+/*
+ * test_engine.c - the engine interpreting sm/door.sm, everything outside it written to a journal.
+ *
+ * The journal is one word an act: "commit(OPENING)" or "fail(OPENING)" for each object of a
+ * transaction, "OPENING" for a move, "push" for an effect, "ok1" or "NOT_FOUND1" for an answer to
+ * caller 1, "gone", "never:opened".  What must hold is the order of these words.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/util.h"
+#include "gen/state.pb-c.h"
+#include "sm/engine.h"
+#include "sm_door.h"
+
+#define ID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ID_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define START (INT64_C(1000) * NSEC_PER_SEC)
+
+struct call {
+	struct sm_waiter waiter;
+	int number;
+};
+
+static struct {
+	struct buf journal;
+	int64_t now, armed; /* of the object that was armed last */
+	int failures;       /* commits still to fail */
+	size_t largest;     /* transactions of more writes fail too, 0: any size */
+	struct buf stored;  /* the envelope committed last */
+	bool durable;
+	bool report_at_once; /* effects report inside start */
+	struct sm_engine *engine;
+} t;
+
+static void word(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static void word(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (t.journal.len)
+		buf_puts(&t.journal, " ");
+	va_start(ap, fmt);
+	buf_vprintf(&t.journal, fmt, ap);
+	va_end(ap);
+}
+
+/* What has happened since the last time. */
+static void check_words(const char *want, int line)
+{
+	const char *got = t.journal.len ? t.journal.data : "";
+
+	if (strcmp(got, want) != 0)
+		fail_msg("line %d:\n  want \"%s\"\n  got  \"%s\"", line, want, got);
+	buf_consume(&t.journal, t.journal.len);
+}
+#define happened(want) check_words((want), __LINE__)
+
+/* --- the engine's surroundings --- */
+
+static int64_t op_now(void *arg)
+{
+	(void)arg;
+	return t.now;
+}
+
+static void op_arm(void *arg, struct sm_object *obj, int64_t at)
+{
+	(void)arg;
+	assert_true(at == obj->deadline_ns);
+	t.armed = at;
+}
+
+static int op_commit(void *arg, const struct sm_write *writes, size_t n, struct err *e)
+{
+	bool bad = t.failures > 0 || (t.largest && n > t.largest);
+
+	(void)arg;
+	if (t.failures)
+		t.failures--;
+	for (size_t i = 0; i < n; i++) {
+		const struct sm_write *w = &writes[i];
+
+		assert_true(w->final == (w->obj->machine->states[w->state].kind == SM_KIND_FINAL));
+		word("%s(%s)", bad ? "fail" : "commit", w->obj->machine->states[w->state].name);
+		if (bad)
+			continue;
+		buf_consume(&t.stored, t.stored.len);
+		buf_add(&t.stored, w->envelope, w->size);
+		t.durable = w->durable;
+	}
+	return bad ? err_set(e, ERR_EXHAUSTED, "the disk is full") : 0;
+}
+
+static void op_reply(void *arg, struct sm_object *obj, struct sm_waiter *w, const struct err *e)
+{
+	struct call *c = container_of(w, struct call, waiter);
+
+	(void)arg;
+	assert_true(list_empty(&w->node));
+	assert_non_null(obj);
+	word("%s%d", e ? err_code_name(e->code) : "ok", c->number);
+	free(c);
+}
+
+static void op_moved(void *arg, struct sm_object *obj, const struct sm_row *row)
+{
+	(void)arg;
+	assert_int_equal(obj->state, row->target);
+	word("%s", sm_state(obj)->name);
+}
+
+static void op_gone(void *arg, struct sm_object *obj)
+{
+	struct sm_event *ev;
+
+	(void)arg;
+	word("gone");
+	while ((ev = sm_take_parked(obj))) {
+		word("left:%s", obj->machine->events[ev->event].name);
+		if (ev->waiter)
+			free(container_of(ev->waiter, struct call, waiter));
+		sm_event_free(ev);
+	}
+	sm_object_free(obj);
+}
+
+static void op_never(void *arg, struct sm_object *obj, const struct sm_event *ev)
+{
+	(void)arg;
+	word("never:%s", obj->machine->events[ev->event].name);
+}
+
+static const struct sm_ops ops = {
+	.now = op_now,
+	.arm = op_arm,
+	.commit = op_commit,
+	.reply = op_reply,
+	.moved = op_moved,
+	.gone = op_gone,
+	.never = op_never,
+};
+
+/* --- the machine's pure half: kill_at_ns is the patience, pid counts, exit_known the spring --- */
+
+bool dor_guard_swing(const Crisp__State__Exec *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return row->exit_known;
+}
+
+void dor_step_note_opened(Crisp__State__Exec *draft, const struct sm_event *ev)
+{
+	assert_int_equal(ev->at_ns, t.now);
+	draft->pid++;
+}
+
+void dor_step_note_stuck(Crisp__State__Exec *draft, const struct sm_event *ev)
+{
+	draft->exit_code = ev->err.code ? (int32_t)ev->err.code : 1;
+}
+
+void dor_step_note_knock(Crisp__State__Exec *draft, const struct sm_event *ev)
+{
+	if (ev->data)
+		draft->pid = *(const int *)ev->data;
+	draft->started_ns++;
+}
+
+int64_t dor_deadline_patience(const Crisp__State__Exec *row)
+{
+	return row->kill_at_ns;
+}
+
+bool dor_invariant_has_handle(const Crisp__State__Exec *row)
+{
+	return row->pid > 0;
+}
+
+static void effect(struct sm_object *obj, const char *name, int event)
+{
+	word("%s", name);
+	if (t.report_at_once)
+		sm_effect_done(obj, obj->effect_gen, sm_event_new(event));
+}
+
+void dor_effect_push(struct sm_object *obj)
+{
+	effect(obj, "push", DOR_EVENT_OPENED);
+}
+
+void dor_effect_look(struct sm_object *obj)
+{
+	effect(obj, "look", DOR_EVENT_OPENED);
+}
+
+void dor_effect_pull(struct sm_object *obj)
+{
+	effect(obj, "pull", DOR_EVENT_CLOSED);
+}
+
+void dor_effect_erase(struct sm_object *obj)
+{
+	effect(obj, "erase", DOR_EVENT_ERASED);
+}
+
+/* --- doing --- */
+
+static int setup(void **state)
+{
+	(void)state;
+	t.now = START;
+	t.armed = 0;
+	t.failures = 0;
+	t.largest = 0;
+	t.report_at_once = false;
+	t.engine = sm_engine_new(&ops, NULL);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	sm_engine_free(t.engine);
+	buf_done(&t.journal);
+	buf_done(&t.stored);
+	sm_crash_hook = NULL;
+	return 0;
+}
+
+static struct sm_object *door(const char *id)
+{
+	Crisp__State__Exec *row = xmalloc(sizeof(*row));
+
+	crisp__state__exec__init(row);
+	return sm_object_new(t.engine, &dor_machine, id, row);
+}
+
+static Crisp__State__Exec *row_of(const struct sm_object *obj)
+{
+	return obj->row;
+}
+
+static void ask(struct sm_object *obj, int event, int number)
+{
+	struct call *c = xcalloc(1, sizeof(*c));
+	struct sm_event *ev = sm_event_new(event);
+
+	c->number = number;
+	list_init(&c->waiter.node);
+	c->waiter.event = event;
+	ev->waiter = &c->waiter;
+	sm_dispatch(obj, ev);
+}
+
+static void done(struct sm_object *obj, int event)
+{
+	sm_effect_done(obj, obj->effect_gen, sm_event_new(event));
+}
+
+static void flush(void)
+{
+	while (sm_flush(t.engine))
+		;
+}
+
+/* An open door, nothing in the journal. */
+static struct sm_object *open_door(void)
+{
+	struct sm_object *obj = door(ID_A);
+
+	ask(obj, DOR_EVENT_OPEN, 0);
+	flush();
+	done(obj, DOR_EVENT_OPENED);
+	flush();
+	happened("commit(OPENING) OPENING push commit(OPEN) OPEN ok0");
+	return obj;
+}
+
+/* --- tests --- */
+
+static void nothing_before_the_commit(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+
+	(void)state;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	happened("");
+	assert_int_equal(obj->state, DOR_STATE_NONE);
+	flush();
+	happened("commit(OPENING) OPENING push");
+	assert_int_equal(obj->state, DOR_STATE_OPENING);
+	assert_int_equal(obj->seq, 1);
+	assert_true(t.durable);
+	t.now += NSEC_PER_SEC;
+	done(obj, DOR_EVENT_OPENED);
+	assert_int_equal(row_of(obj)->pid, 0); /* the draft knows, the object does not */
+	assert_int_equal(obj->state, DOR_STATE_OPENING);
+	flush();
+	happened("commit(OPEN) OPEN ok1");
+	assert_int_equal(row_of(obj)->pid, 1);
+	assert_int_equal(obj->seq, 2);
+	assert_true(obj->since_ns == t.now);
+	assert_int_equal(obj->effect, -1);
+	assert_false(sm_flush(t.engine));
+	sm_object_free(obj);
+	happened("");
+}
+
+static void a_mark_is_not_durable(void **state)
+{
+	struct sm_object *obj = open_door();
+	int64_t since = obj->since_ns;
+
+	(void)state;
+	t.now += NSEC_PER_SEC;
+	sm_recover(obj);
+	happened("look");
+	done(obj, DOR_EVENT_OPENED);
+	flush();
+	happened("commit(OPEN) OPEN");
+	assert_false(t.durable);
+	assert_true(obj->since_ns == since); /* it did not move */
+	sm_object_free(obj);
+}
+
+static void a_failed_first_commit_leaves_nothing(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+
+	(void)state;
+	t.failures = 1;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	ask(obj, DOR_EVENT_OPEN, 2);
+	flush();
+	happened("fail(OPENING) RESOURCE_EXHAUSTED1 gone left:open");
+}
+
+static void a_failed_commit_changes_nothing(void **state)
+{
+	struct sm_object *obj = open_door();
+
+	(void)state;
+	t.failures = 1;
+	ask(obj, DOR_EVENT_CLOSE, 1);
+	flush();
+	happened("fail(CLOSING) RESOURCE_EXHAUSTED1");
+	assert_int_equal(obj->state, DOR_STATE_OPEN);
+	assert_int_equal(obj->seq, 2);
+	assert_false(sm_has_stalled(t.engine));
+	ask(obj, DOR_EVENT_CLOSE, 2);
+	flush();
+	happened("commit(CLOSING) CLOSING pull");
+	sm_object_free(obj);
+	happened("UNAVAILABLE2");
+}
+
+/* What the world did cannot be refused: it is kept and delivered again. */
+static void a_failed_report_is_kept(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+
+	(void)state;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	flush();
+	happened("commit(OPENING) OPENING push");
+	t.failures = 2;
+	done(obj, DOR_EVENT_OPENED);
+	flush();
+	happened("fail(OPEN)");
+	assert_true(sm_has_stalled(t.engine));
+	assert_int_equal(row_of(obj)->pid, 0);
+	ask(obj, DOR_EVENT_CLOSE, 2); /* waits behind it */
+	flush();
+	happened("");
+	sm_retry(t.engine);
+	flush();
+	happened("fail(OPEN)");
+	sm_retry(t.engine);
+	flush();
+	happened("commit(OPEN) OPEN ok1 commit(CLOSING) CLOSING pull");
+	assert_false(sm_has_stalled(t.engine));
+	assert_int_equal(row_of(obj)->pid, 1);
+	sm_object_free(obj);
+	happened("UNAVAILABLE2");
+}
+
+static void a_stalled_object_can_be_freed(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+
+	(void)state;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	flush();
+	t.failures = 1;
+	done(obj, DOR_EVENT_OPENED);
+	flush();
+	assert_true(sm_has_stalled(t.engine));
+	sm_object_free(obj);
+	assert_false(sm_has_stalled(t.engine));
+	happened("commit(OPENING) OPENING push fail(OPEN) UNAVAILABLE1");
+}
+
+static void calls_join_work_under_way(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+
+	(void)state;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	ask(obj, DOR_EVENT_OPEN, 2);
+	flush();
+	ask(obj, DOR_EVENT_OPEN, 3);
+	happened("commit(OPENING) OPENING push");
+	done(obj, DOR_EVENT_OPENED);
+	happened("");
+	flush();
+	happened("commit(OPEN) OPEN ok1 ok2 ok3");
+	ask(obj, DOR_EVENT_OPEN, 4); /* already so */
+	happened("ok4");
+	sm_object_free(obj);
+}
+
+static void calls_wait_for_rest_in_order(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+
+	(void)state;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	flush();
+	ask(obj, DOR_EVENT_CLOSE, 2);
+	ask(obj, DOR_EVENT_REMOVE, 3);
+	done(obj, DOR_EVENT_OPENED);
+	flush();
+	happened("commit(OPENING) OPENING push commit(OPEN) OPEN ok1 commit(CLOSING) CLOSING pull");
+	done(obj, DOR_EVENT_CLOSED);
+	flush();
+	happened("commit(SHUT) SHUT ok2 commit(REMOVING) REMOVING erase");
+	done(obj, DOR_EVENT_ERASED);
+	flush();
+	happened("commit(GONE) GONE ok3 gone");
+}
+
+static void again_is_answered_at_the_end(void **state)
+{
+	struct sm_object *obj = open_door();
+
+	(void)state;
+	ask(obj, DOR_EVENT_REMOVE, 1);
+	flush();
+	happened("commit(CLOSING) CLOSING pull");
+	done(obj, DOR_EVENT_CLOSED);
+	flush();
+	happened("commit(SHUT) SHUT commit(REMOVING) REMOVING erase");
+	ask(obj, DOR_EVENT_CLOSE, 2); /* waits for a rest that never comes */
+	done(obj, DOR_EVENT_ERASED);
+	ask(obj, DOR_EVENT_REMOVE, 3); /* comes while the end is being committed */
+	flush();
+	happened("commit(GONE) GONE ok1 gone left:close left:remove");
+}
+
+static void again_is_told_of_a_failed_commit(void **state)
+{
+	struct sm_object *obj = open_door();
+
+	(void)state;
+	t.failures = 1;
+	ask(obj, DOR_EVENT_REMOVE, 1);
+	flush();
+	happened("fail(CLOSING) RESOURCE_EXHAUSTED1");
+	assert_false(sm_has_stalled(t.engine));
+	ask(obj, DOR_EVENT_REMOVE, 2);
+	flush();
+	happened("commit(CLOSING) CLOSING pull");
+	sm_object_free(obj);
+	happened("UNAVAILABLE2");
+}
+
+static void refusals_name_state_and_event(void **state)
+{
+	struct sm_object *obj = open_door();
+
+	(void)state;
+	ask(obj, DOR_EVENT_CLOSE, 1);
+	flush();
+	ask(obj, DOR_EVENT_OPEN, 2);
+	happened("commit(CLOSING) CLOSING pull FAILED_PRECONDITION2");
+	sm_object_free(obj);
+	happened("UNAVAILABLE1");
+}
+
+static void what_never_comes_is_counted(void **state)
+{
+	struct sm_object *obj = open_door();
+
+	(void)state;
+	done(obj, DOR_EVENT_ERASED);
+	happened("never:erased");
+	assert_int_equal(obj->state, DOR_STATE_OPEN);
+	sm_object_free(obj);
+}
+
+static void guards_choose_the_row(void **state)
+{
+	struct sm_object *obj = open_door();
+
+	(void)state;
+	row_of(obj)->exit_known = true;
+	ask(obj, DOR_EVENT_CLOSE, 1);
+	flush();
+	happened("commit(SHUT) SHUT ok1");
+	sm_object_free(obj);
+}
+
+static void reports_of_earlier_effects_are_dropped(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+	uint64_t push;
+
+	(void)state;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	flush();
+	push = obj->effect_gen;
+	done(obj, DOR_EVENT_OPENED);
+	/* Twice, while the first is being committed and after it. */
+	sm_effect_done(obj, push, sm_event_new(DOR_EVENT_STUCK));
+	flush();
+	sm_effect_done(obj, push, sm_event_new(DOR_EVENT_STUCK));
+	flush();
+	happened("commit(OPENING) OPENING push commit(OPEN) OPEN ok1");
+	/* The shim speaks for itself: it has no generation. */
+	sm_effect_done(obj, push, sm_event_new(DOR_EVENT_KNOCKED));
+	flush();
+	happened("commit(OPEN) OPEN");
+	sm_object_free(obj);
+}
+
+static void effects_may_report_at_once(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+
+	(void)state;
+	t.report_at_once = true;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	ask(obj, DOR_EVENT_CLOSE, 2);
+	flush();
+	happened("commit(OPENING) OPENING push commit(OPEN) OPEN ok1 commit(CLOSING) CLOSING pull "
+		 "commit(SHUT) SHUT ok2");
+	ask(obj, DOR_EVENT_REMOVE, 3);
+	flush();
+	happened("commit(REMOVING) REMOVING erase commit(GONE) GONE ok3 gone");
+}
+
+static void deadlines_are_armed_and_re_armed(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+
+	(void)state;
+	row_of(obj)->kill_at_ns = START + 5 * NSEC_PER_SEC;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	flush();
+	assert_true(t.armed == START + 5 * NSEC_PER_SEC);
+	done(obj, DOR_EVENT_OPENED);
+	flush();
+	assert_true(t.armed == 0); /* at rest */
+	t.now += NSEC_PER_SEC;
+	ask(obj, DOR_EVENT_CLOSE, 2);
+	flush();
+	assert_true(t.armed == t.now + 10 * NSEC_PER_SEC);
+	/* A row that stays and starts nothing does not lengthen the time. */
+	t.now += NSEC_PER_SEC;
+	sm_dispatch(obj, sm_event_new(DOR_EVENT_KNOCKED));
+	flush();
+	assert_true(t.armed == t.now + 9 * NSEC_PER_SEC);
+	/* Starting the effect over starts the time over. */
+	t.now += 9 * NSEC_PER_SEC;
+	buf_consume(&t.journal, t.journal.len);
+	sm_overdue(obj);
+	happened("pull");
+	assert_true(t.armed == t.now + 10 * NSEC_PER_SEC);
+	sm_object_free(obj);
+	happened("UNAVAILABLE2");
+}
+
+static void overdue_work_goes_back(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+
+	(void)state;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	flush();
+	sm_overdue(obj);
+	flush();
+	happened("commit(OPENING) OPENING push commit(REMOVING) REMOVING erase");
+	assert_int_equal(row_of(obj)->exit_code, 1);
+	done(obj, DOR_EVENT_ERASED);
+	flush();
+	happened("commit(GONE) GONE ok1 gone");
+}
+
+/* The time of one state says nothing about the next, however long the commit between them takes. */
+static void a_late_deadline_is_dropped(void **state)
+{
+	struct sm_object *obj = open_door();
+
+	(void)state;
+	ask(obj, DOR_EVENT_CLOSE, 1);
+	flush();
+	happened("commit(CLOSING) CLOSING pull");
+	t.failures = 1;
+	done(obj, DOR_EVENT_CLOSED);
+	flush();
+	sm_overdue(obj);
+	ask(obj, DOR_EVENT_OPEN, 2);
+	happened("fail(SHUT)");
+	sm_retry(t.engine);
+	flush();
+	happened("commit(SHUT) SHUT ok1 commit(OPENING) OPENING push");
+	sm_object_free(obj);
+	happened("UNAVAILABLE2");
+}
+
+static void one_turn_is_one_transaction(void **state)
+{
+	struct sm_object *a = door(ID_A), *b = door(ID_B);
+
+	(void)state;
+	ask(a, DOR_EVENT_OPEN, 1);
+	ask(b, DOR_EVENT_OPEN, 2);
+	flush();
+	happened("commit(OPENING) commit(OPENING) OPENING push OPENING push");
+	sm_object_free(a);
+	sm_object_free(b);
+	happened("UNAVAILABLE1 UNAVAILABLE2");
+}
+
+/* On a full disk the write that fails takes nobody with it, and a deletion goes first. */
+static void one_failure_is_not_everybodys(void **state)
+{
+	struct sm_object *a = door(ID_A), *b = door(ID_B);
+
+	(void)state;
+	ask(b, DOR_EVENT_OPEN, 1);
+	flush();
+	sm_overdue(b);
+	flush();
+	happened("commit(OPENING) OPENING push commit(REMOVING) REMOVING erase");
+	ask(a, DOR_EVENT_OPEN, 2);
+	done(b, DOR_EVENT_ERASED);
+	t.largest = 1;
+	flush();
+	happened("fail(OPENING) fail(GONE) commit(GONE) GONE ok1 gone commit(OPENING) OPENING push");
+	sm_object_free(a);
+	happened("UNAVAILABLE2");
+}
+
+static void facts_are_freed_with_their_event(void **state)
+{
+	struct sm_object *obj = open_door();
+	struct sm_event *ev = sm_event_new(DOR_EVENT_KNOCKED);
+	int *pid = xmalloc(sizeof(*pid));
+
+	(void)state;
+	*pid = 77;
+	ev->data = pid;
+	ev->free_data = free;
+	sm_dispatch(obj, ev);
+	flush();
+	assert_int_equal(row_of(obj)->pid, 77);
+	sm_object_free(obj);
+	sm_object_free(NULL);
+	sm_event_free(NULL);
+}
+
+static char crash_points[256];
+
+static void note_crash_point(const struct sm_machine *m, unsigned row, unsigned item)
+{
+	size_t n = strlen(crash_points);
+
+	assert_ptr_equal(m, &dor_machine);
+	snprintf(crash_points + n, sizeof(crash_points) - n, "%u.%u ", row, item);
+}
+
+static void every_action_is_a_crash_point(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+
+	(void)state;
+	crash_points[0] = '\0';
+	sm_crash_hook = note_crash_point;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	flush();
+	assert_string_equal(crash_points, "0.0 0.1 0.2 ");
+	done(obj, DOR_EVENT_OPENED);
+	flush();
+	assert_string_equal(crash_points, "0.0 0.1 0.2 1.0 1.1 1.2 1.3 ");
+	sm_object_free(obj);
+}
+
+/* --- rows --- */
+
+static void a_row_comes_back_as_it_was(void **state)
+{
+	struct sm_object *obj = open_door(), *again = NULL;
+	_cleanup_free_ void *packed = NULL;
+	struct err e = ERR_NULL;
+	size_t size;
+
+	(void)state;
+	packed = sm_object_pack(obj, &size);
+	assert_int_equal(size, t.stored.len);
+	assert_memory_equal(packed, t.stored.data, size);
+	assert_int_equal(sm_object_load(t.engine, &dor_machine, ID_A, packed, size, &again, &e), 0);
+	assert_int_equal(again->state, DOR_STATE_OPEN);
+	assert_int_equal(again->seq, obj->seq);
+	assert_true(again->since_ns == obj->since_ns);
+	assert_int_equal(row_of(again)->pid, 1);
+	assert_int_equal(again->n_history, 2);
+	assert_int_equal(sm_history_at(again, 0)->event, DOR_EVENT_OPEN);
+	assert_int_equal(sm_history_at(again, 1)->from, DOR_STATE_OPENING);
+	assert_int_equal(sm_history_at(again, 1)->to, DOR_STATE_OPEN);
+	sm_object_free(again);
+	sm_object_free(obj);
+}
+
+static void history_keeps_the_last(void **state)
+{
+	struct sm_object *obj = open_door(), *again = NULL;
+	struct err e = ERR_NULL;
+
+	(void)state;
+	for (int i = 0; i < 3 * LIMIT_HISTORY; i++) {
+		t.now += NSEC_PER_SEC;
+		sm_dispatch(obj, sm_event_new(DOR_EVENT_KNOCKED));
+		flush();
+	}
+	assert_int_equal(obj->n_history, LIMIT_HISTORY);
+	for (uint16_t i = 0; i < LIMIT_HISTORY; i++)
+		assert_true(sm_history_at(obj, i)->at_ns ==
+			    t.now - (LIMIT_HISTORY - 1 - i) * NSEC_PER_SEC);
+	assert_int_equal(sm_object_load(t.engine, &dor_machine, ID_A, t.stored.data, t.stored.len,
+					&again, &e), 0);
+	assert_int_equal(again->n_history, LIMIT_HISTORY);
+	for (uint16_t i = 0; i < LIMIT_HISTORY; i++)
+		assert_true(sm_history_at(again, i)->at_ns == sm_history_at(obj, i)->at_ns);
+	sm_object_free(again);
+	sm_object_free(obj);
+}
+
+static void recovery_starts_the_states_effect(void **state)
+{
+	struct sm_object *obj = door(ID_A), *again = NULL;
+	struct err e = ERR_NULL;
+
+	(void)state;
+	row_of(obj)->kill_at_ns = START + 7 * NSEC_PER_SEC;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	flush();
+	sm_object_free(obj); /* the daemon dies */
+	happened("commit(OPENING) OPENING push UNAVAILABLE1");
+	t.now += 3 * NSEC_PER_SEC;
+	assert_int_equal(sm_object_load(t.engine, &dor_machine, ID_A, t.stored.data, t.stored.len,
+					&again, &e), 0);
+	happened("");
+	sm_recover(again);
+	happened("push");
+	assert_true(t.armed == START + 7 * NSEC_PER_SEC); /* what was left of it */
+	ask(again, DOR_EVENT_OPEN, 2);
+	done(again, DOR_EVENT_OPENED);
+	flush();
+	happened("commit(OPEN) OPEN ok2");
+	sm_object_free(again);
+}
+
+/* An envelope of one's own making. */
+static size_t pack(uint32_t number, const char *row, size_t row_size, const char *event,
+		   uint8_t out[512])
+{
+	Crisp__State__Envelope env = CRISP__STATE__ENVELOPE__INIT;
+	Crisp__State__Transition h = CRISP__STATE__TRANSITION__INIT, *list[] = { &h };
+
+	env.state = number;
+	env.row.data = (uint8_t *)(uintptr_t)row;
+	env.row.len = row_size;
+	if (event) {
+		h.event = (char *)(uintptr_t)event;
+		h.from = 10;
+		h.to = 20;
+		env.history = list;
+		env.n_history = 1;
+	}
+	return crisp__state__envelope__pack(&env, out);
+}
+
+static void loading_refuses(void **state)
+{
+	static const struct {
+		uint32_t number;
+		const char *row;
+		size_t size;
+		const char *want;
+	} cases[] = {
+		{ 20, "\x28\x01", 1, "record in row door/" },
+		{ 20, "", 0, "breaks invariant has_handle" },
+		{ 0, "\x28\x01", 2, "is in state 0, which" },
+		{ 60, "\x28\x01", 2, "is in state 60, which" },
+		{ 21, "\x28\x01", 2, "is in state 21, which" },
+		{ UINT32_MAX, "\x28\x01", 2, "is in state 4294967295, which" },
+	};
+	uint8_t bytes[512];
+	char long_id[200];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		size_t n = pack(cases[i].number, cases[i].row, cases[i].size, NULL, bytes);
+		struct sm_object *obj = NULL;
+		struct err e = ERR_NULL;
+
+		assert_int_equal(sm_object_load(t.engine, &dor_machine, ID_A, bytes, n, &obj, &e),
+				 -ERR_DATA_LOSS);
+		assert_null(obj);
+		assert_non_null(strstr(e.text, cases[i].want));
+		assert_non_null(strstr(e.text, ID_A));
+	}
+	memset(long_id, 'a', sizeof(long_id) - 1);
+	long_id[sizeof(long_id) - 1] = '\0';
+	for (int what = 0; what < 2; what++) {
+		size_t n = what ? pack(20, "\x28\x01", 2, NULL, bytes) : 3;
+		struct sm_object *obj = NULL;
+		struct err e = ERR_NULL;
+
+		if (!what)
+			memcpy(bytes, "\xff\xff\xff", 3);
+		assert_int_equal(sm_object_load(t.engine, &dor_machine, what ? long_id : ID_A, bytes,
+						n, &obj, &e), -ERR_DATA_LOSS);
+		assert_null(obj);
+	}
+}
+
+static void loading_forgives_old_history(void **state)
+{
+	struct sm_object *obj = NULL;
+	struct err e = ERR_NULL;
+	uint8_t bytes[512];
+	size_t n = pack(20, "\x28\x01", 2, "an event of an older version", bytes);
+
+	(void)state;
+	assert_int_equal(sm_object_load(t.engine, &dor_machine, ID_A, bytes, n, &obj, &e), 0);
+	assert_int_equal(obj->n_history, 0);
+	sm_object_free(obj);
+	n = pack(20, "\x28\x01", 2, "opened", bytes);
+	assert_int_equal(sm_object_load(t.engine, &dor_machine, ID_A, bytes, n, &obj, &e), 0);
+	assert_int_equal(obj->n_history, 1);
+	sm_object_free(obj);
+}
+
+#define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(nothing_before_the_commit),
+		test(a_mark_is_not_durable),
+		test(a_failed_first_commit_leaves_nothing),
+		test(a_failed_commit_changes_nothing),
+		test(a_failed_report_is_kept),
+		test(a_stalled_object_can_be_freed),
+		test(calls_join_work_under_way),
+		test(calls_wait_for_rest_in_order),
+		test(again_is_answered_at_the_end),
+		test(again_is_told_of_a_failed_commit),
+		test(refusals_name_state_and_event),
+		test(what_never_comes_is_counted),
+		test(guards_choose_the_row),
+		test(reports_of_earlier_effects_are_dropped),
+		test(effects_may_report_at_once),
+		test(deadlines_are_armed_and_re_armed),
+		test(overdue_work_goes_back),
+		test(a_late_deadline_is_dropped),
+		test(one_turn_is_one_transaction),
+		test(one_failure_is_not_everybodys),
+		test(facts_are_freed_with_their_event),
+		test(every_action_is_a_crash_point),
+		test(a_row_comes_back_as_it_was),
+		test(history_keeps_the_last),
+		test(recovery_starts_the_states_effect),
+		test(loading_refuses),
+		test(loading_forgives_old_history),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
