@@ -531,7 +531,8 @@ static void runtimes(void)
 	a = call(&req);
 	check(says(&a, ERR_NOT_FOUND, "/nonexistent/runtime") && left_nothing(&req),
 	      "runtime: missing");
-	req.runtime = fake_runtime("hangs", "case \"$*\" in *delete*) exit 0;; esac; sleep 1000");
+	req.runtime = fake_runtime("hangs", "case \"$*\" in *delete*) exit 0;; esac; "
+				   "echo $$ >\"$0.pid\"; exec sleep 1000");
 	req.timeout_ms = 200;
 	a = call(&req);
 	check(says(&a, ERR_DEADLINE, "did not finish in time") && left_nothing(&req),
@@ -577,8 +578,8 @@ static void runtime_fails(void)
 static void terminal(void)
 {
 	struct shim_request create = bundle("tty", "test -t 1 && echo terminal; "
-					    "while [ ! -e /out/tty ]; do sleep 0.05; done; stty size; exit 2",
-					    BUNDLE_TTY);
+					    "while [ ! -e /out/tty ]; do sleep 0.05; done; "
+					    "stty size; exit 2", BUNDLE_TTY);
 	struct shim_request resize = { .type = SHIM_RESIZE, .id = "tty", .width = 101,
 				       .height = 33 };
 	struct shim_status st;
@@ -746,12 +747,18 @@ static void shim_dies(void)
 	struct shim_request init = { .type = SHIM_INIT };
 	struct answer pending, before = call(&init), after;
 	struct spawn_child old = shim;
+	int hanging;
 
 	req.runtime = path_of("hangs");
+	unlink(path_of("hangs.pid"));
 	call_begin(&req, NULL, 0, &pending);
+	check(wait_text(path_of("hangs.pid"), "\n"), "death: while a runtime is under way");
 	kill(shim.pid, SIGKILL);
 	check(call_end(&pending) && says(&pending, ERR_UNAVAILABLE, "shim"),
 	      "death: calls under way are called back");
+	/* The runtime that hangs is nobody's now. */
+	if (sscanf(text_of(path_of("hangs.pid")), "%d", &hanging) == 1)
+		kill(hanging, SIGKILL);
 	check(drv_wait_lost() && pending.calls == 1, "death: once, and the loss is told");
 	drv_disconnect();
 	for (int i = 0; i < PATIENCE_MS / 20 && shim_is_alive(pod_dir, NULL); i++)
