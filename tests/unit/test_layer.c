@@ -1,6 +1,6 @@
 /*
- * test_layer.c - one layer from the bytes of its blob into layers/: what is verified, when it can be
- * seen, and who may count on it.
+ * test_layer.c - one layer from the bytes of its blob into layers/: what is verified, when it can
+ * be seen, and who may count on it.
  */
 #include <fcntl.h>
 #include <isa-l.h>
@@ -423,7 +423,8 @@ static void test_all_or_nothing(void **state)
 	_cleanup_blob_ struct blob a = simple_blob("a", GZIP), b = simple_blob("b", GZIP),
 				   c = simple_blob("c", GZIP);
 	struct layer *l[3] = { whole(&a, 0), whole(&b, 1), whole(&c, 2) };
-	_cleanup_free_ char *in_the_way = layer_path(&c, ""), *layers = xasprintf("%s/layers", top);
+	_cleanup_free_ char *in_the_way = layer_path(&c, "");
+	_cleanup_free_ char *layers = xasprintf("%s/layers", top);
 	struct err e = ERR_NULL;
 	int fds[3], fd;
 
