@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <xxhash.h>
 
 #include "base/clock.h"
@@ -36,7 +37,7 @@ struct header {
 struct store {
 	MDB_env *env[2];
 	MDB_dbi dbi[2];
-	int lock_fd;
+	int lock_fds[2];
 };
 
 static int mdb_err(struct err *e, int rc, const char *what, const char *object)
@@ -157,17 +158,18 @@ static int open_boot(struct store *s, const char *boot_dir, size_t map_size, str
 	return env_open(dir, map_size, flags, env, dbi, e);
 }
 
-static int lock_dir(const char *dir, int *ret_fd, struct err *e)
+/* The name begins with a dot so that it is not taken for an earlier boot. */
+static int lock_dir(const char *dir, const char *flag, int *ret_fd, struct err *e)
 {
-	_cleanup_free_ char *path = xasprintf("%s/lock", dir);
+	_cleanup_free_ char *path = xasprintf("%s/.lock", dir);
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(e, ERR_PRECONDITION,
-			       "%s is in use by another crispd: stop it, or name another --root",
-			       dir);
+			       "%s is in use by another crispd: stop it, or name another %s",
+			       dir, flag);
 	*ret_fd = take_fd(fd);
 	return 0;
 }
@@ -179,10 +181,14 @@ int store_open(const struct store_options *o, struct store **ret, struct err *e)
 	mdb_filehandle_t fd;
 	int r;
 
-	s->lock_fd = -1;
+	s->lock_fds[0] = s->lock_fds[1] = -1;
 	r = fs_mkdir_all(o->durable_dir, 0700, e);
 	if (r == 0)
-		r = lock_dir(o->durable_dir, &s->lock_fd, e);
+		r = lock_dir(o->durable_dir, "--root", &s->lock_fds[STORE_ENV_DURABLE], e);
+	if (r == 0)
+		r = fs_mkdir_all(o->boot_dir, 0700, e);
+	if (r == 0)
+		r = lock_dir(o->boot_dir, "--runroot", &s->lock_fds[STORE_ENV_BOOT], e);
 	if (r == 0)
 		r = env_open(o->durable_dir, map_size, o->no_sync ? MDB_NOSYNC : 0,
 			     &s->env[STORE_ENV_DURABLE], &s->dbi[STORE_ENV_DURABLE], e);
@@ -202,10 +208,11 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		if (s->env[i])
 			mdb_env_close(s->env[i]);
-	close_fdp(&s->lock_fd);
+		close_fdp(&s->lock_fds[i]);
+	}
 	free(s);
 }
 
@@ -232,6 +239,63 @@ static bool txn_ready(struct store_txn *t, enum store_env env)
 	return rc == 0;
 }
 
+/* Remember what stands under a durable key, for the case that the boot commit fails. */
+static int note_undo(struct store_txn *t, const MDB_val *k)
+{
+	struct store_undo *u;
+	MDB_val old;
+	int rc = mdb_get(t->txn[STORE_ENV_DURABLE], t->store->dbi[STORE_ENV_DURABLE],
+			 (MDB_val *)(uintptr_t)k, &old);
+
+	if (rc && rc != MDB_NOTFOUND)
+		return rc;
+	u = xcalloc(1, sizeof(*u));
+	u->key = xmemdup(k->mv_data, k->mv_size);
+	u->key_size = k->mv_size;
+	if (rc == 0) {
+		u->value = xmemdup(old.mv_data, old.mv_size);
+		u->size = old.mv_size;
+	}
+	u->next = t->undo;
+	t->undo = u;
+	return 0;
+}
+
+static void free_undo(struct store_txn *t)
+{
+	while (t->undo) {
+		struct store_undo *u = t->undo;
+
+		t->undo = u->next;
+		free(u->key);
+		free(u->value);
+		free(u);
+	}
+}
+
+/* Put back what was there before, the newest change first. */
+static int undo_durable(struct store_txn *t)
+{
+	MDB_dbi dbi = t->store->dbi[STORE_ENV_DURABLE];
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(t->store->env[STORE_ENV_DURABLE], NULL, 0, &txn);
+
+	if (rc)
+		return rc;
+	for (const struct store_undo *u = t->undo; u && rc == 0; u = u->next) {
+		MDB_val k = { u->key_size, u->key }, v = { u->size, u->value };
+
+		rc = u->value ? mdb_put(txn, dbi, &k, &v, 0) : mdb_del(txn, dbi, &k, NULL);
+		if (rc == MDB_NOTFOUND)
+			rc = 0;
+	}
+	if (rc) {
+		mdb_txn_abort(txn);
+		return rc;
+	}
+	return mdb_txn_commit(txn);
+}
+
 void store_put(struct store_txn *t, enum store_env env, const char *key, const void *payload,
 	       size_t size)
 {
@@ -244,7 +308,9 @@ void store_put(struct store_txn *t, enum store_env env, const char *key, const v
 		return;
 	memcpy(h.boot_id, clock_boot_id(), 37);
 	h.checksum = checksum(&h, key, payload);
-	rc = mdb_put(t->txn[env], t->store->dbi[env], &k, &v, MDB_RESERVE);
+	rc = env == STORE_ENV_DURABLE ? note_undo(t, &k) : 0;
+	if (rc == 0)
+		rc = mdb_put(t->txn[env], t->store->dbi[env], &k, &v, MDB_RESERVE);
 	if (rc) {
 		mdb_err(&t->err, rc, "write row", key);
 		t->failed = true;
@@ -262,7 +328,9 @@ void store_del(struct store_txn *t, enum store_env env, const char *key)
 
 	if (!txn_ready(t, env))
 		return;
-	rc = mdb_del(t->txn[env], t->store->dbi[env], &k, NULL);
+	rc = env == STORE_ENV_DURABLE ? note_undo(t, &k) : 0;
+	if (rc == 0)
+		rc = mdb_del(t->txn[env], t->store->dbi[env], &k, NULL);
 	if (rc && rc != MDB_NOTFOUND) {
 		mdb_err(&t->err, rc, "delete row", key);
 		t->failed = true;
@@ -271,6 +339,7 @@ void store_del(struct store_txn *t, enum store_env env, const char *key)
 
 void store_abort(struct store_txn *t)
 {
+	free_undo(t);
 	for (int i = 0; i < 2; i++) {
 		if (t->txn[i])
 			mdb_txn_abort(t->txn[i]);
@@ -278,8 +347,22 @@ void store_abort(struct store_txn *t)
 	}
 }
 
+/* A write that the end of the disk cuts short is an I/O error to LMDB. */
+static int commit_error(MDB_env *env, int rc)
+{
+	mdb_filehandle_t fd;
+	struct statvfs fs;
+
+	if (rc == EIO && mdb_env_get_fd(env, &fd) == 0 && fstatvfs(fd, &fs) == 0 &&
+	    fs.f_bavail < 16)
+		return ENOSPC;
+	return rc;
+}
+
 int store_commit(struct store_txn *t, struct err *e)
 {
+	bool durable = false;
+
 	for (int i = 0; i < 2 && !t->failed; i++) {
 		int rc;
 
@@ -288,10 +371,15 @@ int store_commit(struct store_txn *t, struct err *e)
 		rc = mdb_txn_commit(t->txn[i]);
 		t->txn[i] = NULL;
 		if (rc) {
+			rc = commit_error(t->store->env[i], rc);
 			mdb_err(&t->err, rc, "commit", i ? "(boot)" : "(durable)");
 			t->failed = true;
 		}
+		durable = durable || (i == STORE_ENV_DURABLE && rc == 0);
 	}
+	/* A power cut now leaves the durable half: then the boot half is gone anyway. */
+	if (t->failed && durable && undo_durable(t) != 0)
+		err_wrap(&t->err, "durable rows are ahead of the boot's");
 	store_abort(t);
 	if (t->failed) {
 		*e = t->err;

@@ -38,9 +38,16 @@ void store_close(struct store *s);
 
 /* --- writing: the first failure sticks, commit reports it --- */
 
+struct store_undo {
+	struct store_undo *next;
+	void *key, *value; /* value NULL: there was none */
+	size_t key_size, size;
+};
+
 struct store_txn {
 	struct store *store;
 	void *txn[2]; /* one MDB_txn an environment, begun when first needed */
+	struct store_undo *undo; /* of the durable half */
 	bool failed;
 	struct err err;
 };
@@ -50,7 +57,8 @@ void store_put(struct store_txn *t, enum store_env env, const char *key, const v
 	       size_t size);
 /* A missing key is fine. */
 void store_del(struct store_txn *t, enum store_env env, const char *key);
-/* Durable first, then boot.  On failure of the durable commit nothing is changed anywhere. */
+/* Durable first, then boot.  On failure nothing is changed anywhere: when the boot half fails, the
+ * durable half is put back. */
 int store_commit(struct store_txn *t, struct err *e);
 void store_abort(struct store_txn *t);
 
