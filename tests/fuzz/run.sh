@@ -10,6 +10,9 @@ for src in "$@"; do
 	name=$(basename "$src" .c)
 	extra=$(make -s BUILD="$build" print-extra NAME="$name")
 	# shellcheck disable=SC2086
+	[ -z "$extra" ] ||
+		make BUILD="$build" CC=clang-14 SAN=address,undefined,fuzzer-no-link $extra
+	# shellcheck disable=SC2086
 	[ -z "$extra" ] || make BUILD="$build" CC=clang-14 SAN=address,undefined,fuzzer-no-link $extra
 	mkdir -p "$build/corpus/$name"
 	# shellcheck disable=SC2086
