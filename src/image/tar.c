@@ -697,8 +697,11 @@ int tar_feed(struct tar *t, const void *data, size_t size, struct err *e)
 
 int tar_finish(struct tar *t, struct err *e)
 {
-	if (t->state == STATE_END ||
-	    (t->state == STATE_HEADER && t->filled == 0 && !t->next.any))
+	/* Some writers leave out the padding behind the last file: its content is complete. */
+	bool between = (t->state == STATE_HEADER && t->filled == 0) ||
+		       (t->state == STATE_SKIP && t->padding == 0);
+
+	if (t->state == STATE_END || (between && !t->next.any))
 		return 0;
 	return err_set(e, ERR_INVALID, "tar ends in the middle of an entry, at byte %ju",
 		       (uintmax_t)t->at);

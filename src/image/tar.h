@@ -71,5 +71,6 @@ static inline void tar_freep(struct tar **t)
  * which byte of the stream what is wrong. */
 int tar_feed(struct tar *t, const void *data, size_t size, struct err *e);
 
-/* There is no more: ERR_INVALID when an entry is incomplete.  The zero blocks may be missing. */
+/* There is no more: ERR_INVALID when an entry is incomplete.  The zero blocks and the padding in
+ * front of them may be missing. */
 int tar_finish(struct tar *t, struct err *e);

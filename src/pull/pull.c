@@ -34,7 +34,8 @@ struct pull {
 	struct fetch *fetch; /* the layers, and the locks on them */
 	Crisp__Pull__Result result;
 	Crisp__State__Image image;
-	char *tag, *digest, *user; /* what the image's members point to */
+	/* What the members of result and image point to: */
+	char *image_id, *manifest_digest, *tag, *digest, *user;
 };
 
 /* What is known of an image before its layers are fetched. */
@@ -79,9 +80,9 @@ void pull_free(struct pull *p)
 	registries_free(p->registries);
 	close_fdp(&p->staging_lock);
 	free(p->staging);
-	free(p->result.image_id);
+	free(p->image_id);
 	free(p->image.config.data);
-	free(p->image.manifest_digest);
+	free(p->manifest_digest);
 	free(p->tag);
 	free(p->digest);
 	free(p->user);
@@ -208,7 +209,7 @@ static void fill_result(struct pull *p, struct found *f)
 	image->size = f->config.len;
 	image->config.len = f->config.len;
 	image->config.data = (uint8_t *)buf_take(&f->config);
-	image->manifest_digest = xstrdup(f->manifest_digest);
+	image->manifest_digest = p->manifest_digest = xstrdup(f->manifest_digest);
 	image->pulled_ns = clock_realtime_ns();
 	image->boot_id = (char *)(uintptr_t)clock_boot_id();
 	p->user = take_ptr(f->parsed.user);
@@ -217,7 +218,8 @@ static void fill_result(struct pull *p, struct found *f)
 	fetch_layers(p->fetch, &image->layers, &image->n_layers);
 	for (size_t i = 0; i < image->n_layers; i++)
 		image->size += image->layers[i]->unpacked_size;
-	p->result.image_id = xstrdup(f->manifest.config.digest + strlen("sha256:"));
+	p->image_id = xstrdup(f->manifest.config.digest + strlen("sha256:"));
+	p->result.image_id = p->image_id;
 	p->result.image = image;
 }
 
