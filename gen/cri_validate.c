@@ -492,8 +492,6 @@ static bool check_runtime__v1__pod_sandbox_config(const Runtime__V1__PodSandboxC
 {
 	size_t i;
 
-	if (!m->metadata)
-		return fail(c, up, "metadata", NO_INDEX, "required");
 	if (m->metadata && !check_runtime__v1__pod_sandbox_metadata(m->metadata, &(struct where){ up, "metadata", NO_INDEX }, c))
 		return false;
 	if (text_longer(m->hostname, 64))
@@ -557,6 +555,12 @@ static bool check_runtime__v1__run_pod_sandbox_request(const Runtime__V1__RunPod
 		return fail(c, up, "config", NO_INDEX, "required");
 	if (m->config && !check_runtime__v1__pod_sandbox_config(m->config, &(struct where){ up, "config", NO_INDEX }, c))
 		return false;
+	if (m->config) {
+		if (!m->config->metadata)
+			return fail(c, up, "config.metadata", NO_INDEX, "required");
+		if (m->config->metadata && !check_runtime__v1__pod_sandbox_metadata(m->config->metadata, &(struct where){ up, "config.metadata", NO_INDEX }, c))
+			return false;
+	}
 	if (text_longer(m->runtime_handler, 253))
 		return fail(c, up, "runtime_handler", NO_INDEX, "must not be longer than 253 bytes");
 	if (!text_name(m->runtime_handler))

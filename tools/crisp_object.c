@@ -276,7 +276,7 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 		printf("everything is at rest\n");
 	else if (!resp->n_objects)
 		return cli_fail(&(struct err){ .code = ERR_NOT_FOUND,
-					       .text = "no object has an id that begins so" });
+					       .text = "nothing here has an id that begins so" });
 	return CLI_EXIT_OK;
 }
 

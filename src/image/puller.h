@@ -30,8 +30,8 @@ struct image_pull_request {
 
 struct image_pull_result {
 	char image_id[65];          /* hex of the config's digest */
-	/* Tags, digests, config, layers, size, manifest_digest; unpacked with the default allocator,
-	 * set to NULL to keep it. */
+	/* Names, config, layers, size, manifest digest; unpacked with the default allocator, set
+	 * to NULL to keep it. */
 	Crisp__State__Image *image;
 };
 

@@ -94,6 +94,7 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 	const Runtime__V1__ContainerConfig *c = req->config;
 	struct object *image = image_find(c->image->image);
 	_cleanup_free_ char *cgroup = NULL, *log_path = NULL;
+	Runtime__V1__PodSandboxConfig *pod_config;
 	Crisp__State__Container *row;
 	int r;
 
@@ -103,8 +104,11 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 	if (!rt)
 		return err_set(e, ERR_PRECONDITION, "runtime handler \"%s\" of the sandbox is no "
 			       "longer configured", pod->runtime_handler);
-	if (log_path_of(req->sandbox_config, c, &log_path, e) < 0)
-		return -(int)e->code;
+	pod_config = sandbox_config(pod);
+	r = log_path_of(pod_config, c, &log_path, e);
+	runtime__v1__pod_sandbox_config__free_unpacked(pod_config, NULL);
+	if (r < 0)
+		return r;
 	row = xmalloc(sizeof(*row));
 	crisp__state__container__init(row);
 	row_set_str(&row->name_key, key);

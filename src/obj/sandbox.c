@@ -10,14 +10,16 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/wait.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "net/cni.h"
 #include "obj/container.h"
 #include "obj/facts.h"
@@ -320,13 +322,23 @@ static int end_shim(const char *run, struct err *e)
 	return 0;
 }
 
-/* Its exit status, when it is ours to take; after a restart it is somebody else's. */
-static void reap_shim(pid_t pid)
+/* The pod's init outlives a shim that was killed; what holds the PID namespace goes with the pod. */
+static int end_init(const char *run, struct err *e)
 {
-	siginfo_t info;
+	_cleanup_free_ char *path = xasprintf("%s/" SHIM_INIT_NAME, run);
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	_cleanup_close_ int pidfd = -1;
+	unsigned long long ticks;
+	int pid, r = fs_read_file(path, 128, &text, e);
 
-	if (pid > 0)
-		waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
+	if (r)
+		return MIN(r, 0);
+	if (!text.len || sscanf(text.data, "%d %llu", &pid, &ticks) != 2)
+		return 0; /* written in part: it was never answered for */
+	r = proc_open(pid, ticks, &pidfd, e);
+	if (r == 0 && pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		r = err_errno(e, ERR_INTERNAL, errno, "kill the init of %s", run);
+	return MIN(r, 0);
 }
 
 static int work_drop_anchor(struct job *j, struct err *e)
@@ -338,7 +350,8 @@ static int work_drop_anchor(struct job *j, struct err *e)
 	int r;
 
 	r = end_shim(run, e);
-	reap_shim(s->row->shim_pid);
+	if (r == 0)
+		r = end_init(run, e);
 	if (r == 0)
 		r = ns_unpin(ns, e);
 	if (r == 0)

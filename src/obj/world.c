@@ -184,8 +184,8 @@ int world_lookup(enum kind k, const char *id, struct object **ret, struct err *e
 	size_t pos = 0;
 
 	if (!id_is_prefix(id))
-		return err_set(e, ERR_INVALID,
-			       "%s id \"%.80s\" is not 1 to %d lower-case hex digits",
+		return err_set(e, ERR_NOT_FOUND,
+			       "%s with ID \"%.80s\" not found: an id is up to %d hex digits",
 			       kind, id, ID_LEN);
 	*ret = world_find(k, id);
 	if (*ret)

@@ -106,7 +106,7 @@ void world_stop(void);
 /* By full id; NULL: none. */
 struct object *world_find(enum kind k, const char *id);
 /* By id or a prefix that fits one object only (sandboxes and containers). 0, or <0 with
- * ERR_NOT_FOUND, ERR_INVALID (not an id) or ERR_PRECONDITION (fits several). */
+ * ERR_NOT_FOUND or ERR_PRECONDITION (fits several). */
 int world_lookup(enum kind k, const char *id, struct object **ret, struct err *e);
 struct object *world_find_name(const char *name_key);
 struct object *world_new(enum kind k, const char *id, void *row, const char *name_key);

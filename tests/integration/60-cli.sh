@@ -23,15 +23,16 @@ ended_with() {
 check "version" crisp version
 check "version as JSON" eval 'crisp -o json version | jq -e ".runtime_name // .runtimeName"'
 check "info" crisp info
+# Before the good one: a layer that is here already is not read again.
+cp -r "$SCRATCH/layout" "$SCRATCH/broken"
+find "$SCRATCH/broken/blobs" -type f -size +100k -exec sh -c 'printf X | dd of="$1" bs=1 seek=99 conv=notrunc status=none' sh {} \;
+check_fails "load of a layout with a damaged layer" 'digest|sha256|mismatch' crisp load "$SCRATCH/broken" localhost/broken:1
+check_fails "it is not there" 'not ?found|no such|not here' crisp inspect localhost/broken:1
 check "load" crisp load "$SCRATCH/layout" "$IMAGE"
 check "load again" crisp load "$SCRATCH/layout" "$IMAGE"
 check "images lists it" eval 'crisp images | grep -q from/layout'
 check "crictl sees it too" crictl inspecti "$IMAGE"
 check_fails "load of what is no layout" 'oci-layout|index.json|layout' crisp load "$SCRATCH/logs"
-cp -r "$SCRATCH/layout" "$SCRATCH/broken"
-find "$SCRATCH/broken/blobs" -type f -size +100k -exec sh -c 'printf X | dd of="$1" bs=1 seek=99 conv=notrunc status=none' sh {} \;
-check_fails "load of a layout with a damaged layer" 'digest|sha256|mismatch' crisp load "$SCRATCH/broken" localhost/broken:1
-check_fails "it is not there" 'not ?found|no such|not here' crisp inspect localhost/broken:1
 
 check_is "run" "hello from inside" run "$IMAGE" echo hello from inside
 check_is "run --net host" lo run --net host "$IMAGE" sh -c 'ls /sys/class/net | grep -x lo'
