@@ -1,0 +1,68 @@
+/*
+ * fuzz_manifest.c - any bytes as a manifest and as an authentication challenge: an error with a
+ * text, or values that are safe to build paths and requests from.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/util.h"
+#include "image/challenge.h"
+#include "image/manifest.h"
+#include "image/ref.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_entry(const struct descriptor *d)
+{
+	if (!image_digest_is_valid(d->digest) || d->size > (uint64_t)LIMIT_LAYER_BYTES ||
+	    !d->media_type)
+		abort();
+}
+
+static void check_manifest(const uint8_t *data, size_t size, const char *type)
+{
+	static const struct platform p = { "linux", "arm", "v7" };
+	_cleanup_free_ char *platforms = NULL;
+	struct err e = ERR_NULL;
+	struct manifest m;
+
+	if (manifest_parse((const char *)data, size, type, &m, &e) < 0) {
+		if (!e.text[0])
+			abort();
+		manifest_done(&m);
+		return;
+	}
+	for (size_t i = 0; i < m.n; i++)
+		check_entry(&m.entries[i]);
+	if (m.kind == MANIFEST_KIND_IMAGE) {
+		check_entry(&m.config);
+		if (m.n > LIMIT_LAYERS)
+			abort();
+	} else {
+		manifest_choose(&m, &p);
+		platforms = manifest_platforms(&m);
+	}
+	manifest_done(&m);
+}
+
+static void check_challenge(const uint8_t *data, size_t size)
+{
+	_cleanup_free_ char *text = xstrndup((const char *)data, size);
+	struct challenge c = CHALLENGE_NULL;
+
+	challenge_parse(text, &c);
+	if (c.scheme == CHALLENGE_SCHEME_BEARER && (!c.realm || !*c.realm))
+		abort();
+	challenge_parse(text, &c);
+	challenge_done(&c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	check_manifest(data, size, NULL);
+	check_manifest(data, size, "application/vnd.oci.image.index.v1+json");
+	check_challenge(data, size);
+	return 0;
+}

@@ -1,0 +1,239 @@
+/*
+ * test_manifest.c - manifests, indexes, the choice of a platform, and authentication challenges.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "image/challenge.h"
+#include "image/manifest.h"
+
+#define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd"
+#define D(n) "\"sha256:" HEX n "\""
+#define CONFIG                                                                                 \
+	"\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":" D( \
+		"00") ",\"size\":7}"
+#define LAYER(n) "{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":" D(n) ",\"size\":5}"
+#define OCI_INDEX "application/vnd.oci.image.index.v1+json"
+#define DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
+
+static int parse(const char *json, const char *type, struct manifest *m, struct err *e)
+{
+	return manifest_parse(json, strlen(json), type, m, e);
+}
+
+/* umoci writes no mediaType; the shape says it. */
+static void test_image(void **state)
+{
+	static const char json[] =
+		"{\"schemaVersion\":2," CONFIG ",\"layers\":[" LAYER("01") "," LAYER("02") "]}";
+	struct err e = ERR_NULL;
+	struct manifest m;
+
+	(void)state;
+	assert_int_equal(parse(json, NULL, &m, &e), 0);
+	assert_int_equal(m.kind, MANIFEST_KIND_IMAGE);
+	assert_int_equal(m.n, 2);
+	assert_string_equal(m.config.digest, "sha256:" HEX "00");
+	assert_int_equal(m.config.size, 7);
+	assert_string_equal(m.entries[1].digest, "sha256:" HEX "02");
+	manifest_done(&m);
+	/* A registry's content type that is not an image's does not matter then. */
+	assert_int_equal(parse(json, "application/json", &m, &e), 0);
+	manifest_done(&m);
+	assert_int_equal(parse(json, DOCKER_MANIFEST, &m, &e), 0);
+	manifest_done(&m);
+}
+
+static void test_refused(void **state)
+{
+	static const struct {
+		const char *json, *why;
+		enum err_code code;
+	} bad[] = {
+		{ "", "line", ERR_INVALID },
+		{ "[]", "object", ERR_INVALID },
+		{ "{}", "schemaVersion", ERR_INVALID },
+		{ "{\"schemaVersion\":\"2\"}", "schemaVersion", ERR_INVALID },
+		{ "{\"schemaVersion\":1,\"fsLayers\":[]}", "schema 1", ERR_UNIMPLEMENTED },
+		{ "{\"schemaVersion\":2,\"schemaVersion\":2}", "duplicate", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[],\"manifests\":[]}", "both",
+		  ERR_INVALID },
+		{ "{\"schemaVersion\":2,\"mediaType\":\"text/plain\"," CONFIG ",\"layers\":[]}",
+		  "text/plain", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG "}", "layers is not a list", ERR_INVALID },
+		{ "{\"schemaVersion\":2,\"layers\":[]}", "config", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[{}]}", "layers[0]", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[7]}", "layers[0]", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG
+		  ",\"layers\":[{\"digest\":\"sha256:../../x\",\"size\":1}]}",
+		  "digest", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"digest\":" D("01") "}]}",
+		  "size", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"digest\":" D("01")
+		  ",\"size\":-1}]}",
+		  "size", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"digest\":" D("01")
+		  ",\"size\":1e3}]}",
+		  "size", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"digest\":" D("01")
+		  ",\"size\":99999999999999999999}]}",
+		  "line", ERR_INVALID },
+		{ "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"application/x\",\"digest\":"
+		  D("00") ",\"size\":1},\"layers\":[]}",
+		  "artifact", ERR_UNIMPLEMENTED },
+		{ "{\"schemaVersion\":2," CONFIG
+		  ",\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+encrypted\","
+		  "\"digest\":" D("01") ",\"size\":1}]}",
+		  "encrypted", ERR_UNIMPLEMENTED },
+		{ "{\"schemaVersion\":2,\"manifests\":{}}", "manifests", ERR_INVALID },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err e = ERR_NULL;
+		struct manifest m;
+
+		if (parse(bad[i].json, NULL, &m, &e) == 0)
+			fail_msg("taken: %s", bad[i].json);
+		manifest_done(&m);
+		assert_int_equal(e.code, bad[i].code);
+		if (!strstr(e.text, bad[i].why))
+			fail_msg("%s: %s", bad[i].json, e.text);
+	}
+}
+
+static void test_too_many_layers(void **state)
+{
+	char *json = xmalloc(128 * 300);
+	struct err e = ERR_NULL;
+	struct manifest m;
+	size_t n;
+
+	(void)state;
+	n = (size_t)snprintf(json, 1000, "{\"schemaVersion\":2," CONFIG ",\"layers\":[");
+	for (int i = 0; i < 128; i++)
+		n += (size_t)snprintf(json + n, 300, "%s" LAYER("01"), i ? "," : "");
+	snprintf(json + n, 10, "]}");
+	assert_true(parse(json, NULL, &m, &e) < 0);
+	assert_non_null(strstr(e.text, "127"));
+	manifest_done(&m);
+	free(json);
+}
+
+#define ENTRY(n, platform) "{\"digest\":" D(n) ",\"size\":1,\"platform\":{" platform "}}"
+#define OS "\"os\":\"linux\",\"architecture\":"
+
+static const char *choose(const char *entries, struct platform p)
+{
+	static char chosen[3];
+	_cleanup_free_ char *json =
+		xasprintf("{\"schemaVersion\":2,\"mediaType\":\"" OCI_INDEX "\",\"manifests\":[%s]}",
+			  entries);
+	const struct descriptor *d;
+	struct err e = ERR_NULL;
+	struct manifest m;
+
+	assert_int_equal(parse(json, NULL, &m, &e), 0);
+	assert_int_equal(m.kind, MANIFEST_KIND_INDEX);
+	d = manifest_choose(&m, &p);
+	memcpy(chosen, d ? d->digest + 7 + 62 : "--", 2);
+	manifest_done(&m);
+	return chosen;
+}
+
+static void test_platform(void **state)
+{
+	const struct platform amd64 = { "linux", "amd64", "" };
+	const struct platform arm64 = { "linux", "arm64", "v8" };
+	const struct platform armv7 = { "linux", "arm", "v7" };
+	static const char many[] =
+		ENTRY("01", "\"os\":\"windows\",\"architecture\":\"amd64\"") ","
+		ENTRY("02", OS "\"arm64\",\"variant\":\"v8\"") ","
+		ENTRY("03", OS "\"amd64\",\"variant\":\"v3\"") ","
+		ENTRY("04", OS "\"amd64\"") ","
+		ENTRY("05", OS "\"arm\",\"variant\":\"v5\"") ","
+		ENTRY("06", OS "\"arm\",\"variant\":\"v6\"") ","
+		ENTRY("07", "\"os\":\"unknown\",\"architecture\":\"unknown\"");
+
+	(void)state;
+	assert_string_equal(choose(many, amd64), "04");
+	assert_string_equal(choose(many, arm64), "02");
+	assert_string_equal(choose(many, armv7), "06");
+	/* What needs a newer processor than we know of is not taken. */
+	assert_string_equal(choose(ENTRY("03", OS "\"amd64\",\"variant\":\"v3\""), amd64), "--");
+	assert_string_equal(choose(ENTRY("02", OS "\"arm64\""), arm64), "02");
+	assert_string_equal(choose(ENTRY("05", OS "\"s390x\""), amd64), "--");
+	assert_string_equal(choose("{\"digest\":" D("09") ",\"size\":1}", amd64), "09");
+	assert_string_equal(choose("", amd64), "--");
+	/* The first of two that fit alike. */
+	assert_string_equal(choose(ENTRY("0a", OS "\"amd64\"") "," ENTRY("0b", OS "\"amd64\""),
+				   amd64),
+			    "0a");
+}
+
+static void test_challenge(void **state)
+{
+	static const struct {
+		const char *text;
+		enum challenge_scheme scheme;
+		const char *realm, *service, *scope;
+	} cases[] = {
+		{ "Basic realm=\"x\"", CHALLENGE_SCHEME_BASIC, "x", NULL, NULL },
+		{ "bearer realm=\"https://t/token\",service=\"s\",scope=\"repository:a:pull\"",
+		  CHALLENGE_SCHEME_BEARER, "https://t/token", "s", "repository:a:pull" },
+		{ "Bearer realm = \"https://t\" , service=s , error=\"invalid_token\"",
+		  CHALLENGE_SCHEME_BEARER, "https://t", "s", NULL },
+		/* The stronger one of several in one header. */
+		{ "Basic realm=\"b\", Bearer realm=\"https://t\"", CHALLENGE_SCHEME_BEARER,
+		  "https://t", NULL, NULL },
+		{ "Bearer realm=\"https://t\", Basic realm=\"b\"", CHALLENGE_SCHEME_BEARER,
+		  "https://t", NULL, NULL },
+		{ "Negotiate, Basic realm=\"b\"", CHALLENGE_SCHEME_BASIC, "b", NULL, NULL },
+		{ "Bearer realm=\"a\\\"b,c\"", CHALLENGE_SCHEME_BEARER, "a\"b,c", NULL, NULL },
+		{ "Bearer", CHALLENGE_SCHEME_NONE, NULL, NULL, NULL },
+		{ "Bearer realm=\"open", CHALLENGE_SCHEME_NONE, NULL, NULL, NULL },
+		{ "Bearer realm=", CHALLENGE_SCHEME_NONE, NULL, NULL, NULL },
+		{ "Digest realm=\"x\"", CHALLENGE_SCHEME_NONE, NULL, NULL, NULL },
+		{ "", CHALLENGE_SCHEME_NONE, NULL, NULL, NULL },
+		{ ",,,=\"", CHALLENGE_SCHEME_NONE, NULL, NULL, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *want[3] = { cases[i].realm, cases[i].service, cases[i].scope };
+		struct challenge c = CHALLENGE_NULL;
+		const char *got[3];
+
+		challenge_parse(cases[i].text, &c);
+		if (c.scheme != cases[i].scheme)
+			fail_msg("%s: scheme %d", cases[i].text, c.scheme);
+		got[0] = c.realm;
+		got[1] = c.service;
+		got[2] = c.scope;
+		for (int k = 0; k < 3 && c.scheme != CHALLENGE_SCHEME_NONE; k++) {
+			if (!want[k])
+				assert_null(got[k]);
+			else
+				assert_string_equal(got[k], want[k]);
+		}
+		challenge_done(&c);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_image),	 cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_too_many_layers), cmocka_unit_test(test_platform),
+		cmocka_unit_test(test_challenge),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
