@@ -8,6 +8,7 @@
 
 #include "base/util.h"
 #include "image/tar.h"
+#include "tests/unit/tarmake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -79,12 +80,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct seen seen = { .in_file = false };
 	_cleanup_(tar_freep) struct tar *t = tar_new(&ops, &seen);
+	_cleanup_free_ unsigned char *fixed = xmemdup(data, size);
 	struct err e = ERR_NULL;
 	size_t chunk = size && data[0] ? (size_t)data[0] * 7 : 1 << 20;
 	int r = 0;
 
+	if (size)
+		tm_fix(fixed + 1, size - 1);
 	for (size_t at = 1; at < size && r == 0; at += chunk)
-		r = tar_feed(t, data + at, MIN(chunk, size - at), &e);
+		r = tar_feed(t, fixed + at, MIN(chunk, size - at), &e);
 	r = r < 0 ? r : tar_finish(t, &e);
 	check(r == 0 ? !seen.in_file : e.code == ERR_INVALID && e.text[0]);
 	return 0;

@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "pull/decompress.h"
 #include "pull/tree.h"
+#include "tests/unit/tarmake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -53,10 +54,12 @@ static int feed_tar(void *arg, const void *data, size_t size, struct err *e)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_free_ char *root = NULL;
+	_cleanup_free_ unsigned char *fixed = xmemdup(data, size);
 	struct tree_stats stats;
 	struct err e = ERR_NULL;
 	int r;
 
+	tm_fix(fixed, size);
 	enter();
 	root = xasprintf("%s/root", top);
 	if (fs_mkdir_all(root, 0755, &e) < 0)
@@ -70,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		tar = tar_new(&tree_tar_ops, tree);
 		d = decompress_new(feed_tar, tar);
-		r = decompress_feed(d, data, size, &e);
+		r = decompress_feed(d, fixed, size, &e);
 		r = r < 0 ? r : decompress_finish(d, &e);
 		r = r < 0 ? r : tar_finish(tar, &e);
 		r = r < 0 ? r : tree_finish(tree, &stats, &e);

@@ -32,6 +32,14 @@ static inline void tm_checksum(unsigned char *block)
 	snprintf((char *)block + 148, 8, "%06o", sum);
 }
 
+/* For fuzzing: blocks that look like headers get past the checksum. */
+static inline void tm_fix(unsigned char *data, size_t size)
+{
+	for (size_t at = 0; at + TM_BLOCK <= size; at += TM_BLOCK)
+		if (memcmp(data + at + 257, "ustar", 5) == 0)
+			tm_checksum(data + at);
+}
+
 static inline void tm_pad(struct buf *b)
 {
 	static const char zeros[TM_BLOCK];
