@@ -4,6 +4,7 @@
  */
 #include "image/ref.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,14 +32,20 @@ bool image_digest_is_valid(const char *s)
 	return str_starts(s, SHA256_PREFIX) && strlen(s) == n + 64 && str_is_hex(s + n, 64);
 }
 
-/* "[::1]": the shape only, the resolver knows the rest. */
+/* "[::1]": how long the bracketed address in front of the port is; 0: there is none. */
 static size_t ipv6_length(const char *s, size_t n)
 {
+	char text[INET6_ADDRSTRLEN];
+	unsigned char address[16];
 	size_t i = 1;
 
-	while (i < n && (strchr(":.", s[i]) || is_alnum(s[i])))
+	while (i < n && s[i] != ']')
 		i++;
-	return i > 2 && i < n && s[i] == ']' ? i + 1 : 0;
+	if (i == n || i - 1 >= sizeof(text))
+		return 0;
+	memcpy(text, s + 1, i - 1);
+	text[i - 1] = '\0';
+	return inet_pton(AF_INET6, text, address) == 1 ? i + 1 : 0;
 }
 
 static bool host_is_valid(const char *s, size_t n)

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -220,6 +221,35 @@ static int run_threads(struct fetch *f, struct source *source, const struct fetc
 	return r;
 }
 
+/* Is this the highest part with its diffID?  It is the one that counts in a mount. */
+static bool is_highest(const struct fetch *f, size_t i)
+{
+	for (size_t above = i + 1; above < f->n; above++)
+		if (f->parts[above].twin == f->parts[i].twin)
+			return false;
+	return true;
+}
+
+/* Directories that a layer has no entry for look like those of the layers below it. */
+static int inherit(struct fetch *f, struct err *e)
+{
+	struct layer **layers = xcalloc(f->n + 1, sizeof(struct layer *));
+	const char **diff_ids = xcalloc(f->n + 1, sizeof(const char *));
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < f->n; i++) {
+		if (!is_highest(f, i))
+			continue;
+		diff_ids[n] = f->parts[i].diff_id;
+		layers[n++] = f->parts[f->parts[i].twin].layer;
+	}
+	r = layer_inherit(f->images_root, diff_ids, layers, n, e);
+	free(layers);
+	free(diff_ids);
+	return r;
+}
+
 static int publish(struct fetch *f, struct err *e)
 {
 	struct layer **layers = xcalloc(f->n + 1, sizeof(struct layer *));
@@ -278,7 +308,8 @@ int fetch_run(struct fetch *f, struct source *source, const struct fetch_ops *op
 		*e = f->e;
 		return -(int)e->code;
 	}
-	r = publish(f, e);
+	r = inherit(f, e);
+	r = r < 0 ? r : publish(f, e);
 	if (r == 0)
 		fill_rows(f);
 	return r;
