@@ -639,7 +639,8 @@ static void test_malformed(void **state)
 {
 	struct buf b = BUF_NULL, pax = BUF_NULL;
 	unsigned char block[TM_BLOCK];
-	static char big[2 << 20];
+	static const char big[2 << 20];
+	char name[300];
 
 	(void)state;
 	TM(&b, .name = "ok", .type = '0');
@@ -675,12 +676,11 @@ static void test_malformed(void **state)
 		TM(&b, .name = "x", .type = 'x', .data = pax.data, .size = pax.len);
 	refused(&b, ERR_INVALID, "extended attributes");
 	buf_done(&pax);
-	memset(big, 'c', 300);
-	big[300] = '\0';
-	tm_pax(&b, "path", big);
+	memset(name, 'c', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	tm_pax(&b, "path", name);
 	TM(&b, .name = "x", .type = '0');
 	refused(&b, ERR_INVALID, "longer than 255");
-	memset(big, 0, 301);
 }
 
 /* A chain of links would make directories of any depth. */
