@@ -54,7 +54,8 @@ static bool is_ulimit(const char *s)
 
 static bool is_capability(const char *s)
 {
-	return *s && !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789")];
+	return *s &&
+	       !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789")];
 }
 
 /* host[:container[:rwm]] */
@@ -88,7 +89,8 @@ static bool is_path_word(const char *s)
 #define CONF(name, kind, field) \
 	{ name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), 0, 0, NULL, NULL }
 #define CONF_RANGE(name, kind, field, min, max) \
-	{ name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), min, max, NULL, NULL }
+	{ name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), min, max, NULL, \
+	  NULL }
 #define CONF_CHECK(name, kind, field, check, want) \
 	{ name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), 0, 0, check, want }
 #define HANDLER(name, kind, field, min, max, check, want) \
@@ -113,8 +115,10 @@ const struct conf_key conf_keys[] = {
 	CONF("crio.api.listen", PATH, listen),
 	CONF("crio.api.stream_address", STRING, stream_address),
 	CONF_CHECK("crio.api.stream_port", STRING, stream_port, is_port, "a port, 0 to 65535"),
-	CONF_RANGE("crio.api.grpc_max_send_msg_size", INTEGER, grpc_max_send_msg_size, 1, INT32_MAX),
-	CONF_RANGE("crio.api.grpc_max_recv_msg_size", INTEGER, grpc_max_recv_msg_size, 1, INT32_MAX),
+	CONF_RANGE("crio.api.grpc_max_send_msg_size", INTEGER, grpc_max_send_msg_size, 1,
+		   INT32_MAX),
+	CONF_RANGE("crio.api.grpc_max_recv_msg_size", INTEGER, grpc_max_recv_msg_size, 1,
+		   INT32_MAX),
 	LATER("crio.api.stream_enable_tls", BOOLEAN),
 	LATER("crio.api.stream_idle_timeout", STRING),
 	LATER("crio.api.stream_tls_cert", PATH),
@@ -271,7 +275,8 @@ const struct conf_key conf_keys[] = {
 	LATER("crio.nri.default_validator.nri_validator_reject_custom_seccomp_adjustment", BOOLEAN),
 	LATER("crio.nri.default_validator.nri_validator_reject_namespace_adjustment", BOOLEAN),
 	LATER("crio.nri.default_validator.nri_validator_required_plugins", LIST),
-	LATER("crio.nri.default_validator.nri_validator_tolerate_missing_plugins_annotation", STRING),
+	LATER("crio.nri.default_validator.nri_validator_tolerate_missing_plugins_annotation",
+	      STRING),
 
 	LATER("crio.stats.stats_collection_period", INTEGER),
 	LATER("crio.stats.collection_period", INTEGER),

@@ -36,7 +36,7 @@ int cni_conf_find(const char *dir, const char *default_name, const char *const *
 
 	if (r < 0)
 		return r;
-	*ret = (struct cni_conf){ .name = xstrdup(l.name), .json = json_dumps(l.root, JSON_COMPACT) };
+	*ret = (struct cni_conf){.name = xstrdup(l.name), .json = json_dumps(l.root, JSON_COMPACT)};
 	return 0;
 }
 
@@ -107,7 +107,8 @@ static int add_one(struct cni_call *call, json_t *plugin, json_t **prev, char **
 	/* The next plugin gets it, so it has to be right, not only the last one. */
 	if (cni_result_parse(output, &result, e) < 0)
 		return err_wrap(e, "CNI ADD, plugin %s of network %s: bad result",
-				json_string_value(json_object_get(plugin, "type")), call->list->name);
+				json_string_value(json_object_get(plugin, "type")),
+				call->list->name);
 	json_decref(*prev);
 	*prev = json_loads(output, JSON_REJECT_DUPLICATES, NULL);
 	free(*json);
@@ -174,7 +175,8 @@ int cni_check(const char *conf_json, const struct cni_request *req, const char *
 	if (r < 0)
 		return r;
 	if (!prev)
-		return err_set(e, ERR_PRECONDITION, "CNI CHECK of network %s: no result of ADD", l.name);
+		return err_set(e, ERR_PRECONDITION, "CNI CHECK of network %s: no result of ADD",
+			       l.name);
 	call.prev_result = prev;
 	return run_all(&call, e);
 }

@@ -47,7 +47,8 @@ int cni_version_parse(const char *text, enum cni_version *ret)
 /* Names of networks and plugins: the latter become part of a path. */
 static bool is_name(const char *s)
 {
-	static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char first[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 	return s && *s && strchr(first, *s) && strlen(s) <= NAME_MAX_LEN &&
 	       !s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")];
@@ -73,8 +74,8 @@ static int read_version(struct cni_list *l, struct err *e)
 	if (!found && !text)
 		return err_set(e, ERR_INVALID, "cniVersion: required");
 	if (!found && cni_version_parse(text, &l->version) < 0)
-		return err_set(e, ERR_INVALID, "cniVersion: %s is not supported, 0.3.0 to 1.1.0 are",
-			       text);
+		return err_set(e, ERR_INVALID,
+			       "cniVersion: %s is not supported, 0.3.0 to 1.1.0 are", text);
 	l->version_text = versions[l->version];
 	return 0;
 }
@@ -95,17 +96,21 @@ static int check_plugins(struct cni_list *l, struct err *e)
 
 	l->plugins = json_object_get(l->root, "plugins");
 	if (!json_is_array(l->plugins) || !json_array_size(l->plugins))
-		return err_set(e, ERR_INVALID, "plugins: a list with at least one entry is required");
+		return err_set(e, ERR_INVALID,
+			       "plugins: a list with at least one entry is required");
 	if (json_array_size(l->plugins) > PLUGINS_MAX)
 		return err_set(e, ERR_INVALID, "plugins: more than %d", PLUGINS_MAX);
 	json_array_foreach(l->plugins, i, plugin) {
 		json_t *caps = json_object_get(plugin, "capabilities");
 
 		if (!is_name(json_string_value(json_object_get(plugin, "type"))))
-			return err_set(e, ERR_INVALID, "plugins[%zu].type: the name of a program is "
-				       "required", i);
+			return err_set(e, ERR_INVALID,
+				       "plugins[%zu].type: the name of a program is "
+				       "required",
+				       i);
 		if (caps && !json_is_object(caps))
-			return err_set(e, ERR_INVALID, "plugins[%zu].capabilities: must be an object", i);
+			return err_set(e, ERR_INVALID,
+				       "plugins[%zu].capabilities: must be an object", i);
 	}
 	return 0;
 }
@@ -215,8 +220,9 @@ static int load_file(const char *path, const char *const *plugin_dirs, struct cn
 
 static int wanted(const struct dirent *d)
 {
-	return d->d_name[0] != '.' && (str_ends(d->d_name, ".conflist") ||
-				       str_ends(d->d_name, ".conf") || str_ends(d->d_name, ".json"));
+	return d->d_name[0] != '.' &&
+	       (str_ends(d->d_name, ".conflist") || str_ends(d->d_name, ".conf") ||
+		str_ends(d->d_name, ".json"));
 }
 
 /* By bytes: alphasort depends on the locale. */
@@ -247,7 +253,8 @@ int cni_list_find(const char *dir, const char *name, const char *const *plugin_d
 	names.n = scandir(dir, &names.list, wanted, compare);
 	if (names.n < 0) {
 		names.n = 0;
-		return err_errno(e, ERR_UNAVAILABLE, errno, "no CNI configuration: directory %s", dir);
+		return err_errno(e, ERR_UNAVAILABLE, errno, "no CNI configuration: directory %s",
+				 dir);
 	}
 	for (int i = 0; i < names.n && i < FILES_MAX; i++) {
 		_cleanup_free_ char *path = xasprintf("%s/%s", dir, names.list[i]->d_name);
@@ -264,6 +271,7 @@ int cni_list_find(const char *dir, const char *name, const char *const *plugin_d
 		}
 		cni_list_done(&l);
 	}
-	return err_set(e, ERR_UNAVAILABLE, "no CNI network%s%s in %s (%d files)%s", any ? "" : " called ",
-		       any ? "" : name, dir, names.n, reasons.data ? reasons.data : "");
+	return err_set(e, ERR_UNAVAILABLE, "no CNI network%s%s in %s (%d files)%s",
+		       any ? "" : " called ", any ? "" : name, dir, names.n,
+		       reasons.data ? reasons.data : "");
 }

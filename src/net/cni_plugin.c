@@ -152,8 +152,10 @@ static int add_arg(struct buf *args, const char *key, const char *value, struct 
 	if (!value)
 		return 0;
 	if (strpbrk(value, ";="))
-		return err_set(e, ERR_INVALID, "%s: \"%s\" must not contain ; or =: CNI plugins could "
-			       "not tell where it ends", key, value);
+		return err_set(e, ERR_INVALID,
+			       "%s: \"%s\" must not contain ; or =: CNI plugins could "
+			       "not tell where it ends",
+			       key, value);
 	buf_printf(args, ";%s=%s", key, value);
 	return 0;
 }
@@ -205,7 +207,8 @@ static void describe_rubbish(const struct spawn_result *res, struct buf *to)
 		buf_puts(to, " and no output");
 	else
 		buf_puts(to, " and not the error object it should have printed: ");
-	buf_add_clean(to, res->out.data ? res->out.data : "", MIN(res->out.len, (size_t)TEXT_SHOWN));
+	buf_add_clean(to, res->out.data ? res->out.data : "",
+		      MIN(res->out.len, (size_t)TEXT_SHOWN));
 }
 
 /* SPEC section 5, "Error".  Returns the plugin's code, 0: it did not say one. */

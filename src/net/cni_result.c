@@ -112,7 +112,8 @@ static int read_ip(json_t *item, size_t i, const struct cni_result *result, stru
 		return err_set(e, ERR_INVALID, "ips[%zu].address: %s/%s is not an address", i,
 			       ip->address, slash + 1);
 	if (ip->gateway && !is_address(ip->gateway, &gateway_v6))
-		return err_set(e, ERR_INVALID, "ips[%zu].gateway: %s is not an address", i, ip->gateway);
+		return err_set(e, ERR_INVALID, "ips[%zu].gateway: %s is not an address", i,
+			       ip->gateway);
 	ip->prefix = (int)prefix;
 	ip->interface = -1;
 	if (!interface || json_is_null(interface))
@@ -190,7 +191,8 @@ int cni_result_parse(const char *json, struct cni_result *ret, struct err *e)
 		return err_set(e, ERR_INVALID, "not a JSON object");
 	text = json_string_value(json_object_get(root, "cniVersion"));
 	if (!text || cni_version_parse(text, &version) < 0)
-		return err_set(e, ERR_INVALID, "cniVersion: %s is not supported, 0.3.0 to 1.1.0 are",
+		return err_set(e, ERR_INVALID,
+			       "cniVersion: %s is not supported, 0.3.0 to 1.1.0 are",
 			       text ? text : "nothing");
 	r = read_interfaces(root, &result, e);
 	if (!r)

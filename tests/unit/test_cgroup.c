@@ -223,11 +223,13 @@ static void test_limits_v1(void **state)
 	ASSERT_VALUE("pids", "pids.max", "77");
 	ASSERT_VALUE("cpuset", "cpuset.cpus", "0");
 	/* Up: the kernel wants memory and swap first; down: the other way round. */
-	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .memory = 128 << 20,
-								     .memory_swap = 128 << 20 }, &e));
+	OK(cgroup_write_limits(
+		w->cg, path, &(struct cgroup_limits){.memory = 128 << 20, .memory_swap = 128 << 20},
+		&e));
 	ASSERT_VALUE("memory", "memory.limit_in_bytes", "134217728");
-	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .memory = 32 << 20,
-								     .memory_swap = 32 << 20 }, &e));
+	OK(cgroup_write_limits(w->cg, path,
+			       &(struct cgroup_limits){.memory = 32 << 20, .memory_swap = 32 << 20},
+			       &e));
 	ASSERT_VALUE("memory", "memory.limit_in_bytes", "33554432");
 	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .memory = -1, .pids = -1,
 								     .cpu_quota = -1 }, &e));
@@ -455,7 +457,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cpuset_inherited, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_v2_limits, setup_fake, teardown_fake),
-		cmocka_unit_test_setup_teardown(test_v2_usage_and_create, setup_fake, teardown_fake),
+		cmocka_unit_test_setup_teardown(test_v2_usage_and_create, setup_fake,
+						teardown_fake),
 	};
 
 	if (geteuid() != 0) {

@@ -48,11 +48,13 @@ static void plugin(const struct world *w, const char *name, const char *script)
 	put(w->bin, name, text, 0755);
 }
 
-#define RESULT_1 \
-	"{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"veth1\",\"mac\":\"aa:aa:aa:aa:aa:aa\"}," \
-	"{\"name\":\"eth0\",\"mac\":\"bb:bb:bb:bb:bb:bb\",\"sandbox\":\"/ns\"}],\"ips\":[" \
-	"{\"address\":\"10.1.2.3/24\",\"gateway\":\"10.1.2.1\",\"interface\":1}," \
-	"{\"address\":\"10.1.2.1/24\",\"interface\":0},{\"address\":\"fd00::5/64\",\"interface\":1}]}"
+#define RESULT_1                                                                                   \
+	"{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"veth1\",\"mac\":\"aa:aa:aa:aa:aa:"  \
+	"aa\"},"                                                                                   \
+	"{\"name\":\"eth0\",\"mac\":\"bb:bb:bb:bb:bb:bb\",\"sandbox\":\"/ns\"}],\"ips\":["         \
+	"{\"address\":\"10.1.2.3/24\",\"gateway\":\"10.1.2.1\",\"interface\":1},"                  \
+	"{\"address\":\"10.1.2.1/24\",\"interface\":0},{\"address\":\"fd00::5/"                    \
+	"64\",\"interface\":1}]}"
 
 static int setup(void **state)
 {
@@ -104,9 +106,14 @@ static void forget_calls(const struct world *w)
 
 static struct cni_request request(const struct world *w)
 {
-	return (struct cni_request){ .container_id = "c0ffee", .netns = "/run/ns/x", .ifname = "eth0",
-				     .plugin_dirs = w->dirs, .timeout_ms = 60000,
-				     .pod_namespace = "space", .pod_name = "pod", .pod_uid = "uid" };
+	return (struct cni_request){.container_id = "c0ffee",
+				    .netns = "/run/ns/x",
+				    .ifname = "eth0",
+				    .plugin_dirs = w->dirs,
+				    .timeout_ms = 60000,
+				    .pod_namespace = "space",
+				    .pod_name = "pod",
+				    .pod_uid = "uid"};
 }
 
 #define CONF(version, plugins) \
@@ -142,7 +149,8 @@ static void test_add_del(void **state)
 				    "K8S_POD_NAME=pod;K8S_POD_INFRA_CONTAINER_ID=c0ffee;"
 				    "K8S_POD_UID=uid\n"));
 	in = noted(w, "main.ADD.in");
-	assert_string_equal(in, "{\"type\":\"main\",\"x\":1,\"cniVersion\":\"1.0.0\",\"name\":\"net\"}");
+	assert_string_equal(
+		in, "{\"type\":\"main\",\"x\":1,\"cniVersion\":\"1.0.0\",\"name\":\"net\"}");
 	free(in);
 	in = noted(w, "chained.ADD.in");
 	assert_non_null(strstr(in, "\"prevResult\":{"));
@@ -193,7 +201,7 @@ static void test_capabilities(void **state)
 		"\"portMappings\":true,\"bandwidth\":true,\"dns\":true,\"cgroupPath\":true,"
 		"\"io.kubernetes.cri.pod-annotations\":true,\"mac\":true}},"
 		"{\"type\":\"chained\",\"capabilities\":{\"portMappings\":false,\"dns\":true}}");
-	struct cni_port_mapping ports[] = { { 8080, 80, "tcp", "" }, { 53, 54, "udp", "127.0.0.1" } };
+	struct cni_port_mapping ports[] = {{8080, 80, "tcp", ""}, {53, 54, "udp", "127.0.0.1"}};
 	struct cni_bandwidth bw = { .ingress_rate = 1000, .ingress_burst = 2000 };
 	struct cni_annotation notes[] = { { "a/b", "c\"d" } };
 	struct world *w = *state;
@@ -212,13 +220,14 @@ static void test_capabilities(void **state)
 	OK(cni_add(conf, &req, &json, &res, &e));
 	cni_result_done(&res);
 	in = noted(w, "main.ADD.in");
-	assert_non_null(strstr(in, "\"runtimeConfig\":{\"portMappings\":[{\"hostPort\":8080,"
-				   "\"containerPort\":80,\"protocol\":\"tcp\"},{\"hostPort\":53,"
-				   "\"containerPort\":54,\"protocol\":\"udp\",\"hostIP\":\"127.0.0.1\"}],"
-				   "\"bandwidth\":{\"ingressRate\":1000,\"ingressBurst\":2000},"
-				   "\"dns\":{\"servers\":[\"10.0.0.10\"],\"searches\":[],\"options\":[]},"
-				   "\"cgroupPath\":\"/pods/x\","
-				   "\"io.kubernetes.cri.pod-annotations\":{\"a/b\":\"c\\\"d\"}}"));
+	assert_non_null(
+		strstr(in, "\"runtimeConfig\":{\"portMappings\":[{\"hostPort\":8080,"
+			   "\"containerPort\":80,\"protocol\":\"tcp\"},{\"hostPort\":53,"
+			   "\"containerPort\":54,\"protocol\":\"udp\",\"hostIP\":\"127.0.0.1\"}],"
+			   "\"bandwidth\":{\"ingressRate\":1000,\"ingressBurst\":2000},"
+			   "\"dns\":{\"servers\":[\"10.0.0.10\"],\"searches\":[],\"options\":[]},"
+			   "\"cgroupPath\":\"/pods/x\","
+			   "\"io.kubernetes.cri.pod-annotations\":{\"a/b\":\"c\\\"d\"}}"));
 	assert_null(strstr(in, "capabilities"));
 	assert_null(strstr(in, "evil"));
 	free(in);
@@ -238,37 +247,40 @@ static const struct {
 	int code;
 	const char *want;
 } failures[] = {
-	{ "echo '{\"code\":7,\"msg\":\"no such\",\"details\":\"bridge\"}'; echo loud >&2; exit 1",
-	  ERR_INTERNAL, "CNI ADD, plugin bad of network net: code 7: no such; bridge; stderr: loud" },
-	{ "echo '{\"code\":11,\"msg\":\"later\"}'; exit 1", ERR_UNAVAILABLE, "code 11: later" },
-	{ "echo rubbish; exit 3", ERR_INTERNAL,
-	  "exit status 3 and not the error object it should have printed: rubbish" },
-	{ "echo '{\"code\":\"x\",\"msg\":\"y\"}'; exit 1", ERR_INTERNAL, "exit status 1 and not" },
-	{ "echo '{\"code\":1,\"code\":2,\"msg\":\"y\"}'; exit 1", ERR_INTERNAL, "exit status 1 and not" },
-	{ "echo why >&2; exit 1", ERR_INTERNAL, "exit status 1 and no output; stderr: why" },
-	{ "kill -SEGV $$", ERR_INTERNAL, "exit status 139 and no output" },
-	{ "true", ERR_INVALID, "plugin bad of network net: bad result: line" },
-	{ "echo rubbish", ERR_INVALID, "bad result: line 1: not JSON" },
-	{ "printf '\\377\\376'", ERR_INVALID, "bad result: line 1: not JSON" },
-	{ "echo '[]'", ERR_INVALID, "bad result: not a JSON object" },
-	{ "echo '{}'", ERR_INVALID, "bad result: cniVersion: nothing is not supported" },
-	{ "echo '{\"cniVersion\":\"1.0.0\",\"cniVersion\":\"1.0.0\"}'", ERR_INVALID, "not JSON" },
-	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":{}}'", ERR_INVALID, "ips: must be a list" },
-	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":[1]}'", ERR_INVALID, "ips[0]: must be an object" },
-	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{}]}'", ERR_INVALID, "ips[0].address: ADDRESS/PRE" },
-	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4\"}]}'", ERR_INVALID,
-	  "ips[0].address" },
-	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4/33\"}]}'", ERR_INVALID,
-	  "1.2.3.4/33 is not an address" },
-	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4/24\",\"gateway\":\"x\"}]}'",
-	  ERR_INVALID, "ips[0].gateway: x is not an address" },
-	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4/24\",\"interface\":0}]}'",
-	  ERR_INVALID, "ips[0].interface: there is no such interface" },
-	{ "echo '{\"cniVersion\":\"1.0.0\",\"interfaces\":[{}]}'", ERR_INVALID,
-	  "interfaces[0].name: required" },
-	{ "echo '{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":1}]}'", ERR_INVALID,
-	  "interfaces[0].name: must be a string" },
-	{ "head -c 10485760 /dev/zero | tr '\\0' x", ERR_RANGE, "printed more than 1048576 bytes" },
+	{"echo '{\"code\":7,\"msg\":\"no such\",\"details\":\"bridge\"}'; echo loud >&2; exit 1",
+	 ERR_INTERNAL, "CNI ADD, plugin bad of network net: code 7: no such; bridge; stderr: loud"},
+	{"echo '{\"code\":11,\"msg\":\"later\"}'; exit 1", ERR_UNAVAILABLE, "code 11: later"},
+	{"echo rubbish; exit 3", ERR_INTERNAL,
+	 "exit status 3 and not the error object it should have printed: rubbish"},
+	{"echo '{\"code\":\"x\",\"msg\":\"y\"}'; exit 1", ERR_INTERNAL, "exit status 1 and not"},
+	{"echo '{\"code\":1,\"code\":2,\"msg\":\"y\"}'; exit 1", ERR_INTERNAL,
+	 "exit status 1 and not"},
+	{"echo why >&2; exit 1", ERR_INTERNAL, "exit status 1 and no output; stderr: why"},
+	{"kill -SEGV $$", ERR_INTERNAL, "exit status 139 and no output"},
+	{"true", ERR_INVALID, "plugin bad of network net: bad result: line"},
+	{"echo rubbish", ERR_INVALID, "bad result: line 1: not JSON"},
+	{"printf '\\377\\376'", ERR_INVALID, "bad result: line 1: not JSON"},
+	{"echo '[]'", ERR_INVALID, "bad result: not a JSON object"},
+	{"echo '{}'", ERR_INVALID, "bad result: cniVersion: nothing is not supported"},
+	{"echo '{\"cniVersion\":\"1.0.0\",\"cniVersion\":\"1.0.0\"}'", ERR_INVALID, "not JSON"},
+	{"echo '{\"cniVersion\":\"1.0.0\",\"ips\":{}}'", ERR_INVALID, "ips: must be a list"},
+	{"echo '{\"cniVersion\":\"1.0.0\",\"ips\":[1]}'", ERR_INVALID, "ips[0]: must be an object"},
+	{"echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{}]}'", ERR_INVALID,
+	 "ips[0].address: ADDRESS/PRE"},
+	{"echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4\"}]}'", ERR_INVALID,
+	 "ips[0].address"},
+	{"echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4/33\"}]}'", ERR_INVALID,
+	 "1.2.3.4/33 is not an address"},
+	{"echo "
+	 "'{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4/24\",\"gateway\":\"x\"}]}'",
+	 ERR_INVALID, "ips[0].gateway: x is not an address"},
+	{"echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4/24\",\"interface\":0}]}'",
+	 ERR_INVALID, "ips[0].interface: there is no such interface"},
+	{"echo '{\"cniVersion\":\"1.0.0\",\"interfaces\":[{}]}'", ERR_INVALID,
+	 "interfaces[0].name: required"},
+	{"echo '{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":1}]}'", ERR_INVALID,
+	 "interfaces[0].name: must be a string"},
+	{"head -c 10485760 /dev/zero | tr '\\0' x", ERR_RANGE, "printed more than 1048576 bytes"},
 };
 
 static void test_add_fails(void **state)
@@ -282,7 +294,8 @@ static void test_add_fails(void **state)
 		char *json = NULL;
 
 		plugin(w, "bad", failures[i].script);
-		if (cni_add(CONF("1.0.0", "{\"type\":\"main\"},{\"type\":\"bad\"},{\"type\":\"chained\"}"),
+		if (cni_add(CONF("1.0.0",
+				 "{\"type\":\"main\"},{\"type\":\"bad\"},{\"type\":\"chained\"}"),
 			    &req, &json, &res, &e) != -failures[i].code)
 			fail_msg("%s: code %d, %s", failures[i].script, e.code, e.text);
 		if (!strstr(e.text, failures[i].want))
@@ -338,10 +351,14 @@ static void test_find(void **state)
 	expect_no_conf(w, NULL, "no CNI network in ");
 	put(w->conf, "00-broken.conflist", "{", 0644);
 	put(w->conf, "01-noname.conf", "{\"cniVersion\":\"1.0.0\",\"type\":\"main\"}", 0644);
-	put(w->conf, "02-old.conf", "{\"cniVersion\":\"0.1.0\",\"name\":\"n\",\"type\":\"main\"}", 0644);
-	put(w->conf, "03-empty.conflist", "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[]}", 0644);
-	put(w->conf, "04-path.conf", "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"type\":\"../x\"}", 0644);
-	put(w->conf, "05-gone.conf", "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"type\":\"gone\"}", 0644);
+	put(w->conf, "02-old.conf", "{\"cniVersion\":\"0.1.0\",\"name\":\"n\",\"type\":\"main\"}",
+	    0644);
+	put(w->conf, "03-empty.conflist",
+	    "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[]}", 0644);
+	put(w->conf, "04-path.conf", "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"type\":\"../x\"}",
+	    0644);
+	put(w->conf, "05-gone.conf", "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"type\":\"gone\"}",
+	    0644);
 	put(w->conf, "06-noversion.conf", "{\"name\":\"n\",\"type\":\"main\"}", 0644);
 	put(w->conf, "07-array.json", "[]", 0644);
 	put(w->conf, "08-ignored.txt", CHAIN, 0644);
@@ -374,7 +391,8 @@ static void test_find(void **state)
 	assert_string_equal(c.name, "net");
 	cni_conf_done(&c);
 	expect_no_conf(w, "third", "no CNI network called third in ");
-	assert_int_equal(cni_conf_find("/nonexistent/net.d", NULL, w->dirs, &c, &e), -ERR_UNAVAILABLE);
+	assert_int_equal(cni_conf_find("/nonexistent/net.d", NULL, w->dirs, &c, &e),
+			 -ERR_UNAVAILABLE);
 	assert_non_null(strstr(e.text, "/nonexistent/net.d"));
 	OK(cni_ready(w->conf, NULL, w->dirs, 60000, &e));
 }
@@ -392,22 +410,28 @@ static void test_status_and_gc(void **state)
 	OK(cni_ready(w->conf, NULL, w->dirs, 60000, &e));
 	plugin(w, "stat", "echo '{\"code\":50,\"msg\":\"no daemon yet\"}'; exit 1");
 	assert_int_equal(cni_ready(w->conf, NULL, w->dirs, 60000, &e), -ERR_UNAVAILABLE);
-	assert_non_null(strstr(e.text, "CNI STATUS, plugin stat of network net: code 50: no daemon"));
+	assert_non_null(
+		strstr(e.text, "CNI STATUS, plugin stat of network net: code 50: no daemon"));
 	env = noted(w, "stat.STATUS.env");
 	assert_null(strstr(env, "CNI_CONTAINERID"));
 	assert_null(strstr(env, "CNI_NETNS"));
 	plugin(w, "stat", "exit 0");
 	OK(cni_gc(conf, alive, 2, w->dirs, 60000, &e));
 	in = noted(w, "stat.GC.in");
-	assert_non_null(strstr(in, "\"cni.dev/valid-attachments\":[{\"containerID\":\"c1\","
-				   "\"ifname\":\"eth0\"},{\"containerID\":\"c2\",\"ifname\":\"eth0\"}]"));
+	assert_non_null(
+		strstr(in, "\"cni.dev/valid-attachments\":[{\"containerID\":\"c1\","
+			   "\"ifname\":\"eth0\"},{\"containerID\":\"c2\",\"ifname\":\"eth0\"}]"));
 	/* Versions below have neither. */
 	forget_calls(w);
 	OK(cni_gc(CHAIN, alive, 2, w->dirs, 60000, &e));
 	put(w->conf, "10-net.conflist", CHAIN, 0644);
 	OK(cni_ready(w->conf, NULL, w->dirs, 60000, &e));
-	OK(cni_check(CHAIN, &(struct cni_request){ .container_id = "x", .ifname = "e", .timeout_ms = 1000,
-						   .plugin_dirs = w->dirs }, RESULT_1, &e));
+	OK(cni_check(CHAIN,
+		     &(struct cni_request){.container_id = "x",
+					   .ifname = "e",
+					   .timeout_ms = 1000,
+					   .plugin_dirs = w->dirs},
+		     RESULT_1, &e));
 	calls = noted(w, "calls");
 	assert_string_equal(calls, "main CHECK\nchained CHECK\n");
 }

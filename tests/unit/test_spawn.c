@@ -23,6 +23,16 @@
 #define SH(script) ((const char *const[]){ "sh", "-c", (script), NULL })
 #define LONG_MS 60000
 
+/* The number at the beginning of what a script printed. */
+static pid_t number(const struct buf *b)
+{
+	_cleanup_free_ char *word = xstrndup(b->data, strcspn(b->data, " \n"));
+	int64_t n = -1;
+
+	assert_int_equal(str_to_i64(word, 0, INT32_MAX, &n), 0);
+	return (pid_t)n;
+}
+
 static void run_ok(const char *script, const char *in, struct spawn_result *res)
 {
 	struct err e = ERR_NULL;
@@ -59,7 +69,7 @@ static void test_large_input(void **state)
 	assert_int_equal(res.status, 3);
 	spawn_result_done(&res);
 	run_ok("wc -c", in, &res);
-	assert_int_equal(atol(res.out.data), 4 << 20);
+	assert_int_equal(number(&res.out), 4 << 20);
 	spawn_result_done(&res);
 }
 
@@ -155,7 +165,7 @@ static void test_deadline(void **state)
 	assert_non_null(strstr(e.text, "stuck"));
 	/* The grandchild died with it. */
 	assert_int_equal(fs_read_file(file, 64, &pid, &e), 0);
-	pidfd = pidfd_open((pid_t)atol(pid.data), 0);
+	pidfd = pidfd_open(number(&pid), 0);
 	if (pidfd >= 0)
 		assert_int_equal(poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, LONG_MS),
 				 1);
@@ -195,7 +205,7 @@ static void test_grandchild_keeps_output(void **state)
 	(void)state;
 	run_ok("sleep 1000 & echo $!", NULL, &res);
 	assert_int_equal(res.status, 0);
-	pid = (pid_t)atol(res.out.data);
+	pid = number(&res.out);
 	assert_true(pid > 1);
 	kill(pid, SIGKILL);
 	spawn_result_done(&res);
