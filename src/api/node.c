@@ -283,6 +283,10 @@ static int take_explain(struct caller *c, const void *request, struct err *e)
 		while ((o = map_next(world.objects[k], &pos))) {
 			if (!str_starts(o->sm->id, req->id_prefix))
 				continue;
+			/* Without a question: only what waits for something. */
+			if (!*req->id_prefix && sm_state(o->sm)->kind == SM_KIND_REST &&
+			    !o->sm->stalled)
+				continue;
 			resp.objects[resp.n_objects] = explain_object(a, o);
 			resp.n_objects += resp.objects[resp.n_objects] != NULL;
 		}

@@ -356,8 +356,11 @@ int image_sweep(const char *images_root, const char *const *known, size_t n, str
 	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
 	struct sweep owned = { .images_root = images_root, .known = known, .n = n };
 	struct sweep nothing = { .images_root = images_root };
-	int r = each_entry(trash, sweep_trash, NULL, e);
+	int r = fs_mkdir_all(trash, 0700, e);
 
+	r = r < 0 ? r : fs_mkdir_all(staging, 0700, e);
+	r = r < 0 ? r : fs_mkdir_all(layers, 0700, e);
+	r = r < 0 ? r : each_entry(trash, sweep_trash, NULL, e);
 	/* The puller of a daemon that died may still be at it for a moment: its lock tells. */
 	r = r < 0 ? r : each_entry(staging, sweep_unowned, &nothing, e);
 	r = r < 0 ? r : each_entry(layers, sweep_unowned, &owned, e);

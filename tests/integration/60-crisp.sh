@@ -66,7 +66,7 @@ check_is "ps -q" "$ctr" crisp ps -q
 check_is "ps -p" "$ctr" crisp ps -q -p "$(crisp pods -q)"
 check_is "ps -o json" web eval 'crisp ps -o json | jq -r ".containers[0].metadata.name"'
 check_is "inspect by the beginning of the id" CONTAINER_RUNNING eval 'crisp inspect "${ctr:0:6}" | jq -r .status.state'
-check_fails "inspect by a name that two have: says which" "could be any of 2: .*container web.*pod web" crisp inspect web
+check_is "inspect by the name of a pod and its container: the container" "$ctr" eval "crisp inspect web | jq -r .status.id"
 check_fails "inspect of what is not there" "nothing here is called" crisp inspect no-such-thing
 check_is "exec" "hi" crisp exec web echo hi
 check_is "exec returns the exit code" 3 status_of crisp exec web sh -c "exit 3"
@@ -79,10 +79,11 @@ if [ "$PEER" = crispd ]; then
 	check "explain by id" eval 'crisp explain "$ctr" | grep -q RUNNING'
 	check "explain: its history" eval 'crisp explain "$ctr" | grep -Eq -- "-.*-> RUNNING"'
 	check_is "explain: nothing waits" "everything is at rest" crisp explain
-	check_fails "explain of what is not there" "no object has an id" crisp explain 0000000000000
+	check_fails "explain of what is not there" "nothing here has an id" crisp explain 0000000000000
 	layout=("$CACHE"/images-????????????????)
 	check_fails "load of what is no layout" "." crisp load "$SCRATCH/data"
-	check "load" crisp load "${layout[0]}"
+	check "load, of several images one" crisp load "${layout[0]}" e2e-test-images/busybox:1.29-2
+	check_fails "load, of several images none is named" "say which one" crisp load "${layout[0]}"
 fi
 check_fails "rm of a running container is refused" "stop it first, or use -f" crisp rm "${ctr:0:13}"
 crisp logs -f web >"$SCRATCH/followed" 2>&1 &

@@ -392,7 +392,7 @@ world_processes() {
 		case " $$ $BASHPID ${REAPER_PID:-} ${REGISTRY_PID:-} $(daemon_pid) " in *" $pid "*) continue ;; esac
 		line=$(tr '\0' ' ' <"$dir/cmdline") || continue
 		case "$line $(cat "$dir/cgroup")" in
-		*"$SCRATCH"* | *"$CGROUP_PARENT"*) echo "process $line" ;;
+		*"$SCRATCH"* | *"$CGROUP_PARENT"*) [ "$line" = "sleep 1 " ] || echo "process $line" ;; # what the shell loops of the tests start
 		esac
 	done 2>/dev/null
 }
