@@ -80,6 +80,21 @@ static int run_all(struct cni_call *call, struct err *e)
 	return 0;
 }
 
+/* The same in reverse order for what frees something: one that fails does not keep the others
+ * from freeing theirs.  The first error counts. */
+static int run_all_reverse(struct cni_call *call, struct err *e)
+{
+	struct err first = ERR_NULL;
+
+	for (size_t i = json_array_size(call->list->plugins); i-- > 0;)
+		if (cni_plugin_run(call, plugin_at(call->list, i), NULL, e) < 0 && !first.code)
+			first = *e;
+	if (!first.code)
+		return 0;
+	*e = first;
+	return -(int)e->code;
+}
+
 int cni_ready(const char *dir, const char *default_name, const char *const *plugin_dirs,
 	      int64_t timeout_ms, struct err *e)
 {
@@ -141,7 +156,6 @@ int cni_del(const char *conf_json, const struct cni_request *req, const char *pr
 	_cleanup_(list_donep) struct cni_list l = CNI_LIST_NULL;
 	_cleanup_(decrefp) json_t *prev = NULL;
 	struct cni_call call = { .command = "DEL", .list = &l, .req = req };
-	struct err first = ERR_NULL;
 	int r = parse_conf(conf_json, &l, e);
 
 	if (!r)
@@ -150,13 +164,7 @@ int cni_del(const char *conf_json, const struct cni_request *req, const char *pr
 		return r;
 	/* Before 0.4.0 a DEL was not told the result. */
 	call.prev_result = l.version >= CNI_VERSION_0_4_0 ? prev : NULL;
-	for (size_t i = json_array_size(l.plugins); i-- > 0;)
-		if (cni_plugin_run(&call, plugin_at(&l, i), NULL, e) < 0 && !first.code)
-			first = *e;
-	if (!first.code)
-		return 0;
-	*e = first;
-	return -(int)e->code;
+	return run_all_reverse(&call, e);
 }
 
 int cni_check(const char *conf_json, const struct cni_request *req, const char *prev_result_json,
@@ -196,5 +204,5 @@ int cni_gc(const char *conf_json, const struct cni_attachment *alive, size_t n,
 		json_array_append_new(list, json_pack("{s:s,s:s}", "containerID",
 						      alive[i].container_id, "ifname",
 						      alive[i].ifname));
-	return run_all(&call, e);
+	return run_all_reverse(&call, e);
 }
