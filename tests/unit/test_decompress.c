@@ -166,7 +166,6 @@ static void test_cut(void **state)
 		else
 			add_zstd(&b, plain, 3000);
 		for (len = b.len; b.len = len, len > 6; len--) {
-			_cleanup_buf_ struct buf out = BUF_NULL;
 			struct buf cut = { .data = b.data, .len = len - 1 };
 
 			fails(&cut, 10, ERR_DATA_LOSS, "ends in its middle");
