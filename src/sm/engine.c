@@ -63,16 +63,22 @@ void sm_event_free(struct sm_event *ev)
 
 /* --- records --- */
 
-static void *row_clone(const void *row)
+/* NULL: it packs to something that does not unpack, as unknown fields of number 0 do. */
+static void *row_copy(const void *row)
 {
 	const ProtobufCMessage *m = row;
 	size_t size = protobuf_c_message_get_packed_size(m);
 	_cleanup_free_ uint8_t *bytes = xmalloc(size);
-	void *copy;
 
 	protobuf_c_message_pack(m, bytes);
-	copy = protobuf_c_message_unpack(m->descriptor, NULL, size, bytes);
-	assert(copy); /* what we packed ourselves unpacks, unless memory is gone */
+	return protobuf_c_message_unpack(m->descriptor, NULL, size, bytes);
+}
+
+static void *row_clone(const void *row)
+{
+	void *copy = row_copy(row);
+
+	assert(copy); /* or it would not have been loaded */
 	return copy;
 }
 
@@ -242,7 +248,7 @@ int sm_object_load(struct sm_engine *en, const struct sm_machine *m, const char 
 {
 	Crisp__State__Envelope *env = NULL;
 	const char *broken;
-	void *row = NULL;
+	void *raw, *row = NULL;
 	int state, r = 0;
 
 	if (strlen(id) > ID_LEN)
@@ -251,7 +257,9 @@ int sm_object_load(struct sm_engine *en, const struct sm_machine *m, const char 
 	if (!env)
 		return err_set(e, ERR_DATA_LOSS, "row %s/%s does not decode", m->name, id);
 	state = state_by_number(m, env->state);
-	row = protobuf_c_message_unpack(m->row_descriptor, NULL, env->row.len, env->row.data);
+	raw = protobuf_c_message_unpack(m->row_descriptor, NULL, env->row.len, env->row.data);
+	row = raw ? row_copy(raw) : NULL;
+	row_free(raw);
 	if (!row)
 		r = err_set(e, ERR_DATA_LOSS, "record in row %s/%s does not decode", m->name, id);
 	else if (state < 0 || m->states[state].kind == SM_KIND_INITIAL ||
