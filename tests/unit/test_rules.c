@@ -1,0 +1,554 @@
+/*
+ * test_rules.c - guards, steps, deadlines and invariants of the five machines, the writing of
+ * records, and the paths that derive from ids.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "gen/sm_container.h"
+#include "gen/sm_exec.h"
+#include "gen/sm_image.h"
+#include "gen/sm_pull.h"
+#include "gen/sm_sandbox.h"
+#include "obj/facts.h"
+#include "obj/paths.h"
+
+#define NOW INT64_C(1700000000000000000)
+
+/* An event with facts that the test owns. */
+static struct sm_event event_with(void *facts)
+{
+	return (struct sm_event){ .at_ns = NOW, .data = facts };
+}
+
+static struct sm_event event_of_failure(enum err_code code, const char *text)
+{
+	struct sm_event ev = { .at_ns = NOW };
+
+	if (code)
+		err_set(&ev.err, code, "%s", text);
+	return ev;
+}
+
+static Crisp__State__Container *container(void)
+{
+	Crisp__State__Container *row = xmalloc(sizeof(*row));
+
+	crisp__state__container__init(row);
+	return row;
+}
+
+static Crisp__State__Sandbox *sandbox(void)
+{
+	Crisp__State__Sandbox *row = xmalloc(sizeof(*row));
+
+	crisp__state__sandbox__init(row);
+	return row;
+}
+
+/* Freed the way the engine does it: what a step has written must be what protobuf-c frees. */
+static void drop(void *row)
+{
+	protobuf_c_message_free_unpacked(row, NULL);
+}
+
+/* --- writing into records --- */
+
+static void strings_of_records(void **state)
+{
+	Crisp__State__Sandbox *row = sandbox();
+	char *const two[] = { (char[]){ "a" }, (char[]){ "b" }, NULL };
+
+	(void)state;
+	row_set_str(&row->netns, "one");
+	row_set_str(&row->netns, "two");
+	assert_string_equal(row->netns, "two");
+	row_set_str(&row->netns, "");
+	assert_ptr_equal(row->netns, protobuf_c_empty_string);
+	row_set_str(&row->netns, "three");
+	row_set_str(&row->netns, NULL);
+	assert_string_equal(row->netns, "");
+	row_set_strs(&row->ips, &row->n_ips, two);
+	assert_int_equal(row->n_ips, 2);
+	row_add_str(&row->ips, &row->n_ips, "b"); /* is in it */
+	row_add_str(&row->ips, &row->n_ips, "c");
+	assert_int_equal(row->n_ips, 3);
+	assert_true(row_del_str(&row->ips, &row->n_ips, "a"));
+	assert_false(row_del_str(&row->ips, &row->n_ips, "a"));
+	assert_int_equal(row->n_ips, 2);
+	assert_string_equal(row->ips[0], "b");
+	assert_string_equal(row->ips[1], "c");
+	row_set_strs(&row->ips, &row->n_ips, NULL);
+	assert_int_equal(row->n_ips, 0);
+	row_set_strs(&row->ips, &row->n_ips, two);
+	drop(row);
+}
+
+static void failures_of_records(void **state)
+{
+	struct sm_event ev = event_of_failure(ERR_UNAVAILABLE, "no runtime");
+	struct sm_event overdue = event_of_failure(ERR_OK, NULL);
+	Crisp__State__Sandbox *row = sandbox();
+	struct err e = ERR_NULL;
+
+	(void)state;
+	row_fail(&row->failure, &ev);
+	assert_int_equal(row->failure->code, ERR_UNAVAILABLE);
+	assert_string_equal(row->failure->text, "no runtime");
+	assert_true(row->failure->at_ns == NOW);
+	assert_int_equal(row->failure->tries, 1);
+	assert_int_equal(row_failure_err(row->failure, &e), -ERR_UNAVAILABLE);
+	assert_string_equal(e.text, "no runtime");
+	row_fail(&row->failure, &overdue);
+	assert_int_equal(row->failure->code, ERR_DEADLINE);
+	assert_int_equal(row->failure->tries, 2);
+	assert_true(*row->failure->text);
+	row_clear_failure(&row->failure);
+	assert_null(row->failure);
+	row_clear_failure(&row->failure);
+	drop(row);
+}
+
+static void facts_go_with_their_event(void **state)
+{
+	struct facts_anchor *a = facts_anchor_new();
+	struct facts_network *n = facts_network_new();
+	struct facts_init *i = facts_init_new();
+
+	(void)state;
+	a->cni_conf = xstrdup("{}");
+	n->result = xstrdup("{}");
+	n->ips = xcalloc(2, sizeof(char *));
+	n->ips[0] = xstrdup("10.0.0.1");
+	i->groups = xcalloc(3, sizeof(*i->groups));
+	sm_event_free(facts_attach(sm_event_new(0), a, facts_anchor_free));
+	sm_event_free(facts_attach(sm_event_new(0), n, facts_network_free));
+	sm_event_free(facts_attach(sm_event_new(0), i, facts_init_free));
+	facts_anchor_free(NULL);
+	facts_network_free(NULL);
+	facts_init_free(NULL);
+}
+
+/* --- container --- */
+
+static void container_stop(void **state)
+{
+	struct facts_stop f = { .kill_at_ns = NOW + 5 };
+	struct sm_event ev = event_with(&f), bare = event_with(NULL);
+	Crisp__State__Container *row = container();
+
+	(void)state;
+	assert_false(ctr_guard_stop_now(row, &ev));
+	assert_false(ctr_guard_stop_now(row, &bare));
+	assert_false(ctr_guard_stop_sooner(row, &bare));
+	ctr_step_note_stop(row, &ev);
+	assert_true(ctr_deadline_grace(row) == NOW + 5);
+	f.kill_at_ns = NOW + 5;
+	assert_false(ctr_guard_stop_sooner(row, &ev));
+	f.kill_at_ns = NOW + 4;
+	assert_true(ctr_guard_stop_sooner(row, &ev));
+	f.now = true;
+	assert_true(ctr_guard_stop_now(row, &ev));
+	ctr_step_note_stop(row, &bare);
+	assert_true(ctr_deadline_grace(row) == NOW);
+	drop(row);
+}
+
+static void container_start(void **state)
+{
+	int64_t groups[] = { 5, 6 };
+	struct facts_init f = {
+		.pid = 77,
+		.ticks = 88,
+		.has_user = true,
+		.uid = 1,
+		.gid = 2,
+		.stop_signal = 15,
+		.groups = groups,
+		.n_groups = 2,
+	};
+	struct sm_event ev = event_with(&f);
+	Crisp__State__Container *row = container();
+
+	(void)state;
+	assert_false(ctr_invariant_has_pid(row));
+	ctr_step_note_prepared(row, &ev);
+	assert_true(ctr_invariant_has_pid(row));
+	assert_int_equal(row->pid, 77);
+	assert_int_equal(row->pid_ticks, 88);
+	assert_int_equal(row->uid, 1);
+	assert_int_equal(row->gid, 2);
+	assert_int_equal(row->stop_signal, 15);
+	assert_int_equal(row->n_groups, 2);
+	assert_int_equal(row->groups[1], 6);
+	assert_ptr_not_equal(row->groups, groups);
+	assert_string_equal(row->boot_id, clock_boot_id());
+	/* Redone after a restart; then without what only the making knew. */
+	f.groups = NULL;
+	f.n_groups = 0;
+	ctr_step_note_prepared(row, &ev);
+	assert_int_equal(row->n_groups, 0);
+	f = (struct facts_init){ .pid = 78, .ticks = 89 };
+	ctr_step_note_prepared(row, &ev);
+	assert_int_equal(row->uid, 1);
+	assert_int_equal(row->pid, 78);
+	ctr_step_note_started(row, &ev);
+	assert_true(row->started_ns == NOW);
+	f.started_ns = NOW - 9;
+	ctr_step_note_started(row, &ev);
+	assert_true(row->started_ns == NOW - 9);
+	f.pid = 79;
+	ctr_step_note_pid(row, &ev);
+	assert_int_equal(row->pid, 79);
+	assert_true(row->started_ns == NOW - 9);
+	drop(row);
+}
+
+static void container_exit(void **state)
+{
+	struct facts_exit f = { .code = 0, .started_ns = NOW - 20, .exited_ns = NOW - 10 };
+	struct sm_event ev = event_with(&f);
+	Crisp__State__Container *row = container();
+
+	(void)state;
+	assert_false(ctr_invariant_has_exit(row));
+	ctr_step_note_exit(row, &ev);
+	assert_true(ctr_invariant_has_exit(row));
+	assert_true(row->exit_known);
+	assert_int_equal(row->exit_code, 0);
+	assert_string_equal(row->reason, "Completed");
+	assert_true(row->started_ns == NOW - 20);
+	assert_true(row->finished_ns == NOW - 10);
+	f = (struct facts_exit){ .code = 3, .started_ns = 1 };
+	ctr_step_note_exit(row, &ev);
+	assert_string_equal(row->reason, "Error");
+	assert_true(row->started_ns == NOW - 20); /* known better already */
+	assert_true(row->finished_ns == NOW);
+	f = (struct facts_exit){ .code = 137, .oom = true };
+	ctr_step_note_exit(row, &ev);
+	assert_string_equal(row->reason, "OOMKilled");
+	assert_true(row->oom_killed);
+	assert_int_equal(row->exit_code, 137);
+	drop(row);
+}
+
+static void container_exit_unknown(void **state)
+{
+	static const struct {
+		const char *boot, *reason, *says;
+	} cases[] = {
+		{ "", "ContainerStatusUnknown", "monitor died" },
+		{ NULL, "ContainerStatusUnknown", "monitor died" },
+		{ "00000000-0000-4000-8000-000000000000", "NodeReboot", "rebooted" },
+	};
+	struct sm_event ev = event_with(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		Crisp__State__Container *row = container();
+
+		row_set_str(&row->boot_id, cases[i].boot ? cases[i].boot : clock_boot_id());
+		row->exit_known = true;
+		ctr_step_note_exit_unknown(row, &ev);
+		assert_false(row->exit_known);
+		assert_int_equal(row->exit_code, 255);
+		assert_true(ctr_invariant_has_exit(row));
+		assert_string_equal(row->reason, cases[i].reason);
+		assert_non_null(strstr(row->message, cases[i].says));
+		drop(row);
+	}
+}
+
+static void container_failures(void **state)
+{
+	struct sm_event first = event_of_failure(ERR_INVALID, "no such user");
+	struct sm_event second = event_of_failure(ERR_UNAVAILABLE, "busy");
+	Crisp__State__Container *row = container();
+
+	(void)state;
+	/* Why it could not be made is what its client is told, however its removal goes. */
+	ctr_step_note_error(row, &first);
+	ctr_step_note_error(row, &second);
+	assert_string_equal(row->failure->text, "no such user");
+	assert_int_equal(row->failure->tries, 2);
+	/* One that has lived: the last failure of its removal. */
+	row->pid = 7;
+	ctr_step_note_error(row, &second);
+	assert_string_equal(row->failure->text, "busy");
+	assert_int_equal(row->failure->tries, 3);
+	drop(row);
+
+	row = container();
+	ctr_step_note_start_failed(row, &first);
+	assert_int_equal(row->exit_code, 128);
+	assert_true(row->exit_known);
+	assert_true(ctr_invariant_has_exit(row));
+	assert_string_equal(row->reason, "StartError");
+	assert_string_equal(row->message, "no such user");
+	assert_int_equal(row->failure->code, ERR_INVALID);
+	drop(row);
+}
+
+/* --- sandbox --- */
+
+static void sandbox_network(void **state)
+{
+	char *ips[] = { (char[]){ "10.0.0.1" }, (char[]){ "fd00::1" }, NULL };
+	struct facts_network n = { .result = (char[]){ "{\"ips\":[]}" }, .ips = ips };
+	struct facts_anchor a = { .shim_pid = 5, .init_pid = 6, .cni_conf = (char[]){ "{}" } };
+	struct sm_event up = event_with(&n), anchored = event_with(&a), down = event_with(NULL);
+	struct sm_event failed = event_of_failure(ERR_UNAVAILABLE, "DEL failed");
+	Crisp__State__Sandbox *row = sandbox();
+
+	(void)state;
+	assert_true(sbx_guard_unwired(row, &down));
+	assert_false(sbx_invariant_has_anchor(row));
+	assert_false(sbx_invariant_has_network(row));
+	sbx_step_note_anchor(row, &anchored);
+	assert_true(sbx_invariant_has_anchor(row));
+	assert_int_equal(row->init_pid, 6);
+	assert_string_equal(row->boot_id, clock_boot_id());
+	/* From before the first ADD on there is something to undo. */
+	assert_false(sbx_guard_unwired(row, &down));
+	assert_false(sbx_invariant_has_network(row));
+	sbx_step_note_network(row, &up);
+	assert_true(sbx_invariant_has_network(row));
+	assert_int_equal(row->n_ips, 2);
+	assert_string_equal(row->ips[1], "fd00::1");
+	/* A probe after a restart does not say again what is known. */
+	a = (struct facts_anchor){ .shim_pid = 9 };
+	sbx_step_note_anchor(row, &anchored);
+	assert_int_equal(row->shim_pid, 9);
+	assert_string_equal(row->cni_conf, "{}");
+	a.netns = (char[]){ "/run/netns/x" };
+	sbx_step_note_anchor(row, &anchored);
+	assert_string_equal(row->netns, "/run/netns/x");
+	sbx_step_note_error(row, &failed);
+	assert_int_equal(row->failure->tries, 1);
+	sbx_step_note_no_network(row, &down);
+	assert_true(sbx_guard_unwired(row, &down));
+	assert_string_equal(row->cni_result, "");
+	assert_null(row->failure); /* it went well in the end */
+	drop(row);
+}
+
+static void sandbox_host_network(void **state)
+{
+	struct sm_event ev = event_with(NULL);
+	Crisp__State__Sandbox *row = sandbox();
+
+	(void)state;
+	assert_false(sbx_guard_host_network(row, &ev));
+	row->host_network = true;
+	assert_true(sbx_guard_host_network(row, &ev));
+	assert_true(sbx_guard_unwired(row, &ev));
+	assert_true(sbx_invariant_has_network(row));
+	drop(row);
+}
+
+static void sandbox_undo(void **state)
+{
+	struct sm_event why = event_of_failure(ERR_INVALID, "bad sysctl");
+	struct sm_event later = event_of_failure(ERR_UNAVAILABLE, "busy");
+	struct sm_event ev = event_with(NULL);
+	Crisp__State__Sandbox *row = sandbox();
+
+	(void)state;
+	assert_false(sbx_guard_undoing(row, &ev));
+	sbx_step_note_undo(row, &why);
+	assert_true(sbx_guard_undoing(row, &ev));
+	sbx_step_note_error(row, &later);
+	sbx_step_note_no_network(row, &ev);
+	assert_string_equal(row->failure->text, "bad sysctl");
+	assert_int_equal(row->failure->tries, 2);
+	drop(row);
+}
+
+/* --- exec, image, pull --- */
+
+static void exec_steps(void **state)
+{
+	struct facts_init i = { .pid = 42 };
+	struct facts_exit x = { .code = 9 };
+	struct sm_event pid = event_with(&i), end = event_with(&x), none = event_with(NULL);
+	struct sm_event why = event_of_failure(ERR_NOT_FOUND, "no such program");
+	Crisp__State__Exec *row = xmalloc(sizeof(*row));
+
+	(void)state;
+	crisp__state__exec__init(row);
+	assert_true(exe_deadline_exec_timeout(row) == 0);
+	row->kill_at_ns = NOW;
+	assert_true(exe_deadline_exec_timeout(row) == NOW);
+	exe_step_note_pid(row, &pid);
+	assert_int_equal(row->pid, 42);
+	exe_step_note_timeout(row, &none);
+	assert_true(row->timed_out);
+	exe_step_note_exit(row, &end);
+	assert_int_equal(row->exit_code, 9);
+	assert_true(row->exit_known);
+	exe_step_note_exit_unknown(row, &none);
+	assert_int_equal(row->exit_code, 255);
+	assert_false(row->exit_known);
+	exe_step_note_error(row, &why);
+	assert_string_equal(row->failure->text, "no such program");
+	drop(row);
+}
+
+static Crisp__State__Image *found_image(const char *tag)
+{
+	Crisp__State__Image *img = xmalloc(sizeof(*img));
+	Crisp__State__Layer *l = xmalloc(sizeof(*l));
+
+	crisp__state__image__init(img);
+	crisp__state__layer__init(l);
+	row_set_str(&l->diff_id, "sha256:d");
+	row_set_str(&l->blob_digest, "sha256:b");
+	row_set_str(&l->media_type, "tar");
+	l->compressed_size = 1;
+	l->unpacked_size = 2;
+	l->inodes = 3;
+	img->layers = xcalloc(1, sizeof(*img->layers));
+	img->layers[0] = l;
+	img->n_layers = 1;
+	img->config.data = xmemdup("{}", 2);
+	img->config.len = 2;
+	img->size = 4;
+	img->pinned = true;
+	row_set_str(&img->user, "nobody");
+	row_set_str(&img->manifest_digest, "sha256:m");
+	row_add_str(&img->tags, &img->n_tags, tag);
+	row_add_str(&img->digests, &img->n_digests, "x@sha256:m");
+	return img;
+}
+
+static void image_steps(void **state)
+{
+	Crisp__State__Image *first = found_image("a:1"), *second = found_image("a:2");
+	struct sm_event ev = event_with(first), untag = event_with((char[]){ "a:1" });
+	Crisp__State__Image *row = xmalloc(sizeof(*row));
+
+	(void)state;
+	crisp__state__image__init(row);
+	img_step_note_image(row, &ev);
+	assert_int_equal(row->n_layers, 1);
+	assert_string_equal(row->layers[0]->diff_id, "sha256:d");
+	assert_string_equal(row->layers[0]->blob_digest, "sha256:b");
+	assert_int_equal(row->layers[0]->inodes, 3);
+	assert_int_equal(row->config.len, 2);
+	assert_int_equal(row->size, 4);
+	assert_true(row->pinned);
+	assert_string_equal(row->user, "nobody");
+	assert_string_equal(row->boot_id, clock_boot_id());
+	assert_true(row->pulled_ns == NOW);
+	/* The same content under another name: the name is added, the content stays. */
+	second->size = 99;
+	ev = event_with(second);
+	ev.at_ns = NOW + 1;
+	img_step_note_image(row, &ev);
+	img_step_note_image(row, &ev);
+	assert_int_equal(row->n_tags, 2);
+	assert_int_equal(row->n_digests, 1);
+	assert_int_equal(row->n_layers, 1);
+	assert_int_equal(row->size, 4);
+	assert_true(row->pulled_ns == NOW + 1);
+	img_step_note_untag(row, &untag);
+	img_step_note_untag(row, &untag);
+	assert_int_equal(row->n_tags, 1);
+	assert_string_equal(row->tags[0], "a:2");
+	drop(first);
+	drop(second);
+	drop(row);
+}
+
+static void pull_steps(void **state)
+{
+	struct sm_event ev = event_with((char[]){ "sha256:i" });
+	struct sm_event why = event_of_failure(ERR_UNAVAILABLE, "registry is down");
+	Crisp__State__Pull *row = xmalloc(sizeof(*row));
+
+	(void)state;
+	crisp__state__pull__init(row);
+	pul_step_note_image(row, &ev);
+	assert_string_equal(row->image_id, "sha256:i");
+	pul_step_note_error(row, &why);
+	assert_int_equal(row->failure->code, ERR_UNAVAILABLE);
+	drop(row);
+}
+
+/* --- paths --- */
+
+static void check_path(char *got, const char *want)
+{
+	assert_string_equal(got, want);
+	free(got);
+}
+
+static void paths_derive_from_ids(void **state)
+{
+	struct conf c = {
+		.root = (char[]){ "/var/lib/x" },
+		.runroot = (char[]){ "/run/x" },
+		.namespaces_dir = (char[]){ "" },
+	};
+
+	(void)state;
+	check_path(path_pod_run(&c, "ID"), "/run/x/pods/ID");
+	check_path(path_pod_ns(&c, "ID"), "/run/x/pods/ID/ns");
+	check_path(path_container_run(&c, "ID"), "/run/x/containers/ID");
+	check_path(path_container_rootfs(&c, "ID"), "/run/x/containers/ID/rootfs");
+	check_path(path_pod_dir(&c, "ID"), "/var/lib/x/pods/ID");
+	check_path(path_container_dir(&c, "ID"), "/var/lib/x/containers/ID");
+	check_path(path_container_exit(&c, "ID"), "/var/lib/x/containers/ID/exit");
+	check_path(path_images(&c), "/var/lib/x/images");
+	c.namespaces_dir = (char[]){ "/var/run/netns" };
+	check_path(path_pod_ns(&c, "ID"), "/var/run/netns/crisp-ID");
+}
+
+static void cgroups_derive_from_ids(void **state)
+{
+	struct conf c = { .cgroup_manager = CONF_CGROUP_MANAGER_CGROUPFS };
+
+	(void)state;
+	check_path(cgroup_of_container(&c, "/pods/p", "ID"), "/pods/p/crisp-ID");
+	check_path(cgroup_of_container(&c, "/", "ID"), "/crisp-ID");
+	check_path(cgroup_of_shim("/pods/p", "ID"), "/pods/p/crisp-shim-ID");
+	check_path(cgroup_dir("/pods/p/crisp-ID"), "/pods/p/crisp-ID");
+	c.cgroup_manager = CONF_CGROUP_MANAGER_SYSTEMD;
+	check_path(cgroup_of_container(&c, "kubepods-besteffort.slice", "ID"),
+		   "kubepods-besteffort.slice:crisp:ID");
+	check_path(cgroup_dir("kubepods-besteffort.slice:crisp:ID"),
+		   "/kubepods.slice/kubepods-besteffort.slice/crisp-ID.scope");
+	check_path(cgroup_dir("system.slice:crisp:ID"), "/system.slice/crisp-ID.scope");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(strings_of_records),
+		cmocka_unit_test(failures_of_records),
+		cmocka_unit_test(facts_go_with_their_event),
+		cmocka_unit_test(container_stop),
+		cmocka_unit_test(container_start),
+		cmocka_unit_test(container_exit),
+		cmocka_unit_test(container_exit_unknown),
+		cmocka_unit_test(container_failures),
+		cmocka_unit_test(sandbox_network),
+		cmocka_unit_test(sandbox_host_network),
+		cmocka_unit_test(sandbox_undo),
+		cmocka_unit_test(exec_steps),
+		cmocka_unit_test(image_steps),
+		cmocka_unit_test(pull_steps),
+		cmocka_unit_test(paths_derive_from_ids),
+		cmocka_unit_test(cgroups_derive_from_ids),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
