@@ -498,6 +498,24 @@ static bool is_aufs_note(const char *path)
 	return p && strcmp(p + (*p == '/'), OPAQUE_NAME) != 0;
 }
 
+/* Something on the way to path is no directory in this layer, a whiteout perhaps: what lower layers
+ * have there is hidden already. */
+static bool way_is_closed(struct tree *t, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *parent = xstrndup(path, slash ? (size_t)(slash - path) : 0);
+	_cleanup_close_ int fd = open_below(t, parent, 0);
+
+	return fd < 0 && errno == ENOTDIR;
+}
+
+static bool is_whiteout_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return str_starts(slash ? slash + 1 : path, ".wh.");
+}
+
 static int add_entry(struct tree *t, const struct tar_entry *entry, struct err *e)
 {
 	char path[TAR_PATH_MAX + 1];
@@ -506,6 +524,8 @@ static int add_entry(struct tree *t, const struct tar_entry *entry, struct err *
 
 	if (r < 0 || is_aufs_note(path))
 		return r;
+	if (is_whiteout_name(path) && way_is_closed(t, path))
+		return 0;
 	r = open_parent(t, path, &dir, &name, e);
 	if (r < 0)
 		return r;

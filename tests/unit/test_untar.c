@@ -355,6 +355,11 @@ static void test_whiteouts(void **state)
 	TM(&b, .name = "sudden/child", .type = '0');
 	TM(&b, .name = ".wh.back", .type = '0');
 	TM(&b, .name = "back", .type = '0', .data = "b", .size = 1);
+	/* A directory that has become a file or nothing, with its children told one by one. */
+	TM(&b, .name = "now", .type = '0', .data = "n", .size = 1);
+	TM(&b, .name = "now/.wh.child", .type = '0');
+	TM(&b, .name = ".wh.never", .type = '0');
+	TM(&b, .name = "never/.wh.child", .type = '0');
 	TM(&b, .name = ".wh..wh.aufs", .type = '0');
 	TM(&b, .name = ".wh..wh.plnk/", .type = '5');
 	TM(&b, .name = ".wh..wh.plnk/1.2", .type = '0', .data = "x", .size = 1);
@@ -370,6 +375,8 @@ static void test_whiteouts(void **state)
 	assert_true(is_opaque("sudden"));
 	assert_true(exists("sudden/child"));
 	has_text("back", "b");
+	has_text("now", "n");
+	assert_true(is_whiteout("never"));
 	assert_false(exists(".wh..wh.plnk"));
 	assert_false(exists(".wh..wh.aufs"));
 	assert_false(is_opaque("etc"));
