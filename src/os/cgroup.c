@@ -394,17 +394,6 @@ int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e)
 	return 0;
 }
 
-void cgroup_remove_empty(const struct cgroups *cg, const char *path)
-{
-	if (!cgroup_path_is_valid(path))
-		return;
-	for (size_t i = 0; i < cg->n; i++) {
-		_cleanup_free_ char *dir = xasprintf("%s%s", cg->h[i].mount, path);
-
-		rmdir(dir);
-	}
-}
-
 /* --- processes --- */
 
 struct pid_list {

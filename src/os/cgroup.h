@@ -47,9 +47,6 @@ int cgroup_create(const struct cgroups *cg, const char *path, struct err *e);
  * A missing one is success. */
 int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e);
 
-/* Remove path from every hierarchy where nothing is in it or below it; what is used stays. */
-void cgroup_remove_empty(const struct cgroups *cg, const char *path);
-
 /* All processes in path and in the cgroups below it, malloc'ed; a missing cgroup has none. */
 int cgroup_pids(const struct cgroups *cg, const char *path, pid_t **ret, size_t *ret_n,
 		struct err *e);

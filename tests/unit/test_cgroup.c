@@ -121,14 +121,7 @@ static void test_create_remove(void **state)
 	OK(cgroup_remove(w->cg, path, &e));
 	assert_false(fs_exists(dir));
 	OK(cgroup_remove(w->cg, path, &e));
-	/* Its parent is not empty, then it is. */
-	cgroup_remove_empty(w->cg, w->parent);
 	assert_true(fs_exists(parent));
-	free(path);
-	path = xasprintf("%s/a", w->parent);
-	cgroup_remove_empty(w->cg, path);
-	cgroup_remove_empty(w->cg, w->parent);
-	assert_false(fs_exists(parent));
 }
 
 static void test_busy(void **state)
@@ -151,8 +144,6 @@ static void test_busy(void **state)
 	pid_text = xasprintf(" %d", c.pid);
 	assert_int_equal(cgroup_remove(w->cg, path, &e), -ERR_PRECONDITION);
 	assert_non_null(strstr(e.text, pid_text));
-	assert_true(fs_exists(dir));
-	cgroup_remove_empty(w->cg, inner);
 	assert_true(fs_exists(dir));
 	stop_sleeper(&c);
 	OK(cgroup_remove(w->cg, path, &e));
