@@ -21,16 +21,59 @@ $(BUILD)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB)
 unit: $(UNIT_BIN)
 	tests/unit/run.sh $(UNIT_BIN)
 
+unit-build: $(UNIT_BIN) $(FUZZ_REPLAY)
+
 fuzz-replay: $(FUZZ_REPLAY)
-	@for f in $(FUZZ_REPLAY); do \
-		n=$$(basename $$f); echo "replay $$n"; $$f tests/fuzz/corpus/$$n || exit 1; done
+	@rc=0; for f in $(FUZZ_REPLAY); do \
+		n=$${f##*/}; \
+		if out=$$($$f tests/fuzz/corpus/$$n 2>&1); then echo "ok $$out"; \
+		else rc=1; echo "not ok $$n"; echo "$$out" | tail -n 40; fi; \
+	done; exit $$rc
 
 # Each target for FUZZ_SECONDS with libFuzzer (clang), sanitizers on.
 FUZZ_SECONDS ?= 60
 fuzz:
 	tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_SRC)
 
-.PHONY: unit fuzz fuzz-replay
+# What every change passes.
+CHECK_STEPS := tidy layers gen-check codegen-test smc-test unit fuzz-replay
+check:
+	@CHECK_ARGS="BUILD=$(BUILD) CC=$(CC)" MAKE=$(MAKE) tests/check.sh $(CHECK_STEPS)
+
+tidy:
+	@tools/tidy
+layers:
+	@tools/layers
+codegen-test: $(BUILD)/protoc-gen-crisp $(BUILD)/cri-diff
+	@BUILD="$(BUILD)" tests/codegen/run.sh
+
+# The same tests with the sanitizers' eyes, and the crash sweep, which has them always.
+ASAN := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+asan:
+	$(ASAN) CHECK_ARGS="BUILD=$(BUILD)-asan CC=$(CC) SAN=address,undefined" MAKE=$(MAKE) \
+		tests/check.sh unit fuzz-replay crash
+
+# What has threads.
+TSAN_TESTS ?= loop store server client shimlink
+tsan:
+	TSAN_OPTIONS="suppressions=$(abspath tests/tsan.supp) halt_on_error=1" \
+		$(MAKE) BUILD=$(BUILD)-tsan SAN=thread \
+		UNIT_SRC="$(wildcard $(TSAN_TESTS:%=tests/unit/test_%.c))" unit
+
+# Everything is built by the other compiler too, and passes.
+CLANG ?= clang-14
+clang:
+	$(MAKE) BUILD=$(BUILD)-clang CC=$(CLANG) all unit-build
+	CHECK_ARGS="BUILD=$(BUILD)-clang CC=$(CLANG)" MAKE=$(MAKE) tests/check.sh unit fuzz-replay
+
+# Reads of what was never written: the one thing the sanitizers above do not see.
+VALGRIND_TESTS ?= base_mem base_text engine rules store toml conf wire cri_validate cri_print oci_spec \
+	oci_user
+valgrind:
+	UNIT_WRAP="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
+		$(MAKE) UNIT_SRC="$(wildcard $(VALGRIND_TESTS:%=tests/unit/test_%.c))" unit
+
+.PHONY: unit unit-build fuzz fuzz-replay check tidy layers codegen-test asan tsan clang valgrind
 
 # For tests/fuzz/run.sh: what target NAME links besides the archive.
 print-extra:
@@ -45,6 +88,6 @@ DOOR := $(BUILD)/unit/sm
 $(DOOR)/sm_door.c $(DOOR)/sm_door.h &: tests/unit/sm/door.sm $(BUILD)/smc
 	@mkdir -p $(DOOR)
 	$(BUILD)/smc -o $(DOOR) $<
-$(BUILD)/unit/test_engine: private CFLAGS += -I$(DOOR)
+$(BUILD)/unit/test_engine: private CFLAGS += -I$(DOOR) -Itests/unit/sm
 $(BUILD)/unit/test_engine: $(DOOR)/sm_door.h
 EXTRA_test_engine := $(DOOR)/sm_door.c

@@ -1,9 +1,11 @@
 #!/bin/bash
 # Run the unit test programs named; each prints its own cmocka report, one line a program here.
+# UNIT_WRAP: a command to run each with.
 set -u
 passed=0 failed=0 skipped=0
 for t in "$@"; do
-	out=$(timeout 300 "$t" 2>&1)
+	# shellcheck disable=SC2086
+	out=$(timeout 300 ${UNIT_WRAP:-} "$t" 2>&1)
 	rc=$?
 	p=$(grep -c '^\[       OK' <<<"$out")
 	f=$(grep -cE '^\[  FAILED  \] [^0-9]' <<<"$out")

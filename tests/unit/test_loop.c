@@ -450,7 +450,7 @@ static void start_jobs(struct loop_post *p)
 
 	(void)p;
 	for (int i = 0; i < 1000; i++) {
-		jobs[i] = (struct job){ .base = { .work = job_work, .done = job_done }, .value = i };
+		jobs[i] = (struct job){.base = {.work = job_work, .done = job_done}, .value = i};
 		if (loop_work(l, &jobs[i].base, &e) < 0)
 			wrong++;
 	}
@@ -494,7 +494,7 @@ static void the_queue_is_bounded(void **state)
 	jobs = xcalloc(2 * LIMIT_JOBS_QUEUED, sizeof(*jobs));
 	pthread_mutex_lock(&gate);
 	for (; r == 0 && accepted < 2 * LIMIT_JOBS_QUEUED; accepted += r == 0) {
-		jobs[accepted].base = (struct loop_job){ .work = wait_for_gate, .done = count_done };
+		jobs[accepted].base = (struct loop_job){.work = wait_for_gate, .done = count_done};
 		r = loop_work(l, &jobs[accepted].base, &e);
 	}
 	pthread_mutex_unlock(&gate);
@@ -515,7 +515,8 @@ static void work_behind_gate(struct loop_job *base)
 	__atomic_add_fetch(&n_worked, 1, __ATOMIC_RELAXED);
 }
 
-/* What was done is finished, posts that are left are run, jobs that no worker had taken are dropped. */
+/* What was done is finished, posts that are left are run, jobs that no worker had taken are
+ * dropped. */
 static void joining_loses_no_end(void **state)
 {
 	struct flagged f = { .post.fn = note_thread };
