@@ -133,6 +133,8 @@ static int make_upper(const char *images_root, const char *const *diff_ids, size
 		return r;
 	if (chown(upper, st.st_uid, st.st_gid) < 0 || chmod(upper, st.st_mode & 07777) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "set owner and mode of %s", upper);
+	if (n && utimensat(AT_FDCWD, upper, (struct timespec[2]){ st.st_atim, st.st_mtim }, 0) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set the time of %s", upper);
 	return 0;
 }
 
@@ -235,50 +237,40 @@ int image_layer_lock(const char *dir, int operation, int *ret_fd, struct err *e)
 	return 0;
 }
 
-/* Move dir into trash/ and remove it there: half a layer is never seen under its name. */
+/* Move dir into trash/: half a layer is never seen under its name. */
 static int discard(const char *images_root, const char *dir, struct err *e)
 {
 	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
 	_cleanup_free_ char *gone = xasprintf("%s/%s.%d.%lld", trash, strrchr(dir, '/') + 1,
 					      (int)gettid(), (long long)clock_monotonic_ns());
-	int r = fs_mkdir_all(trash, 0700, e);
 
-	if (r < 0)
-		return r;
-	if (rename(dir, gone) < 0) {
-		if (errno == ENOENT)
-			return 0;
+	if (mkdir(trash, 0700) < 0 && errno != EEXIST)
+		return err_errno(e, ERR_INTERNAL, errno, "mkdir %s", trash);
+	if (rename(dir, gone) < 0 && errno != ENOENT)
 		return err_errno(e, ERR_INTERNAL, errno, "move %s to %s", dir, gone);
-	}
-	return fs_remove_tree(gone, e);
+	return 0;
 }
 
-/* Unless somebody counts on it. */
-static int remove_unlocked(const char *images_root, const char *dir, struct err *e)
+/* 1: somebody counts on it. */
+static int discard_unlocked(const char *images_root, const char *dir, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
 	int r = image_layer_lock(dir, LOCK_EX | LOCK_NB, &fd, e);
 
-	if (r < 0)
-		return r;
-	return r > 0 ? 0 : discard(images_root, dir, e);
+	if (r != 0)
+		return r < 0 ? r : r == 2;
+	return discard(images_root, dir, e);
 }
 
-int image_layers_remove(const char *images_root, const char *const *diff_ids, size_t n,
-			struct err *e)
+int image_layer_discard(const char *images_root, const char *diff_id, struct err *e)
 {
-	for (size_t i = 0; i < n; i++) {
-		_cleanup_free_ char *dir = image_layer_dir(images_root, diff_ids[i]);
-		int r;
+	_cleanup_free_ char *dir = image_layer_dir(images_root, diff_id);
+	int r;
 
-		if (!dir)
-			return err_set(e, ERR_INTERNAL, "layer %s is not a sha256 digest",
-				       diff_ids[i]);
-		r = remove_unlocked(images_root, dir, e);
-		if (r < 0)
-			return err_wrap(e, "remove layer %s", diff_ids[i]);
-	}
-	return 0;
+	if (!dir)
+		return err_set(e, ERR_INTERNAL, "layer %s is not a sha256 digest", diff_id);
+	r = discard_unlocked(images_root, dir, e);
+	return r < 0 ? err_wrap(e, "remove layer %s", diff_id) : r;
 }
 
 int image_staging_remove(const char *images_root, const char *pull_id, struct err *e)
@@ -346,7 +338,14 @@ static int sweep_unowned(const char *path, const char *name, void *arg, struct e
 		if (image_layer_name(s->known[i], known) == 0 && strcmp(known, name) == 0)
 			return 0;
 	}
-	return remove_unlocked(s->images_root, path, e);
+	return MIN(discard_unlocked(s->images_root, path, e), 0);
+}
+
+int image_trash_empty(const char *images_root, struct err *e)
+{
+	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
+
+	return each_entry(trash, sweep_trash, NULL, e);
 }
 
 int image_sweep(const char *images_root, const char *const *known, size_t n, struct err *e)
@@ -360,10 +359,10 @@ int image_sweep(const char *images_root, const char *const *known, size_t n, str
 
 	r = r < 0 ? r : fs_mkdir_all(staging, 0700, e);
 	r = r < 0 ? r : fs_mkdir_all(layers, 0700, e);
-	r = r < 0 ? r : each_entry(trash, sweep_trash, NULL, e);
 	/* The puller of a daemon that died may still be at it for a moment: its lock tells. */
 	r = r < 0 ? r : each_entry(staging, sweep_unowned, &nothing, e);
 	r = r < 0 ? r : each_entry(layers, sweep_unowned, &owned, e);
+	r = r < 0 ? r : image_trash_empty(images_root, e);
 	return r < 0 ? err_wrap(e, "sweep %s", images_root) : 0;
 }
 

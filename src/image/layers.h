@@ -1,6 +1,6 @@
 /*
  * layers.h - unpacked layers on disk: mounting, removing, sweeping, counting.  All functions
- * block and belong on a worker.
+ * but image_layer_discard block and belong on a worker.
  *
  * Below the images' root: layers/<24 hex of the diffID>/{fs,meta} one unpacked overlay diff each,
  * shared by every image that has it; staging/<pull id>/ what a running pull has not finished.
@@ -24,9 +24,13 @@ char *image_layer_dir(const char *images_root, const char *diff_id);
 int image_mount(const char *images_root, const char *const *diff_ids, size_t n, const char *upper,
 		const char *work, const char *target, struct err *e);
 
-/* Remove those of the layers that no puller holds. */
-int image_layers_remove(const char *images_root, const char *const *diff_ids, size_t n,
-			struct err *e);
+/* Move a layer into trash/, if it is there.  1: a puller counts on it, it stays.  Does not block:
+ * the loop calls it, so that no image can come to own the layer between the question and the move.
+ */
+int image_layer_discard(const char *images_root, const char *diff_id, struct err *e);
+
+/* Remove what is in trash/. */
+int image_trash_empty(const char *images_root, struct err *e);
 
 /* Remove what one pull has left in staging. */
 int image_staging_remove(const char *images_root, const char *pull_id, struct err *e);

@@ -17,6 +17,7 @@
 #include "image/ref.h"
 #include "obj/container.h"
 #include "obj/facts.h"
+#include "obj/layergc.h"
 #include "obj/paths.h"
 #include "obj/view.h"
 
@@ -162,6 +163,8 @@ static void pull_fetched(struct object *o, struct image_pull_result *result)
 	if (image && image->sm->state == IMG_STATE_DROPPING) {
 		err_set(&e, ERR_ABORTED, "image %.13s is being removed at this moment: pull again",
 			result->image_id);
+		for (size_t i = 0; i < found->n_layers; i++)
+			layergc_offer(found->layers[i]->diff_id);
 		image_message_free(found);
 		effect_report(o, o->sm->effect_gen, PUL_EVENT_FETCH_FAILED, &e, NULL, NULL);
 		return;
@@ -377,23 +380,7 @@ const struct kind_ops kind_pull = {
 
 /* --- images --- */
 
-struct drop_job {
-	struct job base;
-	char **diff_ids; /* of nobody else */
-	size_t n;
-};
-
-static void drop_job_free(struct job *j)
-{
-	struct drop_job *d = container_of(j, struct drop_job, base);
-
-	for (size_t i = 0; i < d->n; i++)
-		free(d->diff_ids[i]);
-	free(d->diff_ids);
-	free(d);
-}
-
-static bool layer_is_shared(const struct object *but, const char *diff_id)
+bool image_owns_layer(const struct object *but, const char *diff_id)
 {
 	struct object *o;
 	size_t pos = 0;
@@ -405,12 +392,12 @@ static bool layer_is_shared(const struct object *but, const char *diff_id)
 	return false;
 }
 
-static int work_drop(struct job *j, struct err *e)
+static int work_empty_trash(struct job *j, struct err *e)
 {
-	struct drop_job *d = container_of(j, struct drop_job, base);
 	_cleanup_free_ char *root = path_images(world.conf);
 
-	return image_layers_remove(root, (const char *const *)d->diff_ids, d->n, e);
+	(void)j;
+	return image_trash_empty(root, e);
 }
 
 static void drop_after(struct object *o, int64_t pause_ns);
@@ -427,13 +414,13 @@ static void done_drop(struct job *j, struct object *o)
 
 static void drop_after(struct object *o, int64_t pause_ns)
 {
-	struct drop_job *d = xcalloc(1, sizeof(*d));
+	struct job *j = xcalloc(1, sizeof(*j));
 
-	job_init(&d->base, o, work_drop, done_drop, drop_job_free);
 	for (size_t i = 0; i < image_row(o)->n_layers; i++)
-		if (!layer_is_shared(o, image_row(o)->layers[i]->diff_id))
-			row_add_str(&d->diff_ids, &d->n, image_row(o)->layers[i]->diff_id);
-	job_start_after(&d->base, pause_ns);
+		if (!image_owns_layer(o, image_row(o)->layers[i]->diff_id))
+			layergc_discard(image_row(o)->layers[i]->diff_id);
+	job_init(j, o, work_empty_trash, done_drop, plain_job_free);
+	job_start_after(j, pause_ns);
 }
 
 void img_effect_drop(struct sm_object *sm)

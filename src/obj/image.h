@@ -19,5 +19,8 @@ struct object *image_find(const char *name);
 bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const *digests,
 		   size_t n_digests, const char *name);
 
+/* Does an image other than `but` (may be NULL) have this layer? */
+bool image_owns_layer(const struct object *but, const char *diff_id);
+
 /* At the start, before any pull: remove what no image has.  Blocks. */
 int image_start(struct err *e);

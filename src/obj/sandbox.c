@@ -360,9 +360,6 @@ static int work_drop_anchor(struct job *j, struct err *e)
 		r = fs_remove_tree(run, e);
 	if (r == 0)
 		r = cgroup_remove(world.cgroups, cgroup, e);
-	/* Our own parent goes with its last pod; the kubelet's stay. */
-	if (r == 0 && strcmp(s->row->cgroup_parent, world.conf->default_cgroup_parent) == 0)
-		cgroup_remove_empty(world.cgroups, s->row->cgroup_parent);
 	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "obj/layergc.h"
 #include "obj/view.h"
 
 struct world world;
@@ -540,6 +541,7 @@ void world_stop(void)
 		}
 		map_free(world.objects[k]);
 	}
+	layergc_stop();
 	while (world.quarantine.next && !list_empty(&world.quarantine)) {
 		struct quarantined *q = list_entry(world.quarantine.next, struct quarantined, node);
 

@@ -83,11 +83,11 @@ check_fails "pull from where nobody listens" "refused|connect" crictl pull 127.0
 check_fails "create with an image that is not here" "$NOT_FOUND|not here|not present|unable" \
 	crictl create "$STAYS" "$(ctr_config absent "$REGISTRY/none/such:1")" "$SCRATCH/pod-stays.json"
 if crisp_only; then
-	check_fails "a pod name with a slash" 'metadata' crictl runp "$(pod_config slash '.metadata.name = "a/../../b"')"
+	check_fails "a pod name with a slash" 'metadata\.name' crictl runp "$(pod_config slash '.metadata.name = "a/../../b"')"
 	check_fails "a namespace with a slash" 'metadata\.namespace' crictl runp "$(pod_config slash '.metadata.namespace = "../b"')"
-	check_fails "a name with a NUL" 'NUL|metadata' crictl runp "$(pod_config nul '.metadata.name = "a\u0000b"')"
+	check_fails "a name with a NUL" 'NUL|metadata\.name' crictl runp "$(pod_config nul '.metadata.name = "a\u0000b"')"
 	check_fails "a pod without a name" 'metadata' crictl runp "$(pod_config noname '.metadata.name = ""')"
-	check_fails "a container name with a slash" 'metadata' \
+	check_fails "a container name with a slash" 'metadata\.name' \
 		crictl create "$STAYS" "$(ctr_config slash "$BUSYBOX" '.metadata.name = "a/b"')" "$SCRATCH/pod-stays.json"
 	check_fails "a relative mount path" 'mounts\[0\]' crictl create "$STAYS" \
 		"$(ctr_config relative "$BUSYBOX" '.mounts = [{container_path: "x/y", host_path: "/tmp"}]')" "$SCRATCH/pod-stays.json"

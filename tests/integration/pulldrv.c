@@ -181,6 +181,15 @@ static int do_usage(const char *root)
 	return 0;
 }
 
+/* As the daemon does it: what nobody holds goes to the trash, the trash goes. */
+static int layers_remove(const char *root, const char *const *diff_ids, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		if (image_layer_discard(root, diff_ids[i], e) < 0)
+			return -(int)e->code;
+	return image_trash_empty(root, e);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -194,7 +203,7 @@ int main(int argc, char **argv)
 	if (strcmp(what, "usage") == 0)
 		return do_usage(argv[2]);
 	if (strcmp(what, "remove") == 0)
-		return image_layers_remove(argv[2], rest, (size_t)(argc - 3), &e) < 0 ? fail(&e) : 0;
+		return layers_remove(argv[2], rest, (size_t)(argc - 3), &e) < 0 ? fail(&e) : 0;
 	if (strcmp(what, "sweep") == 0)
 		return image_sweep(argv[2], rest, (size_t)(argc - 3), &e) < 0 ? fail(&e) : 0;
 	if (strcmp(what, "clean") == 0 && argc == 4)
