@@ -12,7 +12,7 @@ for step in "$@"; do
 	p=0 f=0 s=0
 	echo "== $step"
 	# Not this make's job server: the steps are few and each has jobs of its own.
-	MAKEFLAGS='' ${MAKE:-make} --no-print-directory -s ${CHECK_ARGS:-} "$step" >"$out" 2>&1
+	MAKEFLAGS='' ${MAKE:-make} -j"$(nproc)" --no-print-directory -s ${CHECK_ARGS:-} "$step" >"$out" 2>&1
 	rc=$?
 	summary=$(grep -oE '[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?' "$out" | tail -1)
 	if [ -n "$summary" ]; then
