@@ -3,6 +3,7 @@
 # UNIT_WRAP: a command to run each with.
 set -u
 passed=0 failed=0 skipped=0
+[ $# -gt 0 ] || { echo "unit: no tests named: 0 passed, 1 failed, 0 skipped"; exit 1; }
 for t in "$@"; do
 	# shellcheck disable=SC2086
 	out=$(timeout 300 ${UNIT_WRAP:-} "$t" 2>&1)
