@@ -202,10 +202,14 @@ struct platform platform_host(void)
 		const char *machine;
 		struct platform p;
 	} known[] = {
-		{ "x86_64", { "linux", "amd64", "" } },    { "aarch64", { "linux", "arm64", "v8" } },
-		{ "armv7l", { "linux", "arm", "v7" } },    { "armv6l", { "linux", "arm", "v6" } },
-		{ "i686", { "linux", "386", "" } },        { "ppc64le", { "linux", "ppc64le", "" } },
-		{ "riscv64", { "linux", "riscv64", "" } }, { "s390x", { "linux", "s390x", "" } },
+		{ "x86_64", { "linux", "amd64", "" } },
+		{ "aarch64", { "linux", "arm64", "v8" } },
+		{ "armv7l", { "linux", "arm", "v7" } },
+		{ "armv6l", { "linux", "arm", "v6" } },
+		{ "i686", { "linux", "386", "" } },
+		{ "ppc64le", { "linux", "ppc64le", "" } },
+		{ "riscv64", { "linux", "riscv64", "" } },
+		{ "s390x", { "linux", "s390x", "" } },
 	};
 	struct utsname u;
 

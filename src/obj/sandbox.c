@@ -322,7 +322,7 @@ static int end_shim(const char *run, struct err *e)
 	return 0;
 }
 
-/* The pod's init outlives a shim that was killed; what holds the PID namespace goes with the pod. */
+/* The pod's init outlives a shim that was killed: what holds the PID namespace ends with the pod. */
 static int end_init(const char *run, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/" SHIM_INIT_NAME, run);
