@@ -34,6 +34,7 @@
 
 #define SHIM_START_MS 10000
 #define SHIM_END_MS 2000
+#define SHIM_LOOK_MS 5
 
 static const Crisp__State__Sandbox *row_of(const struct object *o)
 {
@@ -298,31 +299,38 @@ void sbx_effect_probe_anchor(struct sm_object *sm)
 	pod_when_settled(o->own, o, probe_settled);
 }
 
-/* The shim first, so that nothing new can start; then what it stood on.  The first round waits
- * for the end it was asked for. */
+/* The shim first, so that nothing new can start; then what it stood on.  It gets its time for the
+ * end it was asked for, and is killed after that.  One that is on its way out has no name any more
+ * while it still holds its lock: then a moment's wait is all there is to do. */
 static int end_shim(const char *run, struct err *e)
 {
-	for (int i = 0; i < 2; i++) {
+	int64_t until = clock_monotonic_ns() + SHIM_END_MS * NSEC_PER_MSEC;
+	bool killed = false;
+
+	for (;;) {
 		struct spawn_child shim = SPAWN_CHILD_NULL;
+		int64_t left_ms = (until - clock_monotonic_ns()) / NSEC_PER_MSEC;
 		struct pollfd p;
 
 		if (!shim_is_alive(run, &shim))
 			return 0;
-		if (shim.pidfd < 0)
-			return err_set(e, ERR_UNAVAILABLE, "a shim holds %s and cannot be named",
-				       run);
-		if (i)
+		if (left_ms <= 0 && (killed || shim.pidfd < 0)) {
+			close_fdp(&shim.pidfd);
+			return err_set(e, ERR_UNAVAILABLE, "the shim of %s does not end", run);
+		}
+		if (left_ms <= 0) {
 			pidfd_send_signal(shim.pidfd, SIGKILL, NULL, 0);
+			killed = true;
+			left_ms = SHIM_END_MS;
+			until = clock_monotonic_ns() + SHIM_END_MS * NSEC_PER_MSEC;
+		}
 		p = (struct pollfd){ .fd = shim.pidfd, .events = POLLIN };
-		poll(&p, 1, SHIM_END_MS);
-		close(shim.pidfd);
+		poll(&p, 1, shim.pidfd < 0 ? SHIM_LOOK_MS : (int)left_ms);
+		close_fdp(&shim.pidfd);
 	}
-	if (shim_is_alive(run, NULL))
-		return err_set(e, ERR_UNAVAILABLE, "the shim of %s does not end", run);
-	return 0;
 }
 
-/* The pod's init outlives a shim that was killed: what holds the PID namespace ends with the pod. */
+/* The pod's init outlives a shim that was killed: it ends with the pod. */
 static int end_init(const char *run, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/" SHIM_INIT_NAME, run);
