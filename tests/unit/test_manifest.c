@@ -19,7 +19,8 @@
 #define CONFIG                                                                                 \
 	"\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":" D( \
 		"00") ",\"size\":7}"
-#define LAYER(n) "{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":" D(n) ",\"size\":5}"
+#define LAYER(n) \
+	"{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":" D(n) ",\"size\":5}"
 #define OCI_INDEX "application/vnd.oci.image.index.v1+json"
 #define DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 
