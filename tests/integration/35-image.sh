@@ -155,4 +155,167 @@ OUT=$PULLED
 DIGEST=$(awk '$1 == "digest" { print $2 }' <<<"$PULLED")
 INODES=$(stat -c %i "$(layer_dir "$(diff_ids | head -n 1)")")
 check "pull by digest" pull "$DIGEST"
-check_is "no tag is claimed by it" "" grep -c '^tag ' <<<"$OUT" || true
+check_is "a digest says nothing about tags" 0 awk '$1 == "tag" { n++ } END { print n + 0 }' <<<"$OUT"
+check_is "layers that are here stay as they are" "$INODES" stat -c %i "$(layer_dir "$(awk '$1 == "layer" { print $2; exit }' <<<"$PULLED")")"
+
+images_begin
+check_fails "a layout with several images wants a name" "several|say which" pull "" "layout=$LAY"
+check "load by name" pull localhost/my/image:odd "layout=$LAY"
+LOADED=$OUT
+check_is "under that name" localhost/my/image:odd awk '$1 == "tag" { print $2 }' <<<"$LOADED"
+OUT=$LOADED
+same_tree "layout" ro
+
+# An index: the entry of this machine is taken, the digest is the index's.
+AMD=$(jq -c '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == "odd")' "$LAY/index.json")
+ARCH=$(case $(uname -m) in x86_64) echo amd64 ;; aarch64) echo arm64 ;; *) uname -m ;; esac)
+for tag in odd zstd; do
+	M=$(jq -c --arg t $tag '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == $t)' "$LAY/index.json")
+	P=$([ $tag = odd ] && echo s390x || echo "$ARCH")
+	jq -c --arg a "$P" 'del(.annotations) + {platform: {os: "linux", architecture: $a}}' <<<"$M"
+done | jq -cs '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: .}' >"$SCRATCH/list.json"
+LIST=sha256:$(sha256sum <"$SCRATCH/list.json" | cut -d' ' -f1)
+for tag in gzip zstd; do push "docker://127.0.0.1:5000/t/odd:$tag" docker://127.0.0.1:5000/t/many:$tag --src-tls-verify=false; done
+curl -fsS -X PUT -H 'Content-Type: application/vnd.oci.image.index.v1+json' --data-binary @"$SCRATCH/list.json" \
+	http://127.0.0.1:5000/v2/t/many/manifests/list >"$SCRATCH/make.log" 2>&1 || bail "the index cannot be pushed"
+check "pull from an index" pull 127.0.0.1:5000/t/many:list
+check_is "the digest is the index's" "127.0.0.1:5000/t/many@$LIST" awk '$1 == "digest" { print $2 }' <<<"$OUT"
+
+# --- what is refused -----------------------------------------------------------------------------------------------------
+
+# refused WHAT PATTERN PULL-ARGUMENTS...: for that reason, and nothing is left of it.
+refused() {
+	local what=$1 pattern=$2
+	shift 2
+	images_begin
+	check_fails "$what" "$pattern" pull "$@"
+	check "$what: nothing is left" nothing_left
+}
+
+T=$SCRATCH/t
+mkdir -p "$T/sub" && echo evil >"$T/evil" && echo x >"$SCRATCH/outside"
+tar -C "$T" -cf "$T/up.tar" --transform 's,^evil,../../escape,' -P evil
+tar_image up "$T/up.tar"
+refused "a name with .." "leads out of the layer" a:up "layout=$LAY"
+
+tar -C "$T" -cf "$T/link.tar" --transform 's,^evil,../../outside,' -P evil 2>/dev/null
+ln -s "$SCRATCH" "$T/way"
+tar -C "$T" -cf "$T/through.tar" way && tar -C "$T" -rf "$T/through.tar" --transform 's,^evil,way/escape,' evil
+tar_image through "$T/through.tar"
+refused "a name through a link that leads out" "way" a:through "layout=$LAY"
+
+ln "$T/evil" "$T/hard" && tar -C "$T" -cf "$T/hard.tar" --transform 's,^evil$,../../outside,;s,^hard$,hard,' -P evil hard 2>/dev/null
+tar_image hard "$T/hard.tar"
+refused "a hard link out of the layer" "leads out of the layer" a:hard "layout=$LAY"
+
+tar -C / -cf "$T/abs.tar" -P --transform "s,^$T/evil,$SCRATCH/escape," "$T/evil" 2>/dev/null
+tar_image abs "$T/abs.tar"
+images_begin
+check "an absolute name ends inside the layer" pull a:abs "layout=$LAY"
+check_is "where the image means it" evil cat "$(layer_dir "$(diff_ids)")/fs$SCRATCH/escape"
+check "nothing was made outside" test ! -e "$SCRATCH/escape"
+check_is "nothing was changed outside" x cat "$SCRATCH/outside"
+
+tar -C "$T" -cf "$T/good.tar" evil
+tar_image diff "$T/good.tar" "sha256:$(printf '%064d' 5)"
+refused "a wrong diffID" "sha256:0*5" a:diff "layout=$LAY"
+
+head -c 514 "$T/good.tar" >"$T/short.tar"
+tar_image short "$T/short.tar"
+refused "an archive that is cut off" "middle of an entry" a:short "layout=$LAY"
+
+tar_image digest "$T/good.tar"
+printf 'X' | dd of="$BLOBS/$LAYER_BLOB" conv=notrunc bs=1 seek=600 status=none
+refused "a blob that is not the one" "digest" a:digest "layout=$LAY"
+truncate -s 100 "$BLOBS/$LAYER_BLOB"
+refused "a blob that is too short" "10240 bytes" a:digest "layout=$LAY"
+rm "$BLOBS/$LAYER_BLOB"
+refused "a blob that is missing" "No such file" a:digest "layout=$LAY"
+
+refused "an unknown tag" "not found" 127.0.0.1:5000/t/odd:none
+refused "an unknown repository" "not found" 127.0.0.1:5000/t/none
+refused "no registry there" "^UNAVAILABLE: RegistryUnavailable: " 127.0.0.1:9/t/none
+refused "a reference that is none" "image reference" 127.0.0.1:5000/T/none
+refused "a short name that nobody knows" "unqualified-search" busybox
+printf '[[registry]]\nlocation = "127.0.0.1:5000"\nblocked = true\n' >"$SCRATCH/blocked.conf"
+refused "a registry that is blocked" "blocked" 127.0.0.1:5000/t/odd:gzip "registries=$SCRATCH/blocked.conf"
+
+# --- removal and pulls ---------------------------------------------------------------------------------------------------
+
+images_begin
+"$SCRATCH/pulldrv" pull "$BUILD_DIR/crisp-pull" "$IMAGES" "$ID" 127.0.0.1:5000/t/odd:gzip "hold=$SCRATCH/go" >"$SCRATCH/held" &
+HOLDER=$!
+check "a pull is done, not yet committed" poll 30 grep -q ^layer "$SCRATCH/held"
+OUT=$(cat "$SCRATCH/held")
+IDS=$(diff_ids)
+# shellcheck disable=SC2086
+check "removal skips what a pull holds" "$SCRATCH/pulldrv" remove "$IMAGES" $IDS
+check_is "the layers are there" "$(wc -w <<<"$IDS")" bash -c "ls '$IMAGES/layers' | wc -l"
+: >"$SCRATCH/go"
+wait $HOLDER
+# The puller lets go when it has seen the end of the stream.
+removed() { "$SCRATCH/pulldrv" remove "$IMAGES" $IDS && [ -z "$(ls "$IMAGES/layers")" ]; }
+check "afterwards they go" poll 10 removed
+check_is "the trash is empty" "" ls "$IMAGES/trash"
+
+check "pull again" pull 127.0.0.1:5000/t/odd:gzip
+IDS=$(diff_ids)
+USED=$("$SCRATCH/pulldrv" usage "$IMAGES")
+check "usage counts at least the busybox and every entry" test "${USED% *}" -gt "$(stat -c %s /bin/busybox)" -a "${USED#* }" -gt 20
+mkdir -p "$IMAGES/staging/$(printf '%064d' 8)/0/fs" "$IMAGES/layers/0123456789abcdef01234567/fs"
+# shellcheck disable=SC2086
+check "sweep" "$SCRATCH/pulldrv" sweep "$IMAGES" $IDS
+check_is "takes staging" "" ls "$IMAGES/staging"
+check_is "and layers that nobody owns" "$(for i in $IDS; do basename "$(layer_dir "$i")"; done | sort)" ls "$IMAGES/layers"
+
+# --- registries that misbehave -------------------------------------------------------------------------------------------
+
+cc -std=gnu17 -D_GNU_SOURCE -O1 -o "$SCRATCH/badregistry" "$LIB_DIR/badregistry.c" -lpthread || bail "badregistry does not compile"
+"$SCRATCH/badregistry" 5001 "$LAY" >"$SCRATCH/badregistry.log" 2>&1 &
+REGISTRIES="$REGISTRIES $!"
+poll 30 bash -c "</dev/tcp/127.0.0.1/5001" || bail "badregistry does not start"
+bad() { local name=$1; shift; images_begin; pull "127.0.0.1:5001/$name/x:odd" "$@"; }
+
+check "plain" bad plain
+PLAIN=$(diff_ids)
+same() { [ "$(diff_ids)" = "$PLAIN" ]; }
+check "503 with Retry-After, then the answer" bad flaky && check "all layers" same
+check "a connection that is cut goes on where it stopped" bad cut && check "all layers" same
+check "a server that ignores ranges" bad norange && check "all layers" same
+check "blobs elsewhere, which get no credentials" bad redirect username=user password=pass && check "all layers" same
+check "Basic" bad basic username=user password=pass
+check "the same as auth" bad basic "auth=$(printf user:pass | base64)"
+printf '{"auths":{"127.0.0.1:5001":{"auth":"%s"}}}' "$(printf user:pass | base64)" >"$SCRATCH/auth.json"
+check "the same from a file" bad basic "auth-file=$SCRATCH/auth.json"
+check "a token" bad token username=user password=pass
+check "a token for a refresh token" bad token identity-token=refresh
+check "a token brought along" bad token registry-token=good
+refused "no credentials" "UNAUTHENTICATED.*user name" 127.0.0.1:5001/basic/x:odd
+refused "wrong credentials" "UNAUTHENTICATED.*credentials" 127.0.0.1:5001/basic/x:odd username=user password=wrong
+refused "wrong credentials for a token" "UNAUTHENTICATED.*token server" 127.0.0.1:5001/token/x:odd username=user password=wrong
+refused "a wrong token" "UNAUTHENTICATED" 127.0.0.1:5001/token/x:odd registry-token=evil
+refused "redirects without end" "redirects" 127.0.0.1:5001/loop/x:odd
+refused "always 500" "RegistryUnavailable.*HTTP 500" 127.0.0.1:5001/broken/x:odd
+refused "a manifest without end" "sends more" 127.0.0.1:5001/endless/x:odd
+refused "a blob longer than said" "sends more|more than the" 127.0.0.1:5001/longer/x:odd
+refused "another blob of the same size" "digest" 127.0.0.1:5001/other/x:odd
+printf '[[registry]]\nlocation = "127.0.0.1:5001/none"\n[[registry.mirror]]\nlocation = "127.0.0.1:5001/broken"\n[[registry.mirror]]\nlocation = "127.0.0.1:5001/plain"\n' \
+	>"$SCRATCH/mirrors.conf"
+images_begin
+check "a mirror that fails, one that works" pull 127.0.0.1:5001/none/x:odd "registries=$SCRATCH/mirrors.conf"
+check_is "the name is the registry's" 127.0.0.1:5001/none/x:odd awk '$1 == "tag" { print $2 }' <<<"$OUT"
+
+images_begin
+check_fails "cancelled in the middle" "^progress" pull 127.0.0.1:5001/stuck/x:odd cancel=1
+check "its staging can be removed" "$SCRATCH/pulldrv" clean "$IMAGES" "$ID"
+check "nothing is left of it" nothing_left
+
+# The death of the daemon ends a pull as well, and it cleans up behind itself.
+"$SCRATCH/pulldrv" pull "$BUILD_DIR/crisp-pull" "$IMAGES" "$ID" 127.0.0.1:5001/stuck/x:odd >"$SCRATCH/stuck" &
+HOLDER=$!
+check "a pull is under way" poll 30 grep -q '^progress [1-9]' "$SCRATCH/stuck"
+kill -KILL $HOLDER
+wait $HOLDER 2>/dev/null
+check "its puller cleans up" poll 30 nothing_left
+
+harness_end

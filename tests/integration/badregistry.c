@@ -1,0 +1,328 @@
+/*
+ * badregistry.c - a registry over HTTP/1.1 on 127.0.0.1 that serves an OCI layout, and misbehaves
+ * as the first component of the repository says:
+ *
+ *   plain     as it should          flaky     each thing is a 503 at first, Retry-After: 0
+ *   cut       blobs break off after half, ranges work        norange   the same, ranges ignored
+ *   redirect  blobs are at another port, where credentials are an error
+ *   basic     user:pass             token     Bearer, from /token with user:pass or "refresh"
+ *   loop      redirects to itself   broken    always 500     none      always 404
+ *   endless   manifests without end longer    blobs with more bytes than said
+ *   other     blobs with one byte changed     stuck     blobs stop after the first byte
+ *
+ * usage: badregistry PORT LAYOUT     (also listens on PORT + 1: the other place)
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define USER_PASS "Basic dXNlcjpwYXNz"
+#define SEEN_MAX 1024
+
+static const char *layout;
+static int port;
+static pthread_mutex_t seen_lock = PTHREAD_MUTEX_INITIALIZER;
+static char *seen[SEEN_MAX];
+
+struct call {
+	int fd;
+	bool elsewhere; /* on the second port */
+	char head[16384], path[4096], kind[64], what[4096], auth[4096];
+	uint64_t from;
+	char *body;
+};
+
+static bool is(const struct call *c, const char *kind)
+{
+	return strcmp(c->kind, kind) == 0;
+}
+
+static void out(struct call *c, const void *data, size_t size)
+{
+	const char *p = data;
+
+	while (size) {
+		ssize_t n = send(c->fd, p, size, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return;
+		p += n;
+		size -= (size_t)n;
+	}
+}
+
+static void answer(struct call *c, const char *status, const char *headers, const char *body)
+{
+	char text[8192];
+	int n = snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n%s", status,
+			 strlen(body), headers, body);
+
+	out(c, text, (size_t)n);
+}
+
+static bool first_time(const char *path)
+{
+	bool first = true;
+	int i = 0;
+
+	pthread_mutex_lock(&seen_lock);
+	for (; i < SEEN_MAX - 1 && seen[i]; i++)
+		first = first && strcmp(seen[i], path) != 0;
+	if (first)
+		seen[i] = strdup(path);
+	pthread_mutex_unlock(&seen_lock);
+	return first;
+}
+
+static void blob_bytes(struct call *c, const char *data, size_t size)
+{
+	bool part = c->from && !is(c, "norange") && c->from < size;
+	size_t from = part ? c->from : 0, half = size > 2000 ? size / 2 : size;
+	char head[512], other;
+	int n = snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n",
+			 part ? "206 Partial Content" : "200 OK",
+			 size - from + (is(c, "longer") ? 10 : 0));
+
+	out(c, head, (size_t)n);
+	n = snprintf(head, sizeof(head), "Content-Range: bytes %zu-%zu/%zu\r\n", from, size - 1, size);
+	if (part)
+		out(c, head, (size_t)n);
+	out(c, "\r\n", 2);
+	/* What is asked for again is whole: these two break only the first answer. */
+	if ((is(c, "cut") || is(c, "norange")) && first_time(c->path)) {
+		out(c, data + from, half - from < size ? half - from : 0);
+		shutdown(c->fd, SHUT_RDWR);
+	} else if (is(c, "stuck")) {
+		struct pollfd p = { .fd = c->fd, .events = POLLIN };
+
+		out(c, data, 1);
+		poll(&p, 1, -1);
+	} else if (is(c, "other")) {
+		other = data[0] ^ 1;
+		out(c, &other, 1);
+		out(c, data + 1, size - 1);
+	} else {
+		out(c, data + from, size - from);
+	}
+	if (is(c, "longer"))
+		out(c, "and so on.", 10);
+}
+
+static void serve_file(struct call *c, const char *path, const char *type)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char head[512];
+	struct stat st;
+	char *data;
+	int n;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		answer(c, "404 Not Found", "", "{\"errors\":[{\"code\":\"NOT_HERE\"}]}");
+		return;
+	}
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (type) {
+		n = snprintf(head, sizeof(head),
+			     "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", type,
+			     (size_t)st.st_size);
+		out(c, head, (size_t)n);
+		out(c, data, (size_t)st.st_size);
+	} else {
+		blob_bytes(c, data, (size_t)st.st_size);
+	}
+	munmap(data, (size_t)st.st_size);
+	close(fd);
+}
+
+/* The digest that a tag has in index.json, by searching the text. */
+static void resolve(char *what, size_t size)
+{
+	char path[4096], text[65536] = "", key[256];
+	const char *at, *digest = NULL, *next;
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/index.json", layout);
+	f = fopen(path, "re");
+	n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	if (f)
+		fclose(f);
+	text[n] = '\0';
+	snprintf(key, sizeof(key), "ref.name\":\"%.100s\"", what);
+	at = strstr(text, key);
+	for (next = text; at && (next = strstr(next, "\"digest\":\"")) && next < at; next++)
+		digest = next + strlen("\"digest\":\"");
+	if (digest)
+		snprintf(what, size, "%.71s", digest);
+}
+
+static void endless(struct call *c)
+{
+	static const char piece[4096] = "{\"schemaVersion\":2,";
+
+	out(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", 38);
+	for (int i = 0; i < 65536; i++)
+		out(c, piece, sizeof(piece));
+}
+
+static void serve_thing(struct call *c, bool blob)
+{
+	char path[8192], location[8192];
+
+	if (blob && is(c, "redirect") && !c->elsewhere) {
+		snprintf(location, sizeof(location), "Location: http://127.0.0.1:%d%s\r\n", port + 1,
+			 c->path);
+		answer(c, "307 Temporary Redirect", location, "");
+		return;
+	}
+	if (!blob && is(c, "endless")) {
+		endless(c);
+		return;
+	}
+	if (!blob && strncmp(c->what, "sha256:", 7) != 0)
+		resolve(c->what, sizeof(c->what));
+	snprintf(path, sizeof(path), "%s/blobs/sha256/%s", layout,
+		 strncmp(c->what, "sha256:", 7) == 0 ? c->what + 7 : "none");
+	serve_file(c, path, blob ? NULL : "application/vnd.oci.image.manifest.v1+json");
+}
+
+static void serve_token(struct call *c)
+{
+	if (strcmp(c->auth, USER_PASS) == 0 ||
+	    (c->body && strstr(c->body, "refresh_token=refresh") &&
+	     strstr(c->body, "grant_type=refresh_token")))
+		answer(c, "200 OK", "Content-Type: application/json\r\n",
+		       "{\"access_token\":\"good\",\"expires_in\":60}");
+	else
+		answer(c, "401 Unauthorized", "", "{}");
+}
+
+static void serve(struct call *c)
+{
+	char headers[512], *blob = strstr(c->path, "/blobs/"), *manifest = strstr(c->path, "/manifests/");
+
+	if (strncmp(c->path, "/token", 6) == 0) {
+		serve_token(c);
+		return;
+	}
+	snprintf(c->kind, sizeof(c->kind), "%.*s", (int)strcspn(c->path + 4, "/"), c->path + 4);
+	snprintf(c->what, sizeof(c->what), "%s", blob ? blob + 7 : manifest ? manifest + 11 : "");
+	snprintf(headers, sizeof(headers),
+		 "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/token\",service=\"bad\"\r\n", port);
+	if (c->elsewhere && *c->auth)
+		answer(c, "400 Bad Request", "", "credentials where none belong");
+	else if (is(c, "broken"))
+		answer(c, "500 Internal Server Error", "", "out of order");
+	else if (is(c, "none"))
+		answer(c, "404 Not Found", "", "{}");
+	else if (is(c, "flaky") && first_time(c->path))
+		answer(c, "503 Service Unavailable", "Retry-After: 0\r\n", "not now");
+	else if (is(c, "loop"))
+		answer(c, "302 Found", "Location: /v2/loop/x/manifests/odd\r\n", "");
+	else if ((is(c, "basic") || (is(c, "redirect") && !c->elsewhere)) &&
+		 strcmp(c->auth, USER_PASS) != 0)
+		answer(c, "401 Unauthorized", "WWW-Authenticate: Basic realm=\"bad\"\r\n", "{}");
+	else if (is(c, "token") && strcmp(c->auth, "Bearer good") != 0)
+		answer(c, "401 Unauthorized", headers, "{}");
+	else
+		serve_thing(c, blob != NULL);
+}
+
+static void header_value(const char *head, const char *name, char *ret, size_t size)
+{
+	const char *at = strcasestr(head, name);
+
+	*ret = '\0';
+	if (at)
+		snprintf(ret, size, "%.*s", (int)strcspn(at + strlen(name), "\r\n"), at + strlen(name));
+}
+
+/* 0: a request is in c. */
+static int read_request(struct call *c)
+{
+	char value[256];
+	size_t n = 0;
+
+	for (c->head[0] = '\0'; !(c->body = strstr(c->head, "\r\n\r\n"));) {
+		ssize_t got = recv(c->fd, c->head + n, sizeof(c->head) - 1 - n, 0);
+
+		if (got <= 0)
+			return -1;
+		n += (size_t)got;
+		c->head[n] = '\0';
+		if (c->head[0] < 'A') /* TLS, as a client may try first */
+			return -1;
+	}
+	c->body += 4;
+	header_value(c->head, "\r\nContent-Length: ", value, sizeof(value));
+	while (*value && strlen(c->body) < strtoul(value, NULL, 10)) {
+		ssize_t got = recv(c->fd, c->head + n, sizeof(c->head) - 1 - n, 0);
+
+		if (got <= 0)
+			return -1;
+		n += (size_t)got;
+		c->head[n] = '\0';
+	}
+	header_value(c->head, "\r\nAuthorization: ", c->auth, sizeof(c->auth));
+	header_value(c->head, "\r\nRange: bytes=", value, sizeof(value));
+	c->from = *value ? strtoull(value, NULL, 10) : 0;
+	return sscanf(c->head, "%*s %4095s", c->path) == 1 ? 0 : -1;
+}
+
+static void *connection(void *arg)
+{
+	struct call *c = arg;
+
+	while (read_request(c) == 0)
+		serve(c);
+	close(c->fd);
+	free(c);
+	return NULL;
+}
+
+static void *listener(void *arg)
+{
+	bool elsewhere = arg != NULL;
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	a.sin_port = htons((uint16_t)(port + elsewhere));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0)
+		exit(1);
+	for (;;) {
+		struct call *c = calloc(1, sizeof(*c));
+		pthread_t t;
+
+		c->elsewhere = elsewhere;
+		c->fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+		if (c->fd < 0 || pthread_create(&t, NULL, connection, c) != 0)
+			exit(1);
+		pthread_detach(t);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t other;
+
+	if (argc != 3)
+		return 2;
+	port = (int)strtol(argv[1], NULL, 10);
+	layout = argv[2];
+	if (pthread_create(&other, NULL, listener, argv) != 0)
+		return 1;
+	listener(NULL);
+	return 0;
+}
