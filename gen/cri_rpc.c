@@ -167,6 +167,38 @@ static int handle_exec_sync(struct rpc_call *call, const ProtobufCMessage *msg, 
 	return rpc_exec_sync(call, req, e);
 }
 
+static int handle_container_stats(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Runtime__V1__ContainerStatsRequest *req =
+		(const Runtime__V1__ContainerStatsRequest *)msg;
+
+	return rpc_container_stats(call, req, e);
+}
+
+static int handle_list_container_stats(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Runtime__V1__ListContainerStatsRequest *req =
+		(const Runtime__V1__ListContainerStatsRequest *)msg;
+
+	return rpc_list_container_stats(call, req, e);
+}
+
+static int handle_pod_sandbox_stats(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Runtime__V1__PodSandboxStatsRequest *req =
+		(const Runtime__V1__PodSandboxStatsRequest *)msg;
+
+	return rpc_pod_sandbox_stats(call, req, e);
+}
+
+static int handle_list_pod_sandbox_stats(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Runtime__V1__ListPodSandboxStatsRequest *req =
+		(const Runtime__V1__ListPodSandboxStatsRequest *)msg;
+
+	return rpc_list_pod_sandbox_stats(call, req, e);
+}
+
 static int handle_update_runtime_config(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
 	const Runtime__V1__UpdateRuntimeConfigRequest *req =
@@ -433,8 +465,9 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__update_container_resources_request__descriptor,
 		.response = &runtime__v1__update_container_resources_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_DIRECT,
-		.event = -1,
+		.kind = RPC_KIND_EVENT,
+		.machine = "container",
+		.event = CTR_EVENT_UPDATE,
 		.validate = cri_validate_update_container_resources,
 		.handle = handle_update_container_resources,
 	},
@@ -500,10 +533,10 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__container_stats_request__descriptor,
 		.response = &runtime__v1__container_stats_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_DIRECT,
 		.event = -1,
 		.validate = cri_validate_container_stats,
-		.handle = handle_unimplemented,
+		.handle = handle_container_stats,
 	},
 	[CRI_RPC_LIST_CONTAINER_STATS] = {
 		.path = "/runtime.v1.RuntimeService/ListContainerStats",
@@ -511,10 +544,10 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__list_container_stats_request__descriptor,
 		.response = &runtime__v1__list_container_stats_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_DIRECT,
 		.event = -1,
 		.validate = cri_validate_list_container_stats,
-		.handle = handle_unimplemented,
+		.handle = handle_list_container_stats,
 	},
 	[CRI_RPC_STREAM_CONTAINER_STATS] = {
 		.path = "/runtime.v1.RuntimeService/StreamContainerStats",
@@ -533,10 +566,10 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__pod_sandbox_stats_request__descriptor,
 		.response = &runtime__v1__pod_sandbox_stats_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_DIRECT,
 		.event = -1,
 		.validate = cri_validate_pod_sandbox_stats,
-		.handle = handle_unimplemented,
+		.handle = handle_pod_sandbox_stats,
 	},
 	[CRI_RPC_LIST_POD_SANDBOX_STATS] = {
 		.path = "/runtime.v1.RuntimeService/ListPodSandboxStats",
@@ -544,10 +577,10 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__list_pod_sandbox_stats_request__descriptor,
 		.response = &runtime__v1__list_pod_sandbox_stats_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_DIRECT,
 		.event = -1,
 		.validate = cri_validate_list_pod_sandbox_stats,
-		.handle = handle_unimplemented,
+		.handle = handle_list_pod_sandbox_stats,
 	},
 	[CRI_RPC_STREAM_POD_SANDBOX_STATS] = {
 		.path = "/runtime.v1.RuntimeService/StreamPodSandboxStats",

@@ -145,7 +145,7 @@ int rpc_container_status(struct rpc_call *call,
 	Runtime__V1__ContainerStatusResponse *resp,
 	struct err *e);
 
-/* direct: Changes limits of a container in place.
+/* event container.update: Changes limits of a container in place.
  * (runtime.v1.RuntimeService.UpdateContainerResources) */
 int rpc_update_container_resources(struct rpc_call *call,
 	const Runtime__V1__UpdateContainerResourcesRequest *req,
@@ -161,6 +161,30 @@ int rpc_reopen_container_log(struct rpc_call *call,
  * (runtime.v1.RuntimeService.ExecSync) */
 int rpc_exec_sync(struct rpc_call *call,
 	const Runtime__V1__ExecSyncRequest *req,
+	struct err *e);
+
+/* direct: Resource use of one container.
+ * (runtime.v1.RuntimeService.ContainerStats) */
+int rpc_container_stats(struct rpc_call *call,
+	const Runtime__V1__ContainerStatsRequest *req,
+	struct err *e);
+
+/* direct: Resource use of containers that match a filter.
+ * (runtime.v1.RuntimeService.ListContainerStats) */
+int rpc_list_container_stats(struct rpc_call *call,
+	const Runtime__V1__ListContainerStatsRequest *req,
+	struct err *e);
+
+/* direct: Resource use of one pod.
+ * (runtime.v1.RuntimeService.PodSandboxStats) */
+int rpc_pod_sandbox_stats(struct rpc_call *call,
+	const Runtime__V1__PodSandboxStatsRequest *req,
+	struct err *e);
+
+/* direct: Resource use of pods that match a filter.
+ * (runtime.v1.RuntimeService.ListPodSandboxStats) */
+int rpc_list_pod_sandbox_stats(struct rpc_call *call,
+	const Runtime__V1__ListPodSandboxStatsRequest *req,
 	struct err *e);
 
 /* direct: Takes note of settings such as the pod address range.

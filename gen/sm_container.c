@@ -59,6 +59,11 @@ static void step_note_exit_unknown(void *draft, const struct sm_event *ev)
 	ctr_step_note_exit_unknown(draft, ev);
 }
 
+static void step_note_resources(void *draft, const struct sm_event *ev)
+{
+	ctr_step_note_resources(draft, ev);
+}
+
 static void step_note_error(void *draft, const struct sm_event *ev)
 {
 	ctr_step_note_error(draft, ev);
@@ -72,7 +77,8 @@ static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[4] = step_note_stop,
 	[5] = step_note_exit,
 	[6] = step_note_exit_unknown,
-	[7] = step_note_error,
+	[7] = step_note_resources,
+	[8] = step_note_error,
 };
 
 static const char *const step_names[] = {
@@ -83,7 +89,8 @@ static const char *const step_names[] = {
 	[4] = "note_stop",
 	[5] = "note_exit",
 	[6] = "note_exit_unknown",
-	[7] = "note_error",
+	[7] = "note_resources",
+	[8] = "note_error",
 };
 
 static int64_t deadline_grace(const void *row)
@@ -120,6 +127,7 @@ static const struct sm_event_info events[] = {
 	[CTR_EVENT_START] = { .name = "start", .class = SM_CLASS_RPC },
 	[CTR_EVENT_STOP] = { .name = "stop", .class = SM_CLASS_RPC },
 	[CTR_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
+	[CTR_EVENT_UPDATE] = { .name = "update", .class = SM_CLASS_RPC },
 	[CTR_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE },
 	[CTR_EVENT_PREPARE_FAILED] = { .name = "prepare_failed", .class = SM_CLASS_DONE },
 	[CTR_EVENT_STARTED] = { .name = "started", .class = SM_CLASS_DONE },
@@ -240,13 +248,13 @@ static const struct sm_action actions_1[] = {
 };
 
 static const struct sm_action actions_2[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
 };
 
 static const struct sm_action actions_3[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
 };
@@ -288,25 +296,25 @@ static const struct sm_action actions_10[] = {
 };
 
 static const struct sm_action actions_11[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_started */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_resources */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_12[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_start_failed */
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_started */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_13[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_start_failed */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_14[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -318,115 +326,127 @@ static const struct sm_action actions_15[] = {
 };
 
 static const struct sm_action actions_16[] = {
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* start_init */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_17[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_error */
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* start_init */
+};
+
+static const struct sm_action actions_18[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_error */
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
-static const struct sm_action actions_18[] = {
+static const struct sm_action actions_19[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_pid */
 	{ .op = SM_OP_MARK },
 };
 
-static const struct sm_action actions_19[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-};
-
 static const struct sm_action actions_20[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_21[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_22[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_MARK },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_23[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
 	{ .op = SM_OP_MARK },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* signal_term */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_24[] = {
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
+	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* signal_term */
+};
+
+static const struct sm_action actions_25[] = {
 	{ .op = SM_OP_AGAIN },
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
-static const struct sm_action actions_25[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
 static const struct sm_action actions_26[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_resources */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_27[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
-static const struct sm_action actions_28[] = {
-	{ .op = SM_OP_MARK },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
-};
-
-static const struct sm_action actions_29[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_MARK },
-};
-
-static const struct sm_action actions_30[] = {
 	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_31[] = {
+static const struct sm_action actions_28[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_32[] = {
+static const struct sm_action actions_29[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_30[] = {
+	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+};
+
+static const struct sm_action actions_31[] = {
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
+	{ .op = SM_OP_MARK },
+};
+
+static const struct sm_action actions_32[] = {
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_33[] = {
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
-};
-
-static const struct sm_action actions_34[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
-};
-
-static const struct sm_action actions_35[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
+static const struct sm_action actions_34[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_35[] = {
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+};
+
 static const struct sm_action actions_36[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_error */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
+};
+
+static const struct sm_action actions_37[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_38[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_error */
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
@@ -439,7 +459,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE,
 		.guard = -1,
 		.target = CTR_STATE_CREATING,
-		.line = 53,
+		.line = 55,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -449,7 +469,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 59,
+		.line = 61,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -459,7 +479,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 60,
+		.line = 62,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -469,7 +489,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 61,
+		.line = 63,
 		.n_actions = 3,
 		.actions = actions_3,
 	},
@@ -479,7 +499,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 71,
+		.line = 73,
 		.n_actions = 2,
 		.actions = actions_4,
 	},
@@ -489,7 +509,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 72,
+		.line = 74,
 		.n_actions = 2,
 		.actions = actions_5,
 	},
@@ -499,7 +519,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 73,
+		.line = 75,
 		.n_actions = 2,
 		.actions = actions_6,
 	},
@@ -509,7 +529,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 74,
+		.line = 76,
 		.n_actions = 2,
 		.actions = actions_7,
 	},
@@ -519,7 +539,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 75,
+		.line = 77,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -529,7 +549,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 76,
+		.line = 78,
 		.n_actions = 3,
 		.actions = actions_9,
 	},
@@ -539,269 +559,289 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 77,
+		.line = 79,
 		.n_actions = 2,
 		.actions = actions_10,
 	},
 	[11] = {
 		.number = 11,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_STARTED,
+		.state = CTR_STATE_CREATED,
+		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 85,
+		.target = CTR_STATE_CREATED,
+		.line = 80,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
 	[12] = {
 		.number = 12,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_START_FAILED,
+		.event = CTR_EVENT_STARTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 86,
+		.target = CTR_STATE_RUNNING,
+		.line = 88,
 		.n_actions = 3,
 		.actions = actions_12,
 	},
 	[13] = {
 		.number = 13,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_START_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 87,
+		.line = 89,
 		.n_actions = 3,
 		.actions = actions_13,
 	},
 	[14] = {
 		.number = 14,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 88,
+		.line = 90,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
 	[15] = {
 		.number = 15,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 89,
+		.line = 91,
 		.n_actions = 3,
 		.actions = actions_15,
 	},
 	[16] = {
 		.number = 16,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_NOT_STARTED,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_STARTING,
-		.line = 90,
-		.n_actions = 1,
+		.target = CTR_STATE_EXITED,
+		.line = 92,
+		.n_actions = 3,
 		.actions = actions_16,
 	},
 	[17] = {
 		.number = 17,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_NOT_STARTED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 91,
-		.n_actions = 3,
+		.target = CTR_STATE_STARTING,
+		.line = 93,
+		.n_actions = 1,
 		.actions = actions_17,
 	},
 	[18] = {
 		.number = 18,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_ADOPTED,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 100,
-		.n_actions = 2,
+		.target = CTR_STATE_KILLING,
+		.line = 94,
+		.n_actions = 3,
 		.actions = actions_18,
 	},
 	[19] = {
 		.number = 19,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 101,
+		.target = CTR_STATE_RUNNING,
+		.line = 104,
 		.n_actions = 2,
 		.actions = actions_19,
 	},
 	[20] = {
 		.number = 20,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 102,
+		.line = 105,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
 	[21] = {
 		.number = 21,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 103,
+		.line = 106,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
 	[22] = {
 		.number = 22,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 104,
-		.n_actions = 3,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 107,
+		.n_actions = 2,
 		.actions = actions_22,
 	},
 	[23] = {
 		.number = 23,
 		.state = CTR_STATE_RUNNING,
 		.event = CTR_EVENT_STOP,
-		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 105,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 108,
 		.n_actions = 3,
 		.actions = actions_23,
 	},
 	[24] = {
 		.number = 24,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 106,
+		.target = CTR_STATE_STOPPING,
+		.line = 109,
 		.n_actions = 3,
 		.actions = actions_24,
 	},
 	[25] = {
 		.number = 25,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 115,
+		.target = CTR_STATE_KILLING,
+		.line = 110,
 		.n_actions = 3,
 		.actions = actions_25,
 	},
 	[26] = {
 		.number = 26,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 116,
+		.target = CTR_STATE_RUNNING,
+		.line = 111,
 		.n_actions = 3,
 		.actions = actions_26,
 	},
 	[27] = {
 		.number = 27,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 117,
+		.line = 120,
 		.n_actions = 3,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 118,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 121,
+		.n_actions = 3,
 		.actions = actions_28,
 	},
 	[29] = {
 		.number = 29,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_STOP,
-		.guard = 1,
-		.target = CTR_STATE_STOPPING,
-		.line = 119,
-		.n_actions = 2,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 122,
+		.n_actions = 3,
 		.actions = actions_29,
 	},
 	[30] = {
 		.number = 30,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 130,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 123,
+		.n_actions = 2,
 		.actions = actions_30,
 	},
 	[31] = {
 		.number = 31,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_LOST,
-		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 131,
-		.n_actions = 3,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_STOPPING,
+		.line = 124,
+		.n_actions = 2,
 		.actions = actions_31,
 	},
 	[32] = {
 		.number = 32,
 		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 132,
+		.line = 135,
 		.n_actions = 3,
 		.actions = actions_32,
 	},
 	[33] = {
 		.number = 33,
 		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 133,
-		.n_actions = 1,
+		.target = CTR_STATE_EXITED,
+		.line = 136,
+		.n_actions = 3,
 		.actions = actions_33,
 	},
 	[34] = {
 		.number = 34,
-		.state = CTR_STATE_EXITED,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 143,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 137,
+		.n_actions = 3,
 		.actions = actions_34,
 	},
 	[35] = {
 		.number = 35,
-		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASED,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_GONE,
-		.line = 151,
-		.n_actions = 2,
+		.target = CTR_STATE_KILLING,
+		.line = 138,
+		.n_actions = 1,
 		.actions = actions_35,
 	},
 	[36] = {
 		.number = 36,
+		.state = CTR_STATE_EXITED,
+		.event = CTR_EVENT_REMOVE,
+		.guard = -1,
+		.target = CTR_STATE_REMOVING,
+		.line = 148,
+		.n_actions = 2,
+		.actions = actions_36,
+	},
+	[37] = {
+		.number = 37,
+		.state = CTR_STATE_REMOVING,
+		.event = CTR_EVENT_ERASED,
+		.guard = -1,
+		.target = CTR_STATE_GONE,
+		.line = 156,
+		.n_actions = 2,
+		.actions = actions_37,
+	},
+	[38] = {
+		.number = 38,
 		.state = CTR_STATE_REMOVING,
 		.event = CTR_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 152,
+		.line = 157,
 		.n_actions = 4,
-		.actions = actions_36,
+		.actions = actions_38,
 	},
 };
 
@@ -810,6 +850,7 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -829,6 +870,7 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -848,6 +890,7 @@ static const struct sm_cell cells_CREATED[] = {
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -871,18 +914,19 @@ static const struct sm_cell cells_STARTING[] = {
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_JOIN },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
-	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
-	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
 };
 
 static const uint16_t holds_STARTING[] = {
@@ -892,19 +936,20 @@ static const uint16_t holds_STARTING[] = {
 static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[22] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[23] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -915,20 +960,21 @@ static const uint16_t holds_RUNNING[] = {
 static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[29] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[31] },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
 };
 
 static const uint16_t holds_STOPPING[] = {
@@ -940,18 +986,19 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
 };
 
 static const uint16_t holds_KILLING[] = {
@@ -962,7 +1009,8 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -986,6 +1034,7 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -993,8 +1042,8 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
-	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
@@ -1005,6 +1054,7 @@ static const struct sm_cell cells_GONE[] = {
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1131,15 +1181,15 @@ const struct sm_machine ctr_machine = {
 	.version = 1,
 	.boot_scoped = false,
 	.n_states = 10,
-	.n_events = 16,
+	.n_events = 17,
 	.n_effects = 7,
-	.n_rows = 37,
+	.n_rows = 39,
 	.n_guards = 2,
-	.n_steps = 8,
+	.n_steps = 9,
 	.n_deadlines = 1,
 	.n_invariants = 2,
 	.initial = CTR_STATE_NONE,
-	.clock = 15,
+	.clock = 16,
 	.states = states,
 	.events = events,
 	.effects = effects,

@@ -26,6 +26,7 @@ enum ctr_event {
 	CTR_EVENT_START, /* rpc */
 	CTR_EVENT_STOP, /* rpc */
 	CTR_EVENT_REMOVE, /* rpc */
+	CTR_EVENT_UPDATE, /* rpc */
 	CTR_EVENT_PREPARED, /* done */
 	CTR_EVENT_PREPARE_FAILED, /* done */
 	CTR_EVENT_STARTED, /* done */
@@ -54,6 +55,7 @@ void ctr_step_note_pid(Crisp__State__Container *draft, const struct sm_event *ev
 void ctr_step_note_stop(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_note_exit(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_note_exit_unknown(Crisp__State__Container *draft, const struct sm_event *ev);
+void ctr_step_note_resources(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev);
 
 /* Deadlines: absolute CLOCK_REALTIME in ns, from the row alone; 0: none. */

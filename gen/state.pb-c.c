@@ -656,7 +656,7 @@ const ProtobufCMessageDescriptor crisp__state__failure__descriptor =
   (ProtobufCMessageInit) crisp__state__failure__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[18] =
+static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[17] =
 {
   {
     "name_key",
@@ -803,18 +803,6 @@ static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[1
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "shim_ticks",
-    13,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Crisp__State__Sandbox, shim_ticks),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "init_pid",
     14,
     PROTOBUF_C_LABEL_NONE,
@@ -876,29 +864,29 @@ static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[1
   },
 };
 static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
-  17,   /* field[17] = boot_id */
+  16,   /* field[16] = boot_id */
   4,   /* field[4] = cgroup_parent */
   8,   /* field[8] = cni_conf */
   9,   /* field[9] = cni_result */
   1,   /* field[1] = config */
   3,   /* field[3] = created_ns */
-  14,   /* field[14] = failure */
+  13,   /* field[13] = failure */
   6,   /* field[6] = host_ipc */
   5,   /* field[5] = host_network */
-  13,   /* field[13] = init_pid */
+  12,   /* field[12] = init_pid */
   10,   /* field[10] = ips */
   0,   /* field[0] = name_key */
-  16,   /* field[16] = netns */
+  15,   /* field[15] = netns */
   7,   /* field[7] = pod_pid */
   2,   /* field[2] = runtime_handler */
   11,   /* field[11] = shim_pid */
-  12,   /* field[12] = shim_ticks */
-  15,   /* field[15] = undo */
+  14,   /* field[14] = undo */
 };
-static const ProtobufCIntRange crisp__state__sandbox__number_ranges[1 + 1] =
+static const ProtobufCIntRange crisp__state__sandbox__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 18 }
+  { 14, 12 },
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
 {
@@ -908,10 +896,10 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   "Crisp__State__Sandbox",
   "crisp.state",
   sizeof(Crisp__State__Sandbox),
-  18,
+  17,
   crisp__state__sandbox__field_descriptors,
   crisp__state__sandbox__field_indices_by_name,
-  1,  crisp__state__sandbox__number_ranges,
+  2,  crisp__state__sandbox__number_ranges,
   (ProtobufCMessageInit) crisp__state__sandbox__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -140,10 +140,6 @@ struct  Crisp__State__Sandbox
   char **ips;
   int32_t shim_pid;
   /*
-   * start time of the shim in clock ticks: the pid's identity
-   */
-  uint64_t shim_ticks;
-  /*
    * holder of the shared PID namespace, 0: none
    */
   int32_t init_pid;
@@ -163,7 +159,7 @@ struct  Crisp__State__Sandbox
 };
 #define CRISP__STATE__SANDBOX__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__sandbox__descriptor) \
-    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Crisp__State__Container

@@ -286,7 +286,9 @@ static void fill_ends(Runtime__V1__ContainerStatus *s, const Crisp__State__Conta
 	s->message = row->message;
 }
 
-static void fill_config(struct container_status *s, const Runtime__V1__ContainerConfig *c)
+/* updated: the limits in force when they are others than the config's, NULL: they are not. */
+static void fill_config(struct container_status *s, const Runtime__V1__ContainerConfig *c,
+			Runtime__V1__LinuxContainerResources *updated)
 {
 	s->status.metadata = c->metadata;
 	s->status.image = c->image;
@@ -297,14 +299,15 @@ static void fill_config(struct container_status *s, const Runtime__V1__Container
 	s->status.n_mounts = c->n_mounts;
 	s->status.mounts = c->mounts;
 	s->status.stop_signal = c->stop_signal;
-	if (c->linux && c->linux->resources) {
-		s->resources.linux = c->linux->resources;
-		s->status.resources = &s->resources;
-	}
+	if (!updated && c->linux)
+		updated = c->linux->resources;
+	s->resources.linux = updated;
+	s->status.resources = updated ? &s->resources : NULL;
 }
 
 static void fill_status(struct container_status *s, const struct view_row *r,
-			const Runtime__V1__ContainerConfig *c)
+			const Runtime__V1__ContainerConfig *c,
+			Runtime__V1__LinuxContainerResources *updated)
 {
 	const Crisp__State__Container *row = r->row;
 
@@ -327,7 +330,7 @@ static void fill_status(struct container_status *s, const struct view_row *r,
 	s->user.linux = &s->linux_user;
 	s->status.user = &s->user;
 	fill_ends(&s->status, row);
-	fill_config(s, c);
+	fill_config(s, c, updated);
 }
 
 /* What crictl and people look for: pid and the spec that the runtime was given. */
@@ -352,11 +355,16 @@ static char *info_json(const struct view_row *r)
 
 static void answer_status(struct rpc_call *call, const struct view_row *r, bool verbose)
 {
-	Runtime__V1__ContainerConfig *c = container_config(r->row);
+	const Crisp__State__Container *row = r->row;
+	Runtime__V1__ContainerConfig *c = container_config(row);
+	Runtime__V1__LinuxContainerResources *updated = NULL;
 	_cleanup_free_ char *info = NULL, *machine = NULL;
 	struct container_status s;
 
-	fill_status(&s, r, c);
+	if (row->resources.len)
+		updated = runtime__v1__linux_container_resources__unpack(
+			NULL, row->resources.len, row->resources.data);
+	fill_status(&s, r, c, updated);
 	if (verbose) {
 		info = info_json(r);
 		machine = api_machine_json(r);
@@ -372,6 +380,8 @@ static void answer_status(struct rpc_call *call, const struct view_row *r, bool 
 		s.resp.n_info = ARRAY_LEN(s.info);
 	}
 	rpc_reply(call, &s.resp.base);
+	if (updated)
+		runtime__v1__linux_container_resources__free_unpacked(updated, NULL);
 	runtime__v1__container_config__free_unpacked(c, NULL);
 }
 

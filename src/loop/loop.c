@@ -71,7 +71,7 @@ static void *worker_main(void *arg)
 
 	/* A working directory of its own: overlay mounts name their layers relative to it. */
 	if (unshare(CLONE_FS) < 0)
-		return NULL;
+		abort();
 	pthread_mutex_lock(&l->mutex);
 	for (;;) {
 		struct loop_job *job;

@@ -1,6 +1,7 @@
 /*
  * container_direct.c - what is asked of a running container beside its machine: a new log file,
- * other limits.  Neither waits for a stop or any other operation that is under way.
+ * other limits.  Neither waits for a stop or any other operation that is under way; limits that
+ * are in force are then told to the machine, which remembers them.
  */
 #include <string.h>
 
@@ -39,6 +40,7 @@ struct update {
 	struct loop_job base;
 	struct caller *call;
 	const Runtime__V1__LinuxContainerResources *linux; /* of the call's request */
+	char id[ID_LEN + 1];
 	char *cgroup;
 	int result;
 	struct err err;
@@ -74,11 +76,73 @@ static void update_work(struct loop_job *base)
 	free(unified);
 }
 
+/* What was asked for, over what was there: 0 and "" mean that nothing changes. */
+static void overlay(Runtime__V1__LinuxContainerResources *to,
+		    const Runtime__V1__LinuxContainerResources *from)
+{
+#define TAKE(field) \
+	do { \
+		if (from->field) \
+			to->field = from->field; \
+	} while (0)
+	TAKE(cpu_period);
+	TAKE(cpu_quota);
+	TAKE(cpu_shares);
+	TAKE(memory_limit_in_bytes);
+	TAKE(memory_swap_limit_in_bytes);
+	TAKE(oom_score_adj);
+#undef TAKE
+	if (*from->cpuset_cpus)
+		to->cpuset_cpus = from->cpuset_cpus;
+	if (*from->cpuset_mems)
+		to->cpuset_mems = from->cpuset_mems;
+	if (from->n_hugepage_limits) {
+		to->n_hugepage_limits = from->n_hugepage_limits;
+		to->hugepage_limits = from->hugepage_limits;
+	}
+	if (from->n_unified) {
+		to->n_unified = from->n_unified;
+		to->unified = from->unified;
+	}
+}
+
+static struct facts_resources *merged(const Crisp__State__Container *row,
+				      const Runtime__V1__LinuxContainerResources *change)
+{
+	Runtime__V1__LinuxContainerResources all = RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT;
+	Runtime__V1__LinuxContainerResources *last = NULL;
+	Runtime__V1__ContainerConfig *c = container_config(row);
+	struct facts_resources *f = xcalloc(1, sizeof(*f));
+
+	if (row->resources.len)
+		last = runtime__v1__linux_container_resources__unpack(NULL, row->resources.len,
+								      row->resources.data);
+	if (last)
+		overlay(&all, last);
+	else if (c->linux && c->linux->resources)
+		overlay(&all, c->linux->resources);
+	overlay(&all, change);
+	f->size = runtime__v1__linux_container_resources__get_packed_size(&all);
+	f->packed = xmalloc(f->size);
+	runtime__v1__linux_container_resources__pack(&all, f->packed);
+	if (last)
+		runtime__v1__linux_container_resources__free_unpacked(last, NULL);
+	runtime__v1__container_config__free_unpacked(c, NULL);
+	return f;
+}
+
 static void update_done(struct loop_job *base)
 {
 	struct update *u = container_of(base, struct update, base);
+	struct object *o = world_find(KIND_CONTAINER, u->id);
 
-	caller_finish(u->call, NULL, u->result < 0 ? &u->err : NULL);
+	if (u->result == 0 && !o)
+		u->result = err_set(&u->err, ERR_NOT_FOUND, "the container was removed meanwhile");
+	if (u->result < 0)
+		caller_finish(u->call, NULL, &u->err);
+	else
+		caller_dispatch(u->call, o, CTR_EVENT_UPDATE, merged(o->sm->row, u->linux),
+				facts_resources_free);
 	free(u->cgroup);
 	free(u);
 }
@@ -92,7 +156,7 @@ int container_update(struct caller *c, const Runtime__V1__UpdateContainerResourc
 
 	if (r < 0)
 		return r;
-	if (o->sm->state < CTR_STATE_CREATED || o->sm->state > CTR_STATE_RUNNING)
+	if (o->sm->state != CTR_STATE_CREATED && o->sm->state != CTR_STATE_RUNNING)
 		return err_set(e, ERR_PRECONDITION, "container %s has no process",
 			       req->container_id);
 	if (!req->linux) {
@@ -104,6 +168,7 @@ int container_update(struct caller *c, const Runtime__V1__UpdateContainerResourc
 	u->base.done = update_done;
 	u->call = c;
 	u->linux = req->linux;
+	memcpy(u->id, o->sm->id, sizeof(u->id));
 	u->cgroup = cgroup_dir(((const Crisp__State__Container *)o->sm->row)->cgroups_path);
 	r = loop_work(world.loop, &u->base, e);
 	if (r < 0) {

@@ -106,6 +106,15 @@ void ctr_step_note_exit_unknown(Crisp__State__Container *draft, const struct sm_
 					   "known");
 }
 
+void ctr_step_note_resources(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	const struct facts_resources *f = ev->data;
+
+	free(draft->resources.data);
+	draft->resources.data = xmemdup(f->packed, f->size);
+	draft->resources.len = f->size;
+}
+
 void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev)
 {
 	/* The first reason is the one that explains; later ones only count. */

@@ -62,6 +62,16 @@ void facts_init_free(void *f)
 	free(i);
 }
 
+void facts_resources_free(void *f)
+{
+	struct facts_resources *r = f;
+
+	if (!r)
+		return;
+	free(r->packed);
+	free(r);
+}
+
 struct sm_event *facts_attach(struct sm_event *ev, void *facts, void (*free_facts)(void *))
 {
 	ev->data = facts;

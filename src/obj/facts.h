@@ -50,6 +50,13 @@ struct facts_stop {
 	bool now;
 };
 
+/* container: update */
+struct facts_resources {
+	void *packed; /* runtime.v1.LinuxContainerResources as they are now */
+	size_t size;
+};
+
+void facts_resources_free(void *f);
 struct facts_anchor *facts_anchor_new(void);
 void facts_anchor_free(void *f);
 struct facts_network *facts_network_new(void);

@@ -252,8 +252,18 @@ void caller_finish(struct caller *c, const struct sm_object *obj, const struct e
 void caller_dispatch(struct caller *c, struct object *o, int event, void *facts,
 		   void (*free_facts)(void *))
 {
-	struct sm_event *ev = sm_event_new(event);
+	struct sm_event *ev;
+	struct err e = ERR_NULL;
 
+	if (sm_waiting(o->sm) >= LIMIT_WAITERS) {
+		err_set(&e, ERR_EXHAUSTED, "%s %.13s: %d calls wait for it already",
+			o->sm->machine->name, o->sm->id, LIMIT_WAITERS);
+		if (free_facts)
+			free_facts(facts);
+		caller_finish(c, NULL, &e);
+		return;
+	}
+	ev = sm_event_new(event);
 	c->waiter.event = event;
 	ev->waiter = &c->waiter;
 	ev->data = facts;

@@ -297,6 +297,16 @@ static void answer_work(struct sm_object *obj, const struct err *e)
 	}
 }
 
+unsigned sm_waiting(const struct sm_object *obj)
+{
+	const struct list *const lists[] = { &obj->work, &obj->parked, &obj->events };
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		list_for_each(node, lists[i]) n++;
+	return n;
+}
+
 struct sm_event *sm_take_parked(struct sm_object *obj)
 {
 	struct sm_event *ev;
@@ -604,7 +614,6 @@ static void park_current(struct sm_object *obj, int64_t now)
 static void commit_done(struct sm_object *obj, int64_t now)
 {
 	const struct sm_row *row = take_ptr(obj->commit_row);
-	const char *broken;
 
 	row_free(obj->row);
 	obj->row = take_ptr(obj->draft);
@@ -618,8 +627,6 @@ static void commit_done(struct sm_object *obj, int64_t now)
 	obj->state = row->target;
 	if (row_has(row, SM_OP_AGAIN))
 		park_current(obj, now);
-	broken = broken_invariant(obj->machine, obj->state, obj->row);
-	assert(!broken);
 	obj->engine->ops->moved(obj->engine->arg, obj, row);
 	arm(obj, row->target == row->state ? obj->since_ns : now);
 	run(obj, row, (uint16_t)(obj->commit_item + 1));
@@ -643,6 +650,8 @@ static int commit(struct sm_engine *en, struct sm_object **objs, size_t n, int64
 
 		w->obj = obj;
 		w->state = obj->commit_row->target;
+		/* A step that breaks its own machine: stop before it is on disk. */
+		assert(!broken_invariant(obj->machine, w->state, obj->draft));
 		w->row = obj->draft;
 		w->durable = obj->commit_row->actions[obj->commit_item].op == SM_OP_SAVE;
 		w->final = commit_is_final(obj);

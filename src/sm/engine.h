@@ -144,6 +144,9 @@ void sm_retry(struct sm_engine *en);
 /* true: some object waits for sm_retry. */
 bool sm_has_stalled(const struct sm_engine *en);
 
+/* How many calls wait for this object, one way or another. */
+unsigned sm_waiting(const struct sm_object *obj);
+
 /* Take the next event that an object which is gone has not handled; NULL: none left. */
 struct sm_event *sm_take_parked(struct sm_object *obj);
 

@@ -222,7 +222,15 @@ static void fill(struct sim *sim, struct sm_object *obj, const struct step *step
 	static const int64_t grace[] = { [STOP_SOON] = 2, [STOP_NOW] = 0, [STOP_LATER] = 30 };
 	struct facts_stop *f;
 
+	struct facts_resources *r;
+
 	(void)obj;
+	if (step->what == CTR_EVENT_UPDATE) {
+		r = xcalloc(1, sizeof(*r));
+		r->packed = xstrdup("limits");
+		r->size = sizeof("limits");
+		facts_attach(ev, r, facts_resources_free);
+	}
 	if (step->what != CTR_EVENT_STOP)
 		return;
 	f = xcalloc(1, sizeof(*f));
@@ -264,6 +272,8 @@ static bool kept(struct sim *sim, const struct step *step)
 		       obj->state != CTR_STATE_STARTING;
 	case CTR_EVENT_STOP:
 		return c->proc == FAKE_PROC_NONE;
+	case CTR_EVENT_UPDATE:
+		return gone(obj) || row->resources.len == sizeof("limits");
 	case CTR_EVENT_REMOVE:
 		return gone(obj) && !c->rootfs && !c->proc && !c->record && !c->shim;
 	}
@@ -275,7 +285,8 @@ static bool explained(const struct sm_object *obj, const struct step *step)
 	const Crisp__State__Container *row = obj->row;
 
 	/* A container that ends before its start is acknowledged explains that by its end. */
-	return row->failure || (step->what == CTR_EVENT_START && obj->state == CTR_STATE_EXITED);
+	return row->failure || ((step->what == CTR_EVENT_START || step->what == CTR_EVENT_UPDATE) &&
+				obj->state == CTR_STATE_EXITED);
 }
 
 static void happen(struct sim *sim, int what)
@@ -358,6 +369,7 @@ static void rest(struct sim *sim)
 #define START ASK(CTR_EVENT_START)
 #define STOP(arg) ASK_ARG(CTR_EVENT_STOP, arg)
 #define STOP_MEANWHILE(arg) ASK_ARG_NOW(CTR_EVENT_STOP, arg)
+#define UPDATE ASK(CTR_EVENT_UPDATE)
 #define REMOVE ASK(CTR_EVENT_REMOVE)
 #define REMOVE_MEANWHILE ASK_NOW(CTR_EVENT_REMOVE)
 
@@ -368,6 +380,8 @@ static const struct scenario scenarios[] = {
 	{ "it is removed while it runs", 0, { CREATE, START, REMOVE } },
 	{ "it is removed before it runs", 0, { CREATE, REMOVE } },
 	{ "it is stopped before it runs", 0, { CREATE, STOP(STOP_SOON), REMOVE } },
+	{ "its limits change before it runs", 0, { CREATE, UPDATE, REMOVE } },
+	{ "its limits change", 0, { CREATE, START, UPDATE, STOP(STOP_NOW), REMOVE } },
 	{ "it cannot be prepared", FAULT_PREPARE_FAILS, { FAILS(CTR_EVENT_CREATE) } },
 	{ "preparing it hangs", FAULT_PREPARE_HANGS, { FAILS(CTR_EVENT_CREATE) } },
 	{ "it cannot be started", FAULT_START_FAILS,

@@ -210,11 +210,11 @@ static void ids(void **state)
 	id_new(b);
 	assert_true(id_is_valid(a) && id_is_valid(b));
 	assert_string_not_equal(a, b);
-	id_of_text("docker.io/library/busybox:latest", a);
-	id_of_text("docker.io/library/busybox:latest", b);
+	id_of_text("example.test/library/busybox:latest", a);
+	id_of_text("example.test/library/busybox:latest", b);
 	assert_true(id_is_valid(a));
 	assert_string_equal(a, b);
-	id_of_text("docker.io/library/busybox:lates", b);
+	id_of_text("example.test/library/busybox:lates", b);
 	assert_string_not_equal(a, b);
 	/* What is on disk depends on it: it may never change. */
 	id_of_text("", a);
