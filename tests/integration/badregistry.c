@@ -8,7 +8,7 @@
  *   basic     user:pass             token     Bearer, from /token with user:pass or "refresh"
  *   loop      redirects to itself   broken    always 500     none      always 404
  *   endless   manifests without end longer    blobs with more bytes than said
- *   other     blobs with one byte changed     stuck     blobs stop after the first byte
+ *   other     blobs with one byte changed     stuck     large blobs stop after a byte
  *
  * usage: badregistry PORT LAYOUT     (also listens on PORT + 1: the other place)
  */
@@ -103,7 +103,7 @@ static void blob_bytes(struct call *c, const char *data, size_t size)
 	if ((is(c, "cut") || is(c, "norange")) && first_time(c->path)) {
 		out(c, data + from, half - from < size ? half - from : 0);
 		shutdown(c->fd, SHUT_RDWR);
-	} else if (is(c, "stuck")) {
+	} else if (is(c, "stuck") && size > 2000) {
 		struct pollfd p = { .fd = c->fd, .events = POLLIN };
 
 		out(c, data, 1);
