@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/str.h"
 #include "base/util.h"
 
 char *path_pod_run(const struct conf *c, const char *id)
@@ -74,6 +75,16 @@ static void add_slice(struct buf *b, const char *slice, size_t len)
 		if (slice[i] == '-')
 			buf_printf(b, "/%.*s.slice", (int)i, slice);
 	buf_printf(b, "/%.*s.slice", (int)len, slice);
+}
+
+char *cgroup_of_pod(const char *parent)
+{
+	_cleanup_buf_ struct buf b = BUF_NULL;
+
+	if (parent[0] == '/' || !str_ends(parent, ".slice"))
+		return xstrdup(parent);
+	add_slice(&b, parent, strlen(parent) - strlen(".slice"));
+	return buf_take(&b);
 }
 
 char *cgroup_dir(const char *cgroups_path)

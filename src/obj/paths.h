@@ -23,3 +23,5 @@ char *path_images(const struct conf *c);
 char *cgroup_of_container(const struct conf *c, const char *parent, const char *id);
 char *cgroup_of_shim(const char *parent, const char *id);
 char *cgroup_dir(const char *cgroups_path);
+/* The same for a pod's parent: a path, or a slice's name with the systemd manager. */
+char *cgroup_of_pod(const char *parent);

@@ -66,6 +66,18 @@ struct world {
 
 extern struct world world;
 
+/* What statistics remember of an object from one call to the next (see usage.h).  Times are
+ * CLOCK_MONOTONIC ns except walked_at. */
+struct usage_past {
+	int64_t cpu_at; /* 0: never looked at */
+	uint64_t cpu_ns;
+	uint64_t rate;  /* thousand-millionths of a core, when rated */
+	bool rated;
+	int64_t walked_at; /* CLOCK_REALTIME; 0: the writable layer was never walked */
+	int64_t walk_next;
+	uint64_t layer_bytes, layer_inodes;
+};
+
 /* One object as the world keeps it; obj->user points here. */
 struct object {
 	struct sm_object *sm;
@@ -75,6 +87,7 @@ struct object {
 	struct loop_timer timer;
 	struct list jobs; /* queued behind the one that runs */
 	bool job_runs;
+	struct usage_past usage;
 	void *own; /* struct pod, struct session... of the kind */
 };
 

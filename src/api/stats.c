@@ -1,0 +1,520 @@
+/*
+ * stats.c - what containers and pods use (runtime.v1 RuntimeService: ContainerStats,
+ * ListContainerStats, PodSandboxStats, ListPodSandboxStats).
+ *
+ * A call selects on the loop, from the views that lists are made of; a worker reads the node; the
+ * answer is made on the loop again, where what was read before is kept (see obj/usage.h).  No
+ * machine is asked, so a container that hangs in a stop has figures as well.
+ *
+ * Lists leave out what has ended, as nothing of it uses anything any more; asked for by its id it
+ * has an answer, with zeros and the size of its writable layer.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "gen/cri_rpc.h"
+#include "obj/usage.h"
+
+/* A call walks writable layers no longer than this; those that are left show older figures. */
+#define WALKS_NS (2 * NSEC_PER_SEC)
+/* The interface with a pod's main address. */
+#define DEFAULT_INTERFACE "eth0"
+
+typedef Runtime__V1__UInt64Value uint64_box;
+
+struct stats_pod {
+	struct stats_pod *next;
+	struct usage use;
+	Runtime__V1__PodSandbox *item;
+	size_t n_containers;
+};
+
+struct stats_container {
+	struct stats_container *next;
+	struct usage use;
+	Runtime__V1__Container *item;
+	struct stats_pod *pod; /* NULL: asked for without pods */
+};
+
+struct stats_call {
+	struct loop_job job;
+	struct caller *call;
+	void (*answer)(struct stats_call *s);
+	struct arena *arena; /* has everything below and the answer */
+	bool one;            /* asked for by id: ended ones too, and it is an error if not found */
+	const char *id, *pod_id; /* prefixes */
+	void *const *selector;
+	size_t n_selector;
+	struct map *pods_by_id; /* NULL: containers are asked for */
+	struct stats_pod *pods, **pods_end;
+	struct stats_container *containers, **containers_end;
+	size_t n_pods, n_containers;
+};
+
+/* --- selection: on the loop --- */
+
+static void *take(struct stats_call *s, size_t size)
+{
+	void *p = arena_alloc(s->arena, size);
+
+	if (!p)
+		abort(); /* no cap: out of memory */
+	return p;
+}
+
+static struct stats_call *call_new(struct caller *c, void (*answer)(struct stats_call *))
+{
+	struct stats_call *s = xcalloc(1, sizeof(*s));
+
+	s->call = c;
+	s->answer = answer;
+	s->arena = arena_new(SIZE_MAX);
+	s->id = s->pod_id = "";
+	s->pods_end = &s->pods;
+	s->containers_end = &s->containers;
+	return s;
+}
+
+static void call_free(struct stats_call *s)
+{
+	for (struct stats_container *c = s->containers; c; c = c->next)
+		usage_done(&c->use);
+	for (struct stats_pod *p = s->pods; p; p = p->next)
+		usage_done(&p->use);
+	if (s->pods_by_id)
+		map_free(s->pods_by_id);
+	arena_free(s->arena);
+	free(s);
+}
+
+static void add_container(struct stats_call *s, const struct view *v, struct stats_pod *pod)
+{
+	const struct object *o = world_find(KIND_CONTAINER, v->id);
+	Runtime__V1__Container *item =
+		runtime__v1__container__unpack(arena_allocator(s->arena), v->size, v->item);
+	struct stats_container *c;
+
+	if (!o || !item ||
+	    (!pod && !api_labels_match((void *const *)item->labels, item->n_labels, s->selector,
+				       s->n_selector)))
+		return;
+	c = take(s, sizeof(*c));
+	usage_begin(o, s->arena, &c->use);
+	c->next = NULL;
+	c->item = item;
+	c->pod = pod;
+	if (pod)
+		pod->n_containers++;
+	*s->containers_end = c;
+	s->containers_end = &c->next;
+	s->n_containers++;
+}
+
+static int select_container(void *arg, const struct view *v)
+{
+	struct stats_call *s = arg;
+	bool ended = v->head.state == RUNTIME__V1__CONTAINER_STATE__CONTAINER_EXITED;
+	struct stats_pod *pod = NULL;
+
+	if (s->pods_by_id) {
+		pod = map_get(s->pods_by_id, v->head.owner);
+		if (!pod || ended)
+			return 0;
+	} else if ((ended && !s->one) || !str_starts(v->id, s->id) ||
+		   !str_starts(v->head.owner, s->pod_id)) {
+		return 0;
+	}
+	add_container(s, v, pod);
+	return 0;
+}
+
+static int select_pod(void *arg, const struct view *v)
+{
+	struct stats_call *s = arg;
+	const struct object *o = world_find(KIND_SANDBOX, v->id);
+	Runtime__V1__PodSandbox *item;
+	struct stats_pod *p;
+
+	if (!o || !str_starts(v->id, s->id) ||
+	    (v->head.state != RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY && !s->one))
+		return 0;
+	item = runtime__v1__pod_sandbox__unpack(arena_allocator(s->arena), v->size, v->item);
+	if (!item || !api_labels_match((void *const *)item->labels, item->n_labels, s->selector,
+				       s->n_selector))
+		return 0;
+	p = take(s, sizeof(*p));
+	usage_begin(o, s->arena, &p->use);
+	p->next = NULL;
+	p->item = item;
+	p->n_containers = 0;
+	*s->pods_end = p;
+	s->pods_end = &p->next;
+	s->n_pods++;
+	map_put(s->pods_by_id, p->use.id, p);
+	return 0;
+}
+
+static void stats_work(struct loop_job *base);
+static void stats_done(struct loop_job *base);
+
+/* Owns s; the caller stays the caller's when it fails. */
+static int start(struct stats_call *s, struct err *e)
+{
+	int r = 0;
+
+	if (s->pods_by_id)
+		r = view_list(KIND_SANDBOX, select_pod, s, e);
+	if (r == 0)
+		r = view_list(KIND_CONTAINER, select_container, s, e);
+	if (r == 0 && s->one && !s->pods && !s->containers)
+		r = err_set(e, ERR_NOT_FOUND, "%s with ID %s not found",
+			    s->pods_by_id ? "pod sandbox" : "container", s->id);
+	if (r == 0) {
+		s->job.work = stats_work;
+		s->job.done = stats_done;
+		r = loop_work(world.loop, &s->job, e);
+	}
+	if (r < 0)
+		call_free(s);
+	return r;
+}
+
+/* --- reading: on a worker --- */
+
+static void stats_work(struct loop_job *base)
+{
+	struct stats_call *s = container_of(base, struct stats_call, job);
+	int64_t until = clock_monotonic_ns() + WALKS_NS;
+
+	for (struct stats_pod *p = s->pods; p; p = p->next)
+		usage_read(&p->use, until);
+	for (struct stats_container *c = s->containers; c; c = c->next) {
+		usage_read(&c->use, until);
+		if (c->pod && !c->pod->use.cgroup)
+			usage_add(&c->pod->use, &c->use);
+	}
+}
+
+/* --- answers: on the loop --- */
+
+static void stats_done(struct loop_job *base)
+{
+	struct stats_call *s = container_of(base, struct stats_call, job);
+
+	for (struct stats_pod *p = s->pods; p; p = p->next)
+		usage_end(&p->use);
+	for (struct stats_container *c = s->containers; c; c = c->next)
+		usage_end(&c->use);
+	s->answer(s);
+	free(s->call);
+	call_free(s);
+}
+
+static uint64_box *box(struct stats_call *s, uint64_t v)
+{
+	uint64_box *b = take(s, sizeof(*b));
+
+	runtime__v1__uint64_value__init(b);
+	b->value = v;
+	return b;
+}
+
+/* What is left of a limit; NULL: there is none. */
+static uint64_box *box_left(struct stats_call *s, uint64_t limit, uint64_t used)
+{
+	if (limit == UINT64_MAX)
+		return NULL;
+	return box(s, limit - MIN(limit, used));
+}
+
+static Runtime__V1__CpuUsage *make_cpu(struct stats_call *s, const struct usage *u)
+{
+	Runtime__V1__CpuUsage *m = take(s, sizeof(*m));
+
+	runtime__v1__cpu_usage__init(m);
+	m->timestamp = u->at;
+	m->usage_core_nano_seconds = box(s, u->now.cpu_ns);
+	if (u->past.rated)
+		m->usage_nano_cores = box(s, u->past.rate);
+	return m;
+}
+
+static Runtime__V1__MemoryUsage *make_memory(struct stats_call *s, const struct usage *u)
+{
+	Runtime__V1__MemoryUsage *m = take(s, sizeof(*m));
+
+	runtime__v1__memory_usage__init(m);
+	m->timestamp = u->at;
+	m->working_set_bytes = box(s, u->now.working_set);
+	m->available_bytes = box_left(s, u->now.memory_limit, u->now.working_set);
+	m->usage_bytes = box(s, u->now.memory);
+	m->rss_bytes = box(s, u->now.rss);
+	m->page_faults = box(s, u->now.page_faults);
+	m->major_page_faults = box(s, u->now.major_page_faults);
+	return m;
+}
+
+static Runtime__V1__SwapUsage *make_swap(struct stats_call *s, const struct usage *u)
+{
+	Runtime__V1__SwapUsage *m = take(s, sizeof(*m));
+
+	runtime__v1__swap_usage__init(m);
+	m->timestamp = u->at;
+	m->swap_available_bytes = box_left(s, u->now.swap_limit, u->now.swap);
+	m->swap_usage_bytes = box(s, u->now.swap);
+	return m;
+}
+
+/* The mount point is that of ImageFsInfo's container file system.  NULL: not walked yet. */
+static Runtime__V1__FilesystemUsage *make_layer(struct stats_call *s, const struct usage *u)
+{
+	Runtime__V1__FilesystemUsage *m;
+
+	if (!u->past.walked_at)
+		return NULL;
+	m = take(s, sizeof(*m));
+	runtime__v1__filesystem_usage__init(m);
+	m->fs_id = take(s, sizeof(*m->fs_id));
+	runtime__v1__filesystem_identifier__init(m->fs_id);
+	m->fs_id->mountpoint = arena_printf(s->arena, "%s/containers", world.conf->root);
+	m->timestamp = u->past.walked_at;
+	m->used_bytes = box(s, u->past.layer_bytes);
+	m->inodes_used = box(s, u->past.layer_inodes);
+	return m;
+}
+
+static Runtime__V1__ContainerStats *make_container(struct stats_call *s,
+						   const struct stats_container *c)
+{
+	Runtime__V1__ContainerStats *m = take(s, sizeof(*m));
+	Runtime__V1__ContainerAttributes *a = take(s, sizeof(*a));
+
+	runtime__v1__container_attributes__init(a);
+	a->id = c->item->id;
+	a->metadata = c->item->metadata;
+	a->n_labels = c->item->n_labels;
+	a->labels = (void *)c->item->labels;
+	a->n_annotations = c->item->n_annotations;
+	a->annotations = (void *)c->item->annotations;
+	runtime__v1__container_stats__init(m);
+	m->attributes = a;
+	m->cpu = make_cpu(s, &c->use);
+	m->memory = make_memory(s, &c->use);
+	m->swap = make_swap(s, &c->use);
+	m->writable_layer = make_layer(s, &c->use);
+	return m;
+}
+
+static Runtime__V1__NetworkInterfaceUsage *make_interface(struct stats_call *s,
+							  const struct netdev *d)
+{
+	Runtime__V1__NetworkInterfaceUsage *m = take(s, sizeof(*m));
+
+	runtime__v1__network_interface_usage__init(m);
+	m->name = arena_strdup(s->arena, d->name);
+	m->rx_bytes = box(s, d->rx_bytes);
+	m->rx_errors = box(s, d->rx_errors);
+	m->tx_bytes = box(s, d->tx_bytes);
+	m->tx_errors = box(s, d->tx_errors);
+	return m;
+}
+
+/* NULL: it has the node's network, or none any more. */
+static Runtime__V1__NetworkUsage *make_network(struct stats_call *s, const struct usage *u)
+{
+	Runtime__V1__NetworkUsage *m;
+
+	if (!u->devs)
+		return NULL;
+	m = take(s, sizeof(*m));
+	runtime__v1__network_usage__init(m);
+	m->timestamp = u->at;
+	m->interfaces = take(s, u->n_devs * sizeof(*m->interfaces));
+	for (size_t i = 0; i < u->n_devs; i++) {
+		Runtime__V1__NetworkInterfaceUsage *one = make_interface(s, &u->devs[i]);
+
+		if (strcmp(one->name, DEFAULT_INTERFACE) == 0)
+			m->default_interface = one;
+		else
+			m->interfaces[m->n_interfaces++] = one;
+	}
+	return m;
+}
+
+static Runtime__V1__LinuxPodSandboxStats *make_linux(struct stats_call *s,
+						     const struct stats_pod *p)
+{
+	Runtime__V1__LinuxPodSandboxStats *m = take(s, sizeof(*m));
+
+	runtime__v1__linux_pod_sandbox_stats__init(m);
+	m->cpu = make_cpu(s, &p->use);
+	m->memory = make_memory(s, &p->use);
+	m->network = make_network(s, &p->use);
+	m->process = take(s, sizeof(*m->process));
+	runtime__v1__process_usage__init(m->process);
+	m->process->timestamp = p->use.at;
+	m->process->process_count = box(s, p->use.now.pids);
+	m->containers = take(s, p->n_containers * sizeof(*m->containers));
+	for (const struct stats_container *c = s->containers; c; c = c->next)
+		if (c->pod == p)
+			m->containers[m->n_containers++] = make_container(s, c);
+	return m;
+}
+
+static Runtime__V1__PodSandboxStats *make_pod(struct stats_call *s, const struct stats_pod *p)
+{
+	Runtime__V1__PodSandboxStats *m = take(s, sizeof(*m));
+	Runtime__V1__PodSandboxAttributes *a = take(s, sizeof(*a));
+
+	runtime__v1__pod_sandbox_attributes__init(a);
+	a->id = p->item->id;
+	a->metadata = p->item->metadata;
+	a->n_labels = p->item->n_labels;
+	a->labels = (void *)p->item->labels;
+	a->n_annotations = p->item->n_annotations;
+	a->annotations = (void *)p->item->annotations;
+	runtime__v1__pod_sandbox_stats__init(m);
+	m->attributes = a;
+	m->linux = make_linux(s, p);
+	return m;
+}
+
+/* --- the RPCs --- */
+
+/* Only refusals come here: answers are the job's. */
+static void refused(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	(void)obj;
+	rpc_fail(rpc, e);
+}
+
+static void answer_container(struct stats_call *s)
+{
+	Runtime__V1__ContainerStatsResponse resp = RUNTIME__V1__CONTAINER_STATS_RESPONSE__INIT;
+
+	resp.stats = make_container(s, s->containers);
+	rpc_reply(s->call->rpc, &resp.base);
+}
+
+static int take_container(struct caller *c, const void *req, struct err *e)
+{
+	const Runtime__V1__ContainerStatsRequest *r = req;
+	struct stats_call *s;
+	struct object *o;
+	int found = world_lookup(KIND_CONTAINER, r->container_id, &o, e);
+
+	if (found < 0)
+		return found;
+	s = call_new(c, answer_container);
+	s->one = true;
+	s->id = o->sm->id;
+	return start(s, e);
+}
+
+int rpc_container_stats(struct rpc_call *call, const Runtime__V1__ContainerStatsRequest *req,
+			struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_container, refused);
+}
+
+static void answer_containers(struct stats_call *s)
+{
+	Runtime__V1__ListContainerStatsResponse resp =
+		RUNTIME__V1__LIST_CONTAINER_STATS_RESPONSE__INIT;
+
+	resp.stats = take(s, s->n_containers * sizeof(*resp.stats));
+	for (const struct stats_container *c = s->containers; c; c = c->next)
+		resp.stats[resp.n_stats++] = make_container(s, c);
+	rpc_reply(s->call->rpc, &resp.base);
+}
+
+static int take_containers(struct caller *c, const void *req, struct err *e)
+{
+	const Runtime__V1__ContainerStatsFilter *f =
+		((const Runtime__V1__ListContainerStatsRequest *)req)->filter;
+	struct stats_call *s = call_new(c, answer_containers);
+
+	if (f) {
+		s->id = f->id;
+		s->pod_id = f->pod_sandbox_id;
+		s->selector = (void *const *)f->label_selector;
+		s->n_selector = f->n_label_selector;
+	}
+	return start(s, e);
+}
+
+int rpc_list_container_stats(struct rpc_call *call,
+			     const Runtime__V1__ListContainerStatsRequest *req, struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_containers, refused);
+}
+
+static void answer_pod(struct stats_call *s)
+{
+	Runtime__V1__PodSandboxStatsResponse resp = RUNTIME__V1__POD_SANDBOX_STATS_RESPONSE__INIT;
+
+	resp.stats = make_pod(s, s->pods);
+	rpc_reply(s->call->rpc, &resp.base);
+}
+
+static int take_pod(struct caller *c, const void *req, struct err *e)
+{
+	const Runtime__V1__PodSandboxStatsRequest *r = req;
+	struct stats_call *s;
+	struct object *o;
+	int found = world_lookup(KIND_SANDBOX, r->pod_sandbox_id, &o, e);
+
+	if (found < 0)
+		return found;
+	s = call_new(c, answer_pod);
+	s->pods_by_id = map_new();
+	s->one = true;
+	s->id = o->sm->id;
+	return start(s, e);
+}
+
+int rpc_pod_sandbox_stats(struct rpc_call *call, const Runtime__V1__PodSandboxStatsRequest *req,
+			  struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_pod, refused);
+}
+
+static void answer_pods(struct stats_call *s)
+{
+	Runtime__V1__ListPodSandboxStatsResponse resp =
+		RUNTIME__V1__LIST_POD_SANDBOX_STATS_RESPONSE__INIT;
+
+	resp.stats = take(s, s->n_pods * sizeof(*resp.stats));
+	for (const struct stats_pod *p = s->pods; p; p = p->next)
+		resp.stats[resp.n_stats++] = make_pod(s, p);
+	rpc_reply(s->call->rpc, &resp.base);
+}
+
+static int take_pods(struct caller *c, const void *req, struct err *e)
+{
+	const Runtime__V1__PodSandboxStatsFilter *f =
+		((const Runtime__V1__ListPodSandboxStatsRequest *)req)->filter;
+	struct stats_call *s = call_new(c, answer_pods);
+
+	s->pods_by_id = map_new();
+	if (f) {
+		s->id = f->id;
+		s->selector = (void *const *)f->label_selector;
+		s->n_selector = f->n_label_selector;
+	}
+	return start(s, e);
+}
+
+int rpc_list_pod_sandbox_stats(struct rpc_call *call,
+			       const Runtime__V1__ListPodSandboxStatsRequest *req, struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_pods, refused);
+}

@@ -1,0 +1,50 @@
+/*
+ * usage.h - what a container or a pod uses, for the statistics of the CRI.
+ *
+ * Three steps: usage_begin on the loop takes from the object what it needs, usage_read on a worker
+ * looks at the node, usage_end on the loop compares with what was read before and keeps that with
+ * the object.  The object may go away in between: its figures are then those of the moment.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "obj/world.h"
+#include "os/cgroup.h"
+#include "os/netdev.h"
+
+struct usage {
+	/* from usage_begin */
+	enum kind kind;
+	char id[ID_LEN + 1];
+	const char *cgroup; /* below the hierarchies' roots; NULL: none of its own */
+	const char *layer;  /* a container's writable layer */
+	const char *netns;  /* a pod's; NULL: it has the node's network */
+	struct usage_past past;
+
+	/* from usage_read */
+	int64_t at;         /* CLOCK_REALTIME ns of the figures */
+	int64_t monotonic;  /* the same moment for rates */
+	struct cgroup_usage now; /* all 0 without a cgroup */
+	struct netdev *devs;     /* malloc'ed, NULL: not known */
+	size_t n_devs;
+};
+
+/* Loop: of an object that exists.  Strings are put into a (which must not have a cap that
+ * matters); free with usage_done. */
+void usage_begin(const struct object *o, struct arena *a, struct usage *ret);
+
+/* Worker.  A writable layer is walked as long as walk_until (CLOCK_MONOTONIC) has not come and
+ * the last walk is long enough ago, measured by the time it took; else the last figures stay.
+ * What cannot be read is logged and left 0. */
+void usage_read(struct usage *u, int64_t walk_until);
+
+/* Worker: a pod without a cgroup of its own uses what its containers use. */
+void usage_add(struct usage *pod, const struct usage *container);
+
+/* Loop: past.rate becomes valid when the last two samples are far enough apart. */
+void usage_end(struct usage *u);
+
+void usage_done(struct usage *u);
