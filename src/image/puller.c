@@ -236,14 +236,33 @@ static int send_request(int fd, const struct image_pull_request *req, struct err
 static int spawn_puller(struct image_pull *p, const struct image_pull_request *req, int child_fd,
 			int child_err, struct err *e)
 {
+	/* Of the daemon's environment only what leads to the network.  libcurl does not read
+	 * HTTP_PROXY, which everybody else does. */
+	static const char *const names[][2] = {
+		{ "HTTP_PROXY", "http_proxy" },	  { "http_proxy", "http_proxy" },
+		{ "HTTPS_PROXY", "HTTPS_PROXY" }, { "https_proxy", "https_proxy" },
+		{ "ALL_PROXY", "ALL_PROXY" },	  { "NO_PROXY", "NO_PROXY" },
+		{ "no_proxy", "no_proxy" },	  { "SSL_CERT_FILE", "SSL_CERT_FILE" },
+		{ "SSL_CERT_DIR", "SSL_CERT_DIR" },
+	};
 	const char *const argv[] = { req->pull_path, NULL };
+	char *env[ARRAY_LEN(names) + 1] = { NULL };
 	struct spawn s = SPAWN_NULL;
+	size_t n = 0;
+	int r;
 
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (getenv(names[i][0]))
+			env[n++] = xasprintf("%s=%s", names[i][1], getenv(names[i][0]));
 	s.argv = argv;
+	s.envp = (const char *const *)env;
 	s.stderr_fd = child_err;
 	s.pass_fd = child_fd;
 	s.new_session = true;
-	return spawn_start(&s, &p->child, e);
+	r = spawn_start(&s, &p->child, e);
+	while (n)
+		free(env[--n]);
+	return r;
 }
 
 static int watch(struct image_pull *p, struct err *e)
