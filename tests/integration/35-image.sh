@@ -270,7 +270,7 @@ check_is "and layers that nobody owns" "$(for i in $IDS; do basename "$(layer_di
 
 # --- registries that misbehave -------------------------------------------------------------------------------------------
 
-cc -std=gnu17 -D_GNU_SOURCE -O1 -o "$SCRATCH/badregistry" "$LIB_DIR/badregistry.c" -lpthread || bail "badregistry does not compile"
+cc -std=gnu17 -D_GNU_SOURCE -O1 -I"$TOP/src" -o "$SCRATCH/badregistry" "$LIB_DIR/badregistry.c" "$BUILD_DIR/libcrisp.a" -lpthread || bail "badregistry does not compile"
 "$SCRATCH/badregistry" 5001 "$LAY" >"$SCRATCH/badregistry.log" 2>&1 &
 REGISTRIES="$REGISTRIES $!"
 poll 30 bash -c "</dev/tcp/127.0.0.1/5001" || bail "badregistry does not start"

@@ -27,6 +27,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/str.h"
+
 #define USER_PASS "Basic dXNlcjpwYXNz"
 #define SEEN_MAX 1024
 
@@ -65,7 +67,8 @@ static void out(struct call *c, const void *data, size_t size)
 static void answer(struct call *c, const char *status, const char *headers, const char *body)
 {
 	char text[8192];
-	int n = snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n%s", status,
+	int n = snprintf(text, sizeof(text),
+			 "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n%s", status,
 			 strlen(body), headers, body);
 
 	out(c, text, (size_t)n);
@@ -95,7 +98,8 @@ static void blob_bytes(struct call *c, const char *data, size_t size)
 			 size - from + (is(c, "longer") ? 10 : 0));
 
 	out(c, head, (size_t)n);
-	n = snprintf(head, sizeof(head), "Content-Range: bytes %zu-%zu/%zu\r\n", from, size - 1, size);
+	n = snprintf(head, sizeof(head), "Content-Range: bytes %zu-%zu/%zu\r\n", from, size - 1,
+		     size);
 	if (part)
 		out(c, head, (size_t)n);
 	out(c, "\r\n", 2);
@@ -134,8 +138,8 @@ static void serve_file(struct call *c, const char *path, const char *type)
 	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (type) {
 		n = snprintf(head, sizeof(head),
-			     "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", type,
-			     (size_t)st.st_size);
+			     "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+			     type, (size_t)st.st_size);
 		out(c, head, (size_t)n);
 		out(c, data, (size_t)st.st_size);
 	} else {
@@ -181,8 +185,8 @@ static void serve_thing(struct call *c, bool blob)
 	char path[8192], location[8192];
 
 	if (blob && is(c, "redirect") && !c->elsewhere) {
-		snprintf(location, sizeof(location), "Location: http://127.0.0.1:%d%s\r\n", port + 1,
-			 c->path);
+		snprintf(location, sizeof(location), "Location: http://127.0.0.1:%d%s\r\n",
+			 port + 1, c->path);
 		answer(c, "307 Temporary Redirect", location, "");
 		return;
 	}
@@ -210,7 +214,8 @@ static void serve_token(struct call *c)
 
 static void serve(struct call *c)
 {
-	char headers[512], *blob = strstr(c->path, "/blobs/"), *manifest = strstr(c->path, "/manifests/");
+	char *blob = strstr(c->path, "/blobs/"), *manifest = strstr(c->path, "/manifests/");
+	char headers[512];
 
 	if (strncmp(c->path, "/token", 6) == 0) {
 		serve_token(c);
@@ -219,7 +224,8 @@ static void serve(struct call *c)
 	snprintf(c->kind, sizeof(c->kind), "%.*s", (int)strcspn(c->path + 4, "/"), c->path + 4);
 	snprintf(c->what, sizeof(c->what), "%s", blob ? blob + 7 : manifest ? manifest + 11 : "");
 	snprintf(headers, sizeof(headers),
-		 "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/token\",service=\"bad\"\r\n", port);
+		 "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/token\",service=\"bad\"\r\n",
+		 port);
 	if (c->elsewhere && *c->auth)
 		answer(c, "400 Bad Request", "", "credentials where none belong");
 	else if (is(c, "broken"))
@@ -245,12 +251,14 @@ static void header_value(const char *head, const char *name, char *ret, size_t s
 
 	*ret = '\0';
 	if (at)
-		snprintf(ret, size, "%.*s", (int)strcspn(at + strlen(name), "\r\n"), at + strlen(name));
+		snprintf(ret, size, "%.*s", (int)strcspn(at + strlen(name), "\r\n"),
+			 at + strlen(name));
 }
 
 /* 0: a request is in c. */
 static int read_request(struct call *c)
 {
+	uint64_t size = 0;
 	char value[256];
 	size_t n = 0;
 
@@ -266,7 +274,8 @@ static int read_request(struct call *c)
 	}
 	c->body += 4;
 	header_value(c->head, "\r\nContent-Length: ", value, sizeof(value));
-	while (*value && strlen(c->body) < strtoul(value, NULL, 10)) {
+	(void)str_to_u64(value, sizeof(c->head), &size);
+	while (strlen(c->body) < size) {
 		ssize_t got = recv(c->fd, c->head + n, sizeof(c->head) - 1 - n, 0);
 
 		if (got <= 0)
@@ -276,7 +285,9 @@ static int read_request(struct call *c)
 	}
 	header_value(c->head, "\r\nAuthorization: ", c->auth, sizeof(c->auth));
 	header_value(c->head, "\r\nRange: bytes=", value, sizeof(value));
-	c->from = *value ? strtoull(value, NULL, 10) : 0;
+	value[strcspn(value, "-")] = '\0';
+	c->from = 0;
+	(void)str_to_u64(value, UINT64_MAX, &c->from);
 	return sscanf(c->head, "%*s %4095s", c->path) == 1 ? 0 : -1;
 }
 
@@ -316,10 +327,11 @@ static void *listener(void *arg)
 int main(int argc, char **argv)
 {
 	pthread_t other;
+	uint64_t number;
 
-	if (argc != 3)
+	if (argc != 3 || str_to_u64(argv[1], 65534, &number) < 0)
 		return 2;
-	port = (int)strtol(argv[1], NULL, 10);
+	port = (int)number;
 	layout = argv[2];
 	if (pthread_create(&other, NULL, listener, argv) != 0)
 		return 1;

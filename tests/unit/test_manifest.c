@@ -16,11 +16,10 @@
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd"
 #define D(n) "\"sha256:" HEX n "\""
-#define CONFIG                                                                                 \
-	"\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":" D( \
-		"00") ",\"size\":7}"
-#define LAYER(n) \
-	"{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":" D(n) ",\"size\":5}"
+#define OCI_CONFIG "\"application/vnd.oci.image.config.v1+json\""
+#define OCI_LAYER "\"application/vnd.oci.image.layer.v1.tar+gzip\""
+#define CONFIG "\"config\":{\"mediaType\":" OCI_CONFIG ",\"digest\":" D("00") ",\"size\":7}"
+#define LAYER(n) "{\"mediaType\":" OCI_LAYER ",\"digest\":" D(n) ",\"size\":5}"
 #define OCI_INDEX "application/vnd.oci.image.index.v1+json"
 #define DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -90,8 +89,8 @@ static void test_refused(void **state)
 		  D("00") ",\"size\":1},\"layers\":[]}",
 		  "artifact", ERR_UNIMPLEMENTED },
 		{ "{\"schemaVersion\":2," CONFIG
-		  ",\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+encrypted\","
-		  "\"digest\":" D("01") ",\"size\":1}]}",
+		  ",\"layers\":[{\"mediaType\":"
+		  "\"application/vnd.oci.image.layer.v1.tar+encrypted\",\"digest\":" D("01") ",\"size\":1}]}",
 		  "encrypted", ERR_UNIMPLEMENTED },
 		{ "{\"schemaVersion\":2,\"manifests\":{}}", "manifests", ERR_INVALID },
 	};
@@ -135,7 +134,8 @@ static const char *choose(const char *entries, struct platform p)
 {
 	static char chosen[3];
 	_cleanup_free_ char *json =
-		xasprintf("{\"schemaVersion\":2,\"mediaType\":\"" OCI_INDEX "\",\"manifests\":[%s]}",
+		xasprintf("{\"schemaVersion\":2,\"mediaType\":\"" OCI_INDEX
+			  "\",\"manifests\":[%s]}",
 			  entries);
 	const struct descriptor *d;
 	struct err e = ERR_NULL;
