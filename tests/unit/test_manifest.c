@@ -90,7 +90,8 @@ static void test_refused(void **state)
 		  "artifact", ERR_UNIMPLEMENTED },
 		{ "{\"schemaVersion\":2," CONFIG
 		  ",\"layers\":[{\"mediaType\":"
-		  "\"application/vnd.oci.image.layer.v1.tar+encrypted\",\"digest\":" D("01") ",\"size\":1}]}",
+		  "\"application/vnd.oci.image.layer.v1.tar+encrypted\",\"digest\":" D("01")
+		  ",\"size\":1}]}",
 		  "encrypted", ERR_UNIMPLEMENTED },
 		{ "{\"schemaVersion\":2,\"manifests\":{}}", "manifests", ERR_INVALID },
 	};
