@@ -1,6 +1,7 @@
 #!/bin/bash
 # demo.sh - crisp in a minute: a pod from an image, its log, an exec, kill -9 of the daemon, and the
-# container that did not notice.  Everything lives in a scratch directory and is gone at the end.
+# container that did not notice.  Everything lives in a scratch directory, a cgroup and a bridge of its
+# own and is gone at the end, also when the demo is interrupted.
 #
 # usage: demo.sh BUILD_DIR      (root; `make demo` builds first)
 set -euo pipefail
@@ -8,6 +9,7 @@ build=$(cd "$1" && pwd)
 work=$(mktemp -d /tmp/crisp-demo.XXXXXX)
 name=demo${RANDOM}
 bridge=crd${RANDOM}
+subnet=10.213.$((RANDOM % 256)).0/24		# two demos at the same time do not share a route
 daemon=
 
 say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
@@ -20,30 +22,67 @@ start_daemon() {
 		--default-cgroup-parent "/crisp-$name" --log-level warn 2>>"$work/crispd.log" &
 	daemon=$!
 	for _ in $(seq 100); do
-		crisp version >/dev/null 2>&1 && return
+		crisp version >/dev/null 2>&1 && return 0
 		kill -0 $daemon 2>/dev/null || break
-		read -r -t 0.1 <> <(:) || true
+		sleep 0.1
 	done
-	cat "$work/crispd.log" >&2
 	echo "crispd did not come up" >&2
-	exit 1
+	return 1
+}
+
+# wait_log LINES: until the container has written more than that many.
+wait_log() {
+	for _ in $(seq 100); do
+		[ "$(crisp logs "$name" | wc -l)" -le "$1" ] || return 0
+		sleep 0.1
+	done
+	echo "the container has stopped writing" >&2
+	return 1
+}
+
+# The cgroup parent and the bridge are the demo's own, as a kubelet's are the kubelet's: it removes
+# them.  A cgroup that still has something in it stays, and is reported.
+remove_own() {
+	find /sys/fs/cgroup -maxdepth 3 -type d -name "crisp-$name" -exec rmdir {} \; -prune 2>/dev/null || true
+	ip link del "$bridge" 2>/dev/null || true
+}
+
+# What of this demo still exists, one per line.
+list_left() {
+	local d
+	for d in "$work"/run/pods "$work"/run/containers "$work"/run/ns "$work"/root/containers; do
+		[ ! -d "$d" ] || find "$d" -mindepth 1
+	done
+	grep -F "$work" /proc/self/mountinfo || true
+	find /sys/fs/cgroup -type d -path "*/crisp-$name*"
+	ip -o link show "$bridge" 2>/dev/null || true
+	grep -lsF "$work/run/" /proc/[0-9]*/cmdline || true
 }
 
 finish() {
 	local rc=$?
 	trap - EXIT
-	if [ -n "$daemon" ] && kill -0 "$daemon" 2>/dev/null; then
-		crisp rm -f "$name" >/dev/null 2>&1 || true
-		kill "$daemon" && wait "$daemon" 2>/dev/null || true
+	trap : INT TERM HUP		# not ignored: the programs started here would inherit that
+	# A pod outlives its daemon: when that is gone too, a new one takes the pod down.
+	if [ -n "$daemon" ]; then
+		for _ in $(seq 50); do
+			kill -0 "$daemon" 2>/dev/null || start_daemon || break
+			crisp rm -f "$name" >/dev/null 2>&1 || true
+			[ -n "$(ls "$work/run/pods" 2>/dev/null)" ] || break
+			sleep 0.1
+		done
+		kill "$daemon" 2>/dev/null && wait "$daemon" || true
 	fi
-	ip link del "$bridge" 2>/dev/null || true
+	remove_own
 	if [ $rc -ne 0 ]; then
 		tail -n 20 "$work/crispd.log" >&2 || true
+		list_left | sed 's/^/left behind: /' >&2
 	fi
-	rm -rf "$work"
+	rm -rf --one-file-system "$work"
 	exit $rc
 }
 trap finish EXIT
+trap 'exit 130' INT TERM HUP
 
 # One blob of an OCI layout: its digest on stdout.
 blob() {
@@ -82,7 +121,7 @@ make_network() {
 	cat >"$work/cni/10-demo.conflist" <<-JSON
 	{"cniVersion":"1.0.0","name":"$name","plugins":[
 	 {"type":"bridge","bridge":"$bridge","isGateway":true,
-	  "ipam":{"type":"host-local","dataDir":"$work/ipam","ranges":[[{"subnet":"10.213.77.0/24"}]]}},
+	  "ipam":{"type":"host-local","dataDir":"$work/ipam","ranges":[[{"subnet":"$subnet"}]]}},
 	 {"type":"portmap","capabilities":{"portMappings":true}}]}
 	JSON
 }
@@ -103,6 +142,7 @@ say "A pod with a CNI network and a container from that image"
 show crisp run -d --name "$name" --net cni example.test/busybox:demo \
 	sh -c 'echo "hello from pid $$, $(ip -o -4 addr show eth0 | cut -d" " -f7)"; i=0; while :; do i=$((i+1)); echo "line $i"; sleep 1; done'
 show crisp ps
+wait_log 0
 show crisp logs "$name"
 
 say "Exec into it"
@@ -110,12 +150,14 @@ show crisp exec "$name" cat /proc/1/cmdline | tr '\0' ' '
 echo
 
 say "kill -9 of the daemon, then a new one"
+seen=$(crisp logs "$name" | wc -l)
 { kill -9 "$daemon"; wait "$daemon"; } 2>/dev/null || true
 start_daemon
+wait_log "$seen"
 show crisp ps
 show crisp exec "$name" sh -c 'echo still here'
 show crisp explain "$name"
-show crisp logs "$name" | tail -n 3
+show crisp logs --tail 3 "$name"
 
 say "Gone again"
 show crisp rm -f "$name"
@@ -123,6 +165,7 @@ show crisp ps -a
 kill "$daemon"
 wait "$daemon" || true
 daemon=
-left=$(find "$work/run/pods" "$work/run/containers" "$work/root/containers" -mindepth 1; grep "$work" /proc/self/mountinfo || true)
+remove_own
+left=$(list_left)
 echo "left behind: ${left:-nothing}"
 [ -z "$left" ]
