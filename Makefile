@@ -21,6 +21,17 @@ LDFLAGS := -fsanitize=$(SAN)
 endif
 
 .DEFAULT_GOAL := all
+
+# demo and test install what is missing, pkg-config too, and then call make again: only there, and where
+# nothing is built, make goes on without it.
+PKG_CONFIG := $(shell command -v pkg-config 2>/dev/null)
+ifeq ($(PKG_CONFIG),)
+ifneq ($(filter-out demo test test-deps help clean,$(or $(MAKECMDGOALS),all)),)
+$(error pkg-config is missing: tools/test-deps.sh --build-only installs what a build needs)
+endif
+endif
+pkg_config = $(if $(PKG_CONFIG),$(shell $(PKG_CONFIG) $(1)))
+
 -include codegen/gen.mk
 
 # The daemon's parts as one archive: each program and test links what it needs.
@@ -34,7 +45,7 @@ GEN_SRC := $(sort $(wildcard gen/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(GEN_SRC:%.c=$(BUILD)/%.o)
 LIB := $(BUILD)/libcrisp.a
 
-LIBS := $(shell pkg-config --libs $(PKGS))
+LIBS := $(call pkg_config,--libs $(PKGS))
 
 include src/link.mk
 include tests/tests.mk

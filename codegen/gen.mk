@@ -35,7 +35,7 @@ $(BUILD)/cri-diff: $(DIFF_SRC) $(wildcard codegen/*.h)
 # The schema is kept as upstream writes it, with [debug_redact = true], an option that protoc learnt
 # after 3.21.  protoc takes options from descriptor.proto when it is given one, so it gets the
 # system's with that field added; a newer one has it and stays as it is.
-PROTO_INCLUDE := $(shell pkg-config --variable=prefix protobuf)/include
+PROTO_INCLUDE := $(call pkg_config,--variable=prefix protobuf)/include
 
 $(CODEGEN)/google/protobuf/descriptor.proto: $(PROTO_INCLUDE)/google/protobuf/descriptor.proto
 	@mkdir -p $(@D)

@@ -3,7 +3,7 @@
 # gRPC C core goes in statically, together with everything it stands on: a shared libgrpc brings 50
 # more libraries and doubles the daemon's memory.  libc stays shared.  The archives of absl call each
 # other in circles, hence the group; --gc-sections drops what no call reaches.
-ABSL := $(sort $(filter -labsl_%,$(shell pkg-config --static --libs grpc_unsecure)))
+ABSL := $(sort $(filter -labsl_%,$(call pkg_config,--static --libs grpc_unsecure)))
 GRPC := -Wl,-Bstatic,--start-group -lgrpc_unsecure -lgpr -laddress_sorting -lupb -lcares -lz \
 	$(ABSL) -lstdc++ -Wl,--end-group,-Bdynamic -static-libgcc -lm -lpthread
 # Under TSan they are shared: only calls that come from a shared library can be left out of its view
