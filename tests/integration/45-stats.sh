@@ -4,6 +4,10 @@
 set -u
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"
+DRIVER=$SCRATCH/statsdrv
+cc -std=gnu17 -D_GNU_SOURCE -Ulinux -O1 -I"$TOP/src" -I"$TOP" -I"$TOP/gen" "$LIB_DIR/statsdrv.c" "$BUILD_DIR/libcrisp.a" \
+	-lgrpc_unsecure -lgpr -lprotobuf-c -lxxhash -lpthread -o "$DRIVER" 2>"$SCRATCH/stderr" ||
+	bail "statsdrv does not compile: $(tail -n 5 "$SCRATCH/stderr")"
 registry_start
 daemon_start
 check "pull" crictl pull "$BUSYBOX"
@@ -118,6 +122,24 @@ send() { for _ in 1 2 3; do head -c 1000 /dev/zero >"/dev/udp/$IP/9" || return; 
 check "the node sends some" send
 check "they are counted" ascending $((RX + 3000)) "$(rx)"
 
+# --- one object by its id ---
+
+one() { "$DRIVER" "$SOCKET" "$@"; }
+says() { grep -Eq -- "$1" <<<"$OUT"; }
+check "a container" one container "$BUSY"
+check "is that one, with figures" says "id=$BUSY .*usage_core_nano_seconds\\.value=[1-9]"
+check "a container by the beginning of its id" one container "${IDLE:0:13}"
+check "is that one" says "id=$IDLE "
+check "one that has ended" one container "$DONE"
+check "is that one, its layer is known" says "id=$DONE .*writable_layer\\.used_bytes\\.value=[1-9]"
+check_fails "and uses nothing" "^$" says "usage_core_nano_seconds\\.value=[1-9]|rss_bytes\\.value=[1-9]"
+check_fails "a container that is not there" "NOT_FOUND.*not found" one container ffffffffffff
+check_fails "a container without an id" "INVALID_ARGUMENT.*container_id: required" one container ""
+check "a pod" one pod "$OWN"
+check "is that one, with its containers" says "id=$OWN .*containers\\[0\\]\\.attributes\\.id=$BUSY"
+check_fails "a pod that is not there" "NOT_FOUND.*not found" one pod ffffffffffff
+check_fails "a container is no pod" "NOT_FOUND.*not found" one pod "$BUSY"
+
 # --- a daemon that was killed ---
 
 CPU=$(stats "$FIELD" --id "$BUSY")
@@ -129,6 +151,7 @@ check_is "and has no figures any more" "" ids --id "$BUSY"
 check_is "its pod has" "$OWN" pods --id "$OWN"
 check "the pod is stopped" crictl stopp "$OWN"
 check_is "and is not in the list any more" "$HOST" pods
+check "by its id it still has an answer" one pod "$OWN"
 check "everything is removed" everything_remove
 check_is "nobody has figures" "" ids
 harness_end
