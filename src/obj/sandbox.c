@@ -366,7 +366,7 @@ static int work_drop_anchor(struct job *j, struct err *e)
 		r = mount_remove_below(run, e);
 	if (r == 0)
 		r = fs_remove_tree(run, e);
-	if (r == 0)
+	if (r == 0 && world.conf->cgroup_manager == CONF_CGROUP_MANAGER_CGROUPFS)
 		r = cgroup_remove(world.cgroups, cgroup, e);
 	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
 }

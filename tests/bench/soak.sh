@@ -4,9 +4,9 @@
 #
 # What must hold: after a warm-up of a tenth of the cycles, the daemon has as many descriptors and
 # threads at the end as at the beginning (give or take four, far fewer than any leak of one a
-# cycle), and its private memory has grown by less than 256 bytes a cycle. Under valgrind
-# (CRISP_TEST_WRAP="valgrind --leak-check=full --error-exitcode=99 --trace-children=no") the exit
-# status decides instead, since most of the memory is valgrind's own.
+# cycle), and its private memory has grown by less than 256 bytes a cycle. Under a
+# checker (CRISP_TEST_WRAP, see harness.mk) its exit status decides instead, since most of the
+# memory is the checker's own.
 #
 # usage: soak.sh [CYCLES]      (default 1000)
 set -u
