@@ -85,22 +85,11 @@ static int take_stop(struct caller *c, const void *req, struct err *e)
 	return container_stop(c, r->container_id, r->timeout, e);
 }
 
-static void done_stop(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
-{
-	Runtime__V1__StopContainerResponse resp = RUNTIME__V1__STOP_CONTAINER_RESPONSE__INIT;
-
-	(void)obj;
-	if (e)
-		rpc_fail(rpc, e);
-	else
-		rpc_reply(rpc, &resp.base);
-}
-
 int rpc_stop_container(struct rpc_call *call, const Runtime__V1__StopContainerRequest *req,
 		       struct err *e)
 {
 	(void)e;
-	return api_submit(call, req, take_stop, done_stop);
+	return api_submit(call, req, take_stop, api_done_empty);
 }
 
 static int take_remove(struct caller *c, const void *req, struct err *e)
@@ -174,23 +163,11 @@ static int take_reopen(struct caller *c, const void *req, struct err *e)
 		c, ((const Runtime__V1__ReopenContainerLogRequest *)req)->container_id, e);
 }
 
-static void done_reopen(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
-{
-	Runtime__V1__ReopenContainerLogResponse resp =
-	    RUNTIME__V1__REOPEN_CONTAINER_LOG_RESPONSE__INIT;
-
-	(void)obj;
-	if (e)
-		rpc_fail(rpc, e);
-	else
-		rpc_reply(rpc, &resp.base);
-}
-
 int rpc_reopen_container_log(struct rpc_call *call,
 			     const Runtime__V1__ReopenContainerLogRequest *req, struct err *e)
 {
 	(void)e;
-	return api_submit(call, req, take_reopen, done_reopen);
+	return api_submit(call, req, take_reopen, api_done_empty);
 }
 
 static int take_update(struct caller *c, const void *req, struct err *e)
@@ -198,24 +175,12 @@ static int take_update(struct caller *c, const void *req, struct err *e)
 	return container_update(c, req, e);
 }
 
-static void done_update(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
-{
-	Runtime__V1__UpdateContainerResourcesResponse resp =
-		RUNTIME__V1__UPDATE_CONTAINER_RESOURCES_RESPONSE__INIT;
-
-	(void)obj;
-	if (e)
-		rpc_fail(rpc, e);
-	else
-		rpc_reply(rpc, &resp.base);
-}
-
 int rpc_update_container_resources(struct rpc_call *call,
 				   const Runtime__V1__UpdateContainerResourcesRequest *req,
 				   struct err *e)
 {
 	(void)e;
-	return api_submit(call, req, take_update, done_update);
+	return api_submit(call, req, take_update, api_done_empty);
 }
 
 /* --- reads --- */

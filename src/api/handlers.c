@@ -48,6 +48,15 @@ int api_submit(struct rpc_call *rpc, const void *req, api_take_fn *take, api_don
 	return 0;
 }
 
+void api_done_empty(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	(void)obj;
+	if (e)
+		rpc_fail(rpc, e);
+	else
+		rpc_reply_bytes(rpc, NULL, 0);
+}
+
 static void job_freed(struct loop_job *base)
 {
 	free(container_of(base, struct api_job, base));

@@ -14,6 +14,9 @@ typedef int api_take_fn(struct caller *c, const void *req, struct err *e);
 typedef void api_done_fn(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 int api_submit(struct rpc_call *rpc, const void *req, api_take_fn *take, api_done_fn *done);
 
+/* done for a response without fields: it packs to nothing. */
+void api_done_empty(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
+
 /* A job of a call on a worker, answered from its own done. */
 struct api_job {
 	struct loop_job base;

@@ -94,22 +94,11 @@ static int take_remove(struct caller *c, const void *req, struct err *e)
 	return image_remove(c, ((const Runtime__V1__RemoveImageRequest *)req)->image->image, e);
 }
 
-static void done_remove(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
-{
-	Runtime__V1__RemoveImageResponse resp = RUNTIME__V1__REMOVE_IMAGE_RESPONSE__INIT;
-
-	(void)obj;
-	if (e)
-		rpc_fail(rpc, e);
-	else
-		rpc_reply(rpc, &resp.base);
-}
-
 int rpc_remove_image(struct rpc_call *call, const Runtime__V1__RemoveImageRequest *req,
 		     struct err *e)
 {
 	(void)e;
-	return api_submit(call, req, take_remove, done_remove);
+	return api_submit(call, req, take_remove, api_done_empty);
 }
 
 /* --- reads --- */

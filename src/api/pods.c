@@ -76,22 +76,11 @@ static int take_remove(struct caller *c, const void *req, struct err *e)
 	    c, ((const Runtime__V1__RemovePodSandboxRequest *)req)->pod_sandbox_id, e);
 }
 
-static void done_remove(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
-{
-	Runtime__V1__RemovePodSandboxResponse resp = RUNTIME__V1__REMOVE_POD_SANDBOX_RESPONSE__INIT;
-
-	(void)obj;
-	if (e)
-		rpc_fail(rpc, e);
-	else
-		rpc_reply(rpc, &resp.base);
-}
-
 int rpc_remove_pod_sandbox(struct rpc_call *call, const Runtime__V1__RemovePodSandboxRequest *req,
 			   struct err *e)
 {
 	(void)e;
-	return api_submit(call, req, take_remove, done_remove);
+	return api_submit(call, req, take_remove, api_done_empty);
 }
 
 /* --- reads --- */
