@@ -45,18 +45,6 @@ Runtime__V1__ContainerConfig *container_config(const Crisp__State__Container *ro
 	return c;
 }
 
-static void *clone(const ProtobufCMessage *m)
-{
-	size_t size = protobuf_c_message_get_packed_size(m);
-	_cleanup_free_ uint8_t *bytes = xmalloc(size);
-	void *copy;
-
-	protobuf_c_message_pack(m, bytes);
-	copy = protobuf_c_message_unpack(m->descriptor, NULL, size, bytes);
-	assert(copy);
-	return copy;
-}
-
 /* --- jobs --- */
 
 struct container_job {
@@ -96,7 +84,7 @@ static struct container_job *job_new(struct object *o, int (*work)(struct job *,
 {
 	struct container_job *c = xcalloc(1, sizeof(*c));
 
-	c->row = clone(&row_of(o)->base);
+	c->row = sm_row_clone(row_of(o));
 	job_init(&c->base, o, work, done, container_job_free);
 	return c;
 }
@@ -258,7 +246,7 @@ static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct s
 	struct err e = ERR_NULL;
 	int r;
 
-	c->pod = clone(&pod->base);
+	c->pod = sm_row_clone(pod);
 	c->in = (struct container_prepare){
 		.id = c->base.id,
 		.row = c->row,

@@ -79,12 +79,8 @@ static struct job *sandbox_job_new(struct object *o, int (*work)(struct job *, s
 				   void (*done)(struct job *, struct object *))
 {
 	struct sandbox_job *s = xcalloc(1, sizeof(*s));
-	size_t size = crisp__state__sandbox__get_packed_size(row_of(o));
-	_cleanup_free_ uint8_t *bytes = xmalloc(size);
 
-	crisp__state__sandbox__pack(row_of(o), bytes);
-	s->row = crisp__state__sandbox__unpack(NULL, size, bytes);
-	assert(s->row);
+	s->row = sm_row_clone(row_of(o));
 	s->again = world.recovering;
 	job_init(&s->base, o, work, done, sandbox_job_free);
 	return &s->base;

@@ -74,7 +74,7 @@ static void *row_copy(const void *row)
 	return protobuf_c_message_unpack(m->descriptor, NULL, size, bytes);
 }
 
-static void *row_clone(const void *row)
+void *sm_row_clone(const void *row)
 {
 	void *copy = row_copy(row);
 
@@ -487,7 +487,7 @@ static void deliver(struct sm_object *obj, struct sm_event *ev)
 	}
 	obj->current = ev;
 	if (row_commits(row))
-		obj->draft = row_clone(obj->row);
+		obj->draft = sm_row_clone(obj->row);
 	if (ev->waiter)
 		list_append(&obj->work, &ev->waiter->node);
 	run(obj, row, 0);

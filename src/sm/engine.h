@@ -121,6 +121,9 @@ int sm_object_load(struct sm_engine *en, const struct sm_machine *m, const char 
 /* Answers everybody who still waits with UNAVAILABLE. */
 void sm_object_free(struct sm_object *obj);
 
+/* A copy of a machine's record, for protobuf_c_message_free_unpacked(copy, NULL). */
+void *sm_row_clone(const void *row);
+
 /* The i-th transition kept (i < n_history), the oldest first. */
 const struct sm_transition *sm_history_at(const struct sm_object *obj, uint16_t i);
 
