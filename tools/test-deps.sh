@@ -147,7 +147,7 @@ main() {
 	go_find
 	client_build crictl build
 	[ "$what" = --no-critest ] || client_build critest test -c
-	say "crictl and critest are in $CACHE/bin"
+	say "the CRI clients are in $CACHE/bin"
 }
 
 main "$@"
