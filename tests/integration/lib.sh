@@ -93,6 +93,8 @@ poll() {
 harness_begin() {
 	[ "$(id -u)" = 0 ] || skip_all "only root can run pods"
 	if [ "${CRISP_TEST_NETNS:-}" != "$(readlink /proc/self/ns/net)" ]; then
+		# The first time, images are built: out here, because in there is no way to Debian's mirror.
+		"$TOP/tests/conformance/images.sh" build >/dev/null || bail "the test images do not build"
 		exec unshare --net -- env CRISP_TEST_INSIDE=1 bash -c \
 			'export CRISP_TEST_NETNS=$(readlink /proc/self/ns/net); exec bash "$@"' bash "$0" "$@"
 	fi
