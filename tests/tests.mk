@@ -45,7 +45,7 @@ tidy:
 layers:
 	@tools/layers
 codegen-test: $(BUILD)/protoc-gen-crisp $(BUILD)/cri-diff
-	@BUILD="$(BUILD)" tests/codegen/run.sh
+	+@BUILD="$(BUILD)" tests/codegen/run.sh
 
 # The same tests with the sanitizers' eyes, and the crash sweep, which has them always.
 ASAN := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
