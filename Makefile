@@ -4,7 +4,7 @@ BUILD ?= build
 CC ?= gcc
 SAN ?=
 OPT ?= -O2 -g
-PKGS := libprotobuf-c lmdb jansson libxxhash libseccomp \
+PKGS := libprotobuf-c lmdb jansson libxxhash libseccomp zlib \
 	$(if $(filter selinux,$(WITHOUT)),,libselinux) $(if $(filter apparmor,$(WITHOUT)),,libapparmor)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
@@ -36,7 +36,8 @@ pkg_config = $(if $(PKG_CONFIG),$(shell $(PKG_CONFIG) $(1)))
 
 # The daemon's parts as one archive: each program and test links what it needs.
 LIB_SRC := $(sort $(wildcard src/base/*.c src/loop/*.c src/sm/*.c src/store/*.c src/os/*.c \
-	src/conf/*.c src/oci/*.c src/image/*.c src/net/*.c src/obj/*.c src/api/*.c))
+	src/conf/*.c src/oci/*.c src/image/*.c src/net/*.c src/obj/*.c src/stream/*.c \
+	src/api/*.c))
 # WITHOUT="selinux apparmor" builds the variants that say there is none.
 WITHOUT ?=
 LSM_OUT := $(foreach m,selinux apparmor,src/os/$(m)$(if $(filter $(m),$(WITHOUT)),,_none).c)

@@ -167,6 +167,30 @@ static int handle_exec_sync(struct rpc_call *call, const ProtobufCMessage *msg, 
 	return rpc_exec_sync(call, req, e);
 }
 
+static int handle_exec(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Runtime__V1__ExecRequest *req =
+		(const Runtime__V1__ExecRequest *)msg;
+
+	return rpc_exec(call, req, e);
+}
+
+static int handle_attach(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Runtime__V1__AttachRequest *req =
+		(const Runtime__V1__AttachRequest *)msg;
+
+	return rpc_attach(call, req, e);
+}
+
+static int handle_port_forward(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Runtime__V1__PortForwardRequest *req =
+		(const Runtime__V1__PortForwardRequest *)msg;
+
+	return rpc_port_forward(call, req, e);
+}
+
 static int handle_container_stats(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
 	const Runtime__V1__ContainerStatsRequest *req =
@@ -500,10 +524,10 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__exec_request__descriptor,
 		.response = &runtime__v1__exec_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_DIRECT,
 		.event = -1,
 		.validate = cri_validate_exec,
-		.handle = handle_unimplemented,
+		.handle = handle_exec,
 	},
 	[CRI_RPC_ATTACH] = {
 		.path = "/runtime.v1.RuntimeService/Attach",
@@ -511,10 +535,10 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__attach_request__descriptor,
 		.response = &runtime__v1__attach_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_DIRECT,
 		.event = -1,
 		.validate = cri_validate_attach,
-		.handle = handle_unimplemented,
+		.handle = handle_attach,
 	},
 	[CRI_RPC_PORT_FORWARD] = {
 		.path = "/runtime.v1.RuntimeService/PortForward",
@@ -522,10 +546,10 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__port_forward_request__descriptor,
 		.response = &runtime__v1__port_forward_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_DIRECT,
 		.event = -1,
 		.validate = cri_validate_port_forward,
-		.handle = handle_unimplemented,
+		.handle = handle_port_forward,
 	},
 	[CRI_RPC_CONTAINER_STATS] = {
 		.path = "/runtime.v1.RuntimeService/ContainerStats",

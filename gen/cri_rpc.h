@@ -163,6 +163,24 @@ int rpc_exec_sync(struct rpc_call *call,
 	const Runtime__V1__ExecSyncRequest *req,
 	struct err *e);
 
+/* direct: Prepares a streaming session that runs a command.
+ * (runtime.v1.RuntimeService.Exec) */
+int rpc_exec(struct rpc_call *call,
+	const Runtime__V1__ExecRequest *req,
+	struct err *e);
+
+/* direct: Prepares a streaming session with a running container.
+ * (runtime.v1.RuntimeService.Attach) */
+int rpc_attach(struct rpc_call *call,
+	const Runtime__V1__AttachRequest *req,
+	struct err *e);
+
+/* direct: Prepares a streaming session with ports of a pod.
+ * (runtime.v1.RuntimeService.PortForward) */
+int rpc_port_forward(struct rpc_call *call,
+	const Runtime__V1__PortForwardRequest *req,
+	struct err *e);
+
 /* direct: Resource use of one container.
  * (runtime.v1.RuntimeService.ContainerStats) */
 int rpc_container_stats(struct rpc_call *call,

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -147,13 +148,35 @@ static void stdin_ready(struct watch *w, uint32_t events)
 	}
 }
 
+/* Has the reader of this pipe gone? */
+static bool is_deaf(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return fd >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
+/* A client that went while the container said nothing was not noticed yet. */
+static int count_clients(struct stdio *io)
+{
+	int n = 0;
+
+	list_for_each_safe(pos, &io->clients) {
+		struct client *c = list_entry(pos, struct client, node);
+
+		if (is_deaf(c->out) || is_deaf(c->err))
+			client_free(c);
+		else
+			n++;
+	}
+	return n;
+}
+
 int stdio_attach(struct stdio *io, int in, int out, int err, struct err *e)
 {
 	struct client *c;
-	int n = 0, r = 0;
+	int n = count_clients(io), r = 0;
 
-	list_for_each(pos, &io->clients)
-		n++;
 	c = xcalloc(1, sizeof(*c));
 	c->io = io;
 	c->in.fd = in;

@@ -22,6 +22,7 @@
 #include "conf/conf.h"
 #include "gen/cri_rpc.h"
 #include "obj/image.h"
+#include "obj/stream_session.h"
 #include "obj/world.h"
 #include "os/apparmor.h"
 #include "os/cgroup.h"
@@ -248,6 +249,8 @@ static int start(struct daemon *d, struct err *e)
 	if (r == 0)
 		r = image_start(e);
 	if (r == 0)
+		r = stream_session_start(e);
+	if (r == 0)
 		r = server_start(&o, &d->server, e);
 	return r;
 }
@@ -302,9 +305,11 @@ static void stop(struct daemon *d)
 {
 	if (d->server)
 		server_drain(d->server, 0);
+	stream_session_stop();
 	loop_join(world.loop);
 	if (world.engine)
 		world_stop();
+	stream_session_free();
 	server_stop(d->server);
 	loop_io_del(&d->signals);
 	close_fdp(&d->signals.fd);

@@ -152,20 +152,28 @@ static void exec_job_free(struct job *j)
 	free(x);
 }
 
+int exec_write_process(const char *config_path, const char *process_path, const char *const *cmd,
+		       bool tty, struct err *e)
+{
+	_cleanup_buf_ struct buf config = BUF_NULL;
+	_cleanup_free_ char *json = NULL;
+	int r = fs_read_file(config_path, 16 * LIMIT_CONFIG_BYTES, &config, e);
+
+	if (r == 1)
+		return err_set(e, ERR_DATA_LOSS, "%s is missing", config_path);
+	if (r == 0)
+		r = oci_exec_process(config.data, cmd, tty, &json, e);
+	if (r == 0)
+		r = fs_replace_file(process_path, json, strlen(json), 0600, false, e);
+	return r;
+}
+
 static int work_process(struct job *j, struct err *e)
 {
 	struct exec_job *x = exec_job(j);
-	_cleanup_buf_ struct buf config = BUF_NULL;
-	_cleanup_free_ char *json = NULL;
-	int r = fs_read_file(x->config_path, 16 * LIMIT_CONFIG_BYTES, &config, e);
 
-	if (r == 1)
-		return err_set(e, ERR_DATA_LOSS, "%s is missing", x->config_path);
-	if (r == 0)
-		r = oci_exec_process(config.data, (const char *const *)x->cmd, false, &json, e);
-	if (r == 0)
-		r = fs_replace_file(x->process_path, json, strlen(json), 0600, false, e);
-	return r;
+	return exec_write_process(x->config_path, x->process_path, (const char *const *)x->cmd,
+				  false, e);
 }
 
 static void start_failed(struct object *o, uint64_t gen, const struct err *e)

@@ -10,6 +10,7 @@
 #include "obj/container.h"
 #include "obj/exec.h"
 #include "obj/paths.h"
+#include "obj/stream_session.h"
 
 /* Something that waits for an object's effect, found again by id when its time comes. */
 struct wait {
@@ -134,6 +135,7 @@ static void on_exec(void *arg, const struct shim_status *st)
 		const struct shim_request req = { .type = SHIM_FORGET, .session = st->session };
 		struct err e = ERR_NULL;
 
+		stream_session_ended(st);
 		/* Nobody asks for it any more; the shim need not keep it. */
 		if (shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
 			log_err(LOG_LEVEL_DEBUG, "forget an exec session", &e);
@@ -168,6 +170,7 @@ static void on_lost(void *arg, const struct err *why)
 	if (!was_ready)
 		return;
 	exec_pod_lost(p->o->sm->id);
+	stream_session_pod_lost(p->o->sm->id);
 	container_pod_lost(p->o->sm->id);
 	sm_dispatch(p->o->sm, sm_event_new(SBX_EVENT_ANCHOR_LOST));
 }
@@ -200,6 +203,7 @@ void pod_shutdown(struct pod *p)
 	if (p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
 		log_err(LOG_LEVEL_WARN, "tell a shim to end", &e);
 	shim_link_close(take_ptr(p->link));
+	stream_session_pod_lost(p->o->sm->id);
 	known_clear(p);
 	p->line = POD_LINE_NONE;
 }

@@ -1,0 +1,498 @@
+/*
+ * conn.c - see conn.h.
+ */
+#include "stream/conn.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "stream/portforward.h"
+#include "stream/remotecommand.h"
+
+#define OPENING_NS (30 * NSEC_PER_SEC)
+#define IDLE_NS (4 * 3600 * NSEC_PER_SEC)
+#define LINGER_NS (600 * NSEC_PER_SEC)
+#define ANSWER_NS (5 * NSEC_PER_SEC) /* a client has to read an HTTP error */
+#define FLOOD_MAX (4 * CONN_OUT_MAX) /* answers to PINGs count, too */
+#define TOKEN_MAX 64
+
+/* --- taps --- */
+
+void tap_init(struct tap *t, struct conn *c, int fd, void (*fn)(struct loop_io *, uint32_t))
+{
+	*t = (struct tap){ .io.fd = fd, .fn = fn, .conn = c };
+}
+
+void tap_want(struct tap *t, uint32_t events)
+{
+	struct err e = ERR_NULL;
+	int r = 0;
+
+	if (t->io.fd < 0 || t->events == events)
+		return;
+	if (!events)
+		loop_io_del(&t->io);
+	else if (t->events)
+		r = loop_io_change(&t->io, events, &e);
+	else
+		r = loop_io_add(t->conn->conns->loop, &t->io, t->io.fd, events, t->fn, &e);
+	t->events = events;
+	if (r < 0)
+		conn_kill(t->conn); /* no memory in the kernel */
+}
+
+void tap_close(struct tap *t)
+{
+	if (t->io.fd < 0)
+		return;
+	tap_want(t, 0);
+	close_fdp(&t->io.fd);
+}
+
+bool tap_write(struct tap *t, struct buf *data)
+{
+	size_t at = 0;
+	ssize_t n = 0;
+
+	while (t->io.fd >= 0 && at < data->len) {
+		n = write(t->io.fd, data->data + at, data->len - at);
+		if (n <= 0)
+			break;
+		at += (size_t)n;
+	}
+	buf_consume(data, at);
+	return n >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
+/* --- what sessions use --- */
+
+void conn_mark(struct conn *c)
+{
+	if (list_empty(&c->mark))
+		list_append(&c->conns->marked, &c->mark);
+}
+
+void conn_kill(struct conn *c)
+{
+	c->dead = true;
+	conn_mark(c);
+}
+
+struct buf *conn_out(struct conn *c)
+{
+	conn_mark(c);
+	return c->tunnel ? &c->plain : &c->out;
+}
+
+struct conn *conn_find(struct conns *cs, uint64_t id)
+{
+	list_for_each(pos, &cs->all) {
+		struct conn *c = list_entry(pos, struct conn, node);
+
+		if (c->id == id && !c->dead)
+			return c;
+	}
+	return NULL;
+}
+
+static void overdue(struct loop_timer *t)
+{
+	struct conn *c = container_of(t, struct conn, timer);
+	int64_t idle_at = c->active_ns + IDLE_NS;
+
+	if (c->phase == CONN_PHASE_RUNNING && clock_monotonic_ns() < idle_at)
+		loop_timer_set(c->conns->loop, t, idle_at, overdue);
+	else
+		conn_kill(c);
+}
+
+static void enter(struct conn *c, enum conn_phase phase, int64_t limit_ns)
+{
+	c->phase = phase;
+	loop_timer_set(c->conns->loop, &c->timer, clock_monotonic_ns() + limit_ns, overdue);
+	conn_mark(c);
+}
+
+void conn_begin(struct conn *c)
+{
+	enter(c, CONN_PHASE_RUNNING, IDLE_NS);
+	c->conns->hooks->begin(c->id);
+}
+
+void conn_finish(struct conn *c)
+{
+	enter(c, CONN_PHASE_LINGER, LINGER_NS);
+}
+
+/* --- HTTP --- */
+
+static void answer(struct conn *c, const char *status, const char *headers, const char *body)
+{
+	buf_printf(&c->out,
+		   "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+		   "Content-Length: %zu\r\nConnection: close\r\n%s\r\n%s",
+		   status, strlen(body), headers, body);
+	c->shut = true;
+	enter(c, CONN_PHASE_LINGER, ANSWER_NS);
+}
+
+/* /exec/TOKEN and so on.  false: no such route. */
+static bool route(const struct http_word *path, enum stream_kind *ret, char token[TOKEN_MAX])
+{
+	static const char *const prefixes[] = {
+		[STREAM_KIND_EXEC] = "/exec/",
+		[STREAM_KIND_ATTACH] = "/attach/",
+		[STREAM_KIND_PORT_FORWARD] = "/portforward/",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+		size_t n = strlen(prefixes[i]), rest = path->n > n ? path->n - n : 0;
+
+		if (!rest || rest >= TOKEN_MAX || memcmp(path->p, prefixes[i], n) != 0 ||
+		    memchr(path->p + n, '/', rest))
+			continue;
+		memcpy(token, path->p + n, rest);
+		token[rest] = '\0';
+		*ret = (enum stream_kind)i;
+		return true;
+	}
+	return false;
+}
+
+static void head_complete(struct conn *c, size_t size)
+{
+	enum stream_kind kind = STREAM_KIND_EXEC;
+	char token[TOKEN_MAX];
+	struct http_head head;
+	struct err e = ERR_NULL;
+
+	if (http_parse_head(c->in.data, size, &head, &e) < 0) {
+		_cleanup_free_ char *body = xasprintf("bad request: %s\n", e.text);
+
+		answer(c, "400 Bad Request", "", body);
+	} else if (!route(&head.path, &kind, token)) {
+		answer(c, "404 Not Found", "", "404: Page Not Found");
+	} else if (head.method == HTTP_METHOD_OTHER) {
+		answer(c, "405 Method Not Allowed", "Allow: GET, POST\r\n",
+		       "405: Method Not Allowed");
+	} else {
+		enter(c, CONN_PHASE_REDEEM, OPENING_NS);
+		c->redeemed = true;
+		c->conns->hooks->redeem(c->id, kind, token);
+	}
+}
+
+/* --- from HTTP to a session --- */
+
+static const char *const exec_protocols[] = {
+	"v5.channel.k8s.io", "v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io",
+	"channel.k8s.io", NULL,
+};
+static const unsigned exec_versions[] = { 5, 4, 3, 2, 1 };
+static const char *const forward_protocols[] = { "portforward.k8s.io", NULL };
+static const char *const exec_subprotocols[] = {
+	"v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io", NULL,
+};
+static const unsigned exec_subversions[] = { 5, 4, 1 };
+static const char *const forward_subprotocols[] = { "SPDY/3.1+portforward.k8s.io", NULL };
+
+static bool is_forward(const struct conn *c)
+{
+	return c->ask.kind == STREAM_KIND_PORT_FORWARD;
+}
+
+static void tunnel_data(void *arg, const void *data, size_t size, bool first, bool last)
+{
+	struct conn *c = arg;
+	struct err e = ERR_NULL;
+
+	(void)first;
+	(void)last;
+	if (c->ws.text || spdy_feed(c->spdy, data, size, conn_out(c), &e) < 0)
+		conn_kill(c);
+}
+
+static void tunnel_closed(void *arg)
+{
+	conn_kill(arg);
+}
+
+static const struct ws_ops tunnel_ops = { tunnel_data, tunnel_closed };
+
+static void set_session(struct conn *c, const struct session_ops *ops, void *session, bool spdy)
+{
+	c->ops = ops;
+	c->session = session;
+	if (spdy)
+		c->spdy = spdy_new(ops->spdy, session);
+	enter(c, is_forward(c) ? CONN_PHASE_RUNNING : CONN_PHASE_OPENING,
+	      is_forward(c) ? IDLE_NS : OPENING_NS);
+}
+
+static void upgrade_spdy(struct conn *c, const struct http_head *h)
+{
+	const char *const *have = is_forward(c) ? forward_protocols : exec_protocols;
+	int i = http_choose(&h->protocols, have);
+
+	if (!h->protocols.n) {
+		answer(c, "400 Bad Request", "",
+		       h->protocols.present
+			       ? "unable to upgrade: X-Stream-Protocol-Version names no protocol"
+			       : "unable to upgrade: header X-Stream-Protocol-Version is missing");
+	} else if (i < 0) {
+		_cleanup_buf_ struct buf list = BUF_NULL;
+
+		for (int k = 0; have[k]; k++)
+			buf_printf(&list, "X-Accepted-Stream-Protocol-Versions: %s\r\n", have[k]);
+		answer(c, "403 Forbidden", list.data,
+		       "unable to upgrade: unable to negotiate protocol");
+	} else if (!h->connection_upgrade || !h->spdy) {
+		answer(c, "400 Bad Request", "",
+		       "unable to upgrade: missing upgrade headers in request");
+	} else {
+		buf_printf(&c->out,
+			   "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+			   "Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: %s\r\n\r\n", have[i]);
+		if (is_forward(c))
+			set_session(c, &portforward_ops, portforward_new(c), true);
+		else
+			set_session(c, &remotecommand_ops,
+				    remotecommand_new(c, exec_versions[i], false), true);
+	}
+}
+
+static void accept_websocket(struct conn *c, const struct http_head *h, int i)
+{
+	const char *const *have = is_forward(c) ? forward_subprotocols : exec_subprotocols;
+	char accept[WS_ACCEPT_LEN + 1];
+
+	ws_accept(h->ws_key.p, h->ws_key.n, accept);
+	buf_printf(&c->out,
+		   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+		   "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n", accept);
+	if (i >= 0)
+		buf_printf(&c->out, "Sec-WebSocket-Protocol: %s\r\n", have[i]);
+	buf_puts(&c->out, "\r\n");
+	if (is_forward(c)) {
+		set_session(c, &portforward_ops, portforward_new(c), true);
+		c->tunnel = true;
+		c->ws = (struct ws){ .ops = &tunnel_ops, .arg = c };
+		return;
+	}
+	set_session(c, &remotecommand_ops,
+		    remotecommand_new(c, i < 0 ? 1 : exec_subversions[i], true), false);
+	c->ws = (struct ws){ .ops = remotecommand_ops.ws, .arg = c->session };
+	conn_begin(c);
+}
+
+static void upgrade_websocket(struct conn *c, const struct http_head *h)
+{
+	const char *const *have = is_forward(c) ? forward_subprotocols : exec_subprotocols;
+	int i = http_choose(&h->subprotocols, have);
+
+	if (h->method != HTTP_METHOD_GET)
+		answer(c, "405 Method Not Allowed", "Allow: GET\r\n", "bad method");
+	else if (!h->ws_version_13)
+		answer(c, "400 Bad Request", "Sec-WebSocket-Version: 13\r\n",
+		       "missing or bad WebSocket Version");
+	else if (!h->ws_key.n)
+		answer(c, "400 Bad Request", "", "mismatch challenge/response");
+	else if (i < 0 && (h->subprotocols.n || is_forward(c)))
+		answer(c, "403 Forbidden", "", "");
+	else
+		accept_websocket(c, h, i);
+}
+
+static void feed(struct conn *c, char *data, size_t size)
+{
+	struct err e = ERR_NULL;
+	int r = 0;
+
+	if (c->ws.ops)
+		r = ws_feed(&c->ws, data, size, &c->out, &e);
+	else if (c->spdy)
+		r = spdy_feed(c->spdy, data, size, &c->out, &e);
+	if (r < 0)
+		conn_kill(c); /* hostile or broken: like one that hangs up */
+	conn_mark(c);
+}
+
+void conn_admit(struct conn *c, const struct stream_ask *ask)
+{
+	_cleanup_buf_ struct buf in = c->in;
+	size_t size = http_head_size(in.data, in.len);
+	struct http_head head;
+	struct err e = ERR_NULL;
+
+	if (c->phase != CONN_PHASE_REDEEM)
+		return;
+	c->in = BUF_NULL;
+	if (!ask || http_parse_head(in.data, size, &head, &e) < 0) {
+		answer(c, "404 Not Found", "", "404 page not found\n");
+		return;
+	}
+	c->ask = *ask;
+	if (head.websocket && head.connection_upgrade)
+		upgrade_websocket(c, &head);
+	else
+		upgrade_spdy(c, &head);
+	/* Bytes behind the request are the new protocol's. */
+	if (c->session && in.len > size)
+		feed(c, in.data + size, in.len - size);
+}
+
+/* --- the socket --- */
+
+static void head_read(struct conn *c, const char *data, size_t size)
+{
+	size_t n;
+
+	buf_add(&c->in, data, size);
+	n = http_head_size(c->in.data, c->in.len);
+	if (n && n <= HTTP_HEAD_MAX)
+		head_complete(c, n);
+	else if (n || c->in.len >= HTTP_HEAD_MAX)
+		answer(c, "431 Request Header Fields Too Large", "", "the request is too long\n");
+}
+
+static void socket_ready(struct loop_io *io, uint32_t events)
+{
+	struct conn *c = container_of(io, struct conn, socket.io);
+	char data[CONN_CHUNK];
+	ssize_t n;
+
+	conn_mark(c);
+	if (c->dead || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return;
+	if (!(c->socket.events & EPOLLIN)) {
+		conn_kill(c); /* only a hang-up comes unasked */
+		return;
+	}
+	n = read(io->fd, data, sizeof(data));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		conn_kill(c);
+		return;
+	}
+	c->active_ns = clock_monotonic_ns();
+	if (c->phase == CONN_PHASE_HEAD)
+		head_read(c, data, (size_t)n);
+	else if (c->session)
+		feed(c, data, (size_t)n);
+}
+
+void conn_new(struct conns *cs, int fd)
+{
+	struct conn *c = xcalloc(1, sizeof(*c));
+	int one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	list_init(&c->mark);
+	list_append(&cs->all, &c->node);
+	cs->n++;
+	c->conns = cs;
+	c->id = ++cs->next_id;
+	c->active_ns = clock_monotonic_ns();
+	tap_init(&c->socket, c, fd, socket_ready);
+	enter(c, CONN_PHASE_HEAD, OPENING_NS);
+}
+
+static void conn_free(struct conn *c)
+{
+	if (c->session)
+		c->ops->free(c->session);
+	spdy_free(c->spdy);
+	loop_timer_stop(c->conns->loop, &c->timer);
+	tap_close(&c->socket);
+	if (c->redeemed)
+		c->conns->hooks->gone(c->id);
+	list_remove(&c->node);
+	list_remove(&c->mark);
+	c->conns->n--;
+	buf_done(&c->in);
+	buf_done(&c->plain);
+	buf_done(&c->out);
+	free(c);
+}
+
+/* --- the pump --- */
+
+static void send_out(struct conn *c)
+{
+	size_t before;
+
+	for (size_t at = 0; at < c->plain.len; at += CONN_CHUNK)
+		ws_put_message(&c->out, false, NULL, 0, c->plain.data + at,
+			       MIN(c->plain.len - at, (size_t)CONN_CHUNK));
+	c->plain.len = 0;
+	before = c->out.len;
+	if (!tap_write(&c->socket, &c->out))
+		conn_kill(c);
+	if (c->out.len < before)
+		c->active_ns = clock_monotonic_ns();
+	if (c->shut && !c->out.len)
+		shutdown(c->socket.io.fd, SHUT_WR);
+}
+
+static void pump(struct conn *c)
+{
+	bool hungry = c->phase != CONN_PHASE_REDEEM;
+
+	if (!c->dead)
+		send_out(c);
+	if (!c->dead && c->session)
+		hungry = c->ops->update(c->session, c->out.len >= CONN_OUT_MAX);
+	if (!c->dead)
+		tap_want(&c->socket,
+			 (hungry && c->out.len < FLOOD_MAX ? (uint32_t)EPOLLIN : 0) |
+				 (c->out.len ? (uint32_t)EPOLLOUT : 0));
+	if (c->dead)
+		conn_free(c);
+}
+
+void conn_pump_all(struct conns *cs)
+{
+	struct list now;
+
+	/* What an update says while it is looked at goes out in the next round. */
+	while (!list_empty(&cs->marked)) {
+		list_init(&now);
+		list_splice(&now, &cs->marked);
+		while (!list_empty(&now)) {
+			struct conn *c = list_entry(now.next, struct conn, mark);
+
+			list_remove(&c->mark);
+			pump(c);
+		}
+	}
+}
+
+void conn_abort_all(struct conns *cs)
+{
+	struct err e = ERR_NULL;
+
+	err_set(&e, ERR_UNAVAILABLE, "crispd is shutting down");
+	list_for_each(pos, &cs->all) {
+		struct conn *c = list_entry(pos, struct conn, node);
+
+		if (c->session && c->phase != CONN_PHASE_LINGER)
+			c->ops->aborted(c->session, &e);
+		conn_mark(c);
+	}
+	conn_pump_all(cs);
+	list_for_each(pos, &cs->all) {
+		struct conn *c = list_entry(pos, struct conn, node);
+
+		shutdown(c->socket.io.fd, SHUT_WR);
+		conn_kill(c);
+	}
+	conn_pump_all(cs);
+}

@@ -1,0 +1,206 @@
+/*
+ * http.c - see http.h.
+ */
+#include "stream/http.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/util.h"
+
+enum seen {
+	SEEN_HOST = 1,
+	SEEN_UPGRADE = 2,
+	SEEN_LENGTH = 4,
+	SEEN_WS_KEY = 8,
+	SEEN_WS_VERSION = 16,
+};
+
+size_t http_head_size(const char *data, size_t size)
+{
+	const char *end = size ? memmem(data, size, "\r\n\r\n", 4) : NULL;
+
+	return end ? (size_t)(end - data) + 4 : 0;
+}
+
+bool http_word_is(const struct http_word *w, const char *text)
+{
+	return w->n == strlen(text) && memcmp(w->p, text, w->n) == 0;
+}
+
+static bool word_is_nocase(const struct http_word *w, const char *text)
+{
+	return w->n == strlen(text) && strncasecmp(w->p, text, w->n) == 0;
+}
+
+int http_choose(const struct http_words *want, const char *const *offered)
+{
+	for (size_t i = 0; i < want->n; i++)
+		for (int k = 0; offered[k]; k++)
+			if (http_word_is(&want->words[i], offered[k]))
+				return k;
+	return -1;
+}
+
+static struct http_word trim(struct http_word w)
+{
+	while (w.n && (*w.p == ' ' || *w.p == '\t'))
+		w.p++, w.n--;
+	while (w.n && (w.p[w.n - 1] == ' ' || w.p[w.n - 1] == '\t'))
+		w.n--;
+	return w;
+}
+
+/* Cut the next element off a comma-separated list.  false: there is none. */
+static bool next_element(struct http_word *rest, struct http_word *ret)
+{
+	while (rest->n) {
+		const char *comma = memchr(rest->p, ',', rest->n);
+		size_t n = comma ? (size_t)(comma - rest->p) : rest->n;
+
+		*ret = trim((struct http_word){ rest->p, n });
+		n += comma != NULL;
+		*rest = (struct http_word){ rest->p + n, rest->n - n };
+		if (ret->n)
+			return true;
+	}
+	return false;
+}
+
+static void add_words(struct http_words *ws, struct http_word value)
+{
+	struct http_word w;
+
+	ws->present = true;
+	while (ws->n < HTTP_WORDS_MAX && next_element(&value, &w))
+		ws->words[ws->n++] = w;
+}
+
+static bool list_has(struct http_word value, const char *text)
+{
+	struct http_word w;
+
+	while (next_element(&value, &w))
+		if (word_is_nocase(&w, text))
+			return true;
+	return false;
+}
+
+static bool is_token(const struct http_word *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		char c = w->p[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+		    (!c || !strchr("!#$%&'*+-.^_`|~", c)))
+			return false;
+	}
+	return w->n > 0;
+}
+
+static bool is_plain(const struct http_word *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (((unsigned char)w->p[i] < ' ' && w->p[i] != '\t') || w->p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static int request_line(struct http_word line, struct http_head *h, struct err *e)
+{
+	const char *s1 = memchr(line.p, ' ', line.n), *end = line.p + line.n, *s2, *query;
+	struct http_word method;
+
+	s2 = s1 ? memchr(s1 + 1, ' ', (size_t)(end - s1 - 1)) : NULL;
+	if (!s2 || !is_plain(&line))
+		return err_set(e, ERR_INVALID, "not a request line");
+	method = (struct http_word){ line.p, (size_t)(s1 - line.p) };
+	h->path = (struct http_word){ s1 + 1, (size_t)(s2 - s1 - 1) };
+	if (!is_token(&method) || !h->path.n || *h->path.p != '/')
+		return err_set(e, ERR_INVALID, "not a request line");
+	if (!http_word_is(&(struct http_word){ s2 + 1, (size_t)(end - s2 - 1) }, "HTTP/1.1"))
+		return err_set(e, ERR_INVALID, "only HTTP/1.1 is spoken here");
+	query = memchr(h->path.p, '?', h->path.n);
+	if (query)
+		h->path.n = (size_t)(query - h->path.p);
+	h->method = http_word_is(&method, "GET") ? HTTP_METHOD_GET :
+		    http_word_is(&method, "POST") ? HTTP_METHOD_POST : HTTP_METHOD_OTHER;
+	return 0;
+}
+
+/* What may stand there only once. */
+static int once(unsigned *seen, enum seen what, const struct http_word *name, struct err *e)
+{
+	if (*seen & what)
+		return err_set(e, ERR_INVALID, "header %.*s is there twice", (int)name->n, name->p);
+	*seen |= what;
+	return 0;
+}
+
+static int field(struct http_head *h, unsigned *seen, const struct http_word *name,
+		 struct http_word value, struct err *e)
+{
+	int r = 0;
+
+	if (word_is_nocase(name, "Host")) {
+		r = once(seen, SEEN_HOST, name, e);
+	} else if (word_is_nocase(name, "Connection")) {
+		h->connection_upgrade |= list_has(value, "upgrade");
+	} else if (word_is_nocase(name, "Upgrade")) {
+		r = once(seen, SEEN_UPGRADE, name, e);
+		h->websocket = word_is_nocase(&value, "websocket");
+		h->spdy = list_has(value, "SPDY/3.1");
+	} else if (word_is_nocase(name, "X-Stream-Protocol-Version")) {
+		add_words(&h->protocols, value);
+	} else if (word_is_nocase(name, "Sec-WebSocket-Protocol")) {
+		add_words(&h->subprotocols, value);
+	} else if (word_is_nocase(name, "Sec-WebSocket-Key")) {
+		r = once(seen, SEEN_WS_KEY, name, e);
+		h->ws_key = value;
+	} else if (word_is_nocase(name, "Sec-WebSocket-Version")) {
+		r = once(seen, SEEN_WS_VERSION, name, e);
+		h->ws_version_13 = http_word_is(&value, "13");
+	} else if (word_is_nocase(name, "Content-Length")) {
+		r = once(seen, SEEN_LENGTH, name, e);
+		if (r == 0 && !http_word_is(&value, "0"))
+			r = err_set(e, ERR_INVALID, "a request with a body");
+	} else if (word_is_nocase(name, "Transfer-Encoding")) {
+		r = err_set(e, ERR_INVALID, "a request with a body");
+	}
+	return r;
+}
+
+int http_parse_head(const char *data, size_t size, struct http_head *ret, struct err *e)
+{
+	struct http_head h = { .method = HTTP_METHOD_OTHER };
+	const char *p = data, *end = data + size - 2; /* without the empty line */
+	unsigned seen = 0;
+	int r = 0;
+
+	for (bool first = true; p < end && r == 0; first = false) {
+		const char *eol = memmem(p, (size_t)(end - p), "\r\n", 2);
+		struct http_word line = { p, (size_t)((eol ? eol : end) - p) }, name, value;
+		const char *colon = memchr(line.p, ':', line.n);
+
+		p += line.n + 2;
+		if (first) {
+			r = request_line(line, &h, e);
+			continue;
+		}
+		name = (struct http_word){ line.p, colon ? (size_t)(colon - line.p) : 0 };
+		if (!is_token(&name))
+			return err_set(e, ERR_INVALID, "not a header line");
+		value = trim((struct http_word){ colon + 1, line.n - name.n - 1 });
+		if (!is_plain(&value))
+			return err_set(e, ERR_INVALID, "control characters in header %.*s",
+				       (int)MIN(name.n, (size_t)64), name.p);
+		if (++h.fields > HTTP_FIELDS_MAX)
+			return err_set(e, ERR_INVALID, "more than %d headers", HTTP_FIELDS_MAX);
+		r = field(&h, &seen, &name, value, e);
+	}
+	if (r == 0 && !(seen & SEEN_HOST))
+		r = err_set(e, ERR_INVALID, "no Host header");
+	if (r == 0)
+		*ret = h;
+	return r;
+}

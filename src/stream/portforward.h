@@ -1,0 +1,18 @@
+/*
+ * portforward.h - forwarded ports: many connections inside of one SPDY connection, each a pair of
+ * an error and a data stream (portforward.k8s.io).
+ *
+ * What must hold: text goes to an error stream only when a connection did not come about, because
+ * clients end the whole session on it; each pair ends without touching the others.
+ */
+#pragma once
+
+#include "stream/conn.h"
+
+#define PORTFORWARD_PAIRS_MAX 1024 /* at a time in one connection */
+
+struct portforward;
+
+extern const struct session_ops portforward_ops;
+
+struct portforward *portforward_new(struct conn *c);

@@ -1,0 +1,332 @@
+/*
+ * server.c - see server.h: the thread, the listening socket, the messages from the main loop.
+ */
+#include "stream/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "stream/conn.h"
+
+#define BACKLOG 256
+#define PAUSE_NS NSEC_PER_SEC /* when the process is out of descriptors */
+
+struct stream_server {
+	struct conns conns;
+	struct loop_io listener;
+	struct loop_timer pause;
+	pthread_t thread;
+	bool thread_runs;
+	char *url;
+};
+
+/* --- messages --- */
+
+enum message_kind {
+	MESSAGE_ADMIT,
+	MESSAGE_GIVE,
+	MESSAGE_END,
+	MESSAGE_DIALED,
+	MESSAGE_STOP,
+};
+
+struct message {
+	struct loop_post post;
+	struct stream_server *server;
+	enum message_kind kind;
+	uint64_t id;
+	bool admitted;
+	struct stream_ask ask;
+	struct stream_fds fds;
+	struct stream_end end;
+	uint32_t pair;
+	int sockets[2];
+};
+
+static void handle(struct message *m, struct conn *c)
+{
+	switch (m->kind) {
+	case MESSAGE_ADMIT:
+		conn_admit(c, m->admitted ? &m->ask : NULL);
+		break;
+	case MESSAGE_GIVE:
+		if (!c->session || !c->ops->given)
+			break;
+		c->ops->given(c->session, &m->fds);
+		m->fds = (struct stream_fds){ -1, -1, -1 };
+		break;
+	case MESSAGE_END:
+		if (c->session)
+			c->ops->ended(c->session, &m->end);
+		break;
+	case MESSAGE_DIALED:
+		if (!c->session || !c->ops->dialed)
+			break;
+		c->ops->dialed(c->session, m->pair, m->sockets,
+			       m->end.err.code ? &m->end.err : NULL);
+		m->sockets[0] = m->sockets[1] = -1;
+		break;
+	case MESSAGE_STOP:
+		break;
+	}
+}
+
+static void message_run(struct loop_post *post)
+{
+	struct message *m = container_of(post, struct message, post);
+	struct conn *c = conn_find(&m->server->conns, m->id);
+
+	if (m->kind == MESSAGE_STOP) {
+		conn_abort_all(&m->server->conns);
+		loop_stop(m->server->conns.loop);
+	} else if (c) {
+		handle(m, c);
+	}
+	close_fdp(&m->fds.in);
+	close_fdp(&m->fds.out);
+	close_fdp(&m->fds.err);
+	close_fdp(&m->sockets[0]);
+	close_fdp(&m->sockets[1]);
+	free(m);
+}
+
+static struct message *message_new(struct stream_server *s, enum message_kind kind, uint64_t id)
+{
+	struct message *m = xcalloc(1, sizeof(*m));
+
+	m->post.fn = message_run;
+	m->server = s;
+	m->kind = kind;
+	m->id = id;
+	m->fds = (struct stream_fds){ -1, -1, -1 };
+	m->sockets[0] = m->sockets[1] = -1;
+	return m;
+}
+
+static void message_send(struct message *m)
+{
+	loop_post(m->server->conns.loop, &m->post);
+}
+
+void stream_server_admit(struct stream_server *s, uint64_t id, const struct stream_ask *ask)
+{
+	struct message *m = message_new(s, MESSAGE_ADMIT, id);
+
+	m->admitted = ask != NULL;
+	if (ask)
+		m->ask = *ask;
+	message_send(m);
+}
+
+void stream_server_give(struct stream_server *s, uint64_t id, const struct stream_fds *fds)
+{
+	struct message *m = message_new(s, MESSAGE_GIVE, id);
+
+	m->fds = *fds;
+	message_send(m);
+}
+
+void stream_server_end(struct stream_server *s, uint64_t id, const struct stream_end *end)
+{
+	struct message *m = message_new(s, MESSAGE_END, id);
+
+	m->end = *end;
+	message_send(m);
+}
+
+void stream_server_dialed(struct stream_server *s, uint64_t id, uint32_t pair, const int fds[2],
+			  const struct err *err)
+{
+	struct message *m = message_new(s, MESSAGE_DIALED, id);
+
+	m->pair = pair;
+	m->sockets[0] = fds[0];
+	m->sockets[1] = fds[1];
+	if (err)
+		m->end.err = *err;
+	message_send(m);
+}
+
+/* --- the listening socket --- */
+
+static void listen_again(struct loop_timer *t)
+{
+	struct stream_server *s = container_of(t, struct stream_server, pause);
+	struct err ignored = ERR_NULL;
+
+	(void)loop_io_change(&s->listener, EPOLLIN, &ignored);
+}
+
+static void accept_client(struct loop_io *io, uint32_t events)
+{
+	struct stream_server *s = container_of(io, struct stream_server, listener);
+	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct err ignored = ERR_NULL;
+
+	(void)events;
+	if (fd >= 0 && s->conns.n < CONN_MAX) {
+		conn_new(&s->conns, fd);
+	} else if (fd >= 0) {
+		close(fd);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+		if (loop_io_change(io, 0, &ignored) == 0)
+			loop_timer_set(s->conns.loop, &s->pause, clock_monotonic_ns() + PAUSE_NS,
+				       listen_again);
+	}
+}
+
+static int parse_address(const char *text, uint16_t port, struct sockaddr_storage *ret,
+			 socklen_t *ret_len, struct err *e)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+
+	*ret = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(port);
+		*ret_len = sizeof(*v4);
+	} else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(port);
+		*ret_len = sizeof(*v6);
+	} else {
+		return err_set(e, ERR_INVALID, "stream_address: \"%s\" is not an IP address", text);
+	}
+	return 0;
+}
+
+static char *url_of(int fd)
+{
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&ss;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&ss;
+	char text[INET6_ADDRSTRLEN] = "";
+	socklen_t len = sizeof(ss);
+
+	getsockname(fd, (struct sockaddr *)&ss, &len);
+	if (ss.ss_family == AF_INET) {
+		inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
+		return xasprintf("http://%s:%u", text, ntohs(v4->sin_port));
+	}
+	inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
+	return xasprintf("http://[%s]:%u", text, ntohs(v6->sin6_port));
+}
+
+static int open_listener(struct stream_server *s, const char *address, uint16_t port,
+			 struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_storage ss;
+	socklen_t len = 0;
+	int one = 1, r = parse_address(address, port, &ss, &len, e);
+
+	if (r < 0)
+		return r;
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "socket of the streaming server");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&ss, len) < 0 || listen(fd, BACKLOG) < 0)
+		return err_errno(e, ERR_UNAVAILABLE, errno,
+				 "streaming server: listen at %s port %u", address, port);
+	s->url = url_of(fd);
+	r = loop_io_add(s->conns.loop, &s->listener, fd, EPOLLIN, accept_client, e);
+	if (r == 0)
+		fd = -1; /* the listener's */
+	return r;
+}
+
+/* --- the thread --- */
+
+static bool turn_end(void *arg)
+{
+	struct stream_server *s = arg;
+
+	conn_pump_all(&s->conns);
+	return false;
+}
+
+static void *thread_main(void *arg)
+{
+	struct stream_server *s = arg;
+
+	loop_run(s->conns.loop);
+	return NULL;
+}
+
+/* Without any signal: a client or a container that hangs up is an error of write here. */
+static int start_thread(struct stream_server *s, struct err *e)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&s->thread, NULL, thread_main, s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r)
+		return err_errno(e, ERR_INTERNAL, r, "start the streaming thread");
+	s->thread_runs = true;
+	return 0;
+}
+
+static void server_free(struct stream_server *s)
+{
+	if (s->conns.loop) {
+		loop_timer_stop(s->conns.loop, &s->pause);
+		loop_io_del(&s->listener);
+		close_fdp(&s->listener.fd);
+		loop_free(s->conns.loop);
+	}
+	free(s->url);
+	free(s);
+}
+
+int stream_server_start(const char *address, uint16_t port, const struct stream_hooks *hooks,
+			struct stream_server **ret, struct err *e)
+{
+	struct stream_server *s = xcalloc(1, sizeof(*s));
+	int r;
+
+	list_init(&s->conns.all);
+	list_init(&s->conns.marked);
+	s->conns.hooks = hooks;
+	s->listener.fd = -1;
+	s->conns.loop = loop_new(0, e);
+	r = s->conns.loop ? open_listener(s, address, port, e) : -(int)e->code;
+	if (r == 0) {
+		loop_set_turn_end(s->conns.loop, turn_end, s);
+		r = start_thread(s, e);
+	}
+	if (r == 0)
+		*ret = s;
+	else
+		server_free(s);
+	return r;
+}
+
+const char *stream_server_url(const struct stream_server *s)
+{
+	return s->url;
+}
+
+void stream_server_stop(struct stream_server *s)
+{
+	if (!s)
+		return;
+	if (s->thread_runs) {
+		message_send(message_new(s, MESSAGE_STOP, 0));
+		pthread_join(s->thread, NULL);
+	}
+	server_free(s);
+}
