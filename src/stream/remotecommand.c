@@ -341,7 +341,7 @@ static void spdy_opened(void *arg, const struct spdy_open *open)
 	int ch = channel_named(open->type);
 	struct buf *out = conn_out(rc->conn);
 
-	if (ch < 0 || !rc->wanted[ch] || rc->stream[ch] || rc->begun) {
+	if (ch < 0 || !rc->wanted[ch] || rc->stream[ch] || rc->begun || rc->done) {
 		spdy_put_reset(out, open->id, SPDY_STATUS_REFUSED_STREAM);
 		return;
 	}
