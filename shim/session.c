@@ -113,6 +113,9 @@ static void exec_done(struct job *j, int status)
 		st.exit_code = rtlog_exit_code(e.text);
 		err_wrap(&e, "exec in container %s", s->status.id);
 		conn_answer(&s->waiter, &st, -1, &e);
+		/* Who asked for the kill waits for an end. */
+		if (s->killed)
+			conn_report(SHIM_EXEC_EXITED, &st, NULL);
 		session_forget(s);
 		return;
 	}
@@ -121,6 +124,9 @@ static void exec_done(struct job *j, int status)
 	s->status.start_ticks = s->process.start_ticks;
 	s->status.started_ns = clock_realtime_ns();
 	conn_answer(&s->waiter, &s->status, pty, NULL);
+	/* The kill may have come when the process was no child of the runtime's any more. */
+	if (s->killed)
+		session_kill(s);
 	child_deliver(&s->process);
 }
 
@@ -219,6 +225,7 @@ void session_exec(struct ctr *c, const struct shim_request *req, const int *fds,
 
 void session_kill(struct session *s)
 {
+	s->killed = true;
 	/* Both are children of ours that nobody has waited for: the pids are theirs. */
 	if (s->status.state == SHIM_STARTING)
 		kill_tree(s->job.pid);

@@ -16,6 +16,7 @@ struct session {
 	struct shim_status status;
 	char *bundle;
 	bool tty;
+	bool killed; /* before or after it ran */
 	struct job job;
 	struct waiter waiter;
 	struct console console;
