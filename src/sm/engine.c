@@ -597,14 +597,14 @@ static void commit_failed(struct sm_object *obj, const struct err *e)
 		drain(obj);
 }
 
-/* The call is not this move's to answer: it waits for the rest that the move leads to. */
+/* The request is not this move's to answer: it waits for the rest that the move leads to, also when
+ * nobody waits for it, as one that comes from another machine. */
 static void park_current(struct sm_object *obj, int64_t now)
 {
 	struct sm_event *ev = obj->current;
 
-	if (!ev->waiter)
-		return;
-	list_remove(&ev->waiter->node);
+	if (ev->waiter)
+		list_remove(&ev->waiter->node);
 	park(obj, ev);
 	/* Something must stand for the move under way. */
 	obj->current = sm_event_new(ev->event);
