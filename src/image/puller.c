@@ -24,6 +24,7 @@
 
 /* Image config and layer list: the largest message. */
 #define FRAME_MAX (2U * LIMIT_MANIFEST)
+#define END_MS 2000
 
 struct image_pull {
 	struct loop *loop;
@@ -311,6 +312,20 @@ int image_pull_start(struct loop *l, const struct image_pull_request *req,
 	}
 	*ret = p;
 	return 0;
+}
+
+void image_pull_end(struct image_pull *p)
+{
+	struct err ignored = ERR_NULL;
+	int status;
+
+	if (!p)
+		return;
+	if (p->process.fd >= 0) {
+		pidfd_send_signal(p->child.pidfd, SIGKILL, NULL, 0);
+		spawn_wait(&p->child, END_MS, &status, &ignored);
+	}
+	pull_free(p);
 }
 
 void image_pull_close(struct image_pull *p)

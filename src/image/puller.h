@@ -57,3 +57,6 @@ int image_pull_start(struct loop *l, const struct image_pull_request *req,
 /* Before done: cancel (the process is killed, done is not called, staging is left for
  * image_staging_remove).  After it: let go of the layers.  Frees.  NULL is fine. */
 void image_pull_close(struct image_pull *p);
+/* The same when the loop does not run any more and nobody would see the puller's end: it is waited
+ * for. */
+void image_pull_end(struct image_pull *p);

@@ -369,7 +369,11 @@ static void pull_born(struct object *o)
 
 static void pull_gone(struct object *o)
 {
-	pulling_free(o->own);
+	struct pulling *p = o->own;
+
+	if (o->sm->state != PUL_STATE_GONE)
+		image_pull_end(take_ptr(p->pull)); /* the daemon ends */
+	pulling_free(p);
 }
 
 const struct kind_ops kind_pull = {
