@@ -107,10 +107,12 @@ static void object_free(struct object *o)
 	map_del(world.objects[o->kind], o->sm->id);
 	loop_timer_stop(world.loop, &o->timer);
 	kind_ops(o->kind)->gone(o);
+	list_splice(&o->jobs, &o->delayed);
 	while (!list_empty(&o->jobs)) {
 		struct job *j = list_entry(o->jobs.next, struct job, node);
 
 		list_remove(&j->node);
+		loop_timer_stop(world.loop, &j->delay);
 		j->done(j, NULL);
 		j->free_job(j);
 	}
@@ -170,7 +172,7 @@ static const struct sm_ops engine_ops = {
 
 struct object *world_find(enum kind k, const char *id)
 {
-	return map_get(world.objects[k], id);
+	return world.objects[k] ? map_get(world.objects[k], id) : NULL;
 }
 
 struct object *world_find_name(const char *name_key)
@@ -215,6 +217,7 @@ static struct object *object_add(enum kind k, struct sm_object *sm, const char *
 	o->name_copy = name_key ? xstrdup(name_key) : NULL;
 	o->name_key = o->name_copy ? o->name_copy : "";
 	list_init(&o->jobs);
+	list_init(&o->delayed);
 	sm->user = o;
 	map_put(world.objects[k], sm->id, o);
 	if (*o->name_key)
@@ -342,16 +345,22 @@ void job_start(struct job *j)
 
 static void job_delay_over(struct loop_timer *t)
 {
-	job_start(container_of(t, struct job, delay));
+	struct job *j = container_of(t, struct job, delay);
+
+	list_remove(&j->node);
+	job_start(j);
 }
 
 void job_start_after(struct job *j, int64_t pause_ns)
 {
-	if (pause_ns <= 0)
+	struct object *o = world_find(j->kind, j->id);
+
+	if (pause_ns <= 0 || !o) {
 		job_start(j);
-	else
-		loop_timer_set(world.loop, &j->delay, clock_monotonic_ns() + pause_ns,
-			       job_delay_over);
+		return;
+	}
+	list_append(&o->delayed, &j->node);
+	loop_timer_set(world.loop, &j->delay, clock_monotonic_ns() + pause_ns, job_delay_over);
 }
 
 void effect_report(struct object *o, uint64_t gen, int event, const struct err *err, void *facts,
@@ -549,8 +558,10 @@ void world_stop(void)
 			object_free(o);
 			pos = 0;
 		}
-		map_free(world.objects[k]);
 	}
+	/* What still is called back, by the end of a line or of the loop, finds nothing. */
+	for (int k = 0; k < KIND_COUNT; k++)
+		map_free(take_ptr(world.objects[k]));
 	layergc_stop();
 	while (world.quarantine.next && !list_empty(&world.quarantine)) {
 		struct quarantined *q = list_entry(world.quarantine.next, struct quarantined, node);

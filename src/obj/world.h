@@ -85,7 +85,8 @@ struct object {
 	const char *name_key; /* in the names table; "" when it has none */
 	char *name_copy;
 	struct loop_timer timer;
-	struct list jobs; /* queued behind the one that runs */
+	struct list jobs;    /* queued behind the one that runs */
+	struct list delayed; /* jobs that wait for their time */
 	bool job_runs;
 	struct usage_past usage;
 	void *own; /* struct pod, struct session... of the kind */
