@@ -65,6 +65,9 @@ static void done_start(struct rpc_call *rpc, const struct sm_object *obj, const 
 		err_set(&failed, ERR_NOT_FOUND, "the container was removed meanwhile");
 	else if (!e && row->failure && !row->started_ns)
 		row_failure_err(row->failure, &failed);
+	else if (!e && row->finished_ns && !row->started_ns && !row->exit_known)
+		err_set(&failed, ERR_UNAVAILABLE, "container %.13s was not started: %s", obj->id,
+			row->message);
 	if (e || failed.code)
 		rpc_fail(rpc, e ? e : &failed);
 	else

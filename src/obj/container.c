@@ -7,29 +7,27 @@
 #include "obj/container.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 
 #include "base/clock.h"
-#include "base/exitrec.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "base/proc.h"
 #include "obj/container_prepare.h"
 #include "obj/facts.h"
 #include "obj/image.h"
+#include "obj/orphan.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
 #include "obj/sandbox.h"
 #include "obj/view.h"
 #include "os/cgroup.h"
 
+/* With what comes before and after it, below the time that CREATING has. */
+#define CREATE_MAX_S INT64_C(240)
 #define RUNTIME_START_MS 60000
-#define ORPHAN_END_MS 10000
+#define SETTLE_PAUSE_NS (5 * NSEC_PER_SEC)
 
 static const Crisp__State__Container *row_of(const struct object *o)
 {
@@ -54,6 +52,7 @@ struct container_job {
 	struct container_prepare in;
 	struct facts_init *out;
 	struct facts_exit *exit;
+	char *shim_cgroup; /* of a shim that is gone; NULL: it is not, or has none */
 };
 
 static struct container_job *container_job(struct job *j)
@@ -76,6 +75,7 @@ static void container_job_free(struct job *j)
 		crisp__state__sandbox__free_unpacked(c->pod, NULL);
 	facts_init_free(c->out);
 	free(c->exit);
+	free(c->shim_cgroup);
 	free(c);
 }
 
@@ -83,7 +83,10 @@ static struct container_job *job_new(struct object *o, int (*work)(struct job *,
 				     void (*done)(struct job *, struct object *))
 {
 	struct container_job *c = xcalloc(1, sizeof(*c));
+	const struct pod *p = pod_find(row_of(o)->sandbox_id);
 
+	if (p && p->line == POD_LINE_LOST)
+		c->shim_cgroup = orphan_shim_cgroup(p->o->sm->row, p->o->sm->id);
 	c->row = sm_row_clone(row_of(o));
 	job_init(&c->base, o, work, done, container_job_free);
 	return c;
@@ -125,14 +128,26 @@ static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans
 	effect_report(o, gen, CTR_EVENT_PREPARED, NULL, f, facts_init_free);
 }
 
+/* Where the shim looks for OOM kills and for processes to end; NULL: nowhere.  A host without the
+ * memory controller still has processes. */
+static char *watched_cgroup(const Crisp__State__Container *row)
+{
+	static const char *const controllers[] = { "memory", "pids", "cpu", "cpuset" };
+	_cleanup_free_ char *cgroup = cgroup_dir(row->cgroups_path);
+	struct err ignored = ERR_NULL;
+	char *dir = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(controllers) && !dir; i++)
+		cgroup_controller_dir(world.cgroups, controllers[i], cgroup, &dir, &ignored);
+	return dir;
+}
+
 static void request_create(struct object *o, struct pod *p, const Runtime__V1__ContainerConfig *c)
 {
 	const struct conf_runtime *rt = conf_runtime_find(world.conf, NULL);
 	_cleanup_free_ char *bundle = path_container_run(world.conf, o->sm->id);
 	_cleanup_free_ char *exit_path = path_container_exit(world.conf, o->sm->id);
-	_cleanup_free_ char *cgroup = cgroup_dir(row_of(o)->cgroups_path);
-	_cleanup_free_ char *memory = NULL;
-	struct err ignored = ERR_NULL;
+	_cleanup_free_ char *watched = watched_cgroup(row_of(o));
 	struct shim_request req = {
 		.type = SHIM_CREATE,
 		.id = o->sm->id,
@@ -142,11 +157,11 @@ static void request_create(struct object *o, struct pod *p, const Runtime__V1__C
 		.log_path = row_of(o)->log_path,
 		.exit_path = exit_path,
 		.log_max = MAX(world.conf->log_size_max, INT64_C(0)),
-		.timeout_ms = (rt ? rt->container_create_timeout : 240) * 1000,
+		.timeout_ms = MIN(rt ? rt->container_create_timeout : CREATE_MAX_S, CREATE_MAX_S) *
+			      1000,
 	};
 
-	cgroup_controller_dir(world.cgroups, "memory", cgroup, &memory, &ignored);
-	req.cgroup = memory;
+	req.cgroup = watched;
 	req.flags = (c->tty ? SHIM_TTY : 0) | (c->stdin ? SHIM_STDIN : 0) |
 		    (c->stdin_once ? SHIM_STDIN_ONCE : 0) |
 		    (row_of(o)->kill_all ? SHIM_KILL_REST : 0) |
@@ -312,73 +327,6 @@ void container_shim_says(struct object *o, const struct shim_status *st)
 			      free);
 }
 
-/* There is no shim: the exit record tells, or nobody does.  A process that outlived its shim has
- * lost its parent, its log and its exit code; it is ended so that its end is a fact. */
-static int kill_orphan(const Crisp__State__Container *row, struct err *e)
-{
-	_cleanup_close_ int pidfd = -1;
-	struct pollfd p;
-	int r = proc_open(row->pid, row->pid_ticks, &pidfd, e);
-
-	if (r)
-		return MIN(r, 0);
-	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-		return err_errno(e, ERR_INTERNAL, errno, "kill process %d", row->pid);
-	p = (struct pollfd){ .fd = pidfd, .events = POLLIN };
-	if (poll(&p, 1, ORPHAN_END_MS) == 0)
-		return err_set(e, ERR_UNAVAILABLE, "process %d does not end", row->pid);
-	return 0;
-}
-
-static int work_settle(struct job *j, struct err *e)
-{
-	struct container_job *c = container_job(j);
-	_cleanup_free_ char *path = path_container_exit(world.conf, j->id);
-	struct err unread = ERR_NULL;
-	struct exitrec rec;
-	int r = 0;
-
-	if (strcmp(c->row->boot_id, clock_boot_id()) == 0 && c->row->pid)
-		r = kill_orphan(c->row, e);
-	if (r < 0)
-		return r;
-	r = exitrec_read(path, &rec, &unread);
-	if (r < 0)
-		log_err(LOG_LEVEL_WARN, "exit record", &unread);
-	if (r != 0)
-		return 0;
-	c->exit = xcalloc(1, sizeof(*c->exit));
-	c->exit->code = rec.code;
-	c->exit->oom = rec.oom;
-	c->exit->started_ns = rec.started_ns;
-	c->exit->exited_ns = rec.exited_ns;
-	return 0;
-}
-
-static void settle(struct object *o);
-
-static void done_settle(struct job *j, struct object *o)
-{
-	struct container_job *c = container_job(j);
-
-	if (!o)
-		return;
-	if (j->result < 0) {
-		log_err(LOG_LEVEL_WARN, "container without a shim", &j->err);
-		settle(o); /* its process hangs in the kernel: look again */
-		return;
-	}
-	if (c->exit)
-		effect_report(o, j->gen, CTR_EVENT_EXITED, NULL, take_ptr(c->exit), free);
-	else
-		effect_report(o, j->gen, CTR_EVENT_LOST, NULL, NULL, NULL);
-}
-
-static void settle(struct object *o)
-{
-	job_start(&job_new(o, work_settle, done_settle)->base);
-}
-
 static bool may_live(const struct object *o)
 {
 	switch ((enum ctr_state)o->sm->state) {
@@ -396,6 +344,50 @@ static bool may_live(const struct object *o)
 		break;
 	}
 	return false;
+}
+
+/* A runtime that outlives the shim that started it would make or start the container yet. */
+static int end_runtimes(const struct container_job *c, struct err *e)
+{
+	return c->shim_cgroup ? orphan_end_all(c->shim_cgroup, e) : 0;
+}
+
+/* There is no shim: the exit record tells, or nobody does. */
+static int work_settle(struct job *j, struct err *e)
+{
+	struct container_job *c = container_job(j);
+	int r = end_runtimes(c, e);
+
+	return r < 0 ? r : orphan_settle(j->id, c->row, &c->exit, e);
+}
+
+static void settle_after(struct object *o, int64_t pause_ns);
+
+static void done_settle(struct job *j, struct object *o)
+{
+	struct container_job *c = container_job(j);
+
+	if (!o || !may_live(o))
+		return; /* it was asked twice */
+	if (j->result < 0) {
+		log_err(LOG_LEVEL_WARN, "container without a shim", &j->err);
+		settle_after(o, SETTLE_PAUSE_NS); /* a process hangs in the kernel */
+		return;
+	}
+	if (c->exit)
+		effect_report(o, j->gen, CTR_EVENT_EXITED, NULL, take_ptr(c->exit), free);
+	else
+		effect_report(o, j->gen, CTR_EVENT_LOST, NULL, NULL, NULL);
+}
+
+static void settle_after(struct object *o, int64_t pause_ns)
+{
+	job_start_after(&job_new(o, work_settle, done_settle)->base, pause_ns);
+}
+
+static void settle(struct object *o)
+{
+	settle_after(o, 0);
 }
 
 /* --- probe --- */
@@ -534,7 +526,10 @@ void ctr_effect_signal_kill(struct sm_object *sm)
 
 static int work_erase(struct job *j, struct err *e)
 {
-	return container_clean(j->id, container_job(j)->row, e);
+	struct container_job *c = container_job(j);
+	int r = end_runtimes(c, e);
+
+	return r < 0 ? r : container_clean(j->id, c->row, e);
 }
 
 static void done_erase(struct job *j, struct object *o)
@@ -561,8 +556,8 @@ static void shim_forgot(struct object *o, uint64_t gen, struct shim_answer *ans,
 
 	(void)gen;
 	(void)ans;
-	(void)err; /* what it does not know it need not forget */
-	if (p)
+	/* One whose process has not ended yet is forgotten when its end is told. */
+	if (p && !err)
 		pod_forget(p, o->sm->id);
 	erase_now(o);
 }
@@ -663,8 +658,9 @@ bool container_any(const char *sandbox_id, bool alive)
 	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
 		if (strcmp(row_of(o)->sandbox_id, sandbox_id) != 0)
 			continue;
-		if (!alive || may_live(o) || o->sm->state == CTR_STATE_CREATING ||
-		    o->sm->state == CTR_STATE_REMOVING)
+		/* NONE: the commit of its create is under way. */
+		if (!alive || may_live(o) || o->sm->state == CTR_STATE_NONE ||
+		    o->sm->state == CTR_STATE_CREATING || o->sm->state == CTR_STATE_REMOVING)
 			return true;
 	}
 	return false;
@@ -703,8 +699,12 @@ static void container_moved(struct object *o, const struct sm_row *row)
 /* Out of the tables already: its sandbox may have waited for just this one. */
 static void container_gone(struct object *o)
 {
+	struct pod *p = pod_find(row_of(o)->sandbox_id);
+
 	facts_init_free(o->own);
 	o->own = NULL;
+	if (p && o->sm->state == CTR_STATE_GONE)
+		pod_let_go(p, o->sm->id);
 	sandbox_child_moved(row_of(o)->sandbox_id);
 }
 

@@ -108,12 +108,28 @@ static void settled(struct pod *p, enum pod_line line)
 
 /* --- what the shim says --- */
 
+/* Nobody asks for it any more; the shim need not keep it. */
+static void tell_forget(struct pod *p, const char *container_id, const char *session)
+{
+	const struct shim_request req = { .type = SHIM_FORGET, .id = container_id,
+					  .session = session };
+	struct err e = ERR_NULL;
+
+	if (p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
+		log_err(LOG_LEVEL_DEBUG, "forget what has ended", &e);
+}
+
 static void on_container(void *arg, const struct shim_status *st)
 {
 	struct pod *p = arg;
 	struct shim_status *known = map_get(p->known, st->id);
 	struct object *o = world_find(KIND_CONTAINER, st->id);
 
+	if (!o && st->state == SHIM_ENDED) {
+		pod_forget(p, st->id);
+		tell_forget(p, st->id, NULL);
+		return;
+	}
 	if (!known) {
 		known = xcalloc(1, sizeof(*known));
 		*known = *st;
@@ -131,14 +147,9 @@ static void on_exec(void *arg, const struct shim_status *st)
 
 	if (o) {
 		exec_shim_says(o, st);
-	} else if (st->state == SHIM_ENDED && p->link) {
-		const struct shim_request req = { .type = SHIM_FORGET, .session = st->session };
-		struct err e = ERR_NULL;
-
+	} else if (st->state == SHIM_ENDED) {
 		stream_session_ended(st);
-		/* Nobody asks for it any more; the shim need not keep it. */
-		if (shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
-			log_err(LOG_LEVEL_DEBUG, "forget an exec session", &e);
+		tell_forget(p, NULL, st->session);
 	}
 }
 
@@ -229,6 +240,15 @@ const struct shim_status *pod_known(const struct pod *p, const char *container_i
 void pod_forget(struct pod *p, const char *container_id)
 {
 	free(map_del(p->known, container_id));
+}
+
+void pod_let_go(struct pod *p, const char *container_id)
+{
+	const struct shim_status *st = pod_known(p, container_id);
+
+	if (st && st->state == SHIM_ENDED)
+		tell_forget(p, container_id, NULL);
+	pod_forget(p, container_id);
 }
 
 /* --- requests --- */

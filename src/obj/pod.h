@@ -25,6 +25,7 @@ struct pod {
 	struct map *known;   /* container id -> struct shim_status */
 	struct list waiting; /* for the end of POD_LINE_OPENING */
 	pid_t shim_pid;
+	bool loaded; /* from the store, not made by a call to this daemon */
 	struct facts_anchor *anchor; /* found by the first step of raise_anchor, for its last */
 };
 
@@ -47,6 +48,8 @@ void pod_when_settled(struct pod *p, struct object *o, pod_ready_fn *fn);
 /* What the shim says of a container; NULL: it does not know it. */
 const struct shim_status *pod_known(const struct pod *p, const char *container_id);
 void pod_forget(struct pod *p, const char *container_id);
+/* The container is removed: the shim need not keep its end either. */
+void pod_let_go(struct pod *p, const char *container_id);
 
 /* Send a request for the effect under way of o; fn is called with the answer unless o is gone or
  * gen is no longer its effect.  A request that cannot be sent is answered with an error too. */

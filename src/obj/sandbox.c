@@ -23,6 +23,7 @@
 #include "net/cni.h"
 #include "obj/container.h"
 #include "obj/facts.h"
+#include "obj/orphan.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
 #include "obj/sandbox_files.h"
@@ -55,7 +56,7 @@ Runtime__V1__PodSandboxConfig *sandbox_config(const Crisp__State__Sandbox *row)
 struct sandbox_job {
 	struct job base;
 	Crisp__State__Sandbox *row;
-	bool again;
+	bool again; /* an effect may have been under way before */
 	struct facts_anchor *anchor;
 	struct facts_network *network;
 };
@@ -81,7 +82,7 @@ static struct job *sandbox_job_new(struct object *o, int (*work)(struct job *, s
 	struct sandbox_job *s = xcalloc(1, sizeof(*s));
 
 	s->row = sm_row_clone(row_of(o));
-	s->again = world.recovering;
+	s->again = ((const struct pod *)o->own)->loaded;
 	job_init(&s->base, o, work, done, sandbox_job_free);
 	return &s->base;
 }
@@ -156,16 +157,15 @@ static int work_anchor(struct job *j, struct err *e)
 	Runtime__V1__PodSandboxConfig *c = sandbox_config(s->row);
 	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
 	_cleanup_free_ char *durable = path_pod_dir(world.conf, j->id);
-	_cleanup_free_ char *cgroup = cgroup_of_shim(s->row->cgroup_parent, j->id);
+	_cleanup_free_ char *cgroup = orphan_shim_cgroup(s->row, j->id);
 	struct spawn_child shim = SPAWN_CHILD_NULL;
-	bool cgroupfs = world.conf->cgroup_manager == CONF_CGROUP_MANAGER_CGROUPFS;
 	int r;
 
 	s->anchor = facts_anchor_new();
 	r = fs_mkdir_all(run, 0711, e);
 	if (r == 0)
 		r = fs_mkdir_all(durable, 0700, e);
-	if (r == 0 && cgroupfs)
+	if (r == 0 && cgroup)
 		r = cgroup_create(world.cgroups, cgroup, e);
 	if (r == 0)
 		r = make_namespaces(j->id, s->row, c, s->anchor, e);
@@ -174,8 +174,7 @@ static int work_anchor(struct job *j, struct err *e)
 	if (r == 0 && !s->row->host_network)
 		r = find_network(s->anchor, e);
 	if (r == 0)
-		r = shim_start(world.shim_path, j->id, run, cgroupfs ? cgroup : NULL,
-			       SHIM_START_MS, &shim, e);
+		r = shim_start(world.shim_path, j->id, run, cgroup, SHIM_START_MS, &shim, e);
 	close_fdp(&shim.pidfd);
 	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
 	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
@@ -194,6 +193,17 @@ static void anchor_failed(struct object *o, uint64_t gen, const struct err *e)
 	effect_report(o, gen, SBX_EVENT_ANCHOR_FAILED, e, NULL, NULL);
 }
 
+/* The shim's end is not an event of a pod that is being made: its effects look, last thing. */
+static int check_line(const struct object *o, struct err *e)
+{
+	const struct pod *p = o->own;
+
+	if (p->line == POD_LINE_READY)
+		return 0;
+	return err_set(e, ERR_UNAVAILABLE, "sandbox %.13s: its shim ended while the pod was made; "
+		       "see shim.log in its run directory", o->sm->id);
+}
+
 static int work_pin_pid(struct job *j, struct err *e)
 {
 	struct sandbox_job *s = sandbox_job(j);
@@ -208,6 +218,8 @@ static void done_pin_pid(struct job *j, struct object *o)
 
 	if (!o)
 		return;
+	if (j->result == 0)
+		j->result = check_line(o, &j->err);
 	if (j->result < 0)
 		anchor_failed(o, j->gen, &j->err);
 	else
@@ -351,11 +363,14 @@ static int work_drop_anchor(struct job *j, struct err *e)
 	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
 	_cleanup_free_ char *ns = path_pod_ns(world.conf, j->id);
 	_cleanup_free_ char *cgroup = cgroup_of_shim(s->row->cgroup_parent, j->id);
+	_cleanup_free_ char *shim_cgroup = orphan_shim_cgroup(s->row, j->id);
 	int r;
 
 	r = end_shim(run, e);
 	if (r == 0)
 		r = end_init(run, e);
+	if (r == 0 && shim_cgroup)
+		r = orphan_end_all(shim_cgroup, e);
 	if (r == 0)
 		r = ns_unpin(ns, e);
 	if (r == 0)
@@ -419,6 +434,8 @@ static void done_network_up(struct job *j, struct object *o)
 {
 	struct sandbox_job *s = sandbox_job(j);
 
+	if (j->result == 0 && o)
+		j->result = check_line(o, &j->err);
 	if (j->result < 0)
 		job_report(j, o, SBX_EVENT_NETWORK_FAILED, &j->err, NULL, NULL);
 	else
@@ -426,9 +443,24 @@ static void done_network_up(struct job *j, struct object *o)
 			   facts_network_free);
 }
 
+static void network_line_settled(struct object *o, uint64_t gen, struct pod *p,
+				 struct shim_link *link)
+{
+	struct err e = ERR_NULL;
+
+	(void)p;
+	(void)link;
+	if (check_line(o, &e) < 0)
+		effect_report(o, gen, SBX_EVENT_NETWORK_FAILED, &e, NULL, NULL);
+	else
+		job_start(sandbox_job_new(o, work_network_up, done_network_up));
+}
+
 void sbx_effect_raise_network(struct sm_object *sm)
 {
-	job_start(sandbox_job_new(object_of(sm), work_network_up, done_network_up));
+	struct object *o = object_of(sm);
+
+	pod_when_settled(o->own, o, network_line_settled);
 }
 
 static int work_network_down(struct job *j, struct err *e)
@@ -522,11 +554,12 @@ static void sandbox_born(struct object *o)
 	const struct sm_state *s = sm_state(o->sm);
 	struct pod *p = o->own = pod_new(o);
 
+	p->loaded = s->kind != SM_KIND_INITIAL;
 	/* Loaded, and of this boot: its shim may be alive, whatever the state. */
-	if (s->kind != SM_KIND_INITIAL && strcmp(row_of(o)->boot_id, clock_boot_id()) == 0 &&
+	if (p->loaded && strcmp(row_of(o)->boot_id, clock_boot_id()) == 0 &&
 	    o->sm->state < SBX_STATE_NOTREADY)
 		pod_open(p);
-	else if (s->kind != SM_KIND_INITIAL)
+	else if (p->loaded)
 		p->line = POD_LINE_LOST;
 }
 

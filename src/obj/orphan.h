@@ -1,0 +1,22 @@
+/*
+ * orphan.h - what is left of a container whose shim is gone: its processes, and the record of its
+ * end.  On a worker.
+ */
+#pragma once
+
+#include "obj/facts.h"
+
+/* The cgroup of a pod's shim, malloc'ed; NULL: it has none of its own.  OCI runtimes that a shim
+ * had started may be at work in there when it is gone. */
+char *orphan_shim_cgroup(const Crisp__State__Sandbox *row, const char *sandbox_id);
+
+/* Kill all that is in a cgroup, relative to each hierarchy's root, and wait for its end.  <0: some
+ * process does not end in ten seconds. */
+int orphan_end_all(const char *cgroup, struct err *e);
+
+/* End what still runs of container id and find out how it ended.  A process that outlived its shim
+ * has lost its parent, its log and its exit code; it is ended so that its end is a fact.  *ret: the
+ * record of the end, malloc'ed; NULL: nobody wrote one.  <0: something does not end in ten
+ * seconds; it can be called again. */
+int orphan_settle(const char *id, const Crisp__State__Container *row, struct facts_exit **ret,
+		  struct err *e);
