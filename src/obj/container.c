@@ -392,7 +392,9 @@ static void settle(struct object *o)
 
 /* --- probe --- */
 
-static void probed(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+/* What the shim says of a container that has not ended; NULL: the rest is reported, or will be. */
+static const struct shim_status *probed_alive(struct object *o, uint64_t gen, struct pod *p,
+					      struct shim_link *link)
 {
 	const struct shim_status *st = link ? pod_known(p, o->sm->id) : NULL;
 
@@ -400,7 +402,15 @@ static void probed(struct object *o, uint64_t gen, struct pod *p, struct shim_li
 		settle(o);
 	else if (!st)
 		effect_report(o, gen, CTR_EVENT_ABSENT, NULL, NULL, NULL);
-	else if (st->state != SHIM_ENDED) /* the end was told by container_shim_says */
+	/* The end was told by container_shim_says. */
+	return st && st->state != SHIM_ENDED ? st : NULL;
+}
+
+static void probed(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const struct shim_status *st = probed_alive(o, gen, p, link);
+
+	if (st)
 		effect_report(o, gen, CTR_EVENT_ADOPTED, NULL, facts_of_status(st),
 			      facts_init_free);
 }
@@ -412,16 +422,12 @@ void ctr_effect_probe(struct sm_object *sm)
 
 static void probed_start(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	const struct shim_status *st = link ? pod_known(p, o->sm->id) : NULL;
+	const struct shim_status *st = probed_alive(o, gen, p, link);
 
-	if (!link)
-		settle(o);
-	else if (!st)
-		effect_report(o, gen, CTR_EVENT_ABSENT, NULL, NULL, NULL);
-	else if (st->state == SHIM_RUNNING)
+	if (st && st->state == SHIM_RUNNING)
 		effect_report(o, gen, CTR_EVENT_STARTED, NULL, facts_of_status(st),
 			      facts_init_free);
-	else if (st->state != SHIM_ENDED)
+	else if (st)
 		effect_report(o, gen, CTR_EVENT_NOT_STARTED, NULL, NULL, NULL);
 }
 

@@ -199,22 +199,11 @@ int container_start(struct caller *c, const char *id, struct err *e)
 	return 0;
 }
 
-/* 1: there is none (any more), and the call was answered so. */
-static int find(struct caller *c, const char *id, struct object **ret, struct err *e)
-{
-	int r = world_lookup(KIND_CONTAINER, id, ret, e);
-
-	if (r != -(int)ERR_NOT_FOUND)
-		return r;
-	caller_finish(c, NULL, NULL);
-	return 1;
-}
-
 int container_stop(struct caller *c, const char *id, int64_t grace_s, struct err *e)
 {
 	struct facts_stop *f;
 	struct object *o;
-	int r = find(c, id, &o, e);
+	int r = caller_find(c, KIND_CONTAINER, id, &o, e);
 
 	if (r)
 		return MIN(r, 0);
@@ -234,7 +223,7 @@ int container_remove(struct caller *c, const char *id, struct err *e)
 
 	if (quarantine_remove(c, KIND_CONTAINER, id))
 		return 0;
-	r = find(c, id, &o, e);
+	r = caller_find(c, KIND_CONTAINER, id, &o, e);
 	if (r)
 		return MIN(r, 0);
 	caller_dispatch(c, o, CTR_EVENT_REMOVE, NULL, NULL);

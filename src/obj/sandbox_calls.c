@@ -120,21 +120,10 @@ int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, 
 	return 0;
 }
 
-/* 1: there is none (any more), and the call was answered so. */
-static int find(struct caller *c, const char *id, struct object **ret, struct err *e)
-{
-	int r = world_lookup(KIND_SANDBOX, id, ret, e);
-
-	if (r != -(int)ERR_NOT_FOUND)
-		return r;
-	caller_finish(c, NULL, NULL);
-	return 1;
-}
-
 int sandbox_stop(struct caller *c, const char *id, struct err *e)
 {
 	struct object *o;
-	int r = find(c, id, &o, e);
+	int r = caller_find(c, KIND_SANDBOX, id, &o, e);
 
 	if (r)
 		return MIN(r, 0);
@@ -149,7 +138,7 @@ int sandbox_remove(struct caller *c, const char *id, struct err *e)
 
 	if (quarantine_remove(c, KIND_SANDBOX, id))
 		return 0;
-	r = find(c, id, &o, e);
+	r = caller_find(c, KIND_SANDBOX, id, &o, e);
 	if (r)
 		return MIN(r, 0);
 	caller_dispatch(c, o, SBX_EVENT_REMOVE, NULL, NULL);

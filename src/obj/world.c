@@ -252,6 +252,16 @@ void caller_finish(struct caller *c, const struct sm_object *obj, const struct e
 	free(c);
 }
 
+int caller_find(struct caller *c, enum kind k, const char *id, struct object **ret, struct err *e)
+{
+	int r = world_lookup(k, id, ret, e);
+
+	if (r != -(int)ERR_NOT_FOUND)
+		return r;
+	caller_finish(c, NULL, NULL);
+	return 1;
+}
+
 void caller_dispatch(struct caller *c, struct object *o, int event, void *facts,
 		   void (*free_facts)(void *))
 {

@@ -147,6 +147,9 @@ struct caller *caller_new(struct rpc_call *rpc, const void *request,
 				   const struct err *));
 /* Answer and free. */
 void caller_finish(struct caller *c, const struct sm_object *obj, const struct err *e);
+/* world_lookup for calls that are content when the object is gone.  1: there is none (any more),
+ * and the call was answered so. */
+int caller_find(struct caller *c, enum kind k, const char *id, struct object **ret, struct err *e);
 /* Dispatch an rpc event with c waiting for it. */
 void caller_dispatch(struct caller *c, struct object *o, int event, void *facts,
 		   void (*free_facts)(void *));
