@@ -12,7 +12,6 @@
 #define LIMIT_JOBS_QUEUED 4096                   /* blocking effects waiting for a worker */
 #define LIMIT_HISTORY 32                         /* transitions kept with each object */
 #define LIMIT_WAITERS 256                        /* calls parked on one object */
-#define LIMIT_NAME 253                           /* pod and container names, bytes */
 #define LIMIT_CNI_OUTPUT (1024 * 1024)           /* one plugin's stdout */
 #define LIMIT_STDERR_TAIL 512                    /* of a helper, kept for the error text */
 #define LIMIT_CONF_FILE (1024 * 1024)            /* any configuration file */
