@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "api/grpc_env.h"
+#include "api/listen.h"
 #include "api/server.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -61,6 +62,7 @@ static const struct {
 struct daemon {
 	struct conf conf;
 	struct server *server;
+	struct listener local_streams;
 	struct loop_io signals;
 	struct loop_job drain;
 };
@@ -219,6 +221,14 @@ static void log_call(const struct server_call_info *info, void *arg)
 			 err_code_name(info->code), info->text);
 }
 
+static int start_streaming(struct daemon *d, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s" LISTEN_STREAM_SUFFIX, d->conf.listen);
+	int r = listener_open(&d->local_streams, path, 0660, e);
+
+	return r < 0 ? r : stream_session_start(d->local_streams.fd, e);
+}
+
 static int start(struct daemon *d, struct err *e)
 {
 	const struct server_options o = {
@@ -249,7 +259,7 @@ static int start(struct daemon *d, struct err *e)
 	if (r == 0)
 		r = image_start(e);
 	if (r == 0)
-		r = stream_session_start(e);
+		r = start_streaming(d, e);
 	if (r == 0)
 		r = server_start(&o, &d->server, e);
 	return r;
@@ -306,6 +316,7 @@ static void stop(struct daemon *d)
 	if (d->server)
 		server_drain(d->server, 0);
 	stream_session_stop();
+	listener_done(&d->local_streams);
 	loop_join(world.loop);
 	if (world.engine)
 		world_stop();
@@ -349,7 +360,7 @@ static int run(struct daemon *d, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct daemon d = { .signals.fd = -1 };
+	struct daemon d = { .local_streams = LISTENER_NULL, .signals.fd = -1 };
 	enum log_level level = LOG_LEVEL_INFO;
 	struct err e = ERR_NULL;
 	int r;

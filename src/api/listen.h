@@ -13,6 +13,8 @@
 
 /* The longest path a client can connect to: sun_path with its final NUL. */
 #define LISTEN_PATH_MAX 107
+/* Behind the path of the CRI socket: where streaming clients on this node connect, without TLS. */
+#define LISTEN_STREAM_SUFFIX ".stream"
 
 struct listener {
 	char *path;

@@ -694,7 +694,7 @@ static void hook_gone(uint64_t id)
 
 /* --- start and end --- */
 
-int stream_session_start(struct err *e)
+int stream_session_start(int local_fd, struct err *e)
 {
 	static const struct stream_hooks hooks = {
 		hook_redeem, hook_begin, hook_dial, hook_resize, hook_gone,
@@ -706,7 +706,8 @@ int stream_session_start(struct err *e)
 		return err_set(e, ERR_INVALID, "stream_port: \"%s\" is not a port",
 			       world.conf->stream_port);
 	tokens = tokens_new();
-	r = stream_server_start(world.conf->stream_address, (uint16_t)port, &hooks, &server, e);
+	r = stream_server_start(world.conf->stream_address, (uint16_t)port, local_fd, &hooks,
+				&server, e);
 	if (r == 0)
 		log_info("streaming", "url=%s", stream_server_url(server));
 	return r;

@@ -14,8 +14,9 @@
 #include "gen/api.pb-c.h"
 #include "obj/world.h"
 
-/* After world_start: listen at stream_address. */
-int stream_session_start(struct err *e);
+/* After world_start: listen at stream_address and at the listening unix socket local_fd, which
+ * stays the caller's until stream_session_stop. */
+int stream_session_start(int local_fd, struct err *e);
 /* Tell the clients that it is over; before loop_join. */
 void stream_session_stop(void);
 /* After world_stop. */

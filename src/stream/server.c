@@ -20,10 +20,22 @@
 #define BACKLOG 256
 #define PAUSE_NS NSEC_PER_SEC /* when the process is out of descriptors */
 
-struct stream_server {
-	struct conns conns;
+/* Where clients come in. */
+struct door {
+	struct stream_server *server;
 	struct loop_io listener;
 	struct loop_timer pause;
+};
+
+enum {
+	DOOR_TCP,
+	DOOR_LOCAL,
+	DOOR_COUNT,
+};
+
+struct stream_server {
+	struct conns conns;
+	struct door doors[DOOR_COUNT];
 	pthread_t thread;
 	bool thread_runs;
 	char *url;
@@ -156,30 +168,31 @@ void stream_server_dialed(struct stream_server *s, uint64_t id, uint32_t pair, c
 	message_send(m);
 }
 
-/* --- the listening socket --- */
+/* --- the listening sockets --- */
 
 static void listen_again(struct loop_timer *t)
 {
-	struct stream_server *s = container_of(t, struct stream_server, pause);
+	struct door *d = container_of(t, struct door, pause);
 	struct err ignored = ERR_NULL;
 
-	(void)loop_io_change(&s->listener, EPOLLIN, &ignored);
+	(void)loop_io_change(&d->listener, EPOLLIN, &ignored);
 }
 
 static void accept_client(struct loop_io *io, uint32_t events)
 {
-	struct stream_server *s = container_of(io, struct stream_server, listener);
+	struct door *d = container_of(io, struct door, listener);
+	struct conns *cs = &d->server->conns;
 	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct err ignored = ERR_NULL;
 
 	(void)events;
-	if (fd >= 0 && s->conns.n < CONN_MAX) {
-		conn_new(&s->conns, fd);
+	if (fd >= 0 && cs->n < CONN_MAX) {
+		conn_new(cs, fd);
 	} else if (fd >= 0) {
 		close(fd);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 		if (loop_io_change(io, 0, &ignored) == 0)
-			loop_timer_set(s->conns.loop, &s->pause, clock_monotonic_ns() + PAUSE_NS,
+			loop_timer_set(cs->loop, &d->pause, clock_monotonic_ns() + PAUSE_NS,
 				       listen_again);
 	}
 }
@@ -222,6 +235,13 @@ static char *url_of(int fd)
 	return xasprintf("http://[%s]:%u", text, ntohs(v6->sin6_port));
 }
 
+static int open_door(struct stream_server *s, int which, int fd, struct err *e)
+{
+	struct door *d = &s->doors[which];
+
+	return loop_io_add(s->conns.loop, &d->listener, fd, EPOLLIN, accept_client, e);
+}
+
 static int open_listener(struct stream_server *s, const char *address, uint16_t port,
 			 struct err *e)
 {
@@ -240,9 +260,9 @@ static int open_listener(struct stream_server *s, const char *address, uint16_t 
 		return err_errno(e, ERR_UNAVAILABLE, errno,
 				 "streaming server: listen at %s port %u", address, port);
 	s->url = url_of(fd);
-	r = loop_io_add(s->conns.loop, &s->listener, fd, EPOLLIN, accept_client, e);
+	r = open_door(s, DOOR_TCP, fd, e);
 	if (r == 0)
-		fd = -1; /* the listener's */
+		fd = -1; /* the door's */
 	return r;
 }
 
@@ -283,17 +303,20 @@ static int start_thread(struct stream_server *s, struct err *e)
 static void server_free(struct stream_server *s)
 {
 	if (s->conns.loop) {
-		loop_timer_stop(s->conns.loop, &s->pause);
-		loop_io_del(&s->listener);
-		close_fdp(&s->listener.fd);
+		for (int i = 0; i < DOOR_COUNT; i++) {
+			loop_timer_stop(s->conns.loop, &s->doors[i].pause);
+			loop_io_del(&s->doors[i].listener);
+		}
+		close_fdp(&s->doors[DOOR_TCP].listener.fd);
 		loop_free(s->conns.loop);
 	}
 	free(s->url);
 	free(s);
 }
 
-int stream_server_start(const char *address, uint16_t port, const struct stream_hooks *hooks,
-			struct stream_server **ret, struct err *e)
+int stream_server_start(const char *address, uint16_t port, int local_fd,
+			const struct stream_hooks *hooks, struct stream_server **ret,
+			struct err *e)
 {
 	struct stream_server *s = xcalloc(1, sizeof(*s));
 	int r;
@@ -301,9 +324,14 @@ int stream_server_start(const char *address, uint16_t port, const struct stream_
 	list_init(&s->conns.all);
 	list_init(&s->conns.marked);
 	s->conns.hooks = hooks;
-	s->listener.fd = -1;
+	for (int i = 0; i < DOOR_COUNT; i++) {
+		s->doors[i].server = s;
+		s->doors[i].listener.fd = -1;
+	}
 	s->conns.loop = loop_new(0, e);
 	r = s->conns.loop ? open_listener(s, address, port, e) : -(int)e->code;
+	if (r == 0 && local_fd >= 0)
+		r = open_door(s, DOOR_LOCAL, local_fd, e);
 	if (r == 0) {
 		loop_set_turn_end(s->conns.loop, turn_end, s);
 		r = start_thread(s, e);

@@ -56,9 +56,11 @@ struct stream_hooks {
 
 struct stream_server;
 
-/* Listen at an IP address (port 0: any) and start the thread.  hooks stay the caller's. */
-int stream_server_start(const char *address, uint16_t port, const struct stream_hooks *hooks,
-			struct stream_server **ret, struct err *e);
+/* Listen at an IP address (port 0: any) and, for clients on this node, at the listening unix socket
+ * local_fd (-1: none), and start the thread.  hooks and local_fd stay the caller's. */
+int stream_server_start(const char *address, uint16_t port, int local_fd,
+			const struct stream_hooks *hooks, struct stream_server **ret,
+			struct err *e);
 /* "http://ADDRESS:PORT" */
 const char *stream_server_url(const struct stream_server *s);
 /* Tell every client that it is over, end the thread, free.  No hook is called after it. */
