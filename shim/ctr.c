@@ -326,7 +326,8 @@ static int spawn_create(struct ctr *c, const struct shim_request *req, struct er
 	const char *rest[12], *argv[RUNTIME_ARGV_MAX];
 	char log[PATH_MAX], pid[PATH_MAX];
 	size_t n = 0;
-	int r = stdio_open(&c->io, req->flags, req->log_path, (uint64_t)req->log_max, &ends, e);
+	int r = stdio_open(&c->io, req->flags, c->bundle, req->log_path, (uint64_t)req->log_max,
+			   &ends, e);
 
 	if (r == 0 && (c->flags & SHIM_TTY))
 		r = console_open(&c->console, e);

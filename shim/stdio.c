@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -272,22 +273,31 @@ void stdio_child_done(struct stdio_child *c)
 	close_fdp(&c->err);
 }
 
-/* ours: 0 when we keep the reading end, 1 the writing one. */
-static int open_pipe(int *ret_ours, int *ret_theirs, int ours, struct err *e)
+/* A named pipe, so that a shim that comes after this one finds it again.  ours: 0 when we keep the
+ * reading end, 1 the writing one.  The container can read what it writes itself: there is always a
+ * reader, and a time without a shim is a pause and no broken pipe. */
+static int open_fifo(const char *dir, const char *name, int ours, int *ret_ours, int *ret_theirs,
+		     struct err *e)
 {
-	int fds[2];
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	_cleanup_close_ int reader = -1, writer = -1;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "pipe for a container's stream");
-	*ret_ours = fds[ours];
-	*ret_theirs = fds[!ours];
-	if (fcntl(fds[ours], F_SETFL, O_NONBLOCK) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "pipe for a container's stream");
+	unlink(path);
+	if (mkfifo(path, 0600) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "make %s", path);
+	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	writer = open(path, (ours ? O_WRONLY | O_NONBLOCK : O_RDWR) | O_CLOEXEC);
+	if (reader < 0 || writer < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open %s", path);
+	if (ours && fcntl(reader, F_SETFL, 0) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set up %s", path);
+	*(ours ? ret_theirs : ret_ours) = take_fd(reader);
+	*(ours ? ret_ours : ret_theirs) = take_fd(writer);
 	return 0;
 }
 
-int stdio_open(struct stdio *io, uint32_t flags, const char *log_path, uint64_t log_max,
-	       struct stdio_child *ret, struct err *e)
+int stdio_open(struct stdio *io, uint32_t flags, const char *dir, const char *log_path,
+	       uint64_t log_max, struct stdio_child *ret, struct err *e)
 {
 	int r;
 
@@ -302,11 +312,11 @@ int stdio_open(struct stdio *io, uint32_t flags, const char *log_path, uint64_t 
 	r = logfile_open(&io->log, log_path, log_max, e);
 	if (r < 0 || io->tty)
 		return r;
-	r = open_pipe(&io->out.in.fd, &ret->out, 0, e);
+	r = open_fifo(dir, SHIM_STDOUT_NAME, 0, &io->out.in.fd, &ret->out, e);
 	if (r == 0)
-		r = open_pipe(&io->err.in.fd, &ret->err, 0, e);
+		r = open_fifo(dir, SHIM_STDERR_NAME, 0, &io->err.in.fd, &ret->err, e);
 	if (r == 0 && (flags & SHIM_STDIN))
-		r = open_pipe(&io->stdin.fd, &ret->in, 1, e);
+		r = open_fifo(dir, SHIM_STDIN_NAME, 1, &io->stdin.fd, &ret->in, e);
 	return r;
 }
 

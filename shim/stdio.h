@@ -44,10 +44,10 @@ struct stdio_child {
 #define STDIO_CHILD_NULL ((struct stdio_child){ .in = -1, .out = -1, .err = -1 })
 void stdio_child_done(struct stdio_child *c);
 
-/* Pipes (unless flags has SHIM_TTY) and the log file.  Nothing is read yet.  On error the caller
- * calls stdio_close. */
-int stdio_open(struct stdio *io, uint32_t flags, const char *log_path, uint64_t log_max,
-	       struct stdio_child *ret, struct err *e);
+/* Named pipes in dir, the bundle (unless flags has SHIM_TTY), and the log file.  Nothing is read
+ * yet.  On error the caller calls stdio_close. */
+int stdio_open(struct stdio *io, uint32_t flags, const char *dir, const char *log_path,
+	       uint64_t log_max, struct stdio_child *ret, struct err *e);
 /* The pty master that the runtime made; takes the descriptor over. */
 int stdio_set_pty(struct stdio *io, int fd, struct err *e);
 /* Start to read. */

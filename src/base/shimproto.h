@@ -35,6 +35,11 @@
 #define SHIM_LOG_NAME "shim.log"
 #define SHIM_INIT_NAME "init.pid"  /* the same of the pod's init, when there is one */
 
+/* Named pipes inside a container's bundle, unless it has a terminal. */
+#define SHIM_STDIN_NAME "stdin"
+#define SHIM_STDOUT_NAME "stdout"
+#define SHIM_STDERR_NAME "stderr"
+
 enum shim_type {
 	/* Requests.  In brackets: the fields of struct shim_request they use. */
 	SHIM_HELLO = 1,   /* []: SHIM_CONTAINER and SHIM_EXEC_STATUS for all, then answer */
