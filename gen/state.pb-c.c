@@ -1563,7 +1563,7 @@ const ProtobufCMessageDescriptor crisp__state__pull__descriptor =
   (ProtobufCMessageInit) crisp__state__pull__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__layer__field_descriptors[6] =
+static const ProtobufCFieldDescriptor crisp__state__layer__field_descriptors[9] =
 {
   {
     "diff_id",
@@ -1637,19 +1637,58 @@ static const ProtobufCFieldDescriptor crisp__state__layer__field_descriptors[6] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "boot_id",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Layer, boot_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "verified",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Layer, verified),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "disk",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Layer, disk),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__layer__field_indices_by_name[] = {
   1,   /* field[1] = blob_digest */
+  6,   /* field[6] = boot_id */
   3,   /* field[3] = compressed_size */
   0,   /* field[0] = diff_id */
+  8,   /* field[8] = disk */
   5,   /* field[5] = inodes */
   2,   /* field[2] = media_type */
   4,   /* field[4] = unpacked_size */
+  7,   /* field[7] = verified */
 };
 static const ProtobufCIntRange crisp__state__layer__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor crisp__state__layer__descriptor =
 {
@@ -1659,7 +1698,7 @@ const ProtobufCMessageDescriptor crisp__state__layer__descriptor =
   "Crisp__State__Layer",
   "crisp.state",
   sizeof(Crisp__State__Layer),
-  6,
+  9,
   crisp__state__layer__field_descriptors,
   crisp__state__layer__field_indices_by_name,
   1,  crisp__state__layer__number_ranges,

@@ -298,10 +298,22 @@ struct  Crisp__State__Layer
   uint64_t compressed_size;
   uint64_t unpacked_size;
   uint64_t inodes;
+  /*
+   * of the boot in which it was unpacked
+   */
+  char *boot_id;
+  /*
+   * read again after that boot, and whole
+   */
+  protobuf_c_boolean verified;
+  /*
+   * bytes its files take on disk
+   */
+  uint64_t disk;
 };
 #define CRISP__STATE__LAYER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__layer__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0 }
 
 
 struct  Crisp__State__Image

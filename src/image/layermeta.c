@@ -19,9 +19,11 @@ int image_layer_meta_write(const char *dir, const struct image_layer_meta *meta,
 {
 	_cleanup_free_ char *path = xasprintf("%s/meta", dir);
 	_cleanup_free_ char *text = xasprintf(
-		"diff_id %s\nblob %s\nsize %ju\nunpacked %ju\ndisk %ju\ninodes %ju\nboot_id %s\n",
+		"diff_id %s\nblob %s\nsize %ju\nunpacked %ju\ndisk %ju\ninodes %ju\nboot_id %s\n"
+		"%s%s%s",
 		meta->diff_id, meta->blob, (uintmax_t)meta->size, (uintmax_t)meta->unpacked,
-		(uintmax_t)meta->disk, (uintmax_t)meta->inodes, meta->boot_id);
+		(uintmax_t)meta->disk, (uintmax_t)meta->inodes, meta->boot_id,
+		*meta->sum ? "sum " : "", meta->sum, *meta->sum ? "\n" : "");
 
 	return fs_replace_file(path, text, strlen(text), 0600, false, e);
 }
@@ -39,6 +41,8 @@ static int set_value(struct image_layer_meta *m, const char *key, const char *va
 		set_text(m->blob, sizeof(m->blob), value);
 	else if (strcmp(key, "boot_id") == 0)
 		set_text(m->boot_id, sizeof(m->boot_id), value);
+	else if (strcmp(key, "sum") == 0)
+		set_text(m->sum, sizeof(m->sum), value);
 	else if (strcmp(key, "size") == 0)
 		return str_to_u64(value, UINT64_MAX, &m->size);
 	else if (strcmp(key, "unpacked") == 0)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "image/treesum.h"
 
 #define IMAGE_LAYER_NAME 24           /* hex digits of the diffID in a directory's name */
 #define IMAGE_LAYER_EMPTY "empty"     /* beside the layers: an empty lower directory */
@@ -19,6 +20,7 @@ struct image_layer_meta {
 	uint64_t disk;     /* bytes they take on disk, rounded up to blocks */
 	uint64_t inodes;
 	char boot_id[40];  /* of the boot in which it was unpacked */
+	char sum[TREESUM_TEXT]; /* of the tree, "": not known */
 };
 
 #define IMAGE_LAYER_META_NULL ((struct image_layer_meta){ .size = 0 })

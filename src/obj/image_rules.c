@@ -24,6 +24,8 @@ static void copy_layers(Crisp__State__Image *to, const Crisp__State__Image *from
 		copy->compressed_size = l->compressed_size;
 		copy->unpacked_size = l->unpacked_size;
 		copy->inodes = l->inodes;
+		copy->disk = l->disk;
+		row_set_str(&copy->boot_id, l->boot_id);
 		to->layers[i] = copy;
 	}
 	to->n_layers = from->n_layers;

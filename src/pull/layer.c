@@ -185,15 +185,19 @@ static int verify(struct layer *l, struct err *e)
 	return 0;
 }
 
-static Crisp__State__Layer *state_layer(const char *diff_id, const char *blob,
-					const char *media_type)
+static Crisp__State__Layer *state_layer(const struct image_layer_meta *meta, const char *media_type)
 {
 	Crisp__State__Layer *s = xmalloc(sizeof(*s));
 
 	crisp__state__layer__init(s);
-	s->diff_id = xstrdup(diff_id);
-	s->blob_digest = xstrdup(blob);
+	s->diff_id = xstrdup(meta->diff_id);
+	s->blob_digest = xstrdup(meta->blob);
 	s->media_type = xstrdup(media_type);
+	s->boot_id = xstrdup(meta->boot_id);
+	s->compressed_size = meta->size;
+	s->unpacked_size = meta->unpacked;
+	s->inodes = meta->inodes;
+	s->disk = meta->disk;
 	return s;
 }
 
@@ -212,12 +216,10 @@ int layer_finish(struct layer *l, Crisp__State__Layer **ret, struct err *e)
 	snprintf(meta.diff_id, sizeof(meta.diff_id), "%s", l->diff_id);
 	snprintf(meta.blob, sizeof(meta.blob), "%s", l->blob_digest);
 	snprintf(meta.boot_id, sizeof(meta.boot_id), "%s", clock_boot_id());
+	treesum_value_text(&stats.sum, meta.sum);
 	if (image_layer_meta_write(l->dir, &meta, e) < 0)
 		return wrap(l, e);
-	*ret = state_layer(l->diff_id, l->blob_digest, l->media_type);
-	(*ret)->compressed_size = l->blob_size;
-	(*ret)->unpacked_size = stats.bytes;
-	(*ret)->inodes = stats.inodes;
+	*ret = state_layer(&meta, l->media_type);
 	return 0;
 }
 
@@ -276,10 +278,7 @@ int layer_reuse(const char *images_root, const char *diff_id, int *ret_fd,
 	r = lock_existing(dir, diff_id, ret_fd, &meta, e);
 	if (r != 0)
 		return r < 0 ? r : 1;
-	*ret = state_layer(meta.diff_id, meta.blob, "");
-	(*ret)->compressed_size = meta.size;
-	(*ret)->unpacked_size = meta.unpacked;
-	(*ret)->inodes = meta.inodes;
+	*ret = state_layer(&meta, "");
 	return 0;
 }
 
@@ -296,6 +295,24 @@ static int open_fs(const char *images_root, const char *diff_id, const struct la
 	return 0;
 }
 
+/* While directories change, nothing is known of their sum. */
+static int inherit_one(struct layer *l, const int *lower, size_t n, struct err *e)
+{
+	struct image_layer_meta meta;
+	struct treesum_value sum;
+	int r;
+
+	if (!tree_has_implicit(l->tree))
+		return 0;
+	if (image_layer_meta_read(l->dir, &meta, e) != 0 || treesum_value_parse(meta.sum, &sum) < 0)
+		return err_set(e, ERR_INTERNAL, "%s/meta is not what was written", l->dir);
+	*meta.sum = '\0';
+	r = image_layer_meta_write(l->dir, &meta, e);
+	r = r < 0 ? r : tree_inherit(l->tree, lower, n, &sum, e);
+	treesum_value_text(&sum, meta.sum);
+	return r < 0 ? r : image_layer_meta_write(l->dir, &meta, e);
+}
+
 int layer_inherit(const char *images_root, const char *const *diff_ids, struct layer *const *l,
 		  size_t n, struct err *e)
 {
@@ -307,7 +324,7 @@ int layer_inherit(const char *images_root, const char *const *diff_ids, struct l
 	for (size_t i = 0; i < n && r == 0; i++) {
 		int *lower = fds + n - i;
 
-		if (l[i] && tree_inherit(l[i]->tree, lower, i, e) < 0)
+		if (l[i] && inherit_one(l[i], lower, i, e) < 0)
 			r = wrap(l[i], e);
 		if (r == 0)
 			r = open_fs(images_root, diff_ids[i], l[i], lower - 1, e);

@@ -43,6 +43,7 @@ struct tree {
 	const struct tar_entry *file_entry;
 	int file;
 	uint64_t file_end; /* of what is written */
+	struct treesum_contents *contents;
 	uint64_t entries;
 	struct dir_time **dirs;
 	size_t n_dirs, dir_bytes;
@@ -58,6 +59,7 @@ int tree_open(const char *dir, struct tree **ret, struct err *e)
 
 	t->file = t->parent = -1;
 	t->implicit = map_new();
+	t->contents = treesum_contents_new();
 	t->root = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (t->root < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open %s", dir);
@@ -79,6 +81,7 @@ void tree_free(struct tree *t)
 	for (size_t pos = 0; (path = map_next(t->implicit, &pos));)
 		free(path);
 	map_free(t->implicit);
+	treesum_contents_free(t->contents);
 	close_fdp(&t->file);
 	close_fdp(&t->parent);
 	close_fdp(&t->root);
@@ -567,6 +570,8 @@ static int tree_data(void *arg, uint64_t offset, const void *data, size_t size, 
 	struct tree *t = arg;
 	const char *p = data;
 
+	if (t->file >= 0)
+		treesum_contents_add(t->contents, offset, data, size);
 	while (t->file >= 0 && size) {
 		ssize_t n = pwrite(t->file, p, size, (off_t)offset);
 
@@ -588,6 +593,7 @@ static int tree_end(void *arg, struct err *e)
 {
 	struct tree *t = arg;
 	_cleanup_close_ int fd = take_fd(t->file);
+	struct stat st;
 	int r = 0;
 
 	if (fd < 0)
@@ -596,6 +602,10 @@ static int tree_end(void *arg, struct err *e)
 	if (t->file_end < t->file_entry->size && ftruncate(fd, (off_t)t->file_entry->size) < 0)
 		r = err_errno(e, ERR_INTERNAL, errno, "set size");
 	r = r < 0 ? r : attr_apply_fd(fd, t->file_entry, e);
+	if (r == 0 && fstat(fd, &st) < 0)
+		r = err_errno(e, ERR_INTERNAL, errno, "stat");
+	if (r == 0)
+		treesum_contents_end(t->contents, t->file_entry->size, st.st_ino);
 	/* Only begins to write: the one syncfs at the end then has little left to wait for. */
 	if (t->file_end >= WRITEBACK_SIZE)
 		sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
@@ -607,6 +617,18 @@ const struct tar_ops tree_tar_ops = {
 	.data = tree_data,
 	.end = tree_end,
 };
+
+/* Contents are known from their way here, the rest is looked up as the kernel now has it. */
+static int sum_up(struct tree *t, struct err *e)
+{
+	_cleanup_treesum_ struct treesum_walk *w = NULL;
+	int r = treesum_open(t->root_path, t->contents, &w, e);
+
+	r = r < 0 ? r : treesum_step(w, UINT64_MAX, e);
+	if (r == 0)
+		t->stats.sum = treesum_result(w);
+	return r;
+}
 
 int tree_finish(struct tree *t, struct tree_stats *ret, struct err *e)
 {
@@ -625,13 +647,28 @@ int tree_finish(struct tree *t, struct tree_stats *ret, struct err *e)
 		if (fd < 0 || utimensat(AT_FDCWD, proc, times, 0) < 0)
 			return err_errno(e, ERR_INTERNAL, errno, "%.400s: set time", d->path);
 	}
+	if (sum_up(t, e) < 0)
+		return -(int)e->code;
 	*ret = t->stats;
+	return 0;
+}
+
+/* The value of the directory's entry changes with it. */
+static int copy_attr(int from, int to, const char *path, struct treesum_value *sum, struct err *e)
+{
+	struct treesum_value before, after;
+
+	if (treesum_directory(to, path, &before, e) < 0 || attr_copy(from, to, e) < 0 ||
+	    treesum_directory(to, path, &after, e) < 0)
+		return -(int)e->code;
+	treesum_value_take(sum, &before);
+	treesum_value_add(sum, &after);
 	return 0;
 }
 
 /* A layer that has something else there ends the search: what is below that does not show. */
 static int inherit_one(struct tree *t, const char *path, const int *lower, size_t n,
-		       struct err *e)
+		       struct treesum_value *sum, struct err *e)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
@@ -648,20 +685,26 @@ static int inherit_one(struct tree *t, const char *path, const int *lower, size_
 							&how, sizeof(how));
 
 		if (from >= 0)
-			return attr_copy(from, to, e);
+			return copy_attr(from, to, path, sum, e);
 		if (errno != ENOENT)
 			return 0;
 	}
 	return 0;
 }
 
-int tree_inherit(struct tree *t, const int *lower, size_t n, struct err *e)
+bool tree_has_implicit(const struct tree *t)
+{
+	return !t->root_has_entry || map_count(t->implicit);
+}
+
+int tree_inherit(struct tree *t, const int *lower, size_t n, struct treesum_value *sum,
+		 struct err *e)
 {
 	const char *path;
-	int r = t->root_has_entry ? 0 : inherit_one(t, "", lower, n, e);
+	int r = t->root_has_entry ? 0 : inherit_one(t, "", lower, n, sum, e);
 
 	for (size_t pos = 0; r == 0 && (path = map_next(t->implicit, &pos));)
-		if (inherit_one(t, path, lower, n, e) < 0)
+		if (inherit_one(t, path, lower, n, sum, e) < 0)
 			r = err_wrap(e, "%.400s", path);
 	return r;
 }

@@ -8,11 +8,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "base/util.h"
 #include "image/tar.h"
+#include "image/treesum.h"
 
 #define TREE_DEPTH_MAX 400 /* directories in directories: whoever removes them holds each open */
 
@@ -21,6 +23,7 @@ struct tree_stats {
 	uint64_t bytes;           /* of all files, holes included */
 	uint64_t disk;            /* what they take, rounded up to blocks */
 	uint64_t skipped_devices; /* not made: CAP_MKNOD is missing */
+	struct treesum_value sum; /* of all there is in the end */
 };
 
 struct tree;
@@ -36,8 +39,11 @@ int tree_open(const char *dir, struct tree **ret, struct err *e);
 int tree_finish(struct tree *t, struct tree_stats *ret, struct err *e);
 
 /* After tree_finish: what no entry has said of directories that were made on the way to others,
- * the nearest of the directories `lower` says (open, the nearest first). */
-int tree_inherit(struct tree *t, const int *lower, size_t n, struct err *e);
+ * the nearest of the directories `lower` says (open, the nearest first).  *sum is kept true. */
+int tree_inherit(struct tree *t, const int *lower, size_t n, struct treesum_value *sum,
+		 struct err *e);
+/* Is there anything to inherit? */
+bool tree_has_implicit(const struct tree *t);
 
 void tree_free(struct tree *t); /* NULL is fine; the directory stays as it is */
 

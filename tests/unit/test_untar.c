@@ -101,6 +101,22 @@ static int unpack_by(const struct buf *b, size_t chunk, struct tree_stats *ret, 
 	return r < 0 ? r : tree_finish(tree, ret, e);
 }
 
+/* What is on disk comes to the sum that unpacking has made. */
+static void sum_is(struct treesum_value sum)
+{
+	_cleanup_treesum_ struct treesum_walk *w = NULL;
+	char want[TREESUM_TEXT], got[TREESUM_TEXT];
+	struct treesum_value read;
+	struct err e = ERR_NULL;
+
+	if (treesum_open(root, NULL, &w, &e) < 0 || treesum_step(w, UINT64_MAX, &e) != 0)
+		fail_msg("%s", e.text);
+	read = treesum_result(w);
+	treesum_value_text(&sum, want);
+	treesum_value_text(&read, got);
+	assert_string_equal(want, got);
+}
+
 /* Frees the archive. */
 static struct tree_stats unpack(struct buf *b)
 {
@@ -109,6 +125,7 @@ static struct tree_stats unpack(struct buf *b)
 
 	if (unpack_by(b, b->len, &stats, &e) < 0)
 		fail_msg("%s", e.text);
+	sum_is(stats.sum);
 	buf_done(b);
 	return stats;
 }
@@ -772,8 +789,10 @@ static void test_inherit(void **state)
 	tar = tar_new(&tree_tar_ops, tree);
 	assert_int_equal(tar_feed(tar, b.data, b.len, &e), 0);
 	assert_int_equal(tree_finish(tree, &stats, &e), 0);
-	if (tree_inherit(tree, lower, 2, &e) < 0)
+	sum_is(stats.sum);
+	if (tree_inherit(tree, lower, 2, &stats.sum, &e) < 0)
 		fail_msg("%s", e.text);
+	sum_is(stats.sum);
 	assert_int_equal(get("far").st_mode, S_IFDIR | 01777);
 	assert_int_equal(get("far").st_uid, 8);
 	assert_int_equal(get("far").st_mtim.tv_sec, 99);
