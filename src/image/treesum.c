@@ -138,89 +138,17 @@ static uint64_t content_end(struct content *c, uint64_t size)
 	return sum;
 }
 
-/* --- contents by inode --- */
-
-struct known {
-	uint64_t inode, sum; /* inode 0: free */
-};
-
-struct treesum_contents {
-	struct content content;
-	struct known *table; /* open addressing, at most half full */
-	size_t size, n;
-};
-
-struct treesum_contents *treesum_contents_new(void)
-{
-	struct treesum_contents *c = xcalloc(1, sizeof(*c));
-
-	content_init(&c->content);
-	c->size = 256;
-	c->table = xcalloc(c->size, sizeof(*c->table));
-	return c;
-}
-
-void treesum_contents_free(struct treesum_contents *c)
-{
-	if (!c)
-		return;
-	content_done(&c->content);
-	free(c->table);
-	free(c);
-}
-
-/* Its place, or where it would be. */
-static struct known *find(const struct treesum_contents *c, uint64_t inode)
-{
-	size_t i = (size_t)(inode * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (c->size - 1);
-
-	while (c->table[i].inode && c->table[i].inode != inode)
-		i = (i + 1) & (c->size - 1);
-	return &c->table[i];
-}
-
-static void grow(struct treesum_contents *c)
-{
-	struct known *old = c->table;
-	size_t n = c->size;
-
-	c->size *= 2;
-	c->table = xcalloc(c->size, sizeof(*c->table));
-	for (size_t i = 0; i < n; i++)
-		if (old[i].inode)
-			*find(c, old[i].inode) = old[i];
-	free(old);
-}
-
-void treesum_contents_add(struct treesum_contents *c, uint64_t offset, const void *data,
-			  size_t size)
-{
-	content_add(&c->content, offset, data, size);
-}
-
-void treesum_contents_end(struct treesum_contents *c, uint64_t size, uint64_t inode)
-{
-	struct known *k;
-
-	if (c->n * 2 >= c->size)
-		grow(c);
-	k = find(c, inode);
-	c->n += !k->inode;
-	*k = (struct known){ .inode = inode, .sum = content_end(&c->content, size) };
-}
-
 /* --- one entry --- */
 
-struct entry {
-	const char *path;
+/* What there is to know of an entry but its name. */
+struct node {
 	const struct stat *st;
 	const char *target; /* of a symbolic link */
 	uint64_t content, xattrs;
 };
 
-static struct treesum_value entry_value(const struct entry *x)
+static uint64_t node_sum(const struct node *x)
 {
-	_cleanup_buf_ struct buf b = BUF_NULL;
 	const struct stat *st = x->st;
 	bool dir = S_ISDIR(st->st_mode), device = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
 	const uint64_t fields[] = {
@@ -233,14 +161,16 @@ static struct treesum_value entry_value(const struct entry *x)
 		dir ? 0 : (uint64_t)st->st_mtim.tv_nsec,
 		x->content,
 		x->xattrs,
+		x->target ? XXH3_64bits(x->target, strlen(x->target)) : 0,
 	};
-	XXH128_hash_t h;
 
-	buf_add(&b, fields, sizeof(fields));
-	buf_add(&b, x->path, strlen(x->path) + 1);
-	if (x->target)
-		buf_puts(&b, x->target);
-	h = XXH3_128bits(b.data, b.len);
+	return XXH3_64bits(fields, sizeof(fields));
+}
+
+static struct treesum_value entry_value(const char *path, uint64_t node)
+{
+	XXH128_hash_t h = XXH3_128bits_withSeed(path, strlen(path), node);
+
 	return (struct treesum_value){ .low = h.low64, .high = h.high64 };
 }
 
@@ -250,51 +180,137 @@ static bool xattr_counts(const char *name)
 	return strcmp(name, "security.selinux") != 0;
 }
 
-/* In any order.  path NULL: of fd.  value: XATTR_SIZE_MAX bytes, names: XATTR_LIST_MAX. */
-static int sum_xattrs(int fd, const char *path, char *names, char *value, uint64_t *ret,
-		      struct err *e)
+struct xattrs {
+	char names[XATTR_LIST_MAX];
+	char value[XATTR_SIZE_MAX];
+};
+
+/* In any order.  path NULL: of fd. */
+static int sum_xattrs(struct xattrs *a, int fd, const char *path, uint64_t *ret, struct err *e)
 {
-	ssize_t n = path ? llistxattr(path, names, XATTR_LIST_MAX)
-			 : flistxattr(fd, names, XATTR_LIST_MAX);
+	ssize_t n = path ? llistxattr(path, NULL, 0) : flistxattr(fd, NULL, 0);
 
 	*ret = 0;
+	if (n > 0)
+		n = path ? llistxattr(path, a->names, sizeof(a->names))
+			 : flistxattr(fd, a->names, sizeof(a->names));
 	if (n < 0 && errno != EOPNOTSUPP)
 		return err_errno(e, ERR_DATA_LOSS, errno, "list extended attributes");
-	for (const char *x = names; n > 0 && x < names + n; x += strlen(x) + 1) {
+	for (const char *x = a->names; n > 0 && x < a->names + n; x += strlen(x) + 1) {
 		ssize_t size;
 
 		if (!xattr_counts(x))
 			continue;
-		size = path ? lgetxattr(path, x, value, XATTR_SIZE_MAX)
-			    : fgetxattr(fd, x, value, XATTR_SIZE_MAX);
+		size = path ? lgetxattr(path, x, a->value, sizeof(a->value))
+			    : fgetxattr(fd, x, a->value, sizeof(a->value));
 		if (size < 0)
 			return err_errno(e, ERR_DATA_LOSS, errno, "read attribute %.100s", x);
-		*ret += XXH3_64bits_withSeed(value, (size_t)size, XXH3_64bits(x, strlen(x)));
+		*ret += XXH3_64bits_withSeed(a->value, (size_t)size, XXH3_64bits(x, strlen(x)));
 	}
 	return 0;
 }
 
-static int directory_value(int fd, const char *path, char *names, char *value,
-			   struct treesum_value *ret, struct err *e)
+static int directory_value(struct xattrs *a, int fd, const char *path, struct treesum_value *ret,
+			   struct stat *ret_st, struct err *e)
 {
-	struct stat st;
-	struct entry x = { .path = path, .st = &st };
+	struct node x = { .st = ret_st };
 
-	if (fstat(fd, &st) < 0)
+	if (fstat(fd, ret_st) < 0)
 		return err_errno(e, ERR_DATA_LOSS, errno, "stat");
-	if (sum_xattrs(fd, NULL, names, value, &x.xattrs, e) < 0)
+	if (sum_xattrs(a, fd, NULL, &x.xattrs, e) < 0)
 		return -(int)e->code;
-	*ret = entry_value(&x);
+	*ret = entry_value(path, node_sum(&x));
 	return 0;
 }
 
 int treesum_directory(int fd, const char *path, struct treesum_value *ret, struct err *e)
 {
-	_cleanup_free_ char *names = xmalloc(XATTR_LIST_MAX);
-	_cleanup_free_ char *value = xmalloc(XATTR_SIZE_MAX);
-	int r = directory_value(fd, path, names, value, ret, e);
+	_cleanup_free_ struct xattrs *a = xmalloc(sizeof(*a));
+	struct stat st;
+	int r = directory_value(a, fd, path, ret, &st, e);
 
 	return r < 0 ? err_wrap(e, "/%.400s", path) : 0;
+}
+
+/* --- files by inode --- */
+
+struct known {
+	uint64_t inode, node; /* inode 0: free */
+};
+
+struct treesum_files {
+	struct content content;
+	struct xattrs *xattrs;
+	struct known *table; /* open addressing, at most half full */
+	size_t size, n;
+};
+
+struct treesum_files *treesum_files_new(void)
+{
+	struct treesum_files *f = xcalloc(1, sizeof(*f));
+
+	content_init(&f->content);
+	f->xattrs = xmalloc(sizeof(*f->xattrs));
+	f->size = 256;
+	f->table = xcalloc(f->size, sizeof(*f->table));
+	return f;
+}
+
+void treesum_files_free(struct treesum_files *f)
+{
+	if (!f)
+		return;
+	content_done(&f->content);
+	free(f->xattrs);
+	free(f->table);
+	free(f);
+}
+
+/* Its place, or where it would be. */
+static struct known *find(const struct treesum_files *f, uint64_t inode)
+{
+	size_t i = (size_t)(inode * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (f->size - 1);
+
+	while (f->table[i].inode && f->table[i].inode != inode)
+		i = (i + 1) & (f->size - 1);
+	return &f->table[i];
+}
+
+static void grow(struct treesum_files *f)
+{
+	struct known *old = f->table;
+	size_t n = f->size;
+
+	f->size *= 2;
+	f->table = xcalloc(f->size, sizeof(*f->table));
+	for (size_t i = 0; i < n; i++)
+		if (old[i].inode)
+			*find(f, old[i].inode) = old[i];
+	free(old);
+}
+
+void treesum_files_add(struct treesum_files *f, uint64_t offset, const void *data, size_t size)
+{
+	content_add(&f->content, offset, data, size);
+}
+
+int treesum_files_end(struct treesum_files *f, int fd, struct err *e)
+{
+	struct stat st;
+	struct node x = { .st = &st };
+	struct known *k;
+
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "stat");
+	x.content = content_end(&f->content, (uint64_t)st.st_size);
+	if (sum_xattrs(f->xattrs, fd, NULL, &x.xattrs, e) < 0)
+		return -(int)e->code;
+	if (f->n * 2 >= f->size)
+		grow(f);
+	k = find(f, st.st_ino);
+	f->n += !k->inode;
+	*k = (struct known){ .inode = st.st_ino, .node = node_sum(&x) };
+	return 0;
 }
 
 /* --- the walk --- */
@@ -302,29 +318,40 @@ int treesum_directory(int fd, const char *path, struct treesum_value *ret, struc
 struct level {
 	DIR *dir;
 	size_t path_len; /* of its own path */
+	uint64_t inode;
+	bool tells; /* its list has the inodes that stat(2) has */
 };
 
 struct treesum_walk {
-	const struct treesum_contents *contents;
+	const struct treesum_files *files;
+	struct xattrs *xattrs;
 	struct level *levels;
 	size_t n;
-	struct buf path;
+	struct buf path; /* with that of the root, `root` bytes and a slash */
+	size_t root;
 	struct treesum_value sum;
-	char *names, *value, *data;
+	char *data;
 	/* The file that is being read; -1: none. */
 	int file;
 	struct stat st;
 	struct content content;
 };
 
+/* Of the entry at hand, below the root; "" is the root. */
+static const char *path_below(const struct treesum_walk *w)
+{
+	return w->path.len > w->root ? w->path.data + w->root + 1 : "";
+}
+
 /* Takes fd. */
 static int enter(struct treesum_walk *w, int fd, struct err *e)
 {
 	_cleanup_close_ int own = fd;
 	struct treesum_value v;
+	struct stat st;
 	DIR *dir;
 
-	if (directory_value(own, w->path.data, w->names, w->value, &v, e) < 0)
+	if (directory_value(w->xattrs, own, path_below(w), &v, &st, e) < 0)
 		return -(int)e->code;
 	if (w->n == DEPTH_MAX)
 		return err_set(e, ERR_DATA_LOSS, "nested deeper than %d", DEPTH_MAX);
@@ -334,32 +361,39 @@ static int enter(struct treesum_walk *w, int fd, struct err *e)
 	take_fd(own);
 	treesum_value_add(&w->sum, &v);
 	w->levels = xrealloc(w->levels, (w->n + 1) * sizeof(*w->levels));
-	w->levels[w->n++] = (struct level){ .dir = dir, .path_len = w->path.len };
+	w->levels[w->n++] = (struct level){
+		.dir = dir,
+		.path_len = w->path.len,
+		.inode = st.st_ino,
+	};
 	return 0;
 }
 
 static void set_path(struct treesum_walk *w, size_t keep, const char *name)
 {
 	w->path.len = keep;
-	w->path.data[keep] = '\0';
-	if (keep)
-		buf_puts(&w->path, "/");
+	buf_puts(&w->path, "/");
 	buf_puts(&w->path, name);
 }
 
-/* Everything is known of the entry at hand. */
+static void add_node(struct treesum_walk *w, uint64_t node)
+{
+	struct treesum_value v = entry_value(path_below(w), node);
+
+	treesum_value_add(&w->sum, &v);
+}
+
+/* Everything is known of the entry at hand but its extended attributes. */
 static int count(struct treesum_walk *w, int dir, const char *name, const char *target,
 		 uint64_t content, struct err *e)
 {
-	_cleanup_free_ char *proc = xasprintf("/proc/self/fd/%d/%s", dir, name);
-	struct entry x = { .path = w->path.data, .st = &w->st, .target = target };
-	struct treesum_value v;
+	bool deep = w->path.len >= PATH_MAX;
+	_cleanup_free_ char *proc = deep ? xasprintf("/proc/self/fd/%d/%s", dir, name) : NULL;
+	struct node x = { .st = &w->st, .target = target, .content = content };
 
-	x.content = content;
-	if (sum_xattrs(-1, proc, w->names, w->value, &x.xattrs, e) < 0)
+	if (sum_xattrs(w->xattrs, -1, deep ? proc : w->path.data, &x.xattrs, e) < 0)
 		return -(int)e->code;
-	v = entry_value(&x);
-	treesum_value_add(&w->sum, &v);
+	add_node(w, node_sum(&x));
 	return 0;
 }
 
@@ -386,12 +420,8 @@ static int open_file(int dir, const char *name)
 
 static int begin_file(struct treesum_walk *w, int dir, const char *name, struct err *e)
 {
-	const struct known *k = w->contents ? find(w->contents, w->st.st_ino) : NULL;
-
 	if (!w->st.st_size)
 		return count(w, dir, name, NULL, 0, e);
-	if (k && k->inode)
-		return count(w, dir, name, NULL, k->sum, e);
 	w->file = open_file(dir, name);
 	return w->file < 0 ? err_errno(e, ERR_DATA_LOSS, errno, "open") : 0;
 }
@@ -429,10 +459,39 @@ static int read_file(struct treesum_walk *w, uint64_t *ret_read, struct err *e)
 		     content_end(&w->content, size), e);
 }
 
+/* The list alone tells all of a file that is known by its inode. */
+static bool is_known(struct treesum_walk *w, const struct level *top, const struct dirent *d)
+{
+	const struct known *k;
+
+	if (!w->files || !top->tells || d->d_type != DT_REG)
+		return false;
+	k = find(w->files, d->d_ino);
+	if (k->inode)
+		add_node(w, k->node);
+	return k->inode;
+}
+
+static int look_at(struct treesum_walk *w, int dir, const char *name, struct err *e)
+{
+	int fd;
+
+	if (fstatat(dir, name, &w->st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(e, ERR_DATA_LOSS, errno, "stat");
+	if (S_ISREG(w->st.st_mode))
+		return begin_file(w, dir, name, e);
+	if (S_ISLNK(w->st.st_mode))
+		return count_link(w, dir, name, e);
+	if (!S_ISDIR(w->st.st_mode))
+		return count(w, dir, name, NULL, 0, e);
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_errno(e, ERR_DATA_LOSS, errno, "open") : enter(w, fd, e);
+}
+
 static int next_entry(struct treesum_walk *w, struct err *e)
 {
-	const struct level *top = &w->levels[w->n - 1];
-	int fd, dir = dirfd(top->dir);
+	struct level *top = &w->levels[w->n - 1];
+	int dir = dirfd(top->dir);
 	struct dirent *d;
 
 	errno = 0;
@@ -444,33 +503,26 @@ static int next_entry(struct treesum_walk *w, struct err *e)
 		w->n--;
 		return 0;
 	}
+	if (strcmp(d->d_name, ".") == 0)
+		top->tells = d->d_ino == top->inode;
 	if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
 		return 0;
 	set_path(w, top->path_len, d->d_name);
-	if (fstatat(dir, d->d_name, &w->st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_errno(e, ERR_DATA_LOSS, errno, "stat");
-	if (S_ISREG(w->st.st_mode))
-		return begin_file(w, dir, d->d_name, e);
-	if (S_ISLNK(w->st.st_mode))
-		return count_link(w, dir, d->d_name, e);
-	if (!S_ISDIR(w->st.st_mode))
-		return count(w, dir, d->d_name, NULL, 0, e);
-	fd = openat(dir, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? err_errno(e, ERR_DATA_LOSS, errno, "open") : enter(w, fd, e);
+	return is_known(w, top, d) ? 0 : look_at(w, dir, d->d_name, e);
 }
 
-int treesum_open(const char *dir, const struct treesum_contents *contents,
-		 struct treesum_walk **ret, struct err *e)
+int treesum_open(const char *dir, const struct treesum_files *files, struct treesum_walk **ret,
+		 struct err *e)
 {
 	_cleanup_treesum_ struct treesum_walk *w = xcalloc(1, sizeof(*w));
 	int fd;
 
-	w->contents = contents;
+	w->files = files;
 	w->file = -1;
-	w->names = xmalloc(XATTR_LIST_MAX);
-	w->value = xmalloc(XATTR_SIZE_MAX);
+	w->xattrs = xmalloc(sizeof(*w->xattrs));
 	w->data = xmalloc(BLOCK);
-	buf_puts(&w->path, "");
+	buf_puts(&w->path, dir);
+	w->root = w->path.len;
 	content_init(&w->content);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -491,8 +543,7 @@ void treesum_free(struct treesum_walk *w)
 	close_fdp(&w->file);
 	content_done(&w->content);
 	buf_done(&w->path);
-	free(w->names);
-	free(w->value);
+	free(w->xattrs);
 	free(w->data);
 	free(w);
 }
@@ -506,7 +557,7 @@ int treesum_step(struct treesum_walk *w, uint64_t budget, struct err *e)
 		int r = w->file >= 0 ? read_file(w, &n, e) : next_entry(w, e);
 
 		if (r < 0)
-			return err_wrap(e, "/%.400s", w->path.data);
+			return err_wrap(e, "/%.400s", path_below(w));
 		spent += n ? n : TREESUM_ENTRY_COST;
 	}
 	return w->n > 0;

@@ -4,8 +4,8 @@
  * no directory.  It says whether what the disk gives back is what was unpacked; against somebody
  * who wants to deceive there is the digest of the layer's archive.
  *
- * The sum is one of entries, in any order: who unpacks hashes contents as they pass by and then
- * only looks at the entries, who verifies reads everything.  A change of one entry is its old value
+ * The sum is one of entries, in any order: who unpacks hashes files as they pass by and then only
+ * lists directories, who verifies reads everything.  A change of one entry is its old value
  * taken away and its new one added.
  *
  * Not for several threads at once; all functions may block.
@@ -38,23 +38,22 @@ int treesum_value_parse(const char *text, struct treesum_value *ret);
  * root, "" for the root itself. */
 int treesum_directory(int fd, const char *path, struct treesum_value *ret, struct err *e);
 
-/* Contents of the files of one layer, remembered by inode. */
-struct treesum_contents;
-struct treesum_contents *treesum_contents_new(void);
-void treesum_contents_free(struct treesum_contents *c); /* NULL is fine */
+/* The files of one layer as they were written, remembered by inode. */
+struct treesum_files;
+struct treesum_files *treesum_files_new(void);
+void treesum_files_free(struct treesum_files *f); /* NULL is fine */
 /* The next bytes of the file that is being written, at ascending offsets; what is left out is a
  * hole. */
-void treesum_contents_add(struct treesum_contents *c, uint64_t offset, const void *data,
-			  size_t size);
-/* The file is complete. */
-void treesum_contents_end(struct treesum_contents *c, uint64_t size, uint64_t inode);
+void treesum_files_add(struct treesum_files *f, uint64_t offset, const void *data, size_t size);
+/* The file is complete, with its size, owner, mode, attributes and time. */
+int treesum_files_end(struct treesum_files *f, int fd, struct err *e);
 
 /* A walk over a layer. */
 struct treesum_walk;
-/* dir: the layer's root.  contents: of the files as they were written; what is not in there is
- * read.  NULL: everything is.  It stays the caller's and is used until the walk is freed. */
-int treesum_open(const char *dir, const struct treesum_contents *contents,
-		 struct treesum_walk **ret, struct err *e);
+/* dir: the layer's root.  files: what is known of them; what is not in there is read.  NULL:
+ * everything is.  It stays the caller's and is used until the walk is freed. */
+int treesum_open(const char *dir, const struct treesum_files *files, struct treesum_walk **ret,
+		 struct err *e);
 void treesum_free(struct treesum_walk *w); /* NULL is fine */
 /* Go on for about `budget` bytes (UINT64_MAX: to the end).  0: done, 1: there is more.
  * ERR_DATA_LOSS: the disk does not give back what is there. */

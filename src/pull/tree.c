@@ -43,7 +43,7 @@ struct tree {
 	const struct tar_entry *file_entry;
 	int file;
 	uint64_t file_end; /* of what is written */
-	struct treesum_contents *contents;
+	struct treesum_files *files;
 	uint64_t entries;
 	struct dir_time **dirs;
 	size_t n_dirs, dir_bytes;
@@ -59,7 +59,7 @@ int tree_open(const char *dir, struct tree **ret, struct err *e)
 
 	t->file = t->parent = -1;
 	t->implicit = map_new();
-	t->contents = treesum_contents_new();
+	t->files = treesum_files_new();
 	t->root = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (t->root < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open %s", dir);
@@ -81,7 +81,7 @@ void tree_free(struct tree *t)
 	for (size_t pos = 0; (path = map_next(t->implicit, &pos));)
 		free(path);
 	map_free(t->implicit);
-	treesum_contents_free(t->contents);
+	treesum_files_free(t->files);
 	close_fdp(&t->file);
 	close_fdp(&t->parent);
 	close_fdp(&t->root);
@@ -571,7 +571,7 @@ static int tree_data(void *arg, uint64_t offset, const void *data, size_t size, 
 	const char *p = data;
 
 	if (t->file >= 0)
-		treesum_contents_add(t->contents, offset, data, size);
+		treesum_files_add(t->files, offset, data, size);
 	while (t->file >= 0 && size) {
 		ssize_t n = pwrite(t->file, p, size, (off_t)offset);
 
@@ -593,7 +593,6 @@ static int tree_end(void *arg, struct err *e)
 {
 	struct tree *t = arg;
 	_cleanup_close_ int fd = take_fd(t->file);
-	struct stat st;
 	int r = 0;
 
 	if (fd < 0)
@@ -602,10 +601,7 @@ static int tree_end(void *arg, struct err *e)
 	if (t->file_end < t->file_entry->size && ftruncate(fd, (off_t)t->file_entry->size) < 0)
 		r = err_errno(e, ERR_INTERNAL, errno, "set size");
 	r = r < 0 ? r : attr_apply_fd(fd, t->file_entry, e);
-	if (r == 0 && fstat(fd, &st) < 0)
-		r = err_errno(e, ERR_INTERNAL, errno, "stat");
-	if (r == 0)
-		treesum_contents_end(t->contents, t->file_entry->size, st.st_ino);
+	r = r < 0 ? r : treesum_files_end(t->files, fd, e);
 	/* Only begins to write: the one syncfs at the end then has little left to wait for. */
 	if (t->file_end >= WRITEBACK_SIZE)
 		sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
@@ -618,11 +614,11 @@ const struct tar_ops tree_tar_ops = {
 	.end = tree_end,
 };
 
-/* Contents are known from their way here, the rest is looked up as the kernel now has it. */
+/* Files are known from their way here, the rest is looked up as the kernel now has it. */
 static int sum_up(struct tree *t, struct err *e)
 {
 	_cleanup_treesum_ struct treesum_walk *w = NULL;
-	int r = treesum_open(t->root_path, t->contents, &w, e);
+	int r = treesum_open(t->root_path, t->files, &w, e);
 
 	r = r < 0 ? r : treesum_step(w, UINT64_MAX, e);
 	if (r == 0)

@@ -99,11 +99,11 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct treesum_value sum_by(const struct treesum_contents *c, uint64_t budget)
+static struct treesum_value sum_by(const struct treesum_files *f, uint64_t budget)
 {
 	_cleanup_treesum_ struct treesum_walk *w = NULL;
 	struct err e = ERR_NULL;
-	int r = treesum_open(top, c, &w, &e);
+	int r = treesum_open(top, f, &w, &e);
 
 	while (r == 0 && (r = treesum_step(w, budget, &e)) == 1)
 		r = 0;
@@ -294,32 +294,37 @@ static void test_changes(void **state)
 	change("empty", drop, true);
 }
 
-/* Contents come in any pieces; what they are not told of is read. */
-static void test_contents(void **state)
+static void end_file(struct treesum_files *f, const char *name)
+{
+	int fd = open(in_top(name), O_RDONLY | O_CLOEXEC);
+	struct err e = ERR_NULL;
+
+	assert_true(fd >= 0);
+	assert_int_equal(treesum_files_end(f, fd, &e), 0);
+	close(fd);
+}
+
+/* Files come in any pieces; those that nothing is known of are read. */
+static void test_files(void **state)
 {
 	struct treesum_value all = sum_by(NULL, UINT64_MAX);
 	const size_t pieces[] = { 1, 7, 4096, 65536, 65537, sizeof(big) };
-	struct stat st;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
-		struct treesum_contents *c = treesum_contents_new();
+		struct treesum_files *f = treesum_files_new();
 
 		for (size_t at = 0; at < sizeof(big); at += pieces[i])
-			treesum_contents_add(c, at, big + at, MIN(pieces[i], sizeof(big) - at));
-		OK(stat(in_top("big"), &st));
-		treesum_contents_end(c, sizeof(big), st.st_ino);
-		treesum_contents_add(c, 300000, "end", 3);
-		OK(stat(in_top("holes"), &st));
-		treesum_contents_end(c, 1 << 20, st.st_ino);
-		/* Many others, so that the table grows. */
-		for (uint64_t ino = 1; ino < 2000; ino++)
-			treesum_contents_end(c, 0, UINT64_C(1) << 40 | ino);
-		assert_true(same(all, sum_by(c, UINT64_MAX)));
-		treesum_contents_add(c, 0, "lies", 4);
-		treesum_contents_end(c, sizeof(big), st.st_ino);
-		assert_false(same(all, sum_by(c, UINT64_MAX)));
-		treesum_contents_free(c);
+			treesum_files_add(f, at, big + at, MIN(pieces[i], sizeof(big) - at));
+		end_file(f, "big");
+		treesum_files_add(f, 300000, "end", 3);
+		end_file(f, "holes");
+		end_file(f, "empty");
+		assert_true(same(all, sum_by(f, UINT64_MAX)));
+		treesum_files_add(f, 0, "lies", 4);
+		end_file(f, "big");
+		assert_false(same(all, sum_by(f, UINT64_MAX)));
+		treesum_files_free(f);
 	}
 }
 
@@ -338,6 +343,25 @@ static void test_one_directory(void **state)
 	treesum_value_add(&all, &v);
 	close(fd);
 	assert_true(same(all, sum_by(NULL, UINT64_MAX)));
+}
+
+/* More files than the table begins with. */
+static void test_many(void **state)
+{
+	struct treesum_files *f = treesum_files_new();
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		char name[16], text[16];
+
+		snprintf(name, sizeof(name), "dir/%d", i);
+		snprintf(text, sizeof(text), "text %d", i);
+		put(name, 0, text, strlen(text));
+		treesum_files_add(f, 0, text, strlen(text));
+		end_file(f, name);
+	}
+	assert_true(same(sum_by(NULL, UINT64_MAX), sum_by(f, UINT64_MAX)));
+	treesum_files_free(f);
 }
 
 static void test_text(void **state)
@@ -374,7 +398,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_contents, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_directory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_missing, setup, teardown),
