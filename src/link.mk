@@ -20,7 +20,7 @@ $(BUILD)/crispd: $(BUILD)/src/main.o $(LIB)
 CLI_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/crisp.c tools/crisp_*.c)))
 
 $(BUILD)/crisp: $(CLI_OBJ) $(LIB)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(CLI_OBJ) $(LIB) $(GRPC) -Wl,--as-needed -lprotobuf-c -ljansson -lxxhash -o $@
+	$(CC) $(CFLAGS) $(LDFLAGS) $(CLI_OBJ) $(LIB) $(GRPC) -Wl,--as-needed -lprotobuf-c -ljansson -lxxhash -lz -o $@
 
 -include $(BUILD)/src/main.d $(CLI_OBJ:.o=.d)
 

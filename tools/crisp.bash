@@ -10,7 +10,7 @@ _crisp_images() { _crisp_ask images | awk 'NR > 1 && $2 != "<none>" { print $1 "
 _crisp()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="exec explain images info inspect load logs pods ps pull rm rmi run stop version"
+	local commands="attach exec explain images info inspect load logs pods port-forward ps pull rm rmi run stop version"
 	local command= words= i _crisp_socket=
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -28,7 +28,8 @@ _crisp()
 	esac
 	case $command in
 	"") words="$commands --socket --output --help" ;;
-	exec) words="--timeout $(_crisp_containers)" ;;
+	attach) words="--stdin --tty $(_crisp_containers)" ;;
+	exec) words="--stdin --tty --timeout $(_crisp_containers)" ;;
 	logs) words="--follow --timestamps --tail $(_crisp_containers)" ;;
 	explain | stop) words="$(_crisp_containers) $(_crisp_pods)" ;;
 	rm) words="--force $(_crisp_containers) $(_crisp_pods)" ;;
@@ -37,6 +38,7 @@ _crisp()
 	run) words="--name --detach --keep --net --env --volume --entrypoint --runtime --privileged --log-dir $(_crisp_images)" ;;
 	ps) words="--all --quiet --pod $(_crisp_pods)" ;;
 	pods | images) words="--quiet" ;;
+	port-forward) words="--address $(_crisp_pods)" ;;
 	pull) words="--creds" ;;
 	load) COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	esac

@@ -19,8 +19,10 @@
 #define SOCKET_DEFAULT "/run/crisp/crisp.sock"
 
 static const struct cli_command commands[] = {
-	{ "exec", "[-t SECONDS] CONTAINER COMMAND [ARG...]", "run a command in a container",
-	  cmd_exec },
+	{ "attach", "[-i] [-t] CONTAINER", "this terminal at a container's own program",
+	  cmd_attach },
+	{ "exec", "[-i] [-t] [--timeout SECONDS] CONTAINER COMMAND [ARG...]",
+	  "run a command in a container", cmd_exec },
 	{ "explain", "[ID]", "where an object stands and what it waits for", cmd_explain },
 	{ "images", "[-q]", "list images", cmd_images },
 	{ "info", "", "the daemon's conditions and its image store", cmd_info },
@@ -29,6 +31,8 @@ static const struct cli_command commands[] = {
 	{ "logs", "[-f] [-t] [-n LINES] CONTAINER", "print what a container has written",
 	  cmd_logs },
 	{ "pods", "[-q]", "list pods", cmd_pods },
+	{ "port-forward", "[--address ADDRESS] POD [LOCAL:]REMOTE...",
+	  "lead ports of this node into a pod", cmd_port_forward },
 	{ "ps", "[-a] [-q] [-p POD]", "list containers", cmd_ps },
 	{ "pull", "[--creds USER:PASSWORD] IMAGE", "pull an image from its registry", cmd_pull },
 	{ "rm", "[-f] ID...", "remove containers and pods", cmd_rm },
@@ -42,7 +46,7 @@ static void help(FILE *out)
 {
 	fprintf(out, "usage: crisp [--socket PATH] [-o json] COMMAND ...\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+		fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].help);
 	fprintf(out, "\ncrisp COMMAND -h shows a command's arguments; crisp(1) explains them.\n");
 }
 
@@ -153,14 +157,18 @@ static int unknown_command(const char *name)
 	return CLI_EXIT_USAGE;
 }
 
-/* `run` waits for Ctrl-C itself; the library's threads, which inherit this, must not take it. */
-static void signals_block(void)
+/* What a command waits for itself the library's threads, which inherit this, must not take: the
+ * terminal's new size, and for some Ctrl-C. */
+static void signals_block(const struct cli_command *command)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGWINCH);
+	if (command->run == cmd_run || command->run == cmd_port_forward) {
+		sigaddset(&set, SIGINT);
+		sigaddset(&set, SIGTERM);
+	}
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -171,8 +179,7 @@ static int command_run(struct cli *cli, int argc, char **argv)
 	cli->command = command_find(argv[0]);
 	if (!cli->command)
 		return unknown_command(argv[0]);
-	if (cli->command->run == cmd_run)
-		signals_block();
+	signals_block(cli->command);
 	optind = 0; /* glibc: start again, with another option string */
 	r = cli->command->run(cli, argc, argv);
 	rpc_client_close(cli->client);

@@ -1,5 +1,5 @@
 /*
- * crisp_run.c - run a container in a pod of its own, and exec into one.
+ * crisp_run.c - run a container in a pod of its own.
  *
  * `run` leaves nothing behind unless it is told to: pod, container and log directory go when the
  * container has ended, when something failed, and on Ctrl-C.
@@ -402,59 +402,5 @@ int cmd_run(struct cli *cli, int argc, char **argv)
 	free(run.pod);
 	free(run.container);
 	free(o);
-	return code;
-}
-
-/* An empty stream has no data, not even a pointer. */
-static void print_bytes(const ProtobufCBinaryData *data, FILE *out)
-{
-	if (data->len)
-		fwrite(data->data, 1, data->len, out);
-	fflush(out);
-}
-
-static int exec_in(struct cli *cli, char **argv, int argc, int64_t timeout_s, int *ret_code,
-		   struct err *e)
-{
-	_cleanup_answer_ Runtime__V1__ExecSyncResponse *resp = NULL;
-	Runtime__V1__ExecSyncRequest req = RUNTIME__V1__EXEC_SYNC_REQUEST__INIT;
-	struct object object;
-	int r;
-
-	/* The daemon keeps the time; ours only ends a wait for a daemon that does not. */
-	r = cli_connect(cli, timeout_s ? timeout_s * 1000 + 60000 : 0, e);
-	if (r == 0)
-		r = cli_resolve(cli, argv[0], OBJECT_KIND_CONTAINER, &object, e);
-	if (r < 0)
-		return r;
-	req.container_id = object.id;
-	req.cmd = argv + 1;
-	req.n_cmd = (size_t)(argc - 1);
-	req.timeout = timeout_s;
-	r = cri_call_exec_sync(cli->client, &req, &resp, e);
-	if (r < 0)
-		return r;
-	print_bytes(&resp->stdout, stdout);
-	print_bytes(&resp->stderr, stderr);
-	*ret_code = resp->exit_code;
-	return 0;
-}
-
-int cmd_exec(struct cli *cli, int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "timeout", required_argument, NULL, 't' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int64_t timeout_s = 0;
-	struct err e;
-	int code;
-
-	while (cli_option(cli, argc, argv, "+t:", longs) != -1)
-		timeout_s = cli_number(cli, "--timeout", optarg, 86400);
-	if (argc - optind < 2)
-		return cli_usage(cli, "a container and a command are needed");
-	if (exec_in(cli, argv + optind, argc - optind, timeout_s, &code, &e) < 0)
-		return cli_fail(&e);
 	return code;
 }

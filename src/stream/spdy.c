@@ -35,7 +35,7 @@ struct spdy {
 	size_t left;        /* of the payload */
 	struct buf payload; /* of a control frame */
 	uint32_t last_id;   /* highest stream accepted */
-	bool replied, gone;
+	bool blocks_sent, gone;
 	z_stream z;
 	unsigned char dictionary[DICTIONARY_SIZE];
 };
@@ -384,19 +384,60 @@ static void put_control(struct buf *out, enum frame_type type, uint32_t size)
 	put_u32(out, size);
 }
 
-/* Our header blocks are all empty: stored blocks, which need no compressor and no history. */
-void spdy_put_reply(struct spdy *s, struct buf *out, uint32_t id)
+/* Our header blocks are stored blocks, which need no compressor and no history. */
+static void put_block(struct spdy *s, struct buf *frame, const struct buf *block)
 {
 	static const char first[] = "\x78\xf9\xe3\xc6\xa7\xc2"; /* zlib, with the dictionary */
-	static const char block[] = "\x00\x04\x00\xfb\xff\x00\x00\x00\x00\x00\x00\x00\xff\xff";
-	size_t size = sizeof(block) - 1 + (s->replied ? 0 : sizeof(first) - 1);
+	static const char flush[] = "\x00\x00\x00\xff\xff";
+	size_t n = block->len;
+	const unsigned char stored[] = { 0, (unsigned char)n, (unsigned char)(n >> 8),
+					 (unsigned char)~n, (unsigned char)~(n >> 8) };
 
-	put_control(out, FRAME_SYN_REPLY, (uint32_t)(4 + size));
-	put_u32(out, id);
-	if (!s->replied)
-		buf_add(out, first, sizeof(first) - 1);
-	buf_add(out, block, sizeof(block) - 1);
-	s->replied = true;
+	assert(n <= UINT16_MAX);
+	if (!s->blocks_sent)
+		buf_add(frame, first, sizeof(first) - 1);
+	s->blocks_sent = true;
+	buf_add(frame, stored, sizeof(stored));
+	buf_add(frame, block->data, block->len);
+	buf_add(frame, flush, sizeof(flush) - 1);
+}
+
+void spdy_put_reply(struct spdy *s, struct buf *out, uint32_t id)
+{
+	_cleanup_buf_ struct buf frame = BUF_NULL, block = BUF_NULL;
+
+	put_u32(&block, 0);
+	put_u32(&frame, id);
+	put_block(s, &frame, &block);
+	put_control(out, FRAME_SYN_REPLY, (uint32_t)frame.len);
+	buf_add(out, frame.data, frame.len);
+}
+
+void spdy_put_open(struct spdy *s, struct buf *out, const struct spdy_open *open)
+{
+	const char *const headers[][2] = {
+		{ "streamtype", open->type },
+		{ "port", open->port },
+		{ "requestid", open->request_id },
+	};
+	_cleanup_buf_ struct buf frame = BUF_NULL, block = BUF_NULL;
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++)
+		count += *headers[i][1] != 0;
+	put_u32(&block, count);
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
+		for (size_t k = 0; *headers[i][1] && k < 2; k++) {
+			put_u32(&block, (uint32_t)strlen(headers[i][k]));
+			buf_puts(&block, headers[i][k]);
+		}
+	}
+	put_u32(&frame, open->id);
+	put_u32(&frame, 0); /* no associated stream */
+	buf_add(&frame, "\0\0", 2); /* no priority, no slot */
+	put_block(s, &frame, &block);
+	put_control(out, FRAME_SYN_STREAM, (uint32_t)frame.len);
+	buf_add(out, frame.data, frame.len);
 }
 
 void spdy_put_data(struct buf *out, uint32_t id, const void *data, size_t size, bool fin)

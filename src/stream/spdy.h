@@ -1,5 +1,6 @@
 /*
- * spdy.h - SPDY/3.1 as the streaming clients of Kubernetes speak it: frames in, frames out.
+ * spdy.h - SPDY/3.1 as the streaming clients of Kubernetes speak it: frames in, frames out, for
+ * either end of a connection.
  *
  * No descriptors and no clock: bytes are fed, what is to be sent is appended to a buffer.  One
  * header compression context lasts as long as the connection, so every header block is inflated,
@@ -52,6 +53,8 @@ void spdy_free(struct spdy *s);
  * connection and feed no more. */
 int spdy_feed(struct spdy *s, const void *data, size_t size, struct buf *out, struct err *e);
 
+/* What a client does first: open a stream with an odd id above those before it. */
+void spdy_put_open(struct spdy *s, struct buf *out, const struct spdy_open *open);
 /* Before any data on that stream. */
 void spdy_put_reply(struct spdy *s, struct buf *out, uint32_t id);
 /* fin: the last ones of this stream. */

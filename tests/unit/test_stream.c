@@ -179,6 +179,25 @@ static void test_spdy_writes(void **state)
 	spdy_free(s);
 }
 
+/* What a client says is what a server hears. */
+static void test_spdy_opens(void **state)
+{
+	_cleanup_buf_ struct buf wire = BUF_NULL, answers = BUF_NULL;
+	struct spdy *client = spdy_new(&spdy_ops, NULL), *server = spdy_new(&spdy_ops, NULL);
+	struct err e = ERR_NULL;
+
+	(void)state;
+	heard.len = 0;
+	spdy_put_open(client, &wire, &(struct spdy_open){ .id = 1, .type = "error", .port = "80",
+							   .request_id = "0" });
+	spdy_put_open(client, &wire, &(struct spdy_open){ .id = 3, .type = "data" });
+	spdy_put_data(&wire, 3, "x", 1, true);
+	assert_int_equal(spdy_feed(server, wire.data, wire.len, &answers, &e), 0);
+	assert_string_equal(heard.data, "open 1 error 80 0\nopen 3 data  \n3:x\nfin 3\n");
+	spdy_free(client);
+	spdy_free(server);
+}
+
 static void test_spdy_refuses(void **state)
 {
 	static const char *const bad[] = {
@@ -457,7 +476,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spdy_streams), cmocka_unit_test(test_spdy_forward),
 		cmocka_unit_test(test_spdy_answers), cmocka_unit_test(test_spdy_writes),
-		cmocka_unit_test(test_spdy_refuses), cmocka_unit_test(test_ws_messages),
+		cmocka_unit_test(test_spdy_refuses), cmocka_unit_test(test_spdy_opens),
+		cmocka_unit_test(test_ws_messages),
 		cmocka_unit_test(test_ws_mask),      cmocka_unit_test(test_ws_writes),
 		cmocka_unit_test(test_ws_refuses),   cmocka_unit_test(test_ws_accept),
 		cmocka_unit_test(test_http_good),    cmocka_unit_test(test_http_refuses),

@@ -1,0 +1,406 @@
+/*
+ * crisp_forward.c - the command `port-forward`: ports of this node that lead into a pod.
+ *
+ * One session with the daemon carries all connections; each is a pair of streams, one for data and
+ * one on which the daemon says why a connection did not come about.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/list.h"
+#include "base/str.h"
+#include "crisp.h"
+#include "crisp_stream.h"
+
+#define PROTOCOL "portforward.k8s.io"
+#define CALL_TIMEOUT_MS 60000
+#define PORTS_MAX 64
+#define BACKLOG 128
+#define READ_SIZE 32768
+#define WAITING_MAX (1024 * 1024) /* for a client that does not read, bytes */
+#define ERROR_MAX 1024
+
+struct forward;
+
+struct door {
+	struct forward *f;
+	struct loop_io listener;
+	uint16_t local, remote;
+};
+
+/* One connection of a client. */
+struct link {
+	struct list node;
+	struct forward *f;
+	struct loop_io socket;
+	uint16_t port;
+	uint32_t error, data;      /* streams */
+	uint32_t events;           /* watched for */
+	struct buf waiting, reason;
+	bool client_ended, pod_ended, told_end, dead;
+};
+
+struct forward {
+	struct loop *loop;
+	struct stream_client *client;
+	struct door doors[2 * PORTS_MAX];
+	size_t n_doors;
+	struct list links;
+	uint32_t next_request;
+	struct loop_io signals;
+	bool failed;
+	struct err e;
+};
+
+/* --- one connection --- */
+
+static void link_free(struct link *l)
+{
+	loop_io_del(&l->socket);
+	close_fdp(&l->socket.fd);
+	list_remove(&l->node);
+	buf_done(&l->waiting);
+	buf_done(&l->reason);
+	free(l);
+}
+
+static void link_read(struct link *l)
+{
+	char data[READ_SIZE];
+	ssize_t n = read(l->socket.fd, data, sizeof(data));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0)
+		l->client_ended = true;
+	stream_client_put(l->f->client, l->data, data, n > 0 ? (size_t)n : 0, n <= 0);
+}
+
+static void link_write(struct link *l)
+{
+	ssize_t n = write(l->socket.fd, l->waiting.data, l->waiting.len);
+
+	if (n > 0)
+		buf_consume(&l->waiting, (size_t)n);
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		l->dead = true;
+}
+
+static void on_link(struct loop_io *io, uint32_t events)
+{
+	struct link *l = container_of(io, struct link, socket);
+
+	if (events & EPOLLOUT)
+		link_write(l);
+	if (!l->dead && !l->client_ended && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		link_read(l);
+}
+
+/* Watch for what can be done now; free what has nothing left to do. */
+static void link_update(struct link *l)
+{
+	bool full = stream_client_is_full(l->f->client);
+	uint32_t events = (!l->client_ended && !full ? EPOLLIN : 0) |
+			  (l->waiting.len ? EPOLLOUT : 0);
+	struct err ignored = ERR_NULL;
+
+	if (l->pod_ended && !l->waiting.len && !l->told_end) {
+		l->told_end = true;
+		shutdown(l->socket.fd, SHUT_WR);
+	}
+	if (l->dead || (l->told_end && l->client_ended)) {
+		link_free(l);
+		return;
+	}
+	if (events == l->events)
+		return;
+	loop_io_del(&l->socket);
+	l->events = events;
+	if (events && loop_io_add(l->f->loop, &l->socket, l->socket.fd, events, on_link,
+				  &ignored) < 0)
+		link_free(l);
+}
+
+/* Callbacks only change links: who is in the middle of one does not lose it. */
+static bool turn_end(void *arg)
+{
+	struct forward *f = arg;
+
+	list_for_each_safe(pos, &f->links)
+		link_update(list_entry(pos, struct link, node));
+	return false;
+}
+
+static uint32_t open_stream(struct link *l, const char *type, uint32_t request)
+{
+	struct spdy_open what = { .id = 0 };
+
+	snprintf(what.type, sizeof(what.type), "%s", type);
+	snprintf(what.port, sizeof(what.port), "%u", l->port);
+	snprintf(what.request_id, sizeof(what.request_id), "%u", request);
+	return stream_client_stream(l->f->client, &what);
+}
+
+static void on_client(struct loop_io *io, uint32_t events)
+{
+	struct door *d = container_of(io, struct door, listener);
+	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct link *l;
+
+	(void)events;
+	if (fd < 0)
+		return;
+	l = xcalloc(1, sizeof(*l));
+	l->f = d->f;
+	l->socket.fd = fd;
+	l->port = d->remote;
+	list_append(&d->f->links, &l->node);
+	l->error = open_stream(l, "error", d->f->next_request);
+	l->data = open_stream(l, "data", d->f->next_request++);
+	stream_client_put(d->f->client, l->error, NULL, 0, true); /* we say nothing on it */
+}
+
+/* --- from the daemon --- */
+
+static struct link *link_of(struct forward *f, uint32_t id)
+{
+	list_for_each(pos, &f->links) {
+		struct link *l = list_entry(pos, struct link, node);
+
+		if (l->data == id || l->error == id)
+			return l;
+	}
+	return NULL;
+}
+
+static void on_data(void *arg, uint32_t id, const void *data, size_t size)
+{
+	struct link *l = link_of(arg, id);
+
+	if (!l)
+		return;
+	if (id == l->error) {
+		if (l->reason.len < ERROR_MAX)
+			buf_add_clean(&l->reason, data, MIN(size, (size_t)ERROR_MAX));
+		return;
+	}
+	buf_add(&l->waiting, data, size);
+	link_write(l);
+	/* There is no flow control in this protocol: who does not read is let go. */
+	l->dead |= l->waiting.len > WAITING_MAX;
+}
+
+static void on_finished(void *arg, uint32_t id)
+{
+	struct link *l = link_of(arg, id);
+
+	if (!l)
+		return;
+	if (id == l->error && l->reason.len) {
+		fprintf(stderr, "crisp: port %u: %s\n", l->port, l->reason.data);
+		l->dead = true;
+	}
+	l->pod_ended |= id == l->data;
+}
+
+static void on_reset(void *arg, uint32_t id)
+{
+	struct link *l = link_of(arg, id);
+
+	if (l)
+		l->dead = true;
+}
+
+static void on_closed(void *arg, const struct err *why)
+{
+	struct forward *f = arg;
+
+	f->failed = true;
+	f->e = *why;
+	loop_stop(f->loop);
+}
+
+/* --- ports --- */
+
+/* "[LOCAL:]REMOTE"; LOCAL left out is REMOTE, 0 or empty is any. */
+static int parse_ports(const char *text, uint16_t *ret_local, uint16_t *ret_remote)
+{
+	const char *colon = strchr(text, ':');
+	_cleanup_free_ char *local = colon ? xstrndup(text, (size_t)(colon - text)) : xstrdup(text);
+	uint64_t a = 0, b;
+
+	if (str_to_u64(colon ? colon + 1 : text, UINT16_MAX, &b) < 0 || b == 0)
+		return -1;
+	if (*local && str_to_u64(local, UINT16_MAX, &a) < 0)
+		return -1;
+	*ret_local = (uint16_t)a;
+	*ret_remote = (uint16_t)b;
+	return 0;
+}
+
+static int parse_address(const char *text, struct sockaddr_in6 *ret, socklen_t *ret_size)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+
+	*ret = (struct sockaddr_in6){ .sin6_family = AF_INET6 };
+	*ret_size = sizeof(*ret);
+	if (inet_pton(AF_INET6, text, &ret->sin6_addr) == 1)
+		return 0;
+	*ret = (struct sockaddr_in6){ .sin6_family = AF_INET };
+	*ret_size = sizeof(*v4);
+	return inet_pton(AF_INET, text, &v4->sin_addr) == 1 ? 0 : -1;
+}
+
+static int open_door(struct forward *f, const char *address, uint16_t local, uint16_t remote,
+		     struct err *e)
+{
+	struct door *d = &f->doors[f->n_doors];
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_in6 addr;
+	socklen_t size;
+	int one = 1;
+
+	if (parse_address(address, &addr, &size) < 0)
+		return err_set(e, ERR_INVALID, "--address takes an IP address, not \"%s\"",
+			       address);
+	addr.sin6_port = htons(local); /* at the same place in both families */
+	fd = socket(addr.sin6_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&addr, size) < 0 || listen(fd, BACKLOG) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&addr, &size) < 0)
+		return err_errno(e, ERR_UNAVAILABLE, errno, "listen at %s port %u", address, local);
+	d->f = f;
+	d->local = ntohs(addr.sin6_port);
+	d->remote = remote;
+	if (loop_io_add(f->loop, &d->listener, fd, EPOLLIN, on_client, e) < 0)
+		return -(int)e->code;
+	take_fd(fd);
+	f->n_doors++;
+	printf(strchr(address, ':') ? "Forwarding from [%s]:%u -> %u\n"
+				    : "Forwarding from %s:%u -> %u\n", address, d->local, remote);
+	return 0;
+}
+
+static int open_doors(struct forward *f, const char *address, char **ports, int n, struct err *e)
+{
+	uint16_t local, remote;
+	int r = 0;
+
+	for (int i = 0; i < n && r == 0; i++) {
+		if (parse_ports(ports[i], &local, &remote) < 0)
+			return err_set(e, ERR_INVALID, "\"%s\" is not [LOCAL:]REMOTE", ports[i]);
+		r = open_door(f, address, local, remote, e);
+	}
+	fflush(stdout);
+	return r;
+}
+
+/* --- the command --- */
+
+static void on_signal(struct loop_io *io, uint32_t events)
+{
+	struct forward *f = container_of(io, struct forward, signals);
+
+	(void)events;
+	loop_stop(f->loop);
+}
+
+/* main has blocked them. */
+static int watch_signals(struct forward *f, struct err *e)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "signalfd");
+	f->signals.fd = fd;
+	return loop_io_add(f->loop, &f->signals, fd, EPOLLIN, on_signal, e);
+}
+
+static void forward_done(struct forward *f)
+{
+	list_for_each_safe(pos, &f->links)
+		link_free(list_entry(pos, struct link, node));
+	for (size_t i = 0; i < f->n_doors; i++) {
+		loop_io_del(&f->doors[i].listener);
+		close_fdp(&f->doors[i].listener.fd);
+	}
+	loop_io_del(&f->signals);
+	close_fdp(&f->signals.fd);
+	stream_client_close(f->client);
+	loop_free(f->loop);
+}
+
+static int forward(struct cli *cli, const char *address, char **argv, int argc, struct err *e)
+{
+	static const struct stream_client_ops ops = { on_data, on_finished, on_reset, NULL,
+						      on_closed };
+	_cleanup_answer_ Runtime__V1__PortForwardResponse *resp = NULL;
+	Runtime__V1__PortForwardRequest req = RUNTIME__V1__PORT_FORWARD_REQUEST__INIT;
+	struct forward f = { .signals.fd = -1 };
+	struct object object;
+	int r = cli_connect(cli, CALL_TIMEOUT_MS, e);
+
+	list_init(&f.links);
+	if (r == 0)
+		r = cli_resolve(cli, argv[0], OBJECT_KIND_POD, &object, e);
+	if (r < 0)
+		return r;
+	req.pod_sandbox_id = object.id;
+	r = cri_call_port_forward(cli->client, &req, &resp, e);
+	if (r < 0)
+		return r;
+	f.loop = loop_new(0, e);
+	r = f.loop ? stream_client_open(cli, f.loop, resp->url, PROTOCOL, &ops, &f, &f.client,
+					 e)
+		   : -(int)e->code;
+	if (r == 0)
+		r = open_doors(&f, address, argv + 1, argc - 1, e);
+	if (r == 0)
+		r = watch_signals(&f, e);
+	if (r == 0) {
+		loop_set_turn_end(f.loop, turn_end, &f);
+		loop_run(f.loop);
+	}
+	if (r == 0 && f.failed) {
+		*e = f.e;
+		r = -(int)e->code;
+	}
+	forward_done(&f);
+	return r;
+}
+
+int cmd_port_forward(struct cli *cli, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "address", required_argument, NULL, 'a' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *address = "127.0.0.1";
+	struct err e;
+
+	while (cli_option(cli, argc, argv, "", longs) != -1)
+		address = optarg;
+	if (argc - optind < 2)
+		return cli_usage(cli, "a pod and at least one port are needed");
+	if (argc - optind - 1 > PORTS_MAX)
+		return cli_usage(cli, "more than %d ports", PORTS_MAX);
+	return forward(cli, address, argv + optind, argc - optind, &e) < 0 ? cli_fail(&e)
+									    : CLI_EXIT_OK;
+}
