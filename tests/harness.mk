@@ -20,6 +20,10 @@ conformance-update: $(PROGRAMS) test-deps
 bench: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/run.sh
 
+# Pulls beside Debian's containerd.
+bench-pull: $(PROGRAMS) test-deps
+	$(HARNESS) tests/bench/pull.sh
+
 soak: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/soak.sh
 
@@ -28,4 +32,4 @@ soak-heap: $(PROGRAMS) test-deps
 	$(HARNESS) CRISP_TEST_WRAP="heaptrack -o $(abspath $(BUILD))/soak-heap" tests/bench/soak.sh
 	heaptrack_print -p 0 -T 0 -a 0 -f $(BUILD)/soak-heap.zst
 
-.PHONY: test-deps integration conformance conformance-update bench soak soak-heap
+.PHONY: test-deps integration conformance conformance-update bench bench-pull soak soak-heap

@@ -9,7 +9,7 @@
 #
 # usage: images.sh build                  build into the cache if needed, print the layout directory
 #        images.sh push LAYOUT HOST:PORT   push every image of the layout to a registry (plain HTTP)
-#        images.sh bench-build            the same for the two large benchmark images (1/4 GiB), prints their layout
+#        images.sh bench-build            the same for the benchmark images (1.3 GiB), prints their layout
 #        images.sh list LAYOUT            print REPOSITORY:TAG of each image of a layout
 #   CRISP_CACHE   the cache folder (default: ${XDG_CACHE_HOME:-$HOME/.cache}/crisp)
 set -euo pipefail
@@ -286,7 +286,8 @@ images_build() {
 	if [ ! -e "$layout/index.json" ]; then
 		busybox=$(busybox_build)
 		say "building the images"
-		rm -rf "$CACHE"/images-*
+		# Another clone may be using what it has built; what is old is nobody's.
+		find "$CACHE" -maxdepth 1 -name 'images-*' -mtime +1 -exec rm -rf {} +
 		work=$(mktemp -d "$CACHE/work.XXXXXX")
 		layout_begin "$work/layout"
 		images_pause "$work/layout" "$work"
@@ -311,10 +312,20 @@ images_build() {
 	echo "$layout"
 }
 
-# The benchmark images: four layers of 50 MiB, half of it a cipher stream of a fixed key
-# (incompressible), half text; and two layers of 5,000 small files.
+# bench_noise KEY MIB and bench_text FIRST MIB: what does not compress, a cipher stream of a fixed
+# key, and what does.
+bench_noise() {
+	openssl enc -aes-128-ctr -K "$(printf '%032d' "$1")" -iv 0 -in /dev/zero 2>/dev/null | head -c $(($2 << 20)) || true
+}
+bench_text() {
+	{ seq -f "line %.0f of a text that compresses well, as programs and documents do" "$1" $(($1 + $2 * 20000)) || true; } |
+		head -c $(($2 << 20)) || true
+}
+
+# The benchmark images: four layers of 50 MiB, half noise, half text; two layers of 5,000 small
+# files; one layer of 1 GiB, half and half again, in eight files.
 bench_build() {
-	local layout=$CACHE/bench-images-1 work layers=() i j
+	local layout=$CACHE/bench-images-2 work layers=() i j
 	mkdir -p "$CACHE"
 	exec 8>"$CACHE/bench-images.lock"
 	flock 8
@@ -324,10 +335,8 @@ bench_build() {
 		layout_begin "$work/layout"
 		for i in 1 2 3 4; do
 			mkdir -p "$work/large-$i"
-			openssl enc -aes-128-ctr -K "0000000000000000000000000000000$i" -iv 0 -in /dev/zero 2>/dev/null |
-				head -c $((25 << 20)) >"$work/large-$i/noise-$i" || true
-			{ seq -f "line %.0f of a text that compresses well, as programs and documents do" $((i * 1000000)) $((i * 1000000 + 999999)) || true; } |
-				head -c $((25 << 20)) >"$work/large-$i/text-$i"
+			bench_noise "$i" 25 >"$work/large-$i/noise-$i"
+			bench_text "${i}000000" 25 >"$work/large-$i/text-$i"
 			layers+=("$(layer_add "$work/layout" "$work/large-$i" gzip)")
 		done
 		image_add "$work/layout" crisp-bench/large:1 "{$CONFIG_PATH, \"Cmd\": [\"/none\"]}" "${layers[@]}" >/dev/null
@@ -340,6 +349,13 @@ bench_build() {
 			layers+=("$(layer_add "$work/layout" "$work/small-$i" gzip)")
 		done
 		image_add "$work/layout" crisp-bench/small:1 "{$CONFIG_PATH, \"Cmd\": [\"/none\"]}" "${layers[@]}" >/dev/null
+		mkdir -p "$work/huge"
+		for i in 1 2 3 4; do
+			bench_noise "1$i" 128 >"$work/huge/noise-$i"
+			bench_text "1${i}00000000" 128 >"$work/huge/text-$i"
+		done
+		layers=("$(layer_add "$work/layout" "$work/huge" gzip)")
+		image_add "$work/layout" crisp-bench/huge:1 "{$CONFIG_PATH, \"Cmd\": [\"/none\"]}" "${layers[@]}" >/dev/null
 		layout_end "$work/layout"
 		mv "$work/layout" "$layout"
 		rm -rf "$work"
