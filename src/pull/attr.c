@@ -69,18 +69,39 @@ static void entry_times(const struct tar_entry *entry, struct timespec ret[2])
 	ret[0] = ret[1] = attr_time(entry);
 }
 
+/* A file system writes a change of owner or mode to its journal even when nothing changes, so
+ * it is asked first: most files are made as they should be. */
+static int set_owner(int fd, const char *name, int flags, const struct tar_entry *entry,
+		     struct err *e)
+{
+	if (fchownat(fd, name, entry->uid, entry->gid, flags) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set owner %u:%u", entry->uid,
+				 entry->gid);
+	return 0;
+}
+
+static bool owner_is(const struct stat *st, const struct tar_entry *entry)
+{
+	return st->st_uid == entry->uid && st->st_gid == entry->gid;
+}
+
 int attr_apply_fd(int fd, const struct tar_entry *entry, struct err *e)
 {
 	struct timespec times[2];
+	struct stat st;
+	bool owned;
 	int r;
 
-	if (fchown(fd, entry->uid, entry->gid) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "set owner %u:%u", entry->uid,
-				 entry->gid);
-	r = set_xattrs(fd, NULL, entry, e);
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "stat");
+	owned = owner_is(&st, entry);
+	r = owned ? 0 : set_owner(fd, "", AT_EMPTY_PATH, entry, e);
+	r = r < 0 ? r : set_xattrs(fd, NULL, entry, e);
 	if (r < 0)
 		return r;
-	if (fchmod(fd, entry->mode) < 0)
+	/* A list of who may access is part of the mode. */
+	if ((!owned || entry->n_xattrs || (st.st_mode & 07777) != entry->mode) &&
+	    fchmod(fd, entry->mode) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "set mode %04o", entry->mode);
 	entry_times(entry, times);
 	if (futimens(fd, times) < 0)
@@ -90,14 +111,18 @@ int attr_apply_fd(int fd, const struct tar_entry *entry, struct err *e)
 
 int attr_apply_at(int dir, const char *name, const struct tar_entry *entry, struct err *e)
 {
-	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d/%s", dir, name);
+	_cleanup_free_ char *path = NULL;
 	struct timespec times[2];
+	struct stat st;
 	int r;
 
-	if (fchownat(dir, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "set owner %u:%u", entry->uid,
-				 entry->gid);
-	r = set_xattrs(-1, path, entry, e);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "stat");
+	r = owner_is(&st, entry) ? 0 : set_owner(dir, name, AT_SYMLINK_NOFOLLOW, entry, e);
+	if (r == 0 && entry->n_xattrs) {
+		path = xasprintf("/proc/self/fd/%d/%s", dir, name);
+		r = set_xattrs(-1, path, entry, e);
+	}
 	if (r < 0)
 		return r;
 	if (entry->type != TAR_TYPE_SYMLINK && fchmodat(dir, name, entry->mode, 0) < 0)

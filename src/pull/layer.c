@@ -1,6 +1,6 @@
 /*
- * layer.c - see layer.h.  blob -> SHA-256 -> decompress -> SHA-256 -> tar -> tree, all within
- * layer_feed.
+ * layer.c - see layer.h.  blob -> SHA-256 on the thread that feeds; decompress -> SHA-256 -> tar ->
+ * tree on a thread of the layer's own (stage.h).
  */
 #include "pull/layer.h"
 
@@ -22,6 +22,7 @@
 #include "image/tar.h"
 #include "pull/decompress.h"
 #include "pull/digest.h"
+#include "pull/stage.h"
 #include "pull/tree.h"
 
 #define PUBLISH_TRIES 100
@@ -34,6 +35,7 @@ struct layer {
 	uint64_t blob_size, fed;
 	bool plain; /* one digest stands for both: the blob is the tar */
 	struct digest blob, diff;
+	struct stage *stage; /* what follows is touched on its thread, or when that has ended */
 	struct decompress *decompress;
 	struct tar *tar;
 	struct tree *tree;
@@ -64,6 +66,11 @@ static bool media_type_is_layer(const char *media_type)
 	return false;
 }
 
+static int wrap(const struct layer *l, struct err *e)
+{
+	return err_wrap(e, "layer %s", l->blob_digest);
+}
+
 /* The plain tar, as decompress has it. */
 static int take_plain(void *arg, const void *data, size_t size, struct err *e)
 {
@@ -72,6 +79,27 @@ static int take_plain(void *arg, const void *data, size_t size, struct err *e)
 	if (!l->plain)
 		digest_add(&l->diff, data, size);
 	return tar_feed(l->tar, data, size, e);
+}
+
+/* Wrong content may come from a wrong blob, which is the better thing to say.  It is known at the
+ * blob's end; what is bad here and now is not put off. */
+static int content_failed(struct layer *l, struct err *e)
+{
+	if (e->code != ERR_INVALID && e->code != ERR_DATA_LOSS && e->code != ERR_UNIMPLEMENTED)
+		return wrap(l, e);
+	l->content = *e;
+	*e = ERR_NULL;
+	return 0;
+}
+
+/* The next bytes of the blob, on the stage's thread. */
+static int unpack(void *arg, const void *data, size_t size, struct err *e)
+{
+	struct layer *l = arg;
+
+	if (l->content.code || decompress_feed(l->decompress, data, size, e) == 0)
+		return 0;
+	return content_failed(l, e);
 }
 
 static int prepare_dir(struct layer *l, struct err *e)
@@ -114,29 +142,16 @@ int layer_begin(const char *images_root, const char *pull_id, unsigned index,
 	digest_init(&l->blob);
 	digest_init(&l->diff);
 	r = prepare_dir(l, e);
+	if (r == 0) {
+		l->tar = tar_new(&tree_tar_ops, l->tree);
+		l->decompress = decompress_new(take_plain, l);
+		r = stage_new(unpack, l, &l->stage, e);
+	}
 	if (r < 0) {
 		layer_abort(l);
 		return r;
 	}
-	l->tar = tar_new(&tree_tar_ops, l->tree);
-	l->decompress = decompress_new(take_plain, l);
 	*ret = l;
-	return 0;
-}
-
-static int wrap(const struct layer *l, struct err *e)
-{
-	return err_wrap(e, "layer %s", l->blob_digest);
-}
-
-/* Wrong content may come from a wrong blob, which is the better thing to say.  It is known at the
- * blob's end; what is bad here and now is not put off. */
-static int content_failed(struct layer *l, struct err *e)
-{
-	if (e->code != ERR_INVALID && e->code != ERR_DATA_LOSS && e->code != ERR_UNIMPLEMENTED)
-		return wrap(l, e);
-	l->content = *e;
-	*e = ERR_NULL;
 	return 0;
 }
 
@@ -149,9 +164,7 @@ int layer_feed(struct layer *l, const void *data, size_t size, struct err *e)
 	}
 	l->fed += size;
 	digest_add(&l->blob, data, size);
-	if (l->content.code || decompress_feed(l->decompress, data, size, e) == 0)
-		return 0;
-	return content_failed(l, e);
+	return stage_feed(l->stage, data, size, e);
 }
 
 uint64_t layer_bytes_fed(const struct layer *l)
@@ -205,8 +218,9 @@ int layer_finish(struct layer *l, Crisp__State__Layer **ret, struct err *e)
 {
 	struct image_layer_meta meta = { .size = l->blob_size };
 	struct tree_stats stats;
-	int r = verify(l, e);
+	int r = stage_finish(l->stage, e);
 
+	r = r < 0 ? r : verify(l, e);
 	r = r < 0 ? r : tree_finish(l->tree, &stats, e);
 	if (r < 0)
 		return wrap(l, e);
@@ -229,6 +243,7 @@ void layer_abort(struct layer *l)
 
 	if (!l)
 		return;
+	stage_free(l->stage);
 	decompress_free(l->decompress);
 	tar_free(l->tar);
 	tree_free(l->tree);

@@ -23,7 +23,7 @@
 
 #define DIR_TIMES_MAX (64 * 1024 * 1024) /* bytes of directory names kept for their times */
 #define DISK_BLOCK 4096
-#define WRITEBACK_SIZE (4 * 1024 * 1024) /* files of this size go to the disk at once */
+#define WRITEBACK_SIZE (4 * 1024 * 1024) /* of one file, before it goes to the disk */
 #define OPAQUE_NAME ".wh..wh..opq"
 #define RESOLVE_TRIES 1000
 
@@ -43,6 +43,7 @@ struct tree {
 	const struct tar_entry *file_entry;
 	int file;
 	uint64_t file_end; /* of what is written */
+	uint64_t file_sent; /* up to here the kernel has been told to write it to the disk */
 	struct treesum_files *files;
 	uint64_t entries;
 	struct dir_time **dirs;
@@ -330,7 +331,7 @@ static int try_make(struct tree *t, int dir, const char *name, const struct tar_
 	switch (entry->type) {
 	case TAR_TYPE_FILE:
 		t->file = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-				 0600);
+				 entry->mode);
 		return t->file < 0 ? -1 : 0;
 	case TAR_TYPE_SYMLINK:
 		return symlinkat(entry->link, dir, name);
@@ -551,7 +552,7 @@ static int tree_entry(void *arg, const struct tar_entry *entry, struct err *e)
 	int r;
 
 	t->file_entry = entry;
-	t->file_end = 0;
+	t->file_end = t->file_sent = 0;
 	if (++t->entries > LIMIT_LAYER_FILES)
 		return err_set(e, ERR_EXHAUSTED, "more than %d entries in a layer",
 			       LIMIT_LAYER_FILES);
@@ -563,6 +564,17 @@ static int tree_entry(void *arg, const struct tar_entry *entry, struct err *e)
 				    (intmax_t)LIMIT_LAYER_BYTES);
 	}
 	return r < 0 ? err_wrap(e, "%.400s", entry->path) : 0;
+}
+
+/* Begins to write what has come: the disk works from the first megabytes on, and the one syncfs at
+ * the end has little left to wait for. */
+static void start_writeback(struct tree *t)
+{
+	if (t->file_end - t->file_sent < WRITEBACK_SIZE)
+		return;
+	sync_file_range(t->file, (off_t)t->file_sent, (off_t)(t->file_end - t->file_sent),
+			SYNC_FILE_RANGE_WRITE);
+	t->file_sent = t->file_end;
 }
 
 static int tree_data(void *arg, uint64_t offset, const void *data, size_t size, struct err *e)
@@ -586,6 +598,8 @@ static int tree_data(void *arg, uint64_t offset, const void *data, size_t size, 
 		t->file_end = offset;
 		t->stats.disk += (uint64_t)n;
 	}
+	if (t->file >= 0)
+		start_writeback(t);
 	return 0;
 }
 
@@ -602,9 +616,6 @@ static int tree_end(void *arg, struct err *e)
 		r = err_errno(e, ERR_INTERNAL, errno, "set size");
 	r = r < 0 ? r : attr_apply_fd(fd, t->file_entry, e);
 	r = r < 0 ? r : treesum_files_end(t->files, fd, e);
-	/* Only begins to write: the one syncfs at the end then has little left to wait for. */
-	if (t->file_end >= WRITEBACK_SIZE)
-		sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return r < 0 ? err_wrap(e, "%.400s", t->file_entry->path) : 0;
 }
 
