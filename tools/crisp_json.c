@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/util.h"
@@ -29,19 +30,9 @@ static void camel_case(const char *name, char *out, size_t size)
 
 static json_t *json_bytes(const ProtobufCBinaryData *data)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	_cleanup_buf_ struct buf b = BUF_NULL;
 
-	for (size_t i = 0; i < data->len; i += 3) {
-		size_t n = MIN(data->len - i, (size_t)3);
-		uint32_t v = (uint32_t)data->data[i] << 16;
-
-		v |= n > 1 ? (uint32_t)data->data[i + 1] << 8 : 0;
-		v |= n > 2 ? data->data[i + 2] : 0;
-		buf_printf(&b, "%c%c%c%c", digits[v >> 18], digits[v >> 12 & 63],
-			   n > 1 ? digits[v >> 6 & 63] : '=', n > 2 ? digits[v & 63] : '=');
-	}
+	base64_put(&b, data->data, data->len);
 	return json_string(b.data ? b.data : "");
 }
 

@@ -40,6 +40,56 @@ int str_to_u64(const char *s, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
+/* "1.5" and the number of ns that one of it is; s moves behind it. */
+static int take_term(const char **s, int64_t *ns)
+{
+	static const struct {
+		const char *name;
+		int64_t ns;
+	} units[] = { /* a name before those that it begins */
+		{ "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
+		{ "m", 60000000000 }, { "h", 3600000000000 },
+	};
+	int64_t whole = 0, part = 0, scale = 1, add;
+	const char *p = *s;
+
+	if (*p < '0' || *p > '9')
+		return -1;
+	for (; *p >= '0' && *p <= '9'; p++)
+		if (__builtin_mul_overflow(whole, 10, &whole) ||
+		    __builtin_add_overflow(whole, *p - '0', &whole))
+			return -1;
+	for (p += *p == '.'; *p >= '0' && *p <= '9'; p++)
+		if (scale < 1000000000) { /* finer than that is nothing */
+			part = part * 10 + (*p - '0');
+			scale *= 10;
+		}
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		if (!str_starts(p, units[i].name))
+			continue;
+		*s = p + strlen(units[i].name);
+		return __builtin_mul_overflow(whole, units[i].ns, &add) ||
+				       __builtin_add_overflow(*ns, add, ns) ||
+				       __builtin_add_overflow(
+					       *ns, (int64_t)((__int128)part * units[i].ns / scale), ns)
+			       ? -1 : 0;
+	}
+	return -1;
+}
+
+int str_to_duration(const char *s, int64_t *ret_ns)
+{
+	int64_t ns = 0;
+
+	if (strcmp(s, "0") != 0)
+		do {
+			if (take_term(&s, &ns) < 0)
+				return -1;
+		} while (*s);
+	*ret_ns = ns;
+	return 0;
+}
+
 bool str_starts(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"
@@ -137,6 +139,48 @@ static void numbers(void **state)
 	assert_int_equal(str_to_u64(" 1", UINT64_MAX, &u), -1);
 	assert_int_equal(str_to_u64("101", 100, &u), -1);
 	assert_true(u == UINT64_MAX);
+}
+
+static void duration(void **state)
+{
+	static const char *const bad[] = { "", "1", "s", "-1s", "1x", "1s ", " 1s", "1.s.", "1h2",
+					   "2562048h", "9223372036854775808ns",
+					   "2562047h47m16.9s" };
+	int64_t ns = 7;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (str_to_duration(bad[i], &ns) == 0)
+			fail_msg("taken: %s", bad[i]);
+	assert_int_equal(ns, 7);
+	assert_int_equal(str_to_duration("0", &ns), 0);
+	assert_int_equal(ns, 0);
+	assert_int_equal(str_to_duration("1h30m", &ns), 0);
+	assert_int_equal(ns, INT64_C(5400000000000));
+	assert_int_equal(str_to_duration("1.5s250ms1us1ns", &ns), 0);
+	assert_int_equal(ns, INT64_C(1750001001));
+}
+
+static void check_base64(const char *text, const char *encoded)
+{
+	struct base64_reader r = { .bits = 0 };
+	_cleanup_buf_ struct buf out = BUF_NULL, back = BUF_NULL;
+
+	base64_put(&out, text, strlen(text));
+	assert_string_equal(out.data ? out.data : "", encoded);
+	assert_int_equal(base64_read(&r, encoded, strlen(encoded), &back), 0);
+	assert_true(base64_is_whole(&r));
+	assert_string_equal(back.data ? back.data : "", text);
+}
+
+static void base64(void **state)
+{
+	(void)state;
+	check_base64("", "");
+	check_base64("f", "Zg==");
+	check_base64("fo", "Zm8=");
+	check_base64("foo", "Zm9v");
+	check_base64("foobar?>", "Zm9vYmFyPz4=");
 }
 
 static void utf8(void **state)
@@ -372,6 +416,8 @@ static void log_levels(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(duration),
+		cmocka_unit_test(base64),
 		cmocka_unit_test(err_says_what_and_where),
 		cmocka_unit_test(err_of_a_system_call),
 		cmocka_unit_test(err_text_is_cut_between_characters),
