@@ -155,6 +155,21 @@ static size_t domain_length(const char *s, size_t n)
 	return 0;
 }
 
+/* Everybody writes docker.io/busybox for what that registry calls docker.io/library/busybox. */
+static void fill_docker(struct image_ref *r)
+{
+	char *path = r->path;
+
+	if (strcmp(r->domain, "index.docker.io") == 0) {
+		free(r->domain);
+		r->domain = xstrdup("docker.io");
+	}
+	if (strcmp(r->domain, "docker.io") == 0 && !strchr(path, '/')) {
+		r->path = xasprintf("library/%s", path);
+		free(path);
+	}
+}
+
 static int parse_name(const char *text, size_t n, struct image_ref *r, struct err *e)
 {
 	size_t domain = domain_length(text, n);
@@ -174,6 +189,7 @@ static int parse_name(const char *text, size_t n, struct image_ref *r, struct er
 		return err_set(e, ERR_INVALID, "64 hexadecimal digits are an id, not a name");
 	r->domain = xstrndup(text, domain);
 	r->path = xstrndup(path, path_len);
+	fill_docker(r);
 	return 0;
 }
 

@@ -18,6 +18,7 @@ struct image_ref {
 #define IMAGE_REF_NULL ((struct image_ref){ .domain = NULL })
 
 /* The first component is a domain when it has a dot or a colon, or is "localhost".
+ * docker.io/NAME becomes docker.io/library/NAME, index.docker.io docker.io.
  * ERR_INVALID says which part breaks which rule. */
 int image_ref_parse(const char *text, struct image_ref *ret, struct err *e);
 void image_ref_done(struct image_ref *r);

@@ -27,7 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tagged = image_ref_tagged(&a);
 	again = xasprintf("%s%s%s%s%s", name, *a.tag ? ":" : "", a.tag, *a.digest ? "@" : "",
 			  a.digest);
-	if (strcmp(again, text) != 0 || strstr(name, "..") || strstr(name, "//") ||
+	/* docker.io is the one whose names are completed. */
+	if ((strcmp(again, text) != 0 && strcmp(a.domain, "docker.io") != 0) ||
+	    strstr(name, "..") || strstr(name, "//") ||
 	    image_ref_parse(again, &b, &e) < 0 || strcmp(a.domain, b.domain) != 0 ||
 	    strcmp(a.path, b.path) != 0 || strcmp(a.tag, b.tag) != 0 ||
 	    strcmp(a.digest, b.digest) != 0)
