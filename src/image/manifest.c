@@ -16,6 +16,8 @@
 
 #define INDEX_MAX 4096 /* entries of an index */
 #define SIZE_MAX_JSON LIMIT_LAYER_BYTES
+#define URLS_MAX 16 /* of one layer */
+#define URL_MAX 4096
 
 static void descriptor_done(struct descriptor *d)
 {
@@ -25,6 +27,9 @@ static void descriptor_done(struct descriptor *d)
 	free(d->architecture);
 	free(d->variant);
 	free(d->ref_name);
+	for (size_t i = 0; i < d->n_urls; i++)
+		free(d->urls[i]);
+	free(d->urls);
 }
 
 void manifest_done(struct manifest *m)
@@ -61,6 +66,47 @@ static int get_platform(const json_t *v, struct descriptor *d, struct err *e)
 	return r < 0 ? r : get_text(p, "variant", &d->variant, e);
 }
 
+static bool url_is_valid(const char *s)
+{
+	size_t n = strlen(s);
+
+	if ((!str_starts(s, "https://") && !str_starts(s, "http://")) || n > URL_MAX)
+		return false;
+	for (; *s; s++)
+		if (*s <= ' ' || *s > '~')
+			return false;
+	return true;
+}
+
+/* Layers that a registry may not distribute: only these are fetched from elsewhere, so that an
+ * image cannot send the puller to any place it likes for every layer. */
+static bool is_foreign(const char *type)
+{
+	return str_starts(type, "application/vnd.oci.image.layer.nondistributable.") ||
+	       str_starts(type, "application/vnd.docker.image.rootfs.foreign.");
+}
+
+static int get_urls(const json_t *object, struct descriptor *d, struct err *e)
+{
+	const json_t *list = json_object_get(object, "urls"), *v;
+	size_t i;
+
+	if (!list || json_is_null(list) || !is_foreign(d->media_type))
+		return 0;
+	if (!json_is_array(list) || json_array_size(list) > URLS_MAX)
+		return err_set(e, ERR_INVALID, "urls is not a list of at most %d", URLS_MAX);
+	d->urls = xcalloc(json_array_size(list) + 1, sizeof(char *));
+	json_array_foreach(list, i, v) {
+		if (!json_is_string(v) || !url_is_valid(json_string_value(v)))
+			return err_set(e, ERR_INVALID,
+				       "urls[%zu] is not an http or https URL of at most %d "
+				       "printable characters",
+				       i, URL_MAX);
+		d->urls[d->n_urls++] = xstrdup(json_string_value(v));
+	}
+	return 0;
+}
+
 static int parse_descriptor(const json_t *v, struct descriptor *d, struct err *e)
 {
 	const json_t *size = json_object_get(v, "size");
@@ -72,6 +118,7 @@ static int parse_descriptor(const json_t *v, struct descriptor *d, struct err *e
 	r = get_text(v, "mediaType", &d->media_type, e);
 	r = r < 0 ? r : get_text(v, "digest", &d->digest, e);
 	r = r < 0 ? r : get_platform(v, d, e);
+	r = r < 0 ? r : get_urls(v, d, e);
 	if (r < 0)
 		return r;
 	if (!image_digest_is_valid(d->digest))
@@ -128,7 +175,9 @@ static int parse_image(const json_t *root, struct manifest *m, struct err *e)
 	for (size_t i = 0; r == 0 && i < m->n; i++)
 		if (str_ends(m->entries[i].media_type, "+encrypted"))
 			return err_set(e, ERR_UNIMPLEMENTED,
-				       "layers[%zu]: encrypted layers are not supported", i);
+				       "layers[%zu] is encrypted (%.100s), which is not supported: "
+				       "push the image without encryption",
+				       i, m->entries[i].media_type);
 	return r;
 }
 
@@ -190,7 +239,9 @@ int manifest_parse(const char *json, size_t size, const char *content_type, stru
 		return err_set(e, ERR_INVALID, "manifest: larger than %d bytes", LIMIT_MANIFEST);
 	root = json_loadb(json, size, JSON_REJECT_DUPLICATES, &bad);
 	if (!root)
-		return err_set(e, ERR_INVALID, "manifest: line %d: %s", bad.line, bad.text);
+		return err_set(e, ERR_INVALID, "manifest: line %d: %.200s%s%.100s", bad.line,
+			       bad.text, content_type ? "; it came as " : "",
+			       content_type ? content_type : "");
 	r = parse_root(root, content_type, ret, e);
 	json_decref(root);
 	return r < 0 ? err_wrap(e, "manifest") : 0;

@@ -23,6 +23,9 @@ struct descriptor {
 	/* Of an index's entries, NULL when absent: */
 	char *os, *architecture, *variant;
 	char *ref_name; /* annotation org.opencontainers.image.ref.name */
+	/* Of a foreign layer: http(s) URLs where it lies when the registry does not have it. */
+	char **urls;
+	size_t n_urls;
 };
 
 struct manifest {
