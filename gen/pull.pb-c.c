@@ -322,7 +322,7 @@ void   crisp__pull__from_puller__free_unpacked
   assert(message->base.descriptor == &crisp__pull__from_puller__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor crisp__pull__credentials__field_descriptors[5] =
+static const ProtobufCFieldDescriptor crisp__pull__credentials__field_descriptors[6] =
 {
   {
     "username",
@@ -384,18 +384,31 @@ static const ProtobufCFieldDescriptor crisp__pull__credentials__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "server_address",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Credentials, server_address),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__credentials__field_indices_by_name[] = {
   2,   /* field[2] = auth */
   3,   /* field[3] = identity_token */
   1,   /* field[1] = password */
   4,   /* field[4] = registry_token */
+  5,   /* field[5] = server_address */
   0,   /* field[0] = username */
 };
 static const ProtobufCIntRange crisp__pull__credentials__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor crisp__pull__credentials__descriptor =
 {
@@ -405,14 +418,14 @@ const ProtobufCMessageDescriptor crisp__pull__credentials__descriptor =
   "Crisp__Pull__Credentials",
   "crisp.pull",
   sizeof(Crisp__Pull__Credentials),
-  5,
+  6,
   crisp__pull__credentials__field_descriptors,
   crisp__pull__credentials__field_indices_by_name,
   1,  crisp__pull__credentials__number_ranges,
   (ProtobufCMessageInit) crisp__pull__credentials__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[8] =
+static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[13] =
 {
   {
     "pull_id",
@@ -510,21 +523,87 @@ static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[8]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "pull_progress_timeout_ms",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Request, pull_progress_timeout_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "namespaced_auth_dir",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Request, namespaced_auth_dir),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "short_name_mode",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Request, short_name_mode),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "certs_dirs",
+    18,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Crisp__Pull__Request, n_certs_dirs),
+    offsetof(Crisp__Pull__Request, certs_dirs),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pod_namespace",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Request, pod_namespace),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__request__field_indices_by_name[] = {
   5,   /* field[5] = auth_file */
+  11,   /* field[11] = certs_dirs */
   7,   /* field[7] = credentials */
   3,   /* field[3] = images_root */
   6,   /* field[6] = insecure_registries */
   2,   /* field[2] = layout_dir */
+  9,   /* field[9] = namespaced_auth_dir */
+  12,   /* field[12] = pod_namespace */
   0,   /* field[0] = pull_id */
+  8,   /* field[8] = pull_progress_timeout_ms */
   1,   /* field[1] = reference */
   4,   /* field[4] = registries_conf */
+  10,   /* field[10] = short_name_mode */
 };
-static const ProtobufCIntRange crisp__pull__request__number_ranges[1 + 1] =
+static const ProtobufCIntRange crisp__pull__request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 15, 8 },
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
 {
@@ -534,10 +613,10 @@ const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
   "Crisp__Pull__Request",
   "crisp.pull",
   sizeof(Crisp__Pull__Request),
-  8,
+  13,
   crisp__pull__request__field_descriptors,
   crisp__pull__request__field_indices_by_name,
-  1,  crisp__pull__request__number_ranges,
+  2,  crisp__pull__request__number_ranges,
   (ProtobufCMessageInit) crisp__pull__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

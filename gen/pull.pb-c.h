@@ -41,10 +41,14 @@ struct  Crisp__Pull__Credentials
   char *auth;
   char *identity_token;
   char *registry_token;
+  /*
+   * whose they are; "": of the registry in the reference
+   */
+  char *server_address;
 };
 #define CRISP__PULL__CREDENTIALS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__credentials__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Crisp__Pull__Request
@@ -65,10 +69,28 @@ struct  Crisp__Pull__Request
   size_t n_insecure_registries;
   char **insecure_registries;
   Crisp__Pull__Credentials *credentials;
+  /*
+   * 0: no limit for the pull as a whole
+   */
+  int64_t pull_progress_timeout_ms;
+  /*
+   * "": none
+   */
+  char *namespaced_auth_dir;
+  /*
+   * "": what registries.conf says
+   */
+  char *short_name_mode;
+  size_t n_certs_dirs;
+  char **certs_dirs;
+  /*
+   * for namespaced_auth_dir, "": no pod
+   */
+  char *pod_namespace;
 };
 #define CRISP__PULL__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string }
 
 
 /*

@@ -56,7 +56,7 @@ $(BUILD)/replay/fuzz_logline: $(EXTRA_fuzz_logline)
 
 # The puller: nothing but it meets TLS and decompression.
 PULL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/pull/*.c)))
-PULL_LIBS := -lcurl -lcrypto -lisal -lzstd
+PULL_LIBS := -lcurl -lssl -lcrypto -lisal -lzstd
 
 $(BUILD)/crisp-pull: $(PULL_OBJ) $(LIB)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(PULL_OBJ) $(LIB) $(PULL_LIBS) $(LIBS) -o $@

@@ -82,9 +82,12 @@ static void init_lists(struct conf *c)
 						    "SETGID", "SETUID", "SETPCAP",
 						    "NET_BIND_SERVICE", "KILL", NULL };
 	static const char *const plugin_dirs[] = { "/opt/cni/bin", "/usr/lib/cni", NULL };
+	static const char *const certs_dirs[] = { "/etc/containers/certs.d",
+						  "/etc/docker/certs.d", NULL };
 
 	c->default_capabilities = conf_list_of(capabilities);
 	c->plugin_dirs = conf_list_of(plugin_dirs);
+	c->certs_dirs = conf_list_of(certs_dirs);
 }
 
 void conf_init(struct conf *c)
@@ -112,6 +115,10 @@ void conf_init(struct conf *c)
 		.pause_image = xstrdup(""),
 		.pause_command = xstrdup("/pause"),
 		.global_auth_file = xstrdup(""),
+		.namespaced_auth_dir = xstrdup("/etc/crio/auth"),
+		.pause_image_auth_file = xstrdup(""),
+		.pull_progress_timeout = xstrdup("0s"),
+		.short_name_mode = xstrdup("enforcing"),
 		.signature_policy = xstrdup(""),
 		.registries_conf = xstrdup("/etc/containers/registries.conf"),
 		.cni_default_network = xstrdup(""),

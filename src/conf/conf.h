@@ -64,6 +64,11 @@ struct conf {
 	char *pause_image; /* empty: none is ever pulled */
 	char *pause_command;
 	char *global_auth_file;
+	char *namespaced_auth_dir;   /* NAMESPACE-SHA256.json, each for one pull */
+	char *pause_image_auth_file; /* instead of global_auth_file for pause_image */
+	char *pull_progress_timeout; /* duration without a new byte, "0s": none */
+	char *short_name_mode;
+	char **certs_dirs;           /* ours: HOST[:PORT] directories with certificates */
 	char *signature_policy;
 	char *registries_conf; /* ours: path of registries.conf, /etc/containers/registries.conf */
 	char **pinned_images;

@@ -76,6 +76,19 @@ static bool is_timezone(const char *s)
 	return *s != '/' && !strstr(s, "..") && strlen(s) < 128;
 }
 
+static bool is_duration(const char *s)
+{
+	int64_t ns;
+
+	return !*s || str_to_duration(s, &ns) == 0;
+}
+
+static bool is_short_name_mode(const char *s)
+{
+	return !*s || strcmp(s, "enforcing") == 0 || strcmp(s, "permissive") == 0 ||
+	       strcmp(s, "disabled") == 0;
+}
+
 static bool is_runtime_type(const char *s)
 {
 	return !*s || strcmp(s, "oci") == 0;
@@ -231,14 +244,17 @@ const struct conf_key conf_keys[] = {
 	CONF("crio.image.pinned_images", LIST, pinned_images),
 	CONF("crio.image.insecure_registries", LIST, insecure_registries),
 	LATER("crio.image.default_transport", STRING),
-	LATER("crio.image.namespaced_auth_dir", PATH),
-	LATER("crio.image.pause_image_auth_file", PATH),
+	CONF("crio.image.namespaced_auth_dir", PATH, namespaced_auth_dir),
+	CONF("crio.image.pause_image_auth_file", PATH, pause_image_auth_file),
 	LATER("crio.image.signature_policy_dir", PATH),
 	LATER("crio.image.image_volumes", STRING),
 	LATER("crio.image.big_files_temporary_dir", PATH),
 	LATER("crio.image.auto_reload_registries", BOOLEAN),
-	LATER("crio.image.pull_progress_timeout", STRING),
-	LATER("crio.image.short_name_mode", STRING),
+	CONF_CHECK("crio.image.pull_progress_timeout", STRING, pull_progress_timeout, is_duration,
+		   "a duration like \"30s\" or \"1m30s\", \"0s\" or empty for none"),
+	CONF_CHECK("crio.image.short_name_mode", STRING, short_name_mode, is_short_name_mode,
+		   "enforcing, permissive, disabled, or empty for what registries.conf says"),
+	CONF("crio.image.certs_dirs", PATHS, certs_dirs),
 	LATER("crio.image.oci_artifact_mount_support", BOOLEAN),
 
 	CONF("crio.network.cni_default_network", STRING, cni_default_network),

@@ -217,9 +217,17 @@ static int send_request(int fd, const struct image_pull_request *req, struct err
 	PUT(c.auth, req->auth);
 	PUT(c.identity_token, req->identity_token);
 	PUT(c.registry_token, req->registry_token);
+	PUT(c.server_address, req->server_address);
+	PUT(r.short_name_mode, req->short_name_mode);
+	PUT(r.namespaced_auth_dir, req->namespaced_auth_dir);
+	PUT(r.pod_namespace, req->pod_namespace);
 #undef PUT
 	while (req->insecure_registries && req->insecure_registries[r.n_insecure_registries])
 		r.n_insecure_registries++;
+	while (req->certs_dirs && req->certs_dirs[r.n_certs_dirs])
+		r.n_certs_dirs++;
+	r.certs_dirs = (char **)(uintptr_t)req->certs_dirs;
+	r.pull_progress_timeout_ms = req->progress_timeout_ms;
 	r.insecure_registries = (char **)(uintptr_t)req->insecure_registries;
 	r.credentials = &c;
 	to.request = &r;

@@ -24,8 +24,13 @@ struct image_pull_request {
 	const char *registries_conf;
 	const char *auth_file;    /* "" or NULL: none */
 	char *const *insecure_registries; /* NULL-terminated or NULL */
+	char *const *certs_dirs;          /* the same */
+	const char *namespaced_auth_dir, *pod_namespace; /* "" or NULL: none */
+	const char *short_name_mode;      /* "" or NULL: what registries.conf says */
+	int64_t progress_timeout_ms;      /* 0: none for the pull as a whole */
 	/* Credentials from the CRI, any may be NULL. */
 	const char *username, *password, *auth, *identity_token, *registry_token;
+	const char *server_address; /* whose they are */
 };
 
 struct image_pull_result {

@@ -9,12 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "base/util.h"
 #include "conf/toml.h"
 
-#define ENTRIES_MAX 4096 /* registries, mirrors of one, aliases */
+#define ENTRIES_MAX 4096 /* registries */
+#define ALIASES_MAX 65536
+#define SEARCH_MAX 64 /* registries for short names */
 
 enum pull_from {
 	PULL_FROM_ALL,
@@ -29,7 +32,7 @@ struct mirror {
 };
 
 struct registry {
-	char *prefix, *location;
+	char *prefix, *location; /* location NULL: where the name says */
 	bool insecure, blocked, digest_only;
 	struct mirror *mirrors;
 	size_t n_mirrors;
@@ -40,6 +43,7 @@ struct alias {
 };
 
 struct registries {
+	char *mode; /* short-name-mode, NULL: not said */
 	char **search;
 	size_t n_search;
 	struct registry *list;
@@ -71,6 +75,7 @@ void registries_free(struct registries *r)
 	if (!r)
 		return;
 	search_clear(r);
+	free(r->mode);
 	for (size_t i = 0; i < r->n; i++)
 		registry_done(&r->list[i]);
 	for (size_t i = 0; i < r->n_aliases; i++) {
@@ -114,18 +119,37 @@ static int get_bool(const struct toml *table, const char *key, const char *file,
 	return v ? check_type(v, TOML_TYPE_BOOLEAN, file, e) : 0;
 }
 
+/* "host[:port][/path]" of a key, which is not said to be absent by an empty string. */
+static int get_location(const struct toml *table, const char *key, const char *file, char **ret,
+			struct err *e)
+{
+	const struct toml *v = toml_get(table, key);
+	size_t n;
+	int r = get_string(table, key, file, ret, e);
+
+	if (r < 0 || !*ret)
+		return r;
+	for (n = strlen(*ret); n && (*ret)[n - 1] == '/';)
+		(*ret)[--n] = '\0';
+	if (!n || strstr(*ret, "://"))
+		return err_set(e, ERR_PRECONDITION,
+			       "%s:%d: %s \"%.200s\" is no host[:port][/path] (without scheme)",
+			       file, v->line, key, *ret);
+	return 0;
+}
+
 static int load_mirror(const struct toml *v, const char *file, struct mirror *m, struct err *e)
 {
 	_cleanup_free_ char *from = NULL;
 	int r = check_type(v, TOML_TYPE_TABLE, file, e);
 
-	r = r < 0 ? r : get_string(v, "location", file, &m->location, e);
+	r = r < 0 ? r : get_location(v, "location", file, &m->location, e);
 	r = r < 0 ? r : get_bool(v, "insecure", file, &m->insecure, e);
 	r = r < 0 ? r : get_string(v, "pull-from-mirror", file, &from, e);
 	if (r < 0)
 		return r;
 	if (!m->location)
-		return err_set(e, ERR_PRECONDITION, "%s:%d: a mirror without location", file,
+		return err_set(e, ERR_PRECONDITION, "%s:%d: mirror: location is missing", file,
 			       v->line);
 	if (!from || strcmp(from, "all") == 0)
 		m->from = PULL_FROM_ALL;
@@ -151,9 +175,32 @@ static int load_mirrors(const struct toml *table, const char *file, struct regis
 	if (check_type(list, TOML_TYPE_ARRAY, file, e) < 0)
 		return -(int)e->code;
 	g->mirrors = xcalloc(list->n + 1, sizeof(*g->mirrors));
-	for (const struct toml *v = list->first; v; v = v->next)
-		if (load_mirror(v, file, &g->mirrors[g->n_mirrors++], e) < 0)
+	for (const struct toml *v = list->first; v; v = v->next) {
+		struct mirror *m = &g->mirrors[g->n_mirrors++];
+
+		if (load_mirror(v, file, m, e) < 0)
 			return -(int)e->code;
+		if (g->digest_only && m->from != PULL_FROM_ALL)
+			return err_set(e, ERR_PRECONDITION,
+				       "%s:%d: pull-from-mirror beside mirror-by-digest-only: one "
+				       "of them decides",
+				       file, v->line);
+	}
+	return 0;
+}
+
+static int check_prefix(const struct registry *g, const struct toml *v, const char *file,
+			struct err *e)
+{
+	const char *star = strchr(g->prefix, '*');
+
+	if (star && (star != g->prefix || star[1] != '.' || strchr(star + 1, '*')))
+		return err_set(e, ERR_PRECONDITION,
+			       "%s:%d: prefix \"%.200s\": a wildcard is *. at the beginning", file,
+			       v->line, g->prefix);
+	if (g->location && strchr(g->location, '*'))
+		return err_set(e, ERR_PRECONDITION, "%s:%d: location has a wildcard", file,
+			       v->line);
 	return 0;
 }
 
@@ -162,8 +209,8 @@ static int load_registry(const struct toml *v, const char *file, struct registry
 {
 	int r = check_type(v, TOML_TYPE_TABLE, file, e);
 
-	r = r < 0 ? r : get_string(v, "prefix", file, &g->prefix, e);
-	r = r < 0 ? r : get_string(v, "location", file, &g->location, e);
+	r = r < 0 ? r : get_location(v, "prefix", file, &g->prefix, e);
+	r = r < 0 ? r : get_location(v, "location", file, &g->location, e);
 	r = r < 0 ? r : get_bool(v, "insecure", file, &g->insecure, e);
 	r = r < 0 ? r : get_bool(v, "blocked", file, &g->blocked, e);
 	r = r < 0 ? r : get_bool(v, "mirror-by-digest-only", file, &g->digest_only, e);
@@ -173,13 +220,13 @@ static int load_registry(const struct toml *v, const char *file, struct registry
 	if (!g->prefix && !g->location)
 		return err_set(e, ERR_PRECONDITION,
 			       "%s:%d: a registry needs a prefix or a location", file, v->line);
+	if (toml_get(v, "pull-from-mirror"))
+		return err_set(e, ERR_PRECONDITION,
+			       "%s:%d: pull-from-mirror belongs into a [[registry.mirror]]", file,
+			       toml_get(v, "pull-from-mirror")->line);
 	if (!g->prefix)
 		g->prefix = xstrdup(g->location);
-	if (!g->location && str_starts(g->prefix, "*."))
-		return 0;
-	if (!g->location)
-		g->location = xstrdup(g->prefix);
-	return 0;
+	return check_prefix(g, v, file, e);
 }
 
 /* A later file's entry for a prefix replaces the earlier one. */
@@ -228,6 +275,9 @@ static int load_search(struct registries *r, const struct toml *root, const char
 		return 0;
 	if (check_type(list, TOML_TYPE_ARRAY, file, e) < 0)
 		return -(int)e->code;
+	if (list->n > SEARCH_MAX)
+		return err_set(e, ERR_PRECONDITION, "%s:%d: %s has more than %d entries", file,
+			       list->line, list->key, SEARCH_MAX);
 	search_clear(r);
 	r->search = xcalloc(list->n + 1, sizeof(char *));
 	for (const struct toml *v = list->first; v; v = v->next) {
@@ -236,6 +286,33 @@ static int load_search(struct registries *r, const struct toml *root, const char
 		r->search[r->n_search++] = xstrdup(v->string);
 	}
 	return 0;
+}
+
+/* A short name, and a full name or "" to take an earlier alias back; neither with tag or digest. */
+static int check_alias(const struct toml *v, const char *file, struct err *e)
+{
+	struct image_ref ref = IMAGE_REF_NULL;
+	struct err why = ERR_NULL;
+	bool good;
+
+	good = image_ref_parse(v->key, &ref, &why) == 0 && !*ref.domain && !*ref.tag &&
+	       !*ref.digest;
+	image_ref_done(&ref);
+	if (!good)
+		return err_set(e, ERR_PRECONDITION,
+			       "%s:%d: alias \"%.200s\" is no name without registry, tag and "
+			       "digest",
+			       file, v->line, v->key);
+	if (!*v->string)
+		return 0;
+	good = image_ref_parse(v->string, &ref, &why) == 0 && *ref.domain && !*ref.tag &&
+	       !*ref.digest;
+	image_ref_done(&ref);
+	return good ? 0
+		    : err_set(e, ERR_PRECONDITION,
+			      "%s:%d: alias %.200s = \"%.200s\" is no name with a registry and "
+			      "without tag and digest",
+			      file, v->line, v->key, v->string);
 }
 
 static int load_aliases(struct registries *r, const struct toml *root, const char *file,
@@ -247,13 +324,57 @@ static int load_aliases(struct registries *r, const struct toml *root, const cha
 		return 0;
 	if (check_type(table, TOML_TYPE_TABLE, file, e) < 0)
 		return -(int)e->code;
+	if (table->n + r->n_aliases > ALIASES_MAX)
+		return err_set(e, ERR_PRECONDITION, "%s: more than %d aliases", file, ALIASES_MAX);
 	r->aliases = xrealloc(r->aliases, (r->n_aliases + table->n + 1) * sizeof(*r->aliases));
 	for (const struct toml *v = table->first; v; v = v->next) {
-		if (check_type(v, TOML_TYPE_STRING, file, e) < 0)
+		if (check_type(v, TOML_TYPE_STRING, file, e) < 0 || check_alias(v, file, e) < 0)
 			return -(int)e->code;
 		r->aliases[r->n_aliases++] = (struct alias){ xstrdup(v->key), xstrdup(v->string) };
 	}
 	return 0;
+}
+
+
+bool registries_mode_is_valid(const char *mode)
+{
+	return strcmp(mode, "enforcing") == 0 || strcmp(mode, "permissive") == 0 ||
+	       strcmp(mode, "disabled") == 0;
+}
+
+static int load_mode(struct registries *r, const struct toml *root, const char *file,
+		     struct err *e)
+{
+	_cleanup_free_ char *mode = NULL;
+	int result = get_string(root, "short-name-mode", file, &mode, e);
+
+	if (result < 0 || !mode)
+		return result;
+	if (!registries_mode_is_valid(mode))
+		return err_set(e, ERR_PRECONDITION,
+			       "%s:%d: short-name-mode \"%.40s\" is none of enforcing, permissive, "
+			       "disabled",
+			       file, toml_get(root, "short-name-mode")->line, mode);
+	free(r->mode);
+	r->mode = take_ptr(mode);
+	return 0;
+}
+
+static int load_root(struct registries *r, const struct toml *root, const char *file,
+		     struct err *e)
+{
+	const struct toml *old = toml_get(root, "registries");
+	int result;
+
+	if (old)
+		return err_set(e, ERR_PRECONDITION,
+			       "%s:%d: [registries.*] is version 1 of the format: write "
+			       "[[registry]] and unqualified-search-registries",
+			       file, old->line);
+	result = load_mode(r, root, file, e);
+	result = result < 0 ? result : load_search(r, root, file, e);
+	result = result < 0 ? result : load_list(r, root, file, e);
+	return result < 0 ? result : load_aliases(r, root, file, e);
 }
 
 static int load_file(struct registries *r, const char *path, struct err *e)
@@ -263,9 +384,19 @@ static int load_file(struct registries *r, const char *path, struct err *e)
 
 	if (ret != 0)
 		return ret < 0 ? ret : 0;
-	ret = load_search(r, root, path, e);
-	ret = ret < 0 ? ret : load_list(r, root, path, e);
-	return ret < 0 ? ret : load_aliases(r, root, path, e);
+	return load_root(r, root, path, e);
+}
+
+int registries_add_text(struct registries **r, const char *text, size_t size, const char *name,
+			struct err *e)
+{
+	_cleanup_(toml_freep) struct toml *root = NULL;
+
+	if (!*r)
+		*r = xcalloc(1, sizeof(**r));
+	if (toml_parse(text, size, name, &root, e) < 0)
+		return -(int)e->code;
+	return load_root(*r, root, name, e);
 }
 
 static int is_conf(const struct dirent *d)
@@ -343,54 +474,88 @@ static int add_named(struct image_refs *refs, const char *name, const struct ima
 	return 0;
 }
 
-int registries_expand(const struct registries *r, const struct image_ref *ref,
+/* Nobody sits before a daemon's terminal to choose. */
+static int refuse_ambiguous(const struct image_ref *ref, const struct image_refs *refs,
+			    struct err *e)
+{
+	_cleanup_buf_ struct buf names = BUF_NULL;
+
+	for (size_t i = 0; i < refs->n; i++) {
+		_cleanup_free_ char *name = image_ref_name(&refs->list[i]);
+
+		buf_printf(&names, "%s%s", i ? ", " : "", name);
+	}
+	return err_set(e, ERR_INVALID,
+		       "short name %.100s may be %.600s (short_name_mode enforcing): use a full "
+		       "name, or an alias in registries.conf",
+		       ref->path, names.data);
+}
+
+/* NULL: none, also when the last file takes it back. */
+static const char *find_alias(const struct registries *r, const char *name)
+{
+	for (size_t i = r->n_aliases; i-- > 0;)
+		if (strcmp(r->aliases[i].name, name) == 0)
+			return *r->aliases[i].target ? r->aliases[i].target : NULL;
+	return NULL;
+}
+
+int registries_expand(const struct registries *r, const struct image_ref *ref, const char *mode,
 		      struct image_refs *ret, struct err *e)
 {
-	int result;
+	const char *alias = *ref->domain ? NULL : find_alias(r, ref->path);
+	int result = 0;
 
 	*ret = (struct image_refs){ .n = 0 };
+	if (!*mode)
+		mode = r->mode ? r->mode : "permissive";
 	if (*ref->domain) {
 		_cleanup_free_ char *name = image_ref_name(ref);
 
 		return add_named(ret, name, ref, e);
 	}
-	for (size_t i = r->n_aliases; i-- > 0;)
-		if (strcmp(r->aliases[i].name, ref->path) == 0)
-			return add_named(ret, r->aliases[i].target, ref, e);
-	for (size_t i = 0; i < r->n_search; i++) {
+	if (alias)
+		return add_named(ret, alias, ref, e);
+	for (size_t i = 0; i < r->n_search && result == 0; i++) {
 		_cleanup_free_ char *name = xasprintf("%s/%s", r->search[i], ref->path);
 
 		result = add_named(ret, name, ref, e);
-		if (result < 0) {
-			image_refs_done(ret);
-			return result;
-		}
 	}
-	if (!ret->n)
-		return err_set(e, ERR_NOT_FOUND,
-			       "short name %s: no alias and no unqualified-search-registries in "
-			       "registries.conf say where to look; use a full name",
-			       ref->path);
-	return 0;
+	if (result == 0 && !ret->n)
+		result = err_set(e, ERR_NOT_FOUND,
+				 "short name %s: no alias and no unqualified-search-registries in "
+				 "registries.conf say where to look; use a full name",
+				 ref->path);
+	if (result == 0 && ret->n > 1 && strcmp(mode, "enforcing") == 0)
+		result = refuse_ambiguous(ref, ret, e);
+	if (result < 0)
+		image_refs_done(ret);
+	return result;
 }
 
-/* Does prefix cover name, and how much of name stands for it? */
-static size_t prefix_match(const char *prefix, const char *name)
+/* How much of the whole reference stands for prefix?  0: it does not cover it.  A host is no
+ * prefix of the same host with a port. */
+static size_t prefix_match(const char *prefix, const char *text)
 {
-	size_t n = strlen(prefix);
+	size_t n = strlen(prefix), skip = 0;
 
-	if (str_starts(prefix, "*.")) {
-		size_t host = strcspn(name, "/:");
-		size_t suffix = strcspn(prefix + 1, "/");
+	if (*prefix == '*') {
+		size_t host = strcspn(text, "/:"), suffix = strcspn(prefix + 1, "/:");
 
-		if (prefix[1 + suffix] || host <= suffix ||
-		    strncmp(name + host - suffix, prefix + 1, suffix) != 0)
+		if (host <= suffix)
 			return 0;
-		return host;
+		skip = host - suffix;
+		prefix++;
+		n--;
+		if (n == suffix)
+			return strncmp(text + skip, prefix, n) == 0 ? host : 0;
 	}
-	if (strncmp(name, prefix, n) != 0 || (name[n] && name[n] != '/'))
+	if (strncmp(text + skip, prefix, n) != 0)
 		return 0;
-	return n;
+	if (text[skip + n] && text[skip + n] != '/' &&
+	    (!strchr(prefix, '/') || !strchr(":@", text[skip + n])))
+		return 0;
+	return skip + n;
 }
 
 static const struct registry *find_registry(const struct registries *r, const char *name,
@@ -429,14 +594,28 @@ static bool cidr_covers(const char *cidr, const char *address)
 	return true;
 }
 
-static bool host_is_insecure(const char *host, char *const *insecure)
+/* Without port and brackets. */
+static char *bare_host(const char *host)
 {
 	const char *end = *host == '[' ? strchr(host, ']') : strchrnul(host, ':');
 	const char *start = *host == '[' ? host + 1 : host;
-	_cleanup_free_ char *name = xstrndup(start, end ? (size_t)(end - start) : strlen(start));
 
-	if (strcmp(name, "localhost") == 0 || cidr_covers("127.0.0.0/8", name) ||
-	    cidr_covers("::1/128", name))
+	return xstrndup(start, end ? (size_t)(end - start) : strlen(start));
+}
+
+bool image_host_is_loopback(const char *host)
+{
+	_cleanup_free_ char *name = bare_host(host);
+
+	return strcmp(name, "localhost") == 0 || cidr_covers("127.0.0.0/8", name) ||
+	       cidr_covers("::1/128", name);
+}
+
+static bool host_is_insecure(const char *host, char *const *insecure)
+{
+	_cleanup_free_ char *name = bare_host(host);
+
+	if (image_host_is_loopback(host))
 		return true;
 	for (; insecure && *insecure; insecure++)
 		if (strcmp(*insecure, host) == 0 || strcmp(*insecure, name) == 0 ||
@@ -464,10 +643,11 @@ static int add_source(struct image_sources *s, const char *location, const char 
 
 	if (image_ref_parse(name, &ref, e) < 0)
 		return err_wrap(e, "location in registries.conf");
-	if (!*ref.domain) {
+	if (!*ref.domain || *ref.tag || *ref.digest) {
 		image_ref_done(&ref);
 		return err_set(e, ERR_PRECONDITION,
-			       "registries.conf leads to %s, which has no host", name);
+			       "registries.conf leads to %s, which is no host with a repository",
+			       name);
 	}
 	s->list = xrealloc(s->list, (s->n + 1) * sizeof(*s->list));
 	s->list[s->n++] = (struct image_source){
@@ -501,8 +681,11 @@ int registries_sources(const struct registries *r, const struct image_ref *ref,
 		       char *const *insecure, struct image_sources *ret, struct err *e)
 {
 	_cleanup_free_ char *name = image_ref_name(ref);
+	_cleanup_free_ char *whole = xasprintf("%s%s%s%s%s", name, *ref->tag ? ":" : "", ref->tag,
+					       *ref->digest ? "@" : "", ref->digest);
 	size_t matched = 0;
-	const struct registry *g = find_registry(r, name, &matched);
+	const struct registry *g = find_registry(r, whole, &matched);
+	const char *rest = name + MIN(matched, strlen(name));
 	int result = 0;
 
 	*ret = (struct image_sources){ .n = 0 };
@@ -513,10 +696,10 @@ int registries_sources(const struct registries *r, const struct image_ref *ref,
 			       g->prefix);
 	for (size_t i = 0; i < g->n_mirrors && result == 0; i++)
 		if (mirror_serves(g, &g->mirrors[i], ref))
-			result = add_source(ret, g->mirrors[i].location, name + matched,
+			result = add_source(ret, g->mirrors[i].location, rest,
 					    g->mirrors[i].insecure, true, insecure, e);
 	if (result == 0)
-		result = g->location ? add_source(ret, g->location, name + matched, g->insecure,
+		result = g->location ? add_source(ret, g->location, rest, g->insecure,
 						  false, insecure, e)
 				     : add_source(ret, name, "", g->insecure, false, insecure, e);
 	if (result < 0)

@@ -98,6 +98,7 @@ struct pulling {
 	struct image_pull *pull;
 	char *layout_dir, *name;
 	char *username, *password, *auth, *identity_token, *registry_token;
+	char *server_address, *pod_namespace;
 };
 
 static void forget(char **secret)
@@ -118,6 +119,8 @@ static void pulling_free(struct pulling *p)
 	forget(&p->auth);
 	forget(&p->identity_token);
 	forget(&p->registry_token);
+	free(p->server_address);
+	free(p->pod_namespace);
 	free(p->layout_dir);
 	free(p->name);
 	free(p);
@@ -194,6 +197,24 @@ static void pull_done(void *arg, struct image_pull_result *result, const struct 
 
 static const struct image_pull_ops pull_ops = { .done = pull_done };
 
+/* The node's own, or those for the one image that it pulls for itself. */
+static const char *node_auth_file(const char *name)
+{
+	const struct conf *c = world.conf;
+
+	return *c->pause_image_auth_file && strcmp(name, c->pause_image) == 0
+		       ? c->pause_image_auth_file
+		       : c->global_auth_file;
+}
+
+static int64_t progress_timeout_ms(void)
+{
+	int64_t ns = 0;
+
+	return str_to_duration(world.conf->pull_progress_timeout, &ns) < 0 ? 0
+									   : ns / NSEC_PER_MSEC;
+}
+
 void pul_effect_fetch(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
@@ -206,13 +227,19 @@ void pul_effect_fetch(struct sm_object *sm)
 		.reference = p->name,
 		.layout_dir = p->layout_dir,
 		.registries_conf = world.conf->registries_conf,
-		.auth_file = world.conf->global_auth_file,
+		.auth_file = node_auth_file(p->name),
+		.namespaced_auth_dir = world.conf->namespaced_auth_dir,
+		.pod_namespace = p->pod_namespace,
+		.short_name_mode = world.conf->short_name_mode,
+		.certs_dirs = world.conf->certs_dirs,
+		.progress_timeout_ms = progress_timeout_ms(),
 		.insecure_registries = world.conf->insecure_registries,
 		.username = p->username,
 		.password = p->password,
 		.auth = p->auth,
 		.identity_token = p->identity_token,
 		.registry_token = p->registry_token,
+		.server_address = p->server_address,
 	};
 	struct err e = ERR_NULL;
 
@@ -269,16 +296,18 @@ static char *copy_secret(const char *s)
 	return s && *s ? xstrdup(s) : NULL;
 }
 
-/* Pulls of one name with the same credentials are one pull; the id must not tell the
- * credentials, so it is made with a secret of this process. */
-static void pull_id(const char *name, const Runtime__V1__AuthConfig *a, char out[ID_LEN + 1])
+/* Pulls of one name with the same credentials for pods of one namespace are one pull; the id must
+ * not tell the credentials, so it is made with a secret of this process. */
+static void pull_id(const char *name, const char *pod_namespace, const Runtime__V1__AuthConfig *a,
+		    char out[ID_LEN + 1])
 {
 	static char salt[ID_LEN + 1];
 	_cleanup_free_ char *text = NULL;
 
 	if (!*salt)
 		id_new(salt);
-	text = xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%s", salt, name, a ? a->username : "",
+	text = xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s", salt, name, pod_namespace,
+			 a ? a->server_address : "", a ? a->username : "",
 			 a ? a->password : "", a ? a->auth : "", a ? a->identity_token : "",
 			 a ? a->registry_token : "");
 	id_of_text(text, out);
@@ -313,6 +342,8 @@ static void pull_again(struct caller *c)
 int image_pull(struct caller *c, const Runtime__V1__PullImageRequest *req, struct err *e)
 {
 	const Runtime__V1__AuthConfig *a = req->auth;
+	const Runtime__V1__PodSandboxConfig *pod = req->sandbox_config;
+	const char *pod_namespace = pod && pod->metadata ? pod->metadata->namespace_ : "";
 	struct image_ref ref = IMAGE_REF_NULL;
 	char id[ID_LEN + 1];
 	struct pulling *p;
@@ -323,7 +354,7 @@ int image_pull(struct caller *c, const Runtime__V1__PullImageRequest *req, struc
 	if (r < 0)
 		return err_wrap(e, "image.image");
 	c->again = pull_again;
-	pull_id(req->image->image, a, id);
+	pull_id(req->image->image, pod_namespace, a, id);
 	o = world_find(KIND_PULL, id);
 	if (!o) {
 		o = pull_new(id, req->image->image, NULL);
@@ -333,6 +364,8 @@ int image_pull(struct caller *c, const Runtime__V1__PullImageRequest *req, struc
 		p->auth = copy_secret(a ? a->auth : NULL);
 		p->identity_token = copy_secret(a ? a->identity_token : NULL);
 		p->registry_token = copy_secret(a ? a->registry_token : NULL);
+		p->server_address = copy_secret(a ? a->server_address : NULL);
+		p->pod_namespace = copy_secret(pod_namespace);
 	}
 	caller_dispatch(c, o, PUL_EVENT_PULL, NULL, NULL);
 	return 0;
@@ -354,7 +387,7 @@ int image_load(struct caller *c, const Crisp__V1__LoadImageRequest *req, struct 
 
 	(void)e;
 	c->again = load_again;
-	pull_id(key, NULL, id);
+	pull_id(key, "", NULL, id);
 	o = world_find(KIND_PULL, id);
 	if (!o)
 		o = pull_new(id, req->name, req->path);

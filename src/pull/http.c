@@ -4,7 +4,6 @@
 #include "pull/http.h"
 
 #include <curl/curl.h>
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -31,6 +30,8 @@ struct http {
 	struct err *e;
 	int failed;         /* what body returned */
 	uint64_t at;        /* offset of the next byte of the body */
+	uint64_t whole;     /* how many the range is a part of, UINT64_MAX: not said */
+	bool ranged;        /* there was a Content-Range that can be read */
 	bool started;       /* the first byte of the body is there */
 	int64_t alive_ns;   /* when the last byte came */
 	curl_off_t seen;
@@ -107,6 +108,23 @@ static long status_of(struct http *h)
 	return status;
 }
 
+/* Where does what comes belong?  A part of something else than what was asked for is refused
+ * before it is mixed with what is here. */
+static int begin_body(struct http *h)
+{
+	h->started = true;
+	if (status_of(h) == 200) {
+		h->at = 0; /* the whole of it, though the end was asked for */
+		return 0;
+	}
+	if (!h->ranged)
+		return err_set(h->e, ERR_INVALID, "a part (HTTP 206) without its Content-Range");
+	if (h->req->total && h->whole != UINT64_MAX && h->whole != h->req->total)
+		return err_set(h->e, ERR_INVALID, "a part of %ju bytes instead of %ju",
+			       (uintmax_t)h->whole, (uintmax_t)h->req->total);
+	return 0;
+}
+
 static size_t on_body(char *data, size_t one, size_t size, void *arg)
 {
 	struct http *h = arg;
@@ -119,15 +137,29 @@ static size_t on_body(char *data, size_t one, size_t size, void *arg)
 		buf_add(text, data, MIN(size, (size_t)ERROR_TEXT_MAX - text->len));
 		return size;
 	}
-	if (!h->started && status == 200)
-		h->at = 0; /* the whole of it, though the end was asked for */
-	h->started = true;
-	if (h->req->body)
+	if (!h->started)
+		h->failed = begin_body(h);
+	if (h->failed == 0 && h->req->body)
 		h->failed = h->req->body(h->req->arg, h->at, data, size, h->e);
 	h->at += size;
 	/* What the consumer took is not the connection's fault. */
 	h->alive_ns = clock_monotonic_ns();
 	return h->failed < 0 ? 0 : size;
+}
+
+/* "bytes FROM-TO/TOTAL", "*" for a total that is not known. */
+static void read_range(struct http *h, char *text)
+{
+	char *dash = strchr(text, '-'), *slash = strchr(text, '/');
+
+	h->ranged = false;
+	h->whole = UINT64_MAX;
+	if (!dash || !slash || slash < dash)
+		return;
+	*dash = '\0';
+	*slash++ = '\0';
+	h->ranged = str_to_u64(text, UINT64_MAX, &h->at) == 0 &&
+		    (strcmp(slash, "*") == 0 || str_to_u64(slash, UINT64_MAX - 1, &h->whole) == 0);
 }
 
 static size_t on_header(char *line, size_t one, size_t size, void *arg)
@@ -140,14 +172,14 @@ static size_t on_header(char *line, size_t one, size_t size, void *arg)
 	text[strcspn(text, "\r\n")] = '\0';
 	if (strncasecmp(text, auth, sizeof(auth) - 1) == 0)
 		challenge_parse(text + sizeof(auth) - 1, &h->resp->challenge);
-	if (strncasecmp(text, range, sizeof(range) - 1) == 0) {
-		char *from = text + sizeof(range) - 1;
-
-		from[strcspn(from, "-")] = '\0';
-		/* A range that nobody asked for fails the digest in the end. */
-		(void)str_to_u64(from, UINT64_MAX, &h->at);
-	}
+	if (strncasecmp(text, range, sizeof(range) - 1) == 0)
+		read_range(h, text + sizeof(range) - 1);
 	return size;
+}
+
+static int64_t stall_ms(const struct http_request *req)
+{
+	return req->stall_ms ? req->stall_ms : HTTP_STALL_S * INT64_C(1000);
 }
 
 static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,
@@ -163,7 +195,7 @@ static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t u
 		h->seen = now;
 		h->alive_ns = t;
 	}
-	return stop_is_set(h->stop) || t - h->alive_ns > HTTP_STALL_S * NSEC_PER_SEC;
+	return stop_is_set(h->stop) || t - h->alive_ns > stall_ms(h->req) * NSEC_PER_MSEC;
 }
 
 static void set_fixed_options(struct http *h)
@@ -187,6 +219,7 @@ static void set_fixed_options(struct http *h)
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)HTTP_CONNECT_S);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
 	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
 struct http *http_new(struct stop *stop, struct err *e)
@@ -219,22 +252,23 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *line)
 	return longer;
 }
 
-/* DIR/NAME.crt are authorities, NAME.cert with NAME.key is what we present. */
-static void set_certs(CURL *c, const char *dir)
+static CURLcode on_tls(CURL *c, void *ctx, void *certs)
 {
-	_cleanup_closedir_ DIR *d = dir ? opendir(dir) : NULL;
-	struct dirent *entry;
+	(void)c;
+	return certs_trust(certs, ctx) == 0 ? CURLE_OK : CURLE_SSL_CACERT_BADFILE;
+}
 
-	while (d && (entry = readdir(d))) {
-		_cleanup_free_ char *path = xasprintf("%s/%s", dir, entry->d_name);
-
-		if (str_ends(path, ".crt")) {
-			curl_easy_setopt(c, CURLOPT_CAINFO, path);
-		} else if (str_ends(path, ".cert")) {
-			curl_easy_setopt(c, CURLOPT_SSLCERT, path);
-		} else if (str_ends(path, ".key")) {
-			curl_easy_setopt(c, CURLOPT_SSLKEY, path);
-		}
+static void set_certs(CURL *c, const struct certs *certs)
+{
+	if (certs->n) {
+		/* A store that was made for one host is for no other. */
+		curl_easy_setopt(c, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+		curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, on_tls);
+		curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, (void *)(uintptr_t)certs);
+	}
+	if (certs->cert) {
+		curl_easy_setopt(c, CURLOPT_SSLCERT, certs->cert);
+		curl_easy_setopt(c, CURLOPT_SSLKEY, certs->key);
 	}
 }
 
@@ -249,7 +283,10 @@ static struct curl_slist *set_options(struct http *h, const struct http_request 
 	curl_easy_setopt(c, CURLOPT_URL, req->url);
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, req->insecure ? 0L : 1L);
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, req->insecure ? 0L : 2L);
-	set_certs(c, req->certs_dir);
+	if (req->certs)
+		set_certs(c, req->certs);
+	if (req->direct)
+		curl_easy_setopt(c, CURLOPT_PROXY, "");
 	if (req->post)
 		curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, req->post);
 	if (req->accept)
@@ -299,6 +336,8 @@ int http_perform(struct http *h, const struct http_request *req, struct http_res
 	h->e = e;
 	h->failed = 0;
 	h->at = req->offset;
+	h->whole = UINT64_MAX;
+	h->ranged = false;
 	h->started = false;
 	h->seen = 0;
 	h->alive_ns = clock_monotonic_ns();
@@ -313,9 +352,12 @@ int http_perform(struct http *h, const struct http_request *req, struct http_res
 	if (code == CURLE_OK)
 		return 0;
 	ret->no_tls = code == CURLE_SSL_CONNECT_ERROR;
+	ret->refused = code == CURLE_COULDNT_CONNECT;
+	ret->untrusted = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM ||
+			 code == CURLE_SSL_CACERT_BADFILE;
 	buf_done(&ret->text);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
-		buf_printf(&ret->text, "no data for %d s", HTTP_STALL_S);
+		buf_printf(&ret->text, "no data for %jd ms", (intmax_t)stall_ms(req));
 	else
 		buf_puts(&ret->text, h->reason[0] ? h->reason : curl_easy_strerror(code));
 	return 1;
@@ -330,4 +372,21 @@ char *http_escape(const char *s)
 	ret = xstrdup(escaped);
 	curl_free(escaped);
 	return ret;
+}
+
+char *http_url_host(const char *url)
+{
+	const char *host = strstr(url, "://"), *at;
+	size_t n;
+
+	if (!host)
+		return xstrdup("");
+	host += 3;
+	n = strcspn(host, "/?#\\");
+	at = memrchr(host, '@', n);
+	if (at) {
+		n -= (size_t)(at + 1 - host);
+		host = at + 1;
+	}
+	return xstrndup(host, n);
 }

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "image/challenge.h"
+#include "pull/certs.h"
 
 /* Shared by all threads of a pull: how it is told to stop, by one of them or from outside. */
 struct stop {
@@ -42,8 +43,11 @@ struct http_request {
 	const char *authorization; /* the header's value, NULL: none */
 	const char *post;          /* form data, NULL: GET */
 	uint64_t offset;           /* ask for what follows this byte */
+	uint64_t total;            /* bytes of the whole that a range is part of; 0: not known */
+	int64_t stall_ms;          /* 0: HTTP_STALL_S */
 	bool insecure;             /* any certificate will do */
-	const char *certs_dir;     /* with *.crt, *.cert and *.key for this host, NULL: none */
+	bool direct;               /* past the proxies of the environment */
+	const struct certs *certs; /* authorities, and what to present; NULL: the system's */
 	/* The body of a 200 or 206 answer; offset is where it begins.  <0 stops. */
 	int (*body)(void *arg, uint64_t offset, const void *data, size_t size, struct err *e);
 	void *arg;
@@ -58,6 +62,8 @@ struct http_response {
 	struct buf text;            /* the beginning of the body of any other answer; the reason
 				     * after a failed transfer */
 	bool no_tls;                /* the other end is there and does not speak TLS */
+	bool refused;               /* nobody listens there */
+	bool untrusted;             /* certificates: trying again helps nobody */
 };
 
 #define HTTP_RESPONSE_NULL ((struct http_response){ .status = 0 })
@@ -76,3 +82,6 @@ void http_response_done(struct http_response *r);
 
 /* For a query or a form; malloc'ed. */
 char *http_escape(const char *s);
+
+/* "host[:port]" of a URL, without what stands before an @; "" when it has none.  malloc'ed. */
+char *http_url_host(const char *url);

@@ -23,6 +23,7 @@
 #include "pull/digest.h"
 #include "pull/fetch.h"
 #include "pull/source.h"
+#include "pull/wallet.h"
 
 struct pull {
 	const Crisp__Pull__Request *request;
@@ -31,6 +32,9 @@ struct pull {
 	char *staging;
 	int staging_lock; /* told by image_staging_remove from a puller that is dead */
 	struct registries *registries;
+	struct wallet *wallet;
+	struct registry_meter meter;
+	char **certs_dirs, **insecure; /* of the request, NULL-terminated */
 	struct fetch *fetch; /* the layers, and the locks on them */
 	Crisp__Pull__Result result;
 	Crisp__State__Image image;
@@ -58,6 +62,16 @@ static void found_done(struct found *f)
 	image_config_done(&f->parsed);
 }
 
+/* The members of a message's list, which stay its, with a NULL behind them. */
+static char **terminated(char *const *list, size_t n)
+{
+	char **copy = xcalloc(n + 1, sizeof(char *));
+
+	for (size_t i = 0; i < n; i++)
+		copy[i] = list[i];
+	return copy;
+}
+
 struct pull *pull_new(const Crisp__Pull__Request *request, const struct pull_ops *ops,
 		      struct stop *stop)
 {
@@ -67,6 +81,8 @@ struct pull *pull_new(const Crisp__Pull__Request *request, const struct pull_ops
 	p->ops = ops;
 	p->stop = stop;
 	p->staging_lock = -1;
+	p->certs_dirs = terminated(request->certs_dirs, request->n_certs_dirs);
+	p->insecure = terminated(request->insecure_registries, request->n_insecure_registries);
 	crisp__pull__result__init(&p->result);
 	crisp__state__image__init(&p->image);
 	return p;
@@ -78,6 +94,9 @@ void pull_free(struct pull *p)
 		return;
 	fetch_free(p->fetch);
 	registries_free(p->registries);
+	wallet_free(p->wallet);
+	free(p->certs_dirs);
+	free(p->insecure);
 	close_fdp(&p->staging_lock);
 	free(p->staging);
 	free(p->image_id);
@@ -248,34 +267,25 @@ static int pull_from(struct pull *p, struct source *s, const char *reference, st
 
 /* --- from a registry --- */
 
-static int credentials_for(struct pull *p, const struct image_ref *ref,
-			   const struct image_source *source, struct credentials *ret,
-			   struct err *e)
-{
-	const Crisp__Pull__Request *q = p->request;
-	int r = 1;
-
-	/* What the client sends is for the registry that it names, not for mirrors of it. */
-	if (!source->mirror)
-		r = credentials_from_request(q->credentials, ret, e);
-	if (r > 0 && *q->auth_file)
-		r = credentials_from_file(q->auth_file, source->host, source->repository, ret, e);
-	if (r > 0 && *q->auth_file && !source->mirror)
-		r = credentials_from_file(q->auth_file, ref->domain, ref->path, ret, e);
-	return r < 0 ? r : 0;
-}
-
 static int pull_from_registry(struct pull *p, const struct image_ref *ref,
-			      const struct image_source *where, struct err *e)
+			      const struct image_source *where, bool alone, struct err *e)
 {
 	_cleanup_(credentials_done) struct credentials cred = CREDENTIALS_NULL;
 	_cleanup_(source_done) struct source s = SOURCE_NULL;
 	_cleanup_(found_done) struct found f = { .name = image_ref_name(ref) };
-	int r = credentials_for(p, ref, where, &cred, e);
+	const struct registry_options options = {
+		.source = where,
+		.cred = &cred,
+		.certs_dirs = p->certs_dirs,
+		.progress_timeout_ms = p->request->pull_progress_timeout_ms,
+		.meter = &p->meter,
+		.stop = p->stop,
+	};
+	int r = wallet_find(p->wallet, ref, where, alone, &cred, e);
 
 	if (r < 0)
 		return r;
-	s.registry = registry_new(where, &cred, p->stop, e);
+	s.registry = registry_new(&options, e);
 	if (!s.registry)
 		return -(int)e->code;
 	/* A tag beside a digest is not looked at, so nothing may be said about it. */
@@ -290,18 +300,25 @@ static bool next_may_help(const struct pull *p, const struct err *e)
 	return !stop_is_set(p->stop) && e->code != ERR_EXHAUSTED;
 }
 
-static int pull_full(struct pull *p, const struct image_ref *ref, struct err *e)
+static int pull_full(struct pull *p, const struct image_ref *ref, bool alone, struct err *e)
 {
 	struct image_sources sources;
-	int r = registries_sources(p->registries, ref, p->request->insecure_registries, &sources,
-				   e);
+	_cleanup_buf_ struct buf failed = BUF_NULL;
+	int r = registries_sources(p->registries, ref, p->insecure, &sources, e);
 
 	for (size_t i = 0; i < sources.n && r == 0; i++) {
-		r = pull_from_registry(p, ref, &sources.list[i], e);
-		if (r == 0)
+		r = pull_from_registry(p, ref, &sources.list[i], alone, e);
+		if (r == 0 || i + 1 == sources.n || !next_may_help(p, e))
 			break;
-		if (i + 1 < sources.n && next_may_help(p, e))
-			r = 0;
+		buf_printf(&failed, "%s%.300s", failed.len ? "; " : "", e->text);
+		r = 0;
+	}
+	/* What counts is what the registry itself says, if it was asked. */
+	if (r < 0 && failed.len) {
+		const struct err last = *e;
+
+		err_fill(e, last.code, last.errnum, last.file, last.line,
+			 "%.500s (mirrors: %.400s)", last.text, failed.data);
 	}
 	image_sources_done(&sources);
 	return r;
@@ -314,9 +331,11 @@ static int pull_by_reference(struct pull *p, struct err *e)
 	int r = image_ref_parse(p->request->reference, &ref, e);
 
 	r = r < 0 ? r : registries_load(p->request->registries_conf, &p->registries, e);
-	r = r < 0 ? r : registries_expand(p->registries, &ref, &refs, e);
+	r = r < 0 ? r
+		  : registries_expand(p->registries, &ref, p->request->short_name_mode, &refs, e);
+	r = r < 0 ? r : wallet_open(p->request, &p->wallet, e);
 	for (size_t i = 0; i < refs.n && r == 0; i++) {
-		r = pull_full(p, &refs.list[i], e);
+		r = pull_full(p, &refs.list[i], refs.n == 1, e);
 		if (r == 0)
 			break;
 		if (i + 1 < refs.n && next_may_help(p, e))

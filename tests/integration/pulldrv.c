@@ -3,9 +3,10 @@
  * through layers.h, and prints what comes of it as "key value" lines.
  *
  *   pulldrv pull PULLER ROOT ID REFERENCE [key=value ...]
- *       keys: layout registries auth-file insecure username password auth identity-token
- *             registry-token; hold=FILE keeps the layers until FILE is there, cancel=BYTES closes
- *             the pull when that much has arrived
+ *       keys: layout registries auth-file insecure certs namespaced namespace short-names
+ *             timeout-ms username password auth identity-token registry-token server;
+ *             hold=FILE keeps the layers until FILE is there, cancel=BYTES closes the pull when
+ *             that much has arrived
  *   pulldrv mount ROOT TARGET rw|ro DIFFID...     (rw: upper and work beside TARGET)
  *   pulldrv remove ROOT DIFFID...
  *   pulldrv clean ROOT ID
@@ -29,6 +30,7 @@ struct drive {
 	struct image_pull *pull;
 	struct loop_timer timer;
 	const char *hold;
+	const char *insecure[2], *certs[2];
 	uint64_t cancel_at;
 	int status;
 };
@@ -103,18 +105,20 @@ static void on_progress(void *arg, const struct image_pull_progress *p)
 	}
 }
 
-static int set_option(struct drive *d, struct image_pull_request *req, char **insecure,
-		      const char *word)
+static int set_option(struct drive *d, struct image_pull_request *req, const char *word)
 {
 	const struct {
 		const char *key;
 		const char **at;
 	} texts[] = {
 		{ "layout=", &req->layout_dir },       { "registries=", &req->registries_conf },
-		{ "auth-file=", &req->auth_file },     { "insecure=", (const char **)insecure },
+		{ "auth-file=", &req->auth_file },     { "server=", &req->server_address },
 		{ "username=", &req->username },       { "password=", &req->password },
 		{ "auth=", &req->auth },               { "identity-token=", &req->identity_token },
 		{ "registry-token=", &req->registry_token }, { "hold=", &d->hold },
+		{ "insecure=", &d->insecure[0] },     { "certs=", &d->certs[0] },
+		{ "namespaced=", &req->namespaced_auth_dir }, { "namespace=", &req->pod_namespace },
+		{ "short-names=", &req->short_name_mode },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -122,6 +126,9 @@ static int set_option(struct drive *d, struct image_pull_request *req, char **in
 			*texts[i].at = word + strlen(texts[i].key);
 			return 0;
 		}
+	if (str_starts(word, "timeout-ms="))
+		return str_to_i64(word + strlen("timeout-ms="), 0, INT64_MAX,
+				  &req->progress_timeout_ms);
 	if (str_starts(word, "cancel="))
 		return str_to_u64(word + strlen("cancel="), UINT64_MAX, &d->cancel_at);
 	return -1;
@@ -130,7 +137,6 @@ static int set_option(struct drive *d, struct image_pull_request *req, char **in
 static int do_pull(int argc, char **argv)
 {
 	static const struct image_pull_ops ops = { .progress = on_progress, .done = on_done };
-	char *insecure[2] = { NULL, NULL };
 	struct drive d = { .status = 0 };
 	struct err e = ERR_NULL;
 	struct image_pull_request req = {
@@ -138,11 +144,12 @@ static int do_pull(int argc, char **argv)
 		.images_root = argv[3],
 		.id = argv[4],
 		.reference = argv[5],
-		.insecure_registries = insecure,
+		.insecure_registries = (char **)(uintptr_t)d.insecure,
+		.certs_dirs = (char **)(uintptr_t)d.certs,
 	};
 
 	for (int i = 6; i < argc; i++)
-		if (set_option(&d, &req, insecure, argv[i]) < 0) {
+		if (set_option(&d, &req, argv[i]) < 0) {
 			fprintf(stderr, "unknown option %s\n", argv[i]);
 			return 2;
 		}

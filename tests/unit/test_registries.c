@@ -82,7 +82,7 @@ static char *sources_of(const struct registries *r, const char *text)
 	return buf_take(&b);
 }
 
-static char *names_of(const struct registries *r, const char *text)
+static char *names_in(const struct registries *r, const char *text, const char *mode)
 {
 	struct image_refs refs;
 	struct image_ref ref;
@@ -90,7 +90,7 @@ static char *names_of(const struct registries *r, const char *text)
 	struct buf b = BUF_NULL;
 
 	parse(text, &ref);
-	if (registries_expand(r, &ref, &refs, &e) < 0)
+	if (registries_expand(r, &ref, mode, &refs, &e) < 0)
 		buf_puts(&b, e.text);
 	for (size_t i = 0; i < refs.n; i++) {
 		_cleanup_free_ char *name = image_ref_name(&refs.list[i]);
@@ -101,6 +101,11 @@ static char *names_of(const struct registries *r, const char *text)
 	image_refs_done(&refs);
 	image_ref_done(&ref);
 	return buf_take(&b);
+}
+
+static char *names_of(const struct registries *r, const char *text)
+{
+	return names_in(r, text, "");
 }
 
 #define expect(call, want) \
@@ -168,14 +173,19 @@ static void test_short_names(void **state)
 
 	(void)state;
 	put("s.conf", "unqualified-search-registries = [\"a.test\", \"b.test/ns\"]\n"
-		      "[aliases]\n\"box\" = \"c.test/real/box\"\n\"lost\" = \"nowhere\"\n");
+		      "[aliases]\n\"box\" = \"c.test/real/box\"\n");
 	r = load("s.conf");
 	expect(names_of(r, "x/y:1"), "a.test/x/y:1 b.test/ns/x/y:1");
 	expect(names_of(r, "box"), "c.test/real/box");
 	expect(names_of(r, "box:2" DIGEST), "c.test/real/box:2@");
 	expect(names_of(r, "example.test/box"), "example.test/box");
-	expect(names_of(r, "lost"),
-	       "short name lost becomes nowhere, which has no registry: correct registries.conf");
+	expect(names_in(r, "x/y:1", "permissive"), "a.test/x/y:1 b.test/ns/x/y:1");
+	expect(names_in(r, "x/y:1", "disabled"), "a.test/x/y:1 b.test/ns/x/y:1");
+	expect(names_in(r, "x/y:1", "enforcing"),
+	       "short name x/y may be a.test/x/y, b.test/ns/x/y (short_name_mode enforcing): use "
+	       "a full name, or an alias in registries.conf");
+	expect(names_in(r, "box", "enforcing"), "c.test/real/box");
+	expect(names_in(r, "example.test/box", "enforcing"), "example.test/box");
 }
 
 static void test_drop_ins(void **state)
@@ -186,16 +196,55 @@ static void test_drop_ins(void **state)
 	(void)state;
 	assert_int_equal(mkdir(sub, 0700), 0);
 	put("d.conf", "unqualified-search-registries = [\"a.test\"]\n"
-		      "[[registry]]\nlocation = \"x.test\"\n[aliases]\n\"n\" = \"a.test/n\"\n");
+		      "[[registry]]\nlocation = \"x.test\"\n[aliases]\n\"n\" = \"a.test/n\"\n"
+		      "\"gone\" = \"a.test/gone\"\n");
 	put("d.conf.d/20.conf", "[[registry]]\nprefix = \"x.test\"\nlocation = \"y.test\"\n");
 	put("d.conf.d/10.conf", "unqualified-search-registries = [\"b.test\"]\n"
 				"[[registry]]\nprefix = \"x.test\"\nlocation = \"z.test\"\n"
-				"[aliases]\n\"n\" = \"b.test/n\"\n");
+				"[aliases]\n\"n\" = \"b.test/n\"\n\"gone\" = \"\"\n");
 	put("d.conf.d/30.txt", "this is not read");
 	r = load("d.conf");
 	expect(names_of(r, "n"), "b.test/n");
 	expect(names_of(r, "m"), "b.test/m");
 	expect(sources_of(r, "x.test/a"), "y.test/a");
+	expect(names_of(r, "gone"), "b.test/gone");
+	/* Where the mode is not said, the last file decides. */
+	put("d.conf.d/40.conf", "unqualified-search-registries = [\"docker.io\", \"q.test\"]\n"
+				"short-name-mode = \"enforcing\"\n");
+	registries_free(r);
+	r = load("d.conf");
+	expect(names_of(r, "m"),
+	       "short name m may be docker.io/library/m, q.test/m (short_name_mode enforcing): use "
+	       "a full name, or an alias in registries.conf");
+	expect(names_in(r, "m", "permissive"), "docker.io/library/m q.test/m");
+}
+
+static void test_prefixes(void **state)
+{
+	_cleanup_(registries_freep) struct registries *r = NULL;
+
+	(void)state;
+	put("p.conf", "[[registry]]\nprefix = \"one.test/a:bad\"\nblocked = true\n"
+		      "[[registry]]\nprefix = \"one.test/a" DIGEST "\"\nblocked = true\n"
+		      "[[registry]]\nprefix = \"one.test/a\"\nlocation = \"two.test/b/\"\n"
+		      "[[registry]]\nprefix = \"*.wild.test/team\"\nlocation = \"w.test/t\"\n"
+		      "[[registry]]\nprefix = \"*.port.test:5000\"\nlocation = \"p.test\"\n"
+		      "[[registry]]\nprefix = \"docker.io\"\nlocation = \"hub.test/hub\"\n");
+	r = load("p.conf");
+	expect(sources_of(r, "one.test/a:good"), "two.test/b");
+	expect(sources_of(r, "one.test/a/c:bad"), "two.test/b/c");
+	expect(sources_of(r, "one.test/ab"), "one.test/ab");
+	expect(sources_of(r, "one.test/a:bad"),
+	       "registry one.test/a:bad is blocked in registries.conf");
+	expect(sources_of(r, "one.test/a:badly"), "two.test/b");
+	expect(sources_of(r, "one.test/a" DIGEST),
+	       "registry one.test/a" DIGEST " is blocked in registries.conf");
+	expect(sources_of(r, "x.wild.test/team/a"), "w.test/t/a");
+	expect(sources_of(r, "x.wild.test/teams/a"), "x.wild.test/teams/a");
+	expect(sources_of(r, "x.port.test:5000/a"), "p.test/a");
+	expect(sources_of(r, "x.port.test/a"), "x.port.test/a");
+	expect(sources_of(r, "docker.io/busybox"), "hub.test/hub/library/busybox");
+	expect(sources_of(r, "index.docker.io/some/one"), "hub.test/hub/some/one");
 }
 
 static void test_mistakes(void **state)
@@ -210,11 +259,25 @@ static void test_mistakes(void **state)
 		{ "[[registry]]\nlocation = 7\n", ":2: location" },
 		{ "[[registry]]\nlocation = \"a.test\"\ninsecure = \"yes\"\n", ":3: insecure" },
 		{ "[[registry]]\nlocation = \"a.test\"\n[[registry.mirror]]\ninsecure = true\n",
-		  "mirror without location" },
+		  ":3: mirror: location" },
 		{ "[[registry]]\nlocation = \"a.test\"\n[[registry.mirror]]\n"
 		  "location = \"b.test\"\npull-from-mirror = \"never\"\n",
 		  "never" },
 		{ "[aliases]\nx = 1\n", ":2: x" },
+		{ "[aliases]\nlost = \"nowhere\"\n", ":2: alias lost" },
+		{ "[aliases]\n\"a.test/x\" = \"b.test/x\"\n", ":2: alias \"a.test/x\"" },
+		{ "[aliases]\nx = \"b.test/x:1\"\n", ":2: alias x" },
+		{ "short-name-mode = \"on\"\n", ":1: short-name-mode" },
+		{ "[registries.search]\nregistries = []\n", "version 1" },
+		{ "[[registry]]\nlocation = \"https://a.test\"\n", ":2: location" },
+		{ "[[registry]]\nprefix = \"a.*.test\"\n", "wildcard" },
+		{ "[[registry]]\nprefix = \"*.*.test\"\n", "wildcard" },
+		{ "[[registry]]\nprefix = \"/\"\n", ":2: prefix" },
+		{ "[[registry]]\nlocation = \"a.test\"\npull-from-mirror = \"all\"\n",
+		  ":3: pull-from-mirror" },
+		{ "[[registry]]\nlocation = \"a.test\"\nmirror-by-digest-only = true\n"
+		  "[[registry.mirror]]\nlocation = \"b.test\"\npull-from-mirror = \"tag-only\"\n",
+		  ":4: pull-from-mirror beside" },
 		{ "[[registry\n", "" },
 	};
 
@@ -239,7 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing),	 cmocka_unit_test(test_locations),
 		cmocka_unit_test(test_short_names), cmocka_unit_test(test_drop_ins),
-		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_mistakes),  cmocka_unit_test(test_prefixes),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
