@@ -68,11 +68,11 @@ static int take_term(const char **s, int64_t *ns)
 		if (!str_starts(p, units[i].name))
 			continue;
 		*s = p + strlen(units[i].name);
-		return __builtin_mul_overflow(whole, units[i].ns, &add) ||
-				       __builtin_add_overflow(*ns, add, ns) ||
-				       __builtin_add_overflow(
-					       *ns, (int64_t)((__int128)part * units[i].ns / scale), ns)
-			       ? -1 : 0;
+		if (__builtin_mul_overflow(whole, units[i].ns, &add) ||
+		    __builtin_add_overflow(*ns, add, ns))
+			return -1;
+		add = (int64_t)((__int128)part * units[i].ns / scale);
+		return __builtin_add_overflow(*ns, add, ns) ? -1 : 0;
 	}
 	return -1;
 }

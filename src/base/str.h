@@ -11,8 +11,8 @@
 int str_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
 int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 
-/* A duration as Go writes them, "1h30m", "1.5s", "250ms" (ns us ms s m h), or "0": 0 and *ret_ns, else
- * -1: no such text, negative, or longer than 292 years. */
+/* A duration as Go writes them, "1h30m", "1.5s", "250ms" (ns us ms s m h), or "0": 0 and *ret_ns,
+ * else -1: no such text, negative, or longer than 292 years. */
 int str_to_duration(const char *s, int64_t *ret_ns);
 
 bool str_starts(const char *s, const char *prefix);
