@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "shim/poll.h"
+#include "shim/spawner.h"
 
 #define SEND_BUFFER (1024 * 1024) /* a HELLO of as many objects as there may be */
 
@@ -184,7 +185,6 @@ static void listener_ready(struct watch *w, uint32_t events)
 	_cleanup_close_ int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct ucred cred = { .uid = (uid_t)-1 };
 	socklen_t len = sizeof(cred);
-	int size = SEND_BUFFER;
 	struct err e = ERR_NULL;
 
 	(void)events;
@@ -194,8 +194,7 @@ static void listener_ready(struct watch *w, uint32_t events)
 		log_warn("connection refused", "uid=%d", (int)cred.uid);
 		return;
 	}
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	spawner_widen(fd, SEND_BUFFER);
 	conn_close();
 	connection++;
 	if (watch_add(&peer, fd, EPOLLIN, peer_ready, &e) < 0) {

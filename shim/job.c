@@ -5,8 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,11 +16,10 @@
 #include "shim/kill.h"
 #include "shim/reap.h"
 #include "shim/rtlog.h"
+#include "shim/spawner.h"
 
 #define LOG_MAX (256 * 1024)
 #define DRAIN_MAX 64 /* reads of one drain */
-
-extern char **environ;
 
 static struct list jobs = { &jobs, &jobs };
 
@@ -74,38 +71,6 @@ static void overdue(struct timer *t)
 	kill_tree(j->pid); /* ours and not waited for yet: the pid cannot be someone else's */
 }
 
-/* fd becomes `as` in the child, -1: /dev/null. */
-static int add_fd(posix_spawn_file_actions_t *fa, int fd, int as)
-{
-	if (fd < 0)
-		return posix_spawn_file_actions_addopen(fa, as, "/dev/null", O_RDWR, 0);
-	return posix_spawn_file_actions_adddup2(fa, fd, as);
-}
-
-/* Returns an errno. */
-static int spawn_with(pid_t *pid, const char *const *argv, int in, int out, int err)
-{
-	posix_spawn_file_actions_t fa;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int r;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&fa);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	r = add_fd(&fa, in, STDIN_FILENO);
-	r = r ? r : add_fd(&fa, out, STDOUT_FILENO);
-	r = r ? r : add_fd(&fa, err, STDERR_FILENO);
-	r = r ? r : posix_spawnp(pid, argv[0], &fa, &attr, (char *const *)argv, environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&fa);
-	return r;
-}
-
 int job_start(struct job *j, const char *const *argv, const struct job_stdio *io,
 	      int64_t timeout_ms, void (*done)(struct job *, int), struct err *e)
 {
@@ -125,12 +90,11 @@ int job_start(struct job *j, const char *const *argv, const struct job_stdio *io
 			return r;
 		}
 	}
-	r = spawn_with(&j->pid, argv, io->in, io->out, io->err < 0 ? write_end : io->err);
-	if (r) {
+	r = spawner_run(argv, io->in, io->out, io->err < 0 ? write_end : io->err, &j->pid, e);
+	if (r < 0) {
 		watch_del(&j->err);
 		close_fdp(&pipe_fds[0]);
-		return err_errno(e, r == ENOENT ? ERR_NOT_FOUND : ERR_INTERNAL, r,
-				 "start OCI runtime %s", argv[0]);
+		return r;
 	}
 	j->running = true;
 	list_append(&jobs, &j->node);

@@ -26,6 +26,7 @@
 #include "base/shimproto.h"
 #include "base/str.h"
 #include "base/util.h"
+#include "shim/confine.h"
 #include "shim/conn.h"
 #include "shim/console.h"
 #include "shim/ctr.h"
@@ -35,6 +36,7 @@
 #include "shim/request.h"
 #include "shim/selfcare.h"
 #include "shim/session.h"
+#include "shim/spawner.h"
 
 #define LONELY_MS 60000 /* how often to ask whether anyone needs us */
 
@@ -212,6 +214,9 @@ static int set_up(const struct options *o, struct err *e)
 	if (o->cgroup)
 		selfcare_join_cgroup(o->cgroup);
 	selfcare_protect_from_oom();
+	r = spawner_start(e);
+	if (r < 0)
+		return r;
 	console_init(dir_fd);
 	r = poll_init(e);
 	if (r == 0)
@@ -223,7 +228,7 @@ static int set_up(const struct options *o, struct err *e)
 	if (r == 0)
 		r = conn_listen(dir_fd, request_handle, e);
 	timer_set(&lonely, LONELY_MS, look_around);
-	return r;
+	return r < 0 ? r : confine_self(e);
 }
 
 static void tell_ready(const struct options *o, const char *text)

@@ -10,12 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -24,6 +20,7 @@
 #include "base/shimproto.h"
 #include "base/util.h"
 #include "shim/child.h"
+#include "shim/spawner.h"
 
 static struct child init_child;
 static char *pid_path; /* who it is, for the next shim */
@@ -53,40 +50,6 @@ static void init_ended(struct child *c, const struct reaped *r)
 	log_warn("the pod's init ended", "pid=%d code=%d", (int)r->pid, r->code);
 }
 
-/* --- in the child, before it becomes the program --- */
-
-static int give_up_everything(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { { .effective = 0 } };
-
-	/* The descriptors of a process that has none: a directory that stays empty. */
-	if (close_range(0, ~0U, CLOSE_RANGE_CLOEXEC) < 0 || chdir("/proc/self/fdinfo") < 0 ||
-	    chroot(".") < 0 || chdir("/") < 0)
-		return -1;
-	/* Without a bounding set uid 0 gains nothing from the exec. */
-	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
-		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capset, &header, none) < 0)
-		return -1;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-}
-
-static void become_init(int exe)
-{
-	static char *const argv[] = { "crisp-init", NULL };
-	static char *const envp[] = { NULL };
-	sigset_t all;
-
-	sigfillset(&all);
-	if (sigprocmask(SIG_SETMASK, &all, NULL) == 0 && give_up_everything() == 0)
-		fexecve(exe, argv, envp);
-	_exit(127);
-}
-
-/* --- */
-
 void podinit_find(const char *dir)
 {
 	struct err e = ERR_NULL;
@@ -112,11 +75,9 @@ static int spawn_init(struct err *e)
 
 	if (r < 0)
 		return r;
-	pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL);
-	if (pid == 0)
-		become_init(exe);
-	if (pid < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "start the pod's init");
+	r = spawner_run_init(exe, &pid, e);
+	if (r < 0)
+		return r;
 	r = child_adopt_pid(&init_child, pid, init_ended, e);
 	if (r == 0)
 		r = proc_save(pid_path, pid, init_child.start_ticks, e);

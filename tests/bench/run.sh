@@ -144,5 +144,5 @@ echo
 printf '%-44s %10s\n' "memory (PSS)" KiB
 printf '%-44s %10s\n' "$PEER: daemon, idle after one pull" "$IDLE"
 printf '%-44s %10s\n' "$PEER: daemon, $PODS pods" "$LOADED"
-printf '%-44s %10s\n' "$PEER: monitor of a pod, median of ${#SHIMS[@]}" "$(sed -n "$(((${#SHIMS[@]} + 1) / 2))p" <<<"$SHIM_PSS")"
+printf '%-44s %10s\n' "$PEER: monitors of a pod, mean" "$(awk -v n="$PODS" '{ s += $1 } END { printf "%d", s / n }' <<<"$SHIM_PSS")"
 printf '%-44s %10s\n' "$PEER: all monitors" "$(awk '{ s += $1 } END { print s + 0 }' <<<"$SHIM_PSS")"

@@ -1,0 +1,325 @@
+/*
+ * spawner.c - see spawner.h.
+ *
+ * One request and one answer at a time over a socket pair; the helper ends with the shim.  Its
+ * children are made with CLONE_PARENT, so that the shim is who waits for them, and with
+ * CLONE_VFORK, so that the answer can tell whether the program was found.
+ */
+#include "shim/spawner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/shimproto.h"
+#include "base/util.h"
+#include "shim/runtime.h"
+
+#define STACK_SIZE (64 * 1024) /* of a child until its exec; what is touched counts */
+#define REQUEST_MAX (SHIM_FRAME_MAX + 16 * 1024)
+
+enum kind {
+	KIND_RUN,   /* argv; descriptors: those that fds has bits for */
+	KIND_INIT,  /* one descriptor: the program */
+	KIND_WIDEN, /* size; one descriptor */
+};
+
+struct request {
+	uint32_t kind;
+	uint32_t fds;  /* bit 0: stdin, 1: stdout, 2: stderr, 3: another */
+	uint32_t size;
+	uint32_t argc; /* strings follow, each with its NUL */
+};
+
+#define FDS_MAX 4
+
+struct answer {
+	int32_t error; /* errno, 0: done */
+	int32_t pid;
+};
+
+static int helper_fd = -1; /* our end of the pair */
+
+/* --- in the helper --- */
+
+/* What a child needs to become a program.  It shares our memory until then. */
+struct start {
+	const char *const *argv;
+	int fds[FDS_MAX];
+	int error;
+};
+
+extern char **environ;
+
+static int take_stdio(const struct start *s)
+{
+	for (int i = 0; i < 3; i++) {
+		int fd = s->fds[i] >= 0 ? s->fds[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		if (fd < 0 || dup2(fd, i) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int become_program(void *arg)
+{
+	struct start *s = arg;
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (take_stdio(s) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
+		execvpe(s->argv[0], (char *const *)s->argv, environ);
+	s->error = errno;
+	_exit(127);
+}
+
+static int give_up_everything(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { .effective = 0 } };
+
+	/* The descriptors of a process that has none: a directory that stays empty. */
+	if (close_range(0, ~0U, CLOSE_RANGE_CLOEXEC) < 0 || chdir("/proc/self/fdinfo") < 0 ||
+	    chroot(".") < 0 || chdir("/") < 0)
+		return -1;
+	/* Without a bounding set uid 0 gains nothing from the exec. */
+	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capset, &header, none) < 0)
+		return -1;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/* All signals stay blocked: the program takes them when it wants. */
+static int become_init(void *arg)
+{
+	static char *const argv[] = { "crisp-init", NULL };
+	static char *const envp[] = { NULL };
+	struct start *s = arg;
+
+	if (give_up_everything() == 0)
+		fexecve(s->fds[3], argv, envp);
+	s->error = errno;
+	_exit(127);
+}
+
+static struct answer start_child(int (*fn)(void *), struct start *s, int flags)
+{
+	static char stack[STACK_SIZE] __attribute__((aligned(16)));
+	pid_t pid = clone(fn, stack + sizeof(stack),
+			  CLONE_VM | CLONE_VFORK | CLONE_PARENT | flags | SIGCHLD, s);
+	struct answer a = { .error = pid < 0 ? errno : s->error, .pid = pid };
+
+	return a;
+}
+
+static struct answer run(const struct request *req, const char *text, size_t size,
+			 struct start *s)
+{
+	static const char *argv[RUNTIME_ARGV_MAX + 1];
+	const struct answer bad = { .error = EINVAL };
+	const char *end = text + size;
+
+	if (req->argc == 0 || req->argc > RUNTIME_ARGV_MAX)
+		return bad;
+	for (uint32_t i = 0; i < req->argc; i++) {
+		const char *nul = memchr(text, '\0', (size_t)(end - text));
+
+		if (!nul)
+			return bad;
+		argv[i] = text;
+		text = nul + 1;
+	}
+	argv[req->argc] = NULL;
+	s->argv = argv;
+	return start_child(become_program, s, 0);
+}
+
+static struct answer widen(int fd, int size)
+{
+	if (fcntl(fd, F_SETPIPE_SZ, size) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	return (struct answer){ .error = 0 };
+}
+
+static struct answer serve_one(const char *packet, size_t size, struct start *s)
+{
+	const struct answer bad = { .error = EINVAL };
+	struct request req;
+
+	if (size < sizeof(req))
+		return bad;
+	memcpy(&req, packet, sizeof(req));
+	if (req.kind != KIND_RUN && s->fds[3] < 0)
+		return bad;
+	if (req.kind == KIND_RUN)
+		return run(&req, packet + sizeof(req), size - sizeof(req), s);
+	if (req.kind == KIND_INIT)
+		return start_child(become_init, s, CLONE_NEWPID);
+	return widen(s->fds[3], (int)req.size);
+}
+
+/* Descriptors come in the order of the bits. */
+static void sort_fds(struct msghdr *msg, const char *packet, size_t size, int out[FDS_MAX])
+{
+	struct cmsghdr *h = CMSG_FIRSTHDR(msg);
+	size_t n = 0, count = 0;
+	struct request req = { .fds = 0 };
+
+	if (size >= sizeof(req))
+		memcpy(&req, packet, sizeof(req));
+	if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS)
+		count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	for (int i = 0; i < FDS_MAX && n < count; i++)
+		if (req.fds & (1U << i))
+			memcpy(&out[i], CMSG_DATA(h) + n++ * sizeof(int), sizeof(int));
+}
+
+static void serve(int fd)
+{
+	static char packet[REQUEST_MAX];
+
+	for (;;) {
+		union {
+			struct cmsghdr h;
+			char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
+		} control;
+		struct iovec iov = { .iov_base = packet, .iov_len = sizeof(packet) };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+				      .msg_controllen = sizeof(control) };
+		struct start s = { .fds = { -1, -1, -1, -1 } };
+		ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+		struct answer a;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			_exit(0);
+		sort_fds(&msg, packet, (size_t)n, s.fds);
+		a = serve_one(packet, (size_t)n, &s);
+		for (int i = 0; i < FDS_MAX; i++)
+			close_fdp(&s.fds[i]);
+		if (send(fd, &a, sizeof(a), MSG_NOSIGNAL) != sizeof(a))
+			_exit(0);
+	}
+}
+
+/* It neither hears signals of the terminal nor outlives the shim, and keeps no descriptor that a
+ * child of its could inherit. */
+static void helper(int fd)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	/* What was ignored by who started us is not by the runtime. */
+	for (int sig = 1; sig <= SIGRTMAX; sig++)
+		sigaction(sig, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (dup3(fd, 3, O_CLOEXEC) != 3 && fd != 3)
+		_exit(1);
+	close_range(4, ~0U, 0);
+	serve(3);
+}
+
+/* --- in the shim --- */
+
+int spawner_start(struct err *e)
+{
+	_cleanup_close_ int theirs = -1;
+	int fds[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "socketpair for the spawner");
+	helper_fd = fds[0];
+	theirs = fds[1];
+	pid = fork();
+	if (pid == 0)
+		helper(theirs);
+	return pid < 0 ? err_errno(e, ERR_INTERNAL, errno, "fork the spawner") : 0;
+}
+
+static int ask(struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds,
+	       struct answer *ret, struct err *e)
+{
+	union {
+		struct cmsghdr h;
+		char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	} control = { .h = { .cmsg_len = CMSG_LEN(n_fds * sizeof(int)),
+			     .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	struct msghdr msg = { .msg_iov = parts, .msg_iovlen = n_parts };
+
+	if (n_fds) {
+		memcpy(CMSG_DATA(&control.h), fds, n_fds * sizeof(int));
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+	}
+	if (sendmsg(helper_fd, &msg, MSG_NOSIGNAL) < 0 ||
+	    recv(helper_fd, ret, sizeof(*ret), 0) != sizeof(*ret))
+		return err_set(e, ERR_UNAVAILABLE,
+			       "the shim's spawner has ended: remove the pod and run it again");
+	return 0;
+}
+
+int spawner_run(const char *const *argv, int in, int out, int err, pid_t *ret_pid, struct err *e)
+{
+	const int stdio[] = { in, out, err };
+	struct request req = { .kind = KIND_RUN };
+	struct iovec parts[RUNTIME_ARGV_MAX + 1] = { { &req, sizeof(req) } };
+	struct answer a;
+	int fds[3], r;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(stdio); i++) {
+		if (stdio[i] < 0)
+			continue;
+		req.fds |= 1U << i;
+		fds[n++] = stdio[i];
+	}
+	for (; argv[req.argc]; req.argc++)
+		parts[req.argc + 1] = (struct iovec){ (char *)argv[req.argc],
+						      strlen(argv[req.argc]) + 1 };
+	r = ask(parts, req.argc + 1, fds, n, &a, e);
+	if (r == 0 && a.error)
+		r = err_errno(e, a.error == ENOENT ? ERR_NOT_FOUND : ERR_INTERNAL, a.error,
+			      "start OCI runtime %s", argv[0]);
+	*ret_pid = a.pid;
+	return r;
+}
+
+int spawner_run_init(int exe, pid_t *ret_pid, struct err *e)
+{
+	struct request req = { .kind = KIND_INIT, .fds = 1U << 3 };
+	struct iovec part = { &req, sizeof(req) };
+	struct answer a;
+	int r = ask(&part, 1, &exe, 1, &a, e);
+
+	if (r == 0 && a.error)
+		r = err_errno(e, ERR_INTERNAL, a.error, "start the pod's init");
+	*ret_pid = a.pid;
+	return r;
+}
+
+void spawner_widen(int fd, int size)
+{
+	struct request req = { .kind = KIND_WIDEN, .fds = 1U << 3, .size = (uint32_t)size };
+	struct iovec part = { &req, sizeof(req) };
+	struct err e = ERR_NULL;
+	struct answer a;
+
+	if (ask(&part, 1, &fd, 1, &a, &e) < 0)
+		log_err(LOG_LEVEL_WARN, "buffer", &e);
+}

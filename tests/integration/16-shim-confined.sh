@@ -1,0 +1,57 @@
+#!/bin/bash
+# 16-shim-confined.sh - what a pod's shim may do, and what it still does: it has next to no
+# privileges, its spawner has no other task than to start runtimes, and neither outlives the other
+# without anyone noticing.
+set -u
+. "$(dirname "$0")/lib.sh"
+harness_begin "$@"
+registry_start
+daemon_start
+check "pull" crictl pull "$BUSYBOX"
+check "a pod" pod_run confined '.linux.security_context.namespace_options.pid = 2'
+POD=$OUT
+SHIM=$(cut -d ' ' -f 1 "$(find "$RUNROOT" -name shim.pid)")
+SPAWNER=$(pgrep -P "$SHIM" -x crisp-shim)
+
+field() { awk -v f="$2:" '$1 == f { print $2 }' "/proc/$1/status"; }
+is_gone() { [ ! -d "/proc/$1" ] || [ "$(field "$1" State)" = Z ]; }
+own_cgroup() { grep -q "$CGROUP_PARENT.*shim" "/proc/$1/cgroup"; }
+# Of the shim's memory a container could read; anyone may see that it is there.
+peek() { crictl exec --sync "$CTR" sh -c "cat /proc/$SHIM/environ"; }
+
+check_is "the shim has CAP_KILL and nothing else" "0000000000000020 0000000000000020 0000000000000020 0000000000000000" \
+	eval 'echo $(field $SHIM CapEff) $(field $SHIM CapPrm) $(field $SHIM CapBnd) $(field $SHIM CapInh)'
+check_is "it can gain nothing and is filtered" "1 2" eval 'echo $(field $SHIM NoNewPrivs) $(field $SHIM Seccomp)'
+check_is "its spawner is neither, and there is one" "0 0" eval 'echo $(field $SPAWNER NoNewPrivs) $(field $SPAWNER Seccomp)'
+check "the shim is in a cgroup of its own" own_cgroup "$SHIM"
+check "and its spawner" own_cgroup "$SPAWNER"
+
+check "a container of another user" ctr_run "$POD" confined.user '.metadata.name = "user"
+	| .linux.security_context.run_as_user.value = 1234'
+USER_CTR=$OUT
+check "in the host's PID namespace, with root's uid" ctr_run "$POD" confined.root '.metadata.name = "root"
+	| .linux.security_context.namespace_options.pid = 2
+	| .linux.security_context.capabilities.drop_capabilities = ["ALL"]
+	| .linux.security_context.capabilities.add_capabilities = ["KILL", "DAC_OVERRIDE"]'
+CTR=$OUT
+check_is "sees the shim" "crisp-shim" crictl exec --sync "$CTR" cat "/proc/$SHIM/comm"
+check_fails "cannot look into it" 'denied|not permitted' peek
+check "an exec as another user is killed in time" eval '! crictl exec --sync --timeout 1 "$USER_CTR" sleep 4322'
+check_is "with CAP_KILL alone" "" eval 'crictl exec --sync "$CTR" sh -c "pgrep -f ^sleep.4322 || :"'
+check "the container of another user is stopped" crictl stop "$USER_CTR"
+
+kill -KILL "$SPAWNER"
+poll 10 is_gone "$SPAWNER"
+check_fails "without its spawner the shim says what to do" 'spawner has ended: remove the pod' crictl exec --sync "$CTR" true
+check "the container does not notice" ctr_is "$CTR" CONTAINER_RUNNING
+check "it can be stopped" crictl stop -t 1 "$CTR"
+check "the pod can be removed" everything_remove
+check "nobody is left" poll 10 is_gone "$SHIM"
+
+check "another pod" pod_run again
+SHIM=$(cut -d ' ' -f 1 "$(find "$RUNROOT" -name shim.pid)")
+SPAWNER=$(pgrep -P "$SHIM" -x crisp-shim)
+kill -KILL "$SHIM"
+check "a spawner ends with its shim" poll 10 is_gone "$SPAWNER"
+check "the pod can be removed" everything_remove
+harness_end
