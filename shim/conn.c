@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "shim/pages.h"
 #include "shim/poll.h"
 #include "shim/spawner.h"
 
@@ -25,11 +26,18 @@ static struct watch listener = { .fd = -1 };
 static struct watch peer = { .fd = -1 };
 static uint32_t connection; /* number of the current one */
 static void (*handle_request)(const struct shim_request *, int *, struct waiter *);
-static char frame[SHIM_FRAME_MAX + 1]; /* one more, to see that a packet is too long */
+static char frame[SHIM_FRAME_MAX + 4096] PAGES_ALIGNED; /* more, to see that a packet is too long */
+static char out[SHIM_FRAME_MAX] PAGES_ALIGNED;
 
 bool conn_is_open(void)
 {
 	return peer.fd >= 0;
+}
+
+void conn_rest(void)
+{
+	pages_release(frame, sizeof(frame));
+	pages_release(out, sizeof(out));
 }
 
 void conn_close(void)
@@ -42,7 +50,6 @@ void conn_close(void)
 
 static void send_report(const struct shim_report *rep, int fd)
 {
-	static char out[SHIM_FRAME_MAX];
 	union {
 		struct cmsghdr h;
 		char space[CMSG_SPACE(sizeof(int))];

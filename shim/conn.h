@@ -26,6 +26,8 @@ int conn_listen(int dir_fd,
 		struct err *e);
 void conn_close(void);
 bool conn_is_open(void);
+/* Give back what frames have taken. */
+void conn_rest(void);
 
 /* Answer and clear w; does nothing for nobody, or when that connection is gone.  st: NULL when
  * it is about no object.  fd: sent along, -1: none; stays the caller's.  e: NULL for success. */

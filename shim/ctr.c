@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "shim/kill.h"
+#include "shim/pages.h"
 #include "shim/session.h"
 
 #define START_FAILED_CODE 128
@@ -66,7 +67,7 @@ static void ctr_free(struct ctr *c)
 	free(c->cgroup);
 	list_remove(&c->node);
 	n_ctrs--;
-	free(c);
+	pages_free(c, sizeof(*c));
 }
 
 /* --- kill --- */
@@ -400,15 +401,14 @@ static int check_create(const struct shim_request *req, struct err *e)
 
 static struct ctr *ctr_new(const struct shim_request *req)
 {
-	struct ctr *c = xcalloc(1, sizeof(*c));
+	struct ctr *c = pages_alloc(sizeof(*c));
 
 	runtime_init(&c->runtime, req);
 	c->bundle = xstrdup(req->bundle);
 	c->exit_path = xstrdup(req->exit_path);
 	c->cgroup = xstrdup(req->cgroup);
 	c->flags = req->flags;
-	c->io = STDIO_NULL;
-	list_init(&c->io.clients);
+	stdio_init(&c->io);
 	c->console = CONSOLE_NULL;
 	snprintf(c->status.id, sizeof(c->status.id), "%s", req->id);
 	list_append(&ctrs, &c->node);

@@ -30,14 +30,14 @@ struct ctr {
 	bool start_failed;         /* the end that follows is not the program's */
 	bool end_seen;             /* while the runtime's start is under way */
 	struct reaped end;
-	struct stdio io;
-
 	bool record_due;           /* the exit record could not be written yet */
 	struct timer record_retry;
 
 	struct timer kill_again;   /* KILL of all until nobody is left */
 	int kill_rounds;
 	struct waiter kill_waiter;
+
+	struct stdio io; /* last: the largest part of it is seldom touched */
 };
 
 struct ctr *ctr_find(const char *id);

@@ -38,7 +38,12 @@ static int open_at(const char *path, int flags, int *ret, uint64_t *ret_size, st
 
 int logfile_open(struct logfile *f, const char *path, uint64_t max, struct err *e)
 {
-	*f = (struct logfile){ .fd = -1, .max = max };
+	f->fd = -1;
+	f->max = max;
+	f->size = f->gap = f->lost = 0;
+	f->error = 0;
+	f->torn = false;
+	f->path[0] = '\0';
 	if (!*path)
 		return 0;
 	if (snprintf(f->path, sizeof(f->path), "%s", path) >= (int)sizeof(f->path))

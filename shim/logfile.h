@@ -16,13 +16,13 @@
 
 struct logfile {
 	int fd;           /* -1: no log is wanted */
-	char path[PATH_MAX];
 	uint64_t max;     /* bytes after which it starts anew, 0: never */
 	uint64_t size;
 	uint64_t gap;     /* bytes of output lost and not yet told in the log */
 	uint64_t lost;    /* all of them */
 	int error;        /* errno of the current trouble, 0: none */
 	bool torn;        /* the file's last record is cut and could not be cut off */
+	char path[PATH_MAX]; /* last: little of it is used */
 };
 
 /* path "": output is dropped, which is no loss.  The directory must exist.  ERR_INVALID when the

@@ -30,6 +30,7 @@
 #include "shim/conn.h"
 #include "shim/console.h"
 #include "shim/ctr.h"
+#include "shim/pages.h"
 #include "shim/podinit.h"
 #include "shim/poll.h"
 #include "shim/reap.h"
@@ -37,6 +38,7 @@
 #include "shim/selfcare.h"
 #include "shim/session.h"
 #include "shim/spawner.h"
+#include "shim/stdio.h"
 
 #define LONELY_MS 60000 /* how often to ask whether anyone needs us */
 
@@ -168,6 +170,14 @@ static int watch_signals(struct err *e)
 	return watch_add(&signals, fd, EPOLLIN, signals_ready, e);
 }
 
+/* What a burst of work has taken is given back. */
+static void rest(void)
+{
+	conn_rest();
+	stdio_rest();
+	pages_release_unused();
+}
+
 /* No container, no daemon, and the directory is gone: nobody can ever reach us. */
 static void look_around(struct timer *t)
 {
@@ -218,7 +228,7 @@ static int set_up(const struct options *o, struct err *e)
 	if (r < 0)
 		return r;
 	console_init(dir_fd);
-	r = poll_init(e);
+	r = poll_init(rest, e);
 	if (r == 0)
 		r = watch_signals(e);
 	if (r == 0)

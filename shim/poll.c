@@ -11,12 +11,17 @@
 #include "base/clock.h"
 #include "base/util.h"
 
+#define REST_MS 2000 /* from the first event after a rest to the next rest */
+
 static int epoll_fd = -1;
 static bool stopping;
 static struct list timers;
+static struct timer rest;
+static void (*have_rest)(void);
 
-int poll_init(struct err *e)
+int poll_init(void (*on_rest)(void), struct err *e)
 {
+	have_rest = on_rest;
 	list_init(&timers);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	return epoll_fd < 0 ? err_errno(e, ERR_INTERNAL, errno, "epoll_create") : 0;
@@ -56,6 +61,12 @@ static int run_timers(void)
 	return -1;
 }
 
+static void take_rest(struct timer *t)
+{
+	(void)t;
+	have_rest();
+}
+
 void poll_run(void)
 {
 	while (!stopping) {
@@ -71,6 +82,8 @@ void poll_run(void)
 			struct watch *w = ev.data.ptr;
 
 			w->fn(w, ev.events);
+			if (!rest.on)
+				timer_set(&rest, REST_MS, take_rest);
 		}
 	}
 }

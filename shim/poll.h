@@ -24,7 +24,9 @@ struct timer {
 	void (*fn)(struct timer *t);
 };
 
-int poll_init(struct err *e);
+/* on_rest is called between two events, some seconds after the first one since it was called: not
+ * when nothing happens. */
+int poll_init(void (*on_rest)(void), struct err *e);
 /* Until poll_stop. */
 void poll_run(void);
 void poll_stop(void);

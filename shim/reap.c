@@ -25,7 +25,7 @@ static void forget_early(void)
 {
 	if (!early_next || job_any())
 		return;
-	for (unsigned i = 0; i < EARLY_MAX; i++)
+	for (unsigned i = 0; i < MIN(early_next, (unsigned)EARLY_MAX); i++)
 		early[i] = (struct reaped){ .pid = 0 };
 	early_next = 0;
 }

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/shimproto.h"
 #include "base/util.h"
+#include "shim/pages.h"
 #include "shim/runtime.h"
 
 #define STACK_SIZE (64 * 1024) /* of a child until its exec; what is touched counts */
@@ -115,10 +116,11 @@ static int become_init(void *arg)
 	_exit(127);
 }
 
+static char child_stack[STACK_SIZE] PAGES_ALIGNED;
+
 static struct answer start_child(int (*fn)(void *), struct start *s, int flags)
 {
-	static char stack[STACK_SIZE] __attribute__((aligned(16)));
-	pid_t pid = clone(fn, stack + sizeof(stack),
+	pid_t pid = clone(fn, child_stack + sizeof(child_stack),
 			  CLONE_VM | CLONE_VFORK | CLONE_PARENT | flags | SIGCHLD, s);
 	struct answer a = { .error = pid < 0 ? errno : s->error, .pid = pid };
 
@@ -189,7 +191,7 @@ static void sort_fds(struct msghdr *msg, const char *packet, size_t size, int ou
 
 static void serve(int fd)
 {
-	static char packet[REQUEST_MAX];
+	static char packet[REQUEST_MAX] PAGES_ALIGNED;
 
 	for (;;) {
 		union {
@@ -200,9 +202,14 @@ static void serve(int fd)
 		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 				      .msg_controllen = sizeof(control) };
 		struct start s = { .fds = { -1, -1, -1, -1 } };
-		ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 		struct answer a;
+		ssize_t n;
 
+		/* What the last one has taken is given back. */
+		pages_release(packet, sizeof(packet));
+		pages_release(child_stack, sizeof(child_stack));
+		pages_release_unused();
+		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)

@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "base/shimproto.h"
 #include "base/util.h"
+#include "shim/pages.h"
 
 #define READ_MAX (64 * 1024)
 #define DRAIN_MAX (1024 * 1024) /* the largest pipe */
@@ -34,8 +35,8 @@ struct client {
 	char typed[4096];
 };
 
-static char read_buf[READ_MAX];
-static char batch_buf[READ_MAX];
+static char read_buf[READ_MAX] PAGES_ALIGNED;
+static char batch_buf[READ_MAX] PAGES_ALIGNED;
 static struct stdio *batch_for;
 
 static void batch_flush(struct logline_batch *b)
@@ -210,6 +211,12 @@ int stdio_attach(struct stdio *io, int in, int out, int err, struct err *e)
 
 /* --- output --- */
 
+void stdio_rest(void)
+{
+	pages_release(read_buf, sizeof(read_buf));
+	pages_release(batch_buf, sizeof(batch_buf));
+}
+
 static void stream_close(struct stdio_stream *s)
 {
 	if (s->in.fd < 0)
@@ -296,19 +303,25 @@ static int open_fifo(const char *dir, const char *name, int ours, int *ret_ours,
 	return 0;
 }
 
+void stdio_init(struct stdio *io)
+{
+	io->out.in.fd = io->err.in.fd = io->stdin.fd = io->log.fd = -1;
+	list_init(&io->clients);
+	io->out.io = io->err.io = io;
+	io->out.line.stream = "stdout";
+	io->err.line.stream = "stderr";
+	io->out.line.pending = io->pending[0];
+	io->err.line.pending = io->pending[1];
+}
+
 int stdio_open(struct stdio *io, uint32_t flags, const char *dir, const char *log_path,
 	       uint64_t log_max, struct stdio_child *ret, struct err *e)
 {
 	int r;
 
-	*io = STDIO_NULL;
 	*ret = STDIO_CHILD_NULL;
-	list_init(&io->clients);
 	io->tty = flags & SHIM_TTY;
 	io->stdin_once = flags & SHIM_STDIN_ONCE;
-	io->out.io = io->err.io = io;
-	io->out.line.stream = "stdout";
-	io->err.line.stream = "stderr";
 	r = logfile_open(&io->log, log_path, log_max, e);
 	if (r < 0 || io->tty)
 		return r;

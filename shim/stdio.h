@@ -28,14 +28,16 @@ struct stdio {
 	bool tty, stdin_once;
 	struct stdio_stream out, err; /* tty: out is the pty, err is unused */
 	struct watch stdin;           /* fd -1: none or closed */
-	struct logfile log;
 	struct list clients;
 	/* Output starts to get lost. */
 	void (*log_error)(struct stdio *io);
+	struct logfile log;
+	/* Last, and apart from the rest: pages that are seldom touched. */
+	char pending[2][LOGLINE_CHUNK];
 };
 
-#define STDIO_NULL \
-	((struct stdio){ .out.in.fd = -1, .err.in.fd = -1, .stdin.fd = -1, .log.fd = -1 })
+/* Of zeroed memory: nothing is open. */
+void stdio_init(struct stdio *io);
 
 /* The container's ends, for the runtime; closed by stdio_child_done. */
 struct stdio_child {
@@ -57,6 +59,9 @@ int stdio_begin(struct stdio *io, struct err *e);
 void stdio_drain(struct stdio *io);
 /* What is pending becomes records; clients are let go; everything is closed. */
 void stdio_close(struct stdio *io);
+
+/* Give back what output of all containers has taken; nothing is kept there. */
+void stdio_rest(void);
 
 int stdio_resize(struct stdio *io, uint32_t width, uint32_t height, struct err *e);
 void stdio_close_stdin(struct stdio *io);

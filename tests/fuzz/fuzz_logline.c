@@ -44,11 +44,10 @@ static void check_records(const char *want, size_t size)
 static void split(const char *text, size_t size, size_t portion)
 {
 	static char batch[LOGLINE_RECORD_MAX];
-	static struct logline line;
+	static char pending[LOGLINE_CHUNK];
+	struct logline line = { .stream = "stdout", .pending = pending };
 	struct logline_batch b = { .data = batch, .cap = sizeof(batch), .flush = keep };
 
-	line.stream = "stdout";
-	line.len = 0;
 	logline_stamp(&b, 1);
 	records.len = 0;
 	for (size_t at = 0; at < size; at += portion)

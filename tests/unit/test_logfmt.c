@@ -56,6 +56,7 @@ struct fixture {
 	struct logline out, err;
 	struct logline_batch b;
 	char data[LOGLINE_RECORD_MAX];
+	char pending[2][LOGLINE_CHUNK];
 };
 
 static struct fixture *begin(void)
@@ -64,6 +65,8 @@ static struct fixture *begin(void)
 
 	f->out.stream = "stdout";
 	f->err.stream = "stderr";
+	f->out.pending = f->pending[0];
+	f->err.pending = f->pending[1];
 	f->b = (struct logline_batch){ .data = f->data, .cap = sizeof(f->data), .flush = keep };
 	logline_stamp(&f->b, INT64_C(1700000000123456789));
 	buf_done(&flushed);

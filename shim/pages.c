@@ -1,0 +1,44 @@
+/*
+ * pages.c - see pages.h.
+ */
+#include "shim/pages.h"
+
+#include <assert.h>
+#include <malloc.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define STACK_USED_MAX ((size_t)256 * 1024) /* deeper than any call goes */
+#define FRAME_MAX 4096                      /* what the present call and madvise use */
+
+void *pages_alloc(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert(p != MAP_FAILED);
+	return p;
+}
+
+void pages_free(void *p, size_t size)
+{
+	munmap(p, size);
+}
+
+void pages_release(void *buffer, size_t size)
+{
+	/* Fails where pages are larger than 4 KiB and the buffer does not fit them: it stays. */
+	madvise(buffer, size, MADV_DONTNEED);
+}
+
+void pages_release_unused(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t end = ((uintptr_t)__builtin_frame_address(0) - FRAME_MAX) & ~(page - 1);
+
+	/* Page by page, down to where the stack has not come yet. */
+	for (uintptr_t at = end; at > end - STACK_USED_MAX; at -= page)
+		if (madvise((void *)(at - page), page, MADV_DONTNEED) < 0)
+			break;
+	malloc_trim(0);
+}
