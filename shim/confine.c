@@ -31,14 +31,16 @@
 #error "the filter needs the name of this processor"
 #endif
 
+#define KEPT (1U << CAP_KILL | 1U << CAP_DAC_OVERRIDE)
+
 static int drop_capabilities(struct err *e)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct keep[2] = { { .effective = 1U << CAP_KILL,
-						    .permitted = 1U << CAP_KILL } };
+	struct __user_cap_data_struct keep[2] = { { .effective = KEPT, .permitted = KEPT } };
 
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (cap != CAP_KILL && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+		if ((cap > 31 || !(KEPT & 1U << cap)) &&
+		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return err_errno(e, ERR_INTERNAL, errno, "drop capability %d", cap);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capset, &header, keep) < 0)
