@@ -1,0 +1,85 @@
+#!/bin/bash
+# log.sh - `make bench-log`: how fast containers' output gets into their CRI log files and what
+# that costs, beside Debian's conmon (run by hand with runc) and containerd, in one run.
+#
+# What must hold: the same program writes the same bytes for all of them, lines of 100 bytes on both
+# streams of two containers at once; the time is from the start signal to the last write of the log
+# files; the processor time is that of everything that stands between the pipe and the file: the
+# monitors, and the daemon where it takes part. It prints a table and judges nothing.
+#
+# usage: log.sh [MIB]      (default 128, for each of the four streams)
+set -u
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$HERE/../integration/lib.sh"
+MIB=${1:-128}
+if [ -z "${2:-}" ]; then
+	printf '%-12s %10s %16s\n' log "MB/s" "CPU s per GiB"
+	for peer in crispd conmon containerd; do CRISP_TEST_PEER=$peer bash "$0" "$MIB" one || exit; done
+	exit
+fi
+harness_begin "$@"
+BYTES=$((MIB << 20))
+
+# Nanoseconds on a processor of all threads of what moves the bytes.
+monitors() { pgrep -f "$SCRATCH" | while read -r pid; do case $(cat "/proc/$pid/comm" 2>/dev/null) in conmon | crisp-shim | crispd | containerd*) echo "$pid" ;; esac; done; }
+cpu_ns() { local pid; for pid in $(monitors); do cat /proc/"$pid"/task/*/schedstat; done 2>/dev/null | awk '{ s += $1 } END { printf "%d", s }'; }
+
+# All is there when nothing comes any more and both streams have ended.
+is_whole() {
+	local size
+	size=$(stat -c %s "$1")
+	sleep 0.3
+	[ "$size" = "$(stat -c %s "$1")" ] && [ "$(grep -cE " (stdout|stderr) F END\$" "$1")" = 2 ]
+}
+
+# The containers wait for the file go in their directory.
+measure() {
+	local log before after t0 t1=0 t
+	before=$(cpu_ns)
+	t0=$(date +%s%N)
+	touch "$SCRATCH/go/go"
+	for log in "$@"; do poll 120 is_whole "$log" || bail "$PEER: the log is not whole"; done
+	after=$(cpu_ns)
+	for log in "$@"; do
+		t=$(date +%s%N -r "$log")
+		[ "$t" -le "$t1" ] || t1=$t
+	done
+	awk -v peer="$PEER" -v bytes=$((4 * BYTES)) -v ns=$((t1 - t0)) -v cpu=$((after - before)) 'BEGIN {
+		printf "%-12s %10.0f %16.2f\n", peer, bytes / ns * 1000, cpu / 1e9 / (bytes / 2 ^ 30) }'
+}
+
+# Without a daemon: a bundle with nothing but the program, run by conmon and runc.
+conmon_run() {
+	local dir=$SCRATCH/$1
+	mkdir -p "$dir/rootfs/go"
+	cp "$SCRATCH/logwriter" "$dir/rootfs/"
+	(cd "$dir" && runc spec) || return
+	jq --arg bytes "$BYTES" --arg go "$SCRATCH/go" --arg cgroup "$CGROUP_PARENT/$1" '.process.args = ["/logwriter", "/go", $bytes]
+		| .process.terminal = false | .linux.cgroupsPath = $cgroup
+		| .mounts += [{destination: "/go", source: $go, type: "bind", options: ["bind"]}]' \
+		"$dir/config.json" >"$dir/new.json" && mv "$dir/new.json" "$dir/config.json" || return
+	conmon --cid "$1" --cuuid "$1" --name "$1" --runtime "$(command -v runc)" --runtime-arg "--root=$SCRATCH/runc" \
+		--bundle "$dir" --container-pidfile "$dir/pid" --exit-dir "$dir" --log-path "k8s-file:$dir/log" || return
+	poll 10 [ -s "$dir/pid" ] && runc --root "$SCRATCH/runc" start "$1"
+}
+
+cc -std=gnu17 -D_GNU_SOURCE -O2 -static -o "$SCRATCH/logwriter" "$HERE/logwriter.c" || bail "logwriter does not compile"
+mkdir "$SCRATCH/go"
+if [ "$PEER" = conmon ]; then
+	command -v conmon >/dev/null || bail "conmon is missing: run tools/test-deps.sh first"
+	for name in a b; do conmon_run "$name" || bail "conmon does not run a container"; done
+	measure "$SCRATCH"/{a,b}/log
+	for name in a b; do runc --root "$SCRATCH/runc" delete -f "$name"; done
+	exit
+fi
+registry_start
+daemon_start
+crictl pull "$BUSYBOX" >/dev/null || bail "the image cannot be pulled"
+POD=$(pod_run log "$HOST_NET") || bail "the pod does not run"
+for name in a b; do
+	ctr_run "$POD" "log.$name" ".metadata.name = \"$name\" | .log_path = \"$name.log\" | .command = [\"/logwriter\", \"/go\", \"$BYTES\"]
+		| .mounts = [{container_path: \"/logwriter\", host_path: \"$SCRATCH/logwriter\", readonly: true},
+		             {container_path: \"/go\", host_path: \"$SCRATCH/go\"}]" >/dev/null || bail "the container does not run"
+done
+measure "$SCRATCH"/logs/log/{a,b}.log
+everything_remove
