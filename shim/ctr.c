@@ -77,6 +77,7 @@ static void kill_all_again(struct timer *t)
 	struct ctr *c = container_of(t, struct ctr, kill_again);
 	int n = kill_cgroup(c->cgroup, SIGKILL);
 	struct err e = ERR_NULL;
+	char who[KILL_WHO_MAX];
 
 	if (n == 0) {
 		conn_answer(&c->kill_waiter, &c->status, -1, NULL);
@@ -86,7 +87,8 @@ static void kill_all_again(struct timer *t)
 		timer_set(t, KILL_EVERY_MS, kill_all_again);
 		return;
 	}
-	err_set(&e, ERR_DEADLINE, "container %s: %d processes do not die", c->status.id, n);
+	err_set(&e, ERR_DEADLINE, "container %s: %d processes do not die: %s", c->status.id, n,
+		kill_describe(c->cgroup, who));
 	log_err(LOG_LEVEL_WARN, "kill", &e);
 	conn_answer(&c->kill_waiter, &c->status, -1, &e);
 }

@@ -166,7 +166,49 @@ static int kill_below(const char *dir, int sig, int depth)
 
 int kill_cgroup(const char *dir, int sig)
 {
+	char path[PATH_MAX];
+	struct err ignored = ERR_NULL;
+
+	if (sig == SIGKILL && snprintf(path, sizeof(path), "%s/cgroup.kill", dir) < PATH_MAX)
+		fs_write_existing(path, "1", &ignored);
 	return kill_below(dir, sig, 0);
+}
+
+static bool describe_below(const char *dir, char out[KILL_WHO_MAX], int depth)
+{
+	struct member m[CGROUP_BATCH];
+	_cleanup_closedir_ DIR *d = opendir(dir);
+	char path[PATH_MAX], name[32] = "?", state = 0;
+	struct dirent *entry;
+
+	if (read_members(dir, m) > 0) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%d/stat", (int)m[0].pid);
+		f = fopen(path, "re");
+		if (f && fscanf(f, "%*d (%31[^)]) %c", name, &state) != 2)
+			state = 0;
+		if (f)
+			fclose(f);
+		snprintf(out, KILL_WHO_MAX, "pid %d (%s) in state %c", (int)m[0].pid, name,
+			 state ? state : '?');
+		return true;
+	}
+	while (d && depth < CGROUP_DEPTH && (entry = readdir(d))) {
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
+		    snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name) >= PATH_MAX)
+			continue;
+		if (describe_below(path, out, depth + 1))
+			return true;
+	}
+	return false;
+}
+
+const char *kill_describe(const char *dir, char out[KILL_WHO_MAX])
+{
+	if (!describe_below(dir, out, 0))
+		snprintf(out, KILL_WHO_MAX, "nobody");
+	return out;
 }
 
 /* --- memory --- */

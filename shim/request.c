@@ -4,9 +4,11 @@
  */
 #include "shim/request.h"
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "shim/ctr.h"
+#include "shim/exectree.h"
 #include "shim/podinit.h"
 #include "shim/poll.h"
 #include "shim/reap.h"
@@ -61,6 +63,9 @@ static void exec_kill(struct call *c)
 	struct err e = ERR_NULL;
 
 	if (!s) {
+		/* It may have been that of a shim before this one. */
+		if (*c->req->cgroup && fs_path_is_clean(c->req->cgroup))
+			exectree_kill(c->req->cgroup);
 		err_set(&e, ERR_NOT_FOUND, "exec session \"%s\" is not known", c->req->session);
 		conn_answer(c->w, NULL, -1, &e);
 		return;

@@ -11,8 +11,11 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "shim/exectree.h"
 #include "shim/kill.h"
 #include "shim/rtlog.h"
+
+#define SESSION_ARGS_MAX 4
 
 static struct list sessions = { &sessions, &sessions };
 static unsigned n_sessions;
@@ -53,6 +56,7 @@ void session_forget(struct session *s)
 	child_drop(&s->process);
 	console_close(&s->console);
 	free(s->bundle);
+	free(s->cgroup);
 	list_remove(&s->node);
 	n_sessions--;
 	free(s);
@@ -76,6 +80,7 @@ static void process_ended(struct child *p, const struct reaped *r)
 	s->status.exit_code = r->code;
 	s->status.signal = (uint32_t)r->signal;
 	s->status.exited_ns = r->at_ns;
+	exectree_end(s->cgroup);
 	conn_report(SHIM_EXEC_EXITED, &s->status, NULL);
 }
 
@@ -111,6 +116,7 @@ static void exec_done(struct job *j, int status)
 
 		st.state = SHIM_ENDED;
 		st.exit_code = rtlog_exit_code(e.text);
+		exectree_end(s->cgroup);
 		err_wrap(&e, "exec in container %s", s->status.id);
 		conn_answer(&s->waiter, &st, -1, &e);
 		/* Who asked for the kill waits for an end. */
@@ -130,13 +136,25 @@ static void exec_done(struct job *j, int status)
 	child_deliver(&s->process);
 }
 
+static void make_cgroup(struct session *s, const char *dir)
+{
+	int err = *dir ? exectree_make(dir) : 0;
+
+	if (err)
+		log_warn("an exec shares its container's cgroup", "cgroup=%s errno=%d", dir, err);
+	if (!*dir || err)
+		return;
+	free(s->cgroup);
+	s->cgroup = xstrdup(dir);
+}
+
 static int spawn_exec(struct session *s, struct ctr *c, const struct shim_request *req,
 		      const int *fds, struct err *e)
 {
 	bool with_stdin = req->flags & SHIM_STDIN;
 	struct job_stdio io = { with_stdin ? fds[0] : -1, fds[with_stdin], fds[with_stdin + 1],
 				-1 };
-	const char *rest[12], *argv[RUNTIME_ARGV_MAX];
+	const char *rest[12 + SESSION_ARGS_MAX], *argv[RUNTIME_ARGV_MAX];
 	char log[PATH_MAX], pid[PATH_MAX];
 	size_t n = 0;
 	int r = 0;
@@ -154,6 +172,8 @@ static int spawn_exec(struct session *s, struct ctr *c, const struct shim_reques
 	rest[n++] = req->process_path;
 	rest[n++] = "--pid-file";
 	rest[n++] = pid;
+	for (int i = 0; *s->cgroup && req->args[i]; i++)
+		rest[n++] = req->args[i];
 	if (s->tty) {
 		rest[n++] = "--console-socket";
 		rest[n++] = s->console.runtime_path;
@@ -168,7 +188,7 @@ static int spawn_exec(struct session *s, struct ctr *c, const struct shim_reques
 static int check_exec(const struct shim_request *req, const int *fds, struct err *e)
 {
 	unsigned want = req->flags & SHIM_TTY ? 0 : req->flags & SHIM_STDIN ? 3 : 2;
-	unsigned have = 0;
+	unsigned have = 0, n_args = 0;
 
 	while (have < SHIM_FDS_MAX && fds[have] >= 0)
 		have++;
@@ -179,6 +199,13 @@ static int check_exec(const struct shim_request *req, const int *fds, struct err
 	if (have != want)
 		return err_set(e, ERR_INVALID, "exec: %u descriptors came, %u are needed", have,
 			       want);
+	if (*req->cgroup && !fs_path_is_clean(req->cgroup))
+		return err_set(e, ERR_INVALID, "cgroup: must be a clean absolute path");
+	while (req->args[n_args])
+		n_args++;
+	if (n_args > SESSION_ARGS_MAX)
+		return err_set(e, ERR_INVALID, "args: %u came, an exec has at most %d", n_args,
+			       SESSION_ARGS_MAX);
 	if (n_sessions >= SHIM_SESSIONS_MAX)
 		return err_set(e, ERR_EXHAUSTED, "the pod has %u exec sessions already",
 			       n_sessions);
@@ -205,6 +232,7 @@ void session_exec(struct ctr *c, const struct shim_request *req, const int *fds,
 	}
 	s = xcalloc(1, sizeof(*s));
 	s->bundle = xstrdup(c->bundle);
+	s->cgroup = xstrdup("");
 	s->tty = req->flags & SHIM_TTY;
 	s->console = CONSOLE_NULL;
 	s->status.state = SHIM_STARTING;
@@ -214,7 +242,9 @@ void session_exec(struct ctr *c, const struct shim_request *req, const int *fds,
 	snprintf(s->status.session, sizeof(s->status.session), "%s", req->session);
 	list_append(&sessions, &s->node);
 	n_sessions++;
+	make_cgroup(s, req->cgroup);
 	if (spawn_exec(s, c, req, fds, &e) < 0) {
+		exectree_end(s->cgroup);
 		err_wrap(&e, "exec in container %s", c->status.id);
 		conn_answer(w, NULL, -1, &e);
 		session_forget(s);
@@ -231,4 +261,5 @@ void session_kill(struct session *s)
 		kill_tree(s->job.pid);
 	else if (s->process.alive && s->process.exit.fd >= 0)
 		kill_tree(s->process.pid);
+	exectree_kill(s->cgroup);
 }

@@ -15,6 +15,7 @@ struct session {
 	struct list node;
 	struct shim_status status;
 	char *bundle;
+	char *cgroup; /* of its own, "": none */
 	bool tty;
 	bool killed; /* before or after it ran */
 	struct job job;

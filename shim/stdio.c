@@ -20,8 +20,10 @@
 #include "base/shimproto.h"
 #include "base/util.h"
 #include "shim/pages.h"
+#include "shim/spawner.h"
 
-#define READ_MAX (64 * 1024)
+#define READ_MAX (128 * 1024)
+#define STREAM_PIPE (256 * 1024)
 #define DRAIN_MAX (1024 * 1024) /* the largest pipe */
 #define CLIENTS_MAX 16
 #define CLIENT_PIPE (1024 * 1024)
@@ -36,7 +38,7 @@ struct client {
 };
 
 static char read_buf[READ_MAX] PAGES_ALIGNED;
-static char batch_buf[READ_MAX] PAGES_ALIGNED;
+static char batch_buf[2 * READ_MAX] PAGES_ALIGNED;
 static struct stdio *batch_for;
 
 static void batch_flush(struct logline_batch *b)
@@ -296,6 +298,8 @@ static int open_fifo(const char *dir, const char *name, int ours, int *ret_ours,
 	writer = open(path, (ours ? O_WRONLY | O_NONBLOCK : O_RDWR) | O_CLOEXEC);
 	if (reader < 0 || writer < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open %s", path);
+	if (!ours)
+		spawner_widen(reader, STREAM_PIPE);
 	if (ours && fcntl(reader, F_SETFL, 0) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "set up %s", path);
 	*(ours ? ret_theirs : ret_ours) = take_fd(reader);

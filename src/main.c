@@ -155,20 +155,40 @@ static char *sibling(const char *name)
 	return path;
 }
 
+/* What a runtime prints; one that cannot be asked prints nothing. */
+static void ask_runtime(const char *const *argv, struct spawn_result *ret)
+{
+	struct err ignored = ERR_NULL;
+
+	if (spawn_run(argv, NULL, NULL, 0, 1024 * 1024, FEATURES_MS, ret, &ignored) == 0 &&
+	    ret->status == 0)
+		return;
+	spawn_result_done(ret);
+	*ret = SPAWN_RESULT_NULL;
+}
+
+static void probe_runtime(const char *path, struct oci_features *ret)
+{
+	const char *const features[] = { path, "features", NULL };
+	const char *const help[] = { path, "exec", "--help", NULL };
+	struct spawn_result res = SPAWN_RESULT_NULL;
+	struct err ignored = ERR_NULL;
+
+	ask_runtime(features, &res);
+	if (res.out.len)
+		oci_features_parse(res.out.data, res.out.len, ret, &ignored);
+	spawn_result_done(&res);
+	ask_runtime(help, &res);
+	ret->exec_cgroup = oci_features_exec_cgroup(res.out.data);
+	spawn_result_done(&res);
+}
+
 static int probe_runtimes(const struct conf *c, struct err *e)
 {
 	world.features = xcalloc(c->n_runtimes, sizeof(*world.features));
-	for (size_t i = 0; i < c->n_runtimes; i++) {
-		const char *const argv[] = { c->runtimes[i].path, "features", NULL };
-		struct spawn_result res = SPAWN_RESULT_NULL;
-		struct err ignored = ERR_NULL;
-
-		/* One that cannot be asked has no features; it is an error when it is used. */
-		if (spawn_run(argv, NULL, NULL, 0, 1024 * 1024, FEATURES_MS, &res, &ignored) == 0 &&
-		    res.status == 0)
-			oci_features_parse(res.out.data, res.out.len, &world.features[i], &ignored);
-		spawn_result_done(&res);
-	}
+	/* One without features is an error when it is used. */
+	for (size_t i = 0; i < c->n_runtimes; i++)
+		probe_runtime(c->runtimes[i].path, &world.features[i]);
 	if (!conf_runtime_find(c, NULL))
 		return err_set(e, ERR_INVALID,
 			       "default_runtime \"%s\" is not configured or not installed",

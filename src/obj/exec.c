@@ -21,6 +21,8 @@
 #include "obj/paths.h"
 #include "obj/pod.h"
 #include "oci/exec.h"
+#include "oci/features.h"
+#include "os/cgroup.h"
 
 #define DRAIN_NS (1000 * NSEC_PER_MSEC)
 /* Both streams and their framing in one message of the client's limit. */
@@ -48,11 +50,19 @@ static const Crisp__State__Exec *row_of(const struct object *o)
 	return o->sm->row;
 }
 
-static struct pod *pod_of(const struct object *o)
+/* NULL: the container is gone. */
+static const Crisp__State__Container *container_of_exec(const struct object *o)
 {
 	struct object *ctr = world_find(KIND_CONTAINER, row_of(o)->container_id);
 
-	return ctr ? pod_find(((const Crisp__State__Container *)ctr->sm->row)->sandbox_id) : NULL;
+	return ctr ? ctr->sm->row : NULL;
+}
+
+static struct pod *pod_of(const struct object *o)
+{
+	const Crisp__State__Container *ctr = container_of_exec(o);
+
+	return ctr ? pod_find(ctr->sandbox_id) : NULL;
 }
 
 /* --- output --- */
@@ -127,6 +137,51 @@ void exec_output(const struct sm_object *sm, ProtobufCBinaryData *ret_stdout,
 					     (uint8_t *)s->streams[1].data.data };
 }
 
+/* --- where it runs --- */
+
+static enum oci_exec_cgroup exec_cgroup_of(const char *runtime_path)
+{
+	for (size_t i = 0; world.features && i < world.conf->n_runtimes; i++)
+		if (strcmp(world.conf->runtimes[i].path, runtime_path) == 0)
+			return world.features[i].exec_cgroup;
+	return OCI_EXEC_CGROUP_NONE;
+}
+
+/* One hierarchy is enough to find the processes again: in all others they stay in the container's
+ * cgroup and are counted there.  On v2 a cgroup without controllers of its own does the same. */
+void exec_place_find(const Crisp__State__Container *row, const char *session,
+		     struct exec_place *ret)
+{
+	enum oci_exec_cgroup can = exec_cgroup_of(row->runtime_path);
+	bool v2 = cgroups_layout(world.cgroups) == CGROUP_LAYOUT_V2;
+	_cleanup_free_ char *cgroup = cgroup_dir(row->cgroups_path);
+	_cleanup_free_ char *dir = NULL;
+	struct err ignored = ERR_NULL;
+
+	*ret = EXEC_PLACE_NULL;
+	if (can == OCI_EXEC_CGROUP_NONE || (can == OCI_EXEC_CGROUP_PATH && !v2) ||
+	    cgroup_controller_dir(world.cgroups, "pids", cgroup, &dir, &ignored) != 0)
+		return;
+	ret->dir = xasprintf("%s/crisp-exec-%s", dir, session);
+	ret->option = xasprintf("%scrisp-exec-%s", v2 ? "" : "pids:", session);
+}
+
+void exec_place_done(struct exec_place *p)
+{
+	free(p->dir);
+	free(p->option);
+	*p = EXEC_PLACE_NULL;
+}
+
+void exec_place_use(const struct exec_place *p, struct shim_request *req)
+{
+	if (!p->dir)
+		return;
+	req->cgroup = p->dir;
+	req->args[0] = "--cgroup";
+	req->args[1] = p->option;
+}
+
 /* --- spawn --- */
 
 struct exec_job {
@@ -199,7 +254,9 @@ static void shim_spawned(struct object *o, uint64_t gen, struct shim_answer *ans
 static void spawn_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	struct session *s = o->own;
-	const struct shim_request req = {
+	const Crisp__State__Container *ctr = container_of_exec(o);
+	_cleanup_(exec_place_done) struct exec_place place = EXEC_PLACE_NULL;
+	struct shim_request req = {
 		.type = SHIM_EXEC,
 		.session = o->sm->id,
 		.id = row_of(o)->container_id,
@@ -218,6 +275,9 @@ static void spawn_with(struct object *o, uint64_t gen, struct pod *p, struct shi
 		start_failed(o, gen, &e);
 		return;
 	}
+	if (ctr)
+		exec_place_find(ctr, o->sm->id, &place);
+	exec_place_use(&place, &req);
 	fds[0] = s->streams[0].child_fd;
 	fds[1] = s->streams[1].child_fd;
 	pod_request(p, o, &req, fds, 2, shim_spawned);
@@ -280,8 +340,13 @@ static void killed(struct object *o, uint64_t gen, struct shim_answer *ans, cons
 
 static void kill_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	const struct shim_request req = { .type = SHIM_EXEC_KILL, .session = o->sm->id };
+	const Crisp__State__Container *ctr = container_of_exec(o);
+	_cleanup_(exec_place_done) struct exec_place place = EXEC_PLACE_NULL;
+	struct shim_request req = { .type = SHIM_EXEC_KILL, .session = o->sm->id };
 
+	if (ctr)
+		exec_place_find(ctr, o->sm->id, &place);
+	req.cgroup = place.dir;
 	if (link)
 		pod_request(p, o, &req, NULL, 0, killed);
 	else

@@ -18,6 +18,18 @@ void exec_output(const struct sm_object *sm, ProtobufCBinaryData *ret_stdout,
 int exec_write_process(const char *config_path, const char *process_path, const char *const *cmd,
 		       bool tty, struct err *e);
 
+/* The cgroup that an exec has to itself, for a request to the shim. */
+struct exec_place {
+	char *dir;    /* NULL: the runtime or the host cannot do that, it shares its container's */
+	char *option; /* of the runtime's --cgroup */
+};
+#define EXEC_PLACE_NULL ((struct exec_place){ .dir = NULL })
+void exec_place_find(const Crisp__State__Container *row, const char *session,
+		     struct exec_place *ret);
+void exec_place_done(struct exec_place *p);
+/* Set cgroup and args of req, which points to p then. */
+void exec_place_use(const struct exec_place *p, struct shim_request *req);
+
 /* The shim's word on a session. */
 void exec_shim_says(struct object *o, const struct shim_status *st);
 /* The shim of a sandbox died. */

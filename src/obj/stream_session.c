@@ -338,7 +338,9 @@ static void exec_started(void *arg, struct shim_answer *ans, const struct err *e
 static int exec_spawn(struct session *s, struct err *e)
 {
 	const struct stream_ask *a = &s->ask;
-	const struct shim_request req = {
+	struct object *ctr = world_find(KIND_CONTAINER, s->target);
+	_cleanup_(exec_place_done) struct exec_place place = EXEC_PLACE_NULL;
+	struct shim_request req = {
 		.type = SHIM_EXEC,
 		.session = s->name,
 		.id = s->target,
@@ -350,6 +352,9 @@ static int exec_spawn(struct session *s, struct err *e)
 	/* A process has both outputs, wanted or not. */
 	int r = pipes_open(&p, !a->tty && a->in, !a->tty, !a->tty, e);
 
+	if (ctr)
+		exec_place_find(container_row(ctr), s->name, &place);
+	exec_place_use(&place, &req);
 	if (r == 0)
 		r = shim_call(s, &req, &p, exec_started, e);
 	pipes_done(&p);

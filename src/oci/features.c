@@ -18,13 +18,20 @@ static bool has_text(const json_t *list, const char *text)
 	return false;
 }
 
+enum oci_exec_cgroup oci_features_exec_cgroup(const char *help)
+{
+	if (!help || !strstr(help, "--cgroup"))
+		return OCI_EXEC_CGROUP_NONE;
+	return strstr(help, "<controller>:") ? OCI_EXEC_CGROUP_CONTROLLER : OCI_EXEC_CGROUP_PATH;
+}
+
 int oci_features_parse(const char *json, size_t size, struct oci_features *ret, struct err *e)
 {
 	json_error_t why;
 	_cleanup_json_ json_t *root = json_loadb(json ? json : "", size, 0, &why);
 	const json_t *idmap;
 
-	*ret = (struct oci_features){ .rro = false };
+	ret->rro = ret->idmap = false;
 	if (!json_is_object(root))
 		return err_set(e, ERR_INVALID, "features of the OCI runtime: %s",
 			       root ? "not a JSON object" : why.text);

@@ -58,7 +58,7 @@ conmon_run() {
 		| .process.terminal = false | .linux.cgroupsPath = $cgroup
 		| .mounts += [{destination: "/go", source: $go, type: "bind", options: ["bind"]}]' \
 		"$dir/config.json" >"$dir/new.json" && mv "$dir/new.json" "$dir/config.json" || return
-	conmon --cid "$1" --cuuid "$1" --name "$1" --runtime "$(command -v runc)" --runtime-arg "--root=$SCRATCH/runc" \
+	conmon --full-attach --cid "$1" --cuuid "$1" --name "$1" --runtime "$(command -v runc)" --runtime-arg "--root=$SCRATCH/runc" \
 		--bundle "$dir" --container-pidfile "$dir/pid" --exit-dir "$dir" --log-path "k8s-file:$dir/log" || return
 	poll 10 [ -s "$dir/pid" ] && runc --root "$SCRATCH/runc" start "$1"
 }
@@ -70,6 +70,7 @@ if [ "$PEER" = conmon ]; then
 	for name in a b; do conmon_run "$name" || bail "conmon does not run a container"; done
 	measure "$SCRATCH"/{a,b}/log
 	for name in a b; do runc --root "$SCRATCH/runc" delete -f "$name"; done
+	poll 10 eval '[ -z "$(monitors)" ]'
 	exit
 fi
 registry_start

@@ -653,7 +653,7 @@ static void reads_features(void **state)
 		"{\"mountOptions\":[\"bind\",\"rro\"],\"linux\":{\"seccomp\":{}}}";
 	static const char new[] =
 		"{\"linux\":{\"mountExtensions\":{\"idmap\":{\"enabled\":true}}}}";
-	struct oci_features f;
+	struct oci_features f = { .exec_cgroup = OCI_EXEC_CGROUP_NONE };
 	struct err e = ERR_NULL;
 
 	(void)state;
@@ -663,6 +663,20 @@ static void reads_features(void **state)
 	assert_true(!f.rro && f.idmap);
 	assert_true(oci_features_parse("[]", 2, &f, &e) < 0);
 	assert_true(oci_features_parse("", 0, &f, &e) < 0);
+}
+
+static void reads_help(void **state)
+{
+	(void)state;
+	assert_int_equal(oci_features_exec_cgroup(NULL), OCI_EXEC_CGROUP_NONE);
+	assert_int_equal(oci_features_exec_cgroup("   --cwd value  working directory\n"),
+			 OCI_EXEC_CGROUP_NONE);
+	assert_int_equal(oci_features_exec_cgroup("   --cgroup=PATH  sub-cgroup\n"),
+			 OCI_EXEC_CGROUP_PATH);
+	assert_int_equal(oci_features_exec_cgroup("   --cgroup value  run the process in an "
+						  "(existing) sub-cgroup(s). Format is "
+						  "[<controller>:]<cgroup>.\n"),
+			 OCI_EXEC_CGROUP_CONTROLLER);
 }
 
 static void knows_signals(void **state)
@@ -723,6 +737,7 @@ int main(void)
 		cmocka_unit_test(builds_mounts),      cmocka_unit_test(builds_confinement),
 		cmocka_unit_test(builds_resources),   cmocka_unit_test(builds_a_sandbox),
 		cmocka_unit_test(makes_an_exec),      cmocka_unit_test(reads_features),
+		cmocka_unit_test(reads_help),
 		cmocka_unit_test(knows_signals),
 	};
 
