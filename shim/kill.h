@@ -17,8 +17,8 @@ void kill_tree(pid_t pid);
 int kill_cgroup(const char *dir, int sig);
 
 #define KILL_WHO_MAX 96
-/* The first process of the cgroup and those below it as "pid 12 (name) in state D": what stands in the
- * way when processes do not die.  Returns out; "nobody" when there is none. */
+/* The first process of the cgroup and those below it as "pid 12 (name) in state D": what stands in
+ * the way when processes do not die.  Returns out; "nobody" when there is none. */
 const char *kill_describe(const char *dir, char out[KILL_WHO_MAX]);
 
 /* Has the kernel killed for memory in this cgroup?  Must be asked before it is removed. */
