@@ -24,6 +24,16 @@ bench: $(PROGRAMS) test-deps
 bench-pull: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/pull.sh
 
+# What the shims of many pods cost.
+bench-pss: $(PROGRAMS) test-deps
+	$(HARNESS) tests/bench/pss.sh
+
+# Logs, beside Debian's conmon and containerd.
+bench-log: $(PROGRAMS) test-deps
+	$(HARNESS) tests/bench/log.sh
+
+.PHONY: bench-pss bench-log
+
 soak: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/soak.sh
 
@@ -32,8 +42,4 @@ soak-heap: $(PROGRAMS) test-deps
 	$(HARNESS) CRISP_TEST_WRAP="heaptrack -o $(abspath $(BUILD))/soak-heap" tests/bench/soak.sh
 	heaptrack_print -p 0 -T 0 -a 0 -f $(BUILD)/soak-heap.zst
 
-<<<<<<< HEAD
 .PHONY: test-deps integration conformance conformance-update bench bench-pull soak soak-heap
-=======
-.PHONY: test-deps integration conformance conformance-update bench bench-pss soak soak-heap
->>>>>>> f66315a (shim: gives up all privileges but CAP_KILL behind a filter of system calls; a helper that does nothing else starts runtimes and the pod's init)

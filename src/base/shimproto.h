@@ -48,8 +48,8 @@ enum shim_type {
 	SHIM_START,       /* [id timeout_ms] */
 	SHIM_KILL,        /* [id signal flags: SHIM_ALL] */
 	SHIM_EXEC,        /* [session id process_path flags timeout_ms cgroup args] fds: stdin
-			   * with SHIM_STDIN, stdout, stderr; none with SHIM_TTY, where the answer carries
-			   * the pty.  cgroup: a directory to be made for it alone, "": none; args:
+			   * with SHIM_STDIN, stdout, stderr; none with SHIM_TTY, where the answer
+			   * carries the pty.  cgroup: to be made for it alone, "": none; args:
 			   * the options of the runtime's exec that put it there */
 	SHIM_EXEC_KILL,   /* [session cgroup] SIGKILL to it, its descendants and all in its cgroup;
 			   * to the latter even if the session is not known */
