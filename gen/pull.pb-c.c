@@ -425,7 +425,7 @@ const ProtobufCMessageDescriptor crisp__pull__credentials__descriptor =
   (ProtobufCMessageInit) crisp__pull__credentials__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[13] =
+static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[15] =
 {
   {
     "pull_id",
@@ -524,6 +524,30 @@ static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[13
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "slots_dir",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Request, slots_dir),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_layers",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Request, max_layers),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "pull_progress_timeout_ms",
     15,
     PROTOBUF_C_LABEL_NONE,
@@ -586,24 +610,26 @@ static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[13
 };
 static const unsigned crisp__pull__request__field_indices_by_name[] = {
   5,   /* field[5] = auth_file */
-  11,   /* field[11] = certs_dirs */
+  13,   /* field[13] = certs_dirs */
   7,   /* field[7] = credentials */
   3,   /* field[3] = images_root */
   6,   /* field[6] = insecure_registries */
   2,   /* field[2] = layout_dir */
-  9,   /* field[9] = namespaced_auth_dir */
-  12,   /* field[12] = pod_namespace */
+  9,   /* field[9] = max_layers */
+  11,   /* field[11] = namespaced_auth_dir */
+  14,   /* field[14] = pod_namespace */
   0,   /* field[0] = pull_id */
-  8,   /* field[8] = pull_progress_timeout_ms */
+  10,   /* field[10] = pull_progress_timeout_ms */
   1,   /* field[1] = reference */
   4,   /* field[4] = registries_conf */
-  10,   /* field[10] = short_name_mode */
+  12,   /* field[12] = short_name_mode */
+  8,   /* field[8] = slots_dir */
 };
 static const ProtobufCIntRange crisp__pull__request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 15, 8 },
-  { 0, 13 }
+  { 15, 10 },
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
 {
@@ -613,7 +639,7 @@ const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
   "Crisp__Pull__Request",
   "crisp.pull",
   sizeof(Crisp__Pull__Request),
-  13,
+  15,
   crisp__pull__request__field_descriptors,
   crisp__pull__request__field_indices_by_name,
   2,  crisp__pull__request__number_ranges,

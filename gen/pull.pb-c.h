@@ -70,6 +70,14 @@ struct  Crisp__Pull__Request
   char **insecure_registries;
   Crisp__Pull__Credentials *credentials;
   /*
+   * what is locked for each layer that is made; "": no limit
+   */
+  char *slots_dir;
+  /*
+   * made at one time by all pullers
+   */
+  uint32_t max_layers;
+  /*
    * 0: no limit for the pull as a whole
    */
   int64_t pull_progress_timeout_ms;
@@ -90,7 +98,7 @@ struct  Crisp__Pull__Request
 };
 #define CRISP__PULL__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string }
 
 
 /*

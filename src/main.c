@@ -23,6 +23,7 @@
 #include "conf/conf.h"
 #include "gen/cri_rpc.h"
 #include "obj/image.h"
+#include "obj/pull.h"
 #include "obj/stream_session.h"
 #include "obj/world.h"
 #include "os/apparmor.h"
@@ -278,6 +279,8 @@ static int start(struct daemon *d, struct err *e)
 		r = world_start(e);
 	if (r == 0)
 		r = image_start(e);
+	if (r == 0)
+		r = pull_start(e);
 	if (r == 0)
 		r = start_streaming(d, e);
 	if (r == 0)

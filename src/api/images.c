@@ -13,12 +13,13 @@
 #include "obj/facts.h"
 #include "obj/image.h"
 #include "obj/paths.h"
+#include "obj/pull.h"
 
 /* --- events --- */
 
 static int take_pull(struct caller *c, const void *req, struct err *e)
 {
-	return image_pull(c, req, e);
+	return pull_image(c, req, e);
 }
 
 /* How a pull ended: its image's id, or why there is none. */
@@ -59,7 +60,7 @@ int rpc_pull_image(struct rpc_call *call, const Runtime__V1__PullImageRequest *r
 
 static int take_load(struct caller *c, const void *req, struct err *e)
 {
-	return image_load(c, req, e);
+	return pull_layout(c, req, e);
 }
 
 static void done_load(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)

@@ -282,6 +282,29 @@ int fs_tree_usage(const char *path, uint64_t *ret_bytes, uint64_t *ret_inodes, s
 	return 0;
 }
 
+int fs_each(const char *dir,
+	    int (*fn)(const char *path, const char *name, void *arg, struct err *e),
+	    void *arg, struct err *e)
+{
+	_cleanup_closedir_ DIR *d = opendir(dir);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!d && errno == ENOENT)
+		return 0;
+	if (!d)
+		return err_errno(e, ERR_INTERNAL, errno, "list %s", dir);
+	while (r == 0 && (entry = readdir(d))) {
+		_cleanup_free_ char *path = NULL;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		path = xasprintf("%s/%s", dir, entry->d_name);
+		r = fn(path, entry->d_name, arg, e);
+	}
+	return r;
+}
+
 bool fs_exists(const char *path)
 {
 	struct stat st;

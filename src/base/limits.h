@@ -19,3 +19,4 @@
 #define LIMIT_LAYERS 127                         /* of one image: overlay's options fill one page */
 #define LIMIT_LAYER_FILES 4000000                /* entries of one layer */
 #define LIMIT_LAYER_BYTES (INT64_C(1) << 40)     /* of one layer, unpacked */
+#define LIMIT_LAYER_NAMES (64 * 1024 * 1024)     /* bytes of implicit directories' names */

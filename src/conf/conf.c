@@ -121,6 +121,7 @@ void conf_init(struct conf *c)
 		.short_name_mode = xstrdup("enforcing"),
 		.signature_policy = xstrdup(""),
 		.registries_conf = xstrdup("/etc/containers/registries.conf"),
+		.max_parallel_layers = 6,
 		.cni_default_network = xstrdup(""),
 		.network_dir = xstrdup("/etc/cni/net.d"),
 		.set_by_flag = xcalloc(conf_n_keys, sizeof(bool)),

@@ -71,6 +71,7 @@ struct conf {
 	char **certs_dirs;           /* ours: HOST[:PORT] directories with certificates */
 	char *signature_policy;
 	char *registries_conf; /* ours: path of registries.conf, /etc/containers/registries.conf */
+	int64_t max_parallel_layers; /* ours: made at one time by all pulls, 6 */
 	char **pinned_images;
 	char **insecure_registries;
 	/* [crio.network] */

@@ -241,6 +241,7 @@ const struct conf_key conf_keys[] = {
 	CONF("crio.image.global_auth_file", PATH, global_auth_file),
 	CONF("crio.image.signature_policy", PATH, signature_policy),
 	CONF("crio.image.registries_conf", PATH, registries_conf),
+	CONF_RANGE("crio.image.max_parallel_layers", INTEGER, max_parallel_layers, 1, 65536),
 	CONF("crio.image.pinned_images", LIST, pinned_images),
 	CONF("crio.image.insecure_registries", LIST, insecure_registries),
 	LATER("crio.image.default_transport", STRING),

@@ -273,46 +273,6 @@ int image_layer_discard(const char *images_root, const char *diff_id, struct err
 	return r < 0 ? err_wrap(e, "remove layer %s", diff_id) : r;
 }
 
-int image_staging_remove(const char *images_root, const char *pull_id, struct err *e)
-{
-	_cleanup_free_ char *dir = xasprintf("%s/staging/%s", images_root, pull_id);
-	_cleanup_close_ int fd = -1;
-	int r;
-
-	if (!str_is_hex(pull_id, strlen(pull_id)) || !*pull_id)
-		return err_set(e, ERR_INTERNAL, "\"%s\" is not the id of a pull", pull_id);
-	/* A puller holds this lock as long as it lives: wait for one that was killed just now. */
-	r = image_layer_lock(dir, LOCK_EX, &fd, e);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	return fs_remove_tree(dir, e);
-}
-
-static int each_entry(const char *dir, int (*fn)(const char *path, const char *name, void *arg,
-						 struct err *e),
-		      void *arg, struct err *e)
-{
-	_cleanup_closedir_ DIR *d = opendir(dir);
-	struct dirent *entry;
-
-	if (!d && errno == ENOENT)
-		return 0;
-	if (!d)
-		return err_errno(e, ERR_INTERNAL, errno, "list %s", dir);
-	while ((entry = readdir(d))) {
-		_cleanup_free_ char *path = NULL;
-		int r;
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		path = xasprintf("%s/%s", dir, entry->d_name);
-		r = fn(path, entry->d_name, arg, e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 struct sweep {
 	const char *images_root;
 	const char *const *known;
@@ -345,23 +305,18 @@ int image_trash_empty(const char *images_root, struct err *e)
 {
 	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
 
-	return each_entry(trash, sweep_trash, NULL, e);
+	return fs_each(trash, sweep_trash, NULL, e);
 }
 
 int image_sweep(const char *images_root, const char *const *known, size_t n, struct err *e)
 {
 	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
-	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
 	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
 	struct sweep owned = { .images_root = images_root, .known = known, .n = n };
-	struct sweep nothing = { .images_root = images_root };
 	int r = fs_mkdir_all(trash, 0700, e);
 
-	r = r < 0 ? r : fs_mkdir_all(staging, 0700, e);
 	r = r < 0 ? r : fs_mkdir_all(layers, 0700, e);
-	/* The puller of a daemon that died may still be at it for a moment: its lock tells. */
-	r = r < 0 ? r : each_entry(staging, sweep_unowned, &nothing, e);
-	r = r < 0 ? r : each_entry(layers, sweep_unowned, &owned, e);
+	r = r < 0 ? r : fs_each(layers, sweep_unowned, &owned, e);
 	r = r < 0 ? r : image_trash_empty(images_root, e);
 	return r < 0 ? err_wrap(e, "sweep %s", images_root) : 0;
 }
@@ -383,7 +338,7 @@ static int usage_walk(const char *path, const char *name, void *arg, struct err 
 	}
 	u->bytes += (uint64_t)st.st_blocks * 512;
 	u->inodes++;
-	return S_ISDIR(st.st_mode) ? each_entry(path, usage_walk, u, e) : 0;
+	return S_ISDIR(st.st_mode) ? fs_each(path, usage_walk, u, e) : 0;
 }
 
 /* A layer never changes: what it takes was counted when it was unpacked. */
@@ -406,10 +361,10 @@ int image_usage(const char *images_root, uint64_t *ret_bytes, uint64_t *ret_inod
 	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
 	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
 	struct usage u = { .bytes = 0 };
-	int r = each_entry(layers, usage_layer, &u, e);
+	int r = fs_each(layers, usage_layer, &u, e);
 
-	r = r < 0 ? r : each_entry(staging, usage_walk, &u, e);
-	r = r < 0 ? r : each_entry(trash, usage_walk, &u, e);
+	r = r < 0 ? r : fs_each(staging, usage_walk, &u, e);
+	r = r < 0 ? r : fs_each(trash, usage_walk, &u, e);
 	if (r < 0)
 		return r;
 	*ret_bytes = u.bytes;

@@ -3,7 +3,7 @@
  * but image_layer_discard block and belong on a worker.
  *
  * Below the images' root: layers/<24 hex of the diffID>/{fs,meta} one unpacked overlay diff each,
- * shared by every image that has it; staging/<pull id>/ what a running pull has not finished.
+ * shared by every image that has it; staging/ what pulls have not finished (staging.h).
  * A layer appears by rename when it is whole, and goes by rename into trash/.  A puller holds a
  * shared flock on each layer directory it counts on until the daemon has committed its image;
  * whoever removes takes an exclusive one without waiting and leaves what is locked.
@@ -32,10 +32,8 @@ int image_layer_discard(const char *images_root, const char *diff_id, struct err
 /* Remove what is in trash/. */
 int image_trash_empty(const char *images_root, struct err *e);
 
-/* Remove what one pull has left in staging. */
-int image_staging_remove(const char *images_root, const char *pull_id, struct err *e);
-
-/* At the start, before any pull: remove staging, trash and every layer that is not in known. */
+/* At the start, before any pull: remove trash and every layer that is not in known and that
+ * nobody holds. */
 int image_sweep(const char *images_root, const char *const *known, size_t n, struct err *e);
 
 /* What the layers and everything else below images_root take. */

@@ -212,6 +212,7 @@ static int send_request(int fd, const struct image_pull_request *req, struct err
 	PUT(r.images_root, req->images_root);
 	PUT(r.registries_conf, req->registries_conf);
 	PUT(r.auth_file, req->auth_file);
+	PUT(r.slots_dir, req->slots_dir);
 	PUT(c.username, req->username);
 	PUT(c.password, req->password);
 	PUT(c.auth, req->auth);
@@ -229,6 +230,7 @@ static int send_request(int fd, const struct image_pull_request *req, struct err
 	r.certs_dirs = (char **)(uintptr_t)req->certs_dirs;
 	r.pull_progress_timeout_ms = req->progress_timeout_ms;
 	r.insecure_registries = (char **)(uintptr_t)req->insecure_registries;
+	r.max_layers = req->max_layers;
 	r.credentials = &c;
 	to.request = &r;
 	size = (uint32_t)crisp__pull__to_puller__get_packed_size(&to);

@@ -23,6 +23,8 @@ struct image_pull_request {
 	const char *layout_dir;   /* absolute directory of an OCI layout, NULL: from a registry */
 	const char *registries_conf;
 	const char *auth_file;    /* "" or NULL: none */
+	const char *slots_dir;    /* where pullers agree how many layers are made; NULL: no limit */
+	unsigned max_layers;
 	char *const *insecure_registries; /* NULL-terminated or NULL */
 	char *const *certs_dirs;          /* the same */
 	const char *namespaced_auth_dir, *pod_namespace; /* "" or NULL: none */

@@ -1,17 +1,19 @@
 /*
- * image.h - images and pulls (runtime.v1 ImageService, crisp.v1 Admin.LoadImage).
+ * image.h - images (runtime.v1 ImageService).
  * All on the loop thread, except what says otherwise.
  */
 #pragma once
 
-#include "gen/admin.pb-c.h"
 #include "gen/api.pb-c.h"
 #include "obj/world.h"
 
-int image_pull(struct caller *c, const Runtime__V1__PullImageRequest *req, struct err *e);
-int image_load(struct caller *c, const Crisp__V1__LoadImageRequest *req, struct err *e);
 /* An image that is not there is removed already: answered OK. */
 int image_remove(struct caller *c, const char *name, struct err *e);
+
+/* What a pull has found becomes an image, or adds its names to the one that is there; another that
+ * has one of the names loses it.  In the turn of the loop that ends the pull.  Takes found.
+ * ERR_ABORTED: the image is being removed at this moment. */
+int image_adopt(const char *id, Crisp__State__Image *found, struct err *e);
 
 /* By id ("sha256:" is optional, a prefix will do), tag or digest; NULL: none. */
 struct object *image_find(const char *name);

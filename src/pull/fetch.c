@@ -15,32 +15,35 @@
 
 #include "base/fs.h"
 #include "base/util.h"
+#include "image/staging.h"
 #include "pull/layer.h"
+#include "pull/slots.h"
 
 #define PROGRESS_MS 200
+#define LOOK_MS 100 /* for the end of another puller's work */
 
 /* One layer of the manifest. */
 struct part {
 	struct fetch *fetch;
 	unsigned index;
 	const struct descriptor *blob;
-	const char *diff_id;
+	char *diff_id;
 	size_t twin;         /* index of an earlier part with the same diffID, or its own */
-	struct layer *layer; /* NULL: was here before, or has a twin */
+	struct layer *layer; /* NULL: is in layers/ already, or has a twin */
 	int lock_fd;
 	Crisp__State__Layer *row;
 	_Atomic uint64_t done;
 };
 
 struct fetch {
-	char *images_root, *pull_id;
+	const Crisp__Pull__Request *request;
 	struct stop *stop;
 	struct part *parts;
 	size_t n;
 	Crisp__State__Layer **rows; /* handed out, one a part */
 	atomic_size_t next;         /* the first part that nobody has begun */
 	atomic_uint finished;       /* threads */
-	atomic_uint layers_done;
+	atomic_uint layers_done, layers_reused;
 	int event_fd;               /* a thread has ended */
 	atomic_flag failed;
 	struct err e; /* of the first failure: written by whoever set the flag */
@@ -53,14 +56,12 @@ struct runner {
 	pthread_t thread;
 };
 
-struct fetch *fetch_new(const char *images_root, const char *pull_id,
-			const struct manifest *manifest, const char *const *diff_ids,
-			struct stop *stop)
+struct fetch *fetch_new(const Crisp__Pull__Request *request, const struct manifest *manifest,
+			const char *const *diff_ids, struct stop *stop)
 {
 	struct fetch *f = xcalloc(1, sizeof(*f));
 
-	f->images_root = xstrdup(images_root);
-	f->pull_id = xstrdup(pull_id);
+	f->request = request;
 	f->stop = stop;
 	f->event_fd = -1;
 	atomic_flag_clear(&f->failed);
@@ -73,7 +74,7 @@ struct fetch *fetch_new(const char *images_root, const char *pull_id,
 		part->fetch = f;
 		part->index = (unsigned)i;
 		part->blob = &manifest->entries[i];
-		part->diff_id = diff_ids[i];
+		part->diff_id = xstrdup(diff_ids[i]);
 		part->lock_fd = -1;
 		for (part->twin = 0; strcmp(diff_ids[part->twin], diff_ids[i]) != 0;)
 			part->twin++;
@@ -83,19 +84,23 @@ struct fetch *fetch_new(const char *images_root, const char *pull_id,
 
 void fetch_free(struct fetch *f)
 {
+	const Crisp__Pull__Request *q;
+
 	if (!f)
 		return;
+	q = f->request;
 	for (size_t i = 0; i < f->n; i++) {
+		if (!f->parts[i].layer || !layer_is_whole(f->parts[i].layer))
+			image_staging_unclaim(q->images_root, q->pull_id, f->parts[i].diff_id);
 		layer_abort(f->parts[i].layer);
 		close_fdp(&f->parts[i].lock_fd);
+		free(f->parts[i].diff_id);
 		if (f->parts[i].row)
 			crisp__state__layer__free_unpacked(f->parts[i].row, NULL);
 	}
 	close_fdp(&f->event_fd);
 	free(f->parts);
 	free(f->rows);
-	free(f->images_root);
-	free(f->pull_id);
 	free(f);
 }
 
@@ -114,20 +119,56 @@ static int on_blob(void *arg, const void *data, size_t size, struct err *e)
 	return 0;
 }
 
-static int fetch_part(struct part *part, struct source *source, struct err *e)
+/* 0: it is here.  1: it is begun and to be made.  Nothing is held while another puller is waited
+ * for, so two cannot wait for each other. */
+static int obtain(struct part *part, struct err *e)
 {
 	struct fetch *f = part->fetch;
 	const struct descriptor *d = part->blob;
-	int r = layer_reuse(f->images_root, part->diff_id, &part->lock_fd, &part->row, e);
+	const char *root = f->request->images_root;
 
-	if (r == 0)
-		atomic_store(&part->done, d->size);
-	if (r <= 0)
-		return r;
-	r = layer_begin(f->images_root, f->pull_id, part->index, d->media_type, d->digest, d->size,
-			part->diff_id, &part->layer, e);
-	r = r < 0 ? r : source_blob(source, d, f->stop, on_blob, part, e);
+	for (;;) {
+		int r = layer_reuse(root, part->diff_id, &part->lock_fd, &part->row, e);
+
+		if (r > 0)
+			r = layer_take(root, part->diff_id, &part->layer, &part->row, e);
+		if (r == 1) {
+			r = layer_begin(root, d->media_type, d->digest, d->size, part->diff_id,
+					&part->layer, e);
+			if (r == 0)
+				return 1;
+		}
+		if (r <= 0)
+			return r;
+		if (stop_wait(f->stop, LOOK_MS))
+			return err_set(e, ERR_CANCELLED, "cancelled");
+	}
+}
+
+static int make(struct part *part, struct source *source, struct err *e)
+{
+	struct fetch *f = part->fetch;
+	_cleanup_close_ int slot = -1;
+	int r = 0;
+
+	if (*f->request->slots_dir)
+		r = slot_take(f->request->slots_dir, MAX(f->request->max_layers, 1U), f->stop,
+			      &slot, e);
+	r = r < 0 ? r : source_blob(source, part->blob, f->stop, on_blob, part, e);
 	return r < 0 ? r : layer_finish(part->layer, &part->row, e);
+}
+
+static int fetch_part(struct part *part, struct source *source, struct err *e)
+{
+	const Crisp__Pull__Request *q = part->fetch->request;
+	int r = image_staging_claim(q->images_root, q->pull_id, part->diff_id, e);
+
+	r = r < 0 ? r : obtain(part, e);
+	if (r == 0) {
+		atomic_store(&part->done, part->blob->size);
+		atomic_fetch_add(&part->fetch->layers_reused, 1);
+	}
+	return r <= 0 ? r : make(part, source, e);
 }
 
 static void *run(void *arg)
@@ -244,7 +285,7 @@ static int inherit(struct fetch *f, struct err *e)
 		diff_ids[n] = f->parts[i].diff_id;
 		layers[n++] = f->parts[f->parts[i].twin].layer;
 	}
-	r = layer_inherit(f->images_root, diff_ids, layers, n, e);
+	r = layer_inherit(f->request->images_root, diff_ids, layers, n, f->stop, e);
 	free(layers);
 	free(diff_ids);
 	return r;
@@ -260,7 +301,7 @@ static int publish(struct fetch *f, struct err *e)
 	for (size_t i = 0; i < f->n; i++)
 		if (f->parts[i].layer)
 			layers[n++] = f->parts[i].layer;
-	r = layer_publish(f->images_root, layers, n, fds, e);
+	r = layer_publish(f->request->images_root, layers, n, fds, e);
 	for (size_t i = 0; r == 0 && i < f->n; i++)
 		if (f->parts[i].layer)
 			f->parts[i].lock_fd = fds[k++];

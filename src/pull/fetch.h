@@ -21,10 +21,10 @@ struct fetch_ops {
 
 struct fetch;
 
-/* diff_ids: as many as the manifest has layers.  Both stay the caller's until fetch_run is done. */
-struct fetch *fetch_new(const char *images_root, const char *pull_id,
-			const struct manifest *manifest, const char *const *diff_ids,
-			struct stop *stop);
+/* diff_ids: as many as the manifest has layers.  All stays the caller's: request
+ * and stop until fetch_free, the others until fetch_run is done. */
+struct fetch *fetch_new(const Crisp__Pull__Request *request, const struct manifest *manifest,
+			const char *const *diff_ids, struct stop *stop);
 
 /* Fetch what is not here, then publish all of it.  The first failure stops the others. */
 int fetch_run(struct fetch *f, struct source *source, const struct fetch_ops *ops, struct err *e);
@@ -32,5 +32,6 @@ int fetch_run(struct fetch *f, struct source *source, const struct fetch_ops *op
 /* After it: one row a layer of the manifest; they stay f's. */
 void fetch_layers(struct fetch *f, Crisp__State__Layer ***ret, size_t *ret_n);
 
-/* Lets go of the layers; what is not published goes. */
+/* Lets go of the layers.  Those that are whole and not published stay claimed, for the next try;
+ * the others go. */
 void fetch_free(struct fetch *f);

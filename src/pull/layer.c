@@ -14,21 +14,29 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/buf.h"
 #include "base/fs.h"
+#include "base/limits.h"
 #include "base/util.h"
 #include "image/layermeta.h"
 #include "image/layers.h"
 #include "image/ref.h"
+#include "image/staging.h"
 #include "image/tar.h"
 #include "pull/decompress.h"
 #include "pull/digest.h"
 #include "pull/stage.h"
 #include "pull/tree.h"
 
-#define PUBLISH_TRIES 100
+#define TRIES 100 /* of what others may undo meanwhile */
+#define IMPLICIT "implicit" /* list of directories that have nothing from layers below yet */
+#define IMPLICIT_WAIT_MS 20
 
 struct layer {
+	char *images_root;
 	char *dir;    /* in staging */
+	int lock_fd;  /* of dir: exclusive while it is made, shared when it is whole */
+	bool whole;
 	char *broken; /* beside it: where a damaged layer of the same name goes */
 	char *target; /* in layers/ */
 	char *media_type, *blob_digest, *diff_id;
@@ -102,41 +110,87 @@ static int unpack(void *arg, const void *data, size_t size, struct err *e)
 	return content_failed(l, e);
 }
 
+static bool is_whole(const char *dir, const char *diff_id, struct image_layer_meta *ret)
+{
+	_cleanup_free_ char *fs = xasprintf("%s/fs", dir);
+	struct err ignored = ERR_NULL;
+
+	/* What an earlier boot wrote was never synced. */
+	return image_layer_meta_read(dir, ret, &ignored) == 0 && fs_exists(fs) &&
+	       strcmp(ret->diff_id, diff_id) == 0 && strcmp(ret->boot_id, clock_boot_id()) == 0;
+}
+
+static int remove_entry(const char *path, const char *name, void *arg, struct err *e)
+{
+	(void)name;
+	(void)arg;
+	return fs_remove_tree(path, e);
+}
+
+/* 1: another pull makes it or has made it. */
+static int hold_dir(struct layer *l, struct err *e)
+{
+	struct image_layer_meta meta;
+
+	for (int i = 0; i < TRIES; i++) {
+		int r = fs_mkdir_all(l->dir, 0700, e);
+
+		r = r < 0 ? r : image_layer_lock(l->dir, LOCK_EX | LOCK_NB, &l->lock_fd, e);
+		if (r == 1) /* removed between the two */
+			continue;
+		if (r == 0 && is_whole(l->dir, l->diff_id, &meta)) {
+			close_fdp(&l->lock_fd);
+			return 1;
+		}
+		return r == 2 ? 1 : r;
+	}
+	return err_set(e, ERR_ABORTED, "%s comes and goes: pull again", l->dir);
+}
+
 static int prepare_dir(struct layer *l, struct err *e)
 {
 	_cleanup_free_ char *fs = xasprintf("%s/fs", l->dir);
-	int r = fs_remove_tree(l->dir, e);
+	int r = hold_dir(l, e);
 
-	r = r < 0 ? r : fs_mkdir_all(l->dir, 0700, e);
-	if (r < 0)
+	/* What a puller that was killed has left. */
+	r = r != 0 ? r : fs_each(l->dir, remove_entry, NULL, e);
+	if (r != 0)
 		return r;
 	if (mkdir(fs, 0755) < 0 || chmod(fs, 0755) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "mkdir %s", fs);
 	return tree_open(fs, &l->tree, e);
 }
 
-int layer_begin(const char *images_root, const char *pull_id, unsigned index,
-		const char *media_type, const char *blob_digest, uint64_t blob_size,
-		const char *diff_id, struct layer **ret, struct err *e)
+static struct layer *layer_new(const char *images_root, const char *diff_id)
+{
+	struct layer *l = xcalloc(1, sizeof(*l));
+
+	l->images_root = xstrdup(images_root);
+	l->diff_id = xstrdup(diff_id);
+	l->dir = image_staging_layer(images_root, diff_id);
+	l->broken = xasprintf("%s.broken", l->dir);
+	l->target = image_layer_dir(images_root, diff_id);
+	l->lock_fd = -1;
+	return l;
+}
+
+int layer_begin(const char *images_root, const char *media_type, const char *blob_digest,
+		uint64_t blob_size, const char *diff_id, struct layer **ret, struct err *e)
 {
 	struct layer *l;
 	int r;
 
 	if (!image_digest_is_valid(blob_digest) || !image_digest_is_valid(diff_id))
 		return err_set(e, ERR_UNIMPLEMENTED,
-			       "layer %u: only sha256 digests are supported, not %.80s and %.80s",
-			       index, blob_digest, diff_id);
+			       "layer: only sha256 digests are supported, not %.80s and %.80s",
+			       blob_digest, diff_id);
 	if (!media_type_is_layer(media_type))
 		return err_set(e, ERR_UNIMPLEMENTED,
 			       "layer %s: media type \"%.100s\" is no layer's", blob_digest,
 			       media_type);
-	l = xcalloc(1, sizeof(*l));
-	l->dir = xasprintf("%s/staging/%s/%u", images_root, pull_id, index);
-	l->broken = xasprintf("%s.broken", l->dir);
-	l->target = image_layer_dir(images_root, diff_id);
+	l = layer_new(images_root, diff_id);
 	l->media_type = xstrdup(media_type);
 	l->blob_digest = xstrdup(blob_digest);
-	l->diff_id = xstrdup(diff_id);
 	l->blob_size = blob_size;
 	l->plain = strcmp(blob_digest, diff_id) == 0;
 	digest_init(&l->blob);
@@ -147,7 +201,7 @@ int layer_begin(const char *images_root, const char *pull_id, unsigned index,
 		l->decompress = decompress_new(take_plain, l);
 		r = stage_new(unpack, l, &l->stage, e);
 	}
-	if (r < 0) {
+	if (r != 0) {
 		layer_abort(l);
 		return r;
 	}
@@ -231,8 +285,13 @@ int layer_finish(struct layer *l, Crisp__State__Layer **ret, struct err *e)
 	snprintf(meta.blob, sizeof(meta.blob), "%s", l->blob_digest);
 	snprintf(meta.boot_id, sizeof(meta.boot_id), "%s", clock_boot_id());
 	treesum_value_text(&stats.sum, meta.sum);
-	if (image_layer_meta_write(l->dir, &meta, e) < 0)
+	if (tree_save_implicit(l->tree, l->lock_fd, IMPLICIT, e) < 0 ||
+	    image_layer_meta_write(l->dir, &meta, e) < 0)
 		return wrap(l, e);
+	/* Others may count on it now.  Nobody drops it in between: it is whole and claimed. */
+	if (flock(l->lock_fd, LOCK_SH) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "lock %s", l->dir);
+	l->whole = true;
 	*ret = state_layer(&meta, l->media_type);
 	return 0;
 }
@@ -249,9 +308,13 @@ void layer_abort(struct layer *l)
 	tree_free(l->tree);
 	digest_done(&l->blob);
 	digest_done(&l->diff);
-	/* What cannot be removed here goes with the pull's whole staging directory. */
-	if (!l->published)
+	/* What cannot be removed here goes when the pull leaves staging. */
+	if (l->lock_fd >= 0 && !l->whole)
 		fs_remove_tree(l->dir, &e);
+	close_fdp(&l->lock_fd);
+	if (l->whole && !l->published)
+		image_staging_drop(l->images_root, l->diff_id, &e);
+	free(l->images_root);
 	free(l->dir);
 	free(l->broken);
 	free(l->target);
@@ -297,39 +360,95 @@ int layer_reuse(const char *images_root, const char *diff_id, int *ret_fd,
 	return 0;
 }
 
-/* The fs directory of a layer, wherever it is now. */
+int layer_take(const char *images_root, const char *diff_id, struct layer **ret,
+	       Crisp__State__Layer **ret_row, struct err *e)
+{
+	_cleanup_free_ char *dir = image_staging_layer(images_root, diff_id);
+	_cleanup_close_ int fd = -1;
+	struct image_layer_meta meta = IMAGE_LAYER_META_NULL;
+	int r = dir ? image_layer_lock(dir, LOCK_SH | LOCK_NB, &fd, e) : 1;
+
+	if (r != 0)
+		return r;
+	if (!is_whole(dir, diff_id, &meta))
+		return 1;
+	*ret = layer_new(images_root, diff_id);
+	(*ret)->blob_digest = xstrdup(meta.blob);
+	(*ret)->whole = true;
+	(*ret)->lock_fd = take_fd(fd);
+	*ret_row = state_layer(&meta, "");
+	return 0;
+}
+
+bool layer_is_whole(const struct layer *l)
+{
+	return l->whole;
+}
+
+/* The fs directory of a layer, wherever it is now: who publishes it moves it. */
 static int open_fs(const char *images_root, const char *diff_id, const struct layer *l, int *ret,
 		   struct err *e)
 {
-	_cleanup_free_ char *dir = l ? xstrdup(l->dir) : image_layer_dir(images_root, diff_id);
-	_cleanup_free_ char *fs = xasprintf("%s/fs", dir ? dir : "");
+	_cleanup_free_ char *dir = l ? NULL : image_layer_dir(images_root, diff_id);
+	_cleanup_free_ char *fs = dir ? xasprintf("%s/fs", dir) : xstrdup("fs");
 
-	*ret = open(fs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	*ret = openat(l ? l->lock_fd : AT_FDCWD, fs,
+		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (*ret < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open layer %s at %s", diff_id, fs);
 	return 0;
 }
 
-/* While directories change, nothing is known of their sum. */
-static int inherit_one(struct layer *l, const int *lower, size_t n, struct err *e)
+/* While directories change, nothing is known of their sum, nor when a puller was killed then. */
+static int inherit_by(struct layer *l, int list_fd, int fs, const int *lower, size_t n,
+		      struct err *e)
 {
+	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d", list_fd);
+	_cleanup_buf_ struct buf list = BUF_NULL;
+	struct treesum_value sum = TREESUM_VALUE_NULL;
 	struct image_layer_meta meta;
-	struct treesum_value sum;
+	bool known;
 	int r;
 
-	if (!tree_has_implicit(l->tree))
-		return 0;
-	if (image_layer_meta_read(l->dir, &meta, e) != 0 || treesum_value_parse(meta.sum, &sum) < 0)
+	if (image_layer_meta_read(l->dir, &meta, e) != 0)
 		return err_set(e, ERR_INTERNAL, "%s/meta is not what was written", l->dir);
+	known = treesum_value_parse(meta.sum, &sum) == 0;
 	*meta.sum = '\0';
-	r = image_layer_meta_write(l->dir, &meta, e);
-	r = r < 0 ? r : tree_inherit(l->tree, lower, n, &sum, e);
-	treesum_value_text(&sum, meta.sum);
-	return r < 0 ? r : image_layer_meta_write(l->dir, &meta, e);
+	r = fs_read_file(path, LIMIT_LAYER_NAMES, &list, e);
+	r = r < 0 ? r : image_layer_meta_write(l->dir, &meta, e);
+	r = r < 0 ? r : tree_inherit(fs, list.data, list.len, lower, n, &sum, e);
+	if (r == 0 && known) {
+		treesum_value_text(&sum, meta.sum);
+		r = image_layer_meta_write(l->dir, &meta, e);
+	}
+	if (r == 0 && unlinkat(l->lock_fd, IMPLICIT, 0) < 0)
+		r = err_errno(e, ERR_INTERNAL, errno, "remove the list of directories");
+	return r;
+}
+
+/* Done once, by the first of the pulls that share the layer; the list is there until then, and who
+ * works by it holds a lock on it. */
+static int inherit_once(struct layer *l, int fs, const int *lower, size_t n, struct stop *stop,
+			struct err *e)
+{
+	for (;;) {
+		_cleanup_close_ int fd = openat(l->lock_fd, IMPLICIT,
+						O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		struct stat st;
+
+		if (fd < 0 && errno == ENOENT)
+			return 0;
+		if (fd < 0)
+			return err_errno(e, ERR_INTERNAL, errno, "open the list of directories");
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink)
+			return inherit_by(l, fd, fs, lower, n, e);
+		if (stop_wait(stop, IMPLICIT_WAIT_MS))
+			return err_set(e, ERR_CANCELLED, "cancelled");
+	}
 }
 
 int layer_inherit(const char *images_root, const char *const *diff_ids, struct layer *const *l,
-		  size_t n, struct err *e)
+		  size_t n, struct stop *stop, struct err *e)
 {
 	int *fds = xcalloc(n + 1, sizeof(*fds)); /* the highest first, for tree_inherit */
 	int r = 0;
@@ -339,10 +458,9 @@ int layer_inherit(const char *images_root, const char *const *diff_ids, struct l
 	for (size_t i = 0; i < n && r == 0; i++) {
 		int *lower = fds + n - i;
 
-		if (l[i] && inherit_one(l[i], lower, i, e) < 0)
+		r = open_fs(images_root, diff_ids[i], l[i], lower - 1, e);
+		if (r == 0 && l[i] && inherit_once(l[i], lower[-1], lower, i, stop, e) < 0)
 			r = wrap(l[i], e);
-		if (r == 0)
-			r = open_fs(images_root, diff_ids[i], l[i], lower - 1, e);
 	}
 	for (size_t i = 0; i < n; i++)
 		close_fdp(&fds[i]);
@@ -366,22 +484,21 @@ static int move_broken(const struct layer *l, struct err *e)
 	return fs_remove_tree(l->broken, e);
 }
 
-/* Locked before it can be seen, so that nobody removes it in between. */
+/* The lock goes with it, so nobody removes it in between.  Another pull that counts on the same may
+ * have moved it already. */
 static int publish_one(struct layer *l, int *ret_fd, struct err *e)
 {
-	_cleanup_close_ int fd = -1;
 	struct image_layer_meta meta;
-	int r = image_layer_lock(l->dir, LOCK_SH, &fd, e);
 
-	if (r != 0)
-		return r < 0 ? r : err_set(e, ERR_INTERNAL, "%s is gone", l->dir);
-	for (int i = 0; i < PUBLISH_TRIES; i++) {
+	for (int i = 0; i < TRIES; i++) {
+		int r;
+
 		if (rename(l->dir, l->target) == 0) {
 			l->published = true;
-			*ret_fd = take_fd(fd);
+			*ret_fd = take_fd(l->lock_fd);
 			return 0;
 		}
-		if (errno != EEXIST && errno != ENOTEMPTY)
+		if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOENT)
 			return err_errno(e, ERR_INTERNAL, errno, "move %s to %s", l->dir,
 					 l->target);
 		r = lock_existing(l->target, l->diff_id, ret_fd, &meta, e);
@@ -394,11 +511,13 @@ static int publish_one(struct layer *l, int *ret_fd, struct err *e)
 }
 
 /* Back into staging, unless another pull has begun to count on it. */
-static void unpublish(struct layer *l, int fd)
+static void unpublish(struct layer *l, int *fd)
 {
-	if (!l->published || flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (!l->published || flock(*fd, LOCK_EX | LOCK_NB) < 0)
 		return;
 	l->published = rename(l->target, l->dir) < 0;
+	if (!l->published)
+		l->lock_fd = take_fd(*fd);
 }
 
 static int publish_all(const char *layers, struct layer *const *l, size_t n, int *ret_fds,
@@ -428,7 +547,7 @@ int layer_publish(const char *images_root, struct layer *const *l, size_t n, int
 	r = publish_all(layers, l, n, ret_fds, e);
 	for (size_t i = n; r < 0 && i-- > 0;) {
 		if (ret_fds[i] >= 0)
-			unpublish(l[i], ret_fds[i]);
+			unpublish(l[i], &ret_fds[i]);
 		close_fdp(&ret_fds[i]);
 	}
 	return r;

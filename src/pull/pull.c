@@ -4,22 +4,17 @@
 #include "pull/pull.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
-#include "base/id.h"
 #include "base/limits.h"
 #include "base/util.h"
 #include "image/config.h"
-#include "image/layers.h"
 #include "image/ref.h"
 #include "image/registries.h"
+#include "image/staging.h"
 #include "pull/digest.h"
 #include "pull/fetch.h"
 #include "pull/source.h"
@@ -29,8 +24,7 @@ struct pull {
 	const Crisp__Pull__Request *request;
 	const struct pull_ops *ops;
 	struct stop *stop;
-	char *staging;
-	int staging_lock; /* told by image_staging_remove from a puller that is dead */
+	int staging_lock; /* tells image_staging_remove that this puller lives */
 	struct registries *registries;
 	struct wallet *wallet;
 	struct registry_meter meter;
@@ -98,7 +92,6 @@ void pull_free(struct pull *p)
 	free(p->certs_dirs);
 	free(p->insecure);
 	close_fdp(&p->staging_lock);
-	free(p->staging);
 	free(p->image_id);
 	free(p->image.config.data);
 	free(p->manifest_digest);
@@ -106,23 +99,6 @@ void pull_free(struct pull *p)
 	free(p->digest);
 	free(p->user);
 	free(p);
-}
-
-static int make_staging(struct pull *p, struct err *e)
-{
-	_cleanup_free_ char *layers = xasprintf("%s/layers", p->request->images_root);
-	int r = fs_mkdir_all(layers, 0700, e);
-
-	if (!id_is_valid(p->request->pull_id))
-		return err_set(e, ERR_INVALID, "pull_id is not an id");
-	p->staging = xasprintf("%s/staging/%s", p->request->images_root, p->request->pull_id);
-	r = r < 0 ? r : fs_mkdir_all(p->staging, 0700, e);
-	if (r < 0)
-		return r;
-	p->staging_lock = open(p->staging, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (p->staging_lock < 0 || flock(p->staging_lock, LOCK_EX | LOCK_NB) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "lock %s", p->staging);
-	return 0;
 }
 
 /* --- manifest and config --- */
@@ -254,8 +230,8 @@ static int pull_from(struct pull *p, struct source *s, const char *reference, st
 	r = r < 0 ? r : get_config(p, s, f, e);
 	if (r < 0)
 		return r;
-	p->fetch = fetch_new(p->request->images_root, p->request->pull_id, &f->manifest,
-			     (const char *const *)f->parsed.diff_ids, p->stop);
+	p->fetch = fetch_new(p->request, &f->manifest, (const char *const *)f->parsed.diff_ids,
+			     p->stop);
 	r = fetch_run(p->fetch, s, &ops, e);
 	if (r < 0) {
 		fetch_free(take_ptr(p->fetch));
@@ -429,13 +405,14 @@ static int pull_layout(struct pull *p, struct err *e)
 
 int pull_run(struct pull *p, const Crisp__Pull__Result **ret, struct err *e)
 {
+	const Crisp__Pull__Request *q = p->request;
 	struct err ignored = ERR_NULL;
-	int r = make_staging(p, e);
+	int r = image_staging_enter(q->images_root, q->pull_id, &p->staging_lock, e);
 
 	if (r == 0)
-		r = *p->request->layout_dir ? pull_layout(p, e) : pull_by_reference(p, e);
+		r = *q->layout_dir ? pull_layout(p, e) : pull_by_reference(p, e);
 	if (p->staging_lock >= 0)
-		fs_remove_tree(p->staging, &ignored);
+		image_staging_leave(q->images_root, q->pull_id, &ignored);
 	if (r < 0)
 		return r;
 	*ret = &p->result;

@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/map.h"
@@ -674,14 +675,14 @@ static int copy_attr(int from, int to, const char *path, struct treesum_value *s
 }
 
 /* A layer that has something else there ends the search: what is below that does not show. */
-static int inherit_one(struct tree *t, const char *path, const int *lower, size_t n,
+static int inherit_one(int root, const char *path, const int *lower, size_t n,
 		       struct treesum_value *sum, struct err *e)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
 	};
-	_cleanup_close_ int to = (int)syscall(SYS_openat2, t->root, *path ? path : ".", &how,
+	_cleanup_close_ int to = (int)syscall(SYS_openat2, root, *path ? path : ".", &how,
 					      sizeof(how));
 
 	/* A later entry may have replaced it; opaque, it is not the lower one. */
@@ -699,19 +700,32 @@ static int inherit_one(struct tree *t, const char *path, const int *lower, size_
 	return 0;
 }
 
-bool tree_has_implicit(const struct tree *t)
+int tree_save_implicit(struct tree *t, int dir, const char *name, struct err *e)
 {
-	return !t->root_has_entry || map_count(t->implicit);
+	_cleanup_buf_ struct buf list = BUF_NULL;
+	_cleanup_close_ int fd = -1;
+	const char *path;
+
+	if (!t->root_has_entry)
+		buf_add(&list, "", 1);
+	for (size_t pos = 0; (path = map_next(t->implicit, &pos));)
+		buf_add(&list, path, strlen(path) + 1);
+	if (!list.len)
+		return 0;
+	if (list.len > LIMIT_LAYER_NAMES)
+		return err_set(e, ERR_EXHAUSTED, "more than %d bytes of names of directories "
+			       "without an entry", LIMIT_LAYER_NAMES);
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || fs_write_all(fd, list.data, list.len) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "write the list of implicit directories");
+	return 0;
 }
 
-int tree_inherit(struct tree *t, const int *lower, size_t n, struct treesum_value *sum,
-		 struct err *e)
+int tree_inherit(int root, const char *list, size_t size, const int *lower, size_t n,
+		 struct treesum_value *sum, struct err *e)
 {
-	const char *path;
-	int r = t->root_has_entry ? 0 : inherit_one(t, "", lower, n, sum, e);
-
-	for (size_t pos = 0; r == 0 && (path = map_next(t->implicit, &pos));)
-		if (inherit_one(t, path, lower, n, sum, e) < 0)
-			r = err_wrap(e, "%.400s", path);
-	return r;
+	for (const char *path = list; path < list + size; path += strlen(path) + 1)
+		if (inherit_one(root, path, lower, n, sum, e) < 0)
+			return err_wrap(e, "%.400s", *path ? path : "/");
+	return 0;
 }

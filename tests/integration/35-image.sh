@@ -138,7 +138,7 @@ same_tree() {
 }
 
 images_begin() { rm -rf "$IMAGES"; }
-nothing_left() { [ -z "$(ls -A "$IMAGES/staging" "$IMAGES/layers" 2>/dev/null | grep -v ':$')" ]; }
+nothing_left() { [ -z "$(find "$IMAGES/staging" "$IMAGES/layers" -mindepth 1 ! -path "$IMAGES/staging/layers" 2>/dev/null)" ]; }
 
 for kind in gzip zstd docker; do
 	images_begin
@@ -147,7 +147,7 @@ for kind in gzip zstd docker; do
 	same_tree "$kind, read-only" ro
 	OUT=$PULLED
 	same_tree "$kind, writable" rw
-	check "$kind: staging is empty" rmdir "$IMAGES/staging"
+	check "$kind: staging is empty" rmdir "$IMAGES/staging/layers" "$IMAGES/staging"
 	OUT=$PULLED
 	check_is "$kind: one tag" "127.0.0.1:5000/t/odd:$kind" awk '$1 == "tag" { print $2 }' <<<"$OUT"
 done
@@ -265,7 +265,7 @@ check "usage counts at least the busybox and every entry" test "${USED% *}" -gt 
 mkdir -p "$IMAGES/staging/$(printf '%064d' 8)/0/fs" "$IMAGES/layers/0123456789abcdef01234567/fs"
 # shellcheck disable=SC2086
 check "sweep" "$SCRATCH/pulldrv" sweep "$IMAGES" $IDS
-check_is "takes staging" "" ls "$IMAGES/staging"
+check_is "takes staging" layers ls "$IMAGES/staging"
 check_is "and layers that nobody owns" "$(for i in $IDS; do basename "$(layer_dir "$i")"; done | sort)" ls "$IMAGES/layers"
 
 # --- registries that misbehave -------------------------------------------------------------------------------------------

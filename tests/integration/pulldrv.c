@@ -23,6 +23,7 @@
 #include "base/util.h"
 #include "image/layers.h"
 #include "image/puller.h"
+#include "image/staging.h"
 #include "loop/loop.h"
 
 struct drive {
@@ -212,7 +213,10 @@ int main(int argc, char **argv)
 	if (strcmp(what, "remove") == 0)
 		return layers_remove(argv[2], rest, (size_t)(argc - 3), &e) < 0 ? fail(&e) : 0;
 	if (strcmp(what, "sweep") == 0)
-		return image_sweep(argv[2], rest, (size_t)(argc - 3), &e) < 0 ? fail(&e) : 0;
+		return image_sweep(argv[2], rest, (size_t)(argc - 3), &e) < 0 ||
+				       image_staging_sweep(argv[2], NULL, 0, &e) < 0
+			       ? fail(&e)
+			       : 0;
 	if (strcmp(what, "clean") == 0 && argc == 4)
 		return image_staging_remove(argv[2], argv[3], &e) < 0 ? fail(&e) : 0;
 	fprintf(stderr, "usage: see pulldrv.c\n");

@@ -20,6 +20,7 @@
 #include "base/fs.h"
 #include "image/layermeta.h"
 #include "image/layers.h"
+#include "image/staging.h"
 #include "pull/digest.h"
 #include "pull/layer.h"
 #include "tests/unit/tarmake.h"
@@ -27,7 +28,7 @@
 #define TAR "application/vnd.oci.image.layer.v1.tar"
 #define GZIP TAR "+gzip"
 #define ZSTD TAR "+zstd"
-#define PULL "abc123"
+#define PULL "abc1230000000000000000000000000000000000000000000000000000000000"
 
 static char top[64];
 
@@ -113,13 +114,12 @@ static struct blob simple_blob(const char *name, const char *media_type)
 	return make_blob(&tar, media_type);
 }
 
-static struct layer *begin(const struct blob *b, unsigned index)
+static struct layer *begin(const struct blob *b)
 {
 	struct err e = ERR_NULL;
 	struct layer *l;
 
-	if (layer_begin(top, PULL, index, b->media_type, b->digest, b->data.len, b->diff_id, &l,
-			&e) < 0)
+	if (layer_begin(top, b->media_type, b->digest, b->data.len, b->diff_id, &l, &e) != 0)
 		fail_msg("%s", e.text);
 	return l;
 }
@@ -135,9 +135,9 @@ static int feed(struct layer *l, const struct buf *data, struct err *e)
 	return 0;
 }
 
-static struct layer *whole(const struct blob *b, unsigned index)
+static struct layer *whole(const struct blob *b)
 {
-	struct layer *l = begin(b, index);
+	struct layer *l = begin(b);
 	Crisp__State__Layer *s = NULL;
 	struct err e = ERR_NULL;
 
@@ -157,6 +157,11 @@ static bool in_top(const char *fmt, ...)
 	va_end(ap);
 	snprintf(path, sizeof(path), "%s/%s", top, name);
 	return fs_exists(path);
+}
+
+static bool in_staging(const char *diff_id, const char *name)
+{
+	return in_top("staging/layers/%.24s%s", diff_id + 7, name);
 }
 
 static bool published(const struct blob *b, const char *name)
@@ -181,7 +186,7 @@ static void test_media_types(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		_cleanup_blob_ struct blob b = simple_blob(types[i], types[i]);
-		struct layer *l = begin(&b, (unsigned)i);
+		struct layer *l = begin(&b);
 		Crisp__State__Layer *s = NULL;
 		struct err e = ERR_NULL;
 		int fd;
@@ -197,11 +202,11 @@ static void test_media_types(void **state)
 		assert_int_equal(s->inodes, 3); /* etc, application, the file */
 		crisp__state__layer__free_unpacked(s, NULL);
 		assert_false(in_top("layers"));
-		assert_true(in_top("staging/" PULL "/%zu/meta", i));
+		assert_true(in_staging(b.diff_id, "/meta"));
 		assert_int_equal(layer_publish(top, &l, 1, &fd, &e), 0);
 		assert_true(published(&b, "fs/etc"));
 		assert_true(published(&b, "meta"));
-		assert_false(in_top("staging/" PULL "/%zu", i));
+		assert_false(in_staging(b.diff_id, ""));
 		layer_abort(l);
 		assert_true(published(&b, "fs/etc"));
 		close(fd);
@@ -218,11 +223,10 @@ static void refused(const struct blob *b, const char *media_type, const char *di
 	struct err e = ERR_NULL;
 	struct layer *l = NULL;
 
-	assert_int_equal(layer_begin(top, PULL, 0, media_type, digest, b->data.len, diff_id, &l,
-				     &e),
+	assert_int_equal(layer_begin(top, media_type, digest, b->data.len, diff_id, &l, &e),
 			 -ERR_UNIMPLEMENTED);
 	assert_non_null(strstr(e.text, text));
-	assert_false(in_top("staging/" PULL "/0"));
+	assert_false(in_top("staging"));
 }
 
 static void test_not_ours(void **state)
@@ -241,7 +245,7 @@ static void test_not_ours(void **state)
 static void fails(const struct blob *b, const struct buf *data, enum err_code code,
 		  const char *text)
 {
-	struct layer *l = begin(b, 0);
+	struct layer *l = begin(b);
 	Crisp__State__Layer *s = NULL;
 	struct err e = ERR_NULL;
 	int r = feed(l, data, &e);
@@ -252,7 +256,7 @@ static void fails(const struct blob *b, const struct buf *data, enum err_code co
 		fail_msg("%s %s, expected %s", err_code_name(e.code), e.text, text);
 	assert_null(s);
 	layer_abort(l);
-	assert_false(in_top("staging/" PULL "/0"));
+	assert_false(in_staging(b->diff_id, ""));
 	assert_false(in_top("layers"));
 }
 
@@ -330,8 +334,8 @@ static void test_empty(void **state)
 	(void)state;
 	tm_end(&tar);
 	b = make_blob(&tar, GZIP);
-	l[0] = whole(&none, 0);
-	l[1] = whole(&b, 1);
+	l[0] = whole(&none);
+	l[1] = whole(&b);
 	assert_int_equal(layer_publish(top, l, 2, fds, &e), 0);
 	for (int i = 0; i < 2; i++) {
 		layer_abort(l[i]);
@@ -353,7 +357,7 @@ static void test_reuse_and_locks(void **state)
 	(void)state;
 	assert_int_equal(layer_reuse(top, b.diff_id, &again, &s, &e), 1);
 	assert_int_equal(layer_reuse(top, "sha256:..", &again, &s, &e), -ERR_UNIMPLEMENTED);
-	l = whole(&b, 0);
+	l = whole(&b);
 	assert_int_equal(layer_reuse(top, b.diff_id, &again, &s, &e), 1);
 	assert_int_equal(layer_publish(top, &l, 1, &fd, &e), 0);
 	layer_abort(l);
@@ -374,17 +378,56 @@ static void test_reuse_and_locks(void **state)
 	assert_false(published(&b, ""));
 }
 
-/* Two pulls, or one image with the same layer twice: the second takes what is there. */
-static void test_published_twice(void **state)
+static struct layer *take(const struct blob *b, int expected)
+{
+	Crisp__State__Layer *s = NULL;
+	struct layer *l = NULL;
+	struct err e = ERR_NULL;
+
+	assert_int_equal(layer_take(top, b->diff_id, &l, &s, &e), expected);
+	if (expected == 0) {
+		assert_string_equal(s->diff_id, b->diff_id);
+		assert_string_equal(s->blob_digest, b->digest);
+		assert_int_equal(s->compressed_size, b->data.len);
+		crisp__state__layer__free_unpacked(s, NULL);
+	}
+	return l;
+}
+
+static void refuse_to_begin(const struct blob *b)
+{
+	struct err e = ERR_NULL;
+	struct layer *l;
+
+	assert_int_equal(layer_begin(top, b->media_type, b->digest, b->data.len, b->diff_id, &l,
+				     &e),
+			 1);
+}
+
+/* Two pulls of one layer: one makes it, the other takes it; whoever is first publishes. */
+static void test_shared(void **state)
 {
 	_cleanup_blob_ struct blob b = simple_blob("f", GZIP);
-	struct layer *l[2] = { whole(&b, 0), whole(&b, 1) };
+	Crisp__State__Layer *s = NULL;
+	struct layer *l[2] = { NULL };
 	struct err e = ERR_NULL;
 	struct stat first, second;
 	int fds[2];
 
 	(void)state;
-	assert_int_equal(layer_publish(top, l, 2, fds, &e), 0);
+	take(&b, 1);
+	l[0] = begin(&b);
+	take(&b, 2);
+	refuse_to_begin(&b);
+	assert_false(layer_is_whole(l[0]));
+	assert_int_equal(feed(l[0], &b.data, &e), 0);
+	assert_int_equal(layer_finish(l[0], &s, &e), 0);
+	crisp__state__layer__free_unpacked(s, NULL);
+	refuse_to_begin(&b);
+	l[1] = take(&b, 0);
+	assert_true(layer_is_whole(l[0]) && layer_is_whole(l[1]));
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(layer_publish(top, &l[1 - i], 1, &fds[1 - i], &e), 0);
 	assert_int_equal(fstat(fds[0], &first), 0);
 	assert_int_equal(fstat(fds[1], &second), 0);
 	assert_int_equal(first.st_ino, second.st_ino);
@@ -393,9 +436,74 @@ static void test_published_twice(void **state)
 		assert_int_equal(flock(fds[i], LOCK_SH | LOCK_NB), 0);
 		close(fds[i]);
 	}
-	assert_false(in_top("staging/" PULL "/0"));
-	assert_false(in_top("staging/" PULL "/1"));
+	assert_false(in_staging(b.diff_id, ""));
 	assert_true(published(&b, "fs/f"));
+}
+
+/* A pull that gives up takes nothing from another. */
+static void test_given_up(void **state)
+{
+	_cleanup_blob_ struct blob b = simple_blob("f", GZIP);
+	struct err e = ERR_NULL;
+	struct layer *l, *other;
+	int fd;
+
+	(void)state;
+	l = begin(&b);
+	layer_abort(l);
+	assert_false(in_staging(b.diff_id, ""));
+	l = whole(&b);
+	other = take(&b, 0);
+	layer_abort(l);
+	assert_true(in_staging(b.diff_id, "/fs/f"));
+	assert_int_equal(layer_publish(top, &other, 1, &fd, &e), 0);
+	layer_abort(other);
+	close(fd);
+	assert_true(published(&b, "fs/f"));
+}
+
+/* What a pull claims stays for its next try, and no longer. */
+static void test_claimed(void **state)
+{
+	_cleanup_blob_ struct blob b = simple_blob("f", GZIP);
+	struct err e = ERR_NULL;
+	int fd;
+
+	(void)state;
+	assert_int_equal(image_staging_enter(top, PULL, &fd, &e), 0);
+	assert_int_equal(image_staging_claim(top, PULL, b.diff_id, &e), 0);
+	layer_abort(whole(&b));
+	assert_int_equal(image_staging_drop(top, b.diff_id, &e), 0);
+	layer_abort(take(&b, 0));
+	assert_int_equal(image_staging_sweep(top, NULL, 0, &e), 0); /* its puller lives */
+	assert_true(in_staging(b.diff_id, "/meta"));
+	close(fd);
+	assert_int_equal(image_staging_sweep(top, (const char *[]){ PULL }, 1, &e), 0);
+	assert_true(in_staging(b.diff_id, "/meta"));
+	assert_int_equal(image_staging_sweep(top, NULL, 0, &e), 0);
+	assert_false(in_staging(b.diff_id, ""));
+	assert_false(in_top("staging/" PULL));
+}
+
+/* What a killed puller has left under the name is made anew. */
+static void test_half_made(void **state)
+{
+	_cleanup_blob_ struct blob b = simple_blob("f", GZIP);
+	_cleanup_free_ char *junk = xasprintf("%s/staging/layers/%.24s/fs/junk", top,
+					      b.diff_id + 7);
+	struct err e = ERR_NULL;
+
+	(void)state;
+	assert_int_equal(fs_mkdir_all(junk, 0755, &e), 0);
+	take(&b, 1);
+	layer_abort(whole(&b));
+	assert_int_equal(fs_mkdir_all(junk, 0755, &e), 0);
+	{
+		struct layer *l = whole(&b);
+
+		assert_false(in_staging(b.diff_id, "/fs/junk"));
+		layer_abort(l);
+	}
 }
 
 static char *layer_path(const struct blob *b, const char *name)
@@ -416,7 +524,7 @@ static void test_damaged_is_replaced(void **state)
 	(void)state;
 	assert_int_equal(fs_mkdir_all(fs, 0755, &e), 0);
 	assert_int_equal(layer_reuse(top, b.diff_id, &fd, &s, &e), 1);
-	l = whole(&b, 0);
+	l = whole(&b);
 	if (layer_publish(top, &l, 1, &fd, &e) < 0)
 		fail_msg("%s", e.text);
 	layer_abort(l);
@@ -431,7 +539,7 @@ static void test_all_or_nothing(void **state)
 {
 	_cleanup_blob_ struct blob a = simple_blob("a", GZIP), b = simple_blob("b", GZIP),
 				   c = simple_blob("c", GZIP);
-	struct layer *l[3] = { whole(&a, 0), whole(&b, 1), whole(&c, 2) };
+	struct layer *l[3] = { whole(&a), whole(&b), whole(&c) };
 	_cleanup_free_ char *in_the_way = layer_path(&c, "");
 	_cleanup_free_ char *layers = xasprintf("%s/layers", top);
 	struct err e = ERR_NULL;
@@ -448,7 +556,7 @@ static void test_all_or_nothing(void **state)
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(fds[i], -1);
 		layer_abort(l[i]);
-		assert_false(in_top("staging/" PULL "/%d", i));
+		assert_false(in_staging(i == 0 ? a.diff_id : i == 1 ? b.diff_id : c.diff_id, ""));
 	}
 }
 
@@ -462,7 +570,8 @@ static void test_inherit(void **state)
 	struct err e = ERR_NULL;
 	_cleanup_free_ char *etc = NULL, *var = NULL;
 	struct stat st;
-	int fd, fds[2];
+	struct stop stop;
+	int fd, fds[2], staging;
 
 	(void)state;
 	TM(&tar, .name = "var/", .type = '5', .mode = 01777, .mtime = 42);
@@ -472,16 +581,22 @@ static void test_inherit(void **state)
 	TM(&tar, .name = "etc/f", .type = '0');
 	TM(&tar, .name = "var/f", .type = '0');
 	high = make_blob(&tar, GZIP);
-	l[0] = whole(&low, 0);
+	l[0] = whole(&low);
 	assert_int_equal(layer_publish(top, l, 1, &fd, &e), 0);
 	layer_abort(l[0]);
 	l[0] = NULL;
-	l[1] = whole(&mid, 1);
-	l[2] = whole(&high, 2);
+	l[1] = whole(&mid);
+	/* The highest by an earlier try, whose memory is gone. */
+	assert_int_equal(image_staging_enter(top, PULL, &staging, &e), 0);
+	assert_int_equal(image_staging_claim(top, PULL, high.diff_id, &e), 0);
+	layer_abort(whole(&high));
+	l[2] = take(&high, 0);
+	assert_int_equal(stop_init(&stop, -1, &e), 0);
 	if (layer_inherit(top, (const char *[]){ low.diff_id, mid.diff_id, high.diff_id }, l, 3,
-			  &e) < 0)
+			  &stop, &e) < 0)
 		fail_msg("%s", e.text);
 	assert_int_equal(layer_publish(top, l + 1, 2, fds, &e), 0);
+	assert_false(published(&high, "implicit"));
 	etc = layer_path(&high, "fs/etc");
 	var = layer_path(&high, "fs/var");
 	assert_int_equal(stat(etc, &st), 0);
@@ -495,6 +610,8 @@ static void test_inherit(void **state)
 	close(fd);
 	close(fds[0]);
 	close(fds[1]);
+	close(staging);
+	stop_done(&stop);
 }
 
 int main(void)
@@ -506,7 +623,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bad_content, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_empty, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reuse_and_locks, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_published_twice, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_claimed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_half_made, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_is_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_or_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_inherit, setup, teardown),

@@ -21,13 +21,15 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/id.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "image/layermeta.h"
 #include "image/layers.h"
+#include "image/staging.h"
 #include "os/mount.h"
 
-#define ID_LEN 72
+#define DIFF_ID_LEN 72
 
 static char top[64], images[80], target[80], upper[80], work[80];
 
@@ -63,9 +65,9 @@ static int teardown(void **state)
 /* The diffID of layer number i. */
 static const char *id_of(unsigned i)
 {
-	static char ids[256][ID_LEN];
+	static char ids[256][DIFF_ID_LEN];
 
-	snprintf(ids[i], ID_LEN, "sha256:%08x%056x", i + 0xabc00000u, i);
+	snprintf(ids[i], DIFF_ID_LEN, "sha256:%08x%056x", i + 0xabc00000u, i);
 	return ids[i];
 }
 
@@ -339,17 +341,28 @@ static void make_staging(const char *pull)
 
 static void test_staging(void **state)
 {
+	char a[65], b[65], left[96];
 	struct err e = ERR_NULL;
 
 	(void)state;
-	make_staging("aa");
-	make_staging("bb");
-	OK(image_staging_remove(images, "aa", &e));
-	OK(image_staging_remove(images, "aa", &e));
+	id_of_text("a", a);
+	id_of_text("b", b);
+	make_staging(a);
+	make_staging(b);
+	make_staging("layers");
+	OK(image_staging_remove(images, a, &e));
+	OK(image_staging_remove(images, a, &e));
 	assert_int_equal(image_staging_remove(images, "..", &e), -ERR_INTERNAL);
+	assert_int_equal(image_staging_remove(images, "layers", &e), -ERR_INTERNAL);
 	assert_int_equal(image_staging_remove(images, "", &e), -ERR_INTERNAL);
-	assert_true(has(images, "staging/bb/0/fs/f"));
-	assert_false(has(images, "staging/aa"));
+	OK(image_staging_sweep(images, (const char *[]){ b }, 1, &e));
+	assert_true(has(images, "staging/layers/0")); /* the other one claims it */
+	snprintf(left, sizeof(left), "staging/%s/0/fs/f", b);
+	assert_true(has(images, left));
+	snprintf(left, sizeof(left), "staging/%s", a);
+	assert_false(has(images, left));
+	OK(image_staging_sweep(images, NULL, 0, &e));
+	assert_true(is_empty("staging/layers"));
 }
 
 static void test_sweep(void **state)
@@ -364,7 +377,6 @@ static void test_sweep(void **state)
 	make_layer(0, "f", "0");
 	make_layer(1, "f", "1");
 	make_layer(2, "f", "2");
-	make_staging("aa");
 	OK(fs_mkdir_all(trash, 0755, &e));
 	add(trash, "f", "x");
 	fd = lock(2, LOCK_SH); /* of a puller that has outlived its daemon by a moment */
@@ -375,7 +387,6 @@ static void test_sweep(void **state)
 	close(fd);
 	OK(image_sweep(images, known, 2, &e));
 	assert_false(layer_exists(2));
-	assert_true(is_empty("staging"));
 	assert_true(is_empty("trash"));
 }
 

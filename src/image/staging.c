@@ -1,0 +1,184 @@
+/*
+ * staging.c - see staging.h.
+ */
+#include "image/staging.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/id.h"
+#include "base/util.h"
+#include "image/layermeta.h"
+
+#define LAYERS "layers" /* beside the pulls: no id has this name */
+
+static char *layer_path(const char *images_root, const char *name)
+{
+	return xasprintf("%s/staging/" LAYERS "/%s", images_root, name);
+}
+
+static char *pull_path(const char *images_root, const char *pull_id)
+{
+	return xasprintf("%s/staging/%s", images_root, pull_id);
+}
+
+char *image_staging_layer(const char *images_root, const char *diff_id)
+{
+	char name[IMAGE_LAYER_NAME + 1];
+
+	return image_layer_name(diff_id, name) < 0 ? NULL : layer_path(images_root, name);
+}
+
+int image_staging_enter(const char *images_root, const char *pull_id, int *ret_fd, struct err *e)
+{
+	_cleanup_free_ char *dir = pull_path(images_root, pull_id);
+	int r;
+
+	if (!id_is_valid(pull_id))
+		return err_set(e, ERR_INTERNAL, "\"%.80s\" is not the id of a pull", pull_id);
+	r = fs_mkdir_all(dir, 0700, e);
+	r = r < 0 ? r : image_layer_lock(dir, LOCK_EX | LOCK_NB, ret_fd, e);
+	return r > 0 ? err_set(e, ERR_INTERNAL, "%s is in use by another puller", dir) : r;
+}
+
+static char *claim_path(const char *images_root, const char *pull_id, const char *diff_id)
+{
+	char name[IMAGE_LAYER_NAME + 1];
+
+	if (image_layer_name(diff_id, name) < 0)
+		return NULL;
+	return xasprintf("%s/staging/%s/%s", images_root, pull_id, name);
+}
+
+int image_staging_claim(const char *images_root, const char *pull_id, const char *diff_id,
+			struct err *e)
+{
+	_cleanup_free_ char *path = claim_path(images_root, pull_id, diff_id);
+	_cleanup_close_ int fd = -1;
+
+	if (!path)
+		return err_set(e, ERR_UNIMPLEMENTED,
+			       "layer %.80s: only sha256 digests are supported", diff_id);
+	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 ? err_errno(e, ERR_INTERNAL, errno, "create %s", path) : 0;
+}
+
+void image_staging_unclaim(const char *images_root, const char *pull_id, const char *diff_id)
+{
+	_cleanup_free_ char *path = claim_path(images_root, pull_id, diff_id);
+
+	if (path)
+		(void)unlink(path);
+}
+
+/* Is there a claim on the layer whose name is arg in the pull at path? */
+static int has_claim(const char *path, const char *name, void *arg, struct err *e)
+{
+	_cleanup_free_ char *claim = xasprintf("%s/%s", path, (const char *)arg);
+
+	(void)e;
+	return strcmp(name, LAYERS) != 0 && fs_exists(claim);
+}
+
+/* By the layer's name.  What is removed piece by piece is held meanwhile; whoever waits for it
+ * finds it gone and makes it anew. */
+static int drop(const char *images_root, const char *name, struct err *e)
+{
+	_cleanup_free_ char *dir = layer_path(images_root, name);
+	_cleanup_free_ char *meta = xasprintf("%s/meta", dir);
+	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
+	_cleanup_close_ int fd = -1;
+	int r = image_layer_lock(dir, LOCK_EX | LOCK_NB, &fd, e);
+
+	if (r == 0)
+		r = fs_each(staging, has_claim, (void *)(uintptr_t)name, e);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	/* First of all: what is half removed must not look whole. */
+	if (unlink(meta) < 0 && errno != ENOENT)
+		return err_errno(e, ERR_INTERNAL, errno, "remove %s", meta);
+	return fs_remove_tree(dir, e);
+}
+
+int image_staging_drop(const char *images_root, const char *diff_id, struct err *e)
+{
+	char name[IMAGE_LAYER_NAME + 1];
+
+	if (image_layer_name(diff_id, name) < 0)
+		return 0;
+	return drop(images_root, name, e);
+}
+
+static int drop_layer(const char *path, const char *name, void *arg, struct err *e)
+{
+	(void)path;
+	return drop(arg, name, e);
+}
+
+/* Everything that lost its owner.  Not only what this pull had claimed: a puller that was killed
+ * may have left something that nobody had the time to look at. */
+static int drop_all(const char *images_root, struct err *e)
+{
+	_cleanup_free_ char *layers = xasprintf("%s/staging/" LAYERS, images_root);
+
+	return fs_each(layers, drop_layer, (void *)(uintptr_t)images_root, e);
+}
+
+int image_staging_leave(const char *images_root, const char *pull_id, struct err *e)
+{
+	_cleanup_free_ char *dir = pull_path(images_root, pull_id);
+	int r = fs_remove_tree(dir, e);
+
+	return r < 0 ? r : drop_all(images_root, e);
+}
+
+int image_staging_remove(const char *images_root, const char *pull_id, struct err *e)
+{
+	_cleanup_free_ char *dir = pull_path(images_root, pull_id);
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!id_is_valid(pull_id))
+		return err_set(e, ERR_INTERNAL, "\"%.80s\" is not the id of a pull", pull_id);
+	/* A puller holds this lock as long as it lives: wait for one that was killed just now. */
+	r = image_layer_lock(dir, LOCK_EX, &fd, e);
+	return r < 0 ? r : image_staging_leave(images_root, pull_id, e);
+}
+
+struct sweep {
+	const char *const *ids;
+	size_t n;
+};
+
+/* Pulls that are in no row and whose puller is dead. */
+static int sweep_pull(const char *path, const char *name, void *arg, struct err *e)
+{
+	const struct sweep *s = arg;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (strcmp(name, LAYERS) == 0)
+		return 0;
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->ids[i], name) == 0)
+			return 0;
+	r = image_layer_lock(path, LOCK_EX | LOCK_NB, &fd, e);
+	/* 1: not a directory, or gone meanwhile. */
+	return r == 2 ? 0 : r < 0 ? r : fs_remove_tree(path, e);
+}
+
+int image_staging_sweep(const char *images_root, const char *const *ids, size_t n, struct err *e)
+{
+	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
+	_cleanup_free_ char *layers = xasprintf("%s/" LAYERS, staging);
+	struct sweep s = { .ids = ids, .n = n };
+	int r = fs_mkdir_all(layers, 0700, e);
+
+	r = r < 0 ? r : fs_each(staging, sweep_pull, &s, e);
+	r = r < 0 ? r : drop_all(images_root, e);
+	return r < 0 ? err_wrap(e, "sweep %s", staging) : 0;
+}
