@@ -16,6 +16,7 @@
 
 #include "api/grpc_env.h"
 #include "api/listen.h"
+#include "api/metrics.h"
 #include "api/server.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -227,11 +228,12 @@ static void load_apparmor(void)
 		log_err(LOG_LEVEL_WARN, "no default AppArmor profile", &e);
 }
 
-static void log_call(const struct server_call_info *info, void *arg)
+static void on_call(const struct server_call_info *info, void *arg)
 {
 	long long ms = (long long)(info->age_ns / 1000000);
 
 	(void)arg;
+	metrics_count_call(info);
 	if (info->code == ERR_OK)
 		log_debug("call", "rpc=%s ms=%lld", info->name, ms);
 	else if (info->code == ERR_NOT_FOUND || info->code == ERR_UNIMPLEMENTED)
@@ -259,7 +261,7 @@ static int start(struct daemon *d, struct err *e)
 		.max_send = (size_t)d->conf.grpc_max_send_msg_size,
 		.methods = cri_methods,
 		.n_methods = CRI_RPC_COUNT,
-		.on_call = log_call,
+		.on_call = on_call,
 	};
 	int r;
 
@@ -283,6 +285,8 @@ static int start(struct daemon *d, struct err *e)
 		r = pull_start(e);
 	if (r == 0)
 		r = start_streaming(d, e);
+	if (r == 0)
+		r = metrics_start(world.loop, &d->conf, e);
 	if (r == 0)
 		r = server_start(&o, &d->server, e);
 	return r;
@@ -338,6 +342,7 @@ static void stop(struct daemon *d)
 {
 	if (d->server)
 		server_drain(d->server, 0);
+	metrics_stop();
 	stream_session_stop();
 	listener_done(&d->local_streams);
 	loop_join(world.loop);

@@ -4,9 +4,7 @@
  * One session with the daemon carries all connections; each is a pair of streams, one for data and
  * one on which the daemon says why a connection did not come about.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/inet.h"
 #include "base/list.h"
 #include "base/str.h"
 #include "crisp.h"
@@ -25,7 +24,6 @@
 #define PROTOCOL "portforward.k8s.io"
 #define CALL_TIMEOUT_MS 60000
 #define PORTS_MAX 64
-#define BACKLOG 128
 #define READ_SIZE 32768
 #define WAITING_MAX (1024 * 1024) /* for a client that does not read, bytes */
 #define ERROR_MAX 1024
@@ -35,7 +33,7 @@ struct forward;
 struct door {
 	struct forward *f;
 	struct loop_io listener;
-	uint16_t local, remote;
+	uint16_t remote;
 };
 
 /* One connection of a client. */
@@ -53,7 +51,7 @@ struct link {
 struct forward {
 	struct loop *loop;
 	struct stream_client *client;
-	struct door doors[2 * PORTS_MAX];
+	struct door doors[PORTS_MAX];
 	size_t n_doors;
 	struct list links;
 	uint32_t next_request;
@@ -248,48 +246,23 @@ static int parse_ports(const char *text, uint16_t *ret_local, uint16_t *ret_remo
 	return 0;
 }
 
-static int parse_address(const char *text, struct sockaddr_in6 *ret, socklen_t *ret_size)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-
-	*ret = (struct sockaddr_in6){ .sin6_family = AF_INET6 };
-	*ret_size = sizeof(*ret);
-	if (inet_pton(AF_INET6, text, &ret->sin6_addr) == 1)
-		return 0;
-	*ret = (struct sockaddr_in6){ .sin6_family = AF_INET };
-	*ret_size = sizeof(*v4);
-	return inet_pton(AF_INET, text, &v4->sin_addr) == 1 ? 0 : -1;
-}
-
 static int open_door(struct forward *f, const char *address, uint16_t local, uint16_t remote,
 		     struct err *e)
 {
 	struct door *d = &f->doors[f->n_doors];
+	_cleanup_free_ char *name = NULL;
 	_cleanup_close_ int fd = -1;
-	struct sockaddr_in6 addr;
-	socklen_t size;
-	int one = 1;
+	int r = inet_listen(address, local, &fd, e);
 
-	if (parse_address(address, &addr, &size) < 0)
-		return err_set(e, ERR_INVALID, "--address takes an IP address, not \"%s\"",
-			       address);
-	addr.sin6_port = htons(local); /* at the same place in both families */
-	fd = socket(addr.sin6_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "socket");
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, (struct sockaddr *)&addr, size) < 0 || listen(fd, BACKLOG) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&addr, &size) < 0)
-		return err_errno(e, ERR_UNAVAILABLE, errno, "listen at %s port %u", address, local);
+	if (r == 0)
+		r = loop_io_add(f->loop, &d->listener, fd, EPOLLIN, on_client, e);
+	if (r < 0)
+		return r;
 	d->f = f;
-	d->local = ntohs(addr.sin6_port);
 	d->remote = remote;
-	if (loop_io_add(f->loop, &d->listener, fd, EPOLLIN, on_client, e) < 0)
-		return -(int)e->code;
-	take_fd(fd);
 	f->n_doors++;
-	printf(strchr(address, ':') ? "Forwarding from [%s]:%u -> %u\n"
-				    : "Forwarding from %s:%u -> %u\n", address, d->local, remote);
+	name = inet_name(take_fd(fd));
+	printf("Forwarding from %s -> %u\n", name, remote);
 	return 0;
 }
 

@@ -124,6 +124,9 @@ void conf_init(struct conf *c)
 		.max_parallel_layers = 6,
 		.cni_default_network = xstrdup(""),
 		.network_dir = xstrdup("/etc/cni/net.d"),
+		.metrics_host = xstrdup("127.0.0.1"),
+		.metrics_port = 9090,
+		.metrics_socket = xstrdup(""),
 		.set_by_flag = xcalloc(conf_n_keys, sizeof(bool)),
 	};
 	init_lists(c);

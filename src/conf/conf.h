@@ -78,6 +78,12 @@ struct conf {
 	char *cni_default_network;
 	char *network_dir;
 	char **plugin_dirs;
+	/* [crio.metrics] */
+	bool enable_metrics;
+	char **metrics_collectors; /* families that are shown, empty: all */
+	char *metrics_host;
+	int64_t metrics_port;      /* 0: any */
+	char *metrics_socket;      /* empty: none */
 
 	/* "FILE:LINE: crio.x.y is known but not implemented: it has no effect", once per key, for
 	 * the log at the start; NULL-terminated, NULL: none. */

@@ -264,11 +264,11 @@ const struct conf_key conf_keys[] = {
 	CONF("crio.network.plugin_dir", ADD_PATH, plugin_dirs),
 	LATER("crio.network.cni_status_grace_period", STRING),
 
-	LATER("crio.metrics.enable_metrics", BOOLEAN),
-	LATER("crio.metrics.metrics_collectors", LIST),
-	LATER("crio.metrics.metrics_host", STRING),
-	LATER("crio.metrics.metrics_port", INTEGER),
-	LATER("crio.metrics.metrics_socket", PATH),
+	CONF("crio.metrics.enable_metrics", BOOLEAN, enable_metrics),
+	CONF("crio.metrics.metrics_collectors", LIST, metrics_collectors),
+	CONF("crio.metrics.metrics_host", STRING, metrics_host),
+	CONF_RANGE("crio.metrics.metrics_port", INTEGER, metrics_port, 0, UINT16_MAX),
+	CONF("crio.metrics.metrics_socket", PATH, metrics_socket),
 	LATER("crio.metrics.metrics_cert", PATH),
 	LATER("crio.metrics.metrics_key", PATH),
 

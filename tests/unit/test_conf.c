@@ -331,7 +331,7 @@ static void test_flags(void **state)
 	assert_int_equal(conf_set(&c, "crio.runtime.runtimes", "new:/bin/sh:/run/new:oci", &e), 0);
 	assert_int_equal(
 	    conf_set(&c, "crio.runtime.runtimes.new.container_create_timeout", "9", &e), 0);
-	assert_int_equal(conf_set(&c, "crio.metrics.metrics_collectors", "a,b", &e), 0);
+	assert_int_equal(conf_set(&c, "crio.runtime.allowed_devices", "a,b", &e), 0);
 	assert_string_equal(c.log_level, "debug");
 	assert_int_equal(c.pids_limit, 5);
 	assert_false(c.drop_infra_ctr);
@@ -340,7 +340,7 @@ static void test_flags(void **state)
 	assert_null(c.plugin_dirs[3]);
 	assert_string_equal(conf_runtime_find(&c, "new")->root, "/run/new");
 	assert_int_equal(conf_runtime_find(&c, "new")->container_create_timeout, 9);
-	assert_string_equal(c.warnings[0], "flag: crio.metrics.metrics_collectors is known but not "
+	assert_string_equal(c.warnings[0], "flag: crio.runtime.allowed_devices is known but not "
 					   "implemented yet: it has no effect");
 	set_fails(&c, "crio.runtime.nothing", "1", "crio.runtime.nothing: there is no such");
 	set_fails(&c, "crio.runtime.pids_limit", "x",

@@ -1,0 +1,219 @@
+/*
+ * metrics.c - see metrics.h: what the figures are.  How they are asked for is metrics_http.c.
+ */
+#include "api/metrics.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/rpc.h"
+#include "api/server.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "base/version.h"
+#include "gen/cri_rpc.h"
+#include "obj/world.h"
+
+#define STATES_MAX 64
+
+/* --- calls --- */
+
+/* Upper bounds of the histogram, as they are written and in ns. */
+static const struct {
+	const char *text;
+	int64_t ns;
+} bounds[] = {
+	{ "0.001", NSEC_PER_MSEC },       { "0.005", 5 * NSEC_PER_MSEC },
+	{ "0.025", 25 * NSEC_PER_MSEC },  { "0.1", 100 * NSEC_PER_MSEC },
+	{ "0.5", 500 * NSEC_PER_MSEC },   { "2", 2 * NSEC_PER_SEC },
+	{ "10", 10 * NSEC_PER_SEC },      { "60", 60 * NSEC_PER_SEC },
+};
+
+static struct {
+	_Atomic uint64_t calls, errors, ns;
+	_Atomic uint64_t within[ARRAY_LEN(bounds)]; /* of each bound's own range */
+} operations[CRI_RPC_COUNT];
+
+void metrics_count_call(const struct server_call_info *info)
+{
+	for (size_t i = 0; i < CRI_RPC_COUNT; i++) {
+		if (strcmp(cri_methods[i].path, info->path) != 0)
+			continue;
+		atomic_fetch_add(&operations[i].calls, 1);
+		atomic_fetch_add(&operations[i].ns, (uint64_t)info->age_ns);
+		if (info->code != ERR_OK)
+			atomic_fetch_add(&operations[i].errors, 1);
+		for (size_t b = 0; b < ARRAY_LEN(bounds); b++) {
+			if (info->age_ns > bounds[b].ns)
+				continue;
+			atomic_fetch_add(&operations[i].within[b], 1);
+			break;
+		}
+		return;
+	}
+}
+
+/* --- text --- */
+
+/* Which families are wanted: [crio.metrics] metrics_collectors, with or without the prefixes that
+ * others put before a name; an empty list is all. */
+static bool wanted(const struct conf *conf, const char *family)
+{
+	static const char *const prefixes[] = { "container_runtime_", "crio_", "crisp_" };
+
+	if (!conf->metrics_collectors || !*conf->metrics_collectors)
+		return true;
+	for (char **c = conf->metrics_collectors; *c; c++) {
+		const char *name = *c;
+
+		for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+			if (str_starts(name, prefixes[i]))
+				name += strlen(prefixes[i]);
+		if (strcmp(name, family) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool begin(const struct conf *conf, struct buf *out, const char *family, const char *type,
+		  const char *help)
+{
+	if (!wanted(conf, family))
+		return false;
+	buf_printf(out, "# HELP crisp_%s %s\n# TYPE crisp_%s %s\n", family, help, family, type);
+	return true;
+}
+
+static void add_seconds(struct buf *out, uint64_t ns)
+{
+	buf_printf(out, "%" PRIu64 ".%09" PRIu64 "\n", ns / NSEC_PER_SEC, ns % NSEC_PER_SEC);
+}
+
+static void add_latency(struct buf *out, size_t i)
+{
+	const char *name = cri_methods[i].name;
+	uint64_t sum = 0;
+
+	for (size_t b = 0; b < ARRAY_LEN(bounds); b++) {
+		sum += atomic_load(&operations[i].within[b]);
+		buf_printf(out,
+			   "crisp_operations_latency_seconds_bucket{operation=\"%s\",le=\"%s\"} "
+			   "%" PRIu64 "\n", name, bounds[b].text, sum);
+	}
+	buf_printf(out,
+		   "crisp_operations_latency_seconds_bucket{operation=\"%s\",le=\"+Inf\"} "
+		   "%" PRIu64 "\ncrisp_operations_latency_seconds_sum{operation=\"%s\"} ",
+		   name, atomic_load(&operations[i].calls), name);
+	add_seconds(out, atomic_load(&operations[i].ns));
+	buf_printf(out, "crisp_operations_latency_seconds_count{operation=\"%s\"} %" PRIu64 "\n",
+		   name, atomic_load(&operations[i].calls));
+}
+
+static void add_operations(const struct conf *conf, struct buf *out)
+{
+	if (begin(conf, out, "operations_total", "counter", "Calls answered, by RPC."))
+		for (size_t i = 0; i < CRI_RPC_COUNT; i++)
+			buf_printf(out, "crisp_operations_total{operation=\"%s\"} %" PRIu64 "\n",
+				   cri_methods[i].name, atomic_load(&operations[i].calls));
+	if (begin(conf, out, "operations_errors_total", "counter",
+		  "Calls answered with an error, by RPC."))
+		for (size_t i = 0; i < CRI_RPC_COUNT; i++)
+			buf_printf(out,
+				   "crisp_operations_errors_total{operation=\"%s\"} %" PRIu64 "\n",
+				   cri_methods[i].name, atomic_load(&operations[i].errors));
+	if (!begin(conf, out, "operations_latency_seconds", "histogram",
+		   "Time from a call's arrival to its answer, of RPCs that were called."))
+		return;
+	for (size_t i = 0; i < CRI_RPC_COUNT; i++)
+		if (atomic_load(&operations[i].calls))
+			add_latency(out, i);
+}
+
+/* --- objects --- */
+
+/* How many objects of each machine are in each of its states. */
+static void add_objects(const struct conf *conf, struct buf *out)
+{
+	if (!begin(conf, out, "objects", "gauge", "Objects, by state machine and state."))
+		return;
+	for (int k = 0; k < KIND_COUNT; k++) {
+		const struct sm_machine *m = kind_ops((enum kind)k)->machine;
+		unsigned count[STATES_MAX] = { 0 };
+		struct object *o;
+		size_t pos = 0;
+
+		while ((o = map_next(world.objects[k], &pos)))
+			if (o->sm->state < STATES_MAX)
+				count[o->sm->state]++;
+		for (unsigned s = 0; s < m->n_states && s < STATES_MAX; s++)
+			buf_printf(out, "crisp_objects{machine=\"%s\",state=\"%s\"} %u\n", m->name,
+				   m->states[s].name, count[s]);
+	}
+	if (!begin(conf, out, "objects_quarantined", "gauge",
+		   "Records that could not be trusted and were set aside."))
+		return;
+	{
+		unsigned n = 0;
+
+		list_for_each(pos, &world.quarantine)
+			n++;
+		buf_printf(out, "crisp_objects_quarantined %u\n", n);
+	}
+}
+
+/* --- the process --- */
+
+static unsigned open_descriptors(void)
+{
+	_cleanup_closedir_ DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (d && readdir(d))
+		n++;
+	return n > 3 ? n - 3 : 0; /* ".", ".." and the directory itself */
+}
+
+static uint64_t resident_bytes(void)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	struct err ignored = ERR_NULL;
+	unsigned long long pages = 0;
+
+	if (fs_read_file("/proc/self/statm", 4096, &text, &ignored) == 0)
+		(void)sscanf(text.data, "%*u %llu", &pages);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void add_process(struct buf *out)
+{
+	struct timespec cpu;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+	buf_printf(out,
+		   "# HELP process_resident_memory_bytes Resident memory of the daemon.\n"
+		   "# TYPE process_resident_memory_bytes gauge\n"
+		   "process_resident_memory_bytes %" PRIu64 "\n"
+		   "# HELP process_open_fds Open file descriptors of the daemon.\n"
+		   "# TYPE process_open_fds gauge\n"
+		   "process_open_fds %u\n"
+		   "# HELP process_cpu_seconds_total Processor time of the daemon.\n"
+		   "# TYPE process_cpu_seconds_total counter\n"
+		   "process_cpu_seconds_total ", resident_bytes(), open_descriptors());
+	add_seconds(out, (uint64_t)cpu.tv_sec * NSEC_PER_SEC + (uint64_t)cpu.tv_nsec);
+}
+
+void metrics_render(const struct conf *conf, struct buf *out)
+{
+	if (begin(conf, out, "build_info", "gauge", "The version of the daemon, always 1."))
+		buf_printf(out, "crisp_build_info{version=\"" CRISP_VERSION "\"} 1\n");
+	add_operations(conf, out);
+	add_objects(conf, out);
+	add_process(out);
+}

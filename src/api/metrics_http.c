@@ -1,0 +1,206 @@
+/*
+ * metrics_http.c - see metrics.h: a small HTTP server on the main loop.  What must hold: a client
+ * costs a bounded buffer and a bounded time, whatever it does.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/listen.h"
+#include "api/metrics.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/inet.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "loop/loop.h"
+#include "stream/http.h"
+
+#define CLIENTS_MAX 32
+#define CLIENT_NS (10 * NSEC_PER_SEC)
+#define REQUEST_MAX 8192
+
+struct client {
+	struct list node;
+	struct loop_io socket;
+	struct loop_timer timer;
+	struct buf in, out;
+};
+
+static struct {
+	struct loop *loop;
+	const struct conf *conf;
+	struct loop_io tcp, local;
+	struct listener unix_socket;
+	struct list clients;
+	unsigned n_clients;
+} server = {
+	.tcp.fd = -1,
+	.local.fd = -1,
+	.unix_socket = LISTENER_NULL,
+};
+
+static void client_free(struct client *c)
+{
+	loop_timer_stop(server.loop, &c->timer);
+	loop_io_del(&c->socket);
+	close_fdp(&c->socket.fd);
+	list_remove(&c->node);
+	server.n_clients--;
+	buf_done(&c->in);
+	buf_done(&c->out);
+	free(c);
+}
+
+static void overdue(struct loop_timer *t)
+{
+	client_free(container_of(t, struct client, timer));
+}
+
+static void put_answer(struct client *c, const char *status, const char *body, size_t size)
+{
+	buf_printf(&c->out,
+		   "HTTP/1.1 %s\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+		   "Content-Length: %zu\r\nConnection: close\r\n\r\n", status, size);
+	buf_add(&c->out, body, size);
+}
+
+static void answer(struct client *c, size_t size)
+{
+	_cleanup_buf_ struct buf body = BUF_NULL;
+	struct http_head head;
+	struct err e = ERR_NULL;
+	const char *status = "200 OK";
+
+	if (http_parse_head(c->in.data, size, &head, &e) < 0) {
+		status = "400 Bad Request";
+		buf_printf(&body, "%s\n", e.text);
+	} else if (!http_word_is(&head.path, "/metrics")) {
+		status = "404 Not Found";
+		buf_puts(&body, "the figures are at /metrics\n");
+	} else if (head.method != HTTP_METHOD_GET) {
+		status = "405 Method Not Allowed";
+		buf_puts(&body, "only GET\n");
+	} else {
+		metrics_render(server.conf, &body);
+	}
+	put_answer(c, status, body.data, body.len);
+}
+
+static void client_write(struct client *c)
+{
+	struct err ignored = ERR_NULL;
+	ssize_t n = write(c->socket.fd, c->out.data, c->out.len);
+
+	if (n > 0)
+		buf_consume(&c->out, (size_t)n);
+	if (c->out.len && (n > 0 || errno == EAGAIN || errno == EINTR) &&
+	    loop_io_change(&c->socket, EPOLLOUT, &ignored) == 0)
+		return;
+	client_free(c);
+}
+
+static void on_client(struct loop_io *io, uint32_t events)
+{
+	struct client *c = container_of(io, struct client, socket);
+	size_t size;
+	ssize_t n;
+
+	(void)events;
+	if (c->out.len) {
+		client_write(c);
+		return;
+	}
+	n = read(io->fd, buf_reserve(&c->in, REQUEST_MAX), REQUEST_MAX);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		client_free(c);
+		return;
+	}
+	buf_commit(&c->in, (size_t)n);
+	size = http_head_size(c->in.data, c->in.len);
+	if (size) {
+		answer(c, size);
+		client_write(c);
+	} else if (c->in.len >= REQUEST_MAX) {
+		client_free(c);
+	}
+}
+
+static void on_listener(struct loop_io *io, uint32_t events)
+{
+	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct err ignored = ERR_NULL;
+	struct client *c;
+
+	(void)events;
+	if (fd < 0)
+		return;
+	if (server.n_clients == CLIENTS_MAX) {
+		close(fd);
+		return;
+	}
+	c = xcalloc(1, sizeof(*c));
+	c->socket.fd = fd;
+	list_append(&server.clients, &c->node);
+	server.n_clients++;
+	loop_timer_set(server.loop, &c->timer, clock_monotonic_ns() + CLIENT_NS, overdue);
+	if (loop_io_add(server.loop, &c->socket, fd, EPOLLIN, on_client, &ignored) < 0)
+		client_free(c);
+}
+
+static int listen_tcp(struct err *e)
+{
+	_cleanup_free_ char *name = NULL;
+	_cleanup_close_ int fd = -1;
+	int r = inet_listen(server.conf->metrics_host, (uint16_t)server.conf->metrics_port, &fd, e);
+
+	if (r == 0)
+		r = loop_io_add(server.loop, &server.tcp, fd, EPOLLIN, on_listener, e);
+	if (r < 0)
+		return err_wrap(e, "crio.metrics");
+	name = inet_name(take_fd(fd));
+	log_info("metrics", "url=http://%s/metrics", name);
+	return 0;
+}
+
+static int listen_local(struct err *e)
+{
+	int r = listener_open(&server.unix_socket, server.conf->metrics_socket, 0660, e);
+
+	if (r == 0)
+		r = loop_io_add(server.loop, &server.local, server.unix_socket.fd, EPOLLIN,
+				on_listener, e);
+	return r < 0 ? err_wrap(e, "crio.metrics.metrics_socket") : 0;
+}
+
+int metrics_start(struct loop *loop, const struct conf *conf, struct err *e)
+{
+	int r = 0;
+
+	server.loop = loop;
+	server.conf = conf;
+	list_init(&server.clients);
+	if (!conf->enable_metrics)
+		return 0;
+	if (*conf->metrics_socket)
+		r = listen_local(e);
+	return r < 0 ? r : listen_tcp(e);
+}
+
+void metrics_stop(void)
+{
+	if (!server.loop)
+		return;
+	list_for_each_safe(pos, &server.clients)
+		client_free(list_entry(pos, struct client, node));
+	loop_io_del(&server.tcp);
+	close_fdp(&server.tcp.fd);
+	loop_io_del(&server.local);
+	listener_done(&server.unix_socket);
+	server.loop = NULL;
+}

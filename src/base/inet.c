@@ -1,0 +1,72 @@
+/*
+ * inet.c - see inet.h.
+ */
+#include "base/inet.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/util.h"
+
+#define BACKLOG 256
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static int parse(const char *text, uint16_t port, union address *ret, socklen_t *ret_size,
+		 struct err *e)
+{
+	*ret = (union address){ .v6.sin6_family = AF_INET6 };
+	*ret_size = sizeof(ret->v6);
+	if (inet_pton(AF_INET6, text, &ret->v6.sin6_addr) == 1) {
+		ret->v6.sin6_port = htons(port);
+		return 0;
+	}
+	*ret = (union address){ .v4.sin_family = AF_INET };
+	*ret_size = sizeof(ret->v4);
+	ret->v4.sin_port = htons(port);
+	if (inet_pton(AF_INET, text, &ret->v4.sin_addr) != 1)
+		return err_set(e, ERR_INVALID, "\"%s\" is not an IP address", text);
+	return 0;
+}
+
+int inet_listen(const char *address, uint16_t port, int *ret_fd, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	union address a;
+	socklen_t size;
+	int one = 1, r = parse(address, port, &a, &size, e);
+
+	if (r < 0)
+		return r;
+	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, &a.any, size) < 0 || listen(fd, BACKLOG) < 0)
+		return err_errno(e, ERR_UNAVAILABLE, errno, "listen at %s port %u", address, port);
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+char *inet_name(int fd)
+{
+	union address a = { .any.sa_family = AF_UNSPEC };
+	char text[INET6_ADDRSTRLEN] = "";
+	socklen_t size = sizeof(a);
+
+	getsockname(fd, &a.any, &size);
+	if (a.any.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &a.v4.sin_addr, text, sizeof(text));
+		return xasprintf("%s:%u", text, ntohs(a.v4.sin_port));
+	}
+	inet_ntop(AF_INET6, &a.v6.sin6_addr, text, sizeof(text));
+	return xasprintf("[%s]:%u", text, ntohs(a.v6.sin6_port));
+}

@@ -1,0 +1,15 @@
+/*
+ * inet.h - listening TCP sockets at addresses that people write down.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Listen at an IP address (IPv4 or IPv6; no names), port 0: any.  *ret_fd does not block.
+ * ERR_INVALID: no IP address; ERR_UNAVAILABLE: it cannot be had, with the kernel's reason. */
+int inet_listen(const char *address, uint16_t port, int *ret_fd, struct err *e);
+
+/* Where a socket is bound: "127.0.0.1:80" or "[::1]:80"; malloc'ed. */
+char *inet_name(int fd);

@@ -1,0 +1,65 @@
+#!/bin/bash
+# 46-metrics.sh - figures for Prometheus: over TCP and a unix socket, which families, and clients that
+# do not behave.
+set -u
+. "$(dirname "$0")/lib.sh"
+harness_begin "$@"
+registry_start
+cat >"$SCRATCH/config.d/46-metrics.conf" <<-CONF
+	[crio.metrics]
+	enable_metrics = true
+	metrics_port = 9190
+	metrics_socket = "$SCRATCH/run/metrics.sock"
+CONF
+daemon_start
+
+URL=http://127.0.0.1:9190/metrics
+figures() { curl -fsS "$URL"; }
+# One figure: its name with labels.
+figure() { figures | awk -v name="$1" '$1 == name { print $2 }'; }
+
+check "figures over TCP" figures
+check "and over the unix socket" curl -fsS --unix-socket "$SCRATCH/run/metrics.sock" http://localhost/metrics
+check "every line is a comment or a name with a number" eval \
+	'! figures | grep -vE "^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+=\"[^\"]*\"(,[a-z]+=\"[^\"]*\")*\})? [0-9]+(\.[0-9]+)?)$"'
+check_is "no family is there twice" "" eval 'figures | grep "^# TYPE" | sort | uniq -d'
+
+BEFORE=$(figure 'crisp_operations_total{operation="ListPodSandbox"}')
+check "a call" crictl pods
+check "is counted" [ "$(figure 'crisp_operations_total{operation="ListPodSandbox"}')" -gt "$BEFORE" ]
+check_is "and is in the histogram" "$(figure 'crisp_operations_total{operation="ListPodSandbox"}')" \
+	figure 'crisp_operations_latency_seconds_bucket{operation="ListPodSandbox",le="+Inf"}'
+check_fails "a call that fails" "." crictl inspect 0123456789abcdef
+check_is "is counted as an error" 1 eval \
+	'[ "$(figure "crisp_operations_errors_total{operation=\"ContainerStatus\"}")" -ge 1 ] && echo 1'
+
+check "an image" crictl pull "$BUSYBOX"
+check_is "is an object in its state" 1 figure 'crisp_objects{machine="image",state="PRESENT"}'
+check_is "nothing is in quarantine" 0 figure crisp_objects_quarantined
+check "the daemon's memory" [ "$(figure process_resident_memory_bytes)" -gt 1000000 ]
+
+code() { curl -sS -o /dev/null -w '%{http_code}' "$@"; }
+check_is "another path is not found" 404 code http://127.0.0.1:9190/
+check_is "only GET" 405 code -X POST -H 'Content-Length: 0' "$URL"
+check_is "a request that could be read in two ways is refused" "HTTP/1.1 400 Bad Request" eval \
+	'printf "GET /metrics HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" | socat -t5 - TCP:127.0.0.1:9190 | head -1 | tr -d "\r"'
+# More clients than there is room for, who say nothing: they are let go, others are served meanwhile or
+# afterwards, and the daemon answers its calls all the time.
+hold() {
+	local i
+	for i in $(seq 40); do socat -T 30 - TCP:127.0.0.1:9190 </dev/zero >/dev/null 2>&1 & HOLDERS+=($!); done
+}
+HOLDERS=()
+hold
+check "calls are answered while clients hang on" crictl pods
+check "and figures, too" poll 30 figures
+for pid in "${HOLDERS[@]}"; do kill "$pid" 2>/dev/null; wait "$pid"; done
+
+daemon_stop
+cat >>"$SCRATCH/config.d/46-metrics.conf" <<-CONF
+	metrics_collectors = ["container_runtime_crio_operations_total", "objects"]
+CONF
+daemon_start
+check_is "only the families asked for" "crisp_objects crisp_operations_total" eval \
+	'figures | sed -n "s/^# TYPE \(crisp_[a-z_]*\) .*/\1/p" | sort | xargs'
+harness_end
