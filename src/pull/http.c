@@ -216,6 +216,17 @@ static void set_certs(CURL *c, const struct certs *certs)
 	}
 }
 
+/* OpenSSL's names for what the system trusts; libcurl has its own and does not look. */
+static void set_authorities(CURL *c)
+{
+	const char *file = getenv("SSL_CERT_FILE"), *dir = getenv("SSL_CERT_DIR");
+
+	if (file && *file)
+		curl_easy_setopt(c, CURLOPT_CAINFO, file);
+	if (dir && *dir)
+		curl_easy_setopt(c, CURLOPT_CAPATH, dir);
+}
+
 static struct curl_slist *set_options(struct http *h, const struct http_request *req)
 {
 	struct curl_slist *headers = NULL;
@@ -227,6 +238,7 @@ static struct curl_slist *set_options(struct http *h, const struct http_request 
 	curl_easy_setopt(c, CURLOPT_URL, req->url);
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, req->insecure ? 0L : 1L);
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, req->insecure ? 0L : 2L);
+	set_authorities(c);
 	if (req->certs)
 		set_certs(c, req->certs);
 	if (req->direct)

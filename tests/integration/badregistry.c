@@ -9,6 +9,13 @@
  *   loop      redirects to itself   broken    always 500     none      always 404
  *   endless   manifests without end longer    blobs with more bytes than said
  *   other     blobs with one byte changed     stuck     large blobs stop after a byte
+ *   later     429 at first, with a date in Retry-After          hour      429, for an hour
+ *   expire    Bearer, tokens expire before each new thing       trap      blobs are at another
+ *   port, which asks for credentials in its own name            file      blobs are in a file:
+ *   swap      cut, and the rest is of something longer          bare206   cut, and the rest does
+ *   not say where it belongs                                    page      manifests are a web page
+ *
+ * Standard output gets a line a request: port, path, Authorization.
  *
  * usage: badregistry PORT LAYOUT     (also listens on PORT + 1: the other place)
  */
@@ -17,6 +24,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +33,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -67,11 +76,18 @@ static void out(struct call *c, const void *data, size_t size)
 static void answer(struct call *c, const char *status, const char *headers, const char *body)
 {
 	char text[8192];
-	int n = snprintf(text, sizeof(text),
-			 "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n%s", status,
-			 strlen(body), headers, body);
+	int n = snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n%s",
+	                 status, strlen(body), headers, body);
 
 	out(c, text, (size_t)n);
+}
+
+static atomic_uint token_serial;
+
+/* A token was given out, and it has not expired: which it does before each new thing. */
+static bool token_is_good(const char *auth, bool expired)
+{
+	return !expired && strncmp(auth, "Bearer t", 8) == 0;
 }
 
 static bool first_time(const char *path)
@@ -94,21 +110,22 @@ static void blob_bytes(struct call *c, const char *data, size_t size)
 	size_t from = part ? c->from : 0, half = size > 2000 ? size / 2 : size;
 	char head[512], other;
 	int n = snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n",
-			 part ? "206 Partial Content" : "200 OK",
-			 size - from + (is(c, "longer") ? 10 : 0));
+	                 part ? "206 Partial Content" : "200 OK",
+	                 size - from + (is(c, "longer") ? 10 : 0));
 
 	out(c, head, (size_t)n);
 	n = snprintf(head, sizeof(head), "Content-Range: bytes %zu-%zu/%zu\r\n", from, size - 1,
-		     size);
-	if (part)
+	             is(c, "swap") ? size + 5 : size);
+	if (part && !is(c, "bare206"))
 		out(c, head, (size_t)n);
 	out(c, "\r\n", 2);
 	/* What is asked for again is whole: these two break only the first answer. */
-	if ((is(c, "cut") || is(c, "norange")) && first_time(c->path)) {
+	if ((is(c, "cut") || is(c, "norange") || is(c, "swap") || is(c, "bare206")) &&
+	    first_time(c->path)) {
 		out(c, data + from, half - from < size ? half - from : 0);
 		shutdown(c->fd, SHUT_RDWR);
 	} else if (is(c, "stuck") && size > 2000) {
-		struct pollfd p = { .fd = c->fd, .events = POLLIN };
+		struct pollfd p = {.fd = c->fd, .events = POLLIN};
 
 		out(c, data, 1);
 		poll(&p, 1, -1);
@@ -138,8 +155,8 @@ static void serve_file(struct call *c, const char *path, const char *type)
 	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (type) {
 		n = snprintf(head, sizeof(head),
-			     "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
-			     type, (size_t)st.st_size);
+		             "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+		             type, (size_t)st.st_size);
 		out(c, head, (size_t)n);
 		out(c, data, (size_t)st.st_size);
 	} else {
@@ -184,10 +201,19 @@ static void serve_thing(struct call *c, bool blob)
 {
 	char path[8192], location[8192];
 
-	if (blob && is(c, "redirect") && !c->elsewhere) {
-		snprintf(location, sizeof(location), "Location: http://127.0.0.1:%d%s\r\n",
-			 port + 1, c->path);
+	if (blob && is(c, "file")) {
+		snprintf(location, sizeof(location), "Location: file://%s/index.json\r\n", layout);
 		answer(c, "307 Temporary Redirect", location, "");
+		return;
+	}
+	if (blob && (is(c, "redirect") || is(c, "trap")) && !c->elsewhere) {
+		snprintf(location, sizeof(location), "Location: http://127.0.0.1:%d%s\r\n",
+		         port + 1, c->path);
+		answer(c, "307 Temporary Redirect", location, "");
+		return;
+	}
+	if (!blob && is(c, "page")) {
+		answer(c, "200 OK", "Content-Type: text/html\r\n", "<html>Please log in</html>");
 		return;
 	}
 	if (!blob && is(c, "endless")) {
@@ -197,12 +223,19 @@ static void serve_thing(struct call *c, bool blob)
 	if (!blob && strncmp(c->what, "sha256:", 7) != 0)
 		resolve(c->what, sizeof(c->what));
 	snprintf(path, sizeof(path), "%s/blobs/sha256/%s", layout,
-		 strncmp(c->what, "sha256:", 7) == 0 ? c->what + 7 : "none");
+	         strncmp(c->what, "sha256:", 7) == 0 ? c->what + 7 : "none");
 	serve_file(c, path, blob ? NULL : "application/vnd.oci.image.manifest.v1+json");
 }
 
 static void serve_token(struct call *c)
 {
+	char token[64];
+
+	if (strstr(c->path, "%3Aexpire%2F")) {
+		snprintf(token, sizeof(token), "{\"token\":\"t%u\"}", ++token_serial);
+		answer(c, "200 OK", "Content-Type: application/json\r\n", token);
+		return;
+	}
 	if (strcmp(c->auth, USER_PASS) == 0 ||
 	    (c->body && strstr(c->body, "refresh_token=refresh") &&
 	     strstr(c->body, "grant_type=refresh_token")))
@@ -212,11 +245,25 @@ static void serve_token(struct call *c)
 		answer(c, "401 Unauthorized", "", "{}");
 }
 
+/* A date two seconds from now. */
+static void answer_later(struct call *c)
+{
+	char header[128];
+	time_t t = time(NULL) + 2;
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(header, sizeof(header), "Retry-After: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+	answer(c, "429 Too Many Requests", header, "not now");
+}
+
 static void serve(struct call *c)
 {
 	char *blob = strstr(c->path, "/blobs/"), *manifest = strstr(c->path, "/manifests/");
 	char headers[512];
 
+	printf("%d %s %s\n", port + c->elsewhere, c->path, c->auth);
+	fflush(stdout);
 	if (strncmp(c->path, "/token", 6) == 0) {
 		serve_token(c);
 		return;
@@ -224,8 +271,8 @@ static void serve(struct call *c)
 	snprintf(c->kind, sizeof(c->kind), "%.*s", (int)strcspn(c->path + 4, "/"), c->path + 4);
 	snprintf(c->what, sizeof(c->what), "%s", blob ? blob + 7 : manifest ? manifest + 11 : "");
 	snprintf(headers, sizeof(headers),
-		 "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/token\",service=\"bad\"\r\n",
-		 port);
+	         "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/token\",service=\"bad\"\r\n",
+	         port + c->elsewhere);
 	if (c->elsewhere && *c->auth)
 		answer(c, "400 Bad Request", "", "credentials where none belong");
 	else if (is(c, "broken"))
@@ -234,10 +281,19 @@ static void serve(struct call *c)
 		answer(c, "404 Not Found", "", "{}");
 	else if (is(c, "flaky") && first_time(c->path))
 		answer(c, "503 Service Unavailable", "Retry-After: 0\r\n", "not now");
+	else if (is(c, "later") && first_time(c->path))
+		answer_later(c);
+	else if (is(c, "hour"))
+		answer(c, "429 Too Many Requests", "Retry-After: 3600\r\n", "not today");
+	else if (is(c, "trap") && c->elsewhere)
+		answer(c, "401 Unauthorized", headers, "{}");
+	else if (is(c, "expire") && !token_is_good(c->auth, first_time(c->path)))
+		answer(c, "401 Unauthorized", headers, "{}");
 	else if (is(c, "loop"))
 		answer(c, "302 Found", "Location: /v2/loop/x/manifests/odd\r\n", "");
-	else if ((is(c, "basic") || (is(c, "redirect") && !c->elsewhere)) &&
-		 strcmp(c->auth, USER_PASS) != 0)
+	else if ((is(c, "basic") || (is(c, "trap") && !c->elsewhere) ||
+	          (is(c, "redirect") && !c->elsewhere)) &&
+	         strcmp(c->auth, USER_PASS) != 0)
 		answer(c, "401 Unauthorized", "WWW-Authenticate: Basic realm=\"bad\"\r\n", "{}");
 	else if (is(c, "token") && strcmp(c->auth, "Bearer good") != 0)
 		answer(c, "401 Unauthorized", headers, "{}");
@@ -252,7 +308,7 @@ static void header_value(const char *head, const char *name, char *ret, size_t s
 	*ret = '\0';
 	if (at)
 		snprintf(ret, size, "%.*s", (int)strcspn(at + strlen(name), "\r\n"),
-			 at + strlen(name));
+		         at + strlen(name));
 }
 
 /* 0: a request is in c. */
@@ -305,7 +361,7 @@ static void *connection(void *arg)
 static void *listener(void *arg)
 {
 	bool elsewhere = arg != NULL;
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	a.sin_port = htons((uint16_t)(port + elsewhere));
