@@ -78,3 +78,11 @@ EXTRA_fuzz_untar := $(UNPACK_OBJ)
 LIBS_fuzz_untar := $(UNPACK_LIBS)
 $(patsubst %,$(BUILD)/unit/test_%,untar layer decompress stage): $(UNPACK_OBJ)
 $(BUILD)/replay/fuzz_untar: $(UNPACK_OBJ)
+
+# Credentials as text.
+EXTRA_test_cred := $(BUILD)/src/pull/cred.o
+LIBS_test_cred := -lcrypto
+EXTRA_fuzz_authfile := $(BUILD)/src/pull/cred.o
+LIBS_fuzz_authfile := -lcrypto
+$(BUILD)/unit/test_cred: $(EXTRA_test_cred)
+$(BUILD)/replay/fuzz_authfile: $(EXTRA_fuzz_authfile)
