@@ -19,16 +19,30 @@ static bool guard_undoing(const void *row, const struct sm_event *ev)
 	return sbx_guard_undoing(row, ev);
 }
 
+static bool guard_rebooted(const void *row, const struct sm_event *ev)
+{
+	return sbx_guard_rebooted(row, ev);
+}
+
+static bool guard_worn_out(const void *row, const struct sm_event *ev)
+{
+	return sbx_guard_worn_out(row, ev);
+}
+
 static bool (*const guards[])(const void *row, const struct sm_event *ev) = {
 	[0] = guard_host_network,
 	[1] = guard_unwired,
 	[2] = guard_undoing,
+	[3] = guard_rebooted,
+	[4] = guard_worn_out,
 };
 
 static const char *const guard_names[] = {
 	[0] = "host_network",
 	[1] = "unwired",
 	[2] = "undoing",
+	[3] = "rebooted",
+	[4] = "worn_out",
 };
 
 static void step_note_anchor(void *draft, const struct sm_event *ev)
@@ -56,12 +70,30 @@ static void step_note_undo(void *draft, const struct sm_event *ev)
 	sbx_step_note_undo(draft, ev);
 }
 
+static void step_note_lost(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_lost(draft, ev);
+}
+
+static void step_note_retry(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_retry(draft, ev);
+}
+
+static void step_note_revived(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_revived(draft, ev);
+}
+
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[0] = step_note_anchor,
 	[1] = step_note_network,
 	[2] = step_note_no_network,
 	[3] = step_note_error,
 	[4] = step_note_undo,
+	[5] = step_note_lost,
+	[6] = step_note_retry,
+	[7] = step_note_revived,
 };
 
 static const char *const step_names[] = {
@@ -70,6 +102,9 @@ static const char *const step_names[] = {
 	[2] = "note_no_network",
 	[3] = "note_error",
 	[4] = "note_undo",
+	[5] = "note_lost",
+	[6] = "note_retry",
+	[7] = "note_revived",
 };
 
 static bool invariant_has_anchor(const void *row)
@@ -121,6 +156,11 @@ static const uint16_t yields_probe_anchor[] = {
 	SBX_EVENT_ANCHOR_LOST,
 };
 
+static const uint16_t yields_revive_anchor[] = {
+	SBX_EVENT_ANCHORED,
+	SBX_EVENT_ANCHOR_FAILED,
+};
+
 static const uint16_t yields_raise_network[] = {
 	SBX_EVENT_NETWORK_UP,
 	SBX_EVENT_NETWORK_FAILED,
@@ -164,41 +204,48 @@ static const struct sm_effect_info effects[] = {
 		.start = sbx_effect_probe_anchor,
 	},
 	[2] = {
+		.name = "revive_anchor",
+		.lasting = false,
+		.n_yields = 2,
+		.yields = yields_revive_anchor,
+		.start = sbx_effect_revive_anchor,
+	},
+	[3] = {
 		.name = "raise_network",
 		.lasting = true,
 		.n_yields = 2,
 		.yields = yields_raise_network,
 		.start = sbx_effect_raise_network,
 	},
-	[3] = {
+	[4] = {
 		.name = "stop_children",
 		.lasting = false,
 		.n_yields = 1,
 		.yields = yields_stop_children,
 		.start = sbx_effect_stop_children,
 	},
-	[4] = {
+	[5] = {
 		.name = "lower_network",
 		.lasting = true,
 		.n_yields = 2,
 		.yields = yields_lower_network,
 		.start = sbx_effect_lower_network,
 	},
-	[5] = {
+	[6] = {
 		.name = "drop_anchor",
 		.lasting = false,
 		.n_yields = 2,
 		.yields = yields_drop_anchor,
 		.start = sbx_effect_drop_anchor,
 	},
-	[6] = {
+	[7] = {
 		.name = "remove_children",
 		.lasting = false,
 		.n_yields = 1,
 		.yields = yields_remove_children,
 		.start = sbx_effect_remove_children,
 	},
-	[7] = {
+	[8] = {
 		.name = "erase",
 		.lasting = true,
 		.n_yields = 1,
@@ -221,19 +268,19 @@ static const struct sm_action actions_1[] = {
 static const struct sm_action actions_2[] = {
 	{ .op = SM_OP_STEP, .arg = 0 }, /* note_anchor */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 2 }, /* raise_network */
+	{ .op = SM_OP_EFFECT, .arg = 3 }, /* raise_network */
 };
 
 static const struct sm_action actions_3[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
 };
 
 static const struct sm_action actions_4[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
 };
 
 static const struct sm_action actions_5[] = {
@@ -245,13 +292,13 @@ static const struct sm_action actions_5[] = {
 static const struct sm_action actions_6[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* lower_network */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
 };
 
 static const struct sm_action actions_7[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* lower_network */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
 };
 
 static const struct sm_action actions_8[] = {
@@ -262,71 +309,107 @@ static const struct sm_action actions_8[] = {
 static const struct sm_action actions_9[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
 	{ .op = SM_OP_MARK },
-	{ .op = SM_OP_EFFECT, .arg = 3 }, /* stop_children */
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_10[] = {
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
 	{ .op = SM_OP_MARK },
-	{ .op = SM_OP_EFFECT, .arg = 3 }, /* stop_children */
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_11[] = {
-	{ .op = SM_OP_AGAIN },
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_lost */
 	{ .op = SM_OP_MARK },
-	{ .op = SM_OP_EFFECT, .arg = 3 }, /* stop_children */
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* revive_anchor */
 };
 
 static const struct sm_action actions_12[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
+	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_13[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* lower_network */
+	{ .op = SM_OP_AGAIN },
+	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_14[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_no_network */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_revived */
+	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_15[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
 	{ .op = SM_OP_MARK },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* lower_network */
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_16[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_retry */
+	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* revive_anchor */
 };
 
 static const struct sm_action actions_17[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
+	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_18[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
-	{ .op = SM_OP_MARK },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
 };
 
 static const struct sm_action actions_19[] = {
-	{ .op = SM_OP_MARK },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* remove_children */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
 };
 
 static const struct sm_action actions_20[] = {
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_no_network */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
 };
 
 static const struct sm_action actions_21[] = {
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
+	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
+};
+
+static const struct sm_action actions_22[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* erase */
+};
+
+static const struct sm_action actions_23[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_24[] = {
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
+	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
+};
+
+static const struct sm_action actions_25[] = {
+	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* remove_children */
+};
+
+static const struct sm_action actions_26[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* erase */
+};
+
+static const struct sm_action actions_27[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -338,7 +421,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_RUN,
 		.guard = -1,
 		.target = SBX_STATE_ANCHORING,
-		.line = 50,
+		.line = 56,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -348,7 +431,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 56,
+		.line = 62,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -358,7 +441,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORKING,
-		.line = 57,
+		.line = 63,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -368,7 +451,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 58,
+		.line = 64,
 		.n_actions = 3,
 		.actions = actions_3,
 	},
@@ -378,7 +461,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 59,
+		.line = 65,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
@@ -388,7 +471,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 69,
+		.line = 75,
 		.n_actions = 3,
 		.actions = actions_5,
 	},
@@ -398,7 +481,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 70,
+		.line = 76,
 		.n_actions = 3,
 		.actions = actions_6,
 	},
@@ -408,7 +491,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 71,
+		.line = 77,
 		.n_actions = 3,
 		.actions = actions_7,
 	},
@@ -418,7 +501,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 80,
+		.line = 86,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -426,131 +509,191 @@ static const struct sm_row rows[] = {
 		.number = 9,
 		.state = SBX_STATE_READY,
 		.event = SBX_EVENT_ANCHOR_LOST,
-		.guard = -1,
+		.guard = 3,
 		.target = SBX_STATE_EMPTYING,
-		.line = 81,
+		.line = 87,
 		.n_actions = 3,
 		.actions = actions_9,
 	},
 	[10] = {
 		.number = 10,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_STOP,
-		.guard = -1,
+		.event = SBX_EVENT_ANCHOR_LOST,
+		.guard = 4,
 		.target = SBX_STATE_EMPTYING,
-		.line = 82,
-		.n_actions = 2,
+		.line = 88,
+		.n_actions = 3,
 		.actions = actions_10,
 	},
 	[11] = {
 		.number = 11,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_REMOVE,
+		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = -1,
-		.target = SBX_STATE_EMPTYING,
-		.line = 83,
+		.target = SBX_STATE_REVIVING,
+		.line = 89,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
 	[12] = {
 		.number = 12,
-		.state = SBX_STATE_EMPTYING,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
-		.guard = 1,
-		.target = SBX_STATE_UNANCHORING,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_STOP,
+		.guard = -1,
+		.target = SBX_STATE_EMPTYING,
 		.line = 90,
 		.n_actions = 2,
 		.actions = actions_12,
 	},
 	[13] = {
 		.number = 13,
-		.state = SBX_STATE_EMPTYING,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
-		.target = SBX_STATE_LOWERING,
+		.target = SBX_STATE_EMPTYING,
 		.line = 91,
-		.n_actions = 2,
+		.n_actions = 3,
 		.actions = actions_13,
 	},
 	[14] = {
 		.number = 14,
-		.state = SBX_STATE_LOWERING,
-		.event = SBX_EVENT_NETWORK_DOWN,
+		.state = SBX_STATE_REVIVING,
+		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
-		.target = SBX_STATE_UNANCHORING,
-		.line = 100,
+		.target = SBX_STATE_READY,
+		.line = 99,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
 	[15] = {
 		.number = 15,
-		.state = SBX_STATE_LOWERING,
-		.event = SBX_EVENT_NETWORK_STUCK,
-		.guard = -1,
-		.target = SBX_STATE_LOWERING,
-		.line = 101,
-		.n_actions = 4,
+		.state = SBX_STATE_REVIVING,
+		.event = SBX_EVENT_ANCHOR_FAILED,
+		.guard = 4,
+		.target = SBX_STATE_EMPTYING,
+		.line = 100,
+		.n_actions = 3,
 		.actions = actions_15,
 	},
 	[16] = {
 		.number = 16,
-		.state = SBX_STATE_UNANCHORING,
-		.event = SBX_EVENT_ANCHOR_DROPPED,
-		.guard = 2,
-		.target = SBX_STATE_ERASING,
-		.line = 110,
-		.n_actions = 2,
+		.state = SBX_STATE_REVIVING,
+		.event = SBX_EVENT_ANCHOR_FAILED,
+		.guard = -1,
+		.target = SBX_STATE_REVIVING,
+		.line = 101,
+		.n_actions = 3,
 		.actions = actions_16,
 	},
 	[17] = {
 		.number = 17,
-		.state = SBX_STATE_UNANCHORING,
-		.event = SBX_EVENT_ANCHOR_DROPPED,
+		.state = SBX_STATE_REVIVING,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_NOTREADY,
-		.line = 111,
-		.n_actions = 2,
+		.target = SBX_STATE_EMPTYING,
+		.line = 102,
+		.n_actions = 3,
 		.actions = actions_17,
 	},
 	[18] = {
 		.number = 18,
-		.state = SBX_STATE_UNANCHORING,
-		.event = SBX_EVENT_ANCHOR_STUCK,
-		.guard = -1,
+		.state = SBX_STATE_EMPTYING,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.guard = 1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 112,
-		.n_actions = 4,
+		.line = 111,
+		.n_actions = 2,
 		.actions = actions_18,
 	},
 	[19] = {
 		.number = 19,
-		.state = SBX_STATE_NOTREADY,
-		.event = SBX_EVENT_REMOVE,
+		.state = SBX_STATE_EMPTYING,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
 		.guard = -1,
-		.target = SBX_STATE_CLEARING,
-		.line = 120,
+		.target = SBX_STATE_LOWERING,
+		.line = 112,
 		.n_actions = 2,
 		.actions = actions_19,
 	},
 	[20] = {
 		.number = 20,
-		.state = SBX_STATE_CLEARING,
-		.event = SBX_EVENT_CHILDREN_REMOVED,
+		.state = SBX_STATE_LOWERING,
+		.event = SBX_EVENT_NETWORK_DOWN,
 		.guard = -1,
-		.target = SBX_STATE_ERASING,
-		.line = 128,
-		.n_actions = 2,
+		.target = SBX_STATE_UNANCHORING,
+		.line = 121,
+		.n_actions = 3,
 		.actions = actions_20,
 	},
 	[21] = {
 		.number = 21,
+		.state = SBX_STATE_LOWERING,
+		.event = SBX_EVENT_NETWORK_STUCK,
+		.guard = -1,
+		.target = SBX_STATE_LOWERING,
+		.line = 122,
+		.n_actions = 4,
+		.actions = actions_21,
+	},
+	[22] = {
+		.number = 22,
+		.state = SBX_STATE_UNANCHORING,
+		.event = SBX_EVENT_ANCHOR_DROPPED,
+		.guard = 2,
+		.target = SBX_STATE_ERASING,
+		.line = 131,
+		.n_actions = 2,
+		.actions = actions_22,
+	},
+	[23] = {
+		.number = 23,
+		.state = SBX_STATE_UNANCHORING,
+		.event = SBX_EVENT_ANCHOR_DROPPED,
+		.guard = -1,
+		.target = SBX_STATE_NOTREADY,
+		.line = 132,
+		.n_actions = 2,
+		.actions = actions_23,
+	},
+	[24] = {
+		.number = 24,
+		.state = SBX_STATE_UNANCHORING,
+		.event = SBX_EVENT_ANCHOR_STUCK,
+		.guard = -1,
+		.target = SBX_STATE_UNANCHORING,
+		.line = 133,
+		.n_actions = 4,
+		.actions = actions_24,
+	},
+	[25] = {
+		.number = 25,
+		.state = SBX_STATE_NOTREADY,
+		.event = SBX_EVENT_REMOVE,
+		.guard = -1,
+		.target = SBX_STATE_CLEARING,
+		.line = 141,
+		.n_actions = 2,
+		.actions = actions_25,
+	},
+	[26] = {
+		.number = 26,
+		.state = SBX_STATE_CLEARING,
+		.event = SBX_EVENT_CHILDREN_REMOVED,
+		.guard = -1,
+		.target = SBX_STATE_ERASING,
+		.line = 149,
+		.n_actions = 2,
+		.actions = actions_26,
+	},
+	[27] = {
+		.number = 27,
 		.state = SBX_STATE_ERASING,
 		.event = SBX_EVENT_ERASED,
 		.guard = -1,
 		.target = SBX_STATE_GONE,
-		.line = 137,
+		.line = 158,
 		.n_actions = 2,
-		.actions = actions_21,
+		.actions = actions_27,
 	},
 };
 
@@ -617,8 +760,8 @@ static const uint16_t holds_NETWORKING[] = {
 
 static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
 	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
 	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
@@ -630,11 +773,35 @@ static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
+	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[9] },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const uint16_t holds_READY[] = {
+	0, /* has_anchor */
+	1, /* has_network */
+};
+
+static const struct sm_cell cells_REVIVING[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
+	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[15] },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
+};
+
+static const uint16_t holds_REVIVING[] = {
 	0, /* has_anchor */
 	1, /* has_network */
 };
@@ -647,7 +814,7 @@ static const struct sm_cell cells_EMPTYING[] = {
 	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[12] },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[18] },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
@@ -667,8 +834,8 @@ static const struct sm_cell cells_LOWERING[] = {
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
-	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
@@ -688,8 +855,8 @@ static const struct sm_cell cells_UNANCHORING[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[16] },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
+	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[22] },
+	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
 	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -699,7 +866,7 @@ static const struct sm_cell cells_UNANCHORING[] = {
 static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
 	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
@@ -728,7 +895,7 @@ static const struct sm_cell cells_CLEARING[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
+	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
@@ -748,7 +915,7 @@ static const struct sm_cell cells_ERASING[] = {
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
@@ -794,7 +961,7 @@ static const struct sm_state states[] = {
 		.name = "NETWORKING",
 		.number = 2,
 		.kind = SM_KIND_BUSY,
-		.recover = 2,
+		.recover = 3,
 		.deadline = -1,
 		.within_ms = 240000,
 		.n_holds = 1,
@@ -812,12 +979,24 @@ static const struct sm_state states[] = {
 		.holds = holds_READY,
 		.cells = cells_READY,
 	},
+	[SBX_STATE_REVIVING] = {
+		.name = "REVIVING",
+		.number = 11,
+		.kind = SM_KIND_BUSY,
+		.shows = "SANDBOX_READY",
+		.recover = 2,
+		.deadline = -1,
+		.within_ms = 120000,
+		.n_holds = 2,
+		.holds = holds_REVIVING,
+		.cells = cells_REVIVING,
+	},
 	[SBX_STATE_EMPTYING] = {
 		.name = "EMPTYING",
 		.number = 4,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 3,
+		.recover = 4,
 		.deadline = -1,
 		.unbounded = "each container carries its own deadline",
 		.cells = cells_EMPTYING,
@@ -827,7 +1006,7 @@ static const struct sm_state states[] = {
 		.number = 5,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 4,
+		.recover = 5,
 		.deadline = -1,
 		.unbounded = "a CNI DEL is never given up: each try has the plugin's time-out, then a longer pause",
 		.cells = cells_LOWERING,
@@ -837,7 +1016,7 @@ static const struct sm_state states[] = {
 		.number = 6,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 5,
+		.recover = 6,
 		.deadline = -1,
 		.unbounded = "unmounting is tried again until it succeeds",
 		.cells = cells_UNANCHORING,
@@ -856,7 +1035,7 @@ static const struct sm_state states[] = {
 		.number = 8,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 6,
+		.recover = 7,
 		.deadline = -1,
 		.unbounded = "each container's removal is tried again until it succeeds",
 		.cells = cells_CLEARING,
@@ -866,7 +1045,7 @@ static const struct sm_state states[] = {
 		.number = 9,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 7,
+		.recover = 8,
 		.deadline = -1,
 		.unbounded = "unlinking is tried again inside the effect until it succeeds",
 		.cells = cells_ERASING,
@@ -886,12 +1065,12 @@ const struct sm_machine sbx_machine = {
 	.prefix = "sbx",
 	.version = 1,
 	.boot_scoped = false,
-	.n_states = 11,
+	.n_states = 12,
 	.n_events = 16,
-	.n_effects = 8,
-	.n_rows = 22,
-	.n_guards = 3,
-	.n_steps = 5,
+	.n_effects = 9,
+	.n_rows = 28,
+	.n_guards = 5,
+	.n_steps = 8,
 	.n_deadlines = 0,
 	.n_invariants = 2,
 	.initial = SBX_STATE_NONE,

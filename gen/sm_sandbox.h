@@ -13,6 +13,7 @@ enum sbx_state {
 	SBX_STATE_ANCHORING,
 	SBX_STATE_NETWORKING,
 	SBX_STATE_READY,
+	SBX_STATE_REVIVING,
 	SBX_STATE_EMPTYING,
 	SBX_STATE_LOWERING,
 	SBX_STATE_UNANCHORING,
@@ -47,6 +48,8 @@ extern const struct sm_machine sbx_machine;
 bool sbx_guard_host_network(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_unwired(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_undoing(const Crisp__State__Sandbox *row, const struct sm_event *ev);
+bool sbx_guard_rebooted(const Crisp__State__Sandbox *row, const struct sm_event *ev);
+bool sbx_guard_worn_out(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
 void sbx_step_note_anchor(Crisp__State__Sandbox *draft, const struct sm_event *ev);
@@ -54,6 +57,9 @@ void sbx_step_note_network(Crisp__State__Sandbox *draft, const struct sm_event *
 void sbx_step_note_no_network(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_error(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_undo(Crisp__State__Sandbox *draft, const struct sm_event *ev);
+void sbx_step_note_lost(Crisp__State__Sandbox *draft, const struct sm_event *ev);
+void sbx_step_note_retry(Crisp__State__Sandbox *draft, const struct sm_event *ev);
+void sbx_step_note_revived(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 
 /* Invariants: must be true of every row in the states that hold them. */
 bool sbx_invariant_has_anchor(const Crisp__State__Sandbox *row);
@@ -62,6 +68,7 @@ bool sbx_invariant_has_network(const Crisp__State__Sandbox *row);
 /* Effects: called on the loop thread after the commit; hand over and return. */
 void sbx_effect_raise_anchor(struct sm_object *obj); /* fleeting: anchored anchor_failed */
 void sbx_effect_probe_anchor(struct sm_object *obj); /* fleeting: anchored anchor_lost */
+void sbx_effect_revive_anchor(struct sm_object *obj); /* fleeting: anchored anchor_failed */
 void sbx_effect_raise_network(struct sm_object *obj); /* lasting: network_up network_failed */
 void sbx_effect_stop_children(struct sm_object *obj); /* fleeting: children_stopped */
 void sbx_effect_lower_network(struct sm_object *obj); /* lasting: network_down network_stuck */

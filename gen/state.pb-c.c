@@ -656,7 +656,7 @@ const ProtobufCMessageDescriptor crisp__state__failure__descriptor =
   (ProtobufCMessageInit) crisp__state__failure__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[17] =
+static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[20] =
 {
   {
     "name_key",
@@ -862,6 +862,42 @@ static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[1
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "revive_tries",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, revive_tries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revived_ns",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, revived_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shims_replaced",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, shims_replaced),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   16,   /* field[16] = boot_id */
@@ -878,15 +914,18 @@ static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   0,   /* field[0] = name_key */
   15,   /* field[15] = netns */
   7,   /* field[7] = pod_pid */
+  17,   /* field[17] = revive_tries */
+  18,   /* field[18] = revived_ns */
   2,   /* field[2] = runtime_handler */
   11,   /* field[11] = shim_pid */
+  19,   /* field[19] = shims_replaced */
   14,   /* field[14] = undo */
 };
 static const ProtobufCIntRange crisp__state__sandbox__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 14, 12 },
-  { 0, 17 }
+  { 0, 20 }
 };
 const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
 {
@@ -896,7 +935,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   "Crisp__State__Sandbox",
   "crisp.state",
   sizeof(Crisp__State__Sandbox),
-  17,
+  20,
   crisp__state__sandbox__field_descriptors,
   crisp__state__sandbox__field_indices_by_name,
   2,  crisp__state__sandbox__number_ranges,

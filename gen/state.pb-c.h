@@ -156,10 +156,19 @@ struct  Crisp__State__Sandbox
    * of the boot in which the anchor was raised
    */
   char *boot_id;
+  /*
+   * of another shim for one that died, without one that lived for long
+   */
+  uint32_t revive_tries;
+  /*
+   * when the last one took the pod over, 0: never
+   */
+  int64_t revived_ns;
+  uint32_t shims_replaced;
 };
 #define CRISP__STATE__SANDBOX__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__sandbox__descriptor) \
-    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0 }
 
 
 struct  Crisp__State__Container

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -17,6 +18,8 @@
 #include "base/util.h"
 
 #define EXIT_UNKNOWN 255
+#define LOOK_EVERY_MS 20
+#define LOOKS 250 /* five seconds for the parent to wait for it */
 
 static struct list children = { &children, &children };
 
@@ -26,6 +29,31 @@ static void end(struct child *c, const struct reaped *r)
 
 	child_drop(c);
 	c->fn(c, &copy);
+}
+
+/* The end of a process whose parent is someone else, from the kernel. */
+static void look_for_status(struct timer *t)
+{
+	struct child *c = container_of(t, struct child, look);
+	struct reaped r = { .pid = c->pid, .at_ns = c->ended.at_ns };
+	struct err e = ERR_NULL;
+	int status = 0, got = proc_exit_status(c->exit.fd, &status, &e);
+
+	if (got > 0 && ++c->looks < LOOKS) {
+		timer_set(t, LOOK_EVERY_MS, look_for_status);
+		return;
+	}
+	if (got == 0) {
+		r.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+		r.code = r.signal ? 128 + r.signal : WEXITSTATUS(status);
+	} else {
+		if (got > 0)
+			err_set(&e, ERR_DEADLINE, "its parent does not wait for it");
+		log_warn("exit status unknown", "pid=%d reason=\"%s\"", (int)r.pid, e.text);
+		r.unknown = true;
+		r.code = EXIT_UNKNOWN;
+	}
+	end(c, &r);
 }
 
 /* The process is gone.  Its status comes from waitid, unless someone else is its parent. */
@@ -40,15 +68,30 @@ static void pidfd_ready(struct watch *w, uint32_t events)
 	list_for_each(pos, &children) {
 		c = list_entry(pos, struct child, node);
 		if (c->pid == pid && &c->exit == w) {
-			struct reaped r = { .pid = pid, .code = EXIT_UNKNOWN,
-					    .at_ns = clock_realtime_ns() };
-
-			log_warn("exit status unknown", "pid=%d reason=\"not a child of the shim\"",
-				 (int)pid);
-			end(c, &r);
+			c->ended.at_ns = clock_realtime_ns();
+			look_for_status(&c->look);
 			return;
 		}
 	}
+}
+
+static int adopt_pidfd(struct child *c, int pidfd, struct err *e)
+{
+	int r = watch_add(&c->exit, pidfd, EPOLLIN, pidfd_ready, e);
+
+	if (r < 0)
+		return r;
+	c->alive = true;
+	list_append(&children, &c->node);
+	return 0;
+}
+
+int child_adopt_pidfd(struct child *c, pid_t pid, uint64_t start_ticks, int pidfd,
+		      void (*fn)(struct child *, const struct reaped *), struct err *e)
+{
+	*c = (struct child){ .pid = pid, .start_ticks = start_ticks, .fn = fn, .foreign = true,
+			     .exit.fd = -1 };
+	return adopt_pidfd(c, pidfd, e);
 }
 
 int child_adopt_pid(struct child *c, pid_t pid,
@@ -69,12 +112,13 @@ int child_adopt_pid(struct child *c, pid_t pid,
 		/* A zombie has its start time as well. */
 		r = proc_start_ticks(pid, &c->start_ticks, e);
 		if (r == 0)
-			r = watch_add(&c->exit, fd, EPOLLIN, pidfd_ready, e);
+			r = adopt_pidfd(c, fd, e);
 		if (r != 0) {
 			close(fd);
 			return r < 0 ? r : err_set(e, ERR_INTERNAL, "process %d is gone already",
 						   (int)pid);
 		}
+		return 0;
 	}
 	c->alive = true;
 	list_append(&children, &c->node);
@@ -119,6 +163,7 @@ void child_drop(struct child *c)
 		return;
 	c->alive = false;
 	list_remove(&c->node);
+	timer_stop(&c->look);
 	watch_del(&c->exit);
 	close_fdp(&c->exit.fd);
 }
@@ -128,7 +173,7 @@ bool child_exited(const struct reaped *r)
 	list_for_each(pos, &children) {
 		struct child *c = list_entry(pos, struct child, node);
 
-		if (c->pid != r->pid || c->has_ended)
+		if (c->pid != r->pid || c->foreign || c->has_ended)
 			continue;
 		end(c, r);
 		return true;

@@ -17,7 +17,11 @@ struct child {
 	bool alive;          /* adopted and its end not told yet */
 	pid_t pid;           /* 0: never adopted */
 	uint64_t start_ticks;
+	bool foreign;        /* another shim had it made: waitid does not show it, a pid like
+			      * its own is a coincidence */
 	struct watch exit;   /* pidfd: signals go there, and ends that waitid does not show */
+	struct timer look;   /* it is gone, but its parent has not waited for it yet */
+	int looks;
 	bool has_ended;      /* before it was adopted */
 	struct reaped ended;
 	/* Called once.  May free what contains the child. */
@@ -31,6 +35,9 @@ int child_adopt(struct child *c, const char *pid_path,
 /* The same for a pid that is known. */
 int child_adopt_pid(struct child *c, pid_t pid, void (*fn)(struct child *, const struct reaped *),
 		    struct err *e);
+/* The same for one that another shim left: pidfd is it for certain and is taken over on success. */
+int child_adopt_pidfd(struct child *c, pid_t pid, uint64_t start_ticks, int pidfd,
+		      void (*fn)(struct child *, const struct reaped *), struct err *e);
 
 /* The owner is ready to be told.  May free what contains the child. */
 void child_deliver(struct child *c);

@@ -105,6 +105,14 @@ void conn_report(enum shim_type type, const struct shim_status *st, const struct
 		send_report(&rep, -1);
 }
 
+void conn_report_container(const struct shim_status *st, int fd)
+{
+	struct shim_report rep = make_report(SHIM_CONTAINER, st, NULL);
+
+	if (conn_is_open())
+		send_report(&rep, fd);
+}
+
 void conn_join(struct waiter *place, struct waiter *w)
 {
 	struct err e = ERR_NULL;
@@ -172,7 +180,7 @@ static void peer_ready(struct watch *watch, uint32_t events)
 	struct iovec iov = { .iov_base = frame, .iov_len = sizeof(frame) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
-	int fds[SHIM_FDS_MAX] = { -1, -1, -1 };
+	int fds[SHIM_FDS_MAX] = { -1, -1, -1, -1 };
 	ssize_t n = recvmsg(watch->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
 	(void)events;

@@ -35,6 +35,8 @@ void conn_answer(struct waiter *w, const struct shim_status *st, int fd, const s
 
 /* A report to whoever is connected.  seq of HELLO's own reports is 0 as well. */
 void conn_report(enum shim_type type, const struct shim_status *st, const struct err *e);
+/* A SHIM_CONTAINER; fd as above. */
+void conn_report_container(const struct shim_status *st, int fd);
 
 /* A second one wants to wait where one waits: same connection: the older is told ABORTED. */
 void conn_join(struct waiter *place, struct waiter *w);

@@ -47,19 +47,20 @@ static void bundle_path(const struct ctr *c, const char *name, char out[PATH_MAX
 	snprintf(out, PATH_MAX, "%s/%s", c->bundle, name);
 }
 
-static void set_state(struct ctr *c, enum shim_state state)
+void ctr_set_state(struct ctr *c, enum shim_state state)
 {
 	log_info("container", "ctr=%s state=%s pid=%u code=%d", c->status.id,
 		 shimproto_state_name(state), c->status.pid, c->status.exit_code);
 	c->status.state = state;
 }
 
-static void ctr_free(struct ctr *c)
+void ctr_free(struct ctr *c)
 {
 	timer_stop(&c->record_retry);
 	timer_stop(&c->kill_again);
 	child_drop(&c->init);
 	console_close(&c->console);
+	c->io.stdin_closed = NULL;
 	stdio_close(&c->io);
 	runtime_done(&c->runtime);
 	free(c->bundle);
@@ -93,7 +94,7 @@ static void kill_all_again(struct timer *t)
 	conn_answer(&c->kill_waiter, &c->status, -1, &e);
 }
 
-static void kill_all(struct ctr *c)
+void ctr_kill_all(struct ctr *c)
 {
 	c->kill_rounds = 0;
 	kill_all_again(&c->kill_again);
@@ -115,7 +116,7 @@ void ctr_kill(struct ctr *c, const struct shim_request *req, struct waiter *w)
 	}
 	if ((req->flags & SHIM_ALL) && req->signal == SIGKILL) {
 		conn_join(&c->kill_waiter, w);
-		kill_all(c);
+		ctr_kill_all(c);
 		return;
 	}
 	if (req->flags & SHIM_ALL) {
@@ -145,7 +146,8 @@ static void write_record(struct timer *t)
 	};
 	struct err e = ERR_NULL;
 
-	if (!*c->exit_path)
+	/* The record is about what is known. */
+	if (!*c->exit_path || c->status.exit_unknown)
 		return;
 	memcpy(rec.boot_id, clock_boot_id(), sizeof(rec.boot_id));
 	if (exitrec_write(c->exit_path, &rec, &e) < 0) {
@@ -157,22 +159,23 @@ static void write_record(struct timer *t)
 	}
 }
 
-static void ended(struct ctr *c, const struct reaped *r)
+void ctr_ended(struct ctr *c, const struct reaped *r)
 {
 	c->status.exit_code = c->start_failed ? START_FAILED_CODE : r->code;
 	c->status.signal = c->start_failed ? 0 : (uint32_t)r->signal;
 	c->status.exited_ns = r->at_ns;
+	c->status.exit_unknown = r->unknown && !c->start_failed;
 	if (c->flags & SHIM_KILL_REST)
-		kill_all(c);
+		ctr_kill_all(c);
 	stdio_drain(&c->io);
 	c->status.oom = r->code != 0 && cgroup_saw_oom(c->cgroup);
 	c->status.log_lost = c->io.log.lost;
 	write_record(&c->record_retry);
-	set_state(c, SHIM_ENDED);
+	ctr_set_state(c, SHIM_ENDED);
 	conn_report(SHIM_EXITED, &c->status, NULL);
 }
 
-static void init_ended(struct child *init, const struct reaped *r)
+void ctr_init_ended(struct child *init, const struct reaped *r)
 {
 	struct ctr *c = container_of(init, struct ctr, init);
 
@@ -182,7 +185,7 @@ static void init_ended(struct child *init, const struct reaped *r)
 		c->end = *r;
 		return;
 	}
-	ended(c, r);
+	ctr_ended(c, r);
 }
 
 /* --- start --- */
@@ -198,20 +201,20 @@ static void start_done(struct job *j, int status)
 		c->status.started_ns = clock_realtime_ns();
 		if (c->end_seen)
 			c->status.started_ns = MIN(c->status.started_ns, c->end.at_ns);
-		set_state(c, SHIM_RUNNING);
+		ctr_set_state(c, SHIM_RUNNING);
 		conn_answer(&c->waiter, &c->status, -1, NULL);
 	} else {
 		reap_all(); /* did it end by itself? */
 		job_error(j, status, "start", log, &e);
 		log_err(LOG_LEVEL_WARN, "start", &e);
 		c->start_failed = !c->end_seen;
-		set_state(c, SHIM_CREATED); /* for the moment until its end is seen */
+		ctr_set_state(c, SHIM_CREATED); /* for the moment until its end is seen */
 		child_kill(&c->init, SIGKILL);
 		conn_answer(&c->waiter, &c->status, -1, &e);
 	}
 	unlink(log);
 	if (c->end_seen)
-		ended(c, &c->end);
+		ctr_ended(c, &c->end);
 }
 
 void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w)
@@ -244,7 +247,7 @@ void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w)
 		return;
 	}
 	conn_join(&c->waiter, w);
-	set_state(c, SHIM_STARTING);
+	ctr_set_state(c, SHIM_STARTING);
 }
 
 /* --- create --- */
@@ -292,7 +295,7 @@ static int take_over(struct ctr *c, struct err *e)
 	}
 	if (r == 0) {
 		bundle_path(c, "init.pid", path);
-		r = child_adopt(&c->init, path, init_ended, e);
+		r = child_adopt(&c->init, path, ctr_init_ended, e);
 	}
 	return r < 0 ? r : stdio_begin(&c->io, e);
 }
@@ -318,8 +321,9 @@ static void create_done(struct job *j, int status)
 	c->status.pid = (uint32_t)c->init.pid;
 	c->status.start_ticks = c->init.start_ticks;
 	c->status.created_ns = clock_realtime_ns();
-	set_state(c, SHIM_CREATED);
-	conn_answer(&c->waiter, &c->status, -1, NULL);
+	ctr_set_state(c, SHIM_CREATED);
+	ctr_watch_streams(c);
+	conn_answer(&c->waiter, &c->status, ctr_pty(c), NULL);
 	child_deliver(&c->init);
 }
 
@@ -373,7 +377,31 @@ static void log_trouble(struct stdio *io)
 	conn_report(SHIM_LOG_ERROR, &c->status, &e);
 }
 
-static int check_create(const struct shim_request *req, struct err *e)
+static void stdin_closed(struct stdio *io)
+{
+	struct ctr *c = container_of(io, struct ctr, io);
+
+	c->status.flags &= ~(uint32_t)SHIM_STDIN;
+	conn_report_container(&c->status, -1);
+}
+
+void ctr_watch_streams(struct ctr *c)
+{
+	c->io.log_error = log_trouble;
+	if (c->io.tty) {
+		c->status.flags |= SHIM_TTY;
+	} else if (c->io.stdin.fd >= 0) {
+		c->status.flags |= SHIM_STDIN;
+		c->io.stdin_closed = stdin_closed;
+	}
+}
+
+int ctr_pty(const struct ctr *c)
+{
+	return c->io.tty ? c->io.out.in.fd : -1;
+}
+
+int ctr_check(const struct shim_request *req, struct err *e)
 {
 	const struct {
 		const char *name, *path;
@@ -401,7 +429,7 @@ static int check_create(const struct shim_request *req, struct err *e)
 	return 0;
 }
 
-static struct ctr *ctr_new(const struct shim_request *req)
+struct ctr *ctr_new(const struct shim_request *req)
 {
 	struct ctr *c = pages_alloc(sizeof(*c));
 
@@ -429,10 +457,10 @@ void ctr_create(const struct shim_request *req, struct waiter *w)
 		return;
 	}
 	if (c) {
-		conn_answer(w, &c->status, -1, NULL);
+		conn_answer(w, &c->status, ctr_pty(c), NULL);
 		return;
 	}
-	r = check_create(req, &e);
+	r = ctr_check(req, &e);
 	if (r < 0) {
 		conn_answer(w, NULL, -1, &e);
 		return;
@@ -452,9 +480,8 @@ void ctr_create(const struct shim_request *req, struct waiter *w)
 		ctr_free(c);
 		return;
 	}
-	c->io.log_error = log_trouble;
 	conn_join(&c->waiter, w);
-	set_state(c, SHIM_CREATING);
+	ctr_set_state(c, SHIM_CREATING);
 }
 
 void ctr_forget(struct ctr *c)

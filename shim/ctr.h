@@ -49,3 +49,23 @@ void ctr_create(const struct shim_request *req, struct waiter *w);
 void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w);
 void ctr_kill(struct ctr *c, const struct shim_request *req, struct waiter *w);
 void ctr_forget(struct ctr *c);
+
+/* The pty master, -1: the container has no terminal. */
+int ctr_pty(const struct ctr *c);
+
+/* --- for adopt.c --- */
+
+/* The fields that name files and the runtime. */
+int ctr_check(const struct shim_request *req, struct err *e);
+/* Listed, without a state, streams or a process yet. */
+struct ctr *ctr_new(const struct shim_request *req);
+void ctr_free(struct ctr *c);
+void ctr_set_state(struct ctr *c, enum shim_state state);
+/* The streams are as they will be: hear of their troubles. */
+void ctr_watch_streams(struct ctr *c);
+/* SIGKILL to all in its cgroup, until nobody is left. */
+void ctr_kill_all(struct ctr *c);
+/* The end of init, as child.h tells it. */
+void ctr_init_ended(struct child *init, const struct reaped *r);
+/* The same when it was kept back while a command of the runtime was under way. */
+void ctr_ended(struct ctr *c, const struct reaped *r);

@@ -211,6 +211,34 @@ const char *kill_describe(const char *dir, char out[KILL_WHO_MAX])
 	return out;
 }
 
+static bool is_below(const char *dir, pid_t pid, int depth)
+{
+	_cleanup_closedir_ DIR *d = opendir(dir);
+	FILE *f = open_procs(dir);
+	struct dirent *entry;
+	bool found = false;
+	int member;
+
+	while (f && !found && fscanf(f, "%d", &member) == 1)
+		found = member == pid;
+	if (f)
+		fclose(f);
+	while (d && !found && depth < CGROUP_DEPTH && (entry = readdir(d))) {
+		char below[PATH_MAX];
+
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+		    snprintf(below, sizeof(below), "%s/%s", dir, entry->d_name) <
+			    (int)sizeof(below))
+			found = is_below(below, pid, depth + 1);
+	}
+	return found;
+}
+
+bool kill_is_member(const char *dir, pid_t pid)
+{
+	return is_below(dir, pid, 0);
+}
+
 /* --- memory --- */
 
 /* "oom_kill N" in a file of "name number" lines. */

@@ -23,3 +23,6 @@ const char *kill_describe(const char *dir, char out[KILL_WHO_MAX]);
 
 /* Has the kernel killed for memory in this cgroup?  Must be asked before it is removed. */
 bool cgroup_saw_oom(const char *dir);
+
+/* Is the process in the cgroup at directory dir, or below it? */
+bool kill_is_member(const char *dir, pid_t pid);

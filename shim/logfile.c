@@ -189,14 +189,15 @@ int logfile_reopen(struct logfile *f, struct err *e)
 	uint64_t size;
 	int fd, r;
 
-	if (f->fd < 0)
+	if (!*f->path)
 		return 0;
 	r = open_at(f->path, 0, &fd, &size, e);
 	if (r < 0)
 		return r;
 	/* The old one is finished: what it holds stays, even when the disk cannot say so. */
-	fsync(f->fd);
-	close(f->fd);
+	if (f->fd >= 0)
+		fsync(f->fd);
+	close_fdp(&f->fd);
 	f->fd = fd;
 	f->size = size;
 	f->torn = false;

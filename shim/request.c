@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "shim/adopt.h"
 #include "shim/ctr.h"
 #include "shim/exectree.h"
 #include "shim/podinit.h"
@@ -31,7 +32,7 @@ struct call {
 static void hello(struct call *c)
 {
 	for (struct ctr *x = ctr_next(NULL); x; x = ctr_next(x))
-		conn_report(SHIM_CONTAINER, &x->status, NULL);
+		conn_report_container(&x->status, ctr_pty(x));
 	for (struct session *s = session_next(NULL); s; s = session_next(s))
 		conn_report(SHIM_EXEC_STATUS, &s->status, NULL);
 	conn_answer(c->w, NULL, -1, NULL);
@@ -40,6 +41,11 @@ static void hello(struct call *c)
 static void create(struct call *c)
 {
 	ctr_create(c->req, c->w);
+}
+
+static void adopt(struct call *c)
+{
+	adopt_container(c->req, c->fds, c->w);
 }
 
 static void start(struct call *c)
@@ -202,6 +208,7 @@ static const struct {
 	[SHIM_FORGET] = { forget, ST_NONE | ST(SHIM_ENDED) },
 	[SHIM_INIT] = { init, 0 },
 	[SHIM_SHUTDOWN] = { shutdown_shim, 0 },
+	[SHIM_ADOPT] = { adopt, ST_NONE | ST_LIVING | ST(SHIM_ENDED) },
 };
 
 /* Is this request allowed now? */

@@ -35,7 +35,7 @@ struct session *session_find(const char *name)
 	return NULL;
 }
 
-/* Files of the runtime's exec, in the bundle: kind is "log" or "pid". */
+/* Files of the runtime's exec, in the bundle: kind is "log" or "pid"; or our own. */
 static void file_path(const struct session *s, const char *kind, char out[PATH_MAX])
 {
 	snprintf(out, PATH_MAX, "%s/exec-%s.%s", s->bundle, s->status.session, kind);
@@ -51,9 +51,30 @@ static void remove_files(const struct session *s)
 	unlink(path);
 }
 
+/* Until it has ended: a shim that comes after this one would not hear of its end. */
+static void remember(const struct session *s)
+{
+	_cleanup_free_ char *text = xasprintf("%d %s\n", (int)s->process.pid, s->cgroup);
+	struct err e = ERR_NULL;
+	char path[PATH_MAX];
+
+	file_path(s, SESSION_LEFT, path);
+	if (fs_replace_file(path, text, strlen(text), 0600, false, &e) < 0)
+		log_err(LOG_LEVEL_WARN, "exec session", &e);
+}
+
+static void forget_left(const struct session *s)
+{
+	char path[PATH_MAX];
+
+	file_path(s, SESSION_LEFT, path);
+	unlink(path);
+}
+
 void session_forget(struct session *s)
 {
 	child_drop(&s->process);
+	forget_left(s);
 	console_close(&s->console);
 	free(s->bundle);
 	free(s->cgroup);
@@ -79,8 +100,10 @@ static void process_ended(struct child *p, const struct reaped *r)
 	s->status.state = SHIM_ENDED;
 	s->status.exit_code = r->code;
 	s->status.signal = (uint32_t)r->signal;
+	s->status.exit_unknown = r->unknown;
 	s->status.exited_ns = r->at_ns;
 	exectree_end(s->cgroup);
+	forget_left(s);
 	conn_report(SHIM_EXEC_EXITED, &s->status, NULL);
 }
 
@@ -129,6 +152,7 @@ static void exec_done(struct job *j, int status)
 	s->status.pid = (uint32_t)s->process.pid;
 	s->status.start_ticks = s->process.start_ticks;
 	s->status.started_ns = clock_realtime_ns();
+	remember(s);
 	conn_answer(&s->waiter, &s->status, pty, NULL);
 	/* The kill may have come when the process was no child of the runtime's any more. */
 	if (s->killed)
@@ -243,6 +267,7 @@ void session_exec(struct ctr *c, const struct shim_request *req, const int *fds,
 	list_append(&sessions, &s->node);
 	n_sessions++;
 	make_cgroup(s, req->cgroup);
+	remember(s);
 	if (spawn_exec(s, c, req, fds, &e) < 0) {
 		exectree_end(s->cgroup);
 		err_wrap(&e, "exec in container %s", c->status.id);

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/shimproto.h"
 #include "base/util.h"
 #include "shim/pages.h"
@@ -44,7 +45,7 @@ static struct stdio *batch_for;
 static void batch_flush(struct logline_batch *b)
 {
 	if (logfile_write(&batch_for->log, b->data, b->len) && batch_for->log_error)
-		batch_for->log_error(batch_for);
+		(batch_for->log_error)(batch_for);
 }
 
 static struct logline_batch batch = { .data = batch_buf, .cap = sizeof(batch_buf),
@@ -347,6 +348,21 @@ int stdio_set_pty(struct stdio *io, int fd, struct err *e)
 	return 0;
 }
 
+int stdio_adopt(struct stdio *io, uint32_t flags, const char *log_path, uint64_t log_max, int in,
+		int out, int err, struct err *e)
+{
+	struct err why = ERR_NULL;
+
+	io->tty = flags & SHIM_TTY;
+	io->stdin_once = flags & SHIM_STDIN_ONCE;
+	if (logfile_open(&io->log, log_path, log_max, &why) < 0)
+		log_err(LOG_LEVEL_WARN, "log", &why);
+	io->out.in.fd = out;
+	io->err.in.fd = err;
+	io->stdin.fd = in;
+	return io->tty && out >= 0 ? stdio_set_pty(io, out, e) : 0;
+}
+
 int stdio_begin(struct stdio *io, struct err *e)
 {
 	int r = 0;
@@ -387,5 +403,7 @@ int stdio_resize(struct stdio *io, uint32_t width, uint32_t height, struct err *
 void stdio_close_stdin(struct stdio *io)
 {
 	watch_del(&io->stdin);
+	if (io->stdin.fd >= 0 && io->stdin_closed)
+		io->stdin_closed(io);
 	close_fdp(&io->stdin.fd);
 }

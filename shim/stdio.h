@@ -31,6 +31,8 @@ struct stdio {
 	struct list clients;
 	/* Output starts to get lost. */
 	void (*log_error)(struct stdio *io);
+	/* Nothing can be typed any more. */
+	void (*stdin_closed)(struct stdio *io);
 	struct logfile log;
 	/* Last, and apart from the rest: pages that are seldom touched. */
 	char pending[2][LOGLINE_CHUNK];
@@ -50,6 +52,11 @@ void stdio_child_done(struct stdio_child *c);
  * yet.  On error the caller calls stdio_close. */
 int stdio_open(struct stdio *io, uint32_t flags, const char *dir, const char *log_path,
 	       uint64_t log_max, struct stdio_child *ret, struct err *e);
+/* The same streams again, of a container that another shim had: out is the pty with SHIM_TTY; -1
+ * for what is closed.  Takes the descriptors over.  A log that cannot be opened is no error here: a
+ * reopen is what opens it. */
+int stdio_adopt(struct stdio *io, uint32_t flags, const char *log_path, uint64_t log_max, int in,
+		int out, int err, struct err *e);
 /* The pty master that the runtime made; takes the descriptor over. */
 int stdio_set_pty(struct stdio *io, int fd, struct err *e);
 /* Start to read. */

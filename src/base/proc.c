@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -93,4 +94,27 @@ int proc_load(const char *path, pid_t *ret_pid, int *ret_pidfd, struct err *e)
 	if (r == 0)
 		*ret_pid = (pid_t)pid;
 	return r;
+}
+
+/* linux/pidfd.h of the kernels that have it; older headers do not. */
+struct info_of_pidfd {
+	uint64_t mask;
+	uint64_t cgroup_id;
+	uint32_t ids[11];
+	int32_t exit_code;
+};
+#define INFO_EXIT (UINT64_C(1) << 3)
+#define GET_INFO _IOWR(0xFF, 11, struct info_of_pidfd)
+
+int proc_exit_status(int pidfd, int *ret_wait_status, struct err *e)
+{
+	struct info_of_pidfd info = { .mask = INFO_EXIT };
+
+	if (ioctl(pidfd, GET_INFO, &info) < 0)
+		return err_errno(e, ERR_UNIMPLEMENTED, errno,
+				 "the kernel does not tell how the process ended");
+	if (!(info.mask & INFO_EXIT))
+		return 1;
+	*ret_wait_status = info.exit_code;
+	return 0;
 }

@@ -21,3 +21,8 @@ int proc_save(const char *path, pid_t pid, uint64_t start_ticks, struct err *e);
 /* The process that a file names, if it is still that one.  1: it is gone, or there is no such
  * file. */
 int proc_load(const char *path, pid_t *ret_pid, int *ret_pidfd, struct err *e);
+
+/* How a process ended, asked by whoever is not its parent, as waitpid(2) has it.  1: it has not
+ * ended, or its parent has not waited for it yet.  ERR_UNIMPLEMENTED: this kernel does not keep it
+ * (it does since Linux 6.15). */
+int proc_exit_status(int pidfd, int *ret_wait_status, struct err *e);

@@ -53,6 +53,10 @@ static const struct field request_fields[] = {
 	REQ(FIELD_U32, height, 0),
 	REQ(FIELD_U64, log_max, 0),
 	REQ(FIELD_U64, timeout_ms, 0),
+	REQ(FIELD_U32, state, 0),
+	REQ(FIELD_U32, pid, 0),
+	REQ(FIELD_U64, start_ticks, 0),
+	REQ(FIELD_U64, started_ns, 0),
 };
 
 #define STATUS(kind_, name_, max_) \
@@ -73,6 +77,8 @@ static const struct field report_fields[] = {
 	STATUS(FIELD_U64, exited_ns, 0),
 	STATUS(FIELD_U64, log_lost, 0),
 	STATUS(FIELD_U32, shim_pid, 0),
+	STATUS(FIELD_U32, exit_unknown, 0),
+	STATUS(FIELD_U32, flags, 0),
 	{ "text", offsetof(struct shim_report, err.text), ERR_TEXT_MAX, FIELD_CHARS },
 };
 
@@ -311,6 +317,8 @@ int shimproto_parse_request(const void *frame, size_t size, struct shim_request 
 		return r;
 	if (ret->flags & ~(uint32_t)SHIM_FLAGS_MASK)
 		return err_set(e, ERR_INVALID, "shim frame: unknown flags 0x%x", ret->flags);
+	if (ret->state > SHIM_ENDED)
+		return err_set(e, ERR_INVALID, "shim frame: unknown state %u", ret->state);
 	if (ret->log_max < 0 || ret->timeout_ms < 0)
 		return err_set(e, ERR_INVALID, "shim frame: %s is negative",
 			       ret->log_max < 0 ? "log_max" : "timeout_ms");
@@ -378,6 +386,7 @@ const char *shimproto_type_name(enum shim_type type)
 		[SHIM_FORGET] = "FORGET",
 		[SHIM_INIT] = "INIT",
 		[SHIM_SHUTDOWN] = "SHUTDOWN",
+		[SHIM_ADOPT] = "ADOPT",
 		[SHIM_ANSWER] = "ANSWER",
 		[SHIM_CONTAINER] = "CONTAINER",
 		[SHIM_EXEC_STATUS] = "EXEC_STATUS",

@@ -24,7 +24,7 @@
 #define SHIM_PATH_MAX 4096         /* with its NUL */
 #define SHIM_ARGS_MAX 32           /* extra arguments of a runtime */
 #define SHIM_ARG_MAX 1024          /* one of them, bytes */
-#define SHIM_FDS_MAX 3             /* descriptors beside one frame */
+#define SHIM_FDS_MAX 4             /* descriptors beside one frame */
 #define SHIM_CONTAINERS_MAX 256    /* known to one shim at a time */
 #define SHIM_SESSIONS_MAX 512      /* execs not forgotten yet */
 
@@ -42,7 +42,8 @@
 
 enum shim_type {
 	/* Requests.  In brackets: the fields of struct shim_request they use. */
-	SHIM_HELLO = 1,   /* []: SHIM_CONTAINER and SHIM_EXEC_STATUS for all, then answer */
+	SHIM_HELLO = 1,   /* []: SHIM_CONTAINER and SHIM_EXEC_STATUS for all, then answer.  A pty
+			   * master travels beside its container's status, here and with CREATE */
 	SHIM_CREATE,      /* [id runtime runtime_root bundle log_path log_max exit_path cgroup args
 			   * flags timeout_ms] status.pid and start_ticks of the created init */
 	SHIM_START,       /* [id timeout_ms] */
@@ -64,11 +65,17 @@ enum shim_type {
 			   * is deleted by the daemon): nothing is kept */
 	SHIM_INIT,        /* []: status.pid of the pod's shared PID namespace's init; idempotent */
 	SHIM_SHUTDOWN,    /* []: answers and ends; containers that run lose their parent */
+	SHIM_ADOPT,       /* [id runtime runtime_root bundle log_path log_max exit_path cgroup args
+			   * flags state pid start_ticks started_ns] a container that a shim before
+			   * this one had.  state: CREATED, RUNNING or, not known which, STARTING.
+			   * fds: its pidfd with SHIM_PIDFD (without: its process is gone), then
+			   * with SHIM_STREAMS the pty master with SHIM_TTY, else stdout, stderr,
+			   * and stdin with SHIM_STDIN */
 	SHIM_REQUEST_END, /* one past the last request */
 
 	/* Reports, each with a status. */
 	SHIM_ANSWER = 64,
-	SHIM_CONTAINER,   /* part of HELLO */
+	SHIM_CONTAINER,   /* part of HELLO, and when its stdin was closed */
 	SHIM_EXEC_STATUS, /* part of HELLO */
 	SHIM_EXITED,      /* a container ended; its exit record is on disk when it could be */
 	SHIM_EXEC_EXITED,
@@ -87,7 +94,9 @@ enum shim_flags {
 	SHIM_ALL = 1 << 7,             /* KILL: every process of the container's cgroup */
 	SHIM_STDOUT = 1 << 8,
 	SHIM_STDERR = 1 << 9,
-	SHIM_FLAGS_MASK = (1 << 10) - 1,
+	SHIM_PIDFD = 1 << 10,
+	SHIM_STREAMS = 1 << 11,
+	SHIM_FLAGS_MASK = (1 << 12) - 1,
 };
 
 /* Strings are never NULL on the reading side ("" when absent) and may be NULL on the writing. */
@@ -109,6 +118,10 @@ struct shim_request {
 	uint32_t width, height;
 	int64_t log_max;          /* bytes after which the log starts anew, 0: no cap */
 	int64_t timeout_ms;       /* for the runtime, 0: 60 s */
+	uint32_t state;           /* enum shim_state */
+	uint32_t pid;             /* with its start time, as in struct shim_status */
+	uint64_t start_ticks;
+	int64_t started_ns;       /* CLOCK_REALTIME, 0: not known */
 };
 
 enum shim_state {
@@ -132,6 +145,8 @@ struct shim_status {
 	int64_t created_ns, started_ns, exited_ns; /* CLOCK_REALTIME, 0: not yet */
 	uint64_t log_lost;       /* bytes of output that could not be written */
 	uint32_t shim_pid;
+	uint32_t exit_unknown;   /* 1: it ended, exit_code is no fact */
+	uint32_t flags;          /* SHIM_TTY; SHIM_STDIN while its stdin is open */
 };
 
 /* What a report frame says.  err.code is ERR_OK for success. */

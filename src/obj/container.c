@@ -15,17 +15,16 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "obj/container_prepare.h"
+#include "obj/container_shim.h"
 #include "obj/facts.h"
+#include "obj/hold.h"
 #include "obj/image.h"
 #include "obj/orphan.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
 #include "obj/sandbox.h"
 #include "obj/view.h"
-#include "os/cgroup.h"
 
-/* With what comes before and after it, below the time that CREATING has. */
-#define CREATE_MAX_S INT64_C(240)
 #define RUNTIME_START_MS 60000
 #define SETTLE_PAUSE_NS (5 * NSEC_PER_SEC)
 
@@ -53,6 +52,7 @@ struct container_job {
 	struct facts_init *out;
 	struct facts_exit *exit;
 	char *shim_cgroup; /* of a shim that is gone; NULL: it is not, or has none */
+	int pidfd; /* of its first process, -1: none */
 };
 
 static struct container_job *container_job(struct job *j)
@@ -76,6 +76,7 @@ static void container_job_free(struct job *j)
 	facts_init_free(c->out);
 	free(c->exit);
 	free(c->shim_cgroup);
+	close_fdp(&c->pidfd);
 	free(c);
 }
 
@@ -85,6 +86,7 @@ static struct container_job *job_new(struct object *o, int (*work)(struct job *,
 	struct container_job *c = xcalloc(1, sizeof(*c));
 	const struct pod *p = pod_find(row_of(o)->sandbox_id);
 
+	c->pidfd = p ? hold_dup_pidfd(p->held, o->sm->id) : -1;
 	if (p && p->line == POD_LINE_LOST)
 		c->shim_cgroup = orphan_shim_cgroup(p->o->sm->row, p->o->sm->id);
 	c->row = sm_row_clone(row_of(o));
@@ -112,10 +114,12 @@ static struct facts_init *facts_of_status(const struct shim_status *st)
 static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans,
 			 const struct err *err)
 {
-	struct facts_init *f = o->own;
+	struct facts_init *f;
 	struct err e;
 
-	o->own = NULL;
+	if (err && err->code == ERR_UNAVAILABLE)
+		return; /* a lost shim is told to every container of the pod */
+	f = take_ptr(o->own);
 	if (err) {
 		e = *err;
 		err_wrap(&e, "container %.13s", o->sm->id);
@@ -128,46 +132,20 @@ static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans
 	effect_report(o, gen, CTR_EVENT_PREPARED, NULL, f, facts_init_free);
 }
 
-/* Where the shim looks for OOM kills and for processes to end; NULL: nowhere.  A host without the
- * memory controller still has processes. */
-static char *watched_cgroup(const Crisp__State__Container *row)
+static void create_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	static const char *const controllers[] = { "memory", "pids", "cpu", "cpuset" };
-	_cleanup_free_ char *cgroup = cgroup_dir(row->cgroups_path);
-	struct err ignored = ERR_NULL;
-	char *dir = NULL;
+	struct container_request r;
+	struct err e = ERR_NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(controllers) && !dir; i++)
-		cgroup_controller_dir(world.cgroups, controllers[i], cgroup, &dir, &ignored);
-	return dir;
-}
-
-static void request_create(struct object *o, struct pod *p, const Runtime__V1__ContainerConfig *c)
-{
-	const struct conf_runtime *rt = conf_runtime_find(world.conf, NULL);
-	_cleanup_free_ char *bundle = path_container_run(world.conf, o->sm->id);
-	_cleanup_free_ char *exit_path = path_container_exit(world.conf, o->sm->id);
-	_cleanup_free_ char *watched = watched_cgroup(row_of(o));
-	struct shim_request req = {
-		.type = SHIM_CREATE,
-		.id = o->sm->id,
-		.runtime = row_of(o)->runtime_path,
-		.runtime_root = row_of(o)->runtime_root,
-		.bundle = bundle,
-		.log_path = row_of(o)->log_path,
-		.exit_path = exit_path,
-		.log_max = MAX(world.conf->log_size_max, INT64_C(0)),
-		.timeout_ms = MIN(rt ? rt->container_create_timeout : CREATE_MAX_S, CREATE_MAX_S) *
-			      1000,
-	};
-
-	req.cgroup = watched;
-	req.flags = (c->tty ? SHIM_TTY : 0) | (c->stdin ? SHIM_STDIN : 0) |
-		    (c->stdin_once ? SHIM_STDIN_ONCE : 0) |
-		    (row_of(o)->kill_all ? SHIM_KILL_REST : 0) |
-		    (world.conf->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD ? SHIM_SYSTEMD_CGROUP
-									       : 0);
-	pod_request(p, o, &req, NULL, 0, shim_created);
+	if (!link) {
+		err_set(&e, ERR_UNAVAILABLE, "the sandbox's shim is gone");
+		facts_init_free(take_ptr(o->own));
+		prepare_failed(o, gen, &e);
+		return;
+	}
+	container_request_init(&r, o, SHIM_CREATE);
+	pod_request(p, o, &r.req, NULL, 0, shim_created);
+	container_request_done(&r);
 }
 
 static int work_prepare(struct job *j, struct err *e)
@@ -181,7 +159,6 @@ static void done_prepare(struct job *j, struct object *o)
 {
 	struct container_job *cj = container_job(j);
 	struct pod *p = pod_find(cj->row->sandbox_id);
-	Runtime__V1__ContainerConfig *c;
 
 	if (!o || o->sm->effect_gen != j->gen)
 		return;
@@ -194,9 +171,7 @@ static void done_prepare(struct job *j, struct object *o)
 	/* Beside the object until the runtime has told the pid. */
 	facts_init_free(o->own);
 	o->own = take_ptr(cj->out);
-	c = container_config(row_of(o));
-	request_create(o, p, c);
-	runtime__v1__container_config__free_unpacked(c, NULL);
+	pod_when_settled(p, o, create_with);
 }
 
 /* The first process of the container whose PID namespace this one wants. */
@@ -322,12 +297,16 @@ static struct facts_exit *exit_of_status(const struct shim_status *st)
 
 void container_shim_says(struct object *o, const struct shim_status *st)
 {
-	if (st->state == SHIM_ENDED)
+	if (st->state != SHIM_ENDED)
+		return;
+	if (st->exit_unknown)
+		effect_report(o, o->sm->effect_gen, CTR_EVENT_LOST, NULL, NULL, NULL);
+	else
 		effect_report(o, o->sm->effect_gen, CTR_EVENT_EXITED, NULL, exit_of_status(st),
 			      free);
 }
 
-static bool may_live(const struct object *o)
+bool container_may_live(const struct object *o)
 {
 	switch ((enum ctr_state)o->sm->state) {
 	case CTR_STATE_CREATED:
@@ -349,7 +328,7 @@ static bool may_live(const struct object *o)
 /* A runtime that outlives the shim that started it would make or start the container yet. */
 static int end_runtimes(const struct container_job *c, struct err *e)
 {
-	return c->shim_cgroup ? orphan_end_all(c->shim_cgroup, e) : 0;
+	return c->shim_cgroup ? orphan_end_all(c->shim_cgroup, 0, e) : 0;
 }
 
 /* There is no shim: the exit record tells, or nobody does. */
@@ -358,7 +337,7 @@ static int work_settle(struct job *j, struct err *e)
 	struct container_job *c = container_job(j);
 	int r = end_runtimes(c, e);
 
-	return r < 0 ? r : orphan_settle(j->id, c->row, &c->exit, e);
+	return r < 0 ? r : orphan_settle(j->id, c->row, c->pidfd, &c->exit, e);
 }
 
 static void settle_after(struct object *o, int64_t pause_ns);
@@ -367,7 +346,7 @@ static void done_settle(struct job *j, struct object *o)
 {
 	struct container_job *c = container_job(j);
 
-	if (!o || !may_live(o))
+	if (!o || !container_may_live(o))
 		return; /* it was asked twice */
 	if (j->result < 0) {
 		log_err(LOG_LEVEL_WARN, "container without a shim", &j->err);
@@ -385,7 +364,7 @@ static void settle_after(struct object *o, int64_t pause_ns)
 	job_start_after(&job_new(o, work_settle, done_settle)->base, pause_ns);
 }
 
-static void settle(struct object *o)
+void container_settle(struct object *o)
 {
 	settle_after(o, 0);
 }
@@ -399,7 +378,7 @@ static const struct shim_status *probed_alive(struct object *o, uint64_t gen, st
 	const struct shim_status *st = link ? pod_known(p, o->sm->id) : NULL;
 
 	if (!link)
-		settle(o);
+		container_settle(o);
 	else if (!st)
 		effect_report(o, gen, CTR_EVENT_ABSENT, NULL, NULL, NULL);
 	/* The end was told by container_shim_says. */
@@ -443,7 +422,10 @@ static void shim_started(struct object *o, uint64_t gen, struct shim_answer *ans
 {
 	struct err e;
 
-	if (!err) {
+	if (!err && ans->status.state == SHIM_CREATED) {
+		/* It joined the question of a shim that was adopting the container. */
+		effect_report(o, gen, CTR_EVENT_NOT_STARTED, NULL, NULL, NULL);
+	} else if (!err) {
 		effect_report(o, gen, CTR_EVENT_STARTED, NULL, facts_of_status(&ans->status),
 			      facts_init_free);
 	} else if (err->code != ERR_UNAVAILABLE) {
@@ -466,7 +448,7 @@ static void start_with(struct object *o, uint64_t gen, struct pod *p, struct shi
 	if (link)
 		pod_request(p, o, &req, NULL, 0, shim_started);
 	else
-		settle(o);
+		container_settle(o);
 }
 
 void ctr_effect_start_init(struct sm_object *sm)
@@ -506,7 +488,7 @@ static void term_with(struct object *o, uint64_t gen, struct pod *p, struct shim
 	if (link)
 		send_signal(o, p, row_of(o)->stop_signal ? row_of(o)->stop_signal : SIGTERM);
 	else
-		settle(o);
+		container_settle(o);
 }
 
 static void kill_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
@@ -515,7 +497,7 @@ static void kill_with(struct object *o, uint64_t gen, struct pod *p, struct shim
 	if (link)
 		send_signal(o, p, SIGKILL);
 	else
-		settle(o);
+		container_settle(o);
 }
 
 void ctr_effect_signal_term(struct sm_object *sm)
@@ -621,10 +603,53 @@ static void each_child(const char *sandbox_id, child_fn *fn)
 			fn(o);
 }
 
+/* The create that was under way. */
+static void create_lost(struct object *o)
+{
+	struct err e = ERR_NULL;
+
+	if (o->sm->state != CTR_STATE_CREATING || !o->own)
+		return;
+	facts_init_free(take_ptr(o->own));
+	err_set(&e, ERR_UNAVAILABLE, "container %.13s: the pod's shim died", o->sm->id);
+	prepare_failed(o, o->sm->effect_gen, &e);
+}
+
 static void child_lost(struct object *o)
 {
-	if (may_live(o))
-		settle(o);
+	if (container_may_live(o))
+		container_settle(o);
+	else
+		create_lost(o);
+}
+
+/* What was asked of the dead shim is asked of the new one, which has adopted the container. */
+void container_shim_back(struct object *o)
+{
+	switch ((enum ctr_state)o->sm->state) {
+	case CTR_STATE_CREATING:
+		if (!o->own)
+			break;
+		facts_init_free(take_ptr(o->own));
+		ctr_effect_prepare(o->sm);
+		break;
+	case CTR_STATE_STARTING:
+		ctr_effect_probe_start(o->sm);
+		break;
+	case CTR_STATE_STOPPING:
+		ctr_effect_signal_term(o->sm);
+		break;
+	case CTR_STATE_KILLING:
+		ctr_effect_signal_kill(o->sm);
+		break;
+	case CTR_STATE_NONE:
+	case CTR_STATE_CREATED:
+	case CTR_STATE_RUNNING:
+	case CTR_STATE_EXITED:
+	case CTR_STATE_REMOVING:
+	case CTR_STATE_GONE:
+		break;
+	}
 }
 
 void container_pod_lost(const char *sandbox_id)
@@ -665,7 +690,7 @@ bool container_any(const char *sandbox_id, bool alive)
 		if (strcmp(row_of(o)->sandbox_id, sandbox_id) != 0)
 			continue;
 		/* NONE: the commit of its create is under way. */
-		if (!alive || may_live(o) || o->sm->state == CTR_STATE_NONE ||
+		if (!alive || container_may_live(o) || o->sm->state == CTR_STATE_NONE ||
 		    o->sm->state == CTR_STATE_CREATING || o->sm->state == CTR_STATE_REMOVING)
 			return true;
 	}

@@ -148,7 +148,7 @@ static int check_create(const Runtime__V1__CreateContainerRequest *req,
 	if (size > LIMIT_CONFIG_BYTES)
 		return err_set(e, ERR_INVALID, "config: %zu bytes are more than the limit of %d",
 			       size, LIMIT_CONFIG_BYTES);
-	if (sandbox->sm->state != SBX_STATE_READY)
+	if (!sandbox_is_ready(sandbox))
 		return err_set(e, ERR_PRECONDITION, "sandbox %s is not ready: run another one",
 			       sandbox->sm->id);
 	return 0;
@@ -193,7 +193,7 @@ int container_start(struct caller *c, const char *id, struct err *e)
 		return r;
 	sandbox =
 	    world_find(KIND_SANDBOX, ((const Crisp__State__Container *)o->sm->row)->sandbox_id);
-	if (!sandbox || sandbox->sm->state != SBX_STATE_READY)
+	if (!sandbox || !sandbox_is_ready(sandbox))
 		return err_set(e, ERR_PRECONDITION, "the sandbox of container %s is not ready", id);
 	caller_dispatch(c, o, CTR_EVENT_START, NULL, NULL);
 	return 0;

@@ -28,8 +28,11 @@ int container_reopen_log(struct caller *c, const char *id, struct err *e)
 	if (r < 0)
 		return r;
 	p = pod_find(((const Crisp__State__Container *)o->sm->row)->sandbox_id);
-	if (o->sm->state < CTR_STATE_RUNNING || o->sm->state > CTR_STATE_KILLING || !p || !p->link)
+	if (o->sm->state < CTR_STATE_RUNNING || o->sm->state > CTR_STATE_KILLING || !p)
 		return err_set(e, ERR_PRECONDITION, "container %s is not running", id);
+	if (p->line != POD_LINE_READY)
+		return err_set(e, ERR_UNAVAILABLE,
+			       "the shim of container %s is being replaced: try again", id);
 	req.id = o->sm->id;
 	return shim_link_call(p->link, &req, NULL, 0, reopened, c, e);
 }

@@ -387,6 +387,10 @@ void exec_shim_says(struct object *o, const struct shim_status *st)
 
 	if (st->state != SHIM_ENDED)
 		return;
+	if (st->exit_unknown) {
+		report_lost(o, o->sm->effect_gen);
+		return;
+	}
 	f = xcalloc(1, sizeof(*f));
 	f->code = st->exit_code;
 	f->exited_ns = st->exited_ns;

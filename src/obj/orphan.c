@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -25,6 +26,7 @@
 
 #define END_MS 10000
 #define LOOK_MS 20
+#define REAP_MS 2000 /* for whoever is the parent of an orphan */
 
 char *orphan_shim_cgroup(const Crisp__State__Sandbox *row, const char *sandbox_id)
 {
@@ -72,22 +74,25 @@ static void kill_member(const char *cgroup, pid_t pid)
 		pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 }
 
-int orphan_end_all(const char *cgroup, struct err *e)
+int orphan_end_all(const char *cgroup, pid_t spare, struct err *e)
 {
 	int64_t until = clock_monotonic_ns() + END_MS * NSEC_PER_MSEC;
 
 	for (;;) {
 		_cleanup_free_ pid_t *pids = NULL;
-		size_t n = 0;
+		size_t n = 0, left = 0;
 
 		if (cgroup_pids(world.cgroups, cgroup, &pids, &n, e) < 0)
 			return -(int)e->code;
-		if (n == 0)
+		for (size_t i = 0; i < n; i++)
+			if (pids[i] != spare)
+				pids[left++] = pids[i];
+		if (left == 0)
 			return 0;
 		if (clock_monotonic_ns() >= until)
 			return err_set(e, ERR_UNAVAILABLE, "%zu processes in cgroup %s do not end",
-				       n, cgroup);
-		for (size_t i = 0; i < n; i++)
+				       left, cgroup);
+		for (size_t i = 0; i < left; i++)
 			kill_member(cgroup, pids[i]);
 		poll(NULL, 0, LOOK_MS);
 	}
@@ -98,11 +103,35 @@ static int kill_all(const Crisp__State__Container *row, struct err *e)
 	_cleanup_free_ char *cgroup = cgroup_dir(row->cgroups_path);
 	int r = row->pid ? kill_first(row, e) : 0;
 
-	return r < 0 ? r : orphan_end_all(cgroup, e);
+	return r < 0 ? r : orphan_end_all(cgroup, 0, e);
 }
 
-int orphan_settle(const char *id, const Crisp__State__Container *row, struct facts_exit **ret,
-		  struct err *e)
+/* What the kernel still knows.  NULL: nothing, or nobody has waited for the process yet. */
+static struct facts_exit *ask_kernel(int pidfd, const Crisp__State__Container *row)
+{
+	_cleanup_free_ char *cgroup = cgroup_dir(row->cgroups_path);
+	struct cgroup_usage usage = { .oom_kills = 0 };
+	int64_t until = clock_monotonic_ns() + REAP_MS * NSEC_PER_MSEC;
+	struct err ignored = ERR_NULL;
+	struct facts_exit *f;
+	int status = 0, r = pidfd < 0 ? -1 : proc_exit_status(pidfd, &status, &ignored);
+
+	while (r > 0 && clock_monotonic_ns() < until) {
+		poll(NULL, 0, LOOK_MS);
+		r = proc_exit_status(pidfd, &status, &ignored);
+	}
+	if (r != 0 || !row->started_ns)
+		return NULL;
+	f = xcalloc(1, sizeof(*f));
+	f->code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	if (f->code != 0 && cgroup_read_usage(world.cgroups, cgroup, &usage, &ignored) == 0)
+		f->oom = usage.oom_kills > 0;
+	f->exited_ns = clock_realtime_ns();
+	return f;
+}
+
+int orphan_settle(const char *id, const Crisp__State__Container *row, int pidfd,
+		  struct facts_exit **ret, struct err *e)
 {
 	_cleanup_free_ char *path = path_container_exit(world.conf, id);
 	struct err unread = ERR_NULL;
@@ -117,8 +146,10 @@ int orphan_settle(const char *id, const Crisp__State__Container *row, struct fac
 	r = exitrec_read(path, &rec, &unread);
 	if (r < 0)
 		log_err(LOG_LEVEL_WARN, "exit record", &unread);
-	if (r != 0)
+	if (r != 0) {
+		*ret = ask_kernel(pidfd, row);
 		return 0;
+	}
 	*ret = xcalloc(1, sizeof(**ret));
 	**ret = (struct facts_exit){
 		.code = rec.code,

@@ -10,13 +10,13 @@
  * had started may be at work in there when it is gone. */
 char *orphan_shim_cgroup(const Crisp__State__Sandbox *row, const char *sandbox_id);
 
-/* Kill all that is in a cgroup, relative to each hierarchy's root, and wait for its end.  <0: some
- * process does not end in ten seconds. */
-int orphan_end_all(const char *cgroup, struct err *e);
+/* Kill all that is in a cgroup, relative to each hierarchy's root, but for one process (0: none),
+ * and wait for its end.  <0: some process does not end in ten seconds. */
+int orphan_end_all(const char *cgroup, pid_t spare, struct err *e);
 
 /* End what still runs of container id and find out how it ended.  A process that outlived its shim
- * has lost its parent, its log and its exit code; it is ended so that its end is a fact.  *ret: the
- * record of the end, malloc'ed; NULL: nobody wrote one.  <0: something does not end in ten
- * seconds; it can be called again. */
-int orphan_settle(const char *id, const Crisp__State__Container *row, struct facts_exit **ret,
-		  struct err *e);
+ * has lost its parent and its log; it is ended so that its end is a fact.  pidfd: of its first
+ * process, -1: not held; it tells the exit code that nobody wrote down.  *ret: the end, malloc'ed;
+ * NULL: it is not known.  <0: something does not end in ten seconds; it can be called again. */
+int orphan_settle(const char *id, const Crisp__State__Container *row, int pidfd,
+		  struct facts_exit **ret, struct err *e);

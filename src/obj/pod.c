@@ -3,14 +3,25 @@
  */
 #include "obj/pod.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 
+#include "base/clock.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "obj/container.h"
+#include "obj/container_shim.h"
 #include "obj/exec.h"
+#include "obj/hold.h"
 #include "obj/paths.h"
+#include "obj/sandbox.h"
 #include "obj/stream_session.h"
+
+/* A shim that does not answer what needs no runtime in this time is hung. */
+#define PATIENCE_NS (12 * NSEC_PER_SEC)
+#define CONNECT_AGAIN_NS (250 * NSEC_PER_MSEC)
 
 /* Something that waits for an object's effect, found again by id when its time comes. */
 struct wait {
@@ -20,6 +31,9 @@ struct wait {
 	uint64_t gen;
 	pod_ready_fn *ready;
 	pod_answer_fn *answer;
+	bool even_down; /* told as well when a shim is gone that will be replaced */
+	bool quick;     /* a request that needs no runtime */
+	char pod_id[ID_LEN + 1];
 	struct loop_post post; /* of a request that could not be sent */
 	struct err err;
 };
@@ -49,6 +63,7 @@ struct pod *pod_new(struct object *o)
 
 	p->o = o;
 	p->known = map_new();
+	p->held = map_new();
 	list_init(&p->waiting);
 	return p;
 }
@@ -77,6 +92,8 @@ void pod_free(struct pod *p)
 	}
 	known_clear(p);
 	map_free(p->known);
+	hold_free_all(p->held);
+	loop_timer_stop(world.loop, &p->patience);
 	facts_anchor_free(p->anchor);
 	free(p);
 }
@@ -88,22 +105,45 @@ struct pod *pod_find(const char *sandbox_id)
 	return o ? o->own : NULL;
 }
 
+static void ready(struct pod *p, struct wait *w)
+{
+	struct object *o = wait_object(w);
+
+	list_remove(&w->node);
+	if (o)
+		w->ready(o, w->gen, p, p->line == POD_LINE_READY ? p->link : NULL);
+	free(w);
+}
+
+/* A callback may do anything, except free the sandbox: that takes a commit. */
 static void settled(struct pod *p, enum pod_line line)
 {
-	char id[ID_LEN + 1];
-
-	memcpy(id, p->o->sm->id, sizeof(id));
 	p->line = line;
-	/* A callback may do anything, except free the sandbox: that takes a commit. */
-	while (!list_empty(&p->waiting)) {
-		struct wait *w = list_entry(p->waiting.next, struct wait, node);
-		struct object *o = wait_object(w);
+	while (!list_empty(&p->waiting))
+		ready(p, list_entry(p->waiting.next, struct wait, node));
+}
 
-		list_remove(&w->node);
-		if (o)
-			w->ready(o, w->gen, p, p->line == POD_LINE_READY ? p->link : NULL);
-		free(w);
+/* Another shim is to come; most wait for it. */
+static void down(struct pod *p)
+{
+	p->line = POD_LINE_DOWN;
+	list_for_each_safe(pos, &p->waiting) {
+		struct wait *w = list_entry(pos, struct wait, node);
+
+		if (w->even_down)
+			ready(p, w);
 	}
+}
+
+static bool waits(const struct pod *p, const struct object *o)
+{
+	list_for_each(pos, &p->waiting) {
+		const struct wait *w = list_entry(pos, struct wait, node);
+
+		if (w->kind == o->kind && strcmp(w->id, o->sm->id) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* --- what the shim says --- */
@@ -119,7 +159,14 @@ static void tell_forget(struct pod *p, const char *container_id, const char *ses
 		log_err(LOG_LEVEL_DEBUG, "forget what has ended", &e);
 }
 
-static void on_container(void *arg, const struct shim_status *st)
+static void hold(struct pod *p, const struct shim_status *st, int *fd)
+{
+	_cleanup_free_ char *bundle = path_container_run(world.conf, st->id);
+
+	hold_update(p->held, st, bundle, fd);
+}
+
+static void on_container(void *arg, const struct shim_status *st, int *fd)
 {
 	struct pod *p = arg;
 	struct shim_status *known = map_get(p->known, st->id);
@@ -136,6 +183,7 @@ static void on_container(void *arg, const struct shim_status *st)
 		map_put(p->known, known->id, known);
 	}
 	*known = *st;
+	hold(p, st, fd);
 	if (o)
 		container_shim_says(o, st);
 }
@@ -160,30 +208,136 @@ static void on_log_error(void *arg, const struct shim_status *st, const struct e
 		 (unsigned long long)st->log_lost, why->text);
 }
 
+static void be_patient(struct pod *p);
+
+/* What the dead shim was asked for by containers, the new one is asked for, unless they wait for it
+ * anyway. */
+static void ask_again(struct pod *p)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
+		const Crisp__State__Container *row = o->sm->row;
+
+		if (strcmp(row->sandbox_id, p->o->sm->id) == 0 && !waits(p, o))
+			container_shim_back(o);
+	}
+}
+
+static void line_ready(struct pod *p)
+{
+	bool again = p->lost_requests;
+
+	if (!p->quick)
+		loop_timer_stop(world.loop, &p->patience);
+	p->lost_requests = p->hung = false;
+	if (again)
+		ask_again(p); /* they wait with the others */
+	settled(p, POD_LINE_READY);
+}
+
+void pod_adopted(struct pod *p, const char *container_id, struct shim_answer *ans,
+		 const struct err *err)
+{
+	struct object *o = world_find(KIND_CONTAINER, container_id);
+
+	if (err && err->code == ERR_UNAVAILABLE)
+		return; /* the line is lost again */
+	if (!err) {
+		on_container(p, &ans->status, &ans->fd);
+		hold_release_output(p->held, container_id);
+	} else if (o) {
+		container_settle(o);
+	}
+	if (--p->adopting == 0)
+		line_ready(p);
+	else
+		be_patient(p);
+}
+
 static void on_ready(void *arg, const struct shim_status *st)
 {
 	struct pod *p = arg;
 
 	p->shim_pid = (pid_t)st->shim_pid;
-	settled(p, POD_LINE_READY);
+	p->adopting = container_adopt_all(p);
+	if (p->adopting == 0)
+		line_ready(p);
+	else
+		be_patient(p);
 }
 
-/* The shim is gone and with it the only parent of the pod's processes: the pod is over. */
+/* A pod that is ready gets another shim; any other is being made or unmade, and its effects say
+ * what comes of it. */
+static bool is_replaced(const struct pod *p)
+{
+	const Crisp__State__Sandbox *row = p->o->sm->row;
+
+	return sandbox_is_ready(p->o) &&
+	       strcmp(row->boot_id, clock_boot_id()) == 0;
+}
+
+static void no_shim(struct pod *p)
+{
+	if (is_replaced(p)) {
+		container_rescue_all(p);
+		down(p);
+	} else {
+		settled(p, POD_LINE_LOST);
+	}
+}
+
 static void on_lost(void *arg, const struct err *why)
 {
 	struct pod *p = arg;
 	bool was_ready = p->line == POD_LINE_READY;
 
 	log_warn("shim lost", "sbx=%.13s error=\"%s\"", p->o->sm->id, why->text);
+	loop_timer_stop(world.loop, &p->patience);
 	shim_link_close(take_ptr(p->link));
 	known_clear(p);
-	settled(p, POD_LINE_LOST);
+	p->adopting = p->quick = 0;
+	p->lost_requests |= was_ready;
+	no_shim(p);
 	if (!was_ready)
 		return;
 	exec_pod_lost(p->o->sm->id);
-	stream_session_pod_lost(p->o->sm->id);
-	container_pod_lost(p->o->sm->id);
+	stream_session_pod_lost(p->o->sm->id, "the pod's shim died");
+	if (p->line == POD_LINE_LOST)
+		container_pod_lost(p->o->sm->id);
 	sm_dispatch(p->o->sm, sm_event_new(SBX_EVENT_ANCHOR_LOST));
+}
+
+void pod_give_up(struct pod *p)
+{
+	if (p->line != POD_LINE_DOWN && p->line != POD_LINE_OPENING)
+		return;
+	loop_timer_stop(world.loop, &p->patience);
+	shim_link_close(take_ptr(p->link));
+	settled(p, POD_LINE_LOST);
+	container_pod_lost(p->o->sm->id);
+}
+
+/* A shim that lives and does not answer is worse than none. */
+static void end_hung(struct loop_timer *t)
+{
+	struct pod *p = container_of(t, struct pod, patience);
+	_cleanup_free_ char *dir = path_pod_run(world.conf, p->o->sm->id);
+	struct spawn_child shim = SPAWN_CHILD_NULL;
+	struct err why = ERR_NULL;
+
+	err_set(&why, ERR_UNAVAILABLE, "it does not answer, so it is killed");
+	if (shim_is_alive(dir, &shim) && shim.pidfd >= 0)
+		pidfd_send_signal(shim.pidfd, SIGKILL, NULL, 0);
+	close_fdp(&shim.pidfd);
+	p->hung = true;
+	on_lost(p, &why);
+}
+
+static void be_patient(struct pod *p)
+{
+	loop_timer_set(world.loop, &p->patience, clock_monotonic_ns() + PATIENCE_NS, end_hung);
 }
 
 static const struct shim_link_ops link_ops = {
@@ -194,16 +348,31 @@ static const struct shim_link_ops link_ops = {
 	.on_lost = on_lost,
 };
 
+static void open_again(struct loop_timer *t)
+{
+	pod_open(container_of(t, struct pod, patience));
+}
+
 void pod_open(struct pod *p)
 {
 	_cleanup_free_ char *dir = path_pod_run(world.conf, p->o->sm->id);
 	struct err e = ERR_NULL;
+	int r;
 
 	if (p->link)
 		return;
 	p->line = POD_LINE_OPENING;
-	if (shim_link_open(world.loop, dir, &link_ops, p, &p->link, &e) < 0)
-		settled(p, POD_LINE_LOST);
+	r = shim_link_open(world.loop, dir, &link_ops, p, &p->link, &e);
+	if (r == 0) {
+		be_patient(p);
+	} else if (e.code == ERR_UNAVAILABLE) {
+		no_shim(p);
+	} else {
+		/* Our trouble, not the shim's. */
+		log_err(LOG_LEVEL_WARN, "connect to a shim", &e);
+		loop_timer_set(world.loop, &p->patience, clock_monotonic_ns() + CONNECT_AGAIN_NS,
+			       open_again);
+	}
 }
 
 void pod_shutdown(struct pod *p)
@@ -213,23 +382,36 @@ void pod_shutdown(struct pod *p)
 
 	if (p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
 		log_err(LOG_LEVEL_WARN, "tell a shim to end", &e);
+	loop_timer_stop(world.loop, &p->patience);
 	shim_link_close(take_ptr(p->link));
-	stream_session_pod_lost(p->o->sm->id);
+	stream_session_pod_lost(p->o->sm->id, "the pod has ended");
 	known_clear(p);
 	p->line = POD_LINE_NONE;
 }
 
-void pod_when_settled(struct pod *p, struct object *o, pod_ready_fn *fn)
+static void when(struct pod *p, struct object *o, bool even_down, pod_ready_fn *fn)
 {
+	bool wait = p->line == POD_LINE_OPENING || (p->line == POD_LINE_DOWN && !even_down);
 	struct wait *w;
 
-	if (p->line != POD_LINE_OPENING) {
+	if (!wait) {
 		fn(o, o->sm->effect_gen, p, p->line == POD_LINE_READY ? p->link : NULL);
 		return;
 	}
 	w = wait_new(o);
 	w->ready = fn;
+	w->even_down = even_down;
 	list_append(&p->waiting, &w->node);
+}
+
+void pod_when_settled(struct pod *p, struct object *o, pod_ready_fn *fn)
+{
+	when(p, o, false, fn);
+}
+
+void pod_when_tried(struct pod *p, struct object *o, pod_ready_fn *fn)
+{
+	when(p, o, true, fn);
 }
 
 const struct shim_status *pod_known(const struct pod *p, const char *container_id)
@@ -240,6 +422,7 @@ const struct shim_status *pod_known(const struct pod *p, const char *container_i
 void pod_forget(struct pod *p, const char *container_id)
 {
 	free(map_del(p->known, container_id));
+	hold_drop(p->held, container_id);
 }
 
 void pod_let_go(struct pod *p, const char *container_id)
@@ -253,11 +436,30 @@ void pod_let_go(struct pod *p, const char *container_id)
 
 /* --- requests --- */
 
+static bool is_quick(enum shim_type type)
+{
+	return type == SHIM_KILL || type == SHIM_FORGET;
+}
+
+/* It answers: those that wait yet have their time from now. */
+static void heard(struct pod *p)
+{
+	if (p->quick && --p->quick == 0)
+		loop_timer_stop(world.loop, &p->patience);
+	else if (p->quick)
+		be_patient(p);
+}
+
 static void answered(void *arg, struct shim_answer *ans, const struct err *err)
 {
 	struct wait *w = arg;
 	struct object *o = wait_object(w);
+	struct pod *p = pod_find(w->pod_id);
 
+	if (p && w->quick && !(err && err->code == ERR_UNAVAILABLE))
+		heard(p);
+	if (p && *ans->status.id && !*ans->status.session && ans->status.state)
+		hold(p, &ans->status, &ans->fd);
 	if (o)
 		w->answer(o, w->gen, ans, err);
 	free(w);
@@ -277,8 +479,14 @@ void pod_request(struct pod *p, struct object *o, const struct shim_request *req
 	struct wait *w = wait_new(o);
 
 	w->answer = fn;
-	if (p->link && shim_link_call(p->link, req, fds, n_fds, answered, w, &w->err) == 0)
+	w->quick = is_quick(req->type);
+	memcpy(w->pod_id, p->o->sm->id, sizeof(w->pod_id));
+	if (p->link && shim_link_call(p->link, req, fds, n_fds, answered, w, &w->err) == 0) {
+		if (w->quick && p->quick++ == 0)
+			be_patient(p);
 		return;
+	}
+	w->quick = false;
 	if (!w->err.code)
 		err_set(&w->err, ERR_UNAVAILABLE, "the pod's shim is gone");
 	w->post.fn = not_sent;

@@ -2,8 +2,8 @@
  * pod.h - the line to a sandbox's shim, and what the shim knows of its containers.
  *
  * One pod belongs to each sandbox object (object.own).  The line is opened when the daemon
- * starts and when the anchor is raised; what waits for it is told when it is ready, or that
- * there is no shim.  All on the loop thread.
+ * starts, when the anchor is raised and when a shim that died was replaced; what waits for it is
+ * told when it is ready, or that there is no shim.  All on the loop thread.
  */
 #pragma once
 
@@ -13,7 +13,8 @@
 
 enum pod_line {
 	POD_LINE_NONE,    /* no shim has been started, or it was told to end */
-	POD_LINE_OPENING, /* re-sync under way */
+	POD_LINE_OPENING, /* re-sync under way, and adoption of what a new shim does not know */
+	POD_LINE_DOWN,    /* there is none, another is to be started */
 	POD_LINE_READY,
 	POD_LINE_LOST,    /* there was one */
 };
@@ -23,7 +24,13 @@ struct pod {
 	enum pod_line line;
 	struct shim_link *link;
 	struct map *known;   /* container id -> struct shim_status */
-	struct list waiting; /* for the end of POD_LINE_OPENING */
+	struct map *held;    /* container id -> struct hold, see hold.h */
+	struct list waiting; /* for the end of POD_LINE_OPENING and POD_LINE_DOWN */
+	unsigned adopting;   /* containers whose adoption is under way */
+	unsigned quick;      /* requests under way that a shim which is well answers at once */
+	struct loop_timer patience; /* for them, or for the re-sync */
+	bool lost_requests;  /* a line that was ready was lost: what was asked is asked again */
+	bool hung;           /* the shim was killed for its silence: wait for its end */
 	pid_t shim_pid;
 	bool loaded; /* from the store, not made by a call to this daemon */
 	struct facts_anchor *anchor; /* found by the first step of raise_anchor, for its last */
@@ -36,6 +43,8 @@ struct pod *pod_find(const char *sandbox_id);
 
 /* Connect, unless that was done. */
 void pod_open(struct pod *p);
+/* No other shim will come for one that died: its containers are ended. */
+void pod_give_up(struct pod *p);
 /* Tell the shim to end and let go of the line. */
 void pod_shutdown(struct pod *p);
 
@@ -44,6 +53,13 @@ void pod_shutdown(struct pod *p);
  * is no longer its effect. */
 typedef void pod_ready_fn(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link);
 void pod_when_settled(struct pod *p, struct object *o, pod_ready_fn *fn);
+
+/* The same, called as well when a shim is gone that is to be replaced: for those who replace it. */
+void pod_when_tried(struct pod *p, struct object *o, pod_ready_fn *fn);
+
+/* The answer to the adoption of a container. */
+void pod_adopted(struct pod *p, const char *container_id, struct shim_answer *ans,
+		 const struct err *err);
 
 /* What the shim says of a container; NULL: it does not know it. */
 const struct shim_status *pod_known(const struct pod *p, const char *container_id);

@@ -22,6 +22,7 @@
 #include "base/proc.h"
 #include "net/cni.h"
 #include "obj/container.h"
+#include "obj/container_shim.h"
 #include "obj/facts.h"
 #include "obj/orphan.h"
 #include "obj/paths.h"
@@ -57,6 +58,7 @@ struct sandbox_job {
 	struct job base;
 	Crisp__State__Sandbox *row;
 	bool again; /* an effect may have been under way before */
+	bool hung;  /* the shim was killed, its end is waited for */
 	struct facts_anchor *anchor;
 	struct facts_network *network;
 };
@@ -281,6 +283,76 @@ void sbx_effect_raise_anchor(struct sm_object *sm)
 	job_start(sandbox_job_new(object_of(sm), work_anchor, done_anchor));
 }
 
+/* --- another shim --- */
+
+static int end_shim(const char *run, int64_t grace_ms, struct err *e);
+
+static int work_revive(struct job *j, struct err *e)
+{
+	const struct sandbox_job *s = sandbox_job(j);
+	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
+	_cleanup_free_ char *cgroup = orphan_shim_cgroup(s->row, j->id);
+	struct spawn_child shim = SPAWN_CHILD_NULL;
+	int r = s->hung ? end_shim(run, 0, e) : 0;
+
+	/* Whatever an OCI runtime was about would come as a surprise. */
+	if (r == 0 && cgroup && !shim_is_alive(run, NULL))
+		r = orphan_end_all(cgroup, s->row->init_pid, e);
+	if (r == 0)
+		r = shim_start(world.shim_path, j->id, run, cgroup, SHIM_START_MS, &shim, e);
+	close_fdp(&shim.pidfd);
+	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
+}
+
+static void revived(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	struct err e = ERR_NULL;
+
+	if (link) {
+		anchor_report(o, gen, facts_anchor_new());
+		return;
+	}
+	(void)p;
+	err_set(&e, ERR_UNAVAILABLE, "sandbox %.13s: the shim that was to take it over ended; see "
+		"shim.log in its run directory", o->sm->id);
+	anchor_failed(o, gen, &e);
+}
+
+static void done_revive(struct job *j, struct object *o)
+{
+	if (!o || o->sm->effect_gen != j->gen)
+		return;
+	if (j->result < 0) {
+		log_err(LOG_LEVEL_WARN, "no other shim", &j->err);
+		anchor_failed(o, j->gen, &j->err);
+		return;
+	}
+	pod_open(o->own);
+	pod_when_tried(o->own, o, revived);
+}
+
+static int64_t revive_pause_of(const struct object *o)
+{
+	uint32_t tries = row_of(o)->revive_tries;
+
+	return tries > 1 && !world.recovering ? retry_pause_ns(tries - 1) : 0;
+}
+
+void sbx_effect_revive_anchor(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+	struct pod *p = o->own;
+	struct job *j = sandbox_job_new(o, work_revive, done_revive);
+
+	/* When the daemon was away as well nobody has done it yet. */
+	if (p->line == POD_LINE_DOWN)
+		container_rescue_all(p);
+	sandbox_job(j)->hung = p->hung;
+	job_start_after(j, revive_pause_of(o));
+}
+
+/* --- what is there after a restart of the daemon --- */
+
 static void probe_settled(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	struct err e = ERR_NULL;
@@ -304,15 +376,15 @@ void sbx_effect_probe_anchor(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
 
-	pod_when_settled(o->own, o, probe_settled);
+	pod_when_tried(o->own, o, probe_settled);
 }
 
 /* The shim first, so that nothing new can start; then what it stood on.  It gets its time for the
  * end it was asked for, and is killed after that.  One that is on its way out has no name any more
  * while it still holds its lock: then a moment's wait is all there is to do. */
-static int end_shim(const char *run, struct err *e)
+static int end_shim(const char *run, int64_t grace_ms, struct err *e)
 {
-	int64_t until = clock_monotonic_ns() + SHIM_END_MS * NSEC_PER_MSEC;
+	int64_t until = clock_monotonic_ns() + grace_ms * NSEC_PER_MSEC;
 	bool killed = false;
 
 	for (;;) {
@@ -366,11 +438,11 @@ static int work_drop_anchor(struct job *j, struct err *e)
 	_cleanup_free_ char *shim_cgroup = orphan_shim_cgroup(s->row, j->id);
 	int r;
 
-	r = end_shim(run, e);
+	r = end_shim(run, SHIM_END_MS, e);
 	if (r == 0)
 		r = end_init(run, e);
 	if (r == 0 && shim_cgroup)
-		r = orphan_end_all(shim_cgroup, e);
+		r = orphan_end_all(shim_cgroup, 0, e);
 	if (r == 0)
 		r = ns_unpin(ns, e);
 	if (r == 0)
@@ -507,6 +579,7 @@ void sbx_effect_stop_children(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
 
+	pod_give_up(o->own);
 	container_stop_all(sm->id);
 	children_check(o);
 }
@@ -561,6 +634,11 @@ static void sandbox_born(struct object *o)
 		pod_open(p);
 	else if (p->loaded)
 		p->line = POD_LINE_LOST;
+}
+
+bool sandbox_is_ready(const struct object *o)
+{
+	return o->sm->state == SBX_STATE_READY || o->sm->state == SBX_STATE_REVIVING;
 }
 
 static void sandbox_gone(struct object *o)

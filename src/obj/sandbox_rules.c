@@ -2,6 +2,8 @@
  * sandbox_rules.c - guards, steps and invariants of states/sandbox.sm: pure functions of a
  * record and an event.
  */
+#include <string.h>
+
 #include "base/clock.h"
 #include "gen/sm_sandbox.h"
 #include "obj/facts.h"
@@ -23,6 +25,49 @@ bool sbx_guard_undoing(const Crisp__State__Sandbox *row, const struct sm_event *
 {
 	(void)ev;
 	return row->undo;
+}
+
+/* A shim that lived for so long was well. */
+#define STABLE_NS NSEC_PER_SEC
+#define REVIVE_TRIES 8
+
+bool sbx_guard_rebooted(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return strcmp(row->boot_id, clock_boot_id()) != 0;
+}
+
+static bool died_young(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	return ev->at_ns - row->revived_ns < STABLE_NS;
+}
+
+/* One shim after the other dies at once. */
+bool sbx_guard_worn_out(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	return row->revive_tries >= REVIVE_TRIES &&
+	       (ev->event != SBX_EVENT_ANCHOR_LOST || died_young(row, ev));
+}
+
+void sbx_step_note_lost(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	draft->revive_tries = died_young(draft, ev) ? draft->revive_tries + 1 : 1;
+}
+
+void sbx_step_note_retry(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	row_fail(&draft->failure, ev);
+	draft->revive_tries++;
+}
+
+void sbx_step_note_revived(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	const struct facts_anchor *f = ev->data;
+
+	draft->shim_pid = f->shim_pid;
+	draft->revived_ns = ev->at_ns;
+	draft->shims_replaced++;
+	row_clear_failure(&draft->failure);
 }
 
 void sbx_step_note_anchor(Crisp__State__Sandbox *draft, const struct sm_event *ev)

@@ -17,6 +17,7 @@
 #include "obj/exec.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
+#include "obj/sandbox.h"
 #include "os/ns.h"
 #include "stream/server.h"
 #include "stream/tokens.h"
@@ -202,7 +203,7 @@ static int find_ready(const char *id, struct object **ret, struct err *e)
 {
 	int r = world_lookup(KIND_SANDBOX, id, ret, e);
 
-	if (r == 0 && (*ret)->sm->state != SBX_STATE_READY)
+	if (r == 0 && !sandbox_is_ready(*ret))
 		r = err_set(e, ERR_PRECONDITION, "pod %s is not ready", id);
 	return r;
 }
@@ -437,11 +438,11 @@ void stream_session_ended(const struct shim_status *st)
 	}
 }
 
-void stream_session_pod_lost(const char *sandbox_id)
+void stream_session_pod_lost(const char *sandbox_id, const char *why)
 {
 	struct err e = ERR_NULL;
 
-	err_set(&e, ERR_UNAVAILABLE, "the pod has ended");
+	err_set(&e, ERR_UNAVAILABLE, "%s", why);
 	list_for_each_safe(pos, &sessions) {
 		struct session *s = list_entry(pos, struct session, node);
 

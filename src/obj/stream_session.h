@@ -32,4 +32,4 @@ int stream_session_port_forward(const Runtime__V1__PortForwardRequest *req, char
 /* The shim says that an exec has ended, one of ours or not. */
 void stream_session_ended(const struct shim_status *st);
 /* The shim of a sandbox is gone, or the daemon has let go of it. */
-void stream_session_pod_lost(const char *sandbox_id);
+void stream_session_pod_lost(const char *sandbox_id, const char *why);

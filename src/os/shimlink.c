@@ -262,7 +262,7 @@ static void got_report(struct shim_link *link, const struct shim_report *rep, in
 	case SHIM_CONTAINER:
 	case SHIM_EXITED:
 		if (ops->on_container)
-			ops->on_container(link->arg, &rep->status);
+			ops->on_container(link->arg, &rep->status, fd);
 		break;
 	case SHIM_EXEC_STATUS:
 	case SHIM_EXEC_EXITED:
@@ -287,6 +287,7 @@ static void got_report(struct shim_link *link, const struct shim_report *rep, in
 	case SHIM_FORGET:
 	case SHIM_INIT:
 	case SHIM_SHUTDOWN:
+	case SHIM_ADOPT:
 	case SHIM_REQUEST_END:
 	case SHIM_REPORT_END:
 		break; /* the parser lets no such report through */
@@ -376,14 +377,17 @@ static int connect_to(const char *dir, int *ret, struct err *e)
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
-	if (fd < 0)
-		return err_errno(e, ERR_UNAVAILABLE, errno, "socket for a shim");
+	if (fd < 0 || (dir_fd < 0 && errno != ENOENT))
+		return err_errno(e, ERR_EXHAUSTED, errno, "socket for a shim");
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dir_fd,
 		 SHIM_SOCKET_NAME);
-	if (dir_fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+	if (dir_fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
+		*ret = take_fd(fd);
+		return 0;
+	}
+	if (dir_fd < 0 || errno == ENOENT || errno == ECONNREFUSED)
 		return err_errno(e, ERR_UNAVAILABLE, errno, "no shim listens in %s", dir);
-	*ret = take_fd(fd);
-	return 0;
+	return err_errno(e, ERR_EXHAUSTED, errno, "connect to the shim in %s", dir);
 }
 
 int shim_link_open(struct loop *l, const char *dir, const struct shim_link_ops *ops, void *arg,

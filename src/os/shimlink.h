@@ -19,8 +19,9 @@ struct shim_link;
  * after that.  Any of them may be NULL. */
 struct shim_link_ops {
 	/* What the shim knows of a container: part of the re-sync, and when it ends (ENDED).  An
-	 * end is told again on every connection until SHIM_FORGET. */
-	void (*on_container)(void *arg, const struct shim_status *st);
+	 * end is told again on every connection until SHIM_FORGET.  fd: its pty master when that
+	 * came along, else -1; set to -1 to keep it. */
+	void (*on_container)(void *arg, const struct shim_status *st, int *fd);
 	/* The same for exec sessions. */
 	void (*on_exec)(void *arg, const struct shim_status *st);
 	/* Output of st->id is being lost. */
@@ -33,7 +34,8 @@ struct shim_link_ops {
 };
 
 /* Connect to the shim of pod directory dir and ask for the re-sync.  ERR_UNAVAILABLE at once
- * when nobody listens there.  The link is freed by shim_link_close. */
+ * when nobody listens there, another code when that could not be found out: try again.  The
+ * link is freed by shim_link_close. */
 int shim_link_open(struct loop *l, const char *dir, const struct shim_link_ops *ops, void *arg,
 		   struct shim_link **ret, struct err *e);
 

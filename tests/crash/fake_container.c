@@ -27,7 +27,9 @@ enum fault {
 
 enum happening {
 	HAPPENS_EXIT,
-	HAPPENS_SHIM_DEATH,
+	HAPPENS_LOSS,          /* it ends and nobody can tell how */
+	HAPPENS_NEW_SHIM,      /* in the place of one that had not done what it was asked */
+	HAPPENS_NEW_SHIM_LATE, /* or had, but could not say so */
 };
 
 enum stop_arg {
@@ -71,7 +73,7 @@ static struct sm_event *exit_event(const struct world *w)
 	return facts_attach(sm_event_new(CTR_EVENT_EXITED), f, free);
 }
 
-/* The shim dies with its containers. */
+/* With a record, or with its shim and without one. */
 static void process_ends(struct world *w, bool record, int code)
 {
 	w->ctr.proc = FAKE_PROC_NONE;
@@ -289,8 +291,29 @@ static bool explained(const struct sm_object *obj, const struct step *step)
 				obj->state == CTR_STATE_EXITED);
 }
 
+/* What was asked of the dead shim is asked of the new one, as after a restart of the daemon. */
+static void new_shim(struct sim *sim, bool late)
+{
+	struct sm_object *obj = sim_object(sim, &ctr_machine);
+	struct world *w = sim->w;
+
+	if (late)
+		sim_finish_jobs(w, sim->fake, sim->scenario);
+	w->n_jobs = 0;
+	if (!obj || sm_state(obj)->kind != SM_KIND_BUSY)
+		return;
+	w->jobs[w->n_jobs++] = (struct job){
+		.effect = (uint16_t)sm_state(obj)->recover,
+		.gen = obj->effect_gen,
+	};
+}
+
 static void happen(struct sim *sim, int what)
 {
+	if (what == HAPPENS_NEW_SHIM || what == HAPPENS_NEW_SHIM_LATE) {
+		new_shim(sim, what == HAPPENS_NEW_SHIM_LATE);
+		return;
+	}
 	if (!sim->w->ctr.proc)
 		return;
 	process_ends(sim->w, what == HAPPENS_EXIT, EXIT_CODE);
@@ -392,23 +415,37 @@ static const struct scenario scenarios[] = {
 	  { CREATE, START, STOP(STOP_SOON), REMOVE } },
 	{ "it cannot be killed for a while", FAULT_IGNORES_KILL_ONCE,
 	  { CREATE, START, STOP(STOP_NOW), REMOVE } },
-	{ "its shim dies", 0, { CREATE, START, HAPPEN(HAPPENS_SHIM_DEATH), REMOVE } },
+	{ "its shim dies", 0, { CREATE, START, HAPPEN(HAPPENS_LOSS), REMOVE } },
 	{ "it ends before it runs", 0,
 	  { CREATE, HAPPEN(HAPPENS_EXIT), FAILS(CTR_EVENT_START), REMOVE } },
 	{ "its shim dies before it runs", 0,
-	  { CREATE, HAPPEN(HAPPENS_SHIM_DEATH), FAILS(CTR_EVENT_START), REMOVE } },
+	  { CREATE, HAPPEN(HAPPENS_LOSS), FAILS(CTR_EVENT_START), REMOVE } },
 	{ "it ends while it is started", 0,
 	  { CREATE, FAILS(CTR_EVENT_START), HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
 	{ "its shim dies while it is started", 0,
-	  { CREATE, FAILS(CTR_EVENT_START), HAPPEN_NOW(HAPPENS_SHIM_DEATH), REMOVE } },
+	  { CREATE, FAILS(CTR_EVENT_START), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
 	{ "it is to stop sooner", FAULT_IGNORES_TERM,
 	  { CREATE, START, STOP(STOP_LATER), STOP_MEANWHILE(STOP_SOON), REMOVE } },
 	{ "two stop it", FAULT_IGNORES_TERM,
 	  { CREATE, START, STOP(STOP_SOON), STOP_MEANWHILE(STOP_LATER), REMOVE } },
 	{ "its shim dies while it is stopped", FAULT_IGNORES_TERM,
-	  { CREATE, START, STOP(STOP_SOON), HAPPEN_NOW(HAPPENS_SHIM_DEATH), REMOVE } },
+	  { CREATE, START, STOP(STOP_SOON), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
 	{ "its shim dies while it is killed", FAULT_IGNORES_KILL_ONCE,
-	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_SHIM_DEATH), REMOVE } },
+	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
+	{ "its shim is replaced while it is made", 0,
+	  { CREATE, HAPPEN_NOW(HAPPENS_NEW_SHIM), START, REMOVE } },
+	{ "its shim is replaced when it is made", 0,
+	  { CREATE, HAPPEN_NOW(HAPPENS_NEW_SHIM_LATE), START, REMOVE } },
+	{ "its shim is replaced while it is started", 0,
+	  { CREATE, START, HAPPEN_NOW(HAPPENS_NEW_SHIM), REMOVE } },
+	{ "its shim is replaced when it is started", 0,
+	  { CREATE, START, HAPPEN_NOW(HAPPENS_NEW_SHIM_LATE), REMOVE } },
+	{ "its shim is replaced while it is stopped", FAULT_IGNORES_TERM,
+	  { CREATE, START, STOP(STOP_SOON), HAPPEN_NOW(HAPPENS_NEW_SHIM), REMOVE } },
+	{ "its shim is replaced while it is killed", 0,
+	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_NEW_SHIM), REMOVE } },
+	{ "its shim is replaced when it is killed", 0,
+	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_NEW_SHIM_LATE), REMOVE } },
 	{ "it is busy when it is erased", FAULT_ERASE_STUCK_ONCE,
 	  { CREATE, FAILS(CTR_EVENT_REMOVE), REMOVE } },
 	{ "all ask at once", 0,

@@ -17,6 +17,10 @@ enum fault {
 	FAULT_DROP_STUCK_ONCE = 1 << 5,
 	FAULT_HOST_NETWORK = 1 << 6,
 	FAULT_ANCHOR_DIES_BUSY = 1 << 7, /* under way, after what it was under way for is done */
+	FAULT_REVIVE_FAILS_ONCE = 1 << 8,
+	FAULT_REVIVE_FAILS = 1 << 9,
+	FAULT_REVIVE_HANGS = 1 << 10,
+	FAULT_DIES_YOUNG = 1 << 11, /* each shim that takes the pod over */
 };
 
 enum happening {
@@ -33,6 +37,7 @@ static const char *const ID = "5a4db0c000000000000000000000000000000000000000000
 	}
 EFFECT(raise_anchor)
 EFFECT(probe_anchor)
+EFFECT(revive_anchor)
 EFFECT(raise_network)
 EFFECT(stop_children)
 EFFECT(lower_network)
@@ -50,11 +55,11 @@ static struct sm_event *anchored(void)
 	return facts_attach(sm_event_new(SBX_EVENT_ANCHORED), f, facts_anchor_free);
 }
 
+/* Its containers notice nothing. */
 static void shim_dies(struct world *w)
 {
 	w->sbx.shim = false;
 	w->sbx.shim_died = true;
-	w->sbx.children_running = 0;
 }
 
 static void act_raise_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
@@ -77,6 +82,26 @@ static void act_probe_anchor(struct sim *sim, struct sm_object *obj, const struc
 {
 	(void)obj;
 	sim_done(sim, job, sim->w->sbx.shim ? anchored() : sm_event_new(SBX_EVENT_ANCHOR_LOST));
+}
+
+static void act_revive_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_sandbox *s = &sim->w->sbx;
+
+	(void)obj;
+	if (sim_fault(sim, FAULT_REVIVE_FAILS) || sim_fault_once(sim, FAULT_REVIVE_FAILS_ONCE)) {
+		sim_done(sim, job, sim_failed(SBX_EVENT_ANCHOR_FAILED, "no memory"));
+		return;
+	}
+	s->shim = true;
+	s->shim_died = false;
+	if (sim_fault(sim, FAULT_REVIVE_HANGS))
+		return;
+	sim_done(sim, job, anchored());
+	if (!sim_fault(sim, FAULT_DIES_YOUNG))
+		return;
+	shim_dies(sim->w);
+	sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_ANCHOR_LOST));
 }
 
 /* DEL, then ADD: two leases for one pod never happen. */
@@ -166,6 +191,7 @@ static void act_erase(struct sim *sim, struct sm_object *obj, const struct job *
 static const struct act acts[] = {
 	{ "sandbox", "raise_anchor", act_raise_anchor },
 	{ "sandbox", "probe_anchor", act_probe_anchor },
+	{ "sandbox", "revive_anchor", act_revive_anchor },
 	{ "sandbox", "raise_network", act_raise_network },
 	{ "sandbox", "stop_children", act_stop_children },
 	{ "sandbox", "lower_network", act_lower_network },
@@ -293,6 +319,14 @@ static void seen(struct sim *sim, const struct sm_object *obj)
 			s->children_running ? " running containers" : "");
 }
 
+/* Has anything happened that a pod does not outlive? */
+static bool may_end(const struct sim *sim)
+{
+	return asked(sim, SBX_EVENT_STOP) || asked(sim, SBX_EVENT_REMOVE) || sim->w->boot ||
+	       sim_fault(sim, FAULT_REVIVE_FAILS) || sim_fault(sim, FAULT_REVIVE_HANGS) ||
+	       sim_fault(sim, FAULT_DIES_YOUNG);
+}
+
 static void rest(struct sim *sim)
 {
 	const struct sm_object *obj = sim_object(sim, &sbx_machine);
@@ -309,6 +343,8 @@ static void rest(struct sim *sim)
 	}
 	if (!s->files)
 		sim_bad(sim, "%s has no files", sm_state(obj)->name);
+	if (obj->state == SBX_STATE_NOTREADY && !may_end(sim))
+		sim_bad(sim, "the pod has ended and nobody wanted that");
 	if (obj->state == SBX_STATE_READY && !s->shim)
 		sim_bad(sim, "READY without an anchor");
 	if (obj->state == SBX_STATE_READY && !row->host_network && (!s->lease || !s->wired))
@@ -331,7 +367,19 @@ static const struct scenario scenarios[] = {
 	{ "its anchor hangs", FAULT_ANCHOR_HANGS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its network fails", FAULT_NETWORK_FAILS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its network hangs", FAULT_NETWORK_HANGS, { FAILS(SBX_EVENT_RUN) } },
-	{ "its shim dies", 0, { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH), STOP, REMOVE } },
+	{ "its shim dies", 0, { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
+	{ "its shim dies when it is stopped", 0,
+	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH), STOP, REMOVE } },
+	{ "its shim dies when it is removed", 0,
+	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH), RUN, REMOVE } },
+	{ "it takes two to replace its shim", FAULT_REVIVE_FAILS_ONCE,
+	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
+	{ "its shim cannot be replaced", FAULT_REVIVE_FAILS,
+	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
+	{ "replacing its shim hangs", FAULT_REVIVE_HANGS,
+	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
+	{ "one shim after the other dies", FAULT_DIES_YOUNG,
+	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
 	{ "its shim dies while it is stopped", FAULT_ANCHOR_DIES_BUSY,
 	  { RUN, CHILDREN, STOP, REMOVE } },
 	{ "its network does not go", FAULT_LOWER_STUCK_ONCE,

@@ -96,6 +96,12 @@ static void note(void *arg, const struct shim_status *st)
 	pthread_mutex_unlock(&mutex);
 }
 
+static void note_container(void *arg, const struct shim_status *st, int *fd)
+{
+	(void)fd;
+	note(arg, st);
+}
+
 static void note_log_error(void *arg, const struct shim_status *st, const struct err *why)
 {
 	(void)arg;
@@ -126,7 +132,8 @@ static void note_lost(void *arg, const struct err *why)
 	pthread_mutex_unlock(&mutex);
 }
 
-static const struct shim_link_ops ops = { note, note, note_log_error, note_ready, note_lost };
+static const struct shim_link_ops ops = { note_container, note, note_log_error, note_ready,
+						 note_lost };
 
 /* Something to do on the loop thread, waited for. */
 struct errand {

@@ -20,6 +20,7 @@ static struct shim_request sample(void)
 		.exit_path = "/var/e", .cgroup = "/sys/c", .args = { "--one", "two", NULL },
 		.flags = SHIM_TTY | SHIM_KILL_REST, .signal = 9, .width = 80, .height = 24,
 		.log_max = INT64_C(1) << 40, .timeout_ms = 1234,
+		.state = SHIM_RUNNING, .pid = 77, .start_ticks = UINT64_C(1) << 50, .started_ns = 5,
 	};
 }
 
@@ -45,6 +46,10 @@ static void request_round_trip(void **state)
 	assert_int_equal(out.log_max, in.log_max);
 	assert_int_equal(out.timeout_ms, 1234);
 	assert_int_equal(out.height, 24);
+	assert_int_equal(out.state, SHIM_RUNNING);
+	assert_int_equal(out.pid, 77);
+	assert_int_equal(out.start_ticks, in.start_ticks);
+	assert_int_equal(out.started_ns, 5);
 }
 
 static void report_round_trip(void **state)
@@ -138,11 +143,14 @@ static void wrong_content(void **state)
 	memcpy(frame + 20, &n, sizeof(n));
 	refused(frame, size, "id has a length");
 	memcpy(frame, good, size);
-	memset(frame + size - 8, 0xff, 8);
+	memset(frame + size - 32, 0xff, 8);
 	refused(frame, size, "timeout_ms is negative");
 	memcpy(frame, good, size);
-	memset(frame + size - 32, 0xff, 4);
+	memset(frame + size - 56, 0xff, 4);
 	refused(frame, size, "unknown flags");
+	memcpy(frame, good, size);
+	memset(frame + size - 24, 0xff, 4);
+	refused(frame, size, "unknown state");
 }
 
 static void too_long_to_pack(void **state)
