@@ -11,8 +11,8 @@
 #include "shim/ctr.h"
 #include "shim/job.h"
 
-/* exec-SESSION.left in the bundle, "pid cgroup\n", the pid 0 while the runtime is at work: it is there
- * for as long as the session lives, for a shim that comes after this one. */
+/* exec-SESSION.left in the bundle, "pid cgroup\n", the pid 0 while the runtime is at work: it is
+ * there for as long as the session lives, for a shim that comes after this one. */
 #define SESSION_LEFT "left"
 
 struct session {
