@@ -14,21 +14,43 @@ static void step_note_untag(void *draft, const struct sm_event *ev)
 	img_step_note_untag(draft, ev);
 }
 
+static void step_note_whole(void *draft, const struct sm_event *ev)
+{
+	img_step_note_whole(draft, ev);
+}
+
+static void step_note_damage(void *draft, const struct sm_event *ev)
+{
+	img_step_note_damage(draft, ev);
+}
+
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[0] = step_note_image,
 	[1] = step_note_untag,
+	[2] = step_note_whole,
+	[3] = step_note_damage,
 };
 
 static const char *const step_names[] = {
 	[0] = "note_image",
 	[1] = "note_untag",
+	[2] = "note_whole",
+	[3] = "note_damage",
 };
 
 static const struct sm_event_info events[] = {
 	[IMG_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
 	[IMG_EVENT_ADOPT] = { .name = "adopt", .class = SM_CLASS_DONE },
 	[IMG_EVENT_UNTAG] = { .name = "untag", .class = SM_CLASS_DONE },
+	[IMG_EVENT_CHECK] = { .name = "check", .class = SM_CLASS_DONE },
+	[IMG_EVENT_WHOLE] = { .name = "whole", .class = SM_CLASS_DONE },
+	[IMG_EVENT_DAMAGED] = { .name = "damaged", .class = SM_CLASS_DONE },
 	[IMG_EVENT_DROPPED] = { .name = "dropped", .class = SM_CLASS_DONE },
+};
+
+static const uint16_t yields_verify[] = {
+	IMG_EVENT_WHOLE,
+	IMG_EVENT_DAMAGED,
 };
 
 static const uint16_t yields_drop[] = {
@@ -37,6 +59,13 @@ static const uint16_t yields_drop[] = {
 
 static const struct sm_effect_info effects[] = {
 	[0] = {
+		.name = "verify",
+		.lasting = true,
+		.n_yields = 2,
+		.yields = yields_verify,
+		.start = img_effect_verify,
+	},
+	[1] = {
 		.name = "drop",
 		.lasting = true,
 		.n_yields = 1,
@@ -62,10 +91,59 @@ static const struct sm_action actions_2[] = {
 
 static const struct sm_action actions_3[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 0 }, /* drop */
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* verify */
 };
 
 static const struct sm_action actions_4[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* drop */
+};
+
+static const struct sm_action actions_5[] = {
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_whole */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_6[] = {
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_damage */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_7[] = {
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_image */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* verify */
+};
+
+static const struct sm_action actions_8[] = {
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_untag */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* verify */
+};
+
+static const struct sm_action actions_9[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* drop */
+};
+
+static const struct sm_action actions_10[] = {
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_image */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_11[] = {
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_untag */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_12[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* drop */
+};
+
+static const struct sm_action actions_13[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -77,7 +155,7 @@ static const struct sm_row rows[] = {
 		.event = IMG_EVENT_ADOPT,
 		.guard = -1,
 		.target = IMG_STATE_PRESENT,
-		.line = 16,
+		.line = 27,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -87,7 +165,7 @@ static const struct sm_row rows[] = {
 		.event = IMG_EVENT_ADOPT,
 		.guard = -1,
 		.target = IMG_STATE_PRESENT,
-		.line = 21,
+		.line = 32,
 		.n_actions = 2,
 		.actions = actions_1,
 	},
@@ -97,29 +175,119 @@ static const struct sm_row rows[] = {
 		.event = IMG_EVENT_UNTAG,
 		.guard = -1,
 		.target = IMG_STATE_PRESENT,
-		.line = 22,
+		.line = 33,
 		.n_actions = 2,
 		.actions = actions_2,
 	},
 	[3] = {
 		.number = 3,
 		.state = IMG_STATE_PRESENT,
-		.event = IMG_EVENT_REMOVE,
+		.event = IMG_EVENT_CHECK,
 		.guard = -1,
-		.target = IMG_STATE_DROPPING,
-		.line = 23,
+		.target = IMG_STATE_VERIFYING,
+		.line = 34,
 		.n_actions = 2,
 		.actions = actions_3,
 	},
 	[4] = {
 		.number = 4,
+		.state = IMG_STATE_PRESENT,
+		.event = IMG_EVENT_REMOVE,
+		.guard = -1,
+		.target = IMG_STATE_DROPPING,
+		.line = 35,
+		.n_actions = 2,
+		.actions = actions_4,
+	},
+	[5] = {
+		.number = 5,
+		.state = IMG_STATE_VERIFYING,
+		.event = IMG_EVENT_WHOLE,
+		.guard = -1,
+		.target = IMG_STATE_PRESENT,
+		.line = 41,
+		.n_actions = 3,
+		.actions = actions_5,
+	},
+	[6] = {
+		.number = 6,
+		.state = IMG_STATE_VERIFYING,
+		.event = IMG_EVENT_DAMAGED,
+		.guard = -1,
+		.target = IMG_STATE_DAMAGED,
+		.line = 42,
+		.n_actions = 3,
+		.actions = actions_6,
+	},
+	[7] = {
+		.number = 7,
+		.state = IMG_STATE_VERIFYING,
+		.event = IMG_EVENT_ADOPT,
+		.guard = -1,
+		.target = IMG_STATE_VERIFYING,
+		.line = 43,
+		.n_actions = 3,
+		.actions = actions_7,
+	},
+	[8] = {
+		.number = 8,
+		.state = IMG_STATE_VERIFYING,
+		.event = IMG_EVENT_UNTAG,
+		.guard = -1,
+		.target = IMG_STATE_VERIFYING,
+		.line = 44,
+		.n_actions = 3,
+		.actions = actions_8,
+	},
+	[9] = {
+		.number = 9,
+		.state = IMG_STATE_VERIFYING,
+		.event = IMG_EVENT_REMOVE,
+		.guard = -1,
+		.target = IMG_STATE_DROPPING,
+		.line = 45,
+		.n_actions = 2,
+		.actions = actions_9,
+	},
+	[10] = {
+		.number = 10,
+		.state = IMG_STATE_DAMAGED,
+		.event = IMG_EVENT_ADOPT,
+		.guard = -1,
+		.target = IMG_STATE_PRESENT,
+		.line = 51,
+		.n_actions = 2,
+		.actions = actions_10,
+	},
+	[11] = {
+		.number = 11,
+		.state = IMG_STATE_DAMAGED,
+		.event = IMG_EVENT_UNTAG,
+		.guard = -1,
+		.target = IMG_STATE_DAMAGED,
+		.line = 52,
+		.n_actions = 2,
+		.actions = actions_11,
+	},
+	[12] = {
+		.number = 12,
+		.state = IMG_STATE_DAMAGED,
+		.event = IMG_EVENT_REMOVE,
+		.guard = -1,
+		.target = IMG_STATE_DROPPING,
+		.line = 53,
+		.n_actions = 2,
+		.actions = actions_12,
+	},
+	[13] = {
+		.number = 13,
 		.state = IMG_STATE_DROPPING,
 		.event = IMG_EVENT_DROPPED,
 		.guard = -1,
 		.target = IMG_STATE_GONE,
-		.line = 29,
+		.line = 60,
 		.n_actions = 2,
-		.actions = actions_4,
+		.actions = actions_13,
 	},
 };
 
@@ -127,13 +295,39 @@ static const struct sm_cell cells_NONE[] = {
 	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[0] },
 	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_WHOLE] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_DAMAGED] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_DROPPED] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const struct sm_cell cells_PRESENT[] = {
-	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
+	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
 	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
 	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
+	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
+	[IMG_EVENT_WHOLE] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_DAMAGED] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_DROPPED] = { .answer = SM_ANSWER_NEVER },
+};
+
+static const struct sm_cell cells_VERIFYING[] = {
+	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
+	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
+	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_IGNORE },
+	[IMG_EVENT_WHOLE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
+	[IMG_EVENT_DAMAGED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
+	[IMG_EVENT_DROPPED] = { .answer = SM_ANSWER_NEVER },
+};
+
+static const struct sm_cell cells_DAMAGED[] = {
+	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
+	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
+	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_IGNORE },
+	[IMG_EVENT_WHOLE] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_DAMAGED] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_DROPPED] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -141,13 +335,19 @@ static const struct sm_cell cells_DROPPING[] = {
 	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
 	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_NEVER },
-	[IMG_EVENT_DROPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
+	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_IGNORE },
+	[IMG_EVENT_WHOLE] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_DAMAGED] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_DROPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
 };
 
 static const struct sm_cell cells_GONE[] = {
 	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_WHOLE] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_DAMAGED] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_DROPPED] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -169,11 +369,29 @@ static const struct sm_state states[] = {
 		.deadline = -1,
 		.cells = cells_PRESENT,
 	},
+	[IMG_STATE_VERIFYING] = {
+		.name = "VERIFYING",
+		.number = 4,
+		.kind = SM_KIND_BUSY,
+		.shows = "present",
+		.recover = 0,
+		.deadline = -1,
+		.unbounded = "the layers are read once, slowly; what cannot be read is damaged",
+		.cells = cells_VERIFYING,
+	},
+	[IMG_STATE_DAMAGED] = {
+		.name = "DAMAGED",
+		.number = 5,
+		.kind = SM_KIND_REST,
+		.recover = -1,
+		.deadline = -1,
+		.cells = cells_DAMAGED,
+	},
 	[IMG_STATE_DROPPING] = {
 		.name = "DROPPING",
 		.number = 2,
 		.kind = SM_KIND_BUSY,
-		.recover = 0,
+		.recover = 1,
 		.deadline = -1,
 		.unbounded = "unlinking is tried again inside the effect until it succeeds",
 		.cells = cells_DROPPING,
@@ -193,12 +411,12 @@ const struct sm_machine img_machine = {
 	.prefix = "img",
 	.version = 1,
 	.boot_scoped = false,
-	.n_states = 4,
-	.n_events = 4,
-	.n_effects = 1,
-	.n_rows = 5,
+	.n_states = 6,
+	.n_events = 7,
+	.n_effects = 2,
+	.n_rows = 14,
 	.n_guards = 0,
-	.n_steps = 2,
+	.n_steps = 4,
 	.n_deadlines = 0,
 	.n_invariants = 0,
 	.initial = IMG_STATE_NONE,

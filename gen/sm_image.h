@@ -11,6 +11,8 @@
 enum img_state {
 	IMG_STATE_NONE = 0,
 	IMG_STATE_PRESENT,
+	IMG_STATE_VERIFYING,
+	IMG_STATE_DAMAGED,
 	IMG_STATE_DROPPING,
 	IMG_STATE_GONE,
 };
@@ -19,6 +21,9 @@ enum img_event {
 	IMG_EVENT_REMOVE = 0, /* rpc */
 	IMG_EVENT_ADOPT, /* done */
 	IMG_EVENT_UNTAG, /* done */
+	IMG_EVENT_CHECK, /* done */
+	IMG_EVENT_WHOLE, /* done */
+	IMG_EVENT_DAMAGED, /* done */
 	IMG_EVENT_DROPPED, /* done */
 };
 
@@ -27,6 +32,9 @@ extern const struct sm_machine img_machine;
 /* Steps: pure edits of the draft that the commit to their right stores. */
 void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev);
 void img_step_note_untag(Crisp__State__Image *draft, const struct sm_event *ev);
+void img_step_note_whole(Crisp__State__Image *draft, const struct sm_event *ev);
+void img_step_note_damage(Crisp__State__Image *draft, const struct sm_event *ev);
 
 /* Effects: called on the loop thread after the commit; hand over and return. */
+void img_effect_verify(struct sm_object *obj); /* lasting: whole damaged */
 void img_effect_drop(struct sm_object *obj); /* lasting: dropped */

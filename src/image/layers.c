@@ -237,40 +237,62 @@ int image_layer_lock(const char *dir, int operation, int *ret_fd, struct err *e)
 	return 0;
 }
 
-/* Move dir into trash/: half a layer is never seen under its name. */
-static int discard(const char *images_root, const char *dir, struct err *e)
+/* Move dir into trash/ or quarantine/: half a layer is never seen under its name. */
+static int move_away(const char *images_root, const char *where, const char *dir, struct err *e)
 {
-	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
-	_cleanup_free_ char *gone = xasprintf("%s/%s.%d.%lld", trash, strrchr(dir, '/') + 1,
+	_cleanup_free_ char *to = xasprintf("%s/%s", images_root, where);
+	_cleanup_free_ char *gone = xasprintf("%s/%s.%d.%lld", to, strrchr(dir, '/') + 1,
 					      (int)gettid(), (long long)clock_monotonic_ns());
 
-	if (mkdir(trash, 0700) < 0 && errno != EEXIST)
-		return err_errno(e, ERR_INTERNAL, errno, "mkdir %s", trash);
+	if (mkdir(to, 0700) < 0 && errno != EEXIST)
+		return err_errno(e, ERR_INTERNAL, errno, "mkdir %s", to);
 	if (rename(dir, gone) < 0 && errno != ENOENT)
 		return err_errno(e, ERR_INTERNAL, errno, "move %s to %s", dir, gone);
 	return 0;
 }
 
 /* 1: somebody counts on it. */
-static int discard_unlocked(const char *images_root, const char *dir, struct err *e)
+static int move_unlocked(const char *images_root, const char *where, const char *dir,
+			 struct err *e)
 {
 	_cleanup_close_ int fd = -1;
 	int r = image_layer_lock(dir, LOCK_EX | LOCK_NB, &fd, e);
 
 	if (r != 0)
 		return r < 0 ? r : r == 2;
-	return discard(images_root, dir, e);
+	return move_away(images_root, where, dir, e);
+}
+
+static int move_layer(const char *images_root, const char *where, const char *diff_id,
+		      struct err *e)
+{
+	_cleanup_free_ char *dir = image_layer_dir(images_root, diff_id);
+
+	if (!dir)
+		return err_set(e, ERR_INTERNAL, "layer %s is not a sha256 digest", diff_id);
+	return move_unlocked(images_root, where, dir, e);
 }
 
 int image_layer_discard(const char *images_root, const char *diff_id, struct err *e)
 {
-	_cleanup_free_ char *dir = image_layer_dir(images_root, diff_id);
-	int r;
+	int r = move_layer(images_root, "trash", diff_id, e);
 
-	if (!dir)
-		return err_set(e, ERR_INTERNAL, "layer %s is not a sha256 digest", diff_id);
-	r = discard_unlocked(images_root, dir, e);
 	return r < 0 ? err_wrap(e, "remove layer %s", diff_id) : r;
+}
+
+int image_layer_quarantine(const char *images_root, const char *diff_id, struct err *e)
+{
+	int r = move_layer(images_root, "quarantine", diff_id, e);
+
+	return r < 0 ? err_wrap(e, "quarantine layer %s", diff_id) : r;
+}
+
+bool image_layer_exists(const char *images_root, const char *diff_id)
+{
+	_cleanup_free_ char *dir = image_layer_dir(images_root, diff_id);
+	_cleanup_free_ char *fs = xasprintf("%s/fs", dir ? dir : "");
+
+	return dir && fs_exists(fs);
 }
 
 struct sweep {
@@ -286,19 +308,40 @@ static int sweep_trash(const char *path, const char *name, void *arg, struct err
 	return fs_remove_tree(path, e);
 }
 
+/* Is it a layer of the list, perhaps with something behind its name? */
+static bool is_known(const struct sweep *s, const char *name)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		char known[IMAGE_LAYER_NAME + 1];
+
+		if (image_layer_name(s->known[i], known) == 0 &&
+		    strncmp(known, name, IMAGE_LAYER_NAME) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int sweep_unowned(const char *path, const char *name, void *arg, struct err *e)
 {
 	const struct sweep *s = arg;
 
-	if (str_starts(name, IMAGE_LAYER_EMPTY))
+	if (str_starts(name, IMAGE_LAYER_EMPTY) || is_known(s, name))
 		return 0;
-	for (size_t i = 0; i < s->n; i++) {
-		char known[IMAGE_LAYER_NAME + 1];
+	return MIN(move_unlocked(s->images_root, "trash", path, e), 0);
+}
 
-		if (image_layer_name(s->known[i], known) == 0 && strcmp(known, name) == 0)
-			return 0;
-	}
-	return MIN(discard_unlocked(s->images_root, path, e), 0);
+static int sweep_unused(const char *path, const char *name, void *arg, struct err *e)
+{
+	return is_known(arg, name) ? 0 : fs_remove_tree(path, e);
+}
+
+int image_quarantine_empty(const char *images_root, const char *const *in_use, size_t n,
+			   struct err *e)
+{
+	_cleanup_free_ char *dir = xasprintf("%s/quarantine", images_root);
+	struct sweep s = { .images_root = images_root, .known = in_use, .n = n };
+
+	return fs_each(dir, sweep_unused, &s, e);
 }
 
 int image_trash_empty(const char *images_root, struct err *e)
@@ -360,11 +403,13 @@ int image_usage(const char *images_root, uint64_t *ret_bytes, uint64_t *ret_inod
 	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
 	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
 	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
+	_cleanup_free_ char *quarantine = xasprintf("%s/quarantine", images_root);
 	struct usage u = { .bytes = 0 };
 	int r = fs_each(layers, usage_layer, &u, e);
 
 	r = r < 0 ? r : fs_each(staging, usage_walk, &u, e);
 	r = r < 0 ? r : fs_each(trash, usage_walk, &u, e);
+	r = r < 0 ? r : fs_each(quarantine, usage_walk, &u, e);
 	if (r < 0)
 		return r;
 	*ret_bytes = u.bytes;

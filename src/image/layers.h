@@ -3,13 +3,15 @@
  * but image_layer_discard block and belong on a worker.
  *
  * Below the images' root: layers/<24 hex of the diffID>/{fs,meta} one unpacked overlay diff each,
- * shared by every image that has it; staging/ what pulls have not finished (staging.h).
+ * shared by every image that has it; quarantine/ those that are not what was unpacked; staging/
+ * what pulls have not finished (staging.h).
  * A layer appears by rename when it is whole, and goes by rename into trash/.  A puller holds a
  * shared flock on each layer directory it counts on until the daemon has committed its image;
  * whoever removes takes an exclusive one without waiting and leaves what is locked.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +30,17 @@ int image_mount(const char *images_root, const char *const *diff_ids, size_t n, 
  * the loop calls it, so that no image can come to own the layer between the question and the move.
  */
 int image_layer_discard(const char *images_root, const char *diff_id, struct err *e);
+
+/* Is it there?  Its content may be anything. */
+bool image_layer_exists(const char *images_root, const char *diff_id);
+
+/* Move a damaged layer into quarantine/, where whatever has it mounted goes on using it.  1: a
+ * puller counts on it, try again.  Does not block. */
+int image_layer_quarantine(const char *images_root, const char *diff_id, struct err *e);
+
+/* Remove what is in quarantine/, but for the layers that are in use. */
+int image_quarantine_empty(const char *images_root, const char *const *in_use, size_t n,
+			   struct err *e);
 
 /* Remove what is in trash/. */
 int image_trash_empty(const char *images_root, struct err *e);

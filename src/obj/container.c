@@ -23,6 +23,7 @@
 #include "obj/paths.h"
 #include "obj/pod.h"
 #include "obj/sandbox.h"
+#include "obj/verify.h"
 #include "obj/view.h"
 
 #define RUNTIME_START_MS 60000
@@ -165,6 +166,8 @@ static void done_prepare(struct job *j, struct object *o)
 	if (j->result == 0 && !p)
 		j->result = err_set(&j->err, ERR_PRECONDITION, "the sandbox is gone");
 	if (j->result < 0) {
+		if (j->err.code == ERR_DATA_LOSS)
+			verify_images_of(row_of(o));
 		prepare_failed(o, j->gen, &j->err);
 		return;
 	}

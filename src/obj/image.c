@@ -16,6 +16,7 @@
 #include "obj/facts.h"
 #include "obj/layergc.h"
 #include "obj/paths.h"
+#include "obj/verify.h"
 #include "obj/view.h"
 
 static const Crisp__State__Image *image_row(const struct object *o)
@@ -73,7 +74,18 @@ bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const
 	return found;
 }
 
-struct object *image_find(const char *name)
+bool image_is_here(const struct object *o)
+{
+	return o->sm->state == IMG_STATE_PRESENT || o->sm->state == IMG_STATE_VERIFYING;
+}
+
+/* A damaged one still is, for whoever wants its space. */
+static bool is_removable(const struct object *o)
+{
+	return image_is_here(o) || o->sm->state == IMG_STATE_DAMAGED;
+}
+
+static struct object *find(const char *name, bool (*fits)(const struct object *o))
 {
 	struct object *o;
 	size_t pos = 0;
@@ -81,11 +93,16 @@ struct object *image_find(const char *name)
 	while ((o = map_next(world.objects[KIND_IMAGE], &pos))) {
 		const Crisp__State__Image *i = image_row(o);
 
-		if (o->sm->state == IMG_STATE_PRESENT &&
+		if (fits(o) &&
 		    image_matches(o->sm->id, i->tags, i->n_tags, i->digests, i->n_digests, name))
 			return o;
 	}
 	return NULL;
+}
+
+struct object *image_find(const char *name)
+{
+	return find(name, image_is_here);
 }
 
 /* --- what pulls bring --- */
@@ -97,7 +114,7 @@ static void take_tags(const Crisp__State__Image *found, const char *id)
 	size_t pos = 0;
 
 	while ((o = map_next(world.objects[KIND_IMAGE], &pos))) {
-		if (strcmp(o->sm->id, id) == 0 || o->sm->state != IMG_STATE_PRESENT)
+		if (strcmp(o->sm->id, id) == 0 || !is_removable(o))
 			continue;
 		for (size_t i = 0; i < found->n_tags; i++)
 			if (has(image_row(o)->tags, image_row(o)->n_tags, found->tags[i]))
@@ -144,6 +161,13 @@ int image_adopt(const char *id, Crisp__State__Image *found, struct err *e)
 }
 
 /* --- layers and removal --- */
+
+/* o may be NULL. */
+static void add_layers(const struct object *o, char ***list, size_t *n)
+{
+	for (size_t i = 0; o && i < image_row(o)->n_layers; i++)
+		row_add_str(list, n, image_row(o)->layers[i]->diff_id);
+}
 
 bool image_owns_layer(const struct object *but, const char *diff_id)
 {
@@ -200,7 +224,7 @@ void img_effect_drop(struct sm_object *sm)
 
 int image_remove(struct caller *c, const char *name, struct err *e)
 {
-	struct object *o = image_find(name);
+	struct object *o = find(name, is_removable);
 	const char *user = o ? container_using_image(o->sm->id) : NULL;
 
 	if (!o) {
@@ -214,19 +238,39 @@ int image_remove(struct caller *c, const char *name, struct err *e)
 	return 0;
 }
 
+void image_layers_in_use(char ***ret, size_t *ret_n)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
+		const Crisp__State__Container *row = o->sm->row;
+
+		for (size_t i = 0; i < row->n_diff_ids; i++)
+			row_add_str(ret, ret_n, row->diff_ids[i]);
+		for (size_t i = 0; i < row->n_image_mounts; i++)
+			add_layers(world_find(KIND_IMAGE, row->image_mounts[i]), ret, ret_n);
+	}
+}
+
 int image_start(struct err *e)
 {
 	_cleanup_free_ char *root = path_images(world.conf);
-	char **known = NULL;
+	char **known = NULL, **in_use = NULL;
+	size_t n = 0, n_in_use = 0, pos = 0;
 	struct object *o;
-	size_t n = 0, pos = 0;
 	int r;
 
 	while ((o = map_next(world.objects[KIND_IMAGE], &pos)))
-		for (size_t i = 0; i < image_row(o)->n_layers; i++)
-			row_add_str(&known, &n, image_row(o)->layers[i]->diff_id);
+		add_layers(o, &known, &n);
+	image_layers_in_use(&in_use, &n_in_use);
 	r = image_sweep(root, (const char *const *)known, n, e);
+	if (r == 0)
+		r = image_quarantine_empty(root, (const char *const *)in_use, n_in_use, e);
 	row_set_strs(&known, &n, NULL);
+	row_set_strs(&in_use, &n_in_use, NULL);
+	if (r == 0)
+		verify_start();
 	return r;
 }
 

@@ -17,6 +17,8 @@ int image_adopt(const char *id, Crisp__State__Image *found, struct err *e);
 
 /* By id ("sha256:" is optional, a prefix will do), tag or digest; NULL: none. */
 struct object *image_find(const char *name);
+/* Can containers be made of it?  One that is being verified is as good as before. */
+bool image_is_here(const struct object *o);
 /* Does an image with this id and these names answer to name?  Pure, for any thread. */
 bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const *digests,
 		   size_t n_digests, const char *name);
@@ -24,5 +26,9 @@ bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const
 /* Does an image other than `but` (may be NULL) have this layer? */
 bool image_owns_layer(const struct object *but, const char *diff_id);
 
-/* At the start, before any pull: remove what no image has.  Blocks. */
+/* Add the diffIDs of the layers that containers stand on or have mounted. */
+void image_layers_in_use(char ***ret, size_t *ret_n);
+
+/* At the start, before any pull: remove what no image has, have layers of earlier boots verified.
+ * Blocks. */
 int image_start(struct err *e);

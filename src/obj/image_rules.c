@@ -31,6 +31,23 @@ static void copy_layers(Crisp__State__Image *to, const Crisp__State__Image *from
 	to->n_layers = from->n_layers;
 }
 
+/* A layer that was there is as it was; one that had to be fetched again is of this boot. */
+static void renew_layers(Crisp__State__Image *draft, const Crisp__State__Image *found)
+{
+	for (size_t i = 0; i < draft->n_layers && i < found->n_layers; i++) {
+		Crisp__State__Layer *l = draft->layers[i];
+		const Crisp__State__Layer *now = found->layers[i];
+
+		if (strcmp(l->diff_id, now->diff_id) != 0 || strcmp(l->boot_id, now->boot_id) == 0)
+			continue;
+		row_set_str(&l->boot_id, now->boot_id);
+		l->verified = false;
+		l->unpacked_size = now->unpacked_size;
+		l->inodes = now->inodes;
+		l->disk = now->disk;
+	}
+}
+
 /* The event carries the image as the pull found it: content once, names added. */
 void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev)
 {
@@ -45,7 +62,10 @@ void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev)
 		row_set_str(&draft->user, found->user);
 		draft->pinned = found->pinned;
 		row_set_str(&draft->boot_id, clock_boot_id());
+	} else {
+		renew_layers(draft, found);
 	}
+	row_clear_failure(&draft->failure);
 	draft->pulled_ns = ev->at_ns;
 	for (size_t i = 0; i < found->n_tags; i++)
 		row_add_str(&draft->tags, &draft->n_tags, found->tags[i]);
@@ -57,6 +77,20 @@ void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev)
 void img_step_note_untag(Crisp__State__Image *draft, const struct sm_event *ev)
 {
 	row_del_str(&draft->tags, &draft->n_tags, ev->data);
+}
+
+/* What was written in this boot is looked at after it. */
+void img_step_note_whole(Crisp__State__Image *draft, const struct sm_event *ev)
+{
+	(void)ev;
+	for (size_t i = 0; i < draft->n_layers; i++)
+		if (strcmp(draft->layers[i]->boot_id, clock_boot_id()) != 0)
+			draft->layers[i]->verified = true;
+}
+
+void img_step_note_damage(Crisp__State__Image *draft, const struct sm_event *ev)
+{
+	row_fail(&draft->failure, ev);
 }
 
 void pul_step_note_image(Crisp__State__Pull *draft, const struct sm_event *ev)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "obj/layergc.h"
+#include "obj/verify.h"
 #include "obj/view.h"
 
 struct world world;
@@ -573,6 +574,7 @@ void world_stop(void)
 	for (int k = 0; k < KIND_COUNT; k++)
 		map_free(take_ptr(world.objects[k]));
 	layergc_stop();
+	verify_stop();
 	while (world.quarantine.next && !list_empty(&world.quarantine)) {
 		struct quarantined *q = list_entry(world.quarantine.next, struct quarantined, node);
 

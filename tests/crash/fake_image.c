@@ -13,6 +13,8 @@
 enum fault {
 	FAULT_FETCH_FAILS = 1 << 0,
 	FAULT_FETCH_FAILS_ONCE = 1 << 1,
+	FAULT_DISK_LIES_ONCE = 1 << 2, /* what is read is not what was written */
+	FAULT_LAYER_IS_LOST = 1 << 3,  /* it is not there any more */
 };
 
 enum asks {
@@ -23,6 +25,7 @@ enum asks {
 
 enum happening {
 	HAPPENS_UNTAG, /* the name means another image now */
+	HAPPENS_CHECK, /* somebody wants to know whether the layers are whole */
 };
 
 static const char *const PULL_ID =
@@ -39,6 +42,7 @@ static const char TAG[] = "example.test/app:1";
 EFFECT(pul, fetch)
 EFFECT(pul, abandon)
 EFFECT(pul, clean)
+EFFECT(img, verify)
 EFFECT(img, drop)
 
 static void image_free(void *row)
@@ -71,7 +75,7 @@ static void act_fetch(struct sim *sim, struct sm_object *obj, const struct job *
 		sim_done(sim, job, sim_failed(PUL_EVENT_FETCH_FAILED, "no such manifest"));
 		return;
 	}
-	if (image && image->state != IMG_STATE_PRESENT) {
+	if (image && image->state == IMG_STATE_DROPPING) {
 		sim_done(sim, job, sim_failed(PUL_EVENT_FETCH_FAILED, "it is being removed"));
 		return;
 	}
@@ -105,6 +109,21 @@ static void act_clean(struct sim *sim, struct sm_object *obj, const struct job *
 	sim_done(sim, job, sm_event_new(PUL_EVENT_CLEANED));
 }
 
+/* A damaged layer goes to quarantine, so that the next look finds it missing. */
+static void act_verify(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_image *w = &sim->w->img;
+
+	(void)obj;
+	if (w->layers && (sim_fault_once(sim, FAULT_DISK_LIES_ONCE) ||
+			  sim_fault_once(sim, FAULT_LAYER_IS_LOST)))
+		w->layers = false;
+	if (w->layers)
+		sim_done(sim, job, sm_event_new(IMG_EVENT_WHOLE));
+	else
+		sim_done(sim, job, sim_failed(IMG_EVENT_DAMAGED, "a layer is damaged"));
+}
+
 static void act_drop(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
@@ -116,6 +135,7 @@ static const struct act acts[] = {
 	{ "pull", "fetch", act_fetch },
 	{ "pull", "abandon", act_abandon },
 	{ "pull", "clean", act_clean },
+	{ "image", "verify", act_verify },
 	{ "image", "drop", act_drop },
 };
 
@@ -159,7 +179,13 @@ static bool present(const struct sim *sim)
 {
 	const struct sm_object *image = sim_object(sim, &img_machine);
 
-	return image && image->state == IMG_STATE_PRESENT;
+	return image && (image->state == IMG_STATE_PRESENT || image->state == IMG_STATE_VERIFYING);
+}
+
+/* What the disk has lost nobody could keep; rest() sees to it that nobody is told otherwise. */
+static bool lost(const struct sim *sim)
+{
+	return sim->w->used & (FAULT_DISK_LIES_ONCE | FAULT_LAYER_IS_LOST);
 }
 
 static bool kept(struct sim *sim, const struct step *step)
@@ -174,9 +200,9 @@ static bool kept(struct sim *sim, const struct step *step)
 		const Crisp__State__Pull *row = pull->row;
 
 		/* The image's half of the commit takes effect in the same turn, perhaps after. */
-		return *row->image_id && sim->w->img.layers;
+		return *row->image_id && (sim->w->img.layers || lost(sim));
 	}
-	return (present(sim) && sim->w->img.layers) || asked(sim, true);
+	return (present(sim) && sim->w->img.layers) || asked(sim, true) || lost(sim);
 }
 
 static bool explained(const struct sm_object *obj, const struct step *step)
@@ -189,8 +215,13 @@ static bool explained(const struct sm_object *obj, const struct step *step)
 
 static void happen(struct sim *sim, int what)
 {
-	(void)what;
-	if (present(sim))
+	const struct sm_object *image = sim_object(sim, &img_machine);
+
+	if (!image || image->state == IMG_STATE_NONE || image->state == IMG_STATE_GONE)
+		return;
+	if (what == HAPPENS_CHECK)
+		sim_tell(sim, &img_machine, sm_event_new(IMG_EVENT_CHECK));
+	else if (image->state != IMG_STATE_DROPPING)
 		sim_tell(sim, &img_machine,
 			 facts_attach(sm_event_new(IMG_EVENT_UNTAG), xstrdup(TAG), free));
 }
@@ -203,16 +234,20 @@ static bool down(struct world *w, enum down what)
 
 static void rest(struct sim *sim)
 {
+	const struct sm_object *image = sim_object(sim, &img_machine);
 	const struct world_image *w = &sim->w->img;
 
 	if (w->staging)
 		sim_bad(sim, "a staging folder is left behind");
-	if (present(sim) && !w->layers)
+	if (image && image->state == IMG_STATE_PRESENT && !w->layers)
 		sim_bad(sim, "the image has no layers");
 	if (!sim_object(sim, &img_machine) && w->layers)
 		sim_bad(sim, "layers of no image are left behind");
 }
 
+#define CHECK HAPPEN(HAPPENS_CHECK)
+#define CHECK_IDLE HAPPEN_IDLE(HAPPENS_CHECK)
+#define UNTAG_MEANWHILE HAPPEN_NOW(HAPPENS_UNTAG)
 #define PULL ASK(ASKS_PULL)
 #define PULL_MEANWHILE ASK_NOW(ASKS_PULL)
 #define LOAD ASK(ASKS_LOAD)
@@ -236,6 +271,16 @@ static const struct scenario scenarios[] = {
 	{ "two pull it in vain", FAULT_FETCH_FAILS,
 	  { FAILS(ASKS_PULL), FAILS_NOW(ASKS_PULL) } },
 	{ "its name goes to another", 0, { PULL, HAPPEN(HAPPENS_UNTAG), PULL, REMOVE } },
+	{ "it is whole", 0, { PULL, CHECK, PULL, REMOVE } },
+	{ "it is asked twice whether it is whole", 0, { PULL, CHECK, CHECK, REMOVE } },
+	{ "it is pulled, untagged and removed while it is read", 0,
+	  { PULL, CHECK, PULL_MEANWHILE, UNTAG_MEANWHILE, REMOVE } },
+	{ "it is removed while it is read", 0, { PULL, CHECK, REMOVE_MEANWHILE } },
+	{ "it is damaged and pulled again", FAULT_DISK_LIES_ONCE,
+	  { PULL, CHECK, CHECK_IDLE, PULL, CHECK_IDLE, REMOVE } },
+	{ "it is damaged, untagged and removed", FAULT_DISK_LIES_ONCE,
+	  { PULL, CHECK, HAPPEN_IDLE(HAPPENS_UNTAG), REMOVE } },
+	{ "a layer is lost", FAULT_LAYER_IS_LOST, { PULL, CHECK, CHECK_IDLE, PULL, REMOVE } },
 	{ "two remove it", 0, { PULL, REMOVE, REMOVE_MEANWHILE } },
 	{ "it is pulled while it is removed", 0, { PULL, REMOVE, PULL_MEANWHILE } },
 	{ "it is removed while it is pulled", 0, { PULL, FAILS(ASKS_PULL), REMOVE_MEANWHILE } },

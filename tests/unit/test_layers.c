@@ -128,6 +128,16 @@ static void add(const char *dir, const char *name, const char *text)
 	write_file(path, text);
 }
 
+static unsigned entries(const char *dir)
+{
+	_cleanup_closedir_ DIR *d = opendir(dir);
+	unsigned n = 0;
+
+	while (d && readdir(d))
+		n++;
+	return n ? n - 2 : 0;
+}
+
 static void test_mount(void **state)
 {
 	const char *ids[] = { id_of(0), id_of(1), id_of(2) };
@@ -411,6 +421,42 @@ static void test_usage(void **state)
 	assert_true(bytes > 2 * 4096);
 }
 
+static void test_quarantine(void **state)
+{
+	_cleanup_free_ char *dir = image_layer_dir(images, id_of(1)), *held = in_layer(2, "");
+	_cleanup_free_ char *where = xasprintf("%s/quarantine", images);
+	const char *in_use[] = { id_of(1) };
+	struct err e = ERR_NULL;
+	uint64_t bytes, inodes;
+	int fd = -1;
+
+	(void)state;
+	make_layer(1, "a", "1");
+	make_layer(2, "b", "2");
+	assert_true(image_layer_exists(images, id_of(1)));
+	OK(image_layer_quarantine(images, id_of(1), &e));
+	assert_false(image_layer_exists(images, id_of(1)));
+	assert_false(image_layer_exists(images, "nonsense"));
+	assert_int_equal(entries(where), 1);
+	OK(image_layer_quarantine(images, id_of(1), &e)); /* it is not there */
+	OK(image_layer_lock(held, LOCK_SH, &fd, &e));
+	assert_int_equal(image_layer_quarantine(images, id_of(2), &e), 1);
+	close(fd);
+	OK(image_layer_quarantine(images, id_of(2), &e));
+	assert_int_equal(entries(where), 2);
+	OK(image_usage(images, &bytes, &inodes, &e));
+	assert_true(inodes >= 8);
+	OK(image_quarantine_empty(images, in_use, 1, &e));
+	assert_int_equal(entries(where), 1);
+	/* A second copy of the same layer. */
+	make_layer(1, "a", "1");
+	OK(image_layer_quarantine(images, id_of(1), &e));
+	assert_int_equal(entries(where), 2);
+	OK(image_quarantine_empty(images, NULL, 0, &e));
+	assert_int_equal(entries(where), 0);
+	assert_false(fs_exists(dir));
+}
+
 static void test_meta(void **state)
 {
 	struct image_layer_meta m = { .size = 1, .unpacked = 2, .disk = 3, .inodes = UINT64_MAX },
@@ -466,6 +512,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_staging, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sweep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_quarantine, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_meta, setup, teardown),
 	};
 

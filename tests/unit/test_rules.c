@@ -468,6 +468,36 @@ static void image_steps(void **state)
 	drop(row);
 }
 
+/* A layer of an earlier boot counts as verified after the look at it; one that was fetched anew
+ * does not. */
+static void image_verification(void **state)
+{
+	Crisp__State__Image *found = found_image("a:1"), *row = found_image("a:1");
+	struct sm_event ev = event_with(found), whole = event_with(NULL);
+	struct sm_event why = event_of_failure(ERR_DATA_LOSS, "layer sha256:d is damaged");
+
+	(void)state;
+	row_set_str(&row->layers[0]->boot_id, "another");
+	row_set_str(&found->layers[0]->boot_id, "another");
+	img_step_note_whole(row, &whole);
+	assert_true(row->layers[0]->verified);
+	img_step_note_image(row, &ev);
+	assert_true(row->layers[0]->verified);
+	img_step_note_damage(row, &why);
+	assert_int_equal(row->failure->code, ERR_DATA_LOSS);
+	row_set_str(&found->layers[0]->boot_id, clock_boot_id());
+	found->layers[0]->disk = 4096;
+	img_step_note_image(row, &ev);
+	assert_null(row->failure);
+	assert_false(row->layers[0]->verified);
+	assert_string_equal(row->layers[0]->boot_id, clock_boot_id());
+	assert_int_equal(row->layers[0]->disk, 4096);
+	img_step_note_whole(row, &whole);
+	assert_false(row->layers[0]->verified);
+	drop(found);
+	drop(row);
+}
+
 static void pull_steps(void **state)
 {
 	struct sm_event ev = event_with((char[]){ "sha256:i" });
@@ -545,6 +575,7 @@ int main(void)
 		cmocka_unit_test(sandbox_undo),
 		cmocka_unit_test(exec_steps),
 		cmocka_unit_test(image_steps),
+		cmocka_unit_test(image_verification),
 		cmocka_unit_test(pull_steps),
 		cmocka_unit_test(paths_derive_from_ids),
 		cmocka_unit_test(cgroups_derive_from_ids),
