@@ -224,6 +224,20 @@ static Crisp__V1__Transition **explain_history(struct arena *a, const struct sm_
 	return list;
 }
 
+/* At rest, and as its clients think it is. */
+static bool is_quiet(const struct object *o)
+{
+	return sm_state(o->sm)->kind == SM_KIND_REST && !o->sm->stalled &&
+	       !(o->kind == KIND_IMAGE && o->sm->state == IMG_STATE_DAMAGED);
+}
+
+static const char *name_of(const struct object *o)
+{
+	const Crisp__State__Image *image = o->kind == KIND_IMAGE ? o->sm->row : NULL;
+
+	return image && image->n_tags ? image->tags[0] : o->name_key;
+}
+
 static Crisp__V1__ExplainedObject *explain_object(struct arena *a, const struct object *o)
 {
 	Crisp__V1__ExplainedObject *x = arena_alloc(a, sizeof(*x));
@@ -235,7 +249,7 @@ static Crisp__V1__ExplainedObject *explain_object(struct arena *a, const struct 
 	crisp__v1__explained_object__init(x);
 	x->kind = (char *)(uintptr_t)o->sm->machine->name;
 	x->id = arena_strdup(a, o->sm->id);
-	x->name = arena_strdup(a, o->name_key);
+	x->name = arena_strdup(a, name_of(o));
 	x->state = (char *)(uintptr_t)s->name;
 	x->kind_of_state = (char *)(uintptr_t)kinds_of_state[s->kind];
 	x->age_ns = clock_realtime_ns() - o->sm->since_ns;
@@ -284,8 +298,7 @@ static int take_explain(struct caller *c, const void *request, struct err *e)
 			if (!str_starts(o->sm->id, req->id_prefix))
 				continue;
 			/* Without a question: only what waits for something. */
-			if (!*req->id_prefix && sm_state(o->sm)->kind == SM_KIND_REST &&
-			    !o->sm->stalled)
+			if (!*req->id_prefix && is_quiet(o))
 				continue;
 			resp.objects[resp.n_objects] = explain_object(a, o);
 			resp.n_objects += resp.objects[resp.n_objects] != NULL;

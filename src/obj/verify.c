@@ -325,14 +325,21 @@ void img_effect_verify(struct sm_object *sm)
 
 /* --- who asks --- */
 
-void verify_start(void)
+static void look_at_all(struct loop_timer *t)
 {
 	struct object *o;
 	size_t pos = 0;
 
+	go_on(t);
 	while ((o = map_next(world.objects[KIND_IMAGE], &pos)))
 		if (next_wanted(row_of(o)) || missing_layer(row_of(o)))
 			ask_check(o);
+}
+
+/* Within the loop's first turn, whose end commits what it finds. */
+void verify_start(void)
+{
+	loop_timer_set(world.loop, &v.timer, clock_monotonic_ns(), look_at_all);
 }
 
 static void look_at(const char *id)
