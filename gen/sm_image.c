@@ -40,6 +40,7 @@ static const char *const step_names[] = {
 
 static const struct sm_event_info events[] = {
 	[IMG_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
+	[IMG_EVENT_FORGET] = { .name = "forget", .class = SM_CLASS_RPC },
 	[IMG_EVENT_ADOPT] = { .name = "adopt", .class = SM_CLASS_DONE },
 	[IMG_EVENT_UNTAG] = { .name = "untag", .class = SM_CLASS_DONE },
 	[IMG_EVENT_CHECK] = { .name = "check", .class = SM_CLASS_DONE },
@@ -90,60 +91,79 @@ static const struct sm_action actions_2[] = {
 };
 
 static const struct sm_action actions_3[] = {
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_untag */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 0 }, /* verify */
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_4[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* drop */
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* verify */
 };
 
 static const struct sm_action actions_5[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* drop */
+};
+
+static const struct sm_action actions_6[] = {
 	{ .op = SM_OP_STEP, .arg = 2 }, /* note_whole */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_6[] = {
+static const struct sm_action actions_7[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_damage */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_7[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_image */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 0 }, /* verify */
-};
-
 static const struct sm_action actions_8[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_untag */
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_image */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 0 }, /* verify */
 };
 
 static const struct sm_action actions_9[] = {
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_untag */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* verify */
+};
+
+static const struct sm_action actions_10[] = {
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_untag */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* verify */
+};
+
+static const struct sm_action actions_11[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 1 }, /* drop */
 };
 
-static const struct sm_action actions_10[] = {
+static const struct sm_action actions_12[] = {
 	{ .op = SM_OP_STEP, .arg = 0 }, /* note_image */
 	{ .op = SM_OP_SAVE },
 };
 
-static const struct sm_action actions_11[] = {
+static const struct sm_action actions_13[] = {
 	{ .op = SM_OP_STEP, .arg = 1 }, /* note_untag */
 	{ .op = SM_OP_SAVE },
 };
 
-static const struct sm_action actions_12[] = {
+static const struct sm_action actions_14[] = {
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_untag */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_15[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 1 }, /* drop */
 };
 
-static const struct sm_action actions_13[] = {
+static const struct sm_action actions_16[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -155,7 +175,7 @@ static const struct sm_row rows[] = {
 		.event = IMG_EVENT_ADOPT,
 		.guard = -1,
 		.target = IMG_STATE_PRESENT,
-		.line = 27,
+		.line = 28,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -165,7 +185,7 @@ static const struct sm_row rows[] = {
 		.event = IMG_EVENT_ADOPT,
 		.guard = -1,
 		.target = IMG_STATE_PRESENT,
-		.line = 32,
+		.line = 33,
 		.n_actions = 2,
 		.actions = actions_1,
 	},
@@ -175,124 +195,155 @@ static const struct sm_row rows[] = {
 		.event = IMG_EVENT_UNTAG,
 		.guard = -1,
 		.target = IMG_STATE_PRESENT,
-		.line = 33,
+		.line = 34,
 		.n_actions = 2,
 		.actions = actions_2,
 	},
 	[3] = {
 		.number = 3,
 		.state = IMG_STATE_PRESENT,
-		.event = IMG_EVENT_CHECK,
+		.event = IMG_EVENT_FORGET,
 		.guard = -1,
-		.target = IMG_STATE_VERIFYING,
-		.line = 34,
-		.n_actions = 2,
+		.target = IMG_STATE_PRESENT,
+		.line = 35,
+		.n_actions = 3,
 		.actions = actions_3,
 	},
 	[4] = {
 		.number = 4,
 		.state = IMG_STATE_PRESENT,
-		.event = IMG_EVENT_REMOVE,
+		.event = IMG_EVENT_CHECK,
 		.guard = -1,
-		.target = IMG_STATE_DROPPING,
-		.line = 35,
+		.target = IMG_STATE_VERIFYING,
+		.line = 36,
 		.n_actions = 2,
 		.actions = actions_4,
 	},
 	[5] = {
 		.number = 5,
-		.state = IMG_STATE_VERIFYING,
-		.event = IMG_EVENT_WHOLE,
+		.state = IMG_STATE_PRESENT,
+		.event = IMG_EVENT_REMOVE,
 		.guard = -1,
-		.target = IMG_STATE_PRESENT,
-		.line = 41,
-		.n_actions = 3,
+		.target = IMG_STATE_DROPPING,
+		.line = 37,
+		.n_actions = 2,
 		.actions = actions_5,
 	},
 	[6] = {
 		.number = 6,
 		.state = IMG_STATE_VERIFYING,
-		.event = IMG_EVENT_DAMAGED,
+		.event = IMG_EVENT_WHOLE,
 		.guard = -1,
-		.target = IMG_STATE_DAMAGED,
-		.line = 42,
+		.target = IMG_STATE_PRESENT,
+		.line = 43,
 		.n_actions = 3,
 		.actions = actions_6,
 	},
 	[7] = {
 		.number = 7,
 		.state = IMG_STATE_VERIFYING,
-		.event = IMG_EVENT_ADOPT,
+		.event = IMG_EVENT_DAMAGED,
 		.guard = -1,
-		.target = IMG_STATE_VERIFYING,
-		.line = 43,
+		.target = IMG_STATE_DAMAGED,
+		.line = 44,
 		.n_actions = 3,
 		.actions = actions_7,
 	},
 	[8] = {
 		.number = 8,
 		.state = IMG_STATE_VERIFYING,
-		.event = IMG_EVENT_UNTAG,
+		.event = IMG_EVENT_ADOPT,
 		.guard = -1,
 		.target = IMG_STATE_VERIFYING,
-		.line = 44,
+		.line = 45,
 		.n_actions = 3,
 		.actions = actions_8,
 	},
 	[9] = {
 		.number = 9,
 		.state = IMG_STATE_VERIFYING,
-		.event = IMG_EVENT_REMOVE,
+		.event = IMG_EVENT_UNTAG,
 		.guard = -1,
-		.target = IMG_STATE_DROPPING,
-		.line = 45,
-		.n_actions = 2,
+		.target = IMG_STATE_VERIFYING,
+		.line = 46,
+		.n_actions = 3,
 		.actions = actions_9,
 	},
 	[10] = {
 		.number = 10,
-		.state = IMG_STATE_DAMAGED,
-		.event = IMG_EVENT_ADOPT,
+		.state = IMG_STATE_VERIFYING,
+		.event = IMG_EVENT_FORGET,
 		.guard = -1,
-		.target = IMG_STATE_PRESENT,
-		.line = 51,
-		.n_actions = 2,
+		.target = IMG_STATE_VERIFYING,
+		.line = 47,
+		.n_actions = 4,
 		.actions = actions_10,
 	},
 	[11] = {
 		.number = 11,
-		.state = IMG_STATE_DAMAGED,
-		.event = IMG_EVENT_UNTAG,
+		.state = IMG_STATE_VERIFYING,
+		.event = IMG_EVENT_REMOVE,
 		.guard = -1,
-		.target = IMG_STATE_DAMAGED,
-		.line = 52,
+		.target = IMG_STATE_DROPPING,
+		.line = 48,
 		.n_actions = 2,
 		.actions = actions_11,
 	},
 	[12] = {
 		.number = 12,
 		.state = IMG_STATE_DAMAGED,
-		.event = IMG_EVENT_REMOVE,
+		.event = IMG_EVENT_ADOPT,
 		.guard = -1,
-		.target = IMG_STATE_DROPPING,
-		.line = 53,
+		.target = IMG_STATE_PRESENT,
+		.line = 54,
 		.n_actions = 2,
 		.actions = actions_12,
 	},
 	[13] = {
 		.number = 13,
+		.state = IMG_STATE_DAMAGED,
+		.event = IMG_EVENT_UNTAG,
+		.guard = -1,
+		.target = IMG_STATE_DAMAGED,
+		.line = 55,
+		.n_actions = 2,
+		.actions = actions_13,
+	},
+	[14] = {
+		.number = 14,
+		.state = IMG_STATE_DAMAGED,
+		.event = IMG_EVENT_FORGET,
+		.guard = -1,
+		.target = IMG_STATE_DAMAGED,
+		.line = 56,
+		.n_actions = 3,
+		.actions = actions_14,
+	},
+	[15] = {
+		.number = 15,
+		.state = IMG_STATE_DAMAGED,
+		.event = IMG_EVENT_REMOVE,
+		.guard = -1,
+		.target = IMG_STATE_DROPPING,
+		.line = 57,
+		.n_actions = 2,
+		.actions = actions_15,
+	},
+	[16] = {
+		.number = 16,
 		.state = IMG_STATE_DROPPING,
 		.event = IMG_EVENT_DROPPED,
 		.guard = -1,
 		.target = IMG_STATE_GONE,
-		.line = 60,
+		.line = 64,
 		.n_actions = 2,
-		.actions = actions_13,
+		.actions = actions_16,
 	},
 };
 
 static const struct sm_cell cells_NONE[] = {
 	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_FORGET] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[0] },
 	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_NEVER },
@@ -302,29 +353,32 @@ static const struct sm_cell cells_NONE[] = {
 };
 
 static const struct sm_cell cells_PRESENT[] = {
-	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
+	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
+	[IMG_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
 	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
 	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
-	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
+	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
 	[IMG_EVENT_WHOLE] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_DAMAGED] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_DROPPED] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const struct sm_cell cells_VERIFYING[] = {
-	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
-	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
-	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
+	[IMG_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
 	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_IGNORE },
-	[IMG_EVENT_WHOLE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
-	[IMG_EVENT_DAMAGED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
+	[IMG_EVENT_WHOLE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
+	[IMG_EVENT_DAMAGED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
 	[IMG_EVENT_DROPPED] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const struct sm_cell cells_DAMAGED[] = {
-	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
-	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
-	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
+	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
+	[IMG_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
+	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
+	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
 	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_IGNORE },
 	[IMG_EVENT_WHOLE] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_DAMAGED] = { .answer = SM_ANSWER_NEVER },
@@ -333,16 +387,18 @@ static const struct sm_cell cells_DAMAGED[] = {
 
 static const struct sm_cell cells_DROPPING[] = {
 	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
+	[IMG_EVENT_FORGET] = { .answer = SM_ANSWER_JOIN },
 	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_IGNORE },
 	[IMG_EVENT_WHOLE] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_DAMAGED] = { .answer = SM_ANSWER_NEVER },
-	[IMG_EVENT_DROPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
+	[IMG_EVENT_DROPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
 };
 
 static const struct sm_cell cells_GONE[] = {
 	[IMG_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
+	[IMG_EVENT_FORGET] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_ADOPT] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_UNTAG] = { .answer = SM_ANSWER_NEVER },
 	[IMG_EVENT_CHECK] = { .answer = SM_ANSWER_NEVER },
@@ -412,9 +468,9 @@ const struct sm_machine img_machine = {
 	.version = 1,
 	.boot_scoped = false,
 	.n_states = 6,
-	.n_events = 7,
+	.n_events = 8,
 	.n_effects = 2,
-	.n_rows = 14,
+	.n_rows = 17,
 	.n_guards = 0,
 	.n_steps = 4,
 	.n_deadlines = 0,

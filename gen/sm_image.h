@@ -19,6 +19,7 @@ enum img_state {
 
 enum img_event {
 	IMG_EVENT_REMOVE = 0, /* rpc */
+	IMG_EVENT_FORGET, /* rpc */
 	IMG_EVENT_ADOPT, /* done */
 	IMG_EVENT_UNTAG, /* done */
 	IMG_EVENT_CHECK, /* done */

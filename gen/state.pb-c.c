@@ -1744,7 +1744,7 @@ const ProtobufCMessageDescriptor crisp__state__layer__descriptor =
   (ProtobufCMessageInit) crisp__state__layer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[11] =
+static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[10] =
 {
   {
     "tags",
@@ -1866,18 +1866,6 @@ static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[11]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
-  {
-    "pinned",
-    11,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Crisp__State__Image, pinned),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
 };
 static const unsigned crisp__state__image__field_indices_by_name[] = {
   8,   /* field[8] = boot_id */
@@ -1886,7 +1874,6 @@ static const unsigned crisp__state__image__field_indices_by_name[] = {
   7,   /* field[7] = failure */
   3,   /* field[3] = layers */
   6,   /* field[6] = manifest_digest */
-  10,   /* field[10] = pinned */
   5,   /* field[5] = pulled_ns */
   4,   /* field[4] = size */
   0,   /* field[0] = tags */
@@ -1895,7 +1882,7 @@ static const unsigned crisp__state__image__field_indices_by_name[] = {
 static const ProtobufCIntRange crisp__state__image__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor crisp__state__image__descriptor =
 {
@@ -1905,7 +1892,7 @@ const ProtobufCMessageDescriptor crisp__state__image__descriptor =
   "Crisp__State__Image",
   "crisp.state",
   sizeof(Crisp__State__Image),
-  11,
+  10,
   crisp__state__image__field_descriptors,
   crisp__state__image__field_indices_by_name,
   1,  crisp__state__image__number_ranges,

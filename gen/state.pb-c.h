@@ -362,14 +362,10 @@ struct  Crisp__State__Image
    * User of the config
    */
   char *user;
-  /*
-   * never garbage collected
-   */
-  protobuf_c_boolean pinned;
 };
 #define CRISP__STATE__IMAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__image__descriptor) \
-    , 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+    , 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /* Crisp__State__Transition methods */

@@ -122,6 +122,7 @@ void conf_init(struct conf *c)
 		.signature_policy = xstrdup(""),
 		.registries_conf = xstrdup("/etc/containers/registries.conf"),
 		.max_parallel_layers = 6,
+		.remove_image = xstrdup("all"),
 		.cni_default_network = xstrdup(""),
 		.network_dir = xstrdup("/etc/cni/net.d"),
 		.metrics_host = xstrdup("127.0.0.1"),

@@ -72,7 +72,8 @@ struct conf {
 	char *signature_policy;
 	char *registries_conf; /* ours: path of registries.conf, /etc/containers/registries.conf */
 	int64_t max_parallel_layers; /* ours: made at one time by all pulls, 6 */
-	char **pinned_images;
+	char **pinned_images; /* see obj/pinned.h */
+	char *remove_image; /* ours: "all" or "untag", see obj/image.h */
 	char **insecure_registries;
 	/* [crio.network] */
 	char *cni_default_network;

@@ -94,6 +94,11 @@ static bool is_runtime_type(const char *s)
 	return !*s || strcmp(s, "oci") == 0;
 }
 
+static bool is_remove_image(const char *s)
+{
+	return strcmp(s, "all") == 0 || strcmp(s, "untag") == 0;
+}
+
 static bool is_path_word(const char *s)
 {
 	return *s == '/';
@@ -243,6 +248,8 @@ const struct conf_key conf_keys[] = {
 	CONF("crio.image.registries_conf", PATH, registries_conf),
 	CONF_RANGE("crio.image.max_parallel_layers", INTEGER, max_parallel_layers, 1, 65536),
 	CONF("crio.image.pinned_images", LIST, pinned_images),
+	CONF_CHECK("crio.image.remove_image", STRING, remove_image, is_remove_image,
+		   "all: every name goes with the image, or untag: a tag goes alone"),
 	CONF("crio.image.insecure_registries", LIST, insecure_registries),
 	LATER("crio.image.default_transport", STRING),
 	CONF("crio.image.namespaced_auth_dir", PATH, namespaced_auth_dir),

@@ -46,32 +46,52 @@ static bool short_matches(const char *full, const char *path_and_rest)
 		strcmp(slash + 1 + strlen("library/"), path_and_rest) == 0);
 }
 
+/* The beginning of an id, with or without "sha256:", must be long enough to be none of a name. */
+static bool is_id_of(const char *id, const char *name)
+{
+	const char *hex = str_starts(name, "sha256:") ? name + strlen("sha256:") : name;
+
+	return id_is_prefix(hex) && (hex != name || strlen(hex) >= 6) && str_starts(id, hex);
+}
+
+/* Which of the names is meant; NULL: none. */
+static const char *named(char *const *names, size_t n, const struct image_ref *ref,
+			 const char *wanted)
+{
+	for (size_t i = 0; i < n; i++)
+		if (*ref->domain ? strcmp(names[i], wanted) == 0 : short_matches(names[i], wanted))
+			return names[i];
+	return NULL;
+}
+
 bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const *digests,
 		   size_t n_digests, const char *name)
 {
-	const char *hex = str_starts(name, "sha256:") ? name + strlen("sha256:") : name;
-	struct image_ref ref = IMAGE_REF_NULL;
-	_cleanup_free_ char *tagged = NULL, *repo = NULL, *digested = NULL;
+	_cleanup_(image_ref_done) struct image_ref ref = IMAGE_REF_NULL;
+	_cleanup_free_ char *wanted = NULL, *repo = NULL;
 	struct err ignored = ERR_NULL;
-	bool found = false;
 
-	if (id_is_prefix(hex) && (hex != name || strlen(hex) >= 6) && str_starts(id, hex))
+	if (is_id_of(id, name))
 		return true;
 	if (image_ref_parse(name, &ref, &ignored) < 0)
 		return false;
 	repo = image_ref_name(&ref);
-	tagged = *ref.digest ? NULL : image_ref_tagged(&ref);
-	digested = *ref.digest ? xasprintf("%s@%s", repo, ref.digest) : NULL;
-	if (*ref.domain) {
-		found = tagged ? has(tags, n_tags, tagged) : has(digests, n_digests, digested);
-	} else {
-		for (size_t i = 0; tagged && i < n_tags && !found; i++)
-			found = short_matches(tags[i], tagged);
-		for (size_t i = 0; digested && i < n_digests && !found; i++)
-			found = short_matches(digests[i], digested);
-	}
-	image_ref_done(&ref);
-	return found;
+	wanted = *ref.digest ? xasprintf("%s@%s", repo, ref.digest) : image_ref_tagged(&ref);
+	return *ref.digest ? named(digests, n_digests, &ref, wanted)
+			   : named(tags, n_tags, &ref, wanted);
+}
+
+/* The tag that name means, NULL when it is an id or a digest. */
+static const char *tag_of(const struct object *o, const char *name)
+{
+	_cleanup_(image_ref_done) struct image_ref ref = IMAGE_REF_NULL;
+	_cleanup_free_ char *wanted = NULL;
+	struct err ignored = ERR_NULL;
+
+	if (is_id_of(o->sm->id, name) || image_ref_parse(name, &ref, &ignored) < 0 || *ref.digest)
+		return NULL;
+	wanted = image_ref_tagged(&ref);
+	return named(image_row(o)->tags, image_row(o)->n_tags, &ref, wanted);
 }
 
 bool image_is_here(const struct object *o)
@@ -128,14 +148,6 @@ static void image_message_free(void *m)
 	crisp__state__image__free_unpacked(m, NULL);
 }
 
-static bool is_pinned(const Crisp__State__Image *i)
-{
-	for (size_t k = 0; world.conf->pinned_images && world.conf->pinned_images[k]; k++)
-		if (has(i->tags, i->n_tags, world.conf->pinned_images[k]))
-			return true;
-	return *world.conf->pause_image && has(i->tags, i->n_tags, world.conf->pause_image);
-}
-
 int image_adopt(const char *id, Crisp__State__Image *found, struct err *e)
 {
 	struct object *image = world_find(KIND_IMAGE, id);
@@ -148,7 +160,6 @@ int image_adopt(const char *id, Crisp__State__Image *found, struct err *e)
 		return err_set(e, ERR_ABORTED,
 			       "image %.13s is being removed at this moment: pull again", id);
 	}
-	found->pinned = is_pinned(found);
 	if (!image) {
 		row = xmalloc(sizeof(*row));
 		crisp__state__image__init(row);
@@ -225,12 +236,18 @@ void img_effect_drop(struct sm_object *sm)
 int image_remove(struct caller *c, const char *name, struct err *e)
 {
 	struct object *o = find(name, is_removable);
-	const char *user = o ? container_using_image(o->sm->id) : NULL;
+	bool untag = strcmp(world.conf->remove_image, "untag") == 0;
+	const char *user, *tag = o && untag ? tag_of(o, name) : NULL;
 
 	if (!o) {
 		caller_finish(c, NULL, NULL);
 		return 0;
 	}
+	if (tag && image_row(o)->n_tags > 1) {
+		caller_dispatch(c, o, IMG_EVENT_FORGET, xstrdup(tag), free);
+		return 0;
+	}
+	user = container_using_image(o->sm->id);
 	if (user)
 		return err_set(e, ERR_PRECONDITION, "image %s is in use by container %.13s: remove "
 			       "that first", name, user);

@@ -7,7 +7,9 @@
 #include "gen/api.pb-c.h"
 #include "obj/world.h"
 
-/* An image that is not there is removed already: answered OK. */
+/* By id, tag or digest.  All names go with the image; with crio.image.remove_image = "untag" a tag
+ * goes alone as long as there is another.  ERR_PRECONDITION: a container uses it.  An image that is
+ * not there is removed already: answered OK. */
 int image_remove(struct caller *c, const char *name, struct err *e);
 
 /* What a pull has found becomes an image, or adds its names to the one that is there; another that

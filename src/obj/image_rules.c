@@ -60,7 +60,6 @@ void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev)
 		draft->size = found->size;
 		row_set_str(&draft->manifest_digest, found->manifest_digest);
 		row_set_str(&draft->user, found->user);
-		draft->pinned = found->pinned;
 		row_set_str(&draft->boot_id, clock_boot_id());
 	} else {
 		renew_layers(draft, found);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "gen/api.pb-c.h"
+#include "obj/pinned.h"
 
 #define VIEW_PREFIX "view/"
 
@@ -161,7 +162,7 @@ static void put_image(const char *id, const struct sm_state *state, const void *
 	item.n_repo_digests = r->n_digests;
 	item.repo_digests = r->digests;
 	item.size = r->size;
-	item.pinned = r->pinned;
+	item.pinned = pinned_image(world.conf, r);
 	spec.image = full_id;
 	item.spec = &spec;
 	fill_user(&item, &uid, user);

@@ -21,6 +21,7 @@ enum asks {
 	ASKS_PULL = PUL_EVENT_PULL,
 	ASKS_LOAD = PUL_EVENT_LOAD,
 	ASKS_REMOVE,
+	ASKS_FORGET,
 };
 
 enum happening {
@@ -145,7 +146,7 @@ static struct sm_object *target(struct sim *sim, const struct step *step, bool *
 	Crisp__State__Pull *row;
 
 	*ret_ok = true; /* what is not there is removed */
-	if (step->what == ASKS_REMOVE)
+	if (step->what == ASKS_REMOVE || step->what == ASKS_FORGET)
 		return sim_object(sim, &img_machine);
 	obj = sim_object(sim, &pul_machine);
 	if (obj)
@@ -160,10 +161,11 @@ static void fill(struct sim *sim, struct sm_object *obj, const struct step *step
 {
 	(void)sim;
 	(void)obj;
-	if (step->what != ASKS_REMOVE)
-		return;
-	ev->event = IMG_EVENT_REMOVE;
-	ev->waiter->event = IMG_EVENT_REMOVE;
+	if (step->what == ASKS_FORGET)
+		facts_attach(ev, xstrdup(TAG), free);
+	if (step->what == ASKS_REMOVE || step->what == ASKS_FORGET)
+		ev->event = ev->waiter->event =
+			step->what == ASKS_REMOVE ? IMG_EVENT_REMOVE : IMG_EVENT_FORGET;
 }
 
 static bool asked(const struct sim *sim, bool remove)
@@ -173,6 +175,25 @@ static bool asked(const struct sim *sim, bool remove)
 		    (sim->scenario->steps[i].what == ASKS_REMOVE) == remove)
 			return true;
 	return remove && sim->w->asks[sim->w->next].tries > 0;
+}
+
+/* A pull behind the step may have brought the name back. */
+static bool pulled_later(const struct sim *sim, const struct step *step)
+{
+	for (const struct step *s = step + 1; s < sim->scenario->steps + MAX_STEPS; s++)
+		if (s->kind == STEP_ASK && (s->what == ASKS_PULL || s->what == ASKS_LOAD))
+			return true;
+	return false;
+}
+
+static bool has_tag(const struct sm_object *image)
+{
+	const Crisp__State__Image *row = image->row;
+
+	for (size_t i = 0; i < row->n_tags; i++)
+		if (strcmp(row->tags[i], TAG) == 0)
+			return true;
+	return false;
 }
 
 static bool present(const struct sim *sim)
@@ -193,6 +214,8 @@ static bool kept(struct sim *sim, const struct step *step)
 	const struct sm_object *image = sim_object(sim, &img_machine);
 	const struct sm_object *pull = sim_object(sim, &pul_machine);
 
+	if (step->what == ASKS_FORGET)
+		return !image || !has_tag(image) || pulled_later(sim, step);
 	if (step->what == ASKS_REMOVE)
 		return !image || sm_state(image)->kind == SM_KIND_FINAL ||
 		       (asked(sim, false) && present(sim));
@@ -252,6 +275,8 @@ static void rest(struct sim *sim)
 #define PULL_MEANWHILE ASK_NOW(ASKS_PULL)
 #define LOAD ASK(ASKS_LOAD)
 #define LOAD_MEANWHILE ASK_NOW(ASKS_LOAD)
+#define FORGET ASK(ASKS_FORGET)
+#define FORGET_MEANWHILE ASK_NOW(ASKS_FORGET)
 #define REMOVE ASK(ASKS_REMOVE)
 #define REMOVE_MEANWHILE ASK_NOW(ASKS_REMOVE)
 
@@ -259,6 +284,7 @@ static const char *const ask_names[] = {
 	[ASKS_PULL] = "pull",
 	[ASKS_LOAD] = "load",
 	[ASKS_REMOVE] = "remove",
+	[ASKS_FORGET] = "forget",
 };
 
 static const struct scenario scenarios[] = {
@@ -278,6 +304,11 @@ static const struct scenario scenarios[] = {
 	{ "it is removed while it is read", 0, { PULL, CHECK, REMOVE_MEANWHILE } },
 	{ "it is damaged and pulled again", FAULT_DISK_LIES_ONCE,
 	  { PULL, CHECK, CHECK_IDLE, PULL, CHECK_IDLE, REMOVE } },
+	{ "its tag goes and comes back", 0, { PULL, FORGET, PULL, REMOVE } },
+	{ "its tag goes while it is read", 0, { PULL, CHECK, FORGET_MEANWHILE, REMOVE } },
+	{ "its tag goes while it is removed", 0, { PULL, REMOVE, FORGET_MEANWHILE } },
+	{ "it is damaged, loses its tag and is removed", FAULT_DISK_LIES_ONCE,
+	  { PULL, CHECK, CHECK_IDLE, FORGET, REMOVE } },
 	{ "it is damaged, untagged and removed", FAULT_DISK_LIES_ONCE,
 	  { PULL, CHECK, HAPPEN_IDLE(HAPPENS_UNTAG), REMOVE } },
 	{ "a layer is lost", FAULT_LAYER_IS_LOST, { PULL, CHECK, CHECK_IDLE, PULL, REMOVE } },

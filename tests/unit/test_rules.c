@@ -20,6 +20,7 @@
 #include "gen/sm_sandbox.h"
 #include "obj/facts.h"
 #include "obj/paths.h"
+#include "obj/pinned.h"
 
 #define NOW INT64_C(1700000000000000000)
 
@@ -421,7 +422,6 @@ static Crisp__State__Image *found_image(const char *tag)
 	img->config.data = xmemdup("{}", 2);
 	img->config.len = 2;
 	img->size = 4;
-	img->pinned = true;
 	row_set_str(&img->user, "nobody");
 	row_set_str(&img->manifest_digest, "sha256:m");
 	row_add_str(&img->tags, &img->n_tags, tag);
@@ -444,7 +444,6 @@ static void image_steps(void **state)
 	assert_int_equal(row->layers[0]->inodes, 3);
 	assert_int_equal(row->config.len, 2);
 	assert_int_equal(row->size, 4);
-	assert_true(row->pinned);
 	assert_string_equal(row->user, "nobody");
 	assert_string_equal(row->boot_id, clock_boot_id());
 	assert_true(row->pulled_ns == NOW);
@@ -495,6 +494,46 @@ static void image_verification(void **state)
 	img_step_note_whole(row, &whole);
 	assert_false(row->layers[0]->verified);
 	drop(found);
+	drop(row);
+}
+
+static void images_are_pinned(void **state)
+{
+	static const struct {
+		const char *pattern;
+		bool pinned;
+	} cases[] = {
+		{ "r.io/a/pause:1", true },
+		{ "r.io/a/pause", false },
+		{ "r.io/a/pause:2", false },
+		{ "r.io/a/*", true },
+		{ "r.io/b*", false },
+		{ "io/a*", false },
+		{ "*pause*", true },
+		{ "*a/p*", true },
+		{ "*paws*", false },
+		{ "*pause:1", false }, /* a star at the beginning alone is none */
+		{ "*", true },
+		{ "**", true },
+		{ "", false },
+		{ "x@sha256:m", true },
+		{ "r.io/a/pause:1?", false },
+		{ "r.io.a/pause:1", false },
+	};
+	Crisp__State__Image *row = found_image("r.io/a/pause:1");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *pattern = (char *)(uintptr_t)cases[i].pattern;
+		char *list[] = { (char[]){ "none" }, pattern, NULL };
+		struct conf listed = { .pinned_images = list, .pause_image = (char[]){ "" } };
+		struct conf pause = { .pause_image = pattern };
+
+		if (pinned_image(&listed, row) != cases[i].pinned)
+			fail_msg("pinned_images = %s", pattern);
+		if (pinned_image(&pause, row) != cases[i].pinned)
+			fail_msg("pause_image = %s", pattern);
+	}
 	drop(row);
 }
 
@@ -576,6 +615,7 @@ int main(void)
 		cmocka_unit_test(exec_steps),
 		cmocka_unit_test(image_steps),
 		cmocka_unit_test(image_verification),
+		cmocka_unit_test(images_are_pinned),
 		cmocka_unit_test(pull_steps),
 		cmocka_unit_test(paths_derive_from_ids),
 		cmocka_unit_test(cgroups_derive_from_ids),
