@@ -254,6 +254,8 @@ static void test_every_key(void **state)
 
 		if (strcmp(k->name, "crio.runtime.log_level") == 0)
 			value = "\"trace\"";
+		if (strcmp(k->name, "crio.image.remove_image") == 0)
+			value = "\"untag\"";
 		if (strcmp(k->name, "crio.api.stream_port") == 0)
 			value = "\"1\"";
 		if (star)
