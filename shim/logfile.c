@@ -36,11 +36,21 @@ static int open_at(const char *path, int flags, int *ret, uint64_t *ret_size, st
 	return 0;
 }
 
+/* Which file it is, for whoever finds it again. */
+static void identify(struct logfile *f)
+{
+	struct stat st;
+
+	f->ino = fstat(f->fd, &st) == 0 ? st.st_ino : 0;
+}
+
 int logfile_open(struct logfile *f, const char *path, uint64_t max, struct err *e)
 {
+	int r;
+
 	f->fd = -1;
 	f->max = max;
-	f->size = f->gap = f->lost = 0;
+	f->size = f->gap = f->lost = f->ino = 0;
 	f->error = 0;
 	f->torn = false;
 	f->path[0] = '\0';
@@ -48,7 +58,10 @@ int logfile_open(struct logfile *f, const char *path, uint64_t max, struct err *
 		return 0;
 	if (snprintf(f->path, sizeof(f->path), "%s", path) >= (int)sizeof(f->path))
 		return err_set(e, ERR_INVALID, "log path is too long");
-	return open_at(f->path, 0, &f->fd, &f->size, e);
+	r = open_at(f->path, 0, &f->fd, &f->size, e);
+	if (r == 0)
+		identify(f);
+	return r;
 }
 
 void logfile_close(struct logfile *f)
@@ -159,6 +172,7 @@ static void start_anew(struct logfile *f)
 	f->fd = fd;
 	f->size = size;
 	f->torn = false;
+	identify(f);
 }
 
 bool logfile_write(struct logfile *f, const char *records, size_t size)
@@ -184,6 +198,14 @@ bool logfile_write(struct logfile *f, const char *records, size_t size)
 	return was_well;
 }
 
+void logfile_cut(struct logfile *f, uint64_t ino, uint64_t size)
+{
+	if (f->fd < 0 || !ino || f->ino != ino || f->size <= size)
+		return;
+	if (ftruncate(f->fd, (off_t)size) == 0)
+		f->size = size;
+}
+
 int logfile_reopen(struct logfile *f, struct err *e)
 {
 	uint64_t size;
@@ -201,6 +223,7 @@ int logfile_reopen(struct logfile *f, struct err *e)
 	f->fd = fd;
 	f->size = size;
 	f->torn = false;
+	identify(f);
 	return 0;
 }
 

@@ -18,6 +18,7 @@ struct logfile {
 	int fd;           /* -1: no log is wanted */
 	uint64_t max;     /* bytes after which it starts anew, 0: never */
 	uint64_t size;
+	uint64_t ino;     /* of the open file */
 	uint64_t gap;     /* bytes of output lost and not yet told in the log */
 	uint64_t lost;    /* all of them */
 	int error;        /* errno of the current trouble, 0: none */
@@ -32,6 +33,9 @@ void logfile_close(struct logfile *f);
 
 /* Whole records.  true: trouble starts with this write, someone should be told. */
 bool logfile_write(struct logfile *f, const char *records, size_t size);
+
+/* Cut what a writer before this one was not sure of: the file to size bytes, if it is file ino. */
+void logfile_cut(struct logfile *f, uint64_t ino, uint64_t size);
 
 /* Sync the old file, open the path anew.  On error the old file stays in use. */
 int logfile_reopen(struct logfile *f, struct err *e);

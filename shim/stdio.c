@@ -22,6 +22,7 @@
 #include "base/util.h"
 #include "shim/pages.h"
 #include "shim/spawner.h"
+#include "shim/stage.h"
 
 #define READ_MAX (128 * 1024)
 #define STREAM_PIPE (256 * 1024)
@@ -220,6 +221,11 @@ void stdio_rest(void)
 	pages_release(batch_buf, sizeof(batch_buf));
 }
 
+static int index_of(const struct stdio_stream *s)
+{
+	return s == &s->io->err;
+}
+
 static void stream_close(struct stdio_stream *s)
 {
 	if (s->in.fd < 0)
@@ -228,8 +234,10 @@ static void stream_close(struct stdio_stream *s)
 	close_fdp(&s->in.fd);
 	batch_for = s->io;
 	logline_stamp(&batch, clock_realtime_ns());
+	stage_begin(&s->io->stage, &s->io->log);
 	logline_end(&s->line, &batch);
 	logline_flush(&batch);
+	stage_done(&s->io->stage, index_of(s), 0, &s->io->log);
 	if (s->io->out.in.fd >= 0 || s->io->err.in.fd >= 0)
 		return;
 	logfile_settle(&s->io->log);
@@ -237,10 +245,22 @@ static void stream_close(struct stdio_stream *s)
 		client_free(list_entry(pos, struct client, node));
 }
 
+/* Into the log with what is in read_buf. */
+static void log_bytes(struct stdio_stream *s, size_t n)
+{
+	if (s->io->log.fd < 0)
+		return;
+	batch_for = s->io;
+	logline_stamp(&batch, clock_realtime_ns());
+	stage_begin(&s->io->stage, &s->io->log);
+	logline_feed(&s->line, &batch, read_buf, n);
+	logline_flush(&batch);
+}
+
 /* One read.  false: nothing more now, or for ever. */
 static bool stream_read(struct stdio_stream *s)
 {
-	ssize_t n = read(s->in.fd, read_buf, sizeof(read_buf));
+	ssize_t n = stage_take(&s->io->stage, index_of(s), s->in.fd, read_buf, sizeof(read_buf));
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
@@ -248,12 +268,8 @@ static bool stream_read(struct stdio_stream *s)
 		stream_close(s);
 		return false;
 	}
-	if (s->io->log.fd >= 0) {
-		batch_for = s->io;
-		logline_stamp(&batch, clock_realtime_ns());
-		logline_feed(&s->line, &batch, read_buf, (size_t)n);
-		logline_flush(&batch);
-	}
+	log_bytes(s, (size_t)n);
+	stage_done(&s->io->stage, index_of(s), s->line.len, &s->io->log);
 	show_clients(s, read_buf, (size_t)n);
 	return true;
 }
@@ -311,6 +327,7 @@ static int open_fifo(const char *dir, const char *name, int ours, int *ret_ours,
 void stdio_init(struct stdio *io)
 {
 	io->out.in.fd = io->err.in.fd = io->stdin.fd = io->log.fd = -1;
+	stage_init(&io->stage);
 	list_init(&io->clients);
 	io->out.io = io->err.io = io;
 	io->out.line.stream = "stdout";
@@ -330,6 +347,8 @@ int stdio_open(struct stdio *io, uint32_t flags, const char *dir, const char *lo
 	r = logfile_open(&io->log, log_path, log_max, e);
 	if (r < 0 || io->tty)
 		return r;
+	if (io->log.fd >= 0)
+		stage_open(&io->stage, dir);
 	r = open_fifo(dir, SHIM_STDOUT_NAME, 0, &io->out.in.fd, &ret->out, e);
 	if (r == 0)
 		r = open_fifo(dir, SHIM_STDERR_NAME, 0, &io->err.in.fd, &ret->err, e);
@@ -348,8 +367,19 @@ int stdio_set_pty(struct stdio *io, int fd, struct err *e)
 	return 0;
 }
 
-int stdio_adopt(struct stdio *io, uint32_t flags, const char *log_path, uint64_t log_max, int in,
-		int out, int err, struct err *e)
+/* What the shim before this one had taken and not written. */
+static void log_left(struct stdio_stream *s)
+{
+	off_t at = 0;
+	size_t n;
+
+	while ((n = stage_left(&s->io->stage, index_of(s), &at, read_buf, sizeof(read_buf))) > 0)
+		log_bytes(s, n);
+	stage_done(&s->io->stage, index_of(s), s->line.len, &s->io->log);
+}
+
+int stdio_adopt(struct stdio *io, uint32_t flags, const char *dir, const char *log_path,
+		uint64_t log_max, int in, int out, int err, struct err *e)
 {
 	struct err why = ERR_NULL;
 
@@ -360,6 +390,11 @@ int stdio_adopt(struct stdio *io, uint32_t flags, const char *log_path, uint64_t
 	io->out.in.fd = out;
 	io->err.in.fd = err;
 	io->stdin.fd = in;
+	if (!io->tty && io->log.fd >= 0) {
+		stage_adopt(&io->stage, dir, &io->log);
+		log_left(&io->out);
+		log_left(&io->err);
+	}
 	return io->tty && out >= 0 ? stdio_set_pty(io, out, e) : 0;
 }
 
@@ -383,6 +418,7 @@ void stdio_close(struct stdio *io)
 	list_for_each_safe(pos, &io->clients)
 		client_free(list_entry(pos, struct client, node));
 	stdio_close_stdin(io);
+	stage_close(&io->stage);
 	logfile_close(&io->log);
 }
 

@@ -15,6 +15,7 @@
 #include "shim/logfile.h"
 #include "shim/logline.h"
 #include "shim/poll.h"
+#include "shim/stage.h"
 
 struct stdio;
 
@@ -33,6 +34,7 @@ struct stdio {
 	void (*log_error)(struct stdio *io);
 	/* Nothing can be typed any more. */
 	void (*stdin_closed)(struct stdio *io);
+	struct stage stage;
 	struct logfile log;
 	/* Last, and apart from the rest: pages that are seldom touched. */
 	char pending[2][LOGLINE_CHUNK];
@@ -55,8 +57,8 @@ int stdio_open(struct stdio *io, uint32_t flags, const char *dir, const char *lo
 /* The same streams again, of a container that another shim had: out is the pty with SHIM_TTY; -1
  * for what is closed.  Takes the descriptors over.  A log that cannot be opened is no error here: a
  * reopen is what opens it. */
-int stdio_adopt(struct stdio *io, uint32_t flags, const char *log_path, uint64_t log_max, int in,
-		int out, int err, struct err *e);
+int stdio_adopt(struct stdio *io, uint32_t flags, const char *dir, const char *log_path,
+		uint64_t log_max, int in, int out, int err, struct err *e);
 /* The pty master that the runtime made; takes the descriptor over. */
 int stdio_set_pty(struct stdio *io, int fd, struct err *e);
 /* Start to read. */

@@ -1,0 +1,46 @@
+/*
+ * stage.h - what was taken from a container's output and is not in its log yet, where the death of
+ * the shim does not reach it: files on tmpfs in the bundle.
+ *
+ * A byte goes from the pipe into the stage file within one system call (splice), so it is in one of
+ * them whenever we are killed; how far the stage is in the log, and how long the log was then, is
+ * one store into shared memory.  A shim that comes after this one cuts the log back to that length
+ * and does the rest again: each byte is in the log once.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shim/logfile.h"
+
+#define STAGE_STREAMS 2 /* stdout, stderr */
+
+struct stage_state;
+
+struct stage {
+	struct stage_state *state;  /* shared memory, NULL: there is no stage */
+	int fd[STAGE_STREAMS];      /* -1: none */
+	off_t end[STAGE_STREAMS];   /* bytes the file holds, those that are done with included */
+};
+
+/* Of zeroed memory: nothing is staged. */
+void stage_init(struct stage *st);
+/* Make the files in dir.  Without them output is read all the same, only less safely: no error. */
+void stage_open(struct stage *st, const char *dir);
+/* Find those of the shim before this one, and cut log back to where it was sure of it. */
+void stage_adopt(struct stage *st, const char *dir, struct logfile *log);
+void stage_close(struct stage *st);
+
+/* Take bytes of stream i from its pipe, as read(2). */
+ssize_t stage_take(struct stage *st, int i, int pipe_fd, char *buf, size_t size);
+/* Bytes of stream i that the shim before this one had taken, from *at on, which starts at 0 and is
+ * moved.  0: no more. */
+size_t stage_left(const struct stage *st, int i, off_t *at, char *buf, size_t size);
+
+/* What comes next is written to log. */
+void stage_begin(struct stage *st, const struct logfile *log);
+/* All that was taken of stream i is in log, but for its last `pending` bytes. */
+void stage_done(struct stage *st, int i, size_t pending, const struct logfile *log);
