@@ -37,9 +37,13 @@ bench-log: $(PROGRAMS) test-deps
 soak: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/soak.sh
 
+# Daemon and shims are killed for a minute each while a container counts.
+soak-restart: $(PROGRAMS) test-deps
+	$(HARNESS) NUMBERS_SECONDS=60 tests/integration/24-numbers.sh
+
 # Who allocates: needs Debian's heaptrack, and prints what is still held at the end.
 soak-heap: $(PROGRAMS) test-deps
 	$(HARNESS) CRISP_TEST_WRAP="heaptrack -o $(abspath $(BUILD))/soak-heap" tests/bench/soak.sh
 	heaptrack_print -p 0 -T 0 -a 0 -f $(BUILD)/soak-heap.zst
 
-.PHONY: test-deps integration conformance conformance-update bench bench-pull soak soak-heap
+.PHONY: test-deps integration conformance conformance-update bench bench-pull soak soak-restart soak-heap

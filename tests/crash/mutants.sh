@@ -106,6 +106,12 @@ plant "a pod's network is kept in the boot store alone" sandbox sweep "run was a
 	"$(in_state NETWORKING 's/note_network, save, reply/note_network, mark, reply/')"
 plant "a stopped pod keeps its network" sandbox sweep "still has a lease" \
 	"$(in_state EMPTYING 's/children_stopped if unwired -> UNANCHORING : save, drop_anchor/children_stopped if unwired -> LOWERING : save, lower_network/; s/children_stopped            -> LOWERING    : save, lower_network/children_stopped -> UNANCHORING : save, drop_anchor/')"
+plant "a shim is replaced at the first try or never" sandbox sweep "nobody wanted that" \
+	"$(in_state REVIVING 's/anchor_failed stay        : note_retry, mark, revive_anchor/anchor_failed -> EMPTYING : note_retry, mark, stop_children/')"
+plant "one shim after the other is tried for ever" sandbox sweep "." \
+	"$(in_state REVIVING '/if worn_out/d')"
+plant "a dead shim is not looked for after a restart" sandbox sweep "nobody wanted that" \
+	"$(in_state REVIVING 's/recover revive_anchor/recover probe_anchor/')"
 plant "a command is run again after a restart" exec sweep "run twice" \
 	"$(in_state STARTING 's/recover kill/recover spawn/')"
 

@@ -598,6 +598,41 @@ static void cgroups_derive_from_ids(void **state)
 	check_path(cgroup_dir("system.slice:crisp:ID"), "/system.slice/crisp-ID.scope");
 }
 
+static void a_dead_shim_is_replaced_so_often(void **state)
+{
+	struct facts_anchor anchor = { .shim_pid = 78 };
+	struct sm_event lost = { .at_ns = NOW, .event = SBX_EVENT_ANCHOR_LOST };
+	struct sm_event failed = event_of_failure(ERR_INTERNAL, "no memory");
+	struct sm_event revived = event_with(&anchor);
+	Crisp__State__Sandbox *row = sandbox();
+
+	(void)state;
+	failed.event = SBX_EVENT_ANCHOR_FAILED;
+	assert_true(sbx_guard_rebooted(row, &lost));
+	row_set_str(&row->boot_id, clock_boot_id());
+	assert_false(sbx_guard_rebooted(row, &lost));
+	/* One that lived for long counts anew. */
+	row->revive_tries = 7;
+	row->revived_ns = NOW - 2 * NSEC_PER_SEC;
+	sbx_step_note_lost(row, &lost);
+	assert_int_equal(row->revive_tries, 1);
+	for (int i = 1; i < 8; i++) {
+		assert_false(sbx_guard_worn_out(row, &failed));
+		sbx_step_note_retry(row, &failed);
+	}
+	assert_string_equal(row->failure->text, "no memory");
+	assert_true(sbx_guard_worn_out(row, &failed));
+	sbx_step_note_revived(row, &revived);
+	assert_int_equal(row->shim_pid, 78);
+	assert_int_equal(row->shims_replaced, 1);
+	assert_null(row->failure);
+	/* It dies at once: that was one too many. Later it would not have been. */
+	assert_true(sbx_guard_worn_out(row, &lost));
+	lost.at_ns += 2 * NSEC_PER_SEC;
+	assert_false(sbx_guard_worn_out(row, &lost));
+	drop(row);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -619,6 +654,7 @@ int main(void)
 		cmocka_unit_test(pull_steps),
 		cmocka_unit_test(paths_derive_from_ids),
 		cmocka_unit_test(cgroups_derive_from_ids),
+		cmocka_unit_test(a_dead_shim_is_replaced_so_often),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
