@@ -59,8 +59,8 @@ static int open_file(const char *dir, const char *name, int flags)
 	return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
 }
 
-/* flags: O_CREAT | O_TRUNC, or 0 for what is there.  The memory is reserved: a full tmpfs is an error
- * here and not a signal later. */
+/* flags: O_CREAT | O_TRUNC, or 0 for what is there.  The memory is reserved: a full tmpfs is an
+ * error here and not a signal later. */
 static bool open_all(struct stage *st, const char *dir, int flags)
 {
 	_cleanup_close_ int fd = open_file(dir, STATE_NAME, flags);
