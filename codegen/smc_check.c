@@ -226,7 +226,7 @@ static void state_work(struct smc_machine *m, const struct smc_state *s)
 	if (s->kind == SMC_KIND_BUSY && !s->limit_line)
 		smc_error(m, s->line,
 			  "%s may last for ever; write within TIME, or unbounded \"why\"", s->name);
-	if (s->kind == SMC_KIND_REST && s->limit_line)
+	if (s->kind == SMC_KIND_REST && s->unbounded)
 		smc_error(m, s->limit_line, "%s is at rest and has nothing to limit; drop the line",
 			  s->name);
 	if (s->recover.index >= 0)

@@ -624,7 +624,7 @@ static bool turn(struct sim *sim)
 		if (step_next(sim, WHEN_ANSWERED) || clean_up(sim))
 			return true;
 		if (sim->fake->clean_up < 0 || last->answered)
-			return false;
+			return clock_strikes(sim); /* what rests for a time only */
 	} else if (step_next(sim, WHEN_ANSWERED)) {
 		return true;
 	}
