@@ -277,6 +277,276 @@ void   crisp__v1__transition__free_unpacked
   assert(message->base.descriptor == &crisp__v1__transition__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__v1__list_pulls_request__init
+                     (Crisp__V1__ListPullsRequest         *message)
+{
+  static const Crisp__V1__ListPullsRequest init_value = CRISP__V1__LIST_PULLS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__list_pulls_request__get_packed_size
+                     (const Crisp__V1__ListPullsRequest *message)
+{
+  assert(message->base.descriptor == &crisp__v1__list_pulls_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__list_pulls_request__pack
+                     (const Crisp__V1__ListPullsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__list_pulls_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__list_pulls_request__pack_to_buffer
+                     (const Crisp__V1__ListPullsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__list_pulls_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__ListPullsRequest *
+       crisp__v1__list_pulls_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__ListPullsRequest *)
+     protobuf_c_message_unpack (&crisp__v1__list_pulls_request__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__list_pulls_request__free_unpacked
+                     (Crisp__V1__ListPullsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__list_pulls_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__v1__list_pulls_response__init
+                     (Crisp__V1__ListPullsResponse         *message)
+{
+  static const Crisp__V1__ListPullsResponse init_value = CRISP__V1__LIST_PULLS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__list_pulls_response__get_packed_size
+                     (const Crisp__V1__ListPullsResponse *message)
+{
+  assert(message->base.descriptor == &crisp__v1__list_pulls_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__list_pulls_response__pack
+                     (const Crisp__V1__ListPullsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__list_pulls_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__list_pulls_response__pack_to_buffer
+                     (const Crisp__V1__ListPullsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__list_pulls_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__ListPullsResponse *
+       crisp__v1__list_pulls_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__ListPullsResponse *)
+     protobuf_c_message_unpack (&crisp__v1__list_pulls_response__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__list_pulls_response__free_unpacked
+                     (Crisp__V1__ListPullsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__list_pulls_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__v1__pull__init
+                     (Crisp__V1__Pull         *message)
+{
+  static const Crisp__V1__Pull init_value = CRISP__V1__PULL__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__pull__get_packed_size
+                     (const Crisp__V1__Pull *message)
+{
+  assert(message->base.descriptor == &crisp__v1__pull__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__pull__pack
+                     (const Crisp__V1__Pull *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__pull__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__pull__pack_to_buffer
+                     (const Crisp__V1__Pull *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__pull__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__Pull *
+       crisp__v1__pull__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__Pull *)
+     protobuf_c_message_unpack (&crisp__v1__pull__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__pull__free_unpacked
+                     (Crisp__V1__Pull *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__pull__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__v1__pull_counters__init
+                     (Crisp__V1__PullCounters         *message)
+{
+  static const Crisp__V1__PullCounters init_value = CRISP__V1__PULL_COUNTERS__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__pull_counters__get_packed_size
+                     (const Crisp__V1__PullCounters *message)
+{
+  assert(message->base.descriptor == &crisp__v1__pull_counters__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__pull_counters__pack
+                     (const Crisp__V1__PullCounters *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__pull_counters__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__pull_counters__pack_to_buffer
+                     (const Crisp__V1__PullCounters *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__pull_counters__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__PullCounters *
+       crisp__v1__pull_counters__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__PullCounters *)
+     protobuf_c_message_unpack (&crisp__v1__pull_counters__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__pull_counters__free_unpacked
+                     (Crisp__V1__PullCounters *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__pull_counters__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__v1__cancel_pull_request__init
+                     (Crisp__V1__CancelPullRequest         *message)
+{
+  static const Crisp__V1__CancelPullRequest init_value = CRISP__V1__CANCEL_PULL_REQUEST__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__cancel_pull_request__get_packed_size
+                     (const Crisp__V1__CancelPullRequest *message)
+{
+  assert(message->base.descriptor == &crisp__v1__cancel_pull_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__cancel_pull_request__pack
+                     (const Crisp__V1__CancelPullRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__cancel_pull_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__cancel_pull_request__pack_to_buffer
+                     (const Crisp__V1__CancelPullRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__cancel_pull_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__CancelPullRequest *
+       crisp__v1__cancel_pull_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__CancelPullRequest *)
+     protobuf_c_message_unpack (&crisp__v1__cancel_pull_request__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__cancel_pull_request__free_unpacked
+                     (Crisp__V1__CancelPullRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__cancel_pull_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__v1__cancel_pull_response__init
+                     (Crisp__V1__CancelPullResponse         *message)
+{
+  static const Crisp__V1__CancelPullResponse init_value = CRISP__V1__CANCEL_PULL_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__cancel_pull_response__get_packed_size
+                     (const Crisp__V1__CancelPullResponse *message)
+{
+  assert(message->base.descriptor == &crisp__v1__cancel_pull_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__cancel_pull_response__pack
+                     (const Crisp__V1__CancelPullResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__cancel_pull_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__cancel_pull_response__pack_to_buffer
+                     (const Crisp__V1__CancelPullResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__cancel_pull_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__CancelPullResponse *
+       crisp__v1__cancel_pull_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__CancelPullResponse *)
+     protobuf_c_message_unpack (&crisp__v1__cancel_pull_response__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__cancel_pull_response__free_unpacked
+                     (Crisp__V1__CancelPullResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__cancel_pull_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor crisp__v1__load_image_request__field_descriptors[2] =
 {
   {
@@ -687,13 +957,537 @@ const ProtobufCMessageDescriptor crisp__v1__transition__descriptor =
   (ProtobufCMessageInit) crisp__v1__transition__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor crisp__v1__admin__method_descriptors[2] =
+static const ProtobufCFieldDescriptor crisp__v1__list_pulls_request__field_descriptors[1] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__ListPullsRequest, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__list_pulls_request__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange crisp__v1__list_pulls_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor crisp__v1__list_pulls_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.ListPullsRequest",
+  "ListPullsRequest",
+  "Crisp__V1__ListPullsRequest",
+  "crisp.v1",
+  sizeof(Crisp__V1__ListPullsRequest),
+  1,
+  crisp__v1__list_pulls_request__field_descriptors,
+  crisp__v1__list_pulls_request__field_indices_by_name,
+  1,  crisp__v1__list_pulls_request__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__list_pulls_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__v1__list_pulls_response__field_descriptors[2] =
+{
+  {
+    "pulls",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crisp__V1__ListPullsResponse, n_pulls),
+    offsetof(Crisp__V1__ListPullsResponse, pulls),
+    &crisp__v1__pull__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "counters",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__ListPullsResponse, counters),
+    &crisp__v1__pull_counters__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__list_pulls_response__field_indices_by_name[] = {
+  1,   /* field[1] = counters */
+  0,   /* field[0] = pulls */
+};
+static const ProtobufCIntRange crisp__v1__list_pulls_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor crisp__v1__list_pulls_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.ListPullsResponse",
+  "ListPullsResponse",
+  "Crisp__V1__ListPullsResponse",
+  "crisp.v1",
+  sizeof(Crisp__V1__ListPullsResponse),
+  2,
+  crisp__v1__list_pulls_response__field_descriptors,
+  crisp__v1__list_pulls_response__field_indices_by_name,
+  1,  crisp__v1__list_pulls_response__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__list_pulls_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__v1__pull__field_descriptors[18] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reference",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, reference),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, state),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "started_ns",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, started_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waiting_calls",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, waiting_calls),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "phase",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, phase),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes_done",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, bytes_done),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes_total",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, bytes_total),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layers_done",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, layers_done),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layers_total",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, layers_total),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layers_reused",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, layers_reused),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layers_waiting",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, layers_waiting),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes_received",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, bytes_received),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rate",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, rate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "host",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, host),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retries",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, retries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_error",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, last_error),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kept_until_ns",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__Pull, kept_until_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__pull__field_indices_by_name[] = {
+  6,   /* field[6] = bytes_done */
+  12,   /* field[12] = bytes_received */
+  7,   /* field[7] = bytes_total */
+  14,   /* field[14] = host */
+  0,   /* field[0] = id */
+  17,   /* field[17] = kept_until_ns */
+  16,   /* field[16] = last_error */
+  8,   /* field[8] = layers_done */
+  10,   /* field[10] = layers_reused */
+  9,   /* field[9] = layers_total */
+  11,   /* field[11] = layers_waiting */
+  5,   /* field[5] = phase */
+  13,   /* field[13] = rate */
+  1,   /* field[1] = reference */
+  15,   /* field[15] = retries */
+  3,   /* field[3] = started_ns */
+  2,   /* field[2] = state */
+  4,   /* field[4] = waiting_calls */
+};
+static const ProtobufCIntRange crisp__v1__pull__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 18 }
+};
+const ProtobufCMessageDescriptor crisp__v1__pull__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.Pull",
+  "Pull",
+  "Crisp__V1__Pull",
+  "crisp.v1",
+  sizeof(Crisp__V1__Pull),
+  18,
+  crisp__v1__pull__field_descriptors,
+  crisp__v1__pull__field_indices_by_name,
+  1,  crisp__v1__pull__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__pull__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__v1__pull_counters__field_descriptors[7] =
+{
+  {
+    "succeeded",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__PullCounters, succeeded),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__PullCounters, failed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cancelled",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__PullCounters, cancelled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes_received",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__PullCounters, bytes_received),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layers_reused",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__PullCounters, layers_reused),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retries",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__PullCounters, retries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "running",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__PullCounters, running),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__pull_counters__field_indices_by_name[] = {
+  3,   /* field[3] = bytes_received */
+  2,   /* field[2] = cancelled */
+  1,   /* field[1] = failed */
+  4,   /* field[4] = layers_reused */
+  5,   /* field[5] = retries */
+  6,   /* field[6] = running */
+  0,   /* field[0] = succeeded */
+};
+static const ProtobufCIntRange crisp__v1__pull_counters__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor crisp__v1__pull_counters__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.PullCounters",
+  "PullCounters",
+  "Crisp__V1__PullCounters",
+  "crisp.v1",
+  sizeof(Crisp__V1__PullCounters),
+  7,
+  crisp__v1__pull_counters__field_descriptors,
+  crisp__v1__pull_counters__field_indices_by_name,
+  1,  crisp__v1__pull_counters__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__pull_counters__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__v1__cancel_pull_request__field_descriptors[1] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__CancelPullRequest, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__cancel_pull_request__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange crisp__v1__cancel_pull_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor crisp__v1__cancel_pull_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.CancelPullRequest",
+  "CancelPullRequest",
+  "Crisp__V1__CancelPullRequest",
+  "crisp.v1",
+  sizeof(Crisp__V1__CancelPullRequest),
+  1,
+  crisp__v1__cancel_pull_request__field_descriptors,
+  crisp__v1__cancel_pull_request__field_indices_by_name,
+  1,  crisp__v1__cancel_pull_request__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__cancel_pull_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define crisp__v1__cancel_pull_response__field_descriptors NULL
+#define crisp__v1__cancel_pull_response__field_indices_by_name NULL
+#define crisp__v1__cancel_pull_response__number_ranges NULL
+const ProtobufCMessageDescriptor crisp__v1__cancel_pull_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.CancelPullResponse",
+  "CancelPullResponse",
+  "Crisp__V1__CancelPullResponse",
+  "crisp.v1",
+  sizeof(Crisp__V1__CancelPullResponse),
+  0,
+  crisp__v1__cancel_pull_response__field_descriptors,
+  crisp__v1__cancel_pull_response__field_indices_by_name,
+  0,  crisp__v1__cancel_pull_response__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__cancel_pull_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCMethodDescriptor crisp__v1__admin__method_descriptors[4] =
 {
   { "LoadImage", &crisp__v1__load_image_request__descriptor, &crisp__v1__load_image_response__descriptor },
   { "Explain", &crisp__v1__explain_request__descriptor, &crisp__v1__explain_response__descriptor },
+  { "ListPulls", &crisp__v1__list_pulls_request__descriptor, &crisp__v1__list_pulls_response__descriptor },
+  { "CancelPull", &crisp__v1__cancel_pull_request__descriptor, &crisp__v1__cancel_pull_response__descriptor },
 };
 const unsigned crisp__v1__admin__method_indices_by_name[] = {
+  3,        /* CancelPull */
   1,        /* Explain */
+  2,        /* ListPulls */
   0         /* LoadImage */
 };
 const ProtobufCServiceDescriptor crisp__v1__admin__descriptor =
@@ -703,7 +1497,7 @@ const ProtobufCServiceDescriptor crisp__v1__admin__descriptor =
   "Admin",
   "Crisp__V1__Admin",
   "crisp.v1",
-  2,
+  4,
   crisp__v1__admin__method_descriptors,
   crisp__v1__admin__method_indices_by_name
 };
@@ -722,6 +1516,22 @@ void crisp__v1__admin__explain(ProtobufCService *service,
 {
   assert(service->descriptor == &crisp__v1__admin__descriptor);
   service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void crisp__v1__admin__list_pulls(ProtobufCService *service,
+                                  const Crisp__V1__ListPullsRequest *input,
+                                  Crisp__V1__ListPullsResponse_Closure closure,
+                                  void *closure_data)
+{
+  assert(service->descriptor == &crisp__v1__admin__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void crisp__v1__admin__cancel_pull(ProtobufCService *service,
+                                   const Crisp__V1__CancelPullRequest *input,
+                                   Crisp__V1__CancelPullResponse_Closure closure,
+                                   void *closure_data)
+{
+  assert(service->descriptor == &crisp__v1__admin__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void crisp__v1__admin__init (Crisp__V1__Admin_Service *service,
                              Crisp__V1__Admin_ServiceDestroy destroy)

@@ -21,6 +21,12 @@ typedef struct Crisp__V1__ExplainRequest Crisp__V1__ExplainRequest;
 typedef struct Crisp__V1__ExplainResponse Crisp__V1__ExplainResponse;
 typedef struct Crisp__V1__ExplainedObject Crisp__V1__ExplainedObject;
 typedef struct Crisp__V1__Transition Crisp__V1__Transition;
+typedef struct Crisp__V1__ListPullsRequest Crisp__V1__ListPullsRequest;
+typedef struct Crisp__V1__ListPullsResponse Crisp__V1__ListPullsResponse;
+typedef struct Crisp__V1__Pull Crisp__V1__Pull;
+typedef struct Crisp__V1__PullCounters Crisp__V1__PullCounters;
+typedef struct Crisp__V1__CancelPullRequest Crisp__V1__CancelPullRequest;
+typedef struct Crisp__V1__CancelPullResponse Crisp__V1__CancelPullResponse;
 
 
 /* --- enums --- */
@@ -165,6 +171,151 @@ struct  Crisp__V1__Transition
     , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
+/*
+ * Asks about pulls.
+ */
+struct  Crisp__V1__ListPullsRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Beginning of an id, or a reference; empty asks for all.
+   */
+  char *name;
+};
+#define CRISP__V1__LIST_PULLS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__list_pulls_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+/*
+ * Answer to ListPullsRequest.
+ */
+struct  Crisp__V1__ListPullsResponse
+{
+  ProtobufCMessage base;
+  size_t n_pulls;
+  Crisp__V1__Pull **pulls;
+  Crisp__V1__PullCounters *counters;
+};
+#define CRISP__V1__LIST_PULLS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__list_pulls_response__descriptor) \
+    , 0,NULL, NULL }
+
+
+/*
+ * One pull. Times are nanoseconds since the epoch.
+ */
+struct  Crisp__V1__Pull
+{
+  ProtobufCMessage base;
+  char *id;
+  /*
+   * What was asked for: a reference, or the directory of a layout.
+   */
+  char *reference;
+  /*
+   * State as written in the machine's source: FETCHING, CLEANING, or KEPT after a failure that
+   * leaves layers for the next try.
+   */
+  char *state;
+  int64_t started_ns;
+  /*
+   * How many calls wait for it.
+   */
+  uint32_t waiting_calls;
+  /*
+   * "resolving", "fetching", "syncing"; empty when nothing is fetched.
+   */
+  char *phase;
+  /*
+   * Bytes of compressed layers; a total of 0 is not known yet.
+   */
+  uint64_t bytes_done;
+  uint64_t bytes_total;
+  uint32_t layers_done;
+  uint32_t layers_total;
+  /*
+   * Of those done: were on this node.
+   */
+  uint32_t layers_reused;
+  /*
+   * Made by another pull at this moment.
+   */
+  uint32_t layers_waiting;
+  /*
+   * Came in for this pull.
+   */
+  uint64_t bytes_received;
+  /*
+   * Bytes a second at present.
+   */
+  uint64_t rate;
+  /*
+   * Registry or mirror that is asked; empty: none yet.
+   */
+  char *host;
+  uint32_t retries;
+  /*
+   * The last failure, empty if there was none.
+   */
+  char *last_error;
+  /*
+   * When what is kept for the next try goes; 0: nothing is kept.
+   */
+  int64_t kept_until_ns;
+};
+#define CRISP__V1__PULL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__pull__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * What pulls have done since the daemon was started.
+ */
+struct  Crisp__V1__PullCounters
+{
+  ProtobufCMessage base;
+  uint64_t succeeded;
+  uint64_t failed;
+  uint64_t cancelled;
+  uint64_t bytes_received;
+  uint64_t layers_reused;
+  uint64_t retries;
+  uint64_t running;
+};
+#define CRISP__V1__PULL_COUNTERS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__pull_counters__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * Asks to end pulls.
+ */
+struct  Crisp__V1__CancelPullRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Beginning of an id, or a reference.
+   */
+  char *name;
+};
+#define CRISP__V1__CANCEL_PULL_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__cancel_pull_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+/*
+ * They are ended, and nothing of them is left.
+ */
+struct  Crisp__V1__CancelPullResponse
+{
+  ProtobufCMessage base;
+};
+#define CRISP__V1__CANCEL_PULL_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__cancel_pull_response__descriptor) \
+     }
+
+
 /* Crisp__V1__LoadImageRequest methods */
 void   crisp__v1__load_image_request__init
                      (Crisp__V1__LoadImageRequest         *message);
@@ -279,6 +430,120 @@ Crisp__V1__Transition *
 void   crisp__v1__transition__free_unpacked
                      (Crisp__V1__Transition *message,
                       ProtobufCAllocator *allocator);
+/* Crisp__V1__ListPullsRequest methods */
+void   crisp__v1__list_pulls_request__init
+                     (Crisp__V1__ListPullsRequest         *message);
+size_t crisp__v1__list_pulls_request__get_packed_size
+                     (const Crisp__V1__ListPullsRequest   *message);
+size_t crisp__v1__list_pulls_request__pack
+                     (const Crisp__V1__ListPullsRequest   *message,
+                      uint8_t             *out);
+size_t crisp__v1__list_pulls_request__pack_to_buffer
+                     (const Crisp__V1__ListPullsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__ListPullsRequest *
+       crisp__v1__list_pulls_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__list_pulls_request__free_unpacked
+                     (Crisp__V1__ListPullsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__V1__ListPullsResponse methods */
+void   crisp__v1__list_pulls_response__init
+                     (Crisp__V1__ListPullsResponse         *message);
+size_t crisp__v1__list_pulls_response__get_packed_size
+                     (const Crisp__V1__ListPullsResponse   *message);
+size_t crisp__v1__list_pulls_response__pack
+                     (const Crisp__V1__ListPullsResponse   *message,
+                      uint8_t             *out);
+size_t crisp__v1__list_pulls_response__pack_to_buffer
+                     (const Crisp__V1__ListPullsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__ListPullsResponse *
+       crisp__v1__list_pulls_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__list_pulls_response__free_unpacked
+                     (Crisp__V1__ListPullsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__V1__Pull methods */
+void   crisp__v1__pull__init
+                     (Crisp__V1__Pull         *message);
+size_t crisp__v1__pull__get_packed_size
+                     (const Crisp__V1__Pull   *message);
+size_t crisp__v1__pull__pack
+                     (const Crisp__V1__Pull   *message,
+                      uint8_t             *out);
+size_t crisp__v1__pull__pack_to_buffer
+                     (const Crisp__V1__Pull   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__Pull *
+       crisp__v1__pull__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__pull__free_unpacked
+                     (Crisp__V1__Pull *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__V1__PullCounters methods */
+void   crisp__v1__pull_counters__init
+                     (Crisp__V1__PullCounters         *message);
+size_t crisp__v1__pull_counters__get_packed_size
+                     (const Crisp__V1__PullCounters   *message);
+size_t crisp__v1__pull_counters__pack
+                     (const Crisp__V1__PullCounters   *message,
+                      uint8_t             *out);
+size_t crisp__v1__pull_counters__pack_to_buffer
+                     (const Crisp__V1__PullCounters   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__PullCounters *
+       crisp__v1__pull_counters__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__pull_counters__free_unpacked
+                     (Crisp__V1__PullCounters *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__V1__CancelPullRequest methods */
+void   crisp__v1__cancel_pull_request__init
+                     (Crisp__V1__CancelPullRequest         *message);
+size_t crisp__v1__cancel_pull_request__get_packed_size
+                     (const Crisp__V1__CancelPullRequest   *message);
+size_t crisp__v1__cancel_pull_request__pack
+                     (const Crisp__V1__CancelPullRequest   *message,
+                      uint8_t             *out);
+size_t crisp__v1__cancel_pull_request__pack_to_buffer
+                     (const Crisp__V1__CancelPullRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__CancelPullRequest *
+       crisp__v1__cancel_pull_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__cancel_pull_request__free_unpacked
+                     (Crisp__V1__CancelPullRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__V1__CancelPullResponse methods */
+void   crisp__v1__cancel_pull_response__init
+                     (Crisp__V1__CancelPullResponse         *message);
+size_t crisp__v1__cancel_pull_response__get_packed_size
+                     (const Crisp__V1__CancelPullResponse   *message);
+size_t crisp__v1__cancel_pull_response__pack
+                     (const Crisp__V1__CancelPullResponse   *message,
+                      uint8_t             *out);
+size_t crisp__v1__cancel_pull_response__pack_to_buffer
+                     (const Crisp__V1__CancelPullResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__CancelPullResponse *
+       crisp__v1__cancel_pull_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__cancel_pull_response__free_unpacked
+                     (Crisp__V1__CancelPullResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Crisp__V1__LoadImageRequest_Closure)
@@ -299,6 +564,24 @@ typedef void (*Crisp__V1__ExplainedObject_Closure)
 typedef void (*Crisp__V1__Transition_Closure)
                  (const Crisp__V1__Transition *message,
                   void *closure_data);
+typedef void (*Crisp__V1__ListPullsRequest_Closure)
+                 (const Crisp__V1__ListPullsRequest *message,
+                  void *closure_data);
+typedef void (*Crisp__V1__ListPullsResponse_Closure)
+                 (const Crisp__V1__ListPullsResponse *message,
+                  void *closure_data);
+typedef void (*Crisp__V1__Pull_Closure)
+                 (const Crisp__V1__Pull *message,
+                  void *closure_data);
+typedef void (*Crisp__V1__PullCounters_Closure)
+                 (const Crisp__V1__PullCounters *message,
+                  void *closure_data);
+typedef void (*Crisp__V1__CancelPullRequest_Closure)
+                 (const Crisp__V1__CancelPullRequest *message,
+                  void *closure_data);
+typedef void (*Crisp__V1__CancelPullResponse_Closure)
+                 (const Crisp__V1__CancelPullResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -314,6 +597,14 @@ struct Crisp__V1__Admin_Service
                   const Crisp__V1__ExplainRequest *input,
                   Crisp__V1__ExplainResponse_Closure closure,
                   void *closure_data);
+  void (*list_pulls)(Crisp__V1__Admin_Service *service,
+                     const Crisp__V1__ListPullsRequest *input,
+                     Crisp__V1__ListPullsResponse_Closure closure,
+                     void *closure_data);
+  void (*cancel_pull)(Crisp__V1__Admin_Service *service,
+                      const Crisp__V1__CancelPullRequest *input,
+                      Crisp__V1__CancelPullResponse_Closure closure,
+                      void *closure_data);
 };
 typedef void (*Crisp__V1__Admin_ServiceDestroy)(Crisp__V1__Admin_Service *);
 void crisp__v1__admin__init (Crisp__V1__Admin_Service *service,
@@ -323,7 +614,9 @@ void crisp__v1__admin__init (Crisp__V1__Admin_Service *service,
 #define CRISP__V1__ADMIN__INIT(function_prefix__) \
     { CRISP__V1__ADMIN__BASE_INIT,\
       function_prefix__ ## load_image,\
-      function_prefix__ ## explain  }
+      function_prefix__ ## explain,\
+      function_prefix__ ## list_pulls,\
+      function_prefix__ ## cancel_pull  }
 void crisp__v1__admin__load_image(ProtobufCService *service,
                                   const Crisp__V1__LoadImageRequest *input,
                                   Crisp__V1__LoadImageResponse_Closure closure,
@@ -332,6 +625,14 @@ void crisp__v1__admin__explain(ProtobufCService *service,
                                const Crisp__V1__ExplainRequest *input,
                                Crisp__V1__ExplainResponse_Closure closure,
                                void *closure_data);
+void crisp__v1__admin__list_pulls(ProtobufCService *service,
+                                  const Crisp__V1__ListPullsRequest *input,
+                                  Crisp__V1__ListPullsResponse_Closure closure,
+                                  void *closure_data);
+void crisp__v1__admin__cancel_pull(ProtobufCService *service,
+                                   const Crisp__V1__CancelPullRequest *input,
+                                   Crisp__V1__CancelPullResponse_Closure closure,
+                                   void *closure_data);
 
 /* --- descriptors --- */
 
@@ -341,6 +642,12 @@ extern const ProtobufCMessageDescriptor crisp__v1__explain_request__descriptor;
 extern const ProtobufCMessageDescriptor crisp__v1__explain_response__descriptor;
 extern const ProtobufCMessageDescriptor crisp__v1__explained_object__descriptor;
 extern const ProtobufCMessageDescriptor crisp__v1__transition__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__list_pulls_request__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__list_pulls_response__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__pull__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__pull_counters__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__cancel_pull_request__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__cancel_pull_response__descriptor;
 extern const ProtobufCServiceDescriptor crisp__v1__admin__descriptor;
 
 PROTOBUF_C__END_DECLS

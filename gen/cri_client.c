@@ -507,3 +507,31 @@ int cri_call_explain(struct rpc_client *c,
 		*ret = (Crisp__V1__ExplainResponse *)resp;
 	return r;
 }
+
+int cri_call_list_pulls(struct rpc_client *c,
+	const Crisp__V1__ListPullsRequest *req,
+	Crisp__V1__ListPullsResponse **ret, struct err *e)
+{
+	ProtobufCMessage *resp;
+	int r;
+
+	r = rpc_client_call(c, "/crisp.v1.Admin/ListPulls", &req->base,
+		&crisp__v1__list_pulls_response__descriptor, &resp, e);
+	if (r == 0)
+		*ret = (Crisp__V1__ListPullsResponse *)resp;
+	return r;
+}
+
+int cri_call_cancel_pull(struct rpc_client *c,
+	const Crisp__V1__CancelPullRequest *req,
+	Crisp__V1__CancelPullResponse **ret, struct err *e)
+{
+	ProtobufCMessage *resp;
+	int r;
+
+	r = rpc_client_call(c, "/crisp.v1.Admin/CancelPull", &req->base,
+		&crisp__v1__cancel_pull_response__descriptor, &resp, e);
+	if (r == 0)
+		*ret = (Crisp__V1__CancelPullResponse *)resp;
+	return r;
+}

@@ -119,3 +119,9 @@ int cri_call_load_image(struct rpc_client *c,
 int cri_call_explain(struct rpc_client *c,
 	const Crisp__V1__ExplainRequest *req,
 	Crisp__V1__ExplainResponse **ret, struct err *e);
+int cri_call_list_pulls(struct rpc_client *c,
+	const Crisp__V1__ListPullsRequest *req,
+	Crisp__V1__ListPullsResponse **ret, struct err *e);
+int cri_call_cancel_pull(struct rpc_client *c,
+	const Crisp__V1__CancelPullRequest *req,
+	Crisp__V1__CancelPullResponse **ret, struct err *e);

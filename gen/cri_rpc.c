@@ -321,6 +321,22 @@ static int handle_explain(struct rpc_call *call, const ProtobufCMessage *msg, st
 	return rpc_explain(call, req, e);
 }
 
+static int handle_list_pulls(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Crisp__V1__ListPullsRequest *req =
+		(const Crisp__V1__ListPullsRequest *)msg;
+
+	return rpc_list_pulls(call, req, e);
+}
+
+static int handle_cancel_pull(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Crisp__V1__CancelPullRequest *req =
+		(const Crisp__V1__CancelPullRequest *)msg;
+
+	return rpc_cancel_pull(call, req, e);
+}
+
 const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 	[CRI_RPC_VERSION] = {
 		.path = "/runtime.v1.RuntimeService/Version",
@@ -806,5 +822,28 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.event = -1,
 		.validate = cri_validate_explain,
 		.handle = handle_explain,
+	},
+	[CRI_RPC_LIST_PULLS] = {
+		.path = "/crisp.v1.Admin/ListPulls",
+		.name = "ListPulls",
+		.request = &crisp__v1__list_pulls_request__descriptor,
+		.response = &crisp__v1__list_pulls_response__descriptor,
+		.server_streaming = false,
+		.kind = RPC_KIND_DIRECT,
+		.event = -1,
+		.validate = cri_validate_list_pulls,
+		.handle = handle_list_pulls,
+	},
+	[CRI_RPC_CANCEL_PULL] = {
+		.path = "/crisp.v1.Admin/CancelPull",
+		.name = "CancelPull",
+		.request = &crisp__v1__cancel_pull_request__descriptor,
+		.response = &crisp__v1__cancel_pull_response__descriptor,
+		.server_streaming = false,
+		.kind = RPC_KIND_EVENT,
+		.machine = "pull",
+		.event = PUL_EVENT_CANCEL,
+		.validate = cri_validate_cancel_pull,
+		.handle = handle_cancel_pull,
 	},
 };

@@ -52,6 +52,8 @@ enum cri_rpc {
 	CRI_RPC_IMAGE_FS_INFO,
 	CRI_RPC_LOAD_IMAGE,
 	CRI_RPC_EXPLAIN,
+	CRI_RPC_LIST_PULLS,
+	CRI_RPC_CANCEL_PULL,
 	CRI_RPC_COUNT,
 };
 
@@ -266,4 +268,16 @@ int rpc_load_image(struct rpc_call *call,
  * (crisp.v1.Admin.Explain) */
 int rpc_explain(struct rpc_call *call,
 	const Crisp__V1__ExplainRequest *req,
+	struct err *e);
+
+/* direct: Lists images on their way, with how far each is; asked again and again it is a progress bar.
+ * (crisp.v1.Admin.ListPulls) */
+int rpc_list_pulls(struct rpc_call *call,
+	const Crisp__V1__ListPullsRequest *req,
+	struct err *e);
+
+/* event pull.cancel: Ends pulls; whoever waits for them is told CANCELLED.
+ * (crisp.v1.Admin.CancelPull) */
+int rpc_cancel_pull(struct rpc_call *call,
+	const Crisp__V1__CancelPullRequest *req,
 	struct err *e);

@@ -236,6 +236,8 @@ static bool check_runtime__v1__checkpoint_container_request(const Runtime__V1__C
 static bool check_runtime__v1__update_pod_sandbox_resources_request(const Runtime__V1__UpdatePodSandboxResourcesRequest *m, const struct where *up, const struct check *c);
 static bool check_crisp__v1__load_image_request(const Crisp__V1__LoadImageRequest *m, const struct where *up, const struct check *c);
 static bool check_crisp__v1__explain_request(const Crisp__V1__ExplainRequest *m, const struct where *up, const struct check *c);
+static bool check_crisp__v1__list_pulls_request(const Crisp__V1__ListPullsRequest *m, const struct where *up, const struct check *c);
+static bool check_crisp__v1__cancel_pull_request(const Crisp__V1__CancelPullRequest *m, const struct where *up, const struct check *c);
 
 static bool check_runtime__v1__dnsconfig(const Runtime__V1__DNSConfig *m, const struct where *up, const struct check *c)
 {
@@ -1478,6 +1480,26 @@ static bool check_crisp__v1__explain_request(const Crisp__V1__ExplainRequest *m,
 	return true;
 }
 
+static bool check_crisp__v1__list_pulls_request(const Crisp__V1__ListPullsRequest *m, const struct where *up, const struct check *c)
+{
+	if (text_longer(m->name, 4096))
+		return fail(c, up, "name", NO_INDEX, "must not be longer than 4096 bytes");
+	if (!text_word(m->name))
+		return fail(c, up, "name", NO_INDEX, "must not contain spaces or control characters");
+	return true;
+}
+
+static bool check_crisp__v1__cancel_pull_request(const Crisp__V1__CancelPullRequest *m, const struct where *up, const struct check *c)
+{
+	if (text_empty(m->name))
+		return fail(c, up, "name", NO_INDEX, "required");
+	if (text_longer(m->name, 4096))
+		return fail(c, up, "name", NO_INDEX, "must not be longer than 4096 bytes");
+	if (!text_word(m->name))
+		return fail(c, up, "name", NO_INDEX, "must not contain spaces or control characters");
+	return true;
+}
+
 bool cri_validate_version(const ProtobufCMessage *req, char *msg, size_t size)
 {
 	(void)req;
@@ -1752,6 +1774,18 @@ bool cri_validate_explain(const ProtobufCMessage *req, char *msg, size_t size)
 			&(struct check){ .msg = msg, .size = size });
 }
 
+bool cri_validate_list_pulls(const ProtobufCMessage *req, char *msg, size_t size)
+{
+	return check_crisp__v1__list_pulls_request((const Crisp__V1__ListPullsRequest *)req, NULL,
+			&(struct check){ .msg = msg, .size = size });
+}
+
+bool cri_validate_cancel_pull(const ProtobufCMessage *req, char *msg, size_t size)
+{
+	return check_crisp__v1__cancel_pull_request((const Crisp__V1__CancelPullRequest *)req, NULL,
+			&(struct check){ .msg = msg, .size = size });
+}
+
 const struct cri_validator cri_validators[CRI_VALIDATORS] = {
 	{ &runtime__v1__version_request__descriptor, cri_validate_version },
 	{ &runtime__v1__run_pod_sandbox_request__descriptor, cri_validate_run_pod_sandbox },
@@ -1796,4 +1830,6 @@ const struct cri_validator cri_validators[CRI_VALIDATORS] = {
 	{ &runtime__v1__image_fs_info_request__descriptor, cri_validate_image_fs_info },
 	{ &crisp__v1__load_image_request__descriptor, cri_validate_load_image },
 	{ &crisp__v1__explain_request__descriptor, cri_validate_explain },
+	{ &crisp__v1__list_pulls_request__descriptor, cri_validate_list_pulls },
+	{ &crisp__v1__cancel_pull_request__descriptor, cri_validate_cancel_pull },
 };

@@ -55,6 +55,8 @@ bool cri_validate_remove_image(const ProtobufCMessage *req, char *msg, size_t si
 bool cri_validate_image_fs_info(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_load_image(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_explain(const ProtobufCMessage *req, char *msg, size_t size);
+bool cri_validate_list_pulls(const ProtobufCMessage *req, char *msg, size_t size);
+bool cri_validate_cancel_pull(const ProtobufCMessage *req, char *msg, size_t size);
 
 /* All of them with their request types, for tests and tools; in the order of enum cri_rpc. */
 struct cri_validator {
@@ -62,6 +64,6 @@ struct cri_validator {
 	bool (*validate)(const ProtobufCMessage *req, char *msg, size_t size);
 };
 
-#define CRI_VALIDATORS 43
+#define CRI_VALIDATORS 45
 
 extern const struct cri_validator cri_validators[CRI_VALIDATORS];

@@ -277,6 +277,51 @@ void   crisp__pull__failure__free_unpacked
   assert(message->base.descriptor == &crisp__pull__failure__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__pull__hello__init
+                     (Crisp__Pull__Hello         *message)
+{
+  static const Crisp__Pull__Hello init_value = CRISP__PULL__HELLO__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__hello__get_packed_size
+                     (const Crisp__Pull__Hello *message)
+{
+  assert(message->base.descriptor == &crisp__pull__hello__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__hello__pack
+                     (const Crisp__Pull__Hello *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__hello__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__hello__pack_to_buffer
+                     (const Crisp__Pull__Hello *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__hello__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__Hello *
+       crisp__pull__hello__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__Hello *)
+     protobuf_c_message_unpack (&crisp__pull__hello__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__hello__free_unpacked
+                     (Crisp__Pull__Hello *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__hello__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   crisp__pull__from_puller__init
                      (Crisp__Pull__FromPuller         *message)
 {
@@ -524,12 +569,12 @@ static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[15
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "slots_dir",
+    "slots_file",
     9,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Crisp__Pull__Request, slots_dir),
+    offsetof(Crisp__Pull__Request, slots_file),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
@@ -623,7 +668,7 @@ static const unsigned crisp__pull__request__field_indices_by_name[] = {
   1,   /* field[1] = reference */
   4,   /* field[4] = registries_conf */
   12,   /* field[12] = short_name_mode */
-  8,   /* field[8] = slots_dir */
+  8,   /* field[8] = slots_file */
 };
 static const ProtobufCIntRange crisp__pull__request__number_ranges[2 + 1] =
 {
@@ -646,7 +691,7 @@ const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
   (ProtobufCMessageInit) crisp__pull__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__to_puller__field_descriptors[1] =
+static const ProtobufCFieldDescriptor crisp__pull__to_puller__field_descriptors[2] =
 {
   {
     "request",
@@ -660,14 +705,27 @@ static const ProtobufCFieldDescriptor crisp__pull__to_puller__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "end",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__ToPuller, end),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__to_puller__field_indices_by_name[] = {
+  1,   /* field[1] = end */
   0,   /* field[0] = request */
 };
 static const ProtobufCIntRange crisp__pull__to_puller__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor crisp__pull__to_puller__descriptor =
 {
@@ -677,14 +735,14 @@ const ProtobufCMessageDescriptor crisp__pull__to_puller__descriptor =
   "Crisp__Pull__ToPuller",
   "crisp.pull",
   sizeof(Crisp__Pull__ToPuller),
-  1,
+  2,
   crisp__pull__to_puller__field_descriptors,
   crisp__pull__to_puller__field_indices_by_name,
   1,  crisp__pull__to_puller__number_ranges,
   (ProtobufCMessageInit) crisp__pull__to_puller__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__progress__field_descriptors[4] =
+static const ProtobufCFieldDescriptor crisp__pull__progress__field_descriptors[11] =
 {
   {
     "bytes_done",
@@ -734,17 +792,108 @@ static const ProtobufCFieldDescriptor crisp__pull__progress__field_descriptors[4
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "phase",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Progress, phase),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rate",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Progress, rate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "host",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Progress, host),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retries",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Progress, retries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layers_reused",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Progress, layers_reused),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layers_waiting",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Progress, layers_waiting),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes_received",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Progress, bytes_received),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__progress__field_indices_by_name[] = {
   0,   /* field[0] = bytes_done */
+  10,   /* field[10] = bytes_received */
   1,   /* field[1] = bytes_total */
+  6,   /* field[6] = host */
   2,   /* field[2] = layers_done */
+  8,   /* field[8] = layers_reused */
   3,   /* field[3] = layers_total */
+  9,   /* field[9] = layers_waiting */
+  4,   /* field[4] = phase */
+  5,   /* field[5] = rate */
+  7,   /* field[7] = retries */
 };
 static const ProtobufCIntRange crisp__pull__progress__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor crisp__pull__progress__descriptor =
 {
@@ -754,7 +903,7 @@ const ProtobufCMessageDescriptor crisp__pull__progress__descriptor =
   "Crisp__Pull__Progress",
   "crisp.pull",
   sizeof(Crisp__Pull__Progress),
-  4,
+  11,
   crisp__pull__progress__field_descriptors,
   crisp__pull__progress__field_indices_by_name,
   1,  crisp__pull__progress__number_ranges,
@@ -863,7 +1012,58 @@ const ProtobufCMessageDescriptor crisp__pull__failure__descriptor =
   (ProtobufCMessageInit) crisp__pull__failure__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__from_puller__field_descriptors[3] =
+static const ProtobufCFieldDescriptor crisp__pull__hello__field_descriptors[2] =
+{
+  {
+    "pid",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Hello, pid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "start_ticks",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Hello, start_ticks),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__hello__field_indices_by_name[] = {
+  0,   /* field[0] = pid */
+  1,   /* field[1] = start_ticks */
+};
+static const ProtobufCIntRange crisp__pull__hello__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor crisp__pull__hello__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.Hello",
+  "Hello",
+  "Crisp__Pull__Hello",
+  "crisp.pull",
+  sizeof(Crisp__Pull__Hello),
+  2,
+  crisp__pull__hello__field_descriptors,
+  crisp__pull__hello__field_indices_by_name,
+  1,  crisp__pull__hello__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__hello__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__from_puller__field_descriptors[5] =
 {
   {
     "progress",
@@ -901,16 +1101,42 @@ static const ProtobufCFieldDescriptor crisp__pull__from_puller__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "hello",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromPuller, hello),
+    &crisp__pull__hello__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kept",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromPuller, kept),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__from_puller__field_indices_by_name[] = {
   2,   /* field[2] = failure */
+  3,   /* field[3] = hello */
+  4,   /* field[4] = kept */
   0,   /* field[0] = progress */
   1,   /* field[1] = result */
 };
 static const ProtobufCIntRange crisp__pull__from_puller__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor crisp__pull__from_puller__descriptor =
 {
@@ -920,7 +1146,7 @@ const ProtobufCMessageDescriptor crisp__pull__from_puller__descriptor =
   "Crisp__Pull__FromPuller",
   "crisp.pull",
   sizeof(Crisp__Pull__FromPuller),
-  3,
+  5,
   crisp__pull__from_puller__field_descriptors,
   crisp__pull__from_puller__field_indices_by_name,
   1,  crisp__pull__from_puller__number_ranges,

@@ -22,6 +22,7 @@ typedef struct Crisp__Pull__ToPuller Crisp__Pull__ToPuller;
 typedef struct Crisp__Pull__Progress Crisp__Pull__Progress;
 typedef struct Crisp__Pull__Result Crisp__Pull__Result;
 typedef struct Crisp__Pull__Failure Crisp__Pull__Failure;
+typedef struct Crisp__Pull__Hello Crisp__Pull__Hello;
 typedef struct Crisp__Pull__FromPuller Crisp__Pull__FromPuller;
 
 
@@ -72,7 +73,7 @@ struct  Crisp__Pull__Request
   /*
    * what is locked for each layer that is made; "": no limit
    */
-  char *slots_dir;
+  char *slots_file;
   /*
    * made at one time by all pullers
    */
@@ -102,17 +103,21 @@ struct  Crisp__Pull__Request
 
 
 /*
- * From the daemon: the request first, then nothing but the end of the stream, which means that
- * the image is committed and the layers may be let go, or that the daemon has died.
+ * From the daemon.  The request is the first message on the first connection.  The end of a stream
+ * says nothing: another daemon will come.
  */
 struct  Crisp__Pull__ToPuller
 {
   ProtobufCMessage base;
   Crisp__Pull__Request *request;
+  /*
+   * the outcome is committed, or nobody wants it: let go and end
+   */
+  protobuf_c_boolean end;
 };
 #define CRISP__PULL__TO_PULLER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__to_puller__descriptor) \
-    , NULL }
+    , NULL, 0 }
 
 
 struct  Crisp__Pull__Progress
@@ -125,10 +130,38 @@ struct  Crisp__Pull__Progress
   uint64_t bytes_total;
   uint32_t layers_done;
   uint32_t layers_total;
+  /*
+   * 0 finds out what to fetch, 1 fetches layers, 2 writes to the disk
+   */
+  uint32_t phase;
+  /*
+   * bytes a second that come in at present
+   */
+  uint64_t rate;
+  /*
+   * registry or mirror that is asked; "": none yet
+   */
+  char *host;
+  /*
+   * so far
+   */
+  uint32_t retries;
+  /*
+   * of those done: were here
+   */
+  uint32_t layers_reused;
+  /*
+   * made by another puller
+   */
+  uint32_t layers_waiting;
+  /*
+   * of layers
+   */
+  uint64_t bytes_received;
 };
 #define CRISP__PULL__PROGRESS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__progress__descriptor) \
-    , 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
 
 
 struct  Crisp__Pull__Result
@@ -160,7 +193,22 @@ struct  Crisp__Pull__Failure
 
 
 /*
- * Exactly one of them is set; result or failure is the last.
+ * Who it is: its pid is told apart from a later one by the time of its start.
+ */
+struct  Crisp__Pull__Hello
+{
+  ProtobufCMessage base;
+  int32_t pid;
+  uint64_t start_ticks;
+};
+#define CRISP__PULL__HELLO__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__hello__descriptor) \
+    , 0, 0 }
+
+
+/*
+ * Exactly one of the messages is set.  Hello is the first on each connection, result or failure the
+ * last.
  */
 struct  Crisp__Pull__FromPuller
 {
@@ -168,10 +216,15 @@ struct  Crisp__Pull__FromPuller
   Crisp__Pull__Progress *progress;
   Crisp__Pull__Result *result;
   Crisp__Pull__Failure *failure;
+  Crisp__Pull__Hello *hello;
+  /*
+   * with a failure that may pass: layers that stay for the next try
+   */
+  uint32_t kept;
 };
 #define CRISP__PULL__FROM_PULLER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__from_puller__descriptor) \
-    , NULL, NULL, NULL }
+    , NULL, NULL, NULL, NULL, 0 }
 
 
 /* Crisp__Pull__Credentials methods */
@@ -288,6 +341,25 @@ Crisp__Pull__Failure *
 void   crisp__pull__failure__free_unpacked
                      (Crisp__Pull__Failure *message,
                       ProtobufCAllocator *allocator);
+/* Crisp__Pull__Hello methods */
+void   crisp__pull__hello__init
+                     (Crisp__Pull__Hello         *message);
+size_t crisp__pull__hello__get_packed_size
+                     (const Crisp__Pull__Hello   *message);
+size_t crisp__pull__hello__pack
+                     (const Crisp__Pull__Hello   *message,
+                      uint8_t             *out);
+size_t crisp__pull__hello__pack_to_buffer
+                     (const Crisp__Pull__Hello   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__Hello *
+       crisp__pull__hello__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__hello__free_unpacked
+                     (Crisp__Pull__Hello *message,
+                      ProtobufCAllocator *allocator);
 /* Crisp__Pull__FromPuller methods */
 void   crisp__pull__from_puller__init
                      (Crisp__Pull__FromPuller         *message);
@@ -327,6 +399,9 @@ typedef void (*Crisp__Pull__Result_Closure)
 typedef void (*Crisp__Pull__Failure_Closure)
                  (const Crisp__Pull__Failure *message,
                   void *closure_data);
+typedef void (*Crisp__Pull__Hello_Closure)
+                 (const Crisp__Pull__Hello *message,
+                  void *closure_data);
 typedef void (*Crisp__Pull__FromPuller_Closure)
                  (const Crisp__Pull__FromPuller *message,
                   void *closure_data);
@@ -342,6 +417,7 @@ extern const ProtobufCMessageDescriptor crisp__pull__to_puller__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__progress__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__result__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__failure__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__hello__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__from_puller__descriptor;
 
 PROTOBUF_C__END_DECLS

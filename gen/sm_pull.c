@@ -4,6 +4,19 @@
  */
 #include "sm_pull.h"
 
+static bool guard_has_kept(const void *row, const struct sm_event *ev)
+{
+	return pul_guard_has_kept(row, ev);
+}
+
+static bool (*const guards[])(const void *row, const struct sm_event *ev) = {
+	[0] = guard_has_kept,
+};
+
+static const char *const guard_names[] = {
+	[0] = "has_kept",
+};
+
 static void step_note_image(void *draft, const struct sm_event *ev)
 {
 	pul_step_note_image(draft, ev);
@@ -14,22 +27,54 @@ static void step_note_error(void *draft, const struct sm_event *ev)
 	pul_step_note_error(draft, ev);
 }
 
+static void step_note_kept(void *draft, const struct sm_event *ev)
+{
+	pul_step_note_kept(draft, ev);
+}
+
+static void step_note_cancelled(void *draft, const struct sm_event *ev)
+{
+	pul_step_note_cancelled(draft, ev);
+}
+
+static void step_forget_error(void *draft, const struct sm_event *ev)
+{
+	pul_step_forget_error(draft, ev);
+}
+
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[0] = step_note_image,
 	[1] = step_note_error,
+	[2] = step_note_kept,
+	[3] = step_note_cancelled,
+	[4] = step_forget_error,
 };
 
 static const char *const step_names[] = {
 	[0] = "note_image",
 	[1] = "note_error",
+	[2] = "note_kept",
+	[3] = "note_cancelled",
+	[4] = "forget_error",
+};
+
+static int64_t deadline_kept_until(const void *row)
+{
+	return pul_deadline_kept_until(row);
+}
+
+static int64_t (*const deadlines[])(const void *row) = {
+	[0] = deadline_kept_until,
 };
 
 static const struct sm_event_info events[] = {
 	[PUL_EVENT_PULL] = { .name = "pull", .class = SM_CLASS_RPC },
 	[PUL_EVENT_LOAD] = { .name = "load", .class = SM_CLASS_RPC },
+	[PUL_EVENT_CANCEL] = { .name = "cancel", .class = SM_CLASS_RPC },
 	[PUL_EVENT_FETCHED] = { .name = "fetched", .class = SM_CLASS_DONE },
 	[PUL_EVENT_FETCH_FAILED] = { .name = "fetch_failed", .class = SM_CLASS_DONE },
 	[PUL_EVENT_CLEANED] = { .name = "cleaned", .class = SM_CLASS_DONE },
+	[PUL_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },
 };
 
 static const uint16_t yields_fetch[] = {
@@ -37,7 +82,8 @@ static const uint16_t yields_fetch[] = {
 	PUL_EVENT_FETCH_FAILED,
 };
 
-static const uint16_t yields_abandon[] = {
+static const uint16_t yields_adopt[] = {
+	PUL_EVENT_FETCHED,
 	PUL_EVENT_FETCH_FAILED,
 };
 
@@ -54,11 +100,11 @@ static const struct sm_effect_info effects[] = {
 		.start = pul_effect_fetch,
 	},
 	[1] = {
-		.name = "abandon",
+		.name = "adopt",
 		.lasting = true,
-		.n_yields = 1,
-		.yields = yields_abandon,
-		.start = pul_effect_abandon,
+		.n_yields = 2,
+		.yields = yields_adopt,
+		.start = pul_effect_adopt,
 	},
 	[2] = {
 		.name = "clean",
@@ -87,13 +133,48 @@ static const struct sm_action actions_2[] = {
 
 static const struct sm_action actions_3[] = {
 	{ .op = SM_OP_STEP, .arg = 1 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_kept */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_4[] = {
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* clean */
 };
 
-static const struct sm_action actions_4[] = {
+static const struct sm_action actions_5[] = {
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_cancelled */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* clean */
+};
+
+static const struct sm_action actions_6[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_7[] = {
+	{ .op = SM_OP_STEP, .arg = 4 }, /* forget_error */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* fetch */
+};
+
+static const struct sm_action actions_8[] = {
+	{ .op = SM_OP_STEP, .arg = 4 }, /* forget_error */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* fetch */
+};
+
+static const struct sm_action actions_9[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* clean */
+};
+
+static const struct sm_action actions_10[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* clean */
 };
 
 static const struct sm_row rows[] = {
@@ -103,7 +184,7 @@ static const struct sm_row rows[] = {
 		.event = PUL_EVENT_PULL,
 		.guard = -1,
 		.target = PUL_STATE_FETCHING,
-		.line = 23,
+		.line = 34,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -113,7 +194,7 @@ static const struct sm_row rows[] = {
 		.event = PUL_EVENT_LOAD,
 		.guard = -1,
 		.target = PUL_STATE_FETCHING,
-		.line = 24,
+		.line = 35,
 		.n_actions = 2,
 		.actions = actions_1,
 	},
@@ -123,7 +204,7 @@ static const struct sm_row rows[] = {
 		.event = PUL_EVENT_FETCHED,
 		.guard = -1,
 		.target = PUL_STATE_GONE,
-		.line = 30,
+		.line = 42,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -131,54 +212,132 @@ static const struct sm_row rows[] = {
 		.number = 3,
 		.state = PUL_STATE_FETCHING,
 		.event = PUL_EVENT_FETCH_FAILED,
-		.guard = -1,
-		.target = PUL_STATE_CLEANING,
-		.line = 31,
-		.n_actions = 3,
+		.guard = 0,
+		.target = PUL_STATE_KEPT,
+		.line = 43,
+		.n_actions = 4,
 		.actions = actions_3,
 	},
 	[4] = {
 		.number = 4,
+		.state = PUL_STATE_FETCHING,
+		.event = PUL_EVENT_FETCH_FAILED,
+		.guard = -1,
+		.target = PUL_STATE_CLEANING,
+		.line = 44,
+		.n_actions = 3,
+		.actions = actions_4,
+	},
+	[5] = {
+		.number = 5,
+		.state = PUL_STATE_FETCHING,
+		.event = PUL_EVENT_CANCEL,
+		.guard = -1,
+		.target = PUL_STATE_CLEANING,
+		.line = 45,
+		.n_actions = 3,
+		.actions = actions_5,
+	},
+	[6] = {
+		.number = 6,
 		.state = PUL_STATE_CLEANING,
 		.event = PUL_EVENT_CLEANED,
 		.guard = -1,
 		.target = PUL_STATE_GONE,
-		.line = 38,
+		.line = 52,
 		.n_actions = 2,
-		.actions = actions_4,
+		.actions = actions_6,
+	},
+	[7] = {
+		.number = 7,
+		.state = PUL_STATE_KEPT,
+		.event = PUL_EVENT_PULL,
+		.guard = -1,
+		.target = PUL_STATE_FETCHING,
+		.line = 62,
+		.n_actions = 3,
+		.actions = actions_7,
+	},
+	[8] = {
+		.number = 8,
+		.state = PUL_STATE_KEPT,
+		.event = PUL_EVENT_LOAD,
+		.guard = -1,
+		.target = PUL_STATE_FETCHING,
+		.line = 63,
+		.n_actions = 3,
+		.actions = actions_8,
+	},
+	[9] = {
+		.number = 9,
+		.state = PUL_STATE_KEPT,
+		.event = PUL_EVENT_CANCEL,
+		.guard = -1,
+		.target = PUL_STATE_CLEANING,
+		.line = 64,
+		.n_actions = 2,
+		.actions = actions_9,
+	},
+	[10] = {
+		.number = 10,
+		.state = PUL_STATE_KEPT,
+		.event = PUL_EVENT_OVERDUE,
+		.guard = -1,
+		.target = PUL_STATE_CLEANING,
+		.line = 65,
+		.n_actions = 2,
+		.actions = actions_10,
 	},
 };
 
 static const struct sm_cell cells_NONE[] = {
 	[PUL_EVENT_PULL] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[0] },
 	[PUL_EVENT_LOAD] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
+	[PUL_EVENT_CANCEL] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 5 /* NOT_FOUND */ },
 	[PUL_EVENT_FETCHED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_FETCH_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_CLEANED] = { .answer = SM_ANSWER_NEVER },
+	[PUL_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const struct sm_cell cells_FETCHING[] = {
 	[PUL_EVENT_PULL] = { .answer = SM_ANSWER_JOIN },
 	[PUL_EVENT_LOAD] = { .answer = SM_ANSWER_JOIN },
+	[PUL_EVENT_CANCEL] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
 	[PUL_EVENT_FETCHED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
-	[PUL_EVENT_FETCH_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
+	[PUL_EVENT_FETCH_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[3] },
 	[PUL_EVENT_CLEANED] = { .answer = SM_ANSWER_NEVER },
+	[PUL_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const struct sm_cell cells_CLEANING[] = {
 	[PUL_EVENT_PULL] = { .answer = SM_ANSWER_WAIT },
 	[PUL_EVENT_LOAD] = { .answer = SM_ANSWER_WAIT },
+	[PUL_EVENT_CANCEL] = { .answer = SM_ANSWER_JOIN },
 	[PUL_EVENT_FETCHED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_FETCH_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[PUL_EVENT_CLEANED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
+	[PUL_EVENT_CLEANED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
+	[PUL_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const struct sm_cell cells_GONE[] = {
 	[PUL_EVENT_PULL] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_LOAD] = { .answer = SM_ANSWER_NEVER },
+	[PUL_EVENT_CANCEL] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_FETCHED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_FETCH_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_CLEANED] = { .answer = SM_ANSWER_NEVER },
+	[PUL_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
+};
+
+static const struct sm_cell cells_KEPT[] = {
+	[PUL_EVENT_PULL] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
+	[PUL_EVENT_LOAD] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[PUL_EVENT_CANCEL] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
+	[PUL_EVENT_FETCHED] = { .answer = SM_ANSWER_NEVER },
+	[PUL_EVENT_FETCH_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[PUL_EVENT_CLEANED] = { .answer = SM_ANSWER_NEVER },
+	[PUL_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
 };
 
 static const struct sm_state states[] = {
@@ -216,6 +375,14 @@ static const struct sm_state states[] = {
 		.deadline = -1,
 		.cells = cells_GONE,
 	},
+	[PUL_STATE_KEPT] = {
+		.name = "KEPT",
+		.number = 4,
+		.kind = SM_KIND_REST,
+		.recover = -1,
+		.deadline = 0,
+		.cells = cells_KEPT,
+	},
 };
 
 const struct sm_machine pul_machine = {
@@ -223,21 +390,24 @@ const struct sm_machine pul_machine = {
 	.prefix = "pul",
 	.version = 1,
 	.boot_scoped = false,
-	.n_states = 4,
-	.n_events = 5,
+	.n_states = 5,
+	.n_events = 7,
 	.n_effects = 3,
-	.n_rows = 5,
-	.n_guards = 0,
-	.n_steps = 2,
-	.n_deadlines = 0,
+	.n_rows = 11,
+	.n_guards = 1,
+	.n_steps = 5,
+	.n_deadlines = 1,
 	.n_invariants = 0,
 	.initial = PUL_STATE_NONE,
-	.clock = -1,
+	.clock = 6,
 	.states = states,
 	.events = events,
 	.effects = effects,
 	.rows = rows,
+	.guards = guards,
+	.guard_names = guard_names,
 	.steps = steps,
 	.step_names = step_names,
+	.deadlines = deadlines,
 	.row_descriptor = &crisp__state__pull__descriptor,
 };

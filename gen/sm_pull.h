@@ -13,23 +13,35 @@ enum pul_state {
 	PUL_STATE_FETCHING,
 	PUL_STATE_CLEANING,
 	PUL_STATE_GONE,
+	PUL_STATE_KEPT,
 };
 
 enum pul_event {
 	PUL_EVENT_PULL = 0, /* rpc */
 	PUL_EVENT_LOAD, /* rpc */
+	PUL_EVENT_CANCEL, /* rpc */
 	PUL_EVENT_FETCHED, /* done */
 	PUL_EVENT_FETCH_FAILED, /* done */
 	PUL_EVENT_CLEANED, /* done */
+	PUL_EVENT_OVERDUE, /* clock */
 };
 
 extern const struct sm_machine pul_machine;
 
+/* Guards: pure questions about the row and the event. */
+bool pul_guard_has_kept(const Crisp__State__Pull *row, const struct sm_event *ev);
+
 /* Steps: pure edits of the draft that the commit to their right stores. */
 void pul_step_note_image(Crisp__State__Pull *draft, const struct sm_event *ev);
 void pul_step_note_error(Crisp__State__Pull *draft, const struct sm_event *ev);
+void pul_step_note_kept(Crisp__State__Pull *draft, const struct sm_event *ev);
+void pul_step_note_cancelled(Crisp__State__Pull *draft, const struct sm_event *ev);
+void pul_step_forget_error(Crisp__State__Pull *draft, const struct sm_event *ev);
+
+/* Deadlines: absolute CLOCK_REALTIME in ns, from the row alone; 0: none. */
+int64_t pul_deadline_kept_until(const Crisp__State__Pull *row);
 
 /* Effects: called on the loop thread after the commit; hand over and return. */
 void pul_effect_fetch(struct sm_object *obj); /* lasting: fetched fetch_failed */
-void pul_effect_abandon(struct sm_object *obj); /* lasting: fetch_failed */
+void pul_effect_adopt(struct sm_object *obj); /* lasting: fetched fetch_failed */
 void pul_effect_clean(struct sm_object *obj); /* lasting: cleaned */

@@ -1512,7 +1512,7 @@ const ProtobufCMessageDescriptor crisp__state__exec__descriptor =
   (ProtobufCMessageInit) crisp__state__exec__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__pull__field_descriptors[5] =
+static const ProtobufCFieldDescriptor crisp__state__pull__field_descriptors[7] =
 {
   {
     "reference",
@@ -1574,18 +1574,44 @@ static const ProtobufCFieldDescriptor crisp__state__pull__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "kept_layers",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Pull, kept_layers),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kept_until_ns",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Pull, kept_until_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__pull__field_indices_by_name[] = {
   3,   /* field[3] = failure */
   4,   /* field[4] = image_id */
   1,   /* field[1] = is_layout */
+  5,   /* field[5] = kept_layers */
+  6,   /* field[6] = kept_until_ns */
   0,   /* field[0] = reference */
   2,   /* field[2] = started_ns */
 };
 static const ProtobufCIntRange crisp__state__pull__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor crisp__state__pull__descriptor =
 {
@@ -1595,7 +1621,7 @@ const ProtobufCMessageDescriptor crisp__state__pull__descriptor =
   "Crisp__State__Pull",
   "crisp.state",
   sizeof(Crisp__State__Pull),
-  5,
+  7,
   crisp__state__pull__field_descriptors,
   crisp__state__pull__field_indices_by_name,
   1,  crisp__state__pull__number_ranges,

@@ -289,10 +289,15 @@ struct  Crisp__State__Pull
   int64_t started_ns;
   Crisp__State__Failure *failure;
   char *image_id;
+  /*
+   * whole layers that a failed try has left for the next one
+   */
+  uint32_t kept_layers;
+  int64_t kept_until_ns;
 };
 #define CRISP__STATE__PULL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__pull__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0, NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0, 0, NULL, (char *)protobuf_c_empty_string, 0, 0 }
 
 
 struct  Crisp__State__Layer

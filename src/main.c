@@ -323,6 +323,7 @@ static void on_signal(struct loop_io *io, uint32_t events)
 	}
 	log_info("shutting down", "signal=%u", info.ssi_signo);
 	world.draining = true;
+	pull_drain();
 	d->drain.work = drain_work;
 	d->drain.done = drain_done;
 	if (loop_work(world.loop, &d->drain, &e) < 0)

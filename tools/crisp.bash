@@ -5,12 +5,13 @@ _crisp_ask() { crisp ${_crisp_socket:+--socket "$_crisp_socket"} "$@" 2>/dev/nul
 
 _crisp_containers() { _crisp_ask ps -a | awk 'NR > 1 { print $1 }'; }
 _crisp_pods() { _crisp_ask pods | awk 'NR > 1 { print $1 }'; }
+_crisp_pulls() { _crisp_ask pulls | awk 'NR > 1 { print $2 }'; }
 _crisp_images() { _crisp_ask images | awk 'NR > 1 && $2 != "<none>" { print $1 ":" $2 } { if (NR > 1) print $3 }'; }
 
 _crisp()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="attach exec explain images info inspect load logs pods port-forward ps pull rm rmi run stop version"
+	local commands="attach cancel exec explain images info inspect load logs pods port-forward ps pull pulls rm rmi run stop version"
 	local command= words= i _crisp_socket=
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -39,6 +40,7 @@ _crisp()
 	ps) words="--all --quiet --pod $(_crisp_pods)" ;;
 	pods | images) words="--quiet" ;;
 	port-forward) words="--address $(_crisp_pods)" ;;
+	cancel | pulls) words=$(_crisp_pulls) ;;
 	pull) words="--creds" ;;
 	load) COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	esac

@@ -21,6 +21,7 @@
 static const struct cli_command commands[] = {
 	{ "attach", "[-i] [-t] CONTAINER", "this terminal at a container's own program",
 	  cmd_attach },
+	{ "cancel", "IMAGE|PULL", "end a pull that is under way", cmd_cancel },
 	{ "exec", "[-i] [-t] [--timeout SECONDS] CONTAINER COMMAND [ARG...]",
 	  "run a command in a container", cmd_exec },
 	{ "explain", "[ID]", "where an object stands and what it waits for", cmd_explain },
@@ -35,6 +36,7 @@ static const struct cli_command commands[] = {
 	  "lead ports of this node into a pod", cmd_port_forward },
 	{ "ps", "[-a] [-q] [-p POD]", "list containers", cmd_ps },
 	{ "pull", "[--creds USER:PASSWORD] IMAGE", "pull an image from its registry", cmd_pull },
+	{ "pulls", "[-q] [IMAGE|PULL]", "images on their way, and how far they are", cmd_pulls },
 	{ "rm", "[-f] ID...", "remove containers and pods", cmd_rm },
 	{ "rmi", "IMAGE...", "remove images", cmd_rmi },
 	{ "run", "[OPTIONS] IMAGE [ARG...]", "run a container in a pod of its own", cmd_run },

@@ -5,6 +5,8 @@
 
 #include "api/rpc.h"
 #include "base/buf.h"
+#include "image/puller.h"
+#include "gen/api.pb-c.h"
 #include "obj/view.h"
 #include "obj/world.h"
 
@@ -36,3 +38,8 @@ bool api_labels_match(void *const *labels, size_t n_labels, void *const *selecto
 
 /* The object's history and state as JSON, for the verbose info of the status RPCs; malloc'ed. */
 char *api_machine_json(const struct view_row *r);
+
+/* "fetching": of a pull, in one word. */
+const char *api_pull_phase(enum image_pull_phase phase);
+/* Answer a verbose ImageStatus about an image that is not here: with its pull, if there is one. */
+int api_pull_status(struct rpc_call *call, const Runtime__V1__ImageStatusRequest *req);

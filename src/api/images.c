@@ -214,7 +214,10 @@ int rpc_image_status(struct rpc_call *call, const Runtime__V1__ImageStatusReques
 
 	if (r == 0) {
 		resp->image = l.found;
-		if (req->verbose && l.found) {
+		if (req->verbose && !l.found) {
+			api_pull_status(call, req);
+			r = 1;
+		} else if (req->verbose) {
 			r = answer_verbose(call, &l, resp, e);
 		} else {
 			rpc_reply(call, &resp->base);

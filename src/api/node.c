@@ -13,6 +13,7 @@
 #include "gen/cri_rpc.h"
 #include "net/cni.h"
 #include "obj/facts.h"
+#include "obj/pull.h"
 
 #define CNI_STATUS_MS 5000
 
@@ -188,6 +189,15 @@ static const Crisp__State__Failure *failure_of(const struct object *o)
 	return NULL;
 }
 
+static char *pull_words(struct arena *a, const char *effect,
+			const struct image_pull_progress *p)
+{
+	return arena_printf(a, "%s: %s, %u of %u layers, %ju of %ju bytes, %ju bytes/s, "
+			       "%u retries%s%s", effect, api_pull_phase(p->phase), p->layers_done,
+			       p->layers_total, (uintmax_t)p->bytes_done, (uintmax_t)p->bytes_total,
+			       (uintmax_t)p->rate, p->retries, *p->host ? ", from " : "", p->host);
+}
+
 /* In words: the effect in flight, the jobs in its way, the calls that wait. */
 static char *waits_for(struct arena *a, const struct object *o)
 {
@@ -198,6 +208,8 @@ static char *waits_for(struct arena *a, const struct object *o)
 		return arena_strdup(a, "a commit that failed: it is tried again every second");
 	if (!effect || sm_state(sm)->kind != SM_KIND_BUSY)
 		return arena_strdup(a, "");
+	if (o->kind == KIND_PULL && pull_progress_of(o))
+		return pull_words(a, effect, pull_progress_of(o));
 	return arena_printf(a, "%s%s", effect,
 			    o->job_runs ? ", running on a worker" : "");
 }
@@ -235,6 +247,8 @@ static const char *name_of(const struct object *o)
 {
 	const Crisp__State__Image *image = o->kind == KIND_IMAGE ? o->sm->row : NULL;
 
+	if (o->kind == KIND_PULL)
+		return pull_reference(o);
 	return image && image->n_tags ? image->tags[0] : o->name_key;
 }
 

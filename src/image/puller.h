@@ -1,6 +1,7 @@
 /*
  * puller.h - the daemon's end of a pull: a crisp-pull process of its own that downloads, checks
- * and unpacks one image, so that no byte of an image is looked at in the daemon.
+ * and unpacks one image, so that no byte of an image is looked at in the daemon.  It
+ * outlives us: the next daemon adopts it.
  *
  * All on the loop thread, nothing blocks.
  */
@@ -17,13 +18,14 @@
 /* Everything is copied. */
 struct image_pull_request {
 	const char *pull_path;    /* of crisp-pull */
+	const char *socket_dir;   /* where it is found again, <runroot>/pulls */
 	const char *images_root;  /* <root>/images */
 	const char *id;           /* of the pull: names its staging directory */
 	const char *reference;    /* as asked for; or the name for a layout, "": from its index */
 	const char *layout_dir;   /* absolute directory of an OCI layout, NULL: from a registry */
 	const char *registries_conf;
 	const char *auth_file;    /* "" or NULL: none */
-	const char *slots_dir;    /* where pullers agree how many layers are made; NULL: no limit */
+	const char *slots_file;   /* where pullers count the layers they make; NULL: no limit */
 	unsigned max_layers;
 	char *const *insecure_registries; /* NULL-terminated or NULL */
 	char *const *certs_dirs;          /* the same */
@@ -36,23 +38,37 @@ struct image_pull_request {
 };
 
 struct image_pull_result {
+	unsigned kept;              /* after a failure: layers that stay for another try */
 	char image_id[65];          /* hex of the config's digest */
 	/* Names, config, layers, size, manifest digest; unpacked with the default allocator, set
 	 * to NULL to keep it. */
 	Crisp__State__Image *image;
 };
 
+enum image_pull_phase {
+	IMAGE_PULL_PHASE_RESOLVING,
+	IMAGE_PULL_PHASE_FETCHING,
+	IMAGE_PULL_PHASE_SYNCING,
+};
+
 struct image_pull_progress {
 	uint64_t bytes_done, bytes_total; /* of compressed layers; total 0: not known yet */
 	unsigned layers_done, layers_total;
+	unsigned layers_reused;  /* of those done: were on this node */
+	unsigned layers_waiting; /* made by another pull at this moment */
+	uint64_t bytes_received; /* of layers, over the network or from the layout */
+	uint64_t rate;           /* bytes a second, at present */
+	unsigned retries;
+	enum image_pull_phase phase;
+	char host[256];          /* registry or mirror; "": none was asked yet */
 };
 
 struct image_pull;
 
 struct image_pull_ops {
 	void (*progress)(void *arg, const struct image_pull_progress *p); /* may be NULL */
-	/* Exactly once.  err NULL: result is there, and the puller holds its layers against removal
-	 * until image_pull_close.  The callback may close the pull. */
+	/* Exactly once.  err NULL: result has an image, and the puller holds its layers against
+	 * removal until image_pull_close.  Else result may be NULL.  It may close the pull. */
 	void (*done)(void *arg, struct image_pull_result *result, const struct err *err);
 };
 
@@ -61,9 +77,20 @@ int image_pull_start(struct loop *l, const struct image_pull_request *req,
 		     const struct image_pull_ops *ops, void *arg, struct image_pull **ret,
 		     struct err *e);
 
+/* A puller that an earlier daemon has started: as if it were ours.  1: nobody is there. */
+int image_pull_adopt(struct loop *l, const char *socket_dir, const char *id,
+		     const struct image_pull_ops *ops, void *arg, struct image_pull **ret,
+		     struct err *e);
+
 /* Before done: cancel (the process is killed, done is not called, staging is left for
  * image_staging_remove).  After it: let go of the layers.  Frees.  NULL is fine. */
 void image_pull_close(struct image_pull *p);
-/* The same when the loop does not run any more and nobody would see the puller's end: it is waited
- * for. */
-void image_pull_end(struct image_pull *p);
+/* Free alone: the puller goes on and waits for the next daemon. */
+void image_pull_detach(struct image_pull *p);
+
+/* A puller that is not ours, if it is there: told to end, its socket is removed. */
+void image_pull_end(const char *socket_dir, const char *id);
+
+/* At the start: the pullers that listen in socket_dir and are none of the pulls in ids are told
+ * to end, and what else lies there of them is removed. */
+int image_pull_dismiss(const char *socket_dir, const char *const *ids, size_t n, struct err *e);

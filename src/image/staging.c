@@ -75,6 +75,25 @@ void image_staging_unclaim(const char *images_root, const char *pull_id, const c
 		(void)unlink(path);
 }
 
+static int count_entry(const char *path, const char *name, void *arg, struct err *e)
+{
+	(void)path;
+	(void)name;
+	(void)e;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+unsigned image_staging_claims(const char *images_root, const char *pull_id)
+{
+	_cleanup_free_ char *dir = pull_path(images_root, pull_id);
+	struct err ignored = ERR_NULL;
+	unsigned n = 0;
+
+	(void)fs_each(dir, count_entry, &n, &ignored);
+	return n;
+}
+
 /* Is there a claim on the layer whose name is arg in the pull at path? */
 static int has_claim(const char *path, const char *name, void *arg, struct err *e)
 {

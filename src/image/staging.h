@@ -29,6 +29,9 @@ int image_staging_claim(const char *images_root, const char *pull_id, const char
 			struct err *e);
 void image_staging_unclaim(const char *images_root, const char *pull_id, const char *diff_id);
 
+/* How many layers the pull claims. */
+unsigned image_staging_claims(const char *images_root, const char *pull_id);
+
 /* Remove a layer from staging unless somebody holds or claims it. */
 int image_staging_drop(const char *images_root, const char *diff_id, struct err *e);
 

@@ -64,6 +64,11 @@ void facts_network_free(void *f);
 struct facts_init *facts_init_new(void);
 void facts_init_free(void *f);
 
+/* pull: fetch_failed */
+struct facts_kept {
+	uint32_t layers; /* that stay in staging */
+};
+
 /* Attach facts to an event; freed with it. */
 struct sm_event *facts_attach(struct sm_event *ev, void *facts, void (*free_facts)(void *));
 

@@ -1,5 +1,5 @@
 /*
- * image_rules.c - steps of states/image.sm and states/pull.sm.
+ * image_rules.c - steps of states/image.sm.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "gen/sm_image.h"
-#include "gen/sm_pull.h"
 #include "obj/facts.h"
 
 static void copy_layers(Crisp__State__Image *to, const Crisp__State__Image *from)
@@ -88,16 +87,6 @@ void img_step_note_whole(Crisp__State__Image *draft, const struct sm_event *ev)
 }
 
 void img_step_note_damage(Crisp__State__Image *draft, const struct sm_event *ev)
-{
-	row_fail(&draft->failure, ev);
-}
-
-void pul_step_note_image(Crisp__State__Pull *draft, const struct sm_event *ev)
-{
-	row_set_str(&draft->image_id, ev->data);
-}
-
-void pul_step_note_error(Crisp__State__Pull *draft, const struct sm_event *ev)
 {
 	row_fail(&draft->failure, ev);
 }

@@ -15,6 +15,7 @@
 
 #include "base/fs.h"
 #include "base/util.h"
+#include "image/puller.h"
 #include "image/staging.h"
 #include "pull/layer.h"
 #include "pull/slots.h"
@@ -33,6 +34,7 @@ struct part {
 	int lock_fd;
 	Crisp__State__Layer *row;
 	_Atomic uint64_t done;
+	atomic_bool reused, waiting; /* was here; is made by another puller */
 };
 
 struct fetch {
@@ -43,7 +45,7 @@ struct fetch {
 	Crisp__State__Layer **rows; /* handed out, one a part */
 	atomic_size_t next;         /* the first part that nobody has begun */
 	atomic_uint finished;       /* threads */
-	atomic_uint layers_done, layers_reused;
+	atomic_uint layers_done;
 	int event_fd;               /* a thread has ended */
 	atomic_flag failed;
 	struct err e; /* of the first failure: written by whoever set the flag */
@@ -140,6 +142,7 @@ static int obtain(struct part *part, struct err *e)
 		}
 		if (r <= 0)
 			return r;
+		atomic_store(&part->waiting, true);
 		if (stop_wait(f->stop, LOOK_MS))
 			return err_set(e, ERR_CANCELLED, "cancelled");
 	}
@@ -151,8 +154,8 @@ static int make(struct part *part, struct source *source, struct err *e)
 	_cleanup_close_ int slot = -1;
 	int r = 0;
 
-	if (*f->request->slots_dir)
-		r = slot_take(f->request->slots_dir, MAX(f->request->max_layers, 1U), f->stop,
+	if (*f->request->slots_file)
+		r = slot_take(f->request->slots_file, MAX(f->request->max_layers, 1U), f->stop,
 			      &slot, e);
 	r = r < 0 ? r : source_blob(source, part->blob, f->stop, on_blob, part, e);
 	return r < 0 ? r : layer_finish(part->layer, &part->row, e);
@@ -164,9 +167,10 @@ static int fetch_part(struct part *part, struct source *source, struct err *e)
 	int r = image_staging_claim(q->images_root, q->pull_id, part->diff_id, e);
 
 	r = r < 0 ? r : obtain(part, e);
+	atomic_store(&part->waiting, false);
 	if (r == 0) {
+		atomic_store(&part->reused, true);
 		atomic_store(&part->done, part->blob->size);
-		atomic_fetch_add(&part->fetch->layers_reused, 1);
 	}
 	return r <= 0 ? r : make(part, source, e);
 }
@@ -201,16 +205,25 @@ static void *run(void *arg)
 
 /* --- on the calling thread --- */
 
-static void tell(struct fetch *f, const struct fetch_ops *ops)
+static void tell(struct fetch *f, const struct fetch_ops *ops, enum image_pull_phase phase)
 {
 	Crisp__Pull__Progress p = CRISP__PULL__PROGRESS__INIT;
 
+	p.phase = phase;
 	for (size_t i = 0; i < f->n; i++) {
-		if (f->parts[i].twin != i)
+		struct part *part = &f->parts[i];
+		uint64_t done = atomic_load(&part->done);
+
+		if (part->twin != i)
 			continue;
-		p.bytes_done += atomic_load(&f->parts[i].done);
-		p.bytes_total += f->parts[i].blob->size;
+		p.bytes_done += done;
+		p.bytes_total += part->blob->size;
 		p.layers_total++;
+		p.layers_waiting += atomic_load(&part->waiting);
+		if (atomic_load(&part->reused))
+			p.layers_reused++;
+		else
+			p.bytes_received += done;
 	}
 	p.layers_done = atomic_load(&f->layers_done);
 	ops->progress(ops->arg, &p);
@@ -232,7 +245,7 @@ static void watch(struct fetch *f, unsigned threads, const struct fetch_ops *ops
 			(void)!read(f->event_fd, &count, sizeof(count));
 		if (fds[1].revents && stop_is_set(f->stop))
 			fds[1].fd = -1;
-		tell(f, ops);
+		tell(f, ops, IMAGE_PULL_PHASE_FETCHING);
 	}
 }
 
@@ -349,6 +362,7 @@ int fetch_run(struct fetch *f, struct source *source, const struct fetch_ops *op
 		*e = f->e;
 		return -(int)e->code;
 	}
+	tell(f, ops, IMAGE_PULL_PHASE_SYNCING);
 	r = inherit(f, e);
 	r = r < 0 ? r : publish(f, e);
 	if (r == 0)

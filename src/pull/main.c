@@ -1,94 +1,48 @@
 /*
  * main.c - crisp-pull: pulls one image and ends.  Started by crispd (src/image/puller.c) with a
- * stream socket as descriptor 3, on which it gets its request and answers (proto/pull.proto).
+ * listening socket as descriptor 3, on which it gets its request and answers (proto/pull.proto,
+ * link.h).
  *
- * What must hold: it never outlives the wish for its image.  The end of the stream before the
- * result means that nobody waits (the daemon has died or cancelled): it removes what it has made
- * and ends.  After the result it means that the image is committed: it lets go of the layers.
+ * What must hold: a daemon that dies takes nothing along: the pull goes on with the credentials it
+ * was given, which are in this memory alone, and the next daemon finds it by its socket.  Whoever
+ * is told to end, or whose outcome nobody collects, lets go of everything.
  */
 #include <curl/curl.h>
-#include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "base/fs.h"
-#include "base/limits.h"
 #include "base/util.h"
 #include "gen/pull.pb-c.h"
+#include "pull/link.h"
 #include "pull/pull.h"
 #include "pull/sandbox.h"
 
-#define LINE_FD 3
-#define REQUEST_MAX (1024 * 1024)
+#define LISTEN_FD 3
 
-static int read_exactly(void *data, size_t size)
-{
-	char *p = data;
+/* What the thread that pulls and the one that serves the line have in common. */
+struct work {
+	struct link *link;
+	const Crisp__Pull__Request *request;
+	struct pull *pull;
+	struct stop stop;
+	bool failed;
+};
 
-	while (size) {
-		ssize_t n = read(LINE_FD, p, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		p += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
-static Crisp__Pull__ToPuller *read_request(void)
-{
-	Crisp__Pull__ToPuller *m;
-	_cleanup_free_ uint8_t *data = NULL;
-	uint32_t size;
-
-	if (read_exactly(&size, sizeof(size)) < 0 || size > REQUEST_MAX)
-		return NULL;
-	data = xmalloc(size + 1);
-	if (read_exactly(data, size) < 0)
-		return NULL;
-	m = crisp__pull__to_puller__unpack(NULL, size, data);
-	/* There are passwords in it. */
-	explicit_bzero(data, size);
-	if (m && m->request)
-		return m;
-	if (m)
-		crisp__pull__to_puller__free_unpacked(m, NULL);
-	return NULL;
-}
-
-/* A daemon that is gone is noticed by whoever reads. */
-static void send_message(const Crisp__Pull__FromPuller *m)
-{
-	uint32_t size = (uint32_t)crisp__pull__from_puller__get_packed_size(m);
-	_cleanup_free_ uint8_t *data = xmalloc(sizeof(size) + size);
-
-	memcpy(data, &size, sizeof(size));
-	crisp__pull__from_puller__pack(m, data + sizeof(size));
-	(void)fs_write_all(LINE_FD, data, sizeof(size) + size);
-}
-
-static void send_progress(void *arg, const Crisp__Pull__Progress *p)
+static void tell_progress(void *arg, const Crisp__Pull__Progress *p)
 {
 	Crisp__Pull__FromPuller m = CRISP__PULL__FROM_PULLER__INIT;
-	Crisp__Pull__Progress *last = arg, copy = *p;
+	Crisp__Pull__Progress copy = *p;
 
-	if (last->bytes_done == p->bytes_done && last->layers_done == p->layers_done &&
-	    last->bytes_total == p->bytes_total)
-		return;
-	*last = *p;
 	m.progress = &copy;
-	send_message(&m);
+	link_tell(arg, &m);
 }
 
 /* The kubelet knows some failures by how their text begins. */
-static void send_failure(struct err *e)
+static void tell_failure(struct work *w, struct err *e)
 {
 	Crisp__Pull__FromPuller m = CRISP__PULL__FROM_PULLER__INIT;
 	Crisp__Pull__Failure failure = CRISP__PULL__FAILURE__INIT;
@@ -98,74 +52,83 @@ static void send_failure(struct err *e)
 	failure.code = (uint32_t)e->code;
 	failure.text = e->text;
 	m.failure = &failure;
-	send_message(&m);
+	m.kept = w->pull ? pull_kept(w->pull) : 0;
+	w->failed = true;
+	link_tell(w->link, &m);
 }
 
-static void send_result(const Crisp__Pull__Result *r)
+static void tell_result(struct work *w, const Crisp__Pull__Result *r)
 {
 	Crisp__Pull__FromPuller m = CRISP__PULL__FROM_PULLER__INIT;
 	Crisp__Pull__Result copy = *r;
 
 	m.result = &copy;
-	send_message(&m);
+	link_tell(w->link, &m);
 }
 
-/* Until the daemon has committed, or is gone. */
-static void wait_for_end(void)
+static void *run(void *arg)
 {
-	char c;
-
-	while (read_exactly(&c, 1) == 0)
-		continue;
-}
-
-static int serve(const Crisp__Pull__Request *request, struct err *e)
-{
-	Crisp__Pull__Progress last = CRISP__PULL__PROGRESS__INIT;
-	const struct pull_ops ops = { .progress = send_progress, .arg = &last };
+	struct work *w = arg;
+	const struct pull_ops ops = { .progress = tell_progress, .arg = w->link };
 	const Crisp__Pull__Result *result;
-	struct stop stop;
-	struct pull *p;
-	int r = stop_init(&stop, LINE_FD, e);
+	struct err e = ERR_NULL;
 
-	if (r < 0)
-		return r;
-	p = pull_new(request, &ops, &stop);
-	r = pull_run(p, &result, e);
-	if (r == 0) {
-		send_result(result);
-		wait_for_end();
+	if (stop_init(&w->stop, link_end_fd(w->link), &e) < 0) {
+		tell_failure(w, &e);
+		return NULL;
 	}
-	pull_free(p);
-	stop_done(&stop);
-	return r;
+	w->pull = pull_new(w->request, &ops, &w->stop);
+	if (pull_run(w->pull, &result, &e) < 0)
+		tell_failure(w, &e);
+	else
+		tell_result(w, result);
+	return NULL;
+}
+
+static void serve(struct work *w)
+{
+	struct err e = ERR_NULL;
+	pthread_t thread;
+	int r;
+
+	r = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK
+		    ? sandbox_enter(&e)
+		    : err_set(&e, ERR_INTERNAL, "libcurl cannot be initialised");
+	if (r == 0 && pthread_create(&thread, NULL, run, w) != 0)
+		r = err_set(&e, ERR_EXHAUSTED, "start a thread");
+	if (r < 0)
+		tell_failure(w, &e);
+	link_serve(w->link);
+	if (r == 0)
+		pthread_join(thread, NULL);
+	/* The locks on the layers go here. */
+	pull_free(w->pull);
+	if (w->pull)
+		stop_done(&w->stop);
+	curl_global_cleanup();
 }
 
 int main(void)
 {
-	struct err e = ERR_NULL;
+	struct work w = { .failed = false };
 	Crisp__Pull__ToPuller *m;
-	int type, r;
-	socklen_t size = sizeof(type);
+	struct err e = ERR_NULL;
+	int listens = 0;
+	socklen_t size = sizeof(listens);
 
-	if (getsockopt(LINE_FD, SOL_SOCKET, SO_TYPE, &type, &size) < 0) {
+	if (getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens) {
 		fprintf(stderr, "crisp-pull is started by crispd, with a socket as descriptor 3\n");
 		return 2;
 	}
 	sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
-	m = read_request();
-	if (!m) {
-		fprintf(stderr, "crisp-pull: the request is not complete\n");
+	if (link_open(LISTEN_FD, &w.link, &m, &e) < 0) {
+		fprintf(stderr, "crisp-pull: %s\n", e.text);
 		return 2;
 	}
-	r = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK
-		    ? sandbox_enter(&e)
-		    : err_set(&e, ERR_INTERNAL, "libcurl cannot be initialised");
-	r = r < 0 ? r : serve(m->request, &e);
-	if (r < 0)
-		send_failure(&e);
+	w.request = m->request;
+	serve(&w);
 	crisp__pull__to_puller__free_unpacked(m, NULL);
-	curl_global_cleanup();
+	link_free(w.link);
 	/* No exit handlers: a leak checker would start a process, which is refused by now. */
-	_exit(r < 0 ? 1 : 0);
+	_exit(w.failed ? 1 : 0);
 }

@@ -4,6 +4,8 @@
 #include "pull/pull.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +14,7 @@
 #include "base/limits.h"
 #include "base/util.h"
 #include "image/config.h"
+#include "image/puller.h"
 #include "image/ref.h"
 #include "image/registries.h"
 #include "image/staging.h"
@@ -20,14 +23,25 @@
 #include "pull/source.h"
 #include "pull/wallet.h"
 
+/* Of the last second or so. */
+struct rate {
+	int64_t since_ns;
+	uint64_t bytes, value;
+};
+
 struct pull {
 	const Crisp__Pull__Request *request;
 	const struct pull_ops *ops;
 	struct stop *stop;
 	int staging_lock; /* tells image_staging_remove that this puller lives */
+	unsigned kept;
 	struct registries *registries;
 	struct wallet *wallet;
 	struct registry_meter meter;
+	Crisp__Pull__Progress now, told;
+	char host[256]; /* of now */
+	uint64_t received_before; /* from sources that failed */
+	struct rate rate;
 	char **certs_dirs, **insecure; /* of the request, NULL-terminated */
 	struct fetch *fetch; /* the layers, and the locks on them */
 	Crisp__Pull__Result result;
@@ -75,6 +89,9 @@ struct pull *pull_new(const Crisp__Pull__Request *request, const struct pull_ops
 	p->ops = ops;
 	p->stop = stop;
 	p->staging_lock = -1;
+	crisp__pull__progress__init(&p->now);
+	p->now.host = p->host;
+	p->told = p->now;
 	p->certs_dirs = terminated(request->certs_dirs, request->n_certs_dirs);
 	p->insecure = terminated(request->insecure_registries, request->n_insecure_registries);
 	crisp__pull__result__init(&p->result);
@@ -99,6 +116,56 @@ void pull_free(struct pull *p)
 	free(p->digest);
 	free(p->user);
 	free(p);
+}
+
+unsigned pull_kept(const struct pull *p)
+{
+	return p->kept;
+}
+
+/* --- progress --- */
+
+static uint64_t rate_of(struct rate *r, uint64_t bytes)
+{
+	int64_t now = clock_monotonic_ns(), ns = now - r->since_ns;
+
+	if (ns < NSEC_PER_SEC)
+		return r->value;
+	if (r->since_ns)
+		r->value = (bytes - MIN(r->bytes, bytes)) * 1000 / (uint64_t)(ns / NSEC_PER_MSEC);
+	r->since_ns = now;
+	r->bytes = bytes;
+	return r->value;
+}
+
+static void tell(struct pull *p)
+{
+	p->now.retries = atomic_load(&p->meter.retries);
+	p->now.rate = rate_of(&p->rate, p->now.bytes_received);
+	if (memcmp(&p->now, &p->told, sizeof(p->now)) == 0)
+		return;
+	p->told = p->now;
+	p->ops->progress(p->ops->arg, &p->now);
+}
+
+/* What one source is asked for begins anew with the next; what came in does not. */
+static void on_fetched(void *arg, const Crisp__Pull__Progress *of_fetch)
+{
+	struct pull *p = arg;
+
+	p->now = *of_fetch;
+	p->now.host = p->host;
+	p->now.bytes_received += p->received_before;
+	tell(p);
+}
+
+static void ask_host(struct pull *p, const char *host)
+{
+	snprintf(p->host, sizeof(p->host), "%s", host);
+	p->received_before = p->now.bytes_received;
+	p->now.phase = IMAGE_PULL_PHASE_RESOLVING;
+	p->told.host = NULL; /* another name at the same place */
+	tell(p);
 }
 
 /* --- manifest and config --- */
@@ -222,8 +289,8 @@ static int pull_from(struct pull *p, struct source *s, const char *reference, st
 		     struct err *e)
 {
 	const struct fetch_ops ops = {
-		.progress = p->ops->progress,
-		.arg = p->ops->arg,
+		.progress = on_fetched,
+		.arg = p,
 	};
 	int r = resolve(s, reference, f, e);
 
@@ -264,6 +331,7 @@ static int pull_from_registry(struct pull *p, const struct image_ref *ref,
 	s.registry = registry_new(&options, e);
 	if (!s.registry)
 		return -(int)e->code;
+	ask_host(p, registry_host(s.registry));
 	/* A tag beside a digest is not looked at, so nothing may be said about it. */
 	f.tag = *ref->digest ? NULL : image_ref_tagged(ref);
 	return pull_from(p, &s, *ref->digest ? ref->digest : *ref->tag ? ref->tag : "latest", &f,
@@ -411,8 +479,12 @@ int pull_run(struct pull *p, const Crisp__Pull__Result **ret, struct err *e)
 
 	if (r == 0)
 		r = *q->layout_dir ? pull_layout(p, e) : pull_by_reference(p, e);
-	if (p->staging_lock >= 0)
+	if (r < 0 && e->code == ERR_UNAVAILABLE)
+		p->kept = image_staging_claims(q->images_root, q->pull_id);
+	if (p->staging_lock >= 0 && !p->kept)
 		image_staging_leave(q->images_root, q->pull_id, &ignored);
+	if (r < 0 && (e->errnum == ENOSPC || e->errnum == EDQUOT))
+		return err_wrap(e, "the file system of %s is full", q->images_root);
 	if (r < 0)
 		return r;
 	*ret = &p->result;

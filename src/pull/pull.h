@@ -10,7 +10,7 @@
 
 struct pull;
 
-/* From the loop below, on the calling thread, a few times a second while something moves. */
+/* On the thread that pulls, a few times a second while something moves. */
 struct pull_ops {
 	void (*progress)(void *arg, const Crisp__Pull__Progress *p);
 	void *arg;
@@ -21,7 +21,11 @@ struct pull *pull_new(const Crisp__Pull__Request *request, const struct pull_ops
 		      struct stop *stop);
 
 /* Blocks until the image is here or not.  *ret stays the pull's, as do the shared flocks on its
- * layers.  After an error nothing of this pull is left in staging or among the layers. */
+ * layers. After an error nothing of this pull is left in staging or among the layers, but
+ * for what pull_kept says. */
 int pull_run(struct pull *p, const Crisp__Pull__Result **ret, struct err *e);
+
+/* After an error that may pass: how many whole layers stay in staging, claimed by this pull. */
+unsigned pull_kept(const struct pull *p);
 
 void pull_free(struct pull *p);

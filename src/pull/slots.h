@@ -1,12 +1,12 @@
 /*
  * slots.h - how many layers are made at one time, over all pullers of a node: as many as there are
- * files to lock in a directory.  Who dies gives its slot back.
+ * bytes of a file to lock.  Who dies gives its slot back.
  */
 #pragma once
 
 #include "base/err.h"
 #include "pull/stop.h"
 
-/* Wait for one of n slots in dir, which is made.  *ret_fd: until it is closed.  Whoever holds one
- * waits for no other puller.  ERR_CANCELLED: stopped meanwhile. */
-int slot_take(const char *dir, unsigned n, struct stop *stop, int *ret_fd, struct err *e);
+/* Wait for one of the first n bytes of the file, which is made.  *ret_fd: until it is closed.
+ * Whoever holds one waits for no other puller.  ERR_CANCELLED: stopped meanwhile. */
+int slot_take(const char *path, unsigned n, struct stop *stop, int *ret_fd, struct err *e);

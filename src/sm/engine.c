@@ -297,6 +297,11 @@ static void answer_work(struct sm_object *obj, const struct err *e)
 	}
 }
 
+void sm_detach(struct sm_object *obj, const struct err *e)
+{
+	answer_work(obj, e);
+}
+
 unsigned sm_waiting(const struct sm_object *obj)
 {
 	const struct list *const lists[] = { &obj->work, &obj->parked, &obj->events };

@@ -147,6 +147,9 @@ void sm_retry(struct sm_engine *en);
 /* true: some object waits for sm_retry. */
 bool sm_has_stalled(const struct sm_engine *en);
 
+/* Answer everybody who waits for the work under way; it goes on. */
+void sm_detach(struct sm_object *obj, const struct err *e);
+
 /* How many calls wait for this object, one way or another. */
 unsigned sm_waiting(const struct sm_object *obj);
 

@@ -15,11 +15,14 @@ enum fault {
 	FAULT_FETCH_FAILS_ONCE = 1 << 1,
 	FAULT_DISK_LIES_ONCE = 1 << 2, /* what is read is not what was written */
 	FAULT_LAYER_IS_LOST = 1 << 3,  /* it is not there any more */
+	FAULT_OUTAGE = 1 << 4,         /* it fails, and leaves something for the next try */
+	FAULT_OUTAGE_ONCE = 1 << 5,
 };
 
 enum asks {
 	ASKS_PULL = PUL_EVENT_PULL,
 	ASKS_LOAD = PUL_EVENT_LOAD,
+	ASKS_CANCEL = PUL_EVENT_CANCEL,
 	ASKS_REMOVE,
 	ASKS_FORGET,
 };
@@ -41,7 +44,7 @@ static const char TAG[] = "example.test/app:1";
 		sim_start(obj); \
 	}
 EFFECT(pul, fetch)
-EFFECT(pul, abandon)
+EFFECT(pul, adopt)
 EFFECT(pul, clean)
 EFFECT(img, verify)
 EFFECT(img, drop)
@@ -63,27 +66,33 @@ static struct sm_event *adopt_event(void)
 	return facts_attach(sm_event_new(IMG_EVENT_ADOPT), found, image_free);
 }
 
-/* Both rows change in one turn, so one transaction takes them. */
-static void act_fetch(struct sim *sim, struct sm_object *obj, const struct job *job)
+static struct sm_event *outage_event(void)
 {
-	struct world_image *w = &sim->w->img;
-	struct sm_object *image = sim->dead ? NULL : sim_object(sim, &img_machine);
+	struct facts_kept *kept = xcalloc(1, sizeof(*kept));
+
+	kept->layers = 1;
+	return facts_attach(sim_failed(PUL_EVENT_FETCH_FAILED, "the registry is away"), kept, free);
+}
+
+/* The puller says how it ended.  Both rows change in one turn, so one transaction takes them. */
+static void tell_outcome(struct sim *sim, const struct job *job)
+{
+	struct sm_object *image = sim_object(sim, &img_machine);
+	enum fake_puller outcome = sim->w->img.puller;
 	Crisp__State__Image *row;
 
-	(void)obj;
-	w->staging = true;
-	if (sim_fault(sim, FAULT_FETCH_FAILS) || sim_fault_once(sim, FAULT_FETCH_FAILS_ONCE)) {
-		sim_done(sim, job, sim_failed(PUL_EVENT_FETCH_FAILED, "no such manifest"));
+	if (outcome == FAKE_PULLER_OUTAGE) {
+		sim_done(sim, job, outage_event());
 		return;
 	}
-	if (image && image->state == IMG_STATE_DROPPING) {
-		sim_done(sim, job, sim_failed(PUL_EVENT_FETCH_FAILED, "it is being removed"));
+	if (outcome == FAKE_PULLER_FETCHED && image && image->state == IMG_STATE_DROPPING) {
+		sim->w->img.layers = false; /* offered to whoever collects layers */
+		outcome = FAKE_PULLER_FAILED;
+	}
+	if (outcome != FAKE_PULLER_FETCHED) {
+		sim_done(sim, job, sim_failed(PUL_EVENT_FETCH_FAILED, "there is no image"));
 		return;
 	}
-	w->layers = true;
-	w->staging = false;
-	if (sim->dead)
-		return;
 	if (!image) {
 		row = xmalloc(sizeof(*row));
 		crisp__state__image__init(row);
@@ -93,11 +102,37 @@ static void act_fetch(struct sim *sim, struct sm_object *obj, const struct job *
 	sim_done(sim, job, facts_attach(sm_event_new(PUL_EVENT_FETCHED), xstrdup(IMAGE_ID), free));
 }
 
-/* Without its credentials a pull cannot go on. */
-static void act_abandon(struct sim *sim, struct sm_object *obj, const struct job *job)
+/* The puller outlives the daemon and tells the next one. */
+static void act_fetch(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
+	struct world_image *w = &sim->w->img;
+
 	(void)obj;
-	sim_done(sim, job, sim_failed(PUL_EVENT_FETCH_FAILED, "the daemon was restarted"));
+	w->staging = true;
+	w->puller_boot = sim->w->boot;
+	if (sim_fault(sim, FAULT_OUTAGE) || sim_fault_once(sim, FAULT_OUTAGE_ONCE)) {
+		w->puller = FAKE_PULLER_OUTAGE;
+	} else if (sim_fault(sim, FAULT_FETCH_FAILS) ||
+		   sim_fault_once(sim, FAULT_FETCH_FAILS_ONCE)) {
+		w->puller = FAKE_PULLER_FAILED;
+	} else {
+		w->puller = FAKE_PULLER_FETCHED;
+		w->layers = true;
+		w->staging = false;
+	}
+	if (!sim->dead)
+		tell_outcome(sim, job);
+}
+
+static void act_adopt(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_image *w = &sim->w->img;
+
+	(void)obj;
+	if (w->puller_boot != sim->w->boot)
+		w->puller = FAKE_PULLER_NONE;
+	if (!sim->dead)
+		tell_outcome(sim, job);
 }
 
 /* Layers that no image row names go with the staging folder. */
@@ -105,6 +140,7 @@ static void act_clean(struct sim *sim, struct sm_object *obj, const struct job *
 {
 	(void)obj;
 	sim->w->img.staging = false;
+	sim->w->img.puller = FAKE_PULLER_NONE;
 	if (!sim->dead && !sim_object(sim, &img_machine))
 		sim->w->img.layers = false;
 	sim_done(sim, job, sm_event_new(PUL_EVENT_CLEANED));
@@ -134,7 +170,7 @@ static void act_drop(struct sim *sim, struct sm_object *obj, const struct job *j
 
 static const struct act acts[] = {
 	{ "pull", "fetch", act_fetch },
-	{ "pull", "abandon", act_abandon },
+	{ "pull", "adopt", act_adopt },
 	{ "pull", "clean", act_clean },
 	{ "image", "verify", act_verify },
 	{ "image", "drop", act_drop },
@@ -149,7 +185,7 @@ static struct sm_object *target(struct sim *sim, const struct step *step, bool *
 	if (step->what == ASKS_REMOVE || step->what == ASKS_FORGET)
 		return sim_object(sim, &img_machine);
 	obj = sim_object(sim, &pul_machine);
-	if (obj)
+	if (obj || step->what == ASKS_CANCEL)
 		return obj;
 	row = xmalloc(sizeof(*row));
 	crisp__state__pull__init(row);
@@ -216,6 +252,8 @@ static bool kept(struct sim *sim, const struct step *step)
 
 	if (step->what == ASKS_FORGET)
 		return !image || !has_tag(image) || pulled_later(sim, step);
+	if (step->what == ASKS_CANCEL)
+		return !pull || pull->state == PUL_STATE_GONE;
 	if (step->what == ASKS_REMOVE)
 		return !image || sm_state(image)->kind == SM_KIND_FINAL ||
 		       (asked(sim, false) && present(sim));
@@ -255,12 +293,21 @@ static bool down(struct world *w, enum down what)
 	return what == DOWN_REBOOTS;
 }
 
+/* The commit that ends a pull or lets it rest lets go of its process. */
+static void seen(struct sim *sim, const struct sm_object *obj)
+{
+	if (obj->machine == &pul_machine &&
+	    (obj->state == PUL_STATE_GONE || obj->state == PUL_STATE_KEPT))
+		sim->w->img.puller = FAKE_PULLER_NONE;
+}
+
 static void rest(struct sim *sim)
 {
 	const struct sm_object *image = sim_object(sim, &img_machine);
 	const struct world_image *w = &sim->w->img;
+	const struct sm_object *pull = sim_object(sim, &pul_machine);
 
-	if (w->staging)
+	if (w->staging && !(pull && pull->state == PUL_STATE_KEPT))
 		sim_bad(sim, "a staging folder is left behind");
 	if (image && image->state == IMG_STATE_PRESENT && !w->layers)
 		sim_bad(sim, "the image has no layers");
@@ -277,12 +324,15 @@ static void rest(struct sim *sim)
 #define LOAD_MEANWHILE ASK_NOW(ASKS_LOAD)
 #define FORGET ASK(ASKS_FORGET)
 #define FORGET_MEANWHILE ASK_NOW(ASKS_FORGET)
+#define CANCEL ASK(ASKS_CANCEL)
+#define CANCEL_MEANWHILE ASK_NOW(ASKS_CANCEL)
 #define REMOVE ASK(ASKS_REMOVE)
 #define REMOVE_MEANWHILE ASK_NOW(ASKS_REMOVE)
 
 static const char *const ask_names[] = {
 	[ASKS_PULL] = "pull",
 	[ASKS_LOAD] = "load",
+	[ASKS_CANCEL] = "cancel",
 	[ASKS_REMOVE] = "remove",
 	[ASKS_FORGET] = "forget",
 };
@@ -296,6 +346,12 @@ static const struct scenario scenarios[] = {
 	{ "two pull it", 0, { PULL, PULL_MEANWHILE, LOAD_MEANWHILE } },
 	{ "two pull it in vain", FAULT_FETCH_FAILS,
 	  { FAILS(ASKS_PULL), FAILS_NOW(ASKS_PULL) } },
+	{ "it is cancelled", 0, { FAILS(ASKS_PULL), CANCEL_MEANWHILE } },
+	{ "two cancel it", 0, { FAILS(ASKS_PULL), CANCEL_MEANWHILE, CANCEL_MEANWHILE } },
+	{ "the registry is away for a moment", FAULT_OUTAGE_ONCE, { FAILS(ASKS_PULL), PULL } },
+	{ "the disk is away for a moment", FAULT_OUTAGE_ONCE, { FAILS(ASKS_LOAD), LOAD } },
+	{ "the registry stays away", FAULT_OUTAGE, { FAILS(ASKS_PULL) } },
+	{ "what is kept is cancelled", FAULT_OUTAGE, { FAILS(ASKS_PULL), CANCEL } },
 	{ "its name goes to another", 0, { PULL, HAPPEN(HAPPENS_UNTAG), PULL, REMOVE } },
 	{ "it is whole", 0, { PULL, CHECK, PULL, REMOVE } },
 	{ "it is asked twice whether it is whole", 0, { PULL, CHECK, CHECK, REMOVE } },
@@ -333,5 +389,6 @@ const struct fake fake_image = {
 	.explained = explained,
 	.happen = happen,
 	.down = down,
+	.seen = seen,
 	.rest = rest,
 };

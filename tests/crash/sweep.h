@@ -106,9 +106,19 @@ struct world_sandbox {
 	int children_running, children;
 };
 
+/* The process of a pull: what it has to say to whoever asks. */
+enum fake_puller {
+	FAKE_PULLER_NONE,
+	FAKE_PULLER_FETCHED,
+	FAKE_PULLER_FAILED,
+	FAKE_PULLER_OUTAGE,
+};
+
 struct world_image {
 	bool staging, layers;
 	bool second_tag;
+	enum fake_puller puller;
+	unsigned int puller_boot;
 };
 
 struct world_exec {
