@@ -134,7 +134,7 @@ for name in start create run exec stop pull; do
 done
 release cni			# what a worker has begun is waited for
 check "the daemon ends" poll 60 eval '! daemon_alive'
-check "no puller is left" poll 20 test ! -d "/proc/$PULLER"
+check "the puller goes on" test -d "/proc/$PULLER"
 check "the container runs on without the daemon" lives "$NAP"
 check "its log is clean" log_is_clean
 release start
@@ -153,6 +153,8 @@ check_is "run again: there is one such pod" "$OUT" crictl pods -q --no-trunc --n
 check "stop again, now at once" crictl stop --timeout 0 "$STOPS"
 check_is "it is killed" CONTAINER_EXITED ctr_state "$STOPS"
 check_is "its exit code is exact" 137 eval 'crictl inspect "$STOPS" | jq -r .status.exitCode'
+check "the pull is known again, and cancelled" "$BUILD_DIR/crisp" --socket "$SOCKET" cancel "$SILENT/nothing/there:1"
+check "no puller is left" poll 20 test ! -d "/proc/$PULLER"
 check_fails "no image came of the pull" "no such image|not found" crictl inspecti "$SILENT/nothing/there:1"
 
 # 3. Asked twice, it does not wait for anybody.

@@ -9,12 +9,12 @@
  *   loop      redirects to itself   broken    always 500     none      always 404
  *   endless   manifests without end longer    blobs with more bytes than said
  *   other     blobs with one byte changed     stuck     large blobs stop after a byte
+ *   slow      blobs at 1 MiB/s
  *   later     429 at first, with a date in Retry-After          hour      429, for an hour
  *   expire    Bearer, tokens expire before each new thing       trap      blobs are at another
  *   port, which asks for credentials in its own name            file      blobs are in a file:
  *   swap      cut, and the rest is of something longer          bare206   cut, and the rest does
  *   not say where it belongs                                    page      manifests are a web page
- *   parts     cut, and the rest comes in parts of its own
  *
  * Standard output gets a line a request: port, path, Authorization.
  *
@@ -41,6 +41,8 @@
 
 #define USER_PASS "Basic dXNlcjpwYXNz"
 #define SEEN_MAX 1024
+#define SLOW_PIECE 16384
+#define SLOW_PIECE_MS 16
 
 static const char *layout;
 static int port;
@@ -78,7 +80,7 @@ static void answer(struct call *c, const char *status, const char *headers, cons
 {
 	char text[8192];
 	int n = snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n%s",
-			 status, strlen(body), headers, body);
+	                 status, strlen(body), headers, body);
 
 	out(c, text, (size_t)n);
 }
@@ -105,30 +107,41 @@ static bool first_time(const char *path)
 	return first;
 }
 
+/* As a far one: so that there is a middle of a pull. */
+static void slowly(struct call *c, const char *data, size_t size)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLRDHUP };
+
+	for (size_t n; size; data += n, size -= n) {
+		n = size < SLOW_PIECE ? size : SLOW_PIECE;
+		out(c, data, n);
+		if (poll(&p, 1, SLOW_PIECE_MS) > 0)
+			return;
+	}
+}
+
 static void blob_bytes(struct call *c, const char *data, size_t size)
 {
 	bool part = c->from && !is(c, "norange") && c->from < size;
 	size_t from = part ? c->from : 0, half = size > 2000 ? size / 2 : size;
-	size_t end = part && is(c, "parts") && size - from > 7000 ? from + 7000 : size;
 	char head[512], other;
 	int n = snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n",
-			 part ? "206 Partial Content" : "200 OK",
-			 end - from + (is(c, "longer") ? 10 : 0));
+	                 part ? "206 Partial Content" : "200 OK",
+	                 size - from + (is(c, "longer") ? 10 : 0));
 
 	out(c, head, (size_t)n);
-	n = snprintf(head, sizeof(head), "Content-Range: bytes %zu-%zu/%zu\r\n", from, end - 1,
-		     is(c, "swap") ? size + 5 : size);
+	n = snprintf(head, sizeof(head), "Content-Range: bytes %zu-%zu/%zu\r\n", from, size - 1,
+	             is(c, "swap") ? size + 5 : size);
 	if (part && !is(c, "bare206"))
 		out(c, head, (size_t)n);
 	out(c, "\r\n", 2);
 	/* What is asked for again is whole: these two break only the first answer. */
-	if ((is(c, "cut") || is(c, "norange") || is(c, "swap") || is(c, "bare206") ||
-	     is(c, "parts")) &&
+	if ((is(c, "cut") || is(c, "norange") || is(c, "swap") || is(c, "bare206")) &&
 	    first_time(c->path)) {
 		out(c, data + from, half - from < size ? half - from : 0);
 		shutdown(c->fd, SHUT_RDWR);
 	} else if (is(c, "stuck") && size > 2000) {
-		struct pollfd p = { .fd = c->fd, .events = POLLIN };
+		struct pollfd p = {.fd = c->fd, .events = POLLIN};
 
 		out(c, data, 1);
 		poll(&p, 1, -1);
@@ -136,8 +149,10 @@ static void blob_bytes(struct call *c, const char *data, size_t size)
 		other = data[0] ^ 1;
 		out(c, &other, 1);
 		out(c, data + 1, size - 1);
+	} else if (is(c, "slow")) {
+		slowly(c, data + from, size - from);
 	} else {
-		out(c, data + from, end - from);
+		out(c, data + from, size - from);
 	}
 	if (is(c, "longer"))
 		out(c, "and so on.", 10);
@@ -158,8 +173,8 @@ static void serve_file(struct call *c, const char *path, const char *type)
 	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (type) {
 		n = snprintf(head, sizeof(head),
-			     "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
-			     type, (size_t)st.st_size);
+		             "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+		             type, (size_t)st.st_size);
 		out(c, head, (size_t)n);
 		out(c, data, (size_t)st.st_size);
 	} else {
@@ -211,7 +226,7 @@ static void serve_thing(struct call *c, bool blob)
 	}
 	if (blob && (is(c, "redirect") || is(c, "trap")) && !c->elsewhere) {
 		snprintf(location, sizeof(location), "Location: http://127.0.0.1:%d%s\r\n",
-			 port + 1, c->path);
+		         port + 1, c->path);
 		answer(c, "307 Temporary Redirect", location, "");
 		return;
 	}
@@ -226,7 +241,7 @@ static void serve_thing(struct call *c, bool blob)
 	if (!blob && strncmp(c->what, "sha256:", 7) != 0)
 		resolve(c->what, sizeof(c->what));
 	snprintf(path, sizeof(path), "%s/blobs/sha256/%s", layout,
-		 strncmp(c->what, "sha256:", 7) == 0 ? c->what + 7 : "none");
+	         strncmp(c->what, "sha256:", 7) == 0 ? c->what + 7 : "none");
 	serve_file(c, path, blob ? NULL : "application/vnd.oci.image.manifest.v1+json");
 }
 
@@ -274,8 +289,8 @@ static void serve(struct call *c)
 	snprintf(c->kind, sizeof(c->kind), "%.*s", (int)strcspn(c->path + 4, "/"), c->path + 4);
 	snprintf(c->what, sizeof(c->what), "%s", blob ? blob + 7 : manifest ? manifest + 11 : "");
 	snprintf(headers, sizeof(headers),
-		 "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/token\",service=\"bad\"\r\n",
-		 port + c->elsewhere);
+	         "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/token\",service=\"bad\"\r\n",
+	         port + c->elsewhere);
 	if (c->elsewhere && *c->auth)
 		answer(c, "400 Bad Request", "", "credentials where none belong");
 	else if (is(c, "broken"))
@@ -295,8 +310,8 @@ static void serve(struct call *c)
 	else if (is(c, "loop"))
 		answer(c, "302 Found", "Location: /v2/loop/x/manifests/odd\r\n", "");
 	else if ((is(c, "basic") || (is(c, "trap") && !c->elsewhere) ||
-		  (is(c, "redirect") && !c->elsewhere)) &&
-		 strcmp(c->auth, USER_PASS) != 0)
+	          (is(c, "redirect") && !c->elsewhere)) &&
+	         strcmp(c->auth, USER_PASS) != 0)
 		answer(c, "401 Unauthorized", "WWW-Authenticate: Basic realm=\"bad\"\r\n", "{}");
 	else if (is(c, "token") && strcmp(c->auth, "Bearer good") != 0)
 		answer(c, "401 Unauthorized", headers, "{}");
@@ -311,7 +326,7 @@ static void header_value(const char *head, const char *name, char *ret, size_t s
 	*ret = '\0';
 	if (at)
 		snprintf(ret, size, "%.*s", (int)strcspn(at + strlen(name), "\r\n"),
-			 at + strlen(name));
+		         at + strlen(name));
 }
 
 /* 0: a request is in c. */
@@ -364,7 +379,7 @@ static void *connection(void *arg)
 static void *listener(void *arg)
 {
 	bool elsewhere = arg != NULL;
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	a.sin_port = htons((uint16_t)(port + elsewhere));

@@ -10,9 +10,11 @@
  *   pulldrv mount ROOT TARGET rw|ro DIFFID...     (rw: upper and work beside TARGET)
  *   pulldrv remove ROOT DIFFID...
  *   pulldrv clean ROOT ID
+ *   pulldrv end ROOT ID            (a puller that has outlived its pulldrv)
  *   pulldrv sweep ROOT DIFFID...
  *   pulldrv usage ROOT
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +137,17 @@ static int set_option(struct drive *d, struct image_pull_request *req, const cha
 	return -1;
 }
 
+/* Beside the images. */
+static const char *socket_dir(const char *images_root)
+{
+	static char dir[PATH_MAX];
+	const char *slash = strrchr(images_root, '/');
+
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - images_root) : 1,
+		 slash ? images_root : ".");
+	return dir;
+}
+
 static int do_pull(int argc, char **argv)
 {
 	static const struct image_pull_ops ops = { .progress = on_progress, .done = on_done };
@@ -142,6 +155,7 @@ static int do_pull(int argc, char **argv)
 	struct err e = ERR_NULL;
 	struct image_pull_request req = {
 		.pull_path = argv[2],
+		.socket_dir = socket_dir(argv[3]),
 		.images_root = argv[3],
 		.id = argv[4],
 		.reference = argv[5],
@@ -217,6 +231,10 @@ int main(int argc, char **argv)
 				       image_staging_sweep(argv[2], NULL, 0, &e) < 0
 			       ? fail(&e)
 			       : 0;
+	if (strcmp(what, "end") == 0 && argc == 4) {
+		image_pull_end(socket_dir(argv[2]), argv[3]);
+		return 0;
+	}
 	if (strcmp(what, "clean") == 0 && argc == 4)
 		return image_staging_remove(argv[2], argv[3], &e) < 0 ? fail(&e) : 0;
 	fprintf(stderr, "usage: see pulldrv.c\n");
