@@ -547,6 +547,366 @@ void   crisp__v1__cancel_pull_response__free_unpacked
   assert(message->base.descriptor == &crisp__v1__cancel_pull_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__v1__image_tree_request__init
+                     (Crisp__V1__ImageTreeRequest         *message)
+{
+  static const Crisp__V1__ImageTreeRequest init_value = CRISP__V1__IMAGE_TREE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__image_tree_request__get_packed_size
+                     (const Crisp__V1__ImageTreeRequest *message)
+{
+  assert(message->base.descriptor == &crisp__v1__image_tree_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__image_tree_request__pack
+                     (const Crisp__V1__ImageTreeRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__image_tree_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__image_tree_request__pack_to_buffer
+                     (const Crisp__V1__ImageTreeRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__image_tree_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__ImageTreeRequest *
+       crisp__v1__image_tree_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__ImageTreeRequest *)
+     protobuf_c_message_unpack (&crisp__v1__image_tree_request__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__image_tree_request__free_unpacked
+                     (Crisp__V1__ImageTreeRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__image_tree_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__v1__image_tree_response__init
+                     (Crisp__V1__ImageTreeResponse         *message)
+{
+  static const Crisp__V1__ImageTreeResponse init_value = CRISP__V1__IMAGE_TREE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__image_tree_response__get_packed_size
+                     (const Crisp__V1__ImageTreeResponse *message)
+{
+  assert(message->base.descriptor == &crisp__v1__image_tree_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__image_tree_response__pack
+                     (const Crisp__V1__ImageTreeResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__image_tree_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__image_tree_response__pack_to_buffer
+                     (const Crisp__V1__ImageTreeResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__image_tree_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__ImageTreeResponse *
+       crisp__v1__image_tree_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__ImageTreeResponse *)
+     protobuf_c_message_unpack (&crisp__v1__image_tree_response__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__image_tree_response__free_unpacked
+                     (Crisp__V1__ImageTreeResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__image_tree_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__v1__tree_image__init
+                     (Crisp__V1__TreeImage         *message)
+{
+  static const Crisp__V1__TreeImage init_value = CRISP__V1__TREE_IMAGE__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__tree_image__get_packed_size
+                     (const Crisp__V1__TreeImage *message)
+{
+  assert(message->base.descriptor == &crisp__v1__tree_image__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__tree_image__pack
+                     (const Crisp__V1__TreeImage *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__tree_image__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__tree_image__pack_to_buffer
+                     (const Crisp__V1__TreeImage *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__tree_image__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__TreeImage *
+       crisp__v1__tree_image__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__TreeImage *)
+     protobuf_c_message_unpack (&crisp__v1__tree_image__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__tree_image__free_unpacked
+                     (Crisp__V1__TreeImage *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__tree_image__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__v1__tree_layer__init
+                     (Crisp__V1__TreeLayer         *message)
+{
+  static const Crisp__V1__TreeLayer init_value = CRISP__V1__TREE_LAYER__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__tree_layer__get_packed_size
+                     (const Crisp__V1__TreeLayer *message)
+{
+  assert(message->base.descriptor == &crisp__v1__tree_layer__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__tree_layer__pack
+                     (const Crisp__V1__TreeLayer *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__tree_layer__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__tree_layer__pack_to_buffer
+                     (const Crisp__V1__TreeLayer *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__tree_layer__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__TreeLayer *
+       crisp__v1__tree_layer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__TreeLayer *)
+     protobuf_c_message_unpack (&crisp__v1__tree_layer__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__tree_layer__free_unpacked
+                     (Crisp__V1__TreeLayer *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__tree_layer__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__v1__tree_pull__init
+                     (Crisp__V1__TreePull         *message)
+{
+  static const Crisp__V1__TreePull init_value = CRISP__V1__TREE_PULL__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__tree_pull__get_packed_size
+                     (const Crisp__V1__TreePull *message)
+{
+  assert(message->base.descriptor == &crisp__v1__tree_pull__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__tree_pull__pack
+                     (const Crisp__V1__TreePull *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__tree_pull__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__tree_pull__pack_to_buffer
+                     (const Crisp__V1__TreePull *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__tree_pull__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__TreePull *
+       crisp__v1__tree_pull__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__TreePull *)
+     protobuf_c_message_unpack (&crisp__v1__tree_pull__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__tree_pull__free_unpacked
+                     (Crisp__V1__TreePull *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__tree_pull__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__v1__collect_garbage_request__init
+                     (Crisp__V1__CollectGarbageRequest         *message)
+{
+  static const Crisp__V1__CollectGarbageRequest init_value = CRISP__V1__COLLECT_GARBAGE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__collect_garbage_request__get_packed_size
+                     (const Crisp__V1__CollectGarbageRequest *message)
+{
+  assert(message->base.descriptor == &crisp__v1__collect_garbage_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__collect_garbage_request__pack
+                     (const Crisp__V1__CollectGarbageRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__collect_garbage_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__collect_garbage_request__pack_to_buffer
+                     (const Crisp__V1__CollectGarbageRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__collect_garbage_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__CollectGarbageRequest *
+       crisp__v1__collect_garbage_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__CollectGarbageRequest *)
+     protobuf_c_message_unpack (&crisp__v1__collect_garbage_request__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__collect_garbage_request__free_unpacked
+                     (Crisp__V1__CollectGarbageRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__collect_garbage_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__v1__collect_garbage_response__init
+                     (Crisp__V1__CollectGarbageResponse         *message)
+{
+  static const Crisp__V1__CollectGarbageResponse init_value = CRISP__V1__COLLECT_GARBAGE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__collect_garbage_response__get_packed_size
+                     (const Crisp__V1__CollectGarbageResponse *message)
+{
+  assert(message->base.descriptor == &crisp__v1__collect_garbage_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__collect_garbage_response__pack
+                     (const Crisp__V1__CollectGarbageResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__collect_garbage_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__collect_garbage_response__pack_to_buffer
+                     (const Crisp__V1__CollectGarbageResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__collect_garbage_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__CollectGarbageResponse *
+       crisp__v1__collect_garbage_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__CollectGarbageResponse *)
+     protobuf_c_message_unpack (&crisp__v1__collect_garbage_response__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__collect_garbage_response__free_unpacked
+                     (Crisp__V1__CollectGarbageResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__collect_garbage_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__v1__garbage_item__init
+                     (Crisp__V1__GarbageItem         *message)
+{
+  static const Crisp__V1__GarbageItem init_value = CRISP__V1__GARBAGE_ITEM__INIT;
+  *message = init_value;
+}
+size_t crisp__v1__garbage_item__get_packed_size
+                     (const Crisp__V1__GarbageItem *message)
+{
+  assert(message->base.descriptor == &crisp__v1__garbage_item__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__v1__garbage_item__pack
+                     (const Crisp__V1__GarbageItem *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__v1__garbage_item__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__v1__garbage_item__pack_to_buffer
+                     (const Crisp__V1__GarbageItem *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__v1__garbage_item__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__V1__GarbageItem *
+       crisp__v1__garbage_item__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__V1__GarbageItem *)
+     protobuf_c_message_unpack (&crisp__v1__garbage_item__descriptor,
+                                allocator, len, data);
+}
+void   crisp__v1__garbage_item__free_unpacked
+                     (Crisp__V1__GarbageItem *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__v1__garbage_item__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor crisp__v1__load_image_request__field_descriptors[2] =
 {
   {
@@ -1477,16 +1837,597 @@ const ProtobufCMessageDescriptor crisp__v1__cancel_pull_response__descriptor =
   (ProtobufCMessageInit) crisp__v1__cancel_pull_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor crisp__v1__admin__method_descriptors[4] =
+static const ProtobufCFieldDescriptor crisp__v1__image_tree_request__field_descriptors[1] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__ImageTreeRequest, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__image_tree_request__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange crisp__v1__image_tree_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor crisp__v1__image_tree_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.ImageTreeRequest",
+  "ImageTreeRequest",
+  "Crisp__V1__ImageTreeRequest",
+  "crisp.v1",
+  sizeof(Crisp__V1__ImageTreeRequest),
+  1,
+  crisp__v1__image_tree_request__field_descriptors,
+  crisp__v1__image_tree_request__field_indices_by_name,
+  1,  crisp__v1__image_tree_request__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__image_tree_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__v1__image_tree_response__field_descriptors[2] =
+{
+  {
+    "images",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crisp__V1__ImageTreeResponse, n_images),
+    offsetof(Crisp__V1__ImageTreeResponse, images),
+    &crisp__v1__tree_image__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pulls",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crisp__V1__ImageTreeResponse, n_pulls),
+    offsetof(Crisp__V1__ImageTreeResponse, pulls),
+    &crisp__v1__tree_pull__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__image_tree_response__field_indices_by_name[] = {
+  0,   /* field[0] = images */
+  1,   /* field[1] = pulls */
+};
+static const ProtobufCIntRange crisp__v1__image_tree_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor crisp__v1__image_tree_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.ImageTreeResponse",
+  "ImageTreeResponse",
+  "Crisp__V1__ImageTreeResponse",
+  "crisp.v1",
+  sizeof(Crisp__V1__ImageTreeResponse),
+  2,
+  crisp__v1__image_tree_response__field_descriptors,
+  crisp__v1__image_tree_response__field_indices_by_name,
+  1,  crisp__v1__image_tree_response__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__image_tree_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__v1__tree_image__field_descriptors[9] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreeImage, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "names",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Crisp__V1__TreeImage, n_names),
+    offsetof(Crisp__V1__TreeImage, names),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreeImage, state),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pinned",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreeImage, pinned),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "containers",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Crisp__V1__TreeImage, n_containers),
+    offsetof(Crisp__V1__TreeImage, containers),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layers",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crisp__V1__TreeImage, n_layers),
+    offsetof(Crisp__V1__TreeImage, layers),
+    &crisp__v1__tree_layer__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shared_bytes",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreeImage, shared_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unique_bytes",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreeImage, unique_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "error",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreeImage, error),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__tree_image__field_indices_by_name[] = {
+  4,   /* field[4] = containers */
+  8,   /* field[8] = error */
+  0,   /* field[0] = id */
+  5,   /* field[5] = layers */
+  1,   /* field[1] = names */
+  3,   /* field[3] = pinned */
+  6,   /* field[6] = shared_bytes */
+  2,   /* field[2] = state */
+  7,   /* field[7] = unique_bytes */
+};
+static const ProtobufCIntRange crisp__v1__tree_image__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor crisp__v1__tree_image__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.TreeImage",
+  "TreeImage",
+  "Crisp__V1__TreeImage",
+  "crisp.v1",
+  sizeof(Crisp__V1__TreeImage),
+  9,
+  crisp__v1__tree_image__field_descriptors,
+  crisp__v1__tree_image__field_indices_by_name,
+  1,  crisp__v1__tree_image__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__tree_image__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__v1__tree_layer__field_descriptors[5] =
+{
+  {
+    "diff_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreeLayer, diff_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreeLayer, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "inodes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreeLayer, inodes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shared_with",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Crisp__V1__TreeLayer, n_shared_with),
+    offsetof(Crisp__V1__TreeLayer, shared_with),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "missing",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreeLayer, missing),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__tree_layer__field_indices_by_name[] = {
+  1,   /* field[1] = bytes */
+  0,   /* field[0] = diff_id */
+  2,   /* field[2] = inodes */
+  4,   /* field[4] = missing */
+  3,   /* field[3] = shared_with */
+};
+static const ProtobufCIntRange crisp__v1__tree_layer__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor crisp__v1__tree_layer__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.TreeLayer",
+  "TreeLayer",
+  "Crisp__V1__TreeLayer",
+  "crisp.v1",
+  sizeof(Crisp__V1__TreeLayer),
+  5,
+  crisp__v1__tree_layer__field_descriptors,
+  crisp__v1__tree_layer__field_indices_by_name,
+  1,  crisp__v1__tree_layer__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__tree_layer__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__v1__tree_pull__field_descriptors[3] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreePull, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reference",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreePull, reference),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "started_ns",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__TreePull, started_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__tree_pull__field_indices_by_name[] = {
+  0,   /* field[0] = id */
+  1,   /* field[1] = reference */
+  2,   /* field[2] = started_ns */
+};
+static const ProtobufCIntRange crisp__v1__tree_pull__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor crisp__v1__tree_pull__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.TreePull",
+  "TreePull",
+  "Crisp__V1__TreePull",
+  "crisp.v1",
+  sizeof(Crisp__V1__TreePull),
+  3,
+  crisp__v1__tree_pull__field_descriptors,
+  crisp__v1__tree_pull__field_indices_by_name,
+  1,  crisp__v1__tree_pull__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__tree_pull__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__v1__collect_garbage_request__field_descriptors[1] =
+{
+  {
+    "dry_run",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__CollectGarbageRequest, dry_run),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__collect_garbage_request__field_indices_by_name[] = {
+  0,   /* field[0] = dry_run */
+};
+static const ProtobufCIntRange crisp__v1__collect_garbage_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor crisp__v1__collect_garbage_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.CollectGarbageRequest",
+  "CollectGarbageRequest",
+  "Crisp__V1__CollectGarbageRequest",
+  "crisp.v1",
+  sizeof(Crisp__V1__CollectGarbageRequest),
+  1,
+  crisp__v1__collect_garbage_request__field_descriptors,
+  crisp__v1__collect_garbage_request__field_indices_by_name,
+  1,  crisp__v1__collect_garbage_request__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__collect_garbage_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__v1__collect_garbage_response__field_descriptors[2] =
+{
+  {
+    "items",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crisp__V1__CollectGarbageResponse, n_items),
+    offsetof(Crisp__V1__CollectGarbageResponse, items),
+    &crisp__v1__garbage_item__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__CollectGarbageResponse, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__collect_garbage_response__field_indices_by_name[] = {
+  1,   /* field[1] = bytes */
+  0,   /* field[0] = items */
+};
+static const ProtobufCIntRange crisp__v1__collect_garbage_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor crisp__v1__collect_garbage_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.CollectGarbageResponse",
+  "CollectGarbageResponse",
+  "Crisp__V1__CollectGarbageResponse",
+  "crisp.v1",
+  sizeof(Crisp__V1__CollectGarbageResponse),
+  2,
+  crisp__v1__collect_garbage_response__field_descriptors,
+  crisp__v1__collect_garbage_response__field_indices_by_name,
+  1,  crisp__v1__collect_garbage_response__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__collect_garbage_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__v1__garbage_item__field_descriptors[6] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__GarbageItem, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__GarbageItem, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__GarbageItem, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "removed",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__GarbageItem, removed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "why",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__GarbageItem, why),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__V1__GarbageItem, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__v1__garbage_item__field_indices_by_name[] = {
+  5,   /* field[5] = bytes */
+  1,   /* field[1] = id */
+  0,   /* field[0] = kind */
+  2,   /* field[2] = name */
+  3,   /* field[3] = removed */
+  4,   /* field[4] = why */
+};
+static const ProtobufCIntRange crisp__v1__garbage_item__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor crisp__v1__garbage_item__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.v1.GarbageItem",
+  "GarbageItem",
+  "Crisp__V1__GarbageItem",
+  "crisp.v1",
+  sizeof(Crisp__V1__GarbageItem),
+  6,
+  crisp__v1__garbage_item__field_descriptors,
+  crisp__v1__garbage_item__field_indices_by_name,
+  1,  crisp__v1__garbage_item__number_ranges,
+  (ProtobufCMessageInit) crisp__v1__garbage_item__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCMethodDescriptor crisp__v1__admin__method_descriptors[6] =
 {
   { "LoadImage", &crisp__v1__load_image_request__descriptor, &crisp__v1__load_image_response__descriptor },
   { "Explain", &crisp__v1__explain_request__descriptor, &crisp__v1__explain_response__descriptor },
   { "ListPulls", &crisp__v1__list_pulls_request__descriptor, &crisp__v1__list_pulls_response__descriptor },
   { "CancelPull", &crisp__v1__cancel_pull_request__descriptor, &crisp__v1__cancel_pull_response__descriptor },
+  { "ImageTree", &crisp__v1__image_tree_request__descriptor, &crisp__v1__image_tree_response__descriptor },
+  { "CollectGarbage", &crisp__v1__collect_garbage_request__descriptor, &crisp__v1__collect_garbage_response__descriptor },
 };
 const unsigned crisp__v1__admin__method_indices_by_name[] = {
   3,        /* CancelPull */
+  5,        /* CollectGarbage */
   1,        /* Explain */
+  4,        /* ImageTree */
   2,        /* ListPulls */
   0         /* LoadImage */
 };
@@ -1497,7 +2438,7 @@ const ProtobufCServiceDescriptor crisp__v1__admin__descriptor =
   "Admin",
   "Crisp__V1__Admin",
   "crisp.v1",
-  4,
+  6,
   crisp__v1__admin__method_descriptors,
   crisp__v1__admin__method_indices_by_name
 };
@@ -1532,6 +2473,22 @@ void crisp__v1__admin__cancel_pull(ProtobufCService *service,
 {
   assert(service->descriptor == &crisp__v1__admin__descriptor);
   service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void crisp__v1__admin__image_tree(ProtobufCService *service,
+                                  const Crisp__V1__ImageTreeRequest *input,
+                                  Crisp__V1__ImageTreeResponse_Closure closure,
+                                  void *closure_data)
+{
+  assert(service->descriptor == &crisp__v1__admin__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void crisp__v1__admin__collect_garbage(ProtobufCService *service,
+                                       const Crisp__V1__CollectGarbageRequest *input,
+                                       Crisp__V1__CollectGarbageResponse_Closure closure,
+                                       void *closure_data)
+{
+  assert(service->descriptor == &crisp__v1__admin__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void crisp__v1__admin__init (Crisp__V1__Admin_Service *service,
                              Crisp__V1__Admin_ServiceDestroy destroy)

@@ -27,6 +27,14 @@ typedef struct Crisp__V1__Pull Crisp__V1__Pull;
 typedef struct Crisp__V1__PullCounters Crisp__V1__PullCounters;
 typedef struct Crisp__V1__CancelPullRequest Crisp__V1__CancelPullRequest;
 typedef struct Crisp__V1__CancelPullResponse Crisp__V1__CancelPullResponse;
+typedef struct Crisp__V1__ImageTreeRequest Crisp__V1__ImageTreeRequest;
+typedef struct Crisp__V1__ImageTreeResponse Crisp__V1__ImageTreeResponse;
+typedef struct Crisp__V1__TreeImage Crisp__V1__TreeImage;
+typedef struct Crisp__V1__TreeLayer Crisp__V1__TreeLayer;
+typedef struct Crisp__V1__TreePull Crisp__V1__TreePull;
+typedef struct Crisp__V1__CollectGarbageRequest Crisp__V1__CollectGarbageRequest;
+typedef struct Crisp__V1__CollectGarbageResponse Crisp__V1__CollectGarbageResponse;
+typedef struct Crisp__V1__GarbageItem Crisp__V1__GarbageItem;
 
 
 /* --- enums --- */
@@ -316,6 +324,195 @@ struct  Crisp__V1__CancelPullResponse
      }
 
 
+/*
+ * Asks about the image store.
+ */
+struct  Crisp__V1__ImageTreeRequest
+{
+  ProtobufCMessage base;
+  /*
+   * An image by id, tag or digest; empty asks for all.
+   */
+  char *name;
+};
+#define CRISP__V1__IMAGE_TREE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__image_tree_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+/*
+ * Answer to ImageTreeRequest.
+ */
+struct  Crisp__V1__ImageTreeResponse
+{
+  ProtobufCMessage base;
+  size_t n_images;
+  Crisp__V1__TreeImage **images;
+  size_t n_pulls;
+  Crisp__V1__TreePull **pulls;
+};
+#define CRISP__V1__IMAGE_TREE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__image_tree_response__descriptor) \
+    , 0,NULL, 0,NULL }
+
+
+/*
+ * One image.
+ */
+struct  Crisp__V1__TreeImage
+{
+  ProtobufCMessage base;
+  /*
+   * Digest of its configuration.
+   */
+  char *id;
+  size_t n_names;
+  char **names;
+  /*
+   * State as written in the machine's source: "PRESENT", "VERIFYING", "DAMAGED" or "DROPPING".
+   */
+  char *state;
+  /*
+   * The configuration keeps it from the kubelet's garbage collection.
+   */
+  protobuf_c_boolean pinned;
+  /*
+   * Ids of the containers that stand on it or have it mounted.
+   */
+  size_t n_containers;
+  char **containers;
+  /*
+   * The lowest first.
+   */
+  size_t n_layers;
+  Crisp__V1__TreeLayer **layers;
+  /*
+   * What its layers take on disk: those that others have as well, and those that go with it.
+   */
+  uint64_t shared_bytes;
+  uint64_t unique_bytes;
+  /*
+   * Why it is damaged, empty when it is not.
+   */
+  char *error;
+};
+#define CRISP__V1__TREE_IMAGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__tree_image__descriptor) \
+    , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, 0, 0, (char *)protobuf_c_empty_string }
+
+
+/*
+ * One layer of an image.
+ */
+struct  Crisp__V1__TreeLayer
+{
+  ProtobufCMessage base;
+  char *diff_id;
+  /*
+   * What it takes on disk.
+   */
+  uint64_t bytes;
+  uint64_t inodes;
+  /*
+   * Digests of the other images that have it.
+   */
+  size_t n_shared_with;
+  char **shared_with;
+  /*
+   * Its directory is not there.
+   */
+  protobuf_c_boolean missing;
+};
+#define CRISP__V1__TREE_LAYER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__tree_layer__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0,NULL, 0 }
+
+
+/*
+ * One pull under way; the layers that it has found here stay as long as it lives.
+ */
+struct  Crisp__V1__TreePull
+{
+  ProtobufCMessage base;
+  char *id;
+  char *reference;
+  int64_t started_ns;
+};
+#define CRISP__V1__TREE_PULL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__tree_pull__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * Asks to collect garbage.
+ */
+struct  Crisp__V1__CollectGarbageRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Only say what would be done.
+   */
+  protobuf_c_boolean dry_run;
+};
+#define CRISP__V1__COLLECT_GARBAGE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__collect_garbage_request__descriptor) \
+    , 0 }
+
+
+/*
+ * Answer to CollectGarbageRequest.
+ */
+struct  Crisp__V1__CollectGarbageResponse
+{
+  ProtobufCMessage base;
+  size_t n_items;
+  Crisp__V1__GarbageItem **items;
+  /*
+   * What goes, all in all.
+   */
+  uint64_t bytes;
+};
+#define CRISP__V1__COLLECT_GARBAGE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__collect_garbage_response__descriptor) \
+    , 0,NULL, 0 }
+
+
+/*
+ * One thing in the image store and what becomes of it.
+ */
+struct  Crisp__V1__GarbageItem
+{
+  ProtobufCMessage base;
+  /*
+   * "image", "layer", "quarantine", "trash" or "staging".
+   */
+  char *kind;
+  /*
+   * An image's digest, else the name of a directory.
+   */
+  char *id;
+  /*
+   * A name of the image.
+   */
+  char *name;
+  /*
+   * It is removed, or would be.
+   */
+  protobuf_c_boolean removed;
+  /*
+   * Why it goes or stays.
+   */
+  char *why;
+  /*
+   * What goes with it.
+   */
+  uint64_t bytes;
+};
+#define CRISP__V1__GARBAGE_ITEM__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__v1__garbage_item__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0 }
+
+
 /* Crisp__V1__LoadImageRequest methods */
 void   crisp__v1__load_image_request__init
                      (Crisp__V1__LoadImageRequest         *message);
@@ -544,6 +741,158 @@ Crisp__V1__CancelPullResponse *
 void   crisp__v1__cancel_pull_response__free_unpacked
                      (Crisp__V1__CancelPullResponse *message,
                       ProtobufCAllocator *allocator);
+/* Crisp__V1__ImageTreeRequest methods */
+void   crisp__v1__image_tree_request__init
+                     (Crisp__V1__ImageTreeRequest         *message);
+size_t crisp__v1__image_tree_request__get_packed_size
+                     (const Crisp__V1__ImageTreeRequest   *message);
+size_t crisp__v1__image_tree_request__pack
+                     (const Crisp__V1__ImageTreeRequest   *message,
+                      uint8_t             *out);
+size_t crisp__v1__image_tree_request__pack_to_buffer
+                     (const Crisp__V1__ImageTreeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__ImageTreeRequest *
+       crisp__v1__image_tree_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__image_tree_request__free_unpacked
+                     (Crisp__V1__ImageTreeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__V1__ImageTreeResponse methods */
+void   crisp__v1__image_tree_response__init
+                     (Crisp__V1__ImageTreeResponse         *message);
+size_t crisp__v1__image_tree_response__get_packed_size
+                     (const Crisp__V1__ImageTreeResponse   *message);
+size_t crisp__v1__image_tree_response__pack
+                     (const Crisp__V1__ImageTreeResponse   *message,
+                      uint8_t             *out);
+size_t crisp__v1__image_tree_response__pack_to_buffer
+                     (const Crisp__V1__ImageTreeResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__ImageTreeResponse *
+       crisp__v1__image_tree_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__image_tree_response__free_unpacked
+                     (Crisp__V1__ImageTreeResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__V1__TreeImage methods */
+void   crisp__v1__tree_image__init
+                     (Crisp__V1__TreeImage         *message);
+size_t crisp__v1__tree_image__get_packed_size
+                     (const Crisp__V1__TreeImage   *message);
+size_t crisp__v1__tree_image__pack
+                     (const Crisp__V1__TreeImage   *message,
+                      uint8_t             *out);
+size_t crisp__v1__tree_image__pack_to_buffer
+                     (const Crisp__V1__TreeImage   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__TreeImage *
+       crisp__v1__tree_image__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__tree_image__free_unpacked
+                     (Crisp__V1__TreeImage *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__V1__TreeLayer methods */
+void   crisp__v1__tree_layer__init
+                     (Crisp__V1__TreeLayer         *message);
+size_t crisp__v1__tree_layer__get_packed_size
+                     (const Crisp__V1__TreeLayer   *message);
+size_t crisp__v1__tree_layer__pack
+                     (const Crisp__V1__TreeLayer   *message,
+                      uint8_t             *out);
+size_t crisp__v1__tree_layer__pack_to_buffer
+                     (const Crisp__V1__TreeLayer   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__TreeLayer *
+       crisp__v1__tree_layer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__tree_layer__free_unpacked
+                     (Crisp__V1__TreeLayer *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__V1__TreePull methods */
+void   crisp__v1__tree_pull__init
+                     (Crisp__V1__TreePull         *message);
+size_t crisp__v1__tree_pull__get_packed_size
+                     (const Crisp__V1__TreePull   *message);
+size_t crisp__v1__tree_pull__pack
+                     (const Crisp__V1__TreePull   *message,
+                      uint8_t             *out);
+size_t crisp__v1__tree_pull__pack_to_buffer
+                     (const Crisp__V1__TreePull   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__TreePull *
+       crisp__v1__tree_pull__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__tree_pull__free_unpacked
+                     (Crisp__V1__TreePull *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__V1__CollectGarbageRequest methods */
+void   crisp__v1__collect_garbage_request__init
+                     (Crisp__V1__CollectGarbageRequest         *message);
+size_t crisp__v1__collect_garbage_request__get_packed_size
+                     (const Crisp__V1__CollectGarbageRequest   *message);
+size_t crisp__v1__collect_garbage_request__pack
+                     (const Crisp__V1__CollectGarbageRequest   *message,
+                      uint8_t             *out);
+size_t crisp__v1__collect_garbage_request__pack_to_buffer
+                     (const Crisp__V1__CollectGarbageRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__CollectGarbageRequest *
+       crisp__v1__collect_garbage_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__collect_garbage_request__free_unpacked
+                     (Crisp__V1__CollectGarbageRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__V1__CollectGarbageResponse methods */
+void   crisp__v1__collect_garbage_response__init
+                     (Crisp__V1__CollectGarbageResponse         *message);
+size_t crisp__v1__collect_garbage_response__get_packed_size
+                     (const Crisp__V1__CollectGarbageResponse   *message);
+size_t crisp__v1__collect_garbage_response__pack
+                     (const Crisp__V1__CollectGarbageResponse   *message,
+                      uint8_t             *out);
+size_t crisp__v1__collect_garbage_response__pack_to_buffer
+                     (const Crisp__V1__CollectGarbageResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__CollectGarbageResponse *
+       crisp__v1__collect_garbage_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__collect_garbage_response__free_unpacked
+                     (Crisp__V1__CollectGarbageResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__V1__GarbageItem methods */
+void   crisp__v1__garbage_item__init
+                     (Crisp__V1__GarbageItem         *message);
+size_t crisp__v1__garbage_item__get_packed_size
+                     (const Crisp__V1__GarbageItem   *message);
+size_t crisp__v1__garbage_item__pack
+                     (const Crisp__V1__GarbageItem   *message,
+                      uint8_t             *out);
+size_t crisp__v1__garbage_item__pack_to_buffer
+                     (const Crisp__V1__GarbageItem   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__V1__GarbageItem *
+       crisp__v1__garbage_item__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__v1__garbage_item__free_unpacked
+                     (Crisp__V1__GarbageItem *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Crisp__V1__LoadImageRequest_Closure)
@@ -582,6 +931,30 @@ typedef void (*Crisp__V1__CancelPullRequest_Closure)
 typedef void (*Crisp__V1__CancelPullResponse_Closure)
                  (const Crisp__V1__CancelPullResponse *message,
                   void *closure_data);
+typedef void (*Crisp__V1__ImageTreeRequest_Closure)
+                 (const Crisp__V1__ImageTreeRequest *message,
+                  void *closure_data);
+typedef void (*Crisp__V1__ImageTreeResponse_Closure)
+                 (const Crisp__V1__ImageTreeResponse *message,
+                  void *closure_data);
+typedef void (*Crisp__V1__TreeImage_Closure)
+                 (const Crisp__V1__TreeImage *message,
+                  void *closure_data);
+typedef void (*Crisp__V1__TreeLayer_Closure)
+                 (const Crisp__V1__TreeLayer *message,
+                  void *closure_data);
+typedef void (*Crisp__V1__TreePull_Closure)
+                 (const Crisp__V1__TreePull *message,
+                  void *closure_data);
+typedef void (*Crisp__V1__CollectGarbageRequest_Closure)
+                 (const Crisp__V1__CollectGarbageRequest *message,
+                  void *closure_data);
+typedef void (*Crisp__V1__CollectGarbageResponse_Closure)
+                 (const Crisp__V1__CollectGarbageResponse *message,
+                  void *closure_data);
+typedef void (*Crisp__V1__GarbageItem_Closure)
+                 (const Crisp__V1__GarbageItem *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -605,6 +978,14 @@ struct Crisp__V1__Admin_Service
                       const Crisp__V1__CancelPullRequest *input,
                       Crisp__V1__CancelPullResponse_Closure closure,
                       void *closure_data);
+  void (*image_tree)(Crisp__V1__Admin_Service *service,
+                     const Crisp__V1__ImageTreeRequest *input,
+                     Crisp__V1__ImageTreeResponse_Closure closure,
+                     void *closure_data);
+  void (*collect_garbage)(Crisp__V1__Admin_Service *service,
+                          const Crisp__V1__CollectGarbageRequest *input,
+                          Crisp__V1__CollectGarbageResponse_Closure closure,
+                          void *closure_data);
 };
 typedef void (*Crisp__V1__Admin_ServiceDestroy)(Crisp__V1__Admin_Service *);
 void crisp__v1__admin__init (Crisp__V1__Admin_Service *service,
@@ -616,7 +997,9 @@ void crisp__v1__admin__init (Crisp__V1__Admin_Service *service,
       function_prefix__ ## load_image,\
       function_prefix__ ## explain,\
       function_prefix__ ## list_pulls,\
-      function_prefix__ ## cancel_pull  }
+      function_prefix__ ## cancel_pull,\
+      function_prefix__ ## image_tree,\
+      function_prefix__ ## collect_garbage  }
 void crisp__v1__admin__load_image(ProtobufCService *service,
                                   const Crisp__V1__LoadImageRequest *input,
                                   Crisp__V1__LoadImageResponse_Closure closure,
@@ -633,6 +1016,14 @@ void crisp__v1__admin__cancel_pull(ProtobufCService *service,
                                    const Crisp__V1__CancelPullRequest *input,
                                    Crisp__V1__CancelPullResponse_Closure closure,
                                    void *closure_data);
+void crisp__v1__admin__image_tree(ProtobufCService *service,
+                                  const Crisp__V1__ImageTreeRequest *input,
+                                  Crisp__V1__ImageTreeResponse_Closure closure,
+                                  void *closure_data);
+void crisp__v1__admin__collect_garbage(ProtobufCService *service,
+                                       const Crisp__V1__CollectGarbageRequest *input,
+                                       Crisp__V1__CollectGarbageResponse_Closure closure,
+                                       void *closure_data);
 
 /* --- descriptors --- */
 
@@ -648,6 +1039,14 @@ extern const ProtobufCMessageDescriptor crisp__v1__pull__descriptor;
 extern const ProtobufCMessageDescriptor crisp__v1__pull_counters__descriptor;
 extern const ProtobufCMessageDescriptor crisp__v1__cancel_pull_request__descriptor;
 extern const ProtobufCMessageDescriptor crisp__v1__cancel_pull_response__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__image_tree_request__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__image_tree_response__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__tree_image__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__tree_layer__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__tree_pull__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__collect_garbage_request__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__collect_garbage_response__descriptor;
+extern const ProtobufCMessageDescriptor crisp__v1__garbage_item__descriptor;
 extern const ProtobufCServiceDescriptor crisp__v1__admin__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -535,3 +535,31 @@ int cri_call_cancel_pull(struct rpc_client *c,
 		*ret = (Crisp__V1__CancelPullResponse *)resp;
 	return r;
 }
+
+int cri_call_image_tree(struct rpc_client *c,
+	const Crisp__V1__ImageTreeRequest *req,
+	Crisp__V1__ImageTreeResponse **ret, struct err *e)
+{
+	ProtobufCMessage *resp;
+	int r;
+
+	r = rpc_client_call(c, "/crisp.v1.Admin/ImageTree", &req->base,
+		&crisp__v1__image_tree_response__descriptor, &resp, e);
+	if (r == 0)
+		*ret = (Crisp__V1__ImageTreeResponse *)resp;
+	return r;
+}
+
+int cri_call_collect_garbage(struct rpc_client *c,
+	const Crisp__V1__CollectGarbageRequest *req,
+	Crisp__V1__CollectGarbageResponse **ret, struct err *e)
+{
+	ProtobufCMessage *resp;
+	int r;
+
+	r = rpc_client_call(c, "/crisp.v1.Admin/CollectGarbage", &req->base,
+		&crisp__v1__collect_garbage_response__descriptor, &resp, e);
+	if (r == 0)
+		*ret = (Crisp__V1__CollectGarbageResponse *)resp;
+	return r;
+}

@@ -125,3 +125,9 @@ int cri_call_list_pulls(struct rpc_client *c,
 int cri_call_cancel_pull(struct rpc_client *c,
 	const Crisp__V1__CancelPullRequest *req,
 	Crisp__V1__CancelPullResponse **ret, struct err *e);
+int cri_call_image_tree(struct rpc_client *c,
+	const Crisp__V1__ImageTreeRequest *req,
+	Crisp__V1__ImageTreeResponse **ret, struct err *e);
+int cri_call_collect_garbage(struct rpc_client *c,
+	const Crisp__V1__CollectGarbageRequest *req,
+	Crisp__V1__CollectGarbageResponse **ret, struct err *e);

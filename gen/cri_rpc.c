@@ -337,6 +337,22 @@ static int handle_cancel_pull(struct rpc_call *call, const ProtobufCMessage *msg
 	return rpc_cancel_pull(call, req, e);
 }
 
+static int handle_image_tree(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Crisp__V1__ImageTreeRequest *req =
+		(const Crisp__V1__ImageTreeRequest *)msg;
+
+	return rpc_image_tree(call, req, e);
+}
+
+static int handle_collect_garbage(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Crisp__V1__CollectGarbageRequest *req =
+		(const Crisp__V1__CollectGarbageRequest *)msg;
+
+	return rpc_collect_garbage(call, req, e);
+}
+
 const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 	[CRI_RPC_VERSION] = {
 		.path = "/runtime.v1.RuntimeService/Version",
@@ -845,5 +861,27 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.event = PUL_EVENT_CANCEL,
 		.validate = cri_validate_cancel_pull,
 		.handle = handle_cancel_pull,
+	},
+	[CRI_RPC_IMAGE_TREE] = {
+		.path = "/crisp.v1.Admin/ImageTree",
+		.name = "ImageTree",
+		.request = &crisp__v1__image_tree_request__descriptor,
+		.response = &crisp__v1__image_tree_response__descriptor,
+		.server_streaming = false,
+		.kind = RPC_KIND_DIRECT,
+		.event = -1,
+		.validate = cri_validate_image_tree,
+		.handle = handle_image_tree,
+	},
+	[CRI_RPC_COLLECT_GARBAGE] = {
+		.path = "/crisp.v1.Admin/CollectGarbage",
+		.name = "CollectGarbage",
+		.request = &crisp__v1__collect_garbage_request__descriptor,
+		.response = &crisp__v1__collect_garbage_response__descriptor,
+		.server_streaming = false,
+		.kind = RPC_KIND_DIRECT,
+		.event = -1,
+		.validate = cri_validate_collect_garbage,
+		.handle = handle_collect_garbage,
 	},
 };

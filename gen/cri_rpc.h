@@ -54,6 +54,8 @@ enum cri_rpc {
 	CRI_RPC_EXPLAIN,
 	CRI_RPC_LIST_PULLS,
 	CRI_RPC_CANCEL_PULL,
+	CRI_RPC_IMAGE_TREE,
+	CRI_RPC_COLLECT_GARBAGE,
 	CRI_RPC_COUNT,
 };
 
@@ -280,4 +282,16 @@ int rpc_list_pulls(struct rpc_call *call,
  * (crisp.v1.Admin.CancelPull) */
 int rpc_cancel_pull(struct rpc_call *call,
 	const Crisp__V1__CancelPullRequest *req,
+	struct err *e);
+
+/* direct: Says which images have which layers, what they take and who uses them.
+ * (crisp.v1.Admin.ImageTree) */
+int rpc_image_tree(struct rpc_call *call,
+	const Crisp__V1__ImageTreeRequest *req,
+	struct err *e);
+
+/* direct: Removes what nobody uses from the image store, or says what it would remove.
+ * (crisp.v1.Admin.CollectGarbage) */
+int rpc_collect_garbage(struct rpc_call *call,
+	const Crisp__V1__CollectGarbageRequest *req,
 	struct err *e);

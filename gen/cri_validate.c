@@ -238,6 +238,7 @@ static bool check_crisp__v1__load_image_request(const Crisp__V1__LoadImageReques
 static bool check_crisp__v1__explain_request(const Crisp__V1__ExplainRequest *m, const struct where *up, const struct check *c);
 static bool check_crisp__v1__list_pulls_request(const Crisp__V1__ListPullsRequest *m, const struct where *up, const struct check *c);
 static bool check_crisp__v1__cancel_pull_request(const Crisp__V1__CancelPullRequest *m, const struct where *up, const struct check *c);
+static bool check_crisp__v1__image_tree_request(const Crisp__V1__ImageTreeRequest *m, const struct where *up, const struct check *c);
 
 static bool check_runtime__v1__dnsconfig(const Runtime__V1__DNSConfig *m, const struct where *up, const struct check *c)
 {
@@ -1500,6 +1501,15 @@ static bool check_crisp__v1__cancel_pull_request(const Crisp__V1__CancelPullRequ
 	return true;
 }
 
+static bool check_crisp__v1__image_tree_request(const Crisp__V1__ImageTreeRequest *m, const struct where *up, const struct check *c)
+{
+	if (text_longer(m->name, 4096))
+		return fail(c, up, "name", NO_INDEX, "must not be longer than 4096 bytes");
+	if (!text_word(m->name))
+		return fail(c, up, "name", NO_INDEX, "must not contain spaces or control characters");
+	return true;
+}
+
 bool cri_validate_version(const ProtobufCMessage *req, char *msg, size_t size)
 {
 	(void)req;
@@ -1786,6 +1796,20 @@ bool cri_validate_cancel_pull(const ProtobufCMessage *req, char *msg, size_t siz
 			&(struct check){ .msg = msg, .size = size });
 }
 
+bool cri_validate_image_tree(const ProtobufCMessage *req, char *msg, size_t size)
+{
+	return check_crisp__v1__image_tree_request((const Crisp__V1__ImageTreeRequest *)req, NULL,
+			&(struct check){ .msg = msg, .size = size });
+}
+
+bool cri_validate_collect_garbage(const ProtobufCMessage *req, char *msg, size_t size)
+{
+	(void)req;
+	(void)msg;
+	(void)size;
+	return true;
+}
+
 const struct cri_validator cri_validators[CRI_VALIDATORS] = {
 	{ &runtime__v1__version_request__descriptor, cri_validate_version },
 	{ &runtime__v1__run_pod_sandbox_request__descriptor, cri_validate_run_pod_sandbox },
@@ -1832,4 +1856,6 @@ const struct cri_validator cri_validators[CRI_VALIDATORS] = {
 	{ &crisp__v1__explain_request__descriptor, cri_validate_explain },
 	{ &crisp__v1__list_pulls_request__descriptor, cri_validate_list_pulls },
 	{ &crisp__v1__cancel_pull_request__descriptor, cri_validate_cancel_pull },
+	{ &crisp__v1__image_tree_request__descriptor, cri_validate_image_tree },
+	{ &crisp__v1__collect_garbage_request__descriptor, cri_validate_collect_garbage },
 };

@@ -57,6 +57,8 @@ bool cri_validate_load_image(const ProtobufCMessage *req, char *msg, size_t size
 bool cri_validate_explain(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_list_pulls(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_cancel_pull(const ProtobufCMessage *req, char *msg, size_t size);
+bool cri_validate_image_tree(const ProtobufCMessage *req, char *msg, size_t size);
+bool cri_validate_collect_garbage(const ProtobufCMessage *req, char *msg, size_t size);
 
 /* All of them with their request types, for tests and tools; in the order of enum cri_rpc. */
 struct cri_validator {
@@ -64,6 +66,6 @@ struct cri_validator {
 	bool (*validate)(const ProtobufCMessage *req, char *msg, size_t size);
 };
 
-#define CRI_VALIDATORS 45
+#define CRI_VALIDATORS 47
 
 extern const struct cri_validator cri_validators[CRI_VALIDATORS];

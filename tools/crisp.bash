@@ -11,7 +11,7 @@ _crisp_images() { _crisp_ask images | awk 'NR > 1 && $2 != "<none>" { print $1 "
 _crisp()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="attach cancel exec explain images info inspect load logs pods port-forward ps pull pulls rm rmi run stop version"
+	local commands="attach cancel exec explain gc images info inspect load logs pods port-forward ps pull pulls rm rmi run stop version"
 	local command= words= i _crisp_socket=
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -38,7 +38,9 @@ _crisp()
 	rmi) words=$(_crisp_images) ;;
 	run) words="--name --detach --keep --net --env --volume --entrypoint --runtime --privileged --log-dir $(_crisp_images)" ;;
 	ps) words="--all --quiet --pod $(_crisp_pods)" ;;
-	pods | images) words="--quiet" ;;
+	pods) words="--quiet" ;;
+	images) words="--quiet --tree" ;;
+	gc) words="--dry-run" ;;
 	port-forward) words="--address $(_crisp_pods)" ;;
 	cancel | pulls) words=$(_crisp_pulls) ;;
 	pull) words="--creds" ;;

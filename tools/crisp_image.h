@@ -11,3 +11,6 @@ int image_pull(struct cli *cli, const char *name, Runtime__V1__AuthConfig *auth,
 
 /* 1: the daemon has it, 0: it has not. */
 int image_exists(struct cli *cli, const char *name, struct err *e);
+
+/* images --tree: of one image, NULL: of all.  Returns an exit code. */
+int images_tree(struct cli *cli, const char *name);

@@ -8,16 +8,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "crisp_image.h"
 #include "crisp_json.h"
 #include "crisp_table.h"
 
 #define LIST_TIMEOUT_MS 60000
-
-static void table_freep(struct table **t)
-{
-	table_free(*t);
-}
-#define _cleanup_table_ _cleanup_(table_freep)
 
 static const char *container_state(Runtime__V1__ContainerState state)
 {
@@ -255,11 +250,26 @@ static void images_print(const Runtime__V1__ListImagesResponse *images)
 
 int cmd_images(struct cli *cli, int argc, char **argv)
 {
+	static const struct option longs[] = {
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "tree", no_argument, NULL, 't' },
+		{ NULL, 0, NULL, 0 },
+	};
 	_cleanup_answer_ Runtime__V1__ListImagesResponse *images = NULL;
 	Runtime__V1__ListImagesRequest req = RUNTIME__V1__LIST_IMAGES_REQUEST__INIT;
+	bool tree = false;
 	struct err e;
+	int o;
 
-	if (list_options(cli, argc, argv, &e) < 0 ||
+	while ((o = cli_option(cli, argc, argv, "qt", longs)) != -1) {
+		cli->quiet = cli->quiet || o == 'q';
+		tree = tree || o == 't';
+	}
+	if (tree && argc - optind <= 1)
+		return images_tree(cli, argv[optind]);
+	if (optind < argc)
+		return cli_usage(cli, "\"%s\" is too much", argv[argc - 1]);
+	if (cli_connect(cli, LIST_TIMEOUT_MS, &e) < 0 ||
 	    cri_call_list_images(cli->client, &req, &images, &e) < 0)
 		return cli_fail(&e);
 	if (cli->json) {

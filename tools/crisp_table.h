@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/util.h"
+
 #define TABLE_COLUMNS_MAX 10
 
 struct table;
@@ -14,6 +16,11 @@ struct table;
 /* headings: n_columns of them. */
 struct table *table_new(const char *const *headings, size_t n_columns);
 void table_free(struct table *t);
+static inline void table_freep(struct table **t)
+{
+	table_free(*t);
+}
+#define _cleanup_table_ _cleanup_(table_freep)
 
 /* The next cell, row by row; control characters become '?', so that no name can steer a terminal.
  * NULL is "". */

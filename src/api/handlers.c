@@ -57,6 +57,12 @@ void api_done_empty(struct rpc_call *rpc, const struct sm_object *obj, const str
 		rpc_reply_bytes(rpc, NULL, 0);
 }
 
+void api_done_failed(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	(void)obj;
+	rpc_fail(rpc, e);
+}
+
 static void job_freed(struct loop_job *base)
 {
 	free(container_of(base, struct api_job, base));

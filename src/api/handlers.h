@@ -19,6 +19,9 @@ int api_submit(struct rpc_call *rpc, const void *req, api_take_fn *take, api_don
 /* done for a response without fields: it packs to nothing. */
 void api_done_empty(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 
+/* done for a call that take answers itself unless it fails. */
+void api_done_failed(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
+
 /* A job of a call on a worker, answered from its own done. */
 struct api_job {
 	struct loop_job base;

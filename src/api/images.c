@@ -228,7 +228,7 @@ int rpc_image_status(struct rpc_call *call, const Runtime__V1__ImageStatusReques
 	return r;
 }
 
-/* --- ImageFsInfo: walks directories, so on a worker --- */
+/* --- ImageFsInfo: what rows do not tell is looked up on a worker --- */
 
 struct fs_usage {
 	Runtime__V1__FilesystemUsage usage;
@@ -251,9 +251,16 @@ static void fs_usage_fill(struct fs_usage *u, char *mountpoint, uint64_t bytes, 
 	u->usage.inodes_used = &u->inodes;
 }
 
+struct fs_job {
+	struct loop_job base;
+	struct rpc_call *rpc;
+	struct layer_set *counted; /* layers whose use the rows know */
+	uint64_t bytes, inodes;
+};
+
 static void fs_info_work(struct loop_job *base)
 {
-	struct api_job *j = container_of(base, struct api_job, base);
+	struct fs_job *j = container_of(base, struct fs_job, base);
 	Runtime__V1__ImageFsInfoResponse resp = RUNTIME__V1__IMAGE_FS_INFO_RESPONSE__INIT;
 	_cleanup_free_ char *images = path_images(world.conf);
 	_cleanup_free_ char *containers = xasprintf("%s/containers", world.conf->root);
@@ -263,12 +270,12 @@ static void fs_info_work(struct loop_job *base)
 	uint64_t bytes, inodes, container_bytes, container_inodes;
 	struct err e = ERR_NULL;
 
-	if (image_usage(images, &bytes, &inodes, &e) < 0 ||
+	if (image_usage(images, j->counted, &bytes, &inodes, &e) < 0 ||
 	    fs_tree_usage(containers, &container_bytes, &container_inodes, &e) < 0) {
 		rpc_fail(j->rpc, &e);
 		return;
 	}
-	fs_usage_fill(&image_use, images, bytes, inodes);
+	fs_usage_fill(&image_use, images, bytes + j->bytes, inodes + j->inodes);
 	fs_usage_fill(&container_use, containers, container_bytes, container_inodes);
 	resp.n_image_filesystems = 1;
 	resp.image_filesystems = image_list;
@@ -277,8 +284,34 @@ static void fs_info_work(struct loop_job *base)
 	rpc_reply(j->rpc, &resp.base);
 }
 
+static void fs_info_done(struct loop_job *base)
+{
+	struct fs_job *j = container_of(base, struct fs_job, base);
+
+	layer_set_free(j->counted);
+	free(j);
+}
+
+static int take_fs_info(struct caller *c, const void *req, struct err *e)
+{
+	struct fs_job *j = xcalloc(1, sizeof(*j));
+
+	(void)req;
+	j->base.work = fs_info_work;
+	j->base.done = fs_info_done;
+	j->rpc = c->rpc;
+	j->counted = image_layers_counted(&j->bytes, &j->inodes);
+	if (loop_work(world.loop, &j->base, e) < 0) {
+		fs_info_done(&j->base);
+		return -(int)e->code;
+	}
+	free(c);
+	return 0;
+}
+
 int rpc_image_fs_info(struct rpc_call *call, const Runtime__V1__ImageFsInfoRequest *req,
 		      struct err *e)
 {
-	return api_work(call, req, fs_info_work, e);
+	(void)e;
+	return api_submit(call, req, take_fs_info, api_done_failed);
 }

@@ -332,14 +332,8 @@ static int take_explain(struct caller *c, const void *request, struct err *e)
 	return 0;
 }
 
-static void done_explain(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
-{
-	(void)obj;
-	rpc_fail(rpc, e);
-}
-
 int rpc_explain(struct rpc_call *call, const Crisp__V1__ExplainRequest *req, struct err *e)
 {
 	(void)e;
-	return api_submit(call, req, take_explain, done_explain);
+	return api_submit(call, req, take_explain, api_done_failed);
 }

@@ -297,8 +297,7 @@ bool image_layer_exists(const char *images_root, const char *diff_id)
 
 struct sweep {
 	const char *images_root;
-	const char *const *known;
-	size_t n;
+	const struct layer_set *known;
 };
 
 static int sweep_trash(const char *path, const char *name, void *arg, struct err *e)
@@ -308,40 +307,25 @@ static int sweep_trash(const char *path, const char *name, void *arg, struct err
 	return fs_remove_tree(path, e);
 }
 
-/* Is it a layer of the list, perhaps with something behind its name? */
-static bool is_known(const struct sweep *s, const char *name)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		char known[IMAGE_LAYER_NAME + 1];
-
-		if (image_layer_name(s->known[i], known) == 0 &&
-		    strncmp(known, name, IMAGE_LAYER_NAME) == 0)
-			return true;
-	}
-	return false;
-}
-
 static int sweep_unowned(const char *path, const char *name, void *arg, struct err *e)
 {
 	const struct sweep *s = arg;
 
-	if (str_starts(name, IMAGE_LAYER_EMPTY) || is_known(s, name))
+	if (str_starts(name, IMAGE_LAYER_EMPTY) || layer_set_has(s->known, name))
 		return 0;
 	return MIN(move_unlocked(s->images_root, "trash", path, e), 0);
 }
 
 static int sweep_unused(const char *path, const char *name, void *arg, struct err *e)
 {
-	return is_known(arg, name) ? 0 : fs_remove_tree(path, e);
+	return layer_set_has(arg, name) ? 0 : fs_remove_tree(path, e);
 }
 
-int image_quarantine_empty(const char *images_root, const char *const *in_use, size_t n,
-			   struct err *e)
+int image_quarantine_empty(const char *images_root, const struct layer_set *in_use, struct err *e)
 {
 	_cleanup_free_ char *dir = xasprintf("%s/quarantine", images_root);
-	struct sweep s = { .images_root = images_root, .known = in_use, .n = n };
 
-	return fs_each(dir, sweep_unused, &s, e);
+	return fs_each(dir, sweep_unused, (void *)(uintptr_t)in_use, e);
 }
 
 int image_trash_empty(const char *images_root, struct err *e)
@@ -351,11 +335,11 @@ int image_trash_empty(const char *images_root, struct err *e)
 	return fs_each(trash, sweep_trash, NULL, e);
 }
 
-int image_sweep(const char *images_root, const char *const *known, size_t n, struct err *e)
+int image_sweep(const char *images_root, const struct layer_set *known, struct err *e)
 {
 	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
 	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
-	struct sweep owned = { .images_root = images_root, .known = known, .n = n };
+	struct sweep owned = { .images_root = images_root, .known = known };
 	int r = fs_mkdir_all(trash, 0700, e);
 
 	r = r < 0 ? r : fs_mkdir_all(layers, 0700, e);
@@ -365,6 +349,7 @@ int image_sweep(const char *images_root, const char *const *known, size_t n, str
 }
 
 struct usage {
+	const struct layer_set *known;
 	uint64_t bytes, inodes;
 };
 
@@ -389,8 +374,11 @@ static int usage_layer(const char *path, const char *name, void *arg, struct err
 {
 	struct usage *u = arg;
 	struct image_layer_meta meta = IMAGE_LAYER_META_NULL;
-	int r = image_layer_meta_read(path, &meta, e);
+	int r = layer_set_has(u->known, name);
 
+	if (r)
+		return 0;
+	r = image_layer_meta_read(path, &meta, e);
 	if (r != 0)
 		return usage_walk(path, name, arg, e);
 	u->bytes += meta.disk;
@@ -398,13 +386,14 @@ static int usage_layer(const char *path, const char *name, void *arg, struct err
 	return 0;
 }
 
-int image_usage(const char *images_root, uint64_t *ret_bytes, uint64_t *ret_inodes, struct err *e)
+int image_usage(const char *images_root, const struct layer_set *known, uint64_t *ret_bytes,
+		uint64_t *ret_inodes, struct err *e)
 {
 	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
 	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
 	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
 	_cleanup_free_ char *quarantine = xasprintf("%s/quarantine", images_root);
-	struct usage u = { .bytes = 0 };
+	struct usage u = { .known = known };
 	int r = fs_each(layers, usage_layer, &u, e);
 
 	r = r < 0 ? r : fs_each(staging, usage_walk, &u, e);
@@ -415,4 +404,63 @@ int image_usage(const char *images_root, uint64_t *ret_bytes, uint64_t *ret_inod
 	*ret_bytes = u.bytes;
 	*ret_inodes = u.inodes;
 	return 0;
+}
+
+struct leftovers {
+	const struct layer_set *owned;
+	enum image_leftover_kind kind;
+	int (*fn)(void *arg, const struct image_leftover *l);
+	void *arg;
+};
+
+static int leftover(const char *path, const char *name, void *arg, struct err *e)
+{
+	const struct leftovers *s = arg;
+	struct image_leftover l = { .kind = s->kind, .name = name, .diff_id = "" };
+	struct image_layer_meta meta = IMAGE_LAYER_META_NULL;
+	_cleanup_close_ int fd = -1;
+	uint64_t inodes;
+	int r;
+
+	if (str_starts(name, IMAGE_LAYER_EMPTY) || layer_set_has(s->owned, name))
+		return 0;
+	r = fs_tree_usage(path, &l.bytes, &inodes, e);
+	if (r == 0 && s->kind == IMAGE_LEFTOVER_LAYER)
+		r = image_layer_lock(path, LOCK_EX | LOCK_NB, &fd, e);
+	if (r < 0 || r == 1) /* it has gone meanwhile */
+		return MIN(r, 0);
+	l.held = r == 2;
+	if (s->kind == IMAGE_LEFTOVER_LAYER && image_layer_meta_read(path, &meta, e) == 0)
+		l.diff_id = meta.diff_id;
+	return s->fn(s->arg, &l);
+}
+
+/* Of a whole directory. */
+static int leftover_staging(const char *dir, const struct leftovers *s, struct err *e)
+{
+	struct image_leftover l = { .kind = IMAGE_LEFTOVER_STAGING, .name = "staging",
+				    .diff_id = "", .held = true };
+	uint64_t inodes;
+	int r = fs_tree_usage(dir, &l.bytes, &inodes, e);
+
+	/* Itself and the directory that layers are made in. */
+	return r < 0 || inodes <= 2 ? r : s->fn(s->arg, &l);
+}
+
+int image_leftovers(const char *images_root, const struct layer_set *owned,
+		    int (*fn)(void *arg, const struct image_leftover *l), void *arg,
+		    struct err *e)
+{
+	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
+	_cleanup_free_ char *quarantine = xasprintf("%s/quarantine", images_root);
+	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
+	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
+	struct leftovers unowned = { owned, IMAGE_LEFTOVER_LAYER, fn, arg };
+	struct leftovers damaged = { NULL, IMAGE_LEFTOVER_QUARANTINE, fn, arg };
+	struct leftovers removed = { NULL, IMAGE_LEFTOVER_TRASH, fn, arg };
+	int r = fs_each(layers, leftover, &unowned, e);
+
+	r = r ? r : fs_each(quarantine, leftover, &damaged, e);
+	r = r ? r : fs_each(trash, leftover, &removed, e);
+	return r ? r : leftover_staging(staging, &removed, e);
 }

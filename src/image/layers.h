@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "image/layerset.h"
 
 /* Directory of a layer below images_root, malloc'ed; NULL when diff_id is not "sha256:<64 hex>". */
 char *image_layer_dir(const char *images_root, const char *diff_id);
@@ -39,15 +40,34 @@ bool image_layer_exists(const char *images_root, const char *diff_id);
 int image_layer_quarantine(const char *images_root, const char *diff_id, struct err *e);
 
 /* Remove what is in quarantine/, but for the layers that are in use. */
-int image_quarantine_empty(const char *images_root, const char *const *in_use, size_t n,
-			   struct err *e);
+int image_quarantine_empty(const char *images_root, const struct layer_set *in_use, struct err *e);
+
+/* What is in the store and belongs to no image. */
+struct image_leftover {
+	enum image_leftover_kind {
+		IMAGE_LEFTOVER_LAYER,
+		IMAGE_LEFTOVER_QUARANTINE,
+		IMAGE_LEFTOVER_TRASH,
+		IMAGE_LEFTOVER_STAGING, /* all of it as one */
+	} kind;
+	const char *name;    /* of its directory */
+	const char *diff_id; /* of a layer, "" when that is not known */
+	bool held;           /* a puller counts on it */
+	uint64_t bytes;      /* on disk */
+};
+/* fn: 0 goes on, else the walk ends with its value. */
+int image_leftovers(const char *images_root, const struct layer_set *owned,
+		    int (*fn)(void *arg, const struct image_leftover *l), void *arg,
+		    struct err *e);
 
 /* Remove what is in trash/. */
 int image_trash_empty(const char *images_root, struct err *e);
 
 /* At the start, before any pull: remove trash and every layer that is not in known and that
  * nobody holds. */
-int image_sweep(const char *images_root, const char *const *known, size_t n, struct err *e);
+int image_sweep(const char *images_root, const struct layer_set *known, struct err *e);
 
-/* What the layers and everything else below images_root take. */
-int image_usage(const char *images_root, uint64_t *ret_bytes, uint64_t *ret_inodes, struct err *e);
+/* What the layers and everything else below images_root take, without the layers that are known:
+ * those the caller has counted (NULL: none). */
+int image_usage(const char *images_root, const struct layer_set *known, uint64_t *ret_bytes,
+		uint64_t *ret_inodes, struct err *e);

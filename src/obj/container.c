@@ -700,20 +700,24 @@ bool container_any(const char *sandbox_id, bool alive)
 	return false;
 }
 
+bool container_uses_image(const Crisp__State__Container *row, const char *image_id)
+{
+	if (strcmp(row->image_id + strlen("sha256:"), image_id) == 0)
+		return true;
+	for (size_t i = 0; i < row->n_image_mounts; i++)
+		if (strcmp(row->image_mounts[i], image_id) == 0)
+			return true;
+	return false;
+}
+
 const char *container_using_image(const char *image_id)
 {
 	struct object *o;
 	size_t pos = 0;
 
-	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
-		const Crisp__State__Container *row = row_of(o);
-
-		if (strcmp(row->image_id + strlen("sha256:"), image_id) == 0)
+	while ((o = map_next(world.objects[KIND_CONTAINER], &pos)))
+		if (container_uses_image(row_of(o), image_id))
 			return o->sm->id;
-		for (size_t i = 0; i < row->n_image_mounts; i++)
-			if (strcmp(row->image_mounts[i], image_id) == 0)
-				return o->sm->id;
-	}
 	return NULL;
 }
 

@@ -36,7 +36,9 @@ void container_remove_all(const char *sandbox_id);
 /* Is there any; alive: one that has not ended. */
 bool container_any(const char *sandbox_id, bool alive);
 
-/* Does a container use this image (64 hex)?  Its id, or NULL. */
+/* Does it stand on this image (64 hex) or have it mounted? */
+bool container_uses_image(const Crisp__State__Container *row, const char *image_id);
+/* Does a container use this image?  Its id, or NULL. */
 const char *container_using_image(const char *image_id);
 
 /* The config as the client sent it, default allocator, never NULL. */

@@ -125,6 +125,11 @@ struct object *image_find(const char *name)
 	return find(name, image_is_here);
 }
 
+struct object *image_find_any(const char *name)
+{
+	return find(name, is_removable);
+}
+
 /* --- what pulls bring --- */
 
 /* Another image that has one of the names loses it: a tag means one image. */
@@ -174,10 +179,10 @@ int image_adopt(const char *id, Crisp__State__Image *found, struct err *e)
 /* --- layers and removal --- */
 
 /* o may be NULL. */
-static void add_layers(const struct object *o, char ***list, size_t *n)
+static void add_layers(const struct object *o, struct layer_set *to)
 {
 	for (size_t i = 0; o && i < image_row(o)->n_layers; i++)
-		row_add_str(list, n, image_row(o)->layers[i]->diff_id);
+		layer_set_add(to, image_row(o)->layers[i]->diff_id);
 }
 
 bool image_owns_layer(const struct object *but, const char *diff_id)
@@ -235,7 +240,7 @@ void img_effect_drop(struct sm_object *sm)
 
 int image_remove(struct caller *c, const char *name, struct err *e)
 {
-	struct object *o = find(name, is_removable);
+	struct object *o = image_find_any(name);
 	bool untag = strcmp(world.conf->remove_image, "untag") == 0;
 	const char *user, *tag = o && untag ? tag_of(o, name) : NULL;
 
@@ -255,8 +260,9 @@ int image_remove(struct caller *c, const char *name, struct err *e)
 	return 0;
 }
 
-void image_layers_in_use(char ***ret, size_t *ret_n)
+struct layer_set *image_layers_in_use(void)
 {
+	struct layer_set *in_use = layer_set_new();
 	struct object *o;
 	size_t pos = 0;
 
@@ -264,28 +270,58 @@ void image_layers_in_use(char ***ret, size_t *ret_n)
 		const Crisp__State__Container *row = o->sm->row;
 
 		for (size_t i = 0; i < row->n_diff_ids; i++)
-			row_add_str(ret, ret_n, row->diff_ids[i]);
+			layer_set_add(in_use, row->diff_ids[i]);
 		for (size_t i = 0; i < row->n_image_mounts; i++)
-			add_layers(world_find(KIND_IMAGE, row->image_mounts[i]), ret, ret_n);
+			add_layers(world_find(KIND_IMAGE, row->image_mounts[i]), in_use);
 	}
+	return in_use;
+}
+
+struct layer_set *image_layers_owned(void)
+{
+	struct layer_set *owned = layer_set_new();
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_IMAGE], &pos)))
+		add_layers(o, owned);
+	return owned;
+}
+
+uint64_t image_layer_bytes(const Crisp__State__Layer *l)
+{
+	return *l->boot_id ? l->disk : l->unpacked_size;
+}
+
+/* Rows of versions that did not note it are left to the meta files. */
+struct layer_set *image_layers_counted(uint64_t *ret_bytes, uint64_t *ret_inodes)
+{
+	struct layer_set *counted = layer_set_new();
+	struct object *o;
+	size_t pos = 0;
+
+	*ret_bytes = *ret_inodes = 0;
+	while ((o = map_next(world.objects[KIND_IMAGE], &pos)))
+		for (size_t i = 0; i < image_row(o)->n_layers; i++) {
+			const Crisp__State__Layer *l = image_row(o)->layers[i];
+
+			if (!*l->boot_id || !layer_set_add(counted, l->diff_id))
+				continue;
+			*ret_bytes += l->disk;
+			*ret_inodes += l->inodes;
+		}
+	return counted;
 }
 
 int image_start(struct err *e)
 {
 	_cleanup_free_ char *root = path_images(world.conf);
-	char **known = NULL, **in_use = NULL;
-	size_t n = 0, n_in_use = 0, pos = 0;
-	struct object *o;
-	int r;
+	_cleanup_layer_set_ struct layer_set *owned = image_layers_owned();
+	_cleanup_layer_set_ struct layer_set *in_use = image_layers_in_use();
+	int r = image_sweep(root, owned, e);
 
-	while ((o = map_next(world.objects[KIND_IMAGE], &pos)))
-		add_layers(o, &known, &n);
-	image_layers_in_use(&in_use, &n_in_use);
-	r = image_sweep(root, (const char *const *)known, n, e);
 	if (r == 0)
-		r = image_quarantine_empty(root, (const char *const *)in_use, n_in_use, e);
-	row_set_strs(&known, &n, NULL);
-	row_set_strs(&in_use, &n_in_use, NULL);
+		r = image_quarantine_empty(root, in_use, e);
 	if (r == 0)
 		verify_start();
 	return r;

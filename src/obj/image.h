@@ -5,6 +5,7 @@
 #pragma once
 
 #include "gen/api.pb-c.h"
+#include "image/layerset.h"
 #include "obj/world.h"
 
 /* By id, tag or digest.  All names go with the image; with crio.image.remove_image = "untag" a tag
@@ -19,6 +20,10 @@ int image_adopt(const char *id, Crisp__State__Image *found, struct err *e);
 
 /* By id ("sha256:" is optional, a prefix will do), tag or digest; NULL: none. */
 struct object *image_find(const char *name);
+/* The same, and those that are damaged: they still take space. */
+struct object *image_find_any(const char *name);
+/* What a layer takes on disk, as far as its row tells. */
+uint64_t image_layer_bytes(const Crisp__State__Layer *l);
 /* Can containers be made of it?  One that is being verified is as good as before. */
 bool image_is_here(const struct object *o);
 /* Does an image with this id and these names answer to name?  Pure, for any thread. */
@@ -28,8 +33,11 @@ bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const
 /* Does an image other than `but` (may be NULL) have this layer? */
 bool image_owns_layer(const struct object *but, const char *diff_id);
 
-/* Add the diffIDs of the layers that containers stand on or have mounted. */
-void image_layers_in_use(char ***ret, size_t *ret_n);
+/* For layer_set_free: what containers stand on or have mounted; what images have; the latter again,
+ * with what they take on disk as far as their rows tell. */
+struct layer_set *image_layers_in_use(void);
+struct layer_set *image_layers_owned(void);
+struct layer_set *image_layers_counted(uint64_t *ret_bytes, uint64_t *ret_inodes);
 
 /* At the start, before any pull: remove what no image has, have layers of earlier boots verified.
  * Blocks. */

@@ -251,7 +251,8 @@ static bool kept(struct sim *sim, const struct step *step)
 	const struct sm_object *pull = sim_object(sim, &pul_machine);
 
 	if (step->what == ASKS_FORGET)
-		return !image || !has_tag(image) || pulled_later(sim, step);
+		return !image || sm_state(image)->kind == SM_KIND_FINAL || !has_tag(image) ||
+		       pulled_later(sim, step);
 	if (step->what == ASKS_CANCEL)
 		return !pull || pull->state == PUL_STATE_GONE;
 	if (step->what == ASKS_REMOVE)

@@ -183,4 +183,118 @@ check "it is pulled again" crictl pull "$ONE"
 check "it is removed" crictl rmi "$ONE"
 check "with what it had" eval '[ -z "$(ls "$ROOT/images/layers" | grep -v empty)" ]'
 
+# --- tags and pins -------------------------------------------------------------------------------------------------------
+
+removes_all() { crictl rmi "$ONE" && absent "$ONE" && absent "$OTHER"; }
+pinned() { crictl images -o json | jq -r --arg n "$1" '.images[] | select(.repoTags[] == $n).pinned'; }
+config() { { echo '[crio.image]'; printf '%s\n' "$@"; } >"$SCRATCH/config.d/50-image.conf"; daemon_kill TERM; daemon_again; }
+
+check "one image under two tags: pull" eval 'crictl pull "$ONE" && crictl pull "$OTHER"'
+check_is "one image" 1 eval 'crictl images -q | sort -u | wc -l'
+check "removing one tag removes the image" removes_all
+config 'remove_image = "untag"' "pinned_images = [\"${ONE%e:1}*\", \"*/two*\", \"other\"]"
+check "pull under two tags again, and another image" eval 'crictl pull "$ONE" && crictl pull "$OTHER" && crictl pull "$TWO"'
+check_is "a beginning pins" true pinned "$ONE"
+check_is "a keyword pins" true pinned "$TWO"
+ID=$(crictl inspecti "$ONE" | jq -r .status.id)
+check "untag: a tag goes" crictl rmi "$OTHER"
+check "untag: alone" eval 'absent "$OTHER" && here "$ONE"'
+check_is "untag: exactly" "$ONE" eval 'crictl inspecti "$ID" | jq -r ".status.repoTags[]"'
+daemon_kill
+daemon_again
+check "untag: for good" eval 'absent "$OTHER" && here "$ONE"'
+check "a pinned image can be removed: with its last tag it goes" crictl rmi "$ONE"
+check "and is gone" absent "$ID"
+config "pinned_images = [\"$TWO\"]"
+check "a pull with other pins" crictl pull "$ONE"
+check_is "the configuration of now counts for images of before: not pinned" false pinned "$ONE"
+check_is "the exact name is" true pinned "$TWO"
+
+# --- in use --------------------------------------------------------------------------------------------------------------
+
+check "a pod with a container" eval 'POD=$(pod_run user) && CTR=$(ctr_run "$POD" user ".command = [\"/bin/sh\", \"-c\", \"sleep 1000\"]" "$ONE")'
+POD=$(crictl pods -q) CTR=$(crictl ps -q)
+ID=$(crictl inspecti "$ONE" | jq -r .status.id)
+for ref in "$ONE" "$ID" "${ID:7:12}" "$(crictl inspecti "$ONE" | jq -r '.status.repoDigests[0]')"; do
+	check_fails "an image in use is not removed: $ref" "in use by container" crictl rmi "$ref"
+done
+
+# --- who has what --------------------------------------------------------------------------------------------------------
+
+tree_json() { crisp -o json images --tree | jq -r "$1"; }
+check_is "tree: both images" 2 tree_json '.images | length'
+check_is "tree: the base is shared" "$(crictl inspecti "$TWO" | jq -r .status.id)" \
+	tree_json '.images[] | select(.names[0] == "'"$ONE"'").layers[0].sharedWith[0]'
+check_is "tree: what is on top is not" 0 tree_json '.images[] | select(.names[0] == "'"$ONE"'").layers[1].sharedWith | length'
+check_is "tree: the container" "$CTR" tree_json '.images[] | select(.names[0] == "'"$ONE"'").containers[0]'
+check_is "tree: the pin" true tree_json '.images[] | select(.names[0] == "'"$TWO"'").pinned'
+du_of() { find "$1/fs" -type f -printf '%b\n' -o -type d -printf '8\n' | awk '{ n += $1 * 512 } END { print n }'; }
+near() { [ "$1" -ge $(($2 - 65536)) ] && [ "$1" -le $(($2 + 65536)) ] || { echo "$1 is not near $2"; return 1; }; }
+check "tree: its own bytes are those on disk" near "$(tree_json '.images[] | select(.names[0] == "'"$ONE"'").uniqueBytes')" "$(du_of "$(layer one 1)")"
+check "tree: for people" eval 'crisp images --tree "$ONE" | grep -Eq "\|- .*also of"'
+check_fails "tree: an image that is not here" "is not here" crisp images --tree nothing
+
+fs_info() { crictl imagefsinfo -o json | jq -r "$1"; }
+check "ImageFsInfo: bytes of images as on disk" near "$(fs_info '.status.imageFilesystems[0].usedBytes.value')" \
+	"$(du -s --block-size=1 "$ROOT/images/layers" | cut -f 1)"
+check "ImageFsInfo: inodes" near "$(fs_info '.status.imageFilesystems[0].inodesUsed.value')" "$(find "$ROOT/images/layers" | wc -l)"
+BEFORE=$(fs_info '.status.containerFilesystems[0].usedBytes.value')
+crictl exec --sync "$CTR" /bin/sh -c 'busybox head -c 3000000 /dev/zero >/data/new' || crictl exec --sync "$CTR" /bin/busybox dd if=/dev/zero of=/data/new bs=1000000 count=3
+check "ImageFsInfo: what a container writes" eval '[ "$(fs_info .status.containerFilesystems[0].usedBytes.value)" -ge $((BEFORE + 2900000)) ]'
+
+# --- garbage -------------------------------------------------------------------------------------------------------------
+
+gc_json() { crisp -o json gc "$@"; }
+item() { jq -r --arg n "$1" '.items[] | select(.name == $n) | "\(.removed) \(.why)"'; }
+check "gc --dry-run" eval 'gc_json --dry-run >"$SCRATCH/gc.json"'
+check_is "gc: what a container uses stays" "false container ${CTR:0:13} uses it" eval 'item "$ONE" <"$SCRATCH/gc.json"'
+check_is "gc: what is pinned stays" "false it is pinned" eval 'item "$TWO" <"$SCRATCH/gc.json"'
+config 'pinned_images = []'
+mkdir -p "$ROOT/images/layers/0123456789abcdef01234567/fs" "$ROOT/images/trash/old"
+sed "s/^diff_id .*/diff_id sha256:0123456789abcdef01234567$(printf '%040d' 1)/" "$BASE/meta" >"$ROOT/images/layers/0123456789abcdef01234567/meta"
+check "gc --dry-run again" eval 'gc_json --dry-run >"$SCRATCH/gc.json"'
+check_is "gc: an unused image would go" "true no container uses it" eval 'item "$TWO" <"$SCRATCH/gc.json"'
+check_is "gc: so would a layer without an image, and trash" "layer true trash true" \
+	eval 'jq -r "[.items[] | select(.kind == \"layer\" or .kind == \"trash\") | \"\(.kind) \(.removed)\"] | join(\" \")" "$SCRATCH/gc.json"'
+check "gc: a dry run leaves everything" eval 'here "$TWO" && [ -d "$ROOT/images/trash/old" ]'
+check_is "gc: only what it has alone is freed with an image" "$(tree_json '.images[] | select(.names[0] == "'"$TWO"'").uniqueBytes')" \
+	eval 'jq -r ".items[] | select(.name == \"$TWO\").bytes" "$SCRATCH/gc.json"'
+check "gc for people" eval 'crisp gc | grep -Eq "^remove +image .*no container uses it"'
+check "gc: the unused image is gone, the other one stays" eval 'absent "$TWO" && here "$ONE"'
+check "gc: and what nobody has" poll 20 eval '[ "$(ls "$ROOT/images/layers" | grep -vc empty)" = 2 ] && [ -z "$(ls "$ROOT/images/trash")" ]'
+
+# A damaged layer that a container has stays in quarantine until the container goes.
+crictl stop --timeout 0 "$CTR" >/dev/null
+crictl stopp "$POD" >/dev/null
+daemon_kill
+flip "$BASE/fs/etc/small" 0
+new_boot
+daemon_again
+check "an image is damaged again" poll 60 absent "$ONE"
+check "gc leaves what a container has" eval 'crisp gc | grep -Eq "^keep +quarantine .*a container uses it"'
+everything_remove
+check "gc removes it with the container gone" eval 'crisp gc | grep -Eq "^remove +image .*damaged"'
+check "with everything it had" poll 20 eval '[ "$(ls "$ROOT/images/layers" | grep -vc empty)" = 0 ]'
+check_is "and quarantine is empty" 0 eval 'ls "$ROOT/images/quarantine" | wc -l'
+check_is "then there is nothing to collect" "0B freed" crisp gc
+
+# --- a full disk ---------------------------------------------------------------------------------------------------------
+
+daemon_stop
+rm -rf "$ROOT"
+mkdir "$ROOT"
+mount -t tmpfs -o size=80m crisp-small "$ROOT" || bail "tmpfs cannot be mounted here"
+daemon_start
+check "full disk: pull" eval 'crictl pull "$ONE" && crictl pull "$TWO"'
+cat /dev/zero >"$ROOT/filler" 2>/dev/null
+check_fails "full disk: there is no space left" "No space" dd if=/dev/zero of="$ROOT/probe" bs=4096 count=16
+check "full disk: rmi works" crictl rmi "$ONE"
+rm -f "$ROOT/probe"
+cat /dev/zero >>"$ROOT/filler" 2>/dev/null
+check "full disk: gc works" eval 'crisp gc | grep -q "^remove *image"'
+check_is "full disk: nothing is left" "" eval 'crictl images -q'
+check "full disk: no layer either" poll 20 eval '[ "$(ls "$ROOT/images/layers" | grep -vc empty)" = 0 ]'
+rm -f "$ROOT/filler"
+check "with space again: pull" crictl pull "$ONE"
+
 harness_end

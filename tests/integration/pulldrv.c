@@ -197,7 +197,7 @@ static int do_usage(const char *root)
 	struct err e = ERR_NULL;
 	uint64_t bytes, inodes;
 
-	if (image_usage(root, &bytes, &inodes, &e) < 0)
+	if (image_usage(root, NULL, &bytes, &inodes, &e) < 0)
 		return fail(&e);
 	printf("%ju %ju\n", (uintmax_t)bytes, (uintmax_t)inodes);
 	return 0;
@@ -210,6 +210,17 @@ static int layers_remove(const char *root, const char *const *diff_ids, size_t n
 		if (image_layer_discard(root, diff_ids[i], e) < 0)
 			return -(int)e->code;
 	return image_trash_empty(root, e);
+}
+
+static int do_sweep(const char *root, const char *const *known, size_t n, struct err *e)
+{
+	_cleanup_layer_set_ struct layer_set *set = layer_set_new();
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		layer_set_add(set, known[i]);
+	r = image_sweep(root, set, e);
+	return r < 0 ? r : image_staging_sweep(root, NULL, 0, e);
 }
 
 int main(int argc, char **argv)
@@ -227,10 +238,7 @@ int main(int argc, char **argv)
 	if (strcmp(what, "remove") == 0)
 		return layers_remove(argv[2], rest, (size_t)(argc - 3), &e) < 0 ? fail(&e) : 0;
 	if (strcmp(what, "sweep") == 0)
-		return image_sweep(argv[2], rest, (size_t)(argc - 3), &e) < 0 ||
-				       image_staging_sweep(argv[2], NULL, 0, &e) < 0
-			       ? fail(&e)
-			       : 0;
+		return do_sweep(argv[2], rest, (size_t)(argc - 3), &e) < 0 ? fail(&e) : 0;
 	if (strcmp(what, "end") == 0 && argc == 4) {
 		image_pull_end(socket_dir(argv[2]), argv[3]);
 		return 0;

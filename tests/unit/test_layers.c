@@ -377,25 +377,27 @@ static void test_staging(void **state)
 
 static void test_sweep(void **state)
 {
-	const char *known[] = { id_of(1), id_of(9) };
+	_cleanup_layer_set_ struct layer_set *known = layer_set_new();
 	_cleanup_free_ char *trash = xasprintf("%s/trash/old", images);
 	struct err e = ERR_NULL;
 	int fd;
 
 	(void)state;
-	OK(image_sweep(images, known, 2, &e)); /* nothing is there */
+	layer_set_add(known, id_of(1));
+	layer_set_add(known, id_of(9));
+	OK(image_sweep(images, known, &e)); /* nothing is there */
 	make_layer(0, "f", "0");
 	make_layer(1, "f", "1");
 	make_layer(2, "f", "2");
 	OK(fs_mkdir_all(trash, 0755, &e));
 	add(trash, "f", "x");
 	fd = lock(2, LOCK_SH); /* of a puller that has outlived its daemon by a moment */
-	OK(image_sweep(images, known, 2, &e));
+	OK(image_sweep(images, known, &e));
 	assert_false(layer_exists(0));
 	assert_true(layer_exists(1));
 	assert_true(layer_exists(2));
 	close(fd);
-	OK(image_sweep(images, known, 2, &e));
+	OK(image_sweep(images, known, &e));
 	assert_false(layer_exists(2));
 	assert_true(is_empty("trash"));
 }
@@ -403,20 +405,26 @@ static void test_sweep(void **state)
 static void test_usage(void **state)
 {
 	struct err e = ERR_NULL;
+	_cleanup_layer_set_ struct layer_set *known = layer_set_new();
 	uint64_t bytes = 1, inodes = 1, before;
 
 	(void)state;
-	OK(image_usage(images, &bytes, &inodes, &e));
+	OK(image_usage(images, NULL, &bytes, &inodes, &e));
 	assert_int_equal(bytes, 0);
 	assert_int_equal(inodes, 0);
 	make_layer(0, "f", "0");
 	make_layer(1, "f", "1");
-	OK(image_usage(images, &bytes, &inodes, &e));
+	OK(image_usage(images, NULL, &bytes, &inodes, &e));
 	assert_int_equal(bytes, 2 * 4096);
 	assert_int_equal(inodes, 2 * 2);
+	layer_set_add(known, id_of(1));
+	OK(image_usage(images, known, &bytes, &inodes, &e));
+	assert_int_equal(bytes, 4096);
+	assert_int_equal(inodes, 2);
+	OK(image_usage(images, NULL, &bytes, &inodes, &e));
 	before = inodes;
 	make_staging("aa");
-	OK(image_usage(images, &bytes, &inodes, &e));
+	OK(image_usage(images, NULL, &bytes, &inodes, &e));
 	assert_int_equal(inodes, before + 4); /* aa, 0, fs, f */
 	assert_true(bytes > 2 * 4096);
 }
@@ -425,12 +433,15 @@ static void test_quarantine(void **state)
 {
 	_cleanup_free_ char *dir = image_layer_dir(images, id_of(1)), *held = in_layer(2, "");
 	_cleanup_free_ char *where = xasprintf("%s/quarantine", images);
-	const char *in_use[] = { id_of(1) };
+	_cleanup_layer_set_ struct layer_set *in_use = layer_set_new();
 	struct err e = ERR_NULL;
 	uint64_t bytes, inodes;
 	int fd = -1;
 
 	(void)state;
+	assert_true(layer_set_add(in_use, id_of(1)));
+	assert_false(layer_set_add(in_use, id_of(1)));
+	assert_false(layer_set_add(in_use, "nonsense"));
 	make_layer(1, "a", "1");
 	make_layer(2, "b", "2");
 	assert_true(image_layer_exists(images, id_of(1)));
@@ -444,15 +455,15 @@ static void test_quarantine(void **state)
 	close(fd);
 	OK(image_layer_quarantine(images, id_of(2), &e));
 	assert_int_equal(entries(where), 2);
-	OK(image_usage(images, &bytes, &inodes, &e));
+	OK(image_usage(images, NULL, &bytes, &inodes, &e));
 	assert_true(inodes >= 8);
-	OK(image_quarantine_empty(images, in_use, 1, &e));
+	OK(image_quarantine_empty(images, in_use, &e));
 	assert_int_equal(entries(where), 1);
 	/* A second copy of the same layer. */
 	make_layer(1, "a", "1");
 	OK(image_layer_quarantine(images, id_of(1), &e));
 	assert_int_equal(entries(where), 2);
-	OK(image_quarantine_empty(images, NULL, 0, &e));
+	OK(image_quarantine_empty(images, NULL, &e));
 	assert_int_equal(entries(where), 0);
 	assert_false(fs_exists(dir));
 }
