@@ -468,6 +468,60 @@ static void test_quarantine(void **state)
 	assert_false(fs_exists(dir));
 }
 
+static int note_leftover(void *arg, const struct image_leftover *l)
+{
+	static const char *const kinds[] = {
+		[IMAGE_LEFTOVER_LAYER] = "layer",
+		[IMAGE_LEFTOVER_QUARANTINE] = "quarantine",
+		[IMAGE_LEFTOVER_TRASH] = "trash",
+		[IMAGE_LEFTOVER_STAGING] = "staging",
+	};
+
+	assert_true(l->bytes > 0);
+	buf_printf(arg, "%s %s%s ", kinds[l->kind],
+		   l->kind == IMAGE_LEFTOVER_LAYER ? l->diff_id : "", l->held ? " held" : "");
+	return 0;
+}
+
+static void leftovers_are(const struct layer_set *owned, const char *want)
+{
+	_cleanup_buf_ struct buf got = BUF_NULL;
+	struct err e = ERR_NULL;
+
+	buf_puts(&got, "");
+	OK(image_leftovers(images, owned, note_leftover, &got, &e));
+	assert_string_equal(got.data, want);
+}
+
+static void test_leftovers(void **state)
+{
+	_cleanup_free_ char *want = NULL, *held = NULL;
+	_cleanup_layer_set_ struct layer_set *owned = layer_set_new();
+	struct err e = ERR_NULL;
+	int fd;
+
+	(void)state;
+	leftovers_are(owned, "");
+	OK(image_staging_sweep(images, NULL, 0, &e)); /* makes its directories */
+	make_layer(1, "f", "1");
+	make_layer(2, "f", "2");
+	layer_set_add(owned, id_of(1));
+	want = xasprintf("layer %s ", id_of(2));
+	held = xasprintf("layer %s held ", id_of(2));
+	leftovers_are(owned, want);
+	fd = lock(2, LOCK_SH);
+	leftovers_are(owned, held);
+	close(fd);
+	OK(image_layer_quarantine(images, id_of(2), &e));
+	leftovers_are(owned, "quarantine  ");
+	OK(image_quarantine_empty(images, NULL, &e));
+	OK(image_layer_discard(images, id_of(1), &e));
+	leftovers_are(owned, "trash  ");
+	OK(image_trash_empty(images, &e));
+	make_staging("aa");
+	leftovers_are(owned, "staging  held ");
+}
+
 static void test_meta(void **state)
 {
 	struct image_layer_meta m = { .size = 1, .unpacked = 2, .disk = 3, .inodes = UINT64_MAX },
@@ -524,6 +578,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sweep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quarantine, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_leftovers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_meta, setup, teardown),
 	};
 
