@@ -158,6 +158,14 @@ bool str_is_hex(const char *s, size_t size)
 	return s[size] == '\0';
 }
 
+bool str_is_base64(const char *s)
+{
+	size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+	size_t padding = strspn(s + n, "=");
+
+	return n && !s[n + padding] && padding <= 2 && (n + padding) % 4 == 0;
+}
+
 unsigned str_distance(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b);

@@ -27,5 +27,8 @@ bool str_is_utf8(const char *s, size_t size);
 /* Lower-case hex digits only, exactly size of them. */
 bool str_is_hex(const char *s, size_t size);
 
+/* Base64 with its padding, of at least one byte. */
+bool str_is_base64(const char *s);
+
 /* Edit distance, for "did you mean"; both shorter than 64 bytes, else a large number. */
 unsigned str_distance(const char *a, const char *b);

@@ -1,0 +1,58 @@
+/*
+ * fuzz_policy.c - any bytes as policy.json: an error with a text, or a policy that has an answer
+ * for every image.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/util.h"
+#include "image/policy.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void ask(const struct policy *p, const struct image_ref *ref)
+{
+	const struct policy_scope *s = policy_of_image(p, ref);
+	_cleanup_free_ char *text = policy_scope_text(s);
+	struct err e = ERR_NULL;
+
+	if (!s->n || (policy_decide(s, &e) < 0 && e.code != ERR_DENIED))
+		abort();
+	for (size_t i = 0; i < s->n; i++) {
+		const struct policy_requirement *q = &s->list[i];
+		bool keys = q->kind == POLICY_KIND_GPG || q->kind == POLICY_KIND_SIGSTORE;
+
+		if (keys != ((q->key_paths && *q->key_paths) || (q->key_data && *q->key_data)))
+			abort();
+		policy_identity_fits(&q->identity, ref, ref);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const names[] = {
+		"busybox",
+		"a.b:5000/c/d:1",
+		"x.example.com/y@sha256:0123456789abcdef0123456789abcdef"
+		"0123456789abcdef0123456789abcdef",
+	};
+	struct err e = ERR_NULL;
+	struct policy *p = NULL;
+
+	if (policy_parse((const char *)data, size, &p, &e) < 0) {
+		if (!e.text[0] || e.code != ERR_PRECONDITION || p)
+			abort();
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct image_ref ref;
+
+		if (policy_ref_parse(names[i], &ref, &e) < 0)
+			abort();
+		ask(p, &ref);
+		image_ref_done(&ref);
+	}
+	policy_of_layout(p, "/a/b", "c");
+	policy_free(p);
+	return 0;
+}
