@@ -97,6 +97,51 @@ void   crisp__pull__request__free_unpacked
   assert(message->base.descriptor == &crisp__pull__request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__pull__verify__init
+                     (Crisp__Pull__Verify         *message)
+{
+  static const Crisp__Pull__Verify init_value = CRISP__PULL__VERIFY__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__verify__get_packed_size
+                     (const Crisp__Pull__Verify *message)
+{
+  assert(message->base.descriptor == &crisp__pull__verify__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__verify__pack
+                     (const Crisp__Pull__Verify *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__verify__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__verify__pack_to_buffer
+                     (const Crisp__Pull__Verify *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__verify__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__Verify *
+       crisp__pull__verify__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__Verify *)
+     protobuf_c_message_unpack (&crisp__pull__verify__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__verify__free_unpacked
+                     (Crisp__Pull__Verify *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__verify__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   crisp__pull__to_puller__init
                      (Crisp__Pull__ToPuller         *message)
 {
@@ -322,6 +367,51 @@ void   crisp__pull__hello__free_unpacked
   assert(message->base.descriptor == &crisp__pull__hello__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__pull__verified__init
+                     (Crisp__Pull__Verified         *message)
+{
+  static const Crisp__Pull__Verified init_value = CRISP__PULL__VERIFIED__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__verified__get_packed_size
+                     (const Crisp__Pull__Verified *message)
+{
+  assert(message->base.descriptor == &crisp__pull__verified__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__verified__pack
+                     (const Crisp__Pull__Verified *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__verified__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__verified__pack_to_buffer
+                     (const Crisp__Pull__Verified *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__verified__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__Verified *
+       crisp__pull__verified__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__Verified *)
+     protobuf_c_message_unpack (&crisp__pull__verified__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__verified__free_unpacked
+                     (Crisp__Pull__Verified *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__verified__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   crisp__pull__from_puller__init
                      (Crisp__Pull__FromPuller         *message)
 {
@@ -470,7 +560,7 @@ const ProtobufCMessageDescriptor crisp__pull__credentials__descriptor =
   (ProtobufCMessageInit) crisp__pull__credentials__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[15] =
+static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[18] =
 {
   {
     "pull_id",
@@ -652,6 +742,42 @@ static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[15
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "signature_policy",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Request, signature_policy),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "signature_policy_dir",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Request, signature_policy_dir),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "registries_d",
+    27,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Request, registries_d),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__request__field_indices_by_name[] = {
   5,   /* field[5] = auth_file */
@@ -667,14 +793,18 @@ static const unsigned crisp__pull__request__field_indices_by_name[] = {
   10,   /* field[10] = pull_progress_timeout_ms */
   1,   /* field[1] = reference */
   4,   /* field[4] = registries_conf */
+  17,   /* field[17] = registries_d */
   12,   /* field[12] = short_name_mode */
+  15,   /* field[15] = signature_policy */
+  16,   /* field[16] = signature_policy_dir */
   8,   /* field[8] = slots_file */
 };
-static const ProtobufCIntRange crisp__pull__request__number_ranges[2 + 1] =
+static const ProtobufCIntRange crisp__pull__request__number_ranges[3 + 1] =
 {
   { 1, 0 },
   { 15, 10 },
-  { 0, 15 }
+  { 25, 15 },
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
 {
@@ -684,14 +814,78 @@ const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
   "Crisp__Pull__Request",
   "crisp.pull",
   sizeof(Crisp__Pull__Request),
-  15,
+  18,
   crisp__pull__request__field_descriptors,
   crisp__pull__request__field_indices_by_name,
-  2,  crisp__pull__request__number_ranges,
+  3,  crisp__pull__request__number_ranges,
   (ProtobufCMessageInit) crisp__pull__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__to_puller__field_descriptors[2] =
+static const ProtobufCFieldDescriptor crisp__pull__verify__field_descriptors[3] =
+{
+  {
+    "policy",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Verify, policy),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reference",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Verify, reference),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "signatures",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crisp__Pull__Verify, n_signatures),
+    offsetof(Crisp__Pull__Verify, signatures),
+    &crisp__state__signature__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__verify__field_indices_by_name[] = {
+  0,   /* field[0] = policy */
+  1,   /* field[1] = reference */
+  2,   /* field[2] = signatures */
+};
+static const ProtobufCIntRange crisp__pull__verify__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor crisp__pull__verify__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.Verify",
+  "Verify",
+  "Crisp__Pull__Verify",
+  "crisp.pull",
+  sizeof(Crisp__Pull__Verify),
+  3,
+  crisp__pull__verify__field_descriptors,
+  crisp__pull__verify__field_indices_by_name,
+  1,  crisp__pull__verify__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__verify__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__to_puller__field_descriptors[3] =
 {
   {
     "request",
@@ -717,15 +911,29 @@ static const ProtobufCFieldDescriptor crisp__pull__to_puller__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "verify",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__ToPuller, verify),
+    &crisp__pull__verify__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__to_puller__field_indices_by_name[] = {
   1,   /* field[1] = end */
   0,   /* field[0] = request */
+  2,   /* field[2] = verify */
 };
-static const ProtobufCIntRange crisp__pull__to_puller__number_ranges[1 + 1] =
+static const ProtobufCIntRange crisp__pull__to_puller__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 5, 2 },
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor crisp__pull__to_puller__descriptor =
 {
@@ -735,10 +943,10 @@ const ProtobufCMessageDescriptor crisp__pull__to_puller__descriptor =
   "Crisp__Pull__ToPuller",
   "crisp.pull",
   sizeof(Crisp__Pull__ToPuller),
-  2,
+  3,
   crisp__pull__to_puller__field_descriptors,
   crisp__pull__to_puller__field_indices_by_name,
-  1,  crisp__pull__to_puller__number_ranges,
+  2,  crisp__pull__to_puller__number_ranges,
   (ProtobufCMessageInit) crisp__pull__to_puller__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1063,7 +1271,25 @@ const ProtobufCMessageDescriptor crisp__pull__hello__descriptor =
   (ProtobufCMessageInit) crisp__pull__hello__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__from_puller__field_descriptors[5] =
+#define crisp__pull__verified__field_descriptors NULL
+#define crisp__pull__verified__field_indices_by_name NULL
+#define crisp__pull__verified__number_ranges NULL
+const ProtobufCMessageDescriptor crisp__pull__verified__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.Verified",
+  "Verified",
+  "Crisp__Pull__Verified",
+  "crisp.pull",
+  sizeof(Crisp__Pull__Verified),
+  0,
+  crisp__pull__verified__field_descriptors,
+  crisp__pull__verified__field_indices_by_name,
+  0,  crisp__pull__verified__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__verified__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__from_puller__field_descriptors[6] =
 {
   {
     "progress",
@@ -1125,6 +1351,18 @@ static const ProtobufCFieldDescriptor crisp__pull__from_puller__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "verified",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromPuller, verified),
+    &crisp__pull__verified__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__from_puller__field_indices_by_name[] = {
   2,   /* field[2] = failure */
@@ -1132,11 +1370,13 @@ static const unsigned crisp__pull__from_puller__field_indices_by_name[] = {
   4,   /* field[4] = kept */
   0,   /* field[0] = progress */
   1,   /* field[1] = result */
+  5,   /* field[5] = verified */
 };
-static const ProtobufCIntRange crisp__pull__from_puller__number_ranges[1 + 1] =
+static const ProtobufCIntRange crisp__pull__from_puller__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 7, 5 },
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor crisp__pull__from_puller__descriptor =
 {
@@ -1146,10 +1386,10 @@ const ProtobufCMessageDescriptor crisp__pull__from_puller__descriptor =
   "Crisp__Pull__FromPuller",
   "crisp.pull",
   sizeof(Crisp__Pull__FromPuller),
-  5,
+  6,
   crisp__pull__from_puller__field_descriptors,
   crisp__pull__from_puller__field_indices_by_name,
-  1,  crisp__pull__from_puller__number_ranges,
+  2,  crisp__pull__from_puller__number_ranges,
   (ProtobufCMessageInit) crisp__pull__from_puller__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

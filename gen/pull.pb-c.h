@@ -18,11 +18,13 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Crisp__Pull__Credentials Crisp__Pull__Credentials;
 typedef struct Crisp__Pull__Request Crisp__Pull__Request;
+typedef struct Crisp__Pull__Verify Crisp__Pull__Verify;
 typedef struct Crisp__Pull__ToPuller Crisp__Pull__ToPuller;
 typedef struct Crisp__Pull__Progress Crisp__Pull__Progress;
 typedef struct Crisp__Pull__Result Crisp__Pull__Result;
 typedef struct Crisp__Pull__Failure Crisp__Pull__Failure;
 typedef struct Crisp__Pull__Hello Crisp__Pull__Hello;
+typedef struct Crisp__Pull__Verified Crisp__Pull__Verified;
 typedef struct Crisp__Pull__FromPuller Crisp__Pull__FromPuller;
 
 
@@ -93,13 +95,48 @@ struct  Crisp__Pull__Request
   size_t n_certs_dirs;
   char **certs_dirs;
   /*
-   * for namespaced_auth_dir, "": no pod
+   * of the pod that needs the image, "": no pod
    */
   char *pod_namespace;
+  /*
+   * file; "": the system's
+   */
+  char *signature_policy;
+  /*
+   * with NAMESPACE.json; "": there is none
+   */
+  char *signature_policy_dir;
+  /*
+   * directory
+   */
+  char *registries_d;
 };
 #define CRISP__PULL__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Is an image that is here still trusted?  Asked of `crisp-pull verify`, which reads one ToPuller from
+ * its standard input and writes one FromPuller, neither with a length.
+ */
+struct  Crisp__Pull__Verify
+{
+  ProtobufCMessage base;
+  /*
+   * file
+   */
+  char *policy;
+  /*
+   * full name
+   */
+  char *reference;
+  size_t n_signatures;
+  Crisp__State__Signature **signatures;
+};
+#define CRISP__PULL__VERIFY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__verify__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL }
 
 
 /*
@@ -114,10 +151,11 @@ struct  Crisp__Pull__ToPuller
    * the outcome is committed, or nobody wants it: let go and end
    */
   protobuf_c_boolean end;
+  Crisp__Pull__Verify *verify;
 };
 #define CRISP__PULL__TO_PULLER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__to_puller__descriptor) \
-    , NULL, 0 }
+    , NULL, 0, NULL }
 
 
 struct  Crisp__Pull__Progress
@@ -207,6 +245,18 @@ struct  Crisp__Pull__Hello
 
 
 /*
+ * The image is trusted.
+ */
+struct  Crisp__Pull__Verified
+{
+  ProtobufCMessage base;
+};
+#define CRISP__PULL__VERIFIED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__verified__descriptor) \
+     }
+
+
+/*
  * Exactly one of the messages is set.  Hello is the first on each connection, result or failure the
  * last.
  */
@@ -221,10 +271,11 @@ struct  Crisp__Pull__FromPuller
    * with a failure that may pass: layers that stay for the next try
    */
   uint32_t kept;
+  Crisp__Pull__Verified *verified;
 };
 #define CRISP__PULL__FROM_PULLER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__from_puller__descriptor) \
-    , NULL, NULL, NULL, NULL, 0 }
+    , NULL, NULL, NULL, NULL, 0, NULL }
 
 
 /* Crisp__Pull__Credentials methods */
@@ -264,6 +315,25 @@ Crisp__Pull__Request *
                       const uint8_t       *data);
 void   crisp__pull__request__free_unpacked
                      (Crisp__Pull__Request *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__Verify methods */
+void   crisp__pull__verify__init
+                     (Crisp__Pull__Verify         *message);
+size_t crisp__pull__verify__get_packed_size
+                     (const Crisp__Pull__Verify   *message);
+size_t crisp__pull__verify__pack
+                     (const Crisp__Pull__Verify   *message,
+                      uint8_t             *out);
+size_t crisp__pull__verify__pack_to_buffer
+                     (const Crisp__Pull__Verify   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__Verify *
+       crisp__pull__verify__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__verify__free_unpacked
+                     (Crisp__Pull__Verify *message,
                       ProtobufCAllocator *allocator);
 /* Crisp__Pull__ToPuller methods */
 void   crisp__pull__to_puller__init
@@ -360,6 +430,25 @@ Crisp__Pull__Hello *
 void   crisp__pull__hello__free_unpacked
                      (Crisp__Pull__Hello *message,
                       ProtobufCAllocator *allocator);
+/* Crisp__Pull__Verified methods */
+void   crisp__pull__verified__init
+                     (Crisp__Pull__Verified         *message);
+size_t crisp__pull__verified__get_packed_size
+                     (const Crisp__Pull__Verified   *message);
+size_t crisp__pull__verified__pack
+                     (const Crisp__Pull__Verified   *message,
+                      uint8_t             *out);
+size_t crisp__pull__verified__pack_to_buffer
+                     (const Crisp__Pull__Verified   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__Verified *
+       crisp__pull__verified__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__verified__free_unpacked
+                     (Crisp__Pull__Verified *message,
+                      ProtobufCAllocator *allocator);
 /* Crisp__Pull__FromPuller methods */
 void   crisp__pull__from_puller__init
                      (Crisp__Pull__FromPuller         *message);
@@ -387,6 +476,9 @@ typedef void (*Crisp__Pull__Credentials_Closure)
 typedef void (*Crisp__Pull__Request_Closure)
                  (const Crisp__Pull__Request *message,
                   void *closure_data);
+typedef void (*Crisp__Pull__Verify_Closure)
+                 (const Crisp__Pull__Verify *message,
+                  void *closure_data);
 typedef void (*Crisp__Pull__ToPuller_Closure)
                  (const Crisp__Pull__ToPuller *message,
                   void *closure_data);
@@ -402,6 +494,9 @@ typedef void (*Crisp__Pull__Failure_Closure)
 typedef void (*Crisp__Pull__Hello_Closure)
                  (const Crisp__Pull__Hello *message,
                   void *closure_data);
+typedef void (*Crisp__Pull__Verified_Closure)
+                 (const Crisp__Pull__Verified *message,
+                  void *closure_data);
 typedef void (*Crisp__Pull__FromPuller_Closure)
                  (const Crisp__Pull__FromPuller *message,
                   void *closure_data);
@@ -413,11 +508,13 @@ typedef void (*Crisp__Pull__FromPuller_Closure)
 
 extern const ProtobufCMessageDescriptor crisp__pull__credentials__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__request__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__verify__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__to_puller__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__progress__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__result__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__failure__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__hello__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__verified__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__from_puller__descriptor;
 
 PROTOBUF_C__END_DECLS

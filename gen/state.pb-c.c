@@ -367,6 +367,51 @@ void   crisp__state__layer__free_unpacked
   assert(message->base.descriptor == &crisp__state__layer__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__state__signature__init
+                     (Crisp__State__Signature         *message)
+{
+  static const Crisp__State__Signature init_value = CRISP__STATE__SIGNATURE__INIT;
+  *message = init_value;
+}
+size_t crisp__state__signature__get_packed_size
+                     (const Crisp__State__Signature *message)
+{
+  assert(message->base.descriptor == &crisp__state__signature__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__state__signature__pack
+                     (const Crisp__State__Signature *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__state__signature__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__state__signature__pack_to_buffer
+                     (const Crisp__State__Signature *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__state__signature__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__State__Signature *
+       crisp__state__signature__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__State__Signature *)
+     protobuf_c_message_unpack (&crisp__state__signature__descriptor,
+                                allocator, len, data);
+}
+void   crisp__state__signature__free_unpacked
+                     (Crisp__State__Signature *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__state__signature__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   crisp__state__image__init
                      (Crisp__State__Image         *message)
 {
@@ -1770,7 +1815,84 @@ const ProtobufCMessageDescriptor crisp__state__layer__descriptor =
   (ProtobufCMessageInit) crisp__state__layer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[10] =
+static const ProtobufCFieldDescriptor crisp__state__signature__field_descriptors[4] =
+{
+  {
+    "manifest_digest",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Signature, manifest_digest),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sigstore",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Signature, sigstore),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "content",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Signature, content),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "signature",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Signature, signature),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__state__signature__field_indices_by_name[] = {
+  2,   /* field[2] = content */
+  0,   /* field[0] = manifest_digest */
+  3,   /* field[3] = signature */
+  1,   /* field[1] = sigstore */
+};
+static const ProtobufCIntRange crisp__state__signature__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor crisp__state__signature__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.state.Signature",
+  "Signature",
+  "Crisp__State__Signature",
+  "crisp.state",
+  sizeof(Crisp__State__Signature),
+  4,
+  crisp__state__signature__field_descriptors,
+  crisp__state__signature__field_indices_by_name,
+  1,  crisp__state__signature__number_ranges,
+  (ProtobufCMessageInit) crisp__state__signature__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[11] =
 {
   {
     "tags",
@@ -1892,6 +2014,18 @@ static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[10]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "signatures",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crisp__State__Image, n_signatures),
+    offsetof(Crisp__State__Image, signatures),
+    &crisp__state__signature__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__image__field_indices_by_name[] = {
   8,   /* field[8] = boot_id */
@@ -1901,14 +2035,16 @@ static const unsigned crisp__state__image__field_indices_by_name[] = {
   3,   /* field[3] = layers */
   6,   /* field[6] = manifest_digest */
   5,   /* field[5] = pulled_ns */
+  10,   /* field[10] = signatures */
   4,   /* field[4] = size */
   0,   /* field[0] = tags */
   9,   /* field[9] = user */
 };
-static const ProtobufCIntRange crisp__state__image__number_ranges[1 + 1] =
+static const ProtobufCIntRange crisp__state__image__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 12, 10 },
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor crisp__state__image__descriptor =
 {
@@ -1918,10 +2054,10 @@ const ProtobufCMessageDescriptor crisp__state__image__descriptor =
   "Crisp__State__Image",
   "crisp.state",
   sizeof(Crisp__State__Image),
-  10,
+  11,
   crisp__state__image__field_descriptors,
   crisp__state__image__field_indices_by_name,
-  1,  crisp__state__image__number_ranges,
+  2,  crisp__state__image__number_ranges,
   (ProtobufCMessageInit) crisp__state__image__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

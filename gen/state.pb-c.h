@@ -23,6 +23,7 @@ typedef struct Crisp__State__Container Crisp__State__Container;
 typedef struct Crisp__State__Exec Crisp__State__Exec;
 typedef struct Crisp__State__Pull Crisp__State__Pull;
 typedef struct Crisp__State__Layer Crisp__State__Layer;
+typedef struct Crisp__State__Signature Crisp__State__Signature;
 typedef struct Crisp__State__Image Crisp__State__Image;
 
 
@@ -330,6 +331,34 @@ struct  Crisp__State__Layer
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0 }
 
 
+/*
+ * Kept with an image so that it can be judged again without the network.
+ */
+struct  Crisp__State__Signature
+{
+  ProtobufCMessage base;
+  /*
+   * of the manifest that it was found with
+   */
+  char *manifest_digest;
+  /*
+   * false: an OpenPGP message of simple signing
+   */
+  protobuf_c_boolean sigstore;
+  /*
+   * the message; of sigstore the payload
+   */
+  ProtobufCBinaryData content;
+  /*
+   * of sigstore: base64, over content
+   */
+  char *signature;
+};
+#define CRISP__STATE__SIGNATURE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__state__signature__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string }
+
+
 struct  Crisp__State__Image
 {
   ProtobufCMessage base;
@@ -367,10 +396,12 @@ struct  Crisp__State__Image
    * User of the config
    */
   char *user;
+  size_t n_signatures;
+  Crisp__State__Signature **signatures;
 };
 #define CRISP__STATE__IMAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__image__descriptor) \
-    , 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL }
 
 
 /* Crisp__State__Transition methods */
@@ -525,6 +556,25 @@ Crisp__State__Layer *
 void   crisp__state__layer__free_unpacked
                      (Crisp__State__Layer *message,
                       ProtobufCAllocator *allocator);
+/* Crisp__State__Signature methods */
+void   crisp__state__signature__init
+                     (Crisp__State__Signature         *message);
+size_t crisp__state__signature__get_packed_size
+                     (const Crisp__State__Signature   *message);
+size_t crisp__state__signature__pack
+                     (const Crisp__State__Signature   *message,
+                      uint8_t             *out);
+size_t crisp__state__signature__pack_to_buffer
+                     (const Crisp__State__Signature   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__State__Signature *
+       crisp__state__signature__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__state__signature__free_unpacked
+                     (Crisp__State__Signature *message,
+                      ProtobufCAllocator *allocator);
 /* Crisp__State__Image methods */
 void   crisp__state__image__init
                      (Crisp__State__Image         *message);
@@ -570,6 +620,9 @@ typedef void (*Crisp__State__Pull_Closure)
 typedef void (*Crisp__State__Layer_Closure)
                  (const Crisp__State__Layer *message,
                   void *closure_data);
+typedef void (*Crisp__State__Signature_Closure)
+                 (const Crisp__State__Signature *message,
+                  void *closure_data);
 typedef void (*Crisp__State__Image_Closure)
                  (const Crisp__State__Image *message,
                   void *closure_data);
@@ -587,6 +640,7 @@ extern const ProtobufCMessageDescriptor crisp__state__container__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__exec__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__pull__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__layer__descriptor;
+extern const ProtobufCMessageDescriptor crisp__state__signature__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__image__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -56,7 +56,7 @@ $(BUILD)/replay/fuzz_logline: $(EXTRA_fuzz_logline)
 
 # The puller: nothing but it meets TLS and decompression.
 PULL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/pull/*.c)))
-PULL_LIBS := -lcurl -lssl -lcrypto -lisal -lzstd
+PULL_LIBS := -lcurl -lssl -lcrypto -lisal -lzstd -lyaml
 
 $(BUILD)/crisp-pull: $(PULL_OBJ) $(LIB)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(PULL_OBJ) $(LIB) $(PULL_LIBS) $(LIBS) -o $@
@@ -86,3 +86,14 @@ EXTRA_fuzz_authfile := $(BUILD)/src/pull/cred.o
 LIBS_fuzz_authfile := -lcrypto
 $(BUILD)/unit/test_cred: $(EXTRA_test_cred)
 $(BUILD)/replay/fuzz_authfile: $(EXTRA_fuzz_authfile)
+
+# What reads and verifies signatures, likewise.
+TRUST_OBJ := $(patsubst %,$(BUILD)/src/pull/%.o,lookaside sigpayload sigstore)
+TRUST_LIBS := -lcrypto -lyaml
+EXTRA_test_trust := $(TRUST_OBJ)
+LIBS_test_trust := $(TRUST_LIBS)
+EXTRA_fuzz_lookaside := $(TRUST_OBJ)
+LIBS_fuzz_lookaside := $(TRUST_LIBS)
+EXTRA_fuzz_signature := $(TRUST_OBJ)
+LIBS_fuzz_signature := $(TRUST_LIBS)
+$(BUILD)/unit/test_trust $(BUILD)/replay/fuzz_lookaside $(BUILD)/replay/fuzz_signature: $(TRUST_OBJ)

@@ -24,7 +24,7 @@ BUILD_PKGS=(
 	build-essential pkg-config
 	protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libprotoc-dev libgrpc-dev
 	liblmdb-dev libcurl4-openssl-dev libssl-dev libseccomp-dev libselinux1-dev libapparmor-dev
-	libxxhash-dev libjansson-dev libisal-dev libzstd-dev zlib1g-dev libcap-dev
+	libxxhash-dev libjansson-dev libisal-dev libzstd-dev zlib1g-dev libcap-dev libyaml-dev librnp-dev
 )
 # To run: OCI runtimes, network plugins, and something to make a first image of.
 RUN_PKGS=(runc crun containernetworking-plugins iptables iproute2 busybox-static)
@@ -33,7 +33,7 @@ RUN_PKGS=(runc crun containernetworking-plugins iptables iproute2 busybox-static
 TEST_PKGS=(
 	libcmocka-dev docker-registry skopeo umoci attr procps jq curl ca-certificates socat
 	dpkg-dev bzip2 openssl zstd valgrind graphviz nginx-light apache2-utils
-	clang-14 clang-format-14 libclang-rt-14-dev
+	gnupg clang-14 clang-format-14 libclang-rt-14-dev
 )
 
 say() { echo "test-deps: $*" >&2; }

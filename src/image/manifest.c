@@ -30,6 +30,7 @@ static void descriptor_done(struct descriptor *d)
 	for (size_t i = 0; i < d->n_urls; i++)
 		free(d->urls[i]);
 	free(d->urls);
+	free(d->signature);
 }
 
 void manifest_done(struct manifest *m)
@@ -50,6 +51,12 @@ static int get_text(const json_t *object, const char *key, char **ret, struct er
 		return err_set(e, ERR_INVALID, "%s is not a string", key);
 	*ret = xstrdup(json_is_string(v) ? json_string_value(v) : "");
 	return 0;
+}
+
+/* The same; NULL when absent. */
+static int get_optional(const json_t *object, const char *key, char **ret, struct err *e)
+{
+	return json_object_get(object, key) ? get_text(object, key, ret, e) : 0;
 }
 
 static int get_platform(const json_t *v, struct descriptor *d, struct err *e)
@@ -131,6 +138,9 @@ static int parse_descriptor(const json_t *v, struct descriptor *d, struct err *e
 	d->size = (uint64_t)json_integer_value(size);
 	if (!json_is_object(annotations))
 		return 0;
+	r = get_optional(annotations, "dev.cosignproject.cosign/signature", &d->signature, e);
+	if (r < 0)
+		return r;
 	return get_text(annotations, "org.opencontainers.image.ref.name", &d->ref_name, e);
 }
 

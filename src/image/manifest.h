@@ -26,6 +26,7 @@ struct descriptor {
 	/* Of a foreign layer: http(s) URLs where it lies when the registry does not have it. */
 	char **urls;
 	size_t n_urls;
+	char *signature; /* annotation dev.cosignproject.cosign/signature */
 };
 
 struct manifest {

@@ -279,6 +279,9 @@ static int send_request(int fd, const struct image_pull_request *req, struct err
 	PUT(r.registries_conf, req->registries_conf);
 	PUT(r.auth_file, req->auth_file);
 	PUT(r.slots_file, req->slots_file);
+	PUT(r.registries_d, req->registries_d);
+	PUT(r.signature_policy, req->signature_policy);
+	PUT(r.signature_policy_dir, req->signature_policy_dir);
 	PUT(c.username, req->username);
 	PUT(c.password, req->password);
 	PUT(c.auth, req->auth);

@@ -24,6 +24,9 @@ struct image_pull_request {
 	const char *reference;    /* as asked for; or the name for a layout, "": from its index */
 	const char *layout_dir;   /* absolute directory of an OCI layout, NULL: from a registry */
 	const char *registries_conf;
+	const char *registries_d;         /* directory */
+	const char *signature_policy;     /* file; "" or NULL: the system's */
+	const char *signature_policy_dir; /* with NAMESPACE.json; "" or NULL: there is none */
 	const char *auth_file;    /* "" or NULL: none */
 	const char *slots_file;   /* where pullers count the layers they make; NULL: no limit */
 	unsigned max_layers;

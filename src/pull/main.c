@@ -20,6 +20,7 @@
 #include "pull/link.h"
 #include "pull/pull.h"
 #include "pull/sandbox.h"
+#include "pull/verify.h"
 
 #define LISTEN_FD 3
 
@@ -108,7 +109,7 @@ static void serve(struct work *w)
 	curl_global_cleanup();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct work w = { .failed = false };
 	Crisp__Pull__ToPuller *m;
@@ -116,6 +117,8 @@ int main(void)
 	int listens = 0;
 	socklen_t size = sizeof(listens);
 
+	if (argc == 2 && strcmp(argv[1], "verify") == 0)
+		return verify_main();
 	if (getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens) {
 		fprintf(stderr, "crisp-pull is started by crispd, with a socket as descriptor 3\n");
 		return 2;

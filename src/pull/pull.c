@@ -21,6 +21,7 @@
 #include "pull/digest.h"
 #include "pull/fetch.h"
 #include "pull/source.h"
+#include "pull/trust.h"
 #include "pull/wallet.h"
 
 /* Of the last second or so. */
@@ -43,6 +44,7 @@ struct pull {
 	uint64_t received_before; /* from sources that failed */
 	struct rate rate;
 	char **certs_dirs, **insecure; /* of the request, NULL-terminated */
+	struct trust *trust;
 	struct fetch *fetch; /* the layers, and the locks on them */
 	Crisp__Pull__Result result;
 	Crisp__State__Image image;
@@ -108,6 +110,7 @@ void pull_free(struct pull *p)
 	wallet_free(p->wallet);
 	free(p->certs_dirs);
 	free(p->insecure);
+	trust_free(p->trust);
 	close_fdp(&p->staging_lock);
 	free(p->image_id);
 	free(p->image.config.data);
@@ -225,13 +228,6 @@ static int resolve(struct source *s, const char *reference, struct found *f, str
 	return r;
 }
 
-static int collect(void *arg, const void *data, size_t size, struct err *e)
-{
-	(void)e;
-	buf_add(arg, data, size);
-	return 0;
-}
-
 static int get_config(struct pull *p, struct source *s, struct found *f, struct err *e)
 {
 	const struct descriptor *d = &f->manifest.config;
@@ -240,7 +236,7 @@ static int get_config(struct pull *p, struct source *s, struct found *f, struct 
 	if (d->size > LIMIT_MANIFEST)
 		return err_set(e, ERR_INVALID, "config: %ju bytes are more than %d",
 			       (uintmax_t)d->size, LIMIT_MANIFEST);
-	r = source_blob(s, d, p->stop, collect, &f->config, e);
+	r = source_blob(s, d, p->stop, source_collect, &f->config, e);
 	if (r < 0 || (r = check_digest(&f->config, d->digest, e)) < 0)
 		return err_wrap(e, "config");
 	r = image_config_parse(f->config.data ? f->config.data : "", f->config.len, &f->parsed, e);
@@ -280,6 +276,7 @@ static void fill_result(struct pull *p, struct found *f)
 	fetch_layers(p->fetch, &image->layers, &image->n_layers);
 	for (size_t i = 0; i < image->n_layers; i++)
 		image->size += image->layers[i]->unpacked_size;
+	trust_signatures(p->trust, &image->signatures, &image->n_signatures);
 	p->image_id = xstrdup(f->manifest.config.digest + strlen("sha256:"));
 	p->result.image_id = p->image_id;
 	p->result.image = image;
@@ -294,6 +291,8 @@ static int pull_from(struct pull *p, struct source *s, const char *reference, st
 	};
 	int r = resolve(s, reference, f, e);
 
+	/* Before anything else of it is asked for. */
+	r = r < 0 ? r : trust_check(p->trust, s, f->manifest_digest, e);
 	r = r < 0 ? r : get_config(p, s, f, e);
 	if (r < 0)
 		return r;
@@ -324,8 +323,9 @@ static int pull_from_registry(struct pull *p, const struct image_ref *ref,
 		.meter = &p->meter,
 		.stop = p->stop,
 	};
-	int r = wallet_find(p->wallet, ref, where, alone, &cred, e);
+	int r = trust_begin(p->trust, ref, where, e);
 
+	r = r < 0 ? r : wallet_find(p->wallet, ref, where, alone, &cred, e);
 	if (r < 0)
 		return r;
 	s.registry = registry_new(&options, e);
@@ -341,7 +341,7 @@ static int pull_from_registry(struct pull *p, const struct image_ref *ref,
 /* Would another host give another answer? */
 static bool next_may_help(const struct pull *p, const struct err *e)
 {
-	return !stop_is_set(p->stop) && e->code != ERR_EXHAUSTED;
+	return !stop_is_set(p->stop) && e->code != ERR_EXHAUSTED && !trust_failed(p->trust);
 }
 
 static int pull_full(struct pull *p, const struct image_ref *ref, bool alone, struct err *e)
@@ -382,7 +382,7 @@ static int pull_by_reference(struct pull *p, struct err *e)
 		r = pull_full(p, &refs.list[i], refs.n == 1, e);
 		if (r == 0)
 			break;
-		if (i + 1 < refs.n && next_may_help(p, e))
+		if (i + 1 < refs.n && (next_may_help(p, e) || trust_failed(p->trust)))
 			r = 0;
 	}
 	image_refs_done(&refs);
@@ -450,6 +450,8 @@ static int pull_layout_entry(struct pull *p, const struct image_ref *named,
 	}
 	f.name = image_ref_name(ref);
 	f.tag = image_ref_tagged(ref);
+	if (trust_begin_layout(p->trust, p->request->layout_dir, ref, e) < 0)
+		return -(int)e->code;
 	return pull_from(p, &s, d->digest, &f, e);
 }
 
@@ -477,6 +479,7 @@ int pull_run(struct pull *p, const Crisp__Pull__Result **ret, struct err *e)
 	struct err ignored = ERR_NULL;
 	int r = image_staging_enter(q->images_root, q->pull_id, &p->staging_lock, e);
 
+	r = r < 0 ? r : trust_new(p->request, p->stop, &p->trust, e);
 	if (r == 0)
 		r = *q->layout_dir ? pull_layout(p, e) : pull_by_reference(p, e);
 	if (r < 0 && e->code == ERR_UNAVAILABLE)

@@ -97,6 +97,13 @@ int source_blob(struct source *s, const struct descriptor *d, struct stop *stop,
 	return layout_blob(s->layout, d, stop, sink, arg, e);
 }
 
+int source_collect(void *buf, const void *data, size_t size, struct err *e)
+{
+	(void)e;
+	buf_add(buf, data, size);
+	return 0;
+}
+
 static bool is_named(const struct descriptor *d, const char *reference, const char *tag)
 {
 	return d->ref_name &&

@@ -30,6 +30,9 @@ int source_blob(struct source *s, const struct descriptor *d, struct stop *stop,
 		int (*sink)(void *arg, const void *data, size_t size, struct err *e), void *arg,
 		struct err *e);
 
+/* A sink that appends to a struct buf. */
+int source_collect(void *buf, const void *data, size_t size, struct err *e);
+
 /* The entry of a layout's index.json: the one whose ref.name is reference or tag, or the only
  * one.  *ret points into *ret_index, which the caller frees with manifest_done. */
 int source_layout_entry(const char *dir, const char *reference, const char *tag,

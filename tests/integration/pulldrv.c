@@ -4,7 +4,8 @@
  *
  *   pulldrv pull PULLER ROOT ID REFERENCE [key=value ...]
  *       keys: layout registries auth-file insecure certs namespaced namespace short-names
- *             timeout-ms username password auth identity-token registry-token server;
+ *             timeout-ms username password auth identity-token registry-token server
+ *             policy policy-dir registries-d;
  *             hold=FILE keeps the layers until FILE is there, cancel=BYTES closes the pull when
  *             that much has arrived
  *   pulldrv mount ROOT TARGET rw|ro DIFFID...     (rw: upper and work beside TARGET)
@@ -76,6 +77,9 @@ static void print_image(const struct image_pull_result *r)
 		       i->layers[k]->blob_digest, (uintmax_t)i->layers[k]->compressed_size,
 		       (uintmax_t)i->layers[k]->unpacked_size, (uintmax_t)i->layers[k]->inodes,
 		       i->layers[k]->media_type);
+	for (size_t k = 0; k < i->n_signatures; k++)
+		printf("signature %s %s\n", i->signatures[k]->sigstore ? "sigstore" : "openpgp",
+		       i->signatures[k]->manifest_digest);
 	fflush(stdout);
 }
 
@@ -122,6 +126,9 @@ static int set_option(struct drive *d, struct image_pull_request *req, const cha
 		{ "insecure=", &d->insecure[0] },     { "certs=", &d->certs[0] },
 		{ "namespaced=", &req->namespaced_auth_dir }, { "namespace=", &req->pod_namespace },
 		{ "short-names=", &req->short_name_mode },
+		{ "policy=", &req->signature_policy },
+		{ "policy-dir=", &req->signature_policy_dir },
+		{ "registries-d=", &req->registries_d },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)

@@ -1,0 +1,352 @@
+/*
+ * trust.c - see trust.h.
+ */
+#include "pull/trust.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "base/util.h"
+#include "image/policy.h"
+#include "pull/digest.h"
+#include "pull/judge.h"
+#include "pull/lookaside.h"
+
+#define SIGNATURES_MAX 128            /* looked at in one place */
+#define KEEP_BYTES ((size_t)(128 * 1024)) /* of all signatures in an image's row */
+#define TRIES 3
+#define BACKOFF_MS 500
+#define REDIRECTS_MAX 5
+#define TYPE_SIMPLESIGNING "application/vnd.dev.cosign.simplesigning.v1+json"
+
+struct trust {
+	struct stop *stop;
+	struct policy *policy; /* NULL: there is none, anything is accepted */
+	struct lookaside *lookaside;
+	/* Of the image at hand: */
+	struct image_ref ref;      /* what was asked for */
+	struct image_ref location; /* where it comes from; "" domain: from a layout */
+	const struct policy_scope *scope;
+	bool needed; /* signatures decide */
+	bool failed;
+	Crisp__State__Signature **found;
+	size_t n;
+	bool *accepted; /* as many as found, once they are judged */
+};
+
+static void forget_image(struct trust *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		crisp__state__signature__free_unpacked(t->found[i], NULL);
+	free(t->found);
+	free(t->accepted);
+	t->found = NULL;
+	t->accepted = NULL;
+	t->n = 0;
+	image_ref_done(&t->ref);
+	image_ref_done(&t->location);
+	t->failed = false;
+}
+
+void trust_free(struct trust *t)
+{
+	if (!t)
+		return;
+	forget_image(t);
+	policy_free(t->policy);
+	lookaside_free(t->lookaside);
+	free(t);
+}
+
+int trust_new(const Crisp__Pull__Request *request, struct stop *stop, struct trust **ret,
+	      struct err *e)
+{
+	_cleanup_free_ char *path = NULL;
+	struct trust *t;
+	int r = policy_find(request->signature_policy, request->signature_policy_dir,
+			    request->pod_namespace, &path, e);
+
+	*ret = NULL;
+	if (r < 0)
+		return r;
+	t = xcalloc(1, sizeof(*t));
+	t->stop = stop;
+	t->lookaside = lookaside_new();
+	r = path ? policy_load(path, &t->policy, e) : 0;
+	r = r < 0 ? r : lookaside_load(t->lookaside, request->registries_d, e);
+	if (r < 0) {
+		trust_free(t);
+		return err_wrap(e, "SignatureValidationFailed");
+	}
+	*ret = t;
+	return 0;
+}
+
+bool trust_failed(const struct trust *t)
+{
+	return t->failed;
+}
+
+static int refuse(struct trust *t, struct err *e)
+{
+	_cleanup_free_ char *name = image_ref_name(&t->ref);
+
+	/* A network that fails says nothing of the image. */
+	if (e->code == ERR_UNAVAILABLE || e->code == ERR_CANCELLED)
+		return err_wrap(e, "signatures of image %s", name);
+	t->failed = true;
+	return err_wrap(e, "SignatureValidationFailed: image %s", name);
+}
+
+static int decide(struct trust *t, struct err *e)
+{
+	int r = t->policy ? policy_decide(t->scope, e) : 0;
+
+	t->needed = r > 0;
+	return r < 0 ? refuse(t, e) : 0;
+}
+
+int trust_begin(struct trust *t, const struct image_ref *ref, const struct image_source *where,
+		struct err *e)
+{
+	struct image_ref location = { where->host, where->repository, ref->tag, ref->digest };
+	int r;
+
+	forget_image(t);
+	r = policy_ref_copy(ref, &t->ref, e);
+	r = r < 0 ? r : policy_ref_copy(&location, &t->location, e);
+	if (r < 0)
+		return r;
+	if (t->policy)
+		t->scope = policy_of_image(t->policy, &t->ref);
+	return decide(t, e);
+}
+
+int trust_begin_layout(struct trust *t, const char *dir, const struct image_ref *ref,
+		       struct err *e)
+{
+	forget_image(t);
+	if (policy_ref_copy(ref, &t->ref, e) < 0)
+		return -(int)e->code;
+	if (t->policy)
+		t->scope = policy_of_layout(t->policy, dir, t->ref.tag);
+	return decide(t, e);
+}
+
+/* --- fetching --- */
+
+static void add_signature(struct trust *t, const char *manifest_digest, struct buf *content,
+			  const char *sigstore)
+{
+	Crisp__State__Signature *s;
+
+	/* An empty file is no signature. */
+	if (!content->len)
+		return;
+	s = xmalloc(sizeof(*s));
+	crisp__state__signature__init(s);
+	s->manifest_digest = xstrdup(manifest_digest);
+	s->content.len = content->len;
+	s->content.data = (uint8_t *)buf_take(content);
+	s->sigstore = sigstore != NULL;
+	if (sigstore)
+		s->signature = xstrdup(sigstore);
+	t->found = xrealloc(t->found, (t->n + 1) * sizeof(struct Crisp__State__Signature *));
+	t->found[t->n++] = s;
+}
+
+static int on_body(void *arg, uint64_t offset, const void *data, size_t size, struct err *e)
+{
+	struct buf *text = arg;
+
+	(void)offset;
+	if (text->len + size > SIGNATURE_MAX)
+		return err_set(e, ERR_DENIED, "larger than %d bytes", SIGNATURE_MAX);
+	buf_add(text, data, size);
+	return 0;
+}
+
+/* One GET.  0: done, 1: there is nothing, 2: try again, 3: *url is another one now. */
+static int get_once(struct http *http, char **url, struct buf *ret, struct err *e)
+{
+	_cleanup_(http_response_done) struct http_response resp = HTTP_RESPONSE_NULL;
+	struct http_request req = { .url = *url, .body = on_body, .arg = ret };
+	int r = http_perform(http, &req, &resp, e);
+
+	if (r < 0)
+		return r;
+	if (r == 0 && resp.status == 200)
+		return 0;
+	if (r == 0 && (resp.status == 404 || resp.status == 410))
+		return 1;
+	if (r == 0 && resp.status >= 300 && resp.status < 400 && resp.redirect &&
+	    (str_starts(resp.redirect, "https:") || str_starts(*url, "http:"))) {
+		free(*url);
+		*url = take_ptr(resp.redirect);
+		return 3;
+	}
+	if (r > 0)
+		err_set(e, ERR_UNAVAILABLE, "%.400s", resp.text.data);
+	else
+		err_set(e, ERR_UNAVAILABLE, "HTTP %ld", resp.status);
+	return r > 0 || resp.status >= 500 || resp.status == 429 ? 2 : -(int)e->code;
+}
+
+/* 1: there is nothing. */
+static int get_url(struct trust *t, struct http *http, const char *first, struct buf *ret,
+		   struct err *e)
+{
+	_cleanup_free_ char *url = xstrdup(first);
+	int failures = 0, redirects = 0;
+
+	for (;;) {
+		int r = get_once(http, &url, ret, e);
+
+		if (r <= 1)
+			return r < 0 ? err_wrap(e, "%s", first) : r;
+		buf_done(ret);
+		if (r == 3 && ++redirects <= REDIRECTS_MAX)
+			continue;
+		if (r == 3)
+			return err_set(e, ERR_UNAVAILABLE, "%s: too many redirects", first);
+		/* What nobody waits for is not worth a second try. */
+		if (++failures >= (t->needed ? TRIES : 1))
+			return err_wrap(e, "%s", first);
+		if (stop_wait(t->stop, BACKOFF_MS << failures))
+			return err_set(e, ERR_CANCELLED, "cancelled");
+	}
+}
+
+/* 1: there is nothing. */
+static int get_file(const char *path, struct buf *ret, struct err *e)
+{
+	int r = fs_read_file(path, SIGNATURE_MAX, ret, e);
+
+	if (r < 0)
+		e->code = ERR_PRECONDITION;
+	return r;
+}
+
+/* BASE/path@sha256=HEX/signature-1 and so on, until one is not there. */
+static int fetch_lookaside(struct trust *t, struct http *http, const char *base,
+			   const char *manifest_digest, struct err *e)
+{
+	const char *file = str_starts(base, "file://") ? base + strlen("file://") : NULL;
+
+	for (int i = 1; i <= SIGNATURES_MAX; i++) {
+		_cleanup_buf_ struct buf text = BUF_NULL;
+		_cleanup_free_ char *where =
+			xasprintf("%s/%s@sha256=%s/signature-%d", file ? file : base,
+				  t->location.path, manifest_digest + strlen("sha256:"), i);
+		int r = file ? get_file(where, &text, e) : get_url(t, http, where, &text, e);
+
+		if (r != 0)
+			return r < 0 ? r : 0;
+		add_signature(t, manifest_digest, &text, NULL);
+	}
+	return 0;
+}
+
+static int fetch_attachment(struct trust *t, struct source *s, const struct descriptor *d,
+			    const char *manifest_digest, struct err *e)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	char digest[DIGEST_TEXT];
+
+	if (strcmp(d->media_type, TYPE_SIMPLESIGNING) != 0 || !d->signature)
+		return 0;
+	if (d->size > SIGNATURE_MAX)
+		return err_set(e, ERR_DENIED, "larger than %d bytes", SIGNATURE_MAX);
+	if (source_blob(s, d, t->stop, source_collect, &text, e) < 0)
+		return -(int)e->code;
+	digest_of(text.data, text.len, digest);
+	if (strcmp(digest, d->digest) != 0)
+		return err_set(e, ERR_DENIED, "the digest is %s instead of %s", digest, d->digest);
+	add_signature(t, manifest_digest, &text, d->signature);
+	return 0;
+}
+
+/* An image of its own, tagged after the digest of the one that is signed; its layers are the
+ * payloads. */
+static int fetch_attachments(struct trust *t, struct source *s, const char *manifest_digest,
+			     struct err *e)
+{
+	_cleanup_free_ char *tag = xasprintf("sha256-%s.sig", manifest_digest + strlen("sha256:"));
+	_cleanup_(manifest_done) struct manifest m = MANIFEST_NULL;
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	_cleanup_free_ char *type = NULL;
+	int r = source_manifest(s, tag, &text, &type, e);
+
+	if (r < 0)
+		return e->code == ERR_NOT_FOUND ? 0 : r;
+	r = manifest_parse(text.data ? text.data : "", text.len, type, &m, e);
+	if (r < 0)
+		return err_wrap(e, "%s", tag);
+	for (size_t i = 0; i < m.n && m.kind == MANIFEST_KIND_IMAGE && r == 0; i++)
+		r = fetch_attachment(t, s, &m.entries[i], manifest_digest, e);
+	return r < 0 ? err_wrap(e, "%s", tag) : 0;
+}
+
+static int fetch(struct trust *t, struct source *s, const char *manifest_digest, struct err *e)
+{
+	struct lookaside_place place;
+	struct http *http = NULL;
+	int r;
+
+	lookaside_find(t->lookaside, &t->location, &place);
+	if (!str_starts(place.url, "file:")) {
+		http = http_new(t->stop, e);
+		if (!http)
+			return -(int)e->code;
+	}
+	r = fetch_lookaside(t, http, place.url, manifest_digest, e);
+	http_free(http);
+	if (r < 0 || !place.attachments)
+		return r;
+	return fetch_attachments(t, s, manifest_digest, e);
+}
+
+int trust_check(struct trust *t, struct source *s, const char *manifest_digest, struct err *e)
+{
+	struct err ignored = ERR_NULL;
+	int r;
+
+	if (s->layout && t->needed) {
+		_cleanup_free_ char *scope = policy_scope_text(t->scope);
+
+		err_set(e, ERR_DENIED, "%s: wants a signature, and a layout carries none", scope);
+		return refuse(t, e);
+	}
+	if (s->layout)
+		return 0;
+	/* Where nothing is required they are fetched for a stricter policy that is asked when a
+	 * container is made of the image. */
+	r = fetch(t, s, manifest_digest, t->needed ? e : &ignored);
+	t->accepted = xcalloc(t->n + 1, sizeof(*t->accepted));
+	if (!t->needed)
+		return 0;
+	r = r < 0 ? r : judge_image(t->scope, &t->ref, t->found, t->n, t->accepted, e);
+	return r < 0 ? refuse(t, e) : 0;
+}
+
+void trust_signatures(struct trust *t, Crisp__State__Signature ***ret, size_t *ret_n)
+{
+	size_t kept = 0, bytes = 0;
+
+	for (size_t i = 0; t->accepted && i < t->n; i++)
+		if (t->accepted[i]) {
+			Crisp__State__Signature *s = t->found[i];
+
+			t->found[i] = t->found[kept];
+			t->found[kept++] = s;
+		}
+	*ret = t->found;
+	for (*ret_n = 0; *ret_n < t->n; (*ret_n)++) {
+		bytes += crisp__state__signature__get_packed_size(t->found[*ret_n]);
+		if (bytes > KEEP_BYTES)
+			break;
+	}
+}
