@@ -120,6 +120,8 @@ void conf_init(struct conf *c)
 		.pull_progress_timeout = xstrdup("0s"),
 		.short_name_mode = xstrdup("enforcing"),
 		.signature_policy = xstrdup(""),
+		.signature_policy_dir = xstrdup("/etc/crisp/policies"),
+		.registries_d = xstrdup("/etc/containers/registries.d"),
 		.registries_conf = xstrdup("/etc/containers/registries.conf"),
 		.max_parallel_layers = 6,
 		.remove_image = xstrdup("all"),

@@ -69,7 +69,9 @@ struct conf {
 	char *pull_progress_timeout; /* duration without a new byte, "0s": none */
 	char *short_name_mode;
 	char **certs_dirs;           /* ours: HOST[:PORT] directories with certificates */
-	char *signature_policy;
+	char *signature_policy;     /* empty: /etc/containers/policy.json, if it is there */
+	char *signature_policy_dir; /* NAMESPACE.json in it is for pods of that namespace */
+	char *registries_d; /* ours: directory of registries.d, /etc/containers/registries.d */
 	char *registries_conf; /* ours: path of registries.conf, /etc/containers/registries.conf */
 	int64_t max_parallel_layers; /* ours: made at one time by all pulls, 6 */
 	char **pinned_images; /* see obj/pinned.h */

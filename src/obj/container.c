@@ -71,6 +71,9 @@ static void container_job_free(struct job *j)
 		free(c->in.mount_layers[i]);
 	}
 	free(c->in.mount_layers);
+	for (size_t i = 0; c->in.subjects && c->in.subjects[i]; i++)
+		trust_subject_free(c->in.subjects[i]);
+	free(c->in.subjects);
 	crisp__state__container__free_unpacked(c->row, NULL);
 	if (c->pod)
 		crisp__state__sandbox__free_unpacked(c->pod, NULL);
@@ -225,6 +228,30 @@ static int find_mount_layers(const struct object *o, struct container_prepare *i
 	return 0;
 }
 
+/* What the container is made of has to be trusted: its image, and those that it mounts. */
+static void find_subjects(const struct object *o, struct container_prepare *in)
+{
+	const Crisp__State__Container *row = row_of(o);
+	Runtime__V1__ContainerConfig *c = container_config(row);
+	size_t n = 0;
+
+	in->subjects = xcalloc(row->n_image_mounts + 2, sizeof(struct trust_subject *));
+	in->subjects[n++] =
+		trust_subject_new(world_find(KIND_IMAGE, row->image_id + strlen("sha256:")),
+				  c->image, "config.image");
+	for (size_t i = 0; i < c->n_mounts && n <= row->n_image_mounts; i++) {
+		_cleanup_free_ char *field = xasprintf("config.mounts[%zu].image", i);
+
+		if (!c->mounts[i]->image || !*c->mounts[i]->image->image)
+			continue;
+		in->subjects[n] =
+			trust_subject_new(world_find(KIND_IMAGE, row->image_mounts[n - 1]),
+					  c->mounts[i]->image, field);
+		n++;
+	}
+	runtime__v1__container_config__free_unpacked(c, NULL);
+}
+
 static const struct oci_features *features_of(const struct conf_runtime *rt)
 {
 	static const struct oci_features none;
@@ -254,6 +281,7 @@ static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct s
 	if (r == 0)
 		r = find_mount_layers(o, &c->in, &e);
 	if (r == 0) {
+		find_subjects(o, &c->in);
 		job_start(&c->base);
 		return;
 	}

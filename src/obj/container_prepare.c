@@ -211,6 +211,16 @@ static int prepare_with(const struct container_prepare *in, const Runtime__V1__C
 	return r;
 }
 
+/* First of all: nothing of an image that is not trusted is used. */
+static int check_trust(const struct container_prepare *in, const Runtime__V1__PodSandboxConfig *pc,
+		       struct err *e)
+{
+	for (size_t i = 0; in->subjects[i]; i++)
+		if (trust_subject_check(in->subjects[i], pc->metadata->namespace_, e) < 0)
+			return -(int)e->code;
+	return 0;
+}
+
 int container_prepare(const struct container_prepare *in, struct facts_init **ret,
 		      struct err *e)
 {
@@ -219,9 +229,9 @@ int container_prepare(const struct container_prepare *in, struct facts_init **re
 	_cleanup_free_ char *exit_path = path_container_exit(world.conf, in->id);
 	Runtime__V1__ContainerConfig *c = container_config(in->row);
 	Runtime__V1__PodSandboxConfig *pc = sandbox_config(in->pod);
-	int r = 0;
+	int r = check_trust(in, pc, e);
 
-	if (in->again)
+	if (r == 0 && in->again)
 		r = runtime_delete(in->id, in->row, e);
 	if (r == 0)
 		r = fs_mkdir_all(run, 0700, e);

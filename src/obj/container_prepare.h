@@ -8,6 +8,7 @@
 
 #include "gen/state.pb-c.h"
 #include "obj/facts.h"
+#include "obj/trust.h"
 #include "oci/features.h"
 
 struct container_prepare {
@@ -19,6 +20,8 @@ struct container_prepare {
 	bool again;       /* an earlier try may have left something */
 	/* Layers of each row->image_mounts, in their order. */
 	char ***mount_layers;
+	/* To be judged: the image, and those of the mounts.  NULL-terminated. */
+	struct trust_subject **subjects;
 };
 
 /* *ret, owned by the caller: user and stop signal, the pid still missing. */

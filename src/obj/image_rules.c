@@ -47,6 +47,60 @@ static void renew_layers(Crisp__State__Image *draft, const Crisp__State__Image *
 	}
 }
 
+#define SIGNATURES_BYTES ((size_t)(256 * 1024)) /* two pulls' */
+
+static bool has_signature(const Crisp__State__Image *i, const Crisp__State__Signature *s)
+{
+	for (size_t k = 0; k < i->n_signatures; k++) {
+		const Crisp__State__Signature *o = i->signatures[k];
+
+		if (strcmp(o->manifest_digest, s->manifest_digest) == 0 &&
+		    o->content.len == s->content.len &&
+		    memcmp(o->content.data, s->content.data, s->content.len) == 0 &&
+		    strcmp(o->signature, s->signature) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void add_signature(Crisp__State__Image *to, const Crisp__State__Signature *s)
+{
+	Crisp__State__Signature *copy = xmalloc(sizeof(*copy));
+
+	crisp__state__signature__init(copy);
+	row_set_str(&copy->manifest_digest, s->manifest_digest);
+	copy->sigstore = s->sigstore;
+	copy->content.len = s->content.len;
+	copy->content.data = xmemdup(s->content.data, s->content.len);
+	row_set_str(&copy->signature, s->signature);
+	to->signatures = xrealloc(to->signatures, (to->n_signatures + 1) *
+							  sizeof(struct Crisp__State__Signature *));
+	to->signatures[to->n_signatures++] = copy;
+}
+
+/* Pulls by other names find other signatures of the same image, so they add up; past the limit the
+ * oldest go. */
+static void add_signatures(Crisp__State__Image *to, const Crisp__State__Image *from)
+{
+	size_t bytes = 0, drop;
+
+	for (size_t i = 0; i < from->n_signatures; i++)
+		if (!has_signature(to, from->signatures[i]))
+			add_signature(to, from->signatures[i]);
+	for (drop = to->n_signatures; drop > 0; drop--) {
+		bytes += crisp__state__signature__get_packed_size(to->signatures[drop - 1]);
+		if (bytes > SIGNATURES_BYTES)
+			break;
+	}
+	if (!drop)
+		return;
+	for (size_t i = 0; i < drop; i++)
+		crisp__state__signature__free_unpacked(to->signatures[i], NULL);
+	to->n_signatures -= drop;
+	memmove(to->signatures, to->signatures + drop,
+		to->n_signatures * sizeof(struct Crisp__State__Signature *));
+}
+
 /* The event carries the image as the pull found it: content once, names added. */
 void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev)
 {
@@ -65,6 +119,7 @@ void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev)
 	}
 	row_clear_failure(&draft->failure);
 	draft->pulled_ns = ev->at_ns;
+	add_signatures(draft, found);
 	for (size_t i = 0; i < found->n_tags; i++)
 		row_add_str(&draft->tags, &draft->n_tags, found->tags[i]);
 	for (size_t i = 0; i < found->n_digests; i++)
