@@ -81,7 +81,7 @@ static int set_image_mounts(Crisp__State__Container *row, const Runtime__V1__Con
 				       "config.mounts[%zu].image: ImageVolumeMountFailed:"
 				       " image \"%s\" is not here: pull it first",
 				       i, spec->image);
-		row_add_str(&row->image_mounts, &row->n_image_mounts, image->sm->id);
+		row_append_str(&row->image_mounts, &row->n_image_mounts, image->sm->id);
 	}
 	return 0;
 }

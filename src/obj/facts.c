@@ -99,13 +99,18 @@ void row_set_strs(char ***field, size_t *n, char *const *values)
 		row_add_str(field, n, values[i]);
 }
 
+void row_append_str(char ***field, size_t *n, const char *value)
+{
+	*field = xrealloc(*field, (*n + 1) * sizeof(char *));
+	(*field)[(*n)++] = xstrdup(value);
+}
+
 void row_add_str(char ***field, size_t *n, const char *value)
 {
 	for (size_t i = 0; i < *n; i++)
 		if (strcmp((*field)[i], value) == 0)
 			return;
-	*field = xrealloc(*field, (*n + 1) * sizeof(char *));
-	(*field)[(*n)++] = xstrdup(value);
+	row_append_str(field, n, value);
 }
 
 bool row_del_str(char ***field, size_t *n, const char *value)

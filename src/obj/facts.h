@@ -78,6 +78,8 @@ void row_set_str(char **field, const char *value);
 void row_set_strs(char ***field, size_t *n, char *const *values);
 /* Add to a repeated string field what is not in it. */
 void row_add_str(char ***field, size_t *n, const char *value);
+/* The same for a list in which a value may stand more than once. */
+void row_append_str(char ***field, size_t *n, const char *value);
 /* Remove from a repeated string field; false: it was not there. */
 bool row_del_str(char ***field, size_t *n, const char *value);
 
