@@ -43,7 +43,7 @@ _crisp()
 	gc) words="--dry-run" ;;
 	port-forward) words="--address $(_crisp_pods)" ;;
 	cancel | pulls) words=$(_crisp_pulls) ;;
-	pull) words="--creds" ;;
+	pull) words="--creds --quiet" ;;
 	load) COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	esac
 	COMPREPLY=($(compgen -W "$words" -- "$cur"))

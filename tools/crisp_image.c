@@ -9,23 +9,28 @@
 
 #include "crisp_image.h"
 #include "crisp_json.h"
+#include "crisp_progress.h"
 
 #define IMAGE_TIMEOUT_MS 60000
 
-int image_pull(struct cli *cli, const char *name, Runtime__V1__AuthConfig *auth, char **ret,
-	       struct err *e)
+int image_pull(struct cli *cli, const char *name, Runtime__V1__AuthConfig *auth, bool quiet,
+	       char **ret, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__PullImageResponse *resp = NULL;
 	Runtime__V1__PullImageRequest req = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
 	Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	struct progress *progress;
 	int r;
 
 	spec.image = (char *)(uintptr_t)name;
 	req.image = &spec;
 	req.auth = auth;
 	r = cli_connect(cli, 0, e); /* as long as it takes; the daemon has its own limits */
-	if (r == 0)
-		r = cri_call_pull_image(cli->client, &req, &resp, e);
+	if (r < 0)
+		return r;
+	progress = quiet ? NULL : progress_start(cli, name);
+	r = cri_call_pull_image(cli->client, &req, &resp, e);
+	progress_stop(progress);
 	if (r == 0)
 		*ret = xstrdup(resp->image_ref);
 	return r;
@@ -48,14 +53,20 @@ int cmd_pull(struct cli *cli, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "creds", required_argument, NULL, 'c' },
+		{ "quiet", no_argument, NULL, 'q' },
 		{ NULL, 0, NULL, 0 },
 	};
 	Runtime__V1__AuthConfig auth = RUNTIME__V1__AUTH_CONFIG__INIT;
 	_cleanup_free_ char *creds = NULL;
 	_cleanup_free_ char *ref = NULL;
 	struct err e;
+	int c;
 
-	while (cli_option(cli, argc, argv, "", longs) != -1) {
+	while ((c = cli_option(cli, argc, argv, "q", longs)) != -1) {
+		if (c == 'q') {
+			cli->quiet = true;
+			continue;
+		}
 		free(creds);
 		creds = xstrdup(optarg);
 		explicit_bzero(optarg, strlen(optarg)); /* others read our command line */
@@ -71,7 +82,7 @@ int cmd_pull(struct cli *cli, int argc, char **argv)
 		auth.username = creds;
 		auth.password = colon + 1;
 	}
-	if (image_pull(cli, argv[optind], creds ? &auth : NULL, &ref, &e) < 0)
+	if (image_pull(cli, argv[optind], creds ? &auth : NULL, cli->quiet, &ref, &e) < 0)
 		return cli_fail(&e);
 	puts(ref);
 	return CLI_EXIT_OK;

@@ -5,9 +5,10 @@
 
 #include "crisp.h"
 
-/* Pull and wait.  auth: NULL for none.  *ret is the image's reference, malloc'ed. */
-int image_pull(struct cli *cli, const char *name, Runtime__V1__AuthConfig *auth, char **ret,
-	       struct err *e);
+/* Pull, show how far it is unless quiet, and wait.  auth: NULL for none.  *ret is the image's
+ * reference, malloc'ed. */
+int image_pull(struct cli *cli, const char *name, Runtime__V1__AuthConfig *auth, bool quiet,
+	       char **ret, struct err *e);
 
 /* 1: the daemon has it, 0: it has not. */
 int image_exists(struct cli *cli, const char *name, struct err *e);

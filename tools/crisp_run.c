@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -324,7 +325,7 @@ static int run_start(struct cli *cli, const struct run_options *o, struct run *r
 	if (r == 0)
 		r = image_exists(cli, o->image, e);
 	if (r == 0)
-		r = image_pull(cli, o->image, NULL, &ref, e);
+		r = image_pull(cli, o->image, NULL, !isatty(STDERR_FILENO), &ref, e);
 	if (r < 0)
 		return r;
 	r = cli_connect(cli, RUN_TIMEOUT_MS, e);

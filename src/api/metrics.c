@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "base/version.h"
 #include "gen/cri_rpc.h"
+#include "obj/pull.h"
 #include "obj/world.h"
 
 #define STATES_MAX 64
@@ -168,6 +169,114 @@ static void add_objects(const struct conf *conf, struct buf *out)
 	}
 }
 
+/* --- pulls --- */
+
+static void add_counter(const struct conf *conf, struct buf *out, const char *family,
+			const char *help, uint64_t value)
+{
+	if (begin(conf, out, family, "counter", help))
+		buf_printf(out, "crisp_%s %" PRIu64 "\n", family, value);
+}
+
+/* A value of a label: what could end it is escaped. */
+static void add_label(struct buf *out, const char *name, const char *value)
+{
+	buf_printf(out, "%s=\"", name);
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '"')
+			buf_puts(out, "\\");
+		buf_add(out, *value == '\n' ? " " : value, 1);
+	}
+	buf_puts(out, "\"");
+}
+
+static uint64_t pull_bytes_done(const struct image_pull_progress *p)
+{
+	return p->bytes_done;
+}
+
+static uint64_t pull_bytes_total(const struct image_pull_progress *p)
+{
+	return p->bytes_total;
+}
+
+static uint64_t pull_layers_done(const struct image_pull_progress *p)
+{
+	return p->layers_done;
+}
+
+static uint64_t pull_layers_total(const struct image_pull_progress *p)
+{
+	return p->layers_total;
+}
+
+static uint64_t pull_rate(const struct image_pull_progress *p)
+{
+	return p->rate;
+}
+
+static uint64_t pull_retries(const struct image_pull_progress *p)
+{
+	return p->retries;
+}
+
+/* What one figure of a running pull is. */
+static const struct {
+	const char *family, *help;
+	uint64_t (*value)(const struct image_pull_progress *p);
+} pull_figures[] = {
+	{ "image_pull_bytes_done", "Bytes of compressed layers that a running pull has.",
+	  pull_bytes_done },
+	{ "image_pull_bytes", "Bytes of compressed layers that a running pull wants.",
+	  pull_bytes_total },
+	{ "image_pull_layers_done", "Layers that a running pull has.", pull_layers_done },
+	{ "image_pull_layers", "Layers that a running pull wants.", pull_layers_total },
+	{ "image_pull_bytes_per_second", "How fast a running pull is at present.", pull_rate },
+	{ "image_pull_retries", "What a running pull has asked for again.", pull_retries },
+};
+
+/* source: the registry or mirror that is asked. */
+static void add_running(const struct conf *conf, struct buf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(pull_figures); i++) {
+		const char *family = pull_figures[i].family;
+		struct object *o;
+		size_t pos = 0;
+
+		if (!begin(conf, out, family, "gauge", pull_figures[i].help))
+			continue;
+		while ((o = map_next(world.objects[KIND_PULL], &pos))) {
+			const struct image_pull_progress *p = pull_progress_of(o);
+
+			if (!p)
+				continue;
+			buf_printf(out, "crisp_%s{pull=\"%.13s\",", family, o->sm->id);
+			add_label(out, "image", pull_reference(o));
+			buf_puts(out, ",");
+			add_label(out, "source", p->host);
+			buf_printf(out, "} %" PRIu64 "\n", pull_figures[i].value(p));
+		}
+	}
+}
+
+static void add_pulls(const struct conf *conf, struct buf *out)
+{
+	const struct pull_counters *c = pull_counters();
+
+	add_counter(conf, out, "image_pulls_success_total", "Pulls that brought an image.",
+		    c->succeeded);
+	add_counter(conf, out, "image_pulls_failure_total", "Pulls that failed.", c->failed);
+	add_counter(conf, out, "image_pulls_cancelled_total", "Pulls that an operator ended.",
+		    c->cancelled);
+	add_counter(conf, out, "image_pulls_bytes_total", "Bytes of layers received.",
+		    c->bytes_received);
+	add_counter(conf, out, "image_layer_reuse_total",
+		    "Layers that were wanted and were on this node.", c->layers_reused);
+	add_counter(conf, out, "image_pulls_retries_total", "What pulls have asked for again.",
+		    c->retries);
+	add_running(conf, out);
+}
+
 /* --- the process --- */
 
 static unsigned open_descriptors(void)
@@ -215,5 +324,6 @@ void metrics_render(const struct conf *conf, struct buf *out)
 		buf_printf(out, "crisp_build_info{version=\"" CRISP_VERSION "\"} 1\n");
 	add_operations(conf, out);
 	add_objects(conf, out);
+	add_pulls(conf, out);
 	add_process(out);
 }

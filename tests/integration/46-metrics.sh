@@ -38,6 +38,37 @@ check_is "is an object in its state" 1 figure 'crisp_objects{machine="image",sta
 check_is "nothing is in quarantine" 0 figure crisp_objects_quarantined
 check "the daemon's memory" [ "$(figure process_resident_memory_bytes)" -gt 1000000 ]
 
+# A pull from a registry that is slow: how far it is stands in the figures, and on the terminal of who waits.
+SLOW=127.0.0.1:5001
+cat >"$SCRATCH/nginx.conf" <<-CONF
+	daemon off; pid $SCRATCH/nginx.pid; error_log $SCRATCH/nginx.log;
+	events {}
+	http {
+		access_log off; client_body_temp_path $SCRATCH/nginx.body; proxy_temp_path $SCRATCH/nginx.proxy;
+		fastcgi_temp_path $SCRATCH/nginx.1; uwsgi_temp_path $SCRATCH/nginx.2; scgi_temp_path $SCRATCH/nginx.3;
+		server { listen $SLOW; location / { proxy_pass http://$REGISTRY; limit_rate 250k; } }
+	}
+CONF
+nginx -c "$SCRATCH/nginx.conf" &
+NGINX=$!
+trap 'rc=$?; kill $NGINX; wait $NGINX; (exit $rc); harness_cleanup' EXIT
+poll 20 curl -fsS "http://$SLOW/v2/" || bail "nginx does not start"
+check "the image goes" crictl rmi "$BUSYBOX"
+OK=$(figure crisp_image_pulls_success_total)
+"$BUILD_DIR/crisp" --socket "$SOCKET" pull "${BUSYBOX/$REGISTRY/$SLOW}" >"$SCRATCH/pulled" 2>"$SCRATCH/lines" &
+PULL=$!
+moving() { figures | grep -E "^crisp_image_pull_bytes_done\{pull=\"[0-9a-f]{13}\",image=\"$SLOW/[^\"]+\",source=\"$SLOW\"\} [1-9]"; }
+check "a running pull has figures" poll 20 moving
+check_is "it wants one layer" 1 eval 'figures | sed -n "s/^crisp_image_pull_layers{.*} //p"'
+PULLED=0
+wait $PULL || PULLED=$?
+check_is "it succeeds" 0 echo $PULLED
+check "who waits is told how far it is" grep -E "fetching 0/1 layers, .*B of .*B, .*/s from $SLOW" "$SCRATCH/lines"
+check_is "and gets nothing but the reference on stdout" 1 eval 'grep -c "" "$SCRATCH/pulled"'
+check_is "it is counted" $((OK + 1)) figure crisp_image_pulls_success_total
+check "with its bytes" [ "$(figure crisp_image_pulls_bytes_total)" -gt 500000 ]
+check_is "and has no figures of its own any more" "" eval 'figures | grep "^crisp_image_pull_bytes_done{"'
+
 code() { curl -sS -o /dev/null -w '%{http_code}' "$@"; }
 check_is "another path is not found" 404 code http://127.0.0.1:9190/
 check_is "only GET" 405 code -X POST -H 'Content-Length: 0' "$URL"
