@@ -28,6 +28,9 @@ struct conf_runtime {
 	bool privileged_without_host_devices;
 };
 
+#define CONF_TLS12 "VersionTLS12"
+#define CONF_TLS13 "VersionTLS13"
+
 struct conf {
 	/* [crio] */
 	char *root;    /* /var/lib/crisp */
@@ -37,6 +40,11 @@ struct conf {
 	char *listen; /* <runroot>/crisp.sock when not set */
 	char *stream_address;
 	char *stream_port;
+	bool stream_enable_tls;
+	char *stream_tls_cert, *stream_tls_key, *stream_tls_ca; /* PEM files; "": none */
+	char *tls_min_version;     /* CONF_TLS12 or CONF_TLS13 */
+	char **tls_cipher_suites;  /* IANA names; NULL: the library's choice */
+	char *stream_idle_timeout; /* "1h30m", "": the default */
 	int64_t grpc_max_send_msg_size, grpc_max_recv_msg_size;
 	/* [crio.runtime] */
 	char *default_runtime;

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/util.h"
@@ -23,6 +24,23 @@ static bool is_port(const char *s)
 	uint64_t port;
 
 	return str_to_u64(s, 65535, &port) == 0;
+}
+
+static bool is_idle_timeout(const char *s)
+{
+	int64_t ns;
+
+	return !*s || (str_to_duration(s, &ns) == 0 && ns >= NSEC_PER_SEC);
+}
+
+static bool is_tls_version(const char *s)
+{
+	return strcmp(s, CONF_TLS12) == 0 || strcmp(s, CONF_TLS13) == 0;
+}
+
+static bool is_cipher_suite(const char *s)
+{
+	return str_starts(s, "TLS_") && !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")];
 }
 
 /* NAME=value with a name. */
@@ -137,13 +155,16 @@ const struct conf_key conf_keys[] = {
 		   INT32_MAX),
 	CONF_RANGE("crio.api.grpc_max_recv_msg_size", INTEGER, grpc_max_recv_msg_size, 1,
 		   INT32_MAX),
-	LATER("crio.api.stream_enable_tls", BOOLEAN),
-	LATER("crio.api.stream_idle_timeout", STRING),
-	LATER("crio.api.stream_tls_cert", PATH),
-	LATER("crio.api.stream_tls_key", PATH),
-	LATER("crio.api.stream_tls_ca", PATH),
-	LATER("crio.api.tls_min_version", STRING),
-	LATER("crio.api.tls_cipher_suites", LIST),
+	CONF("crio.api.stream_enable_tls", BOOLEAN, stream_enable_tls),
+	CONF_CHECK("crio.api.stream_idle_timeout", STRING, stream_idle_timeout, is_idle_timeout,
+		   "a duration of at least 1s, like \"30m\" or \"1h30m\", or empty"),
+	CONF("crio.api.stream_tls_cert", PATH, stream_tls_cert),
+	CONF("crio.api.stream_tls_key", PATH, stream_tls_key),
+	CONF("crio.api.stream_tls_ca", PATH, stream_tls_ca),
+	CONF_CHECK("crio.api.tls_min_version", STRING, tls_min_version, is_tls_version,
+		   "VersionTLS12 or VersionTLS13"),
+	CONF_CHECK("crio.api.tls_cipher_suites", LIST, tls_cipher_suites, is_cipher_suite,
+		   "names like TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
 
 	CONF("crio.runtime.default_runtime", STRING, default_runtime),
 	CONF("crio.runtime.seccomp_profile", PATH, seccomp_profile),

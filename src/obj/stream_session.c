@@ -20,9 +20,11 @@
 #include "obj/sandbox.h"
 #include "os/ns.h"
 #include "stream/server.h"
+#include "stream/tls.h"
 #include "stream/tokens.h"
 
 #define RUNTIME_EXEC_MS 60000
+#define IDLE_NS (4 * 3600 * NSEC_PER_SEC) /* as cri-streaming, unless it is set */
 
 struct session {
 	struct list node;
@@ -208,16 +210,34 @@ static int find_ready(const char *id, struct object **ret, struct err *e)
 	return r;
 }
 
+static int check_ports(const Runtime__V1__PortForwardRequest *req, struct err *e)
+{
+	if (req->n_port > STREAM_PORTS_MAX)
+		return err_set(e, ERR_INVALID, "port: %zu ports, %d are possible", req->n_port,
+			       STREAM_PORTS_MAX);
+	for (size_t i = 0; i < req->n_port; i++)
+		if (req->port[i] < 1 || req->port[i] > UINT16_MAX)
+			return err_set(e, ERR_INVALID, "port[%zu]: %d is not a port", i,
+				       req->port[i]);
+	return 0;
+}
+
 int stream_session_port_forward(const Runtime__V1__PortForwardRequest *req, char **ret_url,
 				struct err *e)
 {
 	struct object *o;
+	struct session *s;
 	int r = find_ready(req->pod_sandbox_id, &o, e);
 
+	if (r == 0)
+		r = check_ports(req, e);
 	if (r < 0)
 		return r;
-	return session_offer(session_new(STREAM_KIND_PORT_FORWARD, o->sm->id, o->sm->id),
-			     "portforward", ret_url, e);
+	s = session_new(STREAM_KIND_PORT_FORWARD, o->sm->id, o->sm->id);
+	for (size_t i = 0; i < req->n_port; i++)
+		s->ask.ports[i] = (uint16_t)req->port[i];
+	s->ask.n_ports = (unsigned)req->n_port;
+	return session_offer(s, "portforward", ret_url, e);
 }
 
 /* --- pipes --- */
@@ -698,22 +718,49 @@ static void hook_gone(uint64_t id)
 	loop_post(world.loop, &note_new(NOTE_GONE, id)->post);
 }
 
+static void hook_certificate(const struct err *err)
+{
+	if (err)
+		log_err(LOG_LEVEL_ERROR, "the streaming server's TLS files changed; the old stay",
+			err);
+	else
+		log_info("the streaming server has new TLS files", "cert=%s",
+			 world.conf->stream_tls_cert);
+}
+
 /* --- start and end --- */
 
 int stream_session_start(int local_fd, struct err *e)
 {
 	static const struct stream_hooks hooks = {
-		hook_redeem, hook_begin, hook_dial, hook_resize, hook_gone,
+		hook_redeem, hook_begin, hook_dial, hook_resize, hook_gone, hook_certificate,
+	};
+	const struct conf *c = world.conf;
+	const struct tls_conf tls = {
+		.cert = c->stream_tls_cert,
+		.key = c->stream_tls_key,
+		.ca = c->stream_tls_ca,
+		.min_13 = strcmp(c->tls_min_version, CONF_TLS13) == 0,
+		.ciphers = (const char *const *)c->tls_cipher_suites,
+	};
+	struct stream_conf conf = {
+		.address = c->stream_address,
+		.idle_ns = IDLE_NS,
+		.tls = c->stream_enable_tls ? &tls : NULL,
+		.local_fd = local_fd,
 	};
 	int64_t port = 0;
 	int r;
 
-	if (str_to_i64(world.conf->stream_port, 0, UINT16_MAX, &port) < 0)
-		return err_set(e, ERR_INVALID, "stream_port: \"%s\" is not a port",
-			       world.conf->stream_port);
+	if (str_to_i64(c->stream_port, 0, UINT16_MAX, &port) < 0)
+		return err_set(e, ERR_INVALID, "stream_port: \"%s\" is not a port", c->stream_port);
+	if (*c->stream_idle_timeout &&
+	    str_to_duration(c->stream_idle_timeout, &conf.idle_ns) < 0)
+		return err_set(e, ERR_INVALID, "stream_idle_timeout: \"%s\" is no duration",
+			       c->stream_idle_timeout);
+	conf.port = (uint16_t)port;
 	tokens = tokens_new();
-	r = stream_server_start(world.conf->stream_address, (uint16_t)port, local_fd, &hooks,
-				&server, e);
+	r = stream_server_start(&conf, &hooks, &server, e);
 	if (r == 0)
 		log_info("streaming", "url=%s", stream_server_url(server));
 	return r;

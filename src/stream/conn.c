@@ -13,11 +13,10 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
-#include "stream/portforward.h"
-#include "stream/remotecommand.h"
+#include "stream/tls.h"
+#include "stream/upgrade.h"
 
 #define OPENING_NS (30 * NSEC_PER_SEC)
-#define IDLE_NS (4 * 3600 * NSEC_PER_SEC)
 #define LINGER_NS (600 * NSEC_PER_SEC)
 #define ANSWER_NS (5 * NSEC_PER_SEC) /* a client has to read an HTTP error */
 #define FLOOD_MAX (4 * CONN_OUT_MAX) /* answers to PINGs count, too */
@@ -102,15 +101,32 @@ struct conn *conn_find(struct conns *cs, uint64_t id)
 	return NULL;
 }
 
+static void enter(struct conn *c, enum conn_phase phase, int64_t limit_ns);
+
+/* Nothing has come or gone for the whole time.  A client that only hears of the connection's end
+ * would take it for a success. */
+static void idle(struct conn *c)
+{
+	struct err e = ERR_NULL;
+
+	err_set(&e, ERR_DEADLINE, "stream_idle_timeout: nothing was said for %lld s",
+		(long long)(c->conns->idle_ns / NSEC_PER_SEC));
+	c->ops->aborted(c->session, &e);
+	c->shut = true;
+	enter(c, CONN_PHASE_LINGER, ANSWER_NS);
+}
+
 static void overdue(struct loop_timer *t)
 {
 	struct conn *c = container_of(t, struct conn, timer);
-	int64_t idle_at = c->active_ns + IDLE_NS;
+	int64_t idle_at = c->active_ns + c->conns->idle_ns;
 
-	if (c->phase == CONN_PHASE_RUNNING && clock_monotonic_ns() < idle_at)
+	if (c->phase != CONN_PHASE_RUNNING)
+		conn_kill(c);
+	else if (clock_monotonic_ns() < idle_at)
 		loop_timer_set(c->conns->loop, t, idle_at, overdue);
 	else
-		conn_kill(c);
+		idle(c);
 }
 
 static void enter(struct conn *c, enum conn_phase phase, int64_t limit_ns)
@@ -122,7 +138,7 @@ static void enter(struct conn *c, enum conn_phase phase, int64_t limit_ns)
 
 void conn_begin(struct conn *c)
 {
-	enter(c, CONN_PHASE_RUNNING, IDLE_NS);
+	enter(c, CONN_PHASE_RUNNING, c->conns->idle_ns);
 	c->conns->hooks->begin(c->id);
 }
 
@@ -133,7 +149,7 @@ void conn_finish(struct conn *c)
 
 /* --- HTTP --- */
 
-static void answer(struct conn *c, const char *status, const char *headers, const char *body)
+void conn_answer(struct conn *c, const char *status, const char *headers, const char *body)
 {
 	buf_printf(&c->out,
 		   "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -176,11 +192,11 @@ static void head_complete(struct conn *c, size_t size)
 	if (http_parse_head(c->in.data, size, &head, &e) < 0) {
 		_cleanup_free_ char *body = xasprintf("bad request: %s\n", e.text);
 
-		answer(c, "400 Bad Request", "", body);
+		conn_answer(c, "400 Bad Request", "", body);
 	} else if (!route(&head.path, &kind, token)) {
-		answer(c, "404 Not Found", "", "404: Page Not Found");
+		conn_answer(c, "404 Not Found", "", "404: Page Not Found");
 	} else if (head.method == HTTP_METHOD_OTHER) {
-		answer(c, "405 Method Not Allowed", "Allow: GET, POST\r\n",
+		conn_answer(c, "405 Method Not Allowed", "Allow: GET, POST\r\n",
 		       "405: Method Not Allowed");
 	} else {
 		enter(c, CONN_PHASE_REDEEM, OPENING_NS);
@@ -189,125 +205,16 @@ static void head_complete(struct conn *c, size_t size)
 	}
 }
 
-/* --- from HTTP to a session --- */
+/* --- the session --- */
 
-static const char *const exec_protocols[] = {
-	"v5.channel.k8s.io", "v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io",
-	"channel.k8s.io", NULL,
-};
-static const unsigned exec_versions[] = { 5, 4, 3, 2, 1 };
-static const char *const forward_protocols[] = { "portforward.k8s.io", NULL };
-static const char *const exec_subprotocols[] = {
-	"v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io", NULL,
-};
-static const unsigned exec_subversions[] = { 5, 4, 1 };
-static const char *const forward_subprotocols[] = { "SPDY/3.1+portforward.k8s.io", NULL };
-
-static bool is_forward(const struct conn *c)
+void conn_set_session(struct conn *c, const struct session_ops *ops, void *session)
 {
-	return c->ask.kind == STREAM_KIND_PORT_FORWARD;
-}
+	bool forward = c->ask.kind == STREAM_KIND_PORT_FORWARD;
 
-static void tunnel_data(void *arg, const void *data, size_t size, bool first, bool last)
-{
-	struct conn *c = arg;
-	struct err e = ERR_NULL;
-
-	(void)first;
-	(void)last;
-	if (c->ws.text || spdy_feed(c->spdy, data, size, conn_out(c), &e) < 0)
-		conn_kill(c);
-}
-
-static void tunnel_closed(void *arg)
-{
-	conn_kill(arg);
-}
-
-static const struct ws_ops tunnel_ops = { tunnel_data, tunnel_closed };
-
-static void set_session(struct conn *c, const struct session_ops *ops, void *session, bool spdy)
-{
 	c->ops = ops;
 	c->session = session;
-	if (spdy)
-		c->spdy = spdy_new(ops->spdy, session);
-	enter(c, is_forward(c) ? CONN_PHASE_RUNNING : CONN_PHASE_OPENING,
-	      is_forward(c) ? IDLE_NS : OPENING_NS);
-}
-
-static void upgrade_spdy(struct conn *c, const struct http_head *h)
-{
-	const char *const *have = is_forward(c) ? forward_protocols : exec_protocols;
-	int i = http_choose(&h->protocols, have);
-
-	if (!h->protocols.n) {
-		answer(c, "400 Bad Request", "",
-		       h->protocols.present
-			       ? "unable to upgrade: X-Stream-Protocol-Version names no protocol"
-			       : "unable to upgrade: header X-Stream-Protocol-Version is missing");
-	} else if (i < 0) {
-		_cleanup_buf_ struct buf list = BUF_NULL;
-
-		for (int k = 0; have[k]; k++)
-			buf_printf(&list, "X-Accepted-Stream-Protocol-Versions: %s\r\n", have[k]);
-		answer(c, "403 Forbidden", list.data,
-		       "unable to upgrade: unable to negotiate protocol");
-	} else if (!h->connection_upgrade || !h->spdy) {
-		answer(c, "400 Bad Request", "",
-		       "unable to upgrade: missing upgrade headers in request");
-	} else {
-		buf_printf(&c->out,
-			   "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
-			   "Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: %s\r\n\r\n", have[i]);
-		if (is_forward(c))
-			set_session(c, &portforward_ops, portforward_new(c), true);
-		else
-			set_session(c, &remotecommand_ops,
-				    remotecommand_new(c, exec_versions[i], false), true);
-	}
-}
-
-static void accept_websocket(struct conn *c, const struct http_head *h, int i)
-{
-	const char *const *have = is_forward(c) ? forward_subprotocols : exec_subprotocols;
-	char accept[WS_ACCEPT_LEN + 1];
-
-	ws_accept(h->ws_key.p, h->ws_key.n, accept);
-	buf_printf(&c->out,
-		   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-		   "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n", accept);
-	if (i >= 0)
-		buf_printf(&c->out, "Sec-WebSocket-Protocol: %s\r\n", have[i]);
-	buf_puts(&c->out, "\r\n");
-	if (is_forward(c)) {
-		set_session(c, &portforward_ops, portforward_new(c), true);
-		c->tunnel = true;
-		c->ws = (struct ws){ .ops = &tunnel_ops, .arg = c };
-		return;
-	}
-	set_session(c, &remotecommand_ops,
-		    remotecommand_new(c, i < 0 ? 1 : exec_subversions[i], true), false);
-	c->ws = (struct ws){ .ops = remotecommand_ops.ws, .arg = c->session };
-	conn_begin(c);
-}
-
-static void upgrade_websocket(struct conn *c, const struct http_head *h)
-{
-	const char *const *have = is_forward(c) ? forward_subprotocols : exec_subprotocols;
-	int i = http_choose(&h->subprotocols, have);
-
-	if (h->method != HTTP_METHOD_GET)
-		answer(c, "405 Method Not Allowed", "Allow: GET\r\n", "bad method");
-	else if (!h->ws_version_13)
-		answer(c, "400 Bad Request", "Sec-WebSocket-Version: 13\r\n",
-		       "missing or bad WebSocket Version");
-	else if (!h->ws_key.n)
-		answer(c, "400 Bad Request", "", "mismatch challenge/response");
-	else if (i < 0 && (h->subprotocols.n || is_forward(c)))
-		answer(c, "403 Forbidden", "", "");
-	else
-		accept_websocket(c, h, i);
+	enter(c, forward ? CONN_PHASE_RUNNING : CONN_PHASE_OPENING,
+	      forward ? c->conns->idle_ns : OPENING_NS);
 }
 
 static void feed(struct conn *c, char *data, size_t size)
@@ -335,14 +242,11 @@ void conn_admit(struct conn *c, const struct stream_ask *ask)
 		return;
 	c->in = BUF_NULL;
 	if (!ask || http_parse_head(in.data, size, &head, &e) < 0) {
-		answer(c, "404 Not Found", "", "404 page not found\n");
+		conn_answer(c, "404 Not Found", "", "404 page not found\n");
 		return;
 	}
 	c->ask = *ask;
-	if (head.websocket && head.connection_upgrade)
-		upgrade_websocket(c, &head);
-	else
-		upgrade_spdy(c, &head);
+	upgrade(c, &head);
 	/* Bytes behind the request are the new protocol's. */
 	if (c->session && in.len > size)
 		feed(c, in.data + size, in.len - size);
@@ -359,7 +263,13 @@ static void head_read(struct conn *c, const char *data, size_t size)
 	if (n && n <= HTTP_HEAD_MAX)
 		head_complete(c, n);
 	else if (n || c->in.len >= HTTP_HEAD_MAX)
-		answer(c, "431 Request Header Fields Too Large", "", "the request is too long\n");
+		conn_answer(c, "431 Request Header Fields Too Large", "",
+			    "the request is too long\n");
+}
+
+static bool tls_waits(const struct conn *c)
+{
+	return c->tls && tls_link_wants_write(c->tls);
 }
 
 static void socket_ready(struct loop_io *io, uint32_t events)
@@ -369,13 +279,14 @@ static void socket_ready(struct loop_io *io, uint32_t events)
 	ssize_t n;
 
 	conn_mark(c);
-	if (c->dead || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+	if (c->dead || (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !tls_waits(c)))
 		return;
 	if (!(c->socket.events & EPOLLIN)) {
-		conn_kill(c); /* only a hang-up comes unasked */
+		if (events & (EPOLLHUP | EPOLLERR))
+			conn_kill(c); /* only a hang-up comes unasked */
 		return;
 	}
-	n = read(io->fd, data, sizeof(data));
+	n = c->tls ? tls_link_read(c->tls, data, sizeof(data)) : read(io->fd, data, sizeof(data));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
@@ -389,12 +300,13 @@ static void socket_ready(struct loop_io *io, uint32_t events)
 		feed(c, data, (size_t)n);
 }
 
-void conn_new(struct conns *cs, int fd)
+void conn_new(struct conns *cs, int fd, struct tls *tls)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 	int one = 1;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	list_init(&c->mark);
 	list_append(&cs->all, &c->node);
 	cs->n++;
@@ -402,6 +314,8 @@ void conn_new(struct conns *cs, int fd)
 	c->id = ++cs->next_id;
 	c->active_ns = clock_monotonic_ns();
 	tap_init(&c->socket, c, fd, socket_ready);
+	if (tls)
+		c->tls = tls_link_new(tls, fd);
 	enter(c, CONN_PHASE_HEAD, OPENING_NS);
 }
 
@@ -411,6 +325,7 @@ static void conn_free(struct conn *c)
 		c->ops->free(c->session);
 	spdy_free(c->spdy);
 	loop_timer_stop(c->conns->loop, &c->timer);
+	tls_link_free(c->tls);
 	tap_close(&c->socket);
 	if (c->redeemed)
 		c->conns->hooks->gone(c->id);
@@ -425,6 +340,21 @@ static void conn_free(struct conn *c)
 
 /* --- the pump --- */
 
+static bool write_tls(struct conn *c)
+{
+	size_t at = 0;
+	ssize_t n = 0;
+
+	while (at < c->out.len) {
+		n = tls_link_write(c->tls, c->out.data + at, c->out.len - at);
+		if (n <= 0)
+			break;
+		at += (size_t)n;
+	}
+	buf_consume(&c->out, at);
+	return n >= 0 || errno == EAGAIN;
+}
+
 static void send_out(struct conn *c)
 {
 	size_t before;
@@ -434,11 +364,11 @@ static void send_out(struct conn *c)
 			       MIN(c->plain.len - at, (size_t)CONN_CHUNK));
 	c->plain.len = 0;
 	before = c->out.len;
-	if (!tap_write(&c->socket, &c->out))
+	if (c->tls ? !write_tls(c) : !tap_write(&c->socket, &c->out))
 		conn_kill(c);
 	if (c->out.len < before)
 		c->active_ns = clock_monotonic_ns();
-	if (c->shut && !c->out.len)
+	if (c->shut && !c->out.len && (!c->tls || tls_link_shutdown(c->tls)))
 		shutdown(c->socket.io.fd, SHUT_WR);
 }
 
@@ -446,14 +376,15 @@ static void pump(struct conn *c)
 {
 	bool hungry = c->phase != CONN_PHASE_REDEEM;
 
-	if (!c->dead)
+	/* Also what an opponent is told at the end. */
+	if (!c->dead || c->ws.close_sent)
 		send_out(c);
 	if (!c->dead && c->session)
 		hungry = c->ops->update(c->session, c->out.len >= CONN_OUT_MAX);
 	if (!c->dead)
 		tap_want(&c->socket,
 			 (hungry && c->out.len < FLOOD_MAX ? (uint32_t)EPOLLIN : 0) |
-				 (c->out.len ? (uint32_t)EPOLLOUT : 0));
+				 (c->out.len || tls_waits(c) ? (uint32_t)EPOLLOUT : 0));
 	if (c->dead)
 		conn_free(c);
 }

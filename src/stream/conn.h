@@ -15,6 +15,9 @@
 #include "stream/spdy.h"
 #include "stream/ws.h"
 
+struct tls;
+struct tls_link;
+
 #define CONN_OUT_MAX (256 * 1024) /* queued to a client before its sources wait, bytes */
 #define CONN_IN_MAX (256 * 1024)  /* of a client waiting for one sink before it waits, bytes */
 #define CONN_CHUNK (32 * 1024)    /* of one read, and of one message */
@@ -62,6 +65,7 @@ enum conn_phase {
 struct conns {
 	struct loop *loop;
 	const struct stream_hooks *hooks;
+	int64_t idle_ns; /* a session in which nothing happens for so long ends */
 	struct list all, marked;
 	unsigned n;
 	uint64_t next_id;
@@ -72,6 +76,7 @@ struct conn {
 	struct conns *conns;
 	uint64_t id;
 	struct tap socket;
+	struct tls_link *tls; /* NULL: without */
 	struct loop_timer timer;
 	enum conn_phase phase;
 	bool redeemed, dead, shut;
@@ -87,12 +92,16 @@ struct conn {
 	void *session;
 };
 
-/* Takes the socket. */
-void conn_new(struct conns *cs, int fd);
+/* Takes the socket.  tls: NULL without. */
+void conn_new(struct conns *cs, int fd, struct tls *tls);
 /* NULL: gone. */
 struct conn *conn_find(struct conns *cs, uint64_t id);
 /* The token's answer. */
 void conn_admit(struct conn *c, const struct stream_ask *ask);
+/* An error instead of a session; headers are whole lines. */
+void conn_answer(struct conn *c, const char *status, const char *headers, const char *body);
+/* What the upgrade has led to. */
+void conn_set_session(struct conn *c, const struct session_ops *ops, void *session);
 /* Something has changed: the pump looks at it at the end of this turn. */
 void conn_mark(struct conn *c);
 /* Where a session's bytes go. */

@@ -14,13 +14,21 @@ enum seen {
 	SEEN_LENGTH = 4,
 	SEEN_WS_KEY = 8,
 	SEEN_WS_VERSION = 16,
+	SEEN_CONNECTION = 32,
 };
 
 size_t http_head_size(const char *data, size_t size)
 {
-	const char *end = size ? memmem(data, size, "\r\n\r\n", 4) : NULL;
+	const char *end = data + size;
 
-	return end ? (size_t)(end - data) + 4 : 0;
+	for (const char *p = data; p < end; p++) {
+		p = memchr(p, '\n', (size_t)(end - p));
+		if (!p)
+			return 0;
+		if (p == data || p[-1] != '\r' || (p - data >= 3 && memcmp(p - 3, "\r\n", 2) == 0))
+			return (size_t)(p - data) + 1;
+	}
+	return 0;
 }
 
 bool http_word_is(const struct http_word *w, const char *text)
@@ -145,7 +153,8 @@ static int field(struct http_head *h, unsigned *seen, const struct http_word *na
 	if (word_is_nocase(name, "Host")) {
 		r = once(seen, SEEN_HOST, name, e);
 	} else if (word_is_nocase(name, "Connection")) {
-		h->connection_upgrade |= list_has(value, "upgrade");
+		r = once(seen, SEEN_CONNECTION, name, e);
+		h->connection_upgrade = list_has(value, "upgrade");
 	} else if (word_is_nocase(name, "Upgrade")) {
 		r = once(seen, SEEN_UPGRADE, name, e);
 		h->websocket = word_is_nocase(&value, "websocket");
@@ -177,6 +186,8 @@ int http_parse_head(const char *data, size_t size, struct http_head *ret, struct
 	unsigned seen = 0;
 	int r = 0;
 
+	if (size < 4 || memcmp(end - 2, "\r\n\r\n", 4) != 0)
+		return err_set(e, ERR_INVALID, "a line that does not end with CR LF");
 	for (bool first = true; p < end && r == 0; first = false) {
 		const char *eol = memmem(p, (size_t)(end - p), "\r\n", 2);
 		struct http_word line = { p, (size_t)((eol ? eol : end) - p) }, name, value;

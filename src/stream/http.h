@@ -2,7 +2,9 @@
  * http.h - the one HTTP/1.1 request of a streaming connection: an upgrade without a body.
  *
  * Strict: what could be read in two ways (folded lines, doubled fields, bodies, bare newlines) is
- * refused, so that no proxy in front of us can see another request than we do.
+ * refused, so that no proxy in front of us can see another request than we do.  Parsers that are
+ * kept elsewhere (http-parser, llhttp) are made to take what the world sends, and leave just these
+ * questions to their users.
  */
 #pragma once
 
@@ -44,7 +46,8 @@ struct http_head {
 	unsigned fields;
 };
 
-/* Bytes of the request at data up to and with its empty line; 0: it is not complete yet. */
+/* Bytes of the request at data up to and with its empty line, or with a newline without its return,
+ * which http_parse_head refuses; 0: it is not complete yet. */
 size_t http_head_size(const char *data, size_t size);
 
 /* Parse a request of that size.  ERR_INVALID says what is wrong with it.  ret points into data. */

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "stream/wschan.h"
 
 #define PAIRING_NS (30 * NSEC_PER_SEC)
 
@@ -28,7 +29,7 @@ struct pair {
 	struct list node;
 	struct portforward *pf;
 	char request[SPDY_VALUE_MAX + 1];
-	uint32_t error_id, data_id; /* 0: not there */
+	uint32_t error_id, data_id; /* streams, or channels + 1; 0: not there */
 	uint32_t number;
 	uint16_t port;
 	enum pair_state state;
@@ -43,6 +44,8 @@ struct pair {
 
 struct portforward {
 	struct conn *conn;
+	bool channels; /* of WebSocket messages, instead of SPDY's streams */
+	struct wschan chan;
 	struct list pairs;
 	unsigned n;
 	uint32_t next_number;
@@ -61,21 +64,36 @@ static void pair_free(struct pair *p)
 	free(p);
 }
 
+/* Channels have no end of their own. */
+static void say(struct portforward *pf, uint32_t id, const void *data, size_t size, bool fin)
+{
+	if (!pf->channels)
+		spdy_put_data(conn_out(pf->conn), id, data, size, fin);
+	else if (size)
+		wschan_put(&pf->chan, conn_out(pf->conn), id - 1, data, size);
+}
+
 static void tell_end(struct pair *p)
 {
 	if (p->data_id && !p->told)
-		spdy_put_data(conn_out(p->pf->conn), p->data_id, NULL, 0, true);
+		say(p->pf, p->data_id, NULL, 0, true);
 	p->told = true;
 }
 
 /* text: why it did not come about, "": it did.  The client waits for the error stream's end. */
 static void pair_end(struct pair *p, const char *text)
 {
+	struct portforward *pf = p->pf;
+
 	tell_end(p);
 	if (p->error_id)
-		spdy_put_data(conn_out(p->pf->conn), p->error_id, text, strlen(text), true);
-	conn_mark(p->pf->conn);
+		say(pf, p->error_id, text, strlen(text), true);
+	conn_mark(pf->conn);
 	pair_free(p);
+	if (!pf->channels || !list_empty(&pf->pairs))
+		return;
+	ws_put_close(&pf->conn->ws, conn_out(pf->conn), 1000);
+	conn_finish(pf->conn);
 }
 
 static void pair_fail(struct pair *p, const char *why)
@@ -90,12 +108,13 @@ static void pair_late(struct loop_timer *t)
 	pair_fail(container_of(t, struct pair, timer), "timed out waiting for streams");
 }
 
+/* request: shorter than a header's value. */
 static struct pair *pair_new(struct portforward *pf, const char *request, uint16_t port)
 {
 	struct pair *p = xcalloc(1, sizeof(*p));
 
 	p->pf = pf;
-	memcpy(p->request, request, sizeof(p->request));
+	snprintf(p->request, sizeof(p->request), "%s", request);
 	p->port = port;
 	p->spare = -1;
 	tap_init(&p->target, pf->conn, -1, NULL);
@@ -159,7 +178,7 @@ static void pull(struct pair *p)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n > 0) {
-		spdy_put_data(conn_out(p->pf->conn), p->data_id, data, (size_t)n, false);
+		say(p->pf, p->data_id, data, (size_t)n, false);
 		return;
 	}
 	p->target_ended = true;
@@ -271,6 +290,13 @@ static void pf_dialed(void *session, uint32_t number, const int fds[2], const st
 	close_fdp(&have[1]);
 }
 
+static void pair_dial(struct pair *p)
+{
+	loop_timer_stop(p->pf->conn->conns->loop, &p->timer);
+	p->state = PAIR_STATE_DIALING;
+	p->pf->conn->conns->hooks->dial(p->pf->conn->id, p->number);
+}
+
 /* --- the client's streams --- */
 
 static bool good_request(const struct spdy_open *o, uint16_t *ret_port)
@@ -317,9 +343,7 @@ static void pf_opened(void *arg, const struct spdy_open *o)
 	*(data ? &p->data_id : &p->error_id) = o->id;
 	if (!p->data_id || !p->error_id)
 		return;
-	loop_timer_stop(pf->conn->conns->loop, &p->timer);
-	p->state = PAIR_STATE_DIALING;
-	pf->conn->conns->hooks->dial(pf->conn->id, p->number);
+	pair_dial(p);
 }
 
 static void pf_data(void *arg, uint32_t id, const void *data, size_t size)
@@ -363,6 +387,23 @@ static const struct spdy_ops pf_spdy = {
 	pf_opened, pf_data, pf_finished, pf_reset, pf_goaway,
 };
 
+/* --- the client's channels --- */
+
+static void pf_message(void *arg, const void *data, size_t size, bool first, bool last)
+{
+	struct portforward *pf = arg;
+	_cleanup_buf_ struct buf bytes = BUF_NULL;
+	unsigned channel = 0;
+	int r = wschan_read(&pf->chan, data, size, first, last, &bytes, &channel);
+
+	if (r < 0)
+		conn_kill(pf->conn);
+	else if (bytes.len)
+		pf_data(pf, channel + 1, bytes.data, bytes.len);
+}
+
+static const struct ws_ops pf_ws = { pf_message, pf_goaway };
+
 /* --- session --- */
 
 struct portforward *portforward_new(struct conn *c)
@@ -371,6 +412,26 @@ struct portforward *portforward_new(struct conn *c)
 
 	pf->conn = c;
 	list_init(&pf->pairs);
+	return pf;
+}
+
+struct portforward *portforward_new_channels(struct conn *c, bool base64)
+{
+	struct portforward *pf = portforward_new(c);
+
+	pf->channels = true;
+	pf->chan.base64 = base64;
+	for (uint32_t i = 0; i < c->ask.n_ports; i++) {
+		uint16_t port = c->ask.ports[i];
+		const unsigned char text[] = { (unsigned char)port, (unsigned char)(port >> 8) };
+		struct pair *p = pair_new(pf, "", port);
+
+		p->data_id = 2 * i + 1;
+		p->error_id = 2 * i + 2;
+		say(pf, p->data_id, text, sizeof(text), false);
+		say(pf, p->error_id, text, sizeof(text), false);
+		pair_dial(p);
+	}
 	return pf;
 }
 
@@ -407,7 +468,8 @@ static void pf_aborted(void *session, const struct err *err)
 	struct portforward *pf = session;
 
 	pf_ended(pf, &end);
-	spdy_put_goaway(pf->conn->spdy, conn_out(pf->conn));
+	if (!pf->channels)
+		spdy_put_goaway(pf->conn->spdy, conn_out(pf->conn));
 }
 
 static void pf_free(void *session)
@@ -421,6 +483,7 @@ static void pf_free(void *session)
 
 const struct session_ops portforward_ops = {
 	.spdy = &pf_spdy,
+	.ws = &pf_ws,
 	.ended = pf_ended,
 	.dialed = pf_dialed,
 	.aborted = pf_aborted,

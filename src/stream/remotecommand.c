@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "stream/wschan.h"
 
 #define DRAIN_NS (1000 * NSEC_PER_MSEC) /* for output that children left behind still write */
 #define RESIZE_MAX 1024                 /* a size that is not complete yet, bytes */
@@ -48,7 +49,8 @@ struct remotecommand {
 	bool websocket;
 	bool wanted[CHANNEL_COUNT];
 	uint32_t stream[CHANNEL_COUNT]; /* SPDY: its id, 0: not opened */
-	int at_channel;                 /* WebSocket: of the message under way, -1: none */
+	struct wschan chan;             /* WebSocket */
+	int closing;                    /* WebSocket: channel that a CLOSE names, -1: none yet */
 	struct tap in;
 	struct output out[2];
 	struct buf typed;  /* for the container's stdin */
@@ -111,12 +113,10 @@ char *remotecommand_status(unsigned version, enum stream_kind kind, const struct
 
 static void say(struct remotecommand *rc, enum channel ch, const void *data, size_t size, bool fin)
 {
-	const unsigned char number = (unsigned char)ch;
-
 	if (!rc->websocket && rc->stream[ch])
 		spdy_put_data(conn_out(rc->conn), rc->stream[ch], data, size, fin);
 	else if (rc->websocket && size)
-		ws_put_message(conn_out(rc->conn), false, &number, 1, data, size);
+		wschan_put(&rc->chan, conn_out(rc->conn), ch, data, size);
 }
 
 static void close_all(struct remotecommand *rc)
@@ -392,25 +392,35 @@ static const struct spdy_ops rc_spdy = {
 
 /* --- WebSocket --- */
 
+/* One byte, which names the channel; parts of the message may be empty. */
+static void close_said(struct remotecommand *rc, const struct buf *bytes, bool last)
+{
+	if (bytes->len == 1 && rc->closing < 0)
+		rc->closing = (unsigned char)bytes->data[0];
+	else if (bytes->len)
+		rc->closing = CHANNEL_COUNT;
+	if (!last)
+		return;
+	if (rc->closing < 0 || rc->closing >= CHANNEL_COUNT)
+		conn_kill(rc->conn);
+	else
+		channel_ended(rc, (enum channel)rc->closing);
+	rc->closing = -1;
+}
+
 static void ws_data(void *arg, const void *data, size_t size, bool first, bool last)
 {
 	struct remotecommand *rc = arg;
-	const unsigned char *p = data;
+	_cleanup_buf_ struct buf bytes = BUF_NULL;
+	unsigned ch = 0;
+	int r = wschan_read(&rc->chan, data, size, first, last, &bytes, &ch);
 
-	if (first)
-		rc->at_channel = -1;
-	if (first && size) {
-		rc->at_channel = *p++;
-		size--;
-	}
-	if (rc->at_channel == CHANNEL_CLOSE && rc->version >= 5 && size) {
-		if (size != 1 || *p >= CHANNEL_COUNT || !last)
-			conn_kill(rc->conn);
-		else
-			channel_ended(rc, (enum channel)*p);
-	} else if (size && rc->at_channel >= 0 && rc->at_channel < CHANNEL_COUNT) {
-		typed(rc, (enum channel)rc->at_channel, p, size);
-	}
+	if (r < 0)
+		conn_kill(rc->conn);
+	else if (r && ch == CHANNEL_CLOSE && rc->version >= 5)
+		close_said(rc, &bytes, last);
+	else if (r && bytes.len && ch < CHANNEL_COUNT)
+		typed(rc, (enum channel)ch, bytes.data, bytes.len);
 }
 
 static void ws_closed(void *arg)
@@ -422,21 +432,22 @@ static const struct ws_ops rc_ws = { ws_data, ws_closed };
 
 /* --- session --- */
 
-struct remotecommand *remotecommand_new(struct conn *c, unsigned version, bool websocket)
+struct remotecommand *remotecommand_new(struct conn *c, const struct remotecommand_form *form)
 {
 	struct remotecommand *rc = xcalloc(1, sizeof(*rc));
-	unsigned char hello;
+	enum channel hello;
 
 	rc->conn = c;
-	rc->version = version;
-	rc->websocket = websocket;
-	rc->begun = websocket;
-	rc->at_channel = -1;
+	rc->version = form->version;
+	rc->websocket = form->websocket;
+	rc->begun = form->websocket;
+	rc->chan.base64 = form->base64;
+	rc->closing = -1;
 	rc->wanted[CHANNEL_STDIN] = c->ask.in;
 	rc->wanted[CHANNEL_STDOUT] = c->ask.out;
 	rc->wanted[CHANNEL_STDERR] = c->ask.err && !c->ask.tty;
 	rc->wanted[CHANNEL_ERROR] = true;
-	rc->wanted[CHANNEL_RESIZE] = c->ask.tty && version >= 3;
+	rc->wanted[CHANNEL_RESIZE] = c->ask.tty && form->version >= 3;
 	tap_init(&rc->in, c, -1, stdin_ready);
 	for (size_t i = 0; i < ARRAY_LEN(rc->out); i++) {
 		tap_init(&rc->out[i].tap, c, -1, output_ready);
@@ -446,8 +457,8 @@ struct remotecommand *remotecommand_new(struct conn *c, unsigned version, bool w
 	/* A client may wait for the sign that the connection is up. */
 	hello = rc->wanted[CHANNEL_STDOUT] ? CHANNEL_STDOUT :
 		rc->wanted[CHANNEL_STDERR] ? CHANNEL_STDERR : CHANNEL_ERROR;
-	if (websocket)
-		ws_put_message(conn_out(c), false, &hello, 1, NULL, 0);
+	if (form->websocket)
+		wschan_put(&rc->chan, conn_out(c), hello, NULL, 0);
 	return rc;
 }
 

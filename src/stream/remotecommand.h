@@ -15,8 +15,13 @@ struct remotecommand;
 
 extern const struct session_ops remotecommand_ops;
 
+struct remotecommand_form {
+	unsigned version; /* 1 to 5 */
+	bool websocket, base64;
+};
+
 /* A session for what c asks for. */
-struct remotecommand *remotecommand_new(struct conn *c, unsigned version, bool websocket);
+struct remotecommand *remotecommand_new(struct conn *c, const struct remotecommand_form *form);
 
 /* The text of the error channel; NULL: nothing is said.  The caller frees it. */
 char *remotecommand_status(unsigned version, enum stream_kind kind, const struct stream_end *end);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "stream/conn.h"
+#include "stream/tls.h"
 
 #define BACKLOG 256
 #define PAUSE_NS NSEC_PER_SEC /* when the process is out of descriptors */
@@ -35,6 +36,7 @@ enum {
 
 struct stream_server {
 	struct conns conns;
+	struct tls *tls; /* NULL: without */
 	struct door doors[DOOR_COUNT];
 	pthread_t thread;
 	bool thread_runs;
@@ -178,6 +180,20 @@ static void listen_again(struct loop_timer *t)
 	(void)loop_io_change(&d->listener, EPOLLIN, &ignored);
 }
 
+/* What a client at this door speaks below HTTP; NULL: nothing.  Files that were replaced count from
+ * here on. */
+static struct tls *door_tls(struct door *d)
+{
+	struct stream_server *s = d->server;
+	struct tls *t = d == &s->doors[DOOR_TCP] ? s->tls : NULL;
+	struct err e = ERR_NULL;
+	int r = t ? tls_refresh(t, &e) : 0;
+
+	if (r != 0)
+		s->conns.hooks->certificate(r < 0 ? &e : NULL);
+	return t;
+}
+
 static void accept_client(struct loop_io *io, uint32_t events)
 {
 	struct door *d = container_of(io, struct door, listener);
@@ -187,7 +203,7 @@ static void accept_client(struct loop_io *io, uint32_t events)
 
 	(void)events;
 	if (fd >= 0 && cs->n < CONN_MAX) {
-		conn_new(cs, fd);
+		conn_new(cs, fd, door_tls(d));
 	} else if (fd >= 0) {
 		close(fd);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
@@ -218,21 +234,26 @@ static int parse_address(const char *text, uint16_t port, struct sockaddr_storag
 	return 0;
 }
 
-static char *url_of(int fd)
+/* Clients are on this node: one that listens everywhere is reached at the loopback. */
+static char *url_of(int fd, const char *scheme)
 {
 	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&ss;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&ss;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&ss;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&ss;
 	char text[INET6_ADDRSTRLEN] = "";
 	socklen_t len = sizeof(ss);
 
 	getsockname(fd, (struct sockaddr *)&ss, &len);
 	if (ss.ss_family == AF_INET) {
+		if (v4->sin_addr.s_addr == htonl(INADDR_ANY))
+			v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
-		return xasprintf("http://%s:%u", text, ntohs(v4->sin_port));
+		return xasprintf("%s://%s:%u", scheme, text, ntohs(v4->sin_port));
 	}
+	if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
+		v6->sin6_addr = in6addr_loopback;
 	inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
-	return xasprintf("http://[%s]:%u", text, ntohs(v6->sin6_port));
+	return xasprintf("%s://[%s]:%u", scheme, text, ntohs(v6->sin6_port));
 }
 
 static int open_door(struct stream_server *s, int which, int fd, struct err *e)
@@ -242,13 +263,12 @@ static int open_door(struct stream_server *s, int which, int fd, struct err *e)
 	return loop_io_add(s->conns.loop, &d->listener, fd, EPOLLIN, accept_client, e);
 }
 
-static int open_listener(struct stream_server *s, const char *address, uint16_t port,
-			 struct err *e)
+static int open_listener(struct stream_server *s, const struct stream_conf *conf, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_storage ss;
 	socklen_t len = 0;
-	int one = 1, r = parse_address(address, port, &ss, &len, e);
+	int one = 1, r = parse_address(conf->address, conf->port, &ss, &len, e);
 
 	if (r < 0)
 		return r;
@@ -258,8 +278,9 @@ static int open_listener(struct stream_server *s, const char *address, uint16_t 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&ss, len) < 0 || listen(fd, BACKLOG) < 0)
 		return err_errno(e, ERR_UNAVAILABLE, errno,
-				 "streaming server: listen at %s port %u", address, port);
-	s->url = url_of(fd);
+				 "streaming server: listen at %s port %u", conf->address,
+				 conf->port);
+	s->url = url_of(fd, conf->tls ? "https" : "http");
 	r = open_door(s, DOOR_TCP, fd, e);
 	if (r == 0)
 		fd = -1; /* the door's */
@@ -310,13 +331,13 @@ static void server_free(struct stream_server *s)
 		close_fdp(&s->doors[DOOR_TCP].listener.fd);
 		loop_free(s->conns.loop);
 	}
+	tls_free(s->tls);
 	free(s->url);
 	free(s);
 }
 
-int stream_server_start(const char *address, uint16_t port, int local_fd,
-			const struct stream_hooks *hooks, struct stream_server **ret,
-			struct err *e)
+int stream_server_start(const struct stream_conf *conf, const struct stream_hooks *hooks,
+			struct stream_server **ret, struct err *e)
 {
 	struct stream_server *s = xcalloc(1, sizeof(*s));
 	int r;
@@ -328,10 +349,15 @@ int stream_server_start(const char *address, uint16_t port, int local_fd,
 		s->doors[i].server = s;
 		s->doors[i].listener.fd = -1;
 	}
+	s->conns.idle_ns = conf->idle_ns;
 	s->conns.loop = loop_new(0, e);
-	r = s->conns.loop ? open_listener(s, address, port, e) : -(int)e->code;
-	if (r == 0 && local_fd >= 0)
-		r = open_door(s, DOOR_LOCAL, local_fd, e);
+	r = s->conns.loop ? 0 : -(int)e->code;
+	if (r == 0 && conf->tls)
+		r = tls_new(conf->tls, &s->tls, e);
+	if (r == 0)
+		r = open_listener(s, conf, e);
+	if (r == 0 && conf->local_fd >= 0)
+		r = open_door(s, DOOR_LOCAL, conf->local_fd, e);
 	if (r == 0) {
 		loop_set_turn_end(s->conns.loop, turn_end, s);
 		r = start_thread(s, e);

@@ -17,15 +17,21 @@
 
 #include "base/err.h"
 
+struct tls_conf;
+
 enum stream_kind {
 	STREAM_KIND_EXEC,
 	STREAM_KIND_ATTACH,
 	STREAM_KIND_PORT_FORWARD,
 };
 
+#define STREAM_PORTS_MAX 128 /* two channels for each, which one byte names */
+
 /* What the client was promised when it got its URL. */
 struct stream_ask {
 	enum stream_kind kind;
+	uint16_t ports[STREAM_PORTS_MAX]; /* port-forward: only the oldest clients have them here */
+	unsigned n_ports;
 	bool tty, in, out, err; /* exec, attach */
 	bool in_once;           /* attach: the end of stdin is the container's, too */
 };
@@ -52,16 +58,26 @@ struct stream_hooks {
 	/* attach to a terminal: it has this size now.  (An exec's terminal is resized here.) */
 	void (*resize)(uint64_t id, uint16_t width, uint16_t height);
 	void (*gone)(uint64_t id);
+	/* The TLS files have changed.  NULL: they are in use; else why the old ones stay. */
+	void (*certificate)(const struct err *err);
+};
+
+struct stream_conf {
+	const char *address;        /* an IP address */
+	uint16_t port;              /* 0: any */
+	int64_t idle_ns;            /* a session ends when nothing happens for so long */
+	const struct tls_conf *tls; /* NULL: plain HTTP */
+	int local_fd;               /* listens at a unix socket, for clients on this node, without
+				     * TLS; -1: none */
 };
 
 struct stream_server;
 
-/* Listen at an IP address (port 0: any) and, for clients on this node, at the listening unix socket
- * local_fd (-1: none), and start the thread.  hooks and local_fd stay the caller's. */
-int stream_server_start(const char *address, uint16_t port, int local_fd,
-			const struct stream_hooks *hooks, struct stream_server **ret,
-			struct err *e);
-/* "http://ADDRESS:PORT" */
+/* Listen and start the thread.  hooks and conf->local_fd stay the caller's; the rest of conf is not
+ * needed afterwards. */
+int stream_server_start(const struct stream_conf *conf, const struct stream_hooks *hooks,
+			struct stream_server **ret, struct err *e);
+/* "http://ADDRESS:PORT" or https; of an address that means all, the loopback's. */
 const char *stream_server_url(const struct stream_server *s);
 /* Tell every client that it is over, end the thread, free.  No hook is called after it. */
 void stream_server_stop(struct stream_server *s);

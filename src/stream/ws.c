@@ -5,10 +5,14 @@
 
 #include <string.h>
 
+#include "base/base64.h"
+#include "base/str.h"
 #include "base/util.h"
 #include "stream/sha1.h"
 
+#define CODE_NORMAL 1000
 #define CODE_PROTOCOL 1002
+#define CODE_INVALID_DATA 1007
 #define FIN 0x80
 #define MASKED 0x80
 
@@ -121,23 +125,50 @@ static void head_done(struct ws *w)
 		return;
 	w->first = true;
 	w->text = opcode_of(w) == OPCODE_TEXT;
+	w->utf8_len = 0;
 }
 
-static void control_done(struct ws *w, struct buf *out)
+/* Codes that a peer may send (RFC 6455, 7.4). */
+static bool is_close_code(unsigned code)
 {
+	return (code >= CODE_NORMAL && code < 1012 && (code < 1004 || code > 1006)) ||
+	       (code >= 3000 && code < 5000);
+}
+
+static const char *control_done(struct ws *w, struct buf *out)
+{
+	size_t n = (size_t)w->at;
+	unsigned code = n >= 2 ? (unsigned)w->control[0] << 8 | w->control[1] : CODE_NORMAL;
+
 	if (opcode_of(w) == OPCODE_PING && !w->close_sent) {
-		put_head(out, OPCODE_PONG, (size_t)w->at);
-		buf_add(out, w->control, (size_t)w->at);
+		put_head(out, OPCODE_PONG, n);
+		buf_add(out, w->control, n);
 	} else if (opcode_of(w) == OPCODE_CLOSE) {
+		if (n == 1 || !is_close_code(code) ||
+		    (n > 2 && !str_is_utf8((const char *)w->control + 2, n - 2)))
+			return "a Close with no good reason";
 		w->closed = true;
-		ws_put_close(w, out, w->at >= 2 ? (unsigned)w->control[0] << 8 | w->control[1]
-						: 1000);
+		ws_put_close(w, out, code);
 		w->ops->closed(w->arg);
 	}
+	return NULL;
 }
 
-/* n bytes of payload, all that is left of it when last. */
-static void payload(struct ws *w, unsigned char *p, size_t n)
+/* Parts of a text are cut anywhere, inside of a character too. */
+static bool text_is_good(struct ws *w, const unsigned char *p, size_t n, bool end)
+{
+	for (size_t i = 0; i < n; i++) {
+		w->utf8[w->utf8_len++] = (char)p[i];
+		if (str_utf8_char(w->utf8, w->utf8_len) == w->utf8_len)
+			w->utf8_len = 0;
+		else if (w->utf8_len == sizeof(w->utf8))
+			return false;
+	}
+	return !end || !w->utf8_len;
+}
+
+/* n bytes of payload, all that is left of it when last.  false: a text that is none. */
+static bool payload(struct ws *w, unsigned char *p, size_t n)
 {
 	const unsigned char *mask = w->head + head_size(w) - 4;
 	bool last = n == w->left;
@@ -149,6 +180,8 @@ static void payload(struct ws *w, unsigned char *p, size_t n)
 	} else {
 		bool end = last && (w->head[0] & FIN);
 
+		if (w->text && !text_is_good(w, p, n, end))
+			return false;
 		if (n || end) {
 			w->ops->data(w->arg, p, n, w->first, end);
 			w->first = false;
@@ -158,6 +191,13 @@ static void payload(struct ws *w, unsigned char *p, size_t n)
 	}
 	w->at += n;
 	w->left -= n;
+	return true;
+}
+
+static int refuse(struct ws *w, struct buf *out, unsigned code, const char *fault, struct err *e)
+{
+	ws_put_close(w, out, code);
+	return err_set(e, ERR_INVALID, "WebSocket: %s", fault);
 }
 
 int ws_feed(struct ws *w, void *data, size_t size, struct buf *out, struct err *e)
@@ -178,21 +218,22 @@ int ws_feed(struct ws *w, void *data, size_t size, struct buf *out, struct err *
 			head_done(w);
 			fault = head_fault(w);
 		}
-		if (fault) {
-			ws_put_close(w, out, CODE_PROTOCOL);
-			return err_set(e, ERR_INVALID, "WebSocket: %s", fault);
-		}
+		if (fault)
+			return refuse(w, out, CODE_PROTOCOL, fault, e);
 		n = (size_t)MIN((uint64_t)size, w->left);
 		if (n == 0 && w->left)
 			return 0;
-		payload(w, p, n);
+		if (!payload(w, p, n))
+			return refuse(w, out, CODE_INVALID_DATA, "a text that is not UTF-8", e);
 		p += n;
 		size -= n;
 		if (w->left)
 			continue;
 		w->head_len = 0;
 		if (is_control(w))
-			control_done(w, out);
+			fault = control_done(w, out);
+		if (fault)
+			return refuse(w, out, CODE_PROTOCOL, fault, e);
 	}
 	return 0;
 }
@@ -200,19 +241,12 @@ int ws_feed(struct ws *w, void *data, size_t size, struct buf *out, struct err *
 void ws_accept(const char *key, size_t size, char out[WS_ACCEPT_LEN + 1])
 {
 	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	_cleanup_buf_ struct buf text = BUF_NULL;
-	unsigned char hash[SHA1_SIZE + 1] = { 0 };
+	_cleanup_buf_ struct buf text = BUF_NULL, digits = BUF_NULL;
+	unsigned char hash[SHA1_SIZE];
 
 	buf_add(&text, key, size);
 	buf_puts(&text, guid);
 	sha1(text.data, text.len, hash);
-	for (size_t i = 0; i < SHA1_SIZE; i += 3, out += 4) {
-		unsigned v = (unsigned)hash[i] << 16 | (unsigned)hash[i + 1] << 8 | hash[i + 2];
-
-		for (size_t k = 0; k < 4; k++)
-			out[k] = digits[v >> (18 - 6 * k) & 63];
-	}
-	memcpy(out - 1, "=", 2); /* 20 bytes: the last group has two */
+	base64_put(&digits, hash, sizeof(hash));
+	memcpy(out, digits.data, WS_ACCEPT_LEN + 1);
 }

@@ -32,7 +32,9 @@ struct ws {
 	uint64_t at;       /* into it: for the mask */
 	bool in_message;   /* between the frames of one */
 	bool first;        /* nothing of the message was handed on yet */
-	bool text;         /* the message under way is a text */
+	bool text;         /* the message under way is a text: UTF-8 */
+	char utf8[4];      /* a character of it that is not whole yet */
+	size_t utf8_len;
 	bool close_sent, closed;
 	unsigned char control[WS_CONTROL_MAX];
 };

@@ -19,6 +19,7 @@
 #include "stream/spdy.h"
 #include "stream/tokens.h"
 #include "stream/ws.h"
+#include "stream/wschan.h"
 
 static void add_hex(struct buf *b, const char *hex)
 {
@@ -309,6 +310,14 @@ static void test_ws_refuses(void **state)
 		"0980 00000000",        /* a PING in parts */
 		"89fe 007e 00000000",   /* a PING too long */
 		"82ff ffffffffffffffff 00000000",
+		"8881 00000000 03",     /* Close with half a code */
+		"8882 00000000 03ed",   /* a code that is never sent */
+		"8883 00000000 03e8 ff",
+	};
+	static const char *const texts[] = {
+		"8182 00000000 c328",
+		"0182 00000000 e282 8081 00000000 28", /* cut inside of a character */
+		"8181 00000000 c3",                    /* not whole */
 	};
 
 	(void)state;
@@ -318,6 +327,68 @@ static void test_ws_refuses(void **state)
 		assert_true(ws_hear(bad[i], 1, &out) < 0);
 		check_hex(&out, "8802 03ea");
 	}
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		_cleanup_buf_ struct buf out = BUF_NULL;
+
+		assert_true(ws_hear(texts[i], 1, &out) < 0);
+		check_hex(&out, "8802 03ef");
+	}
+}
+
+static void test_ws_text(void **state)
+{
+	_cleanup_buf_ struct buf out = BUF_NULL;
+
+	(void)state;
+	/* U+20AC in two frames. */
+	assert_int_equal(ws_hear("0182 00000000 e282 8081 00000000 ac", 1, &out), 0);
+	assert_memory_equal(heard.data, "[\xe2\x82\xac]", 5);
+}
+
+/* A message in pieces through both layers: "CHANNEL:bytes". */
+static int channel_hear(bool base64, const char *message, size_t step, struct buf *ret)
+{
+	struct wschan w = { .base64 = base64 };
+	size_t n = strlen(message);
+	unsigned ch = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n && r >= 0; i += step)
+		r = wschan_read(&w, message + i, MIN(step, n - i), i == 0, i + step >= n, ret, &ch);
+	buf_printf(ret, ":%u", ch);
+	return r;
+}
+
+static void test_ws_channels(void **state)
+{
+	static const char *const bad[] = { "0Zg=", "0Zg", "0Zg==Zg==", "0Zh==", "0Z===", "0Z g=",
+					   ":Zg==", "/Zg==" };
+
+	(void)state;
+	for (size_t step = 1; step < 12; step++) {
+		_cleanup_buf_ struct buf out = BUF_NULL;
+
+		assert_int_equal(channel_hear(true, "4Zm9vCg==", step, &out), 1);
+		assert_string_equal(out.data, "foo\n:4");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		_cleanup_buf_ struct buf out = BUF_NULL;
+
+		if (channel_hear(true, bad[i], 2, &out) >= 0)
+			fail_msg("taken: %s", bad[i]);
+	}
+}
+
+static void test_ws_channel_writes(void **state)
+{
+	static const struct wschan text = { .base64 = true }, binary = { .base64 = false };
+	_cleanup_buf_ struct buf out = BUF_NULL;
+
+	(void)state;
+	wschan_put(&text, &out, 1, NULL, 0);
+	wschan_put(&text, &out, 1, "out\n", 4);
+	wschan_put(&binary, &out, 1, "abc\n", 4);
+	check_hex(&out, "8101 31 8109 316233563043673d3d 8205 01 6162630a");
 }
 
 static void test_ws_accept(void **state)
@@ -377,7 +448,13 @@ static void test_http_refuses(void **state)
 		"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nConnection: Upgrade\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+		"Transfer-Encoding: chunked\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\n",
+		"GET / HTTP/1.1\n",
+		"\n",
 		"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
 		"\r\n\r\n",
 	};
@@ -480,6 +557,8 @@ int main(void)
 		cmocka_unit_test(test_ws_messages),
 		cmocka_unit_test(test_ws_mask),      cmocka_unit_test(test_ws_writes),
 		cmocka_unit_test(test_ws_refuses),   cmocka_unit_test(test_ws_accept),
+		cmocka_unit_test(test_ws_text),      cmocka_unit_test(test_ws_channels),
+		cmocka_unit_test(test_ws_channel_writes),
 		cmocka_unit_test(test_http_good),    cmocka_unit_test(test_http_refuses),
 		cmocka_unit_test(test_status),       cmocka_unit_test(test_tokens),
 	};
