@@ -2,20 +2,22 @@
 # test-deps.sh - make a Debian 12 machine able to build and test crisp.
 #
 # What it does, in order, and only where it is missing: the Debian packages below, a Go toolchain
-# that is new enough, and the two CRI clients no one here wrote (crictl and critest), built into a
-# cache folder outside the clone. What must hold: running it again changes nothing and takes about a
+# that is new enough, the two CRI clients no one here wrote (crictl and critest), and tests/goclient,
+# which drives the streaming server with Kubernetes' own client libraries; all built into a cache
+# folder outside the clone. What must hold: running it again changes nothing and takes about a
 # second; nothing is written into the clone.
 #
 # usage: tools/test-deps.sh [--build-only | --demo | --no-critest]
 #   --build-only   only what `make` needs
 #   --demo         that, and what running containers needs
-#   --no-critest   packages, Go and crictl, but not critest (its compilation takes minutes)
+#   --no-critest   packages, Go, crictl and goclient, but not critest (its compilation takes minutes)
 #   CRISP_CACHE    the cache folder (default: ${XDG_CACHE_HOME:-$HOME/.cache}/crisp); programs land in its bin/
 set -euo pipefail
 
 CRI_TOOLS_MODULE=sigs.k8s.io/cri-tools
 CRI_TOOLS_VERSION=v1.36.0
 GO_MIN=1.26.2			# what cri-tools asks for in its go.mod
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${CRISP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/crisp}
 
 # To build: the C toolchain; protoc with the schema of its own plugin protocol (libprotoc-dev); the
@@ -127,6 +129,19 @@ client_build() {
 	echo "$CRI_TOOLS_VERSION" >"$CACHE/bin/.$name.version"
 }
 
+# The streaming client is built from the clone; the stamp is what its sources hash to.
+goclient_stamp() { (cd "$TOP/tests/goclient" && cat go.mod go.sum ./*.go) | sha256sum | cut -d ' ' -f 1; }
+
+goclient_current() { [ -x "$CACHE/bin/goclient" ] && [ "$(cat "$CACHE/bin/.goclient.stamp" 2>/dev/null)" = "$(goclient_stamp)" ]; }
+
+goclient_build() {
+	goclient_current && return 0
+	say "building tests/goclient"
+	(cd "$TOP/tests/goclient" && go_run build -mod=readonly -trimpath -ldflags "-s -w" -o "$CACHE/bin/goclient.new" .) >&2
+	mv "$CACHE/bin/goclient.new" "$CACHE/bin/goclient"
+	goclient_stamp >"$CACHE/bin/.goclient.stamp"
+}
+
 main() {
 	local what=${1:-all}
 	case $what in
@@ -141,11 +156,12 @@ main() {
 	mkdir -p "$CACHE/bin"
 	exec 9>"$CACHE/lock"
 	flock 9			# two clones that test at the same time share the cache
-	if client_current crictl && { [ "$what" = --no-critest ] || client_current critest; }; then
+	if client_current crictl && goclient_current && { [ "$what" = --no-critest ] || client_current critest; }; then
 		return 0
 	fi
 	go_find
 	client_build crictl build
+	goclient_build
 	[ "$what" = --no-critest ] || client_build critest test -c
 	say "the CRI clients are in $CACHE/bin"
 }

@@ -1,0 +1,89 @@
+// goclient drives crisp's streaming server with the client libraries that kubectl and the kubelet are
+// made of: remotecommand and portforward of client-go, over SPDY and over WebSocket, with and without
+// TLS.  The URLs come from the CRI calls Exec, Attach and PortForward, as for crictl.
+//
+//	goclient exec|attach|forward|proto [FLAGS]   checks; one TAP line each, exit status 1 when one fails
+//	goclient serve                               what a forwarded port leads to; see serve.go
+//	goclient soak [FLAGS]                        sessions that come and vanish; see soak.go
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"k8s.io/klog/v2"
+)
+
+var (
+	socket    = flag.String("socket", "", "the runtime's CRI socket")
+	transport = flag.String("transport", "spdy", "spdy or websocket")
+	caFile    = flag.String("ca", "", "with TLS: the authority of the server's certificate")
+	certFile  = flag.String("cert", "", "a client certificate")
+	keyFile   = flag.String("key", "", "its key")
+	container = flag.String("container", "", "a running container with a shell")
+	reader    = flag.String("reader", "", "attach: a container that echoes lines, with stdin_once")
+	flooder   = flag.String("flooder", "", "attach: a container that writes much once it has read a line")
+	pod       = flag.String("pod", "", "a pod in whose network goclient serve runs")
+	mib       = flag.Int64("mib", 64, "how much is sent through, MiB")
+	limit     = flag.Duration("limit", 5*time.Minute, "of one check")
+	duration  = flag.Duration("duration", time.Minute, "soak: how long")
+	sessions  = flag.Int("sessions", 200, "soak: exec sessions, and forwarded connections, at a time")
+	seed      = flag.Int64("seed", 1, "soak: of the random numbers")
+)
+
+var failures int
+
+// check prints one line; a check that does not end is a failed one.
+func check(name string, f func() error) {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	var err error
+	select {
+	case err = <-done:
+	case <-time.After(*limit):
+		err = fmt.Errorf("did not end within %s", *limit)
+	}
+	if err == nil {
+		fmt.Printf("ok %s\n", name)
+		return
+	}
+	failures++
+	fmt.Printf("not ok %s\n# %v\n", name, err)
+}
+
+// same is an error unless the two are equal.
+func same[T comparable](what string, want, got T) error {
+	if want != got {
+		return fmt.Errorf("%s: expected %v, got %v", what, want, got)
+	}
+	return nil
+}
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: goclient exec|attach|forward|proto|serve|soak [FLAGS]")
+		os.Exit(2)
+	}
+	run, known := map[string]func() error{
+		"exec": execChecks, "attach": attachChecks, "forward": forwardChecks, "proto": protoChecks,
+		"serve": serve, "soak": soak,
+	}[os.Args[1]]
+	flag.CommandLine.Parse(os.Args[2:])
+	// What the libraries log about sessions that are meant to fail is no result.
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+	if !known {
+		fmt.Fprintf(os.Stderr, "unknown command %q\n", os.Args[1])
+		os.Exit(2)
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if failures > 0 {
+		os.Exit(1)
+	}
+}
