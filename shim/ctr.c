@@ -365,6 +365,16 @@ static int spawn_create(struct ctr *c, const struct shim_request *req, struct er
 			 req->timeout_ms, create_done, e);
 }
 
+static void client_left(struct stdio *io, const char *session, bool slow)
+{
+	struct ctr *c = container_of(io, struct ctr, io);
+	struct shim_status st = { .state = SHIM_ENDED, .exit_code = slow ? -1 : 0 };
+
+	memcpy(st.id, c->status.id, sizeof(st.id));
+	snprintf(st.session, sizeof(st.session), "%s", session);
+	conn_report(SHIM_EXEC_EXITED, &st, NULL);
+}
+
 static void log_trouble(struct stdio *io)
 {
 	struct ctr *c = container_of(io, struct ctr, io);
@@ -388,6 +398,7 @@ static void stdin_closed(struct stdio *io)
 void ctr_watch_streams(struct ctr *c)
 {
 	c->io.log_error = log_trouble;
+	c->io.client_left = client_left;
 	if (c->io.tty) {
 		c->status.flags |= SHIM_TTY;
 	} else if (c->io.stdin.fd >= 0) {

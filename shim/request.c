@@ -134,7 +134,7 @@ static void attach(struct call *c)
 		fds[i] = c->fds[n];
 		c->fds[n++] = -1; /* taken over, whatever comes */
 	}
-	answer(c, stdio_attach(&c->ctr->io, fds[0], fds[1], fds[2], &e), &e);
+	answer(c, stdio_attach(&c->ctr->io, c->req->session, fds[0], fds[1], fds[2], &e), &e);
 }
 
 static void status(struct call *c)

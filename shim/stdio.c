@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -35,6 +36,8 @@ struct client {
 	struct stdio *io;
 	struct watch in; /* what it types */
 	int out, err;
+	char session[SHIM_ID_MAX + 1]; /* "": its end is nobody's business */
+	bool slow;                     /* let go because it does not read */
 	size_t at, len;  /* of typed, not yet taken by the container */
 	char typed[4096];
 };
@@ -64,14 +67,22 @@ static void client_free(struct client *c)
 	close_fdp(&c->out);
 	close_fdp(&c->err);
 	list_remove(&c->node);
+	if (*c->session && io->client_left)
+		io->client_left(io, c->session, c->slow);
 	free(c);
 	if (was_typing && io->stdin_once)
 		stdio_close_stdin(io);
 }
 
-static bool write_whole(int fd, const char *data, size_t size)
+/* false: it is to be let go. */
+static bool show_client(struct client *c, int fd, const char *data, size_t size)
 {
-	return write(fd, data, size) == (ssize_t)size;
+	ssize_t n = write(fd, data, size);
+
+	if (n == (ssize_t)size)
+		return true;
+	c->slow = n >= 0 || errno == EAGAIN;
+	return false;
 }
 
 static void show_clients(struct stdio_stream *s, const char *data, size_t size)
@@ -80,7 +91,7 @@ static void show_clients(struct stdio_stream *s, const char *data, size_t size)
 		struct client *c = list_entry(pos, struct client, node);
 		int fd = s == &s->io->err ? c->err : c->out;
 
-		if (fd >= 0 && !write_whole(fd, data, size))
+		if (fd >= 0 && !show_client(c, fd, data, size))
 			client_free(c);
 	}
 }
@@ -178,7 +189,7 @@ static int count_clients(struct stdio *io)
 	return n;
 }
 
-int stdio_attach(struct stdio *io, int in, int out, int err, struct err *e)
+int stdio_attach(struct stdio *io, const char *session, int in, int out, int err, struct err *e)
 {
 	struct client *c;
 	int n = count_clients(io), r = 0;
@@ -209,6 +220,8 @@ int stdio_attach(struct stdio *io, int in, int out, int err, struct err *e)
 		c->in.fd = -1; /* it never typed: stdin_once does not count it */
 		close_fdp(&in);
 		client_free(c);
+	} else {
+		snprintf(c->session, sizeof(c->session), "%s", session);
 	}
 	return r;
 }

@@ -35,6 +35,8 @@ struct stdio {
 	/* Nothing can be typed any more. */
 	void (*stdin_closed)(struct stdio *io);
 	struct stage stage;
+	/* An attached client is let go: slow when it has not read what was there for it. */
+	void (*client_left)(struct stdio *io, const char *session, bool slow);
 	struct logfile log;
 	/* Last, and apart from the rest: pages that are seldom touched. */
 	char pending[2][LOGLINE_CHUNK];
@@ -77,4 +79,4 @@ void stdio_close_stdin(struct stdio *io);
 
 /* Descriptors of a client, -1 for what it does not want; taken over in any case.  A client that
  * does not read fast enough is let go. */
-int stdio_attach(struct stdio *io, int in, int out, int err, struct err *e);
+int stdio_attach(struct stdio *io, const char *session, int in, int out, int err, struct err *e);

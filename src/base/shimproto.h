@@ -78,7 +78,8 @@ enum shim_type {
 	SHIM_CONTAINER,   /* part of HELLO, and when its stdin was closed */
 	SHIM_EXEC_STATUS, /* part of HELLO */
 	SHIM_EXITED,      /* a container ended; its exit record is on disk when it could be */
-	SHIM_EXEC_EXITED,
+	SHIM_EXEC_EXITED, /* also of an ATTACH that was answered well: exit_code is 0, or -1 when
+			   * the client did not read and was let go */
 	SHIM_LOG_ERROR,   /* output of a container is being lost, text says why; once per episode */
 	SHIM_REPORT_END,
 };

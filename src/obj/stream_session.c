@@ -444,8 +444,9 @@ static void exec_over(struct session *s, int code, const struct err *err)
 
 void stream_session_ended(const struct shim_status *st)
 {
-	struct err e = ERR_NULL;
+	struct err e = ERR_NULL, slow = ERR_NULL;
 
+	err_set(&slow, ERR_EXHAUSTED, "the client reads too slowly: output is lost, attach again");
 	if (st->exit_code < 0 || st->exit_code > 255)
 		err_set(&e, ERR_UNKNOWN, "the exit code is not known");
 	list_for_each(pos, &sessions) {
@@ -453,7 +454,10 @@ void stream_session_ended(const struct shim_status *st)
 
 		if (strcmp(s->name, st->session) != 0)
 			continue;
-		exec_over(s, st->exit_code, e.code ? &e : NULL);
+		if (s->ask.kind == STREAM_KIND_ATTACH)
+			tell_end(s, 0, st->exit_code < 0 ? &slow : NULL);
+		else
+			exec_over(s, st->exit_code, e.code ? &e : NULL);
 		return;
 	}
 }

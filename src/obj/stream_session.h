@@ -29,7 +29,7 @@ int stream_session_attach(const Runtime__V1__AttachRequest *req, char **ret_url,
 int stream_session_port_forward(const Runtime__V1__PortForwardRequest *req, char **ret_url,
 				struct err *e);
 
-/* The shim says that an exec has ended, one of ours or not. */
+/* The shim says that an exec or an attached client has ended, one of ours or not. */
 void stream_session_ended(const struct shim_status *st);
 /* The shim of a sandbox is gone, or the daemon has let go of it. */
 void stream_session_pod_lost(const char *sandbox_id, const char *why);

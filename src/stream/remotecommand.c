@@ -148,16 +148,23 @@ static void conclude(struct remotecommand *rc)
 	conn_finish(rc->conn);
 }
 
+static bool has_output(const struct remotecommand *rc)
+{
+	return rc->wanted[CHANNEL_STDOUT] || rc->wanted[CHANNEL_STDERR];
+}
+
+static void drain_over(struct loop_timer *t);
+
 static void conclude_if_over(struct remotecommand *rc)
 {
 	bool quiet = rc->out[0].tap.io.fd < 0 && rc->out[1].tap.io.fd < 0;
 
-	/* The shim lets an attached client go when the container's streams have ended. */
-	if (quiet && rc->given && is_attach(rc) && (rc->wanted[CHANNEL_STDOUT] ||
-						     rc->wanted[CHANNEL_STDERR]))
-		rc->ended = true;
 	if (quiet && rc->ended)
 		conclude(rc);
+	else if (quiet && rc->given && is_attach(rc) && has_output(rc))
+		/* What it means is being told.  If not: the container's streams have ended. */
+		loop_timer_set(rc->conn->conns->loop, &rc->drain, clock_monotonic_ns() + DRAIN_NS,
+			       drain_over);
 }
 
 static void output_close(struct remotecommand *rc, struct output *o)
@@ -207,6 +214,10 @@ static void drain_over(struct loop_timer *t)
 		o->left = n;
 		if (n == 0)
 			output_close(rc, o);
+	}
+	if (!rc->ended) {
+		rc->ended = true;
+		conclude_if_over(rc);
 	}
 	conn_mark(rc->conn);
 }
@@ -270,7 +281,7 @@ static void stdin_ended(struct remotecommand *rc)
 	if (!rc->conn->ask.tty)
 		tap_close(&rc->in);
 	if (is_attach(rc) && (rc->conn->ask.tty || !rc->conn->ask.in_once ||
-			      (!rc->wanted[CHANNEL_STDOUT] && !rc->wanted[CHANNEL_STDERR])))
+			      !has_output(rc)))
 		conclude(rc);
 }
 
