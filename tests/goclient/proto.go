@@ -146,7 +146,8 @@ func webSocketForward(protocol string) error {
 
 // versions of SPDY's remotecommand: only the later ones say the exit code in a way that a program reads.
 func spdyVersion(protocol string, structured bool) error {
-	out, errOut, err := script(strings.NewReader("in"), "cat; echo e >&2; exit 7", protocol)
+	// The oldest clients cannot end stdin.
+	out, errOut, err := script(strings.NewReader("in\n"), "read l; printf $l; echo e >&2; exit 7", protocol)
 	if structured {
 		err = wantCode(7, err)
 	} else {
