@@ -41,9 +41,14 @@ soak: $(PROGRAMS) test-deps
 soak-restart: $(PROGRAMS) test-deps
 	$(HARNESS) NUMBERS_SECONDS=60 tests/integration/24-numbers.sh
 
+# Streaming sessions by the hundred against programs with sanitizers; SOAK_SECONDS (600), SOAK_MIB.
+soak-stream: test-deps
+	$(MAKE) BUILD=$(BUILD)-asan CC="$(CC)" SAN=address,undefined all
+	CRISP_TEST_BUILD=$(abspath $(BUILD))-asan tests/bench/soak-stream.sh
+
 # Who allocates: needs Debian's heaptrack, and prints what is still held at the end.
 soak-heap: $(PROGRAMS) test-deps
 	$(HARNESS) CRISP_TEST_WRAP="heaptrack -o $(abspath $(BUILD))/soak-heap" tests/bench/soak.sh
 	heaptrack_print -p 0 -T 0 -a 0 -f $(BUILD)/soak-heap.zst
 
-.PHONY: test-deps integration conformance conformance-update bench bench-pull soak soak-restart soak-heap
+.PHONY: soak-stream test-deps integration conformance conformance-update bench bench-pull soak soak-restart soak-heap

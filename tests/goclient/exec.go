@@ -66,6 +66,17 @@ func (s *sizes) Next() *remotecommand.TerminalSize {
 	return nil
 }
 
+// execTransfers sends much through a command and back.
+func execTransfers() {
+	for _, speed := range speeds {
+		check(fmt.Sprintf("%d MiB through cat, a %s reader", *mib, speed.name), func() error {
+			out := newSum(speed.pause)
+			err := run(remotecommand.StreamOptions{Stdin: newNoise(1, *mib<<20), Stdout: out}, nil, "cat")
+			return errors.Join(err, same("bytes", *mib<<20, out.n), same("SHA-256", noiseSum(1, *mib<<20), out.String()))
+		})
+	}
+}
+
 func execChecks() error {
 	check("both outputs, and success", func() error {
 		out, errOut, err := script(nil, "echo o; echo e >&2")
@@ -102,13 +113,7 @@ func execChecks() error {
 			"sh", "-c", `until [ "$(stty size 2>/dev/null)" = "45 123" ]; do :; done; echo seen; exit 5`)
 		return errors.Join(wantCode(5, err), same("stdout", "seen\r\n", out.String()))
 	})
-	for _, speed := range speeds {
-		check(fmt.Sprintf("%d MiB through cat, a %s reader", *mib, speed.name), func() error {
-			out := newSum(speed.pause)
-			err := run(remotecommand.StreamOptions{Stdin: newNoise(1, *mib<<20), Stdout: out}, nil, "cat")
-			return errors.Join(err, same("bytes", *mib<<20, out.n), same("SHA-256", noiseSum(1, *mib<<20), out.String()))
-		})
-	}
+	execTransfers()
 	check("the last byte and the exit code for one that starts to read late", func() error {
 		out := newSum(0)
 		r, w := io.Pipe()

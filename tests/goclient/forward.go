@@ -167,6 +167,25 @@ func download(address string, pause time.Duration) error {
 	return errors.Join(err, same("bytes", *mib<<20, got.n), same("SHA-256", noiseSum(2, *mib<<20), got.String()))
 }
 
+// forwardTransfers sends much through forwarded ports.
+func forwardTransfers() {
+	check(fmt.Sprintf("%d MiB in, then the end, then the answer", *mib), func() error {
+		return with(portSum, upload)
+	})
+	for _, speed := range speeds {
+		check(fmt.Sprintf("%d MiB out to a %s reader", *mib, speed.name), func() error {
+			return with(portNoise, func(a string) error { return download(a, speed.pause) })
+		})
+	}
+}
+
+// transferChecks are those whose size is the point.
+func transferChecks() error {
+	execTransfers()
+	forwardTransfers()
+	return nil
+}
+
 func forwardChecks() error {
 	check("a port on 127.0.0.1", func() error {
 		return with(portEcho4, func(a string) error { return echo(a, "hello") })
@@ -178,13 +197,6 @@ func forwardChecks() error {
 		return with(portEcho4, func(a string) error { return manyConnections(a, 200) })
 	})
 	check("a refused connection is told, and ends nothing else; nor does what is no port", refused)
-	check(fmt.Sprintf("%d MiB in, then the end, then the answer", *mib), func() error {
-		return with(portSum, upload)
-	})
-	for _, speed := range speeds {
-		check(fmt.Sprintf("%d MiB out to a %s reader", *mib, speed.name), func() error {
-			return with(portNoise, func(a string) error { return download(a, speed.pause) })
-		})
-	}
+	forwardTransfers()
 	return nil
 }

@@ -2,7 +2,8 @@
 // made of: remotecommand and portforward of client-go, over SPDY and over WebSocket, with and without
 // TLS.  The URLs come from the CRI calls Exec, Attach and PortForward, as for crictl.
 //
-//	goclient exec|attach|forward|proto [FLAGS]   checks; one TAP line each, exit status 1 when one fails
+//	goclient exec|attach|forward|proto|hostile|transfer [FLAGS]
+//	                                             checks; one TAP line each, exit status 1 when one fails
 //	goclient serve                               what a forwarded port leads to; see serve.go
 //	goclient soak [FLAGS]                        sessions that come and vanish; see soak.go
 package main
@@ -64,11 +65,12 @@ func same[T comparable](what string, want, got T) error {
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: goclient exec|attach|forward|proto|serve|soak [FLAGS]")
+		fmt.Fprintln(os.Stderr, "usage: goclient exec|attach|forward|proto|hostile|transfer|serve|soak [FLAGS]")
 		os.Exit(2)
 	}
 	run, known := map[string]func() error{
 		"exec": execChecks, "attach": attachChecks, "forward": forwardChecks, "proto": protoChecks,
+		"hostile": hostileChecks, "transfer": transferChecks,
 		"serve": serve, "soak": soak,
 	}[os.Args[1]]
 	flag.CommandLine.Parse(os.Args[2:])

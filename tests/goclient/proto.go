@@ -162,7 +162,7 @@ func protoChecks() error {
 	for _, v := range []struct {
 		name       string
 		structured bool
-	}{{"v2.channel.k8s.io", false}, {"v3.channel.k8s.io", false}, {"v4.channel.k8s.io", true}, {"v5.channel.k8s.io", true}} {
+	}{{"channel.k8s.io", false}, {"v2.channel.k8s.io", false}, {"v3.channel.k8s.io", false}, {"v4.channel.k8s.io", true}, {"v5.channel.k8s.io", true}} {
 		check("SPDY, "+v.name, func() error { return spdyVersion(v.name, v.structured) })
 	}
 	for _, p := range []string{"", "channel.k8s.io", "base64.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io"} {
