@@ -42,7 +42,7 @@ struct conf {
 	char *stream_port;
 	bool stream_enable_tls;
 	char *stream_tls_cert, *stream_tls_key, *stream_tls_ca; /* PEM files; "": none */
-	char *tls_min_version;     /* CONF_TLS12 or CONF_TLS13 */
+	char *tls_min_version;     /* CONF_TLS12 (or "") or CONF_TLS13 */
 	char **tls_cipher_suites;  /* IANA names; NULL: the library's choice */
 	char *stream_idle_timeout; /* "1h30m", "": the default */
 	int64_t grpc_max_send_msg_size, grpc_max_recv_msg_size;

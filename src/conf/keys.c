@@ -35,7 +35,7 @@ static bool is_idle_timeout(const char *s)
 
 static bool is_tls_version(const char *s)
 {
-	return strcmp(s, CONF_TLS12) == 0 || strcmp(s, CONF_TLS13) == 0;
+	return !*s || strcmp(s, CONF_TLS12) == 0 || strcmp(s, CONF_TLS13) == 0;
 }
 
 static bool is_cipher_suite(const char *s)
