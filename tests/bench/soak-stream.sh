@@ -23,7 +23,7 @@ daemon_start
 check "pull" crictl pull "$BUSYBOX"
 check "a pod" pod_run soak
 POD=$OUT
-check "a container" ctr_run "$POD" soak.a '.metadata.name = "a" | .log_path = "a.log"'
+check "a container" ctr_run "$POD" soak.a '.metadata.name = "a" | .log_path = "a.log"' || bail "no container"
 CTR=$OUT
 nsenter --net="/proc/$(crictl inspect "$CTR" | jq .info.pid)/ns/net" "$CACHE/bin/goclient" serve -mib "${SOAK_MIB:-1024}" >"$SCRATCH/serve" 2>&1 &
 SERVE=$!

@@ -27,6 +27,7 @@ func (t *tally) note(what string, cut bool, err error) {
 		if t.wrong.Add(1) <= 20 {
 			fmt.Printf("# %s: %v\n", what, err)
 		}
+		time.Sleep(time.Second) // what is refused at once is not asked for again at once
 	}
 }
 
