@@ -355,6 +355,12 @@ static bool write_tls(struct conn *c)
 	return n >= 0 || errno == EAGAIN;
 }
 
+static void say_end(struct conn *c)
+{
+	if (!c->tls || tls_link_shutdown(c->tls))
+		shutdown(c->socket.io.fd, SHUT_WR);
+}
+
 static void send_out(struct conn *c)
 {
 	size_t before;
@@ -368,8 +374,8 @@ static void send_out(struct conn *c)
 		conn_kill(c);
 	if (c->out.len < before)
 		c->active_ns = clock_monotonic_ns();
-	if (c->shut && !c->out.len && (!c->tls || tls_link_shutdown(c->tls)))
-		shutdown(c->socket.io.fd, SHUT_WR);
+	if (c->shut && !c->out.len)
+		say_end(c);
 }
 
 static void pump(struct conn *c)
@@ -422,7 +428,7 @@ void conn_abort_all(struct conns *cs)
 	list_for_each(pos, &cs->all) {
 		struct conn *c = list_entry(pos, struct conn, node);
 
-		shutdown(c->socket.io.fd, SHUT_WR);
+		say_end(c);
 		conn_kill(c);
 	}
 	conn_pump_all(cs);
