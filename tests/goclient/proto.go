@@ -162,9 +162,14 @@ func protoChecks() error {
 	for _, v := range []struct {
 		name       string
 		structured bool
-	}{{"channel.k8s.io", false}, {"v2.channel.k8s.io", false}, {"v3.channel.k8s.io", false}, {"v4.channel.k8s.io", true}, {"v5.channel.k8s.io", true}} {
+	}{{"v2.channel.k8s.io", false}, {"v3.channel.k8s.io", false}, {"v4.channel.k8s.io", true}, {"v5.channel.k8s.io", true}} {
 		check("SPDY, "+v.name, func() error { return spdyVersion(v.name, v.structured) })
 	}
+	check("SPDY, channel.k8s.io", func() error {
+		// Its clients are content when the outputs end, before a failure is told.
+		out, errOut, err := script(strings.NewReader("in\n"), "read l; printf $l; echo e >&2", "channel.k8s.io")
+		return errors.Join(err, same("stdout", "in", out), same("stderr", "e\n", errOut))
+	})
 	for _, p := range []string{"", "channel.k8s.io", "base64.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io"} {
 		check(fmt.Sprintf("WebSocket, %q", p), func() error { return webSocketExec(p) })
 	}
