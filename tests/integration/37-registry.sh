@@ -8,7 +8,7 @@ harness_begin "$@"
 pulldrv_build
 
 for name in badregistry tokensrv; do
-	cc -std=gnu17 -D_GNU_SOURCE -O1 -I"$TOP/src" -o "$SCRATCH/$name" "$LIB_DIR/$name.c" "$BUILD_DIR/libcrisp.a" -lcrypto -lpthread ||
+	cc -std=gnu17 -D_GNU_SOURCE -O1 ${CRISP_TEST_CFLAGS:-} -I"$TOP/src" -o "$SCRATCH/$name" "$LIB_DIR/$name.c" "$BUILD_DIR/libcrisp.a" -lcrypto -lpthread ||
 		bail "$name does not compile"
 done
 
