@@ -15,6 +15,8 @@
 
 #define TOKEN_ANSWER_MAX (1024 * 1024)
 #define BASIC_MAX (256 * 1024)
+#define TRIES 4
+#define RETRY_MS 250
 
 static int basic_header(const struct credentials *cred, char **ret, struct err *e)
 {
@@ -72,6 +74,28 @@ static int read_answer(const struct http_response *resp, const struct buf *answe
 	return 0;
 }
 
+/* A token server may have a bad moment too.  Returns as http_perform does. */
+static int ask_patiently(struct http *h, struct http_request *req, struct buf *answer,
+			 struct http_response *resp, const struct auth_peer *peer, struct err *e)
+{
+	int64_t pause_ms = RETRY_MS;
+
+	req->body = collect_answer;
+	req->arg = answer;
+	for (int tries = 1;; tries++, pause_ms *= 2) {
+		int r = http_perform(h, req, resp, e);
+		bool again = r > 0 ? !resp->untrusted : resp->status >= 500 || resp->status == 429;
+
+		if (r < 0 || !again || tries == TRIES)
+			return r;
+		http_response_done(resp);
+		buf_done(answer);
+		atomic_fetch_add(peer->retries, 1);
+		if (stop_wait(peer->stop, pause_ms))
+			return err_set(e, ERR_CANCELLED, "cancelled");
+	}
+}
+
 /* The server is looked up by its own host, so that what is presented to the registry is presented
  * to nobody else. */
 static int ask_token(struct http *h, struct http_request *req, const char *realm,
@@ -90,9 +114,7 @@ static int ask_token(struct http *h, struct http_request *req, const char *realm
 	req->certs = &certs;
 	req->insecure = peer->insecure;
 	req->direct = image_host_is_loopback(host);
-	req->body = collect_answer;
-	req->arg = &answer;
-	r = http_perform(h, req, &resp, e);
+	r = ask_patiently(h, req, &answer, &resp, peer, e);
 	if (r > 0)
 		r = err_set(e, ERR_UNAVAILABLE, "token server %.200s: %.300s", realm,
 			    resp.text.data);

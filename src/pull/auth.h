@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/err.h"
@@ -16,6 +17,8 @@ struct auth_peer {
 	const char *repository;   /* what to ask a token for when the challenge does not say */
 	char *const *certs_dirs;
 	bool insecure;
+	struct stop *stop;
+	atomic_uint *retries; /* counted there */
 };
 
 /* The Authorization header that answers a challenge: "Basic ..." or, after asking the token

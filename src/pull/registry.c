@@ -282,6 +282,7 @@ static int fetch(struct registry *g, struct fetch *f, char **ret_type, struct er
 	int failures = 0;
 
 	f->meter = s->meter;
+	atomic_store(&s->meter->alive_ns, clock_monotonic_ns());
 	for (;;) {
 		_cleanup_(http_response_done) struct http_response resp = HTTP_RESPONSE_NULL;
 		struct http_request req = { .accept = f->accept, .body = on_body, .arg = f };
@@ -295,6 +296,9 @@ static int fetch(struct registry *g, struct fetch *f, char **ret_type, struct er
 			   : exchange_authorized(g, f->path, &req, &resp, e);
 		if (r < 0)
 			return r;
+		/* A part may be answered in parts. */
+		if (r == 0 && resp.status == 206 && f->got > before && f->got < f->max)
+			continue;
 		if (r == 0 && (resp.status == 200 || resp.status == 206)) {
 			*ret_type = take_ptr(resp.content_type);
 			return 0;
@@ -333,7 +337,6 @@ int registry_manifest(struct registry *g, const char *reference, struct buf *ret
 		.max = LIMIT_MANIFEST,
 	};
 
-	atomic_store(&s->meter->alive_ns, clock_monotonic_ns());
 	if (fetch(g, &f, ret_type, e) < 0)
 		return err_wrap(e, "manifest %s of %s/%s", reference, s->host, s->repository);
 	return 0;

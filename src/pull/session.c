@@ -78,6 +78,8 @@ int session_renew(struct session *s, struct http *h, const struct challenge *c,
 		.repository = s->repository,
 		.certs_dirs = s->certs_dirs,
 		.insecure = s->insecure,
+		.stop = s->stop,
+		.retries = &s->meter->retries,
 	};
 	char *authorization = NULL;
 	int r = 0;

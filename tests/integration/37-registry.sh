@@ -7,6 +7,12 @@ harness_begin "$@"
 . "$LIB_DIR/imagelib.sh"
 pulldrv_build
 
+# Layers that were whole before a pull failed are kept for the next try; the daemon lets go of them later.
+nothing_left() {
+	"$SCRATCH/pulldrv" clean "$IMAGES" "$PULL_ID" &&
+		[ -z "$(find "$IMAGES/staging" "$IMAGES/layers" -mindepth 1 ! -path "$IMAGES/staging/layers" 2>/dev/null)" ]
+}
+
 for name in badregistry tokensrv; do
 	cc -std=gnu17 -D_GNU_SOURCE -O1 ${CRISP_TEST_CFLAGS:-} -I"$TOP/src" -o "$SCRATCH/$name" "$LIB_DIR/$name.c" "$BUILD_DIR/libcrisp.a" -lcrypto -lpthread ||
 		bail "$name does not compile"
@@ -69,7 +75,7 @@ for i in 1 2 3 4 5 6; do
 done
 put_image odd "${LAYERS[@]}"
 registry 127.0.0.1 5000
-for name in t/x t/y open/x; do
+for name in t/x t/y open/x shaky/x; do
 	skopeo copy -q --dest-tls-verify=false "oci:$LAY:odd" "docker://127.0.0.1:5000/$name:1" >"$SCRATCH/make.log" 2>&1 || bail "skopeo: $(cat "$SCRATCH/make.log")"
 done
 
@@ -180,6 +186,8 @@ check "with the scope of the registry" grep -q 'scope=repository%3At%2Fx%3Apull'
 tokens "a token for a refresh token" 127.0.0.1:5002/t/x:1 identity-token=refresh
 asked "by POST"
 check "which is in no URL" bash -c "grep -q '^POST /token HTTP' '$SCRATCH/token.log'"
+tokens "a token server with a bad moment" 127.0.0.1:5002/shaky/x:1 username=user password=pass
+check_is "was asked again" 2 grep -c . "$SCRATCH/token.log"
 tokens "a token for nobody" 127.0.0.1:5002/open/x:1
 refused "where nobody gets one" "UNAUTHENTICATED.*token server" 127.0.0.1:5002/t/x:1
 refused "wrong ones" "UNAUTHENTICATED.*refuses the credentials" 127.0.0.1:5002/t/x:1 username=user password=wrong
@@ -248,6 +256,8 @@ bad() { local what=$1 name=$2; shift 2; pulled "$what" "127.0.0.1:5201/$name/x:o
 bad "429 with a date" later
 bad "tokens that expire in the middle of a pull" expire
 check "are renewed" test "$(grep -c ' /token' "$SEEN")" -ge 3
+bad "the rest in parts" parts
+check "each of which was asked for" test "$(grep -c '/v2/parts/.*/blobs/' "$SEEN")" -ge 20
 T=$SECONDS
 refused "429 for an hour" "RegistryUnavailable.*HTTP 429" 127.0.0.1:5201/hour/x:odd
 check "is not waited for" test $((SECONDS - T)) -lt 30

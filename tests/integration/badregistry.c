@@ -15,6 +15,7 @@
  *   port, which asks for credentials in its own name            file      blobs are in a file:
  *   swap      cut, and the rest is of something longer          bare206   cut, and the rest does
  *   not say where it belongs                                    page      manifests are a web page
+ *   parts     cut, and the rest comes in parts of its own
  *
  * Standard output gets a line a request: port, path, Authorization.
  *
@@ -80,7 +81,7 @@ static void answer(struct call *c, const char *status, const char *headers, cons
 {
 	char text[8192];
 	int n = snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n%s",
-	                 status, strlen(body), headers, body);
+			 status, strlen(body), headers, body);
 
 	out(c, text, (size_t)n);
 }
@@ -124,24 +125,26 @@ static void blob_bytes(struct call *c, const char *data, size_t size)
 {
 	bool part = c->from && !is(c, "norange") && c->from < size;
 	size_t from = part ? c->from : 0, half = size > 2000 ? size / 2 : size;
+	size_t end = part && is(c, "parts") && size - from > 7000 ? from + 7000 : size;
 	char head[512], other;
 	int n = snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n",
-	                 part ? "206 Partial Content" : "200 OK",
-	                 size - from + (is(c, "longer") ? 10 : 0));
+			 part ? "206 Partial Content" : "200 OK",
+			 end - from + (is(c, "longer") ? 10 : 0));
 
 	out(c, head, (size_t)n);
-	n = snprintf(head, sizeof(head), "Content-Range: bytes %zu-%zu/%zu\r\n", from, size - 1,
-	             is(c, "swap") ? size + 5 : size);
+	n = snprintf(head, sizeof(head), "Content-Range: bytes %zu-%zu/%zu\r\n", from, end - 1,
+		     is(c, "swap") ? size + 5 : size);
 	if (part && !is(c, "bare206"))
 		out(c, head, (size_t)n);
 	out(c, "\r\n", 2);
 	/* What is asked for again is whole: these two break only the first answer. */
-	if ((is(c, "cut") || is(c, "norange") || is(c, "swap") || is(c, "bare206")) &&
+	if ((is(c, "cut") || is(c, "norange") || is(c, "swap") || is(c, "bare206") ||
+	     is(c, "parts")) &&
 	    first_time(c->path)) {
 		out(c, data + from, half - from < size ? half - from : 0);
 		shutdown(c->fd, SHUT_RDWR);
 	} else if (is(c, "stuck") && size > 2000) {
-		struct pollfd p = {.fd = c->fd, .events = POLLIN};
+		struct pollfd p = { .fd = c->fd, .events = POLLIN };
 
 		out(c, data, 1);
 		poll(&p, 1, -1);
@@ -152,7 +155,7 @@ static void blob_bytes(struct call *c, const char *data, size_t size)
 	} else if (is(c, "slow")) {
 		slowly(c, data + from, size - from);
 	} else {
-		out(c, data + from, size - from);
+		out(c, data + from, end - from);
 	}
 	if (is(c, "longer"))
 		out(c, "and so on.", 10);
@@ -173,8 +176,8 @@ static void serve_file(struct call *c, const char *path, const char *type)
 	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (type) {
 		n = snprintf(head, sizeof(head),
-		             "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
-		             type, (size_t)st.st_size);
+			     "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+			     type, (size_t)st.st_size);
 		out(c, head, (size_t)n);
 		out(c, data, (size_t)st.st_size);
 	} else {
@@ -226,7 +229,7 @@ static void serve_thing(struct call *c, bool blob)
 	}
 	if (blob && (is(c, "redirect") || is(c, "trap")) && !c->elsewhere) {
 		snprintf(location, sizeof(location), "Location: http://127.0.0.1:%d%s\r\n",
-		         port + 1, c->path);
+			 port + 1, c->path);
 		answer(c, "307 Temporary Redirect", location, "");
 		return;
 	}
@@ -241,7 +244,7 @@ static void serve_thing(struct call *c, bool blob)
 	if (!blob && strncmp(c->what, "sha256:", 7) != 0)
 		resolve(c->what, sizeof(c->what));
 	snprintf(path, sizeof(path), "%s/blobs/sha256/%s", layout,
-	         strncmp(c->what, "sha256:", 7) == 0 ? c->what + 7 : "none");
+		 strncmp(c->what, "sha256:", 7) == 0 ? c->what + 7 : "none");
 	serve_file(c, path, blob ? NULL : "application/vnd.oci.image.manifest.v1+json");
 }
 
@@ -289,8 +292,8 @@ static void serve(struct call *c)
 	snprintf(c->kind, sizeof(c->kind), "%.*s", (int)strcspn(c->path + 4, "/"), c->path + 4);
 	snprintf(c->what, sizeof(c->what), "%s", blob ? blob + 7 : manifest ? manifest + 11 : "");
 	snprintf(headers, sizeof(headers),
-	         "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/token\",service=\"bad\"\r\n",
-	         port + c->elsewhere);
+		 "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/token\",service=\"bad\"\r\n",
+		 port + c->elsewhere);
 	if (c->elsewhere && *c->auth)
 		answer(c, "400 Bad Request", "", "credentials where none belong");
 	else if (is(c, "broken"))
@@ -310,8 +313,8 @@ static void serve(struct call *c)
 	else if (is(c, "loop"))
 		answer(c, "302 Found", "Location: /v2/loop/x/manifests/odd\r\n", "");
 	else if ((is(c, "basic") || (is(c, "trap") && !c->elsewhere) ||
-	          (is(c, "redirect") && !c->elsewhere)) &&
-	         strcmp(c->auth, USER_PASS) != 0)
+		  (is(c, "redirect") && !c->elsewhere)) &&
+		 strcmp(c->auth, USER_PASS) != 0)
 		answer(c, "401 Unauthorized", "WWW-Authenticate: Basic realm=\"bad\"\r\n", "{}");
 	else if (is(c, "token") && strcmp(c->auth, "Bearer good") != 0)
 		answer(c, "401 Unauthorized", headers, "{}");
@@ -326,7 +329,7 @@ static void header_value(const char *head, const char *name, char *ret, size_t s
 	*ret = '\0';
 	if (at)
 		snprintf(ret, size, "%.*s", (int)strcspn(at + strlen(name), "\r\n"),
-		         at + strlen(name));
+			 at + strlen(name));
 }
 
 /* 0: a request is in c. */
@@ -379,7 +382,7 @@ static void *connection(void *arg)
 static void *listener(void *arg)
 {
 	bool elsewhere = arg != NULL;
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	a.sin_port = htons((uint16_t)(port + elsewhere));

@@ -67,7 +67,7 @@ pull() { "$SCRATCH/pulldrv" pull "$BUILD_DIR/crisp-pull" "$IMAGES" "$PULL_ID" "$
 diff_ids() { awk '$1 == "layer" { print $2 }' <<<"$OUT"; }
 
 images_begin() { rm -rf "$IMAGES"; }
-nothing_left() { [ -z "$(ls -A "$IMAGES/staging" "$IMAGES/layers" 2>/dev/null | grep -v ':$')" ]; }
+nothing_left() { [ -z "$(find "$IMAGES/staging" "$IMAGES/layers" -mindepth 1 ! -path "$IMAGES/staging/layers" 2>/dev/null)" ]; }
 
 # refused WHAT PATTERN PULL-ARGUMENTS...: for that reason, and nothing is left of it.
 refused() {

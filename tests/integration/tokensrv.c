@@ -3,7 +3,8 @@
  *
  *   tokensrv token ADDRESS PORT KEY CERT LOG    a token server as docker-registry wants it: GET
  * with user:pass, POST with the refresh token "refresh", anonymous GET for repositories below
- *       "open/"; answers with JWTs signed by KEY
+ *       "open/"; answers with JWTs signed by KEY; the first request for one below "shaky/" gets
+ *       a 503
  *   tokensrv proxy ADDRESS PORT LOG             an HTTP proxy that only knows CONNECT
  *
  * Both write a line for each request into LOG: its first line, and the headers that may hold a
@@ -16,6 +17,7 @@
 #include <openssl/pem.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,6 +33,7 @@ static EVP_PKEY *key;
 static char chain[8192]; /* the certificate, in base64 */
 static FILE *log_file;
 static bool proxy;
+static atomic_bool shaken;
 
 struct call {
 	int fd;
@@ -46,7 +49,7 @@ static void header_value(const char *head, const char *name, char *ret, size_t s
 	*ret = '\0';
 	if (at)
 		snprintf(ret, size, "%.*s", (int)strcspn(at + strlen(name), "\r\n"),
-		         at + strlen(name));
+			 at + strlen(name));
 }
 
 static void note(const struct call *c)
@@ -104,9 +107,9 @@ static void answer(struct call *c, const char *status, const char *body)
 	char text[32768];
 
 	snprintf(text, sizeof(text),
-	         "HTTP/1.1 %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
-	         "Content-Length: %zu\r\n\r\n%s",
-	         status, strlen(body), body);
+		 "HTTP/1.1 %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
+		 "Content-Length: %zu\r\n\r\n%s",
+		 status, strlen(body), body);
 	out(c->fd, text);
 }
 
@@ -134,10 +137,10 @@ static char *make_token(const char *repository)
 
 	snprintf(head, sizeof(head), "{\"typ\":\"JWT\",\"alg\":\"RS256\",\"x5c\":[\"%s\"]}", chain);
 	snprintf(claims, sizeof(claims),
-	         "{\"iss\":\"tests\",\"sub\":\"\",\"aud\":\"tests\",\"exp\":%ld,\"nbf\":%ld,"
-	         "\"iat\":%ld,\"jti\":\"%u\",\"access\":[{\"type\":\"repository\",\"name\":\"%s\","
-	         "\"actions\":[\"pull\"]}]}",
-	         now + 300, now - 10, now, ++serial, repository);
+		 "{\"iss\":\"tests\",\"sub\":\"\",\"aud\":\"tests\",\"exp\":%ld,\"nbf\":%ld,"
+		 "\"iat\":%ld,\"jti\":\"%u\",\"access\":[{\"type\":\"repository\",\"name\":\"%s\","
+		 "\"actions\":[\"pull\"]}]}",
+		 now + 300, now - 10, now, ++serial, repository);
 	h = code(head, strlen(head));
 	b = code(claims, strlen(claims));
 	if (asprintf(&text, "%s.%s", h, b) < 0 ||
@@ -169,15 +172,19 @@ static void serve_token(struct call *c)
 		scope += strncmp(scope, "%2F", 3) == 0 ? 2 : 0;
 	}
 	if (post ? !strstr(c->body, "refresh_token=refresh&") &&
-	                    !str_ends(c->body, "refresh_token=refresh")
-	         : strcmp(c->auth, "Basic dXNlcjpwYXNz") != 0 &&
-	                    (*c->auth || !str_starts(repository, "open/"))) {
+			    !str_ends(c->body, "refresh_token=refresh")
+		 : strcmp(c->auth, "Basic dXNlcjpwYXNz") != 0 &&
+			    (*c->auth || !str_starts(repository, "open/"))) {
 		answer(c, "401 Unauthorized", "{\"errors\":[]}");
+		return;
+	}
+	if (str_starts(repository, "shaky/") && !atomic_exchange(&shaken, true)) {
+		answer(c, "503 Service Unavailable", "{}");
 		return;
 	}
 	token = make_token(repository);
 	snprintf(body, sizeof(body), "{\"%s\":\"%s\",\"expires_in\":300}",
-	         post ? "access_token" : "token", token);
+		 post ? "access_token" : "token", token);
 	free(token);
 	answer(c, "200 OK", body);
 }
@@ -186,7 +193,7 @@ static void serve_token(struct call *c)
 
 static int dial(char *target)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM}, *list = NULL;
 	char *port = strrchr(target, ':');
 	int fd = -1;
 
@@ -217,8 +224,8 @@ static void serve_proxy(struct call *c)
 	}
 	out(c->fd, "HTTP/1.1 200 OK\r\nWWW-Authenticate: Basic realm=\"trap\"\r\n\r\n");
 	for (;;) {
-		struct pollfd p[2] = {{.fd = c->fd, .events = POLLIN},
-		                      {.fd = there, .events = POLLIN}};
+		struct pollfd p[2] = {{ .fd = c->fd, .events = POLLIN},
+				      { .fd = there, .events = POLLIN}};
 
 		if (poll(p, 2, -1) < 0)
 			break;
@@ -276,7 +283,7 @@ static void load_key(const char *key_path, const char *cert_path)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET};
+	struct sockaddr_in a = { .sin_family = AF_INET };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 	uint64_t port;
 
