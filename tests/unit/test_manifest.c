@@ -20,6 +20,11 @@
 #define OCI_LAYER "\"application/vnd.oci.image.layer.v1.tar+gzip\""
 #define CONFIG "\"config\":{\"mediaType\":" OCI_CONFIG ",\"digest\":" D("00") ",\"size\":7}"
 #define LAYER(n) "{\"mediaType\":" OCI_LAYER ",\"digest\":" D(n) ",\"size\":5}"
+#define FOREIGN(urls) \
+	"{\"schemaVersion\":2," CONFIG \
+	",\"layers\":[{\"mediaType\":" FOREIGN_LAYER ",\"digest\":" D("01") \
+	",\"size\":5,\"urls\":[" urls "]}]}"
+#define FOREIGN_LAYER "\"application/vnd.oci.image.layer.nondistributable.v1.tar\""
 #define OCI_INDEX "application/vnd.oci.image.index.v1+json"
 #define DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -94,6 +99,9 @@ static void test_refused(void **state)
 		  ",\"size\":1}]}",
 		  "encrypted", ERR_UNIMPLEMENTED },
 		{ "{\"schemaVersion\":2,\"manifests\":{}}", "manifests", ERR_INVALID },
+		{ FOREIGN("\"ftp://a.test/b\""), "urls[0]", ERR_INVALID },
+		{ FOREIGN("\"https://a.test/b\",\"http://a b\""), "urls[1]", ERR_INVALID },
+		{ FOREIGN("7"), "urls[0]", ERR_INVALID },
 	};
 
 	(void)state;
@@ -108,6 +116,42 @@ static void test_refused(void **state)
 		if (!strstr(e.text, bad[i].why))
 			fail_msg("%s: %s", bad[i].json, e.text);
 	}
+}
+
+/* Only layers that may not be distributed are fetched from elsewhere. */
+static void test_urls(void **state)
+{
+	static const char plain[] = "{\"schemaVersion\":2," CONFIG
+				    ",\"layers\":[{\"mediaType\":" OCI_LAYER ",\"digest\":" D(
+					    "01") ",\"size\":5,\"urls\":[\"https://a.test\"]}]}";
+	struct err e = ERR_NULL;
+	struct manifest m;
+
+	(void)state;
+	assert_int_equal(parse(FOREIGN("\"https://a.test/b\",\"http://c.test\""), NULL, &m, &e), 0);
+	assert_int_equal(m.entries[0].n_urls, 2);
+	assert_string_equal(m.entries[0].urls[1], "http://c.test");
+	manifest_done(&m);
+	assert_int_equal(parse(plain, NULL, &m, &e), 0);
+	assert_int_equal(m.entries[0].n_urls, 0);
+	manifest_done(&m);
+}
+
+/* As deep as the parser goes, and no deeper. */
+static void test_nesting(void **state)
+{
+	char json[20001];
+	struct err e = ERR_NULL;
+	struct manifest m;
+
+	(void)state;
+	memset(json, '[', 10000);
+	memset(json + 10000, ']', 10000);
+	json[20000] = '\0';
+	assert_int_equal(parse(json, "text/html", &m, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.text, "depth"));
+	assert_non_null(strstr(e.text, "text/html"));
+	manifest_done(&m);
 }
 
 static void test_too_many_layers(void **state)
@@ -233,7 +277,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_image),	 cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_too_many_layers), cmocka_unit_test(test_platform),
+		cmocka_unit_test(test_too_many_layers),
+		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_nesting), cmocka_unit_test(test_platform),
 		cmocka_unit_test(test_challenge),
 	};
 

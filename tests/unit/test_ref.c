@@ -43,6 +43,12 @@ static void test_parts(void **state)
 		{ "a__b/c.d/e-f--g", "", "a__b/c.d/e-f--g", "", "", "a__b/c.d/e-f--g",
 		  "a__b/c.d/e-f--g:latest" },
 		{ "a:_x", "", "a", "_x", "", "a", "a:_x" },
+		{ "docker.io/a:1", "docker.io", "library/a", "1", "", "docker.io/library/a",
+		  "docker.io/library/a:1" },
+		{ "index.docker.io/a/b", "docker.io", "a/b", "", "", "docker.io/a/b",
+		  "docker.io/a/b:latest" },
+		{ "docker.io.test/a", "docker.io.test", "a", "", "", "docker.io.test/a",
+		  "docker.io.test/a:latest" },
 		/* An id with a registry in front of it is a name again. */
 		{ "example.com/" HEX64, "example.com", HEX64, "", "", "example.com/" HEX64,
 		  "example.com/" HEX64 ":latest" },
