@@ -64,7 +64,7 @@ $(BUILD)/crisp-pull: $(PULL_OBJ) $(LIB)
 -include $(PULL_OBJ:.o=.d)
 
 # What unpacks, for its tests.
-UNPACK_OBJ := $(patsubst %,$(BUILD)/src/pull/%.o,attr decompress digest layer stage stop tree)
+UNPACK_OBJ := $(patsubst %,$(BUILD)/src/pull/%.o,attr decompress digest inherit layer stage stop tree)
 UNPACK_LIBS := -lcrypto -lisal -lzstd
 EXTRA_test_untar := $(UNPACK_OBJ)
 LIBS_test_untar := $(UNPACK_LIBS)

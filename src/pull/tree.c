@@ -18,9 +18,9 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/limits.h"
-#include "base/map.h"
 #include "base/str.h"
 #include "pull/attr.h"
+#include "pull/inherit.h"
 
 #define DIR_TIMES_MAX (64 * 1024 * 1024) /* bytes of directory names kept for their times */
 #define DISK_BLOCK 4096
@@ -49,9 +49,7 @@ struct tree {
 	uint64_t entries;
 	struct dir_time **dirs;
 	size_t n_dirs, dir_bytes;
-	/* Directories without an entry of their own, by their real path below the root. */
-	struct map *implicit;
-	bool root_has_entry;
+	struct inherit *inherit;
 	struct tree_stats stats;
 };
 
@@ -60,29 +58,25 @@ int tree_open(const char *dir, struct tree **ret, struct err *e)
 	_cleanup_tree_ struct tree *t = xcalloc(1, sizeof(*t));
 
 	t->file = t->parent = -1;
-	t->implicit = map_new();
 	t->files = treesum_files_new();
 	t->root = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (t->root < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open %s", dir);
 	if (!realpath(dir, t->root_path))
 		return err_errno(e, ERR_INTERNAL, errno, "resolve %s", dir);
+	t->inherit = inherit_new(t->root);
 	*ret = take_ptr(t);
 	return 0;
 }
 
 void tree_free(struct tree *t)
 {
-	char *path;
-
 	if (!t)
 		return;
 	for (size_t i = 0; i < t->n_dirs; i++)
 		free(t->dirs[i]);
 	free(t->dirs);
-	for (size_t pos = 0; (path = map_next(t->implicit, &pos));)
-		free(path);
-	map_free(t->implicit);
+	inherit_free(t->inherit);
 	treesum_files_free(t->files);
 	close_fdp(&t->file);
 	close_fdp(&t->parent);
@@ -187,11 +181,8 @@ static int remember_implicit(struct tree *t, int dir, struct err *e)
 	int r = real_path(t, dir, path, e);
 
 	r = r < 0 ? r : count_dir_bytes(t, strlen(path) + 64, e);
-	if (r == 0 && !map_get(t->implicit, path)) {
-		char *key = xstrdup(path);
-
-		map_put(t->implicit, key, key);
-	}
+	if (r == 0)
+		inherit_directory(t->inherit, path);
 	return r;
 }
 
@@ -199,10 +190,10 @@ static int remember_implicit(struct tree *t, int dir, struct err *e)
 static int forget_implicit(struct tree *t, int dir, struct err *e)
 {
 	char path[PATH_MAX];
-	int r = map_count(t->implicit) ? real_path(t, dir, path, e) : 1;
+	int r = inherit_is_wanted(t->inherit) ? real_path(t, dir, path, e) : 1;
 
 	if (r == 0)
-		free(map_del(t->implicit, path));
+		inherit_directory_told(t->inherit, path);
 	return r < 0 ? r : 0;
 }
 
@@ -224,9 +215,9 @@ static int remove_existing(struct tree *t, int dir, const char *name, struct err
 	return fs_remove_tree(path, e);
 }
 
-/* The directory `name` in dir: one that is there stays as it is, anything else makes room.  A
- * directory in place of a whiteout hides the lower ones just as the whiteout did.
- * keep_links: a link is an error. */
+/* The directory `name` in dir: one that is there stays as it is, anything else makes room.
+ * keep_links: a link is an error.
+ * 1: it is in place of a whiteout and hides the lower ones just as that did. */
 static int make_dir(struct tree *t, int dir, const char *name, bool keep_links, struct err *e)
 {
 	char path[PATH_MAX];
@@ -253,7 +244,9 @@ static int make_dir(struct tree *t, int dir, const char *name, bool keep_links, 
 		return r;
 	if (mkdirat(dir, name, 0755) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "make directory %.255s", name);
-	return was_whiteout ? attr_set_opaque(dir, name, e) : 0;
+	if (!was_whiteout)
+		return 0;
+	return attr_set_opaque(dir, name, e) < 0 ? -(int)e->code : 1;
 }
 
 /* What an archive leaves out on the way to its entries belongs to root. */
@@ -284,7 +277,7 @@ static int make_parents(struct tree *t, const char *path, struct err *e)
 			if (fchmodat(dir, name, 0755, 0) < 0)
 				return err_errno(e, ERR_INTERNAL, errno, "set mode of %s", prefix);
 			next = open_below(t, prefix, 0);
-			if (next >= 0 && remember_implicit(t, next, e) < 0)
+			if (next >= 0 && r == 0 && remember_implicit(t, next, e) < 0)
 				return -(int)e->code;
 		}
 		if (next < 0)
@@ -385,58 +378,77 @@ static int add_node(struct tree *t, int dir, const char *name, const struct tar_
 	return entry->type == TAR_TYPE_FILE ? 0 : attr_apply_at(dir, name, entry, e);
 }
 
-static int open_target(struct tree *t, const struct tar_entry *entry, char path[TAR_PATH_MAX + 1],
-		       int *ret_fd, const char **ret_name, struct err *e)
+/* The directory that a hard link's target is in, made when no entry has made it. */
+static int open_target(struct tree *t, const char *path, const char *name, int *ret, struct err *e)
 {
-	const char *slash;
-	int r = clean_path(entry->link, path, e);
+	_cleanup_free_ char *dir = xstrndup(path, name > path ? (size_t)(name - path - 1) : 0);
 
-	if (r < 0)
-		return err_wrap(e, "hard link to %.255s", entry->link);
-	slash = strrchr(path, '/');
-	*ret_name = slash ? slash + 1 : path;
-	if (slash) {
-		char dir[TAR_PATH_MAX + 1];
-
-		memcpy(dir, path, (size_t)(slash - path));
-		dir[slash - path] = '\0';
-		*ret_fd = open_below(t, dir, 0);
-	} else {
-		*ret_fd = open_below(t, "", 0);
+	*ret = open_below(t, dir, 0);
+	if (*ret < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		if (make_parents(t, dir, e) < 0)
+			return -(int)e->code;
+		*ret = open_below(t, dir, 0);
 	}
-	if (*ret_fd < 0)
-		return err_errno(e, ERR_INVALID, errno, "hard link to %.255s", entry->link);
-	return 0;
+	return *ret < 0 ? err_errno(e, ERR_INVALID, errno, "the way to it") : 0;
 }
 
-static int add_hardlink(struct tree *t, int dir, const char *name, const struct tar_entry *entry,
-			struct err *e)
+/* The target is in a lower layer, or nowhere: an empty file stands for it until that is known. */
+static int add_stand_in(struct tree *t, int dir, const char *name, const char *alias,
+			struct stat *ret, struct err *e)
 {
-	char path[TAR_PATH_MAX + 1];
-	_cleanup_close_ int from = -1, own = -1;
-	struct stat a, b;
-	const char *target = "";
-	int made, r = open_target(t, entry, path, &from, &target, e);
+	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	char path[PATH_MAX];
+	int r;
 
-	if (r < 0)
-		return r;
-	if (fstatat(from, target, &a, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_errno(e, ERR_INVALID, errno, "hard link to %.255s", entry->link);
-	if (S_ISDIR(a.st_mode) || is_whiteout(&a))
-		return err_set(e, ERR_INVALID, "hard link to %.255s, which is no file",
-			       entry->link);
-	made = linkat(from, target, dir, name, 0);
+	if (fd < 0 || fstat(fd, ret) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "create");
+	count_inode(t);
+	r = real_path(t, dir, path, e);
+	r = r < 0 ? r : count_dir_bytes(t, strlen(path) + strlen(name) + strlen(alias) + 64, e);
+	if (r == 0) {
+		_cleanup_free_ char *full = xasprintf("%s%s%s", path, *path ? "/" : "", name);
+
+		inherit_file(t->inherit, full, alias, ret);
+	}
+	return r;
+}
+
+static int link_to(struct tree *t, int from, const char *target, const struct stat *a, int dir,
+		   const char *name, struct err *e)
+{
+	_cleanup_close_ int own = -1;
+	struct stat b;
+	int made = linkat(from, target, dir, name, 0);
+
 	if (made < 0 && errno == EEXIST && fstatat(dir, name, &b, AT_SYMLINK_NOFOLLOW) == 0) {
-		if (a.st_ino == b.st_ino)
+		if (a->st_ino == b.st_ino)
 			return 0;
-		r = make_room(t, dir, name, &own, e);
-		if (r < 0)
-			return r;
+		if (make_room(t, dir, name, &own, e) < 0)
+			return -(int)e->code;
 		made = linkat(from, target, own, name, 0);
 	}
-	if (made < 0)
-		return err_errno(e, ERR_INVALID, errno, "hard link to %.255s", entry->link);
-	return 0;
+	return made < 0 ? err_errno(e, ERR_INVALID, errno, "link") : 0;
+}
+
+/* path: what the entry is called, cleaned. */
+static int add_hardlink(struct tree *t, int dir, const char *name, const char *path,
+			const struct tar_entry *entry, struct err *e)
+{
+	char to[TAR_PATH_MAX + 1];
+	_cleanup_close_ int from = -1;
+	const char *slash, *target;
+	struct stat st;
+	int r = clean_path(entry->link, to, e);
+
+	slash = strrchr(to, '/');
+	target = slash ? slash + 1 : to;
+	r = r < 0 ? r : open_target(t, to, target, &from, e);
+	if (r == 0 && fstatat(from, *target ? target : ".", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		r = add_stand_in(t, from, target, path, &st, e);
+	if (r == 0 && (S_ISDIR(st.st_mode) || is_whiteout(&st)))
+		r = err_set(e, ERR_INVALID, "it is no file");
+	r = r < 0 ? r : link_to(t, from, target, &st, dir, name, e);
+	return r < 0 ? err_wrap(e, "hard link to %.255s", entry->link) : 0;
 }
 
 static int remember_time(struct tree *t, const char *path, const struct tar_entry *entry,
@@ -472,10 +484,33 @@ static int add_directory(struct tree *t, int parent, const char *name, const cha
 	fd = openat(dir, *name ? name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open");
-	t->root_has_entry = t->root_has_entry || !*name;
+	/* It may be what the remembered descriptor stands for. */
+	forget_parent(t);
 	r = attr_apply_fd(fd, entry, e);
 	r = r < 0 ? r : forget_implicit(t, fd, e);
 	return r < 0 ? r : remember_time(t, path, entry, e);
+}
+
+/* A directory of this layer is no longer the one of lower layers. */
+static int hide_below(struct tree *t, int dir, const char *name, struct err *e)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open %.255s", name);
+	if (forget_implicit(t, fd, e) < 0)
+		return -(int)e->code;
+	return attr_set_opaque(dir, name, e);
+}
+
+/* The directory stays what it is and loses what it has in lower layers. */
+static int add_opaque(struct tree *t, int dir, const char *path, struct err *e)
+{
+	if (strcmp(path, OPAQUE_NAME) == 0) {
+		inherit_opaque_root(t->inherit);
+		return 0;
+	}
+	return attr_set_opaque(dir, ".", e);
 }
 
 /* The file is gone from lower layers.  What this layer itself has under the name stays (OCI image
@@ -487,12 +522,17 @@ static int add_whiteout(struct tree *t, int dir, const char *name, struct err *e
 	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return err_set(e, ERR_INVALID, "a whiteout without a name");
 	if (mknodat(dir, name, S_IFCHR | 0600, makedev(0, 0)) == 0) {
+		char path[PATH_MAX];
+		int r = real_path(t, dir, path, e);
+
 		count_inode(t);
-		return 0;
+		if (r == 0 && inherit_whiteout(t->inherit, path))
+			r = count_dir_bytes(t, strlen(path) + 64, e);
+		return r;
 	}
 	if (errno != EEXIST || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "create a whiteout");
-	return S_ISDIR(st.st_mode) ? attr_set_opaque(dir, name, e) : 0;
+	return S_ISDIR(st.st_mode) ? hide_below(t, dir, name, e) : 0;
 }
 
 /* Notes that aufs has left for itself; the one about opaque directories is everybody's. */
@@ -535,7 +575,7 @@ static int add_entry(struct tree *t, const struct tar_entry *entry, struct err *
 	if (r < 0)
 		return r;
 	if (strcmp(name, OPAQUE_NAME) == 0)
-		return attr_set_opaque(dir, ".", e);
+		return add_opaque(t, dir, path, e);
 	if (str_starts(name, ".wh."))
 		return add_whiteout(t, dir, name + strlen(".wh."), e);
 	if (entry->type == TAR_TYPE_DIRECTORY)
@@ -543,7 +583,7 @@ static int add_entry(struct tree *t, const struct tar_entry *entry, struct err *
 	if (!*name)
 		return err_set(e, ERR_INVALID, "the root of the layer is not a directory");
 	if (entry->type == TAR_TYPE_HARDLINK)
-		return add_hardlink(t, dir, name, entry, e);
+		return add_hardlink(t, dir, name, path, entry, e);
 	return add_node(t, dir, name, entry, e);
 }
 
@@ -627,14 +667,15 @@ const struct tar_ops tree_tar_ops = {
 };
 
 /* Files are known from their way here, the rest is looked up as the kernel now has it. */
-static int sum_up(struct tree *t, struct err *e)
+static int sum_of(const char *dir, const struct treesum_files *files, struct treesum_value *ret,
+		  struct err *e)
 {
 	_cleanup_treesum_ struct treesum_walk *w = NULL;
-	int r = treesum_open(t->root_path, t->files, &w, e);
+	int r = treesum_open(dir, files, &w, e);
 
 	r = r < 0 ? r : treesum_step(w, UINT64_MAX, e);
 	if (r == 0)
-		t->stats.sum = treesum_result(w);
+		*ret = treesum_result(w);
 	return r;
 }
 
@@ -655,48 +696,9 @@ int tree_finish(struct tree *t, struct tree_stats *ret, struct err *e)
 		if (fd < 0 || utimensat(AT_FDCWD, proc, times, 0) < 0)
 			return err_errno(e, ERR_INTERNAL, errno, "%.400s: set time", d->path);
 	}
-	if (sum_up(t, e) < 0)
+	if (sum_of(t->root_path, t->files, &t->stats.sum, e) < 0)
 		return -(int)e->code;
 	*ret = t->stats;
-	return 0;
-}
-
-/* The value of the directory's entry changes with it. */
-static int copy_attr(int from, int to, const char *path, struct treesum_value *sum, struct err *e)
-{
-	struct treesum_value before, after;
-
-	if (treesum_directory(to, path, &before, e) < 0 || attr_copy(from, to, e) < 0 ||
-	    treesum_directory(to, path, &after, e) < 0)
-		return -(int)e->code;
-	treesum_value_take(sum, &before);
-	treesum_value_add(sum, &after);
-	return 0;
-}
-
-/* A layer that has something else there ends the search: what is below that does not show. */
-static int inherit_one(int root, const char *path, const int *lower, size_t n,
-		       struct treesum_value *sum, struct err *e)
-{
-	struct open_how how = {
-		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-	};
-	_cleanup_close_ int to = (int)syscall(SYS_openat2, root, *path ? path : ".", &how,
-					      sizeof(how));
-
-	/* A later entry may have replaced it; opaque, it is not the lower one. */
-	if (to < 0 || attr_is_opaque(to))
-		return 0;
-	for (size_t i = 0; i < n; i++) {
-		_cleanup_close_ int from = (int)syscall(SYS_openat2, lower[i], *path ? path : ".",
-							&how, sizeof(how));
-
-		if (from >= 0)
-			return copy_attr(from, to, path, sum, e);
-		if (errno != ENOENT)
-			return 0;
-	}
 	return 0;
 }
 
@@ -704,12 +706,8 @@ int tree_save_implicit(struct tree *t, int dir, const char *name, struct err *e)
 {
 	_cleanup_buf_ struct buf list = BUF_NULL;
 	_cleanup_close_ int fd = -1;
-	const char *path;
 
-	if (!t->root_has_entry)
-		buf_add(&list, "", 1);
-	for (size_t pos = 0; (path = map_next(t->implicit, &pos));)
-		buf_add(&list, path, strlen(path) + 1);
+	inherit_save(t->inherit, &list);
 	if (!list.len)
 		return 0;
 	if (list.len > LIMIT_LAYER_NAMES)
@@ -724,8 +722,12 @@ int tree_save_implicit(struct tree *t, int dir, const char *name, struct err *e)
 int tree_inherit(int root, const char *list, size_t size, const int *lower, size_t n,
 		 struct treesum_value *sum, struct err *e)
 {
-	for (const char *path = list; path < list + size; path += strlen(path) + 1)
-		if (inherit_one(root, path, lower, n, sum, e) < 0)
-			return err_wrap(e, "%.400s", *path ? path : "/");
-	return 0;
+	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d/.", root);
+	_cleanup_inherit_ struct inherit *h = NULL;
+	bool moved;
+	int r = inherit_load(root, list, size, &h, e);
+
+	r = r < 0 ? r : inherit_apply(h, lower, n, sum, &moved, e);
+	/* Seldom: what has moved is read. */
+	return r < 0 || !moved ? r : sum_of(path, NULL, sum, e);
 }

@@ -38,13 +38,13 @@ int tree_open(const char *dir, struct tree **ret, struct err *e);
  * which one and why. */
 int tree_finish(struct tree *t, struct tree_stats *ret, struct err *e);
 
-/* After tree_finish: into a new file of an open directory, the directories that were made on the
- * way to others and of which no entry has said anything, each name ended by a NUL, "" being the
- * root.  No file when there are none. */
+/* After tree_finish: into a new file of an open directory, what the layer cannot say without those
+ * below it (inherit.h).  No file when there is nothing. */
 int tree_save_implicit(struct tree *t, int dir, const char *name, struct err *e);
 
-/* What such a list names below root gets what the nearest of the directories `lower` says of it
- * (open, the nearest first).  *sum is kept true. */
+/* What such a file says of the layer with this root; lower: the directories of the layers below,
+ * open, the nearest first.  *sum is kept true.  May be done again when it did not come to its
+ * end. */
 int tree_inherit(int root, const char *list, size_t size, const int *lower, size_t n,
 		 struct treesum_value *sum, struct err *e);
 

@@ -4,18 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"
 
-cc -std=gnu17 -D_GNU_SOURCE -Ulinux -O1 ${CRISP_TEST_CFLAGS:-} -I"$TOP/src" -I"$TOP" -I"$TOP/gen" -o "$SCRATCH/pulldrv" \
-	"$LIB_DIR/pulldrv.c" "$BUILD_DIR/libcrisp.a" -lprotobuf-c -ljansson -lxxhash -lpthread || bail "pulldrv does not compile"
-
-LAY=$SCRATCH/layout
-BLOBS=$LAY/blobs/sha256
-IMAGES=$SCRATCH/images
-ID=$(printf '%064d' 7)
-
-pull() { "$SCRATCH/pulldrv" pull "$BUILD_DIR/crisp-pull" "$IMAGES" "$ID" "$@"; }
-
-# The diffIDs of a pull's output, the lowest first.
-diff_ids() { awk '$1 == "layer" { print $2 }' <<<"$OUT"; }
+. "$LIB_DIR/imagelib.sh"
+pulldrv_build
 
 layer_dir() { echo "$IMAGES/layers/$(cut -c8-31 <<<"$1")"; }
 
@@ -35,16 +25,6 @@ end() {
 	harness_cleanup
 }
 trap end EXIT
-
-# Everything about a tree that an image decides: type, mode, owner, time, link, size, links, device, xattrs, content.
-tree_of() {
-	(cd "$1" && LC_ALL=C && {
-		find . -type f -printf '%p|f|%m|%U:%G|%T@|%s|%n\n' -o -type l -printf '%p|l|%U:%G|%T@|%l\n' -o -printf '%p|%y|%m|%U:%G|%T@\n'
-		find . \( -type b -o -type c \) -exec stat -c '%n dev %t:%T' {} +
-		find . -type f -exec sha256sum {} +
-		find . \( -type f -o -type d \) -exec getfattr --absolute-names -d -m '^(user\.|security\.capability)' {} +
-	} | sort)
-}
 
 # --- images --------------------------------------------------------------------------------------------------------------
 
@@ -74,29 +54,6 @@ make_odd() {
 	rm -r "$r/again"; mkdir "$r/again"; echo new >"$r/again/new"; chmod 600 "$r/etc/file"; echo more >"$r/usr/lib/more"
 	umoci repack --image "$LAY:odd" "$SCRATCH/odd2" || return 1
 	umoci config --image "$LAY:odd" --config.cmd /bin/busybox
-}
-
-put_blob() { digest=$(sha256sum <"$1" | cut -d' ' -f1); size=$(stat -c %s "$1"); cp "$1" "$BLOBS/$digest"; }
-
-put_manifest() {
-	put_blob "$2"
-	jq -c --arg d "sha256:$digest" --argjson s "$size" --arg t "$1" \
-		'.manifests += [{mediaType:"application/vnd.oci.image.manifest.v1+json",digest:$d,size:$s,annotations:{"org.opencontainers.image.ref.name":$t}}]' \
-		"$LAY/index.json" >"$SCRATCH/index.json" && cp "$SCRATCH/index.json" "$LAY/index.json"
-}
-
-# tar_image TAG TAR [DIFFID]: an image with that file as its only layer, built by hand so that anything can be wrong with it.
-tar_image() {
-	local diff=${3:-sha256:$(sha256sum <"$2" | cut -d' ' -f1)} config manifest
-	put_blob "$2"
-	local layer='{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:'$digest'","size":'$size'}'
-	LAYER_BLOB=$digest
-	config=$SCRATCH/config.json manifest=$SCRATCH/manifest.json
-	printf '{"os":"linux","architecture":"amd64","config":{},"rootfs":{"type":"layers","diff_ids":["%s"]}}' "$diff" >"$config"
-	put_blob "$config"
-	printf '{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%s},"layers":[%s]}' \
-		"$digest" "$size" "$layer" >"$manifest"
-	put_manifest "$1" "$manifest"
 }
 
 # zstd_image TAG FROM: the image FROM with its layers compressed anew.
@@ -136,9 +93,6 @@ same_tree() {
 	check "$what: equal to umoci's" diff "$SCRATCH/reference.tree" "$SCRATCH/tree"
 	umount "$SCRATCH/m"
 }
-
-images_begin() { rm -rf "$IMAGES"; }
-nothing_left() { [ -z "$(find "$IMAGES/staging" "$IMAGES/layers" -mindepth 1 ! -path "$IMAGES/staging/layers" 2>/dev/null)" ]; }
 
 for kind in gzip zstd docker; do
 	images_begin
@@ -183,33 +137,24 @@ check_is "the digest is the index's" "127.0.0.1:5000/t/many@$LIST" awk '$1 == "d
 
 # --- what is refused -----------------------------------------------------------------------------------------------------
 
-# refused WHAT PATTERN PULL-ARGUMENTS...: for that reason, and nothing is left of it.
-refused() {
-	local what=$1 pattern=$2
-	shift 2
-	images_begin
-	check_fails "$what" "$pattern" pull "$@"
-	check "$what: nothing is left" nothing_left
-}
-
 T=$SCRATCH/t
 mkdir -p "$T/sub" && echo evil >"$T/evil" && echo x >"$SCRATCH/outside"
 tar -C "$T" -cf "$T/up.tar" --transform 's,^evil,../../escape,' -P evil
-tar_image up "$T/up.tar"
+put_image up "$T/up.tar"
 refused "a name with .." "leads out of the layer" a:up "layout=$LAY"
 
 tar -C "$T" -cf "$T/link.tar" --transform 's,^evil,../../outside,' -P evil 2>/dev/null
 ln -s "$SCRATCH" "$T/way"
 tar -C "$T" -cf "$T/through.tar" way && tar -C "$T" -rf "$T/through.tar" --transform 's,^evil,way/escape,' evil
-tar_image through "$T/through.tar"
+put_image through "$T/through.tar"
 refused "a name through a link that leads out" "way" a:through "layout=$LAY"
 
 ln "$T/evil" "$T/hard" && tar -C "$T" -cf "$T/hard.tar" --transform 's,^evil$,../../outside,;s,^hard$,hard,' -P evil hard 2>/dev/null
-tar_image hard "$T/hard.tar"
+put_image hard "$T/hard.tar"
 refused "a hard link out of the layer" "leads out of the layer" a:hard "layout=$LAY"
 
 tar -C / -cf "$T/abs.tar" -P --transform "s,^$T/evil,$SCRATCH/escape," "$T/evil" 2>/dev/null
-tar_image abs "$T/abs.tar"
+put_image abs "$T/abs.tar"
 images_begin
 check "an absolute name ends inside the layer" pull a:abs "layout=$LAY"
 check_is "where the image means it" evil cat "$(layer_dir "$(diff_ids)")/fs$SCRATCH/escape"
@@ -217,14 +162,14 @@ check "nothing was made outside" test ! -e "$SCRATCH/escape"
 check_is "nothing was changed outside" x cat "$SCRATCH/outside"
 
 tar -C "$T" -cf "$T/good.tar" evil
-tar_image diff "$T/good.tar" "sha256:$(printf '%064d' 5)"
+put_image diff "$T/good.tar=sha256:$(printf '%064d' 5)"
 refused "a wrong diffID" "sha256:0*5" a:diff "layout=$LAY"
 
 head -c 514 "$T/good.tar" >"$T/short.tar"
-tar_image short "$T/short.tar"
+put_image short "$T/short.tar"
 refused "an archive that is cut off" "middle of an entry" a:short "layout=$LAY"
 
-tar_image digest "$T/good.tar"
+put_image digest "$T/good.tar"
 printf 'X' | dd of="$BLOBS/$LAYER_BLOB" conv=notrunc bs=1 seek=600 status=none
 refused "a blob that is not the one" "digest" a:digest "layout=$LAY"
 truncate -s 100 "$BLOBS/$LAYER_BLOB"
@@ -243,7 +188,7 @@ refused "a registry that is blocked" "blocked" 127.0.0.1:5000/t/odd:gzip "regist
 # --- removal and pulls ---------------------------------------------------------------------------------------------------
 
 images_begin
-"$SCRATCH/pulldrv" pull "$BUILD_DIR/crisp-pull" "$IMAGES" "$ID" 127.0.0.1:5000/t/odd:gzip "hold=$SCRATCH/go" >"$SCRATCH/held" &
+"$SCRATCH/pulldrv" pull "$BUILD_DIR/crisp-pull" "$IMAGES" "$PULL_ID" 127.0.0.1:5000/t/odd:gzip "hold=$SCRATCH/go" >"$SCRATCH/held" &
 HOLDER=$!
 check "a pull is done, not yet committed" poll 30 grep -q ^layer "$SCRATCH/held"
 OUT=$(cat "$SCRATCH/held")
@@ -307,11 +252,11 @@ check_is "the name is the registry's" 127.0.0.1:5001/none/x:odd awk '$1 == "tag"
 
 images_begin
 check_fails "cancelled in the middle" "^progress" pull 127.0.0.1:5001/stuck/x:odd cancel=1
-check "its staging can be removed" "$SCRATCH/pulldrv" clean "$IMAGES" "$ID"
+check "its staging can be removed" "$SCRATCH/pulldrv" clean "$IMAGES" "$PULL_ID"
 check "nothing is left of it" nothing_left
 
 # The death of the daemon does not end a pull; told to end, it cleans up behind itself.
-"$SCRATCH/pulldrv" pull "$BUILD_DIR/crisp-pull" "$IMAGES" "$ID" 127.0.0.1:5001/stuck/x:odd >"$SCRATCH/stuck" &
+"$SCRATCH/pulldrv" pull "$BUILD_DIR/crisp-pull" "$IMAGES" "$PULL_ID" 127.0.0.1:5001/stuck/x:odd >"$SCRATCH/stuck" &
 HOLDER=$!
 check "a pull is under way" poll 30 grep -q '^progress [1-9]' "$SCRATCH/stuck"
 kill -KILL $HOLDER
