@@ -68,6 +68,8 @@ UNPACK_OBJ := $(patsubst %,$(BUILD)/src/pull/%.o,attr decompress digest inherit 
 UNPACK_LIBS := -lcrypto -lisal -lzstd
 EXTRA_test_untar := $(UNPACK_OBJ)
 LIBS_test_untar := $(UNPACK_LIBS)
+EXTRA_test_untar_layers := $(UNPACK_OBJ)
+LIBS_test_untar_layers := $(UNPACK_LIBS)
 EXTRA_test_layer := $(UNPACK_OBJ)
 LIBS_test_layer := $(UNPACK_LIBS)
 EXTRA_test_decompress := $(UNPACK_OBJ)
@@ -75,9 +77,11 @@ LIBS_test_decompress := $(UNPACK_LIBS)
 EXTRA_test_stage := $(UNPACK_OBJ)
 LIBS_test_stage := $(UNPACK_LIBS)
 EXTRA_fuzz_untar := $(UNPACK_OBJ)
+EXTRA_fuzz_decompress := $(UNPACK_OBJ)
+LIBS_fuzz_decompress := $(UNPACK_LIBS)
 LIBS_fuzz_untar := $(UNPACK_LIBS)
-$(patsubst %,$(BUILD)/unit/test_%,untar layer decompress stage): $(UNPACK_OBJ)
-$(BUILD)/replay/fuzz_untar: $(UNPACK_OBJ)
+$(patsubst %,$(BUILD)/unit/test_%,untar untar_layers layer decompress stage): $(UNPACK_OBJ)
+$(BUILD)/replay/fuzz_untar $(BUILD)/replay/fuzz_decompress: $(UNPACK_OBJ)
 
 # Credentials as text.
 EXTRA_test_cred := $(BUILD)/src/pull/cred.o

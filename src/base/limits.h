@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #define LIMIT_MESSAGE (16 * 1024 * 1024)         /* payload of one gRPC message, bytes */
 #define LIMIT_MESSAGE_SLACK (64 * 1024)          /* framing fields around such a payload */
 #define LIMIT_CALL_ARENA (64 * 1024 * 1024)      /* memory one decoded request may take */
@@ -19,4 +21,8 @@
 #define LIMIT_LAYERS 127                         /* of one image: overlay's options fill one page */
 #define LIMIT_LAYER_FILES 4000000                /* entries of one layer */
 #define LIMIT_LAYER_BYTES (INT64_C(1) << 40)     /* of one layer, unpacked */
+#define LIMIT_RATIO 400                          /* plain to compressed bytes of a layer, when */
+#define LIMIT_RATIO_FREE ((uint64_t)4 << 30)     /* it has become larger than this */
+#define LIMIT_ZSTD_WINDOW_LOG 27                 /* 128 MiB, what `zstd --long` makes */
+#define LIMIT_XATTRS 1000                        /* of one entry of a layer */
 #define LIMIT_LAYER_NAMES (64 * 1024 * 1024)     /* bytes of implicit directories' names */

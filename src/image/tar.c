@@ -4,6 +4,7 @@
  */
 #include "image/tar.h"
 
+#include <linux/limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,6 +197,12 @@ static int pax_number(const struct tar_pax_record *rec, int64_t max, int64_t *re
 static int pax_xattr(struct next *n, const char *name, const struct tar_pax_record *rec,
 		     struct err *e)
 {
+	if (strlen(name) > XATTR_NAME_MAX || rec->size > XATTR_SIZE_MAX)
+		return err_set(e, ERR_INVALID, "extended attribute %.40s: a name of more than %d "
+			       "or a value of more than %d bytes", name, XATTR_NAME_MAX,
+			       XATTR_SIZE_MAX);
+	if (n->n_xattrs == LIMIT_XATTRS)
+		return err_set(e, ERR_INVALID, "more than %d extended attributes", LIMIT_XATTRS);
 	n->xattr_bytes += strlen(rec->key) + rec->size;
 	if (n->xattr_bytes > TAR_EXTENSION_MAX)
 		return err_set(e, ERR_INVALID, "more than %d bytes of extended attributes",

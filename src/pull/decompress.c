@@ -8,13 +8,10 @@
 #include <string.h>
 #include <zstd.h>
 
-#define OUT_SIZE (256 * 1024)
-#define WINDOW_LOG_MAX 27 /* of zstd: 128 MiB, what `zstd --long` makes */
-#define MAGIC_SIZE 6 /* of the longest magic, xz's */
+#include "base/limits.h"
 
-/* gzip cannot do better than 1032 to 1; zstd can, and then more than this is no image. */
-#define RATIO_MAX 1100
-#define RATIO_FREE ((uint64_t)4 << 30)
+#define OUT_SIZE (256 * 1024)
+#define MAGIC_SIZE 6 /* of the longest magic, xz's */
 
 enum kind {
 	KIND_UNKNOWN,
@@ -60,7 +57,7 @@ static int emit(struct decompress *d, const void *data, size_t size, struct err 
 	if (!size)
 		return 0;
 	d->out += size;
-	if (d->out > RATIO_FREE && d->out / RATIO_MAX > d->in)
+	if (d->out > LIMIT_RATIO_FREE && d->out / LIMIT_RATIO > d->in)
 		return err_set(e, ERR_EXHAUSTED,
 			       "%ju compressed bytes become more than %ju: refused as a bomb",
 			       (uintmax_t)d->in, (uintmax_t)d->out);
@@ -154,7 +151,7 @@ static int choose(struct decompress *d, struct err *e)
 		d->zstd = ZSTD_createDStream();
 		if (!d->zstd)
 			return err_set(e, ERR_EXHAUSTED, "no memory for zstd");
-		ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+		ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, LIMIT_ZSTD_WINDOW_LOG);
 	}
 	if (d->kind != KIND_PLAIN)
 		d->buf = xmalloc(OUT_SIZE);
