@@ -83,8 +83,9 @@ static void paths_sort(struct paths *p)
 		qsort(p->list, p->n, sizeof(*p->list), by_name);
 }
 
-/* Paths that began with one directory begin with another one; that one itself is no more. */
-static void paths_rename(struct paths *p, const char *old, const char *new)
+/* Paths that began with one directory begin with another one; that one itself becomes it, or is no
+ * more. */
+static void paths_rename(struct paths *p, const char *old, const char *new, bool itself)
 {
 	size_t n = strlen(old);
 
@@ -96,6 +97,8 @@ static void paths_rename(struct paths *p, const char *old, const char *new)
 			continue;
 		path = map_del(p->known, at);
 		p->list[i] = NULL;
+		if (!path[n] && !itself)
+			continue;
 		moved = xasprintf("%s%s%s", new, *new && path[n] ? "/" : "",
 				  path[n] ? path + n + 1 : "");
 		if (!map_get(p->known, moved)) {
@@ -570,9 +573,11 @@ static int dress(const struct inherit *h, const char *path, struct treesum_value
 {
 	_cleanup_close_ int to = open_own(h, path), from = -1;
 	struct stat st;
+	bool opaque;
 	int layer;
 
-	if (to < 0 || find(h, path, &layer, &st) != 0 || !S_ISDIR(st.st_mode))
+	if (to < 0 || look(h->root, path, &st, &opaque) != LOOK_FOUND || opaque ||
+	    find_below(h, path, &layer, &st) != 0 || !S_ISDIR(st.st_mode))
 		return 0;
 	from = open_in(layer, path, O_RDONLY | O_DIRECTORY);
 	if (from < 0)
@@ -721,8 +726,8 @@ static int move(struct inherit *h, const char *path, struct err *e)
 		return r;
 	if (unlinkat(parent, path + strlen(parent_path) + (*parent_path != '\0'), AT_REMOVEDIR) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "remove %.255s", path);
-	paths_rename(&h->dirs, path, target);
-	paths_rename(&h->whites, path, target);
+	paths_rename(&h->dirs, path, target, false);
+	paths_rename(&h->whites, path, target, true);
 	return 0;
 }
 

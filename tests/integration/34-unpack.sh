@@ -32,6 +32,14 @@ pulldrv_build
 cc -std=gnu17 -D_GNU_SOURCE -Ulinux -O1 -I"$TOP/src" -I"$TOP" -o "$SCRATCH/mktar" "$LIB_DIR/mktar.c" "$BUILD_DIR/libcrisp.a" ||
 	bail "mktar does not compile"
 umoci init --layout "$LAY"
+MANY=
+end() {
+	local rc=$?
+	[ -z "$MANY" ] || kill "$MANY" 2>/dev/null
+	(exit $rc)
+	harness_cleanup
+}
+trap end EXIT
 T=$SCRATCH/t
 START=$(date +%s)
 mkdir "$T"
@@ -260,6 +268,7 @@ check "100,000 files" poll 120 grep -q ^layer "$SCRATCH/many.out"
 KIB=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$(pgrep -P $MANY)/status")
 : >"$SCRATCH/go"
 wait $MANY
+MANY=
 echo "# the puller took at most $KIB KiB"
 check "within 64 MiB" [ "${KIB:-999999}" -lt 65536 ]
 check_is "all of them" 100000 bash -c "find '$IMAGES'/layers/*/fs -type f | wc -l"

@@ -162,6 +162,10 @@ static void test_layers_below(void **state)
 	file = openat(lower[0], "usr/f", O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
 	assert_int_equal(write(file, "lower", 5), 5);
 	assert_int_equal(symlinkat("usr", lower[0], "way"), 0);
+	make_lower(lower[0], "told", 0711, 8);
+	assert_int_equal(symlinkat("told", lower[0], "other"), 0);
+	TM(&b, .name = "told/", .type = '5', .mode = 0750, .mtime = 77);
+	TM(&b, .name = "other/x", .type = '0', .data = "x", .size = 1);
 	TM(&b, .name = "etc/link", .type = '1', .link = "way/f");
 	TM(&b, .name = "again", .type = '1', .link = "etc/link");
 	TM(&b, .name = "way/new", .type = '0', .data = "n", .size = 1);
@@ -175,6 +179,9 @@ static void test_layers_below(void **state)
 	assert_int_equal(tree_finish(tree, &stats, &e), 0);
 	inherit(tree, lower, 1, &stats.sum);
 	sum_is(stats.sum);
+	has_text("told/x", "x");
+	assert_int_equal(get("told").st_mode, S_IFDIR | 0750);
+	assert_int_equal(get("told").st_mtim.tv_sec, 77);
 	has_text("etc/link", "lower");
 	assert_int_equal(get("etc/link").st_mode, S_IFREG | 0640);
 	assert_int_equal(get("etc/link").st_nlink, 3);
