@@ -261,8 +261,8 @@ HOLDER=$!
 check "a pull is under way" poll 30 grep -q '^progress [1-9]' "$SCRATCH/stuck"
 kill -KILL $HOLDER
 wait $HOLDER 2>/dev/null
-check "its puller has not noticed" test -S "$SCRATCH/$ID.sock"
-check "it is told to end" "$SCRATCH/pulldrv" end "$IMAGES" "$ID"
+check "its puller has not noticed" test -S "$SCRATCH/$PULL_ID.sock"
+check "it is told to end" "$SCRATCH/pulldrv" end "$IMAGES" "$PULL_ID"
 check "and cleans up" poll 30 nothing_left
 
 harness_end
