@@ -73,7 +73,7 @@ static const uint16_t allowed[] = {
 #endif
 	/* sockets; which ones are made is looked at below */
 	SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_connect, SYS_sendmsg, SYS_recvmsg,
-	SYS_sendto, SYS_recvfrom, SYS_setsockopt, SYS_getsockopt,
+	SYS_sendmmsg, SYS_sendto, SYS_recvfrom, SYS_setsockopt, SYS_getsockopt,
 	/* processes */
 	SYS_waitid, SYS_wait4, SYS_kill, SYS_tgkill, SYS_pidfd_open, SYS_pidfd_send_signal,
 	SYS_getpid, SYS_gettid, SYS_getppid, SYS_geteuid, SYS_getuid, SYS_rt_sigprocmask,

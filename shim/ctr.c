@@ -78,7 +78,7 @@ static void kill_all_again(struct timer *t)
 	struct ctr *c = container_of(t, struct ctr, kill_again);
 	int n = kill_cgroup(c->cgroup, SIGKILL);
 	struct err e = ERR_NULL;
-	char who[KILL_WHO_MAX];
+	char who[PROC_TEXT_MAX];
 
 	if (n == 0) {
 		conn_answer(&c->kill_waiter, &c->status, -1, NULL);
@@ -450,6 +450,8 @@ struct ctr *ctr_new(const struct shim_request *req)
 	c->cgroup = xstrdup(req->cgroup);
 	c->flags = req->flags;
 	stdio_init(&c->io);
+	if (c->flags & SHIM_JOURNAL)
+		journal_open(&c->io.journal, req->id, req->name);
 	c->console = CONSOLE_NULL;
 	snprintf(c->status.id, sizeof(c->status.id), "%s", req->id);
 	list_append(&ctrs, &c->node);

@@ -42,7 +42,7 @@ int exectree_make(const char *dir)
 static void look_again(struct timer *t)
 {
 	struct tree *tree = container_of(t, struct tree, again);
-	char who[KILL_WHO_MAX];
+	char who[PROC_TEXT_MAX];
 
 	if (tree->kills)
 		kill_cgroup(tree->dir, SIGKILL);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "base/util.h"
 
@@ -174,24 +175,15 @@ int kill_cgroup(const char *dir, int sig)
 	return kill_below(dir, sig, 0);
 }
 
-static bool describe_below(const char *dir, char out[KILL_WHO_MAX], int depth)
+static bool describe_below(const char *dir, char out[PROC_TEXT_MAX], int depth)
 {
 	struct member m[CGROUP_BATCH];
 	_cleanup_closedir_ DIR *d = opendir(dir);
-	char path[PATH_MAX], name[32] = "?", state = 0;
+	char path[PATH_MAX];
 	struct dirent *entry;
 
 	if (read_members(dir, m) > 0) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/%d/stat", (int)m[0].pid);
-		f = fopen(path, "re");
-		if (f && fscanf(f, "%*d (%31[^)]) %c", name, &state) != 2)
-			state = 0;
-		if (f)
-			fclose(f);
-		snprintf(out, KILL_WHO_MAX, "pid %d (%s) in state %c", (int)m[0].pid, name,
-			 state ? state : '?');
+		proc_describe(m[0].pid, out);
 		return true;
 	}
 	while (d && depth < CGROUP_DEPTH && (entry = readdir(d))) {
@@ -204,10 +196,10 @@ static bool describe_below(const char *dir, char out[KILL_WHO_MAX], int depth)
 	return false;
 }
 
-const char *kill_describe(const char *dir, char out[KILL_WHO_MAX])
+const char *kill_describe(const char *dir, char out[PROC_TEXT_MAX])
 {
 	if (!describe_below(dir, out, 0))
-		snprintf(out, KILL_WHO_MAX, "nobody");
+		snprintf(out, PROC_TEXT_MAX, "nobody");
 	return out;
 }
 

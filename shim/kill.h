@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/proc.h"
 
 /* SIGKILL to a process and everything that descends from it through parents that still live. */
 void kill_tree(pid_t pid);
@@ -16,10 +17,9 @@ void kill_tree(pid_t pid);
  * 0 for an empty or missing one. */
 int kill_cgroup(const char *dir, int sig);
 
-#define KILL_WHO_MAX 96
 /* The first process of the cgroup and those below it as "pid 12 (name) in state D": what stands in
  * the way when processes do not die.  Returns out; "nobody" when there is none. */
-const char *kill_describe(const char *dir, char out[KILL_WHO_MAX]);
+const char *kill_describe(const char *dir, char out[PROC_TEXT_MAX]);
 
 /* Has the kernel killed for memory in this cgroup?  Must be asked before it is removed. */
 bool cgroup_saw_oom(const char *dir);

@@ -52,7 +52,7 @@ int logfile_open(struct logfile *f, const char *path, uint64_t max, struct err *
 	f->max = max;
 	f->size = f->gap = f->lost = f->ino = 0;
 	f->error = 0;
-	f->torn = false;
+	f->torn = f->no_sync = false;
 	f->path[0] = '\0';
 	if (!*path)
 		return 0;
@@ -151,6 +151,15 @@ static int tell_gap(struct logfile *f)
 	return err;
 }
 
+static void use_file(struct logfile *f, int fd, uint64_t size)
+{
+	close_fdp(&f->fd);
+	f->fd = fd;
+	f->size = size;
+	f->torn = false;
+	identify(f);
+}
+
 /* The cap is a bound on disk use, older records are given up for it.  A failure leaves the old
  * file growing, which loses nothing. */
 static void start_anew(struct logfile *f)
@@ -168,11 +177,7 @@ static void start_anew(struct logfile *f)
 		close(fd);
 		return;
 	}
-	close(f->fd);
-	f->fd = fd;
-	f->size = size;
-	f->torn = false;
-	identify(f);
+	use_file(f, fd, size);
 }
 
 bool logfile_write(struct logfile *f, const char *records, size_t size)
@@ -217,14 +222,23 @@ int logfile_reopen(struct logfile *f, struct err *e)
 	if (r < 0)
 		return r;
 	/* The old one is finished: what it holds stays, even when the disk cannot say so. */
-	if (f->fd >= 0)
+	if (f->fd >= 0 && !f->no_sync)
 		fsync(f->fd);
-	close_fdp(&f->fd);
-	f->fd = fd;
-	f->size = size;
-	f->torn = false;
-	identify(f);
+	use_file(f, fd, size);
 	return 0;
+}
+
+void logfile_heal(struct logfile *f)
+{
+	struct err not_yet = ERR_NULL;
+	struct stat st;
+	uint64_t size;
+	int fd;
+
+	if (f->fd < 0 || fstat(f->fd, &st) < 0 || st.st_nlink > 0)
+		return;
+	if (open_at(f->path, 0, &fd, &size, &not_yet) == 0)
+		use_file(f, fd, size);
 }
 
 void logfile_settle(struct logfile *f)

@@ -23,6 +23,7 @@ struct logfile {
 	uint64_t lost;    /* all of them */
 	int error;        /* errno of the current trouble, 0: none */
 	bool torn;        /* the file's last record is cut and could not be cut off */
+	bool no_sync;     /* a file that is put away need not be on disk */
 	char path[PATH_MAX]; /* last: little of it is used */
 };
 
@@ -37,8 +38,11 @@ bool logfile_write(struct logfile *f, const char *records, size_t size);
 /* Cut what a writer before this one was not sure of: the file to size bytes, if it is file ino. */
 void logfile_cut(struct logfile *f, uint64_t ino, uint64_t size);
 
-/* Sync the old file, open the path anew.  On error the old file stays in use. */
+/* Open the path anew, sync the old file (unless no_sync).  On error the old file stays in use. */
 int logfile_reopen(struct logfile *f, struct err *e);
+
+/* The file was removed, with its directory or alone: when the path can be made again, use that. */
+void logfile_heal(struct logfile *f);
 
 /* Try to tell about a gap now: at the end of a container nothing else would. */
 void logfile_settle(struct logfile *f);

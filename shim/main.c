@@ -170,10 +170,12 @@ static int watch_signals(struct err *e)
 	return watch_add(&signals, fd, EPOLLIN, signals_ready, e);
 }
 
-/* What a burst of work has taken is given back. */
+/* What a burst of work has taken is given back, what was broken meanwhile is mended. */
 static void rest(void)
 {
 	conn_rest();
+	for (struct ctr *c = ctr_next(NULL); c; c = ctr_next(c))
+		stdio_heal(&c->io);
 	stdio_rest();
 	pages_release_unused();
 }

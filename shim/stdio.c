@@ -48,6 +48,8 @@ static struct stdio *batch_for;
 
 static void batch_flush(struct logline_batch *b)
 {
+	if (batch_for->journal.on)
+		journal_write(&batch_for->journal, b->data, b->len);
 	if (logfile_write(&batch_for->log, b->data, b->len) && batch_for->log_error)
 		(batch_for->log_error)(batch_for);
 }
@@ -228,6 +230,12 @@ int stdio_attach(struct stdio *io, const char *session, int in, int out, int err
 
 /* --- output --- */
 
+void stdio_heal(struct stdio *io)
+{
+	if (io->out.in.fd >= 0 || io->err.in.fd >= 0)
+		logfile_heal(&io->log);
+}
+
 void stdio_rest(void)
 {
 	pages_release(read_buf, sizeof(read_buf));
@@ -261,7 +269,7 @@ static void stream_close(struct stdio_stream *s)
 /* Into the log with what is in read_buf. */
 static void log_bytes(struct stdio_stream *s, size_t n)
 {
-	if (s->io->log.fd < 0)
+	if (s->io->log.fd < 0 && !s->io->journal.on)
 		return;
 	batch_for = s->io;
 	logline_stamp(&batch, clock_realtime_ns());
@@ -358,6 +366,7 @@ int stdio_open(struct stdio *io, uint32_t flags, const char *dir, const char *lo
 	io->tty = flags & SHIM_TTY;
 	io->stdin_once = flags & SHIM_STDIN_ONCE;
 	r = logfile_open(&io->log, log_path, log_max, e);
+	io->log.no_sync = flags & SHIM_NO_SYNC;
 	if (r < 0 || io->tty)
 		return r;
 	if (io->log.fd >= 0)
@@ -400,6 +409,7 @@ int stdio_adopt(struct stdio *io, uint32_t flags, const char *dir, const char *l
 	io->stdin_once = flags & SHIM_STDIN_ONCE;
 	if (logfile_open(&io->log, log_path, log_max, &why) < 0)
 		log_err(LOG_LEVEL_WARN, "log", &why);
+	io->log.no_sync = flags & SHIM_NO_SYNC;
 	io->out.in.fd = out;
 	io->err.in.fd = err;
 	io->stdin.fd = in;

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "shim/journal.h"
 #include "shim/logfile.h"
 #include "shim/logline.h"
 #include "shim/poll.h"
@@ -38,6 +39,7 @@ struct stdio {
 	/* An attached client is let go: slow when it has not read what was there for it. */
 	void (*client_left)(struct stdio *io, const char *session, bool slow);
 	struct logfile log;
+	struct journal journal;
 	/* Last, and apart from the rest: pages that are seldom touched. */
 	char pending[2][LOGLINE_CHUNK];
 };
@@ -70,6 +72,9 @@ int stdio_begin(struct stdio *io, struct err *e);
 void stdio_drain(struct stdio *io);
 /* What is pending becomes records; clients are let go; everything is closed. */
 void stdio_close(struct stdio *io);
+
+/* Look after a log file that was removed while there is output to come. */
+void stdio_heal(struct stdio *io);
 
 /* Give back what output of all containers has taken; nothing is kept there. */
 void stdio_rest(void);

@@ -53,6 +53,8 @@ EXTRA_test_logfmt := $(BUILD)/shim/logline.o $(BUILD)/shim/logfile.o $(BUILD)/sh
 EXTRA_fuzz_logline := $(BUILD)/shim/logline.o $(BUILD)/shim/rtlog.o
 $(BUILD)/unit/test_logfmt: $(EXTRA_test_logfmt)
 $(BUILD)/replay/fuzz_logline: $(EXTRA_fuzz_logline)
+EXTRA_fuzz_journal := $(patsubst %,$(BUILD)/shim/%.o,journal pages spawner)
+$(BUILD)/replay/fuzz_journal: $(EXTRA_fuzz_journal)
 
 # The puller: nothing but it meets TLS and decompression.
 PULL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard src/pull/*.c)))

@@ -8,6 +8,7 @@
 #include "api/handlers.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "base/version.h"
 #include "gen/cri_rpc.h"
@@ -198,11 +199,25 @@ static char *pull_words(struct arena *a, const char *effect,
 			       (uintmax_t)p->rate, p->retries, *p->host ? ", from " : "", p->host);
 }
 
+/* ", which ..." of a container that is killed and does not die, else "". */
+static const char *stuck_process(const struct object *o, char out[PROC_TEXT_MAX + 64])
+{
+	const Crisp__State__Container *row = o->sm->row;
+	char text[PROC_TEXT_MAX];
+
+	if (o->kind != KIND_CONTAINER || o->sm->state != CTR_STATE_KILLING || row->pid <= 0 ||
+	    proc_describe(row->pid, text) != 'D')
+		return "";
+	snprintf(out, PROC_TEXT_MAX + 64, ": %s, in the kernel, dies when that lets it go", text);
+	return out;
+}
+
 /* In words: the effect in flight, the jobs in its way, the calls that wait. */
 static char *waits_for(struct arena *a, const struct object *o)
 {
 	const struct sm_object *sm = o->sm;
 	const char *effect = sm->effect >= 0 ? sm->machine->effects[sm->effect].name : NULL;
+	char stuck[PROC_TEXT_MAX + 64];
 
 	if (sm->stalled)
 		return arena_strdup(a, "a commit that failed: it is tried again every second");
@@ -210,8 +225,8 @@ static char *waits_for(struct arena *a, const struct object *o)
 		return arena_strdup(a, "");
 	if (o->kind == KIND_PULL && pull_progress_of(o))
 		return pull_words(a, effect, pull_progress_of(o));
-	return arena_printf(a, "%s%s", effect,
-			    o->job_runs ? ", running on a worker" : "");
+	return arena_printf(a, "%s%s%s", effect, o->job_runs ? ", running on a worker" : "",
+			    stuck_process(o, stuck));
 }
 
 static Crisp__V1__Transition **explain_history(struct arena *a, const struct sm_object *sm,

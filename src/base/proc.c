@@ -17,30 +17,62 @@
 
 #define FIELDS_BEHIND_NAME 20 /* field 3 is the first behind "(name) ", 22 is wanted */
 
-int proc_start_ticks(pid_t pid, uint64_t *ret, struct err *e)
+/* 1: no such process. -1 with errno. */
+static int read_stat(pid_t pid, char text[1024])
 {
-	char path[40], text[1024], *p;
+	char path[40];
 	_cleanup_close_ int fd = -1;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return 1;
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd < 0)
+		return errno == ENOENT ? 1 : -1;
+	n = read(fd, text, 1023);
 	if (n < 0)
-		return errno == ESRCH ? 1 : err_errno(e, ERR_INTERNAL, errno, "read %s", path);
+		return errno == ESRCH ? 1 : -1;
 	text[n] = '\0';
+	return 0;
+}
+
+int proc_start_ticks(pid_t pid, uint64_t *ret, struct err *e)
+{
+	char text[1024], *p;
+	int r = read_stat(pid, text);
+
+	if (r != 0)
+		return r > 0 ? 1 : err_errno(e, ERR_INTERNAL, errno, "read the state of process %d",
+					     (int)pid);
 	/* The name may contain anything, also a ")". */
 	p = strrchr(text, ')');
 	for (int i = 0; p && i < FIELDS_BEHIND_NAME; i++)
 		p = strchr(p + 1, ' ');
 	if (!p)
-		return err_set(e, ERR_INTERNAL, "%s: no start time in it", path);
+		return err_set(e, ERR_INTERNAL, "process %d: no start time in its state", (int)pid);
 	p[1 + strcspn(p + 1, " ")] = '\0';
 	if (str_to_u64(p + 1, UINT64_MAX, ret) < 0)
-		return err_set(e, ERR_INTERNAL, "%s: no start time in it", path);
+		return err_set(e, ERR_INTERNAL, "process %d: no start time in its state", (int)pid);
 	return 0;
+}
+
+char proc_describe(pid_t pid, char out[PROC_TEXT_MAX])
+{
+	char text[1024], *name, *end;
+	int r = read_stat(pid, text);
+
+	name = r == 0 ? strchr(text, '(') : NULL;
+	/* The name may contain anything, also a ")". */
+	end = name ? strrchr(name, ')') : NULL;
+	if (!end || strlen(end) < 3) {
+		snprintf(out, PROC_TEXT_MAX, "pid %d is gone", (int)pid);
+		return 0;
+	}
+	for (char *p = name; p < end; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	snprintf(out, PROC_TEXT_MAX, "pid %d %.*s in state %c", (int)pid, (int)(end + 1 - name), name,
+		 end[2]);
+	return end[2];
 }
 
 int proc_open(pid_t pid, uint64_t start_ticks, int *ret_pidfd, struct err *e)

@@ -26,3 +26,8 @@ int proc_load(const char *path, pid_t *ret_pid, int *ret_pidfd, struct err *e);
  * ended, or its parent has not waited for it yet.  ERR_UNIMPLEMENTED: this kernel does not keep it
  * (it does since Linux 6.15). */
 int proc_exit_status(int pidfd, int *ret_wait_status, struct err *e);
+
+#define PROC_TEXT_MAX 96
+/* A process for people: "pid 12 (name) in state D".  Returns its state as /proc tells it, 0 when it
+ * is gone; out then says that. */
+char proc_describe(pid_t pid, char out[PROC_TEXT_MAX]);

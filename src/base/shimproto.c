@@ -46,6 +46,7 @@ static const struct field request_fields[] = {
 	REQ(FIELD_STRING, exit_path, SHIM_PATH_MAX),
 	REQ(FIELD_STRING, cgroup, SHIM_PATH_MAX),
 	REQ(FIELD_STRING, process_path, SHIM_PATH_MAX),
+	REQ(FIELD_STRING, name, SHIM_NAME_MAX),
 	REQ(FIELD_ARGS, args, SHIM_ARG_MAX),
 	REQ(FIELD_U32, flags, 0),
 	REQ(FIELD_U32, signal, 0),

@@ -22,6 +22,7 @@
 #define SHIM_FRAME_MAX (64 * 1024) /* header and payload, bytes */
 #define SHIM_ID_MAX 128            /* a container's or a session's name, bytes */
 #define SHIM_PATH_MAX 4096         /* with its NUL */
+#define SHIM_NAME_MAX 1024         /* how a container is called, with its NUL */
 #define SHIM_ARGS_MAX 32           /* extra arguments of a runtime */
 #define SHIM_ARG_MAX 1024          /* one of them, bytes */
 #define SHIM_FDS_MAX 4             /* descriptors beside one frame */
@@ -45,7 +46,7 @@ enum shim_type {
 	SHIM_HELLO = 1,   /* []: SHIM_CONTAINER and SHIM_EXEC_STATUS for all, then answer.  A pty
 			   * master travels beside its container's status, here and with CREATE */
 	SHIM_CREATE,      /* [id runtime runtime_root bundle log_path log_max exit_path cgroup args
-			   * flags timeout_ms] status.pid and start_ticks of the created init */
+			   * flags timeout_ms name] status.pid and start_ticks of the created init */
 	SHIM_START,       /* [id timeout_ms] */
 	SHIM_KILL,        /* [id signal flags: SHIM_ALL] */
 	SHIM_EXEC,        /* [session id process_path flags timeout_ms cgroup args] fds: stdin
@@ -97,7 +98,9 @@ enum shim_flags {
 	SHIM_STDERR = 1 << 9,
 	SHIM_PIDFD = 1 << 10,
 	SHIM_STREAMS = 1 << 11,
-	SHIM_FLAGS_MASK = (1 << 12) - 1,
+	SHIM_NO_SYNC = 1 << 12,        /* rotation of the log does not wait for the disk */
+	SHIM_JOURNAL = 1 << 13,        /* a copy of the output for journald */
+	SHIM_FLAGS_MASK = (1 << 14) - 1,
 };
 
 /* Strings are never NULL on the reading side ("" when absent) and may be NULL on the writing. */
@@ -113,6 +116,7 @@ struct shim_request {
 	const char *cgroup;       /* directory with memory.oom_control or memory.events and
 				   * cgroup.procs, "": unknown */
 	const char *process_path; /* process.json of an exec */
+	const char *name;         /* how the container is called in journald */
 	const char *args[SHIM_ARGS_MAX + 1]; /* for the runtime, before its command; NULL ends */
 	uint32_t flags;           /* enum shim_flags */
 	uint32_t signal;

@@ -26,6 +26,7 @@ struct conf_runtime {
 	int64_t container_min_memory;     /* bytes */
 	int64_t container_create_timeout; /* seconds */
 	bool privileged_without_host_devices;
+	bool no_sync_log;
 };
 
 #define CONF_TLS12 "VersionTLS12"
@@ -65,6 +66,7 @@ struct conf {
 	int64_t ctr_stop_timeout; /* seconds */
 	int64_t pids_limit;       /* -1: none */
 	int64_t log_size_max;     /* bytes, -1: none */
+	bool log_to_journald;
 	char *timezone;
 	struct conf_runtime *runtimes;
 	size_t n_runtimes;

@@ -147,7 +147,7 @@ static void create_with(struct object *o, uint64_t gen, struct pod *p, struct sh
 		prepare_failed(o, gen, &e);
 		return;
 	}
-	container_request_init(&r, o, SHIM_CREATE);
+	container_request_init(&r, p, o, SHIM_CREATE);
 	pod_request(p, o, &r.req, NULL, 0, shim_created);
 	container_request_done(&r);
 }

@@ -10,6 +10,7 @@
 #include "obj/container.h"
 #include "obj/hold.h"
 #include "obj/paths.h"
+#include "obj/sandbox.h"
 #include "os/cgroup.h"
 
 /* With what comes before and after it, below the time that CREATING has. */
@@ -34,8 +35,34 @@ static char *watched_cgroup(const Crisp__State__Container *row)
 	return dir;
 }
 
-void container_request_init(struct container_request *ret, struct object *o, enum shim_type type)
+/* As the kubelet's tools know it; the caller frees it. */
+static char *journal_name(const Crisp__State__Sandbox *sandbox,
+			  const Runtime__V1__ContainerConfig *c)
 {
+	Runtime__V1__PodSandboxConfig *pod = sandbox_config(sandbox);
+	const Runtime__V1__PodSandboxMetadata *m = pod->metadata;
+	char *name = xasprintf("k8s_%s_%s_%s_%s_%u", c->metadata->name, m->name, m->namespace_,
+			       m->uid, c->metadata->attempt);
+
+	if (strlen(name) >= SHIM_NAME_MAX)
+		name[SHIM_NAME_MAX - 1] = '\0';
+	runtime__v1__pod_sandbox_config__free_unpacked(pod, NULL);
+	return name;
+}
+
+/* How its log is kept. */
+static uint32_t log_flags(const Crisp__State__Sandbox *pod)
+{
+	const struct conf_runtime *rt = conf_runtime_find(world.conf, pod->runtime_handler);
+
+	return (world.conf->log_to_journald ? SHIM_JOURNAL : 0) |
+	       (rt && rt->no_sync_log ? SHIM_NO_SYNC : 0);
+}
+
+void container_request_init(struct container_request *ret, struct pod *p, struct object *o,
+			    enum shim_type type)
+{
+	const Crisp__State__Sandbox *pod = p->o->sm->row;
 	const struct conf_runtime *rt = conf_runtime_find(world.conf, NULL);
 	const Crisp__State__Container *row = row_of(o);
 	Runtime__V1__ContainerConfig *c = container_config(row);
@@ -45,6 +72,7 @@ void container_request_init(struct container_request *ret, struct object *o, enu
 		.bundle = path_container_run(world.conf, o->sm->id),
 		.exit_path = path_container_exit(world.conf, o->sm->id),
 		.watched = watched_cgroup(row),
+		.name = journal_name(pod, c),
 	};
 	ret->req = (struct shim_request){
 		.type = type,
@@ -55,10 +83,11 @@ void container_request_init(struct container_request *ret, struct object *o, enu
 		.log_path = row->log_path,
 		.exit_path = ret->exit_path,
 		.cgroup = ret->watched,
+		.name = ret->name,
 		.log_max = MAX(world.conf->log_size_max, INT64_C(0)),
 		.timeout_ms = MIN(rt ? rt->container_create_timeout : CREATE_MAX_S, CREATE_MAX_S) *
 			      1000,
-		.flags = (c->tty ? SHIM_TTY : 0) | (c->stdin ? SHIM_STDIN : 0) |
+		.flags = log_flags(pod) | (c->tty ? SHIM_TTY : 0) | (c->stdin ? SHIM_STDIN : 0) |
 			 (c->stdin_once ? SHIM_STDIN_ONCE : 0) |
 			 (row->kill_all ? SHIM_KILL_REST : 0) | (systemd ? SHIM_SYSTEMD_CGROUP : 0),
 	};
@@ -70,6 +99,7 @@ void container_request_done(struct container_request *r)
 	free(r->bundle);
 	free(r->exit_path);
 	free(r->watched);
+	free(r->name);
 	*r = (struct container_request){ .bundle = NULL };
 }
 
@@ -120,7 +150,7 @@ static int adopt(struct pod *p, struct object *o, struct err *e)
 	int fds[SHIM_FDS_MAX], ret;
 	size_t n = 0;
 
-	container_request_init(&r, o, SHIM_ADOPT);
+	container_request_init(&r, p, o, SHIM_ADOPT);
 	r.req.state = shim_state_of(o);
 	r.req.pid = (uint32_t)row_of(o)->pid;
 	r.req.start_ticks = row_of(o)->pid_ticks;

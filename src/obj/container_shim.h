@@ -10,11 +10,12 @@
 /* A request with the fields that describe a container, and what they point to. */
 struct container_request {
 	struct shim_request req;
-	char *bundle, *exit_path, *watched;
+	char *bundle, *exit_path, *watched, *name;
 };
 
-/* SHIM_CREATE or SHIM_ADOPT of o, from its record; done frees the strings. */
-void container_request_init(struct container_request *ret, struct object *o, enum shim_type type);
+/* SHIM_CREATE or SHIM_ADOPT of o in p, from their records; done frees the strings. */
+void container_request_init(struct container_request *ret, struct pod *p, struct object *o,
+			    enum shim_type type);
 void container_request_done(struct container_request *r);
 
 /* Ask the shim to adopt every container of the pod that may live and that it does not know.

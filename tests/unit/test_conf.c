@@ -112,13 +112,15 @@ static void test_file(void **state)
 		"grpc_max_recv_msg_size = 1000\n"
 		"[crio.runtime]\ndefault_runtime = \"mine\"\nlog_level = \"debug\"\n"
 		"cgroup_manager = \"systemd\"\npids_limit = 100\nread_only = true\n"
-		"drop_infra_ctr = false\ndefault_capabilities = []\n"
+		"drop_infra_ctr = false\nlog_to_journald = true\n"
+		"default_capabilities = []\n"
 		"default_sysctls = [\n  \"net.ipv4.ping_group_range=0 0\",\n]\n"
 		"default_ulimits = [\"nofile=1024:2048\", \"core=-1:-1\"]\n"
 		"additional_devices = [\"/dev/fuse\", \"/dev/null:/dev/n:rw\"]\n"
 		"[crio.runtime.runtimes.mine]\nruntime_path = \"/bin/sh\"\n"
 		"runtime_root = \"/run/mine\"\ncontainer_min_memory = \"2MiB\"\n"
 		"container_create_timeout = 60\nprivileged_without_host_devices = true\n"
+		"no_sync_log = true\n"
 		"[crio.image]\npause_image = \"p:1\"\npinned_images = [\"a\", \"b\"]\n"
 		"[crio.network]\nnetwork_dir = \"/etc/cni/net.d/\"\nplugin_dirs = [\"/x/\"]\n"
 		"plugin_dir = \"/y\"\ncni_default_network = \"n\"\n");
@@ -144,6 +146,7 @@ static void test_file(void **state)
 	assert_int_equal(rt->container_min_memory, 2 << 20);
 	assert_int_equal(rt->container_create_timeout, 60);
 	assert_true(rt->privileged_without_host_devices);
+	assert_true(rt->no_sync_log && c.log_to_journald);
 	conf_done(&c);
 }
 
