@@ -70,8 +70,8 @@ char proc_describe(pid_t pid, char out[PROC_TEXT_MAX])
 	for (char *p = name; p < end; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
-	snprintf(out, PROC_TEXT_MAX, "pid %d %.*s in state %c", (int)pid, (int)(end + 1 - name), name,
-		 end[2]);
+	snprintf(out, PROC_TEXT_MAX, "pid %d %.*s in state %c", (int)pid, (int)(end + 1 - name),
+		 name, end[2]);
 	return end[2];
 }
 

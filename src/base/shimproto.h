@@ -46,7 +46,8 @@ enum shim_type {
 	SHIM_HELLO = 1,   /* []: SHIM_CONTAINER and SHIM_EXEC_STATUS for all, then answer.  A pty
 			   * master travels beside its container's status, here and with CREATE */
 	SHIM_CREATE,      /* [id runtime runtime_root bundle log_path log_max exit_path cgroup args
-			   * flags timeout_ms name] status.pid and start_ticks of the created init */
+			   * flags timeout_ms name] status.pid and start_ticks of the created
+			   * init */
 	SHIM_START,       /* [id timeout_ms] */
 	SHIM_KILL,        /* [id signal flags: SHIM_ALL] */
 	SHIM_EXEC,        /* [session id process_path flags timeout_ms cgroup args] fds: stdin
