@@ -8,6 +8,9 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 #define STACK_USED_MAX ((size_t)256 * 1024) /* deeper than any call goes */
 #define FRAME_MAX 4096                      /* what the present call and madvise use */
@@ -27,6 +30,10 @@ void pages_free(void *p, size_t size)
 
 void pages_release(void *buffer, size_t size)
 {
+#if defined(__SANITIZE_ADDRESS__)
+	/* It may have been a stack that was never returned from. */
+	ASAN_UNPOISON_MEMORY_REGION(buffer, size);
+#endif
 	/* Fails where pages are larger than 4 KiB and the buffer does not fit them: it stays. */
 	madvise(buffer, size, MADV_DONTNEED);
 }

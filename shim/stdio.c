@@ -204,11 +204,11 @@ int stdio_attach(struct stdio *io, const char *session, int in, int out, int err
 	list_append(&io->clients, &c->node);
 	if (out >= 0) {
 		fcntl(out, F_SETFL, O_NONBLOCK);
-		fcntl(out, F_SETPIPE_SZ, CLIENT_PIPE); /* not a pipe, not allowed: less patience */
+		spawner_widen(out, CLIENT_PIPE); /* not a pipe: less patience */
 	}
 	if (err >= 0) {
 		fcntl(err, F_SETFL, O_NONBLOCK);
-		fcntl(err, F_SETPIPE_SZ, CLIENT_PIPE);
+		spawner_widen(err, CLIENT_PIPE);
 	}
 	if (n >= CLIENTS_MAX)
 		r = err_set(e, ERR_EXHAUSTED, "%d clients are attached already", n);
