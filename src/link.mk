@@ -53,7 +53,7 @@ EXTRA_test_logfmt := $(BUILD)/shim/logline.o $(BUILD)/shim/logfile.o $(BUILD)/sh
 EXTRA_fuzz_logline := $(BUILD)/shim/logline.o $(BUILD)/shim/rtlog.o
 $(BUILD)/unit/test_logfmt: $(EXTRA_test_logfmt)
 $(BUILD)/replay/fuzz_logline: $(EXTRA_fuzz_logline)
-EXTRA_test_shimio := $(patsubst %,$(BUILD)/shim/%.o,journal logfile logline pages poll spawner stdio)
+EXTRA_test_shimio := $(patsubst %,$(BUILD)/shim/%.o,journal logfile logline pages poll spawner stage stdio)
 LIBS_test_shimio := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(BUILD)/unit/test_shimio: $(EXTRA_test_shimio)
 EXTRA_fuzz_journal := $(patsubst %,$(BUILD)/shim/%.o,journal pages spawner)
