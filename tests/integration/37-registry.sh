@@ -134,7 +134,7 @@ refused "and not for another one" "UNAUTHENTICATED" $IMG "namespaced=$NSDIR" nam
 one_shot team 127.0.0.1:5001/t/x
 pulled "by the name without the tag" $IMG "namespaced=$NSDIR" namespace=team
 one_shot team $IMG
-refused "a namespace is no path" "UNAUTHENTICATED" $IMG "namespaced=$NSDIR/x" "namespace=../team"
+refused "a namespace is no path" "INVALID_ARGUMENT.*namespace" $IMG "namespaced=$NSDIR/x" "namespace=../team"
 
 # --- certificates -----------------------------------------------------------------------------------------------------------
 
