@@ -323,8 +323,8 @@ for op in create start; do
 	daemon_kill
 	shim_kill "$POD"
 	wait $CLIENT
+	daemon_again		# the runtime is held yet: it ends with its shim, and another is asked
 	release $op
-	daemon_again
 	if [ $op = create ]; then
 		check "both, $op: the same request again" crictl "${words[@]}"
 		A=$OUT
