@@ -190,10 +190,14 @@ bool image_owns_layer(const struct object *but, const char *diff_id)
 	struct object *o;
 	size_t pos = 0;
 
-	while ((o = map_next(world.objects[KIND_IMAGE], &pos)))
-		for (size_t i = 0; o != but && i < image_row(o)->n_layers; i++)
+	while ((o = map_next(world.objects[KIND_IMAGE], &pos))) {
+		/* Two that are removed at one time would leave what they share to each other. */
+		if (o == but || o->sm->state == IMG_STATE_DROPPING)
+			continue;
+		for (size_t i = 0; i < image_row(o)->n_layers; i++)
 			if (strcmp(image_row(o)->layers[i]->diff_id, diff_id) == 0)
 				return true;
+	}
 	return false;
 }
 

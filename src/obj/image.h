@@ -30,7 +30,7 @@ bool image_is_here(const struct object *o);
 bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const *digests,
 		   size_t n_digests, const char *name);
 
-/* Does an image other than `but` (may be NULL) have this layer? */
+/* Does an image other than `but` (may be NULL) have this layer, one that is not being removed? */
 bool image_owns_layer(const struct object *but, const char *diff_id);
 
 /* For layer_set_free: what containers stand on or have mounted; what images have; the latter again,
