@@ -319,6 +319,17 @@ int http_perform(struct http *h, const struct http_request *req, struct http_res
 	return 1;
 }
 
+int http_check_redirect(const char *from, const char *to, bool insecure, struct err *e)
+{
+	if (!to)
+		return err_set(e, ERR_UNAVAILABLE, "a redirect without a location");
+	if (!str_starts(to, "https://") && !str_starts(to, "http://"))
+		return err_set(e, ERR_PRECONDITION, "redirected to %.200s: refused", to);
+	if (!insecure && str_starts(from, "https:") && !str_starts(to, "https:"))
+		return err_set(e, ERR_PRECONDITION, "redirected from https to %.200s: refused", to);
+	return 0;
+}
+
 char *http_escape(const char *s)
 {
 	char *escaped = curl_easy_escape(NULL, s, 0), *ret;

@@ -62,6 +62,11 @@ int http_perform(struct http *h, const struct http_request *req, struct http_res
 		 struct err *e);
 void http_response_done(struct http_response *r);
 
+/* May a redirect (NULL: there is none) be followed?  Neither to files nor to other protocols, and
+ * not from a safe place to one that everybody can read, unless insecure.  ERR_UNAVAILABLE: there is
+ * none; ERR_PRECONDITION: it may not. */
+int http_check_redirect(const char *from, const char *to, bool insecure, struct err *e);
+
 /* For a query or a form; malloc'ed. */
 char *http_escape(const char *s);
 

@@ -109,18 +109,6 @@ static bool same_origin(const char *a, const char *b)
 	return strncasecmp(a, b, n) == 0 && (!b[n] || strchr("/?#", b[n]));
 }
 
-/* Neither files nor other protocols, and not from a safe place to one that everybody can read. */
-static int check_redirect(const char *from, const char *to, bool insecure, struct err *e)
-{
-	if (!to)
-		return err_set(e, ERR_UNAVAILABLE, "a redirect without a location");
-	if (!str_starts(to, "https://") && !str_starts(to, "http://"))
-		return err_set(e, ERR_PRECONDITION, "redirected to %.200s: refused", to);
-	if (!insecure && str_starts(from, "https:") && !str_starts(to, "https:"))
-		return err_set(e, ERR_PRECONDITION, "redirected from https to %.200s: refused", to);
-	return 0;
-}
-
 /* One request, to the registry itself (own) or to somewhere that it, or a manifest, names. */
 static int request(struct registry *g, const char *url, bool own, const char *authorization,
 		   struct http_request *req, struct http_response *resp, struct err *e)
@@ -157,7 +145,7 @@ static int exchange(struct registry *g, const char *first, bool first_is_own,
 		r = request(g, url, *ret_own, authorization, req, resp, e);
 		if (r != 0 || resp->status < 300 || resp->status > 399)
 			return r;
-		r = check_redirect(url, resp->redirect, req->insecure, e);
+		r = http_check_redirect(url, resp->redirect, req->insecure, e);
 		if (r < 0)
 			return r;
 		free(url);

@@ -173,17 +173,21 @@ static int on_body(void *arg, uint64_t offset, const void *data, size_t size, st
 static int get_once(struct http *http, char **url, struct buf *ret, struct err *e)
 {
 	_cleanup_(http_response_done) struct http_response resp = HTTP_RESPONSE_NULL;
+	_cleanup_free_ char *host = http_url_host(*url);
 	struct http_request req = { .url = *url, .body = on_body, .arg = ret };
-	int r = http_perform(http, &req, &resp, e);
+	int r;
 
+	req.direct = image_host_is_loopback(host);
+	r = http_perform(http, &req, &resp, e);
 	if (r < 0)
 		return r;
 	if (r == 0 && resp.status == 200)
 		return 0;
 	if (r == 0 && (resp.status == 404 || resp.status == 410))
 		return 1;
-	if (r == 0 && resp.status >= 300 && resp.status < 400 && resp.redirect &&
-	    (str_starts(resp.redirect, "https:") || str_starts(*url, "http:"))) {
+	if (r == 0 && resp.status >= 300 && resp.status < 400) {
+		if (http_check_redirect(*url, resp.redirect, false, e) < 0)
+			return -(int)e->code;
 		free(*url);
 		*url = take_ptr(resp.redirect);
 		return 3;

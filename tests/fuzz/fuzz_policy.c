@@ -8,6 +8,8 @@
 #include "base/util.h"
 #include "image/policy.h"
 
+#define DIGEST "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void ask(const struct policy *p, const struct image_ref *ref)
@@ -16,7 +18,7 @@ static void ask(const struct policy *p, const struct image_ref *ref)
 	_cleanup_free_ char *text = policy_scope_text(s);
 	struct err e = ERR_NULL;
 
-	if (!s->n || (policy_decide(s, &e) < 0 && e.code != ERR_DENIED))
+	if (!*text || !s->n || (policy_decide(s, &e) < 0 && e.code != ERR_DENIED))
 		abort();
 	for (size_t i = 0; i < s->n; i++) {
 		const struct policy_requirement *q = &s->list[i];
@@ -33,8 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const char *const names[] = {
 		"busybox",
 		"a.b:5000/c/d:1",
-		"x.example.com/y@sha256:0123456789abcdef0123456789abcdef"
-		"0123456789abcdef0123456789abcdef",
+		"x.example.com/y" DIGEST,
 	};
 	struct err e = ERR_NULL;
 	struct policy *p = NULL;
