@@ -242,6 +242,14 @@ check_fails "matchExact" "SignatureValidationFailed" fits '{"type":"matchExact"}
 check "a digest and matchRepoDigestOrExact" fits '{"type":"matchRepoDigestOrExact"}' "@$ODD"
 check_fails "a digest and matchExact" "SignatureValidationFailed" fits '{"type":"matchExact"}' "@$ODD"
 
+# A mirror keeps the signatures of what it has, and they call it by the name that was asked for.
+printf '[[registry]]\nprefix = "vendor.example"\nlocation = "vendor.example"\n[[registry.mirror]]\nlocation = "%s/t"\ninsecure = true\n' \
+	"$REGISTRY" >"$SCRATCH/mirror.conf"
+policy vendor.example "$(signed_by alice)"
+refused "a mirror's own name" "calls the image $REGISTRY/t/odd:other" vendor.example/odd:1 "registries=$SCRATCH/mirror.conf"
+gpg_sign alice vendor.example/odd:1 "$ODD" >"$ODD_DIR/signature-1"
+check "from a mirror, under the name that was asked for" pull vendor.example/odd:1 "registries=$SCRATCH/mirror.conf"
+
 # --- lists of images -----------------------------------------------------------------------------------------------------
 
 # The manifest that is chosen is the one that must be signed, as everybody who signs lists does.
