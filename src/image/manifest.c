@@ -4,11 +4,13 @@
 #include "image/manifest.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
 #include "base/buf.h"
+#include "base/fs.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "base/util.h"
@@ -18,6 +20,9 @@
 #define SIZE_MAX_JSON LIMIT_LAYER_BYTES
 #define URLS_MAX 16 /* of one layer */
 #define URL_MAX 4096
+#define FILE_MAX 512 /* of a path in an artifact: fewer directories than a layer may nest */
+#define TYPE_MAX 255
+#define TITLE "org.opencontainers.image.title"
 
 static void descriptor_done(struct descriptor *d)
 {
@@ -27,6 +32,7 @@ static void descriptor_done(struct descriptor *d)
 	free(d->architecture);
 	free(d->variant);
 	free(d->ref_name);
+	free(d->file);
 	for (size_t i = 0; i < d->n_urls; i++)
 		free(d->urls[i]);
 	free(d->urls);
@@ -39,6 +45,7 @@ void manifest_done(struct manifest *m)
 	for (size_t i = 0; i < m->n; i++)
 		descriptor_done(&m->entries[i]);
 	free(m->entries);
+	free(m->artifact_type);
 	*m = MANIFEST_NULL;
 }
 
@@ -73,16 +80,18 @@ static int get_platform(const json_t *v, struct descriptor *d, struct err *e)
 	return r < 0 ? r : get_text(p, "variant", &d->variant, e);
 }
 
-static bool url_is_valid(const char *s)
+static bool is_printable(const char *s)
 {
-	size_t n = strlen(s);
-
-	if ((!str_starts(s, "https://") && !str_starts(s, "http://")) || n > URL_MAX)
-		return false;
 	for (; *s; s++)
 		if (*s <= ' ' || *s > '~')
 			return false;
 	return true;
+}
+
+static bool url_is_valid(const char *s)
+{
+	return (str_starts(s, "https://") || str_starts(s, "http://")) &&
+	       strlen(s) <= URL_MAX && is_printable(s);
 }
 
 /* Layers that a registry may not distribute: only these are fetched from elsewhere, so that an
@@ -170,17 +179,83 @@ static bool is_image_config(const char *type)
 	       strcmp(type, "application/vnd.docker.container.image.v1+json") == 0 || !*type;
 }
 
+/* The name of a whiteout would hide something instead of being a file. */
+static bool file_is_valid(const char *file)
+{
+	_cleanup_free_ char *path = xasprintf("/%s", file);
+
+	if (strlen(file) > FILE_MAX || !fs_path_is_clean(path))
+		return false;
+	for (const char *name = path; (name = strchr(name, '/'));)
+		if (str_starts(++name, ".wh.") || strcspn(name, "/") > NAME_MAX)
+			return false;
+	return true;
+}
+
+/* The same, or one in the other as if that were a directory. */
+static bool files_collide(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b), less = MIN(n, m);
+
+	return strncmp(a, b, less) == 0 && (n == m || (n < m ? b : a)[less] == '/');
+}
+
+static int get_file(const json_t *v, struct descriptor *d, struct err *e)
+{
+	const json_t *annotations = json_object_get(v, "annotations");
+	_cleanup_free_ char *title = NULL;
+	int r = json_is_object(annotations) ? get_text(annotations, TITLE, &title, e) : 0;
+
+	if (r < 0)
+		return err_wrap(e, "annotations");
+	d->file = title && *title ? take_ptr(title) : xstrdup(d->digest + strlen("sha256:"));
+	if (!file_is_valid(d->file))
+		return err_set(e, ERR_INVALID,
+			       "annotation " TITLE " \"%.100s\" is no relative path of at most %d "
+			       "bytes without \".\", \"..\", empty components, control characters "
+			       "and names that begin with .wh.",
+			       d->file, FILE_MAX);
+	return 0;
+}
+
+static int parse_artifact(const json_t *root, struct manifest *m, struct err *e)
+{
+	const json_t *list = json_object_get(root, "layers");
+
+	m->kind = MANIFEST_KIND_ARTIFACT;
+	if (strlen(m->artifact_type) > TYPE_MAX || !is_printable(m->artifact_type))
+		return err_set(e, ERR_INVALID, "the artifact's type \"%.100s\" is no media type",
+			       m->artifact_type);
+	if (parse_entries(list, "layers", LIMIT_LAYERS, m, e) < 0)
+		return -(int)e->code;
+	for (size_t i = 0; i < m->n; i++) {
+		if (get_file(json_array_get(list, i), &m->entries[i], e) < 0)
+			return err_wrap(e, "layers[%zu]", i);
+		for (size_t k = 0; k < i; k++)
+			if (files_collide(m->entries[i].file, m->entries[k].file))
+				return err_set(e, ERR_INVALID,
+					       "layers[%zu] is file \"%.100s\" and layers[%zu] "
+					       "\"%.100s\", which exclude each other",
+					       k, m->entries[k].file, i, m->entries[i].file);
+	}
+	return 0;
+}
+
 static int parse_image(const json_t *root, struct manifest *m, struct err *e)
 {
+	_cleanup_free_ char *type = NULL;
 	int r;
 
 	m->kind = MANIFEST_KIND_IMAGE;
+	r = get_text(root, "artifactType", &type, e);
+	if (r < 0)
+		return r;
 	if (parse_descriptor(json_object_get(root, "config"), &m->config, e) < 0)
 		return err_wrap(e, "config");
-	if (!is_image_config(m->config.media_type))
-		return err_set(e, ERR_UNIMPLEMENTED,
-			       "an artifact with config %.100s cannot be run as an image",
-			       m->config.media_type);
+	if (*type || !is_image_config(m->config.media_type)) {
+		m->artifact_type = *type ? take_ptr(type) : xstrdup(m->config.media_type);
+		return parse_artifact(root, m, e);
+	}
 	r = parse_entries(json_object_get(root, "layers"), "layers", LIMIT_LAYERS, m, e);
 	for (size_t i = 0; r == 0 && i < m->n; i++)
 		if (str_ends(m->entries[i].media_type, "+encrypted"))

@@ -14,6 +14,7 @@
 enum manifest_kind {
 	MANIFEST_KIND_IMAGE,
 	MANIFEST_KIND_INDEX,
+	MANIFEST_KIND_ARTIFACT, /* files, nothing to run */
 };
 
 struct descriptor {
@@ -23,6 +24,9 @@ struct descriptor {
 	/* Of an index's entries, NULL when absent: */
 	char *os, *architecture, *variant;
 	char *ref_name; /* annotation org.opencontainers.image.ref.name */
+	/* Of an artifact's layer: where its bytes are a file, relative and safe below any directory, never
+	 * twice in one artifact and never the directory of another. */
+	char *file;
 	/* Of a foreign layer: http(s) URLs where it lies when the registry does not have it. */
 	char **urls;
 	size_t n_urls;
@@ -31,7 +35,8 @@ struct descriptor {
 
 struct manifest {
 	enum manifest_kind kind;
-	struct descriptor config;   /* of an image */
+	char *artifact_type;        /* a media type, NULL when it is no artifact */
+	struct descriptor config;   /* of an image or artifact */
 	struct descriptor *entries; /* layers, the lowest first; or the manifests of an index */
 	size_t n;
 };
