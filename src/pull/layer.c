@@ -42,11 +42,13 @@ struct layer {
 	char *media_type, *blob_digest, *diff_id;
 	uint64_t blob_size, fed;
 	bool plain; /* one digest stands for both: the blob is the tar */
+	bool file;  /* the blob is no archive but the content of one file */
 	struct digest blob, diff;
 	struct stage *stage; /* what follows is touched on its thread, or when that has ended */
 	struct decompress *decompress;
 	struct tar *tar;
 	struct tree *tree;
+	uint64_t written; /* of the file */
 	/* What is wrong with the content, told when the blob is known to be the right one. */
 	struct err content;
 	bool published;
@@ -108,6 +110,29 @@ static int unpack(void *arg, const void *data, size_t size, struct err *e)
 	if (l->content.code || decompress_feed(l->decompress, data, size, e) == 0)
 		return 0;
 	return content_failed(l, e);
+}
+
+/* The same for a file that is taken as it is. */
+static int write_on(void *arg, const void *data, size_t size, struct err *e)
+{
+	struct layer *l = arg;
+	uint64_t offset = l->written;
+
+	l->written += size;
+	if (l->content.code || tree_tar_ops.data(l->tree, offset, data, size, e) == 0)
+		return 0;
+	return content_failed(l, e);
+}
+
+/* After the last byte. */
+static void content_finish(struct layer *l)
+{
+	if (l->content.code)
+		return;
+	if (l->file)
+		tree_tar_ops.end(l->tree, &l->content);
+	else if (decompress_finish(l->decompress, &l->content) == 0)
+		tar_finish(l->tar, &l->content);
 }
 
 static bool is_whole(const char *dir, const char *diff_id, struct image_layer_meta *ret)
@@ -174,32 +199,68 @@ static struct layer *layer_new(const char *images_root, const char *diff_id)
 	return l;
 }
 
+/* Hold it, with an empty fs; from anything but 0, layer_abort still frees *ret. */
+static int begin(const char *images_root, const char *media_type, const char *blob_digest,
+		 uint64_t blob_size, const char *diff_id, struct layer **ret, struct err *e)
+{
+	struct layer *l;
+
+	*ret = NULL;
+	if (!image_digest_is_valid(blob_digest) || !image_digest_is_valid(diff_id))
+		return err_set(e, ERR_UNIMPLEMENTED,
+			       "layer: only sha256 digests are supported, not %.80s and %.80s",
+			       blob_digest, diff_id);
+	*ret = l = layer_new(images_root, diff_id);
+	l->media_type = xstrdup(media_type);
+	l->blob_digest = xstrdup(blob_digest);
+	l->blob_size = blob_size;
+	digest_init(&l->blob);
+	digest_init(&l->diff);
+	return prepare_dir(l, e);
+}
+
 int layer_begin(const char *images_root, const char *media_type, const char *blob_digest,
 		uint64_t blob_size, const char *diff_id, struct layer **ret, struct err *e)
 {
 	struct layer *l;
 	int r;
 
-	if (!image_digest_is_valid(blob_digest) || !image_digest_is_valid(diff_id))
-		return err_set(e, ERR_UNIMPLEMENTED,
-			       "layer: only sha256 digests are supported, not %.80s and %.80s",
-			       blob_digest, diff_id);
 	if (!media_type_is_layer(media_type))
 		return err_set(e, ERR_UNIMPLEMENTED,
 			       "layer %s: media type \"%.100s\" is no layer's", blob_digest,
 			       media_type);
-	l = layer_new(images_root, diff_id);
-	l->media_type = xstrdup(media_type);
-	l->blob_digest = xstrdup(blob_digest);
-	l->blob_size = blob_size;
-	l->plain = strcmp(blob_digest, diff_id) == 0;
-	digest_init(&l->blob);
-	digest_init(&l->diff);
-	r = prepare_dir(l, e);
+	r = begin(images_root, media_type, blob_digest, blob_size, diff_id, &l, e);
 	if (r == 0) {
+		l->plain = strcmp(blob_digest, diff_id) == 0;
 		l->tar = tar_new(&tree_tar_ops, l->tree);
 		l->decompress = decompress_new(take_plain, l);
 		r = stage_new(unpack, l, &l->stage, e);
+	}
+	if (r != 0) {
+		layer_abort(l);
+		return r;
+	}
+	*ret = l;
+	return 0;
+}
+
+int layer_begin_file(const char *images_root, const char *file, const char *media_type,
+		     const char *blob_digest, uint64_t blob_size, const char *diff_id,
+		     struct layer **ret, struct err *e)
+{
+	const struct tar_entry entry = {
+		.type = TAR_TYPE_FILE,
+		.path = file,
+		.mode = 0644,
+		.size = blob_size,
+	};
+	struct layer *l;
+	int r = begin(images_root, media_type, blob_digest, blob_size, diff_id, &l, e);
+
+	if (r == 0) {
+		l->file = true;
+		r = tree_tar_ops.entry(l->tree, &entry, e);
+		r = r < 0 ? r : stage_new(write_on, l, &l->stage, e);
 	}
 	if (r != 0) {
 		layer_abort(l);
@@ -236,13 +297,12 @@ static int verify(struct layer *l, struct err *e)
 	digest_text(&l->blob, sum);
 	if (strcmp(sum, l->blob_digest) != 0)
 		return err_set(e, ERR_DATA_LOSS, "digest mismatch: the blob that came is %s", sum);
-	if (!l->content.code && decompress_finish(l->decompress, &l->content) == 0)
-		tar_finish(l->tar, &l->content);
+	content_finish(l);
 	if (l->content.code) {
 		*e = l->content;
 		return -(int)e->code;
 	}
-	if (l->plain)
+	if (l->plain || l->file)
 		return 0;
 	digest_text(&l->diff, sum);
 	if (strcmp(sum, l->diff_id) != 0)

@@ -33,6 +33,13 @@ struct layer;
 int layer_begin(const char *images_root, const char *media_type, const char *blob_digest,
 		uint64_t blob_size, const char *diff_id, struct layer **ret, struct err *e);
 
+/* The same for a blob that is not an archive but one file of the layer: mode 0644, owner root, the
+ * time 0, in directories that are made for it.  file: its path, relative; media_type: any.
+ * diff_id: names the layer, and follows from file and blob_digest, which is what is verified. */
+int layer_begin_file(const char *images_root, const char *file, const char *media_type,
+		     const char *blob_digest, uint64_t blob_size, const char *diff_id,
+		     struct layer **ret, struct err *e);
+
 /* A layer that is whole in staging, made by another puller or by an earlier try: *ret counts on it
  * (a shared flock), may be inherited into and published like one of our own and is freed with
  * layer_abort.  *ret_row as from layer_reuse.
