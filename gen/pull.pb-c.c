@@ -560,7 +560,7 @@ const ProtobufCMessageDescriptor crisp__pull__credentials__descriptor =
   (ProtobufCMessageInit) crisp__pull__credentials__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[18] =
+static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[19] =
 {
   {
     "pull_id",
@@ -778,8 +778,21 @@ static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[18
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "artifacts",
+    35,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Request, artifacts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__request__field_indices_by_name[] = {
+  18,   /* field[18] = artifacts */
   5,   /* field[5] = auth_file */
   13,   /* field[13] = certs_dirs */
   7,   /* field[7] = credentials */
@@ -799,12 +812,13 @@ static const unsigned crisp__pull__request__field_indices_by_name[] = {
   16,   /* field[16] = signature_policy_dir */
   8,   /* field[8] = slots_file */
 };
-static const ProtobufCIntRange crisp__pull__request__number_ranges[3 + 1] =
+static const ProtobufCIntRange crisp__pull__request__number_ranges[4 + 1] =
 {
   { 1, 0 },
   { 15, 10 },
   { 25, 15 },
-  { 0, 18 }
+  { 35, 18 },
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
 {
@@ -814,10 +828,10 @@ const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
   "Crisp__Pull__Request",
   "crisp.pull",
   sizeof(Crisp__Pull__Request),
-  18,
+  19,
   crisp__pull__request__field_descriptors,
   crisp__pull__request__field_indices_by_name,
-  3,  crisp__pull__request__number_ranges,
+  4,  crisp__pull__request__number_ranges,
   (ProtobufCMessageInit) crisp__pull__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -110,10 +110,14 @@ struct  Crisp__Pull__Request
    * directory
    */
   char *registries_d;
+  /*
+   * what is none of an image may be pulled as files
+   */
+  protobuf_c_boolean artifacts;
 };
 #define CRISP__PULL__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 /*
@@ -206,7 +210,7 @@ struct  Crisp__Pull__Result
 {
   ProtobufCMessage base;
   /*
-   * hex of the config's SHA-256
+   * hex of the config's SHA-256, of an artifact the manifest's
    */
   char *image_id;
   Crisp__State__Image *image;

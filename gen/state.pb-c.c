@@ -1892,7 +1892,7 @@ const ProtobufCMessageDescriptor crisp__state__signature__descriptor =
   (ProtobufCMessageInit) crisp__state__signature__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[11] =
+static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[12] =
 {
   {
     "tags",
@@ -2026,8 +2026,21 @@ static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[11]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "artifact_type",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Image, artifact_type),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__image__field_indices_by_name[] = {
+  11,   /* field[11] = artifact_type */
   8,   /* field[8] = boot_id */
   2,   /* field[2] = config */
   1,   /* field[1] = digests */
@@ -2040,11 +2053,12 @@ static const unsigned crisp__state__image__field_indices_by_name[] = {
   0,   /* field[0] = tags */
   9,   /* field[9] = user */
 };
-static const ProtobufCIntRange crisp__state__image__number_ranges[2 + 1] =
+static const ProtobufCIntRange crisp__state__image__number_ranges[3 + 1] =
 {
   { 1, 0 },
   { 12, 10 },
-  { 0, 11 }
+  { 25, 11 },
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor crisp__state__image__descriptor =
 {
@@ -2054,10 +2068,10 @@ const ProtobufCMessageDescriptor crisp__state__image__descriptor =
   "Crisp__State__Image",
   "crisp.state",
   sizeof(Crisp__State__Image),
-  11,
+  12,
   crisp__state__image__field_descriptors,
   crisp__state__image__field_indices_by_name,
-  2,  crisp__state__image__number_ranges,
+  3,  crisp__state__image__number_ranges,
   (ProtobufCMessageInit) crisp__state__image__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -373,7 +373,7 @@ struct  Crisp__State__Image
   size_t n_digests;
   char **digests;
   /*
-   * the image config JSON
+   * the image config JSON; of an artifact nothing
    */
   ProtobufCBinaryData config;
   /*
@@ -398,10 +398,14 @@ struct  Crisp__State__Image
   char *user;
   size_t n_signatures;
   Crisp__State__Signature **signatures;
+  /*
+   * a media type: it is files and nothing to run; "": an image
+   */
+  char *artifact_type;
 };
 #define CRISP__STATE__IMAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__image__descriptor) \
-    , 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL }
+    , 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string }
 
 
 /* Crisp__State__Transition methods */

@@ -166,14 +166,18 @@ int rpc_list_images(struct rpc_call *call, const Runtime__V1__ListImagesRequest 
 	return r;
 }
 
-/* The verbose info: "info" is {"imageSpec": the image's config}, as crictl shows it. */
+/* The verbose info: "info" is {"imageSpec": the image's config}, as crictl shows it; of an
+ * artifact {"artifactType": its type}. */
 static char *info_json(const struct view_row *row)
 {
 	const Crisp__State__Image *i = row->row;
 	json_t *config = json_loadb((const char *)i->config.data, i->config.len, 0, NULL), *all;
 	char *json;
 
-	all = json_pack("{s:o}", "imageSpec", config ? config : json_null());
+	if (*i->artifact_type)
+		all = json_pack("{s:s}", "artifactType", i->artifact_type);
+	else
+		all = json_pack("{s:o}", "imageSpec", config ? config : json_null());
 	json = json_dumps(all, JSON_INDENT(2));
 	json_decref(all);
 	return json;

@@ -130,6 +130,7 @@ void conf_init(struct conf *c)
 		.registries_conf = xstrdup("/etc/containers/registries.conf"),
 		.max_parallel_layers = 6,
 		.remove_image = xstrdup("all"),
+		.oci_artifact_mount_support = true,
 		.cni_default_network = xstrdup(""),
 		.network_dir = xstrdup("/etc/cni/net.d"),
 		.metrics_host = xstrdup("127.0.0.1"),

@@ -87,6 +87,7 @@ struct conf {
 	char **pinned_images; /* see obj/pinned.h */
 	char *remove_image; /* ours: "all" or "untag", see obj/image.h */
 	char **insecure_registries;
+	bool oci_artifact_mount_support;
 	/* [crio.network] */
 	char *cni_default_network;
 	char *network_dir;

@@ -285,7 +285,7 @@ const struct conf_key conf_keys[] = {
 	CONF_CHECK("crio.image.short_name_mode", STRING, short_name_mode, is_short_name_mode,
 		   "enforcing, permissive, disabled, or empty for what registries.conf says"),
 	CONF("crio.image.certs_dirs", PATHS, certs_dirs),
-	LATER("crio.image.oci_artifact_mount_support", BOOLEAN),
+	CONF("crio.image.oci_artifact_mount_support", BOOLEAN, oci_artifact_mount_support),
 
 	CONF("crio.network.cni_default_network", STRING, cni_default_network),
 	CONF("crio.network.network_dir", PATH, network_dir),

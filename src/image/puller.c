@@ -70,7 +70,8 @@ static void report_result(struct image_pull *p, Crisp__Pull__Result *r)
 	struct image_pull_result result = { .image = r->image };
 	struct err e = ERR_NULL;
 
-	if (!id_is_valid(r->image_id) || !r->image || !r->image->config.len) {
+	if (!id_is_valid(r->image_id) || !r->image ||
+	    (!r->image->config.len && !*r->image->artifact_type)) {
 		err_set(&e, ERR_INTERNAL, "the puller's result is incomplete");
 		report(p, NULL, &e);
 		return;
@@ -300,6 +301,7 @@ static int send_request(int fd, const struct image_pull_request *req, struct err
 	r.pull_progress_timeout_ms = req->progress_timeout_ms;
 	r.insecure_registries = (char **)(uintptr_t)req->insecure_registries;
 	r.max_layers = req->max_layers;
+	r.artifacts = req->artifacts;
 	r.credentials = &c;
 	to.request = &r;
 	size = (uint32_t)crisp__pull__to_puller__get_packed_size(&to);

@@ -30,6 +30,7 @@ struct image_pull_request {
 	const char *auth_file;    /* "" or NULL: none */
 	const char *slots_file;   /* where pullers count the layers they make; NULL: no limit */
 	unsigned max_layers;
+	bool artifacts;           /* may be pulled, as files */
 	char *const *insecure_registries; /* NULL-terminated or NULL */
 	char *const *certs_dirs;          /* the same */
 	const char *namespaced_auth_dir, *pod_namespace; /* "" or NULL: none */
@@ -42,7 +43,7 @@ struct image_pull_request {
 
 struct image_pull_result {
 	unsigned kept;              /* after a failure: layers that stay for another try */
-	char image_id[65];          /* hex of the config's digest */
+	char image_id[65];          /* hex of the config's digest, of an artifact the manifest's */
 	/* Names, config, layers, size, manifest digest; unpacked with the default allocator, set
 	 * to NULL to keep it. */
 	Crisp__State__Image *image;

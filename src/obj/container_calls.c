@@ -59,6 +59,12 @@ static void set_image(Crisp__State__Container *row, const struct object *image)
 	row->image_config.len = i->config.len;
 }
 
+/* "": it can be run. */
+static const char *artifact_type(const struct object *image)
+{
+	return ((const Crisp__State__Image *)image->sm->row)->artifact_type;
+}
+
 static void set_config(Crisp__State__Container *row, const Runtime__V1__ContainerConfig *c)
 {
 	row->config.len = runtime__v1__container_config__get_packed_size(c);
@@ -81,6 +87,12 @@ static int set_image_mounts(Crisp__State__Container *row, const Runtime__V1__Con
 				       "config.mounts[%zu].image: ImageVolumeMountFailed:"
 				       " image \"%s\" is not here: pull it first",
 				       i, spec->image);
+		if (*artifact_type(image) && !world.conf->oci_artifact_mount_support)
+			return err_set(e, ERR_PRECONDITION,
+				       "config.mounts[%zu].image: ImageVolumeMountFailed:"
+				       " \"%s\" is an artifact, and "
+				       "crio.image.oci_artifact_mount_support is off",
+				       i, spec->image);
 		row_append_str(&row->image_mounts, &row->n_image_mounts, image->sm->id);
 	}
 	return 0;
@@ -101,6 +113,11 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 	if (!image)
 		return err_set(e, ERR_NOT_FOUND, "config.image: \"%s\" is not here: pull it first",
 			       c->image->image);
+	if (*artifact_type(image))
+		return err_set(e, ERR_PRECONDITION,
+			       "config.image: \"%s\" is an artifact (%s): it has files to mount as an "
+			       "image volume and nothing to run",
+			       c->image->image, artifact_type(image));
 	if (!rt)
 		return err_set(e, ERR_PRECONDITION, "runtime handler \"%s\" of the sandbox is no "
 			       "longer configured", pod->runtime_handler);

@@ -106,13 +106,14 @@ void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev)
 {
 	const Crisp__State__Image *found = ev->data;
 
-	if (!draft->config.len) {
+	if (!draft->config.len && !*draft->artifact_type) {
 		draft->config.data = xmemdup(found->config.data, found->config.len);
 		draft->config.len = found->config.len;
 		copy_layers(draft, found);
 		draft->size = found->size;
 		row_set_str(&draft->manifest_digest, found->manifest_digest);
 		row_set_str(&draft->user, found->user);
+		row_set_str(&draft->artifact_type, found->artifact_type);
 		row_set_str(&draft->boot_id, clock_boot_id());
 	} else {
 		renew_layers(draft, found);

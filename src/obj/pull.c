@@ -138,6 +138,7 @@ void pul_effect_fetch(struct sm_object *sm)
 		.registries_conf = world.conf->registries_conf,
 		.slots_file = slots,
 		.max_layers = (unsigned)world.conf->max_parallel_layers,
+		.artifacts = world.conf->oci_artifact_mount_support,
 		.auth_file = node_auth_file(p->name),
 		.namespaced_auth_dir = world.conf->namespaced_auth_dir,
 		.pod_namespace = p->pod_namespace,

@@ -135,8 +135,10 @@ static int obtain(struct part *part, struct err *e)
 		if (r > 0)
 			r = layer_take(root, part->diff_id, &part->layer, &part->row, e);
 		if (r == 1) {
-			r = layer_begin(root, d->media_type, d->digest, d->size, part->diff_id,
-					&part->layer, e);
+			r = d->file ? layer_begin_file(root, d->file, d->media_type, d->digest,
+						       d->size, part->diff_id, &part->layer, e)
+				    : layer_begin(root, d->media_type, d->digest, d->size,
+						  part->diff_id, &part->layer, e);
 			if (r == 0)
 				return 1;
 		}

@@ -49,7 +49,7 @@ struct pull {
 	Crisp__Pull__Result result;
 	Crisp__State__Image image;
 	/* What the members of result and image point to: */
-	char *image_id, *manifest_digest, *tag, *digest, *user;
+	char *image_id, *manifest_digest, *tag, *digest, *user, *artifact_type;
 };
 
 /* What is known of an image before its layers are fetched. */
@@ -118,6 +118,7 @@ void pull_free(struct pull *p)
 	free(p->tag);
 	free(p->digest);
 	free(p->user);
+	free(p->artifact_type);
 	free(p);
 }
 
@@ -252,6 +253,36 @@ static int get_config(struct pull *p, struct source *s, struct found *f, struct 
 	return 0;
 }
 
+/* An artifact is an image that has a layer for each of its files, which is named after what is
+ * verified of it.  The text is too short for a tar archive: it is no other layer's. */
+static char *file_diff_id(const struct descriptor *d)
+{
+	char *diff_id = xmalloc(DIGEST_TEXT), name[DIGEST_TEXT];
+	_cleanup_free_ char *text = NULL;
+
+	digest_of(d->file, strlen(d->file), name);
+	text = xasprintf("%s %s", name, d->digest);
+	digest_of(text, strlen(text), diff_id);
+	return diff_id;
+}
+
+/* There is nothing in an artifact's config that we would need. */
+static int take_artifact(const struct pull *p, struct found *f, struct err *e)
+{
+	const struct manifest *m = &f->manifest;
+
+	if (!p->request->artifacts)
+		return err_set(e, ERR_PRECONDITION,
+			       "this is an artifact (%s), and crio.image.oci_artifact_mount_support "
+			       "is off",
+			       m->artifact_type);
+	f->parsed.diff_ids = xcalloc(m->n + 1, sizeof(char *));
+	for (size_t i = 0; i < m->n; i++)
+		f->parsed.diff_ids[i] = file_diff_id(&m->entries[i]);
+	f->parsed.n_diff_ids = m->n;
+	return 0;
+}
+
 /* --- one image from one source --- */
 
 static void fill_result(struct pull *p, struct found *f)
@@ -277,7 +308,11 @@ static void fill_result(struct pull *p, struct found *f)
 	for (size_t i = 0; i < image->n_layers; i++)
 		image->size += image->layers[i]->unpacked_size;
 	trust_signatures(p->trust, &image->signatures, &image->n_signatures);
-	p->image_id = xstrdup(f->manifest.config.digest + strlen("sha256:"));
+	p->artifact_type = take_ptr(f->manifest.artifact_type);
+	if (p->artifact_type)
+		image->artifact_type = p->artifact_type;
+	p->image_id = xstrdup((p->artifact_type ? f->manifest_digest : f->manifest.config.digest) +
+			      strlen("sha256:"));
 	p->result.image_id = p->image_id;
 	p->result.image = image;
 }
@@ -293,7 +328,9 @@ static int pull_from(struct pull *p, struct source *s, const char *reference, st
 
 	/* Before anything else of it is asked for. */
 	r = r < 0 ? r : trust_check(p->trust, s, f->manifest_digest, e);
-	r = r < 0 ? r : get_config(p, s, f, e);
+	if (r == 0)
+		r = f->manifest.kind == MANIFEST_KIND_ARTIFACT ? take_artifact(p, f, e)
+							       : get_config(p, s, f, e);
 	if (r < 0)
 		return r;
 	p->fetch = fetch_new(p->request, &f->manifest, (const char *const *)f->parsed.diff_ids,
