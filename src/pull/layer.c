@@ -42,13 +42,14 @@ struct layer {
 	char *media_type, *blob_digest, *diff_id;
 	uint64_t blob_size, fed;
 	bool plain; /* one digest stands for both: the blob is the tar */
-	bool file;  /* the blob is no archive but the content of one file */
+	char *file; /* NULL: an archive; else the blob is the content of this file */
 	struct digest blob, diff;
 	struct stage *stage; /* what follows is touched on its thread, or when that has ended */
 	struct decompress *decompress;
 	struct tar *tar;
 	struct tree *tree;
-	uint64_t written; /* of the file */
+	struct tar_entry entry; /* of the file */
+	uint64_t written;
 	/* What is wrong with the content, told when the blob is known to be the right one. */
 	struct err content;
 	bool published;
@@ -248,18 +249,14 @@ int layer_begin_file(const char *images_root, const char *file, const char *medi
 		     const char *blob_digest, uint64_t blob_size, const char *diff_id,
 		     struct layer **ret, struct err *e)
 {
-	const struct tar_entry entry = {
-		.type = TAR_TYPE_FILE,
-		.path = file,
-		.mode = 0644,
-		.size = blob_size,
-	};
 	struct layer *l;
 	int r = begin(images_root, media_type, blob_digest, blob_size, diff_id, &l, e);
 
 	if (r == 0) {
-		l->file = true;
-		r = tree_tar_ops.entry(l->tree, &entry, e);
+		l->file = xstrdup(file);
+		l->entry = (struct tar_entry){ .type = TAR_TYPE_FILE, .path = l->file,
+					       .mode = 0644, .size = blob_size };
+		r = tree_tar_ops.entry(l->tree, &l->entry, e);
 		r = r < 0 ? r : stage_new(write_on, l, &l->stage, e);
 	}
 	if (r != 0) {
@@ -381,6 +378,7 @@ void layer_abort(struct layer *l)
 	free(l->media_type);
 	free(l->blob_digest);
 	free(l->diff_id);
+	free(l->file);
 	free(l);
 }
 

@@ -18,6 +18,8 @@ static void check_entry(const struct descriptor *d)
 	if (!image_digest_is_valid(d->digest) || d->size > (uint64_t)LIMIT_LAYER_BYTES ||
 	    !d->media_type)
 		abort();
+	if (d->file && (*d->file == '/' || !*d->file || strstr(d->file, "..") == d->file))
+		abort();
 	for (size_t i = 0; i < d->n_urls; i++)
 		if (strncmp(d->urls[i], "http", 4) != 0 || strpbrk(d->urls[i], " \r\n\t"))
 			abort();
@@ -36,9 +38,12 @@ static void check_manifest(const uint8_t *data, size_t size, const char *type)
 		manifest_done(&m);
 		return;
 	}
-	for (size_t i = 0; i < m.n; i++)
+	for (size_t i = 0; i < m.n; i++) {
 		check_entry(&m.entries[i]);
-	if (m.kind == MANIFEST_KIND_IMAGE) {
+		if ((m.kind == MANIFEST_KIND_ARTIFACT) != !!m.entries[i].file)
+			abort();
+	}
+	if (m.kind != MANIFEST_KIND_INDEX) {
 		check_entry(&m.config);
 		if (m.n > LIMIT_LAYERS)
 			abort();

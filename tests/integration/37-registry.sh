@@ -374,5 +374,6 @@ for kind in chunked stargz empty nothing; do
 done
 check_is "and the layer above is whole" "$(sha256sum <"$SCRATCH/t/file1")" bash -c "sha256sum <'$IMAGES/layers'/*/fs/file1"
 refused "an encrypted layer" "UNIMPLEMENTED.*layers\[2\] is encrypted" a:secret "layout=$LAY"
+refused "an artifact by who takes none" "FAILED_PRECONDITION.*this is an artifact \(application/vnd.example.thing" a:artifact "layout=$LAY"
 
 harness_end

@@ -285,6 +285,65 @@ static void test_lies(void **state)
 	fails(&liar, &b.data, ERR_DATA_LOSS, "diffID mismatch");
 }
 
+static struct layer *begin_file(const char *file, const struct blob *b)
+{
+	struct err e = ERR_NULL;
+	struct layer *l;
+
+	if (layer_begin_file(top, file, "text/plain", b->digest, b->data.len, b->diff_id, &l,
+			     &e) != 0)
+		fail_msg("%s", e.text);
+	return l;
+}
+
+/* Not an archive but a file: what is verified is the blob, its place is told by the caller. */
+static void test_file(void **state)
+{
+	static const struct timespec epoch = { 0 };
+	_cleanup_blob_ struct blob b = simple_blob("f", GZIP);
+	_cleanup_free_ char *layers = xasprintf("%s/layers", top), *path = NULL;
+	_cleanup_buf_ struct buf got = BUF_NULL;
+	struct buf cut = { .data = b.data.data, .len = b.data.len - 1 };
+	struct layer *l = begin_file("a/b/file", &b);
+	Crisp__State__Layer *s = NULL;
+	struct err e = ERR_NULL;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_int_equal(feed(l, &b.data, &e), 0);
+	assert_int_equal(layer_finish(l, &s, &e), 0);
+	assert_int_equal(s->unpacked_size, b.data.len);
+	assert_string_equal(s->diff_id, b.diff_id);
+	assert_string_equal(s->blob_digest, b.digest);
+	crisp__state__layer__free_unpacked(s, NULL);
+	assert_int_equal(layer_publish(top, &l, 1, &fd, &e), 0);
+	layer_abort(l);
+	close(fd);
+	path = xasprintf("%s/%.24s/fs/a/b/file", layers, b.diff_id + 7);
+	assert_int_equal(fs_read_file(path, 1024 * 1024, &got, &e), 0);
+	assert_int_equal(got.len, b.data.len);
+	assert_memory_equal(got.data, b.data.data, got.len);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode, S_IFREG | 0644);
+	assert_memory_equal(&st.st_mtim, &epoch, sizeof(epoch));
+	assert_int_equal(fs_remove_tree(layers, &e), 0);
+	/* The same lies as an archive's. */
+	l = begin_file("file", &b);
+	assert_int_equal(feed(l, &cut, &e), 0);
+	assert_int_equal(layer_finish(l, &s, &e), -ERR_DATA_LOSS);
+	assert_non_null(strstr(e.text, "truncated"));
+	layer_abort(l);
+	l = begin_file("file", &b);
+	b.data.data[12] ^= 0x7f;
+	assert_int_equal(feed(l, &b.data, &e), 0);
+	assert_int_equal(layer_finish(l, &s, &e), -ERR_DATA_LOSS);
+	assert_non_null(strstr(e.text, "digest mismatch"));
+	layer_abort(l);
+	assert_false(in_staging(b.diff_id, ""));
+	assert_false(in_top("layers"));
+}
+
 static struct blob raw_blob(const void *data, size_t size)
 {
 	struct buf b = BUF_NULL;
@@ -620,6 +679,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_media_types, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_content, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_empty, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reuse_and_locks, setup, teardown),

@@ -90,9 +90,6 @@ static void test_refused(void **state)
 		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"digest\":" D("01")
 		  ",\"size\":99999999999999999999}]}",
 		  "line", ERR_INVALID },
-		{ "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"application/x\",\"digest\":"
-		  D("00") ",\"size\":1},\"layers\":[]}",
-		  "artifact", ERR_UNIMPLEMENTED },
 		{ "{\"schemaVersion\":2," CONFIG
 		  ",\"layers\":[{\"mediaType\":"
 		  "\"application/vnd.oci.image.layer.v1.tar+encrypted\",\"digest\":" D("01")
@@ -151,6 +148,104 @@ static void test_nesting(void **state)
 	assert_int_equal(parse(json, "text/html", &m, &e), -ERR_INVALID);
 	assert_non_null(strstr(e.text, "depth"));
 	assert_non_null(strstr(e.text, "text/html"));
+	manifest_done(&m);
+}
+
+#define EMPTY_CONFIG                                                                        \
+	"\"config\":{\"mediaType\":\"application/vnd.oci.empty.v1+json\",\"digest\":" D("00") \
+	",\"size\":2}"
+#define TITLED(n, title)                                                                  \
+	"{\"mediaType\":\"text/plain\",\"digest\":" D(n)                                  \
+	",\"size\":5,\"annotations\":{\"org.opencontainers.image.title\":" title "}}"
+#define ARTIFACT(layers) "{\"schemaVersion\":2," EMPTY_CONFIG ",\"layers\":[" layers "]}"
+
+/* A type of its own or the config's, whichever says that there is nothing to run. */
+static void test_artifact(void **state)
+{
+	static const struct {
+		const char *json, *type;
+	} kinds[] = {
+		{ ARTIFACT(LAYER("01")), "application/vnd.oci.empty.v1+json" },
+		{ "{\"schemaVersion\":2,\"artifactType\":\"application/x\"," CONFIG
+		  ",\"layers\":[" LAYER("01") "]}",
+		  "application/x" },
+		{ "{\"schemaVersion\":2,\"artifactType\":\"\"," CONFIG ",\"layers\":[]}", NULL },
+		{ "{\"schemaVersion\":2,\"artifactType\":null," CONFIG ",\"layers\":[]}", NULL },
+	};
+	struct err e = ERR_NULL;
+	struct manifest m;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		assert_int_equal(parse(kinds[i].json, NULL, &m, &e), 0);
+		assert_int_equal(m.kind,
+				 kinds[i].type ? MANIFEST_KIND_ARTIFACT : MANIFEST_KIND_IMAGE);
+		if (kinds[i].type)
+			assert_string_equal(m.artifact_type, kinds[i].type);
+		else
+			assert_null(m.artifact_type);
+		manifest_done(&m);
+	}
+	assert_int_equal(parse(ARTIFACT(TITLED("01", "\"a\"") "," TITLED("02", "\"a.b/c\"") ","
+					TITLED("03", "\"\"") "," LAYER("04")),
+			       NULL, &m, &e),
+			 0);
+	assert_string_equal(m.entries[0].file, "a");
+	assert_string_equal(m.entries[1].file, "a.b/c");
+	assert_string_equal(m.entries[2].file, HEX "03");
+	assert_string_equal(m.entries[3].file, HEX "04");
+	manifest_done(&m);
+}
+
+static void test_artifact_refused(void **state)
+{
+	static const char *const titles[] = {
+		"\"/etc/passwd\"", "\"../x\"",   "\"a/../../x\"", "\"a/..\"",	"\".\"",
+		"\"./a\"",	   "\"a//b\"",   "\"a/\"",	  "\"/\"",	"\"a\\nb\"",
+		"\"\\u007f\"",	   "\".wh.a\"", "\"a/.wh..wh..opq\"", "\".wh.a/b\"", "7",
+	};
+	static const char *const pairs[][2] = {
+		{ "\"a\"", "\"a\"" },
+		{ "\"a\"", "\"a/b\"" },
+		{ "\"a/b/c\"", "\"a/b\"" },
+	};
+	static const size_t long_ones[] = { 256, 513 };
+	struct err e = ERR_NULL;
+	struct manifest m;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(titles) + ARRAY_LEN(long_ones); i++) {
+		_cleanup_free_ char *name = NULL, *json = NULL;
+
+		if (i >= ARRAY_LEN(titles)) {
+			size_t n = long_ones[i - ARRAY_LEN(titles)];
+
+			name = xasprintf("\"%0*d\"", (int)n, 0);
+			for (size_t k = 100; n > 256 && k < n; k += 100)
+				name[k] = '/';
+		}
+		json = xasprintf(ARTIFACT("%s" TITLED("02", "%s")), "", name ? name : titles[i]);
+		e = ERR_NULL;
+		if (parse(json, NULL, &m, &e) == 0)
+			fail_msg("taken: %s", json);
+		manifest_done(&m);
+		assert_int_equal(e.code, ERR_INVALID);
+		if (!strstr(e.text, "layers[0]") || !strstr(e.text, "title"))
+			fail_msg("%s: %s", json, e.text);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		_cleanup_free_ char *json = xasprintf(
+			ARTIFACT(TITLED("01", "%s") "," TITLED("02", "%s")), pairs[i][0],
+			pairs[i][1]);
+
+		assert_true(parse(json, NULL, &m, &e) < 0);
+		assert_non_null(strstr(e.text, "exclude each other"));
+		manifest_done(&m);
+	}
+	assert_true(parse("{\"schemaVersion\":2,\"artifactType\":\"a b\"," CONFIG
+			  ",\"layers\":[]}",
+			  NULL, &m, &e) < 0);
+	assert_non_null(strstr(e.text, "no media type"));
 	manifest_done(&m);
 }
 
@@ -277,6 +372,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_image),	 cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_artifact),
+		cmocka_unit_test(test_artifact_refused),
 		cmocka_unit_test(test_too_many_layers),
 		cmocka_unit_test(test_urls),
 		cmocka_unit_test(test_nesting), cmocka_unit_test(test_platform),
