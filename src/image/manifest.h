@@ -24,8 +24,8 @@ struct descriptor {
 	/* Of an index's entries, NULL when absent: */
 	char *os, *architecture, *variant;
 	char *ref_name; /* annotation org.opencontainers.image.ref.name */
-	/* Of an artifact's layer: where its bytes are a file, relative and safe below any directory, never
-	 * twice in one artifact and never the directory of another. */
+	/* Of an artifact's layer: the path of the file that it is, relative, safe below any
+	 * directory, and neither that of another one nor a directory of it. */
 	char *file;
 	/* Of a foreign layer: http(s) URLs where it lies when the registry does not have it. */
 	char **urls;

@@ -115,8 +115,8 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 			       c->image->image);
 	if (*artifact_type(image))
 		return err_set(e, ERR_PRECONDITION,
-			       "config.image: \"%s\" is an artifact (%s): it has files to mount as an "
-			       "image volume and nothing to run",
+			       "config.image: \"%s\" is an artifact (%s): it has files to mount "
+			       "as an image volume and nothing to run",
 			       c->image->image, artifact_type(image));
 	if (!rt)
 		return err_set(e, ERR_PRECONDITION, "runtime handler \"%s\" of the sandbox is no "

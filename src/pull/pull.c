@@ -273,8 +273,8 @@ static int take_artifact(const struct pull *p, struct found *f, struct err *e)
 
 	if (!p->request->artifacts)
 		return err_set(e, ERR_PRECONDITION,
-			       "this is an artifact (%s), and crio.image.oci_artifact_mount_support "
-			       "is off",
+			       "this is an artifact (%s), and "
+			       "crio.image.oci_artifact_mount_support is off",
 			       m->artifact_type);
 	f->parsed.diff_ids = xcalloc(m->n + 1, sizeof(char *));
 	for (size_t i = 0; i < m->n; i++)
