@@ -232,6 +232,8 @@ static int set_up(const struct options *o, struct err *e)
 	console_init(dir_fd);
 	r = poll_init(rest, e);
 	if (r == 0)
+		r = spawner_watch(e);
+	if (r == 0)
 		r = watch_signals(e);
 	if (r == 0)
 		r = write_pid(o->dir, e);

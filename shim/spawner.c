@@ -24,6 +24,7 @@
 #include "base/shimproto.h"
 #include "base/util.h"
 #include "shim/pages.h"
+#include "shim/poll.h"
 #include "shim/runtime.h"
 
 #define STACK_SIZE (64 * 1024) /* of a child until its exec; what is touched counts */
@@ -259,8 +260,15 @@ int spawner_start(struct err *e)
 	return pid < 0 ? err_errno(e, ERR_INTERNAL, errno, "fork the spawner") : 0;
 }
 
-static int ask(struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds,
-	       struct answer *ret, struct err *e)
+/* A shim that cannot start anything any more makes room for one that can: the daemon starts it, it
+ * adopts the containers, and asks again for what was asked of us. */
+static _Noreturn void spawner_is_gone(void)
+{
+	log_error("ends", "reason=\"the spawner is gone\"");
+	_exit(1);
+}
+
+static struct answer ask(struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds)
 {
 	union {
 		struct cmsghdr h;
@@ -268,6 +276,7 @@ static int ask(struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds
 	} control = { .h = { .cmsg_len = CMSG_LEN(n_fds * sizeof(int)),
 			     .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
 	struct msghdr msg = { .msg_iov = parts, .msg_iovlen = n_parts };
+	struct answer a;
 
 	if (n_fds) {
 		memcpy(CMSG_DATA(&control.h), fds, n_fds * sizeof(int));
@@ -275,10 +284,23 @@ static int ask(struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds
 		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
 	}
 	if (sendmsg(helper_fd, &msg, MSG_NOSIGNAL) < 0 ||
-	    recv(helper_fd, ret, sizeof(*ret), 0) != sizeof(*ret))
-		return err_set(e, ERR_UNAVAILABLE,
-			       "the shim's spawner has ended: remove the pod and run it again");
-	return 0;
+	    recv(helper_fd, &a, sizeof(a), 0) != sizeof(a))
+		spawner_is_gone();
+	return a;
+}
+
+static void on_helper(struct watch *w, uint32_t events)
+{
+	(void)w;
+	(void)events;
+	spawner_is_gone();
+}
+
+int spawner_watch(struct err *e)
+{
+	static struct watch watch;
+
+	return watch_add(&watch, helper_fd, 0, on_helper, e);
 }
 
 int spawner_run(const char *const *argv, int in, int out, int err, pid_t *ret_pid, struct err *e)
@@ -287,7 +309,7 @@ int spawner_run(const char *const *argv, int in, int out, int err, pid_t *ret_pi
 	struct request req = { .kind = KIND_RUN };
 	struct iovec parts[RUNTIME_ARGV_MAX + 1] = { { &req, sizeof(req) } };
 	struct answer a;
-	int fds[3], r;
+	int fds[3];
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(stdio); i++) {
@@ -299,34 +321,28 @@ int spawner_run(const char *const *argv, int in, int out, int err, pid_t *ret_pi
 	for (; argv[req.argc]; req.argc++)
 		parts[req.argc + 1] = (struct iovec){ (char *)argv[req.argc],
 						      strlen(argv[req.argc]) + 1 };
-	r = ask(parts, req.argc + 1, fds, n, &a, e);
-	if (r == 0 && a.error)
-		r = err_errno(e, a.error == ENOENT ? ERR_NOT_FOUND : ERR_INTERNAL, a.error,
-			      "start OCI runtime %s", argv[0]);
+	a = ask(parts, req.argc + 1, fds, n);
 	*ret_pid = a.pid;
-	return r;
+	if (a.error)
+		return err_errno(e, a.error == ENOENT ? ERR_NOT_FOUND : ERR_INTERNAL, a.error,
+			      "start OCI runtime %s", argv[0]);
+	return 0;
 }
 
 int spawner_run_init(int exe, pid_t *ret_pid, struct err *e)
 {
 	struct request req = { .kind = KIND_INIT, .fds = 1U << 3 };
 	struct iovec part = { &req, sizeof(req) };
-	struct answer a;
-	int r = ask(&part, 1, &exe, 1, &a, e);
+	struct answer a = ask(&part, 1, &exe, 1);
 
-	if (r == 0 && a.error)
-		r = err_errno(e, ERR_INTERNAL, a.error, "start the pod's init");
 	*ret_pid = a.pid;
-	return r;
+	return a.error ? err_errno(e, ERR_INTERNAL, a.error, "start the pod's init") : 0;
 }
 
 void spawner_widen(int fd, int size)
 {
 	struct request req = { .kind = KIND_WIDEN, .fds = 1U << 3, .size = (uint32_t)size };
 	struct iovec part = { &req, sizeof(req) };
-	struct err e = ERR_NULL;
-	struct answer a;
 
-	if (ask(&part, 1, &fd, 1, &a, &e) < 0)
-		log_err(LOG_LEVEL_WARN, "buffer", &e);
+	(void)ask(&part, 1, &fd, 1); /* one that cannot be widened does as it is */
 }

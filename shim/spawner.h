@@ -16,6 +16,9 @@
 
 /* Fork the helper.  Before confine_self, and before memory is filled that it would keep. */
 int spawner_start(struct err *e);
+/* After poll_init.  A helper that ends takes the shim with it: one that cannot start anything is no
+ * use, and another one adopts the containers. */
+int spawner_watch(struct err *e);
 
 /* Start argv (argv[0] is looked up in PATH) with these descriptors, -1: /dev/null.  Returns when
  * the program runs; ERR_NOT_FOUND when there is none. */
