@@ -91,9 +91,16 @@ static int member(struct reading *r, const yaml_node_t *map, const char *key, ya
 	return 0;
 }
 
+/* With a host, or a path that is not all of the file system. */
 static bool is_known_url(const char *s)
 {
-	return str_starts(s, "file:///") || str_starts(s, "http://") || str_starts(s, "https://");
+	static const char *const begins[] = { "file:///", "http://", "https://" };
+
+	for (size_t i = 0; i < ARRAY_LEN(begins); i++)
+		if (str_starts(s, begins[i]) && s[strlen(begins[i])] &&
+		    s[strlen(begins[i])] != '/')
+			return !strpbrk(s, " \t\r\n?#");
+	return false;
 }
 
 static int read_url(struct reading *r, const yaml_node_t *map, struct section *s, struct err *e)
@@ -110,7 +117,7 @@ static int read_url(struct reading *r, const yaml_node_t *map, struct section *s
 	text = v ? scalar(v) : NULL;
 	if (!v || (text && !*text))
 		return 0;
-	if (!text || !is_known_url(text) || strpbrk(text, " \t\r\n?#"))
+	if (!text || !is_known_url(text))
 		return wrong(r, v, "not a plain URL that begins with file:///, http:// or https://",
 			     e);
 	n = strlen(text);

@@ -26,7 +26,7 @@ static void check_payload(const uint8_t *data, size_t size, bool sigstore)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_free_ char *text = xstrndup((const char *)data, size);
-	const struct buf key = { .data = text, .len = size, .cap = size };
+	const struct buf key = { .data = (char *)(uintptr_t)data, .len = size, .cap = size };
 	_cleanup_buf_ struct buf bytes = BUF_NULL;
 	struct err e = ERR_NULL;
 

@@ -93,6 +93,8 @@ static void wrong_places(void **state)
 	refused("docker:\n  c.d:\n    lookaside: ftp://x", "test.yaml:3: not a plain URL");
 	refused("docker:\n  c.d:\n    lookaside: file://x", "test.yaml:3: not a plain URL");
 	refused("docker:\n  c.d:\n    lookaside: http://x/?q=1", "test.yaml:3: not a plain URL");
+	refused("docker:\n  c.d:\n    lookaside: file:///", "test.yaml:3: not a plain URL");
+	refused("docker:\n  c.d:\n    lookaside: http:///x", "test.yaml:3: not a plain URL");
 	refused("docker:\n  c.d:\n    sigstore: [1]", "test.yaml:3: not a plain URL");
 	refused("docker:\n  c.d:\n    use-sigstore-attachments: yes", "neither true nor false");
 }
