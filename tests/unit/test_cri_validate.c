@@ -398,7 +398,7 @@ static void test_empty_requests(void **state)
 		refused += !cri_validators[i].validate(m, msg, sizeof(msg));
 		protobuf_c_message_free_unpacked(m, NULL);
 	}
-	assert_int_equal(CRI_VALIDATORS, 43);
+	assert_int_equal(CRI_VALIDATORS, 47);
 	assert_in_range(refused, 20, 30);
 }
 
