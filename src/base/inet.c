@@ -64,9 +64,13 @@ char *inet_name(int fd)
 
 	getsockname(fd, &a.any, &size);
 	if (a.any.sa_family == AF_INET) {
+		if (a.v4.sin_addr.s_addr == htonl(INADDR_ANY))
+			a.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		inet_ntop(AF_INET, &a.v4.sin_addr, text, sizeof(text));
 		return xasprintf("%s:%u", text, ntohs(a.v4.sin_port));
 	}
+	if (IN6_IS_ADDR_UNSPECIFIED(&a.v6.sin6_addr))
+		a.v6.sin6_addr = in6addr_loopback;
 	inet_ntop(AF_INET6, &a.v6.sin6_addr, text, sizeof(text));
 	return xasprintf("[%s]:%u", text, ntohs(a.v6.sin6_port));
 }

@@ -11,5 +11,6 @@
  * ERR_INVALID: no IP address; ERR_UNAVAILABLE: it cannot be had, with the kernel's reason. */
 int inet_listen(const char *address, uint16_t port, int *ret_fd, struct err *e);
 
-/* Where a socket is bound: "127.0.0.1:80" or "[::1]:80"; malloc'ed. */
+/* Where clients on this node reach a listening socket: "127.0.0.1:80" or "[::1]:80"; malloc'ed.
+ * One that listens everywhere is reached at the loopback. */
 char *inet_name(int fd);

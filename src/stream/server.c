@@ -3,9 +3,7 @@
  */
 #include "stream/server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -15,10 +13,10 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/inet.h"
 #include "stream/conn.h"
 #include "stream/tls.h"
 
-#define BACKLOG 256
 #define PAUSE_NS NSEC_PER_SEC /* when the process is out of descriptors */
 
 /* Where clients come in. */
@@ -213,49 +211,6 @@ static void accept_client(struct loop_io *io, uint32_t events)
 	}
 }
 
-static int parse_address(const char *text, uint16_t port, struct sockaddr_storage *ret,
-			 socklen_t *ret_len, struct err *e)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
-
-	*ret = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
-	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
-		*ret_len = sizeof(*v4);
-	} else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(port);
-		*ret_len = sizeof(*v6);
-	} else {
-		return err_set(e, ERR_INVALID, "stream_address: \"%s\" is not an IP address", text);
-	}
-	return 0;
-}
-
-/* Clients are on this node: one that listens everywhere is reached at the loopback. */
-static char *url_of(int fd, const char *scheme)
-{
-	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&ss;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&ss;
-	char text[INET6_ADDRSTRLEN] = "";
-	socklen_t len = sizeof(ss);
-
-	getsockname(fd, (struct sockaddr *)&ss, &len);
-	if (ss.ss_family == AF_INET) {
-		if (v4->sin_addr.s_addr == htonl(INADDR_ANY))
-			v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
-		return xasprintf("%s://%s:%u", scheme, text, ntohs(v4->sin_port));
-	}
-	if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
-		v6->sin6_addr = in6addr_loopback;
-	inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
-	return xasprintf("%s://[%s]:%u", scheme, text, ntohs(v6->sin6_port));
-}
-
 static int open_door(struct stream_server *s, int which, int fd, struct err *e)
 {
 	struct door *d = &s->doors[which];
@@ -265,22 +220,14 @@ static int open_door(struct stream_server *s, int which, int fd, struct err *e)
 
 static int open_listener(struct stream_server *s, const struct stream_conf *conf, struct err *e)
 {
+	_cleanup_free_ char *name = NULL;
 	_cleanup_close_ int fd = -1;
-	struct sockaddr_storage ss;
-	socklen_t len = 0;
-	int one = 1, r = parse_address(conf->address, conf->port, &ss, &len, e);
+	int r = inet_listen(conf->address, conf->port, &fd, e);
 
 	if (r < 0)
-		return r;
-	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "socket of the streaming server");
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, (struct sockaddr *)&ss, len) < 0 || listen(fd, BACKLOG) < 0)
-		return err_errno(e, ERR_UNAVAILABLE, errno,
-				 "streaming server: listen at %s port %u", conf->address,
-				 conf->port);
-	s->url = url_of(fd, conf->tls ? "https" : "http");
+		return err_wrap(e, "streaming server");
+	name = inet_name(fd);
+	s->url = xasprintf("%s://%s", conf->tls ? "https" : "http", name);
 	r = open_door(s, DOOR_TCP, fd, e);
 	if (r == 0)
 		fd = -1; /* the door's */
