@@ -4,6 +4,7 @@
 #include "stream/conn.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #define ANSWER_NS (5 * NSEC_PER_SEC) /* a client has to read an HTTP error */
 #define FLOOD_MAX (4 * CONN_OUT_MAX) /* answers to PINGs count, too */
 #define TOKEN_MAX 64
+#define CROWD 32
 
 /* --- taps --- */
 
@@ -310,6 +312,7 @@ void conn_new(struct conns *cs, int fd, struct tls *tls)
 	list_init(&c->mark);
 	list_append(&cs->all, &c->node);
 	cs->n++;
+	cs->peak = MAX(cs->peak, cs->n);
 	c->conns = cs;
 	c->id = ++cs->next_id;
 	c->active_ns = clock_monotonic_ns();
@@ -317,6 +320,14 @@ void conn_new(struct conns *cs, int fd, struct tls *tls)
 	if (tls)
 		c->tls = tls_link_new(tls, fd);
 	enter(c, CONN_PHASE_HEAD, OPENING_NS);
+}
+
+/* Their buffers leave holes that the C library keeps: after a crowd they go back to the kernel. */
+static void give_back(struct conns *cs)
+{
+	if (cs->peak >= CROWD)
+		malloc_trim(0);
+	cs->peak = 0;
 }
 
 static void conn_free(struct conn *c)
@@ -331,7 +342,8 @@ static void conn_free(struct conn *c)
 		c->conns->hooks->gone(c->id);
 	list_remove(&c->node);
 	list_remove(&c->mark);
-	c->conns->n--;
+	if (--c->conns->n == 0)
+		give_back(c->conns);
 	buf_done(&c->in);
 	buf_done(&c->plain);
 	buf_done(&c->out);

@@ -67,7 +67,7 @@ struct conns {
 	const struct stream_hooks *hooks;
 	int64_t idle_ns; /* a session in which nothing happens for so long ends */
 	struct list all, marked;
-	unsigned n;
+	unsigned n, peak; /* how many there are; and were at most since there was none */
 	uint64_t next_id;
 };
 
