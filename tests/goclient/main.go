@@ -75,7 +75,10 @@ func main() {
 	}[os.Args[1]]
 	flag.CommandLine.Parse(os.Args[2:])
 	// What the libraries log about sessions that are meant to fail is no result.
-	klog.LogToStderr(false)
+	quiet := flag.NewFlagSet("klog", flag.PanicOnError)
+	klog.InitFlags(quiet)
+	quiet.Set("logtostderr", "false")
+	quiet.Set("stderrthreshold", "FATAL")
 	klog.SetOutput(io.Discard)
 	if !known {
 		fmt.Fprintf(os.Stderr, "unknown command %q\n", os.Args[1])
