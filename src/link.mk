@@ -56,7 +56,7 @@ $(BUILD)/replay/fuzz_logline: $(EXTRA_fuzz_logline)
 EXTRA_test_shimio := $(patsubst %,$(BUILD)/shim/%.o,journal logfile logline pages poll spawner stage stdio)
 LIBS_test_shimio := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $(BUILD)/unit/test_shimio: $(EXTRA_test_shimio)
-EXTRA_fuzz_journal := $(patsubst %,$(BUILD)/shim/%.o,journal pages spawner)
+EXTRA_fuzz_journal := $(patsubst %,$(BUILD)/shim/%.o,journal pages poll spawner)
 $(BUILD)/replay/fuzz_journal: $(EXTRA_fuzz_journal)
 
 # The puller: nothing but it meets TLS and decompression.
