@@ -12,8 +12,6 @@ for src in "$@"; do
 	# shellcheck disable=SC2086
 	[ -z "$extra" ] ||
 		make BUILD="$build" CC=clang-14 SAN=address,undefined,fuzzer-no-link $extra
-	# shellcheck disable=SC2086
-	[ -z "$extra" ] || make BUILD="$build" CC=clang-14 SAN=address,undefined,fuzzer-no-link $extra
 	mkdir -p "$build/corpus/$name"
 	# shellcheck disable=SC2086
 	clang-14 -std=gnu17 -D_GNU_SOURCE -Ulinux -g -O1 -fsanitize=address,undefined,fuzzer \
