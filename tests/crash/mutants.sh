@@ -121,7 +121,7 @@ plant "a client is told before it is so" container smc "told before it is true" 
 	"$(in_state KILLING 's/note_exit, save, reply/note_exit, reply, save/')"
 plant "a kill may last for ever" container smc "may last for ever" \
 	"$(in_state KILLING '/within/d; /overdue/d')"
-plant "a failed pull leaves its folder" pull smc "nothing leads to CLEANING" \
+plant "a failed pull leaves its folder" pull sweep "a staging folder is left behind" \
 	"$(in_state FETCHING 's/-> CLEANING : note_error, save, clean/-> GONE : note_error, save, reply/')"
 
 echo "1..$count"
