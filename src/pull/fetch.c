@@ -4,6 +4,7 @@
 #include "pull/fetch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,6 +22,7 @@
 #include "pull/slots.h"
 
 #define PROGRESS_MS 200
+#define FLUSH_MS 100
 #define LOOK_MS 100 /* for the end of another puller's work */
 
 /* One layer of the manifest. */
@@ -251,13 +253,54 @@ static void watch(struct fetch *f, unsigned threads, const struct fetch_ops *ops
 	}
 }
 
+/* Small files are written when somebody asks for it, else all of them in the end: so that the disk
+ * works while layers are still unpacked.  Ends when done_fd becomes readable. */
+struct flusher {
+	pthread_t thread;
+	const char *images_root;
+	int done_fd;
+};
+
+static void *flush(void *arg)
+{
+	struct flusher *fl = arg;
+	struct pollfd done = { .fd = fl->done_fd, .events = POLLIN };
+	_cleanup_close_ int fs = open(fl->images_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	/* What counts is the one of layer_publish, so it does not matter whether these succeed. */
+	while (fs >= 0 && poll(&done, 1, FLUSH_MS) == 0)
+		(void)syncfs(fs);
+	return NULL;
+}
+
+static void flusher_start(struct flusher *fl, const char *images_root)
+{
+	fl->images_root = images_root;
+	fl->done_fd = eventfd(0, EFD_CLOEXEC);
+	if (fl->done_fd >= 0 && pthread_create(&fl->thread, NULL, flush, fl) != 0)
+		close_fdp(&fl->done_fd);
+}
+
+static void flusher_end(struct flusher *fl)
+{
+	const uint64_t one = 1;
+
+	if (fl->done_fd < 0)
+		return;
+	(void)!write(fl->done_fd, &one, sizeof(one));
+	pthread_join(fl->thread, NULL);
+	close_fdp(&fl->done_fd);
+}
+
 static int run_threads(struct fetch *f, struct source *source, const struct fetch_ops *ops,
 		       struct err *e)
 {
 	struct runner runners[FETCH_PARALLEL] = { 0 };
+	struct flusher flusher;
 	unsigned wanted = (unsigned)MIN(f->n, (size_t)FETCH_PARALLEL), n = 0;
 	int r = 0;
 
+	flusher_start(&flusher, f->request->images_root);
 	while (r == 0 && n < wanted) {
 		runners[n].fetch = f;
 		r = source_clone(source, &runners[n].source, e);
@@ -270,6 +313,7 @@ static int run_threads(struct fetch *f, struct source *source, const struct fetc
 	if (r < 0)
 		stop_set(f->stop);
 	watch(f, n, ops);
+	flusher_end(&flusher);
 	while (n--) {
 		pthread_join(runners[n].thread, NULL);
 		source_done(&runners[n].source);
