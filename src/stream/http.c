@@ -19,7 +19,7 @@ enum seen {
 
 size_t http_head_size(const char *data, size_t size)
 {
-	const char *end = data + size;
+	const char *end = size ? data + size : data; /* NULL may stand for nothing */
 
 	for (const char *p = data; p < end; p++) {
 		p = memchr(p, '\n', (size_t)(end - p));
