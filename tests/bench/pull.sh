@@ -79,7 +79,7 @@ watch_children() {
 			sum=$((sum + ${kib:-0}))
 		done
 		[ $sum -le $most ] || most=$sum
-		sleep 0.02
+		sleep 0.1
 	done
 	echo $most >>"$BASE/$1.children"
 }
