@@ -25,6 +25,8 @@
 #define STATUS_MAX 65536
 #define READ_SIZE 32768
 #define CALL_TIMEOUT_MS 60000
+#define EXIT_LOOK_US 20000
+#define EXIT_LOOKS 50 /* a second: what has closed its streams may go on without them */
 #define DETACH_FIRST 0x10  /* Ctrl-P, then Ctrl-Q */
 #define DETACH_SECOND 0x11
 
@@ -425,15 +427,31 @@ int cmd_exec(struct cli *cli, int argc, char **argv)
 
 /* --- attach --- */
 
-/* The container's own exit code, when it has ended. */
-static int exit_code_of(struct cli *cli, const char *id, int *ret_code, struct err *e)
+/* 1: it runs. */
+static int exit_code_now(struct cli *cli, const char *id, int *ret_code, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__ContainerStatusResponse *s = NULL;
 	int r = container_status(cli, id, false, &s, e);
 
-	if (r == 0 && s->status->state == RUNTIME__V1__CONTAINER_STATE__CONTAINER_EXITED)
+	if (r == 0 && s->status->state != RUNTIME__V1__CONTAINER_STATE__CONTAINER_EXITED)
+		return 1;
+	if (r == 0)
 		*ret_code = s->status->exit_code;
 	return r;
+}
+
+/* The container's own exit code, when it has ended: its streams end a moment before it does. */
+static int exit_code_of(struct cli *cli, const char *id, int *ret_code, struct err *e)
+{
+	int r;
+
+	for (int looks = 0; looks < EXIT_LOOKS; looks++) {
+		r = exit_code_now(cli, id, ret_code, e);
+		if (r <= 0)
+			return r;
+		usleep(EXIT_LOOK_US);
+	}
+	return 0;
 }
 
 static int attach_to(struct cli *cli, const char *name, bool in, bool tty, int *ret_code,

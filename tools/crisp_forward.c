@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/inet.h"
 #include "base/list.h"
@@ -25,7 +26,8 @@
 #define CALL_TIMEOUT_MS 60000
 #define PORTS_MAX 64
 #define READ_SIZE 32768
-#define WAITING_MAX (1024 * 1024) /* for a client that does not read, bytes */
+#define WAITING_MAX (256 * 1024) /* for a client that does not read, bytes */
+#define PATIENCE_NS (60 * NSEC_PER_SEC) /* with one that takes nothing while others wait for it */
 #define ERROR_MAX 1024
 
 struct forward;
@@ -45,6 +47,7 @@ struct link {
 	uint32_t error, data;      /* streams */
 	uint32_t events;           /* watched for */
 	struct buf waiting, reason;
+	struct loop_timer late; /* runs while too much is waiting and none of it is taken */
 	bool client_ended, pod_ended, told_end, dead;
 };
 
@@ -62,8 +65,14 @@ struct forward {
 
 /* --- one connection --- */
 
+static bool is_behind(const struct link *l)
+{
+	return l->waiting.len > WAITING_MAX;
+}
+
 static void link_free(struct link *l)
 {
+	loop_timer_stop(l->f->loop, &l->late);
 	loop_io_del(&l->socket);
 	close_fdp(&l->socket.fd);
 	list_remove(&l->node);
@@ -84,14 +93,24 @@ static void link_read(struct link *l)
 	stream_client_put(l->f->client, l->data, data, n > 0 ? (size_t)n : 0, n <= 0);
 }
 
+static void link_late(struct loop_timer *t)
+{
+	struct link *l = container_of(t, struct link, late);
+
+	fprintf(stderr, "crisp: port %u: a client that reads nothing is let go\n", l->port);
+	l->dead = true;
+}
+
 static void link_write(struct link *l)
 {
 	ssize_t n = write(l->socket.fd, l->waiting.data, l->waiting.len);
 
-	if (n > 0)
+	if (n > 0) {
 		buf_consume(&l->waiting, (size_t)n);
-	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		loop_timer_stop(l->f->loop, &l->late);
+	} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		l->dead = true;
+	}
 }
 
 static void on_link(struct loop_io *io, uint32_t events)
@@ -120,6 +139,8 @@ static void link_update(struct link *l)
 		link_free(l);
 		return;
 	}
+	if (is_behind(l) && !l->late.slot)
+		loop_timer_set(l->f->loop, &l->late, clock_monotonic_ns() + PATIENCE_NS, link_late);
 	if (events == l->events)
 		return;
 	loop_io_del(&l->socket);
@@ -129,13 +150,18 @@ static void link_update(struct link *l)
 		link_free(l);
 }
 
-/* Callbacks only change links: who is in the middle of one does not lose it. */
+/* Callbacks only change links: who is in the middle of one does not lose it.  This protocol has no
+ * flow control of streams: the session waits for the slowest of them. */
 static bool turn_end(void *arg)
 {
 	struct forward *f = arg;
+	bool behind = false;
 
 	list_for_each_safe(pos, &f->links)
 		link_update(list_entry(pos, struct link, node));
+	list_for_each(pos, &f->links)
+		behind |= is_behind(list_entry(pos, struct link, node));
+	stream_client_pause(f->client, behind);
 	return false;
 }
 
@@ -194,8 +220,6 @@ static void on_data(void *arg, uint32_t id, const void *data, size_t size)
 	}
 	buf_add(&l->waiting, data, size);
 	link_write(l);
-	/* There is no flow control in this protocol: who does not read is let go. */
-	l->dead |= l->waiting.len > WAITING_MAX;
 }
 
 static void on_finished(void *arg, uint32_t id)

@@ -29,7 +29,8 @@ struct stream_client {
 	void *arg;
 	struct buf out;
 	uint32_t next_id;
-	bool writing; /* EPOLLOUT is asked for */
+	uint32_t events; /* watched for */
+	bool paused;     /* nothing is read */
 	bool over;
 };
 
@@ -112,6 +113,19 @@ static void end(struct stream_client *c, const struct err *why)
 	c->ops->closed(c->arg, why);
 }
 
+static void watch(struct stream_client *c)
+{
+	uint32_t events = (c->paused ? 0 : (uint32_t)EPOLLIN) |
+			  (c->out.len ? (uint32_t)EPOLLOUT : 0);
+	struct err e = ERR_NULL;
+
+	if (c->over || events == c->events)
+		return;
+	c->events = events;
+	if (loop_io_change(&c->socket, events, &e) < 0)
+		end(c, &e);
+}
+
 static void flush(struct stream_client *c)
 {
 	bool was_full = stream_client_is_full(c);
@@ -131,11 +145,7 @@ static void flush(struct stream_client *c)
 		return;
 	}
 	buf_consume(&c->out, at);
-	if (c->writing != (c->out.len > 0)) {
-		c->writing = !c->writing;
-		if (loop_io_change(&c->socket, EPOLLIN | (c->writing ? EPOLLOUT : 0), &e) < 0)
-			end(c, &e);
-	}
+	watch(c);
 	if (was_full && !stream_client_is_full(c) && c->ops->room && !c->over)
 		c->ops->room(c->arg);
 }
@@ -149,7 +159,8 @@ static void on_socket(struct loop_io *io, uint32_t events)
 
 	if (events & EPOLLOUT)
 		flush(c);
-	if (c->over || !(events & ~(uint32_t)EPOLLOUT))
+	/* Who has hung up sends no more than what is there, paused or not. */
+	if (c->over || !(events & (c->paused ? EPOLLHUP | EPOLLERR : ~(uint32_t)EPOLLOUT)))
 		return;
 	n = read(io->fd, data, sizeof(data));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -229,6 +240,7 @@ int stream_client_open(struct cli *cli, struct loop *loop, const char *url, cons
 	c->ops = ops;
 	c->arg = arg;
 	c->next_id = 1;
+	c->events = EPOLLIN;
 	c->spdy = spdy_new(&spdy_ops, c);
 	r = loop_io_add(loop, &c->socket, fd, EPOLLIN, on_socket, e);
 	if (r < 0) {
@@ -273,4 +285,10 @@ void stream_client_put(struct stream_client *c, uint32_t id, const void *data, s
 bool stream_client_is_full(const struct stream_client *c)
 {
 	return c->out.len >= OUT_MAX;
+}
+
+void stream_client_pause(struct stream_client *c, bool pause)
+{
+	c->paused = pause;
+	watch(c);
 }

@@ -36,3 +36,5 @@ uint32_t stream_client_stream(struct stream_client *c, struct spdy_open *what);
 void stream_client_put(struct stream_client *c, uint32_t id, const void *data, size_t size,
 		       bool fin);
 bool stream_client_is_full(const struct stream_client *c);
+/* Whether to take nothing more from the daemon, of no stream: its data would have to wait here. */
+void stream_client_pause(struct stream_client *c, bool pause);

@@ -183,7 +183,7 @@ check "streams: what is typed arrives" eval \
 	'echo two | timeout 60 "$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" attach -i "$A" >/dev/null; poll 20 grep -q "got two" "$SCRATCH/logs/streams/streams.in.log"'
 check "streams: stdin did not end meanwhile" eval '! grep -q over "$SCRATCH/logs/streams/streams.in.log"'
 check "streams: what is typed into the terminal arrives" eval \
-	'script -qec "timeout 60 $CACHE/bin/crictl -c $SCRATCH/crictl.yaml attach -it $B" /dev/null < <(echo three; sleep 3) >/dev/null & poll 20 grep -q "got three" "$SCRATCH/logs/streams/streams.tty.log"'
+	'timeout 60 script -qec "$CACHE/bin/crictl -c $SCRATCH/crictl.yaml attach -it $B" /dev/null < <(echo three; sleep 3) >/dev/null & poll 20 grep -q "got three" "$SCRATCH/logs/streams/streams.tty.log"'
 check "streams: both run" eval 'ctr_is "$A" CONTAINER_RUNNING && ctr_is "$B" CONTAINER_RUNNING'
 check_gone streams "$POD"
 

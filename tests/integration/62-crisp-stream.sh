@@ -56,8 +56,8 @@ reader_start() {
 	crictl run "$SCRATCH/reader.json" "$SCRATCH/pod.json"
 }
 check "a container that reads" reader_start
-check_is "attach -i: what is typed is read, its end is the container's" "$(printf 'got one\ngot two\nover')" \
-	eval 'printf "one\ntwo\n" | timeout 60 '"$CRISP"' attach -i "$(crisp ps -q -p reader)"'
+check_is "attach -i: what is typed is read, its end is the container's, whose exit code is returned" "$(printf 'got one\ngot two\nover\n4')" \
+	eval 'printf "one\ntwo\n" | timeout 60 '"$CRISP"' attach -i "$(crisp ps -q -p reader)"; echo $?'
 reader_is_gone() { [ "$(crisp inspect "$(crisp ps -aq -p reader)" | jq -r .status.exitCode)" = 4 ]; }
 check "attach: the container has ended" poll 20 reader_is_gone
 check_fails "attach to what has ended" "run" crisp attach "$(crisp ps -aq -p reader)"
@@ -86,6 +86,8 @@ check "port-forward: says its ports" poll 20 three_ports
 check "port-forward: a page" eval 'curl -fsS "http://127.0.0.1:$(port_of 80)/passwd" | grep -q root'
 check_is "port-forward: 8 MB there and back, the client's end is passed on" "$(head -c 8000000 /dev/zero | sha256sum)" eval \
 	'head -c 8000000 /dev/zero | timeout 60 socat -t60 - "TCP:127.0.0.1:$(port_of 7)" | sha256sum'
+check_is "port-forward: a client that reads late gets all of it" 8000000 eval \
+	'head -c 8000000 /dev/zero | timeout 60 socat -t60 - "TCP:127.0.0.1:$(port_of 7)" | { sleep 2; wc -c; }'
 many() {
 	local i pids=()
 	for i in $(seq 40); do curl -fsS "http://127.0.0.1:$(port_of 80)/passwd" -o "$SCRATCH/page$i" & pids+=($!); done

@@ -22,6 +22,7 @@ PEER=${CRISP_TEST_PEER:-crispd}
 REGISTRY=127.0.0.1:5000			# on the loopback of our own network namespace
 BUSYBOX=$REGISTRY/e2e-test-images/busybox:1.29-2
 EXIT_SKIP=77
+export SHELL=/bin/sh			# what script(1) runs its command with
 
 . "$LIB_DIR/peers.sh"
 
