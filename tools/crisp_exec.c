@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +26,7 @@
 #define STATUS_MAX 65536
 #define READ_SIZE 32768
 #define CALL_TIMEOUT_MS 60000
-#define EXIT_LOOK_US 20000
+#define EXIT_LOOK_MS 20
 #define EXIT_LOOKS 50 /* a second: what has closed its streams may go on without them */
 #define DETACH_FIRST 0x10  /* Ctrl-P, then Ctrl-Q */
 #define DETACH_SECOND 0x11
@@ -449,7 +450,7 @@ static int exit_code_of(struct cli *cli, const char *id, int *ret_code, struct e
 		r = exit_code_now(cli, id, ret_code, e);
 		if (r <= 0)
 			return r;
-		usleep(EXIT_LOOK_US);
+		poll(NULL, 0, EXIT_LOOK_MS);
 	}
 	return 0;
 }

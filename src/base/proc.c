@@ -136,17 +136,24 @@ struct info_of_pidfd {
 	int32_t exit_code;
 };
 #define INFO_EXIT (UINT64_C(1) << 3)
+#define BETWEEN_LOOKS 10
 #define GET_INFO _IOWR(0xFF, 11, struct info_of_pidfd)
 
 int proc_exit_status(int pidfd, int *ret_wait_status, struct err *e)
 {
-	struct info_of_pidfd info = { .mask = INFO_EXIT };
+	struct info_of_pidfd info;
 
-	if (ioctl(pidfd, GET_INFO, &info) < 0)
-		return err_errno(e, ERR_UNIMPLEMENTED, errno,
-				 "the kernel does not tell how the process ended");
-	if (!(info.mask & INFO_EXIT))
-		return 1;
-	*ret_wait_status = info.exit_code;
-	return 0;
+	/* ESRCH: asked in the moment in which its parent waits for it.  Kernels that keep no exit
+	 * status say the same ever after. */
+	for (int i = 0; i < BETWEEN_LOOKS; i++) {
+		info = (struct info_of_pidfd){ .mask = INFO_EXIT };
+		if (ioctl(pidfd, GET_INFO, &info) == 0) {
+			*ret_wait_status = info.exit_code;
+			return info.mask & INFO_EXIT ? 0 : 1;
+		}
+		if (errno != ESRCH)
+			break;
+	}
+	return err_errno(e, ERR_UNIMPLEMENTED, errno,
+			 "the kernel does not tell how the process ended");
 }

@@ -1,0 +1,95 @@
+/*
+ * test_proc.c - how a process ended, asked by whoever is not its parent.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fs.h"
+#include "base/proc.h"
+
+/* What a process that was asked about in the moment of its waiting needs to be met with. */
+#define ROUNDS 1000
+#define CODE 41
+
+static void *wait_for(void *arg)
+{
+	waitpid(*(pid_t *)arg, NULL, 0);
+	return NULL;
+}
+
+/* Its pidfd, and the pipe at whose end it exits. */
+static pid_t child(int *ret_pidfd, int *ret_pipe)
+{
+	int fds[2];
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(fds[1]);
+		_exit(read(fds[0], &c, 1) == 0 ? CODE : 1);
+	}
+	close(fds[0]);
+	*ret_pidfd = pidfd_open(pid, 0);
+	assert_true(*ret_pidfd >= 0);
+	*ret_pipe = fds[1];
+	return pid;
+}
+
+static bool kernel_keeps_status(void)
+{
+	_cleanup_close_ int pidfd = -1;
+	struct err e = ERR_NULL;
+	int pipe_fd, status = 0;
+	pid_t pid = child(&pidfd, &pipe_fd);
+
+	close(pipe_fd);
+	waitpid(pid, NULL, 0);
+	return proc_exit_status(pidfd, &status, &e) == 0;
+}
+
+static void test_exit_status_while_parent_waits(void **state)
+{
+	(void)state;
+	if (!kernel_keeps_status())
+		skip();
+	for (int i = 0; i < ROUNDS; i++) {
+		_cleanup_close_ int pidfd = -1;
+		struct err e = ERR_NULL;
+		int pipe_fd, status = 0, r;
+		pid_t pid = child(&pidfd, &pipe_fd);
+		pthread_t parent;
+
+		assert_int_equal(proc_exit_status(pidfd, &status, &e), 1);
+		assert_int_equal(pthread_create(&parent, NULL, wait_for, &pid), 0);
+		close(pipe_fd);
+		while ((r = proc_exit_status(pidfd, &status, &e)) > 0)
+			;
+		if (r < 0)
+			fail_msg("round %d: %s", i, e.text);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), CODE);
+		pthread_join(parent, NULL);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_exit_status_while_parent_waits),
+	};
+
+	return cmocka_run_group_tests_name("proc", tests, NULL, NULL);
+}
