@@ -318,7 +318,6 @@ int treesum_files_end(struct treesum_files *f, int fd, struct err *e)
 struct level {
 	DIR *dir;
 	size_t path_len; /* of its own path */
-	uint64_t inode;
 	bool tells; /* its list has the inodes that stat(2) has */
 };
 
@@ -343,6 +342,19 @@ static const char *path_below(const struct treesum_walk *w)
 	return w->path.len > w->root ? w->path.data + w->root + 1 : "";
 }
 
+/* Has the list the inodes that stat(2) has?  The directory's own entry can be anywhere in it. */
+static bool list_tells(DIR *dir, uint64_t inode)
+{
+	const struct dirent *d;
+	bool tells;
+
+	while ((d = readdir(dir)) && strcmp(d->d_name, ".") != 0)
+		;
+	tells = d && d->d_ino == inode;
+	rewinddir(dir);
+	return tells;
+}
+
 /* Takes fd. */
 static int enter(struct treesum_walk *w, int fd, struct err *e)
 {
@@ -364,7 +376,7 @@ static int enter(struct treesum_walk *w, int fd, struct err *e)
 	w->levels[w->n++] = (struct level){
 		.dir = dir,
 		.path_len = w->path.len,
-		.inode = st.st_ino,
+		.tells = w->files && list_tells(dir, st.st_ino),
 	};
 	return 0;
 }
@@ -464,7 +476,7 @@ static bool is_known(struct treesum_walk *w, const struct level *top, const stru
 {
 	const struct known *k;
 
-	if (!w->files || !top->tells || d->d_type != DT_REG)
+	if (!top->tells || d->d_type != DT_REG)
 		return false;
 	k = find(w->files, d->d_ino);
 	if (k->inode)
@@ -503,8 +515,6 @@ static int next_entry(struct treesum_walk *w, struct err *e)
 		w->n--;
 		return 0;
 	}
-	if (strcmp(d->d_name, ".") == 0)
-		top->tells = d->d_ino == top->inode;
 	if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
 		return 0;
 	set_path(w, top->path_len, d->d_name);

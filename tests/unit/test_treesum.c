@@ -364,6 +364,33 @@ static void test_many(void **state)
 	treesum_files_free(f);
 }
 
+/* A file that is known is not opened, wherever in its list a directory has its own entry. */
+static void test_known_are_not_read(void **state)
+{
+	struct treesum_files *f = treesum_files_new();
+	struct treesum_value before, after;
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "some-%d", i / 10);
+		(void)mkdir(in_top(name), 0755);
+		snprintf(name, sizeof(name), "some-%d/file %d", i / 10, i * 7919);
+		put(name, 0, "text", 4);
+		treesum_files_add(f, 0, "text", 4);
+		end_file(f, name);
+	}
+	before = sum_by(f, UINT64_MAX);
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "some-%d/file %d", i / 10, i * 7919);
+		put(name, 0, "TEXT", 4);
+	}
+	after = sum_by(f, UINT64_MAX);
+	assert_true(same(before, after));
+	assert_false(same(before, sum_by(NULL, UINT64_MAX)));
+	treesum_files_free(f);
+}
+
 static void test_text(void **state)
 {
 	struct treesum_value v = { .low = 1, .high = UINT64_MAX }, r;
@@ -400,6 +427,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_known_are_not_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_directory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_missing, setup, teardown),
