@@ -32,7 +32,11 @@ bench-pss: $(PROGRAMS) test-deps
 bench-log: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/log.sh
 
-.PHONY: bench-pss bench-log
+# Execs and forwarded ports, beside the bare runtime and containerd.
+bench-stream: $(PROGRAMS) test-deps
+	$(HARNESS) tests/bench/stream.sh
+
+.PHONY: bench-pss bench-log bench-stream
 
 soak: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/soak.sh

@@ -6,6 +6,7 @@
 //	                                             checks; one TAP line each, exit status 1 when one fails
 //	goclient serve                               what a forwarded port leads to; see serve.go
 //	goclient soak [FLAGS]                        sessions that come and vanish; see soak.go
+//	goclient bench [FLAGS]                       how fast it is; see bench.go
 package main
 
 import (
@@ -32,6 +33,8 @@ var (
 	limit     = flag.Duration("limit", 5*time.Minute, "of one check")
 	duration  = flag.Duration("duration", time.Minute, "soak: how long")
 	sessions  = flag.Int("sessions", 200, "soak: exec sessions, and forwarded connections, at a time")
+	floor     = flag.String("floor", "", "bench: the bare runtime's words for an exec in the container")
+	rounds    = flag.Int("rounds", 50, "bench: execs of each kind")
 	seed      = flag.Int64("seed", 1, "soak: of the random numbers")
 )
 
@@ -65,13 +68,13 @@ func same[T comparable](what string, want, got T) error {
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: goclient exec|attach|forward|proto|hostile|transfer|serve|soak [FLAGS]")
+		fmt.Fprintln(os.Stderr, "usage: goclient exec|attach|forward|proto|hostile|transfer|serve|soak|bench [FLAGS]")
 		os.Exit(2)
 	}
 	run, known := map[string]func() error{
 		"exec": execChecks, "attach": attachChecks, "forward": forwardChecks, "proto": protoChecks,
 		"hostile": hostileChecks, "transfer": transferChecks,
-		"serve": serve, "soak": soak,
+		"serve": serve, "soak": soak, "bench": bench,
 	}[os.Args[1]]
 	flag.CommandLine.Parse(os.Args[2:])
 	// What the libraries log about sessions that are meant to fail is no result.

@@ -12,6 +12,8 @@ const (
 	portEcho6 = 7002 // the same on ::1 alone
 	portSum   = 7003 // reads to the end, then answers the SHA-256 of it
 	portNoise = 7004 // sends -mib MiB of noise, whatever comes
+	portZeros = 7005 // the same, of zeros: costs nothing to make
+	portTaken = 7006 // reads as much, then answers with a byte
 	portNone  = 7009 // nobody listens
 )
 
@@ -28,6 +30,16 @@ func serve() error {
 			fmt.Fprint(c, s)
 		}},
 		{fmt.Sprintf("127.0.0.1:%d", portNoise), func(c net.Conn) { io.Copy(c, newNoise(2, *mib<<20)) }},
+		{fmt.Sprintf("127.0.0.1:%d", portZeros), func(c net.Conn) {
+			block := make([]byte, 1<<20)
+			for range *mib {
+				c.Write(block)
+			}
+		}},
+		{fmt.Sprintf("127.0.0.1:%d", portTaken), func(c net.Conn) {
+			io.CopyN(io.Discard, c, *mib<<20)
+			c.Write([]byte{0})
+		}},
 	}
 	for _, s := range servers {
 		l, err := net.Listen("tcp", s.address)
