@@ -1,6 +1,6 @@
 /*
- * metrics_http.c - see metrics.h: a small HTTP server on the main loop.  What must hold: a client
- * costs a bounded buffer and a bounded time, whatever it does.
+ * metrics_http.c - see metrics.h: a small HTTP server on the main loop, with TLS where it is asked
+ * for.  What must hold: a client costs a bounded buffer and a bounded time, whatever it does.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "loop/loop.h"
 #include "stream/http.h"
+#include "stream/tls.h"
 
 #define CLIENTS_MAX 32
 #define CLIENT_NS (10 * NSEC_PER_SEC)
@@ -27,6 +28,7 @@ struct client {
 	struct list node;
 	struct loop_io socket;
 	struct loop_timer timer;
+	struct tls_link *tls; /* NULL: none */
 	struct buf in, out;
 };
 
@@ -35,6 +37,7 @@ static struct {
 	const struct conf *conf;
 	struct loop_io tcp, local;
 	struct listener unix_socket;
+	struct tls *tls; /* of the TCP socket, NULL: none */
 	struct list clients;
 	unsigned n_clients;
 } server = {
@@ -47,6 +50,7 @@ static void client_free(struct client *c)
 {
 	loop_timer_stop(server.loop, &c->timer);
 	loop_io_del(&c->socket);
+	tls_link_free(c->tls);
 	close_fdp(&c->socket.fd);
 	list_remove(&c->node);
 	server.n_clients--;
@@ -90,45 +94,76 @@ static void answer(struct client *c, size_t size)
 	put_answer(c, status, body.data, body.len);
 }
 
-static void client_write(struct client *c)
+/* Nothing now: the socket tells when to go on. */
+static bool again(struct client *c, uint32_t events)
 {
 	struct err ignored = ERR_NULL;
-	ssize_t n = write(c->socket.fd, c->out.data, c->out.len);
 
-	if (n > 0)
-		buf_consume(&c->out, (size_t)n);
-	if (c->out.len && (n > 0 || errno == EAGAIN || errno == EINTR) &&
-	    loop_io_change(&c->socket, EPOLLOUT, &ignored) == 0)
-		return;
-	client_free(c);
+	if (c->tls && tls_link_wants_write(c->tls))
+		events |= EPOLLOUT;
+	return (errno == EAGAIN || errno == EINTR) &&
+	       loop_io_change(&c->socket, events, &ignored) == 0;
+}
+
+static void client_write(struct client *c)
+{
+	ssize_t n = 1;
+
+	while (c->out.len && n > 0) {
+		n = c->tls ? tls_link_write(c->tls, c->out.data, c->out.len)
+			   : write(c->socket.fd, c->out.data, c->out.len);
+		if (n > 0)
+			buf_consume(&c->out, (size_t)n);
+	}
+	if (!c->out.len || n == 0 || !again(c, EPOLLOUT))
+		client_free(c);
+}
+
+/* What TLS has taken from the socket, the socket does not tell of again: all of it is read. */
+static void client_read(struct client *c)
+{
+	size_t size = 0;
+	ssize_t n = 1;
+
+	while (!size && n > 0 && c->in.len < REQUEST_MAX) {
+		void *room = buf_reserve(&c->in, REQUEST_MAX);
+
+		n = c->tls ? tls_link_read(c->tls, room, REQUEST_MAX)
+			   : read(c->socket.fd, room, REQUEST_MAX);
+		if (n > 0)
+			buf_commit(&c->in, (size_t)n);
+		size = http_head_size(c->in.data, c->in.len);
+	}
+	if (size) {
+		answer(c, size);
+		client_write(c);
+	} else if (n >= 0 || !again(c, EPOLLIN)) {
+		client_free(c);
+	}
 }
 
 static void on_client(struct loop_io *io, uint32_t events)
 {
 	struct client *c = container_of(io, struct client, socket);
-	size_t size;
-	ssize_t n;
 
 	(void)events;
-	if (c->out.len) {
+	if (c->out.len)
 		client_write(c);
-		return;
-	}
-	n = read(io->fd, buf_reserve(&c->in, REQUEST_MAX), REQUEST_MAX);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		client_free(c);
-		return;
-	}
-	buf_commit(&c->in, (size_t)n);
-	size = http_head_size(c->in.data, c->in.len);
-	if (size) {
-		answer(c, size);
-		client_write(c);
-	} else if (c->in.len >= REQUEST_MAX) {
-		client_free(c);
-	}
+	else
+		client_read(c);
+}
+
+/* New files are for the connections to come. */
+static struct tls_link *secure(int fd)
+{
+	struct err e = ERR_NULL;
+	int r = tls_refresh(server.tls, &e);
+
+	if (r < 0)
+		log_err(LOG_LEVEL_ERROR, "the TLS files of the metrics changed; the old stay", &e);
+	else if (r > 0)
+		log_info("the metrics have new TLS files", "cert=%s", server.conf->metrics_cert);
+	return tls_link_new(server.tls, fd);
 }
 
 static void on_listener(struct loop_io *io, uint32_t events)
@@ -146,6 +181,8 @@ static void on_listener(struct loop_io *io, uint32_t events)
 	}
 	c = xcalloc(1, sizeof(*c));
 	c->socket.fd = fd;
+	if (server.tls && io == &server.tcp)
+		c->tls = secure(fd);
 	list_append(&server.clients, &c->node);
 	server.n_clients++;
 	loop_timer_set(server.loop, &c->timer, clock_monotonic_ns() + CLIENT_NS, overdue);
@@ -164,7 +201,7 @@ static int listen_tcp(struct err *e)
 	if (r < 0)
 		return err_wrap(e, "crio.metrics");
 	name = inet_name(take_fd(fd));
-	log_info("metrics", "url=http://%s/metrics", name);
+	log_info("metrics", "url=%s://%s/metrics", server.tls ? "https" : "http", name);
 	return 0;
 }
 
@@ -178,6 +215,25 @@ static int listen_local(struct err *e)
 	return r < 0 ? err_wrap(e, "crio.metrics.metrics_socket") : 0;
 }
 
+static int load_tls(struct err *e)
+{
+	const struct conf *c = server.conf;
+	const struct tls_conf tls = {
+		.cert = c->metrics_cert,
+		.key = c->metrics_key,
+		.ca = "",
+		.min_13 = strcmp(c->tls_min_version, CONF_TLS13) == 0,
+		.ciphers = (const char *const *)c->tls_cipher_suites,
+	};
+
+	if (!*c->metrics_cert && !*c->metrics_key)
+		return 0;
+	if (!*c->metrics_cert || !*c->metrics_key)
+		return err_set(e, ERR_INVALID,
+			       "crio.metrics: metrics_cert and metrics_key go together");
+	return tls_new(&tls, &server.tls, e) < 0 ? err_wrap(e, "crio.metrics") : 0;
+}
+
 int metrics_start(struct loop *loop, const struct conf *conf, struct err *e)
 {
 	int r = 0;
@@ -189,6 +245,7 @@ int metrics_start(struct loop *loop, const struct conf *conf, struct err *e)
 		return 0;
 	if (*conf->metrics_socket)
 		r = listen_local(e);
+	r = r < 0 ? r : load_tls(e);
 	return r < 0 ? r : listen_tcp(e);
 }
 
@@ -202,5 +259,6 @@ void metrics_stop(void)
 	close_fdp(&server.tcp.fd);
 	loop_io_del(&server.local);
 	listener_done(&server.unix_socket);
+	tls_free(take_ptr(server.tls));
 	server.loop = NULL;
 }

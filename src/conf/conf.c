@@ -130,12 +130,15 @@ void conf_init(struct conf *c)
 		.registries_conf = xstrdup("/etc/containers/registries.conf"),
 		.max_parallel_layers = 6,
 		.remove_image = xstrdup("all"),
+		.image_volumes = xstrdup("mkdir"),
 		.oci_artifact_mount_support = true,
 		.cni_default_network = xstrdup(""),
 		.network_dir = xstrdup("/etc/cni/net.d"),
 		.metrics_host = xstrdup("127.0.0.1"),
 		.metrics_port = 9090,
 		.metrics_socket = xstrdup(""),
+		.metrics_cert = xstrdup(""),
+		.metrics_key = xstrdup(""),
 		.set_by_flag = xcalloc(conf_n_keys, sizeof(bool)),
 	};
 	init_lists(c);
@@ -200,6 +203,8 @@ static int set_key(struct conf *c, struct conf_runtime *rt, const struct conf_ke
 	switch (k->owner) {
 	case CONF_OWNER_NONE:
 		warn_once(c, k, src, v->line);
+		return conf_value_read(k, src, v, NULL, e);
+	case CONF_OWNER_MOOT:
 		return conf_value_read(k, src, v, NULL, e);
 	case CONF_OWNER_CONF:
 		return conf_value_read(k, src, v, (char *)c + k->offset, e);

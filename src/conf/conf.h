@@ -86,6 +86,7 @@ struct conf {
 	int64_t max_parallel_layers; /* ours: made at one time by all pulls, 6 */
 	char **pinned_images; /* see obj/pinned.h */
 	char *remove_image; /* ours: "all" or "untag", see obj/image.h */
+	char *image_volumes; /* what becomes of an image's VOLUMEs: "mkdir", "bind", "ignore" */
 	char **insecure_registries;
 	bool oci_artifact_mount_support;
 	/* [crio.network] */
@@ -98,6 +99,7 @@ struct conf {
 	char *metrics_host;
 	int64_t metrics_port;      /* 0: any */
 	char *metrics_socket;      /* empty: none */
+	char *metrics_cert, *metrics_key; /* both empty: no TLS */
 
 	/* "FILE:LINE: crio.x.y is known but not implemented: it has no effect", once per key, for
 	 * the log at the start; NULL-terminated, NULL: none. */

@@ -117,6 +117,16 @@ static bool is_remove_image(const char *s)
 	return strcmp(s, "all") == 0 || strcmp(s, "untag") == 0;
 }
 
+static bool is_image_volumes(const char *s)
+{
+	return strcmp(s, "mkdir") == 0 || strcmp(s, "bind") == 0 || strcmp(s, "ignore") == 0;
+}
+
+static bool is_transport(const char *s)
+{
+	return !*s || strcmp(s, "docker://") == 0;
+}
+
 static bool is_path_word(const char *s)
 {
 	return *s == '/';
@@ -133,6 +143,7 @@ static bool is_path_word(const char *s)
 	{ "crio.runtime.runtimes.*." name, CONF_KIND_##kind, CONF_OWNER_RUNTIME, \
 	  offsetof(struct conf_runtime, field), min, max, check, want }
 #define LATER(name, kind) { name, CONF_KIND_##kind, CONF_OWNER_NONE, 0, 0, 0, NULL, NULL }
+#define MOOT(name, kind) { name, CONF_KIND_##kind, CONF_OWNER_MOOT, 0, 0, 0, NULL, NULL }
 #define HANDLER_LATER(name, kind) LATER("crio.runtime.runtimes.*." name, kind)
 
 const struct conf_key conf_keys[] = {
@@ -274,12 +285,15 @@ const struct conf_key conf_keys[] = {
 	CONF_CHECK("crio.image.remove_image", STRING, remove_image, is_remove_image,
 		   "all: every name goes with the image, or untag: a tag goes alone"),
 	CONF("crio.image.insecure_registries", LIST, insecure_registries),
-	LATER("crio.image.default_transport", STRING),
+	/* There is no other. */
+	{ "crio.image.default_transport", CONF_KIND_STRING, CONF_OWNER_MOOT, 0, 0, 0, is_transport,
+	  "docker://: images come from registries" },
 	CONF("crio.image.namespaced_auth_dir", PATH, namespaced_auth_dir),
 	CONF("crio.image.pause_image_auth_file", PATH, pause_image_auth_file),
-	LATER("crio.image.image_volumes", STRING),
-	LATER("crio.image.big_files_temporary_dir", PATH),
-	LATER("crio.image.auto_reload_registries", BOOLEAN),
+	CONF_CHECK("crio.image.image_volumes", STRING, image_volumes, is_image_volumes,
+		   "mkdir, bind or ignore"),
+	MOOT("crio.image.big_files_temporary_dir", PATH),  /* layers are unpacked as they come */
+	MOOT("crio.image.auto_reload_registries", BOOLEAN), /* read anew for each pull */
 	CONF_CHECK("crio.image.pull_progress_timeout", STRING, pull_progress_timeout, is_duration,
 		   "a duration like \"30s\" or \"1m30s\", \"0s\" or empty for none"),
 	CONF_CHECK("crio.image.short_name_mode", STRING, short_name_mode, is_short_name_mode,
@@ -298,8 +312,8 @@ const struct conf_key conf_keys[] = {
 	CONF("crio.metrics.metrics_host", STRING, metrics_host),
 	CONF_RANGE("crio.metrics.metrics_port", INTEGER, metrics_port, 0, UINT16_MAX),
 	CONF("crio.metrics.metrics_socket", PATH, metrics_socket),
-	LATER("crio.metrics.metrics_cert", PATH),
-	LATER("crio.metrics.metrics_key", PATH),
+	CONF("crio.metrics.metrics_cert", PATH, metrics_cert),
+	CONF("crio.metrics.metrics_key", PATH, metrics_key),
 
 	LATER("crio.tracing.enable_tracing", BOOLEAN),
 	LATER("crio.tracing.tracing_endpoint", STRING),

@@ -1,9 +1,10 @@
 #!/bin/bash
-# 46-metrics.sh - figures for Prometheus: over TCP and a unix socket, which families, and clients that
-# do not behave.
+# 46-metrics.sh - figures for Prometheus: over TCP with and without TLS and a unix socket, which
+# families, and clients that do not behave.
 set -u
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"
+. "$(dirname "$0")/tlslib.sh"
 registry_start
 cat >"$SCRATCH/config.d/46-metrics.conf" <<-CONF
 	[crio.metrics]
@@ -93,4 +94,30 @@ CONF
 daemon_start
 check_is "only the families asked for" "crisp_objects crisp_operations_total" eval \
 	'figures | sed -n "s/^# TYPE \(crisp_[a-z_]*\) .*/\1/p" | sort | xargs'
+
+# --- TLS ---------------------------------------------------------------------------------------------------------------
+
+daemon_stop
+tls_make_ca ca
+tls_make_cert server ca "subjectAltName = IP:127.0.0.1"
+printf 'metrics_cert = "%s"\nmetrics_key = "%s"\n' "$SCRATCH"/tls/server.{pem,key} >>"$SCRATCH/config.d/46-metrics.conf"
+daemon_start
+secure() { curl -fsS --cacert "$SCRATCH/tls/${1:-ca}.pem" "${URL/http:/https:}"; }
+check "TLS: figures" eval 'secure | grep -q "^crisp_objects"'
+check_is "TLS: not without it" 000 eval 'code "$URL" || :'
+check "TLS: the unix socket needs none" curl -fsS --unix-socket "$SCRATCH/run/metrics.sock" http://localhost/metrics
+many() { local i pids=(); for i in $(seq 20); do secure >/dev/null & pids+=($!); done; for i in "${pids[@]}"; do wait "$i" || return 1; done; }
+check "TLS: 20 at a time" many
+HOLDERS=()
+hold
+check "TLS: calls are answered while clients say what is no TLS" crictl pods
+check "TLS: and figures, too" poll 30 secure
+for pid in "${HOLDERS[@]}"; do kill "$pid" 2>/dev/null; wait "$pid"; done
+tls_make_ca other
+tls_make_cert server other "subjectAltName = IP:127.0.0.1"
+check "TLS: new files are taken without a restart" poll 20 secure other
+daemon_stop
+sed -i '/^metrics_key/d' "$SCRATCH/config.d/46-metrics.conf"
+check_fails "TLS: a certificate without its key is a mistake that is named" "metrics_cert and metrics_key go together" eval \
+	'mapfile -t argv < <(peer_argv); timeout 20 "${argv[@]}"'
 harness_end

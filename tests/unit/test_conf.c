@@ -259,6 +259,10 @@ static void test_every_key(void **state)
 			value = "\"trace\"";
 		if (strcmp(k->name, "crio.image.remove_image") == 0)
 			value = "\"untag\"";
+		if (strcmp(k->name, "crio.image.image_volumes") == 0)
+			value = "\"bind\"";
+		if (strcmp(k->name, "crio.image.default_transport") == 0)
+			value = "\"docker://\"";
 		if (strcmp(k->name, "crio.api.stream_port") == 0)
 			value = "\"1\"";
 		if (star)
