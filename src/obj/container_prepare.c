@@ -144,6 +144,8 @@ static int build_spec(const struct container_prepare *in, const Runtime__V1__Con
 {
 	_cleanup_free_ char *dir = path_container_run(world.conf, in->id);
 	_cleanup_free_ char *rootfs = path_container_rootfs(world.conf, in->id);
+	_cleanup_free_ char *own = path_container_dir(world.conf, in->id);
+	_cleanup_free_ char *volumes = xasprintf("%s/volumes", own);
 	_cleanup_free_ char *hostname = sandbox_hostname(pc, in->pod->host_network);
 	struct oci_spec_input si = {
 		.id = in->id,
@@ -154,6 +156,7 @@ static int build_spec(const struct container_prepare *in, const Runtime__V1__Con
 		.image = image,
 		.rootfs = rootfs,
 		.dir = dir,
+		.volumes_dir = volumes,
 		.target_pid = in->target_pid,
 		.cgroups_path = in->row->cgroups_path,
 		.hostname = hostname,

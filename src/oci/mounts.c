@@ -8,8 +8,11 @@
  */
 #include "oci/mounts.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "oci/hostpath.h"
@@ -392,26 +395,69 @@ static int add_request(struct mounts *m)
 
 /* --- volumes of the image ------------------------------------------------------------------- */
 
-/* A volume that nothing is mounted on is a directory of the container's own layer. */
+/* A host directory with the owner and the mode of what it hides. */
+static int bind_volume(struct mounts *m, const char *path, size_t number)
+{
+	_cleanup_free_ char *hidden = NULL, *source = NULL;
+	struct stat st;
+	int r = rootfs_resolve(m->c->rootfs, path, &hidden, m->c->e);
+
+	if (r < 0)
+		return r;
+	source = xasprintf("%s/%zu", m->c->in->volumes_dir, number);
+	r = fs_mkdir_all(source, 0755, m->c->e);
+	if (r < 0)
+		return r;
+	if (stat(hidden, &st) < 0 || !S_ISDIR(st.st_mode))
+		return err_set(m->c->e, ERR_PRECONDITION, "%s is no directory of the image", path);
+	if (chown(source, st.st_uid, st.st_gid) < 0 || chmod(source, st.st_mode & 07777) < 0)
+		return err_errno(m->c->e, ERR_INTERNAL, errno, "set owner and mode of %s", source);
+	if (m->c->file_label) {
+		r = selinux_relabel_tree(source, m->c->file_label, m->c->e);
+		if (r < 0)
+			return r;
+	}
+	mounts_add(m, path, "bind", source, OPTIONS("rbind", "rprivate", "rw"));
+	return 0;
+}
+
+/* One of the first n mounts, which are no volumes, is there or on the way. */
+static bool is_covered(const struct mounts *m, size_t n, const char *path)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(m->list[i].dest, path) == 0 || path_below(path, m->list[i].dest))
+			return true;
+	return false;
+}
+
+static int make_volume(struct mounts *m, const char *path, size_t number)
+{
+	bool bind = m->c->in->volumes_dir && strcmp(m->c->in->conf->image_volumes, "bind") == 0;
+	int r = 0;
+
+	if (!rootfs_exists(m->c->rootfs, path))
+		r = rootfs_mkdir_all(m->c->rootfs, path, m->c->e);
+	if (r == 0 && bind && strcmp(path, "/") != 0)
+		r = bind_volume(m, path, number);
+	return r < 0 ? err_wrap(m->c->e, "volume of the image") : 0;
+}
+
+/* A volume that nothing is mounted on is a directory of the container's own. */
 static int make_volumes(struct mounts *m)
 {
 	char **volume = m->c->in->image ? m->c->in->image->volumes : NULL;
+	size_t n = m->n;
+	int r = 0;
 
-	for (; volume && *volume; volume++) {
-		_cleanup_free_ char *path = oci_clean_path(*volume);
-		bool covered = false;
-		int r;
+	if (strcmp(m->c->in->conf->image_volumes, "ignore") == 0)
+		return 0;
+	for (size_t i = 0; r == 0 && volume && volume[i]; i++) {
+		_cleanup_free_ char *path = oci_clean_path(volume[i]);
 
-		for (size_t i = 0; i < m->n; i++)
-			covered |= strcmp(m->list[i].dest, path) == 0 ||
-				   path_below(path, m->list[i].dest);
-		if (covered || rootfs_exists(m->c->rootfs, path))
-			continue;
-		r = rootfs_mkdir_all(m->c->rootfs, path, m->c->e);
-		if (r < 0)
-			return err_wrap(m->c->e, "volume of the image");
+		if (!is_covered(m, n, path))
+			r = make_volume(m, path, i);
 	}
-	return 0;
+	return r;
 }
 
 static int compare_mounts(const void *a, const void *b)

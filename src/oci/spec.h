@@ -3,8 +3,8 @@
  *
  * Blocks (reads the container's own rootfs and host paths that mounts name): for a worker.  Has no
  * state: the same input gives the same text.  What it may change on disk: it creates host
- * directories that mounts name and that are missing, and in the container's rootfs the working
- * directory and the mount points of the image's volumes.
+ * directories that mounts name and that are missing, those of the image's volumes, and in the
+ * container's rootfs the working directory and the mount points of the image's volumes.
  * What must hold: the rootfs is hostile (every path in it is resolved with openat2 inside it), a
  * setting that cannot be enforced is an error and never dropped in silence, except where the
  * header or a warning in struct oci_spec says so.
@@ -54,6 +54,10 @@ struct oci_spec_input {
 	/* Host files of the pod, NULL: not mounted. */
 	const char *resolv_conf, *hosts_file, *hostname_file;
 	const char *shm; /* host directory for /dev/shm; NULL: a tmpfs of its own */
+
+	/* Where host directories for the image's volumes are made, with crio.conf's image_volumes
+	 * "bind"; NULL: they are directories of the rootfs. */
+	const char *volumes_dir;
 
 	/* Beside each config->mounts[i] whose image is set: host directory of the image's content,
 	 * read-only by nature; the image_sub_path is resolved in it here.  Others are NULL.  The

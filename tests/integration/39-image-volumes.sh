@@ -1,6 +1,6 @@
 #!/bin/bash
 # 39-image-volumes.sh - images mounted into containers: what is seen, what is refused, how long the image
-# stays, and what is left behind.
+# stays, and what is left behind. And the volumes that an image itself asks for, by crio.image.image_volumes.
 set -u
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"
@@ -76,5 +76,53 @@ check "its containers are removed" crictl rm -f "$CTR" "$CTR2"
 for id in $(crictl ps -aq); do crictl rm -f "$id" >/dev/null; done
 world_diff "nothing of the mounts is left" "$SCRATCH/world.pod"
 check "now the image can go" crictl rmi "$VOLUME"
+
+# --- VOLUME ------------------------------------------------------------------------------------------------------------
+
+own_volumes_push() {
+	local dir=$SCRATCH/own
+	skopeo copy -q --src-tls-verify=false "docker://$BUSYBOX" "oci:$dir:v" || return
+	mkdir -p "$dir.fs"
+	echo hidden >"$dir.fs/file"
+	chmod 1770 "$dir.fs"
+	chown 7:8 "$dir.fs"
+	umoci insert --image "$dir:v" "$dir.fs" /kept && umoci config --image "$dir:v" --config.volume /kept --config.volume /new/deep --config.volume /new &&
+		skopeo copy -q --dest-tls-verify=false "oci:$dir:v" "docker://$REGISTRY/own-volumes:1"
+} >"$SCRATCH/volume.log" 2>&1
+own_volumes_push || { cat "$SCRATCH/volume.log"; bail "the image with volumes cannot be made"; }
+OWN=$REGISTRY/own-volumes:1
+
+# volumes_are MODE: the daemon is started with it, and a container of the image
+volumes_are() {
+	printf '[crio.image]\nimage_volumes = "%s"\n' "$1" >"$SCRATCH/config.d/20-volumes.conf"
+	daemon_kill && daemon_again && ctr_run "$POD" "vol.$1" "${2:-.}" "$OWN"
+}
+volume_mounts() { inside sh -c 'grep -cE " /(kept|new|new/deep) " /proc/self/mountinfo || :'; }
+check "the image with volumes" crictl pull "$OWN"
+check "mkdir: a container" volumes_are mkdir
+CTR=$OUT
+check "mkdir: they are directories of its own" inside touch /new/deep/x
+check_is "mkdir: with what the image has" hidden inside cat /kept/file
+check_is "mkdir: nothing is mounted" 0 volume_mounts
+check "mkdir: the container goes" crictl rm -f "$CTR"
+check "ignore: a container" volumes_are ignore
+CTR=$OUT
+check_is "ignore: nothing is made" "" inside sh -c 'ls -d /new 2>/dev/null || :'
+check "ignore: the container goes" crictl rm -f "$CTR"
+check "bind: a container whose root is read-only" volumes_are bind '.linux.security_context.readonly_rootfs = true'
+CTR=$OUT
+check_is "bind: each is mounted" 3 volume_mounts
+check_is "bind: with owner and mode of the image's directory" "7:8 1770" inside stat -c '%u:%g %a' /kept
+check_is "bind: and empty" "" inside sh -c 'ls -A /kept; ls -A /new/deep'
+check "bind: it can be written" inside sh -c 'echo written >/kept/x && echo too >/new/deep/x'
+daemon_kill
+daemon_again
+check_is "bind: a restart loses nothing" "written too" inside sh -c 'echo $(cat /kept/x /new/deep/x)'
+check "bind: what the kubelet mounts there comes first" ctr_run "$POD" vol.over \
+	".mounts = [{container_path: \"/kept\", host_path: \"$SCRATCH/own.fs\"}]" "$OWN"
+CTR2=$OUT
+check_is "bind: its files" hidden crictl exec --sync "$CTR2" cat /kept/file
+check "bind: the containers go" crictl rm -f "$CTR" "$CTR2"
+check_is "bind: and their volumes with them" "" find "$ROOT" -path '*/volumes/*'
 check "everything is removed" everything_remove
 harness_end
