@@ -124,22 +124,22 @@ static int install_filter(void)
 
 int confine_self(struct err *e)
 {
-	/* What the sanitizers' own code calls is not known here. */
+	/* What the sanitizers' own code calls is not known here, and it traces us to find leaks. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	const bool filtered = false;
+	const bool sanitized = true;
 #else
-	const bool filtered = true;
+	const bool sanitized = false;
 #endif
 	int r;
 
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	if (!sanitized && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "forbid to be traced");
 	r = drop_capabilities(e);
 	if (r < 0)
 		return r;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "forbid new privileges");
-	if (filtered && install_filter() < 0)
+	if (!sanitized && install_filter() < 0)
 		log_warn("runs without a filter of system calls", "errno=%d", errno);
 	return 0;
 }

@@ -6,15 +6,31 @@
 #include <assert.h>
 #include <malloc.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #endif
 
+#include "base/util.h"
+
 #define STACK_USED_MAX ((size_t)256 * 1024) /* deeper than any call goes */
 #define FRAME_MAX 4096                      /* what the present call and madvise use */
 
+#if defined(__SANITIZE_ADDRESS__)
+/* On the heap, so that leaks are found, and what is read behind its end. */
+void *pages_alloc(size_t size)
+{
+	return xcalloc(1, size);
+}
+
+void pages_free(void *p, size_t size)
+{
+	(void)size;
+	free(p);
+}
+#else
 void *pages_alloc(size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -27,6 +43,7 @@ void pages_free(void *p, size_t size)
 {
 	munmap(p, size);
 }
+#endif
 
 void pages_release(void *buffer, size_t size)
 {

@@ -45,15 +45,12 @@ soak: $(PROGRAMS) test-deps
 soak-restart: $(PROGRAMS) test-deps
 	$(HARNESS) NUMBERS_SECONDS=60 tests/integration/24-numbers.sh
 
-# Streaming sessions by the hundred against a daemon with sanitizers (and the shims that nodes run,
-# whose memory is to be seen as it is), then for a quarter of the time against one without;
-# SOAK_SECONDS (600), SOAK_MIB (1024).
+# Streaming sessions by the hundred against a daemon and shims with sanitizers, then for a quarter of
+# the time against those without, whose memory is to be seen as it is; SOAK_SECONDS (600), SOAK_MIB (1024).
 SOAK_SECONDS ?= 600
 soak-stream: $(PROGRAMS) test-deps
-	$(MAKE) BUILD=$(BUILD)-asan CC="$(CC)" SAN=address,undefined $(BUILD)-asan/crispd
-	mkdir -p $(BUILD)/soak
-	cp -f $(BUILD)-asan/crispd $(filter-out $(BUILD)/crispd,$(PROGRAMS)) $(BUILD)/soak/
-	CRISP_TEST_BUILD=$(abspath $(BUILD))/soak SOAK_SECONDS=$(SOAK_SECONDS) tests/bench/soak-stream.sh
+	$(MAKE) BUILD=$(BUILD)-asan CC="$(CC)" SAN=address,undefined all
+	CRISP_TEST_BUILD=$(abspath $(BUILD))-asan SOAK_SECONDS=$(SOAK_SECONDS) tests/bench/soak-stream.sh
 	$(HARNESS) SOAK_SECONDS=$$(($(SOAK_SECONDS) / 4)) tests/bench/soak-stream.sh
 
 # Who allocates: needs Debian's heaptrack, and prints what is still held at the end.
