@@ -146,6 +146,58 @@ static void test_bytes_without_end(void **state)
 	refused(&b, ERR_EXHAUSTED, "bytes of files in a layer");
 }
 
+/* The archive again and again, until it is refused: how often it was taken. */
+static int feed_until_refused(const struct buf *b, int times, struct err *e)
+{
+	_cleanup_tree_ struct tree *tree = NULL;
+	_cleanup_(tar_freep) struct tar *tar = NULL;
+	int n = 0;
+
+	assert_int_equal(tree_open(root, &tree, e), 0);
+	tar = tar_new(&tree_tar_ops, tree);
+	while (n < times && tar_feed(tar, b->data, b->len, e) == 0)
+		n++;
+	return n;
+}
+
+/* Entries count, also those of which nothing is made. */
+static void test_entries_without_end(void **state)
+{
+	enum { AT_ONCE = 1000, TIMES = LIMIT_LAYER_FILES / AT_ONCE };
+	_cleanup_buf_ struct buf b = BUF_NULL;
+	struct err e = ERR_NULL;
+
+	(void)state;
+	for (int i = 0; i < AT_ONCE; i++)
+		TM(&b, .name = ".wh..wh.aufs", .type = '0');
+	assert_int_equal(feed_until_refused(&b, TIMES + 1, &e), TIMES);
+	assert_int_equal(e.code, ERR_EXHAUSTED);
+	assert_non_null(strstr(e.text, "more than 4000000 entries in a layer"));
+}
+
+/* More names for one file than its file system has room for: an error that says which. */
+static void test_links_without_end(void **state)
+{
+	enum { LINKS = 66000 }; /* ext4: 65000 */
+	_cleanup_buf_ struct buf b = BUF_NULL;
+	struct err e = ERR_NULL;
+	char name[32];
+
+	(void)state;
+	TM(&b, .name = "file", .type = '0');
+	for (int i = 0; i < LINKS; i++) {
+		snprintf(name, sizeof(name), "link %d", i);
+		TM(&b, .name = name, .type = '1', .link = "file");
+	}
+	if (feed_until_refused(&b, 1, &e) == 1) {
+		assert_int_equal(get("file").st_nlink, LINKS + 1);
+		return;
+	}
+	assert_int_equal(e.code, ERR_INVALID);
+	assert_non_null(strstr(e.text, "hard link to file: link: Too many links"));
+	assert_non_null(strstr(e.text, "link 6"));
+}
+
 /* Links to what lower layers have, ways through their links, whiteouts of what they have not. */
 static void test_layers_below(void **state)
 {
@@ -203,6 +255,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_layers_below, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_attributes_without_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bytes_without_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_entries_without_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_links_without_end, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
