@@ -30,6 +30,7 @@
 #include "os/spawn.h"
 
 #define SOCKET_SUFFIX ".sock"
+#define READ_SIZE 65536
 /* Image config and layer list: the largest message. */
 #define FRAME_MAX (2U * LIMIT_MANIFEST)
 
@@ -40,6 +41,7 @@ struct image_pull {
 	char *path;               /* of its socket */
 	bool adopted;             /* no child of ours: an earlier daemon has started it */
 	struct spawn_child child;
+	pid_t peer;               /* who has sent last, as the kernel says */
 	struct loop_io socket, errors, process;
 	struct buf in, tail;
 	bool reported;
@@ -106,20 +108,23 @@ static void report_progress(struct image_pull *p, const Crisp__Pull__Progress *m
 static void report_failure(struct image_pull *p, const Crisp__Pull__FromPuller *m)
 {
 	struct image_pull_result result = { .kept = m->kept };
+	uint32_t code = m->failure->code;
 	struct err e = ERR_NULL;
 
-	err_set(&e, (enum err_code)(m->failure->code ? m->failure->code : ERR_UNKNOWN), "%s",
-		m->failure->text);
+	if (code == ERR_OK || code > ERR_UNAUTHENTICATED)
+		code = ERR_UNKNOWN;
+	err_set(&e, (enum err_code)code, "%s", m->failure->text);
 	report(p, &result, &e);
 }
 
-/* Its death is watched; a child's is already. */
+/* Its death is watched; a child's is already.  It could name a process that is none of ours to
+ * kill: what counts is who has sent this. */
 static void greet(struct image_pull *p, const Crisp__Pull__Hello *hello)
 {
 	struct err e = ERR_NULL;
 	int r;
 
-	if (!p->adopted || p->process.fd >= 0)
+	if (!p->adopted || p->process.fd >= 0 || hello->pid != p->peer)
 		return;
 	r = proc_open(hello->pid, hello->start_ticks, &p->child.pidfd, &e);
 	if (r == 0)
@@ -185,11 +190,30 @@ static void report_end(struct image_pull *p, int status)
 	report(p, NULL, &e);
 }
 
+static ssize_t receive(struct image_pull *p)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct iovec iov = { buf_reserve(&p->in, READ_SIZE), READ_SIZE };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(p->socket.fd, &msg, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	struct ucred who = { .pid = 0 };
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
+		memcpy(&who, CMSG_DATA(c), sizeof(who));
+	p->peer = who.pid;
+	return n;
+}
+
 static void on_socket(struct loop_io *io, uint32_t events)
 {
 	struct image_pull *p = container_of(io, struct image_pull, socket);
 	struct err e = ERR_NULL;
-	ssize_t n = read(io->fd, buf_reserve(&p->in, 65536), 65536);
+	ssize_t n = receive(p);
 
 	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -393,7 +417,11 @@ static int connect_to(const char *path, int *ret, struct err *e)
 	struct sockaddr_un addr;
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
+	const int on = 1;
 
+	/* Before anything can be sent. */
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "ask who sends");
 	if (fd < 0 || address_of(path, &addr, &dir) < 0 ||
 	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
