@@ -68,27 +68,43 @@ static const char *scalar(const yaml_node_t *node)
 	return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
 }
 
+/* The pair behind *at, or the first when that is NULL.  1: there is none. */
+static int next_pair(struct reading *r, const yaml_node_t *map, const yaml_node_pair_t **at,
+		     const char **ret_key, yaml_node_t **ret_value, struct err *e)
+{
+	yaml_node_t *k;
+
+	if (map->type != YAML_MAPPING_NODE)
+		return wrong(r, map, "not a mapping", e);
+	*at = *at ? *at + 1 : map->data.mapping.pairs.start;
+	if (*at == map->data.mapping.pairs.top)
+		return 1;
+	k = yaml_document_get_node(&r->doc, (*at)->key);
+	*ret_key = scalar(k);
+	if (!*ret_key)
+		return wrong(r, k, "the key is not a text", e);
+	*ret_value = yaml_document_get_node(&r->doc, (*at)->value);
+	return 0;
+}
+
 /* The value under key in a mapping, NULL: none.  A key that stands twice is an error. */
 static int member(struct reading *r, const yaml_node_t *map, const char *key, yaml_node_t **ret,
 		  struct err *e)
 {
-	*ret = NULL;
-	if (map->type != YAML_MAPPING_NODE)
-		return wrong(r, map, "not a mapping", e);
-	for (const yaml_node_pair_t *p = map->data.mapping.pairs.start;
-	     p < map->data.mapping.pairs.top; p++) {
-		yaml_node_t *k = yaml_document_get_node(&r->doc, p->key);
-		const char *name = scalar(k);
+	const yaml_node_pair_t *at = NULL;
+	const char *name;
+	yaml_node_t *v;
+	int n;
 
-		if (!name)
-			return wrong(r, k, "the key is not a text", e);
+	*ret = NULL;
+	while ((n = next_pair(r, map, &at, &name, &v, e)) == 0) {
 		if (strcmp(name, key) != 0)
 			continue;
 		if (*ret)
-			return wrong(r, k, "the key stands twice", e);
-		*ret = yaml_document_get_node(&r->doc, p->value);
+			return wrong(r, v, "the key stands twice", e);
+		*ret = v;
 	}
-	return 0;
+	return n < 0 ? n : 0;
 }
 
 /* With a host, or a path that is not all of the file system. */
@@ -168,19 +184,15 @@ static int add_section(struct reading *r, const char *name, const yaml_node_t *m
 
 static int read_sections(struct reading *r, const yaml_node_t *map, struct err *e)
 {
-	if (map->type != YAML_MAPPING_NODE)
-		return wrong(r, map, "docker is not a mapping", e);
-	for (const yaml_node_pair_t *p = map->data.mapping.pairs.start;
-	     p < map->data.mapping.pairs.top; p++) {
-		yaml_node_t *k = yaml_document_get_node(&r->doc, p->key);
-		const char *name = scalar(k);
+	const yaml_node_pair_t *at = NULL;
+	const char *name;
+	yaml_node_t *v;
+	int n;
 
-		if (!name)
-			return wrong(r, k, "the key is not a text", e);
-		if (add_section(r, name, yaml_document_get_node(&r->doc, p->value), e) < 0)
+	while ((n = next_pair(r, map, &at, &name, &v, e)) == 0)
+		if (add_section(r, name, v, e) < 0)
 			return -(int)e->code;
-	}
-	return 0;
+	return n < 0 ? n : 0;
 }
 
 static bool is_null(const yaml_node_t *node)

@@ -84,7 +84,7 @@ static void wrong_places(void **state)
 	(void)state;
 	refused("[", "test.yaml:2: not YAML");
 	refused("- a", "test.yaml:1: not a mapping");
-	refused("docker: a", "test.yaml:1: docker is not a mapping");
+	refused("docker: a", "test.yaml:1: not a mapping");
 	refused("docker:\n  c.d: [1]", "test.yaml:2: not a mapping");
 	refused("docker:\n  [1]: {}", "test.yaml:2: the key is not a text");
 	refused("docker: {}\ndocker: {}", "test.yaml:2: the key stands twice");
