@@ -88,6 +88,9 @@ LIBS_fuzz_untar := $(UNPACK_LIBS)
 $(patsubst %,$(BUILD)/unit/test_%,untar untar_layers layer decompress stage): $(UNPACK_OBJ)
 $(BUILD)/replay/fuzz_untar $(BUILD)/replay/fuzz_decompress: $(UNPACK_OBJ)
 
+EXTRA_test_slots := $(patsubst %,$(BUILD)/src/pull/%.o,slots stop)
+$(BUILD)/unit/test_slots: $(EXTRA_test_slots)
+
 # Credentials as text.
 EXTRA_test_cred := $(BUILD)/src/pull/cred.o
 LIBS_test_cred := -lcrypto

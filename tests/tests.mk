@@ -54,7 +54,7 @@ asan:
 		tests/check.sh unit fuzz-replay crash
 
 # What has threads.
-TSAN_TESTS ?= loop store server stage layer
+TSAN_TESTS ?= loop store server stage layer slots
 tsan:
 	TSAN_OPTIONS="suppressions=$(abspath tests/tsan.supp) halt_on_error=1" \
 		$(MAKE) BUILD=$(BUILD)-tsan SAN=thread \
