@@ -39,10 +39,9 @@ POD=$(pod_run stream "$PROFILE") || bail "the pod does not run"
 CTR=$(ctr_run "$POD" stream "$PROFILE") || bail "the container does not run"
 nsenter --net="/proc/$(crictl inspect "$CTR" | jq .info.pid)/ns/net" "$CACHE/bin/goclient" serve -mib "$MIB" >"$SCRATCH/serve" 2>&1 &
 SERVE=$!
+trap 'rc=$?; kill $SERVE; wait $SERVE 2>/dev/null; (exit $rc); harness_cleanup' EXIT
 poll 20 grep -q serving "$SCRATCH/serve" || bail "no servers in the pod's network"
 "$CACHE/bin/goclient" bench -socket "$SOCKET" -pod "$POD" -container "$CTR" -rounds "$ROUNDS" -mib "$MIB" \
 	-floor "runc --root $(runtime_root) exec $CTR" >"$SCRATCH/bench" || bail "$PEER: the measurement failed"
 while read -r value unit what; do printf '%-12s %10s %-5s %s\n' "$PEER" "$value" "$unit" "$what"; done <"$SCRATCH/bench"
-kill $SERVE
-wait $SERVE 2>/dev/null
 everything_remove
