@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"k8s.io/client-go/tools/remotecommand"
@@ -92,24 +91,10 @@ func benchReceive(address string) error {
 	return errors.Join(err, same("bytes", *mib<<20, n))
 }
 
-func atOnce(n int, f func() error) error {
-	var group sync.WaitGroup
-	errs := make([]error, n)
-	for i := range n {
-		group.Add(1)
-		go func() {
-			defer group.Done()
-			errs[i] = f()
-		}()
-	}
-	group.Wait()
-	return errors.Join(errs...)
-}
-
 func benchThroughput(name string, port, connections int, f func(address string) error) error {
 	return with(port, func(address string) error {
 		start := time.Now()
-		err := atOnce(connections, func() error { return f(address) })
+		err := atOnce(connections, func(int) error { return f(address) })
 		bytes := float64(*mib<<20) * float64(connections)
 		fmt.Printf("%.0f MB/s port-forward, %s, %d at a time\n", bytes/1e6/time.Since(start).Seconds(), name, connections)
 		return err
@@ -133,7 +118,7 @@ func ping(address string) error {
 func benchRate(connections int) error {
 	return with(portEcho4, func(address string) error {
 		start := time.Now()
-		err := atOnce(connections, func() error {
+		err := atOnce(connections, func(int) error {
 			for range benchConnections / connections {
 				if err := ping(address); err != nil {
 					return err

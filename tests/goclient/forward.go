@@ -101,18 +101,25 @@ func pair(c httpstream.Connection, port string, request int, text string) (data,
 	return string(got), string(said), err
 }
 
-func manyConnections(address string, n int) error {
+// atOnce runs f n times at a time.
+func atOnce(n int, f func(i int) error) error {
 	var group sync.WaitGroup
 	errs := make([]error, n)
 	for i := range n {
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			errs[i] = echo(address, strings.Repeat(fmt.Sprintf("connection %d ", i), 1000))
+			errs[i] = f(i)
 		}()
 	}
 	group.Wait()
 	return errors.Join(errs...)
+}
+
+func manyConnections(address string, n int) error {
+	return atOnce(n, func(i int) error {
+		return echo(address, strings.Repeat(fmt.Sprintf("connection %d ", i), 1000))
+	})
 }
 
 func refused() error {
