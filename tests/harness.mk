@@ -24,7 +24,7 @@ bench: $(PROGRAMS) test-deps
 bench-pull: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/pull.sh
 
-# What the shims of many pods cost.
+# What the shims of many pods cost, beside conmon and containerd's.
 bench-pss: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/pss.sh
 
@@ -36,7 +36,13 @@ bench-log: $(PROGRAMS) test-deps
 bench-stream: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/stream.sh
 
-.PHONY: bench-pss bench-log bench-stream
+# All that shims and streams are measured by, in one run.
+bench-node: $(PROGRAMS) test-deps
+	$(HARNESS) tests/bench/log.sh
+	$(HARNESS) tests/bench/stream.sh
+	$(HARNESS) tests/bench/pss.sh
+
+.PHONY: bench-pss bench-log bench-stream bench-node
 
 soak: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/soak.sh

@@ -11,6 +11,7 @@
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/../integration/lib.sh"
+. "$HERE/conmon.sh"
 MIB=${1:-128}
 if [ -z "${2:-}" ]; then
 	printf '%-12s %10s %16s\n' log "MB/s" "CPU s per GiB"
@@ -48,29 +49,12 @@ measure() {
 		printf "%-12s %10.0f %16.2f\n", peer, bytes / ns * 1000, cpu / 1e9 / (bytes / 2 ^ 30) }'
 }
 
-# Without a daemon: a bundle with nothing but the program, run by conmon and runc.
-conmon_run() {
-	local dir=$SCRATCH/$1
-	mkdir -p "$dir/rootfs/go"
-	cp "$SCRATCH/logwriter" "$dir/rootfs/"
-	(cd "$dir" && runc spec) || return
-	jq --arg bytes "$BYTES" --arg go "$SCRATCH/go" --arg cgroup "$CGROUP_PARENT/$1" '.process.args = ["/logwriter", "/go", $bytes]
-		| .process.terminal = false | .linux.cgroupsPath = $cgroup
-		| .mounts += [{destination: "/go", source: $go, type: "bind", options: ["bind"]}]' \
-		"$dir/config.json" >"$dir/new.json" && mv "$dir/new.json" "$dir/config.json" || return
-	conmon --full-attach --cid "$1" --cuuid "$1" --name "$1" --runtime "$(command -v runc)" --runtime-arg "--root=$SCRATCH/runc" \
-		--bundle "$dir" --container-pidfile "$dir/pid" --exit-dir "$dir" --log-path "k8s-file:$dir/log" || return
-	poll 10 [ -s "$dir/pid" ] && runc --root "$SCRATCH/runc" start "$1"
-}
-
-cc -std=gnu17 -D_GNU_SOURCE -O2 -static -o "$SCRATCH/logwriter" "$HERE/logwriter.c" || bail "logwriter does not compile"
-mkdir "$SCRATCH/go"
+logwriter_build
 if [ "$PEER" = conmon ]; then
 	command -v conmon >/dev/null || bail "conmon is missing: run tools/test-deps.sh first"
-	for name in a b; do conmon_run "$name" || bail "conmon does not run a container"; done
+	for name in a b; do conmon_run "$name" "$BYTES" || bail "conmon does not run a container"; done
 	measure "$SCRATCH"/{a,b}/log
-	for name in a b; do runc --root "$SCRATCH/runc" delete -f "$name"; done
-	poll 10 eval '[ -z "$(monitors)" ]'
+	conmon_end a b
 	exit
 fi
 registry_start
