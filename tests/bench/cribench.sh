@@ -1,5 +1,8 @@
-# cribench.sh - what the scripts here share: the persistent client, built once into the cache, and
-# how memory is read. Source it after the integration harness's lib.sh.
+# cribench.sh - what the scripts here share: the persistent client, built once into the cache, how
+# memory is read, and a run directory as nodes have it. Source it after the integration harness's lib.sh.
+
+# runroot_mount: /run of a node is a tmpfs; before daemon_start
+runroot_mount() { mkdir -p "$RUNROOT" && mount -t tmpfs tmpfs "$RUNROOT" || bail "no tmpfs at $RUNROOT"; }
 
 cribench_build() {
 	local hash go

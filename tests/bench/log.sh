@@ -11,6 +11,7 @@
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/../integration/lib.sh"
+. "$HERE/cribench.sh"
 . "$HERE/conmon.sh"
 MIB=${1:-128}
 if [ -z "${2:-}" ]; then
@@ -58,6 +59,7 @@ if [ "$PEER" = conmon ]; then
 	exit
 fi
 registry_start
+runroot_mount
 daemon_start
 crictl pull "$BUSYBOX" >/dev/null || bail "the image cannot be pulled"
 POD=$(pod_run log "$HOST_NET") || bail "the pod does not run"

@@ -58,6 +58,7 @@ if [ "$PEER" = conmon ]; then
 else
 	[ "$PEER" != containerd ] || command -v "$(peer_containerd_bin)" >/dev/null || skip_all "containerd is not installed"
 	registry_start
+	runroot_mount
 	daemon_start
 	crictl pull "$BUSYBOX" >/dev/null || bail "the image cannot be pulled"
 	for i in $(seq "$PODS"); do ids[i]=$(pod_run "p$i" "$HOST_NET") || bail "pod $i does not run"; done

@@ -119,6 +119,7 @@ print_rows() {
 
 cribench_build
 registry_start
+runroot_mount
 daemon_start
 crictl pull "$BUSYBOX" >/dev/null || bail "the image cannot be pulled"
 IDLE=$(pss "$(daemon_pid)")

@@ -10,6 +10,7 @@
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/../integration/lib.sh"
+. "$HERE/cribench.sh"
 ROUNDS=${1:-50} MIB=${2:-256}
 if [ -z "${3:-}" ]; then
 	for peer in crispd containerd; do
@@ -32,6 +33,7 @@ runtime_root() {
 [ "$PEER" != crispd ] || printf '[crio.runtime.runtimes.runc]\nruntime_path = "%s"\nruntime_root = "%s"\n' \
 	"$(command -v runc)" "$(runtime_root)" >"$SCRATCH/config.d/10-root.conf"
 registry_start
+runroot_mount
 daemon_start
 crictl pull "$BUSYBOX" >/dev/null || bail "the image cannot be pulled"
 PROFILE='.linux.security_context.seccomp = {profile_type: 0}' # the same work for every exec
