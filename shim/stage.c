@@ -11,7 +11,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,11 +22,19 @@
 #include "base/util.h"
 
 #define STATE_NAME "stage"
+#define BULK_NAME "stage.bulk"
+#define BULK_MIN 8192 /* less than that is spliced */
+#define MARK 16
 #define KEEP_MAX (1024 * 1024) /* of what is done with, while there always is something pending */
 
 struct slot {
 	uint64_t log_ino, log_end, gap, lost;
 	int64_t done[STAGE_STREAMS]; /* bytes of the stage file that are in the log */
+	/* What is in the memory, or is to come there, behind the first `end` bytes of the file. */
+	int64_t end;
+	uint32_t bulk, stream; /* bytes, 0: none */
+	uint32_t came;         /* for sure; else it came if the last bytes are not the mark */
+	unsigned char mark[MARK];
 };
 
 struct stage_state {
@@ -34,9 +44,13 @@ struct stage_state {
 
 static const char *const names[STAGE_STREAMS] = { "stage.stdout", "stage.stderr" };
 
+/* Those with memory. */
+static struct list with_memory = { &with_memory, &with_memory };
+
 void stage_init(struct stage *st)
 {
-	*st = (struct stage){ .fd = { -1, -1 } };
+	*st = (struct stage){ .fd = { -1, -1 }, .bulk_fd = -1 };
+	list_init(&st->node);
 }
 
 static struct slot slot_of(const struct stage *st)
@@ -59,6 +73,82 @@ static int open_file(const char *dir, const char *name, int flags)
 	return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
 }
 
+/* --- memory for much --- */
+
+static bool memory_map(struct stage *st)
+{
+	void *p = mmap(NULL, STAGE_BULK, PROT_READ | PROT_WRITE, MAP_SHARED, st->bulk_fd, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	st->bulk = p;
+	list_append(&with_memory, &st->node);
+	return true;
+}
+
+/* Reserved: a full tmpfs is an error here and not a signal later. */
+static bool memory_take(struct stage *st)
+{
+	if (st->bulk)
+		return true;
+	return st->bulk_fd >= 0 && fallocate(st->bulk_fd, 0, 0, STAGE_BULK) == 0 && memory_map(st);
+}
+
+static void memory_release(struct stage *st)
+{
+	if (!st->bulk)
+		return;
+	munmap(st->bulk, STAGE_BULK);
+	st->bulk = NULL;
+	list_remove(&st->node);
+	fallocate(st->bulk_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, STAGE_BULK);
+}
+
+void stage_rest(void)
+{
+	list_for_each_safe(pos, &with_memory)
+		memory_release(list_entry(pos, struct stage, node));
+}
+
+/* What no container can know and write. */
+static void fill_mark(unsigned char mark[MARK])
+{
+	static unsigned char secret[MARK];
+	static bool have;
+
+	if (!have)
+		have = getrandom(secret, sizeof(secret), 0) == sizeof(secret);
+	memcpy(mark, secret, MARK);
+}
+
+/* Did what was announced come before the shim was killed?  read(2) of a pipe that has the bytes
+ * takes all of them or none. */
+static bool memory_came(const struct stage *st, const struct slot *s)
+{
+	return s->came || memcmp(st->bulk + s->bulk - MARK, s->mark, MARK) != 0;
+}
+
+static ssize_t take_much(struct stage *st, int i, int pipe_fd, size_t size)
+{
+	struct slot s = slot_of(st);
+	ssize_t n;
+
+	fill_mark(s.mark);
+	memcpy(st->bulk + size - MARK, s.mark, MARK);
+	s.end = st->end[i];
+	s.bulk = (uint32_t)size;
+	s.stream = (uint32_t)i;
+	s.came = 0;
+	commit(st, &s);
+	n = read(pipe_fd, st->bulk, size);
+	s.bulk = n > 0 ? (uint32_t)n : 0;
+	s.came = n > 0;
+	commit(st, &s);
+	return n;
+}
+
+/* --- files --- */
+
 /* flags: O_CREAT | O_TRUNC, or 0 for what is there.  The memory is reserved: a full tmpfs is an
  * error here and not a signal later. */
 static bool open_all(struct stage *st, const char *dir, int flags)
@@ -80,6 +170,10 @@ static bool open_all(struct stage *st, const char *dir, int flags)
 			return false;
 		st->end[i] = file.st_size;
 	}
+	/* Without it all is spliced. */
+	st->bulk_fd = open_file(dir, BULK_NAME, flags);
+	if (st->bulk_fd >= 0 && ftruncate(st->bulk_fd, STAGE_BULK) < 0)
+		close_fdp(&st->bulk_fd);
 	return true;
 }
 
@@ -89,6 +183,22 @@ void stage_open(struct stage *st, const char *dir)
 		return;
 	log_warn("no stage", "dir=%s", dir);
 	stage_close(st);
+}
+
+/* What was in the memory is still there, unless it never came. */
+static void find_memory(struct stage *st, struct slot *s)
+{
+	if (!s->bulk)
+		return;
+	if (s->bulk < MARK || s->bulk > STAGE_BULK || s->stream >= STAGE_STREAMS ||
+	    st->bulk_fd < 0 || !memory_map(st) || !memory_came(st, s)) {
+		s->bulk = 0;
+		return;
+	}
+	s->came = 1;
+	/* What is behind it was about to be kept from the memory. */
+	if (s->end <= st->end[s->stream] && ftruncate(st->fd[s->stream], s->end) == 0)
+		st->end[s->stream] = s->end;
 }
 
 void stage_adopt(struct stage *st, const char *dir, struct logfile *log)
@@ -103,6 +213,7 @@ void stage_adopt(struct stage *st, const char *dir, struct logfile *log)
 	for (int i = 0; i < STAGE_STREAMS; i++)
 		if (s.done[i] > st->end[i] || s.done[i] < 0) /* killed when it was emptied */
 			s.done[i] = 0;
+	find_memory(st, &s);
 	commit(st, &s);
 	logfile_cut(log, s.log_ino, s.log_end);
 	log->gap = s.gap;
@@ -111,6 +222,8 @@ void stage_adopt(struct stage *st, const char *dir, struct logfile *log)
 
 void stage_close(struct stage *st)
 {
+	memory_release(st);
+	close_fdp(&st->bulk_fd);
 	if (st->state)
 		munmap(st->state, sizeof(*st->state));
 	for (int i = 0; i < STAGE_STREAMS; i++)
@@ -131,28 +244,46 @@ static void give_up(struct stage *st)
 	stage_close(st);
 }
 
-ssize_t stage_take(struct stage *st, int i, int pipe_fd, char *buf, size_t size)
+static ssize_t take_little(struct stage *st, int i, int pipe_fd, char *buf, size_t size)
 {
 	loff_t at = st->end[i];
-	ssize_t n = -1;
+	ssize_t n = splice(pipe_fd, NULL, st->fd[i], &at, size, SPLICE_F_NONBLOCK);
 
-	if (st->state) {
-		n = splice(pipe_fd, NULL, st->fd[i], &at, size, SPLICE_F_NONBLOCK);
-		if (n > 0) {
-			st->end[i] += n;
-			return pread(st->fd[i], buf, (size_t)n, st->end[i] - n);
-		}
-		if (n == 0 || errno == EAGAIN || errno == EINTR)
-			return n;
-		give_up(st);
+	if (n > 0) {
+		st->end[i] += n;
+		return pread(st->fd[i], buf, (size_t)n, st->end[i] - n);
 	}
+	if (n == 0 || errno == EAGAIN || errno == EINTR)
+		return n;
+	give_up(st);
 	return read(pipe_fd, buf, size);
+}
+
+ssize_t stage_take(struct stage *st, int i, int pipe_fd, char *buf, size_t size, char **ret)
+{
+	int waiting = 0;
+
+	*ret = buf;
+	if (!st->state)
+		return read(pipe_fd, buf, size);
+	if (ioctl(pipe_fd, FIONREAD, &waiting) < 0 || waiting < BULK_MIN || !memory_take(st))
+		return take_little(st, i, pipe_fd, buf, size);
+	*ret = st->bulk;
+	return take_much(st, i, pipe_fd, (size_t)MIN(waiting, STAGE_BULK));
 }
 
 size_t stage_left(const struct stage *st, int i, off_t *at, char *buf, size_t size)
 {
-	ssize_t n = st->state ? pread(st->fd[i], buf, size, slot_of(st).done[i] + *at) : 0;
+	struct slot s = st->state ? slot_of(st) : (struct slot){ .bulk = 0 };
+	off_t in_file = st->state ? st->end[i] - s.done[i] : 0;
+	off_t in_memory = s.bulk && s.stream == (uint32_t)i ? (off_t)s.bulk : 0;
+	ssize_t n = 0;
 
+	if (*at < in_file)
+		n = pread(st->fd[i], buf, MIN(size, (size_t)(in_file - *at)), s.done[i] + *at);
+	else if (*at < in_file + in_memory)
+		n = pread(st->bulk_fd, buf, MIN(size, (size_t)(in_file + in_memory - *at)),
+			  *at - in_file);
 	*at += MAX(n, (ssize_t)0);
 	return (size_t)MAX(n, (ssize_t)0);
 }
@@ -178,6 +309,18 @@ void stage_begin(struct stage *st, const struct logfile *log)
 	commit(st, &s);
 }
 
+/* The file keeps what is not in the log of what the memory holds.  false: it cannot. */
+static bool keep_pending(struct stage *st, struct slot *s, int i, size_t pending)
+{
+	size_t keep = MIN(pending, (size_t)s->bulk);
+
+	if (keep && pwrite(st->fd[i], st->bulk + s->bulk - keep, keep, st->end[i]) != (ssize_t)keep)
+		return false;
+	st->end[i] += (off_t)keep;
+	s->bulk = 0;
+	return true;
+}
+
 void stage_done(struct stage *st, int i, size_t pending, const struct logfile *log)
 {
 	int64_t before;
@@ -186,10 +329,16 @@ void stage_done(struct stage *st, int i, size_t pending, const struct logfile *l
 	if (!st->state)
 		return;
 	s = slot_of(st);
+	if (s.bulk && s.stream == (uint32_t)i && !keep_pending(st, &s, i, pending)) {
+		give_up(st);
+		return;
+	}
 	note_log(&s, log);
 	before = s.done[i];
 	s.done[i] = st->end[i] - (off_t)pending;
 	commit(st, &s);
+	if (pending == 0 && st->end[i] == 0)
+		return;
 	if (pending == 0 && ftruncate(st->fd[i], 0) == 0) {
 		st->end[i] = s.done[i] = 0;
 		commit(st, &s);

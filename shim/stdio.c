@@ -25,7 +25,7 @@
 #include "shim/spawner.h"
 #include "shim/stage.h"
 
-#define READ_MAX (128 * 1024)
+#define READ_MAX STAGE_BULK
 #define STREAM_PIPE (256 * 1024)
 #define DRAIN_MAX (1024 * 1024) /* the largest pipe */
 #define CLIENTS_MAX 16
@@ -240,6 +240,7 @@ void stdio_rest(void)
 {
 	pages_release(read_buf, sizeof(read_buf));
 	pages_release(batch_buf, sizeof(batch_buf));
+	stage_rest();
 }
 
 static int index_of(const struct stdio_stream *s)
@@ -266,22 +267,23 @@ static void stream_close(struct stdio_stream *s)
 		client_free(list_entry(pos, struct client, node));
 }
 
-/* Into the log with what is in read_buf. */
-static void log_bytes(struct stdio_stream *s, size_t n)
+static void log_bytes(struct stdio_stream *s, const char *data, size_t n)
 {
 	if (s->io->log.fd < 0 && !s->io->journal.on)
 		return;
 	batch_for = s->io;
 	logline_stamp(&batch, clock_realtime_ns());
 	stage_begin(&s->io->stage, &s->io->log);
-	logline_feed(&s->line, &batch, read_buf, n);
+	logline_feed(&s->line, &batch, data, n);
 	logline_flush(&batch);
 }
 
 /* One read.  false: nothing more now, or for ever. */
 static bool stream_read(struct stdio_stream *s)
 {
-	ssize_t n = stage_take(&s->io->stage, index_of(s), s->in.fd, read_buf, sizeof(read_buf));
+	char *data;
+	ssize_t n = stage_take(&s->io->stage, index_of(s), s->in.fd, read_buf, sizeof(read_buf),
+			       &data);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
@@ -289,9 +291,9 @@ static bool stream_read(struct stdio_stream *s)
 		stream_close(s);
 		return false;
 	}
-	log_bytes(s, (size_t)n);
+	log_bytes(s, data, (size_t)n);
 	stage_done(&s->io->stage, index_of(s), s->line.len, &s->io->log);
-	show_clients(s, read_buf, (size_t)n);
+	show_clients(s, data, (size_t)n);
 	return true;
 }
 
@@ -396,7 +398,7 @@ static void log_left(struct stdio_stream *s)
 	size_t n;
 
 	while ((n = stage_left(&s->io->stage, index_of(s), &at, read_buf, sizeof(read_buf))) > 0)
-		log_bytes(s, n);
+		log_bytes(s, read_buf, n);
 	stage_done(&s->io->stage, index_of(s), s->line.len, &s->io->log);
 }
 

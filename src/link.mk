@@ -55,7 +55,9 @@ $(BUILD)/unit/test_logfmt: $(EXTRA_test_logfmt)
 $(BUILD)/replay/fuzz_logline: $(EXTRA_fuzz_logline)
 EXTRA_test_shimio := $(patsubst %,$(BUILD)/shim/%.o,journal logfile logline pages poll spawner stage stdio)
 LIBS_test_shimio := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
-$(BUILD)/unit/test_shimio: $(EXTRA_test_shimio)
+EXTRA_test_shimstage := $(EXTRA_test_shimio)
+LIBS_test_shimstage := -Wl,--wrap=read,--wrap=write,--wrap=pwrite,--wrap=splice,--wrap=ftruncate
+$(BUILD)/unit/test_shimio $(BUILD)/unit/test_shimstage: $(EXTRA_test_shimio)
 EXTRA_fuzz_journal := $(patsubst %,$(BUILD)/shim/%.o,journal pages poll spawner)
 $(BUILD)/replay/fuzz_journal: $(EXTRA_fuzz_journal)
 
