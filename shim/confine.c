@@ -53,8 +53,8 @@ static int drop_capabilities(struct err *e)
 static const uint16_t allowed[] = {
 	/* the loop */
 	SYS_epoll_pwait, SYS_epoll_ctl, SYS_ppoll, SYS_read, SYS_readv, SYS_pread64, SYS_pwrite64,
-	SYS_write, SYS_writev, SYS_splice, SYS_tee, SYS_close, SYS_close_range, SYS_lseek, SYS_fcntl,
-	SYS_ioctl, SYS_dup, SYS_dup3, SYS_pipe2, SYS_signalfd4, SYS_clock_gettime,
+	SYS_write, SYS_writev, SYS_splice, SYS_tee, SYS_close, SYS_close_range, SYS_lseek,
+	SYS_fcntl, SYS_ioctl, SYS_dup, SYS_dup3, SYS_pipe2, SYS_signalfd4, SYS_clock_gettime,
 	SYS_clock_nanosleep, SYS_nanosleep, SYS_restart_syscall,
 #ifdef SYS_epoll_wait
 	SYS_epoll_wait, SYS_poll, SYS_dup2,
