@@ -53,19 +53,35 @@ int tar_number(const unsigned char *field, size_t size, int64_t *ret)
 	return 0;
 }
 
+static int64_t sum_of_bytes(const unsigned char *p, size_t n)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += p[i];
+	return sum;
+}
+
+/* How much less it is when bytes are signed, as some old programs had it. */
+static int64_t sum_of_signs(const unsigned char *p, size_t n)
+{
+	uint32_t negative = 0;
+
+	for (size_t i = 0; i < n; i++)
+		negative += p[i] >> 7;
+	return (int64_t)negative * 256;
+}
+
 bool tar_checksum_is_valid(const unsigned char *block)
 {
-	int64_t wanted, unsigned_sum = 0, signed_sum = 0;
+	const unsigned char *own = block + CHECKSUM_AT; /* counts as spaces */
+	int64_t wanted, sum;
 
-	if (tar_number(block + CHECKSUM_AT, CHECKSUM_SIZE, &wanted) < 0)
+	if (tar_number(own, CHECKSUM_SIZE, &wanted) < 0)
 		return false;
-	for (size_t i = 0; i < BLOCK; i++) {
-		bool own = i >= CHECKSUM_AT && i < CHECKSUM_AT + CHECKSUM_SIZE;
-
-		unsigned_sum += own ? ' ' : block[i];
-		signed_sum += own ? ' ' : (signed char)block[i];
-	}
-	return wanted == unsigned_sum || wanted == signed_sum;
+	sum = sum_of_bytes(block, BLOCK) - sum_of_bytes(own, CHECKSUM_SIZE) + ' ' * CHECKSUM_SIZE;
+	return wanted == sum || wanted == sum - sum_of_signs(block, BLOCK) +
+					  sum_of_signs(own, CHECKSUM_SIZE);
 }
 
 int tar_pax_time(const char *text, int64_t *ret_s, long *ret_ns)

@@ -485,6 +485,27 @@ static void test_pieces(void **state)
 }
 
 /* Cut anywhere but between entries or in the padding behind a file it is noticed. */
+/* Old programs add bytes as signed ones. */
+static void test_signed_checksum(void **state)
+{
+	struct buf b = BUF_NULL;
+	unsigned char *block;
+	int sum = 8 * ' ';
+
+	(void)state;
+	TM(&b, .name = "\xc3\xa4\xc3\xb6", .type = '0', .data = "x", .size = 1);
+	block = (unsigned char *)b.data;
+	for (int i = 0; i < TM_BLOCK; i++)
+		sum += i >= 148 && i < 156 ? 0 : (signed char)block[i];
+	snprintf((char *)block + 148, 8, "%06o", (unsigned)sum);
+	unpack(&b);
+	assert_int_equal(get("\xc3\xa4\xc3\xb6").st_size, 1);
+	TM(&b, .name = "\xc3\xa4", .type = '0');
+	block = (unsigned char *)b.data;
+	snprintf((char *)block + 148, 8, "%06o", (unsigned)sum);
+	refused(&b, ERR_INVALID, "no tar header here");
+}
+
 static void test_truncated(void **state)
 {
 	struct buf b = BUF_NULL;
@@ -595,6 +616,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sparse, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sparse_that_lies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pieces, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_signed_checksum, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_truncated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_malformed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_depth, setup, teardown),
