@@ -190,8 +190,9 @@ static void find_memory(struct stage *st, struct slot *s)
 {
 	if (!s->bulk)
 		return;
-	if (s->bulk < MARK || s->bulk > STAGE_BULK || s->stream >= STAGE_STREAMS ||
-	    st->bulk_fd < 0 || !memory_map(st) || !memory_came(st, s)) {
+	if ((s->bulk < MARK && !s->came) || s->bulk > STAGE_BULK ||
+	    s->stream >= STAGE_STREAMS || st->bulk_fd < 0 || !memory_map(st) ||
+	    !memory_came(st, s)) {
 		s->bulk = 0;
 		return;
 	}
