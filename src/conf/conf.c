@@ -203,7 +203,7 @@ static int set_key(struct conf *c, struct conf_runtime *rt, const struct conf_ke
 	switch (k->owner) {
 	case CONF_OWNER_NONE:
 		warn_once(c, k, src, v->line);
-		return conf_value_read(k, src, v, NULL, e);
+		/* fall through */
 	case CONF_OWNER_MOOT:
 		return conf_value_read(k, src, v, NULL, e);
 	case CONF_OWNER_CONF:

@@ -4,6 +4,7 @@
 set -u
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"
+. "$(dirname "$0")/imagelib.sh"
 registry_start
 daemon_start
 
@@ -56,14 +57,7 @@ HELLO_HEX=$(sha256sum <"$F/hello" | cut -d' ' -f1)
 
 check "an image" crictl pull "$BUSYBOX" || exit 1
 check "a pod" pod_run art "$HOST_NET" || exit 1
-POD=$OUT
-with_volume() {
-	local name=$1
-	shift
-	ctr_run "$POD" "art.$name" ".metadata.name = \"$name\" | .log_path = \"$name.log\" | .mounts = [$(IFS=,; echo "$*")]"
-}
-mount_at() { echo "{container_path: \"$1\", image: {image: \"${3:-$FILES}\"}, image_sub_path: \"${2:-}\", readonly: true}"; }
-inside() { crictl exec --sync "$CTR" "$@"; }
+POD=$OUT POD_NAME=art VOLUME=$FILES
 images_now() { find "$ROOT/images/layers" "$ROOT/images/staging" -mindepth 1 -maxdepth 2 | sort; }
 
 check "a container with a volume comes and goes" eval 'CTR=$(with_volume first "$(mount_at /v "" "$BUSYBOX")") && crictl rm -f "$CTR"'

@@ -4,6 +4,7 @@
 set -u
 . "$(dirname "$0")/lib.sh"
 harness_begin "$@"
+. "$(dirname "$0")/imagelib.sh"
 registry_start
 daemon_start
 
@@ -26,15 +27,7 @@ VOLUME=$REGISTRY/volume:1
 
 check "images" eval 'crictl pull "$BUSYBOX" && crictl pull "$VOLUME"' || exit 1
 check "a pod" pod_run vol "$HOST_NET" || exit 1
-POD=$OUT
-# with_volume NAME MOUNT...: a container with image mounts: jq objects
-with_volume() {
-	local name=$1
-	shift
-	ctr_run "$POD" "vol.$name" ".metadata.name = \"$name\" | .log_path = \"$name.log\" | .mounts = [$(IFS=,; echo "$*")]"
-}
-mount_at() { echo "{container_path: \"$1\", image: {image: \"${3:-$VOLUME}\"}, image_sub_path: \"${2:-}\", readonly: true}"; }
-inside() { crictl exec --sync "$CTR" "$@"; }
+POD=$OUT POD_NAME=vol
 
 # What the first one makes for all that follow stays.
 check "a container with a volume comes and goes" eval 'CTR=$(with_volume first "$(mount_at /v)") && crictl rm -f "$CTR"'

@@ -1,5 +1,5 @@
-# imagelib.sh - images that are put together by hand in an OCI layout, and trees as text, to be compared; sourced after
-# lib.sh. LAY is the layout's directory, BLOBS the one of its blobs.
+# imagelib.sh - images that are put together by hand in an OCI layout, trees as text, to be compared, and images as volumes;
+# sourced after lib.sh. LAY is the layout's directory, BLOBS the one of its blobs.
 
 LAY=$SCRATCH/layout
 BLOBS=$LAY/blobs/sha256
@@ -77,3 +77,16 @@ refused() {
 	check_fails "$what" "$pattern" pull "$@"
 	check "$what: nothing is left" nothing_left
 }
+
+# with_volume NAME MOUNT...: a container with mounts, which are jq objects, in the pod $POD, which pod_run calls $POD_NAME
+with_volume() {
+	local name=$1
+	shift
+	ctr_run "$POD" "$POD_NAME.$name" ".metadata.name = \"$name\" | .log_path = \"$name.log\" | .mounts = [$(IFS=,; echo "$*")]"
+}
+
+# mount_at PATH [PART [IMAGE]]: such a mount, of $VOLUME or another image
+mount_at() { echo "{container_path: \"$1\", image: {image: \"${3:-$VOLUME}\"}, image_sub_path: \"${2:-}\", readonly: true}"; }
+
+# inside WORD...: a command in the container $CTR
+inside() { crictl exec --sync "$CTR" "$@"; }
