@@ -66,29 +66,23 @@ func benchExec() error {
 
 // benchSend does not end its side: not every runtime passes on the half of an end.
 func benchSend(address string) error {
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	block := make([]byte, 1<<20)
-	for range *mib {
-		if _, err := c.Write(block); err != nil {
-			return err
+	return connected(address, func(c *net.TCPConn) error {
+		block := make([]byte, 1<<20)
+		for range *mib {
+			if _, err := c.Write(block); err != nil {
+				return err
+			}
 		}
-	}
-	_, err = io.ReadFull(c, block[:1])
-	return err
+		_, err := io.ReadFull(c, block[:1])
+		return err
+	})
 }
 
 func benchReceive(address string) error {
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	n, err := io.Copy(io.Discard, c)
-	return errors.Join(err, same("bytes", *mib<<20, n))
+	return connected(address, func(c *net.TCPConn) error {
+		n, err := io.Copy(io.Discard, c)
+		return errors.Join(err, same("bytes", *mib<<20, n))
+	})
 }
 
 func benchThroughput(name string, port, connections int, f func(address string) error) error {
@@ -102,17 +96,14 @@ func benchThroughput(name string, port, connections int, f func(address string) 
 }
 
 func ping(address string) error {
-	c, err := net.Dial("tcp", address)
-	if err != nil {
+	return connected(address, func(c *net.TCPConn) error {
+		byte := []byte{'x'}
+		if _, err := c.Write(byte); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(c, byte)
 		return err
-	}
-	defer c.Close()
-	byte := []byte{'x'}
-	if _, err := c.Write(byte); err != nil {
-		return err
-	}
-	_, err = io.ReadFull(c, byte)
-	return err
+	})
 }
 
 func benchRate(connections int) error {

@@ -57,18 +57,25 @@ func with(port int, f func(address string) error) error {
 	return errors.Join(f(address), stop())
 }
 
-func echo(address, text string) error {
+// connected runs f with a connection that is closed behind it.
+func connected(address string, f func(c *net.TCPConn) error) error {
 	c, err := net.Dial("tcp", address)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if _, err := io.WriteString(c, text); err != nil {
-		return err
-	}
-	c.(*net.TCPConn).CloseWrite()
-	got, err := io.ReadAll(c)
-	return errors.Join(err, same("echo", text, string(got)))
+	return f(c.(*net.TCPConn))
+}
+
+func echo(address, text string) error {
+	return connected(address, func(c *net.TCPConn) error {
+		if _, err := io.WriteString(c, text); err != nil {
+			return err
+		}
+		c.CloseWrite()
+		got, err := io.ReadAll(c)
+		return errors.Join(err, same("echo", text, string(got)))
+	})
 }
 
 // stream opens one stream of a port-forward by hand.
@@ -150,28 +157,22 @@ func refused() error {
 }
 
 func upload(address string) error {
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if _, err := io.Copy(c, newNoise(3, *mib<<20)); err != nil {
-		return err
-	}
-	c.(*net.TCPConn).CloseWrite()
-	got, err := io.ReadAll(c)
-	return errors.Join(err, same("SHA-256", noiseSum(3, *mib<<20), string(got)))
+	return connected(address, func(c *net.TCPConn) error {
+		if _, err := io.Copy(c, newNoise(3, *mib<<20)); err != nil {
+			return err
+		}
+		c.CloseWrite()
+		got, err := io.ReadAll(c)
+		return errors.Join(err, same("SHA-256", noiseSum(3, *mib<<20), string(got)))
+	})
 }
 
 func download(address string, pause time.Duration) error {
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	got := newSum(pause)
-	_, err = io.Copy(got, c)
-	return errors.Join(err, same("bytes", *mib<<20, got.n), same("SHA-256", noiseSum(2, *mib<<20), got.String()))
+	return connected(address, func(c *net.TCPConn) error {
+		got := newSum(pause)
+		_, err := io.Copy(got, c)
+		return errors.Join(err, same("bytes", *mib<<20, got.n), same("SHA-256", noiseSum(2, *mib<<20), got.String()))
+	})
 }
 
 // forwardTransfers sends much through forwarded ports.
