@@ -36,6 +36,7 @@
 
 #define SHIM_START_MS 10000
 #define SHIM_END_MS 2000
+#define SHIM_LATE_MS 10000 /* for one that was killed, or was on its way out by then */
 #define SHIM_LOOK_MS 5
 
 static const Crisp__State__Sandbox *row_of(const struct object *o)
@@ -385,7 +386,7 @@ void sbx_effect_probe_anchor(struct sm_object *sm)
 static int end_shim(const char *run, int64_t grace_ms, struct err *e)
 {
 	int64_t until = clock_monotonic_ns() + grace_ms * NSEC_PER_MSEC;
-	bool killed = false;
+	bool late = false;
 
 	for (;;) {
 		struct spawn_child shim = SPAWN_CHILD_NULL;
@@ -394,15 +395,16 @@ static int end_shim(const char *run, int64_t grace_ms, struct err *e)
 
 		if (!shim_is_alive(run, &shim))
 			return 0;
-		if (left_ms <= 0 && (killed || shim.pidfd < 0)) {
+		if (left_ms <= 0 && late) {
 			close_fdp(&shim.pidfd);
 			return err_set(e, ERR_UNAVAILABLE, "the shim of %s does not end", run);
 		}
 		if (left_ms <= 0) {
-			pidfd_send_signal(shim.pidfd, SIGKILL, NULL, 0);
-			killed = true;
-			left_ms = SHIM_END_MS;
-			until = clock_monotonic_ns() + SHIM_END_MS * NSEC_PER_MSEC;
+			if (shim.pidfd >= 0)
+				pidfd_send_signal(shim.pidfd, SIGKILL, NULL, 0);
+			late = true;
+			left_ms = SHIM_LATE_MS;
+			until = clock_monotonic_ns() + SHIM_LATE_MS * NSEC_PER_MSEC;
 		}
 		p = (struct pollfd){ .fd = shim.pidfd, .events = POLLIN };
 		poll(&p, 1, shim.pidfd < 0 ? SHIM_LOOK_MS : (int)left_ms);

@@ -21,7 +21,7 @@
 #include "os/cgroup_limits.h"
 #include "os/mountinfo.h"
 
-#define BUSY_MS 2000      /* how long dying processes may keep a cgroup */
+#define BUSY_MS 10000     /* how long dying processes may keep a cgroup */
 #define BUSY_STEP_MS 10
 #define NESTING_MAX 64    /* cgroups in a container's cgroup: made by the container */
 #define FILE_MAX (16 * 1024 * 1024)
@@ -271,7 +271,8 @@ static int create_in(const struct cgroups *cg, const struct hierarchy *h, const 
 		_cleanup_free_ char *dir = xasprintf("%s%.*s", parent, (int)n, p);
 		int r;
 
-		if (mkdir(dir, 0755) < 0 && errno == ENOENT)
+		/* ENODEV: it is just on its way out. */
+		if (mkdir(dir, 0755) < 0 && (errno == ENOENT || errno == ENODEV))
 			return 1;
 		if (!fs_exists(dir))
 			return err_errno(e, ERR_INTERNAL, errno, "make cgroup %s", dir);
@@ -312,7 +313,7 @@ int cgroup_create(const struct cgroups *cg, const char *path, struct err *e)
 
 static int remove_below(int fd, int depth);
 
-/* 0, or an errno; ENOENT is 0. */
+/* 0, or an errno; ENOENT is 0.  ENODEV: somebody else is just removing it. */
 static int remove_one(int parent, const char *name, int depth)
 {
 	_cleanup_close_ int fd = -1;
@@ -384,7 +385,7 @@ int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e)
 		_cleanup_free_ char *dir = xasprintf("%s%s", cg->h[i].mount, path);
 
 		while ((r = remove_one(AT_FDCWD, dir, 0))) {
-			if (r != EBUSY && r != ENOTEMPTY)
+			if (r != EBUSY && r != ENOTEMPTY && r != ENODEV)
 				return err_errno(e, ERR_INTERNAL, r, "remove cgroup %s", dir);
 			if (clock_monotonic_ns() >= deadline)
 				return fail_busy(cg, path, dir, e);
@@ -429,8 +430,9 @@ static int collect_pids(const char *dir, int depth, struct pid_list *list, struc
 	int r;
 
 	if (!d)
-		return errno == ENOENT ? 0
-				       : err_errno(e, ERR_INTERNAL, errno, "list cgroup %s", dir);
+		return errno == ENOENT || errno == ENODEV
+			       ? 0
+			       : err_errno(e, ERR_INTERNAL, errno, "list cgroup %s", dir);
 	r = fs_read_file(procs, FILE_MAX, &text, e);
 	/* Gone meanwhile; or threaded (v2), then its domain has listed them. */
 	if (r < 0 && e->errnum != ENODEV && e->errnum != EOPNOTSUPP)
