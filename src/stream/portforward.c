@@ -80,14 +80,15 @@ static void tell_end(struct pair *p)
 	p->told = true;
 }
 
-/* text: why it did not come about, "": it did.  The client waits for the error stream's end. */
+/* text: why it did not come about, "": it did.  The client waits for the error stream's end, and
+ * some look no further than the data's: what went wrong comes first. */
 static void pair_end(struct pair *p, const char *text)
 {
 	struct portforward *pf = p->pf;
 
-	tell_end(p);
 	if (p->error_id)
 		say(pf, p->error_id, text, strlen(text), true);
+	tell_end(p);
 	conn_mark(pf->conn);
 	pair_free(p);
 	if (!pf->channels || !list_empty(&pf->pairs))
