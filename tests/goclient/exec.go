@@ -117,11 +117,15 @@ func execChecks() error {
 	check("the last byte and the exit code for one that starts to read late", func() error {
 		out := newSum(0)
 		r, w := io.Pipe()
+		read := make(chan struct{})
 		go func() {
 			time.Sleep(2 * time.Second)
 			io.Copy(out, r)
+			close(read)
 		}()
 		err := run(remotecommand.StreamOptions{Stdout: w}, nil, "sh", "-c", "head -c 8000000 /dev/zero; exit 9")
+		w.Close()
+		<-read // a write to the pipe has ended before its reader has counted
 		return errors.Join(wantCode(9, err), same("bytes", int64(8000000), out.n))
 	})
 	return nil

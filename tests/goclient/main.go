@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -55,7 +56,8 @@ func check(name string, f func() error) {
 		return
 	}
 	failures++
-	fmt.Printf("not ok %s\n# %v\n", name, err)
+	why, _, _ := strings.Cut(err.Error(), "\n")
+	fmt.Printf("not ok %s (%.240s)\n# %v\n", name, why, err)
 }
 
 // same is an error unless the two are equal.
