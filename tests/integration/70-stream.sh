@@ -91,11 +91,12 @@ for T in spdy websocket; do
 	check_is "$T: 9 MB" "$LARGE" eval 'curl -fsS --max-time 60 "http://127.0.0.1:$PORT/large" | sha256sum'
 	kill $FORWARD
 	wait $FORWARD
-	"$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" port-forward -r $T "$POD" $((PORT + 1)):9 >"$SCRATCH/forward" 2>&1 &
+	: >"$SCRATCH/refused"
+	"$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" port-forward -r $T "$POD" $((PORT + 1)):9 >"$SCRATCH/refused" 2>&1 &
 	FORWARD=$!
-	poll 20 grep -q Forwarding "$SCRATCH/forward"
+	poll 20 grep -q Forwarding "$SCRATCH/refused"
 	curl -s --max-time 20 "http://127.0.0.1:$((PORT + 1))/" >/dev/null
-	check "$T: a port where nobody listens is reported" poll 20 grep -qi 'connection refused' "$SCRATCH/forward"
+	check "$T: a port where nobody listens is reported" poll 20 grep -qi 'connection refused' "$SCRATCH/refused"
 	kill $FORWARD 2>/dev/null
 	wait $FORWARD
 done

@@ -19,10 +19,21 @@ POD=$OUT
 check "a container" ctr_run "$POD" clients.a '.metadata.name = "a" | .log_path = "a.log"'
 CTR=$OUT
 
-# In the pod's network run the servers that ports lead to.
-nsenter --net="/proc/$(crictl inspect "$CTR" | jq .info.pid)/ns/net" "$CACHE/bin/goclient" serve -mib "$MIB" >"$SCRATCH/serve" 2>&1 &
-SERVE=$!
-check "servers in the pod's network" poll 20 grep -q serving "$SCRATCH/serve"
+# serve WHERE [COMMAND...]: the servers that ports lead to
+serve() {
+	local where=$1
+	shift
+	: >"$SCRATCH/serve"
+	"$@" "$CACHE/bin/goclient" serve -mib "$MIB" >"$SCRATCH/serve" 2>&1 &
+	SERVE=$!
+	check "servers in the $where network" poll 20 grep -q serving "$SCRATCH/serve"
+}
+serve_end() {
+	kill $SERVE
+	wait $SERVE 2>/dev/null
+}
+serve_in_pod() { serve "pod's" nsenter --net="/proc/$(crictl inspect "$CTR" | jq .info.pid)/ns/net"; }
+serve_in_pod
 
 # client COMMAND WHAT [FLAG...]: its checks become ours.
 client() {
@@ -64,24 +75,18 @@ everything ""
 
 # --- a pod in the host's network -----------------------------------------------------------------------------------------
 
-kill $SERVE
-wait $SERVE 2>/dev/null
-"$CACHE/bin/goclient" serve -mib "$MIB" >"$SCRATCH/serve" 2>&1 &
-SERVE=$!
-check "servers in the host's network" poll 20 grep -q serving "$SCRATCH/serve"
+serve_end
+serve "host's"
 check "a pod in it" pod_run hostly "$HOST_NET"
 INNER=$POD
 POD=$OUT
 client forward "host network" -transport spdy
 POD=$INNER
-kill $SERVE
-wait $SERVE 2>/dev/null
+serve_end
 
 # --- TLS -----------------------------------------------------------------------------------------------------------------
 
-nsenter --net="/proc/$(crictl inspect "$CTR" | jq .info.pid)/ns/net" "$CACHE/bin/goclient" serve -mib "$MIB" >"$SCRATCH/serve" 2>&1 &
-SERVE=$!
-check "servers in the pod's network" poll 20 grep -q serving "$SCRATCH/serve"
+serve_in_pod
 tls_make_ca ca
 tls_make_cert server ca 'subjectAltName=IP:127.0.0.1'
 tls_make_cert client ca 'extendedKeyUsage=clientAuth'
@@ -89,8 +94,7 @@ tls_conf 'stream_tls_ca = "'"$SCRATCH/tls/ca.pem"'"'
 daemon_kill TERM
 daemon_again
 everything "TLS " -ca "$SCRATCH/tls/ca.pem" -cert "$SCRATCH/tls/client.pem" -key "$SCRATCH/tls/client.key"
-kill $SERVE
-wait $SERVE 2>/dev/null
+serve_end
 check "all is removed" everything_remove
 daemon_stop
 check_is "the daemon ends well" 0 echo "$DAEMON_STATUS"

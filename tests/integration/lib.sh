@@ -35,7 +35,15 @@ diag() { sed 's/^/# /' >&2; }
 
 ok() { TESTS=$((TESTS + 1)); echo "ok $TESTS - $*"; }
 
-not_ok() { TESTS=$((TESTS + 1)); FAILURES=$((FAILURES + 1)); echo "not ok $TESTS - $*"; }
+# not_ok WHAT [WHY]: of why only the beginning of the last line; who sees nothing but the names of
+# failed checks sees that much.
+not_ok() {
+	local why
+	why=$(tail -n 1 <<<"${2:-}")
+	TESTS=$((TESTS + 1))
+	FAILURES=$((FAILURES + 1))
+	echo "not ok $TESTS - $1${why:+ (${why:0:240})}"
+}
 
 skip_all() { echo "1..0 # SKIP $*"; exit $EXIT_SKIP; }
 
@@ -47,7 +55,7 @@ check() {
 	shift
 	OUT=$("$@" 2>"$SCRATCH/stderr") || rc=$?
 	if [ $rc = 0 ]; then ok "$what"; return 0; fi
-	not_ok "$what"
+	not_ok "$what" "$(tail -n 1 "$SCRATCH/stderr")"
 	{ echo "status $rc: $*"; echo "$OUT" | tail -n 20; tail -n 20 "$SCRATCH/stderr"; } | diag
 	return 1
 }
@@ -59,7 +67,7 @@ check_fails() {
 	shift 2
 	OUT=$("$@" 2>&1) || rc=$?
 	if [ $rc != 0 ] && grep -Eqi -- "$pattern" <<<"$OUT"; then ok "$what"; return 0; fi
-	not_ok "$what"
+	not_ok "$what" "status $rc: $OUT"
 	{ echo "status $rc, expected a failure that matches: $pattern"; echo "$OUT" | tail -n 20; } | diag
 	return 1
 }
@@ -70,7 +78,7 @@ check_is() {
 	shift 2
 	OUT=$("$@" 2>"$SCRATCH/stderr") || rc=$?
 	if [ $rc = 0 ] && [ "$OUT" = "$expected" ]; then ok "$what"; return 0; fi
-	not_ok "$what"
+	not_ok "$what" "status $rc, got: $OUT"
 	{ echo "status $rc, expected: $expected"; echo "got: $OUT"; tail -n 20 "$SCRATCH/stderr"; } | diag
 	return 1
 }
@@ -99,6 +107,7 @@ harness_begin() {
 		exec unshare --net -- env CRISP_TEST_INSIDE=1 bash -c \
 			'export CRISP_TEST_NETNS=$(readlink /proc/self/ns/net); exec bash "$@"' bash "$0" "$@"
 	fi
+	exec {DIAG}>&2			# to be seen also where a check keeps what a command says
 	ip link set lo up
 	SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/crisp-test.XXXXXX")
 	# The suite's image user has to be able to reach log and mount directories below it.
@@ -375,12 +384,24 @@ ctr_is() { [ "$(ctr_state "$1")" = "$2" ]; }
 # format
 log_text() { cut -d ' ' -f 4- "$SCRATCH/logs/$1/$2.log"; }
 
+# pod_remove POD: stops and removes it. What cannot be done at once is asked for again, as the
+# kubelet does; why it could not stays visible.
+pod_remove() {
+	local tries why
+	for tries in 1 2 3; do
+		why=$({ crictl stopp "$1" && crictl rmp "$1"; } 2>&1 >/dev/null) && return
+		echo "# pod ${1:0:13} was not removed at try $tries: $why" >&"$DIAG"
+	done
+	echo "$why" >&2
+	return 1
+}
+
 # everything_remove: stop and remove all pods
 everything_remove() {
 	local id
 	for id in $(crictl pods -q); do
-		crictl stopp "$id" && crictl rmp "$id" || return
-	done >/dev/null
+		pod_remove "$id" || return
+	done
 }
 
 # --- the world ---------------------------------------------------------------------------------------------------------
@@ -426,7 +447,7 @@ world_diff() {
 		sleep 0.2			# what was killed needs a moment to leave /proc
 	done
 	if cmp -s "$2" "$SCRATCH/world.now"; then ok "$1"; return 0; fi
-	not_ok "$1"
+	not_ok "$1" "$(diff "$2" "$SCRATCH/world.now" | grep '^[<>]')"
 	diff "$2" "$SCRATCH/world.now" | grep '^[<>]' | head -n 40 | diag
 	return 1
 }
