@@ -3,11 +3,13 @@
  */
 #include "base/proc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -156,4 +158,24 @@ int proc_exit_status(int pidfd, int *ret_wait_status, struct err *e)
 	}
 	return err_errno(e, ERR_UNIMPLEMENTED, errno,
 			 "the kernel does not tell how the process ended");
+}
+
+int proc_has_open(pid_t pid, const char *path, struct err *e)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct stat want, have;
+	struct dirent *d;
+	char name[40];
+
+	snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
+	if (stat(path, &want) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "look at %s", path);
+	dir = opendir(name);
+	if (!dir)
+		return err_errno(e, ERR_INTERNAL, errno, "list %s", name);
+	for (errno = 0; (d = readdir(dir)); errno = 0)
+		if (fstatat(dirfd(dir), d->d_name, &have, 0) == 0 && have.st_dev == want.st_dev &&
+		    have.st_ino == want.st_ino)
+			return 0;
+	return errno ? err_errno(e, ERR_INTERNAL, errno, "list %s", name) : 1;
 }

@@ -27,6 +27,10 @@ int proc_load(const char *path, pid_t *ret_pid, int *ret_pidfd, struct err *e);
  * (it does since Linux 6.15). */
 int proc_exit_status(int pidfd, int *ret_wait_status, struct err *e);
 
+/* 0: a descriptor of the process leads to the file at path, a fifo too.  1: none does.  Needs the
+ * right to trace the process. */
+int proc_has_open(pid_t pid, const char *path, struct err *e);
+
 #define PROC_TEXT_MAX 96
 /* A process for people: "pid 12 (name) in state D".  Returns its state as /proc tells it, 0 when it
  * is gone; out then says that. */

@@ -3,10 +3,14 @@
  */
 #include "obj/container_shim.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/fs.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "obj/container.h"
 #include "obj/hold.h"
 #include "obj/paths.h"
@@ -134,6 +138,25 @@ static void adopted(void *arg, struct shim_answer *ans, const struct err *err)
 	free(a);
 }
 
+/* A runtime that is killed while it starts a container may have let the process go on and not yet
+ * have taken away the fifo at which it waited.  Who starts it once more would wait there for ever;
+ * without the fifo the runtime knows it as running. */
+static void finish_start(const struct object *o)
+{
+	const Crisp__State__Container *row = row_of(o);
+	_cleanup_free_ char *fifo = xasprintf("%s/%s/exec.fifo", row->runtime_root, o->sm->id);
+	struct err e = ERR_NULL;
+	int r;
+
+	if (!fs_exists(fifo))
+		return;
+	r = proc_has_open(row->pid, fifo, &e);
+	if (r > 0 && unlink(fifo) < 0)
+		r = err_errno(&e, ERR_INTERNAL, errno, "remove %s", fifo);
+	if (r < 0)
+		log_err(LOG_LEVEL_WARN, "a start that was cut off", &e);
+}
+
 /* As far as its record knows. */
 static enum shim_state shim_state_of(const struct object *o)
 {
@@ -158,6 +181,8 @@ static int adopt(struct pod *p, struct object *o, struct err *e)
 	if (h->pidfd >= 0) {
 		fds[n++] = h->pidfd;
 		r.req.flags |= SHIM_PIDFD;
+		if (r.req.state == SHIM_STARTING)
+			finish_start(o);
 	}
 	if (h->in < 0)
 		r.req.flags &= ~(uint32_t)SHIM_STDIN;

@@ -19,6 +19,11 @@ cat >"$SCRATCH/runtime" <<SH
 for word in "\$@"; do
 	case \$word in create | start | exec | delete | state) break ;; esac
 done
+# hold/started: the process runs, and the runtime is held before it can say so
+if [ \$word = start ] && [ -e "$HOLD/started" ]; then
+	head -c 1 "$SCRATCH/run/runc/\${!#}/exec.fifo" >/dev/null
+	word=started
+fi
 if [ -e "$HOLD/\$word" ]; then
 	touch "$HOLD/\$word.at"
 	while [ -e "$HOLD/\$word" ]; do sleep 0.05; done
@@ -202,6 +207,17 @@ in_the_middle start "$POD" start start "$A"
 check_is "start: the call succeeds ($(tail -n 1 "$SCRATCH/call.out"))" 0 echo $RC
 check "start: it runs" lives "$NAP"
 check_gone start "$POD"
+
+check "started: a pod" pod_run start
+POD=$OUT
+check "started: a container" crictl create "$POD" "$(ctr_config start "$BUSYBOX" "$NAMED")" "$SCRATCH/pod-start.json"
+A=$OUT
+in_the_middle started "$POD" started start "$A"
+check_is "started: the call succeeds ($(tail -n 1 "$SCRATCH/call.out"))" 0 echo $RC
+check "started: it runs" lives "$NAP"
+check_is "started: the runtime knows it" running eval 'runc --root "$SCRATCH/run/runc" state '"$A"' | jq -r .status'
+check "started: exec works" crictl exec --sync "$A" true
+check_gone started "$POD"
 
 check "exec: a pod" pod_run exec
 POD=$OUT

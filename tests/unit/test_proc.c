@@ -1,14 +1,18 @@
 /*
- * test_proc.c - how a process ended, asked by whoever is not its parent.
+ * test_proc.c - what a process is and how it ended, asked by whoever is not its parent.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,10 +89,39 @@ static void test_exit_status_while_parent_waits(void **state)
 	}
 }
 
+/* As a runtime's first process waits: with a descriptor that only names the fifo. */
+static void test_has_open(void **state)
+{
+	char dir[] = "/tmp/test_proc.XXXXXX", path[64];
+	_cleanup_close_ int pidfd = -1;
+	struct err e = ERR_NULL;
+	int fd, pipe_fd;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/exec.fifo", dir);
+	assert_int_equal(proc_has_open(getpid(), path, &e), -ERR_INTERNAL);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(proc_has_open(getpid(), path, &e), 1);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	assert_int_equal(proc_has_open(getpid(), path, &e), 0);
+	pid = child(&pidfd, &pipe_fd);
+	close(fd);
+	assert_int_equal(proc_has_open(getpid(), path, &e), 1);
+	assert_int_equal(proc_has_open(pid, path, &e), 0);
+	close(pipe_fd);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(proc_has_open(pid, path, &e), -ERR_INTERNAL);
+	unlink(path);
+	rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit_status_while_parent_waits),
+		cmocka_unit_test(test_has_open),
 	};
 
 	return cmocka_run_group_tests_name("proc", tests, NULL, NULL);
