@@ -85,7 +85,7 @@ help:
 	@echo 'make test       as root: install packages, pass every test'
 	@echo 'make check      style, layers, generated files, unit tests'
 	@echo 'make gen        regenerate gen/; gen-check: is it up to date?'
-	@echo 'make conformance, crash, integration, bench, fuzz, soak, soak-stream, install'
+	@echo 'make conformance, crash, integration, vm, bench, fuzz, soak, soak-stream, install'
 
 clean:
 	rm -rf $(BUILD)

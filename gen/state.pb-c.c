@@ -701,7 +701,7 @@ const ProtobufCMessageDescriptor crisp__state__failure__descriptor =
   (ProtobufCMessageInit) crisp__state__failure__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[20] =
+static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[21] =
 {
   {
     "name_key",
@@ -943,6 +943,18 @@ static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[2
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "shim_cgroup",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, shim_cgroup),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   16,   /* field[16] = boot_id */
@@ -962,6 +974,7 @@ static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   17,   /* field[17] = revive_tries */
   18,   /* field[18] = revived_ns */
   2,   /* field[2] = runtime_handler */
+  20,   /* field[20] = shim_cgroup */
   11,   /* field[11] = shim_pid */
   19,   /* field[19] = shims_replaced */
   14,   /* field[14] = undo */
@@ -970,7 +983,7 @@ static const ProtobufCIntRange crisp__state__sandbox__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 14, 12 },
-  { 0, 20 }
+  { 0, 21 }
 };
 const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
 {
@@ -980,7 +993,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   "Crisp__State__Sandbox",
   "crisp.state",
   sizeof(Crisp__State__Sandbox),
-  20,
+  21,
   crisp__state__sandbox__field_descriptors,
   crisp__state__sandbox__field_indices_by_name,
   2,  crisp__state__sandbox__number_ranges,

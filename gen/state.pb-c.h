@@ -120,7 +120,7 @@ struct  Crisp__State__Sandbox
   char *runtime_handler;
   int64_t created_ns;
   /*
-   * absolute, as used
+   * absolute, or a slice; as used
    */
   char *cgroup_parent;
   protobuf_c_boolean host_network;
@@ -166,10 +166,14 @@ struct  Crisp__State__Sandbox
    */
   int64_t revived_ns;
   uint32_t shims_replaced;
+  /*
+   * of its shims, relative to each hierarchy's root; empty: none
+   */
+  char *shim_cgroup;
 };
 #define CRISP__STATE__SANDBOX__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__sandbox__descriptor) \
-    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Crisp__State__Container

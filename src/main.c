@@ -274,6 +274,8 @@ static int start(struct daemon *d, struct err *e)
 	if (r == 0)
 		r = cgroups_open(&world.cgroups, e);
 	if (r == 0)
+		r = MIN(cgroups_own(world.cgroups, &world.own_cgroup, e), 0);
+	if (r == 0)
 		r = open_store(&d->conf, e);
 	if (r == 0)
 		r = probe_runtimes(&d->conf, e);
@@ -356,6 +358,7 @@ static void stop(struct daemon *d)
 	loop_free(world.loop);
 	store_close(world.store);
 	cgroups_free(world.cgroups);
+	free(world.own_cgroup);
 	free(world.features);
 	free(world.shim_path);
 	free(world.pull_path);

@@ -13,6 +13,13 @@ integration: $(PROGRAMS) test-deps
 conformance: $(PROGRAMS) test-deps
 	$(HARNESS) tests/conformance/run.sh
 
+# Integration scripts in a virtual machine: cgroup v2 with both managers, systemd, AppArmor.
+vm: $(PROGRAMS)
+	tools/test-deps.sh --vm
+	$(HARNESS) tests/vm/run.sh
+
+.PHONY: vm
+
 # Take the present results as the record that `make conformance` compares with.
 conformance-update: $(PROGRAMS) test-deps
 	$(HARNESS) tests/conformance/run.sh --update

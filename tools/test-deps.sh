@@ -7,10 +7,11 @@
 # folder outside the clone. What must hold: running it again changes nothing and takes about a
 # second; nothing is written into the clone.
 #
-# usage: tools/test-deps.sh [--build-only | --demo | --no-critest]
+# usage: tools/test-deps.sh [--build-only | --demo | --no-critest | --vm]
 #   --build-only   only what `make` needs
 #   --demo         that, and what running containers needs
 #   --no-critest   packages, Go, crictl and goclient, but not critest (its compilation takes minutes)
+#   --vm           that, and what a virtual machine is made of (tests/vm)
 #   CRISP_CACHE    the cache folder (default: ${XDG_CACHE_HOME:-$HOME/.cache}/crisp); programs land in its bin/
 set -euo pipefail
 
@@ -37,6 +38,9 @@ TEST_PKGS=(
 	dpkg-dev bzip2 openssl zstd valgrind graphviz nginx-light apache2-utils
 	gnupg clang-14 clang-format-14 libclang-rt-14-dev
 )
+
+# For a node of another kind: its root is this machine's, so its process 1 comes from here, too.
+VM_PKGS=(qemu-system-x86 systemd dbus apparmor kmod)
 
 say() { echo "test-deps: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -145,24 +149,27 @@ goclient_build() {
 main() {
 	local what=${1:-all}
 	case $what in
-	all | --build-only | --demo | --no-critest) ;;
-	*) die "unknown argument $what (known: --build-only, --demo, --no-critest)" ;;
+	all | --build-only | --demo | --no-critest | --vm) ;;
+	*) die "unknown argument $what (known: --build-only, --demo, --no-critest, --vm)" ;;
 	esac
 	packages_install "${BUILD_PKGS[@]}"
 	[ "$what" != --build-only ] || return 0
 	packages_install "${RUN_PKGS[@]}"
 	[ "$what" != --demo ] || return 0
 	packages_install "${TEST_PKGS[@]}"
+	[ "$what" != --vm ] || packages_install "${VM_PKGS[@]}"
 	mkdir -p "$CACHE/bin"
 	exec 9>"$CACHE/lock"
 	flock 9			# two clones that test at the same time share the cache
-	if client_current crictl && goclient_current && { [ "$what" = --no-critest ] || client_current critest; }; then
+	local critest=yes
+	case $what in --no-critest | --vm) critest=no ;; esac
+	if client_current crictl && goclient_current && { [ $critest = no ] || client_current critest; }; then
 		return 0
 	fi
 	go_find
 	client_build crictl build
 	goclient_build
-	[ "$what" = --no-critest ] || client_build critest test -c
+	[ $critest = no ] || client_build critest test -c
 	say "the CRI clients are in $CACHE/bin"
 }
 

@@ -15,6 +15,7 @@
 #include "conf/keys.h"
 #include "conf/toml.h"
 #include "conf/value.h"
+#include "os/cgroup.h"
 #include "os/spawn.h"
 
 #define RUNTIMES "crio.runtime.runtimes"
@@ -110,7 +111,7 @@ void conf_init(struct conf *c)
 		.seccomp_profile = xstrdup(""),
 		.log_level = xstrdup("info"),
 		.namespaces_dir = xstrdup(""),
-		.default_cgroup_parent = xstrdup("/crisp"),
+		.default_cgroup_parent = xstrdup(""),
 		.cgroup_manager = CONF_CGROUP_MANAGER_CGROUPFS,
 		.drop_infra_ctr = true,
 		.ctr_stop_timeout = 30,
@@ -605,17 +606,11 @@ static int check_whole(const struct conf *c, struct err *e)
 		r = need("crio.log_dir", c->log_dir, e);
 	if (!r)
 		r = need("crio.network.network_dir", c->network_dir, e);
-	if (!r)
-		r = need("crio.runtime.default_cgroup_parent", c->default_cgroup_parent, e);
 	if (r < 0)
 		return r;
 	if (strcmp(c->root, c->runroot) == 0)
 		return err_set(e, ERR_INVALID, "crio.root and crio.runroot are both %s; one has to "
 			       "survive a reboot, the other must not", c->root);
-	if (strcmp(c->default_cgroup_parent, "/") == 0)
-		return err_set(e, ERR_INVALID,
-			       "crio.runtime.default_cgroup_parent: pods need a cgroup "
-			       "of their own below /");
 	if (c->pids_limit == 0)
 		return err_set(e, ERR_INVALID, "crio.runtime.pids_limit: 0 would start nothing; -1 "
 			       "is no limit");
@@ -627,10 +622,46 @@ static int check_whole(const struct conf *c, struct err *e)
 	return 0;
 }
 
+int conf_cgroup_parent(enum conf_cgroup_manager manager, const char *text, char **ret,
+		       struct err *e)
+{
+	bool systemd = manager == CONF_CGROUP_MANAGER_SYSTEMD;
+
+	if (systemd)
+		*ret = cgroup_slice_name(text);
+	else
+		*ret = cgroup_path_is_valid(text) ? xstrdup(text) : NULL;
+	if (*ret)
+		return 0;
+	return err_set(e, ERR_INVALID, "\"%s\" is not %s", text,
+		       systemd ? "the name of a slice, which the systemd cgroup manager needs"
+			       : "an absolute path below the cgroup root");
+}
+
+static int finish_cgroup_parent(struct conf *c, struct err *e)
+{
+	bool systemd = c->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD;
+	char *parent = NULL;
+	int r;
+
+	if (!*c->default_cgroup_parent) {
+		free(c->default_cgroup_parent);
+		c->default_cgroup_parent = xstrdup(systemd ? "system.slice" : "/crisp");
+	}
+	r = conf_cgroup_parent(c->cgroup_manager, c->default_cgroup_parent, &parent, e);
+	if (r < 0)
+		return err_wrap(e, "crio.runtime.default_cgroup_parent");
+	free(c->default_cgroup_parent);
+	c->default_cgroup_parent = parent;
+	return 0;
+}
+
 int conf_finish(struct conf *c, struct err *e)
 {
 	int r = check_whole(c, e);
 
+	if (r == 0)
+		r = finish_cgroup_parent(c, e);
 	if (r < 0)
 		return r;
 	derive(&c->listen, c->runroot, "crisp.sock");

@@ -52,7 +52,7 @@ struct conf {
 	char *seccomp_profile; /* file, empty: built in */
 	char *log_level;
 	char *namespaces_dir; /* empty: below runroot */
-	char *default_cgroup_parent; /* ours: parent of pods that name none, "/crisp" */
+	char *default_cgroup_parent; /* ours: of pods that name none, "/crisp" or "system.slice" */
 	enum conf_cgroup_manager cgroup_manager;
 	char **default_capabilities; /* NULL-terminated, as all lists here */
 	char **default_sysctls;      /* "name=value" */
@@ -126,6 +126,11 @@ int conf_set(struct conf *c, const char *key, const char *value, struct err *e);
  * check what depends on more than one key.  A handler that cannot be used is dropped with a
  * warning, unless it is the default one. */
 int conf_finish(struct conf *c, struct err *e);
+
+/* A pod's cgroup parent as it is kept, malloc'ed: an absolute path, or with the systemd manager the
+ * name of the slice that text names, alone or as the kubelet does with its whole path. */
+int conf_cgroup_parent(enum conf_cgroup_manager manager, const char *text, char **ret,
+		       struct err *e);
 
 /* The handler of that name; NULL or "" is the default one.  NULL when it is not configured. */
 const struct conf_runtime *conf_runtime_find(const struct conf *c, const char *name);

@@ -182,7 +182,7 @@ const struct conf_key conf_keys[] = {
 	CONF_CHECK("crio.runtime.log_level", STRING, log_level, is_log_level,
 		   "one of fatal, error, warn, info, debug, trace"),
 	CONF("crio.runtime.namespaces_dir", PATH, namespaces_dir),
-	CONF("crio.runtime.default_cgroup_parent", PATH, default_cgroup_parent),
+	CONF("crio.runtime.default_cgroup_parent", STRING, default_cgroup_parent),
 	CONF("crio.runtime.cgroup_manager", CGROUP_MANAGER, cgroup_manager),
 	CONF_CHECK("crio.runtime.default_capabilities", LIST, default_capabilities, is_capability,
 		   "names like NET_BIND_SERVICE"),

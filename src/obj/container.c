@@ -92,7 +92,7 @@ static struct container_job *job_new(struct object *o, int (*work)(struct job *,
 
 	c->pidfd = p ? hold_dup_pidfd(p->held, o->sm->id) : -1;
 	if (p && p->line == POD_LINE_LOST)
-		c->shim_cgroup = orphan_shim_cgroup(p->o->sm->row, p->o->sm->id);
+		c->shim_cgroup = orphan_shim_cgroup(p->o->sm->row);
 	c->row = sm_row_clone(row_of(o));
 	job_init(&c->base, o, work, done, container_job_free);
 	return c;

@@ -28,11 +28,9 @@
 #define LOOK_MS 20
 #define REAP_MS 2000 /* for whoever is the parent of an orphan */
 
-char *orphan_shim_cgroup(const Crisp__State__Sandbox *row, const char *sandbox_id)
+char *orphan_shim_cgroup(const Crisp__State__Sandbox *row)
 {
-	if (world.conf->cgroup_manager != CONF_CGROUP_MANAGER_CGROUPFS)
-		return NULL;
-	return cgroup_of_shim(row->cgroup_parent, sandbox_id);
+	return *row->shim_cgroup ? xstrdup(row->shim_cgroup) : NULL;
 }
 
 static int kill_first(const Crisp__State__Container *row, struct err *e)

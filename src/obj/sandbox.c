@@ -160,7 +160,7 @@ static int work_anchor(struct job *j, struct err *e)
 	Runtime__V1__PodSandboxConfig *c = sandbox_config(s->row);
 	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
 	_cleanup_free_ char *durable = path_pod_dir(world.conf, j->id);
-	_cleanup_free_ char *cgroup = orphan_shim_cgroup(s->row, j->id);
+	_cleanup_free_ char *cgroup = orphan_shim_cgroup(s->row);
 	struct spawn_child shim = SPAWN_CHILD_NULL;
 	int r;
 
@@ -292,7 +292,7 @@ static int work_revive(struct job *j, struct err *e)
 {
 	const struct sandbox_job *s = sandbox_job(j);
 	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
-	_cleanup_free_ char *cgroup = orphan_shim_cgroup(s->row, j->id);
+	_cleanup_free_ char *cgroup = orphan_shim_cgroup(s->row);
 	struct spawn_child shim = SPAWN_CHILD_NULL;
 	int r = s->hung ? end_shim(run, 0, e) : 0;
 
@@ -436,22 +436,21 @@ static int work_drop_anchor(struct job *j, struct err *e)
 	const struct sandbox_job *s = sandbox_job(j);
 	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
 	_cleanup_free_ char *ns = path_pod_ns(world.conf, j->id);
-	_cleanup_free_ char *cgroup = cgroup_of_shim(s->row->cgroup_parent, j->id);
-	_cleanup_free_ char *shim_cgroup = orphan_shim_cgroup(s->row, j->id);
+	_cleanup_free_ char *cgroup = orphan_shim_cgroup(s->row);
 	int r;
 
 	r = end_shim(run, SHIM_END_MS, e);
 	if (r == 0)
 		r = end_init(run, e);
-	if (r == 0 && shim_cgroup)
-		r = orphan_end_all(shim_cgroup, 0, e);
+	if (r == 0 && cgroup)
+		r = orphan_end_all(cgroup, 0, e);
 	if (r == 0)
 		r = ns_unpin(ns, e);
 	if (r == 0)
 		r = mount_remove_below(run, e);
 	if (r == 0)
 		r = fs_remove_tree(run, e);
-	if (r == 0 && world.conf->cgroup_manager == CONF_CGROUP_MANAGER_CGROUPFS)
+	if (r == 0 && cgroup)
 		r = cgroup_remove(world.cgroups, cgroup, e);
 	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
 }

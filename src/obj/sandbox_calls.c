@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "obj/facts.h"
 #include "obj/quarantine.h"
+#include "obj/paths.h"
 #include "obj/sandbox.h"
 #include "oci/namespaces.h"
 #include "os/cgroup.h"
@@ -57,24 +58,37 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 		return err_set(e, ERR_UNIMPLEMENTED,
 			       "config.linux.security_context.namespace_options.userns_options: "
 			       "pods with a user namespace are not supported");
-	if (c->linux && *c->linux->cgroup_parent &&
-	    world.conf->cgroup_manager == CONF_CGROUP_MANAGER_CGROUPFS &&
-	    !cgroup_path_is_valid(c->linux->cgroup_parent))
-		return err_set(e, ERR_INVALID,
-			       "config.linux.cgroup_parent: \"%s\" is not an absolute "
-			       "path below the cgroup root",
-			       c->linux->cgroup_parent);
+	if (c->linux && *c->linux->cgroup_parent) {
+		_cleanup_free_ char *parent = NULL;
+
+		if (conf_cgroup_parent(world.conf->cgroup_manager, c->linux->cgroup_parent,
+				       &parent, e) < 0)
+			return err_wrap(e, "config.linux.cgroup_parent");
+	}
 	return check_sysctls(c, ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE,
 			     ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE, e);
 }
 
+/* Below the pod's parent; when systemd owns that, below the daemon's own cgroup, which is delegated
+ * to it.  NULL: its shims stay where the daemon is. */
+static char *shim_cgroup(const char *parent, const char *id)
+{
+	if (world.conf->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD)
+		parent = world.own_cgroup;
+	return parent ? cgroup_of_shim(parent, id) : NULL;
+}
+
 static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *req,
-				      const char *key)
+				      const char *key, const char *id)
 {
 	const Runtime__V1__NamespaceOption *ns = ns_options(req->config);
 	Crisp__State__Sandbox *row = xmalloc(sizeof(*row));
-	const char *parent = req->config->linux ? req->config->linux->cgroup_parent : "";
+	const char *asked = req->config->linux ? req->config->linux->cgroup_parent : "";
+	_cleanup_free_ char *parent = NULL, *shims = NULL;
+	struct err checked = ERR_NULL;
 
+	if (*asked)
+		conf_cgroup_parent(world.conf->cgroup_manager, asked, &parent, &checked);
 	crisp__state__sandbox__init(row);
 	row_set_str(&row->name_key, key);
 	row->config.len = runtime__v1__pod_sandbox_config__get_packed_size(req->config);
@@ -82,7 +96,10 @@ static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *r
 	runtime__v1__pod_sandbox_config__pack(req->config, row->config.data);
 	row_set_str(&row->runtime_handler, req->runtime_handler);
 	row_set_str(&row->boot_id, clock_boot_id());
-	row_set_str(&row->cgroup_parent, *parent ? parent : world.conf->default_cgroup_parent);
+	row_set_str(&row->cgroup_parent, parent ? parent : world.conf->default_cgroup_parent);
+	shims = shim_cgroup(row->cgroup_parent, id);
+	if (shims)
+		row_set_str(&row->shim_cgroup, shims);
 	row->created_ns = clock_realtime_ns();
 	row->host_network = ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE;
 	row->host_ipc = ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE;
@@ -114,7 +131,7 @@ int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, 
 		if (r < 0)
 			return r;
 		id_new(id);
-		o = world_new(KIND_SANDBOX, id, row_new(req, key), key);
+		o = world_new(KIND_SANDBOX, id, row_new(req, key, id), key);
 	}
 	caller_dispatch(c, o, SBX_EVENT_RUN, NULL, NULL);
 	return 0;

@@ -60,6 +60,7 @@ struct world {
 	char *shim_path, *pull_path;     /* programs beside crispd */
 	struct loop_timer retry;         /* of commits that failed */
 	struct cgroups *cgroups;
+	char *own_cgroup; /* the daemon's, NULL on v1 */
 	bool recovering; /* effects started now may be under way a second time */
 	bool draining;   /* no new operations are taken */
 };

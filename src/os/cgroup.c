@@ -4,6 +4,7 @@
  */
 #include "os/cgroup.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include "os/cgroup_limits.h"
 #include "os/mountinfo.h"
 
+#define SLICE ".slice"
 #define BUSY_MS 10000     /* how long dying processes may keep a cgroup */
 #define BUSY_STEP_MS 10
 #define NESTING_MAX 64    /* cgroups in a container's cgroup: made by the container */
@@ -178,9 +180,49 @@ enum cgroup_layout cgroups_layout(const struct cgroups *cg)
 	return cg->layout;
 }
 
+int cgroups_own(const struct cgroups *cg, char **ret, struct err *e)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	int r;
+
+	if (cg->layout != CGROUP_LAYOUT_V2)
+		return 1;
+	r = fs_read_file("/proc/self/cgroup", FILE_MAX, &text, e);
+	if (r < 0)
+		return r;
+	if (!text.len || !str_starts(text.data, "0::/"))
+		return err_set(e, ERR_INTERNAL, "/proc/self/cgroup does not name a cgroup");
+	*ret = xstrndup(text.data + 3, strcspn(text.data + 3, "\n"));
+	return 0;
+}
+
 bool cgroup_path_is_valid(const char *path)
 {
 	return fs_path_is_clean(path) && path[1];
+}
+
+/* Each dash is one level down, so there is a name on both sides of it. */
+static bool is_slice_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len <= strlen(SLICE) || len > NAME_MAX || !str_ends(name, SLICE))
+		return false;
+	len -= strlen(SLICE);
+	if (name[0] == '-' || name[len - 1] == '-' || strstr(name, "--"))
+		return false;
+	/* A colon is what an OCI runtime has between a slice and a scope. */
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)name[i]) && !strchr("-_.\\", name[i]))
+			return false;
+	return true;
+}
+
+char *cgroup_slice_name(const char *text)
+{
+	const char *slash = strrchr(text, '/'), *name = slash ? slash + 1 : text;
+
+	return is_slice_name(name) ? xstrdup(name) : NULL;
 }
 
 static int check_path(const char *path, struct err *e)

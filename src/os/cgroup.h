@@ -36,14 +36,23 @@ static inline void cgroups_freep(struct cgroups **cg)
 
 enum cgroup_layout cgroups_layout(const struct cgroups *cg);
 
+/* Where this process is, malloc'ed, relative to the root of the v2 hierarchy.  1: there is none
+ * that has the controllers. */
+int cgroups_own(const struct cgroups *cg, char **ret, struct err *e);
+
 /* Absolute, clean, below the root, at most PATH_MAX: what may be used as a cgroup path. */
 bool cgroup_path_is_valid(const char *path);
+
+/* The name of the slice that is to be a parent, malloc'ed: text itself, or the last part of the
+ * path that the kubelet sends (/a.slice/a-b.slice is a-b.slice).  NULL: that is no slice's name,
+ * see systemd.slice(5). */
+char *cgroup_slice_name(const char *text);
 
 /* Make path with its parents in every hierarchy; existing ones are kept. */
 int cgroup_create(const struct cgroups *cg, const char *path, struct err *e);
 
 /* Remove path and all cgroups below it from every hierarchy.  Dying processes linger, so a busy
- * one is tried again for up to two seconds; then ERR_PRECONDITION names the cgroup and pids.
+ * one is tried again for up to ten seconds; then ERR_PRECONDITION names the cgroup and pids.
  * A missing one is success. */
 int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e);
 

@@ -15,7 +15,7 @@ SPAWNER=$(pgrep -P "$SHIM" -x crisp-shim)
 
 field() { awk -v f="$2:" '$1 == f { print $2 }' "/proc/$1/status"; }
 is_gone() { [ ! -d "/proc/$1" ] || [ "$(field "$1" State)" = Z ]; }
-own_cgroup() { grep -q "$CGROUP_PARENT.*shim" "/proc/$1/cgroup"; }
+own_cgroup() { grep -q "/crisp-shim-$POD\$" "/proc/$1/cgroup"; }
 # Of the shim's memory a container could read; anyone may see that it is there.
 peek() { crictl exec --sync "$CTR" sh -c "cat /proc/$SHIM/environ"; }
 

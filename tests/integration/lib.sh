@@ -13,12 +13,14 @@
 #              CRISP_CACHE       where tools/test-deps.sh put crictl and critest
 #              CRISP_TEST_DAEMON_ARGS  more words for the daemon's command line
 #              CRISP_TEST_WRAP   words before the daemon's command, e.g. valgrind with its options
+#              CRISP_TEST_CGROUP_MANAGER  cgroupfs (default) or systemd
 
 LIB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$LIB_DIR/../.." && pwd)
 CACHE=${CRISP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/crisp}
 BUILD_DIR=$(realpath -m "${CRISP_TEST_BUILD:-$TOP/build}")
 PEER=${CRISP_TEST_PEER:-crispd}
+CGROUP_MANAGER=${CRISP_TEST_CGROUP_MANAGER:-cgroupfs}
 REGISTRY=127.0.0.1:5000			# on the loopback of our own network namespace
 BUSYBOX=$REGISTRY/e2e-test-images/busybox:1.29-2
 EXIT_SKIP=77
@@ -115,6 +117,7 @@ harness_begin() {
 	RUN_ID=$(tr 'A-Z' 'a-z' <<<"${SCRATCH##*.}")
 	BRIDGE=crt$RUN_ID
 	CGROUP_PARENT=/crisp-test-$RUN_ID
+	[ "$CGROUP_MANAGER" = cgroupfs ] || CGROUP_PARENT=/crisptest$RUN_ID.slice
 	SOCKET=$SCRATCH/run/crisp.sock
 	ROOT=$SCRATCH/root
 	RUNROOT=$SCRATCH/run/root

@@ -438,9 +438,28 @@ static void test_v2_usage_and_create(void **state)
 	assert_file(f, "pod/cgroup.subtree_control", "+pids");
 }
 
+static void test_slice_names(void **state)
+{
+	static const char path[] = "/kubepods.slice/kubepods-pod0a1b_2c.slice";
+	static const char *const bad[] = { "", "/", ".slice", "-.slice", "/crisp", "a.scope",
+					   "a--b.slice", "-a.slice", "a-.slice", "a:b.slice",
+					   "a.slice/", "a b.slice" };
+	char *name = cgroup_slice_name("system.slice");
+
+	(void)state;
+	assert_string_equal(name, "system.slice");
+	free(name);
+	name = cgroup_slice_name(path);
+	assert_string_equal(name, "kubepods-pod0a1b_2c.slice");
+	free(name);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_null(cgroup_slice_name(bad[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slice_names),
 		cmocka_unit_test_setup_teardown(test_create_remove, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),

@@ -392,7 +392,13 @@ static void test_finish(void **state)
 	finish_fails(*state, "[crio]\nroot = \"/x\"\nrunroot = \"/x/\"", "are both /x");
 	finish_fails(*state, "[crio.runtime]\nlog_size_max = 100", "below 8192");
 	finish_fails(*state, "[crio.runtime]\npids_limit = 0", "would start nothing");
-	finish_fails(*state, "[crio.runtime]\ndefault_cgroup_parent = \"///\"", "below /");
+	finish_fails(*state, "[crio.runtime]\ndefault_cgroup_parent = \"/\"",
+		     "crio.runtime.default_cgroup_parent: \"/\" is not an absolute path below");
+	finish_fails(*state, "[crio.runtime]\ndefault_cgroup_parent = \"pods.slice\"",
+		     "\"pods.slice\" is not an absolute path below");
+	finish_fails(*state, "[crio.runtime]\ncgroup_manager = \"systemd\"\n"
+			     "default_cgroup_parent = \"/crisp\"",
+		     "crio.runtime.default_cgroup_parent: \"/crisp\" is not the name of a slice");
 
 	conf_init(&c);
 	add_runtime(&c, "runc");
