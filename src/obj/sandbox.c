@@ -154,6 +154,14 @@ static int find_network(struct facts_anchor *f, struct err *e)
 	return r;
 }
 
+/* Beside the daemon when systemd owns all others, so it must not need controllers there. */
+static int make_shim_cgroup(const char *cgroup, struct err *e)
+{
+	if (world.conf->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD)
+		return cgroup_create_plain(world.cgroups, cgroup, e);
+	return cgroup_create(world.cgroups, cgroup, e);
+}
+
 static int work_anchor(struct job *j, struct err *e)
 {
 	struct sandbox_job *s = sandbox_job(j);
@@ -169,7 +177,7 @@ static int work_anchor(struct job *j, struct err *e)
 	if (r == 0)
 		r = fs_mkdir_all(durable, 0700, e);
 	if (r == 0 && cgroup)
-		r = cgroup_create(world.cgroups, cgroup, e);
+		r = make_shim_cgroup(cgroup, e);
 	if (r == 0)
 		r = make_namespaces(j->id, s->row, c, s->anchor, e);
 	if (r == 0)

@@ -304,7 +304,7 @@ static int prepare_v2(const struct hierarchy *h, const char *dir, const char *pa
 
 /* All parts of path in one hierarchy.  1: a part vanished meanwhile. */
 static int create_in(const struct cgroups *cg, const struct hierarchy *h, const char *path,
-		     struct err *e)
+		     bool plain, struct err *e)
 {
 	_cleanup_free_ char *parent = xstrdup(h->mount);
 
@@ -319,7 +319,7 @@ static int create_in(const struct cgroups *cg, const struct hierarchy *h, const 
 		if (!fs_exists(dir))
 			return err_errno(e, ERR_INTERNAL, errno, "make cgroup %s", dir);
 		/* In a hybrid layout the v2 tree only tracks processes: left as it is. */
-		if (h->v2 == (cg->layout == CGROUP_LAYOUT_V2)) {
+		if (!plain && h->v2 == (cg->layout == CGROUP_LAYOUT_V2)) {
 			r = cg->backend->prepare(h, dir, parent, e);
 			if (r < 0)
 				return r;
@@ -331,7 +331,7 @@ static int create_in(const struct cgroups *cg, const struct hierarchy *h, const 
 	return 0;
 }
 
-int cgroup_create(const struct cgroups *cg, const char *path, struct err *e)
+static int create(const struct cgroups *cg, const char *path, bool plain, struct err *e)
 {
 	int r = check_path(path, e);
 
@@ -341,7 +341,7 @@ int cgroup_create(const struct cgroups *cg, const char *path, struct err *e)
 		r = 1;
 		/* A neighbour may remove our parent while it is still empty. */
 		for (int tries = 0; r > 0 && tries < 10; tries++)
-			r = create_in(cg, &cg->h[i], path, e);
+			r = create_in(cg, &cg->h[i], path, plain, e);
 		if (r > 0)
 			return err_set(e, ERR_INTERNAL, "make cgroup %s%s: its parent vanishes",
 				       cg->h[i].mount, path);
@@ -349,6 +349,16 @@ int cgroup_create(const struct cgroups *cg, const char *path, struct err *e)
 			return r;
 	}
 	return 0;
+}
+
+int cgroup_create(const struct cgroups *cg, const char *path, struct err *e)
+{
+	return create(cg, path, false, e);
+}
+
+int cgroup_create_plain(const struct cgroups *cg, const char *path, struct err *e)
+{
+	return create(cg, path, cg->layout == CGROUP_LAYOUT_V2, e);
 }
 
 /* --- remove --- */

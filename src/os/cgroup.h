@@ -51,6 +51,10 @@ char *cgroup_slice_name(const char *text);
 /* Make path with its parents in every hierarchy; existing ones are kept. */
 int cgroup_create(const struct cgroups *cg, const char *path, struct err *e);
 
+/* The same for one that limits nothing: on v2 no controller is handed down to it, so that its
+ * parent may have processes of its own, as one that was delegated has. */
+int cgroup_create_plain(const struct cgroups *cg, const char *path, struct err *e);
+
 /* Remove path and all cgroups below it from every hierarchy.  Dying processes linger, so a busy
  * one is tried again for up to ten seconds; then ERR_PRECONDITION names the cgroup and pids.
  * A missing one is success. */

@@ -34,7 +34,8 @@ ascending() {
 # --- one of each kind ---
 
 # A pod with a cgroup and a network of its own, and one with neither.
-check "a pod" pod_run own ".linux.cgroup_parent += \"/own\" | .labels.tier = \"front\""
+OWN_CGROUP=$(cgroup_below own)
+check "a pod" pod_run own ".linux.cgroup_parent = \"$OWN_CGROUP\" | .labels.tier = \"front\""
 OWN=$OUT
 check "a pod with the node's network" pod_run host "$HOST_NET"
 HOST=$OUT
@@ -105,7 +106,7 @@ check_is "it lies where the file system of containers is" \
 check_is "the pod's containers are with it" "$BUSY" statsp '.stats[0].linux.containers[].attributes.id' --id "$OWN"
 check_is "two of the other, not what has ended" "$(sorted "$IDLE" "$NEW")" \
 	statsp '[.stats[0].linux.containers[].attributes.id] | sort | join(" ")' --id "$HOST"
-check_is "its processes are those of its cgroup" "$(cgroup_file /own pids.current)" statsp '.stats[0].linux.process.processCount.value' --id "$OWN"
+check_is "its processes are those of its cgroup" "$(cgroup_file "$OWN_CGROUP" pids.current)" statsp '.stats[0].linux.process.processCount.value' --id "$OWN"
 check_is "its CPU time and memory are known" true \
 	statsp '.stats[0].linux | [.cpu.usageCoreNanoSeconds, .memory.workingSetBytes] | all(.value != "0")' --id "$OWN"
 check_is "without a cgroup of its own it is its containers'" true \

@@ -168,6 +168,14 @@ mounts_remove() {
 	done
 }
 
+# cgroup_below NAME: a parent below ours, as the kubelet names one
+cgroup_below() {
+	case $CGROUP_MANAGER in
+	systemd) echo "$CGROUP_PARENT/$(basename "$CGROUP_PARENT" .slice)-$1.slice" ;;
+	*) echo "$CGROUP_PARENT/$1" ;;
+	esac
+}
+
 # The cgroup directories that are ours, in all hierarchies, deepest first.
 cgroups_ours() {
 	local mount

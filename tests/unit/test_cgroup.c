@@ -432,6 +432,8 @@ static void test_v2_usage_and_create(void **state)
 	assert_true(u.swap == 11 && u.swap_limit == 2000 && u.oom_kills == 4 && u.pids == 6);
 	assert_int_equal(cgroup_read_usage(f->cg, "/none", &u, &e), 1);
 	put(f, "pod/cgroup.subtree_control", "");
+	OK(cgroup_create_plain(f->cg, "/pod/plain", &e));
+	assert_file(f, "pod/cgroup.subtree_control", "");
 	OK(cgroup_create(f->cg, "/pod/ctr", &e));
 	/* Each write replaces the beginning of a plain file: the last controller shows. */
 	assert_file(f, "cgroup.subtree_control", "+pids");
