@@ -20,7 +20,7 @@ pods() { statsp '[.stats[].attributes.id] | sort | join(" ")' "$@"; }
 sorted() { printf '%s\n' "$@" | sort | paste -s -d ' '; }
 
 # The value of a file of a container's cgroup, whichever hierarchy has it.
-cgroup_file() { cat "$(cgroups_ours | grep -- "$1\$" | sed "s|\$|/$2|" | while read -r f; do [ ! -e "$f" ] || echo "$f"; done | head -n 1)"; }
+cgroup_file() { cat "$(cgroups_ours | grep -E -- "$1(\.scope)?\$" | sed "s|\$|/$2|" | while read -r f; do [ ! -e "$f" ] || echo "$f"; done | head -n 1)"; }
 # Nanoseconds of CPU, on cgroup v1 and v2.
 cpu_of() { cgroup_file "$1" cpuacct.usage 2>/dev/null || cgroup_file "$1" cpu.stat | awk '$1 == "usage_usec" { print $2 * 1000 }'; }
 # ascending NUMBER...: awk would lose digits
@@ -47,7 +47,7 @@ check "one that sleeps" ctr_run "$HOST" host.idle '.labels.app = "idle"'
 IDLE=$OUT
 check "one that is not started" crictl create "$HOST" "$(ctr_config host.new "$BUSYBOX" '.labels.app = "idle"')" "$SCRATCH/pod-host.json"
 NEW=$OUT
-check "one that ends" ctr_run "$HOST" host.done '.command = ["true"]'
+check "one that ends" ctr_run "$HOST" host.done '.command = ["sh", "-c", "echo left >/behind"]'
 DONE=$OUT
 check "and has ended" poll 20 ctr_is "$DONE" CONTAINER_EXITED
 
