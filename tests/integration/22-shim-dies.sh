@@ -199,25 +199,19 @@ check_is "create: the call succeeds ($(tail -n 1 "$SCRATCH/call.out"))" 0 echo $
 check "create: the container is there and starts" crictl start "$(cat "$SCRATCH/call.out")"
 check_gone create "$POD"
 
-check "start: a pod" pod_run start
-POD=$OUT
-check "start: a container" crictl create "$POD" "$(ctr_config start "$BUSYBOX" "$NAMED")" "$SCRATCH/pod-start.json"
-A=$OUT
-in_the_middle start "$POD" start start "$A"
-check_is "start: the call succeeds ($(tail -n 1 "$SCRATCH/call.out"))" 0 echo $RC
-check "start: it runs" lives "$NAP"
-check_gone start "$POD"
-
-check "started: a pod" pod_run start
-POD=$OUT
-check "started: a container" crictl create "$POD" "$(ctr_config start "$BUSYBOX" "$NAMED")" "$SCRATCH/pod-start.json"
-A=$OUT
-in_the_middle started "$POD" started start "$A"
-check_is "started: the call succeeds ($(tail -n 1 "$SCRATCH/call.out"))" 0 echo $RC
-check "started: it runs" lives "$NAP"
-check_is "started: the runtime knows it" running eval 'runc --root "$SCRATCH/run/runc" state '"$A"' | jq -r .status'
-check "started: exec works" crictl exec --sync "$A" true
-check_gone started "$POD"
+# start: before the container's process goes on; started: after that, before the runtime can say so
+for W in start started; do
+	check "$W: a pod" pod_run start
+	POD=$OUT
+	check "$W: a container" crictl create "$POD" "$(ctr_config start "$BUSYBOX" "$NAMED")" "$SCRATCH/pod-start.json"
+	A=$OUT
+	in_the_middle $W "$POD" $W start "$A"
+	check_is "$W: the call succeeds ($(tail -n 1 "$SCRATCH/call.out"))" 0 echo $RC
+	check "$W: it runs" lives "$NAP"
+	check_is "$W: the runtime knows it" running eval 'runc --root "$SCRATCH/run/runc" state '"$A"' | jq -r .status'
+	check "$W: exec works" crictl exec --sync "$A" true
+	check_gone $W "$POD"
+done
 
 check "exec: a pod" pod_run exec
 POD=$OUT
