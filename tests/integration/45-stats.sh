@@ -22,7 +22,7 @@ sorted() { printf '%s\n' "$@" | sort | paste -s -d ' '; }
 # The value of a file of a container's cgroup, whichever hierarchy has it.
 cgroup_file() { cat "$(cgroups_ours | grep -E -- "$1(\.scope)?\$" | sed "s|\$|/$2|" | while read -r f; do [ ! -e "$f" ] || echo "$f"; done | head -n 1)"; }
 # Nanoseconds of CPU, on cgroup v1 and v2.
-cpu_of() { cgroup_file "$1" cpuacct.usage 2>/dev/null || cgroup_file "$1" cpu.stat | awk '$1 == "usage_usec" { print $2 * 1000 }'; }
+cpu_of() { cgroup_file "$1" cpuacct.usage 2>/dev/null || cgroup_file "$1" cpu.stat | awk '$1 == "usage_usec" { printf "%.0f\n", $2 * 1000 }'; }
 # ascending NUMBER...: awk would lose digits
 ascending() {
 	while [ $# -gt 1 ]; do
