@@ -18,8 +18,6 @@ vm: $(PROGRAMS)
 	tools/test-deps.sh --vm
 	$(HARNESS) tests/vm/run.sh
 
-.PHONY: vm
-
 # Take the present results as the record that `make conformance` compares with.
 conformance-update: $(PROGRAMS) test-deps
 	$(HARNESS) tests/conformance/run.sh --update
@@ -71,4 +69,4 @@ soak-heap: $(PROGRAMS) test-deps
 	$(HARNESS) CRISP_TEST_WRAP="heaptrack -o $(abspath $(BUILD))/soak-heap" tests/bench/soak.sh
 	heaptrack_print -p 0 -T 0 -a 0 -f $(BUILD)/soak-heap.zst
 
-.PHONY: soak-stream test-deps integration conformance conformance-update bench bench-pull soak soak-restart soak-heap
+.PHONY: soak-stream test-deps integration vm conformance conformance-update bench bench-pull soak soak-restart soak-heap

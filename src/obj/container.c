@@ -52,7 +52,7 @@ struct container_job {
 	struct container_prepare in;
 	struct facts_init *out;
 	struct facts_exit *exit;
-	char *shim_cgroup; /* of a shim that is gone; NULL: it is not, or has none */
+	char *shim_cgroup; /* of a shim that is gone; NULL: it is not, "": it has none */
 	int pidfd; /* of its first process, -1: none */
 };
 
@@ -91,8 +91,11 @@ static struct container_job *job_new(struct object *o, int (*work)(struct job *,
 	const struct pod *p = pod_find(row_of(o)->sandbox_id);
 
 	c->pidfd = p ? hold_dup_pidfd(p->held, o->sm->id) : -1;
-	if (p && p->line == POD_LINE_LOST)
-		c->shim_cgroup = orphan_shim_cgroup(p->o->sm->row);
+	if (p && p->line == POD_LINE_LOST) {
+		const Crisp__State__Sandbox *pod = p->o->sm->row;
+
+		c->shim_cgroup = xstrdup(pod->shim_cgroup);
+	}
 	c->row = sm_row_clone(row_of(o));
 	job_init(&c->base, o, work, done, container_job_free);
 	return c;
@@ -359,7 +362,7 @@ bool container_may_live(const struct object *o)
 /* A runtime that outlives the shim that started it would make or start the container yet. */
 static int end_runtimes(const struct container_job *c, struct err *e)
 {
-	return c->shim_cgroup ? orphan_end_all(c->shim_cgroup, 0, e) : 0;
+	return c->shim_cgroup && *c->shim_cgroup ? orphan_end_all(c->shim_cgroup, 0, e) : 0;
 }
 
 /* There is no shim: the exit record tells, or nobody does. */

@@ -28,11 +28,6 @@
 #define LOOK_MS 20
 #define REAP_MS 2000 /* for whoever is the parent of an orphan */
 
-char *orphan_shim_cgroup(const Crisp__State__Sandbox *row)
-{
-	return *row->shim_cgroup ? xstrdup(row->shim_cgroup) : NULL;
-}
-
 static int kill_first(const Crisp__State__Container *row, struct err *e)
 {
 	_cleanup_close_ int pidfd = -1;

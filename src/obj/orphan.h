@@ -6,10 +6,6 @@
 
 #include "obj/facts.h"
 
-/* The cgroup of a pod's shim, malloc'ed; NULL: it has none of its own.  OCI runtimes that a shim
- * had started may be at work in there when it is gone. */
-char *orphan_shim_cgroup(const Crisp__State__Sandbox *row);
-
 /* Kill all that is in a cgroup, relative to each hierarchy's root, but for one process (0: none),
  * and wait for its end.  <0: some process does not end in ten seconds. */
 int orphan_end_all(const char *cgroup, pid_t spare, struct err *e);

@@ -154,6 +154,13 @@ static int find_network(struct facts_anchor *f, struct err *e)
 	return r;
 }
 
+/* NULL: it has none of its own.  OCI runtimes that a shim had started may be at work in there when
+ * it is gone. */
+static const char *shim_cgroup(const struct sandbox_job *s)
+{
+	return *s->row->shim_cgroup ? s->row->shim_cgroup : NULL;
+}
+
 /* Beside the daemon when systemd owns all others, so it must not need controllers there. */
 static int make_shim_cgroup(const char *cgroup, struct err *e)
 {
@@ -168,7 +175,7 @@ static int work_anchor(struct job *j, struct err *e)
 	Runtime__V1__PodSandboxConfig *c = sandbox_config(s->row);
 	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
 	_cleanup_free_ char *durable = path_pod_dir(world.conf, j->id);
-	_cleanup_free_ char *cgroup = orphan_shim_cgroup(s->row);
+	const char *cgroup = shim_cgroup(s);
 	struct spawn_child shim = SPAWN_CHILD_NULL;
 	int r;
 
@@ -300,7 +307,7 @@ static int work_revive(struct job *j, struct err *e)
 {
 	const struct sandbox_job *s = sandbox_job(j);
 	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
-	_cleanup_free_ char *cgroup = orphan_shim_cgroup(s->row);
+	const char *cgroup = shim_cgroup(s);
 	struct spawn_child shim = SPAWN_CHILD_NULL;
 	int r = s->hung ? end_shim(run, 0, e) : 0;
 
@@ -444,7 +451,7 @@ static int work_drop_anchor(struct job *j, struct err *e)
 	const struct sandbox_job *s = sandbox_job(j);
 	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
 	_cleanup_free_ char *ns = path_pod_ns(world.conf, j->id);
-	_cleanup_free_ char *cgroup = orphan_shim_cgroup(s->row);
+	const char *cgroup = shim_cgroup(s);
 	int r;
 
 	r = end_shim(run, SHIM_END_MS, e);

@@ -9,8 +9,8 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "obj/facts.h"
-#include "obj/quarantine.h"
 #include "obj/paths.h"
+#include "obj/quarantine.h"
 #include "obj/sandbox.h"
 #include "oci/namespaces.h"
 #include "os/cgroup.h"
@@ -38,8 +38,9 @@ static int check_sysctls(const Runtime__V1__PodSandboxConfig *c, bool host_netwo
 	return 0;
 }
 
+/* ret_parent: the cgroup parent that was asked for, as it is kept; stays NULL when none was. */
 static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config_size,
-		     struct err *e)
+		     char **ret_parent, struct err *e)
 {
 	const Runtime__V1__PodSandboxConfig *c = req->config;
 	const struct conf_runtime *rt = conf_runtime_find(world.conf, req->runtime_handler);
@@ -58,13 +59,10 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 		return err_set(e, ERR_UNIMPLEMENTED,
 			       "config.linux.security_context.namespace_options.userns_options: "
 			       "pods with a user namespace are not supported");
-	if (c->linux && *c->linux->cgroup_parent) {
-		_cleanup_free_ char *parent = NULL;
-
-		if (conf_cgroup_parent(world.conf->cgroup_manager, c->linux->cgroup_parent,
-				       &parent, e) < 0)
-			return err_wrap(e, "config.linux.cgroup_parent");
-	}
+	if (c->linux && *c->linux->cgroup_parent &&
+	    conf_cgroup_parent(world.conf->cgroup_manager, c->linux->cgroup_parent, ret_parent,
+			       e) < 0)
+		return err_wrap(e, "config.linux.cgroup_parent");
 	return check_sysctls(c, ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE,
 			     ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE, e);
 }
@@ -79,16 +77,12 @@ static char *shim_cgroup(const char *parent, const char *id)
 }
 
 static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *req,
-				      const char *key, const char *id)
+				      const char *parent, const char *key, const char *id)
 {
 	const Runtime__V1__NamespaceOption *ns = ns_options(req->config);
 	Crisp__State__Sandbox *row = xmalloc(sizeof(*row));
-	const char *asked = req->config->linux ? req->config->linux->cgroup_parent : "";
-	_cleanup_free_ char *parent = NULL, *shims = NULL;
-	struct err checked = ERR_NULL;
+	_cleanup_free_ char *shims = shim_cgroup(parent, id);
 
-	if (*asked)
-		conf_cgroup_parent(world.conf->cgroup_manager, asked, &parent, &checked);
 	crisp__state__sandbox__init(row);
 	row_set_str(&row->name_key, key);
 	row->config.len = runtime__v1__pod_sandbox_config__get_packed_size(req->config);
@@ -96,8 +90,7 @@ static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *r
 	runtime__v1__pod_sandbox_config__pack(req->config, row->config.data);
 	row_set_str(&row->runtime_handler, req->runtime_handler);
 	row_set_str(&row->boot_id, clock_boot_id());
-	row_set_str(&row->cgroup_parent, parent ? parent : world.conf->default_cgroup_parent);
-	shims = shim_cgroup(row->cgroup_parent, id);
+	row_set_str(&row->cgroup_parent, parent);
 	if (shims)
 		row_set_str(&row->shim_cgroup, shims);
 	row->created_ns = clock_realtime_ns();
@@ -120,6 +113,7 @@ int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, 
 	const Runtime__V1__PodSandboxMetadata *m = req->config->metadata;
 	_cleanup_free_ char *key = xasprintf("pod/%s/%s/%s/%u", m->namespace_, m->name, m->uid,
 					     m->attempt);
+	_cleanup_free_ char *parent = NULL;
 	struct object *o = world_find_name(key);
 	char id[ID_LEN + 1];
 	int r;
@@ -127,11 +121,13 @@ int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, 
 	c->again = run_again;
 	if (!o) {
 		r = check_run(req, runtime__v1__pod_sandbox_config__get_packed_size(req->config),
-			      e);
+			      &parent, e);
 		if (r < 0)
 			return r;
 		id_new(id);
-		o = world_new(KIND_SANDBOX, id, row_new(req, key, id), key);
+		if (!parent)
+			parent = xstrdup(world.conf->default_cgroup_parent);
+		o = world_new(KIND_SANDBOX, id, row_new(req, parent, key, id), key);
 	}
 	caller_dispatch(c, o, SBX_EVENT_RUN, NULL, NULL);
 	return 0;

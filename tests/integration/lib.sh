@@ -57,7 +57,7 @@ check() {
 	shift
 	OUT=$("$@" 2>"$SCRATCH/stderr") || rc=$?
 	if [ $rc = 0 ]; then ok "$what"; return 0; fi
-	not_ok "$what" "$(tail -n 1 "$SCRATCH/stderr")"
+	not_ok "$what" "$(cat "$SCRATCH/stderr")"
 	{ echo "status $rc: $*"; echo "$OUT" | tail -n 20; tail -n 20 "$SCRATCH/stderr"; } | diag
 	return 1
 }
@@ -451,14 +451,15 @@ world_snapshot() {
 
 # world_diff WHAT FILE-BEFORE: nothing has come or gone since the snapshot
 world_diff() {
-	local tries
+	local tries differences
 	for tries in 1 2 3 4 5 6 7 8 9 10; do
 		world_snapshot >"$SCRATCH/world.now"
 		cmp -s "$2" "$SCRATCH/world.now" && break
 		sleep 0.2			# what was killed needs a moment to leave /proc
 	done
 	if cmp -s "$2" "$SCRATCH/world.now"; then ok "$1"; return 0; fi
-	not_ok "$1" "$(diff "$2" "$SCRATCH/world.now" | grep '^[<>]')"
-	diff "$2" "$SCRATCH/world.now" | grep '^[<>]' | head -n 40 | diag
+	differences=$(diff "$2" "$SCRATCH/world.now" | grep '^[<>]')
+	not_ok "$1" "$differences"
+	head -n 40 <<<"$differences" | diag
 	return 1
 }

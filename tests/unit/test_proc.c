@@ -9,8 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,6 +18,7 @@
 
 #include "base/fs.h"
 #include "base/proc.h"
+#include "scratch.h"
 
 /* What a process that was asked about in the moment of its waiting needs to be met with. */
 #define ROUNDS 1000
@@ -92,15 +91,16 @@ static void test_exit_status_while_parent_waits(void **state)
 /* As a runtime's first process waits: with a descriptor that only names the fifo. */
 static void test_has_open(void **state)
 {
-	char dir[] = "/tmp/test_proc.XXXXXX", path[64];
+	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int pidfd = -1;
+	struct scratch dir;
 	struct err e = ERR_NULL;
 	int fd, pipe_fd;
 	pid_t pid;
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/exec.fifo", dir);
+	scratch_make(&dir);
+	path = scratch_file(&dir, "exec.fifo");
 	assert_int_equal(proc_has_open(getpid(), path, &e), -ERR_INTERNAL);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(proc_has_open(getpid(), path, &e), 1);
@@ -113,8 +113,7 @@ static void test_has_open(void **state)
 	close(pipe_fd);
 	waitpid(pid, NULL, 0);
 	assert_int_equal(proc_has_open(pid, path, &e), -ERR_INTERNAL);
-	unlink(path);
-	rmdir(dir);
+	scratch_drop(&dir);
 }
 
 int main(void)

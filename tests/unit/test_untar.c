@@ -484,7 +484,6 @@ static void test_pieces(void **state)
 	buf_done(&b);
 }
 
-/* Cut anywhere but between entries or in the padding behind a file it is noticed. */
 /* Old programs add bytes as signed ones. */
 static void test_signed_checksum(void **state)
 {
@@ -506,6 +505,7 @@ static void test_signed_checksum(void **state)
 	refused(&b, ERR_INVALID, "no tar header here");
 }
 
+/* Cut anywhere but between entries or in the padding behind a file it is noticed. */
 static void test_truncated(void **state)
 {
 	struct buf b = BUF_NULL;

@@ -50,7 +50,7 @@ kernel_fetch() {
 
 initrd_make() {
 	local dir=$WORK/initrd module
-	mkdir -p "$dir"/{bin,lib/modules,dev,proc,sys,host,kernel,over,new}
+	mkdir -p "$dir"/{bin,lib/modules,dev,proc,sys,host,over,new}
 	cp "$(command -v busybox)" "$dir/bin/busybox"
 	cp "$HERE/init" "$dir/init"
 	for module in "${MODULES[@]}"; do
