@@ -80,6 +80,8 @@ check "the pod is removed" crisp rm -f tty
 
 "$BUILD_DIR/crisp" --socket "$SOCKET" port-forward web :80 :7 :9 >"$SCRATCH/ports" 2>"$SCRATCH/ports.err" &
 FORWARD=$!
+serves() { port_open "$(crictl ps -q --name web)" 80 && port_open "$(crictl ps -q --name web)" 7; }
+check "port-forward: the container serves" poll 20 serves
 port_of() { sed -n "s/^Forwarding from 127.0.0.1:\([0-9]*\) -> $1\$/\1/p" "$SCRATCH/ports"; }
 three_ports() { [ -n "$(port_of 9)" ]; }
 check "port-forward: says its ports" poll 20 three_ports

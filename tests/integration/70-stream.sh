@@ -71,6 +71,7 @@ check_fails "attach to a terminal that the container has not" 'has no terminal' 
 
 check "a server in the pod" ctr_run "$POD" stream.web '.metadata.name = "web" | .log_path = "web.log"
 	| .command = ["sh", "-c", "mkdir /www && echo served >/www/index.html && head -c 9000000 /dev/zero >/www/large && exec httpd -f -p 127.0.0.1:8080 -h /www"]'
+check "which listens" poll 20 port_open "$OUT" 8080
 LARGE=$(head -c 9000000 /dev/zero | sha256sum)
 many() {
 	local i bad=0 pids=()

@@ -15,6 +15,7 @@ check "a container that says nothing" ctr_run "$POD" churn.a '.metadata.name = "
 CTR=$OUT
 check "a server in the pod" ctr_run "$POD" churn.web '.metadata.name = "web" | .log_path = "web.log"
 	| .command = ["sh", "-c", "mkdir /www && head -c 3000000 /dev/zero >/www/large && exec httpd -f -p 127.0.0.1:8080 -h /www"]'
+check "which listens" poll 20 port_open "$OUT" 8080
 
 descriptors() { find "/proc/$(daemon_pid)/fd" -mindepth 1 | wc -l; }
 processes() { ps -o args= -p "$(pgrep -d , --ns "$(crictl inspect "$CTR" | jq .info.pid)" --nslist pid)"; }

@@ -391,6 +391,12 @@ ctr_state() { crictl inspect "$1" | jq -r .status.state; }
 
 ctr_is() { [ "$(ctr_state "$1")" = "$2" ]; }
 
+# port_open CONTAINER PORT: somebody listens there in the container's network. A container that has
+# been started need not have come to that yet, and a client that is refused ends its whole session.
+port_open() {
+	grep -qs ":$(printf %04X "$2") 0\+:0000 0A" "/proc/$(crictl inspect "$1" | jq .info.pid)/net/"tcp{,6}
+}
+
 # log_text POD NAME: what the container wrote, without the time, stream and tag of the CRI log
 # format
 log_text() { cut -d ' ' -f 4- "$SCRATCH/logs/$1/$2.log"; }
