@@ -64,6 +64,7 @@ BACK=$(date +%s%N)
 daemon_again
 
 check_is "all pods are listed ready" "$PODS" eval 'crictl pods -q --state ready | grep -c .'
+for n in $(seq "$ENDING"); do poll 20 ctr_is "${CTR[n]}" CONTAINER_EXITED; done	# its shim may still be at the record
 check_is "containers run or have ended" "$(printf 'CONTAINER_EXITED %d\nCONTAINER_RUNNING %d' $ENDING $((PODS - ENDING)))" states
 for n in $(seq "$ENDING"); do
 	check_is "container $n: its exit code is exact" $((40 + n)) exit_code "${CTR[n]}"
