@@ -28,11 +28,10 @@ static int read_stat(pid_t pid, char text[1024])
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 1 : -1;
-	n = read(fd, text, 1023);
+	n = fd < 0 ? -1 : read(fd, text, 1023);
+	/* ESRCH, also of the open: it went between two of the kernel's steps on that path. */
 	if (n < 0)
-		return errno == ESRCH ? 1 : -1;
+		return errno == ENOENT || errno == ESRCH ? 1 : -1;
 	text[n] = '\0';
 	return 0;
 }

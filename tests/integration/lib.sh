@@ -109,7 +109,6 @@ harness_begin() {
 		exec unshare --net -- env CRISP_TEST_INSIDE=1 bash -c \
 			'export CRISP_TEST_NETNS=$(readlink /proc/self/ns/net); exec bash "$@"' bash "$0" "$@"
 	fi
-	exec {DIAG}>&2			# to be seen also where a check keeps what a command says
 	ip link set lo up
 	SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/crisp-test.XXXXXX")
 	# The suite's image user has to be able to reach log and mount directories below it.
@@ -401,24 +400,12 @@ port_open() {
 # format
 log_text() { cut -d ' ' -f 4- "$SCRATCH/logs/$1/$2.log"; }
 
-# pod_remove POD: stops and removes it. What cannot be done at once is asked for again, as the
-# kubelet does; why it could not stays visible.
-pod_remove() {
-	local tries why
-	for tries in 1 2 3; do
-		why=$({ crictl stopp "$1" && crictl rmp "$1"; } 2>&1 >/dev/null) && return
-		echo "# pod ${1:0:13} was not removed at try $tries: $why" >&"$DIAG"
-	done
-	echo "$why" >&2
-	return 1
-}
-
 # everything_remove: stop and remove all pods
 everything_remove() {
 	local id
 	for id in $(crictl pods -q); do
-		pod_remove "$id" || return
-	done
+		crictl stopp "$id" && crictl rmp "$id" || return
+	done >/dev/null
 }
 
 # --- the world ---------------------------------------------------------------------------------------------------------

@@ -88,6 +88,30 @@ static void test_exit_status_while_parent_waits(void **state)
 	}
 }
 
+/* It goes between any two of the kernel's steps on the way to its file, each with an errno of its
+ * own. */
+static void test_start_ticks_while_it_goes(void **state)
+{
+	(void)state;
+	for (int i = 0; i < ROUNDS; i++) {
+		_cleanup_close_ int pidfd = -1;
+		struct err e = ERR_NULL;
+		uint64_t ticks;
+		int pipe_fd, r;
+		pid_t pid = child(&pidfd, &pipe_fd);
+		pthread_t parent;
+
+		assert_int_equal(proc_start_ticks(pid, &ticks, &e), 0);
+		assert_int_equal(pthread_create(&parent, NULL, wait_for, &pid), 0);
+		close(pipe_fd);
+		while ((r = proc_start_ticks(pid, &ticks, &e)) == 0)
+			;
+		if (r < 0)
+			fail_msg("round %d: %s", i, e.text);
+		pthread_join(parent, NULL);
+	}
+}
+
 /* As a runtime's first process waits: with a descriptor that only names the fifo. */
 static void test_has_open(void **state)
 {
@@ -120,6 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit_status_while_parent_waits),
+		cmocka_unit_test(test_start_ticks_while_it_goes),
 		cmocka_unit_test(test_has_open),
 	};
 
