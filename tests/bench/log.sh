@@ -5,18 +5,31 @@
 # What must hold: the same program writes the same bytes for all of them, lines of 100 bytes on both
 # streams of two containers at once; the time is from the start signal to the last write of the log
 # files; the processor time is that of everything that stands between the pipe and the file: the
-# monitors, and the daemon where it takes part. It prints a table and judges nothing.
+# monitors, and the daemon where it takes part. They take turns, several rounds; it prints medians
+# and judges nothing.
 #
-# usage: log.sh [MIB]      (default 128, for each of the four streams)
+# usage: log.sh [MIB [ROUNDS]]      (default 128, for each of the four streams, and 3)
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/../integration/lib.sh"
 . "$HERE/cribench.sh"
 . "$HERE/conmon.sh"
 MIB=${1:-128}
-if [ -z "${2:-}" ]; then
+ROUNDS=${2:-3}
+PEERS=(crispd conmon containerd)
+
+# median PEER FIELD: of the rounds' lines
+median() { grep "^$1 " | awk -v n="$2" '{ print $n }' | sort -n | sed -n "$(((ROUNDS + 1) / 2))p"; }
+if [ "$ROUNDS" != one ]; then
+	results=
+	for _ in $(seq "$ROUNDS"); do
+		for peer in "${PEERS[@]}"; do results+=$(CRISP_TEST_PEER=$peer bash "$0" "$MIB" one)$'\n' || exit; done
+	done
 	printf '%-12s %10s %16s\n' log "MB/s" "CPU s per GiB"
-	for peer in crispd conmon containerd; do CRISP_TEST_PEER=$peer bash "$0" "$MIB" one || exit; done
+	for peer in "${PEERS[@]}"; do
+		printf '%-12s %10s %16s\n' "$peer" "$(median "$peer" 2 <<<"$results")" "$(median "$peer" 3 <<<"$results")"
+	done
+	echo "# medians of $ROUNDS rounds"
 	exit
 fi
 harness_begin "$@"
@@ -47,7 +60,7 @@ measure() {
 		[ "$t" -le "$t1" ] || t1=$t
 	done
 	awk -v peer="$PEER" -v bytes=$((4 * BYTES)) -v ns=$((t1 - t0)) -v cpu=$((after - before)) 'BEGIN {
-		printf "%-12s %10.0f %16.2f\n", peer, bytes / ns * 1000, cpu / 1e9 / (bytes / 2 ^ 30) }'
+		printf "%s %.0f %.2f\n", peer, bytes / ns * 1000, cpu / 1e9 / (bytes / 2 ^ 30) }'
 }
 
 logwriter_build
