@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -177,4 +178,23 @@ int proc_has_open(pid_t pid, const char *path, struct err *e)
 		    have.st_ino == want.st_ino)
 			return 0;
 	return errno ? err_errno(e, ERR_INTERNAL, errno, "list %s", name) : 1;
+}
+
+void proc_kill_holders(const char *path)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc");
+	struct dirent *d;
+	int64_t pid;
+
+	while (dir && (d = readdir(dir))) {
+		_cleanup_close_ int fd = -1;
+		struct err ignored = ERR_NULL;
+
+		if (str_to_i64(d->d_name, 1, INT32_MAX, &pid) < 0 || pid == getpid())
+			continue;
+		/* Looked into while its descriptor is held: the pid is not another's. */
+		fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+		if (fd >= 0 && proc_has_open((pid_t)pid, path, &ignored) == 0)
+			syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+	}
 }

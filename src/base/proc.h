@@ -31,6 +31,10 @@ int proc_exit_status(int pidfd, int *ret_wait_status, struct err *e);
  * right to trace the process. */
 int proc_has_open(pid_t pid, const char *path, struct err *e);
 
+/* SIGKILL to every other process of which a descriptor leads to the file at path.  Needs the right
+ * to trace them; one that cannot be looked into stays. */
+void proc_kill_holders(const char *path);
+
 #define PROC_TEXT_MAX 96
 /* A process for people: "pid 12 (name) in state D".  Returns its state as /proc tells it, 0 when it
  * is gone; out then says that. */

@@ -68,6 +68,7 @@ struct cni_request {
 	size_t n_annotations;
 	const char *cgroup_path; /* NULL: none */
 	int64_t timeout_ms;      /* for each plugin, > 0 */
+	int hold_fd;             /* descriptor 3 of each plugin, 0 or less: none */
 };
 
 /* Attach: every plugin in order, each with the result of the one before.  ret_result_json is

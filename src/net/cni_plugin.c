@@ -260,6 +260,7 @@ static int run(const struct cni_call *call, json_t *plugin, const char *type, ch
 	_cleanup_(result_donep) struct spawn_result res = SPAWN_RESULT_NULL;
 	_cleanup_(env_done) struct env env = { .n = 0 };
 	_cleanup_free_ char *config = NULL;
+	struct spawn s = SPAWN_NULL;
 	int r;
 
 	if (!program)
@@ -268,8 +269,12 @@ static int run(const struct cni_call *call, json_t *plugin, const char *type, ch
 	if (r < 0)
 		return r;
 	config = make_config(call, plugin);
-	r = spawn_run((const char *const[]){ program, NULL }, (const char *const *)env.vars, config,
-		      strlen(config), LIMIT_CNI_OUTPUT, call->req->timeout_ms, &res, e);
+	s.argv = (const char *const[]){ program, NULL };
+	s.envp = (const char *const *)env.vars;
+	if (call->req->hold_fd > 0)
+		s.pass_fd = call->req->hold_fd;
+	r = spawn_run_as(&s, config, strlen(config), LIMIT_CNI_OUTPUT, call->req->timeout_ms, &res,
+			 e);
 	if (r < 0)
 		return r;
 	if (res.status != 0)

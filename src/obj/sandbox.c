@@ -553,7 +553,9 @@ void sbx_effect_raise_network(struct sm_object *sm)
 
 static int work_network_down(struct job *j, struct err *e)
 {
-	return sandbox_net_down(world.conf, j->id, sandbox_job(j)->row, e);
+	const struct sandbox_job *s = sandbox_job(j);
+
+	return sandbox_net_down(world.conf, j->id, s->row, s->again, e);
 }
 
 static void done_network_down(struct job *j, struct object *o)

@@ -3,15 +3,24 @@
  */
 #include "obj/sandbox_net.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "net/cni.h"
+#include "obj/paths.h"
 #include "obj/sandbox.h"
 #include "os/ns.h"
 
 #define CNI_TIMEOUT_MS 60000
+#define LOCK_STEP_MS 20
+#define KILLED_MS 5000 /* for plugins that were killed to be gone */
 
 /* What a struct cni_request points to. */
 struct net_args {
@@ -158,15 +167,58 @@ static struct facts_network *facts_of(char *result_json, const struct cni_result
 	return f;
 }
 
+/* --- plugins of a daemon that was killed --- */
+
+static bool lock_until(int fd, int64_t ms)
+{
+	int64_t deadline = clock_monotonic_ns() + ms * NSEC_PER_MSEC;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (clock_monotonic_ns() >= deadline)
+			return false;
+		poll(NULL, 0, LOCK_STEP_MS);
+	}
+	return true;
+}
+
+/* Plugins outlive a daemon that is killed, and what they do then must not meet what the next one
+ * does.  So each of them, and what it starts, holds the pod's lock, and the next daemon waits for
+ * it: as long as the plugins would have had, then they are killed.  Without a file nobody has it:
+ * the first ADD makes it.  *ret_fd: -1 then. */
+static int lock_network(const struct conf *conf, const char *id, int flags, bool again,
+			int *ret_fd, struct err *e)
+{
+	_cleanup_free_ char *run = path_pod_run(conf, id);
+	_cleanup_free_ char *path = xasprintf("%s/network.lock", run);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+
+	*ret_fd = -1;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(e, ERR_INTERNAL, errno, "open %s", path);
+	if (!lock_until(fd, again ? CNI_TIMEOUT_MS : 0) && again) {
+		proc_kill_holders(path);
+		if (!lock_until(fd, KILLED_MS))
+			return err_set(e, ERR_UNAVAILABLE,
+				       "plugins of the daemon before are still at work on the "
+				       "network of pod %.13s, and cannot be killed", id);
+	}
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
 int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
 		   bool again, struct facts_network **ret, struct err *e)
 {
 	struct cni_result result = CNI_RESULT_NULL;
+	_cleanup_close_ int lock = -1;
 	struct net_args a;
 	char *json = NULL;
-	int r;
+	int r = lock_network(conf, id, O_CREAT, again, &lock, e);
 
+	if (r < 0)
+		return r;
 	net_args_init(&a, conf, id, row);
+	a.req.hold_fd = lock;
 	if (again) {
 		struct err ignored = ERR_NULL;
 
@@ -182,12 +234,16 @@ int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__
 }
 
 int sandbox_net_down(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
-		     struct err *e)
+		     bool again, struct err *e)
 {
+	_cleanup_close_ int lock = -1;
 	struct net_args a;
-	int r;
+	int r = lock_network(conf, id, 0, again, &lock, e);
 
+	if (r < 0)
+		return r;
 	net_args_init(&a, conf, id, row);
+	a.req.hold_fd = lock;
 	r = cni_del(row->cni_conf, &a.req, *row->cni_result ? row->cni_result : NULL, e);
 	net_args_done(&a);
 	return r < 0 ? err_wrap(e, "network of pod %.13s", id) : 0;

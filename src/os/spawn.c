@@ -265,13 +265,13 @@ static int input_open(const void *in, size_t size, int *ret_fd, struct err *e)
 	return 0;
 }
 
-static int run_start(struct run *run, const char *const *argv, const char *const *envp,
-		     const void *in, size_t in_size, struct err *e)
+static int run_start(struct run *run, const struct spawn *what, const void *in, size_t in_size,
+		     struct err *e)
 {
 	_cleanup_close_ int in_fd = -1;
 	_cleanup_close_ int out_write = -1;
 	_cleanup_close_ int err_write = -1;
-	struct spawn s = SPAWN_NULL;
+	struct spawn s = *what;
 	int p[2];
 	int r;
 
@@ -292,8 +292,6 @@ static int run_start(struct run *run, const char *const *argv, const char *const
 	if (fcntl(run->out_fd, F_SETFL, O_NONBLOCK) < 0 ||
 	    fcntl(run->err_fd, F_SETFL, O_NONBLOCK) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "pipe for %s", run->name);
-	s.argv = argv;
-	s.envp = envp;
 	s.stdin_fd = in_fd;
 	s.stdout_fd = out_write;
 	s.stderr_fd = err_write;
@@ -391,14 +389,14 @@ static int err_add_stderr(struct err *e, const struct run *run)
 	return err_fill(e, e->code, 0, e->file, e->line, "%s; its stderr: %s", text, tail.data);
 }
 
-int spawn_run(const char *const *argv, const char *const *envp, const void *in, size_t in_size,
-	      size_t out_max, int64_t timeout_ms, struct spawn_result *ret, struct err *e)
+int spawn_run_as(const struct spawn *s, const void *in, size_t in_size, size_t out_max,
+		 int64_t timeout_ms, struct spawn_result *ret, struct err *e)
 {
-	_cleanup_(run_done) struct run run = { .name = argv[0], .child = SPAWN_CHILD_NULL,
+	_cleanup_(run_done) struct run run = { .name = s->argv[0], .child = SPAWN_CHILD_NULL,
 					       .out_fd = -1, .err_fd = -1, .out_max = out_max };
 	int r;
 
-	r = run_start(&run, argv, envp, in, in_size, e);
+	r = run_start(&run, s, in, in_size, e);
 	if (r < 0)
 		return r;
 	r = run_watch(&run, timeout_ms, e);
@@ -414,4 +412,14 @@ int spawn_run(const char *const *argv, const char *const *envp, const void *in, 
 	if (run.err.len)
 		buf_add_clean(&ret->err, run.err.data, run.err.len);
 	return 0;
+}
+
+int spawn_run(const char *const *argv, const char *const *envp, const void *in, size_t in_size,
+	      size_t out_max, int64_t timeout_ms, struct spawn_result *ret, struct err *e)
+{
+	struct spawn s = SPAWN_NULL;
+
+	s.argv = argv;
+	s.envp = envp;
+	return spawn_run_as(&s, in, in_size, out_max, timeout_ms, ret, e);
 }

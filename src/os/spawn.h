@@ -58,3 +58,6 @@ struct spawn_result {
 void spawn_result_done(struct spawn_result *r);
 int spawn_run(const char *const *argv, const char *const *envp, const void *in, size_t in_size,
 	      size_t out_max, int64_t timeout_ms, struct spawn_result *ret, struct err *e);
+/* The same of what s says, but for its streams and its session. */
+int spawn_run_as(const struct spawn *s, const void *in, size_t in_size, size_t out_max,
+		 int64_t timeout_ms, struct spawn_result *ret, struct err *e);

@@ -10,6 +10,23 @@ echo "# seed $SEED (CRISP_TEST_SEED repeats it)"
 RANDOM=$SEED
 ROUNDS=${CRISP_TEST_ROUNDS:-12}
 registry_start
+# Plugins that write down when they work, and take their time when they are told to.
+NAP="sleep $((1000000000 + $$))"	# nobody else's process has this command line
+mkdir -p "$SCRATCH/plugins" "$SCRATCH/mood"
+for plugin in "$CNI_PLUGINS"/*; do ln -s "$plugin" "$SCRATCH/plugins/"; done
+rm "$SCRATCH/plugins/bridge"
+cat >"$SCRATCH/plugins/bridge" <<SH
+#!/bin/sh
+echo "begin \$CNI_COMMAND" >>"$SCRATCH/plugins.log"
+if [ "\$CNI_COMMAND" = ADD ] && mv "$SCRATCH/mood/hangs" "$SCRATCH/mood/hung"; then exec $NAP; fi
+if [ "\$CNI_COMMAND" = ADD ] && mv "$SCRATCH/mood/slow" "$SCRATCH/mood/slowed"; then sleep 3; fi
+"$CNI_PLUGINS/bridge"
+status=\$?
+echo "end \$CNI_COMMAND" >>"$SCRATCH/plugins.log"
+exit \$status
+SH
+chmod 755 "$SCRATCH/plugins/bridge"
+CNI_PLUGINS=$SCRATCH/plugins
 daemon_start
 
 # killed LIMIT-MS CRICTL-ARGUMENTS...: the request is sent, the daemon dies within LIMIT-MS, comes
@@ -74,6 +91,24 @@ done
 killed 200 pull "$REGISTRY/e2e-test-images/nginx:1.14-2"
 check "pull again" crictl pull "$REGISTRY/e2e-test-images/nginx:1.14-2"
 check "the image is removed" crictl rmi "$REGISTRY/e2e-test-images/nginx:1.14-2"
+
+# A plugin outlives the daemon: the next one waits for it, and kills it when it has had its time.
+left_alone() {
+	: >"$SCRATCH/plugins.log"
+	touch "$SCRATCH/mood/$1"
+	crictl runp "$2" >/dev/null 2>&1 &
+	client=$!
+	check "a plugin that $3 is at work" poll 20 test -e "$SCRATCH/mood/$4"
+	daemon_kill
+	wait $client
+	daemon_again
+	check "a plugin that $3: the pod is made" crictl runp "$2"
+}
+left_alone slow "$(pod_config slow)" "is slow" slowed
+check_is "a plugin that is slow: none works beside another" "begin ADD end ADD begin DEL end DEL begin ADD end ADD" \
+	eval 'xargs <"$SCRATCH/plugins.log"'
+left_alone hangs "$(pod_config hangs)" "hangs" hung
+check "a plugin that hangs: it is gone" eval '! pgrep -fx "$NAP"'
 check "everything is removed" everything_remove
 world_diff "nothing is left behind" "$SCRATCH/world.before"
 harness_end

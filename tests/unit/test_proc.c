@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -140,12 +141,39 @@ static void test_has_open(void **state)
 	scratch_drop(&dir);
 }
 
+static void test_kill_holders(void **state)
+{
+	_cleanup_close_ int holder_fd = -1, other_fd = -1, fd = -1;
+	_cleanup_free_ char *path = NULL;
+	struct scratch dir;
+	int holder_pipe, other_pipe, status;
+	pid_t holder, other;
+
+	(void)state;
+	scratch_make(&dir);
+	path = scratch_file(&dir, "lock");
+	other = child(&other_fd, &other_pipe);
+	fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	holder = child(&holder_fd, &holder_pipe);
+	proc_kill_holders(path); /* we have it open, too */
+	assert_int_equal(waitpid(holder, &status, 0), holder);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	close(other_pipe);
+	assert_int_equal(waitpid(other, &status, 0), other);
+	assert_true(WIFEXITED(status));
+	close(holder_pipe);
+	scratch_drop(&dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit_status_while_parent_waits),
 		cmocka_unit_test(test_start_ticks_while_it_goes),
 		cmocka_unit_test(test_has_open),
+		cmocka_unit_test(test_kill_holders),
 	};
 
 	return cmocka_run_group_tests_name("proc", tests, NULL, NULL);
