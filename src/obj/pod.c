@@ -121,6 +121,12 @@ static void settled(struct pod *p, enum pod_line line)
 	p->line = line;
 	while (!list_empty(&p->waiting))
 		ready(p, list_entry(p->waiting.next, struct wait, node));
+	stream_session_pod_settled(p->o->sm->id);
+}
+
+bool pod_is_settling(const struct pod *p)
+{
+	return p->line == POD_LINE_OPENING || p->line == POD_LINE_DOWN;
 }
 
 /* Another shim is to come; most wait for it. */
@@ -311,7 +317,7 @@ static void on_lost(void *arg, const struct err *why)
 
 void pod_give_up(struct pod *p)
 {
-	if (p->line != POD_LINE_DOWN && p->line != POD_LINE_OPENING)
+	if (!pod_is_settling(p))
 		return;
 	loop_timer_stop(world.loop, &p->patience);
 	shim_link_close(take_ptr(p->link));

@@ -53,6 +53,8 @@ void pod_shutdown(struct pod *p);
  * is no longer its effect. */
 typedef void pod_ready_fn(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link);
 void pod_when_settled(struct pod *p, struct object *o, pod_ready_fn *fn);
+/* It is worth waiting: stream sessions are told by stream_session_pod_settled. */
+bool pod_is_settling(const struct pod *p);
 
 /* The same, called as well when a shim is gone that is to be replaced: for those who replace it. */
 void pod_when_tried(struct pod *p, struct object *o, pod_ready_fn *fn);

@@ -37,6 +37,7 @@ struct session {
 	char **cmd;
 	char *process_path;
 	bool running; /* the shim has to say how it ends */
+	bool waits;   /* to begin, for the line to the shim */
 };
 
 static struct stream_server *server; /* NULL: not started, or stopped */
@@ -633,14 +634,28 @@ static void redeem(const struct note *n)
 
 static void begin(struct session *s)
 {
+	const struct pod *pod = pod_find(s->sandbox);
 	struct object *o;
 	struct err e = ERR_NULL;
 	int r = find_running(s->target, &o, &e);
 
+	s->waits = r == 0 && pod && pod_is_settling(pod);
+	if (s->waits)
+		return;
 	if (r == 0)
 		r = s->ask.kind == STREAM_KIND_EXEC ? exec_begin(s, &e) : attach_begin(s, &e);
 	if (r < 0)
 		tell_failure(s, &e);
+}
+
+void stream_session_pod_settled(const char *sandbox_id)
+{
+	list_for_each_safe(pos, &sessions) {
+		struct session *s = list_entry(pos, struct session, node);
+
+		if (server && s->waits && strcmp(s->sandbox, sandbox_id) == 0)
+			begin(s);
+	}
 }
 
 static void note_run(struct loop_post *post)

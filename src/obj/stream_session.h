@@ -31,5 +31,7 @@ int stream_session_port_forward(const Runtime__V1__PortForwardRequest *req, char
 
 /* The shim says that an exec or an attached client has ended, one of ours or not. */
 void stream_session_ended(const struct shim_status *st);
+/* The line to a sandbox's shim is settled: sessions that wait for that begin, or fail. */
+void stream_session_pod_settled(const char *sandbox_id);
 /* The shim of a sandbox is gone, or the daemon has let go of it. */
 void stream_session_pod_lost(const char *sandbox_id, const char *why);

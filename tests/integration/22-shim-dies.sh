@@ -168,7 +168,7 @@ check "streams: a container that reads" ctr_run "$POD" streams.in "$READER"
 A=$OUT
 check "streams: one with a terminal" ctr_run "$POD" streams.tty "$READER | .tty = true"
 B=$OUT
-timeout 60 "$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" attach -i "$A" < <(echo one; sleep 100000) >"$SCRATCH/attach.out" 2>&1 &
+timeout 60 "$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" attach -i "$A" < <(echo one; exec sleep 100000) >"$SCRATCH/attach.out" 2>&1 &
 CLIENT=$!
 check "streams: a client is attached" poll 20 grep -q 'got one' "$SCRATCH/attach.out"
 call exec --sync "$A" $NAP >"$SCRATCH/call.out" 2>&1 &
@@ -189,6 +189,18 @@ check "streams: what is typed arrives" eval \
 check "streams: stdin did not end meanwhile" eval '! grep -q over "$SCRATCH/logs/streams/streams.in.log"'
 check "streams: what is typed into the terminal arrives" eval \
 	'timeout 60 script -qec "$CACHE/bin/crictl -c $SCRATCH/crictl.yaml attach -it $B" /dev/null < <(echo three; sleep 3) >/dev/null & poll 20 grep -q "got three" "$SCRATCH/logs/streams/streams.tty.log"'
+SHIM=$(shim_pid "$POD")
+kill -STOP "$SHIM"
+daemon_kill
+daemon_again
+for T in spdy websocket; do
+	call exec -r $T "$A" echo waited >"$SCRATCH/late.$T" 2>&1 &
+done
+sleep 2
+kill -CONT "$SHIM"
+for T in spdy websocket; do
+	check "streams: an exec ($T) waits for a shim that is slow to answer a new daemon" poll 20 grep -qx waited "$SCRATCH/late.$T"
+done
 check "streams: both run" eval 'ctr_is "$A" CONTAINER_RUNNING && ctr_is "$B" CONTAINER_RUNNING'
 check_gone streams "$POD"
 
