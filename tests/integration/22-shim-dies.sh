@@ -168,7 +168,8 @@ check "streams: a container that reads" ctr_run "$POD" streams.in "$READER"
 A=$OUT
 check "streams: one with a terminal" ctr_run "$POD" streams.tty "$READER | .tty = true"
 B=$OUT
-timeout 60 "$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" attach -i "$A" < <(echo one; exec sleep 100000) >"$SCRATCH/attach.out" 2>&1 &
+exec {TYPED}< <(echo one; exec sleep 100000)
+timeout 60 "$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" attach -i "$A" <&"$TYPED" >"$SCRATCH/attach.out" 2>&1 &
 CLIENT=$!
 check "streams: a client is attached" poll 20 grep -q 'got one' "$SCRATCH/attach.out"
 call exec --sync "$A" $NAP >"$SCRATCH/call.out" 2>&1 &

@@ -120,7 +120,8 @@ check_fails "exec in a container that has ended" 'not running' crictl exec "$CTR
 
 check "a container for the daemon's end" ctr_run "$POD" stream.z '.metadata.name = "z" | .log_path = "z.log"'
 CTR=$OUT
-"$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" exec -i "$CTR" sh -c 'echo up; cat' < <(exec sleep 300) >"$SCRATCH/up" 2>"$SCRATCH/up.err" &
+exec {TYPED}< <(exec sleep 300)
+"$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" exec -i "$CTR" sh -c 'echo up; cat' <&"$TYPED" >"$SCRATCH/up" 2>"$SCRATCH/up.err" &
 CLIENT=$!
 check "a session runs" poll 20 grep -q up "$SCRATCH/up"
 daemon_kill TERM

@@ -82,7 +82,8 @@ check_is "crictl, over SPDY" x crictl exec -r spdy "$CTR" echo x
 check_is "crictl, over WebSocket" x crictl exec -r websocket "$CTR" echo x
 check_is "the first certificate" first subject
 # A session that is open keeps what it has.
-"$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" exec -i "$CTR" sh -c 'echo up; cat' < <(exec sleep 60; echo) >"$SCRATCH/up" 2>&1 &
+exec {TYPED}< <(exec sleep 60)
+"$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" exec -i "$CTR" sh -c 'echo up; cat' <&"$TYPED" >"$SCRATCH/up" 2>&1 &
 check "a session is open" poll 20 grep -q up "$SCRATCH/up"
 SESSION=$!
 tls_make_cert server ca 'subjectAltName=IP:127.0.0.1' second

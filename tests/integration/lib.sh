@@ -148,7 +148,7 @@ harness_cleanup() {
 	fi
 	daemon_end
 	registry_stop
-	pkill -KILL -P $$		# clients, and what they would have read from
+	pkill -KILL -P $$		# what clients read from
 	cgroups_remove
 	mounts_remove
 	if [ -n "${CRISP_TEST_KEEP:-}" ]; then
