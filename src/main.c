@@ -31,7 +31,6 @@
 #include "os/cgroup.h"
 #include "os/spawn.h"
 
-#define WORKERS 16
 #define DRAIN_MS 10000
 #define FEATURES_MS 10000
 #define DEFAULT_CONFIG "/etc/crisp/crisp.conf"
@@ -328,7 +327,7 @@ static void on_signal(struct loop_io *io, uint32_t events)
 	pull_drain();
 	d->drain.work = drain_work;
 	d->drain.done = drain_done;
-	if (loop_work(world.loop, &d->drain, &e) < 0)
+	if (loop_work(world.loop, LANE_CALL, &d->drain, &e) < 0)
 		loop_stop(world.loop);
 }
 
@@ -376,7 +375,7 @@ static int run(struct daemon *d, struct err *e)
 	/* Before any thread: they all inherit the mask. */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	sigdelset(&set, SIGHUP);
-	world.loop = loop_new(WORKERS, e);
+	world.loop = loop_new(e);
 	if (!world.loop)
 		return -(int)e->code;
 	r = watch_signals(d, &set, e);

@@ -256,7 +256,7 @@ static int terminal_open(struct cli *cli, struct terminal *t, const char *url, b
 						      on_closed };
 	int r;
 
-	t->loop = loop_new(0, e);
+	t->loop = loop_new(e);
 	r = t->loop ? stream_client_open(cli, t->loop, url, PROTOCOL, &ops, t, &t->client, e)
 		    : -(int)e->code;
 	if (r < 0)

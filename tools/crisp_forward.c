@@ -363,7 +363,7 @@ static int forward(struct cli *cli, const char *address, char **argv, int argc, 
 	r = cri_call_port_forward(cli->client, &req, &resp, e);
 	if (r < 0)
 		return r;
-	f.loop = loop_new(0, e);
+	f.loop = loop_new(e);
 	r = f.loop ? stream_client_open(cli, f.loop, resp->url, PROTOCOL, &ops, &f, &f.client,
 					 e)
 		   : -(int)e->code;

@@ -254,7 +254,7 @@ static void images_done(struct gc *g)
 	g->images_root = path_images(world.conf);
 	g->base.work = leftovers_work;
 	g->base.done = leftovers_done;
-	if (loop_work(world.loop, &g->base, &g->err) < 0) {
+	if (loop_work(world.loop, LANE_IMAGE, &g->base, &g->err) < 0) {
 		rpc_fail(g->rpc, &g->err);
 		gc_free(g);
 	}

@@ -78,7 +78,7 @@ int api_work(struct rpc_call *rpc, const void *req, void (*work)(struct loop_job
 	j->base.done = job_freed;
 	j->rpc = rpc;
 	j->req = req;
-	r = loop_work(world.loop, &j->base, e);
+	r = loop_work(world.loop, LANE_CALL, &j->base, e);
 	if (r < 0)
 		free(j);
 	return r;

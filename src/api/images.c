@@ -305,7 +305,7 @@ static int take_fs_info(struct caller *c, const void *req, struct err *e)
 	j->base.done = fs_info_done;
 	j->rpc = c->rpc;
 	j->counted = image_layers_counted(&j->bytes, &j->inodes);
-	if (loop_work(world.loop, &j->base, e) < 0) {
+	if (loop_work(world.loop, LANE_SLOW, &j->base, e) < 0) {
 		fs_info_done(&j->base);
 		return -(int)e->code;
 	}

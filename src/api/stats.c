@@ -176,7 +176,7 @@ static int start(struct stats_call *s, struct err *e)
 	if (r == 0) {
 		s->job.work = stats_work;
 		s->job.done = stats_done;
-		r = loop_work(world.loop, &s->job, e);
+		r = loop_work(world.loop, LANE_SLOW, &s->job, e);
 	}
 	if (r < 0)
 		call_free(s);

@@ -1,5 +1,5 @@
 /*
- * loop.c - epoll, an eventfd for posts, a heap of timers, a queue of jobs.
+ * loop.c - epoll, an eventfd for posts, a heap of timers; jobs go to lane.c.
  *
  * A callback may delete any watch, also one whose events are already in this turn's batch: the
  * batch is searched and the entry dropped, so no callback runs for a descriptor that is gone.
@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
-#include "base/limits.h"
+#include "loop/lane.h"
 
 #define BATCH 64
 
@@ -37,14 +37,10 @@ struct loop {
 	struct loop_timer **timers; /* binary heap by `at` */
 	uint32_t n_timers, cap_timers;
 
+	struct lanes *lanes;
 	pthread_mutex_t mutex; /* guards what follows */
-	pthread_cond_t work_ready;
 	struct list posts;
-	struct list jobs, jobs_done;
-	unsigned n_jobs;
-	bool quit;
-	pthread_t *workers;
-	unsigned n_workers;
+	struct list jobs_done;
 };
 
 static void wake_up(struct loop *l)
@@ -65,61 +61,28 @@ static void wake_drain(struct loop_io *io, uint32_t events)
 		assert(errno == EAGAIN || errno == EINTR);
 }
 
-static void *worker_main(void *arg)
+static void job_worked(void *arg, struct loop_job *job)
 {
 	struct loop *l = arg;
+	bool first;
 
-	/* A working directory of its own: overlay mounts name their layers relative to it. */
-	if (unshare(CLONE_FS) < 0)
-		abort();
 	pthread_mutex_lock(&l->mutex);
-	for (;;) {
-		struct loop_job *job;
-
-		while (list_empty(&l->jobs) && !l->quit)
-			pthread_cond_wait(&l->work_ready, &l->mutex);
-		if (l->quit)
-			break;
-		job = list_entry(l->jobs.next, struct loop_job, node);
-		list_remove(&job->node);
-		l->n_jobs--;
-		pthread_mutex_unlock(&l->mutex);
-		job->work(job);
-		pthread_mutex_lock(&l->mutex);
-		list_append(&l->jobs_done, &job->node);
-		wake_up(l);
-	}
+	first = list_empty(&l->jobs_done);
+	list_append(&l->jobs_done, &job->node);
 	pthread_mutex_unlock(&l->mutex);
-	return NULL;
+	if (first)
+		wake_up(l);
 }
 
-static int start_workers(struct loop *l, unsigned workers, struct err *e)
-{
-	pthread_attr_t attr;
-	int r = 0;
-
-	l->workers = xcalloc(workers, sizeof(*l->workers));
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 512 * 1024);
-	while (l->n_workers < workers && r == 0) {
-		r = pthread_create(&l->workers[l->n_workers], &attr, worker_main, l);
-		if (r == 0)
-			l->n_workers++;
-	}
-	pthread_attr_destroy(&attr);
-	return r ? err_errno(e, ERR_INTERNAL, r, "start a worker thread") : 0;
-}
-
-struct loop *loop_new(unsigned workers, struct err *e)
+struct loop *loop_new(struct err *e)
 {
 	struct loop *l = xcalloc(1, sizeof(*l));
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	list_init(&l->posts);
-	list_init(&l->jobs);
 	list_init(&l->jobs_done);
 	pthread_mutex_init(&l->mutex, NULL);
-	pthread_cond_init(&l->work_ready, NULL);
+	l->lanes = lanes_new(job_worked, l);
 	l->wake.fd = fd;
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (fd < 0 || l->epoll_fd < 0) {
@@ -127,8 +90,7 @@ struct loop *loop_new(unsigned workers, struct err *e)
 		loop_free(l);
 		return NULL;
 	}
-	if (loop_io_add(l, &l->wake, fd, EPOLLIN, wake_drain, e) < 0 ||
-	    start_workers(l, workers, e) < 0) {
+	if (loop_io_add(l, &l->wake, fd, EPOLLIN, wake_drain, e) < 0) {
 		loop_free(l);
 		return NULL;
 	}
@@ -139,13 +101,7 @@ static void run_posts(struct loop *l);
 
 void loop_join(struct loop *l)
 {
-	pthread_mutex_lock(&l->mutex);
-	l->quit = true;
-	pthread_cond_broadcast(&l->work_ready);
-	pthread_mutex_unlock(&l->mutex);
-	for (unsigned i = 0; i < l->n_workers; i++)
-		pthread_join(l->workers[i], NULL);
-	l->n_workers = 0;
+	lanes_join(l->lanes);
 	run_posts(l);
 }
 
@@ -157,8 +113,7 @@ void loop_free(struct loop *l)
 	close_fdp(&l->wake.fd);
 	close_fdp(&l->epoll_fd);
 	pthread_mutex_destroy(&l->mutex);
-	pthread_cond_destroy(&l->work_ready);
-	free(l->workers);
+	lanes_free(l->lanes);
 	free(l->timers);
 	free(l);
 }
@@ -313,21 +268,9 @@ void loop_post(struct loop *l, struct loop_post *p)
 		wake_up(l);
 }
 
-int loop_work(struct loop *l, struct loop_job *job, struct err *e)
+int loop_work(struct loop *l, enum loop_lane lane, struct loop_job *job, struct err *e)
 {
-	int r = 0;
-
-	pthread_mutex_lock(&l->mutex);
-	if (l->n_jobs >= LIMIT_JOBS_QUEUED) {
-		r = err_set(e, ERR_EXHAUSTED, "%u operations already wait for a worker: try later",
-			    l->n_jobs);
-	} else {
-		list_append(&l->jobs, &job->node);
-		l->n_jobs++;
-		pthread_cond_signal(&l->work_ready);
-	}
-	pthread_mutex_unlock(&l->mutex);
-	return r;
+	return lanes_put(l->lanes, lane, job, e);
 }
 
 static void run_posts(struct loop *l)

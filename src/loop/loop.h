@@ -1,5 +1,5 @@
 /*
- * loop.h - the one loop: descriptors, timers, posts from other threads, and a bounded pool of
+ * loop.h - the one loop: descriptors, timers, posts from other threads, and lanes of bounded
  * workers for everything that may block.
  *
  * One thread runs loop_run and owns every object; all callbacks except a job's `work` run on it
@@ -15,8 +15,8 @@
 
 struct loop;
 
-/* workers: threads for jobs.  Returns NULL and fills e when the kernel refuses. */
-struct loop *loop_new(unsigned workers, struct err *e);
+/* Returns NULL and fills e when the kernel refuses. */
+struct loop *loop_new(struct err *e);
 /* After loop_run has returned: let the workers finish what is under way, run what they and others
  * have left for the loop thread; queued jobs are dropped without `done`. */
 void loop_join(struct loop *l);
@@ -67,10 +67,30 @@ struct loop_post {
 void loop_post(struct loop *l, struct loop_post *p);
 
 /* Work that may block.  `work` runs on a worker thread, then `done` on the loop thread (it may
- * free the job).  Fails with ERR_EXHAUSTED when LIMIT_JOBS_QUEUED are waiting. */
+ * free the job). */
 struct loop_job {
 	struct list node;
 	void (*work)(struct loop_job *job);
 	void (*done)(struct loop_job *job);
 };
-int loop_work(struct loop *l, struct loop_job *job, struct err *e);
+
+/* Each lane has threads and a queue of its own, so that a job waits for jobs of its lane only.
+ * A container, an image or a plugin may decide how long a job takes: such a job never shares a
+ * lane with jobs that other pods need to start or stop. */
+enum loop_lane {
+	LANE_START,     /* make a pod's anchor, a container's root file system and bundle */
+	LANE_NET_UP,    /* CNI ADD */
+	LANE_NET_DOWN,  /* CNI DEL, the first try */
+	LANE_STOP,      /* undo what LANE_START made, the first try */
+	LANE_NET_RETRY, /* CNI DEL that has failed before, and may hang each time */
+	LANE_RETRY,     /* LANE_STOP's work that has failed before */
+	LANE_SESSION,   /* exec, port forwarding, limits of running containers */
+	LANE_CALL,      /* answers that need a worker but no tree walk */
+	LANE_IMAGE,     /* files of pulls and layers */
+	LANE_SLOW,      /* tree walks and verification; low CPU and I/O priority */
+	LANE_TRASH,     /* removal of what was renamed away; low CPU and I/O priority */
+	LANE_COUNT,
+};
+
+/* From any thread.  ERR_EXHAUSTED: LIMIT_JOBS_QUEUED jobs wait in this lane. */
+int loop_work(struct loop *l, enum loop_lane lane, struct loop_job *job, struct err *e);

@@ -84,7 +84,8 @@ static void container_job_free(struct job *j)
 	free(c);
 }
 
-static struct container_job *job_new(struct object *o, int (*work)(struct job *, struct err *),
+static struct container_job *job_new(struct object *o, enum loop_lane lane,
+				     int (*work)(struct job *, struct err *),
 				     void (*done)(struct job *, struct object *))
 {
 	struct container_job *c = xcalloc(1, sizeof(*c));
@@ -97,7 +98,7 @@ static struct container_job *job_new(struct object *o, int (*work)(struct job *,
 		c->shim_cgroup = xstrdup(pod->shim_cgroup);
 	}
 	c->row = sm_row_clone(row_of(o));
-	job_init(&c->base, o, work, done, container_job_free);
+	job_init(&c->base, o, lane, work, done, container_job_free);
 	return c;
 }
 
@@ -265,7 +266,7 @@ static const struct oci_features *features_of(const struct conf_runtime *rt)
 static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	const Crisp__State__Sandbox *pod = p->o->sm->row;
-	struct container_job *c = job_new(o, work_prepare, done_prepare);
+	struct container_job *c = job_new(o, LANE_START, work_prepare, done_prepare);
 	struct err e = ERR_NULL;
 	int r;
 
@@ -395,7 +396,9 @@ static void done_settle(struct job *j, struct object *o)
 
 static void settle_after(struct object *o, int64_t pause_ns)
 {
-	job_start_after(&job_new(o, work_settle, done_settle)->base, pause_ns);
+	enum loop_lane lane = pause_ns > 0 ? LANE_RETRY : LANE_STOP;
+
+	job_start_after(&job_new(o, lane, work_settle, done_settle)->base, pause_ns);
 }
 
 void container_settle(struct object *o)
@@ -565,10 +568,11 @@ static void done_erase(struct job *j, struct object *o)
 static void erase_now(struct object *o)
 {
 	const Crisp__State__Failure *f = row_of(o)->failure;
-	bool stuck = f && f->tries > 1 && !world.recovering;
+	bool stuck = f && f->tries > 1;
+	enum loop_lane lane = stuck ? LANE_RETRY : LANE_STOP;
 
-	job_start_after(&job_new(o, work_erase, done_erase)->base,
-			stuck ? retry_pause_ns(f->tries) : 0);
+	job_start_after(&job_new(o, lane, work_erase, done_erase)->base,
+			stuck && !world.recovering ? retry_pause_ns(f->tries) : 0);
 }
 
 static void shim_forgot(struct object *o, uint64_t gen, struct shim_answer *ans,

@@ -173,7 +173,7 @@ int container_update(struct caller *c, const Runtime__V1__UpdateContainerResourc
 	u->linux = req->linux;
 	memcpy(u->id, o->sm->id, sizeof(u->id));
 	u->cgroup = cgroup_dir(((const Crisp__State__Container *)o->sm->row)->cgroups_path);
-	r = loop_work(world.loop, &u->base, e);
+	r = loop_work(world.loop, LANE_SESSION, &u->base, e);
 	if (r < 0) {
 		free(u->cgroup);
 		free(u);

@@ -309,7 +309,7 @@ void exe_effect_spawn(struct sm_object *sm)
 	struct exec_job *x = xcalloc(1, sizeof(*x));
 	_cleanup_free_ char *run = path_container_run(world.conf, row_of(o)->container_id);
 
-	job_init(&x->base, o, work_process, done_process, exec_job_free);
+	job_init(&x->base, o, LANE_SESSION, work_process, done_process, exec_job_free);
 	x->config_path = xasprintf("%s/config.json", run);
 	x->process_path = xstrdup(s->process_path);
 	x->cmd = xcalloc(row_of(o)->n_cmd + 1, sizeof(char *));

@@ -233,7 +233,7 @@ static void drop_after(struct object *o, int64_t pause_ns)
 	for (size_t i = 0; i < image_row(o)->n_layers; i++)
 		if (!image_owns_layer(o, image_row(o)->layers[i]->diff_id))
 			layergc_discard(image_row(o)->layers[i]->diff_id);
-	job_init(j, o, work_empty_trash, done_drop, plain_job_free);
+	job_init(j, o, LANE_IMAGE, work_empty_trash, done_drop, plain_job_free);
 	job_start_after(j, pause_ns);
 }
 

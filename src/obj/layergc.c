@@ -67,7 +67,7 @@ static void look_again(struct loop_timer *t)
 	j = xcalloc(1, sizeof(*j));
 	j->work = empty_trash;
 	j->done = trash_emptied;
-	if (loop_work(world.loop, j, &e) < 0)
+	if (loop_work(world.loop, LANE_TRASH, j, &e) < 0)
 		free(j); /* the next one empties it */
 }
 

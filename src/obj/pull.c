@@ -196,7 +196,7 @@ static void done_clean(struct job *j, struct object *o)
 		struct job *again = xcalloc(1, sizeof(*again));
 
 		log_err(LOG_LEVEL_WARN, "what a pull has left does not go", &j->err);
-		job_init(again, o, work_clean, done_clean, plain_job_free);
+		job_init(again, o, LANE_IMAGE, work_clean, done_clean, plain_job_free);
 		job_start_after(again, 5 * NSEC_PER_SEC);
 		return;
 	}
@@ -214,7 +214,7 @@ void pul_effect_clean(struct sm_object *sm)
 		image_pull_close(take_ptr(p->pull));
 	else
 		image_pull_end(sockets, sm->id); /* one that a daemon before us has left */
-	job_init(j, o, work_clean, done_clean, plain_job_free);
+	job_init(j, o, LANE_IMAGE, work_clean, done_clean, plain_job_free);
 	job_start(j);
 }
 

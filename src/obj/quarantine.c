@@ -128,7 +128,7 @@ bool quarantine_remove(struct caller *c, enum kind k, const char *id)
 	m->call = c;
 	m->kind = k;
 	memcpy(m->id, q->id, sizeof(m->id));
-	if (loop_work(world.loop, &m->base, &m->err) < 0) {
+	if (loop_work(world.loop, LANE_STOP, &m->base, &m->err) < 0) {
 		caller_finish(c, NULL, &m->err);
 		free(m);
 	}

@@ -79,14 +79,15 @@ static void sandbox_job_free(struct job *j)
 	free(s);
 }
 
-static struct job *sandbox_job_new(struct object *o, int (*work)(struct job *, struct err *),
+static struct job *sandbox_job_new(struct object *o, enum loop_lane lane,
+				   int (*work)(struct job *, struct err *),
 				   void (*done)(struct job *, struct object *))
 {
 	struct sandbox_job *s = xcalloc(1, sizeof(*s));
 
 	s->row = sm_row_clone(row_of(o));
 	s->again = ((const struct pod *)o->own)->loaded;
-	job_init(&s->base, o, work, done, sandbox_job_free);
+	job_init(&s->base, o, lane, work, done, sandbox_job_free);
 	return &s->base;
 }
 
@@ -254,7 +255,7 @@ static void init_made(struct object *o, uint64_t gen, struct shim_answer *ans,
 		anchor_failed(o, gen, err);
 		return;
 	}
-	s = sandbox_job(sandbox_job_new(o, work_pin_pid, done_pin_pid));
+	s = sandbox_job(sandbox_job_new(o, LANE_START, work_pin_pid, done_pin_pid));
 	s->anchor = take_ptr(p->anchor);
 	s->anchor->init_pid = (int32_t)ans->status.pid;
 	job_start(&s->base);
@@ -296,7 +297,7 @@ static void done_anchor(struct job *j, struct object *o)
 
 void sbx_effect_raise_anchor(struct sm_object *sm)
 {
-	job_start(sandbox_job_new(object_of(sm), work_anchor, done_anchor));
+	job_start(sandbox_job_new(object_of(sm), LANE_START, work_anchor, done_anchor));
 }
 
 /* --- another shim --- */
@@ -358,7 +359,8 @@ void sbx_effect_revive_anchor(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
 	struct pod *p = o->own;
-	struct job *j = sandbox_job_new(o, work_revive, done_revive);
+	enum loop_lane lane = row_of(o)->revive_tries > 1 ? LANE_RETRY : LANE_START;
+	struct job *j = sandbox_job_new(o, lane, work_revive, done_revive);
 
 	/* When the daemon was away as well nobody has done it yet. */
 	if (p->line == POD_LINE_DOWN)
@@ -478,14 +480,19 @@ static void done_drop_anchor(struct job *j, struct object *o)
 		   &j->err, NULL, NULL);
 }
 
-static int64_t pause_of(const struct object *o)
+/* The failure of the run that is being undone says nothing about this effect. */
+static bool failed_before(const struct object *o)
 {
 	const Crisp__State__Failure *f = row_of(o)->failure;
 
-	/* The failure of the run that is being undone says nothing about this effect. */
-	if (!f || world.recovering || f->tries <= (row_of(o)->undo ? 1U : 0U))
+	return f && f->tries > (row_of(o)->undo ? 1U : 0U);
+}
+
+static int64_t pause_of(const struct object *o)
+{
+	if (world.recovering || !failed_before(o))
 		return 0;
-	return retry_pause_ns(f->tries);
+	return retry_pause_ns(row_of(o)->failure->tries);
 }
 
 void sbx_effect_drop_anchor(struct sm_object *sm)
@@ -495,7 +502,8 @@ void sbx_effect_drop_anchor(struct sm_object *sm)
 
 	facts_anchor_free(take_ptr(p->anchor));
 	pod_shutdown(p);
-	job_start_after(sandbox_job_new(o, work_drop_anchor, done_drop_anchor), pause_of(o));
+	job_start_after(sandbox_job_new(o, failed_before(o) ? LANE_RETRY : LANE_STOP,
+					work_drop_anchor, done_drop_anchor), pause_of(o));
 }
 
 /* --- network --- */
@@ -541,7 +549,7 @@ static void network_line_settled(struct object *o, uint64_t gen, struct pod *p,
 	if (check_line(o, &e) < 0)
 		effect_report(o, gen, SBX_EVENT_NETWORK_FAILED, &e, NULL, NULL);
 	else
-		job_start(sandbox_job_new(o, work_network_up, done_network_up));
+		job_start(sandbox_job_new(o, LANE_NET_UP, work_network_up, done_network_up));
 }
 
 void sbx_effect_raise_network(struct sm_object *sm)
@@ -570,7 +578,8 @@ void sbx_effect_lower_network(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
 
-	job_start_after(sandbox_job_new(o, work_network_down, done_network_down), pause_of(o));
+	job_start_after(sandbox_job_new(o, failed_before(o) ? LANE_NET_RETRY : LANE_NET_DOWN,
+					work_network_down, done_network_down), pause_of(o));
 }
 
 /* --- children --- */
@@ -628,14 +637,14 @@ static void done_erase(struct job *j, struct object *o)
 		return;
 	}
 	log_err(LOG_LEVEL_WARN, "sandbox directory does not go", &j->err);
-	again = sandbox_job_new(o, work_erase, done_erase);
+	again = sandbox_job_new(o, LANE_RETRY, work_erase, done_erase);
 	again->gen = j->gen;
 	job_start_after(again, 5 * NSEC_PER_SEC);
 }
 
 void sbx_effect_erase(struct sm_object *sm)
 {
-	job_start(sandbox_job_new(object_of(sm), work_erase, done_erase));
+	job_start(sandbox_job_new(object_of(sm), LANE_STOP, work_erase, done_erase));
 }
 
 /* --- life --- */

@@ -424,7 +424,7 @@ static int exec_begin(struct session *s, struct err *e)
 	j->base.done = exec_written;
 	j->s = s;
 	j->config_path = xasprintf("%s/config.json", run);
-	r = loop_work(world.loop, &j->base, e);
+	r = loop_work(world.loop, LANE_SESSION, &j->base, e);
 	if (r < 0) {
 		free(j->config_path);
 		free(j);
@@ -588,7 +588,7 @@ static void dial(struct session *s, uint32_t pair)
 		d->pair = pair;
 		d->netns = xstrdup(row->host_network ? "" : row->netns);
 		d->fds[0] = d->fds[1] = -1;
-		r = loop_work(world.loop, &d->base, &e);
+		r = loop_work(world.loop, LANE_SESSION, &d->base, &e);
 		if (r < 0) {
 			free(d->netns);
 			free(d);

@@ -8,10 +8,7 @@
 #include "obj/verify.h"
 
 #include <errno.h>
-#include <linux/ioprio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -102,12 +99,6 @@ static const char *missing_layer(const Crisp__State__Image *row)
 
 /* --- reading: on a worker --- */
 
-/* Whatever wants the disk goes first.  Of this thread alone. */
-static void set_io_priority(int class)
-{
-	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(class, 0));
-}
-
 /* 1: nothing is noted of what it should be, so nothing can be wrong. */
 static int open_layer(struct image_layer_meta *ret, struct err *e)
 {
@@ -148,9 +139,7 @@ static void step_work(struct loop_job *j)
 	int64_t begin = clock_monotonic_ns();
 
 	(void)j;
-	set_io_priority(IOPRIO_CLASS_IDLE);
 	v.result = read_on(&v.err);
-	set_io_priority(IOPRIO_CLASS_NONE);
 	v.took_ns = clock_monotonic_ns() - begin;
 }
 
@@ -272,7 +261,7 @@ static int begin(const struct object *o, const Crisp__State__Layer *l)
 	memcpy(v.id, o->sm->id, sizeof(v.id));
 	v.job.work = step_work;
 	v.job.done = step_done;
-	v.working = loop_work(world.loop, &v.job, &e) == 0;
+	v.working = loop_work(world.loop, LANE_SLOW, &v.job, &e) == 0;
 	return v.working ? 0 : -1;
 }
 

@@ -319,19 +319,21 @@ static void job_run(struct object *o, struct job *j)
 {
 	o->job_runs = true;
 	/* A full queue is a pause: the effect was promised by a commit. */
-	if (loop_work(world.loop, &j->base, &j->err) < 0) {
+	if (loop_work(world.loop, j->lane, &j->base, &j->err) < 0) {
 		o->job_runs = false;
 		job_start_after(j, NSEC_PER_SEC);
 	}
 }
 
-void job_init(struct job *j, struct object *o, int (*work)(struct job *, struct err *),
-	      void (*done)(struct job *, struct object *), void (*free_job)(struct job *))
+void job_init(struct job *j, struct object *o, enum loop_lane lane,
+	      int (*work)(struct job *, struct err *), void (*done)(struct job *, struct object *),
+	      void (*free_job)(struct job *))
 {
 	list_init(&j->node);
 	list_init(&j->base.node);
 	j->base.work = job_work;
 	j->base.done = job_done;
+	j->lane = lane;
 	j->kind = o->kind;
 	memcpy(j->id, o->sm->id, sizeof(j->id));
 	j->gen = o->sm->effect_gen;

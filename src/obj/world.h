@@ -160,6 +160,7 @@ void caller_dispatch(struct caller *c, struct object *o, int event, void *facts,
 struct job {
 	struct loop_job base;
 	struct list node;
+	enum loop_lane lane;
 	enum kind kind;
 	char id[ID_LEN + 1];
 	uint64_t gen;      /* of the effect it works for */
@@ -174,8 +175,9 @@ struct job {
 };
 
 /* Fill the common part of a job for the effect under way of o. */
-void job_init(struct job *j, struct object *o, int (*work)(struct job *, struct err *),
-	      void (*done)(struct job *, struct object *), void (*free_job)(struct job *));
+void job_init(struct job *j, struct object *o, enum loop_lane lane,
+	      int (*work)(struct job *, struct err *), void (*done)(struct job *, struct object *),
+	      void (*free_job)(struct job *));
 /* Run it when the object's earlier jobs are done. */
 void job_start(struct job *j);
 /* The same after a pause. */

@@ -297,7 +297,7 @@ int stream_server_start(const struct stream_conf *conf, const struct stream_hook
 		s->doors[i].listener.fd = -1;
 	}
 	s->conns.idle_ns = conf->idle_ns;
-	s->conns.loop = loop_new(0, e);
+	s->conns.loop = loop_new(e);
 	r = s->conns.loop ? 0 : -(int)e->code;
 	if (r == 0 && conf->tls)
 		r = tls_new(conf->tls, &s->tls, e);

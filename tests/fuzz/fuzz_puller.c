@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	if (size > 65536) /* what a socket takes at once */
 		return 0;
 	fd = listener();
-	loop = loop_new(0, &e);
+	loop = loop_new(&e);
 	assert(loop);
 	loop_set_turn_end(loop, turn_end, NULL);
 	reported = turns = 0;

@@ -199,7 +199,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	run.conns.idle_ns = INT64_C(1000000000) * 3600;
 	list_init(&run.conns.all);
 	list_init(&run.conns.marked);
-	run.conns.loop = loop_new(0, &e);
+	run.conns.loop = loop_new(&e);
 	assert(run.conns.loop);
 	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, both) == 0);
 	run.client = both[1];

@@ -175,7 +175,7 @@ static int do_pull(int argc, char **argv)
 			fprintf(stderr, "unknown option %s\n", argv[i]);
 			return 2;
 		}
-	d.loop = loop_new(1, &e);
+	d.loop = loop_new(&e);
 	if (!d.loop)
 		return fail(&e);
 	if (image_pull_start(d.loop, &req, &ops, &d, &d.pull, &e) < 0)

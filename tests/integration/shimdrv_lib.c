@@ -190,7 +190,7 @@ void drv_begin(void)
 	struct err e = ERR_NULL;
 	pthread_t t;
 
-	loop = loop_new(1, &e);
+	loop = loop_new(&e);
 	if (!loop || pthread_create(&t, NULL, loop_main, loop) != 0) {
 		fprintf(stderr, "no loop: %s\n", e.text);
 		exit(1);

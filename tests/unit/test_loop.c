@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -34,7 +35,7 @@ static int setup(void **state)
 
 	(void)state;
 	alarm(120);
-	l = loop_new(3, &e);
+	l = loop_new(&e);
 	return l ? 0 : -1;
 }
 
@@ -451,7 +452,7 @@ static void start_jobs(struct loop_post *p)
 	(void)p;
 	for (int i = 0; i < 1000; i++) {
 		jobs[i] = (struct job){.base = {.work = job_work, .done = job_done}, .value = i};
-		if (loop_work(l, &jobs[i].base, &e) < 0)
+		if (loop_work(l, LANE_SLOW, &jobs[i].base, &e) < 0)
 			wrong++;
 	}
 }
@@ -495,16 +496,128 @@ static void the_queue_is_bounded(void **state)
 	pthread_mutex_lock(&gate);
 	for (; r == 0 && accepted < 2 * LIMIT_JOBS_QUEUED; accepted += r == 0) {
 		jobs[accepted].base = (struct loop_job){.work = wait_for_gate, .done = count_done};
-		r = loop_work(l, &jobs[accepted].base, &e);
+		r = loop_work(l, LANE_SLOW, &jobs[accepted].base, &e);
 	}
 	pthread_mutex_unlock(&gate);
 	assert_int_equal(r, -ERR_EXHAUSTED);
 	/* Those that the workers hold do not wait any more. */
-	assert_true(accepted >= LIMIT_JOBS_QUEUED && accepted <= LIMIT_JOBS_QUEUED + 3);
+	assert_true(accepted >= LIMIT_JOBS_QUEUED && accepted <= LIMIT_JOBS_QUEUED + 4);
 	loop_run(l);
 	assert_true(n_done >= LIMIT_JOBS_QUEUED);
 	loop_free(take_ptr(l));
 	free(jobs);
+}
+
+/* --- lanes --- */
+
+static struct job *held;
+static int n_at_once, at_once_max;
+
+static void hold_lane(struct loop_job *base)
+{
+	int n = __atomic_add_fetch(&n_at_once, 1, __ATOMIC_RELAXED);
+
+	if (n > __atomic_load_n(&at_once_max, __ATOMIC_RELAXED))
+		__atomic_store_n(&at_once_max, n, __ATOMIC_RELAXED);
+	wait_for_gate(base);
+	__atomic_sub_fetch(&n_at_once, 1, __ATOMIC_RELAXED);
+}
+
+static void ignore_done(struct loop_job *base)
+{
+	(void)base;
+}
+
+static void stop_done(struct loop_job *base)
+{
+	(void)base;
+	loop_stop(l);
+}
+
+static void note_priority(struct loop_job *base)
+{
+	container_of(base, struct job, base)->value = getpriority(PRIO_PROCESS, (id_t)gettid());
+}
+
+static int fill_lane(enum loop_lane lane, size_t n)
+{
+	struct err e = ERR_NULL;
+	size_t i = 0;
+	int r = 0;
+
+	held = xcalloc(n, sizeof(*held));
+	for (; i < n && r == 0; i += r == 0) {
+		held[i].base = (struct loop_job){ .work = hold_lane, .done = ignore_done };
+		r = loop_work(l, lane, &held[i].base, &e);
+	}
+	return (int)i;
+}
+
+static int n_awaited;
+
+static void awaited_done(struct loop_job *base)
+{
+	(void)base;
+	if (--n_awaited == 0)
+		loop_stop(l);
+}
+
+static void put_noting(struct job *j, enum loop_lane lane)
+{
+	struct err e = ERR_NULL;
+
+	*j = (struct job){ .base = { .work = note_priority, .done = awaited_done } };
+	assert_int_equal(loop_work(l, lane, &j->base, &e), 0);
+	n_awaited++;
+}
+
+/* With a full queue and no free thread in one lane, jobs of all others run. */
+static void a_full_lane_holds_up_no_other(void **state)
+{
+	struct job others[LANE_COUNT];
+
+	(void)state;
+	for (enum loop_lane full = 0; full < LANE_COUNT; full++) {
+		pthread_mutex_lock(&gate);
+		assert_true(fill_lane(full, 2 * LIMIT_JOBS_QUEUED) >= LIMIT_JOBS_QUEUED);
+		n_awaited = 0;
+		for (enum loop_lane lane = 0; lane < LANE_COUNT; lane++)
+			if (lane != full)
+				put_noting(&others[lane], lane);
+		loop_run(l);
+		pthread_mutex_unlock(&gate);
+		loop_free(take_ptr(l));
+		free(held);
+		assert_int_equal(setup(NULL), 0);
+	}
+}
+
+static void the_trash_has_one_thread(void **state)
+{
+	(void)state;
+	n_at_once = at_once_max = 0;
+	fill_lane(LANE_TRASH, 100);
+	held[99].base.done = stop_done;
+	loop_run(l);
+	assert_int_equal(at_once_max, 1);
+	loop_free(take_ptr(l));
+	free(held);
+}
+
+static void slow_work_has_a_low_priority(void **state)
+{
+	int own = getpriority(PRIO_PROCESS, 0);
+	struct job j[LANE_COUNT];
+
+	(void)state;
+	n_awaited = 0;
+	for (enum loop_lane lane = 0; lane < LANE_COUNT; lane++)
+		put_noting(&j[lane], lane);
+	loop_run(l);
+	for (enum loop_lane lane = 0; lane < LANE_COUNT; lane++)
+		assert_int_equal(j[lane].value,
+				 lane == LANE_SLOW || lane == LANE_TRASH ? 19 : own);
+	assert_int_equal(getpriority(PRIO_PROCESS, 0), own);
 }
 
 static int n_worked;
@@ -528,7 +641,7 @@ static void joining_loses_no_end(void **state)
 	pthread_mutex_lock(&gate);
 	for (int i = 0; i < 20; i++) {
 		late[i].base = (struct loop_job){ .work = work_behind_gate, .done = count_done };
-		assert_int_equal(loop_work(l, &late[i].base, &e), 0);
+		assert_int_equal(loop_work(l, LANE_SLOW, &late[i].base, &e), 0);
 	}
 	loop_post(l, &f.post);
 	pthread_mutex_unlock(&gate);
@@ -558,6 +671,9 @@ int main(void)
 		test(turns_go_on_while_there_is_more),
 		test(jobs_run_elsewhere_and_end_here),
 		test(the_queue_is_bounded),
+		test(a_full_lane_holds_up_no_other),
+		test(the_trash_has_one_thread),
+		test(slow_work_has_a_low_priority),
 		test(joining_loses_no_end),
 	};
 
