@@ -226,7 +226,7 @@ static int set_up(const struct options *o, struct err *e)
 	if (o->cgroup)
 		selfcare_join_cgroup(o->cgroup);
 	selfcare_protect_from_oom();
-	r = spawner_start(e);
+	r = spawner_start(o->cgroup, e);
 	if (r < 0)
 		return r;
 	console_init(dir_fd);

@@ -1,10 +1,9 @@
 /*
  * podinit.c - see podinit.h.
  *
- * Containers of the pod see this process as pid 1 and may have its uid.  What must hold: through
- * it nothing of the host can be reached.  So its program (shim/init/init.c, carried inside this
- * one) runs from sealed memory, which is all that /proc/1/exe leads to; its root is an empty
- * directory, it has no capabilities and no descriptors, and cannot be traced.
+ * Containers of the pod see this process as pid 1 and may be allowed to trace it.  What must hold:
+ * through it nothing of the host can be reached.  Its program (shim/init/init.c, carried inside
+ * this one) runs from sealed memory, which is all that /proc/1/exe leads to; jail.c takes the rest.
  */
 #include "shim/podinit.h"
 
@@ -12,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -32,13 +32,41 @@ __asm__(".pushsection .rodata\n"
 	".popsection\n");
 extern const char podinit_elf[], podinit_elf_end[];
 
+/* Since Linux 6.3: memory that may be executed says so, and its mode can be sealed. */
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x0020
+#endif
+
+static int new_memory(void)
+{
+	const char name[] = "crisp-init";
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	return fd < 0 && errno == EINVAL ? memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)
+					 : fd;
+}
+
+static int seal(int fd)
+{
+	const int seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+	if (fcntl(fd, F_ADD_SEALS, seals | F_SEAL_EXEC) == 0)
+		return 0;
+	return errno == EINVAL ? fcntl(fd, F_ADD_SEALS, seals) : -1;
+}
+
+/* A program that its user may not read cannot be traced from its first instruction on. */
 static int copy_program(int *ret_fd, struct err *e)
 {
-	_cleanup_close_ int fd = memfd_create("crisp-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	_cleanup_close_ int fd = new_memory();
 
-	if (fd < 0 || fs_write_all(fd, podinit_elf, (size_t)(podinit_elf_end - podinit_elf)) < 0)
+	if (fd < 0 || fs_write_all(fd, podinit_elf, (size_t)(podinit_elf_end - podinit_elf)) < 0 ||
+	    fchmod(fd, 0111) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "copy the pod's init");
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (seal(fd) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "seal the pod's init");
 	*ret_fd = take_fd(fd);
 	return 0;
@@ -67,15 +95,22 @@ void podinit_find(const char *dir)
 		log_err(LOG_LEVEL_WARN, "the pod's init", &e);
 }
 
-static int spawn_init(struct err *e)
+static int spawn_init(const int *ns, struct err *e)
 {
 	_cleanup_close_ int exe = -1;
+	size_t n_ns = 0;
 	pid_t pid;
-	int r = copy_program(&exe, e);
+	int r;
 
+	while (n_ns < SHIM_FDS_MAX && ns[n_ns] >= 0)
+		n_ns++;
+	if (n_ns > SPAWNER_NS_MAX)
+		return err_set(e, ERR_INVALID, "init: %zu namespaces are more than %d", n_ns,
+			       SPAWNER_NS_MAX);
+	r = copy_program(&exe, e);
 	if (r < 0)
 		return r;
-	r = spawner_run_init(exe, &pid, e);
+	r = spawner_run_init(exe, ns, n_ns, &pid, e);
 	if (r < 0)
 		return r;
 	r = child_adopt_pid(&init_child, pid, init_ended, e);
@@ -86,9 +121,10 @@ static int spawn_init(struct err *e)
 	return r;
 }
 
-int podinit_start(uint32_t *ret_pid, uint64_t *ret_start_ticks, struct err *e)
+int podinit_start(const int ns[SHIM_FDS_MAX], uint32_t *ret_pid, uint64_t *ret_start_ticks,
+		  struct err *e)
 {
-	int r = init_child.alive ? 0 : spawn_init(e);
+	int r = init_child.alive ? 0 : spawn_init(ns, e);
 
 	child_deliver(&init_child);
 	if (r == 0 && !init_child.alive)

@@ -174,7 +174,7 @@ static void init(struct call *c)
 	struct shim_status st = { .state = SHIM_RUNNING };
 	struct err e = ERR_NULL;
 
-	if (podinit_start(&st.pid, &st.start_ticks, &e) < 0)
+	if (podinit_start(c->fds, &st.pid, &st.start_ticks, &e) < 0)
 		conn_answer(c->w, NULL, -1, &e);
 	else
 		conn_answer(c->w, &st, -1, NULL);

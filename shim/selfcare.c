@@ -60,16 +60,15 @@ static void join_one(const char *mount, const char *options, const char *path)
 	_cleanup_free_ char *dir = xasprintf("%s%s", mount, path);
 	_cleanup_free_ char *procs = xasprintf("%s/cgroup.procs", dir);
 	struct err e = ERR_NULL;
-	char pid[16];
 
-	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	if (fs_mkdir_all(dir, 0755, &e) < 0) {
 		log_err(LOG_LEVEL_WARN, "own cgroup", &e);
 		return;
 	}
 	if (strstr(options, "cpuset"))
 		fill_cpuset(mount, path);
-	if (fs_write_existing(procs, pid, &e) < 0)
+	/* 0 is the process that writes, whatever its PID namespace. */
+	if (fs_write_existing(procs, "0", &e) < 0)
 		log_err(LOG_LEVEL_WARN, "own cgroup", &e);
 }
 

@@ -9,10 +9,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/shimproto.h"
 #include "base/util.h"
+#include "shim/jail.h"
 #include "shim/pages.h"
 #include "shim/poll.h"
 #include "shim/runtime.h"
@@ -32,7 +33,7 @@
 
 enum kind {
 	KIND_RUN,   /* argv; descriptors: those that fds has bits for */
-	KIND_INIT,  /* one descriptor: the program */
+	KIND_INIT,  /* descriptors: the program in place 3, the pod's namespaces before it */
 	KIND_WIDEN, /* size; one descriptor */
 };
 
@@ -44,13 +45,16 @@ struct request {
 };
 
 #define FDS_MAX 4
+#define STEP_MAX 48
 
 struct answer {
 	int32_t error; /* errno, 0: done */
 	int32_t pid;
+	char step[STEP_MAX]; /* that failed, "": the exec */
 };
 
-static int helper_fd = -1; /* our end of the pair */
+static int helper_fd = -1;      /* our end of the pair */
+static const char *init_cgroup; /* of the pod's init, NULL: the helper's */
 
 /* --- in the helper --- */
 
@@ -59,6 +63,7 @@ struct start {
 	const char *const *argv;
 	int fds[FDS_MAX];
 	int error;
+	const char *step; /* that failed, NULL: the exec */
 };
 
 extern char **environ;
@@ -86,32 +91,19 @@ static int become_program(void *arg)
 	_exit(127);
 }
 
-static int give_up_everything(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { { .effective = 0 } };
-
-	/* The descriptors of a process that has none: a directory that stays empty. */
-	if (close_range(0, ~0U, CLOSE_RANGE_CLOEXEC) < 0 || chdir("/proc/self/fdinfo") < 0 ||
-	    chroot(".") < 0 || chdir("/") < 0)
-		return -1;
-	/* Without a bounding set uid 0 gains nothing from the exec. */
-	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
-		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capset, &header, none) < 0)
-		return -1;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-}
-
-/* All signals stay blocked: the program takes them when it wants. */
 static int become_init(void *arg)
 {
 	static char *const argv[] = { "crisp-init", NULL };
 	static char *const envp[] = { NULL };
 	struct start *s = arg;
+	size_t n_ns = 0;
+	sigset_t none;
 
-	if (give_up_everything() == 0)
+	while (n_ns < SPAWNER_NS_MAX && s->fds[n_ns] >= 0)
+		n_ns++;
+	s->step = jail_enter(s->fds, n_ns, init_cgroup);
+	sigemptyset(&none);
+	if (!s->step && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
 		fexecve(s->fds[3], argv, envp);
 	s->error = errno;
 	_exit(127);
@@ -125,6 +117,7 @@ static struct answer start_child(int (*fn)(void *), struct start *s, int flags)
 			  CLONE_VM | CLONE_VFORK | CLONE_PARENT | flags | SIGCHLD, s);
 	struct answer a = { .error = pid < 0 ? errno : s->error, .pid = pid };
 
+	snprintf(a.step, sizeof(a.step), "%s", s->step ? s->step : "");
 	return a;
 }
 
@@ -244,12 +237,13 @@ static void helper(int fd)
 
 /* --- in the shim --- */
 
-int spawner_start(struct err *e)
+int spawner_start(const char *cgroup, struct err *e)
 {
 	_cleanup_close_ int theirs = -1;
 	int fds[2];
 	pid_t pid;
 
+	init_cgroup = cgroup ? xasprintf("%s/init", cgroup) : NULL;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "socketpair for the spawner");
 	helper_fd = fds[0];
@@ -329,14 +323,24 @@ int spawner_run(const char *const *argv, int in, int out, int err, pid_t *ret_pi
 	return 0;
 }
 
-int spawner_run_init(int exe, pid_t *ret_pid, struct err *e)
+int spawner_run_init(int exe, const int *ns, size_t n_ns, pid_t *ret_pid, struct err *e)
 {
 	struct request req = { .kind = KIND_INIT, .fds = 1U << 3 };
 	struct iovec part = { &req, sizeof(req) };
-	struct answer a = ask(&part, 1, &exe, 1);
+	int fds[FDS_MAX];
+	struct answer a;
 
+	for (size_t i = 0; i < n_ns; i++) {
+		req.fds |= 1U << i;
+		fds[i] = ns[i];
+	}
+	fds[n_ns] = exe;
+	a = ask(&part, 1, fds, n_ns + 1);
 	*ret_pid = a.pid;
-	return a.error ? err_errno(e, ERR_INTERNAL, a.error, "start the pod's init") : 0;
+	if (a.error)
+		return err_errno(e, ERR_INTERNAL, a.error, "start the pod's init: %s",
+				 *a.step ? a.step : "exec");
+	return 0;
 }
 
 void spawner_widen(int fd, int size)

@@ -14,8 +14,11 @@
 
 #include "base/err.h"
 
-/* Fork the helper.  Before confine_self, and before memory is filled that it would keep. */
-int spawner_start(struct err *e);
+#define SPAWNER_NS_MAX 3 /* namespaces that a pod has pinned: network, IPC, UTS */
+
+/* Fork the helper.  Before confine_self, and before memory is filled that it would keep.
+ * cgroup: of the shim, that of the pod's init is made below it; NULL: init stays in the shim's. */
+int spawner_start(const char *cgroup, struct err *e);
 /* After poll_init.  A helper that ends takes the shim with it: one that cannot start anything is no
  * use, and another one adopts the containers. */
 int spawner_watch(struct err *e);
@@ -24,9 +27,9 @@ int spawner_watch(struct err *e);
  * the program runs; ERR_NOT_FOUND when there is none. */
 int spawner_run(const char *const *argv, int in, int out, int err, pid_t *ret_pid, struct err *e);
 
-/* Start the program that exe holds as pid 1 of a new PID namespace, without any privileges: see
- * podinit.c. */
-int spawner_run_init(int exe, pid_t *ret_pid, struct err *e);
+/* Start the program that exe holds as pid 1 of a new PID namespace, inside the n_ns (at most
+ * SPAWNER_NS_MAX) namespaces of ns and without anything of the host: see jail.h. */
+int spawner_run_init(int exe, const int *ns, size_t n_ns, pid_t *ret_pid, struct err *e);
 
 /* Give a pipe or socket a buffer of size bytes beyond what those without privileges may have; as
  * it was when that is not possible. */

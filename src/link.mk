@@ -53,12 +53,12 @@ EXTRA_test_logfmt := $(BUILD)/shim/logline.o $(BUILD)/shim/logfile.o $(BUILD)/sh
 EXTRA_fuzz_logline := $(BUILD)/shim/logline.o $(BUILD)/shim/rtlog.o
 $(BUILD)/unit/test_logfmt: $(EXTRA_test_logfmt)
 $(BUILD)/replay/fuzz_logline: $(EXTRA_fuzz_logline)
-EXTRA_test_shimio := $(patsubst %,$(BUILD)/shim/%.o,journal logfile logline pages poll spawner stage stdio)
+EXTRA_test_shimio := $(patsubst %,$(BUILD)/shim/%.o,jail journal logfile logline pages poll selfcare spawner stage stdio)
 LIBS_test_shimio := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 EXTRA_test_shimstage := $(EXTRA_test_shimio)
 LIBS_test_shimstage := -Wl,--wrap=read,--wrap=write,--wrap=pwrite,--wrap=splice,--wrap=ftruncate
 $(BUILD)/unit/test_shimio $(BUILD)/unit/test_shimstage: $(EXTRA_test_shimio)
-EXTRA_fuzz_journal := $(patsubst %,$(BUILD)/shim/%.o,journal pages poll spawner)
+EXTRA_fuzz_journal := $(patsubst %,$(BUILD)/shim/%.o,jail journal pages poll selfcare spawner)
 $(BUILD)/replay/fuzz_journal: $(EXTRA_fuzz_journal)
 
 # The puller: nothing but it meets TLS and decompression.

@@ -65,7 +65,9 @@ enum shim_type {
 	SHIM_STATUS,      /* [id or session] */
 	SHIM_FORGET,      /* [id or session] of something that has ended (or was never started and
 			   * is deleted by the daemon): nothing is kept */
-	SHIM_INIT,        /* []: status.pid of the pod's shared PID namespace's init; idempotent */
+	SHIM_INIT,        /* []: status.pid and start_ticks of the init of the pod's shared PID
+			   * namespace, started unless it runs.  fds: the pod's network, IPC and
+			   * UTS namespaces, those that it has of its own */
 	SHIM_SHUTDOWN,    /* []: answers and ends; containers that run lose their parent */
 	SHIM_ADOPT,       /* [id runtime runtime_root bundle log_path log_max exit_path cgroup args
 			   * flags state pid start_ticks started_ns] a container that a shim before

@@ -8,12 +8,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -261,10 +263,54 @@ static void init_made(struct object *o, uint64_t gen, struct shim_answer *ans,
 	job_start(&s->base);
 }
 
+/* The namespaces that the pod has of its own, for its init. */
+static int open_namespaces(const struct object *o, int fds[SHIM_FDS_MAX], size_t *ret_n,
+			   struct err *e)
+{
+	_cleanup_free_ char *dir = path_pod_ns(world.conf, o->sm->id);
+	const Crisp__State__Sandbox *row = row_of(o);
+	const struct {
+		const char *name;
+		bool own;
+	} kinds[] = {
+		{ "net", !row->host_network },
+		{ "ipc", !row->host_ipc },
+		{ "uts", !row->host_network },
+	};
+
+	*ret_n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", dir, kinds[i].name);
+
+		if (!kinds[i].own)
+			continue;
+		fds[*ret_n] = ns_is_pinned(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+		if (fds[*ret_n] < 0)
+			return err_set(e, ERR_INTERNAL, "sandbox %.13s: no namespace at %s",
+				       o->sm->id, path);
+		++*ret_n;
+	}
+	return 0;
+}
+
+static void start_init(struct pod *p, struct object *o, uint64_t gen)
+{
+	const struct shim_request req = { .type = SHIM_INIT };
+	int fds[SHIM_FDS_MAX];
+	struct err e = ERR_NULL;
+	size_t n;
+
+	if (open_namespaces(o, fds, &n, &e) < 0)
+		anchor_failed(o, gen, &e);
+	else
+		pod_request(p, o, &req, fds, n, init_made);
+	while (n)
+		close(fds[--n]);
+}
+
 static void anchor_line_settled(struct object *o, uint64_t gen, struct pod *p,
 				struct shim_link *link)
 {
-	const struct shim_request req = { .type = SHIM_INIT };
 	struct err e = ERR_NULL;
 
 	if (!link) {
@@ -272,7 +318,7 @@ static void anchor_line_settled(struct object *o, uint64_t gen, struct pod *p,
 			"started; see shim.log in its run directory", o->sm->id);
 		anchor_failed(o, gen, &e);
 	} else if (row_of(o)->pod_pid) {
-		pod_request(p, o, &req, NULL, 0, init_made);
+		start_init(p, o, gen);
 	} else {
 		anchor_report(o, gen, take_ptr(p->anchor));
 	}
