@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -45,6 +46,7 @@
 struct options {
 	const char *id, *dir, *cgroup;
 	int ready_fd; /* told "ready" or "running" or an error's text, -1: nobody asks */
+	uint64_t open_files; /* soft limit that containers start with, 0: as it is */
 };
 
 static int dir_fd = -1;
@@ -59,10 +61,11 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 		{ "cgroup", required_argument, NULL, 'c' },
 		{ "ready-fd", required_argument, NULL, 'r' },
 		{ "log-level", required_argument, NULL, 'l' },
+		{ "open-files", required_argument, NULL, 'f' },
 		{ 0 },
 	};
 	enum log_level level;
-	int64_t fd;
+	int64_t n;
 	int c;
 
 	*o = (struct options){ .ready_fd = -1 };
@@ -73,8 +76,10 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 			o->dir = optarg;
 		else if (c == 'c')
 			o->cgroup = optarg;
-		else if (c == 'r' && str_to_i64(optarg, 3, 1023, &fd) == 0)
-			o->ready_fd = (int)fd;
+		else if (c == 'r' && str_to_i64(optarg, 3, 1023, &n) == 0)
+			o->ready_fd = (int)n;
+		else if (c == 'f' && str_to_i64(optarg, 0, INT32_MAX, &n) == 0)
+			o->open_files = (uint64_t)n;
 		else if (c == 'l' && log_parse_level(optarg, &level) == 0)
 			log_set_level(level);
 		else
@@ -260,6 +265,8 @@ int main(int argc, char **argv)
 	struct options o;
 	int r = parse_options(argc, argv, &o, &e);
 
+	if (r == 0 && o.open_files)
+		files_lower(o.open_files);
 	if (r == 0 && o.ready_fd >= 0)
 		r = detach(o.ready_fd, &e);
 	if (r == 0)

@@ -18,6 +18,7 @@
 #include "api/listen.h"
 #include "api/metrics.h"
 #include "api/server.h"
+#include "base/files.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/version.h"
@@ -397,6 +398,7 @@ int main(int argc, char **argv)
 	int r;
 
 	umask(022);
+	files_raise();
 	grpc_env_init();
 	conf_init(&d.conf);
 	r = configure(&d.conf, argc, argv, &e);

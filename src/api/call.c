@@ -30,6 +30,7 @@ struct calls *calls_new(const struct server_options *o)
 	pthread_cond_init(&cs->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	list_init(&cs->in_flight);
+	cs->links = links_new();
 	cs->refs = 1;
 	cs->max_calls = o->max_calls ? o->max_calls : LIMIT_CALLS_IN_FLIGHT;
 	cs->max_send = o->max_send ? o->max_send : LIMIT_MESSAGE;
@@ -47,6 +48,7 @@ void calls_unref(struct calls *cs)
 	pthread_mutex_unlock(&cs->lock);
 	if (left)
 		return;
+	links_free(cs->links);
 	pthread_cond_destroy(&cs->changed);
 	pthread_mutex_destroy(&cs->lock);
 	free(cs);
@@ -167,7 +169,7 @@ struct rpc_call *call_new(struct calls *cs, const struct rpc_method *method, voi
 	atomic_init(&c->arena_holders, 2);
 	c->closed.fn = on_closed;
 	c->sent.fn = on_sent;
-	c->peer_pid = -1;
+	c->peer.pid = -1;
 	grpc_metadata_array_init(&c->metadata);
 	grpc_call_details_init(&c->details);
 	pthread_mutex_lock(&cs->lock);
@@ -186,8 +188,8 @@ struct server_call_info call_info(const struct rpc_call *c)
 	return (struct server_call_info){
 		.path = c->method ? c->method->path : c->path,
 		.name = c->method ? c->method->name : "",
-		.peer_pid = c->peer_pid,
-		.peer_uid = c->peer_uid,
+		.peer_pid = c->peer.pid,
+		.peer_uid = c->peer.uid,
 		.age_ns = clock_monotonic_ns() - c->arrived_ns,
 		.deadline_ns = c->deadline_ns,
 		.cancelled = atomic_load(&c->cancelled),
@@ -220,6 +222,7 @@ static bool call_settle(struct rpc_call *c)
 		cs->counts.in_flight--;
 		cs->counts.answered++;
 	}
+	links_end(cs->links, c->link);
 	go = batch_reserve(cs);
 	if (!go)
 		call_release_grpc(c);
@@ -427,21 +430,28 @@ static int call_dispatch(struct rpc_call *c, struct err *e)
 }
 
 /* Into the list, unless that is full. */
-static bool call_count(struct rpc_call *c)
+static int call_count(struct rpc_call *c, int fd, struct err *e)
 {
 	struct calls *cs = c->calls;
-	bool room;
+	bool linked, room;
 
 	pthread_mutex_lock(&cs->lock);
+	linked = links_begin(cs->links, fd, &c->link, &c->peer);
 	room = cs->counts.in_flight < cs->max_calls;
-	if (room) {
+	if (linked && room) {
 		cs->counts.in_flight++;
 		list_append(&cs->in_flight, &c->node);
 	} else {
 		cs->counts.refused++;
 	}
 	pthread_mutex_unlock(&cs->lock);
-	return room;
+	if (!linked)
+		return err_set(e, ERR_EXHAUSTED, "too many connections have calls in flight: use "
+			       "one that is open, or try again later");
+	if (!room)
+		return err_set(e, ERR_EXHAUSTED, "%u calls are in flight already: try again later",
+			       cs->max_calls);
+	return 0;
 }
 
 /* Learn when the client goes.  Every call must ask exactly once. */
@@ -461,14 +471,12 @@ static void call_watch(struct rpc_call *c)
 	batch_give(c, &op, 1, &c->closed);
 }
 
-void call_run(struct rpc_call *c, pid_t peer_pid, uid_t peer_uid)
+void call_run(struct rpc_call *c, int fd)
 {
 	struct err e = ERR_NULL;
 	int r;
 
 	c->arrived_ns = clock_monotonic_ns();
-	c->peer_pid = peer_pid;
-	c->peer_uid = peer_uid;
 	if (!c->method) {
 		c->path = path_of(&c->details);
 		c->deadline = c->details.deadline;
@@ -478,11 +486,9 @@ void call_run(struct rpc_call *c, pid_t peer_pid, uid_t peer_uid)
 	c->deadline_ns = deadline_ns(c->deadline);
 	atomic_fetch_add(&c->refs, 1); /* this function's */
 	call_watch(c);
-	if (call_count(c))
+	r = call_count(c, fd, &e);
+	if (r == 0)
 		r = call_dispatch(c, &e);
-	else
-		r = err_set(&e, ERR_EXHAUSTED, "%u calls are in flight already: try again later",
-			    c->calls->max_calls);
 	/* A handler that failed has not answered; one that succeeded has or will. */
 	if (r < 0)
 		rpc_fail(c, &e);

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/links.h"
 #include "api/rpc.h"
 #include "api/server.h"
 #include "base/list.h"
@@ -49,6 +50,7 @@ struct calls {
 	struct server_counts counts; /* lock */
 	unsigned batches;          /* lock: events to come, and threads inside the library */
 	unsigned refs;             /* lock: calls and the server */
+	struct links *links;       /* lock */
 	bool stopped;              /* lock: the library must not be called any more */
 	/* Fixed at the start. */
 	unsigned max_calls;
@@ -73,8 +75,8 @@ struct rpc_call {
 	grpc_byte_buffer *payload;
 
 	char *path; /* unknown methods only */
-	pid_t peer_pid;
-	uid_t peer_uid;
+	struct link_peer peer;
+	struct link_ref link;
 	int64_t arrived_ns;  /* CLOCK_MONOTONIC */
 	int64_t deadline_ns; /* CLOCK_REALTIME */
 	size_t request_bytes, response_bytes;
@@ -103,8 +105,9 @@ struct rpc_call *call_new(struct calls *cs, const struct rpc_method *method, voi
 /* It never arrived. */
 void call_drop(struct rpc_call *c);
 
-/* It has arrived: watch for its end, count it, check it, hand it to its handler. */
-void call_run(struct rpc_call *c, pid_t peer_pid, uid_t peer_uid);
+/* It has arrived at descriptor fd: watch for its end, count it, check it, hand it to its
+ * handler. */
+void call_run(struct rpc_call *c, int fd);
 
 /* As server_calls and the hook show it. */
 struct server_call_info call_info(const struct rpc_call *c);

@@ -15,7 +15,7 @@
 #include "base/fs.h"
 #include "base/util.h"
 
-#define BACKLOG 128
+#define BACKLOG 4096 /* a client that finds it full gets EAGAIN from connect() */
 
 static void path_to_addr(const char *path, struct sockaddr_un *ret)
 {

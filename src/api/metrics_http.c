@@ -12,7 +12,9 @@
 #include "api/metrics.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/fs.h"
+#include "base/gate.h"
 #include "base/inet.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -20,12 +22,14 @@
 #include "stream/http.h"
 #include "stream/tls.h"
 
-#define CLIENTS_MAX 32
+#define CLIENTS_MAX 64 /* of one door; the oldest makes room for the next */
+#define CLIENTS_PEER_MAX 32
 #define CLIENT_NS (10 * NSEC_PER_SEC)
 #define REQUEST_MAX 8192
 
 struct client {
 	struct list node;
+	struct gate_entry entry; /* always waiting: a scrape is short, a slow one goes */
 	struct loop_io socket;
 	struct loop_timer timer;
 	struct tls_link *tls; /* NULL: none */
@@ -36,10 +40,10 @@ static struct {
 	struct loop *loop;
 	const struct conf *conf;
 	struct loop_io tcp, local;
+	struct gate tcp_gate, local_gate;
 	struct listener unix_socket;
 	struct tls *tls; /* of the TCP socket, NULL: none */
 	struct list clients;
-	unsigned n_clients;
 } server = {
 	.tcp.fd = -1,
 	.local.fd = -1,
@@ -52,8 +56,8 @@ static void client_free(struct client *c)
 	loop_io_del(&c->socket);
 	tls_link_free(c->tls);
 	close_fdp(&c->socket.fd);
+	gate_leave(&c->entry);
 	list_remove(&c->node);
-	server.n_clients--;
 	buf_done(&c->in);
 	buf_done(&c->out);
 	free(c);
@@ -85,6 +89,9 @@ static void answer(struct client *c, size_t size)
 	} else if (!http_word_is(&head.path, "/metrics")) {
 		status = "404 Not Found";
 		buf_puts(&body, "the figures are at /metrics\n");
+	} else if (!http_origin_may(&head)) {
+		status = "403 Forbidden";
+		buf_puts(&body, "the header Origin names a page of another host\n");
 	} else if (head.method != HTTP_METHOD_GET) {
 		status = "405 Method Not Allowed";
 		buf_puts(&body, "only GET\n");
@@ -166,25 +173,36 @@ static struct tls_link *secure(int fd)
 	return tls_link_new(server.tls, fd);
 }
 
+/* The socket that is accepted from would be reported without end: this costs one client. */
+static void out_of_files(struct gate *gate)
+{
+	struct gate_entry *n = gate_victim(gate);
+
+	if (n)
+		client_free(container_of(n, struct client, entry));
+}
+
 static void on_listener(struct loop_io *io, uint32_t events)
 {
+	struct gate *gate = io == &server.tcp ? &server.tcp_gate : &server.local_gate;
+	struct gate_entry *excess;
 	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct err ignored = ERR_NULL;
 	struct client *c;
 
 	(void)events;
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		out_of_files(gate);
 	if (fd < 0)
 		return;
-	if (server.n_clients == CLIENTS_MAX) {
-		close(fd);
-		return;
-	}
 	c = xcalloc(1, sizeof(*c));
 	c->socket.fd = fd;
 	if (server.tls && io == &server.tcp)
 		c->tls = secure(fd);
 	list_append(&server.clients, &c->node);
-	server.n_clients++;
+	gate_enter(gate, &c->entry, gate_peer_of(fd));
+	while ((excess = gate_excess(gate)))
+		client_free(container_of(excess, struct client, entry));
 	loop_timer_set(server.loop, &c->timer, clock_monotonic_ns() + CLIENT_NS, overdue);
 	if (loop_io_add(server.loop, &c->socket, fd, EPOLLIN, on_client, &ignored) < 0)
 		client_free(c);
@@ -241,6 +259,10 @@ int metrics_start(struct loop *loop, const struct conf *conf, struct err *e)
 	server.loop = loop;
 	server.conf = conf;
 	list_init(&server.clients);
+	gate_init(&server.tcp_gate, files_budget(CLIENTS_MAX, 64),
+		  files_budget(CLIENTS_PEER_MAX, 64), 0);
+	gate_init(&server.local_gate, files_budget(CLIENTS_MAX, 64),
+		  files_budget(CLIENTS_PEER_MAX, 64), 0);
 	if (!conf->enable_metrics)
 		return 0;
 	if (*conf->metrics_socket)

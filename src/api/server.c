@@ -14,7 +14,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "api/call.h"
@@ -36,12 +35,6 @@ struct slot {
 	void *registered;
 };
 
-/* Who is at the other end of a connection. */
-struct peer {
-	pid_t pid;
-	uid_t uid;
-};
-
 struct server {
 	struct listener listener;
 	struct calls *calls;
@@ -55,45 +48,19 @@ struct server {
 	struct cq_event shut;
 	bool drained;
 	bool shut_done; /* calls->lock */
-	struct peer *peers; /* calls->lock: by descriptor of the connection */
-	size_t n_peers;
 };
 
 /* The connection's descriptor is in the name that the library gives the other end: "fd:12".  A call
- * that is late may find the next connection's peer there; it is for people to read, no more. */
-static struct peer peer_of(struct server *s, grpc_call *call)
+ * that is late may find the next connection there; it is then counted for that one.  -1: none. */
+static int descriptor_of(grpc_call *call)
 {
-	struct peer peer = { .pid = -1 };
 	char *name = grpc_call_get_peer(call);
 	uint64_t fd;
 
-	if (name && str_starts(name, "fd:") && str_to_u64(name + 3, INT32_MAX, &fd) == 0) {
-		pthread_mutex_lock(&s->calls->lock);
-		if (fd < s->n_peers)
-			peer = s->peers[fd];
-		pthread_mutex_unlock(&s->calls->lock);
-	}
+	if (!name || !str_starts(name, "fd:") || str_to_u64(name + 3, INT32_MAX, &fd) < 0)
+		fd = UINT64_MAX;
 	gpr_free(name);
-	return peer;
-}
-
-static void peer_set(struct server *s, int fd)
-{
-	struct ucred cred = { .pid = -1 };
-	socklen_t size = sizeof(cred);
-	size_t at = (size_t)fd;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
-		cred.pid = -1;
-	pthread_mutex_lock(&s->calls->lock);
-	if (at >= s->n_peers) {
-		s->peers = xrealloc(s->peers, (at + 16) * sizeof(*s->peers));
-		for (size_t i = s->n_peers; i < at + 16; i++)
-			s->peers[i] = (struct peer){ .pid = -1 };
-		s->n_peers = at + 16;
-	}
-	s->peers[at] = (struct peer){ .pid = cred.pid, .uid = cred.uid };
-	pthread_mutex_unlock(&s->calls->lock);
+	return (int)fd;
 }
 
 static void slot_arm(struct slot *slot);
@@ -102,15 +69,13 @@ static void on_arrive(struct cq_event *ev, bool ok)
 {
 	struct rpc_call *c = container_of(ev, struct rpc_call, arrive);
 	struct slot *slot = c->slot;
-	struct peer peer;
 
 	if (!ok) { /* the server ends */
 		call_drop(c);
 		return;
 	}
 	slot_arm(slot);
-	peer = peer_of(slot->server, c->grpc);
-	call_run(c, peer.pid, peer.uid);
+	call_run(c, descriptor_of(c->grpc));
 }
 
 /* Be ready for the next call of this method. */
@@ -160,38 +125,28 @@ static void *queue_main(void *arg)
 	}
 }
 
-/* Descriptors are given lowest first, so a high one says that most are taken: what is left is for
- * the pods, not for one more connection. */
-static int connection_fd_max(void)
-{
-	struct rlimit lim;
-
-	if (getrlimit(RLIMIT_NOFILE, &lim) < 0 || lim.rlim_cur > 1024 * 1024)
-		return 512 * 1024;
-	return (int)(lim.rlim_cur / 2);
-}
-
-static void accept_one(struct server *s, grpc_server_credentials *creds, int fd_max)
+static void accept_one(struct server *s, grpc_server_credentials *creds)
 {
 	_cleanup_close_ int fd = accept4(s->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int why = errno;
 
-	if (fd < 0) {
-		/* No descriptor or memory left: look again in a while, the backlog waits. */
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-			poll(&(struct pollfd){ .fd = s->wake_fd, .events = POLLIN }, 1, 100);
-		return;
-	}
-	if (fd >= fd_max)
-		return;
-	peer_set(s, fd);
-	grpc_server_add_channel_from_fd(s->grpc, take_fd(fd), creds);
+	pthread_mutex_lock(&s->calls->lock);
+	if (fd >= 0)
+		links_add(s->calls->links, fd);
+	else if (why == EMFILE || why == ENFILE)
+		links_evict(s->calls->links);
+	pthread_mutex_unlock(&s->calls->lock);
+	if (fd >= 0)
+		grpc_server_add_channel_from_fd(s->grpc, take_fd(fd), creds);
+	/* No descriptor or memory left: look again in a while, the backlog waits. */
+	else if (why == EMFILE || why == ENFILE || why == ENOMEM || why == ENOBUFS)
+		poll(&(struct pollfd){ .fd = s->wake_fd, .events = POLLIN }, 1, 100);
 }
 
 static void *accept_main(void *arg)
 {
 	struct server *s = arg;
 	grpc_server_credentials *creds = grpc_insecure_server_credentials_create();
-	int fd_max = connection_fd_max();
 
 	pthread_setname_np(pthread_self(), "crisp-accept");
 	for (;;) {
@@ -204,7 +159,7 @@ static void *accept_main(void *arg)
 			continue; /* EINTR */
 		if (fds[0].revents)
 			break;
-		accept_one(s, creds, fd_max);
+		accept_one(s, creds);
 	}
 	grpc_server_credentials_release(creds);
 	return NULL;
@@ -397,7 +352,6 @@ void server_stop(struct server *s)
 	listener_done(&s->listener);
 	calls_unref(s->calls);
 	free(s->slots);
-	free(s->peers);
 	free(s);
 }
 

@@ -12,7 +12,7 @@
 #include "base/fs.h"
 #include "base/util.h"
 
-#define BACKLOG 256
+#define BACKLOG 4096 /* a crowd waits here, not in the client's connect() */
 
 union address {
 	struct sockaddr any;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
+#include "base/words.h"
 #include "obj/container.h"
 #include "obj/facts.h"
 #include "obj/image.h"
@@ -157,6 +158,19 @@ static void create_again(struct caller *c)
 		caller_finish(c, NULL, &e);
 }
 
+/* What execve would refuse at the start, when the caller no longer waits for it. */
+static int check_words(const Runtime__V1__ContainerConfig *c, struct err *e)
+{
+	size_t words = 0;
+	int r = words_check("command", c->command, c->n_command, &words, e);
+
+	if (r == 0)
+		r = words_check("args", c->args, c->n_args, &words, e);
+	for (size_t i = 0; i < c->n_envs && r == 0; i++)
+		r = words_check_variable("envs", c->envs[i]->key, c->envs[i]->value.len, &words, e);
+	return r;
+}
+
 static int check_create(const Runtime__V1__CreateContainerRequest *req,
 			const struct object *sandbox, struct err *e)
 {
@@ -168,7 +182,7 @@ static int check_create(const Runtime__V1__CreateContainerRequest *req,
 	if (!sandbox_is_ready(sandbox))
 		return err_set(e, ERR_PRECONDITION, "sandbox %s is not ready: run another one",
 			       sandbox->sm->id);
-	return 0;
+	return check_words(req->config, e);
 }
 
 int container_create(struct caller *c, const Runtime__V1__CreateContainerRequest *req,

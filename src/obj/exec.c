@@ -17,6 +17,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/words.h"
 #include "obj/facts.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
@@ -417,8 +418,11 @@ int exec_sync(struct caller *c, const Runtime__V1__ExecSyncRequest *req, struct 
 	Crisp__State__Exec *row;
 	struct object *ctr, *o;
 	char id[ID_LEN + 1];
+	size_t words = 0;
 	int r = world_lookup(KIND_CONTAINER, req->container_id, &ctr, e);
 
+	if (r == 0)
+		r = words_check("cmd", req->cmd, req->n_cmd, &words, e);
 	if (r < 0)
 		return r;
 	if (ctr->sm->state != CTR_STATE_RUNNING && ctr->sm->state != CTR_STATE_STOPPING)

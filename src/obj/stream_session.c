@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/words.h"
 #include "obj/container.h"
 #include "obj/exec.h"
 #include "obj/paths.h"
@@ -24,6 +26,7 @@
 #include "stream/tokens.h"
 
 #define RUNTIME_EXEC_MS 60000
+#define TRIM_BYTES (1024 * 1024)
 #define IDLE_NS (4 * 3600 * NSEC_PER_SEC) /* as cri-streaming, unless it is set */
 
 struct session {
@@ -42,6 +45,7 @@ struct session {
 
 static struct stream_server *server; /* NULL: not started, or stopped */
 static struct tokens *tokens;
+static struct loop_timer expiry; /* of the last token */
 static struct list sessions = { &sessions, &sessions }; /* whose client has come */
 
 /* --- life --- */
@@ -112,17 +116,35 @@ static struct session *session_new(enum stream_kind kind, const char *target, co
 	return s;
 }
 
+static size_t session_size(const struct session *s)
+{
+	size_t size = sizeof(*s);
+
+	for (size_t i = 0; s->cmd && s->cmd[i]; i++)
+		size += strlen(s->cmd[i]) + 1 + sizeof(char *);
+	return size;
+}
+
+static void expire(struct loop_timer *t)
+{
+	(void)t;
+	/* Their strings lie between others: the heap does not shrink by itself. */
+	if (tokens_expire(tokens, clock_monotonic_ns()) >= TRIM_BYTES)
+		malloc_trim(0);
+}
+
 static int session_offer(struct session *s, const char *route, char **ret_url, struct err *e)
 {
 	char token[TOKEN_LEN + 1];
-	int r = server ? tokens_add(tokens, s->ask.kind, s, token_late, clock_monotonic_ns(), token,
-				    e)
+	int r = server ? tokens_add(tokens, s->ask.kind, s, session_size(s), token_late,
+				    clock_monotonic_ns(), token, e)
 		       : err_set(e, ERR_UNAVAILABLE, "the streaming server does not run");
 
 	if (r < 0) {
 		session_unref(s);
 		return r;
 	}
+	loop_timer_set(world.loop, &expiry, clock_monotonic_ns() + TOKEN_NS + NSEC_PER_SEC, expire);
 	*ret_url = xasprintf("%s/%s/%s", stream_server_url(server), route, token);
 	return 0;
 }
@@ -155,10 +177,13 @@ int stream_session_exec(const Runtime__V1__ExecRequest *req, char **ret_url, str
 {
 	struct object *o = NULL;
 	struct session *s;
+	size_t words = 0;
 	int r = check_streams(req->stdin, req->stdout, req->stderr, req->tty, e);
 
 	if (r == 0 && !req->n_cmd)
 		r = err_set(e, ERR_INVALID, "cmd must not be empty");
+	if (r == 0)
+		r = words_check("cmd", req->cmd, req->n_cmd, &words, e);
 	if (r == 0)
 		r = find_running(req->container_id, &o, e);
 	if (r < 0)
@@ -787,6 +812,7 @@ int stream_session_start(int local_fd, struct err *e)
 
 void stream_session_stop(void)
 {
+	loop_timer_stop(world.loop, &expiry);
 	stream_server_stop(take_ptr(server));
 }
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/fs.h"
 #include "base/list.h"
 #include "base/proc.h"
@@ -504,8 +505,9 @@ static int read_ready(int fd, int64_t timeout_ms, char out[READY_TEXT_MAX], stru
 int shim_start(const char *shim_path, const char *id, const char *dir, const char *cgroup,
 	       int64_t timeout_ms, struct spawn_child *ret, struct err *e)
 {
+	_cleanup_free_ char *files = xasprintf("%llu", (unsigned long long)files_original());
 	const char *argv[] = { shim_path, "--id", id, "--dir", dir, "--ready-fd", "3",
-			       cgroup ? "--cgroup" : NULL, cgroup, NULL };
+			       "--open-files", files, cgroup ? "--cgroup" : NULL, cgroup, NULL };
 	struct spawn_child child = SPAWN_CHILD_NULL;
 	_cleanup_close_ int ready = -1, theirs = -1;
 	struct spawn s = SPAWN_NULL;

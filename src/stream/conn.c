@@ -200,8 +200,12 @@ static void head_complete(struct conn *c, size_t size)
 	} else if (head.method == HTTP_METHOD_OTHER) {
 		conn_answer(c, "405 Method Not Allowed", "Allow: GET, POST\r\n",
 		       "405: Method Not Allowed");
+	} else if (!http_origin_may(&head)) {
+		conn_answer(c, "403 Forbidden", "",
+			    "the header Origin names a page of another host\n");
 	} else {
 		enter(c, CONN_PHASE_REDEEM, OPENING_NS);
+		gate_touch(&c->entry);
 		c->redeemed = true;
 		c->conns->hooks->redeem(c->id, kind, token);
 	}
@@ -245,6 +249,11 @@ void conn_admit(struct conn *c, const struct stream_ask *ask)
 	c->in = BUF_NULL;
 	if (!ask || http_parse_head(in.data, size, &head, &e) < 0) {
 		conn_answer(c, "404 Not Found", "", "404 page not found\n");
+		return;
+	}
+	if (!c->entry.gate || !gate_settle(&c->entry)) {
+		conn_answer(c, "503 Service Unavailable", "Retry-After: 1\r\n",
+			    "the streaming server has as many sessions as it may have\n");
 		return;
 	}
 	c->ask = *ask;
@@ -302,9 +311,25 @@ static void socket_ready(struct loop_io *io, uint32_t events)
 		feed(c, data, (size_t)n);
 }
 
-void conn_new(struct conns *cs, int fd, struct tls *tls)
+static void evict(struct gate_entry *n)
+{
+	gate_leave(n);
+	conn_kill(container_of(n, struct conn, entry));
+}
+
+bool conn_evict(struct gate *gate)
+{
+	struct gate_entry *n = gate_victim(gate);
+
+	if (n)
+		evict(n);
+	return n != NULL;
+}
+
+void conn_new(struct conns *cs, struct gate *gate, int fd, struct tls *tls)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
+	struct gate_entry *n;
 	int one = 1;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -320,6 +345,9 @@ void conn_new(struct conns *cs, int fd, struct tls *tls)
 	if (tls)
 		c->tls = tls_link_new(tls, fd);
 	enter(c, CONN_PHASE_HEAD, OPENING_NS);
+	gate_enter(gate, &c->entry, gate_peer_of(fd));
+	while ((n = gate_excess(gate)))
+		evict(n);
 }
 
 /* Their buffers leave holes that the C library keeps: after a crowd they go back to the kernel. */
@@ -340,6 +368,7 @@ static void conn_free(struct conn *c)
 	tap_close(&c->socket);
 	if (c->redeemed)
 		c->conns->hooks->gone(c->id);
+	gate_leave(&c->entry);
 	list_remove(&c->node);
 	list_remove(&c->mark);
 	if (--c->conns->n == 0)

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/gate.h"
 #include "base/list.h"
 #include "loop/loop.h"
 #include "stream/http.h"
@@ -21,7 +22,9 @@ struct tls_link;
 #define CONN_OUT_MAX (256 * 1024) /* queued to a client before its sources wait, bytes */
 #define CONN_IN_MAX (256 * 1024)  /* of a client waiting for one sink before it waits, bytes */
 #define CONN_CHUNK (32 * 1024)    /* of one read, and of one message */
-#define CONN_MAX 1024             /* at a time */
+#define CONN_MAX 1024             /* sessions of one door at a time */
+#define CONN_WAITING_MAX 256      /* connections of one door that have redeemed no token yet */
+#define CONN_WAITING_PEER_MAX 128 /* of those, from one peer */
 
 struct conn;
 
@@ -73,6 +76,7 @@ struct conns {
 
 struct conn {
 	struct list node, mark;
+	struct gate_entry entry; /* of its door */
 	struct conns *conns;
 	uint64_t id;
 	struct tap socket;
@@ -92,8 +96,11 @@ struct conn {
 	void *session;
 };
 
-/* Takes the socket.  tls: NULL without. */
-void conn_new(struct conns *cs, int fd, struct tls *tls);
+/* Takes the socket, and closes others that wait at the gate when there are too many.  tls: NULL
+ * without. */
+void conn_new(struct conns *cs, struct gate *gate, int fd, struct tls *tls);
+/* Close the waiting connection that goes first at this gate.  false: none waits. */
+bool conn_evict(struct gate *gate);
 /* NULL: gone. */
 struct conn *conn_find(struct conns *cs, uint64_t id);
 /* The token's answer. */

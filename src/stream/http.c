@@ -3,6 +3,7 @@
  */
 #include "stream/http.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -15,6 +16,7 @@ enum seen {
 	SEEN_WS_KEY = 8,
 	SEEN_WS_VERSION = 16,
 	SEEN_CONNECTION = 32,
+	SEEN_ORIGIN = 64,
 };
 
 size_t http_head_size(const char *data, size_t size)
@@ -136,6 +138,55 @@ static int request_line(struct http_word line, struct http_head *h, struct err *
 	return 0;
 }
 
+/* "127.0.0.1:80", "[::1]:80", "localhost:80": no name that somebody else's DNS answers for. */
+static bool is_address(struct http_word host)
+{
+	static const char local[] = "localhost";
+	unsigned char addr[sizeof(struct in6_addr)];
+	char text[INET6_ADDRSTRLEN];
+	const char *end;
+	int family = AF_INET;
+
+	if (host.n && *host.p == '[') {
+		end = memchr(host.p, ']', host.n);
+		family = AF_INET6;
+		host.p++, host.n--;
+	} else {
+		end = memchr(host.p, ':', host.n);
+	}
+	if (end)
+		host.n = (size_t)(end - host.p);
+	if (word_is_nocase(&host, local))
+		return true;
+	if (host.n >= sizeof(text))
+		return false;
+	memcpy(text, host.p, host.n);
+	text[host.n] = '\0';
+	return inet_pton(family, text, addr) == 1;
+}
+
+bool http_origin_may(const struct http_head *h)
+{
+	static const char *const schemes[] = { "http://", "https://" };
+	struct http_word o = h->origin;
+
+	if (!o.n)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		size_t n = strlen(schemes[i]);
+
+		if (o.n <= n || strncasecmp(o.p, schemes[i], n) != 0)
+			continue;
+		o = (struct http_word){ o.p + n, o.n - n };
+		o.n -= o.p[o.n - 1] == '/';
+		if (word_is_nocase(&o, "localhost"))
+			return true;
+		return o.n == h->host.n && strncasecmp(o.p, h->host.p, o.n) == 0 &&
+		       (h->forwarded || is_address(h->host));
+	}
+	return false;
+}
+
 /* What may stand there only once. */
 static int once(unsigned *seen, enum seen what, const struct http_word *name, struct err *e)
 {
@@ -152,6 +203,12 @@ static int field(struct http_head *h, unsigned *seen, const struct http_word *na
 
 	if (word_is_nocase(name, "Host")) {
 		r = once(seen, SEEN_HOST, name, e);
+		h->host = value;
+	} else if (word_is_nocase(name, "Origin")) {
+		r = once(seen, SEEN_ORIGIN, name, e);
+		h->origin = value.n ? value : (struct http_word){ "null", 4 };
+	} else if (word_is_nocase(name, "X-Forwarded-For")) {
+		h->forwarded = true;
 	} else if (word_is_nocase(name, "Connection")) {
 		r = once(seen, SEEN_CONNECTION, name, e);
 		h->connection_upgrade = list_has(value, "upgrade");

@@ -37,6 +37,9 @@ struct http_words {
 struct http_head {
 	enum http_method method;
 	struct http_word path;       /* without the query */
+	struct http_word host;
+	struct http_word origin;     /* n 0: none, as from everything that is not a browser */
+	bool forwarded;              /* X-Forwarded-For: it came through a proxy */
 	bool connection_upgrade;     /* Connection: upgrade */
 	bool websocket, spdy;        /* Upgrade: websocket, SPDY/3.1 */
 	struct http_words protocols; /* X-Stream-Protocol-Version, in the client's order */
@@ -52,6 +55,12 @@ size_t http_head_size(const char *data, size_t size);
 
 /* Parse a request of that size.  ERR_INVALID says what is wrong with it.  ret points into data. */
 int http_parse_head(const char *data, size_t size, struct http_head *ret, struct err *e);
+
+/* May the page in a browser that made this request make it?  Requests without Origin may.  With it,
+ * the origin has to be Host itself (an address, since a name may have been rebound to ours; or
+ * any name that a proxy was called by), or http://localhost, which WebSocket clients of Kubernetes
+ * put there. */
+bool http_origin_may(const struct http_head *h);
 
 bool http_word_is(const struct http_word *w, const char *text);
 

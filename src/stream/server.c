@@ -12,18 +12,20 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/fs.h"
 #include "base/inet.h"
 #include "stream/conn.h"
 #include "stream/tls.h"
 
-#define PAUSE_NS NSEC_PER_SEC /* when the process is out of descriptors */
+#define PAUSE_NS (NSEC_PER_SEC / 10) /* when the process is out of descriptors */
 
 /* Where clients come in. */
 struct door {
 	struct stream_server *server;
 	struct loop_io listener;
 	struct loop_timer pause;
+	struct gate gate;
 };
 
 enum {
@@ -200,11 +202,12 @@ static void accept_client(struct loop_io *io, uint32_t events)
 	struct err ignored = ERR_NULL;
 
 	(void)events;
-	if (fd >= 0 && cs->n < CONN_MAX) {
-		conn_new(cs, fd, door_tls(d));
-	} else if (fd >= 0) {
-		close(fd);
+	if (fd >= 0) {
+		conn_new(cs, &d->gate, fd, door_tls(d));
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+		/* What is closed here frees a descriptor for the next turn. */
+		if (conn_evict(&d->gate))
+			return;
 		if (loop_io_change(io, 0, &ignored) == 0)
 			loop_timer_set(cs->loop, &d->pause, clock_monotonic_ns() + PAUSE_NS,
 				       listen_again);
@@ -295,6 +298,8 @@ int stream_server_start(const struct stream_conf *conf, const struct stream_hook
 	for (int i = 0; i < DOOR_COUNT; i++) {
 		s->doors[i].server = s;
 		s->doors[i].listener.fd = -1;
+		gate_init(&s->doors[i].gate, files_budget(CONN_WAITING_MAX, 32),
+			  files_budget(CONN_WAITING_PEER_MAX, 64), files_budget(CONN_MAX, 32));
 	}
 	s->conns.idle_ns = conf->idle_ns;
 	s->conns.loop = loop_new(e);

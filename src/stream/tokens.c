@@ -15,6 +15,7 @@ struct token {
 	char text[ID_LEN + 1];
 	enum stream_kind kind;
 	void *value;
+	size_t size;
 	void (*free_value)(void *);
 	int64_t until_ns;
 };
@@ -22,6 +23,7 @@ struct token {
 struct tokens {
 	struct map *by_text;
 	struct list all;
+	size_t bytes; /* of all values */
 };
 
 struct tokens *tokens_new(void)
@@ -37,6 +39,7 @@ static void drop(struct tokens *t, struct token *k)
 {
 	map_del(t->by_text, k->text);
 	list_remove(&k->node);
+	t->bytes -= k->size;
 	if (k->value)
 		k->free_value(k->value);
 	free(k);
@@ -62,8 +65,9 @@ void tokens_free(struct tokens *t)
 	free(t);
 }
 
-int tokens_add(struct tokens *t, enum stream_kind kind, void *value, void (*free_value)(void *),
-	       int64_t now_ns, char ret_token[TOKEN_LEN + 1], struct err *e)
+int tokens_add(struct tokens *t, enum stream_kind kind, void *value, size_t size,
+	       void (*free_value)(void *), int64_t now_ns, char ret_token[TOKEN_LEN + 1],
+	       struct err *e)
 {
 	struct token *k;
 
@@ -71,11 +75,18 @@ int tokens_add(struct tokens *t, enum stream_kind kind, void *value, void (*free
 	if (map_count(t->by_text) >= TOKENS_MAX)
 		return err_set(e, ERR_EXHAUSTED, "maximum number of in-flight requests exceeded: "
 			       "%d URLs wait for their clients", TOKENS_MAX);
+	if (size > TOKENS_BYTES_MAX - t->bytes)
+		return err_set(e, ERR_EXHAUSTED, "maximum size of in-flight requests exceeded: the "
+			       "URLs that wait for their clients hold %zu of %zu bytes, this one "
+			       "needs %zu: try again in %d s", t->bytes, TOKENS_BYTES_MAX, size,
+			       (int)(TOKEN_NS / 1000000000));
 	k = xcalloc(1, sizeof(*k));
 	id_new(k->text);
 	k->text[TOKEN_LEN] = '\0';
 	k->kind = kind;
 	k->value = value;
+	k->size = size;
+	t->bytes += size;
 	k->free_value = free_value;
 	k->until_ns = now_ns + TOKEN_NS;
 	list_append(&t->all, &k->node);
@@ -97,6 +108,14 @@ void *tokens_take(struct tokens *t, enum stream_kind kind, const char *token, in
 		value = take_ptr(k->value);
 	drop(t, k);
 	return value;
+}
+
+size_t tokens_expire(struct tokens *t, int64_t now_ns)
+{
+	size_t before = t->bytes;
+
+	drop_late(t, now_ns);
+	return before - t->bytes;
 }
 
 size_t tokens_count(const struct tokens *t)

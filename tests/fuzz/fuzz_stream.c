@@ -178,6 +178,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	struct loop_post kick = { .fn = first_turn };
 	struct err e = ERR_NULL;
+	struct gate gate;
 	int both[2], next;
 	sigset_t pipe;
 
@@ -203,11 +204,13 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	assert(run.conns.loop);
 	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, both) == 0);
 	run.client = both[1];
-	conn_new(&run.conns, both[0], NULL);
+	gate_init(&gate, 4, 4, 4);
+	conn_new(&run.conns, &gate, both[0], NULL);
 	loop_set_turn_end(run.conns.loop, turn_end, NULL);
 	loop_post(run.conns.loop, &kick);
 	loop_run(run.conns.loop);
 	conn_abort_all(&run.conns);
+	assert(!gate.n_waiting && !gate.n_settled);
 	assert(!run.conns.n && !run.open && list_empty(&run.conns.all));
 	loop_free(run.conns.loop);
 	close(run.client);

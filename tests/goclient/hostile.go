@@ -137,7 +137,7 @@ func closed(c net.Conn, atLeast, atMost time.Duration) error {
 	return nil
 }
 
-// crowd opens more connections than there may be; those that are too many are closed at once.
+// crowd opens more connections than there may be: the first ones make room for the last ones at once.
 func crowd() error {
 	u, err := shellURL()
 	if err != nil {
@@ -156,7 +156,15 @@ func crowd() error {
 		}
 		all = append(all, c)
 	}
-	return closed(all[len(all)-1], 0, 20*time.Second)
+	if err := closed(all[0], 0, 20*time.Second); err != nil {
+		return err
+	}
+	last := all[len(all)-1]
+	last.SetReadDeadline(time.Now().Add(time.Second))
+	if _, err := last.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("the last one: %v", err)
+	}
+	return nil
 }
 
 // tokens asks for more URLs than may wait, and finds the first one worthless when there is room again.

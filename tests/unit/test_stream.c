@@ -516,9 +516,9 @@ static void test_tokens(void **state)
 
 	(void)state;
 	freed = 0;
-	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, free_value, 0, a, &e), 0);
-	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, free_value, 0, b, &e), 0);
-	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, free_value, 5, c, &e), 0);
+	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, 1, free_value, 0, a, &e), 0);
+	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, 1, free_value, 0, b, &e), 0);
+	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, 1, free_value, 5, c, &e), 0);
 	assert_int_equal(strlen(a), TOKEN_LEN);
 	assert_string_not_equal(a, b);
 	/* Once; by the wrong door not at all; in time. */
@@ -530,15 +530,84 @@ static void test_tokens(void **state)
 	assert_null(tokens_take(t, STREAM_KIND_EXEC, c, TOKEN_NS + 6));
 	assert_int_equal(freed, 2);
 	for (int i = 0; i < TOKENS_MAX; i++)
-		assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, free_value, 0, a, &e), 0);
-	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, free_value, 0, b, &e),
+		assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, 1, free_value, 0, a, &e),
+				 0);
+	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, 1, free_value, 0, b, &e),
 			 -ERR_EXHAUSTED);
 	/* The late ones make room. */
-	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, free_value, TOKEN_NS + 1, b, &e),
-			 0);
+	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, 1, free_value, TOKEN_NS + 1, b,
+				    &e), 0);
 	assert_int_equal(tokens_count(t), 1);
 	tokens_free(t);
 	assert_int_equal(freed, 2 + TOKENS_MAX + 1);
+}
+
+/* Few that are large are as many as many that are small. */
+static void test_tokens_bytes(void **state)
+{
+	struct tokens *t = tokens_new();
+	char a[TOKEN_LEN + 1];
+	const size_t half = TOKENS_BYTES_MAX / 2;
+	int value;
+	struct err e = ERR_NULL;
+
+	(void)state;
+	freed = 0;
+	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, half, free_value, 0, a, &e), 0);
+	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, half, free_value, 5, a, &e), 0);
+	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, 1, free_value, 6, a, &e),
+			 -ERR_EXHAUSTED);
+	assert_non_null(strstr(e.text, "16777216"));
+	assert_int_equal(tokens_expire(t, TOKEN_NS + 1), half);
+	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, half, free_value, TOKEN_NS + 1, a,
+				    &e), 0);
+	assert_ptr_equal(tokens_take(t, STREAM_KIND_EXEC, a, TOKEN_NS + 2), &value);
+	assert_int_equal(tokens_expire(t, INT64_MAX), half);
+	assert_int_equal(tokens_expire(t, INT64_MAX), 0);
+	tokens_free(t);
+	assert_int_equal(freed, 2);
+}
+
+static void test_origin(void **state)
+{
+	static const struct {
+		const char *fields;
+		bool may;
+	} cases[] = {
+		{ "Host: 127.0.0.1:80\r\n", true },
+		{ "Host: 127.0.0.1:80\r\nOrigin: http://127.0.0.1:80\r\n", true },
+		{ "Host: 127.0.0.1:80\r\nOrigin: HTTPS://127.0.0.1:80/\r\n", true },
+		{ "Host: [::1]:80\r\nOrigin: http://[::1]:80\r\n", true },
+		{ "Host: localhost:80\r\nOrigin: http://localhost:80\r\n", true },
+		{ "Host: 127.0.0.1:80\r\nOrigin: http://localhost\r\n", true },
+		{ "Host: 127.0.0.1:80\r\nOrigin: http://localhost.evil\r\n", false },
+		{ "Host: 127.0.0.1:80\r\nOrigin: http://localhost:8080\r\n", false },
+		{ "Host: 127.0.0.1:80\r\nOrigin: http://127.0.0.1:81\r\n", false },
+		{ "Host: 127.0.0.1:80\r\nOrigin: http://evil.example\r\n", false },
+		{ "Host: 127.0.0.1:80\r\nOrigin: null\r\n", false },
+		{ "Host: 127.0.0.1:80\r\nOrigin:\r\n", false },
+		{ "Host: 127.0.0.1:80\r\nOrigin: http://\r\n", false },
+		{ "Host: 127.0.0.1:80\r\nOrigin: file:///x\r\n", false },
+		/* A name that leads to us now. */
+		{ "Host: evil.example:80\r\nOrigin: http://evil.example:80\r\n", false },
+		{ "Host: api.example\r\nOrigin: https://api.example\r\n"
+		  "X-Forwarded-For: 10.0.0.1\r\n", true },
+		{ "Host: api.example\r\nOrigin: https://evil.example\r\n"
+		  "X-Forwarded-For: 10.0.0.1\r\n", false },
+	};
+	struct http_head h;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		_cleanup_free_ char *text =
+			xasprintf("GET / HTTP/1.1\r\n%s\r\n", cases[i].fields);
+
+		assert_int_equal(parse(text, &h), 0);
+		if (http_origin_may(&h) != cases[i].may)
+			fail_msg("%s: expected %d", cases[i].fields, cases[i].may);
+	}
+	assert_int_equal(parse("GET / HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\n"
+			       "Origin: http://y\r\n\r\n", &h), -ERR_INVALID);
 }
 
 static int end_heard(void **state)
@@ -561,6 +630,7 @@ int main(void)
 		cmocka_unit_test(test_ws_channel_writes),
 		cmocka_unit_test(test_http_good),    cmocka_unit_test(test_http_refuses),
 		cmocka_unit_test(test_status),       cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_tokens_bytes), cmocka_unit_test(test_origin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end_heard);
