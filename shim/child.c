@@ -4,6 +4,7 @@
 #include "shim/child.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -141,7 +142,14 @@ int child_adopt(struct child *c, const char *pid_path,
 	if (!text.len || str_to_i64(text.data, 2, INT32_MAX, &pid) < 0)
 		return err_set(e, ERR_INTERNAL, "pid file %s of the OCI runtime holds no pid",
 			       pid_path);
-	return child_adopt_pid(c, (pid_t)pid, fn, e);
+	/* The shim is the subreaper of all that a runtime starts.  A runtime that names another
+	 * process would have it killed in the container's place. */
+	r = proc_descends_from((pid_t)pid, getpid(), e);
+	if (r > 0 && kill((pid_t)pid, 0) == 0)
+		r = err_set(e, ERR_INTERNAL,
+			    "pid file %s of the OCI runtime names process %d, which it did "
+			    "not start", pid_path, (int)pid);
+	return r < 0 ? r : child_adopt_pid(c, (pid_t)pid, fn, e);
 }
 
 void child_deliver(struct child *c)

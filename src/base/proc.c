@@ -18,7 +18,10 @@
 #include "base/fs.h"
 #include "base/str.h"
 
-#define FIELDS_BEHIND_NAME 20 /* field 3 is the first behind "(name) ", 22 is wanted */
+/* Fields of /proc/PID/stat; field 3 is the first behind "(name) ". */
+#define FIELD_PARENT 4
+#define FIELD_START 22
+#define ANCESTORS_MAX 1000
 
 /* 1: no such process. -1 with errno. */
 static int read_stat(pid_t pid, char text[1024])
@@ -37,7 +40,8 @@ static int read_stat(pid_t pid, char text[1024])
 	return 0;
 }
 
-int proc_start_ticks(pid_t pid, uint64_t *ret, struct err *e)
+/* The number in field n > 2 of the process's stat file.  1: no such process. */
+static int read_stat_field(pid_t pid, int n, uint64_t *ret, struct err *e)
 {
 	char text[1024], *p;
 	int r = read_stat(pid, text);
@@ -47,14 +51,36 @@ int proc_start_ticks(pid_t pid, uint64_t *ret, struct err *e)
 					     (int)pid);
 	/* The name may contain anything, also a ")". */
 	p = strrchr(text, ')');
-	for (int i = 0; p && i < FIELDS_BEHIND_NAME; i++)
+	for (int i = 2; p && i < n; i++)
 		p = strchr(p + 1, ' ');
-	if (!p)
-		return err_set(e, ERR_INTERNAL, "process %d: no start time in its state", (int)pid);
-	p[1 + strcspn(p + 1, " ")] = '\0';
-	if (str_to_u64(p + 1, UINT64_MAX, ret) < 0)
-		return err_set(e, ERR_INTERNAL, "process %d: no start time in its state", (int)pid);
+	if (p)
+		p[1 + strcspn(p + 1, " ")] = '\0';
+	if (!p || str_to_u64(p + 1, UINT64_MAX, ret) < 0)
+		return err_set(e, ERR_INTERNAL, "process %d: no field %d in its state", (int)pid,
+			       n);
 	return 0;
+}
+
+int proc_start_ticks(pid_t pid, uint64_t *ret, struct err *e)
+{
+	return read_stat_field(pid, FIELD_START, ret, e);
+}
+
+int proc_descends_from(pid_t pid, pid_t ancestor, struct err *e)
+{
+	uint64_t parent;
+	int r;
+
+	/* A chain that changes while it is followed cannot lead on for ever. */
+	for (int i = 0; i < ANCESTORS_MAX && pid > 0; i++) {
+		if (pid == ancestor)
+			return 0;
+		r = read_stat_field(pid, FIELD_PARENT, &parent, e);
+		if (r != 0)
+			return r;
+		pid = (pid_t)parent;
+	}
+	return 1;
 }
 
 char proc_describe(pid_t pid, char out[PROC_TEXT_MAX])

@@ -11,6 +11,10 @@
 /* Start time in clock ticks since boot (/proc/PID/stat field 22).  1: no such process. */
 int proc_start_ticks(pid_t pid, uint64_t *ret, struct err *e);
 
+/* Does the process descend from ancestor through parents that still live, or is it ancestor
+ * itself?  0: yes.  1: no, or there is no such process. */
+int proc_descends_from(pid_t pid, pid_t ancestor, struct err *e);
+
 /* A pidfd (close-on-exec) of pid when it still is the process that started at start_ticks, a
  * zombie included.  1: it is gone. */
 int proc_open(pid_t pid, uint64_t start_ticks, int *ret_pidfd, struct err *e);

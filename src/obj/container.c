@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -22,6 +23,7 @@
 #include "obj/orphan.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
+#include "obj/reach.h"
 #include "obj/sandbox.h"
 #include "obj/verify.h"
 #include "obj/view.h"
@@ -123,7 +125,7 @@ static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans
 			 const struct err *err)
 {
 	struct facts_init *f;
-	struct err e;
+	struct err e = ERR_NULL;
 
 	if (err && err->code == ERR_UNAVAILABLE)
 		return; /* a lost shim is told to every container of the pod */
@@ -137,6 +139,13 @@ static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans
 	}
 	f->pid = (int32_t)ans->status.pid;
 	f->ticks = ans->status.start_ticks;
+	if (f->pid <= 1 || f->pid == getpid()) {
+		err_set(&e, ERR_INTERNAL, "container %.13s: its shim names process %d as its first",
+			o->sm->id, f->pid);
+		facts_init_free(f);
+		prepare_failed(o, gen, &e);
+		return;
+	}
 	effect_report(o, gen, CTR_EVENT_PREPARED, NULL, f, facts_init_free);
 }
 
@@ -363,7 +372,7 @@ bool container_may_live(const struct object *o)
 /* A runtime that outlives the shim that started it would make or start the container yet. */
 static int end_runtimes(const struct container_job *c, struct err *e)
 {
-	return c->shim_cgroup && *c->shim_cgroup ? orphan_end_all(c->shim_cgroup, 0, e) : 0;
+	return c->shim_cgroup && *c->shim_cgroup ? reach_end_cgroup(c->shim_cgroup, 0, e) : 0;
 }
 
 /* There is no shim: the exit record tells, or nobody does. */
@@ -519,22 +528,64 @@ static void send_signal(struct object *o, struct pod *p, uint32_t sig)
 	pod_request(p, o, &req, NULL, 0, signalled);
 }
 
+/* --- what a signal alone does not end --- */
+
+static int work_thaw(struct job *j, struct err *e)
+{
+	return reach_thaw(container_job(j)->row, e);
+}
+
+static void done_thaw(struct job *j, struct object *o)
+{
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, "a container that is frozen", &j->err);
+}
+
+static int work_reach(struct job *j, struct err *e)
+{
+	return reach_end_container(container_job(j)->row, REACH_QUICK_MS, e);
+}
+
+static int work_reach_long(struct job *j, struct err *e)
+{
+	int r = reach_end_container(container_job(j)->row, REACH_LONG_MS, e);
+
+	return r < 0 ? err_wrap(e, "container %.13s", j->id) : 0;
+}
+
+/* KILLING has its own deadline, and begins again. */
+static void done_reach_long(struct job *j, struct object *o)
+{
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, "kill", &j->err);
+}
+
+static void done_reach(struct job *j, struct object *o)
+{
+	if (j->result < 0 && o && o->sm->effect_gen == j->gen)
+		job_start(&job_new(o, LANE_RETRY, work_reach_long, done_reach_long)->base);
+}
+
 static void term_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	(void)gen;
-	if (link)
-		send_signal(o, p, row_of(o)->stop_signal ? row_of(o)->stop_signal : SIGTERM);
-	else
+	if (!link) {
 		container_settle(o);
+		return;
+	}
+	send_signal(o, p, row_of(o)->stop_signal ? row_of(o)->stop_signal : SIGTERM);
+	job_start(&job_new(o, LANE_STOP, work_thaw, done_thaw)->base);
 }
 
 static void kill_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	(void)gen;
-	if (link)
-		send_signal(o, p, SIGKILL);
-	else
+	if (!link) {
 		container_settle(o);
+		return;
+	}
+	send_signal(o, p, SIGKILL);
+	job_start(&job_new(o, LANE_STOP, work_reach, done_reach)->base);
 }
 
 void ctr_effect_signal_term(struct sm_object *sm)
@@ -554,6 +605,8 @@ static int work_erase(struct job *j, struct err *e)
 	struct container_job *c = container_job(j);
 	int r = end_runtimes(c, e);
 
+	if (r == 0)
+		r = reach_end_container(c->row, REACH_QUICK_MS, e);
 	return r < 0 ? r : container_clean(j->id, c->row, e);
 }
 

@@ -6,10 +6,6 @@
 
 #include "obj/facts.h"
 
-/* Kill all that is in a cgroup, relative to each hierarchy's root, but for one process (0: none),
- * and wait for its end.  <0: some process does not end in ten seconds. */
-int orphan_end_all(const char *cgroup, pid_t spare, struct err *e);
-
 /* End what still runs of container id and find out how it ended.  A process that outlived its shim
  * has lost its parent and its log; it is ended so that its end is a fact.  pidfd: of its first
  * process, -1: not held; it tells the exit code that nobody wrote down.  *ret: the end, malloc'ed;

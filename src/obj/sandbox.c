@@ -26,7 +26,7 @@
 #include "obj/container.h"
 #include "obj/container_shim.h"
 #include "obj/facts.h"
-#include "obj/orphan.h"
+#include "obj/reach.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
 #include "obj/sandbox_files.h"
@@ -360,7 +360,7 @@ static int work_revive(struct job *j, struct err *e)
 
 	/* Whatever an OCI runtime was about would come as a surprise. */
 	if (r == 0 && cgroup && !shim_is_alive(run, NULL))
-		r = orphan_end_all(cgroup, s->row->init_pid, e);
+		r = reach_end_cgroup(cgroup, s->row->init_pid, e);
 	if (r == 0)
 		r = shim_start(world.shim_path, j->id, run, cgroup, SHIM_START_MS, &shim, e);
 	close_fdp(&shim.pidfd);
@@ -506,7 +506,7 @@ static int work_drop_anchor(struct job *j, struct err *e)
 	if (r == 0)
 		r = end_init(run, e);
 	if (r == 0 && cgroup)
-		r = orphan_end_all(cgroup, 0, e);
+		r = reach_end_cgroup(cgroup, 0, e);
 	if (r == 0)
 		r = ns_unpin(ns, e);
 	if (r == 0)

@@ -447,6 +447,80 @@ int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e)
 	return 0;
 }
 
+/* --- freezer --- */
+
+static int thaw_dir(const struct hierarchy *h, const char *dir, struct err *e)
+{
+	const char *file = h->v2 ? "cgroup.freeze" : "freezer.state";
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, file);
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	struct err gone = ERR_NULL;
+	int r = fs_read_file(path, FILE_MAX, &text, &gone);
+
+	/* FREEZING counts: a process that cannot be frozen yet keeps it in this state. */
+	if (r != 0 || !text.data || text.data[0] == (h->v2 ? '0' : 'T'))
+		return 0;
+	r = fs_write_existing(path, h->v2 ? "0" : "THAWED", &gone);
+	if (r < 0 && fs_exists(path))
+		return *e = gone, r;
+	return r == 0;
+}
+
+static int thaw_tree(const struct hierarchy *h, const char *dir, int depth, struct err *e)
+{
+	_cleanup_closedir_ DIR *d = depth < NESTING_MAX ? opendir(dir) : NULL;
+	int r = thaw_dir(h, dir, e), below;
+	struct dirent *entry;
+
+	while (r >= 0 && d && (entry = readdir(d))) {
+		_cleanup_free_ char *child = xasprintf("%s/%s", dir, entry->d_name);
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		below = thaw_tree(h, child, depth + 1, e);
+		r = below < 0 ? below : MAX(r, below);
+	}
+	return r;
+}
+
+static int thaw(const struct cgroups *cg, const char *path, int depth, struct err *e)
+{
+	int r = check_path(path, e), one;
+
+	for (size_t i = 0; r >= 0 && i < cg->n; i++) {
+		_cleanup_free_ char *dir = xasprintf("%s%s", cg->h[i].mount, path);
+
+		if (!cg->h[i].v2 && !has_controller(&cg->h[i], "freezer"))
+			continue;
+		one = thaw_tree(&cg->h[i], dir, depth, e);
+		r = one < 0 ? one : MAX(r, one);
+	}
+	return r;
+}
+
+int cgroup_thaw(const struct cgroups *cg, const char *path, struct err *e)
+{
+	return thaw(cg, path, 0, e);
+}
+
+int cgroup_thaw_one(const struct cgroups *cg, const char *path, struct err *e)
+{
+	return thaw(cg, path, NESTING_MAX, e);
+}
+
+int cgroup_pull_thawed(const struct cgroups *cg, const char *path, pid_t pid, struct err *e)
+{
+	_cleanup_free_ char *dir = NULL, *procs = NULL, *text = xasprintf("%d", (int)pid);
+	int r = cg->layout == CGROUP_LAYOUT_V2
+			? 1
+			: cgroup_controller_dir(cg, "freezer", path, &dir, e);
+
+	if (r != 0)
+		return r;
+	procs = xasprintf("%s/cgroup.procs", dir);
+	return fs_exists(procs) ? fs_write_existing(procs, text, e) : 1;
+}
+
 /* --- processes --- */
 
 struct pid_list {

@@ -3,7 +3,7 @@
  * path in each hierarchy, on v2 one directory.
  *
  * Paths are absolute below each hierarchy's root ("/crisp/POD").  Only directories are removed,
- * never one that the caller did not name; processes are never moved or killed.  All functions
+ * never one that the caller did not name; no process is killed.  All functions
  * block shortly and belong on a worker.  struct cgroups does not change: share it freely.
  */
 #pragma once
@@ -54,6 +54,16 @@ int cgroup_create(const struct cgroups *cg, const char *path, struct err *e);
 /* The same for one that limits nothing: on v2 no controller is handed down to it, so that its
  * parent may have processes of its own, as one that was delegated has. */
 int cgroup_create_plain(const struct cgroups *cg, const char *path, struct err *e);
+
+/* Thaw path and all cgroups below it: on v1 a frozen process does not take a SIGKILL.  0: nothing
+ * was frozen, or there is no such cgroup.  1: something was. */
+int cgroup_thaw(const struct cgroups *cg, const char *path, struct err *e);
+/* The same for path alone, not for the cgroups below it. */
+int cgroup_thaw_one(const struct cgroups *cg, const char *path, struct err *e);
+/* Move a process to path in the hierarchy that freezes, when that is thawed: a frozen process that
+ * is moved there goes on.  1: this host freezes by the one hierarchy that processes die in anyway
+ * (v2), or path does not exist. */
+int cgroup_pull_thawed(const struct cgroups *cg, const char *path, pid_t pid, struct err *e);
 
 /* Remove path and all cgroups below it from every hierarchy.  Dying processes linger, so a busy
  * one is tried again for up to ten seconds; then ERR_PRECONDITION names the cgroup and pids.

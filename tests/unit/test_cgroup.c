@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -151,6 +152,107 @@ static void test_busy(void **state)
 	free(take_ptr(pids));
 	OK(cgroup_pids(w->cg, path, &pids, &n, &e));
 	assert_int_equal(n, 0);
+}
+
+static bool ends(const struct spawn_child *c)
+{
+	struct pollfd p = { .fd = c->pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 10000) == 1;
+}
+
+/* A file of path in the hierarchy that freezes. */
+static void freezer_write(const struct world *w, const char *path, const char *v1, const char *v2,
+			  const char *text)
+{
+	_cleanup_free_ char *dir = NULL, *file = NULL;
+	struct err e = ERR_NULL;
+	bool is_v1 = cgroup_controller_dir(w->cg, "freezer", path, &dir, &e) == 0;
+
+	if (!is_v1)
+		OK(cgroup_controller_dir(w->cg, "pids", path, &dir, &e));
+	file = xasprintf("%s/%s", dir, is_v1 ? v1 : v2);
+	OK(fs_write_existing(file, text, &e));
+}
+
+static void freezer_move(const struct world *w, const char *path, pid_t pid)
+{
+	_cleanup_free_ char *text = xasprintf("%d", pid);
+
+	freezer_write(w, path, "cgroup.procs", "cgroup.procs", text);
+}
+
+static void freeze(const struct world *w, const char *path)
+{
+	if (has(w, "freezer"))
+		freezer_write(w, path, "freezer.state", NULL, "FROZEN");
+	else
+		freezer_write(w, path, NULL, "cgroup.freeze", "1");
+}
+
+static void test_thaw(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *path = xasprintf("%s/ice", w->parent);
+	_cleanup_free_ char *inner = xasprintf("%s/in/ner", path);
+	struct spawn_child c = SPAWN_CHILD_NULL, d = SPAWN_CHILD_NULL;
+	struct err e = ERR_NULL;
+
+	assert_int_equal(cgroup_thaw(w->cg, path, &e), 0);
+	OK(cgroup_create(w->cg, inner, &e));
+	assert_int_equal(cgroup_thaw(w->cg, path, &e), 0);
+	freezer_move(w, inner, start_sleeper(&c));
+	freezer_move(w, path, start_sleeper(&d));
+	freeze(w, path);
+	freeze(w, inner);
+	kill(c.pid, SIGKILL);
+	kill(d.pid, SIGKILL);
+	assert_int_equal(cgroup_thaw(w->cg, path, &e), 1);
+	assert_true(ends(&c));
+	assert_true(ends(&d));
+	assert_int_equal(cgroup_thaw(w->cg, path, &e), 0);
+	stop_sleeper(&c);
+	stop_sleeper(&d);
+}
+
+/* A cgroup is thawed and its parent is not: the processes go on when the parent is thawed alone. */
+static void test_thaw_parent(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *path = xasprintf("%s/glacier", w->parent);
+	_cleanup_free_ char *inner = xasprintf("%s/inner", path);
+	struct spawn_child c = SPAWN_CHILD_NULL;
+	struct err e = ERR_NULL;
+
+	OK(cgroup_create(w->cg, inner, &e));
+	freezer_move(w, inner, start_sleeper(&c));
+	freeze(w, path);
+	kill(c.pid, SIGKILL);
+	assert_int_equal(cgroup_thaw_one(w->cg, path, &e), 1);
+	assert_true(ends(&c));
+	stop_sleeper(&c);
+}
+
+static void test_pull_thawed(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *warm = xasprintf("%s/warm", w->parent);
+	_cleanup_free_ char *cold = xasprintf("%s/cold", w->parent);
+	struct spawn_child c = SPAWN_CHILD_NULL;
+	struct err e = ERR_NULL;
+
+	if (!has(w, "freezer"))
+		skip(); /* v2: a frozen process takes SIGKILL */
+	OK(cgroup_create(w->cg, warm, &e));
+	OK(cgroup_create(w->cg, cold, &e));
+	freezer_move(w, cold, start_sleeper(&c));
+	freeze(w, cold);
+	kill(c.pid, SIGKILL);
+	OK(cgroup_pull_thawed(w->cg, warm, c.pid, &e));
+	assert_true(ends(&c));
+	stop_sleeper(&c);
+	OK(cgroup_remove(w->cg, warm, &e));
+	assert_int_equal(cgroup_pull_thawed(w->cg, warm, 1, &e), 1);
 }
 
 static void test_usage(void **state)
@@ -464,6 +566,9 @@ int main(void)
 		cmocka_unit_test(test_slice_names),
 		cmocka_unit_test_setup_teardown(test_create_remove, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_thaw, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_thaw_parent, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pull_thawed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits_v1, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cpuset_inherited, setup, teardown),

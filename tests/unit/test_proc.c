@@ -167,6 +167,25 @@ static void test_kill_holders(void **state)
 	scratch_drop(&dir);
 }
 
+static void test_descends_from(void **state)
+{
+	int pidfd, pipe_fd, status;
+	struct err e = ERR_NULL;
+	pid_t pid = child(&pidfd, &pipe_fd);
+
+	(void)state;
+	assert_int_equal(proc_descends_from(pid, getpid(), &e), 0);
+	assert_int_equal(proc_descends_from(pid, getppid(), &e), 0);
+	assert_int_equal(proc_descends_from(getpid(), getpid(), &e), 0);
+	assert_int_equal(proc_descends_from(getpid(), pid, &e), 1);
+	assert_int_equal(proc_descends_from(getppid(), getpid(), &e), 1);
+	assert_int_equal(proc_descends_from(1, getpid(), &e), 1);
+	close(pipe_fd);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(proc_descends_from(pid, getpid(), &e), 1); /* gone */
+	close(pidfd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +193,7 @@ int main(void)
 		cmocka_unit_test(test_start_ticks_while_it_goes),
 		cmocka_unit_test(test_has_open),
 		cmocka_unit_test(test_kill_holders),
+		cmocka_unit_test(test_descends_from),
 	};
 
 	return cmocka_run_group_tests_name("proc", tests, NULL, NULL);
