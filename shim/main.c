@@ -183,6 +183,7 @@ static void rest(void)
 		stdio_heal(&c->io);
 	stdio_rest();
 	pages_release_unused();
+	selfcare_cap_log();
 }
 
 /* No container, no daemon, and the directory is gone: nobody can ever reach us. */

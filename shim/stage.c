@@ -25,7 +25,9 @@
 #define BULK_NAME "stage.bulk"
 #define BULK_MIN 8192 /* less than that is spliced */
 #define MARK 16
-#define KEEP_MAX (1024 * 1024) /* of what is done with, while there always is something pending */
+/* Bytes of a stage file that are in the log and still stored, while there always is something
+ * pending.  Few: the stage is on the file system of the daemon's own state. */
+#define KEEP_MAX (64 * 1024)
 
 struct slot {
 	uint64_t log_ino, log_end, gap, lost;

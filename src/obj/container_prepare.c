@@ -123,9 +123,9 @@ static void pod_paths_init(struct pod_paths *p, const Crisp__State__Container *r
 	p->utsns = pod->host_network ? NULL : xasprintf("%s/uts", p->ns);
 	p->ipcns = pod->host_ipc ? NULL : xasprintf("%s/ipc", p->ns);
 	p->pidns = pod->pod_pid ? xasprintf("%s/pid", p->ns) : NULL;
-	p->resolv = xasprintf("%s/" SANDBOX_FILE_RESOLV, p->run);
-	p->hosts = xasprintf("%s/" SANDBOX_FILE_HOSTS, p->run);
-	p->hostname = xasprintf("%s/" SANDBOX_FILE_HOSTNAME, p->run);
+	p->resolv = sandbox_files_path(p->run, SANDBOX_FILE_RESOLV);
+	p->hosts = sandbox_files_path(p->run, SANDBOX_FILE_HOSTS);
+	p->hostname = sandbox_files_path(p->run, SANDBOX_FILE_HOSTNAME);
 	p->shm = pod->host_ipc ? xstrdup("/dev/shm") : xasprintf("%s/" SANDBOX_FILE_SHM, p->run);
 }
 

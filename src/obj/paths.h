@@ -7,7 +7,7 @@
 #include "conf/conf.h"
 
 /* Boot-scoped, below runroot. */
-char *path_pod_run(const struct conf *c, const char *id);        /* shim socket, files, shm */
+char *path_pod_run(const struct conf *c, const char *id);        /* shim socket, files/, shm */
 char *path_pod_ns(const struct conf *c, const char *id);         /* pinned namespaces */
 char *path_container_run(const struct conf *c, const char *id);  /* the bundle */
 char *path_container_rootfs(const struct conf *c, const char *id);

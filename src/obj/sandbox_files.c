@@ -13,6 +13,10 @@
 #include "os/mount.h"
 
 #define SHM_SIZE (UINT64_C(64) * 1024 * 1024)
+#define SHM_INODES (SHM_SIZE / 1024) /* an inode takes about 1 KiB of the kernel's memory */
+#define FILES_DIR "files"
+#define FILES_SIZE (UINT64_C(1) << 20)
+#define FILES_INODES 16
 
 char *sandbox_hostname(const Runtime__V1__PodSandboxConfig *c, bool host_network)
 {
@@ -23,9 +27,16 @@ char *sandbox_hostname(const Runtime__V1__PodSandboxConfig *c, bool host_network
 	return uname(&u) == 0 ? xstrdup(u.nodename) : xstrdup("localhost");
 }
 
-static int put_file(const char *dir, const char *name, const struct buf *text, struct err *e)
+char *sandbox_files_path(const char *run_dir, const char *name)
 {
-	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	_cleanup_free_ char *dir = xasprintf("%s/" FILES_DIR, run_dir);
+
+	return xasprintf("%s/%s", fs_exists(dir) ? dir : run_dir, name);
+}
+
+static int put_file(const char *run_dir, const char *name, const struct buf *text, struct err *e)
+{
+	_cleanup_free_ char *path = sandbox_files_path(run_dir, name);
 
 	return fs_replace_file(path, text->data, text->len, 0644, false, e);
 }
@@ -88,11 +99,15 @@ int sandbox_files_make(const char *run_dir, const Crisp__State__Sandbox *row,
 		       const Runtime__V1__PodSandboxConfig *c, struct err *e)
 {
 	_cleanup_free_ char *hostname = sandbox_hostname(c, row->host_network);
+	_cleanup_free_ char *files = xasprintf("%s/" FILES_DIR, run_dir);
 	_cleanup_free_ char *shm = xasprintf("%s/" SANDBOX_FILE_SHM, run_dir);
 	_cleanup_buf_ struct buf b = BUF_NULL;
 	int r;
 
-	r = make_resolv(run_dir, c->dns_config, e);
+	/* The node's own files may be as large as LIMIT_CONF_FILE. */
+	r = mount_tmpfs(files, FILES_SIZE + 3 * LIMIT_CONF_FILE, FILES_INODES, 0755, NULL, e);
+	if (r == 0)
+		r = make_resolv(run_dir, c->dns_config, e);
 	if (r == 0)
 		r = make_hosts(run_dir, hostname, row->host_network, e);
 	if (r == 0) {
@@ -100,6 +115,6 @@ int sandbox_files_make(const char *run_dir, const Crisp__State__Sandbox *row,
 		r = put_file(run_dir, SANDBOX_FILE_HOSTNAME, &b, e);
 	}
 	if (r == 0 && !row->host_ipc)
-		r = mount_tmpfs(shm, SHM_SIZE, 01777, NULL, e);
+		r = mount_tmpfs(shm, SHM_SIZE, SHM_INODES, 01777, NULL, e);
 	return r;
 }

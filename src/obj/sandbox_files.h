@@ -10,7 +10,7 @@
 #include "gen/api.pb-c.h"
 #include "gen/state.pb-c.h"
 
-/* Names below the pod's run directory. */
+/* Names of the pod's files, and of its /dev/shm below the run directory. */
 #define SANDBOX_FILE_RESOLV "resolv.conf"
 #define SANDBOX_FILE_HOSTS "hosts"
 #define SANDBOX_FILE_HOSTNAME "hostname"
@@ -19,6 +19,10 @@
 /* The pod's host name: what the config says, else the node's; in UTS of its own at most 63
  * characters as the kubelet cuts it.  malloc'ed. */
 char *sandbox_hostname(const Runtime__V1__PodSandboxConfig *c, bool host_network);
+
+/* A pod's containers write to its files: they are on a tmpfs of the pod's own, small and with few
+ * inodes, below run_dir.  A pod that an older crispd made has them in run_dir.  malloc'ed. */
+char *sandbox_files_path(const char *run_dir, const char *name);
 
 /* Write all of them; may be repeated. */
 int sandbox_files_make(const char *run_dir, const Crisp__State__Sandbox *row,

@@ -13,9 +13,11 @@
 #include "base/str.h"
 #include "oci/capabilities.h"
 #include "oci/rootfs.h"
+#include "os/mount.h"
 
 #define ENV_MAX 65536  /* variables */
 #define ARGS_MAX 16384 /* words */
+#define PASSWD_INODES 4
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* The kernel's choice among a pod's processes falls on the sandbox's init last. */
 #define SANDBOX_OOM_SCORE_ADJ (-998)
@@ -216,7 +218,7 @@ static int build_cwd(struct oci_ctx *c)
 static int generate_passwd(struct oci_ctx *c)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *dir = NULL, *path = NULL;
 	const json_t *cwd = json_object_get(c->process, "cwd");
 	const char *home = json_string_value(cwd);
 	int r;
@@ -233,7 +235,12 @@ static int generate_passwd(struct oci_ctx *c)
 		buf_puts(&text, "\n");
 	buf_printf(&text, "%u:x:%u:%u:%u user:%s:/sbin/nologin\n", c->user.uid, c->user.uid,
 		   c->user.gid, c->user.uid, home);
-	path = xasprintf("%s/passwd", c->in->dir);
+	/* The container may write to it, so it is not on the file system of its directory. */
+	dir = xasprintf("%s/files", c->in->dir);
+	r = mount_tmpfs(dir, 2 * USER_DB_MAX, PASSWD_INODES, 0755, NULL, c->e);
+	if (r < 0)
+		return r;
+	path = xasprintf("%s/passwd", dir);
 	r = fs_replace_file(path, text.data, text.len, 0644, false, c->e);
 	if (r < 0)
 		return r;

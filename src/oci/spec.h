@@ -37,8 +37,8 @@ struct oci_spec_input {
 	const char *const *init_args;
 
 	const char *rootfs; /* absolute, already mounted */
-	/* Existing directory, the container's own, for generated files (passwd); NULL: none are
-	 * generated. */
+	/* Existing directory, the container's own, for generated files (passwd), which get a small
+	 * tmpfs below it; NULL: none are generated. */
 	const char *dir;
 
 	/* The pod's pinned namespaces.  Needed for each one whose mode is POD; the mode NODE wins

@@ -51,7 +51,8 @@ static int mount_on(int fd, const char *source, const char *type, unsigned long 
 	return mount(source, target, type, flags, options);
 }
 
-int mount_tmpfs(const char *path, uint64_t size, mode_t mode, const char *label, struct err *e)
+int mount_tmpfs(const char *path, uint64_t size, uint64_t inodes, mode_t mode, const char *label,
+		struct err *e)
 {
 	_cleanup_free_ char *options = NULL;
 	_cleanup_close_ int fd = -1;
@@ -67,7 +68,8 @@ int mount_tmpfs(const char *path, uint64_t size, mode_t mode, const char *label,
 		r = open_target(path, &fd, e);
 	if (r < 0)
 		return r;
-	options = xasprintf("mode=%o,size=%llu%s%s%s", mode & 07777, (unsigned long long)size,
+	options = xasprintf("mode=%o,size=%llu,nr_inodes=%llu%s%s%s", mode & 07777,
+			    (unsigned long long)size, (unsigned long long)inodes,
 			    label && *label ? ",context=\"" : "", label ? label : "",
 			    label && *label ? "\"" : "");
 	if (mount_on(fd, "shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)

@@ -12,9 +12,11 @@
 
 #include "base/err.h"
 
-/* A tmpfs of at most size bytes at path (made with its parents), nosuid nodev noexec.
- * label: SELinux context, NULL or "": none.  Nothing to do when something is mounted there. */
-int mount_tmpfs(const char *path, uint64_t size, mode_t mode, const char *label, struct err *e);
+/* A tmpfs at path (made with its parents), nosuid nodev noexec.  size: bytes of its files at most;
+ * inodes: files and directories at most, its root included.  label: SELinux context, NULL or "":
+ * none.  Nothing to do when something is mounted there. */
+int mount_tmpfs(const char *path, uint64_t size, uint64_t inodes, mode_t mode, const char *label,
+		struct err *e);
 
 enum mount_flags {
 	MOUNT_RECURSIVE = 1, /* with everything mounted below source */

@@ -82,12 +82,13 @@ static void test_tmpfs(void **state)
 	int fd;
 
 	(void)state;
-	OK(mount_tmpfs(path, 1 << 20, 01777, NULL, &e));
+	OK(mount_tmpfs(path, 1 << 20, 64, 01777, NULL, &e));
 	assert_true(is_mounted(path));
-	OK(mount_tmpfs(path, 2 << 20, 01777, "", &e));
+	OK(mount_tmpfs(path, 2 << 20, 64, 01777, "", &e));
 	assert_int_equal(mounts_below(), 1);
 	assert_int_equal(statvfs(path, &st), 0);
 	assert_int_equal(st.f_blocks * st.f_frsize, 1 << 20);
+	assert_int_equal(st.f_files, 64);
 	assert_true(st.f_flag & ST_NOEXEC && st.f_flag & ST_NODEV && st.f_flag & ST_NOSUID);
 	assert_int_equal(stat(path, &s), 0);
 	assert_int_equal(s.st_mode & 07777, 01777);
@@ -99,9 +100,9 @@ static void test_tmpfs(void **state)
 	assert_true(fs_exists(path));
 	close(fd);
 	OK(mount_remove(path, &e));
-	assert_true(mount_tmpfs(path, 4096, 0755, "a\",size=1g", &e) < 0);
+	assert_true(mount_tmpfs(path, 4096, 64, 0755, "a\",size=1g", &e) < 0);
 	assert_int_equal(symlink("/tmp", link), 0);
-	assert_true(mount_tmpfs(link, 4096, 0755, NULL, &e) < 0);
+	assert_true(mount_tmpfs(link, 4096, 64, 0755, NULL, &e) < 0);
 	assert_false(is_mounted("/tmp"));
 }
 
@@ -117,7 +118,7 @@ static void test_bind(void **state)
 	(void)state;
 	OK(fs_mkdir_all(inner, 0755, &e));
 	OK(fs_replace_file(file, "text", 4, 0644, false, &e));
-	OK(mount_tmpfs(inner, 4096, 0755, NULL, &e));
+	OK(mount_tmpfs(inner, 4096, 64, 0755, NULL, &e));
 	OK(mount_bind(dir, target, 0, &e));
 	OK(mount_bind(dir, target, MOUNT_READ_ONLY, &e));
 	assert_int_equal(mounts_below(), 2);
@@ -153,7 +154,7 @@ static void test_remove_below(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		_cleanup_free_ char *path = P(names[i]);
 
-		OK(mount_tmpfs(path, 1 << 16, 0755, NULL, &e));
+		OK(mount_tmpfs(path, 1 << 16, 64, 0755, NULL, &e));
 	}
 	/* Two at one place. */
 	assert_int_equal(mount("again", x, "tmpfs", 0, NULL), 0);
