@@ -24,6 +24,7 @@
 #include "base/version.h"
 #include "conf/conf.h"
 #include "gen/cri_rpc.h"
+#include "obj/dirs.h"
 #include "obj/image.h"
 #include "obj/pull.h"
 #include "obj/stream_session.h"
@@ -203,18 +204,9 @@ static int open_store(const struct conf *c, struct err *e)
 	_cleanup_free_ char *durable = xasprintf("%s/state", c->root);
 	_cleanup_free_ char *boot = xasprintf("%s/state", c->runroot);
 	const struct store_options o = { .durable_dir = durable, .boot_dir = boot };
-	static const char *const dirs[] = { "pods", "containers" };
-	int r = store_open(&o, &world.store, e);
+	int r = dirs_prepare(c, e);
 
-	for (size_t i = 0; i < ARRAY_LEN(dirs) && r == 0; i++) {
-		_cleanup_free_ char *run = xasprintf("%s/%s", c->runroot, dirs[i]);
-		_cleanup_free_ char *root = xasprintf("%s/%s", c->root, dirs[i]);
-
-		r = fs_mkdir_all(run, 0711, e);
-		if (r == 0)
-			r = fs_mkdir_all(root, 0711, e);
-	}
-	return r;
+	return r < 0 ? r : store_open(&o, &world.store, e);
 }
 
 /* Without it RuntimeDefault is unconfined by AppArmor, and the log says so. */

@@ -183,7 +183,7 @@ static int work_anchor(struct job *j, struct err *e)
 	int r;
 
 	s->anchor = facts_anchor_new();
-	r = fs_mkdir_all(run, 0711, e);
+	r = fs_mkdir_all(run, 0700, e);
 	if (r == 0)
 		r = fs_mkdir_all(durable, 0700, e);
 	if (r == 0 && cgroup)

@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 
 #include "base/fs.h"
@@ -145,6 +146,16 @@ static int pin_in_thread(void *arg, struct err *e)
 	return 0;
 }
 
+/* Its parents may be those of other programs, the directory itself is root's alone. */
+static int make_dir(const char *dir, struct err *e)
+{
+	int r = fs_mkdir_all(dir, 0755, e);
+
+	if (r == 0 && chmod(dir, 0700) < 0)
+		r = err_errno(e, ERR_INTERNAL, errno, "set the mode of %s", dir);
+	return r;
+}
+
 int ns_pin(const char *dir, unsigned kinds, const char *hostname, struct err *e)
 {
 	struct pin_job job = { .dir = dir, .hostname = hostname };
@@ -161,7 +172,7 @@ int ns_pin(const char *dir, unsigned kinds, const char *hostname, struct err *e)
 	}
 	if (!job.kinds)
 		return 0;
-	r = fs_mkdir_all(dir, 0755, e);
+	r = make_dir(dir, e);
 	if (r < 0)
 		return r;
 	return run_in_thread(pin_in_thread, &job, e);
@@ -175,7 +186,7 @@ int ns_pin_pid(const char *dir, pid_t pid, struct err *e)
 
 	if (ns_is_pinned(path))
 		return 0;
-	r = fs_mkdir_all(dir, 0755, e);
+	r = make_dir(dir, e);
 	if (r < 0)
 		return r;
 	return pin(source, path, e);
