@@ -312,6 +312,13 @@ bool fs_exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
+bool fs_path_is_within(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
 bool fs_path_is_clean(const char *path)
 {
 	if (path[0] != '/' || strlen(path) >= PATH_MAX)

@@ -67,5 +67,8 @@ int fs_each(const char *dir,
 
 bool fs_exists(const char *path);
 
+/* Is path dir or below it?  By text alone; dir has no slash at its end, "" is the root. */
+bool fs_path_is_within(const char *path, const char *dir);
+
 /* Absolute, no "." or ".." or empty component, shorter than PATH_MAX, no control characters. */
 bool fs_path_is_clean(const char *path);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "oci/json.h"
+#include "oci/rootview.h"
 #include "oci/spec.h"
 #include "oci/user.h"
 
@@ -31,6 +32,7 @@ struct oci_ctx {
 	bool no_context; /* the request has no security context: everything by default */
 
 	int rootfs; /* O_PATH descriptor */
+	struct rootview *view; /* of rootfs; has the mounts that are placed so far */
 	json_t *root, *process, *linux_part;
 
 	struct user user;

@@ -16,6 +16,7 @@
 
 #include "base/fs.h"
 #include "oci/hostpath.h"
+#include "oci/place.h"
 #include "oci/rootfs.h"
 #include "os/selinux.h"
 
@@ -25,6 +26,7 @@ struct mount {
 	char *dest; /* clean */
 	json_t *json;
 	size_t depth, order;
+	bool system; /* no other path would do: /dev, /proc, /sys and what belongs into them */
 };
 
 struct mounts {
@@ -73,6 +75,7 @@ static json_t *mounts_add(struct mounts *m, const char *dest, const char *type, 
 	json_t *list = oci_json_array();
 
 	slot->order = m->order++;
+	slot->system = false;
 	slot->json = oci_json_object();
 	oci_json_put_text(slot->json, "destination", dest);
 	oci_json_put_text(slot->json, "type", type);
@@ -85,13 +88,6 @@ static json_t *mounts_add(struct mounts *m, const char *dest, const char *type, 
 }
 
 #define OPTIONS(...) ((const char *const[]){ __VA_ARGS__, NULL })
-
-static bool path_below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return strncmp(path, dir, len) == 0 && path[len] == '/';
-}
 
 /* Does the request itself mount something on path? */
 static bool config_mounts(const struct mounts *m, const char *path)
@@ -144,6 +140,8 @@ static void add_system(struct mounts *m)
 		mounts_add(m, "/sys/fs/cgroup", "cgroup", "cgroup",
 			   OPTIONS("nosuid", "noexec", "nodev", "relatime", rw));
 	}
+	for (size_t i = 0; i < m->n; i++)
+		m->list[i].system = true;
 }
 
 /* crio.conf's read_only: the usual writable places of a read-only container. */
@@ -425,7 +423,7 @@ static int bind_volume(struct mounts *m, const char *path, size_t number)
 static bool is_covered(const struct mounts *m, size_t n, const char *path)
 {
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(m->list[i].dest, path) == 0 || path_below(path, m->list[i].dest))
+		if (fs_path_is_within(path, m->list[i].dest))
 			return true;
 	return false;
 }
@@ -433,10 +431,11 @@ static bool is_covered(const struct mounts *m, size_t n, const char *path)
 static int make_volume(struct mounts *m, const char *path, size_t number)
 {
 	bool bind = m->c->in->volumes_dir && strcmp(m->c->in->conf->image_volumes, "bind") == 0;
-	int r = 0;
+	_cleanup_(rootview_place_done) struct rootview_place place = ROOTVIEW_PLACE_NULL;
+	int r = rootview_resolve(m->c->view, path, &place, m->c->e);
 
-	if (!rootfs_exists(m->c->rootfs, path))
-		r = rootfs_mkdir_all(m->c->rootfs, path, m->c->e);
+	if (r == 0)
+		r = rootview_make(m->c->view, &place, true, m->c->e);
 	if (r == 0 && bind && strcmp(path, "/") != 0)
 		r = bind_volume(m, path, number);
 	return r < 0 ? err_wrap(m->c->e, "volume of the image") : 0;
@@ -469,6 +468,26 @@ static int compare_mounts(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
+/* Links of the image may lead deeper than the request says: /shm may be /dev/shm, which is mounted
+ * after /dev.  Below a mount stays below it. */
+static int sort_mounts(struct mounts *m)
+{
+	qsort(m->list, m->n, sizeof(*m->list), compare_mounts);
+	for (size_t i = 0; i < m->n; i++) {
+		_cleanup_(rootview_place_done) struct rootview_place place = ROOTVIEW_PLACE_NULL;
+		int r = rootview_resolve(m->c->view, m->list[i].dest, &place, m->c->e);
+
+		if (r < 0)
+			return err_wrap(m->c->e, "mount on %s", m->list[i].dest);
+		m->list[i].depth = MAX(m->list[i].depth, path_depth(place.path));
+		for (size_t k = 0; k < i; k++)
+			if (fs_path_is_within(m->list[i].dest, m->list[k].dest))
+				m->list[i].depth = MAX(m->list[i].depth, m->list[k].depth + 1);
+	}
+	qsort(m->list, m->n, sizeof(*m->list), compare_mounts);
+	return 0;
+}
+
 int oci_mounts_build(struct oci_ctx *c)
 {
 	_cleanup_(mounts_done) struct mounts m = { .c = c };
@@ -482,12 +501,15 @@ int oci_mounts_build(struct oci_ctx *c)
 		r = add_request(&m);
 	if (r == 0)
 		r = make_volumes(&m);
+	if (r == 0)
+		r = sort_mounts(&m);
 	if (r < 0)
 		return r;
-	qsort(m.list, m.n, sizeof(*m.list), compare_mounts);
 	list = oci_json_array();
 	oci_json_put(c->root, "mounts", list);
-	for (size_t i = 0; i < m.n; i++)
+	for (size_t i = 0; r == 0 && i < m.n; i++) {
 		oci_json_push(list, json_incref(m.list[i].json));
-	return 0;
+		r = oci_place_mount(c, m.list[i].json, m.list[i].system);
+	}
+	return r;
 }

@@ -189,6 +189,7 @@ static int build_env(struct oci_ctx *c)
 
 /* --- working directory ---------------------------------------------------------------------- */
 
+/* As asked for; place.c follows its links and makes it. */
 static int build_cwd(struct oci_ctx *c)
 {
 	const char *want = c->config->working_dir;
@@ -204,9 +205,6 @@ static int build_cwd(struct oci_ctx *c)
 	if (strlen(cwd) >= PATH_MAX)
 		return err_set(c->e, ERR_INVALID, "working_dir is longer than %d bytes",
 			       PATH_MAX - 1);
-	r = rootfs_mkdir_all(c->rootfs, cwd, c->e);
-	if (r < 0)
-		return err_wrap(c->e, "working_dir");
 	oci_json_put_text(c->process, "cwd", cwd);
 	return 0;
 }

@@ -16,9 +16,6 @@
 #include "base/fs.h"
 #include "base/util.h"
 
-/* Components of a path that is created; more is nonsense. */
-#define DEPTH_MAX 256
-
 static int open_in_root(int root, const char *path, uint64_t flags)
 {
 	struct open_how how = {
@@ -63,7 +60,8 @@ int rootfs_read_file(int root, const char *path, size_t max, struct buf *ret, st
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 1;
 	if (fd < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "open %s in the root file system", path);
+		return err_errno(e, ERR_PRECONDITION, errno, "open %s in the root file system",
+				 path);
 	if (fstat(fd, &st) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "stat %s in the root file system", path);
 	if (!S_ISREG(st.st_mode))
@@ -97,61 +95,6 @@ bool rootfs_exists(int root, const char *path)
 	_cleanup_close_ int fd = open_in_root(root, path, O_PATH);
 
 	return fd >= 0;
-}
-
-static int mkdir_last(int root, const char *prefix, struct err *e)
-{
-	const char *slash = strrchr(prefix, '/');
-	_cleanup_free_ char *parent = xstrndup(prefix, (size_t)(slash - prefix) + 1);
-	_cleanup_close_ int dir = open_in_root(root, parent, O_PATH | O_DIRECTORY);
-
-	if (dir < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "open %s in the root file system", parent);
-	if (mkdirat(dir, slash + 1, 0755) == 0)
-		return 0;
-	if (errno == EEXIST)
-		return err_set(e, ERR_PRECONDITION,
-			       "%s in the root file system is a link to nowhere or not a "
-			       "directory, so no directory can be made there",
-			       prefix);
-	return err_errno(e, ERR_INTERNAL, errno, "mkdir %s in the root file system", prefix);
-}
-
-int rootfs_mkdir_all(int root, const char *path, struct err *e)
-{
-	_cleanup_free_ char *copy = xasprintf("/%s", path);
-	size_t depth = 0;
-	int r;
-
-	if (strlen(copy) >= PATH_MAX)
-		return err_set(e, ERR_INVALID, "path of %zu bytes is too long", strlen(path));
-	for (char *end = copy; end && *end;) {
-		_cleanup_close_ int fd = -1;
-		char keep;
-
-		while (*end == '/')
-			end++;
-		if (!*end)
-			break;
-		end = strchrnul(end, '/');
-		keep = *end;
-		*end = '\0';
-		if (++depth > DEPTH_MAX)
-			return err_set(e, ERR_INVALID, "path %s has more than %d components", path,
-				       DEPTH_MAX);
-		fd = open_in_root(root, copy, O_PATH | O_DIRECTORY);
-		if (fd < 0 && errno == ENOTDIR)
-			return err_set(e, ERR_PRECONDITION,
-				       "%s in the root file system is not a directory", copy);
-		if (fd < 0 && errno != ENOENT)
-			return err_errno(e, ERR_INTERNAL, errno, "open %s in the root file system",
-					 copy);
-		r = fd < 0 ? mkdir_last(root, copy, e) : 0;
-		if (r < 0)
-			return r;
-		*end = keep;
-	}
-	return 0;
 }
 
 int rootfs_resolve(int root, const char *path, char **ret, struct err *e)

@@ -22,9 +22,5 @@ int rootfs_read_file(int root, const char *path, size_t max, struct buf *ret, st
 /* Is there something at path? */
 bool rootfs_exists(int root, const char *path);
 
-/* mkdir -p inside the root, mode 0755, owned by root; an existing directory is kept.  path is
- * absolute as the container sees it. */
-int rootfs_mkdir_all(int root, const char *path, struct err *e);
-
 /* The real host path of a path inside the root, which must exist; freed by the caller. */
 int rootfs_resolve(int root, const char *path, char **ret, struct err *e);

@@ -12,6 +12,7 @@
 #include "oci/devices.h"
 #include "oci/mounts.h"
 #include "oci/namespaces.h"
+#include "oci/place.h"
 #include "oci/process.h"
 #include "oci/profiles.h"
 #include "oci/resources.h"
@@ -275,7 +276,10 @@ static int build(struct oci_ctx *c, struct oci_spec *ret)
 	c->linux_part = oci_json_need_object(c->root, "linux");
 	build_root(c);
 	build_annotations(c);
+	c->view = rootview_new(c->rootfs);
 	r = stop_signal(c, &ret->stop_signal);
+	if (r == 0)
+		r = oci_place_system(c);
 	if (r == 0)
 		r = oci_namespaces_build(c);
 	if (r == 0)
@@ -293,6 +297,10 @@ static int build(struct oci_ctx *c, struct oci_spec *ret)
 	/* Last, because it makes host directories: a refused request should leave none. */
 	if (r == 0)
 		r = oci_mounts_build(c);
+	if (r == 0)
+		r = oci_place_devices(c);
+	if (r == 0)
+		r = oci_place_cwd(c);
 	if (r == 0 && c->propagation)
 		oci_json_put_text(c->linux_part, "rootfsPropagation", c->propagation);
 	return r;
@@ -315,6 +323,7 @@ static void finish(struct oci_ctx *c, struct oci_spec *ret)
 
 static void ctx_done(struct oci_ctx *c)
 {
+	rootview_free(c->view);
 	if (c->rootfs >= 0)
 		close(c->rootfs);
 	for (size_t i = 0; c->warnings && c->warnings[i]; i++)

@@ -29,8 +29,7 @@ debian_build() {
 harness_begin "$@"
 . "$LIB_DIR/imagelib.sh"
 pulldrv_build
-cc -std=gnu17 -D_GNU_SOURCE -Ulinux -O1 -I"$TOP/src" -I"$TOP" -o "$SCRATCH/mktar" "$LIB_DIR/mktar.c" "$BUILD_DIR/libcrisp.a" ||
-	bail "mktar does not compile"
+mktar_build
 umoci init --layout "$LAY"
 MANY=
 end() {

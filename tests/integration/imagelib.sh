@@ -17,6 +17,12 @@ tree_of() {
 	} | sort)
 }
 
+# mktar_build: $SCRATCH/mktar, see mktar.c
+mktar_build() {
+	cc -std=gnu17 -D_GNU_SOURCE -Ulinux -O1 -I"$TOP/src" -I"$TOP" -o "$SCRATCH/mktar" "$LIB_DIR/mktar.c" "$BUILD_DIR/libcrisp.a" ||
+		bail "mktar does not compile"
+}
+
 # Sets $digest (without "sha256:") and $size of the file that goes into the layout.
 put_blob() { digest=$(sha256sum <"$1" | cut -d' ' -f1); size=$(stat -c %s "$1"); cp "$1" "$BLOBS/$digest"; }
 
@@ -29,7 +35,7 @@ put_manifest() {
 }
 
 # put_image TAG LAYER...: an image of these layers, the lowest first: FILE, or FILE=DIFFID when FILE is not the archive
-# itself or is not what it claims to be.
+# itself or is not what it claims to be. IMAGE_CONFIG is the "config" of the image, default none.
 put_image() {
 	local tag=$1 file diff layers= diffs= type
 	shift
@@ -46,7 +52,8 @@ put_image() {
 		diffs="$diffs,\"$diff\""
 		LAYER_BLOB=$digest
 	done
-	printf '{"os":"linux","architecture":"amd64","config":{},"rootfs":{"type":"layers","diff_ids":[%s]}}' "${diffs#,}" >"$SCRATCH/config.json"
+	printf '{"os":"linux","architecture":"amd64","config":%s,"rootfs":{"type":"layers","diff_ids":[%s]}}' "${IMAGE_CONFIG:-{\}}" \
+		"${diffs#,}" >"$SCRATCH/config.json"
 	put_blob "$SCRATCH/config.json"
 	printf '{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%s},"layers":[%s]}' \
 		"$digest" "$size" "${layers#,}" >"$SCRATCH/manifest.json"

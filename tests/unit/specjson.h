@@ -281,6 +281,7 @@ static inline void specjson_load(struct specjson *s, const char *text)
 	s->in.sandbox_id = "decaf";
 	s->in.rootfs = specjson_text(s, "rootfs");
 	s->in.dir = specjson_text(s, "dir");
+	s->in.image_name = specjson_text(s, "image_name");
 	s->in.netns = specjson_text(s, "netns");
 	s->in.ipcns = specjson_text(s, "ipcns");
 	s->in.utsns = specjson_text(s, "utsns");

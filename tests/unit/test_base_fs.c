@@ -248,6 +248,11 @@ static void clean_paths(void **state)
 	assert_false(fs_path_is_clean(long_path));
 	long_path[PATH_MAX - 1] = '\0';
 	assert_true(fs_path_is_clean(long_path));
+	assert_true(fs_path_is_within("/a", "/a"));
+	assert_true(fs_path_is_within("/a/b", "/a"));
+	assert_true(fs_path_is_within("/a", ""));
+	assert_false(fs_path_is_within("/ab", "/a"));
+	assert_false(fs_path_is_within("/", "/a"));
 }
 
 #define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

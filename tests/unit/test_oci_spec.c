@@ -24,7 +24,7 @@
 /* What every case starts from; members of a case are put over it, objects member by member. */
 static const char base[] =
 	"{'cgroups_path':'/test/c','netns':'/ns/net','ipcns':'/ns/ipc','utsns':'/ns/uts',"
-	"'shm':'/pod/shm','features':{'rro':true},'host':{'bounding':2199023255551,'seccomp':true,"
+	"'shm':'@/shm','features':{'rro':true},'host':{'bounding':2199023255551,'seccomp':true,"
 	"'apparmor':false,'selinux':false,'rro':true,'cgroup_v2':false,'swap':true,'hugetlb':true,"
 	"'may_raise_limits':true,'oom_score_adj_min':-1000},"
 	"'sandbox':{'metadata':{'name':'pod','uid':'u','namespace':'n'},'linux':{'security_context'"
@@ -403,7 +403,7 @@ static void checks_pod_namespaces(void **state)
 #define M(x) "{'config':{'mounts':[" x "]}}"
 #define MOUNT(d) "spec mounts destination=" d
 static const struct spec_case mounts_cases[] = {
-	{ "{}", .facts = { { MOUNT("/dev/shm") " source", "'/pod/shm'" },
+	{ "{}", .facts = { { MOUNT("/dev/shm") " source", "'@/shm'" },
 			   { MOUNT("/sys") " options", "['nosuid','noexec','nodev','ro']" },
 			   { "spec mounts 0 destination", "'/proc'" },
 			   { MOUNT("/etc/hosts"), "" } } },
@@ -467,6 +467,59 @@ static void builds_mounts(void **state)
 {
 	(void)state;
 	check_cases(mounts_cases, ARRAY_LEN(mounts_cases));
+}
+
+/* "links" is a root file system of links, "volume" a volume of them. */
+#define LINKED(x) "{'rootfs':'@/links','config':{" x "}}"
+#define AT(d, s) "'mounts':[{'container_path':'" d "','host_path':'" s "'}]"
+#define DEVICE(d) "'devices':[{'host_path':'/dev/null','container_path':'" d "'}]"
+static const struct spec_case place_cases[] = {
+	{ LINKED(AT("/var/run/secrets", "@")),
+	  .facts = { { MOUNT("/var/run/secrets"), "" },
+		     { MOUNT("/in/secrets") " source", "'@'" } } },
+	{ LINKED(AT("/host/x", "@")), .facts = { { MOUNT("/tmp/victim/x") " source", "'@'" } } },
+	{ LINKED(AT("/shm", "@")), .facts = { { "spec mounts 6 destination", "'/dev/shm'" },
+					      { "spec mounts 6 source", "'@'" } } },
+	{ LINKED(AT("/root", "@")), FAILS(ERR_PRECONDITION, "leads to / by symbolic links") },
+	{ LINKED(AT("/kernel", "@")), FAILS(ERR_PRECONDITION, "leads to /proc/sys") },
+	{ LINKED(AT("/devices", "@")), FAILS(ERR_PRECONDITION, "leads to /dev by") },
+	{ LINKED(AT("/devices/null", "@")), FAILS(ERR_PRECONDITION, "leads to /dev/null") },
+	{ LINKED(AT("/file", "@")), FAILS(ERR_PRECONDITION, "is not a directory in") },
+	{ LINKED(AT("/in", "@/profile.json")), FAILS(ERR_PRECONDITION, "is a directory in") },
+	{ LINKED(AT("/proc/self/attr", "@")), FAILS(ERR_PRECONDITION, "/proc is its own") },
+	{ LINKED(AT("/proc", "@")), FAILS(ERR_PRECONDITION, "/proc is its own") },
+	{ LINKED(AT("/proc", "/proc")), .facts = { { MOUNT("/proc") " source", "'/proc'" } } },
+	{ LINKED(AT("/proc/meminfo", "@/profile.json")),
+	  .facts = { { MOUNT("/proc/meminfo") " type", "'bind'" } } },
+	{ LINKED(AT("/dev", "@")), FAILS(ERR_PRECONDITION, "is not the null device") },
+	{ LINKED(AT("/dev/null", "@/profile.json")),
+	  FAILS(ERR_PRECONDITION, "is not the null device") },
+	{ LINKED(AT("/sys/fs", "@/volume")), FAILS(ERR_PRECONDITION, "host's /sys/fs") },
+	{ LINKED("'mounts':[{'container_path':'/v','host_path':'@/volume'},"
+		 "{'container_path':'/v/out/x','host_path':'@'}]"),
+	  .facts = { { MOUNT("/tmp/victim/x") " source", "'@'" } } },
+	{ LINKED("'mounts':[{'container_path':'/v','host_path':'@/volume','readonly':true},"
+		 "{'container_path':'/v/none','host_path':'@'}]"),
+	  FAILS(ERR_PRECONDITION, "read-only mount on /v") },
+	{ LINKED(DEVICE("/host/null")), .facts = { { L "devices 0 path", "'/tmp/victim/null'" } } },
+	{ LINKED(DEVICE("/kernel/x")), FAILS(ERR_PRECONDITION, "leads to /proc/sys/x") },
+	{ LINKED(DEVICE("/proc/x")), FAILS(ERR_PRECONDITION, "in /proc") },
+	{ LINKED("'working_dir':'/host/wd'"), .facts = { { P "cwd", "'/tmp/victim/wd'" } } },
+	{ LINKED("'working_dir':'/fd'"),
+	  FAILS(ERR_PRECONDITION, "working_dir: /fd leads to /proc") },
+	{ LINKED("'working_dir':'/proc/self/cwd'"), FAILS(ERR_PRECONDITION, "working_dir") },
+	{ LINKED("'working_dir':'/dev/fd/7'"), FAILS(ERR_PRECONDITION, "working_dir") },
+	{ LINKED("'working_dir':'/file'"), FAILS(ERR_PRECONDITION, "not a directory") },
+	{ LINKED("'working_dir':'/dev/shm'"), .facts = { { P "cwd", "'/dev/shm'" } } },
+	{ "{'rootfs':'@/linkdev','image_name':'i:1'}",
+	  FAILS(ERR_PRECONDITION, "image i:1: /dev is a symbolic link") },
+	{ "{'rootfs':'@/fileproc'}", FAILS(ERR_PRECONDITION, "/proc is a file") },
+};
+
+static void places_what_a_container_gets(void **state)
+{
+	(void)state;
+	check_cases(place_cases, ARRAY_LEN(place_cases));
 }
 
 #define SEC(x) "{'config':{'linux':{'security_context':{" x "}}}}"
@@ -703,20 +756,51 @@ static void put_file(const char *name, const char *text)
 	assert_int_equal(fs_replace_file(path, text, strlen(text), 0644, false, &e), 0);
 }
 
+static void put_links(void)
+{
+	static const char *const links[][2] = {
+		{ "links/var/run", "/in" },	    { "links/host", "/tmp/victim" },
+		{ "links/shm", "/dev/shm" },	    { "links/root", "../.." },
+		{ "links/kernel", "/proc/sys" },    { "links/devices", "dev" },
+		{ "links/fd", "/proc/self/fd/7" },  { "volume/out", "/tmp/victim" },
+		{ "linkdev/dev", "/tmp/victim" },
+	};
+	static const char *const dirs[] = { "links/var", "links/in", "volume", "linkdev",
+					    "fileproc" };
+	struct err e = ERR_NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", scratch, dirs[i]);
+
+		assert_int_equal(fs_mkdir_all(path, 0755, &e), 0);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", scratch, links[i][0]);
+
+		assert_int_equal(symlink(links[i][1], path), 0);
+	}
+	put_file("links/file", "");
+	put_file("fileproc/proc", "");
+}
+
 static int setup(void **state)
 {
 	struct err e = ERR_NULL;
 	_cleanup_free_ char *etc = NULL, *link = NULL, *rootfs = NULL;
+	_cleanup_free_ char *shm = NULL;
 
 	(void)state;
 	assert_non_null(mkdtemp(scratch));
 	rootfs = xasprintf("%s/rootfs", scratch);
 	etc = xasprintf("%s/etc", rootfs);
 	link = xasprintf("%s/link", scratch);
+	shm = xasprintf("%s/shm", scratch);
 	assert_int_equal(fs_mkdir_all(etc, 0755, &e), 0);
 	assert_int_equal(symlink(rootfs, link), 0);
+	assert_int_equal(fs_mkdir_all(shm, 0755, &e), 0);
 	put_file("rootfs/etc/passwd", "root:x:0:0::/:\nweb:x:33:34::/:\n");
 	put_file("rootfs/etc/group", "extra:x:101:web\n");
+	put_links();
 	put_file("profile.json", "{\"defaultAction\":\"SCMP_ACT_LOG\"}");
 	return 0;
 }
@@ -738,7 +822,7 @@ int main(void)
 		cmocka_unit_test(builds_resources),   cmocka_unit_test(builds_a_sandbox),
 		cmocka_unit_test(makes_an_exec),      cmocka_unit_test(reads_features),
 		cmocka_unit_test(reads_help),
-		cmocka_unit_test(knows_signals),
+		cmocka_unit_test(knows_signals), cmocka_unit_test(places_what_a_container_gets),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

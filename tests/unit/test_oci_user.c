@@ -251,25 +251,14 @@ static void survives_hostile_files(void **state)
 	assert_int_equal(resolve_name(f, "0", &e), 0);
 }
 
-static void makes_directories_inside(void **state)
+static void resolves_inside(void **state)
 {
 	const struct fixture *f = *state;
-	_cleanup_free_ char *link = xasprintf("%s/out", f->dir),
-			    *dangling = xasprintf("%s/gone", f->dir);
-	_cleanup_free_ char *inside = xasprintf("%s/tmp/new/deep", f->dir), *real = NULL;
+	_cleanup_free_ char *link = xasprintf("%s/out", f->dir), *real = NULL;
 	struct err e = ERR_NULL;
-	struct stat st;
 
 	assert_int_equal(symlink("/", link), 0);
-	assert_int_equal(symlink("/nowhere", dangling), 0);
-	assert_int_equal(rootfs_mkdir_all(f->root, "/out/../../tmp/./new//deep/", &e), 0);
-	assert_int_equal(stat(inside, &st), 0);
-	assert_true(S_ISDIR(st.st_mode));
-	assert_true(rootfs_mkdir_all(f->root, "/gone/x", &e) < 0);
-	assert_non_null(strstr(e.text, "link to nowhere"));
-	assert_true(rootfs_mkdir_all(f->root, "/etc/passwd/x", &e) < 0);
-	assert_non_null(strstr(e.text, "not a directory"));
-	assert_int_equal(rootfs_resolve(f->root, "/out/tmp/../etc", &real, &e), 0);
+	assert_int_equal(rootfs_resolve(f->root, "/out/../../etc", &real, &e), 0);
 	assert_true(strncmp(real, f->dir, strlen(f->dir)) == 0);
 	assert_true(rootfs_exists(f->root, "/out/etc/group"));
 	assert_false(rootfs_exists(f->root, "/out/etc/shadow"));
@@ -282,7 +271,7 @@ int main(void)
 		cmocka_unit_test(finds_groups),
 		cmocka_unit_test_setup_teardown(resolves, setup, teardown),
 		cmocka_unit_test_setup_teardown(survives_hostile_files, setup, teardown),
-		cmocka_unit_test_setup_teardown(makes_directories_inside, setup, teardown),
+		cmocka_unit_test_setup_teardown(resolves_inside, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
