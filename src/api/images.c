@@ -232,7 +232,7 @@ int rpc_image_status(struct rpc_call *call, const Runtime__V1__ImageStatusReques
 	return r;
 }
 
-/* --- ImageFsInfo: what rows do not tell is looked up on a worker --- */
+/* --- ImageFsInfo: from rows and the last known values, on the loop --- */
 
 struct fs_usage {
 	Runtime__V1__FilesystemUsage usage;
@@ -240,75 +240,41 @@ struct fs_usage {
 	Runtime__V1__UInt64Value bytes, inodes;
 };
 
-static void fs_usage_fill(struct fs_usage *u, char *mountpoint, uint64_t bytes, uint64_t inodes)
+static void fs_usage_fill(struct fs_usage *u, char *mountpoint, const struct disk_usage *use)
 {
 	runtime__v1__filesystem_usage__init(&u->usage);
 	runtime__v1__filesystem_identifier__init(&u->id);
 	runtime__v1__uint64_value__init(&u->bytes);
 	runtime__v1__uint64_value__init(&u->inodes);
 	u->id.mountpoint = mountpoint;
-	u->bytes.value = bytes;
-	u->inodes.value = inodes;
-	u->usage.timestamp = clock_realtime_ns();
+	u->bytes.value = use->bytes;
+	u->inodes.value = use->inodes;
+	u->usage.timestamp = use->at;
 	u->usage.fs_id = &u->id;
 	u->usage.used_bytes = &u->bytes;
 	u->usage.inodes_used = &u->inodes;
 }
 
-struct fs_job {
-	struct loop_job base;
-	struct rpc_call *rpc;
-	struct layer_set *counted; /* layers whose use the rows know */
-	uint64_t bytes, inodes;
-};
-
-static void fs_info_work(struct loop_job *base)
+static int take_fs_info(struct caller *c, const void *req, struct err *e)
 {
-	struct fs_job *j = container_of(base, struct fs_job, base);
 	Runtime__V1__ImageFsInfoResponse resp = RUNTIME__V1__IMAGE_FS_INFO_RESPONSE__INIT;
 	_cleanup_free_ char *images = path_images(world.conf);
 	_cleanup_free_ char *containers = xasprintf("%s/containers", world.conf->root);
+	const struct disk_usage of_images = diskuse_images();
+	const struct disk_usage of_containers = diskuse_containers();
 	struct fs_usage image_use, container_use;
 	Runtime__V1__FilesystemUsage *image_list[] = { &image_use.usage };
 	Runtime__V1__FilesystemUsage *container_list[] = { &container_use.usage };
-	uint64_t bytes, inodes, container_bytes, container_inodes;
-	struct err e = ERR_NULL;
 
-	if (image_usage(images, j->counted, &bytes, &inodes, &e) < 0 ||
-	    fs_tree_usage(containers, &container_bytes, &container_inodes, &e) < 0) {
-		rpc_fail(j->rpc, &e);
-		return;
-	}
-	fs_usage_fill(&image_use, images, bytes + j->bytes, inodes + j->inodes);
-	fs_usage_fill(&container_use, containers, container_bytes, container_inodes);
+	(void)req;
+	(void)e;
+	fs_usage_fill(&image_use, images, &of_images);
+	fs_usage_fill(&container_use, containers, &of_containers);
 	resp.n_image_filesystems = 1;
 	resp.image_filesystems = image_list;
 	resp.n_container_filesystems = 1;
 	resp.container_filesystems = container_list;
-	rpc_reply(j->rpc, &resp.base);
-}
-
-static void fs_info_done(struct loop_job *base)
-{
-	struct fs_job *j = container_of(base, struct fs_job, base);
-
-	layer_set_free(j->counted);
-	free(j);
-}
-
-static int take_fs_info(struct caller *c, const void *req, struct err *e)
-{
-	struct fs_job *j = xcalloc(1, sizeof(*j));
-
-	(void)req;
-	j->base.work = fs_info_work;
-	j->base.done = fs_info_done;
-	j->rpc = c->rpc;
-	j->counted = image_layers_counted(&j->bytes, &j->inodes);
-	if (loop_work(world.loop, LANE_SLOW, &j->base, e) < 0) {
-		fs_info_done(&j->base);
-		return -(int)e->code;
-	}
+	rpc_reply(c->rpc, &resp.base);
 	free(c);
 	return 0;
 }

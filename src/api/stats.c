@@ -19,8 +19,6 @@
 #include "gen/cri_rpc.h"
 #include "obj/usage.h"
 
-/* A call walks writable layers no longer than this; those that are left show older figures. */
-#define WALKS_NS (2 * NSEC_PER_SEC)
 /* The interface with a pod's main address. */
 #define DEFAULT_INTERFACE "eth0"
 
@@ -93,7 +91,7 @@ static void call_free(struct stats_call *s)
 
 static void add_container(struct stats_call *s, const struct view *v, struct stats_pod *pod)
 {
-	const struct object *o = world_find(KIND_CONTAINER, v->id);
+	struct object *o = world_find(KIND_CONTAINER, v->id);
 	Runtime__V1__Container *item =
 		runtime__v1__container__unpack(arena_allocator(s->arena), v->size, v->item);
 	struct stats_container *c;
@@ -135,7 +133,7 @@ static int select_container(void *arg, const struct view *v)
 static int select_pod(void *arg, const struct view *v)
 {
 	struct stats_call *s = arg;
-	const struct object *o = world_find(KIND_SANDBOX, v->id);
+	struct object *o = world_find(KIND_SANDBOX, v->id);
 	Runtime__V1__PodSandbox *item;
 	struct stats_pod *p;
 
@@ -188,12 +186,11 @@ static int start(struct stats_call *s, struct err *e)
 static void stats_work(struct loop_job *base)
 {
 	struct stats_call *s = container_of(base, struct stats_call, job);
-	int64_t until = clock_monotonic_ns() + WALKS_NS;
 
 	for (struct stats_pod *p = s->pods; p; p = p->next)
-		usage_read(&p->use, until);
+		usage_read(&p->use);
 	for (struct stats_container *c = s->containers; c; c = c->next) {
-		usage_read(&c->use, until);
+		usage_read(&c->use);
 		if (c->pod && !c->pod->use.cgroup)
 			usage_add(&c->pod->use, &c->use);
 	}
@@ -274,16 +271,16 @@ static Runtime__V1__FilesystemUsage *make_layer(struct stats_call *s, const stru
 {
 	Runtime__V1__FilesystemUsage *m;
 
-	if (!u->past.walked_at)
+	if (!u->disk.at)
 		return NULL;
 	m = take(s, sizeof(*m));
 	runtime__v1__filesystem_usage__init(m);
 	m->fs_id = take(s, sizeof(*m->fs_id));
 	runtime__v1__filesystem_identifier__init(m->fs_id);
 	m->fs_id->mountpoint = arena_printf(s->arena, "%s/containers", world.conf->root);
-	m->timestamp = u->past.walked_at;
-	m->used_bytes = box(s, u->past.layer_bytes);
-	m->inodes_used = box(s, u->past.layer_inodes);
+	m->timestamp = u->disk.at;
+	m->used_bytes = box(s, u->disk.bytes);
+	m->inodes_used = box(s, u->disk.inodes);
 	return m;
 }
 

@@ -33,6 +33,11 @@ int64_t clock_monotonic_ns(void)
 	return now(CLOCK_MONOTONIC);
 }
 
+int64_t clock_thread_ns(void)
+{
+	return now(CLOCK_THREAD_CPUTIME_ID);
+}
+
 static void boot_id_read(void)
 {
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);

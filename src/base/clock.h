@@ -10,6 +10,7 @@
 
 int64_t clock_realtime_ns(void);
 int64_t clock_monotonic_ns(void);
+int64_t clock_thread_ns(void); /* CPU time of the calling thread */
 
 /* The kernel's random boot id as 36 characters; aborts when /proc is not there.  Read once. */
 const char *clock_boot_id(void);

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -260,26 +259,6 @@ int fs_remove_tree(const char *path, struct err *e)
 		return err_errno(e, ERR_INTERNAL, errno, "stat %s", path);
 	}
 	return remove_entry(AT_FDCWD, path, st.st_dev, path, 0, &counter, e);
-}
-
-int fs_tree_usage(const char *path, uint64_t *ret_bytes, uint64_t *ret_inodes, struct err *e)
-{
-	char *const roots[] = { (char *)(uintptr_t)path, NULL };
-	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
-	FTSENT *entry;
-
-	*ret_bytes = *ret_inodes = 0;
-	if (!fts)
-		return err_errno(e, ERR_INTERNAL, errno, "walk %s", path);
-	while ((entry = fts_read(fts))) {
-		if (entry->fts_info == FTS_DP || entry->fts_info == FTS_NS ||
-		    entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR)
-			continue;
-		*ret_bytes += (uint64_t)entry->fts_statp->st_blocks * 512;
-		*ret_inodes += 1;
-	}
-	fts_close(fts);
-	return 0;
 }
 
 int fs_each(const char *dir,

@@ -49,10 +49,6 @@ int fs_mkdir_all(const char *path, mode_t mode, struct err *e);
  * a missing path is success. */
 int fs_remove_tree(const char *path, struct err *e);
 
-/* Blocks (as bytes) and inodes of everything below path, one file system; what vanishes meanwhile
- * is not counted.  A missing path is 0. */
-int fs_tree_usage(const char *path, uint64_t *ret_bytes, uint64_t *ret_inodes, struct err *e);
-
 /* Write all or fail with errno: 0 or -1. */
 int fs_write_all(int fd, const void *data, size_t size);
 

@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "base/treewalk.h"
 #include "base/util.h"
 #include "image/layermeta.h"
 #include "image/ref.h"
@@ -348,65 +349,62 @@ int image_sweep(const char *images_root, const struct layer_set *known, struct e
 	return r < 0 ? err_wrap(e, "sweep %s", images_root) : 0;
 }
 
-struct usage {
+struct uncounted {
 	const struct layer_set *known;
+	char **paths;
+	size_t n;
 	uint64_t bytes, inodes;
 };
 
-static int usage_walk(const char *path, const char *name, void *arg, struct err *e)
+static int uncounted_tree(const char *path, const char *name, void *arg, struct err *e)
 {
-	struct usage *u = arg;
-	struct stat st;
+	struct uncounted *u = arg;
 
 	(void)name;
-	if (lstat(path, &st) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		return err_errno(e, ERR_INTERNAL, errno, "stat %s", path);
-	}
-	u->bytes += (uint64_t)st.st_blocks * 512;
-	u->inodes++;
-	return S_ISDIR(st.st_mode) ? fs_each(path, usage_walk, u, e) : 0;
+	(void)e;
+	u->paths = xrealloc(u->paths, (u->n + 1) * sizeof(*u->paths));
+	u->paths[u->n++] = xstrdup(path);
+	return 0;
 }
 
 /* A layer never changes: what it takes was counted when it was unpacked. */
-static int usage_layer(const char *path, const char *name, void *arg, struct err *e)
+static int uncounted_layer(const char *path, const char *name, void *arg, struct err *e)
 {
-	struct usage *u = arg;
+	struct uncounted *u = arg;
 	struct image_layer_meta meta = IMAGE_LAYER_META_NULL;
-	int r = layer_set_has(u->known, name);
+	struct err ignored = ERR_NULL;
 
-	if (r)
+	if (layer_set_has(u->known, name))
 		return 0;
-	r = image_layer_meta_read(path, &meta, e);
-	if (r != 0)
-		return usage_walk(path, name, arg, e);
+	if (image_layer_meta_read(path, &meta, &ignored) != 0)
+		return uncounted_tree(path, name, arg, e);
 	u->bytes += meta.disk;
 	u->inodes += meta.inodes;
 	return 0;
 }
 
-int image_usage(const char *images_root, const struct layer_set *known, uint64_t *ret_bytes,
-		uint64_t *ret_inodes, struct err *e)
+int image_uncounted(const char *images_root, const struct layer_set *known, char ***ret_paths,
+		    size_t *ret_n, uint64_t *ret_bytes, uint64_t *ret_inodes, struct err *e)
 {
-	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
-	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
+	static const char *const dirs[] = { "staging", "trash", "quarantine" };
 	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
-	_cleanup_free_ char *quarantine = xasprintf("%s/quarantine", images_root);
-	struct usage u = { .known = known };
-	int r = fs_each(layers, usage_layer, &u, e);
+	struct uncounted u = { .known = known };
+	int r = fs_each(layers, uncounted_layer, &u, e);
 
-	r = r < 0 ? r : fs_each(staging, usage_walk, &u, e);
-	r = r < 0 ? r : fs_each(trash, usage_walk, &u, e);
-	r = r < 0 ? r : fs_each(quarantine, usage_walk, &u, e);
-	if (r < 0)
-		return r;
+	for (size_t i = 0; i < ARRAY_LEN(dirs) && r == 0; i++) {
+		_cleanup_free_ char *dir = xasprintf("%s/%s", images_root, dirs[i]);
+
+		r = fs_each(dir, uncounted_tree, &u, e);
+	}
+	*ret_paths = u.paths;
+	*ret_n = u.n;
 	*ret_bytes = u.bytes;
 	*ret_inodes = u.inodes;
-	return 0;
+	return r;
 }
 
 struct leftovers {
+	const char *images_root;
 	const struct layer_set *owned;
 	enum image_leftover_kind kind;
 	int (*fn)(void *arg, const struct image_leftover *l);
@@ -419,12 +417,13 @@ static int leftover(const char *path, const char *name, void *arg, struct err *e
 	struct image_leftover l = { .kind = s->kind, .name = name, .diff_id = "" };
 	struct image_layer_meta meta = IMAGE_LAYER_META_NULL;
 	_cleanup_close_ int fd = -1;
-	uint64_t inodes;
+	struct treewalk_sum sum;
 	int r;
 
 	if (str_starts(name, IMAGE_LAYER_EMPTY) || layer_set_has(s->owned, name))
 		return 0;
-	r = fs_tree_usage(path, &l.bytes, &inodes, e);
+	r = treewalk_all(path, s->images_root, &sum, e);
+	l.bytes = sum.bytes;
 	if (r == 0 && s->kind == IMAGE_LEFTOVER_LAYER)
 		r = image_layer_lock(path, LOCK_EX | LOCK_NB, &fd, e);
 	if (r < 0 || r == 1) /* it has gone meanwhile */
@@ -440,11 +439,12 @@ static int leftover_staging(const char *dir, const struct leftovers *s, struct e
 {
 	struct image_leftover l = { .kind = IMAGE_LEFTOVER_STAGING, .name = "staging",
 				    .diff_id = "", .held = true };
-	uint64_t inodes;
-	int r = fs_tree_usage(dir, &l.bytes, &inodes, e);
+	struct treewalk_sum sum;
+	int r = treewalk_all(dir, s->images_root, &sum, e);
 
+	l.bytes = sum.bytes;
 	/* Itself and the directory that layers are made in. */
-	return r < 0 || inodes <= 2 ? r : s->fn(s->arg, &l);
+	return r < 0 || sum.inodes <= 2 ? r : s->fn(s->arg, &l);
 }
 
 int image_leftovers(const char *images_root, const struct layer_set *owned,
@@ -455,9 +455,9 @@ int image_leftovers(const char *images_root, const struct layer_set *owned,
 	_cleanup_free_ char *quarantine = xasprintf("%s/quarantine", images_root);
 	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
 	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
-	struct leftovers unowned = { owned, IMAGE_LEFTOVER_LAYER, fn, arg };
-	struct leftovers damaged = { NULL, IMAGE_LEFTOVER_QUARANTINE, fn, arg };
-	struct leftovers removed = { NULL, IMAGE_LEFTOVER_TRASH, fn, arg };
+	struct leftovers unowned = { images_root, owned, IMAGE_LEFTOVER_LAYER, fn, arg };
+	struct leftovers damaged = { images_root, NULL, IMAGE_LEFTOVER_QUARANTINE, fn, arg };
+	struct leftovers removed = { images_root, NULL, IMAGE_LEFTOVER_TRASH, fn, arg };
 	int r = fs_each(layers, leftover, &unowned, e);
 
 	r = r ? r : fs_each(quarantine, leftover, &damaged, e);

@@ -67,7 +67,8 @@ int image_trash_empty(const char *images_root, struct err *e);
  * nobody holds. */
 int image_sweep(const char *images_root, const struct layer_set *known, struct err *e);
 
-/* What the layers and everything else below images_root take, without the layers that are known:
- * those the caller has counted (NULL: none). */
-int image_usage(const char *images_root, const struct layer_set *known, uint64_t *ret_bytes,
-		uint64_t *ret_inodes, struct err *e);
+/* What is below images_root and not in known (NULL: none), malloc'ed, with *ret_n paths even on
+ * failure: trees to be walked.  bytes and inodes: of further layers, as noted when they were
+ * unpacked. */
+int image_uncounted(const char *images_root, const struct layer_set *known, char ***ret_paths,
+		    size_t *ret_n, uint64_t *ret_bytes, uint64_t *ret_inodes, struct err *e);

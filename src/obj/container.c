@@ -818,8 +818,12 @@ static void container_born(struct object *o)
 
 static void container_moved(struct object *o, const struct sm_row *row)
 {
-	if (row->target != row->state)
-		sandbox_child_moved(row_of(o)->sandbox_id);
+	if (row->target == row->state)
+		return;
+	/* The first figure of its writable layer, and the last one. */
+	if (row->target == CTR_STATE_CREATED || row->target == CTR_STATE_EXITED)
+		diskuse_want(o, true);
+	sandbox_child_moved(row_of(o)->sandbox_id);
 }
 
 /* Out of the tables already: its sandbox may have waited for just this one. */

@@ -328,6 +328,8 @@ int image_start(struct err *e)
 		r = image_quarantine_empty(root, in_use, e);
 	if (r == 0)
 		verify_start();
+	if (r == 0)
+		diskuse_start();
 	return r;
 }
 
@@ -338,11 +340,20 @@ static void image_born(struct object *o)
 
 static void image_gone(struct object *o)
 {
+	diskuse_images_changed();
 	o->own = NULL;
+}
+
+static void image_moved(struct object *o, const struct sm_row *row)
+{
+	(void)o;
+	(void)row;
+	diskuse_images_changed();
 }
 
 const struct kind_ops kind_image = {
 	.machine = &img_machine,
+	.moved = image_moved,
 	.born = image_born,
 	.gone = image_gone,
 	.view = view_put_image,

@@ -1,5 +1,5 @@
 /*
- * usage.c - see usage.h.
+ * usage.c - CPU, memory and network of a container or pod, from its cgroup and network namespace.
  */
 #include "obj/usage.h"
 
@@ -12,9 +12,6 @@
 
 /* Between the samples of a rate: what is nearer together shows the scheduler, not the load. */
 #define RATE_NS (NSEC_PER_SEC / 2)
-/* Between two walks of a layer: a second, and so long that walks take a twentieth of the time. */
-#define WALK_PAUSE_NS NSEC_PER_SEC
-#define WALK_SHARE 20
 
 static const char *keep(struct arena *a, char *s)
 {
@@ -26,9 +23,6 @@ static const char *keep(struct arena *a, char *s)
 static void begin_container(const Crisp__State__Container *row, struct arena *a,
 			    struct usage *u)
 {
-	_cleanup_free_ char *dir = path_container_dir(world.conf, u->id);
-
-	u->layer = arena_printf(a, "%s/upper", dir);
 	if (*row->cgroups_path)
 		u->cgroup = keep(a, cgroup_dir(row->cgroups_path));
 }
@@ -42,40 +36,23 @@ static void begin_sandbox(const Crisp__State__Sandbox *row, struct arena *a, str
 		u->netns = arena_strdup(a, row->netns);
 }
 
-void usage_begin(const struct object *o, struct arena *a, struct usage *ret)
+void usage_begin(struct object *o, struct arena *a, struct usage *ret)
 {
 	*ret = (struct usage){
 		.kind = o->kind,
 		.past = o->usage,
+		.disk = o->disk,
 	};
 	memcpy(ret->id, o->sm->id, sizeof(ret->id));
-	if (o->kind == KIND_CONTAINER)
-		begin_container(o->sm->row, a, ret);
-	else
+	if (o->kind == KIND_SANDBOX) {
 		begin_sandbox(o->sm->row, a, ret);
-}
-
-static void walk_layer(struct usage *u, int64_t until)
-{
-	struct usage_past *p = &u->past;
-	int64_t begin = clock_monotonic_ns();
-	struct err e = ERR_NULL;
-	uint64_t bytes, inodes;
-
-	if (p->walked_at && (begin < p->walk_next || begin >= until))
-		return;
-	if (fs_tree_usage(u->layer, &bytes, &inodes, &e) < 0) {
-		log_err(LOG_LEVEL_WARN, "no figures of a writable layer", &e);
 		return;
 	}
-	p->walked_at = clock_realtime_ns();
-	p->walk_next = clock_monotonic_ns();
-	p->walk_next += MAX(WALK_PAUSE_NS, WALK_SHARE * (p->walk_next - begin));
-	p->layer_bytes = bytes;
-	p->layer_inodes = inodes;
+	begin_container(o->sm->row, a, ret);
+	diskuse_want(o, false);
 }
 
-void usage_read(struct usage *u, int64_t walk_until)
+void usage_read(struct usage *u)
 {
 	struct err e = ERR_NULL;
 
@@ -88,8 +65,6 @@ void usage_read(struct usage *u, int64_t walk_until)
 		netdev_read(u->netns, &u->devs, &u->n_devs, &e);
 	if (e.code != ERR_OK)
 		log_err(LOG_LEVEL_WARN, "figures are missing", &e);
-	if (u->layer)
-		walk_layer(u, walk_until);
 }
 
 void usage_add(struct usage *pod, const struct usage *container)
@@ -128,12 +103,6 @@ void usage_end(struct usage *u)
 	struct usage_past *p = o ? &o->usage : &u->past;
 
 	sample(p, u->monotonic, u->now.cpu_ns);
-	if (u->past.walk_next > p->walk_next) {
-		p->walked_at = u->past.walked_at;
-		p->walk_next = u->past.walk_next;
-		p->layer_bytes = u->past.layer_bytes;
-		p->layer_inodes = u->past.layer_inodes;
-	}
 	u->past = *p;
 }
 

@@ -20,9 +20,9 @@ struct usage {
 	enum kind kind;
 	char id[ID_LEN + 1];
 	const char *cgroup; /* below the hierarchies' roots; NULL: none of its own */
-	const char *layer;  /* a container's writable layer */
 	const char *netns;  /* a pod's; NULL: it has the node's network */
 	struct usage_past past;
+	struct disk_usage disk; /* of a container: the last known value */
 
 	/* from usage_read */
 	int64_t at;         /* CLOCK_REALTIME ns of the figures */
@@ -33,13 +33,11 @@ struct usage {
 };
 
 /* Loop: of an object that exists.  Strings are put into a (which must not have a cap that
- * matters); free with usage_done. */
-void usage_begin(const struct object *o, struct arena *a, struct usage *ret);
+ * matters); free with usage_done.  Asks for the next walk of a writable layer. */
+void usage_begin(struct object *o, struct arena *a, struct usage *ret);
 
-/* Worker.  A writable layer is walked as long as walk_until (CLOCK_MONOTONIC) has not come and
- * the last walk is long enough ago, measured by the time it took; else the last figures stay.
- * What cannot be read is logged and left 0. */
-void usage_read(struct usage *u, int64_t walk_until);
+/* Worker.  A figure that cannot be read is logged and left 0. */
+void usage_read(struct usage *u);
 
 /* Worker: a pod without a cgroup of its own uses what its containers use. */
 void usage_add(struct usage *pod, const struct usage *container);

@@ -107,6 +107,7 @@ static void object_free(struct object *o)
 		map_del(world.names, o->name_key);
 	map_del(world.objects[o->kind], o->sm->id);
 	loop_timer_stop(world.loop, &o->timer);
+	diskuse_gone(&o->disk);
 	kind_ops(o->kind)->gone(o);
 	list_splice(&o->jobs, &o->delayed);
 	while (!list_empty(&o->jobs)) {
@@ -219,6 +220,7 @@ static struct object *object_add(enum kind k, struct sm_object *sm, const char *
 	o->name_key = o->name_copy ? o->name_copy : "";
 	list_init(&o->jobs);
 	list_init(&o->delayed);
+	diskuse_init(&o->disk);
 	sm->user = o;
 	map_put(world.objects[k], sm->id, o);
 	if (*o->name_key)
@@ -577,6 +579,7 @@ void world_stop(void)
 		map_free(take_ptr(world.objects[k]));
 	layergc_stop();
 	verify_stop();
+	diskuse_stop();
 	while (world.quarantine.next && !list_empty(&world.quarantine)) {
 		struct quarantined *q = list_entry(world.quarantine.next, struct quarantined, node);
 

@@ -20,6 +20,7 @@
 #include "gen/sm_pull.h"
 #include "gen/sm_sandbox.h"
 #include "loop/loop.h"
+#include "obj/diskuse.h"
 #include "oci/features.h"
 #include "os/security.h"
 #include "sm/engine.h"
@@ -67,16 +68,12 @@ struct world {
 
 extern struct world world;
 
-/* What statistics remember of an object from one call to the next (see usage.h).  Times are
- * CLOCK_MONOTONIC ns except walked_at. */
+/* CPU samples that statistics keep of an object from one call to the next (see usage.h). */
 struct usage_past {
-	int64_t cpu_at; /* 0: never looked at */
+	int64_t cpu_at; /* CLOCK_MONOTONIC ns; 0: never looked at */
 	uint64_t cpu_ns;
 	uint64_t rate;  /* thousand-millionths of a core, when rated */
 	bool rated;
-	int64_t walked_at; /* CLOCK_REALTIME; 0: the writable layer was never walked */
-	int64_t walk_next;
-	uint64_t layer_bytes, layer_inodes;
 };
 
 /* One object as the world keeps it; obj->user points here. */
@@ -90,6 +87,7 @@ struct object {
 	struct list delayed; /* jobs that wait for their time */
 	bool job_runs;
 	struct usage_past usage;
+	struct disk_usage disk; /* of a container: its writable layer */
 	void *own; /* struct pod, struct session... of the kind */
 };
 

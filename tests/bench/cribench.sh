@@ -18,7 +18,8 @@ cribench_build() {
 }
 
 cribench() {
-	"$CRIBENCH" -socket "$SOCKET" -image "$BUSYBOX" -n "$N" -pods "$PODS" -cgroup-parent "$CGROUP_PARENT" -log-dir "$SCRATCH/logs" "$@"
+	"$CRIBENCH" -socket "$SOCKET" -image "$BUSYBOX" -n "$N" -pods "$PODS" -cgroup-parent "$CGROUP_PARENT" -log-dir "$SCRATCH/logs" \
+		-daemon "$(daemon_pid)" "$@"
 }
 
 # pss PID...: KiB each of the processes uses, its share of shared pages included, one a line

@@ -12,7 +12,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/../integration/lib.sh"
 harness_begin "$@"
 N=${1:-20}
-PODS=20
+PODS=50
 
 . "$HERE/cribench.sh"
 

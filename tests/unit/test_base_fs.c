@@ -208,26 +208,6 @@ static void removes_trees_without_bottom(void **state)
 	assert_false(fs_exists(tree));
 }
 
-static void counts_what_a_tree_takes(void **state)
-{
-	_cleanup_free_ char *tree = scratch_file(&dir, "tree/a"),
-			    *f = scratch_file(&dir, "tree/a/f");
-	_cleanup_free_ char *top = scratch_file(&dir, "tree"), *none = scratch_file(&dir, "none");
-	static const char data[100000];
-	uint64_t bytes = 1, inodes = 1;
-	struct err e = ERR_NULL;
-
-	(void)state;
-	assert_int_equal(fs_tree_usage(none, &bytes, &inodes, &e), 0);
-	assert_int_equal(bytes, 0);
-	assert_int_equal(inodes, 0);
-	assert_int_equal(fs_mkdir_all(tree, 0700, &e), 0);
-	assert_int_equal(fs_replace_file(f, data, sizeof(data), 0600, true, &e), 0);
-	assert_int_equal(fs_tree_usage(top, &bytes, &inodes, &e), 0);
-	assert_int_equal(inodes, 3);
-	assert_true(bytes >= sizeof(data) && bytes < 2 * sizeof(data));
-}
-
 static void clean_paths(void **state)
 {
 	static const char *const good[] = { "/", "/a", "/a/b.c/..d/...", "/a b" };
@@ -267,7 +247,6 @@ int main(void)
 		test(removes_trees_and_nothing_else),
 		test(removal_stops_at_mounts),
 		test(removes_trees_without_bottom),
-		test(counts_what_a_tree_takes),
 		cmocka_unit_test(clean_paths),
 	};
 

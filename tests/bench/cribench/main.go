@@ -5,7 +5,8 @@
 //
 // usage: cribench -socket PATH -image REF [-n 20] [-cgroup-parent PATH] [-log-dir DIR] latency
 //
-//	cribench ... hold     run -pods pods with a container each, print "ready", remove them at end of input
+//	cribench ... hold     run -pods pods with a container each, measure lists and statistics, print "ready", remove the pods
+//	                      at end of input
 //	cribench ... cycle    -n times: a pod, a container, an exec, and everything removed again; prints nothing
 package main
 
@@ -14,10 +15,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
+	"unsafe"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -31,6 +35,7 @@ var (
 	pods   = flag.Int("pods", 20, "pods that hold keeps running")
 	parent = flag.String("cgroup-parent", "", "cgroup parent of all pods")
 	logDir = flag.String("log-dir", "", "directory for container logs")
+	daemon = flag.Int("daemon", 0, "pid of the runtime, to measure the processor time of a call")
 )
 
 type bench struct {
@@ -223,6 +228,91 @@ func (b *bench) measureLists() error {
 	return nil
 }
 
+// Processor time of the runtime's process so far; 0 without -daemon.
+func daemonTime() time.Duration {
+	var ts syscall.Timespec
+	if *daemon == 0 {
+		return 0
+	}
+	// The CPU clock of another process, see clock_getcpuclockid(3).
+	id := uintptr(^*daemon)<<3 | 2
+	if _, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, id, uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {
+		return 0
+	}
+	return time.Duration(ts.Nano())
+}
+
+// Latency of a call, and the runtime's processor time per call as NAME/cpu.
+func (b *bench) measureCall(name string, call func() error) error {
+	var spent []time.Duration
+	n := 10 * *count
+	var before time.Duration
+	for i := 0; i <= n; i++ {
+		start := time.Now()
+		if err := call(); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if i > 0 {
+			spent = append(spent, time.Since(start))
+		} else {
+			before = daemonTime()
+		}
+	}
+	cpu := (daemonTime() - before) / time.Duration(n)
+	report(name, spent)
+	if cpu > 0 {
+		fmt.Printf("%s/cpu %.3f - %d\n", name, float64(cpu.Microseconds())/1000, n)
+	}
+	return nil
+}
+
+// The files that statistics of containers come from, read by path: no runtime is quicker.
+func cgroupFiles() []string {
+	names := []string{"cpuacct.usage", "memory.usage_in_bytes", "memory.stat", "cpu.stat", "memory.current"}
+	var files []string
+	for _, top := range []string{"/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/memory", "/sys/fs/cgroup"} {
+		_ = filepath.WalkDir(top+*parent, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && slices.Contains(names, d.Name()) && (top != "/sys/fs/cgroup/cpuacct" || d.Name() != "cpu.stat") {
+				files = append(files, path)
+			}
+			return nil
+		})
+	}
+	return files
+}
+
+func (b *bench) measureStats() error {
+	r, i, ctx := b.runtime, b.images, b.ctx
+	files := cgroupFiles()
+	for _, c := range []struct {
+		name string
+		call func() error
+	}{
+		{"Version", func() error { _, err := r.Version(ctx, &cri.VersionRequest{}); return err }},
+		{"Status", func() error { _, err := r.Status(ctx, &cri.StatusRequest{}); return err }},
+		{"Status/verbose", func() error { _, err := r.Status(ctx, &cri.StatusRequest{Verbose: true}); return err }},
+		{"ImageFsInfo", func() error { _, err := i.ImageFsInfo(ctx, &cri.ImageFsInfoRequest{}); return err }},
+		{"ListContainerStats", func() error { _, err := r.ListContainerStats(ctx, &cri.ListContainerStatsRequest{}); return err }},
+		{"ListPodSandboxStats", func() error { _, err := r.ListPodSandboxStats(ctx, &cri.ListPodSandboxStatsRequest{}); return err }},
+	} {
+		if err := b.measureCall(c.name, c.call); err != nil {
+			return err
+		}
+	}
+	var spent []time.Duration
+	for range *count {
+		start := time.Now()
+		for _, f := range files {
+			if _, err := os.ReadFile(f); err != nil {
+				return err
+			}
+		}
+		spent = append(spent, time.Since(start))
+	}
+	report(fmt.Sprintf("floor:read-%d-cgroup-files", len(files)), spent)
+	return nil
+}
+
 func (b *bench) latency() error {
 	if err := b.measurePods("host-network", true); err != nil {
 		return err
@@ -254,6 +344,9 @@ func (b *bench) hold() (err error) {
 		}
 	}
 	if err := b.measureLists(); err != nil {
+		return err
+	}
+	if err := b.measureStats(); err != nil {
 		return err
 	}
 	fmt.Println("ready")
