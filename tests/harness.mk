@@ -47,7 +47,11 @@ bench-node: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/stream.sh
 	$(HARNESS) tests/bench/pss.sh
 
-.PHONY: bench-pss bench-log bench-stream bench-node
+# What another pod pays for 100 hostile containers on its node.
+bench-hostile: $(PROGRAMS) test-deps
+	$(HARNESS) tests/bench/hostile.sh
+
+.PHONY: bench-pss bench-log bench-stream bench-node bench-hostile
 
 soak: $(PROGRAMS) test-deps
 	$(HARNESS) tests/bench/soak.sh
