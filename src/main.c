@@ -283,6 +283,8 @@ static int start(struct daemon *d, struct err *e)
 		r = metrics_start(world.loop, &d->conf, e);
 	if (r == 0)
 		r = server_start(&o, &d->server, e);
+	if (r == 0)
+		dirs_keep_spare(&d->conf);
 	return r;
 }
 
@@ -348,6 +350,8 @@ static void stop(struct daemon *d)
 	loop_io_del(&d->signals);
 	close_fdp(&d->signals.fd);
 	loop_free(world.loop);
+	if (world.store)
+		dirs_keep_spare(&d->conf);
 	store_close(world.store);
 	cgroups_free(world.cgroups);
 	free(world.own_cgroup);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -16,6 +17,9 @@
 #define MODE_PASS 0711 /* holds directories of objects */
 #define MODE_OWN 0700
 #define MODE_BITS 07777
+#define SPARE_DIR "spare"
+#define SPARE_FILES 16
+#define SPARE_BYTES 4096
 
 /* Directories below root and runroot that hold one an object.  All others are MODE_OWN. */
 static const struct {
@@ -148,13 +152,70 @@ static int check_top(const char *path, int *ret_fd, struct err *e)
 	return r;
 }
 
+/* --- spare files --- */
+
+static bool spare_complete;
+
+static void spare_name(unsigned i, char out[16])
+{
+	snprintf(out, 16, "%u", i);
+}
+
+static void drop_spare(int top_fd)
+{
+	_cleanup_close_ int fd = openat(top_fd, SPARE_DIR, O_PATH | O_DIRECTORY | O_NOFOLLOW |
+					O_CLOEXEC);
+
+	for (unsigned i = 0; fd >= 0 && i < SPARE_FILES; i++) {
+		char name[16];
+
+		spare_name(i, name);
+		unlinkat(fd, name, 0);
+	}
+}
+
+static bool make_spare(int dir_fd, unsigned i)
+{
+	_cleanup_close_ int fd = -1;
+	char name[16];
+
+	spare_name(i, name);
+	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd >= 0 && posix_fallocate(fd, 0, SPARE_BYTES) == 0;
+}
+
+static bool keep_spare(const char *top)
+{
+	_cleanup_free_ char *path = xasprintf("%s/" SPARE_DIR, top);
+	_cleanup_close_ int fd = -1;
+	unsigned i = 0;
+
+	if (mkdir(path, MODE_OWN) < 0 && errno != EEXIST)
+		return false;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	while (fd >= 0 && i < SPARE_FILES && make_spare(fd, i))
+		i++;
+	return i == SPARE_FILES;
+}
+
+void dirs_keep_spare(const struct conf *c)
+{
+	if (!spare_complete)
+		spare_complete = keep_spare(c->root) && keep_spare(c->runroot);
+}
+
+/* --- all --- */
+
 static int prepare(const char *path, bool runroot, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
 	int r = check_top(path, &fd, e);
 
-	if (r == 0)
+	if (r == 0) {
+		drop_spare(fd);
+		spare_complete = false;
 		r = each_entry(fd, path, check_entry, e);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(holders) && r == 0; i++) {
 		if (!(runroot ? holders[i].in_runroot : holders[i].in_root))
 			continue;

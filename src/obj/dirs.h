@@ -11,5 +11,10 @@
 #include "base/err.h"
 #include "conf/conf.h"
 
-/* ERR_PRECONDITION: something there belongs to another user, who could replace it. */
+/* Removes the spare files too: a start has their blocks and inodes on a full file system.
+ * ERR_PRECONDITION: something there belongs to another user, who could replace it. */
 int dirs_prepare(const struct conf *c, struct err *e);
+
+/* Make the spare files of root and runroot, which the next start removes.  Called again while there
+ * is no room for all of them. */
+void dirs_keep_spare(const struct conf *c);

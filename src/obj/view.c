@@ -13,6 +13,7 @@
 #include "obj/pinned.h"
 
 #define VIEW_PREFIX "view/"
+#define REBUILD_STEP 64 /* objects in a transaction */
 
 int view_shows(enum kind k, const struct sm_state *state)
 {
@@ -212,15 +213,29 @@ void view_put_image(const struct sm_write *w, struct store_txn *t, bool gone)
 	put_write(KIND_IMAGE, w, t, gone);
 }
 
-static int delete_row(void *arg, const struct store_row *row)
+static bool is_of_object(const char *key)
+{
+	if (str_starts(key, VIEW_PREFIX))
+		key += strlen(VIEW_PREFIX);
+	for (int k = 0; k < KIND_COUNT; k++) {
+		const char *name = kind_ops((enum kind)k)->machine->name;
+
+		if (str_starts(key, name) && key[strlen(name)] == '/')
+			return world_find((enum kind)k, key + strlen(name) + 1);
+	}
+	return false;
+}
+
+static int delete_other(void *arg, const struct store_row *row)
 {
 	struct store_txn *t = arg;
 
-	store_del(t, STORE_ENV_BOOT, row->key);
+	if (!is_of_object(row->key))
+		store_del(t, STORE_ENV_BOOT, row->key);
 	return 0;
 }
 
-int view_rebuild(struct err *e)
+static int delete_others(struct err *e)
 {
 	struct store_read read;
 	struct store_txn t;
@@ -229,28 +244,50 @@ int view_rebuild(struct err *e)
 	/* The reader's snapshot stays while the writer deletes below it. */
 	store_read_begin(world.store, &read);
 	store_begin(world.store, &t);
-	r = store_scan(&read, STORE_ENV_BOOT, "", delete_row, &t, e);
-	for (int k = 0; k < KIND_COUNT && r == 0; k++) {
-		struct object *o;
-		size_t pos = 0;
-
-		while ((o = map_next(world.objects[k], &pos))) {
-			_cleanup_free_ char *key =
-				xasprintf("%s/%s", o->sm->machine->name, o->sm->id);
-			_cleanup_free_ void *envelope = NULL;
-			size_t size;
-
-			envelope = sm_object_pack(o->sm, &size);
-			store_put(&t, STORE_ENV_BOOT, key, envelope, size);
-			view_of((enum kind)k, o->sm->id, sm_state(o->sm), o->sm->row, &t);
-		}
-	}
+	r = store_scan(&read, STORE_ENV_BOOT, "", delete_other, &t, e);
 	store_read_end(&read);
-	if (r < 0) {
-		store_abort(&t);
-		return r;
+	if (r == 0)
+		return store_commit(&t, e);
+	store_abort(&t);
+	return r;
+}
+
+/* What is there already is not written again, and the rest in small transactions: a full file
+ * system has room for that. */
+static int write_all(enum kind k, struct err *e)
+{
+	struct store_txn t;
+	struct object *o;
+	size_t pos = 0;
+	int n = 0, r = 0;
+
+	store_begin(world.store, &t);
+	while (r == 0 && (o = map_next(world.objects[k], &pos))) {
+		_cleanup_free_ char *key = xasprintf("%s/%s", o->sm->machine->name, o->sm->id);
+		_cleanup_free_ void *envelope = NULL;
+		size_t size;
+
+		envelope = sm_object_pack(o->sm, &size);
+		store_put(&t, STORE_ENV_BOOT, key, envelope, size);
+		view_of(k, o->sm->id, sm_state(o->sm), o->sm->row, &t);
+		if (++n % REBUILD_STEP)
+			continue;
+		r = store_commit(&t, e);
+		store_begin(world.store, &t);
 	}
-	return store_commit(&t, e);
+	if (r == 0)
+		return store_commit(&t, e);
+	store_abort(&t);
+	return r;
+}
+
+int view_rebuild(struct err *e)
+{
+	int r = delete_others(e);
+
+	for (int k = 0; k < KIND_COUNT && r == 0; k++)
+		r = write_all((enum kind)k, e);
+	return r;
 }
 
 /* --- reading --- */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "obj/dirs.h"
 #include "obj/layergc.h"
 #include "obj/verify.h"
 #include "obj/view.h"
@@ -67,6 +68,7 @@ static int engine_commit(void *arg, const struct sm_write *writes, size_t n, str
 		const struct kind_ops *k = kind_ops(object_of(w->obj)->kind);
 		_cleanup_free_ char *key = xasprintf("%s/%s", w->obj->machine->name, w->obj->id);
 
+		t.grows = t.grows || sm_state(w->obj)->kind == SM_KIND_INITIAL;
 		if (w->final) {
 			if (!w->obj->machine->boot_scoped)
 				store_del(&t, STORE_ENV_DURABLE, key);
@@ -528,6 +530,7 @@ static bool turn_end(void *arg)
 static void retry_stalled(struct loop_timer *t)
 {
 	sm_retry(world.engine);
+	dirs_keep_spare(world.conf);
 	loop_timer_set(world.loop, t, clock_monotonic_ns() + NSEC_PER_SEC, retry_stalled);
 }
 

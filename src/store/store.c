@@ -20,11 +20,13 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "store/reserve.h"
 
 #define STORE_VERSION 1
 #define STORE_KEY_MAX 500
 #define STORE_MAP_SIZE ((size_t)1 << 30)
 #define STORE_RESERVE ((size_t)4 << 20)
+#define STORE_BOOT_RESERVE ((size_t)2 << 20)
 
 /* What stands before each payload; little endian by copying, no padding. */
 struct header {
@@ -38,6 +40,7 @@ struct store {
 	MDB_env *env[2];
 	MDB_dbi dbi[2];
 	int lock_fds[2];
+	struct reserve reserve[2];
 };
 
 static int mdb_err(struct err *e, int rc, const char *what, const char *object)
@@ -69,12 +72,23 @@ static uint64_t checksum(const struct header *h, const char *key, const void *pa
 
 /* --- opening --- */
 
-/* Blocks for the file to grow into, so that a commit that only deletes works on a full disk.
- * Best effort: not every file system can. */
-static void reserve_blocks(int fd, size_t size)
+/* Bytes of the data file up to its last page in use. */
+static uint64_t used_bytes(MDB_env *env)
 {
-	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) < 0)
-		return;
+	MDB_envinfo info;
+	MDB_stat st;
+
+	if (mdb_env_info(env, &info) || mdb_env_stat(env, &st))
+		return 0;
+	return (uint64_t)(info.me_last_pgno + 1) * st.ms_psize;
+}
+
+static void start_reserve(struct store *s, enum store_env env, size_t size, size_t map_size)
+{
+	mdb_filehandle_t fd;
+
+	if (mdb_env_get_fd(s->env[env], &fd) == 0)
+		reserve_open(&s->reserve[env], fd, size, map_size, used_bytes(s->env[env]));
 }
 
 static int env_open(const char *dir, size_t map_size, unsigned flags, MDB_env **ret,
@@ -90,6 +104,8 @@ static int env_open(const char *dir, size_t map_size, unsigned flags, MDB_env **
 		rc = mdb_env_set_mapsize(env, map_size);
 	if (rc == 0)
 		rc = mdb_env_set_maxreaders(env, 512);
+	if (rc == 0)
+		rc = reserve_lock_file(dir);
 	if (rc == 0)
 		rc = mdb_env_open(env, dir, MDB_NOTLS | MDB_NORDAHEAD | flags, 0600);
 	if (rc == 0)
@@ -143,9 +159,10 @@ static int open_boot(struct store *s, const char *boot_dir, size_t map_size, str
 	MDB_dbi *dbi = &s->dbi[STORE_ENV_BOOT];
 	int r;
 
-	r = fs_mkdir_all(dir, 0700, e);
+	/* The old ones first: that leaves room for the new one. */
+	r = remove_other_boots(boot_dir, e);
 	if (r == 0)
-		r = remove_other_boots(boot_dir, e);
+		r = fs_mkdir_all(dir, 0700, e);
 	if (r < 0)
 		return r;
 	if (env_open(dir, map_size, flags, env, dbi, e) == 0)
@@ -178,7 +195,6 @@ int store_open(const struct store_options *o, struct store **ret, struct err *e)
 {
 	size_t map_size = o->map_size ? o->map_size : STORE_MAP_SIZE;
 	struct store *s = xcalloc(1, sizeof(*s));
-	mdb_filehandle_t fd;
 	int r;
 
 	s->lock_fds[0] = s->lock_fds[1] = -1;
@@ -192,14 +208,15 @@ int store_open(const struct store_options *o, struct store **ret, struct err *e)
 	if (r == 0)
 		r = env_open(o->durable_dir, map_size, o->no_sync ? MDB_NOSYNC : 0,
 			     &s->env[STORE_ENV_DURABLE], &s->dbi[STORE_ENV_DURABLE], e);
-	if (r == 0 && mdb_env_get_fd(s->env[STORE_ENV_DURABLE], &fd) == 0)
-		reserve_blocks(fd, o->reserve ? o->reserve : STORE_RESERVE);
 	if (r == 0)
 		r = open_boot(s, o->boot_dir, map_size, e);
 	if (r < 0) {
 		store_close(s);
 		return r;
 	}
+	start_reserve(s, STORE_ENV_DURABLE, o->reserve ? o->reserve : STORE_RESERVE, map_size);
+	start_reserve(s, STORE_ENV_BOOT, o->boot_reserve ? o->boot_reserve : STORE_BOOT_RESERVE,
+		      map_size);
 	*ret = s;
 	return 0;
 }
@@ -296,6 +313,18 @@ static int undo_durable(struct store_txn *t)
 	return mdb_txn_commit(txn);
 }
 
+/* Is the row there already?  Then it needs no page. */
+static bool is_same(const struct store_txn *t, enum store_env env, const MDB_val *k,
+		    const struct header *h, const void *payload)
+{
+	MDB_val old;
+
+	return mdb_get(t->txn[env], t->store->dbi[env], (MDB_val *)(uintptr_t)k, &old) == 0 &&
+	       old.mv_size == sizeof(*h) + h->size && memcmp(old.mv_data, h, sizeof(*h)) == 0 &&
+	       (!h->size ||
+		memcmp((const char *)old.mv_data + sizeof(*h), payload, h->size) == 0);
+}
+
 void store_put(struct store_txn *t, enum store_env env, const char *key, const void *payload,
 	       size_t size)
 {
@@ -308,6 +337,8 @@ void store_put(struct store_txn *t, enum store_env env, const char *key, const v
 		return;
 	memcpy(h.boot_id, clock_boot_id(), 37);
 	h.checksum = checksum(&h, key, payload);
+	if (is_same(t, env, &k, &h, payload))
+		return;
 	rc = env == STORE_ENV_DURABLE ? note_undo(t, &k) : 0;
 	if (rc == 0)
 		rc = mdb_put(t->txn[env], t->store->dbi[env], &k, &v, MDB_RESERVE);
@@ -359,9 +390,27 @@ static int commit_error(MDB_env *env, int rc)
 	return rc;
 }
 
+/* A new object needs complete reserves, behind what this transaction may have asked for. */
+static void check_reserves(struct store_txn *t)
+{
+	for (int i = 0; i < 2 && t->grows && !t->failed; i++) {
+		struct reserve *r = &t->store->reserve[i];
+
+		if (!t->txn[i])
+			continue;
+		reserve_keep(r, used_bytes(t->store->env[i]));
+		t->failed = !r->complete;
+		if (t->failed)
+			err_errno(&t->err, ERR_EXHAUSTED, ENOSPC, "no room for new objects in the "
+				  "%s database: free some disk space", i ? "boot" : "durable");
+	}
+}
+
 int store_commit(struct store_txn *t, struct err *e)
 {
 	bool durable = false;
+
+	check_reserves(t);
 
 	for (int i = 0; i < 2 && !t->failed; i++) {
 		int rc;
@@ -374,6 +423,8 @@ int store_commit(struct store_txn *t, struct err *e)
 			rc = commit_error(t->store->env[i], rc);
 			mdb_err(&t->err, rc, "commit", i ? "(boot)" : "(durable)");
 			t->failed = true;
+		} else {
+			reserve_keep(&t->store->reserve[i], used_bytes(t->store->env[i]));
 		}
 		durable = durable || (i == STORE_ENV_DURABLE && rc == 0);
 	}

@@ -27,7 +27,8 @@ struct store_options {
 	const char *durable_dir; /* made when missing */
 	const char *boot_dir;    /* made when missing; holds one directory a boot, older ones go */
 	size_t map_size;         /* bytes of address space for each environment, 0: 1 GiB */
-	size_t reserve;          /* bytes of disk kept for deletions on a full disk, 0: 4 MiB */
+	size_t reserve;          /* bytes of disk kept for what is there when it fills, 0: 4 MiB */
+	size_t boot_reserve;     /* the same for the boot environment, 0: 2 MiB */
 	bool no_sync;            /* tests that kill processes but never the kernel */
 };
 
@@ -48,6 +49,7 @@ struct store_txn {
 	struct store *store;
 	void *txn[2]; /* one MDB_txn an environment, begun when first needed */
 	struct store_undo *undo; /* of the durable half */
+	bool grows; /* by the caller: makes a new object, which is refused without a reserve */
 	bool failed;
 	struct err err;
 };

@@ -32,6 +32,7 @@ static int try_open(size_t map_size, struct err *e)
 		.boot_dir = boot_dir,
 		.map_size = map_size,
 		.reserve = 64 * 1024,
+		.boot_reserve = 512 * 1024,
 		.no_sync = true,
 	};
 
@@ -496,6 +497,86 @@ static void a_full_tmpfs_changes_nothing(void **state)
 	}
 }
 
+/* Take every block and inode that is left on the file system of dir. */
+static void fill(const char *dir_path)
+{
+	static const char block[4096];
+	_cleanup_free_ char *path = xasprintf("%s/.filler", dir_path);
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	while (write(fd, block, sizeof(block)) > 0)
+		;
+	for (int i = 0;; i++) {
+		_cleanup_free_ char *file = xasprintf("%s/.filler%d", dir_path, i);
+		_cleanup_close_ int inode = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+		if (inode < 0)
+			break;
+	}
+}
+
+static int commit_row(const char *key, size_t size, bool grows, bool delete, struct err *e)
+{
+	_cleanup_free_ char *payload = xcalloc(1, size + 1);
+	struct store_txn t;
+
+	memset(payload, key[strlen(key) - 1], size);
+	store_begin(s, &t);
+	t.grows = grows;
+	for (int env = STORE_ENV_DURABLE; env <= STORE_ENV_BOOT; env++) {
+		if (delete)
+			store_del(&t, (enum store_env)env, key);
+		else
+			store_put(&t, (enum store_env)env, key, payload, size);
+	}
+	return store_commit(&t, e);
+}
+
+/* No block and no inode is free: what is there changes and goes, only new objects are refused, and
+ * a start needs nothing. */
+static void a_full_file_system_refuses_new_objects_only(void **state)
+{
+	_cleanup_free_ char *filler = xasprintf("%s/.filler", boot_dir);
+	struct err e = ERR_NULL;
+	char key[32];
+	size_t size;
+
+	(void)state;
+	store_close(take_ptr(s));
+	if (mount("none", boot_dir, "tmpfs", 0, "size=3m,nr_inodes=64") < 0)
+		skip();
+	reopen(8 << 20);
+	for (int i = 0; i < 40; i++) {
+		snprintf(key, sizeof(key), "pod/%d", i);
+		assert_int_equal(commit_row(key, 9000, true, false, &e), 0);
+	}
+	fill(boot_dir);
+	for (int round = 0; round < 3; round++) {
+		for (int i = round; i < 40; i++) {
+			snprintf(key, sizeof(key), "pod/%d", i);
+			size = 9500 + (size_t)round;
+			assert_int_equal(commit_row(key, size, false, false, &e), 0);
+		}
+		reopen(8 << 20);
+		snprintf(key, sizeof(key), "pod/%d", round);
+		assert_int_equal(commit_row(key, 0, false, true, &e), 0);
+	}
+	/* It takes what it can get; then it is told. */
+	for (int i = 100; i < 400 && e.code == 0; i++) {
+		snprintf(key, sizeof(key), "pod/%d", i);
+		commit_row(key, 9000, true, false, &e);
+	}
+	assert_int_equal(e.code, ERR_EXHAUSTED);
+	assert_non_null(strstr(e.text, "No space left on device"));
+	for (int i = 0; i < 400; i++) {
+		snprintf(key, sizeof(key), "pod/%d", i);
+		assert_int_equal(commit_row(key, 0, false, true, &e), 0);
+	}
+	assert_int_equal(unlink(filler), 0);
+	assert_int_equal(commit_row("pod/new", 9000, true, false, &e), 0);
+}
+
 static void an_unreadable_boot_copy_is_made_anew(void **state)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s/data.mdb", boot_dir, clock_boot_id());
@@ -638,6 +719,7 @@ int main(void)
 		test(descriptors_are_close_on_exec),
 		test(a_full_map_changes_nothing),
 		test(a_full_tmpfs_changes_nothing),
+		test(a_full_file_system_refuses_new_objects_only),
 		test(an_unreadable_boot_copy_is_made_anew),
 		test(an_unreadable_disk_is_left_alone),
 		test(other_boots_are_swept),
