@@ -3,15 +3,68 @@
  */
 #include "obj/usage.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/util.h"
 #include "obj/paths.h"
 
 /* Between the samples of a rate: what is nearer together shows the scheduler, not the load. */
 #define RATE_NS (NSEC_PER_SEC / 2)
+
+/* Descriptors that are kept open for figures: of all that the process may have. */
+#define KEPT_SHARE 4
+#define KEPT_MAX 16384
+
+/* Read by workers, everything else belongs to the loop thread. */
+struct usage_files {
+	unsigned refs;
+	unsigned kept; /* descriptors counted in `kept` below */
+	struct cgroup_files cgroup;
+	int net;
+};
+
+static unsigned kept;
+
+static void files_unref(struct usage_files *f)
+{
+	if (!f || --f->refs)
+		return;
+	kept -= f->kept;
+	cgroup_files_done(&f->cgroup);
+	close_fdp(&f->net);
+	free(f);
+}
+
+static unsigned kept_max(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return 0;
+	return (unsigned)MIN(lim.rlim_cur / KEPT_SHARE, (rlim_t)KEPT_MAX);
+}
+
+static void files_keep(struct object *o, struct usage_files *f)
+{
+	unsigned n = f->cgroup.n + (f->net >= 0);
+
+	if (o->usage_files || kept + n > kept_max())
+		return;
+	f->kept = n;
+	kept += n;
+	f->refs++;
+	o->usage_files = f;
+}
+
+void usage_forget(struct object *o)
+{
+	files_unref(take_ptr(o->usage_files));
+}
 
 static const char *keep(struct arena *a, char *s)
 {
@@ -42,7 +95,11 @@ void usage_begin(struct object *o, struct arena *a, struct usage *ret)
 		.kind = o->kind,
 		.past = o->usage,
 		.disk = o->disk,
+		.seq = o->sm->seq,
+		.files = o->usage_files,
 	};
+	if (ret->files)
+		ret->files->refs++;
 	memcpy(ret->id, o->sm->id, sizeof(ret->id));
 	if (o->kind == KIND_SANDBOX) {
 		begin_sandbox(o->sm->row, a, ret);
@@ -52,18 +109,46 @@ void usage_begin(struct object *o, struct arena *a, struct usage *ret)
 	diskuse_want(o, false);
 }
 
+static int files_open(struct usage *u, struct err *e)
+{
+	struct usage_files *f = xcalloc(1, sizeof(*f));
+	int r = 0;
+
+	u->fresh = f;
+	f->refs = 1;
+	f->net = -1;
+	f->cgroup = CGROUP_FILES_NULL;
+	if (u->cgroup)
+		r = cgroup_files_open(world.cgroups, u->cgroup, false, &f->cgroup, e);
+	if (r >= 0 && u->netns)
+		r = netdev_open(u->netns, &f->net, e);
+	return r;
+}
+
+/* 1: files are of a cgroup that is gone. */
+static int read_files(struct usage *u, const struct usage_files *f, struct err *e)
+{
+	if (f->cgroup.opened && cgroup_files_read(&f->cgroup, &u->now))
+		return 1;
+	return f->net >= 0 ? netdev_read_fd(f->net, &u->devs, &u->n_devs, e) : 0;
+}
+
 void usage_read(struct usage *u)
 {
 	struct err e = ERR_NULL;
+	int r = 1;
 
 	u->at = clock_realtime_ns();
 	u->monotonic = clock_monotonic_ns();
 	u->now = (struct cgroup_usage){ .memory_limit = UINT64_MAX, .swap_limit = UINT64_MAX };
-	if (u->cgroup)
-		cgroup_read_usage(world.cgroups, u->cgroup, &u->now, &e);
-	if (e.code == ERR_OK && u->netns)
-		netdev_read(u->netns, &u->devs, &u->n_devs, &e);
-	if (e.code != ERR_OK)
+	if (u->files)
+		r = read_files(u, u->files, &e);
+	if (r > 0) {
+		r = files_open(u, &e);
+		if (r >= 0)
+			r = read_files(u, u->fresh, &e);
+	}
+	if (r < 0)
 		log_err(LOG_LEVEL_WARN, "figures are missing", &e);
 }
 
@@ -102,12 +187,19 @@ void usage_end(struct usage *u)
 	struct object *o = world_find(u->kind, u->id);
 	struct usage_past *p = o ? &o->usage : &u->past;
 
+	/* Files opened before a move may be those of a network namespace that goes. */
+	if (o && u->fresh && o->sm->seq == u->seq) {
+		usage_forget(o);
+		files_keep(o, u->fresh);
+	}
 	sample(p, u->monotonic, u->now.cpu_ns);
 	u->past = *p;
 }
 
 void usage_done(struct usage *u)
 {
+	files_unref(take_ptr(u->files));
+	files_unref(take_ptr(u->fresh));
 	free(u->devs);
 	u->devs = NULL;
 }

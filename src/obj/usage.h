@@ -3,7 +3,8 @@
  *
  * Three steps: usage_begin on the loop takes from the object what it needs, usage_read on a worker
  * looks at the node, usage_end on the loop compares with what was read before and keeps that with
- * the object.  The object may go away in between: its figures are then those of the moment.
+ * the object, the open files of the figures included.  The object may go away in between: its
+ * figures are then those of the moment.
  */
 #pragma once
 
@@ -24,7 +25,11 @@ struct usage {
 	struct usage_past past;
 	struct disk_usage disk; /* of a container: the last known value */
 
+	uint64_t seq;
+	struct usage_files *files; /* kept with the object; NULL: none */
+
 	/* from usage_read */
+	struct usage_files *fresh; /* opened in this call; NULL: none */
 	int64_t at;         /* CLOCK_REALTIME ns of the figures */
 	int64_t monotonic;  /* the same moment for rates */
 	struct cgroup_usage now; /* all 0 without a cgroup */
@@ -45,4 +50,9 @@ void usage_add(struct usage *pod, const struct usage *container);
 /* Loop: past.rate becomes valid when the last two samples are far enough apart. */
 void usage_end(struct usage *u);
 
+/* Loop. */
 void usage_done(struct usage *u);
+
+/* Loop: the object has moved or goes.  Close its files: an open one keeps a pod's network
+ * namespace alive. */
+void usage_forget(struct object *o);

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "obj/dirs.h"
 #include "obj/layergc.h"
+#include "obj/usage.h"
 #include "obj/verify.h"
 #include "obj/view.h"
 
@@ -96,6 +97,7 @@ static void engine_moved(void *arg, struct sm_object *sm, const struct sm_row *r
 	struct object *o = object_of(sm);
 
 	(void)arg;
+	usage_forget(o);
 	log_info("move", "%s=%.13s from=%s event=%s to=%s row=%u seq=%llu", m->prefix, sm->id,
 		 m->states[row->state].name, m->events[row->event].name,
 		 m->states[row->target].name, row->number, (unsigned long long)sm->seq);
@@ -110,6 +112,7 @@ static void object_free(struct object *o)
 	map_del(world.objects[o->kind], o->sm->id);
 	loop_timer_stop(world.loop, &o->timer);
 	diskuse_gone(&o->disk);
+	usage_forget(o);
 	kind_ops(o->kind)->gone(o);
 	list_splice(&o->jobs, &o->delayed);
 	while (!list_empty(&o->jobs)) {

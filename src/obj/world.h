@@ -87,6 +87,7 @@ struct object {
 	struct list delayed; /* jobs that wait for their time */
 	bool job_runs;
 	struct usage_past usage;
+	struct usage_files *usage_files; /* see usage.h; NULL: none are open */
 	struct disk_usage disk; /* of a container: its writable layer */
 	void *own; /* struct pod, struct session... of the kind */
 };

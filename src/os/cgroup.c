@@ -39,7 +39,6 @@ struct backend {
 	/* Make a new or existing cgroup fit for processes. */
 	int (*prepare)(const struct hierarchy *h, const char *dir, const char *parent,
 		       struct err *e);
-	void (*read_usage)(const struct cgroups *cg, const char *path, struct cgroup_usage *ret);
 };
 
 struct cgroups {
@@ -301,6 +300,9 @@ static int prepare_v2(const struct hierarchy *h, const char *dir, const char *pa
 	}
 	return 0;
 }
+
+static const struct backend backend_v1 = { prepare_v1 };
+static const struct backend backend_v2 = { prepare_v2 };
 
 /* All parts of path in one hierarchy.  1: a part vanished meanwhile. */
 static int create_in(const struct cgroups *cg, const struct hierarchy *h, const char *path,
@@ -619,7 +621,7 @@ int cgroup_pids(const struct cgroups *cg, const char *path, pid_t **ret, size_t 
 	return 0;
 }
 
-/* --- usage --- */
+/* --- limits --- */
 
 /* Files of one cgroup by controller; what cannot be read is not there. */
 struct reader {
@@ -638,130 +640,6 @@ static bool read_text(const struct reader *rd, const char *controller, const cha
 	path = xasprintf("%s/%s", dir, file);
 	return fs_read_file(path, FILE_MAX, ret, &ignored) == 0 && ret->data;
 }
-
-/* A file that is one number; "max" and what the kernel means by it is UINT64_MAX. */
-static uint64_t read_number(const struct reader *rd, const char *controller, const char *file,
-			    uint64_t missing)
-{
-	_cleanup_buf_ struct buf text = BUF_NULL;
-	uint64_t v;
-
-	if (!read_text(rd, controller, file, &text))
-		return missing;
-	text.data[strcspn(text.data, "\n")] = '\0';
-	if (strcmp(text.data, "max") == 0)
-		return UINT64_MAX;
-	return str_to_u64(text.data, UINT64_MAX, &v) == 0 ? v : missing;
-}
-
-/* "key number" lines. */
-static uint64_t find_number(const struct buf *text, const char *key)
-{
-	size_t len = strlen(key);
-
-	for (const char *p = text->data; p && *p; p += *p == '\n') {
-		size_t n = strcspn(p, "\n");
-		uint64_t v;
-
-		if (n > len && memcmp(p, key, len) == 0 && p[len] == ' ') {
-			_cleanup_free_ char *word = xstrndup(p + len + 1, n - len - 1);
-
-			return str_to_u64(word, UINT64_MAX, &v) == 0 ? v : 0;
-		}
-		p += n;
-	}
-	return 0;
-}
-
-static uint64_t minus(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
-
-/* v1 says "no limit" with the largest number of whole pages. */
-static uint64_t limit_v1(uint64_t v)
-{
-	return v >= (UINT64_C(1) << 62) ? UINT64_MAX : v;
-}
-
-static void read_usage_v1(const struct cgroups *cg, const char *path, struct cgroup_usage *u)
-{
-	const struct reader rd = { .cg = cg, .path = path };
-	_cleanup_buf_ struct buf cpu = BUF_NULL, memory = BUF_NULL, oom = BUF_NULL;
-	uint64_t both;
-
-	u->cpu_ns = read_number(&rd, "cpuacct", "cpuacct.usage", 0);
-	if (read_text(&rd, "cpu", "cpu.stat", &cpu)) {
-		u->cpu_periods = find_number(&cpu, "nr_periods");
-		u->cpu_throttled_periods = find_number(&cpu, "nr_throttled");
-		u->cpu_throttled_ns = find_number(&cpu, "throttled_time");
-	}
-	u->memory = read_number(&rd, "memory", "memory.usage_in_bytes", 0);
-	u->memory_limit = limit_v1(read_number(&rd, "memory", "memory.limit_in_bytes", UINT64_MAX));
-	if (read_text(&rd, "memory", "memory.stat", &memory)) {
-		u->working_set = minus(u->memory, find_number(&memory, "total_inactive_file"));
-		u->rss = find_number(&memory, "total_rss");
-		u->page_faults = find_number(&memory, "total_pgfault");
-		u->major_page_faults = find_number(&memory, "total_pgmajfault");
-		u->swap = find_number(&memory, "total_swap");
-	}
-	both = limit_v1(read_number(&rd, "memory", "memory.memsw.limit_in_bytes", UINT64_MAX));
-	u->swap_limit = both == UINT64_MAX ? both : minus(both, u->memory_limit);
-	u->pids = read_number(&rd, "pids", "pids.current", 0);
-	if (read_text(&rd, "memory", "memory.oom_control", &oom))
-		u->oom_kills = find_number(&oom, "oom_kill");
-}
-
-static void read_usage_v2(const struct cgroups *cg, const char *path, struct cgroup_usage *u)
-{
-	const struct reader rd = { .cg = cg, .path = path };
-	_cleanup_buf_ struct buf cpu = BUF_NULL, memory = BUF_NULL, events = BUF_NULL;
-
-	if (read_text(&rd, "cpu", "cpu.stat", &cpu)) {
-		u->cpu_ns = find_number(&cpu, "usage_usec") * 1000;
-		u->cpu_periods = find_number(&cpu, "nr_periods");
-		u->cpu_throttled_periods = find_number(&cpu, "nr_throttled");
-		u->cpu_throttled_ns = find_number(&cpu, "throttled_usec") * 1000;
-	}
-	u->memory = read_number(&rd, "memory", "memory.current", 0);
-	u->memory_limit = read_number(&rd, "memory", "memory.max", UINT64_MAX);
-	if (read_text(&rd, "memory", "memory.stat", &memory)) {
-		u->working_set = minus(u->memory, find_number(&memory, "inactive_file"));
-		u->rss = find_number(&memory, "anon");
-		u->page_faults = find_number(&memory, "pgfault");
-		u->major_page_faults = find_number(&memory, "pgmajfault");
-	}
-	u->swap = read_number(&rd, "memory", "memory.swap.current", 0);
-	u->swap_limit = read_number(&rd, "memory", "memory.swap.max", UINT64_MAX);
-	u->pids = read_number(&rd, "pids", "pids.current", 0);
-	if (read_text(&rd, "memory", "memory.events", &events))
-		u->oom_kills = find_number(&events, "oom_kill");
-}
-
-static const struct backend backend_v1 = { prepare_v1, read_usage_v1 };
-static const struct backend backend_v2 = { prepare_v2, read_usage_v2 };
-
-int cgroup_read_usage(const struct cgroups *cg, const char *path, struct cgroup_usage *ret,
-		      struct err *e)
-{
-	bool found = false;
-	int r = check_path(path, e);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < cg->n && !found; i++) {
-		_cleanup_free_ char *dir = xasprintf("%s%s", cg->h[i].mount, path);
-
-		found = fs_exists(dir);
-	}
-	if (!found)
-		return 1;
-	*ret = (struct cgroup_usage){ .memory_limit = UINT64_MAX, .swap_limit = UINT64_MAX };
-	cg->backend->read_usage(cg, path, ret);
-	return 0;
-}
-
-/* --- limits --- */
 
 /* Find out where a write goes. */
 static int locate(const struct cgroups *cg, const char *path, struct cgroup_write *w,

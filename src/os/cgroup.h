@@ -93,6 +93,23 @@ struct cgroup_usage {
 	uint64_t cpu_periods, cpu_throttled_periods, cpu_throttled_ns;
 };
 
+/* Open files of one cgroup, for figures that are read again and again.  They do not keep the
+ * cgroup from being removed. */
+#define CGROUP_FILES_COUNT 9
+struct cgroup_files {
+	bool opened, v2;
+	unsigned n; /* open descriptors */
+	int fds[CGROUP_FILES_COUNT];
+};
+#define CGROUP_FILES_NULL ((struct cgroup_files){ .opened = false })
+
+/* events: oom_kills and the throttling of CPU are wanted as well.  1: there is no such cgroup. */
+int cgroup_files_open(const struct cgroups *cg, const char *path, bool events,
+		      struct cgroup_files *ret, struct err *e);
+/* 1: the cgroup is gone.  Several threads may read at a time. */
+int cgroup_files_read(const struct cgroup_files *f, struct cgroup_usage *ret);
+void cgroup_files_done(struct cgroup_files *f);
+
 /* 1: there is no such cgroup (any more).  A controller that is missing leaves its fields 0. */
 int cgroup_read_usage(const struct cgroups *cg, const char *path, struct cgroup_usage *ret,
 		      struct err *e);

@@ -4,8 +4,11 @@
  */
 #include "os/netdev.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -14,6 +17,7 @@
 #include "os/ns.h"
 
 #define NET_DEV_BYTES (1024 * 1024)
+#define READ_BYTES 4096
 
 /* The columns behind the name that are of interest. */
 enum net_column {
@@ -69,23 +73,46 @@ void netdev_parse(const char *text, struct netdev **ret, size_t *ret_n)
 	*ret_n = n;
 }
 
-static int read_inside(void *arg, struct err *e)
+static int open_inside(void *arg, struct err *e)
 {
-	return fs_read_file("/proc/thread-self/net/dev", NET_DEV_BYTES, arg, e);
+	int *fd = arg;
+
+	*fd = open("/proc/thread-self/net/dev", O_RDONLY | O_CLOEXEC);
+	return *fd < 0 ? err_errno(e, ERR_INTERNAL, errno, "open /proc/thread-self/net/dev") : 0;
+}
+
+int netdev_open(const char *path, int *ret_fd, struct err *e)
+{
+	if (!ns_is_pinned(path))
+		return 1;
+	if (ns_run_inside(path, open_inside, ret_fd, e) < 0)
+		return err_wrap(e, "network counters");
+	return 0;
+}
+
+int netdev_read_fd(int fd, struct netdev **ret, size_t *ret_n, struct err *e)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	ssize_t n;
+
+	*ret = NULL;
+	*ret_n = 0;
+	do {
+		n = pread(fd, buf_reserve(&text, READ_BYTES), READ_BYTES, (off_t)text.len);
+		if (n < 0)
+			return err_errno(e, ERR_INTERNAL, errno, "read network counters");
+		buf_commit(&text, (size_t)n);
+	} while (n && text.len < NET_DEV_BYTES);
+	netdev_parse(text.data ? text.data : "", ret, ret_n);
+	return 0;
 }
 
 int netdev_read(const char *path, struct netdev **ret, size_t *ret_n, struct err *e)
 {
-	_cleanup_buf_ struct buf text = BUF_NULL;
-	int r;
+	_cleanup_close_ int fd = -1;
+	int r = netdev_open(path, &fd, e);
 
 	*ret = NULL;
 	*ret_n = 0;
-	if (!ns_is_pinned(path))
-		return 1;
-	r = ns_run_inside(path, read_inside, &text, e);
-	if (r < 0)
-		return err_wrap(e, "network counters");
-	netdev_parse(text.data ? text.data : "", ret, ret_n);
-	return 0;
+	return r ? r : netdev_read_fd(fd, ret, ret_n, e);
 }

@@ -276,6 +276,32 @@ static void test_usage(void **state)
 	assert_int_equal(u.oom_kills, 0);
 }
 
+/* Open files follow the cgroup, do not hold it, and say that it has gone. */
+static void test_usage_files(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *path = xasprintf("%s/files", w->parent);
+	_cleanup_(cgroup_files_done) struct cgroup_files f = CGROUP_FILES_NULL;
+	struct cgroup_usage u;
+	struct err e = ERR_NULL;
+
+	assert_int_equal(cgroup_files_open(w->cg, path, false, &f, &e), 1);
+	assert_int_equal(f.n, 0);
+	OK(cgroup_create(w->cg, path, &e));
+	if (!has(w, "memory"))
+		skip();
+	OK(cgroup_files_open(w->cg, path, false, &f, &e));
+	OK(cgroup_files_read(&f, &u));
+	assert_true(u.memory_limit == UINT64_MAX);
+	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .memory = 64 << 20 }, &e));
+	OK(cgroup_files_read(&f, &u));
+	assert_true(u.memory_limit == 64 << 20);
+	OK(cgroup_remove(w->cg, path, &e));
+	assert_int_equal(cgroup_files_read(&f, &u), 1);
+	OK(cgroup_create(w->cg, path, &e));
+	assert_int_equal(cgroup_files_read(&f, &u), 1);
+}
+
 static char *value_of(const struct world *w, const char *controller, const char *path,
 		      const char *file)
 {
@@ -570,6 +596,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_thaw_parent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pull_thawed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_usage_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits_v1, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cpuset_inherited, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),

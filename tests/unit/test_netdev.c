@@ -78,6 +78,7 @@ static void test_namespace(void **state)
 	struct netdev *devs;
 	struct err e = ERR_NULL;
 	size_t n;
+	int fd;
 
 	(void)state;
 	if (geteuid() != 0)
@@ -90,7 +91,15 @@ static void test_namespace(void **state)
 	/* Of its own: the node's interfaces are not there, and the loopback is left out. */
 	assert_int_equal(netdev_read(net, &devs, &n, &e), 0);
 	assert_int_equal(n, 0);
+	/* A file that stays open is that namespace's, whoever reads it and however often. */
+	assert_int_equal(netdev_open(net, &fd, &e), 0);
 	assert_int_equal(ns_unpin(dir, &e), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(netdev_read_fd(fd, &devs, &n, &e), 0);
+		assert_int_equal(n, 0);
+	}
+	close(fd);
+	assert_int_equal(netdev_open(net, &fd, &e), 1);
 	assert_int_equal(fs_remove_tree(top, &e), 0);
 }
 
