@@ -59,7 +59,18 @@ int rpc_update_runtime_config(struct rpc_call *call,
 	return 0;
 }
 
-/* --- Status: asks CNI plugins, so on a worker --- */
+/* --- Status: may ask CNI plugins, so on a worker --- */
+
+struct status_call {
+	struct loop_post post;
+	struct loop_job job;
+	struct rpc_call *rpc;
+	bool verbose;
+	struct cni_readiness network; /* a copy while a worker has it */
+};
+
+/* On the loop. */
+static struct cni_readiness network_known;
 
 static Runtime__V1__RuntimeHandler *handler_new(struct arena *a, const char *name,
 						const struct oci_features *f)
@@ -119,8 +130,7 @@ static char *config_json(void)
 
 static void status_work(struct loop_job *base)
 {
-	struct api_job *j = container_of(base, struct api_job, base);
-	const Runtime__V1__StatusRequest *req = j->req;
+	struct status_call *s = container_of(base, struct status_call, job);
 	Runtime__V1__StatusResponse resp = RUNTIME__V1__STATUS_RESPONSE__INIT;
 	Runtime__V1__RuntimeStatus status = RUNTIME__V1__RUNTIME_STATUS__INIT;
 	Runtime__V1__RuntimeCondition runtime = RUNTIME__V1__RUNTIME_CONDITION__INIT;
@@ -129,15 +139,16 @@ static void status_work(struct loop_job *base)
 	Runtime__V1__RuntimeFeatures features = RUNTIME__V1__RUNTIME_FEATURES__INIT;
 	Runtime__V1__StatusResponse__InfoEntry info =
 		RUNTIME__V1__STATUS_RESPONSE__INFO_ENTRY__INIT, *list[] = { &info };
-	_cleanup_free_ char *config = config_json();
+	_cleanup_free_ char *config = s->verbose ? config_json() : NULL;
 	struct err why = ERR_NULL;
 
 	runtime.type = (char *)(uintptr_t)"RuntimeReady";
 	runtime.status = true;
 	network.type = (char *)(uintptr_t)"NetworkReady";
-	network.status = cni_ready(world.conf->network_dir, world.conf->cni_default_network,
-				   (const char *const *)world.conf->plugin_dirs, CNI_STATUS_MS,
-				   &why) == 0;
+	network.status = cni_ready_cached(world.conf->network_dir,
+					  world.conf->cni_default_network,
+					  (const char *const *)world.conf->plugin_dirs,
+					  CNI_STATUS_MS, &s->network, &why) == 0;
 	if (!network.status) {
 		network.reason = (char *)(uintptr_t)"NetworkPluginNotReady";
 		network.message = why.text;
@@ -147,19 +158,49 @@ static void status_work(struct loop_job *base)
 	features.supplemental_groups_policy = true;
 	resp.status = &status;
 	resp.features = &features;
-	fill_handlers(rpc_call_arena(j->rpc), &resp);
-	if (req->verbose) {
+	fill_handlers(rpc_call_arena(s->rpc), &resp);
+	if (config) {
 		info.key = (char *)(uintptr_t)"config";
 		info.value = config;
 		resp.info = list;
 		resp.n_info = 1;
 	}
-	rpc_reply(j->rpc, &resp.base);
+	rpc_reply(s->rpc, &resp.base);
+}
+
+static void status_done(struct loop_job *base)
+{
+	struct status_call *s = container_of(base, struct status_call, job);
+
+	if (s->network.until_ns > network_known.until_ns)
+		network_known = s->network;
+	free(s);
+}
+
+static void status_start(struct loop_post *post)
+{
+	struct status_call *s = container_of(post, struct status_call, post);
+	struct err e = ERR_NULL;
+
+	s->network = network_known;
+	s->job.work = status_work;
+	s->job.done = status_done;
+	if (loop_work(world.loop, LANE_CALL, &s->job, &e) == 0)
+		return;
+	rpc_fail(s->rpc, &e);
+	free(s);
 }
 
 int rpc_status(struct rpc_call *call, const Runtime__V1__StatusRequest *req, struct err *e)
 {
-	return api_work(call, req, status_work, e);
+	struct status_call *s = xcalloc(1, sizeof(*s));
+
+	(void)e;
+	s->post.fn = status_start;
+	s->rpc = call;
+	s->verbose = req->verbose;
+	loop_post(world.loop, &s->post);
+	return 0;
 }
 
 /* --- Explain: on the loop, where the objects and what they wait for are --- */

@@ -7,9 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "net/cni_list.h"
 #include "net/cni_plugin.h"
+
+/* How long an answer is good. */
+#define CONF_NS (10 * NSEC_PER_SEC)
+#define STATUS_NS NSEC_PER_SEC
 
 static void list_donep(struct cni_list *l)
 {
@@ -95,17 +100,43 @@ static int run_all_reverse(struct cni_call *call, struct err *e)
 	return -(int)e->code;
 }
 
-int cni_ready(const char *dir, const char *default_name, const char *const *plugin_dirs,
-	      int64_t timeout_ms, struct err *e)
+/* *ret_status: the answer came from plugins. */
+static int ready(const char *dir, const char *default_name, const char *const *plugin_dirs,
+		 int64_t timeout_ms, bool *ret_status, struct err *e)
 {
 	_cleanup_(list_donep) struct cni_list l = CNI_LIST_NULL;
 	const struct cni_request req = { .plugin_dirs = plugin_dirs, .timeout_ms = timeout_ms };
 	struct cni_call call = { .command = "STATUS", .list = &l, .req = &req };
 	int r = cni_list_find(dir, default_name, plugin_dirs, &l, e);
 
-	if (r < 0 || l.version < CNI_VERSION_1_1_0)
-		return r;
-	return run_all(&call, e);
+	*ret_status = r == 0 && l.version >= CNI_VERSION_1_1_0;
+	return *ret_status ? run_all(&call, e) : r;
+}
+
+int cni_ready(const char *dir, const char *default_name, const char *const *plugin_dirs,
+	      int64_t timeout_ms, struct err *e)
+{
+	bool status;
+
+	return ready(dir, default_name, plugin_dirs, timeout_ms, &status, e);
+}
+
+int cni_ready_cached(const char *dir, const char *default_name, const char *const *plugin_dirs,
+		     int64_t timeout_ms, struct cni_readiness *cache, struct err *e)
+{
+	uint64_t signature = cni_list_signature(dir, plugin_dirs);
+	bool status;
+	int r;
+
+	if (cache->signature == signature && clock_monotonic_ns() < cache->until_ns) {
+		*e = cache->why;
+		return -(int)e->code;
+	}
+	r = ready(dir, default_name, plugin_dirs, timeout_ms, &status, e);
+	cache->signature = signature;
+	cache->until_ns = clock_monotonic_ns() + (status ? STATUS_NS : CONF_NS);
+	cache->why = r < 0 ? *e : ERR_NULL;
+	return r;
 }
 
 /* One ADD; *prev becomes its result and *json the text. */

@@ -37,6 +37,18 @@ int cni_conf_find(const char *dir, const char *default_name, const char *const *
 int cni_ready(const char *dir, const char *default_name, const char *const *plugin_dirs,
 	      int64_t timeout_ms, struct err *e);
 
+/* The last answer of cni_ready, good while nothing that it came from has changed. */
+struct cni_readiness {
+	uint64_t signature;
+	int64_t until_ns; /* CLOCK_MONOTONIC; 0: no answer */
+	struct err why;   /* ERR_OK: ready */
+};
+
+/* cni_ready through a cache.  Configurations are read again when a file or a directory has
+ * changed, else every ten seconds; STATUS runs once a second at most. */
+int cni_ready_cached(const char *dir, const char *default_name, const char *const *plugin_dirs,
+		     int64_t timeout_ms, struct cni_readiness *cache, struct err *e);
+
 struct cni_port_mapping {
 	uint16_t host_port, container_port;
 	const char *protocol; /* "tcp", "udp", "sctp" */

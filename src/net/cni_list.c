@@ -7,10 +7,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <xxhash.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/str.h"
@@ -241,6 +245,46 @@ static void names_done(struct names *names)
 	for (int i = 0; i < names->n; i++)
 		free(names->list[i]);
 	free(names->list);
+}
+
+static void sign(uint64_t *sum, int fd, const char *path)
+{
+	struct {
+		uint64_t missing, dev, inode, size;
+		int64_t changed, modified;
+	} key = { .missing = 1 };
+	struct stat st;
+
+	if (fstatat(fd, path, &st, 0) == 0) {
+		key.missing = 0;
+		key.dev = st.st_dev;
+		key.inode = st.st_ino;
+		key.size = (uint64_t)st.st_size;
+		key.changed = st.st_ctim.tv_sec * NSEC_PER_SEC + st.st_ctim.tv_nsec;
+		key.modified = st.st_mtim.tv_sec * NSEC_PER_SEC + st.st_mtim.tv_nsec;
+	}
+	*sum = XXH3_64bits_withSeed(path, strlen(path), *sum);
+	*sum = XXH3_64bits_withSeed(&key, sizeof(key), *sum);
+}
+
+uint64_t cni_list_signature(const char *dir, const char *const *plugin_dirs)
+{
+	_cleanup_closedir_ DIR *d = opendir(dir);
+	uint64_t sum = 0, files = 0;
+	struct dirent *entry;
+
+	sign(&sum, AT_FDCWD, dir);
+	for (; plugin_dirs && *plugin_dirs; plugin_dirs++)
+		sign(&sum, AT_FDCWD, *plugin_dirs);
+	while (d && (entry = readdir(d))) {
+		uint64_t one = 0;
+
+		if (!wanted(entry))
+			continue;
+		sign(&one, dirfd(d), entry->d_name);
+		files += one; /* in whatever order they come */
+	}
+	return sum + files;
 }
 
 int cni_list_find(const char *dir, const char *name, const char *const *plugin_dirs,

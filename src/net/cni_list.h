@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -38,6 +39,9 @@ int cni_list_parse(const char *text, size_t size, struct cni_list *ret, struct e
 
 /* The program of a plugin in the first of dirs that has it, malloc'ed; NULL: none has. */
 char *cni_list_find_plugin(const char *const *dirs, const char *type);
+
+/* Changes whenever a file that cni_list_find looks at does, or an entry of a directory. */
+uint64_t cni_list_signature(const char *dir, const char *const *plugin_dirs);
 
 /* As cni_conf_find. */
 int cni_list_find(const char *dir, const char *name, const char *const *plugin_dirs,

@@ -397,6 +397,62 @@ static void test_find(void **state)
 	OK(cni_ready(w->conf, NULL, w->dirs, 60000, &e));
 }
 
+static unsigned calls_of(struct world *w)
+{
+	_cleanup_free_ char *calls = noted(w, "calls");
+	unsigned n = 0;
+
+	for (const char *p = calls; p && (p = strchr(p, '\n')); p++)
+		n++;
+	return n;
+}
+
+static int ready_cached(struct world *w, struct cni_readiness *cache, struct err *e)
+{
+	*e = ERR_NULL;
+	return cni_ready_cached(w->conf, NULL, w->dirs, 60000, cache, e);
+}
+
+static void test_ready_cached(void **state)
+{
+	static const char conf[] = CONF("1.1.0", "{\"type\":\"main\"},{\"type\":\"stat\"}");
+	struct cni_readiness cache = { .until_ns = 0 };
+	struct world *w = *state;
+	_cleanup_free_ char *path = xasprintf("%s/10-net.conflist", w->conf);
+	struct err e;
+
+	assert_int_equal(ready_cached(w, &cache, &e), -ERR_UNAVAILABLE);
+	assert_non_null(strstr(e.text, "no CNI network"));
+	assert_int_equal(ready_cached(w, &cache, &e), -ERR_UNAVAILABLE);
+	assert_non_null(strstr(e.text, "no CNI network"));
+	put(w->conf, "10-net.conflist", CHAIN, 0644);
+	OK(ready_cached(w, &cache, &e));
+	OK(ready_cached(w, &cache, &e));
+	/* Changed in place, to nothing that is one; then gone. */
+	put(w->conf, "10-net.conflist", "{}", 0644);
+	assert_int_equal(ready_cached(w, &cache, &e), -ERR_UNAVAILABLE);
+	assert_non_null(strstr(e.text, "name: required"));
+	put(w->conf, "10-net.conflist", CHAIN, 0644);
+	OK(ready_cached(w, &cache, &e));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ready_cached(w, &cache, &e), -ERR_UNAVAILABLE);
+	/* STATUS runs again when its second is over. */
+	plugin(w, "stat", "exit 0");
+	put(w->conf, "10-net.conflist", conf, 0644);
+	forget_calls(w);
+	OK(ready_cached(w, &cache, &e));
+	assert_int_equal(calls_of(w), 2);
+	cache.until_ns = INT64_MAX;
+	OK(ready_cached(w, &cache, &e));
+	assert_int_equal(calls_of(w), 2);
+	cache.until_ns = 1;
+	plugin(w, "stat", "echo '{\"code\":50,\"msg\":\"no daemon yet\"}'; exit 1");
+	assert_int_equal(ready_cached(w, &cache, &e), -ERR_UNAVAILABLE);
+	cache.until_ns = INT64_MAX;
+	assert_int_equal(ready_cached(w, &cache, &e), -ERR_UNAVAILABLE);
+	assert_non_null(strstr(e.text, "no daemon yet"));
+}
+
 static void test_status_and_gc(void **state)
 {
 	static const char conf[] = CONF("1.1.0", "{\"type\":\"main\"},{\"type\":\"stat\"}");
@@ -445,6 +501,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_add_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hangs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_find, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ready_cached, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_status_and_gc, setup, teardown),
 	};
 
