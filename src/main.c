@@ -19,7 +19,9 @@
 #include "api/metrics.h"
 #include "api/server.h"
 #include "base/files.h"
+#include "base/clock.h"
 #include "base/fs.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "conf/conf.h"
@@ -35,6 +37,7 @@
 
 #define DRAIN_MS 10000
 #define FEATURES_MS 10000
+#define HEAP_NS (10 * NSEC_PER_SEC)
 #define DEFAULT_CONFIG "/etc/crisp/crisp.conf"
 #define DEFAULT_CONFIG_DIR "/etc/crisp/crisp.conf.d"
 
@@ -68,6 +71,7 @@ struct daemon {
 	struct listener local_streams;
 	struct loop_io signals;
 	struct loop_job drain;
+	struct loop_timer heap;
 };
 
 static void usage(FILE *out)
@@ -326,6 +330,12 @@ static void on_signal(struct loop_io *io, uint32_t events)
 		loop_stop(world.loop);
 }
 
+static void on_heap(struct loop_timer *t)
+{
+	heap_give_back();
+	loop_timer_set(world.loop, t, clock_monotonic_ns() + HEAP_NS, on_heap);
+}
+
 static int watch_signals(struct daemon *d, const sigset_t *set, struct err *e)
 {
 	int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -380,6 +390,7 @@ static int run(struct daemon *d, struct err *e)
 		r = start(d, e);
 	if (r == 0) {
 		log_info("ready", "version=" CRISP_VERSION " socket=%s", d->conf.listen);
+		on_heap(&d->heap);
 		loop_run(world.loop);
 	}
 	stop(d);
