@@ -63,27 +63,6 @@ void api_done_failed(struct rpc_call *rpc, const struct sm_object *obj, const st
 	rpc_fail(rpc, e);
 }
 
-static void job_freed(struct loop_job *base)
-{
-	free(container_of(base, struct api_job, base));
-}
-
-int api_work(struct rpc_call *rpc, const void *req, void (*work)(struct loop_job *),
-	     struct err *e)
-{
-	struct api_job *j = xcalloc(1, sizeof(*j));
-	int r;
-
-	j->base.work = work;
-	j->base.done = job_freed;
-	j->rpc = rpc;
-	j->req = req;
-	r = loop_work(world.loop, LANE_CALL, &j->base, e);
-	if (r < 0)
-		free(j);
-	return r;
-}
-
 void api_add_item(struct buf *out, const void *item, size_t size)
 {
 	unsigned char head[11] = { 1 << 3 | 2 };

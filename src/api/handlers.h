@@ -22,15 +22,6 @@ void api_done_empty(struct rpc_call *rpc, const struct sm_object *obj, const str
 /* done for a call that take answers itself unless it fails. */
 void api_done_failed(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 
-/* A job of a call on a worker, answered from its own done. */
-struct api_job {
-	struct loop_job base;
-	struct rpc_call *rpc;
-	const void *req;
-};
-int api_work(struct rpc_call *rpc, const void *req, void (*work)(struct loop_job *),
-	     struct err *e);
-
 /* Append field number 1 of a list response: one packed item. */
 void api_add_item(struct buf *out, const void *item, size_t size);
 
