@@ -25,6 +25,7 @@
 #define PAUSE_NS NSEC_PER_MSEC
 #define PAUSE_FACTOR 4 /* of the CPU time of a step: at most a fifth of one CPU */
 #define RETRY_NS NSEC_PER_SEC
+#define NICE_LARGE 5
 #define QUICK_ENTRIES 16384
 #define LARGE_WALKS 4
 #define WALK_ENTRIES (UINT64_C(1) << 26) /* a tree that grows as fast as it is walked */
@@ -156,9 +157,8 @@ static void step_work(struct loop_job *j)
 	int low = getpriority(PRIO_PROCESS, thread);
 
 	(void)j;
-	/* A quick walk is short, and is to end while containers take every CPU. */
-	if (d.running == d.quick)
-		(void)setpriority(PRIO_PROCESS, thread, 0);
+	/* The lane's priority is too low for a walk to end while containers take every CPU. */
+	(void)setpriority(PRIO_PROCESS, thread, d.running == d.quick ? 0 : NICE_LARGE);
 	do
 		w->result = walk_on(w, begin + STEP_NS, &w->err);
 	while (w->result > 0 && !w->tree && clock_monotonic_ns() < begin + STEP_NS);
