@@ -240,7 +240,8 @@ check "ImageFsInfo: bytes of images as on disk" near "$(fs_info '.status.imageFi
 check "ImageFsInfo: inodes" near "$(fs_info '.status.imageFilesystems[0].inodesUsed.value')" "$(find "$ROOT/images/layers" | wc -l)"
 BEFORE=$(fs_info '.status.containerFilesystems[0].usedBytes.value')
 crictl exec --sync "$CTR" /bin/sh -c 'busybox head -c 3000000 /dev/zero >/data/new' || crictl exec --sync "$CTR" /bin/busybox dd if=/dev/zero of=/data/new bs=1000000 count=3
-check "ImageFsInfo: what a container writes" eval '[ "$(fs_info .status.containerFilesystems[0].usedBytes.value)" -ge $((BEFORE + 2900000)) ]'
+check "ImageFsInfo: what a container writes" poll 60 eval \
+	'[ "$(fs_info .status.containerFilesystems[0].usedBytes.value)" -ge $((BEFORE + 2900000)) ]'
 
 # --- garbage -------------------------------------------------------------------------------------------------------------
 
