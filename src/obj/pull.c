@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "image/ref.h"
+#include "image/report.h"
 #include "image/staging.h"
 #include "obj/facts.h"
 #include "obj/image.h"
@@ -67,9 +68,12 @@ static char *socket_dir(void)
  * took and the end of the pull. */
 static void pull_fetched(struct object *o, struct image_pull_result *result)
 {
+	const Crisp__State__Pull *row = (const Crisp__State__Pull *)o->sm->row;
 	struct err e = ERR_NULL;
+	int r = image_report_check(row->is_layout ? "" : row->reference, result->image_id,
+				   result->image, &e);
 
-	if (image_adopt(result->image_id, take_ptr(result->image), &e) < 0)
+	if (r < 0 || image_adopt(result->image_id, take_ptr(result->image), &e) < 0)
 		effect_report(o, o->sm->effect_gen, PUL_EVENT_FETCH_FAILED, &e, NULL, NULL);
 	else
 		effect_report(o, o->sm->effect_gen, PUL_EVENT_FETCHED, NULL,
