@@ -457,6 +457,546 @@ void   crisp__pull__from_puller__free_unpacked
   assert(message->base.descriptor == &crisp__pull__from_puller__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__pull__source__init
+                     (Crisp__Pull__Source         *message)
+{
+  static const Crisp__Pull__Source init_value = CRISP__PULL__SOURCE__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__source__get_packed_size
+                     (const Crisp__Pull__Source *message)
+{
+  assert(message->base.descriptor == &crisp__pull__source__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__source__pack
+                     (const Crisp__Pull__Source *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__source__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__source__pack_to_buffer
+                     (const Crisp__Pull__Source *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__source__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__Source *
+       crisp__pull__source__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__Source *)
+     protobuf_c_message_unpack (&crisp__pull__source__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__source__free_unpacked
+                     (Crisp__Pull__Source *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__source__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__pull__blob__init
+                     (Crisp__Pull__Blob         *message)
+{
+  static const Crisp__Pull__Blob init_value = CRISP__PULL__BLOB__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__blob__get_packed_size
+                     (const Crisp__Pull__Blob *message)
+{
+  assert(message->base.descriptor == &crisp__pull__blob__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__blob__pack
+                     (const Crisp__Pull__Blob *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__blob__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__blob__pack_to_buffer
+                     (const Crisp__Pull__Blob *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__blob__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__Blob *
+       crisp__pull__blob__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__Blob *)
+     protobuf_c_message_unpack (&crisp__pull__blob__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__blob__free_unpacked
+                     (Crisp__Pull__Blob *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__blob__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__pull__signature_file__init
+                     (Crisp__Pull__SignatureFile         *message)
+{
+  static const Crisp__Pull__SignatureFile init_value = CRISP__PULL__SIGNATURE_FILE__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__signature_file__get_packed_size
+                     (const Crisp__Pull__SignatureFile *message)
+{
+  assert(message->base.descriptor == &crisp__pull__signature_file__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__signature_file__pack
+                     (const Crisp__Pull__SignatureFile *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__signature_file__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__signature_file__pack_to_buffer
+                     (const Crisp__Pull__SignatureFile *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__signature_file__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__SignatureFile *
+       crisp__pull__signature_file__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__SignatureFile *)
+     protobuf_c_message_unpack (&crisp__pull__signature_file__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__signature_file__free_unpacked
+                     (Crisp__Pull__SignatureFile *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__signature_file__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__pull__to_fetcher__init
+                     (Crisp__Pull__ToFetcher         *message)
+{
+  static const Crisp__Pull__ToFetcher init_value = CRISP__PULL__TO_FETCHER__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__to_fetcher__get_packed_size
+                     (const Crisp__Pull__ToFetcher *message)
+{
+  assert(message->base.descriptor == &crisp__pull__to_fetcher__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__to_fetcher__pack
+                     (const Crisp__Pull__ToFetcher *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__to_fetcher__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__to_fetcher__pack_to_buffer
+                     (const Crisp__Pull__ToFetcher *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__to_fetcher__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__ToFetcher *
+       crisp__pull__to_fetcher__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__ToFetcher *)
+     protobuf_c_message_unpack (&crisp__pull__to_fetcher__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__to_fetcher__free_unpacked
+                     (Crisp__Pull__ToFetcher *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__to_fetcher__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__pull__from_fetcher__init
+                     (Crisp__Pull__FromFetcher         *message)
+{
+  static const Crisp__Pull__FromFetcher init_value = CRISP__PULL__FROM_FETCHER__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__from_fetcher__get_packed_size
+                     (const Crisp__Pull__FromFetcher *message)
+{
+  assert(message->base.descriptor == &crisp__pull__from_fetcher__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__from_fetcher__pack
+                     (const Crisp__Pull__FromFetcher *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__from_fetcher__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__from_fetcher__pack_to_buffer
+                     (const Crisp__Pull__FromFetcher *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__from_fetcher__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__FromFetcher *
+       crisp__pull__from_fetcher__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__FromFetcher *)
+     protobuf_c_message_unpack (&crisp__pull__from_fetcher__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__from_fetcher__free_unpacked
+                     (Crisp__Pull__FromFetcher *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__from_fetcher__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__pull__unpack__init
+                     (Crisp__Pull__Unpack         *message)
+{
+  static const Crisp__Pull__Unpack init_value = CRISP__PULL__UNPACK__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__unpack__get_packed_size
+                     (const Crisp__Pull__Unpack *message)
+{
+  assert(message->base.descriptor == &crisp__pull__unpack__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__unpack__pack
+                     (const Crisp__Pull__Unpack *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__unpack__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__unpack__pack_to_buffer
+                     (const Crisp__Pull__Unpack *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__unpack__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__Unpack *
+       crisp__pull__unpack__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__Unpack *)
+     protobuf_c_message_unpack (&crisp__pull__unpack__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__unpack__free_unpacked
+                     (Crisp__Pull__Unpack *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__unpack__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__pull__inherit__init
+                     (Crisp__Pull__Inherit         *message)
+{
+  static const Crisp__Pull__Inherit init_value = CRISP__PULL__INHERIT__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__inherit__get_packed_size
+                     (const Crisp__Pull__Inherit *message)
+{
+  assert(message->base.descriptor == &crisp__pull__inherit__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__inherit__pack
+                     (const Crisp__Pull__Inherit *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__inherit__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__inherit__pack_to_buffer
+                     (const Crisp__Pull__Inherit *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__inherit__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__Inherit *
+       crisp__pull__inherit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__Inherit *)
+     protobuf_c_message_unpack (&crisp__pull__inherit__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__inherit__free_unpacked
+                     (Crisp__Pull__Inherit *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__inherit__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__pull__judge__init
+                     (Crisp__Pull__Judge         *message)
+{
+  static const Crisp__Pull__Judge init_value = CRISP__PULL__JUDGE__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__judge__get_packed_size
+                     (const Crisp__Pull__Judge *message)
+{
+  assert(message->base.descriptor == &crisp__pull__judge__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__judge__pack
+                     (const Crisp__Pull__Judge *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__judge__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__judge__pack_to_buffer
+                     (const Crisp__Pull__Judge *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__judge__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__Judge *
+       crisp__pull__judge__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__Judge *)
+     protobuf_c_message_unpack (&crisp__pull__judge__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__judge__free_unpacked
+                     (Crisp__Pull__Judge *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__judge__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__pull__to_unpacker__init
+                     (Crisp__Pull__ToUnpacker         *message)
+{
+  static const Crisp__Pull__ToUnpacker init_value = CRISP__PULL__TO_UNPACKER__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__to_unpacker__get_packed_size
+                     (const Crisp__Pull__ToUnpacker *message)
+{
+  assert(message->base.descriptor == &crisp__pull__to_unpacker__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__to_unpacker__pack
+                     (const Crisp__Pull__ToUnpacker *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__to_unpacker__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__to_unpacker__pack_to_buffer
+                     (const Crisp__Pull__ToUnpacker *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__to_unpacker__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__ToUnpacker *
+       crisp__pull__to_unpacker__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__ToUnpacker *)
+     protobuf_c_message_unpack (&crisp__pull__to_unpacker__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__to_unpacker__free_unpacked
+                     (Crisp__Pull__ToUnpacker *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__to_unpacker__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__pull__unpacked__init
+                     (Crisp__Pull__Unpacked         *message)
+{
+  static const Crisp__Pull__Unpacked init_value = CRISP__PULL__UNPACKED__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__unpacked__get_packed_size
+                     (const Crisp__Pull__Unpacked *message)
+{
+  assert(message->base.descriptor == &crisp__pull__unpacked__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__unpacked__pack
+                     (const Crisp__Pull__Unpacked *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__unpacked__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__unpacked__pack_to_buffer
+                     (const Crisp__Pull__Unpacked *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__unpacked__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__Unpacked *
+       crisp__pull__unpacked__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__Unpacked *)
+     protobuf_c_message_unpack (&crisp__pull__unpacked__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__unpacked__free_unpacked
+                     (Crisp__Pull__Unpacked *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__unpacked__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__pull__judged__init
+                     (Crisp__Pull__Judged         *message)
+{
+  static const Crisp__Pull__Judged init_value = CRISP__PULL__JUDGED__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__judged__get_packed_size
+                     (const Crisp__Pull__Judged *message)
+{
+  assert(message->base.descriptor == &crisp__pull__judged__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__judged__pack
+                     (const Crisp__Pull__Judged *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__judged__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__judged__pack_to_buffer
+                     (const Crisp__Pull__Judged *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__judged__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__Judged *
+       crisp__pull__judged__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__Judged *)
+     protobuf_c_message_unpack (&crisp__pull__judged__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__judged__free_unpacked
+                     (Crisp__Pull__Judged *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__judged__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__pull__from_unpacker__init
+                     (Crisp__Pull__FromUnpacker         *message)
+{
+  static const Crisp__Pull__FromUnpacker init_value = CRISP__PULL__FROM_UNPACKER__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__from_unpacker__get_packed_size
+                     (const Crisp__Pull__FromUnpacker *message)
+{
+  assert(message->base.descriptor == &crisp__pull__from_unpacker__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__from_unpacker__pack
+                     (const Crisp__Pull__FromUnpacker *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__from_unpacker__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__from_unpacker__pack_to_buffer
+                     (const Crisp__Pull__FromUnpacker *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__from_unpacker__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__FromUnpacker *
+       crisp__pull__from_unpacker__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__FromUnpacker *)
+     protobuf_c_message_unpack (&crisp__pull__from_unpacker__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__from_unpacker__free_unpacked
+                     (Crisp__Pull__FromUnpacker *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__from_unpacker__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor crisp__pull__credentials__field_descriptors[6] =
 {
   {
@@ -1183,7 +1723,7 @@ const ProtobufCMessageDescriptor crisp__pull__result__descriptor =
   (ProtobufCMessageInit) crisp__pull__result__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__failure__field_descriptors[2] =
+static const ProtobufCFieldDescriptor crisp__pull__failure__field_descriptors[3] =
 {
   {
     "code",
@@ -1209,15 +1749,28 @@ static const ProtobufCFieldDescriptor crisp__pull__failure__field_descriptors[2]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "errnum",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Failure, errnum),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__failure__field_indices_by_name[] = {
   0,   /* field[0] = code */
+  2,   /* field[2] = errnum */
   1,   /* field[1] = text */
 };
 static const ProtobufCIntRange crisp__pull__failure__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor crisp__pull__failure__descriptor =
 {
@@ -1227,7 +1780,7 @@ const ProtobufCMessageDescriptor crisp__pull__failure__descriptor =
   "Crisp__Pull__Failure",
   "crisp.pull",
   sizeof(Crisp__Pull__Failure),
-  2,
+  3,
   crisp__pull__failure__field_descriptors,
   crisp__pull__failure__field_indices_by_name,
   1,  crisp__pull__failure__number_ranges,
@@ -1405,5 +1958,981 @@ const ProtobufCMessageDescriptor crisp__pull__from_puller__descriptor =
   crisp__pull__from_puller__field_indices_by_name,
   2,  crisp__pull__from_puller__number_ranges,
   (ProtobufCMessageInit) crisp__pull__from_puller__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__source__field_descriptors[10] =
+{
+  {
+    "layout_dir",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Source, layout_dir),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "host",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Source, host),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "repository",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Source, repository),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "insecure",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Source, insecure),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mirror",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Source, mirror),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "domain",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Source, domain),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Source, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tag",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Source, tag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "digest",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Source, digest),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "alone",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Source, alone),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__source__field_indices_by_name[] = {
+  9,   /* field[9] = alone */
+  8,   /* field[8] = digest */
+  5,   /* field[5] = domain */
+  1,   /* field[1] = host */
+  3,   /* field[3] = insecure */
+  0,   /* field[0] = layout_dir */
+  4,   /* field[4] = mirror */
+  6,   /* field[6] = path */
+  2,   /* field[2] = repository */
+  7,   /* field[7] = tag */
+};
+static const ProtobufCIntRange crisp__pull__source__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor crisp__pull__source__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.Source",
+  "Source",
+  "Crisp__Pull__Source",
+  "crisp.pull",
+  sizeof(Crisp__Pull__Source),
+  10,
+  crisp__pull__source__field_descriptors,
+  crisp__pull__source__field_indices_by_name,
+  1,  crisp__pull__source__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__source__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__blob__field_descriptors[3] =
+{
+  {
+    "digest",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Blob, digest),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "size",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Blob, size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "urls",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Crisp__Pull__Blob, n_urls),
+    offsetof(Crisp__Pull__Blob, urls),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__blob__field_indices_by_name[] = {
+  0,   /* field[0] = digest */
+  1,   /* field[1] = size */
+  2,   /* field[2] = urls */
+};
+static const ProtobufCIntRange crisp__pull__blob__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor crisp__pull__blob__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.Blob",
+  "Blob",
+  "Crisp__Pull__Blob",
+  "crisp.pull",
+  sizeof(Crisp__Pull__Blob),
+  3,
+  crisp__pull__blob__field_descriptors,
+  crisp__pull__blob__field_indices_by_name,
+  1,  crisp__pull__blob__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__blob__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__signature_file__field_descriptors[2] =
+{
+  {
+    "url",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__SignatureFile, url),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tries",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__SignatureFile, tries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__signature_file__field_indices_by_name[] = {
+  1,   /* field[1] = tries */
+  0,   /* field[0] = url */
+};
+static const ProtobufCIntRange crisp__pull__signature_file__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor crisp__pull__signature_file__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.SignatureFile",
+  "SignatureFile",
+  "Crisp__Pull__SignatureFile",
+  "crisp.pull",
+  sizeof(Crisp__Pull__SignatureFile),
+  2,
+  crisp__pull__signature_file__field_descriptors,
+  crisp__pull__signature_file__field_indices_by_name,
+  1,  crisp__pull__signature_file__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__signature_file__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__to_fetcher__field_descriptors[6] =
+{
+  {
+    "open",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__ToFetcher, open),
+    &crisp__pull__source__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "clone",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__ToFetcher, clone),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "manifest",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__ToFetcher, manifest),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "index",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__ToFetcher, index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "blob",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__ToFetcher, blob),
+    &crisp__pull__blob__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "signature",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__ToFetcher, signature),
+    &crisp__pull__signature_file__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__to_fetcher__field_indices_by_name[] = {
+  4,   /* field[4] = blob */
+  1,   /* field[1] = clone */
+  3,   /* field[3] = index */
+  2,   /* field[2] = manifest */
+  0,   /* field[0] = open */
+  5,   /* field[5] = signature */
+};
+static const ProtobufCIntRange crisp__pull__to_fetcher__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor crisp__pull__to_fetcher__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.ToFetcher",
+  "ToFetcher",
+  "Crisp__Pull__ToFetcher",
+  "crisp.pull",
+  sizeof(Crisp__Pull__ToFetcher),
+  6,
+  crisp__pull__to_fetcher__field_descriptors,
+  crisp__pull__to_fetcher__field_indices_by_name,
+  1,  crisp__pull__to_fetcher__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__to_fetcher__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__from_fetcher__field_descriptors[6] =
+{
+  {
+    "failure",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromFetcher, failure),
+    &crisp__pull__failure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "source",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromFetcher, source),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "host",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromFetcher, host),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "content_type",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromFetcher, content_type),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nothing",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromFetcher, nothing),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pipe_closed",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromFetcher, pipe_closed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__from_fetcher__field_indices_by_name[] = {
+  3,   /* field[3] = content_type */
+  0,   /* field[0] = failure */
+  2,   /* field[2] = host */
+  4,   /* field[4] = nothing */
+  5,   /* field[5] = pipe_closed */
+  1,   /* field[1] = source */
+};
+static const ProtobufCIntRange crisp__pull__from_fetcher__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor crisp__pull__from_fetcher__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.FromFetcher",
+  "FromFetcher",
+  "Crisp__Pull__FromFetcher",
+  "crisp.pull",
+  sizeof(Crisp__Pull__FromFetcher),
+  6,
+  crisp__pull__from_fetcher__field_descriptors,
+  crisp__pull__from_fetcher__field_indices_by_name,
+  1,  crisp__pull__from_fetcher__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__from_fetcher__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__unpack__field_descriptors[5] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Unpack, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "blob_digest",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Unpack, blob_digest),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "diff_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Unpack, diff_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "blob_size",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Unpack, blob_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "file",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Unpack, file),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__unpack__field_indices_by_name[] = {
+  1,   /* field[1] = blob_digest */
+  3,   /* field[3] = blob_size */
+  2,   /* field[2] = diff_id */
+  4,   /* field[4] = file */
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange crisp__pull__unpack__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor crisp__pull__unpack__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.Unpack",
+  "Unpack",
+  "Crisp__Pull__Unpack",
+  "crisp.pull",
+  sizeof(Crisp__Pull__Unpack),
+  5,
+  crisp__pull__unpack__field_descriptors,
+  crisp__pull__unpack__field_indices_by_name,
+  1,  crisp__pull__unpack__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__unpack__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__inherit__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Inherit, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sum",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Inherit, sum),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__inherit__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+  1,   /* field[1] = sum */
+};
+static const ProtobufCIntRange crisp__pull__inherit__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor crisp__pull__inherit__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.Inherit",
+  "Inherit",
+  "Crisp__Pull__Inherit",
+  "crisp.pull",
+  sizeof(Crisp__Pull__Inherit),
+  2,
+  crisp__pull__inherit__field_descriptors,
+  crisp__pull__inherit__field_indices_by_name,
+  1,  crisp__pull__inherit__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__inherit__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__judge__field_descriptors[5] =
+{
+  {
+    "domain",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Judge, domain),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Judge, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tag",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Judge, tag),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "digest",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Judge, digest),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "signatures",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crisp__Pull__Judge, n_signatures),
+    offsetof(Crisp__Pull__Judge, signatures),
+    &crisp__state__signature__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__judge__field_indices_by_name[] = {
+  3,   /* field[3] = digest */
+  0,   /* field[0] = domain */
+  1,   /* field[1] = path */
+  4,   /* field[4] = signatures */
+  2,   /* field[2] = tag */
+};
+static const ProtobufCIntRange crisp__pull__judge__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor crisp__pull__judge__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.Judge",
+  "Judge",
+  "Crisp__Pull__Judge",
+  "crisp.pull",
+  sizeof(Crisp__Pull__Judge),
+  5,
+  crisp__pull__judge__field_descriptors,
+  crisp__pull__judge__field_indices_by_name,
+  1,  crisp__pull__judge__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__judge__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__to_unpacker__field_descriptors[4] =
+{
+  {
+    "unpack",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__ToUnpacker, unpack),
+    &crisp__pull__unpack__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "finish",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__ToUnpacker, finish),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "inherit",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__ToUnpacker, inherit),
+    &crisp__pull__inherit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "judge",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__ToUnpacker, judge),
+    &crisp__pull__judge__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__to_unpacker__field_indices_by_name[] = {
+  1,   /* field[1] = finish */
+  2,   /* field[2] = inherit */
+  3,   /* field[3] = judge */
+  0,   /* field[0] = unpack */
+};
+static const ProtobufCIntRange crisp__pull__to_unpacker__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor crisp__pull__to_unpacker__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.ToUnpacker",
+  "ToUnpacker",
+  "Crisp__Pull__ToUnpacker",
+  "crisp.pull",
+  sizeof(Crisp__Pull__ToUnpacker),
+  4,
+  crisp__pull__to_unpacker__field_descriptors,
+  crisp__pull__to_unpacker__field_indices_by_name,
+  1,  crisp__pull__to_unpacker__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__to_unpacker__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__unpacked__field_descriptors[4] =
+{
+  {
+    "bytes",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Unpacked, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "disk",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Unpacked, disk),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "inodes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Unpacked, inodes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sum",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Unpacked, sum),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__unpacked__field_indices_by_name[] = {
+  0,   /* field[0] = bytes */
+  1,   /* field[1] = disk */
+  2,   /* field[2] = inodes */
+  3,   /* field[3] = sum */
+};
+static const ProtobufCIntRange crisp__pull__unpacked__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor crisp__pull__unpacked__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.Unpacked",
+  "Unpacked",
+  "Crisp__Pull__Unpacked",
+  "crisp.pull",
+  sizeof(Crisp__Pull__Unpacked),
+  4,
+  crisp__pull__unpacked__field_descriptors,
+  crisp__pull__unpacked__field_indices_by_name,
+  1,  crisp__pull__unpacked__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__unpacked__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__judged__field_descriptors[1] =
+{
+  {
+    "accepted",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Crisp__Pull__Judged, n_accepted),
+    offsetof(Crisp__Pull__Judged, accepted),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__judged__field_indices_by_name[] = {
+  0,   /* field[0] = accepted */
+};
+static const ProtobufCIntRange crisp__pull__judged__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor crisp__pull__judged__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.Judged",
+  "Judged",
+  "Crisp__Pull__Judged",
+  "crisp.pull",
+  sizeof(Crisp__Pull__Judged),
+  1,
+  crisp__pull__judged__field_descriptors,
+  crisp__pull__judged__field_indices_by_name,
+  1,  crisp__pull__judged__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__judged__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__pull__from_unpacker__field_descriptors[4] =
+{
+  {
+    "failure",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromUnpacker, failure),
+    &crisp__pull__failure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromUnpacker, fed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unpacked",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromUnpacker, unpacked),
+    &crisp__pull__unpacked__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "judged",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__FromUnpacker, judged),
+    &crisp__pull__judged__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__from_unpacker__field_indices_by_name[] = {
+  0,   /* field[0] = failure */
+  1,   /* field[1] = fed */
+  3,   /* field[3] = judged */
+  2,   /* field[2] = unpacked */
+};
+static const ProtobufCIntRange crisp__pull__from_unpacker__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor crisp__pull__from_unpacker__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.FromUnpacker",
+  "FromUnpacker",
+  "Crisp__Pull__FromUnpacker",
+  "crisp.pull",
+  sizeof(Crisp__Pull__FromUnpacker),
+  4,
+  crisp__pull__from_unpacker__field_descriptors,
+  crisp__pull__from_unpacker__field_indices_by_name,
+  1,  crisp__pull__from_unpacker__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__from_unpacker__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -26,6 +26,18 @@ typedef struct Crisp__Pull__Failure Crisp__Pull__Failure;
 typedef struct Crisp__Pull__Hello Crisp__Pull__Hello;
 typedef struct Crisp__Pull__Verified Crisp__Pull__Verified;
 typedef struct Crisp__Pull__FromPuller Crisp__Pull__FromPuller;
+typedef struct Crisp__Pull__Source Crisp__Pull__Source;
+typedef struct Crisp__Pull__Blob Crisp__Pull__Blob;
+typedef struct Crisp__Pull__SignatureFile Crisp__Pull__SignatureFile;
+typedef struct Crisp__Pull__ToFetcher Crisp__Pull__ToFetcher;
+typedef struct Crisp__Pull__FromFetcher Crisp__Pull__FromFetcher;
+typedef struct Crisp__Pull__Unpack Crisp__Pull__Unpack;
+typedef struct Crisp__Pull__Inherit Crisp__Pull__Inherit;
+typedef struct Crisp__Pull__Judge Crisp__Pull__Judge;
+typedef struct Crisp__Pull__ToUnpacker Crisp__Pull__ToUnpacker;
+typedef struct Crisp__Pull__Unpacked Crisp__Pull__Unpacked;
+typedef struct Crisp__Pull__Judged Crisp__Pull__Judged;
+typedef struct Crisp__Pull__FromUnpacker Crisp__Pull__FromUnpacker;
 
 
 /* --- enums --- */
@@ -228,10 +240,14 @@ struct  Crisp__Pull__Failure
    */
   uint32_t code;
   char *text;
+  /*
+   * between the processes of a puller; 0: none
+   */
+  int32_t errnum;
 };
 #define CRISP__PULL__FAILURE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__failure__descriptor) \
-    , 0, (char *)protobuf_c_empty_string }
+    , 0, (char *)protobuf_c_empty_string, 0 }
 
 
 /*
@@ -280,6 +296,240 @@ struct  Crisp__Pull__FromPuller
 #define CRISP__PULL__FROM_PULLER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__from_puller__descriptor) \
     , NULL, NULL, NULL, NULL, 0, NULL }
+
+
+/*
+ * Where an image comes from.
+ */
+struct  Crisp__Pull__Source
+{
+  ProtobufCMessage base;
+  /*
+   * "": a registry
+   */
+  char *layout_dir;
+  /*
+   * "host[:port]"
+   */
+  char *host;
+  char *repository;
+  protobuf_c_boolean insecure;
+  protobuf_c_boolean mirror;
+  /*
+   * of the reference that was asked for, as are the next three
+   */
+  char *domain;
+  char *path;
+  char *tag;
+  char *digest;
+  /*
+   * the request can mean nothing else
+   */
+  protobuf_c_boolean alone;
+};
+#define CRISP__PULL__SOURCE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__source__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Crisp__Pull__Blob
+{
+  ProtobufCMessage base;
+  char *digest;
+  uint64_t size;
+  size_t n_urls;
+  char **urls;
+};
+#define CRISP__PULL__BLOB__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__blob__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0,NULL }
+
+
+struct  Crisp__Pull__SignatureFile
+{
+  ProtobufCMessage base;
+  /*
+   * file, http or https
+   */
+  char *url;
+  uint32_t tries;
+};
+#define CRISP__PULL__SIGNATURE_FILE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__signature_file__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * The answer's bytes go into the pipe that comes along with any but open and clone.
+ */
+struct  Crisp__Pull__ToFetcher
+{
+  ProtobufCMessage base;
+  Crisp__Pull__Source *open;
+  /*
+   * the source that another channel has opened
+   */
+  uint32_t clone;
+  /*
+   * digest or tag
+   */
+  char *manifest;
+  /*
+   * index.json of a layout
+   */
+  protobuf_c_boolean index;
+  Crisp__Pull__Blob *blob;
+  Crisp__Pull__SignatureFile *signature;
+};
+#define CRISP__PULL__TO_FETCHER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__to_fetcher__descriptor) \
+    , NULL, 0, (char *)protobuf_c_empty_string, 0, NULL, NULL }
+
+
+struct  Crisp__Pull__FromFetcher
+{
+  ProtobufCMessage base;
+  Crisp__Pull__Failure *failure;
+  /*
+   * after open and clone
+   */
+  uint32_t source;
+  /*
+   * that is asked
+   */
+  char *host;
+  /*
+   * of a manifest; "": not said
+   */
+  char *content_type;
+  /*
+   * there is no such signature
+   */
+  protobuf_c_boolean nothing;
+  /*
+   * with a failure: the reader has ended first
+   */
+  protobuf_c_boolean pipe_closed;
+};
+#define CRISP__PULL__FROM_FETCHER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__from_fetcher__descriptor) \
+    , NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
+
+
+/*
+ * A layer's name is 24 hex digits: its folder in the pull's work folder, with an empty fs in it.  The
+ * blob's bytes come from the pipe that comes along.
+ */
+struct  Crisp__Pull__Unpack
+{
+  ProtobufCMessage base;
+  char *name;
+  char *blob_digest;
+  char *diff_id;
+  uint64_t blob_size;
+  /*
+   * "": an archive
+   */
+  char *file;
+};
+#define CRISP__PULL__UNPACK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__unpack__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
+
+
+/*
+ * The layer's list of directories comes along, and then the roots of the layers below, the nearest
+ * first.
+ */
+struct  Crisp__Pull__Inherit
+{
+  ProtobufCMessage base;
+  char *name;
+  /*
+   * "": not known
+   */
+  char *sum;
+};
+#define CRISP__PULL__INHERIT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__inherit__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Crisp__Pull__Judge
+{
+  ProtobufCMessage base;
+  char *domain;
+  char *path;
+  char *tag;
+  char *digest;
+  size_t n_signatures;
+  Crisp__State__Signature **signatures;
+};
+#define CRISP__PULL__JUDGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__judge__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL }
+
+
+struct  Crisp__Pull__ToUnpacker
+{
+  ProtobufCMessage base;
+  Crisp__Pull__Unpack *unpack;
+  /*
+   * all bytes of the blob were in the pipe
+   */
+  protobuf_c_boolean finish;
+  Crisp__Pull__Inherit *inherit;
+  Crisp__Pull__Judge *judge;
+};
+#define CRISP__PULL__TO_UNPACKER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__to_unpacker__descriptor) \
+    , NULL, 0, NULL, NULL }
+
+
+struct  Crisp__Pull__Unpacked
+{
+  ProtobufCMessage base;
+  uint64_t bytes;
+  uint64_t disk;
+  uint64_t inodes;
+  char *sum;
+};
+#define CRISP__PULL__UNPACKED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__unpacked__descriptor) \
+    , 0, 0, 0, (char *)protobuf_c_empty_string }
+
+
+struct  Crisp__Pull__Judged
+{
+  ProtobufCMessage base;
+  /*
+   * as many as there were signatures
+   */
+  size_t n_accepted;
+  protobuf_c_boolean *accepted;
+};
+#define CRISP__PULL__JUDGED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__judged__descriptor) \
+    , 0,NULL }
+
+
+/*
+ * Exactly one; fed comes any number of times before unpacked.
+ */
+struct  Crisp__Pull__FromUnpacker
+{
+  ProtobufCMessage base;
+  Crisp__Pull__Failure *failure;
+  /*
+   * bytes of the blob
+   */
+  uint64_t fed;
+  Crisp__Pull__Unpacked *unpacked;
+  Crisp__Pull__Judged *judged;
+};
+#define CRISP__PULL__FROM_UNPACKER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__from_unpacker__descriptor) \
+    , NULL, 0, NULL, NULL }
 
 
 /* Crisp__Pull__Credentials methods */
@@ -472,6 +722,234 @@ Crisp__Pull__FromPuller *
 void   crisp__pull__from_puller__free_unpacked
                      (Crisp__Pull__FromPuller *message,
                       ProtobufCAllocator *allocator);
+/* Crisp__Pull__Source methods */
+void   crisp__pull__source__init
+                     (Crisp__Pull__Source         *message);
+size_t crisp__pull__source__get_packed_size
+                     (const Crisp__Pull__Source   *message);
+size_t crisp__pull__source__pack
+                     (const Crisp__Pull__Source   *message,
+                      uint8_t             *out);
+size_t crisp__pull__source__pack_to_buffer
+                     (const Crisp__Pull__Source   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__Source *
+       crisp__pull__source__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__source__free_unpacked
+                     (Crisp__Pull__Source *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__Blob methods */
+void   crisp__pull__blob__init
+                     (Crisp__Pull__Blob         *message);
+size_t crisp__pull__blob__get_packed_size
+                     (const Crisp__Pull__Blob   *message);
+size_t crisp__pull__blob__pack
+                     (const Crisp__Pull__Blob   *message,
+                      uint8_t             *out);
+size_t crisp__pull__blob__pack_to_buffer
+                     (const Crisp__Pull__Blob   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__Blob *
+       crisp__pull__blob__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__blob__free_unpacked
+                     (Crisp__Pull__Blob *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__SignatureFile methods */
+void   crisp__pull__signature_file__init
+                     (Crisp__Pull__SignatureFile         *message);
+size_t crisp__pull__signature_file__get_packed_size
+                     (const Crisp__Pull__SignatureFile   *message);
+size_t crisp__pull__signature_file__pack
+                     (const Crisp__Pull__SignatureFile   *message,
+                      uint8_t             *out);
+size_t crisp__pull__signature_file__pack_to_buffer
+                     (const Crisp__Pull__SignatureFile   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__SignatureFile *
+       crisp__pull__signature_file__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__signature_file__free_unpacked
+                     (Crisp__Pull__SignatureFile *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__ToFetcher methods */
+void   crisp__pull__to_fetcher__init
+                     (Crisp__Pull__ToFetcher         *message);
+size_t crisp__pull__to_fetcher__get_packed_size
+                     (const Crisp__Pull__ToFetcher   *message);
+size_t crisp__pull__to_fetcher__pack
+                     (const Crisp__Pull__ToFetcher   *message,
+                      uint8_t             *out);
+size_t crisp__pull__to_fetcher__pack_to_buffer
+                     (const Crisp__Pull__ToFetcher   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__ToFetcher *
+       crisp__pull__to_fetcher__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__to_fetcher__free_unpacked
+                     (Crisp__Pull__ToFetcher *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__FromFetcher methods */
+void   crisp__pull__from_fetcher__init
+                     (Crisp__Pull__FromFetcher         *message);
+size_t crisp__pull__from_fetcher__get_packed_size
+                     (const Crisp__Pull__FromFetcher   *message);
+size_t crisp__pull__from_fetcher__pack
+                     (const Crisp__Pull__FromFetcher   *message,
+                      uint8_t             *out);
+size_t crisp__pull__from_fetcher__pack_to_buffer
+                     (const Crisp__Pull__FromFetcher   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__FromFetcher *
+       crisp__pull__from_fetcher__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__from_fetcher__free_unpacked
+                     (Crisp__Pull__FromFetcher *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__Unpack methods */
+void   crisp__pull__unpack__init
+                     (Crisp__Pull__Unpack         *message);
+size_t crisp__pull__unpack__get_packed_size
+                     (const Crisp__Pull__Unpack   *message);
+size_t crisp__pull__unpack__pack
+                     (const Crisp__Pull__Unpack   *message,
+                      uint8_t             *out);
+size_t crisp__pull__unpack__pack_to_buffer
+                     (const Crisp__Pull__Unpack   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__Unpack *
+       crisp__pull__unpack__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__unpack__free_unpacked
+                     (Crisp__Pull__Unpack *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__Inherit methods */
+void   crisp__pull__inherit__init
+                     (Crisp__Pull__Inherit         *message);
+size_t crisp__pull__inherit__get_packed_size
+                     (const Crisp__Pull__Inherit   *message);
+size_t crisp__pull__inherit__pack
+                     (const Crisp__Pull__Inherit   *message,
+                      uint8_t             *out);
+size_t crisp__pull__inherit__pack_to_buffer
+                     (const Crisp__Pull__Inherit   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__Inherit *
+       crisp__pull__inherit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__inherit__free_unpacked
+                     (Crisp__Pull__Inherit *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__Judge methods */
+void   crisp__pull__judge__init
+                     (Crisp__Pull__Judge         *message);
+size_t crisp__pull__judge__get_packed_size
+                     (const Crisp__Pull__Judge   *message);
+size_t crisp__pull__judge__pack
+                     (const Crisp__Pull__Judge   *message,
+                      uint8_t             *out);
+size_t crisp__pull__judge__pack_to_buffer
+                     (const Crisp__Pull__Judge   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__Judge *
+       crisp__pull__judge__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__judge__free_unpacked
+                     (Crisp__Pull__Judge *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__ToUnpacker methods */
+void   crisp__pull__to_unpacker__init
+                     (Crisp__Pull__ToUnpacker         *message);
+size_t crisp__pull__to_unpacker__get_packed_size
+                     (const Crisp__Pull__ToUnpacker   *message);
+size_t crisp__pull__to_unpacker__pack
+                     (const Crisp__Pull__ToUnpacker   *message,
+                      uint8_t             *out);
+size_t crisp__pull__to_unpacker__pack_to_buffer
+                     (const Crisp__Pull__ToUnpacker   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__ToUnpacker *
+       crisp__pull__to_unpacker__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__to_unpacker__free_unpacked
+                     (Crisp__Pull__ToUnpacker *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__Unpacked methods */
+void   crisp__pull__unpacked__init
+                     (Crisp__Pull__Unpacked         *message);
+size_t crisp__pull__unpacked__get_packed_size
+                     (const Crisp__Pull__Unpacked   *message);
+size_t crisp__pull__unpacked__pack
+                     (const Crisp__Pull__Unpacked   *message,
+                      uint8_t             *out);
+size_t crisp__pull__unpacked__pack_to_buffer
+                     (const Crisp__Pull__Unpacked   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__Unpacked *
+       crisp__pull__unpacked__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__unpacked__free_unpacked
+                     (Crisp__Pull__Unpacked *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__Judged methods */
+void   crisp__pull__judged__init
+                     (Crisp__Pull__Judged         *message);
+size_t crisp__pull__judged__get_packed_size
+                     (const Crisp__Pull__Judged   *message);
+size_t crisp__pull__judged__pack
+                     (const Crisp__Pull__Judged   *message,
+                      uint8_t             *out);
+size_t crisp__pull__judged__pack_to_buffer
+                     (const Crisp__Pull__Judged   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__Judged *
+       crisp__pull__judged__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__judged__free_unpacked
+                     (Crisp__Pull__Judged *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__FromUnpacker methods */
+void   crisp__pull__from_unpacker__init
+                     (Crisp__Pull__FromUnpacker         *message);
+size_t crisp__pull__from_unpacker__get_packed_size
+                     (const Crisp__Pull__FromUnpacker   *message);
+size_t crisp__pull__from_unpacker__pack
+                     (const Crisp__Pull__FromUnpacker   *message,
+                      uint8_t             *out);
+size_t crisp__pull__from_unpacker__pack_to_buffer
+                     (const Crisp__Pull__FromUnpacker   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__FromUnpacker *
+       crisp__pull__from_unpacker__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__from_unpacker__free_unpacked
+                     (Crisp__Pull__FromUnpacker *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Crisp__Pull__Credentials_Closure)
@@ -504,6 +982,42 @@ typedef void (*Crisp__Pull__Verified_Closure)
 typedef void (*Crisp__Pull__FromPuller_Closure)
                  (const Crisp__Pull__FromPuller *message,
                   void *closure_data);
+typedef void (*Crisp__Pull__Source_Closure)
+                 (const Crisp__Pull__Source *message,
+                  void *closure_data);
+typedef void (*Crisp__Pull__Blob_Closure)
+                 (const Crisp__Pull__Blob *message,
+                  void *closure_data);
+typedef void (*Crisp__Pull__SignatureFile_Closure)
+                 (const Crisp__Pull__SignatureFile *message,
+                  void *closure_data);
+typedef void (*Crisp__Pull__ToFetcher_Closure)
+                 (const Crisp__Pull__ToFetcher *message,
+                  void *closure_data);
+typedef void (*Crisp__Pull__FromFetcher_Closure)
+                 (const Crisp__Pull__FromFetcher *message,
+                  void *closure_data);
+typedef void (*Crisp__Pull__Unpack_Closure)
+                 (const Crisp__Pull__Unpack *message,
+                  void *closure_data);
+typedef void (*Crisp__Pull__Inherit_Closure)
+                 (const Crisp__Pull__Inherit *message,
+                  void *closure_data);
+typedef void (*Crisp__Pull__Judge_Closure)
+                 (const Crisp__Pull__Judge *message,
+                  void *closure_data);
+typedef void (*Crisp__Pull__ToUnpacker_Closure)
+                 (const Crisp__Pull__ToUnpacker *message,
+                  void *closure_data);
+typedef void (*Crisp__Pull__Unpacked_Closure)
+                 (const Crisp__Pull__Unpacked *message,
+                  void *closure_data);
+typedef void (*Crisp__Pull__Judged_Closure)
+                 (const Crisp__Pull__Judged *message,
+                  void *closure_data);
+typedef void (*Crisp__Pull__FromUnpacker_Closure)
+                 (const Crisp__Pull__FromUnpacker *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -520,6 +1034,18 @@ extern const ProtobufCMessageDescriptor crisp__pull__failure__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__hello__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__verified__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__from_puller__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__source__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__blob__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__signature_file__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__to_fetcher__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__from_fetcher__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__unpack__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__inherit__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__judge__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__to_unpacker__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__unpacked__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__judged__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__from_unpacker__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -71,7 +71,7 @@ $(BUILD)/crisp-pull: $(PULL_OBJ) $(LIB)
 -include $(PULL_OBJ:.o=.d)
 
 # What unpacks, for its tests.
-UNPACK_OBJ := $(patsubst %,$(BUILD)/src/pull/%.o,attr decompress digest inherit layer stage stop tree)
+UNPACK_OBJ := $(patsubst %,$(BUILD)/src/pull/%.o,attr decompress digest inherit layer stage stop tree unpack)
 UNPACK_LIBS := -lcrypto -lisal -lzstd
 EXTRA_test_untar := $(UNPACK_OBJ)
 LIBS_test_untar := $(UNPACK_LIBS)
@@ -89,6 +89,10 @@ LIBS_fuzz_decompress := $(UNPACK_LIBS)
 LIBS_fuzz_untar := $(UNPACK_LIBS)
 $(patsubst %,$(BUILD)/unit/test_%,untar untar_layers layer decompress stage): $(UNPACK_OBJ)
 $(BUILD)/replay/fuzz_untar $(BUILD)/replay/fuzz_decompress: $(UNPACK_OBJ)
+
+# What confines the puller's processes, for the test that tries to leave.
+EXTRA_test_confine := $(patsubst %,$(BUILD)/src/pull/%.o,child confine confine_filter)
+$(BUILD)/unit/test_confine: $(EXTRA_test_confine)
 
 EXTRA_test_slots := $(patsubst %,$(BUILD)/src/pull/%.o,slots stop)
 $(BUILD)/unit/test_slots: $(EXTRA_test_slots)

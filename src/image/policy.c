@@ -23,6 +23,9 @@ struct policy {
 
 static void requirement_done(struct policy_requirement *q)
 {
+	for (size_t i = 0; q->key_files && q->key_paths[i]; i++)
+		buf_done(&q->key_files[i].text);
+	free(q->key_files);
 	policy_names_free(q->key_paths);
 	policy_names_free(q->key_data);
 	image_ref_done(&q->identity.ref);
@@ -43,6 +46,40 @@ void policy_free(struct policy *p)
 	}
 	free(p->scopes);
 	free(p);
+}
+
+static void read_keys(struct policy_requirement *q)
+{
+	size_t n = 0;
+
+	while (q->key_paths && q->key_paths[n])
+		n++;
+	if (!n || q->key_files)
+		return;
+	q->key_files = xcalloc(n, sizeof(*q->key_files));
+	for (size_t i = 0; i < n; i++) {
+		struct policy_key_file *f = &q->key_files[i];
+
+		if (fs_read_file(q->key_paths[i], LIMIT_CONF_FILE, &f->text, &f->e) > 0)
+			err_set(&f->e, ERR_PRECONDITION, "key %s does not exist",
+				q->key_paths[i]);
+	}
+}
+
+void policy_read_keys(struct policy *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		for (size_t k = 0; k < p->scopes[i].n; k++)
+			read_keys(&p->scopes[i].list[k]);
+}
+
+bool policy_has_kind(const struct policy *p, enum policy_kind kind)
+{
+	for (size_t i = 0; i < p->n; i++)
+		for (size_t k = 0; k < p->scopes[i].n; k++)
+			if (p->scopes[i].list[k].kind == kind)
+				return true;
+	return false;
 }
 
 /* --- members; `at` is where in the document an object stands --- */

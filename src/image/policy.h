@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "image/ref.h"
 
@@ -36,11 +37,18 @@ struct policy_identity {
 	char *prefix, *signed_prefix; /* of REMAP */
 };
 
+/* The content of a key's file, or why it cannot be read. */
+struct policy_key_file {
+	struct buf text;
+	struct err e; /* code 0: it was read */
+};
+
 /* One of the two lists of keys is filled. */
 struct policy_requirement {
 	enum policy_kind kind;
 	char **key_paths; /* NULL-terminated, NULL: none; absolute */
 	char **key_data;  /* the same; base64 */
+	struct policy_key_file *key_files; /* after policy_read_keys: as many as key_paths */
 	struct policy_identity identity;
 };
 
@@ -59,6 +67,12 @@ int policy_parse(const char *json, size_t size, struct policy **ret, struct err 
 /* The same from a file; ERR_PRECONDITION: it cannot be read, or does not exist. */
 int policy_load(const char *path, struct policy **ret, struct err *e);
 void policy_free(struct policy *p);
+
+/* Read the files of all keys, for a process that will not see them.  A file that cannot be read
+ * is an error only when its requirement is asked. */
+void policy_read_keys(struct policy *p);
+/* Is there a requirement of this kind? */
+bool policy_has_kind(const struct policy *p, enum policy_kind kind);
 
 static inline void policy_freep(struct policy **p)
 {

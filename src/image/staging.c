@@ -15,6 +15,7 @@
 #include "image/layermeta.h"
 
 #define LAYERS "layers" /* beside the pulls: no id has this name */
+#define WORK "work"     /* in a pull's directory: no layer has this name */
 
 static char *layer_path(const char *images_root, const char *name)
 {
@@ -33,16 +34,34 @@ char *image_staging_layer(const char *images_root, const char *diff_id)
 	return image_layer_name(diff_id, name) < 0 ? NULL : layer_path(images_root, name);
 }
 
+char *image_staging_works(const char *images_root, const char *pull_id)
+{
+	return xasprintf("%s/staging/%s/" WORK, images_root, pull_id);
+}
+
+char *image_staging_work(const char *images_root, const char *pull_id, const char *diff_id)
+{
+	_cleanup_free_ char *works = image_staging_works(images_root, pull_id);
+	char name[IMAGE_LAYER_NAME + 1];
+
+	return image_layer_name(diff_id, name) < 0 ? NULL : xasprintf("%s/%s", works, name);
+}
+
 int image_staging_enter(const char *images_root, const char *pull_id, int *ret_fd, struct err *e)
 {
 	_cleanup_free_ char *dir = pull_path(images_root, pull_id);
+	_cleanup_free_ char *works = image_staging_works(images_root, pull_id);
 	int r;
 
 	if (!id_is_valid(pull_id))
 		return err_set(e, ERR_INTERNAL, "\"%.80s\" is not the id of a pull", pull_id);
 	r = fs_mkdir_all(dir, 0700, e);
 	r = r < 0 ? r : image_layer_lock(dir, LOCK_EX | LOCK_NB, ret_fd, e);
-	return r > 0 ? err_set(e, ERR_INTERNAL, "%s is in use by another puller", dir) : r;
+	if (r > 0)
+		return err_set(e, ERR_INTERNAL, "%s is in use by another puller", dir);
+	/* What a puller that was killed has left. */
+	r = r < 0 ? r : fs_remove_tree(works, e);
+	return r < 0 ? r : fs_mkdir_all(works, 0700, e);
 }
 
 static char *claim_path(const char *images_root, const char *pull_id, const char *diff_id)
@@ -78,9 +97,8 @@ void image_staging_unclaim(const char *images_root, const char *pull_id, const c
 static int count_entry(const char *path, const char *name, void *arg, struct err *e)
 {
 	(void)path;
-	(void)name;
 	(void)e;
-	++*(unsigned *)arg;
+	*(unsigned *)arg += strcmp(name, WORK) != 0;
 	return 0;
 }
 

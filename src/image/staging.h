@@ -3,9 +3,10 @@
  *
  * Below the images' root: staging/layers/<24 hex of the diffID>/{fs,meta} one layer each, made by
  * one puller and shared by all; staging/<pull id>/<24 hex> an empty file for each layer that this
- * pull wants (its claim).  A puller holds an exclusive flock on its own directory for as long as it
- * lives, an exclusive one on a layer that it makes and a shared one on a layer that it counts on.
- * A layer that is whole has a meta.
+ * pull wants (its claim); staging/<pull id>/work/<24 hex>/fs a layer that its unpacker works on,
+ * which sees nothing else of the images.  A puller holds an exclusive flock on its own directory
+ * for as long as it lives, an exclusive one on a layer that it makes and a shared one on a layer
+ * that it counts on. A layer that is whole has a meta.
  *
  * What must hold: a layer in staging that nobody holds and nobody claims has no owner and goes; a
  * claim is made before the lock is taken, and looked for while the lock is held.
@@ -20,8 +21,12 @@
 /* staging/layers/NAME, malloc'ed; NULL when diff_id is not "sha256:<64 hex>". */
 char *image_staging_layer(const char *images_root, const char *diff_id);
 
-/* In a puller: make the pull's directory and hold it.  *ret_fd: until the puller ends.
- * ERR_INTERNAL: another puller of this id lives. */
+/* staging/PULL/work, and a layer's folder in it; malloc'ed, NULL as above. */
+char *image_staging_works(const char *images_root, const char *pull_id);
+char *image_staging_work(const char *images_root, const char *pull_id, const char *diff_id);
+
+/* In a puller: make the pull's directory with an empty work folder and hold it.  *ret_fd: until
+ * the puller ends. ERR_INTERNAL: another puller of this id lives. */
 int image_staging_enter(const char *images_root, const char *pull_id, int *ret_fd, struct err *e);
 
 /* Note that the pull wants a layer, or wants it no more.  Its directory is there. */

@@ -1,5 +1,6 @@
 /*
- * fetch.c - see fetch.h.
+ * fetch.c - the layers of one image on a few threads; each waits for the fetcher and the unpacker,
+ * which have threads of their own.
  */
 #include "pull/fetch.h"
 
@@ -18,6 +19,7 @@
 #include "base/util.h"
 #include "image/puller.h"
 #include "image/staging.h"
+#include "pull/hand.h"
 #include "pull/layer.h"
 #include "pull/slots.h"
 
@@ -41,6 +43,7 @@ struct part {
 
 struct fetch {
 	const Crisp__Pull__Request *request;
+	const struct child *unpacker;
 	struct stop *stop;
 	struct part *parts;
 	size_t n;
@@ -60,12 +63,14 @@ struct runner {
 	pthread_t thread;
 };
 
-struct fetch *fetch_new(const Crisp__Pull__Request *request, const struct manifest *manifest,
-			const char *const *diff_ids, struct stop *stop)
+struct fetch *fetch_new(const Crisp__Pull__Request *request, const struct child *unpacker,
+			const struct manifest *manifest, const char *const *diff_ids,
+			struct stop *stop)
 {
 	struct fetch *f = xcalloc(1, sizeof(*f));
 
 	f->request = request;
+	f->unpacker = unpacker;
 	f->stop = stop;
 	f->event_fd = -1;
 	atomic_flag_clear(&f->failed);
@@ -110,17 +115,11 @@ void fetch_free(struct fetch *f)
 
 /* --- on the threads --- */
 
-static int on_blob(void *arg, const void *data, size_t size, struct err *e)
+static void on_fed(void *arg, uint64_t bytes)
 {
 	struct part *part = arg;
 
-	/* A layer may unpack for long after its last byte has come from a fast source. */
-	if (stop_is_set(part->fetch->stop))
-		return err_set(e, ERR_CANCELLED, "cancelled");
-	if (layer_feed(part->layer, data, size, e) < 0)
-		return -(int)e->code;
-	atomic_fetch_add(&part->done, size);
-	return 0;
+	atomic_store(&part->done, bytes);
 }
 
 /* 0: it is here.  1: it is begun and to be made.  Nothing is held while another puller is waited
@@ -129,18 +128,17 @@ static int obtain(struct part *part, struct err *e)
 {
 	struct fetch *f = part->fetch;
 	const struct descriptor *d = part->blob;
-	const char *root = f->request->images_root;
+	const char *root = f->request->images_root, *pull = f->request->pull_id;
+	const struct layer_blob blob = { d->media_type, d->digest, d->size, part->diff_id,
+					 d->file };
 
 	for (;;) {
 		int r = layer_reuse(root, part->diff_id, &part->lock_fd, &part->row, e);
 
 		if (r > 0)
-			r = layer_take(root, part->diff_id, &part->layer, &part->row, e);
+			r = layer_take(root, pull, part->diff_id, &part->layer, &part->row, e);
 		if (r == 1) {
-			r = d->file ? layer_begin_file(root, d->file, d->media_type, d->digest,
-						       d->size, part->diff_id, &part->layer, e)
-				    : layer_begin(root, d->media_type, d->digest, d->size,
-						  part->diff_id, &part->layer, e);
+			r = layer_begin(root, pull, &blob, &part->layer, e);
 			if (r == 0)
 				return 1;
 		}
@@ -156,13 +154,16 @@ static int make(struct part *part, struct source *source, struct err *e)
 {
 	struct fetch *f = part->fetch;
 	_cleanup_close_ int slot = -1;
+	struct unpack_result result;
 	int r = 0;
 
 	if (*f->request->slots_file)
 		r = slot_take(f->request->slots_file, MAX(f->request->max_layers, 1U), f->stop,
 			      &slot, e);
-	r = r < 0 ? r : source_blob(source, part->blob, f->stop, on_blob, part, e);
-	return r < 0 ? r : layer_finish(part->layer, &part->row, e);
+	r = r < 0 ? r
+		  : hand_unpack(f->unpacker, source, part->blob, part->layer, on_fed, part, &result,
+				e);
+	return r < 0 ? r : layer_finish(part->layer, &result, &part->row, e);
 }
 
 static int fetch_part(struct part *part, struct source *source, struct err *e)
@@ -330,11 +331,20 @@ static bool is_highest(const struct fetch *f, size_t i)
 	return true;
 }
 
+static int inherit_layer(void *arg, const struct layer *l, int list_fd, const int *lower,
+			 size_t n, char sum[TREESUM_TEXT], struct err *e)
+{
+	const struct fetch *f = arg;
+
+	return hand_inherit(f->unpacker, l, list_fd, lower, n, sum, e);
+}
+
 /* Directories that a layer has no entry for look like those of the layers below it. */
 static int inherit(struct fetch *f, struct err *e)
 {
 	struct layer **layers = xcalloc(f->n + 1, sizeof(struct layer *));
 	const char **diff_ids = xcalloc(f->n + 1, sizeof(const char *));
+	const struct layer_hands hands = { FETCH_READ_ROOT, inherit_layer, f };
 	size_t n = 0;
 	int r;
 
@@ -344,7 +354,7 @@ static int inherit(struct fetch *f, struct err *e)
 		diff_ids[n] = f->parts[i].diff_id;
 		layers[n++] = f->parts[f->parts[i].twin].layer;
 	}
-	r = layer_inherit(f->request->images_root, diff_ids, layers, n, f->stop, e);
+	r = layer_inherit(&hands, diff_ids, layers, n, f->stop, e);
 	free(layers);
 	free(diff_ids);
 	return r;

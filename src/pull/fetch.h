@@ -13,6 +13,7 @@
 #include "pull/source.h"
 
 #define FETCH_PARALLEL 4
+#define FETCH_READ_ROOT "/read" /* where the keeper sees the images' root read-only */
 
 struct fetch_ops {
 	void (*progress)(void *arg, const Crisp__Pull__Progress *p);
@@ -21,10 +22,11 @@ struct fetch_ops {
 
 struct fetch;
 
-/* diff_ids: as many as the manifest has layers.  All stays the caller's: request
- * and stop until fetch_free, the others until fetch_run is done. */
-struct fetch *fetch_new(const Crisp__Pull__Request *request, const struct manifest *manifest,
-			const char *const *diff_ids, struct stop *stop);
+/* unpacker: the process that unpacks.  diff_ids: as many as the manifest has layers.  All stays
+ * the caller's: request and stop until fetch_free, the others until fetch_run is done. */
+struct fetch *fetch_new(const Crisp__Pull__Request *request, const struct child *unpacker,
+			const struct manifest *manifest, const char *const *diff_ids,
+			struct stop *stop);
 
 /* Fetch what is not here, then publish all of it.  The first failure stops the others. */
 int fetch_run(struct fetch *f, struct source *source, const struct fetch_ops *ops, struct err *e);

@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/fs.h"
-#include "base/limits.h"
 #include "base/util.h"
 #include "pull/openpgp.h"
 #include "pull/sigpayload.h"
@@ -40,10 +38,12 @@ static int load_keys(const struct policy_requirement *q, struct keys *k, struct 
 	int r = 0;
 
 	for (size_t i = 0; q->key_paths && q->key_paths[i] && r == 0; i++) {
-		r = fs_read_file(q->key_paths[i], LIMIT_CONF_FILE, add_key(k), e);
-		if (r > 0)
-			r = err_set(e, ERR_PRECONDITION, "key %s does not exist",
-				    q->key_paths[i]);
+		const struct policy_key_file *f = &q->key_files[i];
+
+		*e = f->e;
+		r = -(int)f->e.code;
+		if (r == 0)
+			buf_add(add_key(k), f->text.data, f->text.len);
 	}
 	for (size_t i = 0; q->key_data && q->key_data[i] && r == 0; i++)
 		r = sigstore_base64(q->key_data[i], add_key(k), e);

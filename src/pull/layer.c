@@ -1,12 +1,13 @@
 /*
- * layer.c - see layer.h.  blob -> SHA-256 on the thread that feeds; decompress -> SHA-256 -> tar ->
- * tree on a thread of the layer's own (stage.h).
+ * layer.c - staging, locks and publication of layers; their content is made elsewhere (unpack.h).
+ *
+ * A layer is unpacked in the pull's work folder, which is all that the unpacker sees of the images,
+ * and moved into staging when it is verified.
  */
 #include "pull/layer.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,6 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
-#include "base/buf.h"
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/util.h"
@@ -22,14 +22,8 @@
 #include "image/layers.h"
 #include "image/ref.h"
 #include "image/staging.h"
-#include "image/tar.h"
-#include "pull/decompress.h"
-#include "pull/digest.h"
-#include "pull/stage.h"
-#include "pull/tree.h"
 
 #define TRIES 100 /* of what others may undo meanwhile */
-#define IMPLICIT "implicit" /* list of directories that have nothing from layers below yet */
 #define IMPLICIT_WAIT_MS 20
 
 struct layer {
@@ -39,19 +33,11 @@ struct layer {
 	bool whole;
 	char *broken; /* beside it: where a damaged layer of the same name goes */
 	char *target; /* in layers/ */
+	char *work;   /* in the pull's work folder, with fs in it while the unpacker changes it */
+	int work_fd;  /* of it: whatever the unpacker puts in its place; -1: not there */
 	char *media_type, *blob_digest, *diff_id;
-	uint64_t blob_size, fed;
-	bool plain; /* one digest stands for both: the blob is the tar */
+	uint64_t blob_size;
 	char *file; /* NULL: an archive; else the blob is the content of this file */
-	struct digest blob, diff;
-	struct stage *stage; /* what follows is touched on its thread, or when that has ended */
-	struct decompress *decompress;
-	struct tar *tar;
-	struct tree *tree;
-	struct tar_entry entry; /* of the file */
-	uint64_t written;
-	/* What is wrong with the content, told when the blob is known to be the right one. */
-	struct err content;
 	bool published;
 };
 
@@ -80,60 +66,6 @@ static bool media_type_is_layer(const char *media_type)
 static int wrap(const struct layer *l, struct err *e)
 {
 	return err_wrap(e, "layer %s", l->blob_digest);
-}
-
-/* The plain tar, as decompress has it. */
-static int take_plain(void *arg, const void *data, size_t size, struct err *e)
-{
-	struct layer *l = arg;
-
-	if (!l->plain)
-		digest_add(&l->diff, data, size);
-	return tar_feed(l->tar, data, size, e);
-}
-
-/* Wrong content may come from a wrong blob, which is the better thing to say.  It is known at the
- * blob's end; what is bad here and now is not put off. */
-static int content_failed(struct layer *l, struct err *e)
-{
-	if (e->code != ERR_INVALID && e->code != ERR_DATA_LOSS && e->code != ERR_UNIMPLEMENTED)
-		return wrap(l, e);
-	l->content = *e;
-	*e = ERR_NULL;
-	return 0;
-}
-
-/* The next bytes of the blob, on the stage's thread. */
-static int unpack(void *arg, const void *data, size_t size, struct err *e)
-{
-	struct layer *l = arg;
-
-	if (l->content.code || decompress_feed(l->decompress, data, size, e) == 0)
-		return 0;
-	return content_failed(l, e);
-}
-
-/* The same for a file that is taken as it is. */
-static int write_on(void *arg, const void *data, size_t size, struct err *e)
-{
-	struct layer *l = arg;
-	uint64_t offset = l->written;
-
-	l->written += size;
-	if (l->content.code || tree_tar_ops.data(l->tree, offset, data, size, e) == 0)
-		return 0;
-	return content_failed(l, e);
-}
-
-/* After the last byte. */
-static void content_finish(struct layer *l)
-{
-	if (l->content.code)
-		return;
-	if (l->file)
-		tree_tar_ops.end(l->tree, &l->content);
-	else if (decompress_finish(l->decompress, &l->content) == 0)
-		tar_finish(l->tar, &l->content);
 }
 
 static bool is_whole(const char *dir, const char *diff_id, struct image_layer_meta *ret)
@@ -173,21 +105,33 @@ static int hold_dir(struct layer *l, struct err *e)
 	return err_set(e, ERR_ABORTED, "%s comes and goes: pull again", l->dir);
 }
 
+/* The layer's folder in the work folder, empty. */
+static int make_work(struct layer *l, struct err *e)
+{
+	int r = fs_remove_tree(l->work, e);
+
+	r = r < 0 ? r : fs_mkdir_all(l->work, 0700, e);
+	if (r < 0)
+		return r;
+	l->work_fd = open(l->work, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return l->work_fd < 0 ? err_errno(e, ERR_INTERNAL, errno, "open %s", l->work) : 0;
+}
+
 static int prepare_dir(struct layer *l, struct err *e)
 {
-	_cleanup_free_ char *fs = xasprintf("%s/fs", l->dir);
 	int r = hold_dir(l, e);
 
 	/* What a puller that was killed has left. */
 	r = r != 0 ? r : fs_each(l->dir, remove_entry, NULL, e);
+	r = r != 0 ? r : make_work(l, e);
 	if (r != 0)
 		return r;
-	if (mkdir(fs, 0755) < 0 || chmod(fs, 0755) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "mkdir %s", fs);
-	return tree_open(fs, &l->tree, e);
+	if (mkdirat(l->work_fd, "fs", 0755) < 0 || fchmodat(l->work_fd, "fs", 0755, 0) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "mkdir %s/fs", l->work);
+	return 0;
 }
 
-static struct layer *layer_new(const char *images_root, const char *diff_id)
+static struct layer *layer_new(const char *images_root, const char *pull_id, const char *diff_id)
 {
 	struct layer *l = xcalloc(1, sizeof(*l));
 
@@ -196,47 +140,31 @@ static struct layer *layer_new(const char *images_root, const char *diff_id)
 	l->dir = image_staging_layer(images_root, diff_id);
 	l->broken = xasprintf("%s.broken", l->dir);
 	l->target = image_layer_dir(images_root, diff_id);
-	l->lock_fd = -1;
+	l->work = image_staging_work(images_root, pull_id, diff_id);
+	l->lock_fd = l->work_fd = -1;
 	return l;
 }
 
-/* Hold it, with an empty fs; from anything but 0, layer_abort still frees *ret. */
-static int begin(const char *images_root, const char *media_type, const char *blob_digest,
-		 uint64_t blob_size, const char *diff_id, struct layer **ret, struct err *e)
-{
-	struct layer *l;
-
-	*ret = NULL;
-	if (!image_digest_is_valid(blob_digest) || !image_digest_is_valid(diff_id))
-		return err_set(e, ERR_UNIMPLEMENTED,
-			       "layer: only sha256 digests are supported, not %.80s and %.80s",
-			       blob_digest, diff_id);
-	*ret = l = layer_new(images_root, diff_id);
-	l->media_type = xstrdup(media_type);
-	l->blob_digest = xstrdup(blob_digest);
-	l->blob_size = blob_size;
-	digest_init(&l->blob);
-	digest_init(&l->diff);
-	return prepare_dir(l, e);
-}
-
-int layer_begin(const char *images_root, const char *media_type, const char *blob_digest,
-		uint64_t blob_size, const char *diff_id, struct layer **ret, struct err *e)
+int layer_begin(const char *images_root, const char *pull_id, const struct layer_blob *blob,
+		struct layer **ret, struct err *e)
 {
 	struct layer *l;
 	int r;
 
-	if (!media_type_is_layer(media_type))
+	if (!blob->file && !media_type_is_layer(blob->media_type))
 		return err_set(e, ERR_UNIMPLEMENTED,
-			       "layer %s: media type \"%.100s\" is no layer's", blob_digest,
-			       media_type);
-	r = begin(images_root, media_type, blob_digest, blob_size, diff_id, &l, e);
-	if (r == 0) {
-		l->plain = strcmp(blob_digest, diff_id) == 0;
-		l->tar = tar_new(&tree_tar_ops, l->tree);
-		l->decompress = decompress_new(take_plain, l);
-		r = stage_new(unpack, l, &l->stage, e);
-	}
+			       "layer %s: media type \"%.100s\" is no layer's", blob->digest,
+			       blob->media_type);
+	if (!image_digest_is_valid(blob->digest) || !image_digest_is_valid(blob->diff_id))
+		return err_set(e, ERR_UNIMPLEMENTED,
+			       "layer: only sha256 digests are supported, not %.80s and %.80s",
+			       blob->digest, blob->diff_id);
+	l = layer_new(images_root, pull_id, blob->diff_id);
+	l->media_type = xstrdup(blob->media_type);
+	l->blob_digest = xstrdup(blob->digest);
+	l->blob_size = blob->size;
+	l->file = blob->file ? xstrdup(blob->file) : NULL;
+	r = prepare_dir(l, e);
 	if (r != 0) {
 		layer_abort(l);
 		return r;
@@ -245,68 +173,20 @@ int layer_begin(const char *images_root, const char *media_type, const char *blo
 	return 0;
 }
 
-int layer_begin_file(const char *images_root, const char *file, const char *media_type,
-		     const char *blob_digest, uint64_t blob_size, const char *diff_id,
-		     struct layer **ret, struct err *e)
+struct unpack_spec layer_spec(const struct layer *l)
 {
-	struct layer *l;
-	int r = begin(images_root, media_type, blob_digest, blob_size, diff_id, &l, e);
-
-	if (r == 0) {
-		l->file = xstrdup(file);
-		l->entry = (struct tar_entry){ .type = TAR_TYPE_FILE, .path = l->file,
-					       .mode = 0644, .size = blob_size };
-		r = tree_tar_ops.entry(l->tree, &l->entry, e);
-		r = r < 0 ? r : stage_new(write_on, l, &l->stage, e);
-	}
-	if (r != 0) {
-		layer_abort(l);
-		return r;
-	}
-	*ret = l;
-	return 0;
+	return (struct unpack_spec){
+		.dir = l->work,
+		.blob_digest = l->blob_digest,
+		.diff_id = l->diff_id,
+		.blob_size = l->blob_size,
+		.file = l->file,
+	};
 }
 
-int layer_feed(struct layer *l, const void *data, size_t size, struct err *e)
+const char *layer_work_name(const struct layer *l)
 {
-	if (size > l->blob_size - l->fed) {
-		err_set(e, ERR_DATA_LOSS, "more than the %ju bytes that the manifest says",
-			(uintmax_t)l->blob_size);
-		return wrap(l, e);
-	}
-	l->fed += size;
-	digest_add(&l->blob, data, size);
-	return stage_feed(l->stage, data, size, e);
-}
-
-uint64_t layer_bytes_fed(const struct layer *l)
-{
-	return l->fed;
-}
-
-static int verify(struct layer *l, struct err *e)
-{
-	char sum[DIGEST_TEXT];
-
-	if (l->fed != l->blob_size)
-		return err_set(e, ERR_DATA_LOSS, "truncated: %ju of %ju bytes arrived",
-			       (uintmax_t)l->fed, (uintmax_t)l->blob_size);
-	digest_text(&l->blob, sum);
-	if (strcmp(sum, l->blob_digest) != 0)
-		return err_set(e, ERR_DATA_LOSS, "digest mismatch: the blob that came is %s", sum);
-	content_finish(l);
-	if (l->content.code) {
-		*e = l->content;
-		return -(int)e->code;
-	}
-	if (l->plain || l->file)
-		return 0;
-	digest_text(&l->diff, sum);
-	if (strcmp(sum, l->diff_id) != 0)
-		return err_set(e, ERR_DATA_LOSS,
-			       "diffID mismatch: the config says %s, the unpacked layer is %s",
-			       l->diff_id, sum);
-	return 0;
+	return strrchr(l->work, '/') + 1;
 }
 
 static Crisp__State__Layer *state_layer(const struct image_layer_meta *meta, const char *media_type)
@@ -325,25 +205,64 @@ static Crisp__State__Layer *state_layer(const struct image_layer_meta *meta, con
 	return s;
 }
 
-int layer_finish(struct layer *l, Crisp__State__Layer **ret, struct err *e)
+/* The tree that the unpacker has left, out of its reach.  It may have put anything in its place. */
+static int take_fs(struct layer *l, struct err *e)
 {
-	struct image_layer_meta meta = { .size = l->blob_size };
-	struct tree_stats stats;
-	int r = stage_finish(l->stage, e);
+	struct stat st;
 
-	r = r < 0 ? r : verify(l, e);
-	r = r < 0 ? r : tree_finish(l->tree, &stats, e);
-	if (r < 0)
-		return wrap(l, e);
-	meta.unpacked = stats.bytes;
-	meta.disk = stats.disk;
-	meta.inodes = stats.inodes;
+	if (renameat(l->work_fd, "fs", l->lock_fd, "fs") < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "move %s/fs to %s", l->work, l->dir);
+	if (fstatat(l->lock_fd, "fs", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "stat %s/fs", l->dir);
+	return S_ISDIR(st.st_mode) ? 0
+				   : err_set(e, ERR_INTERNAL, "%s/fs is not a directory", l->dir);
+}
+
+static int take_list(struct layer *l, struct err *e)
+{
+	struct stat st;
+
+	if (renameat(l->work_fd, UNPACK_IMPLICIT, l->lock_fd, UNPACK_IMPLICIT) < 0)
+		return errno == ENOENT ? 0
+				       : err_errno(e, ERR_INTERNAL, errno,
+						   "move the list of directories");
+	if (fstatat(l->lock_fd, UNPACK_IMPLICIT, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "stat the list of directories");
+	return S_ISREG(st.st_mode) ? 0
+				   : err_set(e, ERR_INTERNAL, "%s/" UNPACK_IMPLICIT
+					     " is not a file", l->dir);
+}
+
+/* The unpacker's word, as far as it can be checked here. */
+static int check_result(const struct unpack_result *u, struct err *e)
+{
+	struct treesum_value sum;
+
+	if (u->bytes > (uint64_t)LIMIT_LAYER_BYTES ||
+	    u->disk > 2 * (uint64_t)LIMIT_LAYER_BYTES || treesum_value_parse(u->sum, &sum) < 0)
+		return err_set(e, ERR_INTERNAL, "what was unpacked is not what a layer can be");
+	return 0;
+}
+
+int layer_finish(struct layer *l, const struct unpack_result *u, Crisp__State__Layer **ret,
+		 struct err *e)
+{
+	struct image_layer_meta meta = {
+		.size = l->blob_size,
+		.unpacked = u->bytes,
+		.disk = u->disk,
+		.inodes = u->inodes,
+	};
+	int r = check_result(u, e);
+
 	snprintf(meta.diff_id, sizeof(meta.diff_id), "%s", l->diff_id);
 	snprintf(meta.blob, sizeof(meta.blob), "%s", l->blob_digest);
 	snprintf(meta.boot_id, sizeof(meta.boot_id), "%s", clock_boot_id());
-	treesum_value_text(&stats.sum, meta.sum);
-	if (tree_save_implicit(l->tree, l->lock_fd, IMPLICIT, e) < 0 ||
-	    image_layer_meta_write(l->dir, &meta, e) < 0)
+	snprintf(meta.sum, sizeof(meta.sum), "%s", u->sum);
+	r = r < 0 ? r : take_fs(l, e);
+	r = r < 0 ? r : take_list(l, e);
+	r = r < 0 ? r : image_layer_meta_write(l->dir, &meta, e);
+	if (r < 0)
 		return wrap(l, e);
 	/* Others may count on it now.  Nobody drops it in between: it is whole and claimed. */
 	if (flock(l->lock_fd, LOCK_SH) < 0)
@@ -359,13 +278,10 @@ void layer_abort(struct layer *l)
 
 	if (!l)
 		return;
-	stage_free(l->stage);
-	decompress_free(l->decompress);
-	tar_free(l->tar);
-	tree_free(l->tree);
-	digest_done(&l->blob);
-	digest_done(&l->diff);
 	/* What cannot be removed here goes when the pull leaves staging. */
+	if (l->work_fd >= 0)
+		fs_remove_tree(l->work, &e);
+	close_fdp(&l->work_fd);
 	if (l->lock_fd >= 0 && !l->whole)
 		fs_remove_tree(l->dir, &e);
 	close_fdp(&l->lock_fd);
@@ -375,6 +291,7 @@ void layer_abort(struct layer *l)
 	free(l->dir);
 	free(l->broken);
 	free(l->target);
+	free(l->work);
 	free(l->media_type);
 	free(l->blob_digest);
 	free(l->diff_id);
@@ -418,8 +335,8 @@ int layer_reuse(const char *images_root, const char *diff_id, int *ret_fd,
 	return 0;
 }
 
-int layer_take(const char *images_root, const char *diff_id, struct layer **ret,
-	       Crisp__State__Layer **ret_row, struct err *e)
+int layer_take(const char *images_root, const char *pull_id, const char *diff_id,
+	       struct layer **ret, Crisp__State__Layer **ret_row, struct err *e)
 {
 	_cleanup_free_ char *dir = image_staging_layer(images_root, diff_id);
 	_cleanup_close_ int fd = -1;
@@ -430,7 +347,7 @@ int layer_take(const char *images_root, const char *diff_id, struct layer **ret,
 		return r;
 	if (!is_whole(dir, diff_id, &meta))
 		return 1;
-	*ret = layer_new(images_root, diff_id);
+	*ret = layer_new(images_root, pull_id, diff_id);
 	(*ret)->blob_digest = xstrdup(meta.blob);
 	(*ret)->whole = true;
 	(*ret)->lock_fd = take_fd(fd);
@@ -443,55 +360,97 @@ bool layer_is_whole(const struct layer *l)
 	return l->whole;
 }
 
-/* The fs directory of a layer, wherever it is now: who publishes it moves it. */
-static int open_fs(const char *images_root, const char *diff_id, const struct layer *l, int *ret,
+static int open_dir(int dir, const char *path)
+{
+	return openat(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static bool is_same(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+/* The fs directory of a layer below read_root, wherever it is now: whoever publishes it moves it.
+ * l NULL: it is published. */
+static int open_fs(const char *read_root, const char *diff_id, const struct layer *l, int *ret,
 		   struct err *e)
 {
-	_cleanup_free_ char *dir = l ? NULL : image_layer_dir(images_root, diff_id);
-	_cleanup_free_ char *fs = dir ? xasprintf("%s/fs", dir) : xstrdup("fs");
+	_cleanup_free_ char *published = image_layer_dir(read_root, diff_id);
+	_cleanup_free_ char *staged = image_staging_layer(read_root, diff_id);
+	_cleanup_close_ int own = l ? open_dir(l->lock_fd, "fs") : -1;
 
-	*ret = openat(l ? l->lock_fd : AT_FDCWD, fs,
-		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (*ret < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "open layer %s at %s", diff_id, fs);
-	return 0;
+	for (int i = 0; i < 2 * TRIES; i++) {
+		const char *dir = l && i % 2 == 0 ? staged : published;
+		_cleanup_free_ char *fs = xasprintf("%s/fs", dir);
+		_cleanup_close_ int fd = open_dir(AT_FDCWD, fs);
+
+		if (fd < 0 && !l)
+			return err_errno(e, ERR_INTERNAL, errno, "open layer %s at %s", diff_id,
+					 fs);
+		if (fd >= 0 && (!l || is_same(fd, own))) {
+			*ret = take_fd(fd);
+			return 0;
+		}
+	}
+	return err_set(e, ERR_ABORTED, "%s comes and goes: pull again", staged);
+}
+
+/* In the work folder, and back. */
+static int inherit_in_work(struct layer *l, int list_fd, const struct layer_hands *h,
+			   const int *lower, size_t n, char sum[TREESUM_TEXT], struct err *e)
+{
+	struct err back = ERR_NULL;
+	int r = l->work_fd < 0 ? make_work(l, e) : 0;
+
+	if (r < 0)
+		return r;
+	if (renameat(l->lock_fd, "fs", l->work_fd, "fs") < 0)
+		return err_errno(e, ERR_UNAVAILABLE, errno,
+				 "another pull of the same layer has ended in its middle, pull "
+				 "again: %s/fs", l->dir);
+	r = h->inherit(h->arg, l, list_fd, lower, n, sum, e);
+	if (take_fs(l, &back) < 0 && r == 0) {
+		*e = back;
+		r = -(int)e->code;
+	}
+	return r;
 }
 
 /* While directories change, nothing is known of their sum, nor when a puller was killed then. */
-static int inherit_by(struct layer *l, int list_fd, int fs, const int *lower, size_t n,
-		      struct err *e)
+static int inherit_by(struct layer *l, int list_fd, const struct layer_hands *h, const int *lower,
+		      size_t n, struct err *e)
 {
-	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d", list_fd);
-	_cleanup_buf_ struct buf list = BUF_NULL;
-	struct treesum_value sum = TREESUM_VALUE_NULL;
+	char sum[TREESUM_TEXT];
+	struct treesum_value value;
 	struct image_layer_meta meta;
-	bool known;
 	int r;
 
 	if (image_layer_meta_read(l->dir, &meta, e) != 0)
 		return err_set(e, ERR_INTERNAL, "%s/meta is not what was written", l->dir);
-	known = treesum_value_parse(meta.sum, &sum) == 0;
+	memcpy(sum, meta.sum, sizeof(sum));
 	*meta.sum = '\0';
-	r = fs_read_file(path, LIMIT_LAYER_NAMES, &list, e);
-	r = r < 0 ? r : image_layer_meta_write(l->dir, &meta, e);
-	r = r < 0 ? r : tree_inherit(fs, list.data, list.len, lower, n, &sum, e);
-	if (r == 0 && known) {
-		treesum_value_text(&sum, meta.sum);
+	r = image_layer_meta_write(l->dir, &meta, e);
+	r = r < 0 ? r : inherit_in_work(l, list_fd, h, lower, n, sum, e);
+	if (r == 0 && treesum_value_parse(sum, &value) == 0) {
+		memcpy(meta.sum, sum, sizeof(sum));
 		r = image_layer_meta_write(l->dir, &meta, e);
 	}
-	if (r == 0 && unlinkat(l->lock_fd, IMPLICIT, 0) < 0)
+	if (r == 0 && unlinkat(l->lock_fd, UNPACK_IMPLICIT, 0) < 0)
 		r = err_errno(e, ERR_INTERNAL, errno, "remove the list of directories");
 	return r;
 }
 
 /* Done once, by the first of the pulls that share the layer; the list is there until then, and who
  * works by it holds a lock on it. */
-static int inherit_once(struct layer *l, int fs, const int *lower, size_t n, struct stop *stop,
-			struct err *e)
+static int inherit_once(struct layer *l, const struct layer_hands *h, const int *lower, size_t n,
+			struct stop *stop, struct err *e)
 {
 	for (;;) {
-		_cleanup_close_ int fd = openat(l->lock_fd, IMPLICIT,
-						O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		_cleanup_close_ int fd = openat(l->lock_fd, UNPACK_IMPLICIT,
+						O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		struct stat st;
 
 		if (fd < 0 && errno == ENOENT)
@@ -499,16 +458,16 @@ static int inherit_once(struct layer *l, int fs, const int *lower, size_t n, str
 		if (fd < 0)
 			return err_errno(e, ERR_INTERNAL, errno, "open the list of directories");
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink)
-			return inherit_by(l, fd, fs, lower, n, e);
+			return inherit_by(l, fd, h, lower, n, e);
 		if (stop_wait(stop, IMPLICIT_WAIT_MS))
 			return err_set(e, ERR_CANCELLED, "cancelled");
 	}
 }
 
-int layer_inherit(const char *images_root, const char *const *diff_ids, struct layer *const *l,
-		  size_t n, struct stop *stop, struct err *e)
+int layer_inherit(const struct layer_hands *h, const char *const *diff_ids,
+		  struct layer *const *l, size_t n, struct stop *stop, struct err *e)
 {
-	int *fds = xcalloc(n + 1, sizeof(*fds)); /* the highest first, for tree_inherit */
+	int *fds = xcalloc(n + 1, sizeof(*fds)); /* the highest first, as unpack_inherit has them */
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -516,9 +475,10 @@ int layer_inherit(const char *images_root, const char *const *diff_ids, struct l
 	for (size_t i = 0; i < n && r == 0; i++) {
 		int *lower = fds + n - i;
 
-		r = open_fs(images_root, diff_ids[i], l[i], lower - 1, e);
-		if (r == 0 && l[i] && inherit_once(l[i], lower[-1], lower, i, stop, e) < 0)
+		r = l[i] ? inherit_once(l[i], h, lower, i, stop, e) : 0;
+		if (r < 0)
 			r = wrap(l[i], e);
+		r = r < 0 ? r : open_fs(h->read_root, diff_ids[i], l[i], lower - 1, e);
 	}
 	for (size_t i = 0; i < n; i++)
 		close_fdp(&fds[i]);

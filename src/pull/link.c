@@ -38,6 +38,7 @@ struct link {
 	bool outcome_sent; /* on this connection */
 	bool ended;
 	int64_t alone_since_ns;
+	uint64_t start_ticks; /* of this process: /proc is not there later */
 };
 
 /* --- frames --- */
@@ -51,16 +52,13 @@ static void add_frame(struct buf *b, const Crisp__Pull__FromPuller *m)
 	buf_commit(b, size);
 }
 
-static void add_hello(struct buf *b)
+static void add_hello(struct buf *b, uint64_t start_ticks)
 {
 	Crisp__Pull__FromPuller m = CRISP__PULL__FROM_PULLER__INIT;
 	Crisp__Pull__Hello hello = CRISP__PULL__HELLO__INIT;
-	struct err ignored = ERR_NULL;
-	uint64_t ticks = 0;
 
-	proc_start_ticks(getpid(), &ticks, &ignored);
 	hello.pid = getpid();
-	hello.start_ticks = ticks;
+	hello.start_ticks = start_ticks;
 	m.hello = &hello;
 	add_frame(b, &m);
 }
@@ -114,7 +112,7 @@ static void connect_next(struct link *l)
 	}
 	disconnect(l);
 	l->conn = fd;
-	add_hello(&l->out);
+	add_hello(&l->out, l->start_ticks);
 	pthread_mutex_lock(&l->lock);
 	l->progress_is_new = l->progress.len > 0;
 	pthread_mutex_unlock(&l->lock);
@@ -273,13 +271,20 @@ static int first_request(struct link *l, Crisp__Pull__ToPuller **ret, struct err
 
 		if (poll(&p, 1, (int)(left / NSEC_PER_MSEC) + 1) <= 0)
 			continue;
-		if (l->conn < 0)
+		if (l->conn < 0) {
 			connect_next(l);
-		else if (receive(l) < 0)
+			continue;
+		}
+		/* There may be passwords in it: it must not be moved while it grows. */
+		if (!l->in.len)
+			buf_reserve(&l->in, 2 * REQUEST_MAX);
+		if (receive(l) < 0)
 			break;
 		r = whole_frame(&l->in, &size);
 	}
 	*ret = r == 0 ? take_frame(&l->in, size) : NULL;
+	if (!l->in.len)
+		buf_done(&l->in);
 	if (*ret && (*ret)->request)
 		return 0;
 	if (*ret)
@@ -291,8 +296,10 @@ int link_open(int listen_fd, struct link **ret, Crisp__Pull__ToPuller **ret_requ
 	      struct err *e)
 {
 	struct link *l = xcalloc(1, sizeof(*l));
+	struct err ignored = ERR_NULL;
 	int r;
 
+	proc_start_ticks(getpid(), &l->start_ticks, &ignored);
 	l->listen_fd = listen_fd;
 	l->conn = -1;
 	l->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

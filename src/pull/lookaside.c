@@ -308,3 +308,11 @@ void lookaside_find(const struct lookaside *l, const struct image_ref *ref,
 	} while (names[i++]);
 	policy_names_free(names);
 }
+
+void lookaside_each(const struct lookaside *l, void (*fn)(void *arg, const char *url), void *arg)
+{
+	fn(arg, DEFAULT_URL);
+	for (size_t i = 0; i < l->n; i++)
+		if (l->list[i].url)
+			fn(arg, l->list[i].url);
+}

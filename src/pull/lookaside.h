@@ -34,3 +34,6 @@ int lookaside_load(struct lookaside *l, const char *dir, struct err *e);
 /* For an image with a full name.  What ret points to stays l's. */
 void lookaside_find(const struct lookaside *l, const struct image_ref *ref,
 		    struct lookaside_place *ret);
+
+/* Every URL of the sections, and the default one. */
+void lookaside_each(const struct lookaside *l, void (*fn)(void *arg, const char *url), void *arg);

@@ -4,10 +4,9 @@
  * link.h).
  *
  * What must hold: a daemon that dies takes nothing along: the pull goes on with the credentials it
- * was given, which are in this memory alone, and the next daemon finds it by its socket.  Whoever
- * is told to end, or whose outcome nobody collects, lets go of everything.
+ * was given, which are in its fetcher's memory alone, and the next daemon finds it by its socket.
+ * Whoever is told to end, or whose outcome nobody collects, lets go of everything.
  */
-#include <curl/curl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,9 +16,9 @@
 
 #include "base/util.h"
 #include "gen/pull.pb-c.h"
+#include "pull/keeper.h"
 #include "pull/link.h"
 #include "pull/pull.h"
-#include "pull/sandbox.h"
 #include "pull/verify.h"
 
 #define LISTEN_FD 3
@@ -27,7 +26,8 @@
 /* What the thread that pulls and the one that serves the line have in common. */
 struct work {
 	struct link *link;
-	const Crisp__Pull__Request *request;
+	Crisp__Pull__Request *request;
+	struct pull_parts parts;
 	struct pull *pull;
 	struct stop stop;
 	bool failed;
@@ -78,11 +78,13 @@ static void *run(void *arg)
 		tell_failure(w, &e);
 		return NULL;
 	}
-	w->pull = pull_new(w->request, &ops, &w->stop);
+	w->pull = pull_new(w->request, &w->parts, &ops, &w->stop);
 	if (pull_run(w->pull, &result, &e) < 0)
 		tell_failure(w, &e);
 	else
 		tell_result(w, result);
+	/* What follows are the locks on the layers alone. */
+	keeper_end_children(&w->parts);
 	return NULL;
 }
 
@@ -92,9 +94,7 @@ static void serve(struct work *w)
 	pthread_t thread;
 	int r;
 
-	r = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK
-		    ? sandbox_enter(&e)
-		    : err_set(&e, ERR_INTERNAL, "libcurl cannot be initialised");
+	r = keeper_begin(w->request, &w->parts, &e);
 	if (r == 0 && pthread_create(&thread, NULL, run, w) != 0)
 		r = err_set(&e, ERR_EXHAUSTED, "start a thread");
 	if (r < 0)
@@ -106,7 +106,7 @@ static void serve(struct work *w)
 	pull_free(w->pull);
 	if (w->pull)
 		stop_done(&w->stop);
-	curl_global_cleanup();
+	keeper_end(&w->parts);
 }
 
 int main(int argc, char **argv)

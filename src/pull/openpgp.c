@@ -51,7 +51,18 @@ static struct library {
 	void *handle;
 } rnp;
 
-static int load_library(struct err *e)
+/* Its random number generator opens a device at the first use and keeps it. */
+static int initialise(struct err *e)
+{
+	rnp_ffi_t ffi = NULL;
+
+	if (rnp.rnp_ffi_create(&ffi, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG) != RNP_SUCCESS)
+		return err_set(e, ERR_INTERNAL, LIBRARY " cannot be initialised");
+	rnp.rnp_ffi_destroy(ffi);
+	return 0;
+}
+
+int openpgp_load(struct err *e)
 {
 	static const struct {
 		const char *name;
@@ -75,7 +86,7 @@ static int load_library(struct err *e)
 		}
 		memcpy((char *)&rnp + functions[i].offset, &f, sizeof(f));
 	}
-	return 0;
+	return initialise(e);
 }
 
 /* One message being looked at. */
@@ -210,7 +221,7 @@ int openpgp_open(const struct buf *keyrings, size_t n, const void *message, size
 	/* Armored and clear-signed text are not what registries keep. */
 	if (!size || !(bytes[0] & 0x80))
 		return err_set(e, ERR_DENIED, "it is not a binary OpenPGP message");
-	r = load_library(e);
+	r = openpgp_load(e);
 	if (r < 0)
 		return r;
 	if (rnp.rnp_ffi_create(&o.ffi, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG) != RNP_SUCCESS)

@@ -1,5 +1,5 @@
 /*
- * pull.c - see pull.h.
+ * pull.c - names, manifest and config of the image that a pull is for.
  */
 #include "pull/pull.h"
 
@@ -22,7 +22,6 @@
 #include "pull/fetch.h"
 #include "pull/source.h"
 #include "pull/trust.h"
-#include "pull/wallet.h"
 
 /* Of the last second or so. */
 struct rate {
@@ -34,16 +33,14 @@ struct pull {
 	const Crisp__Pull__Request *request;
 	const struct pull_ops *ops;
 	struct stop *stop;
-	int staging_lock; /* tells image_staging_remove that this puller lives */
+	const struct pull_parts *parts;
 	unsigned kept;
 	struct registries *registries;
-	struct wallet *wallet;
-	struct registry_meter meter;
 	Crisp__Pull__Progress now, told;
 	char host[256]; /* of now */
 	uint64_t received_before; /* from sources that failed */
 	struct rate rate;
-	char **certs_dirs, **insecure; /* of the request, NULL-terminated */
+	char **insecure; /* of the request, NULL-terminated */
 	struct trust *trust;
 	struct fetch *fetch; /* the layers, and the locks on them */
 	Crisp__Pull__Result result;
@@ -82,19 +79,20 @@ static char **terminated(char *const *list, size_t n)
 	return copy;
 }
 
-struct pull *pull_new(const Crisp__Pull__Request *request, const struct pull_ops *ops,
-		      struct stop *stop)
+struct pull *pull_new(const Crisp__Pull__Request *request, const struct pull_parts *parts,
+		      const struct pull_ops *ops, struct stop *stop)
 {
 	struct pull *p = xcalloc(1, sizeof(*p));
 
 	p->request = request;
 	p->ops = ops;
 	p->stop = stop;
-	p->staging_lock = -1;
+	p->parts = parts;
+	p->trust = parts->trust;
+	p->registries = parts->registries;
 	crisp__pull__progress__init(&p->now);
 	p->now.host = p->host;
 	p->told = p->now;
-	p->certs_dirs = terminated(request->certs_dirs, request->n_certs_dirs);
 	p->insecure = terminated(request->insecure_registries, request->n_insecure_registries);
 	crisp__pull__result__init(&p->result);
 	crisp__state__image__init(&p->image);
@@ -106,12 +104,7 @@ void pull_free(struct pull *p)
 	if (!p)
 		return;
 	fetch_free(p->fetch);
-	registries_free(p->registries);
-	wallet_free(p->wallet);
-	free(p->certs_dirs);
 	free(p->insecure);
-	trust_free(p->trust);
-	close_fdp(&p->staging_lock);
 	free(p->image_id);
 	free(p->image.config.data);
 	free(p->manifest_digest);
@@ -144,7 +137,7 @@ static uint64_t rate_of(struct rate *r, uint64_t bytes)
 
 static void tell(struct pull *p)
 {
-	p->now.retries = atomic_load(&p->meter.retries);
+	p->now.retries = atomic_load(&p->parts->meter->retries);
 	p->now.rate = rate_of(&p->rate, p->now.bytes_received);
 	if (memcmp(&p->now, &p->told, sizeof(p->now)) == 0)
 		return;
@@ -229,7 +222,7 @@ static int resolve(struct source *s, const char *reference, struct found *f, str
 	return r;
 }
 
-static int get_config(struct pull *p, struct source *s, struct found *f, struct err *e)
+static int get_config(struct source *s, struct found *f, struct err *e)
 {
 	const struct descriptor *d = &f->manifest.config;
 	int r;
@@ -237,7 +230,7 @@ static int get_config(struct pull *p, struct source *s, struct found *f, struct 
 	if (d->size > LIMIT_MANIFEST)
 		return err_set(e, ERR_INVALID, "config: %ju bytes are more than %d",
 			       (uintmax_t)d->size, LIMIT_MANIFEST);
-	r = source_blob(s, d, p->stop, source_collect, &f->config, e);
+	r = source_collect(s, d, &f->config, e);
 	if (r < 0 || (r = check_digest(&f->config, d->digest, e)) < 0)
 		return err_wrap(e, "config");
 	r = image_config_parse(f->config.data ? f->config.data : "", f->config.len, &f->parsed, e);
@@ -327,14 +320,14 @@ static int pull_from(struct pull *p, struct source *s, const char *reference, st
 	int r = resolve(s, reference, f, e);
 
 	/* Before anything else of it is asked for. */
-	r = r < 0 ? r : trust_check(p->trust, s, f->manifest_digest, e);
+	r = r < 0 ? r : trust_check(p->trust, s, &p->parts->unpacker, f->manifest_digest, e);
 	if (r == 0)
 		r = f->manifest.kind == MANIFEST_KIND_ARTIFACT ? take_artifact(p, f, e)
-							       : get_config(p, s, f, e);
+							       : get_config(s, f, e);
 	if (r < 0)
 		return r;
-	p->fetch = fetch_new(p->request, &f->manifest, (const char *const *)f->parsed.diff_ids,
-			     p->stop);
+	p->fetch = fetch_new(p->request, &p->parts->unpacker, &f->manifest,
+			     (const char *const *)f->parsed.diff_ids, p->stop);
 	r = fetch_run(p->fetch, s, &ops, e);
 	if (r < 0) {
 		fetch_free(take_ptr(p->fetch));
@@ -349,26 +342,24 @@ static int pull_from(struct pull *p, struct source *s, const char *reference, st
 static int pull_from_registry(struct pull *p, const struct image_ref *ref,
 			      const struct image_source *where, bool alone, struct err *e)
 {
-	_cleanup_(credentials_done) struct credentials cred = CREDENTIALS_NULL;
 	_cleanup_(source_done) struct source s = SOURCE_NULL;
 	_cleanup_(found_done) struct found f = { .name = image_ref_name(ref) };
-	const struct registry_options options = {
-		.source = where,
-		.cred = &cred,
-		.certs_dirs = p->certs_dirs,
-		.progress_timeout_ms = p->request->pull_progress_timeout_ms,
-		.meter = &p->meter,
-		.stop = p->stop,
-	};
+	Crisp__Pull__Source q = CRISP__PULL__SOURCE__INIT;
 	int r = trust_begin(p->trust, ref, where, e);
 
-	r = r < 0 ? r : wallet_find(p->wallet, ref, where, alone, &cred, e);
+	q.host = where->host;
+	q.repository = where->repository;
+	q.insecure = where->insecure;
+	q.mirror = where->mirror;
+	q.domain = ref->domain;
+	q.path = ref->path;
+	q.tag = ref->tag;
+	q.digest = ref->digest;
+	q.alone = alone;
+	r = r < 0 ? r : source_open(&p->parts->fetcher, p->stop, &q, &s, e);
 	if (r < 0)
 		return r;
-	s.registry = registry_new(&options, e);
-	if (!s.registry)
-		return -(int)e->code;
-	ask_host(p, registry_host(s.registry));
+	ask_host(p, s.host);
 	/* A tag beside a digest is not looked at, so nothing may be said about it. */
 	f.tag = *ref->digest ? NULL : image_ref_tagged(ref);
 	return pull_from(p, &s, *ref->digest ? ref->digest : *ref->tag ? ref->tag : "latest", &f,
@@ -411,10 +402,8 @@ static int pull_by_reference(struct pull *p, struct err *e)
 	struct image_refs refs = { .n = 0 };
 	int r = image_ref_parse(p->request->reference, &ref, e);
 
-	r = r < 0 ? r : registries_load(p->request->registries_conf, &p->registries, e);
 	r = r < 0 ? r
 		  : registries_expand(p->registries, &ref, p->request->short_name_mode, &refs, e);
-	r = r < 0 ? r : wallet_open(p->request, &p->wallet, e);
 	for (size_t i = 0; i < refs.n && r == 0; i++) {
 		r = pull_full(p, &refs.list[i], refs.n == 1, e);
 		if (r == 0)
@@ -472,10 +461,9 @@ static int name_entry(const char *dir, const struct descriptor *d, struct image_
 	return image_ref_parse(text, ret, e);
 }
 
-static int pull_layout_entry(struct pull *p, const struct image_ref *named,
+static int pull_layout_entry(struct pull *p, struct source *s, const struct image_ref *named,
 			     const struct descriptor *d, struct err *e)
 {
-	_cleanup_(source_done) struct source s = { .layout = xstrdup(p->request->layout_dir) };
 	_cleanup_(image_ref_done) struct image_ref own = IMAGE_REF_NULL;
 	_cleanup_(found_done) struct found f = { .name = NULL };
 	const struct image_ref *ref = named;
@@ -489,7 +477,7 @@ static int pull_layout_entry(struct pull *p, const struct image_ref *named,
 	f.tag = image_ref_tagged(ref);
 	if (trust_begin_layout(p->trust, p->request->layout_dir, ref, e) < 0)
 		return -(int)e->code;
-	return pull_from(p, &s, d->digest, &f, e);
+	return pull_from(p, s, d->digest, &f, e);
 }
 
 static int pull_layout(struct pull *p, struct err *e)
@@ -497,6 +485,8 @@ static int pull_layout(struct pull *p, struct err *e)
 	const Crisp__Pull__Request *q = p->request;
 	_cleanup_(image_ref_done) struct image_ref named = IMAGE_REF_NULL;
 	_cleanup_(manifest_done) struct manifest index = MANIFEST_NULL;
+	_cleanup_(source_done) struct source s = SOURCE_NULL;
+	Crisp__Pull__Source where = CRISP__PULL__SOURCE__INIT;
 	const struct descriptor *d;
 	int r = *q->reference ? image_ref_parse(q->reference, &named, e) : 0;
 
@@ -505,23 +495,23 @@ static int pull_layout(struct pull *p, struct err *e)
 	if (!fs_path_is_clean(q->layout_dir))
 		return err_set(e, ERR_INVALID, "%s is not an absolute path without . and ..",
 			       q->layout_dir);
-	r = source_layout_entry(q->layout_dir, q->reference, named.tag ? named.tag : "", &index, &d,
-				e);
-	return r < 0 ? r : pull_layout_entry(p, &named, d, e);
+	where.layout_dir = q->layout_dir;
+	r = source_open(&p->parts->fetcher, p->stop, &where, &s, e);
+	r = r < 0 ? r
+		  : source_layout_entry(&s, q->layout_dir, q->reference, named.tag ? named.tag : "",
+					&index, &d, e);
+	return r < 0 ? r : pull_layout_entry(p, &s, &named, d, e);
 }
 
 int pull_run(struct pull *p, const Crisp__Pull__Result **ret, struct err *e)
 {
 	const Crisp__Pull__Request *q = p->request;
 	struct err ignored = ERR_NULL;
-	int r = image_staging_enter(q->images_root, q->pull_id, &p->staging_lock, e);
+	int r = *q->layout_dir ? pull_layout(p, e) : pull_by_reference(p, e);
 
-	r = r < 0 ? r : trust_new(p->request, p->stop, &p->trust, e);
-	if (r == 0)
-		r = *q->layout_dir ? pull_layout(p, e) : pull_by_reference(p, e);
 	if (r < 0 && e->code == ERR_UNAVAILABLE)
 		p->kept = image_staging_claims(q->images_root, q->pull_id);
-	if (p->staging_lock >= 0 && !p->kept)
+	if (!p->kept)
 		image_staging_leave(q->images_root, q->pull_id, &ignored);
 	if (r < 0 && (e->errnum == ENOSPC || e->errnum == EDQUOT))
 		return err_wrap(e, "the file system of %s is full", q->images_root);

@@ -21,6 +21,7 @@
 struct registry {
 	struct http *http;
 	struct session *session;
+	struct stop *stop;
 };
 
 /* One thing that is fetched, over any number of exchanges. */
@@ -36,9 +37,9 @@ struct fetch {
 	bool exact;   /* max is what there is */
 };
 
-static struct registry *registry_on(struct session *s, struct err *e)
+static struct registry *registry_on(struct session *s, struct stop *stop, struct err *e)
 {
-	struct http *http = http_new(s->stop, e);
+	struct http *http = http_new(stop, e);
 	struct registry *g;
 
 	if (!http) {
@@ -48,6 +49,7 @@ static struct registry *registry_on(struct session *s, struct err *e)
 	g = xcalloc(1, sizeof(*g));
 	g->http = http;
 	g->session = s;
+	g->stop = stop;
 	return g;
 }
 
@@ -55,12 +57,12 @@ struct registry *registry_new(const struct registry_options *o, struct err *e)
 {
 	struct session *s = NULL;
 
-	return session_new(o, &s, e) < 0 ? NULL : registry_on(s, e);
+	return session_new(o, &s, e) < 0 ? NULL : registry_on(s, o->stop, e);
 }
 
-struct registry *registry_clone(const struct registry *g, struct err *e)
+struct registry *registry_clone(const struct registry *g, struct stop *stop, struct err *e)
 {
-	return registry_on(session_ref(g->session), e);
+	return registry_on(session_ref(g->session), stop, e);
 }
 
 void registry_free(struct registry *g)
@@ -300,7 +302,7 @@ static int fetch(struct registry *g, struct fetch *f, char **ret_type, struct er
 				       "nothing has come for %jd ms (pull_progress_timeout)",
 				       (intmax_t)s->progress_timeout_ms);
 		atomic_fetch_add(&s->meter->retries, 1);
-		if (stop_wait(s->stop, MIN(backoff_ms(failures - 1, &resp), patience_ms(s))))
+		if (stop_wait(g->stop, MIN(backoff_ms(failures - 1, &resp), patience_ms(s))))
 			return err_set(e, ERR_CANCELLED, "cancelled");
 	}
 }
@@ -337,7 +339,7 @@ static int fetch_elsewhere(struct registry *g, const struct descriptor *d, struc
 	int r = -(int)e->code;
 
 	f->path = NULL;
-	for (size_t i = 0; i < d->n_urls && r < 0 && !stop_is_set(g->session->stop); i++) {
+	for (size_t i = 0; i < d->n_urls && r < 0 && !stop_is_set(g->stop); i++) {
 		*e = ERR_NULL;
 		f->url = d->urls[i];
 		r = fetch(g, f, ret_type, e);

@@ -17,8 +17,9 @@ struct registry;
 
 /* Everything is copied but what registry_options says.  One thread at a time. */
 struct registry *registry_new(const struct registry_options *o, struct err *e);
-/* For another thread: with what is known already about protocol and token, now and later. */
-struct registry *registry_clone(const struct registry *g, struct err *e);
+/* For another thread: with what is known already about protocol and token, now and later.  stop
+ * ends the clone's exchanges and outlives it. */
+struct registry *registry_clone(const struct registry *g, struct stop *stop, struct err *e);
 void registry_free(struct registry *g);
 
 static inline void registry_freep(struct registry **g)

@@ -2,8 +2,7 @@
  * session.h - what all threads of a pull know together about one repository of one registry: how
  * it is reached, and the token that it takes at this moment.
  *
- * What must hold: a token is asked for once, whoever needs it first; the others wait for it.  This
- * is the puller's only lock.
+ * What must hold: a token is asked for once, whoever needs it first; the others wait for it.
  */
 #pragma once
 

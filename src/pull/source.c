@@ -1,107 +1,212 @@
 /*
- * source.c - see source.h.
+ * source.c - questions to the process that fetches.
  */
 #include "pull/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/util.h"
-#include "image/ref.h"
+#include "pull/wire.h"
 
-#define READ_BYTES (256 * 1024)
+#define ANSWER_MAX (64 * 1024)
+#define READ_BYTES 65536
 
 void source_done(struct source *s)
 {
-	registry_free(s->registry);
-	free(s->layout);
+	close_fdp(&s->channel);
+	free(s->host);
 	*s = SOURCE_NULL;
+}
+
+static void answer_freep(Crisp__Pull__FromFetcher **a)
+{
+	if (*a)
+		crisp__pull__from_fetcher__free_unpacked(*a, NULL);
+}
+
+/* Readable, or stopped. */
+static int wait_for(struct source *s, int fd, struct err *e)
+{
+	struct pollfd p[3] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = s->stop->fd, .events = POLLIN },
+		{ .fd = s->stop->watch_fd, .events = POLLIN },
+	};
+
+	while (!stop_is_set(s->stop)) {
+		poll(p, 3, -1);
+		if (p[0].revents)
+			return 0;
+	}
+	/* The fetcher gives up with its channel. */
+	close_fdp(&s->channel);
+	return err_set(e, ERR_CANCELLED, "cancelled");
+}
+
+/* An answer that is a failure is <0, and still in *ret. */
+static int answer(struct source *s, Crisp__Pull__FromFetcher **ret, struct err *e)
+{
+	ProtobufCMessage *m = NULL;
+	int r = wait_for(s, s->channel, e);
+
+	r = r < 0 ? r
+		  : wire_recv(s->channel, &crisp__pull__from_fetcher__descriptor, ANSWER_MAX, &m,
+			      NULL, NULL, e);
+	*ret = (Crisp__Pull__FromFetcher *)m;
+	if (r > 0)
+		return child_lost(s->fetcher, e);
+	return r == 0 && (*ret)->failure ? wire_get_error((*ret)->failure, e) : r;
+}
+
+static int connect_source(const Crisp__Pull__ToFetcher *ask, struct source *s, struct err *e)
+{
+	_cleanup_(answer_freep) Crisp__Pull__FromFetcher *a = NULL;
+	int r = child_channel(s->fetcher, &s->channel, e);
+
+	r = r < 0 ? r : wire_send(s->channel, &ask->base, NULL, 0, e);
+	r = r < 0 ? r : answer(s, &a, e);
+	if (r < 0) {
+		source_done(s);
+		return r;
+	}
+	s->id = a->source;
+	s->host = xstrndup(a->host, 255);
+	return 0;
+}
+
+int source_open(const struct child *fetcher, struct stop *stop, const Crisp__Pull__Source *where,
+		struct source *ret, struct err *e)
+{
+	Crisp__Pull__ToFetcher ask = CRISP__PULL__TO_FETCHER__INIT;
+
+	ask.open = (Crisp__Pull__Source *)(uintptr_t)where;
+	*ret = (struct source){ .fetcher = fetcher, .stop = stop, .channel = -1 };
+	ret->layout = *where->layout_dir;
+	return connect_source(&ask, ret, e);
 }
 
 int source_clone(const struct source *s, struct source *ret, struct err *e)
 {
-	*ret = SOURCE_NULL;
-	if (s->layout) {
-		ret->layout = xstrdup(s->layout);
-		return 0;
-	}
-	ret->registry = registry_clone(s->registry, e);
-	return ret->registry ? 0 : -(int)e->code;
+	Crisp__Pull__ToFetcher ask = CRISP__PULL__TO_FETCHER__INIT;
+
+	ask.clone = s->id;
+	*ret = (struct source){ .fetcher = s->fetcher, .stop = s->stop, .channel = -1 };
+	ret->layout = s->layout;
+	return connect_source(&ask, ret, e);
 }
 
-static char *layout_blob_path(const char *dir, const char *digest)
+/* All that comes through the pipe. */
+static int collect(struct source *s, int fd, size_t max, struct buf *ret, struct err *e)
 {
-	return xasprintf("%s/blobs/sha256/%s", dir, digest + strlen("sha256:"));
+	for (;;) {
+		ssize_t n;
+		int r = wait_for(s, fd, e);
+
+		if (r < 0)
+			return r;
+		n = read(fd, buf_reserve(ret, READ_BYTES), READ_BYTES);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0 ? 0 : err_errno(e, ERR_INTERNAL, errno, "read a pipe");
+		buf_commit(ret, (size_t)n);
+		if (ret->len > max)
+			return err_set(e, ERR_INVALID, "more than %zu bytes came", max);
+	}
+}
+
+static int ask_for_text(struct source *s, const Crisp__Pull__ToFetcher *ask, size_t max,
+			struct buf *ret, Crisp__Pull__FromFetcher **ret_answer, struct err *e)
+{
+	_cleanup_close_ int from = -1;
+	int fds[2], r;
+
+	*ret_answer = NULL;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "make a pipe");
+	from = fds[0];
+	r = wire_send(s->channel, &ask->base, &fds[1], 1, e);
+	close(fds[1]);
+	if (r < 0)
+		return e->code == ERR_ABORTED ? child_lost(s->fetcher, e) : r;
+	r = collect(s, from, max, ret, e);
+	return r < 0 ? r : answer(s, ret_answer, e);
 }
 
 int source_manifest(struct source *s, const char *reference, struct buf *ret, char **ret_type,
 		    struct err *e)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_(answer_freep) Crisp__Pull__FromFetcher *a = NULL;
+	Crisp__Pull__ToFetcher ask = CRISP__PULL__TO_FETCHER__INIT;
 	int r;
 
-	if (s->registry)
-		return registry_manifest(s->registry, reference, ret, ret_type, e);
-	if (!image_digest_is_valid(reference))
-		return err_set(e, ERR_INTERNAL, "\"%s\" is not a digest", reference);
-	*ret_type = NULL;
-	path = layout_blob_path(s->layout, reference);
-	r = fs_read_file(path, LIMIT_MANIFEST, ret, e);
-	return r > 0 ? err_set(e, ERR_NOT_FOUND, "%s is missing in the layout", path) : r;
+	ask.manifest = (char *)(uintptr_t)reference;
+	r = ask_for_text(s, &ask, LIMIT_MANIFEST, ret, &a, e);
+	*ret_type = r == 0 && *a->content_type ? xstrdup(a->content_type) : NULL;
+	return r;
 }
 
-static int layout_blob(const char *dir, const struct descriptor *d, struct stop *stop,
-		       int (*sink)(void *, const void *, size_t, struct err *), void *arg,
-		       struct err *e)
+static void blob_question(const struct descriptor *d, Crisp__Pull__Blob *ret)
 {
-	_cleanup_free_ char *path = layout_blob_path(dir, d->digest);
-	_cleanup_free_ char *data = xmalloc(READ_BYTES);
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(e, ERR_NOT_FOUND, errno, "open %s", path);
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != d->size)
-		return err_set(e, ERR_INVALID, "%s is not a file of %ju bytes", path,
-			       (uintmax_t)d->size);
-	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	for (uint64_t left = d->size; left;) {
-		ssize_t n = read(fd, data, (size_t)MIN(left, (uint64_t)READ_BYTES));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(e, ERR_INTERNAL, errno, "read %s", path);
-		if (n == 0)
-			return err_set(e, ERR_INVALID, "%s became shorter", path);
-		if (stop_is_set(stop))
-			return err_set(e, ERR_CANCELLED, "cancelled");
-		if (sink(arg, data, (size_t)n, e) < 0)
-			return -(int)e->code;
-		left -= (uint64_t)n;
-	}
-	return 0;
+	crisp__pull__blob__init(ret);
+	ret->digest = d->digest;
+	ret->size = d->size;
+	ret->urls = d->urls;
+	ret->n_urls = d->n_urls;
 }
 
-int source_blob(struct source *s, const struct descriptor *d, struct stop *stop,
-		int (*sink)(void *, const void *, size_t, struct err *), void *arg, struct err *e)
+int source_collect(struct source *s, const struct descriptor *d, struct buf *ret, struct err *e)
 {
-	if (s->registry)
-		return registry_blob(s->registry, d, sink, arg, e);
-	return layout_blob(s->layout, d, stop, sink, arg, e);
+	_cleanup_(answer_freep) Crisp__Pull__FromFetcher *a = NULL;
+	Crisp__Pull__ToFetcher ask = CRISP__PULL__TO_FETCHER__INIT;
+	Crisp__Pull__Blob blob;
+
+	blob_question(d, &blob);
+	ask.blob = &blob;
+	return ask_for_text(s, &ask, LIMIT_MANIFEST, ret, &a, e);
 }
 
-int source_collect(void *buf, const void *data, size_t size, struct err *e)
+int source_signature(struct source *s, const char *url, unsigned tries, struct buf *ret,
+		     struct err *e)
 {
-	(void)e;
-	buf_add(buf, data, size);
-	return 0;
+	_cleanup_(answer_freep) Crisp__Pull__FromFetcher *a = NULL;
+	Crisp__Pull__SignatureFile file = CRISP__PULL__SIGNATURE_FILE__INIT;
+	Crisp__Pull__ToFetcher ask = CRISP__PULL__TO_FETCHER__INIT;
+	int r;
+
+	file.url = (char *)(uintptr_t)url;
+	file.tries = tries;
+	ask.signature = &file;
+	r = ask_for_text(s, &ask, LIMIT_MANIFEST, ret, &a, e);
+	return r < 0 ? r : a->nothing;
+}
+
+int source_blob(struct source *s, const struct descriptor *d, int pipe, struct err *e)
+{
+	Crisp__Pull__ToFetcher ask = CRISP__PULL__TO_FETCHER__INIT;
+	Crisp__Pull__Blob blob;
+	int r;
+
+	blob_question(d, &blob);
+	ask.blob = &blob;
+	r = wire_send(s->channel, &ask.base, &pipe, 1, e);
+	return r < 0 && e->code == ERR_ABORTED ? child_lost(s->fetcher, e) : r;
+}
+
+int source_answer(struct source *s, bool *ret_pipe_closed, struct err *e)
+{
+	_cleanup_(answer_freep) Crisp__Pull__FromFetcher *a = NULL;
+	int r = answer(s, &a, e);
+
+	*ret_pipe_closed = r < 0 && a && a->pipe_closed;
+	return r;
 }
 
 static bool is_named(const struct descriptor *d, const char *reference, const char *tag)
@@ -110,24 +215,24 @@ static bool is_named(const struct descriptor *d, const char *reference, const ch
 	       (strcmp(d->ref_name, reference) == 0 || strcmp(d->ref_name, tag) == 0);
 }
 
-int source_layout_entry(const char *dir, const char *reference, const char *tag,
+int source_layout_entry(struct source *s, const char *dir, const char *reference, const char *tag,
 			struct manifest *ret_index, const struct descriptor **ret, struct err *e)
 {
-	_cleanup_free_ char *path = xasprintf("%s/index.json", dir);
+	_cleanup_(answer_freep) Crisp__Pull__FromFetcher *a = NULL;
+	Crisp__Pull__ToFetcher ask = CRISP__PULL__TO_FETCHER__INIT;
 	_cleanup_buf_ struct buf text = BUF_NULL;
-	int r = fs_read_file(path, LIMIT_MANIFEST, &text, e);
+	int r;
 
+	ask.index = true;
+	r = ask_for_text(s, &ask, LIMIT_MANIFEST, &text, &a, e);
 	*ret_index = MANIFEST_NULL;
-	if (r > 0)
-		return err_set(e, ERR_NOT_FOUND, "%s is no OCI image layout: index.json is missing",
-			       dir);
 	if (r < 0)
 		return r;
 	r = manifest_parse(text.data ? text.data : "", text.len, NULL, ret_index, e);
 	if (r < 0)
-		return err_wrap(e, "%s", path);
+		return err_wrap(e, "%s/index.json", dir);
 	if (ret_index->kind != MANIFEST_KIND_INDEX || ret_index->n == 0)
-		return err_set(e, ERR_INVALID, "%s lists no image", path);
+		return err_set(e, ERR_INVALID, "%s/index.json lists no image", dir);
 	*ret = NULL;
 	for (size_t i = 0; i < ret_index->n && !*ret; i++)
 		if (is_named(&ret_index->entries[i], reference, tag))
@@ -135,7 +240,8 @@ int source_layout_entry(const char *dir, const char *reference, const char *tag,
 	if (!*ret && ret_index->n == 1)
 		*ret = &ret_index->entries[0];
 	if (!*ret)
-		return err_set(e, ERR_INVALID, "%s lists %zu images: say which one by its name",
-			       path, ret_index->n);
+		return err_set(e, ERR_INVALID,
+			       "%s/index.json lists %zu images: say which one by its name", dir,
+			       ret_index->n);
 	return 0;
 }

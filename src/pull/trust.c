@@ -7,23 +7,20 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/fs.h"
 #include "base/str.h"
 #include "base/util.h"
 #include "image/policy.h"
 #include "pull/digest.h"
+#include "pull/hand.h"
 #include "pull/judge.h"
 #include "pull/lookaside.h"
 
 #define SIGNATURES_MAX 128            /* looked at in one place */
 #define KEEP_BYTES ((size_t)(128 * 1024)) /* of all signatures in an image's row */
 #define TRIES 3
-#define BACKOFF_MS 500
-#define REDIRECTS_MAX 5
 #define TYPE_SIMPLESIGNING "application/vnd.dev.cosign.simplesigning.v1+json"
 
 struct trust {
-	struct stop *stop;
 	struct policy *policy; /* NULL: there is none, anything is accepted */
 	struct lookaside *lookaside;
 	/* Of the image at hand: */
@@ -61,8 +58,7 @@ void trust_free(struct trust *t)
 	free(t);
 }
 
-int trust_new(const Crisp__Pull__Request *request, struct stop *stop, struct trust **ret,
-	      struct err *e)
+int trust_new(const Crisp__Pull__Request *request, struct trust **ret, struct err *e)
 {
 	_cleanup_free_ char *path = NULL;
 	struct trust *t;
@@ -73,9 +69,10 @@ int trust_new(const Crisp__Pull__Request *request, struct stop *stop, struct tru
 	if (r < 0)
 		return r;
 	t = xcalloc(1, sizeof(*t));
-	t->stop = stop;
 	t->lookaside = lookaside_new();
 	r = path ? policy_load(path, &t->policy, e) : 0;
+	if (t->policy)
+		policy_read_keys(t->policy);
 	r = r < 0 ? r : lookaside_load(t->lookaside, request->registries_d, e);
 	if (r < 0) {
 		trust_free(t);
@@ -83,6 +80,16 @@ int trust_new(const Crisp__Pull__Request *request, struct stop *stop, struct tru
 	}
 	*ret = t;
 	return 0;
+}
+
+const struct policy *trust_policy(const struct trust *t)
+{
+	return t->policy;
+}
+
+void trust_each_place(const struct trust *t, void (*fn)(void *arg, const char *url), void *arg)
+{
+	lookaside_each(t->lookaside, fn, arg);
 }
 
 bool trust_failed(const struct trust *t)
@@ -158,94 +165,17 @@ static void add_signature(struct trust *t, const char *manifest_digest, struct b
 	t->found[t->n++] = s;
 }
 
-static int on_body(void *arg, uint64_t offset, const void *data, size_t size, struct err *e)
-{
-	struct buf *text = arg;
-
-	(void)offset;
-	if (text->len + size > SIGNATURE_MAX)
-		return err_set(e, ERR_DENIED, "larger than %d bytes", SIGNATURE_MAX);
-	buf_add(text, data, size);
-	return 0;
-}
-
-/* One GET.  0: done, 1: there is nothing, 2: try again, 3: *url is another one now. */
-static int get_once(struct http *http, char **url, struct buf *ret, struct err *e)
-{
-	_cleanup_(http_response_done) struct http_response resp = HTTP_RESPONSE_NULL;
-	_cleanup_free_ char *host = http_url_host(*url);
-	struct http_request req = { .url = *url, .body = on_body, .arg = ret };
-	int r;
-
-	req.direct = image_host_is_loopback(host);
-	r = http_perform(http, &req, &resp, e);
-	if (r < 0)
-		return r;
-	if (r == 0 && resp.status == 200)
-		return 0;
-	if (r == 0 && (resp.status == 404 || resp.status == 410))
-		return 1;
-	if (r == 0 && resp.status >= 300 && resp.status < 400) {
-		if (http_check_redirect(*url, resp.redirect, false, e) < 0)
-			return -(int)e->code;
-		free(*url);
-		*url = take_ptr(resp.redirect);
-		return 3;
-	}
-	if (r > 0)
-		err_set(e, ERR_UNAVAILABLE, "%.400s", resp.text.data);
-	else
-		err_set(e, ERR_UNAVAILABLE, "HTTP %ld", resp.status);
-	return r > 0 || resp.status >= 500 || resp.status == 429 ? 2 : -(int)e->code;
-}
-
-/* 1: there is nothing. */
-static int get_url(struct trust *t, struct http *http, const char *first, struct buf *ret,
-		   struct err *e)
-{
-	_cleanup_free_ char *url = xstrdup(first);
-	int failures = 0, redirects = 0;
-
-	for (;;) {
-		int r = get_once(http, &url, ret, e);
-
-		if (r <= 1)
-			return r < 0 ? err_wrap(e, "%s", first) : r;
-		buf_done(ret);
-		if (r == 3 && ++redirects <= REDIRECTS_MAX)
-			continue;
-		if (r == 3)
-			return err_set(e, ERR_UNAVAILABLE, "%s: too many redirects", first);
-		/* What nobody waits for is not worth a second try. */
-		if (++failures >= (t->needed ? TRIES : 1))
-			return err_wrap(e, "%s", first);
-		if (stop_wait(t->stop, BACKOFF_MS << failures))
-			return err_set(e, ERR_CANCELLED, "cancelled");
-	}
-}
-
-/* 1: there is nothing. */
-static int get_file(const char *path, struct buf *ret, struct err *e)
-{
-	int r = fs_read_file(path, SIGNATURE_MAX, ret, e);
-
-	if (r < 0)
-		e->code = ERR_PRECONDITION;
-	return r;
-}
-
 /* BASE/path@sha256=HEX/signature-1 and so on, until one is not there. */
-static int fetch_lookaside(struct trust *t, struct http *http, const char *base,
+static int fetch_lookaside(struct trust *t, struct source *s, const char *base,
 			   const char *manifest_digest, struct err *e)
 {
-	const char *file = str_starts(base, "file://") ? base + strlen("file://") : NULL;
-
 	for (int i = 1; i <= SIGNATURES_MAX; i++) {
 		_cleanup_buf_ struct buf text = BUF_NULL;
 		_cleanup_free_ char *where =
-			xasprintf("%s/%s@sha256=%s/signature-%d", file ? file : base,
-				  t->location.path, manifest_digest + strlen("sha256:"), i);
-		int r = file ? get_file(where, &text, e) : get_url(t, http, where, &text, e);
+			xasprintf("%s/%s@sha256=%s/signature-%d", base, t->location.path,
+				  manifest_digest + strlen("sha256:"), i);
+		/* An optional signature is not worth a second try. */
+		int r = source_signature(s, where, t->needed ? TRIES : 1, &text, e);
 
 		if (r != 0)
 			return r < 0 ? r : 0;
@@ -264,7 +194,7 @@ static int fetch_attachment(struct trust *t, struct source *s, const struct desc
 		return 0;
 	if (d->size > SIGNATURE_MAX)
 		return err_set(e, ERR_DENIED, "larger than %d bytes", SIGNATURE_MAX);
-	if (source_blob(s, d, t->stop, source_collect, &text, e) < 0)
+	if (source_collect(s, d, &text, e) < 0)
 		return -(int)e->code;
 	digest_of(text.data, text.len, digest);
 	if (strcmp(digest, d->digest) != 0)
@@ -297,23 +227,17 @@ static int fetch_attachments(struct trust *t, struct source *s, const char *mani
 static int fetch(struct trust *t, struct source *s, const char *manifest_digest, struct err *e)
 {
 	struct lookaside_place place;
-	struct http *http = NULL;
 	int r;
 
 	lookaside_find(t->lookaside, &t->location, &place);
-	if (!str_starts(place.url, "file:")) {
-		http = http_new(t->stop, e);
-		if (!http)
-			return -(int)e->code;
-	}
-	r = fetch_lookaside(t, http, place.url, manifest_digest, e);
-	http_free(http);
+	r = fetch_lookaside(t, s, place.url, manifest_digest, e);
 	if (r < 0 || !place.attachments)
 		return r;
 	return fetch_attachments(t, s, manifest_digest, e);
 }
 
-int trust_check(struct trust *t, struct source *s, const char *manifest_digest, struct err *e)
+int trust_check(struct trust *t, struct source *s, const struct child *unpacker,
+		const char *manifest_digest, struct err *e)
 {
 	struct err ignored = ERR_NULL;
 	int r;
@@ -332,7 +256,7 @@ int trust_check(struct trust *t, struct source *s, const char *manifest_digest, 
 	t->accepted = xcalloc(t->n + 1, sizeof(*t->accepted));
 	if (!t->needed)
 		return 0;
-	r = r < 0 ? r : judge_image(t->scope, &t->ref, t->found, t->n, t->accepted, e);
+	r = r < 0 ? r : hand_judge(unpacker, &t->ref, t->found, t->n, t->accepted, e);
 	return r < 0 ? refuse(t, e) : 0;
 }
 

@@ -15,12 +15,12 @@
 #include "image/registries.h"
 #include "pull/source.h"
 
+struct policy;
 struct trust;
 
-/* Reads the policy that counts for the request.  request and stop stay the caller's until
- * trust_free.  <0 with *ret NULL: there is one, but it is wrong. */
-int trust_new(const Crisp__Pull__Request *request, struct stop *stop, struct trust **ret,
-	      struct err *e);
+/* Reads the policy that counts for the request, with the files of its keys.  request stays the
+ * caller's until trust_free.  <0 with *ret NULL: there is one, but it is wrong. */
+int trust_new(const Crisp__Pull__Request *request, struct trust **ret, struct err *e);
 void trust_free(struct trust *t);
 
 /* Begin with an image of a registry, full name; or with an entry of a layout.  ERR_DENIED: the
@@ -30,9 +30,15 @@ int trust_begin(struct trust *t, const struct image_ref *ref, const struct image
 int trust_begin_layout(struct trust *t, const char *dir, const struct image_ref *ref,
 		       struct err *e);
 
-/* The manifest that was chosen.  ERR_DENIED: the policy does not accept it; ERR_UNAVAILABLE: its
- * signatures cannot be fetched. */
-int trust_check(struct trust *t, struct source *s, const char *manifest_digest, struct err *e);
+/* NULL: there is none, anything is accepted.  It stays t's. */
+const struct policy *trust_policy(const struct trust *t);
+/* Where signatures may lie: file, http and https URLs. */
+void trust_each_place(const struct trust *t, void (*fn)(void *arg, const char *url), void *arg);
+
+/* The manifest that was chosen; unpacker: the process that judges (hand.h).  ERR_DENIED: the
+ * policy does not accept it; ERR_UNAVAILABLE: its signatures cannot be fetched. */
+int trust_check(struct trust *t, struct source *s, const struct child *unpacker,
+		const char *manifest_digest, struct err *e);
 
 /* Was the last error the policy's word on the image, which no other host can change? */
 bool trust_failed(const struct trust *t);

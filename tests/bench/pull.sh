@@ -68,13 +68,21 @@ cpu_us() {
 
 peak_kib() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$1/status" 2>/dev/null; }
 
-# The peaks of the daemon's children, sampled while $BASE/watch is there; the sum of those that are
+descendants() {
+	local pid
+	for pid in $(pgrep -P "$1"); do
+		echo "$pid"
+		descendants "$pid"
+	done
+}
+
+# The peaks of the daemon's descendants, sampled while $BASE/watch is there; the sum of those that are
 # there at the same time counts.
 watch_children() {
 	local most=0 sum pid kib
 	while [ -e "$BASE/watch" ]; do
 		sum=0
-		for pid in $(pgrep -P "$(daemon_pid)"); do
+		for pid in $(descendants "$(daemon_pid)"); do
 			kib=$(peak_kib "$pid")
 			sum=$((sum + ${kib:-0}))
 		done

@@ -97,7 +97,8 @@ no_layers() { [ -z "$(ls "$ROOT/images/layers")" ]; }
 removed() { crictl rmi "$@" && poll 20 no_layers; }
 no_pulls() { [ -z "$(crisp pulls -q)" ] && [ -z "$(puller)" ]; }
 pull_bg() { "$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" pull "$1" >"$SCRATCH/bg.$2" 2>&1 & }
-puller() { pgrep -f "^$BUILD_DIR/crisp-pull\$" --ns $$ --nslist net; }
+# The keeper of a pull; its daemon may have been killed.
+puller() { pgrep -x crisp-pull -P "$REAPER_PID,$(daemon_pid)"; }
 
 registry_on
 daemon_start

@@ -114,25 +114,62 @@ static struct blob simple_blob(const char *name, const char *media_type)
 	return make_blob(&tar, media_type);
 }
 
-static struct layer *begin(const struct blob *b)
+/* What the unpacker's process does, in this one: one layer at a time. */
+static struct unpack *at_work;
+
+static struct layer *begin_as(const struct blob *b, const char *file, const char *media_type)
 {
+	const struct layer_blob blob = { media_type, b->digest, b->data.len, b->diff_id, file };
+	struct unpack_spec spec;
 	struct err e = ERR_NULL;
 	struct layer *l;
 
-	if (layer_begin(top, b->media_type, b->digest, b->data.len, b->diff_id, &l, &e) != 0)
+	if (layer_begin(top, PULL, &blob, &l, &e) != 0)
+		fail_msg("%s", e.text);
+	spec = layer_spec(l);
+	assert_null(at_work);
+	if (unpack_open(&spec, &at_work, &e) < 0)
 		fail_msg("%s", e.text);
 	return l;
 }
 
-static int feed(struct layer *l, const struct buf *data, struct err *e)
+static struct layer *begin(const struct blob *b)
+{
+	return begin_as(b, NULL, b->media_type);
+}
+
+static int feed_all(const struct buf *data, struct err *e)
 {
 	for (size_t at = 0; at < data->len; at += 1000) {
-		int r = layer_feed(l, data->data + at, MIN((size_t)1000, data->len - at), e);
+		int r = unpack_feed(at_work, data->data + at, MIN((size_t)1000, data->len - at),
+				    e);
 
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+static void end_work(void)
+{
+	unpack_free(at_work);
+	at_work = NULL;
+}
+
+static int finish(struct layer *l, Crisp__State__Layer **ret, struct err *e)
+{
+	struct unpack_result result;
+	int r = unpack_finish(at_work, &result, e);
+
+	end_work();
+	return r < 0 ? r : layer_finish(l, &result, ret, e);
+}
+
+static int inherit(void *arg, const struct layer *l, int list_fd, const int *lower, size_t n,
+		   char sum[TREESUM_TEXT], struct err *e)
+{
+	(void)arg;
+	return unpack_inherit(layer_spec(l).dir, list_fd, lower, n, sum, e);
 }
 
 static struct layer *whole(const struct blob *b)
@@ -141,7 +178,7 @@ static struct layer *whole(const struct blob *b)
 	Crisp__State__Layer *s = NULL;
 	struct err e = ERR_NULL;
 
-	if (feed(l, &b->data, &e) < 0 || layer_finish(l, &s, &e) < 0)
+	if (feed_all(&b->data, &e) < 0 || finish(l, &s, &e) < 0)
 		fail_msg("%s", e.text);
 	crisp__state__layer__free_unpacked(s, NULL);
 	return l;
@@ -191,9 +228,8 @@ static void test_media_types(void **state)
 		struct err e = ERR_NULL;
 		int fd;
 
-		assert_int_equal(feed(l, &b.data, &e), 0);
-		assert_int_equal(layer_bytes_fed(l), b.data.len);
-		assert_int_equal(layer_finish(l, &s, &e), 0);
+		assert_int_equal(feed_all(&b.data, &e), 0);
+		assert_int_equal(finish(l, &s, &e), 0);
 		assert_string_equal(s->diff_id, b.diff_id);
 		assert_string_equal(s->blob_digest, b.digest);
 		assert_string_equal(s->media_type, types[i]);
@@ -220,11 +256,11 @@ static void test_media_types(void **state)
 static void refused(const struct blob *b, const char *media_type, const char *digest,
 		    const char *diff_id, const char *text)
 {
+	const struct layer_blob blob = { media_type, digest, b->data.len, diff_id, NULL };
 	struct err e = ERR_NULL;
 	struct layer *l = NULL;
 
-	assert_int_equal(layer_begin(top, media_type, digest, b->data.len, diff_id, &l, &e),
-			 -ERR_UNIMPLEMENTED);
+	assert_int_equal(layer_begin(top, PULL, &blob, &l, &e), -ERR_UNIMPLEMENTED);
 	assert_non_null(strstr(e.text, text));
 	assert_false(in_top("staging"));
 }
@@ -248,9 +284,10 @@ static void fails(const struct blob *b, const struct buf *data, enum err_code co
 	struct layer *l = begin(b);
 	Crisp__State__Layer *s = NULL;
 	struct err e = ERR_NULL;
-	int r = feed(l, data, &e);
+	int r = feed_all(data, &e);
 
-	r = r < 0 ? r : layer_finish(l, &s, &e);
+	r = r < 0 ? r : finish(l, &s, &e);
+	end_work();
 	assert_true(r < 0);
 	if (e.code != code || !strstr(e.text, text) || !strstr(e.text, b->digest))
 		fail_msg("%s %s, expected %s", err_code_name(e.code), e.text, text);
@@ -287,13 +324,7 @@ static void test_lies(void **state)
 
 static struct layer *begin_file(const char *file, const struct blob *b)
 {
-	struct err e = ERR_NULL;
-	struct layer *l;
-
-	if (layer_begin_file(top, file, "text/plain", b->digest, b->data.len, b->diff_id, &l,
-			     &e) != 0)
-		fail_msg("%s", e.text);
-	return l;
+	return begin_as(b, file, "text/plain");
 }
 
 /* Not an archive but a file: what is verified is the blob, its place is told by the caller. */
@@ -311,8 +342,8 @@ static void test_file(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(feed(l, &b.data, &e), 0);
-	assert_int_equal(layer_finish(l, &s, &e), 0);
+	assert_int_equal(feed_all(&b.data, &e), 0);
+	assert_int_equal(finish(l, &s, &e), 0);
 	assert_int_equal(s->unpacked_size, b.data.len);
 	assert_string_equal(s->diff_id, b.diff_id);
 	assert_string_equal(s->blob_digest, b.digest);
@@ -330,14 +361,14 @@ static void test_file(void **state)
 	assert_int_equal(fs_remove_tree(layers, &e), 0);
 	/* The same lies as an archive's. */
 	l = begin_file("file", &b);
-	assert_int_equal(feed(l, &cut, &e), 0);
-	assert_int_equal(layer_finish(l, &s, &e), -ERR_DATA_LOSS);
+	assert_int_equal(feed_all(&cut, &e), 0);
+	assert_int_equal(finish(l, &s, &e), -ERR_DATA_LOSS);
 	assert_non_null(strstr(e.text, "truncated"));
 	layer_abort(l);
 	l = begin_file("file", &b);
 	b.data.data[12] ^= 0x7f;
-	assert_int_equal(feed(l, &b.data, &e), 0);
-	assert_int_equal(layer_finish(l, &s, &e), -ERR_DATA_LOSS);
+	assert_int_equal(feed_all(&b.data, &e), 0);
+	assert_int_equal(finish(l, &s, &e), -ERR_DATA_LOSS);
 	assert_non_null(strstr(e.text, "digest mismatch"));
 	layer_abort(l);
 	assert_false(in_staging(b.diff_id, ""));
@@ -443,7 +474,7 @@ static struct layer *take(const struct blob *b, int expected)
 	struct layer *l = NULL;
 	struct err e = ERR_NULL;
 
-	assert_int_equal(layer_take(top, b->diff_id, &l, &s, &e), expected);
+	assert_int_equal(layer_take(top, PULL, b->diff_id, &l, &s, &e), expected);
 	if (expected == 0) {
 		assert_string_equal(s->diff_id, b->diff_id);
 		assert_string_equal(s->blob_digest, b->digest);
@@ -455,12 +486,11 @@ static struct layer *take(const struct blob *b, int expected)
 
 static void refuse_to_begin(const struct blob *b)
 {
+	const struct layer_blob blob = { b->media_type, b->digest, b->data.len, b->diff_id, NULL };
 	struct err e = ERR_NULL;
 	struct layer *l;
 
-	assert_int_equal(layer_begin(top, b->media_type, b->digest, b->data.len, b->diff_id, &l,
-				     &e),
-			 1);
+	assert_int_equal(layer_begin(top, PULL, &blob, &l, &e), 1);
 }
 
 /* Two pulls of one layer: one makes it, the other takes it; whoever is first publishes. */
@@ -479,8 +509,8 @@ static void test_shared(void **state)
 	take(&b, 2);
 	refuse_to_begin(&b);
 	assert_false(layer_is_whole(l[0]));
-	assert_int_equal(feed(l[0], &b.data, &e), 0);
-	assert_int_equal(layer_finish(l[0], &s, &e), 0);
+	assert_int_equal(feed_all(&b.data, &e), 0);
+	assert_int_equal(finish(l[0], &s, &e), 0);
 	crisp__state__layer__free_unpacked(s, NULL);
 	refuse_to_begin(&b);
 	l[1] = take(&b, 0);
@@ -509,8 +539,10 @@ static void test_given_up(void **state)
 
 	(void)state;
 	l = begin(&b);
+	end_work();
 	layer_abort(l);
 	assert_false(in_staging(b.diff_id, ""));
+	assert_false(in_top("staging/" PULL "/work/%.24s", b.diff_id + 7));
 	l = whole(&b);
 	other = take(&b, 0);
 	layer_abort(l);
@@ -629,6 +661,7 @@ static void test_inherit(void **state)
 	struct err e = ERR_NULL;
 	_cleanup_free_ char *etc = NULL, *var = NULL;
 	struct stat st;
+	const struct layer_hands hands = { top, inherit, NULL };
 	struct stop stop;
 	int fd, fds[2], staging;
 
@@ -640,18 +673,18 @@ static void test_inherit(void **state)
 	TM(&tar, .name = "etc/f", .type = '0');
 	TM(&tar, .name = "var/f", .type = '0');
 	high = make_blob(&tar, GZIP);
+	assert_int_equal(image_staging_enter(top, PULL, &staging, &e), 0);
 	l[0] = whole(&low);
 	assert_int_equal(layer_publish(top, l, 1, &fd, &e), 0);
 	layer_abort(l[0]);
 	l[0] = NULL;
 	l[1] = whole(&mid);
 	/* The highest by an earlier try, whose memory is gone. */
-	assert_int_equal(image_staging_enter(top, PULL, &staging, &e), 0);
 	assert_int_equal(image_staging_claim(top, PULL, high.diff_id, &e), 0);
 	layer_abort(whole(&high));
 	l[2] = take(&high, 0);
 	assert_int_equal(stop_init(&stop, -1, &e), 0);
-	if (layer_inherit(top, (const char *[]){ low.diff_id, mid.diff_id, high.diff_id }, l, 3,
+	if (layer_inherit(&hands, (const char *[]){ low.diff_id, mid.diff_id, high.diff_id }, l, 3,
 			  &stop, &e) < 0)
 		fail_msg("%s", e.text);
 	assert_int_equal(layer_publish(top, l + 1, 2, fds, &e), 0);

@@ -1,0 +1,46 @@
+/*
+ * child.h - a process that the keeper forks before it starts to work, confines itself and then
+ * serves channels: socket pairs, each on a thread of its own.
+ *
+ * What must hold: a child ends with its keeper, whichever way that ends, and it has no descriptor
+ * but those it was given.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct child {
+	const char *name;
+	int control;
+	pid_t pid;
+};
+
+#define CHILD_NULL ((struct child){ .control = -1 })
+
+struct child_ops {
+	const char *name; /* of the process, at most 15 bytes */
+	/* In the child: open what is needed and confine. */
+	int (*prepare)(void *arg, struct err *e);
+	/* Serve one channel until the other end is closed; fd is closed by the caller. */
+	void (*serve)(void *arg, int fd);
+	void *arg;
+};
+
+/* The calling process has one thread.  keep: descriptors that the child has beside 0 to 2.  Both
+ * may start before child_ready is asked. */
+int child_start(struct child *c, const struct child_ops *ops, const int *keep, size_t n,
+		struct err *e);
+/* Wait until it is confined, or for its error. */
+int child_ready(struct child *c, struct err *e);
+
+/* A new channel to it, from any thread.  ERR_INTERNAL: it has ended. */
+int child_channel(const struct child *c, int *ret, struct err *e);
+
+/* It ends, and is reaped.  Safe on CHILD_NULL. */
+void child_end(struct child *c);
+
+/* The other end of a channel is closed, though the child was to answer: it has died. */
+int child_lost(const struct child *c, struct err *e);

@@ -1,0 +1,301 @@
+/*
+ * fetcher.c - one thread a channel; each has its own way to its source, clones share a session.
+ */
+#include "pull/fetcher.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/util.h"
+#include "image/ref.h"
+#include "pull/confine.h"
+#include "pull/origin.h"
+#include "pull/sigfile.h"
+#include "pull/view.h"
+#include "pull/wallet.h"
+#include "pull/wire.h"
+
+#define QUESTION_MAX (4 * 1024 * 1024)
+#define SOURCES_MAX 4096 /* of one pull: mirrors and meanings of a short name */
+
+/* In the fetcher: all of it is read before there are threads, but for the sources. */
+struct fetcher {
+	const Crisp__Pull__Request *request;
+	const struct trust *trust;
+	struct registry_meter *meter;
+	struct wallet *wallet;
+	struct err wallet_error;
+	char **certs_dirs; /* NULL-terminated */
+	struct stop stop;  /* of all sources: never set */
+	/* Opened sources by number, from 1 on, for those that clone them. */
+	pthread_mutex_t lock;
+	struct origin *sources;
+	uint32_t n;
+};
+
+/* One channel. */
+struct service {
+	struct fetcher *fetcher;
+	int fd;
+	struct stop stop; /* the channel's end */
+	struct origin origin;
+	struct http *http; /* for signatures */
+};
+
+/* Where an answer's bytes go. */
+struct sink {
+	int fd;
+	bool closed;
+};
+
+static int write_on(void *arg, const void *data, size_t size, struct err *e)
+{
+	struct sink *s = arg;
+
+	if (fs_write_all(s->fd, data, size) == 0)
+		return 0;
+	s->closed = true;
+	return err_errno(e, ERR_ABORTED, errno, "write to the unpacker");
+}
+
+/* --- sources --- */
+
+static int open_registry(struct fetcher *f, const Crisp__Pull__Source *q, struct origin *ret,
+			 struct err *e)
+{
+	_cleanup_(credentials_done) struct credentials cred = CREDENTIALS_NULL;
+	const struct image_ref ref = { q->domain, q->path, q->tag, q->digest };
+	const struct image_source where = {
+		.host = q->host,
+		.repository = q->repository,
+		.insecure = q->insecure,
+		.mirror = q->mirror,
+	};
+	const struct registry_options options = {
+		.source = &where,
+		.cred = &cred,
+		.certs_dirs = f->certs_dirs,
+		.progress_timeout_ms = f->request->pull_progress_timeout_ms,
+		.meter = f->meter,
+		.stop = &f->stop,
+	};
+
+	if (f->wallet_error.code) {
+		*e = f->wallet_error;
+		return -(int)e->code;
+	}
+	if (wallet_find(f->wallet, &ref, &where, q->alone, &cred, e) < 0)
+		return -(int)e->code;
+	ret->registry = registry_new(&options, e);
+	return ret->registry ? 0 : -(int)e->code;
+}
+
+/* Kept for its channels until the process ends: *ret is its number. */
+static int remember(struct fetcher *f, struct origin *o, uint32_t *ret, struct err *e)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&f->lock);
+	if (f->n < SOURCES_MAX) {
+		f->sources = xrealloc(f->sources, (f->n + 1) * sizeof(*f->sources));
+		f->sources[f->n++] = *o;
+		*o = ORIGIN_NULL;
+		*ret = f->n;
+	} else {
+		r = err_set(e, ERR_EXHAUSTED, "more than %d sources", SOURCES_MAX);
+	}
+	pthread_mutex_unlock(&f->lock);
+	origin_done(o);
+	return r;
+}
+
+/* The channel's own way to a source. */
+static int use_source(struct service *sv, uint32_t id, struct err *e)
+{
+	struct fetcher *f = sv->fetcher;
+	int r;
+
+	origin_done(&sv->origin);
+	pthread_mutex_lock(&f->lock);
+	r = id && id <= f->n ? origin_clone(&f->sources[id - 1], &sv->stop, &sv->origin, e)
+			     : err_set(e, ERR_INTERNAL, "there is no source %u", id);
+	pthread_mutex_unlock(&f->lock);
+	return r;
+}
+
+static int open_source(struct service *sv, const Crisp__Pull__Source *q, uint32_t *ret,
+		       struct err *e)
+{
+	struct origin o = ORIGIN_NULL;
+	int r = 0;
+
+	if (*q->layout_dir)
+		o.layout = xstrdup(q->layout_dir);
+	else
+		r = open_registry(sv->fetcher, q, &o, e);
+	return r < 0 ? r : remember(sv->fetcher, &o, ret, e);
+}
+
+/* --- questions --- */
+
+static int get_manifest(struct service *sv, const char *reference, struct sink *sink,
+			char **ret_type, struct err *e)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	int r = origin_manifest(&sv->origin, reference, &text, ret_type, e);
+
+	return r < 0 ? r : write_on(sink, text.data, text.len, e);
+}
+
+static int get_index(struct service *sv, struct sink *sink, struct err *e)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	int r = origin_index(&sv->origin, &text, e);
+
+	return r < 0 ? r : write_on(sink, text.data, text.len, e);
+}
+
+static int get_blob(struct service *sv, const Crisp__Pull__Blob *q, struct sink *sink,
+		    struct err *e)
+{
+	const struct descriptor d = {
+		.digest = q->digest,
+		.size = q->size,
+		.urls = q->urls,
+		.n_urls = q->n_urls,
+	};
+
+	return origin_blob(&sv->origin, &d, &sv->stop, write_on, sink, e);
+}
+
+/* 1: there is none. */
+static int get_signature(struct service *sv, const Crisp__Pull__SignatureFile *q,
+			 struct sink *sink, struct err *e)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	int r = sigfile_get(q->url, q->tries, &sv->stop, &sv->http, &text, e);
+
+	return r != 0 ? r : write_on(sink, text.data, text.len, e);
+}
+
+static int act(struct service *sv, const Crisp__Pull__ToFetcher *q, struct sink *sink,
+	       Crisp__Pull__FromFetcher *a, char **type, struct err *e)
+{
+	int r;
+
+	a->source = q->clone;
+	if (q->open || q->clone) {
+		r = q->open ? open_source(sv, q->open, &a->source, e) : 0;
+		r = r < 0 ? r : use_source(sv, a->source, e);
+		if (r == 0 && sv->origin.registry)
+			a->host = (char *)(uintptr_t)registry_host(sv->origin.registry);
+		return r;
+	}
+	if (sink->fd < 0 || (!sv->origin.registry && !sv->origin.layout))
+		return err_set(e, ERR_INTERNAL, "a question without a source");
+	if (q->index)
+		return get_index(sv, sink, e);
+	if (q->blob)
+		return get_blob(sv, q->blob, sink, e);
+	if (q->signature)
+		return get_signature(sv, q->signature, sink, e);
+	return get_manifest(sv, q->manifest, sink, type, e);
+}
+
+/* <0: the channel is of no use any more. */
+static int answer(struct service *sv, const Crisp__Pull__ToFetcher *q, int pipe)
+{
+	Crisp__Pull__FromFetcher a = CRISP__PULL__FROM_FETCHER__INIT;
+	struct sink sink = { .fd = pipe };
+	_cleanup_free_ char *type = NULL;
+	Crisp__Pull__Failure failure;
+	struct err e = ERR_NULL;
+	int r = act(sv, q, &sink, &a, &type, &e);
+
+	/* Its end comes before the answer. */
+	close_fdp(&sink.fd);
+	if (r < 0) {
+		wire_put_error(&e, &failure);
+		a.failure = &failure;
+		a.pipe_closed = sink.closed;
+	}
+	a.nothing = r > 0;
+	if (type)
+		a.content_type = type;
+	return wire_send(sv->fd, &a.base, NULL, 0, &e);
+}
+
+static void serve(void *arg, int fd)
+{
+	struct service sv = { .fetcher = arg, .fd = fd };
+	struct err e = ERR_NULL;
+
+	if (stop_init(&sv.stop, fd, &e) < 0)
+		return;
+	for (;;) {
+		ProtobufCMessage *m;
+		int pipe = -1, r;
+		size_t n = 1;
+
+		r = wire_recv(fd, &crisp__pull__to_fetcher__descriptor, QUESTION_MAX, &m, &pipe, &n,
+			      &e);
+		if (r != 0)
+			break;
+		r = answer(&sv, (Crisp__Pull__ToFetcher *)m, pipe);
+		protobuf_c_message_free_unpacked(m, NULL);
+		if (r < 0)
+			break;
+	}
+	origin_done(&sv.origin);
+	http_free(sv.http);
+	stop_done(&sv.stop);
+}
+
+/* --- start --- */
+
+static int prepare(void *arg, struct err *e)
+{
+	struct fetcher *f = arg;
+	struct confine_view view = CONFINE_VIEW_NULL;
+	int r = 0;
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return err_set(e, ERR_INTERNAL, "libcurl cannot be initialised");
+	pthread_mutex_init(&f->lock, NULL);
+	if (stop_init(&f->stop, -1, e) < 0)
+		return -(int)e->code;
+	if (!*f->request->layout_dir)
+		wallet_open(f->request, &f->wallet, &f->wallet_error);
+	f->certs_dirs = xcalloc(f->request->n_certs_dirs + 1, sizeof(char *));
+	for (size_t i = 0; i < f->request->n_certs_dirs; i++)
+		f->certs_dirs[i] = f->request->certs_dirs[i];
+	view_of_fetcher(f->request, f->trust, &view);
+	if (*f->request->layout_dir)
+		r = confine_leave_network(e);
+	else
+		view_load_resolver();
+	r = r < 0 ? r : confine_enter(CONFINE_FETCHER, &view, e);
+	confine_view_done(&view);
+	return r;
+}
+
+int fetcher_start(const Crisp__Pull__Request *request, const struct trust *trust,
+		  struct registry_meter *meter, struct child *ret, struct err *e)
+{
+	struct fetcher f = { .request = request, .trust = trust, .meter = meter };
+	const struct child_ops ops = {
+		.name = "crisp-pull-net",
+		.prepare = prepare,
+		.serve = serve,
+		.arg = &f,
+	};
+
+	return child_start(ret, &ops, NULL, 0, e);
+}

@@ -1,0 +1,32 @@
+/*
+ * hand.h - what the keeper has the unpacker do (unpacker.h).
+ *
+ * What must hold: of an answer nothing is used that was not checked; the unpacker has let go of a
+ * layer when a function returns.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "gen/state.pb-c.h"
+#include "image/manifest.h"
+#include "image/ref.h"
+#include "pull/child.h"
+#include "pull/layer.h"
+#include "pull/source.h"
+
+/* The blob of a layer from its source to the unpacker, through a pipe between the two.  fed: how
+ * many bytes were unpacked so far, on the calling thread. */
+int hand_unpack(const struct child *unpacker, struct source *s, const struct descriptor *d,
+		const struct layer *l, void (*fed)(void *arg, uint64_t bytes), void *arg,
+		struct unpack_result *ret, struct err *e);
+
+/* As layer_hands has it. */
+int hand_inherit(const struct child *unpacker, const struct layer *l, int list_fd,
+		 const int *lower, size_t n, char sum[TREESUM_TEXT], struct err *e);
+
+/* judge_image by the policy that the unpacker was started with; ref: of an image in a registry. */
+int hand_judge(const struct child *unpacker, const struct image_ref *ref,
+	       Crisp__State__Signature **signatures, size_t n, bool *accepted, struct err *e);

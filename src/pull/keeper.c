@@ -1,0 +1,132 @@
+/*
+ * keeper.c - the order in which the puller's processes come to be.
+ *
+ * What must hold: the fetcher is forked before the network goes and before the secrets are
+ * overwritten, the unpacker after both.
+ */
+#include "pull/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/util.h"
+#include "image/staging.h"
+#include "pull/confine.h"
+#include "pull/fetch.h"
+#include "pull/fetcher.h"
+#include "pull/unpacker.h"
+
+static void overwrite(char *text)
+{
+	explicit_bzero(text, strlen(text));
+}
+
+/* A proxy's URL may have a password in it. */
+static void forget_secrets(Crisp__Pull__Request *q)
+{
+	Crisp__Pull__Credentials *c = q->credentials;
+
+	for (char **env = environ; env && *env; env++)
+		overwrite(*env);
+	environ = NULL;
+	if (!c)
+		return;
+	char *const secrets[] = { c->username, c->password, c->auth, c->identity_token,
+				  c->registry_token };
+
+	for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
+		/* An absent field is a constant. */
+		if (*secrets[i])
+			overwrite(secrets[i]);
+}
+
+static int read_configuration(const Crisp__Pull__Request *q, struct pull_parts *p, struct err *e)
+{
+	int r = image_staging_enter(q->images_root, q->pull_id, &p->staging_lock, e);
+
+	r = r < 0 ? r : trust_new(q, &p->trust, e);
+	if (r == 0 && !*q->layout_dir)
+		r = registries_load(q->registries_conf, &p->registries, e);
+	return r;
+}
+
+static int share_meter(struct pull_parts *p, struct err *e)
+{
+	p->meter = mmap(NULL, sizeof(*p->meter), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p->meter != MAP_FAILED)
+		return 0;
+	p->meter = NULL;
+	return err_errno(e, ERR_EXHAUSTED, errno, "share memory with the fetcher");
+}
+
+static int confine(const Crisp__Pull__Request *q, struct err *e)
+{
+	struct confine_view view = CONFINE_VIEW_NULL;
+	_cleanup_close_ int slots = -1;
+	int r;
+
+	confine_view_add(&view, q->images_root, NULL, true, false);
+	confine_view_add(&view, q->images_root, FETCH_READ_ROOT, false, false);
+	if (*q->slots_file) {
+		slots = open(q->slots_file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (slots < 0)
+			err_errno(e, ERR_INTERNAL, errno, "open %s", q->slots_file);
+		confine_view_add(&view, q->slots_file, NULL, true, false);
+	}
+	r = *q->slots_file && slots < 0 ? -(int)e->code : confine_enter(CONFINE_KEEPER, &view, e);
+	confine_view_done(&view);
+	return r;
+}
+
+int keeper_begin(Crisp__Pull__Request *q, struct pull_parts *ret, struct err *e)
+{
+	int r;
+
+	*ret = (struct pull_parts){
+		.staging_lock = -1,
+		.fetcher = CHILD_NULL,
+		.unpacker = CHILD_NULL,
+	};
+	(void)clock_boot_id(); /* while /proc is there */
+	r = read_configuration(q, ret, e);
+	r = r < 0 ? r : share_meter(ret, e);
+	r = r < 0 ? r : fetcher_start(q, ret->trust, ret->meter, &ret->fetcher, e);
+	forget_secrets(q);
+	r = r < 0 ? r : confine_leave_network(e);
+	r = r < 0 ? r
+		  : unpacker_start(q, trust_policy(ret->trust), ret->staging_lock, &ret->unpacker,
+				   e);
+	r = r < 0 ? r : confine(q, e);
+	r = r < 0 ? r : child_ready(&ret->fetcher, e);
+	r = r < 0 ? r : child_ready(&ret->unpacker, e);
+	if (r < 0) {
+		struct err ignored = ERR_NULL;
+
+		keeper_end_children(ret);
+		if (ret->staging_lock >= 0)
+			image_staging_leave(q->images_root, q->pull_id, &ignored);
+	}
+	return r;
+}
+
+void keeper_end_children(struct pull_parts *p)
+{
+	child_end(&p->fetcher);
+	child_end(&p->unpacker);
+}
+
+void keeper_end(struct pull_parts *p)
+{
+	keeper_end_children(p);
+	registries_free(p->registries);
+	trust_free(p->trust);
+	close_fdp(&p->staging_lock);
+	if (p->meter)
+		munmap(p->meter, sizeof(*p->meter));
+}
