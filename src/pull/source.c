@@ -60,7 +60,7 @@ static int answer(struct source *s, Crisp__Pull__FromFetcher **ret, struct err *
 		  : wire_recv(s->channel, &crisp__pull__from_fetcher__descriptor, ANSWER_MAX, &m,
 			      NULL, NULL, e);
 	*ret = (Crisp__Pull__FromFetcher *)m;
-	if (r > 0)
+	if (r > 0 || (r < 0 && e->code == ERR_ABORTED))
 		return child_lost(s->fetcher, e);
 	return r == 0 && (*ret)->failure ? wire_get_error((*ret)->failure, e) : r;
 }
@@ -137,6 +137,9 @@ static int ask_for_text(struct source *s, const Crisp__Pull__ToFetcher *ask, siz
 	if (r < 0)
 		return e->code == ERR_ABORTED ? child_lost(s->fetcher, e) : r;
 	r = collect(s, from, max, ret, e);
+	/* The answer that is still to come must not be taken for one to the next question. */
+	if (r < 0)
+		close_fdp(&s->channel);
 	return r < 0 ? r : answer(s, ret_answer, e);
 }
 
