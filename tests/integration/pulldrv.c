@@ -13,7 +13,6 @@
  *   pulldrv clean ROOT ID
  *   pulldrv end ROOT ID            (a puller that has outlived its pulldrv)
  *   pulldrv sweep ROOT DIFFID...
- *   pulldrv usage ROOT
  */
 #include <limits.h>
 #include <stdio.h>
@@ -199,17 +198,6 @@ static int do_mount(int argc, char **argv)
 	return 0;
 }
 
-static int do_usage(const char *root)
-{
-	struct err e = ERR_NULL;
-	uint64_t bytes, inodes;
-
-	if (image_usage(root, NULL, &bytes, &inodes, &e) < 0)
-		return fail(&e);
-	printf("%ju %ju\n", (uintmax_t)bytes, (uintmax_t)inodes);
-	return 0;
-}
-
 /* As the daemon does it: what nobody holds goes to the trash, the trash goes. */
 static int layers_remove(const char *root, const char *const *diff_ids, size_t n, struct err *e)
 {
@@ -240,8 +228,6 @@ int main(int argc, char **argv)
 		return do_pull(argc, argv);
 	if (strcmp(what, "mount") == 0 && argc >= 5)
 		return do_mount(argc, argv);
-	if (strcmp(what, "usage") == 0)
-		return do_usage(argv[2]);
 	if (strcmp(what, "remove") == 0)
 		return layers_remove(argv[2], rest, (size_t)(argc - 3), &e) < 0 ? fail(&e) : 0;
 	if (strcmp(what, "sweep") == 0)
