@@ -155,13 +155,12 @@ static void inherit(const struct unpacker *p, int fd, const Crisp__Pull__Inherit
 	_cleanup_free_ char *dir = xasprintf("%s/%s", p->works, q->name);
 	struct unpack_result result = { .bytes = 0 };
 	struct err e = ERR_NULL;
+	int r;
 
 	snprintf(result.sum, sizeof(result.sum), "%s", q->sum);
-	if (n == 0)
-		err_set(&e, ERR_INTERNAL, "a list of directories is missing");
-	else
-		unpack_inherit(dir, fds[0], fds + 1, n - 1, result.sum, &e);
-	if (e.code)
+	r = n == 0 ? err_set(&e, ERR_INTERNAL, "a list of directories is missing")
+		   : unpack_inherit(dir, fds[0], fds + 1, n - 1, result.sum, &e);
+	if (r < 0)
 		answer_error(fd, &e);
 	else
 		answer_sums(fd, &result);
@@ -175,19 +174,19 @@ static void judge(const struct unpacker *p, int fd, const Crisp__Pull__Judge *q)
 	_cleanup_free_ bool *accepted = xcalloc(q->n_signatures + 1, sizeof(*accepted));
 	_cleanup_free_ protobuf_c_boolean *list = NULL;
 	struct err e = ERR_NULL;
+	int r;
 
-	if (!p->policy)
-		err_set(&e, ERR_INTERNAL, "there is no policy");
-	else
-		judge_image(policy_of_image(p->policy, &ref), &ref, q->signatures,
-			    q->n_signatures, accepted, &e);
+	/* e may be filled by a signature that another one has outweighed. */
+	r = p->policy ? judge_image(policy_of_image(p->policy, &ref), &ref, q->signatures,
+				    q->n_signatures, accepted, &e)
+		      : err_set(&e, ERR_INTERNAL, "there is no policy");
 	list = xcalloc(q->n_signatures + 1, sizeof(*list));
 	for (size_t i = 0; i < q->n_signatures; i++)
 		list[i] = accepted[i];
 	judged.accepted = list;
 	judged.n_accepted = q->n_signatures;
 	a.judged = &judged;
-	answer(fd, &a, e.code ? &e : NULL);
+	answer(fd, &a, r < 0 ? &e : NULL);
 }
 
 static void serve(void *arg, int fd)
