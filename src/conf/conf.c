@@ -109,6 +109,7 @@ void conf_init(struct conf *c)
 		.grpc_max_recv_msg_size = LIMIT_MESSAGE,
 		.default_runtime = xstrdup("runc"),
 		.seccomp_profile = xstrdup(""),
+		.seccomp_use_default_when_empty = true,
 		.log_level = xstrdup("info"),
 		.namespaces_dir = xstrdup(""),
 		.default_cgroup_parent = xstrdup(""),

@@ -50,6 +50,7 @@ struct conf {
 	/* [crio.runtime] */
 	char *default_runtime;
 	char *seccomp_profile; /* file, empty: built in */
+	bool seccomp_use_default_when_empty; /* false: a context without a profile is unconfined */
 	char *log_level;
 	char *namespaces_dir; /* empty: below runroot */
 	char *default_cgroup_parent; /* ours: of pods that name none, "/crisp" or "system.slice" */

@@ -179,6 +179,8 @@ const struct conf_key conf_keys[] = {
 
 	CONF("crio.runtime.default_runtime", STRING, default_runtime),
 	CONF("crio.runtime.seccomp_profile", PATH, seccomp_profile),
+	CONF("crio.runtime.seccomp_use_default_when_empty", BOOLEAN,
+	     seccomp_use_default_when_empty),
 	CONF_CHECK("crio.runtime.log_level", STRING, log_level, is_log_level,
 		   "one of fatal, error, warn, info, debug, trace"),
 	CONF("crio.runtime.namespaces_dir", PATH, namespaces_dir),

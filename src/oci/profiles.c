@@ -78,7 +78,8 @@ static int read_wanted(struct oci_ctx *c, const char *field, const Runtime__V1__
 
 	*ret = (struct wanted){ .what = WANT_NONE };
 	r = p ? from_profile(c, field, p, ret) : from_text(c, old_field, old, ret);
-	if (r == 0 && ret->what == WANT_NONE && (c->no_context || c->is_sandbox))
+	if (r == 0 && ret->what == WANT_NONE &&
+	    (c->no_context || c->is_sandbox || c->in->conf->seccomp_use_default_when_empty))
 		ret->what = WANT_DEFAULT;
 	return r;
 }

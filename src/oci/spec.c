@@ -24,7 +24,7 @@
 static const Runtime__V1__NamespaceOption no_namespace_options =
 	RUNTIME__V1__NAMESPACE_OPTION__INIT;
 
-/* What a request may hide in a container without a security context: as the kubelet has it. */
+/* What is hidden unless the request has lists of its own: as the kubelet has it. */
 static const char *const default_masked[] = {
 	"/proc/acpi",
 	"/proc/asound",
@@ -153,49 +153,58 @@ static void build_root(struct oci_ctx *c)
 	oci_json_put(root, "readonly", json_boolean(readonly));
 }
 
-static json_t *default_paths(const char *const *list, size_t n)
+/* An empty list cannot be told from an absent one: it means the defaults.  In a pod with a user
+ * namespace it means no path at all, as the kubelet asks for with procMount Unmasked. */
+static bool hides_by_default(const struct oci_ctx *c)
+{
+	const Runtime__V1__UserNamespace *userns = c->pod_ns->userns_options;
+
+	return c->is_sandbox || c->no_context || !userns ||
+	       userns->mode != RUNTIME__V1__NAMESPACE_MODE__POD;
+}
+
+struct hidden_paths {
+	const char *key, *field; /* of config.json, of the request */
+	const char *const *defaults;
+	size_t n_defaults;
+};
+
+static int put_paths(struct oci_ctx *c, const struct hidden_paths *p, char *const *list, size_t n)
 {
 	json_t *out = oci_json_array();
 
-	for (size_t i = 0; i < n; i++)
-		oci_json_push_text(out, list[i]);
-	return out;
-}
-
-static int put_paths(struct oci_ctx *c, const char *key, const char *field, char *const *list,
-		     size_t n)
-{
+	oci_json_put(c->linux_part, p->key, out);
+	if (n == 0 && hides_by_default(c))
+		for (size_t i = 0; i < p->n_defaults; i++)
+			oci_json_push_text(out, p->defaults[i]);
 	for (size_t i = 0; i < n; i++) {
-		int r = oci_check_text(c, field, list[i]);
+		int r = oci_check_text(c, p->field, list[i]);
 
 		if (r < 0)
 			return r;
 		if (list[i][0] != '/')
 			return err_set(c->e, ERR_INVALID,
-				       "%s[%zu]: \"%.128s\" is not an absolute path", field, i,
+				       "%s[%zu]: \"%.128s\" is not an absolute path", p->field, i,
 				       list[i]);
+		oci_json_push_text(out, list[i]);
 	}
-	oci_json_put(c->linux_part, key, oci_json_texts(list, n));
 	return 0;
 }
 
 static int build_hidden_paths(struct oci_ctx *c)
 {
+	static const struct hidden_paths masked = { "maskedPaths", "security_context.masked_paths",
+						    default_masked, ARRAY_LEN(default_masked) };
+	static const struct hidden_paths readonly = { "readonlyPaths",
+						      "security_context.readonly_paths",
+						      default_readonly,
+						      ARRAY_LEN(default_readonly) };
 	int r;
 
 	if (c->privileged)
 		return 0;
-	if (c->no_context || c->is_sandbox) {
-		oci_json_put(c->linux_part, "maskedPaths",
-			     default_paths(default_masked, ARRAY_LEN(default_masked)));
-		oci_json_put(c->linux_part, "readonlyPaths",
-			     default_paths(default_readonly, ARRAY_LEN(default_readonly)));
-		return 0;
-	}
-	r = put_paths(c, "maskedPaths", "security_context.masked_paths", c->sec->masked_paths,
-		      c->sec->n_masked_paths);
-	return r == 0 ? put_paths(c, "readonlyPaths", "security_context.readonly_paths",
-				  c->sec->readonly_paths, c->sec->n_readonly_paths)
+	r = put_paths(c, &masked, c->sec->masked_paths, c->sec->n_masked_paths);
+	return r == 0 ? put_paths(c, &readonly, c->sec->readonly_paths, c->sec->n_readonly_paths)
 		      : r;
 }
 

@@ -92,7 +92,8 @@ struct oci_spec {
  * for a rootfs that cannot be read.  Texts name the field.  A recursive read-only mount that
  * cannot be had has "RROUnsupported" in its text.  ret is freed with oci_spec_done, also empty.
  *
- * No security context at all means the defaults (seccomp, AppArmor, masked paths); a security
- * context without a seccomp profile means unconfined, as the CRI's conformance suite asks. */
+ * What the request leaves out is protected.  No security context, no seccomp profile (unless
+ * crio.conf has seccomp_use_default_when_empty = false) and empty lists of masked and read-only
+ * paths (unless the pod has a user namespace) mean the defaults. */
 int oci_spec_build(const struct oci_spec_input *in, struct oci_spec *ret, struct err *e);
 void oci_spec_done(struct oci_spec *s);

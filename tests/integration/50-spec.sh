@@ -111,7 +111,10 @@ inside "seccomp: unconfined" 0 '.config.linux.security_context.seccomp.profile_t
 	'grep ^Seccomp: /proc/self/status | { read -r a b; echo $b; }'
 inside "seccomp: default without any security context" 2 'del(.config.linux.security_context)' \
 	'grep ^Seccomp: /proc/self/status | { read -r a b; echo $b; }'
-inside "seccomp: none with an empty security context" 0 '.config.linux.security_context = {}' \
+inside "seccomp: default with an empty security context" 2 '.config.linux.security_context = {}' \
+	'grep ^Seccomp: /proc/self/status | { read -r a b; echo $b; }'
+inside "seccomp: none with an empty security context, as crio.conf may say" 0 \
+	'.config.linux.security_context = {} | .conf = {"crio.runtime.seccomp_use_default_when_empty": "false"}' \
 	'grep ^Seccomp: /proc/self/status | { read -r a b; echo $b; }'
 echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["chmod", "fchmodat", "no_such_call"], "action": "SCMP_ACT_ERRNO"}]}' \
 	>"$SCRATCH/profile.json"

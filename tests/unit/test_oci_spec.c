@@ -531,7 +531,20 @@ static const struct spec_case confinement_cases[] = {
 	  .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" },
 		     { L "maskedPaths 0", "'/proc/acpi'" },
 		     { L "readonlyPaths #", "5" } } },
-	{ SEC(""), .facts = { { L "seccomp", "" }, { L "maskedPaths", "[]" } } },
+	{ SEC(""), .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" },
+			      { L "maskedPaths 0", "'/proc/acpi'" },
+			      { L "readonlyPaths #", "5" } } },
+	{ SEC("'masked_paths':['/a']"), .facts = { { L "maskedPaths", "['/a']" },
+						   { L "readonlyPaths #", "5" } } },
+	{ "{'conf':{'crio.runtime.seccomp_use_default_when_empty':'false'}}",
+	  .facts = { { L "seccomp", "" }, { L "maskedPaths 0", "'/proc/acpi'" } } },
+	{ "{'conf':{'crio.runtime.seccomp_use_default_when_empty':'false'},"
+	  "'config':{'linux':null}}",
+	  .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" } } },
+	{ "{'features':{'idmap':true},'sandbox':{'linux':{'security_context':{'namespace_options'"
+	  ":{'userns_options':{'mode':'POD','uids':[{'host_id':100000,'length':65536}],"
+	  "'gids':[{'host_id':100000,'length':65536}]}}}}}}",
+	  .facts = { { L "maskedPaths", "[]" }, { L "readonlyPaths", "[]" } } },
 	{ SEC("'seccomp':{}"), .facts = { { L "seccomp architectures #", "1" } } },
 	{ "{'image':{'architecture':'386'},'config':{'linux':{'security_context':{'seccomp'"
 	  ":"
