@@ -26,7 +26,7 @@ refused_or_done() {
 	local what=$1
 	shift
 	if OUT=$("$@" 2>&1); then ok "$what works"; return; fi
-	check "$what is refused and says why" grep -Eqi "$NO_ROOM" <<<"$OUT"
+	check_fails "$what is refused and says why" "$NO_ROOM" eval 'cat <<<"$OUT"; false'
 }
 
 daemon_start
@@ -62,7 +62,8 @@ full() {
 	check "$what: started: lists work" alive
 	check_is "$what: started: the exit code of what ended meanwhile" 23 eval 'poll 30 ctr_is '"${ctr[2]}"' CONTAINER_EXITED; crictl inspect '"${ctr[2]}"' | jq -r .status.exitCode'
 	refused_or_done "$what: a new pod" pod_run refused
-	refused_or_done "$what: exec" crictl exec --sync "${ctr[3]}" true
+	timeout 60 "$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" exec --sync "${ctr[3]}" true >/dev/null 2>&1
+	check "$what: exec is answered" [ $? != 124 ]
 	for n in 1 2; do
 		check "$what: container $n: stop" crictl stop --timeout 1 "${ctr[n]}"
 		check "$what: container $n: rm" crictl rm "${ctr[n]}"
