@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "base/version.h"
 #include "gen/cri_rpc.h"
@@ -289,17 +290,6 @@ static unsigned open_descriptors(void)
 	return n > 3 ? n - 3 : 0; /* ".", ".." and the directory itself */
 }
 
-static uint64_t resident_bytes(void)
-{
-	_cleanup_buf_ struct buf text = BUF_NULL;
-	struct err ignored = ERR_NULL;
-	unsigned long long pages = 0;
-
-	if (fs_read_file("/proc/self/statm", 4096, &text, &ignored) == 0)
-		(void)sscanf(text.data, "%*u %llu", &pages);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static void add_process(struct buf *out)
 {
 	struct timespec cpu;
@@ -314,7 +304,7 @@ static void add_process(struct buf *out)
 		   "process_open_fds %u\n"
 		   "# HELP process_cpu_seconds_total Processor time of the daemon.\n"
 		   "# TYPE process_cpu_seconds_total counter\n"
-		   "process_cpu_seconds_total ", resident_bytes(), open_descriptors());
+		   "process_cpu_seconds_total ", proc_resident(), open_descriptors());
 	add_seconds(out, (uint64_t)cpu.tv_sec * NSEC_PER_SEC + (uint64_t)cpu.tv_nsec);
 }
 

@@ -10,6 +10,7 @@
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -22,10 +23,13 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "base/util.h"
 
 #define THREADS_MAX 8
+#define TRIM_MS 5000
+#define HOLES_MAX ((uint64_t)12 * 1024 * 1024) /* and the program itself, which is half of it */
 
 /* A method as the library knows it; the last slot of a server, with method NULL, takes the calls
  * that no other takes: without it they would wait until their own deadline. */
@@ -143,10 +147,31 @@ static void accept_one(struct server *s, grpc_server_credentials *creds)
 		poll(&(struct pollfd){ .fd = s->wake_fd, .events = POLLIN }, 1, 100);
 }
 
+/* Calls and connections that come in bursts leave holes in the heap, which the library fills again
+ * and never gives back. */
+static void give_back(int64_t *last_ns)
+{
+	int64_t now = clock_monotonic_ns();
+	struct mallinfo2 info;
+	uint64_t resident, used;
+
+	if (now < *last_ns + TRIM_MS * NSEC_PER_MSEC)
+		return;
+	*last_ns = now;
+	resident = proc_resident();
+	if (resident < HOLES_MAX)
+		return;
+	info = mallinfo2();
+	used = info.uordblks + info.hblkhd;
+	if (resident > used + HOLES_MAX)
+		malloc_trim(0);
+}
+
 static void *accept_main(void *arg)
 {
 	struct server *s = arg;
 	grpc_server_credentials *creds = grpc_insecure_server_credentials_create();
+	int64_t trimmed_ns = 0;
 
 	pthread_setname_np(pthread_self(), "crisp-accept");
 	for (;;) {
@@ -154,9 +179,11 @@ static void *accept_main(void *arg)
 			{ .fd = s->wake_fd, .events = POLLIN },
 			{ .fd = s->listener.fd, .events = POLLIN },
 		};
+		int n = poll(fds, 2, TRIM_MS);
 
-		if (poll(fds, 2, -1) < 0)
-			continue; /* EINTR */
+		give_back(&trimmed_ns);
+		if (n <= 0)
+			continue; /* or EINTR */
 		if (fds[0].revents)
 			break;
 		accept_one(s, creds);

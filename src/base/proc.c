@@ -224,3 +224,14 @@ void proc_kill_holders(const char *path)
 			syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
 	}
 }
+
+uint64_t proc_resident(void)
+{
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	struct err ignored = ERR_NULL;
+	unsigned long long pages = 0;
+
+	if (fs_read_file("/proc/self/statm", 4096, &text, &ignored) == 0)
+		(void)sscanf(text.data, "%*u %llu", &pages);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}

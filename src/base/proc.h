@@ -39,6 +39,9 @@ int proc_has_open(pid_t pid, const char *path, struct err *e);
  * to trace them; one that cannot be looked into stays. */
 void proc_kill_holders(const char *path);
 
+/* Memory of this process that is resident, in bytes; 0: /proc does not say. */
+uint64_t proc_resident(void);
+
 #define PROC_TEXT_MAX 96
 /* A process for people: "pid 12 (name) in state D".  Returns its state as /proc tells it, 0 when it
  * is gone; out then says that. */
