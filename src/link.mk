@@ -115,3 +115,8 @@ LIBS_fuzz_lookaside := $(TRUST_LIBS)
 EXTRA_fuzz_signature := $(TRUST_OBJ)
 LIBS_fuzz_signature := $(TRUST_LIBS)
 $(BUILD)/unit/test_trust $(BUILD)/replay/fuzz_lookaside $(BUILD)/replay/fuzz_signature: $(TRUST_OBJ)
+
+# The client of `make fuzz-api`; without sanitizers, which are for the daemon and its shims.
+$(BUILD)/fuzz-api: tests/fuzz/api.c $(LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIB) $(GRPC) $(LIBS) -o $@
+-include $(BUILD)/fuzz-api.d

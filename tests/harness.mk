@@ -73,4 +73,11 @@ soak-heap: $(PROGRAMS) test-deps
 	$(HARNESS) CRISP_TEST_WRAP="heaptrack -o $(abspath $(BUILD))/soak-heap" tests/bench/soak.sh
 	heaptrack_print -p 0 -T 0 -a 0 -f $(BUILD)/soak-heap.zst
 
-.PHONY: soak-stream test-deps integration vm conformance conformance-update bench bench-pull soak soak-restart soak-heap
+# The whole API against a daemon and shims with sanitizers, for FUZZ_SECONDS; FUZZ_SEED replays.
+fuzz-api: $(BUILD)/fuzz-api
+	tools/test-deps.sh --no-critest
+	$(MAKE) BUILD=$(BUILD)-asan CC="$(CC)" SAN=address,undefined all
+	CRISP_TEST_BUILD=$(abspath $(BUILD))-asan FUZZ_API=$(abspath $(BUILD))/fuzz-api \
+		FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/api.sh
+
+.PHONY: fuzz-api soak-stream test-deps integration vm conformance conformance-update bench bench-pull soak soak-restart soak-heap
