@@ -28,7 +28,7 @@ $(BUILD)/crisp: $(CLI_OBJ) $(LIB)
 # libc on disk is replaced.  (-static without PIE would save 12 KiB more and give up ASLR.)  The
 # sanitizers need it dynamic.
 SHIM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard shim/*.c)))
-SHIM_BASE := $(patsubst %,$(BUILD)/src/base/%.o,buf clock err exitrec files fs log proc shimproto str util)
+SHIM_BASE := $(patsubst %,$(BUILD)/src/base/%.o,buf clock err exitrec files fs log proc rmtree shimproto str util)
 SHIM_STATIC := $(if $(SAN),,-static-pie)
 
 $(BUILD)/crisp-shim: $(SHIM_OBJ) $(SHIM_BASE)

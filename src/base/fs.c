@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "base/rmtree.h"
 
 int fs_read_file(const char *path, size_t max, struct buf *ret, struct err *e)
 {
@@ -120,145 +121,9 @@ int fs_mkdir_all(const char *path, mode_t mode, struct err *e)
 	return 0;
 }
 
-/* Levels that are walked with a descriptor and a stack frame each; what lies deeper is first
- * brought up to this level, because whoever made the tree chose its depth. */
-#define REMOVE_DEPTH 24
-
-static int remove_children(int fd, dev_t dev, const char *path, unsigned depth, struct err *e);
-
-/* 1: it is a directory. */
-static int unlink_entry(int parent, const char *name, const char *path, struct err *e)
-{
-	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno == EISDIR || errno == EPERM)
-		return 1;
-	return err_errno(e, ERR_INTERNAL, errno, "remove %s below %s", name, path);
-}
-
-static int open_entry(int parent, const char *name, dev_t dev, const char *path, int *ret_fd,
-		      struct err *e)
-{
-	_cleanup_close_ int fd = openat(parent, name,
-					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "open %s below %s", name, path);
-	if (st.st_dev != dev)
-		return err_set(e, ERR_PRECONDITION, "%s below %s is a mount: unmount it first",
-			       name, path);
-	*ret_fd = take_fd(fd);
-	return 0;
-}
-
-static int open_dir(int fd, const char *path, DIR **ret, struct err *e)
-{
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-
-	if (copy < 0 || !(*ret = fdopendir(copy)))
-		return err_errno(e, ERR_INTERNAL, errno, "list %s", path);
-	return 0;
-}
-
-static bool is_dots(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
-/* Move a directory to `to` under a name that is free there. */
-static int raise_entry(int from, const char *name, int to, uint64_t *counter, const char *path,
-		       struct err *e)
-{
-	for (;;) {
-		char raised[40];
-
-		snprintf(raised, sizeof(raised), ".crisp-removed-%llu",
-			 (unsigned long long)(*counter)++);
-		if (renameat2(from, name, to, raised, RENAME_NOREPLACE) == 0)
-			return 0;
-		if (errno == EBUSY)
-			return err_set(e, ERR_PRECONDITION, "%s below %s is a mount: unmount it "
-				       "first", name, path);
-		if (errno != EEXIST)
-			return err_errno(e, ERR_INTERNAL, errno, "move %s below %s", name, path);
-	}
-}
-
-/* Empty the directory `name` of `parent`: its directories are moved beside it. */
-static int flatten_entry(int parent, const char *name, dev_t dev, uint64_t *counter,
-			 const char *path, struct err *e)
-{
-	_cleanup_closedir_ DIR *dir = NULL;
-	_cleanup_close_ int fd = -1;
-	struct dirent *d;
-	int r = open_entry(parent, name, dev, path, &fd, e);
-
-	if (r == 0)
-		r = open_dir(fd, path, &dir, e);
-	while (r == 0 && (d = readdir(dir))) {
-		if (is_dots(d->d_name))
-			continue;
-		r = unlink_entry(fd, d->d_name, path, e);
-		if (r == 1)
-			r = raise_entry(fd, d->d_name, parent, counter, path, e);
-	}
-	return r;
-}
-
-static int remove_entry(int parent, const char *name, dev_t dev, const char *path, unsigned depth,
-			uint64_t *counter, struct err *e)
-{
-	_cleanup_close_ int fd = -1;
-	int r = unlink_entry(parent, name, path, e);
-
-	if (r <= 0)
-		return r;
-	if (depth == REMOVE_DEPTH) {
-		r = flatten_entry(parent, name, dev, counter, path, e);
-	} else {
-		r = open_entry(parent, name, dev, path, &fd, e);
-		if (r == 0)
-			r = remove_children(fd, dev, path, depth + 1, e);
-	}
-	if (r < 0)
-		return r;
-	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_errno(e, ERR_INTERNAL, errno, "remove %s below %s", name, path);
-	return 0;
-}
-
-static int remove_children(int fd, dev_t dev, const char *path, unsigned depth, struct err *e)
-{
-	_cleanup_closedir_ DIR *dir = NULL;
-	uint64_t counter = 0, before;
-	int r = open_dir(fd, path, &dir, e);
-
-	if (r < 0)
-		return r;
-	do {
-		struct dirent *d;
-
-		before = counter;
-		rewinddir(dir);
-		while (r == 0 && (d = readdir(dir)))
-			if (!is_dots(d->d_name))
-				r = remove_entry(fd, d->d_name, dev, path, depth, &counter, e);
-	} while (r == 0 && counter != before);
-	return r;
-}
-
 int fs_remove_tree(const char *path, struct err *e)
 {
-	uint64_t counter = 0;
-	struct stat st;
-
-	if (lstat(path, &st) < 0) {
-		if (errno == ENOENT || errno == ENOTDIR)
-			return 0;
-		return err_errno(e, ERR_INTERNAL, errno, "stat %s", path);
-	}
-	return remove_entry(AT_FDCWD, path, st.st_dev, path, 0, &counter, e);
+	return rmtree(path, NULL, e);
 }
 
 int fs_each(const char *dir,

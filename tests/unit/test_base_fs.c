@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -165,49 +164,6 @@ static void removal_stops_at_mounts(void **state)
 	assert_int_equal(fs_remove_tree(tree, &e), 0);
 }
 
-#define DEPTH 6000
-
-static void *remove_in_small_stack(void *arg)
-{
-	struct err e = ERR_NULL;
-
-	return (void *)(intptr_t)fs_remove_tree(arg, &e);
-}
-
-/* A container may nest directories as deep as it likes: their removal takes neither a descriptor
- * nor a stack frame for each level.  The stack is a worker's. */
-static void removes_trees_without_bottom(void **state)
-{
-	_cleanup_free_ char *tree = scratch_file(&dir, "deep");
-	_cleanup_close_ int fd = -1;
-	pthread_attr_t attr;
-	pthread_t thread;
-	void *r;
-
-	(void)state;
-	assert_int_equal(mkdir(tree, 0700), 0);
-	fd = open(tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	for (int i = 0; i < DEPTH; i++) {
-		int next, file;
-
-		assert_int_equal(mkdirat(fd, "d", 0700), 0);
-		file = openat(fd, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-		assert_true(file >= 0);
-		close(file);
-		next = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		assert_true(next >= 0);
-		close(fd);
-		fd = next;
-	}
-	assert_int_equal(pthread_attr_init(&attr), 0);
-	assert_int_equal(pthread_attr_setstacksize(&attr, 512 * 1024), 0);
-	assert_int_equal(pthread_create(&thread, &attr, remove_in_small_stack, tree), 0);
-	assert_int_equal(pthread_join(thread, &r), 0);
-	pthread_attr_destroy(&attr);
-	assert_int_equal((intptr_t)r, 0);
-	assert_false(fs_exists(tree));
-}
-
 static void clean_paths(void **state)
 {
 	static const char *const good[] = { "/", "/a", "/a/b.c/..d/...", "/a b" };
@@ -246,7 +202,6 @@ int main(void)
 		test(makes_directories),
 		test(removes_trees_and_nothing_else),
 		test(removal_stops_at_mounts),
-		test(removes_trees_without_bottom),
 		cmocka_unit_test(clean_paths),
 	};
 
