@@ -1162,7 +1162,7 @@ static const struct sm_state states[] = {
 		.shows = "CONTAINER_EXITED",
 		.recover = 6,
 		.deadline = -1,
-		.unbounded = "unlinking is tried again until it succeeds",
+		.unbounded = "unmounting and renaming the directory into the trash are tried again until they succeed",
 		.cells = cells_REMOVING,
 	},
 	[CTR_STATE_GONE] = {

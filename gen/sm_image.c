@@ -449,7 +449,7 @@ static const struct sm_state states[] = {
 		.kind = SM_KIND_BUSY,
 		.recover = 1,
 		.deadline = -1,
-		.unbounded = "unlinking is tried again inside the effect until it succeeds",
+		.unbounded = "layers are renamed away, or left to the layer collector: no answer is waited for",
 		.cells = cells_DROPPING,
 	},
 	[IMG_STATE_GONE] = {

@@ -38,6 +38,7 @@ enum sbx_event {
 	SBX_EVENT_ANCHOR_STUCK, /* done */
 	SBX_EVENT_CHILDREN_REMOVED, /* done */
 	SBX_EVENT_ERASED, /* done */
+	SBX_EVENT_ERASE_STUCK, /* done */
 	SBX_EVENT_ANCHOR_LOST, /* shim */
 	SBX_EVENT_OVERDUE, /* clock */
 };
@@ -74,4 +75,4 @@ void sbx_effect_stop_children(struct sm_object *obj); /* fleeting: children_stop
 void sbx_effect_lower_network(struct sm_object *obj); /* lasting: network_down network_stuck */
 void sbx_effect_drop_anchor(struct sm_object *obj); /* fleeting: anchor_dropped anchor_stuck */
 void sbx_effect_remove_children(struct sm_object *obj); /* fleeting: children_removed */
-void sbx_effect_erase(struct sm_object *obj); /* lasting: erased */
+void sbx_effect_erase(struct sm_object *obj); /* lasting: erased erase_stuck */

@@ -30,6 +30,7 @@
 #include "obj/image.h"
 #include "obj/pull.h"
 #include "obj/stream_session.h"
+#include "obj/trash.h"
 #include "obj/world.h"
 #include "os/apparmor.h"
 #include "os/cgroup.h"
@@ -281,6 +282,8 @@ static int start(struct daemon *d, struct err *e)
 		r = image_start(e);
 	if (r == 0)
 		r = pull_start(e);
+	if (r == 0)
+		trash_start();
 	if (r == 0)
 		r = start_streaming(d, e);
 	if (r == 0)

@@ -10,6 +10,7 @@
 #include "api/handlers.h"
 #include "base/arena.h"
 #include "base/fs.h"
+#include "base/treewalk.h"
 #include "gen/cri_rpc.h"
 #include "image/layers.h"
 #include "obj/container.h"
@@ -18,6 +19,7 @@
 #include "obj/layeruse.h"
 #include "obj/paths.h"
 #include "obj/pinned.h"
+#include "obj/trash.h"
 
 struct item {
 	const char *kind;
@@ -34,7 +36,7 @@ struct gc {
 	size_t waiting; /* removals under way, and one for who starts them */
 	struct item *items;
 	size_t n;
-	char *images_root;
+	char *images_root, *trash;
 	struct layer_set *owned, *in_use;
 	int result;
 	struct err err;
@@ -70,6 +72,7 @@ static void gc_free(struct gc *g)
 	}
 	free(g->items);
 	free(g->images_root);
+	free(g->trash);
 	layer_set_free(g->owned);
 	layer_set_free(g->in_use);
 	free(g);
@@ -182,15 +185,26 @@ static int add_leftover(void *arg, const struct image_leftover *l)
 	return 0;
 }
 
+static int add_container_trash(const char *path, const char *name, void *arg, struct err *e)
+{
+	struct gc *g = arg;
+	struct item *x = add_item(g, "trash", name, "", true, xstrdup("it was being removed"));
+	struct treewalk_sum sum;
+	int r = treewalk_all(path, g->trash, &sum, e);
+
+	x->bytes = sum.bytes;
+	return r;
+}
+
 static void leftovers_work(struct loop_job *base)
 {
 	struct gc *g = container_of(base, struct gc, base);
 
 	g->result = image_leftovers(g->images_root, g->owned, add_leftover, g, &g->err);
+	if (g->result == 0)
+		g->result = fs_each(g->trash, add_container_trash, g, &g->err);
 	if (g->result == 0 && !g->dry_run)
 		g->result = image_quarantine_empty(g->images_root, g->in_use, &g->err);
-	if (g->result == 0 && !g->dry_run)
-		g->result = image_trash_empty(g->images_root, &g->err);
 }
 
 /* --- the answer --- */
@@ -220,6 +234,23 @@ static void answer(struct gc *g)
 	rpc_reply(g->rpc, &resp.base);
 }
 
+static void explain_stuck(struct gc *g)
+{
+	struct trash_status s = trash_status();
+
+	for (size_t i = 0; i < s.n_stuck; i++)
+		for (size_t k = 0; k < g->n; k++) {
+			struct item *x = &g->items[k];
+
+			if (strcmp(x->kind, "trash") != 0 ||
+			    strcmp(x->id, strrchr(s.stuck[i].path, '/') + 1) != 0)
+				continue;
+			x->removed = false;
+			free(x->why);
+			x->why = xasprintf("it could not be removed: %s", s.stuck[i].why);
+		}
+}
+
 /* A layer goes as layers do whose pull has ended: an image may have come to own it meanwhile. */
 static void leftovers_done(struct loop_job *base)
 {
@@ -228,6 +259,9 @@ static void leftovers_done(struct loop_job *base)
 	for (size_t i = 0; i < g->n && !g->dry_run; i++)
 		if (g->items[i].removed && g->items[i].diff_id)
 			layergc_offer(g->items[i].diff_id);
+	explain_stuck(g);
+	if (!g->dry_run)
+		trash_kick();
 	if (g->result < 0)
 		rpc_fail(g->rpc, &g->err);
 	else
@@ -252,6 +286,7 @@ static void images_done(struct gc *g)
 	g->owned = image_layers_owned();
 	g->in_use = image_layers_in_use();
 	g->images_root = path_images(world.conf);
+	g->trash = path_container_trash(world.conf);
 	g->base.work = leftovers_work;
 	g->base.done = leftovers_done;
 	if (loop_work(world.loop, LANE_IMAGE, &g->base, &g->err) < 0) {

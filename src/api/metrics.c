@@ -21,6 +21,7 @@
 #include "base/version.h"
 #include "gen/cri_rpc.h"
 #include "obj/pull.h"
+#include "obj/trash.h"
 #include "obj/world.h"
 
 #define STATES_MAX 64
@@ -278,6 +279,28 @@ static void add_pulls(const struct conf *conf, struct buf *out)
 	add_running(conf, out);
 }
 
+/* --- the trash --- */
+
+static void add_gauge(const struct conf *conf, struct buf *out, const char *family,
+		      const char *help, uint64_t value)
+{
+	if (begin(conf, out, family, "gauge", help))
+		buf_printf(out, "crisp_%s %" PRIu64 "\n", family, value);
+}
+
+static void add_trash(const struct conf *conf, struct buf *out)
+{
+	struct trash_status s = trash_status();
+
+	add_gauge(conf, out, "trash_entries",
+		  "Directories of removed containers and layers that are not gone yet.", s.entries);
+	add_gauge(conf, out, "trash_stuck_entries",
+		  "Of trash_entries those that could not be removed and are tried again.",
+		  s.n_stuck);
+	add_counter(conf, out, "trash_removed_total",
+		    "Files and directories removed from the trash.", s.removed);
+}
+
 /* --- the process --- */
 
 static unsigned open_descriptors(void)
@@ -315,5 +338,6 @@ void metrics_render(const struct conf *conf, struct buf *out)
 	add_operations(conf, out);
 	add_objects(conf, out);
 	add_pulls(conf, out);
+	add_trash(conf, out);
 	add_process(out);
 }

@@ -15,6 +15,9 @@
 #include "net/cni.h"
 #include "obj/facts.h"
 #include "obj/pull.h"
+#include "obj/trash.h"
+
+#define TRASH_SLOW_NS (5 * NSEC_PER_SEC) /* an entry that takes longer is explained */
 
 #define CNI_STATUS_MS 5000
 
@@ -347,6 +350,51 @@ static Crisp__V1__ExplainedObject *explain_quarantined(struct arena *a,
 	return x;
 }
 
+static Crisp__V1__ExplainedObject *explain_trash(struct arena *a, const char *path,
+						 const char *state, int64_t since_ns,
+						 const char *why, int64_t retry_ns)
+{
+	Crisp__V1__ExplainedObject *x = arena_alloc(a, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	crisp__v1__explained_object__init(x);
+	x->kind = (char *)(uintptr_t)"trash";
+	x->id = arena_strdup(a, strrchr(path, '/') + 1);
+	x->name = arena_strdup(a, path);
+	x->state = (char *)(uintptr_t)state;
+	x->kind_of_state = (char *)(uintptr_t)"busy";
+	x->age_ns = clock_realtime_ns() - since_ns;
+	x->last_error = arena_strdup(a, why);
+	x->waits_for = retry_ns ? arena_printf(a, "the next try in %lld s",
+					       (long long)(MAX(retry_ns - clock_realtime_ns(),
+							       INT64_C(0)) / NSEC_PER_SEC))
+				: arena_strdup(a, "removal of its files, running on a worker");
+	return x;
+}
+
+/* Entries that do not go, and one whose removal takes long. */
+static void add_trash(struct arena *a, const char *prefix, Crisp__V1__ExplainResponse *resp)
+{
+	struct trash_status s = trash_status();
+	bool slow = s.entry && clock_realtime_ns() - s.begun_ns > TRASH_SLOW_NS;
+	Crisp__V1__ExplainedObject *x;
+
+	if (slow && str_starts(strrchr(s.entry, '/') + 1, prefix)) {
+		x = explain_trash(a, s.entry, "REMOVING", s.begun_ns, "", 0);
+		resp->objects[resp->n_objects] = x;
+		resp->n_objects += x != NULL;
+	}
+	for (size_t i = 0; i < s.n_stuck; i++) {
+		if (!str_starts(strrchr(s.stuck[i].path, '/') + 1, prefix))
+			continue;
+		x = explain_trash(a, s.stuck[i].path, "STUCK", s.stuck[i].since_ns,
+				  s.stuck[i].why, s.stuck[i].retry_ns);
+		resp->objects[resp->n_objects] = x;
+		resp->n_objects += x != NULL;
+	}
+}
+
 static int take_explain(struct caller *c, const void *request, struct err *e)
 {
 	const Crisp__V1__ExplainRequest *req = request;
@@ -357,6 +405,7 @@ static int take_explain(struct caller *c, const void *request, struct err *e)
 	for (int k = 0; k < KIND_COUNT; k++)
 		cap += map_count(world.objects[k]);
 	list_for_each(node, &world.quarantine) cap++;
+	cap += trash_status().n_stuck + 1;
 	resp.objects = arena_alloc(a, (cap + 1) * sizeof(*resp.objects));
 	if (!resp.objects)
 		return err_set(e, ERR_EXHAUSTED, "too many objects for one answer: give an id");
@@ -383,6 +432,7 @@ static int take_explain(struct caller *c, const void *request, struct err *e)
 		resp.objects[resp.n_objects] = explain_quarantined(a, q);
 		resp.n_objects += resp.objects[resp.n_objects] != NULL;
 	}
+	add_trash(a, req->id_prefix, &resp);
 	rpc_reply(c->rpc, &resp.base);
 	free(c);
 	return 0;

@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
+#include "base/rmtree.h"
 #include "base/str.h"
 #include "base/treewalk.h"
 #include "base/util.h"
@@ -238,21 +238,15 @@ int image_layer_lock(const char *dir, int operation, int *ret_fd, struct err *e)
 	return 0;
 }
 
-/* Move dir into trash/ or quarantine/: half a layer is never seen under its name. */
+/* Move dir into trash/ or quarantine/: half a layer is never seen under its name.  1: not now. */
 static int move_away(const char *images_root, const char *where, const char *dir, struct err *e)
 {
 	_cleanup_free_ char *to = xasprintf("%s/%s", images_root, where);
-	_cleanup_free_ char *gone = xasprintf("%s/%s.%d.%lld", to, strrchr(dir, '/') + 1,
-					      (int)gettid(), (long long)clock_monotonic_ns());
 
-	if (mkdir(to, 0700) < 0 && errno != EEXIST)
-		return err_errno(e, ERR_INTERNAL, errno, "mkdir %s", to);
-	if (rename(dir, gone) < 0 && errno != ENOENT)
-		return err_errno(e, ERR_INTERNAL, errno, "move %s to %s", dir, gone);
-	return 0;
+	return rmtree_defer(dir, to, e);
 }
 
-/* 1: somebody counts on it. */
+/* 1: a puller counts on it, or there is no room to move it. */
 static int move_unlocked(const char *images_root, const char *where, const char *dir,
 			 struct err *e)
 {
@@ -301,13 +295,6 @@ struct sweep {
 	const struct layer_set *known;
 };
 
-static int sweep_trash(const char *path, const char *name, void *arg, struct err *e)
-{
-	(void)name;
-	(void)arg;
-	return fs_remove_tree(path, e);
-}
-
 static int sweep_unowned(const char *path, const char *name, void *arg, struct err *e)
 {
 	const struct sweep *s = arg;
@@ -317,23 +304,21 @@ static int sweep_unowned(const char *path, const char *name, void *arg, struct e
 	return MIN(move_unlocked(s->images_root, "trash", path, e), 0);
 }
 
+/* known: layers in use. */
 static int sweep_unused(const char *path, const char *name, void *arg, struct err *e)
 {
-	return layer_set_has(arg, name) ? 0 : fs_remove_tree(path, e);
+	const struct sweep *s = arg;
+
+	return layer_set_has(s->known, name) ? 0
+					     : MIN(move_away(s->images_root, "trash", path, e), 0);
 }
 
 int image_quarantine_empty(const char *images_root, const struct layer_set *in_use, struct err *e)
 {
 	_cleanup_free_ char *dir = xasprintf("%s/quarantine", images_root);
+	struct sweep s = { .images_root = images_root, .known = in_use };
 
-	return fs_each(dir, sweep_unused, (void *)(uintptr_t)in_use, e);
-}
-
-int image_trash_empty(const char *images_root, struct err *e)
-{
-	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
-
-	return fs_each(trash, sweep_trash, NULL, e);
+	return fs_each(dir, sweep_unused, &s, e);
 }
 
 int image_sweep(const char *images_root, const struct layer_set *known, struct err *e)
@@ -345,7 +330,6 @@ int image_sweep(const char *images_root, const struct layer_set *known, struct e
 
 	r = r < 0 ? r : fs_mkdir_all(layers, 0700, e);
 	r = r < 0 ? r : fs_each(layers, sweep_unowned, &owned, e);
-	r = r < 0 ? r : image_trash_empty(images_root, e);
 	return r < 0 ? err_wrap(e, "sweep %s", images_root) : 0;
 }
 

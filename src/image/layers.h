@@ -5,7 +5,8 @@
  * Below the images' root: layers/<24 hex of the diffID>/{fs,meta} one unpacked overlay diff each,
  * shared by every image that has it; quarantine/ those that are not what was unpacked; staging/
  * what pulls have not finished (staging.h).
- * A layer appears by rename when it is whole, and goes by rename into trash/.  A puller holds a
+ * A layer appears by rename when it is whole, and goes by rename into trash/, which obj/trash.h
+ * empties.  A puller holds a
  * shared flock on each layer directory it counts on until the daemon has committed its image;
  * whoever removes takes an exclusive one without waiting and leaves what is locked.
  */
@@ -27,7 +28,8 @@ char *image_layer_dir(const char *images_root, const char *diff_id);
 int image_mount(const char *images_root, const char *const *diff_ids, size_t n, const char *upper,
 		const char *work, const char *target, struct err *e);
 
-/* Move a layer into trash/, if it is there.  1: a puller counts on it, it stays.  Does not block:
+/* Move a layer into trash/, if it is there.  1: a puller counts on it, or the disk is full: try
+ * again.  Does not block:
  * the loop calls it, so that no image can come to own the layer between the question and the move.
  */
 int image_layer_discard(const char *images_root, const char *diff_id, struct err *e);
@@ -39,7 +41,7 @@ bool image_layer_exists(const char *images_root, const char *diff_id);
  * puller counts on it, try again.  Does not block. */
 int image_layer_quarantine(const char *images_root, const char *diff_id, struct err *e);
 
-/* Remove what is in quarantine/, but for the layers that are in use. */
+/* Move what is in quarantine/ into trash/, but for the layers that are in use. */
 int image_quarantine_empty(const char *images_root, const struct layer_set *in_use, struct err *e);
 
 /* What is in the store and belongs to no image. */
@@ -60,11 +62,8 @@ int image_leftovers(const char *images_root, const struct layer_set *owned,
 		    int (*fn)(void *arg, const struct image_leftover *l), void *arg,
 		    struct err *e);
 
-/* Remove what is in trash/. */
-int image_trash_empty(const char *images_root, struct err *e);
-
-/* At the start, before any pull: remove trash and every layer that is not in known and that
- * nobody holds. */
+/* At the start, before any pull: move every layer that is not in known, and that nobody holds,
+ * into trash/. */
 int image_sweep(const char *images_root, const struct layer_set *known, struct err *e);
 
 /* What is below images_root and not in known (NULL: none), malloc'ed, with *ret_n paths even on

@@ -11,6 +11,7 @@
 
 #include "base/fs.h"
 #include "base/id.h"
+#include "base/rmtree.h"
 #include "base/util.h"
 #include "image/layermeta.h"
 
@@ -121,9 +122,18 @@ static int has_claim(const char *path, const char *name, void *arg, struct err *
 	return strcmp(name, LAYERS) != 0 && fs_exists(claim);
 }
 
+/* Away with path: into trash/ if deferred is set, else piece by piece. */
+static int away(const char *images_root, const char *path, bool deferred, struct err *e)
+{
+	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
+	int r = deferred ? rmtree_defer(path, trash, e) : 1;
+
+	return r == 1 ? fs_remove_tree(path, e) : r;
+}
+
 /* By the layer's name.  What is removed piece by piece is held meanwhile; whoever waits for it
  * finds it gone and makes it anew. */
-static int drop(const char *images_root, const char *name, struct err *e)
+static int drop(const char *images_root, const char *name, bool deferred, struct err *e)
 {
 	_cleanup_free_ char *dir = layer_path(images_root, name);
 	_cleanup_free_ char *meta = xasprintf("%s/meta", dir);
@@ -138,7 +148,7 @@ static int drop(const char *images_root, const char *name, struct err *e)
 	/* First of all: what is half removed must not look whole. */
 	if (unlink(meta) < 0 && errno != ENOENT)
 		return err_errno(e, ERR_INTERNAL, errno, "remove %s", meta);
-	return fs_remove_tree(dir, e);
+	return away(images_root, dir, deferred, e);
 }
 
 int image_staging_drop(const char *images_root, const char *diff_id, struct err *e)
@@ -147,30 +157,42 @@ int image_staging_drop(const char *images_root, const char *diff_id, struct err 
 
 	if (image_layer_name(diff_id, name) < 0)
 		return 0;
-	return drop(images_root, name, e);
+	return drop(images_root, name, false, e);
 }
 
 static int drop_layer(const char *path, const char *name, void *arg, struct err *e)
 {
 	(void)path;
-	return drop(arg, name, e);
+	return drop(arg, name, false, e);
+}
+
+static int defer_layer(const char *path, const char *name, void *arg, struct err *e)
+{
+	(void)path;
+	return drop(arg, name, true, e);
 }
 
 /* Everything that lost its owner.  Not only what this pull had claimed: a puller that was killed
  * may have left something that nobody had the time to look at. */
-static int drop_all(const char *images_root, struct err *e)
+static int drop_all(const char *images_root, bool deferred, struct err *e)
 {
 	_cleanup_free_ char *layers = xasprintf("%s/staging/" LAYERS, images_root);
 
-	return fs_each(layers, drop_layer, (void *)(uintptr_t)images_root, e);
+	return fs_each(layers, deferred ? defer_layer : drop_layer,
+		       (void *)(uintptr_t)images_root, e);
+}
+
+static int leave(const char *images_root, const char *pull_id, bool deferred, struct err *e)
+{
+	_cleanup_free_ char *dir = pull_path(images_root, pull_id);
+	int r = away(images_root, dir, deferred, e);
+
+	return r < 0 ? r : drop_all(images_root, deferred, e);
 }
 
 int image_staging_leave(const char *images_root, const char *pull_id, struct err *e)
 {
-	_cleanup_free_ char *dir = pull_path(images_root, pull_id);
-	int r = fs_remove_tree(dir, e);
-
-	return r < 0 ? r : drop_all(images_root, e);
+	return leave(images_root, pull_id, false, e);
 }
 
 int image_staging_remove(const char *images_root, const char *pull_id, struct err *e)
@@ -183,10 +205,11 @@ int image_staging_remove(const char *images_root, const char *pull_id, struct er
 		return err_set(e, ERR_INTERNAL, "\"%.80s\" is not the id of a pull", pull_id);
 	/* A puller holds this lock as long as it lives: wait for one that was killed just now. */
 	r = image_layer_lock(dir, LOCK_EX, &fd, e);
-	return r < 0 ? r : image_staging_leave(images_root, pull_id, e);
+	return r < 0 ? r : leave(images_root, pull_id, true, e);
 }
 
 struct sweep {
+	const char *images_root;
 	const char *const *ids;
 	size_t n;
 };
@@ -205,17 +228,17 @@ static int sweep_pull(const char *path, const char *name, void *arg, struct err 
 			return 0;
 	r = image_layer_lock(path, LOCK_EX | LOCK_NB, &fd, e);
 	/* 1: not a directory, or gone meanwhile. */
-	return r == 2 ? 0 : r < 0 ? r : fs_remove_tree(path, e);
+	return r == 2 ? 0 : r < 0 ? r : away(s->images_root, path, true, e);
 }
 
 int image_staging_sweep(const char *images_root, const char *const *ids, size_t n, struct err *e)
 {
 	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
 	_cleanup_free_ char *layers = xasprintf("%s/" LAYERS, staging);
-	struct sweep s = { .ids = ids, .n = n };
+	struct sweep s = { .images_root = images_root, .ids = ids, .n = n };
 	int r = fs_mkdir_all(layers, 0700, e);
 
 	r = r < 0 ? r : fs_each(staging, sweep_pull, &s, e);
-	r = r < 0 ? r : drop_all(images_root, e);
+	r = r < 0 ? r : drop_all(images_root, true, e);
 	return r < 0 ? err_wrap(e, "sweep %s", staging) : 0;
 }

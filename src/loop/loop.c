@@ -101,6 +101,7 @@ static void run_posts(struct loop *l);
 
 void loop_join(struct loop *l)
 {
+	__atomic_store_n(&l->stop, true, __ATOMIC_RELEASE);
 	lanes_join(l->lanes);
 	run_posts(l);
 }
@@ -116,6 +117,11 @@ void loop_free(struct loop *l)
 	lanes_free(l->lanes);
 	free(l->timers);
 	free(l);
+}
+
+bool loop_is_stopping(const struct loop *l)
+{
+	return __atomic_load_n(&l->stop, __ATOMIC_ACQUIRE);
 }
 
 bool loop_is_current(const struct loop *l)

@@ -27,6 +27,8 @@ void loop_free(struct loop *l);
 void loop_run(struct loop *l);
 /* From any thread. */
 void loop_stop(struct loop *l);
+/* From any thread: was loop_stop or loop_join called?  Long work ends early then. */
+bool loop_is_stopping(const struct loop *l);
 /* Is this the loop thread (true as well before loop_run)? */
 bool loop_is_current(const struct loop *l);
 

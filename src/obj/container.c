@@ -25,6 +25,7 @@
 #include "obj/pod.h"
 #include "obj/reach.h"
 #include "obj/sandbox.h"
+#include "obj/trash.h"
 #include "obj/verify.h"
 #include "obj/view.h"
 
@@ -610,8 +611,22 @@ static int work_erase(struct job *j, struct err *e)
 	return r < 0 ? r : container_clean(j->id, c->row, e);
 }
 
+/* The trash has no room: the one thing left is the directory. */
+static int work_erase_in_place(struct job *j, struct err *e)
+{
+	_cleanup_free_ char *dir = path_container_dir(world.conf, j->id);
+
+	return fs_remove_tree(dir, e);
+}
+
 static void done_erase(struct job *j, struct object *o)
 {
+	if (j->result == 0)
+		trash_kick();
+	if (j->result == 1 && o && o->sm->effect_gen == j->gen) {
+		job_start(&job_new(o, LANE_TRASH, work_erase_in_place, done_erase)->base);
+		return;
+	}
 	if (j->result < 0 && o)
 		log_err(LOG_LEVEL_WARN, "container does not go", &j->err);
 	job_report(j, o, j->result < 0 ? CTR_EVENT_ERASE_STUCK : CTR_EVENT_ERASED, &j->err, NULL,

@@ -14,6 +14,7 @@
 #include "obj/paths.h"
 #include "obj/sandbox.h"
 #include "obj/sandbox_files.h"
+#include "obj/trash.h"
 #include "obj/world.h"
 #include "oci/spec.h"
 #include "os/cgroup.h"
@@ -254,7 +255,6 @@ int container_prepare(const struct container_prepare *in, struct facts_init **re
 int container_clean(const char *id, const Crisp__State__Container *row, struct err *e)
 {
 	_cleanup_free_ char *run = path_container_run(world.conf, id);
-	_cleanup_free_ char *dir = path_container_dir(world.conf, id);
 	_cleanup_free_ char *cgroup = cgroup_dir(row->cgroups_path);
 	int r;
 
@@ -264,8 +264,8 @@ int container_clean(const char *id, const Crisp__State__Container *row, struct e
 	if (r == 0)
 		r = fs_remove_tree(run, e);
 	if (r == 0)
-		r = fs_remove_tree(dir, e);
-	if (r == 0)
 		r = cgroup_remove(world.cgroups, cgroup, e);
-	return r < 0 ? err_wrap(e, "container %.13s", id) : 0;
+	if (r == 0)
+		r = trash_put_container(id, e);
+	return r < 0 ? err_wrap(e, "container %.13s", id) : r;
 }

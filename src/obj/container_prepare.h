@@ -27,5 +27,6 @@ struct container_prepare {
 /* *ret, owned by the caller: user and stop signal, the pid still missing. */
 int container_prepare(const struct container_prepare *in, struct facts_init **ret, struct err *e);
 
-/* The other way: runtime's own state, mounts, cgroup, directories.  May be repeated. */
+/* The other way: runtime's own state, mounts, cgroup, directories.  May be repeated.  1: only the
+ * container's directory is left, since the trash has no room: remove it in place. */
 int container_clean(const char *id, const Crisp__State__Container *row, struct err *e);

@@ -201,45 +201,15 @@ bool image_owns_layer(const struct object *but, const char *diff_id)
 	return false;
 }
 
-static void plain_job_free(struct job *j)
+/* A layer that a puller counts on is left to layergc: it is no longer this image's. */
+void img_effect_drop(struct sm_object *sm)
 {
-	free(j);
-}
-
-static int work_empty_trash(struct job *j, struct err *e)
-{
-	_cleanup_free_ char *root = path_images(world.conf);
-
-	(void)j;
-	return image_trash_empty(root, e);
-}
-
-static void drop_after(struct object *o, int64_t pause_ns);
-
-static void done_drop(struct job *j, struct object *o)
-{
-	if (j->result < 0 && o) {
-		log_err(LOG_LEVEL_WARN, "image layers do not go", &j->err);
-		drop_after(o, 5 * NSEC_PER_SEC);
-		return;
-	}
-	job_report(j, o, IMG_EVENT_DROPPED, NULL, NULL, NULL);
-}
-
-static void drop_after(struct object *o, int64_t pause_ns)
-{
-	struct job *j = xcalloc(1, sizeof(*j));
+	struct object *o = object_of(sm);
 
 	for (size_t i = 0; i < image_row(o)->n_layers; i++)
 		if (!image_owns_layer(o, image_row(o)->layers[i]->diff_id))
 			layergc_discard(image_row(o)->layers[i]->diff_id);
-	job_init(j, o, LANE_IMAGE, work_empty_trash, done_drop, plain_job_free);
-	job_start_after(j, pause_ns);
-}
-
-void img_effect_drop(struct sm_object *sm)
-{
-	drop_after(object_of(sm), 0);
+	effect_report(o, sm->effect_gen, IMG_EVENT_DROPPED, NULL, NULL, NULL);
 }
 
 int image_remove(struct caller *c, const char *name, struct err *e)

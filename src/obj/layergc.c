@@ -14,6 +14,7 @@
 #include "obj/facts.h"
 #include "obj/image.h"
 #include "obj/paths.h"
+#include "obj/trash.h"
 
 #define LOOK_NS (500 * NSEC_PER_MSEC)
 
@@ -22,21 +23,6 @@ static struct {
 	size_t n;
 	struct loop_timer timer;
 } left;
-
-static void empty_trash(struct loop_job *j)
-{
-	_cleanup_free_ char *root = path_images(world.conf);
-	struct err e = ERR_NULL;
-
-	(void)j;
-	if (image_trash_empty(root, &e) < 0)
-		log_err(LOG_LEVEL_WARN, "the trash of the image store does not go", &e);
-}
-
-static void trash_emptied(struct loop_job *j)
-{
-	free(j);
-}
 
 /* 0: it is in the trash, or was never there.  1: not yet. */
 static int try_discard(const char *diff_id)
@@ -47,14 +33,14 @@ static int try_discard(const char *diff_id)
 
 	if (r < 0)
 		log_err(LOG_LEVEL_WARN, "layer without an image", &e);
+	else if (r == 0)
+		trash_kick();
 	return r != 0;
 }
 
 static void look_again(struct loop_timer *t)
 {
 	char **ids = left.diff_ids;
-	struct err e = ERR_NULL;
-	struct loop_job *j;
 	size_t n = left.n;
 
 	(void)t;
@@ -64,11 +50,6 @@ static void look_again(struct loop_timer *t)
 		if (!image_owns_layer(NULL, ids[i]) && try_discard(ids[i]))
 			layergc_offer(ids[i]);
 	row_set_strs(&ids, &n, NULL);
-	j = xcalloc(1, sizeof(*j));
-	j->work = empty_trash;
-	j->done = trash_emptied;
-	if (loop_work(world.loop, LANE_TRASH, j, &e) < 0)
-		free(j); /* the next one empties it */
 }
 
 void layergc_offer(const char *diff_id)

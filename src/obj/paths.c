@@ -46,6 +46,16 @@ char *path_container_exit(const struct conf *c, const char *id)
 	return xasprintf("%s/containers/%s/exit", c->root, id);
 }
 
+char *path_container_trash(const struct conf *c)
+{
+	return xasprintf("%s/containers/trash", c->root);
+}
+
+char *path_image_trash(const struct conf *c)
+{
+	return xasprintf("%s/images/trash", c->root);
+}
+
 char *path_images(const struct conf *c)
 {
 	return xasprintf("%s/images", c->root);

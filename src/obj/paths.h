@@ -16,7 +16,9 @@ char *path_container_rootfs(const struct conf *c, const char *id);
 char *path_pod_dir(const struct conf *c, const char *id);
 char *path_container_dir(const struct conf *c, const char *id);  /* upper, work, exit record */
 char *path_container_exit(const struct conf *c, const char *id);
+char *path_container_trash(const struct conf *c); /* beside the containers' directories */
 char *path_images(const struct conf *c);
+char *path_image_trash(const struct conf *c);
 
 /* Cgroups below a pod's parent.  With the systemd manager a container's is "slice:crisp:id", the
  * form its OCI runtime takes; cgroup_dir tells where that is from the hierarchies' roots. */

@@ -15,6 +15,7 @@
 #include "obj/container_prepare.h"
 #include "obj/facts.h"
 #include "obj/paths.h"
+#include "obj/trash.h"
 #include "os/cgroup.h"
 #include "os/mount.h"
 #include "os/ns.h"
@@ -47,6 +48,7 @@ static struct quarantined *find(enum kind k, const char *id)
 /* Each runtime is asked, since the row that named one is unreadable. */
 static int clean_container(const char *id, struct err *e)
 {
+	_cleanup_free_ char *dir = path_container_dir(world.conf, id);
 	_cleanup_free_ char *cgroup =
 		cgroup_of_container(world.conf, world.conf->default_cgroup_parent, id);
 	int r = 0;
@@ -59,7 +61,7 @@ static int clean_container(const char *id, struct err *e)
 		row.cgroups_path = cgroup;
 		r = container_clean(id, &row, e);
 	}
-	return r;
+	return r == 1 ? fs_remove_tree(dir, e) : r;
 }
 
 static int clean_sandbox(const char *id, struct err *e)
@@ -103,6 +105,8 @@ static void removal_done(struct loop_job *base)
 	struct removal *m = container_of(base, struct removal, base);
 	struct quarantined *q = find(m->kind, m->id);
 
+	if (m->result == 0)
+		trash_kick();
 	if (m->result == 0)
 		m->result = delete_rows(m, &m->err);
 	if (m->result == 0 && q) {

@@ -676,21 +676,18 @@ static int work_erase(struct job *j, struct err *e)
 
 static void done_erase(struct job *j, struct object *o)
 {
-	struct job *again;
-
-	if (j->result == 0 || !o) {
-		job_report(j, o, SBX_EVENT_ERASED, NULL, NULL, NULL);
-		return;
-	}
-	log_err(LOG_LEVEL_WARN, "sandbox directory does not go", &j->err);
-	again = sandbox_job_new(o, LANE_RETRY, work_erase, done_erase);
-	again->gen = j->gen;
-	job_start_after(again, 5 * NSEC_PER_SEC);
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, "sandbox directory does not go", &j->err);
+	job_report(j, o, j->result < 0 ? SBX_EVENT_ERASE_STUCK : SBX_EVENT_ERASED, &j->err, NULL,
+		   NULL);
 }
 
 void sbx_effect_erase(struct sm_object *sm)
 {
-	job_start(sandbox_job_new(object_of(sm), LANE_STOP, work_erase, done_erase));
+	struct object *o = object_of(sm);
+
+	job_start_after(sandbox_job_new(o, failed_before(o) ? LANE_RETRY : LANE_STOP, work_erase,
+					done_erase), pause_of(o));
 }
 
 /* --- life --- */

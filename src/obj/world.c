@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "obj/dirs.h"
 #include "obj/layergc.h"
+#include "obj/trash.h"
 #include "obj/usage.h"
 #include "obj/verify.h"
 #include "obj/view.h"
@@ -584,6 +585,7 @@ void world_stop(void)
 	for (int k = 0; k < KIND_COUNT; k++)
 		map_free(take_ptr(world.objects[k]));
 	layergc_stop();
+	trash_stop();
 	verify_stop();
 	diskuse_stop();
 	while (world.quarantine.next && !list_empty(&world.quarantine)) {

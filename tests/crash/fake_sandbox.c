@@ -21,6 +21,7 @@ enum fault {
 	FAULT_REVIVE_FAILS = 1 << 9,
 	FAULT_REVIVE_HANGS = 1 << 10,
 	FAULT_DIES_YOUNG = 1 << 11, /* each shim that takes the pod over */
+	FAULT_ERASE_STUCK_ONCE = 1 << 12,
 };
 
 enum happening {
@@ -184,6 +185,10 @@ static void act_erase(struct sim *sim, struct sm_object *obj, const struct job *
 	(void)obj;
 	if (sim->w->sbx.children)
 		sim_bad(sim, "a pod is erased under its containers");
+	if (sim_fault_once(sim, FAULT_ERASE_STUCK_ONCE)) {
+		sim_done(sim, job, sim_failed(SBX_EVENT_ERASE_STUCK, "busy"));
+		return;
+	}
 	sim->w->sbx.files = false;
 	sim_done(sim, job, sm_event_new(SBX_EVENT_ERASED));
 }
@@ -390,6 +395,10 @@ static const struct scenario scenarios[] = {
 	  { RUN, FAILS(SBX_EVENT_STOP), STOP, REMOVE } },
 	{ "its anchor fails and does not go", FAULT_ANCHOR_FAILS | FAULT_DROP_STUCK_ONCE,
 	  { FAILS(SBX_EVENT_RUN) } },
+	{ "its directory does not go", FAULT_ERASE_STUCK_ONCE,
+	  { RUN, STOP, FAILS(SBX_EVENT_REMOVE), REMOVE } },
+	{ "its anchor fails and its directory does not go",
+	  FAULT_ANCHOR_FAILS | FAULT_ERASE_STUCK_ONCE, { FAILS(SBX_EVENT_RUN) } },
 	{ "it is stopped before it runs", 0, { RUN, RUN_MEANWHILE, STOP_MEANWHILE, REMOVE } },
 	{ "it is removed before it runs", 0, { RUN, REMOVE_MEANWHILE } },
 	{ "all ask at once", 0,

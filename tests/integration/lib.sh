@@ -443,9 +443,13 @@ world_snapshot() {
 	} | sort
 }
 
+# trash_is_gone: the directories of removed containers and layers are
+trash_is_gone() { [ -z "$(ls "$ROOT/containers/trash" "$ROOT/images/trash" 2>/dev/null | grep -v ':$')" ]; }
+
 # world_diff WHAT FILE-BEFORE: nothing has come or gone since the snapshot
 world_diff() {
 	local tries differences
+	poll 120 trash_is_gone
 	for tries in 1 2 3 4 5 6 7 8 9 10; do
 		world_snapshot >"$SCRATCH/world.now"
 		cmp -s "$2" "$SCRATCH/world.now" && break

@@ -198,13 +198,20 @@ static int do_mount(int argc, char **argv)
 	return 0;
 }
 
+static int trash_empty(const char *root, struct err *e)
+{
+	_cleanup_free_ char *trash = xasprintf("%s/trash", root);
+
+	return fs_remove_tree(trash, e);
+}
+
 /* As the daemon does it: what nobody holds goes to the trash, the trash goes. */
 static int layers_remove(const char *root, const char *const *diff_ids, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
 		if (image_layer_discard(root, diff_ids[i], e) < 0)
 			return -(int)e->code;
-	return image_trash_empty(root, e);
+	return trash_empty(root, e);
 }
 
 static int do_sweep(const char *root, const char *const *known, size_t n, struct err *e)

@@ -206,13 +206,20 @@ static bool published(const struct blob *b, const char *name)
 	return in_top("layers/%.24s/%s", b->diff_id + 7, name);
 }
 
+static int trash_empty(const char *root, struct err *e)
+{
+	_cleanup_free_ char *trash = xasprintf("%s/trash", root);
+
+	return fs_remove_tree(trash, e);
+}
+
 /* As the daemon does it: what nobody holds goes to the trash, the trash goes. */
 static int layers_remove(const char *root, const char *const *diff_ids, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
 		if (image_layer_discard(root, diff_ids[i], e) < 0)
 			return -(int)e->code;
-	return image_trash_empty(root, e);
+	return trash_empty(root, e);
 }
 
 static void test_media_types(void **state)
