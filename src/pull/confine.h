@@ -1,13 +1,14 @@
 /*
  * confine.h - takes from a process of the puller all it does not need, for good.
  *
- * Role  network  files  capabilities fetcher  the node's  its view, read-only  none keeper  none
- * the images' root, the file of slots  DAC_OVERRIDE, FOWNER unpacker  none  the pull's work folder,
- * lower layers  CHOWN, DAC_OVERRIDE, FOWNER, FSETID,
- *
- *                       by descriptor, read-only                MKNOD, SETFCAP, SYS_ADMIN
- *
- * judge  none  none  none
+ * | role     | network | files                                | capabilities                     |
+ * |----------|---------|--------------------------------------|----------------------------------|
+ * | fetcher  | node's  | its view, read-only                  | none                             |
+ * | keeper   | none    | images' root, the file of slots      | DAC_OVERRIDE, FOWNER             |
+ * | unpacker | none    | the pull's work folder; lower layers | CHOWN, DAC_OVERRIDE, FOWNER,     |
+ * |          |         | by descriptor, read-only             | FSETID, MKNOD, SETFCAP,          |
+ * |          |         |                                      | SYS_ADMIN                        |
+ * | judge    | none    | none                                 | none                             |
  *
  * Each role has a mount namespace whose root is a read-only tmpfs with its view in it, nosuid,
  * nodev and noexec; a seccomp filter that lists the system calls it may make; no_new_privs;
