@@ -56,10 +56,10 @@ static const int fetcher[] = {
 };
 
 static const int keeper[] = {
-	SCMP_SYS(accept4), SCMP_SYS(accept), SCMP_SYS(wait4), SCMP_SYS(waitid),
-	SCMP_SYS(openat2), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rmdir), SCMP_SYS(rename),
-	SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(fchmod), SCMP_SYS(fchmodat),
-	SCMP_SYS(chmod), SCMP_SYS(flock), SCMP_SYS(fsync), SCMP_SYS(syncfs),
+	SCMP_SYS(accept4), SCMP_SYS(accept), SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(openat2),
+	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rmdir),
+	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(fchmod),
+	SCMP_SYS(fchmodat), SCMP_SYS(chmod), SCMP_SYS(flock), SCMP_SYS(fsync), SCMP_SYS(syncfs),
 };
 
 static const int unpacker[] = {

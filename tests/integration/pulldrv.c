@@ -202,7 +202,7 @@ static int trash_empty(const char *root, struct err *e)
 {
 	_cleanup_free_ char *trash = xasprintf("%s/trash", root);
 
-	return fs_remove_tree(trash, e);
+	return fs_remove_tree(trash, e) < 0 ? -(int)e->code : fs_mkdir_all(trash, 0700, e);
 }
 
 /* As the daemon does it: what nobody holds goes to the trash, the trash goes. */

@@ -616,7 +616,7 @@ static void slow_work_has_a_low_priority(void **state)
 	loop_run(l);
 	for (enum loop_lane lane = 0; lane < LANE_COUNT; lane++)
 		assert_int_equal(j[lane].value,
-				 lane == LANE_SLOW || lane == LANE_TRASH ? 10 : own);
+				 lane == LANE_SLOW || lane == LANE_TRASH ? 5 : own);
 	assert_int_equal(getpriority(PRIO_PROCESS, 0), own);
 }
 

@@ -12,7 +12,7 @@ registry_start
 daemon_start
 
 CONTAINERS=${CRISP_TEST_CONTAINERS:-17}
-DEPTH=${CRISP_TEST_DEPTH:-2500}
+DEPTH=${CRISP_TEST_DEPTH:-1000}
 FILES=200
 TRASH=$ROOT/containers/trash
 crisp() { "$BUILD_DIR/crisp" --socket "$SOCKET" "$@"; }
