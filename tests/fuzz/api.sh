@@ -35,7 +35,8 @@ registry_start
 printf '[crio.api]\ngrpc_max_recv_msg_size = 16777216\n' >"$SCRATCH/config.d/00-fuzz.conf"
 daemon_start
 check "pull" crictl pull "$BUSYBOX"
-check "a pod, so that all there is for good is there" pod_run first
+check "a pod and a container, so that all there is for good is there" pod_run first
+ctr_run "$OUT" first >/dev/null || bail "no container"
 check "it goes" everything_remove
 world_snapshot >"$SCRATCH/before"
 resident_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$(daemon_pid)/status"; }
