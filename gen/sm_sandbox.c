@@ -85,6 +85,11 @@ static void step_note_revived(void *draft, const struct sm_event *ev)
 	sbx_step_note_revived(draft, ev);
 }
 
+static void step_note_end(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_end(draft, ev);
+}
+
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[0] = step_note_anchor,
 	[1] = step_note_network,
@@ -94,6 +99,7 @@ static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[5] = step_note_lost,
 	[6] = step_note_retry,
 	[7] = step_note_revived,
+	[8] = step_note_end,
 };
 
 static const char *const step_names[] = {
@@ -105,6 +111,7 @@ static const char *const step_names[] = {
 	[5] = "note_lost",
 	[6] = "note_retry",
 	[7] = "note_revived",
+	[8] = "note_end",
 };
 
 static bool invariant_has_anchor(const void *row)
@@ -144,6 +151,7 @@ static const struct sm_event_info events[] = {
 	[SBX_EVENT_ERASED] = { .name = "erased", .class = SM_CLASS_DONE },
 	[SBX_EVENT_ERASE_STUCK] = { .name = "erase_stuck", .class = SM_CLASS_DONE },
 	[SBX_EVENT_ANCHOR_LOST] = { .name = "anchor_lost", .class = SM_CLASS_SHIM },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .name = "anchor_broken", .class = SM_CLASS_SHIM },
 	[SBX_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },
 };
 
@@ -155,11 +163,13 @@ static const uint16_t yields_raise_anchor[] = {
 static const uint16_t yields_probe_anchor[] = {
 	SBX_EVENT_ANCHORED,
 	SBX_EVENT_ANCHOR_LOST,
+	SBX_EVENT_ANCHOR_BROKEN,
 };
 
 static const uint16_t yields_revive_anchor[] = {
 	SBX_EVENT_ANCHORED,
 	SBX_EVENT_ANCHOR_FAILED,
+	SBX_EVENT_ANCHOR_BROKEN,
 };
 
 static const uint16_t yields_raise_network[] = {
@@ -201,14 +211,14 @@ static const struct sm_effect_info effects[] = {
 	[1] = {
 		.name = "probe_anchor",
 		.lasting = false,
-		.n_yields = 2,
+		.n_yields = 3,
 		.yields = yields_probe_anchor,
 		.start = sbx_effect_probe_anchor,
 	},
 	[2] = {
 		.name = "revive_anchor",
 		.lasting = false,
-		.n_yields = 2,
+		.n_yields = 3,
 		.yields = yields_revive_anchor,
 		.start = sbx_effect_revive_anchor,
 	},
@@ -309,13 +319,13 @@ static const struct sm_action actions_8[] = {
 };
 
 static const struct sm_action actions_9[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_10[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
@@ -327,96 +337,108 @@ static const struct sm_action actions_11[] = {
 };
 
 static const struct sm_action actions_12[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_13[] = {
-	{ .op = SM_OP_AGAIN },
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_14[] = {
+	{ .op = SM_OP_AGAIN },
+	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
+};
+
+static const struct sm_action actions_15[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_revived */
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_15[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
+static const struct sm_action actions_16[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
-static const struct sm_action actions_16[] = {
+static const struct sm_action actions_17[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_retry */
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* revive_anchor */
 };
 
-static const struct sm_action actions_17[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
+static const struct sm_action actions_18[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
-static const struct sm_action actions_18[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
-};
-
 static const struct sm_action actions_19[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
+	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_20[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_no_network */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
 };
 
 static const struct sm_action actions_21[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
+};
+
+static const struct sm_action actions_22[] = {
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_no_network */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
+};
+
+static const struct sm_action actions_23[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
 };
 
-static const struct sm_action actions_22[] = {
+static const struct sm_action actions_24[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 8 }, /* erase */
 };
 
-static const struct sm_action actions_23[] = {
+static const struct sm_action actions_25[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_24[] = {
+static const struct sm_action actions_26[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
 };
 
-static const struct sm_action actions_25[] = {
+static const struct sm_action actions_27[] = {
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* remove_children */
 };
 
-static const struct sm_action actions_26[] = {
+static const struct sm_action actions_28[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 8 }, /* erase */
 };
 
-static const struct sm_action actions_27[] = {
+static const struct sm_action actions_29[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_28[] = {
+static const struct sm_action actions_30[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
 	{ .op = SM_OP_MARK },
 	{ .op = SM_OP_REPLY },
@@ -430,7 +452,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_RUN,
 		.guard = -1,
 		.target = SBX_STATE_ANCHORING,
-		.line = 57,
+		.line = 59,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -440,7 +462,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 63,
+		.line = 65,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -450,7 +472,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORKING,
-		.line = 64,
+		.line = 66,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -460,7 +482,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 65,
+		.line = 67,
 		.n_actions = 3,
 		.actions = actions_3,
 	},
@@ -470,7 +492,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 66,
+		.line = 68,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
@@ -480,7 +502,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 76,
+		.line = 78,
 		.n_actions = 3,
 		.actions = actions_5,
 	},
@@ -490,7 +512,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 77,
+		.line = 79,
 		.n_actions = 3,
 		.actions = actions_6,
 	},
@@ -500,7 +522,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 78,
+		.line = 80,
 		.n_actions = 3,
 		.actions = actions_7,
 	},
@@ -510,7 +532,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 87,
+		.line = 89,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -520,7 +542,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = 3,
 		.target = SBX_STATE_EMPTYING,
-		.line = 88,
+		.line = 90,
 		.n_actions = 3,
 		.actions = actions_9,
 	},
@@ -530,7 +552,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = 4,
 		.target = SBX_STATE_EMPTYING,
-		.line = 89,
+		.line = 91,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
@@ -540,47 +562,47 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = -1,
 		.target = SBX_STATE_REVIVING,
-		.line = 90,
+		.line = 92,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
 	[12] = {
 		.number = 12,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_STOP,
+		.event = SBX_EVENT_ANCHOR_BROKEN,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 91,
-		.n_actions = 2,
+		.line = 93,
+		.n_actions = 3,
 		.actions = actions_12,
 	},
 	[13] = {
 		.number = 13,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_REMOVE,
+		.event = SBX_EVENT_STOP,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 92,
-		.n_actions = 3,
+		.line = 94,
+		.n_actions = 2,
 		.actions = actions_13,
 	},
 	[14] = {
 		.number = 14,
-		.state = SBX_STATE_REVIVING,
-		.event = SBX_EVENT_ANCHORED,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 100,
+		.target = SBX_STATE_EMPTYING,
+		.line = 95,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
 	[15] = {
 		.number = 15,
 		.state = SBX_STATE_REVIVING,
-		.event = SBX_EVENT_ANCHOR_FAILED,
-		.guard = 4,
-		.target = SBX_STATE_EMPTYING,
-		.line = 101,
+		.event = SBX_EVENT_ANCHORED,
+		.guard = -1,
+		.target = SBX_STATE_READY,
+		.line = 103,
 		.n_actions = 3,
 		.actions = actions_15,
 	},
@@ -588,131 +610,151 @@ static const struct sm_row rows[] = {
 		.number = 16,
 		.state = SBX_STATE_REVIVING,
 		.event = SBX_EVENT_ANCHOR_FAILED,
-		.guard = -1,
-		.target = SBX_STATE_REVIVING,
-		.line = 102,
+		.guard = 4,
+		.target = SBX_STATE_EMPTYING,
+		.line = 104,
 		.n_actions = 3,
 		.actions = actions_16,
 	},
 	[17] = {
 		.number = 17,
 		.state = SBX_STATE_REVIVING,
-		.event = SBX_EVENT_OVERDUE,
+		.event = SBX_EVENT_ANCHOR_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_EMPTYING,
-		.line = 103,
+		.target = SBX_STATE_REVIVING,
+		.line = 105,
 		.n_actions = 3,
 		.actions = actions_17,
 	},
 	[18] = {
 		.number = 18,
-		.state = SBX_STATE_EMPTYING,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
-		.guard = 1,
-		.target = SBX_STATE_UNANCHORING,
-		.line = 112,
-		.n_actions = 2,
+		.state = SBX_STATE_REVIVING,
+		.event = SBX_EVENT_ANCHOR_BROKEN,
+		.guard = -1,
+		.target = SBX_STATE_EMPTYING,
+		.line = 106,
+		.n_actions = 3,
 		.actions = actions_18,
 	},
 	[19] = {
 		.number = 19,
-		.state = SBX_STATE_EMPTYING,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.state = SBX_STATE_REVIVING,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_LOWERING,
-		.line = 113,
-		.n_actions = 2,
+		.target = SBX_STATE_EMPTYING,
+		.line = 107,
+		.n_actions = 3,
 		.actions = actions_19,
 	},
 	[20] = {
 		.number = 20,
-		.state = SBX_STATE_LOWERING,
-		.event = SBX_EVENT_NETWORK_DOWN,
-		.guard = -1,
+		.state = SBX_STATE_EMPTYING,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.guard = 1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 122,
-		.n_actions = 3,
+		.line = 116,
+		.n_actions = 2,
 		.actions = actions_20,
 	},
 	[21] = {
 		.number = 21,
-		.state = SBX_STATE_LOWERING,
-		.event = SBX_EVENT_NETWORK_STUCK,
+		.state = SBX_STATE_EMPTYING,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 123,
-		.n_actions = 4,
+		.line = 117,
+		.n_actions = 2,
 		.actions = actions_21,
 	},
 	[22] = {
 		.number = 22,
-		.state = SBX_STATE_UNANCHORING,
-		.event = SBX_EVENT_ANCHOR_DROPPED,
-		.guard = 2,
-		.target = SBX_STATE_ERASING,
-		.line = 132,
-		.n_actions = 2,
+		.state = SBX_STATE_LOWERING,
+		.event = SBX_EVENT_NETWORK_DOWN,
+		.guard = -1,
+		.target = SBX_STATE_UNANCHORING,
+		.line = 126,
+		.n_actions = 3,
 		.actions = actions_22,
 	},
 	[23] = {
 		.number = 23,
-		.state = SBX_STATE_UNANCHORING,
-		.event = SBX_EVENT_ANCHOR_DROPPED,
+		.state = SBX_STATE_LOWERING,
+		.event = SBX_EVENT_NETWORK_STUCK,
 		.guard = -1,
-		.target = SBX_STATE_NOTREADY,
-		.line = 133,
-		.n_actions = 2,
+		.target = SBX_STATE_LOWERING,
+		.line = 127,
+		.n_actions = 4,
 		.actions = actions_23,
 	},
 	[24] = {
 		.number = 24,
 		.state = SBX_STATE_UNANCHORING,
-		.event = SBX_EVENT_ANCHOR_STUCK,
-		.guard = -1,
-		.target = SBX_STATE_UNANCHORING,
-		.line = 134,
-		.n_actions = 4,
+		.event = SBX_EVENT_ANCHOR_DROPPED,
+		.guard = 2,
+		.target = SBX_STATE_ERASING,
+		.line = 136,
+		.n_actions = 2,
 		.actions = actions_24,
 	},
 	[25] = {
 		.number = 25,
-		.state = SBX_STATE_NOTREADY,
-		.event = SBX_EVENT_REMOVE,
+		.state = SBX_STATE_UNANCHORING,
+		.event = SBX_EVENT_ANCHOR_DROPPED,
 		.guard = -1,
-		.target = SBX_STATE_CLEARING,
-		.line = 142,
+		.target = SBX_STATE_NOTREADY,
+		.line = 137,
 		.n_actions = 2,
 		.actions = actions_25,
 	},
 	[26] = {
 		.number = 26,
-		.state = SBX_STATE_CLEARING,
-		.event = SBX_EVENT_CHILDREN_REMOVED,
+		.state = SBX_STATE_UNANCHORING,
+		.event = SBX_EVENT_ANCHOR_STUCK,
 		.guard = -1,
-		.target = SBX_STATE_ERASING,
-		.line = 150,
-		.n_actions = 2,
+		.target = SBX_STATE_UNANCHORING,
+		.line = 138,
+		.n_actions = 4,
 		.actions = actions_26,
 	},
 	[27] = {
 		.number = 27,
-		.state = SBX_STATE_ERASING,
-		.event = SBX_EVENT_ERASED,
+		.state = SBX_STATE_NOTREADY,
+		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
-		.target = SBX_STATE_GONE,
-		.line = 159,
+		.target = SBX_STATE_CLEARING,
+		.line = 146,
 		.n_actions = 2,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
+		.state = SBX_STATE_CLEARING,
+		.event = SBX_EVENT_CHILDREN_REMOVED,
+		.guard = -1,
+		.target = SBX_STATE_ERASING,
+		.line = 154,
+		.n_actions = 2,
+		.actions = actions_28,
+	},
+	[29] = {
+		.number = 29,
+		.state = SBX_STATE_ERASING,
+		.event = SBX_EVENT_ERASED,
+		.guard = -1,
+		.target = SBX_STATE_GONE,
+		.line = 163,
+		.n_actions = 2,
+		.actions = actions_29,
+	},
+	[30] = {
+		.number = 30,
 		.state = SBX_STATE_ERASING,
 		.event = SBX_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_ERASING,
-		.line = 160,
+		.line = 164,
 		.n_actions = 4,
-		.actions = actions_28,
+		.actions = actions_30,
 	},
 };
 
@@ -733,6 +775,7 @@ static const struct sm_cell cells_NONE[] = {
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -753,6 +796,7 @@ static const struct sm_cell cells_ANCHORING[] = {
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
 };
 
@@ -773,6 +817,7 @@ static const struct sm_cell cells_NETWORKING[] = {
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
 };
 
@@ -782,8 +827,8 @@ static const uint16_t holds_NETWORKING[] = {
 
 static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
 	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
 	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
@@ -797,6 +842,7 @@ static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[9] },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -809,8 +855,8 @@ static const struct sm_cell cells_REVIVING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[15] },
+	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
+	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[16] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
@@ -822,7 +868,8 @@ static const struct sm_cell cells_REVIVING[] = {
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
 };
 
 static const uint16_t holds_REVIVING[] = {
@@ -838,7 +885,7 @@ static const struct sm_cell cells_EMPTYING[] = {
 	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[18] },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[20] },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
@@ -847,6 +894,7 @@ static const struct sm_cell cells_EMPTYING[] = {
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -859,14 +907,15 @@ static const struct sm_cell cells_LOWERING[] = {
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
-	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -881,19 +930,20 @@ static const struct sm_cell cells_UNANCHORING[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[22] },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
+	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[24] },
+	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
 	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
 	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
@@ -907,6 +957,7 @@ static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -923,10 +974,11 @@ static const struct sm_cell cells_CLEARING[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
+	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -944,9 +996,10 @@ static const struct sm_cell cells_ERASING[] = {
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
-	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -967,6 +1020,7 @@ static const struct sm_cell cells_GONE[] = {
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1097,15 +1151,15 @@ const struct sm_machine sbx_machine = {
 	.version = 1,
 	.boot_scoped = false,
 	.n_states = 12,
-	.n_events = 17,
+	.n_events = 18,
 	.n_effects = 9,
-	.n_rows = 29,
+	.n_rows = 31,
 	.n_guards = 5,
-	.n_steps = 8,
+	.n_steps = 9,
 	.n_deadlines = 0,
 	.n_invariants = 2,
 	.initial = SBX_STATE_NONE,
-	.clock = 16,
+	.clock = 17,
 	.states = states,
 	.events = events,
 	.effects = effects,

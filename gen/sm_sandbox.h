@@ -40,6 +40,7 @@ enum sbx_event {
 	SBX_EVENT_ERASED, /* done */
 	SBX_EVENT_ERASE_STUCK, /* done */
 	SBX_EVENT_ANCHOR_LOST, /* shim */
+	SBX_EVENT_ANCHOR_BROKEN, /* shim */
 	SBX_EVENT_OVERDUE, /* clock */
 };
 
@@ -61,6 +62,7 @@ void sbx_step_note_undo(Crisp__State__Sandbox *draft, const struct sm_event *ev)
 void sbx_step_note_lost(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_retry(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_revived(Crisp__State__Sandbox *draft, const struct sm_event *ev);
+void sbx_step_note_end(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 
 /* Invariants: must be true of every row in the states that hold them. */
 bool sbx_invariant_has_anchor(const Crisp__State__Sandbox *row);
@@ -68,8 +70,8 @@ bool sbx_invariant_has_network(const Crisp__State__Sandbox *row);
 
 /* Effects: called on the loop thread after the commit; hand over and return. */
 void sbx_effect_raise_anchor(struct sm_object *obj); /* fleeting: anchored anchor_failed */
-void sbx_effect_probe_anchor(struct sm_object *obj); /* fleeting: anchored anchor_lost */
-void sbx_effect_revive_anchor(struct sm_object *obj); /* fleeting: anchored anchor_failed */
+void sbx_effect_probe_anchor(struct sm_object *obj); /* fleeting: anchored anchor_lost anchor_broken */
+void sbx_effect_revive_anchor(struct sm_object *obj); /* fleeting: anchored anchor_failed anchor_broken */
 void sbx_effect_raise_network(struct sm_object *obj); /* lasting: network_up network_failed */
 void sbx_effect_stop_children(struct sm_object *obj); /* fleeting: children_stopped */
 void sbx_effect_lower_network(struct sm_object *obj); /* lasting: network_down network_stuck */

@@ -701,7 +701,7 @@ const ProtobufCMessageDescriptor crisp__state__failure__descriptor =
   (ProtobufCMessageInit) crisp__state__failure__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[21] =
+static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[23] =
 {
   {
     "name_key",
@@ -955,6 +955,30 @@ static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[2
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "init_ticks",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, init_ticks),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ended_why",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, ended_why),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   16,   /* field[16] = boot_id */
@@ -963,10 +987,12 @@ static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   9,   /* field[9] = cni_result */
   1,   /* field[1] = config */
   3,   /* field[3] = created_ns */
+  22,   /* field[22] = ended_why */
   13,   /* field[13] = failure */
   6,   /* field[6] = host_ipc */
   5,   /* field[5] = host_network */
   12,   /* field[12] = init_pid */
+  21,   /* field[21] = init_ticks */
   10,   /* field[10] = ips */
   0,   /* field[0] = name_key */
   15,   /* field[15] = netns */
@@ -983,7 +1009,7 @@ static const ProtobufCIntRange crisp__state__sandbox__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 14, 12 },
-  { 0, 21 }
+  { 0, 23 }
 };
 const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
 {
@@ -993,7 +1019,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   "Crisp__State__Sandbox",
   "crisp.state",
   sizeof(Crisp__State__Sandbox),
-  21,
+  23,
   crisp__state__sandbox__field_descriptors,
   crisp__state__sandbox__field_indices_by_name,
   2,  crisp__state__sandbox__number_ranges,

@@ -109,6 +109,7 @@ static const char *state_name(const struct sm_machine *m, uint32_t number)
 
 char *api_machine_json(const struct view_row *r)
 {
+	const Crisp__State__Sandbox *pod = r->kind == KIND_SANDBOX ? r->row : NULL;
 	const struct sm_machine *m = kind_ops(r->kind)->machine;
 	json_t *history = json_array(), *all;
 	char time[36], *text;
@@ -124,6 +125,8 @@ char *api_machine_json(const struct view_row *r)
 	clock_format(r->envelope->since_ns, time);
 	all = json_pack("{s:s, s:s, s:s, s:I, s:o}", "machine", m->name, "state", r->state->name,
 			"since", time, "seq", (json_int_t)r->envelope->seq, "history", history);
+	if (pod && *pod->ended_why)
+		json_object_set_new(all, "ended_why", json_string(pod->ended_why));
 	text = json_dumps(all, JSON_INDENT(2));
 	json_decref(all);
 	assert(text);

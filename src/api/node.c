@@ -234,6 +234,13 @@ static const Crisp__State__Failure *failure_of(const struct object *o)
 	return NULL;
 }
 
+/* Of a sandbox that ended although no client asked for it, when it has come to rest; else "". */
+static const char *ended_why(const struct object *o)
+{
+	return o->kind == KIND_SANDBOX ? ((const Crisp__State__Sandbox *)o->sm->row)->ended_why
+				       : "";
+}
+
 static char *pull_words(struct arena *a, const char *effect,
 			const struct image_pull_progress *p)
 {
@@ -326,7 +333,7 @@ static Crisp__V1__ExplainedObject *explain_object(struct arena *a, const struct 
 	x->state = (char *)(uintptr_t)s->name;
 	x->kind_of_state = (char *)(uintptr_t)kinds_of_state[s->kind];
 	x->age_ns = clock_realtime_ns() - o->sm->since_ns;
-	x->last_error = f ? f->text : (char *)(uintptr_t)"";
+	x->last_error = f ? f->text : (char *)(uintptr_t)ended_why(o);
 	x->waits_for = waits_for(a, o);
 	x->deadline_ns = o->sm->deadline_ns;
 	x->transitions = explain_history(a, o->sm, &x->n_transitions);

@@ -13,8 +13,10 @@
 #include "obj/facts.h"
 #include "obj/image.h"
 #include "obj/paths.h"
+#include "obj/pod.h"
 #include "obj/quarantine.h"
 #include "obj/sandbox.h"
+#include "oci/namespaces.h"
 
 static int log_path_of(const Runtime__V1__PodSandboxConfig *pod,
 		       const Runtime__V1__ContainerConfig *c, char **ret, struct err *e)
@@ -171,6 +173,31 @@ static int check_words(const Runtime__V1__ContainerConfig *c, struct err *e)
 	return r;
 }
 
+/* NULL: none were sent. */
+static const Runtime__V1__NamespaceOption *options_of(const Runtime__V1__ContainerConfig *c)
+{
+	return c->linux && c->linux->security_context
+		       ? c->linux->security_context->namespace_options
+		       : NULL;
+}
+
+static const Runtime__V1__NamespaceOption *pod_options(const Runtime__V1__PodSandboxConfig *c)
+{
+	return c->linux && c->linux->security_context
+		       ? c->linux->security_context->namespace_options
+		       : NULL;
+}
+
+static int check_namespaces(const Runtime__V1__ContainerConfig *c, const struct object *sandbox,
+			    struct err *e)
+{
+	Runtime__V1__PodSandboxConfig *pod = sandbox_config(sandbox->sm->row);
+	int r = oci_namespaces_check_container(options_of(c), pod_options(pod), e);
+
+	runtime__v1__pod_sandbox_config__free_unpacked(pod, NULL);
+	return r < 0 ? err_wrap(e, "config.linux.security_context") : 0;
+}
+
 static int check_create(const Runtime__V1__CreateContainerRequest *req,
 			const struct object *sandbox, struct err *e)
 {
@@ -182,7 +209,9 @@ static int check_create(const Runtime__V1__CreateContainerRequest *req,
 	if (!sandbox_is_ready(sandbox))
 		return err_set(e, ERR_PRECONDITION, "sandbox %s is not ready: run another one",
 			       sandbox->sm->id);
-	return check_words(req->config, e);
+	if (check_words(req->config, e) < 0 || check_namespaces(req->config, sandbox, e) < 0)
+		return -(int)e->code;
+	return podground_check_pins(sandbox->own, e);
 }
 
 int container_create(struct caller *c, const Runtime__V1__CreateContainerRequest *req,

@@ -16,6 +16,7 @@
 /* sandbox: anchored */
 struct facts_anchor {
 	int32_t shim_pid, init_pid;
+	uint64_t init_ticks;
 	char *cni_conf, *netns; /* NULL: keep what the row has */
 };
 

@@ -62,6 +62,7 @@ struct pod *pod_new(struct object *o)
 	struct pod *p = xcalloc(1, sizeof(*p));
 
 	p->o = o;
+	p->ground = PODGROUND_NULL;
 	p->known = map_new();
 	p->held = map_new();
 	list_init(&p->waiting);
@@ -94,6 +95,7 @@ void pod_free(struct pod *p)
 	map_free(p->known);
 	hold_free_all(p->held);
 	loop_timer_stop(world.loop, &p->patience);
+	podground_drop(p);
 	facts_anchor_free(p->anchor);
 	free(p);
 }
@@ -392,6 +394,7 @@ void pod_shutdown(struct pod *p)
 	shim_link_close(take_ptr(p->link));
 	stream_session_pod_lost(p->o->sm->id, "the pod has ended");
 	known_clear(p);
+	podground_drop(p);
 	p->line = POD_LINE_NONE;
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "obj/facts.h"
+#include "obj/podground.h"
 #include "obj/world.h"
 #include "os/shimlink.h"
 
@@ -33,6 +34,7 @@ struct pod {
 	bool hung;           /* the shim was killed for its silence: wait for its end */
 	pid_t shim_pid;
 	bool loaded; /* from the store, not made by a call to this daemon */
+	struct podground ground;
 	struct facts_anchor *anchor; /* found by the first step of raise_anchor, for its last */
 };
 

@@ -214,13 +214,14 @@ static void anchor_failed(struct object *o, uint64_t gen, const struct err *e)
 	effect_report(o, gen, SBX_EVENT_ANCHOR_FAILED, e, NULL, NULL);
 }
 
-/* The shim's end is not an event of a pod that is being made: its effects look, last thing. */
+/* The end of its shim or init is no event of a pod that is being made: its effects look, last
+ * thing. */
 static int check_line(const struct object *o, struct err *e)
 {
 	const struct pod *p = o->own;
 
 	if (p->line == POD_LINE_READY)
-		return 0;
+		return podground_check(p, e);
 	return err_set(e, ERR_UNAVAILABLE, "sandbox %.13s: its shim ended while the pod was made; "
 		       "see shim.log in its run directory", o->sm->id);
 }
@@ -260,6 +261,8 @@ static void init_made(struct object *o, uint64_t gen, struct shim_answer *ans,
 	s = sandbox_job(sandbox_job_new(o, LANE_START, work_pin_pid, done_pin_pid));
 	s->anchor = take_ptr(p->anchor);
 	s->anchor->init_pid = (int32_t)ans->status.pid;
+	s->anchor->init_ticks = ans->status.start_ticks;
+	podground_watch_init(p, s->anchor->init_pid, s->anchor->init_ticks);
 	job_start(&s->base);
 }
 
@@ -371,11 +374,14 @@ static void revived(struct object *o, uint64_t gen, struct pod *p, struct shim_l
 {
 	struct err e = ERR_NULL;
 
+	if (link && podground_check(p, &e) < 0) {
+		effect_report(o, gen, SBX_EVENT_ANCHOR_BROKEN, &e, NULL, NULL);
+		return;
+	}
 	if (link) {
 		anchor_report(o, gen, facts_anchor_new());
 		return;
 	}
-	(void)p;
 	err_set(&e, ERR_UNAVAILABLE, "sandbox %.13s: the shim that was to take it over ended; see "
 		"shim.log in its run directory", o->sm->id);
 	anchor_failed(o, gen, &e);
@@ -422,9 +428,14 @@ static void probe_settled(struct object *o, uint64_t gen, struct pod *p, struct 
 	struct err e = ERR_NULL;
 	struct facts_anchor *f;
 
+	if (link && podground_check(p, &e) < 0) {
+		effect_report(o, gen, SBX_EVENT_ANCHOR_BROKEN, &e, NULL, NULL);
+		return;
+	}
 	if (link) {
 		f = facts_anchor_new();
 		f->init_pid = row_of(o)->init_pid;
+		f->init_ticks = row_of(o)->init_ticks;
 		f->shim_pid = (int32_t)p->shim_pid;
 		effect_report(o, gen, SBX_EVENT_ANCHORED, NULL, f, facts_anchor_free);
 		return;
@@ -700,10 +711,13 @@ static void sandbox_born(struct object *o)
 	p->loaded = s->kind != SM_KIND_INITIAL;
 	/* Loaded, and of this boot: its shim may be alive, whatever the state. */
 	if (p->loaded && strcmp(row_of(o)->boot_id, clock_boot_id()) == 0 &&
-	    o->sm->state < SBX_STATE_NOTREADY)
+	    o->sm->state < SBX_STATE_NOTREADY) {
+		if (row_of(o)->init_pid > 0)
+			podground_watch_init(p, row_of(o)->init_pid, row_of(o)->init_ticks);
 		pod_open(p);
-	else if (p->loaded)
+	} else if (p->loaded) {
 		p->line = POD_LINE_LOST;
+	}
 }
 
 bool sandbox_is_ready(const struct object *o)

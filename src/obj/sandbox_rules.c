@@ -76,6 +76,7 @@ void sbx_step_note_anchor(Crisp__State__Sandbox *draft, const struct sm_event *e
 
 	draft->shim_pid = f->shim_pid;
 	draft->init_pid = f->init_pid;
+	draft->init_ticks = f->init_ticks;
 	row_set_str(&draft->boot_id, clock_boot_id());
 	if (f->cni_conf)
 		row_set_str(&draft->cni_conf, f->cni_conf);
@@ -107,6 +108,12 @@ void sbx_step_note_error(Crisp__State__Sandbox *draft, const struct sm_event *ev
 		draft->failure->tries++;
 	else
 		row_fail(&draft->failure, ev);
+}
+
+void sbx_step_note_end(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	row_fail(&draft->failure, ev);
+	row_set_str(&draft->ended_why, draft->failure->text);
 }
 
 void sbx_step_note_undo(Crisp__State__Sandbox *draft, const struct sm_event *ev)

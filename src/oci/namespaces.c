@@ -87,6 +87,76 @@ int oci_namespaces_check_pod(const Runtime__V1__NamespaceOption *options,
 	return 0;
 }
 
+static const char *mode_text(Runtime__V1__NamespaceMode mode)
+{
+	const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(
+		&runtime__v1__namespace_mode__descriptor, (int)mode);
+
+	return v ? v->name : "not a known value";
+}
+
+static int check_same(const char *field, Runtime__V1__NamespaceMode mode,
+		      Runtime__V1__NamespaceMode pod, struct err *e)
+{
+	if (mode == pod)
+		return 0;
+	return err_set(e, ERR_INVALID,
+		       "namespace_options.%s is %s, that of the pod sandbox is %s: a container has "
+		       "the namespace of its pod", field, mode_text(mode), mode_text(pod));
+}
+
+static Runtime__V1__NamespaceMode user_mode(const Runtime__V1__NamespaceOption *options)
+{
+	return options->userns_options ? options->userns_options->mode
+				       : RUNTIME__V1__NAMESPACE_MODE__NODE;
+}
+
+static bool same_mappings(Runtime__V1__IDMapping *const *a, size_t n_a,
+			  Runtime__V1__IDMapping *const *b, size_t n_b)
+{
+	for (size_t i = 0; n_a == n_b && i < n_a; i++)
+		if (a[i]->host_id != b[i]->host_id || a[i]->length != b[i]->length ||
+		    a[i]->container_id != b[i]->container_id)
+			return false;
+	return n_a == n_b;
+}
+
+/* Without user namespace options a container has those of its pod. */
+static int check_same_user(const Runtime__V1__NamespaceOption *options,
+			   const Runtime__V1__NamespaceOption *pod, struct err *e)
+{
+	const Runtime__V1__UserNamespace *a = options->userns_options, *b = pod->userns_options;
+	int r = a ? check_same("userns_options.mode", a->mode, user_mode(pod), e) : 0;
+
+	if (r < 0 || !a || !b || b->mode != RUNTIME__V1__NAMESPACE_MODE__POD)
+		return r;
+	if (same_mappings(a->uids, a->n_uids, b->uids, b->n_uids) &&
+	    same_mappings(a->gids, a->n_gids, b->gids, b->n_gids))
+		return 0;
+	return err_set(e, ERR_INVALID, "namespace_options.userns_options: the mappings are not "
+		       "those of the pod sandbox");
+}
+
+int oci_namespaces_check_container(const Runtime__V1__NamespaceOption *options,
+				   const Runtime__V1__NamespaceOption *pod, struct err *e)
+{
+	static const Runtime__V1__NamespaceOption none = RUNTIME__V1__NAMESPACE_OPTION__INIT;
+	int r;
+
+	if (!options)
+		return 0;
+	pod = pod ? pod : &none;
+	r = check_same("network", options->network, pod->network, e);
+	if (r == 0)
+		r = check_same("ipc", options->ipc, pod->ipc, e);
+	/* A namespace of its own takes nothing from it, and one of another container is asked for
+	 * by that container's id. */
+	if (r == 0 && !mode_is(options->pid, RUNTIME__V1__NAMESPACE_MODE__CONTAINER,
+			       RUNTIME__V1__NAMESPACE_MODE__TARGET))
+		r = check_same("pid", options->pid, pod->pid, e);
+	return r == 0 ? check_same_user(options, pod, e) : r;
+}
+
 static void add(json_t *list, const char *type, const char *path)
 {
 	json_t *ns = oci_json_object();

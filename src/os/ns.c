@@ -178,14 +178,25 @@ int ns_pin(const char *dir, unsigned kinds, const char *hostname, struct err *e)
 	return run_in_thread(pin_in_thread, &job, e);
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
 int ns_pin_pid(const char *dir, pid_t pid, struct err *e)
 {
 	_cleanup_free_ char *source = xasprintf("/proc/%d/ns/pid", pid);
 	_cleanup_free_ char *path = xasprintf("%s/pid", dir);
 	int r;
 
-	if (ns_is_pinned(path))
+	if (is_same_file(source, path))
 		return 0;
+	/* That of an init which has ended while the pod was made: no process can be born there. */
+	if (ns_is_pinned(path) && umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "unpin %s", path);
 	r = make_dir(dir, e);
 	if (r < 0)
 		return r;

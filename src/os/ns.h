@@ -26,7 +26,7 @@ enum ns_kind {
  * namespace has `lo` up. */
 int ns_pin(const char *dir, unsigned kinds, const char *hostname, struct err *e);
 
-/* Pin the PID namespace of process pid at DIR/pid.  Nothing to do when one is pinned there. */
+/* Pin the PID namespace of process pid at DIR/pid, in place of another one that is pinned there. */
 int ns_pin_pid(const char *dir, pid_t pid, struct err *e);
 
 /* Unpin everything below dir and remove dir when it is empty then.  Missing parts are success.

@@ -22,10 +22,12 @@ enum fault {
 	FAULT_REVIVE_HANGS = 1 << 10,
 	FAULT_DIES_YOUNG = 1 << 11, /* each shim that takes the pod over */
 	FAULT_ERASE_STUCK_ONCE = 1 << 12,
+	FAULT_BREAKS_BUSY = 1 << 13, /* init, as with FAULT_ANCHOR_DIES_BUSY */
 };
 
 enum happening {
 	HAPPENS_SHIM_DEATH,
+	HAPPENS_INIT_END,
 	HAPPENS_CHILDREN, /* two containers, one of them runs */
 };
 
@@ -63,6 +65,18 @@ static void shim_dies(struct world *w)
 	w->sbx.shim_died = true;
 }
 
+/* And the kernel ends all that runs in its namespace. */
+static void init_ends(struct world *w)
+{
+	w->sbx.broken = w->sbx.init_ended = true;
+	w->sbx.children_running = 0;
+}
+
+static struct sm_event *broken(void)
+{
+	return sim_failed(SBX_EVENT_ANCHOR_BROKEN, "init has ended");
+}
+
 static void act_raise_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	struct world_sandbox *s = &sim->w->sbx;
@@ -74,15 +88,20 @@ static void act_raise_anchor(struct sim *sim, struct sm_object *obj, const struc
 		return;
 	}
 	s->shim = true;
-	s->shim_died = false;
+	s->shim_died = s->broken = false;
 	if (!sim_fault(sim, FAULT_ANCHOR_HANGS))
 		sim_done(sim, job, anchored());
 }
 
 static void act_probe_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
+	const struct world_sandbox *s = &sim->w->sbx;
+
 	(void)obj;
-	sim_done(sim, job, sim->w->sbx.shim ? anchored() : sm_event_new(SBX_EVENT_ANCHOR_LOST));
+	if (s->shim && s->broken)
+		sim_done(sim, job, broken());
+	else
+		sim_done(sim, job, s->shim ? anchored() : sm_event_new(SBX_EVENT_ANCHOR_LOST));
 }
 
 static void act_revive_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
@@ -98,7 +117,7 @@ static void act_revive_anchor(struct sim *sim, struct sm_object *obj, const stru
 	s->shim_died = false;
 	if (sim_fault(sim, FAULT_REVIVE_HANGS))
 		return;
-	sim_done(sim, job, anchored());
+	sim_done(sim, job, s->broken ? broken() : anchored());
 	if (!sim_fault(sim, FAULT_DIES_YOUNG))
 		return;
 	shim_dies(sim->w);
@@ -112,8 +131,8 @@ static void act_raise_network(struct sim *sim, struct sm_object *obj, const stru
 	struct facts_network *f;
 
 	(void)obj;
-	if (!s->shim) {
-		sim_done(sim, job, sim_failed(SBX_EVENT_NETWORK_FAILED, "no network namespace"));
+	if (!s->shim || s->broken) {
+		sim_done(sim, job, sim_failed(SBX_EVENT_NETWORK_FAILED, "no anchor"));
 		return;
 	}
 	s->lease = s->wired = true;
@@ -135,6 +154,10 @@ static void act_raise_network(struct sim *sim, struct sm_object *obj, const stru
 /* The anchor may go while something else is under way for the pod. */
 static void anchor_may_die(struct sim *sim)
 {
+	if (sim->w->sbx.shim && sim_fault(sim, FAULT_BREAKS_BUSY)) {
+		init_ends(sim->w);
+		sim_tell(sim, &sbx_machine, broken());
+	}
 	if (!sim->w->sbx.shim || !sim_fault(sim, FAULT_ANCHOR_DIES_BUSY))
 		return;
 	shim_dies(sim->w);
@@ -169,7 +192,7 @@ static void act_drop_anchor(struct sim *sim, struct sm_object *obj, const struct
 		sim_done(sim, job, sim_failed(SBX_EVENT_ANCHOR_STUCK, "busy"));
 		return;
 	}
-	sim->w->sbx.shim = sim->w->sbx.shim_died = false;
+	sim->w->sbx.shim = sim->w->sbx.shim_died = sim->w->sbx.broken = false;
 	sim_done(sim, job, sm_event_new(SBX_EVENT_ANCHOR_DROPPED));
 }
 
@@ -284,6 +307,11 @@ static void happen(struct sim *sim, int what)
 		s->children_running = 1;
 		return;
 	}
+	if (what == HAPPENS_INIT_END) {
+		init_ends(sim->w);
+		sim_tell(sim, &sbx_machine, broken());
+		return;
+	}
 	shim_dies(sim->w);
 	sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_ANCHOR_LOST));
 }
@@ -293,9 +321,13 @@ static bool down(struct world *w, enum down what)
 	switch (what) {
 	case DOWN_NOTHING:
 	case DOWN_FINISHES:
-	case DOWN_VANISHES:
 	case N_DOWN:
 		return false;
+	case DOWN_VANISHES: /* init, and with it all that runs */
+		if (!w->sbx.shim || w->sbx.broken)
+			return false;
+		init_ends(w);
+		return true;
 	case DOWN_EXITS:
 		if (!w->sbx.children_running)
 			return false;
@@ -307,7 +339,7 @@ static bool down(struct world *w, enum down what)
 		shim_dies(w);
 		return true;
 	case DOWN_REBOOTS:
-		w->sbx.shim = w->sbx.shim_died = w->sbx.wired = false;
+		w->sbx.shim = w->sbx.shim_died = w->sbx.wired = w->sbx.broken = false;
 		w->sbx.children_running = 0;
 		return true;
 	}
@@ -324,10 +356,15 @@ static void seen(struct sim *sim, const struct sm_object *obj)
 			s->children_running ? " running containers" : "");
 }
 
+static bool stopped(const struct sim *sim)
+{
+	return asked(sim, SBX_EVENT_STOP) || asked(sim, SBX_EVENT_REMOVE);
+}
+
 /* Has anything happened that a pod does not outlive? */
 static bool may_end(const struct sim *sim)
 {
-	return asked(sim, SBX_EVENT_STOP) || asked(sim, SBX_EVENT_REMOVE) || sim->w->boot ||
+	return stopped(sim) || sim->w->boot || sim->w->sbx.init_ended ||
 	       sim_fault(sim, FAULT_REVIVE_FAILS) || sim_fault(sim, FAULT_REVIVE_HANGS) ||
 	       sim_fault(sim, FAULT_DIES_YOUNG);
 }
@@ -350,8 +387,10 @@ static void rest(struct sim *sim)
 		sim_bad(sim, "%s has no files", sm_state(obj)->name);
 	if (obj->state == SBX_STATE_NOTREADY && !may_end(sim))
 		sim_bad(sim, "the pod has ended and nobody wanted that");
-	if (obj->state == SBX_STATE_READY && !s->shim)
+	if (obj->state == SBX_STATE_READY && (!s->shim || s->broken))
 		sim_bad(sim, "READY without an anchor");
+	if (obj->state == SBX_STATE_NOTREADY && !stopped(sim) && !*row->ended_why)
+		sim_bad(sim, "the pod has ended and does not say why");
 	if (obj->state == SBX_STATE_READY && !row->host_network && (!s->lease || !s->wired))
 		sim_bad(sim, "READY without a network");
 }
@@ -387,6 +426,15 @@ static const struct scenario scenarios[] = {
 	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
 	{ "its shim dies while it is stopped", FAULT_ANCHOR_DIES_BUSY,
 	  { RUN, CHILDREN, STOP, REMOVE } },
+	{ "its init ends", 0, { RUN, CHILDREN, HAPPEN(HAPPENS_INIT_END) } },
+	{ "its init ends, then its shim", 0,
+	  { RUN, CHILDREN, HAPPEN(HAPPENS_INIT_END), HAPPEN_NOW(HAPPENS_SHIM_DEATH) } },
+	{ "its shim dies, then its init", 0,
+	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH), HAPPEN_NOW(HAPPENS_INIT_END) } },
+	{ "its init ends before it runs", 0, { RUN, HAPPEN_NOW(HAPPENS_INIT_END), REMOVE } },
+	{ "its init ends when it is stopped", 0,
+	  { RUN, CHILDREN, HAPPEN(HAPPENS_INIT_END), STOP, REMOVE } },
+	{ "its init ends while it is stopped", FAULT_BREAKS_BUSY, { RUN, CHILDREN, STOP, REMOVE } },
 	{ "its network does not go", FAULT_LOWER_STUCK_ONCE,
 	  { RUN, FAILS(SBX_EVENT_STOP), STOP, REMOVE } },
 	{ "its network fails and does not go", FAULT_LOWER_STUCK_ONCE | FAULT_NETWORK_FAILS,

@@ -112,6 +112,12 @@ plant "one shim after the other is tried for ever" sandbox sweep "." \
 	"$(in_state REVIVING '/if worn_out/d')"
 plant "a dead shim is not looked for after a restart" sandbox smc "may yield anchor_lost" \
 	"$(in_state REVIVING 's/recover revive_anchor/recover probe_anchor/')"
+plant "a pod whose init has ended stays ready" sandbox sweep "READY without an anchor" \
+	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end, mark, stop_children/anchor_broken stay : note_error, mark/')"
+plant "a pod that ends by itself forgets why" sandbox sweep "does not say why" \
+	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end,/anchor_broken -> EMPTYING : note_error,/')"
+plant "an init that ended while the shim was away is forgotten" sandbox smc "does not decide anchor_broken" \
+	"$(in_state REVIVING '/anchor_broken/d')"
 plant "a command is run again after a restart" exec sweep "run twice" \
 	"$(in_state STARTING 's/recover kill/recover spawn/')"
 

@@ -115,8 +115,8 @@ check "running: a pod" pod_run run
 POD=$OUT
 check "running: a container" ctr_run "$POD" run.own "$NAMED"
 A=$OUT
-check "running: one in the host's PID namespace" ctr_run "$POD" run.host "$NAMED
-	| .linux.security_context.namespace_options.pid = 2"
+check "running: one in a PID namespace of its own" ctr_run "$POD" run.host "$NAMED
+	| .linux.security_context.namespace_options.pid = 1"
 B=$OUT
 check "running: one that ends by itself" ctr_run "$POD" run.ends '.command = ["sh", "-c", "exit 7"]'
 C=$OUT
@@ -159,6 +159,18 @@ check_is "shared: exec works, beside the pod's init" crisp-init crictl exec --sy
 check "shared: another container" ctr_run "$POD" shared.more "$NAMED | .linux.security_context.namespace_options.pid = 0"
 check_gone shared "$POD"
 check "shared: no process lives on" poll 20 dead "$NAP"
+
+# The host's PID namespace: a kill is one of the whole cgroup.
+check "hostpid: a pod" pod_run hostpid '.linux.security_context.namespace_options.pid = 2'
+POD=$OUT
+check "hostpid: a container" ctr_run "$POD" hostpid "$NAMED"
+A=$OUT
+shim_replaced hostpid "$POD"
+check "hostpid: it runs" ctr_is "$A" CONTAINER_RUNNING
+check "hostpid: it is stopped" crictl stop --timeout 1 "$A"
+check_is "hostpid: it was killed" "137 Error" exit_text "$A"
+check "hostpid: no process lives on" poll 20 dead "$NAP"
+check_gone hostpid "$POD"
 
 # Streams: stdin stays open, a terminal stays, attached clients and execs end with a word.
 check "streams: a pod" pod_run streams

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +17,8 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
@@ -159,6 +162,34 @@ static void test_half_done(void **state)
 	assert_false(fs_exists(d->ns));
 }
 
+static int wait_for_end(void *arg)
+{
+	char c;
+
+	return (int)read(*(int *)arg, &c, 1);
+}
+
+/* The namespace of another init takes the place of the first one's. */
+static void test_pin_pid_of_another(struct dir *d)
+{
+	_cleanup_free_ char *stack = xmalloc(65536);
+	struct err e = ERR_NULL;
+	int fds[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = clone(wait_for_end, stack + 65536, CLONE_NEWPID | SIGCHLD, &fds[0]);
+	assert_true(pid > 0);
+	OK(ns_pin_pid(d->ns, pid, &e));
+	assert_int_not_equal(inode_of(d, "pid"), inode_of_ours("pid"));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	OK(ns_pin_pid(d->ns, getpid(), &e));
+	assert_int_equal(inode_of(d, "pid"), inode_of_ours("pid"));
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void test_pin_pid(void **state)
 {
 	struct dir *d = *state;
@@ -167,6 +198,7 @@ static void test_pin_pid(void **state)
 	OK(ns_pin_pid(d->ns, getpid(), &e));
 	assert_int_equal(inode_of(d, "pid"), inode_of_ours("pid"));
 	OK(ns_pin_pid(d->ns, getpid(), &e));
+	test_pin_pid_of_another(d);
 	OK(ns_unpin(d->ns, &e));
 	assert_true(ns_pin_pid(d->ns, 0x7fffffff, &e) < 0);
 	assert_non_null(strstr(e.text, "/proc/2147483647/ns/pid"));

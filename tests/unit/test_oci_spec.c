@@ -400,6 +400,61 @@ static void checks_pod_namespaces(void **state)
 	}
 }
 
+static ProtobufCMessage *namespace_option(const char *text)
+{
+	json_t *json = text ? parse(text) : NULL;
+	ProtobufCMessage *m =
+		json ? specjson_message(&runtime__v1__namespace_option__descriptor, json) : NULL;
+
+	json_decref(json);
+	return m;
+}
+
+static void checks_container_namespaces(void **state)
+{
+	static const struct {
+		const char *pod, *options, *error; /* NULL: it can be had */
+	} cases[] = {
+		{ NULL, NULL, NULL },
+		{ "{'network':'NODE'}", NULL, NULL },
+		{ NULL, "{}", NULL },
+		{ "{'network':'NODE','ipc':'NODE','pid':'NODE'}",
+		  "{'network':'NODE','ipc':'NODE','pid':'NODE'}", NULL },
+		{ NULL, "{'pid':'CONTAINER'}", NULL },
+		{ "{'pid':'NODE'}", "{'pid':'CONTAINER'}", NULL },
+		{ "{'pid':'CONTAINER'}", "{'pid':'TARGET','target_id':'x'}", NULL },
+		{ NULL, "{'userns_options':{'mode':'NODE'}}", NULL },
+		{ NULL, "{'pid':'NODE'}",
+		  "namespace_options.pid is NODE, that of the pod sandbox is POD" },
+		{ "{'pid':'CONTAINER'}", "{'pid':'POD'}", "pid is POD" },
+		{ "{'pid':'NODE'}", "{'pid':'POD'}", "pid is POD" },
+		{ NULL, "{'network':'NODE'}", "network is NODE" },
+		{ "{'network':'NODE'}", "{}", "network is POD" },
+		{ "{'ipc':'NODE'}", "{}", "ipc is POD" },
+		{ NULL, "{'userns_options':{'mode':'POD'}}", "userns_options.mode is POD" },
+		{ "{'userns_options':{'mode':'POD'}}", "{'userns_options':{'mode':'NODE'}}",
+		  "userns_options.mode is NODE" },
+		{ "{'userns_options':{'mode':'POD'}}",
+		  "{'userns_options':{'mode':'POD','uids':[{'host_id':1,'length':2}]}}",
+		  "the mappings are not those" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		ProtobufCMessage *pod = namespace_option(cases[i].pod);
+		ProtobufCMessage *m = namespace_option(cases[i].options);
+		struct err e = ERR_NULL;
+		int r = oci_namespaces_check_container((void *)m, (void *)pod, &e);
+
+		if (cases[i].error ? r >= 0 || !strstr(e.text, cases[i].error) : r != 0)
+			fail_msg("%zu: \"%s\"", i, e.text);
+		if (pod)
+			protobuf_c_message_free_unpacked(pod, NULL);
+		if (m)
+			protobuf_c_message_free_unpacked(m, NULL);
+	}
+}
+
 #define M(x) "{'config':{'mounts':[" x "]}}"
 #define MOUNT(d) "spec mounts destination=" d
 static const struct spec_case mounts_cases[] = {
@@ -831,6 +886,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(builds_the_process), cmocka_unit_test(builds_capabilities),
 		cmocka_unit_test(builds_namespaces),  cmocka_unit_test(checks_pod_namespaces),
+		cmocka_unit_test(checks_container_namespaces),
 		cmocka_unit_test(builds_mounts),      cmocka_unit_test(builds_confinement),
 		cmocka_unit_test(builds_resources),   cmocka_unit_test(builds_a_sandbox),
 		cmocka_unit_test(makes_an_exec),      cmocka_unit_test(reads_features),
