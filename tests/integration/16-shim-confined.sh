@@ -38,12 +38,16 @@ check_is "sees the shim" "crisp-shim" crictl exec --sync "$CTR" cat "/proc/$SHIM
 check_fails "cannot look into it" 'denied|not permitted' peek
 check "an exec as another user is killed in time" eval '! crictl exec --sync --timeout 1 "$USER_CTR" sleep 4322'
 check_is "which takes no more than that" "" eval 'crictl exec --sync "$CTR" sh -c "pgrep -f ^sleep.4322 || :"'
-# What a frozen cgroup of v1 holds is in state D until it is thawed, like a process that waits for a disk.
+# A process in a frozen cgroup of v1 is in state D until the cgroup is thawed, like one that waits for a disk. crispd
+# thaws for a kill, but cannot write to this one.
 FROZEN=$(find /sys/fs/cgroup -path "*$CGROUP_PARENT*" -name "*$USER_CTR*" -exec test -e {}/freezer.state \; -print -quit)
 if [ -n "$FROZEN" ]; then
 	echo FROZEN >"$FROZEN/freezer.state"
+	mount --bind "$FROZEN/freezer.state" "$FROZEN/freezer.state"
+	mount -o remount,bind,ro "$FROZEN/freezer.state"
 	crictl stop -t 0 "$USER_CTR" >"$SCRATCH/stop.out" 2>&1 &
 	check "a process that cannot die is named with its state" poll 30 eval '"$BUILD_DIR/crisp" --socket "$SOCKET" explain "$USER_CTR" | grep -q "in state D"'
+	umount "$FROZEN/freezer.state"
 	echo THAWED >"$FROZEN/freezer.state"
 	check "it dies when the kernel lets it go" poll 30 ctr_is "$USER_CTR" CONTAINER_EXITED
 	wait $!
