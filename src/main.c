@@ -29,6 +29,7 @@
 #include "obj/dirs.h"
 #include "obj/image.h"
 #include "obj/pull.h"
+#include "obj/rescue.h"
 #include "obj/stream_session.h"
 #include "obj/trash.h"
 #include "obj/world.h"
@@ -79,7 +80,9 @@ static void usage(FILE *out)
 {
 	fprintf(out, "usage: crispd [OPTION]...\n\n"
 		     "  --config FILE         configuration (" DEFAULT_CONFIG ")\n"
-		     "  --config-dir DIR      drop-in files (" DEFAULT_CONFIG_DIR ")\n");
+		     "  --config-dir DIR      drop-in files (" DEFAULT_CONFIG_DIR ")\n"
+		     "  --repair              mend a damaged state database, end pods without a "
+		     "row, and leave\n");
 	for (size_t i = 0; i < ARRAY_LEN(key_flags); i++)
 		fprintf(out, "  --%s %s\n", key_flags[i].flag, key_flags[i].help);
 	fprintf(out, "  --version\n  --help\n");
@@ -87,7 +90,7 @@ static void usage(FILE *out)
 
 /* --- configuration --- */
 
-enum { OPT_CONFIG = 1000, OPT_CONFIG_DIR, OPT_VERSION, OPT_HELP };
+enum { OPT_CONFIG = 1000, OPT_CONFIG_DIR, OPT_REPAIR, OPT_VERSION, OPT_HELP };
 
 static void long_options(struct option *out)
 {
@@ -95,6 +98,7 @@ static void long_options(struct option *out)
 		*out++ = (struct option){ key_flags[i].flag, required_argument, NULL, (int)i + 1 };
 	*out++ = (struct option){ "config", required_argument, NULL, OPT_CONFIG };
 	*out++ = (struct option){ "config-dir", required_argument, NULL, OPT_CONFIG_DIR };
+	*out++ = (struct option){ "repair", no_argument, NULL, OPT_REPAIR };
 	*out++ = (struct option){ "version", no_argument, NULL, OPT_VERSION };
 	*out++ = (struct option){ "help", no_argument, NULL, OPT_HELP };
 	*out = (struct option){ NULL, 0, NULL, 0 };
@@ -113,9 +117,9 @@ static int load_files(struct conf *c, const char *file, const char *dir, struct 
 
 /* Flags win over files, so files are read in a first pass over the command line.
  * 1: nothing more to do (--help, --version). */
-static int configure(struct conf *c, int argc, char **argv, struct err *e)
+static int configure(struct conf *c, int argc, char **argv, bool *ret_repair, struct err *e)
 {
-	struct option options[ARRAY_LEN(key_flags) + 5];
+	struct option options[ARRAY_LEN(key_flags) + 6];
 	const char *file = NULL, *dir = NULL;
 	int o, r;
 
@@ -125,6 +129,8 @@ static int configure(struct conf *c, int argc, char **argv, struct err *e)
 			file = optarg;
 		else if (o == OPT_CONFIG_DIR)
 			dir = optarg;
+		else if (o == OPT_REPAIR)
+			*ret_repair = true;
 		else if (o == OPT_VERSION)
 			return printf("crispd " CRISP_VERSION "\n") > 0;
 		else if (o == OPT_HELP)
@@ -204,16 +210,6 @@ static int probe_runtimes(const struct conf *c, struct err *e)
 	return 0;
 }
 
-static int open_store(const struct conf *c, struct err *e)
-{
-	_cleanup_free_ char *durable = xasprintf("%s/state", c->root);
-	_cleanup_free_ char *boot = xasprintf("%s/state", c->runroot);
-	const struct store_options o = { .durable_dir = durable, .boot_dir = boot };
-	int r = dirs_prepare(c, e);
-
-	return r < 0 ? r : store_open(&o, &world.store, e);
-}
-
 /* Without it RuntimeDefault is unconfined by AppArmor, and the log says so. */
 static void load_apparmor(void)
 {
@@ -249,6 +245,18 @@ static int start_streaming(struct daemon *d, struct err *e)
 	return r < 0 ? r : stream_session_start(d->local_streams.fd, e);
 }
 
+/* Before anything that needs the store. */
+static int look_at_host(struct daemon *d, struct err *e)
+{
+	int r;
+
+	world.conf = &d->conf;
+	r = os_security_probe(&world.security, e);
+	if (r == 0)
+		r = cgroups_open(&world.cgroups, e);
+	return r == 0 ? MIN(cgroups_own(world.cgroups, &world.own_cgroup, e), 0) : r;
+}
+
 static int start(struct daemon *d, struct err *e)
 {
 	const struct server_options o = {
@@ -262,18 +270,13 @@ static int start(struct daemon *d, struct err *e)
 	};
 	int r;
 
-	world.conf = &d->conf;
 	world.shim_path = sibling("crisp-shim");
 	world.pull_path = sibling("crisp-pull");
-	r = os_security_probe(&world.security, e);
+	r = look_at_host(d, e);
 	if (r == 0 && world.security.apparmor)
 		load_apparmor();
 	if (r == 0)
-		r = cgroups_open(&world.cgroups, e);
-	if (r == 0)
-		r = MIN(cgroups_own(world.cgroups, &world.own_cgroup, e), 0);
-	if (r == 0)
-		r = open_store(&d->conf, e);
+		r = rescue_open(e);
 	if (r == 0)
 		r = probe_runtimes(&d->conf, e);
 	if (r == 0)
@@ -293,6 +296,47 @@ static int start(struct daemon *d, struct err *e)
 	if (r == 0)
 		dirs_keep_spare(&d->conf);
 	return r;
+}
+
+/* --- a damaged store --- */
+
+static char *repair_command; /* as the daemon was started, with --repair */
+
+static void name_repair(int argc, char **argv)
+{
+	_cleanup_buf_ struct buf b = BUF_NULL;
+
+	for (int i = 0; i < argc; i++)
+		buf_printf(&b, "%s%s", argv[i], i == 0 ? " --repair " : i + 1 < argc ? " " : "");
+	repair_command = buf_take(&b);
+}
+
+static void signal_default(int signo)
+{
+	const struct sigaction act = { .sa_handler = SIG_DFL };
+
+	sigaction(signo, &act, NULL);
+}
+
+static void say(const char *text)
+{
+	if (write(STDERR_FILENO, text, strlen(text)) < 0)
+		return; /* nowhere left to say it */
+}
+
+/* The last words: after this the signal does what it does. The next start checks the file before
+ * it maps it. */
+static void on_sigbus(int signo, siginfo_t *info, void *context)
+{
+	const char *file = store_mapped_at(info->si_addr);
+
+	(void)context;
+	say("level=error msg=\"crispd ends\" error=\"SIGBUS: ");
+	say(file ? file : "a mapped file");
+	say(" was cut short, or its disk fails\" command=\"");
+	say(file ? repair_command : "");
+	say("\"\n");
+	signal_default(signo);
 }
 
 /* --- end --- */
@@ -382,6 +426,8 @@ static int run(struct daemon *d, struct err *e)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaction(SIGBUS, &(const struct sigaction){ .sa_sigaction = on_sigbus,
+						     .sa_flags = SA_SIGINFO }, NULL);
 	/* Before any thread: they all inherit the mask. */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	sigdelset(&set, SIGHUP);
@@ -400,10 +446,22 @@ static int run(struct daemon *d, struct err *e)
 	return r;
 }
 
+static int repair(struct daemon *d, struct err *e)
+{
+	int r = look_at_host(d, e);
+
+	if (r == 0)
+		r = rescue_repair(e);
+	cgroups_free(world.cgroups);
+	free(world.own_cgroup);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon d = { .local_streams = LISTENER_NULL, .signals.fd = -1 };
 	enum log_level level = LOG_LEVEL_INFO;
+	bool only_repair = false;
 	struct err e = ERR_NULL;
 	int r;
 
@@ -411,7 +469,8 @@ int main(int argc, char **argv)
 	files_raise();
 	grpc_env_init();
 	conf_init(&d.conf);
-	r = configure(&d.conf, argc, argv, &e);
+	name_repair(argc, argv);
+	r = configure(&d.conf, argc, argv, &only_repair, &e);
 	if (r == 0 && log_parse_level(d.conf.log_level, &level) < 0)
 		r = err_set(&e, ERR_INVALID,
 			    "log_level: \"%s\" is none of fatal, error, warn, info, debug, trace",
@@ -420,9 +479,13 @@ int main(int argc, char **argv)
 	for (char **w = d.conf.warnings; w && *w && r == 0; w++)
 		log_warn("configuration", "text=\"%s\"", *w);
 	if (r == 0)
-		r = run(&d, &e);
+		r = only_repair ? repair(&d, &e) : run(&d, &e);
 	if (r < 0)
-		log_err(LOG_LEVEL_ERROR, "crispd does not run", &e);
+		log_err(LOG_LEVEL_ERROR, only_repair ? "crispd does not repair"
+						     : "crispd does not run", &e);
+	if (r < 0 && e.code == ERR_DATA_LOSS)
+		log_error("mend the state", "command=\"%s\"", repair_command);
 	conf_done(&d.conf);
+	free(repair_command);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -256,6 +256,8 @@ static void leftovers_done(struct loop_job *base)
 {
 	struct gc *g = container_of(base, struct gc, base);
 
+	if (g->result == 0 && !g->dry_run)
+		g->result = image_sweep_release(g->images_root, &g->err);
 	for (size_t i = 0; i < g->n && !g->dry_run; i++)
 		if (g->items[i].removed && g->items[i].diff_id)
 			layergc_offer(g->items[i].diff_id);

@@ -321,6 +321,34 @@ int image_quarantine_empty(const char *images_root, const struct layer_set *in_u
 	return fs_each(dir, sweep_unused, &s, e);
 }
 
+static char *hold_file(const char *images_root)
+{
+	return xasprintf("%s/layers-are-kept", images_root);
+}
+
+int image_sweep_hold(const char *images_root, struct err *e)
+{
+	_cleanup_free_ char *path = hold_file(images_root);
+
+	return fs_replace_file(path, "", 0, 0600, true, e);
+}
+
+int image_sweep_release(const char *images_root, struct err *e)
+{
+	_cleanup_free_ char *path = hold_file(images_root);
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_errno(e, ERR_INTERNAL, errno, "remove %s", path);
+	return 0;
+}
+
+bool image_sweep_is_held(const char *images_root)
+{
+	_cleanup_free_ char *path = hold_file(images_root);
+
+	return fs_exists(path);
+}
+
 int image_sweep(const char *images_root, const struct layer_set *known, struct err *e)
 {
 	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
@@ -329,7 +357,8 @@ int image_sweep(const char *images_root, const struct layer_set *known, struct e
 	int r = fs_mkdir_all(trash, 0700, e);
 
 	r = r < 0 ? r : fs_mkdir_all(layers, 0700, e);
-	r = r < 0 ? r : fs_each(layers, sweep_unowned, &owned, e);
+	if (r == 0 && !image_sweep_is_held(images_root))
+		r = fs_each(layers, sweep_unowned, &owned, e);
 	return r < 0 ? err_wrap(e, "sweep %s", images_root) : 0;
 }
 

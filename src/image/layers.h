@@ -62,6 +62,12 @@ int image_leftovers(const char *images_root, const struct layer_set *owned,
 		    int (*fn)(void *arg, const struct image_leftover *l), void *arg,
 		    struct err *e);
 
+/* Until the release image_sweep leaves layers that are not known: the rows of their images were
+ * lost, and a pull that needs them has nothing to fetch. */
+int image_sweep_hold(const char *images_root, struct err *e);
+int image_sweep_release(const char *images_root, struct err *e);
+bool image_sweep_is_held(const char *images_root);
+
 /* At the start, before any pull: move every layer that is not in known, and that nobody holds,
  * into trash/. */
 int image_sweep(const char *images_root, const struct layer_set *known, struct err *e);

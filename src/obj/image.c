@@ -294,6 +294,10 @@ int image_start(struct err *e)
 	_cleanup_layer_set_ struct layer_set *in_use = image_layers_in_use();
 	int r = image_sweep(root, owned, e);
 
+	if (r == 0 && image_sweep_is_held(root))
+		log_warn("layers without an image are kept",
+			 "text=\"crispd --repair found rows missing: pull images again, which "
+			 "fetches no layer that is here, then run crisp gc\"");
 	if (r == 0)
 		r = image_quarantine_empty(root, in_use, e);
 	if (r == 0)

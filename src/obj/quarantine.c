@@ -9,16 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "obj/container_prepare.h"
-#include "obj/facts.h"
-#include "obj/paths.h"
+#include "obj/remains.h"
 #include "obj/trash.h"
-#include "os/cgroup.h"
-#include "os/mount.h"
-#include "os/ns.h"
 
 struct removal {
 	struct loop_job base;
@@ -28,6 +22,24 @@ struct removal {
 	int result;
 	struct err err;
 };
+
+void quarantine_add(enum kind k, const char *id, const char *why)
+{
+	struct quarantined *q;
+
+	list_for_each(node, &world.quarantine) {
+		q = list_entry(node, struct quarantined, node);
+		if (q->kind == k && strcmp(q->id, id) == 0)
+			return;
+	}
+	q = xcalloc(1, sizeof(*q));
+	q->kind = k;
+	memcpy(q->id, id, MIN(strlen(id), (size_t)ID_LEN));
+	memcpy(q->why, why, MIN(strlen(why), sizeof(q->why) - 1));
+	list_append(&world.quarantine, &q->node);
+	log_error("object quarantined", "%s=%s error=\"%s\"", kind_ops(k)->machine->name, q->id,
+		  why);
+}
 
 static struct quarantined *find(enum kind k, const char *id)
 {
@@ -45,45 +57,12 @@ static struct quarantined *find(enum kind k, const char *id)
 	return found;
 }
 
-/* Each runtime is asked, since the row that named one is unreadable. */
-static int clean_container(const char *id, struct err *e)
-{
-	_cleanup_free_ char *dir = path_container_dir(world.conf, id);
-	_cleanup_free_ char *cgroup =
-		cgroup_of_container(world.conf, world.conf->default_cgroup_parent, id);
-	int r = 0;
-
-	for (size_t i = 0; i < world.conf->n_runtimes && r == 0; i++) {
-		Crisp__State__Container row = CRISP__STATE__CONTAINER__INIT;
-
-		row.runtime_path = world.conf->runtimes[i].path;
-		row.runtime_root = world.conf->runtimes[i].root;
-		row.cgroups_path = cgroup;
-		r = container_clean(id, &row, e);
-	}
-	return r == 1 ? fs_remove_tree(dir, e) : r;
-}
-
-static int clean_sandbox(const char *id, struct err *e)
-{
-	_cleanup_free_ char *run = path_pod_run(world.conf, id);
-	_cleanup_free_ char *ns = path_pod_ns(world.conf, id);
-	_cleanup_free_ char *dir = path_pod_dir(world.conf, id);
-	int r = ns_unpin(ns, e);
-
-	if (r == 0)
-		r = mount_remove_below(run, e);
-	if (r == 0)
-		r = fs_remove_tree(run, e);
-	return r == 0 ? fs_remove_tree(dir, e) : r;
-}
-
 static void removal_work(struct loop_job *base)
 {
 	struct removal *m = container_of(base, struct removal, base);
 
-	m->result = m->kind == KIND_CONTAINER ? clean_container(m->id, &m->err)
-					      : clean_sandbox(m->id, &m->err);
+	m->result = m->kind == KIND_CONTAINER ? remains_end_container(m->id, &m->err)
+					      : remains_end_pod(m->id, &m->err);
 }
 
 static int delete_rows(const struct removal *m, struct err *e)

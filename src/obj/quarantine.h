@@ -5,6 +5,9 @@
 
 #include "obj/world.h"
 
+/* An object that cannot be used: it is listed by Explain, and may be removed. */
+void quarantine_add(enum kind k, const char *id, const char *why);
+
 /* Is id the (unique prefix of the) id of a quarantined object of this kind?  Then everything that
  * derives from the id is removed, the row with it, and the call is answered; else false. */
 bool quarantine_remove(struct caller *c, enum kind k, const char *id);

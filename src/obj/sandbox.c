@@ -351,15 +351,13 @@ void sbx_effect_raise_anchor(struct sm_object *sm)
 
 /* --- another shim --- */
 
-static int end_shim(const char *run, int64_t grace_ms, struct err *e);
-
 static int work_revive(struct job *j, struct err *e)
 {
 	const struct sandbox_job *s = sandbox_job(j);
 	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
 	const char *cgroup = shim_cgroup(s);
 	struct spawn_child shim = SPAWN_CHILD_NULL;
-	int r = s->hung ? end_shim(run, 0, e) : 0;
+	int r = s->hung ? sandbox_end_shim(run, 0, e) : 0;
 
 	/* Whatever an OCI runtime was about would come as a surprise. */
 	if (r == 0 && cgroup && !shim_is_alive(run, NULL))
@@ -457,7 +455,7 @@ void sbx_effect_probe_anchor(struct sm_object *sm)
 /* The shim first, so that nothing new can start; then what it stood on.  It gets its time for the
  * end it was asked for, and is killed after that.  One that is on its way out has no name any more
  * while it still holds its lock: then a moment's wait is all there is to do. */
-static int end_shim(const char *run, int64_t grace_ms, struct err *e)
+int sandbox_end_shim(const char *run, int64_t grace_ms, struct err *e)
 {
 	int64_t until = clock_monotonic_ns() + grace_ms * NSEC_PER_MSEC;
 	bool late = false;
@@ -505,15 +503,12 @@ static int end_init(const char *run, struct err *e)
 	return MIN(r, 0);
 }
 
-static int work_drop_anchor(struct job *j, struct err *e)
+int sandbox_take_down(const char *id, const char *cgroup, int64_t grace_ms, struct err *e)
 {
-	const struct sandbox_job *s = sandbox_job(j);
-	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
-	_cleanup_free_ char *ns = path_pod_ns(world.conf, j->id);
-	const char *cgroup = shim_cgroup(s);
-	int r;
+	_cleanup_free_ char *run = path_pod_run(world.conf, id);
+	_cleanup_free_ char *ns = path_pod_ns(world.conf, id);
+	int r = sandbox_end_shim(run, grace_ms, e);
 
-	r = end_shim(run, SHIM_END_MS, e);
 	if (r == 0)
 		r = end_init(run, e);
 	if (r == 0 && cgroup)
@@ -526,7 +521,12 @@ static int work_drop_anchor(struct job *j, struct err *e)
 		r = fs_remove_tree(run, e);
 	if (r == 0 && cgroup)
 		r = cgroup_remove(world.cgroups, cgroup, e);
-	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
+	return r < 0 ? err_wrap(e, "sandbox %.13s", id) : 0;
+}
+
+static int work_drop_anchor(struct job *j, struct err *e)
+{
+	return sandbox_take_down(j->id, shim_cgroup(sandbox_job(j)), SHIM_END_MS, e);
 }
 
 static void done_drop_anchor(struct job *j, struct object *o)

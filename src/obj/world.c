@@ -12,6 +12,8 @@
 #include "base/str.h"
 #include "obj/dirs.h"
 #include "obj/layergc.h"
+#include "obj/quarantine.h"
+#include "obj/rescue.h"
 #include "obj/trash.h"
 #include "obj/usage.h"
 #include "obj/verify.h"
@@ -423,17 +425,6 @@ struct loading {
 	struct err err;
 };
 
-static void quarantine(enum kind k, const char *id, const char *why)
-{
-	struct quarantined *q = xcalloc(1, sizeof(*q));
-
-	q->kind = k;
-	memcpy(q->id, id, MIN(strlen(id), (size_t)ID_LEN));
-	memcpy(q->why, why, MIN(strlen(why), sizeof(q->why) - 1));
-	list_append(&world.quarantine, &q->node);
-	log_error("row quarantined", "%s=%s error=\"%s\"", kind_ops(k)->machine->name, q->id, why);
-}
-
 static const char *name_key_of(enum kind k, const void *row)
 {
 	switch (k) {
@@ -480,7 +471,7 @@ static int load_row(void *arg, const struct store_row *row)
 	if (world_find(l->kind, id))
 		return 0; /* came from the other environment already */
 	if (!id_is_valid(id)) {
-		quarantine(l->kind, id, "its key does not end in an id");
+		quarantine_add(l->kind, id, "its key does not end in an id");
 		return 0;
 	}
 	r = store_get(l->read, l->env == STORE_ENV_BOOT ? STORE_ENV_DURABLE : STORE_ENV_BOOT,
@@ -500,7 +491,7 @@ static int load_row(void *arg, const struct store_row *row)
 		err_set(&e, ERR_DATA_LOSS, "another %s has the same name", m->name);
 	if (e.code) {
 		sm_object_free(sm);
-		quarantine(l->kind, id, e.text);
+		quarantine_add(l->kind, id, e.text);
 	} else {
 		object_add(l->kind, sm, name_key_of(l->kind, sm->row));
 	}
@@ -555,6 +546,8 @@ int world_start(struct err *e)
 			return err_wrap(e, "load the %s rows",
 					kind_ops((enum kind)k)->machine->name);
 	}
+	if (rescue_list_remains(e) < 0)
+		return err_wrap(e, "look for what has no row");
 	if (view_rebuild(e) < 0)
 		return err_wrap(e, "write what readers see");
 	world.recovering = true;

@@ -11,32 +11,29 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <lmdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <xxhash.h>
+#include <sys/sysmacros.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/map.h"
 #include "store/reserve.h"
+#include "store/row.h"
+#include "store/salvage.h"
 
-#define STORE_VERSION 1
 #define STORE_KEY_MAX 500
-#define STORE_MAP_SIZE ((size_t)1 << 30)
+#define MENDING "stop crispd and run it with --repair beside its other options"
 #define STORE_RESERVE ((size_t)4 << 20)
 #define STORE_BOOT_RESERVE ((size_t)2 << 20)
 
-/* What stands before each payload; little endian by copying, no padding. */
-struct header {
-	uint32_t version;
-	uint32_t size; /* of the payload */
-	char boot_id[40];
-	uint64_t checksum; /* of header (this one 0), key, payload: each seeds the next */
-};
-
 struct store {
+	char *note; /* of what opening has mended */
 	MDB_env *env[2];
 	MDB_dbi dbi[2];
 	int lock_fds[2];
@@ -49,6 +46,13 @@ static int mdb_err(struct err *e, int rc, const char *what, const char *object)
 	case MDB_MAP_FULL:
 		return err_set(e, ERR_EXHAUSTED, "%s %s: the database has reached its size limit",
 			       what, object);
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_INVALID:
+	case MDB_PAGE_FULL:
+	case MDB_CURSOR_FULL:
+		return err_set(e, ERR_DATA_LOSS, "%s %s: the state database is damaged (%s); "
+			       MENDING, what, object, mdb_strerror(rc));
 	case ENOSPC:
 	case EDQUOT:
 		return err_errno(e, ERR_EXHAUSTED, rc, "%s %s: free some disk space", what, object);
@@ -57,17 +61,6 @@ static int mdb_err(struct err *e, int rc, const char *what, const char *object)
 			return err_errno(e, ERR_UNAVAILABLE, rc, "%s %s", what, object);
 		return err_set(e, ERR_UNAVAILABLE, "%s %s: %s", what, object, mdb_strerror(rc));
 	}
-}
-
-static uint64_t checksum(const struct header *h, const char *key, const void *payload)
-{
-	struct header zeroed = *h;
-	uint64_t sum;
-
-	zeroed.checksum = 0;
-	sum = XXH3_64bits(&zeroed, sizeof(zeroed));
-	sum = XXH3_64bits_withSeed(key, strlen(key), sum);
-	return XXH3_64bits_withSeed(payload, h->size, sum);
 }
 
 /* --- opening --- */
@@ -91,8 +84,55 @@ static void start_reserve(struct store *s, enum store_env env, size_t size, size
 		reserve_open(&s->reserve[env], fd, size, map_size, used_bytes(s->env[env]));
 }
 
-static int env_open(const char *dir, size_t map_size, unsigned flags, MDB_env **ret,
-		    MDB_dbi *ret_dbi, struct err *e)
+/* Where the data files are mapped: a handler of SIGBUS has nothing else to go by. */
+static struct {
+	uintptr_t from, to;
+	char path[PATH_MAX];
+} mapped[2];
+
+const char *store_mapped_at(const void *addr)
+{
+	for (size_t i = 0; i < ARRAY_LEN(mapped); i++)
+		if ((uintptr_t)addr >= mapped[i].from && (uintptr_t)addr < mapped[i].to)
+			return mapped[i].path;
+	return NULL;
+}
+
+/* LMDB does not tell; a value's address does. */
+static void note_mapped(enum store_env env, const char *dir, int fd)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	struct stat st;
+	char line[PATH_MAX + 128];
+
+	while (maps && fstat(fd, &st) == 0 && fgets(line, sizeof(line), maps)) {
+		unsigned long long from, to, inode;
+		unsigned major, minor;
+
+		if (sscanf(line, "%llx-%llx %*s %*x %x:%x %llu", &from, &to, &major, &minor,
+			   &inode) != 5 || inode != st.st_ino || minor != minor(st.st_dev) ||
+		    major != major(st.st_dev))
+			continue;
+		mapped[env].from = from;
+		mapped[env].to = to;
+		snprintf(mapped[env].path, sizeof(mapped[env].path), "%s/" STORE_DATA_FILE, dir);
+	}
+	if (maps)
+		fclose(maps);
+}
+
+/* LMDB ends the process after this. */
+static void on_assert(MDB_env *env, const char *text)
+{
+	const char *dir = NULL;
+
+	mdb_env_get_path(env, &dir);
+	dprintf(STDERR_FILENO, "the state database in %s is damaged (%s); " MENDING "\n",
+		dir ? dir : "?", text);
+}
+
+static int env_open(struct store *s, enum store_env which, const char *dir, size_t map_size,
+		    unsigned flags, struct err *e)
 {
 	MDB_env *env = NULL;
 	MDB_txn *txn = NULL;
@@ -104,6 +144,8 @@ static int env_open(const char *dir, size_t map_size, unsigned flags, MDB_env **
 		rc = mdb_env_set_mapsize(env, map_size);
 	if (rc == 0)
 		rc = mdb_env_set_maxreaders(env, 512);
+	if (rc == 0)
+		rc = mdb_env_set_assert(env, on_assert);
 	if (rc == 0)
 		rc = reserve_lock_file(dir);
 	if (rc == 0)
@@ -117,7 +159,7 @@ static int env_open(const char *dir, size_t map_size, unsigned flags, MDB_env **
 	if (rc == 0)
 		rc = mdb_txn_begin(env, NULL, 0, &txn);
 	if (rc == 0)
-		rc = mdb_dbi_open(txn, NULL, 0, ret_dbi);
+		rc = mdb_dbi_open(txn, NULL, 0, &s->dbi[which]);
 	if (rc == 0)
 		rc = mdb_txn_commit(txn);
 	else if (txn)
@@ -127,7 +169,8 @@ static int env_open(const char *dir, size_t map_size, unsigned flags, MDB_env **
 			mdb_env_close(env);
 		return mdb_err(e, rc, "open the database in", dir);
 	}
-	*ret = env;
+	note_mapped(which, dir, fd);
+	s->env[which] = env;
 	return 0;
 }
 
@@ -151,28 +194,105 @@ static int remove_other_boots(const char *boot_dir, struct err *e)
 	return 0;
 }
 
-static int open_boot(struct store *s, const char *boot_dir, size_t map_size, struct err *e)
+/* --- is it whole? --- */
+
+struct saved {
+	struct map *seen;
+	struct store_keep *rows;
+	size_t n;
+};
+
+/* The most trusted copy comes first. */
+static void save_row(void *arg, const struct store_row *row, bool stray)
 {
-	_cleanup_free_ char *dir = xasprintf("%s/%s", boot_dir, clock_boot_id());
-	const unsigned flags = MDB_NOSYNC | MDB_NOMETASYNC;
-	MDB_env **env = &s->env[STORE_ENV_BOOT];
-	MDB_dbi *dbi = &s->dbi[STORE_ENV_BOOT];
+	struct saved *s = arg;
+	void *payload;
+	char *key;
+
+	if (stray || map_get(s->seen, row->key))
+		return;
+	key = xstrdup(row->key);
+	payload = xmemdup(row->payload, MAX(row->size, (size_t)1));
+	s->rows = xrealloc(s->rows, (s->n + 1) * sizeof(*s->rows));
+	s->rows[s->n++] = (struct store_keep){ key, payload, row->size };
+	map_put(s->seen, key, key);
+}
+
+static void saved_done(struct saved *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		free((char *)(uintptr_t)s->rows[i].key);
+		free((void *)(uintptr_t)s->rows[i].payload);
+	}
+	free(s->rows);
+	map_free(s->seen);
+}
+
+static int replace_boot(struct store *s, const char *dir, const struct err *why, struct err *e)
+{
+	struct saved saved = { .seen = map_new() };
+	_cleanup_free_ char *kept = NULL;
+	size_t unread = store_salvage(dir, save_row, &saved);
+	int r = store_replace(dir, saved.rows, saved.n, &kept, e);
+
+	if (r == 0)
+		s->note = xasprintf("%s; %zu rows were read and %zu pages and rows were not; the "
+				    "durable rows take their place; the file is kept in %s",
+				    why->text, saved.n, unread, kept);
+	saved_done(&saved);
+	return r;
+}
+
+static int open_boot(struct store *s, const struct store_options *o, size_t map_size, struct err *e)
+{
+	_cleanup_free_ char *dir = xasprintf("%s/%s", o->boot_dir, clock_boot_id());
+	struct err why = ERR_NULL;
+	enum store_health health;
+	uint64_t rows;
 	int r;
 
 	/* The old ones first: that leaves room for the new one. */
-	r = remove_other_boots(boot_dir, e);
+	r = remove_other_boots(o->boot_dir, e);
 	if (r == 0)
 		r = fs_mkdir_all(dir, 0700, e);
-	if (r < 0)
-		return r;
-	if (env_open(dir, map_size, flags, env, dbi, e) == 0)
-		return 0;
-	r = fs_remove_tree(dir, e);
 	if (r == 0)
-		r = fs_mkdir_all(dir, 0700, e);
+		r = store_health(dir, &health, &rows, &why, e);
 	if (r < 0)
 		return r;
-	return env_open(dir, map_size, flags, env, dbi, e);
+	if (health == STORE_HEALTH_DAMAGED)
+		r = replace_boot(s, dir, &why, e);
+	else if (health == STORE_HEALTH_NEW && o->shims)
+		s->note = xasprintf("%s/" STORE_DATA_FILE " is missing or empty, but %s; the "
+				    "durable rows take its place", dir, o->shims);
+	if (r < 0)
+		return r;
+	return env_open(s, STORE_ENV_BOOT, dir, map_size, MDB_NOSYNC | MDB_NOMETASYNC, e);
+}
+
+/* Never take a node for a new one on the word of an empty file. */
+static int check_durable(const struct store_options *o, struct err *e)
+{
+	struct err why = ERR_NULL;
+	enum store_health health;
+	uint64_t rows;
+	int r = store_health(o->durable_dir, &health, &rows, &why, e);
+
+	if (r < 0)
+		return r;
+	if (health == STORE_HEALTH_DAMAGED)
+		return err_set(e, ERR_DATA_LOSS, "the state database is damaged: %s; " MENDING,
+			       why.text);
+	if (health == STORE_HEALTH_NEW && (o->pods || o->layers))
+		return err_set(e, ERR_DATA_LOSS,
+			       "the state database %s/" STORE_DATA_FILE " is missing or empty, but "
+			       "%s%s%s: this is no new node; " MENDING,
+			       o->durable_dir, o->pods ? o->pods : "",
+			       o->pods && o->layers ? " and " : "", o->layers ? o->layers : "");
+	if (rows == 0 && o->pods)
+		return err_set(e, ERR_DATA_LOSS,
+			       "the state database %s/" STORE_DATA_FILE " has no row, but %s; "
+			       MENDING, o->durable_dir, o->pods);
+	return 0;
 }
 
 /* The name begins with a dot so that it is not taken for an earlier boot. */
@@ -191,25 +311,34 @@ static int lock_dir(const char *dir, const char *flag, int *ret_fd, struct err *
 	return 0;
 }
 
-int store_open(const struct store_options *o, struct store **ret, struct err *e)
+int store_lock(const struct store_options *o, int fds[2], struct err *e)
 {
-	size_t map_size = o->map_size ? o->map_size : STORE_MAP_SIZE;
-	struct store *s = xcalloc(1, sizeof(*s));
-	int r;
+	int r = fs_mkdir_all(o->durable_dir, 0700, e);
 
-	s->lock_fds[0] = s->lock_fds[1] = -1;
-	r = fs_mkdir_all(o->durable_dir, 0700, e);
+	fds[0] = fds[1] = -1;
 	if (r == 0)
-		r = lock_dir(o->durable_dir, "--root", &s->lock_fds[STORE_ENV_DURABLE], e);
+		r = lock_dir(o->durable_dir, "--root", &fds[STORE_ENV_DURABLE], e);
 	if (r == 0)
 		r = fs_mkdir_all(o->boot_dir, 0700, e);
 	if (r == 0)
-		r = lock_dir(o->boot_dir, "--runroot", &s->lock_fds[STORE_ENV_BOOT], e);
+		r = lock_dir(o->boot_dir, "--runroot", &fds[STORE_ENV_BOOT], e);
+	return r;
+}
+
+int store_open(const struct store_options *o, struct store **ret, struct err *e)
+{
+	size_t map_size = o->map_size ? o->map_size : STORE_FILE_MAX;
+	struct store *s = xcalloc(1, sizeof(*s));
+	int r;
+
+	r = store_lock(o, s->lock_fds, e);
 	if (r == 0)
-		r = env_open(o->durable_dir, map_size, o->no_sync ? MDB_NOSYNC : 0,
-			     &s->env[STORE_ENV_DURABLE], &s->dbi[STORE_ENV_DURABLE], e);
+		r = check_durable(o, e);
 	if (r == 0)
-		r = open_boot(s, o->boot_dir, map_size, e);
+		r = env_open(s, STORE_ENV_DURABLE, o->durable_dir, map_size,
+			     o->no_sync ? MDB_NOSYNC : 0, e);
+	if (r == 0)
+		r = open_boot(s, o, map_size, e);
 	if (r < 0) {
 		store_close(s);
 		return r;
@@ -221,6 +350,11 @@ int store_open(const struct store_options *o, struct store **ret, struct err *e)
 	return 0;
 }
 
+const char *store_note(const struct store *s)
+{
+	return s->note;
+}
+
 void store_close(struct store *s)
 {
 	if (!s)
@@ -228,8 +362,11 @@ void store_close(struct store *s)
 	for (int i = 0; i < 2; i++) {
 		if (s->env[i])
 			mdb_env_close(s->env[i]);
+		if (s->env[i])
+			mapped[i].from = mapped[i].to = 0;
 		close_fdp(&s->lock_fds[i]);
 	}
+	free(s->note);
 	free(s);
 }
 
@@ -315,29 +452,25 @@ static int undo_durable(struct store_txn *t)
 
 /* Is the row there already?  Then it needs no page. */
 static bool is_same(const struct store_txn *t, enum store_env env, const MDB_val *k,
-		    const struct header *h, const void *payload)
+		    const char *key, const void *payload, size_t size)
 {
 	MDB_val old;
 
 	return mdb_get(t->txn[env], t->store->dbi[env], (MDB_val *)(uintptr_t)k, &old) == 0 &&
-	       old.mv_size == sizeof(*h) + h->size && memcmp(old.mv_data, h, sizeof(*h)) == 0 &&
-	       (!h->size ||
-		memcmp((const char *)old.mv_data + sizeof(*h), payload, h->size) == 0);
+	       store_row_is(old.mv_data, old.mv_size, key, payload, size);
 }
 
 void store_put(struct store_txn *t, enum store_env env, const char *key, const void *payload,
 	       size_t size)
 {
-	struct header h = { .version = STORE_VERSION, .size = (uint32_t)size };
-	MDB_val k = { strlen(key) + 1, (void *)(uintptr_t)key }, v = { sizeof(h) + size, NULL };
+	MDB_val k = { strlen(key) + 1, (void *)(uintptr_t)key };
+	MDB_val v = { store_row_header() + size, NULL };
 	int rc;
 
 	assert(k.mv_size <= STORE_KEY_MAX && size <= UINT32_MAX);
 	if (!txn_ready(t, env))
 		return;
-	memcpy(h.boot_id, clock_boot_id(), 37);
-	h.checksum = checksum(&h, key, payload);
-	if (is_same(t, env, &k, &h, payload))
+	if (is_same(t, env, &k, key, payload, size))
 		return;
 	rc = env == STORE_ENV_DURABLE ? note_undo(t, &k) : 0;
 	if (rc == 0)
@@ -347,9 +480,7 @@ void store_put(struct store_txn *t, enum store_env env, const char *key, const v
 		t->failed = true;
 		return;
 	}
-	memcpy(v.mv_data, &h, sizeof(h));
-	if (size)
-		memcpy((char *)v.mv_data + sizeof(h), payload, size);
+	store_row_write(v.mv_data, key, payload, size);
 }
 
 void store_del(struct store_txn *t, enum store_env env, const char *key)
@@ -468,24 +599,6 @@ static int read_ready(struct store_read *r, enum store_env env, struct err *e)
 	return rc ? mdb_err(e, rc, "begin to read", env ? "(boot)" : "(durable)") : 0;
 }
 
-static void row_from(const MDB_val *k, const MDB_val *v, struct store_row *ret)
-{
-	struct header h;
-
-	*ret = (struct store_row){ .key = k->mv_data, .payload = v->mv_data, .size = v->mv_size };
-	ret->damaged = true;
-	if (v->mv_size < sizeof(h))
-		return;
-	memcpy(&h, v->mv_data, sizeof(h));
-	if (h.version != STORE_VERSION || h.size != v->mv_size - sizeof(h) ||
-	    h.checksum != checksum(&h, ret->key, (const char *)v->mv_data + sizeof(h)))
-		return;
-	ret->payload = (const char *)v->mv_data + sizeof(h);
-	ret->size = h.size;
-	memcpy(ret->boot_id, h.boot_id, 36);
-	ret->damaged = false;
-}
-
 int store_get(struct store_read *r, enum store_env env, const char *key, struct store_row *ret,
 	      struct err *e)
 {
@@ -501,7 +614,7 @@ int store_get(struct store_read *r, enum store_env env, const char *key, struct 
 		return 1;
 	if (rc)
 		return mdb_err(e, rc, "read row", key);
-	row_from(&k, &v, ret);
+	store_row_read(k.mv_data, v.mv_data, v.mv_size, ret);
 	return 0;
 }
 
@@ -524,7 +637,7 @@ int store_scan(struct store_read *r, enum store_env env, const char *prefix,
 		const char *key = k.mv_data;
 
 		if (key[k.mv_size - 1] == '\0') {
-			row_from(&k, &v, &row);
+			store_row_read(key, v.mv_data, v.mv_size, &row);
 			rc = fn(arg, &row);
 			if (rc) {
 				mdb_cursor_close(cursor);

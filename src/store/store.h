@@ -18,6 +18,8 @@
 
 struct store;
 
+#define STORE_FILE_MAX ((size_t)1 << 30) /* bytes of one environment, unless options say */
+
 enum store_env {
 	STORE_ENV_DURABLE,
 	STORE_ENV_BOOT,
@@ -30,12 +32,30 @@ struct store_options {
 	size_t reserve;          /* bytes of disk kept for what is there when it fills, 0: 4 MiB */
 	size_t boot_reserve;     /* the same for the boot environment, 0: 2 MiB */
 	bool no_sync;            /* tests that kill processes but never the kernel */
+	/* What is on the node and rows must explain, in words; NULL: nothing. */
+	const char *pods;   /* directories of pods and containers: there is a row at least */
+	const char *layers; /* of images: something was committed once */
+	const char *shims;  /* processes of this boot: the boot environment is there */
 };
 
-/* Opens both.  Fails when another process holds them.  A boot environment that cannot be read
- * is thrown away: it is a copy. */
+/* Opens both. Fails when another process holds them. The files are checked before they are
+ * mapped. ERR_DATA_LOSS: the durable environment is damaged, or lost while the node has what
+ * needs its rows; nothing was changed. A damaged boot environment is replaced by one with its
+ * readable rows: it is a copy of the durable ones, but for the latest moves. Its file is kept,
+ * see store_note. */
 int store_open(const struct store_options *o, struct store **ret, struct err *e);
 void store_close(struct store *s);
+
+/* How opening has found and mended the boot environment; NULL: it was whole. */
+const char *store_note(const struct store *s);
+
+/* The data file of an open environment that is mapped at addr, NULL: none.  Safe in a handler of
+ * SIGBUS, which is how a mapped file tells that it was cut short or cannot be read. */
+const char *store_mapped_at(const void *addr);
+
+/* Locks of both environments against a daemon, for work on their files; ERR_PRECONDITION: one runs.
+ * Directories are made.  fds[]: closing them unlocks. */
+int store_lock(const struct store_options *o, int fds[2], struct err *e);
 
 /* --- writing: the first failure sticks, commit reports it --- */
 

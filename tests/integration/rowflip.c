@@ -5,6 +5,8 @@
  * usage: rowflip DIRECTORY TEXT     in the LMDB environment in DIRECTORY, every row whose key
  * contains TEXT
  *
+ * Compiled with -DDROP it deletes the rows instead.
+ *
  * Prints the keys. Status 0: at least one row was changed, 1: there is none, 2: the database cannot
  * be used. The daemon must not be running: pages are written behind its back otherwise.
  */
@@ -59,7 +61,13 @@ int main(int argc, char **argv)
 	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
 		if (!value.mv_size || !memmem(key.mv_data, key.mv_size, argv[2], strlen(argv[2])))
 			continue;
+#ifdef DROP
+		printf("%.*s\n", (int)key.mv_size, (const char *)key.mv_data);
+		must(mdb_cursor_del(cursor, 0), "delete a row");
+		(void)flip;
+#else
 		flip(cursor, &key, &value);
+#endif
 		changed++;
 	}
 	if (rc != MDB_NOTFOUND)

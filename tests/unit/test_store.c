@@ -606,7 +606,7 @@ static void an_unreadable_disk_is_left_alone(void **state)
 	store_close(take_ptr(s));
 	memset(rubbish, 0x5a, sizeof(rubbish));
 	assert_int_equal(fs_replace_file(path, rubbish, sizeof(rubbish), 0600, false, &e), 0);
-	assert_int_equal(try_open(1 << 20, &e), -ERR_UNAVAILABLE);
+	assert_int_equal(try_open(1 << 20, &e), -ERR_DATA_LOSS);
 	assert_null(s);
 	assert_non_null(strstr(e.text, durable_dir));
 	assert_int_equal(fs_read_file(path, 1 << 20, &after, &e), 0);
