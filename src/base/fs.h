@@ -34,6 +34,14 @@ static inline void closedirp(DIR **d)
  * 1: it does not exist (e is not filled). */
 int fs_read_file(const char *path, size_t max, struct buf *ret, struct err *e);
 
+/* Can nobody but root (or our own user) change what path leads to? Of the file or directory, and
+ * of every directory above it: owner, and no write permission of group or others unless the
+ * sticky bit protects the entries. ERR_DENIED with the command that mends it. 1: it does not
+ * exist. Devices and pipes are not looked at. */
+int fs_check_trusted(const char *path, struct err *e);
+/* fs_read_file of a file that must be trusted. */
+int fs_read_trusted(const char *path, size_t max, struct buf *ret, struct err *e);
+
 /* Replace path as a whole: temporary file in the same directory, fsync of file and (durable)
  * directory, rename.  durable=false leaves both fsyncs out, for tmpfs. */
 int fs_replace_file(const char *path, const void *data, size_t size, mode_t mode, bool durable,

@@ -15,8 +15,17 @@
 #include "conf/keys.h"
 #include "conf/toml.h"
 #include "conf/value.h"
+#include "os/caps.h"
 #include "os/cgroup.h"
+#include "os/seccomp.h"
 #include "os/spawn.h"
+
+/* The value of a key that is in force. */
+struct conf_place {
+	char *key;   /* with the names that the user chose */
+	char *where; /* "FILE:LINE: KEY", or KEY for a flag */
+	char *bad;   /* of a guard: why the value stops the daemon; NULL: it does not */
+};
 
 #define RUNTIMES "crio.runtime.runtimes"
 #define WORKLOADS "crio.runtime.workloads"
@@ -46,6 +55,7 @@ static struct conf_runtime *runtime_add(struct conf *c, const char *name)
 		.path = xstrdup(""),
 		.type = xstrdup("oci"),
 		.root = xstrdup(""),
+		.seccomp_profile = xstrdup(""),
 		/* What they need to start at all: runc is a Go program, crun is not. */
 		.container_min_memory = strcmp(name, "crun") == 0 ? 500 * 1024 : 12 * 1024 * 1024,
 		.container_create_timeout = 240,
@@ -59,6 +69,7 @@ static void runtime_done(struct conf_runtime *rt)
 	free(rt->path);
 	free(rt->type);
 	free(rt->root);
+	free(rt->seccomp_profile);
 }
 
 static void init_runtimes(struct conf *c)
@@ -110,6 +121,7 @@ void conf_init(struct conf *c)
 		.default_runtime = xstrdup("runc"),
 		.seccomp_profile = xstrdup(""),
 		.seccomp_use_default_when_empty = true,
+		.privileged_seccomp_profile = xstrdup(""),
 		.log_level = xstrdup("info"),
 		.namespaces_dir = xstrdup(""),
 		.default_cgroup_parent = xstrdup(""),
@@ -168,6 +180,8 @@ static void free_field(const struct conf_key *k, char *base)
 	}
 }
 
+static void places_free(struct conf *c);
+
 void conf_done(struct conf *c)
 {
 	for (size_t i = 0; i < conf_n_keys; i++)
@@ -178,6 +192,7 @@ void conf_done(struct conf *c)
 	free(c->runtimes);
 	conf_list_free(c->warnings);
 	free(c->set_by_flag);
+	places_free(c);
 	*c = (struct conf){ .root = NULL };
 }
 
@@ -199,21 +214,104 @@ static void warn_once(struct conf *c, const struct conf_key *k, const struct con
 		    xasprintf("flag%s but not implemented yet: it has no effect", marker));
 }
 
+/* --- where values come from --- */
+
+static struct conf_place *place_of(const struct conf *c, const char *key)
+{
+	for (size_t i = 0; i < c->n_places; i++)
+		if (strcmp(c->places[i].key, key) == 0)
+			return &c->places[i];
+	return NULL;
+}
+
+static void places_free(struct conf *c)
+{
+	for (size_t i = 0; i < c->n_places; i++) {
+		free(c->places[i].key);
+		free(c->places[i].where);
+		free(c->places[i].bad);
+	}
+	free(c->places);
+}
+
+static struct conf_place *note_place(struct conf *c, const struct conf_source *src, int line)
+{
+	struct conf_place *p = place_of(c, src->key);
+
+	if (!p) {
+		c->places = xrealloc(c->places, (c->n_places + 1) * sizeof(*c->places));
+		p = &c->places[c->n_places++];
+		*p = (struct conf_place){ .key = xstrdup(src->key) };
+	}
+	free(p->where);
+	free(take_ptr(p->bad));
+	p->where = src->file ? xasprintf("%s:%d: %s", src->file, line, src->key)
+			     : xstrdup(src->key);
+	return p;
+}
+
+static const char *where(const struct conf *c, const char *key)
+{
+	const struct conf_place *p = place_of(c, key);
+
+	return p ? p->where : key;
+}
+
+/* A value of a key that protects: a later file may still take it back. */
+static void guard(struct conf *c, const struct conf_key *k, const struct conf_source *src,
+		  const struct toml *v)
+{
+	struct conf_place *p = note_place(c, src, v->line);
+	const struct toml one = { .type = v->type, .string = v->string, .boolean = v->boolean };
+	const struct toml *item = v->type == TOML_TYPE_ARRAY ? v->first : &one;
+
+	for (; item && !p->bad; item = item->next) {
+		const char *text = item->type == TOML_TYPE_STRING ? item->string
+				   : item->boolean		  ? "true"
+								  : "false";
+
+		if (!k->check(text))
+			p->bad = xasprintf("%s: \"%s\" is not kept to: %s", p->where, text,
+					   k->want);
+	}
+}
+
+static int check_guards(const struct conf *c, struct err *e)
+{
+	for (size_t i = 0; i < c->n_places; i++)
+		if (c->places[i].bad)
+			return err_set(e, ERR_INVALID, "%s", c->places[i].bad);
+	return 0;
+}
+
 static int set_key(struct conf *c, struct conf_runtime *rt, const struct conf_key *k,
 		   const struct conf_source *src, const struct toml *v, struct err *e)
 {
+	struct conf_key plain = *k;
+	int r = 0;
+
 	switch (k->owner) {
 	case CONF_OWNER_NONE:
 		warn_once(c, k, src, v->line);
 		/* fall through */
 	case CONF_OWNER_MOOT:
 		return conf_value_read(k, src, v, NULL, e);
+	case CONF_OWNER_GUARD:
+		plain.check = NULL;
+		r = conf_value_read(&plain, src, v, NULL, e);
+		if (r == 0)
+			guard(c, k, src, v);
+		return r;
 	case CONF_OWNER_CONF:
-		return conf_value_read(k, src, v, (char *)c + k->offset, e);
+		r = conf_value_read(k, src, v, (char *)c + k->offset, e);
+		break;
 	case CONF_OWNER_RUNTIME:
-		return conf_value_read(k, src, v, (char *)rt + k->offset, e);
+		r = conf_value_read(k, src, v, (char *)rt + k->offset, e);
+		break;
 	}
-	return 0;
+	if (r == 0)
+		note_place(c, src, v->line);
+	return r;
 }
 
 /* --- names --- */
@@ -373,11 +471,13 @@ static int compare_names(const void *a, const void *b)
 int conf_load_dir(struct conf *c, const char *dir, struct err *e)
 {
 	_cleanup_(conf_list_freep) char **names = NULL;
-	_cleanup_closedir_ DIR *d = opendir(dir);
+	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *entry;
+	int trusted = fs_check_trusted(dir, e);
 
-	if (!d && errno == ENOENT)
-		return 0;
+	if (trusted)
+		return MIN(trusted, 0);
+	d = opendir(dir);
 	if (!d)
 		return err_errno(e, ERR_INTERNAL, errno, "read directory %s", dir);
 	while ((entry = readdir(d))) {
@@ -479,10 +579,9 @@ static int set_list(struct conf *c, const struct conf_key *k, const struct conf_
 	r = conf_value_read(k, src, &array, &added, e);
 	if (r < 0)
 		return r;
-	if (k->owner == CONF_OWNER_NONE) {
-		warn_once(c, k, src, 0);
-		return 0;
-	}
+	if (k->owner != CONF_OWNER_CONF)
+		return set_key(c, NULL, k, src, &array, e);
+	note_place(c, src, 0);
 	if (!*seen) {
 		conf_list_free(*field);
 		*field = NULL;
@@ -552,6 +651,8 @@ static int finish_runtime(struct conf *c, struct conf_runtime *rt, struct err *e
 			       "runtime_path", rt->name, rt->name);
 	free(rt->path);
 	rt->path = path;
+	if (fs_check_trusted(rt->path, e) < 0)
+		return err_wrap(e, RUNTIMES ".%s.runtime_path", rt->name);
 	if (!*rt->type) {
 		free(rt->type);
 		rt->type = xstrdup("oci");
@@ -657,12 +758,45 @@ static int finish_cgroup_parent(struct conf *c, struct err *e)
 	return 0;
 }
 
-int conf_finish(struct conf *c, struct err *e)
+/* A profile that cannot be used is found at the start, not by the first container. */
+static int check_profile(const struct conf *c, const char *key, const char *path, struct err *e)
 {
-	int r = check_whole(c, e);
+	json_t *profile = NULL;
+
+	if (!*path)
+		return 0;
+	if (seccomp_profile_load(path, caps_known(), NULL, &profile, e) < 0)
+		return err_wrap(e, "%s", where(c, key));
+	json_decref(profile);
+	return 0;
+}
+
+static int check_profiles(const struct conf *c, struct err *e)
+{
+	int r = check_profile(c, "crio.runtime.seccomp_profile", c->seccomp_profile, e);
 
 	if (r == 0)
+		r = check_profile(c, "crio.runtime.privileged_seccomp_profile",
+				  c->privileged_seccomp_profile, e);
+	for (size_t i = 0; i < c->n_runtimes && r == 0; i++) {
+		_cleanup_free_ char *key =
+			xasprintf(RUNTIMES ".%s.seccomp_profile", c->runtimes[i].name);
+
+		r = check_profile(c, key, c->runtimes[i].seccomp_profile, e);
+	}
+	return r;
+}
+
+int conf_finish(struct conf *c, struct err *e)
+{
+	int r = check_guards(c, e);
+
+	if (r == 0)
+		r = check_whole(c, e);
+	if (r == 0)
 		r = finish_cgroup_parent(c, e);
+	if (r == 0)
+		r = check_profiles(c, e);
 	if (r < 0)
 		return r;
 	derive(&c->listen, c->runroot, "crisp.sock");

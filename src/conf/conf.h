@@ -27,6 +27,7 @@ struct conf_runtime {
 	int64_t container_create_timeout; /* seconds */
 	bool privileged_without_host_devices;
 	bool no_sync_log;
+	char *seccomp_profile; /* file for RuntimeDefault; empty: that of struct conf */
 };
 
 #define CONF_TLS12 "VersionTLS12"
@@ -51,6 +52,7 @@ struct conf {
 	char *default_runtime;
 	char *seccomp_profile; /* file, empty: built in */
 	bool seccomp_use_default_when_empty; /* false: a context without a profile is unconfined */
+	char *privileged_seccomp_profile; /* file; empty: privileged containers have none */
 	char *log_level;
 	char *namespaces_dir; /* empty: below runroot */
 	char *default_cgroup_parent; /* ours: of pods that name none, "/crisp" or "system.slice" */
@@ -64,6 +66,7 @@ struct conf {
 	bool add_inheritable_capabilities;
 	bool read_only;
 	bool drop_infra_ctr;
+	bool disable_hostport_mapping;
 	int64_t ctr_stop_timeout; /* seconds */
 	int64_t pids_limit;       /* -1: none */
 	int64_t log_size_max;     /* bytes, -1: none */
@@ -106,6 +109,8 @@ struct conf {
 	 * the log at the start; NULL-terminated, NULL: none. */
 	char **warnings;
 	bool *set_by_flag; /* our own: which keys conf_set has touched */
+	struct conf_place *places; /* our own: where each key got its value */
+	size_t n_places;
 };
 
 /* Defaults.  Everything is owned by c; free with conf_done. */

@@ -5,12 +5,19 @@
 #include "conf/keys.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/util.h"
 #include "conf/conf.h"
+#include "conf/ulimit.h"
+#include "os/apparmor.h"
+#include "os/caps.h"
+#include "os/ns.h"
+#include "os/selinux.h"
 
 static bool is_log_level(const char *s)
 {
@@ -51,29 +58,62 @@ static bool is_setting(const char *s)
 	return eq && eq > s;
 }
 
-/* name=soft:hard, soft <= hard, -1 for none. */
 static bool is_ulimit(const char *s)
 {
-	_cleanup_free_ char *copy = xstrdup(s);
-	char *soft = strchr(copy, '=');
-	char *hard = soft ? strchr(soft, ':') : NULL;
-	int64_t a, b;
+	struct conf_ulimit ignored;
 
-	if (!hard || soft == copy)
-		return false;
-	*soft++ = '\0';
-	*hard++ = '\0';
-	if (copy[strspn(copy, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")])
-		return false;
-	if (str_to_i64(soft, -1, INT64_MAX, &a) < 0 || str_to_i64(hard, -1, INT64_MAX, &b) < 0)
-		return false;
-	return b == -1 || (a != -1 && a <= b);
+	return conf_ulimit_parse(s, &ignored) == 0;
 }
 
 static bool is_capability(const char *s)
 {
-	return *s &&
-	       !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789")];
+	unsigned ignored;
+
+	return strcasecmp(s, "ALL") == 0 || caps_parse(s, &ignored) == 0;
+}
+
+/* Of a namespace of the pod: no other may be changed by a pod's start. */
+static bool is_pod_sysctl(const char *s)
+{
+	const char *eq = strchr(s, '=');
+	_cleanup_free_ char *name = xstrndup(s, eq ? (size_t)(eq - s) : 0);
+	const struct ns_sysctl sysctl = { name, eq ? eq + 1 : "" };
+	struct err ignored = ERR_NULL;
+
+	return *name && ns_check_sysctl(&sysctl, false, false, &ignored) == 0;
+}
+
+/* --- values of keys that protect: true where crisp does the same without the key --- */
+
+static bool is_empty(const char *s)
+{
+	return !*s;
+}
+
+/* Containers are labelled whenever the kernel has SELinux. */
+static bool is_selinux_here(const char *s)
+{
+	return strcmp(s, "false") == 0 || selinux_is_enabled();
+}
+
+static bool is_default_apparmor(const char *s)
+{
+	return !*s || strcmp(s, "crio-default") == 0 || strcmp(s, APPARMOR_DEFAULT_NAME) == 0;
+}
+
+static int note_hook(const char *path, const char *name, void *arg, struct err *e)
+{
+	(void)path;
+	(void)arg;
+	(void)e;
+	return str_ends(name, ".json");
+}
+
+static bool has_no_hooks(const char *dir)
+{
+	struct err ignored = ERR_NULL;
+
+	return fs_each(dir, note_hook, NULL, &ignored) == 0;
 }
 
 /* host[:container[:rwm]] */
@@ -143,6 +183,8 @@ static bool is_path_word(const char *s)
 	{ "crio.runtime.runtimes.*." name, CONF_KIND_##kind, CONF_OWNER_RUNTIME, \
 	  offsetof(struct conf_runtime, field), min, max, check, want }
 #define LATER(name, kind) { name, CONF_KIND_##kind, CONF_OWNER_NONE, 0, 0, 0, NULL, NULL }
+#define GUARD(name, kind, check, want) \
+	{ name, CONF_KIND_##kind, CONF_OWNER_GUARD, 0, 0, 0, check, want }
 #define MOOT(name, kind) { name, CONF_KIND_##kind, CONF_OWNER_MOOT, 0, 0, 0, NULL, NULL }
 #define HANDLER_LATER(name, kind) LATER("crio.runtime.runtimes.*." name, kind)
 
@@ -187,13 +229,15 @@ const struct conf_key conf_keys[] = {
 	CONF("crio.runtime.default_cgroup_parent", STRING, default_cgroup_parent),
 	CONF("crio.runtime.cgroup_manager", CGROUP_MANAGER, cgroup_manager),
 	CONF_CHECK("crio.runtime.default_capabilities", LIST, default_capabilities, is_capability,
-		   "names like NET_BIND_SERVICE"),
-	CONF_CHECK("crio.runtime.default_sysctls", LIST, default_sysctls, is_setting,
-		   "entries like \"net.ipv4.ping_group_range=0 0\""),
+		   "a capability that crisp knows, like NET_BIND_SERVICE, or ALL"),
+	CONF_CHECK("crio.runtime.default_sysctls", LIST, default_sysctls, is_pod_sysctl,
+		   "a sysctl of the pod's own namespaces and its value, like "
+		   "\"net.ipv4.ping_group_range=0 0\""),
 	CONF_CHECK("crio.runtime.default_env", LIST, default_env, is_setting,
 		   "entries like \"NAME=value\""),
 	CONF_CHECK("crio.runtime.default_ulimits", LIST, default_ulimits, is_ulimit,
-		   "entries like \"nofile=1024:2048\", soft not above hard"),
+		   "a limit of getrlimit(2) like \"nofile=1024:2048\" or \"nofile=1024\", soft not "
+		   "above hard"),
 	CONF_CHECK("crio.runtime.additional_devices", LIST, additional_devices, is_device,
 		   "entries like \"/dev/sdc:/dev/xvdc:rwm\""),
 	CONF_CHECK("crio.runtime.absent_mount_sources_to_reject", LIST,
@@ -214,9 +258,12 @@ const struct conf_key conf_keys[] = {
 	LATER("crio.runtime.conmon_cgroup", STRING),
 	LATER("crio.runtime.conmon_env", LIST),
 	LATER("crio.runtime.min_injected_gomaxprocs", INTEGER),
-	LATER("crio.runtime.selinux", BOOLEAN),
-	LATER("crio.runtime.privileged_seccomp_profile", PATH),
-	LATER("crio.runtime.apparmor_profile", STRING),
+	GUARD("crio.runtime.selinux", BOOLEAN, is_selinux_here,
+	      "this kernel has no SELinux, so no container would be labelled; set it to false"),
+	CONF("crio.runtime.privileged_seccomp_profile", PATH, privileged_seccomp_profile),
+	GUARD("crio.runtime.apparmor_profile", STRING, is_default_apparmor,
+	      "containers get crisp's own default profile where the kernel has AppArmor; remove "
+	      "the key, or name the profile in each pod"),
 	LATER("crio.runtime.blockio_config_file", PATH),
 	LATER("crio.runtime.blockio_reload", BOOLEAN),
 	LATER("crio.runtime.irqbalance_config_file", PATH),
@@ -226,14 +273,19 @@ const struct conf_key conf_keys[] = {
 	LATER("crio.runtime.allowed_devices", LIST),
 	LATER("crio.runtime.cdi_spec_dirs", PATHS),
 	LATER("crio.runtime.device_ownership_from_security_context", BOOLEAN),
-	LATER("crio.runtime.hooks_dir", PATHS),
+	GUARD("crio.runtime.hooks_dir", PATHS, has_no_hooks,
+	      "hooks are not run, and there are *.json files in it; move them, or remove the key"),
 	LATER("crio.runtime.default_mounts_file", PATH),
 	LATER("crio.runtime.container_exits_dir", PATH),
 	LATER("crio.runtime.container_attach_socket_dir", PATH),
-	LATER("crio.runtime.bind_mount_prefix", PATH),
+	GUARD("crio.runtime.bind_mount_prefix", PATH, is_empty,
+	      "mount sources are taken as they are, so containers would see other files; remove "
+	      "the key"),
 	LATER("crio.runtime.log_filter", STRING),
-	LATER("crio.runtime.uid_mappings", STRING),
-	LATER("crio.runtime.gid_mappings", STRING),
+	GUARD("crio.runtime.uid_mappings", STRING, is_empty,
+	      "pods get no user namespace, so that their root would be the node's; remove the key"),
+	GUARD("crio.runtime.gid_mappings", STRING, is_empty,
+	      "pods get no user namespace, so that their root would be the node's; remove the key"),
 	LATER("crio.runtime.minimum_mappable_uid", INTEGER),
 	LATER("crio.runtime.minimum_mappable_gid", INTEGER),
 	LATER("crio.runtime.infra_ctr_cpuset", STRING),
@@ -241,8 +293,8 @@ const struct conf_key conf_keys[] = {
 	LATER("crio.runtime.pinns_path", PATH),
 	LATER("crio.runtime.enable_criu_support", BOOLEAN),
 	LATER("crio.runtime.enable_pod_events", BOOLEAN),
-	LATER("crio.runtime.hostnetwork_disable_selinux", BOOLEAN),
-	LATER("crio.runtime.disable_hostport_mapping", BOOLEAN),
+	MOOT("crio.runtime.hostnetwork_disable_selinux", BOOLEAN), /* labels stay on */
+	CONF("crio.runtime.disable_hostport_mapping", BOOLEAN, disable_hostport_mapping),
 
 	HANDLER("runtime_path", PATH, path, 0, 0, NULL, NULL),
 	HANDLER("runtime_type", STRING, type, 0, 0, is_runtime_type,
@@ -266,7 +318,7 @@ const struct conf_key conf_keys[] = {
 	HANDLER_LATER("default_annotations", MAP),
 	HANDLER_LATER("stream_websockets", BOOLEAN),
 	HANDLER_LATER("exec_cpu_affinity", STRING),
-	HANDLER_LATER("seccomp_profile", PATH),
+	HANDLER("seccomp_profile", PATH, seccomp_profile, 0, 0, NULL, NULL),
 
 	LATER("crio.runtime.workloads.*.activation_annotation", STRING),
 	LATER("crio.runtime.workloads.*.annotation_prefix", STRING),
@@ -336,7 +388,8 @@ const struct conf_key conf_keys[] = {
 	      BOOLEAN),
 	LATER("crio.nri.default_validator.nri_validator_reject_custom_seccomp_adjustment", BOOLEAN),
 	LATER("crio.nri.default_validator.nri_validator_reject_namespace_adjustment", BOOLEAN),
-	LATER("crio.nri.default_validator.nri_validator_required_plugins", LIST),
+	GUARD("crio.nri.default_validator.nri_validator_required_plugins", LIST, is_empty,
+	      "there are no NRI plugins, so that none would look at a container; remove the key"),
 	LATER("crio.nri.default_validator.nri_validator_tolerate_missing_plugins_annotation",
 	      STRING),
 

@@ -23,6 +23,8 @@ enum conf_kind {
 
 enum conf_owner {
 	CONF_OWNER_NONE, /* known to crio.conf(5), not implemented: checked, then reported */
+	CONF_OWNER_GUARD, /* protects and is not implemented: check says which values crisp keeps to
+			   * anyway, any other one in force stops the daemon */
 	CONF_OWNER_MOOT, /* known, and true of crisp whatever it says: checked, no more */
 	CONF_OWNER_CONF,
 	CONF_OWNER_RUNTIME,

@@ -842,7 +842,7 @@ int toml_parse(const char *text, size_t size, const char *name, struct toml **re
 int toml_load(const char *path, struct toml **ret, struct err *e)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
-	int r = fs_read_file(path, LIMIT_CONF_FILE, &text, e);
+	int r = fs_read_trusted(path, LIMIT_CONF_FILE, &text, e);
 
 	if (r)
 		return r;

@@ -454,7 +454,7 @@ int policy_parse(const char *json, size_t size, struct policy **ret, struct err 
 int policy_load(const char *path, struct policy **ret, struct err *e)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
-	int r = fs_read_file(path, LIMIT_CONF_FILE, &text, e);
+	int r = fs_read_trusted(path, LIMIT_CONF_FILE, &text, e);
 
 	if (r > 0)
 		return err_set(e, ERR_PRECONDITION, "signature policy %s does not exist", path);

@@ -200,6 +200,8 @@ static int check_programs(const struct cni_list *l, const char *const *dirs, str
 		if (!path)
 			return err_set(e, ERR_INVALID, "plugin %s is not in%s", type,
 				       searched.data ? searched.data : " any directory");
+		if (fs_check_trusted(path, e) < 0)
+			return err_wrap(e, "plugin %s", type);
 	}
 	return 0;
 }
@@ -208,7 +210,7 @@ static int load_file(const char *path, const char *const *plugin_dirs, struct cn
 		     struct err *e)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
-	int r = fs_read_file(path, LIMIT_CONF_FILE, &text, e);
+	int r = fs_read_trusted(path, LIMIT_CONF_FILE, &text, e);
 
 	if (r > 0)
 		return err_set(e, ERR_NOT_FOUND, "vanished");

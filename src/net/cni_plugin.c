@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/util.h"
@@ -265,7 +266,9 @@ static int run(const struct cni_call *call, json_t *plugin, const char *type, ch
 
 	if (!program)
 		return err_set(e, ERR_INTERNAL, "the program is not in any plugin directory");
-	r = make_env(call, &env, e);
+	r = fs_check_trusted(program, e);
+	if (r == 0)
+		r = make_env(call, &env, e);
 	if (r < 0)
 		return r;
 	config = make_config(call, plugin);

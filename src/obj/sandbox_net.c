@@ -96,7 +96,7 @@ static void fill_bandwidth(struct net_args *a)
 		a->req.bandwidth = &a->bandwidth;
 }
 
-static void fill_ports(struct net_args *a)
+static void fill_ports(struct net_args *a, bool disabled)
 {
 	static const char *const protocols[] = {
 		[RUNTIME__V1__PROTOCOL__TCP] = "tcp",
@@ -106,7 +106,7 @@ static void fill_ports(struct net_args *a)
 	const Runtime__V1__PodSandboxConfig *c = a->config;
 
 	a->ports = xcalloc(c->n_port_mappings, sizeof(*a->ports));
-	for (size_t i = 0; i < c->n_port_mappings; i++) {
+	for (size_t i = 0; i < c->n_port_mappings && !disabled; i++) {
 		const Runtime__V1__PortMapping *m = c->port_mappings[i];
 
 		if (m->host_port <= 0)
@@ -152,7 +152,7 @@ static void net_args_init(struct net_args *a, const struct conf *conf, const cha
 							     c->annotations[i]->value };
 	a->req.annotations = a->annotations;
 	a->req.n_annotations = c->n_annotations;
-	fill_ports(a);
+	fill_ports(a, conf->disable_hostport_mapping);
 	fill_bandwidth(a);
 }
 

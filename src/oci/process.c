@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "conf/ulimit.h"
 #include "oci/capabilities.h"
 #include "oci/rootfs.h"
 #include "os/mount.h"
@@ -277,75 +278,26 @@ static int build_user(struct oci_ctx *c)
 
 /* --- limits --------------------------------------------------------------------------------- */
 
-static const struct limit_name {
-	const char *name, *oci_name;
-	int resource;
-} limit_names[] = {
-	{ "as", "RLIMIT_AS", RLIMIT_AS },
-	{ "core", "RLIMIT_CORE", RLIMIT_CORE },
-	{ "cpu", "RLIMIT_CPU", RLIMIT_CPU },
-	{ "data", "RLIMIT_DATA", RLIMIT_DATA },
-	{ "fsize", "RLIMIT_FSIZE", RLIMIT_FSIZE },
-	{ "locks", "RLIMIT_LOCKS", RLIMIT_LOCKS },
-	{ "memlock", "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK },
-	{ "msgqueue", "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE },
-	{ "nice", "RLIMIT_NICE", RLIMIT_NICE },
-	{ "nofile", "RLIMIT_NOFILE", RLIMIT_NOFILE },
-	{ "nproc", "RLIMIT_NPROC", RLIMIT_NPROC },
-	{ "rss", "RLIMIT_RSS", RLIMIT_RSS },
-	{ "rtprio", "RLIMIT_RTPRIO", RLIMIT_RTPRIO },
-	{ "rttime", "RLIMIT_RTTIME", RLIMIT_RTTIME },
-	{ "sigpending", "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING },
-	{ "stack", "RLIMIT_STACK", RLIMIT_STACK },
-};
-
-/* "soft:hard" or one number for both; -1 is no limit, which JSON integers cannot tell from the
- * largest number we use for it. */
-static int parse_limit(const char *text, int64_t *soft, int64_t *hard)
-{
-	const char *colon = strchr(text, ':');
-	_cleanup_free_ char *first = xstrndup(text, strcspn(text, ":"));
-
-	if (str_to_i64(first, -1, INT64_MAX, soft) < 0)
-		return -1;
-	*hard = *soft;
-	if (colon && str_to_i64(colon + 1, -1, INT64_MAX, hard) < 0)
-		return -1;
-	if (*soft == -1)
-		*soft = INT64_MAX;
-	if (*hard == -1)
-		*hard = INT64_MAX;
-	return *soft <= *hard ? 0 : -1;
-}
-
 static int add_limit(struct oci_ctx *c, json_t *list, const char *entry)
 {
-	size_t len = strcspn(entry, "=");
-	const struct limit_name *name = NULL;
+	struct conf_ulimit u;
 	struct rlimit own;
-	int64_t soft, hard;
 	json_t *limit;
 
-	for (size_t i = 0; i < ARRAY_LEN(limit_names); i++)
-		if (strlen(limit_names[i].name) == len &&
-		    strncasecmp(limit_names[i].name, entry, len) == 0)
-			name = &limit_names[i];
-	if (!name || entry[len] != '=' || parse_limit(entry + len + 1, &soft, &hard) < 0)
-		return err_set(c->e, ERR_INVALID,
-			       "crio.runtime.default_ulimits: \"%s\" is not of the form "
-			       "NAME=SOFT:HARD with a known name and SOFT <= HARD",
+	if (conf_ulimit_parse(entry, &u) < 0)
+		return err_set(c->e, ERR_INVALID, "crio.runtime.default_ulimits: \"%s\" is none",
 			       entry);
-	if (!c->in->host->may_raise_limits && getrlimit(name->resource, &own) == 0 &&
-	    own.rlim_max != RLIM_INFINITY && (uint64_t)hard > own.rlim_max) {
+	if (!c->in->host->may_raise_limits && getrlimit(u.resource, &own) == 0 &&
+	    own.rlim_max != RLIM_INFINITY && (uint64_t)u.hard > own.rlim_max) {
 		oci_ctx_warn(c, "default_ulimits: %s is lowered to our own hard limit %llu",
-			     name->name, (unsigned long long)own.rlim_max);
-		hard = (int64_t)own.rlim_max;
-		soft = MIN(soft, hard);
+			     u.oci_name, (unsigned long long)own.rlim_max);
+		u.hard = (int64_t)own.rlim_max;
+		u.soft = MIN(u.soft, u.hard);
 	}
 	limit = oci_json_object();
-	oci_json_put_text(limit, "type", name->oci_name);
-	oci_json_put_number(limit, "soft", soft);
-	oci_json_put_number(limit, "hard", hard);
+	oci_json_put_text(limit, "type", u.oci_name);
+	oci_json_put_number(limit, "soft", u.soft);
+	oci_json_put_number(limit, "hard", u.hard);
 	oci_json_push(list, limit);
 	return 0;
 }

@@ -121,14 +121,38 @@ static int seccomp_from_file(struct oci_ctx *c, const char *path, json_t **ret)
 
 static int seccomp_default(struct oci_ctx *c, json_t **ret)
 {
+	const struct conf_runtime *rt = c->in->runtime ? c->in->runtime
+						       : conf_runtime_find(c->in->conf, NULL);
 	const char *file = c->in->conf->seccomp_profile;
 
+	if (rt && rt->seccomp_profile && *rt->seccomp_profile)
+		file = rt->seccomp_profile;
 	if (file && strcmp(file, "unconfined") == 0)
 		return 0;
 	if (file && *file)
 		return seccomp_from_file(c, file, ret);
 	*ret = seccomp_profile_default(c->bounding, needs_compat(c));
 	return 0;
+}
+
+/* As the CRI says, privileged means unconfined whatever else is asked for, unless the node says
+ * otherwise. */
+static int seccomp_privileged(struct oci_ctx *c)
+{
+	const char *file = c->in->conf->privileged_seccomp_profile;
+	json_t *profile = NULL;
+	int r;
+
+	if (!file || !*file)
+		return 0;
+	if (!c->in->host->seccomp)
+		return err_set(c->e, ERR_PRECONDITION,
+			       "crio.runtime.privileged_seccomp_profile is %s, but this kernel has "
+			       "no seccomp filters", file);
+	r = seccomp_from_file(c, file, &profile);
+	if (r == 0)
+		oci_json_put(c->linux_part, "seccomp", profile);
+	return r;
 }
 
 static int build_seccomp(struct oci_ctx *c)
@@ -139,9 +163,10 @@ static int build_seccomp(struct oci_ctx *c)
 			    "security_context.seccomp_profile_path", c->seccomp_profile_path,
 			    &want);
 
-	/* As the CRI says, privileged means unconfined whatever else is asked for. */
-	if (r < 0 || c->privileged)
+	if (r < 0)
 		return r;
+	if (c->privileged)
+		return seccomp_privileged(c);
 	if (!c->in->host->seccomp && want.what == WANT_LOCALHOST)
 		return err_set(
 			c->e, ERR_PRECONDITION,

@@ -684,7 +684,7 @@ int seccomp_profile_load(const char *path, uint64_t caps, struct buf *unknown, j
 			 struct err *e)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
-	int r = fs_read_file(path, SECCOMP_PROFILE_MAX, &text, e);
+	int r = fs_read_trusted(path, SECCOMP_PROFILE_MAX, &text, e);
 
 	if (r > 0)
 		return err_set(e, ERR_PRECONDITION, "seccomp profile %s does not exist", path);

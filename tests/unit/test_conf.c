@@ -286,6 +286,139 @@ static void test_every_key(void **state)
 	conf_done(&c);
 }
 
+/* Keys that protect: what crisp does anyway is fine, the rest stops the daemon and says where. */
+static void test_guards(void **state)
+{
+	static const struct {
+		const char *text, *error; /* NULL: it is fine */
+	} cases[] = {
+		{ "selinux = false", NULL },
+		{ "apparmor_profile = \"\"", NULL },
+		{ "apparmor_profile = \"crio-default\"", NULL },
+		{ "apparmor_profile = \"crisp-default\"", NULL },
+		{ "apparmor_profile = \"mine\"",
+		  "crio.conf:2: crio.runtime.apparmor_profile: \"mine\"" },
+		{ "apparmor_profile = \"unconfined\"",
+		  "crio.conf:2: crio.runtime.apparmor_profile" },
+		{ "apparmor_profile = 3",
+		  "crio.conf:2: crio.runtime.apparmor_profile: must be a s" },
+		{ "hooks_dir = [\"/nonexistent\"]", NULL },
+		{ "bind_mount_prefix = \"\"", NULL },
+		{ "bind_mount_prefix = \"/host\"", "crio.conf:2: crio.runtime.bind_mount_prefix" },
+		{ "uid_mappings = \"0:100000:65536\"", "crio.conf:2: crio.runtime.uid_mappings" },
+		{ "gid_mappings = \"0:100000:65536\"", "crio.conf:2: crio.runtime.gid_mappings" },
+		{ "default_capabilities = [\"CHOWN\", \"cap_kill\", \"ALL\"]", NULL },
+		{ "default_capabilities = [\"NOPE\"]",
+		  "crio.conf:2: crio.runtime.default_capabilities: \"NOPE\"" },
+		{ "default_sysctls = [\"net.core.somaxconn=1\", \"kernel.shmmax=1\"]", NULL },
+		{ "default_sysctls = [\"kernel.core_pattern=|/x\"]",
+		  "crio.conf:2: crio.runtime.default_sysctls: \"kernel.core_pattern=|/x\"" },
+		{ "default_sysctls = [\"net/../kernel/core_pattern=x\"]", "default_sysctls" },
+		{ "default_ulimits = [\"nofile=1024\", \"core=0:0\", \"NPROC=-1:-1\"]", NULL },
+		{ "default_ulimits = [\"nosuch=1:2\"]",
+		  "crio.conf:2: crio.runtime.default_ulimits: \"nosuch=1:2\"" },
+		{ "default_ulimits = [\"nofile=3:2\"]",
+		  "crio.conf:2: crio.runtime.default_ulimits" },
+		{ "seccomp_profile = \"/nonexistent/p\"",
+		  "crio.conf:2: crio.runtime.seccomp_profile" },
+		{ "privileged_seccomp_profile = \"/nonexistent/p\"",
+		  "crio.conf:2: crio.runtime.privileged_seccomp_profile" },
+		{ "[crio.runtime.runtimes.runc]\nseccomp_profile = \"/nonexistent/p\"",
+		  "crio.conf:3: crio.runtime.runtimes.runc.seccomp_profile" },
+		{ "[crio.nri.default_validator]\nnri_validator_required_plugins = [\"a\"]",
+		  "crio.conf:3: crio.nri.default_validator.nri_validator_required_plugins" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		_cleanup_free_ char *text = xasprintf("[crio.runtime]\n%s\n", cases[i].text);
+		struct err e = ERR_NULL;
+		struct conf c;
+		int r;
+
+		conf_init(&c);
+		add_runtime(&c, "runc");
+		r = load(&c, *state, text, &e);
+		if (r == 0)
+			r = conf_finish(&c, &e);
+		if ((r == 0) != !cases[i].error || (r && !strstr(e.text, cases[i].error)))
+			fail_msg("%s: %s", cases[i].text, r ? e.text : "accepted");
+		conf_done(&c);
+	}
+}
+
+static void test_hooks_and_precedence(void **state)
+{
+	const struct dir *d = *state;
+	_cleanup_free_ char *text =
+		xasprintf("[crio.runtime]\nhooks_dir = [\"%s/none\", \"%s\"]\n", d->path,
+			  d->path);
+	struct err e = ERR_NULL;
+	struct conf c;
+
+	conf_init(&c);
+	add_runtime(&c, "runc");
+	load_ok(&c, d, text);
+	assert_int_equal(conf_finish(&c, &e), 0);
+	conf_done(&c);
+	put(d, "10-nvidia.json", "{}");
+	conf_init(&c);
+	add_runtime(&c, "runc");
+	load_ok(&c, d, text);
+	assert_true(conf_finish(&c, &e) < 0);
+	assert_non_null(strstr(e.text, "crio.conf:2: crio.runtime.hooks_dir"));
+	conf_done(&c);
+	/* A later file takes it back. */
+	conf_init(&c);
+	add_runtime(&c, "runc");
+	load_ok(&c, d, text);
+	load_ok(&c, d, "[crio.runtime]\nhooks_dir = []\n");
+	assert_int_equal(conf_finish(&c, &e), 0);
+	conf_done(&c);
+}
+
+/* Files that somebody else can change are not read. */
+static void test_trusted(void **state)
+{
+	static const struct {
+		const char *file;
+		mode_t mode, dir_mode;
+		uid_t uid;
+		const char *error;
+	} cases[] = {
+		{ "crio.conf", 0644, 0755, 0, NULL },
+		{ "crio.conf", 0600, 0700, 0, NULL },
+		{ "crio.conf", 0644, 01777, 0, NULL },
+		{ "crio.conf", 0646, 0755, 0, "has mode 0646, so that anybody may change it: "
+						 "chmod go-w /" },
+		{ "crio.conf", 0664, 0755, 0, "has mode 0664, so that its group may change it" },
+		{ "crio.conf", 0644, 0777, 0, "has mode 0777, so that anybody may change /" },
+		{ "crio.conf", 0644, 0755, 1234, "belongs to user 1234, who may change it: "
+						    "chown root /" },
+	};
+	const struct dir *d = *state;
+	_cleanup_free_ char *path = xasprintf("%s/crio.conf", d->path);
+
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = ERR_NULL, of_dir = ERR_NULL;
+		struct conf c;
+		int r;
+
+		put(d, "crio.conf", "[crio.runtime]\n");
+		assert_int_equal(chmod(path, cases[i].mode), 0);
+		assert_int_equal(chown(path, cases[i].uid, 0), 0);
+		assert_int_equal(chmod(d->path, cases[i].dir_mode), 0);
+		conf_init(&c);
+		r = conf_load_file(&c, path, &e);
+		assert_int_equal(conf_load_dir(&c, d->path, &of_dir) < 0, r < 0);
+		if ((r == 0) != !cases[i].error || (r && !strstr(e.text, cases[i].error)))
+			fail_msg("%zu: %s", i, r ? e.text : "accepted");
+		conf_done(&c);
+		assert_int_equal(chown(path, 0, 0), 0);
+	}
+}
+
 static void test_drop_ins(void **state)
 {
 	const struct dir *d = *state;
@@ -418,6 +551,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_guards, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hooks_and_precedence, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_trusted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop_ins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flags, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_finish, setup, teardown),
