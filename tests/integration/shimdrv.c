@@ -291,8 +291,10 @@ static void exec_tty(void)
 		"tty", "\"/bin/sh\",\"-c\",\"test -t 0 && echo is-a-tty; exit 9\"", true);
 	a = call(&req);
 	check(good(&a) && a.fd >= 0, "exec: the terminal comes with the answer");
-	check(reads(a.fd, "is-a-tty"), "exec: and it is one");
+	check(reads(fcntl(a.fd, F_DUPFD_CLOEXEC, 0), "is-a-tty"), "exec: and it is one");
+	/* Closed any earlier, the terminal would hang up on a shell that has yet to exit. */
 	check(wait_ended("tty", &st) && st.exit_code == 9, "exec: with a terminal, exit code");
+	close(a.fd);
 }
 
 static void execs(void)
