@@ -17,6 +17,7 @@
 #include "api/grpc_env.h"
 #include "api/listen.h"
 #include "api/metrics.h"
+#include "api/node.h"
 #include "api/server.h"
 #include "base/files.h"
 #include "base/clock.h"
@@ -33,6 +34,7 @@
 #include "obj/stream_session.h"
 #include "obj/trash.h"
 #include "obj/world.h"
+#include "oci/vulnerable.h"
 #include "os/apparmor.h"
 #include "os/cgroup.h"
 #include "os/spawn.h"
@@ -181,6 +183,21 @@ static void ask_runtime(const char *const *argv, struct spawn_result *ret)
 	*ret = SPAWN_RESULT_NULL;
 }
 
+/* What is known against the version that it reports. */
+static void warn_of_runtime(const struct conf_runtime *rt)
+{
+	const char *const version[] = { rt->path, "--version", NULL };
+	struct spawn_result res = SPAWN_RESULT_NULL;
+	_cleanup_free_ char *text = NULL;
+
+	ask_runtime(version, &res);
+	text = oci_vulnerable_text(res.out.data);
+	spawn_result_done(&res);
+	if (text)
+		log_warn("vulnerable runtime", "handler=%s path=%s text=\"%s\"", rt->name, rt->path,
+			 text);
+}
+
 static void probe_runtime(const char *path, struct oci_features *ret)
 {
 	const char *const features[] = { path, "features", NULL };
@@ -201,8 +218,10 @@ static int probe_runtimes(const struct conf *c, struct err *e)
 {
 	world.features = xcalloc(c->n_runtimes, sizeof(*world.features));
 	/* One without features is an error when it is used. */
-	for (size_t i = 0; i < c->n_runtimes; i++)
+	for (size_t i = 0; i < c->n_runtimes; i++) {
 		probe_runtime(c->runtimes[i].path, &world.features[i]);
+		warn_of_runtime(&c->runtimes[i]);
+	}
 	if (!conf_runtime_find(c, NULL))
 		return err_set(e, ERR_INVALID,
 			       "default_runtime \"%s\" is not configured or not installed",
@@ -364,6 +383,10 @@ static void on_signal(struct loop_io *io, uint32_t events)
 	(void)events;
 	if (read(io->fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGUSR1 || info.ssi_signo == SIGUSR2) {
+		explain_log();
+		return;
+	}
 	if (world.draining) {
 		loop_stop(world.loop); /* asked twice */
 		return;
@@ -426,6 +449,8 @@ static int run(struct daemon *d, struct err *e)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	sigaction(SIGBUS, &(const struct sigaction){ .sa_sigaction = on_sigbus,
 						     .sa_flags = SA_SIGINFO }, NULL);
 	/* Before any thread: they all inherit the mask. */

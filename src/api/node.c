@@ -1,6 +1,8 @@
 /*
  * node.c - RPCs about the node and the daemon (runtime.v1 RuntimeService), and Admin.Explain.
  */
+#include "api/node.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,8 @@
 #include "api/handlers.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
 #include "base/proc.h"
 #include "base/str.h"
 #include "base/version.h"
@@ -17,6 +21,7 @@
 #include "obj/pull.h"
 #include "obj/trash.h"
 
+#define EXPLAIN_LINES 256 /* of one signal */
 #define TRASH_SLOW_NS (5 * NSEC_PER_SEC) /* an entry that takes longer is explained */
 
 #define CNI_STATUS_MS 5000
@@ -402,44 +407,71 @@ static void add_trash(struct arena *a, const char *prefix, Crisp__V1__ExplainRes
 	}
 }
 
-static int take_explain(struct caller *c, const void *request, struct err *e)
+/* What waits for something, and with a prefix every object whose id begins with it.  ERR_EXHAUSTED:
+ * the arena is too small. */
+static int collect(struct arena *a, const char *prefix, Crisp__V1__ExplainResponse *resp,
+		   struct err *e)
 {
-	const Crisp__V1__ExplainRequest *req = request;
-	Crisp__V1__ExplainResponse resp = CRISP__V1__EXPLAIN_RESPONSE__INIT;
-	struct arena *a = rpc_call_arena(c->rpc);
-	size_t cap = 0;
+	size_t cap = trash_status().n_stuck + 1;
 
 	for (int k = 0; k < KIND_COUNT; k++)
 		cap += map_count(world.objects[k]);
 	list_for_each(node, &world.quarantine) cap++;
-	cap += trash_status().n_stuck + 1;
-	resp.objects = arena_alloc(a, (cap + 1) * sizeof(*resp.objects));
-	if (!resp.objects)
+	resp->objects = arena_alloc(a, (cap + 1) * sizeof(*resp->objects));
+	if (!resp->objects)
 		return err_set(e, ERR_EXHAUSTED, "too many objects for one answer: give an id");
 	for (int k = 0; k < KIND_COUNT; k++) {
 		struct object *o;
 		size_t pos = 0;
 
 		while ((o = map_next(world.objects[k], &pos))) {
-			if (!str_starts(o->sm->id, req->id_prefix))
+			if (!str_starts(o->sm->id, prefix) || (!*prefix && is_quiet(o)))
 				continue;
-			/* Without a question: only what waits for something. */
-			if (!*req->id_prefix && is_quiet(o))
-				continue;
-			resp.objects[resp.n_objects] = explain_object(a, o);
-			resp.n_objects += resp.objects[resp.n_objects] != NULL;
+			resp->objects[resp->n_objects] = explain_object(a, o);
+			resp->n_objects += resp->objects[resp->n_objects] != NULL;
 		}
 	}
 	list_for_each(node, &world.quarantine)
 	{
 		struct quarantined *q = list_entry(node, struct quarantined, node);
 
-		if (!str_starts(q->id, req->id_prefix))
+		if (!str_starts(q->id, prefix))
 			continue;
-		resp.objects[resp.n_objects] = explain_quarantined(a, q);
-		resp.n_objects += resp.objects[resp.n_objects] != NULL;
+		resp->objects[resp->n_objects] = explain_quarantined(a, q);
+		resp->n_objects += resp->objects[resp->n_objects] != NULL;
 	}
-	add_trash(a, req->id_prefix, &resp);
+	add_trash(a, prefix, resp);
+	return 0;
+}
+
+void explain_log(void)
+{
+	Crisp__V1__ExplainResponse resp = CRISP__V1__EXPLAIN_RESPONSE__INIT;
+	struct arena *a = arena_new(LIMIT_CALL_ARENA);
+	struct err e = ERR_NULL;
+
+	if (collect(a, "", &resp, &e) < 0)
+		log_err(LOG_LEVEL_WARN, "explain", &e);
+	for (size_t i = 0; i < MIN(resp.n_objects, (size_t)EXPLAIN_LINES); i++) {
+		const Crisp__V1__ExplainedObject *x = resp.objects[i];
+
+		log_info("explain", "%s=%.13s state=%s age_s=%lld waits_for=\"%s\" error=\"%s\"",
+			 x->kind, x->id, x->state, (long long)(x->age_ns / NSEC_PER_SEC),
+			 x->waits_for, x->last_error);
+	}
+	log_info("explained", "objects=%zu shown=%zu", resp.n_objects,
+		 MIN(resp.n_objects, (size_t)EXPLAIN_LINES));
+	arena_free(a);
+}
+
+static int take_explain(struct caller *c, const void *request, struct err *e)
+{
+	const Crisp__V1__ExplainRequest *req = request;
+	Crisp__V1__ExplainResponse resp = CRISP__V1__EXPLAIN_RESPONSE__INIT;
+	int r = collect(rpc_call_arena(c->rpc), req->id_prefix, &resp, e);
+
+	if (r < 0)
+		return r;
 	rpc_reply(c->rpc, &resp.base);
 	free(c);
 	return 0;

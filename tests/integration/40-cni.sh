@@ -12,7 +12,7 @@ BUSYBOX_FILE=$(command -v busybox) || skip_all "busybox is not installed"
 
 DRIVER=$SCRATCH/cni_driver
 cc -std=gnu17 -D_GNU_SOURCE -Ulinux -O1 -I"$TOP/src" "$LIB_DIR/cni_driver.c" "$BUILD_DIR/libcrisp.a" \
-	-ljansson -lpthread -o "$DRIVER" 2>"$SCRATCH/stderr" ||
+	-ljansson -lxxhash -lpthread -o "$DRIVER" 2>"$SCRATCH/stderr" ||
 	bail "cni_driver does not compile: $(tail -n 5 "$SCRATCH/stderr")"
 
 PIDS=

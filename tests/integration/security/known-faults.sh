@@ -7,7 +7,14 @@ set -u
 harness_begin "$@"
 . "$(dirname "$0")/../imagelib.sh"
 registry_start
-daemon_start
+cat >"$SCRATCH/old" <<'SH'
+#!/bin/sh
+[ "$1" != --version ] || { echo "runc version 1.0.0-rc5"; exit 0; }
+exec runc "$@"
+SH
+chmod 755 "$SCRATCH/old"
+daemon_start --runtimes "old:$SCRATCH/old:$SCRATCH/run/old"
+check "a runtime's version with known faults is a warning" grep -q 'level=warn msg="vulnerable runtime" handler=old.*CVE-2019-5736.*CVE-2024-21626' "$SCRATCH/daemon.log"
 check "pull" crictl pull "$BUSYBOX"
 
 # CVE-2022-0811: a second sysctl behind a separator in the value of a harmless one.
@@ -92,6 +99,14 @@ BEFORE=$(rss)
 check_fails "a user's name in it is an error, not a file in memory" 'passwd' ctr_run "$POD" props.large \
 	'.metadata.name = "large" | .log_path = "large.log" | .linux.security_context = {run_as_username: "root"}' local.example/large:1
 check "the daemon is no larger" eval '[ $(($(rss) - BEFORE)) -lt 40000 ]'
+
+# A signal asks what each object waits for; it used to end the daemon.
+DAEMON=$(daemon_pid)
+for signal in USR1 USR2; do
+	kill -$signal "$DAEMON"
+	check "SIG$signal logs what each object waits for" poll 20 eval '[ "$(grep -c "msg=.explained. objects=" "$SCRATCH/daemon.log")" = '"${signal#USR}"' ]'
+done
+check_is "and the daemon goes on" "$DAEMON" daemon_pid
 
 check "everything is removed" everything_remove
 harness_end
