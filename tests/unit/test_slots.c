@@ -20,6 +20,7 @@
 #define SLOTS 3
 #define MAKERS 12
 #define LAYERS 8 /* of each */
+#define HOLD_MS 500
 
 static struct {
 	struct scratch scratch;
@@ -42,7 +43,10 @@ static void *maker(void *arg)
 		now = atomic_fetch_add(&run.active, 1) + 1;
 		while (now > most && !atomic_compare_exchange_weak(&run.most, &most, now))
 			;
+		/* Hold until each slot was taken at one moment: losers look again later. */
 		poll(NULL, 0, 1);
+		for (int k = 0; k < HOLD_MS && atomic_load(&run.most) < SLOTS; k++)
+			poll(NULL, 0, 1);
 		atomic_fetch_add(&run.made, 1);
 		atomic_fetch_sub(&run.active, 1);
 	}
