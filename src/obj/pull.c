@@ -20,6 +20,7 @@
 #include "obj/facts.h"
 #include "obj/image.h"
 #include "obj/paths.h"
+#include "obj/trash.h"
 
 #define SALT_MAX 256
 
@@ -204,6 +205,7 @@ static void done_clean(struct job *j, struct object *o)
 		job_start_after(again, 5 * NSEC_PER_SEC);
 		return;
 	}
+	trash_kick();
 	job_report(j, o, PUL_EVENT_CLEANED, NULL, NULL, NULL);
 }
 
