@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/util.h"
 #include "conf/keys.h"
+#include "conf/secrets.h"
 #include "conf/toml.h"
 #include "conf/value.h"
 #include "os/caps.h"
@@ -799,6 +800,7 @@ int conf_finish(struct conf *c, struct err *e)
 		r = check_profiles(c, e);
 	if (r < 0)
 		return r;
+	conf_check_secrets(c);
 	derive(&c->listen, c->runroot, "crisp.sock");
 	derive(&c->namespaces_dir, c->runroot, "ns");
 	return finish_runtimes(c, e);

@@ -60,7 +60,7 @@ static void read_keys(struct policy_requirement *q)
 	for (size_t i = 0; i < n; i++) {
 		struct policy_key_file *f = &q->key_files[i];
 
-		if (fs_read_file(q->key_paths[i], LIMIT_CONF_FILE, &f->text, &f->e) > 0)
+		if (fs_read_trusted(q->key_paths[i], LIMIT_CONF_FILE, &f->text, &f->e) > 0)
 			err_set(&f->e, ERR_PRECONDITION, "key %s does not exist",
 				q->key_paths[i]);
 	}
@@ -492,7 +492,10 @@ int policy_find(const char *global, const char *dir, const char *namespace, char
 	*ret = NULL;
 	if (!is_file_name(namespace))
 		return err_set(e, ERR_INVALID, "namespace \"%.60s\" is not one", namespace);
+	/* A user who may change the directory may take the namespace's policy away. */
 	if (*dir && *namespace)
+		r = fs_check_trusted(dir, e);
+	if (r == 0)
 		r = find_file(own, e);
 	if (r == 0)
 		*ret = take_ptr(own);

@@ -407,8 +407,11 @@ static int is_conf(const struct dirent *d)
 static int load_drop_ins(struct registries *r, const char *dir, struct err *e)
 {
 	struct dirent **names = NULL;
-	int n = scandir(dir, &names, is_conf, alphasort), ret = 0;
+	int n, ret = fs_check_trusted(dir, e);
 
+	if (ret)
+		return MIN(ret, 0);
+	n = scandir(dir, &names, is_conf, alphasort);
 	if (n < 0 && errno != ENOENT && errno != ENOTDIR)
 		return err_errno(e, ERR_PRECONDITION, errno, "list %s", dir);
 	for (int i = 0; i < n; i++) {

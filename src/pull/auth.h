@@ -15,7 +15,7 @@
 struct auth_peer {
 	const char *host;         /* of the registry, "host[:port]" */
 	const char *repository;   /* what to ask a token for when the challenge does not say */
-	char *const *certs_dirs;
+	const struct certs_dirs *certs_dirs;
 	bool insecure;
 	struct stop *stop;
 	atomic_uint *retries; /* counted there */

@@ -18,6 +18,70 @@
 
 #define AUTHORITIES_MAX 4096 /* of one host */
 
+/* A host's directory whose files are not used. */
+struct fault {
+	char *dir;
+	struct err e;
+};
+
+struct certs_dirs {
+	char **roots; /* NULL-terminated */
+	struct fault *faults;
+	size_t n_faults;
+};
+
+static int check_file(const char *path, const char *name, void *arg, struct err *e)
+{
+	(void)arg;
+	if (!str_ends(name, ".crt") && !str_ends(name, ".cert") && !str_ends(name, ".key"))
+		return 0;
+	return MIN(fs_check_trusted(path, e), 0);
+}
+
+static int check_host(const char *path, const char *name, void *arg, struct err *e)
+{
+	struct certs_dirs *d = arg;
+	struct err why = ERR_NULL;
+	int r = fs_check_trusted(path, &why);
+
+	(void)name;
+	(void)e;
+	if (r == 0)
+		r = fs_each(path, check_file, NULL, &why);
+	if (r >= 0)
+		return 0;
+	d->faults = xrealloc(d->faults, (d->n_faults + 1) * sizeof(*d->faults));
+	d->faults[d->n_faults++] = (struct fault){ .dir = xstrdup(path), .e = why };
+	return 0;
+}
+
+struct certs_dirs *certs_dirs_new(char *const *roots, size_t n)
+{
+	struct certs_dirs *d = xcalloc(1, sizeof(*d));
+	struct err ignored = ERR_NULL;
+
+	d->roots = xcalloc(n + 1, sizeof(char *));
+	for (size_t i = 0; i < n; i++) {
+		d->roots[i] = xstrdup(roots[i]);
+		/* A root that cannot be listed here cannot be listed in certs_add, either. */
+		(void)fs_each(roots[i], check_host, d, &ignored);
+	}
+	return d;
+}
+
+void certs_dirs_free(struct certs_dirs *d)
+{
+	if (!d)
+		return;
+	for (char **root = d->roots; *root; root++)
+		free(*root);
+	for (size_t i = 0; i < d->n_faults; i++)
+		free(d->faults[i].dir);
+	free(d->roots);
+	free(d->faults);
+	free(d);
+}
+
 void certs_done(struct certs *c)
 {
 	for (size_t i = 0; i < c->n; i++)
@@ -82,11 +146,18 @@ static int check_key(const char *dir, const char *name, struct err *e)
 					 name, cert);
 }
 
-static int add_dir(struct certs *c, const char *dir, bool present, struct err *e)
+static int add_dir(struct certs *c, const struct certs_dirs *dirs, const char *dir, bool present,
+		   struct err *e)
 {
 	struct dirent **names = NULL;
-	int n = scandir(dir, &names, NULL, alphasort), r = 0;
+	int n, r = 0;
 
+	for (size_t i = 0; i < dirs->n_faults; i++)
+		if (strcmp(dirs->faults[i].dir, dir) == 0) {
+			*e = dirs->faults[i].e;
+			return -(int)e->code;
+		}
+	n = scandir(dir, &names, NULL, alphasort);
 	if (n < 0)
 		return err_errno(e, ERR_PRECONDITION, errno, "list %s", dir);
 	for (int i = 0; i < n; i++) {
@@ -105,20 +176,21 @@ static int add_dir(struct certs *c, const char *dir, bool present, struct err *e
 	return r;
 }
 
-int certs_add(struct certs *c, char *const *roots, const char *host, bool present, struct err *e)
+int certs_add(struct certs *c, const struct certs_dirs *dirs, const char *host, bool present,
+	      struct err *e)
 {
 	const char *port = strrchr(host, ':');
 	bool has_port = port && !strchr(port, ']');
 
-	for (; roots && *roots; roots++) {
-		_cleanup_free_ char *exact = xasprintf("%s/%s", *roots, host);
+	for (char **root = dirs ? dirs->roots : NULL; root && *root; root++) {
+		_cleanup_free_ char *exact = xasprintf("%s/%s", *root, host);
 		_cleanup_free_ char *bare =
-			has_port ? xasprintf("%s/%.*s", *roots, (int)(port - host), host) : NULL;
+			has_port ? xasprintf("%s/%.*s", *root, (int)(port - host), host) : NULL;
 
 		if (fs_exists(exact))
-			return add_dir(c, exact, present, e);
+			return add_dir(c, dirs, exact, present, e);
 		if (bare && fs_exists(bare))
-			return add_dir(c, bare, present, e);
+			return add_dir(c, dirs, bare, present, e);
 	}
 	return 0;
 }

@@ -18,12 +18,21 @@ struct certs {
 
 #define CERTS_NULL ((struct certs){ .n = 0 })
 
-/* Add what there is for a host ("host[:port]") to *c: the first of the roots (NULL-terminated, or
- * NULL) that has a directory for it counts, HOST:PORT before HOST.  Of several pairs the first in
- * the order of names is presented; present=false takes the authorities alone.
- * ERR_PRECONDITION names the file that is missing or no certificate.  Free with certs_done, also
- * after errors. */
-int certs_add(struct certs *c, char *const *roots, const char *host, bool present, struct err *e);
+/* The certs.d directories of a pull, the first one first. */
+struct certs_dirs;
+
+/* Check owner and mode (fs_check_trusted) of each file of each host below the n roots, and of the
+ * directories above them. Call while the paths are those of the node. The roots are copied. */
+struct certs_dirs *certs_dirs_new(char *const *roots, size_t n);
+void certs_dirs_free(struct certs_dirs *d);
+
+/* Add the files for a host ("host[:port]") to *c: the first root that has a directory for it
+ * counts, HOST:PORT before HOST. Of several pairs the first in the order of names is presented;
+ * present=false takes the authorities alone. dirs NULL: none.
+ * ERR_PRECONDITION names the file that is missing or no certificate. ERR_DENIED: another user may
+ * change a file. Free with certs_done, also after errors. */
+int certs_add(struct certs *c, const struct certs_dirs *dirs, const char *host, bool present,
+	      struct err *e);
 void certs_done(struct certs *c);
 
 /* Trust the authorities as well, for libcurl's connection at hand: 0, or -1. */

@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/util.h"
 #include "image/ref.h"
+#include "pull/certs.h"
 #include "pull/confine.h"
 #include "pull/origin.h"
 #include "pull/sigfile.h"
@@ -32,7 +33,7 @@ struct fetcher {
 	struct registry_meter *meter;
 	struct wallet *wallet;
 	struct err wallet_error;
-	char **certs_dirs; /* NULL-terminated */
+	struct certs_dirs *certs_dirs;
 	struct stop stop;  /* of all sources: never set */
 	/* Opened sources by number, from 1 on, for those that clone them. */
 	pthread_mutex_t lock;
@@ -273,9 +274,7 @@ static int prepare(void *arg, struct err *e)
 		return -(int)e->code;
 	if (!*f->request->layout_dir)
 		wallet_open(f->request, &f->wallet, &f->wallet_error);
-	f->certs_dirs = xcalloc(f->request->n_certs_dirs + 1, sizeof(char *));
-	for (size_t i = 0; i < f->request->n_certs_dirs; i++)
-		f->certs_dirs[i] = f->request->certs_dirs[i];
+	f->certs_dirs = certs_dirs_new(f->request->certs_dirs, f->request->n_certs_dirs);
 	view_of_fetcher(f->request, f->trust, &view);
 	if (*f->request->layout_dir)
 		r = confine_leave_network(e);

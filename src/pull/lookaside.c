@@ -248,7 +248,7 @@ static int is_yaml(const struct dirent *d)
 static int load_file(struct lookaside *l, const char *path, struct err *e)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
-	int r = fs_read_file(path, LIMIT_CONF_FILE, &text, e);
+	int r = fs_read_trusted(path, LIMIT_CONF_FILE, &text, e);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -258,8 +258,11 @@ static int load_file(struct lookaside *l, const char *path, struct err *e)
 int lookaside_load(struct lookaside *l, const char *dir, struct err *e)
 {
 	struct dirent **names = NULL;
-	int n = *dir ? scandir(dir, &names, is_yaml, alphasort) : 0, ret = 0;
+	int n, ret = *dir ? fs_check_trusted(dir, e) : 1;
 
+	if (ret)
+		return MIN(ret, 0);
+	n = scandir(dir, &names, is_yaml, alphasort);
 	if (n < 0 && errno != ENOENT && errno != ENOTDIR)
 		return err_errno(e, ERR_PRECONDITION, errno, "list %s", dir);
 	for (int i = 0; i < n; i++) {

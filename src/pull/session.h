@@ -27,7 +27,7 @@ struct registry_meter {
 struct registry_options {
 	const struct image_source *source;
 	const struct credentials *cred;
-	char *const *certs_dirs;      /* NULL-terminated, NULL: none; outlives the session */
+	const struct certs_dirs *certs_dirs; /* NULL: none; outlives the session */
 	int64_t progress_timeout_ms;  /* without a new byte; 0: try on */
 	struct registry_meter *meter; /* outlives the session */
 	struct stop *stop;            /* the same */
@@ -38,7 +38,7 @@ struct session {
 	char *host;       /* as the reference has it */
 	char *base;       /* "host[:port]" where the API is */
 	char *repository;
-	char *const *certs_dirs;
+	const struct certs_dirs *certs_dirs;
 	struct certs certs;
 	bool insecure;
 	atomic_bool plain; /* http, found out */

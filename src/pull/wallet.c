@@ -46,7 +46,7 @@ void wallet_free(struct wallet *w)
 /* 1: no such file. */
 static int auth_file_read(struct auth_file *f, const char *path, struct err *e)
 {
-	int r = fs_read_file(path, LIMIT_CONF_FILE, &f->text, e);
+	int r = fs_read_trusted(path, LIMIT_CONF_FILE, &f->text, e);
 
 	if (r == 0)
 		f->path = path;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "base/fs.h"
 #include "base/util.h"
 
 #define LIBRARY "libssl.so.3"
@@ -125,6 +126,9 @@ static int load_files(const struct tls *t, SSL_CTX *ctx, struct err *e)
 {
 	const char *cert = t->files[FILE_CERT], *key = t->files[FILE_KEY];
 
+	for (size_t i = 0; i < FILE_COUNT; i++)
+		if (*t->files[i] && fs_check_trusted(t->files[i], e) < 0)
+			return err_wrap(e, "%s", file_keys[i]);
 	if (lib.SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
 		return refuse(e, file_keys[FILE_CERT], cert);
 	if (lib.SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
