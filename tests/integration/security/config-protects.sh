@@ -54,14 +54,17 @@ default_sysctls = ["net.ipv4.ip_unprivileged_port_start=77"]
 default_capabilities = ["CHOWN", "KILL"]
 uid_mappings = ""
 bind_mount_prefix = ""
+disable_hostport_mapping = true
 [crio.runtime.runtimes.strict]
 runtime_path = "$(command -v "${CRISP_TEST_RUNTIME:-runc}")"
 seccomp_profile = "$SCRATCH/no-mkdir.json"
 TOML
 daemon_start
 check "pull" crictl pull "$BUSYBOX"
-check "a pod of a handler with its own profile" crictl runp -r strict "$(pod_config a)"
+check "a pod of a handler with its own profile" crictl runp -r strict "$(pod_config a '.port_mappings = [{protocol: 0, container_port: 80, host_port: 12080}]')"
 A=$OUT
+check "has an address" eval 'crictl inspectp "$A" | jq -e ".status.network.ip | length > 0"'
+check_is "with disable_hostport_mapping its host port leads nowhere" 0 eval 'iptables-save | grep -c "dport 12080" || :'
 check "a container with RuntimeDefault" ctr_run "$A" a '.linux.security_context.seccomp.profile_type = 0'
 CTR=$OUT
 check_fails "the handler's profile is in force" "permitted" crictl exec --sync "$CTR" mkdir /tmp/x
