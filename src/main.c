@@ -183,23 +183,9 @@ static void ask_runtime(const char *const *argv, struct spawn_result *ret)
 	*ret = SPAWN_RESULT_NULL;
 }
 
-/* What is known against the version that it reports. */
-static void warn_of_runtime(const struct conf_runtime *rt)
-{
-	const char *const version[] = { rt->path, "--version", NULL };
-	struct spawn_result res = SPAWN_RESULT_NULL;
-	_cleanup_free_ char *text = NULL;
-
-	ask_runtime(version, &res);
-	text = oci_vulnerable_text(res.out.data);
-	spawn_result_done(&res);
-	if (text)
-		log_warn("vulnerable runtime", "handler=%s path=%s text=\"%s\"", rt->name, rt->path,
-			 text);
-}
-
 static void probe_runtime(const char *path, struct oci_features *ret)
 {
+	const char *const version[] = { path, "--version", NULL };
 	const char *const features[] = { path, "features", NULL };
 	const char *const help[] = { path, "exec", "--help", NULL };
 	struct spawn_result res = SPAWN_RESULT_NULL;
@@ -212,6 +198,9 @@ static void probe_runtime(const char *path, struct oci_features *ret)
 	ask_runtime(help, &res);
 	ret->exec_cgroup = oci_features_exec_cgroup(res.out.data);
 	spawn_result_done(&res);
+	ask_runtime(version, &res);
+	ret->vulnerable = oci_vulnerable_text(res.out.data);
+	spawn_result_done(&res);
 }
 
 static int probe_runtimes(const struct conf *c, struct err *e)
@@ -219,8 +208,12 @@ static int probe_runtimes(const struct conf *c, struct err *e)
 	world.features = xcalloc(c->n_runtimes, sizeof(*world.features));
 	/* One without features is an error when it is used. */
 	for (size_t i = 0; i < c->n_runtimes; i++) {
-		probe_runtime(c->runtimes[i].path, &world.features[i]);
-		warn_of_runtime(&c->runtimes[i]);
+		const struct conf_runtime *rt = &c->runtimes[i];
+
+		probe_runtime(rt->path, &world.features[i]);
+		if (world.features[i].vulnerable)
+			log_warn("vulnerable runtime", "handler=%s path=%s text=\"%s\"", rt->name,
+				 rt->path, world.features[i].vulnerable);
 	}
 	if (!conf_runtime_find(c, NULL))
 		return err_set(e, ERR_INVALID,
@@ -435,6 +428,8 @@ static void stop(struct daemon *d)
 	store_close(world.store);
 	cgroups_free(world.cgroups);
 	free(world.own_cgroup);
+	for (size_t i = 0; world.features && i < d->conf.n_runtimes; i++)
+		free(world.features[i].vulnerable);
 	free(world.features);
 	free(world.shim_path);
 	free(world.pull_path);

@@ -4,6 +4,7 @@
 #include "crisp.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -339,6 +340,26 @@ static void filesystems_print(const Runtime__V1__ImageFsInfoResponse *fs)
 	table_print(t, stdout);
 }
 
+/* Known vulnerabilities of the runtimes, from the daemon's verbose information. */
+static void warnings_print(const Runtime__V1__StatusResponse *status)
+{
+	json_t *config = NULL, *rt;
+	size_t k;
+
+	for (size_t i = 0; i < status->n_info && !config; i++)
+		if (strcmp(status->info[i]->key, "config") == 0)
+			config = json_loads(status->info[i]->value, 0, NULL);
+	json_array_foreach(json_object_get(config, "runtimes"), k, rt)
+	{
+		const char *text = json_string_value(json_object_get(rt, "warning"));
+
+		if (text)
+			printf("\nruntime %s: %s\n", json_string_value(json_object_get(rt, "name")),
+			       text);
+	}
+	json_decref(config);
+}
+
 int cmd_info(struct cli *cli, int argc, char **argv)
 {
 	_cleanup_answer_ Runtime__V1__StatusResponse *status = NULL;
@@ -364,5 +385,6 @@ int cmd_info(struct cli *cli, int argc, char **argv)
 		conditions_print(status->status);
 	putchar('\n');
 	filesystems_print(fs);
+	warnings_print(status);
 	return CLI_EXIT_OK;
 }

@@ -122,10 +122,11 @@ static char *config_json(void)
 	char *text;
 
 	for (size_t i = 0; i < c->n_runtimes; i++)
-		json_array_append_new(runtimes, json_pack("{s:s, s:s, s:s}", "name",
-							  c->runtimes[i].name, "path",
-							  c->runtimes[i].path, "root",
-							  c->runtimes[i].root));
+		json_array_append_new(runtimes,
+				      json_pack("{s:s, s:s, s:s, s:s*}", "name",
+						c->runtimes[i].name, "path", c->runtimes[i].path,
+						"root", c->runtimes[i].root, "warning",
+						world.features[i].vulnerable));
 	all = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "root", c->root, "runroot",
 			c->runroot, "listen", c->listen, "cgroupManager",
 			c->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD ? "systemd" : "cgroupfs",

@@ -21,11 +21,12 @@ struct oci_features {
 	bool rro;   /* mount option "rro" */
 	bool idmap; /* mount extension idmap: what CRI user namespaces stand on */
 	enum oci_exec_cgroup exec_cgroup; /* from its help, not from `features` */
+	char *vulnerable; /* from its version (vulnerable.h), malloc'ed; NULL: nothing known */
 };
 
 /* Read what `RUNTIME exec --help` printed; NULL: nothing. */
 enum oci_exec_cgroup oci_features_exec_cgroup(const char *help);
 
 /* Read the JSON that `RUNTIME features` printed.  Unknown members are ignored;
- * exec_cgroup stays as it is. */
+ * exec_cgroup and vulnerable stay as they are. */
 int oci_features_parse(const char *json, size_t size, struct oci_features *ret, struct err *e);

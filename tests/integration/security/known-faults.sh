@@ -15,6 +15,8 @@ SH
 chmod 755 "$SCRATCH/old"
 daemon_start --runtimes "old:$SCRATCH/old:$SCRATCH/run/old"
 check "a runtime's version with known faults is a warning" grep -q 'level=warn msg="vulnerable runtime" handler=old.*CVE-2019-5736.*CVE-2024-21626' "$SCRATCH/daemon.log"
+check "Status says so" eval 'crictl info | jq -e ".config.runtimes[] | select(.name == \"old\").warning | contains(\"CVE-2019-5736\")"'
+check "crisp info says so" eval '"$BUILD_DIR/crisp" --socket "$SOCKET" info | grep "^runtime old: runc reports version 1.0.0;.*CVE-2019-5736"'
 check "pull" crictl pull "$BUSYBOX"
 
 # CVE-2022-0811: a second sysctl behind a separator in the value of a harmless one.
