@@ -94,6 +94,11 @@ $(BUILD)/replay/fuzz_untar $(BUILD)/replay/fuzz_decompress: $(UNPACK_OBJ)
 EXTRA_test_confine := $(patsubst %,$(BUILD)/src/pull/%.o,child confine confine_filter)
 $(BUILD)/unit/test_confine: $(EXTRA_test_confine)
 
+# The puller's processes, whose threads fail to start.
+EXTRA_test_child := $(filter-out %/main.o,$(PULL_OBJ))
+LIBS_test_child := $(PULL_LIBS) -Wl,--wrap=pthread_create
+$(BUILD)/unit/test_child: $(EXTRA_test_child)
+
 EXTRA_test_slots := $(patsubst %,$(BUILD)/src/pull/%.o,slots stop)
 $(BUILD)/unit/test_slots: $(EXTRA_test_slots)
 

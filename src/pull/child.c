@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -22,6 +23,7 @@
 #include "base/util.h"
 
 #define DESCRIPTORS 16 /* that a child may keep */
+#define REFUSED_MAX 64 /* refused channels that are open */
 
 struct ready {
 	int code, errnum; /* 0: ready */
@@ -68,20 +70,64 @@ static void *run_task(void *arg)
 	return NULL;
 }
 
-static void start_task(const struct child_ops *ops, int fd)
+/* Channels that were refused. They stay open until the keeper shuts its end down: it may still send
+ * its question, and a channel that is closed before would hide the answer. */
+struct refused {
+	struct pollfd fds[1 + REFUSED_MAX]; /* the first one is the control socket */
+	nfds_t n;
+};
+
+static void refused_del(struct refused *r, nfds_t i)
+{
+	close(r->fds[i].fd);
+	memmove(&r->fds[i], &r->fds[i + 1], (--r->n - i) * sizeof(r->fds[0]));
+}
+
+static void refuse(struct refused *r, const struct child_ops *ops, int fd, int errnum)
+{
+	struct err e = ERR_NULL;
+
+	if (!ops->refuse) {
+		close(fd);
+		return;
+	}
+	err_errno(&e, ERR_EXHAUSTED, errnum, "start a thread in process %s", ops->name);
+	ops->refuse(fd, &e);
+	if (r->n == ARRAY_LEN(r->fds))
+		refused_del(r, 1);
+	r->fds[r->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+/* Wait for the next channel, and let go of refused ones meanwhile. */
+static void wait_for_control(struct refused *r)
+{
+	char bytes[4096];
+
+	do {
+		if (poll(r->fds, r->n, -1) < 0)
+			continue;
+		for (nfds_t i = r->n - 1; i > 0; i--)
+			if (r->fds[i].revents && recv(r->fds[i].fd, bytes, sizeof(bytes), 0) <= 0)
+				refused_del(r, i);
+	} while (!r->fds[0].revents);
+}
+
+static void start_task(struct refused *r, const struct child_ops *ops, int fd)
 {
 	struct task *t = xmalloc(sizeof(*t));
 	pthread_attr_t attr;
 	pthread_t thread;
+	int failed;
 
 	*t = (struct task){ .ops = ops, .fd = fd };
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attr, run_task, t) != 0) {
-		close(fd);
-		free(t);
-	}
+	failed = pthread_create(&thread, &attr, run_task, t);
 	pthread_attr_destroy(&attr);
+	if (failed) {
+		free(t);
+		refuse(r, ops, fd, failed);
+	}
 }
 
 /* The next channel; -1: the keeper has ended. */
@@ -110,6 +156,7 @@ static int next_channel(int control)
 static _Noreturn void be_child(const struct child_ops *ops, int control, const int *keep, size_t n,
 			       pid_t keeper)
 {
+	struct refused refused = { .fds = { { .fd = control, .events = POLLIN } }, .n = 1 };
 	struct ready ready = { 0 };
 	struct err e = ERR_NULL;
 	int fd;
@@ -126,8 +173,8 @@ static _Noreturn void be_child(const struct child_ops *ops, int control, const i
 	}
 	if (send(control, &ready, sizeof(ready), MSG_NOSIGNAL) < 0 || ready.code)
 		_exit(1);
-	while ((fd = next_channel(control)) >= 0)
-		start_task(ops, fd);
+	while (wait_for_control(&refused), (fd = next_channel(control)) >= 0)
+		start_task(&refused, ops, fd);
 	_exit(0);
 }
 

@@ -26,6 +26,9 @@ struct child_ops {
 	int (*prepare)(void *arg, struct err *e);
 	/* Serve one channel until the other end is closed; fd is closed by the caller. */
 	void (*serve)(void *arg, int fd);
+	/* Answer with a failure the question that comes on a channel, when no thread can be started
+	 * to serve it; fd stays open. NULL: the channel is closed. */
+	void (*refuse)(int fd, const struct err *e);
 	void *arg;
 };
 

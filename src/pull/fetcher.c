@@ -259,6 +259,17 @@ static void serve(void *arg, int fd)
 	stop_done(&sv.stop);
 }
 
+static void refuse(int fd, const struct err *e)
+{
+	Crisp__Pull__FromFetcher a = CRISP__PULL__FROM_FETCHER__INIT;
+	Crisp__Pull__Failure failure;
+	struct err ignored = ERR_NULL;
+
+	wire_put_error(e, &failure);
+	a.failure = &failure;
+	(void)wire_send(fd, &a.base, NULL, 0, &ignored);
+}
+
 /* --- start --- */
 
 static int prepare(void *arg, struct err *e)
@@ -293,6 +304,7 @@ int fetcher_start(const Crisp__Pull__Request *request, const struct trust *trust
 		.name = "crisp-pull-net",
 		.prepare = prepare,
 		.serve = serve,
+		.refuse = refuse,
 		.arg = &f,
 	};
 

@@ -213,6 +213,11 @@ static void serve(void *arg, int fd)
 	protobuf_c_message_free_unpacked(m, NULL);
 }
 
+static void refuse(int fd, const struct err *e)
+{
+	(void)answer_error(fd, e);
+}
+
 /* --- start --- */
 
 static int prepare(void *arg, struct err *e)
@@ -241,6 +246,7 @@ int unpacker_start(const Crisp__Pull__Request *request, const struct policy *pol
 		.name = "crisp-pull-fs",
 		.prepare = prepare,
 		.serve = serve,
+		.refuse = refuse,
 		.arg = &p,
 	};
 
