@@ -197,6 +197,7 @@ static int work_clean(struct job *j, struct err *e)
 
 static void done_clean(struct job *j, struct object *o)
 {
+	trash_kick();
 	if (j->result < 0 && o) {
 		struct job *again = xcalloc(1, sizeof(*again));
 
@@ -205,7 +206,6 @@ static void done_clean(struct job *j, struct object *o)
 		job_start_after(again, 5 * NSEC_PER_SEC);
 		return;
 	}
-	trash_kick();
 	job_report(j, o, PUL_EVENT_CLEANED, NULL, NULL, NULL);
 }
 

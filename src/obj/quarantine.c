@@ -84,8 +84,8 @@ static void removal_done(struct loop_job *base)
 	struct removal *m = container_of(base, struct removal, base);
 	struct quarantined *q = find(m->kind, m->id);
 
-	if (m->result == 0)
-		trash_kick();
+	/* A removal that failed may have got as far as the trash. */
+	trash_kick();
 	if (m->result == 0)
 		m->result = delete_rows(m, &m->err);
 	if (m->result == 0 && q) {
