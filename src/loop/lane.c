@@ -24,11 +24,13 @@
 #define STACK_BYTES ((size_t)512 * 1024)
 #define THREADS_MAX 16
 #define NICE_LOW 5 /* a third of what others get; at 19 a busy node would never be done */
+#define IO_LEVEL_LOW 7 /* of the best-effort class.  The idle class would hold a file system's
+			* journal while it waits for the disk, and with it everybody's commit. */
 
 static const struct {
 	const char *name;
 	unsigned threads;
-	bool low; /* CPU and disk only when nobody else wants them */
+	bool low; /* CPU and disk after everybody else */
 } kinds[LANE_COUNT] = {
 	[LANE_START] = { "start", 16, false },
 	[LANE_NET_UP] = { "network set-up", 16, false },
@@ -72,7 +74,7 @@ static void lower_priority(void)
 {
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_LOW);
 	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
-		      IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+		      IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IO_LEVEL_LOW));
 }
 
 /* The mutex is held.  NULL: no job came, or the lanes end. */
