@@ -82,6 +82,7 @@ void smc_machine_done(struct smc_machine *m)
 			free(m->decls[k].v[i].name);
 			free(m->decls[k].v[i].from);
 			refs_done(&m->decls[k].v[i].yields);
+			refs_done(&m->decls[k].v[i].states);
 		}
 		free(m->decls[k].v);
 	}

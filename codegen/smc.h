@@ -51,9 +51,9 @@ enum smc_answer {
 enum smc_op {
 	SMC_OP_STEP,
 	SMC_OP_SAVE,
-	SMC_OP_MARK,
+	SMC_OP_SAVE_BOOT,
 	SMC_OP_REPLY,
-	SMC_OP_AGAIN,
+	SMC_OP_REQUEUE,
 	SMC_OP_EFFECT,
 };
 
@@ -65,6 +65,7 @@ enum smc_decl_kind {
 	SMC_DECL_EFFECT,
 	SMC_DECL_DEADLINE,
 	SMC_DECL_INVARIANT,
+	SMC_DECL_TRAIT,
 	SMC_DECL_STATE,
 	SMC_N_DECLS,
 };
@@ -78,7 +79,7 @@ struct smc_ref {
 
 struct smc_refs { struct smc_ref *v; size_t n; };
 
-/* An event, guard, step, effect, deadline or invariant. */
+/* An event, guard, step, effect, deadline, invariant or trait. */
 struct smc_decl {
 	char *name;
 	unsigned int line;
@@ -87,6 +88,7 @@ struct smc_decl {
 	char *from;             /* events: the machine whose move raises it, or NULL */
 	bool lasting;           /* effects */
 	struct smc_refs yields; /* effects: events */
+	struct smc_refs states; /* traits: where they are true */
 };
 
 struct smc_action {

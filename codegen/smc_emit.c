@@ -141,6 +141,25 @@ static void header_prototypes(const struct smc_machine *m, struct emit *out)
 	}
 }
 
+/* What C asks of a state: never its name, never its place in the enum. */
+static void header_traits(const struct smc_machine *m, struct emit *out)
+{
+	for (size_t t = 0; t < m->decls[SMC_DECL_TRAIT].n; t++) {
+		const struct smc_decl *d = &m->decls[SMC_DECL_TRAIT].v[t];
+
+		emit_blank(out);
+		emit_line(out, "static inline bool %s_is_%s(uint16_t state)", m->prefix, d->name);
+		emit_open(out, "{");
+		for (size_t i = 0; i < d->states.n; i++) {
+			emit_put(out, i ? "\t\t" : "\treturn ");
+			emit_put(out, "state == ");
+			emit_state(m, (size_t)d->states.v[i].index, out);
+			emit_put(out, i + 1 < d->states.n ? " ||\n" : ";\n");
+		}
+		emit_close(out, "}");
+	}
+}
+
 void smc_emit_header(const struct smc_machine *m, struct emit *out)
 {
 	emit_source_name(m, out);
@@ -150,6 +169,7 @@ void smc_emit_header(const struct smc_machine *m, struct emit *out)
 	emit_line(out, "#include \"state.pb-c.h\"");
 	emit_blank(out);
 	header_enums(m, out);
+	header_traits(m, out);
 	emit_blank(out);
 	emit_line(out, "extern const struct sm_machine %s_machine;", m->prefix);
 	header_prototypes(m, out);
@@ -244,8 +264,8 @@ static void source_actions(const struct smc_row *row, struct emit *out)
 {
 	static const char *const ops[] = {
 		[SMC_OP_STEP] = "SM_OP_STEP",	[SMC_OP_SAVE] = "SM_OP_SAVE",
-		[SMC_OP_MARK] = "SM_OP_MARK",	[SMC_OP_REPLY] = "SM_OP_REPLY",
-		[SMC_OP_AGAIN] = "SM_OP_AGAIN", [SMC_OP_EFFECT] = "SM_OP_EFFECT",
+		[SMC_OP_SAVE_BOOT] = "SM_OP_SAVE_BOOT",	[SMC_OP_REPLY] = "SM_OP_REPLY",
+		[SMC_OP_REQUEUE] = "SM_OP_REQUEUE", [SMC_OP_EFFECT] = "SM_OP_EFFECT",
 	};
 
 	if (!row->actions.n)

@@ -114,7 +114,7 @@ static const struct smc_row *walk_row(struct walk *w, const struct smc_row *row)
 	return bad;
 }
 
-/* The row that closes a circle of `again`, or NULL. */
+/* The row that closes a circle of `requeue`, or NULL. */
 static const struct smc_row *walk_states(struct walk *w, size_t at)
 {
 	const struct smc_state *s = &w->m->states.v[at];
@@ -125,13 +125,13 @@ static const struct smc_row *walk_states(struct walk *w, size_t at)
 	w->seen[at] = 1;
 	for (size_t r = 0; r < s->rows.n && !bad; r++)
 		if (s->rows.v[r].event.index == w->event &&
-		    smc_row_has(&s->rows.v[r], SMC_OP_AGAIN))
+		    smc_row_has(&s->rows.v[r], SMC_OP_REQUEUE))
 			bad = walk_row(w, &s->rows.v[r]);
 	w->seen[at] = 2;
 	return bad;
 }
 
-static void paths_again(struct smc_machine *m)
+static void paths_requeued(struct smc_machine *m)
 {
 	for (size_t ev = 0; ev < m->decls[SMC_DECL_EVENT].n; ev++) {
 		struct walk w = { .m = m, .event = (int)ev, .seen = calloc(m->states.n + 1, 1) };
@@ -154,5 +154,5 @@ void smc_check_paths(struct smc_machine *m)
 {
 	paths_reached(m);
 	paths_end(m);
-	paths_again(m);
+	paths_requeued(m);
 }

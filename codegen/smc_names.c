@@ -11,9 +11,9 @@
 /* `done` as an event or `save` as a step would make a line mean two things. */
 static const char *const reserved[] = {
 	"machine", "prefix", "version", "row", "boot", "event", "guard", "step", "effect",
-	"deadline", "invariant", "retired", "state", "initial", "busy", "rest", "final", "shows",
-	"holds", "recover", "none", "within", "unbounded", "on", "if", "stay", "ignore", "wait",
-	"join", "refuse", "never", "save", "mark", "reply", "again", "rpc", "done", "shim",
+	"deadline", "invariant", "trait", "retired", "state", "initial", "busy", "rest", "final",
+	"shows", "holds", "recover", "none", "within", "unbounded", "on", "if", "stay", "ignore",
+	"wait", "join", "refuse", "never", "save", "reply", "requeue", "rpc", "done", "shim",
 	"clock", "lasting", "fleeting", "yields", "from",
 };
 
@@ -167,6 +167,22 @@ static void resolve_state(struct smc_machine *m, struct smc_state *s, int at)
 			resolve(m, &s->decisions.v[i].event, SMC_DECL_EVENT);
 }
 
+/* A trait that nothing lacks tells nothing. */
+static void resolve_trait(struct smc_machine *m, struct smc_decl *trait)
+{
+	trait->used = true; /* by C code */
+	for (size_t i = 0; i < trait->states.n; i++) {
+		resolve(m, &trait->states.v[i], SMC_DECL_STATE);
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(trait->states.v[i].name, trait->states.v[j].name) == 0)
+				smc_error(m, trait->line, "trait %s names state %s twice; drop one",
+					  trait->name, trait->states.v[i].name);
+	}
+	if (trait->states.n == m->states.n)
+		smc_error(m, trait->line, "trait %s is true in every state; drop it or a state",
+			  trait->name);
+}
+
 /* An effect comes back through the loop; a client or a timer is not its voice. */
 static void resolve_yields(struct smc_machine *m, struct smc_decl *effect)
 {
@@ -195,6 +211,8 @@ void smc_check_names(struct smc_machine *m)
 	names_singles(m);
 	for (size_t i = 0; i < m->decls[SMC_DECL_EFFECT].n; i++)
 		resolve_yields(m, &m->decls[SMC_DECL_EFFECT].v[i]);
+	for (size_t i = 0; i < m->decls[SMC_DECL_TRAIT].n; i++)
+		resolve_trait(m, &m->decls[SMC_DECL_TRAIT].v[i]);
 	for (size_t i = 0; i < m->states.n; i++)
 		resolve_state(m, &m->states.v[i], (int)i);
 }

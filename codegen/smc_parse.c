@@ -62,7 +62,7 @@ const char *const smc_decl_names[SMC_N_DECLS] = {
 	[SMC_DECL_EVENT] = "event",	    [SMC_DECL_GUARD] = "guard",
 	[SMC_DECL_STEP] = "step",	    [SMC_DECL_EFFECT] = "effect",
 	[SMC_DECL_DEADLINE] = "deadline",   [SMC_DECL_INVARIANT] = "invariant",
-	[SMC_DECL_STATE] = "state",
+	[SMC_DECL_TRAIT] = "trait",	    [SMC_DECL_STATE] = "state",
 };
 
 static bool is_lower(char c)
@@ -186,6 +186,15 @@ static void parse_end(struct smc_parser *p)
 {
 	if (!p->failed && p->token.kind != SMC_TOKEN_END)
 		parse_expected(p, "nothing more");
+}
+
+static char *xdup(const char *text)
+{
+	char *s = strdup(text);
+
+	if (!s)
+		abort();
+	return s;
 }
 
 static char *token_copy(const struct smc_parser *p)
@@ -357,6 +366,19 @@ static void parse_effect(struct smc_parser *p, struct smc_decl *d)
 		parse_refs(p, &d->yields, "an event");
 }
 
+static void parse_trait(struct smc_parser *p, struct smc_decl *d)
+{
+	if (!parse_expect(p, "="))
+		return;
+	do {
+		struct smc_ref ref = { .line = p->line, .index = -1 };
+
+		ref.name = parse_state_name(p);
+		if (ref.name)
+			*smc_push(&d->states) = ref;
+	} while (p->token.kind != SMC_TOKEN_END);
+}
+
 static void parse_decl(struct smc_parser *p, enum smc_decl_kind kind)
 {
 	struct smc_decl *d;
@@ -372,6 +394,8 @@ static void parse_decl(struct smc_parser *p, enum smc_decl_kind kind)
 	d->name = parse_name(p, smc_decl_names[kind]);
 	if (kind == SMC_DECL_EFFECT)
 		parse_effect(p, d);
+	if (kind == SMC_DECL_TRAIT && !p->failed)
+		parse_trait(p, d);
 	if (kind == SMC_DECL_EVENT && !p->failed) {
 		if (!token_class(p, &d->class))
 			parse_expected(p, "a class (rpc, done, shim or clock)");
@@ -497,9 +521,8 @@ static void parse_actions(struct smc_parser *p, struct smc_row *row)
 		enum smc_op op;
 	} words[] = {
 		{ "save", SMC_OP_SAVE },
-		{ "mark", SMC_OP_MARK },
 		{ "reply", SMC_OP_REPLY },
-		{ "again", SMC_OP_AGAIN },
+		{ "requeue", SMC_OP_REQUEUE },
 	};
 
 	do {
@@ -510,6 +533,11 @@ static void parse_actions(struct smc_parser *p, struct smc_row *row)
 		for (size_t i = 0; a->ref.name && i < sizeof(words) / sizeof(words[0]); i++)
 			if (strcmp(a->ref.name, words[i].word) == 0)
 				a->op = words[i].op;
+		if (a->op == SMC_OP_SAVE && parse_accept(p, "boot")) {
+			a->op = SMC_OP_SAVE_BOOT;
+			free(a->ref.name);
+			a->ref.name = xdup("save boot");
+		}
 	} while (parse_accept(p, ","));
 }
 
@@ -644,7 +672,7 @@ static void parse_line(struct smc_parser *p)
 		parse_in_state(p, word);
 	else
 		parse_expected(p, "machine, event, guard, step, effect, deadline, invariant, "
-				  "retired, state or a line of a state");
+				  "trait, retired, state or a line of a state");
 }
 
 void smc_parse(struct smc_machine *m, const char *text)

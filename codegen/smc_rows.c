@@ -34,7 +34,7 @@ static int row_commit(const struct smc_row *row)
 {
 	int save = row_find(row, SMC_OP_SAVE);
 
-	return save >= 0 ? save : row_find(row, SMC_OP_MARK);
+	return save >= 0 ? save : row_find(row, SMC_OP_SAVE_BOOT);
 }
 
 static enum smc_class row_class(const struct smc_machine *m, const struct smc_row *row)
@@ -57,22 +57,22 @@ static void row_committed(struct smc_machine *m, const struct smc_state *s,
 			  const struct smc_row *row)
 {
 	const struct smc_state *to = &m->states.v[row->target.index];
-	bool save = smc_row_has(row, SMC_OP_SAVE), mark = smc_row_has(row, SMC_OP_MARK);
+	bool save = smc_row_has(row, SMC_OP_SAVE), boot = smc_row_has(row, SMC_OP_SAVE_BOOT);
 
-	if (save && mark)
-		smc_error(m, row->line, "a row commits once; keep save (survives a reboot) or mark "
-			  "(does not)");
-	else if (!row->stay && !save && !mark)
+	if (save && boot)
+		smc_error(m, row->line, "a row commits once; keep save (survives a reboot) or "
+			  "save boot (does not)");
+	else if (!row->stay && !save && !boot)
 		smc_error(m, row->line, "the row goes to %s without committing it; write save or "
-			  "mark before what the world or a client sees", to->name);
+			  "save boot before what the world or a client sees", to->name);
 	else if (m->boot && save)
-		smc_error(m, row->line, "machine %s lives in the boot store; write mark instead of "
-			  "save", m->name);
-	else if (!m->boot && mark && to->kind == SMC_KIND_FINAL)
-		smc_error(m, row->line, "%s by mark would come back from the durable store; write "
-			  "save", to->name);
-	else if (!m->boot && mark && s->kind == SMC_KIND_INITIAL)
-		smc_error(m, row->line, "what begins by mark is taken for removed at the next "
+		smc_error(m, row->line, "machine %s lives in the boot store; write save boot "
+			  "instead of save", m->name);
+	else if (!m->boot && boot && to->kind == SMC_KIND_FINAL)
+		smc_error(m, row->line, "%s by save boot would come back from the durable store; "
+			  "write save", to->name);
+	else if (!m->boot && boot && s->kind == SMC_KIND_INITIAL)
+		smc_error(m, row->line, "what begins by save boot is taken for removed at the next "
 			  "start; write save");
 }
 
@@ -86,7 +86,7 @@ static void row_order(struct smc_machine *m, const struct smc_row *row)
 
 		if (a->op == SMC_OP_STEP && commit < 0)
 			smc_error(m, row->line, "what %s writes is never committed; write save or "
-				  "mark after it", a->ref.name);
+				  "save boot after it", a->ref.name);
 		else if (a->op == SMC_OP_STEP && i > commit)
 			smc_error(m, row->line, "what %s writes comes after the commit and is "
 				  "lost; move it left of %s", a->ref.name,
@@ -166,12 +166,12 @@ static void row_answered(struct smc_machine *m, const struct smc_state *s,
 {
 	const struct smc_state *to = &m->states.v[row->target.index];
 	bool asked = row_class(m, row) == SMC_CLASS_RPC;
-	bool reply = smc_row_has(row, SMC_OP_REPLY), again = smc_row_has(row, SMC_OP_AGAIN);
+	bool reply = smc_row_has(row, SMC_OP_REPLY), requeue = smc_row_has(row, SMC_OP_REQUEUE);
 
-	if (again && !asked)
-		smc_error(m, row->line, "%s is of class %s and cannot be asked again; drop again",
+	if (requeue && !asked)
+		smc_error(m, row->line, "%s is of class %s and cannot be asked again; drop requeue",
 			  row->event.name, smc_class_names[row_class(m, row)]);
-	if (again && row->stay && s->kind != SMC_KIND_BUSY)
+	if (requeue && row->stay && s->kind != SMC_KIND_BUSY)
 		smc_error(m, row->line, "%s stays in %s and would be asked again at once, for "
 			  "ever; write reply", row->event.name, s->name);
 	if (to->kind == SMC_KIND_BUSY)
@@ -179,8 +179,9 @@ static void row_answered(struct smc_machine *m, const struct smc_state *s,
 	if (s->kind == SMC_KIND_BUSY && !reply)
 		smc_error(m, row->line, "the work ends in %s without an answer to who waits for "
 			  "it; write reply", to->name);
-	else if (asked && !reply && !again)
-		smc_error(m, row->line, "%s is at rest and %s gets no answer; write reply or again",
+	else if (asked && !reply && !requeue)
+		smc_error(m, row->line, "%s is at rest and %s gets no answer; write reply or "
+			  "requeue",
 			  to->name, row->event.name);
 	else if (!asked && reply && s->kind != SMC_KIND_BUSY)
 		smc_error(m, row->line, "%s is at rest and nobody waits for an answer; drop reply",

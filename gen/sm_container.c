@@ -261,7 +261,7 @@ static const struct sm_action actions_3[] = {
 
 static const struct sm_action actions_4[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_pid */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 };
 
 static const struct sm_action actions_5[] = {
@@ -280,13 +280,13 @@ static const struct sm_action actions_7[] = {
 };
 
 static const struct sm_action actions_8[] = {
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 1 }, /* start_init */
 };
 
 static const struct sm_action actions_9[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
@@ -337,13 +337,13 @@ static const struct sm_action actions_17[] = {
 
 static const struct sm_action actions_18[] = {
 	{ .op = SM_OP_STEP, .arg = 8 }, /* note_error */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_19[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_pid */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 };
 
 static const struct sm_action actions_20[] = {
@@ -363,19 +363,19 @@ static const struct sm_action actions_22[] = {
 
 static const struct sm_action actions_23[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_24[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* signal_term */
 };
 
 static const struct sm_action actions_25[] = {
-	{ .op = SM_OP_AGAIN },
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
@@ -404,13 +404,13 @@ static const struct sm_action actions_29[] = {
 };
 
 static const struct sm_action actions_30[] = {
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_31[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 };
 
 static const struct sm_action actions_32[] = {
@@ -447,7 +447,7 @@ static const struct sm_action actions_37[] = {
 
 static const struct sm_action actions_38[] = {
 	{ .op = SM_OP_STEP, .arg = 8 }, /* note_error */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
 };
@@ -459,7 +459,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE,
 		.guard = -1,
 		.target = CTR_STATE_CREATING,
-		.line = 55,
+		.line = 67,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -469,7 +469,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 61,
+		.line = 73,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -479,7 +479,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 62,
+		.line = 74,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -489,7 +489,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 63,
+		.line = 75,
 		.n_actions = 3,
 		.actions = actions_3,
 	},
@@ -499,7 +499,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 73,
+		.line = 85,
 		.n_actions = 2,
 		.actions = actions_4,
 	},
@@ -509,7 +509,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 74,
+		.line = 86,
 		.n_actions = 2,
 		.actions = actions_5,
 	},
@@ -519,7 +519,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 75,
+		.line = 87,
 		.n_actions = 2,
 		.actions = actions_6,
 	},
@@ -529,7 +529,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 76,
+		.line = 88,
 		.n_actions = 2,
 		.actions = actions_7,
 	},
@@ -539,7 +539,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 77,
+		.line = 89,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -549,7 +549,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 78,
+		.line = 90,
 		.n_actions = 3,
 		.actions = actions_9,
 	},
@@ -559,7 +559,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 79,
+		.line = 91,
 		.n_actions = 2,
 		.actions = actions_10,
 	},
@@ -569,7 +569,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 80,
+		.line = 92,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
@@ -579,7 +579,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 88,
+		.line = 100,
 		.n_actions = 3,
 		.actions = actions_12,
 	},
@@ -589,7 +589,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 89,
+		.line = 101,
 		.n_actions = 3,
 		.actions = actions_13,
 	},
@@ -599,7 +599,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 90,
+		.line = 102,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
@@ -609,7 +609,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 91,
+		.line = 103,
 		.n_actions = 3,
 		.actions = actions_15,
 	},
@@ -619,7 +619,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 92,
+		.line = 104,
 		.n_actions = 3,
 		.actions = actions_16,
 	},
@@ -629,7 +629,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_NOT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 93,
+		.line = 105,
 		.n_actions = 1,
 		.actions = actions_17,
 	},
@@ -639,7 +639,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 94,
+		.line = 106,
 		.n_actions = 3,
 		.actions = actions_18,
 	},
@@ -649,7 +649,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 104,
+		.line = 116,
 		.n_actions = 2,
 		.actions = actions_19,
 	},
@@ -659,7 +659,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 105,
+		.line = 117,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
@@ -669,7 +669,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 106,
+		.line = 118,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
@@ -679,7 +679,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 107,
+		.line = 119,
 		.n_actions = 2,
 		.actions = actions_22,
 	},
@@ -689,7 +689,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = 0,
 		.target = CTR_STATE_KILLING,
-		.line = 108,
+		.line = 120,
 		.n_actions = 3,
 		.actions = actions_23,
 	},
@@ -699,7 +699,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_STOPPING,
-		.line = 109,
+		.line = 121,
 		.n_actions = 3,
 		.actions = actions_24,
 	},
@@ -709,7 +709,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 110,
+		.line = 122,
 		.n_actions = 3,
 		.actions = actions_25,
 	},
@@ -719,7 +719,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 111,
+		.line = 123,
 		.n_actions = 3,
 		.actions = actions_26,
 	},
@@ -729,7 +729,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 120,
+		.line = 132,
 		.n_actions = 3,
 		.actions = actions_27,
 	},
@@ -739,7 +739,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 121,
+		.line = 133,
 		.n_actions = 3,
 		.actions = actions_28,
 	},
@@ -749,7 +749,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 122,
+		.line = 134,
 		.n_actions = 3,
 		.actions = actions_29,
 	},
@@ -759,7 +759,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 123,
+		.line = 135,
 		.n_actions = 2,
 		.actions = actions_30,
 	},
@@ -769,7 +769,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = 1,
 		.target = CTR_STATE_STOPPING,
-		.line = 124,
+		.line = 136,
 		.n_actions = 2,
 		.actions = actions_31,
 	},
@@ -779,7 +779,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 135,
+		.line = 147,
 		.n_actions = 3,
 		.actions = actions_32,
 	},
@@ -789,7 +789,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 136,
+		.line = 148,
 		.n_actions = 3,
 		.actions = actions_33,
 	},
@@ -799,7 +799,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 137,
+		.line = 149,
 		.n_actions = 3,
 		.actions = actions_34,
 	},
@@ -809,7 +809,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 138,
+		.line = 150,
 		.n_actions = 1,
 		.actions = actions_35,
 	},
@@ -819,7 +819,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 148,
+		.line = 160,
 		.n_actions = 2,
 		.actions = actions_36,
 	},
@@ -829,7 +829,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ERASED,
 		.guard = -1,
 		.target = CTR_STATE_GONE,
-		.line = 156,
+		.line = 168,
 		.n_actions = 2,
 		.actions = actions_37,
 	},
@@ -839,7 +839,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 157,
+		.line = 169,
 		.n_actions = 4,
 		.actions = actions_38,
 	},

@@ -41,6 +41,80 @@ enum ctr_event {
 	CTR_EVENT_OVERDUE, /* clock */
 };
 
+static inline bool ctr_is_alive(uint16_t state)
+{
+	return state == CTR_STATE_CREATED ||
+		state == CTR_STATE_STARTING ||
+		state == CTR_STATE_RUNNING ||
+		state == CTR_STATE_STOPPING ||
+		state == CTR_STATE_KILLING;
+}
+
+static inline bool ctr_is_unfinished(uint16_t state)
+{
+	return state == CTR_STATE_NONE ||
+		state == CTR_STATE_CREATING ||
+		state == CTR_STATE_CREATED ||
+		state == CTR_STATE_STARTING ||
+		state == CTR_STATE_RUNNING ||
+		state == CTR_STATE_STOPPING ||
+		state == CTR_STATE_KILLING ||
+		state == CTR_STATE_REMOVING;
+}
+
+static inline bool ctr_is_begun(uint16_t state)
+{
+	return state == CTR_STATE_RUNNING ||
+		state == CTR_STATE_STOPPING ||
+		state == CTR_STATE_KILLING;
+}
+
+static inline bool ctr_is_running(uint16_t state)
+{
+	return state == CTR_STATE_RUNNING ||
+		state == CTR_STATE_STOPPING;
+}
+
+static inline bool ctr_is_joinable(uint16_t state)
+{
+	return state == CTR_STATE_RUNNING;
+}
+
+static inline bool ctr_is_updatable(uint16_t state)
+{
+	return state == CTR_STATE_CREATED ||
+		state == CTR_STATE_RUNNING;
+}
+
+static inline bool ctr_is_starting(uint16_t state)
+{
+	return state == CTR_STATE_STARTING;
+}
+
+static inline bool ctr_is_killed(uint16_t state)
+{
+	return state == CTR_STATE_KILLING;
+}
+
+static inline bool ctr_is_creating(uint16_t state)
+{
+	return state == CTR_STATE_CREATING;
+}
+
+static inline bool ctr_is_with_shim(uint16_t state)
+{
+	return state == CTR_STATE_CREATING ||
+		state == CTR_STATE_STARTING ||
+		state == CTR_STATE_STOPPING ||
+		state == CTR_STATE_KILLING;
+}
+
+static inline bool ctr_is_measured(uint16_t state)
+{
+	return state == CTR_STATE_CREATED ||
+		state == CTR_STATE_EXITED;
+}
+
 extern const struct sm_machine ctr_machine;
 
 /* Guards: pure questions about the row and the event. */

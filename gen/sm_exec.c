@@ -115,67 +115,67 @@ static const struct sm_effect_info effects[] = {
 };
 
 static const struct sm_action actions_0[] = {
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 0 }, /* spawn */
 };
 
 static const struct sm_action actions_1[] = {
 	{ .op = SM_OP_STEP, .arg = 0 }, /* note_pid */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 1 }, /* watch */
 };
 
 static const struct sm_action actions_2[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_error */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_3[] = {
 	{ .op = SM_OP_STEP, .arg = 1 }, /* note_exit */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
 };
 
 static const struct sm_action actions_4[] = {
 	{ .op = SM_OP_STEP, .arg = 2 }, /* note_exit_unknown */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
 };
 
 static const struct sm_action actions_5[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_timeout */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 3 }, /* kill */
 };
 
 static const struct sm_action actions_6[] = {
 	{ .op = SM_OP_STEP, .arg = 1 }, /* note_exit */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
 };
 
 static const struct sm_action actions_7[] = {
 	{ .op = SM_OP_STEP, .arg = 2 }, /* note_exit_unknown */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
 };
 
 static const struct sm_action actions_8[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_timeout */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 3 }, /* kill */
 };
 
 static const struct sm_action actions_9[] = {
 	{ .op = SM_OP_STEP, .arg = 1 }, /* note_exit */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
 };
 
 static const struct sm_action actions_10[] = {
 	{ .op = SM_OP_STEP, .arg = 2 }, /* note_exit_unknown */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
 };
 
@@ -184,7 +184,7 @@ static const struct sm_action actions_11[] = {
 };
 
 static const struct sm_action actions_12[] = {
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 

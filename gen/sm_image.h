@@ -28,6 +28,39 @@ enum img_event {
 	IMG_EVENT_DROPPED, /* done */
 };
 
+static inline bool img_is_here(uint16_t state)
+{
+	return state == IMG_STATE_PRESENT ||
+		state == IMG_STATE_VERIFYING;
+}
+
+static inline bool img_is_removable(uint16_t state)
+{
+	return state == IMG_STATE_PRESENT ||
+		state == IMG_STATE_VERIFYING ||
+		state == IMG_STATE_DAMAGED;
+}
+
+static inline bool img_is_present(uint16_t state)
+{
+	return state == IMG_STATE_PRESENT;
+}
+
+static inline bool img_is_verifying(uint16_t state)
+{
+	return state == IMG_STATE_VERIFYING;
+}
+
+static inline bool img_is_faulty(uint16_t state)
+{
+	return state == IMG_STATE_DAMAGED;
+}
+
+static inline bool img_is_dropping(uint16_t state)
+{
+	return state == IMG_STATE_DROPPING;
+}
+
 extern const struct sm_machine img_machine;
 
 /* Steps: pure edits of the draft that the commit to their right stores. */

@@ -26,6 +26,22 @@ enum pul_event {
 	PUL_EVENT_OVERDUE, /* clock */
 };
 
+static inline bool pul_is_idle(uint16_t state)
+{
+	return state == PUL_STATE_NONE ||
+		state == PUL_STATE_KEPT;
+}
+
+static inline bool pul_is_fetching(uint16_t state)
+{
+	return state == PUL_STATE_FETCHING;
+}
+
+static inline bool pul_is_kept(uint16_t state)
+{
+	return state == PUL_STATE_KEPT;
+}
+
 extern const struct sm_machine pul_machine;
 
 /* Guards: pure questions about the row and the event. */

@@ -315,71 +315,71 @@ static const struct sm_action actions_7[] = {
 
 static const struct sm_action actions_8[] = {
 	{ .op = SM_OP_STEP, .arg = 0 }, /* note_anchor */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 };
 
 static const struct sm_action actions_9[] = {
 	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_10[] = {
 	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_11[] = {
 	{ .op = SM_OP_STEP, .arg = 5 }, /* note_lost */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* revive_anchor */
 };
 
 static const struct sm_action actions_12[] = {
 	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_13[] = {
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_14[] = {
-	{ .op = SM_OP_AGAIN },
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_15[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_revived */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_16[] = {
 	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_17[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_retry */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* revive_anchor */
 };
 
 static const struct sm_action actions_18[] = {
 	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_19[] = {
 	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
@@ -401,7 +401,7 @@ static const struct sm_action actions_22[] = {
 
 static const struct sm_action actions_23[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
 };
@@ -418,13 +418,13 @@ static const struct sm_action actions_25[] = {
 
 static const struct sm_action actions_26[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
 };
 
 static const struct sm_action actions_27[] = {
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* remove_children */
 };
 
@@ -440,7 +440,7 @@ static const struct sm_action actions_29[] = {
 
 static const struct sm_action actions_30[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 8 }, /* erase */
 };
@@ -452,7 +452,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_RUN,
 		.guard = -1,
 		.target = SBX_STATE_ANCHORING,
-		.line = 59,
+		.line = 64,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -462,7 +462,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 65,
+		.line = 70,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -472,7 +472,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORKING,
-		.line = 66,
+		.line = 71,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -482,7 +482,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 67,
+		.line = 72,
 		.n_actions = 3,
 		.actions = actions_3,
 	},
@@ -492,7 +492,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 68,
+		.line = 73,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
@@ -502,7 +502,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 78,
+		.line = 83,
 		.n_actions = 3,
 		.actions = actions_5,
 	},
@@ -512,7 +512,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 79,
+		.line = 84,
 		.n_actions = 3,
 		.actions = actions_6,
 	},
@@ -522,7 +522,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 80,
+		.line = 85,
 		.n_actions = 3,
 		.actions = actions_7,
 	},
@@ -532,7 +532,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 89,
+		.line = 94,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -542,7 +542,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = 3,
 		.target = SBX_STATE_EMPTYING,
-		.line = 90,
+		.line = 95,
 		.n_actions = 3,
 		.actions = actions_9,
 	},
@@ -552,7 +552,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = 4,
 		.target = SBX_STATE_EMPTYING,
-		.line = 91,
+		.line = 96,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
@@ -562,7 +562,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = -1,
 		.target = SBX_STATE_REVIVING,
-		.line = 92,
+		.line = 97,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
@@ -572,7 +572,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_BROKEN,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 93,
+		.line = 98,
 		.n_actions = 3,
 		.actions = actions_12,
 	},
@@ -582,7 +582,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_STOP,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 94,
+		.line = 99,
 		.n_actions = 2,
 		.actions = actions_13,
 	},
@@ -592,7 +592,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 95,
+		.line = 100,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
@@ -602,7 +602,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 103,
+		.line = 108,
 		.n_actions = 3,
 		.actions = actions_15,
 	},
@@ -612,7 +612,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_FAILED,
 		.guard = 4,
 		.target = SBX_STATE_EMPTYING,
-		.line = 104,
+		.line = 109,
 		.n_actions = 3,
 		.actions = actions_16,
 	},
@@ -622,7 +622,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_REVIVING,
-		.line = 105,
+		.line = 110,
 		.n_actions = 3,
 		.actions = actions_17,
 	},
@@ -632,7 +632,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_BROKEN,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 106,
+		.line = 111,
 		.n_actions = 3,
 		.actions = actions_18,
 	},
@@ -642,7 +642,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 107,
+		.line = 112,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
@@ -652,7 +652,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CHILDREN_STOPPED,
 		.guard = 1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 116,
+		.line = 121,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
@@ -662,7 +662,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CHILDREN_STOPPED,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 117,
+		.line = 122,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
@@ -672,7 +672,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_DOWN,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 126,
+		.line = 131,
 		.n_actions = 3,
 		.actions = actions_22,
 	},
@@ -682,7 +682,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 127,
+		.line = 132,
 		.n_actions = 4,
 		.actions = actions_23,
 	},
@@ -692,7 +692,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_DROPPED,
 		.guard = 2,
 		.target = SBX_STATE_ERASING,
-		.line = 136,
+		.line = 141,
 		.n_actions = 2,
 		.actions = actions_24,
 	},
@@ -702,7 +702,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_DROPPED,
 		.guard = -1,
 		.target = SBX_STATE_NOTREADY,
-		.line = 137,
+		.line = 142,
 		.n_actions = 2,
 		.actions = actions_25,
 	},
@@ -712,7 +712,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 138,
+		.line = 143,
 		.n_actions = 4,
 		.actions = actions_26,
 	},
@@ -722,7 +722,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
 		.target = SBX_STATE_CLEARING,
-		.line = 146,
+		.line = 151,
 		.n_actions = 2,
 		.actions = actions_27,
 	},
@@ -732,7 +732,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CHILDREN_REMOVED,
 		.guard = -1,
 		.target = SBX_STATE_ERASING,
-		.line = 154,
+		.line = 159,
 		.n_actions = 2,
 		.actions = actions_28,
 	},
@@ -742,7 +742,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ERASED,
 		.guard = -1,
 		.target = SBX_STATE_GONE,
-		.line = 163,
+		.line = 168,
 		.n_actions = 2,
 		.actions = actions_29,
 	},
@@ -752,7 +752,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_ERASING,
-		.line = 164,
+		.line = 169,
 		.n_actions = 4,
 		.actions = actions_30,
 	},

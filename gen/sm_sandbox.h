@@ -44,6 +44,33 @@ enum sbx_event {
 	SBX_EVENT_OVERDUE, /* clock */
 };
 
+static inline bool sbx_is_ready(uint16_t state)
+{
+	return state == SBX_STATE_READY ||
+		state == SBX_STATE_REVIVING;
+}
+
+static inline bool sbx_is_live(uint16_t state)
+{
+	return state == SBX_STATE_ANCHORING ||
+		state == SBX_STATE_NETWORKING ||
+		state == SBX_STATE_READY ||
+		state == SBX_STATE_REVIVING ||
+		state == SBX_STATE_EMPTYING ||
+		state == SBX_STATE_LOWERING ||
+		state == SBX_STATE_UNANCHORING;
+}
+
+static inline bool sbx_is_emptying(uint16_t state)
+{
+	return state == SBX_STATE_EMPTYING;
+}
+
+static inline bool sbx_is_clearing(uint16_t state)
+{
+	return state == SBX_STATE_CLEARING;
+}
+
 extern const struct sm_machine sbx_machine;
 
 /* Guards: pure questions about the row and the event. */

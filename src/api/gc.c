@@ -92,9 +92,9 @@ static void plan_image(struct gc *g, const struct object *o)
 	if (user)
 		add_item(g, "image", o->sm->id, name, false,
 			 xasprintf("container %.13s uses it", user));
-	else if (o->sm->state == IMG_STATE_DROPPING)
+	else if (img_is_dropping(o->sm->state))
 		add_item(g, "image", o->sm->id, name, false, xstrdup("it is being removed"));
-	else if (o->sm->state == IMG_STATE_DAMAGED)
+	else if (img_is_faulty(o->sm->state))
 		add_item(g, "image", o->sm->id, name, true,
 			 xasprintf("damaged: %s", row->failure ? row->failure->text : "?"));
 	else if (pinned_image(world.conf, row))
@@ -279,7 +279,7 @@ static void images_done(struct gc *g)
 		struct item *x = &g->items[i];
 		struct object *o = x->removed ? world_find(KIND_IMAGE, x->id) : NULL;
 
-		if (!o || o->sm->state == IMG_STATE_GONE)
+		if (!o || sm_is_gone(o->sm))
 			continue;
 		x->removed = false;
 		free(x->why);

@@ -262,7 +262,7 @@ static const char *stuck_process(const struct object *o, char out[PROC_TEXT_MAX 
 	const Crisp__State__Container *row = o->sm->row;
 	char text[PROC_TEXT_MAX];
 
-	if (o->kind != KIND_CONTAINER || o->sm->state != CTR_STATE_KILLING || row->pid <= 0 ||
+	if (o->kind != KIND_CONTAINER || !ctr_is_killed(o->sm->state) || row->pid <= 0 ||
 	    proc_describe(row->pid, text) != 'D')
 		return "";
 	snprintf(out, PROC_TEXT_MAX + 64, ": %s, in the kernel, dies when that lets it go", text);
@@ -312,7 +312,7 @@ static Crisp__V1__Transition **explain_history(struct arena *a, const struct sm_
 static bool is_quiet(const struct object *o)
 {
 	return sm_state(o->sm)->kind == SM_KIND_REST && !o->sm->stalled &&
-	       !(o->kind == KIND_IMAGE && o->sm->state == IMG_STATE_DAMAGED);
+	       !(o->kind == KIND_IMAGE && img_is_faulty(o->sm->state));
 }
 
 static const char *name_of(const struct object *o)

@@ -208,7 +208,7 @@ static int find_target(const struct object *o, pid_t *ret, struct err *e)
 	if (ns && ns->pid == RUNTIME__V1__NAMESPACE_MODE__TARGET) {
 		r = world_lookup(KIND_CONTAINER, ns->target_id, &target, e);
 		if (r == 0 && (strcmp(row_of(target)->sandbox_id, row_of(o)->sandbox_id) != 0 ||
-			       target->sm->state != CTR_STATE_RUNNING))
+			       !ctr_is_joinable(target->sm->state)))
 			r = err_set(
 			    e, ERR_PRECONDITION,
 			    "config.linux.security_context."
@@ -351,25 +351,6 @@ void container_shim_says(struct object *o, const struct shim_status *st)
 			      free);
 }
 
-bool container_may_live(const struct object *o)
-{
-	switch ((enum ctr_state)o->sm->state) {
-	case CTR_STATE_CREATED:
-	case CTR_STATE_STARTING:
-	case CTR_STATE_RUNNING:
-	case CTR_STATE_STOPPING:
-	case CTR_STATE_KILLING:
-		return true;
-	case CTR_STATE_NONE:
-	case CTR_STATE_CREATING:
-	case CTR_STATE_EXITED:
-	case CTR_STATE_REMOVING:
-	case CTR_STATE_GONE:
-		break;
-	}
-	return false;
-}
-
 /* A runtime that outlives the shim that started it would make or start the container yet. */
 static int end_runtimes(const struct container_job *c, struct err *e)
 {
@@ -391,7 +372,7 @@ static void done_settle(struct job *j, struct object *o)
 {
 	struct container_job *c = container_job(j);
 
-	if (!o || !container_may_live(o))
+	if (!o || !ctr_is_alive(o->sm->state))
 		return; /* it was asked twice */
 	if (j->result < 0) {
 		log_err(LOG_LEVEL_WARN, "container without a shim", &j->err);
@@ -714,7 +695,7 @@ static void create_lost(struct object *o)
 {
 	struct err e = ERR_NULL;
 
-	if (o->sm->state != CTR_STATE_CREATING || !o->own)
+	if (!ctr_is_creating(o->sm->state) || !o->own)
 		return;
 	facts_init_free(take_ptr(o->own));
 	err_set(&e, ERR_UNAVAILABLE, "container %.13s: the pod's shim died", o->sm->id);
@@ -723,7 +704,7 @@ static void create_lost(struct object *o)
 
 static void child_lost(struct object *o)
 {
-	if (container_may_live(o))
+	if (ctr_is_alive(o->sm->state))
 		container_settle(o);
 	else
 		create_lost(o);
@@ -732,30 +713,12 @@ static void child_lost(struct object *o)
 /* What was asked of the dead shim is asked of the new one, which has adopted the container. */
 void container_shim_back(struct object *o)
 {
-	switch ((enum ctr_state)o->sm->state) {
-	case CTR_STATE_CREATING:
-		if (!o->own)
-			break;
-		facts_init_free(take_ptr(o->own));
-		ctr_effect_prepare(o->sm);
-		break;
-	case CTR_STATE_STARTING:
-		ctr_effect_probe_start(o->sm);
-		break;
-	case CTR_STATE_STOPPING:
-		ctr_effect_signal_term(o->sm);
-		break;
-	case CTR_STATE_KILLING:
-		ctr_effect_signal_kill(o->sm);
-		break;
-	case CTR_STATE_NONE:
-	case CTR_STATE_CREATED:
-	case CTR_STATE_RUNNING:
-	case CTR_STATE_EXITED:
-	case CTR_STATE_REMOVING:
-	case CTR_STATE_GONE:
-		break;
-	}
+	if (!ctr_is_with_shim(o->sm->state))
+		return;
+	if (ctr_is_creating(o->sm->state) && !o->own)
+		return; /* the effect has not asked the shim yet */
+	facts_init_free(take_ptr(o->own));
+	sm_redo(o->sm);
 }
 
 void container_pod_lost(const char *sandbox_id)
@@ -796,8 +759,7 @@ bool container_any(const char *sandbox_id, bool alive)
 		if (strcmp(row_of(o)->sandbox_id, sandbox_id) != 0)
 			continue;
 		/* NONE: the commit of its create is under way. */
-		if (!alive || container_may_live(o) || o->sm->state == CTR_STATE_NONE ||
-		    o->sm->state == CTR_STATE_CREATING || o->sm->state == CTR_STATE_REMOVING)
+		if (!alive || ctr_is_unfinished(o->sm->state))
 			return true;
 	}
 	return false;
@@ -836,7 +798,7 @@ static void container_moved(struct object *o, const struct sm_row *row)
 	if (row->target == row->state)
 		return;
 	/* The first figure of its writable layer, and the last one. */
-	if (row->target == CTR_STATE_CREATED || row->target == CTR_STATE_EXITED)
+	if (ctr_is_measured(row->target))
 		diskuse_want(o, true);
 	sandbox_child_moved(row_of(o)->sandbox_id);
 }
@@ -848,7 +810,7 @@ static void container_gone(struct object *o)
 
 	facts_init_free(o->own);
 	o->own = NULL;
-	if (p && o->sm->state == CTR_STATE_GONE)
+	if (p && sm_is_gone(o->sm))
 		pod_let_go(p, o->sm->id);
 	sandbox_child_moved(row_of(o)->sandbox_id);
 }

@@ -24,8 +24,6 @@ int container_update(struct caller *c, const Runtime__V1__UpdateContainerResourc
 void container_shim_says(struct object *o, const struct shim_status *st);
 /* Another shim has taken the pod over: ask it again what its containers asked of the dead one. */
 void container_shim_back(struct object *o);
-/* Has it a process, as far as is known? */
-bool container_may_live(const struct object *o);
 /* No shim will come: end this container, or all of a sandbox, and settle what they came to. */
 void container_settle(struct object *o);
 void container_pod_lost(const char *sandbox_id);

@@ -206,7 +206,7 @@ static int check_create(const Runtime__V1__CreateContainerRequest *req,
 	if (size > LIMIT_CONFIG_BYTES)
 		return err_set(e, ERR_INVALID, "config: %zu bytes are more than the limit of %d",
 			       size, LIMIT_CONFIG_BYTES);
-	if (!sandbox_is_ready(sandbox))
+	if (!sbx_is_ready(sandbox->sm->state))
 		return err_set(e, ERR_PRECONDITION, "sandbox %s is not ready: run another one",
 			       sandbox->sm->id);
 	if (check_words(req->config, e) < 0 || check_namespaces(req->config, sandbox, e) < 0)
@@ -253,7 +253,7 @@ int container_start(struct caller *c, const char *id, struct err *e)
 		return r;
 	sandbox =
 	    world_find(KIND_SANDBOX, ((const Crisp__State__Container *)o->sm->row)->sandbox_id);
-	if (!sandbox || !sandbox_is_ready(sandbox))
+	if (!sandbox || !sbx_is_ready(sandbox->sm->state))
 		return err_set(e, ERR_PRECONDITION, "the sandbox of container %s is not ready", id);
 	caller_dispatch(c, o, CTR_EVENT_START, NULL, NULL);
 	return 0;

@@ -28,7 +28,7 @@ int container_reopen_log(struct caller *c, const char *id, struct err *e)
 	if (r < 0)
 		return r;
 	p = pod_find(((const Crisp__State__Container *)o->sm->row)->sandbox_id);
-	if (o->sm->state < CTR_STATE_RUNNING || o->sm->state > CTR_STATE_KILLING || !p)
+	if (!ctr_is_begun(o->sm->state) || !p)
 		return err_set(e, ERR_PRECONDITION, "container %s is not running", id);
 	if (p->line != POD_LINE_READY)
 		return err_set(e, ERR_UNAVAILABLE,
@@ -159,7 +159,7 @@ int container_update(struct caller *c, const Runtime__V1__UpdateContainerResourc
 
 	if (r < 0)
 		return r;
-	if (o->sm->state != CTR_STATE_CREATED && o->sm->state != CTR_STATE_RUNNING)
+	if (!ctr_is_updatable(o->sm->state))
 		return err_set(e, ERR_PRECONDITION, "container %s has no process",
 			       req->container_id);
 	if (!req->linux) {

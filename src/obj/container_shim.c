@@ -160,7 +160,7 @@ static void finish_start(const struct object *o)
 /* As far as its record knows. */
 static enum shim_state shim_state_of(const struct object *o)
 {
-	if (o->sm->state == CTR_STATE_STARTING)
+	if (ctr_is_starting(o->sm->state))
 		return SHIM_STARTING;
 	return row_of(o)->started_ns ? SHIM_RUNNING : SHIM_CREATED;
 }
@@ -214,8 +214,8 @@ unsigned container_adopt_all(struct pod *p)
 	size_t pos = 0;
 
 	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
-		if (strcmp(row_of(o)->sandbox_id, p->o->sm->id) != 0 || !container_may_live(o) ||
-		    pod_known(p, o->sm->id))
+		if (strcmp(row_of(o)->sandbox_id, p->o->sm->id) != 0 ||
+		    !ctr_is_alive(o->sm->state) || pod_known(p, o->sm->id))
 			continue;
 		/* A dead link is told by itself. */
 		if (adopt(p, o, &e) < 0)
@@ -232,6 +232,6 @@ void container_rescue_all(struct pod *p)
 	size_t pos = 0;
 
 	while ((o = map_next(world.objects[KIND_CONTAINER], &pos)))
-		if (strcmp(row_of(o)->sandbox_id, p->o->sm->id) == 0 && container_may_live(o))
+		if (strcmp(row_of(o)->sandbox_id, p->o->sm->id) == 0 && ctr_is_alive(o->sm->state))
 			rescue(p, o);
 }

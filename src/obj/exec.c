@@ -425,7 +425,7 @@ int exec_sync(struct caller *c, const Runtime__V1__ExecSyncRequest *req, struct 
 		r = words_check("cmd", req->cmd, req->n_cmd, &words, e);
 	if (r < 0)
 		return r;
-	if (ctr->sm->state != CTR_STATE_RUNNING && ctr->sm->state != CTR_STATE_STOPPING)
+	if (!ctr_is_running(ctr->sm->state))
 		return err_set(e, ERR_PRECONDITION, "container %s is not running",
 			       req->container_id);
 	row = xmalloc(sizeof(*row));

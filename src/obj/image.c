@@ -94,15 +94,16 @@ static const char *tag_of(const struct object *o, const char *name)
 	return named(image_row(o)->tags, image_row(o)->n_tags, &ref, wanted);
 }
 
-bool image_is_here(const struct object *o)
+/* One that is being verified is as good as before. */
+static bool is_here(const struct object *o)
 {
-	return o->sm->state == IMG_STATE_PRESENT || o->sm->state == IMG_STATE_VERIFYING;
+	return img_is_here(o->sm->state);
 }
 
 /* A damaged one still is, for whoever wants its space. */
 static bool is_removable(const struct object *o)
 {
-	return image_is_here(o) || o->sm->state == IMG_STATE_DAMAGED;
+	return img_is_removable(o->sm->state);
 }
 
 static struct object *find(const char *name, bool (*fits)(const struct object *o))
@@ -122,7 +123,7 @@ static struct object *find(const char *name, bool (*fits)(const struct object *o
 
 struct object *image_find(const char *name)
 {
-	return find(name, image_is_here);
+	return find(name, is_here);
 }
 
 struct object *image_find_any(const char *name)
@@ -158,7 +159,7 @@ int image_adopt(const char *id, Crisp__State__Image *found, struct err *e)
 	struct object *image = world_find(KIND_IMAGE, id);
 	Crisp__State__Image *row;
 
-	if (image && image->sm->state == IMG_STATE_DROPPING) {
+	if (image && img_is_dropping(image->sm->state)) {
 		for (size_t i = 0; i < found->n_layers; i++)
 			layergc_offer(found->layers[i]->diff_id);
 		image_message_free(found);
@@ -192,7 +193,7 @@ bool image_owns_layer(const struct object *but, const char *diff_id)
 
 	while ((o = map_next(world.objects[KIND_IMAGE], &pos))) {
 		/* Two that are removed at one time would leave what they share to each other. */
-		if (o == but || o->sm->state == IMG_STATE_DROPPING)
+		if (o == but || img_is_dropping(o->sm->state))
 			continue;
 		for (size_t i = 0; i < image_row(o)->n_layers; i++)
 			if (strcmp(image_row(o)->layers[i]->diff_id, diff_id) == 0)

@@ -24,8 +24,6 @@ struct object *image_find(const char *name);
 struct object *image_find_any(const char *name);
 /* What a layer takes on disk, as far as its row tells. */
 uint64_t image_layer_bytes(const Crisp__State__Layer *l);
-/* Can containers be made of it?  One that is being verified is as good as before. */
-bool image_is_here(const struct object *o);
 /* Does an image with this id and these names answer to name?  Pure, for any thread. */
 bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const *digests,
 		   size_t n_digests, const char *name);

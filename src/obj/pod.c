@@ -282,7 +282,7 @@ static bool is_replaced(const struct pod *p)
 {
 	const Crisp__State__Sandbox *row = p->o->sm->row;
 
-	return sandbox_is_ready(p->o) &&
+	return sbx_is_ready(p->o->sm->state) &&
 	       strcmp(row->boot_id, clock_boot_id()) == 0;
 }
 

@@ -263,7 +263,7 @@ static struct object *pull_of(const char *id, const char *name, const char *layo
 	}
 	p = o->own;
 	*ret_p = NULL;
-	if (p->name || (o->sm->state != PUL_STATE_NONE && o->sm->state != PUL_STATE_KEPT))
+	if (p->name || !pul_is_idle(o->sm->state))
 		return o;
 	p->name = xstrdup(name);
 	p->layout_dir = layout_dir ? xstrdup(layout_dir) : NULL;
@@ -345,10 +345,10 @@ static void pull_moved(struct object *o, const struct sm_row *row)
 		pulls.counters.succeeded++;
 	else if (row->event == PUL_EVENT_FETCH_FAILED)
 		pulls.counters.failed++;
-	else if (row->event == PUL_EVENT_CANCEL && row->state == PUL_STATE_FETCHING)
+	else if (row->event == PUL_EVENT_CANCEL && pul_is_fetching(row->state))
 		pulls.counters.cancelled++;
 	/* Nothing of the process is needed for what is kept. */
-	if (o->sm->state == PUL_STATE_KEPT)
+	if (pul_is_kept(o->sm->state))
 		image_pull_close(take_ptr(p->pull));
 }
 
@@ -356,7 +356,7 @@ static void pull_gone(struct object *o)
 {
 	struct pulling *p = o->own;
 
-	if (o->sm->state == PUL_STATE_GONE)
+	if (sm_is_gone(o->sm))
 		image_pull_close(p->pull);
 	else
 		image_pull_detach(p->pull); /* the daemon ends, and the pull goes on */
@@ -382,7 +382,7 @@ const struct image_pull_progress *pull_progress_of(const struct object *o)
 {
 	const struct pulling *p = o->own;
 
-	return o->sm->state == PUL_STATE_FETCHING ? &p->progress : NULL;
+	return pul_is_fetching(o->sm->state) ? &p->progress : NULL;
 }
 
 const struct pull_counters *pull_counters(void)

@@ -645,9 +645,9 @@ static void children_check(struct object *o)
 {
 	if (o->sm->effect < 0)
 		return;
-	if (o->sm->state == SBX_STATE_EMPTYING && !container_any(o->sm->id, true))
+	if (sbx_is_emptying(o->sm->state) && !container_any(o->sm->id, true))
 		effect_report(o, o->sm->effect_gen, SBX_EVENT_CHILDREN_STOPPED, NULL, NULL, NULL);
-	else if (o->sm->state == SBX_STATE_CLEARING && !container_any(o->sm->id, false))
+	else if (sbx_is_clearing(o->sm->state) && !container_any(o->sm->id, false))
 		effect_report(o, o->sm->effect_gen, SBX_EVENT_CHILDREN_REMOVED, NULL, NULL, NULL);
 }
 
@@ -711,18 +711,13 @@ static void sandbox_born(struct object *o)
 	p->loaded = s->kind != SM_KIND_INITIAL;
 	/* Loaded, and of this boot: its shim may be alive, whatever the state. */
 	if (p->loaded && strcmp(row_of(o)->boot_id, clock_boot_id()) == 0 &&
-	    o->sm->state < SBX_STATE_NOTREADY) {
+	    sbx_is_live(o->sm->state)) {
 		if (row_of(o)->init_pid > 0)
 			podground_watch_init(p, row_of(o)->init_pid, row_of(o)->init_ticks);
 		pod_open(p);
 	} else if (p->loaded) {
 		p->line = POD_LINE_LOST;
 	}
-}
-
-bool sandbox_is_ready(const struct object *o)
-{
-	return o->sm->state == SBX_STATE_READY || o->sm->state == SBX_STATE_REVIVING;
 }
 
 static void sandbox_gone(struct object *o)

@@ -13,9 +13,6 @@ int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, 
 int sandbox_stop(struct caller *c, const char *id, struct err *e);
 int sandbox_remove(struct caller *c, const char *id, struct err *e);
 
-/* Is it up?  Also while a shim that died is being replaced. */
-bool sandbox_is_ready(const struct object *o);
-
 /* A container of this sandbox came to rest or went away. */
 void sandbox_child_moved(const char *sandbox_id);
 

@@ -167,8 +167,7 @@ static int find_running(const char *id, struct object **ret, struct err *e)
 {
 	int r = world_lookup(KIND_CONTAINER, id, ret, e);
 
-	if (r == 0 && (*ret)->sm->state != CTR_STATE_RUNNING &&
-	    (*ret)->sm->state != CTR_STATE_STOPPING)
+	if (r == 0 && !ctr_is_running((*ret)->sm->state))
 		r = err_set(e, ERR_PRECONDITION, "container %s is not running", id);
 	return r;
 }
@@ -231,7 +230,7 @@ static int find_ready(const char *id, struct object **ret, struct err *e)
 {
 	int r = world_lookup(KIND_SANDBOX, id, ret, e);
 
-	if (r == 0 && !sandbox_is_ready(*ret))
+	if (r == 0 && !sbx_is_ready((*ret)->sm->state))
 		r = err_set(e, ERR_PRECONDITION, "pod %s is not ready", id);
 	return r;
 }

@@ -165,7 +165,7 @@ static struct object *first(void)
 	while (v.n) {
 		struct object *o = world_find(KIND_IMAGE, v.queue[0]);
 
-		if (o && o->sm->state == IMG_STATE_VERIFYING)
+		if (o && img_is_verifying(o->sm->state))
 			return o;
 		row_del_str(&v.queue, &v.n, v.queue[0]);
 	}
@@ -180,7 +180,7 @@ static void report(struct object *o, int event, const struct err *e)
 
 static void ask_check(struct object *o)
 {
-	if (o->sm->state == IMG_STATE_PRESENT)
+	if (img_is_present(o->sm->state))
 		sm_dispatch(o->sm, sm_event_new(IMG_EVENT_CHECK));
 }
 
@@ -226,7 +226,7 @@ static bool is_passing(const struct err *e)
 static void step_done(struct loop_job *j)
 {
 	struct object *o = world_find(KIND_IMAGE, v.id);
-	bool wanted = o && o->sm->state == IMG_STATE_VERIFYING;
+	bool wanted = o && img_is_verifying(o->sm->state);
 	struct err e = v.err;
 
 	(void)j;

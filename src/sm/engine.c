@@ -376,6 +376,14 @@ void sm_recover(struct sm_object *obj)
 		start_effect(obj, (uint16_t)s->recover);
 }
 
+void sm_redo(struct sm_object *obj)
+{
+	const struct sm_state *s = sm_state(obj);
+
+	if (s->recover >= 0)
+		start_effect(obj, (uint16_t)s->recover);
+}
+
 void sm_overdue(struct sm_object *obj)
 {
 	struct sm_event *ev;
@@ -408,7 +416,7 @@ static bool row_has(const struct sm_row *row, enum sm_op op)
 
 static bool row_commits(const struct sm_row *row)
 {
-	return row_has(row, SM_OP_SAVE) || row_has(row, SM_OP_MARK);
+	return row_has(row, SM_OP_SAVE) || row_has(row, SM_OP_SAVE_BOOT);
 }
 
 static const struct sm_row *choose_row(const struct sm_object *obj, const struct sm_cell *cell,
@@ -553,7 +561,7 @@ static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
 			obj->machine->steps[a->arg](obj->draft, obj->current);
 			break;
 		case SM_OP_SAVE:
-		case SM_OP_MARK:
+		case SM_OP_SAVE_BOOT:
 			obj->commit_row = row;
 			obj->commit_item = i;
 			list_append(&obj->engine->pending, &obj->node);
@@ -561,7 +569,7 @@ static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
 		case SM_OP_REPLY:
 			answer_work(obj, NULL);
 			break;
-		case SM_OP_AGAIN:
+		case SM_OP_REQUEUE:
 			break; /* with the commit: a call that cannot be kept is told so */
 		case SM_OP_EFFECT:
 			/* A state that starts its effect over starts its time over. */
@@ -630,7 +638,7 @@ static void commit_done(struct sm_object *obj, int64_t now)
 		obj->effect_gen++;
 	}
 	obj->state = row->target;
-	if (row_has(row, SM_OP_AGAIN))
+	if (row_has(row, SM_OP_REQUEUE))
 		park_current(obj, now);
 	obj->engine->ops->moved(obj->engine->arg, obj, row);
 	arm(obj, row->target == row->state ? obj->since_ns : now);

@@ -133,6 +133,10 @@ void *sm_object_pack(const struct sm_object *obj, size_t *ret_size);
 /* After all objects are loaded, once for each: start the state's recovery and its deadline. */
 void sm_recover(struct sm_object *obj);
 
+/* The recovery of the object's state, once more, as the effect in flight: who worked on it is
+ * gone. */
+void sm_redo(struct sm_object *obj);
+
 /* Deliver an event.  Takes ev. */
 void sm_dispatch(struct sm_object *obj, struct sm_event *ev);
 /* Deliver the outcome of an effect that was started when obj->effect_gen was gen. */
@@ -159,6 +163,11 @@ struct sm_event *sm_take_parked(struct sm_object *obj);
 static inline const struct sm_state *sm_state(const struct sm_object *obj)
 {
 	return &obj->machine->states[obj->state];
+}
+
+static inline bool sm_is_gone(const struct sm_object *obj)
+{
+	return sm_state(obj)->kind == SM_KIND_FINAL;
 }
 
 /* Called with the machine, row number and action index before each action and after the last

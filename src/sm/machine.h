@@ -44,9 +44,9 @@ enum sm_answer {
 enum sm_op {
 	SM_OP_STEP,   /* run steps[arg] on the draft */
 	SM_OP_SAVE,   /* commit the draft and the new state durably */
-	SM_OP_MARK,   /* the same into the boot-scoped store only */
+	SM_OP_SAVE_BOOT,   /* the same into the boot-scoped store only */
 	SM_OP_REPLY,  /* answer every rpc this work is for */
-	SM_OP_AGAIN,  /* park the rpc of this event and deliver it again at rest */
+	SM_OP_REQUEUE,  /* park the rpc of this event and deliver it again at rest */
 	SM_OP_EFFECT, /* start effects[arg] */
 };
 

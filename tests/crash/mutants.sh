@@ -85,7 +85,7 @@ plant "STARTING is recovered by starting again" container sweep "started again" 
 	"$(in_state STARTING 's/recover probe_start/recover start_init/; s/stay       : start_init/stay : probe_start/')"
 plant "a remove is answered when the container is merely dead" container sweep \
 	"remove is answered OK in EXITED" \
-	"$(in_state RUNNING 's/: again, /: /')"
+	"$(in_state RUNNING 's/: requeue, /: /')"
 plant "the exit is left unset when nobody knows it" container sweep "died by itself" \
 	"$(in_state RUNNING 's/absent *-> EXITED *: note_exit_unknown, save/absent -> EXITED : save/')"
 plant "a running container is not looked for after a restart" container sweep "." \
@@ -94,26 +94,26 @@ plant "a running container is not looked for after a restart" container sweep ".
 plant "a stop forgets when to kill" container sweep "work without an end" \
 	"$(in_state RUNNING 's/STOPPING : note_stop, /STOPPING : /')"
 plant "an end is kept in the boot store alone" container sweep "has changed in EXITED" \
-	"$(in_state RUNNING 's/note_exit, save/note_exit, mark/')"
+	"$(in_state RUNNING 's/note_exit, save/note_exit, save boot/')"
 plant "a start is kept in the boot store alone" container sweep "." \
-	"$(in_state STARTING 's/note_started, save, reply/note_started, mark, reply/')"
+	"$(in_state STARTING 's/note_started, save, reply/note_started, save boot, reply/')"
 plant "a failed network is not taken down" sandbox sweep "left behind: lease" \
 	"$(in_state NETWORKING 's/network_failed -> LOWERING : note_undo, save, lower_network/network_failed -> UNANCHORING : note_undo, save, drop_anchor/')"
 plant "a pod's remove is answered when it is stopped" sandbox sweep \
 	"remove is answered OK in NOTREADY" \
-	"$(in_state READY 's/: again, /: /')"
+	"$(in_state READY 's/: requeue, /: /')"
 plant "a pod's network is kept in the boot store alone" sandbox sweep "run was answered OK" \
-	"$(in_state NETWORKING 's/note_network, save, reply/note_network, mark, reply/')"
+	"$(in_state NETWORKING 's/note_network, save, reply/note_network, save boot, reply/')"
 plant "a stopped pod keeps its network" sandbox sweep "still has a lease" \
 	"$(in_state EMPTYING 's/children_stopped if unwired -> UNANCHORING : save, drop_anchor/children_stopped if unwired -> LOWERING : save, lower_network/; s/children_stopped            -> LOWERING    : save, lower_network/children_stopped -> UNANCHORING : save, drop_anchor/')"
 plant "a shim is replaced at the first try or never" sandbox sweep "nobody wanted that" \
-	"$(in_state REVIVING 's/anchor_failed stay        : note_retry, mark, revive_anchor/anchor_failed -> EMPTYING : note_retry, mark, stop_children/')"
+	"$(in_state REVIVING 's/anchor_failed stay        : note_retry, save boot, revive_anchor/anchor_failed -> EMPTYING : note_retry, save boot, stop_children/')"
 plant "one shim after the other is tried for ever" sandbox sweep "." \
 	"$(in_state REVIVING '/if worn_out/d')"
 plant "a dead shim is not looked for after a restart" sandbox smc "may yield anchor_lost" \
 	"$(in_state REVIVING 's/recover revive_anchor/recover probe_anchor/')"
 plant "a pod whose init has ended stays ready" sandbox sweep "READY without an anchor" \
-	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end, mark, stop_children/anchor_broken stay : note_error, mark/')"
+	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end, save boot, stop_children/anchor_broken stay : note_error, save boot/')"
 plant "a pod that ends by itself forgets why" sandbox sweep "does not say why" \
 	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end,/anchor_broken -> EMPTYING : note_error,/')"
 plant "an init that ended while the shim was away is forgotten" sandbox smc "does not decide anchor_broken" \
@@ -122,7 +122,7 @@ plant "a command is run again after a restart" exec sweep "run twice" \
 	"$(in_state STARTING 's/recover kill/recover spawn/')"
 
 plant "an image's removal is kept in the boot store alone" image smc "is lasting, but DROPPING" \
-	"$(in_state PRESENT 's/save, drop/mark, drop/')"
+	"$(in_state PRESENT 's/save, drop/save boot, drop/')"
 plant "a client is told before it is so" container smc "told before it is true" \
 	"$(in_state KILLING 's/note_exit, save, reply/note_exit, reply, save/')"
 plant "a kill may last for ever" container smc "may last for ever" \

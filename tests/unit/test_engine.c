@@ -36,7 +36,7 @@ static void nothing_before_the_commit(void **state)
 	happened("");
 }
 
-static void a_mark_is_not_durable(void **state)
+static void save_boot_is_not_durable(void **state)
 {
 	struct sm_object *obj = open_door();
 	int64_t since = obj->since_ns;
@@ -50,6 +50,40 @@ static void a_mark_is_not_durable(void **state)
 	happened("commit(OPEN) OPEN");
 	assert_false(t.durable);
 	assert_true(obj->since_ns == since); /* it did not move */
+	sm_object_free(obj);
+}
+
+/* Whoever worked on it is gone: what it says yet is of an effect before. */
+static void an_effect_is_begun_anew(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+	uint64_t gen;
+
+	(void)state;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	flush();
+	happened("commit(OPENING) OPENING push");
+	gen = obj->effect_gen;
+	sm_redo(obj);
+	happened("push");
+	sm_effect_done(obj, gen, sm_event_new(DOR_EVENT_STUCK));
+	assert_int_equal(obj->state, DOR_STATE_OPENING);
+	assert_false(sm_flush(t.engine));
+	done(obj, DOR_EVENT_OPENED);
+	flush();
+	happened("commit(OPEN) OPEN ok1");
+	sm_object_free(obj);
+}
+
+static void a_state_has_its_traits(void **state)
+{
+	struct sm_object *obj = open_door();
+
+	(void)state;
+	assert_true(dor_is_passable(obj->state));
+	assert_false(sm_is_gone(obj));
+	assert_false(dor_is_passable(DOR_STATE_CLOSING));
+	assert_true(dor_is_passable(DOR_STATE_SHUT));
 	sm_object_free(obj);
 }
 
@@ -169,7 +203,7 @@ static void calls_wait_for_rest_in_order(void **state)
 	happened("commit(GONE) GONE ok3 gone");
 }
 
-static void again_is_answered_at_the_end(void **state)
+static void a_requeued_call_is_answered_at_the_end(void **state)
 {
 	struct sm_object *obj = open_door();
 
@@ -187,7 +221,7 @@ static void again_is_answered_at_the_end(void **state)
 	happened("commit(GONE) GONE ok1 gone left:close left:remove");
 }
 
-static void again_is_told_of_a_failed_commit(void **state)
+static void a_requeued_call_is_told_of_a_failed_commit(void **state)
 {
 	struct sm_object *obj = open_door();
 
@@ -591,15 +625,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(nothing_before_the_commit),
-		test(a_mark_is_not_durable),
+		test(save_boot_is_not_durable),
+		test(an_effect_is_begun_anew),
+		test(a_state_has_its_traits),
 		test(a_failed_first_commit_leaves_nothing),
 		test(a_failed_commit_changes_nothing),
 		test(a_failed_report_is_kept),
 		test(a_stalled_object_can_be_freed),
 		test(calls_join_work_under_way),
 		test(calls_wait_for_rest_in_order),
-		test(again_is_answered_at_the_end),
-		test(again_is_told_of_a_failed_commit),
+		test(a_requeued_call_is_answered_at_the_end),
+		test(a_requeued_call_is_told_of_a_failed_commit),
 		test(refusals_name_state_and_event),
 		test(what_never_comes_is_counted),
 		test(guards_choose_the_row),

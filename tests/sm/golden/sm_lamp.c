@@ -167,7 +167,7 @@ static const struct sm_action actions_4[] = {
 
 static const struct sm_action actions_5[] = {
 	{ .op = SM_OP_STEP, .arg = 0 }, /* note_lit */
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 };
 
 static const struct sm_action actions_6[] = {
@@ -176,22 +176,22 @@ static const struct sm_action actions_6[] = {
 };
 
 static const struct sm_action actions_7[] = {
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 };
 
 static const struct sm_action actions_8[] = {
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_9[] = {
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* cool */
 };
 
 static const struct sm_action actions_10[] = {
-	{ .op = SM_OP_AGAIN },
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* cool */
 };
 
@@ -206,7 +206,7 @@ static const struct sm_action actions_12[] = {
 };
 
 static const struct sm_action actions_13[] = {
-	{ .op = SM_OP_MARK },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
@@ -226,7 +226,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_LIGHT,
 		.guard = -1,
 		.target = LMP_STATE_LIGHTING,
-		.line = 35,
+		.line = 38,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -236,7 +236,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_LIT,
 		.guard = 0,
 		.target = LMP_STATE_DIM,
-		.line = 43,
+		.line = 46,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -246,7 +246,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_LIT,
 		.guard = -1,
 		.target = LMP_STATE_LIT,
-		.line = 44,
+		.line = 47,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -256,7 +256,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_FAILED,
 		.guard = -1,
 		.target = LMP_STATE_SCRAPPING,
-		.line = 45,
+		.line = 48,
 		.n_actions = 3,
 		.actions = actions_3,
 	},
@@ -266,7 +266,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_OVERDUE,
 		.guard = -1,
 		.target = LMP_STATE_SCRAPPING,
-		.line = 46,
+		.line = 49,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
@@ -276,7 +276,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_GLOWS,
 		.guard = -1,
 		.target = LMP_STATE_LIT,
-		.line = 55,
+		.line = 58,
 		.n_actions = 2,
 		.actions = actions_5,
 	},
@@ -286,7 +286,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_BLOWN,
 		.guard = -1,
 		.target = LMP_STATE_DIM,
-		.line = 56,
+		.line = 59,
 		.n_actions = 2,
 		.actions = actions_6,
 	},
@@ -296,7 +296,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_BORROWED,
 		.guard = -1,
 		.target = LMP_STATE_DIM,
-		.line = 57,
+		.line = 60,
 		.n_actions = 1,
 		.actions = actions_7,
 	},
@@ -306,7 +306,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_TURN_OFF,
 		.guard = 1,
 		.target = LMP_STATE_DIM,
-		.line = 58,
+		.line = 61,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -316,7 +316,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_TURN_OFF,
 		.guard = -1,
 		.target = LMP_STATE_COOLING,
-		.line = 59,
+		.line = 62,
 		.n_actions = 2,
 		.actions = actions_9,
 	},
@@ -326,7 +326,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_REMOVE,
 		.guard = -1,
 		.target = LMP_STATE_COOLING,
-		.line = 60,
+		.line = 63,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
@@ -336,7 +336,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_LIGHT,
 		.guard = 1,
 		.target = LMP_STATE_LIGHTING,
-		.line = 66,
+		.line = 69,
 		.n_actions = 2,
 		.actions = actions_11,
 	},
@@ -346,7 +346,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_REMOVE,
 		.guard = -1,
 		.target = LMP_STATE_SCRAPPING,
-		.line = 68,
+		.line = 71,
 		.n_actions = 2,
 		.actions = actions_12,
 	},
@@ -356,7 +356,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_DARK,
 		.guard = -1,
 		.target = LMP_STATE_DIM,
-		.line = 75,
+		.line = 78,
 		.n_actions = 2,
 		.actions = actions_13,
 	},
@@ -366,7 +366,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_OVERDUE,
 		.guard = -1,
 		.target = LMP_STATE_COOLING,
-		.line = 76,
+		.line = 79,
 		.n_actions = 1,
 		.actions = actions_14,
 	},
@@ -376,7 +376,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_GONE,
 		.guard = -1,
 		.target = LMP_STATE_GONE,
-		.line = 86,
+		.line = 89,
 		.n_actions = 2,
 		.actions = actions_15,
 	},

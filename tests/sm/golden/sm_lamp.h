@@ -32,6 +32,17 @@ enum lmp_event {
 	LMP_EVENT_OVERDUE, /* clock */
 };
 
+static inline bool lmp_is_burning(uint16_t state)
+{
+	return state == LMP_STATE_LIT ||
+		state == LMP_STATE_DIM;
+}
+
+static inline bool lmp_is_taken_in(uint16_t state)
+{
+	return state == LMP_STATE_NONE;
+}
+
 extern const struct sm_machine lmp_machine;
 
 /* Guards: pure questions about the row and the event. */
