@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -123,10 +125,22 @@ bool job_exited(const struct reaped *r)
 	return false;
 }
 
+/* A runtime that cannot write its log fails without a word. *ret: its directory, malloc'ed. */
+static bool log_has_no_room(const char *log_path, char **ret)
+{
+	const char *slash = strrchr(log_path, '/');
+	struct statvfs fs;
+
+	*ret = slash ? xstrndup(log_path, (size_t)(slash - log_path)) : NULL;
+	return *ret && statvfs(*ret, &fs) == 0 &&
+	       (fs.f_bavail == 0 || (fs.f_files && fs.f_favail == 0));
+}
+
 int job_error(const struct job *j, int status, const char *what, const char *log_path,
 	      struct err *e)
 {
 	_cleanup_buf_ struct buf log = BUF_NULL;
+	_cleanup_free_ char *dir = NULL;
 	char text[RTLOG_TEXT_MAX];
 	struct err ignored = ERR_NULL;
 	size_t n = 0;
@@ -139,6 +153,10 @@ int job_error(const struct job *j, int status, const char *what, const char *log
 	if (j->timed_out)
 		return err_set(e, ERR_DEADLINE, "OCI runtime %s did not finish in time%s%s", what,
 			       n ? ": " : "", n ? text : "");
+	if (!n && log_has_no_room(log_path, &dir))
+		return err_set(e, ERR_EXHAUSTED,
+			       "OCI runtime %s failed with status %d: no space left for its log "
+			       "in %s", what, status, dir);
 	if (!n)
 		return err_set(e, ERR_UNKNOWN,
 			       "OCI runtime %s failed with status %d and said nothing", what,

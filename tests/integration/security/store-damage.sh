@@ -145,6 +145,19 @@ check "both lost: nothing is left of the pods" left
 
 check "the image, which nothing used, is pulled again" crictl pull "$BUSYBOX"
 
+# Both roots are deleted, but for the mounts in them: the next "nothing is left" is of these pods, too.
+check "three pods run" eval 'pods_up >&2 && declare -p POD CTR'
+eval "$OUT"
+daemon_down
+rm -rf --one-file-system "$ROOT" "$RUNROOT" 2>/dev/null
+check "both roots deleted: the daemon refuses to start" start_refused "shims of pods run"
+check "both roots deleted: the command ends the pods" repair
+for n in 1 2 3; do check "it says that of pod $n" grep -q "ended and removed.*${POD[n]}" "$SCRATCH/repair.log"; done
+daemon_up || bail "the daemon does not start: $(tail -n 5 "$SCRATCH/daemon.log")"
+check_is "both roots deleted: no pod is listed" "" crictl pods -q
+check "the image is pulled again" crictl pull "$BUSYBOX"
+rm -rf "$ROOT"/state/damaged-*
+
 # A row alone is lost: its pod is explained, and ended by the command.
 check "three pods run" eval 'pods_up >&2 && declare -p POD CTR'
 eval "$OUT"
