@@ -11,11 +11,14 @@ GRPC := -Wl,-Bstatic,--start-group -lgrpc_unsecure -lgpr -laddress_sorting -lupb
 ifneq ($(findstring thread,$(SAN)),)
 GRPC := -lgrpc_unsecure -lgpr
 endif
-GRPC_test_server := $(GRPC)
+# The server looks at what the library reads: src/api/frames.h.
+WATCH_READS := -Wl,--wrap=recvmsg
+GRPC_test_server := $(GRPC) $(WATCH_READS)
 GRPC_test_client := $(GRPC)
+LIBS_test_frames := $(WATCH_READS)
 
 $(BUILD)/crispd: $(BUILD)/src/main.o $(LIB)
-	$(CC) $(CFLAGS) $(LDFLAGS) $< $(LIB) $(GRPC) $(LIBS) -o $@
+	$(CC) $(CFLAGS) $(LDFLAGS) $< $(LIB) $(GRPC) $(WATCH_READS) $(LIBS) -o $@
 
 CLI_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/crisp.c tools/crisp_*.c)))
 

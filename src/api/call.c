@@ -92,6 +92,9 @@ static void call_unref(struct rpc_call *c)
 
 	if (atomic_fetch_sub(&c->refs, 1) != 1)
 		return;
+	pthread_mutex_lock(&cs->lock);
+	links_freed(cs->links, c->link);
+	pthread_mutex_unlock(&cs->lock);
 	large = MAX(c->request_bytes, c->response_bytes) >= TRIM_BYTES;
 	call_release_grpc(c);
 	free(c->path);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/frames.h"
 #include "base/fs.h"
 #include "base/files.h"
 #include "base/gate.h"
@@ -50,6 +51,7 @@ static void forget(struct links *l, struct link *k)
 	gate_leave(&k->entry);
 	list_remove(&k->resting);
 	l->by_fd[k->fd] = NULL;
+	frames_drop(k->fd);
 	free(k);
 }
 
@@ -122,6 +124,7 @@ void links_add(struct links *l, int fd)
 	k->ino = st.st_ino;
 	k->peer = (struct link_peer){ .pid = cred.pid, .uid = cred.uid };
 	l->by_fd[fd] = k;
+	frames_watch(fd, k->ino);
 	gate_enter(&l->gate, &k->entry, gate_peer_of(fd));
 	if (gate_excess(&l->gate))
 		sweep(l);
@@ -153,16 +156,34 @@ bool links_begin(struct links *l, int fd, struct link_ref *ret, struct link_peer
 		return false;
 	list_remove(&k->resting);
 	k->calls++;
+	frames_less(fd);
 	*ret = (struct link_ref){ .fd = fd, .id = k->id };
 	return true;
 }
 
-void links_end(struct links *l, struct link_ref ref)
+/* NULL: it has gone. */
+static struct link *link_of(const struct links *l, struct link_ref ref)
 {
 	struct link *k = ref.id && (size_t)ref.fd < l->n ? l->by_fd[ref.fd] : NULL;
 
-	if (k && k->id == ref.id && --k->calls == 0)
+	return k && k->id == ref.id ? k : NULL;
+}
+
+void links_end(struct links *l, struct link_ref ref)
+{
+	struct link *k = link_of(l, ref);
+
+	if (!k)
+		return;
+	frames_more(ref.fd);
+	if (--k->calls == 0)
 		list_append(&l->resting, &k->resting);
+}
+
+void links_freed(struct links *l, struct link_ref ref)
+{
+	if (link_of(l, ref))
+		frames_less(ref.fd);
 }
 
 bool links_evict(struct links *l)

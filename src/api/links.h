@@ -40,5 +40,8 @@ bool links_begin(struct links *l, int fd, struct link_ref *ret, struct link_peer
 /* The call was answered. */
 void links_end(struct links *l, struct link_ref ref);
 
+/* What the library kept of the call is free. */
+void links_freed(struct links *l, struct link_ref ref);
+
 /* Shut one connection down that makes no call, for its descriptor.  false: there is none. */
 bool links_evict(struct links *l);

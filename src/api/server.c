@@ -208,7 +208,9 @@ static grpc_server *grpc_server_make(const struct server_options *o, const struc
 		arg_int(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, recv + LIMIT_MESSAGE_SLACK),
 		/* Checked in rpc_reply, with a better text. */
 		arg_int(GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, INT32_MAX),
-		arg_int(GRPC_ARG_MAX_CONCURRENT_STREAMS, cs->max_calls),
+		/* A client that has more calls waits: the library of the client sees to that. */
+		arg_int(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+			MIN(cs->max_calls, (unsigned)LIMIT_CALLS_OF_CONNECTION)),
 		/* A client that pings every few seconds is not a bad client. */
 		arg_int(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0),
 		arg_int(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000),

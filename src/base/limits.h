@@ -11,6 +11,7 @@
 #define LIMIT_CONFIG_BYTES (1024 * 1024)         /* one pod or container config, as stored */
 #define LIMIT_EXEC_OUTPUT (16 * 1024 * 1024)     /* ExecSync, stdout and stderr each */
 #define LIMIT_CALLS_IN_FLIGHT 1024               /* calls accepted and not yet answered */
+#define LIMIT_CALLS_OF_CONNECTION 512            /* of these on one connection */
 #define LIMIT_JOBS_QUEUED 4096                   /* blocking effects waiting for a worker */
 #define LIMIT_HISTORY 32                         /* transitions kept with each object */
 #define LIMIT_WAITERS 256                        /* calls parked on one object */

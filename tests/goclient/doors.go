@@ -11,11 +11,14 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
@@ -155,16 +158,29 @@ func origins() error {
 	return nil
 }
 
-// resets opens calls and gives each up at once, count of them on some connections: what a call costs must
-// go with it.
+// resets opens calls and gives each up at once, count of them, per-connection on each connection, on several connections
+// at a time: what a call costs must go with it.
 func resets() error {
 	method := "/runtime.v1.RuntimeService/" + *rpc
-	for left := *count; left > 0; left -= 5000 {
-		if err := resetsOnce(method, min(left, 5000)); err != nil {
-			return err
+	lanes := make(chan error)
+	for range *parallel {
+		go func() {
+			for left := *count / *parallel; left > 0; left -= *perLink {
+				if err := resetsOnce(method, min(left, *perLink)); err != nil {
+					lanes <- err
+					return
+				}
+			}
+			lanes <- nil
+		}()
+	}
+	var err error
+	for range *parallel {
+		if e := <-lanes; err == nil {
+			err = e
 		}
 	}
-	return nil
+	return err
 }
 
 func resetsOnce(method string, n int) error {
@@ -208,5 +224,67 @@ func resetsOnce(method string, n int) error {
 	case <-done:
 	case <-time.After(2 * time.Second):
 	}
+	return nil
+}
+
+// calls makes count calls at a time over one connection, again and again, as a kubelet with many pods does: each is
+// answered. Then as many are given up at once, and the connection goes on.
+func calls() error {
+	var dialled atomic.Int32
+	conn, err := grpc.NewClient("passthrough:///crisp", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			dialled.Add(1)
+			return (&net.Dialer{}).DialContext(ctx, "unix", *socket)
+		}))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	c, images := cri.NewRuntimeServiceClient(conn), cri.NewImageServiceClient(conn)
+	kinds := []func(context.Context) error{
+		func(ctx context.Context) error { _, err := c.Version(ctx, &cri.VersionRequest{}); return err },
+		func(ctx context.Context) error { _, err := c.Status(ctx, &cri.StatusRequest{}); return err },
+		func(ctx context.Context) error {
+			_, err := c.ListContainers(ctx, &cri.ListContainersRequest{})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := c.ListPodSandboxStats(ctx, &cri.ListPodSandboxStatsRequest{})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := images.ImageFsInfo(ctx, &cri.ImageFsInfoRequest{})
+			return err
+		},
+	}
+	together := func(rounds int, lifetime time.Duration, wanted func(error) bool) error {
+		errs := make(chan error)
+		for i := range *count {
+			go func() {
+				var err error
+				for j := range rounds {
+					ctx, cancel := context.WithTimeout(context.Background(), lifetime)
+					if e := kinds[(i+j)%len(kinds)](ctx); !wanted(e) && err == nil {
+						err = fmt.Errorf("call %d of caller %d: %w", j, i, e)
+					}
+					cancel()
+				}
+				errs <- err
+			}()
+		}
+		var err error
+		for range *count {
+			if e := <-errs; e != nil {
+				err = e
+			}
+		}
+		return err
+	}
+	answered := func(err error) bool { return err == nil }
+	givenUp := func(err error) bool { return err == nil || status.Code(err) == codes.DeadlineExceeded }
+	check(fmt.Sprintf("%d calls at a time", *count), func() error { return together(10, time.Minute, answered) })
+	check("as many that are given up", func() error { return together(1, time.Millisecond, givenUp) })
+	check("and again", func() error { return together(10, time.Minute, answered) })
+	check("all over one connection", func() error { return same("connections", 1, dialled.Load()) })
 	return nil
 }

@@ -5,6 +5,7 @@
 //	goclient exec|attach|forward|proto|hostile|transfer|urls|origins [FLAGS]
 //	                                             checks; one TAP line each, exit status 1 when one fails
 //	goclient resets [FLAGS]                      calls that are given up at once; see doors.go
+//	goclient calls [FLAGS]                       many calls at a time over one connection; see doors.go
 //	goclient serve                               what a forwarded port leads to; see serve.go
 //	goclient soak [FLAGS]                        sessions that come and vanish; see soak.go
 //	goclient bench [FLAGS]                       how fast it is; see bench.go
@@ -38,8 +39,10 @@ var (
 	floor     = flag.String("floor", "", "bench: the bare runtime's words for an exec in the container")
 	rounds    = flag.Int("rounds", 50, "bench: execs of each kind")
 	seed      = flag.Int64("seed", 1, "soak: of the random numbers")
-	count     = flag.Int("count", 20000, "resets: how many")
+	count     = flag.Int("count", 20000, "resets: how many; calls: at a time")
 	rpc       = flag.String("rpc", "Version", "resets: which call")
+	perLink   = flag.Int("per-connection", 5000, "resets: calls on one connection")
+	parallel  = flag.Int("parallel", 1, "resets: connections at a time")
 	withData  = flag.Bool("data", true, "resets: with a request")
 )
 
@@ -74,13 +77,13 @@ func same[T comparable](what string, want, got T) error {
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: goclient exec|attach|forward|proto|hostile|transfer|urls|origins|resets|serve|soak|bench [FLAGS]")
+		fmt.Fprintln(os.Stderr, "usage: goclient exec|attach|forward|proto|hostile|transfer|urls|origins|resets|calls|serve|soak|bench [FLAGS]")
 		os.Exit(2)
 	}
 	run, known := map[string]func() error{
 		"exec": execChecks, "attach": attachChecks, "forward": forwardChecks, "proto": protoChecks,
 		"hostile": hostileChecks, "transfer": transferChecks,
-		"urls": urls, "origins": origins, "resets": resets,
+		"urls": urls, "origins": origins, "resets": resets, "calls": calls,
 		"serve": serve, "soak": soak, "bench": bench,
 	}[os.Args[1]]
 	flag.CommandLine.Parse(os.Args[2:])
