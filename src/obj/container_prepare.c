@@ -3,6 +3,7 @@
  */
 #include "obj/container_prepare.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/exitrec.h"
@@ -256,11 +257,16 @@ int container_clean(const char *id, const Crisp__State__Container *row, struct e
 {
 	_cleanup_free_ char *run = path_container_run(world.conf, id);
 	_cleanup_free_ char *cgroup = cgroup_dir(row->cgroups_path);
-	int r;
+	_cleanup_free_ char *rootfs = path_container_rootfs(world.conf, id);
+	int fd, r;
 
+	/* As long as there is a descriptor, unmounting takes no longer for a full file system. */
+	fd = open(rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	r = runtime_delete(id, row, e);
 	if (r == 0)
 		r = mount_remove_below(run, e);
+	if (fd >= 0)
+		trash_close(fd);
 	if (r == 0)
 		r = fs_remove_tree(run, e);
 	if (r == 0)

@@ -251,6 +251,34 @@ struct trash_status trash_status(void)
 
 /* --- what comes in --- */
 
+struct closing {
+	struct loop_job job;
+	int fd;
+};
+
+static void closing_work(struct loop_job *job)
+{
+	close_fdp(&container_of(job, struct closing, job)->fd);
+}
+
+static void closing_done(struct loop_job *job)
+{
+	free(container_of(job, struct closing, job));
+}
+
+void trash_close(int fd)
+{
+	struct closing *c = xcalloc(1, sizeof(*c));
+	struct err ignored = ERR_NULL;
+
+	*c = (struct closing){ .job = { .work = closing_work, .done = closing_done }, .fd = fd };
+	/* --repair has no loop. */
+	if (world.loop && loop_work(world.loop, LANE_TRASH, &c->job, &ignored) == 0)
+		return;
+	close_fdp(&c->fd);
+	free(c);
+}
+
 int trash_put_container(const char *id, struct err *e)
 {
 	_cleanup_free_ char *dir = path_container_dir(world.conf, id);

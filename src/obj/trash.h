@@ -38,6 +38,10 @@ struct trash_status {
 /* Valid until the loop goes on. */
 struct trash_status trash_status(void);
 
+/* Close fd on LANE_TRASH; from any thread. The last reference to a detached mount costs time: the
+ * kernel lets go of every file name that it has cached of it. */
+void trash_close(int fd);
+
 /* Move the directory of a container into the trash; on a worker.  1: it stays and is to be removed
  * in place. */
 int trash_put_container(const char *id, struct err *e);
