@@ -10,6 +10,7 @@
 #include "api/handlers.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -17,6 +18,7 @@
 #include "base/version.h"
 #include "gen/cri_rpc.h"
 #include "net/cni.h"
+#include "net/cni_watch.h"
 #include "obj/facts.h"
 #include "obj/pull.h"
 #include "obj/trash.h"
@@ -67,7 +69,8 @@ int rpc_update_runtime_config(struct rpc_call *call,
 	return 0;
 }
 
-/* --- Status: may ask CNI plugins, so on a worker --- */
+/* --- Status: the known answer while nothing has changed, else from a worker: it may ask CNI
+ * plugins --- */
 
 struct status_call {
 	struct loop_post post;
@@ -75,10 +78,14 @@ struct status_call {
 	struct rpc_call *rpc;
 	bool verbose;
 	struct cni_readiness network; /* a copy while a worker has it */
+	int watch_fd;                 /* since before the answer; -1: none */
 };
 
 /* On the loop. */
-static struct cni_readiness network_known;
+static struct {
+	struct cni_readiness network;
+	int watch_fd;
+} known = { .watch_fd = -1 };
 
 static Runtime__V1__RuntimeHandler *handler_new(struct arena *a, const char *name,
 						const struct oci_features *f)
@@ -137,9 +144,8 @@ static char *config_json(void)
 	return text;
 }
 
-static void status_work(struct loop_job *base)
+static void status_answer(struct rpc_call *rpc, bool verbose, struct err *network_why)
 {
-	struct status_call *s = container_of(base, struct status_call, job);
 	Runtime__V1__StatusResponse resp = RUNTIME__V1__STATUS_RESPONSE__INIT;
 	Runtime__V1__RuntimeStatus status = RUNTIME__V1__RUNTIME_STATUS__INIT;
 	Runtime__V1__RuntimeCondition runtime = RUNTIME__V1__RUNTIME_CONDITION__INIT;
@@ -148,41 +154,54 @@ static void status_work(struct loop_job *base)
 	Runtime__V1__RuntimeFeatures features = RUNTIME__V1__RUNTIME_FEATURES__INIT;
 	Runtime__V1__StatusResponse__InfoEntry info =
 		RUNTIME__V1__STATUS_RESPONSE__INFO_ENTRY__INIT, *list[] = { &info };
-	_cleanup_free_ char *config = s->verbose ? config_json() : NULL;
-	struct err why = ERR_NULL;
+	_cleanup_free_ char *config = verbose ? config_json() : NULL;
 
 	runtime.type = (char *)(uintptr_t)"RuntimeReady";
 	runtime.status = true;
 	network.type = (char *)(uintptr_t)"NetworkReady";
-	network.status = cni_ready_cached(world.conf->network_dir,
-					  world.conf->cni_default_network,
-					  (const char *const *)world.conf->plugin_dirs,
-					  CNI_STATUS_MS, &s->network, &why) == 0;
+	network.status = network_why->code == ERR_OK;
 	if (!network.status) {
 		network.reason = (char *)(uintptr_t)"NetworkPluginNotReady";
-		network.message = why.text;
+		network.message = network_why->text;
 	}
 	status.conditions = conditions;
 	status.n_conditions = ARRAY_LEN(conditions);
 	features.supplemental_groups_policy = true;
 	resp.status = &status;
 	resp.features = &features;
-	fill_handlers(rpc_call_arena(s->rpc), &resp);
+	fill_handlers(rpc_call_arena(rpc), &resp);
 	if (config) {
 		info.key = (char *)(uintptr_t)"config";
 		info.value = config;
 		resp.info = list;
 		resp.n_info = 1;
 	}
-	rpc_reply(s->rpc, &resp.base);
+	rpc_reply(rpc, &resp.base);
+}
+
+static void status_work(struct loop_job *base)
+{
+	struct status_call *s = container_of(base, struct status_call, job);
+	const char *const *plugin_dirs = (const char *const *)world.conf->plugin_dirs;
+	struct err why = ERR_NULL;
+
+	s->watch_fd = cni_watch(world.conf->network_dir, plugin_dirs);
+	if (cni_ready_cached(world.conf->network_dir, world.conf->cni_default_network, plugin_dirs,
+			     CNI_STATUS_MS, &s->network, &why) == 0)
+		why = ERR_NULL;
+	status_answer(s->rpc, s->verbose, &why);
 }
 
 static void status_done(struct loop_job *base)
 {
 	struct status_call *s = container_of(base, struct status_call, job);
 
-	if (s->network.until_ns > network_known.until_ns)
-		network_known = s->network;
+	if (s->network.until_ns >= known.network.until_ns) {
+		close_fdp(&known.watch_fd);
+		known.network = s->network;
+		known.watch_fd = take_fd(s->watch_fd);
+	}
+	close_fdp(&s->watch_fd);
 	free(s);
 }
 
@@ -191,7 +210,14 @@ static void status_start(struct loop_post *post)
 	struct status_call *s = container_of(post, struct status_call, post);
 	struct err e = ERR_NULL;
 
-	s->network = network_known;
+	if (clock_monotonic_ns() < known.network.until_ns && cni_watch_is_quiet(known.watch_fd)) {
+		struct err why = known.network.why;
+
+		status_answer(s->rpc, s->verbose, &why);
+		free(s);
+		return;
+	}
+	s->network = known.network;
 	s->job.work = status_work;
 	s->job.done = status_done;
 	if (loop_work(world.loop, LANE_CALL, &s->job, &e) == 0)
@@ -206,6 +232,7 @@ int rpc_status(struct rpc_call *call, const Runtime__V1__StatusRequest *req, str
 
 	(void)e;
 	s->post.fn = status_start;
+	s->watch_fd = -1;
 	s->rpc = call;
 	s->verbose = req->verbose;
 	loop_post(world.loop, &s->post);

@@ -17,6 +17,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "net/cni.h"
+#include "net/cni_watch.h"
 
 #define OK(call) \
 	do { \
@@ -453,6 +454,66 @@ static void test_ready_cached(void **state)
 	assert_non_null(strstr(e.text, "no daemon yet"));
 }
 
+static void add_conf(struct world *w)
+{
+	put(w->conf, "20-a.conf", "{}", 0644);
+}
+
+static void chmod_conf(struct world *w)
+{
+	_cleanup_free_ char *path = xasprintf("%s/20-a.conf", w->conf);
+
+	assert_int_equal(chmod(path, 0600), 0);
+}
+
+static void remove_conf(struct world *w)
+{
+	_cleanup_free_ char *path = xasprintf("%s/20-a.conf", w->conf);
+
+	assert_int_equal(unlink(path), 0);
+}
+
+static void add_plugin(struct world *w)
+{
+	plugin(w, "new", "");
+}
+
+static void make_missing(struct world *w)
+{
+	_cleanup_free_ char *path = xasprintf("%s/no/such", w->conf);
+	struct err e = ERR_NULL;
+
+	OK(fs_mkdir_all(path, 0755, &e));
+}
+
+/* A watch that was begun anew is quiet until the change. */
+static void watch_sees(struct world *w, const char *const *dirs, void (*change)(struct world *))
+{
+	_cleanup_close_ int fd = cni_watch(w->conf, dirs);
+
+	assert_true(cni_watch_is_quiet(fd));
+	change(w);
+	assert_false(cni_watch_is_quiet(fd));
+}
+
+static void test_watch(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *missing = xasprintf("%s/no/such/dir", w->conf);
+	_cleanup_free_ char *link = xasprintf("%s/link", w->conf);
+	const char *const none[] = { missing, NULL };
+
+	watch_sees(w, w->dirs, add_conf);
+	watch_sees(w, w->dirs, add_conf); /* replaced */
+	watch_sees(w, w->dirs, chmod_conf);
+	watch_sees(w, w->dirs, remove_conf);
+	watch_sees(w, w->dirs, add_plugin);
+	watch_sees(w, none, make_missing);
+	assert_int_equal(symlink("no", link), 0);
+	assert_int_equal(cni_watch(w->conf, w->dirs), -1); /* a configuration may be behind it */
+	assert_false(cni_watch_is_quiet(-1));
+}
+
 static void test_status_and_gc(void **state)
 {
 	static const char conf[] = CONF("1.1.0", "{\"type\":\"main\"},{\"type\":\"stat\"}");
@@ -502,6 +563,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hangs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_find, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ready_cached, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_status_and_gc, setup, teardown),
 	};
 

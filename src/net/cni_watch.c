@@ -1,0 +1,96 @@
+/*
+ * cni_watch.c - notices changes of CNI configurations and plugins, so that a known answer can be
+ * given again without a look at the disk.
+ *
+ * A directory that is missing is watched through the nearest one above it that is there.
+ * With a configuration that is a link there is no watch: nothing shows when the file it leads to
+ * changes.
+ */
+#include "net/cni_watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/util.h"
+
+#define CHANGES                                                                              \
+	(IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF | IN_MOVE_SELF)
+
+static bool is_link(int at, const char *path)
+{
+	struct stat st;
+
+	return fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* The directory that path is in. */
+static char *parent_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash > path ? xstrndup(path, (size_t)(slash - path)) : xstrdup("/");
+}
+
+/* path, or the nearest directory above it.  What is made meanwhile is found by the second look. */
+static int watch_one(int fd, const char *path)
+{
+	_cleanup_free_ char *p = xstrdup(path);
+	bool missing = false;
+
+	while (inotify_add_watch(fd, p, CHANGES | IN_ONLYDIR) < 0) {
+		char *above = parent_of(p);
+
+		if (errno != ENOENT || strcmp(p, "/") == 0) {
+			free(above);
+			return -1;
+		}
+		free(p);
+		p = above;
+		missing = true;
+	}
+	return missing && fs_exists(path) ? -1 : 0;
+}
+
+/* A directory that is a link may come to lead elsewhere: that shows in the directory above. */
+static int watch_dir(int fd, const char *path)
+{
+	_cleanup_free_ char *above = parent_of(path);
+
+	return is_link(AT_FDCWD, path) && watch_one(fd, above) < 0 ? -1 : watch_one(fd, path);
+}
+
+static int has_links(const char *dir)
+{
+	_cleanup_closedir_ DIR *d = opendir(dir);
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d)))
+		if (entry->d_type != DT_REG && is_link(dirfd(d), entry->d_name))
+			return 1;
+	return 0;
+}
+
+int cni_watch(const char *dir, const char *const *plugin_dirs)
+{
+	_cleanup_close_ int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	if (fd < 0 || watch_dir(fd, dir) < 0)
+		return -1;
+	for (; plugin_dirs && *plugin_dirs; plugin_dirs++)
+		if (watch_dir(fd, *plugin_dirs) < 0)
+			return -1;
+	return has_links(dir) ? -1 : take_fd(fd);
+}
+
+bool cni_watch_is_quiet(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return fd >= 0 && poll(&p, 1, 0) == 0;
+}
