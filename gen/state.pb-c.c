@@ -1026,7 +1026,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   (ProtobufCMessageInit) crisp__state__sandbox__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[31] =
+static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[32] =
 {
   {
     "name_key",
@@ -1400,6 +1400,18 @@ static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "may_trace",
+    32,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, may_trace),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__container__field_indices_by_name[] = {
   28,   /* field[28] = boot_id */
@@ -1420,6 +1432,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   26,   /* field[26] = kill_all */
   17,   /* field[17] = kill_at_ns */
   16,   /* field[16] = log_path */
+  31,   /* field[31] = may_trace */
   13,   /* field[13] = message */
   0,   /* field[0] = name_key */
   11,   /* field[11] = oom_killed */
@@ -1437,7 +1450,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
 static const ProtobufCIntRange crisp__state__container__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 31 }
+  { 0, 32 }
 };
 const ProtobufCMessageDescriptor crisp__state__container__descriptor =
 {
@@ -1447,7 +1460,7 @@ const ProtobufCMessageDescriptor crisp__state__container__descriptor =
   "Crisp__State__Container",
   "crisp.state",
   sizeof(Crisp__State__Container),
-  31,
+  32,
   crisp__state__container__field_descriptors,
   crisp__state__container__field_indices_by_name,
   1,  crisp__state__container__number_ranges,

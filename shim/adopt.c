@@ -241,9 +241,11 @@ void adopt_container(const struct shim_request *req, int *fds, struct waiter *w)
 		log_err(LOG_LEVEL_ERROR, "adopt", &e);
 		conn_answer(w, NULL, -1, &e);
 		ctr_free(c);
-	} else if (r > 0) {
-		conn_join(&c->waiter, w);
-	} else {
-		conn_answer(w, &c->status, ctr_pty(c), NULL);
+		return;
 	}
+	guard_adopted(c);
+	if (r > 0)
+		conn_join(&c->waiter, w);
+	else
+		conn_answer(w, &c->status, ctr_pty(c), NULL);
 }

@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "shim/held.h"
 #include "shim/kill.h"
 #include "shim/pages.h"
 #include "shim/session.h"
@@ -56,16 +57,21 @@ void ctr_set_state(struct ctr *c, enum shim_state state)
 
 void ctr_free(struct ctr *c)
 {
+	if (c->held)
+		held_end(c->freezer);
+	guard_close(&c->guard);
 	timer_stop(&c->record_retry);
 	timer_stop(&c->kill_again);
 	child_drop(&c->init);
 	console_close(&c->console);
 	c->io.stdin_closed = NULL;
 	stdio_close(&c->io);
+	stdio_child_done(&c->ends);
 	runtime_done(&c->runtime);
 	free(c->bundle);
 	free(c->exit_path);
 	free(c->cgroup);
+	free(c->freezer);
 	list_remove(&c->node);
 	n_ctrs--;
 	pages_free(c, sizeof(*c));
@@ -242,7 +248,8 @@ void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w)
 	bundle_path(c, "runtime.log", log);
 	unlink(log);
 	runtime_argv(&c->runtime, log, rest, argv);
-	if (job_start(&c->job, argv, &io, req->timeout_ms, start_done, &e) < 0) {
+	if (guard_starting(c, &e) < 0 ||
+	    job_start(&c->job, argv, &io, req->timeout_ms, start_done, &e) < 0) {
 		conn_answer(w, &c->status, -1, &e);
 		return;
 	}
@@ -321,25 +328,28 @@ static void create_done(struct job *j, int status)
 	c->status.pid = (uint32_t)c->init.pid;
 	c->status.start_ticks = c->init.start_ticks;
 	c->status.created_ns = clock_realtime_ns();
+	guard_close(&c->guard);
 	ctr_set_state(c, SHIM_CREATED);
 	ctr_watch_streams(c);
 	conn_answer(&c->waiter, &c->status, ctr_pty(c), NULL);
 	child_deliver(&c->init);
 }
 
-static int spawn_create(struct ctr *c, const struct shim_request *req, struct err *e)
+static int open_streams(struct ctr *c, const struct shim_request *req, struct err *e)
 {
-	_cleanup_(stdio_child_done) struct stdio_child ends = STDIO_CHILD_NULL;
+	int r = stdio_open(&c->io, req->flags, c->bundle, req->log_path, (uint64_t)req->log_max,
+			   &c->ends, e);
+
+	return r == 0 && (c->flags & SHIM_TTY) ? console_open(&c->console, e) : r;
+}
+
+static int spawn_create(struct ctr *c, struct err *e)
+{
 	const char *rest[12], *argv[RUNTIME_ARGV_MAX];
 	char log[PATH_MAX], pid[PATH_MAX];
 	size_t n = 0;
-	int r = stdio_open(&c->io, req->flags, c->bundle, req->log_path, (uint64_t)req->log_max,
-			   &ends, e);
+	int r;
 
-	if (r == 0 && (c->flags & SHIM_TTY))
-		r = console_open(&c->console, e);
-	if (r < 0)
-		return r;
 	bundle_path(c, "runtime.log", log);
 	bundle_path(c, "init.pid", pid);
 	unlink(log);
@@ -360,9 +370,32 @@ static int spawn_create(struct ctr *c, const struct shim_request *req, struct er
 	rest[n++] = c->status.id;
 	rest[n] = NULL;
 	runtime_argv(&c->runtime, log, rest, argv);
-	return job_start(&c->job, argv,
-			 &(struct job_stdio){ ends.in, ends.out, ends.err, c->io.err.in.fd },
-			 req->timeout_ms, create_done, e);
+	r = job_start(&c->job, argv, &(struct job_stdio){ c->ends.in, c->ends.out, c->ends.err,
+							  c->io.err.in.fd },
+		      c->create_ms, create_done, e);
+	stdio_child_done(&c->ends);
+	return r;
+}
+
+/* The runtime never ran: e is why. */
+static void create_failed(struct ctr *c, struct err *e)
+{
+	struct err ignored = ERR_NULL;
+
+	err_wrap(e, "container %s", c->status.id);
+	conn_answer(&c->waiter, NULL, -1, e);
+	if (*c->exit_path)
+		exitrec_remove(c->exit_path, &ignored);
+	ctr_free(c);
+}
+
+static void create_now(struct guard *g, const struct err *err)
+{
+	struct ctr *c = container_of(g, struct ctr, guard);
+	struct err e = err ? *err : ERR_NULL;
+
+	if (err || spawn_create(c, &e) < 0)
+		create_failed(c, &e);
 }
 
 static void client_left(struct stdio *io, const char *session, bool slow)
@@ -453,6 +486,8 @@ struct ctr *ctr_new(const struct shim_request *req)
 	if (c->flags & SHIM_JOURNAL)
 		journal_open(&c->io.journal, req->id, req->name);
 	c->console = CONSOLE_NULL;
+	c->ends = STDIO_CHILD_NULL;
+	c->create_ms = req->timeout_ms;
 	snprintf(c->status.id, sizeof(c->status.id), "%s", req->id);
 	list_append(&ctrs, &c->node);
 	n_ctrs++;
@@ -482,19 +517,14 @@ void ctr_create(const struct shim_request *req, struct waiter *w)
 	if (*c->exit_path)
 		r = exitrec_prepare(c->exit_path, &e);
 	if (r == 0)
-		r = spawn_create(c, req, &e);
+		r = open_streams(c, req, &e);
+	conn_join(&c->waiter, w);
 	if (r < 0) {
-		struct err ignored = ERR_NULL;
-
-		err_wrap(&e, "container %s", req->id);
-		conn_answer(w, NULL, -1, &e);
-		if (*c->exit_path)
-			exitrec_remove(c->exit_path, &ignored);
-		ctr_free(c);
+		create_failed(c, &e);
 		return;
 	}
-	conn_join(&c->waiter, w);
 	ctr_set_state(c, SHIM_CREATING);
+	guard_open(&c->guard, c, true, create_now);
 }
 
 void ctr_forget(struct ctr *c)

@@ -11,6 +11,7 @@
 #include "shim/child.h"
 #include "shim/conn.h"
 #include "shim/console.h"
+#include "shim/guard.h"
 #include "shim/job.h"
 #include "shim/runtime.h"
 #include "shim/stdio.h"
@@ -21,6 +22,12 @@ struct ctr {
 	struct runtime runtime;
 	char *bundle, *exit_path, *cgroup;
 	uint32_t flags;
+
+	struct guard guard;        /* of the create, until it is undone when it failed */
+	struct stdio_child ends;   /* for the create, until it runs */
+	int64_t create_ms;         /* its time-out */
+	char *freezer;             /* directory of its cgroup there, NULL: not looked for yet */
+	bool held;                 /* it stands still, see guard.h */
 
 	struct job job;            /* create, start or delete */
 	struct waiter waiter;      /* of it */

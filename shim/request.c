@@ -67,6 +67,7 @@ static void exec_kill(struct call *c)
 {
 	struct session *s = session_find(c->req->session);
 	struct err e = ERR_NULL;
+	struct shim_status st;
 
 	if (!s) {
 		/* It may have been that of a shim before this one. */
@@ -76,8 +77,9 @@ static void exec_kill(struct call *c)
 		conn_answer(c->w, NULL, -1, &e);
 		return;
 	}
-	session_kill(s);
-	conn_answer(c->w, &s->status, -1, NULL);
+	st = s->status;
+	session_kill(s); /* may forget it */
+	conn_answer(c->w, &st, -1, NULL);
 }
 
 /* The answer of something that is done at once. */

@@ -72,7 +72,7 @@ static void join_one(const char *mount, const char *options, const char *path)
 		log_err(LOG_LEVEL_WARN, "own cgroup", &e);
 }
 
-void selfcare_join_cgroup(const char *path)
+void selfcare_each_cgroup_mount(void (*fn)(const struct cgroup_mount *m, void *arg), void *arg)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	char line[PATH_MAX * 2];
@@ -86,10 +86,20 @@ void selfcare_join_cgroup(const char *path)
 		    sscanf(tail, " - %63s %*s %511s", type, options) != 2)
 			continue;
 		if (strcmp(type, "cgroup") == 0 || strcmp(type, "cgroup2") == 0)
-			join_one(mount, options, path);
+			fn(&(struct cgroup_mount){ mount, options, type[6] == '2' }, arg);
 	}
 	if (f)
 		fclose(f);
+}
+
+static void join_mounted(const struct cgroup_mount *m, void *path)
+{
+	join_one(m->dir, m->options, path);
+}
+
+void selfcare_join_cgroup(const char *path)
+{
+	selfcare_each_cgroup_mount(join_mounted, (char *)path);
 }
 
 void selfcare_protect_from_oom(void)

@@ -4,6 +4,17 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
+/* Where a cgroup file system is mounted. */
+struct cgroup_mount {
+	const char *dir;
+	const char *options; /* of the super block: on v1 the names of the controllers */
+	bool v2;
+};
+
+void selfcare_each_cgroup_mount(void (*fn)(const struct cgroup_mount *m, void *arg), void *arg);
+
 /* Move into path (absolute, below the root of each mounted hierarchy), made when missing.  What
  * does not work is logged and left as it is. */
 void selfcare_join_cgroup(const char *path);

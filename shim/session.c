@@ -15,8 +15,6 @@
 #include "shim/kill.h"
 #include "shim/rtlog.h"
 
-#define SESSION_ARGS_MAX 4
-
 static struct list sessions = { &sessions, &sessions };
 static unsigned n_sessions;
 
@@ -71,8 +69,20 @@ static void forget_left(const struct session *s)
 	unlink(path);
 }
 
+/* What the runtime was to be started with. */
+static void drop_exec(struct session *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(s->exec.fds); i++)
+		close_fdp(&s->exec.fds[i]);
+	for (size_t i = 0; s->exec.args[i]; i++)
+		free(take_ptr(s->exec.args[i]));
+	free(take_ptr(s->exec.process_path));
+}
+
 void session_forget(struct session *s)
 {
+	guard_close(&s->guard);
+	drop_exec(s);
 	child_drop(&s->process);
 	forget_left(s);
 	console_close(&s->console);
@@ -119,6 +129,22 @@ static int take_over(struct session *s, int *ret_pty, struct err *e)
 	return child_adopt(&s->process, path, process_ended, e);
 }
 
+/* The runtime has failed, or was not started: e is why.  What it may have left goes with it. */
+static void exec_failed(struct session *s, struct err *e)
+{
+	struct shim_status st = s->status;
+
+	st.state = SHIM_ENDED;
+	st.exit_code = rtlog_exit_code(e->text);
+	exectree_kill(s->cgroup);
+	err_wrap(e, "exec in container %s", s->status.id);
+	conn_answer(&s->waiter, &st, -1, e);
+	/* Who asked for the kill waits for an end. */
+	if (s->killed)
+		conn_report(SHIM_EXEC_EXITED, &st, NULL);
+	session_forget(s);
+}
+
 static void exec_done(struct job *j, int status)
 {
 	struct session *s = container_of(j, struct session, job);
@@ -135,19 +161,10 @@ static void exec_done(struct job *j, int status)
 	remove_files(s);
 	console_close(&s->console);
 	if (r < 0) {
-		struct shim_status st = s->status;
-
-		st.state = SHIM_ENDED;
-		st.exit_code = rtlog_exit_code(e.text);
-		exectree_end(s->cgroup);
-		err_wrap(&e, "exec in container %s", s->status.id);
-		conn_answer(&s->waiter, &st, -1, &e);
-		/* Who asked for the kill waits for an end. */
-		if (s->killed)
-			conn_report(SHIM_EXEC_EXITED, &st, NULL);
-		session_forget(s);
+		exec_failed(s, &e);
 		return;
 	}
+	guard_close(&s->guard);
 	s->status.state = SHIM_RUNNING;
 	s->status.pid = (uint32_t)s->process.pid;
 	s->status.start_ticks = s->process.start_ticks;
@@ -172,17 +189,18 @@ static void make_cgroup(struct session *s, const char *dir)
 	s->cgroup = xstrdup(dir);
 }
 
-static int spawn_exec(struct session *s, struct ctr *c, const struct shim_request *req,
-		      const int *fds, struct err *e)
+static int spawn_exec(struct session *s, struct err *e)
 {
-	bool with_stdin = req->flags & SHIM_STDIN;
-	struct job_stdio io = { with_stdin ? fds[0] : -1, fds[with_stdin], fds[with_stdin + 1],
-				-1 };
+	const int *fds = s->exec.fds;
+	struct job_stdio io = { fds[0], fds[1], fds[2], -1 };
+	const struct ctr *c = ctr_find(s->status.id);
 	const char *rest[12 + SESSION_ARGS_MAX], *argv[RUNTIME_ARGV_MAX];
 	char log[PATH_MAX], pid[PATH_MAX];
 	size_t n = 0;
 	int r = 0;
 
+	if (!c || c->status.state != SHIM_RUNNING)
+		return err_set(e, ERR_PRECONDITION, "the container has ended");
 	if (s->tty)
 		r = console_open(&s->console, e);
 	if (r < 0)
@@ -193,20 +211,44 @@ static int spawn_exec(struct session *s, struct ctr *c, const struct shim_reques
 	rest[n++] = "exec";
 	rest[n++] = "--detach";
 	rest[n++] = "--process";
-	rest[n++] = req->process_path;
+	rest[n++] = s->exec.process_path;
 	rest[n++] = "--pid-file";
 	rest[n++] = pid;
-	for (int i = 0; *s->cgroup && req->args[i]; i++)
-		rest[n++] = req->args[i];
+	for (int i = 0; *s->cgroup && s->exec.args[i]; i++)
+		rest[n++] = s->exec.args[i];
 	if (s->tty) {
 		rest[n++] = "--console-socket";
 		rest[n++] = s->console.runtime_path;
-		io = (struct job_stdio){ -1, -1, -1, -1 };
 	}
 	rest[n++] = c->status.id;
 	rest[n] = NULL;
 	runtime_argv(&c->runtime, log, rest, argv);
-	return job_start(&s->job, argv, &io, req->timeout_ms, exec_done, e);
+	r = job_start(&s->job, argv, &io, s->exec.timeout_ms, exec_done, e);
+	drop_exec(s);
+	return r;
+}
+
+static void exec_now(struct guard *g, const struct err *err)
+{
+	struct session *s = container_of(g, struct session, guard);
+	struct err e = err ? *err : ERR_NULL;
+
+	if (err || spawn_exec(s, &e) < 0)
+		exec_failed(s, &e);
+}
+
+/* The request and its descriptors go when it was handled. */
+static void keep_exec(struct session *s, const struct shim_request *req, int *fds)
+{
+	bool with_stdin = req->flags & SHIM_STDIN;
+
+	for (size_t i = 0; !s->tty && i < ARRAY_LEN(s->exec.fds); i++)
+		if (i || with_stdin)
+			s->exec.fds[i] = take_fd(fds[with_stdin ? i : i - 1]);
+	s->exec.process_path = xstrdup(req->process_path);
+	for (size_t i = 0; req->args[i]; i++)
+		s->exec.args[i] = xstrdup(req->args[i]);
+	s->exec.timeout_ms = req->timeout_ms;
 }
 
 static int check_exec(const struct shim_request *req, const int *fds, struct err *e)
@@ -236,8 +278,7 @@ static int check_exec(const struct shim_request *req, const int *fds, struct err
 	return 0;
 }
 
-void session_exec(struct ctr *c, const struct shim_request *req, const int *fds,
-		  struct waiter *w)
+void session_exec(struct ctr *c, const struct shim_request *req, int *fds, struct waiter *w)
 {
 	struct session *s = session_find(req->session);
 	struct err e = ERR_NULL;
@@ -259,6 +300,7 @@ void session_exec(struct ctr *c, const struct shim_request *req, const int *fds,
 	s->cgroup = xstrdup("");
 	s->tty = req->flags & SHIM_TTY;
 	s->console = CONSOLE_NULL;
+	memset(s->exec.fds, -1, sizeof(s->exec.fds));
 	s->status.state = SHIM_STARTING;
 	s->status.exit_code = -1;
 	s->status.created_ns = clock_realtime_ns();
@@ -268,19 +310,21 @@ void session_exec(struct ctr *c, const struct shim_request *req, const int *fds,
 	n_sessions++;
 	make_cgroup(s, req->cgroup);
 	remember(s);
-	if (spawn_exec(s, c, req, fds, &e) < 0) {
-		exectree_end(s->cgroup);
-		err_wrap(&e, "exec in container %s", c->status.id);
-		conn_answer(w, NULL, -1, &e);
-		session_forget(s);
-		return;
-	}
+	keep_exec(s, req, fds);
 	conn_join(&s->waiter, w);
+	guard_open(&s->guard, c, false, exec_now);
 }
 
 void session_kill(struct session *s)
 {
+	struct err e = ERR_NULL;
+
 	s->killed = true;
+	if (s->status.state == SHIM_STARTING && !s->job.running) {
+		err_set(&e, ERR_ABORTED, "killed before it was started");
+		exec_failed(s, &e);
+		return;
+	}
 	/* Both are children of ours that nobody has waited for: the pids are theirs. */
 	if (s->status.state == SHIM_STARTING)
 		kill_tree(s->job.pid);

@@ -9,11 +9,14 @@
 #include "shim/conn.h"
 #include "shim/console.h"
 #include "shim/ctr.h"
+#include "shim/guard.h"
 #include "shim/job.h"
 
 /* exec-SESSION.left in the bundle, "pid cgroup\n", the pid 0 while the runtime is at work: it is
  * there for as long as the session lives, for a shim that comes after this one. */
 #define SESSION_LEFT "left"
+
+#define SESSION_ARGS_MAX 4
 
 struct session {
 	struct list node;
@@ -22,6 +25,14 @@ struct session {
 	char *cgroup; /* of its own, "": none */
 	bool tty;
 	bool killed; /* before or after it ran */
+	struct guard guard;
+	/* What the runtime is started with, until it runs. */
+	struct {
+		int fds[3]; /* stdin, stdout, stderr; -1: none */
+		char *process_path;
+		char *args[SESSION_ARGS_MAX + 1];
+		int64_t timeout_ms;
+	} exec;
 	struct job job;
 	struct waiter waiter;
 	struct console console;
@@ -31,10 +42,9 @@ struct session {
 struct session *session_find(const char *name);
 struct session *session_next(struct session *s);
 
-/* fds: as SHIM_EXEC says; c: running. */
-void session_exec(struct ctr *c, const struct shim_request *req, const int *fds,
-		  struct waiter *w);
-/* SIGKILL to its process and what descends from it. */
+/* fds: as SHIM_EXEC says, taken over; c: running. */
+void session_exec(struct ctr *c, const struct shim_request *req, int *fds, struct waiter *w);
+/* SIGKILL to its process and what descends from it.  One that was not started yet is forgotten. */
 void session_kill(struct session *s);
 /* It has ended. */
 void session_forget(struct session *s);

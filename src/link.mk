@@ -52,6 +52,8 @@ $(BUILD)/shim/podinit.o: private CFLAGS += -DPODINIT_ELF='"$(BUILD)/shim/init.el
 EXTRA_test_cli := $(BUILD)/tools/crisp_table.o $(BUILD)/tools/crisp_json.o $(BUILD)/tools/crisp_log.o
 $(BUILD)/unit/test_cli: $(EXTRA_test_cli)
 
+EXTRA_test_held := $(BUILD)/shim/held.o $(BUILD)/shim/selfcare.o
+$(BUILD)/unit/test_held: $(EXTRA_test_held)
 EXTRA_test_logfmt := $(BUILD)/shim/logline.o $(BUILD)/shim/logfile.o $(BUILD)/shim/rtlog.o
 EXTRA_fuzz_logline := $(BUILD)/shim/logline.o $(BUILD)/shim/rtlog.o
 $(BUILD)/unit/test_logfmt: $(EXTRA_test_logfmt)

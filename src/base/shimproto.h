@@ -36,6 +36,10 @@
 #define SHIM_LOG_NAME "shim.log"
 #define SHIM_INIT_NAME "init.pid"  /* the same of the pod's init, when there is one */
 
+/* A cgroup below a container's in the hierarchy that freezes: processes that stand still while the
+ * runtime makes a process which they could trace. */
+#define SHIM_HELD_NAME "crisp-held"
+
 /* Named pipes inside a container's bundle, unless it has a terminal. */
 #define SHIM_STDIN_NAME "stdin"
 #define SHIM_STDOUT_NAME "stdout"
@@ -103,7 +107,10 @@ enum shim_flags {
 	SHIM_STREAMS = 1 << 11,
 	SHIM_NO_SYNC = 1 << 12,        /* rotation of the log does not wait for the disk */
 	SHIM_JOURNAL = 1 << 13,        /* a copy of the output for journald */
-	SHIM_FLAGS_MASK = (1 << 14) - 1,
+	SHIM_TRACER = 1 << 14,         /* not privileged, and may trace what is in its PID
+					* namespace: it stands still while the runtime makes a
+					* process there */
+	SHIM_FLAGS_MASK = (1 << 15) - 1,
 };
 
 /* Strings are never NULL on the reading side ("" when absent) and may be NULL on the writing. */

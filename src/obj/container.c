@@ -152,6 +152,7 @@ static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans
 
 static void create_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
+	const struct facts_init *f = o->own; /* the row has it when the runtime is done */
 	struct container_request r;
 	struct err e = ERR_NULL;
 
@@ -162,6 +163,7 @@ static void create_with(struct object *o, uint64_t gen, struct pod *p, struct sh
 		return;
 	}
 	container_request_init(&r, p, o, SHIM_CREATE);
+	r.req.flags |= f->may_trace ? SHIM_TRACER : 0;
 	pod_request(p, o, &r.req, NULL, 0, shim_created);
 	container_request_done(&r);
 }

@@ -98,6 +98,7 @@ static struct facts_init *facts_of(const struct oci_spec *spec)
 	f->uid = spec->uid;
 	f->gid = spec->gid;
 	f->stop_signal = (uint32_t)spec->stop_signal;
+	f->may_trace = spec->may_trace;
 	f->n_groups = spec->n_groups;
 	f->groups = spec->n_groups ? xmemdup(spec->groups, spec->n_groups * sizeof(*f->groups))
 				   : NULL;

@@ -42,6 +42,7 @@ void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_even
 	draft->uid = f->uid;
 	draft->gid = f->gid;
 	draft->stop_signal = f->stop_signal;
+	draft->may_trace = f->may_trace;
 	free(draft->groups);
 	draft->n_groups = f->n_groups;
 	draft->groups = f->n_groups ? xmemdup(f->groups, f->n_groups * sizeof(*f->groups)) : NULL;

@@ -93,7 +93,8 @@ void container_request_init(struct container_request *ret, struct pod *p, struct
 			      1000,
 		.flags = log_flags(pod) | (c->tty ? SHIM_TTY : 0) | (c->stdin ? SHIM_STDIN : 0) |
 			 (c->stdin_once ? SHIM_STDIN_ONCE : 0) |
-			 (row->kill_all ? SHIM_KILL_REST : 0) | (systemd ? SHIM_SYSTEMD_CGROUP : 0),
+			 (row->kill_all ? SHIM_KILL_REST : 0) |
+			 (row->may_trace ? SHIM_TRACER : 0) | (systemd ? SHIM_SYSTEMD_CGROUP : 0),
 	};
 	runtime__v1__container_config__free_unpacked(c, NULL);
 }

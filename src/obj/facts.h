@@ -36,6 +36,7 @@ struct facts_init {
 	int64_t uid, gid;
 	int64_t *groups;
 	size_t n_groups;
+	bool may_trace;
 };
 
 /* container and exec: exited */

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/proc.h"
+#include "base/shimproto.h"
 #include "base/str.h"
 #include "obj/paths.h"
 #include "obj/world.h"
@@ -45,6 +46,7 @@ struct reach {
 	int pidfd;          /* of init, -1: gone */
 	struct ns_id ns;    /* all processes in it are the container's */
 	bool shared;        /* the PID namespace: it does not end with init */
+	const char *keep;   /* cgroups of this name stay frozen, NULL: none do */
 };
 
 static struct ns_id ns_of(pid_t pid, const char *name)
@@ -151,7 +153,7 @@ static bool is_alive(int pidfd)
 /* still: the cgroup was found frozen in the round before as well, so its parent is. */
 static int thaw(const struct reach *r, bool *still, struct err *e)
 {
-	int frozen = r->cgroup ? cgroup_thaw(world.cgroups, r->cgroup, e) : 0;
+	int frozen = r->cgroup ? cgroup_thaw(world.cgroups, r->cgroup, r->keep, e) : 0;
 
 	if (frozen > 0 && *still && r->parent)
 		frozen = cgroup_thaw_one(world.cgroups, r->parent, e);
@@ -269,7 +271,8 @@ int reach_thaw(const Crisp__State__Container *row, struct err *e)
 {
 	_cleanup_free_ char *cgroup = *row->cgroups_path ? cgroup_dir(row->cgroups_path) : NULL;
 	_cleanup_free_ char *parent = cgroup ? parent_of(cgroup) : NULL;
-	struct reach r = { .cgroup = cgroup, .parent = parent };
+	/* The shim thaws what it holds in a moment, and not before: see shim/guard.h. */
+	struct reach r = { .cgroup = cgroup, .parent = parent, .keep = SHIM_HELD_NAME };
 	bool frozen = false;
 	int ret = thaw(&r, &frozen, e);
 

@@ -4,6 +4,7 @@
  */
 #include "oci/spec.h"
 
+#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@
 #include "oci/resources.h"
 #include "oci/rootfs.h"
 #include "oci/signals.h"
+#include "os/caps.h"
 
 #define OCI_VERSION "1.0.2"
 
@@ -326,6 +328,8 @@ static void finish(struct oci_ctx *c, struct oci_spec *ret)
 	for (size_t i = 0; i < c->user.n_groups; i++)
 		ret->groups[i] = c->user.groups[i];
 	ret->own_pid_ns = c->pid_ns->pid == RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
+	ret->may_trace = !c->privileged && (c->bounding & CAPS_BIT(CAP_SYS_PTRACE)) &&
+			 c->pid_ns->pid != RUNTIME__V1__NAMESPACE_MODE__NODE;
 	ret->warnings = take_ptr(c->warnings);
 	ret->mount_label = take_ptr(c->file_label);
 }

@@ -80,6 +80,7 @@ struct oci_spec {
 	size_t n_groups;
 	int stop_signal;   /* Linux number: config, else image, else SIGTERM */
 	bool own_pid_ns;   /* false: a kill of the first process leaves its children */
+	bool may_trace;    /* it has CAP_SYS_PTRACE, is not privileged and does not see the host */
 	char **warnings;   /* NULL-terminated or NULL: what was weakened and why, for the log */
 	char *mount_label; /* SELinux label of the rootfs, NULL: none */
 };

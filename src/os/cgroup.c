@@ -468,7 +468,8 @@ static int thaw_dir(const struct hierarchy *h, const char *dir, struct err *e)
 	return r == 0;
 }
 
-static int thaw_tree(const struct hierarchy *h, const char *dir, int depth, struct err *e)
+static int thaw_tree(const struct hierarchy *h, const char *dir, const char *except, int depth,
+		     struct err *e)
 {
 	_cleanup_closedir_ DIR *d = depth < NESTING_MAX ? opendir(dir) : NULL;
 	int r = thaw_dir(h, dir, e), below;
@@ -477,15 +478,17 @@ static int thaw_tree(const struct hierarchy *h, const char *dir, int depth, stru
 	while (r >= 0 && d && (entry = readdir(d))) {
 		_cleanup_free_ char *child = xasprintf("%s/%s", dir, entry->d_name);
 
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
+		    (except && strcmp(entry->d_name, except) == 0))
 			continue;
-		below = thaw_tree(h, child, depth + 1, e);
+		below = thaw_tree(h, child, except, depth + 1, e);
 		r = below < 0 ? below : MAX(r, below);
 	}
 	return r;
 }
 
-static int thaw(const struct cgroups *cg, const char *path, int depth, struct err *e)
+static int thaw(const struct cgroups *cg, const char *path, const char *except, int depth,
+		struct err *e)
 {
 	int r = check_path(path, e), one;
 
@@ -494,20 +497,20 @@ static int thaw(const struct cgroups *cg, const char *path, int depth, struct er
 
 		if (!cg->h[i].v2 && !has_controller(&cg->h[i], "freezer"))
 			continue;
-		one = thaw_tree(&cg->h[i], dir, depth, e);
+		one = thaw_tree(&cg->h[i], dir, except, depth, e);
 		r = one < 0 ? one : MAX(r, one);
 	}
 	return r;
 }
 
-int cgroup_thaw(const struct cgroups *cg, const char *path, struct err *e)
+int cgroup_thaw(const struct cgroups *cg, const char *path, const char *except, struct err *e)
 {
-	return thaw(cg, path, 0, e);
+	return thaw(cg, path, except, 0, e);
 }
 
 int cgroup_thaw_one(const struct cgroups *cg, const char *path, struct err *e)
 {
-	return thaw(cg, path, NESTING_MAX, e);
+	return thaw(cg, path, NULL, NESTING_MAX, e);
 }
 
 int cgroup_pull_thawed(const struct cgroups *cg, const char *path, pid_t pid, struct err *e)

@@ -55,9 +55,10 @@ int cgroup_create(const struct cgroups *cg, const char *path, struct err *e);
  * parent may have processes of its own, as one that was delegated has. */
 int cgroup_create_plain(const struct cgroups *cg, const char *path, struct err *e);
 
-/* Thaw path and all cgroups below it: on v1 a frozen process does not take a SIGKILL.  0: nothing
- * was frozen, or there is no such cgroup.  1: something was. */
-int cgroup_thaw(const struct cgroups *cg, const char *path, struct err *e);
+/* Thaw path and all cgroups below it: on v1 a frozen process does not take a SIGKILL.  except:
+ * cgroups of this name stay frozen; NULL: none.  0: nothing was frozen, or there is no such cgroup.
+ * 1: something was. */
+int cgroup_thaw(const struct cgroups *cg, const char *path, const char *except, struct err *e);
 /* The same for path alone, not for the cgroups below it. */
 int cgroup_thaw_one(const struct cgroups *cg, const char *path, struct err *e);
 /* Move a process to path in the hierarchy that freezes, when that is thawed: a frozen process that

@@ -198,19 +198,20 @@ static void test_thaw(void **state)
 	struct spawn_child c = SPAWN_CHILD_NULL, d = SPAWN_CHILD_NULL;
 	struct err e = ERR_NULL;
 
-	assert_int_equal(cgroup_thaw(w->cg, path, &e), 0);
+	assert_int_equal(cgroup_thaw(w->cg, path, NULL, &e), 0);
 	OK(cgroup_create(w->cg, inner, &e));
-	assert_int_equal(cgroup_thaw(w->cg, path, &e), 0);
+	assert_int_equal(cgroup_thaw(w->cg, path, NULL, &e), 0);
 	freezer_move(w, inner, start_sleeper(&c));
 	freezer_move(w, path, start_sleeper(&d));
-	freeze(w, path);
 	freeze(w, inner);
+	assert_int_equal(cgroup_thaw(w->cg, path, "ner", &e), 0);
+	freeze(w, path);
 	kill(c.pid, SIGKILL);
 	kill(d.pid, SIGKILL);
-	assert_int_equal(cgroup_thaw(w->cg, path, &e), 1);
+	assert_int_equal(cgroup_thaw(w->cg, path, NULL, &e), 1);
 	assert_true(ends(&c));
 	assert_true(ends(&d));
-	assert_int_equal(cgroup_thaw(w->cg, path, &e), 0);
+	assert_int_equal(cgroup_thaw(w->cg, path, NULL, &e), 0);
 	stop_sleeper(&c);
 	stop_sleeper(&d);
 }

@@ -163,6 +163,7 @@ static void check_case(const struct spec_case *sc)
 				    json_string(spec.warnings ? spec.warnings[0] : ""));
 		json_object_set_new(config, "stop", json_integer(spec.stop_signal));
 		json_object_set_new(config, "own_pid", json_boolean(spec.own_pid_ns));
+		json_object_set_new(config, "may_trace", json_boolean(spec.may_trace));
 		for (size_t i = 0; i < FACTS_MAX && sc->facts[i].path; i++)
 			check_fact(sc, config, &sc->facts[i]);
 		json_decref(config);
@@ -260,7 +261,8 @@ static const struct spec_case capabilities_cases[] = {
 				 { P "capabilities effective", "['CAP_CHOWN','CAP_KILL']" },
 				 { P "capabilities permitted", "['CAP_CHOWN','CAP_KILL']" },
 				 { P "capabilities inheritable", "" },
-				 { P "capabilities ambient", "" } } },
+				 { P "capabilities ambient", "" },
+				 { "may_trace", "false" } } },
 	{ CAPS("{'add_capabilities':['cap_net_raw'],'drop_capabilities':['KILL']}"),
 	  .facts = { { P "capabilities bounding", "['CAP_CHOWN','CAP_NET_RAW']" } } },
 	{ CAPS("{'add_capabilities':['NET_RAW'],'drop_capabilities':['ALL']}"),
@@ -268,7 +270,7 @@ static const struct spec_case capabilities_cases[] = {
 	{ CAPS("{'add_capabilities':['KILL'],'drop_capabilities':['KILL']}"),
 	  .facts = { { P "capabilities bounding", "['CAP_CHOWN']" } } },
 	{ CAPS("{'add_capabilities':['all'],'drop_capabilities':['CHOWN']}"),
-	  .facts = { { P "capabilities bounding #", "40" },
+	  .facts = { { P "capabilities bounding #", "40" }, { "may_trace", "true" },
 		     { P "capabilities bounding 0", "'CAP_DAC_OVERRIDE'" } } },
 	{ CAPS("{'add_ambient_capabilities':['NET_RAW'],'drop_capabilities':['ALL']}"),
 	  .facts = { { P "capabilities ambient", "['CAP_NET_RAW']" },
@@ -285,11 +287,10 @@ static const struct spec_case capabilities_cases[] = {
 	  .facts = { { P "capabilities bounding", "['CAP_CHOWN']" },
 		     { "warning", "'capability CAP_SYS_RESOURCE is left out: the daemon "
 				  "itself lacks it'" } } },
-	{ "{'host':{'bounding':3},'sandbox':{'linux':{'security_context':{'privileged':"
-	  "true}"
-	  "}},"
-	  "'config':{'linux':{'security_context':{'privileged':true}}}}",
-	  .facts = { { P "capabilities bounding", "['CAP_CHOWN','CAP_DAC_OVERRIDE']" } } },
+	{ "{'host':{'bounding':524289},'sandbox':{'linux':{'security_context':{'privileged':"
+	  "true}}},'config':{'linux':{'security_context':{'privileged':true}}}}",
+	  .facts = { { P "capabilities bounding", "['CAP_CHOWN','CAP_SYS_PTRACE']" },
+		     { "may_trace", "false" } } },
 	{ "{'conf':{'crio.runtime.add_inheritable_capabilities':'true'},'host':{'bounding':"
 	  "1}}",
 	  .facts = { { P "capabilities inheritable", "['CAP_CHOWN']" } } },
@@ -313,8 +314,10 @@ static const struct spec_case namespaces_cases[] = {
 			   { L "namespaces type=cgroup", "" },
 			   { "own_pid", "true" } } },
 	{ "{'utsns':null,'sandbox':{'linux':{'security_context':{'namespace_options':{'"
-	  "network':'NODE','ipc':'NODE','pid':'NODE'}}}}}",
-	  .facts = { { L "namespaces", "[{'type':'mount'}]" }, { "own_pid", "false" } } },
+	  "network':'NODE','ipc':'NODE','pid':'NODE'}}}},'config':{'linux':{'security_context':{'"
+	  "capabilities':{'add_capabilities':['SYS_PTRACE']}}}}}",
+	  .facts = { { L "namespaces", "[{'type':'mount'}]" }, { "own_pid", "false" },
+		     { "may_trace", "false" } } },
 	{ NS("{'pid':'POD'}", ""), FAILS(ERR_INTERNAL, "pid namespace is not there") },
 	{ "{'pidns':'/"
 	  "p','sandbox':{'linux':{'security_context':{'namespace_options':{'pid':'POD'}}}}"
@@ -335,10 +338,8 @@ static const struct spec_case namespaces_cases[] = {
 	     ""),
 	  FAILS(ERR_PRECONDITION, "no idmapped mounts") },
 	{ "{'features':{'idmap':true},'sandbox':{'linux':{'security_context':{'namespace_"
-	  "options':{'userns_options':"
-	  "{'mode':'POD','uids':[{'host_id':9,'length':5}],'gids':[{'host_id':8,'length':5}"
-	  "]"
-	  "}}}}}}",
+	  "options':{'userns_options':{'mode':'POD','uids':[{'host_id':9,'length':5}],'"
+	  "gids':[{'host_id':8,'length':5}]}}}}}}",
 	  .facts = { { L "namespaces type=user", "{'type':'user'}" },
 		     { L "uidMappings", "[{'containerID':0,'hostID':9,'size':5}]" },
 		     { L "gidMappings", "[{'containerID':0,'hostID':8,'size':5}]" } } },
