@@ -422,6 +422,9 @@ int mdbfile_open(const char *path, struct mdbfile **ret, struct err *e)
 	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (f->fd < 0 && errno == ENOENT)
 		return 1;
+	/* A link to itself, a socket. */
+	if (f->fd < 0 && (errno == ELOOP || errno == ENXIO))
+		return err_set(e, ERR_DATA_LOSS, "%s is no regular file", path);
 	if (f->fd < 0 || fstat(f->fd, &st) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open %s", path);
 	if (!S_ISREG(st.st_mode))

@@ -131,6 +131,18 @@ static void on_assert(MDB_env *env, const char *text)
 		dir ? dir : "?", text);
 }
 
+/* LMDB's own errors would not name the file. */
+static int check_lock_file(const char *dir, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/lock.mdb", dir);
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return 0;
+	return err_set(e, ERR_PRECONDITION, "%s is no regular file: remove it, it is made anew",
+		       path);
+}
+
 static int env_open(struct store *s, enum store_env which, const char *dir, size_t map_size,
 		    unsigned flags, struct err *e)
 {
@@ -139,6 +151,8 @@ static int env_open(struct store *s, enum store_env which, const char *dir, size
 	mdb_filehandle_t fd;
 	int dead, rc;
 
+	if (check_lock_file(dir, e) < 0)
+		return -(int)e->code;
 	rc = mdb_env_create(&env);
 	if (rc == 0)
 		rc = mdb_env_set_mapsize(env, map_size);

@@ -291,6 +291,31 @@ static void an_empty_file_is_no_new_node(void **state)
 	assert_true(try_open(&e) < 0);
 }
 
+/* Whatever there is in the place of a file of LMDB is named, and nothing waits for it. */
+static void other_kinds_of_files_are_named(void **state)
+{
+	_cleanup_free_ char *lock = xasprintf("%s/lock.mdb", durable_dir);
+	const char *const files[] = { durable_file, lock };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(files) * 3; i++) {
+		const char *file = files[i / 3];
+		struct err e = ERR_NULL;
+
+		unlink(file);
+		assert_int_equal(i % 3 == 0   ? mkdir(file, 0700)
+				 : i % 3 == 1 ? mkfifo(file, 0600)
+					      : symlink(file, file), 0);
+		assert_true(try_open(&e) < 0);
+		if (!strstr(e.text, file) || !strstr(e.text, "no regular file"))
+			fail_msg("%s", e.text);
+		assert_int_equal(i % 3 == 0 ? rmdir(file) : unlink(file), 0);
+		write_file(durable_file, whole.data, whole.len);
+	}
+	open_ok();
+	close_it();
+}
+
 static void a_database_without_rows_explains_no_pod(void **state)
 {
 	struct err e = ERR_NULL;
@@ -458,6 +483,7 @@ int main(void)
 		test(each_page_may_be_zero_or_garbage),
 		test(changed_bytes_hurt_nobody),
 		test(an_empty_file_is_no_new_node),
+		test(other_kinds_of_files_are_named),
 		test(a_database_without_rows_explains_no_pod),
 		test(a_damaged_boot_copy_is_mended),
 		test(rows_of_a_damaged_file_are_found),
