@@ -8,10 +8,10 @@ harness_begin "$@"
 cc -std=gnu17 -D_GNU_SOURCE -O1 -static -o "$SCRATCH/watcher" "$(dirname "$0")/runtime-init.c" || bail "runtime-init does not compile"
 registry_start
 
-# A runtime whose create takes as long as the file "slow" says.
+# A runtime whose create waits for as long as there is a file "slow".
 cat >"$SCRATCH/slow-runtime" <<SH
 #!/bin/bash
-[[ " \$* " != *" create "* || ! -e "$SCRATCH/slow" ]] || sleep "\$(cat "$SCRATCH/slow")"
+[[ " \$* " != *" create "* ]] || for n in {1..1200}; do [ -e "$SCRATCH/slow" ] && sleep 0.05 || break; done
 exec runc "\$@"
 SH
 chmod 755 "$SCRATCH/slow-runtime"
@@ -78,46 +78,53 @@ check "held: a container that may trace" watcher held && CTR=$OUT
 check "held: one that may not" other held plain && PLAIN=$OUT
 check "held: one that is privileged" other held strong '.linux.security_context.privileged = true' && STRONG=$OUT
 PID=$(ctr_pid "$CTR")
-# creates N [SECONDS]: in the background; LATE is the client
+# creates N: in the background, until created; LATE is the client
 creates() {
-	echo "${2:-2}" >"$SCRATCH/slow"
+	touch "$SCRATCH/slow"
 	other held "$1" >/dev/null 2>&1 &
 	LATE=$!
 	check "$1: the container that may trace stands still" poll 20 is_held "crisp-$CTR"
 }
+created() {
+	rm -f "$SCRATCH/slow"
+	wait $LATE
+}
 creates first
 check "first: no other container does" eval '! is_held "crisp-$PLAIN" && ! is_held "crisp-$STRONG"'
 check "first: crispd is killed" daemon_kill
+rm "$SCRATCH/slow"
 check "first: without crispd, it goes on" poll 20 nothing_is_held
 check "first: it takes processor time" runs_on "$PID"
 daemon_again
-wait $LATE
+created
 
 creates second
-SHIM=$(cut -d ' ' -f 1 "$RUNROOT/pods/$POD/shim.pid")
-kill -KILL "$SHIM"
+kill -KILL "$(cut -d ' ' -f 1 "$RUNROOT/pods/$POD/shim.pid")"
+created
 check "second: with another shim it goes on" poll 40 nothing_is_held
 check "second: it takes processor time" runs_on "$PID"
-rm "$SCRATCH/slow"
-wait $LATE
 check "second: an exec works" crictl exec --sync "$CTR" true
 
-# One that is started meanwhile starts when it may.
-check "start: another container that may trace is created" crictl create "$POD" "$(ctr_config held.later "$BUSYBOX" \
+# One that is started meanwhile runs when it may, an exec waits.
+check "third: another container that may trace is created" crictl create "$POD" "$(ctr_config held.later "$BUSYBOX" \
 	"$WATCH | .metadata.name = \"later\" | $PID_OPTIONS.pid = 0")" "$SCRATCH/pod-held.json" && LATER=$OUT
 creates third
-check "start: it is started meanwhile" crictl start "$LATER"
-wait $LATE
-check_is "start: nothing leads to the host" "" prize
-check "start: it runs" runs_on "$(ctr_pid "$LATER")"
+crictl start "$LATER" >"$SCRATCH/started" 2>&1 &
+START=$!
+check_fails "third: an exec meanwhile ends at its time-out" 'timed out|deadline' crictl exec --sync --timeout 1 "$PLAIN" true
+check "third: nor does the container run that is started" eval '! grep -qs looks "$SCRATCH/logs/held/held.later.log"'
+created
+check "third: then it does" wait $START
+check_is "third: nothing leads to the host" "" prize
+check "third: it takes processor time" runs_on "$(ctr_pid "$LATER")"
+check "third: an exec works" crictl exec --sync "$PLAIN" true
 
-creates fourth 3
-check "stop: it answers while it stands still" crictl -t 30s stop --timeout 0 "$LATER"
-check "stop: the process is gone" ctr_is "$LATER" CONTAINER_EXITED
-check "stop: the other still stands still" is_held "crisp-$CTR"
-wait $LATE
-check "stop: nothing is held" poll 10 nothing_is_held
-rm -f "$SCRATCH/slow"
+creates fourth
+check "fourth: a container that stands still is stopped" crictl -t 30s stop --timeout 0 "$LATER"
+check "fourth: its process is gone" ctr_is "$LATER" CONTAINER_EXITED
+check "fourth: the other still stands still" is_held "crisp-$CTR"
+created
+check "fourth: nothing is held" poll 10 nothing_is_held
 
 # What an operator has frozen stays so.
 FREEZER=/sys/fs/cgroup/freezer FILE=freezer.state ON=FROZEN OFF=THAWED
