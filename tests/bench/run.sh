@@ -4,7 +4,7 @@
 #
 # What must hold: floors and daemon are measured on the same machine minutes apart, with the same
 # bundle, plugins and configuration; medians of N after a warm-up; memory is PSS from
-# /proc/PID/smaps_rollup. It prints a table and judges nothing.
+# /proc/PID/smaps_rollup. It prints a table, targets beside it, and judges nothing.
 #
 # usage: run.sh [N]      (default 20; CRISP_TEST_PEER=containerd measures a peer)
 set -u
@@ -15,11 +15,18 @@ N=${1:-20}
 PODS=50
 
 . "$HERE/cribench.sh"
+. "$HERE/../integration/imagelib.sh"
+
+# Upper bounds of the medians, in ms; of /cpu, of the processor time.
+declare -A TARGET=(
+	[Status]=0.2 [ImageFsInfo]=0.3 [ListContainerStats/cpu]=3 [RemoveImage/10000-files]=50
+	[StopContainer/17-deep-trees]="as empty" [Stop+RemovePodSandbox/17-deep-trees]="as empty"
+)
 
 now_us() { echo "${EPOCHREALTIME/./}"; }
 
-# row NAME MEDIAN P90 COUNT; times are in ms
-row() { printf '%-44s %10s %10s %6s\n' "$@"; }
+# row NAME MEDIAN P90 COUNT [TARGET]; times are in ms
+row() { printf '%-44s %10s %10s %6s %10s\n' "$1" "$2" "$3" "$4" "${5:-}"; }
 
 # report NAME <microseconds, one a line
 report() {
@@ -114,7 +121,18 @@ floor_network() {
 
 print_rows() {
 	local name median p90 count
-	while read -r name median p90 count; do row "$PEER: $name" "$median" "$p90" "$count"; done
+	while read -r name median p90 count; do row "$PEER: $name" "$median" "$p90" "$count" "${TARGET[$name]:-}"; done
+}
+
+# An image with a layer of 10,000 files is in the registry as $MANY.
+many_files_push() {
+	MANY=$REGISTRY/t/many-files:1
+	mkdir -p "$BLOBS" "$SCRATCH/files"
+	echo '{"imageLayoutVersion":"1.0.0"}' >"$LAY/oci-layout"
+	echo '{"schemaVersion":2,"manifests":[]}' >"$LAY/index.json"
+	(cd "$SCRATCH/files" && mkdir "d"{0..99} && for d in d*; do (cd "$d" && for i in {0..98}; do echo "$d $i" >"$i"; done); done) &&
+		tar -C "$SCRATCH/files" -cf "$SCRATCH/files.tar" . && put_image many "$SCRATCH/files.tar" &&
+		skopeo copy -q --dest-tls-verify=false "oci:$LAY:many" "docker://$MANY"
 }
 
 cribench_build
@@ -123,9 +141,17 @@ runroot_mount
 daemon_start
 crictl pull "$BUSYBOX" >/dev/null || bail "the image cannot be pulled"
 IDLE=$(pss "$(daemon_pid)")
-row "ms" median p90 n
+row "ms" median p90 n target
 cribench latency >"$SCRATCH/latency" || bail "the measurement failed"
 print_rows <"$SCRATCH/latency"
+
+many_files_push || bail "the image of 10,000 files cannot be made"
+cribench images "$MANY" >"$SCRATCH/images.rows" || bail "the measurement of RemoveImage failed"
+print_rows <"$SCRATCH/images.rows"
+mkdir "$SCRATCH/bench"
+cc -std=gnu17 -D_GNU_SOURCE -O1 -static -o "$SCRATCH/bench/deeptree" "$TOP/tests/integration/security/deeptree.c" || bail "deeptree does not compile"
+cribench trees "$SCRATCH/bench" >"$SCRATCH/trees" || bail "the measurement of deep trees failed"
+print_rows <"$SCRATCH/trees"
 
 coproc HOLD { cribench hold; }
 while read -r line <&"${HOLD[0]}"; do
@@ -140,6 +166,8 @@ floor_runtime
 floor_network
 eval "exec ${HOLD[1]}>&-"
 wait "$HOLD_PID"
+
+echo "# load average $(cut -d ' ' -f 1-3 /proc/loadavg)"
 
 echo
 printf '%-44s %10s\n' "memory (PSS)" KiB

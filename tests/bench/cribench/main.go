@@ -7,11 +7,17 @@
 //
 //	cribench ... hold     run -pods pods with a container each, measure lists and statistics, print "ready", remove the pods
 //	                      at end of input
+//	cribench ... samples  -n times: a pod runs, containers are listed, the pod is stopped and removed; prints each time
+//	                      as "NAME MS"
+//	cribench ... images REF   -n times: pull REF, remove it
+//	cribench ... trees DIR    three times: stop and remove a pod of 17 containers that have made 15,000 directories
+//	                      below each other with DIR/deeptree, and one of 17 that have made none
 //	cribench ... cycle    -n times: a pod, a container, an exec, and everything removed again; prints nothing
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -19,6 +25,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -84,11 +91,18 @@ func (b *bench) runPod(hostNetwork bool) (pod, time.Duration, error) {
 	return pod{r.PodSandboxId, config}, time.Since(start), nil
 }
 
+func (b *bench) stopPod(p pod) error {
+	if _, err := b.runtime.StopPodSandbox(b.ctx, &cri.StopPodSandboxRequest{PodSandboxId: p.id}); err != nil {
+		return fmt.Errorf("StopPodSandbox: %w", err)
+	}
+	return nil
+}
+
 // Returns the times of StopPodSandbox and RemovePodSandbox together.
 func (b *bench) removePod(p pod) (time.Duration, error) {
 	start := time.Now()
-	if _, err := b.runtime.StopPodSandbox(b.ctx, &cri.StopPodSandboxRequest{PodSandboxId: p.id}); err != nil {
-		return 0, fmt.Errorf("StopPodSandbox: %w", err)
+	if err := b.stopPod(p); err != nil {
+		return 0, err
 	}
 	if _, err := b.runtime.RemovePodSandbox(b.ctx, &cri.RemovePodSandboxRequest{PodSandboxId: p.id}); err != nil {
 		return 0, fmt.Errorf("RemovePodSandbox: %w", err)
@@ -98,12 +112,17 @@ func (b *bench) removePod(p pod) (time.Duration, error) {
 
 // Returns the container and the time of CreateContainer and StartContainer together.
 func (b *bench) runContainer(p pod) (string, time.Duration, error) {
+	return b.runContainerOf(p, []string{"sleep", "3600"}, nil)
+}
+
+func (b *bench) runContainerOf(p pod, command []string, mounts []*cri.Mount) (string, time.Duration, error) {
 	b.seq++
 	name := fmt.Sprintf("ctr-%d", b.seq)
 	config := &cri.ContainerConfig{
 		Metadata: &cri.ContainerMetadata{Name: name},
 		Image:    &cri.ImageSpec{Image: *image},
-		Command:  []string{"sleep", "3600"},
+		Command:  command,
+		Mounts:   mounts,
 		LogPath:  name + ".log",
 		Linux: &cri.LinuxContainerConfig{SecurityContext: &cri.LinuxContainerSecurityContext{
 			NamespaceOptions: p.config.Linux.SecurityContext.NamespaceOptions,
@@ -354,6 +373,127 @@ func (b *bench) hold() (err error) {
 	return err
 }
 
+func (b *bench) measureRemoveImage(ref string) error {
+	spec := &cri.ImageSpec{Image: ref}
+	var spent []time.Duration
+	for i := 0; i <= *count; i++ {
+		if _, err := b.images.PullImage(b.ctx, &cri.PullImageRequest{Image: spec}); err != nil {
+			return fmt.Errorf("PullImage: %w", err)
+		}
+		start := time.Now()
+		if _, err := b.images.RemoveImage(b.ctx, &cri.RemoveImageRequest{Image: spec}); err != nil {
+			return fmt.Errorf("RemoveImage: %w", err)
+		}
+		if i > 0 {
+			spent = append(spent, time.Since(start))
+		}
+	}
+	report("RemoveImage/10000-files", spent)
+	return nil
+}
+
+const (
+	trees     = 17
+	treeDepth = "15000"
+)
+
+// Runs a pod whose containers have made what their program was told to make.
+func (b *bench) runTrees(dir, depth string) (pod, []string, error) {
+	var ids []string
+	p, _, err := b.runPod(true)
+	mounts := []*cri.Mount{{HostPath: dir, ContainerPath: "/bench", Readonly: true}}
+	for range trees {
+		var id string
+		if err == nil {
+			id, _, err = b.runContainerOf(p, []string{"/bench/deeptree", depth, "0"}, mounts)
+		}
+		ids = append(ids, id)
+	}
+	for deadline := time.Now().Add(10 * time.Minute); err == nil; time.Sleep(100 * time.Millisecond) {
+		logs, _ := filepath.Glob(filepath.Join(p.config.LogDirectory, "*.log"))
+		made := 0
+		for _, name := range logs {
+			if text, e := os.ReadFile(name); e == nil && strings.Contains(string(text), "made") {
+				made++
+			}
+		}
+		if made == trees {
+			break
+		}
+		if time.Now().After(deadline) {
+			err = errors.New("the trees are not made within ten minutes")
+		}
+	}
+	return p, ids, err
+}
+
+// The kinds take turns, so that what disturbs one disturbs the other.
+func (b *bench) measureTrees(dir string) error {
+	kinds := []struct {
+		name, depth string
+		ctr, pod    []time.Duration
+	}{{name: "empty", depth: "0"}, {name: "deep", depth: treeDepth}}
+	for range 3 {
+		for i := range kinds {
+			k := &kinds[i]
+			p, ids, err := b.runTrees(dir, k.depth)
+			start := time.Now()
+			if err == nil {
+				_, err = b.runtime.StopContainer(b.ctx, &cri.StopContainerRequest{ContainerId: ids[0]})
+				k.ctr = append(k.ctr, time.Since(start))
+			}
+			spent, e := b.removePod(p)
+			if err == nil {
+				err = e
+			}
+			if err != nil {
+				return err
+			}
+			k.pod = append(k.pod, spent)
+		}
+	}
+	for _, k := range kinds {
+		report(fmt.Sprintf("StopContainer/%d-%s-trees", trees, k.name), k.ctr)
+		report(fmt.Sprintf("Stop+RemovePodSandbox/%d-%s-trees", trees, k.name), k.pod)
+	}
+	return nil
+}
+
+// Both kinds of pods in turn.
+func (b *bench) samples() error {
+	sample := func(name string, d time.Duration) { fmt.Printf("%s %.3f\n", name, float64(d.Microseconds())/1000) }
+	for i := range 2 * *count {
+		kind := []string{"host-network", "cni"}[i%2]
+		p, spent, err := b.runPod(i%2 == 0)
+		if err != nil {
+			return err
+		}
+		sample("RunPodSandbox/"+kind, spent)
+		for i := range 10 {
+			name, filter := "ListContainers/all", &cri.ContainerFilter{}
+			if i%2 == 0 {
+				name, filter = "ListContainers/of-the-pod", &cri.ContainerFilter{PodSandboxId: p.id}
+			}
+			start := time.Now()
+			if _, err := b.runtime.ListContainers(b.ctx, &cri.ListContainersRequest{Filter: filter}); err != nil {
+				return fmt.Errorf("ListContainers: %w", err)
+			}
+			sample(name, time.Since(start))
+		}
+		start := time.Now()
+		err = b.stopPod(p)
+		spent = time.Since(start)
+		if _, e := b.removePod(p); err == nil {
+			err = e
+		}
+		if err != nil {
+			return err
+		}
+		sample("StopPodSandbox/"+kind, spent)
+	}
+	return nil
+}
+
 // Makes and removes; whoever watches the daemon's memory sees what does not come back.
 func (b *bench) cycle() error {
 	for i := range *count {
@@ -395,10 +535,16 @@ func run() error {
 		return b.latency()
 	case "hold":
 		return b.hold()
+	case "images":
+		return b.measureRemoveImage(flag.Arg(1))
+	case "trees":
+		return b.measureTrees(flag.Arg(1))
+	case "samples":
+		return b.samples()
 	case "cycle":
 		return b.cycle()
 	}
-	return fmt.Errorf("unknown command %q (known: latency, hold, cycle)", flag.Arg(0))
+	return fmt.Errorf("unknown command %q (known: latency, hold, images, trees, samples, cycle)", flag.Arg(0))
 }
 
 func main() {
