@@ -9,7 +9,8 @@
 #define LIMIT_MESSAGE_SLACK (64 * 1024)          /* framing fields around such a payload */
 #define LIMIT_CALL_ARENA (64 * 1024 * 1024)      /* memory one decoded request may take */
 #define LIMIT_CONFIG_BYTES (1024 * 1024)         /* one pod or container config, as stored */
-#define LIMIT_EXEC_OUTPUT (16 * 1024 * 1024)     /* ExecSync, stdout and stderr each */
+#define LIMIT_EXEC_OUTPUT (16 * 1024 * 1024)     /* ExecSync, stdout and stderr together */
+#define LIMIT_EXEC_OUTPUTS (32 * 1024 * 1024)    /* of all ExecSync calls in flight */
 #define LIMIT_CALLS_IN_FLIGHT 1024               /* calls accepted and not yet answered */
 #define LIMIT_CALLS_OF_CONNECTION 512            /* of these on one connection */
 #define LIMIT_JOBS_QUEUED 4096                   /* blocking effects waiting for a worker */

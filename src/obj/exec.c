@@ -28,6 +28,7 @@
 #define DRAIN_NS (1000 * NSEC_PER_MSEC)
 /* Both streams and their framing in one message of the client's limit. */
 #define OUTPUT_MAX (LIMIT_EXEC_OUTPUT - 1024)
+#define OUTPUT_SURE (64 * 1024) /* taken however much other sessions have written */
 #define RUNTIME_EXEC_MS 60000
 
 struct stream {
@@ -43,8 +44,10 @@ struct session {
 	struct stream streams[2]; /* stdout, stderr */
 	struct loop_timer drain;
 	char *process_path;
-	bool draining;
+	bool draining, cut; /* cut: output was dropped for the sake of the daemon's memory */
 };
+
+static size_t output_held; /* bytes of all sessions */
 
 static const Crisp__State__Exec *row_of(const struct object *o)
 {
@@ -86,6 +89,28 @@ static void stream_close(struct stream *st)
 	close(st->io.fd);
 }
 
+/* Of n more bytes those that are kept. A container decides how much it writes, so what all of them
+ * make the daemon hold has a bound. */
+static size_t output_take(struct session *s, size_t n)
+{
+	size_t used = s->streams[0].data.len + s->streams[1].data.len;
+	size_t room = OUTPUT_MAX - used, left;
+
+	left = output_held < LIMIT_EXEC_OUTPUTS ? LIMIT_EXEC_OUTPUTS - output_held : 0;
+	if (used < OUTPUT_SURE)
+		left = MAX(left, OUTPUT_SURE - used);
+	n = MIN(n, room);
+	if (!s->cut && n > left) {
+		s->cut = true;
+		log_warn("output of an exec is cut off", "exe=%.13s text=\"all calls of ExecSync "
+			 "together have %d MiB of output in memory\"", s->o->sm->id,
+			 LIMIT_EXEC_OUTPUTS >> 20);
+	}
+	n = MIN(n, left);
+	output_held += n;
+	return n;
+}
+
 static void stream_read(struct loop_io *io, uint32_t events)
 {
 	struct stream *st = container_of(io, struct stream, io);
@@ -95,9 +120,7 @@ static void stream_read(struct loop_io *io, uint32_t events)
 
 	(void)events;
 	if (n > 0) {
-		size_t used = s->streams[0].data.len + s->streams[1].data.len;
-
-		buf_add(&st->data, chunk, MIN((size_t)n, OUTPUT_MAX - used));
+		buf_add(&st->data, chunk, output_take(s, (size_t)n));
 		return;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -467,6 +490,7 @@ static void exec_gone(struct object *o)
 	for (size_t i = 0; i < ARRAY_LEN(s->streams); i++) {
 		stream_close(&s->streams[i]);
 		close_fdp(&s->streams[i].child_fd);
+		output_held -= s->streams[i].data.len;
 		buf_done(&s->streams[i].data);
 	}
 	/* On tmpfs and gone with the container at the latest. */

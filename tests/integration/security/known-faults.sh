@@ -48,6 +48,15 @@ crictl exec --sync "$CTR" true
 BEFORE=$(rss)
 for i in 1 2 3; do crictl exec --sync "$CTR" sh -c 'head -c 200000000 /dev/zero' 2>/dev/null | wc -c >"$SCRATCH/exec.$i"; done
 check "ExecSync answers with 16 MiB of 200 MB at most" [ "$(cat "$SCRATCH/exec.3")" -le $((16 << 20)) ]
+hoard() { crictl exec --sync "$CTR" sh -c 'head -c 16000000 /dev/zero; until [ -e /tmp/end ]; do sleep 0.2; done' >"$SCRATCH/hoard.$1" 2>/dev/null; }
+for i in $(seq 10); do hoard "$i" & HOARDS[i]=$!; done
+check "of many calls the daemon holds 32 MiB of output in all" poll 60 grep -q 'output of an exec is cut off' "$SCRATCH/daemon.log"
+check_is "another one has its output meanwhile" "sixteen" crictl exec --sync "$CTR" echo sixteen
+check "all of them end" eval 'crictl exec --sync "$CTR" touch /tmp/end'
+for i in $(seq 10); do wait "${HOARDS[i]}"; done
+check "and have got part of it each" eval 'for i in $(seq 10); do [ -s "$SCRATCH/hoard.$i" ] || exit 1; done'
+check "a call that is alone has all of it" eval '[ "$(crictl exec --sync "$CTR" head -c 16000000 /dev/zero | wc -c)" -ge 16000000 ]'
+check "the daemon never had 160 MB of output" eval '[ "$(awk "/^VmHWM/ { print \$2 }" "/proc/$(daemon_pid)/status")" -lt 150000 ]'
 check "and the daemon gives back the memory" poll 30 eval '[ $(($(rss) - BEFORE)) -lt 40000 ]'
 
 # CVE-2025-64329: attach sessions that end on one side only.
