@@ -43,9 +43,15 @@ side() {
 	[ -e "$SCRATCH/subreaper" ] || ln -s "$BASE/subreaper" "$SCRATCH/subreaper"
 }
 
+# What is frozen cannot be killed.
+thaw_all() {
+	find /sys/fs/cgroup -path "*$PARENT/*" \( -name freezer.state -exec sh -c 'echo THAWED >"$1"' _ {} \; \
+		-o -name cgroup.freeze -exec sh -c 'echo 0 >"$1"' _ {} \; \) 2>/dev/null
+}
+
 end() {
 	local rc=$? side
-	freeze THAWED
+	thaw_all
 	for side in empty hostile; do
 		side $side
 		kill -CONT "$(daemon_pid)" 2>/dev/null
