@@ -109,6 +109,11 @@ static inline bool ctr_is_with_shim(uint16_t state)
 		state == CTR_STATE_KILLING;
 }
 
+static inline bool ctr_is_nameless(uint16_t state)
+{
+	return state == CTR_STATE_REMOVING;
+}
+
 static inline bool ctr_is_measured(uint16_t state)
 {
 	return state == CTR_STATE_CREATED ||

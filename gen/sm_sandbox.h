@@ -61,6 +61,11 @@ static inline bool sbx_is_live(uint16_t state)
 		state == SBX_STATE_UNANCHORING;
 }
 
+static inline bool sbx_is_nameless(uint16_t state)
+{
+	return state == SBX_STATE_ERASING;
+}
+
 static inline bool sbx_is_emptying(uint16_t state)
 {
 	return state == SBX_STATE_EMPTYING;

@@ -817,10 +817,16 @@ static void container_gone(struct object *o)
 	sandbox_child_moved(row_of(o)->sandbox_id);
 }
 
+static bool container_is_nameless(const struct sm_object *sm)
+{
+	return ctr_is_nameless(sm->state);
+}
+
 const struct kind_ops kind_container = {
 	.machine = &ctr_machine,
 	.born = container_born,
 	.moved = container_moved,
 	.gone = container_gone,
+	.is_nameless = container_is_nameless,
 	.view = view_put_container,
 };

@@ -725,9 +725,16 @@ static void sandbox_gone(struct object *o)
 	pod_free(o->own);
 }
 
+/* A CNI plugin that refuses to undo a failed run does not hold up the next one. */
+static bool sandbox_is_nameless(const struct sm_object *sm)
+{
+	return ((const Crisp__State__Sandbox *)sm->row)->undo || sbx_is_nameless(sm->state);
+}
+
 const struct kind_ops kind_sandbox = {
 	.machine = &sbx_machine,
 	.born = sandbox_born,
 	.gone = sandbox_gone,
+	.is_nameless = sandbox_is_nameless,
 	.view = view_put_sandbox,
 };

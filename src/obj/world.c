@@ -94,6 +94,17 @@ static void engine_reply(void *arg, struct sm_object *sm, struct sm_waiter *w, c
 	caller_finish(container_of(w, struct caller, waiter), sm, e);
 }
 
+static bool is_nameless(enum kind k, const struct sm_object *sm)
+{
+	return kind_ops(k)->is_nameless && kind_ops(k)->is_nameless(sm);
+}
+
+static void drop_name(const struct object *o)
+{
+	if (*o->name_key && map_get(world.names, o->name_key) == o)
+		map_del(world.names, o->name_key);
+}
+
 static void engine_moved(void *arg, struct sm_object *sm, const struct sm_row *row)
 {
 	const struct sm_machine *m = sm->machine;
@@ -104,14 +115,15 @@ static void engine_moved(void *arg, struct sm_object *sm, const struct sm_row *r
 	log_info("move", "%s=%.13s from=%s event=%s to=%s row=%u seq=%llu", m->prefix, sm->id,
 		 m->states[row->state].name, m->events[row->event].name,
 		 m->states[row->target].name, row->number, (unsigned long long)sm->seq);
+	if (is_nameless(o->kind, sm))
+		drop_name(o);
 	if (kind_ops(o->kind)->moved)
 		kind_ops(o->kind)->moved(o, row);
 }
 
 static void object_free(struct object *o)
 {
-	if (*o->name_key)
-		map_del(world.names, o->name_key);
+	drop_name(o);
 	map_del(world.objects[o->kind], o->sm->id);
 	loop_timer_stop(world.loop, &o->timer);
 	diskuse_gone(&o->disk);
@@ -231,7 +243,7 @@ static struct object *object_add(enum kind k, struct sm_object *sm, const char *
 	diskuse_init(&o->disk);
 	sm->user = o;
 	map_put(world.objects[k], sm->id, o);
-	if (*o->name_key)
+	if (*o->name_key && !is_nameless(k, sm))
 		map_put(world.names, o->name_key, o);
 	kind_ops(k)->born(o);
 	return o;
@@ -487,7 +499,8 @@ static int load_row(void *arg, const struct store_row *row)
 	if (best->damaged)
 		err_set(&e, ERR_DATA_LOSS, "checksum or header of the row is wrong");
 	else if (sm_object_load(world.engine, m, id, best->payload, best->size, &sm, &e) == 0 &&
-		 *name_key_of(l->kind, sm->row) && world_find_name(name_key_of(l->kind, sm->row)))
+		 !is_nameless(l->kind, sm) && *name_key_of(l->kind, sm->row) &&
+		 world_find_name(name_key_of(l->kind, sm->row)))
 		err_set(&e, ERR_DATA_LOSS, "another %s has the same name", m->name);
 	if (e.code) {
 		sm_object_free(sm);
