@@ -87,6 +87,8 @@ struct smc_decl {
 	enum smc_class class;   /* events */
 	char *from;             /* events: the machine whose move raises it, or NULL */
 	bool lasting;           /* effects */
+	int64_t retry_min_ms, retry_max_ms; /* effects: pauses between tries; 0: none */
+	bool retried;           /* effects: some row tries it again */
 	struct smc_refs yields; /* effects: events */
 	struct smc_refs states; /* traits: where they are true */
 };
@@ -104,6 +106,7 @@ struct smc_row {
 	struct smc_ref guard;
 	struct smc_ref target; /* resolved to the row's own state when it stays */
 	bool stay;
+	bool retries; /* begins its effect again because a try failed */
 	SMC_LIST(struct smc_action) actions;
 };
 

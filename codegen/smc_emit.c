@@ -252,6 +252,10 @@ static void source_effects(const struct smc_machine *m, struct emit *out)
 		emit_open(out, "[%zu] = {", i);
 		emit_line(out, ".name = \"%s\",", d->name);
 		emit_line(out, ".lasting = %s,", d->lasting ? "true" : "false");
+		if (d->retry_min_ms) {
+			emit_line(out, ".retry_min_ms = %lld,", (long long)d->retry_min_ms);
+			emit_line(out, ".retry_max_ms = %lld,", (long long)d->retry_max_ms);
+		}
 		emit_line(out, ".n_yields = %zu,", d->yields.n);
 		emit_line(out, ".yields = yields_%s,", d->name);
 		emit_line(out, ".start = %s_effect_%s,", m->prefix, d->name);
@@ -299,6 +303,8 @@ static void source_row(const struct smc_machine *m, size_t state, const struct s
 	emit_state(m, (size_t)row->target.index, out);
 	emit_put(out, ",\n");
 	emit_line(out, ".line = %u,", row->line);
+	if (row->retries)
+		emit_line(out, ".retries = true,");
 	emit_line(out, ".n_actions = %zu,", row->actions.n);
 	if (row->actions.n)
 		emit_line(out, ".actions = actions_%u,", row->number);

@@ -14,7 +14,7 @@ static const char *const reserved[] = {
 	"deadline", "invariant", "trait", "retired", "state", "initial", "busy", "rest", "final",
 	"shows", "holds", "recover", "none", "within", "unbounded", "on", "if", "stay", "ignore",
 	"wait", "join", "refuse", "never", "save", "reply", "requeue", "rpc", "done", "shim",
-	"clock", "lasting", "fleeting", "yields", "from",
+	"clock", "lasting", "fleeting", "retry", "yields", "from",
 };
 
 static int decl_find(const struct smc_machine *m, enum smc_decl_kind kind, const char *name)

@@ -24,7 +24,7 @@ enum smc_token_kind {
 	SMC_TOKEN_END,
 	SMC_TOKEN_WORD,
 	SMC_TOKEN_TEXT, /* "between quotes" */
-	SMC_TOKEN_MARK, /* = : , or -> */
+	SMC_TOKEN_MARK, /* = : , .. or -> */
 };
 
 struct smc_token {
@@ -132,12 +132,12 @@ static void token_next(struct smc_parser *p)
 	} else if (*s == '=' || *s == ':' || *s == ',') {
 		t->kind = SMC_TOKEN_MARK;
 		t->len = 1;
-	} else if (s[0] == '-' && s[1] == '>') {
+	} else if ((s[0] == '-' && s[1] == '>') || (s[0] == '.' && s[1] == '.')) {
 		t->kind = SMC_TOKEN_MARK;
 		t->len = 2;
 	} else {
 		smc_error(p->m, p->line, "byte 0x%02x means nothing here; a line holds words, "
-			  "\"text\", = : , -> and # comments", (unsigned char)*s);
+			  "\"text\", = : , .. -> and # comments", (unsigned char)*s);
 		parse_stop(p);
 		return;
 	}
@@ -297,6 +297,36 @@ static unsigned int parse_number(struct smc_parser *p, const char *what)
 	return n;
 }
 
+/* In milliseconds; 0 and a message when it is none. */
+static int64_t parse_duration(struct smc_parser *p)
+{
+	static const struct {
+		const char *unit;
+		int64_t ms;
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 } };
+	const char *unit, *end = p->token.at + p->token.len;
+	int64_t ms = 0;
+	unsigned int n;
+
+	if (p->token.kind != SMC_TOKEN_WORD || !is_digit(p->token.at[0])) {
+		parse_expected(p, "a time such as 10s");
+		return 0;
+	}
+	for (size_t i = 0; token_number(p, &n, &unit) && i < sizeof(units) / sizeof(units[0]); i++)
+		if (strlen(units[i].unit) == (size_t)(end - unit) &&
+		    memcmp(unit, units[i].unit, (size_t)(end - unit)) == 0)
+			ms = units[i].ms * n;
+	if (ms <= 0 || ms > SMC_WITHIN_MAX_MS) {
+		smc_error(p->m, p->line, "%.*s is no limit; write minutes (2m), seconds (10s) or "
+			  "milliseconds (500ms), above zero and up to a day", (int)p->token.len,
+			  p->token.at);
+		parse_stop(p);
+		return 0;
+	}
+	token_next(p);
+	return ms;
+}
+
 static struct smc_ref parse_ref(struct smc_parser *p, const char *what)
 {
 	struct smc_ref ref = { .line = p->line, .index = -1 };
@@ -362,6 +392,14 @@ static void parse_effect(struct smc_parser *p, struct smc_decl *d)
 		return;
 	}
 	token_next(p);
+	if (parse_accept(p, "retry")) {
+		d->retry_min_ms = parse_duration(p);
+		parse_expect(p, "..");
+		d->retry_max_ms = parse_duration(p);
+		if (!p->failed && d->retry_max_ms < d->retry_min_ms)
+			smc_error(p->m, p->line, "effect %s: the last pause is shorter than the "
+				  "first", d->name);
+	}
 	if (parse_expect(p, "yields"))
 		parse_refs(p, &d->yields, "an event");
 }
@@ -469,24 +507,11 @@ static void parse_recover(struct smc_parser *p)
 static void parse_within(struct smc_parser *p)
 {
 	struct smc_state *s = p->state;
-	const char *unit, *end = p->token.at + p->token.len;
-	unsigned int n;
 
-	if (p->token.kind != SMC_TOKEN_WORD || !is_digit(p->token.at[0])) {
+	if (p->token.kind == SMC_TOKEN_WORD && is_digit(p->token.at[0]))
+		s->within_ms = parse_duration(p);
+	else
 		s->deadline = parse_ref(p, "a limit such as 10s, or a deadline,");
-		parse_end(p);
-		return;
-	}
-	if (token_number(p, &n, &unit)) {
-		if (end - unit == 1 && *unit == 's')
-			s->within_ms = 1000ll * n;
-		else if (end - unit == 2 && memcmp(unit, "ms", 2) == 0)
-			s->within_ms = n;
-	}
-	if (s->within_ms <= 0 || s->within_ms > SMC_WITHIN_MAX_MS)
-		smc_error(p->m, p->line, "%.*s is no limit; write seconds (10s) or milliseconds "
-			  "(500ms), above zero and up to a day", (int)p->token.len, p->token.at);
-	token_next(p);
 	parse_end(p);
 }
 

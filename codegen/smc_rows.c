@@ -161,6 +161,31 @@ static void row_work(struct smc_machine *m, const struct smc_state *s, const str
 			  row->event.name);
 }
 
+static bool yields(const struct smc_decl *effect, int event)
+{
+	for (size_t i = 0; i < effect->yields.n; i++)
+		if (effect->yields.v[i].index == event)
+			return true;
+	return false;
+}
+
+/* A row that begins its effect again on what the effect came back with. */
+static void row_retries(struct smc_machine *m, struct smc_row *row)
+{
+	int effect = smc_row_effect(row);
+	struct smc_decl *d = effect < 0 ? NULL : &m->decls[SMC_DECL_EFFECT].v[effect];
+
+	if (!d || !row->stay || !yields(d, row->event.index))
+		return;
+	row->retries = d->retried = true;
+	if (!d->retry_min_ms)
+		smc_error(m, row->line, "%s begins again at once, for ever; declare the effect "
+			  "with retry MIN..MAX", d->name);
+	else if (row_commit(row) < 0)
+		smc_error(m, row->line, "why %s failed is not stored; write save or save boot "
+			  "before it", d->name);
+}
+
 static void row_answered(struct smc_machine *m, const struct smc_state *s,
 			 const struct smc_row *row)
 {
@@ -218,6 +243,13 @@ void smc_check_rows(struct smc_machine *m)
 			row_order(m, row);
 			row_lasting(m, s, row);
 			row_work(m, s, row);
+			row_retries(m, row);
 			row_answered(m, s, row);
 		}
+	for (size_t e = 0; e < m->decls[SMC_DECL_EFFECT].n; e++) {
+		const struct smc_decl *d = &m->decls[SMC_DECL_EFFECT].v[e];
+
+		if (d->retry_min_ms && !d->retried)
+			smc_error(m, d->line, "no row tries effect %s again; drop retry", d->name);
+	}
 }

@@ -230,6 +230,8 @@ static const struct sm_effect_info effects[] = {
 	[6] = {
 		.name = "erase",
 		.lasting = true,
+		.retry_min_ms = 250,
+		.retry_max_ms = 60000,
 		.n_yields = 2,
 		.yields = yields_erase,
 		.start = ctr_effect_erase,
@@ -448,7 +450,6 @@ static const struct sm_action actions_37[] = {
 };
 
 static const struct sm_action actions_38[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_error */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
@@ -842,7 +843,8 @@ static const struct sm_row rows[] = {
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
 		.line = 170,
-		.n_actions = 4,
+		.retries = true,
+		.n_actions = 3,
 		.actions = actions_38,
 	},
 };

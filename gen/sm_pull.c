@@ -74,6 +74,7 @@ static const struct sm_event_info events[] = {
 	[PUL_EVENT_FETCHED] = { .name = "fetched", .class = SM_CLASS_DONE },
 	[PUL_EVENT_FETCH_FAILED] = { .name = "fetch_failed", .class = SM_CLASS_DONE },
 	[PUL_EVENT_CLEANED] = { .name = "cleaned", .class = SM_CLASS_DONE },
+	[PUL_EVENT_CLEAN_STUCK] = { .name = "clean_stuck", .class = SM_CLASS_DONE },
 	[PUL_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },
 };
 
@@ -89,6 +90,7 @@ static const uint16_t yields_adopt[] = {
 
 static const uint16_t yields_clean[] = {
 	PUL_EVENT_CLEANED,
+	PUL_EVENT_CLEAN_STUCK,
 };
 
 static const struct sm_effect_info effects[] = {
@@ -109,7 +111,9 @@ static const struct sm_effect_info effects[] = {
 	[2] = {
 		.name = "clean",
 		.lasting = true,
-		.n_yields = 1,
+		.retry_min_ms = 250,
+		.retry_max_ms = 60000,
+		.n_yields = 2,
 		.yields = yields_clean,
 		.start = pul_effect_clean,
 	},
@@ -156,9 +160,8 @@ static const struct sm_action actions_6[] = {
 };
 
 static const struct sm_action actions_7[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* forget_error */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 0 }, /* fetch */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* clean */
 };
 
 static const struct sm_action actions_8[] = {
@@ -168,11 +171,17 @@ static const struct sm_action actions_8[] = {
 };
 
 static const struct sm_action actions_9[] = {
+	{ .op = SM_OP_STEP, .arg = 4 }, /* forget_error */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* fetch */
+};
+
+static const struct sm_action actions_10[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* clean */
 };
 
-static const struct sm_action actions_10[] = {
+static const struct sm_action actions_11[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* clean */
 };
@@ -184,7 +193,7 @@ static const struct sm_row rows[] = {
 		.event = PUL_EVENT_PULL,
 		.guard = -1,
 		.target = PUL_STATE_FETCHING,
-		.line = 38,
+		.line = 39,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -194,7 +203,7 @@ static const struct sm_row rows[] = {
 		.event = PUL_EVENT_LOAD,
 		.guard = -1,
 		.target = PUL_STATE_FETCHING,
-		.line = 39,
+		.line = 40,
 		.n_actions = 2,
 		.actions = actions_1,
 	},
@@ -204,7 +213,7 @@ static const struct sm_row rows[] = {
 		.event = PUL_EVENT_FETCHED,
 		.guard = -1,
 		.target = PUL_STATE_GONE,
-		.line = 46,
+		.line = 47,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -214,7 +223,7 @@ static const struct sm_row rows[] = {
 		.event = PUL_EVENT_FETCH_FAILED,
 		.guard = 0,
 		.target = PUL_STATE_KEPT,
-		.line = 47,
+		.line = 48,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
@@ -224,7 +233,7 @@ static const struct sm_row rows[] = {
 		.event = PUL_EVENT_FETCH_FAILED,
 		.guard = -1,
 		.target = PUL_STATE_CLEANING,
-		.line = 48,
+		.line = 49,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
@@ -234,7 +243,7 @@ static const struct sm_row rows[] = {
 		.event = PUL_EVENT_CANCEL,
 		.guard = -1,
 		.target = PUL_STATE_CLEANING,
-		.line = 49,
+		.line = 50,
 		.n_actions = 3,
 		.actions = actions_5,
 	},
@@ -244,49 +253,60 @@ static const struct sm_row rows[] = {
 		.event = PUL_EVENT_CLEANED,
 		.guard = -1,
 		.target = PUL_STATE_GONE,
-		.line = 56,
+		.line = 57,
 		.n_actions = 2,
 		.actions = actions_6,
 	},
 	[7] = {
 		.number = 7,
-		.state = PUL_STATE_KEPT,
-		.event = PUL_EVENT_PULL,
+		.state = PUL_STATE_CLEANING,
+		.event = PUL_EVENT_CLEAN_STUCK,
 		.guard = -1,
-		.target = PUL_STATE_FETCHING,
-		.line = 66,
-		.n_actions = 3,
+		.target = PUL_STATE_CLEANING,
+		.line = 58,
+		.retries = true,
+		.n_actions = 2,
 		.actions = actions_7,
 	},
 	[8] = {
 		.number = 8,
 		.state = PUL_STATE_KEPT,
-		.event = PUL_EVENT_LOAD,
+		.event = PUL_EVENT_PULL,
 		.guard = -1,
 		.target = PUL_STATE_FETCHING,
-		.line = 67,
+		.line = 68,
 		.n_actions = 3,
 		.actions = actions_8,
 	},
 	[9] = {
 		.number = 9,
 		.state = PUL_STATE_KEPT,
-		.event = PUL_EVENT_CANCEL,
+		.event = PUL_EVENT_LOAD,
 		.guard = -1,
-		.target = PUL_STATE_CLEANING,
-		.line = 68,
-		.n_actions = 2,
+		.target = PUL_STATE_FETCHING,
+		.line = 69,
+		.n_actions = 3,
 		.actions = actions_9,
 	},
 	[10] = {
 		.number = 10,
 		.state = PUL_STATE_KEPT,
+		.event = PUL_EVENT_CANCEL,
+		.guard = -1,
+		.target = PUL_STATE_CLEANING,
+		.line = 70,
+		.n_actions = 2,
+		.actions = actions_10,
+	},
+	[11] = {
+		.number = 11,
+		.state = PUL_STATE_KEPT,
 		.event = PUL_EVENT_OVERDUE,
 		.guard = -1,
 		.target = PUL_STATE_CLEANING,
-		.line = 69,
+		.line = 71,
 		.n_actions = 2,
-		.actions = actions_10,
+		.actions = actions_11,
 	},
 };
 
@@ -297,6 +317,7 @@ static const struct sm_cell cells_NONE[] = {
 	[PUL_EVENT_FETCHED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_FETCH_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_CLEANED] = { .answer = SM_ANSWER_NEVER },
+	[PUL_EVENT_CLEAN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -307,6 +328,7 @@ static const struct sm_cell cells_FETCHING[] = {
 	[PUL_EVENT_FETCHED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
 	[PUL_EVENT_FETCH_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[3] },
 	[PUL_EVENT_CLEANED] = { .answer = SM_ANSWER_NEVER },
+	[PUL_EVENT_CLEAN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -317,6 +339,7 @@ static const struct sm_cell cells_CLEANING[] = {
 	[PUL_EVENT_FETCHED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_FETCH_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_CLEANED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
+	[PUL_EVENT_CLEAN_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
 	[PUL_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -327,17 +350,19 @@ static const struct sm_cell cells_GONE[] = {
 	[PUL_EVENT_FETCHED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_FETCH_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_CLEANED] = { .answer = SM_ANSWER_NEVER },
+	[PUL_EVENT_CLEAN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const struct sm_cell cells_KEPT[] = {
-	[PUL_EVENT_PULL] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
-	[PUL_EVENT_LOAD] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
-	[PUL_EVENT_CANCEL] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
+	[PUL_EVENT_PULL] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[PUL_EVENT_LOAD] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
+	[PUL_EVENT_CANCEL] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
 	[PUL_EVENT_FETCHED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_FETCH_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[PUL_EVENT_CLEANED] = { .answer = SM_ANSWER_NEVER },
-	[PUL_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[PUL_EVENT_CLEAN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[PUL_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
 };
 
 static const struct sm_state states[] = {
@@ -364,7 +389,7 @@ static const struct sm_state states[] = {
 		.kind = SM_KIND_BUSY,
 		.recover = 2,
 		.deadline = -1,
-		.unbounded = "unlinking is tried again inside the effect until it succeeds",
+		.unbounded = "moving what is left into the trash is tried again until it succeeds",
 		.cells = cells_CLEANING,
 	},
 	[PUL_STATE_GONE] = {
@@ -391,15 +416,15 @@ const struct sm_machine pul_machine = {
 	.version = 1,
 	.boot_scoped = false,
 	.n_states = 5,
-	.n_events = 7,
+	.n_events = 8,
 	.n_effects = 3,
-	.n_rows = 11,
+	.n_rows = 12,
 	.n_guards = 1,
 	.n_steps = 5,
 	.n_deadlines = 1,
 	.n_invariants = 0,
 	.initial = PUL_STATE_NONE,
-	.clock = 6,
+	.clock = 7,
 	.states = states,
 	.events = events,
 	.effects = effects,

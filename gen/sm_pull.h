@@ -23,6 +23,7 @@ enum pul_event {
 	PUL_EVENT_FETCHED, /* done */
 	PUL_EVENT_FETCH_FAILED, /* done */
 	PUL_EVENT_CLEANED, /* done */
+	PUL_EVENT_CLEAN_STUCK, /* done */
 	PUL_EVENT_OVERDUE, /* clock */
 };
 
@@ -60,4 +61,4 @@ int64_t pul_deadline_kept_until(const Crisp__State__Pull *row);
 /* Effects: called on the loop thread after the commit; hand over and return. */
 void pul_effect_fetch(struct sm_object *obj); /* lasting: fetched fetch_failed */
 void pul_effect_adopt(struct sm_object *obj); /* lasting: fetched fetch_failed */
-void pul_effect_clean(struct sm_object *obj); /* lasting: cleaned */
+void pul_effect_clean(struct sm_object *obj); /* lasting: cleaned clean_stuck */

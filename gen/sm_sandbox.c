@@ -60,11 +60,6 @@ static void step_note_no_network(void *draft, const struct sm_event *ev)
 	sbx_step_note_no_network(draft, ev);
 }
 
-static void step_note_error(void *draft, const struct sm_event *ev)
-{
-	sbx_step_note_error(draft, ev);
-}
-
 static void step_note_undo(void *draft, const struct sm_event *ev)
 {
 	sbx_step_note_undo(draft, ev);
@@ -94,24 +89,22 @@ static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[0] = step_note_anchor,
 	[1] = step_note_network,
 	[2] = step_note_no_network,
-	[3] = step_note_error,
-	[4] = step_note_undo,
-	[5] = step_note_lost,
-	[6] = step_note_retry,
-	[7] = step_note_revived,
-	[8] = step_note_end,
+	[3] = step_note_undo,
+	[4] = step_note_lost,
+	[5] = step_note_retry,
+	[6] = step_note_revived,
+	[7] = step_note_end,
 };
 
 static const char *const step_names[] = {
 	[0] = "note_anchor",
 	[1] = "note_network",
 	[2] = "note_no_network",
-	[3] = "note_error",
-	[4] = "note_undo",
-	[5] = "note_lost",
-	[6] = "note_retry",
-	[7] = "note_revived",
-	[8] = "note_end",
+	[3] = "note_undo",
+	[4] = "note_lost",
+	[5] = "note_retry",
+	[6] = "note_revived",
+	[7] = "note_end",
 };
 
 static bool invariant_has_anchor(const void *row)
@@ -218,6 +211,8 @@ static const struct sm_effect_info effects[] = {
 	[2] = {
 		.name = "revive_anchor",
 		.lasting = false,
+		.retry_min_ms = 250,
+		.retry_max_ms = 60000,
 		.n_yields = 3,
 		.yields = yields_revive_anchor,
 		.start = sbx_effect_revive_anchor,
@@ -239,6 +234,8 @@ static const struct sm_effect_info effects[] = {
 	[5] = {
 		.name = "lower_network",
 		.lasting = true,
+		.retry_min_ms = 250,
+		.retry_max_ms = 60000,
 		.n_yields = 2,
 		.yields = yields_lower_network,
 		.start = sbx_effect_lower_network,
@@ -246,6 +243,8 @@ static const struct sm_effect_info effects[] = {
 	[6] = {
 		.name = "drop_anchor",
 		.lasting = false,
+		.retry_min_ms = 250,
+		.retry_max_ms = 60000,
 		.n_yields = 2,
 		.yields = yields_drop_anchor,
 		.start = sbx_effect_drop_anchor,
@@ -260,6 +259,8 @@ static const struct sm_effect_info effects[] = {
 	[8] = {
 		.name = "erase",
 		.lasting = true,
+		.retry_min_ms = 250,
+		.retry_max_ms = 60000,
 		.n_yields = 2,
 		.yields = yields_erase,
 		.start = sbx_effect_erase,
@@ -284,14 +285,14 @@ static const struct sm_action actions_2[] = {
 };
 
 static const struct sm_action actions_3[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
 };
 
 static const struct sm_action actions_4[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
@@ -304,14 +305,14 @@ static const struct sm_action actions_5[] = {
 };
 
 static const struct sm_action actions_6[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
 };
 
 static const struct sm_action actions_7[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
@@ -323,25 +324,25 @@ static const struct sm_action actions_8[] = {
 };
 
 static const struct sm_action actions_9[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_10[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_11[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_lost */
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_lost */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* revive_anchor */
 };
 
 static const struct sm_action actions_12[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
@@ -358,31 +359,31 @@ static const struct sm_action actions_14[] = {
 };
 
 static const struct sm_action actions_15[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_revived */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_revived */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_16[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_17[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_retry */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_retry */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* revive_anchor */
 };
 
 static const struct sm_action actions_18[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
 
 static const struct sm_action actions_19[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
 };
@@ -404,7 +405,6 @@ static const struct sm_action actions_22[] = {
 };
 
 static const struct sm_action actions_23[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
@@ -421,7 +421,6 @@ static const struct sm_action actions_25[] = {
 };
 
 static const struct sm_action actions_26[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
@@ -443,7 +442,6 @@ static const struct sm_action actions_29[] = {
 };
 
 static const struct sm_action actions_30[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 8 }, /* erase */
@@ -456,7 +454,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_RUN,
 		.guard = -1,
 		.target = SBX_STATE_ANCHORING,
-		.line = 66,
+		.line = 65,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -466,7 +464,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 72,
+		.line = 71,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -476,7 +474,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORKING,
-		.line = 73,
+		.line = 72,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -486,7 +484,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 74,
+		.line = 73,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
@@ -496,7 +494,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 75,
+		.line = 74,
 		.n_actions = 4,
 		.actions = actions_4,
 	},
@@ -506,7 +504,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 85,
+		.line = 84,
 		.n_actions = 3,
 		.actions = actions_5,
 	},
@@ -516,7 +514,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 86,
+		.line = 85,
 		.n_actions = 4,
 		.actions = actions_6,
 	},
@@ -526,7 +524,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 87,
+		.line = 86,
 		.n_actions = 4,
 		.actions = actions_7,
 	},
@@ -536,7 +534,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 96,
+		.line = 95,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -546,7 +544,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = 3,
 		.target = SBX_STATE_EMPTYING,
-		.line = 97,
+		.line = 96,
 		.n_actions = 3,
 		.actions = actions_9,
 	},
@@ -556,7 +554,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = 4,
 		.target = SBX_STATE_EMPTYING,
-		.line = 98,
+		.line = 97,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
@@ -566,7 +564,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = -1,
 		.target = SBX_STATE_REVIVING,
-		.line = 99,
+		.line = 98,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
@@ -576,7 +574,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_BROKEN,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 100,
+		.line = 99,
 		.n_actions = 3,
 		.actions = actions_12,
 	},
@@ -586,7 +584,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_STOP,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 101,
+		.line = 100,
 		.n_actions = 2,
 		.actions = actions_13,
 	},
@@ -596,7 +594,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 102,
+		.line = 101,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
@@ -606,7 +604,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 110,
+		.line = 109,
 		.n_actions = 3,
 		.actions = actions_15,
 	},
@@ -616,7 +614,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_FAILED,
 		.guard = 4,
 		.target = SBX_STATE_EMPTYING,
-		.line = 111,
+		.line = 110,
 		.n_actions = 3,
 		.actions = actions_16,
 	},
@@ -626,7 +624,8 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_REVIVING,
-		.line = 112,
+		.line = 111,
+		.retries = true,
 		.n_actions = 3,
 		.actions = actions_17,
 	},
@@ -636,7 +635,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_BROKEN,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 113,
+		.line = 112,
 		.n_actions = 3,
 		.actions = actions_18,
 	},
@@ -646,7 +645,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 114,
+		.line = 113,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
@@ -656,7 +655,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CHILDREN_STOPPED,
 		.guard = 1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 123,
+		.line = 122,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
@@ -666,7 +665,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CHILDREN_STOPPED,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 124,
+		.line = 123,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
@@ -676,7 +675,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_DOWN,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 133,
+		.line = 132,
 		.n_actions = 3,
 		.actions = actions_22,
 	},
@@ -686,8 +685,9 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 134,
-		.n_actions = 4,
+		.line = 133,
+		.retries = true,
+		.n_actions = 3,
 		.actions = actions_23,
 	},
 	[24] = {
@@ -696,7 +696,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_DROPPED,
 		.guard = 2,
 		.target = SBX_STATE_ERASING,
-		.line = 143,
+		.line = 142,
 		.n_actions = 2,
 		.actions = actions_24,
 	},
@@ -706,7 +706,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_DROPPED,
 		.guard = -1,
 		.target = SBX_STATE_NOTREADY,
-		.line = 144,
+		.line = 143,
 		.n_actions = 2,
 		.actions = actions_25,
 	},
@@ -716,8 +716,9 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 145,
-		.n_actions = 4,
+		.line = 144,
+		.retries = true,
+		.n_actions = 3,
 		.actions = actions_26,
 	},
 	[27] = {
@@ -726,7 +727,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
 		.target = SBX_STATE_CLEARING,
-		.line = 153,
+		.line = 152,
 		.n_actions = 2,
 		.actions = actions_27,
 	},
@@ -736,7 +737,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CHILDREN_REMOVED,
 		.guard = -1,
 		.target = SBX_STATE_ERASING,
-		.line = 161,
+		.line = 160,
 		.n_actions = 2,
 		.actions = actions_28,
 	},
@@ -746,7 +747,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ERASED,
 		.guard = -1,
 		.target = SBX_STATE_GONE,
-		.line = 170,
+		.line = 169,
 		.n_actions = 2,
 		.actions = actions_29,
 	},
@@ -756,8 +757,9 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_ERASING,
-		.line = 171,
-		.n_actions = 4,
+		.line = 170,
+		.retries = true,
+		.n_actions = 3,
 		.actions = actions_30,
 	},
 };
@@ -1159,7 +1161,7 @@ const struct sm_machine sbx_machine = {
 	.n_effects = 9,
 	.n_rows = 31,
 	.n_guards = 5,
-	.n_steps = 9,
+	.n_steps = 8,
 	.n_deadlines = 0,
 	.n_invariants = 2,
 	.initial = SBX_STATE_NONE,

@@ -89,7 +89,6 @@ bool sbx_guard_worn_out(const Crisp__State__Sandbox *row, const struct sm_event 
 void sbx_step_note_anchor(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_network(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_no_network(Crisp__State__Sandbox *draft, const struct sm_event *ev);
-void sbx_step_note_error(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_undo(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_lost(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_retry(Crisp__State__Sandbox *draft, const struct sm_event *ev);

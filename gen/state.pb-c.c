@@ -534,7 +534,7 @@ const ProtobufCMessageDescriptor crisp__state__transition__descriptor =
   (ProtobufCMessageInit) crisp__state__transition__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__envelope__field_descriptors[5] =
+static const ProtobufCFieldDescriptor crisp__state__envelope__field_descriptors[6] =
 {
   {
     "state",
@@ -596,8 +596,21 @@ static const ProtobufCFieldDescriptor crisp__state__envelope__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "failure",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Envelope, failure),
+    &crisp__state__failure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__envelope__field_indices_by_name[] = {
+  5,   /* field[5] = failure */
   3,   /* field[3] = history */
   4,   /* field[4] = row */
   1,   /* field[1] = seq */
@@ -607,7 +620,7 @@ static const unsigned crisp__state__envelope__field_indices_by_name[] = {
 static const ProtobufCIntRange crisp__state__envelope__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor crisp__state__envelope__descriptor =
 {
@@ -617,7 +630,7 @@ const ProtobufCMessageDescriptor crisp__state__envelope__descriptor =
   "Crisp__State__Envelope",
   "crisp.state",
   sizeof(Crisp__State__Envelope),
-  5,
+  6,
   crisp__state__envelope__field_descriptors,
   crisp__state__envelope__field_indices_by_name,
   1,  crisp__state__envelope__number_ranges,

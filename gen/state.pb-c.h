@@ -78,10 +78,14 @@ struct  Crisp__State__Envelope
    * the machine's message, packed
    */
   ProtobufCBinaryData row;
+  /*
+   * of the last try of the state's effect, when it is tried again
+   */
+  Crisp__State__Failure *failure;
 };
 #define CRISP__STATE__ENVELOPE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__envelope__descriptor) \
-    , 0, 0, 0, 0,NULL, {0,NULL} }
+    , 0, 0, 0, 0,NULL, {0,NULL}, NULL }
 
 
 /*

@@ -104,12 +104,11 @@ static int take_remove(struct caller *c, const void *req, struct err *e)
 static void done_remove(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
 {
 	Runtime__V1__RemoveContainerResponse resp = RUNTIME__V1__REMOVE_CONTAINER_RESPONSE__INIT;
-	const Crisp__State__Container *row = obj ? obj->row : NULL;
 	struct err stuck = ERR_NULL;
 
 	/* An answer while it still is being removed says what it is stuck at. */
-	if (!e && row && sm_state(obj)->kind == SM_KIND_BUSY && row->failure)
-		row_failure_err(row->failure, &stuck);
+	if (!e && obj && obj->failure)
+		row_failure_err(obj->failure, &stuck);
 	if (e || stuck.code)
 		rpc_fail(rpc, e ? e : &stuck);
 	else

@@ -307,6 +307,11 @@ static char *waits_for(struct arena *a, const struct object *o)
 		return arena_strdup(a, "a commit that failed: it is tried again every second");
 	if (!effect || sm_state(sm)->kind != SM_KIND_BUSY)
 		return arena_strdup(a, "");
+	if (sm->retry_ns)
+		return arena_printf(a, "%s, tried again in %lld ms after %u failed tries", effect,
+				    (long long)MAX((sm->retry_ns - clock_realtime_ns()) / 1000000,
+						   INT64_C(0)),
+				    sm->failure->tries);
 	if (o->kind == KIND_PULL && pull_progress_of(o))
 		return pull_words(a, effect, pull_progress_of(o));
 	return arena_printf(a, "%s%s%s", effect, o->job_runs ? ", running on a worker" : "",
@@ -355,7 +360,7 @@ static Crisp__V1__ExplainedObject *explain_object(struct arena *a, const struct 
 {
 	Crisp__V1__ExplainedObject *x = arena_alloc(a, sizeof(*x));
 	const struct sm_state *s = sm_state(o->sm);
-	const Crisp__State__Failure *f = failure_of(o);
+	const Crisp__State__Failure *f = o->sm->failure ? o->sm->failure : failure_of(o);
 
 	if (!x)
 		return NULL;

@@ -51,12 +51,11 @@ static int take_stop(struct caller *c, const void *req, struct err *e)
 static void done_stop(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
 {
 	Runtime__V1__StopPodSandboxResponse resp = RUNTIME__V1__STOP_POD_SANDBOX_RESPONSE__INIT;
-	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
 	struct err stuck = ERR_NULL;
 
 	/* An answer before rest says what it is stuck at; the work goes on. */
-	if (!e && row && sm_state(obj)->kind == SM_KIND_BUSY && row->failure && !row->undo)
-		row_failure_err(row->failure, &stuck);
+	if (!e && obj && obj->failure)
+		row_failure_err(obj->failure, &stuck);
 	if (e || stuck.code)
 		rpc_fail(rpc, e ? e : &stuck);
 	else

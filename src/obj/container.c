@@ -618,12 +618,9 @@ static void done_erase(struct job *j, struct object *o)
 
 static void erase_now(struct object *o)
 {
-	const Crisp__State__Failure *f = row_of(o)->failure;
-	bool stuck = f && f->tries > 1;
-	enum loop_lane lane = stuck ? LANE_RETRY : LANE_STOP;
+	enum loop_lane lane = o->sm->failure ? LANE_RETRY : LANE_STOP;
 
-	job_start_after(&job_new(o, lane, work_erase, done_erase)->base,
-			stuck && !world.recovering ? retry_pause_ns(f->tries) : 0);
+	job_start(&job_new(o, lane, work_erase, done_erase)->base);
 }
 
 static void shim_forgot(struct object *o, uint64_t gen, struct shim_answer *ans,

@@ -118,10 +118,8 @@ void ctr_step_note_resources(Crisp__State__Container *draft, const struct sm_eve
 
 void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev)
 {
-	/* The first reason is the one that explains; later ones only count. */
-	if (draft->failure && !draft->pid)
-		draft->failure->tries++;
-	else
+	/* The first reason is the one that explains. */
+	if (!draft->failure || draft->pid)
 		row_fail(&draft->failure, ev);
 }
 

@@ -85,7 +85,7 @@ void row_append_str(char ***field, size_t *n, const char *value);
 /* Remove from a repeated string field; false: it was not there. */
 bool row_del_str(char ***field, size_t *n, const char *value);
 
-/* Note why the operation failed; a second failure in a row counts up `tries`. */
+/* Note why the operation failed. */
 void row_fail(Crisp__State__Failure **field, const struct sm_event *ev);
 void row_clear_failure(Crisp__State__Failure **field);
 /* The failure as an error to answer with; returns -code. */

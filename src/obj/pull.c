@@ -198,15 +198,8 @@ static int work_clean(struct job *j, struct err *e)
 static void done_clean(struct job *j, struct object *o)
 {
 	trash_kick();
-	if (j->result < 0 && o) {
-		struct job *again = xcalloc(1, sizeof(*again));
-
-		log_err(LOG_LEVEL_WARN, "what a pull has left does not go", &j->err);
-		job_init(again, o, LANE_IMAGE, work_clean, done_clean, plain_job_free);
-		job_start_after(again, 5 * NSEC_PER_SEC);
-		return;
-	}
-	job_report(j, o, PUL_EVENT_CLEANED, NULL, NULL, NULL);
+	job_report(j, o, j->result < 0 ? PUL_EVENT_CLEAN_STUCK : PUL_EVENT_CLEANED, &j->err, NULL,
+		   NULL);
 }
 
 void pul_effect_clean(struct sm_object *sm)

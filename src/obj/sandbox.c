@@ -398,11 +398,14 @@ static void done_revive(struct job *j, struct object *o)
 	pod_when_tried(o->own, o, revived);
 }
 
+/* Shims that die young are a crash loop; the pauses after failures are the engine's. */
 static int64_t revive_pause_of(const struct object *o)
 {
 	uint32_t tries = row_of(o)->revive_tries;
 
-	return tries > 1 && !world.recovering ? retry_pause_ns(tries - 1) : 0;
+	if (tries <= 1 || o->sm->failure || world.recovering)
+		return 0;
+	return retry_pause_ns(tries - 1);
 }
 
 void sbx_effect_revive_anchor(struct sm_object *sm)
@@ -537,21 +540,6 @@ static void done_drop_anchor(struct job *j, struct object *o)
 		   &j->err, NULL, NULL);
 }
 
-/* The failure of the run that is being undone says nothing about this effect. */
-static bool failed_before(const struct object *o)
-{
-	const Crisp__State__Failure *f = row_of(o)->failure;
-
-	return f && f->tries > (row_of(o)->undo ? 1U : 0U);
-}
-
-static int64_t pause_of(const struct object *o)
-{
-	if (world.recovering || !failed_before(o))
-		return 0;
-	return retry_pause_ns(row_of(o)->failure->tries);
-}
-
 void sbx_effect_drop_anchor(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
@@ -559,8 +547,8 @@ void sbx_effect_drop_anchor(struct sm_object *sm)
 
 	facts_anchor_free(take_ptr(p->anchor));
 	pod_shutdown(p);
-	job_start_after(sandbox_job_new(o, failed_before(o) ? LANE_RETRY : LANE_STOP,
-					work_drop_anchor, done_drop_anchor), pause_of(o));
+	job_start(sandbox_job_new(o, o->sm->failure ? LANE_RETRY : LANE_STOP,
+					work_drop_anchor, done_drop_anchor));
 }
 
 /* --- network --- */
@@ -635,8 +623,8 @@ void sbx_effect_lower_network(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
 
-	job_start_after(sandbox_job_new(o, failed_before(o) ? LANE_NET_RETRY : LANE_NET_DOWN,
-					work_network_down, done_network_down), pause_of(o));
+	job_start(sandbox_job_new(o, o->sm->failure ? LANE_NET_RETRY : LANE_NET_DOWN,
+					work_network_down, done_network_down));
 }
 
 /* --- children --- */
@@ -697,8 +685,8 @@ void sbx_effect_erase(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
 
-	job_start_after(sandbox_job_new(o, failed_before(o) ? LANE_RETRY : LANE_STOP, work_erase,
-					done_erase), pause_of(o));
+	job_start(sandbox_job_new(o, o->sm->failure ? LANE_RETRY : LANE_STOP, work_erase,
+					done_erase));
 }
 
 /* --- life --- */

@@ -101,15 +101,6 @@ void sbx_step_note_no_network(Crisp__State__Sandbox *draft, const struct sm_even
 		row_clear_failure(&draft->failure);
 }
 
-void sbx_step_note_error(Crisp__State__Sandbox *draft, const struct sm_event *ev)
-{
-	/* The reason of a failed run is kept: it is what the client will be told. */
-	if (draft->undo && draft->failure)
-		draft->failure->tries++;
-	else
-		row_fail(&draft->failure, ev);
-}
-
 void sbx_step_note_end(Crisp__State__Sandbox *draft, const struct sm_event *ev)
 {
 	row_fail(&draft->failure, ev);

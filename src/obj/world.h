@@ -101,7 +101,7 @@ struct kind_ops {
 	void (*moved)(struct object *o, const struct sm_row *row);
 	/* About to be freed: release own. */
 	void (*gone)(struct object *o);
-	/* Its name is free for another: only what it has made is still to be undone.  NULL: never. */
+	/* Its name is free for another: what it has made is being undone.  NULL: never. */
 	bool (*is_nameless)(const struct sm_object *sm);
 	/* Beside the row: the view of the draft that lists read (see view.h).  NULL: none. */
 	void (*view)(const struct sm_write *w, struct store_txn *t, bool gone);

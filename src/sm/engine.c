@@ -88,6 +88,26 @@ static void row_free(void *row)
 		protobuf_c_message_free_unpacked(row, NULL);
 }
 
+static void failure_free(struct Crisp__State__Failure **f)
+{
+	if (*f)
+		crisp__state__failure__free_unpacked(*f, NULL);
+	*f = NULL;
+}
+
+static struct Crisp__State__Failure *failure_new(const struct sm_object *obj,
+						 const struct sm_event *ev)
+{
+	struct Crisp__State__Failure *f = xmalloc(sizeof(*f));
+
+	crisp__state__failure__init(f);
+	f->code = ev->err.code ? (uint32_t)ev->err.code : ERR_INTERNAL;
+	f->text = xstrdup(ev->err.code ? ev->err.text : obj->machine->events[ev->event].name);
+	f->at_ns = ev->at_ns;
+	f->tries = 1 + (obj->failure ? obj->failure->tries : 0);
+	return f;
+}
+
 static void history_add(struct sm_object *obj, struct sm_transition t)
 {
 	obj->history[obj->next_history] = t;
@@ -113,9 +133,9 @@ static void transition_fill(const struct sm_machine *m, const struct sm_transiti
 }
 
 /* Envelope of a record in a state; next is the transition to add, NULL: none. */
-static void *envelope_pack(const struct sm_object *obj, const void *row, uint16_t state,
-			   uint64_t seq, int64_t since_ns, const struct sm_transition *next,
-			   size_t *ret_size)
+static void *envelope_pack(const struct sm_object *obj, const void *row,
+			   struct Crisp__State__Failure *failure, uint16_t state, uint64_t seq,
+			   int64_t since_ns, const struct sm_transition *next, size_t *ret_size)
 {
 	Crisp__State__Transition t[LIMIT_HISTORY], *list[LIMIT_HISTORY];
 	Crisp__State__Envelope env = CRISP__STATE__ENVELOPE__INIT;
@@ -138,6 +158,7 @@ static void *envelope_pack(const struct sm_object *obj, const void *row, uint16_
 	env.state = obj->machine->states[state].number;
 	env.seq = seq;
 	env.since_ns = since_ns;
+	env.failure = failure;
 	env.row = (ProtobufCBinaryData){ .len = row_size, .data = row_bytes };
 	*ret_size = crisp__state__envelope__get_packed_size(&env);
 	bytes = xmalloc(*ret_size);
@@ -160,19 +181,29 @@ static int64_t since_after(const struct sm_object *obj, const struct sm_row *row
 	return row->target == row->state && obj->since_ns ? obj->since_ns : now;
 }
 
+/* What the object's failure is after row's move. */
+static struct Crisp__State__Failure *failure_after(const struct sm_object *obj,
+						   const struct sm_row *row)
+{
+	return row->retries		  ? obj->draft_failure
+	       : row->target == row->state ? obj->failure
+					   : NULL;
+}
+
 /* The object as it will be after row's move. */
 static void *draft_pack(const struct sm_object *obj, const struct sm_row *row, int64_t now,
 			size_t *ret_size)
 {
 	struct sm_transition next = transition_of(row, now);
 
-	return envelope_pack(obj, obj->draft, row->target, obj->seq + 1,
+	return envelope_pack(obj, obj->draft, failure_after(obj, row), row->target, obj->seq + 1,
 			     since_after(obj, row, now), &next, ret_size);
 }
 
 void *sm_object_pack(const struct sm_object *obj, size_t *ret_size)
 {
-	return envelope_pack(obj, obj->row, obj->state, obj->seq, obj->since_ns, NULL, ret_size);
+	return envelope_pack(obj, obj->row, obj->failure, obj->state, obj->seq, obj->since_ns,
+			     NULL, ret_size);
 }
 
 /* --- objects --- */
@@ -274,6 +305,7 @@ int sm_object_load(struct sm_engine *en, const struct sm_machine *m, const char 
 		(*ret)->state = (uint16_t)state;
 		(*ret)->seq = env->seq;
 		(*ret)->since_ns = env->since_ns;
+		(*ret)->failure = take_ptr(env->failure);
 		load_history(*ret, env);
 	} else {
 		row_free(row);
@@ -342,10 +374,17 @@ void sm_object_free(struct sm_object *obj)
 	sm_event_free(obj->current);
 	row_free(obj->draft);
 	row_free(obj->row);
+	failure_free(&obj->draft_failure);
+	failure_free(&obj->failure);
 	free(obj);
 }
 
 /* --- deadlines and effects --- */
+
+static void arm_next(struct sm_object *obj)
+{
+	obj->engine->ops->arm(obj->engine->arg, obj, sm_armed_at(obj));
+}
 
 static void arm(struct sm_object *obj, int64_t fixed_from)
 {
@@ -357,14 +396,33 @@ static void arm(struct sm_object *obj, int64_t fixed_from)
 	else if (s->within_ms)
 		at = fixed_from + s->within_ms * NSEC_PER_MSEC;
 	obj->deadline_ns = at;
-	obj->engine->ops->arm(obj->engine->arg, obj, at);
+	arm_next(obj);
 }
 
 static void start_effect(struct sm_object *obj, uint16_t effect)
 {
+	if (obj->retry_ns) {
+		obj->retry_ns = 0;
+		arm_next(obj);
+	}
 	obj->effect = (int16_t)effect;
 	obj->effect_gen++;
 	obj->machine->effects[effect].start(obj);
+}
+
+/* The effect stands as begun while it waits: nothing that an earlier one says counts. */
+static void start_after_pause(struct sm_object *obj, uint16_t effect)
+{
+	const struct sm_effect_info *f = &obj->machine->effects[effect];
+	int64_t ms = f->retry_min_ms;
+
+	for (uint32_t i = 1; i < obj->failure->tries && ms < f->retry_max_ms; i++)
+		ms *= 2;
+	obj->effect = (int16_t)effect;
+	obj->effect_gen++;
+	obj->retry_ns = obj->engine->ops->now(obj->engine->arg) +
+			MIN(ms, f->retry_max_ms) * NSEC_PER_MSEC;
+	arm_next(obj);
 }
 
 void sm_recover(struct sm_object *obj)
@@ -388,7 +446,12 @@ void sm_overdue(struct sm_object *obj)
 {
 	struct sm_event *ev;
 
+	if (sm_armed_at(obj) == obj->retry_ns && obj->retry_ns) {
+		start_effect(obj, (uint16_t)obj->effect);
+		return;
+	}
 	obj->deadline_ns = 0;
+	arm_next(obj);
 	if (obj->machine->clock < 0)
 		return;
 	ev = sm_event_new(obj->machine->clock);
@@ -501,6 +564,8 @@ static void deliver(struct sm_object *obj, struct sm_event *ev)
 	obj->current = ev;
 	if (row_commits(row))
 		obj->draft = sm_row_clone(obj->row);
+	if (row->retries)
+		obj->draft_failure = failure_new(obj, ev);
 	if (ev->waiter)
 		list_append(&obj->work, &ev->waiter->node);
 	run(obj, row, 0);
@@ -575,7 +640,10 @@ static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
 			/* A state that starts its effect over starts its time over. */
 			if (row->target == row->state && !row_commits(row))
 				arm(obj, obj->engine->ops->now(obj->engine->arg));
-			start_effect(obj, a->arg);
+			if (row->retries)
+				start_after_pause(obj, a->arg);
+			else
+				start_effect(obj, a->arg);
 			break;
 		}
 	}
@@ -592,6 +660,7 @@ static void commit_failed(struct sm_object *obj, const struct err *e)
 	bool first = sm_state(obj)->kind == SM_KIND_INITIAL;
 
 	row_free(take_ptr(obj->draft));
+	failure_free(&obj->draft_failure);
 	obj->commit_row = NULL;
 	if (ev->waiter) {
 		list_remove(&ev->waiter->node);
@@ -630,12 +699,17 @@ static void commit_done(struct sm_object *obj, int64_t now)
 
 	row_free(obj->row);
 	obj->row = take_ptr(obj->draft);
+	if (row->retries || row->target != row->state) {
+		failure_free(&obj->failure);
+		obj->failure = take_ptr(obj->draft_failure);
+	}
 	obj->seq++;
 	history_add(obj, transition_of(row, now));
 	obj->since_ns = since_after(obj, row, now);
 	if (row->target != row->state) {
 		obj->effect = -1;
 		obj->effect_gen++;
+		obj->retry_ns = 0;
 	}
 	obj->state = row->target;
 	if (row_has(row, SM_OP_REQUEUE))

@@ -60,7 +60,10 @@ struct sm_object {
 	uint64_t seq;
 	int64_t since_ns;    /* when the state was entered */
 	int64_t deadline_ns; /* CLOCK_REALTIME, 0: none */
+	int64_t retry_ns;    /* CLOCK_REALTIME: when the effect is tried again, 0: not waiting */
 	void *row;           /* the machine's message, current */
+	/* Why the last try of the state's effect failed, and how many have; NULL: none has. */
+	struct Crisp__State__Failure *failure;
 	int16_t effect;      /* in flight, -1: none */
 	uint64_t effect_gen; /* reports of earlier effects are dropped by this */
 	struct sm_transition history[LIMIT_HISTORY];
@@ -77,6 +80,7 @@ struct sm_object {
 	uint16_t commit_item;
 	bool stalled;
 	void *draft;
+	struct Crisp__State__Failure *draft_failure; /* what `failure` becomes */
 };
 
 /* One object's part of a commit. */
@@ -93,7 +97,7 @@ struct sm_write {
 /* What the engine needs from outside. */
 struct sm_ops {
 	int64_t (*now)(void *arg); /* CLOCK_REALTIME, ns */
-	/* Call sm_overdue at that time; 0: no more. */
+	/* Call sm_overdue at that time, sm_armed_at(obj); 0: no more. */
 	void (*arm)(void *arg, struct sm_object *obj, int64_t at_ns);
 	/* All writes in one transaction, or none. */
 	int (*commit)(void *arg, const struct sm_write *writes, size_t n, struct err *e);
@@ -163,6 +167,14 @@ struct sm_event *sm_take_parked(struct sm_object *obj);
 static inline const struct sm_state *sm_state(const struct sm_object *obj)
 {
 	return &obj->machine->states[obj->state];
+}
+
+/* When sm_overdue is to be called, CLOCK_REALTIME; 0: never. */
+static inline int64_t sm_armed_at(const struct sm_object *obj)
+{
+	if (!obj->retry_ns || (obj->deadline_ns && obj->deadline_ns < obj->retry_ns))
+		return obj->deadline_ns;
+	return obj->retry_ns;
 }
 
 static inline bool sm_is_gone(const struct sm_object *obj)

@@ -62,6 +62,7 @@ struct sm_row {
 	int16_t guard;   /* index into guards[], -1: none */
 	uint16_t target; /* index into states[]; equal to state when it stays */
 	uint16_t line;   /* in the .sm file */
+	bool retries;    /* the effect has failed and is begun again, after a pause */
 	uint16_t n_actions;
 	const struct sm_action *actions;
 };
@@ -95,6 +96,7 @@ struct sm_event_info {
 struct sm_effect_info {
 	const char *name;
 	bool lasting; /* outlives a reboot: a save stands left of it */
+	int64_t retry_min_ms, retry_max_ms; /* pauses between tries, doubled; 0: no retries */
 	uint16_t n_yields;
 	const uint16_t *yields; /* event indices */
 	/* Called on the loop thread after the commit.  Must not block: it hands the work over and

@@ -287,8 +287,9 @@ static bool explained(const struct sm_object *obj, const struct step *step)
 	const Crisp__State__Container *row = obj->row;
 
 	/* A container that ends before its start is acknowledged explains that by its end. */
-	return row->failure || ((step->what == CTR_EVENT_START || step->what == CTR_EVENT_UPDATE) &&
-				obj->state == CTR_STATE_EXITED);
+	return row->failure || obj->failure ||
+	       ((step->what == CTR_EVENT_START || step->what == CTR_EVENT_UPDATE) &&
+		obj->state == CTR_STATE_EXITED);
 }
 
 /* What was asked of the dead shim is asked of the new one, as after a restart of the daemon. */

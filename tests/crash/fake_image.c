@@ -17,6 +17,7 @@ enum fault {
 	FAULT_LAYER_IS_LOST = 1 << 3,  /* it is not there any more */
 	FAULT_OUTAGE = 1 << 4,         /* it fails, and leaves something for the next try */
 	FAULT_OUTAGE_ONCE = 1 << 5,
+	FAULT_CLEAN_STUCK_ONCE = 1 << 6,
 };
 
 enum asks {
@@ -138,7 +139,15 @@ static void act_adopt(struct sim *sim, struct sm_object *obj, const struct job *
 /* Layers that no image row names go with the staging folder. */
 static void act_clean(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
+	struct sm_event *ev;
+
 	(void)obj;
+	if (sim_fault_once(sim, FAULT_CLEAN_STUCK_ONCE)) {
+		ev = sm_event_new(PUL_EVENT_CLEAN_STUCK);
+		err_set(&ev->err, ERR_INTERNAL, "it does not go, says the sweep");
+		sim_done(sim, job, ev);
+		return;
+	}
 	sim->w->img.staging = false;
 	sim->w->img.puller = FAKE_PULLER_NONE;
 	if (!sim->dead && !sim_object(sim, &img_machine))
@@ -343,6 +352,8 @@ static const struct scenario scenarios[] = {
 	{ "it is loaded and removed", 0, { LOAD, REMOVE } },
 	{ "it is pulled again", 0, { PULL, PULL, REMOVE } },
 	{ "it is not there", FAULT_FETCH_FAILS, { FAILS(ASKS_PULL) } },
+	{ "what it has left does not go at once", FAULT_FETCH_FAILS | FAULT_CLEAN_STUCK_ONCE,
+	  { FAILS(ASKS_PULL) } },
 	{ "it is there the second time", FAULT_FETCH_FAILS_ONCE, { FAILS(ASKS_PULL), PULL } },
 	{ "two pull it", 0, { PULL, PULL_MEANWHILE, LOAD_MEANWHILE } },
 	{ "two pull it in vain", FAULT_FETCH_FAILS,

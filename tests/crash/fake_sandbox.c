@@ -293,7 +293,7 @@ static bool explained(const struct sm_object *obj, const struct step *step)
 	const Crisp__State__Sandbox *row = obj->row;
 
 	(void)step;
-	return row->failure != NULL;
+	return row->failure || obj->failure;
 }
 
 static void happen(struct sim *sim, int what)

@@ -245,7 +245,7 @@ static int64_t op_now(void *arg)
 	return sim->w->now_ns;
 }
 
-/* The loop below looks at obj->deadline_ns itself. */
+/* The loop below asks sm_armed_at itself. */
 static void op_arm(void *arg, struct sm_object *obj, int64_t at_ns)
 {
 	(void)arg;
@@ -562,13 +562,13 @@ static bool clock_strikes(struct sim *sim)
 	for (int i = 0; i < sim->fake->n_machines; i++) {
 		struct sm_object *obj = sim->objects[i];
 
-		if (obj && obj->deadline_ns && (!first || obj->deadline_ns < first->deadline_ns))
+		if (obj && sm_armed_at(obj) && (!first || sm_armed_at(obj) < sm_armed_at(first)))
 			first = obj;
 	}
 	if (!first)
 		return false;
-	if (sim->w->now_ns < first->deadline_ns)
-		sim->w->now_ns = first->deadline_ns;
+	if (sim->w->now_ns < sm_armed_at(first))
+		sim->w->now_ns = sm_armed_at(first);
 	sm_overdue(first);
 	return true;
 }

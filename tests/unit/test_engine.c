@@ -344,6 +344,108 @@ static void deadlines_are_armed_and_re_armed(void **state)
 	happened("UNAVAILABLE2");
 }
 
+/* A removal that is asked for and fails N times. */
+static struct sm_object *jammed_door(unsigned n)
+{
+	struct sm_object *obj = open_door();
+	struct sm_event *ev;
+
+	row_of(obj)->exit_known = true;
+	ask(obj, DOR_EVENT_CLOSE, 1);
+	flush();
+	ask(obj, DOR_EVENT_REMOVE, 2);
+	flush();
+	while (n-- > 0) {
+		if (obj->retry_ns) {
+			t.now = t.armed;
+			sm_overdue(obj);
+		}
+		ev = sm_event_new(DOR_EVENT_JAMMED);
+		err_set(&ev->err, ERR_PRECONDITION, "the frame is bent");
+		sm_effect_done(obj, obj->effect_gen, ev);
+		flush();
+	}
+	buf_consume(&t.journal, t.journal.len);
+	return obj;
+}
+
+static void a_failed_try_pauses(void **state)
+{
+	struct sm_object *obj = jammed_door(1);
+
+	(void)state;
+	assert_true(t.armed == t.now + NSEC_PER_SEC);
+	assert_int_equal(obj->failure->tries, 1);
+	assert_string_equal(obj->failure->text, "the frame is bent");
+	assert_int_equal(obj->effect, dor_machine.states[DOR_STATE_REMOVING].recover);
+	t.now = t.armed;
+	sm_overdue(obj);
+	happened("erase");
+	assert_true(t.armed == 0);
+	done(obj, DOR_EVENT_ERASED);
+	flush();
+	happened("commit(GONE) GONE gone");
+	/* Twice as long each time, up to the last pause. */
+	obj = jammed_door(2);
+	assert_true(t.armed == t.now + 2 * NSEC_PER_SEC);
+	sm_object_free(obj);
+	obj = jammed_door(9);
+	assert_true(t.armed == t.now + 4 * NSEC_PER_SEC);
+	assert_int_equal(obj->failure->tries, 9);
+	sm_object_free(obj);
+}
+
+static void an_early_report_of_a_paused_effect_is_stale(void **state)
+{
+	struct sm_object *obj = jammed_door(1);
+	uint64_t gen = obj->effect_gen - 1;
+
+	(void)state;
+	sm_effect_done(obj, gen, sm_event_new(DOR_EVENT_ERASED));
+	assert_false(sm_flush(t.engine));
+	/* Begun anew, it does not wait. */
+	sm_redo(obj);
+	happened("erase");
+	assert_true(t.armed == 0 && obj->retry_ns == 0);
+	sm_object_free(obj);
+}
+
+static void why_a_try_failed_is_stored(void **state)
+{
+	struct sm_object *obj = jammed_door(3), *again = NULL;
+	struct err e = ERR_NULL;
+
+	(void)state;
+	assert_int_equal(sm_object_load(t.engine, &dor_machine, ID_A, t.stored.data, t.stored.len,
+					&again, &e), 0);
+	assert_int_equal(again->failure->tries, 3);
+	assert_int_equal(again->failure->code, ERR_PRECONDITION);
+	assert_string_equal(again->failure->text, "the frame is bent");
+	sm_recover(again);
+	happened("erase"); /* at once: what held it up may be gone with the time before */
+	sm_object_free(again);
+	sm_object_free(obj);
+}
+
+static void a_failure_that_is_not_stored_is_told_again(void **state)
+{
+	struct sm_object *obj = jammed_door(1);
+
+	(void)state;
+	t.now = t.armed;
+	sm_overdue(obj);
+	t.failures = 1;
+	done(obj, DOR_EVENT_JAMMED);
+	flush();
+	happened("erase fail(REMOVING)");
+	assert_int_equal(obj->failure->tries, 1);
+	sm_retry(t.engine);
+	flush();
+	happened("commit(REMOVING) REMOVING");
+	assert_int_equal(obj->failure->tries, 2);
+	sm_object_free(obj);
+}
+
 static void overdue_work_goes_back(void **state)
 {
 	struct sm_object *obj = door(ID_A);
@@ -642,6 +744,10 @@ int main(void)
 		test(reports_of_earlier_effects_are_dropped),
 		test(effects_may_report_at_once),
 		test(deadlines_are_armed_and_re_armed),
+		test(a_failed_try_pauses),
+		test(an_early_report_of_a_paused_effect_is_stale),
+		test(why_a_try_failed_is_stored),
+		test(a_failure_that_is_not_stored_is_told_again),
 		test(overdue_work_goes_back),
 		test(a_late_deadline_is_dropped),
 		test(one_turn_is_one_transaction),

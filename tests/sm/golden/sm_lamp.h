@@ -27,6 +27,7 @@ enum lmp_event {
 	LMP_EVENT_GLOWS, /* done */
 	LMP_EVENT_DARK, /* done */
 	LMP_EVENT_GONE, /* done */
+	LMP_EVENT_STUCK, /* done */
 	LMP_EVENT_BORROWED, /* done */
 	LMP_EVENT_BLOWN, /* shim */
 	LMP_EVENT_OVERDUE, /* clock */
@@ -64,4 +65,4 @@ bool lmp_invariant_has_power(const Crisp__State__LampPost *row);
 void lmp_effect_ignite(struct sm_object *obj); /* lasting: lit failed */
 void lmp_effect_look(struct sm_object *obj); /* fleeting: glows blown */
 void lmp_effect_cool(struct sm_object *obj); /* fleeting: dark */
-void lmp_effect_scrap(struct sm_object *obj); /* lasting: gone */
+void lmp_effect_scrap(struct sm_object *obj); /* lasting: gone stuck */

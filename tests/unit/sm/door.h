@@ -79,7 +79,7 @@ static int64_t op_now(void *arg)
 static void op_arm(void *arg, struct sm_object *obj, int64_t at)
 {
 	(void)arg;
-	assert_true(at == obj->deadline_ns);
+	assert_true(at == sm_armed_at(obj));
 	t.armed = at;
 }
 
