@@ -227,6 +227,17 @@ static int check_trust(const struct container_prepare *in, const Runtime__V1__Po
 	return 0;
 }
 
+/* The kubelet makes the directories of logs, other clients may not. */
+static int make_log_dir(const char *log_path, struct err *e)
+{
+	const char *slash = strrchr(log_path, '/');
+	_cleanup_free_ char *dir = slash ? xstrndup(log_path, (size_t)(slash - log_path)) : NULL;
+
+	if (!dir || !*dir || fs_mkdir_all(dir, 0755, e) == 0)
+		return 0;
+	return err_wrap(e, "config.log_path: directory of the log");
+}
+
 int container_prepare(const struct container_prepare *in, struct facts_init **ret,
 		      struct err *e)
 {
@@ -245,6 +256,8 @@ int container_prepare(const struct container_prepare *in, struct facts_init **re
 		r = fs_mkdir_all(dir, 0700, e);
 	if (r == 0)
 		r = exitrec_prepare(exit_path, e);
+	if (r == 0)
+		r = make_log_dir(in->row->log_path, e);
 	if (r == 0)
 		r = mount_rootfs(in, e);
 	if (r == 0)

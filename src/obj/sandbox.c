@@ -192,6 +192,8 @@ static int work_anchor(struct job *j, struct err *e)
 		r = make_namespaces(j->id, s->row, c, s->anchor, e);
 	if (r == 0)
 		r = sandbox_files_make(run, s->row, c, e);
+	if (r == 0 && *c->log_directory == '/' && fs_mkdir_all(c->log_directory, 0755, e) < 0)
+		r = err_wrap(e, "config.log_directory");
 	if (r == 0 && !s->row->host_network)
 		r = find_network(s->anchor, e);
 	if (r == 0)

@@ -36,7 +36,8 @@ struct oci_ctx {
 	json_t *root, *process, *linux_part;
 
 	struct user user;
-	char *passwd_file;		  /* generated, mounted over /etc/passwd; NULL: none */
+	char *passwd_file, *group_file;	  /* generated, mounted over those in /etc; NULL: none */
+	bool has_files;			  /* the tmpfs of the two is mounted */
 	uint64_t bounding;		  /* capabilities of the container */
 	char *process_label, *file_label; /* SELinux, NULL: none */
 	const char *propagation;	  /* rootfsPropagation, NULL: the runtime's default */

@@ -204,6 +204,8 @@ static int add_pod_files(struct mounts *m)
 		r = add_pod_file(m, "/etc/hostname", in->hostname_file, mode);
 	if (r == 0)
 		r = add_pod_file(m, "/etc/passwd", m->c->passwd_file, mode);
+	if (r == 0)
+		r = add_pod_file(m, "/etc/group", m->c->group_file, mode);
 	return r == 0 ? add_timezone(m) : r;
 }
 

@@ -73,6 +73,19 @@ int oci_place_system(struct oci_ctx *c)
 	return 0;
 }
 
+int oci_place_mtab(struct oci_ctx *c)
+{
+	_cleanup_(rootview_place_done) struct rootview_place etc = ROOTVIEW_PLACE_NULL;
+	_cleanup_free_ char *mtab = NULL;
+	int r = rootview_resolve(c->view, "/etc", &etc, c->e);
+
+	/* A volume is not ours to write to. */
+	if (r < 0 || etc.mount || etc.kind != ROOTVIEW_DIRECTORY)
+		return r;
+	mtab = xasprintf("%s/mtab", etc.path);
+	return rootview_link(c->view, mtab, "/proc/mounts", c->e);
+}
+
 /* The system directory that a path lies in, NULL: none. */
 static const char *system_of(const char *path)
 {

@@ -17,6 +17,9 @@ int oci_place_system(struct oci_ctx *c);
  * there and nowhere else. */
 int oci_place_mount(struct oci_ctx *c, json_t *mount, bool required_path);
 
+/* /etc/mtab leads to /proc/mounts, for df, mount and old libraries, where the image has none. */
+int oci_place_mtab(struct oci_ctx *c);
+
 /* "linux.devices" and "process.cwd", after all mounts. */
 int oci_place_devices(struct oci_ctx *c);
 int oci_place_cwd(struct oci_ctx *c);

@@ -18,7 +18,7 @@
 
 #define ENV_MAX 65536  /* variables */
 #define ARGS_MAX 16384 /* words */
-#define PASSWD_INODES 4
+#define FILES_INODES 4
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* The kernel's choice among a pod's processes falls on the sandbox's init last. */
 #define SANDBOX_OOM_SCORE_ADJ (-998)
@@ -212,39 +212,51 @@ static int build_cwd(struct oci_ctx *c)
 
 /* --- user ----------------------------------------------------------------------------------- */
 
-/* A passwd file with an entry for a uid that the image does not know: programs ask for their own
- * name and home.  Mounted over the image's file by mounts.c. */
-static int generate_passwd(struct oci_ctx *c)
+/* The image's file at path with another line, for mounts.c to mount over it.  *ret stays NULL when
+ * the image has none. */
+static int add_line(struct oci_ctx *c, const char *path, const char *line, char **ret)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
-	_cleanup_free_ char *dir = NULL, *path = NULL;
-	const json_t *cwd = json_object_get(c->process, "cwd");
-	const char *home = json_string_value(cwd);
-	int r;
+	_cleanup_free_ char *dir = xasprintf("%s/files", c->in->dir);
+	_cleanup_free_ char *file = xasprintf("%s%s", dir, strrchr(path, '/'));
+	int r = rootfs_read_file(c->rootfs, path, USER_DB_MAX, &text, c->e);
 
-	if (!c->in->dir || c->is_sandbox || c->user.in_passwd || c->user.uid == 0)
-		return 0;
-	r = rootfs_read_file(c->rootfs, "/etc/passwd", USER_DB_MAX, &text, c->e);
 	if (r != 0)
 		return r < 0 ? r : 0;
+	if (text.len > 0 && text.data[text.len - 1] != '\n')
+		buf_puts(&text, "\n");
+	buf_puts(&text, line);
+	/* The container may write to it, so it is not on the file system of its directory. */
+	if (!c->has_files)
+		r = mount_tmpfs(dir, 4 * USER_DB_MAX, FILES_INODES, 0755, NULL, c->e);
+	c->has_files = r == 0;
+	if (r == 0)
+		r = fs_replace_file(file, text.data, text.len, 0644, false, c->e);
+	if (r == 0)
+		*ret = take_ptr(file);
+	return r;
+}
+
+/* Entries for ids that the image does not know: programs ask for their own name and home. */
+static int generate_entries(struct oci_ctx *c)
+{
+	const char *home = json_string_value(json_object_get(c->process, "cwd"));
+	_cleanup_free_ char *user = NULL, *group = NULL;
+	int r = 0;
+
+	if (!c->in->dir || c->is_sandbox)
+		return 0;
 	/* A line break or a colon would make further entries. */
 	if (strpbrk(home, "\n:"))
 		home = "/";
-	if (text.len > 0 && text.data[text.len - 1] != '\n')
-		buf_puts(&text, "\n");
-	buf_printf(&text, "%u:x:%u:%u:%u user:%s:/sbin/nologin\n", c->user.uid, c->user.uid,
-		   c->user.gid, c->user.uid, home);
-	/* The container may write to it, so it is not on the file system of its directory. */
-	dir = xasprintf("%s/files", c->in->dir);
-	r = mount_tmpfs(dir, 2 * USER_DB_MAX, PASSWD_INODES, 0755, NULL, c->e);
-	if (r < 0)
-		return r;
-	path = xasprintf("%s/passwd", dir);
-	r = fs_replace_file(path, text.data, text.len, 0644, false, c->e);
-	if (r < 0)
-		return r;
-	c->passwd_file = take_ptr(path);
-	return 0;
+	user = xasprintf("%u:x:%u:%u:%u user:%s:/sbin/nologin\n", c->user.uid, c->user.uid,
+			 c->user.gid, c->user.uid, home);
+	group = xasprintf("%u:x:%u:\n", c->user.gid, c->user.gid);
+	if (!c->user.in_passwd && c->user.uid != 0)
+		r = add_line(c, "/etc/passwd", user, &c->passwd_file);
+	if (r == 0 && !c->user.in_group && c->user.gid != 0)
+		r = add_line(c, "/etc/group", group, &c->group_file);
+	return r;
 }
 
 static int build_user(struct oci_ctx *c)
@@ -273,7 +285,7 @@ static int build_user(struct oci_ctx *c)
 	oci_json_put(user, "additionalGids", groups);
 	for (size_t i = 0; i < c->user.n_groups; i++)
 		oci_json_push(groups, oci_json_number(c->user.groups[i]));
-	return generate_passwd(c);
+	return generate_entries(c);
 }
 
 /* --- limits --------------------------------------------------------------------------------- */

@@ -265,8 +265,9 @@ void rootview_place_done(struct rootview_place *place)
 
 /* --- making --------------------------------------------------------------------------------- */
 
-/* path: missing a moment ago, its parent is a directory. */
-static int make_one(const struct rootview *v, const char *path, bool directory, struct err *e)
+/* The directory that path is in.  *ret_name: its last component. */
+static int open_parent(const struct rootview *v, const char *path, int *ret_dir,
+		       const char **ret_name, struct err *e)
 {
 	const char *name = strrchr(path, '/') + 1;
 	_cleanup_free_ char *parent = xstrndup(path, (size_t)(name - path) - 1);
@@ -279,10 +280,36 @@ static int make_one(const struct rootview *v, const char *path, bool directory, 
 	if (kind != ROOTVIEW_DIRECTORY)
 		return err_set(e, ERR_PRECONDITION, "%s in the container is not a directory",
 			       parent);
+	*ret_dir = take_fd(dir);
+	*ret_name = name;
+	return 0;
+}
+
+/* path: missing a moment ago, its parent is a directory. */
+static int make_one(const struct rootview *v, const char *path, bool directory, struct err *e)
+{
+	_cleanup_close_ int dir = -1;
+	const char *name;
+	int r = open_parent(v, path, &dir, &name, e);
+
+	if (r < 0)
+		return r;
 	r = directory ? mkdirat(dir, name, 0755) : mknodat(dir, name, S_IFREG | 0644, 0);
 	if (r < 0)
 		return err_errno(e, ERR_PRECONDITION, errno, "make %s in the container", path);
 	return 0;
+}
+
+int rootview_link(const struct rootview *v, const char *path, const char *target, struct err *e)
+{
+	_cleanup_close_ int dir = -1;
+	const char *name;
+	int r = open_parent(v, path, &dir, &name, e);
+
+	if (r == 0 && symlinkat(target, dir, name) < 0 && errno != EEXIST)
+		r = err_errno(e, ERR_PRECONDITION, errno, "make the link %s in the container",
+			      path);
+	return r;
 }
 
 /* Make what is missing of path, whose components are walked from the top. */

@@ -58,4 +58,8 @@ int rootview_resolve(const struct rootview *v, const char *path, struct rootview
 int rootview_make(const struct rootview *v, struct rootview_place *place, bool directory,
 		  struct err *e);
 
+/* Make a symbolic link at path, whose parent is a directory without links; 0 as well when something
+ * is there already. */
+int rootview_link(const struct rootview *v, const char *path, const char *target, struct err *e);
+
 void rootview_place_done(struct rootview_place *place);

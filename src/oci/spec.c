@@ -309,6 +309,8 @@ static int build(struct oci_ctx *c, struct oci_spec *ret)
 	if (r == 0)
 		r = oci_mounts_build(c);
 	if (r == 0)
+		r = oci_place_mtab(c);
+	if (r == 0)
 		r = oci_place_devices(c);
 	if (r == 0)
 		r = oci_place_cwd(c);
@@ -343,6 +345,7 @@ static void ctx_done(struct oci_ctx *c)
 		free(c->warnings[i]);
 	free(c->warnings);
 	free(c->passwd_file);
+	free(c->group_file);
 	free(c->process_label);
 	free(c->file_label);
 	user_done(&c->user);

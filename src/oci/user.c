@@ -110,6 +110,17 @@ bool user_find_group(const char *text, size_t size, const char *name, uint32_t *
 	return false;
 }
 
+bool user_has_group(const char *text, size_t size, uint32_t gid)
+{
+	struct fields f;
+	uint32_t found;
+
+	while (next_line(&text, &size, 4, &f))
+		if (f.len[0] && field_id(&f, 2, &found) && found == gid)
+			return true;
+	return false;
+}
+
 static bool has_member(const char *list, size_t size, const char *name)
 {
 	size_t want = strlen(name);
@@ -282,6 +293,7 @@ int user_resolve(int root, const struct user_request *req, struct user *ret, str
 	}
 	if (r == 0 && req->gid)
 		r = check_id(*req->gid, "run_as_group", &ret->gid, e);
+	ret->in_group = user_has_group(db.group.data, db.group.len, ret->gid);
 	/* USER user:group names the whole identity: /etc/group adds nothing to it. */
 	if (r == 0)
 		r = collect_groups(&db, req, &entry, !req->strict && !group_given, ret, e);

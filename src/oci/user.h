@@ -30,6 +30,8 @@ bool user_find_passwd(const char *text, size_t size, const char *name, uint32_t 
 
 /* Gid of the first well-formed entry of a group text with that name. */
 bool user_find_group(const char *text, size_t size, const char *name, uint32_t *ret_gid);
+/* Has a group text an entry with that gid? */
+bool user_has_group(const char *text, size_t size, uint32_t gid);
 
 /* Gids of all groups that list name as a member, in file order, at most max of them. */
 size_t user_member_groups(const char *text, size_t size, const char *name, uint32_t *ret_gids,
@@ -51,6 +53,7 @@ struct user {
 	uint32_t *groups; /* gid first, each once */
 	size_t n_groups;
 	bool in_passwd; /* the uid has an entry */
+	bool in_group;  /* the gid has one */
 };
 
 #define USER_NULL ((struct user){ .groups = NULL })

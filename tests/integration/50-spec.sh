@@ -71,9 +71,9 @@ inside "environment in order of precedence" "a=image b=config c=default" \
 	'.image.env = ["a=image", "b=image"] | .conf = {"crio.runtime.default_env": ["a=default", "c=default"]}
 	 | .config.envs = [{key: "b", value: "config"}]' 'echo a=$a b=$b c=$c'
 inside "a missing working directory is made" /new/dir '.config.working_dir = "/new/dir"' pwd
-inside "user and groups by number, merged with /etc/group" "uid=1000(user) gid=1000 groups=1000,1234,5000(extra)" \
+inside "user and groups by number, merged with /etc/group" "uid=1000(user) gid=1000(1000) groups=1000(1000),1234,5000(extra)" \
 	'.config.linux.security_context += {run_as_user: {value: 1000}, supplemental_groups: [1234]}' id
-inside "strict groups" "uid=1000(user) gid=1000 groups=1000,1234" \
+inside "strict groups" "uid=1000(user) gid=1000(1000) groups=1000(1000),1234" \
 	'.config.linux.security_context += {run_as_user: {value: 1000}, supplemental_groups: [1234],
 	 supplemental_groups_policy: "Strict"}' id
 inside "user by name" "uid=33(web) gid=34(web) groups=34(web),5000(extra)" \

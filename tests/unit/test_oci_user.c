@@ -202,6 +202,32 @@ static void resolves(void **state)
 	}
 }
 
+static void knows_groups(void **state)
+{
+	static const struct {
+		const char *image_user;
+		bool in_group;
+	} cases[] = {
+		{ "", true }, { "web", true }, { "web:one", true }, { "web:7", false },
+		{ "4000:4001", false }, { "4000", true },
+	};
+	const struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct user_request req = { .image_user = cases[i].image_user };
+		struct err e = ERR_NULL;
+		struct user u = USER_NULL;
+
+		assert_int_equal(user_resolve(f->root, &req, &u, &e), 0);
+		if (u.in_group != cases[i].in_group)
+			fail_msg("\"%s\"", cases[i].image_user);
+		user_done(&u);
+	}
+	assert_false(user_has_group(NULL, 0, 0));
+	assert_false(user_has_group("a:x\n:x:7:\nb:x:07x:\n", 20, 7));
+	assert_true(user_has_group("a:x:7:\n", 7, 7));
+}
+
 static void replace_passwd(const struct fixture *f, const char *link_target)
 {
 	_cleanup_free_ char *path = xasprintf("%s/etc/passwd", f->dir);
@@ -270,6 +296,7 @@ int main(void)
 		cmocka_unit_test(finds_entries),
 		cmocka_unit_test(finds_groups),
 		cmocka_unit_test_setup_teardown(resolves, setup, teardown),
+		cmocka_unit_test_setup_teardown(knows_groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(survives_hostile_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(resolves_inside, setup, teardown),
 	};

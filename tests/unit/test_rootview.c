@@ -206,6 +206,22 @@ static void makes_places(void **state)
 	assert_true(make_at("/file/x", true, &e) < 0);
 }
 
+static void makes_links(void **state)
+{
+	struct err e = ERR_NULL;
+
+	(void)state;
+	assert_int_equal(rootview_link(view, "/var/mtab", "/proc/mounts", &e), 0);
+	check_path("/var/mtab", "/proc/mounts", ROOTVIEW_MISSING);
+	/* An existing one is kept. */
+	assert_int_equal(rootview_link(view, "/var/mtab", "/file", &e), 0);
+	check_path("/var/mtab", "/proc/mounts", ROOTVIEW_MISSING);
+	/* A directory that is a link is not followed. */
+	assert_true(rootview_link(view, "/out/mtab", "/proc/mounts", &e) < 0);
+	assert_false(exists("host/mtab"));
+	assert_true(rootview_link(view, "/file/mtab", "/proc/mounts", &e) < 0);
+}
+
 static void makes_places_in_volumes(void **state)
 {
 	struct err e = ERR_NULL;
@@ -263,6 +279,7 @@ int main(void)
 		TEST(sees_mounts),
 		TEST(hides_what_a_mount_covers),
 		TEST(makes_places),
+		TEST(makes_links),
 		TEST(makes_places_in_volumes),
 		TEST(does_not_follow_a_swapped_link),
 		TEST(refuses_a_source_that_is_a_link),
