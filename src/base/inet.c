@@ -37,6 +37,15 @@ static int parse(const char *text, uint16_t port, union address *ret, socklen_t 
 	return 0;
 }
 
+bool inet_is_address(const char *text)
+{
+	struct err ignored = ERR_NULL;
+	union address a;
+	socklen_t size;
+
+	return parse(text, 0, &a, &size, &ignored) == 0;
+}
+
 int inet_listen(const char *address, uint16_t port, int *ret_fd, struct err *e)
 {
 	_cleanup_close_ int fd = -1;

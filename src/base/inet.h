@@ -3,9 +3,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
+
+/* Is text an IPv4 or IPv6 address? */
+bool inet_is_address(const char *text);
 
 /* Listen at an IP address (IPv4 or IPv6; no names), port 0: any.  *ret_fd does not block.
  * ERR_INVALID: no IP address; ERR_UNAVAILABLE: it cannot be had, with the kernel's reason. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/inet.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "obj/facts.h"
@@ -38,6 +39,23 @@ static int check_sysctls(const Runtime__V1__PodSandboxConfig *c, bool host_netwo
 	return 0;
 }
 
+/* A plugin that refuses a mapping refuses to take it down as well. */
+static int check_ports(const Runtime__V1__PodSandboxConfig *c, struct err *e)
+{
+	for (size_t i = 0; i < c->n_port_mappings; i++) {
+		const Runtime__V1__PortMapping *m = c->port_mappings[i];
+
+		if (m->host_port > 0 && m->container_port == 0)
+			return err_set(e, ERR_INVALID, "config.port_mappings[%zu].container_port: "
+				       "0 for host port %d: give the port of the container", i,
+				       m->host_port);
+		if (m->host_port > 0 && *m->host_ip && !inet_is_address(m->host_ip))
+			return err_set(e, ERR_INVALID, "config.port_mappings[%zu].host_ip: \"%s\" "
+				       "is no IP address", i, m->host_ip);
+	}
+	return 0;
+}
+
 /* ret_parent: the cgroup parent that was asked for, as it is kept; stays NULL when none was. */
 static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config_size,
 		     char **ret_parent, struct err *e)
@@ -63,6 +81,8 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 	    conf_cgroup_parent(world.conf->cgroup_manager, c->linux->cgroup_parent, ret_parent,
 			       e) < 0)
 		return err_wrap(e, "config.linux.cgroup_parent");
+	if (check_ports(c, e) < 0)
+		return -(int)e->code;
 	return check_sysctls(c, ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE,
 			     ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE, e);
 }

@@ -75,6 +75,11 @@ for command in inspect start "exec --sync" logs; do
 	check_fails "$command of an unknown id" "$NOT_FOUND" eval "crictl $command $NONE $([ "$command" = "exec --sync" ] && echo true)"
 done
 check_fails "inspectp of an unknown id" "$NOT_FOUND" crictl inspectp $NONE
+for ports in '{host_port: 80}' '{host_port: 80, container_port: 0, protocol: 1}'; do
+	! crisp_only || check_fails "a host port for no port: $ports" "port_mappings.0..container_port" crictl runp "$(pod_config x ".port_mappings = [$ports]")"
+done
+! crisp_only || check_fails "a host port at no address" "port_mappings.0..host_ip.*here" \
+	crictl runp "$(pod_config x '.port_mappings = [{host_port: 80, container_port: 80, host_ip: "here"}]')"
 check_fails "create in an unknown pod" "$NOT_FOUND" crictl create $NONE "$(ctr_config x "$BUSYBOX")" "$(pod_config x)"
 check_fails "rmi of an unknown image" "$NOT_FOUND|no such image" crictl rmi "$REGISTRY/none/such:1"
 check_fails "pull of an unknown image" "$NOT_FOUND|unknown|404" crictl pull "$REGISTRY/none/such:1"
