@@ -104,11 +104,15 @@ static void act_probe_anchor(struct sim *sim, struct sm_object *obj, const struc
 		sim_done(sim, job, s->shim ? anchored() : sm_event_new(SBX_EVENT_ANCHOR_LOST));
 }
 
+#define REVIVES_MAX 8 /* then the guard worn_out gives the pod up */
+
 static void act_revive_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
+	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
 	struct world_sandbox *s = &sim->w->sbx;
 
-	(void)obj;
+	if (row && row->revive_tries > REVIVES_MAX)
+		sim_bad(sim, "one shim after the other is tried");
 	if (sim_fault(sim, FAULT_REVIVE_FAILS) || sim_fault_once(sim, FAULT_REVIVE_FAILS_ONCE)) {
 		sim_done(sim, job, sim_failed(SBX_EVENT_ANCHOR_FAILED, "no memory"));
 		return;

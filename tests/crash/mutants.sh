@@ -82,7 +82,8 @@ in_state() {
 
 # The four of the design, and more of their kind.
 plant "STARTING is recovered by starting again" container sweep "started again" \
-	"$(in_state STARTING 's/recover probe_start/recover start_init/; s/stay       : start_init/stay : probe_start/')"
+	"/^effect probe_start/s/fleeting/fleeting retry 1s..2s/
+	$(in_state STARTING 's/recover probe_start/recover start_init/; s/stay       : start_init/stay : save boot, probe_start/')"
 plant "a remove is answered when the container is merely dead" container sweep \
 	"remove is answered OK in EXITED" \
 	"$(in_state RUNNING 's/: requeue, /: /')"
@@ -98,7 +99,7 @@ plant "an end is kept in the boot store alone" container sweep "has changed in E
 plant "a start is kept in the boot store alone" container sweep "." \
 	"$(in_state STARTING 's/note_started, save, reply/note_started, save boot, reply/')"
 plant "a failed network is not taken down" sandbox sweep "left behind: lease" \
-	"$(in_state NETWORKING 's/network_failed -> LOWERING : note_undo, save, lower_network/network_failed -> UNANCHORING : note_undo, save, drop_anchor/')"
+	"$(in_state NETWORKING 's/network_failed -> LOWERING : note_undo, save, reply, lower_network/network_failed -> UNANCHORING : note_undo, save, reply, drop_anchor/')"
 plant "a pod's remove is answered when it is stopped" sandbox sweep \
 	"remove is answered OK in NOTREADY" \
 	"$(in_state READY 's/: requeue, /: /')"
@@ -107,15 +108,16 @@ plant "a pod's network is kept in the boot store alone" sandbox sweep "run was a
 plant "a stopped pod keeps its network" sandbox sweep "still has a lease" \
 	"$(in_state EMPTYING 's/children_stopped if unwired -> UNANCHORING : save, drop_anchor/children_stopped if unwired -> LOWERING : save, lower_network/; s/children_stopped            -> LOWERING    : save, lower_network/children_stopped -> UNANCHORING : save, drop_anchor/')"
 plant "a shim is replaced at the first try or never" sandbox sweep "nobody wanted that" \
-	"$(in_state REVIVING 's/anchor_failed stay        : note_retry, save boot, revive_anchor/anchor_failed -> EMPTYING : note_retry, save boot, stop_children/')"
-plant "one shim after the other is tried for ever" sandbox sweep "." \
+	"/^effect revive_anchor/s/retry [^ ]* //
+	$(in_state REVIVING 's/anchor_failed stay        : note_retry, save boot, revive_anchor/anchor_failed -> EMPTYING : note_retry, save boot, stop_children/')"
+plant "one shim after the other is tried for ever" sandbox sweep "one shim after the other" \
 	"$(in_state REVIVING '/if worn_out/d')"
 plant "a dead shim is not looked for after a restart" sandbox smc "may yield anchor_lost" \
 	"$(in_state REVIVING 's/recover revive_anchor/recover probe_anchor/')"
 plant "a pod whose init has ended stays ready" sandbox sweep "READY without an anchor" \
-	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end, save boot, stop_children/anchor_broken stay : note_error, save boot/')"
+	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end, save boot, stop_children/anchor_broken stay : note_lost, save boot/')"
 plant "a pod that ends by itself forgets why" sandbox sweep "does not say why" \
-	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end,/anchor_broken -> EMPTYING : note_error,/')"
+	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end,/anchor_broken -> EMPTYING : note_lost,/')"
 plant "an init that ended while the shim was away is forgotten" sandbox smc "does not decide anchor_broken" \
 	"$(in_state REVIVING '/anchor_broken/d')"
 plant "a command is run again after a restart" exec sweep "run twice" \

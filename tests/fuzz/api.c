@@ -412,10 +412,13 @@ static void log_call(const char *method, const ProtobufCMessage *m)
 	fflush(out);
 }
 
-/* Without an answer, or with one that says that the daemon is at fault. */
+/* Without an answer, or with one that says that the daemon is at fault.  A command that takes
+ * longer than its call allows is at fault itself. */
 static bool is_bad(const struct err *e)
 {
-	return e->code == ERR_DEADLINE || strstr(e->text, "Transport closed") ||
+	bool late = e->code == ERR_DEADLINE && !strstr(e->text, "timed out and was killed");
+
+	return late || strstr(e->text, "Transport closed") ||
 	       strstr(e->text, "Socket closed") || strstr(e->text, "failed to connect");
 }
 

@@ -38,6 +38,7 @@ check "pull" crictl pull "$BUSYBOX"
 check "a pod and a container, so that all there is for good is there" pod_run first
 ctr_run "$OUT" first >/dev/null || bail "no container"
 check "it goes" everything_remove
+mkdir -p "$ROOT/images/layers/empty"	# for an image volume of no file; made once
 world_snapshot >"$SCRATCH/before"
 resident_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$(daemon_pid)/status"; }
 KIB=$(resident_kib)
