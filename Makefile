@@ -34,10 +34,11 @@ pkg_config = $(if $(PKG_CONFIG),$(shell $(PKG_CONFIG) $(1)))
 
 -include codegen/gen.mk
 
+# An archive of whatever a rule names as its files.
+archive = rm -f $@ && ar rcs $@ $^
+
 # The daemon's parts as one archive: each program and test links what it needs.
-LIB_SRC := $(sort $(wildcard src/base/*.c src/loop/*.c src/sm/*.c src/store/*.c src/os/*.c \
-	src/conf/*.c src/oci/*.c src/image/*.c src/net/*.c src/obj/*.c src/stream/*.c \
-	src/api/*.c))
+LIB_SRC := $(sort $(filter-out src/pull/%,$(wildcard src/*/*.c)))
 # WITHOUT="selinux apparmor" builds the variants that say there is none.
 WITHOUT ?=
 LSM_OUT := $(foreach m,selinux apparmor,src/os/$(m)$(if $(filter $(m),$(WITHOUT)),,_none).c)
@@ -61,8 +62,7 @@ $(BUILD)/%.o: %.c
 	$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(LIB): $(LIB_OBJ)
-	@rm -f $@
-	ar rcs $@ $(LIB_OBJ)
+	$(archive)
 
 -include $(LIB_OBJ:.o=.d)
 

@@ -6,13 +6,33 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_REPLAY := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/replay/%)
 TEST_LIBS := -lcmocka -lpthread -lm
 
-# EXTRA_test_NAME: object files a test needs that are not in the archive (the shim's, the puller's).
-$(BUILD)/unit/%: tests/unit/%.c $(LIB)
+# A program's tests link its archive before the daemon's.
+SHIM_TESTS := test_held test_logfmt test_shimio test_shimstage fuzz_logline fuzz_journal
+PULL_TESTS := test_child test_confine test_cred test_decompress test_layer test_slots test_stage \
+	test_trust test_untar test_untar_layers fuzz_authfile fuzz_decompress fuzz_lookaside \
+	fuzz_signature fuzz_untar
+CLI_TESTS := test_cli
+$(foreach t,$(SHIM_TESTS),$(eval EXTRA_$(t) := $(LIBSHIM)))
+$(foreach t,$(PULL_TESTS),$(eval EXTRA_$(t) := $(LIBPULL)) \
+	$(eval LIBS_$(t) := -Wl,--as-needed $(PULL_LIBS)))
+$(foreach t,$(CLI_TESTS),$(eval EXTRA_$(t) := $(LIBCLI)))
+
+# Calls that a test replaces.
+LIBS_test_child += -Wl,--wrap=pthread_create
+LIBS_test_shimio := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+LIBS_test_shimstage := -Wl,--wrap=read,--wrap=write,--wrap=pwrite,--wrap=splice,--wrap=ftruncate
+LIBS_test_frames := $(WATCH_READS)
+GRPC_test_server := $(GRPC) $(WATCH_READS)
+GRPC_test_client := $(GRPC)
+
+# EXTRA_NAME: objects or archives that a test links before the daemon's archive.
+.SECONDEXPANSION:
+$(BUILD)/unit/%: tests/unit/%.c $(LIB) $$(EXTRA_$$*)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(EXTRA_$*) $(LIB) $(GRPC_$*) $(LIBS) $(LIBS_$*) $(TEST_LIBS) -o $@
 
 # A fuzz target as a plain program that replays its corpus.
-$(BUILD)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB)
+$(BUILD)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) $$(EXTRA_$$*)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -MMD -MP $< tests/fuzz/replay.c $(EXTRA_$*) $(LIB) $(LIBS) $(LIBS_$*) -lpthread -o $@
 

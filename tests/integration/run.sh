@@ -2,15 +2,16 @@
 # run.sh - run integration scripts, several at a time, each in a world of its own; one line for
 # each, then a summary.
 #
-# usage: run.sh [-j N] [SCRIPT...]      (default: all NN-*.sh beside this file and all of security/, as
-# many at a time as there are processors)
+# usage: run.sh [-j N] [SCRIPT...]      (default: all scripts in the folders beside this file, as many
+# at a time as there are processors)
 #   CRISP_TEST_LIMIT   seconds before one script is given up (default 900)
 # A script's whole output is shown when it fails.
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 JOBS=$(nproc)
 if [ "${1:-}" = -j ]; then JOBS=$2; shift 2; fi
-[ $# -gt 0 ] || set -- "$HERE"/[0-9][0-9]-*.sh "$HERE"/security/*.sh
+shopt -s nullglob
+[ $# -gt 0 ] || set -- "$HERE"/[0-9][0-9]-*.sh "$HERE"/*/*.sh
 OUT=$(mktemp -d "${TMPDIR:-/tmp}/crisp-results.XXXXXX")
 trap 'rm -rf "$OUT"' EXIT
 
