@@ -1,8 +1,8 @@
 /*
- * main.c - crispd: options, configuration, and the order in which things start and end.
+ * main.c - crispd: options, configuration, and the table of what starts and ends in which order.
  *
- * Up: what the host can do, store, objects (their recovery starts), socket.  Down: no new calls,
- * those in flight get their time, objects let go.  Pods run on without the daemon.
+ * At the end calls in flight get their time, then the table is walked back.  Pods run on without
+ * the daemon.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -27,13 +27,17 @@
 #include "base/version.h"
 #include "conf/conf.h"
 #include "gen/cri_rpc.h"
+#include "obj/container.h"
 #include "obj/dirs.h"
+#include "obj/exec.h"
 #include "obj/image.h"
 #include "obj/pull.h"
 #include "obj/rescue.h"
+#include "obj/sandbox.h"
 #include "obj/stream_session.h"
 #include "obj/trash.h"
 #include "obj/world.h"
+#include "oci/features.h"
 #include "oci/vulnerable.h"
 #include "os/apparmor.h"
 #include "os/cgroup.h"
@@ -69,11 +73,21 @@ static const struct {
 	{ "seccomp-profile", "crio.runtime.seccomp_profile", "FILE  instead of the built-in one" },
 };
 
+/* In the order in which they are loaded and recovered. */
+static const struct kind_ops *const kinds[KIND_COUNT] = {
+	[KIND_IMAGE] = &kind_image,
+	[KIND_SANDBOX] = &kind_sandbox,
+	[KIND_CONTAINER] = &kind_container,
+	[KIND_EXEC] = &kind_exec,
+	[KIND_PULL] = &kind_pull,
+};
+
 struct daemon {
 	struct conf conf;
 	struct server *server;
 	struct listener local_streams;
 	struct loop_io signals;
+	sigset_t signal_set; /* that are read from there */
 	struct loop_job drain;
 	struct loop_timer heap;
 };
@@ -203,8 +217,10 @@ static void probe_runtime(const char *path, struct oci_features *ret)
 	spawn_result_done(&res);
 }
 
-static int probe_runtimes(const struct conf *c, struct err *e)
+static int probe_runtimes(struct daemon *d, struct err *e)
 {
+	const struct conf *c = &d->conf;
+
 	world.features = xcalloc(c->n_runtimes, sizeof(*world.features));
 	/* One without features is an error when it is used. */
 	for (size_t i = 0; i < c->n_runtimes; i++) {
@@ -222,6 +238,13 @@ static int probe_runtimes(const struct conf *c, struct err *e)
 	return 0;
 }
 
+static void forget_runtimes(struct daemon *d)
+{
+	for (size_t i = 0; world.features && i < d->conf.n_runtimes; i++)
+		free(world.features[i].vulnerable);
+	free(take_ptr(world.features));
+}
+
 /* Without it RuntimeDefault is unconfined by AppArmor, and the log says so. */
 static void load_apparmor(void)
 {
@@ -231,6 +254,24 @@ static void load_apparmor(void)
 		world.apparmor_default = APPARMOR_DEFAULT_NAME;
 	else
 		log_err(LOG_LEVEL_WARN, "no default AppArmor profile", &e);
+}
+
+static int look_at_host(struct daemon *d, struct err *e)
+{
+	int r;
+
+	world.conf = &d->conf;
+	r = os_security_probe(&world.security, e);
+	if (r == 0)
+		r = cgroups_open(&world.cgroups, e);
+	return r == 0 ? MIN(cgroups_own(world.cgroups, &world.own_cgroup, e), 0) : r;
+}
+
+static void forget_host(struct daemon *d)
+{
+	(void)d;
+	cgroups_free(take_ptr(world.cgroups));
+	free(take_ptr(world.own_cgroup));
 }
 
 static void on_call(const struct server_call_info *info, void *arg)
@@ -247,67 +288,6 @@ static void on_call(const struct server_call_info *info, void *arg)
 	else
 		log_warn("call", "rpc=%s ms=%lld code=%s error=\"%s\"", info->name, ms,
 			 err_code_name(info->code), info->text);
-}
-
-static int start_streaming(struct daemon *d, struct err *e)
-{
-	_cleanup_free_ char *path = xasprintf("%s" LISTEN_STREAM_SUFFIX, d->conf.listen);
-	int r = listener_open(&d->local_streams, path, 0660, e);
-
-	return r < 0 ? r : stream_session_start(d->local_streams.fd, e);
-}
-
-/* Before anything that needs the store. */
-static int look_at_host(struct daemon *d, struct err *e)
-{
-	int r;
-
-	world.conf = &d->conf;
-	r = os_security_probe(&world.security, e);
-	if (r == 0)
-		r = cgroups_open(&world.cgroups, e);
-	return r == 0 ? MIN(cgroups_own(world.cgroups, &world.own_cgroup, e), 0) : r;
-}
-
-static int start(struct daemon *d, struct err *e)
-{
-	const struct server_options o = {
-		.path = d->conf.listen,
-		.mode = 0660,
-		.max_recv = (size_t)d->conf.grpc_max_recv_msg_size,
-		.max_send = (size_t)d->conf.grpc_max_send_msg_size,
-		.methods = cri_methods,
-		.n_methods = CRI_RPC_COUNT,
-		.on_call = on_call,
-	};
-	int r;
-
-	world.shim_path = sibling("crisp-shim");
-	world.pull_path = sibling("crisp-pull");
-	r = look_at_host(d, e);
-	if (r == 0 && world.security.apparmor)
-		load_apparmor();
-	if (r == 0)
-		r = rescue_open(e);
-	if (r == 0)
-		r = probe_runtimes(&d->conf, e);
-	if (r == 0)
-		r = world_start(e);
-	if (r == 0)
-		r = image_start(e);
-	if (r == 0)
-		r = pull_start(e);
-	if (r == 0)
-		trash_start();
-	if (r == 0)
-		r = start_streaming(d, e);
-	if (r == 0)
-		r = metrics_start(world.loop, &d->conf, e);
-	if (r == 0)
-		r = server_start(&o, &d->server, e);
-	if (r == 0)
-		dirs_keep_spare(&d->conf);
-	return r;
 }
 
 /* --- a damaged store --- */
@@ -399,70 +379,245 @@ static void on_heap(struct loop_timer *t)
 	loop_timer_set(world.loop, t, clock_monotonic_ns() + HEAP_NS, on_heap);
 }
 
-static int watch_signals(struct daemon *d, const sigset_t *set, struct err *e)
+static int watch_signals(struct daemon *d, struct err *e)
 {
-	int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+	int fd = signalfd(-1, &d->signal_set, SFD_CLOEXEC | SFD_NONBLOCK);
 
 	if (fd < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "signalfd");
 	return loop_io_add(world.loop, &d->signals, fd, EPOLLIN, on_signal, e);
 }
 
-static void stop(struct daemon *d)
+/* --- the table --- */
+
+static int start_host(struct daemon *d, struct err *e)
+{
+	int r = look_at_host(d, e);
+
+	if (r == 0 && world.security.apparmor)
+		load_apparmor();
+	world.shim_path = sibling("crisp-shim");
+	world.pull_path = sibling("crisp-pull");
+	return r;
+}
+
+static void stop_host(struct daemon *d)
+{
+	forget_host(d);
+	free(take_ptr(world.shim_path));
+	free(take_ptr(world.pull_path));
+}
+
+static void stop_signals(struct daemon *d)
+{
+	loop_io_del(&d->signals);
+	close_fdp(&d->signals.fd);
+}
+
+static int open_store(struct daemon *d, struct err *e)
+{
+	(void)d;
+	return rescue_open(e);
+}
+
+static void close_store(struct daemon *d)
+{
+	if (world.store)
+		dirs_keep_spare(&d->conf);
+	store_close(take_ptr(world.store));
+}
+
+static void free_calls(struct daemon *d)
+{
+	server_stop(take_ptr(d->server));
+}
+
+static void free_sessions(struct daemon *d)
+{
+	(void)d;
+	stream_session_free();
+}
+
+static int start_objects(struct daemon *d, struct err *e)
+{
+	int r = world_load(e);
+
+	(void)d;
+	if (r == 0 && rescue_list_remains(e) < 0)
+		return err_wrap(e, "look for what has no row");
+	return r == 0 ? world_recover(e) : r;
+}
+
+static void stop_objects(struct daemon *d)
+{
+	(void)d;
+	world_stop();
+}
+
+static int start_images(struct daemon *d, struct err *e)
+{
+	(void)d;
+	return image_start(e);
+}
+
+static void stop_images(struct daemon *d)
+{
+	(void)d;
+	image_stop();
+}
+
+static int start_pulls(struct daemon *d, struct err *e)
+{
+	(void)d;
+	return pull_start(e);
+}
+
+static int start_trash(struct daemon *d, struct err *e)
+{
+	(void)d;
+	(void)e;
+	trash_start();
+	return 0;
+}
+
+static void stop_trash(struct daemon *d)
+{
+	(void)d;
+	trash_stop();
+}
+
+static void join_workers(struct daemon *d)
+{
+	(void)d;
+	loop_join(world.loop);
+}
+
+static int start_streaming(struct daemon *d, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s" LISTEN_STREAM_SUFFIX, d->conf.listen);
+	int r = listener_open(&d->local_streams, path, 0660, e);
+
+	return r < 0 ? r : stream_session_start(d->local_streams.fd, e);
+}
+
+static void stop_streaming(struct daemon *d)
+{
+	stream_session_stop();
+	listener_done(&d->local_streams);
+}
+
+static int start_metrics(struct daemon *d, struct err *e)
+{
+	return metrics_start(world.loop, &d->conf, e);
+}
+
+static void stop_metrics(struct daemon *d)
+{
+	(void)d;
+	metrics_stop();
+}
+
+static int start_server(struct daemon *d, struct err *e)
+{
+	const struct server_options o = {
+		.path = d->conf.listen,
+		.mode = 0660,
+		.max_recv = (size_t)d->conf.grpc_max_recv_msg_size,
+		.max_send = (size_t)d->conf.grpc_max_send_msg_size,
+		.methods = cri_methods,
+		.n_methods = CRI_RPC_COUNT,
+		.on_call = on_call,
+	};
+
+	return server_start(&o, &d->server, e);
+}
+
+static void stop_server(struct daemon *d)
 {
 	if (d->server)
 		server_drain(d->server, 0);
-	metrics_stop();
-	stream_session_stop();
-	listener_done(&d->local_streams);
-	loop_join(world.loop);
-	if (world.engine)
-		world_stop();
-	stream_session_free();
-	server_stop(d->server);
-	loop_io_del(&d->signals);
-	close_fdp(&d->signals.fd);
-	loop_free(world.loop);
-	if (world.store)
-		dirs_keep_spare(&d->conf);
-	store_close(world.store);
-	cgroups_free(world.cgroups);
-	free(world.own_cgroup);
-	for (size_t i = 0; world.features && i < d->conf.n_runtimes; i++)
-		free(world.features[i].vulnerable);
-	free(world.features);
-	free(world.shim_path);
-	free(world.pull_path);
+}
+
+static int keep_spare(struct daemon *d, struct err *e)
+{
+	(void)e;
+	dirs_keep_spare(&d->conf);
+	return 0;
+}
+
+/* Started from the first to the last, stopped from the last to the first.  start NULL: started by
+ * another line, and ended here.  stop NULL: nothing to end; it is called even if start failed or
+ * was not reached. */
+static const struct service {
+	const char *name;
+	int (*start)(struct daemon *d, struct err *e);
+	void (*stop)(struct daemon *d);
+} services[] = {
+	{ "signals", watch_signals, stop_signals },
+	{ "host", start_host, stop_host },
+	{ "store", open_store, close_store },
+	{ "runtimes", probe_runtimes, forget_runtimes },
+	{ "calls", NULL, free_calls },       /* what is not answered, objects answer as they go */
+	{ "sessions", NULL, free_sessions },
+	{ "objects", start_objects, stop_objects },
+	{ "images", start_images, stop_images },
+	{ "pulls", start_pulls, NULL },
+	{ "trash", start_trash, stop_trash },
+	{ "workers", NULL, join_workers },   /* before what they work for goes */
+	{ "streaming", start_streaming, stop_streaming },
+	{ "metrics", start_metrics, stop_metrics },
+	{ "server", start_server, stop_server },
+	{ "spare files", keep_spare, NULL },
+};
+
+static int start_all(struct daemon *d, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(services) && r == 0; i++) {
+		log_debug("start", "part=\"%s\"", services[i].name);
+		if (services[i].start)
+			r = MIN(services[i].start(d, e), 0);
+	}
+	return r;
+}
+
+static void stop_all(struct daemon *d)
+{
+	for (size_t i = ARRAY_LEN(services); i-- > 0;) {
+		log_debug("stop", "part=\"%s\"", services[i].name);
+		if (services[i].stop)
+			services[i].stop(d);
+	}
 }
 
 static int run(struct daemon *d, struct err *e)
 {
-	sigset_t set;
+	sigset_t *set = &d->signal_set;
 	int r;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGUSR2);
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);
+	sigaddset(set, SIGUSR2);
 	sigaction(SIGBUS, &(const struct sigaction){ .sa_sigaction = on_sigbus,
 						     .sa_flags = SA_SIGINFO }, NULL);
 	/* Before any thread: they all inherit the mask. */
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	sigdelset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+	sigdelset(set, SIGHUP);
 	world.loop = loop_new(e);
 	if (!world.loop)
 		return -(int)e->code;
-	r = watch_signals(d, &set, e);
-	if (r == 0)
-		r = start(d, e);
+	r = start_all(d, e);
 	if (r == 0) {
 		log_info("ready", "version=" CRISP_VERSION " socket=%s", d->conf.listen);
 		on_heap(&d->heap);
 		loop_run(world.loop);
 	}
-	stop(d);
+	stop_all(d);
+	loop_free(world.loop);
 	return r;
 }
 
@@ -472,8 +627,7 @@ static int repair(struct daemon *d, struct err *e)
 
 	if (r == 0)
 		r = rescue_repair(e);
-	cgroups_free(world.cgroups);
-	free(world.own_cgroup);
+	forget_host(d);
 	return r;
 }
 
@@ -485,6 +639,7 @@ int main(int argc, char **argv)
 	struct err e = ERR_NULL;
 	int r;
 
+	world.kinds = kinds;
 	umask(022);
 	files_raise();
 	grpc_env_init();

@@ -15,6 +15,7 @@
 #include "image/layers.h"
 #include "obj/container.h"
 #include "obj/image.h"
+#include "obj/imageuse.h"
 #include "obj/layergc.h"
 #include "obj/layeruse.h"
 #include "obj/paths.h"
@@ -87,7 +88,7 @@ static void plan_image(struct gc *g, const struct object *o)
 	const char *name = row->n_tags	    ? row->tags[0]
 			   : row->n_digests ? row->digests[0]
 					    : "";
-	const char *user = container_using_image(o->sm->id);
+	const char *user = imageuse_any(o->sm->id);
 
 	if (user)
 		add_item(g, "image", o->sm->id, name, false,

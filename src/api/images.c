@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "gen/cri_rpc.h"
 #include "image/layers.h"
+#include "obj/diskuse.h"
 #include "obj/facts.h"
 #include "obj/image.h"
 #include "obj/paths.h"

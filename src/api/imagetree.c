@@ -10,6 +10,7 @@
 #include "image/layers.h"
 #include "obj/container.h"
 #include "obj/image.h"
+#include "obj/imageuse.h"
 #include "obj/layeruse.h"
 #include "obj/paths.h"
 #include "obj/pinned.h"
@@ -82,7 +83,7 @@ static void add_containers(struct tree *t, Crisp__V1__TreeImage *to, const struc
 
 	to->containers = get(t, (n + 1) * sizeof(*to->containers));
 	while (to->containers && (o = map_next(world.objects[KIND_CONTAINER], &pos)))
-		if (container_uses_image(o->sm->row, image->sm->id))
+		if (imageuse_by(o->sm->row, image->sm->id))
 			to->containers[to->n_containers++] = o->sm->id;
 }
 

@@ -19,9 +19,12 @@
 #include "gen/cri_rpc.h"
 #include "net/cni.h"
 #include "net/cni_watch.h"
+#include "obj/container.h"
 #include "obj/facts.h"
+#include "obj/image.h"
 #include "obj/pull.h"
 #include "obj/trash.h"
+#include "oci/features.h"
 
 #define EXPLAIN_LINES 256 /* of one signal */
 #define TRASH_SLOW_NS (5 * NSEC_PER_SEC) /* an entry that takes longer is explained */

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "gen/state.pb-c.h"
+#include "image/pullphase.h"
 #include "loop/loop.h"
 
 /* Everything is copied. */
@@ -47,12 +48,6 @@ struct image_pull_result {
 	/* Names, config, layers, size, manifest digest; unpacked with the default allocator, set
 	 * to NULL to keep it. */
 	Crisp__State__Image *image;
-};
-
-enum image_pull_phase {
-	IMAGE_PULL_PHASE_RESOLVING,
-	IMAGE_PULL_PHASE_FETCHING,
-	IMAGE_PULL_PHASE_SYNCING,
 };
 
 struct image_pull_progress {

@@ -17,17 +17,20 @@
 #include "base/log.h"
 #include "obj/container_prepare.h"
 #include "obj/container_shim.h"
+#include "obj/diskuse.h"
 #include "obj/facts.h"
 #include "obj/hold.h"
 #include "obj/image.h"
 #include "obj/orphan.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
+#include "obj/pod_view.h"
 #include "obj/reach.h"
 #include "obj/sandbox.h"
+#include "obj/remains.h"
 #include "obj/trash.h"
+#include "obj/usage.h"
 #include "obj/verify.h"
-#include "obj/view.h"
 
 #define RUNTIME_START_MS 60000
 #define SETTLE_PAUSE_NS (5 * NSEC_PER_SEC)
@@ -764,36 +767,17 @@ bool container_any(const char *sandbox_id, bool alive)
 	return false;
 }
 
-bool container_uses_image(const Crisp__State__Container *row, const char *image_id)
-{
-	if (strcmp(row->image_id + strlen("sha256:"), image_id) == 0)
-		return true;
-	for (size_t i = 0; i < row->n_image_mounts; i++)
-		if (strcmp(row->image_mounts[i], image_id) == 0)
-			return true;
-	return false;
-}
-
-const char *container_using_image(const char *image_id)
-{
-	struct object *o;
-	size_t pos = 0;
-
-	while ((o = map_next(world.objects[KIND_CONTAINER], &pos)))
-		if (container_uses_image(row_of(o), image_id))
-			return o->sm->id;
-	return NULL;
-}
-
 /* --- life --- */
 
 static void container_born(struct object *o)
 {
 	o->own = NULL;
+	diskuse_born(o);
 }
 
 static void container_moved(struct object *o, const struct sm_row *row)
 {
+	usage_forget(o);
 	if (row->target == row->state)
 		return;
 	/* The first figure of its writable layer, and the last one. */
@@ -807,6 +791,8 @@ static void container_gone(struct object *o)
 {
 	struct pod *p = pod_find(row_of(o)->sandbox_id);
 
+	diskuse_gone(o);
+	usage_forget(o);
 	facts_init_free(o->own);
 	o->own = NULL;
 	if (p && sm_is_gone(o->sm))
@@ -819,11 +805,26 @@ static bool container_is_nameless(const struct sm_object *sm)
 	return ctr_is_nameless(sm->state);
 }
 
+static const char *container_name_key(const void *row)
+{
+	return ((const Crisp__State__Container *)row)->name_key;
+}
+
+/* CreateContainer answers with the id once there is a process. */
+static bool container_is_hidden(const void *row)
+{
+	return !((const Crisp__State__Container *)row)->pid;
+}
+
 const struct kind_ops kind_container = {
 	.machine = &ctr_machine,
 	.born = container_born,
 	.moved = container_moved,
 	.gone = container_gone,
 	.is_nameless = container_is_nameless,
-	.view = view_put_container,
+	.name_key = container_name_key,
+	.put_view = container_put_view,
+	.shows = &runtime__v1__container_state__descriptor,
+	.is_hidden = container_is_hidden,
+	.end_remains = remains_end_container,
 };

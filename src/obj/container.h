@@ -6,7 +6,11 @@
 
 #include "base/shimproto.h"
 #include "gen/api.pb-c.h"
+#include "gen/sm_container.h"
+#include "gen/state.pb-c.h"
 #include "obj/world.h"
+
+extern const struct kind_ops kind_container;
 
 /* Take a call: it is answered through the container's machine.  <0: refused, the caller answers. */
 int container_create(struct caller *c, const Runtime__V1__CreateContainerRequest *req,
@@ -33,11 +37,6 @@ void container_stop_all(const char *sandbox_id);
 void container_remove_all(const char *sandbox_id);
 /* Is there any; alive: one that has not ended. */
 bool container_any(const char *sandbox_id, bool alive);
-
-/* Does it stand on this image (64 hex) or have it mounted? */
-bool container_uses_image(const Crisp__State__Container *row, const char *image_id);
-/* Does a container use this image?  Its id, or NULL. */
-const char *container_using_image(const char *image_id);
 
 /* The config as the client sent it, default allocator, never NULL. */
 Runtime__V1__ContainerConfig *container_config(const Crisp__State__Container *row);

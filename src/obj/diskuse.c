@@ -90,8 +90,7 @@ static struct walk *walk_new(struct disk_usage *u)
 		w->images = true;
 		w->known = image_layers_counted(&bytes, &inodes);
 	} else {
-		const struct object *o = container_of(u, struct object, disk);
-		_cleanup_free_ char *dir = path_container_dir(world.conf, o->sm->id);
+		_cleanup_free_ char *dir = path_container_dir(world.conf, u->of->sm->id);
 
 		w->paths = xcalloc(1, sizeof(*w->paths));
 		w->paths[w->n_paths++] = xasprintf("%s/upper", dir);
@@ -318,10 +317,13 @@ static void go_on(struct loop_timer *t)
 
 /* --- targets --- */
 
-void diskuse_init(struct disk_usage *u)
+void diskuse_born(struct object *container)
 {
-	*u = (struct disk_usage){ .at = 0 };
+	struct disk_usage *u = xcalloc(1, sizeof(*u));
+
+	u->of = container;
 	list_init(&u->node);
+	container->disk = u;
 }
 
 static void forget(struct walk *w, const struct disk_usage *u)
@@ -333,14 +335,17 @@ static void forget(struct walk *w, const struct disk_usage *u)
 		walk_end(w);
 }
 
-void diskuse_gone(struct disk_usage *u)
+void diskuse_gone(struct object *container)
 {
+	struct disk_usage *u = take_ptr(container->disk);
+
 	list_remove(&u->node);
-	if (!u->active)
-		return;
-	forget(d.quick, u);
-	for (size_t i = d.n_slow; i-- > 0;)
-		forget(d.slow[i], u);
+	if (u->active) {
+		forget(d.quick, u);
+		for (size_t i = d.n_slow; i-- > 0;)
+			forget(d.slow[i], u);
+	}
+	free(u);
 }
 
 static void want(struct disk_usage *u, bool now)
@@ -355,7 +360,7 @@ static void want(struct disk_usage *u, bool now)
 
 void diskuse_want(struct object *container, bool now)
 {
-	want(&container->disk, now);
+	want(container->disk, now);
 }
 
 void diskuse_images_changed(void)
@@ -386,11 +391,11 @@ struct disk_usage diskuse_containers(void)
 
 	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
 		diskuse_want(o, false);
-		if (!o->disk.at)
+		if (!o->disk->at)
 			continue;
-		sum.at = MIN(sum.at, o->disk.at);
-		sum.bytes += o->disk.bytes;
-		sum.inodes += o->disk.inodes;
+		sum.at = MIN(sum.at, o->disk->at);
+		sum.bytes += o->disk->bytes;
+		sum.inodes += o->disk->inodes;
 	}
 	return sum;
 }
@@ -402,7 +407,7 @@ void diskuse_start(void)
 
 	list_init(&d.small);
 	list_init(&d.large);
-	diskuse_init(&d.images);
+	list_init(&d.images.node);
 	d.ready = true;
 	diskuse_images_changed();
 	while ((o = map_next(world.objects[KIND_CONTAINER], &pos)))

@@ -20,6 +20,7 @@ struct disk_usage {
 	int64_t at; /* CLOCK_REALTIME ns; 0: not known yet */
 	uint64_t bytes, inodes;
 	/* of the walks */
+	const struct object *of; /* a container; NULL: the image store */
 	struct list node; /* in a queue, while it waits for a walk */
 	int64_t next;     /* CLOCK_MONOTONIC ns of the next walk at the earliest */
 	bool active;      /* a walk is under way */
@@ -27,9 +28,9 @@ struct disk_usage {
 	bool large;       /* the last walk saw many entries */
 };
 
-/* A container was made or loaded; goes away. */
-void diskuse_init(struct disk_usage *u);
-void diskuse_gone(struct disk_usage *u);
+/* A container was made or loaded: allocate its `disk`.  It goes away. */
+void diskuse_born(struct object *container);
+void diskuse_gone(struct object *container);
 
 /* Walk the writable layer of a container again, unless it was walked a short time ago, measured by
  * the time that took.  now: a small tree is walked in any case. */

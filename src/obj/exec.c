@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/words.h"
+#include "obj/container.h"
 #include "obj/facts.h"
 #include "obj/paths.h"
 #include "obj/pod.h"

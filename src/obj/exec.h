@@ -5,7 +5,11 @@
 
 #include "base/shimproto.h"
 #include "gen/api.pb-c.h"
+#include "gen/sm_exec.h"
+#include "gen/state.pb-c.h"
 #include "obj/world.h"
+
+extern const struct kind_ops kind_exec;
 
 /* Start a session; the call is answered when it has ended. */
 int exec_sync(struct caller *c, const Runtime__V1__ExecSyncRequest *req, struct err *e);

@@ -12,12 +12,13 @@
 #include "base/str.h"
 #include "image/layers.h"
 #include "image/ref.h"
-#include "obj/container.h"
+#include "obj/diskuse.h"
 #include "obj/facts.h"
+#include "obj/image_view.h"
+#include "obj/imageuse.h"
 #include "obj/layergc.h"
 #include "obj/paths.h"
 #include "obj/verify.h"
-#include "obj/view.h"
 
 static const Crisp__State__Image *image_row(const struct object *o)
 {
@@ -227,7 +228,7 @@ int image_remove(struct caller *c, const char *name, struct err *e)
 		caller_dispatch(c, o, IMG_EVENT_FORGET, xstrdup(tag), free);
 		return 0;
 	}
-	user = container_using_image(o->sm->id);
+	user = imageuse_any(o->sm->id);
 	if (user)
 		return err_set(e, ERR_PRECONDITION, "image %s is in use by container %.13s: remove "
 			       "that first", name, user);
@@ -308,6 +309,13 @@ int image_start(struct err *e)
 	return r;
 }
 
+void image_stop(void)
+{
+	layergc_stop();
+	verify_stop();
+	diskuse_stop();
+}
+
 static void image_born(struct object *o)
 {
 	o->own = NULL;
@@ -331,5 +339,5 @@ const struct kind_ops kind_image = {
 	.moved = image_moved,
 	.born = image_born,
 	.gone = image_gone,
-	.view = view_put_image,
+	.put_view = image_put_view,
 };

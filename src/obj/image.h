@@ -5,8 +5,12 @@
 #pragma once
 
 #include "gen/api.pb-c.h"
+#include "gen/sm_image.h"
+#include "gen/state.pb-c.h"
 #include "image/layerset.h"
 #include "obj/world.h"
+
+extern const struct kind_ops kind_image;
 
 /* By id, tag or digest.  All names go with the image; with crio.image.remove_image = "untag" a tag
  * goes alone as long as there is another.  ERR_PRECONDITION: a container uses it.  An image that is
@@ -40,3 +44,5 @@ struct layer_set *image_layers_counted(uint64_t *ret_bytes, uint64_t *ret_inodes
 /* At the start, before any pull: remove what no image has, have layers of earlier boots verified.
  * Blocks. */
 int image_start(struct err *e);
+/* After the workers have ended.  Fine when nothing was started. */
+void image_stop(void);

@@ -13,6 +13,7 @@
 #include "base/shimproto.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
+#include "obj/sandbox.h"
 #include "os/ns.h"
 
 static const Crisp__State__Sandbox *row_of(const struct pod *p)

@@ -6,8 +6,11 @@
 
 #include "gen/admin.pb-c.h"
 #include "gen/api.pb-c.h"
+#include "gen/sm_pull.h"
 #include "image/puller.h"
 #include "obj/world.h"
+
+extern const struct kind_ops kind_pull;
 
 int pull_image(struct caller *c, const Runtime__V1__PullImageRequest *req, struct err *e);
 /* From an OCI layout on this node. */

@@ -11,8 +11,8 @@
 
 #include "base/log.h"
 #include "base/str.h"
-#include "obj/remains.h"
 #include "obj/trash.h"
+#include "obj/view.h"
 
 struct removal {
 	struct loop_job base;
@@ -61,21 +61,19 @@ static void removal_work(struct loop_job *base)
 {
 	struct removal *m = container_of(base, struct removal, base);
 
-	m->result = m->kind == KIND_CONTAINER ? remains_end_container(m->id, &m->err)
-					      : remains_end_pod(m->id, &m->err);
+	m->result = kind_ops(m->kind)->end_remains(m->id, &m->err);
 }
 
 static int delete_rows(const struct removal *m, struct err *e)
 {
 	const char *name = kind_ops(m->kind)->machine->name;
 	_cleanup_free_ char *key = xasprintf("%s/%s", name, m->id);
-	_cleanup_free_ char *view = xasprintf("view/%s", key);
 	struct store_txn t;
 
 	store_begin(world.store, &t);
 	store_del(&t, STORE_ENV_DURABLE, key);
 	store_del(&t, STORE_ENV_BOOT, key);
-	store_del(&t, STORE_ENV_BOOT, view);
+	view_del(m->kind, m->id, &t);
 	return store_commit(&t, e);
 }
 
@@ -103,7 +101,7 @@ bool quarantine_remove(struct caller *c, enum kind k, const char *id)
 	struct quarantined *q = find(k, id);
 	struct removal *m;
 
-	if (!q)
+	if (!q || !kind_ops(k)->end_remains)
 		return false;
 	m = xcalloc(1, sizeof(*m));
 	m->base.work = removal_work;

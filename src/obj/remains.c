@@ -34,14 +34,14 @@
 
 /* --- finding --- */
 
-struct listing {
+struct id_list {
 	char ***ids;
 	size_t *n;
 };
 
 static int list_id(const char *path, const char *name, void *arg, struct err *e)
 {
-	struct listing *l = arg;
+	struct id_list *l = arg;
 
 	(void)path;
 	(void)e;
@@ -53,7 +53,7 @@ static int list_id(const char *path, const char *name, void *arg, struct err *e)
 static int list_ids(const char *top, const char *what, char ***ids, size_t *n, struct err *e)
 {
 	_cleanup_free_ char *dir = xasprintf("%s/%s", top, what);
-	struct listing l = { ids, n };
+	struct id_list l = { ids, n };
 
 	return fs_each(dir, list_id, &l, e);
 }

@@ -29,9 +29,11 @@
 #include "obj/reach.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
+#include "obj/pod_view.h"
+#include "obj/remains.h"
 #include "obj/sandbox_files.h"
 #include "obj/sandbox_net.h"
-#include "obj/view.h"
+#include "obj/usage.h"
 #include "os/cgroup.h"
 #include "os/mount.h"
 #include "os/ns.h"
@@ -710,8 +712,15 @@ static void sandbox_born(struct object *o)
 	}
 }
 
+static void sandbox_moved(struct object *o, const struct sm_row *row)
+{
+	(void)row;
+	usage_forget(o);
+}
+
 static void sandbox_gone(struct object *o)
 {
+	usage_forget(o);
 	pod_free(o->own);
 }
 
@@ -721,10 +730,26 @@ static bool sandbox_is_nameless(const struct sm_object *sm)
 	return ((const Crisp__State__Sandbox *)sm->row)->undo || sbx_is_nameless(sm->state);
 }
 
+static const char *sandbox_name_key(const void *row)
+{
+	return ((const Crisp__State__Sandbox *)row)->name_key;
+}
+
+/* A run that is being undone has answered with an error. */
+static bool sandbox_is_hidden(const void *row)
+{
+	return ((const Crisp__State__Sandbox *)row)->undo;
+}
+
 const struct kind_ops kind_sandbox = {
 	.machine = &sbx_machine,
 	.born = sandbox_born,
+	.moved = sandbox_moved,
 	.gone = sandbox_gone,
 	.is_nameless = sandbox_is_nameless,
-	.view = view_put_sandbox,
+	.name_key = sandbox_name_key,
+	.put_view = sandbox_put_view,
+	.shows = &runtime__v1__pod_sandbox_state__descriptor,
+	.is_hidden = sandbox_is_hidden,
+	.end_remains = remains_end_pod,
 };

@@ -5,7 +5,11 @@
 #pragma once
 
 #include "gen/api.pb-c.h"
+#include "gen/sm_sandbox.h"
+#include "gen/state.pb-c.h"
 #include "obj/world.h"
+
+extern const struct kind_ops kind_sandbox;
 
 /* Take a call: it is answered through its machine.  <0: refused, the caller answers. */
 int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, struct err *e);

@@ -212,7 +212,7 @@ static void take_next(void)
 	struct err e = ERR_NULL;
 
 	t.kicked = t.working;
-	if (t.working)
+	if (t.working || loop_is_stopping(world.loop))
 		return;
 	copy_skip();
 	t.dirs[0] = path_container_trash(world.conf);

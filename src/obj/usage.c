@@ -94,7 +94,6 @@ void usage_begin(struct object *o, struct arena *a, struct usage *ret)
 	*ret = (struct usage){
 		.kind = o->kind,
 		.past = o->usage,
-		.disk = o->disk,
 		.seq = o->sm->seq,
 		.files = o->usage_files,
 	};
@@ -105,6 +104,7 @@ void usage_begin(struct object *o, struct arena *a, struct usage *ret)
 		begin_sandbox(o->sm->row, a, ret);
 		return;
 	}
+	ret->disk = *o->disk;
 	begin_container(o->sm->row, a, ret);
 	diskuse_want(o, false);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "obj/diskuse.h"
 #include "obj/world.h"
 #include "os/cgroup.h"
 #include "os/netdev.h"

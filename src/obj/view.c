@@ -9,20 +9,17 @@
 
 #include "base/buf.h"
 #include "base/str.h"
-#include "gen/api.pb-c.h"
-#include "obj/pinned.h"
+#include "gen/state.pb-c.h"
 
 #define VIEW_PREFIX "view/"
 #define REBUILD_STEP 64 /* objects in a transaction */
 
 int view_shows(enum kind k, const struct sm_state *state)
 {
-	const ProtobufCEnumDescriptor *d = k == KIND_SANDBOX
-						   ? &runtime__v1__pod_sandbox_state__descriptor
-						   : &runtime__v1__container_state__descriptor;
+	const ProtobufCEnumDescriptor *d = kind_ops(k)->shows;
 	const ProtobufCEnumValue *v;
 
-	if (!state->shows || k == KIND_IMAGE)
+	if (!state->shows || !d)
 		return -1;
 	v = protobuf_c_enum_descriptor_get_value_by_name(d, state->shows);
 	assert(v); /* states/X.sm names a value that the CRI does not have */
@@ -31,30 +28,15 @@ int view_shows(enum kind k, const struct sm_state *state)
 
 bool view_is_hidden(enum kind k, const struct sm_state *state, const void *row)
 {
-	if (!state->shows)
-		return true;
-	switch (k) {
-	case KIND_SANDBOX:
-		return ((const Crisp__State__Sandbox *)row)->undo;
-	case KIND_CONTAINER:
-		return !((const Crisp__State__Container *)row)->pid;
-	case KIND_IMAGE:
-	case KIND_EXEC:
-	case KIND_PULL:
-	case KIND_COUNT:
-		break;
-	}
-	return false;
+	const struct kind_ops *ops = kind_ops(k);
+
+	return !state->shows || (ops->is_hidden && ops->is_hidden(row));
 }
 
-/* --- writing ---
- *
- * A map entry is its own type in each message that has such a map, with the same two fields: they
- * are handed over as they are.
- */
+/* --- writing --- */
 
-static void put(enum kind k, const char *id, const struct sm_state *state, const void *row,
-		const char *owner, const ProtobufCMessage *item, struct store_txn *t)
+void view_put(enum kind k, const char *id, const struct sm_state *state, const void *row,
+	      const char *owner, const ProtobufCMessage *item, struct store_txn *t)
 {
 	_cleanup_free_ char *key = xasprintf(VIEW_PREFIX "%s/%s", kind_ops(k)->machine->name, id);
 	struct view_head h = { .hidden = view_is_hidden(k, state, row) };
@@ -69,148 +51,11 @@ static void put(enum kind k, const char *id, const struct sm_state *state, const
 	store_put(t, STORE_ENV_BOOT, key, value, sizeof(h) + size);
 }
 
-static void del(enum kind k, const char *id, struct store_txn *t)
+void view_del(enum kind k, const char *id, struct store_txn *t)
 {
 	_cleanup_free_ char *key = xasprintf(VIEW_PREFIX "%s/%s", kind_ops(k)->machine->name, id);
 
 	store_del(t, STORE_ENV_BOOT, key);
-}
-
-static void put_sandbox(const char *id, const struct sm_state *state, const void *row,
-			struct store_txn *t)
-{
-	const Crisp__State__Sandbox *r = row;
-	Runtime__V1__PodSandbox item = RUNTIME__V1__POD_SANDBOX__INIT;
-	Runtime__V1__PodSandboxConfig *c =
-		runtime__v1__pod_sandbox_config__unpack(NULL, r->config.len, r->config.data);
-	int shows = view_shows(KIND_SANDBOX, state);
-
-	item.id = (char *)(uintptr_t)id;
-	item.state = shows < 0 ? RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_NOTREADY
-			       : (Runtime__V1__PodSandboxState)shows;
-	item.created_at = r->created_ns;
-	item.runtime_handler = r->runtime_handler;
-	if (c) {
-		item.metadata = c->metadata;
-		item.n_labels = c->n_labels;
-		item.labels = (void *)c->labels;
-		item.n_annotations = c->n_annotations;
-		item.annotations = (void *)c->annotations;
-	}
-	put(KIND_SANDBOX, id, state, row, "", &item.base, t);
-	if (c)
-		runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
-}
-
-static void put_container(const char *id, const struct sm_state *state, const void *row,
-			  struct store_txn *t)
-{
-	const Crisp__State__Container *r = row;
-	Runtime__V1__Container item = RUNTIME__V1__CONTAINER__INIT;
-	Runtime__V1__ContainerConfig *c =
-		runtime__v1__container_config__unpack(NULL, r->config.len, r->config.data);
-	int shows = view_shows(KIND_CONTAINER, state);
-
-	item.id = (char *)(uintptr_t)id;
-	item.pod_sandbox_id = r->sandbox_id;
-	item.state = shows < 0 ? RUNTIME__V1__CONTAINER_STATE__CONTAINER_UNKNOWN
-			       : (Runtime__V1__ContainerState)shows;
-	item.created_at = r->created_ns;
-	item.image_ref = r->image_ref;
-	item.image_id = r->image_id;
-	if (c) {
-		item.metadata = c->metadata;
-		item.image = c->image;
-		item.n_labels = c->n_labels;
-		item.labels = (void *)c->labels;
-		item.n_annotations = c->n_annotations;
-		item.annotations = (void *)c->annotations;
-	}
-	put(KIND_CONTAINER, id, state, row, r->sandbox_id, &item.base, t);
-	if (c)
-		runtime__v1__container_config__free_unpacked(c, NULL);
-}
-
-/* Image.uid or Image.username: what its config's User says, without the group. */
-static void fill_user(Runtime__V1__Image *item, Runtime__V1__Int64Value *uid, char *user)
-{
-	int64_t n;
-
-	user[strcspn(user, ":")] = '\0';
-	if (!*user)
-		return;
-	if (str_to_i64(user, 0, UINT32_MAX, &n) == 0) {
-		uid->value = n;
-		item->uid = uid;
-	} else {
-		item->username = user;
-	}
-}
-
-static void put_image(const char *id, const struct sm_state *state, const void *row,
-		      struct store_txn *t)
-{
-	const Crisp__State__Image *r = row;
-	Runtime__V1__Image item = RUNTIME__V1__IMAGE__INIT;
-	Runtime__V1__Int64Value uid = RUNTIME__V1__INT64_VALUE__INIT;
-	Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
-	_cleanup_free_ char *user = xstrdup(r->user);
-	_cleanup_free_ char *full_id = xasprintf("sha256:%s", id);
-
-	item.id = full_id;
-	item.n_repo_tags = r->n_tags;
-	item.repo_tags = r->tags;
-	item.n_repo_digests = r->n_digests;
-	item.repo_digests = r->digests;
-	item.size = r->size;
-	item.pinned = pinned_image(world.conf, r);
-	spec.image = full_id;
-	item.spec = &spec;
-	fill_user(&item, &uid, user);
-	put(KIND_IMAGE, id, state, row, "", &item.base, t);
-}
-
-static void view_of(enum kind k, const char *id, const struct sm_state *state, const void *row,
-		    struct store_txn *t)
-{
-	switch (k) {
-	case KIND_SANDBOX:
-		put_sandbox(id, state, row, t);
-		break;
-	case KIND_CONTAINER:
-		put_container(id, state, row, t);
-		break;
-	case KIND_IMAGE:
-		put_image(id, state, row, t);
-		break;
-	case KIND_EXEC:
-	case KIND_PULL:
-	case KIND_COUNT:
-		break;
-	}
-}
-
-static void put_write(enum kind k, const struct sm_write *w, struct store_txn *t, bool gone)
-{
-	if (gone)
-		del(k, w->obj->id, t);
-	else
-		view_of(k, w->obj->id, &w->obj->machine->states[w->state], w->row, t);
-}
-
-void view_put_sandbox(const struct sm_write *w, struct store_txn *t, bool gone)
-{
-	put_write(KIND_SANDBOX, w, t, gone);
-}
-
-void view_put_container(const struct sm_write *w, struct store_txn *t, bool gone)
-{
-	put_write(KIND_CONTAINER, w, t, gone);
-}
-
-void view_put_image(const struct sm_write *w, struct store_txn *t, bool gone)
-{
-	put_write(KIND_IMAGE, w, t, gone);
 }
 
 static bool is_of_object(const char *key)
@@ -269,7 +114,8 @@ static int write_all(enum kind k, struct err *e)
 
 		envelope = sm_object_pack(o->sm, &size);
 		store_put(&t, STORE_ENV_BOOT, key, envelope, size);
-		view_of(k, o->sm->id, sm_state(o->sm), o->sm->row, &t);
+		if (kind_ops(k)->put_view)
+			kind_ops(k)->put_view(o->sm->id, sm_state(o->sm), o->sm->row, &t);
 		if (++n % REBUILD_STEP)
 			continue;
 		r = store_commit(&t, e);
@@ -292,7 +138,7 @@ int view_rebuild(struct err *e)
 
 /* --- reading --- */
 
-struct listing {
+struct scan {
 	int (*fn)(void *arg, const struct view *v);
 	void *arg;
 	size_t skip; /* of the key, up to the id */
@@ -300,7 +146,7 @@ struct listing {
 
 static int list_row(void *arg, const struct store_row *row)
 {
-	const struct listing *l = arg;
+	const struct scan *l = arg;
 	struct view v;
 
 	if (row->damaged || row->size < sizeof(v.head))
@@ -316,7 +162,7 @@ static int list_row(void *arg, const struct store_row *row)
 int view_list(enum kind k, int (*fn)(void *arg, const struct view *v), void *arg, struct err *e)
 {
 	_cleanup_free_ char *prefix = xasprintf(VIEW_PREFIX "%s/", kind_ops(k)->machine->name);
-	struct listing l = { .fn = fn, .arg = arg, .skip = strlen(prefix) };
+	struct scan l = { .fn = fn, .arg = arg, .skip = strlen(prefix) };
 	struct store_read read;
 	int r;
 

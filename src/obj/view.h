@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gen/state.pb-c.h"
 #include "obj/world.h"
 
 /* In front of the packed message. */
@@ -26,10 +27,11 @@ struct view {
 	size_t size;
 };
 
-/* kind_ops.view of the kinds that are listed. */
-void view_put_sandbox(const struct sm_write *w, struct store_txn *t, bool gone);
-void view_put_container(const struct sm_write *w, struct store_txn *t, bool gone);
-void view_put_image(const struct sm_write *w, struct store_txn *t, bool gone);
+/* For kind_ops.put_view: put item, the CRI's message for the row, in front of it its head.  owner:
+ * of a container its sandbox, else "". */
+void view_put(enum kind k, const char *id, const struct sm_state *state, const void *row,
+	      const char *owner, const ProtobufCMessage *item, struct store_txn *t);
+void view_del(enum kind k, const char *id, struct store_txn *t);
 
 /* After loading: make the boot environment say what the objects say. */
 int view_rebuild(struct err *e);

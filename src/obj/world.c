@@ -11,28 +11,10 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "obj/dirs.h"
-#include "obj/layergc.h"
 #include "obj/quarantine.h"
-#include "obj/rescue.h"
-#include "obj/trash.h"
-#include "obj/usage.h"
-#include "obj/verify.h"
 #include "obj/view.h"
 
 struct world world;
-
-static const struct kind_ops *const kinds[KIND_COUNT] = {
-	[KIND_IMAGE] = &kind_image,
-	[KIND_SANDBOX] = &kind_sandbox,
-	[KIND_CONTAINER] = &kind_container,
-	[KIND_EXEC] = &kind_exec,
-	[KIND_PULL] = &kind_pull,
-};
-
-const struct kind_ops *kind_ops(enum kind k)
-{
-	return kinds[k];
-}
 
 /* --- what the engine needs --- */
 
@@ -82,8 +64,10 @@ static int engine_commit(void *arg, const struct sm_write *writes, size_t n, str
 				store_put(&t, STORE_ENV_DURABLE, key, w->envelope, w->size);
 			store_put(&t, STORE_ENV_BOOT, key, w->envelope, w->size);
 		}
-		if (k->view)
-			k->view(w, &t, w->final);
+		if (k->put_view && w->final)
+			view_del(object_of(w->obj)->kind, w->obj->id, &t);
+		else if (k->put_view)
+			k->put_view(w->obj->id, &w->obj->machine->states[w->state], w->row, &t);
 	}
 	return store_commit(&t, e);
 }
@@ -111,7 +95,6 @@ static void engine_moved(void *arg, struct sm_object *sm, const struct sm_row *r
 	struct object *o = object_of(sm);
 
 	(void)arg;
-	usage_forget(o);
 	log_info("move", "%s=%.13s from=%s event=%s to=%s row=%u seq=%llu", m->prefix, sm->id,
 		 m->states[row->state].name, m->events[row->event].name,
 		 m->states[row->target].name, row->number, (unsigned long long)sm->seq);
@@ -126,8 +109,6 @@ static void object_free(struct object *o)
 	drop_name(o);
 	map_del(world.objects[o->kind], o->sm->id);
 	loop_timer_stop(world.loop, &o->timer);
-	diskuse_gone(&o->disk);
-	usage_forget(o);
 	kind_ops(o->kind)->gone(o);
 	list_splice(&o->jobs, &o->delayed);
 	while (!list_empty(&o->jobs)) {
@@ -240,7 +221,6 @@ static struct object *object_add(enum kind k, struct sm_object *sm, const char *
 	o->name_key = o->name_copy ? o->name_copy : "";
 	list_init(&o->jobs);
 	list_init(&o->delayed);
-	diskuse_init(&o->disk);
 	sm->user = o;
 	map_put(world.objects[k], sm->id, o);
 	if (*o->name_key && !is_nameless(k, sm))
@@ -439,18 +419,7 @@ struct loading {
 
 static const char *name_key_of(enum kind k, const void *row)
 {
-	switch (k) {
-	case KIND_SANDBOX:
-		return ((const Crisp__State__Sandbox *)row)->name_key;
-	case KIND_CONTAINER:
-		return ((const Crisp__State__Container *)row)->name_key;
-	case KIND_IMAGE:
-	case KIND_EXEC:
-	case KIND_PULL:
-	case KIND_COUNT:
-		break;
-	}
-	return "";
+	return kind_ops(k)->name_key ? kind_ops(k)->name_key(row) : "";
 }
 
 static uint64_t seq_of(const struct store_row *row)
@@ -542,7 +511,7 @@ static void retry_stalled(struct loop_timer *t)
 	loop_timer_set(world.loop, t, clock_monotonic_ns() + NSEC_PER_SEC, retry_stalled);
 }
 
-int world_start(struct err *e)
+int world_load(struct err *e)
 {
 	world.engine = sm_engine_new(&engine_ops, NULL);
 	list_init(&world.quarantine);
@@ -559,8 +528,11 @@ int world_start(struct err *e)
 			return err_wrap(e, "load the %s rows",
 					kind_ops((enum kind)k)->machine->name);
 	}
-	if (rescue_list_remains(e) < 0)
-		return err_wrap(e, "look for what has no row");
+	return 0;
+}
+
+int world_recover(struct err *e)
+{
 	if (view_rebuild(e) < 0)
 		return err_wrap(e, "write what readers see");
 	world.recovering = true;
@@ -578,6 +550,8 @@ int world_start(struct err *e)
 
 void world_stop(void)
 {
+	if (!world.engine)
+		return;
 	for (int k = KIND_COUNT - 1; k >= 0; k--) {
 		size_t pos = 0;
 		struct object *o;
@@ -590,10 +564,6 @@ void world_stop(void)
 	/* What still is called back, by the end of a line or of the loop, finds nothing. */
 	for (int k = 0; k < KIND_COUNT; k++)
 		map_free(take_ptr(world.objects[k]));
-	layergc_stop();
-	trash_stop();
-	verify_stop();
-	diskuse_stop();
 	while (world.quarantine.next && !list_empty(&world.quarantine)) {
 		struct quarantined *q = list_entry(world.quarantine.next, struct quarantined, node);
 
@@ -601,5 +571,5 @@ void world_stop(void)
 		free(q);
 	}
 	map_free(world.names);
-	sm_engine_free(world.engine);
+	sm_engine_free(take_ptr(world.engine));
 }

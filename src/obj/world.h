@@ -14,18 +14,15 @@
 #include "base/id.h"
 #include "base/map.h"
 #include "conf/conf.h"
-#include "gen/sm_container.h"
-#include "gen/sm_exec.h"
-#include "gen/sm_image.h"
-#include "gen/sm_pull.h"
-#include "gen/sm_sandbox.h"
+#include "gen/state.pb-c.h"
 #include "loop/loop.h"
-#include "obj/diskuse.h"
-#include "oci/features.h"
 #include "os/security.h"
 #include "sm/engine.h"
 #include "store/store.h"
 
+struct disk_usage;
+struct kind_ops;
+struct oci_features;
 struct rpc_call;
 
 /* The machines, in the order in which they are loaded and recovered. */
@@ -48,6 +45,7 @@ struct quarantined {
 };
 
 struct world {
+	const struct kind_ops *const *kinds; /* KIND_COUNT, set before anything else */
 	struct loop *loop;
 	struct store *store;
 	const struct conf *conf;
@@ -88,7 +86,7 @@ struct object {
 	bool job_runs;
 	struct usage_past usage;
 	struct usage_files *usage_files; /* see usage.h; NULL: none are open */
-	struct disk_usage disk; /* of a container: its writable layer */
+	struct disk_usage *disk; /* of a container: its writable layer, see diskuse.h */
 	void *own; /* struct pod, struct session... of the kind */
 };
 
@@ -103,18 +101,33 @@ struct kind_ops {
 	void (*gone)(struct object *o);
 	/* Its name is free for another: what it has made is being undone.  NULL: never. */
 	bool (*is_nameless)(const struct sm_object *sm);
-	/* Beside the row: the view of the draft that lists read (see view.h).  NULL: none. */
-	void (*view)(const struct sm_write *w, struct store_txn *t, bool gone);
+	/* The name in the names table, NULL or "": none.  NULL: the kind has no names. */
+	const char *(*name_key)(const void *row);
+	/* Put what lists say of a row: one view_put (see view.h).  NULL: not listed. */
+	void (*put_view)(const char *id, const struct sm_state *state, const void *row,
+			 struct store_txn *t);
+	/* The CRI enum that the states' `shows` is of; NULL: none. */
+	const ProtobufCEnumDescriptor *shows;
+	/* Was its id never given to anybody?  NULL: it was. */
+	bool (*is_hidden)(const void *row);
+	/* On a worker: remove all that derives from the id, for a row that cannot be read.  NULL:
+	 * nothing does. */
+	int (*end_remains)(const char *id, struct err *e);
 };
-extern const struct kind_ops kind_sandbox, kind_container, kind_exec, kind_pull, kind_image;
-const struct kind_ops *kind_ops(enum kind k);
+static inline const struct kind_ops *kind_ops(enum kind k)
+{
+	return world.kinds[k];
+}
 
 /* --- life --- */
 
-/* Fill the rest of `world` from loop, store and conf, load every row, recover.  Blocks: before
- * the loop runs. */
-int world_start(struct err *e);
-/* Answers who still waits, frees everything; the world outside goes on by itself. */
+/* Make the tables and load every row.  Blocks: before the loop runs; world.kinds, loop, store and
+ * conf are set. */
+int world_load(struct err *e);
+/* Write what readers see, start the effects of objects that are not at rest. */
+int world_recover(struct err *e);
+/* Answers who still waits, frees everything; the world outside goes on by itself.  Fine when
+ * nothing was loaded. */
 void world_stop(void);
 
 /* --- objects --- */

@@ -17,7 +17,7 @@
 
 #include "base/fs.h"
 #include "base/util.h"
-#include "image/puller.h"
+#include "image/pullphase.h"
 #include "image/staging.h"
 #include "pull/hand.h"
 #include "pull/layer.h"

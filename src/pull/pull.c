@@ -14,7 +14,7 @@
 #include "base/limits.h"
 #include "base/util.h"
 #include "image/config.h"
-#include "image/puller.h"
+#include "image/pullphase.h"
 #include "image/ref.h"
 #include "image/registries.h"
 #include "image/staging.h"
