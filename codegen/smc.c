@@ -81,6 +81,7 @@ void smc_machine_done(struct smc_machine *m)
 		for (size_t i = 0; i < m->decls[k].n; i++) {
 			free(m->decls[k].v[i].name);
 			free(m->decls[k].v[i].from);
+			free(m->decls[k].v[i].payload);
 			refs_done(&m->decls[k].v[i].yields);
 			refs_done(&m->decls[k].v[i].states);
 		}

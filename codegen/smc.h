@@ -86,6 +86,8 @@ struct smc_decl {
 	bool used;
 	enum smc_class class;   /* events */
 	char *from;             /* events: the machine whose move raises it, or NULL */
+	char *payload;          /* what an event carries, a guard or step takes; NULL: nothing */
+	bool taken;             /* events: some guard or step takes what it carries */
 	bool lasting;           /* effects */
 	int64_t retry_min_ms, retry_max_ms; /* effects: pauses between tries; 0: none */
 	bool retried;           /* effects: some row tries it again */

@@ -123,9 +123,13 @@ static void header_prototypes(const struct smc_machine *m, struct emit *out)
 		emit_line(out, "/* %s */", why[k]);
 		for (size_t i = 0; i < m->decls[s->kind].n; i++) {
 			d = &m->decls[s->kind].v[i];
-			emit_line(out, "%s%s_%s_%s(%s%s *%s%s);", s->returns, m->prefix,
-				  smc_decl_names[s->kind], d->name, s->row, m->row_type,
-				  s->row_name, s->event ? ", const struct sm_event *ev" : "");
+			emit_put(out, "%s%s_%s_%s(%s%s *%s%s", s->returns, m->prefix,
+				 smc_decl_names[s->kind], d->name, s->row, m->row_type,
+				 s->row_name, s->event ? ", const struct sm_event *ev" : "");
+			if (d->payload)
+				emit_put(out, ", const struct payload_%s *%s", d->payload,
+					 d->payload);
+			emit_put(out, ");\n");
 		}
 	}
 	emit_blank(out);
@@ -160,6 +164,52 @@ static void header_traits(const struct smc_machine *m, struct emit *out)
 	}
 }
 
+/* Whether an event before this one carries the same. */
+static bool payload_seen(const struct smc_machine *m, size_t event)
+{
+	const char *payload = m->decls[SMC_DECL_EVENT].v[event].payload;
+
+	for (size_t i = 0; i < event; i++)
+		if (m->decls[SMC_DECL_EVENT].v[i].payload &&
+		    strcmp(m->decls[SMC_DECL_EVENT].v[i].payload, payload) == 0)
+			return true;
+	return false;
+}
+
+/* An event that carries something is made with it, and with nothing else. */
+static void header_payloads(const struct smc_machine *m, struct emit *out)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < m->decls[SMC_DECL_EVENT].n; i++) {
+		const char *payload = m->decls[SMC_DECL_EVENT].v[i].payload;
+
+		if (!payload || payload_seen(m, i))
+			continue;
+		if (!any) {
+			emit_blank(out);
+			emit_line(out, "/* What events carry; its owner says how it is freed. */");
+		}
+		any = true;
+		emit_line(out, "struct payload_%s;", payload);
+		emit_line(out, "void payload_%s_free(void *%s);", payload, payload);
+	}
+	for (size_t i = 0; i < m->decls[SMC_DECL_EVENT].n; i++) {
+		const struct smc_decl *d = &m->decls[SMC_DECL_EVENT].v[i];
+
+		if (!d->payload)
+			continue;
+		emit_blank(out);
+		emit_line(out, "static inline struct sm_event *%s_event_%s(struct payload_%s *%s)",
+			  m->prefix, d->name, d->payload, d->payload);
+		emit_open(out, "{");
+		emit_put(out, "\treturn sm_event_carry(");
+		emit_event(m, i, out);
+		emit_put(out, ", %s, payload_%s_free);\n", d->payload, d->payload);
+		emit_close(out, "}");
+	}
+}
+
 void smc_emit_header(const struct smc_machine *m, struct emit *out)
 {
 	emit_source_name(m, out);
@@ -170,6 +220,7 @@ void smc_emit_header(const struct smc_machine *m, struct emit *out)
 	emit_blank(out);
 	header_enums(m, out);
 	header_traits(m, out);
+	header_payloads(m, out);
 	emit_blank(out);
 	emit_line(out, "extern const struct sm_machine %s_machine;", m->prefix);
 	header_prototypes(m, out);
@@ -188,8 +239,9 @@ static void source_thunks(const struct smc_machine *m, const struct shape *s, st
 		emit_line(out, "static %s%s_%s(%svoid *%s%s)", s->returns, kind, d->name, s->row,
 			  s->row_name, event);
 		emit_open(out, "{");
-		emit_line(out, "%s%s_%s_%s(%s%s);", strcmp(s->returns, "void ") ? "return " : "",
-			  m->prefix, kind, d->name, s->row_name, s->event ? ", ev" : "");
+		emit_line(out, "%s%s_%s_%s(%s%s%s);", strcmp(s->returns, "void ") ? "return " : "",
+			  m->prefix, kind, d->name, s->row_name, s->event ? ", ev" : "",
+			  d->payload ? ", sm_event_payload(ev)" : "");
 		emit_close(out, "}");
 	}
 	if (!m->decls[s->kind].n)
@@ -225,7 +277,10 @@ static void source_events(const struct smc_machine *m, struct emit *out)
 
 		emit_put(out, "\t[");
 		emit_event(m, i, out);
-		emit_put(out, "] = { .name = \"%s\", .class = %s },\n", d->name, classes[d->class]);
+		emit_put(out, "] = { .name = \"%s\", .class = %s", d->name, classes[d->class]);
+		if (d->payload)
+			emit_put(out, ", .carries = \"%s\"", d->payload);
+		emit_put(out, " },\n");
 	}
 	emit_close(out, "};");
 }

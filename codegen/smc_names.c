@@ -15,6 +15,7 @@ static const char *const reserved[] = {
 	"shows", "holds", "recover", "none", "within", "unbounded", "on", "if", "stay", "ignore",
 	"wait", "join", "refuse", "never", "save", "reply", "requeue", "rpc", "done", "shim",
 	"clock", "lasting", "fleeting", "retry", "yields", "from",
+	"carries", "takes",
 };
 
 static int decl_find(const struct smc_machine *m, enum smc_decl_kind kind, const char *name)

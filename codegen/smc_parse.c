@@ -417,6 +417,17 @@ static void parse_trait(struct smc_parser *p, struct smc_decl *d)
 	} while (p->token.kind != SMC_TOKEN_END);
 }
 
+static void parse_event(struct smc_parser *p, struct smc_decl *d)
+{
+	if (!token_class(p, &d->class))
+		parse_expected(p, "a class (rpc, done, shim or clock)");
+	token_next(p);
+	if (d->class == SMC_CLASS_DONE && parse_accept(p, "from"))
+		d->from = parse_name(p, "another machine");
+	if (d->class != SMC_CLASS_CLOCK && parse_accept(p, "carries"))
+		d->payload = parse_name(p, "a payload");
+}
+
 static void parse_decl(struct smc_parser *p, enum smc_decl_kind kind)
 {
 	struct smc_decl *d;
@@ -434,13 +445,10 @@ static void parse_decl(struct smc_parser *p, enum smc_decl_kind kind)
 		parse_effect(p, d);
 	if (kind == SMC_DECL_TRAIT && !p->failed)
 		parse_trait(p, d);
-	if (kind == SMC_DECL_EVENT && !p->failed) {
-		if (!token_class(p, &d->class))
-			parse_expected(p, "a class (rpc, done, shim or clock)");
-		token_next(p);
-		if (d->class == SMC_CLASS_DONE && parse_accept(p, "from"))
-			d->from = parse_name(p, "another machine");
-	}
+	if (kind == SMC_DECL_EVENT && !p->failed)
+		parse_event(p, d);
+	if ((kind == SMC_DECL_GUARD || kind == SMC_DECL_STEP) && parse_accept(p, "takes"))
+		d->payload = parse_name(p, "what the events carry");
 	parse_end(p);
 }
 

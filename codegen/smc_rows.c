@@ -186,6 +186,34 @@ static void row_retries(struct smc_machine *m, struct smc_row *row)
 			  "before it", d->name);
 }
 
+/* A guard or step that takes a payload is used where the event carries it. */
+static void row_taken(struct smc_machine *m, const struct smc_row *row, enum smc_decl_kind kind,
+		      int index)
+{
+	const struct smc_decl *d = &m->decls[kind].v[index];
+	struct smc_decl *ev = &m->decls[SMC_DECL_EVENT].v[row->event.index];
+
+	if (!d->payload)
+		return;
+	if (!ev->payload)
+		smc_error(m, row->line, "%s takes %s, but %s carries nothing; write carries %s "
+			  "behind the event's class", d->name, d->payload, ev->name, d->payload);
+	else if (strcmp(d->payload, ev->payload) != 0)
+		smc_error(m, row->line, "%s takes %s, but %s carries %s; use another %s", d->name,
+			  d->payload, ev->name, ev->payload, smc_decl_names[kind]);
+	else
+		ev->taken = true;
+}
+
+static void row_payload(struct smc_machine *m, const struct smc_row *row)
+{
+	if (row->guard.index >= 0)
+		row_taken(m, row, SMC_DECL_GUARD, row->guard.index);
+	for (size_t i = 0; i < row->actions.n; i++)
+		if (row->actions.v[i].op == SMC_OP_STEP)
+			row_taken(m, row, SMC_DECL_STEP, row->actions.v[i].ref.index);
+}
+
 static void row_answered(struct smc_machine *m, const struct smc_state *s,
 			 const struct smc_row *row)
 {
@@ -244,6 +272,7 @@ void smc_check_rows(struct smc_machine *m)
 			row_lasting(m, s, row);
 			row_work(m, s, row);
 			row_retries(m, row);
+			row_payload(m, row);
 			row_answered(m, s, row);
 		}
 	for (size_t e = 0; e < m->decls[SMC_DECL_EFFECT].n; e++) {
@@ -251,5 +280,13 @@ void smc_check_rows(struct smc_machine *m)
 
 		if (d->retry_min_ms && !d->retried)
 			smc_error(m, d->line, "no row tries effect %s again; drop retry", d->name);
+	}
+	for (size_t e = 0; e < m->decls[SMC_DECL_EVENT].n; e++) {
+		const struct smc_decl *d = &m->decls[SMC_DECL_EVENT].v[e];
+
+		if (d->payload && !d->taken)
+			smc_error(m, d->line,
+				  "no guard or step takes what %s carries; drop carries",
+				  d->name);
 	}
 }

@@ -6,12 +6,12 @@
 
 static bool guard_stop_now(const void *row, const struct sm_event *ev)
 {
-	return ctr_guard_stop_now(row, ev);
+	return ctr_guard_stop_now(row, ev, sm_event_payload(ev));
 }
 
 static bool guard_stop_sooner(const void *row, const struct sm_event *ev)
 {
-	return ctr_guard_stop_sooner(row, ev);
+	return ctr_guard_stop_sooner(row, ev, sm_event_payload(ev));
 }
 
 static bool (*const guards[])(const void *row, const struct sm_event *ev) = {
@@ -26,12 +26,12 @@ static const char *const guard_names[] = {
 
 static void step_note_prepared(void *draft, const struct sm_event *ev)
 {
-	ctr_step_note_prepared(draft, ev);
+	ctr_step_note_prepared(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_started(void *draft, const struct sm_event *ev)
 {
-	ctr_step_note_started(draft, ev);
+	ctr_step_note_started(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_start_failed(void *draft, const struct sm_event *ev)
@@ -41,17 +41,17 @@ static void step_note_start_failed(void *draft, const struct sm_event *ev)
 
 static void step_note_pid(void *draft, const struct sm_event *ev)
 {
-	ctr_step_note_pid(draft, ev);
+	ctr_step_note_pid(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_stop(void *draft, const struct sm_event *ev)
 {
-	ctr_step_note_stop(draft, ev);
+	ctr_step_note_stop(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_exit(void *draft, const struct sm_event *ev)
 {
-	ctr_step_note_exit(draft, ev);
+	ctr_step_note_exit(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_exit_unknown(void *draft, const struct sm_event *ev)
@@ -61,7 +61,7 @@ static void step_note_exit_unknown(void *draft, const struct sm_event *ev)
 
 static void step_note_resources(void *draft, const struct sm_event *ev)
 {
-	ctr_step_note_resources(draft, ev);
+	ctr_step_note_resources(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_error(void *draft, const struct sm_event *ev)
@@ -125,19 +125,19 @@ static const char *const invariant_names[] = {
 static const struct sm_event_info events[] = {
 	[CTR_EVENT_CREATE] = { .name = "create", .class = SM_CLASS_RPC },
 	[CTR_EVENT_START] = { .name = "start", .class = SM_CLASS_RPC },
-	[CTR_EVENT_STOP] = { .name = "stop", .class = SM_CLASS_RPC },
+	[CTR_EVENT_STOP] = { .name = "stop", .class = SM_CLASS_RPC, .carries = "stop" },
 	[CTR_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
-	[CTR_EVENT_UPDATE] = { .name = "update", .class = SM_CLASS_RPC },
-	[CTR_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE },
+	[CTR_EVENT_UPDATE] = { .name = "update", .class = SM_CLASS_RPC, .carries = "resources" },
+	[CTR_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE, .carries = "init" },
 	[CTR_EVENT_PREPARE_FAILED] = { .name = "prepare_failed", .class = SM_CLASS_DONE },
-	[CTR_EVENT_STARTED] = { .name = "started", .class = SM_CLASS_DONE },
+	[CTR_EVENT_STARTED] = { .name = "started", .class = SM_CLASS_DONE, .carries = "init" },
 	[CTR_EVENT_START_FAILED] = { .name = "start_failed", .class = SM_CLASS_DONE },
 	[CTR_EVENT_NOT_STARTED] = { .name = "not_started", .class = SM_CLASS_DONE },
-	[CTR_EVENT_ADOPTED] = { .name = "adopted", .class = SM_CLASS_DONE },
+	[CTR_EVENT_ADOPTED] = { .name = "adopted", .class = SM_CLASS_DONE, .carries = "init" },
 	[CTR_EVENT_ABSENT] = { .name = "absent", .class = SM_CLASS_DONE },
 	[CTR_EVENT_ERASED] = { .name = "erased", .class = SM_CLASS_DONE },
 	[CTR_EVENT_ERASE_STUCK] = { .name = "erase_stuck", .class = SM_CLASS_DONE },
-	[CTR_EVENT_EXITED] = { .name = "exited", .class = SM_CLASS_SHIM },
+	[CTR_EVENT_EXITED] = { .name = "exited", .class = SM_CLASS_SHIM, .carries = "exit" },
 	[CTR_EVENT_LOST] = { .name = "lost", .class = SM_CLASS_SHIM },
 	[CTR_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },
 };

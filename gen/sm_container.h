@@ -120,21 +120,61 @@ static inline bool ctr_is_measured(uint16_t state)
 		state == CTR_STATE_EXITED;
 }
 
+/* What events carry; its owner says how it is freed. */
+struct payload_stop;
+void payload_stop_free(void *stop);
+struct payload_resources;
+void payload_resources_free(void *resources);
+struct payload_init;
+void payload_init_free(void *init);
+struct payload_exit;
+void payload_exit_free(void *exit);
+
+static inline struct sm_event *ctr_event_stop(struct payload_stop *stop)
+{
+	return sm_event_carry(CTR_EVENT_STOP, stop, payload_stop_free);
+}
+
+static inline struct sm_event *ctr_event_update(struct payload_resources *resources)
+{
+	return sm_event_carry(CTR_EVENT_UPDATE, resources, payload_resources_free);
+}
+
+static inline struct sm_event *ctr_event_prepared(struct payload_init *init)
+{
+	return sm_event_carry(CTR_EVENT_PREPARED, init, payload_init_free);
+}
+
+static inline struct sm_event *ctr_event_started(struct payload_init *init)
+{
+	return sm_event_carry(CTR_EVENT_STARTED, init, payload_init_free);
+}
+
+static inline struct sm_event *ctr_event_adopted(struct payload_init *init)
+{
+	return sm_event_carry(CTR_EVENT_ADOPTED, init, payload_init_free);
+}
+
+static inline struct sm_event *ctr_event_exited(struct payload_exit *exit)
+{
+	return sm_event_carry(CTR_EVENT_EXITED, exit, payload_exit_free);
+}
+
 extern const struct sm_machine ctr_machine;
 
 /* Guards: pure questions about the row and the event. */
-bool ctr_guard_stop_now(const Crisp__State__Container *row, const struct sm_event *ev);
-bool ctr_guard_stop_sooner(const Crisp__State__Container *row, const struct sm_event *ev);
+bool ctr_guard_stop_now(const Crisp__State__Container *row, const struct sm_event *ev, const struct payload_stop *stop);
+bool ctr_guard_stop_sooner(const Crisp__State__Container *row, const struct sm_event *ev, const struct payload_stop *stop);
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
-void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev);
-void ctr_step_note_started(Crisp__State__Container *draft, const struct sm_event *ev);
+void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_init *init);
+void ctr_step_note_started(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_init *init);
 void ctr_step_note_start_failed(Crisp__State__Container *draft, const struct sm_event *ev);
-void ctr_step_note_pid(Crisp__State__Container *draft, const struct sm_event *ev);
-void ctr_step_note_stop(Crisp__State__Container *draft, const struct sm_event *ev);
-void ctr_step_note_exit(Crisp__State__Container *draft, const struct sm_event *ev);
+void ctr_step_note_pid(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_init *init);
+void ctr_step_note_stop(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_stop *stop);
+void ctr_step_note_exit(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_exit *exit);
 void ctr_step_note_exit_unknown(Crisp__State__Container *draft, const struct sm_event *ev);
-void ctr_step_note_resources(Crisp__State__Container *draft, const struct sm_event *ev);
+void ctr_step_note_resources(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_resources *resources);
 void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev);
 
 /* Deadlines: absolute CLOCK_REALTIME in ns, from the row alone; 0: none. */

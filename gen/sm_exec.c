@@ -6,12 +6,12 @@
 
 static void step_note_pid(void *draft, const struct sm_event *ev)
 {
-	exe_step_note_pid(draft, ev);
+	exe_step_note_pid(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_exit(void *draft, const struct sm_event *ev)
 {
-	exe_step_note_exit(draft, ev);
+	exe_step_note_exit(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_exit_unknown(void *draft, const struct sm_event *ev)
@@ -56,10 +56,10 @@ static int64_t (*const deadlines[])(const void *row) = {
 
 static const struct sm_event_info events[] = {
 	[EXE_EVENT_EXEC] = { .name = "exec", .class = SM_CLASS_RPC },
-	[EXE_EVENT_STARTED] = { .name = "started", .class = SM_CLASS_DONE },
+	[EXE_EVENT_STARTED] = { .name = "started", .class = SM_CLASS_DONE, .carries = "init" },
 	[EXE_EVENT_START_FAILED] = { .name = "start_failed", .class = SM_CLASS_DONE },
 	[EXE_EVENT_DRAINED] = { .name = "drained", .class = SM_CLASS_DONE },
-	[EXE_EVENT_EXITED] = { .name = "exited", .class = SM_CLASS_SHIM },
+	[EXE_EVENT_EXITED] = { .name = "exited", .class = SM_CLASS_SHIM, .carries = "exit" },
 	[EXE_EVENT_LOST] = { .name = "lost", .class = SM_CLASS_SHIM },
 	[EXE_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },
 };

@@ -27,11 +27,27 @@ enum exe_event {
 	EXE_EVENT_OVERDUE, /* clock */
 };
 
+/* What events carry; its owner says how it is freed. */
+struct payload_init;
+void payload_init_free(void *init);
+struct payload_exit;
+void payload_exit_free(void *exit);
+
+static inline struct sm_event *exe_event_started(struct payload_init *init)
+{
+	return sm_event_carry(EXE_EVENT_STARTED, init, payload_init_free);
+}
+
+static inline struct sm_event *exe_event_exited(struct payload_exit *exit)
+{
+	return sm_event_carry(EXE_EVENT_EXITED, exit, payload_exit_free);
+}
+
 extern const struct sm_machine exe_machine;
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
-void exe_step_note_pid(Crisp__State__Exec *draft, const struct sm_event *ev);
-void exe_step_note_exit(Crisp__State__Exec *draft, const struct sm_event *ev);
+void exe_step_note_pid(Crisp__State__Exec *draft, const struct sm_event *ev, const struct payload_init *init);
+void exe_step_note_exit(Crisp__State__Exec *draft, const struct sm_event *ev, const struct payload_exit *exit);
 void exe_step_note_exit_unknown(Crisp__State__Exec *draft, const struct sm_event *ev);
 void exe_step_note_timeout(Crisp__State__Exec *draft, const struct sm_event *ev);
 void exe_step_note_error(Crisp__State__Exec *draft, const struct sm_event *ev);

@@ -6,12 +6,12 @@
 
 static void step_note_image(void *draft, const struct sm_event *ev)
 {
-	img_step_note_image(draft, ev);
+	img_step_note_image(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_untag(void *draft, const struct sm_event *ev)
 {
-	img_step_note_untag(draft, ev);
+	img_step_note_untag(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_whole(void *draft, const struct sm_event *ev)
@@ -40,9 +40,9 @@ static const char *const step_names[] = {
 
 static const struct sm_event_info events[] = {
 	[IMG_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
-	[IMG_EVENT_FORGET] = { .name = "forget", .class = SM_CLASS_RPC },
-	[IMG_EVENT_ADOPT] = { .name = "adopt", .class = SM_CLASS_DONE },
-	[IMG_EVENT_UNTAG] = { .name = "untag", .class = SM_CLASS_DONE },
+	[IMG_EVENT_FORGET] = { .name = "forget", .class = SM_CLASS_RPC, .carries = "tag" },
+	[IMG_EVENT_ADOPT] = { .name = "adopt", .class = SM_CLASS_DONE, .carries = "image" },
+	[IMG_EVENT_UNTAG] = { .name = "untag", .class = SM_CLASS_DONE, .carries = "tag" },
 	[IMG_EVENT_CHECK] = { .name = "check", .class = SM_CLASS_DONE },
 	[IMG_EVENT_WHOLE] = { .name = "whole", .class = SM_CLASS_DONE },
 	[IMG_EVENT_DAMAGED] = { .name = "damaged", .class = SM_CLASS_DONE },

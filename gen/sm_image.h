@@ -61,11 +61,32 @@ static inline bool img_is_dropping(uint16_t state)
 	return state == IMG_STATE_DROPPING;
 }
 
+/* What events carry; its owner says how it is freed. */
+struct payload_tag;
+void payload_tag_free(void *tag);
+struct payload_image;
+void payload_image_free(void *image);
+
+static inline struct sm_event *img_event_forget(struct payload_tag *tag)
+{
+	return sm_event_carry(IMG_EVENT_FORGET, tag, payload_tag_free);
+}
+
+static inline struct sm_event *img_event_adopt(struct payload_image *image)
+{
+	return sm_event_carry(IMG_EVENT_ADOPT, image, payload_image_free);
+}
+
+static inline struct sm_event *img_event_untag(struct payload_tag *tag)
+{
+	return sm_event_carry(IMG_EVENT_UNTAG, tag, payload_tag_free);
+}
+
 extern const struct sm_machine img_machine;
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
-void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev);
-void img_step_note_untag(Crisp__State__Image *draft, const struct sm_event *ev);
+void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev, const struct payload_image *image);
+void img_step_note_untag(Crisp__State__Image *draft, const struct sm_event *ev, const struct payload_tag *tag);
 void img_step_note_whole(Crisp__State__Image *draft, const struct sm_event *ev);
 void img_step_note_damage(Crisp__State__Image *draft, const struct sm_event *ev);
 

@@ -6,7 +6,7 @@
 
 static bool guard_has_kept(const void *row, const struct sm_event *ev)
 {
-	return pul_guard_has_kept(row, ev);
+	return pul_guard_has_kept(row, ev, sm_event_payload(ev));
 }
 
 static bool (*const guards[])(const void *row, const struct sm_event *ev) = {
@@ -19,7 +19,7 @@ static const char *const guard_names[] = {
 
 static void step_note_image(void *draft, const struct sm_event *ev)
 {
-	pul_step_note_image(draft, ev);
+	pul_step_note_image(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_error(void *draft, const struct sm_event *ev)
@@ -29,7 +29,7 @@ static void step_note_error(void *draft, const struct sm_event *ev)
 
 static void step_note_kept(void *draft, const struct sm_event *ev)
 {
-	pul_step_note_kept(draft, ev);
+	pul_step_note_kept(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_cancelled(void *draft, const struct sm_event *ev)
@@ -71,8 +71,8 @@ static const struct sm_event_info events[] = {
 	[PUL_EVENT_PULL] = { .name = "pull", .class = SM_CLASS_RPC },
 	[PUL_EVENT_LOAD] = { .name = "load", .class = SM_CLASS_RPC },
 	[PUL_EVENT_CANCEL] = { .name = "cancel", .class = SM_CLASS_RPC },
-	[PUL_EVENT_FETCHED] = { .name = "fetched", .class = SM_CLASS_DONE },
-	[PUL_EVENT_FETCH_FAILED] = { .name = "fetch_failed", .class = SM_CLASS_DONE },
+	[PUL_EVENT_FETCHED] = { .name = "fetched", .class = SM_CLASS_DONE, .carries = "image_id" },
+	[PUL_EVENT_FETCH_FAILED] = { .name = "fetch_failed", .class = SM_CLASS_DONE, .carries = "kept" },
 	[PUL_EVENT_CLEANED] = { .name = "cleaned", .class = SM_CLASS_DONE },
 	[PUL_EVENT_CLEAN_STUCK] = { .name = "clean_stuck", .class = SM_CLASS_DONE },
 	[PUL_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },

@@ -43,15 +43,31 @@ static inline bool pul_is_kept(uint16_t state)
 	return state == PUL_STATE_KEPT;
 }
 
+/* What events carry; its owner says how it is freed. */
+struct payload_image_id;
+void payload_image_id_free(void *image_id);
+struct payload_kept;
+void payload_kept_free(void *kept);
+
+static inline struct sm_event *pul_event_fetched(struct payload_image_id *image_id)
+{
+	return sm_event_carry(PUL_EVENT_FETCHED, image_id, payload_image_id_free);
+}
+
+static inline struct sm_event *pul_event_fetch_failed(struct payload_kept *kept)
+{
+	return sm_event_carry(PUL_EVENT_FETCH_FAILED, kept, payload_kept_free);
+}
+
 extern const struct sm_machine pul_machine;
 
 /* Guards: pure questions about the row and the event. */
-bool pul_guard_has_kept(const Crisp__State__Pull *row, const struct sm_event *ev);
+bool pul_guard_has_kept(const Crisp__State__Pull *row, const struct sm_event *ev, const struct payload_kept *kept);
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
-void pul_step_note_image(Crisp__State__Pull *draft, const struct sm_event *ev);
+void pul_step_note_image(Crisp__State__Pull *draft, const struct sm_event *ev, const struct payload_image_id *image_id);
 void pul_step_note_error(Crisp__State__Pull *draft, const struct sm_event *ev);
-void pul_step_note_kept(Crisp__State__Pull *draft, const struct sm_event *ev);
+void pul_step_note_kept(Crisp__State__Pull *draft, const struct sm_event *ev, const struct payload_kept *kept);
 void pul_step_note_cancelled(Crisp__State__Pull *draft, const struct sm_event *ev);
 void pul_step_forget_error(Crisp__State__Pull *draft, const struct sm_event *ev);
 

@@ -47,12 +47,12 @@ static const char *const guard_names[] = {
 
 static void step_note_anchor(void *draft, const struct sm_event *ev)
 {
-	sbx_step_note_anchor(draft, ev);
+	sbx_step_note_anchor(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_network(void *draft, const struct sm_event *ev)
 {
-	sbx_step_note_network(draft, ev);
+	sbx_step_note_network(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_no_network(void *draft, const struct sm_event *ev)
@@ -77,7 +77,7 @@ static void step_note_retry(void *draft, const struct sm_event *ev)
 
 static void step_note_revived(void *draft, const struct sm_event *ev)
 {
-	sbx_step_note_revived(draft, ev);
+	sbx_step_note_revived(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_end(void *draft, const struct sm_event *ev)
@@ -131,9 +131,9 @@ static const struct sm_event_info events[] = {
 	[SBX_EVENT_RUN] = { .name = "run", .class = SM_CLASS_RPC },
 	[SBX_EVENT_STOP] = { .name = "stop", .class = SM_CLASS_RPC },
 	[SBX_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
-	[SBX_EVENT_ANCHORED] = { .name = "anchored", .class = SM_CLASS_DONE },
+	[SBX_EVENT_ANCHORED] = { .name = "anchored", .class = SM_CLASS_DONE, .carries = "anchor" },
 	[SBX_EVENT_ANCHOR_FAILED] = { .name = "anchor_failed", .class = SM_CLASS_DONE },
-	[SBX_EVENT_NETWORK_UP] = { .name = "network_up", .class = SM_CLASS_DONE },
+	[SBX_EVENT_NETWORK_UP] = { .name = "network_up", .class = SM_CLASS_DONE, .carries = "network" },
 	[SBX_EVENT_NETWORK_FAILED] = { .name = "network_failed", .class = SM_CLASS_DONE },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .name = "children_stopped", .class = SM_CLASS_DONE },
 	[SBX_EVENT_NETWORK_DOWN] = { .name = "network_down", .class = SM_CLASS_DONE },

@@ -76,6 +76,22 @@ static inline bool sbx_is_clearing(uint16_t state)
 	return state == SBX_STATE_CLEARING;
 }
 
+/* What events carry; its owner says how it is freed. */
+struct payload_anchor;
+void payload_anchor_free(void *anchor);
+struct payload_network;
+void payload_network_free(void *network);
+
+static inline struct sm_event *sbx_event_anchored(struct payload_anchor *anchor)
+{
+	return sm_event_carry(SBX_EVENT_ANCHORED, anchor, payload_anchor_free);
+}
+
+static inline struct sm_event *sbx_event_network_up(struct payload_network *network)
+{
+	return sm_event_carry(SBX_EVENT_NETWORK_UP, network, payload_network_free);
+}
+
 extern const struct sm_machine sbx_machine;
 
 /* Guards: pure questions about the row and the event. */
@@ -86,13 +102,13 @@ bool sbx_guard_rebooted(const Crisp__State__Sandbox *row, const struct sm_event 
 bool sbx_guard_worn_out(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
-void sbx_step_note_anchor(Crisp__State__Sandbox *draft, const struct sm_event *ev);
-void sbx_step_note_network(Crisp__State__Sandbox *draft, const struct sm_event *ev);
+void sbx_step_note_anchor(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_anchor *anchor);
+void sbx_step_note_network(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_network *network);
 void sbx_step_note_no_network(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_undo(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_lost(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_retry(Crisp__State__Sandbox *draft, const struct sm_event *ev);
-void sbx_step_note_revived(Crisp__State__Sandbox *draft, const struct sm_event *ev);
+void sbx_step_note_revived(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_anchor *anchor);
 void sbx_step_note_end(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 
 /* Invariants: must be true of every row in the states that hold them. */

@@ -12,7 +12,7 @@
 #include "gen/cri_rpc.h"
 #include "obj/container.h"
 #include "obj/exec.h"
-#include "obj/facts.h"
+#include "obj/records.h"
 #include "obj/paths.h"
 
 /* --- events --- */

@@ -329,8 +329,8 @@ static int take_gc(struct caller *c, const void *request, struct err *e)
 			continue;
 		g->waiting++;
 		caller_dispatch(caller_new(g->rpc, NULL, removal_done),
-				world_find(KIND_IMAGE, g->items[i].id), IMG_EVENT_REMOVE, NULL,
-				NULL);
+				world_find(KIND_IMAGE, g->items[i].id),
+				sm_event_new(IMG_EVENT_REMOVE));
 	}
 	one_done();
 	return 0;

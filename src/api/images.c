@@ -11,7 +11,7 @@
 #include "gen/cri_rpc.h"
 #include "image/layers.h"
 #include "obj/diskuse.h"
-#include "obj/facts.h"
+#include "obj/records.h"
 #include "obj/image.h"
 #include "obj/paths.h"
 #include "obj/pull.h"

@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "base/str.h"
 #include "gen/cri_rpc.h"
-#include "obj/facts.h"
+#include "obj/records.h"
 #include "obj/sandbox.h"
 
 /* --- events --- */

@@ -18,7 +18,7 @@
 #include "obj/container_prepare.h"
 #include "obj/container_shim.h"
 #include "obj/diskuse.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
 #include "obj/hold.h"
 #include "obj/image.h"
 #include "obj/orphan.h"
@@ -56,8 +56,8 @@ struct container_job {
 	Crisp__State__Container *row;
 	Crisp__State__Sandbox *pod;
 	struct container_prepare in;
-	struct facts_init *out;
-	struct facts_exit *exit;
+	struct payload_init *out;
+	struct payload_exit *exit;
 	char *shim_cgroup; /* of a shim that is gone; NULL: it is not, "": it has none */
 	int pidfd; /* of its first process, -1: none */
 };
@@ -83,7 +83,7 @@ static void container_job_free(struct job *j)
 	crisp__state__container__free_unpacked(c->row, NULL);
 	if (c->pod)
 		crisp__state__sandbox__free_unpacked(c->pod, NULL);
-	facts_init_free(c->out);
+	payload_init_free(c->out);
 	free(c->exit);
 	free(c->shim_cgroup);
 	close_fdp(&c->pidfd);
@@ -112,12 +112,12 @@ static struct container_job *job_new(struct object *o, enum loop_lane lane,
 
 static void prepare_failed(struct object *o, uint64_t gen, const struct err *e)
 {
-	effect_report(o, gen, CTR_EVENT_PREPARE_FAILED, e, NULL, NULL);
+	effect_report(o, gen, sm_event_failed(CTR_EVENT_PREPARE_FAILED, e));
 }
 
-static struct facts_init *facts_of_status(const struct shim_status *st)
+static struct payload_init *init_of_status(const struct shim_status *st)
 {
-	struct facts_init *f = facts_init_new();
+	struct payload_init *f = xcalloc(1, sizeof(struct payload_init));
 
 	f->pid = (int32_t)st->pid;
 	f->ticks = st->start_ticks;
@@ -128,7 +128,7 @@ static struct facts_init *facts_of_status(const struct shim_status *st)
 static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans,
 			 const struct err *err)
 {
-	struct facts_init *f;
+	struct payload_init *f;
 	struct err e = ERR_NULL;
 
 	if (err && err->code == ERR_UNAVAILABLE)
@@ -137,7 +137,7 @@ static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans
 	if (err) {
 		e = *err;
 		err_wrap(&e, "container %.13s", o->sm->id);
-		facts_init_free(f);
+		payload_init_free(f);
 		prepare_failed(o, gen, &e);
 		return;
 	}
@@ -146,22 +146,22 @@ static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans
 	if (f->pid <= 1 || f->pid == getpid()) {
 		err_set(&e, ERR_INTERNAL, "container %.13s: its shim names process %d as its first",
 			o->sm->id, f->pid);
-		facts_init_free(f);
+		payload_init_free(f);
 		prepare_failed(o, gen, &e);
 		return;
 	}
-	effect_report(o, gen, CTR_EVENT_PREPARED, NULL, f, facts_init_free);
+	effect_report(o, gen, ctr_event_prepared(f));
 }
 
 static void create_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	const struct facts_init *f = o->own; /* the row has it when the runtime is done */
+	const struct payload_init *f = o->own; /* the row has it when the runtime is done */
 	struct container_request r;
 	struct err e = ERR_NULL;
 
 	if (!link) {
 		err_set(&e, ERR_UNAVAILABLE, "the sandbox's shim is gone");
-		facts_init_free(take_ptr(o->own));
+		payload_init_free(take_ptr(o->own));
 		prepare_failed(o, gen, &e);
 		return;
 	}
@@ -194,7 +194,7 @@ static void done_prepare(struct job *j, struct object *o)
 		return;
 	}
 	/* Beside the object until the runtime has told the pid. */
-	facts_init_free(o->own);
+	payload_init_free(o->own);
 	o->own = take_ptr(cj->out);
 	pod_when_settled(p, o, create_with);
 }
@@ -334,9 +334,9 @@ void ctr_effect_prepare(struct sm_object *sm)
 
 /* --- ends --- */
 
-static struct facts_exit *exit_of_status(const struct shim_status *st)
+static struct payload_exit *exit_of_status(const struct shim_status *st)
 {
-	struct facts_exit *f = xcalloc(1, sizeof(*f));
+	struct payload_exit *f = xcalloc(1, sizeof(*f));
 
 	f->code = st->exit_code;
 	f->oom = st->oom != 0;
@@ -350,10 +350,9 @@ void container_shim_says(struct object *o, const struct shim_status *st)
 	if (st->state != SHIM_ENDED)
 		return;
 	if (st->exit_unknown)
-		effect_report(o, o->sm->effect_gen, CTR_EVENT_LOST, NULL, NULL, NULL);
+		effect_report(o, o->sm->effect_gen, sm_event_new(CTR_EVENT_LOST));
 	else
-		effect_report(o, o->sm->effect_gen, CTR_EVENT_EXITED, NULL, exit_of_status(st),
-			      free);
+		effect_report(o, o->sm->effect_gen, ctr_event_exited(exit_of_status(st)));
 }
 
 /* A runtime that outlives the shim that started it would make or start the container yet. */
@@ -385,9 +384,9 @@ static void done_settle(struct job *j, struct object *o)
 		return;
 	}
 	if (c->exit)
-		effect_report(o, j->gen, CTR_EVENT_EXITED, NULL, take_ptr(c->exit), free);
+		effect_report(o, j->gen, ctr_event_exited(take_ptr(c->exit)));
 	else
-		effect_report(o, j->gen, CTR_EVENT_LOST, NULL, NULL, NULL);
+		effect_report(o, j->gen, sm_event_new(CTR_EVENT_LOST));
 }
 
 static void settle_after(struct object *o, int64_t pause_ns)
@@ -413,7 +412,7 @@ static const struct shim_status *probed_alive(struct object *o, uint64_t gen, st
 	if (!link)
 		container_settle(o);
 	else if (!st)
-		effect_report(o, gen, CTR_EVENT_ABSENT, NULL, NULL, NULL);
+		effect_report(o, gen, sm_event_new(CTR_EVENT_ABSENT));
 	/* The end was told by container_shim_says. */
 	return st && st->state != SHIM_ENDED ? st : NULL;
 }
@@ -423,8 +422,7 @@ static void probed(struct object *o, uint64_t gen, struct pod *p, struct shim_li
 	const struct shim_status *st = probed_alive(o, gen, p, link);
 
 	if (st)
-		effect_report(o, gen, CTR_EVENT_ADOPTED, NULL, facts_of_status(st),
-			      facts_init_free);
+		effect_report(o, gen, ctr_event_adopted(init_of_status(st)));
 }
 
 void ctr_effect_probe(struct sm_object *sm)
@@ -437,10 +435,9 @@ static void probed_start(struct object *o, uint64_t gen, struct pod *p, struct s
 	const struct shim_status *st = probed_alive(o, gen, p, link);
 
 	if (st && st->state == SHIM_RUNNING)
-		effect_report(o, gen, CTR_EVENT_STARTED, NULL, facts_of_status(st),
-			      facts_init_free);
+		effect_report(o, gen, ctr_event_started(init_of_status(st)));
 	else if (st)
-		effect_report(o, gen, CTR_EVENT_NOT_STARTED, NULL, NULL, NULL);
+		effect_report(o, gen, sm_event_new(CTR_EVENT_NOT_STARTED));
 }
 
 void ctr_effect_probe_start(struct sm_object *sm)
@@ -457,14 +454,13 @@ static void shim_started(struct object *o, uint64_t gen, struct shim_answer *ans
 
 	if (!err && ans->status.state == SHIM_CREATED) {
 		/* It joined the question of a shim that was adopting the container. */
-		effect_report(o, gen, CTR_EVENT_NOT_STARTED, NULL, NULL, NULL);
+		effect_report(o, gen, sm_event_new(CTR_EVENT_NOT_STARTED));
 	} else if (!err) {
-		effect_report(o, gen, CTR_EVENT_STARTED, NULL, facts_of_status(&ans->status),
-			      facts_init_free);
+		effect_report(o, gen, ctr_event_started(init_of_status(&ans->status)));
 	} else if (err->code != ERR_UNAVAILABLE) {
 		e = *err;
 		err_wrap(&e, "container %.13s", o->sm->id);
-		effect_report(o, gen, CTR_EVENT_START_FAILED, &e, NULL, NULL);
+		effect_report(o, gen, sm_event_failed(CTR_EVENT_START_FAILED, &e));
 	}
 	/* A lost shim is told to every container of the pod. */
 }
@@ -498,7 +494,7 @@ static void signalled(struct object *o, uint64_t gen, struct shim_answer *ans,
 	if (!err || err->code == ERR_UNAVAILABLE)
 		return; /* its end will be told */
 	if (err->code == ERR_NOT_FOUND)
-		effect_report(o, gen, CTR_EVENT_ABSENT, NULL, NULL, NULL);
+		effect_report(o, gen, sm_event_new(CTR_EVENT_ABSENT));
 	else
 		log_err(LOG_LEVEL_WARN, "signal a container", err);
 }
@@ -615,8 +611,8 @@ static void done_erase(struct job *j, struct object *o)
 	}
 	if (j->result < 0 && o)
 		log_err(LOG_LEVEL_WARN, "container does not go", &j->err);
-	job_report(j, o, j->result < 0 ? CTR_EVENT_ERASE_STUCK : CTR_EVENT_ERASED, &j->err, NULL,
-		   NULL);
+	job_report(j, o, sm_event_failed(j->result < 0 ? CTR_EVENT_ERASE_STUCK : CTR_EVENT_ERASED,
+					 &j->err));
 }
 
 static void erase_now(struct object *o)
@@ -699,7 +695,7 @@ static void create_lost(struct object *o)
 
 	if (!ctr_is_creating(o->sm->state) || !o->own)
 		return;
-	facts_init_free(take_ptr(o->own));
+	payload_init_free(take_ptr(o->own));
 	err_set(&e, ERR_UNAVAILABLE, "container %.13s: the pod's shim died", o->sm->id);
 	prepare_failed(o, o->sm->effect_gen, &e);
 }
@@ -719,7 +715,7 @@ void container_shim_back(struct object *o)
 		return;
 	if (ctr_is_creating(o->sm->state) && !o->own)
 		return; /* the effect has not asked the shim yet */
-	facts_init_free(take_ptr(o->own));
+	payload_init_free(take_ptr(o->own));
 	sm_redo(o->sm);
 }
 
@@ -730,11 +726,11 @@ void container_pod_lost(const char *sandbox_id)
 
 static void child_stop(struct object *o)
 {
-	struct facts_stop *f = xcalloc(1, sizeof(*f));
+	struct payload_stop *f = xcalloc(1, sizeof(*f));
 
 	f->now = true;
 	f->kill_at_ns = clock_realtime_ns();
-	sm_dispatch(o->sm, facts_attach(sm_event_new(CTR_EVENT_STOP), f, free));
+	sm_dispatch(o->sm, ctr_event_stop(f));
 }
 
 void container_stop_all(const char *sandbox_id)
@@ -793,7 +789,7 @@ static void container_gone(struct object *o)
 
 	diskuse_gone(o);
 	usage_forget(o);
-	facts_init_free(o->own);
+	payload_init_free(o->own);
 	o->own = NULL;
 	if (p && sm_is_gone(o->sm))
 		pod_let_go(p, o->sm->id);

@@ -10,7 +10,8 @@
 #include "base/limits.h"
 #include "base/words.h"
 #include "obj/container.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
+#include "obj/records.h"
 #include "obj/image.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
@@ -240,7 +241,7 @@ int container_create(struct caller *c, const Runtime__V1__CreateContainerRequest
 			return r;
 		o = world_new(KIND_CONTAINER, id, row, key);
 	}
-	caller_dispatch(c, o, CTR_EVENT_CREATE, NULL, NULL);
+	caller_dispatch(c, o, sm_event_new(CTR_EVENT_CREATE));
 	return 0;
 }
 
@@ -255,13 +256,13 @@ int container_start(struct caller *c, const char *id, struct err *e)
 	    world_find(KIND_SANDBOX, ((const Crisp__State__Container *)o->sm->row)->sandbox_id);
 	if (!sandbox || !sbx_is_ready(sandbox->sm->state))
 		return err_set(e, ERR_PRECONDITION, "the sandbox of container %s is not ready", id);
-	caller_dispatch(c, o, CTR_EVENT_START, NULL, NULL);
+	caller_dispatch(c, o, sm_event_new(CTR_EVENT_START));
 	return 0;
 }
 
 int container_stop(struct caller *c, const char *id, int64_t grace_s, struct err *e)
 {
-	struct facts_stop *f;
+	struct payload_stop *f;
 	struct object *o;
 	int r = caller_find(c, KIND_CONTAINER, id, &o, e);
 
@@ -272,7 +273,7 @@ int container_stop(struct caller *c, const char *id, int64_t grace_s, struct err
 	f = xcalloc(1, sizeof(*f));
 	f->now = grace_s == 0;
 	f->kill_at_ns = clock_realtime_ns() + grace_s * NSEC_PER_SEC;
-	caller_dispatch(c, o, CTR_EVENT_STOP, f, free);
+	caller_dispatch(c, o, ctr_event_stop(f));
 	return 0;
 }
 
@@ -286,6 +287,6 @@ int container_remove(struct caller *c, const char *id, struct err *e)
 	r = caller_find(c, KIND_CONTAINER, id, &o, e);
 	if (r)
 		return MIN(r, 0);
-	caller_dispatch(c, o, CTR_EVENT_REMOVE, NULL, NULL);
+	caller_dispatch(c, o, sm_event_new(CTR_EVENT_REMOVE));
 	return 0;
 }

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "obj/container.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
 #include "os/cgroup.h"
@@ -109,13 +109,13 @@ static void overlay(Runtime__V1__LinuxContainerResources *to,
 	}
 }
 
-static struct facts_resources *merged(const Crisp__State__Container *row,
+static struct payload_resources *merged(const Crisp__State__Container *row,
 				      const Runtime__V1__LinuxContainerResources *change)
 {
 	Runtime__V1__LinuxContainerResources all = RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT;
 	Runtime__V1__LinuxContainerResources *last = NULL;
 	Runtime__V1__ContainerConfig *c = container_config(row);
-	struct facts_resources *f = xcalloc(1, sizeof(*f));
+	struct payload_resources *f = xcalloc(1, sizeof(*f));
 
 	if (row->resources.len)
 		last = runtime__v1__linux_container_resources__unpack(NULL, row->resources.len,
@@ -144,8 +144,7 @@ static void update_done(struct loop_job *base)
 	if (u->result < 0)
 		caller_finish(u->call, NULL, &u->err);
 	else
-		caller_dispatch(u->call, o, CTR_EVENT_UPDATE, merged(o->sm->row, u->linux),
-				facts_resources_free);
+		caller_dispatch(u->call, o, ctr_event_update(merged(o->sm->row, u->linux)));
 	free(u->cgroup);
 	free(u);
 }

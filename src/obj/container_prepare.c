@@ -90,9 +90,9 @@ static int write_bundle(const char *run, const struct oci_spec *spec, struct err
 	return fs_replace_file(path, spec->config_json, spec->config_size, 0600, false, e);
 }
 
-static struct facts_init *facts_of(const struct oci_spec *spec)
+static struct payload_init *init_of(const struct oci_spec *spec)
 {
-	struct facts_init *f = facts_init_new();
+	struct payload_init *f = xcalloc(1, sizeof(struct payload_init));
 
 	f->has_user = true;
 	f->uid = spec->uid;
@@ -188,7 +188,7 @@ static int build_spec(const struct container_prepare *in, const Runtime__V1__Con
 }
 
 static int prepare_with(const struct container_prepare *in, const Runtime__V1__ContainerConfig *c,
-			const Runtime__V1__PodSandboxConfig *pc, struct facts_init **ret,
+			const Runtime__V1__PodSandboxConfig *pc, struct payload_init **ret,
 			struct err *e)
 {
 	_cleanup_free_ char *run = path_container_run(world.conf, in->id);
@@ -207,7 +207,7 @@ static int prepare_with(const struct container_prepare *in, const Runtime__V1__C
 		r = write_bundle(run, &spec, e);
 	if (r == 0) {
 		log_warnings(in->id, &spec);
-		*ret = facts_of(&spec);
+		*ret = init_of(&spec);
 	}
 	oci_spec_done(&spec);
 	image_config_done(&image);
@@ -238,7 +238,7 @@ static int make_log_dir(const char *log_path, struct err *e)
 	return err_wrap(e, "config.log_path: directory of the log");
 }
 
-int container_prepare(const struct container_prepare *in, struct facts_init **ret,
+int container_prepare(const struct container_prepare *in, struct payload_init **ret,
 		      struct err *e)
 {
 	_cleanup_free_ char *run = path_container_run(world.conf, in->id);

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "gen/state.pb-c.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
 #include "obj/trust.h"
 #include "oci/features.h"
 
@@ -25,7 +25,7 @@ struct container_prepare {
 };
 
 /* *ret, owned by the caller: user and stop signal, the pid still missing. */
-int container_prepare(const struct container_prepare *in, struct facts_init **ret, struct err *e);
+int container_prepare(const struct container_prepare *in, struct payload_init **ret, struct err *e);
 
 /* The other way: runtime's own state, mounts, cgroup, directories.  May be repeated.  1: only the
  * container's directory is left, since the trash has no room: remove it in place. */

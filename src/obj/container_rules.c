@@ -8,57 +8,61 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "gen/sm_container.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
+#include "obj/records.h"
 
-bool ctr_guard_stop_now(const Crisp__State__Container *row, const struct sm_event *ev)
+bool ctr_guard_stop_now(const Crisp__State__Container *row, const struct sm_event *ev,
+			const struct payload_stop *stop)
 {
-	const struct facts_stop *f = ev->data;
-
+	(void)ev;
 	(void)row;
-	return f && f->now;
+	return stop->now;
 }
 
-bool ctr_guard_stop_sooner(const Crisp__State__Container *row, const struct sm_event *ev)
+bool ctr_guard_stop_sooner(const Crisp__State__Container *row, const struct sm_event *ev,
+			   const struct payload_stop *stop)
 {
-	const struct facts_stop *f = ev->data;
-
-	return f && f->kill_at_ns < row->kill_at_ns;
+	(void)ev;
+	return stop->kill_at_ns < row->kill_at_ns;
 }
 
-static void note_pid(Crisp__State__Container *draft, const struct facts_init *f)
+static void note_pid(Crisp__State__Container *draft, const struct payload_init *f)
 {
 	draft->pid = f->pid;
 	draft->pid_ticks = f->ticks;
 }
 
-void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev)
+void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev,
+			    const struct payload_init *init)
 {
-	const struct facts_init *f = ev->data;
-
-	note_pid(draft, f);
+	(void)ev;
+	note_pid(draft, init);
 	row_set_str(&draft->boot_id, clock_boot_id());
-	if (!f->has_user)
+	if (!init->has_user)
 		return;
-	draft->uid = f->uid;
-	draft->gid = f->gid;
-	draft->stop_signal = f->stop_signal;
-	draft->may_trace = f->may_trace;
+	draft->uid = init->uid;
+	draft->gid = init->gid;
+	draft->stop_signal = init->stop_signal;
+	draft->may_trace = init->may_trace;
 	free(draft->groups);
-	draft->n_groups = f->n_groups;
-	draft->groups = f->n_groups ? xmemdup(f->groups, f->n_groups * sizeof(*f->groups)) : NULL;
+	draft->n_groups = init->n_groups;
+	draft->groups = init->n_groups ? xmemdup(init->groups,
+						 init->n_groups * sizeof(*init->groups))
+				       : NULL;
 }
 
-void ctr_step_note_started(Crisp__State__Container *draft, const struct sm_event *ev)
+void ctr_step_note_started(Crisp__State__Container *draft, const struct sm_event *ev,
+			   const struct payload_init *init)
 {
-	const struct facts_init *f = ev->data;
-
-	note_pid(draft, f);
-	draft->started_ns = f->started_ns ? f->started_ns : ev->at_ns;
+	note_pid(draft, init);
+	draft->started_ns = init->started_ns ? init->started_ns : ev->at_ns;
 }
 
-void ctr_step_note_pid(Crisp__State__Container *draft, const struct sm_event *ev)
+void ctr_step_note_pid(Crisp__State__Container *draft, const struct sm_event *ev,
+		       const struct payload_init *init)
 {
-	note_pid(draft, ev->data);
+	(void)ev;
+	note_pid(draft, init);
 }
 
 /* As the kubelet shows it: what could not be started has ended with 128 and says why. */
@@ -72,24 +76,23 @@ void ctr_step_note_start_failed(Crisp__State__Container *draft, const struct sm_
 	row_set_str(&draft->message, ev->err.text);
 }
 
-void ctr_step_note_stop(Crisp__State__Container *draft, const struct sm_event *ev)
+void ctr_step_note_stop(Crisp__State__Container *draft, const struct sm_event *ev,
+			const struct payload_stop *stop)
 {
-	const struct facts_stop *f = ev->data;
-
-	draft->kill_at_ns = f ? f->kill_at_ns : ev->at_ns;
+	(void)ev;
+	draft->kill_at_ns = stop->kill_at_ns;
 }
 
-void ctr_step_note_exit(Crisp__State__Container *draft, const struct sm_event *ev)
+void ctr_step_note_exit(Crisp__State__Container *draft, const struct sm_event *ev,
+			const struct payload_exit *exit)
 {
-	const struct facts_exit *f = ev->data;
-
-	draft->exit_code = f->code;
+	draft->exit_code = exit->code;
 	draft->exit_known = true;
-	draft->oom_killed = f->oom;
-	draft->finished_ns = f->exited_ns ? f->exited_ns : ev->at_ns;
+	draft->oom_killed = exit->oom;
+	draft->finished_ns = exit->exited_ns ? exit->exited_ns : ev->at_ns;
 	if (!draft->started_ns)
-		draft->started_ns = f->started_ns;
-	row_set_str(&draft->reason, f->oom ? "OOMKilled" : f->code ? "Error" : "Completed");
+		draft->started_ns = exit->started_ns;
+	row_set_str(&draft->reason, exit->oom ? "OOMKilled" : exit->code ? "Error" : "Completed");
 }
 
 void ctr_step_note_exit_unknown(Crisp__State__Container *draft, const struct sm_event *ev)
@@ -107,13 +110,13 @@ void ctr_step_note_exit_unknown(Crisp__State__Container *draft, const struct sm_
 					   "known");
 }
 
-void ctr_step_note_resources(Crisp__State__Container *draft, const struct sm_event *ev)
+void ctr_step_note_resources(Crisp__State__Container *draft, const struct sm_event *ev,
+			     const struct payload_resources *resources)
 {
-	const struct facts_resources *f = ev->data;
-
+	(void)ev;
 	free(draft->resources.data);
-	draft->resources.data = xmemdup(f->packed, f->size);
-	draft->resources.len = f->size;
+	draft->resources.data = xmemdup(resources->packed, resources->size);
+	draft->resources.len = resources->size;
 }
 
 void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev)

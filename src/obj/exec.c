@@ -19,7 +19,8 @@
 #include "base/log.h"
 #include "base/words.h"
 #include "obj/container.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
+#include "obj/records.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
 #include "oci/exec.h"
@@ -78,7 +79,7 @@ static void drained(struct session *s)
 		return;
 	s->draining = false;
 	loop_timer_stop(world.loop, &s->drain);
-	effect_report(s->o, s->o->sm->effect_gen, EXE_EVENT_DRAINED, NULL, NULL, NULL);
+	effect_report(s->o, s->o->sm->effect_gen, sm_event_new(EXE_EVENT_DRAINED));
 }
 
 static void stream_close(struct stream *st)
@@ -258,22 +259,22 @@ static int work_process(struct job *j, struct err *e)
 
 static void start_failed(struct object *o, uint64_t gen, const struct err *e)
 {
-	effect_report(o, gen, EXE_EVENT_START_FAILED, e, NULL, NULL);
+	effect_report(o, gen, sm_event_failed(EXE_EVENT_START_FAILED, e));
 }
 
 static void shim_spawned(struct object *o, uint64_t gen, struct shim_answer *ans,
 			 const struct err *err)
 {
-	struct facts_init *f;
+	struct payload_init *f;
 
 	if (err) {
 		start_failed(o, gen, err);
 		return;
 	}
-	f = facts_init_new();
+	f = xcalloc(1, sizeof(struct payload_init));
 	f->pid = (int32_t)ans->status.pid;
 	f->ticks = ans->status.start_ticks;
-	effect_report(o, gen, EXE_EVENT_STARTED, NULL, f, facts_init_free);
+	effect_report(o, gen, exe_event_started(f));
 }
 
 static void spawn_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
@@ -352,7 +353,7 @@ void exe_effect_watch(struct sm_object *sm)
 
 static void report_lost(struct object *o, uint64_t gen)
 {
-	effect_report(o, gen, EXE_EVENT_LOST, NULL, NULL, NULL);
+	effect_report(o, gen, sm_event_new(EXE_EVENT_LOST));
 }
 
 static void killed(struct object *o, uint64_t gen, struct shim_answer *ans, const struct err *err)
@@ -408,7 +409,7 @@ void exe_effect_drain(struct sm_object *sm)
 
 void exec_shim_says(struct object *o, const struct shim_status *st)
 {
-	struct facts_exit *f;
+	struct payload_exit *f;
 
 	if (st->state != SHIM_ENDED)
 		return;
@@ -419,7 +420,7 @@ void exec_shim_says(struct object *o, const struct shim_status *st)
 	f = xcalloc(1, sizeof(*f));
 	f->code = st->exit_code;
 	f->exited_ns = st->exited_ns;
-	effect_report(o, o->sm->effect_gen, EXE_EVENT_EXITED, NULL, f, free);
+	effect_report(o, o->sm->effect_gen, exe_event_exited(f));
 }
 
 void exec_pod_lost(const char *sandbox_id)
@@ -465,7 +466,7 @@ int exec_sync(struct caller *c, const Runtime__V1__ExecSyncRequest *req, struct 
 				  MIN(req->timeout, INT64_C(3155760000)) * NSEC_PER_SEC;
 	id_new(id);
 	o = world_new(KIND_EXEC, id, row, NULL);
-	caller_dispatch(c, o, EXE_EVENT_EXEC, NULL, NULL);
+	caller_dispatch(c, o, sm_event_new(EXE_EVENT_EXEC));
 	return 0;
 }
 

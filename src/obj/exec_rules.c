@@ -2,20 +2,21 @@
  * exec_rules.c - steps and deadline of states/exec.sm.
  */
 #include "gen/sm_exec.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
+#include "obj/records.h"
 
-void exe_step_note_pid(Crisp__State__Exec *draft, const struct sm_event *ev)
+void exe_step_note_pid(Crisp__State__Exec *draft, const struct sm_event *ev,
+		       const struct payload_init *init)
 {
-	const struct facts_init *f = ev->data;
-
-	draft->pid = f->pid;
+	(void)ev;
+	draft->pid = init->pid;
 }
 
-void exe_step_note_exit(Crisp__State__Exec *draft, const struct sm_event *ev)
+void exe_step_note_exit(Crisp__State__Exec *draft, const struct sm_event *ev,
+			const struct payload_exit *exit)
 {
-	const struct facts_exit *f = ev->data;
-
-	draft->exit_code = f->code;
+	(void)ev;
+	draft->exit_code = exit->code;
 	draft->exit_known = true;
 }
 

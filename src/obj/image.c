@@ -13,9 +13,9 @@
 #include "image/layers.h"
 #include "image/ref.h"
 #include "obj/diskuse.h"
-#include "obj/facts.h"
 #include "obj/image_view.h"
 #include "obj/imageuse.h"
+#include "obj/payloads.h"
 #include "obj/layergc.h"
 #include "obj/paths.h"
 #include "obj/verify.h"
@@ -145,14 +145,9 @@ static void take_tags(const Crisp__State__Image *found, const char *id)
 			continue;
 		for (size_t i = 0; i < found->n_tags; i++)
 			if (has(image_row(o)->tags, image_row(o)->n_tags, found->tags[i]))
-				sm_dispatch(o->sm, facts_attach(sm_event_new(IMG_EVENT_UNTAG),
-								xstrdup(found->tags[i]), free));
+				sm_dispatch(o->sm,
+					    img_event_untag(payload_tag_new(found->tags[i])));
 	}
-}
-
-static void image_message_free(void *m)
-{
-	crisp__state__image__free_unpacked(m, NULL);
 }
 
 int image_adopt(const char *id, Crisp__State__Image *found, struct err *e)
@@ -163,7 +158,7 @@ int image_adopt(const char *id, Crisp__State__Image *found, struct err *e)
 	if (image && img_is_dropping(image->sm->state)) {
 		for (size_t i = 0; i < found->n_layers; i++)
 			layergc_offer(found->layers[i]->diff_id);
-		image_message_free(found);
+		crisp__state__image__free_unpacked(found, NULL);
 		return err_set(e, ERR_ABORTED,
 			       "image %.13s is being removed at this moment: pull again", id);
 	}
@@ -174,7 +169,7 @@ int image_adopt(const char *id, Crisp__State__Image *found, struct err *e)
 	}
 	take_tags(found, id);
 	sm_dispatch(image->sm,
-		    facts_attach(sm_event_new(IMG_EVENT_ADOPT), found, image_message_free));
+		    img_event_adopt(payload_image_new(found)));
 	return 0;
 }
 
@@ -211,7 +206,7 @@ void img_effect_drop(struct sm_object *sm)
 	for (size_t i = 0; i < image_row(o)->n_layers; i++)
 		if (!image_owns_layer(o, image_row(o)->layers[i]->diff_id))
 			layergc_discard(image_row(o)->layers[i]->diff_id);
-	effect_report(o, sm->effect_gen, IMG_EVENT_DROPPED, NULL, NULL, NULL);
+	effect_report(o, sm->effect_gen, sm_event_new(IMG_EVENT_DROPPED));
 }
 
 int image_remove(struct caller *c, const char *name, struct err *e)
@@ -225,14 +220,14 @@ int image_remove(struct caller *c, const char *name, struct err *e)
 		return 0;
 	}
 	if (tag && image_row(o)->n_tags > 1) {
-		caller_dispatch(c, o, IMG_EVENT_FORGET, xstrdup(tag), free);
+		caller_dispatch(c, o, img_event_forget(payload_tag_new(tag)));
 		return 0;
 	}
 	user = imageuse_any(o->sm->id);
 	if (user)
 		return err_set(e, ERR_PRECONDITION, "image %s is in use by container %.13s: remove "
 			       "that first", name, user);
-	caller_dispatch(c, o, IMG_EVENT_REMOVE, NULL, NULL);
+	caller_dispatch(c, o, sm_event_new(IMG_EVENT_REMOVE));
 	return 0;
 }
 

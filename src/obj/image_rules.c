@@ -7,7 +7,8 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "gen/sm_image.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
+#include "obj/records.h"
 
 static void copy_layers(Crisp__State__Image *to, const Crisp__State__Image *from)
 {
@@ -101,10 +102,11 @@ static void add_signatures(Crisp__State__Image *to, const Crisp__State__Image *f
 		to->n_signatures * sizeof(struct Crisp__State__Signature *));
 }
 
-/* The event carries the image as the pull found it: content once, names added. */
-void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev)
+/* Content is taken once, names are added. */
+void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev,
+			 const struct payload_image *image)
 {
-	const Crisp__State__Image *found = ev->data;
+	const Crisp__State__Image *found = image->found;
 
 	if (!draft->config.len && !*draft->artifact_type) {
 		draft->config.data = xmemdup(found->config.data, found->config.len);
@@ -127,10 +129,11 @@ void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev)
 		row_add_str(&draft->digests, &draft->n_digests, found->digests[i]);
 }
 
-/* The event carries the tag, as text. */
-void img_step_note_untag(Crisp__State__Image *draft, const struct sm_event *ev)
+void img_step_note_untag(Crisp__State__Image *draft, const struct sm_event *ev,
+			 const struct payload_tag *tag)
 {
-	row_del_str(&draft->tags, &draft->n_tags, ev->data);
+	(void)ev;
+	row_del_str(&draft->tags, &draft->n_tags, tag->tag);
 }
 
 /* What was written in this boot is looked at after it. */

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "image/layers.h"
-#include "obj/facts.h"
+#include "obj/records.h"
 #include "obj/image.h"
 #include "obj/paths.h"
 #include "obj/trash.h"

@@ -27,13 +27,13 @@
 #define REAP_MS 2000 /* for whoever is the parent of an orphan */
 
 /* What the kernel still knows.  NULL: nothing, or nobody has waited for the process yet. */
-static struct facts_exit *ask_kernel(int pidfd, const Crisp__State__Container *row)
+static struct payload_exit *ask_kernel(int pidfd, const Crisp__State__Container *row)
 {
 	_cleanup_free_ char *cgroup = cgroup_dir(row->cgroups_path);
 	struct cgroup_usage usage = { .oom_kills = 0 };
 	int64_t until = clock_monotonic_ns() + REAP_MS * NSEC_PER_MSEC;
 	struct err ignored = ERR_NULL;
-	struct facts_exit *f;
+	struct payload_exit *f;
 	int status = 0, r = pidfd < 0 ? -1 : proc_exit_status(pidfd, &status, &ignored);
 
 	while (r > 0 && clock_monotonic_ns() < until) {
@@ -51,7 +51,7 @@ static struct facts_exit *ask_kernel(int pidfd, const Crisp__State__Container *r
 }
 
 int orphan_settle(const char *id, const Crisp__State__Container *row, int pidfd,
-		  struct facts_exit **ret, struct err *e)
+		  struct payload_exit **ret, struct err *e)
 {
 	_cleanup_free_ char *path = path_container_exit(world.conf, id);
 	struct err unread = ERR_NULL;
@@ -70,7 +70,7 @@ int orphan_settle(const char *id, const Crisp__State__Container *row, int pidfd,
 		return 0;
 	}
 	*ret = xcalloc(1, sizeof(**ret));
-	**ret = (struct facts_exit){
+	**ret = (struct payload_exit){
 		.code = rec.code,
 		.oom = rec.oom,
 		.started_ns = rec.started_ns,

@@ -4,11 +4,12 @@
  */
 #pragma once
 
-#include "obj/facts.h"
+#include "base/err.h"
+#include "obj/payloads.h"
 
 /* End what still runs of container id and find out how it ended.  A process that outlived its shim
  * has lost its parent and its log; it is ended so that its end is a fact.  pidfd: of its first
  * process, -1: not held; it tells the exit code that nobody wrote down.  *ret: the end, malloc'ed;
  * NULL: it is not known.  <0: something does not end in ten seconds; it can be called again. */
 int orphan_settle(const char *id, const Crisp__State__Container *row, int pidfd,
-		  struct facts_exit **ret, struct err *e);
+		  struct payload_exit **ret, struct err *e);

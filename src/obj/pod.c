@@ -96,7 +96,7 @@ void pod_free(struct pod *p)
 	hold_free_all(p->held);
 	loop_timer_stop(world.loop, &p->patience);
 	podground_drop(p);
-	facts_anchor_free(p->anchor);
+	payload_anchor_free(p->anchor);
 	free(p);
 }
 

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "obj/facts.h"
+#include "obj/payloads.h"
 #include "obj/podground.h"
 #include "obj/world.h"
 #include "os/shimlink.h"
@@ -35,7 +35,7 @@ struct pod {
 	pid_t shim_pid;
 	bool loaded; /* from the store, not made by a call to this daemon */
 	struct podground ground;
-	struct facts_anchor *anchor; /* found by the first step of raise_anchor, for its last */
+	struct payload_anchor *anchor; /* found by the first step of raise_anchor, for its last */
 };
 
 struct pod *pod_new(struct object *o);

@@ -17,7 +17,8 @@
 #include "image/ref.h"
 #include "image/report.h"
 #include "image/staging.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
+#include "obj/records.h"
 #include "obj/image.h"
 #include "obj/paths.h"
 #include "obj/trash.h"
@@ -65,6 +66,18 @@ static char *socket_dir(void)
 	return xasprintf("%s/pulls", world.conf->runroot);
 }
 
+/* layers: that stay in staging. */
+static struct sm_event *fetch_failed(const struct err *why, uint32_t layers)
+{
+	struct payload_kept *kept = xcalloc(1, sizeof(*kept));
+	struct sm_event *ev;
+
+	kept->layers = layers;
+	ev = pul_event_fetch_failed(kept);
+	ev->err = *why;
+	return ev;
+}
+
 /* All of this happens in one turn of the loop, so one transaction holds the image, the names it
  * took and the end of the pull. */
 static void pull_fetched(struct object *o, struct image_pull_result *result)
@@ -75,24 +88,20 @@ static void pull_fetched(struct object *o, struct image_pull_result *result)
 				   result->image, &e);
 
 	if (r < 0 || image_adopt(result->image_id, take_ptr(result->image), &e) < 0)
-		effect_report(o, o->sm->effect_gen, PUL_EVENT_FETCH_FAILED, &e, NULL, NULL);
+		effect_report(o, o->sm->effect_gen, fetch_failed(&e, 0));
 	else
-		effect_report(o, o->sm->effect_gen, PUL_EVENT_FETCHED, NULL,
-			      xstrdup(result->image_id), free);
+		effect_report(o, o->sm->effect_gen,
+			      pul_event_fetched(payload_image_id_new(result->image_id)));
 }
 
 static void pull_done(void *arg, struct image_pull_result *result, const struct err *err)
 {
 	struct object *o = arg;
-	struct facts_kept *kept;
 
-	if (!err) {
+	if (!err)
 		pull_fetched(o, result);
-		return;
-	}
-	kept = xcalloc(1, sizeof(*kept));
-	kept->layers = result ? result->kept : 0;
-	effect_report(o, o->sm->effect_gen, PUL_EVENT_FETCH_FAILED, err, kept, free);
+	else
+		effect_report(o, o->sm->effect_gen, fetch_failed(err, result ? result->kept : 0));
 }
 
 static void pull_progress(void *arg, const struct image_pull_progress *now)
@@ -165,7 +174,7 @@ void pul_effect_fetch(struct sm_object *sm)
 
 	p->progress = (struct image_pull_progress){ .bytes_done = 0 };
 	if (image_pull_start(world.loop, &req, &pull_ops, o, &p->pull, &e) < 0)
-		effect_report(o, sm->effect_gen, PUL_EVENT_FETCH_FAILED, &e, NULL, NULL);
+		effect_report(o, sm->effect_gen, fetch_failed(&e, 0));
 	forget_request(p);
 }
 
@@ -180,7 +189,7 @@ void pul_effect_adopt(struct sm_object *sm)
 	if (r > 0)
 		err_set(&e, ERR_ABORTED, "the pull's process is gone: pull again");
 	if (r != 0)
-		effect_report(o, sm->effect_gen, PUL_EVENT_FETCH_FAILED, &e, NULL, NULL);
+		effect_report(o, sm->effect_gen, fetch_failed(&e, 0));
 }
 
 static void plain_job_free(struct job *j)
@@ -198,8 +207,8 @@ static int work_clean(struct job *j, struct err *e)
 static void done_clean(struct job *j, struct object *o)
 {
 	trash_kick();
-	job_report(j, o, j->result < 0 ? PUL_EVENT_CLEAN_STUCK : PUL_EVENT_CLEANED, &j->err, NULL,
-		   NULL);
+	job_report(j, o, sm_event_failed(j->result < 0 ? PUL_EVENT_CLEAN_STUCK : PUL_EVENT_CLEANED,
+					 &j->err));
 }
 
 void pul_effect_clean(struct sm_object *sm)
@@ -298,7 +307,7 @@ int pull_image(struct caller *c, const Runtime__V1__PullImageRequest *req, struc
 		p->server_address = copy_secret(a ? a->server_address : NULL);
 		p->pod_namespace = copy_secret(pod_namespace);
 	}
-	caller_dispatch(c, o, PUL_EVENT_PULL, NULL, NULL);
+	caller_dispatch(c, o, sm_event_new(PUL_EVENT_PULL));
 	return 0;
 }
 
@@ -321,7 +330,7 @@ int pull_layout(struct caller *c, const Crisp__V1__LoadImageRequest *req, struct
 	c->again = load_again;
 	pull_id(key, "", NULL, id);
 	o = pull_of(id, req->name, req->path, &p);
-	caller_dispatch(c, o, PUL_EVENT_LOAD, NULL, NULL);
+	caller_dispatch(c, o, sm_event_new(PUL_EVENT_LOAD));
 	return 0;
 }
 
@@ -428,7 +437,7 @@ int pull_cancel(struct caller *c, const char *name, struct err *e)
 	}
 	if (!last)
 		return err_set(e, ERR_NOT_FOUND, "no pull of \"%.300s\" is under way", name);
-	caller_dispatch(c, last, PUL_EVENT_CANCEL, NULL, NULL);
+	caller_dispatch(c, last, sm_event_new(PUL_EVENT_CANCEL));
 	return 0;
 }
 

@@ -4,21 +4,24 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "gen/sm_pull.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
+#include "obj/records.h"
 
 #define KEPT_NS (600 * NSEC_PER_SEC) /* the kubelet backs off for half of it at most */
 
-bool pul_guard_has_kept(const Crisp__State__Pull *row, const struct sm_event *ev)
+bool pul_guard_has_kept(const Crisp__State__Pull *row, const struct sm_event *ev,
+			const struct payload_kept *kept)
 {
-	const struct facts_kept *kept = ev->data;
-
+	(void)ev;
 	(void)row;
-	return kept && kept->layers;
+	return kept->layers > 0;
 }
 
-void pul_step_note_image(Crisp__State__Pull *draft, const struct sm_event *ev)
+void pul_step_note_image(Crisp__State__Pull *draft, const struct sm_event *ev,
+			 const struct payload_image_id *image_id)
 {
-	row_set_str(&draft->image_id, ev->data);
+	(void)ev;
+	row_set_str(&draft->image_id, image_id->id);
 }
 
 void pul_step_note_error(Crisp__State__Pull *draft, const struct sm_event *ev)
@@ -26,10 +29,9 @@ void pul_step_note_error(Crisp__State__Pull *draft, const struct sm_event *ev)
 	row_fail(&draft->failure, ev);
 }
 
-void pul_step_note_kept(Crisp__State__Pull *draft, const struct sm_event *ev)
+void pul_step_note_kept(Crisp__State__Pull *draft, const struct sm_event *ev,
+			const struct payload_kept *kept)
 {
-	const struct facts_kept *kept = ev->data;
-
 	draft->kept_layers = kept->layers;
 	draft->kept_until_ns = ev->at_ns + KEPT_NS;
 }

@@ -19,7 +19,7 @@
 #include "base/str.h"
 #include "net/cni.h"
 #include "obj/container_prepare.h"
-#include "obj/facts.h"
+#include "obj/records.h"
 #include "obj/paths.h"
 #include "obj/reach.h"
 #include "obj/sandbox.h"

@@ -25,7 +25,7 @@
 #include "net/cni.h"
 #include "obj/container.h"
 #include "obj/container_shim.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
 #include "obj/reach.h"
 #include "obj/paths.h"
 #include "obj/pod.h"
@@ -64,8 +64,8 @@ struct sandbox_job {
 	Crisp__State__Sandbox *row;
 	bool again; /* an effect may have been under way before */
 	bool hung;  /* the shim was killed, its end is waited for */
-	struct facts_anchor *anchor;
-	struct facts_network *network;
+	struct payload_anchor *anchor;
+	struct payload_network *network;
 };
 
 static struct sandbox_job *sandbox_job(struct job *j)
@@ -78,8 +78,8 @@ static void sandbox_job_free(struct job *j)
 	struct sandbox_job *s = sandbox_job(j);
 
 	crisp__state__sandbox__free_unpacked(s->row, NULL);
-	facts_anchor_free(s->anchor);
-	facts_network_free(s->network);
+	payload_anchor_free(s->anchor);
+	payload_network_free(s->network);
 	free(s);
 }
 
@@ -130,7 +130,7 @@ static int set_sysctls(const char *ns_dir, const Crisp__State__Sandbox *row,
 }
 
 static int make_namespaces(const char *id, const Crisp__State__Sandbox *row,
-			   const Runtime__V1__PodSandboxConfig *c, struct facts_anchor *f,
+			   const Runtime__V1__PodSandboxConfig *c, struct payload_anchor *f,
 			   struct err *e)
 {
 	_cleanup_free_ char *dir = path_pod_ns(world.conf, id);
@@ -147,7 +147,7 @@ static int make_namespaces(const char *id, const Crisp__State__Sandbox *row,
 	return r;
 }
 
-static int find_network(struct facts_anchor *f, struct err *e)
+static int find_network(struct payload_anchor *f, struct err *e)
 {
 	struct cni_conf found = CNI_CONF_NULL;
 	int r = cni_conf_find(world.conf->network_dir, world.conf->cni_default_network,
@@ -184,7 +184,7 @@ static int work_anchor(struct job *j, struct err *e)
 	struct spawn_child shim = SPAWN_CHILD_NULL;
 	int r;
 
-	s->anchor = facts_anchor_new();
+	s->anchor = xcalloc(1, sizeof(struct payload_anchor));
 	r = fs_mkdir_all(run, 0700, e);
 	if (r == 0)
 		r = fs_mkdir_all(durable, 0700, e);
@@ -205,17 +205,17 @@ static int work_anchor(struct job *j, struct err *e)
 	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
 }
 
-static void anchor_report(struct object *o, uint64_t gen, struct facts_anchor *f)
+static void anchor_report(struct object *o, uint64_t gen, struct payload_anchor *f)
 {
 	struct pod *p = o->own;
 
 	f->shim_pid = (int32_t)p->shim_pid;
-	effect_report(o, gen, SBX_EVENT_ANCHORED, NULL, f, facts_anchor_free);
+	effect_report(o, gen, sbx_event_anchored(f));
 }
 
 static void anchor_failed(struct object *o, uint64_t gen, const struct err *e)
 {
-	effect_report(o, gen, SBX_EVENT_ANCHOR_FAILED, e, NULL, NULL);
+	effect_report(o, gen, sm_event_failed(SBX_EVENT_ANCHOR_FAILED, e));
 }
 
 /* The end of its shim or init is no event of a pod that is being made: its effects look, last
@@ -342,7 +342,7 @@ static void done_anchor(struct job *j, struct object *o)
 		anchor_failed(o, j->gen, &j->err);
 		return;
 	}
-	facts_anchor_free(p->anchor);
+	payload_anchor_free(p->anchor);
 	p->anchor = take_ptr(s->anchor);
 	pod_open(p);
 	pod_when_settled(p, o, anchor_line_settled);
@@ -377,11 +377,11 @@ static void revived(struct object *o, uint64_t gen, struct pod *p, struct shim_l
 	struct err e = ERR_NULL;
 
 	if (link && podground_check(p, &e) < 0) {
-		effect_report(o, gen, SBX_EVENT_ANCHOR_BROKEN, &e, NULL, NULL);
+		effect_report(o, gen, sm_event_failed(SBX_EVENT_ANCHOR_BROKEN, &e));
 		return;
 	}
 	if (link) {
-		anchor_report(o, gen, facts_anchor_new());
+		anchor_report(o, gen, xcalloc(1, sizeof(struct payload_anchor)));
 		return;
 	}
 	err_set(&e, ERR_UNAVAILABLE, "sandbox %.13s: the shim that was to take it over ended; see "
@@ -431,25 +431,25 @@ void sbx_effect_revive_anchor(struct sm_object *sm)
 static void probe_settled(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	struct err e = ERR_NULL;
-	struct facts_anchor *f;
+	struct payload_anchor *f;
 
 	if (link && podground_check(p, &e) < 0) {
-		effect_report(o, gen, SBX_EVENT_ANCHOR_BROKEN, &e, NULL, NULL);
+		effect_report(o, gen, sm_event_failed(SBX_EVENT_ANCHOR_BROKEN, &e));
 		return;
 	}
 	if (link) {
-		f = facts_anchor_new();
+		f = xcalloc(1, sizeof(struct payload_anchor));
 		f->init_pid = row_of(o)->init_pid;
 		f->init_ticks = row_of(o)->init_ticks;
 		f->shim_pid = (int32_t)p->shim_pid;
-		effect_report(o, gen, SBX_EVENT_ANCHORED, NULL, f, facts_anchor_free);
+		effect_report(o, gen, sbx_event_anchored(f));
 		return;
 	}
 	if (strcmp(row_of(o)->boot_id, clock_boot_id()) != 0)
 		err_set(&e, ERR_UNAVAILABLE, "the node was rebooted");
 	else
 		err_set(&e, ERR_UNAVAILABLE, "the pod's shim is gone");
-	effect_report(o, gen, SBX_EVENT_ANCHOR_LOST, &e, NULL, NULL);
+	effect_report(o, gen, sm_event_failed(SBX_EVENT_ANCHOR_LOST, &e));
 }
 
 void sbx_effect_probe_anchor(struct sm_object *sm)
@@ -540,8 +540,8 @@ static void done_drop_anchor(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
 		log_err(LOG_LEVEL_WARN, "sandbox does not go", &j->err);
-	job_report(j, o, j->result < 0 ? SBX_EVENT_ANCHOR_STUCK : SBX_EVENT_ANCHOR_DROPPED,
-		   &j->err, NULL, NULL);
+	job_report(j, o, sm_event_failed(j->result < 0 ? SBX_EVENT_ANCHOR_STUCK
+					 : SBX_EVENT_ANCHOR_DROPPED, &j->err));
 }
 
 void sbx_effect_drop_anchor(struct sm_object *sm)
@@ -549,7 +549,7 @@ void sbx_effect_drop_anchor(struct sm_object *sm)
 	struct object *o = object_of(sm);
 	struct pod *p = o->own;
 
-	facts_anchor_free(take_ptr(p->anchor));
+	payload_anchor_free(take_ptr(p->anchor));
 	pod_shutdown(p);
 	job_start(sandbox_job_new(o, o->sm->failure ? LANE_RETRY : LANE_STOP,
 					work_drop_anchor, done_drop_anchor));
@@ -582,10 +582,9 @@ static void done_network_up(struct job *j, struct object *o)
 	if (j->result == 0 && o)
 		j->result = check_line(o, &j->err);
 	if (j->result < 0)
-		job_report(j, o, SBX_EVENT_NETWORK_FAILED, &j->err, NULL, NULL);
+		job_report(j, o, sm_event_failed(SBX_EVENT_NETWORK_FAILED, &j->err));
 	else
-		job_report(j, o, SBX_EVENT_NETWORK_UP, NULL, take_ptr(s->network),
-			   facts_network_free);
+		job_report(j, o, sbx_event_network_up(take_ptr(s->network)));
 }
 
 static void network_line_settled(struct object *o, uint64_t gen, struct pod *p,
@@ -596,7 +595,7 @@ static void network_line_settled(struct object *o, uint64_t gen, struct pod *p,
 	(void)p;
 	(void)link;
 	if (check_line(o, &e) < 0)
-		effect_report(o, gen, SBX_EVENT_NETWORK_FAILED, &e, NULL, NULL);
+		effect_report(o, gen, sm_event_failed(SBX_EVENT_NETWORK_FAILED, &e));
 	else
 		job_start(sandbox_job_new(o, LANE_NET_UP, work_network_up, done_network_up));
 }
@@ -619,8 +618,8 @@ static void done_network_down(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
 		log_err(LOG_LEVEL_WARN, "pod network does not go", &j->err);
-	job_report(j, o, j->result < 0 ? SBX_EVENT_NETWORK_STUCK : SBX_EVENT_NETWORK_DOWN, &j->err,
-		   NULL, NULL);
+	job_report(j, o, sm_event_failed(j->result < 0 ? SBX_EVENT_NETWORK_STUCK
+					 : SBX_EVENT_NETWORK_DOWN, &j->err));
 }
 
 void sbx_effect_lower_network(struct sm_object *sm)
@@ -638,9 +637,9 @@ static void children_check(struct object *o)
 	if (o->sm->effect < 0)
 		return;
 	if (sbx_is_emptying(o->sm->state) && !container_any(o->sm->id, true))
-		effect_report(o, o->sm->effect_gen, SBX_EVENT_CHILDREN_STOPPED, NULL, NULL, NULL);
+		effect_report(o, o->sm->effect_gen, sm_event_new(SBX_EVENT_CHILDREN_STOPPED));
 	else if (sbx_is_clearing(o->sm->state) && !container_any(o->sm->id, false))
-		effect_report(o, o->sm->effect_gen, SBX_EVENT_CHILDREN_REMOVED, NULL, NULL, NULL);
+		effect_report(o, o->sm->effect_gen, sm_event_new(SBX_EVENT_CHILDREN_REMOVED));
 }
 
 void sandbox_child_moved(const char *sandbox_id)
@@ -681,8 +680,8 @@ static void done_erase(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
 		log_err(LOG_LEVEL_WARN, "sandbox directory does not go", &j->err);
-	job_report(j, o, j->result < 0 ? SBX_EVENT_ERASE_STUCK : SBX_EVENT_ERASED, &j->err, NULL,
-		   NULL);
+	job_report(j, o, sm_event_failed(j->result < 0 ? SBX_EVENT_ERASE_STUCK : SBX_EVENT_ERASED,
+					 &j->err));
 }
 
 void sbx_effect_erase(struct sm_object *sm)

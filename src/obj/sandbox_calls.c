@@ -9,7 +9,7 @@
 #include "base/inet.h"
 #include "base/limits.h"
 #include "base/str.h"
-#include "obj/facts.h"
+#include "obj/records.h"
 #include "obj/paths.h"
 #include "obj/quarantine.h"
 #include "obj/sandbox.h"
@@ -149,7 +149,7 @@ int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, 
 			parent = xstrdup(world.conf->default_cgroup_parent);
 		o = world_new(KIND_SANDBOX, id, row_new(req, parent, key, id), key);
 	}
-	caller_dispatch(c, o, SBX_EVENT_RUN, NULL, NULL);
+	caller_dispatch(c, o, sm_event_new(SBX_EVENT_RUN));
 	return 0;
 }
 
@@ -160,7 +160,7 @@ int sandbox_stop(struct caller *c, const char *id, struct err *e)
 
 	if (r)
 		return MIN(r, 0);
-	caller_dispatch(c, o, SBX_EVENT_STOP, NULL, NULL);
+	caller_dispatch(c, o, sm_event_new(SBX_EVENT_STOP));
 	return 0;
 }
 
@@ -174,6 +174,6 @@ int sandbox_remove(struct caller *c, const char *id, struct err *e)
 	r = caller_find(c, KIND_SANDBOX, id, &o, e);
 	if (r)
 		return MIN(r, 0);
-	caller_dispatch(c, o, SBX_EVENT_REMOVE, NULL, NULL);
+	caller_dispatch(c, o, sm_event_new(SBX_EVENT_REMOVE));
 	return 0;
 }

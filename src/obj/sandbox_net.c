@@ -156,9 +156,9 @@ static void net_args_init(struct net_args *a, const struct conf *conf, const cha
 	fill_bandwidth(a);
 }
 
-static struct facts_network *facts_of(char *result_json, const struct cni_result *result)
+static struct payload_network *network_of(char *result_json, const struct cni_result *result)
 {
-	struct facts_network *f = facts_network_new();
+	struct payload_network *f = xcalloc(1, sizeof(struct payload_network));
 
 	f->result = result_json;
 	f->ips = xcalloc(result->n_ips + 1, sizeof(char *));
@@ -207,7 +207,7 @@ static int lock_network(const struct conf *conf, const char *id, int flags, bool
 }
 
 int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
-		   bool again, struct facts_network **ret, struct err *e)
+		   bool again, struct payload_network **ret, struct err *e)
 {
 	struct cni_result result = CNI_RESULT_NULL;
 	_cleanup_close_ int lock = -1;
@@ -227,7 +227,7 @@ int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__
 	}
 	r = cni_add(row->cni_conf, &a.req, &json, &result, e);
 	if (r == 0)
-		*ret = facts_of(json, &result);
+		*ret = network_of(json, &result);
 	cni_result_done(&result);
 	net_args_done(&a);
 	return r < 0 ? err_wrap(e, "network of pod %.13s", id) : 0;

@@ -6,7 +6,8 @@
 
 #include "base/clock.h"
 #include "gen/sm_sandbox.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
+#include "obj/records.h"
 
 bool sbx_guard_host_network(const Crisp__State__Sandbox *row, const struct sm_event *ev)
 {
@@ -60,36 +61,35 @@ void sbx_step_note_retry(Crisp__State__Sandbox *draft, const struct sm_event *ev
 	draft->revive_tries++;
 }
 
-void sbx_step_note_revived(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+void sbx_step_note_revived(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			   const struct payload_anchor *anchor)
 {
-	const struct facts_anchor *f = ev->data;
-
-	draft->shim_pid = f->shim_pid;
+	draft->shim_pid = anchor->shim_pid;
 	draft->revived_ns = ev->at_ns;
 	draft->shims_replaced++;
 	row_clear_failure(&draft->failure);
 }
 
-void sbx_step_note_anchor(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+void sbx_step_note_anchor(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			  const struct payload_anchor *anchor)
 {
-	const struct facts_anchor *f = ev->data;
-
-	draft->shim_pid = f->shim_pid;
-	draft->init_pid = f->init_pid;
-	draft->init_ticks = f->init_ticks;
+	(void)ev;
+	draft->shim_pid = anchor->shim_pid;
+	draft->init_pid = anchor->init_pid;
+	draft->init_ticks = anchor->init_ticks;
 	row_set_str(&draft->boot_id, clock_boot_id());
-	if (f->cni_conf)
-		row_set_str(&draft->cni_conf, f->cni_conf);
-	if (f->netns)
-		row_set_str(&draft->netns, f->netns);
+	if (anchor->cni_conf)
+		row_set_str(&draft->cni_conf, anchor->cni_conf);
+	if (anchor->netns)
+		row_set_str(&draft->netns, anchor->netns);
 }
 
-void sbx_step_note_network(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+void sbx_step_note_network(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			   const struct payload_network *network)
 {
-	const struct facts_network *f = ev->data;
-
-	row_set_str(&draft->cni_result, f->result);
-	row_set_strs(&draft->ips, &draft->n_ips, f->ips);
+	(void)ev;
+	row_set_str(&draft->cni_result, network->result);
+	row_set_strs(&draft->ips, &draft->n_ips, network->ips);
 }
 
 void sbx_step_note_no_network(Crisp__State__Sandbox *draft, const struct sm_event *ev)

@@ -7,7 +7,7 @@
 
 #include "image/policy.h"
 #include "image/verifier.h"
-#include "obj/facts.h"
+#include "obj/records.h"
 #include "obj/image.h"
 
 struct trust_subject {

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "image/layermeta.h"
 #include "image/layers.h"
-#include "obj/facts.h"
+#include "obj/records.h"
 #include "obj/image.h"
 #include "obj/paths.h"
 
@@ -175,7 +175,7 @@ static struct object *first(void)
 static void report(struct object *o, int event, const struct err *e)
 {
 	row_del_str(&v.queue, &v.n, o->sm->id);
-	effect_report(o, o->sm->effect_gen, event, e, NULL, NULL);
+	effect_report(o, o->sm->effect_gen, sm_event_failed(event, e));
 }
 
 static void ask_check(struct object *o)

@@ -265,25 +265,19 @@ int caller_find(struct caller *c, enum kind k, const char *id, struct object **r
 	return 1;
 }
 
-void caller_dispatch(struct caller *c, struct object *o, int event, void *facts,
-		   void (*free_facts)(void *))
+void caller_dispatch(struct caller *c, struct object *o, struct sm_event *ev)
 {
-	struct sm_event *ev;
 	struct err e = ERR_NULL;
 
 	if (sm_waiting(o->sm) >= LIMIT_WAITERS) {
 		err_set(&e, ERR_EXHAUSTED, "%s %.13s: %d calls wait for it already",
 			o->sm->machine->name, o->sm->id, LIMIT_WAITERS);
-		if (free_facts)
-			free_facts(facts);
+		sm_event_free(ev);
 		caller_finish(c, NULL, &e);
 		return;
 	}
-	ev = sm_event_new(event);
-	c->waiter.event = event;
+	c->waiter.event = ev->event;
 	ev->waiter = &c->waiter;
-	ev->data = facts;
-	ev->free_data = free_facts;
 	sm_dispatch(o->sm, ev);
 }
 
@@ -378,25 +372,17 @@ void job_start_after(struct job *j, int64_t pause_ns)
 	loop_timer_set(world.loop, &j->delay, clock_monotonic_ns() + pause_ns, job_delay_over);
 }
 
-void effect_report(struct object *o, uint64_t gen, int event, const struct err *err, void *facts,
-		   void (*free_facts)(void *))
+void effect_report(struct object *o, uint64_t gen, struct sm_event *ev)
 {
-	struct sm_event *ev = sm_event_new(event);
-
-	if (err)
-		ev->err = *err;
-	ev->data = facts;
-	ev->free_data = free_facts;
 	sm_effect_done(o->sm, gen, ev);
 }
 
-void job_report(const struct job *j, struct object *o, int event, const struct err *err,
-		void *facts, void (*free_facts)(void *))
+void job_report(const struct job *j, struct object *o, struct sm_event *ev)
 {
 	if (o)
-		effect_report(o, j->gen, event, err, facts, free_facts);
-	else if (free_facts)
-		free_facts(facts);
+		effect_report(o, j->gen, ev);
+	else
+		sm_event_free(ev);
 }
 
 int64_t retry_pause_ns(uint32_t tries)

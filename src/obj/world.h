@@ -165,9 +165,8 @@ void caller_finish(struct caller *c, const struct sm_object *obj, const struct e
 /* world_lookup for calls that are content when the object is gone.  1: there is none (any more),
  * and the call was answered so. */
 int caller_find(struct caller *c, enum kind k, const char *id, struct object **ret, struct err *e);
-/* Dispatch an rpc event with c waiting for it. */
-void caller_dispatch(struct caller *c, struct object *o, int event, void *facts,
-		   void (*free_facts)(void *));
+/* Dispatch an rpc event with c waiting for it.  Takes ev. */
+void caller_dispatch(struct caller *c, struct object *o, struct sm_event *ev);
 
 /* --- jobs: blocking parts of effects, one at a time for each object --- */
 
@@ -196,13 +195,11 @@ void job_init(struct job *j, struct object *o, enum loop_lane lane,
 void job_start(struct job *j);
 /* The same after a pause. */
 void job_start_after(struct job *j, int64_t pause_ns);
-/* Report an outcome of the effect the job worked for; err NULL or ERR_OK: none. */
-void job_report(const struct job *j, struct object *o, int event, const struct err *err,
-		void *facts, void (*free_facts)(void *));
+/* Report an outcome of the effect the job worked for.  Takes ev; o may be NULL. */
+void job_report(const struct job *j, struct object *o, struct sm_event *ev);
 
-/* Report an outcome of the effect under way of o. */
-void effect_report(struct object *o, uint64_t gen, int event, const struct err *err, void *facts,
-		   void (*free_facts)(void *));
+/* Report an outcome of the effect under way of o.  Takes ev. */
+void effect_report(struct object *o, uint64_t gen, struct sm_event *ev);
 
 /* 250 ms, doubling with each try up to a minute. */
 int64_t retry_pause_ns(uint32_t tries);

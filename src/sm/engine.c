@@ -52,12 +52,35 @@ struct sm_event *sm_event_new(int event)
 	return ev;
 }
 
+struct sm_event *sm_event_failed(int event, const struct err *why)
+{
+	struct sm_event *ev = sm_event_new(event);
+
+	if (why)
+		ev->err = *why;
+	return ev;
+}
+
+struct sm_event *sm_event_carry(int event, void *payload, void (*free_payload)(void *payload))
+{
+	struct sm_event *ev = sm_event_new(event);
+
+	ev->payload = payload;
+	ev->free_payload = free_payload;
+	return ev;
+}
+
+const void *sm_event_payload(const struct sm_event *ev)
+{
+	return ev->payload;
+}
+
 void sm_event_free(struct sm_event *ev)
 {
 	if (!ev)
 		return;
-	if (ev->free_data)
-		ev->free_data(ev->data);
+	if (ev->free_payload)
+		ev->free_payload(ev->payload);
 	free(ev);
 }
 
@@ -578,6 +601,7 @@ static bool busy_with_commit(const struct sm_object *obj)
 
 void sm_dispatch(struct sm_object *obj, struct sm_event *ev)
 {
+	assert(!ev->payload == !obj->machine->events[ev->event].carries);
 	ev->at_ns = obj->engine->ops->now(obj->engine->arg);
 	list_append(&obj->events, &ev->node);
 	drain(obj);

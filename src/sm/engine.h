@@ -38,11 +38,14 @@ struct sm_event {
 	struct sm_waiter *waiter; /* NULL: nobody waits */
 	uint64_t gen;             /* of the effect it reports, 0: of none */
 	struct err err;           /* why, for events of failure */
-	void *data;               /* for guards and steps; freed with free_data */
-	void (*free_data)(void *data);
+	void *payload;            /* what the table says that it carries; owned by the event */
+	void (*free_payload)(void *payload);
 };
 
+/* An event that carries nothing; gen/sm_X.h makes those that carry something. */
 struct sm_event *sm_event_new(int event);
+/* The same, with the reason.  why may be NULL or ERR_OK: none is known. */
+struct sm_event *sm_event_failed(int event, const struct err *why);
 void sm_event_free(struct sm_event *ev);
 
 struct sm_transition {

@@ -17,6 +17,10 @@ struct sm_object;
 struct sm_event;
 struct ProtobufCMessageDescriptor;
 
+/* For the events of gen/sm_X.h: one that owns its payload, and what an event carries. */
+struct sm_event *sm_event_carry(int event, void *payload, void (*free_payload)(void *payload));
+const void *sm_event_payload(const struct sm_event *ev);
+
 enum sm_class {
 	SM_CLASS_RPC,   /* a client asks */
 	SM_CLASS_DONE,  /* an effect finished */
@@ -91,6 +95,7 @@ struct sm_state {
 struct sm_event_info {
 	const char *name;
 	enum sm_class class;
+	const char *carries; /* the type of its payload, NULL: it has none */
 };
 
 struct sm_effect_info {

@@ -9,7 +9,7 @@ SWEEP_CFLAGS := -std=gnu17 -D_GNU_SOURCE -Ulinux -fno-strict-aliasing $(OPT) $(W
 # The boot id and the moment between the two halves of a commit belong to the sweep.
 SWEEP_WRAP := -Wl,--wrap=clock_boot_id -Wl,--wrap=mdb_txn_commit
 SWEEP_SRC := $(sort $(wildcard tests/crash/*.c)) src/sm/engine.c $(sort $(wildcard src/store/*.c)) \
-	$(sort $(wildcard src/*/facts.c src/*/*_rules.c)) src/base/arena.c src/base/buf.c src/base/clock.c \
+	$(sort $(wildcard src/*/payloads.c src/*/records.c src/*/*_rules.c)) src/base/arena.c src/base/buf.c src/base/clock.c \
 	src/base/err.c src/base/fs.c src/base/map.c src/base/rmtree.c src/base/str.c src/base/util.c
 SWEEP_GEN_SRC := $(sort $(wildcard gen/sm_*.c)) gen/state.pb-c.c
 SWEEP_OBJ := $(SWEEP_SRC:%.c=$(BUILD)/sweep/%.o) $(SWEEP_GEN_SRC:%.c=$(BUILD)/sweep/%.o)

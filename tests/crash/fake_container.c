@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "gen/sm_container.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
 
 enum fake_proc {
 	FAKE_PROC_NONE,
@@ -55,22 +55,22 @@ EFFECT(signal_term)
 EFFECT(signal_kill)
 EFFECT(erase)
 
-static struct sm_event *init_event(int event)
+static struct payload_init *init_of_process(void)
 {
-	struct facts_init *f = facts_init_new();
+	struct payload_init *f = xcalloc(1, sizeof(*f));
 
 	f->pid = 100;
 	f->ticks = 1;
-	return facts_attach(sm_event_new(event), f, facts_init_free);
+	return f;
 }
 
 static struct sm_event *exit_event(const struct world *w)
 {
-	struct facts_exit *f = xcalloc(1, sizeof(*f));
+	struct payload_exit *f = xcalloc(1, sizeof(*f));
 
 	f->code = w->ctr.code;
 	f->started_ns = w->ctr.n_starts ? 1 : 0;
-	return facts_attach(sm_event_new(CTR_EVENT_EXITED), f, free);
+	return ctr_event_exited(f);
 }
 
 /* With a record, or with its shim and without one. */
@@ -108,7 +108,7 @@ static void act_prepare(struct sim *sim, struct sm_object *obj, const struct job
 	c->shim_died = c->record = false;
 	c->proc = FAKE_PROC_CREATED;
 	if (!sim_fault(sim, FAULT_PREPARE_HANGS))
-		sim_done(sim, job, init_event(CTR_EVENT_PREPARED));
+		sim_done(sim, job, ctr_event_prepared(init_of_process()));
 }
 
 static void act_start_init(struct sim *sim, struct sm_object *obj, const struct job *job)
@@ -128,14 +128,15 @@ static void act_start_init(struct sim *sim, struct sm_object *obj, const struct 
 			sim_bad(sim, "the container is started twice");
 		c->proc = FAKE_PROC_RUNNING;
 		if (!sim_fault(sim, FAULT_START_HANGS))
-			sim_done(sim, job, init_event(CTR_EVENT_STARTED));
+			sim_done(sim, job, ctr_event_started(init_of_process()));
 	}
 }
 
 static void act_probe(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
-	sim_done(sim, job, sim->w->ctr.proc ? init_event(CTR_EVENT_ADOPTED) : evidence(sim->w));
+	sim_done(sim, job, sim->w->ctr.proc ? ctr_event_adopted(init_of_process())
+		 : evidence(sim->w));
 }
 
 static void act_probe_start(struct sim *sim, struct sm_object *obj, const struct job *job)
@@ -143,7 +144,7 @@ static void act_probe_start(struct sim *sim, struct sm_object *obj, const struct
 	(void)obj;
 	switch (sim->w->ctr.proc) {
 	case FAKE_PROC_RUNNING:
-		sim_done(sim, job, init_event(CTR_EVENT_STARTED));
+		sim_done(sim, job, ctr_event_started(init_of_process()));
 		break;
 	case FAKE_PROC_CREATED:
 		sim_done(sim, job, sm_event_new(CTR_EVENT_NOT_STARTED));
@@ -222,23 +223,23 @@ static void fill(struct sim *sim, struct sm_object *obj, const struct step *step
 		 struct sm_event *ev)
 {
 	static const int64_t grace[] = { [STOP_SOON] = 2, [STOP_NOW] = 0, [STOP_LATER] = 30 };
-	struct facts_stop *f;
+	struct payload_stop *f;
 
-	struct facts_resources *r;
+	struct payload_resources *r;
 
 	(void)obj;
 	if (step->what == CTR_EVENT_UPDATE) {
 		r = xcalloc(1, sizeof(*r));
 		r->packed = xstrdup("limits");
 		r->size = sizeof("limits");
-		facts_attach(ev, r, facts_resources_free);
+		sim_carry(ev, r, payload_resources_free);
 	}
 	if (step->what != CTR_EVENT_STOP)
 		return;
 	f = xcalloc(1, sizeof(*f));
 	f->kill_at_ns = sim->w->now_ns + grace[step->arg] * NSEC_PER_SEC;
 	f->now = step->arg == STOP_NOW;
-	facts_attach(ev, f, free);
+	sim_carry(ev, f, payload_stop_free);
 }
 
 static bool gone(const struct sm_object *obj)

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "gen/sm_exec.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
 
 enum fault {
 	FAULT_SPAWN_FAILS = 1 << 0,
@@ -38,10 +38,10 @@ EFFECT(kill)
 
 static struct sm_event *exit_event(const struct world *w)
 {
-	struct facts_exit *f = xcalloc(1, sizeof(*f));
+	struct payload_exit *f = xcalloc(1, sizeof(*f));
 
 	f->code = w->exe.code;
-	return facts_attach(sm_event_new(EXE_EVENT_EXITED), f, free);
+	return exe_event_exited(f);
 }
 
 static void process_ends(struct world *w, bool record, int code)
@@ -59,7 +59,7 @@ static struct sm_event *evidence(const struct world *w)
 
 static void act_spawn(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
-	struct facts_init *f;
+	struct payload_init *f;
 
 	(void)obj;
 	if (sim_fault(sim, FAULT_SPAWN_FAILS)) {
@@ -76,9 +76,9 @@ static void act_spawn(struct sim *sim, struct sm_object *obj, const struct job *
 	}
 	if (sim_fault(sim, FAULT_SPAWN_HANGS))
 		return;
-	f = facts_init_new();
+	f = xcalloc(1, sizeof(struct payload_init));
 	f->pid = 300;
-	sim_done(sim, job, facts_attach(sm_event_new(EXE_EVENT_STARTED), f, facts_init_free));
+	sim_done(sim, job, exe_event_started(f));
 }
 
 static void act_watch(struct sim *sim, struct sm_object *obj, const struct job *job)

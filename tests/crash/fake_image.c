@@ -8,7 +8,8 @@
 #include "base/util.h"
 #include "gen/sm_image.h"
 #include "gen/sm_pull.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
+#include "obj/records.h"
 
 enum fault {
 	FAULT_FETCH_FAILS = 1 << 0,
@@ -50,11 +51,6 @@ EFFECT(pul, clean)
 EFFECT(img, verify)
 EFFECT(img, drop)
 
-static void image_free(void *row)
-{
-	crisp__state__image__free_unpacked(row, NULL);
-}
-
 /* What the pull found, as img_step_note_image() wants it. */
 static struct sm_event *adopt_event(void)
 {
@@ -64,15 +60,23 @@ static struct sm_event *adopt_event(void)
 	found->config.data = xmemdup("{}", 2);
 	found->config.len = 2;
 	row_add_str(&found->tags, &found->n_tags, TAG);
-	return facts_attach(sm_event_new(IMG_EVENT_ADOPT), found, image_free);
+	return img_event_adopt(payload_image_new(found));
+}
+
+static struct sm_event *fetch_failed(const char *why, uint32_t layers)
+{
+	struct payload_kept *kept = xcalloc(1, sizeof(*kept));
+	struct sm_event *ev;
+
+	kept->layers = layers;
+	ev = pul_event_fetch_failed(kept);
+	err_set(&ev->err, ERR_INTERNAL, "%s", why);
+	return ev;
 }
 
 static struct sm_event *outage_event(void)
 {
-	struct facts_kept *kept = xcalloc(1, sizeof(*kept));
-
-	kept->layers = 1;
-	return facts_attach(sim_failed(PUL_EVENT_FETCH_FAILED, "the registry is away"), kept, free);
+	return fetch_failed("the registry is away", 1);
 }
 
 /* The puller says how it ended.  Both rows change in one turn, so one transaction takes them. */
@@ -91,7 +95,7 @@ static void tell_outcome(struct sim *sim, const struct job *job)
 		outcome = FAKE_PULLER_FAILED;
 	}
 	if (outcome != FAKE_PULLER_FETCHED) {
-		sim_done(sim, job, sim_failed(PUL_EVENT_FETCH_FAILED, "there is no image"));
+		sim_done(sim, job, fetch_failed("there is no image", 0));
 		return;
 	}
 	if (!image) {
@@ -100,7 +104,7 @@ static void tell_outcome(struct sim *sim, const struct job *job)
 		image = sim_object_new(sim, &img_machine, IMAGE_ID, row);
 	}
 	sm_dispatch(image, adopt_event());
-	sim_done(sim, job, facts_attach(sm_event_new(PUL_EVENT_FETCHED), xstrdup(IMAGE_ID), free));
+	sim_done(sim, job, pul_event_fetched(payload_image_id_new(IMAGE_ID)));
 }
 
 /* The puller outlives the daemon and tells the next one. */
@@ -207,7 +211,7 @@ static void fill(struct sim *sim, struct sm_object *obj, const struct step *step
 	(void)sim;
 	(void)obj;
 	if (step->what == ASKS_FORGET)
-		facts_attach(ev, xstrdup(TAG), free);
+		sim_carry(ev, payload_tag_new(TAG), payload_tag_free);
 	if (step->what == ASKS_REMOVE || step->what == ASKS_FORGET)
 		ev->event = ev->waiter->event =
 			step->what == ASKS_REMOVE ? IMG_EVENT_REMOVE : IMG_EVENT_FORGET;
@@ -293,8 +297,7 @@ static void happen(struct sim *sim, int what)
 	if (what == HAPPENS_CHECK)
 		sim_tell(sim, &img_machine, sm_event_new(IMG_EVENT_CHECK));
 	else if (image->state != IMG_STATE_DROPPING)
-		sim_tell(sim, &img_machine,
-			 facts_attach(sm_event_new(IMG_EVENT_UNTAG), xstrdup(TAG), free));
+		sim_tell(sim, &img_machine, img_event_untag(payload_tag_new(TAG)));
 }
 
 static bool down(struct world *w, enum down what)

@@ -6,7 +6,7 @@
 
 #include "base/util.h"
 #include "gen/sm_sandbox.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
 
 enum fault {
 	FAULT_ANCHOR_FAILS = 1 << 0,
@@ -50,12 +50,12 @@ EFFECT(erase)
 
 static struct sm_event *anchored(void)
 {
-	struct facts_anchor *f = facts_anchor_new();
+	struct payload_anchor *f = xcalloc(1, sizeof(struct payload_anchor));
 
 	f->shim_pid = 200;
 	f->cni_conf = xstrdup("10-pods.conflist");
 	f->netns = xstrdup("/run/netns/x");
-	return facts_attach(sm_event_new(SBX_EVENT_ANCHORED), f, facts_anchor_free);
+	return sbx_event_anchored(f);
 }
 
 /* Its containers notice nothing. */
@@ -132,7 +132,7 @@ static void act_revive_anchor(struct sim *sim, struct sm_object *obj, const stru
 static void act_raise_network(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	struct world_sandbox *s = &sim->w->sbx;
-	struct facts_network *f;
+	struct payload_network *f;
 
 	(void)obj;
 	if (!s->shim || s->broken) {
@@ -147,12 +147,12 @@ static void act_raise_network(struct sim *sim, struct sm_object *obj, const stru
 	}
 	if (sim_fault(sim, FAULT_NETWORK_HANGS))
 		return;
-	f = facts_network_new();
+	f = xcalloc(1, sizeof(struct payload_network));
 	f->result = xstrdup("{}");
 	f->ips = xcalloc(2, sizeof(char *));
 	f->ips[0] = xstrdup("10.0.0.2");
 	sim_done(sim, job,
-		 facts_attach(sm_event_new(SBX_EVENT_NETWORK_UP), f, facts_network_free));
+		 sbx_event_network_up(f));
 }
 
 /* The anchor may go while something else is under way for the pod. */

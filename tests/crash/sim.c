@@ -139,6 +139,12 @@ bool sim_fault_once(struct sim *sim, uint32_t fault)
 	return true;
 }
 
+void sim_carry(struct sm_event *ev, void *payload, void (*free_payload)(void *))
+{
+	ev->payload = payload;
+	ev->free_payload = free_payload;
+}
+
 struct sm_event *sim_failed(int event, const char *why)
 {
 	struct sm_event *ev = sm_event_new(event);

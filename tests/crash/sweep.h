@@ -230,5 +230,7 @@ void sim_tell(struct sim *sim, const struct sm_machine *m, struct sm_event *ev);
 bool sim_fault(const struct sim *sim, uint32_t fault);
 bool sim_fault_once(struct sim *sim, uint32_t fault);
 void sim_bad(struct sim *sim, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What a client's event carries. */
+void sim_carry(struct sm_event *ev, void *payload, void (*free_payload)(void *));
 /* An event that failed, with a reason. */
 struct sm_event *sim_failed(int event, const char *why);

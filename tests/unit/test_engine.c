@@ -291,7 +291,7 @@ static void reports_of_earlier_effects_are_dropped(void **state)
 	flush();
 	happened("commit(OPENING) OPENING push commit(OPEN) OPEN ok1");
 	/* The shim speaks for itself: it has no generation. */
-	sm_effect_done(obj, push, sm_event_new(DOR_EVENT_KNOCKED));
+	sm_effect_done(obj, push, knocked());
 	flush();
 	happened("commit(OPEN) OPEN");
 	sm_object_free(obj);
@@ -331,7 +331,7 @@ static void deadlines_are_armed_and_re_armed(void **state)
 	assert_true(t.armed == t.now + 10 * NSEC_PER_SEC);
 	/* A row that stays and starts nothing does not lengthen the time. */
 	t.now += NSEC_PER_SEC;
-	sm_dispatch(obj, sm_event_new(DOR_EVENT_KNOCKED));
+	sm_dispatch(obj, knocked());
 	flush();
 	assert_true(t.armed == t.now + 9 * NSEC_PER_SEC);
 	/* Starting the effect over starts the time over. */
@@ -519,17 +519,14 @@ static void one_failure_is_not_everybodys(void **state)
 	happened("UNAVAILABLE2");
 }
 
-static void facts_are_freed_with_their_event(void **state)
+static void payloads_are_freed_with_their_event(void **state)
 {
 	struct sm_object *obj = open_door();
-	struct sm_event *ev = sm_event_new(DOR_EVENT_KNOCKED);
-	int *pid = xmalloc(sizeof(*pid));
+	struct payload_knock *knock = xmalloc(sizeof(*knock));
 
 	(void)state;
-	*pid = 77;
-	ev->data = pid;
-	ev->free_data = free;
-	sm_dispatch(obj, ev);
+	knock->pid = 77;
+	sm_dispatch(obj, dor_event_knocked(knock));
 	flush();
 	assert_int_equal(row_of(obj)->pid, 77);
 	sm_object_free(obj);
@@ -597,7 +594,7 @@ static void history_keeps_the_last(void **state)
 	(void)state;
 	for (int i = 0; i < 3 * LIMIT_HISTORY; i++) {
 		t.now += NSEC_PER_SEC;
-		sm_dispatch(obj, sm_event_new(DOR_EVENT_KNOCKED));
+		sm_dispatch(obj, knocked());
 		flush();
 	}
 	assert_int_equal(obj->n_history, LIMIT_HISTORY);
@@ -752,7 +749,7 @@ int main(void)
 		test(a_late_deadline_is_dropped),
 		test(one_turn_is_one_transaction),
 		test(one_failure_is_not_everybodys),
-		test(facts_are_freed_with_their_event),
+		test(payloads_are_freed_with_their_event),
 		test(every_action_is_a_crash_point),
 		test(a_row_comes_back_as_it_was),
 		test(history_keeps_the_last),

@@ -18,16 +18,17 @@
 #include "gen/sm_image.h"
 #include "gen/sm_pull.h"
 #include "gen/sm_sandbox.h"
-#include "obj/facts.h"
+#include "obj/payloads.h"
+#include "obj/records.h"
 #include "obj/paths.h"
 #include "obj/pinned.h"
 
 #define NOW INT64_C(1700000000000000000)
+#define IMAGE_ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-/* An event with facts that the test owns. */
-static struct sm_event event_with(void *facts)
+static struct sm_event event_now(void)
 {
-	return (struct sm_event){ .at_ns = NOW, .data = facts };
+	return (struct sm_event){ .at_ns = NOW };
 }
 
 static struct sm_event event_of_failure(enum err_code code, const char *text)
@@ -116,11 +117,11 @@ static void failures_of_records(void **state)
 	drop(row);
 }
 
-static void facts_go_with_their_event(void **state)
+static void payloads_go_with_their_event(void **state)
 {
-	struct facts_anchor *a = facts_anchor_new();
-	struct facts_network *n = facts_network_new();
-	struct facts_init *i = facts_init_new();
+	struct payload_anchor *a = xcalloc(1, sizeof(*a));
+	struct payload_network *n = xcalloc(1, sizeof(*n));
+	struct payload_init *i = xcalloc(1, sizeof(*i));
 
 	(void)state;
 	a->cni_conf = xstrdup("{}");
@@ -128,43 +129,44 @@ static void facts_go_with_their_event(void **state)
 	n->ips = xcalloc(2, sizeof(char *));
 	n->ips[0] = xstrdup("10.0.0.1");
 	i->groups = xcalloc(3, sizeof(*i->groups));
-	sm_event_free(facts_attach(sm_event_new(0), a, facts_anchor_free));
-	sm_event_free(facts_attach(sm_event_new(0), n, facts_network_free));
-	sm_event_free(facts_attach(sm_event_new(0), i, facts_init_free));
-	facts_anchor_free(NULL);
-	facts_network_free(NULL);
-	facts_init_free(NULL);
+	sm_event_free(sbx_event_anchored(a));
+	sm_event_free(sbx_event_network_up(n));
+	sm_event_free(ctr_event_prepared(i));
+	sm_event_free(img_event_untag(payload_tag_new("v1")));
+	sm_event_free(pul_event_fetched(payload_image_id_new(IMAGE_ID)));
+	payload_anchor_free(NULL);
+	payload_network_free(NULL);
+	payload_init_free(NULL);
+	payload_resources_free(NULL);
+	payload_image_free(NULL);
+	payload_tag_free(NULL);
 }
 
 /* --- container --- */
 
 static void container_stop(void **state)
 {
-	struct facts_stop f = { .kill_at_ns = NOW + 5 };
-	struct sm_event ev = event_with(&f), bare = event_with(NULL);
+	struct payload_stop f = { .kill_at_ns = NOW + 5 };
+	struct sm_event ev = event_now();
 	Crisp__State__Container *row = container();
 
 	(void)state;
-	assert_false(ctr_guard_stop_now(row, &ev));
-	assert_false(ctr_guard_stop_now(row, &bare));
-	assert_false(ctr_guard_stop_sooner(row, &bare));
-	ctr_step_note_stop(row, &ev);
+	assert_false(ctr_guard_stop_now(row, &ev, &f));
+	ctr_step_note_stop(row, &ev, &f);
 	assert_true(ctr_deadline_grace(row) == NOW + 5);
 	f.kill_at_ns = NOW + 5;
-	assert_false(ctr_guard_stop_sooner(row, &ev));
+	assert_false(ctr_guard_stop_sooner(row, &ev, &f));
 	f.kill_at_ns = NOW + 4;
-	assert_true(ctr_guard_stop_sooner(row, &ev));
+	assert_true(ctr_guard_stop_sooner(row, &ev, &f));
 	f.now = true;
-	assert_true(ctr_guard_stop_now(row, &ev));
-	ctr_step_note_stop(row, &bare);
-	assert_true(ctr_deadline_grace(row) == NOW);
+	assert_true(ctr_guard_stop_now(row, &ev, &f));
 	drop(row);
 }
 
 static void container_start(void **state)
 {
 	int64_t groups[] = { 5, 6 };
-	struct facts_init f = {
+	struct payload_init f = {
 		.pid = 77,
 		.ticks = 88,
 		.has_user = true,
@@ -174,12 +176,12 @@ static void container_start(void **state)
 		.groups = groups,
 		.n_groups = 2,
 	};
-	struct sm_event ev = event_with(&f);
+	struct sm_event ev = event_now();
 	Crisp__State__Container *row = container();
 
 	(void)state;
 	assert_false(ctr_invariant_has_pid(row));
-	ctr_step_note_prepared(row, &ev);
+	ctr_step_note_prepared(row, &ev, &f);
 	assert_true(ctr_invariant_has_pid(row));
 	assert_int_equal(row->pid, 77);
 	assert_int_equal(row->pid_ticks, 88);
@@ -193,19 +195,19 @@ static void container_start(void **state)
 	/* Redone after a restart; then without what only the making knew. */
 	f.groups = NULL;
 	f.n_groups = 0;
-	ctr_step_note_prepared(row, &ev);
+	ctr_step_note_prepared(row, &ev, &f);
 	assert_int_equal(row->n_groups, 0);
-	f = (struct facts_init){ .pid = 78, .ticks = 89 };
-	ctr_step_note_prepared(row, &ev);
+	f = (struct payload_init){ .pid = 78, .ticks = 89 };
+	ctr_step_note_prepared(row, &ev, &f);
 	assert_int_equal(row->uid, 1);
 	assert_int_equal(row->pid, 78);
-	ctr_step_note_started(row, &ev);
+	ctr_step_note_started(row, &ev, &f);
 	assert_true(row->started_ns == NOW);
 	f.started_ns = NOW - 9;
-	ctr_step_note_started(row, &ev);
+	ctr_step_note_started(row, &ev, &f);
 	assert_true(row->started_ns == NOW - 9);
 	f.pid = 79;
-	ctr_step_note_pid(row, &ev);
+	ctr_step_note_pid(row, &ev, &f);
 	assert_int_equal(row->pid, 79);
 	assert_true(row->started_ns == NOW - 9);
 	drop(row);
@@ -213,26 +215,26 @@ static void container_start(void **state)
 
 static void container_exit(void **state)
 {
-	struct facts_exit f = { .code = 0, .started_ns = NOW - 20, .exited_ns = NOW - 10 };
-	struct sm_event ev = event_with(&f);
+	struct payload_exit f = { .code = 0, .started_ns = NOW - 20, .exited_ns = NOW - 10 };
+	struct sm_event ev = event_now();
 	Crisp__State__Container *row = container();
 
 	(void)state;
 	assert_false(ctr_invariant_has_exit(row));
-	ctr_step_note_exit(row, &ev);
+	ctr_step_note_exit(row, &ev, &f);
 	assert_true(ctr_invariant_has_exit(row));
 	assert_true(row->exit_known);
 	assert_int_equal(row->exit_code, 0);
 	assert_string_equal(row->reason, "Completed");
 	assert_true(row->started_ns == NOW - 20);
 	assert_true(row->finished_ns == NOW - 10);
-	f = (struct facts_exit){ .code = 3, .started_ns = 1 };
-	ctr_step_note_exit(row, &ev);
+	f = (struct payload_exit){ .code = 3, .started_ns = 1 };
+	ctr_step_note_exit(row, &ev, &f);
 	assert_string_equal(row->reason, "Error");
 	assert_true(row->started_ns == NOW - 20); /* known better already */
 	assert_true(row->finished_ns == NOW);
-	f = (struct facts_exit){ .code = 137, .oom = true };
-	ctr_step_note_exit(row, &ev);
+	f = (struct payload_exit){ .code = 137, .oom = true };
+	ctr_step_note_exit(row, &ev, &f);
 	assert_string_equal(row->reason, "OOMKilled");
 	assert_true(row->oom_killed);
 	assert_int_equal(row->exit_code, 137);
@@ -248,7 +250,7 @@ static void container_exit_unknown(void **state)
 		{ NULL, "ContainerStatusUnknown", "monitor died" },
 		{ "00000000-0000-4000-8000-000000000000", "NodeReboot", "rebooted" },
 	};
-	struct sm_event ev = event_with(NULL);
+	struct sm_event ev = event_now();
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -299,9 +301,9 @@ static void container_failures(void **state)
 static void sandbox_network(void **state)
 {
 	char *ips[] = { (char[]){ "10.0.0.1" }, (char[]){ "fd00::1" }, NULL };
-	struct facts_network n = { .result = (char[]){ "{\"ips\":[]}" }, .ips = ips };
-	struct facts_anchor a = { .shim_pid = 5, .init_pid = 6, .cni_conf = (char[]){ "{}" } };
-	struct sm_event up = event_with(&n), anchored = event_with(&a), down = event_with(NULL);
+	struct payload_network n = { .result = (char[]){ "{\"ips\":[]}" }, .ips = ips };
+	struct payload_anchor a = { .shim_pid = 5, .init_pid = 6, .cni_conf = (char[]){ "{}" } };
+	struct sm_event up = event_now(), anchored = event_now(), down = event_now();
 	struct sm_event failed = event_of_failure(ERR_UNAVAILABLE, "DEL failed");
 	Crisp__State__Sandbox *row = sandbox();
 
@@ -309,24 +311,24 @@ static void sandbox_network(void **state)
 	assert_true(sbx_guard_unwired(row, &down));
 	assert_false(sbx_invariant_has_anchor(row));
 	assert_false(sbx_invariant_has_network(row));
-	sbx_step_note_anchor(row, &anchored);
+	sbx_step_note_anchor(row, &anchored, &a);
 	assert_true(sbx_invariant_has_anchor(row));
 	assert_int_equal(row->init_pid, 6);
 	assert_string_equal(row->boot_id, clock_boot_id());
 	/* From before the first ADD on there is something to undo. */
 	assert_false(sbx_guard_unwired(row, &down));
 	assert_false(sbx_invariant_has_network(row));
-	sbx_step_note_network(row, &up);
+	sbx_step_note_network(row, &up, &n);
 	assert_true(sbx_invariant_has_network(row));
 	assert_int_equal(row->n_ips, 2);
 	assert_string_equal(row->ips[1], "fd00::1");
 	/* A probe after a restart does not say again what is known. */
-	a = (struct facts_anchor){ .shim_pid = 9 };
-	sbx_step_note_anchor(row, &anchored);
+	a = (struct payload_anchor){ .shim_pid = 9 };
+	sbx_step_note_anchor(row, &anchored, &a);
 	assert_int_equal(row->shim_pid, 9);
 	assert_string_equal(row->cni_conf, "{}");
 	a.netns = (char[]){ "/run/netns/x" };
-	sbx_step_note_anchor(row, &anchored);
+	sbx_step_note_anchor(row, &anchored, &a);
 	assert_string_equal(row->netns, "/run/netns/x");
 	row_fail(&row->failure, &failed);
 	sbx_step_note_no_network(row, &down);
@@ -338,7 +340,7 @@ static void sandbox_network(void **state)
 
 static void sandbox_host_network(void **state)
 {
-	struct sm_event ev = event_with(NULL);
+	struct sm_event ev = event_now();
 	Crisp__State__Sandbox *row = sandbox();
 
 	(void)state;
@@ -353,7 +355,7 @@ static void sandbox_host_network(void **state)
 static void sandbox_undo(void **state)
 {
 	struct sm_event why = event_of_failure(ERR_INVALID, "bad sysctl");
-	struct sm_event ev = event_with(NULL);
+	struct sm_event ev = event_now();
 	Crisp__State__Sandbox *row = sandbox();
 
 	(void)state;
@@ -369,9 +371,9 @@ static void sandbox_undo(void **state)
 
 static void exec_steps(void **state)
 {
-	struct facts_init i = { .pid = 42 };
-	struct facts_exit x = { .code = 9 };
-	struct sm_event pid = event_with(&i), end = event_with(&x), none = event_with(NULL);
+	struct payload_init i = { .pid = 42 };
+	struct payload_exit x = { .code = 9 };
+	struct sm_event pid = event_now(), end = event_now(), none = event_now();
 	struct sm_event why = event_of_failure(ERR_NOT_FOUND, "no such program");
 	Crisp__State__Exec *row = xmalloc(sizeof(*row));
 
@@ -380,11 +382,11 @@ static void exec_steps(void **state)
 	assert_true(exe_deadline_exec_timeout(row) == 0);
 	row->kill_at_ns = NOW;
 	assert_true(exe_deadline_exec_timeout(row) == NOW);
-	exe_step_note_pid(row, &pid);
+	exe_step_note_pid(row, &pid, &i);
 	assert_int_equal(row->pid, 42);
 	exe_step_note_timeout(row, &none);
 	assert_true(row->timed_out);
-	exe_step_note_exit(row, &end);
+	exe_step_note_exit(row, &end, &x);
 	assert_int_equal(row->exit_code, 9);
 	assert_true(row->exit_known);
 	exe_step_note_exit_unknown(row, &none);
@@ -424,12 +426,14 @@ static Crisp__State__Image *found_image(const char *tag)
 static void image_steps(void **state)
 {
 	Crisp__State__Image *first = found_image("a:1"), *second = found_image("a:2");
-	struct sm_event ev = event_with(first), untag = event_with((char[]){ "a:1" });
+	struct payload_image one = { .found = first }, two = { .found = second };
+	struct payload_tag tag = { .tag = (char[]){ "a:1" } };
+	struct sm_event ev = event_now();
 	Crisp__State__Image *row = xmalloc(sizeof(*row));
 
 	(void)state;
 	crisp__state__image__init(row);
-	img_step_note_image(row, &ev);
+	img_step_note_image(row, &ev, &one);
 	assert_int_equal(row->n_layers, 1);
 	assert_string_equal(row->layers[0]->diff_id, "sha256:d");
 	assert_string_equal(row->layers[0]->blob_digest, "sha256:b");
@@ -441,17 +445,16 @@ static void image_steps(void **state)
 	assert_true(row->pulled_ns == NOW);
 	/* The same content under another name: the name is added, the content stays. */
 	second->size = 99;
-	ev = event_with(second);
 	ev.at_ns = NOW + 1;
-	img_step_note_image(row, &ev);
-	img_step_note_image(row, &ev);
+	img_step_note_image(row, &ev, &two);
+	img_step_note_image(row, &ev, &two);
 	assert_int_equal(row->n_tags, 2);
 	assert_int_equal(row->n_digests, 1);
 	assert_int_equal(row->n_layers, 1);
 	assert_int_equal(row->size, 4);
 	assert_true(row->pulled_ns == NOW + 1);
-	img_step_note_untag(row, &untag);
-	img_step_note_untag(row, &untag);
+	img_step_note_untag(row, &ev, &tag);
+	img_step_note_untag(row, &ev, &tag);
 	assert_int_equal(row->n_tags, 1);
 	assert_string_equal(row->tags[0], "a:2");
 	drop(first);
@@ -464,7 +467,8 @@ static void image_steps(void **state)
 static void image_verification(void **state)
 {
 	Crisp__State__Image *found = found_image("a:1"), *row = found_image("a:1");
-	struct sm_event ev = event_with(found), whole = event_with(NULL);
+	struct payload_image image = { .found = found };
+	struct sm_event ev = event_now(), whole = event_now();
 	struct sm_event why = event_of_failure(ERR_DATA_LOSS, "layer sha256:d is damaged");
 
 	(void)state;
@@ -472,13 +476,13 @@ static void image_verification(void **state)
 	row_set_str(&found->layers[0]->boot_id, "another");
 	img_step_note_whole(row, &whole);
 	assert_true(row->layers[0]->verified);
-	img_step_note_image(row, &ev);
+	img_step_note_image(row, &ev, &image);
 	assert_true(row->layers[0]->verified);
 	img_step_note_damage(row, &why);
 	assert_int_equal(row->failure->code, ERR_DATA_LOSS);
 	row_set_str(&found->layers[0]->boot_id, clock_boot_id());
 	found->layers[0]->disk = 4096;
-	img_step_note_image(row, &ev);
+	img_step_note_image(row, &ev, &image);
 	assert_null(row->failure);
 	assert_false(row->layers[0]->verified);
 	assert_string_equal(row->layers[0]->boot_id, clock_boot_id());
@@ -531,14 +535,15 @@ static void images_are_pinned(void **state)
 
 static void pull_steps(void **state)
 {
-	struct sm_event ev = event_with((char[]){ "sha256:i" });
+	struct payload_image_id id = { "0123" };
+	struct sm_event ev = event_now();
 	struct sm_event why = event_of_failure(ERR_UNAVAILABLE, "registry is down");
 	Crisp__State__Pull *row = xmalloc(sizeof(*row));
 
 	(void)state;
 	crisp__state__pull__init(row);
-	pul_step_note_image(row, &ev);
-	assert_string_equal(row->image_id, "sha256:i");
+	pul_step_note_image(row, &ev, &id);
+	assert_string_equal(row->image_id, "0123");
 	pul_step_note_error(row, &why);
 	assert_int_equal(row->failure->code, ERR_UNAVAILABLE);
 	drop(row);
@@ -592,10 +597,10 @@ static void cgroups_derive_from_ids(void **state)
 
 static void a_dead_shim_is_replaced_so_often(void **state)
 {
-	struct facts_anchor anchor = { .shim_pid = 78 };
+	struct payload_anchor anchor = { .shim_pid = 78 };
 	struct sm_event lost = { .at_ns = NOW, .event = SBX_EVENT_ANCHOR_LOST };
 	struct sm_event failed = event_of_failure(ERR_INTERNAL, "no memory");
-	struct sm_event revived = event_with(&anchor);
+	struct sm_event revived = event_now();
 	Crisp__State__Sandbox *row = sandbox();
 
 	(void)state;
@@ -614,7 +619,7 @@ static void a_dead_shim_is_replaced_so_often(void **state)
 	}
 	assert_string_equal(row->failure->text, "no memory");
 	assert_true(sbx_guard_worn_out(row, &failed));
-	sbx_step_note_revived(row, &revived);
+	sbx_step_note_revived(row, &revived, &anchor);
 	assert_int_equal(row->shim_pid, 78);
 	assert_int_equal(row->shims_replaced, 1);
 	assert_null(row->failure);
@@ -630,7 +635,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(strings_of_records),
 		cmocka_unit_test(failures_of_records),
-		cmocka_unit_test(facts_go_with_their_event),
+		cmocka_unit_test(payloads_go_with_their_event),
 		cmocka_unit_test(container_stop),
 		cmocka_unit_test(container_start),
 		cmocka_unit_test(container_exit),

@@ -6,7 +6,7 @@
 
 static bool guard_dimmed(const void *row, const struct sm_event *ev)
 {
-	return lmp_guard_dimmed(row, ev);
+	return lmp_guard_dimmed(row, ev, sm_event_payload(ev));
 }
 
 static bool guard_cold(const void *row, const struct sm_event *ev)
@@ -26,7 +26,12 @@ static const char *const guard_names[] = {
 
 static void step_note_lit(void *draft, const struct sm_event *ev)
 {
-	lmp_step_note_lit(draft, ev);
+	lmp_step_note_lit(draft, ev, sm_event_payload(ev));
+}
+
+static void step_note_cause(void *draft, const struct sm_event *ev)
+{
+	lmp_step_note_cause(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_error(void *draft, const struct sm_event *ev)
@@ -36,12 +41,14 @@ static void step_note_error(void *draft, const struct sm_event *ev)
 
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[0] = step_note_lit,
-	[1] = step_note_error,
+	[1] = step_note_cause,
+	[2] = step_note_error,
 };
 
 static const char *const step_names[] = {
 	[0] = "note_lit",
-	[1] = "note_error",
+	[1] = "note_cause",
+	[2] = "note_error",
 };
 
 static int64_t deadline_patience(const void *row)
@@ -77,14 +84,14 @@ static const struct sm_event_info events[] = {
 	[LMP_EVENT_LIGHT] = { .name = "light", .class = SM_CLASS_RPC },
 	[LMP_EVENT_TURN_OFF] = { .name = "turn_off", .class = SM_CLASS_RPC },
 	[LMP_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
-	[LMP_EVENT_LIT] = { .name = "lit", .class = SM_CLASS_DONE },
+	[LMP_EVENT_LIT] = { .name = "lit", .class = SM_CLASS_DONE, .carries = "flame" },
 	[LMP_EVENT_FAILED] = { .name = "failed", .class = SM_CLASS_DONE },
 	[LMP_EVENT_GLOWS] = { .name = "glows", .class = SM_CLASS_DONE },
 	[LMP_EVENT_DARK] = { .name = "dark", .class = SM_CLASS_DONE },
 	[LMP_EVENT_GONE] = { .name = "gone", .class = SM_CLASS_DONE },
 	[LMP_EVENT_STUCK] = { .name = "stuck", .class = SM_CLASS_DONE },
-	[LMP_EVENT_BORROWED] = { .name = "borrowed", .class = SM_CLASS_DONE },
-	[LMP_EVENT_BLOWN] = { .name = "blown", .class = SM_CLASS_SHIM },
+	[LMP_EVENT_BORROWED] = { .name = "borrowed", .class = SM_CLASS_DONE, .carries = "cause" },
+	[LMP_EVENT_BLOWN] = { .name = "blown", .class = SM_CLASS_SHIM, .carries = "cause" },
 	[LMP_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },
 };
 
@@ -158,28 +165,30 @@ static const struct sm_action actions_2[] = {
 };
 
 static const struct sm_action actions_3[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 3 }, /* scrap */
 };
 
 static const struct sm_action actions_4[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 3 }, /* scrap */
 };
 
 static const struct sm_action actions_5[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_lit */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_error */
 	{ .op = SM_OP_SAVE_BOOT },
 };
 
 static const struct sm_action actions_6[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_cause */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_7[] = {
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_cause */
 	{ .op = SM_OP_SAVE_BOOT },
 };
 
@@ -236,7 +245,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_LIGHT,
 		.guard = -1,
 		.target = LMP_STATE_LIGHTING,
-		.line = 39,
+		.line = 40,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -246,7 +255,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_LIT,
 		.guard = 0,
 		.target = LMP_STATE_DIM,
-		.line = 47,
+		.line = 48,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -256,7 +265,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_LIT,
 		.guard = -1,
 		.target = LMP_STATE_LIT,
-		.line = 48,
+		.line = 49,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -266,7 +275,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_FAILED,
 		.guard = -1,
 		.target = LMP_STATE_SCRAPPING,
-		.line = 49,
+		.line = 50,
 		.n_actions = 3,
 		.actions = actions_3,
 	},
@@ -276,7 +285,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_OVERDUE,
 		.guard = -1,
 		.target = LMP_STATE_SCRAPPING,
-		.line = 50,
+		.line = 51,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
@@ -286,7 +295,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_GLOWS,
 		.guard = -1,
 		.target = LMP_STATE_LIT,
-		.line = 59,
+		.line = 60,
 		.n_actions = 2,
 		.actions = actions_5,
 	},
@@ -296,8 +305,8 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_BLOWN,
 		.guard = -1,
 		.target = LMP_STATE_DIM,
-		.line = 60,
-		.n_actions = 2,
+		.line = 61,
+		.n_actions = 3,
 		.actions = actions_6,
 	},
 	[7] = {
@@ -306,8 +315,8 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_BORROWED,
 		.guard = -1,
 		.target = LMP_STATE_DIM,
-		.line = 61,
-		.n_actions = 1,
+		.line = 62,
+		.n_actions = 2,
 		.actions = actions_7,
 	},
 	[8] = {
@@ -316,7 +325,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_TURN_OFF,
 		.guard = 1,
 		.target = LMP_STATE_DIM,
-		.line = 62,
+		.line = 63,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -326,7 +335,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_TURN_OFF,
 		.guard = -1,
 		.target = LMP_STATE_COOLING,
-		.line = 63,
+		.line = 64,
 		.n_actions = 2,
 		.actions = actions_9,
 	},
@@ -336,7 +345,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_REMOVE,
 		.guard = -1,
 		.target = LMP_STATE_COOLING,
-		.line = 64,
+		.line = 65,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
@@ -346,7 +355,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_LIGHT,
 		.guard = 1,
 		.target = LMP_STATE_LIGHTING,
-		.line = 70,
+		.line = 71,
 		.n_actions = 2,
 		.actions = actions_11,
 	},
@@ -356,7 +365,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_REMOVE,
 		.guard = -1,
 		.target = LMP_STATE_SCRAPPING,
-		.line = 72,
+		.line = 73,
 		.n_actions = 2,
 		.actions = actions_12,
 	},
@@ -366,7 +375,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_DARK,
 		.guard = -1,
 		.target = LMP_STATE_DIM,
-		.line = 79,
+		.line = 80,
 		.n_actions = 2,
 		.actions = actions_13,
 	},
@@ -376,7 +385,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_OVERDUE,
 		.guard = -1,
 		.target = LMP_STATE_COOLING,
-		.line = 80,
+		.line = 81,
 		.n_actions = 1,
 		.actions = actions_14,
 	},
@@ -386,7 +395,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_GONE,
 		.guard = -1,
 		.target = LMP_STATE_GONE,
-		.line = 90,
+		.line = 91,
 		.n_actions = 2,
 		.actions = actions_15,
 	},
@@ -396,7 +405,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_STUCK,
 		.guard = -1,
 		.target = LMP_STATE_SCRAPPING,
-		.line = 91,
+		.line = 92,
 		.retries = true,
 		.n_actions = 3,
 		.actions = actions_16,
@@ -588,7 +597,7 @@ const struct sm_machine lmp_machine = {
 	.n_effects = 4,
 	.n_rows = 17,
 	.n_guards = 2,
-	.n_steps = 2,
+	.n_steps = 3,
 	.n_deadlines = 1,
 	.n_invariants = 2,
 	.initial = LMP_STATE_NONE,

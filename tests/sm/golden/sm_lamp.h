@@ -44,14 +44,36 @@ static inline bool lmp_is_taken_in(uint16_t state)
 	return state == LMP_STATE_NONE;
 }
 
+/* What events carry; its owner says how it is freed. */
+struct payload_flame;
+void payload_flame_free(void *flame);
+struct payload_cause;
+void payload_cause_free(void *cause);
+
+static inline struct sm_event *lmp_event_lit(struct payload_flame *flame)
+{
+	return sm_event_carry(LMP_EVENT_LIT, flame, payload_flame_free);
+}
+
+static inline struct sm_event *lmp_event_borrowed(struct payload_cause *cause)
+{
+	return sm_event_carry(LMP_EVENT_BORROWED, cause, payload_cause_free);
+}
+
+static inline struct sm_event *lmp_event_blown(struct payload_cause *cause)
+{
+	return sm_event_carry(LMP_EVENT_BLOWN, cause, payload_cause_free);
+}
+
 extern const struct sm_machine lmp_machine;
 
 /* Guards: pure questions about the row and the event. */
-bool lmp_guard_dimmed(const Crisp__State__LampPost *row, const struct sm_event *ev);
+bool lmp_guard_dimmed(const Crisp__State__LampPost *row, const struct sm_event *ev, const struct payload_flame *flame);
 bool lmp_guard_cold(const Crisp__State__LampPost *row, const struct sm_event *ev);
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
-void lmp_step_note_lit(Crisp__State__LampPost *draft, const struct sm_event *ev);
+void lmp_step_note_lit(Crisp__State__LampPost *draft, const struct sm_event *ev, const struct payload_flame *flame);
+void lmp_step_note_cause(Crisp__State__LampPost *draft, const struct sm_event *ev, const struct payload_cause *cause);
 void lmp_step_note_error(Crisp__State__LampPost *draft, const struct sm_event *ev);
 
 /* Deadlines: absolute CLOCK_REALTIME in ns, from the row alone; 0: none. */

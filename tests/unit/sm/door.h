@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -172,10 +173,26 @@ void dor_step_note_stuck(Crisp__State__Exec *draft, const struct sm_event *ev)
 	draft->exit_code = ev->err.code ? (int32_t)ev->err.code : 1;
 }
 
-void dor_step_note_knock(Crisp__State__Exec *draft, const struct sm_event *ev)
+struct payload_knock {
+	int pid; /* 0: the door's stays */
+};
+
+void payload_knock_free(void *knock)
 {
-	if (ev->data)
-		draft->pid = *(const int *)ev->data;
+	free(knock);
+}
+
+static struct sm_event *knocked(void)
+{
+	return dor_event_knocked(xcalloc(1, sizeof(struct payload_knock)));
+}
+
+void dor_step_note_knock(Crisp__State__Exec *draft, const struct sm_event *ev,
+			 const struct payload_knock *knock)
+{
+	(void)ev;
+	if (knock->pid)
+		draft->pid = knock->pid;
 	draft->started_ns++;
 }
 

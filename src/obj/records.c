@@ -1,83 +1,12 @@
 /*
- * facts.c - see facts.h.
+ * records.c - see records.h.
  */
-#include "obj/facts.h"
+#include "obj/records.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
-
-static void strv_free(char **v)
-{
-	for (size_t i = 0; v && v[i]; i++)
-		free(v[i]);
-	free(v);
-}
-
-struct facts_anchor *facts_anchor_new(void)
-{
-	return xcalloc(1, sizeof(struct facts_anchor));
-}
-
-void facts_anchor_free(void *f)
-{
-	struct facts_anchor *a = f;
-
-	if (!a)
-		return;
-	free(a->cni_conf);
-	free(a->netns);
-	free(a);
-}
-
-struct facts_network *facts_network_new(void)
-{
-	return xcalloc(1, sizeof(struct facts_network));
-}
-
-void facts_network_free(void *f)
-{
-	struct facts_network *n = f;
-
-	if (!n)
-		return;
-	free(n->result);
-	strv_free(n->ips);
-	free(n);
-}
-
-struct facts_init *facts_init_new(void)
-{
-	return xcalloc(1, sizeof(struct facts_init));
-}
-
-void facts_init_free(void *f)
-{
-	struct facts_init *i = f;
-
-	if (!i)
-		return;
-	free(i->groups);
-	free(i);
-}
-
-void facts_resources_free(void *f)
-{
-	struct facts_resources *r = f;
-
-	if (!r)
-		return;
-	free(r->packed);
-	free(r);
-}
-
-struct sm_event *facts_attach(struct sm_event *ev, void *facts, void (*free_facts)(void *))
-{
-	ev->data = facts;
-	ev->free_data = free_facts;
-	return ev;
-}
 
 void row_set_str(char **field, const char *value)
 {

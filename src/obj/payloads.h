@@ -1,0 +1,97 @@
+/*
+ * payloads.h - what events carry to guards and steps (`carries` and `takes` in states/X.sm).
+ *
+ * A payload belongs to the event that is made with it, and is freed with that by
+ * payload_NAME_free, which takes NULL.  Strings and lists in it are malloc'ed and its own.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/id.h"
+#include "gen/state.pb-c.h"
+
+/* sandbox: anchored */
+struct payload_anchor {
+	int32_t shim_pid, init_pid;
+	uint64_t init_ticks;
+	char *cni_conf, *netns; /* NULL: keep what the row has */
+};
+
+/* sandbox: network_up */
+struct payload_network {
+	char *result;
+	char **ips; /* NULL-terminated */
+};
+
+/* container: prepared, started, adopted; exec: started */
+struct payload_init {
+	int32_t pid;
+	uint64_t ticks;
+	int64_t started_ns; /* 0: not known better than the event's time */
+	bool has_user; /* the rest is known too */
+	uint32_t stop_signal;
+	int64_t uid, gid;
+	int64_t *groups;
+	size_t n_groups;
+	bool may_trace;
+};
+
+/* container and exec: exited */
+struct payload_exit {
+	int code;
+	bool oom;
+	int64_t started_ns, exited_ns;
+};
+
+/* container: stop */
+struct payload_stop {
+	int64_t kill_at_ns;
+	bool now;
+};
+
+/* container: update */
+struct payload_resources {
+	void *packed; /* runtime.v1.LinuxContainerResources as they are now */
+	size_t size;
+};
+
+/* image: adopt */
+struct payload_image {
+	Crisp__State__Image *found; /* as the pull found it */
+};
+
+/* image: forget, untag */
+struct payload_tag {
+	char *tag;
+};
+
+/* pull: fetched */
+struct payload_image_id {
+	char id[ID_LEN + 1];
+};
+
+/* pull: fetch_failed */
+struct payload_kept {
+	uint32_t layers; /* that stay in staging */
+};
+
+void payload_anchor_free(void *anchor);
+void payload_network_free(void *network);
+void payload_init_free(void *init);
+void payload_exit_free(void *exit);
+void payload_stop_free(void *stop);
+void payload_resources_free(void *resources);
+void payload_image_free(void *image);
+void payload_tag_free(void *tag);
+void payload_image_id_free(void *image_id);
+void payload_kept_free(void *kept);
+
+/* Takes found. */
+struct payload_image *payload_image_new(Crisp__State__Image *found);
+/* Copies tag. */
+struct payload_tag *payload_tag_new(const char *tag);
+/* Copies id, which is one. */
+struct payload_image_id *payload_image_id_new(const char *id);
