@@ -38,7 +38,8 @@ bool view_is_hidden(enum kind k, const struct sm_state *state, const void *row)
 void view_put(enum kind k, const char *id, const struct sm_state *state, const void *row,
 	      const char *owner, const ProtobufCMessage *item, struct store_txn *t)
 {
-	_cleanup_free_ char *key = xasprintf(VIEW_PREFIX "%s/%s", kind_ops(k)->machine->name, id);
+	const char *kind = kind_ops(k)->machine->name;
+	_cleanup_free_ char *key = xasprintf(VIEW_PREFIX "%s/%s", kind, id);
 	struct view_head h = { .hidden = view_is_hidden(k, state, row) };
 	size_t size = protobuf_c_message_get_packed_size(item);
 	_cleanup_free_ uint8_t *value = xmalloc(sizeof(h) + size);
@@ -53,7 +54,8 @@ void view_put(enum kind k, const char *id, const struct sm_state *state, const v
 
 void view_del(enum kind k, const char *id, struct store_txn *t)
 {
-	_cleanup_free_ char *key = xasprintf(VIEW_PREFIX "%s/%s", kind_ops(k)->machine->name, id);
+	const char *kind = kind_ops(k)->machine->name;
+	_cleanup_free_ char *key = xasprintf(VIEW_PREFIX "%s/%s", kind, id);
 
 	store_del(t, STORE_ENV_BOOT, key);
 }
@@ -159,7 +161,8 @@ static int list_row(void *arg, const struct store_row *row)
 	return v.head.hidden ? 0 : l->fn(l->arg, &v);
 }
 
-int view_list(enum kind k, int (*fn)(void *arg, const struct view *v), void *arg, struct err *e)
+int view_list(enum kind k, int (*fn)(void *arg, const struct view *v), void *arg,
+	      struct err *e)
 {
 	_cleanup_free_ char *prefix = xasprintf(VIEW_PREFIX "%s/", kind_ops(k)->machine->name);
 	struct scan l = { .fn = fn, .arg = arg, .skip = strlen(prefix) };

@@ -27,8 +27,8 @@ struct view {
 	size_t size;
 };
 
-/* For kind_ops.put_view: put item, the CRI's message for the row, in front of it its head.  owner:
- * of a container its sandbox, else "". */
+/* For kind_ops.put_view: put item, the CRI's message for the row, behind its head.
+ * owner: of a container its sandbox, else "". */
 void view_put(enum kind k, const char *id, const struct sm_state *state, const void *row,
 	      const char *owner, const ProtobufCMessage *item, struct store_txn *t);
 void view_del(enum kind k, const char *id, struct store_txn *t);
@@ -38,7 +38,8 @@ int view_rebuild(struct err *e);
 
 /* Every view of a kind in one snapshot, in the order of ids.  fn: 0 goes on, else the scan ends
  * with its value. */
-int view_list(enum kind k, int (*fn)(void *arg, const struct view *v), void *arg, struct err *e);
+int view_list(enum kind k, int (*fn)(void *arg, const struct view *v), void *arg,
+	      struct err *e);
 
 /* One object's stored envelope, by id or unique prefix; unpacked with the default allocator:
  * free both with view_row_done.  Errors as world_lookup. */

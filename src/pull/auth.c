@@ -76,7 +76,8 @@ static int read_answer(const struct http_response *resp, const struct buf *answe
 
 /* A token server may have a bad moment too.  Returns as http_perform does. */
 static int ask_patiently(struct http *h, struct http_request *req, struct buf *answer,
-			 struct http_response *resp, const struct auth_peer *peer, struct err *e)
+			 struct http_response *resp, const struct auth_peer *peer,
+			 struct err *e)
 {
 	int64_t pause_ms = RETRY_MS;
 

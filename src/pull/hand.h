@@ -27,6 +27,7 @@ int hand_unpack(const struct child *unpacker, struct source *s, const struct des
 int hand_inherit(const struct child *unpacker, const struct layer *l, int list_fd,
 		 const int *lower, size_t n, char sum[TREESUM_TEXT], struct err *e);
 
-/* judge_image by the policy that the unpacker was started with; ref: of an image in a registry. */
+/* judge_image by the policy that the unpacker was started with.
+ * ref: of an image in a registry. */
 int hand_judge(const struct child *unpacker, const struct image_ref *ref,
 	       Crisp__State__Signature **signatures, size_t n, bool *accepted, struct err *e);

@@ -280,8 +280,8 @@ static void collect(struct http *h)
 	h->resp->retry_after_s = retry;
 }
 
-int http_perform(struct http *h, const struct http_request *req, struct http_response *ret,
-		 struct err *e)
+int http_perform(struct http *h, const struct http_request *req,
+		 struct http_response *ret, struct err *e)
 {
 	struct curl_slist *headers = set_options(h, req);
 	CURLcode code;

@@ -58,8 +58,8 @@ void http_free(struct http *h);
 /* 0: an answer of any status is complete.  1: the connection failed or was cut, ret->text says
  * how; it may be tried again.  <0: body refused, or stopped (ERR_CANCELLED).
  * Free ret with http_response_done in every case. */
-int http_perform(struct http *h, const struct http_request *req, struct http_response *ret,
-		 struct err *e);
+int http_perform(struct http *h, const struct http_request *req,
+		 struct http_response *ret, struct err *e);
 void http_response_done(struct http_response *r);
 
 /* May a redirect (NULL: there is none) be followed?  Neither to files nor to other protocols, and

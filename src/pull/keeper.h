@@ -14,9 +14,9 @@
  * by the index), that the config has the digest in the manifest, and takes the layers' blob digests
  * from the manifest and their diffIDs from the config.  The unpacker checks blob and unpacked layer
  * against these.  The unpacker judges signatures, over the digest that the keeper has computed.
- * crispd checks the keeper's report (image/report.h).  So a fetcher that is taken over can withhold
- * and delay, as a registry can; an unpacker that is taken over can lie about the layers of its own
- * pull.
+ * crispd checks the keeper's report (image/report.h).
+ * So a fetcher that is taken over can withhold and delay, as a registry can; an unpacker that is
+ * taken over can lie about the layers of its own pull.
  *
  * The end of one of the three is the end of the pull: the others see it by their sockets, and the
  * two that the keeper started die with it.

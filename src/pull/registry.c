@@ -274,7 +274,8 @@ static int fetch(struct registry *g, struct fetch *f, char **ret_type, struct er
 	f->meter = s->meter;
 	atomic_store(&s->meter->alive_ns, clock_monotonic_ns());
 	for (;;) {
-		_cleanup_(http_response_done) struct http_response resp = HTTP_RESPONSE_NULL;
+		_cleanup_(http_response_done)
+		struct http_response resp = HTTP_RESPONSE_NULL;
 		struct http_request req = { .accept = f->accept, .body = on_body, .arg = f };
 		uint64_t before = f->got;
 		bool own;

@@ -273,7 +273,8 @@ static void runtime_log(void **state)
 	memset(big, 'x', sizeof(big));
 	assert_int_equal(rtlog_clean_tail(big, sizeof(big), out), RTLOG_TEXT_MAX - 1);
 	assert_int_equal(rtlog_clean_tail("end\n\n", 5, out), 3);
-	assert_int_equal(rtlog_exit_code("exec: \"x\": executable file not found in $PATH"), 127);
+	assert_int_equal(rtlog_exit_code("exec: \"x\": executable file not found in "
+					 "$PATH"), 127);
 	assert_int_equal(rtlog_exit_code("exec /x: permission denied"), 126);
 	assert_int_equal(rtlog_exit_code("cgroup trouble"), -1);
 }

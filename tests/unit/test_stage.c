@@ -58,7 +58,8 @@ static int feed(struct stage *s, uint64_t total, size_t chunk, struct err *e)
 
 static void test_all_in_order(void **state)
 {
-	static const size_t chunks[] = { 1000, 65536, 262144, STAGE_RING, 3 * STAGE_RING + 1 };
+	static const size_t chunks[] = { 1000, 65536, 262144, STAGE_RING,
+					 3 * STAGE_RING + 1 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
