@@ -8,9 +8,10 @@ TEST_LIBS := -lcmocka -lpthread -lm
 
 # A program's tests link its archive before the daemon's.
 SHIM_TESTS := test_held test_logfmt test_shimio test_shimstage fuzz_logline fuzz_journal
-PULL_TESTS := test_child test_confine test_cred test_decompress test_layer test_slots test_stage \
-	test_trust test_untar test_untar_layers fuzz_authfile fuzz_decompress fuzz_lookaside \
-	fuzz_signature fuzz_untar
+PULL_TESTS := test_child test_confine test_cred test_decompress test_layer test_manifest \
+	test_registries test_slots test_stage test_trust test_untar test_untar_layers \
+	fuzz_authfile fuzz_challenge fuzz_decompress fuzz_lookaside fuzz_manifest fuzz_registries \
+	fuzz_signature fuzz_tar fuzz_untar
 CLI_TESTS := test_cli
 $(foreach t,$(SHIM_TESTS),$(eval EXTRA_$(t) := $(LIBSHIM)))
 $(foreach t,$(PULL_TESTS),$(eval EXTRA_$(t) := $(LIBPULL)) \
