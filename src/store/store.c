@@ -105,7 +105,9 @@ static void note_mapped(enum store_env env, const char *dir, int fd)
 	struct stat st;
 	char line[PATH_MAX + 128];
 
-	while (maps && fstat(fd, &st) == 0 && fgets(line, sizeof(line), maps)) {
+	if (fstat(fd, &st) < 0)
+		st.st_ino = 0;
+	while (maps && st.st_ino && fgets(line, sizeof(line), maps)) {
 		unsigned long long from, to, inode;
 		unsigned major, minor;
 
@@ -116,6 +118,7 @@ static void note_mapped(enum store_env env, const char *dir, int fd)
 		mapped[env].from = from;
 		mapped[env].to = to;
 		snprintf(mapped[env].path, sizeof(mapped[env].path), "%s/" STORE_DATA_FILE, dir);
+		break;
 	}
 	if (maps)
 		fclose(maps);
