@@ -1,11 +1,11 @@
 #!/bin/bash
-# mutants.sh BUILD - plants one plausible mistake in a copy of a machine and wants it refused.
+# mutants.sh SMC - plants one plausible mistake in a copy of a machine and wants it refused.
 #
 # smc refuses what it can prove wrong; what it cannot see the sweep must find.  A mistake that
-# both accept means that a test is missing.  SWEEP_CC, SWEEP_LINK and SWEEP_OBJ come from make.
+# both accept means that a test is missing.  SWEEP_CC, SWEEP_LINK, SWEEP_OBJ and SWEEP_LIBS come from make.
 set -u
 
-build=${1:?usage: mutants.sh BUILD}
+smc=${1:?usage: mutants.sh SMC}
 top=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -34,7 +34,7 @@ link_mutant() {
 		esac
 	done
 	$SWEEP_CC -c "$work/gen/sm_$machine.c" -o "$work/mutant.o" &&
-		$SWEEP_LINK "${objects[@]}" "$work/mutant.o" -lprotobuf-c -llmdb -lxxhash -lpthread \
+		$SWEEP_LINK "${objects[@]}" "$work/mutant.o" $SWEEP_LIBS \
 			-o "$work/sweep"
 }
 
@@ -49,7 +49,7 @@ plant() {
 		report "$name" "the mistake could not be planted: states/$machine.sm has changed"
 		return
 	fi
-	if ! "$build/smc" -o "$work/gen" "$work/$machine.sm" >"$out" 2>&1; then
+	if ! "$smc" -o "$work/gen" "$work/$machine.sm" >"$out" 2>&1; then
 		if [ "$who" = sweep ]; then
 			report "$name" "smc refuses it before the sweep: $(head -1 "$out")"
 			return
@@ -63,12 +63,12 @@ plant() {
 			report "$name" "it does not build: $(grep -m1 error "$out")"
 			return
 		fi
-		if "$work/sweep" -b -m "$suite" >"$out" 2>&1; then
+		if "$work/sweep" -e "$want" -m "$suite" >"$out" 2>&1; then
 			report "$name" "the sweep accepts it"
 			return
 		fi
 	fi
-	if grep -q -- "$want" "$out"; then
+	if grep -q -F -- "$want" "$out"; then
 		report "$name" ""
 	else
 		report "$name" "refused, but not for \"$want\": $(head -1 "$out")"
@@ -89,14 +89,14 @@ plant "a remove is answered when the container is merely dead" container sweep \
 	"$(in_state RUNNING 's/: requeue, /: /')"
 plant "the exit is left unset when nobody knows it" container sweep "died by itself" \
 	"$(in_state RUNNING 's/absent *-> EXITED *: note_exit_unknown, save/absent -> EXITED : save/')"
-plant "a running container is not looked for after a restart" container sweep "." \
+plant "a running container is not looked for after a restart" container sweep "" \
 	"$(in_state RUNNING 's/recover probe/recover none/')"
 
 plant "a stop forgets when to kill" container sweep "work without an end" \
 	"$(in_state RUNNING 's/STOPPING : note_stop, /STOPPING : /')"
 plant "an end is kept in the boot store alone" container sweep "has changed in EXITED" \
 	"$(in_state RUNNING 's/note_exit, save/note_exit, save boot/')"
-plant "a start is kept in the boot store alone" container sweep "." \
+plant "a start is kept in the boot store alone" container sweep "" \
 	"$(in_state STARTING 's/note_started, save, reply/note_started, save boot, reply/')"
 plant "a failed network is not taken down" sandbox sweep "left behind: lease" \
 	"$(in_state NETWORKING 's/network_failed -> LOWERING : note_undo, save, reply, lower_network/network_failed -> UNANCHORING : note_undo, save, reply, drop_anchor/')"

@@ -22,7 +22,7 @@
 #define MAX_TURNS 4000
 #define MAP_SIZE ((size_t)1 << 20)
 
-/* There is one life a process; what the linker puts in the daemon's place finds it here. */
+/* One life at a time; what the linker puts in the daemon's place finds it here. */
 static struct sim *the_sim;
 
 /* --- what stands in for parts of the node --- */
@@ -35,7 +35,7 @@ const char *__wrap_clock_boot_id(void)
 {
 	static char id[40];
 
-	snprintf(id, sizeof(id), "00000000-0000-4000-8000-%012u", the_sim ? the_sim->w->boot : 0);
+	snprintf(id, sizeof(id), SIM_BOOT_ID, the_sim ? the_sim->w->boot : 0);
 	return id;
 }
 
@@ -48,14 +48,13 @@ static int hash_row(void *arg, const struct store_row *row)
 	return 0;
 }
 
-/* The rows as the next life will find them. */
-static uint64_t hash_rows(const struct sim *sim)
+uint64_t sim_hash_rows(void)
 {
 	struct store_read read;
 	struct err e = ERR_NULL;
 	uint64_t sum = 0;
 
-	store_read_begin(sim->store, &read);
+	store_read_begin(the_sim->store, &read);
 	for (int env = STORE_ENV_DURABLE; env <= STORE_ENV_BOOT; env++) {
 		sum = XXH3_64bits_withSeed(&env, sizeof(env), sum);
 		if (store_scan(&read, (enum store_env)env, "", hash_row, &sum, &e) < 0)
@@ -65,7 +64,7 @@ static uint64_t hash_rows(const struct sim *sim)
 	return sum;
 }
 
-void (*sim_snapshot)(struct world *w);
+void (*sim_point)(const struct world *w, bool recovery);
 
 static void hit(struct sim *sim, struct hit h)
 {
@@ -73,19 +72,10 @@ static void hit(struct sim *sim, struct hit h)
 
 	if (w->n_hits == MAX_HITS) {
 		sim_bad(sim, "more than %d crash points in one life", MAX_HITS);
-		_exit(0);
+		return;
 	}
 	w->hits[w->n_hits++] = h;
-	if (sim->fresh)
-		w->n_recovery = w->n_hits;
-	if (w->n_hits == w->die_at) {
-		w->rows = hash_rows(sim);
-		_exit(EXIT_KILLED);
-	}
-	if (sim->fresh && sim_snapshot) {
-		w->rows = hash_rows(sim);
-		sim_snapshot(w);
-	}
+	sim_point(w, sim->fresh);
 }
 
 /* A commit that goes to both stores can die between them. */
@@ -437,7 +427,7 @@ static void load_machine(struct sim *sim, const struct sm_machine *m)
 	store_read_end(&read);
 }
 
-static void open_store(struct sim *sim, const char *dir)
+static int open_store(struct sim *sim, const char *dir)
 {
 	_cleanup_free_ char *durable = xasprintf("%s/durable", dir);
 	_cleanup_free_ char *boot = xasprintf("%s/boot", dir);
@@ -452,8 +442,9 @@ static void open_store(struct sim *sim, const char *dir)
 
 	if (store_open(&o, &sim->store, &e) < 0) {
 		sim_bad(sim, "%s", e.text);
-		_exit(0);
+		return -1;
 	}
+	return 0;
 }
 
 /* Clients whose connection broke ask again, but for those who cannot. */
@@ -653,7 +644,10 @@ void sim_run(struct world *w, const struct fake *fake, const struct scenario *sc
 	struct sim sim = { .w = w, .fake = fake, .scenario = sc, .fresh = true };
 
 	the_sim = &sim;
-	open_store(&sim, dir);
+	if (open_store(&sim, dir) < 0) {
+		the_sim = NULL;
+		return;
+	}
 	sim.engine = sm_engine_new(&ops, &sim);
 	sm_crash_hook = crash_hook;
 	w->n_jobs = 0;
@@ -675,5 +669,4 @@ void sim_run(struct world *w, const struct fake *fake, const struct scenario *sc
 	sim.engine = NULL;
 	store_close(sim.store);
 	the_sim = NULL;
-	w->done = true;
 }

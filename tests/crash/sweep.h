@@ -3,7 +3,7 @@
  *
  * The real tables (gen/sm_*.c), the real rules (src/obj/X_rules.c), the real engine and the real
  * store run against a make-believe world: the effects below change a struct instead of the node.
- * The world outlives the daemon, which is a forked child that dies where it is told to.
+ * The world outlives the daemon.
  *
  * What must hold: a fake effect does to the world what the real one does to the node, in one
  * piece, and is as little idempotent; the world knows the truth, the daemon only its rows.
@@ -16,7 +16,7 @@
 
 #include "sm/engine.h"
 
-#define EXIT_KILLED 42 /* the daemon died where it was to die */
+#define SIM_BOOT_ID "00000000-0000-4000-8000-%012u"
 #define MAX_STEPS 12
 #define MAX_JOBS 16
 #define MAX_HITS 512
@@ -129,9 +129,9 @@ struct world_exec {
 	int n_spawns;
 };
 
-/* Lives in shared memory; survives every daemon. */
+/* Survives every daemon. */
 struct world {
-	/* Up to die_at: what decides everything that follows; two equal ones have one future. */
+	/* Up to fail_commit: what decides all that follows; two equal ones have one future. */
 	int64_t now_ns;
 	unsigned int boot;
 	uint64_t rows; /* what a killed daemon left in its stores */
@@ -146,12 +146,9 @@ struct world {
 	struct world_exec exe;
 
 	/* Of one life. */
-	unsigned int die_at; /* the number of the hit, from 1; 0: never */
 	unsigned int fail_commit; /* the number of the commit, from 1; 0: none */
 	unsigned int n_commits;
 	unsigned int n_hits;
-	unsigned int n_recovery; /* hits before anything new was asked */
-	bool done;
 	struct hit hits[MAX_HITS];
 	char bad[512]; /* the first thing that was wrong */
 };
@@ -211,10 +208,13 @@ struct sim {
 
 extern const struct fake fake_container, fake_sandbox, fake_image, fake_exec;
 
-/* Live on in the world w, with rows below dir, until at rest or dead.  Returns in the child. */
+/* Live on in the world w, with rows below dir, until at rest. */
 void sim_run(struct world *w, const struct fake *fake, const struct scenario *sc, const char *dir);
-/* Called at each point of a recovery with what a kill there would leave; NULL: not. */
-extern void (*sim_snapshot)(struct world *w);
+/* Called at each crash point, behind which a kill would end this life; w->hits ends with it.
+ * recovery: nothing new has been asked in this life. */
+extern void (*sim_point)(const struct world *w, bool recovery);
+/* In sim_point: the rows as the next life would find them. */
+uint64_t sim_hash_rows(void);
 /* What was handed over is done while nobody listens. */
 void sim_finish_jobs(struct world *w, const struct fake *fake, const struct scenario *sc);
 
