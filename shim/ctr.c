@@ -13,10 +13,10 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "shim/exe.h"
 #include "shim/held.h"
 #include "shim/kill.h"
 #include "shim/pages.h"
-#include "shim/session.h"
 
 #define START_FAILED_CODE 128
 #define DELETE_TIMEOUT_MS 15000
@@ -87,7 +87,7 @@ static void kill_all_again(struct timer *t)
 	char who[PROC_TEXT_MAX];
 
 	if (n == 0) {
-		conn_answer(&c->kill_waiter, &c->status, -1, NULL);
+		control_answer(&c->kill_waiter, &c->status, -1, NULL);
 		return;
 	}
 	if (++c->kill_rounds < KILL_ROUNDS) {
@@ -97,7 +97,7 @@ static void kill_all_again(struct timer *t)
 	err_set(&e, ERR_DEADLINE, "container %s: %d processes do not die: %s", c->status.id, n,
 		kill_describe(c->cgroup, who));
 	log_err(LOG_LEVEL_WARN, "kill", &e);
-	conn_answer(&c->kill_waiter, &c->status, -1, &e);
+	control_answer(&c->kill_waiter, &c->status, -1, &e);
 }
 
 void ctr_kill_all(struct ctr *c)
@@ -117,23 +117,23 @@ void ctr_kill(struct ctr *c, const struct shim_request *req, struct waiter *w)
 		r = err_set(&e, ERR_PRECONDITION, "the cgroup of container %s is not known",
 			    c->status.id);
 	if (r < 0) {
-		conn_answer(w, &c->status, -1, &e);
+		control_answer(w, &c->status, -1, &e);
 		return;
 	}
 	if ((req->flags & SHIM_ALL) && req->signal == SIGKILL) {
-		conn_join(&c->kill_waiter, w);
+		control_join(&c->kill_waiter, w);
 		ctr_kill_all(c);
 		return;
 	}
 	if (req->flags & SHIM_ALL) {
 		kill_cgroup(c->cgroup, (int)req->signal);
-		conn_answer(w, &c->status, -1, NULL);
+		control_answer(w, &c->status, -1, NULL);
 		return;
 	}
 	err = child_kill(&c->init, (int)req->signal);
 	if (err && err != ESRCH) /* gone: its end is being told */
 		r = err_errno(&e, ERR_INTERNAL, err, "signal container %s", c->status.id);
-	conn_answer(w, &c->status, -1, r < 0 ? &e : NULL);
+	control_answer(w, &c->status, -1, r < 0 ? &e : NULL);
 }
 
 /* --- end --- */
@@ -178,7 +178,7 @@ void ctr_ended(struct ctr *c, const struct reaped *r)
 	c->status.log_lost = c->io.log.lost;
 	write_record(&c->record_retry);
 	ctr_set_state(c, SHIM_ENDED);
-	conn_report(SHIM_EXITED, &c->status, NULL);
+	control_report(SHIM_EXITED, &c->status, NULL);
 }
 
 void ctr_init_ended(struct child *init, const struct reaped *r)
@@ -208,7 +208,7 @@ static void start_done(struct job *j, int status)
 		if (c->end_seen)
 			c->status.started_ns = MIN(c->status.started_ns, c->end.at_ns);
 		ctr_set_state(c, SHIM_RUNNING);
-		conn_answer(&c->waiter, &c->status, -1, NULL);
+		control_answer(&c->waiter, &c->status, -1, NULL);
 	} else {
 		reap_all(); /* did it end by itself? */
 		job_error(j, status, "start", log, &e);
@@ -216,7 +216,7 @@ static void start_done(struct job *j, int status)
 		c->start_failed = !c->end_seen;
 		ctr_set_state(c, SHIM_CREATED); /* for the moment until its end is seen */
 		child_kill(&c->init, SIGKILL);
-		conn_answer(&c->waiter, &c->status, -1, &e);
+		control_answer(&c->waiter, &c->status, -1, &e);
 	}
 	unlink(log);
 	if (c->end_seen)
@@ -232,17 +232,17 @@ void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w)
 	char log[PATH_MAX];
 
 	if (c->status.state == SHIM_STARTING) {
-		conn_join(&c->waiter, w);
+		control_join(&c->waiter, w);
 		return;
 	}
 	if (c->status.state == SHIM_RUNNING || c->status.started_ns) {
-		conn_answer(w, &c->status, -1, NULL);
+		control_answer(w, &c->status, -1, NULL);
 		return;
 	}
 	if (c->status.state == SHIM_ENDED || c->start_failed) {
 		err_set(&e, ERR_PRECONDITION, "container %s ended before it was started",
 			c->status.id);
-		conn_answer(w, &c->status, -1, &e);
+		control_answer(w, &c->status, -1, &e);
 		return;
 	}
 	bundle_path(c, "runtime.log", log);
@@ -250,10 +250,10 @@ void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w)
 	runtime_argv(&c->runtime, log, rest, argv);
 	if (guard_starting(c, &e) < 0 ||
 	    job_start(&c->job, argv, &io, req->timeout_ms, start_done, &e) < 0) {
-		conn_answer(w, &c->status, -1, &e);
+		control_answer(w, &c->status, -1, &e);
 		return;
 	}
-	conn_join(&c->waiter, w);
+	control_join(&c->waiter, w);
 	ctr_set_state(c, SHIM_STARTING);
 }
 
@@ -266,7 +266,7 @@ static void delete_done(struct job *j, int status)
 	/* There may have been nothing to delete: the first failure is the one that counts. */
 	if (status != 0)
 		log_info("delete after a failed create", "ctr=%s status=%d", c->status.id, status);
-	conn_answer(&c->waiter, NULL, -1, &c->failure);
+	control_answer(&c->waiter, NULL, -1, &c->failure);
 	ctr_free(c);
 }
 
@@ -285,7 +285,7 @@ static void undo_create(struct ctr *c)
 		log_err(LOG_LEVEL_WARN, "exit record", &e);
 	if (job_start(&c->job, argv, &io, DELETE_TIMEOUT_MS, delete_done, &e) == 0)
 		return;
-	conn_answer(&c->waiter, NULL, -1, &c->failure);
+	control_answer(&c->waiter, NULL, -1, &c->failure);
 	ctr_free(c);
 }
 
@@ -331,7 +331,7 @@ static void create_done(struct job *j, int status)
 	guard_close(&c->guard);
 	ctr_set_state(c, SHIM_CREATED);
 	ctr_watch_streams(c);
-	conn_answer(&c->waiter, &c->status, ctr_pty(c), NULL);
+	control_answer(&c->waiter, &c->status, ctr_pty(c), NULL);
 	child_deliver(&c->init);
 }
 
@@ -383,7 +383,7 @@ static void create_failed(struct ctr *c, struct err *e)
 	struct err ignored = ERR_NULL;
 
 	err_wrap(e, "container %s", c->status.id);
-	conn_answer(&c->waiter, NULL, -1, e);
+	control_answer(&c->waiter, NULL, -1, e);
 	if (*c->exit_path)
 		exitrec_remove(c->exit_path, &ignored);
 	ctr_free(c);
@@ -405,7 +405,7 @@ static void client_left(struct stdio *io, const char *session, bool slow)
 
 	memcpy(st.id, c->status.id, sizeof(st.id));
 	snprintf(st.session, sizeof(st.session), "%s", session);
-	conn_report(SHIM_EXEC_EXITED, &st, NULL);
+	control_report(SHIM_EXEC_EXITED, &st, NULL);
 }
 
 static void log_trouble(struct stdio *io)
@@ -417,7 +417,7 @@ static void log_trouble(struct stdio *io)
 	err_errno(&e, ERR_EXHAUSTED, io->log.error, "log of container %s: output is being lost",
 		  c->status.id);
 	log_err(LOG_LEVEL_WARN, "log", &e);
-	conn_report(SHIM_LOG_ERROR, &c->status, &e);
+	control_report(SHIM_LOG_ERROR, &c->status, &e);
 }
 
 static void stdin_closed(struct stdio *io)
@@ -425,7 +425,7 @@ static void stdin_closed(struct stdio *io)
 	struct ctr *c = container_of(io, struct ctr, io);
 
 	c->status.flags &= ~(uint32_t)SHIM_STDIN;
-	conn_report_container(&c->status, -1);
+	control_report_container(&c->status, -1);
 }
 
 void ctr_watch_streams(struct ctr *c)
@@ -501,16 +501,16 @@ void ctr_create(const struct shim_request *req, struct waiter *w)
 	int r;
 
 	if (c && c->status.state == SHIM_CREATING) {
-		conn_join(&c->waiter, w);
+		control_join(&c->waiter, w);
 		return;
 	}
 	if (c) {
-		conn_answer(w, &c->status, ctr_pty(c), NULL);
+		control_answer(w, &c->status, ctr_pty(c), NULL);
 		return;
 	}
 	r = ctr_check(req, &e);
 	if (r < 0) {
-		conn_answer(w, NULL, -1, &e);
+		control_answer(w, NULL, -1, &e);
 		return;
 	}
 	c = ctr_new(req);
@@ -518,7 +518,7 @@ void ctr_create(const struct shim_request *req, struct waiter *w)
 		r = exitrec_prepare(c->exit_path, &e);
 	if (r == 0)
 		r = open_streams(c, req, &e);
-	conn_join(&c->waiter, w);
+	control_join(&c->waiter, w);
 	if (r < 0) {
 		create_failed(c, &e);
 		return;
@@ -529,6 +529,6 @@ void ctr_create(const struct shim_request *req, struct waiter *w)
 
 void ctr_forget(struct ctr *c)
 {
-	session_forget_all(c->status.id);
+	exe_forget_all(c->status.id);
 	ctr_free(c);
 }

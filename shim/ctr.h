@@ -6,15 +6,15 @@
  */
 #pragma once
 
-#include "base/exitrec.h"
-#include "base/shimproto.h"
 #include "shim/child.h"
-#include "shim/conn.h"
 #include "shim/console.h"
+#include "shim/control.h"
 #include "shim/guard.h"
 #include "shim/job.h"
 #include "shim/runtime.h"
 #include "shim/stdio.h"
+#include "shimproto/exitrec.h"
+#include "shimproto/shimproto.h"
 
 struct ctr {
 	struct list node;
@@ -60,7 +60,7 @@ void ctr_forget(struct ctr *c);
 /* The pty master, -1: the container has no terminal. */
 int ctr_pty(const struct ctr *c);
 
-/* --- for adopt.c --- */
+/* --- for takeover.c --- */
 
 /* The fields that name files and the runtime. */
 int ctr_check(const struct shim_request *req, struct err *e);

@@ -13,10 +13,10 @@
 
 #include "base/list.h"
 #include "base/log.h"
-#include "base/shimproto.h"
 #include "base/util.h"
 #include "shim/kill.h"
 #include "shim/poll.h"
+#include "shimproto/shimproto.h"
 
 #define KILL_EVERY_MS 10
 #define KILL_ROUNDS 500

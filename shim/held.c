@@ -17,10 +17,10 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "base/shimproto.h"
 #include "base/str.h"
 #include "base/util.h"
-#include "shim/selfcare.h"
+#include "shim/self.h"
+#include "shimproto/shimproto.h"
 
 #define DEPTH_MAX 16
 #define CGROUPS_MAX 1024 /* below one container's cgroup */
@@ -63,7 +63,7 @@ char *held_dir_of(const char *dir)
 	struct search s = { .dir = dir };
 	char *ret = NULL;
 
-	selfcare_each_cgroup_mount(look_at_mount, &s);
+	self_each_cgroup_mount(look_at_mount, &s);
 	if (s.below && *s.below && (s.freezer || s.unified))
 		ret = xasprintf("%s%s", s.freezer ? s.freezer : s.unified, s.below);
 	free(s.below);

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
-#include "shim/selfcare.h"
+#include "shim/self.h"
 
 /* The uid and gid of pause images: no user of a host has it. */
 #define NOBODY 65535
@@ -96,7 +96,7 @@ const char *jail_enter(const int *ns, size_t n_ns, const char *cgroup)
 	if (failed)
 		return failed;
 	if (cgroup)
-		selfcare_join_cgroup(cgroup);
+		self_join_cgroup(cgroup);
 	/* Kernels without cgroup namespaces show no cgroup files either. */
 	if (unshare(CLONE_NEWCGROUP) < 0 && errno != EINVAL)
 		return "make a cgroup namespace";

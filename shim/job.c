@@ -17,7 +17,7 @@
 #include "base/util.h"
 #include "shim/kill.h"
 #include "shim/reap.h"
-#include "shim/rtlog.h"
+#include "shim/runtime_log.h"
 #include "shim/spawner.h"
 
 #define LOG_MAX (256 * 1024)
@@ -141,15 +141,15 @@ int job_error(const struct job *j, int status, const char *what, const char *log
 {
 	_cleanup_buf_ struct buf log = BUF_NULL;
 	_cleanup_free_ char *dir = NULL;
-	char text[RTLOG_TEXT_MAX];
+	char text[RUNTIME_LOG_TEXT_MAX];
 	struct err ignored = ERR_NULL;
 	size_t n = 0;
 
 	/* A log too large to be read whole was read up to the limit, which is enough. */
 	if (fs_read_file(log_path, LOG_MAX, &log, &ignored) <= 0 && log.len)
-		n = rtlog_message(log.data, log.len, text);
+		n = runtime_log_message(log.data, log.len, text);
 	if (!n)
-		n = rtlog_clean_tail(j->tail, j->tail_len, text);
+		n = runtime_log_clean_tail(j->tail, j->tail_len, text);
 	if (j->timed_out)
 		return err_set(e, ERR_DEADLINE, "OCI runtime %s did not finish in time%s%s", what,
 			       n ? ": " : "", n ? text : "");

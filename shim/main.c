@@ -20,26 +20,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/files.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/nofile.h"
 #include "base/proc.h"
-#include "base/shimproto.h"
 #include "base/str.h"
 #include "base/util.h"
-#include "shim/confine.h"
-#include "shim/conn.h"
 #include "shim/console.h"
+#include "shim/control.h"
 #include "shim/ctr.h"
+#include "shim/exe.h"
 #include "shim/pages.h"
 #include "shim/podinit.h"
 #include "shim/poll.h"
+#include "shim/privileges.h"
 #include "shim/reap.h"
 #include "shim/request.h"
-#include "shim/selfcare.h"
-#include "shim/session.h"
+#include "shim/self.h"
 #include "shim/spawner.h"
 #include "shim/stdio.h"
+#include "shimproto/shimproto.h"
 
 #define LONELY_MS 60000 /* how often to ask whether anyone needs us */
 
@@ -148,7 +148,7 @@ static void signals_ready(struct watch *w, uint32_t events)
 		reap_on_signal();
 	else
 		log_info("signal ignored", "signal=%u from=%u", si.ssi_signo, si.ssi_pid);
-	selfcare_cap_log();
+	self_cap_log();
 }
 
 static int watch_signals(struct err *e)
@@ -178,12 +178,12 @@ static int watch_signals(struct err *e)
 /* What a burst of work has taken is given back, what was broken meanwhile is mended. */
 static void rest(void)
 {
-	conn_rest();
+	control_rest();
 	for (struct ctr *c = ctr_next(NULL); c; c = ctr_next(c))
 		stdio_heal(&c->io);
 	stdio_rest();
 	pages_release_unused();
-	selfcare_cap_log();
+	self_cap_log();
 }
 
 /* No container, no daemon, and the directory is gone: nobody can ever reach us. */
@@ -191,7 +191,7 @@ static void look_around(struct timer *t)
 {
 	struct stat st;
 
-	if (!ctr_next(NULL) && !session_next(NULL) && !conn_is_open() &&
+	if (!ctr_next(NULL) && !exe_next(NULL) && !control_is_open() &&
 	    (fstat(dir_fd, &st) < 0 || st.st_nlink == 0)) {
 		log_info("ends", "reason=\"the pod's directory is gone\"");
 		podinit_stop();
@@ -230,8 +230,8 @@ static int set_up(const struct options *o, struct err *e)
 	if (chdir("/") < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "become the reaper of the pod");
 	if (o->cgroup)
-		selfcare_join_cgroup(o->cgroup);
-	selfcare_protect_from_oom();
+		self_join_cgroup(o->cgroup);
+	self_protect_from_oom();
 	r = spawner_start(o->cgroup, e);
 	if (r < 0)
 		return r;
@@ -246,9 +246,9 @@ static int set_up(const struct options *o, struct err *e)
 	if (r == 0)
 		podinit_find(o->dir);
 	if (r == 0)
-		r = conn_listen(dir_fd, request_handle, e);
+		r = control_listen(dir_fd, request_handle, e);
 	timer_set(&lonely, LONELY_MS, look_around);
-	return r < 0 ? r : confine_self(e);
+	return r < 0 ? r : privileges_drop(e);
 }
 
 static void tell_ready(const struct options *o, const char *text)
@@ -267,7 +267,7 @@ int main(int argc, char **argv)
 	int r = parse_options(argc, argv, &o, &e);
 
 	if (r == 0 && o.open_files)
-		files_lower(o.open_files);
+		nofile_lower(o.open_files);
 	if (r == 0 && o.ready_fd >= 0)
 		r = detach(o.ready_fd, &e);
 	if (r == 0)

@@ -17,10 +17,10 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/proc.h"
-#include "base/shimproto.h"
 #include "base/util.h"
 #include "shim/child.h"
 #include "shim/spawner.h"
+#include "shimproto/shimproto.h"
 
 static struct child init_child;
 static char *pid_path; /* who it is, for the next shim */

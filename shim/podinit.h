@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/shimproto.h"
+#include "shimproto/shimproto.h"
 
 /* Before the others.  An init that an earlier shim of this pod directory has left behind is taken
  * over: the pod's containers live in its namespace. */

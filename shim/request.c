@@ -7,13 +7,13 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "shim/adopt.h"
 #include "shim/ctr.h"
+#include "shim/exe.h"
 #include "shim/exectree.h"
 #include "shim/podinit.h"
 #include "shim/poll.h"
 #include "shim/reap.h"
-#include "shim/session.h"
+#include "shim/takeover.h"
 
 struct call {
 	const struct shim_request *req;
@@ -32,10 +32,10 @@ struct call {
 static void hello(struct call *c)
 {
 	for (struct ctr *x = ctr_next(NULL); x; x = ctr_next(x))
-		conn_report_container(&x->status, ctr_pty(x));
-	for (struct session *s = session_next(NULL); s; s = session_next(s))
-		conn_report(SHIM_EXEC_STATUS, &s->status, NULL);
-	conn_answer(c->w, NULL, -1, NULL);
+		control_report_container(&x->status, ctr_pty(x));
+	for (struct exe *s = exe_next(NULL); s; s = exe_next(s))
+		control_report(SHIM_EXEC_STATUS, &s->status, NULL);
+	control_answer(c->w, NULL, -1, NULL);
 }
 
 static void create(struct call *c)
@@ -45,7 +45,7 @@ static void create(struct call *c)
 
 static void adopt(struct call *c)
 {
-	adopt_container(c->req, c->fds, c->w);
+	takeover_container(c->req, c->fds, c->w);
 }
 
 static void start(struct call *c)
@@ -60,12 +60,12 @@ static void kill_container(struct call *c)
 
 static void exec(struct call *c)
 {
-	session_exec(c->ctr, c->req, c->fds, c->w);
+	exe_exec(c->ctr, c->req, c->fds, c->w);
 }
 
 static void exec_kill(struct call *c)
 {
-	struct session *s = session_find(c->req->session);
+	struct exe *s = exe_find(c->req->session);
 	struct err e = ERR_NULL;
 	struct shim_status st;
 
@@ -74,18 +74,18 @@ static void exec_kill(struct call *c)
 		if (*c->req->cgroup && fs_path_is_clean(c->req->cgroup))
 			exectree_kill(c->req->cgroup);
 		err_set(&e, ERR_NOT_FOUND, "exec session \"%s\" is not known", c->req->session);
-		conn_answer(c->w, NULL, -1, &e);
+		control_answer(c->w, NULL, -1, &e);
 		return;
 	}
 	st = s->status;
-	session_kill(s); /* may forget it */
-	conn_answer(c->w, &st, -1, NULL);
+	exe_kill(s); /* may forget it */
+	control_answer(c->w, &st, -1, NULL);
 }
 
 /* The answer of something that is done at once. */
 static void answer(struct call *c, int r, const struct err *e)
 {
-	conn_answer(c->w, &c->ctr->status, -1, r < 0 ? e : NULL);
+	control_answer(c->w, &c->ctr->status, -1, r < 0 ? e : NULL);
 }
 
 static void reopen(struct call *c)
@@ -141,34 +141,34 @@ static void attach(struct call *c)
 
 static void status(struct call *c)
 {
-	struct session *s = session_find(c->req->session);
+	struct exe *s = exe_find(c->req->session);
 	struct err e = ERR_NULL;
 
 	if (s || c->ctr) {
 		if (!s)
 			c->ctr->status.log_lost = c->ctr->io.log.lost;
-		conn_answer(c->w, s ? &s->status : &c->ctr->status, -1, NULL);
+		control_answer(c->w, s ? &s->status : &c->ctr->status, -1, NULL);
 		return;
 	}
 	err_set(&e, ERR_NOT_FOUND, "%s \"%s\" is not known",
 		*c->req->session ? "exec session" : "container",
 		*c->req->session ? c->req->session : c->req->id);
-	conn_answer(c->w, NULL, -1, &e);
+	control_answer(c->w, NULL, -1, &e);
 }
 
 static void forget(struct call *c)
 {
-	struct session *s = session_find(c->req->session);
+	struct exe *s = exe_find(c->req->session);
 	struct err e = ERR_NULL;
 	int r = 0;
 
 	if (s && s->status.state != SHIM_ENDED)
 		r = err_set(&e, ERR_PRECONDITION, "exec session %s still runs", c->req->session);
 	else if (s)
-		session_forget(s);
+		exe_forget(s);
 	else if (c->ctr && !*c->req->session)
 		ctr_forget(c->ctr);
-	conn_answer(c->w, NULL, -1, r < 0 ? &e : NULL);
+	control_answer(c->w, NULL, -1, r < 0 ? &e : NULL);
 }
 
 static void init(struct call *c)
@@ -177,15 +177,15 @@ static void init(struct call *c)
 	struct err e = ERR_NULL;
 
 	if (podinit_start(c->fds, &st.pid, &st.start_ticks, &e) < 0)
-		conn_answer(c->w, NULL, -1, &e);
+		control_answer(c->w, NULL, -1, &e);
 	else
-		conn_answer(c->w, &st, -1, NULL);
+		control_answer(c->w, &st, -1, NULL);
 }
 
 static void shutdown_shim(struct call *c)
 {
 	log_info("ends", "reason=asked");
-	conn_answer(c->w, NULL, -1, NULL);
+	control_answer(c->w, NULL, -1, NULL);
 	podinit_stop();
 	poll_stop();
 }
@@ -244,7 +244,7 @@ void request_handle(const struct shim_request *req, int *fds, struct waiter *w)
 	log_debug("request", "type=%s ctr=%s session=%s", shimproto_type_name(req->type), req->id,
 		  req->session);
 	if (permit(req, c.ctr, &e) < 0) {
-		conn_answer(w, c.ctr ? &c.ctr->status : NULL, -1, &e);
+		control_answer(w, c.ctr ? &c.ctr->status : NULL, -1, &e);
 		return;
 	}
 	requests[req->type].fn(&c);

@@ -3,8 +3,8 @@
  */
 #pragma once
 
-#include "base/shimproto.h"
-#include "shim/conn.h"
+#include "shim/control.h"
+#include "shimproto/shimproto.h"
 
-/* For conn_listen. */
+/* For control_listen. */
 void request_handle(const struct shim_request *req, int *fds, struct waiter *w);

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/shimproto.h"
+#include "shimproto/shimproto.h"
 
 struct runtime {
 	char *program;

@@ -21,12 +21,12 @@
 
 #include "base/fs.h"
 #include "base/log.h"
-#include "base/shimproto.h"
 #include "base/util.h"
 #include "shim/jail.h"
 #include "shim/pages.h"
 #include "shim/poll.h"
 #include "shim/runtime.h"
+#include "shimproto/shimproto.h"
 
 #define STACK_SIZE (64 * 1024) /* of a child until its exec; what is touched counts */
 #define REQUEST_MAX (SHIM_FRAME_MAX + 16 * 1024)

@@ -3,7 +3,7 @@
  * programs.
  *
  * The shim reads what containers write and what comes over its socket; it needs next to no
- * privileges for that and gives them up (confine.h).  What it starts needs them: the OCI runtime
+ * privileges for that and gives them up (privileges.h).  What it starts needs them: the OCI runtime
  * and the pod's init.  The helper is forked while the shim still has them, and does nothing but
  * the requests below.  What it starts becomes the shim's own child, to be waited for there.
  */
@@ -16,7 +16,7 @@
 
 #define SPAWNER_NS_MAX 3 /* namespaces that a pod has pinned: network, IPC, UTS */
 
-/* Fork the helper.  Before confine_self, and before memory is filled that it would keep.
+/* Fork the helper.  Before privileges_drop, and before memory is filled that it would keep.
  * cgroup: of the shim, that of the pod's init is made below it; NULL: init stays in the shim's. */
 int spawner_start(const char *cgroup, struct err *e);
 /* After poll_init.  A helper that ends takes the shim with it: one that cannot start anything is no

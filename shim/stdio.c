@@ -19,13 +19,13 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "base/shimproto.h"
 #include "base/util.h"
 #include "shim/pages.h"
 #include "shim/spawner.h"
-#include "shim/stage.h"
+#include "shim/spool.h"
+#include "shimproto/shimproto.h"
 
-#define READ_MAX STAGE_BULK
+#define READ_MAX SPOOL_BULK
 #define STREAM_PIPE (256 * 1024)
 #define DRAIN_MAX (1024 * 1024) /* the largest pipe */
 #define CLIENTS_MAX 16
@@ -240,7 +240,7 @@ void stdio_rest(void)
 {
 	pages_release(read_buf, sizeof(read_buf));
 	pages_release(batch_buf, sizeof(batch_buf));
-	stage_rest();
+	spool_rest();
 }
 
 static int index_of(const struct stdio_stream *s)
@@ -256,10 +256,10 @@ static void stream_close(struct stdio_stream *s)
 	close_fdp(&s->in.fd);
 	batch_for = s->io;
 	logline_stamp(&batch, clock_realtime_ns());
-	stage_begin(&s->io->stage, &s->io->log);
+	spool_begin(&s->io->stage, &s->io->log);
 	logline_end(&s->line, &batch);
 	logline_flush(&batch);
-	stage_done(&s->io->stage, index_of(s), 0, &s->io->log);
+	spool_done(&s->io->stage, index_of(s), 0, &s->io->log);
 	if (s->io->out.in.fd >= 0 || s->io->err.in.fd >= 0)
 		return;
 	logfile_settle(&s->io->log);
@@ -273,7 +273,7 @@ static void log_bytes(struct stdio_stream *s, const char *data, size_t n)
 		return;
 	batch_for = s->io;
 	logline_stamp(&batch, clock_realtime_ns());
-	stage_begin(&s->io->stage, &s->io->log);
+	spool_begin(&s->io->stage, &s->io->log);
 	logline_feed(&s->line, &batch, data, n);
 	logline_flush(&batch);
 }
@@ -282,7 +282,7 @@ static void log_bytes(struct stdio_stream *s, const char *data, size_t n)
 static bool stream_read(struct stdio_stream *s)
 {
 	char *data;
-	ssize_t n = stage_take(&s->io->stage, index_of(s), s->in.fd, read_buf, sizeof(read_buf),
+	ssize_t n = spool_take(&s->io->stage, index_of(s), s->in.fd, read_buf, sizeof(read_buf),
 			       &data);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -292,7 +292,7 @@ static bool stream_read(struct stdio_stream *s)
 		return false;
 	}
 	log_bytes(s, data, (size_t)n);
-	stage_done(&s->io->stage, index_of(s), s->line.len, &s->io->log);
+	spool_done(&s->io->stage, index_of(s), s->line.len, &s->io->log);
 	show_clients(s, data, (size_t)n);
 	return true;
 }
@@ -350,7 +350,7 @@ static int open_fifo(const char *dir, const char *name, int ours, int *ret_ours,
 void stdio_init(struct stdio *io)
 {
 	io->out.in.fd = io->err.in.fd = io->stdin.fd = io->log.fd = -1;
-	stage_init(&io->stage);
+	spool_init(&io->stage);
 	list_init(&io->clients);
 	io->out.io = io->err.io = io;
 	io->out.line.stream = "stdout";
@@ -372,7 +372,7 @@ int stdio_open(struct stdio *io, uint32_t flags, const char *dir, const char *lo
 	if (r < 0 || io->tty)
 		return r;
 	if (io->log.fd >= 0)
-		stage_open(&io->stage, dir);
+		spool_open(&io->stage, dir);
 	r = open_fifo(dir, SHIM_STDOUT_NAME, 0, &io->out.in.fd, &ret->out, e);
 	if (r == 0)
 		r = open_fifo(dir, SHIM_STDERR_NAME, 0, &io->err.in.fd, &ret->err, e);
@@ -397,9 +397,9 @@ static void log_left(struct stdio_stream *s)
 	off_t at = 0;
 	size_t n;
 
-	while ((n = stage_left(&s->io->stage, index_of(s), &at, read_buf, sizeof(read_buf))) > 0)
+	while ((n = spool_left(&s->io->stage, index_of(s), &at, read_buf, sizeof(read_buf))) > 0)
 		log_bytes(s, read_buf, n);
-	stage_done(&s->io->stage, index_of(s), s->line.len, &s->io->log);
+	spool_done(&s->io->stage, index_of(s), s->line.len, &s->io->log);
 }
 
 int stdio_adopt(struct stdio *io, uint32_t flags, const char *dir, const char *log_path,
@@ -416,7 +416,7 @@ int stdio_adopt(struct stdio *io, uint32_t flags, const char *dir, const char *l
 	io->err.in.fd = err;
 	io->stdin.fd = in;
 	if (!io->tty && io->log.fd >= 0) {
-		stage_adopt(&io->stage, dir, &io->log);
+		spool_adopt(&io->stage, dir, &io->log);
 		log_left(&io->out);
 		log_left(&io->err);
 	}
@@ -443,7 +443,7 @@ void stdio_close(struct stdio *io)
 	list_for_each_safe(pos, &io->clients)
 		client_free(list_entry(pos, struct client, node));
 	stdio_close_stdin(io);
-	stage_close(&io->stage);
+	spool_close(&io->stage);
 	logfile_close(&io->log);
 }
 

@@ -16,7 +16,7 @@
 #include "shim/logfile.h"
 #include "shim/logline.h"
 #include "shim/poll.h"
-#include "shim/stage.h"
+#include "shim/spool.h"
 
 struct stdio;
 
@@ -35,7 +35,7 @@ struct stdio {
 	void (*log_error)(struct stdio *io);
 	/* Nothing can be typed any more. */
 	void (*stdin_closed)(struct stdio *io);
-	struct stage stage;
+	struct spool stage;
 	/* An attached client is let go: slow when it has not read what was there for it. */
 	void (*client_left)(struct stdio *io, const char *session, bool slow);
 	struct logfile log;

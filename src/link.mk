@@ -18,7 +18,7 @@ WATCH_READS := -Wl,--wrap=recvmsg
 $(BUILD)/crispd: $(BUILD)/src/main.o $(LIB)
 	$(CC) $(CFLAGS) $(LDFLAGS) $< $(LIB) $(GRPC) $(WATCH_READS) $(LIBS) -o $@
 
-CLI_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/crisp*.c tools/cli/*.c)))
+CLI_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/cli/*.c)))
 LIBCLI := $(BUILD)/libcli.a
 
 $(BUILD)/crisp: $(LIBCLI) $(LIB)
@@ -30,8 +30,8 @@ $(BUILD)/crisp: $(LIBCLI) $(LIB)
 # libc on disk is replaced.  (-static without PIE would save 12 KiB more and give up ASLR.)  The
 # sanitizers need it dynamic.
 SHIM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard shim/*.c)))
-SHIM_BASE := $(patsubst %,$(BUILD)/src/%.o,$(addprefix base/,buf clock err files fs log proc rmtree str \
-	util) base/exitrec base/shimproto)
+SHIM_BASE := $(patsubst %,$(BUILD)/src/%.o,$(addprefix base/,buf clock err fs log nofile proc rmtree str \
+	util) shimproto/exitrec shimproto/shimproto)
 SHIM_STATIC := $(if $(SAN),,-static-pie)
 LIBSHIM := $(BUILD)/libshim.a
 

@@ -19,29 +19,29 @@
 #include "api/metrics.h"
 #include "api/node.h"
 #include "api/server.h"
-#include "base/files.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/heap.h"
 #include "base/log.h"
+#include "base/nofile.h"
 #include "base/version.h"
 #include "conf/conf.h"
+#include "core/dirs.h"
+#include "core/objects.h"
+#include "core/trash.h"
 #include "gen/cri_rpc.h"
-#include "obj/container.h"
-#include "obj/dirs.h"
-#include "obj/exec.h"
-#include "obj/image.h"
-#include "obj/pull.h"
-#include "obj/rescue.h"
-#include "obj/sandbox.h"
-#include "obj/stream_session.h"
-#include "obj/trash.h"
-#include "obj/world.h"
+#include "images/image.h"
+#include "images/pull.h"
 #include "oci/features.h"
 #include "oci/vulnerable.h"
 #include "os/apparmor.h"
 #include "os/cgroup.h"
 #include "os/spawn.h"
+#include "pod/container.h"
+#include "pod/exec.h"
+#include "pod/rescue.h"
+#include "pod/sandbox.h"
+#include "pod/stream.h"
 
 #define DRAIN_MS 10000
 #define FEATURES_MS 10000
@@ -641,7 +641,7 @@ int main(int argc, char **argv)
 
 	world.kinds = kinds;
 	umask(022);
-	files_raise();
+	nofile_raise();
 	grpc_env_init();
 	conf_init(&d.conf);
 	name_repair(argc, argv);

@@ -58,7 +58,7 @@ soak: $(PROGRAMS) test-deps
 
 # Daemon and shims are killed for a minute each while a container counts.
 soak-restart: $(PROGRAMS) test-deps
-	$(HARNESS) NUMBERS_SECONDS=60 tests/integration/24-numbers.sh
+	$(HARNESS) NUMBERS_SECONDS=60 tests/integration/recovery/numbers.sh
 
 # Streaming sessions by the hundred against a daemon and shims with sanitizers, then for a quarter of
 # the time against those without, whose memory is to be seen as it is; SOAK_SECONDS (600), SOAK_MIB (1024).

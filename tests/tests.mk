@@ -7,9 +7,9 @@ FUZZ_REPLAY := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/replay/%)
 TEST_LIBS := -lcmocka -lpthread -lm
 
 # A program's tests link its archive before the daemon's.
-SHIM_TESTS := test_held test_logfmt test_shimio test_shimstage fuzz_logline fuzz_journal
-PULL_TESTS := test_child test_confine test_cred test_decompress test_layer test_manifest \
-	test_registries test_slots test_stage test_trust test_untar test_untar_layers \
+SHIM_TESTS := test_held test_logfmt test_shimio test_spool fuzz_logline fuzz_journal
+PULL_TESTS := test_helper test_confine test_credentials test_decompress test_layer test_manifest \
+	test_registries test_slots test_pipeline test_trust test_untar test_untar_layers \
 	fuzz_authfile fuzz_challenge fuzz_decompress fuzz_lookaside fuzz_manifest fuzz_registries \
 	fuzz_signature fuzz_tar fuzz_untar
 CLI_TESTS := test_cli
@@ -19,9 +19,9 @@ $(foreach t,$(PULL_TESTS),$(eval EXTRA_$(t) := $(LIBPULL)) \
 $(foreach t,$(CLI_TESTS),$(eval EXTRA_$(t) := $(LIBCLI)))
 
 # Calls that a test replaces.
-LIBS_test_child += -Wl,--wrap=pthread_create
+LIBS_test_helper += -Wl,--wrap=pthread_create
 LIBS_test_shimio := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
-LIBS_test_shimstage := -Wl,--wrap=read,--wrap=write,--wrap=pwrite,--wrap=splice,--wrap=ftruncate
+LIBS_test_spool := -Wl,--wrap=read,--wrap=write,--wrap=pwrite,--wrap=splice,--wrap=ftruncate
 LIBS_test_frames := $(WATCH_READS)
 GRPC_test_server := $(GRPC) $(WATCH_READS)
 GRPC_test_client := $(GRPC)
@@ -75,7 +75,7 @@ asan:
 		tests/check.sh unit fuzz-replay crash
 
 # What has threads.
-TSAN_TESTS ?= loop store server stage layer slots
+TSAN_TESTS ?= loop store server pipeline layer slots
 tsan:
 	TSAN_OPTIONS="suppressions=$(abspath tests/tsan.supp) halt_on_error=1" \
 		$(MAKE) BUILD=$(BUILD)-tsan SAN=thread \

@@ -9,11 +9,11 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "core/paths.h"
+#include "core/records.h"
 #include "gen/cri_rpc.h"
-#include "obj/container.h"
-#include "obj/exec.h"
-#include "obj/records.h"
-#include "obj/paths.h"
+#include "pod/container.h"
+#include "pod/exec.h"
 
 /* --- events --- */
 
@@ -192,7 +192,7 @@ struct container_filter {
 	struct buf out;
 };
 
-static bool labels_fit(const struct view *v, const Runtime__V1__ContainerFilter *f)
+static bool labels_fit(const struct listing *v, const Runtime__V1__ContainerFilter *f)
 {
 	Runtime__V1__Container *c = runtime__v1__container__unpack(NULL, v->size, v->item);
 	bool fit = c && api_labels_match((void *const *)c->labels, c->n_labels,
@@ -203,7 +203,7 @@ static bool labels_fit(const struct view *v, const Runtime__V1__ContainerFilter 
 	return fit;
 }
 
-static int list_container(void *arg, const struct view *v)
+static int list_container(void *arg, const struct listing *v)
 {
 	struct container_filter *l = arg;
 	const Runtime__V1__ContainerFilter *f = l->f;
@@ -222,7 +222,7 @@ int rpc_list_containers(struct rpc_call *call, const Runtime__V1__ListContainers
 			Runtime__V1__ListContainersResponse *resp, struct err *e)
 {
 	struct container_filter l = { .f = req->filter, .out = BUF_NULL };
-	int r = view_list(KIND_CONTAINER, list_container, &l, e);
+	int r = listing_each(KIND_CONTAINER, list_container, &l, e);
 
 	(void)resp;
 	if (r == 0) {
@@ -272,7 +272,7 @@ static void fill_config(struct container_status *s, const Runtime__V1__Container
 	s->status.resources = updated ? &s->resources : NULL;
 }
 
-static void fill_status(struct container_status *s, const struct view_row *r,
+static void fill_status(struct container_status *s, const struct listing_row *r,
 			const Runtime__V1__ContainerConfig *c,
 			Runtime__V1__LinuxContainerResources *updated)
 {
@@ -285,7 +285,7 @@ static void fill_status(struct container_status *s, const struct view_row *r,
 	runtime__v1__linux_container_user__init(&s->linux_user);
 	s->resp.status = &s->status;
 	s->status.id = (char *)(uintptr_t)r->id;
-	s->status.state = (Runtime__V1__ContainerState)view_shows(KIND_CONTAINER, r->state);
+	s->status.state = (Runtime__V1__ContainerState)listing_shows(KIND_CONTAINER, r->state);
 	s->status.created_at = row->created_ns;
 	s->status.image_ref = row->image_ref;
 	s->status.image_id = row->image_id;
@@ -301,7 +301,7 @@ static void fill_status(struct container_status *s, const struct view_row *r,
 }
 
 /* What crictl and people look for: pid and the spec that the runtime was given. */
-static char *info_json(const struct view_row *r)
+static char *info_json(const struct listing_row *r)
 {
 	const Crisp__State__Container *row = r->row;
 	_cleanup_free_ char *dir = path_container_run(world.conf, r->id);
@@ -320,7 +320,7 @@ static char *info_json(const struct view_row *r)
 	return json;
 }
 
-static void answer_status(struct rpc_call *call, const struct view_row *r, bool verbose)
+static void answer_status(struct rpc_call *call, const struct listing_row *r, bool verbose)
 {
 	const Crisp__State__Container *row = r->row;
 	Runtime__V1__ContainerConfig *c = container_config(row);
@@ -355,18 +355,18 @@ static void answer_status(struct rpc_call *call, const struct view_row *r, bool 
 int rpc_container_status(struct rpc_call *call, const Runtime__V1__ContainerStatusRequest *req,
 			 Runtime__V1__ContainerStatusResponse *resp, struct err *e)
 {
-	struct view_row row;
-	int r = view_get(KIND_CONTAINER, req->container_id, &row, e);
+	struct listing_row row;
+	int r = listing_get(KIND_CONTAINER, req->container_id, &row, e);
 
 	(void)resp;
 	if (r < 0)
 		return r;
-	if (view_is_hidden(KIND_CONTAINER, row.state, row.row)) {
+	if (listing_is_hidden(KIND_CONTAINER, row.state, row.row)) {
 		r = err_set(e, ERR_NOT_FOUND, "container with ID %s not found", req->container_id);
 	} else {
 		answer_status(call, &row, req->verbose);
 		r = 1;
 	}
-	view_row_done(&row);
+	listing_row_done(&row);
 	return r;
 }

@@ -107,7 +107,7 @@ static const char *state_name(const struct sm_machine *m, uint32_t number)
 	return "?";
 }
 
-char *api_machine_json(const struct view_row *r)
+char *api_machine_json(const struct listing_row *r)
 {
 	const Crisp__State__Sandbox *pod = r->kind == KIND_SANDBOX ? r->row : NULL;
 	const struct sm_machine *m = kind_ops(r->kind)->machine;

@@ -5,10 +5,10 @@
 
 #include "api/rpc.h"
 #include "base/buf.h"
-#include "image/puller.h"
+#include "core/listing.h"
+#include "core/objects.h"
 #include "gen/api.pb-c.h"
-#include "obj/view.h"
-#include "obj/world.h"
+#include "images/puller.h"
 
 /* Hand a call to the loop thread, where take starts the work (see obj's X_Y(call, req, e)); done
  * answers it.  While crispd drains, nothing is taken. */
@@ -31,7 +31,7 @@ bool api_labels_match(void *const *labels, size_t n_labels, void *const *selecto
 		      size_t n_selector);
 
 /* The object's history and state as JSON, for the verbose info of the status RPCs; malloc'ed. */
-char *api_machine_json(const struct view_row *r);
+char *api_machine_json(const struct listing_row *r);
 
 /* "fetching": of a pull, in one word. */
 const char *api_pull_phase(enum image_pull_phase phase);

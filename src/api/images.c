@@ -8,13 +8,13 @@
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "core/paths.h"
+#include "core/records.h"
 #include "gen/cri_rpc.h"
 #include "image/layers.h"
-#include "obj/diskuse.h"
-#include "obj/records.h"
-#include "obj/image.h"
-#include "obj/paths.h"
-#include "obj/pull.h"
+#include "images/diskuse.h"
+#include "images/image.h"
+#include "images/pull.h"
 
 /* --- events --- */
 
@@ -112,13 +112,13 @@ struct image_filter {
 	char id[ID_LEN + 1];
 };
 
-static bool fits(const struct view *v, const Runtime__V1__Image *i, const char *name)
+static bool fits(const struct listing *v, const Runtime__V1__Image *i, const char *name)
 {
 	return image_matches(v->id, i->repo_tags, i->n_repo_tags, i->repo_digests,
 			     i->n_repo_digests, name);
 }
 
-static int list_image(void *arg, const struct view *v)
+static int list_image(void *arg, const struct listing *v)
 {
 	struct image_filter *l = arg;
 	Runtime__V1__Image *i;
@@ -158,7 +158,7 @@ int rpc_list_images(struct rpc_call *call, const Runtime__V1__ListImagesRequest 
 	(void)resp;
 	if (req->filter && req->filter->image)
 		l.name = req->filter->image->image;
-	r = view_list(KIND_IMAGE, list_image, &l, e);
+	r = listing_each(KIND_IMAGE, list_image, &l, e);
 	if (r == 0) {
 		rpc_reply_bytes(call, l.out.data, l.out.len);
 		r = 1;
@@ -169,7 +169,7 @@ int rpc_list_images(struct rpc_call *call, const Runtime__V1__ListImagesRequest 
 
 /* The verbose info: "info" is {"imageSpec": the image's config}, as crictl shows it; of an
  * artifact {"artifactType": its type}. */
-static char *info_json(const struct view_row *row)
+static char *info_json(const struct listing_row *row)
 {
 	const Crisp__State__Image *i = row->row;
 	json_t *config = json_loadb((const char *)i->config.data, i->config.len, 0, NULL), *all;
@@ -189,8 +189,8 @@ static int answer_verbose(struct rpc_call *call, struct image_filter *l,
 {
 	Runtime__V1__ImageStatusResponse__InfoEntry info[2], *list[2] = { &info[0], &info[1] };
 	_cleanup_free_ char *config = NULL, *machine = NULL;
-	struct view_row row;
-	int r = view_get(KIND_IMAGE, l->id, &row, e);
+	struct listing_row row;
+	int r = listing_get(KIND_IMAGE, l->id, &row, e);
 
 	if (r < 0)
 		return r;
@@ -205,7 +205,7 @@ static int answer_verbose(struct rpc_call *call, struct image_filter *l,
 	resp->info = list;
 	resp->n_info = ARRAY_LEN(list);
 	rpc_reply(call, &resp->base);
-	view_row_done(&row);
+	listing_row_done(&row);
 	return 1;
 }
 
@@ -214,7 +214,7 @@ int rpc_image_status(struct rpc_call *call, const Runtime__V1__ImageStatusReques
 		     Runtime__V1__ImageStatusResponse *resp, struct err *e)
 {
 	struct image_filter l = { .name = req->image->image };
-	int r = *l.name ? view_list(KIND_IMAGE, list_image, &l, e)
+	int r = *l.name ? listing_each(KIND_IMAGE, list_image, &l, e)
 			: err_set(e, ERR_INVALID, "image.image: required");
 
 	if (r == 0) {

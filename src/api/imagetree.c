@@ -6,14 +6,14 @@
 
 #include "api/handlers.h"
 #include "base/arena.h"
+#include "core/paths.h"
 #include "gen/cri_rpc.h"
 #include "image/layers.h"
-#include "obj/container.h"
-#include "obj/image.h"
-#include "obj/imageuse.h"
-#include "obj/layeruse.h"
-#include "obj/paths.h"
-#include "obj/pinned.h"
+#include "images/image.h"
+#include "images/imageuse.h"
+#include "images/layeruse.h"
+#include "images/pinned.h"
+#include "pod/container.h"
 
 /* Memory of the answer; once there is none left, the rest of it is left out and full is set. */
 struct tree {

@@ -10,8 +10,8 @@
 
 #include "api/frames.h"
 #include "base/fs.h"
-#include "base/files.h"
 #include "base/gate.h"
+#include "base/nofile.h"
 #include "base/util.h"
 
 #define WAITING_MAX 256
@@ -40,8 +40,8 @@ struct links *links_new(void)
 {
 	struct links *l = xcalloc(1, sizeof(*l));
 
-	gate_init(&l->gate, files_budget(WAITING_MAX, 32), files_budget(WAITING_PEER_MAX, 64),
-		  files_budget(SETTLED_MAX, 32));
+	gate_init(&l->gate, nofile_budget(WAITING_MAX, 32), nofile_budget(WAITING_PEER_MAX, 64),
+		  nofile_budget(SETTLED_MAX, 32));
 	list_init(&l->resting);
 	return l;
 }

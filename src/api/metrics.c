@@ -19,10 +19,10 @@
 #include "base/proc.h"
 #include "base/str.h"
 #include "base/version.h"
+#include "core/objects.h"
+#include "core/trash.h"
 #include "gen/cri_rpc.h"
-#include "obj/pull.h"
-#include "obj/trash.h"
-#include "obj/world.h"
+#include "images/pull.h"
 
 #define STATES_MAX 64
 

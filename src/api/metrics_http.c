@@ -12,12 +12,12 @@
 #include "api/metrics.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/files.h"
 #include "base/fs.h"
 #include "base/gate.h"
 #include "base/inet.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/nofile.h"
 #include "loop/loop.h"
 #include "stream/http.h"
 #include "stream/tls.h"
@@ -259,10 +259,10 @@ int metrics_start(struct loop *loop, const struct conf *conf, struct err *e)
 	server.loop = loop;
 	server.conf = conf;
 	list_init(&server.clients);
-	gate_init(&server.tcp_gate, files_budget(CLIENTS_MAX, 64),
-		  files_budget(CLIENTS_PEER_MAX, 64), 0);
-	gate_init(&server.local_gate, files_budget(CLIENTS_MAX, 64),
-		  files_budget(CLIENTS_PEER_MAX, 64), 0);
+	gate_init(&server.tcp_gate, nofile_budget(CLIENTS_MAX, 64),
+		  nofile_budget(CLIENTS_PEER_MAX, 64), 0);
+	gate_init(&server.local_gate, nofile_budget(CLIENTS_MAX, 64),
+		  nofile_budget(CLIENTS_PEER_MAX, 64), 0);
 	if (!conf->enable_metrics)
 		return 0;
 	if (*conf->metrics_socket)

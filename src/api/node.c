@@ -16,15 +16,15 @@
 #include "base/proc.h"
 #include "base/str.h"
 #include "base/version.h"
+#include "core/payloads.h"
+#include "core/trash.h"
 #include "gen/cri_rpc.h"
+#include "images/image.h"
+#include "images/pull.h"
 #include "net/cni.h"
 #include "net/cni_watch.h"
-#include "obj/container.h"
-#include "obj/image.h"
-#include "obj/payloads.h"
-#include "obj/pull.h"
-#include "obj/trash.h"
 #include "oci/features.h"
+#include "pod/container.h"
 
 #define EXPLAIN_LINES 256 /* of one signal */
 #define TRASH_SLOW_NS (5 * NSEC_PER_SEC) /* an entry that takes longer is explained */

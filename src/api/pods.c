@@ -6,9 +6,9 @@
 #include "api/handlers.h"
 #include "base/arena.h"
 #include "base/str.h"
+#include "core/records.h"
 #include "gen/cri_rpc.h"
-#include "obj/records.h"
-#include "obj/sandbox.h"
+#include "pod/sandbox.h"
 
 /* --- events --- */
 
@@ -89,7 +89,7 @@ struct pod_filter {
 	struct buf out;
 };
 
-static bool labels_fit(const struct view *v, const Runtime__V1__PodSandboxFilter *f)
+static bool labels_fit(const struct listing *v, const Runtime__V1__PodSandboxFilter *f)
 {
 	Runtime__V1__PodSandbox *p = runtime__v1__pod_sandbox__unpack(NULL, v->size, v->item);
 	bool fit = p && api_labels_match((void *const *)p->labels, p->n_labels,
@@ -100,7 +100,7 @@ static bool labels_fit(const struct view *v, const Runtime__V1__PodSandboxFilter
 	return fit;
 }
 
-static int list_pod(void *arg, const struct view *v)
+static int list_pod(void *arg, const struct listing *v)
 {
 	struct pod_filter *l = arg;
 	const Runtime__V1__PodSandboxFilter *f = l->f;
@@ -119,7 +119,7 @@ int rpc_list_pod_sandbox(struct rpc_call *call, const Runtime__V1__ListPodSandbo
 			 Runtime__V1__ListPodSandboxResponse *resp, struct err *e)
 {
 	struct pod_filter l = { .f = req->filter, .out = BUF_NULL };
-	int r = view_list(KIND_SANDBOX, list_pod, &l, e);
+	int r = listing_each(KIND_SANDBOX, list_pod, &l, e);
 
 	(void)resp;
 	if (r == 0) {
@@ -163,7 +163,7 @@ static int fill_network(struct rpc_call *call, struct pod_status *s,
 	return 0;
 }
 
-static void fill_status(struct pod_status *s, const struct view_row *r,
+static void fill_status(struct pod_status *s, const struct listing_row *r,
 			const Runtime__V1__PodSandboxConfig *c)
 {
 	const Crisp__State__Sandbox *row = r->row;
@@ -176,7 +176,7 @@ static void fill_status(struct pod_status *s, const struct view_row *r,
 	runtime__v1__namespace_option__init(&s->none);
 	s->status.id = (char *)(uintptr_t)r->id;
 	s->status.metadata = c->metadata;
-	s->status.state = (Runtime__V1__PodSandboxState)view_shows(KIND_SANDBOX, r->state);
+	s->status.state = (Runtime__V1__PodSandboxState)listing_shows(KIND_SANDBOX, r->state);
 	s->status.created_at = row->created_ns;
 	s->status.n_labels = c->n_labels;
 	s->status.labels = (void *)c->labels;
@@ -188,7 +188,7 @@ static void fill_status(struct pod_status *s, const struct view_row *r,
 	s->namespaces.options = sc && sc->namespace_options ? sc->namespace_options : &s->none;
 }
 
-static int answer_status(struct rpc_call *call, const struct view_row *r, bool verbose,
+static int answer_status(struct rpc_call *call, const struct listing_row *r, bool verbose,
 			 struct err *e)
 {
 	Runtime__V1__PodSandboxConfig *c = sandbox_config(r->row);
@@ -220,16 +220,16 @@ static int answer_status(struct rpc_call *call, const struct view_row *r, bool v
 int rpc_pod_sandbox_status(struct rpc_call *call, const Runtime__V1__PodSandboxStatusRequest *req,
 			   Runtime__V1__PodSandboxStatusResponse *resp, struct err *e)
 {
-	struct view_row row;
-	int r = view_get(KIND_SANDBOX, req->pod_sandbox_id, &row, e);
+	struct listing_row row;
+	int r = listing_get(KIND_SANDBOX, req->pod_sandbox_id, &row, e);
 
 	(void)resp;
 	if (r < 0)
 		return r;
-	if (view_is_hidden(KIND_SANDBOX, row.state, row.row))
+	if (listing_is_hidden(KIND_SANDBOX, row.state, row.row))
 		r = err_set(e, ERR_NOT_FOUND, "sandbox with ID %s not found", req->pod_sandbox_id);
 	else
 		r = answer_status(call, &row, req->verbose, e);
-	view_row_done(&row);
+	listing_row_done(&row);
 	return r;
 }

@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "gen/cri_rpc.h"
-#include "obj/pull.h"
+#include "images/pull.h"
 
 const char *api_pull_phase(enum image_pull_phase phase)
 {

@@ -3,7 +3,7 @@
  * ListContainerStats, PodSandboxStats, ListPodSandboxStats).
  *
  * A call selects on the loop, from the views that lists are made of; a worker reads the node; the
- * answer is made on the loop again, where what was read before is kept (see obj/usage.h).  No
+ * answer is made on the loop again, where what was read before is kept (see pod/usage.h).  No
  * machine is asked, so a container that hangs in a stop has figures as well.
  *
  * Lists leave out what has ended, as nothing of it uses anything any more; asked for by its id it
@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "gen/cri_rpc.h"
-#include "obj/usage.h"
+#include "pod/usage.h"
 
 /* The interface with a pod's main address. */
 #define DEFAULT_INTERFACE "eth0"
@@ -89,7 +89,7 @@ static void call_free(struct stats_call *s)
 	free(s);
 }
 
-static void add_container(struct stats_call *s, const struct view *v, struct stats_pod *pod)
+static void add_container(struct stats_call *s, const struct listing *v, struct stats_pod *pod)
 {
 	struct object *o = world_find(KIND_CONTAINER, v->id);
 	Runtime__V1__Container *item =
@@ -112,7 +112,7 @@ static void add_container(struct stats_call *s, const struct view *v, struct sta
 	s->n_containers++;
 }
 
-static int select_container(void *arg, const struct view *v)
+static int select_container(void *arg, const struct listing *v)
 {
 	struct stats_call *s = arg;
 	bool ended = v->head.state == RUNTIME__V1__CONTAINER_STATE__CONTAINER_EXITED;
@@ -130,7 +130,7 @@ static int select_container(void *arg, const struct view *v)
 	return 0;
 }
 
-static int select_pod(void *arg, const struct view *v)
+static int select_pod(void *arg, const struct listing *v)
 {
 	struct stats_call *s = arg;
 	struct object *o = world_find(KIND_SANDBOX, v->id);
@@ -165,9 +165,9 @@ static int start(struct stats_call *s, struct err *e)
 	int r = 0;
 
 	if (s->pods_by_id)
-		r = view_list(KIND_SANDBOX, select_pod, s, e);
+		r = listing_each(KIND_SANDBOX, select_pod, s, e);
 	if (r == 0)
-		r = view_list(KIND_CONTAINER, select_container, s, e);
+		r = listing_each(KIND_CONTAINER, select_container, s, e);
 	if (r == 0 && s->one && !s->pods && !s->containers)
 		r = err_set(e, ERR_NOT_FOUND, "%s with ID %s not found",
 			    s->pods_by_id ? "pod sandbox" : "container", s->id);

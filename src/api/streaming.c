@@ -5,7 +5,7 @@
 
 #include "api/handlers.h"
 #include "gen/cri_rpc.h"
-#include "obj/stream_session.h"
+#include "pod/stream.h"
 
 /* A call that succeeded was answered where its URL was made. */
 static void done_url(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)

@@ -88,8 +88,8 @@ struct conf {
 	char *registries_d; /* ours: directory of registries.d, /etc/containers/registries.d */
 	char *registries_conf; /* ours: path of registries.conf, /etc/containers/registries.conf */
 	int64_t max_parallel_layers; /* ours: made at one time by all pulls, 6 */
-	char **pinned_images; /* see obj/pinned.h */
-	char *remove_image; /* ours: "all" or "untag", see obj/image.h */
+	char **pinned_images; /* see images/pinned.h */
+	char *remove_image; /* ours: "all" or "untag", see images/image.h */
 	char *image_volumes; /* what becomes of an image's VOLUMEs: "mkdir", "bind", "ignore" */
 	char **insecure_registries;
 	bool oci_artifact_mount_support;

@@ -5,7 +5,7 @@
  * Below the images' root: layers/<24 hex of the diffID>/{fs,meta} one unpacked overlay diff each,
  * shared by every image that has it; quarantine/ those that are not what was unpacked; staging/
  * what pulls have not finished (staging.h).
- * A layer appears by rename when it is whole, and goes by rename into trash/, which obj/trash.h
+ * A layer appears by rename when it is whole, and goes by rename into trash/, which core/trash.h
  * empties.  A puller holds a
  * shared flock on each layer directory it counts on until the daemon has committed its image;
  * whoever removes takes an exclusive one without waiting and leaves what is locked.

@@ -20,8 +20,8 @@
 #include "image/pullphase.h"
 #include "image/staging.h"
 #include "pull/hand.h"
-#include "pull/layer.h"
 #include "pull/slots.h"
+#include "pull/unpack/layer.h"
 
 #define PROGRESS_MS 200
 #define FLUSH_MS 100
@@ -43,7 +43,7 @@ struct part {
 
 struct fetch {
 	const Crisp__Pull__Request *request;
-	const struct child *unpacker;
+	const struct helper *unpacker;
 	struct stop *stop;
 	struct part *parts;
 	size_t n;
@@ -63,7 +63,7 @@ struct runner {
 	pthread_t thread;
 };
 
-struct fetch *fetch_new(const Crisp__Pull__Request *request, const struct child *unpacker,
+struct fetch *fetch_new(const Crisp__Pull__Request *request, const struct helper *unpacker,
 			const struct manifest *manifest, const char *const *diff_ids,
 			struct stop *stop)
 {

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "gen/pull.pb-c.h"
-#include "image/manifest.h"
+#include "pull/fetch/manifest.h"
 #include "pull/source.h"
 
 #define FETCH_PARALLEL 4
@@ -24,7 +24,7 @@ struct fetch;
 
 /* unpacker: the process that unpacks.  diff_ids: as many as the manifest has layers.  All stays
  * the caller's: request and stop until fetch_free, the others until fetch_run is done. */
-struct fetch *fetch_new(const Crisp__Pull__Request *request, const struct child *unpacker,
+struct fetch *fetch_new(const Crisp__Pull__Request *request, const struct helper *unpacker,
 			const struct manifest *manifest, const char *const *diff_ids,
 			struct stop *stop);
 

@@ -15,13 +15,13 @@
 #include "base/fs.h"
 #include "base/util.h"
 #include "image/ref.h"
-#include "pull/certs.h"
+#include "pull/base/ipc.h"
 #include "pull/confine.h"
-#include "pull/origin.h"
-#include "pull/sigfile.h"
+#include "pull/fetch/certs.h"
+#include "pull/fetch/credstore.h"
+#include "pull/fetch/origin.h"
+#include "pull/fetch/sigfile.h"
 #include "pull/view.h"
-#include "pull/wallet.h"
-#include "pull/wire.h"
 
 #define QUESTION_MAX (4 * 1024 * 1024)
 #define SOURCES_MAX 4096 /* of one pull: mirrors and meanings of a short name */
@@ -29,10 +29,10 @@
 /* In the fetcher: all of it is read before there are threads, but for the sources. */
 struct fetcher {
 	const Crisp__Pull__Request *request;
-	const struct trust *trust;
+	const struct admit *trust;
 	struct registry_meter *meter;
-	struct wallet *wallet;
-	struct err wallet_error;
+	struct credstore *wallet;
+	struct err credstore_error;
 	struct certs_dirs *certs_dirs;
 	struct stop stop;  /* of all sources: never set */
 	/* Opened sources by number, from 1 on, for those that clone them. */
@@ -47,7 +47,7 @@ struct service {
 	int fd;
 	struct stop stop; /* the channel's end */
 	struct origin origin;
-	struct http *http; /* for signatures */
+	struct exchange *http; /* for signatures */
 };
 
 /* Where an answer's bytes go. */
@@ -88,11 +88,11 @@ static int open_registry(struct fetcher *f, const Crisp__Pull__Source *q, struct
 		.stop = &f->stop,
 	};
 
-	if (f->wallet_error.code) {
-		*e = f->wallet_error;
+	if (f->credstore_error.code) {
+		*e = f->credstore_error;
 		return -(int)e->code;
 	}
-	if (wallet_find(f->wallet, &ref, &where, q->alone, &cred, e) < 0)
+	if (credstore_find(f->wallet, &ref, &where, q->alone, &cred, e) < 0)
 		return -(int)e->code;
 	ret->registry = registry_new(&options, e);
 	return ret->registry ? 0 : -(int)e->code;
@@ -223,14 +223,14 @@ static int answer(struct service *sv, const Crisp__Pull__ToFetcher *q, int pipe)
 	/* Its end comes before the answer. */
 	close_fdp(&sink.fd);
 	if (r < 0) {
-		wire_put_error(&e, &failure);
+		ipc_put_error(&e, &failure);
 		a.failure = &failure;
 		a.pipe_closed = sink.closed;
 	}
 	a.nothing = r > 0;
 	if (type)
 		a.content_type = type;
-	return wire_send(sv->fd, &a.base, NULL, 0, &e);
+	return ipc_send(sv->fd, &a.base, NULL, 0, &e);
 }
 
 static void serve(void *arg, int fd)
@@ -245,7 +245,7 @@ static void serve(void *arg, int fd)
 		int pipe = -1, r;
 		size_t n = 1;
 
-		r = wire_recv(fd, &crisp__pull__to_fetcher__descriptor, QUESTION_MAX, &m, &pipe, &n,
+		r = ipc_recv(fd, &crisp__pull__to_fetcher__descriptor, QUESTION_MAX, &m, &pipe, &n,
 			      &e);
 		if (r != 0)
 			break;
@@ -255,7 +255,7 @@ static void serve(void *arg, int fd)
 			break;
 	}
 	origin_done(&sv.origin);
-	http_free(sv.http);
+	exchange_free(sv.http);
 	stop_done(&sv.stop);
 }
 
@@ -265,9 +265,9 @@ static void refuse(int fd, const struct err *e)
 	Crisp__Pull__Failure failure;
 	struct err ignored = ERR_NULL;
 
-	wire_put_error(e, &failure);
+	ipc_put_error(e, &failure);
 	a.failure = &failure;
-	(void)wire_send(fd, &a.base, NULL, 0, &ignored);
+	(void)ipc_send(fd, &a.base, NULL, 0, &ignored);
 }
 
 /* --- start --- */
@@ -284,7 +284,7 @@ static int prepare(void *arg, struct err *e)
 	if (stop_init(&f->stop, -1, e) < 0)
 		return -(int)e->code;
 	if (!*f->request->layout_dir)
-		wallet_open(f->request, &f->wallet, &f->wallet_error);
+		credstore_open(f->request, &f->wallet, &f->credstore_error);
 	f->certs_dirs = certs_dirs_new(f->request->certs_dirs, f->request->n_certs_dirs);
 	view_of_fetcher(f->request, f->trust, &view);
 	if (*f->request->layout_dir)
@@ -296,11 +296,11 @@ static int prepare(void *arg, struct err *e)
 	return r;
 }
 
-int fetcher_start(const Crisp__Pull__Request *request, const struct trust *trust,
-		  struct registry_meter *meter, struct child *ret, struct err *e)
+int fetcher_start(const Crisp__Pull__Request *request, const struct admit *trust,
+		  struct registry_meter *meter, struct helper *ret, struct err *e)
 {
 	struct fetcher f = { .request = request, .trust = trust, .meter = meter };
-	const struct child_ops ops = {
+	const struct helper_ops ops = {
 		.name = "crisp-pull-net",
 		.prepare = prepare,
 		.serve = serve,
@@ -308,5 +308,5 @@ int fetcher_start(const Crisp__Pull__Request *request, const struct trust *trust
 		.arg = &f,
 	};
 
-	return child_start(ret, &ops, NULL, 0, e);
+	return helper_start(ret, &ops, NULL, 0, e);
 }

@@ -12,10 +12,10 @@
 
 #include "base/err.h"
 #include "gen/pull.pb-c.h"
-#include "pull/child.h"
-#include "pull/session.h"
-#include "pull/trust.h"
+#include "pull/admit.h"
+#include "pull/base/helper.h"
+#include "pull/fetch/session.h"
 
 /* meter: in memory that is shared with the fetcher.  Everything else is its own copy. */
-int fetcher_start(const Crisp__Pull__Request *request, const struct trust *trust,
-		  struct registry_meter *meter, struct child *ret, struct err *e);
+int fetcher_start(const Crisp__Pull__Request *request, const struct admit *trust,
+		  struct registry_meter *meter, struct helper *ret, struct err *e);

@@ -15,7 +15,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/util.h"
-#include "pull/wire.h"
+#include "pull/base/ipc.h"
 
 #define ANSWER_MAX (64 * 1024)
 #define PIPE_BYTES (1024 * 1024)
@@ -27,17 +27,17 @@ static void answer_freep(Crisp__Pull__FromUnpacker **a)
 }
 
 /* The next message.  A failure is <0. */
-static int next_answer(const struct child *unpacker, int channel, Crisp__Pull__FromUnpacker **ret,
+static int next_answer(const struct helper *unpacker, int channel, Crisp__Pull__FromUnpacker **ret,
 		       struct err *e)
 {
 	ProtobufCMessage *m = NULL;
-	int r = wire_recv(channel, &crisp__pull__from_unpacker__descriptor, ANSWER_MAX, &m, NULL,
+	int r = ipc_recv(channel, &crisp__pull__from_unpacker__descriptor, ANSWER_MAX, &m, NULL,
 			  NULL, e);
 
 	*ret = (Crisp__Pull__FromUnpacker *)m;
 	if (r > 0 || (r < 0 && e->code == ERR_ABORTED))
-		return child_lost(unpacker, e);
-	return r == 0 && (*ret)->failure ? wire_get_error((*ret)->failure, e) : r;
+		return helper_lost(unpacker, e);
+	return r == 0 && (*ret)->failure ? ipc_get_error((*ret)->failure, e) : r;
 }
 
 /* Whatever it was at, it has let go when it closes its end. */
@@ -64,7 +64,7 @@ static int take_sum(const Crisp__Pull__Unpacked *u, char sum[TREESUM_TEXT], stru
 /* --- unpack --- */
 
 struct transfer {
-	const struct child *unpacker;
+	const struct helper *unpacker;
 	struct source *source;
 	const struct descriptor *d;
 	int channel;
@@ -91,9 +91,9 @@ static int start(struct transfer *t, const struct layer *l, struct err *e)
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "make a pipe");
 	(void)fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES);
-	r = wire_send(t->channel, &ask.base, &fds[0], 1, e);
+	r = ipc_send(t->channel, &ask.base, &fds[0], 1, e);
 	if (r < 0)
-		r = child_lost(t->unpacker, e);
+		r = helper_lost(t->unpacker, e);
 	r = r < 0 ? r : source_blob(t->source, t->d, fds[1], e);
 	close(fds[0]);
 	close(fds[1]);
@@ -114,7 +114,7 @@ static int on_source(struct transfer *t, struct err *e)
 	if (r < 0)
 		return 0;
 	finish.finish = true;
-	return wire_send(t->channel, &finish.base, NULL, 0, e) < 0 ? child_lost(t->unpacker, e) : 0;
+	return ipc_send(t->channel, &finish.base, NULL, 0, e) < 0 ? helper_lost(t->unpacker, e) : 0;
 }
 
 /* 1: it is unpacked. */
@@ -159,13 +159,13 @@ static int step(struct transfer *t, struct err *e)
 	return p[1].revents ? on_source(t, e) : 0;
 }
 
-int hand_unpack(const struct child *unpacker, struct source *s, const struct descriptor *d,
+int hand_unpack(const struct helper *unpacker, struct source *s, const struct descriptor *d,
 		const struct layer *l, void (*fed)(void *arg, uint64_t bytes), void *arg,
 		struct unpack_result *ret, struct err *e)
 {
 	struct transfer t = { .unpacker = unpacker, .source = s, .d = d, .channel = -1,
 			      .fed = fed, .arg = arg, .result = ret };
-	int r = child_channel(unpacker, &t.channel, e);
+	int r = helper_channel(unpacker, &t.channel, e);
 
 	if (r < 0)
 		return r;
@@ -183,21 +183,21 @@ int hand_unpack(const struct child *unpacker, struct source *s, const struct des
 
 /* --- inherit and judge --- */
 
-static int ask(const struct child *unpacker, const Crisp__Pull__ToUnpacker *q, const int *fds,
+static int ask(const struct helper *unpacker, const Crisp__Pull__ToUnpacker *q, const int *fds,
 	       size_t n, Crisp__Pull__FromUnpacker **ret, struct err *e)
 {
-	int channel, r = child_channel(unpacker, &channel, e);
+	int channel, r = helper_channel(unpacker, &channel, e);
 
 	*ret = NULL;
 	if (r < 0)
 		return r;
-	r = wire_send(channel, &q->base, fds, n, e) < 0 ? child_lost(unpacker, e) : 0;
+	r = ipc_send(channel, &q->base, fds, n, e) < 0 ? helper_lost(unpacker, e) : 0;
 	r = r < 0 ? r : next_answer(unpacker, channel, ret, e);
 	abandon(&channel);
 	return r;
 }
 
-int hand_inherit(const struct child *unpacker, const struct layer *l, int list_fd,
+int hand_inherit(const struct helper *unpacker, const struct layer *l, int list_fd,
 		 const int *lower, size_t n, char sum[TREESUM_TEXT], struct err *e)
 {
 	_cleanup_(answer_freep) Crisp__Pull__FromUnpacker *a = NULL;
@@ -217,7 +217,7 @@ int hand_inherit(const struct child *unpacker, const struct layer *l, int list_f
 	return r < 0 ? r : take_sum(a->unpacked, sum, e);
 }
 
-int hand_judge(const struct child *unpacker, const struct image_ref *ref,
+int hand_judge(const struct helper *unpacker, const struct image_ref *ref,
 	       Crisp__State__Signature **signatures, size_t n, bool *accepted, struct err *e)
 {
 	_cleanup_(answer_freep) Crisp__Pull__FromUnpacker *a = NULL;

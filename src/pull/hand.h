@@ -11,23 +11,23 @@
 
 #include "base/err.h"
 #include "gen/state.pb-c.h"
-#include "image/manifest.h"
 #include "image/ref.h"
-#include "pull/child.h"
-#include "pull/layer.h"
+#include "pull/base/helper.h"
+#include "pull/fetch/manifest.h"
 #include "pull/source.h"
+#include "pull/unpack/layer.h"
 
 /* The blob of a layer from its source to the unpacker, through a pipe between the two.  fed: how
  * many bytes were unpacked so far, on the calling thread. */
-int hand_unpack(const struct child *unpacker, struct source *s, const struct descriptor *d,
+int hand_unpack(const struct helper *unpacker, struct source *s, const struct descriptor *d,
 		const struct layer *l, void (*fed)(void *arg, uint64_t bytes), void *arg,
 		struct unpack_result *ret, struct err *e);
 
 /* As layer_hands has it. */
-int hand_inherit(const struct child *unpacker, const struct layer *l, int list_fd,
+int hand_inherit(const struct helper *unpacker, const struct layer *l, int list_fd,
 		 const int *lower, size_t n, char sum[TREESUM_TEXT], struct err *e);
 
-/* judge_image by the policy that the unpacker was started with.
+/* evaluate_image by the policy that the unpacker was started with.
  * ref: of an image in a registry. */
-int hand_judge(const struct child *unpacker, const struct image_ref *ref,
+int hand_judge(const struct helper *unpacker, const struct image_ref *ref,
 	       Crisp__State__Signature **signatures, size_t n, bool *accepted, struct err *e);

@@ -45,17 +45,17 @@ static void forget_secrets(Crisp__Pull__Request *q)
 			overwrite(secrets[i]);
 }
 
-static int read_configuration(const Crisp__Pull__Request *q, struct pull_parts *p, struct err *e)
+static int read_configuration(const Crisp__Pull__Request *q, struct acquire_parts *p, struct err *e)
 {
 	int r = image_staging_enter(q->images_root, q->pull_id, &p->staging_lock, e);
 
-	r = r < 0 ? r : trust_new(q, &p->trust, e);
+	r = r < 0 ? r : admit_new(q, &p->trust, e);
 	if (r == 0 && !*q->layout_dir)
 		r = registries_load(q->registries_conf, &p->registries, e);
 	return r;
 }
 
-static int share_meter(struct pull_parts *p, struct err *e)
+static int share_meter(struct acquire_parts *p, struct err *e)
 {
 	p->meter = mmap(NULL, sizeof(*p->meter), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -84,14 +84,14 @@ static int confine(const Crisp__Pull__Request *q, struct err *e)
 	return r;
 }
 
-int keeper_begin(Crisp__Pull__Request *q, struct pull_parts *ret, struct err *e)
+int keeper_begin(Crisp__Pull__Request *q, struct acquire_parts *ret, struct err *e)
 {
 	int r;
 
-	*ret = (struct pull_parts){
+	*ret = (struct acquire_parts){
 		.staging_lock = -1,
-		.fetcher = CHILD_NULL,
-		.unpacker = CHILD_NULL,
+		.fetcher = HELPER_NULL,
+		.unpacker = HELPER_NULL,
 	};
 	(void)clock_boot_id(); /* while /proc is there */
 	r = read_configuration(q, ret, e);
@@ -100,11 +100,11 @@ int keeper_begin(Crisp__Pull__Request *q, struct pull_parts *ret, struct err *e)
 	forget_secrets(q);
 	r = r < 0 ? r : confine_leave_network(e);
 	r = r < 0 ? r
-		  : unpacker_start(q, trust_policy(ret->trust), ret->staging_lock, &ret->unpacker,
+		  : unpacker_start(q, admit_policy(ret->trust), ret->staging_lock, &ret->unpacker,
 				   e);
 	r = r < 0 ? r : confine(q, e);
-	r = r < 0 ? r : child_ready(&ret->fetcher, e);
-	r = r < 0 ? r : child_ready(&ret->unpacker, e);
+	r = r < 0 ? r : helper_ready(&ret->fetcher, e);
+	r = r < 0 ? r : helper_ready(&ret->unpacker, e);
 	if (r < 0) {
 		struct err ignored = ERR_NULL;
 
@@ -115,17 +115,17 @@ int keeper_begin(Crisp__Pull__Request *q, struct pull_parts *ret, struct err *e)
 	return r;
 }
 
-void keeper_end_children(struct pull_parts *p)
+void keeper_end_children(struct acquire_parts *p)
 {
-	child_end(&p->fetcher);
-	child_end(&p->unpacker);
+	helper_end(&p->fetcher);
+	helper_end(&p->unpacker);
 }
 
-void keeper_end(struct pull_parts *p)
+void keeper_end(struct acquire_parts *p)
 {
 	keeper_end_children(p);
 	registries_free(p->registries);
-	trust_free(p->trust);
+	admit_free(p->trust);
 	close_fdp(&p->staging_lock);
 	if (p->meter)
 		munmap(p->meter, sizeof(*p->meter));

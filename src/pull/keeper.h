@@ -14,7 +14,7 @@
  * by the index), that the config has the digest in the manifest, and takes the layers' blob digests
  * from the manifest and their diffIDs from the config.  The unpacker checks blob and unpacked layer
  * against these.  The unpacker judges signatures, over the digest that the keeper has computed.
- * crispd checks the keeper's report (image/report.h).
+ * crispd checks the keeper's report (images/report.h).
  * So a fetcher that is taken over can withhold and delay, as a registry can; an unpacker that is
  * taken over can lie about the layers of its own pull.
  *
@@ -25,12 +25,12 @@
 
 #include "base/err.h"
 #include "gen/pull.pb-c.h"
-#include "pull/pull.h"
+#include "pull/acquire.h"
 
 /* The calling process has one thread.  q's credentials and the environment are overwritten.  Free
  * with keeper_end also after errors. */
-int keeper_begin(Crisp__Pull__Request *q, struct pull_parts *ret, struct err *e);
+int keeper_begin(Crisp__Pull__Request *q, struct acquire_parts *ret, struct err *e);
 
 /* The work is done: the other processes end, and are waited for.  The locks stay. */
-void keeper_end_children(struct pull_parts *p);
-void keeper_end(struct pull_parts *p);
+void keeper_end_children(struct acquire_parts *p);
+void keeper_end(struct acquire_parts *p);

@@ -1,5 +1,5 @@
 /*
- * main.c - crisp-pull: pulls one image and ends.  Started by crispd (src/image/puller.c) with a
+ * main.c - crisp-pull: pulls one image and ends.  Started by crispd (src/images/puller.c) with a
  * listening socket as descriptor 3, on which it gets its request and answers (proto/pull.proto,
  * link.h).
  *
@@ -16,9 +16,9 @@
 
 #include "base/util.h"
 #include "gen/pull.pb-c.h"
+#include "pull/acquire.h"
 #include "pull/keeper.h"
 #include "pull/link.h"
-#include "pull/pull.h"
 #include "pull/verify.h"
 
 #define LISTEN_FD 3
@@ -27,8 +27,8 @@
 struct work {
 	struct link *link;
 	Crisp__Pull__Request *request;
-	struct pull_parts parts;
-	struct pull *pull;
+	struct acquire_parts parts;
+	struct acquire *pull;
 	struct stop stop;
 	bool failed;
 };
@@ -53,7 +53,7 @@ static void tell_failure(struct work *w, struct err *e)
 	failure.code = (uint32_t)e->code;
 	failure.text = e->text;
 	m.failure = &failure;
-	m.kept = w->pull ? pull_kept(w->pull) : 0;
+	m.kept = w->pull ? acquire_kept(w->pull) : 0;
 	w->failed = true;
 	link_tell(w->link, &m);
 }
@@ -70,7 +70,7 @@ static void tell_result(struct work *w, const Crisp__Pull__Result *r)
 static void *run(void *arg)
 {
 	struct work *w = arg;
-	const struct pull_ops ops = { .progress = tell_progress, .arg = w->link };
+	const struct acquire_ops ops = { .progress = tell_progress, .arg = w->link };
 	const Crisp__Pull__Result *result;
 	struct err e = ERR_NULL;
 
@@ -78,8 +78,8 @@ static void *run(void *arg)
 		tell_failure(w, &e);
 		return NULL;
 	}
-	w->pull = pull_new(w->request, &w->parts, &ops, &w->stop);
-	if (pull_run(w->pull, &result, &e) < 0)
+	w->pull = acquire_new(w->request, &w->parts, &ops, &w->stop);
+	if (acquire_run(w->pull, &result, &e) < 0)
 		tell_failure(w, &e);
 	else
 		tell_result(w, result);
@@ -103,7 +103,7 @@ static void serve(struct work *w)
 	if (r == 0)
 		pthread_join(thread, NULL);
 	/* The locks on the layers go here. */
-	pull_free(w->pull);
+	acquire_free(w->pull);
 	if (w->pull)
 		stop_done(&w->stop);
 	keeper_end(&w->parts);

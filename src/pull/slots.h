@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "pull/stop.h"
+#include "pull/base/stop.h"
 
 /* Wait for one of the first n bytes of the file, which is made.  *ret_fd: until it is closed.
  * Whoever holds one waits for no other puller.  ERR_CANCELLED: stopped meanwhile. */

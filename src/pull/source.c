@@ -13,7 +13,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/util.h"
-#include "pull/wire.h"
+#include "pull/base/ipc.h"
 
 #define ANSWER_MAX (64 * 1024)
 #define READ_BYTES 65536
@@ -57,20 +57,20 @@ static int answer(struct source *s, Crisp__Pull__FromFetcher **ret, struct err *
 	int r = wait_for(s, s->channel, e);
 
 	r = r < 0 ? r
-		  : wire_recv(s->channel, &crisp__pull__from_fetcher__descriptor, ANSWER_MAX, &m,
+		  : ipc_recv(s->channel, &crisp__pull__from_fetcher__descriptor, ANSWER_MAX, &m,
 			      NULL, NULL, e);
 	*ret = (Crisp__Pull__FromFetcher *)m;
 	if (r > 0 || (r < 0 && e->code == ERR_ABORTED))
-		return child_lost(s->fetcher, e);
-	return r == 0 && (*ret)->failure ? wire_get_error((*ret)->failure, e) : r;
+		return helper_lost(s->fetcher, e);
+	return r == 0 && (*ret)->failure ? ipc_get_error((*ret)->failure, e) : r;
 }
 
 static int connect_source(const Crisp__Pull__ToFetcher *ask, struct source *s, struct err *e)
 {
 	_cleanup_(answer_freep) Crisp__Pull__FromFetcher *a = NULL;
-	int r = child_channel(s->fetcher, &s->channel, e);
+	int r = helper_channel(s->fetcher, &s->channel, e);
 
-	r = r < 0 ? r : wire_send(s->channel, &ask->base, NULL, 0, e);
+	r = r < 0 ? r : ipc_send(s->channel, &ask->base, NULL, 0, e);
 	r = r < 0 ? r : answer(s, &a, e);
 	if (r < 0) {
 		source_done(s);
@@ -81,7 +81,7 @@ static int connect_source(const Crisp__Pull__ToFetcher *ask, struct source *s, s
 	return 0;
 }
 
-int source_open(const struct child *fetcher, struct stop *stop, const Crisp__Pull__Source *where,
+int source_open(const struct helper *fetcher, struct stop *stop, const Crisp__Pull__Source *where,
 		struct source *ret, struct err *e)
 {
 	Crisp__Pull__ToFetcher ask = CRISP__PULL__TO_FETCHER__INIT;
@@ -132,10 +132,10 @@ static int ask_for_text(struct source *s, const Crisp__Pull__ToFetcher *ask, siz
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "make a pipe");
 	from = fds[0];
-	r = wire_send(s->channel, &ask->base, &fds[1], 1, e);
+	r = ipc_send(s->channel, &ask->base, &fds[1], 1, e);
 	close(fds[1]);
 	if (r < 0)
-		return e->code == ERR_ABORTED ? child_lost(s->fetcher, e) : r;
+		return e->code == ERR_ABORTED ? helper_lost(s->fetcher, e) : r;
 	r = collect(s, from, max, ret, e);
 	/* The answer that is still to come must not be taken for one to the next question. */
 	if (r < 0)
@@ -199,8 +199,8 @@ int source_blob(struct source *s, const struct descriptor *d, int pipe, struct e
 
 	blob_question(d, &blob);
 	ask.blob = &blob;
-	r = wire_send(s->channel, &ask.base, &pipe, 1, e);
-	return r < 0 && e->code == ERR_ABORTED ? child_lost(s->fetcher, e) : r;
+	r = ipc_send(s->channel, &ask.base, &pipe, 1, e);
+	return r < 0 && e->code == ERR_ABORTED ? helper_lost(s->fetcher, e) : r;
 }
 
 int source_answer(struct source *s, bool *ret_pipe_closed, struct err *e)

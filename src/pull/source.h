@@ -12,12 +12,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "gen/pull.pb-c.h"
-#include "image/manifest.h"
-#include "pull/child.h"
-#include "pull/stop.h"
+#include "pull/base/helper.h"
+#include "pull/base/stop.h"
+#include "pull/fetch/manifest.h"
 
 struct source {
-	const struct child *fetcher; /* outlives the source, as stop does */
+	const struct helper *fetcher; /* outlives the source, as stop does */
 	struct stop *stop;
 	int channel;
 	uint32_t id;
@@ -29,7 +29,7 @@ struct source {
 
 /* where stays the caller's.  The error is that of credentials, certificates or the registry's
  * name. */
-int source_open(const struct child *fetcher, struct stop *stop, const Crisp__Pull__Source *where,
+int source_open(const struct helper *fetcher, struct stop *stop, const Crisp__Pull__Source *where,
 		struct source *ret, struct err *e);
 /* For another thread: the fetcher goes on with what it knows of protocol and token. */
 int source_clone(const struct source *s, struct source *ret, struct err *e);

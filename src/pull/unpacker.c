@@ -17,11 +17,11 @@
 #include "base/str.h"
 #include "base/util.h"
 #include "image/staging.h"
+#include "pull/base/ipc.h"
 #include "pull/confine.h"
-#include "pull/judge.h"
-#include "pull/openpgp.h"
-#include "pull/unpack.h"
-#include "pull/wire.h"
+#include "pull/trust/evaluate.h"
+#include "pull/trust/openpgp.h"
+#include "pull/unpack/unpack.h"
 
 #define QUESTION_MAX (64 * 1024 * 1024) /* signatures */
 #define READ_BYTES (256 * 1024)
@@ -39,10 +39,10 @@ static int answer(int fd, Crisp__Pull__FromUnpacker *a, const struct err *failed
 	struct err e = ERR_NULL;
 
 	if (failed) {
-		wire_put_error(failed, &failure);
+		ipc_put_error(failed, &failure);
 		a->failure = &failure;
 	}
-	return wire_send(fd, &a->base, NULL, 0, &e);
+	return ipc_send(fd, &a->base, NULL, 0, &e);
 }
 
 static int answer_sums(int fd, const struct unpack_result *u)
@@ -111,7 +111,7 @@ static int feed_all(int fd, int pipe, struct unpack *u, struct err *e)
 static int wait_for_finish(int fd, struct err *e)
 {
 	ProtobufCMessage *m = NULL;
-	int r = wire_recv(fd, &crisp__pull__to_unpacker__descriptor, QUESTION_MAX, &m, NULL, NULL,
+	int r = ipc_recv(fd, &crisp__pull__to_unpacker__descriptor, QUESTION_MAX, &m, NULL, NULL,
 			  e);
 
 	if (r == 0 && !((Crisp__Pull__ToUnpacker *)m)->finish)
@@ -177,7 +177,7 @@ static void judge(const struct unpacker *p, int fd, const Crisp__Pull__Judge *q)
 	int r;
 
 	/* e may be filled by a signature that another one has outweighed. */
-	r = p->policy ? judge_image(policy_of_image(p->policy, &ref), &ref, q->signatures,
+	r = p->policy ? evaluate_image(policy_of_image(p->policy, &ref), &ref, q->signatures,
 				    q->n_signatures, accepted, &e)
 		      : err_set(&e, ERR_INTERNAL, "there is no policy");
 	list = xcalloc(q->n_signatures + 1, sizeof(*list));
@@ -198,7 +198,7 @@ static void serve(void *arg, int fd)
 	Crisp__Pull__ToUnpacker *q;
 	struct err e = ERR_NULL;
 
-	if (wire_recv(fd, &crisp__pull__to_unpacker__descriptor, QUESTION_MAX, &m, fds, &n, &e) !=
+	if (ipc_recv(fd, &crisp__pull__to_unpacker__descriptor, QUESTION_MAX, &m, fds, &n, &e) !=
 	    0)
 		return;
 	q = (Crisp__Pull__ToUnpacker *)m;
@@ -239,10 +239,10 @@ static int prepare(void *arg, struct err *e)
 }
 
 int unpacker_start(const Crisp__Pull__Request *request, const struct policy *policy,
-		   int staging_lock, struct child *ret, struct err *e)
+		   int staging_lock, struct helper *ret, struct err *e)
 {
 	struct unpacker p = { .request = request, .policy = policy };
-	const struct child_ops ops = {
+	const struct helper_ops ops = {
 		.name = "crisp-pull-fs",
 		.prepare = prepare,
 		.serve = serve,
@@ -250,5 +250,5 @@ int unpacker_start(const Crisp__Pull__Request *request, const struct policy *pol
 		.arg = &p,
 	};
 
-	return child_start(ret, &ops, &staging_lock, 1, e);
+	return helper_start(ret, &ops, &staging_lock, 1, e);
 }

@@ -12,9 +12,9 @@
 #include "base/err.h"
 #include "gen/pull.pb-c.h"
 #include "image/policy.h"
-#include "pull/child.h"
+#include "pull/base/helper.h"
 
 /* policy: with its keys read, NULL: there is none.  staging_lock: held until the unpacker ends too,
  * which may be a moment after the keeper. */
 int unpacker_start(const Crisp__Pull__Request *request, const struct policy *policy,
-		   int staging_lock, struct child *ret, struct err *e);
+		   int staging_lock, struct helper *ret, struct err *e);

@@ -13,8 +13,8 @@
 #include "gen/pull.pb-c.h"
 #include "image/policy.h"
 #include "pull/confine.h"
-#include "pull/judge.h"
-#include "pull/openpgp.h"
+#include "pull/trust/evaluate.h"
+#include "pull/trust/openpgp.h"
 
 #define REQUEST_MAX (1024 * 1024)
 
@@ -54,7 +54,7 @@ static int judge(const Crisp__Pull__Verify *v, struct err *e)
 	r = r < 0 ? r : policy_ref_copy(&named, &ref, e);
 	r = r < 0 ? r : policy_load(v->policy, &p, e);
 	r = r < 0 ? r : confine(p, e);
-	r = r < 0 ? r : judge_image(policy_of_image(p, &ref), &ref, v->signatures,
+	r = r < 0 ? r : evaluate_image(policy_of_image(p, &ref), &ref, v->signatures,
 				    v->n_signatures, accepted, e);
 	image_ref_done(&named);
 	image_ref_done(&ref);

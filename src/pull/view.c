@@ -70,7 +70,7 @@ static void add_place(void *arg, const char *url)
 		add(arg, url + strlen("file://"));
 }
 
-void view_of_fetcher(const Crisp__Pull__Request *q, const struct trust *trust,
+void view_of_fetcher(const Crisp__Pull__Request *q, const struct admit *trust,
 		     struct confine_view *ret)
 {
 	if (*q->layout_dir) {
@@ -84,7 +84,7 @@ void view_of_fetcher(const Crisp__Pull__Request *q, const struct trust *trust,
 		add(ret, q->certs_dirs[i]);
 		add_links(ret, q->certs_dirs[i], CERTS_DEPTH);
 	}
-	trust_each_place(trust, add_place, ret);
+	admit_each_place(trust, add_place, ret);
 }
 
 static void load_module(const char *name, size_t n)

@@ -12,8 +12,8 @@
 #include "base/list.h"
 #include "loop/loop.h"
 #include "stream/http.h"
-#include "stream/server.h"
 #include "stream/spdy.h"
+#include "stream/stream_server.h"
 #include "stream/ws.h"
 
 struct tls;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "stream/server.h"
+#include "stream/stream_server.h"
 
 #define TOKEN_LEN 32       /* hex digits */
 #define TOKENS_MAX 1000    /* waiting for their clients */

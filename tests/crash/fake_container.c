@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "core/payloads.h"
 #include "gen/sm_container.h"
-#include "obj/payloads.h"
 
 enum fake_proc {
 	FAKE_PROC_NONE,

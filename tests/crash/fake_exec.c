@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "core/payloads.h"
 #include "gen/sm_exec.h"
-#include "obj/payloads.h"
 
 enum fault {
 	FAULT_SPAWN_FAILS = 1 << 0,

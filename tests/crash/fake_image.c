@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "core/payloads.h"
+#include "core/records.h"
 #include "gen/sm_image.h"
 #include "gen/sm_pull.h"
-#include "obj/payloads.h"
-#include "obj/records.h"
 
 enum fault {
 	FAULT_FETCH_FAILS = 1 << 0,

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "core/payloads.h"
 #include "gen/sm_sandbox.h"
-#include "obj/payloads.h"
 
 enum fault {
 	FAULT_ANCHOR_FAILS = 1 << 0,

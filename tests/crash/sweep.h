@@ -1,7 +1,7 @@
 /*
  * sweep.h - the crash sweep: every machine, killed at every point of every row, then again.
  *
- * The real tables (gen/sm_*.c), the real rules (src/obj/X_rules.c), the real engine and the real
+ * The real tables (gen/sm_*.c), the real rules (X_rules.c), the real engine and the real
  * store run against a make-believe world: the effects below change a struct instead of the node.
  * The world outlives the daemon.
  *

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "pull/cred.h"
+#include "pull/fetch/credentials.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "image/challenge.h"
+#include "pull/fetch/challenge.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

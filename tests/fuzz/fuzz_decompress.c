@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "pull/decompress.h"
+#include "pull/unpack/decompress.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

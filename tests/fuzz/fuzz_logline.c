@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "base/util.h"
 #include "shim/logline.h"
-#include "shim/rtlog.h"
+#include "shim/runtime_log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,7 +61,7 @@ static void split(const char *text, size_t size, size_t portion)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
-	char out[RTLOG_TEXT_MAX];
+	char out[RUNTIME_LOG_TEXT_MAX];
 	size_t n;
 
 	/* The first two bytes: how often the rest is repeated, and the portions' size. */
@@ -70,9 +70,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i <= data[0] && text.len < 100000; i++)
 		buf_add(&text, data + 2, size - 2);
 	split(text.data, text.len, (size_t)data[1] * 97 + 1);
-	n = rtlog_message((const char *)data + 2, size - 2, out);
+	n = runtime_log_message((const char *)data + 2, size - 2, out);
 	assert(n == strlen(out) && str_is_utf8(out, n));
-	n = rtlog_clean_tail((const char *)data + 2, size - 2, out);
+	n = runtime_log_clean_tail((const char *)data + 2, size - 2, out);
 	assert(str_is_utf8(out, n));
 	return 0;
 }

@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 #include "image/policy.h"
-#include "pull/lookaside.h"
+#include "pull/trust/lookaside.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,8 +8,8 @@
 
 #include "base/limits.h"
 #include "base/util.h"
-#include "image/manifest.h"
 #include "image/ref.h"
+#include "pull/fetch/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -17,7 +17,7 @@
 
 #include "base/fs.h"
 #include "base/id.h"
-#include "image/puller.h"
+#include "images/puller.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 

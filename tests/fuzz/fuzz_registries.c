@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "image/registries.h"
+#include "pull/fetch/registries.h"
 
 #define DIGEST "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define SEPARATOR "\n----\n"

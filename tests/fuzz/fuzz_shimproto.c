@@ -5,8 +5,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/shimproto.h"
 #include "base/str.h"
+#include "shimproto/shimproto.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

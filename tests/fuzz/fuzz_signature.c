@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "base/util.h"
-#include "pull/sigpayload.h"
-#include "pull/sigstore.h"
+#include "pull/trust/sigpayload.h"
+#include "pull/trust/sigstore.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

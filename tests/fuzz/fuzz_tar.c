@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "image/tar.h"
+#include "pull/unpack/tar.h"
 #include "tests/unit/tarmake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -14,8 +14,8 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/limits.h"
-#include "pull/decompress.h"
-#include "pull/tree.h"
+#include "pull/unpack/decompress.h"
+#include "pull/unpack/tree.h"
 #include "tests/unit/tarmake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 /*
  * cni_driver.c - a pod's namespaces and network from the command line, through the same calls
- * that the daemon makes: for 40-cni.sh.
+ * that the daemon makes: for pod/cni.sh.
  *
  *   cni_driver up ID DIR CONF_DIR PLUGIN_DIR [HOST_PORT:CONTAINER_PORT]
  *   cni_driver check|down|down-lost ID DIR CONF_DIR PLUGIN_DIR

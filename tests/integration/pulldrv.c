@@ -24,8 +24,8 @@
 #include "base/str.h"
 #include "base/util.h"
 #include "image/layers.h"
-#include "image/puller.h"
 #include "image/staging.h"
+#include "images/puller.h"
 #include "loop/loop.h"
 
 struct drive {

@@ -2,7 +2,7 @@
  * shimdrv.c - the shim under test: what the daemon relies on, over the daemon's own link, with a
  * real OCI runtime.  TAP on stdout.
  *
- * usage: shimdrv SHIM RUNTIME WORKDIR, with TEST_CGROUP and TEST_MEMORY (see 20-shim.sh)
+ * usage: shimdrv SHIM RUNTIME WORKDIR, with TEST_CGROUP and TEST_MEMORY (see node/shim.sh)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,10 +16,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/exitrec.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "base/util.h"
+#include "shimproto/exitrec.h"
 #include "tests/integration/shimdrv.h"
 
 static const char *pod_dir;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "os/shimlink.h"
+#include "shimproto/shimlink.h"
 
 /* Give up waiting after this long: a bound on a broken test, not a requirement. */
 #define PATIENCE_MS 60000

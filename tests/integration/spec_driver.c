@@ -1,5 +1,5 @@
 /*
- * spec_driver.c - the spec builder as a program, for 50-spec.sh.
+ * spec_driver.c - the spec builder as a program, for pod/spec.sh.
  *
  * usage: spec_driver spec         a case (see tests/unit/specjson.h) on stdin, config.json on
  * stdout spec_driver exec CONFIG CMD...   process.json of an exec on stdout Warnings and errors go
@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "oci/exec.h"
+#include "oci/exec_process.h"
 
 static int do_spec(void)
 {

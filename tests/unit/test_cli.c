@@ -18,9 +18,9 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/util.h"
-#include "tools/crisp_json.h"
-#include "tools/crisp_log.h"
-#include "tools/crisp_table.h"
+#include "tools/cli/crisp_json.h"
+#include "tools/cli/crisp_log.h"
+#include "tools/cli/crisp_table.h"
 
 static void test_table(void **state)
 {

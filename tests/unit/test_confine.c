@@ -32,7 +32,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/str.h"
-#include "pull/child.h"
+#include "pull/base/helper.h"
 #include "pull/confine.h"
 
 #ifndef SYS_userfaultfd
@@ -506,9 +506,9 @@ static void serve(void *arg, int fd)
 
 /* --- tests --- */
 
-static void start(enum confine_role *role, struct child *c)
+static void start(enum confine_role *role, struct helper *c)
 {
-	const struct child_ops ops = {
+	const struct helper_ops ops = {
 		.name = "test-confined",
 		.prepare = prepare,
 		.serve = serve,
@@ -516,7 +516,7 @@ static void start(enum confine_role *role, struct child *c)
 	};
 	struct err e = ERR_NULL;
 
-	if (child_start(c, &ops, NULL, 0, &e) < 0 || child_ready(c, &e) < 0)
+	if (helper_start(c, &ops, NULL, 0, &e) < 0 || helper_ready(c, &e) < 0)
 		fail_msg("%s", e.text);
 }
 
@@ -524,16 +524,16 @@ static void try_all(enum confine_role role)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
 	struct err e = ERR_NULL;
-	struct child c;
+	struct helper c;
 	ssize_t n;
 	int fd;
 
 	start(&role, &c);
-	assert_int_equal(child_channel(&c, &fd, &e), 0);
+	assert_int_equal(helper_channel(&c, &fd, &e), 0);
 	while ((n = read(fd, buf_reserve(&text, 4096), 4096)) > 0)
 		buf_commit(&text, (size_t)n);
 	close(fd);
-	child_end(&c);
+	helper_end(&c);
 	if (!text.len || strcmp(text.data, "end") != 0)
 		fail_msg("%s", text.len ? text.data : "the child has ended");
 }
@@ -591,7 +591,7 @@ static void test_from_outside(void **state)
 	for (enum confine_role role = CONFINE_FETCHER; role <= CONFINE_JUDGE; role++) {
 		static const char *const sets[] = { "CapInh", "CapPrm", "CapEff", "CapBnd",
 						    "CapAmb" };
-		struct child c;
+		struct helper c;
 
 		start(&role, &c);
 		for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
@@ -607,7 +607,7 @@ static void test_from_outside(void **state)
 			assert_string_equal(seccomp, "2");
 			assert_string_equal(nnp, "1");
 		}
-		child_end(&c);
+		helper_end(&c);
 	}
 }
 
@@ -616,16 +616,16 @@ static void test_killed(void **state)
 {
 	enum confine_role role = CONFINE_UNPACKER;
 	struct err e = ERR_NULL;
-	struct child c;
+	struct helper c;
 	int fd;
 
 	(void)state;
 	start(&role, &c);
 	assert_int_equal(kill(c.pid, SIGKILL), 0);
 	assert_int_equal(waitid(P_PID, (id_t)c.pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
-	assert_int_equal(child_channel(&c, &fd, &e), -ERR_INTERNAL);
+	assert_int_equal(helper_channel(&c, &fd, &e), -ERR_INTERNAL);
 	assert_non_null(strstr(e.text, "test-confined"));
-	child_end(&c);
+	helper_end(&c);
 }
 
 /* The keeper is killed: its child goes, too. */
@@ -643,7 +643,7 @@ static void test_keeper_killed(void **state)
 		/* Standard error stays open in the child. */
 		dup2(ends[1], STDERR_FILENO);
 		close(ends[0]);
-		struct child c;
+		struct helper c;
 
 		start(&role, &c);
 		(void)!write(STDERR_FILENO, "r", 1);

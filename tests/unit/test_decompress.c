@@ -12,7 +12,7 @@
 #include <zstd.h>
 
 #include "base/buf.h"
-#include "pull/decompress.h"
+#include "pull/unpack/decompress.h"
 
 #define PLAIN_SIZE (700 * 1000) /* more than one output buffer */
 

@@ -13,9 +13,9 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/exitrec.h"
 #include "base/fs.h"
 #include "base/util.h"
+#include "shimproto/exitrec.h"
 
 static struct exitrec sample(void)
 {

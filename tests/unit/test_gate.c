@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/files.h"
 #include "base/gate.h"
+#include "base/nofile.h"
 #include "base/util.h"
 #include "base/words.h"
 
@@ -151,15 +151,15 @@ static void test_files(void **state)
 		skip();
 	l = (struct rlimit){ .rlim_cur = 256, .rlim_max = before.rlim_max };
 	setrlimit(RLIMIT_NOFILE, &l);
-	assert_int_equal(files_budget(100, 2), 100);
-	assert_int_equal(files_budget(100, 8), 32);
-	assert_int_equal(files_budget(100, 256), 8);
-	assert_int_equal(files_original(), 0);
-	files_raise();
-	assert_int_equal(files_original(), 256);
+	assert_int_equal(nofile_budget(100, 2), 100);
+	assert_int_equal(nofile_budget(100, 8), 32);
+	assert_int_equal(nofile_budget(100, 256), 8);
+	assert_int_equal(nofile_original(), 0);
+	nofile_raise();
+	assert_int_equal(nofile_original(), 256);
 	getrlimit(RLIMIT_NOFILE, &l);
 	assert_true(l.rlim_cur > 256);
-	files_lower(files_original());
+	nofile_lower(nofile_original());
 	getrlimit(RLIMIT_NOFILE, &l);
 	assert_int_equal(l.rlim_cur, 256);
 	setrlimit(RLIMIT_NOFILE, &before);

@@ -20,7 +20,7 @@
 #include "base/fs.h"
 #include "base/util.h"
 #include "shim/held.h"
-#include "shim/selfcare.h"
+#include "shim/self.h"
 
 #define WITHIN_NS (10 * NSEC_PER_SEC)
 
@@ -93,7 +93,7 @@ static void holds(bool v2)
 	unsigned at[2];
 	pid_t pids[2];
 
-	selfcare_each_cgroup_mount(look_at, &p);
+	self_each_cgroup_mount(look_at, &p);
 	if (geteuid() != 0 || !p.dir || mkdir(p.dir, 0755) < 0) {
 		free(p.dir);
 		skip();

@@ -21,8 +21,8 @@
 #include "image/layermeta.h"
 #include "image/layers.h"
 #include "image/staging.h"
-#include "pull/digest.h"
-#include "pull/layer.h"
+#include "pull/base/digest.h"
+#include "pull/unpack/layer.h"
 #include "tests/unit/tarmake.h"
 
 #define TAR "application/vnd.oci.image.layer.v1.tar"

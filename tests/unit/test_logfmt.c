@@ -17,7 +17,7 @@
 #include "base/util.h"
 #include "shim/logfile.h"
 #include "shim/logline.h"
-#include "shim/rtlog.h"
+#include "shim/runtime_log.h"
 
 static struct buf flushed;
 
@@ -245,8 +245,8 @@ static void reopen_and_cap(void **state)
 
 static void message(const char *log, const char *want)
 {
-	char out[RTLOG_TEXT_MAX];
-	size_t n = rtlog_message(log, strlen(log), out);
+	char out[RUNTIME_LOG_TEXT_MAX];
+	size_t n = runtime_log_message(log, strlen(log), out);
 
 	assert_string_equal(out, want);
 	assert_int_equal(n, strlen(want));
@@ -254,7 +254,7 @@ static void message(const char *log, const char *want)
 
 static void runtime_log(void **state)
 {
-	char out[RTLOG_TEXT_MAX], big[5000];
+	char out[RUNTIME_LOG_TEXT_MAX], big[5000];
 
 	(void)state;
 	message("", "");
@@ -271,12 +271,12 @@ static void runtime_log(void **state)
 	message("{\"level\":\"error\",\"msg\":\"\\\u00e9\\/\\q\"}", "\u00e9/q");
 	message("{\"level\":\"error\",\"msg\":\"open end\\", "open end");
 	memset(big, 'x', sizeof(big));
-	assert_int_equal(rtlog_clean_tail(big, sizeof(big), out), RTLOG_TEXT_MAX - 1);
-	assert_int_equal(rtlog_clean_tail("end\n\n", 5, out), 3);
-	assert_int_equal(rtlog_exit_code("exec: \"x\": executable file not found in "
+	assert_int_equal(runtime_log_clean_tail(big, sizeof(big), out), RUNTIME_LOG_TEXT_MAX - 1);
+	assert_int_equal(runtime_log_clean_tail("end\n\n", 5, out), 3);
+	assert_int_equal(runtime_log_exit_code("exec: \"x\": executable file not found in "
 					 "$PATH"), 127);
-	assert_int_equal(rtlog_exit_code("exec /x: permission denied"), 126);
-	assert_int_equal(rtlog_exit_code("cgroup trouble"), -1);
+	assert_int_equal(runtime_log_exit_code("exec /x: permission denied"), 126);
+	assert_int_equal(runtime_log_exit_code("cgroup trouble"), -1);
 }
 
 int main(void)

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "image/challenge.h"
-#include "image/manifest.h"
+#include "pull/fetch/challenge.h"
+#include "pull/fetch/manifest.h"
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd"
 #define D(n) "\"sha256:" HEX n "\""

@@ -1,6 +1,6 @@
 /*
  * test_oci_spec.c - requests in, facts of the config.json out; what a runtime makes of it is looked
- * at by tests/integration/50-spec.sh.
+ * at by tests/integration/pod/spec.sh.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "oci/exec.h"
+#include "oci/exec_process.h"
 #include "oci/namespaces.h"
 #include "oci/resources.h"
 #include "oci/signals.h"

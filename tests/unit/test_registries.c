@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/util.h"
-#include "image/registries.h"
+#include "pull/fetch/registries.h"
 
 #define DIGEST "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
-#include "image/report.h"
+#include "images/report.h"
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define OTHER_HEX "f123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

@@ -13,15 +13,15 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "core/paths.h"
+#include "core/payloads.h"
+#include "core/records.h"
 #include "gen/sm_container.h"
 #include "gen/sm_exec.h"
 #include "gen/sm_image.h"
 #include "gen/sm_pull.h"
 #include "gen/sm_sandbox.h"
-#include "obj/payloads.h"
-#include "obj/records.h"
-#include "obj/paths.h"
-#include "obj/pinned.h"
+#include "images/pinned.h"
 
 #define NOW INT64_C(1700000000000000000)
 #define IMAGE_ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

@@ -15,7 +15,6 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "base/shimproto.h"
 #include "base/str.h"
 #include "base/util.h"
 #include "scratch.h"
@@ -23,6 +22,7 @@
 #include "shim/poll.h"
 #include "shim/spawner.h"
 #include "shim/stdio.h"
+#include "shimproto/shimproto.h"
 
 /* The linker leads all allocations of the program here. */
 void *__real_malloc(size_t size);

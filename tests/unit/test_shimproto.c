@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "base/shimproto.h"
 #include "base/util.h"
+#include "shimproto/shimproto.h"
 
 static struct shim_request sample(void)
 {

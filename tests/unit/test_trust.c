@@ -16,9 +16,9 @@
 
 #include "base/util.h"
 #include "image/policy.h"
-#include "pull/lookaside.h"
-#include "pull/sigpayload.h"
-#include "pull/sigstore.h"
+#include "pull/trust/lookaside.h"
+#include "pull/trust/sigpayload.h"
+#include "pull/trust/sigstore.h"
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 

@@ -20,7 +20,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
-#include "pull/tree.h"
+#include "pull/unpack/tree.h"
 #include "tests/unit/tarmake.h"
 
 static char top[64];  /* has "outside" beside the root */

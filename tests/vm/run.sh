@@ -16,7 +16,7 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$HERE/../.." && pwd)
 CACHE=${CRISP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/crisp}
-SCRIPTS=(10-lifecycle 16-exec-tree 16-shim-confined 20-shim 20-restart 45-stats 50-spec)
+SCRIPTS=(pod/lifecycle pod/exec-tree node/shim-confined node/shim recovery/restart node/stats pod/spec)
 # What the initial ram disk needs to reach the root, in the order of loading.
 MODULES=(virtio_pci 9pnet_virtio 9p overlay)
 

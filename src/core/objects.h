@@ -1,0 +1,205 @@
+/*
+ * objects.h - all objects of the daemon, and what their effects share: tables by id and by name,
+ * jobs on workers, the view that readers get.
+ *
+ * Everything here belongs to the loop thread, except what says otherwise.  There is one world a
+ * process: objects are found through it, never held by pointer across a turn of the loop.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/id.h"
+#include "base/map.h"
+#include "conf/conf.h"
+#include "gen/state.pb-c.h"
+#include "loop/loop.h"
+#include "os/security.h"
+#include "sm/engine.h"
+#include "store/store.h"
+
+struct disk_usage;
+struct kind_ops;
+struct oci_features;
+struct rpc_call;
+
+/* The machines, in the order in which they are loaded and recovered. */
+enum kind {
+	KIND_IMAGE,
+	KIND_SANDBOX,
+	KIND_CONTAINER,
+	KIND_EXEC,
+	KIND_PULL,
+	KIND_COUNT,
+};
+
+/* A row that cannot be trusted: kept as it is, listed, explained, removable; nothing else is
+ * touched by it. */
+struct quarantined {
+	struct list node;
+	enum kind kind;
+	char id[ID_LEN + 1];
+	char why[ERR_TEXT_MAX];
+};
+
+struct world {
+	const struct kind_ops *const *kinds; /* KIND_COUNT, set before anything else */
+	struct loop *loop;
+	struct store *store;
+	const struct conf *conf;
+	struct sm_engine *engine;
+	struct map *objects[KIND_COUNT]; /* id -> struct object */
+	struct map *names;               /* name_key of sandboxes and containers -> struct object */
+	struct list quarantine;
+	struct os_security security;
+	const char *apparmor_default; /* loaded profile for RuntimeDefault, NULL: none */
+	struct oci_features *features;   /* beside conf->runtimes */
+	char *shim_path, *pull_path;     /* programs beside crispd */
+	struct loop_timer retry;         /* of commits that failed */
+	struct cgroups *cgroups;
+	char *own_cgroup; /* the daemon's, NULL on v1 */
+	bool recovering; /* effects started now may be under way a second time */
+	bool draining;   /* no new operations are taken */
+};
+
+extern struct world world;
+
+/* CPU samples that statistics keep of an object from one call to the next (see usage.h). */
+struct usage_past {
+	int64_t cpu_at; /* CLOCK_MONOTONIC ns; 0: never looked at */
+	uint64_t cpu_ns;
+	uint64_t rate;  /* thousand-millionths of a core, when rated */
+	bool rated;
+};
+
+/* One object as the world keeps it; obj->user points here. */
+struct object {
+	struct sm_object *sm;
+	enum kind kind;
+	const char *name_key; /* in the names table; "" when it has none */
+	char *name_copy;
+	struct loop_timer timer;
+	struct list jobs;    /* queued behind the one that runs */
+	struct list delayed; /* jobs that wait for their time */
+	bool job_runs;
+	struct usage_past usage;
+	struct usage_files *usage_files; /* see usage.h; NULL: none are open */
+	struct disk_usage *disk; /* of a container: its writable layer, see diskuse.h */
+	void *own; /* struct pod, struct session... of the kind */
+};
+
+/* What a kind adds to the common life of an object. */
+struct kind_ops {
+	const struct sm_machine *machine;
+	/* Made or loaded: set own. */
+	void (*born)(struct object *o);
+	/* A move was committed. */
+	void (*moved)(struct object *o, const struct sm_row *row);
+	/* About to be freed: release own. */
+	void (*gone)(struct object *o);
+	/* Its name is free for another: what it has made is being undone.  NULL: never. */
+	bool (*is_nameless)(const struct sm_object *sm);
+	/* The name in the names table, NULL or "": none.  NULL: the kind has no names. */
+	const char *(*name_key)(const void *row);
+	/* Put what lists say of a row: one listing_put (see listing.h).  NULL: not listed. */
+	void (*put_listing)(const char *id, const struct sm_state *state, const void *row,
+			 struct store_txn *t);
+	/* The CRI enum that the states' `shows` is of; NULL: none. */
+	const ProtobufCEnumDescriptor *shows;
+	/* Was its id never given to anybody?  NULL: it was. */
+	bool (*is_hidden)(const void *row);
+	/* On a worker: remove all that derives from the id, for a row that cannot be read.  NULL:
+	 * nothing does. */
+	int (*end_remains)(const char *id, struct err *e);
+};
+static inline const struct kind_ops *kind_ops(enum kind k)
+{
+	return world.kinds[k];
+}
+
+/* --- life --- */
+
+/* Make the tables and load every row.  Blocks: before the loop runs; world.kinds, loop, store and
+ * conf are set. */
+int world_load(struct err *e);
+/* Write what readers see, start the effects of objects that are not at rest. */
+int world_recover(struct err *e);
+/* Answers who still waits, frees everything; the world outside goes on by itself.  Fine when
+ * nothing was loaded. */
+void world_stop(void);
+
+/* --- objects --- */
+
+/* By full id; NULL: none. */
+struct object *world_find(enum kind k, const char *id);
+/* By id or a prefix that fits one object only (sandboxes and containers). 0, or <0 with
+ * ERR_NOT_FOUND or ERR_PRECONDITION (fits several). */
+int world_lookup(enum kind k, const char *id, struct object **ret, struct err *e);
+struct object *world_find_name(const char *name_key);
+struct object *world_new(enum kind k, const char *id, void *row, const char *name_key);
+static inline struct object *object_of(const struct sm_object *sm)
+{
+	return sm->user;
+}
+
+/* --- calls --- */
+
+/* A client's call on its way through a machine.  done answers the call from the object's record
+ * (obj is NULL when there is none) or with e, on the loop thread; the call is freed after it. */
+struct caller {
+	struct sm_waiter waiter;
+	struct rpc_call *rpc;
+	void (*done)(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
+	/* How to ask again when the object went away while this waited; NULL: NOT_FOUND. */
+	void (*again)(struct caller *c);
+	const void *request; /* lives as long as rpc */
+};
+
+struct caller *caller_new(struct rpc_call *rpc, const void *request,
+		      void (*done)(struct rpc_call *, const struct sm_object *,
+				   const struct err *));
+/* Answer and free. */
+void caller_finish(struct caller *c, const struct sm_object *obj, const struct err *e);
+/* world_lookup for calls that are content when the object is gone.  1: there is none (any more),
+ * and the call was answered so. */
+int caller_find(struct caller *c, enum kind k, const char *id, struct object **ret, struct err *e);
+/* Dispatch an rpc event with c waiting for it.  Takes ev. */
+void caller_dispatch(struct caller *c, struct object *o, struct sm_event *ev);
+
+/* --- jobs: blocking parts of effects, one at a time for each object --- */
+
+struct job {
+	struct loop_job base;
+	struct list node;
+	enum loop_lane lane;
+	enum kind kind;
+	char id[ID_LEN + 1];
+	uint64_t gen;      /* of the effect it works for */
+	int result;        /* of work */
+	struct err err;
+	int (*work)(struct job *j, struct err *e); /* on a worker; must not touch objects */
+	/* On the loop.  o is NULL when the object is gone meanwhile.  Frees the job with its own
+	 * data through free_job afterwards. */
+	void (*done)(struct job *j, struct object *o);
+	void (*free_job)(struct job *j);
+	struct loop_timer delay;
+};
+
+/* Fill the common part of a job for the effect under way of o. */
+void job_init(struct job *j, struct object *o, enum loop_lane lane,
+	      int (*work)(struct job *, struct err *), void (*done)(struct job *, struct object *),
+	      void (*free_job)(struct job *));
+/* Run it when the object's earlier jobs are done. */
+void job_start(struct job *j);
+/* The same after a pause. */
+void job_start_after(struct job *j, int64_t pause_ns);
+/* Report an outcome of the effect the job worked for.  Takes ev; o may be NULL. */
+void job_report(const struct job *j, struct object *o, struct sm_event *ev);
+
+/* Report an outcome of the effect under way of o.  Takes ev. */
+void effect_report(struct object *o, uint64_t gen, struct sm_event *ev);
+
+/* 250 ms, doubling with each try up to a minute. */
+int64_t retry_pause_ns(uint32_t tries);

@@ -1,0 +1,117 @@
+/*
+ * payloads.c - see payloads.h.
+ */
+#include "core/payloads.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+
+void payload_anchor_free(void *anchor)
+{
+	struct payload_anchor *a = anchor;
+
+	if (!a)
+		return;
+	free(a->cni_conf);
+	free(a->netns);
+	free(a);
+}
+
+void payload_network_free(void *network)
+{
+	struct payload_network *n = network;
+
+	if (!n)
+		return;
+	free(n->result);
+	for (size_t i = 0; n->ips && n->ips[i]; i++)
+		free(n->ips[i]);
+	free(n->ips);
+	free(n);
+}
+
+void payload_init_free(void *init)
+{
+	struct payload_init *i = init;
+
+	if (!i)
+		return;
+	free(i->groups);
+	free(i);
+}
+
+void payload_exit_free(void *exit)
+{
+	free(exit);
+}
+
+void payload_stop_free(void *stop)
+{
+	free(stop);
+}
+
+void payload_resources_free(void *resources)
+{
+	struct payload_resources *r = resources;
+
+	if (!r)
+		return;
+	free(r->packed);
+	free(r);
+}
+
+void payload_image_free(void *image)
+{
+	struct payload_image *i = image;
+
+	if (!i)
+		return;
+	crisp__state__image__free_unpacked(i->found, NULL);
+	free(i);
+}
+
+void payload_tag_free(void *tag)
+{
+	struct payload_tag *t = tag;
+
+	if (!t)
+		return;
+	free(t->tag);
+	free(t);
+}
+
+void payload_image_id_free(void *image_id)
+{
+	free(image_id);
+}
+
+void payload_kept_free(void *kept)
+{
+	free(kept);
+}
+
+struct payload_image *payload_image_new(Crisp__State__Image *found)
+{
+	struct payload_image *i = xcalloc(1, sizeof(*i));
+
+	i->found = found;
+	return i;
+}
+
+struct payload_tag *payload_tag_new(const char *tag)
+{
+	struct payload_tag *t = xcalloc(1, sizeof(*t));
+
+	t->tag = xstrdup(tag);
+	return t;
+}
+
+struct payload_image_id *payload_image_id_new(const char *id)
+{
+	struct payload_image_id *i = xcalloc(1, sizeof(*i));
+
+	memcpy(i->id, id, ID_LEN);
+	return i;
+}

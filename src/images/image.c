@@ -1,0 +1,338 @@
+/*
+ * image.c - effects of states/image.sm, and the calls about images.  Layers on disk belong to the
+ * images whose rows list them.
+ */
+#include "images/image.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "core/paths.h"
+#include "core/payloads.h"
+#include "image/layers.h"
+#include "image/ref.h"
+#include "images/diskuse.h"
+#include "images/image_listing.h"
+#include "images/imageuse.h"
+#include "images/layergc.h"
+#include "images/scrub.h"
+
+static const Crisp__State__Image *image_row(const struct object *o)
+{
+	return o->sm->row;
+}
+
+/* --- finding --- */
+
+static bool has(char *const *list, size_t n, const char *s)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i], s) == 0)
+			return true;
+	return false;
+}
+
+/* A short name means any registry's image of that path. */
+static bool short_matches(const char *full, const char *path_and_rest)
+{
+	const char *slash = strchr(full, '/');
+
+	if (!slash)
+		return false;
+	return strcmp(slash + 1, path_and_rest) == 0 ||
+	       (str_starts(slash + 1, "library/") &&
+		strcmp(slash + 1 + strlen("library/"), path_and_rest) == 0);
+}
+
+/* The beginning of an id, with or without "sha256:", must be long enough to be none of a name. */
+static bool is_id_of(const char *id, const char *name)
+{
+	const char *hex = str_starts(name, "sha256:") ? name + strlen("sha256:") : name;
+
+	return id_is_prefix(hex) && (hex != name || strlen(hex) >= 6) && str_starts(id, hex);
+}
+
+/* Which of the names is meant; NULL: none. */
+static const char *named(char *const *names, size_t n, const struct image_ref *ref,
+			 const char *wanted)
+{
+	for (size_t i = 0; i < n; i++)
+		if (*ref->domain ? strcmp(names[i], wanted) == 0 : short_matches(names[i], wanted))
+			return names[i];
+	return NULL;
+}
+
+bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const *digests,
+		   size_t n_digests, const char *name)
+{
+	_cleanup_(image_ref_done) struct image_ref ref = IMAGE_REF_NULL;
+	_cleanup_free_ char *wanted = NULL, *repo = NULL;
+	struct err ignored = ERR_NULL;
+
+	if (is_id_of(id, name))
+		return true;
+	if (image_ref_parse(name, &ref, &ignored) < 0)
+		return false;
+	repo = image_ref_name(&ref);
+	wanted = *ref.digest ? xasprintf("%s@%s", repo, ref.digest) : image_ref_tagged(&ref);
+	return *ref.digest ? named(digests, n_digests, &ref, wanted)
+			   : named(tags, n_tags, &ref, wanted);
+}
+
+/* The tag that name means, NULL when it is an id or a digest. */
+static const char *tag_of(const struct object *o, const char *name)
+{
+	_cleanup_(image_ref_done) struct image_ref ref = IMAGE_REF_NULL;
+	_cleanup_free_ char *wanted = NULL;
+	struct err ignored = ERR_NULL;
+
+	if (is_id_of(o->sm->id, name) || image_ref_parse(name, &ref, &ignored) < 0 || *ref.digest)
+		return NULL;
+	wanted = image_ref_tagged(&ref);
+	return named(image_row(o)->tags, image_row(o)->n_tags, &ref, wanted);
+}
+
+/* One that is being verified is as good as before. */
+static bool is_here(const struct object *o)
+{
+	return img_is_here(o->sm->state);
+}
+
+/* A damaged one still is, for whoever wants its space. */
+static bool is_removable(const struct object *o)
+{
+	return img_is_removable(o->sm->state);
+}
+
+static struct object *find(const char *name, bool (*fits)(const struct object *o))
+{
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_IMAGE], &pos))) {
+		const Crisp__State__Image *i = image_row(o);
+
+		if (fits(o) &&
+		    image_matches(o->sm->id, i->tags, i->n_tags, i->digests, i->n_digests, name))
+			return o;
+	}
+	return NULL;
+}
+
+struct object *image_find(const char *name)
+{
+	return find(name, is_here);
+}
+
+struct object *image_find_any(const char *name)
+{
+	return find(name, is_removable);
+}
+
+/* --- what pulls bring --- */
+
+/* Another image that has one of the names loses it: a tag means one image. */
+static void take_tags(const Crisp__State__Image *found, const char *id)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_IMAGE], &pos))) {
+		if (strcmp(o->sm->id, id) == 0 || !is_removable(o))
+			continue;
+		for (size_t i = 0; i < found->n_tags; i++)
+			if (has(image_row(o)->tags, image_row(o)->n_tags, found->tags[i]))
+				sm_dispatch(o->sm,
+					    img_event_untag(payload_tag_new(found->tags[i])));
+	}
+}
+
+int image_adopt(const char *id, Crisp__State__Image *found, struct err *e)
+{
+	struct object *image = world_find(KIND_IMAGE, id);
+	Crisp__State__Image *row;
+
+	if (image && img_is_dropping(image->sm->state)) {
+		for (size_t i = 0; i < found->n_layers; i++)
+			layergc_offer(found->layers[i]->diff_id);
+		crisp__state__image__free_unpacked(found, NULL);
+		return err_set(e, ERR_ABORTED,
+			       "image %.13s is being removed at this moment: pull again", id);
+	}
+	if (!image) {
+		row = xmalloc(sizeof(*row));
+		crisp__state__image__init(row);
+		image = world_new(KIND_IMAGE, id, row, NULL);
+	}
+	take_tags(found, id);
+	sm_dispatch(image->sm,
+		    img_event_adopt(payload_image_new(found)));
+	return 0;
+}
+
+/* --- layers and removal --- */
+
+/* o may be NULL. */
+static void add_layers(const struct object *o, struct layer_set *to)
+{
+	for (size_t i = 0; o && i < image_row(o)->n_layers; i++)
+		layer_set_add(to, image_row(o)->layers[i]->diff_id);
+}
+
+bool image_owns_layer(const struct object *but, const char *diff_id)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_IMAGE], &pos))) {
+		/* Two that are removed at one time would leave what they share to each other. */
+		if (o == but || img_is_dropping(o->sm->state))
+			continue;
+		for (size_t i = 0; i < image_row(o)->n_layers; i++)
+			if (strcmp(image_row(o)->layers[i]->diff_id, diff_id) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* A layer that a puller counts on is left to layergc: it is no longer this image's. */
+void img_effect_drop(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	for (size_t i = 0; i < image_row(o)->n_layers; i++)
+		if (!image_owns_layer(o, image_row(o)->layers[i]->diff_id))
+			layergc_discard(image_row(o)->layers[i]->diff_id);
+	effect_report(o, sm->effect_gen, sm_event_new(IMG_EVENT_DROPPED));
+}
+
+int image_remove(struct caller *c, const char *name, struct err *e)
+{
+	struct object *o = image_find_any(name);
+	bool untag = strcmp(world.conf->remove_image, "untag") == 0;
+	const char *user, *tag = o && untag ? tag_of(o, name) : NULL;
+
+	if (!o) {
+		caller_finish(c, NULL, NULL);
+		return 0;
+	}
+	if (tag && image_row(o)->n_tags > 1) {
+		caller_dispatch(c, o, img_event_forget(payload_tag_new(tag)));
+		return 0;
+	}
+	user = imageuse_any(o->sm->id);
+	if (user)
+		return err_set(e, ERR_PRECONDITION, "image %s is in use by container %.13s: remove "
+			       "that first", name, user);
+	caller_dispatch(c, o, sm_event_new(IMG_EVENT_REMOVE));
+	return 0;
+}
+
+struct layer_set *image_layers_in_use(void)
+{
+	struct layer_set *in_use = layer_set_new();
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
+		const Crisp__State__Container *row = o->sm->row;
+
+		for (size_t i = 0; i < row->n_diff_ids; i++)
+			layer_set_add(in_use, row->diff_ids[i]);
+		for (size_t i = 0; i < row->n_image_mounts; i++)
+			add_layers(world_find(KIND_IMAGE, row->image_mounts[i]), in_use);
+	}
+	return in_use;
+}
+
+struct layer_set *image_layers_owned(void)
+{
+	struct layer_set *owned = layer_set_new();
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_IMAGE], &pos)))
+		add_layers(o, owned);
+	return owned;
+}
+
+uint64_t image_layer_bytes(const Crisp__State__Layer *l)
+{
+	return *l->boot_id ? l->disk : l->unpacked_size;
+}
+
+/* Rows of versions that did not note it are left to the meta files. */
+struct layer_set *image_layers_counted(uint64_t *ret_bytes, uint64_t *ret_inodes)
+{
+	struct layer_set *counted = layer_set_new();
+	struct object *o;
+	size_t pos = 0;
+
+	*ret_bytes = *ret_inodes = 0;
+	while ((o = map_next(world.objects[KIND_IMAGE], &pos)))
+		for (size_t i = 0; i < image_row(o)->n_layers; i++) {
+			const Crisp__State__Layer *l = image_row(o)->layers[i];
+
+			if (!*l->boot_id || !layer_set_add(counted, l->diff_id))
+				continue;
+			*ret_bytes += l->disk;
+			*ret_inodes += l->inodes;
+		}
+	return counted;
+}
+
+int image_start(struct err *e)
+{
+	_cleanup_free_ char *root = path_images(world.conf);
+	_cleanup_layer_set_ struct layer_set *owned = image_layers_owned();
+	_cleanup_layer_set_ struct layer_set *in_use = image_layers_in_use();
+	int r = image_sweep(root, owned, e);
+
+	if (r == 0 && image_sweep_is_held(root))
+		log_warn("layers without an image are kept",
+			 "text=\"crispd --repair found rows missing: pull images again, which "
+			 "fetches no layer that is here, then run crisp gc\"");
+	if (r == 0)
+		r = image_quarantine_empty(root, in_use, e);
+	if (r == 0)
+		scrub_start();
+	if (r == 0)
+		diskuse_start();
+	return r;
+}
+
+void image_stop(void)
+{
+	layergc_stop();
+	scrub_stop();
+	diskuse_stop();
+}
+
+static void image_born(struct object *o)
+{
+	o->own = NULL;
+}
+
+static void image_gone(struct object *o)
+{
+	diskuse_images_changed();
+	o->own = NULL;
+}
+
+static void image_moved(struct object *o, const struct sm_row *row)
+{
+	(void)o;
+	(void)row;
+	diskuse_images_changed();
+}
+
+const struct kind_ops kind_image = {
+	.machine = &img_machine,
+	.moved = image_moved,
+	.born = image_born,
+	.gone = image_gone,
+	.put_listing = image_put_listing,
+};

@@ -1,0 +1,29 @@
+/*
+ * imageuse.c - image ids in the rows of containers: the image itself and those mounted.
+ */
+#include "images/imageuse.h"
+
+#include <string.h>
+
+#include "core/objects.h"
+
+bool imageuse_by(const Crisp__State__Container *row, const char *image_id)
+{
+	if (strcmp(row->image_id + strlen("sha256:"), image_id) == 0)
+		return true;
+	for (size_t i = 0; i < row->n_image_mounts; i++)
+		if (strcmp(row->image_mounts[i], image_id) == 0)
+			return true;
+	return false;
+}
+
+const char *imageuse_any(const char *image_id)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_CONTAINER], &pos)))
+		if (imageuse_by(o->sm->row, image_id))
+			return o->sm->id;
+	return NULL;
+}

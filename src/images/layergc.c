@@ -1,0 +1,71 @@
+/*
+ * layergc.c - see layergc.h.
+ *
+ * The question "has an image come to own it" and the move into the trash happen in one callback
+ * of the loop, which is where images come to own layers: nothing can slip in between.
+ */
+#include "images/layergc.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "core/paths.h"
+#include "core/records.h"
+#include "core/trash.h"
+#include "image/layers.h"
+#include "images/image.h"
+
+#define LOOK_NS (500 * NSEC_PER_MSEC)
+
+static struct {
+	char **diff_ids; /* to look at again */
+	size_t n;
+	struct loop_timer timer;
+} left;
+
+/* 0: it is in the trash, or was never there.  1: not yet. */
+static int try_discard(const char *diff_id)
+{
+	_cleanup_free_ char *root = path_images(world.conf);
+	struct err e = ERR_NULL;
+	int r = image_layer_discard(root, diff_id, &e);
+
+	if (r < 0)
+		log_err(LOG_LEVEL_WARN, "layer without an image", &e);
+	else if (r == 0)
+		trash_kick();
+	return r != 0;
+}
+
+static void look_again(struct loop_timer *t)
+{
+	char **ids = left.diff_ids;
+	size_t n = left.n;
+
+	(void)t;
+	left.diff_ids = NULL;
+	left.n = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!image_owns_layer(NULL, ids[i]) && try_discard(ids[i]))
+			layergc_offer(ids[i]);
+	row_set_strs(&ids, &n, NULL);
+}
+
+void layergc_offer(const char *diff_id)
+{
+	row_add_str(&left.diff_ids, &left.n, diff_id);
+	loop_timer_set(world.loop, &left.timer, clock_monotonic_ns() + LOOK_NS, look_again);
+}
+
+void layergc_discard(const char *diff_id)
+{
+	if (try_discard(diff_id))
+		layergc_offer(diff_id);
+}
+
+void layergc_stop(void)
+{
+	loop_timer_stop(world.loop, &left.timer);
+	row_set_strs(&left.diff_ids, &left.n, NULL);
+}

@@ -1,0 +1,826 @@
+/*
+ * container.c - effects of states/container.sm.
+ *
+ * An effect takes copies of the records to a worker, or asks the pod's shim; it can be run again
+ * after a crash at any point of it.
+ */
+#include "pod/container.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "core/paths.h"
+#include "core/payloads.h"
+#include "core/trash.h"
+#include "images/diskuse.h"
+#include "images/image.h"
+#include "images/scrub.h"
+#include "pod/adopt.h"
+#include "pod/bundle.h"
+#include "pod/fdstore.h"
+#include "pod/pod_listing.h"
+#include "pod/reach.h"
+#include "pod/reclaim.h"
+#include "pod/remains.h"
+#include "pod/sandbox.h"
+#include "pod/shim.h"
+#include "pod/usage.h"
+
+#define RUNTIME_START_MS 60000
+#define SETTLE_PAUSE_NS (5 * NSEC_PER_SEC)
+
+static const Crisp__State__Container *row_of(const struct object *o)
+{
+	return o->sm->row;
+}
+
+Runtime__V1__ContainerConfig *container_config(const Crisp__State__Container *row)
+{
+	Runtime__V1__ContainerConfig *c =
+		runtime__v1__container_config__unpack(NULL, row->config.len, row->config.data);
+
+	assert(c); /* checked when the record was made, checksummed since */
+	return c;
+}
+
+/* --- jobs --- */
+
+struct container_job {
+	struct job base;
+	Crisp__State__Container *row;
+	Crisp__State__Sandbox *pod;
+	struct bundle_parts in;
+	struct payload_init *out;
+	struct payload_exit *exit;
+	char *shim_cgroup; /* of a shim that is gone; NULL: it is not, "": it has none */
+	int pidfd; /* of its first process, -1: none */
+};
+
+static struct container_job *container_job(struct job *j)
+{
+	return container_of(j, struct container_job, base);
+}
+
+static void container_job_free(struct job *j)
+{
+	struct container_job *c = container_job(j);
+
+	for (size_t i = 0; c->in.mount_layers && c->in.mount_layers[i]; i++) {
+		for (char **s = c->in.mount_layers[i]; *s; s++)
+			free(*s);
+		free(c->in.mount_layers[i]);
+	}
+	free(c->in.mount_layers);
+	for (size_t i = 0; c->in.subjects && c->in.subjects[i]; i++)
+		trust_subject_free(c->in.subjects[i]);
+	free(c->in.subjects);
+	crisp__state__container__free_unpacked(c->row, NULL);
+	if (c->pod)
+		crisp__state__sandbox__free_unpacked(c->pod, NULL);
+	payload_init_free(c->out);
+	free(c->exit);
+	free(c->shim_cgroup);
+	close_fdp(&c->pidfd);
+	free(c);
+}
+
+static struct container_job *job_new(struct object *o, enum loop_lane lane,
+				     int (*work)(struct job *, struct err *),
+				     void (*done)(struct job *, struct object *))
+{
+	struct container_job *c = xcalloc(1, sizeof(*c));
+	const struct pod *p = pod_find(row_of(o)->sandbox_id);
+
+	c->pidfd = p ? fdstore_dup_pidfd(p->held, o->sm->id) : -1;
+	if (p && p->line == POD_LINE_LOST) {
+		const Crisp__State__Sandbox *pod = p->o->sm->row;
+
+		c->shim_cgroup = xstrdup(pod->shim_cgroup);
+	}
+	c->row = sm_row_clone(row_of(o));
+	job_init(&c->base, o, lane, work, done, container_job_free);
+	return c;
+}
+
+/* --- prepare: root file system and bundle on a worker, then the shim's runtime --- */
+
+static void prepare_failed(struct object *o, uint64_t gen, const struct err *e)
+{
+	effect_report(o, gen, sm_event_failed(CTR_EVENT_PREPARE_FAILED, e));
+}
+
+static struct payload_init *init_of_status(const struct shim_status *st)
+{
+	struct payload_init *f = xcalloc(1, sizeof(struct payload_init));
+
+	f->pid = (int32_t)st->pid;
+	f->ticks = st->start_ticks;
+	f->started_ns = st->started_ns;
+	return f;
+}
+
+static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans,
+			 const struct err *err)
+{
+	struct payload_init *f;
+	struct err e = ERR_NULL;
+
+	if (err && err->code == ERR_UNAVAILABLE)
+		return; /* a lost shim is told to every container of the pod */
+	f = take_ptr(o->own);
+	if (err) {
+		e = *err;
+		err_wrap(&e, "container %.13s", o->sm->id);
+		payload_init_free(f);
+		prepare_failed(o, gen, &e);
+		return;
+	}
+	f->pid = (int32_t)ans->status.pid;
+	f->ticks = ans->status.start_ticks;
+	if (f->pid <= 1 || f->pid == getpid()) {
+		err_set(&e, ERR_INTERNAL, "container %.13s: its shim names process %d as its first",
+			o->sm->id, f->pid);
+		payload_init_free(f);
+		prepare_failed(o, gen, &e);
+		return;
+	}
+	effect_report(o, gen, ctr_event_prepared(f));
+}
+
+static void create_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const struct payload_init *f = o->own; /* the row has it when the runtime is done */
+	struct container_request r;
+	struct err e = ERR_NULL;
+
+	if (!link) {
+		err_set(&e, ERR_UNAVAILABLE, "the sandbox's shim is gone");
+		payload_init_free(take_ptr(o->own));
+		prepare_failed(o, gen, &e);
+		return;
+	}
+	container_request_init(&r, p, o, SHIM_CREATE);
+	r.req.flags |= f->may_trace ? SHIM_TRACER : 0;
+	pod_request(p, o, &r.req, NULL, 0, shim_created);
+	container_request_done(&r);
+}
+
+static int work_prepare(struct job *j, struct err *e)
+{
+	struct container_job *c = container_job(j);
+
+	return bundle_make(&c->in, &c->out, e);
+}
+
+static void done_prepare(struct job *j, struct object *o)
+{
+	struct container_job *cj = container_job(j);
+	struct pod *p = pod_find(cj->row->sandbox_id);
+
+	if (!o || o->sm->effect_gen != j->gen)
+		return;
+	if (j->result == 0 && !p)
+		j->result = err_set(&j->err, ERR_PRECONDITION, "the sandbox is gone");
+	if (j->result < 0) {
+		if (j->err.code == ERR_DATA_LOSS)
+			scrub_images_of(row_of(o));
+		prepare_failed(o, j->gen, &j->err);
+		return;
+	}
+	/* Beside the object until the runtime has told the pid. */
+	payload_init_free(o->own);
+	o->own = take_ptr(cj->out);
+	pod_when_settled(p, o, create_with);
+}
+
+/* The first process of the container whose PID namespace this one wants. */
+static int find_target(const struct object *o, pid_t *ret, struct err *e)
+{
+	Runtime__V1__ContainerConfig *c = container_config(row_of(o));
+	const Runtime__V1__LinuxContainerSecurityContext *s =
+		c->linux ? c->linux->security_context : NULL;
+	const Runtime__V1__NamespaceOption *ns = s ? s->namespace_options : NULL;
+	struct object *target;
+	int r = 0;
+
+	*ret = 0;
+	if (ns && ns->pid == RUNTIME__V1__NAMESPACE_MODE__TARGET) {
+		r = world_lookup(KIND_CONTAINER, ns->target_id, &target, e);
+		if (r == 0 && (strcmp(row_of(target)->sandbox_id, row_of(o)->sandbox_id) != 0 ||
+			       !ctr_is_joinable(target->sm->state)))
+			r = err_set(
+			    e, ERR_PRECONDITION,
+			    "config.linux.security_context."
+			    "namespace_options.target_id: container %s does not run in this "
+			    "sandbox",
+			    ns->target_id);
+		if (r == 0)
+			*ret = row_of(target)->pid;
+	}
+	runtime__v1__container_config__free_unpacked(c, NULL);
+	return r;
+}
+
+static int find_mount_layers(const struct object *o, struct bundle_parts *in, struct err *e)
+{
+	const Crisp__State__Container *row = row_of(o);
+
+	in->mount_layers = xcalloc(row->n_image_mounts + 1, sizeof(char **));
+	for (size_t i = 0; i < row->n_image_mounts; i++) {
+		struct object *image = world_find(KIND_IMAGE, row->image_mounts[i]);
+		const Crisp__State__Image *ir = image ? image->sm->row : NULL;
+
+		if (!ir)
+			return err_set(e, ERR_NOT_FOUND,
+				       "ImageVolumeMountFailed: image %s was removed",
+				       row->image_mounts[i]);
+		in->mount_layers[i] = xcalloc(ir->n_layers + 1, sizeof(char *));
+		for (size_t k = 0; k < ir->n_layers; k++)
+			in->mount_layers[i][k] = xstrdup(ir->layers[k]->diff_id);
+	}
+	return 0;
+}
+
+/* What the container is made of has to be trusted: its image, and those that it mounts. */
+static void find_subjects(const struct object *o, struct bundle_parts *in)
+{
+	const Crisp__State__Container *row = row_of(o);
+	Runtime__V1__ContainerConfig *c = container_config(row);
+	size_t n = 0;
+
+	in->subjects = xcalloc(row->n_image_mounts + 2, sizeof(struct trust_subject *));
+	in->subjects[n++] =
+		trust_subject_new(world_find(KIND_IMAGE, row->image_id + strlen("sha256:")),
+				  c->image, "config.image");
+	for (size_t i = 0; i < c->n_mounts && n <= row->n_image_mounts; i++) {
+		_cleanup_free_ char *field = xasprintf("config.mounts[%zu].image", i);
+
+		if (!c->mounts[i]->image || !*c->mounts[i]->image->image)
+			continue;
+		in->subjects[n] =
+			trust_subject_new(world_find(KIND_IMAGE, row->image_mounts[n - 1]),
+					  c->mounts[i]->image, field);
+		n++;
+	}
+	runtime__v1__container_config__free_unpacked(c, NULL);
+}
+
+static const struct oci_features *features_of(const struct conf_runtime *rt)
+{
+	static const struct oci_features none;
+
+	return rt && world.features ? &world.features[rt - world.conf->runtimes] : &none;
+}
+
+static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const Crisp__State__Sandbox *pod = p->o->sm->row;
+	struct container_job *c = job_new(o, LANE_START, work_prepare, done_prepare);
+	struct err e = ERR_NULL;
+	int r;
+
+	c->pod = sm_row_clone(pod);
+	c->in = (struct bundle_parts){
+		.id = c->base.id,
+		.row = c->row,
+		.pod = c->pod,
+		.features = features_of(conf_runtime_find(world.conf, pod->runtime_handler)),
+		/* What the shim has made and still has is joined by its CREATE. */
+		.again = o->sm->seq > 0 && !pod_known(p, o->sm->id),
+	};
+	r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the sandbox's shim is gone");
+	if (r == 0)
+		r = find_target(o, &c->in.target_pid, &e);
+	if (r == 0)
+		r = find_mount_layers(o, &c->in, &e);
+	if (r == 0) {
+		find_subjects(o, &c->in);
+		job_start(&c->base);
+		return;
+	}
+	container_job_free(&c->base);
+	prepare_failed(o, gen, &e);
+}
+
+/* Call fn when the line to the shim is settled; with no sandbox at all there is no line. */
+static void with_line(struct object *o, pod_ready_fn *fn)
+{
+	struct pod *p = pod_find(row_of(o)->sandbox_id);
+
+	if (p)
+		pod_when_settled(p, o, fn);
+	else
+		fn(o, o->sm->effect_gen, NULL, NULL);
+}
+
+void ctr_effect_prepare(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+	struct err e = ERR_NULL;
+
+	if (pod_find(row_of(o)->sandbox_id)) {
+		with_line(o, prepare_with);
+		return;
+	}
+	err_set(&e, ERR_PRECONDITION, "the sandbox is gone");
+	prepare_failed(o, sm->effect_gen, &e);
+}
+
+/* --- ends --- */
+
+static struct payload_exit *exit_of_status(const struct shim_status *st)
+{
+	struct payload_exit *f = xcalloc(1, sizeof(*f));
+
+	f->code = st->exit_code;
+	f->oom = st->oom != 0;
+	f->started_ns = st->started_ns;
+	f->exited_ns = st->exited_ns;
+	return f;
+}
+
+void container_shim_says(struct object *o, const struct shim_status *st)
+{
+	if (st->state != SHIM_ENDED)
+		return;
+	if (st->exit_unknown)
+		effect_report(o, o->sm->effect_gen, sm_event_new(CTR_EVENT_LOST));
+	else
+		effect_report(o, o->sm->effect_gen, ctr_event_exited(exit_of_status(st)));
+}
+
+/* A runtime that outlives the shim that started it would make or start the container yet. */
+static int end_runtimes(const struct container_job *c, struct err *e)
+{
+	return c->shim_cgroup && *c->shim_cgroup ? reach_end_cgroup(c->shim_cgroup, 0, e) : 0;
+}
+
+/* There is no shim: the exit record tells, or nobody does. */
+static int work_settle(struct job *j, struct err *e)
+{
+	struct container_job *c = container_job(j);
+	int r = end_runtimes(c, e);
+
+	return r < 0 ? r : reclaim_settle(j->id, c->row, c->pidfd, &c->exit, e);
+}
+
+static void settle_after(struct object *o, int64_t pause_ns);
+
+static void done_settle(struct job *j, struct object *o)
+{
+	struct container_job *c = container_job(j);
+
+	if (!o || !ctr_is_alive(o->sm->state))
+		return; /* it was asked twice */
+	if (j->result < 0) {
+		log_err(LOG_LEVEL_WARN, "container without a shim", &j->err);
+		settle_after(o, SETTLE_PAUSE_NS); /* a process hangs in the kernel */
+		return;
+	}
+	if (c->exit)
+		effect_report(o, j->gen, ctr_event_exited(take_ptr(c->exit)));
+	else
+		effect_report(o, j->gen, sm_event_new(CTR_EVENT_LOST));
+}
+
+static void settle_after(struct object *o, int64_t pause_ns)
+{
+	enum loop_lane lane = pause_ns > 0 ? LANE_RETRY : LANE_STOP;
+
+	job_start_after(&job_new(o, lane, work_settle, done_settle)->base, pause_ns);
+}
+
+void container_settle(struct object *o)
+{
+	settle_after(o, 0);
+}
+
+/* --- probe --- */
+
+/* What the shim says of a container that has not ended; NULL: the rest is reported, or will be. */
+static const struct shim_status *probed_alive(struct object *o, uint64_t gen, struct pod *p,
+					      struct shim_link *link)
+{
+	const struct shim_status *st = link ? pod_known(p, o->sm->id) : NULL;
+
+	if (!link)
+		container_settle(o);
+	else if (!st)
+		effect_report(o, gen, sm_event_new(CTR_EVENT_ABSENT));
+	/* The end was told by container_shim_says. */
+	return st && st->state != SHIM_ENDED ? st : NULL;
+}
+
+static void probed(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const struct shim_status *st = probed_alive(o, gen, p, link);
+
+	if (st)
+		effect_report(o, gen, ctr_event_adopted(init_of_status(st)));
+}
+
+void ctr_effect_probe(struct sm_object *sm)
+{
+	with_line(object_of(sm), probed);
+}
+
+static void probed_start(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const struct shim_status *st = probed_alive(o, gen, p, link);
+
+	if (st && st->state == SHIM_RUNNING)
+		effect_report(o, gen, ctr_event_started(init_of_status(st)));
+	else if (st)
+		effect_report(o, gen, sm_event_new(CTR_EVENT_NOT_STARTED));
+}
+
+void ctr_effect_probe_start(struct sm_object *sm)
+{
+	with_line(object_of(sm), probed_start);
+}
+
+/* --- start --- */
+
+static void shim_started(struct object *o, uint64_t gen, struct shim_answer *ans,
+			 const struct err *err)
+{
+	struct err e;
+
+	if (!err && ans->status.state == SHIM_CREATED) {
+		/* It joined the question of a shim that was adopting the container. */
+		effect_report(o, gen, sm_event_new(CTR_EVENT_NOT_STARTED));
+	} else if (!err) {
+		effect_report(o, gen, ctr_event_started(init_of_status(&ans->status)));
+	} else if (err->code != ERR_UNAVAILABLE) {
+		e = *err;
+		err_wrap(&e, "container %.13s", o->sm->id);
+		effect_report(o, gen, sm_event_failed(CTR_EVENT_START_FAILED, &e));
+	}
+	/* A lost shim is told to every container of the pod. */
+}
+
+static void start_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const struct shim_request req = {
+		.type = SHIM_START,
+		.id = o->sm->id,
+		.timeout_ms = RUNTIME_START_MS,
+	};
+
+	(void)gen;
+	if (link)
+		pod_request(p, o, &req, NULL, 0, shim_started);
+	else
+		container_settle(o);
+}
+
+void ctr_effect_start_init(struct sm_object *sm)
+{
+	with_line(object_of(sm), start_with);
+}
+
+/* --- signals --- */
+
+static void signalled(struct object *o, uint64_t gen, struct shim_answer *ans,
+		      const struct err *err)
+{
+	(void)ans;
+	if (!err || err->code == ERR_UNAVAILABLE)
+		return; /* its end will be told */
+	if (err->code == ERR_NOT_FOUND)
+		effect_report(o, gen, sm_event_new(CTR_EVENT_ABSENT));
+	else
+		log_err(LOG_LEVEL_WARN, "signal a container", err);
+}
+
+static void send_signal(struct object *o, struct pod *p, uint32_t sig)
+{
+	const struct shim_request req = {
+		.type = SHIM_KILL,
+		.id = o->sm->id,
+		.signal = sig,
+		.flags = sig == SIGKILL && row_of(o)->kill_all ? SHIM_ALL : 0,
+	};
+
+	pod_request(p, o, &req, NULL, 0, signalled);
+}
+
+/* --- what a signal alone does not end --- */
+
+static int work_thaw(struct job *j, struct err *e)
+{
+	return reach_thaw(container_job(j)->row, e);
+}
+
+static void done_thaw(struct job *j, struct object *o)
+{
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, "a container that is frozen", &j->err);
+}
+
+static int work_reach(struct job *j, struct err *e)
+{
+	return reach_end_container(container_job(j)->row, REACH_QUICK_MS, e);
+}
+
+static int work_reach_long(struct job *j, struct err *e)
+{
+	int r = reach_end_container(container_job(j)->row, REACH_LONG_MS, e);
+
+	return r < 0 ? err_wrap(e, "container %.13s", j->id) : 0;
+}
+
+/* KILLING has its own deadline, and begins again. */
+static void done_reach_long(struct job *j, struct object *o)
+{
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, "kill", &j->err);
+}
+
+static void done_reach(struct job *j, struct object *o)
+{
+	if (j->result < 0 && o && o->sm->effect_gen == j->gen)
+		job_start(&job_new(o, LANE_RETRY, work_reach_long, done_reach_long)->base);
+}
+
+static void term_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	(void)gen;
+	if (!link) {
+		container_settle(o);
+		return;
+	}
+	send_signal(o, p, row_of(o)->stop_signal ? row_of(o)->stop_signal : SIGTERM);
+	job_start(&job_new(o, LANE_STOP, work_thaw, done_thaw)->base);
+}
+
+static void kill_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	(void)gen;
+	if (!link) {
+		container_settle(o);
+		return;
+	}
+	send_signal(o, p, SIGKILL);
+	job_start(&job_new(o, LANE_STOP, work_reach, done_reach)->base);
+}
+
+void ctr_effect_signal_term(struct sm_object *sm)
+{
+	with_line(object_of(sm), term_with);
+}
+
+void ctr_effect_signal_kill(struct sm_object *sm)
+{
+	with_line(object_of(sm), kill_with);
+}
+
+/* --- erase --- */
+
+static int work_erase(struct job *j, struct err *e)
+{
+	struct container_job *c = container_job(j);
+	int r = end_runtimes(c, e);
+
+	if (r == 0)
+		r = reach_end_container(c->row, REACH_QUICK_MS, e);
+	return r < 0 ? r : bundle_clean(j->id, c->row, e);
+}
+
+/* The trash has no room: the one thing left is the directory. */
+static int work_erase_in_place(struct job *j, struct err *e)
+{
+	_cleanup_free_ char *dir = path_container_dir(world.conf, j->id);
+
+	return fs_remove_tree(dir, e);
+}
+
+static void done_erase(struct job *j, struct object *o)
+{
+	if (j->result == 0)
+		trash_kick();
+	if (j->result == 1 && o && o->sm->effect_gen == j->gen) {
+		job_start(&job_new(o, LANE_TRASH, work_erase_in_place, done_erase)->base);
+		return;
+	}
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, "container does not go", &j->err);
+	job_report(j, o, sm_event_failed(j->result < 0 ? CTR_EVENT_ERASE_STUCK : CTR_EVENT_ERASED,
+					 &j->err));
+}
+
+static void erase_now(struct object *o)
+{
+	enum loop_lane lane = o->sm->failure ? LANE_RETRY : LANE_STOP;
+
+	job_start(&job_new(o, lane, work_erase, done_erase)->base);
+}
+
+static void shim_forgot(struct object *o, uint64_t gen, struct shim_answer *ans,
+			const struct err *err)
+{
+	struct pod *p = pod_find(row_of(o)->sandbox_id);
+
+	(void)gen;
+	(void)ans;
+	/* One whose process has not ended yet is forgotten when its end is told. */
+	if (p && !err)
+		pod_forget(p, o->sm->id);
+	erase_now(o);
+}
+
+static void killed_created(struct object *o, uint64_t gen, struct shim_answer *ans,
+			   const struct err *err)
+{
+	const struct shim_request req = { .type = SHIM_FORGET, .id = o->sm->id };
+	struct pod *p = pod_find(row_of(o)->sandbox_id);
+
+	(void)gen;
+	(void)ans;
+	(void)err;
+	if (p && p->link)
+		pod_request(p, o, &req, NULL, 0, shim_forgot);
+	else
+		erase_now(o);
+}
+
+/* A container that was created and never started has a process that waits for its start. */
+static void erase_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const struct shim_request req = {
+		.type = SHIM_KILL,
+		.id = o->sm->id,
+		.signal = SIGKILL,
+		.flags = row_of(o)->kill_all ? SHIM_ALL : 0,
+	};
+
+	if (!link)
+		erase_now(o);
+	else if (row_of(o)->finished_ns)
+		killed_created(o, gen, NULL, NULL);
+	else
+		pod_request(p, o, &req, NULL, 0, killed_created);
+}
+
+void ctr_effect_erase(struct sm_object *sm)
+{
+	with_line(object_of(sm), erase_with);
+}
+
+/* --- as seen from the sandbox --- */
+
+typedef void child_fn(struct object *o);
+
+static void each_child(const char *sandbox_id, child_fn *fn)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	/* Dispatching an event adds and removes no object: that takes a commit. */
+	while ((o = map_next(world.objects[KIND_CONTAINER], &pos)))
+		if (strcmp(row_of(o)->sandbox_id, sandbox_id) == 0)
+			fn(o);
+}
+
+/* The create that was under way. */
+static void create_lost(struct object *o)
+{
+	struct err e = ERR_NULL;
+
+	if (!ctr_is_creating(o->sm->state) || !o->own)
+		return;
+	payload_init_free(take_ptr(o->own));
+	err_set(&e, ERR_UNAVAILABLE, "container %.13s: the pod's shim died", o->sm->id);
+	prepare_failed(o, o->sm->effect_gen, &e);
+}
+
+static void child_lost(struct object *o)
+{
+	if (ctr_is_alive(o->sm->state))
+		container_settle(o);
+	else
+		create_lost(o);
+}
+
+/* What was asked of the dead shim is asked of the new one, which has adopted the container. */
+void container_shim_back(struct object *o)
+{
+	if (!ctr_is_with_shim(o->sm->state))
+		return;
+	if (ctr_is_creating(o->sm->state) && !o->own)
+		return; /* the effect has not asked the shim yet */
+	payload_init_free(take_ptr(o->own));
+	sm_redo(o->sm);
+}
+
+void container_pod_lost(const char *sandbox_id)
+{
+	each_child(sandbox_id, child_lost);
+}
+
+static void child_stop(struct object *o)
+{
+	struct payload_stop *f = xcalloc(1, sizeof(*f));
+
+	f->now = true;
+	f->kill_at_ns = clock_realtime_ns();
+	sm_dispatch(o->sm, ctr_event_stop(f));
+}
+
+void container_stop_all(const char *sandbox_id)
+{
+	each_child(sandbox_id, child_stop);
+}
+
+static void child_remove(struct object *o)
+{
+	sm_dispatch(o->sm, sm_event_new(CTR_EVENT_REMOVE));
+}
+
+void container_remove_all(const char *sandbox_id)
+{
+	each_child(sandbox_id, child_remove);
+}
+
+bool container_any(const char *sandbox_id, bool alive)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
+		if (strcmp(row_of(o)->sandbox_id, sandbox_id) != 0)
+			continue;
+		/* NONE: the commit of its create is under way. */
+		if (!alive || ctr_is_unfinished(o->sm->state))
+			return true;
+	}
+	return false;
+}
+
+/* --- life --- */
+
+static void container_born(struct object *o)
+{
+	o->own = NULL;
+	diskuse_born(o);
+}
+
+static void container_moved(struct object *o, const struct sm_row *row)
+{
+	usage_forget(o);
+	if (row->target == row->state)
+		return;
+	/* The first figure of its writable layer, and the last one. */
+	if (ctr_is_measured(row->target))
+		diskuse_want(o, true);
+	sandbox_child_moved(row_of(o)->sandbox_id);
+}
+
+/* Out of the tables already: its sandbox may have waited for just this one. */
+static void container_gone(struct object *o)
+{
+	struct pod *p = pod_find(row_of(o)->sandbox_id);
+
+	diskuse_gone(o);
+	usage_forget(o);
+	payload_init_free(o->own);
+	o->own = NULL;
+	if (p && sm_is_gone(o->sm))
+		pod_let_go(p, o->sm->id);
+	sandbox_child_moved(row_of(o)->sandbox_id);
+}
+
+static bool container_is_nameless(const struct sm_object *sm)
+{
+	return ctr_is_nameless(sm->state);
+}
+
+static const char *container_name_key(const void *row)
+{
+	return ((const Crisp__State__Container *)row)->name_key;
+}
+
+/* CreateContainer answers with the id once there is a process. */
+static bool container_is_hidden(const void *row)
+{
+	return !((const Crisp__State__Container *)row)->pid;
+}
+
+const struct kind_ops kind_container = {
+	.machine = &ctr_machine,
+	.born = container_born,
+	.moved = container_moved,
+	.gone = container_gone,
+	.is_nameless = container_is_nameless,
+	.name_key = container_name_key,
+	.put_listing = container_put_listing,
+	.shows = &runtime__v1__container_state__descriptor,
+	.is_hidden = container_is_hidden,
+	.end_remains = remains_end_container,
+};

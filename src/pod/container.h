@@ -1,0 +1,42 @@
+/*
+ * container.h - containers: what the CRI asks of them (runtime.v1: CreateContainer and friends),
+ * and what their sandbox and its shim tell.  All on the loop thread.
+ */
+#pragma once
+
+#include "core/objects.h"
+#include "gen/api.pb-c.h"
+#include "gen/sm_container.h"
+#include "gen/state.pb-c.h"
+#include "shimproto/shimproto.h"
+
+extern const struct kind_ops kind_container;
+
+/* Take a call: it is answered through the container's machine.  <0: refused, the caller answers. */
+int container_create(struct caller *c, const Runtime__V1__CreateContainerRequest *req,
+		     struct err *e);
+int container_start(struct caller *c, const char *id, struct err *e);
+/* grace_s: before SIGKILL; 0 kills at once.  Unknown ones are stopped and removed already. */
+int container_stop(struct caller *c, const char *id, int64_t grace_s, struct err *e);
+int container_remove(struct caller *c, const char *id, struct err *e);
+/* Beside the machine: done is called with obj NULL and the error, if any. */
+int container_reopen_log(struct caller *c, const char *id, struct err *e);
+int container_update(struct caller *c, const Runtime__V1__UpdateContainerResourcesRequest *req,
+		     struct err *e);
+
+/* The shim's word on a container. */
+void container_shim_says(struct object *o, const struct shim_status *st);
+/* Another shim has taken the pod over: ask it again what its containers asked of the dead one. */
+void container_shim_back(struct object *o);
+/* No shim will come: end this container, or all of a sandbox, and settle what they came to. */
+void container_settle(struct object *o);
+void container_pod_lost(const char *sandbox_id);
+
+/* All containers of a sandbox. */
+void container_stop_all(const char *sandbox_id);
+void container_remove_all(const char *sandbox_id);
+/* Is there any; alive: one that has not ended. */
+bool container_any(const char *sandbox_id, bool alive);
+
+/* The config as the client sent it, default allocator, never NULL. */
+Runtime__V1__ContainerConfig *container_config(const Crisp__State__Container *row);

@@ -1,0 +1,250 @@
+/*
+ * network.c - see network.h.
+ */
+#include "pod/network.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "core/paths.h"
+#include "net/cni.h"
+#include "os/ns.h"
+#include "pod/sandbox.h"
+
+#define CNI_TIMEOUT_MS 60000
+#define LOCK_STEP_MS 20
+#define KILLED_MS 5000 /* for plugins that were killed to be gone */
+
+/* What a struct cni_request points to. */
+struct net_args {
+	Runtime__V1__PodSandboxConfig *config;
+	struct cni_port_mapping *ports;
+	struct cni_bandwidth bandwidth;
+	struct cni_annotation *annotations;
+	const char **dns[3];
+	struct cni_request req;
+};
+
+static void net_args_done(struct net_args *a)
+{
+	if (a->config)
+		runtime__v1__pod_sandbox_config__free_unpacked(a->config, NULL);
+	free(a->ports);
+	free(a->annotations);
+	for (size_t i = 0; i < ARRAY_LEN(a->dns); i++)
+		free(a->dns[i]);
+}
+
+static const char **strv_of(char **v, size_t n)
+{
+	const char **copy = xcalloc(n + 1, sizeof(char *));
+
+	for (size_t i = 0; i < n; i++)
+		copy[i] = v[i];
+	return copy;
+}
+
+/* A Kubernetes quantity of bits per second: "10M", "1Gi", "500k".  0: not one. */
+static uint64_t parse_rate(const char *s)
+{
+	static const struct {
+		const char *suffix;
+		uint64_t factor;
+	} units[] = {
+		{ "", 1 }, { "k", 1000 }, { "M", 1000000 }, { "G", 1000000000 },
+		{ "T", UINT64_C(1000000000000) }, { "Ki", 1024 }, { "Mi", 1048576 },
+		{ "Gi", 1073741824 }, { "Ti", UINT64_C(1099511627776) },
+	};
+	size_t digits = strspn(s, "0123456789");
+	_cleanup_free_ char *number = xstrndup(s, digits);
+	uint64_t v;
+
+	if (str_to_u64(number, UINT32_MAX, &v) < 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (strcmp(s + digits, units[i].suffix) == 0)
+			return v * units[i].factor;
+	return 0;
+}
+
+static void fill_bandwidth(struct net_args *a)
+{
+	const Runtime__V1__PodSandboxConfig *c = a->config;
+
+	for (size_t i = 0; i < c->n_annotations; i++) {
+		const char *key = c->annotations[i]->key;
+		uint64_t rate = parse_rate(c->annotations[i]->value);
+
+		if (strcmp(key, "kubernetes.io/ingress-bandwidth") == 0)
+			a->bandwidth.ingress_rate = rate;
+		else if (strcmp(key, "kubernetes.io/egress-bandwidth") == 0)
+			a->bandwidth.egress_rate = rate;
+	}
+	/* As the kubelet's own plugin had it: the burst is as good as unlimited. */
+	if (a->bandwidth.ingress_rate)
+		a->bandwidth.ingress_burst = INT32_MAX;
+	if (a->bandwidth.egress_rate)
+		a->bandwidth.egress_burst = INT32_MAX;
+	if (a->bandwidth.ingress_rate || a->bandwidth.egress_rate)
+		a->req.bandwidth = &a->bandwidth;
+}
+
+static void fill_ports(struct net_args *a, bool disabled)
+{
+	static const char *const protocols[] = {
+		[RUNTIME__V1__PROTOCOL__TCP] = "tcp",
+		[RUNTIME__V1__PROTOCOL__UDP] = "udp",
+		[RUNTIME__V1__PROTOCOL__SCTP] = "sctp",
+	};
+	const Runtime__V1__PodSandboxConfig *c = a->config;
+
+	a->ports = xcalloc(c->n_port_mappings, sizeof(*a->ports));
+	for (size_t i = 0; i < c->n_port_mappings && !disabled; i++) {
+		const Runtime__V1__PortMapping *m = c->port_mappings[i];
+
+		if (m->host_port <= 0)
+			continue; /* only declared, not mapped */
+		a->ports[a->req.n_port_mappings++] = (struct cni_port_mapping){
+			.host_port = (uint16_t)m->host_port,
+			.container_port = (uint16_t)m->container_port,
+			.protocol = protocols[m->protocol],
+			.host_ip = m->host_ip,
+		};
+	}
+	a->req.port_mappings = a->ports;
+}
+
+static void net_args_init(struct net_args *a, const struct conf *conf, const char *id,
+			  const Crisp__State__Sandbox *row)
+{
+	Runtime__V1__PodSandboxConfig *c = sandbox_config(row);
+
+	*a = (struct net_args){ .config = c };
+	a->req = (struct cni_request){
+		.container_id = id,
+		.netns = ns_is_pinned(row->netns) ? row->netns : "",
+		.ifname = "eth0",
+		.plugin_dirs = (const char *const *)conf->plugin_dirs,
+		.pod_namespace = c->metadata->namespace_,
+		.pod_name = c->metadata->name,
+		.pod_uid = c->metadata->uid,
+		.cgroup_path = row->cgroup_parent,
+		.timeout_ms = CNI_TIMEOUT_MS,
+	};
+	if (c->dns_config) {
+		a->dns[0] = strv_of(c->dns_config->servers, c->dns_config->n_servers);
+		a->dns[1] = strv_of(c->dns_config->searches, c->dns_config->n_searches);
+		a->dns[2] = strv_of(c->dns_config->options, c->dns_config->n_options);
+		a->req.dns_servers = a->dns[0];
+		a->req.dns_searches = a->dns[1];
+		a->req.dns_options = a->dns[2];
+	}
+	a->annotations = xcalloc(c->n_annotations, sizeof(*a->annotations));
+	for (size_t i = 0; i < c->n_annotations; i++)
+		a->annotations[i] = (struct cni_annotation){ c->annotations[i]->key,
+							     c->annotations[i]->value };
+	a->req.annotations = a->annotations;
+	a->req.n_annotations = c->n_annotations;
+	fill_ports(a, conf->disable_hostport_mapping);
+	fill_bandwidth(a);
+}
+
+static struct payload_network *network_of(char *result_json, const struct cni_result *result)
+{
+	struct payload_network *f = xcalloc(1, sizeof(struct payload_network));
+
+	f->result = result_json;
+	f->ips = xcalloc(result->n_ips + 1, sizeof(char *));
+	for (size_t i = 0; i < result->n_ips; i++)
+		f->ips[i] = xstrdup(result->ips[i].address);
+	return f;
+}
+
+/* --- plugins of a daemon that was killed --- */
+
+static bool lock_until(int fd, int64_t ms)
+{
+	int64_t deadline = clock_monotonic_ns() + ms * NSEC_PER_MSEC;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (clock_monotonic_ns() >= deadline)
+			return false;
+		poll(NULL, 0, LOCK_STEP_MS);
+	}
+	return true;
+}
+
+/* Plugins outlive a daemon that is killed, and what they do then must not meet what the next one
+ * does.  So each of them, and what it starts, holds the pod's lock, and the next daemon waits for
+ * it: as long as the plugins would have had, then they are killed.  Without a file nobody has it:
+ * the first ADD makes it.  *ret_fd: -1 then. */
+static int lock_network(const struct conf *conf, const char *id, int flags, bool again,
+			int *ret_fd, struct err *e)
+{
+	_cleanup_free_ char *run = path_pod_run(conf, id);
+	_cleanup_free_ char *path = xasprintf("%s/network.lock", run);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+
+	*ret_fd = -1;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(e, ERR_INTERNAL, errno, "open %s", path);
+	if (!lock_until(fd, again ? CNI_TIMEOUT_MS : 0) && again) {
+		proc_kill_holders(path);
+		if (!lock_until(fd, KILLED_MS))
+			return err_set(e, ERR_UNAVAILABLE,
+				       "plugins of the daemon before are still at work on the "
+				       "network of pod %.13s, and cannot be killed", id);
+	}
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
+		   bool again, struct payload_network **ret, struct err *e)
+{
+	struct cni_result result = CNI_RESULT_NULL;
+	_cleanup_close_ int lock = -1;
+	struct net_args a;
+	char *json = NULL;
+	int r = lock_network(conf, id, O_CREAT, again, &lock, e);
+
+	if (r < 0)
+		return r;
+	net_args_init(&a, conf, id, row);
+	a.req.hold_fd = lock;
+	if (again) {
+		struct err ignored = ERR_NULL;
+
+		/* It may be that nothing was added; then there is nothing to say. */
+		cni_del(row->cni_conf, &a.req, NULL, &ignored);
+	}
+	r = cni_add(row->cni_conf, &a.req, &json, &result, e);
+	if (r == 0)
+		*ret = network_of(json, &result);
+	cni_result_done(&result);
+	net_args_done(&a);
+	return r < 0 ? err_wrap(e, "network of pod %.13s", id) : 0;
+}
+
+int sandbox_net_down(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
+		     bool again, struct err *e)
+{
+	_cleanup_close_ int lock = -1;
+	struct net_args a;
+	int r = lock_network(conf, id, 0, again, &lock, e);
+
+	if (r < 0)
+		return r;
+	net_args_init(&a, conf, id, row);
+	a.req.hold_fd = lock;
+	r = cni_del(row->cni_conf, &a.req, *row->cni_result ? row->cni_result : NULL, e);
+	net_args_done(&a);
+	return r < 0 ? err_wrap(e, "network of pod %.13s", id) : 0;
+}

@@ -1,0 +1,280 @@
+/*
+ * reach.c - SIGKILL in rounds until nothing of a container is left.
+ *
+ * Each round kills by pidfd: a pid is checked again after its pidfd was opened, so that a recycled
+ * pid is never hit.  Walking /proc for processes that left the cgroup comes after the first rounds,
+ * because the PID namespace of almost every container dies with its first process.
+ */
+#include "pod/reach.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "core/objects.h"
+#include "core/paths.h"
+#include "os/cgroup.h"
+#include "shimproto/shimproto.h"
+
+#define ROUND_MS 20
+#define ROUNDS_WALK 10 /* between two walks of /proc */
+
+/* A namespace by the inode that /proc/PID/ns/NAME leads to; ino 0: not known. */
+struct ns_id {
+	const char *name;
+	dev_t dev;
+	ino_t ino;
+};
+
+struct reach {
+	const char *cgroup; /* NULL: there is none */
+	char *parent;       /* the pod's own cgroup; NULL: pods share it */
+	pid_t spare;
+	pid_t init;
+	int pidfd;          /* of init, -1: gone */
+	struct ns_id ns;    /* all processes in it are the container's */
+	bool shared;        /* the PID namespace: it does not end with init */
+	const char *keep;   /* cgroups of this name stay frozen, NULL: none do */
+};
+
+static struct ns_id ns_of(pid_t pid, const char *name)
+{
+	struct ns_id id = { .name = name };
+	struct stat st;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
+	if (stat(path, &st) == 0) {
+		id.dev = st.st_dev;
+		id.ino = st.st_ino;
+	}
+	return id;
+}
+
+static bool ns_equal(const struct ns_id *a, const struct ns_id *b)
+{
+	return a->ino && a->ino == b->ino && a->dev == b->dev;
+}
+
+/* --- members of the cgroup --- */
+
+static bool is_member(const char *cgroup, pid_t pid)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	struct err ignored = ERR_NULL;
+	size_t n = 0;
+
+	if (cgroup_pids(world.cgroups, cgroup, &pids, &n, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+static void kill_member(const char *cgroup, pid_t pid)
+{
+	_cleanup_close_ int pidfd = pidfd_open(pid, 0);
+
+	if (pidfd >= 0 && is_member(cgroup, pid))
+		pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+}
+
+/* *left: how many there were; *first: one of them. */
+static int kill_members(const struct reach *r, size_t *left, pid_t *first, struct err *e)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t n = 0;
+
+	if (!r->cgroup)
+		return 0;
+	if (cgroup_pids(world.cgroups, r->cgroup, &pids, &n, e) < 0)
+		return -(int)e->code;
+	for (size_t i = 0; i < n; i++) {
+		if (pids[i] == r->spare)
+			continue;
+		kill_member(r->cgroup, pids[i]);
+		*first = pids[i];
+		++*left;
+	}
+	return 0;
+}
+
+/* --- processes that left the cgroup --- */
+
+/* A process that was moved into a frozen cgroup of its own goes on in the container's. */
+static void kill_stray(const struct reach *r, pid_t pid, size_t *left, pid_t *first)
+{
+	_cleanup_close_ int pidfd = pidfd_open(pid, 0);
+	struct err ignored = ERR_NULL;
+	struct ns_id ns = ns_of(pid, r->ns.name);
+
+	if (pidfd < 0 || pid == getpid() || !ns_equal(&ns, &r->ns))
+		return;
+	pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	if (r->cgroup)
+		cgroup_pull_thawed(world.cgroups, r->cgroup, pid, &ignored);
+	*first = pid;
+	++*left;
+}
+
+static void kill_strays(const struct reach *r, size_t *left, pid_t *first)
+{
+	_cleanup_closedir_ DIR *dir = r->ns.ino ? opendir("/proc") : NULL;
+	struct dirent *d;
+	int64_t pid;
+
+	while (dir && (d = readdir(dir)))
+		if (str_to_i64(d->d_name, 2, INT32_MAX, &pid) == 0)
+			kill_stray(r, (pid_t)pid, left, first);
+}
+
+/* --- rounds --- */
+
+static bool is_alive(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return pidfd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+/* still: the cgroup was found frozen in the round before as well, so its parent is. */
+static int thaw(const struct reach *r, bool *still, struct err *e)
+{
+	int frozen = r->cgroup ? cgroup_thaw(world.cgroups, r->cgroup, r->keep, e) : 0;
+
+	if (frozen > 0 && *still && r->parent)
+		frozen = cgroup_thaw_one(world.cgroups, r->parent, e);
+	*still = frozen > 0;
+	return MIN(frozen, 0);
+}
+
+/* One round.  *left: processes that were still there. */
+static int kill_round(const struct reach *r, bool walk, size_t *left, pid_t *first, struct err *e)
+{
+	int ret;
+
+	*left = is_alive(r->pidfd);
+	if (*left) {
+		pidfd_send_signal(r->pidfd, SIGKILL, NULL, 0);
+		*first = r->init;
+	}
+	ret = kill_members(r, left, first, e);
+	if (ret == 0 && walk)
+		kill_strays(r, left, first);
+	return ret;
+}
+
+static int fail_left(const struct reach *r, size_t left, pid_t first, bool frozen, struct err *e)
+{
+	char who[PROC_TEXT_MAX];
+
+	proc_describe(first, who);
+	return err_set(e, ERR_UNAVAILABLE, "%zu processes do not end: %s, %scgroup %s", left, who,
+		       frozen ? "frozen " : "", r->cgroup ? r->cgroup : "unknown");
+}
+
+static int end_all(const struct reach *r, int64_t within_ms, struct err *e)
+{
+	int64_t until = clock_monotonic_ns() + within_ms * NSEC_PER_MSEC;
+	bool frozen = false, strays = r->shared;
+
+	for (unsigned round = 0;; round++) {
+		bool walk = r->shared ? strays : round && round % ROUNDS_WALK == 0;
+		pid_t first = 0;
+		size_t left = 0;
+		int ret = kill_round(r, walk, &left, &first, e);
+
+		if (walk)
+			strays = left > 0;
+		if (ret == 0 && left)
+			ret = thaw(r, &frozen, e);
+		if (ret < 0 || !left)
+			return ret;
+		if (clock_monotonic_ns() >= until)
+			return fail_left(r, left, first, frozen, e);
+		poll(NULL, 0, ROUND_MS);
+	}
+}
+
+int reach_end_cgroup(const char *cgroup, pid_t spare, struct err *e)
+{
+	const struct reach r = { .cgroup = cgroup, .spare = spare, .pidfd = -1 };
+
+	return end_all(&r, REACH_LONG_MS, e);
+}
+
+/* The PID namespace, or the mount namespace of a container whose PID namespace is not its own.
+ * What is shared with the host or the daemon is never taken for the container's. */
+static struct ns_id own_namespace(const Crisp__State__Container *row)
+{
+	const char *name = row->kill_all ? "mnt" : "pid";
+	struct ns_id ns = ns_of(row->pid, name), host = ns_of(1, name);
+	struct ns_id ours = ns_of(getpid(), name);
+
+	if (ns_equal(&ns, &host) || ns_equal(&ns, &ours))
+		ns.ino = 0;
+	return ns;
+}
+
+/* The cgroup above the container's, when it is a pod's own. */
+static char *parent_of(const char *cgroup)
+{
+	_cleanup_free_ char *shared = cgroup_of_pod(world.conf->default_cgroup_parent);
+	_cleanup_free_ char *parent = xstrdup(cgroup);
+	char *slash = strrchr(parent, '/');
+
+	if (!slash || slash == parent)
+		return NULL;
+	*slash = '\0';
+	return strcmp(parent, shared) == 0 ? NULL : take_ptr(parent);
+}
+
+int reach_end_container(const Crisp__State__Container *row, int64_t within_ms, struct err *e)
+{
+	_cleanup_free_ char *cgroup = *row->cgroups_path ? cgroup_dir(row->cgroups_path) : NULL;
+	_cleanup_free_ char *parent = cgroup ? parent_of(cgroup) : NULL;
+	_cleanup_close_ int pidfd = -1;
+	struct reach r = { .cgroup = cgroup, .parent = parent, .init = row->pid,
+			   .shared = row->kill_all };
+	int ret = 0;
+
+	if (strcmp(row->boot_id, clock_boot_id()) != 0)
+		return 0;
+	if (row->pid > 1)
+		ret = proc_open(row->pid, row->pid_ticks, &pidfd, e);
+	if (ret < 0)
+		return ret;
+	r.pidfd = pidfd;
+	/* Looked at while the pidfd is held and the process has not ended: the pid is its own. */
+	if (is_alive(pidfd)) {
+		r.ns = own_namespace(row);
+		if (!is_alive(pidfd))
+			r.ns.ino = 0;
+	}
+	return end_all(&r, within_ms, e);
+}
+
+int reach_thaw(const Crisp__State__Container *row, struct err *e)
+{
+	_cleanup_free_ char *cgroup = *row->cgroups_path ? cgroup_dir(row->cgroups_path) : NULL;
+	_cleanup_free_ char *parent = cgroup ? parent_of(cgroup) : NULL;
+	/* The shim thaws what it holds in a moment, and not before: see shim/guard.h. */
+	struct reach r = { .cgroup = cgroup, .parent = parent, .keep = SHIM_HELD_NAME };
+	bool frozen = false;
+	int ret = thaw(&r, &frozen, e);
+
+	return ret == 0 && frozen ? thaw(&r, &frozen, e) : ret;
+}

@@ -1,0 +1,754 @@
+/*
+ * sandbox.c - effects of states/sandbox.sm, and how the CRI's calls reach that machine.
+ *
+ * An effect takes a copy of the record to a worker; nothing on a worker looks at an object.
+ * Each effect can be run again after a crash at any point of it.
+ */
+#include "pod/sandbox.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "core/paths.h"
+#include "core/payloads.h"
+#include "net/cni.h"
+#include "os/cgroup.h"
+#include "os/mount.h"
+#include "os/ns.h"
+#include "pod/adopt.h"
+#include "pod/container.h"
+#include "pod/files.h"
+#include "pod/network.h"
+#include "pod/pod_listing.h"
+#include "pod/reach.h"
+#include "pod/remains.h"
+#include "pod/shim.h"
+#include "pod/usage.h"
+
+#define SHIM_START_MS 10000
+#define SHIM_END_MS 2000
+#define SHIM_LATE_MS 10000 /* for one that was killed, or was on its way out by then */
+#define SHIM_LOOK_MS 5
+
+static const Crisp__State__Sandbox *row_of(const struct object *o)
+{
+	return o->sm->row;
+}
+
+Runtime__V1__PodSandboxConfig *sandbox_config(const Crisp__State__Sandbox *row)
+{
+	Runtime__V1__PodSandboxConfig *c =
+		runtime__v1__pod_sandbox_config__unpack(NULL, row->config.len, row->config.data);
+
+	assert(c); /* checked when the record was made, checksummed since */
+	return c;
+}
+
+/* --- jobs: a copy of the record goes along --- */
+
+struct sandbox_job {
+	struct job base;
+	Crisp__State__Sandbox *row;
+	bool again; /* an effect may have been under way before */
+	bool hung;  /* the shim was killed, its end is waited for */
+	struct payload_anchor *anchor;
+	struct payload_network *network;
+};
+
+static struct sandbox_job *sandbox_job(struct job *j)
+{
+	return container_of(j, struct sandbox_job, base);
+}
+
+static void sandbox_job_free(struct job *j)
+{
+	struct sandbox_job *s = sandbox_job(j);
+
+	crisp__state__sandbox__free_unpacked(s->row, NULL);
+	payload_anchor_free(s->anchor);
+	payload_network_free(s->network);
+	free(s);
+}
+
+static struct job *sandbox_job_new(struct object *o, enum loop_lane lane,
+				   int (*work)(struct job *, struct err *),
+				   void (*done)(struct job *, struct object *))
+{
+	struct sandbox_job *s = xcalloc(1, sizeof(*s));
+
+	s->row = sm_row_clone(row_of(o));
+	s->again = ((const struct pod *)o->own)->loaded;
+	job_init(&s->base, o, lane, work, done, sandbox_job_free);
+	return &s->base;
+}
+
+/* --- anchor: cgroup, namespaces, files, shim --- */
+
+static int set_sysctls(const char *ns_dir, const Crisp__State__Sandbox *row,
+		       const Runtime__V1__PodSandboxConfig *c, struct err *e)
+{
+	size_t n = 0, n_config = c->linux ? c->linux->n_sysctls : 0, n_conf = 0;
+	_cleanup_free_ struct ns_sysctl *list = NULL;
+	_cleanup_free_ char *names = NULL;
+	struct err ignored = ERR_NULL;
+	int r = 0;
+
+	while (world.conf->default_sysctls && world.conf->default_sysctls[n_conf])
+		n_conf++;
+	list = xcalloc(n_config + n_conf, sizeof(*list));
+	for (size_t i = 0; i < n_conf && r == 0; i++) {
+		const char *eq = strchr(world.conf->default_sysctls[i], '=');
+		struct ns_sysctl s = { NULL, eq ? eq + 1 : "" };
+
+		if (!eq)
+			continue; /* conf_finish has refused it */
+		free(names);
+		names = xstrndup(world.conf->default_sysctls[i],
+				 (size_t)(eq - world.conf->default_sysctls[i]));
+		s.name = names;
+		/* A default does not apply where the namespace is the host's. */
+		if (ns_check_sysctl(&s, row->host_network, row->host_ipc, &ignored) == 0)
+			r = ns_set_sysctls(ns_dir, &s, 1, e);
+	}
+	for (size_t i = 0; i < n_config; i++)
+		list[n++] = (struct ns_sysctl){ c->linux->sysctls[i]->key,
+						c->linux->sysctls[i]->value };
+	return r == 0 && n ? ns_set_sysctls(ns_dir, list, n, e) : r;
+}
+
+static int make_namespaces(const char *id, const Crisp__State__Sandbox *row,
+			   const Runtime__V1__PodSandboxConfig *c, struct payload_anchor *f,
+			   struct err *e)
+{
+	_cleanup_free_ char *dir = path_pod_ns(world.conf, id);
+	_cleanup_free_ char *hostname = sandbox_hostname(c, row->host_network);
+	unsigned kinds = (row->host_network ? 0 : NS_KIND_NET | NS_KIND_UTS) |
+			 (row->host_ipc ? 0 : NS_KIND_IPC);
+	int r;
+
+	r = ns_pin(dir, kinds, hostname, e);
+	if (r == 0)
+		r = set_sysctls(dir, row, c, e);
+	if (r == 0 && !row->host_network)
+		f->netns = xasprintf("%s/net", dir);
+	return r;
+}
+
+static int find_network(struct payload_anchor *f, struct err *e)
+{
+	struct cni_conf found = CNI_CONF_NULL;
+	int r = cni_conf_find(world.conf->network_dir, world.conf->cni_default_network,
+			      (const char *const *)world.conf->plugin_dirs, &found, e);
+
+	if (r == 0)
+		f->cni_conf = take_ptr(found.json);
+	cni_conf_done(&found);
+	return r;
+}
+
+/* NULL: it has none of its own.  OCI runtimes that a shim had started may be at work in there when
+ * it is gone. */
+static const char *shim_cgroup(const struct sandbox_job *s)
+{
+	return *s->row->shim_cgroup ? s->row->shim_cgroup : NULL;
+}
+
+/* Beside the daemon when systemd owns all others, so it must not need controllers there. */
+static int make_shim_cgroup(const char *cgroup, struct err *e)
+{
+	if (world.conf->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD)
+		return cgroup_create_plain(world.cgroups, cgroup, e);
+	return cgroup_create(world.cgroups, cgroup, e);
+}
+
+static int work_anchor(struct job *j, struct err *e)
+{
+	struct sandbox_job *s = sandbox_job(j);
+	Runtime__V1__PodSandboxConfig *c = sandbox_config(s->row);
+	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
+	_cleanup_free_ char *durable = path_pod_dir(world.conf, j->id);
+	const char *cgroup = shim_cgroup(s);
+	struct spawn_child shim = SPAWN_CHILD_NULL;
+	int r;
+
+	s->anchor = xcalloc(1, sizeof(struct payload_anchor));
+	r = fs_mkdir_all(run, 0700, e);
+	if (r == 0)
+		r = fs_mkdir_all(durable, 0700, e);
+	if (r == 0 && cgroup)
+		r = make_shim_cgroup(cgroup, e);
+	if (r == 0)
+		r = make_namespaces(j->id, s->row, c, s->anchor, e);
+	if (r == 0)
+		r = sandbox_files_make(run, s->row, c, e);
+	if (r == 0 && *c->log_directory == '/' && fs_mkdir_all(c->log_directory, 0755, e) < 0)
+		r = err_wrap(e, "config.log_directory");
+	if (r == 0 && !s->row->host_network)
+		r = find_network(s->anchor, e);
+	if (r == 0)
+		r = shim_start(world.shim_path, j->id, run, cgroup, SHIM_START_MS, &shim, e);
+	close_fdp(&shim.pidfd);
+	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
+	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
+}
+
+static void anchor_report(struct object *o, uint64_t gen, struct payload_anchor *f)
+{
+	struct pod *p = o->own;
+
+	f->shim_pid = (int32_t)p->shim_pid;
+	effect_report(o, gen, sbx_event_anchored(f));
+}
+
+static void anchor_failed(struct object *o, uint64_t gen, const struct err *e)
+{
+	effect_report(o, gen, sm_event_failed(SBX_EVENT_ANCHOR_FAILED, e));
+}
+
+/* The end of its shim or init is no event of a pod that is being made: its effects look, last
+ * thing. */
+static int check_line(const struct object *o, struct err *e)
+{
+	const struct pod *p = o->own;
+
+	if (p->line == POD_LINE_READY)
+		return podground_check(p, e);
+	return err_set(e, ERR_UNAVAILABLE, "sandbox %.13s: its shim ended while the pod was made; "
+		       "see shim.log in its run directory", o->sm->id);
+}
+
+static int work_pin_pid(struct job *j, struct err *e)
+{
+	struct sandbox_job *s = sandbox_job(j);
+	_cleanup_free_ char *dir = path_pod_ns(world.conf, j->id);
+
+	return ns_pin_pid(dir, s->anchor->init_pid, e);
+}
+
+static void done_pin_pid(struct job *j, struct object *o)
+{
+	struct sandbox_job *s = sandbox_job(j);
+
+	if (!o)
+		return;
+	if (j->result == 0)
+		j->result = check_line(o, &j->err);
+	if (j->result < 0)
+		anchor_failed(o, j->gen, &j->err);
+	else
+		anchor_report(o, j->gen, take_ptr(s->anchor));
+}
+
+static void init_made(struct object *o, uint64_t gen, struct shim_answer *ans,
+		      const struct err *err)
+{
+	struct pod *p = o->own;
+	struct sandbox_job *s;
+
+	if (err) {
+		anchor_failed(o, gen, err);
+		return;
+	}
+	s = sandbox_job(sandbox_job_new(o, LANE_START, work_pin_pid, done_pin_pid));
+	s->anchor = take_ptr(p->anchor);
+	s->anchor->init_pid = (int32_t)ans->status.pid;
+	s->anchor->init_ticks = ans->status.start_ticks;
+	podground_watch_init(p, s->anchor->init_pid, s->anchor->init_ticks);
+	job_start(&s->base);
+}
+
+/* The namespaces that the pod has of its own, for its init. */
+static int open_namespaces(const struct object *o, int fds[SHIM_FDS_MAX], size_t *ret_n,
+			   struct err *e)
+{
+	_cleanup_free_ char *dir = path_pod_ns(world.conf, o->sm->id);
+	const Crisp__State__Sandbox *row = row_of(o);
+	const struct {
+		const char *name;
+		bool own;
+	} kinds[] = {
+		{ "net", !row->host_network },
+		{ "ipc", !row->host_ipc },
+		{ "uts", !row->host_network },
+	};
+
+	*ret_n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", dir, kinds[i].name);
+
+		if (!kinds[i].own)
+			continue;
+		fds[*ret_n] = ns_is_pinned(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+		if (fds[*ret_n] < 0)
+			return err_set(e, ERR_INTERNAL, "sandbox %.13s: no namespace at %s",
+				       o->sm->id, path);
+		++*ret_n;
+	}
+	return 0;
+}
+
+static void start_init(struct pod *p, struct object *o, uint64_t gen)
+{
+	const struct shim_request req = { .type = SHIM_INIT };
+	int fds[SHIM_FDS_MAX];
+	struct err e = ERR_NULL;
+	size_t n;
+
+	if (open_namespaces(o, fds, &n, &e) < 0)
+		anchor_failed(o, gen, &e);
+	else
+		pod_request(p, o, &req, fds, n, init_made);
+	while (n)
+		close(fds[--n]);
+}
+
+static void anchor_line_settled(struct object *o, uint64_t gen, struct pod *p,
+				struct shim_link *link)
+{
+	struct err e = ERR_NULL;
+
+	if (!link) {
+		err_set(&e, ERR_UNAVAILABLE, "sandbox %.13s: its shim ended right after it had "
+			"started; see shim.log in its run directory", o->sm->id);
+		anchor_failed(o, gen, &e);
+	} else if (row_of(o)->pod_pid) {
+		start_init(p, o, gen);
+	} else {
+		anchor_report(o, gen, take_ptr(p->anchor));
+	}
+}
+
+static void done_anchor(struct job *j, struct object *o)
+{
+	struct sandbox_job *s = sandbox_job(j);
+	struct pod *p = o ? o->own : NULL;
+
+	if (!o || o->sm->effect_gen != j->gen)
+		return;
+	if (j->result < 0) {
+		anchor_failed(o, j->gen, &j->err);
+		return;
+	}
+	payload_anchor_free(p->anchor);
+	p->anchor = take_ptr(s->anchor);
+	pod_open(p);
+	pod_when_settled(p, o, anchor_line_settled);
+}
+
+void sbx_effect_raise_anchor(struct sm_object *sm)
+{
+	job_start(sandbox_job_new(object_of(sm), LANE_START, work_anchor, done_anchor));
+}
+
+/* --- another shim --- */
+
+static int work_revive(struct job *j, struct err *e)
+{
+	const struct sandbox_job *s = sandbox_job(j);
+	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
+	const char *cgroup = shim_cgroup(s);
+	struct spawn_child shim = SPAWN_CHILD_NULL;
+	int r = s->hung ? sandbox_end_shim(run, 0, e) : 0;
+
+	/* Whatever an OCI runtime was about would come as a surprise. */
+	if (r == 0 && cgroup && !shim_is_alive(run, NULL))
+		r = reach_end_cgroup(cgroup, s->row->init_pid, e);
+	if (r == 0)
+		r = shim_start(world.shim_path, j->id, run, cgroup, SHIM_START_MS, &shim, e);
+	close_fdp(&shim.pidfd);
+	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
+}
+
+static void revived(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	struct err e = ERR_NULL;
+
+	if (link && podground_check(p, &e) < 0) {
+		effect_report(o, gen, sm_event_failed(SBX_EVENT_ANCHOR_BROKEN, &e));
+		return;
+	}
+	if (link) {
+		anchor_report(o, gen, xcalloc(1, sizeof(struct payload_anchor)));
+		return;
+	}
+	err_set(&e, ERR_UNAVAILABLE, "sandbox %.13s: the shim that was to take it over ended; see "
+		"shim.log in its run directory", o->sm->id);
+	anchor_failed(o, gen, &e);
+}
+
+static void done_revive(struct job *j, struct object *o)
+{
+	if (!o || o->sm->effect_gen != j->gen)
+		return;
+	if (j->result < 0) {
+		log_err(LOG_LEVEL_WARN, "no other shim", &j->err);
+		anchor_failed(o, j->gen, &j->err);
+		return;
+	}
+	pod_open(o->own);
+	pod_when_tried(o->own, o, revived);
+}
+
+/* Shims that die young are a crash loop; the pauses after failures are the engine's. */
+static int64_t revive_pause_of(const struct object *o)
+{
+	uint32_t tries = row_of(o)->revive_tries;
+
+	if (tries <= 1 || o->sm->failure || world.recovering)
+		return 0;
+	return retry_pause_ns(tries - 1);
+}
+
+void sbx_effect_revive_anchor(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+	struct pod *p = o->own;
+	enum loop_lane lane = row_of(o)->revive_tries > 1 ? LANE_RETRY : LANE_START;
+	struct job *j = sandbox_job_new(o, lane, work_revive, done_revive);
+
+	/* When the daemon was away as well nobody has done it yet. */
+	if (p->line == POD_LINE_DOWN)
+		container_rescue_all(p);
+	sandbox_job(j)->hung = p->hung;
+	job_start_after(j, revive_pause_of(o));
+}
+
+/* --- what is there after a restart of the daemon --- */
+
+static void probe_settled(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	struct err e = ERR_NULL;
+	struct payload_anchor *f;
+
+	if (link && podground_check(p, &e) < 0) {
+		effect_report(o, gen, sm_event_failed(SBX_EVENT_ANCHOR_BROKEN, &e));
+		return;
+	}
+	if (link) {
+		f = xcalloc(1, sizeof(struct payload_anchor));
+		f->init_pid = row_of(o)->init_pid;
+		f->init_ticks = row_of(o)->init_ticks;
+		f->shim_pid = (int32_t)p->shim_pid;
+		effect_report(o, gen, sbx_event_anchored(f));
+		return;
+	}
+	if (strcmp(row_of(o)->boot_id, clock_boot_id()) != 0)
+		err_set(&e, ERR_UNAVAILABLE, "the node was rebooted");
+	else
+		err_set(&e, ERR_UNAVAILABLE, "the pod's shim is gone");
+	effect_report(o, gen, sm_event_failed(SBX_EVENT_ANCHOR_LOST, &e));
+}
+
+void sbx_effect_probe_anchor(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	pod_when_tried(o->own, o, probe_settled);
+}
+
+/* The shim first, so that nothing new can start; then what it stood on.  It gets its time for the
+ * end it was asked for, and is killed after that.  One that is on its way out has no name any more
+ * while it still holds its lock: then a moment's wait is all there is to do. */
+int sandbox_end_shim(const char *run, int64_t grace_ms, struct err *e)
+{
+	int64_t until = clock_monotonic_ns() + grace_ms * NSEC_PER_MSEC;
+	bool late = false;
+
+	for (;;) {
+		struct spawn_child shim = SPAWN_CHILD_NULL;
+		int64_t left_ms = (until - clock_monotonic_ns()) / NSEC_PER_MSEC;
+		struct pollfd p;
+
+		if (!shim_is_alive(run, &shim))
+			return 0;
+		if (left_ms <= 0 && late) {
+			close_fdp(&shim.pidfd);
+			return err_set(e, ERR_UNAVAILABLE, "the shim of %s does not end", run);
+		}
+		if (left_ms <= 0) {
+			if (shim.pidfd >= 0)
+				pidfd_send_signal(shim.pidfd, SIGKILL, NULL, 0);
+			late = true;
+			left_ms = SHIM_LATE_MS;
+			until = clock_monotonic_ns() + SHIM_LATE_MS * NSEC_PER_MSEC;
+		}
+		p = (struct pollfd){ .fd = shim.pidfd, .events = POLLIN };
+		poll(&p, 1, shim.pidfd < 0 ? SHIM_LOOK_MS : (int)left_ms);
+		close_fdp(&shim.pidfd);
+	}
+}
+
+/* The pod's init outlives a shim that was killed: it ends with the pod. */
+static int end_init(const char *run, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/" SHIM_INIT_NAME, run);
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	_cleanup_close_ int pidfd = -1;
+	unsigned long long ticks;
+	int pid, r = fs_read_file(path, 128, &text, e);
+
+	if (r)
+		return MIN(r, 0);
+	if (!text.len || sscanf(text.data, "%d %llu", &pid, &ticks) != 2)
+		return 0; /* written in part: it was never answered for */
+	r = proc_open(pid, ticks, &pidfd, e);
+	if (r == 0 && pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		r = err_errno(e, ERR_INTERNAL, errno, "kill the init of %s", run);
+	return MIN(r, 0);
+}
+
+int sandbox_take_down(const char *id, const char *cgroup, int64_t grace_ms, struct err *e)
+{
+	_cleanup_free_ char *run = path_pod_run(world.conf, id);
+	_cleanup_free_ char *ns = path_pod_ns(world.conf, id);
+	int r = sandbox_end_shim(run, grace_ms, e);
+
+	if (r == 0)
+		r = end_init(run, e);
+	if (r == 0 && cgroup)
+		r = reach_end_cgroup(cgroup, 0, e);
+	if (r == 0)
+		r = ns_unpin(ns, e);
+	if (r == 0)
+		r = mount_remove_below(run, e);
+	if (r == 0)
+		r = fs_remove_tree(run, e);
+	if (r == 0 && cgroup)
+		r = cgroup_remove(world.cgroups, cgroup, e);
+	return r < 0 ? err_wrap(e, "sandbox %.13s", id) : 0;
+}
+
+static int work_drop_anchor(struct job *j, struct err *e)
+{
+	return sandbox_take_down(j->id, shim_cgroup(sandbox_job(j)), SHIM_END_MS, e);
+}
+
+static void done_drop_anchor(struct job *j, struct object *o)
+{
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, "sandbox does not go", &j->err);
+	job_report(j, o, sm_event_failed(j->result < 0 ? SBX_EVENT_ANCHOR_STUCK
+					 : SBX_EVENT_ANCHOR_DROPPED, &j->err));
+}
+
+void sbx_effect_drop_anchor(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+	struct pod *p = o->own;
+
+	payload_anchor_free(take_ptr(p->anchor));
+	pod_shutdown(p);
+	job_start(sandbox_job_new(o, o->sm->failure ? LANE_RETRY : LANE_STOP,
+					work_drop_anchor, done_drop_anchor));
+}
+
+/* --- network --- */
+
+static int work_network_up(struct job *j, struct err *e)
+{
+	struct sandbox_job *s = sandbox_job(j);
+	Runtime__V1__PodSandboxConfig *c;
+	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
+	_cleanup_free_ char *hostname = NULL;
+	int r;
+
+	r = sandbox_net_up(world.conf, j->id, s->row, s->again, &s->network, e);
+	if (r < 0)
+		return r;
+	c = sandbox_config(s->row);
+	hostname = sandbox_hostname(c, false);
+	r = sandbox_files_hosts(run, hostname, s->network->ips, e);
+	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
+	return r;
+}
+
+static void done_network_up(struct job *j, struct object *o)
+{
+	struct sandbox_job *s = sandbox_job(j);
+
+	if (j->result == 0 && o)
+		j->result = check_line(o, &j->err);
+	if (j->result < 0)
+		job_report(j, o, sm_event_failed(SBX_EVENT_NETWORK_FAILED, &j->err));
+	else
+		job_report(j, o, sbx_event_network_up(take_ptr(s->network)));
+}
+
+static void network_line_settled(struct object *o, uint64_t gen, struct pod *p,
+				 struct shim_link *link)
+{
+	struct err e = ERR_NULL;
+
+	(void)p;
+	(void)link;
+	if (check_line(o, &e) < 0)
+		effect_report(o, gen, sm_event_failed(SBX_EVENT_NETWORK_FAILED, &e));
+	else
+		job_start(sandbox_job_new(o, LANE_NET_UP, work_network_up, done_network_up));
+}
+
+void sbx_effect_raise_network(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	pod_when_settled(o->own, o, network_line_settled);
+}
+
+static int work_network_down(struct job *j, struct err *e)
+{
+	const struct sandbox_job *s = sandbox_job(j);
+
+	return sandbox_net_down(world.conf, j->id, s->row, s->again, e);
+}
+
+static void done_network_down(struct job *j, struct object *o)
+{
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, "pod network does not go", &j->err);
+	job_report(j, o, sm_event_failed(j->result < 0 ? SBX_EVENT_NETWORK_STUCK
+					 : SBX_EVENT_NETWORK_DOWN, &j->err));
+}
+
+void sbx_effect_lower_network(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	job_start(sandbox_job_new(o, o->sm->failure ? LANE_NET_RETRY : LANE_NET_DOWN,
+					work_network_down, done_network_down));
+}
+
+/* --- children --- */
+
+static void children_check(struct object *o)
+{
+	if (o->sm->effect < 0)
+		return;
+	if (sbx_is_emptying(o->sm->state) && !container_any(o->sm->id, true))
+		effect_report(o, o->sm->effect_gen, sm_event_new(SBX_EVENT_CHILDREN_STOPPED));
+	else if (sbx_is_clearing(o->sm->state) && !container_any(o->sm->id, false))
+		effect_report(o, o->sm->effect_gen, sm_event_new(SBX_EVENT_CHILDREN_REMOVED));
+}
+
+void sandbox_child_moved(const char *sandbox_id)
+{
+	struct object *o = world_find(KIND_SANDBOX, sandbox_id);
+
+	if (o)
+		children_check(o);
+}
+
+void sbx_effect_stop_children(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	pod_give_up(o->own);
+	container_stop_all(sm->id);
+	children_check(o);
+}
+
+void sbx_effect_remove_children(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	container_remove_all(sm->id);
+	children_check(o);
+}
+
+/* --- the end --- */
+
+static int work_erase(struct job *j, struct err *e)
+{
+	_cleanup_free_ char *dir = path_pod_dir(world.conf, j->id);
+
+	return fs_remove_tree(dir, e);
+}
+
+static void done_erase(struct job *j, struct object *o)
+{
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, "sandbox directory does not go", &j->err);
+	job_report(j, o, sm_event_failed(j->result < 0 ? SBX_EVENT_ERASE_STUCK : SBX_EVENT_ERASED,
+					 &j->err));
+}
+
+void sbx_effect_erase(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	job_start(sandbox_job_new(o, o->sm->failure ? LANE_RETRY : LANE_STOP, work_erase,
+					done_erase));
+}
+
+/* --- life --- */
+
+static void sandbox_born(struct object *o)
+{
+	const struct sm_state *s = sm_state(o->sm);
+	struct pod *p = o->own = pod_new(o);
+
+	p->loaded = s->kind != SM_KIND_INITIAL;
+	/* Loaded, and of this boot: its shim may be alive, whatever the state. */
+	if (p->loaded && strcmp(row_of(o)->boot_id, clock_boot_id()) == 0 &&
+	    sbx_is_live(o->sm->state)) {
+		if (row_of(o)->init_pid > 0)
+			podground_watch_init(p, row_of(o)->init_pid, row_of(o)->init_ticks);
+		pod_open(p);
+	} else if (p->loaded) {
+		p->line = POD_LINE_LOST;
+	}
+}
+
+static void sandbox_moved(struct object *o, const struct sm_row *row)
+{
+	(void)row;
+	usage_forget(o);
+}
+
+static void sandbox_gone(struct object *o)
+{
+	usage_forget(o);
+	pod_free(o->own);
+}
+
+/* A CNI plugin that refuses to undo a failed run does not hold up the next one. */
+static bool sandbox_is_nameless(const struct sm_object *sm)
+{
+	return ((const Crisp__State__Sandbox *)sm->row)->undo || sbx_is_nameless(sm->state);
+}
+
+static const char *sandbox_name_key(const void *row)
+{
+	return ((const Crisp__State__Sandbox *)row)->name_key;
+}
+
+/* A run that is being undone has answered with an error. */
+static bool sandbox_is_hidden(const void *row)
+{
+	return ((const Crisp__State__Sandbox *)row)->undo;
+}
+
+const struct kind_ops kind_sandbox = {
+	.machine = &sbx_machine,
+	.born = sandbox_born,
+	.moved = sandbox_moved,
+	.gone = sandbox_gone,
+	.is_nameless = sandbox_is_nameless,
+	.name_key = sandbox_name_key,
+	.put_listing = sandbox_put_listing,
+	.shows = &runtime__v1__pod_sandbox_state__descriptor,
+	.is_hidden = sandbox_is_hidden,
+	.end_remains = remains_end_pod,
+};

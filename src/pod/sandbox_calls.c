@@ -1,0 +1,179 @@
+/*
+ * sandbox_calls.c - RunPodSandbox, StopPodSandbox and RemovePodSandbox on their way to the
+ * machine: what a request must be like, and which object it is about.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/inet.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "core/paths.h"
+#include "core/quarantine.h"
+#include "core/records.h"
+#include "oci/namespaces.h"
+#include "os/cgroup.h"
+#include "os/ns.h"
+#include "pod/sandbox.h"
+
+static const Runtime__V1__NamespaceOption *ns_options(const Runtime__V1__PodSandboxConfig *c)
+{
+	static const Runtime__V1__NamespaceOption none = RUNTIME__V1__NAMESPACE_OPTION__INIT;
+
+	if (c->linux && c->linux->security_context &&
+	    c->linux->security_context->namespace_options)
+		return c->linux->security_context->namespace_options;
+	return &none;
+}
+
+static int check_sysctls(const Runtime__V1__PodSandboxConfig *c, bool host_network, bool host_ipc,
+			 struct err *e)
+{
+	for (size_t i = 0; c->linux && i < c->linux->n_sysctls; i++) {
+		struct ns_sysctl s = { c->linux->sysctls[i]->key, c->linux->sysctls[i]->value };
+
+		if (ns_check_sysctl(&s, host_network, host_ipc, e) < 0)
+			return err_wrap(e, "config.linux.sysctls");
+	}
+	return 0;
+}
+
+/* A plugin that refuses a mapping refuses to take it down as well. */
+static int check_ports(const Runtime__V1__PodSandboxConfig *c, struct err *e)
+{
+	for (size_t i = 0; i < c->n_port_mappings; i++) {
+		const Runtime__V1__PortMapping *m = c->port_mappings[i];
+
+		if (m->host_port > 0 && m->container_port == 0)
+			return err_set(e, ERR_INVALID, "config.port_mappings[%zu].container_port: "
+				       "0 for host port %d: give the port of the container", i,
+				       m->host_port);
+		if (m->host_port > 0 && *m->host_ip && !inet_is_address(m->host_ip))
+			return err_set(e, ERR_INVALID, "config.port_mappings[%zu].host_ip: \"%s\" "
+				       "is no IP address", i, m->host_ip);
+	}
+	return 0;
+}
+
+/* ret_parent: the cgroup parent that was asked for, as it is kept; stays NULL when none was. */
+static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config_size,
+		     char **ret_parent, struct err *e)
+{
+	const Runtime__V1__PodSandboxConfig *c = req->config;
+	const struct conf_runtime *rt = conf_runtime_find(world.conf, req->runtime_handler);
+	const Runtime__V1__NamespaceOption *ns = ns_options(c);
+
+	if (config_size > LIMIT_CONFIG_BYTES)
+		return err_set(e, ERR_INVALID, "config: %zu bytes are more than the limit of %d",
+			       config_size, LIMIT_CONFIG_BYTES);
+	if (!rt)
+		return err_set(e, ERR_INVALID, "runtime_handler: \"%s\" is not configured: add "
+			       "[crio.runtime.runtimes.%s]", req->runtime_handler,
+			       req->runtime_handler);
+	if (oci_namespaces_check_pod(ns, &world.features[rt - world.conf->runtimes], e) < 0)
+		return err_wrap(e, "config.linux.security_context");
+	if (ns->userns_options && ns->userns_options->mode == RUNTIME__V1__NAMESPACE_MODE__POD)
+		return err_set(e, ERR_UNIMPLEMENTED,
+			       "config.linux.security_context.namespace_options.userns_options: "
+			       "pods with a user namespace are not supported");
+	if (c->linux && *c->linux->cgroup_parent &&
+	    conf_cgroup_parent(world.conf->cgroup_manager, c->linux->cgroup_parent, ret_parent,
+			       e) < 0)
+		return err_wrap(e, "config.linux.cgroup_parent");
+	if (check_ports(c, e) < 0)
+		return -(int)e->code;
+	return check_sysctls(c, ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE,
+			     ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE, e);
+}
+
+/* Below the pod's parent; when systemd owns that, below the daemon's own cgroup, which is delegated
+ * to it.  NULL: its shims stay where the daemon is. */
+static char *shim_cgroup(const char *parent, const char *id)
+{
+	if (world.conf->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD)
+		parent = world.own_cgroup;
+	return parent ? cgroup_of_shim(parent, id) : NULL;
+}
+
+static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *req,
+				      const char *parent, const char *key, const char *id)
+{
+	const Runtime__V1__NamespaceOption *ns = ns_options(req->config);
+	Crisp__State__Sandbox *row = xmalloc(sizeof(*row));
+	_cleanup_free_ char *shims = shim_cgroup(parent, id);
+
+	crisp__state__sandbox__init(row);
+	row_set_str(&row->name_key, key);
+	row->config.len = runtime__v1__pod_sandbox_config__get_packed_size(req->config);
+	row->config.data = xmalloc(row->config.len);
+	runtime__v1__pod_sandbox_config__pack(req->config, row->config.data);
+	row_set_str(&row->runtime_handler, req->runtime_handler);
+	row_set_str(&row->boot_id, clock_boot_id());
+	row_set_str(&row->cgroup_parent, parent);
+	if (shims)
+		row_set_str(&row->shim_cgroup, shims);
+	row->created_ns = clock_realtime_ns();
+	row->host_network = ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE;
+	row->host_ipc = ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE;
+	row->pod_pid = ns->pid == RUNTIME__V1__NAMESPACE_MODE__POD;
+	return row;
+}
+
+static void run_again(struct caller *c)
+{
+	struct err e = ERR_NULL;
+
+	if (sandbox_run(c, c->request, &e) < 0)
+		caller_finish(c, NULL, &e);
+}
+
+int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, struct err *e)
+{
+	const Runtime__V1__PodSandboxMetadata *m = req->config->metadata;
+	_cleanup_free_ char *key = xasprintf("pod/%s/%s/%s/%u", m->namespace_, m->name, m->uid,
+					     m->attempt);
+	_cleanup_free_ char *parent = NULL;
+	struct object *o = world_find_name(key);
+	char id[ID_LEN + 1];
+	int r;
+
+	c->again = run_again;
+	if (!o) {
+		r = check_run(req, runtime__v1__pod_sandbox_config__get_packed_size(req->config),
+			      &parent, e);
+		if (r < 0)
+			return r;
+		id_new(id);
+		if (!parent)
+			parent = xstrdup(world.conf->default_cgroup_parent);
+		o = world_new(KIND_SANDBOX, id, row_new(req, parent, key, id), key);
+	}
+	caller_dispatch(c, o, sm_event_new(SBX_EVENT_RUN));
+	return 0;
+}
+
+int sandbox_stop(struct caller *c, const char *id, struct err *e)
+{
+	struct object *o;
+	int r = caller_find(c, KIND_SANDBOX, id, &o, e);
+
+	if (r)
+		return MIN(r, 0);
+	caller_dispatch(c, o, sm_event_new(SBX_EVENT_STOP));
+	return 0;
+}
+
+int sandbox_remove(struct caller *c, const char *id, struct err *e)
+{
+	struct object *o;
+	int r;
+
+	if (quarantine_remove(c, KIND_SANDBOX, id))
+		return 0;
+	r = caller_find(c, KIND_SANDBOX, id, &o, e);
+	if (r)
+		return MIN(r, 0);
+	caller_dispatch(c, o, sm_event_new(SBX_EVENT_REMOVE));
+	return 0;
+}

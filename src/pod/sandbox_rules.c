@@ -1,0 +1,124 @@
+/*
+ * sandbox_rules.c - guards, steps and invariants of states/sandbox.sm: pure functions of a
+ * record and an event.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "core/payloads.h"
+#include "core/records.h"
+#include "gen/sm_sandbox.h"
+
+bool sbx_guard_host_network(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return row->host_network;
+}
+
+/* cni_conf is in the record from the moment before the first ADD until a DEL has succeeded. */
+bool sbx_guard_unwired(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return row->host_network || !*row->cni_conf;
+}
+
+bool sbx_guard_undoing(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return row->undo;
+}
+
+/* A shim that lived for so long was well. */
+#define STABLE_NS NSEC_PER_SEC
+#define REVIVE_TRIES 8
+
+bool sbx_guard_rebooted(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return strcmp(row->boot_id, clock_boot_id()) != 0;
+}
+
+static bool died_young(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	return ev->at_ns - row->revived_ns < STABLE_NS;
+}
+
+/* One shim after the other dies at once. */
+bool sbx_guard_worn_out(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	return row->revive_tries >= REVIVE_TRIES &&
+	       (ev->event != SBX_EVENT_ANCHOR_LOST || died_young(row, ev));
+}
+
+void sbx_step_note_lost(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	draft->revive_tries = died_young(draft, ev) ? draft->revive_tries + 1 : 1;
+}
+
+void sbx_step_note_retry(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	row_fail(&draft->failure, ev);
+	draft->revive_tries++;
+}
+
+void sbx_step_note_revived(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			   const struct payload_anchor *anchor)
+{
+	draft->shim_pid = anchor->shim_pid;
+	draft->revived_ns = ev->at_ns;
+	draft->shims_replaced++;
+	row_clear_failure(&draft->failure);
+}
+
+void sbx_step_note_anchor(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			  const struct payload_anchor *anchor)
+{
+	(void)ev;
+	draft->shim_pid = anchor->shim_pid;
+	draft->init_pid = anchor->init_pid;
+	draft->init_ticks = anchor->init_ticks;
+	row_set_str(&draft->boot_id, clock_boot_id());
+	if (anchor->cni_conf)
+		row_set_str(&draft->cni_conf, anchor->cni_conf);
+	if (anchor->netns)
+		row_set_str(&draft->netns, anchor->netns);
+}
+
+void sbx_step_note_network(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			   const struct payload_network *network)
+{
+	(void)ev;
+	row_set_str(&draft->cni_result, network->result);
+	row_set_strs(&draft->ips, &draft->n_ips, network->ips);
+}
+
+void sbx_step_note_no_network(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	(void)ev;
+	row_set_str(&draft->cni_conf, NULL);
+	row_set_str(&draft->cni_result, NULL);
+	if (!draft->undo)
+		row_clear_failure(&draft->failure);
+}
+
+void sbx_step_note_end(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	row_fail(&draft->failure, ev);
+	row_set_str(&draft->ended_why, draft->failure->text);
+}
+
+void sbx_step_note_undo(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	row_fail(&draft->failure, ev);
+	draft->undo = true;
+}
+
+bool sbx_invariant_has_anchor(const Crisp__State__Sandbox *row)
+{
+	return row->shim_pid > 0;
+}
+
+bool sbx_invariant_has_network(const Crisp__State__Sandbox *row)
+{
+	return row->host_network || *row->cni_result;
+}

@@ -1,0 +1,503 @@
+/*
+ * shim.c - see shim.h.
+ */
+#include "pod/shim.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "core/paths.h"
+#include "pod/adopt.h"
+#include "pod/container.h"
+#include "pod/exec.h"
+#include "pod/fdstore.h"
+#include "pod/sandbox.h"
+#include "pod/stream.h"
+
+/* A shim that does not answer what needs no runtime in this time is hung. */
+#define PATIENCE_NS (12 * NSEC_PER_SEC)
+#define CONNECT_AGAIN_NS (250 * NSEC_PER_MSEC)
+
+/* Something that waits for an object's effect, found again by id when its time comes. */
+struct wait {
+	struct list node;
+	enum kind kind;
+	char id[ID_LEN + 1];
+	uint64_t gen;
+	pod_ready_fn *ready;
+	pod_answer_fn *answer;
+	bool even_down; /* told as well when a shim is gone that will be replaced */
+	bool quick;     /* a request that needs no runtime */
+	char pod_id[ID_LEN + 1];
+	struct loop_post post; /* of a request that could not be sent */
+	struct err err;
+};
+
+static struct wait *wait_new(struct object *o)
+{
+	struct wait *w = xcalloc(1, sizeof(*w));
+
+	list_init(&w->node);
+	w->kind = o->kind;
+	memcpy(w->id, o->sm->id, sizeof(w->id));
+	w->gen = o->sm->effect_gen;
+	return w;
+}
+
+/* The object if it still is in the effect that waits. */
+static struct object *wait_object(const struct wait *w)
+{
+	struct object *o = world_find(w->kind, w->id);
+
+	return o && o->sm->effect_gen == w->gen ? o : NULL;
+}
+
+struct pod *pod_new(struct object *o)
+{
+	struct pod *p = xcalloc(1, sizeof(*p));
+
+	p->o = o;
+	p->ground = PODGROUND_NULL;
+	p->known = map_new();
+	p->held = map_new();
+	list_init(&p->waiting);
+	return p;
+}
+
+static void known_clear(struct pod *p)
+{
+	for (;;) {
+		size_t pos = 0;
+		struct shim_status *st = map_next(p->known, &pos);
+
+		if (!st)
+			return;
+		map_del(p->known, st->id);
+		free(st);
+	}
+}
+
+void pod_free(struct pod *p)
+{
+	shim_link_close(take_ptr(p->link));
+	while (!list_empty(&p->waiting)) {
+		struct wait *w = list_entry(p->waiting.next, struct wait, node);
+
+		list_remove(&w->node);
+		free(w);
+	}
+	known_clear(p);
+	map_free(p->known);
+	fdstore_free_all(p->held);
+	loop_timer_stop(world.loop, &p->patience);
+	podground_drop(p);
+	payload_anchor_free(p->anchor);
+	free(p);
+}
+
+struct pod *pod_find(const char *sandbox_id)
+{
+	struct object *o = world_find(KIND_SANDBOX, sandbox_id);
+
+	return o ? o->own : NULL;
+}
+
+static void ready(struct pod *p, struct wait *w)
+{
+	struct object *o = wait_object(w);
+
+	list_remove(&w->node);
+	if (o)
+		w->ready(o, w->gen, p, p->line == POD_LINE_READY ? p->link : NULL);
+	free(w);
+}
+
+/* A callback may do anything, except free the sandbox: that takes a commit. */
+static void settled(struct pod *p, enum pod_line line)
+{
+	p->line = line;
+	while (!list_empty(&p->waiting))
+		ready(p, list_entry(p->waiting.next, struct wait, node));
+	stream_session_pod_settled(p->o->sm->id);
+}
+
+bool pod_is_settling(const struct pod *p)
+{
+	return p->line == POD_LINE_OPENING || p->line == POD_LINE_DOWN;
+}
+
+/* Another shim is to come; most wait for it. */
+static void down(struct pod *p)
+{
+	p->line = POD_LINE_DOWN;
+	list_for_each_safe(pos, &p->waiting) {
+		struct wait *w = list_entry(pos, struct wait, node);
+
+		if (w->even_down)
+			ready(p, w);
+	}
+}
+
+static bool waits(const struct pod *p, const struct object *o)
+{
+	list_for_each(pos, &p->waiting) {
+		const struct wait *w = list_entry(pos, struct wait, node);
+
+		if (w->kind == o->kind && strcmp(w->id, o->sm->id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* --- what the shim says --- */
+
+/* Nobody asks for it any more; the shim need not keep it. */
+static void tell_forget(struct pod *p, const char *container_id, const char *session)
+{
+	const struct shim_request req = { .type = SHIM_FORGET, .id = container_id,
+					  .session = session };
+	struct err e = ERR_NULL;
+
+	if (p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
+		log_err(LOG_LEVEL_DEBUG, "forget what has ended", &e);
+}
+
+static void hold(struct pod *p, const struct shim_status *st, int *fd)
+{
+	_cleanup_free_ char *bundle = path_container_run(world.conf, st->id);
+
+	fdstore_update(p->held, st, bundle, fd);
+}
+
+static void on_container(void *arg, const struct shim_status *st, int *fd)
+{
+	struct pod *p = arg;
+	struct shim_status *known = map_get(p->known, st->id);
+	struct object *o = world_find(KIND_CONTAINER, st->id);
+
+	if (!o && st->state == SHIM_ENDED) {
+		pod_forget(p, st->id);
+		tell_forget(p, st->id, NULL);
+		return;
+	}
+	if (!known) {
+		known = xcalloc(1, sizeof(*known));
+		*known = *st;
+		map_put(p->known, known->id, known);
+	}
+	*known = *st;
+	hold(p, st, fd);
+	if (o)
+		container_shim_says(o, st);
+}
+
+static void on_exec(void *arg, const struct shim_status *st)
+{
+	struct pod *p = arg;
+	struct object *o = world_find(KIND_EXEC, st->session);
+
+	if (o) {
+		exec_shim_says(o, st);
+	} else if (st->state == SHIM_ENDED) {
+		stream_session_ended(st);
+		tell_forget(p, NULL, st->session);
+	}
+}
+
+static void on_log_error(void *arg, const struct shim_status *st, const struct err *why)
+{
+	(void)arg;
+	log_warn("container output is being lost", "ctr=%.13s lost_bytes=%llu error=\"%s\"", st->id,
+		 (unsigned long long)st->log_lost, why->text);
+}
+
+static void be_patient(struct pod *p);
+
+/* What the dead shim was asked for by containers, the new one is asked for, unless they wait for it
+ * anyway. */
+static void ask_again(struct pod *p)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
+		const Crisp__State__Container *row = o->sm->row;
+
+		if (strcmp(row->sandbox_id, p->o->sm->id) == 0 && !waits(p, o))
+			container_shim_back(o);
+	}
+}
+
+static void line_ready(struct pod *p)
+{
+	bool again = p->lost_requests;
+
+	if (!p->quick)
+		loop_timer_stop(world.loop, &p->patience);
+	p->lost_requests = p->hung = false;
+	if (again)
+		ask_again(p); /* they wait with the others */
+	settled(p, POD_LINE_READY);
+}
+
+void pod_adopted(struct pod *p, const char *container_id, struct shim_answer *ans,
+		 const struct err *err)
+{
+	struct object *o = world_find(KIND_CONTAINER, container_id);
+
+	if (err && err->code == ERR_UNAVAILABLE)
+		return; /* the line is lost again */
+	if (!err) {
+		on_container(p, &ans->status, &ans->fd);
+		fdstore_release_output(p->held, container_id);
+	} else if (o) {
+		container_settle(o);
+	}
+	if (--p->adopting == 0)
+		line_ready(p);
+	else
+		be_patient(p);
+}
+
+static void on_ready(void *arg, const struct shim_status *st)
+{
+	struct pod *p = arg;
+
+	p->shim_pid = (pid_t)st->shim_pid;
+	p->adopting = container_adopt_all(p);
+	if (p->adopting == 0)
+		line_ready(p);
+	else
+		be_patient(p);
+}
+
+/* A pod that is ready gets another shim; any other is being made or unmade, and its effects say
+ * what comes of it. */
+static bool is_replaced(const struct pod *p)
+{
+	const Crisp__State__Sandbox *row = p->o->sm->row;
+
+	return sbx_is_ready(p->o->sm->state) &&
+	       strcmp(row->boot_id, clock_boot_id()) == 0;
+}
+
+static void no_shim(struct pod *p)
+{
+	if (is_replaced(p)) {
+		container_rescue_all(p);
+		down(p);
+	} else {
+		settled(p, POD_LINE_LOST);
+	}
+}
+
+static void on_lost(void *arg, const struct err *why)
+{
+	struct pod *p = arg;
+	bool was_ready = p->line == POD_LINE_READY;
+
+	log_warn("shim lost", "sbx=%.13s error=\"%s\"", p->o->sm->id, why->text);
+	loop_timer_stop(world.loop, &p->patience);
+	shim_link_close(take_ptr(p->link));
+	known_clear(p);
+	p->adopting = p->quick = 0;
+	p->lost_requests |= was_ready;
+	no_shim(p);
+	if (!was_ready)
+		return;
+	exec_pod_lost(p->o->sm->id);
+	stream_session_pod_lost(p->o->sm->id, "the pod's shim died");
+	if (p->line == POD_LINE_LOST)
+		container_pod_lost(p->o->sm->id);
+	sm_dispatch(p->o->sm, sm_event_new(SBX_EVENT_ANCHOR_LOST));
+}
+
+void pod_give_up(struct pod *p)
+{
+	if (!pod_is_settling(p))
+		return;
+	loop_timer_stop(world.loop, &p->patience);
+	shim_link_close(take_ptr(p->link));
+	settled(p, POD_LINE_LOST);
+	container_pod_lost(p->o->sm->id);
+}
+
+/* A shim that lives and does not answer is worse than none. */
+static void end_hung(struct loop_timer *t)
+{
+	struct pod *p = container_of(t, struct pod, patience);
+	_cleanup_free_ char *dir = path_pod_run(world.conf, p->o->sm->id);
+	struct spawn_child shim = SPAWN_CHILD_NULL;
+	struct err why = ERR_NULL;
+
+	err_set(&why, ERR_UNAVAILABLE, "it does not answer, so it is killed");
+	if (shim_is_alive(dir, &shim) && shim.pidfd >= 0)
+		pidfd_send_signal(shim.pidfd, SIGKILL, NULL, 0);
+	close_fdp(&shim.pidfd);
+	p->hung = true;
+	on_lost(p, &why);
+}
+
+static void be_patient(struct pod *p)
+{
+	loop_timer_set(world.loop, &p->patience, clock_monotonic_ns() + PATIENCE_NS, end_hung);
+}
+
+static const struct shim_link_ops link_ops = {
+	.on_container = on_container,
+	.on_exec = on_exec,
+	.on_log_error = on_log_error,
+	.on_ready = on_ready,
+	.on_lost = on_lost,
+};
+
+static void open_again(struct loop_timer *t)
+{
+	pod_open(container_of(t, struct pod, patience));
+}
+
+void pod_open(struct pod *p)
+{
+	_cleanup_free_ char *dir = path_pod_run(world.conf, p->o->sm->id);
+	struct err e = ERR_NULL;
+	int r;
+
+	if (p->link)
+		return;
+	p->line = POD_LINE_OPENING;
+	r = shim_link_open(world.loop, dir, &link_ops, p, &p->link, &e);
+	if (r == 0) {
+		be_patient(p);
+	} else if (e.code == ERR_UNAVAILABLE) {
+		no_shim(p);
+	} else {
+		/* Our trouble, not the shim's. */
+		log_err(LOG_LEVEL_WARN, "connect to a shim", &e);
+		loop_timer_set(world.loop, &p->patience, clock_monotonic_ns() + CONNECT_AGAIN_NS,
+			       open_again);
+	}
+}
+
+void pod_shutdown(struct pod *p)
+{
+	const struct shim_request req = { .type = SHIM_SHUTDOWN };
+	struct err e = ERR_NULL;
+
+	if (p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
+		log_err(LOG_LEVEL_WARN, "tell a shim to end", &e);
+	loop_timer_stop(world.loop, &p->patience);
+	shim_link_close(take_ptr(p->link));
+	stream_session_pod_lost(p->o->sm->id, "the pod has ended");
+	known_clear(p);
+	podground_drop(p);
+	p->line = POD_LINE_NONE;
+}
+
+static void when(struct pod *p, struct object *o, bool even_down, pod_ready_fn *fn)
+{
+	bool wait = p->line == POD_LINE_OPENING || (p->line == POD_LINE_DOWN && !even_down);
+	struct wait *w;
+
+	if (!wait) {
+		fn(o, o->sm->effect_gen, p, p->line == POD_LINE_READY ? p->link : NULL);
+		return;
+	}
+	w = wait_new(o);
+	w->ready = fn;
+	w->even_down = even_down;
+	list_append(&p->waiting, &w->node);
+}
+
+void pod_when_settled(struct pod *p, struct object *o, pod_ready_fn *fn)
+{
+	when(p, o, false, fn);
+}
+
+void pod_when_tried(struct pod *p, struct object *o, pod_ready_fn *fn)
+{
+	when(p, o, true, fn);
+}
+
+const struct shim_status *pod_known(const struct pod *p, const char *container_id)
+{
+	return map_get(p->known, container_id);
+}
+
+void pod_forget(struct pod *p, const char *container_id)
+{
+	free(map_del(p->known, container_id));
+	fdstore_drop(p->held, container_id);
+}
+
+void pod_let_go(struct pod *p, const char *container_id)
+{
+	const struct shim_status *st = pod_known(p, container_id);
+
+	if (st && st->state == SHIM_ENDED)
+		tell_forget(p, container_id, NULL);
+	pod_forget(p, container_id);
+}
+
+/* --- requests --- */
+
+static bool is_quick(enum shim_type type)
+{
+	return type == SHIM_KILL || type == SHIM_FORGET;
+}
+
+/* It answers: those that wait yet have their time from now. */
+static void heard(struct pod *p)
+{
+	if (p->quick && --p->quick == 0)
+		loop_timer_stop(world.loop, &p->patience);
+	else if (p->quick)
+		be_patient(p);
+}
+
+static void answered(void *arg, struct shim_answer *ans, const struct err *err)
+{
+	struct wait *w = arg;
+	struct object *o = wait_object(w);
+	struct pod *p = pod_find(w->pod_id);
+
+	if (p && w->quick && !(err && err->code == ERR_UNAVAILABLE))
+		heard(p);
+	if (p && *ans->status.id && !*ans->status.session && ans->status.state)
+		hold(p, &ans->status, &ans->fd);
+	if (o)
+		w->answer(o, w->gen, ans, err);
+	free(w);
+}
+
+static void not_sent(struct loop_post *post)
+{
+	struct wait *w = container_of(post, struct wait, post);
+	struct shim_answer none = { .fd = -1 };
+
+	answered(w, &none, &w->err);
+}
+
+void pod_request(struct pod *p, struct object *o, const struct shim_request *req, const int *fds,
+		 size_t n_fds, pod_answer_fn *fn)
+{
+	struct wait *w = wait_new(o);
+
+	w->answer = fn;
+	w->quick = is_quick(req->type);
+	memcpy(w->pod_id, p->o->sm->id, sizeof(w->pod_id));
+	if (p->link && shim_link_call(p->link, req, fds, n_fds, answered, w, &w->err) == 0) {
+		if (w->quick && p->quick++ == 0)
+			be_patient(p);
+		return;
+	}
+	w->quick = false;
+	if (!w->err.code)
+		err_set(&w->err, ERR_UNAVAILABLE, "the pod's shim is gone");
+	w->post.fn = not_sent;
+	loop_post(world.loop, &w->post);
+}

@@ -1,0 +1,121 @@
+#!/bin/bash
+# volumes.sh - images mounted into containers: what is seen, what is refused, how long the image
+# stays, and what is left behind. And the volumes that an image itself asks for, by crio.image.image_volumes.
+set -u
+. "$(dirname "$0")/../lib.sh"
+harness_begin "$@"
+. "$(dirname "$0")/../imagelib.sh"
+registry_start
+daemon_start
+
+# An image of files, made beside the test images and pushed: links that lead out, a set-user-ID program.
+volume_push() {
+	local dir=$SCRATCH/volume
+	umoci init --layout "$dir" && umoci new --image "$dir:v" || return
+	mkdir -p "$dir.fs/data/sub/deeper"
+	echo top >"$dir.fs/top"
+	echo deep >"$dir.fs/data/sub/deeper/file"
+	ln -s ../../../../../../etc "$dir.fs/data/out"
+	ln -s /data/sub "$dir.fs/data/absolute"
+	printf '#!/bin/sh\necho ran\n' >"$dir.fs/data/program"
+	chmod 4755 "$dir.fs/data/program"
+	umoci insert --image "$dir:v" "$dir.fs" / &&
+		skopeo copy -q --dest-tls-verify=false "oci:$dir:v" "docker://$REGISTRY/volume:1"
+} >"$SCRATCH/volume.log" 2>&1
+volume_push || { cat "$SCRATCH/volume.log"; bail "the image of files cannot be made"; }
+VOLUME=$REGISTRY/volume:1
+
+check "images" eval 'crictl pull "$BUSYBOX" && crictl pull "$VOLUME"' || exit 1
+check "a pod" pod_run vol "$HOST_NET" || exit 1
+POD=$OUT POD_NAME=vol
+
+# What the first one makes for all that follow stays.
+check "a container with a volume comes and goes" eval 'CTR=$(with_volume first "$(mount_at /v)") && crictl rm -f "$CTR"'
+world_snapshot >"$SCRATCH/world.pod"
+
+check "a container with an image as a volume" with_volume all "$(mount_at /v)" "$(mount_at /sub data/sub)" "$(mount_at /again)"
+CTR=$OUT
+check_is "its files are there" top inside cat /v/top
+check_is "a part of it" deep inside cat /sub/deeper/file
+check_is "the same image a second time" top inside cat /again/top
+check_fails "it cannot be written" "Read-only" inside touch /v/new
+check_fails "its programs do not run" "Permission denied" inside /v/data/program
+check_is "the kernel says so, too" 1 eval \
+	'inside grep " /v " /proc/self/mountinfo | grep -c "ro,.*nosuid,nodev,noexec\|ro,nosuid,nodev,noexec"'
+check_is "inspect names the image" "$VOLUME" eval \
+	'crictl inspect "$CTR" | jq -r ".status.mounts[] | select(.containerPath == \"/v\") | .image.image"'
+
+check "by the image's id, a part behind a link inside" with_volume id \
+	"$(mount_at /v data/absolute "$(crictl inspecti "$VOLUME" | jq -r .status.id)")"
+CTR2=$OUT
+check_is "its files" deep crictl exec --sync "$CTR2" cat /v/deeper/file
+
+refused() { check_fails "refused: $1" "ImageVolumeMountFailed.*$2" with_volume "${1//[^a-z]/-}" "$3"; }
+refused "a part that is not there" "no-such" "$(mount_at /v data/no-such)"
+refused "an image that is not here" "pull it first" "$(mount_at /v "" "$REGISTRY/nowhere:1")"
+check_fails "refused: a part above the image" "image_sub_path" with_volume above "$(mount_at /v ../etc)"
+check_fails "refused: a part by its absolute path" "image_sub_path" with_volume absolute "$(mount_at /v /etc)"
+check "a link that leads out ends at the image's root" eval '! with_volume out "$(mount_at /v data/out)"'
+check_fails "refused: a sub path without an image" "image_sub_path" with_volume lone '{container_path: "/v", host_path: "/tmp", image_sub_path: "x"}'
+check_fails "refused: both an image and a host path" "exclude" with_volume both \
+	"{container_path: \"/v\", host_path: \"/tmp\", image: {image: \"$VOLUME\"}}"
+
+check_fails "the image is in use" "in use" crictl rmi "$VOLUME"
+daemon_kill
+daemon_again
+check_is "after a restart it is there" top inside cat /v/top
+check_fails "and still in use" "in use" crictl rmi "$VOLUME"
+check "its containers are removed" crictl rm -f "$CTR" "$CTR2"
+for id in $(crictl ps -aq); do crictl rm -f "$id" >/dev/null; done
+world_diff "nothing of the mounts is left" "$SCRATCH/world.pod"
+check "now the image can go" crictl rmi "$VOLUME"
+
+# --- VOLUME ------------------------------------------------------------------------------------------------------------
+
+own_volumes_push() {
+	local dir=$SCRATCH/own
+	skopeo copy -q --src-tls-verify=false "docker://$BUSYBOX" "oci:$dir:v" || return
+	mkdir -p "$dir.fs"
+	echo hidden >"$dir.fs/file"
+	chmod 1770 "$dir.fs"
+	chown 7:8 "$dir.fs"
+	umoci insert --image "$dir:v" "$dir.fs" /kept && umoci config --image "$dir:v" --config.volume /kept --config.volume /new/deep --config.volume /new &&
+		skopeo copy -q --dest-tls-verify=false "oci:$dir:v" "docker://$REGISTRY/own-volumes:1"
+} >"$SCRATCH/volume.log" 2>&1
+own_volumes_push || { cat "$SCRATCH/volume.log"; bail "the image with volumes cannot be made"; }
+OWN=$REGISTRY/own-volumes:1
+
+# volumes_are MODE: the daemon is started with it, and a container of the image
+volumes_are() {
+	printf '[crio.image]\nimage_volumes = "%s"\n' "$1" >"$SCRATCH/config.d/20-volumes.conf"
+	daemon_kill && daemon_again && ctr_run "$POD" "vol.$1" "${2:-.}" "$OWN"
+}
+volume_mounts() { inside sh -c 'grep -cE " /(kept|new|new/deep) " /proc/self/mountinfo || :'; }
+check "the image with volumes" crictl pull "$OWN"
+check "mkdir: a container" volumes_are mkdir
+CTR=$OUT
+check "mkdir: they are directories of its own" inside touch /new/deep/x
+check_is "mkdir: with what the image has" hidden inside cat /kept/file
+check_is "mkdir: nothing is mounted" 0 volume_mounts
+check "mkdir: the container goes" crictl rm -f "$CTR"
+check "ignore: a container" volumes_are ignore
+CTR=$OUT
+check_is "ignore: nothing is made" "" inside sh -c 'ls -d /new 2>/dev/null || :'
+check "ignore: the container goes" crictl rm -f "$CTR"
+check "bind: a container whose root is read-only" volumes_are bind '.linux.security_context.readonly_rootfs = true'
+CTR=$OUT
+check_is "bind: each is mounted" 3 volume_mounts
+check_is "bind: with owner and mode of the image's directory" "7:8 1770" inside stat -c '%u:%g %a' /kept
+check_is "bind: and empty" "" inside sh -c 'ls -A /kept; ls -A /new/deep'
+check "bind: it can be written" inside sh -c 'echo written >/kept/x && echo too >/new/deep/x'
+daemon_kill
+daemon_again
+check_is "bind: a restart loses nothing" "written too" inside sh -c 'echo $(cat /kept/x /new/deep/x)'
+check "bind: what the kubelet mounts there comes first" ctr_run "$POD" vol.over \
+	".mounts = [{container_path: \"/kept\", host_path: \"$SCRATCH/own.fs\"}]" "$OWN"
+CTR2=$OUT
+check_is "bind: its files" hidden crictl exec --sync "$CTR2" cat /kept/file
+check "bind: the containers go" crictl rm -f "$CTR" "$CTR2"
+check_is "bind: and their volumes with them" "" find "$ROOT" -path '*/volumes/*'
+check "everything is removed" everything_remove
+harness_end
