@@ -9,7 +9,7 @@ out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
 for step in "$@"; do
-	p=0 f=0 s=0
+	p=0 f=0 s=0 began=$SECONDS
 	echo "== $step"
 	# Not this make's job server: the steps are few and each has jobs of its own.
 	MAKEFLAGS='' ${MAKE:-make} -j"$(nproc)" --no-print-directory -s ${CHECK_ARGS:-} "$step" >"$out" 2>&1
@@ -28,10 +28,10 @@ for step in "$@"; do
 	fi
 	if [ $rc -eq 0 ]; then
 		grep -v '^ok\b' "$out"
-		echo "ok $step ($p passed${s:+, $s skipped})"
+		echo "ok $step ($p passed${s:+, $s skipped}, $((SECONDS - began)) s)"
 	else
 		cat "$out"
-		echo "not ok $step ($f failed)"
+		echo "not ok $step ($f failed, $((SECONDS - began)) s)"
 	fi
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 done

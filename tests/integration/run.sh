@@ -16,14 +16,14 @@ OUT=$(mktemp -d "${TMPDIR:-/tmp}/crisp-results.XXXXXX")
 trap 'rm -rf "$OUT"' EXIT
 
 run_one() {
-	local name=${1##*/} rc=0
+	local name=${1##*/} rc=0 began=$SECONDS
 	timeout -k 60 "${CRISP_TEST_LIMIT:-900}" bash "$1" >"$OUT/$name.log" 2>&1 || rc=$?
 	echo "$rc" >"$OUT/$name.rc"
 	case $rc in
-	0) echo "ok       $name ($(grep -c '^ok ' "$OUT/$name.log") checks)" ;;
+	0) echo "ok       $name ($(grep -c '^ok ' "$OUT/$name.log") checks, $((SECONDS - began)) s)" ;;
 	77) echo "skipped  $name: $(sed -n 's/^1\.\.0 # SKIP //p' "$OUT/$name.log")" ;;
 	*)
-		echo "FAILED   $name (status $rc)"
+		echo "FAILED   $name (status $rc, $((SECONDS - began)) s)"
 		sed 's/^/    /' "$OUT/$name.log"
 		;;
 	esac
