@@ -54,6 +54,7 @@ include tests/tests.mk
 include tests/harness.mk
 include tools/install.mk
 include tests/crash/crash.mk
+include tests/sim/sim.mk
 
 all: $(BUILD)/crispd $(BUILD)/crisp-shim $(BUILD)/crisp $(BUILD)/crisp-pull
 
@@ -85,6 +86,7 @@ help:
 	@echo 'make test       as root: install packages, pass every test'
 	@echo 'make check      style, layers, generated files, unit tests'
 	@echo 'make gen        regenerate gen/; gen-check: is it up to date?'
+	@echo 'make sim        histories of the whole daemon on a fake node; SIM_SECONDS=60'
 	@echo 'make conformance, crash, integration, vm, bench, fuzz, soak, soak-stream, install'
 
 clean:
