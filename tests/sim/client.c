@@ -18,7 +18,7 @@
 #include "base/list.h"
 #include "gen/cri_rpc.h"
 #include "sim.h"
-#include "stream/server.h"
+#include "stream/stream_server.h"
 
 #define CALLS_MAX 8
 

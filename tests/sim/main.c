@@ -1,7 +1,7 @@
 /*
- * main.c - build/sim [-s SEED] [-n HISTORIES] [-t SECONDS] [-j PROCESSES] [-v]: histories one after
- * the other from a seed on, in some processes at a time.  A seed that fails is printed; -s with it
- * runs that history again, -v tells it.
+ * main.c - build/sim [-s SEED] [-n HISTORIES] [-t SECONDS] [-j PROCESSES] [-1] [-v]: histories one
+ * after the other from a seed on, in some processes at a time.  A seed that fails is printed; -s
+ * with it runs that history again, -v tells it.  -1: end with the first that fails.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -16,11 +16,12 @@
 #include "lives.h"
 #include "sim.h"
 
-#define FAILURES_MAX 3
+#define JOBS_MAX 64
+#define FAILURES_MAX 3 /* of one process */
 
 struct options {
 	uint64_t seed;
-	bool one;
+	bool one, first;
 	unsigned long histories, seconds, jobs;
 };
 
@@ -49,12 +50,12 @@ static int work(const struct options *o, unsigned long first, int up)
 	double end = now() + (double)o->seconds;
 	unsigned long count[3] = { 0, 0, 0 };
 
-	for (unsigned long i = first; o->histories ? i < o->histories : now() < end;
+	for (unsigned long i = first; (!o->histories || i < o->histories) && now() < end;
 	     i += o->jobs) {
 		count[1] += run_one(o->seed + i) < 0;
 		count[0]++;
 		count[2] += node->n_steps;
-		if (count[1] >= FAILURES_MAX)
+		if (count[1] >= (o->first ? 1 : FAILURES_MAX))
 			break;
 	}
 	return write(up, count, sizeof(count)) == sizeof(count) ? 0 : 1;
@@ -64,6 +65,7 @@ static int run_all(const struct options *o)
 {
 	unsigned long count[3], histories = 0, failed = 0, steps = 0;
 	double begin = now();
+	pid_t workers[JOBS_MAX];
 	int pipes[2];
 
 	if (pipe(pipes) < 0)
@@ -71,6 +73,7 @@ static int run_all(const struct options *o)
 	for (unsigned long j = 0; j < o->jobs; j++) {
 		pid_t pid = fork();
 
+		workers[j] = pid;
 		if (pid == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			_exit(work(o, j, pipes[1]));
@@ -81,6 +84,8 @@ static int run_all(const struct options *o)
 		histories += count[0];
 		failed += count[1];
 		steps += count[2];
+		for (unsigned long j = 0; failed && o->first && j < o->jobs; j++)
+			kill(workers[j], SIGKILL);
 	}
 	while (wait(NULL) > 0)
 		continue;
@@ -97,7 +102,7 @@ int main(int argc, char **argv)
 			     .jobs = (unsigned long)sysconf(_SC_NPROCESSORS_ONLN) };
 	int opt;
 
-	while ((opt = getopt(argc, argv, "s:n:t:j:v")) != -1) {
+	while ((opt = getopt(argc, argv, "s:n:t:j:1v")) != -1) {
 		uint64_t value = 0;
 
 		if (optarg && str_to_u64(optarg, UINT64_MAX, &value) < 0)
@@ -112,14 +117,17 @@ int main(int argc, char **argv)
 			o.seconds = (unsigned long)value;
 		} else if (opt == 'j') {
 			o.jobs = (unsigned long)value;
+		} else if (opt == '1') {
+			o.first = true;
 		} else if (opt == 'v') {
 			sim_verbose = true;
 		} else {
 			fprintf(stderr, "usage: sim [-s SEED] [-n HISTORIES] [-t SECONDS] "
-					"[-j PROCESSES] [-v]\n");
+					"[-j PROCESSES] [-1] [-v]\n");
 			return 2;
 		}
 	}
+	o.jobs = MIN(MAX(o.jobs, 1UL), (unsigned long)JOBS_MAX);
 	if (!o.one || o.histories)
 		return run_all(&o);
 	if (run_one(o.seed) < 0)

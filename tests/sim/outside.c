@@ -393,3 +393,14 @@ int __wrap___poll_chk(struct pollfd *p, nfds_t n, int timeout_ms, size_t size)
 	(void)size;
 	return __wrap_poll(p, n, timeout_ms);
 }
+
+/* Objects belong to the loop's thread. */
+struct object;
+struct object *__wrap_world_find(int kind, const char *id);
+struct object *__real_world_find(int kind, const char *id);
+
+struct object *__wrap_world_find(int kind, const char *id)
+{
+	SIM_CHECK(!sim_in_worker(), "a job looks for the object %s on its worker", id);
+	return __real_world_find(kind, id);
+}

@@ -1,8 +1,8 @@
 /*
- * puller.c - pulls (src/image/puller.h) without a registry: after some time the layers are there,
+ * puller.c - pulls (src/images/puller.h) without a registry: after some time the layers are there,
  * or the pull fails.  A pull goes on while the daemon is away.
  */
-#include "image/puller.h"
+#include "images/puller.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "base/fs.h"
 #include "image/layermeta.h"
 #include "image/layers.h"
-#include "image/verifier.h"
+#include "images/verifier.h"
 #include "sim.h"
 
 #define LAYERS 2

@@ -1,8 +1,8 @@
 /*
- * shim.c - the pods' shims and the link to them (src/os/shimlink.h): what they do to requests, how
- * containers run and end, and what a shim that dies leaves behind.
+ * shim.c - the pods' shims and the link to them (src/shimproto/shimlink.h): what they do to
+ * requests, how containers run and end, and what a shim that dies leaves behind.
  */
-#include "os/shimlink.h"
+#include "shimproto/shimlink.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/exitrec.h"
+#include "shimproto/exitrec.h"
 #include "base/fs.h"
 #include "base/list.h"
 #include "base/proc.h"
@@ -683,7 +683,7 @@ static void handle(struct shim_link *l, struct message *m, const struct shim_req
 	check_moved();
 }
 
-/* --- src/os/shimlink.h --- */
+/* --- src/shimproto/shimlink.h --- */
 
 int shim_link_open(struct loop *loop, const char *dir, const struct shim_link_ops *ops, void *arg,
 		   struct shim_link **ret, struct err *e)

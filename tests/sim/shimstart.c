@@ -1,12 +1,12 @@
 /*
- * shimstart.c - a pod's shim is started, and looked for (src/os/shimlink.h).
+ * shimstart.c - a pod's shim is started, and looked for (src/shimproto/shimlink.h).
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "os/shimlink.h"
+#include "shimproto/shimlink.h"
 #include "sim.h"
 
 int shim_start(const char *shim_path, const char *id, const char *dir, const char *cgroup,

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "base/shimproto.h"
+#include "shimproto/shimproto.h"
 #include "base/util.h"
 
 #define SIM_PATH 320

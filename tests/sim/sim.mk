@@ -7,11 +7,11 @@ SIM_OBJ := $(SIM_SRC:%.c=$(BUILD)/%.o)
 # What of the daemon is replaced; the rest, wherever it stands, is the product's.
 SIM_OUT := $(filter-out $(patsubst %,src/os/%.c,caps cgroup_limits seccomp seccomp_table),$(wildcard src/os/*.c)) \
 	$(wildcard src/net/*.c src/loop/*.c) $(filter-out $(patsubst %,src/stream/%.c,http tls tokens),$(wildcard src/stream/*.c)) src/base/clock.c src/base/proc.c \
-	$(patsubst %,src/image/%.c,puller verifier) \
+	$(wildcard $(patsubst %,src/*/%.c,puller verifier shimlink)) \
 	$(patsubst %,src/api/%.c,call client frames grpc_env links listen server wire)
 SIM_LIB := $(filter-out $(SIM_OUT:%.c=$(BUILD)/%.o),$(LIB_OBJ))
 SIM_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,poll __poll_chk pidfd_open pidfd_send_signal fs_each getrandom \
-	image_mount store_open store_commit log_line)
+	image_mount store_open store_commit log_line world_find)
 
 $(BUILD)/tests/sim/%.o: private CFLAGS += -Itests/sim
 $(BUILD)/tests/fault/%.o: private CFLAGS += -Itests/sim
@@ -27,7 +27,9 @@ $(BUILD)/sim: $(SIM_OBJ) $(BUILD)/tests/sim/crispd.o $(SIM_LIB)
 -include $(SIM_OBJ:.o=.d) $(BUILD)/tests/sim/crispd.d
 
 SIM_SECONDS ?= 60
-SIM_ENV := ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0
+# Memory that was freed is overwritten, also without a sanitizer.
+SIM_ENV := ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 \
+	GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0
 sim: $(BUILD)/sim
 	$(SIM_ENV) $(BUILD)/sim -t $(SIM_SECONDS)
 
