@@ -22,6 +22,11 @@ endif
 
 .DEFAULT_GOAL := all
 
+# All processors, unless the command line says how many.
+ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 # demo and test install what is missing, pkg-config too, and then call make again: only there, and where
 # nothing is built, make goes on without it.
 PKG_CONFIG := $(shell command -v pkg-config 2>/dev/null)
@@ -47,18 +52,34 @@ GEN_SRC := $(sort $(wildcard gen/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(GEN_SRC:%.c=$(BUILD)/%.o)
 LIB := $(BUILD)/libcrisp.a
 
+# Whatever is compiled with these flags.
+C_SRC := $(sort $(LIB_SRC) $(GEN_SRC) src/main.c $(wildcard src/pull/*.c src/pull/*/*.c shim/*.c tools/cli/*.c \
+	tests/unit/*.c tests/fuzz/*.c))
+
 LIBS := $(call pkg_config,--libs $(PKGS))
 
 include src/link.mk
 include tests/tests.mk
+include tools/lint.mk
 include tests/harness.mk
 include tools/install.mk
 include tests/crash/crash.mk
 include tests/sim/sim.mk
 
-all: $(BUILD)/crispd $(BUILD)/crisp-shim $(BUILD)/crisp $(BUILD)/crisp-pull
+all: $(BUILD)/crispd $(BUILD)/crisp-shim $(BUILD)/crisp $(BUILD)/crisp-pull $(BUILD)/compile_commands.json
 
-$(BUILD)/%.o: %.c
+# Holds the command line of the compiler: what it compiles is compiled again when that changes.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC) $(CFLAGS) $(LDFLAGS)' | cmp -s - $@ || printf '%s\n' '$(CC) $(CFLAGS) $(LDFLAGS)' >$@
+
+# For editors and clang-tidy; clangd looks for it in build/.
+$(BUILD)/compile_commands.json: $(BUILD)/flags
+	@printf '%s\n' $(C_SRC) | awk -v dir='$(CURDIR)' -v cc='$(CC) $(CFLAGS) -Wno-missing-field-initializers' '{ \
+		printf "%s{\"directory\": \"%s\", \"file\": \"%s\", \"command\": \"%s -c %s\"}", \
+			NR == 1 ? "[\n" : ",\n", dir, $$0, cc, $$0 } END { print "\n]" }' >$@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 
@@ -85,6 +106,7 @@ help:
 	@echo 'make demo       as root: install packages, build, run a pod from an image'
 	@echo 'make test       as root: install packages, pass every test'
 	@echo 'make check      style, layers, generated files, unit tests'
+	@echo 'make analyze    clang-tidy and gcc -fanalyzer over all files; format, format-check'
 	@echo 'make gen        regenerate gen/; gen-check: is it up to date?'
 	@echo 'make sim        histories of the whole daemon on a fake node; SIM_SECONDS=60'
 	@echo 'make conformance, crash, integration, vm, bench, fuzz, soak, soak-stream, install'
@@ -92,4 +114,5 @@ help:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all demo test help clean
+FORCE:
+.PHONY: FORCE all demo test help clean

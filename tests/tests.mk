@@ -28,12 +28,12 @@ GRPC_test_client := $(GRPC)
 
 # EXTRA_NAME: objects or archives that a test links before the daemon's archive.
 .SECONDEXPANSION:
-$(BUILD)/unit/%: tests/unit/%.c $(LIB) $$(EXTRA_$$*)
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/flags $(LIB) $$(EXTRA_$$*)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(EXTRA_$*) $(LIB) $(GRPC_$*) $(LIBS) $(LIBS_$*) $(TEST_LIBS) -o $@
 
 # A fuzz target as a plain program that replays its corpus.
-$(BUILD)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) $$(EXTRA_$$*)
+$(BUILD)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(BUILD)/flags $(LIB) $$(EXTRA_$$*)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -MMD -MP $< tests/fuzz/replay.c $(EXTRA_$*) $(LIB) $(LIBS) $(LIBS_$*) -lpthread -o $@
 
@@ -57,7 +57,7 @@ fuzz:
 	tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_SRC)
 
 # What every change passes.
-CHECK_STEPS := tidy layers gen-check codegen-test smc-test unit fuzz-replay
+CHECK_STEPS := tidy layers shellcheck gen-check codegen-test smc-test unit fuzz-replay
 check:
 	@CHECK_ARGS="BUILD=$(BUILD) CC=$(CC)" MAKE=$(MAKE) tests/check.sh $(CHECK_STEPS)
 

@@ -36,7 +36,7 @@ RUN_PKGS=(runc crun containernetworking-plugins iptables iproute2 busybox-static
 TEST_PKGS=(
 	libcmocka-dev docker-registry skopeo umoci mmdebstrap attr procps jq curl ca-certificates socat
 	dpkg-dev bzip2 openssl zstd valgrind graphviz nginx-light apache2-utils
-	gnupg clang-14 clang-format-14 libclang-rt-14-dev
+	gnupg clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck
 )
 
 # For a node of another kind: its root is this machine's, so its process 1 comes from here, too.

@@ -326,6 +326,7 @@ void trash_stop(void)
 	loop_timer_stop(world.loop, &t.timer);
 	while (t.n_stuck)
 		stuck_del(&t.stuck[0]);
-	free(take_ptr(t.entry));
+	free(t.entry);
+	t.entry = NULL;
 	end_job();
 }

@@ -91,7 +91,8 @@ command_of() {
 }
 
 hostile_container() {
-	local kind=$1 n=$2 pod=hostile$((n / 20)) id
+	local kind=$1 n=$2 id
+	local pod=hostile$((n / 20))
 	[ -e "$SCRATCH/pod-$pod.json" ] || pod_run "$pod" ".linux.cgroup_parent = \"$CGROUP_PARENT/besteffort\"" >"$SCRATCH/$pod.id" || return
 	id=$(ctr_run "$(cat "$SCRATCH/$pod.id")" "$pod.$n" ".metadata.name = \"$kind$n\" | .log_path = \"$kind$n.log\"
 		| .linux.resources = {cpu_shares: 2} | .command = [\"sh\", \"-c\", $(command_of "$kind" | jq -Rs .)]

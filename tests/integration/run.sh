@@ -10,8 +10,7 @@ set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 JOBS=$(nproc)
 if [ "${1:-}" = -j ]; then JOBS=$2; shift 2; fi
-shopt -s nullglob
-[ $# -gt 0 ] || set -- "$HERE"/[0-9][0-9]-*.sh "$HERE"/*/*.sh
+[ $# -gt 0 ] || set -- "$HERE"/*/*.sh
 OUT=$(mktemp -d "${TMPDIR:-/tmp}/crisp-results.XXXXXX")
 trap 'rm -rf "$OUT"' EXIT
 

@@ -29,7 +29,7 @@ make_images() {
 	echo text >"$r/etc/small"; chmod 4755 "$r/bin/busybox"; setfattr -n user.note -v hello "$r/etc/small"
 	umoci repack --image "$lay:base" "$SCRATCH/base" && umoci config --image "$lay:base" --config.cmd /bin/sh || return
 	for name in one two; do
-		rm -rf "$SCRATCH/$name"
+		rm -rf "${SCRATCH:?}/${name:?}"
 		umoci unpack --image "$lay:base" "$SCRATCH/$name" || return
 		head -c 100000 /dev/zero | tr '\0' "${name:0:1}" >"$SCRATCH/$name/rootfs/data/$name"
 		umoci repack --image "$lay:$name" "$SCRATCH/$name" || return

@@ -37,7 +37,11 @@ field() { awk -v f="$2:" '$1 == f { print $2 }' "/proc/$1/status"; }
 is_gone() { [ ! -d "/proc/$1" ] || [ "$(field "$1" State)" = Z ]; }
 all_gone() { is_gone "$KEEPER" && is_gone "$FETCHER" && is_gone "$UNPACKER"; }
 one_of() { pgrep -P "$1" -x "$2"; }
-bytes_have_come() { [ -s "$IMAGES/staging/$PULL_ID"/work/*/fs/dir/file ]; }
+bytes_have_come() {
+	local file
+	for file in "$IMAGES/staging/$PULL_ID"/work/*/fs/dir/file; do [ -s "$file" ] && return; done
+	return 1
+}
 
 # begin_pull: sets DRIVER and the three processes of a pull that takes two minutes.
 begin_pull() {

@@ -1,0 +1,39 @@
+# What reads the sources without running them, beside tools/tidy and tools/layers.
+
+CLANG_FORMAT ?= clang-format-14
+CLANG_TIDY ?= clang-tidy-14
+
+SHELL_SRC := $(shell git ls-files '*.sh' .ci/run tools/tidy tools/layers tools/hooks/pre-commit tools/crisp.bash 2>/dev/null)
+FORMAT_SRC := $(shell git ls-files '*.[ch]' 2>/dev/null | grep -vE '^gen/|^codegen/stage0/|/golden/')
+
+# Warnings and errors; .shellcheckrc says what is left out.
+shellcheck:
+	@printf '%s\n' $(SHELL_SRC) | xargs -P $$(nproc) -n 12 shellcheck -S warning
+
+# Both take minutes and are no part of `make test`.
+analyze: analyze-tidy analyze-gcc
+
+# What needs more states than the analyzer has is left out, and so are its guesses at pointers that
+# xcalloc and map_get return.
+ANALYZER := -fanalyzer -Wno-analyzer-too-complex -Wno-analyzer-null-dereference \
+	-Wno-analyzer-possible-null-dereference
+
+# podinit.c wants the name of a program that the build makes.
+TIDY_SRC := $(filter-out gen/% tests/% shim/podinit.c,$(C_SRC))
+analyze-tidy: $(BUILD)/compile_commands.json
+	printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 8 $(CLANG_TIDY) --quiet -p $(BUILD)
+
+analyze-gcc:
+	$(MAKE) BUILD=$(BUILD)-analyze OPT='-O1 -g' CC='$(CC) $(ANALYZER)' \
+		$(patsubst %.c,$(BUILD)-analyze/%.o,$(TIDY_SRC))
+
+format:
+	$(CLANG_FORMAT) -i $(FORMAT_SRC)
+
+# Names the files that `make format` would change.
+format-check:
+	@bad=0; n=0; for f in $(FORMAT_SRC); do \
+		n=$$((n + 1)); $(CLANG_FORMAT) $$f | cmp -s - $$f || { echo "$$f: not formatted"; bad=$$((bad + 1)); }; \
+	done; echo "$$bad of $$n files differ from .clang-format"; [ $$bad -eq 0 ]
+
+.PHONY: shellcheck analyze analyze-tidy analyze-gcc format format-check
