@@ -59,9 +59,24 @@ static void step_note_exit_unknown(void *draft, const struct sm_event *ev)
 	ctr_step_note_exit_unknown(draft, ev);
 }
 
-static void step_note_resources(void *draft, const struct sm_event *ev)
+static void step_merge_resources(void *draft, const struct sm_event *ev)
 {
-	ctr_step_note_resources(draft, ev, sm_event_payload(ev));
+	ctr_step_merge_resources(draft, ev, sm_event_payload(ev));
+}
+
+static void step_note_updated(void *draft, const struct sm_event *ev)
+{
+	ctr_step_note_updated(draft, ev);
+}
+
+static void step_note_not_updated(void *draft, const struct sm_event *ev)
+{
+	ctr_step_note_not_updated(draft, ev);
+}
+
+static void step_drop_update(void *draft, const struct sm_event *ev)
+{
+	ctr_step_drop_update(draft, ev);
 }
 
 static void step_note_error(void *draft, const struct sm_event *ev)
@@ -77,8 +92,11 @@ static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[4] = step_note_stop,
 	[5] = step_note_exit,
 	[6] = step_note_exit_unknown,
-	[7] = step_note_resources,
-	[8] = step_note_error,
+	[7] = step_merge_resources,
+	[8] = step_note_updated,
+	[9] = step_note_not_updated,
+	[10] = step_drop_update,
+	[11] = step_note_error,
 };
 
 static const char *const step_names[] = {
@@ -89,8 +107,11 @@ static const char *const step_names[] = {
 	[4] = "note_stop",
 	[5] = "note_exit",
 	[6] = "note_exit_unknown",
-	[7] = "note_resources",
-	[8] = "note_error",
+	[7] = "merge_resources",
+	[8] = "note_updated",
+	[9] = "note_not_updated",
+	[10] = "drop_update",
+	[11] = "note_error",
 };
 
 static int64_t deadline_grace(const void *row)
@@ -112,14 +133,21 @@ static bool invariant_has_exit(const void *row)
 	return ctr_invariant_has_exit(row);
 }
 
+static bool invariant_nothing_wanted(const void *row)
+{
+	return ctr_invariant_nothing_wanted(row);
+}
+
 static bool (*const invariants[])(const void *row) = {
 	[0] = invariant_has_pid,
 	[1] = invariant_has_exit,
+	[2] = invariant_nothing_wanted,
 };
 
 static const char *const invariant_names[] = {
 	[0] = "has_pid",
 	[1] = "has_exit",
+	[2] = "nothing_wanted",
 };
 
 static const struct sm_event_info events[] = {
@@ -135,6 +163,8 @@ static const struct sm_event_info events[] = {
 	[CTR_EVENT_NOT_STARTED] = { .name = "not_started", .class = SM_CLASS_DONE },
 	[CTR_EVENT_ADOPTED] = { .name = "adopted", .class = SM_CLASS_DONE, .carries = "init" },
 	[CTR_EVENT_ABSENT] = { .name = "absent", .class = SM_CLASS_DONE },
+	[CTR_EVENT_UPDATED] = { .name = "updated", .class = SM_CLASS_DONE },
+	[CTR_EVENT_UPDATE_FAILED] = { .name = "update_failed", .class = SM_CLASS_DONE },
 	[CTR_EVENT_ERASED] = { .name = "erased", .class = SM_CLASS_DONE },
 	[CTR_EVENT_ERASE_STUCK] = { .name = "erase_stuck", .class = SM_CLASS_DONE },
 	[CTR_EVENT_EXITED] = { .name = "exited", .class = SM_CLASS_SHIM, .carries = "exit" },
@@ -174,6 +204,14 @@ static const uint16_t yields_signal_term[] = {
 };
 
 static const uint16_t yields_signal_kill[] = {
+	CTR_EVENT_EXITED,
+	CTR_EVENT_LOST,
+	CTR_EVENT_ABSENT,
+};
+
+static const uint16_t yields_apply_resources[] = {
+	CTR_EVENT_UPDATED,
+	CTR_EVENT_UPDATE_FAILED,
 	CTR_EVENT_EXITED,
 	CTR_EVENT_LOST,
 	CTR_EVENT_ABSENT,
@@ -228,6 +266,13 @@ static const struct sm_effect_info effects[] = {
 		.start = ctr_effect_signal_kill,
 	},
 	[6] = {
+		.name = "apply_resources",
+		.lasting = false,
+		.n_yields = 5,
+		.yields = yields_apply_resources,
+		.start = ctr_effect_apply_resources,
+	},
+	[7] = {
 		.name = "erase",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -250,17 +295,17 @@ static const struct sm_action actions_1[] = {
 };
 
 static const struct sm_action actions_2[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_3[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_4[] = {
@@ -296,13 +341,13 @@ static const struct sm_action actions_9[] = {
 
 static const struct sm_action actions_10[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_11[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_resources */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 7 }, /* merge_resources */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* apply_resources */
 };
 
 static const struct sm_action actions_12[] = {
@@ -340,7 +385,7 @@ static const struct sm_action actions_17[] = {
 };
 
 static const struct sm_action actions_18[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_error */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
@@ -384,9 +429,9 @@ static const struct sm_action actions_25[] = {
 };
 
 static const struct sm_action actions_26[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_resources */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 7 }, /* merge_resources */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* apply_resources */
 };
 
 static const struct sm_action actions_27[] = {
@@ -441,7 +486,7 @@ static const struct sm_action actions_35[] = {
 
 static const struct sm_action actions_36[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_37[] = {
@@ -452,7 +497,119 @@ static const struct sm_action actions_37[] = {
 static const struct sm_action actions_38[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+};
+
+static const struct sm_action actions_39[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_40[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_41[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_42[] = {
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_43[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_44[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_45[] = {
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+};
+
+static const struct sm_action actions_46[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+};
+
+static const struct sm_action actions_47[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_48[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_49[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_50[] = {
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_51[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_52[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_53[] = {
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+};
+
+static const struct sm_action actions_54[] = {
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* signal_term */
+};
+
+static const struct sm_action actions_55[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_row rows[] = {
@@ -462,7 +619,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE,
 		.guard = -1,
 		.target = CTR_STATE_CREATING,
-		.line = 68,
+		.line = 74,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -472,7 +629,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 74,
+		.line = 80,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -482,7 +639,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 75,
+		.line = 81,
 		.n_actions = 4,
 		.actions = actions_2,
 	},
@@ -492,7 +649,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 76,
+		.line = 82,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
@@ -502,7 +659,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 86,
+		.line = 92,
 		.n_actions = 2,
 		.actions = actions_4,
 	},
@@ -512,7 +669,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 87,
+		.line = 93,
 		.n_actions = 2,
 		.actions = actions_5,
 	},
@@ -522,7 +679,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 88,
+		.line = 94,
 		.n_actions = 2,
 		.actions = actions_6,
 	},
@@ -532,7 +689,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 89,
+		.line = 95,
 		.n_actions = 2,
 		.actions = actions_7,
 	},
@@ -542,7 +699,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 90,
+		.line = 96,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -552,7 +709,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 91,
+		.line = 97,
 		.n_actions = 3,
 		.actions = actions_9,
 	},
@@ -562,7 +719,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 92,
+		.line = 98,
 		.n_actions = 2,
 		.actions = actions_10,
 	},
@@ -571,8 +728,8 @@ static const struct sm_row rows[] = {
 		.state = CTR_STATE_CREATED,
 		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 93,
+		.target = CTR_STATE_UPDATING_CREATED,
+		.line = 99,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
@@ -582,7 +739,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 101,
+		.line = 107,
 		.n_actions = 3,
 		.actions = actions_12,
 	},
@@ -592,7 +749,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 102,
+		.line = 108,
 		.n_actions = 3,
 		.actions = actions_13,
 	},
@@ -602,7 +759,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 103,
+		.line = 109,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
@@ -612,7 +769,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 104,
+		.line = 110,
 		.n_actions = 3,
 		.actions = actions_15,
 	},
@@ -622,7 +779,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 105,
+		.line = 111,
 		.n_actions = 3,
 		.actions = actions_16,
 	},
@@ -632,7 +789,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_NOT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 106,
+		.line = 112,
 		.n_actions = 1,
 		.actions = actions_17,
 	},
@@ -642,7 +799,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 107,
+		.line = 113,
 		.n_actions = 3,
 		.actions = actions_18,
 	},
@@ -652,7 +809,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 117,
+		.line = 123,
 		.n_actions = 2,
 		.actions = actions_19,
 	},
@@ -662,7 +819,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 118,
+		.line = 124,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
@@ -672,7 +829,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 119,
+		.line = 125,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
@@ -682,7 +839,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 120,
+		.line = 126,
 		.n_actions = 2,
 		.actions = actions_22,
 	},
@@ -692,7 +849,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = 0,
 		.target = CTR_STATE_KILLING,
-		.line = 121,
+		.line = 127,
 		.n_actions = 3,
 		.actions = actions_23,
 	},
@@ -702,7 +859,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_STOPPING,
-		.line = 122,
+		.line = 128,
 		.n_actions = 3,
 		.actions = actions_24,
 	},
@@ -712,7 +869,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 123,
+		.line = 129,
 		.n_actions = 3,
 		.actions = actions_25,
 	},
@@ -721,8 +878,8 @@ static const struct sm_row rows[] = {
 		.state = CTR_STATE_RUNNING,
 		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 124,
+		.target = CTR_STATE_UPDATING,
+		.line = 130,
 		.n_actions = 3,
 		.actions = actions_26,
 	},
@@ -732,7 +889,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 133,
+		.line = 139,
 		.n_actions = 3,
 		.actions = actions_27,
 	},
@@ -742,7 +899,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 134,
+		.line = 140,
 		.n_actions = 3,
 		.actions = actions_28,
 	},
@@ -752,7 +909,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 135,
+		.line = 141,
 		.n_actions = 3,
 		.actions = actions_29,
 	},
@@ -762,7 +919,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 136,
+		.line = 142,
 		.n_actions = 2,
 		.actions = actions_30,
 	},
@@ -772,7 +929,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = 1,
 		.target = CTR_STATE_STOPPING,
-		.line = 137,
+		.line = 143,
 		.n_actions = 2,
 		.actions = actions_31,
 	},
@@ -782,7 +939,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 148,
+		.line = 154,
 		.n_actions = 3,
 		.actions = actions_32,
 	},
@@ -792,7 +949,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 149,
+		.line = 155,
 		.n_actions = 3,
 		.actions = actions_33,
 	},
@@ -802,7 +959,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 150,
+		.line = 156,
 		.n_actions = 3,
 		.actions = actions_34,
 	},
@@ -812,7 +969,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 151,
+		.line = 157,
 		.n_actions = 1,
 		.actions = actions_35,
 	},
@@ -822,7 +979,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 161,
+		.line = 167,
 		.n_actions = 2,
 		.actions = actions_36,
 	},
@@ -832,7 +989,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ERASED,
 		.guard = -1,
 		.target = CTR_STATE_GONE,
-		.line = 169,
+		.line = 175,
 		.n_actions = 2,
 		.actions = actions_37,
 	},
@@ -842,10 +999,180 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 170,
+		.line = 176,
 		.retries = true,
 		.n_actions = 3,
 		.actions = actions_38,
+	},
+	[39] = {
+		.number = 39,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_UPDATED,
+		.guard = -1,
+		.target = CTR_STATE_CREATED,
+		.line = 187,
+		.n_actions = 3,
+		.actions = actions_39,
+	},
+	[40] = {
+		.number = 40,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_UPDATE_FAILED,
+		.guard = -1,
+		.target = CTR_STATE_CREATED,
+		.line = 188,
+		.n_actions = 3,
+		.actions = actions_40,
+	},
+	[41] = {
+		.number = 41,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_OVERDUE,
+		.guard = -1,
+		.target = CTR_STATE_CREATED,
+		.line = 189,
+		.n_actions = 3,
+		.actions = actions_41,
+	},
+	[42] = {
+		.number = 42,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_EXITED,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 190,
+		.n_actions = 4,
+		.actions = actions_42,
+	},
+	[43] = {
+		.number = 43,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 191,
+		.n_actions = 4,
+		.actions = actions_43,
+	},
+	[44] = {
+		.number = 44,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 192,
+		.n_actions = 4,
+		.actions = actions_44,
+	},
+	[45] = {
+		.number = 45,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 193,
+		.n_actions = 4,
+		.actions = actions_45,
+	},
+	[46] = {
+		.number = 46,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_REMOVE,
+		.guard = -1,
+		.target = CTR_STATE_REMOVING,
+		.line = 194,
+		.n_actions = 3,
+		.actions = actions_46,
+	},
+	[47] = {
+		.number = 47,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_UPDATED,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 203,
+		.n_actions = 3,
+		.actions = actions_47,
+	},
+	[48] = {
+		.number = 48,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_UPDATE_FAILED,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 204,
+		.n_actions = 3,
+		.actions = actions_48,
+	},
+	[49] = {
+		.number = 49,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_OVERDUE,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 205,
+		.n_actions = 3,
+		.actions = actions_49,
+	},
+	[50] = {
+		.number = 50,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_EXITED,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 206,
+		.n_actions = 4,
+		.actions = actions_50,
+	},
+	[51] = {
+		.number = 51,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 207,
+		.n_actions = 4,
+		.actions = actions_51,
+	},
+	[52] = {
+		.number = 52,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 208,
+		.n_actions = 4,
+		.actions = actions_52,
+	},
+	[53] = {
+		.number = 53,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_STOP,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 209,
+		.n_actions = 4,
+		.actions = actions_53,
+	},
+	[54] = {
+		.number = 54,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 210,
+		.n_actions = 4,
+		.actions = actions_54,
+	},
+	[55] = {
+		.number = 55,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_REMOVE,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 211,
+		.n_actions = 4,
+		.actions = actions_55,
 	},
 };
 
@@ -862,6 +1189,8 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_NEVER },
@@ -882,6 +1211,8 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
@@ -902,6 +1233,8 @@ static const struct sm_cell cells_CREATED[] = {
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
@@ -911,6 +1244,7 @@ static const struct sm_cell cells_CREATED[] = {
 
 static const uint16_t holds_CREATED[] = {
 	0, /* has_pid */
+	2, /* nothing_wanted */
 };
 
 static const struct sm_cell cells_STARTING[] = {
@@ -926,6 +1260,8 @@ static const struct sm_cell cells_STARTING[] = {
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
@@ -950,6 +1286,8 @@ static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
@@ -959,6 +1297,7 @@ static const struct sm_cell cells_RUNNING[] = {
 
 static const uint16_t holds_RUNNING[] = {
 	0, /* has_pid */
+	2, /* nothing_wanted */
 };
 
 static const struct sm_cell cells_STOPPING[] = {
@@ -974,6 +1313,8 @@ static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
@@ -998,6 +1339,8 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
@@ -1022,6 +1365,8 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
@@ -1031,6 +1376,7 @@ static const struct sm_cell cells_EXITED[] = {
 
 static const uint16_t holds_EXITED[] = {
 	1, /* has_exit */
+	2, /* nothing_wanted */
 };
 
 static const struct sm_cell cells_REMOVING[] = {
@@ -1046,11 +1392,65 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
+};
+
+static const struct sm_cell cells_UPDATING_CREATED[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+};
+
+static const uint16_t holds_UPDATING_CREATED[] = {
+	0, /* has_pid */
+};
+
+static const struct sm_cell cells_UPDATING[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[53] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
+};
+
+static const uint16_t holds_UPDATING[] = {
+	0, /* has_pid */
 };
 
 static const struct sm_cell cells_GONE[] = {
@@ -1066,6 +1466,8 @@ static const struct sm_cell cells_GONE[] = {
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_NEVER },
@@ -1098,7 +1500,7 @@ static const struct sm_state states[] = {
 		.shows = "CONTAINER_CREATED",
 		.recover = 2,
 		.deadline = -1,
-		.n_holds = 1,
+		.n_holds = 2,
 		.holds = holds_CREATED,
 		.cells = cells_CREATED,
 	},
@@ -1121,7 +1523,7 @@ static const struct sm_state states[] = {
 		.shows = "CONTAINER_RUNNING",
 		.recover = 2,
 		.deadline = -1,
-		.n_holds = 1,
+		.n_holds = 2,
 		.holds = holds_RUNNING,
 		.cells = cells_RUNNING,
 	},
@@ -1155,7 +1557,7 @@ static const struct sm_state states[] = {
 		.shows = "CONTAINER_EXITED",
 		.recover = -1,
 		.deadline = -1,
-		.n_holds = 1,
+		.n_holds = 2,
 		.holds = holds_EXITED,
 		.cells = cells_EXITED,
 	},
@@ -1164,10 +1566,34 @@ static const struct sm_state states[] = {
 		.number = 8,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_EXITED",
-		.recover = 6,
+		.recover = 7,
 		.deadline = -1,
 		.unbounded = "unmounting and renaming the directory into the trash are tried again until they succeed",
 		.cells = cells_REMOVING,
+	},
+	[CTR_STATE_UPDATING_CREATED] = {
+		.name = "UPDATING_CREATED",
+		.number = 10,
+		.kind = SM_KIND_BUSY,
+		.shows = "CONTAINER_CREATED",
+		.recover = 6,
+		.deadline = -1,
+		.within_ms = 60000,
+		.n_holds = 1,
+		.holds = holds_UPDATING_CREATED,
+		.cells = cells_UPDATING_CREATED,
+	},
+	[CTR_STATE_UPDATING] = {
+		.name = "UPDATING",
+		.number = 11,
+		.kind = SM_KIND_BUSY,
+		.shows = "CONTAINER_RUNNING",
+		.recover = 6,
+		.deadline = -1,
+		.within_ms = 60000,
+		.n_holds = 1,
+		.holds = holds_UPDATING,
+		.cells = cells_UPDATING,
 	},
 	[CTR_STATE_GONE] = {
 		.name = "GONE",
@@ -1184,16 +1610,16 @@ const struct sm_machine ctr_machine = {
 	.prefix = "ctr",
 	.version = 1,
 	.boot_scoped = false,
-	.n_states = 10,
-	.n_events = 17,
-	.n_effects = 7,
-	.n_rows = 39,
+	.n_states = 12,
+	.n_events = 19,
+	.n_effects = 8,
+	.n_rows = 56,
 	.n_guards = 2,
-	.n_steps = 9,
+	.n_steps = 12,
 	.n_deadlines = 1,
-	.n_invariants = 2,
+	.n_invariants = 3,
 	.initial = CTR_STATE_NONE,
-	.clock = 16,
+	.clock = 18,
 	.states = states,
 	.events = events,
 	.effects = effects,

@@ -18,6 +18,8 @@ enum ctr_state {
 	CTR_STATE_KILLING,
 	CTR_STATE_EXITED,
 	CTR_STATE_REMOVING,
+	CTR_STATE_UPDATING_CREATED,
+	CTR_STATE_UPDATING,
 	CTR_STATE_GONE,
 };
 
@@ -34,6 +36,8 @@ enum ctr_event {
 	CTR_EVENT_NOT_STARTED, /* done */
 	CTR_EVENT_ADOPTED, /* done */
 	CTR_EVENT_ABSENT, /* done */
+	CTR_EVENT_UPDATED, /* done */
+	CTR_EVENT_UPDATE_FAILED, /* done */
 	CTR_EVENT_ERASED, /* done */
 	CTR_EVENT_ERASE_STUCK, /* done */
 	CTR_EVENT_EXITED, /* shim */
@@ -47,7 +51,9 @@ static inline bool ctr_is_alive(uint16_t state)
 		state == CTR_STATE_STARTING ||
 		state == CTR_STATE_RUNNING ||
 		state == CTR_STATE_STOPPING ||
-		state == CTR_STATE_KILLING;
+		state == CTR_STATE_KILLING ||
+		state == CTR_STATE_UPDATING_CREATED ||
+		state == CTR_STATE_UPDATING;
 }
 
 static inline bool ctr_is_unfinished(uint16_t state)
@@ -59,31 +65,30 @@ static inline bool ctr_is_unfinished(uint16_t state)
 		state == CTR_STATE_RUNNING ||
 		state == CTR_STATE_STOPPING ||
 		state == CTR_STATE_KILLING ||
-		state == CTR_STATE_REMOVING;
+		state == CTR_STATE_REMOVING ||
+		state == CTR_STATE_UPDATING_CREATED ||
+		state == CTR_STATE_UPDATING;
 }
 
 static inline bool ctr_is_begun(uint16_t state)
 {
 	return state == CTR_STATE_RUNNING ||
 		state == CTR_STATE_STOPPING ||
-		state == CTR_STATE_KILLING;
+		state == CTR_STATE_KILLING ||
+		state == CTR_STATE_UPDATING;
 }
 
 static inline bool ctr_is_running(uint16_t state)
 {
 	return state == CTR_STATE_RUNNING ||
-		state == CTR_STATE_STOPPING;
+		state == CTR_STATE_STOPPING ||
+		state == CTR_STATE_UPDATING;
 }
 
 static inline bool ctr_is_joinable(uint16_t state)
 {
-	return state == CTR_STATE_RUNNING;
-}
-
-static inline bool ctr_is_updatable(uint16_t state)
-{
-	return state == CTR_STATE_CREATED ||
-		state == CTR_STATE_RUNNING;
+	return state == CTR_STATE_RUNNING ||
+		state == CTR_STATE_UPDATING;
 }
 
 static inline bool ctr_is_starting(uint16_t state)
@@ -174,7 +179,10 @@ void ctr_step_note_pid(Crisp__State__Container *draft, const struct sm_event *ev
 void ctr_step_note_stop(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_stop *stop);
 void ctr_step_note_exit(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_exit *exit);
 void ctr_step_note_exit_unknown(Crisp__State__Container *draft, const struct sm_event *ev);
-void ctr_step_note_resources(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_resources *resources);
+void ctr_step_merge_resources(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_resources *resources);
+void ctr_step_note_updated(Crisp__State__Container *draft, const struct sm_event *ev);
+void ctr_step_note_not_updated(Crisp__State__Container *draft, const struct sm_event *ev);
+void ctr_step_drop_update(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev);
 
 /* Deadlines: absolute CLOCK_REALTIME in ns, from the row alone; 0: none. */
@@ -183,6 +191,7 @@ int64_t ctr_deadline_grace(const Crisp__State__Container *row);
 /* Invariants: must be true of every row in the states that hold them. */
 bool ctr_invariant_has_pid(const Crisp__State__Container *row);
 bool ctr_invariant_has_exit(const Crisp__State__Container *row);
+bool ctr_invariant_nothing_wanted(const Crisp__State__Container *row);
 
 /* Effects: called on the loop thread after the commit; hand over and return. */
 void ctr_effect_prepare(struct sm_object *obj); /* lasting: prepared prepare_failed */
@@ -191,4 +200,5 @@ void ctr_effect_probe(struct sm_object *obj); /* fleeting: adopted exited lost a
 void ctr_effect_probe_start(struct sm_object *obj); /* fleeting: started not_started exited lost absent */
 void ctr_effect_signal_term(struct sm_object *obj); /* fleeting: exited lost absent */
 void ctr_effect_signal_kill(struct sm_object *obj); /* fleeting: exited lost absent */
+void ctr_effect_apply_resources(struct sm_object *obj); /* fleeting: updated update_failed exited lost absent */
 void ctr_effect_erase(struct sm_object *obj); /* lasting: erased erase_stuck */

@@ -1039,7 +1039,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   (ProtobufCMessageInit) crisp__state__sandbox__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[32] =
+static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[34] =
 {
   {
     "name_key",
@@ -1425,6 +1425,30 @@ static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "wanted_resources",
+    33,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, wanted_resources),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "update_failure",
+    34,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, update_failure),
+    &crisp__state__failure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__container__field_indices_by_name[] = {
   28,   /* field[28] = boot_id */
@@ -1459,11 +1483,13 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   7,   /* field[7] = started_ns */
   18,   /* field[18] = stop_signal */
   19,   /* field[19] = uid */
+  33,   /* field[33] = update_failure */
+  32,   /* field[32] = wanted_resources */
 };
 static const ProtobufCIntRange crisp__state__container__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 32 }
+  { 0, 34 }
 };
 const ProtobufCMessageDescriptor crisp__state__container__descriptor =
 {
@@ -1473,7 +1499,7 @@ const ProtobufCMessageDescriptor crisp__state__container__descriptor =
   "Crisp__State__Container",
   "crisp.state",
   sizeof(Crisp__State__Container),
-  32,
+  34,
   crisp__state__container__field_descriptors,
   crisp__state__container__field_indices_by_name,
   1,  crisp__state__container__number_ranges,

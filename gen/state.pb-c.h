@@ -251,7 +251,7 @@ struct  Crisp__State__Container
    */
   protobuf_c_boolean kill_all;
   /*
-   * runtime.v1.LinuxContainerResources after an update
+   * runtime.v1.LinuxContainerResources in force after an update
    */
   ProtobufCBinaryData resources;
   /*
@@ -271,10 +271,18 @@ struct  Crisp__State__Container
    * not privileged, with CAP_SYS_PTRACE, not in the host's PID namespace
    */
   protobuf_c_boolean may_trace;
+  /*
+   * as resources, of the update under way; empty: none is
+   */
+  ProtobufCBinaryData wanted_resources;
+  /*
+   * of the last update
+   */
+  Crisp__State__Failure *update_failure;
 };
 #define CRISP__STATE__CONTAINER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__container__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0, {0,NULL}, NULL }
 
 
 struct  Crisp__State__Exec

@@ -122,6 +122,34 @@ int rpc_remove_container(struct rpc_call *call, const Runtime__V1__RemoveContain
 	return api_submit(call, req, take_remove, done_remove);
 }
 
+static int take_update(struct caller *c, const void *req, struct err *e)
+{
+	return container_update(c, req, e);
+}
+
+static void done_update(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	const Crisp__State__Container *row = obj ? obj->row : NULL;
+	struct err failed = ERR_NULL;
+
+	if (!e && !row)
+		err_set(&failed, ERR_NOT_FOUND, "the container was removed meanwhile");
+	else if (!e && row->update_failure)
+		row_failure_err(row->update_failure, &failed);
+	if (e || failed.code)
+		rpc_fail(rpc, e ? e : &failed);
+	else
+		rpc_reply_bytes(rpc, NULL, 0);
+}
+
+int rpc_update_container_resources(struct rpc_call *call,
+				   const Runtime__V1__UpdateContainerResourcesRequest *req,
+				   struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_update, done_update);
+}
+
 static int take_exec(struct caller *c, const void *req, struct err *e)
 {
 	return exec_sync(c, req, e);
@@ -170,19 +198,6 @@ int rpc_reopen_container_log(struct rpc_call *call,
 {
 	(void)e;
 	return api_submit(call, req, take_reopen, api_done_empty);
-}
-
-static int take_update(struct caller *c, const void *req, struct err *e)
-{
-	return container_update(c, req, e);
-}
-
-int rpc_update_container_resources(struct rpc_call *call,
-				   const Runtime__V1__UpdateContainerResourcesRequest *req,
-				   struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_update, api_done_empty);
 }
 
 /* --- reads --- */

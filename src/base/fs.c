@@ -6,12 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/rmtree.h"
+
+#define LOCK_STEP_MS 20
 
 int fs_read_file(const char *path, size_t max, struct buf *ret, struct err *e)
 {
@@ -180,6 +185,18 @@ bool fs_path_is_clean(const char *path)
 			if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
 				return false;
 		p += n;
+	}
+	return true;
+}
+
+bool fs_lock_until(int fd, int64_t ms)
+{
+	int64_t deadline = clock_monotonic_ns() + ms * NSEC_PER_MSEC;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (clock_monotonic_ns() >= deadline)
+			return false;
+		poll(NULL, 0, LOCK_STEP_MS);
 	}
 	return true;
 }

@@ -57,6 +57,9 @@ int fs_mkdir_all(const char *path, mode_t mode, struct err *e);
  * a missing path is success. */
 int fs_remove_tree(const char *path, struct err *e);
 
+/* flock(LOCK_EX), tried for up to ms.  false: another descriptor holds the lock. */
+bool fs_lock_until(int fd, int64_t ms);
+
 /* Write all or fail with errno: 0 or -1. */
 int fs_write_all(int fd, const void *data, size_t size);
 

@@ -54,7 +54,7 @@ struct payload_stop {
 
 /* container: update */
 struct payload_resources {
-	void *packed; /* runtime.v1.LinuxContainerResources as they are now */
+	void *packed; /* runtime.v1.LinuxContainerResources of the request */
 	size_t size;
 };
 

@@ -115,31 +115,26 @@ void cgroup_files_done(struct cgroup_files *f);
 int cgroup_read_usage(const struct cgroups *cg, const char *path, struct cgroup_usage *ret,
 		      struct err *e);
 
-struct cgroup_hugepages {
-	const char *page_size; /* "2MB", "1GB" */
-	uint64_t limit;        /* bytes */
-};
-
-struct cgroup_setting {
-	const char *name, *value; /* file and text, v2 only */
-};
-
-/* What to change; 0 or NULL: leave as it is. */
+/* Limits that are in force.  0, NULL: the host does not have that controller. */
 struct cgroup_limits {
-	uint64_t cpu_shares;  /* 2..262144 */
+	uint64_t cpu_shares;  /* v1 */
+	uint64_t cpu_weight;  /* v2 */
 	int64_t cpu_quota;    /* microseconds per period, -1: none */
 	uint64_t cpu_period;  /* microseconds */
 	int64_t memory;       /* bytes, -1: none */
 	int64_t memory_swap;  /* bytes of memory and swap together, -1: none */
-	int64_t pids;         /* -1: none */
-	const char *cpuset_cpus, *cpuset_mems;
-	const struct cgroup_hugepages *hugepages;
-	size_t n_hugepages;
-	const struct cgroup_setting *unified;
-	size_t n_unified;
+	char *cpuset_cpus, *cpuset_mems; /* v2: the effective ones where none are set */
 };
+#define CGROUP_LIMITS_NULL ((struct cgroup_limits){ .cpu_shares = 0 })
+void cgroup_limits_done(struct cgroup_limits *l);
 
-/* Check all of it, then write.  A limit for a controller that this host does not have is
- * ERR_PRECONDITION and nothing was written; the error of a refused write names the file. */
-int cgroup_write_limits(const struct cgroups *cg, const char *path,
-			const struct cgroup_limits *limits, struct err *e);
+/* Fill ret; free with cgroup_limits_done. */
+void cgroup_read_limits(const struct cgroups *cg, const char *path, struct cgroup_limits *ret);
+
+/* One file of a controller, e.g. hugetlb.2MB.max; the name is the caller's, never a client's.
+ * 1: this host does not have the controller. */
+int cgroup_write_file(const struct cgroups *cg, const char *controller, const char *path,
+		      const char *file, const char *text, struct err *e);
+/* Its text without the newline at the end, malloc'ed; NULL: it cannot be read. */
+char *cgroup_read_file(const struct cgroups *cg, const char *controller, const char *path,
+		       const char *file);

@@ -23,6 +23,7 @@
 #include "images/scrub.h"
 #include "pod/adopt.h"
 #include "pod/bundle.h"
+#include "pod/container_limits.h"
 #include "pod/fdstore.h"
 #include "pod/pod_listing.h"
 #include "pod/reach.h"
@@ -60,6 +61,8 @@ struct container_job {
 	struct payload_exit *exit;
 	char *shim_cgroup; /* of a shim that is gone; NULL: it is not, "": it has none */
 	int pidfd; /* of its first process, -1: none */
+	uint64_t seq;         /* of the row */
+	int64_t not_after_ns; /* CLOCK_MONOTONIC: when work that has not begun is too late */
 };
 
 static struct container_job *container_job(struct job *j)
@@ -483,6 +486,52 @@ static void start_with(struct object *o, uint64_t gen, struct pod *p, struct shi
 void ctr_effect_start_init(struct sm_object *sm)
 {
 	with_line(object_of(sm), start_with);
+}
+
+/* --- limits --- */
+
+/* What is left of UPDATING's time is for the write and for taking it back. */
+#define UPDATE_QUEUE_NS (20 * NSEC_PER_SEC)
+
+static int work_limits(struct job *j, struct err *e)
+{
+	struct container_job *c = container_job(j);
+
+	if (clock_monotonic_ns() > c->not_after_ns)
+		return err_set(e, ERR_DEADLINE,
+			       "container %.13s: other work left no time for new limits", j->id);
+	return container_limits_apply(j->id, c->row, c->seq, e);
+}
+
+static void done_limits(struct job *j, struct object *o)
+{
+	job_report(j, o,
+		   j->result < 0 ? sm_event_failed(CTR_EVENT_UPDATE_FAILED, &j->err)
+				 : sm_event_new(CTR_EVENT_UPDATED));
+}
+
+static void limits_start(struct object *o)
+{
+	struct container_job *c = job_new(o, LANE_SESSION, work_limits, done_limits);
+
+	c->seq = o->sm->seq;
+	c->not_after_ns = clock_monotonic_ns() + UPDATE_QUEUE_NS;
+	job_start(&c->base);
+}
+
+static void limits_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	if (probed_alive(o, gen, p, link))
+		limits_start(o);
+}
+
+/* An end is reported by the shim; one that happened while crispd was away is looked for. */
+void ctr_effect_apply_resources(struct sm_object *sm)
+{
+	if (world.recovering)
+		with_line(object_of(sm), limits_with);
+	else
+		limits_start(object_of(sm));
 }
 
 /* --- signals --- */

@@ -19,10 +19,11 @@ int container_start(struct caller *c, const char *id, struct err *e);
 /* grace_s: before SIGKILL; 0 kills at once.  Unknown ones are stopped and removed already. */
 int container_stop(struct caller *c, const char *id, int64_t grace_s, struct err *e);
 int container_remove(struct caller *c, const char *id, struct err *e);
-/* Beside the machine: done is called with obj NULL and the error, if any. */
-int container_reopen_log(struct caller *c, const char *id, struct err *e);
+/* The row's update_failure is the answer. */
 int container_update(struct caller *c, const Runtime__V1__UpdateContainerResourcesRequest *req,
 		     struct err *e);
+/* Beside the machine: done is called with obj NULL and the error, if any. */
+int container_reopen_log(struct caller *c, const char *id, struct err *e);
 
 /* The shim's word on a container. */
 void container_shim_says(struct object *o, const struct shim_status *st);

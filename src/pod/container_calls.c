@@ -290,3 +290,22 @@ int container_remove(struct caller *c, const char *id, struct err *e)
 	caller_dispatch(c, o, sm_event_new(CTR_EVENT_REMOVE));
 	return 0;
 }
+
+int container_update(struct caller *c, const Runtime__V1__UpdateContainerResourcesRequest *req,
+		     struct err *e)
+{
+	struct payload_resources *f;
+	struct object *o;
+	int r = world_lookup(KIND_CONTAINER, req->container_id, &o, e);
+
+	if (r < 0)
+		return r;
+	f = xcalloc(1, sizeof(*f));
+	if (req->linux) {
+		f->size = runtime__v1__linux_container_resources__get_packed_size(req->linux);
+		f->packed = xmalloc(f->size + 1);
+		runtime__v1__linux_container_resources__pack(req->linux, f->packed);
+	}
+	caller_dispatch(c, o, ctr_event_update(f));
+	return 0;
+}

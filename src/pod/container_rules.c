@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "core/payloads.h"
 #include "core/records.h"
+#include "gen/api.pb-c.h"
 #include "gen/sm_container.h"
 
 bool ctr_guard_stop_now(const Crisp__State__Container *row, const struct sm_event *ev,
@@ -110,13 +111,135 @@ void ctr_step_note_exit_unknown(Crisp__State__Container *draft, const struct sm_
 					   "known");
 }
 
-void ctr_step_note_resources(Crisp__State__Container *draft, const struct sm_event *ev,
-			     const struct payload_resources *resources)
+/* --- UpdateContainerResources --- */
+
+typedef Runtime__V1__LinuxContainerResources Resources;
+
+/* Numbers and lists of CPUs: 0 and "" leave the present value.  A memory limit without a swap limit
+ * resets the swap limit: the container gets no swap beyond the new memory limit. */
+static void merge_scalars(Resources *to, const Resources *change)
+{
+#define TAKE(field) \
+	do { \
+		if (change->field) \
+			to->field = change->field; \
+	} while (0)
+	TAKE(cpu_period);
+	TAKE(cpu_quota);
+	TAKE(cpu_shares);
+	TAKE(oom_score_adj);
+	TAKE(memory_limit_in_bytes);
+#undef TAKE
+	if (change->memory_limit_in_bytes || change->memory_swap_limit_in_bytes)
+		to->memory_swap_limit_in_bytes = change->memory_swap_limit_in_bytes;
+	if (*change->cpuset_cpus)
+		to->cpuset_cpus = change->cpuset_cpus;
+	if (*change->cpuset_mems)
+		to->cpuset_mems = change->cpuset_mems;
+}
+
+/* Entries with the same key, at their offset in the entry, are replaced; others are added.  The
+ * list that is returned is the caller's, its entries are not. */
+static void **merge_list(void **base, size_t n_base, void **change, size_t n_change,
+			 size_t key_offset, size_t *ret_n)
+{
+#define KEY(entry) (*(char *const *)((const char *)(entry) + key_offset))
+	void **all = xcalloc(n_base + n_change + 1, sizeof(void *));
+	size_t n = n_base;
+
+	if (n_base)
+		memcpy(all, base, n_base * sizeof(void *));
+	for (size_t i = 0; i < n_change; i++) {
+		size_t k = 0;
+
+		while (k < n && strcmp(KEY(all[k]), KEY(change[i])) != 0)
+			k++;
+		all[k] = change[i];
+		n = MAX(n, k + 1);
+	}
+	*ret_n = n;
+	return all;
+#undef KEY
+}
+
+static ProtobufCBinaryData merge(const Resources *base, const Resources *change)
+{
+	Resources all = RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT;
+	_cleanup_free_ void **pages = NULL, **unified = NULL;
+	ProtobufCBinaryData packed;
+
+	if (base)
+		all = *base;
+	merge_scalars(&all, change);
+	pages = merge_list((void **)all.hugepage_limits, all.n_hugepage_limits,
+			   (void **)change->hugepage_limits, change->n_hugepage_limits,
+			   offsetof(Runtime__V1__HugepageLimit, page_size), &all.n_hugepage_limits);
+	all.hugepage_limits = (Runtime__V1__HugepageLimit **)pages;
+	unified = merge_list((void **)all.unified, all.n_unified, (void **)change->unified,
+			     change->n_unified,
+			     offsetof(Runtime__V1__LinuxContainerResources__UnifiedEntry, key),
+			     &all.n_unified);
+	all.unified = (Runtime__V1__LinuxContainerResources__UnifiedEntry **)unified;
+	packed.len = runtime__v1__linux_container_resources__get_packed_size(&all);
+	packed.data = xmalloc(packed.len + 1);
+	runtime__v1__linux_container_resources__pack(&all, packed.data);
+	return packed;
+}
+
+static void clear_bytes(ProtobufCBinaryData *b)
+{
+	free(b->data);
+	*b = (ProtobufCBinaryData){ .len = 0 };
+}
+
+void ctr_step_merge_resources(Crisp__State__Container *draft, const struct sm_event *ev,
+			      const struct payload_resources *resources)
+{
+	Runtime__V1__ContainerConfig *c =
+		runtime__v1__container_config__unpack(NULL, draft->config.len, draft->config.data);
+	Resources *change =
+		runtime__v1__linux_container_resources__unpack(NULL, resources->size,
+							       resources->packed);
+	Resources *last = NULL;
+
+	(void)ev;
+	if (draft->resources.len)
+		last = runtime__v1__linux_container_resources__unpack(NULL, draft->resources.len,
+								      draft->resources.data);
+	draft->wanted_resources =
+		merge(last		    ? last
+		      : c && c->linux ? c->linux->resources
+				    : NULL,
+		      change);
+	row_clear_failure(&draft->update_failure);
+	if (last)
+		runtime__v1__linux_container_resources__free_unpacked(last, NULL);
+	runtime__v1__linux_container_resources__free_unpacked(change, NULL);
+	if (c)
+		runtime__v1__container_config__free_unpacked(c, NULL);
+}
+
+void ctr_step_note_updated(Crisp__State__Container *draft, const struct sm_event *ev)
 {
 	(void)ev;
-	free(draft->resources.data);
-	draft->resources.data = xmemdup(resources->packed, resources->size);
-	draft->resources.len = resources->size;
+	clear_bytes(&draft->resources);
+	draft->resources = draft->wanted_resources;
+	draft->wanted_resources = (ProtobufCBinaryData){ .len = 0 };
+}
+
+void ctr_step_note_not_updated(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	clear_bytes(&draft->wanted_resources);
+	row_fail(&draft->update_failure, ev);
+}
+
+void ctr_step_drop_update(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	struct sm_event why = { .at_ns = ev->at_ns };
+
+	err_set(&why.err, ERR_PRECONDITION,
+		"the container was ended before its new limits were in force");
+	ctr_step_note_not_updated(draft, &why);
 }
 
 void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev)
@@ -139,4 +262,9 @@ bool ctr_invariant_has_pid(const Crisp__State__Container *row)
 bool ctr_invariant_has_exit(const Crisp__State__Container *row)
 {
 	return row->finished_ns > 0;
+}
+
+bool ctr_invariant_nothing_wanted(const Crisp__State__Container *row)
+{
+	return !row->wanted_resources.len;
 }

@@ -5,11 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/file.h>
 
-#include "base/clock.h"
 #include "base/fs.h"
 #include "base/proc.h"
 #include "base/str.h"
@@ -19,7 +16,6 @@
 #include "pod/sandbox.h"
 
 #define CNI_TIMEOUT_MS 60000
-#define LOCK_STEP_MS 20
 #define KILLED_MS 5000 /* for plugins that were killed to be gone */
 
 /* What a struct cni_request points to. */
@@ -169,18 +165,6 @@ static struct payload_network *network_of(char *result_json, const struct cni_re
 
 /* --- plugins of a daemon that was killed --- */
 
-static bool lock_until(int fd, int64_t ms)
-{
-	int64_t deadline = clock_monotonic_ns() + ms * NSEC_PER_MSEC;
-
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (clock_monotonic_ns() >= deadline)
-			return false;
-		poll(NULL, 0, LOCK_STEP_MS);
-	}
-	return true;
-}
-
 /* Plugins outlive a daemon that is killed, and what they do then must not meet what the next one
  * does.  So each of them, and what it starts, holds the pod's lock, and the next daemon waits for
  * it: as long as the plugins would have had, then they are killed.  Without a file nobody has it:
@@ -195,9 +179,9 @@ static int lock_network(const struct conf *conf, const char *id, int flags, bool
 	*ret_fd = -1;
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_errno(e, ERR_INTERNAL, errno, "open %s", path);
-	if (!lock_until(fd, again ? CNI_TIMEOUT_MS : 0) && again) {
+	if (!fs_lock_until(fd, again ? CNI_TIMEOUT_MS : 0) && again) {
 		proc_kill_holders(path);
-		if (!lock_until(fd, KILLED_MS))
+		if (!fs_lock_until(fd, KILLED_MS))
 			return err_set(e, ERR_UNAVAILABLE,
 				       "plugins of the daemon before are still at work on the "
 				       "network of pod %.13s, and cannot be killed", id);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "core/payloads.h"
+#include "gen/api.pb-c.h"
 #include "gen/sm_container.h"
 
 enum fake_proc {
@@ -23,6 +24,8 @@ enum fault {
 	FAULT_IGNORES_TERM = 1 << 4,
 	FAULT_IGNORES_KILL_ONCE = 1 << 5,
 	FAULT_ERASE_STUCK_ONCE = 1 << 6,
+	FAULT_UPDATE_FAILS = 1 << 7,
+	FAULT_UPDATE_HANGS = 1 << 8,
 };
 
 enum happening {
@@ -38,7 +41,14 @@ enum stop_arg {
 	STOP_LATER,
 };
 
+enum update_arg {
+	UPDATE_SHARES,
+	UPDATE_MEMORY,
+};
+
 #define EXIT_CODE 7
+#define SHARES 77
+#define MEMORY (64 << 20)
 
 static const char *const ID = "c0ffee0000000000000000000000000000000000000000000000000000000000";
 
@@ -53,6 +63,7 @@ EFFECT(probe)
 EFFECT(probe_start)
 EFFECT(signal_term)
 EFFECT(signal_kill)
+EFFECT(apply_resources)
 EFFECT(erase)
 
 static struct payload_init *init_of_process(void)
@@ -179,6 +190,33 @@ static void act_signal_kill(struct sim *sim, struct sm_object *obj, const struct
 		process_killed(sim, job, 137);
 }
 
+static int64_t shares_of(const ProtobufCBinaryData *packed)
+{
+	Runtime__V1__LinuxContainerResources *r =
+		runtime__v1__linux_container_resources__unpack(NULL, packed->len, packed->data);
+	int64_t shares = r->cpu_shares;
+
+	runtime__v1__linux_container_resources__free_unpacked(r, NULL);
+	return shares;
+}
+
+/* All limits or none.  What was under way when the daemon died knows the row of its start. */
+static void act_apply_resources(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	const Crisp__State__Container *row = obj ? obj->row : NULL;
+	struct world_container *c = &sim->w->ctr;
+
+	if (!c->proc) {
+		sim_done(sim, job, evidence(sim->w));
+	} else if (sim_fault(sim, FAULT_UPDATE_FAILS)) {
+		sim_done(sim, job, sim_failed(CTR_EVENT_UPDATE_FAILED, "no such CPU"));
+	} else if (!sim_fault(sim, FAULT_UPDATE_HANGS)) {
+		if (row)
+			c->shares = shares_of(&row->wanted_resources);
+		sim_done(sim, job, sm_event_new(CTR_EVENT_UPDATED));
+	}
+}
+
 static void act_erase(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
@@ -197,6 +235,7 @@ static const struct act acts[] = {
 	{ "container", "probe_start", act_probe_start },
 	{ "container", "signal_term", act_signal_term },
 	{ "container", "signal_kill", act_signal_kill },
+	{ "container", "apply_resources", act_apply_resources },
 	{ "container", "erase", act_erase },
 };
 
@@ -222,6 +261,7 @@ static struct sm_object *target(struct sim *sim, const struct step *step, bool *
 static void fill(struct sim *sim, struct sm_object *obj, const struct step *step,
 		 struct sm_event *ev)
 {
+	Runtime__V1__LinuxContainerResources change = RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT;
 	static const int64_t grace[] = { [STOP_SOON] = 2, [STOP_NOW] = 0, [STOP_LATER] = 30 };
 	struct payload_stop *f;
 
@@ -229,9 +269,12 @@ static void fill(struct sim *sim, struct sm_object *obj, const struct step *step
 
 	(void)obj;
 	if (step->what == CTR_EVENT_UPDATE) {
+		change.cpu_shares = step->arg == UPDATE_MEMORY ? 0 : SHARES;
+		change.memory_limit_in_bytes = step->arg == UPDATE_MEMORY ? MEMORY : 0;
 		r = xcalloc(1, sizeof(*r));
-		r->packed = xstrdup("limits");
-		r->size = sizeof("limits");
+		r->size = runtime__v1__linux_container_resources__get_packed_size(&change);
+		r->packed = xmalloc(r->size);
+		runtime__v1__linux_container_resources__pack(&change, r->packed);
 		sim_carry(ev, r, payload_resources_free);
 	}
 	if (step->what != CTR_EVENT_STOP)
@@ -256,6 +299,17 @@ static bool asked(const struct sim *sim, int event)
 	return sim->w->asks[sim->w->next].tries > 0;
 }
 
+static bool in_force(const Crisp__State__Container *row, int what)
+{
+	Runtime__V1__LinuxContainerResources *r = runtime__v1__linux_container_resources__unpack(
+		NULL, row->resources.len, row->resources.data);
+	bool is = what == UPDATE_MEMORY ? r->memory_limit_in_bytes == MEMORY
+					: r->cpu_shares == SHARES;
+
+	runtime__v1__linux_container_resources__free_unpacked(r, NULL);
+	return is;
+}
+
 static bool kept(struct sim *sim, const struct step *step)
 {
 	const struct sm_object *obj = sim_object(sim, &ctr_machine);
@@ -276,7 +330,7 @@ static bool kept(struct sim *sim, const struct step *step)
 	case CTR_EVENT_STOP:
 		return c->proc == FAKE_PROC_NONE;
 	case CTR_EVENT_UPDATE:
-		return gone(obj) || row->resources.len == sizeof("limits");
+		return !row || in_force(row, step->arg);
 	case CTR_EVENT_REMOVE:
 		return gone(obj) && !c->rootfs && !c->proc && !c->record && !c->shim;
 	}
@@ -288,6 +342,8 @@ static bool explained(const struct sm_object *obj, const struct step *step)
 	const Crisp__State__Container *row = obj->row;
 
 	/* A container that ends before its start is acknowledged explains that by its end. */
+	if (step->what == CTR_EVENT_UPDATE && row->update_failure)
+		return true;
 	return row->failure || obj->failure ||
 	       ((step->what == CTR_EVENT_START || step->what == CTR_EVENT_UPDATE) &&
 		obj->state == CTR_STATE_EXITED);
@@ -342,6 +398,7 @@ static void seen(struct sim *sim, const struct sm_object *obj)
 {
 	static const int ranks[] = {
 		[CTR_STATE_CREATED] = 1, [CTR_STATE_STARTING] = 1, [CTR_STATE_RUNNING] = 2,
+		[CTR_STATE_UPDATING_CREATED] = 1, [CTR_STATE_UPDATING] = 2,
 		[CTR_STATE_STOPPING] = 2, [CTR_STATE_KILLING] = 2, [CTR_STATE_EXITED] = 3,
 		[CTR_STATE_GONE] = 4,
 	};
@@ -372,6 +429,7 @@ static void rest(struct sim *sim)
 {
 	const struct sm_object *obj = sim_object(sim, &ctr_machine);
 	const struct world_container *c = &sim->w->ctr;
+	const Crisp__State__Container *row = obj ? obj->row : NULL;
 
 	if (!obj) {
 		if (c->rootfs || c->proc || c->record || c->shim)
@@ -388,6 +446,8 @@ static void rest(struct sim *sim)
 		sim_bad(sim, "RUNNING, but no process runs");
 	if (obj->state == CTR_STATE_EXITED && c->proc)
 		sim_bad(sim, "EXITED, but a process lives");
+	if (c->proc && c->shares != shares_of(&row->resources))
+		sim_bad(sim, "the status shows other limits than those in force");
 }
 
 #define CREATE ASK(CTR_EVENT_CREATE)
@@ -395,6 +455,7 @@ static void rest(struct sim *sim)
 #define STOP(arg) ASK_ARG(CTR_EVENT_STOP, arg)
 #define STOP_MEANWHILE(arg) ASK_ARG_NOW(CTR_EVENT_STOP, arg)
 #define UPDATE ASK(CTR_EVENT_UPDATE)
+#define UPDATE_MEANWHILE(arg) ASK_ARG_NOW(CTR_EVENT_UPDATE, arg)
 #define REMOVE ASK(CTR_EVENT_REMOVE)
 #define REMOVE_MEANWHILE ASK_NOW(CTR_EVENT_REMOVE)
 
@@ -407,6 +468,32 @@ static const struct scenario scenarios[] = {
 	{ "it is stopped before it runs", 0, { CREATE, STOP(STOP_SOON), REMOVE } },
 	{ "its limits change before it runs", 0, { CREATE, UPDATE, REMOVE } },
 	{ "its limits change", 0, { CREATE, START, UPDATE, STOP(STOP_NOW), REMOVE } },
+	{ "two change its limits", 0,
+	  { CREATE, START, UPDATE, UPDATE_MEANWHILE(UPDATE_MEMORY), REMOVE } },
+	{ "it is started while its limits change", 0,
+	  { CREATE, UPDATE, ASK_NOW(CTR_EVENT_START), REMOVE } },
+	{ "its limits cannot change", FAULT_UPDATE_FAILS,
+	  { CREATE, FAILS(CTR_EVENT_UPDATE), START, FAILS(CTR_EVENT_UPDATE), REMOVE } },
+	{ "changing its limits hangs", FAULT_UPDATE_HANGS,
+	  { CREATE, FAILS(CTR_EVENT_UPDATE), START, FAILS(CTR_EVENT_UPDATE), REMOVE } },
+	{ "it ends while its limits change", 0,
+	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
+	{ "its shim dies while its limits change", 0,
+	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
+	{ "it ends while its limits change before it runs", 0,
+	  { CREATE, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
+	{ "its shim dies while its limits change before it runs", 0,
+	  { CREATE, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
+	{ "it is stopped while its limits change", FAULT_UPDATE_HANGS,
+	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), STOP_MEANWHILE(STOP_SOON), REMOVE } },
+	{ "it is stopped at once while its limits change", FAULT_UPDATE_HANGS,
+	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), STOP_MEANWHILE(STOP_NOW), REMOVE } },
+	{ "it is removed while its limits change", FAULT_UPDATE_HANGS,
+	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), REMOVE_MEANWHILE } },
+	{ "it is stopped while its limits change before it runs", FAULT_UPDATE_HANGS,
+	  { CREATE, FAILS(CTR_EVENT_UPDATE), STOP_MEANWHILE(STOP_SOON), REMOVE } },
+	{ "it is removed while its limits change before it runs", FAULT_UPDATE_HANGS,
+	  { CREATE, FAILS(CTR_EVENT_UPDATE), REMOVE_MEANWHILE } },
 	{ "it cannot be prepared", FAULT_PREPARE_FAILS, { FAILS(CTR_EVENT_CREATE) } },
 	{ "preparing it hangs", FAULT_PREPARE_HANGS, { FAILS(CTR_EVENT_CREATE) } },
 	{ "it cannot be started", FAULT_START_FAILS,

@@ -120,6 +120,14 @@ plant "a pod that ends by itself forgets why" sandbox sweep "does not say why" \
 	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end,/anchor_broken -> EMPTYING : note_lost,/')"
 plant "an init that ended while the shim was away is forgotten" sandbox smc "does not decide anchor_broken" \
 	"$(in_state REVIVING '/anchor_broken/d')"
+plant "limits are written before their row" container smc "." \
+	"$(in_state RUNNING 's/update  -> UPDATING : merge_resources, save boot, apply_resources/update  stay : apply_resources/')"
+plant "an update is not gone on with after a restart" container smc "may yield adopted" \
+	"$(in_state UPDATING 's/recover apply_resources/recover probe/')"
+plant "limits that were refused are shown" container sweep "shows other limits" \
+	"$(in_state UPDATING 's/note_not_updated/note_updated/')"
+plant "the second of two updates is refused" container sweep "." \
+	"$(in_state UPDATING 's/wait *update/refuse update FAILED_PRECONDITION/')"
 plant "a command is run again after a restart" exec sweep "run twice" \
 	"$(in_state STARTING 's/recover kill/recover spawn/')"
 

@@ -99,6 +99,7 @@ struct world_container {
 	int n_starts;
 	int shown; /* the highest rank a client may have seen */
 	int64_t started_ns, finished_ns;
+	int64_t shares; /* in force; 0: as created */
 };
 
 struct world_sandbox {

@@ -256,6 +256,15 @@ static void test_pull_thawed(void **state)
 	assert_int_equal(cgroup_pull_thawed(w->cg, warm, 1, &e), 1);
 }
 
+static void set_memory(const struct world *w, const char *path)
+{
+	const char *file = cgroups_layout(w->cg) == CGROUP_LAYOUT_V2 ? "memory.max"
+								     : "memory.limit_in_bytes";
+	struct err e = ERR_NULL;
+
+	OK(cgroup_write_file(w->cg, "memory", path, file, "67108864", &e));
+}
+
 static void test_usage(void **state)
 {
 	struct world *w = *state;
@@ -268,7 +277,7 @@ static void test_usage(void **state)
 	OK(cgroup_create(w->cg, path, &e));
 	if (!has(w, "memory") || !has(w, "pids"))
 		skip();
-	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .memory = 64 << 20 }, &e));
+	set_memory(w, path);
 	move_to(w, path, start_sleeper(&c));
 	OK(cgroup_read_usage(w->cg, path, &u, &e));
 	stop_sleeper(&c);
@@ -294,7 +303,7 @@ static void test_usage_files(void **state)
 	OK(cgroup_files_open(w->cg, path, false, &f, &e));
 	OK(cgroup_files_read(&f, &u));
 	assert_true(u.memory_limit == UINT64_MAX);
-	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .memory = 64 << 20 }, &e));
+	set_memory(w, path);
 	OK(cgroup_files_read(&f, &u));
 	assert_true(u.memory_limit == 64 << 20);
 	OK(cgroup_remove(w->cg, path, &e));
@@ -317,50 +326,27 @@ static char *value_of(const struct world *w, const char *controller, const char 
 	return b.data;
 }
 
-#define ASSERT_VALUE(controller, file, want) \
-	do { \
-		_cleanup_free_ char *v_ = value_of(w, controller, path, file); \
-		assert_string_equal(v_, want); \
-	} while (0)
-
 static void test_limits_v1(void **state)
 {
 	struct world *w = *state;
-	_cleanup_free_ char *path = xasprintf("%s/limits", w->parent);
-	struct cgroup_limits l = { .cpu_shares = 512, .cpu_quota = 50000, .cpu_period = 200000,
-				   .memory = 64 << 20, .memory_swap = 64 << 20, .pids = 77,
-				   .cpuset_cpus = "0", .cpuset_mems = "0" };
+	_cleanup_free_ char *path = xasprintf("%s/limits", w->parent), *cpus = NULL;
+	_cleanup_(cgroup_limits_done) struct cgroup_limits l = CGROUP_LIMITS_NULL;
 	struct err e = ERR_NULL;
 
 	if (cgroups_layout(w->cg) == CGROUP_LAYOUT_V2 || !has(w, "memory") || !has(w, "cpuset"))
 		skip();
 	OK(cgroup_create(w->cg, path, &e));
-	OK(cgroup_write_limits(w->cg, path, &l, &e));
-	ASSERT_VALUE("cpu", "cpu.shares", "512");
-	ASSERT_VALUE("cpu", "cpu.cfs_quota_us", "50000");
-	ASSERT_VALUE("cpu", "cpu.cfs_period_us", "200000");
-	ASSERT_VALUE("memory", "memory.limit_in_bytes", "67108864");
-	ASSERT_VALUE("pids", "pids.max", "77");
-	ASSERT_VALUE("cpuset", "cpuset.cpus", "0");
-	/* Up: the kernel wants memory and swap first; down: the other way round. */
-	OK(cgroup_write_limits(
-		w->cg, path, &(struct cgroup_limits){.memory = 128 << 20, .memory_swap = 128 << 20},
-		&e));
-	ASSERT_VALUE("memory", "memory.limit_in_bytes", "134217728");
-	OK(cgroup_write_limits(w->cg, path,
-			       &(struct cgroup_limits){.memory = 32 << 20, .memory_swap = 32 << 20},
-			       &e));
-	ASSERT_VALUE("memory", "memory.limit_in_bytes", "33554432");
-	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .memory = -1, .pids = -1,
-								     .cpu_quota = -1 }, &e));
-	ASSERT_VALUE("pids", "pids.max", "max");
-	ASSERT_VALUE("cpu", "cpu.cfs_quota_us", "-1");
-	/* 0: as it was. */
-	OK(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){ .cpu_quota = 0 }, &e));
-	ASSERT_VALUE("cpu", "cpu.shares", "512");
-	assert_int_equal(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){
-				.cpuset_cpus = "4000" }, &e), -ERR_INVALID);
-	assert_non_null(strstr(e.text, "cpuset.cpus"));
+	cpus = value_of(w, "cpuset", path, "cpuset.cpus");
+	cgroup_read_limits(w->cg, path, &l);
+	assert_true(l.cpu_shares == 1024 && l.cpu_quota == -1 && l.cpu_period == 100000);
+	assert_true(l.cpu_weight == 0 && l.memory == -1);
+	assert_string_equal(l.cpuset_cpus, cpus);
+	cgroup_limits_done(&l);
+	set_memory(w, path);
+	cgroup_read_limits(w->cg, path, &l);
+	assert_true(l.memory == 64 << 20);
+	assert_int_equal(cgroup_write_file(w->cg, "nothing", path, "nothing.max", "1", &e), 1);
+	assert_null(cgroup_read_file(w->cg, "memory", path, "memory.nothing"));
 }
 
 static void test_cpuset_inherited(void **state)
@@ -381,46 +367,14 @@ static void test_cpuset_inherited(void **state)
 
 static void test_refused(void **state)
 {
-	static const struct cgroup_hugepages evil_size = { "../x", 1 };
-	static const struct {
-		struct cgroup_limits l;
-		const char *want;
-	} bad[] = {
-		{ { .cpu_shares = 1 }, "cpu_shares: 1 must be from 2" },
-		{ { .cpu_shares = 262145 }, "cpu_shares" },
-		{ { .cpu_period = 999 }, "cpu_period" },
-		{ { .cpu_quota = 999 }, "cpu_quota" },
-		{ { .cpu_quota = -2 }, "cpu_quota" },
-		{ { .memory = -2 }, "memory" },
-		{ { .memory = 2, .memory_swap = 1 }, "memory_swap: 1 is memory and swap together" },
-		{ { .memory = -1, .memory_swap = 1 }, "memory_swap" },
-		{ { .cpuset_cpus = "0;1" }, "cpuset_cpus" },
-		{ { .hugepages = &evil_size, .n_hugepages = 1 },
-		  "\"../x\" is not a page size" },
-	};
 	static const char *const paths[] = { "", "/", "a", "/a/../b", "/a//b", "/a/" };
 	struct world *w = *state;
-	_cleanup_free_ char *path = xasprintf("%s/bad", w->parent);
 	struct err e = ERR_NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		assert_false(cgroup_path_is_valid(paths[i]));
 		assert_int_equal(cgroup_create(w->cg, paths[i], &e), -ERR_INVALID);
 		assert_int_equal(cgroup_remove(w->cg, paths[i], &e), -ERR_INVALID);
-	}
-	OK(cgroup_create(w->cg, path, &e));
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		if (cgroup_write_limits(w->cg, path, &bad[i].l, &e) != -ERR_INVALID)
-			fail_msg("accepted: %s", bad[i].want);
-		if (!strstr(e.text, bad[i].want))
-			fail_msg("wanted %s, got %s", bad[i].want, e.text);
-	}
-	if (cgroups_layout(w->cg) != CGROUP_LAYOUT_V2) {
-		struct cgroup_setting s = { "memory.high", "max" };
-
-		assert_int_equal(cgroup_write_limits(w->cg, path, &(struct cgroup_limits){
-					.unified = &s, .n_unified = 1 }, &e), -ERR_PRECONDITION);
-		assert_non_null(strstr(e.text, "needs cgroup v2"));
 	}
 }
 
@@ -485,56 +439,30 @@ static int teardown_fake(void **state)
 
 static void test_v2_limits(void **state)
 {
-	static const char *const files[] = { "cpu.weight", "cpu.max", "memory.max",
-					     "memory.swap.max", "pids.max", "cpuset.cpus",
-					     "hugetlb.2MB.max", "memory.high" };
 	struct fake *f = *state;
-	struct cgroup_hugepages huge = { "2MB", 4 << 20 };
-	struct cgroup_setting high = { "memory.high", "1000" }, evil = { "../x.y", "1" },
-			      kill_it = { "cgroup.kill", "1" };
-	struct cgroup_limits l = { .cpu_shares = 1024, .cpu_quota = 20000, .cpu_period = 100000,
-				   .memory = 1000000, .memory_swap = 3000000, .pids = 5,
-				   .cpuset_cpus = "0-1", .hugepages = &huge, .n_hugepages = 1,
-				   .unified = &high, .n_unified = 1 };
-	_cleanup_free_ char *swap = NULL;
-	struct err e = ERR_NULL;
+	_cleanup_(cgroup_limits_done) struct cgroup_limits l = CGROUP_LIMITS_NULL;
 
 	assert_int_equal(cgroups_layout(f->cg), CGROUP_LAYOUT_V2);
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		_cleanup_free_ char *name = xasprintf("pod/%s", files[i]);
-
-		put(f, name, "");
-	}
-	OK(cgroup_write_limits(f->cg, "/pod", &l, &e));
-	assert_file(f, "pod/cpu.weight", "39");
-	assert_file(f, "pod/cpu.max", "20000 100000");
-	assert_file(f, "pod/memory.max", "1000000");
-	assert_file(f, "pod/memory.swap.max", "2000000");
-	assert_file(f, "pod/pids.max", "5");
-	assert_file(f, "pod/cpuset.cpus", "0-1");
-	assert_file(f, "pod/hugetlb.2MB.max", "4194304");
-	assert_file(f, "pod/memory.high", "1000");
-	/* A period keeps the quota that is there. */
-	OK(cgroup_write_limits(f->cg, "/pod", &(struct cgroup_limits){ .cpu_period = 50000 }, &e));
-	assert_file(f, "pod/cpu.max", "20000 50000");
-	OK(cgroup_write_limits(f->cg, "/pod", &(struct cgroup_limits){
-			.cpu_quota = -1, .memory = -1, .memory_swap = -1, .pids = -1 }, &e));
-	assert_file(f, "pod/cpu.max", "max");
-	assert_file(f, "pod/memory.swap.max", "max");
-	assert_file(f, "pod/pids.max", "max");
-	assert_int_equal(cgroup_write_limits(f->cg, "/pod", &(struct cgroup_limits){
-				.unified = &evil, .n_unified = 1 }, &e), -ERR_INVALID);
-	assert_int_equal(cgroup_write_limits(f->cg, "/pod", &(struct cgroup_limits){
-				.unified = &kill_it, .n_unified = 1 }, &e), -ERR_INVALID);
-	/* No swap accounting: none to forbid, but none to grant either. */
-	swap = xasprintf("%s/pod/memory.swap.max", f->top);
-	assert_int_equal(unlink(swap), 0);
-	OK(cgroup_write_limits(f->cg, "/pod", &(struct cgroup_limits){ .memory = 5000,
-								       .memory_swap = 5000 }, &e));
-	assert_int_equal(cgroup_write_limits(f->cg, "/pod", &(struct cgroup_limits){
-				.memory = 7777, .memory_swap = 8888 }, &e), -ERR_PRECONDITION);
-	assert_non_null(strstr(e.text, "memory.swap.max"));
-	assert_file(f, "pod/memory.max", "5000");
+	cgroup_read_limits(f->cg, "/pod", &l);
+	assert_true(l.cpu_weight == 0 && l.cpu_quota == 0 && l.memory == 0 && l.memory_swap == 0);
+	assert_null(l.cpuset_cpus);
+	put(f, "pod/cpu.weight", "39\n");
+	put(f, "pod/cpu.max", "max 50000\n");
+	put(f, "pod/memory.max", "1000000\n");
+	put(f, "pod/memory.swap.max", "2000000\n");
+	put(f, "pod/cpuset.cpus", "\n");
+	put(f, "pod/cpuset.cpus.effective", "0-3\n");
+	put(f, "pod/cpuset.mems", "0\n");
+	cgroup_read_limits(f->cg, "/pod", &l);
+	assert_true(l.cpu_weight == 39 && l.cpu_quota == -1 && l.cpu_period == 50000);
+	assert_true(l.memory == 1000000 && l.memory_swap == 3000000 && l.cpu_shares == 0);
+	assert_string_equal(l.cpuset_cpus, "0-3");
+	assert_string_equal(l.cpuset_mems, "0");
+	cgroup_limits_done(&l);
+	put(f, "pod/cpu.max", "20000 100000\n");
+	put(f, "pod/memory.max", "max\n");
+	cgroup_read_limits(f->cg, "/pod", &l);
+	assert_true(l.cpu_quota == 20000 && l.memory == -1 && l.memory_swap == -1);
 }
 
 static void test_v2_usage_and_create(void **state)

@@ -16,6 +16,7 @@
 #include "core/paths.h"
 #include "core/payloads.h"
 #include "core/records.h"
+#include "gen/api.pb-c.h"
 #include "gen/sm_container.h"
 #include "gen/sm_exec.h"
 #include "gen/sm_image.h"
@@ -630,9 +631,156 @@ static void a_dead_shim_is_replaced_so_often(void **state)
 	drop(row);
 }
 
+/* --- UpdateContainerResources --- */
+
+static struct payload_resources packed(const Runtime__V1__LinuxContainerResources *r)
+{
+	struct payload_resources p = {
+		.size = runtime__v1__linux_container_resources__get_packed_size(r),
+	};
+
+	p.packed = xmalloc(p.size + 1);
+	runtime__v1__linux_container_resources__pack(r, p.packed);
+	return p;
+}
+
+/* The row's limits after an update that succeeds; the caller frees them. */
+static Runtime__V1__LinuxContainerResources *update(Crisp__State__Container *row,
+						    const Runtime__V1__LinuxContainerResources *r)
+{
+	struct payload_resources p = packed(r);
+	struct sm_event ev = { .at_ns = NOW };
+
+	ctr_step_merge_resources(row, &ev, &p);
+	free(p.packed);
+	assert_null(row->update_failure);
+	ctr_step_note_updated(row, &ev);
+	assert_true(ctr_invariant_nothing_wanted(row));
+	return runtime__v1__linux_container_resources__unpack(NULL, row->resources.len,
+							      row->resources.data);
+}
+
+static void free_resources(Runtime__V1__LinuxContainerResources *r)
+{
+	runtime__v1__linux_container_resources__free_unpacked(r, NULL);
+}
+
+static void update_merges_scalars(void **state)
+{
+	Runtime__V1__LinuxContainerResources made = RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT,
+					     change = RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT,
+					     *now;
+	Runtime__V1__LinuxContainerConfig linux_part = RUNTIME__V1__LINUX_CONTAINER_CONFIG__INIT;
+	Runtime__V1__ContainerConfig c = RUNTIME__V1__CONTAINER_CONFIG__INIT;
+	Crisp__State__Container *row = container();
+
+	(void)state;
+	made.cpu_shares = 512;
+	made.memory_limit_in_bytes = 1000;
+	made.memory_swap_limit_in_bytes = 3000;
+	made.cpuset_cpus = (char *)(uintptr_t)"0-1";
+	linux_part.resources = &made;
+	c.linux = &linux_part;
+	row->config.len = runtime__v1__container_config__get_packed_size(&c);
+	row->config.data = xmalloc(row->config.len);
+	runtime__v1__container_config__pack(&c, row->config.data);
+
+	change.cpuset_cpus = (char *)(uintptr_t)"1";
+	change.oom_score_adj = 300;
+	now = update(row, &change);
+	assert_true(now->cpu_shares == 512 && now->memory_limit_in_bytes == 1000);
+	assert_true(now->memory_swap_limit_in_bytes == 3000 && now->oom_score_adj == 300);
+	assert_string_equal(now->cpuset_cpus, "1");
+	free_resources(now);
+
+	/* A memory limit alone takes the swap limit with it; a swap limit alone does not. */
+	change = (Runtime__V1__LinuxContainerResources)RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT;
+	change.memory_limit_in_bytes = 5000;
+	now = update(row, &change);
+	assert_true(now->memory_limit_in_bytes == 5000 && now->memory_swap_limit_in_bytes == 0);
+	assert_string_equal(now->cpuset_cpus, "1");
+	free_resources(now);
+	change.memory_limit_in_bytes = 0;
+	change.memory_swap_limit_in_bytes = 6000;
+	now = update(row, &change);
+	assert_true(now->memory_limit_in_bytes == 5000 && now->memory_swap_limit_in_bytes == 6000);
+	free_resources(now);
+	drop(row);
+}
+
+static void update_merges_lists(void **state)
+{
+	Runtime__V1__HugepageLimit small = RUNTIME__V1__HUGEPAGE_LIMIT__INIT,
+				   big = RUNTIME__V1__HUGEPAGE_LIMIT__INIT,
+				   *pages[] = { &small, &big };
+	Runtime__V1__LinuxContainerResources__UnifiedEntry
+		high = RUNTIME__V1__LINUX_CONTAINER_RESOURCES__UNIFIED_ENTRY__INIT,
+		*unified[] = { &high };
+	Runtime__V1__LinuxContainerResources r = RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT, *now;
+	Crisp__State__Container *row = container();
+
+	(void)state;
+	small.page_size = (char *)(uintptr_t)"2MB";
+	small.limit = 4;
+	big.page_size = (char *)(uintptr_t)"1GB";
+	big.limit = 8;
+	high.key = (char *)(uintptr_t)"memory.high";
+	high.value = (char *)(uintptr_t)"1";
+	r.hugepage_limits = pages;
+	r.n_hugepage_limits = 2;
+	r.unified = unified;
+	r.n_unified = 1;
+	free_resources(update(row, &r));
+
+	small.limit = 0;
+	r.n_hugepage_limits = 1;
+	high.key = (char *)(uintptr_t)"memory.low";
+	now = update(row, &r);
+	assert_int_equal(now->n_hugepage_limits, 2);
+	assert_string_equal(now->hugepage_limits[0]->page_size, "2MB");
+	assert_true(now->hugepage_limits[0]->limit == 0 && now->hugepage_limits[1]->limit == 8);
+	assert_int_equal(now->n_unified, 2);
+	assert_string_equal(now->unified[0]->key, "memory.high");
+	assert_string_equal(now->unified[1]->key, "memory.low");
+	free_resources(now);
+	drop(row);
+}
+
+/* What is in force stays, and the row says why. */
+static void update_fails(void **state)
+{
+	Runtime__V1__LinuxContainerResources r = RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT, *now;
+	struct sm_event ev = event_of_failure(ERR_INVALID, "no such CPU");
+	Crisp__State__Container *row = container();
+	struct payload_resources p;
+
+	(void)state;
+	r.cpu_shares = 100;
+	free_resources(update(row, &r));
+	r.cpu_shares = 200;
+	p = packed(&r);
+	ctr_step_merge_resources(row, &ev, &p);
+	assert_false(ctr_invariant_nothing_wanted(row));
+	ctr_step_note_not_updated(row, &ev);
+	assert_true(ctr_invariant_nothing_wanted(row));
+	assert_int_equal(row->update_failure->code, ERR_INVALID);
+	now = runtime__v1__linux_container_resources__unpack(NULL, row->resources.len,
+							     row->resources.data);
+	assert_true(now->cpu_shares == 100);
+	free_resources(now);
+	ctr_step_merge_resources(row, &ev, &p);
+	ctr_step_drop_update(row, &ev);
+	assert_int_equal(row->update_failure->code, ERR_PRECONDITION);
+	free(p.packed);
+	drop(row);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(update_merges_scalars),
+		cmocka_unit_test(update_merges_lists),
+		cmocka_unit_test(update_fails),
 		cmocka_unit_test(strings_of_records),
 		cmocka_unit_test(failures_of_records),
 		cmocka_unit_test(payloads_go_with_their_event),
