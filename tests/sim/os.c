@@ -191,16 +191,6 @@ int cgroup_read_usage(const struct cgroups *cg, const char *path, struct cgroup_
 	return 0;
 }
 
-int cgroup_write_limits(const struct cgroups *cg, const char *path,
-			const struct cgroup_limits *limits, struct err *e)
-{
-	(void)cg;
-	(void)limits;
-	if (!thing_has(THING_CGROUP, path))
-		return err_set(e, ERR_NOT_FOUND, "cgroup %s does not exist", path);
-	return sim_try("write limits", e);
-}
-
 /* --- mounts --- */
 
 int mount_tmpfs(const char *path, uint64_t size, uint64_t inodes, mode_t mode, const char *label,
@@ -420,10 +410,26 @@ void spawn_result_done(struct spawn_result *r)
 	buf_done(&r->err);
 }
 
+/* A runtime that may refuse, or hang.  1: it did what it was asked. */
+static int runtime_run(int64_t timeout_ms, struct spawn_result *ret, struct err *e)
+{
+	if (sim_try("run the OCI runtime", e) < 0)
+		return -(int)e->code;
+	if (sim_chance(node->odds.runtime_fails / 2)) {
+		sim_sleep_until(node->mono + timeout_ms * NSEC_PER_MSEC);
+		return err_set(e, ERR_DEADLINE, "sim: the runtime hangs");
+	}
+	if (!sim_chance(node->odds.runtime_fails))
+		return 1;
+	ret->status = 1;
+	return 0;
+}
+
 int spawn_run(const char *const *argv, const char *const *envp, const void *in, size_t in_size,
 	      size_t out_max, int64_t timeout_ms, struct spawn_result *ret, struct err *e)
 {
 	size_t n = 0;
+	int r;
 
 	(void)envp;
 	(void)in;
@@ -435,18 +441,23 @@ int spawn_run(const char *const *argv, const char *const *envp, const void *in, 
 		n++;
 	if (n < 5 || !str_starts(argv[3], "delete"))
 		return 0;
-	if (sim_try("run the OCI runtime", e) < 0)
-		return -(int)e->code;
-	if (sim_chance(node->odds.runtime_fails / 2)) {
-		sim_sleep_until(node->mono + timeout_ms * NSEC_PER_MSEC);
-		return err_set(e, ERR_DEADLINE, "sim: the runtime hangs");
-	}
-	if (sim_chance(node->odds.runtime_fails)) {
-		ret->status = 1;
-		return 0;
-	}
-	ctr_killed_by_delete(argv[n - 1]);
-	return 0;
+	r = runtime_run(timeout_ms, ret, e);
+	if (r > 0)
+		ctr_killed_by_delete(argv[n - 1]);
+	return MIN(r, 0);
+}
+
+/* `update` of a container. */
+int spawn_run_as(const struct spawn *s, const void *in, size_t in_size, size_t out_max,
+		 int64_t timeout_ms, struct spawn_result *ret, struct err *e)
+{
+	(void)s;
+	(void)in;
+	(void)in_size;
+	(void)out_max;
+	*ret = SPAWN_RESULT_NULL;
+	ret->status = 0;
+	return MIN(runtime_run(timeout_ms, ret, e), 0);
 }
 
 /* --- CNI --- */
