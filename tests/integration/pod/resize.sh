@@ -48,7 +48,18 @@ quota() { if [ "$V2" ]; then limit "$1" cpu - cpu.max | cut -d ' ' -f 1; else li
 period() { if [ "$V2" ]; then limit "$1" cpu - cpu.max | cut -d ' ' -f 2; else limit "$1" cpu cpu.cfs_period_us -; fi; }
 cpus() { limit "$1" cpuset cpuset.cpus cpuset.cpus; }
 shares() { limit "$1" cpu cpu.shares cpu.weight; }
-scores() { cat "/proc/$(pid_of "$1")/oom_score_adj" "/proc/$(pgrep -P "$(pid_of "$1")" | head -n 1)/oom_score_adj"; }
+# Of the first process and of its child, which lives for a second.
+scores() {
+	local child first try
+	first=$(pid_of "$1")
+	for try in $(seq 100); do
+		child=$(pgrep -P "$first" | head -n 1)
+		child=$(cat "/proc/${child:-0}/oom_score_adj" 2>/dev/null) || { sleep 0.05; continue; }
+		printf '%s\n' "$(cat "/proc/$first/oom_score_adj")" "$child"
+		return
+	done
+	return 1
+}
 shown() { crictl inspect "$1" | jq -r ".status.resources.linux.$2"; }
 wait_begun() { poll 30 test -e "$SCRATCH/mood/begun"; }
 
