@@ -95,7 +95,7 @@ demo:
 	tools/demo.sh $(BUILD)
 
 # Everything that must pass; what .ci/run calls.
-TEST_STAGES ?= check asan tsan crash-mutants integration fuzz-api conformance
+TEST_STAGES ?= check asan tsan crash-mutants sim-mutants fault integration fuzz-api conformance
 test:
 	tools/test-deps.sh
 	$(MAKE) all

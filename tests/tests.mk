@@ -72,7 +72,7 @@ codegen-test: $(BUILD)/protoc-gen-crisp $(BUILD)/cri-diff
 ASAN := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
 asan:
 	$(ASAN) CHECK_ARGS="BUILD=$(BUILD)-asan CC=$(CC) SAN=address,undefined" MAKE=$(MAKE) \
-		tests/check.sh unit fuzz-replay crash
+		tests/check.sh unit fuzz-replay crash sim
 
 # What has threads.
 TSAN_TESTS ?= loop store server pipeline layer slots

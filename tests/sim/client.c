@@ -21,6 +21,7 @@
 #include "stream/stream_server.h"
 
 #define CALLS_MAX 8
+#define UNKNOWN "ffffffffffffffffffffffffffffffff" /* of no object */
 
 struct rpc_call {
 	struct list node;
@@ -249,7 +250,7 @@ void client_create(unsigned pod, unsigned ctr)
 			      : RUNTIME__V1__NAMESPACE_MODE__POD;
 	ns.pid = pod == 2 ? RUNTIME__V1__NAMESPACE_MODE__POD
 			  : RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
-	req.pod_sandbox_id = *node->pods[pod] ? node->pods[pod] : NAME("00");
+	req.pod_sandbox_id = *node->pods[pod] ? node->pods[pod] : NAME(UNKNOWN);
 	req.config = &config;
 	req.sandbox_config = &pc;
 	ask(CRI_RPC_CREATE_CONTAINER, &req.base, pod, ctr, req.pod_sandbox_id);
@@ -298,7 +299,7 @@ static void remove_pod_id(const char *id)
 
 static const char *known(const char *id)
 {
-	return *id ? id : "00";
+	return *id ? id : UNKNOWN;
 }
 
 void client_start(unsigned pod, unsigned ctr)
@@ -419,7 +420,7 @@ void client_step(void)
 		client_start(pod, ctr);
 	else if (what < 58)
 		client_stop(pod, ctr, sim_below(3) * sim_below(20));
-	else if (what < 64)
+	else if (what < 62)
 		client_remove(pod, ctr);
 	else if (what < 70)
 		client_exec(pod, ctr, sim_below(3));

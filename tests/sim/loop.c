@@ -325,6 +325,7 @@ static bool run_io(struct loop *l)
 		struct loop_io *io = l->ios[(first + i) % l->n_ios];
 		struct pollfd p = { .fd = io->fd, .events = POLLIN };
 
+		SIM_CHECK(io->fd >= 0, "what is watched is gone");
 		if (ppoll(&p, 1, &(const struct timespec){ .tv_sec = 0 }, NULL) <= 0)
 			continue;
 		io->fn(io, (uint32_t)p.revents);

@@ -183,16 +183,22 @@ static void write_record(const struct ctr *c)
 		sim_note("exit record of %.13s: %s", c->id, ignored.text);
 }
 
-static void ctr_ended(struct ctr *c)
+static void note_status(struct ctr *c)
 {
-	struct proc *p = &node->procs[c->proc];
-	struct shim_status st;
+	const struct proc *p = &node->procs[c->proc];
 
 	c->exit_signal = p->wait_status & 0x7f;
 	c->exit_code = c->exit_signal ? 128 + c->exit_signal : p->wait_status >> 8;
 	c->exited_ns = node->real;
 	c->state = SHIM_ENDED;
 	write_record(c);
+}
+
+static void ctr_ended(struct ctr *c)
+{
+	struct shim_status st;
+
+	note_status(c);
 	st = status_of(c);
 	report(c->shim, SHIM_EXITED, &st);
 }
@@ -280,6 +286,9 @@ static void shim_gone(int i)
 		c->shim = -1;
 		if (c->state != SHIM_ENDED)
 			seen_of(c->id, true)->orphaned = true;
+		/* Some end while they have no shim. */
+		if (c->proc >= 0 && sim_chance(200))
+			proc_end(c->proc, (int)sim_below(4) << 8);
 		/* What ended meanwhile was not recorded. */
 		if (c->runtime >= 0 && sim_below(2))
 			proc_end(c->runtime, SIGKILL);
@@ -558,7 +567,7 @@ static void req_adopt(struct shim_link *l, struct message *m, const struct shim_
 			c->exit_code = rec.code;
 			c->exited_ns = rec.exited_ns;
 		} else if (proc >= 0 && (req->flags & SHIM_PIDFD)) {
-			ctr_ended(c);
+			note_status(c); /* in the answer */
 		} else {
 			c->exit_unknown = true;
 		}
@@ -599,7 +608,7 @@ static void req_exec(struct shim_link *l, struct message *m, const struct shim_r
 	SIM_CHECK(s, "too many sessions for the simulation");
 	i = (int)(s - node->sessions);
 	session_close(i);
-	if (c->state != SHIM_RUNNING || sim_chance(node->odds.runtime_fails)) {
+	if (c->state != SHIM_RUNNING || sim_chance(node->odds.runtime_fails + 100)) {
 		err_set(&e, ERR_PRECONDITION, "sim: exec fails");
 		answer(l, m, NULL, &e);
 		return;
@@ -693,8 +702,8 @@ int shim_link_open(struct loop *loop, const char *dir, const struct shim_link_op
 	struct shim_link *l;
 
 	(void)loop;
-	if (errnum)
-		return err_errno(e, ERR_INTERNAL, errnum, "connect to %s", dir);
+	if (errnum || sim_chance(node->odds.shim_dies))
+		return err_errno(e, ERR_INTERNAL, errnum ? errnum : EMFILE, "connect to %s", dir);
 	if (i < 0 || node->shims[i].leaving)
 		return err_set(e, ERR_UNAVAILABLE, "nobody listens in %s", dir);
 	l = link_to(i);

@@ -33,4 +33,20 @@ SIM_ENV := ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 \
 sim: $(BUILD)/sim
 	$(SIM_ENV) $(BUILD)/sim -t $(SIM_SECONDS)
 
-.PHONY: sim
+# Mistakes planted in copies of the effects: a history must find each.
+sim-mutants: $(BUILD)/sim
+	@$(SIM_ENV) SIM_CC="$(CC) $(CFLAGS)" SIM_LINK="$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--gc-sections $(SIM_WRAP)" \
+		SIM_OBJ="$(SIM_OBJ) $(BUILD)/tests/sim/crispd.o $(SIM_LIB)" SIM_LIBS="$(LIBS) -lpthread" \
+		tests/sim/mutants.sh $(BUILD)
+
+# Fixed histories, in which the Nth call to the node fails.
+FAULT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/fault/*.c)))
+$(BUILD)/fault: $(FAULT_OBJ) $(filter-out %/main.o,$(SIM_OBJ)) $(BUILD)/tests/sim/crispd.o $(SIM_LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--gc-sections $(SIM_WRAP) $^ $(LIBS) -lpthread -o $@
+
+-include $(FAULT_OBJ:.o=.d)
+
+fault: $(BUILD)/fault
+	$(SIM_ENV) $(BUILD)/fault
+
+.PHONY: sim sim-mutants fault
