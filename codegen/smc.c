@@ -1,8 +1,8 @@
 /*
  * smc.c - the state machine compiler: smc -o DIR states/X.sm writes DIR/sm_X.{h,c,dot,txt}.
  *
- * What must hold: nothing is written for a file with an error in it; the output is a function
- * of the file's bytes and its name.
+ * What must hold: nothing is written when there is an error in a file; the output is a function of
+ * the files' bytes and their names; files that are given together are one family.
  */
 #include "smc.h"
 #include "emit.h"
@@ -55,8 +55,10 @@ static void state_done(struct smc_state *s)
 	for (size_t i = 0; i < s->rows.n; i++) {
 		struct smc_row *row = &s->rows.v[i];
 
-		for (size_t a = 0; a < row->actions.n; a++)
+		for (size_t a = 0; a < row->actions.n; a++) {
 			free(row->actions.v[a].ref.name);
+			free(row->actions.v[a].told);
+		}
 		free(row->actions.v);
 		free(row->event.name);
 		free(row->guard.name);
@@ -70,6 +72,7 @@ static void state_done(struct smc_state *s)
 	free(s->name);
 	free(s->shows);
 	free(s->recover.name);
+	free(s->recover_told);
 	free(s->deadline.name);
 	free(s->unbounded);
 	free(s->cells);
@@ -82,6 +85,7 @@ void smc_machine_done(struct smc_machine *m)
 			free(m->decls[k].v[i].name);
 			free(m->decls[k].v[i].from);
 			free(m->decls[k].v[i].payload);
+			free(m->decls[k].v[i].unless.name);
 			refs_done(&m->decls[k].v[i].yields);
 			refs_done(&m->decls[k].v[i].states);
 		}
@@ -94,6 +98,9 @@ void smc_machine_done(struct smc_machine *m)
 	free(m->name);
 	free(m->prefix);
 	free(m->row_type);
+	free(m->parent);
+	free(m->parent_field);
+	refs_done(&m->told);
 }
 
 /* The whole file as text, or NULL with a message. */
@@ -141,32 +148,56 @@ static int file_write(const struct smc_machine *m, const char *dir, const char *
 	return r;
 }
 
-static int compile(const char *path, const char *dir)
+static int read_machine(struct smc_machine *m, const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	struct smc_machine m = { .path = path, .base = slash ? slash + 1 : path };
 	char *text = file_read(path);
-	int r = -1;
 
+	*m = (struct smc_machine){ .path = path, .base = slash ? slash + 1 : path };
 	if (!text)
 		return -1;
-	smc_parse(&m, text);
+	smc_parse(m, text);
 	free(text);
-	if (!m.n_errors)
-		smc_check(&m);
-	if (!m.n_errors && file_write(&m, dir, "h", smc_emit_header) == 0 &&
-	    file_write(&m, dir, "c", smc_emit_source) == 0 &&
-	    file_write(&m, dir, "dot", smc_report_dot) == 0 &&
-	    file_write(&m, dir, "txt", smc_report_text) == 0)
-		r = 0;
-	smc_machine_done(&m);
-	return r;
+	if (!m->n_errors)
+		smc_check(m);
+	return m->n_errors ? -1 : 0;
+}
+
+static int write_machine(const struct smc_machine *m, const char *dir)
+{
+	return file_write(m, dir, "h", smc_emit_header) == 0 &&
+			       file_write(m, dir, "c", smc_emit_source) == 0 &&
+			       file_write(m, dir, "dot", smc_report_dot) == 0 &&
+			       file_write(m, dir, "txt", smc_report_text) == 0
+		       ? 0
+		       : -1;
+}
+
+static int compile(char **paths, size_t n, const char *dir)
+{
+	struct smc_machine *all = calloc(n, sizeof(*all));
+	int failed = 0;
+
+	if (!all)
+		abort();
+	for (size_t i = 0; i < n; i++)
+		failed |= read_machine(&all[i], paths[i]) < 0;
+	if (!failed)
+		smc_check_family(all, n);
+	for (size_t i = 0; i < n; i++)
+		failed |= all[i].n_errors > 0;
+	for (size_t i = 0; i < n && !failed; i++)
+		failed = write_machine(&all[i], dir) < 0;
+	for (size_t i = 0; i < n; i++)
+		smc_machine_done(&all[i]);
+	free(all);
+	return failed;
 }
 
 int main(int argc, char **argv)
 {
 	const char *dir = NULL;
-	int failed = 0, c;
+	int c;
 
 	while ((c = getopt(argc, argv, "o:")) == 'o')
 		dir = optarg;
@@ -174,7 +205,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: smc -o DIR FILE.sm...\n");
 		return 2;
 	}
-	for (int i = optind; i < argc; i++)
-		failed |= compile(argv[i], dir) < 0;
-	return failed;
+	return compile(argv + optind, (size_t)(argc - optind), dir);
 }

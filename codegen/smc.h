@@ -35,6 +35,7 @@ enum smc_class {
 	SMC_CLASS_DONE,
 	SMC_CLASS_SHIM,
 	SMC_CLASS_CLOCK,
+	SMC_CLASS_FAMILY,
 	SMC_N_CLASSES,
 };
 
@@ -55,6 +56,8 @@ enum smc_op {
 	SMC_OP_REPLY,
 	SMC_OP_REQUEUE,
 	SMC_OP_EFFECT,
+	SMC_OP_TELL_CHILDREN,
+	SMC_OP_TELL_PARENT,
 };
 
 /* What a file can declare; a name means one thing in the whole file. */
@@ -86,6 +89,8 @@ struct smc_decl {
 	bool used;
 	enum smc_class class;   /* events */
 	char *from;             /* events: the machine whose move raises it, or NULL */
+	bool quiet;             /* events: raised by the engine, when no child is ... */
+	struct smc_ref unless;  /* ... in a state of this trait; no name: when there is none */
 	char *payload;          /* what an event carries, a guard or step takes; NULL: nothing */
 	bool taken;             /* events: some guard or step takes what it carries */
 	bool lasting;           /* effects */
@@ -98,6 +103,7 @@ struct smc_decl {
 struct smc_action {
 	enum smc_op op;
 	struct smc_ref ref; /* the step or effect; for the other words only name and line */
+	char *told;         /* tell: the event, of another machine */
 };
 
 /* on EVENT [if GUARD] -> TARGET : ACTIONS */
@@ -138,6 +144,7 @@ struct smc_state {
 	char *shows;
 	struct smc_refs holds;
 	struct smc_ref recover; /* name "none": nothing to do */
+	char *recover_told;     /* the event that children are told instead of an effect */
 	struct smc_ref deadline;
 	int64_t within_ms;
 	unsigned int limit_line; /* of within or unbounded, 0: neither */
@@ -161,6 +168,10 @@ struct smc_machine {
 	unsigned int version;
 	unsigned int line;
 	bool boot;
+	char *parent;       /* the machine of the object that owns one of these; NULL: none */
+	char *parent_field; /* of the row: the parent's id */
+	unsigned int parent_line;
+	struct smc_refs told; /* events of other machines, each once */
 	SMC_LIST(struct smc_decl) decls[SMC_N_DECLS]; /* SMC_DECL_STATE stays empty */
 	SMC_LIST(struct smc_state) states;
 	SMC_LIST(struct smc_retired) retired;
@@ -190,6 +201,9 @@ void smc_parse(struct smc_machine *m, const char *text);
  * failed, so that one mistake is reported once. */
 void smc_check(struct smc_machine *m);
 
+/* What machines say of each other, after smc_check() of each. */
+void smc_check_family(struct smc_machine *all, size_t n);
+
 /* The parts of smc_check(), in their order.  smc_graph.c holds those about paths. */
 void smc_check_names(struct smc_machine *m);
 void smc_check_cells(struct smc_machine *m);
@@ -200,6 +214,9 @@ void smc_check_paths(struct smc_machine *m);
 int smc_row_effect(const struct smc_row *row);
 /* Whether the row has an action of this kind. */
 bool smc_row_has(const struct smc_row *row, enum smc_op op);
+
+/* Where the event stands in m->told; it is put there when it is new. */
+int smc_told(struct smc_machine *m, const char *event);
 
 void smc_emit_header(const struct smc_machine *m, struct emit *out);
 void smc_emit_source(const struct smc_machine *m, struct emit *out);

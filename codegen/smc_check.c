@@ -20,6 +20,12 @@ static enum smc_class event_class(const struct smc_machine *m, size_t event)
 	return m->decls[SMC_DECL_EVENT].v[event].class;
 }
 
+/* Raised by the engine where a row for it stands, and nowhere else. */
+static bool is_quiet(const struct smc_machine *m, size_t event)
+{
+	return m->decls[SMC_DECL_EVENT].v[event].quiet;
+}
+
 /* The on rows come first: they claim their cell, and close it when they end unguarded. */
 static void cells_from_rows(struct smc_machine *m, struct smc_state *s)
 {
@@ -70,6 +76,8 @@ static bool decision_allowed(struct smc_machine *m, const struct smc_state *s,
 	bool asks = d->answer == SMC_ANSWER_WAIT || d->answer == SMC_ANSWER_JOIN ||
 		    d->answer == SMC_ANSWER_REFUSE;
 
+	if (d->answer == SMC_ANSWER_WAIT && class == SMC_CLASS_FAMILY)
+		asks = false; /* it is delivered again */
 	if (asks && class != SMC_CLASS_RPC) {
 		smc_error(m, d->event.line, "%s is of class %s and nobody waits for its answer; "
 			  "write on, ignore or never", what, smc_class_names[class]);
@@ -90,7 +98,8 @@ static void cells_from_names(struct smc_machine *m, struct smc_state *s)
 	for (size_t i = 0; i < s->decisions.n; i++) {
 		const struct smc_decision *d = &s->decisions.v[i];
 
-		if (d->is_class || event_class(m, (size_t)d->event.index) == SMC_CLASS_CLOCK)
+		if (d->is_class || event_class(m, (size_t)d->event.index) == SMC_CLASS_CLOCK ||
+		    is_quiet(m, (size_t)d->event.index))
 			continue;
 		if (decision_allowed(m, s, d, event_class(m, (size_t)d->event.index),
 				     d->event.name))
@@ -108,7 +117,7 @@ static void cells_from_classes(struct smc_machine *m, struct smc_state *s)
 		    !decision_allowed(m, s, d, d->class, d->event.name))
 			continue;
 		for (size_t ev = 0; ev < m->decls[SMC_DECL_EVENT].n; ev++) {
-			if (event_class(m, ev) != d->class)
+			if (event_class(m, ev) != d->class || is_quiet(m, ev))
 				continue;
 			any = true;
 			if (!s->cells[ev].n_rows && s->cells[ev].answer == SMC_ANSWER_NONE)
@@ -153,6 +162,21 @@ static void cell_clock(struct smc_machine *m, struct smc_state *s)
 		cell->answer = SMC_ANSWER_NEVER;
 }
 
+static void cells_quiet(struct smc_machine *m, struct smc_state *s)
+{
+	for (size_t i = 0; i < s->decisions.n; i++) {
+		const struct smc_decision *d = &s->decisions.v[i];
+
+		if (!d->is_class && is_quiet(m, (size_t)d->event.index))
+			smc_error(m, d->event.line, "%s is raised where a row for it stands and "
+				  "nowhere else; drop it from the line", d->event.name);
+	}
+	for (size_t ev = 0; ev < m->decls[SMC_DECL_EVENT].n; ev++)
+		if (is_quiet(m, ev) && s->cells[ev].answer == SMC_ANSWER_NONE)
+			s->cells[ev].answer = s->cells[ev].n_rows ? SMC_ANSWER_IGNORE
+								  : SMC_ANSWER_NEVER;
+}
+
 static void cells_open(struct smc_machine *m, const struct smc_state *s)
 {
 	for (size_t ev = 0; ev < m->decls[SMC_DECL_EVENT].n; ev++) {
@@ -192,6 +216,7 @@ void smc_check_cells(struct smc_machine *m)
 		cells_from_names(m, s);
 		cells_from_classes(m, s);
 		cell_clock(m, s);
+		cells_quiet(m, s);
 		if (!m->n_errors)
 			cells_open(m, s);
 	}
@@ -220,7 +245,7 @@ static void state_work(struct smc_machine *m, const struct smc_state *s)
 		smc_error(m, s->line, "%s does not say what happens to it after a crash; write "
 			  "recover EFFECT%s", s->name,
 			  s->kind == SMC_KIND_REST ? " or recover none" : "");
-	else if (s->recover.index < 0 && s->kind == SMC_KIND_BUSY)
+	else if (s->recover.index < 0 && !s->recover_told && s->kind == SMC_KIND_BUSY)
 		smc_error(m, s->recover.line, "%s is busy and a crash ends its work; write recover "
 			  "EFFECT", s->name);
 	if (s->kind == SMC_KIND_BUSY && !s->limit_line)

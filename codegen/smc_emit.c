@@ -268,6 +268,7 @@ static void source_events(const struct smc_machine *m, struct emit *out)
 		[SMC_CLASS_DONE] = "SM_CLASS_DONE",
 		[SMC_CLASS_SHIM] = "SM_CLASS_SHIM",
 		[SMC_CLASS_CLOCK] = "SM_CLASS_CLOCK",
+		[SMC_CLASS_FAMILY] = "SM_CLASS_FAMILY",
 	};
 
 	emit_blank(out);
@@ -280,6 +281,10 @@ static void source_events(const struct smc_machine *m, struct emit *out)
 		emit_put(out, "] = { .name = \"%s\", .class = %s", d->name, classes[d->class]);
 		if (d->payload)
 			emit_put(out, ", .carries = \"%s\"", d->payload);
+		if (d->quiet)
+			emit_put(out, ", .quiet = true");
+		if (d->unless.name)
+			emit_put(out, ", .unless = \"%s\"", d->unless.name);
 		emit_put(out, " },\n");
 	}
 	emit_close(out, "};");
@@ -325,6 +330,8 @@ static void source_actions(const struct smc_row *row, struct emit *out)
 		[SMC_OP_STEP] = "SM_OP_STEP",	[SMC_OP_SAVE] = "SM_OP_SAVE",
 		[SMC_OP_SAVE_BOOT] = "SM_OP_SAVE_BOOT",	[SMC_OP_REPLY] = "SM_OP_REPLY",
 		[SMC_OP_REQUEUE] = "SM_OP_REQUEUE", [SMC_OP_EFFECT] = "SM_OP_EFFECT",
+		[SMC_OP_TELL_CHILDREN] = "SM_OP_TELL_CHILDREN",
+		[SMC_OP_TELL_PARENT] = "SM_OP_TELL_PARENT",
 	};
 
 	if (!row->actions.n)
@@ -334,7 +341,7 @@ static void source_actions(const struct smc_row *row, struct emit *out)
 	for (size_t i = 0; i < row->actions.n; i++) {
 		const struct smc_action *a = &row->actions.v[i];
 
-		if (a->op == SMC_OP_STEP || a->op == SMC_OP_EFFECT)
+		if (a->op == SMC_OP_STEP || a->op == SMC_OP_EFFECT || a->told)
 			emit_line(out, "{ .op = %s, .arg = %d }, /* %s */", ops[a->op],
 				  a->ref.index, a->ref.name);
 		else
@@ -433,6 +440,8 @@ static void source_state(const struct smc_machine *m, size_t at, struct emit *ou
 	if (s->shows)
 		emit_line(out, ".shows = \"%s\",", s->shows);
 	emit_line(out, ".recover = %d,", s->recover.index);
+	if (s->recover_told)
+		emit_line(out, ".recover_told = \"%s\",", s->recover_told);
 	emit_line(out, ".deadline = %d,", s->deadline.index);
 	if (s->within_ms)
 		emit_line(out, ".within_ms = %lld,", (long long)s->within_ms);
@@ -447,6 +456,40 @@ static void source_state(const struct smc_machine *m, size_t at, struct emit *ou
 	}
 	emit_line(out, ".cells = cells_%s,", s->name);
 	emit_close(out, "},");
+}
+
+/* For the engine, which is asked for a trait of whatever child it finds. */
+static void source_traits(const struct smc_machine *m, struct emit *out)
+{
+	if (!m->decls[SMC_DECL_TRAIT].n)
+		return;
+	emit_blank(out);
+	emit_open(out, "static const struct sm_trait traits[] = {");
+	for (size_t t = 0; t < m->decls[SMC_DECL_TRAIT].n; t++)
+		emit_line(out, "{ .name = \"%s\", .is = %s_is_%s },",
+			  m->decls[SMC_DECL_TRAIT].v[t].name, m->prefix,
+			  m->decls[SMC_DECL_TRAIT].v[t].name);
+	emit_close(out, "};");
+}
+
+static void source_family(const struct smc_machine *m, struct emit *out)
+{
+	if (m->told.n) {
+		emit_blank(out);
+		emit_open(out, "static const char *const told[] = {");
+		for (size_t i = 0; i < m->told.n; i++)
+			emit_line(out, "\"%s\",", m->told.v[i].name);
+		emit_close(out, "};");
+	}
+	if (!m->parent)
+		return;
+	emit_blank(out);
+	emit_line(out, "static const char *parent_id(const void *row)");
+	emit_open(out, "{");
+	emit_line(out, "const %s *r = row;", m->row_type);
+	emit_blank(out);
+	emit_line(out, "return r->%s;", m->parent_field);
+	emit_close(out, "}");
 }
 
 static void source_machine(const struct smc_machine *m, struct emit *out)
@@ -472,6 +515,16 @@ static void source_machine(const struct smc_machine *m, struct emit *out)
 	emit_line(out, ".events = events,");
 	emit_line(out, ".effects = effects,");
 	emit_line(out, ".rows = rows,");
+	if (m->told.n)
+		emit_line(out, ".told = told,");
+	if (m->parent) {
+		emit_line(out, ".parent = \"%s\",", m->parent);
+		emit_line(out, ".parent_id = parent_id,");
+	}
+	if (m->decls[SMC_DECL_TRAIT].n) {
+		emit_line(out, ".n_traits = %zu,", m->decls[SMC_DECL_TRAIT].n);
+		emit_line(out, ".traits = traits,");
+	}
 	for (size_t k = 0; k < N_SHAPES; k++) {
 		const char *kind = smc_decl_names[shapes[k].kind];
 
@@ -503,5 +556,7 @@ void smc_emit_source(const struct smc_machine *m, struct emit *out)
 	for (size_t i = 0; i < m->states.n; i++)
 		source_state(m, i, out);
 	emit_close(out, "};");
+	source_traits(m, out);
+	source_family(m, out);
 	source_machine(m, out);
 }

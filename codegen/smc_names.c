@@ -6,6 +6,7 @@
  */
 #include "smc.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* `done` as an event or `save` as a step would make a line mean two things. */
@@ -15,7 +16,7 @@ static const char *const reserved[] = {
 	"shows", "holds", "recover", "none", "within", "unbounded", "on", "if", "stay", "ignore",
 	"wait", "join", "refuse", "never", "save", "reply", "requeue", "rpc", "done", "shim",
 	"clock", "lasting", "fleeting", "retry", "yields", "from",
-	"carries", "takes",
+	"carries", "takes", "parent", "by", "tell", "children", "family", "unless",
 };
 
 static int decl_find(const struct smc_machine *m, enum smc_decl_kind kind, const char *name)
@@ -120,8 +121,24 @@ static void resolve(struct smc_machine *m, struct smc_ref *ref, enum smc_decl_ki
 		m->decls[kind].v[ref->index].used = true;
 }
 
+int smc_told(struct smc_machine *m, const char *event)
+{
+	struct smc_ref *ref;
+
+	for (size_t i = 0; i < m->told.n; i++)
+		if (strcmp(m->told.v[i].name, event) == 0)
+			return (int)i;
+	ref = smc_push(&m->told);
+	ref->name = strdup(event);
+	if (!ref->name)
+		abort();
+	return (int)m->told.n - 1;
+}
+
 static void resolve_action(struct smc_machine *m, struct smc_action *a)
 {
+	if (a->told)
+		a->ref.index = smc_told(m, a->told);
 	if (a->op != SMC_OP_STEP)
 		return;
 	a->ref.index = decl_find(m, SMC_DECL_STEP, a->ref.name);
@@ -157,7 +174,9 @@ static void resolve_state(struct smc_machine *m, struct smc_state *s, int at)
 {
 	for (size_t i = 0; i < s->holds.n; i++)
 		resolve(m, &s->holds.v[i], SMC_DECL_INVARIANT);
-	if (s->recover.name && strcmp(s->recover.name, "none") != 0)
+	if (s->recover_told)
+		smc_told(m, s->recover_told);
+	else if (s->recover.name && strcmp(s->recover.name, "none") != 0)
 		resolve(m, &s->recover, SMC_DECL_EFFECT);
 	if (s->deadline.name)
 		resolve(m, &s->deadline, SMC_DECL_DEADLINE);
@@ -210,6 +229,13 @@ void smc_check_names(struct smc_machine *m)
 	for (size_t i = 0; i < m->states.n; i++)
 		names_numbers(m, i);
 	names_singles(m);
+	for (size_t i = 0; i < m->decls[SMC_DECL_EVENT].n; i++) {
+		const struct smc_decl *d = &m->decls[SMC_DECL_EVENT].v[i];
+
+		if (strcmp(d->name, "childless") == 0 && d->class != SMC_CLASS_FAMILY)
+			smc_error(m, d->line, "childless is raised by the engine; its class is "
+				  "family");
+	}
 	for (size_t i = 0; i < m->decls[SMC_DECL_EFFECT].n; i++)
 		resolve_yields(m, &m->decls[SMC_DECL_EFFECT].v[i]);
 	for (size_t i = 0; i < m->decls[SMC_DECL_TRAIT].n; i++)

@@ -56,6 +56,7 @@ const char *const smc_class_names[SMC_N_CLASSES] = {
 	[SMC_CLASS_DONE] = "done",
 	[SMC_CLASS_SHIM] = "shim",
 	[SMC_CLASS_CLOCK] = "clock",
+	[SMC_CLASS_FAMILY] = "family",
 };
 
 const char *const smc_decl_names[SMC_N_DECLS] = {
@@ -420,12 +421,19 @@ static void parse_trait(struct smc_parser *p, struct smc_decl *d)
 static void parse_event(struct smc_parser *p, struct smc_decl *d)
 {
 	if (!token_class(p, &d->class))
-		parse_expected(p, "a class (rpc, done, shim or clock)");
+		parse_expected(p, "a class (rpc, done, shim, family or clock)");
 	token_next(p);
 	if (d->class == SMC_CLASS_DONE && parse_accept(p, "from"))
 		d->from = parse_name(p, "another machine");
-	if (d->class != SMC_CLASS_CLOCK && parse_accept(p, "carries"))
+	if (d->class == SMC_CLASS_FAMILY) {
+		d->quiet = d->name && strcmp(d->name, "childless") == 0;
+		if (!d->quiet && parse_accept(p, "unless")) {
+			d->quiet = true;
+			d->unless = parse_ref(p, "a trait of the children");
+		}
+	} else if (d->class != SMC_CLASS_CLOCK && parse_accept(p, "carries")) {
 		d->payload = parse_name(p, "a payload");
+	}
 }
 
 static void parse_decl(struct smc_parser *p, enum smc_decl_kind kind)
@@ -449,6 +457,22 @@ static void parse_decl(struct smc_parser *p, enum smc_decl_kind kind)
 		parse_event(p, d);
 	if ((kind == SMC_DECL_GUARD || kind == SMC_DECL_STEP) && parse_accept(p, "takes"))
 		d->payload = parse_name(p, "what the events carry");
+	parse_end(p);
+}
+
+static void parse_parent(struct smc_parser *p)
+{
+	struct smc_machine *m = p->m;
+
+	if (m->parent || m->states.n) {
+		smc_error(m, p->line, "parent stands once, above the first state");
+		parse_stop(p);
+		return;
+	}
+	m->parent_line = p->line;
+	m->parent = parse_name(p, "the parent's machine");
+	parse_expect(p, "by");
+	m->parent_field = parse_name(p, "the field of the row that holds its id");
 	parse_end(p);
 }
 
@@ -497,6 +521,27 @@ static void parse_state(struct smc_parser *p)
 			  "and rest states show a status", s->name, s->shows);
 }
 
+/* Behind `tell`: whom, and the event.  *ret_text becomes all of it. */
+static char *parse_tell(struct smc_parser *p, enum smc_op *ret_op, char **ret_text)
+{
+	char *event = NULL;
+
+	if (parse_accept(p, "children"))
+		*ret_op = SMC_OP_TELL_CHILDREN;
+	else if (parse_accept(p, "parent"))
+		*ret_op = SMC_OP_TELL_PARENT;
+	else
+		parse_expected(p, "children or parent");
+	event = parse_name(p, "an event");
+	if (!event)
+		return NULL;
+	free(*ret_text);
+	if (asprintf(ret_text, "tell %s %s", *ret_op == SMC_OP_TELL_PARENT ? "parent" : "children",
+		     event) < 0)
+		abort();
+	return event;
+}
+
 static void parse_recover(struct smc_parser *p)
 {
 	struct smc_state *s = p->state;
@@ -508,6 +553,14 @@ static void parse_recover(struct smc_parser *p)
 		return;
 	}
 	s->recover = parse_ref(p, "an effect, or none,");
+	if (s->recover.name && strcmp(s->recover.name, "tell") == 0) {
+		enum smc_op op = SMC_OP_TELL_CHILDREN;
+
+		s->recover_told = parse_tell(p, &op, &s->recover.name);
+		if (op == SMC_OP_TELL_PARENT)
+			smc_error(p->m, p->line, "a parent knows what it waits for; recover by an "
+				  "effect or tell children");
+	}
 	parse_end(p);
 }
 
@@ -571,6 +624,8 @@ static void parse_actions(struct smc_parser *p, struct smc_row *row)
 			free(a->ref.name);
 			a->ref.name = xdup("save boot");
 		}
+		if (a->ref.name && strcmp(a->ref.name, "tell") == 0)
+			a->told = parse_tell(p, &a->op, &a->ref.name);
 	} while (parse_accept(p, ","));
 }
 
@@ -697,15 +752,17 @@ static void parse_line(struct smc_parser *p)
 			parse_decl(p, k);
 			return;
 		}
-	if (parse_accept(p, "retired"))
+	if (parse_accept(p, "parent"))
+		parse_parent(p);
+	else if (parse_accept(p, "retired"))
 		parse_retired(p);
 	else if (parse_accept(p, "state"))
 		parse_state(p);
 	else if (word >= 0)
 		parse_in_state(p, word);
 	else
-		parse_expected(p, "machine, event, guard, step, effect, deadline, invariant, "
-				  "trait, retired, state or a line of a state");
+		parse_expected(p, "machine, parent, event, guard, step, effect, deadline, "
+				  "invariant, trait, retired, state or a line of a state");
 }
 
 void smc_parse(struct smc_machine *m, const char *text)

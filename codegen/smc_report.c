@@ -59,7 +59,7 @@ static void dot_state(const struct smc_state *s, struct emit *out)
 	emit_put(out, "\t%s [%s, label=\"%s", s->name, looks[s->kind], s->name);
 	if (s->shows)
 		emit_put(out, "\\n(%s)", s->shows);
-	if (s->recover.index >= 0)
+	if (s->recover.index >= 0 || s->recover_told)
 		emit_put(out, "\\n\u21bb %s", s->recover.name);
 	dot_limit(s, out);
 	emit_put(out, "\"];\n");
@@ -245,7 +245,7 @@ static void text_states(const struct smc_machine *m, struct emit *out)
 			emit_put(out, ", shows %s", s->shows);
 		for (size_t h = 0; h < s->holds.n; h++)
 			emit_put(out, "%s%s", h ? " " : ", holds ", s->holds.v[h].name);
-		if (s->recover.index >= 0)
+		if (s->recover.index >= 0 || s->recover_told)
 			emit_put(out, ", recovers by %s", s->recover.name);
 		if (s->within_ms)
 			emit_put(out, ", within %lld ms", (long long)s->within_ms);

@@ -91,6 +91,10 @@ static void row_order(struct smc_machine *m, const struct smc_row *row)
 			smc_error(m, row->line, "what %s writes comes after the commit and is "
 				  "lost; move it left of %s", a->ref.name,
 				  row->actions.v[commit].ref.name);
+		else if (a->told && i < commit)
+			smc_error(m, row->line, "another machine is told before it is true on "
+				  "disk; move %s right of %s", a->ref.name,
+				  row->actions.v[commit].ref.name);
 		else if (a->op == SMC_OP_REPLY && i < commit)
 			smc_error(m, row->line, "the client is told before it is true on disk; "
 				  "move reply right of %s", row->actions.v[commit].ref.name);
@@ -127,11 +131,12 @@ static void row_lasting(struct smc_machine *m, const struct smc_state *s,
 			  "forget it; write save", to->name, to->recover.name);
 }
 
-/* Whether the shim may end the work of this state: then no effect of its own need run. */
+/* Whether the shim or a child may end the work of this state, so that it needs no effect. */
 static bool state_listens(const struct smc_machine *m, const struct smc_state *s)
 {
 	for (size_t i = 0; i < s->rows.n; i++)
-		if (row_class(m, &s->rows.v[i]) == SMC_CLASS_SHIM)
+		if (row_class(m, &s->rows.v[i]) == SMC_CLASS_SHIM ||
+		    row_class(m, &s->rows.v[i]) == SMC_CLASS_FAMILY)
 			return true;
 	return false;
 }
@@ -147,8 +152,12 @@ static void row_work(struct smc_machine *m, const struct smc_state *s, const str
 		smc_error(m, row->line, "%s starts but %s is not busy; go to a busy state that "
 			  "waits for it", m->decls[SMC_DECL_EFFECT].v[effect].name, to->name);
 	if (effect < 0 && to->kind == SMC_KIND_BUSY && !row->stay && !state_listens(m, to))
-		smc_error(m, row->line, "%s is busy but nothing is started and no shim event ends "
-			  "it; end the row with an effect", to->name);
+		smc_error(m, row->line, "%s is busy but nothing is started and no shim or family "
+			  "event ends it; end the row with an effect", to->name);
+	for (size_t i = 0; i < row->actions.n; i++)
+		if (row->actions.v[i].op == SMC_OP_TELL_PARENT && !m->parent)
+			smc_error(m, row->line, "machine %s has no parent to tell; write parent "
+				  "MACHINE by FIELD", m->name);
 	if (effect < 0 && s->kind == SMC_KIND_BUSY && row->stay && class == SMC_CLASS_DONE)
 		smc_error(m, row->line, "%s ends the work of %s and nothing follows; start an "
 			  "effect or leave the state", row->event.name, s->name);

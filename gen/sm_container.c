@@ -169,6 +169,7 @@ static const struct sm_event_info events[] = {
 	[CTR_EVENT_ERASE_STUCK] = { .name = "erase_stuck", .class = SM_CLASS_DONE },
 	[CTR_EVENT_EXITED] = { .name = "exited", .class = SM_CLASS_SHIM, .carries = "exit" },
 	[CTR_EVENT_LOST] = { .name = "lost", .class = SM_CLASS_SHIM },
+	[CTR_EVENT_POD_ENDS] = { .name = "pod_ends", .class = SM_CLASS_FAMILY },
 	[CTR_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },
 };
 
@@ -340,36 +341,35 @@ static const struct sm_action actions_9[] = {
 };
 
 static const struct sm_action actions_10[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+};
+
+static const struct sm_action actions_11[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
-static const struct sm_action actions_11[] = {
+static const struct sm_action actions_12[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* merge_resources */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* apply_resources */
 };
 
-static const struct sm_action actions_12[] = {
+static const struct sm_action actions_13[] = {
 	{ .op = SM_OP_STEP, .arg = 1 }, /* note_started */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_13[] = {
+static const struct sm_action actions_14[] = {
 	{ .op = SM_OP_STEP, .arg = 2 }, /* note_start_failed */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_14[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
 static const struct sm_action actions_15[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -381,231 +381,259 @@ static const struct sm_action actions_16[] = {
 };
 
 static const struct sm_action actions_17[] = {
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* start_init */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_18[] = {
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* start_init */
+};
+
+static const struct sm_action actions_19[] = {
 	{ .op = SM_OP_STEP, .arg = 11 }, /* note_error */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
-static const struct sm_action actions_19[] = {
+static const struct sm_action actions_20[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_pid */
 	{ .op = SM_OP_SAVE_BOOT },
 };
 
-static const struct sm_action actions_20[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-};
-
 static const struct sm_action actions_21[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_22[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_23[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_24[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* signal_term */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_25[] = {
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* signal_term */
+};
+
+static const struct sm_action actions_26[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+};
+
+static const struct sm_action actions_27[] = {
 	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
-static const struct sm_action actions_26[] = {
+static const struct sm_action actions_28[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* merge_resources */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* apply_resources */
 };
 
-static const struct sm_action actions_27[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
-static const struct sm_action actions_28[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
 static const struct sm_action actions_29[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_30[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_31[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_32[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
-static const struct sm_action actions_31[] = {
+static const struct sm_action actions_33[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+};
+
+static const struct sm_action actions_34[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
 };
 
-static const struct sm_action actions_32[] = {
+static const struct sm_action actions_35[] = {
 	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_33[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
-static const struct sm_action actions_34[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
-static const struct sm_action actions_35[] = {
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
-};
-
 static const struct sm_action actions_36[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_37[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_38[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_39[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_40[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_41[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
-static const struct sm_action actions_42[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
-static const struct sm_action actions_43[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
-static const struct sm_action actions_44[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
-static const struct sm_action actions_45[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
-};
-
-static const struct sm_action actions_46[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
-static const struct sm_action actions_47[] = {
+static const struct sm_action actions_42[] = {
 	{ .op = SM_OP_STEP, .arg = 8 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_48[] = {
+static const struct sm_action actions_43[] = {
 	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_49[] = {
+static const struct sm_action actions_44[] = {
 	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_50[] = {
+static const struct sm_action actions_45[] = {
 	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
 	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_51[] = {
+static const struct sm_action actions_46[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
 	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_52[] = {
+static const struct sm_action actions_47[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
 	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_53[] = {
+static const struct sm_action actions_48[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
 	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
+static const struct sm_action actions_49[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+};
+
+static const struct sm_action actions_50[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+};
+
+static const struct sm_action actions_51[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_52[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_53[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
 static const struct sm_action actions_54[] = {
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_55[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_56[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_57[] = {
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+};
+
+static const struct sm_action actions_58[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
 	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* signal_term */
 };
 
-static const struct sm_action actions_55[] = {
+static const struct sm_action actions_59[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+};
+
+static const struct sm_action actions_60[] = {
 	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
@@ -619,7 +647,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE,
 		.guard = -1,
 		.target = CTR_STATE_CREATING,
-		.line = 74,
+		.line = 76,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -629,7 +657,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 80,
+		.line = 82,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -639,7 +667,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 81,
+		.line = 83,
 		.n_actions = 4,
 		.actions = actions_2,
 	},
@@ -649,7 +677,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 82,
+		.line = 84,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
@@ -659,7 +687,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 92,
+		.line = 94,
 		.n_actions = 2,
 		.actions = actions_4,
 	},
@@ -669,7 +697,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 93,
+		.line = 95,
 		.n_actions = 2,
 		.actions = actions_5,
 	},
@@ -679,7 +707,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 94,
+		.line = 96,
 		.n_actions = 2,
 		.actions = actions_6,
 	},
@@ -689,7 +717,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 95,
+		.line = 97,
 		.n_actions = 2,
 		.actions = actions_7,
 	},
@@ -699,7 +727,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 96,
+		.line = 98,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -709,470 +737,520 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 97,
+		.line = 99,
 		.n_actions = 3,
 		.actions = actions_9,
 	},
 	[10] = {
 		.number = 10,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 98,
+		.target = CTR_STATE_KILLING,
+		.line = 100,
 		.n_actions = 2,
 		.actions = actions_10,
 	},
 	[11] = {
 		.number = 11,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_UPDATE,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_UPDATING_CREATED,
-		.line = 99,
-		.n_actions = 3,
+		.target = CTR_STATE_REMOVING,
+		.line = 101,
+		.n_actions = 2,
 		.actions = actions_11,
 	},
 	[12] = {
 		.number = 12,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_STARTED,
+		.state = CTR_STATE_CREATED,
+		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 107,
+		.target = CTR_STATE_UPDATING_CREATED,
+		.line = 102,
 		.n_actions = 3,
 		.actions = actions_12,
 	},
 	[13] = {
 		.number = 13,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_START_FAILED,
+		.event = CTR_EVENT_STARTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 108,
+		.target = CTR_STATE_RUNNING,
+		.line = 110,
 		.n_actions = 3,
 		.actions = actions_13,
 	},
 	[14] = {
 		.number = 14,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_START_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 109,
+		.line = 111,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
 	[15] = {
 		.number = 15,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 110,
+		.line = 112,
 		.n_actions = 3,
 		.actions = actions_15,
 	},
 	[16] = {
 		.number = 16,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 111,
+		.line = 113,
 		.n_actions = 3,
 		.actions = actions_16,
 	},
 	[17] = {
 		.number = 17,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_NOT_STARTED,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_STARTING,
-		.line = 112,
-		.n_actions = 1,
+		.target = CTR_STATE_EXITED,
+		.line = 114,
+		.n_actions = 3,
 		.actions = actions_17,
 	},
 	[18] = {
 		.number = 18,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_NOT_STARTED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 113,
-		.n_actions = 3,
+		.target = CTR_STATE_STARTING,
+		.line = 115,
+		.n_actions = 1,
 		.actions = actions_18,
 	},
 	[19] = {
 		.number = 19,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_ADOPTED,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 123,
-		.n_actions = 2,
+		.target = CTR_STATE_KILLING,
+		.line = 116,
+		.n_actions = 3,
 		.actions = actions_19,
 	},
 	[20] = {
 		.number = 20,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 124,
+		.target = CTR_STATE_RUNNING,
+		.line = 126,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
 	[21] = {
 		.number = 21,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 125,
+		.line = 127,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
 	[22] = {
 		.number = 22,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 126,
+		.line = 128,
 		.n_actions = 2,
 		.actions = actions_22,
 	},
 	[23] = {
 		.number = 23,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 127,
-		.n_actions = 3,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 129,
+		.n_actions = 2,
 		.actions = actions_23,
 	},
 	[24] = {
 		.number = 24,
 		.state = CTR_STATE_RUNNING,
 		.event = CTR_EVENT_STOP,
-		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 128,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 130,
 		.n_actions = 3,
 		.actions = actions_24,
 	},
 	[25] = {
 		.number = 25,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 129,
+		.target = CTR_STATE_STOPPING,
+		.line = 131,
 		.n_actions = 3,
 		.actions = actions_25,
 	},
 	[26] = {
 		.number = 26,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_UPDATE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_UPDATING,
-		.line = 130,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 132,
+		.n_actions = 2,
 		.actions = actions_26,
 	},
 	[27] = {
 		.number = 27,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 139,
+		.target = CTR_STATE_KILLING,
+		.line = 133,
 		.n_actions = 3,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 140,
+		.target = CTR_STATE_UPDATING,
+		.line = 134,
 		.n_actions = 3,
 		.actions = actions_28,
 	},
 	[29] = {
 		.number = 29,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 141,
+		.line = 143,
 		.n_actions = 3,
 		.actions = actions_29,
 	},
 	[30] = {
 		.number = 30,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 142,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 144,
+		.n_actions = 3,
 		.actions = actions_30,
 	},
 	[31] = {
 		.number = 31,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_STOP,
-		.guard = 1,
-		.target = CTR_STATE_STOPPING,
-		.line = 143,
-		.n_actions = 2,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 145,
+		.n_actions = 3,
 		.actions = actions_31,
 	},
 	[32] = {
 		.number = 32,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 154,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 146,
+		.n_actions = 2,
 		.actions = actions_32,
 	},
 	[33] = {
 		.number = 33,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 155,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 147,
+		.n_actions = 2,
 		.actions = actions_33,
 	},
 	[34] = {
 		.number = 34,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_ABSENT,
-		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 156,
-		.n_actions = 3,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_STOPPING,
+		.line = 148,
+		.n_actions = 2,
 		.actions = actions_34,
 	},
 	[35] = {
 		.number = 35,
 		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 157,
-		.n_actions = 1,
+		.target = CTR_STATE_EXITED,
+		.line = 159,
+		.n_actions = 3,
 		.actions = actions_35,
 	},
 	[36] = {
 		.number = 36,
-		.state = CTR_STATE_EXITED,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 167,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 160,
+		.n_actions = 3,
 		.actions = actions_36,
 	},
 	[37] = {
 		.number = 37,
-		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASED,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_GONE,
-		.line = 175,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 161,
+		.n_actions = 3,
 		.actions = actions_37,
 	},
 	[38] = {
 		.number = 38,
-		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASE_STUCK,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 176,
-		.retries = true,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 162,
+		.n_actions = 1,
 		.actions = actions_38,
 	},
 	[39] = {
 		.number = 39,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_EXITED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 187,
-		.n_actions = 3,
+		.target = CTR_STATE_REMOVING,
+		.line = 173,
+		.n_actions = 2,
 		.actions = actions_39,
 	},
 	[40] = {
 		.number = 40,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATE_FAILED,
+		.state = CTR_STATE_REMOVING,
+		.event = CTR_EVENT_ERASED,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 188,
-		.n_actions = 3,
+		.target = CTR_STATE_GONE,
+		.line = 181,
+		.n_actions = 2,
 		.actions = actions_40,
 	},
 	[41] = {
 		.number = 41,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_REMOVING,
+		.event = CTR_EVENT_ERASE_STUCK,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 189,
+		.target = CTR_STATE_REMOVING,
+		.line = 182,
+		.retries = true,
 		.n_actions = 3,
 		.actions = actions_41,
 	},
 	[42] = {
 		.number = 42,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 190,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 193,
+		.n_actions = 3,
 		.actions = actions_42,
 	},
 	[43] = {
 		.number = 43,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 191,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 194,
+		.n_actions = 3,
 		.actions = actions_43,
 	},
 	[44] = {
 		.number = 44,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 192,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 195,
+		.n_actions = 3,
 		.actions = actions_44,
 	},
 	[45] = {
 		.number = 45,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 193,
+		.target = CTR_STATE_EXITED,
+		.line = 196,
 		.n_actions = 4,
 		.actions = actions_45,
 	},
 	[46] = {
 		.number = 46,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 194,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 197,
+		.n_actions = 4,
 		.actions = actions_46,
 	},
 	[47] = {
 		.number = 47,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 203,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 198,
+		.n_actions = 4,
 		.actions = actions_47,
 	},
 	[48] = {
 		.number = 48,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATE_FAILED,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 204,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 199,
+		.n_actions = 4,
 		.actions = actions_48,
 	},
 	[49] = {
 		.number = 49,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 205,
+		.target = CTR_STATE_KILLING,
+		.line = 200,
 		.n_actions = 3,
 		.actions = actions_49,
 	},
 	[50] = {
 		.number = 50,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 206,
-		.n_actions = 4,
+		.target = CTR_STATE_REMOVING,
+		.line = 201,
+		.n_actions = 3,
 		.actions = actions_50,
 	},
 	[51] = {
 		.number = 51,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 207,
-		.n_actions = 4,
+		.target = CTR_STATE_RUNNING,
+		.line = 210,
+		.n_actions = 3,
 		.actions = actions_51,
 	},
 	[52] = {
 		.number = 52,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 208,
-		.n_actions = 4,
+		.target = CTR_STATE_RUNNING,
+		.line = 211,
+		.n_actions = 3,
 		.actions = actions_52,
 	},
 	[53] = {
 		.number = 53,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 209,
-		.n_actions = 4,
+		.event = CTR_EVENT_OVERDUE,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 212,
+		.n_actions = 3,
 		.actions = actions_53,
 	},
 	[54] = {
 		.number = 54,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 210,
+		.target = CTR_STATE_EXITED,
+		.line = 213,
 		.n_actions = 4,
 		.actions = actions_54,
 	},
 	[55] = {
 		.number = 55,
 		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 214,
+		.n_actions = 4,
+		.actions = actions_55,
+	},
+	[56] = {
+		.number = 56,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 215,
+		.n_actions = 4,
+		.actions = actions_56,
+	},
+	[57] = {
+		.number = 57,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_STOP,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 216,
+		.n_actions = 4,
+		.actions = actions_57,
+	},
+	[58] = {
+		.number = 58,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 217,
+		.n_actions = 4,
+		.actions = actions_58,
+	},
+	[59] = {
+		.number = 59,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 218,
+		.n_actions = 3,
+		.actions = actions_59,
+	},
+	[60] = {
+		.number = 60,
+		.state = CTR_STATE_UPDATING,
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 211,
+		.line = 219,
 		.n_actions = 4,
-		.actions = actions_55,
+		.actions = actions_60,
 	},
 };
 
@@ -1195,6 +1273,7 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1217,6 +1296,7 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
 };
 
@@ -1224,8 +1304,8 @@ static const struct sm_cell cells_CREATED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
-	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1239,6 +1319,7 @@ static const struct sm_cell cells_CREATED[] = {
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1255,18 +1336,19 @@ static const struct sm_cell cells_STARTING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
-	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
-	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
 };
 
 static const uint16_t holds_STARTING[] = {
@@ -1276,22 +1358,23 @@ static const uint16_t holds_STARTING[] = {
 static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[23] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
-	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[24] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1303,7 +1386,7 @@ static const uint16_t holds_RUNNING[] = {
 static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[31] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[34] },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
@@ -1312,14 +1395,15 @@ static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
 };
 
 static const uint16_t holds_STOPPING[] = {
@@ -1338,14 +1422,15 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
 };
 
 static const uint16_t holds_KILLING[] = {
@@ -1356,7 +1441,7 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
@@ -1371,6 +1456,7 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1394,18 +1480,19 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
-	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
@@ -1413,14 +1500,15 @@ static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
 };
 
 static const uint16_t holds_UPDATING_CREATED[] = {
@@ -1430,8 +1518,8 @@ static const uint16_t holds_UPDATING_CREATED[] = {
 static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[53] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[57] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
@@ -1439,14 +1527,15 @@ static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
 };
 
 static const uint16_t holds_UPDATING[] = {
@@ -1472,6 +1561,7 @@ static const struct sm_cell cells_GONE[] = {
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1605,25 +1695,50 @@ static const struct sm_state states[] = {
 	},
 };
 
+static const struct sm_trait traits[] = {
+	{ .name = "alive", .is = ctr_is_alive },
+	{ .name = "unfinished", .is = ctr_is_unfinished },
+	{ .name = "begun", .is = ctr_is_begun },
+	{ .name = "running", .is = ctr_is_running },
+	{ .name = "joinable", .is = ctr_is_joinable },
+	{ .name = "starting", .is = ctr_is_starting },
+	{ .name = "killed", .is = ctr_is_killed },
+	{ .name = "creating", .is = ctr_is_creating },
+	{ .name = "with_shim", .is = ctr_is_with_shim },
+	{ .name = "nameless", .is = ctr_is_nameless },
+	{ .name = "measured", .is = ctr_is_measured },
+};
+
+static const char *parent_id(const void *row)
+{
+	const Crisp__State__Container *r = row;
+
+	return r->sandbox_id;
+}
+
 const struct sm_machine ctr_machine = {
 	.name = "container",
 	.prefix = "ctr",
 	.version = 1,
 	.boot_scoped = false,
 	.n_states = 12,
-	.n_events = 19,
+	.n_events = 20,
 	.n_effects = 8,
-	.n_rows = 56,
+	.n_rows = 61,
 	.n_guards = 2,
 	.n_steps = 12,
 	.n_deadlines = 1,
 	.n_invariants = 3,
 	.initial = CTR_STATE_NONE,
-	.clock = 18,
+	.clock = 19,
 	.states = states,
 	.events = events,
 	.effects = effects,
 	.rows = rows,
+	.parent = "sandbox",
+	.parent_id = parent_id,
+	.n_traits = 11,
+	.traits = traits,
 	.guards = guards,
 	.guard_names = guard_names,
 	.steps = steps,

@@ -42,6 +42,7 @@ enum ctr_event {
 	CTR_EVENT_ERASE_STUCK, /* done */
 	CTR_EVENT_EXITED, /* shim */
 	CTR_EVENT_LOST, /* shim */
+	CTR_EVENT_POD_ENDS, /* family */
 	CTR_EVENT_OVERDUE, /* clock */
 };
 

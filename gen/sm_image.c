@@ -462,6 +462,15 @@ static const struct sm_state states[] = {
 	},
 };
 
+static const struct sm_trait traits[] = {
+	{ .name = "here", .is = img_is_here },
+	{ .name = "removable", .is = img_is_removable },
+	{ .name = "present", .is = img_is_present },
+	{ .name = "verifying", .is = img_is_verifying },
+	{ .name = "faulty", .is = img_is_faulty },
+	{ .name = "dropping", .is = img_is_dropping },
+};
+
 const struct sm_machine img_machine = {
 	.name = "image",
 	.prefix = "img",
@@ -481,6 +490,8 @@ const struct sm_machine img_machine = {
 	.events = events,
 	.effects = effects,
 	.rows = rows,
+	.n_traits = 6,
+	.traits = traits,
 	.steps = steps,
 	.step_names = step_names,
 	.row_descriptor = &crisp__state__image__descriptor,

@@ -410,6 +410,12 @@ static const struct sm_state states[] = {
 	},
 };
 
+static const struct sm_trait traits[] = {
+	{ .name = "idle", .is = pul_is_idle },
+	{ .name = "fetching", .is = pul_is_fetching },
+	{ .name = "kept", .is = pul_is_kept },
+};
+
 const struct sm_machine pul_machine = {
 	.name = "pull",
 	.prefix = "pul",
@@ -429,6 +435,8 @@ const struct sm_machine pul_machine = {
 	.events = events,
 	.effects = effects,
 	.rows = rows,
+	.n_traits = 3,
+	.traits = traits,
 	.guards = guards,
 	.guard_names = guard_names,
 	.steps = steps,

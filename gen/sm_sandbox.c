@@ -135,12 +135,12 @@ static const struct sm_event_info events[] = {
 	[SBX_EVENT_ANCHOR_FAILED] = { .name = "anchor_failed", .class = SM_CLASS_DONE },
 	[SBX_EVENT_NETWORK_UP] = { .name = "network_up", .class = SM_CLASS_DONE, .carries = "network" },
 	[SBX_EVENT_NETWORK_FAILED] = { .name = "network_failed", .class = SM_CLASS_DONE },
-	[SBX_EVENT_CHILDREN_STOPPED] = { .name = "children_stopped", .class = SM_CLASS_DONE },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .name = "children_stopped", .class = SM_CLASS_FAMILY, .quiet = true, .unless = "unfinished" },
 	[SBX_EVENT_NETWORK_DOWN] = { .name = "network_down", .class = SM_CLASS_DONE },
 	[SBX_EVENT_NETWORK_STUCK] = { .name = "network_stuck", .class = SM_CLASS_DONE },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .name = "anchor_dropped", .class = SM_CLASS_DONE },
 	[SBX_EVENT_ANCHOR_STUCK] = { .name = "anchor_stuck", .class = SM_CLASS_DONE },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .name = "children_removed", .class = SM_CLASS_DONE },
+	[SBX_EVENT_CHILDLESS] = { .name = "childless", .class = SM_CLASS_FAMILY, .quiet = true },
 	[SBX_EVENT_ERASED] = { .name = "erased", .class = SM_CLASS_DONE },
 	[SBX_EVENT_ERASE_STUCK] = { .name = "erase_stuck", .class = SM_CLASS_DONE },
 	[SBX_EVENT_ANCHOR_LOST] = { .name = "anchor_lost", .class = SM_CLASS_SHIM },
@@ -170,10 +170,6 @@ static const uint16_t yields_raise_network[] = {
 	SBX_EVENT_NETWORK_FAILED,
 };
 
-static const uint16_t yields_stop_children[] = {
-	SBX_EVENT_CHILDREN_STOPPED,
-};
-
 static const uint16_t yields_lower_network[] = {
 	SBX_EVENT_NETWORK_DOWN,
 	SBX_EVENT_NETWORK_STUCK,
@@ -182,10 +178,6 @@ static const uint16_t yields_lower_network[] = {
 static const uint16_t yields_drop_anchor[] = {
 	SBX_EVENT_ANCHOR_DROPPED,
 	SBX_EVENT_ANCHOR_STUCK,
-};
-
-static const uint16_t yields_remove_children[] = {
-	SBX_EVENT_CHILDREN_REMOVED,
 };
 
 static const uint16_t yields_erase[] = {
@@ -225,13 +217,6 @@ static const struct sm_effect_info effects[] = {
 		.start = sbx_effect_raise_network,
 	},
 	[4] = {
-		.name = "stop_children",
-		.lasting = false,
-		.n_yields = 1,
-		.yields = yields_stop_children,
-		.start = sbx_effect_stop_children,
-	},
-	[5] = {
 		.name = "lower_network",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -240,7 +225,7 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_lower_network,
 		.start = sbx_effect_lower_network,
 	},
-	[6] = {
+	[5] = {
 		.name = "drop_anchor",
 		.lasting = false,
 		.retry_min_ms = 250,
@@ -249,14 +234,7 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_drop_anchor,
 		.start = sbx_effect_drop_anchor,
 	},
-	[7] = {
-		.name = "remove_children",
-		.lasting = false,
-		.n_yields = 1,
-		.yields = yields_remove_children,
-		.start = sbx_effect_remove_children,
-	},
-	[8] = {
+	[6] = {
 		.name = "erase",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -288,14 +266,14 @@ static const struct sm_action actions_3[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
 };
 
 static const struct sm_action actions_4[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
 };
 
 static const struct sm_action actions_5[] = {
@@ -308,14 +286,14 @@ static const struct sm_action actions_6[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* lower_network */
 };
 
 static const struct sm_action actions_7[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* lower_network */
 };
 
 static const struct sm_action actions_8[] = {
@@ -326,13 +304,13 @@ static const struct sm_action actions_8[] = {
 static const struct sm_action actions_9[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
+	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
 };
 
 static const struct sm_action actions_10[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
+	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
 };
 
 static const struct sm_action actions_11[] = {
@@ -344,18 +322,18 @@ static const struct sm_action actions_11[] = {
 static const struct sm_action actions_12[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
+	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
 };
 
 static const struct sm_action actions_13[] = {
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
+	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
 };
 
 static const struct sm_action actions_14[] = {
 	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
+	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
 };
 
 static const struct sm_action actions_15[] = {
@@ -367,7 +345,7 @@ static const struct sm_action actions_15[] = {
 static const struct sm_action actions_16[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
+	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
 };
 
 static const struct sm_action actions_17[] = {
@@ -379,40 +357,40 @@ static const struct sm_action actions_17[] = {
 static const struct sm_action actions_18[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
+	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
 };
 
 static const struct sm_action actions_19[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* stop_children */
+	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
 };
 
 static const struct sm_action actions_20[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
 };
 
 static const struct sm_action actions_21[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* lower_network */
 };
 
 static const struct sm_action actions_22[] = {
 	{ .op = SM_OP_STEP, .arg = 2 }, /* note_no_network */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
 };
 
 static const struct sm_action actions_23[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* lower_network */
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* lower_network */
 };
 
 static const struct sm_action actions_24[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
 };
 
 static const struct sm_action actions_25[] = {
@@ -423,17 +401,17 @@ static const struct sm_action actions_25[] = {
 static const struct sm_action actions_26[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* drop_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
 };
 
 static const struct sm_action actions_27[] = {
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* remove_children */
+	{ .op = SM_OP_TELL_CHILDREN, .arg = 1 }, /* tell children remove */
 };
 
 static const struct sm_action actions_28[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
 };
 
 static const struct sm_action actions_29[] = {
@@ -444,7 +422,7 @@ static const struct sm_action actions_29[] = {
 static const struct sm_action actions_30[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
 };
 
 static const struct sm_row rows[] = {
@@ -454,7 +432,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_RUN,
 		.guard = -1,
 		.target = SBX_STATE_ANCHORING,
-		.line = 65,
+		.line = 62,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -464,7 +442,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 71,
+		.line = 68,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -474,7 +452,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORKING,
-		.line = 72,
+		.line = 69,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -484,7 +462,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 73,
+		.line = 70,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
@@ -494,7 +472,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 74,
+		.line = 71,
 		.n_actions = 4,
 		.actions = actions_4,
 	},
@@ -504,7 +482,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 84,
+		.line = 81,
 		.n_actions = 3,
 		.actions = actions_5,
 	},
@@ -514,7 +492,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 85,
+		.line = 82,
 		.n_actions = 4,
 		.actions = actions_6,
 	},
@@ -524,7 +502,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 86,
+		.line = 83,
 		.n_actions = 4,
 		.actions = actions_7,
 	},
@@ -534,7 +512,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 95,
+		.line = 92,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -544,7 +522,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = 3,
 		.target = SBX_STATE_EMPTYING,
-		.line = 96,
+		.line = 93,
 		.n_actions = 3,
 		.actions = actions_9,
 	},
@@ -554,7 +532,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = 4,
 		.target = SBX_STATE_EMPTYING,
-		.line = 97,
+		.line = 94,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
@@ -564,7 +542,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_LOST,
 		.guard = -1,
 		.target = SBX_STATE_REVIVING,
-		.line = 98,
+		.line = 95,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
@@ -574,7 +552,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_BROKEN,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 99,
+		.line = 96,
 		.n_actions = 3,
 		.actions = actions_12,
 	},
@@ -584,7 +562,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_STOP,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 100,
+		.line = 97,
 		.n_actions = 2,
 		.actions = actions_13,
 	},
@@ -594,7 +572,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 101,
+		.line = 98,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
@@ -604,7 +582,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHORED,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 109,
+		.line = 106,
 		.n_actions = 3,
 		.actions = actions_15,
 	},
@@ -614,7 +592,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_FAILED,
 		.guard = 4,
 		.target = SBX_STATE_EMPTYING,
-		.line = 110,
+		.line = 107,
 		.n_actions = 3,
 		.actions = actions_16,
 	},
@@ -624,7 +602,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_REVIVING,
-		.line = 111,
+		.line = 108,
 		.retries = true,
 		.n_actions = 3,
 		.actions = actions_17,
@@ -635,7 +613,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_BROKEN,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 112,
+		.line = 109,
 		.n_actions = 3,
 		.actions = actions_18,
 	},
@@ -645,7 +623,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_EMPTYING,
-		.line = 113,
+		.line = 110,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
@@ -655,7 +633,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CHILDREN_STOPPED,
 		.guard = 1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 122,
+		.line = 119,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
@@ -665,7 +643,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CHILDREN_STOPPED,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 123,
+		.line = 120,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
@@ -675,7 +653,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_DOWN,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 132,
+		.line = 129,
 		.n_actions = 3,
 		.actions = actions_22,
 	},
@@ -685,7 +663,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_LOWERING,
-		.line = 133,
+		.line = 130,
 		.retries = true,
 		.n_actions = 3,
 		.actions = actions_23,
@@ -696,7 +674,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_DROPPED,
 		.guard = 2,
 		.target = SBX_STATE_ERASING,
-		.line = 142,
+		.line = 139,
 		.n_actions = 2,
 		.actions = actions_24,
 	},
@@ -706,7 +684,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_DROPPED,
 		.guard = -1,
 		.target = SBX_STATE_NOTREADY,
-		.line = 143,
+		.line = 140,
 		.n_actions = 2,
 		.actions = actions_25,
 	},
@@ -716,7 +694,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ANCHOR_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_UNANCHORING,
-		.line = 144,
+		.line = 141,
 		.retries = true,
 		.n_actions = 3,
 		.actions = actions_26,
@@ -727,17 +705,17 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
 		.target = SBX_STATE_CLEARING,
-		.line = 152,
+		.line = 149,
 		.n_actions = 2,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
 		.state = SBX_STATE_CLEARING,
-		.event = SBX_EVENT_CHILDREN_REMOVED,
+		.event = SBX_EVENT_CHILDLESS,
 		.guard = -1,
 		.target = SBX_STATE_ERASING,
-		.line = 160,
+		.line = 157,
 		.n_actions = 2,
 		.actions = actions_28,
 	},
@@ -747,7 +725,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ERASED,
 		.guard = -1,
 		.target = SBX_STATE_GONE,
-		.line = 169,
+		.line = 166,
 		.n_actions = 2,
 		.actions = actions_29,
 	},
@@ -757,7 +735,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_ERASING,
-		.line = 170,
+		.line = 167,
 		.retries = true,
 		.n_actions = 3,
 		.actions = actions_30,
@@ -777,7 +755,7 @@ static const struct sm_cell cells_NONE[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_NEVER },
@@ -798,7 +776,7 @@ static const struct sm_cell cells_ANCHORING[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -819,7 +797,7 @@ static const struct sm_cell cells_NETWORKING[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -844,7 +822,7 @@ static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[9] },
@@ -870,7 +848,7 @@ static const struct sm_cell cells_REVIVING[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -896,7 +874,7 @@ static const struct sm_cell cells_EMPTYING[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -917,7 +895,7 @@ static const struct sm_cell cells_LOWERING[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -938,7 +916,7 @@ static const struct sm_cell cells_UNANCHORING[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[24] },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -959,7 +937,7 @@ static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -980,7 +958,7 @@ static const struct sm_cell cells_CLEARING[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -1001,7 +979,7 @@ static const struct sm_cell cells_ERASING[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -1022,7 +1000,7 @@ static const struct sm_cell cells_GONE[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_REMOVED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_NEVER },
@@ -1087,7 +1065,8 @@ static const struct sm_state states[] = {
 		.number = 4,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 4,
+		.recover = -1,
+		.recover_told = "pod_ends",
 		.deadline = -1,
 		.unbounded = "each container carries its own deadline",
 		.cells = cells_EMPTYING,
@@ -1097,7 +1076,7 @@ static const struct sm_state states[] = {
 		.number = 5,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 5,
+		.recover = 4,
 		.deadline = -1,
 		.unbounded = "a CNI DEL is never given up: each try has the plugin's time-out, then a longer pause",
 		.cells = cells_LOWERING,
@@ -1107,7 +1086,7 @@ static const struct sm_state states[] = {
 		.number = 6,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 6,
+		.recover = 5,
 		.deadline = -1,
 		.unbounded = "unmounting is tried again until it succeeds",
 		.cells = cells_UNANCHORING,
@@ -1126,7 +1105,8 @@ static const struct sm_state states[] = {
 		.number = 8,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 7,
+		.recover = -1,
+		.recover_told = "remove",
 		.deadline = -1,
 		.unbounded = "each container's removal is tried again until it succeeds",
 		.cells = cells_CLEARING,
@@ -1136,7 +1116,7 @@ static const struct sm_state states[] = {
 		.number = 9,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 8,
+		.recover = 6,
 		.deadline = -1,
 		.unbounded = "removing the pod's directory is tried again until it succeeds",
 		.cells = cells_ERASING,
@@ -1151,6 +1131,18 @@ static const struct sm_state states[] = {
 	},
 };
 
+static const struct sm_trait traits[] = {
+	{ .name = "ready", .is = sbx_is_ready },
+	{ .name = "live", .is = sbx_is_live },
+	{ .name = "nameless", .is = sbx_is_nameless },
+	{ .name = "emptying", .is = sbx_is_emptying },
+};
+
+static const char *const told[] = {
+	"pod_ends",
+	"remove",
+};
+
 const struct sm_machine sbx_machine = {
 	.name = "sandbox",
 	.prefix = "sbx",
@@ -1158,7 +1150,7 @@ const struct sm_machine sbx_machine = {
 	.boot_scoped = false,
 	.n_states = 12,
 	.n_events = 18,
-	.n_effects = 9,
+	.n_effects = 7,
 	.n_rows = 31,
 	.n_guards = 5,
 	.n_steps = 8,
@@ -1170,6 +1162,9 @@ const struct sm_machine sbx_machine = {
 	.events = events,
 	.effects = effects,
 	.rows = rows,
+	.told = told,
+	.n_traits = 4,
+	.traits = traits,
 	.guards = guards,
 	.guard_names = guard_names,
 	.steps = steps,

@@ -31,12 +31,12 @@ enum sbx_event {
 	SBX_EVENT_ANCHOR_FAILED, /* done */
 	SBX_EVENT_NETWORK_UP, /* done */
 	SBX_EVENT_NETWORK_FAILED, /* done */
-	SBX_EVENT_CHILDREN_STOPPED, /* done */
+	SBX_EVENT_CHILDREN_STOPPED, /* family */
 	SBX_EVENT_NETWORK_DOWN, /* done */
 	SBX_EVENT_NETWORK_STUCK, /* done */
 	SBX_EVENT_ANCHOR_DROPPED, /* done */
 	SBX_EVENT_ANCHOR_STUCK, /* done */
-	SBX_EVENT_CHILDREN_REMOVED, /* done */
+	SBX_EVENT_CHILDLESS, /* family */
 	SBX_EVENT_ERASED, /* done */
 	SBX_EVENT_ERASE_STUCK, /* done */
 	SBX_EVENT_ANCHOR_LOST, /* shim */
@@ -69,11 +69,6 @@ static inline bool sbx_is_nameless(uint16_t state)
 static inline bool sbx_is_emptying(uint16_t state)
 {
 	return state == SBX_STATE_EMPTYING;
-}
-
-static inline bool sbx_is_clearing(uint16_t state)
-{
-	return state == SBX_STATE_CLEARING;
 }
 
 /* What events carry; its owner says how it is freed. */
@@ -120,8 +115,6 @@ void sbx_effect_raise_anchor(struct sm_object *obj); /* fleeting: anchored ancho
 void sbx_effect_probe_anchor(struct sm_object *obj); /* fleeting: anchored anchor_lost anchor_broken */
 void sbx_effect_revive_anchor(struct sm_object *obj); /* fleeting: anchored anchor_failed anchor_broken */
 void sbx_effect_raise_network(struct sm_object *obj); /* lasting: network_up network_failed */
-void sbx_effect_stop_children(struct sm_object *obj); /* fleeting: children_stopped */
 void sbx_effect_lower_network(struct sm_object *obj); /* lasting: network_down network_stuck */
 void sbx_effect_drop_anchor(struct sm_object *obj); /* fleeting: anchor_dropped anchor_stuck */
-void sbx_effect_remove_children(struct sm_object *obj); /* fleeting: children_removed */
 void sbx_effect_erase(struct sm_object *obj); /* lasting: erased erase_stuck */

@@ -111,3 +111,11 @@ $(DOOR)/sm_door.c $(DOOR)/sm_door.h &: tests/unit/sm/door.sm $(BUILD)/smc
 $(BUILD)/unit/test_engine: private CFLAGS += -I$(DOOR) -Itests/unit/sm
 $(BUILD)/unit/test_engine: $(DOOR)/sm_door.h
 EXTRA_test_engine := $(DOOR)/sm_door.c
+FAMILY := $(BUILD)/unit/family
+$(FAMILY)/sm_nest.c $(FAMILY)/sm_nest.h $(FAMILY)/sm_bird.c $(FAMILY)/sm_bird.h &: \
+		tests/unit/sm/nest.sm tests/unit/sm/bird.sm $(BUILD)/smc
+	@mkdir -p $(FAMILY)
+	$(BUILD)/smc -o $(FAMILY) tests/unit/sm/nest.sm tests/unit/sm/bird.sm
+$(BUILD)/unit/test_family: private CFLAGS += -I$(FAMILY)
+$(BUILD)/unit/test_family: $(FAMILY)/sm_nest.h
+EXTRA_test_family := $(FAMILY)/sm_nest.c $(FAMILY)/sm_bird.c

@@ -304,10 +304,14 @@ static char *waits_for(struct arena *a, const struct object *o)
 {
 	const struct sm_object *sm = o->sm;
 	const char *effect = sm->effect >= 0 ? sm->machine->effects[sm->effect].name : NULL;
+	const struct sm_object *child = sm_awaited_child(sm);
 	char stuck[PROC_TEXT_MAX + 64];
 
 	if (sm->stalled)
 		return arena_strdup(a, "a commit that failed: it is tried again every second");
+	if (child)
+		return arena_printf(a, "%s %.13s, which is %s", child->machine->name, child->id,
+				    sm_state(child)->name);
 	if (!effect || sm_state(sm)->kind != SM_KIND_BUSY)
 		return arena_strdup(a, "");
 	if (sm->retry_ns)

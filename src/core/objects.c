@@ -161,6 +161,20 @@ static void engine_never(void *arg, struct sm_object *sm, const struct sm_event 
 		  sm_state(sm)->name, sm->machine->events[ev->event].name);
 }
 
+static struct sm_object *engine_find(void *arg, const char *machine, const char *id)
+{
+	(void)arg;
+	for (int k = 0; k < KIND_COUNT; k++) {
+		struct object *o;
+
+		if (strcmp(kind_ops((enum kind)k)->machine->name, machine) != 0)
+			continue;
+		o = world_find((enum kind)k, id);
+		return o ? o->sm : NULL;
+	}
+	return NULL;
+}
+
 static const struct sm_ops engine_ops = {
 	.now = engine_now,
 	.arm = engine_arm,
@@ -169,6 +183,7 @@ static const struct sm_ops engine_ops = {
 	.moved = engine_moved,
 	.gone = engine_gone,
 	.never = engine_never,
+	.find = engine_find,
 };
 
 /* --- objects --- */
@@ -176,6 +191,21 @@ static const struct sm_ops engine_ops = {
 struct object *world_find(enum kind k, const char *id)
 {
 	return world.objects[k] ? map_get(world.objects[k], id) : NULL;
+}
+
+struct object *world_child(const struct object *parent, enum kind k, const struct object *after)
+{
+	const struct list *end = &parent->sm->children;
+	const struct list *at = after ? after->sm->sibling.next : end->next;
+
+	for (; at != end; at = at->next) {
+		struct object *o = object_of(list_entry(at, struct sm_object, sibling));
+
+		/* One that is being made is in no table yet. */
+		if (o && o->kind == k)
+			return o;
+	}
+	return NULL;
 }
 
 struct object *world_find_name(const char *name_key)

@@ -139,6 +139,8 @@ struct object *world_find(enum kind k, const char *id);
 int world_lookup(enum kind k, const char *id, struct object **ret, struct err *e);
 struct object *world_find_name(const char *name_key);
 struct object *world_new(enum kind k, const char *id, void *row, const char *name_key);
+/* The parent's next child of a kind; after NULL: the first.  NULL: no more. */
+struct object *world_child(const struct object *parent, enum kind k, const struct object *after);
 static inline struct object *object_of(const struct sm_object *sm)
 {
 	return sm->user;

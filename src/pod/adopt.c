@@ -210,13 +210,10 @@ static int adopt(struct pod *p, struct object *o, struct err *e)
 unsigned container_adopt_all(struct pod *p)
 {
 	struct err e = ERR_NULL;
-	struct object *o;
 	unsigned n = 0;
-	size_t pos = 0;
 
-	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
-		if (strcmp(row_of(o)->sandbox_id, p->o->sm->id) != 0 ||
-		    !ctr_is_alive(o->sm->state) || pod_known(p, o->sm->id))
+	for (struct object *o = NULL; (o = world_child(p->o, KIND_CONTAINER, o));) {
+		if (!ctr_is_alive(o->sm->state) || pod_known(p, o->sm->id))
 			continue;
 		/* A dead link is told by itself. */
 		if (adopt(p, o, &e) < 0)
@@ -229,10 +226,7 @@ unsigned container_adopt_all(struct pod *p)
 
 void container_rescue_all(struct pod *p)
 {
-	struct object *o;
-	size_t pos = 0;
-
-	while ((o = map_next(world.objects[KIND_CONTAINER], &pos)))
-		if (strcmp(row_of(o)->sandbox_id, p->o->sm->id) == 0 && ctr_is_alive(o->sm->state))
+	for (struct object *o = NULL; (o = world_child(p->o, KIND_CONTAINER, o));)
+		if (ctr_is_alive(o->sm->state))
 			rescue(p, o);
 }

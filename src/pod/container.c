@@ -722,20 +722,7 @@ void ctr_effect_erase(struct sm_object *sm)
 	with_line(object_of(sm), erase_with);
 }
 
-/* --- as seen from the sandbox --- */
-
-typedef void child_fn(struct object *o);
-
-static void each_child(const char *sandbox_id, child_fn *fn)
-{
-	struct object *o;
-	size_t pos = 0;
-
-	/* Dispatching an event adds and removes no object: that takes a commit. */
-	while ((o = map_next(world.objects[KIND_CONTAINER], &pos)))
-		if (strcmp(row_of(o)->sandbox_id, sandbox_id) == 0)
-			fn(o);
-}
+/* --- a shim that is gone --- */
 
 /* The create that was under way. */
 static void create_lost(struct object *o)
@@ -768,48 +755,10 @@ void container_shim_back(struct object *o)
 	sm_redo(o->sm);
 }
 
-void container_pod_lost(const char *sandbox_id)
+void container_pod_lost(const struct object *sandbox)
 {
-	each_child(sandbox_id, child_lost);
-}
-
-static void child_stop(struct object *o)
-{
-	struct payload_stop *f = xcalloc(1, sizeof(*f));
-
-	f->now = true;
-	f->kill_at_ns = clock_realtime_ns();
-	sm_dispatch(o->sm, ctr_event_stop(f));
-}
-
-void container_stop_all(const char *sandbox_id)
-{
-	each_child(sandbox_id, child_stop);
-}
-
-static void child_remove(struct object *o)
-{
-	sm_dispatch(o->sm, sm_event_new(CTR_EVENT_REMOVE));
-}
-
-void container_remove_all(const char *sandbox_id)
-{
-	each_child(sandbox_id, child_remove);
-}
-
-bool container_any(const char *sandbox_id, bool alive)
-{
-	struct object *o;
-	size_t pos = 0;
-
-	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
-		if (strcmp(row_of(o)->sandbox_id, sandbox_id) != 0)
-			continue;
-		/* NONE: the commit of its create is under way. */
-		if (!alive || ctr_is_unfinished(o->sm->state))
-			return true;
-	}
-	return false;
+	for (struct object *o = NULL; (o = world_child(sandbox, KIND_CONTAINER, o));)
+		child_lost(o);
 }
 
 /* --- life --- */
@@ -828,7 +777,6 @@ static void container_moved(struct object *o, const struct sm_row *row)
 	/* The first figure of its writable layer, and the last one. */
 	if (ctr_is_measured(row->target))
 		diskuse_want(o, true);
-	sandbox_child_moved(row_of(o)->sandbox_id);
 }
 
 /* Out of the tables already: its sandbox may have waited for just this one. */
@@ -842,7 +790,6 @@ static void container_gone(struct object *o)
 	o->own = NULL;
 	if (p && sm_is_gone(o->sm))
 		pod_let_go(p, o->sm->id);
-	sandbox_child_moved(row_of(o)->sandbox_id);
 }
 
 static bool container_is_nameless(const struct sm_object *sm)

@@ -31,13 +31,7 @@ void container_shim_says(struct object *o, const struct shim_status *st);
 void container_shim_back(struct object *o);
 /* No shim will come: end this container, or all of a sandbox, and settle what they came to. */
 void container_settle(struct object *o);
-void container_pod_lost(const char *sandbox_id);
-
-/* All containers of a sandbox. */
-void container_stop_all(const char *sandbox_id);
-void container_remove_all(const char *sandbox_id);
-/* Is there any; alive: one that has not ended. */
-bool container_any(const char *sandbox_id, bool alive);
+void container_pod_lost(const struct object *sandbox);
 
 /* The config as the client sent it, default allocator, never NULL. */
 Runtime__V1__ContainerConfig *container_config(const Crisp__State__Container *row);

@@ -423,17 +423,11 @@ void exec_shim_says(struct object *o, const struct shim_status *st)
 	effect_report(o, o->sm->effect_gen, exe_event_exited(f));
 }
 
-void exec_pod_lost(const char *sandbox_id)
+void exec_pod_lost(const struct object *sandbox)
 {
-	struct object *o;
-	size_t pos = 0;
-
-	while ((o = map_next(world.objects[KIND_EXEC], &pos))) {
-		struct pod *p = pod_of(o);
-
-		if (p && strcmp(p->o->sm->id, sandbox_id) == 0)
+	for (struct object *c = NULL; (c = world_child(sandbox, KIND_CONTAINER, c));)
+		for (struct object *o = NULL; (o = world_child(c, KIND_EXEC, o));)
 			report_lost(o, o->sm->effect_gen);
-	}
 }
 
 /* --- calls and life --- */

@@ -37,4 +37,4 @@ void exec_place_use(const struct exec_place *p, struct shim_request *req);
 /* The shim's word on a session. */
 void exec_shim_says(struct object *o, const struct shim_status *st);
 /* The shim of a sandbox died. */
-void exec_pod_lost(const char *sandbox_id);
+void exec_pod_lost(const struct object *sandbox);

@@ -630,43 +630,6 @@ void sbx_effect_lower_network(struct sm_object *sm)
 					work_network_down, done_network_down));
 }
 
-/* --- children --- */
-
-static void children_check(struct object *o)
-{
-	if (o->sm->effect < 0)
-		return;
-	if (sbx_is_emptying(o->sm->state) && !container_any(o->sm->id, true))
-		effect_report(o, o->sm->effect_gen, sm_event_new(SBX_EVENT_CHILDREN_STOPPED));
-	else if (sbx_is_clearing(o->sm->state) && !container_any(o->sm->id, false))
-		effect_report(o, o->sm->effect_gen, sm_event_new(SBX_EVENT_CHILDREN_REMOVED));
-}
-
-void sandbox_child_moved(const char *sandbox_id)
-{
-	struct object *o = world_find(KIND_SANDBOX, sandbox_id);
-
-	if (o)
-		children_check(o);
-}
-
-void sbx_effect_stop_children(struct sm_object *sm)
-{
-	struct object *o = object_of(sm);
-
-	pod_give_up(o->own);
-	container_stop_all(sm->id);
-	children_check(o);
-}
-
-void sbx_effect_remove_children(struct sm_object *sm)
-{
-	struct object *o = object_of(sm);
-
-	container_remove_all(sm->id);
-	children_check(o);
-}
-
 /* --- the end --- */
 
 static int work_erase(struct job *j, struct err *e)
@@ -711,10 +674,12 @@ static void sandbox_born(struct object *o)
 	}
 }
 
+/* No other shim is waited for: what its containers have come to is settled without one. */
 static void sandbox_moved(struct object *o, const struct sm_row *row)
 {
-	(void)row;
 	usage_forget(o);
+	if (row->target != row->state && sbx_is_emptying(o->sm->state))
+		pod_give_up(o->own);
 }
 
 static void sandbox_gone(struct object *o)

@@ -17,9 +17,6 @@ int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, 
 int sandbox_stop(struct caller *c, const char *id, struct err *e);
 int sandbox_remove(struct caller *c, const char *id, struct err *e);
 
-/* A container of this sandbox came to rest or went away. */
-void sandbox_child_moved(const char *sandbox_id);
-
 /* The sandbox's config as the client sent it, with the default allocator; never NULL: a record
  * that was loaded has one. */
 Runtime__V1__PodSandboxConfig *sandbox_config(const Crisp__State__Sandbox *row);

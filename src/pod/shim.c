@@ -222,15 +222,9 @@ static void be_patient(struct pod *p);
  * anyway. */
 static void ask_again(struct pod *p)
 {
-	struct object *o;
-	size_t pos = 0;
-
-	while ((o = map_next(world.objects[KIND_CONTAINER], &pos))) {
-		const Crisp__State__Container *row = o->sm->row;
-
-		if (strcmp(row->sandbox_id, p->o->sm->id) == 0 && !waits(p, o))
+	for (struct object *o = NULL; (o = world_child(p->o, KIND_CONTAINER, o));)
+		if (!waits(p, o))
 			container_shim_back(o);
-	}
 }
 
 static void line_ready(struct pod *p)
@@ -310,10 +304,10 @@ static void on_lost(void *arg, const struct err *why)
 	no_shim(p);
 	if (!was_ready)
 		return;
-	exec_pod_lost(p->o->sm->id);
+	exec_pod_lost(p->o);
 	stream_session_pod_lost(p->o->sm->id, "the pod's shim died");
 	if (p->line == POD_LINE_LOST)
-		container_pod_lost(p->o->sm->id);
+		container_pod_lost(p->o);
 	sm_dispatch(p->o->sm, sm_event_new(SBX_EVENT_ANCHOR_LOST));
 }
 
@@ -324,7 +318,7 @@ void pod_give_up(struct pod *p)
 	loop_timer_stop(world.loop, &p->patience);
 	shim_link_close(take_ptr(p->link));
 	settled(p, POD_LINE_LOST);
-	container_pod_lost(p->o->sm->id);
+	container_pod_lost(p->o);
 }
 
 /* A shim that lives and does not answer is worse than none. */

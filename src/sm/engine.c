@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "gen/state.pb-c.h"
+#include "sm/family.h"
 
 void (*sm_crash_hook)(const struct sm_machine *m, unsigned row, unsigned item);
 
@@ -247,6 +248,12 @@ struct sm_object *sm_object_new(struct sm_engine *en, const struct sm_machine *m
 	list_init(&obj->parked);
 	list_init(&obj->work);
 	list_init(&obj->node);
+	list_init(&obj->children);
+	list_init(&obj->sibling);
+	if (m->parent)
+		obj->parent = en->ops->find(en->arg, m->parent, m->parent_id(row));
+	if (obj->parent)
+		list_append(&obj->parent->children, &obj->sibling);
 	return obj;
 }
 
@@ -254,14 +261,6 @@ static int state_by_number(const struct sm_machine *m, uint32_t number)
 {
 	for (int i = 0; i < m->n_states; i++)
 		if (m->states[i].number == number)
-			return i;
-	return -1;
-}
-
-static int event_by_name(const struct sm_machine *m, const char *name)
-{
-	for (int i = 0; i < m->n_events; i++)
-		if (strcmp(m->events[i].name, name) == 0)
 			return i;
 	return -1;
 }
@@ -283,7 +282,7 @@ static void load_history(struct sm_object *obj, const Crisp__State__Envelope *en
 		const Crisp__State__Transition *t = env->history[i];
 		int from = state_by_number(obj->machine, t->from);
 		int to = state_by_number(obj->machine, t->to);
-		int event = event_by_name(obj->machine, t->event);
+		int event = sm_event_by_name(obj->machine, t->event);
 
 		/* States and events of an older version are history too old to name. */
 		if (from < 0 || to < 0 || event < 0)
@@ -394,6 +393,13 @@ void sm_object_free(struct sm_object *obj)
 		sm_event_free(ev);
 	}
 	list_remove(&obj->node);
+	list_remove(&obj->sibling);
+	while (!list_empty(&obj->children)) {
+		struct sm_object *child = list_entry(obj->children.next, struct sm_object, sibling);
+
+		list_remove(&child->sibling);
+		child->parent = NULL;
+	}
 	sm_event_free(obj->current);
 	row_free(obj->draft);
 	row_free(obj->row);
@@ -448,21 +454,28 @@ static void start_after_pause(struct sm_object *obj, uint16_t effect)
 	arm_next(obj);
 }
 
-void sm_recover(struct sm_object *obj)
+/* --- recovery --- */
+
+static void recover(struct sm_object *obj)
 {
 	const struct sm_state *s = sm_state(obj);
 
-	arm(obj, obj->engine->ops->now(obj->engine->arg));
 	if (s->recover >= 0)
 		start_effect(obj, (uint16_t)s->recover);
+	if (s->recover_told)
+		sm_tell_children(obj, s->recover_told);
+	sm_family_look(obj);
+}
+
+void sm_recover(struct sm_object *obj)
+{
+	arm(obj, obj->engine->ops->now(obj->engine->arg));
+	recover(obj);
 }
 
 void sm_redo(struct sm_object *obj)
 {
-	const struct sm_state *s = sm_state(obj);
-
-	if (s->recover >= 0)
-		start_effect(obj, (uint16_t)s->recover);
+	recover(obj);
 }
 
 void sm_overdue(struct sm_object *obj)
@@ -567,6 +580,11 @@ static void stand(struct sm_object *obj, const struct sm_cell *cell, struct sm_e
 /* Asked at delivery: what stood before it in the queue may have ended the effect. */
 static bool is_stale(const struct sm_object *obj, const struct sm_event *ev)
 {
+	const struct sm_event_info *info = &obj->machine->events[ev->event];
+
+	if (info->quiet)
+		return !sm_state(obj)->cells[ev->event].n_rows ||
+		       !sm_family_is_quiet(obj, info->unless);
 	return ev->gen && ev->gen != obj->effect_gen;
 }
 
@@ -669,6 +687,12 @@ static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
 			else
 				start_effect(obj, a->arg);
 			break;
+		case SM_OP_TELL_CHILDREN:
+			sm_tell_children(obj, obj->machine->told[a->arg]);
+			break;
+		case SM_OP_TELL_PARENT:
+			sm_tell_parent(obj, obj->machine->told[a->arg]);
+			break;
 		}
 	}
 	crash_point(obj, row, row->n_actions);
@@ -697,10 +721,15 @@ static void commit_failed(struct sm_object *obj, const struct err *e)
 		list_append(&en->stalled, &obj->node);
 		return;
 	}
-	if (first)
+	if (first) {
+		struct sm_object *parent = obj->parent;
+
 		en->ops->gone(en->arg, obj);
-	else
+		if (parent)
+			sm_family_look(parent);
+	} else {
 		drain(obj);
+	}
 }
 
 /* The request is not this move's to answer: it waits for the rest that the move leads to, also when
@@ -720,6 +749,8 @@ static void park_current(struct sm_object *obj, int64_t now)
 static void commit_done(struct sm_object *obj, int64_t now)
 {
 	const struct sm_row *row = take_ptr(obj->commit_row);
+	struct sm_object *parent = obj->parent;
+	bool final = obj->machine->states[row->target].kind == SM_KIND_FINAL;
 
 	row_free(obj->row);
 	obj->row = take_ptr(obj->draft);
@@ -741,6 +772,11 @@ static void commit_done(struct sm_object *obj, int64_t now)
 	obj->engine->ops->moved(obj->engine->arg, obj, row);
 	arm(obj, row->target == row->state ? obj->since_ns : now);
 	run(obj, row, (uint16_t)(obj->commit_item + 1));
+	/* One that is gone is freed. */
+	if (!final)
+		sm_family_look(obj);
+	if (parent)
+		sm_family_look(parent);
 }
 
 static bool commit_is_final(const struct sm_object *obj)

@@ -72,6 +72,9 @@ struct sm_object {
 	struct sm_transition history[LIMIT_HISTORY];
 	uint16_t n_history, next_history;
 	void *user; /* the owner's */
+	struct sm_object *parent; /* NULL: its machine has none, or there is none any more */
+	struct list children;     /* of sm_object.sibling */
+	struct list sibling;
 
 	/* The engine's own. */
 	struct list events; /* wait for the commit under way */
@@ -113,13 +116,16 @@ struct sm_ops {
 	void (*gone)(void *arg, struct sm_object *obj);
 	/* An event that the table says never comes. */
 	void (*never)(void *arg, struct sm_object *obj, const struct sm_event *ev);
+	/* The object that is to be a parent; NULL: there is none.  Unused without such machines. */
+	struct sm_object *(*find)(void *arg, const char *machine, const char *id);
 };
 
 struct sm_engine *sm_engine_new(const struct sm_ops *ops, void *arg);
 void sm_engine_free(struct sm_engine *en);
 
 /* A new object in the machine's initial state.  row is unpacked with the default allocator and
- * belongs to the object from here. */
+ * belongs to the object from here.  Its parent, which the row names, is looked for now: parents
+ * are made and loaded before their children. */
 struct sm_object *sm_object_new(struct sm_engine *en, const struct sm_machine *m, const char *id,
 				void *row);
 /* An object from the store.  Refuses what does not unpack, an unknown state, a broken invariant. */
@@ -137,7 +143,8 @@ const struct sm_transition *sm_history_at(const struct sm_object *obj, uint16_t 
 /* The object as it is, packed as an envelope; the caller frees it. */
 void *sm_object_pack(const struct sm_object *obj, size_t *ret_size);
 
-/* After all objects are loaded, once for each: start the state's recovery and its deadline. */
+/* After all objects are loaded, once for each: start the state's recovery and its deadline.  What
+ * children are told then reaches them before their own recovery. */
 void sm_recover(struct sm_object *obj);
 
 /* The recovery of the object's state, once more, as the effect in flight: who worked on it is
@@ -171,6 +178,12 @@ static inline const struct sm_state *sm_state(const struct sm_object *obj)
 {
 	return &obj->machine->states[obj->state];
 }
+
+/* Whether the object's state has this trait of its machine; false: the machine has no such. */
+bool sm_has_trait(const struct sm_object *obj, const char *trait);
+
+/* A child that keeps the object in its state; NULL: none does. */
+const struct sm_object *sm_awaited_child(const struct sm_object *obj);
 
 /* When sm_overdue is to be called, CLOCK_REALTIME; 0: never. */
 static inline int64_t sm_armed_at(const struct sm_object *obj)

@@ -26,6 +26,7 @@ enum sm_class {
 	SM_CLASS_DONE,  /* an effect finished */
 	SM_CLASS_SHIM,  /* the shim spoke */
 	SM_CLASS_CLOCK, /* the deadline of the state passed */
+	SM_CLASS_FAMILY, /* the parent or a child told it, or the engine saw it of the children */
 };
 
 enum sm_kind {
@@ -52,6 +53,8 @@ enum sm_op {
 	SM_OP_REPLY,  /* answer every rpc this work is for */
 	SM_OP_REQUEUE,  /* park the rpc of this event and deliver it again at rest */
 	SM_OP_EFFECT, /* start effects[arg] */
+	SM_OP_TELL_CHILDREN, /* raise the event told[arg] in each child that has one of that name */
+	SM_OP_TELL_PARENT,   /* raise it in the parent */
 };
 
 struct sm_action {
@@ -84,6 +87,7 @@ struct sm_state {
 	enum sm_kind kind;
 	const char *shows;  /* the status the CRI shows, or NULL */
 	int16_t recover;    /* index into effects[], -1: none */
+	const char *recover_told; /* the event that children are told instead; NULL: none */
 	int16_t deadline;   /* index into deadlines[], -1: within_ms or unbounded */
 	int64_t within_ms;  /* fixed limit, 0: none */
 	const char *unbounded; /* the stated reason, or NULL */
@@ -96,6 +100,13 @@ struct sm_event_info {
 	const char *name;
 	enum sm_class class;
 	const char *carries; /* the type of its payload, NULL: it has none */
+	bool quiet;          /* the engine raises it, when no child has the trait `unless` */
+	const char *unless;  /* NULL: when there is no child */
+};
+
+struct sm_trait {
+	const char *name;
+	bool (*is)(uint16_t state);
 };
 
 struct sm_effect_info {
@@ -122,6 +133,11 @@ struct sm_machine {
 	const struct sm_event_info *events;
 	const struct sm_effect_info *effects;
 	const struct sm_row *rows;
+	const char *const *told; /* events of the parent or of children, by name */
+	const char *parent;      /* the machine of the object that owns one of these; NULL: none */
+	const char *(*parent_id)(const void *row);
+	uint16_t n_traits;
+	const struct sm_trait *traits;
 	/* All pure; `row` is the machine's unpacked row message. */
 	bool (*const *guards)(const void *row, const struct sm_event *ev);
 	void (*const *steps)(void *draft, const struct sm_event *ev);

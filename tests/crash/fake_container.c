@@ -33,6 +33,7 @@ enum happening {
 	HAPPENS_LOSS,          /* it ends and nobody can tell how */
 	HAPPENS_NEW_SHIM,      /* in the place of one that had not done what it was asked */
 	HAPPENS_NEW_SHIM_LATE, /* or had, but could not say so */
+	HAPPENS_POD_END,       /* its sandbox is stopped */
 };
 
 enum stop_arg {
@@ -85,7 +86,7 @@ static struct sm_event *exit_event(const struct world *w)
 }
 
 /* With a record, or with its shim and without one. */
-static void process_ends(struct world *w, bool record, int code)
+void container_ends(struct world *w, bool record, int code)
 {
 	w->ctr.proc = FAKE_PROC_NONE;
 	w->ctr.code = code;
@@ -95,7 +96,7 @@ static void process_ends(struct world *w, bool record, int code)
 }
 
 /* What is known of a process that is not there. */
-static struct sm_event *evidence(const struct world *w)
+struct sm_event *container_evidence(const struct world *w)
 {
 	if (w->ctr.record)
 		return exit_event(w);
@@ -103,7 +104,7 @@ static struct sm_event *evidence(const struct world *w)
 }
 
 /* Started over, it makes the container anew as long as its process was never let go. */
-static void act_prepare(struct sim *sim, struct sm_object *obj, const struct job *job)
+void container_act_prepare(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	struct world_container *c = &sim->w->ctr;
 
@@ -122,7 +123,7 @@ static void act_prepare(struct sim *sim, struct sm_object *obj, const struct job
 		sim_done(sim, job, ctr_event_prepared(init_of_process()));
 }
 
-static void act_start_init(struct sim *sim, struct sm_object *obj, const struct job *job)
+void container_act_start_init(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	struct world_container *c = &sim->w->ctr;
 
@@ -132,7 +133,7 @@ static void act_start_init(struct sim *sim, struct sm_object *obj, const struct 
 	} else if (c->proc == FAKE_PROC_NONE) {
 		sim_done(sim, job, sim_failed(CTR_EVENT_START_FAILED, "no such process"));
 	} else if (sim_fault(sim, FAULT_START_FAILS)) {
-		process_ends(sim->w, true, 128);
+		container_ends(sim->w, true, 128);
 		sim_done(sim, job, sim_failed(CTR_EVENT_START_FAILED, "not executable"));
 	} else {
 		if (c->n_starts++)
@@ -143,14 +144,14 @@ static void act_start_init(struct sim *sim, struct sm_object *obj, const struct 
 	}
 }
 
-static void act_probe(struct sim *sim, struct sm_object *obj, const struct job *job)
+void container_act_probe(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
 	sim_done(sim, job, sim->w->ctr.proc ? ctr_event_adopted(init_of_process())
-		 : evidence(sim->w));
+		 : container_evidence(sim->w));
 }
 
-static void act_probe_start(struct sim *sim, struct sm_object *obj, const struct job *job)
+void container_act_probe_start(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
 	switch (sim->w->ctr.proc) {
@@ -161,7 +162,7 @@ static void act_probe_start(struct sim *sim, struct sm_object *obj, const struct
 		sim_done(sim, job, sm_event_new(CTR_EVENT_NOT_STARTED));
 		break;
 	case FAKE_PROC_NONE:
-		sim_done(sim, job, evidence(sim->w));
+		sim_done(sim, job, container_evidence(sim->w));
 		break;
 	}
 }
@@ -170,20 +171,20 @@ static void act_probe_start(struct sim *sim, struct sm_object *obj, const struct
 static void process_killed(struct sim *sim, const struct job *job, int code)
 {
 	if (sim->w->ctr.proc) {
-		process_ends(sim->w, true, code);
+		container_ends(sim->w, true, code);
 		sim_tell(sim, &ctr_machine, exit_event(sim->w));
 	}
-	sim_done(sim, job, evidence(sim->w));
+	sim_done(sim, job, container_evidence(sim->w));
 }
 
-static void act_signal_term(struct sim *sim, struct sm_object *obj, const struct job *job)
+void container_act_signal_term(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
 	if (!sim->w->ctr.proc || !sim_fault(sim, FAULT_IGNORES_TERM))
 		process_killed(sim, job, 143);
 }
 
-static void act_signal_kill(struct sim *sim, struct sm_object *obj, const struct job *job)
+void container_act_signal_kill(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
 	if (!sim->w->ctr.proc || !sim_fault_once(sim, FAULT_IGNORES_KILL_ONCE))
@@ -201,13 +202,13 @@ static int64_t shares_of(const ProtobufCBinaryData *packed)
 }
 
 /* All limits or none.  What was under way when the daemon died knows the row of its start. */
-static void act_apply_resources(struct sim *sim, struct sm_object *obj, const struct job *job)
+void container_act_apply_resources(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	const Crisp__State__Container *row = obj ? obj->row : NULL;
 	struct world_container *c = &sim->w->ctr;
 
 	if (!c->proc) {
-		sim_done(sim, job, evidence(sim->w));
+		sim_done(sim, job, container_evidence(sim->w));
 	} else if (sim_fault(sim, FAULT_UPDATE_FAILS)) {
 		sim_done(sim, job, sim_failed(CTR_EVENT_UPDATE_FAILED, "no such CPU"));
 	} else if (!sim_fault(sim, FAULT_UPDATE_HANGS)) {
@@ -217,7 +218,7 @@ static void act_apply_resources(struct sim *sim, struct sm_object *obj, const st
 	}
 }
 
-static void act_erase(struct sim *sim, struct sm_object *obj, const struct job *job)
+void container_act_erase(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
 	if (sim_fault_once(sim, FAULT_ERASE_STUCK_ONCE)) {
@@ -228,16 +229,7 @@ static void act_erase(struct sim *sim, struct sm_object *obj, const struct job *
 	sim_done(sim, job, sm_event_new(CTR_EVENT_ERASED));
 }
 
-static const struct act acts[] = {
-	{ "container", "prepare", act_prepare },
-	{ "container", "start_init", act_start_init },
-	{ "container", "probe", act_probe },
-	{ "container", "probe_start", act_probe_start },
-	{ "container", "signal_term", act_signal_term },
-	{ "container", "signal_kill", act_signal_kill },
-	{ "container", "apply_resources", act_apply_resources },
-	{ "container", "erase", act_erase },
-};
+static const struct act acts[] = { CONTAINER_ACTS };
 
 static struct sm_object *target(struct sim *sim, const struct step *step, bool *ret_ok)
 {
@@ -372,10 +364,14 @@ static void happen(struct sim *sim, int what)
 		new_shim(sim, what == HAPPENS_NEW_SHIM_LATE);
 		return;
 	}
+	if (what == HAPPENS_POD_END) {
+		sim_tell(sim, &ctr_machine, sm_event_new(CTR_EVENT_POD_ENDS));
+		return;
+	}
 	if (!sim->w->ctr.proc)
 		return;
-	process_ends(sim->w, what == HAPPENS_EXIT, EXIT_CODE);
-	sim_tell(sim, &ctr_machine, evidence(sim->w));
+	container_ends(sim->w, what == HAPPENS_EXIT, EXIT_CODE);
+	sim_tell(sim, &ctr_machine, container_evidence(sim->w));
 }
 
 static bool down(struct world *w, enum down what)
@@ -387,7 +383,7 @@ static bool down(struct world *w, enum down what)
 	}
 	if (!w->ctr.proc)
 		return false;
-	process_ends(w, what == DOWN_EXITS, EXIT_CODE);
+	container_ends(w, what == DOWN_EXITS, EXIT_CODE);
 	if (what == DOWN_VANISHES)
 		w->ctr.shim_died = false;
 	return true;
@@ -531,6 +527,17 @@ static const struct scenario scenarios[] = {
 	  { CREATE, START, HAPPEN_NOW(HAPPENS_NEW_SHIM_LATE), REMOVE } },
 	{ "its shim is replaced while it is stopped", FAULT_IGNORES_TERM,
 	  { CREATE, START, STOP(STOP_SOON), HAPPEN_NOW(HAPPENS_NEW_SHIM), REMOVE } },
+	{ "its pod ends", 0, { CREATE, START, HAPPEN(HAPPENS_POD_END), REMOVE } },
+	{ "its pod ends while it is made", 0, { CREATE, HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
+	{ "its pod ends before it runs", 0, { CREATE, HAPPEN(HAPPENS_POD_END), REMOVE } },
+	{ "its pod ends while it is started", 0,
+	  { CREATE, START, HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
+	{ "its pod ends while its limits change", FAULT_UPDATE_HANGS,
+	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
+	{ "its pod ends while its limits change before it runs", FAULT_UPDATE_HANGS,
+	  { CREATE, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
+	{ "its pod ends while it is stopped", FAULT_IGNORES_TERM,
+	  { CREATE, START, STOP(STOP_LATER), HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
 	{ "its shim is replaced while it is killed", 0,
 	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_NEW_SHIM), REMOVE } },
 	{ "its shim is replaced when it is killed", 0,

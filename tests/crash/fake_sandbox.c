@@ -6,6 +6,8 @@
 
 #include "base/util.h"
 #include "core/payloads.h"
+#include "core/records.h"
+#include "gen/sm_container.h"
 #include "gen/sm_sandbox.h"
 
 enum fault {
@@ -28,9 +30,12 @@ enum fault {
 enum happening {
 	HAPPENS_SHIM_DEATH,
 	HAPPENS_INIT_END,
-	HAPPENS_CHILDREN, /* two containers, one of them runs */
+	HAPPENS_CREATE, /* of a container */
+	HAPPENS_START,
 };
 
+static const char *const CONTAINER_ID =
+	"c0ffee0000000000000000000000000000000000000000000000000000000000";
 static const char *const ID = "5a4db0c000000000000000000000000000000000000000000000000000000000";
 
 #define EFFECT(name) \
@@ -42,10 +47,8 @@ EFFECT(raise_anchor)
 EFFECT(probe_anchor)
 EFFECT(revive_anchor)
 EFFECT(raise_network)
-EFFECT(stop_children)
 EFFECT(lower_network)
 EFFECT(drop_anchor)
-EFFECT(remove_children)
 EFFECT(erase)
 
 static struct sm_event *anchored(void)
@@ -69,7 +72,8 @@ static void shim_dies(struct world *w)
 static void init_ends(struct world *w)
 {
 	w->sbx.broken = w->sbx.init_ended = true;
-	w->sbx.children_running = 0;
+	if (w->ctr.proc)
+		container_ends(w, true, 137);
 }
 
 static struct sm_event *broken(void)
@@ -168,18 +172,11 @@ static void anchor_may_die(struct sim *sim)
 	sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_ANCHOR_LOST));
 }
 
-static void act_stop_children(struct sim *sim, struct sm_object *obj, const struct job *job)
-{
-	(void)obj;
-	sim->w->sbx.children_running = 0;
-	anchor_may_die(sim);
-	sim_done(sim, job, sm_event_new(SBX_EVENT_CHILDREN_STOPPED));
-}
-
 static void act_lower_network(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
-	if (sim->w->sbx.children_running)
+	anchor_may_die(sim);
+	if (sim->w->ctr.proc)
 		sim_bad(sim, "the network goes while containers run");
 	if (sim_fault_once(sim, FAULT_LOWER_STUCK_ONCE)) {
 		sim_done(sim, job, sim_failed(SBX_EVENT_NETWORK_STUCK, "plugin failed"));
@@ -200,17 +197,10 @@ static void act_drop_anchor(struct sim *sim, struct sm_object *obj, const struct
 	sim_done(sim, job, sm_event_new(SBX_EVENT_ANCHOR_DROPPED));
 }
 
-static void act_remove_children(struct sim *sim, struct sm_object *obj, const struct job *job)
-{
-	(void)obj;
-	sim->w->sbx.children = sim->w->sbx.children_running = 0;
-	sim_done(sim, job, sm_event_new(SBX_EVENT_CHILDREN_REMOVED));
-}
-
 static void act_erase(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
-	if (sim->w->sbx.children)
+	if (sim->w->ctr.rootfs)
 		sim_bad(sim, "a pod is erased under its containers");
 	if (sim_fault_once(sim, FAULT_ERASE_STUCK_ONCE)) {
 		sim_done(sim, job, sim_failed(SBX_EVENT_ERASE_STUCK, "busy"));
@@ -225,11 +215,10 @@ static const struct act acts[] = {
 	{ "sandbox", "probe_anchor", act_probe_anchor },
 	{ "sandbox", "revive_anchor", act_revive_anchor },
 	{ "sandbox", "raise_network", act_raise_network },
-	{ "sandbox", "stop_children", act_stop_children },
 	{ "sandbox", "lower_network", act_lower_network },
 	{ "sandbox", "drop_anchor", act_drop_anchor },
-	{ "sandbox", "remove_children", act_remove_children },
 	{ "sandbox", "erase", act_erase },
+	CONTAINER_ACTS,
 };
 
 static struct sm_object *target(struct sim *sim, const struct step *step, bool *ret_ok)
@@ -285,9 +274,9 @@ static bool kept(struct sim *sim, const struct step *step)
 		return row->shim_pid > 0 && !row->undo && obj->state != SBX_STATE_ANCHORING &&
 		       obj->state != SBX_STATE_NETWORKING;
 	case SBX_EVENT_STOP:
-		return !s->lease && !s->shim && !s->children_running;
+		return !s->lease && !s->shim && !sim->w->ctr.proc;
 	case SBX_EVENT_REMOVE:
-		return gone(obj) && !s->files && !s->lease && !s->shim && !s->children;
+		return gone(obj) && !s->files && !s->lease && !s->shim && !sim->w->ctr.rootfs;
 	}
 	return false;
 }
@@ -300,24 +289,47 @@ static bool explained(const struct sm_object *obj, const struct step *step)
 	return row->failure || obj->failure;
 }
 
+static void create_container(struct sim *sim)
+{
+	Crisp__State__Container *row;
+
+	if (sim_object(sim, &ctr_machine))
+		return;
+	sim->w->ctr = (struct world_container){ .n_starts = 0 };
+	row = xmalloc(sizeof(*row));
+	crisp__state__container__init(row);
+	row_set_str(&row->sandbox_id, ID);
+	sim_object_new(sim, &ctr_machine, CONTAINER_ID, row);
+	sim_tell(sim, &ctr_machine, sm_event_new(CTR_EVENT_CREATE));
+}
+
 static void happen(struct sim *sim, int what)
 {
-	struct world_sandbox *s = &sim->w->sbx;
+	const struct sm_object *obj = sim_object(sim, &sbx_machine);
+	const struct sm_object *ctr = sim_object(sim, &ctr_machine);
 
-	if (!s->shim)
+	if (!sim->w->sbx.shim)
 		return;
-	if (what == HAPPENS_CHILDREN) {
-		s->children = 2;
-		s->children_running = 1;
+	switch ((enum happening)what) {
+	case HAPPENS_CREATE:
+		if (obj && obj->state == SBX_STATE_READY)
+			create_container(sim);
 		return;
-	}
-	if (what == HAPPENS_INIT_END) {
+	case HAPPENS_START:
+		if (ctr && ctr->state == CTR_STATE_CREATED)
+			sim_tell(sim, &ctr_machine, sm_event_new(CTR_EVENT_START));
+		return;
+	case HAPPENS_INIT_END:
 		init_ends(sim->w);
 		sim_tell(sim, &sbx_machine, broken());
+		if (ctr)
+			sim_tell(sim, &ctr_machine, container_evidence(sim->w));
+		return;
+	case HAPPENS_SHIM_DEATH:
+		shim_dies(sim->w);
+		sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_ANCHOR_LOST));
 		return;
 	}
-	shim_dies(sim->w);
-	sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_ANCHOR_LOST));
 }
 
 static bool down(struct world *w, enum down what)
@@ -333,9 +345,9 @@ static bool down(struct world *w, enum down what)
 		init_ends(w);
 		return true;
 	case DOWN_EXITS:
-		if (!w->sbx.children_running)
+		if (!w->ctr.proc)
 			return false;
-		w->sbx.children_running = 0;
+		container_ends(w, true, 0);
 		return true;
 	case DOWN_SHIM_DIES:
 		if (!w->sbx.shim)
@@ -344,7 +356,9 @@ static bool down(struct world *w, enum down what)
 		return true;
 	case DOWN_REBOOTS:
 		w->sbx.shim = w->sbx.shim_died = w->sbx.wired = w->sbx.broken = false;
-		w->sbx.children_running = 0;
+		if (w->ctr.proc)
+			container_ends(w, false, 0);
+		w->ctr.shim = w->ctr.shim_died = false;
 		return true;
 	}
 	return false;
@@ -353,11 +367,14 @@ static bool down(struct world *w, enum down what)
 static void seen(struct sim *sim, const struct sm_object *obj)
 {
 	const struct world_sandbox *s = &sim->w->sbx;
+	bool runs = sim->w->ctr.proc != 0;
 
-	if (obj->state == SBX_STATE_NOTREADY && (s->lease || s->shim || s->children_running))
+	if (obj->machine != &sbx_machine)
+		return;
+	if (obj->state == SBX_STATE_NOTREADY && (s->lease || s->shim || runs))
 		sim_bad(sim, "NOTREADY is at rest, but the pod still has%s%s%s",
 			s->lease ? " a lease" : "", s->shim ? " an anchor" : "",
-			s->children_running ? " running containers" : "");
+			runs ? " running containers" : "");
 }
 
 static bool stopped(const struct sim *sim)
@@ -379,12 +396,14 @@ static void rest(struct sim *sim)
 	const struct world_sandbox *s = &sim->w->sbx;
 	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
 
+	bool container = sim->w->ctr.rootfs;
+
 	if (!obj) {
-		if (s->files || s->lease || s->shim || s->shim_died || s->children)
+		if (s->files || s->lease || s->shim || s->shim_died || container)
 			sim_bad(sim, "left behind:%s%s%s%s", s->files ? " files" : "",
 				s->lease ? " lease" : "",
 				s->shim || s->shim_died ? " anchor" : "",
-				s->children ? " containers" : "");
+				container ? " containers" : "");
 		return;
 	}
 	if (!s->files)
@@ -405,7 +424,7 @@ static void rest(struct sim *sim)
 #define STOP_MEANWHILE ASK_NOW(SBX_EVENT_STOP)
 #define REMOVE ASK(SBX_EVENT_REMOVE)
 #define REMOVE_MEANWHILE ASK_NOW(SBX_EVENT_REMOVE)
-#define CHILDREN HAPPEN(HAPPENS_CHILDREN)
+#define CHILDREN HAPPEN(HAPPENS_CREATE), HAPPEN_IDLE(HAPPENS_START)
 
 static const struct scenario scenarios[] = {
 	{ "it runs and is stopped", 0, { RUN, CHILDREN, STOP, REMOVE } },
@@ -459,8 +478,9 @@ static const struct scenario scenarios[] = {
 
 const struct fake fake_sandbox = {
 	.name = "sandbox",
-	.machines = { &sbx_machine },
-	.n_machines = 1,
+	.machines = { &sbx_machine, &ctr_machine },
+	.n_machines = 2,
+	.n_extras = 1,
 	.scenarios = scenarios,
 	.n_scenarios = ARRAY_LEN(scenarios),
 	.acts = acts,

@@ -39,8 +39,9 @@ link_mutant() {
 }
 
 # plant NAME MACHINE smc|sweep MESSAGE SED-SCRIPT: who must refuse it, and in which words.
+# SUITE: the machine whose stories show it, when it is not MACHINE.
 plant() {
-	local name=$1 machine=$2 who=$3 want=$4 script=$5 suite=$2 out=$work/out
+	local name=$1 machine=$2 who=$3 want=$4 script=$5 suite=${SUITE:-$2} out=$work/out peers=() peer
 
 	rm -rf "$work/gen"
 	mkdir "$work/gen"
@@ -49,7 +50,10 @@ plant() {
 		report "$name" "the mistake could not be planted: states/$machine.sm has changed"
 		return
 	fi
-	if ! "$smc" -o "$work/gen" "$work/$machine.sm" >"$out" 2>&1; then
+	for peer in "$top"/states/*.sm; do
+		[ "${peer##*/}" = "$machine.sm" ] || peers+=("$peer")
+	done
+	if ! "$smc" -o "$work/gen" "$work/$machine.sm" "${peers[@]}" >"$out" 2>&1; then
 		if [ "$who" = sweep ]; then
 			report "$name" "smc refuses it before the sweep: $(head -1 "$out")"
 			return
@@ -109,13 +113,13 @@ plant "a stopped pod keeps its network" sandbox sweep "still has a lease" \
 	"$(in_state EMPTYING 's/children_stopped if unwired -> UNANCHORING : save, drop_anchor/children_stopped if unwired -> LOWERING : save, lower_network/; s/children_stopped            -> LOWERING    : save, lower_network/children_stopped -> UNANCHORING : save, drop_anchor/')"
 plant "a shim is replaced at the first try or never" sandbox sweep "nobody wanted that" \
 	"/^effect revive_anchor/s/retry [^ ]* //
-	$(in_state REVIVING 's/anchor_failed stay        : note_retry, save boot, revive_anchor/anchor_failed -> EMPTYING : note_retry, save boot, stop_children/')"
+	$(in_state REVIVING 's/anchor_failed stay        : note_retry, save boot, revive_anchor/anchor_failed -> EMPTYING : note_retry, save boot, tell children pod_ends/')"
 plant "one shim after the other is tried for ever" sandbox sweep "one shim after the other" \
 	"$(in_state REVIVING '/if worn_out/d')"
 plant "a dead shim is not looked for after a restart" sandbox smc "may yield anchor_lost" \
 	"$(in_state REVIVING 's/recover revive_anchor/recover probe_anchor/')"
 plant "a pod whose init has ended stays ready" sandbox sweep "READY without an anchor" \
-	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end, save boot, stop_children/anchor_broken stay : note_lost, save boot/')"
+	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end, save boot, tell children pod_ends/anchor_broken stay : note_lost, save boot/')"
 plant "a pod that ends by itself forgets why" sandbox sweep "does not say why" \
 	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end,/anchor_broken -> EMPTYING : note_lost,/')"
 plant "an init that ended while the shim was away is forgotten" sandbox smc "does not decide anchor_broken" \
@@ -128,6 +132,16 @@ plant "limits that were refused are shown" container sweep "shows other limits" 
 	"$(in_state UPDATING 's/note_not_updated/note_updated/')"
 plant "the second of two updates is refused" container sweep "." \
 	"$(in_state UPDATING 's/wait *update/refuse update FAILED_PRECONDITION/')"
+plant "a pod that is stopped does not tell its containers" sandbox sweep "work without an end" \
+	"$(in_state READY 's/save boot, tell children pod_ends/save boot/')"
+plant "a pod's network goes before its containers" sandbox sweep "the network goes while" \
+	"s/^event children_stopped  family unless unfinished/event children_stopped  family unless killed/"
+plant "a pod is erased before its containers" sandbox sweep "erased under its containers" \
+	"s/^event childless         family/event childless_soon    family unless alive/; s/on     childless /on     childless_soon /"
+SUITE=sandbox plant "a container lives on when its pod ends" container sweep "work without an end" \
+	"$(in_state RUNNING 's/pod_ends -> KILLING : save boot, signal_kill/pod_ends stay : save boot/')"
+plant "a pod tells what no container hears" sandbox smc "no child of machine sandbox has an event" \
+	"$(in_state READY 's/tell children pod_ends/tell children pod_end/')"
 plant "a command is run again after a restart" exec sweep "run twice" \
 	"$(in_state STARTING 's/recover kill/recover spawn/')"
 

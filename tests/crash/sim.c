@@ -338,9 +338,12 @@ static void op_gone(void *arg, struct sm_object *obj)
 	struct sm_event *ev;
 
 	while ((ev = sm_take_parked(obj))) {
-		struct sim_waiter *w = container_of(ev->waiter, struct sim_waiter, waiter);
+		struct sim_waiter *w = NULL;
 
-		sim->w->asks[w->step].sent = false;
+		if (ev->waiter)
+			w = container_of(ev->waiter, struct sim_waiter, waiter);
+		if (w)
+			sim->w->asks[w->step].sent = false;
 		free(w);
 		sm_event_free(ev);
 	}
@@ -357,6 +360,17 @@ static void op_never(void *arg, struct sm_object *obj, const struct sm_event *ev
 		sm_state(obj)->name);
 }
 
+static struct sm_object *op_find(void *arg, const char *machine, const char *id)
+{
+	const struct sim *sim = arg;
+
+	for (int i = 0; i < sim->fake->n_machines; i++)
+		if (strcmp(sim->fake->machines[i]->name, machine) == 0 && sim->objects[i] &&
+		    strcmp(sim->objects[i]->id, id) == 0)
+			return sim->objects[i];
+	return NULL;
+}
+
 static const struct sm_ops ops = {
 	.now = op_now,
 	.arm = op_arm,
@@ -365,6 +379,7 @@ static const struct sm_ops ops = {
 	.moved = op_moved,
 	.gone = op_gone,
 	.never = op_never,
+	.find = op_find,
 };
 
 /* --- start --- */

@@ -178,7 +178,7 @@ static void report_done(struct sweep *sw)
 		sw->reported[f] = true;
 		if (sw->terminal)
 			printf("\r\033[K");
-		for (int m = 0; m < fakes[f]->n_machines && !sw->scenario; m++)
+		for (int m = 0; m < fakes[f]->n_machines - fakes[f]->n_extras && !sw->scenario; m++)
 			report_machine(sw, f, m);
 		printf("# %s: %u crash points, %u stories told, %u more come to the same\n",
 		       fakes[f]->name, t->of[f].points, t->of[f].stories, t->of[f].same);

@@ -106,7 +106,6 @@ struct world_sandbox {
 	bool files, lease, wired, shim, shim_died;
 	bool broken;     /* init has ended: the shim cannot run containers any more */
 	bool init_ended; /* at any time */
-	int children_running, children;
 };
 
 /* The process of a pull: what it has to say to whoever asks. */
@@ -166,8 +165,9 @@ struct act {
 /* Everything the sweep must know about a family of machines. */
 struct fake {
 	const char *name;
-	const struct sm_machine *machines[MAX_MACHINES];
+	const struct sm_machine *machines[MAX_MACHINES]; /* parents before their children */
 	int n_machines;
+	int n_extras; /* how many of them, the last ones, another fake has to reach all points of */
 	const struct scenario *scenarios;
 	size_t n_scenarios;
 	const struct act *acts;
@@ -206,6 +206,29 @@ struct sim {
 	bool closing;
 	unsigned int turns; /* while a commit is held back */
 };
+
+/* A container's effects, for the fakes whose machines have some for their children. */
+#define CONTAINER_ACTS \
+	{ "container", "prepare", container_act_prepare }, \
+	{ "container", "start_init", container_act_start_init }, \
+	{ "container", "probe", container_act_probe }, \
+	{ "container", "probe_start", container_act_probe_start }, \
+	{ "container", "signal_term", container_act_signal_term }, \
+	{ "container", "signal_kill", container_act_signal_kill }, \
+	{ "container", "apply_resources", container_act_apply_resources }, \
+	{ "container", "erase", container_act_erase }
+void container_act_prepare(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_start_init(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_probe(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_probe_start(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_signal_term(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_signal_kill(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_apply_resources(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_erase(struct sim *sim, struct sm_object *obj, const struct job *job);
+/* Its process is no more; record: its shim has seen that. */
+void container_ends(struct world *w, bool record, int code);
+/* What is known of one without a process. */
+struct sm_event *container_evidence(const struct world *w);
 
 extern const struct fake fake_container, fake_sandbox, fake_image, fake_exec;
 

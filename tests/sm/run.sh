@@ -4,6 +4,7 @@
 # good-*.sm must compile to exactly golden/.  bad-*.sm open with one "# LINE: message" for each
 # error, and smc must print these and nothing else (bad-empty.sm has no room for a word).  A diagnostic in smc's sources that no
 # fixture provokes is a failure: a proof that was never seen to fail proves nothing.
+# "# with: FILE" in a fixture names a machine that is given with it.
 # UPDATE=1 rewrites golden/.
 set -u
 
@@ -35,7 +36,8 @@ refuses() {
 
 	rm -rf "$out"
 	mkdir "$out"
-	(cd "$here" && "$smc" -o "$out" "$file") 2>"$work/stderr"
+	# shellcheck disable=SC2046
+	(cd "$here" && "$smc" -o "$out" "$file" $(sed -n 's/^# with: //p' "$file")) 2>"$work/stderr"
 	if [ $? -ne 1 ]; then
 		echo "smc did not fail"
 		return 1
@@ -78,14 +80,14 @@ fails_with() {
 }
 
 golden() {
-	"$smc" -o "$work/golden" "$here/good-lamp.sm" || return 1
+	"$smc" -o "$work/golden" "$here"/good-*.sm || return 1
 	[ -z "${UPDATE:-}" ] || cp "$work"/golden/* "$here/golden/"
 	diff -r "$here/golden" "$work/golden"
 }
 
 # The same bytes whatever the folder, the name given and the time.
 deterministic() {
-	(cd "$here" && "$smc" -o "$work/again" ./good-lamp.sm) || return 1
+	(cd "$here" && "$smc" -o "$work/again" ./good-*.sm) || return 1
 	diff -r "$work/golden" "$work/again"
 }
 
@@ -112,7 +114,7 @@ draws() {
 mkdir "$work/golden" "$work/again" "$work/real"
 : >"$work/provoked"
 
-check "good-lamp.sm gives golden/" golden
+check "good-*.sm give golden/" golden
 check "the output depends on the file alone" deterministic
 for cc in gcc clang clang-14; do
 	if command -v $cc >/dev/null; then
@@ -135,7 +137,7 @@ printf 'machine\0lamp\n' >"$work/nul.sm"
 check "no file" fails_with "cannot read: No such file" "$smc" -o "$work" "$work/none.sm"
 check "a file that is too large" fails_with "larger than" "$smc" -o "$work" "$work/large.sm"
 check "a NUL byte" fails_with "NUL byte at offset 7" "$smc" -o "$work" "$work/nul.sm"
-check "no output folder" fails_with "cannot write" "$smc" -o "$work/none" "$here/good-lamp.sm"
+check "no output folder" fails_with "cannot write" "$smc" -o "$work/none" "$here"/good-*.sm
 check "no option" fails_with "usage: smc -o DIR" "$smc" "$here/good-lamp.sm"
 check "no input" fails_with "usage: smc -o DIR" "$smc" -o "$work"
 

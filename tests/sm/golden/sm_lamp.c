@@ -92,6 +92,7 @@ static const struct sm_event_info events[] = {
 	[LMP_EVENT_STUCK] = { .name = "stuck", .class = SM_CLASS_DONE },
 	[LMP_EVENT_BORROWED] = { .name = "borrowed", .class = SM_CLASS_DONE, .carries = "cause" },
 	[LMP_EVENT_BLOWN] = { .name = "blown", .class = SM_CLASS_SHIM, .carries = "cause" },
+	[LMP_EVENT_DUSK] = { .name = "dusk", .class = SM_CLASS_FAMILY },
 	[LMP_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },
 };
 
@@ -185,6 +186,7 @@ static const struct sm_action actions_6[] = {
 	{ .op = SM_OP_STEP, .arg = 1 }, /* note_cause */
 	{ .op = SM_OP_STEP, .arg = 2 }, /* note_error */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_TELL_PARENT, .arg = 0 }, /* tell parent one_blown */
 };
 
 static const struct sm_action actions_7[] = {
@@ -203,36 +205,41 @@ static const struct sm_action actions_9[] = {
 };
 
 static const struct sm_action actions_10[] = {
-	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* cool */
 };
 
 static const struct sm_action actions_11[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 0 }, /* ignite */
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* cool */
 };
 
 static const struct sm_action actions_12[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 3 }, /* scrap */
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* ignite */
 };
 
 static const struct sm_action actions_13[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 3 }, /* scrap */
+};
+
+static const struct sm_action actions_14[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_14[] = {
+static const struct sm_action actions_15[] = {
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* cool */
 };
 
-static const struct sm_action actions_15[] = {
+static const struct sm_action actions_16[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_16[] = {
+static const struct sm_action actions_17[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 3 }, /* scrap */
@@ -245,7 +252,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_LIGHT,
 		.guard = -1,
 		.target = LMP_STATE_LIGHTING,
-		.line = 40,
+		.line = 42,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -255,7 +262,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_LIT,
 		.guard = 0,
 		.target = LMP_STATE_DIM,
-		.line = 48,
+		.line = 50,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -265,7 +272,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_LIT,
 		.guard = -1,
 		.target = LMP_STATE_LIT,
-		.line = 49,
+		.line = 51,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -275,7 +282,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_FAILED,
 		.guard = -1,
 		.target = LMP_STATE_SCRAPPING,
-		.line = 50,
+		.line = 52,
 		.n_actions = 3,
 		.actions = actions_3,
 	},
@@ -285,7 +292,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_OVERDUE,
 		.guard = -1,
 		.target = LMP_STATE_SCRAPPING,
-		.line = 51,
+		.line = 53,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
@@ -295,7 +302,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_GLOWS,
 		.guard = -1,
 		.target = LMP_STATE_LIT,
-		.line = 60,
+		.line = 62,
 		.n_actions = 2,
 		.actions = actions_5,
 	},
@@ -305,8 +312,8 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_BLOWN,
 		.guard = -1,
 		.target = LMP_STATE_DIM,
-		.line = 61,
-		.n_actions = 3,
+		.line = 63,
+		.n_actions = 4,
 		.actions = actions_6,
 	},
 	[7] = {
@@ -315,7 +322,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_BORROWED,
 		.guard = -1,
 		.target = LMP_STATE_DIM,
-		.line = 62,
+		.line = 64,
 		.n_actions = 2,
 		.actions = actions_7,
 	},
@@ -325,7 +332,7 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_TURN_OFF,
 		.guard = 1,
 		.target = LMP_STATE_DIM,
-		.line = 63,
+		.line = 65,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
@@ -335,80 +342,90 @@ static const struct sm_row rows[] = {
 		.event = LMP_EVENT_TURN_OFF,
 		.guard = -1,
 		.target = LMP_STATE_COOLING,
-		.line = 64,
+		.line = 66,
 		.n_actions = 2,
 		.actions = actions_9,
 	},
 	[10] = {
 		.number = 10,
 		.state = LMP_STATE_LIT,
-		.event = LMP_EVENT_REMOVE,
+		.event = LMP_EVENT_DUSK,
 		.guard = -1,
 		.target = LMP_STATE_COOLING,
-		.line = 65,
-		.n_actions = 3,
+		.line = 67,
+		.n_actions = 2,
 		.actions = actions_10,
 	},
 	[11] = {
 		.number = 11,
-		.state = LMP_STATE_DIM,
-		.event = LMP_EVENT_LIGHT,
-		.guard = 1,
-		.target = LMP_STATE_LIGHTING,
-		.line = 71,
-		.n_actions = 2,
+		.state = LMP_STATE_LIT,
+		.event = LMP_EVENT_REMOVE,
+		.guard = -1,
+		.target = LMP_STATE_COOLING,
+		.line = 68,
+		.n_actions = 3,
 		.actions = actions_11,
 	},
 	[12] = {
 		.number = 12,
 		.state = LMP_STATE_DIM,
-		.event = LMP_EVENT_REMOVE,
-		.guard = -1,
-		.target = LMP_STATE_SCRAPPING,
-		.line = 73,
+		.event = LMP_EVENT_LIGHT,
+		.guard = 1,
+		.target = LMP_STATE_LIGHTING,
+		.line = 74,
 		.n_actions = 2,
 		.actions = actions_12,
 	},
 	[13] = {
 		.number = 13,
-		.state = LMP_STATE_COOLING,
-		.event = LMP_EVENT_DARK,
+		.state = LMP_STATE_DIM,
+		.event = LMP_EVENT_REMOVE,
 		.guard = -1,
-		.target = LMP_STATE_DIM,
-		.line = 80,
+		.target = LMP_STATE_SCRAPPING,
+		.line = 76,
 		.n_actions = 2,
 		.actions = actions_13,
 	},
 	[14] = {
 		.number = 14,
 		.state = LMP_STATE_COOLING,
-		.event = LMP_EVENT_OVERDUE,
+		.event = LMP_EVENT_DARK,
 		.guard = -1,
-		.target = LMP_STATE_COOLING,
-		.line = 81,
-		.n_actions = 1,
+		.target = LMP_STATE_DIM,
+		.line = 83,
+		.n_actions = 2,
 		.actions = actions_14,
 	},
 	[15] = {
 		.number = 15,
-		.state = LMP_STATE_SCRAPPING,
-		.event = LMP_EVENT_GONE,
+		.state = LMP_STATE_COOLING,
+		.event = LMP_EVENT_OVERDUE,
 		.guard = -1,
-		.target = LMP_STATE_GONE,
-		.line = 91,
-		.n_actions = 2,
+		.target = LMP_STATE_COOLING,
+		.line = 84,
+		.n_actions = 1,
 		.actions = actions_15,
 	},
 	[16] = {
 		.number = 16,
 		.state = LMP_STATE_SCRAPPING,
+		.event = LMP_EVENT_GONE,
+		.guard = -1,
+		.target = LMP_STATE_GONE,
+		.line = 94,
+		.n_actions = 2,
+		.actions = actions_16,
+	},
+	[17] = {
+		.number = 17,
+		.state = LMP_STATE_SCRAPPING,
 		.event = LMP_EVENT_STUCK,
 		.guard = -1,
 		.target = LMP_STATE_SCRAPPING,
-		.line = 92,
+		.line = 95,
 		.retries = true,
 		.n_actions = 3,
-		.actions = actions_16,
+		.actions = actions_17,
 	},
 };
 
@@ -424,6 +441,7 @@ static const struct sm_cell cells_NONE[] = {
 	[LMP_EVENT_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_BORROWED] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_BLOWN] = { .answer = SM_ANSWER_NEVER },
+	[LMP_EVENT_DUSK] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -439,13 +457,14 @@ static const struct sm_cell cells_LIGHTING[] = {
 	[LMP_EVENT_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_BORROWED] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_BLOWN] = { .answer = SM_ANSWER_IGNORE },
+	[LMP_EVENT_DUSK] = { .answer = SM_ANSWER_WAIT },
 	[LMP_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
 };
 
 static const struct sm_cell cells_LIT[] = {
 	[LMP_EVENT_LIGHT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
 	[LMP_EVENT_TURN_OFF] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[8] },
-	[LMP_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[LMP_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
 	[LMP_EVENT_LIT] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_GLOWS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
@@ -454,6 +473,7 @@ static const struct sm_cell cells_LIT[] = {
 	[LMP_EVENT_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_BORROWED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
 	[LMP_EVENT_BLOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
+	[LMP_EVENT_DUSK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
 	[LMP_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -463,9 +483,9 @@ static const uint16_t holds_LIT[] = {
 };
 
 static const struct sm_cell cells_DIM[] = {
-	[LMP_EVENT_LIGHT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */, .n_rows = 1, .rows = &rows[11] },
+	[LMP_EVENT_LIGHT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */, .n_rows = 1, .rows = &rows[12] },
 	[LMP_EVENT_TURN_OFF] = { .answer = SM_ANSWER_IGNORE },
-	[LMP_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
+	[LMP_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
 	[LMP_EVENT_LIT] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_GLOWS] = { .answer = SM_ANSWER_NEVER },
@@ -474,6 +494,7 @@ static const struct sm_cell cells_DIM[] = {
 	[LMP_EVENT_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_BORROWED] = { .answer = SM_ANSWER_IGNORE },
 	[LMP_EVENT_BLOWN] = { .answer = SM_ANSWER_IGNORE },
+	[LMP_EVENT_DUSK] = { .answer = SM_ANSWER_IGNORE },
 	[LMP_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -484,12 +505,13 @@ static const struct sm_cell cells_COOLING[] = {
 	[LMP_EVENT_LIT] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_GLOWS] = { .answer = SM_ANSWER_NEVER },
-	[LMP_EVENT_DARK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
+	[LMP_EVENT_DARK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
 	[LMP_EVENT_GONE] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_BORROWED] = { .answer = SM_ANSWER_IGNORE },
 	[LMP_EVENT_BLOWN] = { .answer = SM_ANSWER_IGNORE },
-	[LMP_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
+	[LMP_EVENT_DUSK] = { .answer = SM_ANSWER_IGNORE },
+	[LMP_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
 };
 
 static const struct sm_cell cells_SCRAPPING[] = {
@@ -500,10 +522,11 @@ static const struct sm_cell cells_SCRAPPING[] = {
 	[LMP_EVENT_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_GLOWS] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_DARK] = { .answer = SM_ANSWER_NEVER },
-	[LMP_EVENT_GONE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
-	[LMP_EVENT_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
+	[LMP_EVENT_GONE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
+	[LMP_EVENT_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
 	[LMP_EVENT_BORROWED] = { .answer = SM_ANSWER_IGNORE },
 	[LMP_EVENT_BLOWN] = { .answer = SM_ANSWER_IGNORE },
+	[LMP_EVENT_DUSK] = { .answer = SM_ANSWER_IGNORE },
 	[LMP_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -519,6 +542,7 @@ static const struct sm_cell cells_GONE[] = {
 	[LMP_EVENT_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_BORROWED] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_BLOWN] = { .answer = SM_ANSWER_NEVER },
+	[LMP_EVENT_DUSK] = { .answer = SM_ANSWER_NEVER },
 	[LMP_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -587,25 +611,46 @@ static const struct sm_state states[] = {
 	},
 };
 
+static const struct sm_trait traits[] = {
+	{ .name = "burning", .is = lmp_is_burning },
+	{ .name = "taken_in", .is = lmp_is_taken_in },
+};
+
+static const char *const told[] = {
+	"one_blown",
+};
+
+static const char *parent_id(const void *row)
+{
+	const Crisp__State__LampPost *r = row;
+
+	return r->street_id;
+}
+
 const struct sm_machine lmp_machine = {
 	.name = "lamp",
 	.prefix = "lmp",
 	.version = 3,
 	.boot_scoped = false,
 	.n_states = 7,
-	.n_events = 12,
+	.n_events = 13,
 	.n_effects = 4,
-	.n_rows = 17,
+	.n_rows = 18,
 	.n_guards = 2,
 	.n_steps = 3,
 	.n_deadlines = 1,
 	.n_invariants = 2,
 	.initial = LMP_STATE_NONE,
-	.clock = 11,
+	.clock = 12,
 	.states = states,
 	.events = events,
 	.effects = effects,
 	.rows = rows,
+	.told = told,
+	.parent = "street",
+	.parent_id = parent_id,
+	.n_traits = 2,
+	.traits = traits,
 	.guards = guards,
 	.guard_names = guard_names,
 	.steps = steps,

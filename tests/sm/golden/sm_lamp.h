@@ -30,6 +30,7 @@ enum lmp_event {
 	LMP_EVENT_STUCK, /* done */
 	LMP_EVENT_BORROWED, /* done */
 	LMP_EVENT_BLOWN, /* shim */
+	LMP_EVENT_DUSK, /* family */
 	LMP_EVENT_OVERDUE, /* clock */
 };
 
