@@ -95,7 +95,7 @@ demo:
 	tools/demo.sh $(BUILD)
 
 # Everything that must pass; what .ci/run calls.
-TEST_STAGES ?= check asan tsan crash-mutants sim-mutants fault integration fuzz-api conformance
+TEST_STAGES ?= check asan tsan crash-mutants sim sim-mutants fault integration fuzz-api conformance
 test:
 	tools/test-deps.sh
 	$(MAKE) all
@@ -108,7 +108,7 @@ help:
 	@echo 'make check      style, layers, generated files, unit tests'
 	@echo 'make analyze    clang-tidy and gcc -fanalyzer over all files; format, format-check'
 	@echo 'make gen        regenerate gen/; gen-check: is it up to date?'
-	@echo 'make sim        histories of the whole daemon on a fake node; SIM_SECONDS=60'
+	@echo 'make sim        histories of the whole daemon on a fake node; SIM_SECONDS=40'
 	@echo 'make conformance, crash, integration, vm, bench, fuzz, soak, soak-stream, install'
 
 clean:
