@@ -24,9 +24,9 @@ static bool guard_rebooted(const void *row, const struct sm_event *ev)
 	return sbx_guard_rebooted(row, ev);
 }
 
-static bool guard_worn_out(const void *row, const struct sm_event *ev)
+static bool guard_shim_crash_loop(const void *row, const struct sm_event *ev)
 {
-	return sbx_guard_worn_out(row, ev);
+	return sbx_guard_shim_crash_loop(row, ev);
 }
 
 static bool (*const guards[])(const void *row, const struct sm_event *ev) = {
@@ -34,7 +34,7 @@ static bool (*const guards[])(const void *row, const struct sm_event *ev) = {
 	[1] = guard_unwired,
 	[2] = guard_undoing,
 	[3] = guard_rebooted,
-	[4] = guard_worn_out,
+	[4] = guard_shim_crash_loop,
 };
 
 static const char *const guard_names[] = {
@@ -42,12 +42,12 @@ static const char *const guard_names[] = {
 	[1] = "unwired",
 	[2] = "undoing",
 	[3] = "rebooted",
-	[4] = "worn_out",
+	[4] = "shim_crash_loop",
 };
 
-static void step_note_anchor(void *draft, const struct sm_event *ev)
+static void step_note_setup(void *draft, const struct sm_event *ev)
 {
-	sbx_step_note_anchor(draft, ev, sm_event_payload(ev));
+	sbx_step_note_setup(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_network(void *draft, const struct sm_event *ev)
@@ -75,9 +75,9 @@ static void step_note_retry(void *draft, const struct sm_event *ev)
 	sbx_step_note_retry(draft, ev);
 }
 
-static void step_note_revived(void *draft, const struct sm_event *ev)
+static void step_note_new_shim(void *draft, const struct sm_event *ev)
 {
-	sbx_step_note_revived(draft, ev, sm_event_payload(ev));
+	sbx_step_note_new_shim(draft, ev, sm_event_payload(ev));
 }
 
 static void step_note_end(void *draft, const struct sm_event *ev)
@@ -86,30 +86,30 @@ static void step_note_end(void *draft, const struct sm_event *ev)
 }
 
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
-	[0] = step_note_anchor,
+	[0] = step_note_setup,
 	[1] = step_note_network,
 	[2] = step_note_no_network,
 	[3] = step_note_undo,
 	[4] = step_note_lost,
 	[5] = step_note_retry,
-	[6] = step_note_revived,
+	[6] = step_note_new_shim,
 	[7] = step_note_end,
 };
 
 static const char *const step_names[] = {
-	[0] = "note_anchor",
+	[0] = "note_setup",
 	[1] = "note_network",
 	[2] = "note_no_network",
 	[3] = "note_undo",
 	[4] = "note_lost",
 	[5] = "note_retry",
-	[6] = "note_revived",
+	[6] = "note_new_shim",
 	[7] = "note_end",
 };
 
-static bool invariant_has_anchor(const void *row)
+static bool invariant_has_shim(const void *row)
 {
-	return sbx_invariant_has_anchor(row);
+	return sbx_invariant_has_shim(row);
 }
 
 static bool invariant_has_network(const void *row)
@@ -118,12 +118,12 @@ static bool invariant_has_network(const void *row)
 }
 
 static bool (*const invariants[])(const void *row) = {
-	[0] = invariant_has_anchor,
+	[0] = invariant_has_shim,
 	[1] = invariant_has_network,
 };
 
 static const char *const invariant_names[] = {
-	[0] = "has_anchor",
+	[0] = "has_shim",
 	[1] = "has_network",
 };
 
@@ -131,53 +131,53 @@ static const struct sm_event_info events[] = {
 	[SBX_EVENT_RUN] = { .name = "run", .class = SM_CLASS_RPC },
 	[SBX_EVENT_STOP] = { .name = "stop", .class = SM_CLASS_RPC },
 	[SBX_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
-	[SBX_EVENT_ANCHORED] = { .name = "anchored", .class = SM_CLASS_DONE, .carries = "anchor" },
-	[SBX_EVENT_ANCHOR_FAILED] = { .name = "anchor_failed", .class = SM_CLASS_DONE },
+	[SBX_EVENT_IS_SET_UP] = { .name = "is_set_up", .class = SM_CLASS_DONE, .carries = "setup" },
+	[SBX_EVENT_SETUP_FAILED] = { .name = "setup_failed", .class = SM_CLASS_DONE },
 	[SBX_EVENT_NETWORK_UP] = { .name = "network_up", .class = SM_CLASS_DONE, .carries = "network" },
 	[SBX_EVENT_NETWORK_FAILED] = { .name = "network_failed", .class = SM_CLASS_DONE },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .name = "children_stopped", .class = SM_CLASS_FAMILY, .quiet = true, .unless = "unfinished" },
 	[SBX_EVENT_NETWORK_DOWN] = { .name = "network_down", .class = SM_CLASS_DONE },
 	[SBX_EVENT_NETWORK_STUCK] = { .name = "network_stuck", .class = SM_CLASS_DONE },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .name = "anchor_dropped", .class = SM_CLASS_DONE },
-	[SBX_EVENT_ANCHOR_STUCK] = { .name = "anchor_stuck", .class = SM_CLASS_DONE },
+	[SBX_EVENT_TORN_DOWN] = { .name = "torn_down", .class = SM_CLASS_DONE },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .name = "teardown_stuck", .class = SM_CLASS_DONE },
 	[SBX_EVENT_CHILDLESS] = { .name = "childless", .class = SM_CLASS_FAMILY, .quiet = true },
 	[SBX_EVENT_ERASED] = { .name = "erased", .class = SM_CLASS_DONE },
 	[SBX_EVENT_ERASE_STUCK] = { .name = "erase_stuck", .class = SM_CLASS_DONE },
-	[SBX_EVENT_ANCHOR_LOST] = { .name = "anchor_lost", .class = SM_CLASS_SHIM },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .name = "anchor_broken", .class = SM_CLASS_SHIM },
+	[SBX_EVENT_SHIM_LOST] = { .name = "shim_lost", .class = SM_CLASS_SHIM },
+	[SBX_EVENT_POD_BROKEN] = { .name = "pod_broken", .class = SM_CLASS_SHIM },
 	[SBX_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },
 };
 
-static const uint16_t yields_raise_anchor[] = {
-	SBX_EVENT_ANCHORED,
-	SBX_EVENT_ANCHOR_FAILED,
+static const uint16_t yields_set_up[] = {
+	SBX_EVENT_IS_SET_UP,
+	SBX_EVENT_SETUP_FAILED,
 };
 
-static const uint16_t yields_probe_anchor[] = {
-	SBX_EVENT_ANCHORED,
-	SBX_EVENT_ANCHOR_LOST,
-	SBX_EVENT_ANCHOR_BROKEN,
+static const uint16_t yields_probe_shim[] = {
+	SBX_EVENT_IS_SET_UP,
+	SBX_EVENT_SHIM_LOST,
+	SBX_EVENT_POD_BROKEN,
 };
 
-static const uint16_t yields_revive_anchor[] = {
-	SBX_EVENT_ANCHORED,
-	SBX_EVENT_ANCHOR_FAILED,
-	SBX_EVENT_ANCHOR_BROKEN,
+static const uint16_t yields_replace_shim[] = {
+	SBX_EVENT_IS_SET_UP,
+	SBX_EVENT_SETUP_FAILED,
+	SBX_EVENT_POD_BROKEN,
 };
 
-static const uint16_t yields_raise_network[] = {
+static const uint16_t yields_add_network[] = {
 	SBX_EVENT_NETWORK_UP,
 	SBX_EVENT_NETWORK_FAILED,
 };
 
-static const uint16_t yields_lower_network[] = {
+static const uint16_t yields_delete_network[] = {
 	SBX_EVENT_NETWORK_DOWN,
 	SBX_EVENT_NETWORK_STUCK,
 };
 
-static const uint16_t yields_drop_anchor[] = {
-	SBX_EVENT_ANCHOR_DROPPED,
-	SBX_EVENT_ANCHOR_STUCK,
+static const uint16_t yields_tear_down[] = {
+	SBX_EVENT_TORN_DOWN,
+	SBX_EVENT_TEARDOWN_STUCK,
 };
 
 static const uint16_t yields_erase[] = {
@@ -187,52 +187,52 @@ static const uint16_t yields_erase[] = {
 
 static const struct sm_effect_info effects[] = {
 	[0] = {
-		.name = "raise_anchor",
+		.name = "set_up",
 		.lasting = false,
 		.n_yields = 2,
-		.yields = yields_raise_anchor,
-		.start = sbx_effect_raise_anchor,
+		.yields = yields_set_up,
+		.start = sbx_effect_set_up,
 	},
 	[1] = {
-		.name = "probe_anchor",
+		.name = "probe_shim",
 		.lasting = false,
 		.n_yields = 3,
-		.yields = yields_probe_anchor,
-		.start = sbx_effect_probe_anchor,
+		.yields = yields_probe_shim,
+		.start = sbx_effect_probe_shim,
 	},
 	[2] = {
-		.name = "revive_anchor",
+		.name = "replace_shim",
 		.lasting = false,
 		.retry_min_ms = 250,
 		.retry_max_ms = 60000,
 		.n_yields = 3,
-		.yields = yields_revive_anchor,
-		.start = sbx_effect_revive_anchor,
+		.yields = yields_replace_shim,
+		.start = sbx_effect_replace_shim,
 	},
 	[3] = {
-		.name = "raise_network",
+		.name = "add_network",
 		.lasting = true,
 		.n_yields = 2,
-		.yields = yields_raise_network,
-		.start = sbx_effect_raise_network,
+		.yields = yields_add_network,
+		.start = sbx_effect_add_network,
 	},
 	[4] = {
-		.name = "lower_network",
+		.name = "delete_network",
 		.lasting = true,
 		.retry_min_ms = 250,
 		.retry_max_ms = 60000,
 		.n_yields = 2,
-		.yields = yields_lower_network,
-		.start = sbx_effect_lower_network,
+		.yields = yields_delete_network,
+		.start = sbx_effect_delete_network,
 	},
 	[5] = {
-		.name = "drop_anchor",
+		.name = "tear_down",
 		.lasting = false,
 		.retry_min_ms = 250,
 		.retry_max_ms = 60000,
 		.n_yields = 2,
-		.yields = yields_drop_anchor,
-		.start = sbx_effect_drop_anchor,
+		.yields = yields_tear_down,
+		.start = sbx_effect_tear_down,
 	},
 	[6] = {
 		.name = "erase",
@@ -247,33 +247,33 @@ static const struct sm_effect_info effects[] = {
 
 static const struct sm_action actions_0[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 0 }, /* raise_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* set_up */
 };
 
 static const struct sm_action actions_1[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_anchor */
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_setup */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_2[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_anchor */
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_setup */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 3 }, /* raise_network */
+	{ .op = SM_OP_EFFECT, .arg = 3 }, /* add_network */
 };
 
 static const struct sm_action actions_3[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* tear_down */
 };
 
 static const struct sm_action actions_4[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* tear_down */
 };
 
 static const struct sm_action actions_5[] = {
@@ -286,18 +286,18 @@ static const struct sm_action actions_6[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* lower_network */
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* delete_network */
 };
 
 static const struct sm_action actions_7[] = {
 	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* lower_network */
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* delete_network */
 };
 
 static const struct sm_action actions_8[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_anchor */
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_setup */
 	{ .op = SM_OP_SAVE_BOOT },
 };
 
@@ -316,7 +316,7 @@ static const struct sm_action actions_10[] = {
 static const struct sm_action actions_11[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_lost */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 2 }, /* revive_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* replace_shim */
 };
 
 static const struct sm_action actions_12[] = {
@@ -337,7 +337,7 @@ static const struct sm_action actions_14[] = {
 };
 
 static const struct sm_action actions_15[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_revived */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_new_shim */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
@@ -351,7 +351,7 @@ static const struct sm_action actions_16[] = {
 static const struct sm_action actions_17[] = {
 	{ .op = SM_OP_STEP, .arg = 5 }, /* note_retry */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 2 }, /* revive_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* replace_shim */
 };
 
 static const struct sm_action actions_18[] = {
@@ -368,24 +368,24 @@ static const struct sm_action actions_19[] = {
 
 static const struct sm_action actions_20[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* tear_down */
 };
 
 static const struct sm_action actions_21[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* lower_network */
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* delete_network */
 };
 
 static const struct sm_action actions_22[] = {
 	{ .op = SM_OP_STEP, .arg = 2 }, /* note_no_network */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* tear_down */
 };
 
 static const struct sm_action actions_23[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* lower_network */
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* delete_network */
 };
 
 static const struct sm_action actions_24[] = {
@@ -401,7 +401,7 @@ static const struct sm_action actions_25[] = {
 static const struct sm_action actions_26[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* drop_anchor */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* tear_down */
 };
 
 static const struct sm_action actions_27[] = {
@@ -431,15 +431,15 @@ static const struct sm_row rows[] = {
 		.state = SBX_STATE_NONE,
 		.event = SBX_EVENT_RUN,
 		.guard = -1,
-		.target = SBX_STATE_ANCHORING,
+		.target = SBX_STATE_SETUP,
 		.line = 62,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
 	[1] = {
 		.number = 1,
-		.state = SBX_STATE_ANCHORING,
-		.event = SBX_EVENT_ANCHORED,
+		.state = SBX_STATE_SETUP,
+		.event = SBX_EVENT_IS_SET_UP,
 		.guard = 0,
 		.target = SBX_STATE_READY,
 		.line = 68,
@@ -448,37 +448,37 @@ static const struct sm_row rows[] = {
 	},
 	[2] = {
 		.number = 2,
-		.state = SBX_STATE_ANCHORING,
-		.event = SBX_EVENT_ANCHORED,
+		.state = SBX_STATE_SETUP,
+		.event = SBX_EVENT_IS_SET_UP,
 		.guard = -1,
-		.target = SBX_STATE_NETWORKING,
+		.target = SBX_STATE_NETWORK_UP,
 		.line = 69,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
 	[3] = {
 		.number = 3,
-		.state = SBX_STATE_ANCHORING,
-		.event = SBX_EVENT_ANCHOR_FAILED,
+		.state = SBX_STATE_SETUP,
+		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_UNANCHORING,
+		.target = SBX_STATE_TEARDOWN,
 		.line = 70,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
 	[4] = {
 		.number = 4,
-		.state = SBX_STATE_ANCHORING,
+		.state = SBX_STATE_SETUP,
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_UNANCHORING,
+		.target = SBX_STATE_TEARDOWN,
 		.line = 71,
 		.n_actions = 4,
 		.actions = actions_4,
 	},
 	[5] = {
 		.number = 5,
-		.state = SBX_STATE_NETWORKING,
+		.state = SBX_STATE_NETWORK_UP,
 		.event = SBX_EVENT_NETWORK_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
@@ -488,20 +488,20 @@ static const struct sm_row rows[] = {
 	},
 	[6] = {
 		.number = 6,
-		.state = SBX_STATE_NETWORKING,
+		.state = SBX_STATE_NETWORK_UP,
 		.event = SBX_EVENT_NETWORK_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_LOWERING,
+		.target = SBX_STATE_NETWORK_DOWN,
 		.line = 82,
 		.n_actions = 4,
 		.actions = actions_6,
 	},
 	[7] = {
 		.number = 7,
-		.state = SBX_STATE_NETWORKING,
+		.state = SBX_STATE_NETWORK_UP,
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_LOWERING,
+		.target = SBX_STATE_NETWORK_DOWN,
 		.line = 83,
 		.n_actions = 4,
 		.actions = actions_7,
@@ -509,7 +509,7 @@ static const struct sm_row rows[] = {
 	[8] = {
 		.number = 8,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_ANCHORED,
+		.event = SBX_EVENT_IS_SET_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
 		.line = 92,
@@ -519,9 +519,9 @@ static const struct sm_row rows[] = {
 	[9] = {
 		.number = 9,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_ANCHOR_LOST,
+		.event = SBX_EVENT_SHIM_LOST,
 		.guard = 3,
-		.target = SBX_STATE_EMPTYING,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
 		.line = 93,
 		.n_actions = 3,
 		.actions = actions_9,
@@ -529,9 +529,9 @@ static const struct sm_row rows[] = {
 	[10] = {
 		.number = 10,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_ANCHOR_LOST,
+		.event = SBX_EVENT_SHIM_LOST,
 		.guard = 4,
-		.target = SBX_STATE_EMPTYING,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
 		.line = 94,
 		.n_actions = 3,
 		.actions = actions_10,
@@ -539,9 +539,9 @@ static const struct sm_row rows[] = {
 	[11] = {
 		.number = 11,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_ANCHOR_LOST,
+		.event = SBX_EVENT_SHIM_LOST,
 		.guard = -1,
-		.target = SBX_STATE_REVIVING,
+		.target = SBX_STATE_REPLACING_SHIM,
 		.line = 95,
 		.n_actions = 3,
 		.actions = actions_11,
@@ -549,9 +549,9 @@ static const struct sm_row rows[] = {
 	[12] = {
 		.number = 12,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_ANCHOR_BROKEN,
+		.event = SBX_EVENT_POD_BROKEN,
 		.guard = -1,
-		.target = SBX_STATE_EMPTYING,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
 		.line = 96,
 		.n_actions = 3,
 		.actions = actions_12,
@@ -561,7 +561,7 @@ static const struct sm_row rows[] = {
 		.state = SBX_STATE_READY,
 		.event = SBX_EVENT_STOP,
 		.guard = -1,
-		.target = SBX_STATE_EMPTYING,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
 		.line = 97,
 		.n_actions = 2,
 		.actions = actions_13,
@@ -571,15 +571,15 @@ static const struct sm_row rows[] = {
 		.state = SBX_STATE_READY,
 		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
-		.target = SBX_STATE_EMPTYING,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
 		.line = 98,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
 	[15] = {
 		.number = 15,
-		.state = SBX_STATE_REVIVING,
-		.event = SBX_EVENT_ANCHORED,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_IS_SET_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
 		.line = 106,
@@ -588,20 +588,20 @@ static const struct sm_row rows[] = {
 	},
 	[16] = {
 		.number = 16,
-		.state = SBX_STATE_REVIVING,
-		.event = SBX_EVENT_ANCHOR_FAILED,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = 4,
-		.target = SBX_STATE_EMPTYING,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
 		.line = 107,
 		.n_actions = 3,
 		.actions = actions_16,
 	},
 	[17] = {
 		.number = 17,
-		.state = SBX_STATE_REVIVING,
-		.event = SBX_EVENT_ANCHOR_FAILED,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_REVIVING,
+		.target = SBX_STATE_REPLACING_SHIM,
 		.line = 108,
 		.retries = true,
 		.n_actions = 3,
@@ -609,60 +609,60 @@ static const struct sm_row rows[] = {
 	},
 	[18] = {
 		.number = 18,
-		.state = SBX_STATE_REVIVING,
-		.event = SBX_EVENT_ANCHOR_BROKEN,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_POD_BROKEN,
 		.guard = -1,
-		.target = SBX_STATE_EMPTYING,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
 		.line = 109,
 		.n_actions = 3,
 		.actions = actions_18,
 	},
 	[19] = {
 		.number = 19,
-		.state = SBX_STATE_REVIVING,
+		.state = SBX_STATE_REPLACING_SHIM,
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_EMPTYING,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
 		.line = 110,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
 	[20] = {
 		.number = 20,
-		.state = SBX_STATE_EMPTYING,
+		.state = SBX_STATE_STOPPING_CONTAINERS,
 		.event = SBX_EVENT_CHILDREN_STOPPED,
 		.guard = 1,
-		.target = SBX_STATE_UNANCHORING,
+		.target = SBX_STATE_TEARDOWN,
 		.line = 119,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
 	[21] = {
 		.number = 21,
-		.state = SBX_STATE_EMPTYING,
+		.state = SBX_STATE_STOPPING_CONTAINERS,
 		.event = SBX_EVENT_CHILDREN_STOPPED,
 		.guard = -1,
-		.target = SBX_STATE_LOWERING,
+		.target = SBX_STATE_NETWORK_DOWN,
 		.line = 120,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
 	[22] = {
 		.number = 22,
-		.state = SBX_STATE_LOWERING,
+		.state = SBX_STATE_NETWORK_DOWN,
 		.event = SBX_EVENT_NETWORK_DOWN,
 		.guard = -1,
-		.target = SBX_STATE_UNANCHORING,
+		.target = SBX_STATE_TEARDOWN,
 		.line = 129,
 		.n_actions = 3,
 		.actions = actions_22,
 	},
 	[23] = {
 		.number = 23,
-		.state = SBX_STATE_LOWERING,
+		.state = SBX_STATE_NETWORK_DOWN,
 		.event = SBX_EVENT_NETWORK_STUCK,
 		.guard = -1,
-		.target = SBX_STATE_LOWERING,
+		.target = SBX_STATE_NETWORK_DOWN,
 		.line = 130,
 		.retries = true,
 		.n_actions = 3,
@@ -670,18 +670,18 @@ static const struct sm_row rows[] = {
 	},
 	[24] = {
 		.number = 24,
-		.state = SBX_STATE_UNANCHORING,
-		.event = SBX_EVENT_ANCHOR_DROPPED,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TORN_DOWN,
 		.guard = 2,
-		.target = SBX_STATE_ERASING,
+		.target = SBX_STATE_UNLINKING,
 		.line = 139,
 		.n_actions = 2,
 		.actions = actions_24,
 	},
 	[25] = {
 		.number = 25,
-		.state = SBX_STATE_UNANCHORING,
-		.event = SBX_EVENT_ANCHOR_DROPPED,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TORN_DOWN,
 		.guard = -1,
 		.target = SBX_STATE_NOTREADY,
 		.line = 140,
@@ -690,10 +690,10 @@ static const struct sm_row rows[] = {
 	},
 	[26] = {
 		.number = 26,
-		.state = SBX_STATE_UNANCHORING,
-		.event = SBX_EVENT_ANCHOR_STUCK,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TEARDOWN_STUCK,
 		.guard = -1,
-		.target = SBX_STATE_UNANCHORING,
+		.target = SBX_STATE_TEARDOWN,
 		.line = 141,
 		.retries = true,
 		.n_actions = 3,
@@ -704,24 +704,24 @@ static const struct sm_row rows[] = {
 		.state = SBX_STATE_NOTREADY,
 		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
-		.target = SBX_STATE_CLEARING,
+		.target = SBX_STATE_REMOVING_CONTAINERS,
 		.line = 149,
 		.n_actions = 2,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
-		.state = SBX_STATE_CLEARING,
+		.state = SBX_STATE_REMOVING_CONTAINERS,
 		.event = SBX_EVENT_CHILDLESS,
 		.guard = -1,
-		.target = SBX_STATE_ERASING,
+		.target = SBX_STATE_UNLINKING,
 		.line = 157,
 		.n_actions = 2,
 		.actions = actions_28,
 	},
 	[29] = {
 		.number = 29,
-		.state = SBX_STATE_ERASING,
+		.state = SBX_STATE_UNLINKING,
 		.event = SBX_EVENT_ERASED,
 		.guard = -1,
 		.target = SBX_STATE_GONE,
@@ -731,10 +731,10 @@ static const struct sm_row rows[] = {
 	},
 	[30] = {
 		.number = 30,
-		.state = SBX_STATE_ERASING,
+		.state = SBX_STATE_UNLINKING,
 		.event = SBX_EVENT_ERASE_STUCK,
 		.guard = -1,
-		.target = SBX_STATE_ERASING,
+		.target = SBX_STATE_UNLINKING,
 		.line = 167,
 		.retries = true,
 		.n_actions = 3,
@@ -746,181 +746,181 @@ static const struct sm_cell cells_NONE[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[0] },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
-static const struct sm_cell cells_ANCHORING[] = {
+static const struct sm_cell cells_SETUP[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[1] },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[1] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
 };
 
-static const struct sm_cell cells_NETWORKING[] = {
+static const struct sm_cell cells_NETWORK_UP[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
 };
 
-static const uint16_t holds_NETWORKING[] = {
-	0, /* has_anchor */
+static const uint16_t holds_NETWORK_UP[] = {
+	0, /* has_shim */
 };
 
 static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[9] },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[9] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const uint16_t holds_READY[] = {
-	0, /* has_anchor */
+	0, /* has_shim */
 	1, /* has_network */
 };
 
-static const struct sm_cell cells_REVIVING[] = {
+static const struct sm_cell cells_REPLACING_SHIM[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[16] },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[16] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
 };
 
-static const uint16_t holds_REVIVING[] = {
-	0, /* has_anchor */
+static const uint16_t holds_REPLACING_SHIM[] = {
+	0, /* has_shim */
 	1, /* has_network */
 };
 
-static const struct sm_cell cells_EMPTYING[] = {
+static const struct sm_cell cells_STOPPING_CONTAINERS[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[20] },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
-static const struct sm_cell cells_LOWERING[] = {
+static const struct sm_cell cells_NETWORK_DOWN[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
-static const struct sm_cell cells_UNANCHORING[] = {
+static const struct sm_cell cells_TEARDOWN[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[24] },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[24] },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -928,62 +928,62 @@ static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
-static const struct sm_cell cells_CLEARING[] = {
+static const struct sm_cell cells_REMOVING_CONTAINERS[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
-static const struct sm_cell cells_ERASING[] = {
+static const struct sm_cell cells_UNLINKING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -991,20 +991,20 @@ static const struct sm_cell cells_GONE[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHORED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_DROPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_LOST] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ANCHOR_BROKEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1017,25 +1017,25 @@ static const struct sm_state states[] = {
 		.deadline = -1,
 		.cells = cells_NONE,
 	},
-	[SBX_STATE_ANCHORING] = {
-		.name = "ANCHORING",
+	[SBX_STATE_SETUP] = {
+		.name = "SETUP",
 		.number = 1,
 		.kind = SM_KIND_BUSY,
 		.recover = 0,
 		.deadline = -1,
 		.within_ms = 120000,
-		.cells = cells_ANCHORING,
+		.cells = cells_SETUP,
 	},
-	[SBX_STATE_NETWORKING] = {
-		.name = "NETWORKING",
+	[SBX_STATE_NETWORK_UP] = {
+		.name = "NETWORK_UP",
 		.number = 2,
 		.kind = SM_KIND_BUSY,
 		.recover = 3,
 		.deadline = -1,
 		.within_ms = 240000,
 		.n_holds = 1,
-		.holds = holds_NETWORKING,
-		.cells = cells_NETWORKING,
+		.holds = holds_NETWORK_UP,
+		.cells = cells_NETWORK_UP,
 	},
 	[SBX_STATE_READY] = {
 		.name = "READY",
@@ -1048,8 +1048,8 @@ static const struct sm_state states[] = {
 		.holds = holds_READY,
 		.cells = cells_READY,
 	},
-	[SBX_STATE_REVIVING] = {
-		.name = "REVIVING",
+	[SBX_STATE_REPLACING_SHIM] = {
+		.name = "REPLACING_SHIM",
 		.number = 11,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_READY",
@@ -1057,11 +1057,11 @@ static const struct sm_state states[] = {
 		.deadline = -1,
 		.within_ms = 120000,
 		.n_holds = 2,
-		.holds = holds_REVIVING,
-		.cells = cells_REVIVING,
+		.holds = holds_REPLACING_SHIM,
+		.cells = cells_REPLACING_SHIM,
 	},
-	[SBX_STATE_EMPTYING] = {
-		.name = "EMPTYING",
+	[SBX_STATE_STOPPING_CONTAINERS] = {
+		.name = "STOPPING_CONTAINERS",
 		.number = 4,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
@@ -1069,27 +1069,27 @@ static const struct sm_state states[] = {
 		.recover_told = "pod_ends",
 		.deadline = -1,
 		.unbounded = "each container carries its own deadline",
-		.cells = cells_EMPTYING,
+		.cells = cells_STOPPING_CONTAINERS,
 	},
-	[SBX_STATE_LOWERING] = {
-		.name = "LOWERING",
+	[SBX_STATE_NETWORK_DOWN] = {
+		.name = "NETWORK_DOWN",
 		.number = 5,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
 		.recover = 4,
 		.deadline = -1,
 		.unbounded = "a CNI DEL is never given up: each try has the plugin's time-out, then a longer pause",
-		.cells = cells_LOWERING,
+		.cells = cells_NETWORK_DOWN,
 	},
-	[SBX_STATE_UNANCHORING] = {
-		.name = "UNANCHORING",
+	[SBX_STATE_TEARDOWN] = {
+		.name = "TEARDOWN",
 		.number = 6,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
 		.recover = 5,
 		.deadline = -1,
 		.unbounded = "unmounting is tried again until it succeeds",
-		.cells = cells_UNANCHORING,
+		.cells = cells_TEARDOWN,
 	},
 	[SBX_STATE_NOTREADY] = {
 		.name = "NOTREADY",
@@ -1100,8 +1100,8 @@ static const struct sm_state states[] = {
 		.deadline = -1,
 		.cells = cells_NOTREADY,
 	},
-	[SBX_STATE_CLEARING] = {
-		.name = "CLEARING",
+	[SBX_STATE_REMOVING_CONTAINERS] = {
+		.name = "REMOVING_CONTAINERS",
 		.number = 8,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
@@ -1109,17 +1109,17 @@ static const struct sm_state states[] = {
 		.recover_told = "remove",
 		.deadline = -1,
 		.unbounded = "each container's removal is tried again until it succeeds",
-		.cells = cells_CLEARING,
+		.cells = cells_REMOVING_CONTAINERS,
 	},
-	[SBX_STATE_ERASING] = {
-		.name = "ERASING",
+	[SBX_STATE_UNLINKING] = {
+		.name = "UNLINKING",
 		.number = 9,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
 		.recover = 6,
 		.deadline = -1,
 		.unbounded = "removing the pod's directory is tried again until it succeeds",
-		.cells = cells_ERASING,
+		.cells = cells_UNLINKING,
 	},
 	[SBX_STATE_GONE] = {
 		.name = "GONE",
@@ -1135,7 +1135,7 @@ static const struct sm_trait traits[] = {
 	{ .name = "ready", .is = sbx_is_ready },
 	{ .name = "live", .is = sbx_is_live },
 	{ .name = "nameless", .is = sbx_is_nameless },
-	{ .name = "emptying", .is = sbx_is_emptying },
+	{ .name = "stopping_containers", .is = sbx_is_stopping_containers },
 };
 
 static const char *const told[] = {

@@ -10,16 +10,16 @@
 /* Indices into the machine's states; what is stored is sm_state.number. */
 enum sbx_state {
 	SBX_STATE_NONE = 0,
-	SBX_STATE_ANCHORING,
-	SBX_STATE_NETWORKING,
+	SBX_STATE_SETUP,
+	SBX_STATE_NETWORK_UP,
 	SBX_STATE_READY,
-	SBX_STATE_REVIVING,
-	SBX_STATE_EMPTYING,
-	SBX_STATE_LOWERING,
-	SBX_STATE_UNANCHORING,
+	SBX_STATE_REPLACING_SHIM,
+	SBX_STATE_STOPPING_CONTAINERS,
+	SBX_STATE_NETWORK_DOWN,
+	SBX_STATE_TEARDOWN,
 	SBX_STATE_NOTREADY,
-	SBX_STATE_CLEARING,
-	SBX_STATE_ERASING,
+	SBX_STATE_REMOVING_CONTAINERS,
+	SBX_STATE_UNLINKING,
 	SBX_STATE_GONE,
 };
 
@@ -27,59 +27,59 @@ enum sbx_event {
 	SBX_EVENT_RUN = 0, /* rpc */
 	SBX_EVENT_STOP, /* rpc */
 	SBX_EVENT_REMOVE, /* rpc */
-	SBX_EVENT_ANCHORED, /* done */
-	SBX_EVENT_ANCHOR_FAILED, /* done */
+	SBX_EVENT_IS_SET_UP, /* done */
+	SBX_EVENT_SETUP_FAILED, /* done */
 	SBX_EVENT_NETWORK_UP, /* done */
 	SBX_EVENT_NETWORK_FAILED, /* done */
 	SBX_EVENT_CHILDREN_STOPPED, /* family */
 	SBX_EVENT_NETWORK_DOWN, /* done */
 	SBX_EVENT_NETWORK_STUCK, /* done */
-	SBX_EVENT_ANCHOR_DROPPED, /* done */
-	SBX_EVENT_ANCHOR_STUCK, /* done */
+	SBX_EVENT_TORN_DOWN, /* done */
+	SBX_EVENT_TEARDOWN_STUCK, /* done */
 	SBX_EVENT_CHILDLESS, /* family */
 	SBX_EVENT_ERASED, /* done */
 	SBX_EVENT_ERASE_STUCK, /* done */
-	SBX_EVENT_ANCHOR_LOST, /* shim */
-	SBX_EVENT_ANCHOR_BROKEN, /* shim */
+	SBX_EVENT_SHIM_LOST, /* shim */
+	SBX_EVENT_POD_BROKEN, /* shim */
 	SBX_EVENT_OVERDUE, /* clock */
 };
 
 static inline bool sbx_is_ready(uint16_t state)
 {
 	return state == SBX_STATE_READY ||
-		state == SBX_STATE_REVIVING;
+		state == SBX_STATE_REPLACING_SHIM;
 }
 
 static inline bool sbx_is_live(uint16_t state)
 {
-	return state == SBX_STATE_ANCHORING ||
-		state == SBX_STATE_NETWORKING ||
+	return state == SBX_STATE_SETUP ||
+		state == SBX_STATE_NETWORK_UP ||
 		state == SBX_STATE_READY ||
-		state == SBX_STATE_REVIVING ||
-		state == SBX_STATE_EMPTYING ||
-		state == SBX_STATE_LOWERING ||
-		state == SBX_STATE_UNANCHORING;
+		state == SBX_STATE_REPLACING_SHIM ||
+		state == SBX_STATE_STOPPING_CONTAINERS ||
+		state == SBX_STATE_NETWORK_DOWN ||
+		state == SBX_STATE_TEARDOWN;
 }
 
 static inline bool sbx_is_nameless(uint16_t state)
 {
-	return state == SBX_STATE_ERASING;
+	return state == SBX_STATE_UNLINKING;
 }
 
-static inline bool sbx_is_emptying(uint16_t state)
+static inline bool sbx_is_stopping_containers(uint16_t state)
 {
-	return state == SBX_STATE_EMPTYING;
+	return state == SBX_STATE_STOPPING_CONTAINERS;
 }
 
 /* What events carry; its owner says how it is freed. */
-struct payload_anchor;
-void payload_anchor_free(void *anchor);
+struct payload_setup;
+void payload_setup_free(void *setup);
 struct payload_network;
 void payload_network_free(void *network);
 
-static inline struct sm_event *sbx_event_anchored(struct payload_anchor *anchor)
+static inline struct sm_event *sbx_event_is_set_up(struct payload_setup *setup)
 {
-	return sm_event_carry(SBX_EVENT_ANCHORED, anchor, payload_anchor_free);
+	return sm_event_carry(SBX_EVENT_IS_SET_UP, setup, payload_setup_free);
 }
 
 static inline struct sm_event *sbx_event_network_up(struct payload_network *network)
@@ -94,27 +94,27 @@ bool sbx_guard_host_network(const Crisp__State__Sandbox *row, const struct sm_ev
 bool sbx_guard_unwired(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_undoing(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_rebooted(const Crisp__State__Sandbox *row, const struct sm_event *ev);
-bool sbx_guard_worn_out(const Crisp__State__Sandbox *row, const struct sm_event *ev);
+bool sbx_guard_shim_crash_loop(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
-void sbx_step_note_anchor(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_anchor *anchor);
+void sbx_step_note_setup(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_setup *setup);
 void sbx_step_note_network(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_network *network);
 void sbx_step_note_no_network(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_undo(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_lost(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_retry(Crisp__State__Sandbox *draft, const struct sm_event *ev);
-void sbx_step_note_revived(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_anchor *anchor);
+void sbx_step_note_new_shim(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_setup *setup);
 void sbx_step_note_end(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 
 /* Invariants: must be true of every row in the states that hold them. */
-bool sbx_invariant_has_anchor(const Crisp__State__Sandbox *row);
+bool sbx_invariant_has_shim(const Crisp__State__Sandbox *row);
 bool sbx_invariant_has_network(const Crisp__State__Sandbox *row);
 
 /* Effects: called on the loop thread after the commit; hand over and return. */
-void sbx_effect_raise_anchor(struct sm_object *obj); /* fleeting: anchored anchor_failed */
-void sbx_effect_probe_anchor(struct sm_object *obj); /* fleeting: anchored anchor_lost anchor_broken */
-void sbx_effect_revive_anchor(struct sm_object *obj); /* fleeting: anchored anchor_failed anchor_broken */
-void sbx_effect_raise_network(struct sm_object *obj); /* lasting: network_up network_failed */
-void sbx_effect_lower_network(struct sm_object *obj); /* lasting: network_down network_stuck */
-void sbx_effect_drop_anchor(struct sm_object *obj); /* fleeting: anchor_dropped anchor_stuck */
+void sbx_effect_set_up(struct sm_object *obj); /* fleeting: is_set_up setup_failed */
+void sbx_effect_probe_shim(struct sm_object *obj); /* fleeting: is_set_up shim_lost pod_broken */
+void sbx_effect_replace_shim(struct sm_object *obj); /* fleeting: is_set_up setup_failed pod_broken */
+void sbx_effect_add_network(struct sm_object *obj); /* lasting: network_up network_failed */
+void sbx_effect_delete_network(struct sm_object *obj); /* lasting: network_down network_stuck */
+void sbx_effect_tear_down(struct sm_object *obj); /* fleeting: torn_down teardown_stuck */
 void sbx_effect_erase(struct sm_object *obj); /* lasting: erased erase_stuck */

@@ -8,9 +8,9 @@
 
 #include "base/util.h"
 
-void payload_anchor_free(void *anchor)
+void payload_setup_free(void *setup)
 {
-	struct payload_anchor *a = anchor;
+	struct payload_setup *a = setup;
 
 	if (!a)
 		return;

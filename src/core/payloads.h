@@ -13,8 +13,8 @@
 #include "base/id.h"
 #include "gen/state.pb-c.h"
 
-/* sandbox: anchored */
-struct payload_anchor {
+/* sandbox: is_set_up */
+struct payload_setup {
 	int32_t shim_pid, init_pid;
 	uint64_t init_ticks;
 	char *cni_conf, *netns; /* NULL: keep what the row has */
@@ -78,7 +78,7 @@ struct payload_kept {
 	uint32_t layers; /* that stay in staging */
 };
 
-void payload_anchor_free(void *anchor);
+void payload_setup_free(void *setup);
 void payload_network_free(void *network);
 void payload_init_free(void *init);
 void payload_exit_free(void *exit);

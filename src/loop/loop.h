@@ -80,7 +80,7 @@ struct loop_job {
  * A container, an image or a plugin may decide how long a job takes: such a job never shares a
  * lane with jobs that other pods need to start or stop. */
 enum loop_lane {
-	LANE_START,     /* make a pod's anchor, a container's root file system and bundle */
+	LANE_START,     /* set a pod up, make a container's root file system and bundle */
 	LANE_NET_UP,    /* CNI ADD */
 	LANE_NET_DOWN,  /* CNI DEL, the first try */
 	LANE_STOP,      /* undo what LANE_START made, the first try */

@@ -28,7 +28,7 @@ static void raise_broken(struct pod *p)
 
 	if (p->line != POD_LINE_READY)
 		return;
-	ev = sm_event_new(SBX_EVENT_ANCHOR_BROKEN);
+	ev = sm_event_new(SBX_EVENT_POD_BROKEN);
 	ev->err = p->ground.broken;
 	sm_dispatch(p->o->sm, ev);
 }

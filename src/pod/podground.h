@@ -3,7 +3,7 @@
  * and its pinned namespaces.
  *
  * The kernel lets no process be born in a PID namespace whose init has ended.  So the daemon holds
- * the init's pidfd; its end raises SBX_EVENT_ANCHOR_BROKEN.  All on the loop thread.
+ * the init's pidfd; its end raises SBX_EVENT_POD_BROKEN.  All on the loop thread.
  */
 #pragma once
 
@@ -30,6 +30,6 @@ void podground_drop(struct pod *p);
 
 /* <0: something is gone, e names it. */
 int podground_check(const struct pod *p, struct err *e);
-/* The same, and the pinned namespaces are looked at; raises SBX_EVENT_ANCHOR_BROKEN for one that is
+/* The same, and the pinned namespaces are looked at; raises SBX_EVENT_POD_BROKEN for one that is
  * missing in a pod that is ready. */
 int podground_check_pins(struct pod *p, struct err *e);

@@ -279,7 +279,7 @@ int remains_end_container(const char *id, struct err *e)
 	return r < 0 ? err_wrap(e, "container %.13s", id) : 0;
 }
 
-static int lower_network(const char *id, struct err *e)
+static int delete_network(const char *id, struct err *e)
 {
 	_cleanup_free_ char *ns = path_pod_ns(world.conf, id);
 	_cleanup_free_ char *netns = xasprintf("%s/net", ns);
@@ -317,7 +317,7 @@ int remains_end_pod(const char *id, struct err *e)
 	if (r == 0 && cgroup)
 		r = reach_end_cgroup(cgroup, 0, e);
 	if (r == 0)
-		r = lower_network(id, e);
+		r = delete_network(id, e);
 	if (r == 0)
 		r = sandbox_take_down(id, cgroup, 0, e);
 	if (r == 0)

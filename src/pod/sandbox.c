@@ -64,7 +64,7 @@ struct sandbox_job {
 	Crisp__State__Sandbox *row;
 	bool again; /* an effect may have been under way before */
 	bool hung;  /* the shim was killed, its end is waited for */
-	struct payload_anchor *anchor;
+	struct payload_setup *setup;
 	struct payload_network *network;
 };
 
@@ -78,7 +78,7 @@ static void sandbox_job_free(struct job *j)
 	struct sandbox_job *s = sandbox_job(j);
 
 	crisp__state__sandbox__free_unpacked(s->row, NULL);
-	payload_anchor_free(s->anchor);
+	payload_setup_free(s->setup);
 	payload_network_free(s->network);
 	free(s);
 }
@@ -95,7 +95,7 @@ static struct job *sandbox_job_new(struct object *o, enum loop_lane lane,
 	return &s->base;
 }
 
-/* --- anchor: cgroup, namespaces, files, shim --- */
+/* --- setup: cgroup, namespaces, files, shim --- */
 
 static int set_sysctls(const char *ns_dir, const Crisp__State__Sandbox *row,
 		       const Runtime__V1__PodSandboxConfig *c, struct err *e)
@@ -130,7 +130,7 @@ static int set_sysctls(const char *ns_dir, const Crisp__State__Sandbox *row,
 }
 
 static int make_namespaces(const char *id, const Crisp__State__Sandbox *row,
-			   const Runtime__V1__PodSandboxConfig *c, struct payload_anchor *f,
+			   const Runtime__V1__PodSandboxConfig *c, struct payload_setup *f,
 			   struct err *e)
 {
 	_cleanup_free_ char *dir = path_pod_ns(world.conf, id);
@@ -147,7 +147,7 @@ static int make_namespaces(const char *id, const Crisp__State__Sandbox *row,
 	return r;
 }
 
-static int find_network(struct payload_anchor *f, struct err *e)
+static int find_network(struct payload_setup *f, struct err *e)
 {
 	struct cni_conf found = CNI_CONF_NULL;
 	int r = cni_conf_find(world.conf->network_dir, world.conf->cni_default_network,
@@ -174,7 +174,7 @@ static int make_shim_cgroup(const char *cgroup, struct err *e)
 	return cgroup_create(world.cgroups, cgroup, e);
 }
 
-static int work_anchor(struct job *j, struct err *e)
+static int work_set_up(struct job *j, struct err *e)
 {
 	struct sandbox_job *s = sandbox_job(j);
 	Runtime__V1__PodSandboxConfig *c = sandbox_config(s->row);
@@ -184,20 +184,20 @@ static int work_anchor(struct job *j, struct err *e)
 	struct spawn_child shim = SPAWN_CHILD_NULL;
 	int r;
 
-	s->anchor = xcalloc(1, sizeof(struct payload_anchor));
+	s->setup = xcalloc(1, sizeof(struct payload_setup));
 	r = fs_mkdir_all(run, 0700, e);
 	if (r == 0)
 		r = fs_mkdir_all(durable, 0700, e);
 	if (r == 0 && cgroup)
 		r = make_shim_cgroup(cgroup, e);
 	if (r == 0)
-		r = make_namespaces(j->id, s->row, c, s->anchor, e);
+		r = make_namespaces(j->id, s->row, c, s->setup, e);
 	if (r == 0)
 		r = sandbox_files_make(run, s->row, c, e);
 	if (r == 0 && *c->log_directory == '/' && fs_mkdir_all(c->log_directory, 0755, e) < 0)
 		r = err_wrap(e, "config.log_directory");
 	if (r == 0 && !s->row->host_network)
-		r = find_network(s->anchor, e);
+		r = find_network(s->setup, e);
 	if (r == 0)
 		r = shim_start(world.shim_path, j->id, run, cgroup, SHIM_START_MS, &shim, e);
 	close_fdp(&shim.pidfd);
@@ -205,17 +205,17 @@ static int work_anchor(struct job *j, struct err *e)
 	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
 }
 
-static void anchor_report(struct object *o, uint64_t gen, struct payload_anchor *f)
+static void report_set_up(struct object *o, uint64_t gen, struct payload_setup *f)
 {
 	struct pod *p = o->own;
 
 	f->shim_pid = (int32_t)p->shim_pid;
-	effect_report(o, gen, sbx_event_anchored(f));
+	effect_report(o, gen, sbx_event_is_set_up(f));
 }
 
-static void anchor_failed(struct object *o, uint64_t gen, const struct err *e)
+static void setup_failed(struct object *o, uint64_t gen, const struct err *e)
 {
-	effect_report(o, gen, sm_event_failed(SBX_EVENT_ANCHOR_FAILED, e));
+	effect_report(o, gen, sm_event_failed(SBX_EVENT_SETUP_FAILED, e));
 }
 
 /* The end of its shim or init is no event of a pod that is being made: its effects look, last
@@ -235,7 +235,7 @@ static int work_pin_pid(struct job *j, struct err *e)
 	struct sandbox_job *s = sandbox_job(j);
 	_cleanup_free_ char *dir = path_pod_ns(world.conf, j->id);
 
-	return ns_pin_pid(dir, s->anchor->init_pid, e);
+	return ns_pin_pid(dir, s->setup->init_pid, e);
 }
 
 static void done_pin_pid(struct job *j, struct object *o)
@@ -247,9 +247,9 @@ static void done_pin_pid(struct job *j, struct object *o)
 	if (j->result == 0)
 		j->result = check_line(o, &j->err);
 	if (j->result < 0)
-		anchor_failed(o, j->gen, &j->err);
+		setup_failed(o, j->gen, &j->err);
 	else
-		anchor_report(o, j->gen, take_ptr(s->anchor));
+		report_set_up(o, j->gen, take_ptr(s->setup));
 }
 
 static void init_made(struct object *o, uint64_t gen, struct shim_answer *ans,
@@ -259,14 +259,14 @@ static void init_made(struct object *o, uint64_t gen, struct shim_answer *ans,
 	struct sandbox_job *s;
 
 	if (err) {
-		anchor_failed(o, gen, err);
+		setup_failed(o, gen, err);
 		return;
 	}
 	s = sandbox_job(sandbox_job_new(o, LANE_START, work_pin_pid, done_pin_pid));
-	s->anchor = take_ptr(p->anchor);
-	s->anchor->init_pid = (int32_t)ans->status.pid;
-	s->anchor->init_ticks = ans->status.start_ticks;
-	podground_watch_init(p, s->anchor->init_pid, s->anchor->init_ticks);
+	s->setup = take_ptr(p->setup);
+	s->setup->init_pid = (int32_t)ans->status.pid;
+	s->setup->init_ticks = ans->status.start_ticks;
+	podground_watch_init(p, s->setup->init_pid, s->setup->init_ticks);
 	job_start(&s->base);
 }
 
@@ -308,14 +308,14 @@ static void start_init(struct pod *p, struct object *o, uint64_t gen)
 	size_t n;
 
 	if (open_namespaces(o, fds, &n, &e) < 0)
-		anchor_failed(o, gen, &e);
+		setup_failed(o, gen, &e);
 	else
 		pod_request(p, o, &req, fds, n, init_made);
 	while (n)
 		close(fds[--n]);
 }
 
-static void anchor_line_settled(struct object *o, uint64_t gen, struct pod *p,
+static void set_up_line_settled(struct object *o, uint64_t gen, struct pod *p,
 				struct shim_link *link)
 {
 	struct err e = ERR_NULL;
@@ -323,15 +323,15 @@ static void anchor_line_settled(struct object *o, uint64_t gen, struct pod *p,
 	if (!link) {
 		err_set(&e, ERR_UNAVAILABLE, "sandbox %.13s: its shim ended right after it had "
 			"started; see shim.log in its run directory", o->sm->id);
-		anchor_failed(o, gen, &e);
+		setup_failed(o, gen, &e);
 	} else if (row_of(o)->pod_pid) {
 		start_init(p, o, gen);
 	} else {
-		anchor_report(o, gen, take_ptr(p->anchor));
+		report_set_up(o, gen, take_ptr(p->setup));
 	}
 }
 
-static void done_anchor(struct job *j, struct object *o)
+static void done_set_up(struct job *j, struct object *o)
 {
 	struct sandbox_job *s = sandbox_job(j);
 	struct pod *p = o ? o->own : NULL;
@@ -339,18 +339,18 @@ static void done_anchor(struct job *j, struct object *o)
 	if (!o || o->sm->effect_gen != j->gen)
 		return;
 	if (j->result < 0) {
-		anchor_failed(o, j->gen, &j->err);
+		setup_failed(o, j->gen, &j->err);
 		return;
 	}
-	payload_anchor_free(p->anchor);
-	p->anchor = take_ptr(s->anchor);
+	payload_setup_free(p->setup);
+	p->setup = take_ptr(s->setup);
 	pod_open(p);
-	pod_when_settled(p, o, anchor_line_settled);
+	pod_when_settled(p, o, set_up_line_settled);
 }
 
-void sbx_effect_raise_anchor(struct sm_object *sm)
+void sbx_effect_set_up(struct sm_object *sm)
 {
-	job_start(sandbox_job_new(object_of(sm), LANE_START, work_anchor, done_anchor));
+	job_start(sandbox_job_new(object_of(sm), LANE_START, work_set_up, done_set_up));
 }
 
 /* --- another shim --- */
@@ -377,16 +377,16 @@ static void revived(struct object *o, uint64_t gen, struct pod *p, struct shim_l
 	struct err e = ERR_NULL;
 
 	if (link && podground_check(p, &e) < 0) {
-		effect_report(o, gen, sm_event_failed(SBX_EVENT_ANCHOR_BROKEN, &e));
+		effect_report(o, gen, sm_event_failed(SBX_EVENT_POD_BROKEN, &e));
 		return;
 	}
 	if (link) {
-		anchor_report(o, gen, xcalloc(1, sizeof(struct payload_anchor)));
+		report_set_up(o, gen, xcalloc(1, sizeof(struct payload_setup)));
 		return;
 	}
 	err_set(&e, ERR_UNAVAILABLE, "sandbox %.13s: the shim that was to take it over ended; see "
 		"shim.log in its run directory", o->sm->id);
-	anchor_failed(o, gen, &e);
+	setup_failed(o, gen, &e);
 }
 
 static void done_revive(struct job *j, struct object *o)
@@ -395,7 +395,7 @@ static void done_revive(struct job *j, struct object *o)
 		return;
 	if (j->result < 0) {
 		log_err(LOG_LEVEL_WARN, "no other shim", &j->err);
-		anchor_failed(o, j->gen, &j->err);
+		setup_failed(o, j->gen, &j->err);
 		return;
 	}
 	pod_open(o->own);
@@ -412,7 +412,7 @@ static int64_t revive_pause_of(const struct object *o)
 	return retry_pause_ns(tries - 1);
 }
 
-void sbx_effect_revive_anchor(struct sm_object *sm)
+void sbx_effect_replace_shim(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
 	struct pod *p = o->own;
@@ -431,28 +431,28 @@ void sbx_effect_revive_anchor(struct sm_object *sm)
 static void probe_settled(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	struct err e = ERR_NULL;
-	struct payload_anchor *f;
+	struct payload_setup *f;
 
 	if (link && podground_check(p, &e) < 0) {
-		effect_report(o, gen, sm_event_failed(SBX_EVENT_ANCHOR_BROKEN, &e));
+		effect_report(o, gen, sm_event_failed(SBX_EVENT_POD_BROKEN, &e));
 		return;
 	}
 	if (link) {
-		f = xcalloc(1, sizeof(struct payload_anchor));
+		f = xcalloc(1, sizeof(struct payload_setup));
 		f->init_pid = row_of(o)->init_pid;
 		f->init_ticks = row_of(o)->init_ticks;
 		f->shim_pid = (int32_t)p->shim_pid;
-		effect_report(o, gen, sbx_event_anchored(f));
+		effect_report(o, gen, sbx_event_is_set_up(f));
 		return;
 	}
 	if (strcmp(row_of(o)->boot_id, clock_boot_id()) != 0)
 		err_set(&e, ERR_UNAVAILABLE, "the node was rebooted");
 	else
 		err_set(&e, ERR_UNAVAILABLE, "the pod's shim is gone");
-	effect_report(o, gen, sm_event_failed(SBX_EVENT_ANCHOR_LOST, &e));
+	effect_report(o, gen, sm_event_failed(SBX_EVENT_SHIM_LOST, &e));
 }
 
-void sbx_effect_probe_anchor(struct sm_object *sm)
+void sbx_effect_probe_shim(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
 
@@ -531,28 +531,28 @@ int sandbox_take_down(const char *id, const char *cgroup, int64_t grace_ms, stru
 	return r < 0 ? err_wrap(e, "sandbox %.13s", id) : 0;
 }
 
-static int work_drop_anchor(struct job *j, struct err *e)
+static int work_tear_down(struct job *j, struct err *e)
 {
 	return sandbox_take_down(j->id, shim_cgroup(sandbox_job(j)), SHIM_END_MS, e);
 }
 
-static void done_drop_anchor(struct job *j, struct object *o)
+static void done_tear_down(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
 		log_err(LOG_LEVEL_WARN, "sandbox does not go", &j->err);
-	job_report(j, o, sm_event_failed(j->result < 0 ? SBX_EVENT_ANCHOR_STUCK
-					 : SBX_EVENT_ANCHOR_DROPPED, &j->err));
+	job_report(j, o, sm_event_failed(j->result < 0 ? SBX_EVENT_TEARDOWN_STUCK
+					 : SBX_EVENT_TORN_DOWN, &j->err));
 }
 
-void sbx_effect_drop_anchor(struct sm_object *sm)
+void sbx_effect_tear_down(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
 	struct pod *p = o->own;
 
-	payload_anchor_free(take_ptr(p->anchor));
+	payload_setup_free(take_ptr(p->setup));
 	pod_shutdown(p);
 	job_start(sandbox_job_new(o, o->sm->failure ? LANE_RETRY : LANE_STOP,
-					work_drop_anchor, done_drop_anchor));
+					work_tear_down, done_tear_down));
 }
 
 /* --- network --- */
@@ -600,7 +600,7 @@ static void network_line_settled(struct object *o, uint64_t gen, struct pod *p,
 		job_start(sandbox_job_new(o, LANE_NET_UP, work_network_up, done_network_up));
 }
 
-void sbx_effect_raise_network(struct sm_object *sm)
+void sbx_effect_add_network(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
 
@@ -622,7 +622,7 @@ static void done_network_down(struct job *j, struct object *o)
 					 : SBX_EVENT_NETWORK_DOWN, &j->err));
 }
 
-void sbx_effect_lower_network(struct sm_object *sm)
+void sbx_effect_delete_network(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
 
@@ -678,7 +678,7 @@ static void sandbox_born(struct object *o)
 static void sandbox_moved(struct object *o, const struct sm_row *row)
 {
 	usage_forget(o);
-	if (row->target != row->state && sbx_is_emptying(o->sm->state))
+	if (row->target != row->state && sbx_is_stopping_containers(o->sm->state))
 		pod_give_up(o->own);
 }
 

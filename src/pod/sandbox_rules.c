@@ -44,10 +44,10 @@ static bool died_young(const Crisp__State__Sandbox *row, const struct sm_event *
 }
 
 /* One shim after the other dies at once. */
-bool sbx_guard_worn_out(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+bool sbx_guard_shim_crash_loop(const Crisp__State__Sandbox *row, const struct sm_event *ev)
 {
 	return row->revive_tries >= REVIVE_TRIES &&
-	       (ev->event != SBX_EVENT_ANCHOR_LOST || died_young(row, ev));
+	       (ev->event != SBX_EVENT_SHIM_LOST || died_young(row, ev));
 }
 
 void sbx_step_note_lost(Crisp__State__Sandbox *draft, const struct sm_event *ev)
@@ -61,27 +61,27 @@ void sbx_step_note_retry(Crisp__State__Sandbox *draft, const struct sm_event *ev
 	draft->revive_tries++;
 }
 
-void sbx_step_note_revived(Crisp__State__Sandbox *draft, const struct sm_event *ev,
-			   const struct payload_anchor *anchor)
+void sbx_step_note_new_shim(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			   const struct payload_setup *setup)
 {
-	draft->shim_pid = anchor->shim_pid;
+	draft->shim_pid = setup->shim_pid;
 	draft->revived_ns = ev->at_ns;
 	draft->shims_replaced++;
 	row_clear_failure(&draft->failure);
 }
 
-void sbx_step_note_anchor(Crisp__State__Sandbox *draft, const struct sm_event *ev,
-			  const struct payload_anchor *anchor)
+void sbx_step_note_setup(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			  const struct payload_setup *setup)
 {
 	(void)ev;
-	draft->shim_pid = anchor->shim_pid;
-	draft->init_pid = anchor->init_pid;
-	draft->init_ticks = anchor->init_ticks;
+	draft->shim_pid = setup->shim_pid;
+	draft->init_pid = setup->init_pid;
+	draft->init_ticks = setup->init_ticks;
 	row_set_str(&draft->boot_id, clock_boot_id());
-	if (anchor->cni_conf)
-		row_set_str(&draft->cni_conf, anchor->cni_conf);
-	if (anchor->netns)
-		row_set_str(&draft->netns, anchor->netns);
+	if (setup->cni_conf)
+		row_set_str(&draft->cni_conf, setup->cni_conf);
+	if (setup->netns)
+		row_set_str(&draft->netns, setup->netns);
 }
 
 void sbx_step_note_network(Crisp__State__Sandbox *draft, const struct sm_event *ev,
@@ -113,7 +113,7 @@ void sbx_step_note_undo(Crisp__State__Sandbox *draft, const struct sm_event *ev)
 	draft->undo = true;
 }
 
-bool sbx_invariant_has_anchor(const Crisp__State__Sandbox *row)
+bool sbx_invariant_has_shim(const Crisp__State__Sandbox *row)
 {
 	return row->shim_pid > 0;
 }

@@ -96,7 +96,7 @@ void pod_free(struct pod *p)
 	fdstore_free_all(p->held);
 	loop_timer_stop(world.loop, &p->patience);
 	podground_drop(p);
-	payload_anchor_free(p->anchor);
+	payload_setup_free(p->setup);
 	free(p);
 }
 
@@ -308,7 +308,7 @@ static void on_lost(void *arg, const struct err *why)
 	stream_session_pod_lost(p->o->sm->id, "the pod's shim died");
 	if (p->line == POD_LINE_LOST)
 		container_pod_lost(p->o);
-	sm_dispatch(p->o->sm, sm_event_new(SBX_EVENT_ANCHOR_LOST));
+	sm_dispatch(p->o->sm, sm_event_new(SBX_EVENT_SHIM_LOST));
 }
 
 void pod_give_up(struct pod *p)

@@ -2,7 +2,7 @@
  * shim.h - the line to a sandbox's shim, and what the shim knows of its containers.
  *
  * One pod belongs to each sandbox object (object.own).  The line is opened when the daemon
- * starts, when the anchor is raised and when a shim that died was replaced; what waits for it is
+ * starts, when the pod is set up and when a shim that died was replaced; what waits for it is
  * told when it is ready, or that there is no shim.  All on the loop thread.
  */
 #pragma once
@@ -35,7 +35,7 @@ struct pod {
 	pid_t shim_pid;
 	bool loaded; /* from the store, not made by a call to this daemon */
 	struct podground ground;
-	struct payload_anchor *anchor; /* found by the first step of raise_anchor, for its last */
+	struct payload_setup *setup; /* found by the first step of set_up, for its last */
 };
 
 struct pod *pod_new(struct object *o);

@@ -1,4 +1,4 @@
-/* fake_sandbox.c - a pod as the node has it: files, an anchor, an address lease, containers. */
+/* fake_sandbox.c - a pod as the node has it: files, a shim, an address lease, containers. */
 #include "sweep.h"
 
 #include <stdlib.h>
@@ -11,20 +11,20 @@
 #include "gen/sm_sandbox.h"
 
 enum fault {
-	FAULT_ANCHOR_FAILS = 1 << 0,
-	FAULT_ANCHOR_HANGS = 1 << 1,
+	FAULT_SETUP_FAILS = 1 << 0,
+	FAULT_SETUP_HANGS = 1 << 1,
 	FAULT_NETWORK_FAILS = 1 << 2,
 	FAULT_NETWORK_HANGS = 1 << 3,
 	FAULT_LOWER_STUCK_ONCE = 1 << 4,
 	FAULT_DROP_STUCK_ONCE = 1 << 5,
 	FAULT_HOST_NETWORK = 1 << 6,
-	FAULT_ANCHOR_DIES_BUSY = 1 << 7, /* under way, after what it was under way for is done */
+	FAULT_SHIM_DIES_BUSY = 1 << 7, /* under way, after what it was under way for is done */
 	FAULT_REVIVE_FAILS_ONCE = 1 << 8,
 	FAULT_REVIVE_FAILS = 1 << 9,
 	FAULT_REVIVE_HANGS = 1 << 10,
 	FAULT_DIES_YOUNG = 1 << 11, /* each shim that takes the pod over */
 	FAULT_ERASE_STUCK_ONCE = 1 << 12,
-	FAULT_BREAKS_BUSY = 1 << 13, /* init, as with FAULT_ANCHOR_DIES_BUSY */
+	FAULT_BREAKS_BUSY = 1 << 13, /* init, as with FAULT_SHIM_DIES_BUSY */
 };
 
 enum happening {
@@ -43,22 +43,22 @@ static const char *const ID = "5a4db0c000000000000000000000000000000000000000000
 	{ \
 		sim_start(obj); \
 	}
-EFFECT(raise_anchor)
-EFFECT(probe_anchor)
-EFFECT(revive_anchor)
-EFFECT(raise_network)
-EFFECT(lower_network)
-EFFECT(drop_anchor)
+EFFECT(set_up)
+EFFECT(probe_shim)
+EFFECT(replace_shim)
+EFFECT(add_network)
+EFFECT(delete_network)
+EFFECT(tear_down)
 EFFECT(erase)
 
-static struct sm_event *anchored(void)
+static struct sm_event *set_up(void)
 {
-	struct payload_anchor *f = xcalloc(1, sizeof(struct payload_anchor));
+	struct payload_setup *f = xcalloc(1, sizeof(struct payload_setup));
 
 	f->shim_pid = 200;
 	f->cni_conf = xstrdup("10-pods.conflist");
 	f->netns = xstrdup("/run/netns/x");
-	return sbx_event_anchored(f);
+	return sbx_event_is_set_up(f);
 }
 
 /* Its containers notice nothing. */
@@ -78,26 +78,26 @@ static void init_ends(struct world *w)
 
 static struct sm_event *broken(void)
 {
-	return sim_failed(SBX_EVENT_ANCHOR_BROKEN, "init has ended");
+	return sim_failed(SBX_EVENT_POD_BROKEN, "init has ended");
 }
 
-static void act_raise_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
+static void act_set_up(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	struct world_sandbox *s = &sim->w->sbx;
 
 	(void)obj;
 	s->files = true;
-	if (sim_fault(sim, FAULT_ANCHOR_FAILS)) {
-		sim_done(sim, job, sim_failed(SBX_EVENT_ANCHOR_FAILED, "no cgroup"));
+	if (sim_fault(sim, FAULT_SETUP_FAILS)) {
+		sim_done(sim, job, sim_failed(SBX_EVENT_SETUP_FAILED, "no cgroup"));
 		return;
 	}
 	s->shim = true;
 	s->shim_died = s->broken = false;
-	if (!sim_fault(sim, FAULT_ANCHOR_HANGS))
-		sim_done(sim, job, anchored());
+	if (!sim_fault(sim, FAULT_SETUP_HANGS))
+		sim_done(sim, job, set_up());
 }
 
-static void act_probe_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
+static void act_probe_shim(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	const struct world_sandbox *s = &sim->w->sbx;
 
@@ -105,12 +105,12 @@ static void act_probe_anchor(struct sim *sim, struct sm_object *obj, const struc
 	if (s->shim && s->broken)
 		sim_done(sim, job, broken());
 	else
-		sim_done(sim, job, s->shim ? anchored() : sm_event_new(SBX_EVENT_ANCHOR_LOST));
+		sim_done(sim, job, s->shim ? set_up() : sm_event_new(SBX_EVENT_SHIM_LOST));
 }
 
-#define REVIVES_MAX 8 /* then the guard worn_out gives the pod up */
+#define REVIVES_MAX 8 /* then the guard shim_crash_loop gives the pod up */
 
-static void act_revive_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
+static void act_replace_shim(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
 	struct world_sandbox *s = &sim->w->sbx;
@@ -118,29 +118,29 @@ static void act_revive_anchor(struct sim *sim, struct sm_object *obj, const stru
 	if (row && row->revive_tries > REVIVES_MAX)
 		sim_bad(sim, "one shim after the other is tried");
 	if (sim_fault(sim, FAULT_REVIVE_FAILS) || sim_fault_once(sim, FAULT_REVIVE_FAILS_ONCE)) {
-		sim_done(sim, job, sim_failed(SBX_EVENT_ANCHOR_FAILED, "no memory"));
+		sim_done(sim, job, sim_failed(SBX_EVENT_SETUP_FAILED, "no memory"));
 		return;
 	}
 	s->shim = true;
 	s->shim_died = false;
 	if (sim_fault(sim, FAULT_REVIVE_HANGS))
 		return;
-	sim_done(sim, job, s->broken ? broken() : anchored());
+	sim_done(sim, job, s->broken ? broken() : set_up());
 	if (!sim_fault(sim, FAULT_DIES_YOUNG))
 		return;
 	shim_dies(sim->w);
-	sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_ANCHOR_LOST));
+	sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_SHIM_LOST));
 }
 
 /* DEL, then ADD: two leases for one pod never happen. */
-static void act_raise_network(struct sim *sim, struct sm_object *obj, const struct job *job)
+static void act_add_network(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	struct world_sandbox *s = &sim->w->sbx;
 	struct payload_network *f;
 
 	(void)obj;
 	if (!s->shim || s->broken) {
-		sim_done(sim, job, sim_failed(SBX_EVENT_NETWORK_FAILED, "no anchor"));
+		sim_done(sim, job, sim_failed(SBX_EVENT_NETWORK_FAILED, "no shim"));
 		return;
 	}
 	s->lease = s->wired = true;
@@ -159,23 +159,23 @@ static void act_raise_network(struct sim *sim, struct sm_object *obj, const stru
 		 sbx_event_network_up(f));
 }
 
-/* The anchor may go while something else is under way for the pod. */
-static void anchor_may_die(struct sim *sim)
+/* The shim may go while something else is under way for the pod. */
+static void shim_may_die(struct sim *sim)
 {
 	if (sim->w->sbx.shim && sim_fault(sim, FAULT_BREAKS_BUSY)) {
 		init_ends(sim->w);
 		sim_tell(sim, &sbx_machine, broken());
 	}
-	if (!sim->w->sbx.shim || !sim_fault(sim, FAULT_ANCHOR_DIES_BUSY))
+	if (!sim->w->sbx.shim || !sim_fault(sim, FAULT_SHIM_DIES_BUSY))
 		return;
 	shim_dies(sim->w);
-	sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_ANCHOR_LOST));
+	sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_SHIM_LOST));
 }
 
-static void act_lower_network(struct sim *sim, struct sm_object *obj, const struct job *job)
+static void act_delete_network(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
-	anchor_may_die(sim);
+	shim_may_die(sim);
 	if (sim->w->ctr.proc)
 		sim_bad(sim, "the network goes while containers run");
 	if (sim_fault_once(sim, FAULT_LOWER_STUCK_ONCE)) {
@@ -186,15 +186,15 @@ static void act_lower_network(struct sim *sim, struct sm_object *obj, const stru
 	sim_done(sim, job, sm_event_new(SBX_EVENT_NETWORK_DOWN));
 }
 
-static void act_drop_anchor(struct sim *sim, struct sm_object *obj, const struct job *job)
+static void act_tear_down(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
 	if (sim_fault_once(sim, FAULT_DROP_STUCK_ONCE)) {
-		sim_done(sim, job, sim_failed(SBX_EVENT_ANCHOR_STUCK, "busy"));
+		sim_done(sim, job, sim_failed(SBX_EVENT_TEARDOWN_STUCK, "busy"));
 		return;
 	}
 	sim->w->sbx.shim = sim->w->sbx.shim_died = sim->w->sbx.broken = false;
-	sim_done(sim, job, sm_event_new(SBX_EVENT_ANCHOR_DROPPED));
+	sim_done(sim, job, sm_event_new(SBX_EVENT_TORN_DOWN));
 }
 
 static void act_erase(struct sim *sim, struct sm_object *obj, const struct job *job)
@@ -211,12 +211,12 @@ static void act_erase(struct sim *sim, struct sm_object *obj, const struct job *
 }
 
 static const struct act acts[] = {
-	{ "sandbox", "raise_anchor", act_raise_anchor },
-	{ "sandbox", "probe_anchor", act_probe_anchor },
-	{ "sandbox", "revive_anchor", act_revive_anchor },
-	{ "sandbox", "raise_network", act_raise_network },
-	{ "sandbox", "lower_network", act_lower_network },
-	{ "sandbox", "drop_anchor", act_drop_anchor },
+	{ "sandbox", "set_up", act_set_up },
+	{ "sandbox", "probe_shim", act_probe_shim },
+	{ "sandbox", "replace_shim", act_replace_shim },
+	{ "sandbox", "add_network", act_add_network },
+	{ "sandbox", "delete_network", act_delete_network },
+	{ "sandbox", "tear_down", act_tear_down },
 	{ "sandbox", "erase", act_erase },
 	CONTAINER_ACTS,
 };
@@ -270,9 +270,9 @@ static bool kept(struct sim *sim, const struct step *step)
 	case SBX_EVENT_RUN:
 		if (gone(obj))
 			return asked(sim, SBX_EVENT_REMOVE);
-		/* A pod that lost its anchor since is still there, not ready. */
-		return row->shim_pid > 0 && !row->undo && obj->state != SBX_STATE_ANCHORING &&
-		       obj->state != SBX_STATE_NETWORKING;
+		/* A pod that lost its shim since is still there, not ready. */
+		return row->shim_pid > 0 && !row->undo && obj->state != SBX_STATE_SETUP &&
+		       obj->state != SBX_STATE_NETWORK_UP;
 	case SBX_EVENT_STOP:
 		return !s->lease && !s->shim && !sim->w->ctr.proc;
 	case SBX_EVENT_REMOVE:
@@ -327,7 +327,7 @@ static void happen(struct sim *sim, int what)
 		return;
 	case HAPPENS_SHIM_DEATH:
 		shim_dies(sim->w);
-		sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_ANCHOR_LOST));
+		sim_tell(sim, &sbx_machine, sm_event_new(SBX_EVENT_SHIM_LOST));
 		return;
 	}
 }
@@ -373,7 +373,7 @@ static void seen(struct sim *sim, const struct sm_object *obj)
 		return;
 	if (obj->state == SBX_STATE_NOTREADY && (s->lease || s->shim || runs))
 		sim_bad(sim, "NOTREADY is at rest, but the pod still has%s%s%s",
-			s->lease ? " a lease" : "", s->shim ? " an anchor" : "",
+			s->lease ? " a lease" : "", s->shim ? " a shim" : "",
 			runs ? " running containers" : "");
 }
 
@@ -402,7 +402,7 @@ static void rest(struct sim *sim)
 		if (s->files || s->lease || s->shim || s->shim_died || container)
 			sim_bad(sim, "left behind:%s%s%s%s", s->files ? " files" : "",
 				s->lease ? " lease" : "",
-				s->shim || s->shim_died ? " anchor" : "",
+				s->shim || s->shim_died ? " shim" : "",
 				container ? " containers" : "");
 		return;
 	}
@@ -411,7 +411,7 @@ static void rest(struct sim *sim)
 	if (obj->state == SBX_STATE_NOTREADY && !may_end(sim))
 		sim_bad(sim, "the pod has ended and nobody wanted that");
 	if (obj->state == SBX_STATE_READY && (!s->shim || s->broken))
-		sim_bad(sim, "READY without an anchor");
+		sim_bad(sim, "READY without a shim");
 	if (obj->state == SBX_STATE_NOTREADY && !stopped(sim) && !*row->ended_why)
 		sim_bad(sim, "the pod has ended and does not say why");
 	if (obj->state == SBX_STATE_READY && !row->host_network && (!s->lease || !s->wired))
@@ -430,8 +430,8 @@ static const struct scenario scenarios[] = {
 	{ "it runs and is stopped", 0, { RUN, CHILDREN, STOP, REMOVE } },
 	{ "it has the host's network", FAULT_HOST_NETWORK, { RUN, CHILDREN, STOP, REMOVE } },
 	{ "it is removed while it runs", 0, { RUN, CHILDREN, REMOVE } },
-	{ "its anchor fails", FAULT_ANCHOR_FAILS, { FAILS(SBX_EVENT_RUN) } },
-	{ "its anchor hangs", FAULT_ANCHOR_HANGS, { FAILS(SBX_EVENT_RUN) } },
+	{ "its setup fails", FAULT_SETUP_FAILS, { FAILS(SBX_EVENT_RUN) } },
+	{ "its setup hangs", FAULT_SETUP_HANGS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its network fails", FAULT_NETWORK_FAILS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its network hangs", FAULT_NETWORK_HANGS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its shim dies", 0, { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
@@ -447,7 +447,7 @@ static const struct scenario scenarios[] = {
 	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
 	{ "one shim after the other dies", FAULT_DIES_YOUNG,
 	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
-	{ "its shim dies while it is stopped", FAULT_ANCHOR_DIES_BUSY,
+	{ "its shim dies while it is stopped", FAULT_SHIM_DIES_BUSY,
 	  { RUN, CHILDREN, STOP, REMOVE } },
 	{ "its init ends", 0, { RUN, CHILDREN, HAPPEN(HAPPENS_INIT_END) } },
 	{ "its init ends, then its shim", 0,
@@ -462,14 +462,14 @@ static const struct scenario scenarios[] = {
 	  { RUN, FAILS(SBX_EVENT_STOP), STOP, REMOVE } },
 	{ "its network fails and does not go", FAULT_LOWER_STUCK_ONCE | FAULT_NETWORK_FAILS,
 	  { FAILS(SBX_EVENT_RUN) } },
-	{ "its anchor does not go", FAULT_DROP_STUCK_ONCE,
+	{ "its shim does not go", FAULT_DROP_STUCK_ONCE,
 	  { RUN, FAILS(SBX_EVENT_STOP), STOP, REMOVE } },
-	{ "its anchor fails and does not go", FAULT_ANCHOR_FAILS | FAULT_DROP_STUCK_ONCE,
+	{ "its setup fails and does not go", FAULT_SETUP_FAILS | FAULT_DROP_STUCK_ONCE,
 	  { FAILS(SBX_EVENT_RUN) } },
 	{ "its directory does not go", FAULT_ERASE_STUCK_ONCE,
 	  { RUN, STOP, FAILS(SBX_EVENT_REMOVE), REMOVE } },
-	{ "its anchor fails and its directory does not go",
-	  FAULT_ANCHOR_FAILS | FAULT_ERASE_STUCK_ONCE, { FAILS(SBX_EVENT_RUN) } },
+	{ "its setup fails and its directory does not go",
+	  FAULT_SETUP_FAILS | FAULT_ERASE_STUCK_ONCE, { FAILS(SBX_EVENT_RUN) } },
 	{ "it is stopped before it runs", 0, { RUN, RUN_MEANWHILE, STOP_MEANWHILE, REMOVE } },
 	{ "it is removed before it runs", 0, { RUN, REMOVE_MEANWHILE } },
 	{ "all ask at once", 0,

@@ -103,27 +103,27 @@ plant "an end is kept in the boot store alone" container sweep "has changed in E
 plant "a start is kept in the boot store alone" container sweep "" \
 	"$(in_state STARTING 's/note_started, save, reply/note_started, save boot, reply/')"
 plant "a failed network is not taken down" sandbox sweep "left behind: lease" \
-	"$(in_state NETWORKING 's/network_failed -> LOWERING : note_undo, save, reply, lower_network/network_failed -> UNANCHORING : note_undo, save, reply, drop_anchor/')"
+	"$(in_state NETWORK_UP 's/network_failed *-> NETWORK_DOWN *: note_undo, save, reply, delete_network/network_failed -> TEARDOWN : note_undo, save, reply, tear_down/')"
 plant "a pod's remove is answered when it is stopped" sandbox sweep \
 	"remove is answered OK in NOTREADY" \
 	"$(in_state READY 's/: requeue, /: /')"
 plant "a pod's network is kept in the boot store alone" sandbox sweep "run was answered OK" \
-	"$(in_state NETWORKING 's/note_network, save, reply/note_network, save boot, reply/')"
+	"$(in_state NETWORK_UP 's/note_network, save, reply/note_network, save boot, reply/')"
 plant "a stopped pod keeps its network" sandbox sweep "still has a lease" \
-	"$(in_state EMPTYING 's/children_stopped if unwired -> UNANCHORING : save, drop_anchor/children_stopped if unwired -> LOWERING : save, lower_network/; s/children_stopped            -> LOWERING    : save, lower_network/children_stopped -> UNANCHORING : save, drop_anchor/')"
+	"$(in_state STOPPING_CONTAINERS 's/children_stopped if unwired *-> TEARDOWN *: save, tear_down/children_stopped if unwired -> NETWORK_DOWN : save, delete_network/; s/children_stopped *-> NETWORK_DOWN *: save, delete_network/children_stopped -> TEARDOWN : save, tear_down/')"
 plant "a shim is replaced at the first try or never" sandbox sweep "nobody wanted that" \
-	"/^effect revive_anchor/s/retry [^ ]* //
-	$(in_state REVIVING 's/anchor_failed stay        : note_retry, save boot, revive_anchor/anchor_failed -> EMPTYING : note_retry, save boot, tell children pod_ends/')"
+	"/^effect replace_shim/s/retry [^ ]* //
+	$(in_state REPLACING_SHIM 's/setup_failed *stay *: note_retry, save boot, replace_shim/setup_failed -> STOPPING_CONTAINERS : note_retry, save boot, tell children pod_ends/')"
 plant "one shim after the other is tried for ever" sandbox sweep "one shim after the other" \
-	"$(in_state REVIVING '/if worn_out/d')"
-plant "a dead shim is not looked for after a restart" sandbox smc "may yield anchor_lost" \
-	"$(in_state REVIVING 's/recover revive_anchor/recover probe_anchor/')"
-plant "a pod whose init has ended stays ready" sandbox sweep "READY without an anchor" \
-	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end, save boot, tell children pod_ends/anchor_broken stay : note_lost, save boot/')"
+	"$(in_state REPLACING_SHIM '/if shim_crash_loop/d')"
+plant "a dead shim is not looked for after a restart" sandbox smc "may yield shim_lost" \
+	"$(in_state REPLACING_SHIM 's/recover replace_shim/recover probe_shim/')"
+plant "a pod whose init has ended stays ready" sandbox sweep "READY without a shim" \
+	"$(in_state READY 's/pod_broken *-> STOPPING_CONTAINERS *: note_end, save boot, tell children pod_ends/pod_broken stay : note_lost, save boot/')"
 plant "a pod that ends by itself forgets why" sandbox sweep "does not say why" \
-	"$(in_state READY 's/anchor_broken -> EMPTYING : note_end,/anchor_broken -> EMPTYING : note_lost,/')"
-plant "an init that ended while the shim was away is forgotten" sandbox smc "does not decide anchor_broken" \
-	"$(in_state REVIVING '/anchor_broken/d')"
+	"$(in_state READY 's/pod_broken *-> STOPPING_CONTAINERS *: note_end,/pod_broken -> STOPPING_CONTAINERS : note_lost,/')"
+plant "an init that ended while the shim was away is forgotten" sandbox smc "does not decide pod_broken" \
+	"$(in_state REPLACING_SHIM '/pod_broken/d')"
 plant "limits are written before their row" container smc "." \
 	"$(in_state RUNNING 's/update  -> UPDATING : merge_resources, save boot, apply_resources/update  stay : apply_resources/')"
 plant "an update is not gone on with after a restart" container smc "may yield adopted" \

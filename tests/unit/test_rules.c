@@ -120,7 +120,7 @@ static void failures_of_records(void **state)
 
 static void payloads_go_with_their_event(void **state)
 {
-	struct payload_anchor *a = xcalloc(1, sizeof(*a));
+	struct payload_setup *a = xcalloc(1, sizeof(*a));
 	struct payload_network *n = xcalloc(1, sizeof(*n));
 	struct payload_init *i = xcalloc(1, sizeof(*i));
 
@@ -130,12 +130,12 @@ static void payloads_go_with_their_event(void **state)
 	n->ips = xcalloc(2, sizeof(char *));
 	n->ips[0] = xstrdup("10.0.0.1");
 	i->groups = xcalloc(3, sizeof(*i->groups));
-	sm_event_free(sbx_event_anchored(a));
+	sm_event_free(sbx_event_is_set_up(a));
 	sm_event_free(sbx_event_network_up(n));
 	sm_event_free(ctr_event_prepared(i));
 	sm_event_free(img_event_untag(payload_tag_new("v1")));
 	sm_event_free(pul_event_fetched(payload_image_id_new(IMAGE_ID)));
-	payload_anchor_free(NULL);
+	payload_setup_free(NULL);
 	payload_network_free(NULL);
 	payload_init_free(NULL);
 	payload_resources_free(NULL);
@@ -303,17 +303,17 @@ static void sandbox_network(void **state)
 {
 	char *ips[] = { (char[]){ "10.0.0.1" }, (char[]){ "fd00::1" }, NULL };
 	struct payload_network n = { .result = (char[]){ "{\"ips\":[]}" }, .ips = ips };
-	struct payload_anchor a = { .shim_pid = 5, .init_pid = 6, .cni_conf = (char[]){ "{}" } };
+	struct payload_setup a = { .shim_pid = 5, .init_pid = 6, .cni_conf = (char[]){ "{}" } };
 	struct sm_event up = event_now(), anchored = event_now(), down = event_now();
 	struct sm_event failed = event_of_failure(ERR_UNAVAILABLE, "DEL failed");
 	Crisp__State__Sandbox *row = sandbox();
 
 	(void)state;
 	assert_true(sbx_guard_unwired(row, &down));
-	assert_false(sbx_invariant_has_anchor(row));
+	assert_false(sbx_invariant_has_shim(row));
 	assert_false(sbx_invariant_has_network(row));
-	sbx_step_note_anchor(row, &anchored, &a);
-	assert_true(sbx_invariant_has_anchor(row));
+	sbx_step_note_setup(row, &anchored, &a);
+	assert_true(sbx_invariant_has_shim(row));
 	assert_int_equal(row->init_pid, 6);
 	assert_string_equal(row->boot_id, clock_boot_id());
 	/* From before the first ADD on there is something to undo. */
@@ -324,12 +324,12 @@ static void sandbox_network(void **state)
 	assert_int_equal(row->n_ips, 2);
 	assert_string_equal(row->ips[1], "fd00::1");
 	/* A probe after a restart does not say again what is known. */
-	a = (struct payload_anchor){ .shim_pid = 9 };
-	sbx_step_note_anchor(row, &anchored, &a);
+	a = (struct payload_setup){ .shim_pid = 9 };
+	sbx_step_note_setup(row, &anchored, &a);
 	assert_int_equal(row->shim_pid, 9);
 	assert_string_equal(row->cni_conf, "{}");
 	a.netns = (char[]){ "/run/netns/x" };
-	sbx_step_note_anchor(row, &anchored, &a);
+	sbx_step_note_setup(row, &anchored, &a);
 	assert_string_equal(row->netns, "/run/netns/x");
 	row_fail(&row->failure, &failed);
 	sbx_step_note_no_network(row, &down);
@@ -598,14 +598,14 @@ static void cgroups_derive_from_ids(void **state)
 
 static void a_dead_shim_is_replaced_so_often(void **state)
 {
-	struct payload_anchor anchor = { .shim_pid = 78 };
-	struct sm_event lost = { .at_ns = NOW, .event = SBX_EVENT_ANCHOR_LOST };
+	struct payload_setup anchor = { .shim_pid = 78 };
+	struct sm_event lost = { .at_ns = NOW, .event = SBX_EVENT_SHIM_LOST };
 	struct sm_event failed = event_of_failure(ERR_INTERNAL, "no memory");
 	struct sm_event revived = event_now();
 	Crisp__State__Sandbox *row = sandbox();
 
 	(void)state;
-	failed.event = SBX_EVENT_ANCHOR_FAILED;
+	failed.event = SBX_EVENT_SETUP_FAILED;
 	assert_true(sbx_guard_rebooted(row, &lost));
 	row_set_str(&row->boot_id, clock_boot_id());
 	assert_false(sbx_guard_rebooted(row, &lost));
@@ -615,19 +615,19 @@ static void a_dead_shim_is_replaced_so_often(void **state)
 	sbx_step_note_lost(row, &lost);
 	assert_int_equal(row->revive_tries, 1);
 	for (int i = 1; i < 8; i++) {
-		assert_false(sbx_guard_worn_out(row, &failed));
+		assert_false(sbx_guard_shim_crash_loop(row, &failed));
 		sbx_step_note_retry(row, &failed);
 	}
 	assert_string_equal(row->failure->text, "no memory");
-	assert_true(sbx_guard_worn_out(row, &failed));
-	sbx_step_note_revived(row, &revived, &anchor);
+	assert_true(sbx_guard_shim_crash_loop(row, &failed));
+	sbx_step_note_new_shim(row, &revived, &anchor);
 	assert_int_equal(row->shim_pid, 78);
 	assert_int_equal(row->shims_replaced, 1);
 	assert_null(row->failure);
 	/* It dies at once: that was one too many. Later it would not have been. */
-	assert_true(sbx_guard_worn_out(row, &lost));
+	assert_true(sbx_guard_shim_crash_loop(row, &lost));
 	lost.at_ns += 2 * NSEC_PER_SEC;
-	assert_false(sbx_guard_worn_out(row, &lost));
+	assert_false(sbx_guard_shim_crash_loop(row, &lost));
 	drop(row);
 }
 

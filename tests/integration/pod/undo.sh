@@ -49,9 +49,9 @@ undone_behind() { test "$(explained | grep -c "^  $1 (busy)")" = "$2"; }
 touch "$BAD/cni.ADD" "$BAD/cni.DEL"
 check_fails "ADD is refused: the run fails with the plugin's words" "CNI ADD, plugin moody.*link not found" pod_run a
 check_fails "and so does the next run, which does not wait for the first" "CNI ADD, plugin moody.*link not found" pod_run a
-check "two runs are undone" poll 20 undone_behind LOWERING 2
+check "two runs are undone" poll 20 undone_behind NETWORK_DOWN 2
 check "explain says what holds that up, and when it is tried again" poll 20 eval \
-	'explained | grep -A2 LOWERING | tr "\n" " " | grep -E "tried again in [0-9]+ ms after [0-9]+ failed tries.*CNI DEL, plugin moody"'
+	'explained | grep -A2 NETWORK_DOWN | tr "\n" " " | grep -E "tried again in [0-9]+ ms after [0-9]+ failed tries.*CNI DEL, plugin moody"'
 check_is "no client sees them" "$POD" crictl pods -q
 rm "$BAD/cni.ADD"
 check "ADD works: the next run of that name succeeds" pod_run a
@@ -59,10 +59,10 @@ A=$OUT
 daemon_kill
 daemon_again
 check_is "after a restart the pod has its name" "$A" crictl pods -q --name '^a$'
-check "and the failed runs are still undone" poll 20 undone_behind LOWERING 2
+check "and the failed runs are still undone" poll 20 undone_behind NETWORK_DOWN 2
 check_is "asked again, the run is the same" "$A" crictl runp "$SCRATCH/pod-a.json"
 rm "$BAD/cni.DEL"
-check "DEL works: nothing is left of them" poll 100 undone_behind LOWERING 0
+check "DEL works: nothing is left of them" poll 100 undone_behind NETWORK_DOWN 0
 check "the pod is stopped" crictl stopp "$A"
 check "and removed" crictl rmp "$A"
 world_diff "nothing is left behind" "$SCRATCH/world.before"
@@ -78,7 +78,7 @@ check "the next run of that name succeeds" pod_run b
 B=$OUT
 rm "$BAD/hang.DEL"
 pgrep -P "$(daemon_pid)" -fx "sleep 1000" | xargs -r kill -KILL
-check "nothing is left of the first" poll 100 undone_behind LOWERING 0
+check "nothing is left of the first" poll 100 undone_behind NETWORK_DOWN 0
 check "the pod is stopped and removed" eval 'crictl stopp "$B" && crictl rmp "$B"'
 world_diff "nothing is left behind" "$SCRATCH/world.before"
 

@@ -40,7 +40,7 @@ storm() {
 	done
 	check "$what: the pod is ready" poll 60 eval 'crictl inspectp "$POD" | jq -e ".status.state == \"SANDBOX_READY\""'
 	check "$what: the container runs" ctr_is "$CTR" CONTAINER_RUNNING
-	echo "# $what: $n times, $(numbers) numbers so far, $(count from=REVIVING.event=anchored) shims replaced"
+	echo "# $what: $n times, $(numbers) numbers so far, $(count from=REPLACING_SHIM.event=is_set_up) shims replaced"
 }
 
 check "pull" crictl pull "$BUSYBOX"

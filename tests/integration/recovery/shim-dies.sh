@@ -57,7 +57,7 @@ answered() { [ "$1" != 124 ] && [ "$1" != 0 ]; }
 call() { timeout 60 "$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" "$@"; }
 
 # replacements POD: how often a new shim has taken it over
-replacements() { grep -c "msg=\"move\" sbx=${1:0:13} from=REVIVING event=anchored" "$SCRATCH/daemon.log"; }
+replacements() { grep -c "msg=\"move\" sbx=${1:0:13} from=REPLACING_SHIM event=is_set_up" "$SCRATCH/daemon.log"; }
 replaced_more() { [ "$(replacements "$1")" -gt "$2" ]; }
 # shim_replaced WHAT POD: kill it; another one is there
 shim_replaced() {
