@@ -469,6 +469,12 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Hidden, explained or kept by an editor or a package manager: 10-a.conf~, 10-a.conf.bak. */
+static bool is_set_aside(const char *name)
+{
+	return name[0] == '.' || strstr(name, ".conf") || str_starts(name, "README");
+}
+
 int conf_load_dir(struct conf *c, const char *dir, struct err *e)
 {
 	_cleanup_(conf_list_freep) char **names = NULL;
@@ -482,8 +488,13 @@ int conf_load_dir(struct conf *c, const char *dir, struct err *e)
 	if (!d)
 		return err_errno(e, ERR_INTERNAL, errno, "read directory %s", dir);
 	while ((entry = readdir(d))) {
-		if (entry->d_name[0] == '.' || !str_ends(entry->d_name, ".conf"))
-			continue;
+		if (entry->d_name[0] == '.' || !str_ends(entry->d_name, ".conf")) {
+			if (is_set_aside(entry->d_name))
+				continue;
+			return err_set(e, ERR_INVALID, "%s/%s is not read: only names that end in "
+				       ".conf are; rename it, or move it away", dir,
+				       entry->d_name);
+		}
 		if (conf_list_len(names) >= DROP_INS_MAX)
 			return err_set(e, ERR_INVALID, "%s: more than %d files", dir, DROP_INS_MAX);
 		conf_list_add(&names, xstrdup(entry->d_name));

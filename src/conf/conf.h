@@ -120,7 +120,9 @@ void conf_done(struct conf *c);
 /* Merge one TOML file: values replace, a list as a whole, a handler key by key.  1: it does not
  * exist.  After an error c is partly merged: give up. */
 int conf_load_file(struct conf *c, const char *path, struct err *e);
-/* Merge every *.conf of a directory in lexical order; a missing directory is success. */
+/* Merge every *.conf of a directory in lexical order; a missing directory is success. Hidden names,
+ * README* and what has more after ".conf" are set aside. ERR_INVALID: any other name, which CRI-O
+ * would read. */
 int conf_load_dir(struct conf *c, const char *dir, struct err *e);
 
 /* Set a string, a number or a list entry as a flag does: key is "crio.runtime.log_level".  The

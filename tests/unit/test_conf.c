@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
@@ -434,6 +435,9 @@ static void test_drop_ins(void **state)
 			    "default_env = [\"A=1\", \"B=2\"]\n"
 			    "[crio.runtime.runtimes.x]\nruntime_path = \"/bin/sh\"\n");
 	put(d, "30-c.conf.bak", "rubbish");
+	put(d, "10-a.conf~", "rubbish");
+	put(d, ".40-d.conf", "rubbish");
+	put(d, "README.md", "rubbish");
 	put(d, "15-c.conf", "[crio.runtime]\ndefault_env = [\"C=3\"]\n");
 	assert_int_equal(conf_load_dir(&c, d->path, &e), 0);
 	assert_string_equal(c.log_level, "warn");
@@ -446,6 +450,27 @@ static void test_drop_ins(void **state)
 	assert_int_equal(conf_load_dir(&c, d->path, &e), -ERR_INVALID);
 	assert_non_null(strstr(e.text, "25-bad.conf:1: "));
 	conf_done(&c);
+}
+
+/* CRI-O reads a drop-in of any name: one that is passed over takes its protection with it. */
+static void test_drop_in_names(void **state)
+{
+	static const char *const names[] = { "00-default", "10-a.CONF", "10-a.toml", "conf" };
+	const struct dir *d = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", d->path, names[i]);
+		struct err e = ERR_NULL;
+		struct conf c;
+
+		put(d, names[i], "[crio.runtime]\nread_only = true\n");
+		conf_init(&c);
+		assert_int_equal(conf_load_dir(&c, d->path, &e), -ERR_INVALID);
+		assert_non_null(strstr(e.text, path));
+		assert_non_null(strstr(e.text, "rename it"));
+		conf_done(&c);
+		assert_int_equal(unlink(path), 0);
+	}
 }
 
 static void set_fails(struct conf *c, const char *key, const char *value, const char *want)
@@ -555,6 +580,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hooks_and_precedence, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trusted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop_ins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drop_in_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flags, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_finish, setup, teardown),
 	};
