@@ -31,11 +31,13 @@ struct call {
 
 static void hello(struct call *c)
 {
+	const struct shim_status st = { .flags = SHIM_FLAGS_MASK };
+
 	for (struct ctr *x = ctr_next(NULL); x; x = ctr_next(x))
 		control_report_container(&x->status, ctr_pty(x));
 	for (struct exe *s = exe_next(NULL); s; s = exe_next(s))
 		control_report(SHIM_EXEC_STATUS, &s->status, NULL);
-	control_answer(c->w, NULL, -1, NULL);
+	control_answer(c->w, &st, -1, NULL);
 }
 
 static void create(struct call *c)

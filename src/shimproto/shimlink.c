@@ -46,6 +46,7 @@ struct shim_link {
 	const struct shim_link_ops *ops;
 	void *arg;
 	uint32_t hello_seq, next_seq;
+	uint32_t optional; /* enum shim_flags of SHIM_FLAGS_OPTIONAL that the shim accepts */
 	struct list calls, unsent;
 	unsigned n_calls;
 	bool dead, *closed; /* closed: set to true when a callback closes the link */
@@ -192,11 +193,13 @@ static int keep_unsent(struct shim_link *link, struct call *c, const void *frame
 int shim_link_call(struct shim_link *link, const struct shim_request *req, const int *fds,
 		   size_t n_fds, shim_call_fn *fn, void *arg, struct err *e)
 {
+	struct shim_request accepted = *req;
 	char frame[SHIM_FRAME_MAX];
 	struct call *c;
 	size_t size;
 	int r;
 
+	accepted.flags &= ~(SHIM_FLAGS_OPTIONAL & ~link->optional);
 	if (link->dead)
 		return err_set(e, ERR_UNAVAILABLE, "%s", link->why.text);
 	if (n_fds > SHIM_FDS_MAX)
@@ -204,7 +207,7 @@ int shim_link_call(struct shim_link *link, const struct shim_request *req, const
 	if (link->n_calls >= CALLS_MAX)
 		return err_set(e, ERR_EXHAUSTED, "%u requests wait for the pod's shim: try later",
 			       link->n_calls);
-	r = shimproto_pack_request(req, ++link->next_seq, frame, &size, e);
+	r = shimproto_pack_request(&accepted, ++link->next_seq, frame, &size, e);
 	if (r < 0)
 		return r;
 	r = list_empty(&link->unsent) ? send_frame(link, frame, size, fds, n_fds) : 1;
@@ -236,6 +239,7 @@ static void got_answer(struct shim_link *link, const struct shim_report *rep, in
 	struct shim_answer ans = { .status = rep->status, .fd = take_fd(*fd) };
 
 	if (rep->seq == link->hello_seq) {
+		link->optional = rep->status.flags & SHIM_FLAGS_OPTIONAL;
 		if (link->ops->on_ready)
 			link->ops->on_ready(link->arg, &rep->status);
 		close_fdp(&ans.fd);

@@ -47,8 +47,9 @@
 
 enum shim_type {
 	/* Requests.  In brackets: the fields of struct shim_request they use. */
-	SHIM_HELLO = 1,   /* []: SHIM_CONTAINER and SHIM_EXEC_STATUS for all, then answer.  A pty
-			   * master travels beside its container's status, here and with CREATE */
+	SHIM_HELLO = 1,   /* []: SHIM_CONTAINER and SHIM_EXEC_STATUS for all, then answer, with
+			   * the flags that the shim accepts in status.flags.  A pty master travels
+			   * beside its container's status, here and with CREATE */
 	SHIM_CREATE,      /* [id runtime runtime_root bundle log_path log_max exit_path cgroup args
 			   * flags timeout_ms name] status.pid and start_ticks of the created
 			   * init */
@@ -111,6 +112,9 @@ enum shim_flags {
 					* namespace: it stands still while the runtime makes a
 					* process there */
 	SHIM_FLAGS_MASK = (1 << 15) - 1,
+	/* The daemon leaves these out of requests to a shim that does not accept them: shims live as
+	 * long as their pods, through upgrades of the daemon. */
+	SHIM_FLAGS_OPTIONAL = SHIM_TRACER,
 };
 
 /* Strings are never NULL on the reading side ("" when absent) and may be NULL on the writing. */
