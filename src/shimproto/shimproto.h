@@ -112,8 +112,8 @@ enum shim_flags {
 					* namespace: it stands still while the runtime makes a
 					* process there */
 	SHIM_FLAGS_MASK = (1 << 15) - 1,
-	/* The daemon leaves these out of requests to a shim that does not accept them: shims live as
-	 * long as their pods, through upgrades of the daemon. */
+	/* The daemon leaves these out of requests to a shim that does not accept them: shims live
+	 * as long as their pods, through upgrades of the daemon. */
 	SHIM_FLAGS_OPTIONAL = SHIM_TRACER,
 };
 

@@ -15,49 +15,15 @@
 #include "gen/sm_pull.h"
 #include "gen/sm_sandbox.h"
 #include "sm/engine.h"
+#include "tests/unit/no_effects.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Nothing is started here: loading is all. */
-#define EFFECT(name) \
-	void name(struct sm_object *obj) \
-	{ \
-		(void)obj; \
-		abort(); \
-	}
-EFFECT(ctr_effect_prepare)
-EFFECT(ctr_effect_start_init)
-EFFECT(ctr_effect_probe)
-EFFECT(ctr_effect_probe_start)
-EFFECT(ctr_effect_signal_term)
-EFFECT(ctr_effect_signal_kill)
-EFFECT(ctr_effect_erase)
-EFFECT(exe_effect_spawn)
-EFFECT(exe_effect_watch)
-EFFECT(exe_effect_drain)
-EFFECT(exe_effect_kill)
-EFFECT(img_effect_drop)
-EFFECT(img_effect_verify)
-EFFECT(pul_effect_fetch)
-EFFECT(pul_effect_adopt)
-EFFECT(pul_effect_clean)
-EFFECT(sbx_effect_set_up)
-EFFECT(sbx_effect_probe_shim)
-EFFECT(sbx_effect_replace_shim)
-EFFECT(sbx_effect_add_network)
-EFFECT(sbx_effect_stop_children)
-EFFECT(sbx_effect_delete_network)
-EFFECT(sbx_effect_tear_down)
-EFFECT(sbx_effect_remove_children)
-EFFECT(sbx_effect_erase)
-
 static const struct sm_machine *const machines[] = {
 	&sbx_machine, &ctr_machine, &exe_machine, &img_machine, &pul_machine,
 };
-
-static const struct sm_ops no_ops;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
