@@ -602,11 +602,16 @@ static int run(struct daemon *d, struct err *e)
 	sigaddset(set, SIGHUP);
 	sigaddset(set, SIGUSR1);
 	sigaddset(set, SIGUSR2);
+	/* Errors of the write that met them. */
+	sigaddset(set, SIGPIPE);
+	sigaddset(set, SIGXFSZ);
 	sigaction(SIGBUS, &(const struct sigaction){ .sa_sigaction = on_sigbus,
 						     .sa_flags = SA_SIGINFO }, NULL);
 	/* Before any thread: they all inherit the mask. */
 	pthread_sigmask(SIG_BLOCK, set, NULL);
 	sigdelset(set, SIGHUP);
+	sigdelset(set, SIGPIPE);
+	sigdelset(set, SIGXFSZ);
 	world.loop = loop_new(e);
 	if (!world.loop)
 		return -(int)e->code;
