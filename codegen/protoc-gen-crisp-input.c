@@ -456,6 +456,102 @@ static bool bindings_parse_event(struct bindings *b, struct binding *bind, const
 	return true;
 }
 
+/* "container_id", "image.image": a string of the request, or of a message in it */
+static bool bindings_parse_by(struct binding *bind, const struct rpc *r, const char *text,
+			      const struct source *src, struct diag *d)
+{
+	const struct message *m = r->request;
+	size_t n = strcspn(text, ".");
+
+	if (text[n]) {
+		bind->inside = message_find_field(m, text, n);
+		if (!bind->inside || !bind->inside->message || bind->inside->repeated) {
+			diag_add(d, src->path, src->line, "by %s: %s has no single message %.*s",
+				 text, m->name, (int)n, text);
+			return false;
+		}
+		m = bind->inside->message;
+		text += n + 1;
+	}
+	bind->by = message_find_field(m, text, strlen(text));
+	if (bind->by && field_is_text(bind->by) && !bind->by->repeated)
+		return true;
+	diag_add(d, src->path, src->line, "by %s: %s has no such string field", text, m->name);
+	return false;
+}
+
+/* Does what the words of an event say go together? */
+static void bindings_check_event(const struct binding *b, const struct rpc *r,
+				 const struct source *src, struct diag *d)
+{
+	if (b->makes == (b->by != NULL))
+		diag_add(d, src->path, src->line, "%s: write either new, or by FIELD",
+			 src->words[0]);
+	if (b->makes && (b->each || b->gone_ok || b->broken_removed))
+		diag_add(d, src->path, src->line, "each, gone=ok and broken=removed are about "
+			 "objects that are there; write by FIELD instead of new");
+	if (b->checked && b->carries)
+		diag_add(d, src->path, src->line, "the maker of payload %s checks; drop checked",
+			 b->carries);
+	if (b->other && !b->carries)
+		diag_add(d, src->path, src->line, "or %s: the payload decides which; write "
+			 "carries PAYLOAD", b->other);
+	if (b->empty && r->response->n_fields)
+		diag_add(d, src->path, src->line, "%s has fields; drop answer=empty",
+			 r->response->name);
+}
+
+/* What stands behind event MACHINE.EVENT. */
+static void bindings_parse_how(struct binding *b, const struct rpc *r, const struct source *src,
+			       struct diag *d)
+{
+	const struct {
+		const char *word;
+		bool *flag;
+		const char **arg;
+		const char *arg_name;
+	} words[] = {
+		{ "new", &b->makes, NULL, NULL },
+		{ "by", NULL, &(const char *){ NULL }, "FIELD" },
+		{ "each", &b->each, NULL, NULL },
+		{ "gone=ok", &b->gone_ok, NULL, NULL },
+		{ "broken=removed", &b->broken_removed, NULL, NULL },
+		{ "checked", &b->checked, NULL, NULL },
+		{ "carries", NULL, &b->carries, "PAYLOAD" },
+		{ "or", NULL, &b->other, "EVENT" },
+		{ "answer=empty", &b->empty, NULL, NULL },
+	};
+	const size_t n_words = sizeof(words) / sizeof(words[0]), by = 1;
+	size_t i, w;
+
+	for (i = 3; i < src->n_words; i++) {
+		for (w = 0; w < n_words && strcmp(words[w].word, src->words[i]) != 0; w++)
+			;
+		if (w == n_words) {
+			diag_add(d, src->path, src->line, "unknown word %s; there are new, "
+				 "by FIELD, each, gone=ok, broken=removed, checked, "
+				 "carries PAYLOAD, or EVENT, answer=empty", src->words[i]);
+			return;
+		}
+		if (words[w].flag ? *words[w].flag : *words[w].arg != NULL) {
+			diag_add(d, src->path, src->line, "%s stands here twice", src->words[i]);
+			return;
+		}
+		if (words[w].flag) {
+			*words[w].flag = true;
+		} else if (i + 1 == src->n_words) {
+			diag_add(d, src->path, src->line, "write %s %s", src->words[i],
+				 words[w].arg_name);
+			return;
+		} else {
+			*words[w].arg = src->words[++i];
+			if (w == by && !bindings_parse_by(b, r, src->words[i], src, d))
+				return;
+		}
+	}
+	bindings_check_event(b, r, src, d);
+}
+
 static ssize_t bindings_find_rpc(const struct schema *s, const char *name)
 {
 	size_t i;
@@ -492,15 +588,15 @@ static void bindings_parse_rpc(struct bindings *b, const struct schema *s,
 	bind.kind = event ? BIND_EVENT : !strcmp(kind, "read") ? BIND_READ :
 		    !strcmp(kind, "direct") ? BIND_DIRECT :
 		    !strcmp(kind, "unimplemented") ? BIND_UNIMPLEMENTED : BIND_NONE;
-	if (bind.kind == BIND_NONE || src->n_words != (event ? 3u : 2u)) {
+	if (bind.kind == BIND_NONE || (event ? src->n_words < 3 : src->n_words != 2)) {
 		diag_add(d, src->path, src->line, "write %s and one of: event MACHINE.EVENT, "
 			 "read, direct, unimplemented", src->words[0]);
 		bind.kind = BIND_UNIMPLEMENTED; /* reported; do not also call it unbound */
 	} else if (event && s->rpcs[at].server_stream) {
 		diag_add(d, src->path, src->line, "%s is a stream and an event has one answer; "
 			 "write read, direct or unimplemented", src->words[0]);
-	} else if (event) {
-		bindings_parse_event(b, &bind, src->words[2], src, d);
+	} else if (event && bindings_parse_event(b, &bind, src->words[2], src, d)) {
+		bindings_parse_how(&bind, &s->rpcs[at], src, d);
 	}
 	b->of[at] = bind;
 }

@@ -58,8 +58,15 @@ struct bind_machine {
 struct binding {
 	enum bind_kind kind;
 	unsigned line;
+	/* Of an event: */
 	const struct bind_machine *machine;
 	const char *event;
+	bool makes;                 /* new */
+	const struct field *inside; /* the message that has by, NULL: the request */
+	const struct field *by;
+	bool each, gone_ok, broken_removed, checked, empty;
+	const char *carries; /* a struct payload_CARRIES, NULL: nothing */
+	const char *other;   /* the event that carries it, NULL: event does */
 };
 
 struct bindings {

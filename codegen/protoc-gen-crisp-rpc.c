@@ -3,7 +3,8 @@
  *
  * The table names each event by the constant in its machine's header and each handler by its
  * prototype, so a binding to an event that is gone fails the compile and a handler that nobody
- * wrote fails the link.
+ * wrote fails the link.  The RPCs of events have one handler in common, rpc_raise, which does what
+ * the table says of each; by hand are the parts of an event that the binding asks for.
  */
 #include "protoc-gen-crisp.h"
 
@@ -16,14 +17,45 @@ static const char rpc_contract[] =
 	" *\n"
 	" * A read fills resp.  0: resp is packed and sent on return; 1: the handler has answered\n"
 	" * by itself (rpc_reply_bytes); <0: e is filled and the caller answers with it.\n"
-	" * An event or direct handler starts work.  0: it will be answered later, or was; <0: as\n"
-	" * above.\n"
+	" * A direct handler starts work.  0: it will be answered later, or was; <0: as above.\n"
+	" *\n"
+	" * Of an event, on the loop thread, what its line of the binding asks for:\n"
+	" * new: the object that the request is for, made when there is none; <0: e is filled.\n"
+	" * check: may the event be raised in o?  <0: e is filled.\n"
+	" * payload: what the event carries, taken over; <0: e is filled.  With `or`, the other\n"
+	" * event carries it, and NULL raises the first.\n"
+	" * answer: answers the call from the object's row or with e; obj is NULL when it is\n"
+	" * gone.\n"
 	" */\n";
 
 /* Whether the handler is given a response to fill. */
 static bool rpc_fills_response(const struct rpc *r, const struct binding *b)
 {
 	return b->kind == BIND_READ && !r->server_stream;
+}
+
+/* The head of the part of an event that is written by hand: "new", "check", "payload". */
+static void emit_part(const struct rpc *r, const char *part, const char *rest, struct emit *h)
+{
+	emit_line(h, "int rpc_%s_%s(const %s *req,", part, r->snake, r->request->c_type);
+	emit_line(h, "\t%s, struct err *e);", rest);
+}
+
+static void emit_event_prototypes(const struct rpc *r, const struct binding *b, struct emit *h)
+{
+	if (b->makes)
+		emit_part(r, "new", "struct object **ret", h);
+	if (b->checked)
+		emit_part(r, "check", "const struct object *o", h);
+	if (b->carries)
+		emit_part(r, "payload",
+			  text_format("const struct object *o, struct payload_%s **ret",
+				      b->carries), h);
+	if (!b->empty) {
+		emit_line(h, "void rpc_answer_%s(struct rpc_call *call, "
+			  "const struct sm_object *obj,", r->snake);
+		emit_line(h, "\tconst struct err *e);");
+	}
 }
 
 static void emit_handler_prototype(const struct rpc *r, const struct binding *b, struct emit *h)
@@ -38,6 +70,10 @@ static void emit_handler_prototype(const struct rpc *r, const struct binding *b,
 	else
 		emit_line(h, "/* %s", how);
 	emit_line(h, " * (%s.%s) */", r->service_full, r->name);
+	if (b->kind == BIND_EVENT) {
+		emit_event_prototypes(r, b, h);
+		return;
+	}
 	emit_line(h, "int rpc_%s(struct rpc_call *call,", r->snake);
 	emit_line(h, "\tconst %s *req,", r->request->c_type);
 	if (rpc_fills_response(r, b))
@@ -48,6 +84,7 @@ static void emit_handler_prototype(const struct rpc *r, const struct binding *b,
 static void emit_rpc_header(const struct plugin *p, struct emit *h)
 {
 	const struct schema *s = &p->schema;
+	const struct bindings *b = &p->bindings;
 	size_t i;
 
 	plugin_emit_top(p, h, true);
@@ -55,23 +92,77 @@ static void emit_rpc_header(const struct plugin *p, struct emit *h)
 	for (i = 0; i < p->n_files; i++)
 		emit_line(h, "#include \"%s\"", p->headers[i]);
 	emit_blank(h);
+	for (i = 0; i < s->n_rpcs; i++)
+		if (b->of[i].carries)
+			emit_line(h, "struct payload_%s;", b->of[i].carries);
+	emit_blank(h);
 	emit_open(h, "enum cri_rpc {");
 	for (i = 0; i < s->n_rpcs; i++)
 		emit_line(h, "CRI_RPC_%s,", s->rpcs[i].upper);
 	emit_line(h, "CRI_RPC_COUNT,");
 	emit_close(h, "};");
 	emit_put(h, "\n/* Indexed by enum cri_rpc.  An unimplemented method's handle fails with "
-		    "ERR_UNIMPLEMENTED, so no\n"
-		    " * pointer in it is NULL but machine. */\n"
+		    "ERR_UNIMPLEMENTED. */\n"
 		    "extern const struct rpc_method cri_methods[CRI_RPC_COUNT];\n\n%s",
 		 rpc_contract);
 	for (i = 0; i < s->n_rpcs; i++)
-		if (p->bindings.of[i].kind != BIND_UNIMPLEMENTED)
-			emit_handler_prototype(&s->rpcs[i], &p->bindings.of[i], h);
+		if (b->of[i].kind != BIND_UNIMPLEMENTED)
+			emit_handler_prototype(&s->rpcs[i], &b->of[i], h);
+}
+
+static const char *event_constant(const struct bind_machine *m, const char *name);
+static char *lower(const char *s);
+
+static void emit_part_thunk(const struct rpc *r, const char *part, const char *args,
+			    const char *pass, struct emit *c)
+{
+	emit_blank(c);
+	emit_line(c, "static int %s_%s(const ProtobufCMessage *msg, %s, struct err *e)", part,
+		  r->snake, args);
+	emit_open(c, "{");
+	emit_line(c, "return rpc_%s_%s((const %s *)msg, %s, e);", part, r->snake,
+		  r->request->c_type, pass);
+	emit_close(c, "}");
+}
+
+/* The typed parts of an event, behind types that fit every row of the table. */
+static void emit_event_thunks(const struct rpc *r, const struct binding *b, struct emit *c)
+{
+	const char *made;
+
+	if (b->makes)
+		emit_part_thunk(r, "new", "struct object **ret", "ret", c);
+	if (b->checked)
+		emit_part_thunk(r, "check", "const struct object *o", "o", c);
+	if (!b->carries)
+		return;
+	made = text_format("%s_event_%s(payload)", lower(b->machine->prefix),
+			   b->other ? b->other : b->event);
+	emit_blank(c);
+	emit_line(c, "static int event_%s(const ProtobufCMessage *msg, const struct object *o,",
+		  r->snake);
+	emit_line(c, "\tstruct sm_event **ret, struct err *e)");
+	emit_open(c, "{");
+	emit_line(c, "struct payload_%s *payload;", b->carries);
+	emit_line(c, "int r = rpc_payload_%s((const %s *)msg, o, &payload, e);", r->snake,
+		  r->request->c_type);
+	emit_blank(c);
+	emit_line(c, "if (r == 0)");
+	if (b->other)
+		emit_line(c, "\t*ret = payload ? %s : sm_event_new(%s);", made,
+			  event_constant(b->machine, b->event));
+	else
+		emit_line(c, "\t*ret = %s;", made);
+	emit_line(c, "return r;");
+	emit_close(c, "}");
 }
 
 static void emit_thunk(const struct rpc *r, const struct binding *b, struct emit *c)
 {
+	if (b->kind == BIND_EVENT) {
+		emit_event_thunks(r, b, c);
+		return;
+	}
 	emit_blank(c);
 	emit_line(c, "static int handle_%s(struct rpc_call *call, const ProtobufCMessage *msg, "
 		  "struct err *e)", r->snake);
@@ -95,15 +186,57 @@ static void emit_thunk(const struct rpc *r, const struct binding *b, struct emit
 	emit_close(c, "}");
 }
 
-/* "run" of machine prefix SBX: SBX_EVENT_RUN */
-static const char *event_constant(const struct binding *b)
+static char *lower(const char *s)
 {
-	char *event = text_format("%s", b->event);
+	char *to = text_format("%s", s);
+	size_t i;
+
+	for (i = 0; to[i]; i++)
+		to[i] = (char)tolower((unsigned char)to[i]);
+	return to;
+}
+
+/* "run" of machine prefix SBX: SBX_EVENT_RUN */
+static const char *event_constant(const struct bind_machine *m, const char *name)
+{
+	char *event = text_format("%s", name);
 	size_t i;
 
 	for (i = 0; event[i]; i++)
 		event[i] = (char)toupper((unsigned char)event[i]);
-	return text_format("%s_EVENT_%s", b->machine->prefix, event);
+	return text_format("%s_EVENT_%s", m->prefix, event);
+}
+
+static const char *field_offset(const struct field *f)
+{
+	return text_format("offsetof(%s, %s)", f->parent->c_type, f->c_name);
+}
+
+/* What rpc_raise goes by. */
+static void emit_event_row(const struct rpc *r, const struct binding *b, struct emit *c)
+{
+	emit_open(c, ".raises = &(const struct rpc_event){");
+	emit_line(c, ".machine = \"%s\",", b->machine->name);
+	emit_line(c, ".event = %s,", event_constant(b->machine, b->event));
+	if (b->inside)
+		emit_line(c, ".inside = %s,", field_offset(b->inside));
+	if (b->by)
+		emit_line(c, ".by = %s,", field_offset(b->by));
+	if (b->each)
+		emit_line(c, ".each = true,");
+	if (b->gone_ok)
+		emit_line(c, ".gone_ok = true,");
+	if (b->broken_removed)
+		emit_line(c, ".broken_removed = true,");
+	if (b->makes)
+		emit_line(c, ".make = new_%s,", r->snake);
+	if (b->checked)
+		emit_line(c, ".check = check_%s,", r->snake);
+	if (b->carries)
+		emit_line(c, ".carry = event_%s,", r->snake);
+	if (!b->empty)
+		emit_line(c, ".answer = rpc_answer_%s,", r->snake);
+	emit_close(c, "},");
 }
 
 static void emit_method(const struct rpc *r, const struct binding *b, struct emit *c)
@@ -112,7 +245,6 @@ static void emit_method(const struct rpc *r, const struct binding *b, struct emi
 		[BIND_EVENT] = "EVENT", [BIND_READ] = "READ", [BIND_DIRECT] = "DIRECT",
 		[BIND_UNIMPLEMENTED] = "UNIMPLEMENTED",
 	};
-	bool event = b->kind == BIND_EVENT;
 
 	emit_open(c, "[CRI_RPC_%s] = {", r->upper);
 	emit_line(c, ".path = \"/%s/%s\",", r->service_full, r->name);
@@ -121,12 +253,14 @@ static void emit_method(const struct rpc *r, const struct binding *b, struct emi
 	emit_line(c, ".response = &%s__descriptor,", r->response->c_lower);
 	emit_line(c, ".server_streaming = %s,", r->server_stream ? "true" : "false");
 	emit_line(c, ".kind = RPC_KIND_%s,", kinds[b->kind]);
-	if (event)
-		emit_line(c, ".machine = \"%s\",", b->machine->name);
-	emit_line(c, ".event = %s,", event ? event_constant(b) : "-1");
+	if (b->kind == BIND_EVENT)
+		emit_event_row(r, b, c);
 	emit_line(c, ".validate = cri_validate_%s,", r->snake);
-	emit_line(c, ".handle = handle_%s,",
-		  b->kind == BIND_UNIMPLEMENTED ? "unimplemented" : r->snake);
+	if (b->kind == BIND_EVENT)
+		emit_line(c, ".handle = rpc_raise,");
+	else
+		emit_line(c, ".handle = handle_%s,",
+			  b->kind == BIND_UNIMPLEMENTED ? "unimplemented" : r->snake);
 	emit_close(c, "},");
 }
 
@@ -155,7 +289,8 @@ void plugin_emit_rpc(const struct plugin *p, struct emit *h, struct emit *c)
 
 	emit_rpc_header(p, h);
 	plugin_emit_top(p, c, false);
-	emit_put(c, "#include \"cri_rpc.h\"\n\n#include \"cri_validate.h\"\n");
+	emit_put(c, "#include \"cri_rpc.h\"\n\n#include <stddef.h>\n\n"
+		    "#include \"cri_validate.h\"\n#include \"sm/engine.h\"\n");
 	for (i = 0; i < p->bindings.n_machines; i++)
 		emit_line(c, "#include \"sm_%s.h\"", p->bindings.machines[i].name);
 	emit_unimplemented(p, c);

@@ -4,7 +4,10 @@
  */
 #include "cri_rpc.h"
 
+#include <stddef.h>
+
 #include "cri_validate.h"
+#include "sm/engine.h"
 #include "sm_sandbox.h"
 #include "sm_container.h"
 #include "sm_exec.h"
@@ -31,28 +34,9 @@ static int handle_version(struct rpc_call *call, const ProtobufCMessage *msg, st
 	return r < 0 ? r : 0;
 }
 
-static int handle_run_pod_sandbox(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int new_run_pod_sandbox(const ProtobufCMessage *msg, struct object **ret, struct err *e)
 {
-	const Runtime__V1__RunPodSandboxRequest *req =
-		(const Runtime__V1__RunPodSandboxRequest *)msg;
-
-	return rpc_run_pod_sandbox(call, req, e);
-}
-
-static int handle_stop_pod_sandbox(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
-{
-	const Runtime__V1__StopPodSandboxRequest *req =
-		(const Runtime__V1__StopPodSandboxRequest *)msg;
-
-	return rpc_stop_pod_sandbox(call, req, e);
-}
-
-static int handle_remove_pod_sandbox(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
-{
-	const Runtime__V1__RemovePodSandboxRequest *req =
-		(const Runtime__V1__RemovePodSandboxRequest *)msg;
-
-	return rpc_remove_pod_sandbox(call, req, e);
+	return rpc_new_run_pod_sandbox((const Runtime__V1__RunPodSandboxRequest *)msg, ret, e);
 }
 
 static int handle_pod_sandbox_status(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -83,36 +67,25 @@ static int handle_list_pod_sandbox(struct rpc_call *call, const ProtobufCMessage
 	return r < 0 ? r : 0;
 }
 
-static int handle_create_container(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int new_create_container(const ProtobufCMessage *msg, struct object **ret, struct err *e)
 {
-	const Runtime__V1__CreateContainerRequest *req =
-		(const Runtime__V1__CreateContainerRequest *)msg;
-
-	return rpc_create_container(call, req, e);
+	return rpc_new_create_container((const Runtime__V1__CreateContainerRequest *)msg, ret, e);
 }
 
-static int handle_start_container(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int check_start_container(const ProtobufCMessage *msg, const struct object *o, struct err *e)
 {
-	const Runtime__V1__StartContainerRequest *req =
-		(const Runtime__V1__StartContainerRequest *)msg;
-
-	return rpc_start_container(call, req, e);
+	return rpc_check_start_container((const Runtime__V1__StartContainerRequest *)msg, o, e);
 }
 
-static int handle_stop_container(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int event_stop_container(const ProtobufCMessage *msg, const struct object *o,
+	struct sm_event **ret, struct err *e)
 {
-	const Runtime__V1__StopContainerRequest *req =
-		(const Runtime__V1__StopContainerRequest *)msg;
+	struct payload_stop *payload;
+	int r = rpc_payload_stop_container((const Runtime__V1__StopContainerRequest *)msg, o, &payload, e);
 
-	return rpc_stop_container(call, req, e);
-}
-
-static int handle_remove_container(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
-{
-	const Runtime__V1__RemoveContainerRequest *req =
-		(const Runtime__V1__RemoveContainerRequest *)msg;
-
-	return rpc_remove_container(call, req, e);
+	if (r == 0)
+		*ret = ctr_event_stop(payload);
+	return r;
 }
 
 static int handle_list_containers(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -143,12 +116,15 @@ static int handle_container_status(struct rpc_call *call, const ProtobufCMessage
 	return r < 0 ? r : 0;
 }
 
-static int handle_update_container_resources(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int event_update_container_resources(const ProtobufCMessage *msg, const struct object *o,
+	struct sm_event **ret, struct err *e)
 {
-	const Runtime__V1__UpdateContainerResourcesRequest *req =
-		(const Runtime__V1__UpdateContainerResourcesRequest *)msg;
+	struct payload_resources *payload;
+	int r = rpc_payload_update_container_resources((const Runtime__V1__UpdateContainerResourcesRequest *)msg, o, &payload, e);
 
-	return rpc_update_container_resources(call, req, e);
+	if (r == 0)
+		*ret = ctr_event_update(payload);
+	return r;
 }
 
 static int handle_reopen_container_log(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -159,12 +135,9 @@ static int handle_reopen_container_log(struct rpc_call *call, const ProtobufCMes
 	return rpc_reopen_container_log(call, req, e);
 }
 
-static int handle_exec_sync(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int new_exec_sync(const ProtobufCMessage *msg, struct object **ret, struct err *e)
 {
-	const Runtime__V1__ExecSyncRequest *req =
-		(const Runtime__V1__ExecSyncRequest *)msg;
-
-	return rpc_exec_sync(call, req, e);
+	return rpc_new_exec_sync((const Runtime__V1__ExecSyncRequest *)msg, ret, e);
 }
 
 static int handle_exec(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -281,20 +254,20 @@ static int handle_image_status(struct rpc_call *call, const ProtobufCMessage *ms
 	return r < 0 ? r : 0;
 }
 
-static int handle_pull_image(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int new_pull_image(const ProtobufCMessage *msg, struct object **ret, struct err *e)
 {
-	const Runtime__V1__PullImageRequest *req =
-		(const Runtime__V1__PullImageRequest *)msg;
-
-	return rpc_pull_image(call, req, e);
+	return rpc_new_pull_image((const Runtime__V1__PullImageRequest *)msg, ret, e);
 }
 
-static int handle_remove_image(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int event_remove_image(const ProtobufCMessage *msg, const struct object *o,
+	struct sm_event **ret, struct err *e)
 {
-	const Runtime__V1__RemoveImageRequest *req =
-		(const Runtime__V1__RemoveImageRequest *)msg;
+	struct payload_tag *payload;
+	int r = rpc_payload_remove_image((const Runtime__V1__RemoveImageRequest *)msg, o, &payload, e);
 
-	return rpc_remove_image(call, req, e);
+	if (r == 0)
+		*ret = payload ? img_event_forget(payload) : sm_event_new(IMG_EVENT_REMOVE);
+	return r;
 }
 
 static int handle_image_fs_info(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -305,12 +278,9 @@ static int handle_image_fs_info(struct rpc_call *call, const ProtobufCMessage *m
 	return rpc_image_fs_info(call, req, e);
 }
 
-static int handle_load_image(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int new_load_image(const ProtobufCMessage *msg, struct object **ret, struct err *e)
 {
-	const Crisp__V1__LoadImageRequest *req =
-		(const Crisp__V1__LoadImageRequest *)msg;
-
-	return rpc_load_image(call, req, e);
+	return rpc_new_load_image((const Crisp__V1__LoadImageRequest *)msg, ret, e);
 }
 
 static int handle_explain(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -327,14 +297,6 @@ static int handle_list_pulls(struct rpc_call *call, const ProtobufCMessage *msg,
 		(const Crisp__V1__ListPullsRequest *)msg;
 
 	return rpc_list_pulls(call, req, e);
-}
-
-static int handle_cancel_pull(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
-{
-	const Crisp__V1__CancelPullRequest *req =
-		(const Crisp__V1__CancelPullRequest *)msg;
-
-	return rpc_cancel_pull(call, req, e);
 }
 
 static int handle_image_tree(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -361,7 +323,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__version_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
-		.event = -1,
 		.validate = cri_validate_version,
 		.handle = handle_version,
 	},
@@ -372,10 +333,14 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__run_pod_sandbox_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "sandbox",
-		.event = SBX_EVENT_RUN,
+		.raises = &(const struct rpc_event){
+			.machine = "sandbox",
+			.event = SBX_EVENT_RUN,
+			.make = new_run_pod_sandbox,
+			.answer = rpc_answer_run_pod_sandbox,
+		},
 		.validate = cri_validate_run_pod_sandbox,
-		.handle = handle_run_pod_sandbox,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_STOP_POD_SANDBOX] = {
 		.path = "/runtime.v1.RuntimeService/StopPodSandbox",
@@ -384,10 +349,15 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__stop_pod_sandbox_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "sandbox",
-		.event = SBX_EVENT_STOP,
+		.raises = &(const struct rpc_event){
+			.machine = "sandbox",
+			.event = SBX_EVENT_STOP,
+			.by = offsetof(Runtime__V1__StopPodSandboxRequest, pod_sandbox_id),
+			.gone_ok = true,
+			.answer = rpc_answer_stop_pod_sandbox,
+		},
 		.validate = cri_validate_stop_pod_sandbox,
-		.handle = handle_stop_pod_sandbox,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_REMOVE_POD_SANDBOX] = {
 		.path = "/runtime.v1.RuntimeService/RemovePodSandbox",
@@ -396,10 +366,15 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__remove_pod_sandbox_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "sandbox",
-		.event = SBX_EVENT_REMOVE,
+		.raises = &(const struct rpc_event){
+			.machine = "sandbox",
+			.event = SBX_EVENT_REMOVE,
+			.by = offsetof(Runtime__V1__RemovePodSandboxRequest, pod_sandbox_id),
+			.gone_ok = true,
+			.broken_removed = true,
+		},
 		.validate = cri_validate_remove_pod_sandbox,
-		.handle = handle_remove_pod_sandbox,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_POD_SANDBOX_STATUS] = {
 		.path = "/runtime.v1.RuntimeService/PodSandboxStatus",
@@ -408,7 +383,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__pod_sandbox_status_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
-		.event = -1,
 		.validate = cri_validate_pod_sandbox_status,
 		.handle = handle_pod_sandbox_status,
 	},
@@ -419,7 +393,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__list_pod_sandbox_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
-		.event = -1,
 		.validate = cri_validate_list_pod_sandbox,
 		.handle = handle_list_pod_sandbox,
 	},
@@ -430,7 +403,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__stream_pod_sandboxes_response__descriptor,
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.event = -1,
 		.validate = cri_validate_stream_pod_sandboxes,
 		.handle = handle_unimplemented,
 	},
@@ -441,10 +413,14 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__create_container_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "container",
-		.event = CTR_EVENT_CREATE,
+		.raises = &(const struct rpc_event){
+			.machine = "container",
+			.event = CTR_EVENT_CREATE,
+			.make = new_create_container,
+			.answer = rpc_answer_create_container,
+		},
 		.validate = cri_validate_create_container,
-		.handle = handle_create_container,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_START_CONTAINER] = {
 		.path = "/runtime.v1.RuntimeService/StartContainer",
@@ -453,10 +429,15 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__start_container_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "container",
-		.event = CTR_EVENT_START,
+		.raises = &(const struct rpc_event){
+			.machine = "container",
+			.event = CTR_EVENT_START,
+			.by = offsetof(Runtime__V1__StartContainerRequest, container_id),
+			.check = check_start_container,
+			.answer = rpc_answer_start_container,
+		},
 		.validate = cri_validate_start_container,
-		.handle = handle_start_container,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_STOP_CONTAINER] = {
 		.path = "/runtime.v1.RuntimeService/StopContainer",
@@ -465,10 +446,15 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__stop_container_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "container",
-		.event = CTR_EVENT_STOP,
+		.raises = &(const struct rpc_event){
+			.machine = "container",
+			.event = CTR_EVENT_STOP,
+			.by = offsetof(Runtime__V1__StopContainerRequest, container_id),
+			.gone_ok = true,
+			.carry = event_stop_container,
+		},
 		.validate = cri_validate_stop_container,
-		.handle = handle_stop_container,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_REMOVE_CONTAINER] = {
 		.path = "/runtime.v1.RuntimeService/RemoveContainer",
@@ -477,10 +463,16 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__remove_container_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "container",
-		.event = CTR_EVENT_REMOVE,
+		.raises = &(const struct rpc_event){
+			.machine = "container",
+			.event = CTR_EVENT_REMOVE,
+			.by = offsetof(Runtime__V1__RemoveContainerRequest, container_id),
+			.gone_ok = true,
+			.broken_removed = true,
+			.answer = rpc_answer_remove_container,
+		},
 		.validate = cri_validate_remove_container,
-		.handle = handle_remove_container,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_LIST_CONTAINERS] = {
 		.path = "/runtime.v1.RuntimeService/ListContainers",
@@ -489,7 +481,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__list_containers_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
-		.event = -1,
 		.validate = cri_validate_list_containers,
 		.handle = handle_list_containers,
 	},
@@ -500,7 +491,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__stream_containers_response__descriptor,
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.event = -1,
 		.validate = cri_validate_stream_containers,
 		.handle = handle_unimplemented,
 	},
@@ -511,7 +501,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__container_status_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
-		.event = -1,
 		.validate = cri_validate_container_status,
 		.handle = handle_container_status,
 	},
@@ -522,10 +511,15 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__update_container_resources_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "container",
-		.event = CTR_EVENT_UPDATE,
+		.raises = &(const struct rpc_event){
+			.machine = "container",
+			.event = CTR_EVENT_UPDATE,
+			.by = offsetof(Runtime__V1__UpdateContainerResourcesRequest, container_id),
+			.carry = event_update_container_resources,
+			.answer = rpc_answer_update_container_resources,
+		},
 		.validate = cri_validate_update_container_resources,
-		.handle = handle_update_container_resources,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_REOPEN_CONTAINER_LOG] = {
 		.path = "/runtime.v1.RuntimeService/ReopenContainerLog",
@@ -534,7 +528,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__reopen_container_log_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_reopen_container_log,
 		.handle = handle_reopen_container_log,
 	},
@@ -545,10 +538,14 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__exec_sync_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "exec",
-		.event = EXE_EVENT_EXEC,
+		.raises = &(const struct rpc_event){
+			.machine = "exec",
+			.event = EXE_EVENT_EXEC,
+			.make = new_exec_sync,
+			.answer = rpc_answer_exec_sync,
+		},
 		.validate = cri_validate_exec_sync,
-		.handle = handle_exec_sync,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_EXEC] = {
 		.path = "/runtime.v1.RuntimeService/Exec",
@@ -557,7 +554,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__exec_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_exec,
 		.handle = handle_exec,
 	},
@@ -568,7 +564,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__attach_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_attach,
 		.handle = handle_attach,
 	},
@@ -579,7 +574,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__port_forward_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_port_forward,
 		.handle = handle_port_forward,
 	},
@@ -590,7 +584,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__container_stats_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_container_stats,
 		.handle = handle_container_stats,
 	},
@@ -601,7 +594,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__list_container_stats_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_list_container_stats,
 		.handle = handle_list_container_stats,
 	},
@@ -612,7 +604,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__stream_container_stats_response__descriptor,
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.event = -1,
 		.validate = cri_validate_stream_container_stats,
 		.handle = handle_unimplemented,
 	},
@@ -623,7 +614,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__pod_sandbox_stats_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_pod_sandbox_stats,
 		.handle = handle_pod_sandbox_stats,
 	},
@@ -634,7 +624,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__list_pod_sandbox_stats_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_list_pod_sandbox_stats,
 		.handle = handle_list_pod_sandbox_stats,
 	},
@@ -645,7 +634,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__stream_pod_sandbox_stats_response__descriptor,
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.event = -1,
 		.validate = cri_validate_stream_pod_sandbox_stats,
 		.handle = handle_unimplemented,
 	},
@@ -656,7 +644,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__update_runtime_config_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_update_runtime_config,
 		.handle = handle_update_runtime_config,
 	},
@@ -667,7 +654,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__status_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_status,
 		.handle = handle_status,
 	},
@@ -678,7 +664,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__checkpoint_container_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.event = -1,
 		.validate = cri_validate_checkpoint_container,
 		.handle = handle_unimplemented,
 	},
@@ -689,7 +674,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__container_event_response__descriptor,
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.event = -1,
 		.validate = cri_validate_get_container_events,
 		.handle = handle_unimplemented,
 	},
@@ -700,7 +684,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__list_metric_descriptors_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.event = -1,
 		.validate = cri_validate_list_metric_descriptors,
 		.handle = handle_unimplemented,
 	},
@@ -711,7 +694,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__list_pod_sandbox_metrics_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.event = -1,
 		.validate = cri_validate_list_pod_sandbox_metrics,
 		.handle = handle_unimplemented,
 	},
@@ -722,7 +704,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__stream_pod_sandbox_metrics_response__descriptor,
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.event = -1,
 		.validate = cri_validate_stream_pod_sandbox_metrics,
 		.handle = handle_unimplemented,
 	},
@@ -733,7 +714,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__runtime_config_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
-		.event = -1,
 		.validate = cri_validate_runtime_config,
 		.handle = handle_runtime_config,
 	},
@@ -744,7 +724,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__update_pod_sandbox_resources_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.event = -1,
 		.validate = cri_validate_update_pod_sandbox_resources,
 		.handle = handle_unimplemented,
 	},
@@ -755,7 +734,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__list_images_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
-		.event = -1,
 		.validate = cri_validate_list_images,
 		.handle = handle_list_images,
 	},
@@ -766,7 +744,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__stream_images_response__descriptor,
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.event = -1,
 		.validate = cri_validate_stream_images,
 		.handle = handle_unimplemented,
 	},
@@ -777,7 +754,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__image_status_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
-		.event = -1,
 		.validate = cri_validate_image_status,
 		.handle = handle_image_status,
 	},
@@ -788,10 +764,14 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__pull_image_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "pull",
-		.event = PUL_EVENT_PULL,
+		.raises = &(const struct rpc_event){
+			.machine = "pull",
+			.event = PUL_EVENT_PULL,
+			.make = new_pull_image,
+			.answer = rpc_answer_pull_image,
+		},
 		.validate = cri_validate_pull_image,
-		.handle = handle_pull_image,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_REMOVE_IMAGE] = {
 		.path = "/runtime.v1.ImageService/RemoveImage",
@@ -800,10 +780,16 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__remove_image_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "image",
-		.event = IMG_EVENT_REMOVE,
+		.raises = &(const struct rpc_event){
+			.machine = "image",
+			.event = IMG_EVENT_REMOVE,
+			.inside = offsetof(Runtime__V1__RemoveImageRequest, image),
+			.by = offsetof(Runtime__V1__ImageSpec, image),
+			.gone_ok = true,
+			.carry = event_remove_image,
+		},
 		.validate = cri_validate_remove_image,
-		.handle = handle_remove_image,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_IMAGE_FS_INFO] = {
 		.path = "/runtime.v1.ImageService/ImageFsInfo",
@@ -812,7 +798,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__image_fs_info_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_image_fs_info,
 		.handle = handle_image_fs_info,
 	},
@@ -823,10 +808,14 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &crisp__v1__load_image_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "pull",
-		.event = PUL_EVENT_LOAD,
+		.raises = &(const struct rpc_event){
+			.machine = "pull",
+			.event = PUL_EVENT_LOAD,
+			.make = new_load_image,
+			.answer = rpc_answer_load_image,
+		},
 		.validate = cri_validate_load_image,
-		.handle = handle_load_image,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_EXPLAIN] = {
 		.path = "/crisp.v1.Admin/Explain",
@@ -835,7 +824,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &crisp__v1__explain_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_explain,
 		.handle = handle_explain,
 	},
@@ -846,7 +834,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &crisp__v1__list_pulls_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_list_pulls,
 		.handle = handle_list_pulls,
 	},
@@ -857,10 +844,14 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &crisp__v1__cancel_pull_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "pull",
-		.event = PUL_EVENT_CANCEL,
+		.raises = &(const struct rpc_event){
+			.machine = "pull",
+			.event = PUL_EVENT_CANCEL,
+			.by = offsetof(Crisp__V1__CancelPullRequest, name),
+			.each = true,
+		},
 		.validate = cri_validate_cancel_pull,
-		.handle = handle_cancel_pull,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_IMAGE_TREE] = {
 		.path = "/crisp.v1.Admin/ImageTree",
@@ -869,7 +860,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &crisp__v1__image_tree_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_image_tree,
 		.handle = handle_image_tree,
 	},
@@ -880,7 +870,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &crisp__v1__collect_garbage_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_collect_garbage,
 		.handle = handle_collect_garbage,
 	},

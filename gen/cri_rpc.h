@@ -8,6 +8,10 @@
 #include "api.pb-c.h"
 #include "admin.pb-c.h"
 
+struct payload_stop;
+struct payload_resources;
+struct payload_tag;
+
 enum cri_rpc {
 	CRI_RPC_VERSION,
 	CRI_RPC_RUN_POD_SANDBOX,
@@ -59,8 +63,7 @@ enum cri_rpc {
 	CRI_RPC_COUNT,
 };
 
-/* Indexed by enum cri_rpc.  An unimplemented method's handle fails with ERR_UNIMPLEMENTED, so no
- * pointer in it is NULL but machine. */
+/* Indexed by enum cri_rpc.  An unimplemented method's handle fails with ERR_UNIMPLEMENTED. */
 extern const struct rpc_method cri_methods[CRI_RPC_COUNT];
 
 /* Handlers, written by hand.  req and all below it live until the call is answered;
@@ -68,8 +71,15 @@ extern const struct rpc_method cri_methods[CRI_RPC_COUNT];
  *
  * A read fills resp.  0: resp is packed and sent on return; 1: the handler has answered
  * by itself (rpc_reply_bytes); <0: e is filled and the caller answers with it.
- * An event or direct handler starts work.  0: it will be answered later, or was; <0: as
- * above.
+ * A direct handler starts work.  0: it will be answered later, or was; <0: as above.
+ *
+ * Of an event, on the loop thread, what its line of the binding asks for:
+ * new: the object that the request is for, made when there is none; <0: e is filled.
+ * check: may the event be raised in o?  <0: e is filled.
+ * payload: what the event carries, taken over; <0: e is filled.  With `or`, the other
+ * event carries it, and NULL raises the first.
+ * answer: answers the call from the object's row or with e; obj is NULL when it is
+ * gone.
  */
 
 /* read: Which runtime this is.
@@ -81,21 +91,18 @@ int rpc_version(struct rpc_call *call,
 
 /* event sandbox.run: Makes a pod with its namespaces and network, ready for containers.
  * (runtime.v1.RuntimeService.RunPodSandbox) */
-int rpc_run_pod_sandbox(struct rpc_call *call,
-	const Runtime__V1__RunPodSandboxRequest *req,
-	struct err *e);
+int rpc_new_run_pod_sandbox(const Runtime__V1__RunPodSandboxRequest *req,
+	struct object **ret, struct err *e);
+void rpc_answer_run_pod_sandbox(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
 /* event sandbox.stop: Ends all processes of a pod and gives back its network. May be repeated.
  * (runtime.v1.RuntimeService.StopPodSandbox) */
-int rpc_stop_pod_sandbox(struct rpc_call *call,
-	const Runtime__V1__StopPodSandboxRequest *req,
-	struct err *e);
+void rpc_answer_stop_pod_sandbox(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
 /* event sandbox.remove: Stops if need be, then removes a pod and all its containers. May be repeated.
  * (runtime.v1.RuntimeService.RemovePodSandbox) */
-int rpc_remove_pod_sandbox(struct rpc_call *call,
-	const Runtime__V1__RemovePodSandboxRequest *req,
-	struct err *e);
 
 /* read: State of one pod; NOT_FOUND when there is none.
  * (runtime.v1.RuntimeService.PodSandboxStatus) */
@@ -113,27 +120,27 @@ int rpc_list_pod_sandbox(struct rpc_call *call,
 
 /* event container.create: Makes a container in a pod.
  * (runtime.v1.RuntimeService.CreateContainer) */
-int rpc_create_container(struct rpc_call *call,
-	const Runtime__V1__CreateContainerRequest *req,
-	struct err *e);
+int rpc_new_create_container(const Runtime__V1__CreateContainerRequest *req,
+	struct object **ret, struct err *e);
+void rpc_answer_create_container(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
 /* event container.start: Runs a container that was made.
  * (runtime.v1.RuntimeService.StartContainer) */
-int rpc_start_container(struct rpc_call *call,
-	const Runtime__V1__StartContainerRequest *req,
-	struct err *e);
+int rpc_check_start_container(const Runtime__V1__StartContainerRequest *req,
+	const struct object *o, struct err *e);
+void rpc_answer_start_container(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
 /* event container.stop: Stops a container, first by asking, after the timeout by force. May be repeated.
  * (runtime.v1.RuntimeService.StopContainer) */
-int rpc_stop_container(struct rpc_call *call,
-	const Runtime__V1__StopContainerRequest *req,
-	struct err *e);
+int rpc_payload_stop_container(const Runtime__V1__StopContainerRequest *req,
+	const struct object *o, struct payload_stop **ret, struct err *e);
 
 /* event container.remove: Removes a container, by force if it runs. May be repeated.
  * (runtime.v1.RuntimeService.RemoveContainer) */
-int rpc_remove_container(struct rpc_call *call,
-	const Runtime__V1__RemoveContainerRequest *req,
-	struct err *e);
+void rpc_answer_remove_container(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
 /* read: Containers that match a filter.
  * (runtime.v1.RuntimeService.ListContainers) */
@@ -151,9 +158,10 @@ int rpc_container_status(struct rpc_call *call,
 
 /* event container.update: Changes limits of a container in place.
  * (runtime.v1.RuntimeService.UpdateContainerResources) */
-int rpc_update_container_resources(struct rpc_call *call,
-	const Runtime__V1__UpdateContainerResourcesRequest *req,
-	struct err *e);
+int rpc_payload_update_container_resources(const Runtime__V1__UpdateContainerResourcesRequest *req,
+	const struct object *o, struct payload_resources **ret, struct err *e);
+void rpc_answer_update_container_resources(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
 /* direct: Opens the log file anew after rotation; fails when the container does not run.
  * (runtime.v1.RuntimeService.ReopenContainerLog) */
@@ -163,9 +171,10 @@ int rpc_reopen_container_log(struct rpc_call *call,
 
 /* event exec.exec: Runs a command in a container and returns its output.
  * (runtime.v1.RuntimeService.ExecSync) */
-int rpc_exec_sync(struct rpc_call *call,
-	const Runtime__V1__ExecSyncRequest *req,
-	struct err *e);
+int rpc_new_exec_sync(const Runtime__V1__ExecSyncRequest *req,
+	struct object **ret, struct err *e);
+void rpc_answer_exec_sync(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
 /* direct: Prepares a streaming session that runs a command.
  * (runtime.v1.RuntimeService.Exec) */
@@ -244,15 +253,15 @@ int rpc_image_status(struct rpc_call *call,
 
 /* event pull.pull: Fetches an image from its registry.
  * (runtime.v1.ImageService.PullImage) */
-int rpc_pull_image(struct rpc_call *call,
-	const Runtime__V1__PullImageRequest *req,
-	struct err *e);
+int rpc_new_pull_image(const Runtime__V1__PullImageRequest *req,
+	struct object **ret, struct err *e);
+void rpc_answer_pull_image(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
 /* event image.remove: Removes an image; succeeds when it is not here.
  * (runtime.v1.ImageService.RemoveImage) */
-int rpc_remove_image(struct rpc_call *call,
-	const Runtime__V1__RemoveImageRequest *req,
-	struct err *e);
+int rpc_payload_remove_image(const Runtime__V1__RemoveImageRequest *req,
+	const struct object *o, struct payload_tag **ret, struct err *e);
 
 /* direct: Use of the file systems that hold images.
  * (runtime.v1.ImageService.ImageFsInfo) */
@@ -262,9 +271,10 @@ int rpc_image_fs_info(struct rpc_call *call,
 
 /* event pull.load: Takes images from an OCI image layout on the node's disk, without a registry.
  * (crisp.v1.Admin.LoadImage) */
-int rpc_load_image(struct rpc_call *call,
-	const Crisp__V1__LoadImageRequest *req,
-	struct err *e);
+int rpc_new_load_image(const Crisp__V1__LoadImageRequest *req,
+	struct object **ret, struct err *e);
+void rpc_answer_load_image(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
 /* direct: Says where objects stand, how they got there and what they wait for.
  * (crisp.v1.Admin.Explain) */
@@ -280,9 +290,6 @@ int rpc_list_pulls(struct rpc_call *call,
 
 /* event pull.cancel: Ends pulls; whoever waits for them is told CANCELLED.
  * (crisp.v1.Admin.CancelPull) */
-int rpc_cancel_pull(struct rpc_call *call,
-	const Crisp__V1__CancelPullRequest *req,
-	struct err *e);
 
 /* direct: Says which images have which layers, what they take and who uses them.
  * (crisp.v1.Admin.ImageTree) */

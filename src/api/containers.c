@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "core/paths.h"
+#include "core/payloads.h"
 #include "core/records.h"
 #include "gen/cri_rpc.h"
 #include "pod/container.h"
@@ -17,12 +19,14 @@
 
 /* --- events --- */
 
-static int take_create(struct caller *c, const void *req, struct err *e)
+int rpc_new_create_container(const Runtime__V1__CreateContainerRequest *req, struct object **ret,
+			     struct err *e)
 {
-	return container_create(c, req, e);
+	return container_for(req, ret, e);
 }
 
-static void done_create(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+void rpc_answer_create_container(struct rpc_call *rpc, const struct sm_object *obj,
+				 const struct err *e)
 {
 	Runtime__V1__CreateContainerResponse resp = RUNTIME__V1__CREATE_CONTAINER_RESPONSE__INIT;
 	const Crisp__State__Container *row = obj ? obj->row : NULL;
@@ -41,20 +45,14 @@ static void done_create(struct rpc_call *rpc, const struct sm_object *obj, const
 	rpc_reply(rpc, &resp.base);
 }
 
-int rpc_create_container(struct rpc_call *call, const Runtime__V1__CreateContainerRequest *req,
-			 struct err *e)
+int rpc_check_start_container(const Runtime__V1__StartContainerRequest *req,
+			      const struct object *o, struct err *e)
 {
-	(void)e;
-	return api_submit(call, req, take_create, done_create);
+	return container_check_start(req, o, e);
 }
 
-static int take_start(struct caller *c, const void *req, struct err *e)
-{
-	return container_start(c, ((const Runtime__V1__StartContainerRequest *)req)->container_id,
-			       e);
-}
-
-static void done_start(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+void rpc_answer_start_container(struct rpc_call *rpc, const struct sm_object *obj,
+				const struct err *e)
 {
 	Runtime__V1__StartContainerResponse resp = RUNTIME__V1__START_CONTAINER_RESPONSE__INIT;
 	const Crisp__State__Container *row = obj ? obj->row : NULL;
@@ -74,34 +72,23 @@ static void done_start(struct rpc_call *rpc, const struct sm_object *obj, const 
 		rpc_reply(rpc, &resp.base);
 }
 
-int rpc_start_container(struct rpc_call *call, const Runtime__V1__StartContainerRequest *req,
-			struct err *e)
+int rpc_payload_stop_container(const Runtime__V1__StopContainerRequest *req,
+			       const struct object *o, struct payload_stop **ret, struct err *e)
 {
+	/* A century is as good as for ever, and does not overflow. */
+	int64_t grace_s = MAX(MIN(req->timeout, INT64_C(3155760000)), INT64_C(0));
+	struct payload_stop *stop = xcalloc(1, sizeof(*stop));
+
+	(void)o;
 	(void)e;
-	return api_submit(call, req, take_start, done_start);
+	stop->now = grace_s == 0;
+	stop->kill_at_ns = clock_realtime_ns() + grace_s * NSEC_PER_SEC;
+	*ret = stop;
+	return 0;
 }
 
-static int take_stop(struct caller *c, const void *req, struct err *e)
-{
-	const Runtime__V1__StopContainerRequest *r = req;
-
-	return container_stop(c, r->container_id, r->timeout, e);
-}
-
-int rpc_stop_container(struct rpc_call *call, const Runtime__V1__StopContainerRequest *req,
-		       struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_stop, api_done_empty);
-}
-
-static int take_remove(struct caller *c, const void *req, struct err *e)
-{
-	return container_remove(c, ((const Runtime__V1__RemoveContainerRequest *)req)->container_id,
-				e);
-}
-
-static void done_remove(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+void rpc_answer_remove_container(struct rpc_call *rpc, const struct sm_object *obj,
+				 const struct err *e)
 {
 	Runtime__V1__RemoveContainerResponse resp = RUNTIME__V1__REMOVE_CONTAINER_RESPONSE__INIT;
 	struct err stuck = ERR_NULL;
@@ -115,19 +102,25 @@ static void done_remove(struct rpc_call *rpc, const struct sm_object *obj, const
 		rpc_reply(rpc, &resp.base);
 }
 
-int rpc_remove_container(struct rpc_call *call, const Runtime__V1__RemoveContainerRequest *req,
-			 struct err *e)
+int rpc_payload_update_container_resources(
+	const Runtime__V1__UpdateContainerResourcesRequest *req, const struct object *o,
+	struct payload_resources **ret, struct err *e)
 {
+	struct payload_resources *to = xcalloc(1, sizeof(*to));
+
+	(void)o;
 	(void)e;
-	return api_submit(call, req, take_remove, done_remove);
+	if (req->linux) {
+		to->size = runtime__v1__linux_container_resources__get_packed_size(req->linux);
+		to->packed = xmalloc(to->size + 1);
+		runtime__v1__linux_container_resources__pack(req->linux, to->packed);
+	}
+	*ret = to;
+	return 0;
 }
 
-static int take_update(struct caller *c, const void *req, struct err *e)
-{
-	return container_update(c, req, e);
-}
-
-static void done_update(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+void rpc_answer_update_container_resources(struct rpc_call *rpc, const struct sm_object *obj,
+					   const struct err *e)
 {
 	const Crisp__State__Container *row = obj ? obj->row : NULL;
 	struct err failed = ERR_NULL;
@@ -142,20 +135,13 @@ static void done_update(struct rpc_call *rpc, const struct sm_object *obj, const
 		rpc_reply_bytes(rpc, NULL, 0);
 }
 
-int rpc_update_container_resources(struct rpc_call *call,
-				   const Runtime__V1__UpdateContainerResourcesRequest *req,
-				   struct err *e)
+int rpc_new_exec_sync(const Runtime__V1__ExecSyncRequest *req, struct object **ret, struct err *e)
 {
-	(void)e;
-	return api_submit(call, req, take_update, done_update);
+	return exec_for(req, ret, e);
 }
 
-static int take_exec(struct caller *c, const void *req, struct err *e)
-{
-	return exec_sync(c, req, e);
-}
-
-static void done_exec(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+void rpc_answer_exec_sync(struct rpc_call *rpc, const struct sm_object *obj,
+			  const struct err *e)
 {
 	Runtime__V1__ExecSyncResponse resp = RUNTIME__V1__EXEC_SYNC_RESPONSE__INIT;
 	const Crisp__State__Exec *row = obj ? obj->row : NULL;
@@ -177,12 +163,6 @@ static void done_exec(struct rpc_call *rpc, const struct sm_object *obj, const s
 	exec_output(obj, &resp.stdout, &resp.stderr);
 	resp.exit_code = row->exit_code;
 	rpc_reply(rpc, &resp.base);
-}
-
-int rpc_exec_sync(struct rpc_call *call, const Runtime__V1__ExecSyncRequest *req, struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_exec, done_exec);
 }
 
 /* --- direct --- */

@@ -10,7 +10,7 @@
 #include "gen/api.pb-c.h"
 #include "images/puller.h"
 
-/* Hand a call to the loop thread, where take starts the work (see obj's X_Y(call, req, e)); done
+/* Hand a call to the loop thread, where take starts the work (of events: events.c); done
  * answers it.  While crispd drains, nothing is taken. */
 typedef int api_take_fn(struct caller *c, const void *req, struct err *e);
 typedef void api_done_fn(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);

@@ -18,11 +18,6 @@
 
 /* --- events --- */
 
-static int take_pull(struct caller *c, const void *req, struct err *e)
-{
-	return pull_image(c, req, e);
-}
-
 /* How a pull ended: its image's id, or why there is none. */
 static const char *pulled_id(const struct sm_object *obj, const struct err *e, struct err *failed)
 {
@@ -37,7 +32,14 @@ static const char *pulled_id(const struct sm_object *obj, const struct err *e, s
 	return failed->code ? NULL : row->image_id;
 }
 
-static void done_pull(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+int rpc_new_pull_image(const Runtime__V1__PullImageRequest *req, struct object **ret,
+		       struct err *e)
+{
+	return pull_for(req, ret, e);
+}
+
+void rpc_answer_pull_image(struct rpc_call *rpc, const struct sm_object *obj,
+			   const struct err *e)
 {
 	Runtime__V1__PullImageResponse resp = RUNTIME__V1__PULL_IMAGE_RESPONSE__INIT;
 	_cleanup_free_ char *ref = NULL;
@@ -53,18 +55,15 @@ static void done_pull(struct rpc_call *rpc, const struct sm_object *obj, const s
 	rpc_reply(rpc, &resp.base);
 }
 
-int rpc_pull_image(struct rpc_call *call, const Runtime__V1__PullImageRequest *req, struct err *e)
+int rpc_new_load_image(const Crisp__V1__LoadImageRequest *req, struct object **ret, struct err *e)
 {
 	(void)e;
-	return api_submit(call, req, take_pull, done_pull);
+	*ret = pull_for_layout(req);
+	return 0;
 }
 
-static int take_load(struct caller *c, const void *req, struct err *e)
-{
-	return pull_layout(c, req, e);
-}
-
-static void done_load(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+void rpc_answer_load_image(struct rpc_call *rpc, const struct sm_object *obj,
+			   const struct err *e)
 {
 	Crisp__V1__LoadImageResponse resp = CRISP__V1__LOAD_IMAGE_RESPONSE__INIT;
 	_cleanup_free_ char *ref = NULL;
@@ -85,22 +84,10 @@ static void done_load(struct rpc_call *rpc, const struct sm_object *obj, const s
 	rpc_reply(rpc, &resp.base);
 }
 
-int rpc_load_image(struct rpc_call *call, const Crisp__V1__LoadImageRequest *req, struct err *e)
+int rpc_payload_remove_image(const Runtime__V1__RemoveImageRequest *req, const struct object *o,
+			     struct payload_tag **ret, struct err *e)
 {
-	(void)e;
-	return api_submit(call, req, take_load, done_load);
-}
-
-static int take_remove(struct caller *c, const void *req, struct err *e)
-{
-	return image_remove(c, ((const Runtime__V1__RemoveImageRequest *)req)->image->image, e);
-}
-
-int rpc_remove_image(struct rpc_call *call, const Runtime__V1__RemoveImageRequest *req,
-		     struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_remove, api_done_empty);
+	return image_payload_remove(o, req->image->image, ret, e);
 }
 
 /* --- reads --- */

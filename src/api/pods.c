@@ -12,12 +12,14 @@
 
 /* --- events --- */
 
-static int take_run(struct caller *c, const void *req, struct err *e)
+int rpc_new_run_pod_sandbox(const Runtime__V1__RunPodSandboxRequest *req, struct object **ret,
+			    struct err *e)
 {
-	return sandbox_run(c, req, e);
+	return sandbox_for(req, ret, e);
 }
 
-static void done_run(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+void rpc_answer_run_pod_sandbox(struct rpc_call *rpc, const struct sm_object *obj,
+				const struct err *e)
 {
 	Runtime__V1__RunPodSandboxResponse resp = RUNTIME__V1__RUN_POD_SANDBOX_RESPONSE__INIT;
 	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
@@ -35,20 +37,8 @@ static void done_run(struct rpc_call *rpc, const struct sm_object *obj, const st
 	rpc_reply(rpc, &resp.base);
 }
 
-int rpc_run_pod_sandbox(struct rpc_call *call, const Runtime__V1__RunPodSandboxRequest *req,
-			struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_run, done_run);
-}
-
-static int take_stop(struct caller *c, const void *req, struct err *e)
-{
-	return sandbox_stop(c, ((const Runtime__V1__StopPodSandboxRequest *)req)->pod_sandbox_id,
-			    e);
-}
-
-static void done_stop(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+void rpc_answer_stop_pod_sandbox(struct rpc_call *rpc, const struct sm_object *obj,
+				 const struct err *e)
 {
 	Runtime__V1__StopPodSandboxResponse resp = RUNTIME__V1__STOP_POD_SANDBOX_RESPONSE__INIT;
 	struct err stuck = ERR_NULL;
@@ -60,26 +50,6 @@ static void done_stop(struct rpc_call *rpc, const struct sm_object *obj, const s
 		rpc_fail(rpc, e ? e : &stuck);
 	else
 		rpc_reply(rpc, &resp.base);
-}
-
-int rpc_stop_pod_sandbox(struct rpc_call *call, const Runtime__V1__StopPodSandboxRequest *req,
-			 struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_stop, done_stop);
-}
-
-static int take_remove(struct caller *c, const void *req, struct err *e)
-{
-	return sandbox_remove(
-	    c, ((const Runtime__V1__RemovePodSandboxRequest *)req)->pod_sandbox_id, e);
-}
-
-int rpc_remove_pod_sandbox(struct rpc_call *call, const Runtime__V1__RemovePodSandboxRequest *req,
-			   struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_remove, api_done_empty);
 }
 
 /* --- reads --- */

@@ -116,17 +116,6 @@ int rpc_list_pulls(struct rpc_call *call, const Crisp__V1__ListPullsRequest *req
 	return api_submit(call, req, take_list, done_failed);
 }
 
-static int take_cancel(struct caller *c, const void *req, struct err *e)
-{
-	return pull_cancel(c, ((const Crisp__V1__CancelPullRequest *)req)->name, e);
-}
-
-int rpc_cancel_pull(struct rpc_call *call, const Crisp__V1__CancelPullRequest *req, struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_cancel, api_done_empty);
-}
-
 static char *pull_json(const struct object *o)
 {
 	const struct image_pull_progress *p = pull_progress_of(o);

@@ -16,13 +16,34 @@
 #include "base/err.h"
 
 struct arena;
+struct object;
 struct rpc_call;
+struct sm_event;
+struct sm_object;
 
 enum rpc_kind {
 	RPC_KIND_EVENT,  /* raises an event of a machine, answered by its `reply` */
 	RPC_KIND_READ,   /* answered at once from a snapshot of the store */
 	RPC_KIND_DIRECT, /* work beside the machines, answered when it is done */
 	RPC_KIND_UNIMPLEMENTED,
+};
+
+/* What a line of states/rpc.bind says of an event; rpc_raise does it. */
+struct rpc_event {
+	const char *machine;
+	int event;     /* index in the machine's events */
+	size_t inside; /* offset of the pointer to the message that has by; 0: the request has it */
+	size_t by;     /* offset of the string that names the object; 0: make finds or makes it */
+	bool each;           /* every object that is named so gets the event */
+	bool gone_ok;        /* no such object: answered OK */
+	bool broken_removed; /* one in quarantine is removed instead */
+	/* Those that are not NULL: <0, and e is filled. */
+	int (*make)(const ProtobufCMessage *req, struct object **ret, struct err *e);
+	int (*check)(const ProtobufCMessage *req, const struct object *o, struct err *e);
+	int (*carry)(const ProtobufCMessage *req, const struct object *o, struct sm_event **ret,
+		     struct err *e);
+	/* NULL: e, or a response without fields. */
+	void (*answer)(struct rpc_call *call, const struct sm_object *obj, const struct err *e);
 };
 
 struct rpc_method {
@@ -32,13 +53,15 @@ struct rpc_method {
 	const ProtobufCMessageDescriptor *response;
 	bool server_streaming;
 	enum rpc_kind kind;
-	const char *machine; /* for RPC_KIND_EVENT, else NULL */
-	int event;           /* index in the machine's events, else -1 */
+	const struct rpc_event *raises; /* for RPC_KIND_EVENT, else NULL */
 	/* true: fine.  false: msg says which field and which rule. */
 	bool (*validate)(const ProtobufCMessage *req, char *msg, size_t size);
 	/* 0: answered or will be answered; <0: e is filled and the caller answers. */
 	int (*handle)(struct rpc_call *call, const ProtobufCMessage *req, struct err *e);
 };
+
+/* handle of every RPC_KIND_EVENT (events.c). */
+int rpc_raise(struct rpc_call *call, const ProtobufCMessage *req, struct err *e);
 
 /* The method this call is for. */
 const struct rpc_method *rpc_call_method(const struct rpc_call *call);

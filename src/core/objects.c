@@ -213,12 +213,27 @@ struct object *world_find_name(const char *name_key)
 	return map_get(world.names, name_key);
 }
 
+struct object *world_next_named(enum kind k, const char *name, size_t *pos)
+{
+	struct object *o;
+
+	while ((o = map_next(world.objects[k], pos)))
+		if (kind_ops(k)->answers_to(o, name))
+			return o;
+	return NULL;
+}
+
 int world_lookup(enum kind k, const char *id, struct object **ret, struct err *e)
 {
 	const char *kind = kind_ops(k)->machine->name;
 	struct object *o, *found = NULL;
 	size_t pos = 0;
 
+	if (kind_ops(k)->answers_to) {
+		*ret = world_next_named(k, id, &pos);
+		return *ret ? 0 : err_set(e, ERR_NOT_FOUND, "there is no %s of \"%.300s\"",
+					  kind, id);
+	}
 	if (!id_is_prefix(id))
 		return err_set(e, ERR_NOT_FOUND,
 			       "%s with ID \"%.80s\" not found: an id is up to %d hex digits",
@@ -283,16 +298,6 @@ void caller_finish(struct caller *c, const struct sm_object *obj, const struct e
 {
 	c->done(c->rpc, obj, e);
 	free(c);
-}
-
-int caller_find(struct caller *c, enum kind k, const char *id, struct object **ret, struct err *e)
-{
-	int r = world_lookup(k, id, ret, e);
-
-	if (r != -(int)ERR_NOT_FOUND)
-		return r;
-	caller_finish(c, NULL, NULL);
-	return 1;
 }
 
 void caller_dispatch(struct caller *c, struct object *o, struct sm_event *ev)

@@ -108,6 +108,8 @@ struct kind_ops {
 			 struct store_txn *t);
 	/* The CRI enum that the states' `shows` is of; NULL: none. */
 	const ProtobufCEnumDescriptor *shows;
+	/* Is this a name of o?  NULL: ids and their beginnings are (see world_lookup). */
+	bool (*answers_to)(const struct object *o, const char *name);
 	/* Was its id never given to anybody?  NULL: it was. */
 	bool (*is_hidden)(const void *row);
 	/* On a worker: remove all that derives from the id, for a row that cannot be read.  NULL:
@@ -134,9 +136,11 @@ void world_stop(void);
 
 /* By full id; NULL: none. */
 struct object *world_find(enum kind k, const char *id);
-/* By id or a prefix that fits one object only (sandboxes and containers). 0, or <0 with
- * ERR_NOT_FOUND or ERR_PRECONDITION (fits several). */
+/* By a name that the kind knows (answers_to: the first it fits), else by id or a prefix of one.
+ * 0, or <0 with ERR_NOT_FOUND or ERR_PRECONDITION (a prefix fits several). */
 int world_lookup(enum kind k, const char *id, struct object **ret, struct err *e);
+/* The next object that a name of answers_to fits; *pos is 0 at first.  NULL: no more. */
+struct object *world_next_named(enum kind k, const char *name, size_t *pos);
 struct object *world_find_name(const char *name_key);
 struct object *world_new(enum kind k, const char *id, void *row, const char *name_key);
 /* The parent's next child of a kind; after NULL: the first.  NULL: no more. */
@@ -164,9 +168,6 @@ struct caller *caller_new(struct rpc_call *rpc, const void *request,
 				   const struct err *));
 /* Answer and free. */
 void caller_finish(struct caller *c, const struct sm_object *obj, const struct err *e);
-/* world_lookup for calls that are content when the object is gone.  1: there is none (any more),
- * and the call was answered so. */
-int caller_find(struct caller *c, enum kind k, const char *id, struct object **ret, struct err *e);
 /* Dispatch an rpc event with c waiting for it.  Takes ev. */
 void caller_dispatch(struct caller *c, struct object *o, struct sm_event *ev);
 

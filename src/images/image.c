@@ -107,29 +107,30 @@ static bool is_removable(const struct object *o)
 	return img_is_removable(o->sm->state);
 }
 
-static struct object *find(const char *name, bool (*fits)(const struct object *o))
+static bool image_answers_to(const struct object *o, const char *name)
 {
-	struct object *o;
-	size_t pos = 0;
+	const Crisp__State__Image *i = image_row(o);
 
-	while ((o = map_next(world.objects[KIND_IMAGE], &pos))) {
-		const Crisp__State__Image *i = image_row(o);
-
-		if (fits(o) &&
-		    image_matches(o->sm->id, i->tags, i->n_tags, i->digests, i->n_digests, name))
-			return o;
-	}
-	return NULL;
+	return is_removable(o) &&
+	       image_matches(o->sm->id, i->tags, i->n_tags, i->digests, i->n_digests, name);
 }
 
 struct object *image_find(const char *name)
 {
-	return find(name, is_here);
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = world_next_named(KIND_IMAGE, name, &pos)))
+		if (is_here(o))
+			return o;
+	return NULL;
 }
 
 struct object *image_find_any(const char *name)
 {
-	return find(name, is_removable);
+	size_t pos = 0;
+
+	return world_next_named(KIND_IMAGE, name, &pos);
 }
 
 /* --- what pulls bring --- */
@@ -209,25 +210,21 @@ void img_effect_drop(struct sm_object *sm)
 	effect_report(o, sm->effect_gen, sm_event_new(IMG_EVENT_DROPPED));
 }
 
-int image_remove(struct caller *c, const char *name, struct err *e)
+int image_payload_remove(const struct object *o, const char *name, struct payload_tag **ret,
+			 struct err *e)
 {
-	struct object *o = image_find_any(name);
 	bool untag = strcmp(world.conf->remove_image, "untag") == 0;
-	const char *user, *tag = o && untag ? tag_of(o, name) : NULL;
+	const char *user, *tag = untag ? tag_of(o, name) : NULL;
 
-	if (!o) {
-		caller_finish(c, NULL, NULL);
-		return 0;
-	}
+	*ret = NULL;
 	if (tag && image_row(o)->n_tags > 1) {
-		caller_dispatch(c, o, img_event_forget(payload_tag_new(tag)));
+		*ret = payload_tag_new(tag);
 		return 0;
 	}
 	user = imageuse_any(o->sm->id);
 	if (user)
 		return err_set(e, ERR_PRECONDITION, "image %s is in use by container %.13s: remove "
 			       "that first", name, user);
-	caller_dispatch(c, o, sm_event_new(IMG_EVENT_REMOVE));
 	return 0;
 }
 
@@ -335,4 +332,5 @@ const struct kind_ops kind_image = {
 	.born = image_born,
 	.gone = image_gone,
 	.put_listing = image_put_listing,
+	.answers_to = image_answers_to,
 };

@@ -12,10 +12,11 @@
 
 extern const struct kind_ops kind_image;
 
-/* By id, tag or digest.  All names go with the image; with crio.image.remove_image = "untag" a tag
- * goes alone as long as there is another.  ERR_PRECONDITION: a container uses it.  An image that is
- * not there is removed already: answered OK. */
-int image_remove(struct caller *c, const char *name, struct err *e);
+/* May the image o be removed by this name of it?  All names go with the image; with
+ * crio.image.remove_image = "untag" a tag goes alone as long as there is another: then *ret is that
+ * tag, else NULL.  ERR_PRECONDITION: a container uses it. */
+int image_payload_remove(const struct object *o, const char *name, struct payload_tag **ret,
+			 struct err *e);
 
 /* What a pull has found becomes an image, or adds its names to the one that is there; another that
  * has one of the names loses it.  In the turn of the loop that ends the pull.  Takes found.

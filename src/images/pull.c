@@ -273,15 +273,7 @@ static struct object *pull_of(const char *id, const char *name, const char *layo
 	return o;
 }
 
-static void pull_again(struct caller *c)
-{
-	struct err e = ERR_NULL;
-
-	if (pull_image(c, c->request, &e) < 0)
-		caller_finish(c, NULL, &e);
-}
-
-int pull_image(struct caller *c, const Runtime__V1__PullImageRequest *req, struct err *e)
+int pull_for(const Runtime__V1__PullImageRequest *req, struct object **ret, struct err *e)
 {
 	const Runtime__V1__AuthConfig *a = req->auth;
 	const Runtime__V1__PodSandboxConfig *pod = req->sandbox_config;
@@ -289,15 +281,13 @@ int pull_image(struct caller *c, const Runtime__V1__PullImageRequest *req, struc
 	struct image_ref ref = IMAGE_REF_NULL;
 	char id[ID_LEN + 1];
 	struct pulling *p;
-	struct object *o;
 	int r = image_ref_parse(req->image->image, &ref, e);
 
 	image_ref_done(&ref);
 	if (r < 0)
 		return err_wrap(e, "image.image");
-	c->again = pull_again;
 	pull_id(req->image->image, pod_namespace, a, id);
-	o = pull_of(id, req->image->image, NULL, &p);
+	*ret = pull_of(id, req->image->image, NULL, &p);
 	if (p) {
 		p->username = copy_secret(a ? a->username : NULL);
 		p->password = copy_secret(a ? a->password : NULL);
@@ -307,31 +297,17 @@ int pull_image(struct caller *c, const Runtime__V1__PullImageRequest *req, struc
 		p->server_address = copy_secret(a ? a->server_address : NULL);
 		p->pod_namespace = copy_secret(pod_namespace);
 	}
-	caller_dispatch(c, o, sm_event_new(PUL_EVENT_PULL));
 	return 0;
 }
 
-static void load_again(struct caller *c)
-{
-	struct err e = ERR_NULL;
-
-	if (pull_layout(c, c->request, &e) < 0)
-		caller_finish(c, NULL, &e);
-}
-
-int pull_layout(struct caller *c, const Crisp__V1__LoadImageRequest *req, struct err *e)
+struct object *pull_for_layout(const Crisp__V1__LoadImageRequest *req)
 {
 	_cleanup_free_ char *key = xasprintf("layout:%s %s", req->path, req->name);
 	char id[ID_LEN + 1];
-	struct object *o;
 	struct pulling *p;
 
-	(void)e;
-	c->again = load_again;
 	pull_id(key, "", NULL, id);
-	o = pull_of(id, req->name, req->path, &p);
-	caller_dispatch(c, o, sm_event_new(PUL_EVENT_LOAD));
-	return 0;
+	return pull_of(id, req->name, req->path, &p);
 }
 
 static void pull_born(struct object *o)
@@ -371,9 +347,10 @@ const struct kind_ops kind_pull = {
 	.born = pull_born,
 	.moved = pull_moved,
 	.gone = pull_gone,
+	.answers_to = pull_answers_to,
 };
 
-/* --- looking and cancelling --- */
+/* --- looking --- */
 
 const char *pull_reference(const struct object *o)
 {
@@ -419,26 +396,6 @@ bool pull_answers_to(const struct object *o, const char *name)
 {
 	return (id_is_prefix(name) && str_starts(o->sm->id, name)) ||
 	       same_reference(pull_reference(o), name);
-}
-
-/* Several pulls of one name differ in their credentials: all of them end, the caller waits for one
- * of them. */
-int pull_cancel(struct caller *c, const char *name, struct err *e)
-{
-	struct object *o, *last = NULL;
-	size_t pos = 0;
-
-	while ((o = map_next(world.objects[KIND_PULL], &pos))) {
-		if (!pull_answers_to(o, name))
-			continue;
-		if (last)
-			sm_dispatch(last->sm, sm_event_new(PUL_EVENT_CANCEL));
-		last = o;
-	}
-	if (!last)
-		return err_set(e, ERR_NOT_FOUND, "no pull of \"%.300s\" is under way", name);
-	caller_dispatch(c, last, sm_event_new(PUL_EVENT_CANCEL));
-	return 0;
 }
 
 /* --- start and end --- */

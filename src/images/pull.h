@@ -12,13 +12,11 @@
 
 extern const struct kind_ops kind_pull;
 
-int pull_image(struct caller *c, const Runtime__V1__PullImageRequest *req, struct err *e);
-/* From an OCI layout on this node. */
-int pull_layout(struct caller *c, const Crisp__V1__LoadImageRequest *req, struct err *e);
-
-/* End every pull that answers to name; who waits for them is told CANCELLED.  ERR_NOT_FOUND: there
- * is none. */
-int pull_cancel(struct caller *c, const char *name, struct err *e);
+/* The pull of the request's image with its credentials, made when there is none.  <0: the request
+ * is refused. */
+int pull_for(const Runtime__V1__PullImageRequest *req, struct object **ret, struct err *e);
+/* The same from an OCI layout on this node. */
+struct object *pull_for_layout(const Crisp__V1__LoadImageRequest *req);
 
 /* By the beginning of its id, or by the reference that was asked for in any form of it. */
 bool pull_answers_to(const struct object *o, const char *name);

@@ -12,16 +12,13 @@
 
 extern const struct kind_ops kind_container;
 
-/* Take a call: it is answered through the container's machine.  <0: refused, the caller answers. */
-int container_create(struct caller *c, const Runtime__V1__CreateContainerRequest *req,
-		     struct err *e);
-int container_start(struct caller *c, const char *id, struct err *e);
-/* grace_s: before SIGKILL; 0 kills at once.  Unknown ones are stopped and removed already. */
-int container_stop(struct caller *c, const char *id, int64_t grace_s, struct err *e);
-int container_remove(struct caller *c, const char *id, struct err *e);
-/* The row's update_failure is the answer. */
-int container_update(struct caller *c, const Runtime__V1__UpdateContainerResourcesRequest *req,
-		     struct err *e);
+/* The container of the request's sandbox and metadata, made when there is none.  <0: the request
+ * is refused. */
+int container_for(const Runtime__V1__CreateContainerRequest *req, struct object **ret,
+		  struct err *e);
+/* Is its sandbox ready? */
+int container_check_start(const Runtime__V1__StartContainerRequest *req, const struct object *o,
+			  struct err *e);
 /* Beside the machine: done is called with obj NULL and the error, if any. */
 int container_reopen_log(struct caller *c, const char *id, struct err *e);
 

@@ -1,6 +1,6 @@
 /*
- * container_calls.c - the CRI's container calls on their way to the machine: what a request
- * must be like, and which object it is about.
+ * container_calls.c - the container of a CreateContainer: what the request must be like, and the
+ * row that is made of it.  What a StartContainer needs.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +10,6 @@
 #include "base/limits.h"
 #include "base/words.h"
 #include "core/paths.h"
-#include "core/payloads.h"
-#include "core/quarantine.h"
 #include "core/records.h"
 #include "images/image.h"
 #include "oci/namespaces.h"
@@ -153,14 +151,6 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 	return 0;
 }
 
-static void create_again(struct caller *c)
-{
-	struct err e = ERR_NULL;
-
-	if (container_create(c, c->request, &e) < 0)
-		caller_finish(c, NULL, &e);
-}
-
 /* What execve would refuse at the start, when the caller no longer waits for it. */
 static int check_words(const Runtime__V1__ContainerConfig *c, struct err *e)
 {
@@ -215,97 +205,40 @@ static int check_create(const Runtime__V1__CreateContainerRequest *req,
 	return podground_check_pins(sandbox->own, e);
 }
 
-int container_create(struct caller *c, const Runtime__V1__CreateContainerRequest *req,
-		     struct err *e)
+int container_for(const Runtime__V1__CreateContainerRequest *req, struct object **ret,
+		  struct err *e)
 {
 	const Runtime__V1__ContainerMetadata *m = req->config->metadata;
 	_cleanup_free_ char *key = NULL;
 	Crisp__State__Container *row = NULL;
-	struct object *sandbox, *o;
+	struct object *sandbox;
 	char id[ID_LEN + 1];
-	int r;
+	int r = world_lookup(KIND_SANDBOX, req->pod_sandbox_id, &sandbox, e);
 
-	c->again = create_again;
-	r = world_lookup(KIND_SANDBOX, req->pod_sandbox_id, &sandbox, e);
 	if (r < 0)
 		return r;
 	key = xasprintf("ctr/%s/%s/%u", sandbox->sm->id, m->name, m->attempt);
-	o = world_find_name(key);
-	if (!o) {
-		r = check_create(req, sandbox, e);
-		if (r < 0)
-			return r;
-		id_new(id);
-		r = row_new(req, sandbox, id, key, &row, e);
-		if (r < 0)
-			return r;
-		o = world_new(KIND_CONTAINER, id, row, key);
-	}
-	caller_dispatch(c, o, sm_event_new(CTR_EVENT_CREATE));
-	return 0;
-}
-
-int container_start(struct caller *c, const char *id, struct err *e)
-{
-	struct object *o, *sandbox;
-	int r = world_lookup(KIND_CONTAINER, id, &o, e);
-
-	if (r < 0)
-		return r;
-	sandbox =
-	    world_find(KIND_SANDBOX, ((const Crisp__State__Container *)o->sm->row)->sandbox_id);
-	if (!sandbox || !sbx_is_ready(sandbox->sm->state))
-		return err_set(e, ERR_PRECONDITION, "the sandbox of container %s is not ready", id);
-	caller_dispatch(c, o, sm_event_new(CTR_EVENT_START));
-	return 0;
-}
-
-int container_stop(struct caller *c, const char *id, int64_t grace_s, struct err *e)
-{
-	struct payload_stop *f;
-	struct object *o;
-	int r = caller_find(c, KIND_CONTAINER, id, &o, e);
-
-	if (r)
-		return MIN(r, 0);
-	/* A century is as good as for ever, and does not overflow. */
-	grace_s = MAX(MIN(grace_s, INT64_C(3155760000)), INT64_C(0));
-	f = xcalloc(1, sizeof(*f));
-	f->now = grace_s == 0;
-	f->kill_at_ns = clock_realtime_ns() + grace_s * NSEC_PER_SEC;
-	caller_dispatch(c, o, ctr_event_stop(f));
-	return 0;
-}
-
-int container_remove(struct caller *c, const char *id, struct err *e)
-{
-	struct object *o;
-	int r;
-
-	if (quarantine_remove(c, KIND_CONTAINER, id))
+	*ret = world_find_name(key);
+	if (*ret)
 		return 0;
-	r = caller_find(c, KIND_CONTAINER, id, &o, e);
-	if (r)
-		return MIN(r, 0);
-	caller_dispatch(c, o, sm_event_new(CTR_EVENT_REMOVE));
-	return 0;
-}
-
-int container_update(struct caller *c, const Runtime__V1__UpdateContainerResourcesRequest *req,
-		     struct err *e)
-{
-	struct payload_resources *f;
-	struct object *o;
-	int r = world_lookup(KIND_CONTAINER, req->container_id, &o, e);
-
+	r = check_create(req, sandbox, e);
 	if (r < 0)
 		return r;
-	f = xcalloc(1, sizeof(*f));
-	if (req->linux) {
-		f->size = runtime__v1__linux_container_resources__get_packed_size(req->linux);
-		f->packed = xmalloc(f->size + 1);
-		runtime__v1__linux_container_resources__pack(req->linux, f->packed);
-	}
-	caller_dispatch(c, o, ctr_event_update(f));
+	id_new(id);
+	r = row_new(req, sandbox, id, key, &row, e);
+	if (r == 0)
+		*ret = world_new(KIND_CONTAINER, id, row, key);
+	return r;
+}
+
+int container_check_start(const Runtime__V1__StartContainerRequest *req, const struct object *o,
+			  struct err *e)
+{
+	const Crisp__State__Container *row = o->sm->row;
+	const struct object *sandbox = world_find(KIND_SANDBOX, row->sandbox_id);
+
+	if (!sandbox || !sbx_is_ready(sandbox->sm->state))
+		return err_set(e, ERR_PRECONDITION, "the sandbox of container %s is not ready",
+			       req->container_id);
 	return 0;
 }

@@ -432,10 +432,10 @@ void exec_pod_lost(const struct object *sandbox)
 
 /* --- calls and life --- */
 
-int exec_sync(struct caller *c, const Runtime__V1__ExecSyncRequest *req, struct err *e)
+int exec_for(const Runtime__V1__ExecSyncRequest *req, struct object **ret, struct err *e)
 {
 	Crisp__State__Exec *row;
-	struct object *ctr, *o;
+	struct object *ctr;
 	char id[ID_LEN + 1];
 	size_t words = 0;
 	int r = world_lookup(KIND_CONTAINER, req->container_id, &ctr, e);
@@ -459,8 +459,7 @@ int exec_sync(struct caller *c, const Runtime__V1__ExecSyncRequest *req, struct 
 		row->kill_at_ns = row->started_ns +
 				  MIN(req->timeout, INT64_C(3155760000)) * NSEC_PER_SEC;
 	id_new(id);
-	o = world_new(KIND_EXEC, id, row, NULL);
-	caller_dispatch(c, o, sm_event_new(EXE_EVENT_EXEC));
+	*ret = world_new(KIND_EXEC, id, row, NULL);
 	return 0;
 }
 

@@ -11,8 +11,8 @@
 
 extern const struct kind_ops kind_exec;
 
-/* Start a session; the call is answered when it has ended. */
-int exec_sync(struct caller *c, const Runtime__V1__ExecSyncRequest *req, struct err *e);
+/* A session for the request.  <0: it is refused. */
+int exec_for(const Runtime__V1__ExecSyncRequest *req, struct object **ret, struct err *e);
 
 /* What the session has read, while its call is being answered. */
 void exec_output(const struct sm_object *sm, ProtobufCBinaryData *ret_stdout,

@@ -11,11 +11,8 @@
 
 extern const struct kind_ops kind_sandbox;
 
-/* Take a call: it is answered through its machine.  <0: refused, the caller answers. */
-int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, struct err *e);
-/* An unknown sandbox is stopped and removed already: the call is answered OK. */
-int sandbox_stop(struct caller *c, const char *id, struct err *e);
-int sandbox_remove(struct caller *c, const char *id, struct err *e);
+/* The sandbox of the request's metadata, made when there is none.  <0: the request is refused. */
+int sandbox_for(const Runtime__V1__RunPodSandboxRequest *req, struct object **ret, struct err *e);
 
 /* The sandbox's config as the client sent it, with the default allocator; never NULL: a record
  * that was loaded has one. */

@@ -1,6 +1,6 @@
 /*
- * sandbox_calls.c - RunPodSandbox, StopPodSandbox and RemovePodSandbox on their way to the
- * machine: what a request must be like, and which object it is about.
+ * sandbox_calls.c - the sandbox of a RunPodSandbox: what the request must be like, and the row that
+ * is made of it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,6 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "core/paths.h"
-#include "core/quarantine.h"
 #include "core/records.h"
 #include "oci/namespaces.h"
 #include "os/cgroup.h"
@@ -120,60 +119,25 @@ static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *r
 	return row;
 }
 
-static void run_again(struct caller *c)
-{
-	struct err e = ERR_NULL;
-
-	if (sandbox_run(c, c->request, &e) < 0)
-		caller_finish(c, NULL, &e);
-}
-
-int sandbox_run(struct caller *c, const Runtime__V1__RunPodSandboxRequest *req, struct err *e)
+int sandbox_for(const Runtime__V1__RunPodSandboxRequest *req, struct object **ret, struct err *e)
 {
 	const Runtime__V1__PodSandboxMetadata *m = req->config->metadata;
 	_cleanup_free_ char *key = xasprintf("pod/%s/%s/%s/%u", m->namespace_, m->name, m->uid,
 					     m->attempt);
 	_cleanup_free_ char *parent = NULL;
-	struct object *o = world_find_name(key);
 	char id[ID_LEN + 1];
 	int r;
 
-	c->again = run_again;
-	if (!o) {
-		r = check_run(req, runtime__v1__pod_sandbox_config__get_packed_size(req->config),
-			      &parent, e);
-		if (r < 0)
-			return r;
-		id_new(id);
-		if (!parent)
-			parent = xstrdup(world.conf->default_cgroup_parent);
-		o = world_new(KIND_SANDBOX, id, row_new(req, parent, key, id), key);
-	}
-	caller_dispatch(c, o, sm_event_new(SBX_EVENT_RUN));
-	return 0;
-}
-
-int sandbox_stop(struct caller *c, const char *id, struct err *e)
-{
-	struct object *o;
-	int r = caller_find(c, KIND_SANDBOX, id, &o, e);
-
-	if (r)
-		return MIN(r, 0);
-	caller_dispatch(c, o, sm_event_new(SBX_EVENT_STOP));
-	return 0;
-}
-
-int sandbox_remove(struct caller *c, const char *id, struct err *e)
-{
-	struct object *o;
-	int r;
-
-	if (quarantine_remove(c, KIND_SANDBOX, id))
+	*ret = world_find_name(key);
+	if (*ret)
 		return 0;
-	r = caller_find(c, KIND_SANDBOX, id, &o, e);
-	if (r)
-		return MIN(r, 0);
-	caller_dispatch(c, o, sm_event_new(SBX_EVENT_REMOVE));
+	r = check_run(req, runtime__v1__pod_sandbox_config__get_packed_size(req->config), &parent,
+		      e);
+	if (r < 0)
+		return r;
+	id_new(id);
+	if (!parent)
+		parent = xstrdup(world.conf->default_cgroup_parent);
+	*ret = world_new(KIND_SANDBOX, id, row_new(req, parent, key, id), key);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "cri_print.h"
 #include "cri_rpc.h"
 #include "cri_validate.h"
+#include "sm_lamp.h"
 
 /* The lamp's initialiser names its deprecated field. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
@@ -51,12 +52,73 @@ int err_fill(struct err *e, enum err_code code, int errnum, const char *file, in
 	return -(int)code;
 }
 
-int rpc_switch_on(struct rpc_call *call, const Test__V1__SwitchOnRequest *req, struct err *e)
+int rpc_raise(struct rpc_call *call, const ProtobufCMessage *req, struct err *e)
 {
+	(void)req;
 	(void)e;
-	assert(!strcmp(req->lamp->name, "desk"));
 	handled++;
 	return call->outcome;
+}
+
+struct payload_volt {
+	int volt;
+};
+
+void payload_volt_free(void *volt)
+{
+	(void)volt;
+}
+
+static struct sm_event event;
+
+struct sm_event *sm_event_new(int number)
+{
+	event = (struct sm_event){ .event = number };
+	return &event;
+}
+
+struct sm_event *sm_event_carry(int number, void *payload, void (*free_payload)(void *payload))
+{
+	event = (struct sm_event){ .event = number, .payload = payload,
+				   .free_payload = free_payload };
+	return &event;
+}
+
+static struct payload_volt volt;
+
+/* A lamp with an old name is dimmed, one without a name cannot be switched. */
+int rpc_payload_switch_on(const Test__V1__SwitchOnRequest *req, const struct object *o,
+			  struct payload_volt **ret, struct err *e)
+{
+	assert(!o);
+	*ret = *req->lamp->old_name ? &volt : NULL;
+	return *req->lamp->name ? 0 : err_set(e, ERR_INVALID, "no name");
+}
+
+static int made, checked;
+
+int rpc_new_repair(const Test__V1__RepairRequest *req, struct object **ret, struct err *e)
+{
+	(void)req;
+	(void)e;
+	*ret = NULL;
+	made++;
+	return 0;
+}
+
+int rpc_check_repair(const Test__V1__RepairRequest *req, const struct object *o, struct err *e)
+{
+	(void)req;
+	assert(!o);
+	checked++;
+	return err_set(e, ERR_PRECONDITION, "beyond repair");
+}
+
+void rpc_answer_repair(struct rpc_call *call, const struct sm_object *obj, const struct err *e)
+{
+	(void)obj;
+	(void)e;
+	call->replies++;
 }
 
 int rpc_list_lamps(struct rpc_call *call, const Test__V1__ListLampsRequest *req,
@@ -78,13 +140,6 @@ int rpc_watch_lamps(struct rpc_call *call, const Test__V1__ListLampsRequest *req
 	return call->outcome;
 }
 
-int rpc_repair(struct rpc_call *call, const Test__V1__RepairRequest *req, struct err *e)
-{
-	(void)req;
-	(void)e;
-	return call->outcome;
-}
-
 static int call_list(struct rpc_call *call, int outcome, struct err *e)
 {
 	Test__V1__ListLampsRequest req = TEST__V1__LIST_LAMPS_REQUEST__INIT;
@@ -99,12 +154,46 @@ static void check_table(void)
 
 	assert(CRI_RPC_COUNT == 5);
 	assert(!strcmp(m->path, "/test.v1.Lamps/SwitchOn") && !strcmp(m->name, "SwitchOn"));
-	assert(m->kind == RPC_KIND_EVENT && m->event == 7 && !strcmp(m->machine, "lamp"));
+	assert(m->kind == RPC_KIND_EVENT && m->handle == rpc_raise);
 	assert(m->request == &test__v1__switch_on_request__descriptor && !m->server_streaming);
 	m = &cri_methods[CRI_RPC_WATCH_LAMPS];
-	assert(m->kind == RPC_KIND_DIRECT && m->server_streaming && m->event == -1 && !m->machine);
+	assert(m->kind == RPC_KIND_DIRECT && m->server_streaming && !m->raises);
 	assert(cri_methods[CRI_RPC_LIST_LAMPS].kind == RPC_KIND_READ);
 	assert(cri_methods[CRI_RPC_PAINT].kind == RPC_KIND_UNIMPLEMENTED);
+}
+
+/* What good.bind says of both events. */
+static void check_events(void)
+{
+	const struct rpc_event *on = cri_methods[CRI_RPC_SWITCH_ON].raises;
+	const struct rpc_event *repair = cri_methods[CRI_RPC_REPAIR].raises;
+	Test__V1__SwitchOnRequest req = TEST__V1__SWITCH_ON_REQUEST__INIT;
+	Test__V1__RepairRequest again = TEST__V1__REPAIR_REQUEST__INIT;
+	struct rpc_call call = { .outcome = 0 };
+	Test__V1__Lamp lamp = TEST__V1__LAMP__INIT;
+	struct object *o = NULL;
+	struct sm_event *ev;
+	struct err e = ERR_NULL;
+
+	assert(!strcmp(on->machine, "lamp") && on->event == LMP_EVENT_SWITCH_ON);
+	assert(on->inside == offsetof(Test__V1__SwitchOnRequest, lamp));
+	assert(on->by == offsetof(Test__V1__Lamp, name));
+	assert(on->each && on->gone_ok && on->broken_removed);
+	assert(!on->make && !on->check && on->carry && !on->answer);
+	req.lamp = &lamp;
+	assert(on->carry(&req.base, NULL, &ev, &e) == -ERR_INVALID);
+	lamp.name = "desk";
+	assert(on->carry(&req.base, NULL, &ev, &e) == 0);
+	assert(ev->event == LMP_EVENT_SWITCH_ON && !ev->payload);
+	lamp.old_name = "table";
+	assert(on->carry(&req.base, NULL, &ev, &e) == 0);
+	assert(ev->event == LMP_EVENT_DIM && ev->payload == &volt);
+	assert(repair->event == LMP_EVENT_REPAIR && !repair->by && !repair->carry);
+	assert(!repair->each && !repair->gone_ok && !repair->broken_removed);
+	assert(repair->make(&again.base, &o, &e) == 0 && made == 1);
+	assert(repair->check(&again.base, o, &e) == -ERR_PRECONDITION && checked == 1);
+	repair->answer(&call, NULL, NULL);
+	assert(call.replies == 1);
 }
 
 static void check_calls(void)
@@ -160,6 +249,7 @@ static void check_values(void)
 int main(void)
 {
 	check_table();
+	check_events();
 	check_calls();
 	check_values();
 	return 0;

@@ -6,7 +6,7 @@
 set -u
 build=${BUILD:-build}
 make --no-print-directory -s BUILD="$build" "$build/protoc-gen-crisp" "$build/cri-diff" \
-	"$build/codegen/google/protobuf/descriptor.proto" || exit 1
+	"$build/codegen/google/protobuf/descriptor.proto" "$build/codegen/cri.ds" || exit 1
 here=tests/codegen
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -73,14 +73,56 @@ for cc in gcc clang-14; do
 done
 
 # A handler that nobody wrote is a link error that names it.
-sed 's/^int rpc_repair(/int rpc_repair_not(/' $here/dispatch.c >"$work/dispatch.c"
+sed 's/^int rpc_new_repair(/int rpc_new_repair_not(/' $here/dispatch.c >"$work/dispatch.c"
 if gcc -std=gnu17 -D_GNU_SOURCE -Isrc -I"$out" -I$here "$work/dispatch.c" \
 	"$out"/cri_{rpc,validate,print}.c "$out/lamp.pb-c.c" -lprotobuf-c -o "$work/x" 2>"$work/err" ||
-	! grep -q 'undefined reference to .rpc_repair' "$work/err"; then
+	! grep -q 'undefined reference to .rpc_new_repair' "$work/err"; then
 	not_ok "missing handler" "$work/err"
 else
 	ok "missing handler"
 fi
+
+# states/rpc.bind is what runs: two RPCs with each other's words do each other's work.
+# come_to BIND: builds a table from it and prints what swap.c sees.
+come_to() {
+	rm -rf "$work/table" && mkdir "$work/table" &&
+		protoc --plugin=protoc-gen-crisp="$build/protoc-gen-crisp" \
+			--crisp_out="$work/table" --crisp_opt="rules=proto/rules,bind=$1" \
+			--crisp_opt=source=proto/runtime/v1/api.proto \
+			--crisp_opt=source=proto/crisp/v1/admin.proto \
+			--descriptor_set_in="$build/codegen/cri.ds" api.proto admin.proto &&
+		gcc -std=gnu17 -D_GNU_SOURCE -Ulinux -Isrc -I. -Igen -no-pie \
+			-Wl,--unresolved-symbols=ignore-all $here/swap.c src/api/events.c \
+			"$work/table/cri_rpc.c" gen/sm_*.c -o "$work/swap" && "$work/swap"
+}
+cat >"$work/want" <<-'EOF'
+	StopPodSandbox here: sandbox.stop
+	RemovePodSandbox here: sandbox.remove
+	StopPodSandbox gone: OK
+	RemovePodSandbox gone: OK
+	StopPodSandbox broken: OK
+	RemovePodSandbox broken: removed from quarantine
+EOF
+cat >"$work/want-swapped" <<-'EOF'
+	StopPodSandbox here: sandbox.remove
+	RemovePodSandbox here: sandbox.stop
+	StopPodSandbox gone: OK
+	RemovePodSandbox gone: OK
+	StopPodSandbox broken: removed from quarantine
+	RemovePodSandbox broken: OK
+EOF
+sed -E 's/^(RuntimeService\.)Stop(PodSandbox )/\1Other\2/
+	s/^(RuntimeService\.)Remove(PodSandbox )/\1Stop\2/
+	s/^(RuntimeService\.)Other/\1Remove/' states/rpc.bind >"$work/swapped.bind"
+cp states/rpc.bind "$work/bind"
+for of in "bind want" "swapped.bind want-swapped"; do
+	if come_to "$work/${of% *}" >"$work/got" 2>"$work/err" &&
+		diff "$work/${of#* }" "$work/got" >>"$work/err"; then
+		ok "what RPCs come to, ${of#* }"
+	else
+		not_ok "what RPCs come to, ${of#* }" "$work/err"
+	fi
+done
 
 for f in $here/bad-*; do
 	proto=$here/lamp.proto rules=$here/good.rules bind=$here/good.bind

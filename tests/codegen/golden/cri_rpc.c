@@ -4,7 +4,10 @@
  */
 #include "cri_rpc.h"
 
+#include <stddef.h>
+
 #include "cri_validate.h"
+#include "sm/engine.h"
 #include "sm_lamp.h"
 
 static int handle_unimplemented(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -13,12 +16,15 @@ static int handle_unimplemented(struct rpc_call *call, const ProtobufCMessage *m
 	return err_set(e, ERR_UNIMPLEMENTED, "%s is not implemented", rpc_call_method(call)->name);
 }
 
-static int handle_switch_on(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int event_switch_on(const ProtobufCMessage *msg, const struct object *o,
+	struct sm_event **ret, struct err *e)
 {
-	const Test__V1__SwitchOnRequest *req =
-		(const Test__V1__SwitchOnRequest *)msg;
+	struct payload_volt *payload;
+	int r = rpc_payload_switch_on((const Test__V1__SwitchOnRequest *)msg, o, &payload, e);
 
-	return rpc_switch_on(call, req, e);
+	if (r == 0)
+		*ret = payload ? lmp_event_dim(payload) : sm_event_new(LMP_EVENT_SWITCH_ON);
+	return r;
 }
 
 static int handle_list_lamps(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -43,12 +49,14 @@ static int handle_watch_lamps(struct rpc_call *call, const ProtobufCMessage *msg
 	return rpc_watch_lamps(call, req, e);
 }
 
-static int handle_repair(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int new_repair(const ProtobufCMessage *msg, struct object **ret, struct err *e)
 {
-	const Test__V1__RepairRequest *req =
-		(const Test__V1__RepairRequest *)msg;
+	return rpc_new_repair((const Test__V1__RepairRequest *)msg, ret, e);
+}
 
-	return rpc_repair(call, req, e);
+static int check_repair(const ProtobufCMessage *msg, const struct object *o, struct err *e)
+{
+	return rpc_check_repair((const Test__V1__RepairRequest *)msg, o, e);
 }
 
 const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
@@ -59,10 +67,18 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &test__v1__switch_on_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_EVENT,
-		.machine = "lamp",
-		.event = LMP_EVENT_SWITCH_ON,
+		.raises = &(const struct rpc_event){
+			.machine = "lamp",
+			.event = LMP_EVENT_SWITCH_ON,
+			.inside = offsetof(Test__V1__SwitchOnRequest, lamp),
+			.by = offsetof(Test__V1__Lamp, name),
+			.each = true,
+			.gone_ok = true,
+			.broken_removed = true,
+			.carry = event_switch_on,
+		},
 		.validate = cri_validate_switch_on,
-		.handle = handle_switch_on,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_LIST_LAMPS] = {
 		.path = "/test.v1.Lamps/ListLamps",
@@ -71,7 +87,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &test__v1__list_lamps_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
-		.event = -1,
 		.validate = cri_validate_list_lamps,
 		.handle = handle_list_lamps,
 	},
@@ -82,7 +97,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &test__v1__list_lamps_response__descriptor,
 		.server_streaming = true,
 		.kind = RPC_KIND_DIRECT,
-		.event = -1,
 		.validate = cri_validate_watch_lamps,
 		.handle = handle_watch_lamps,
 	},
@@ -92,10 +106,16 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &test__v1__repair_request__descriptor,
 		.response = &test__v1__repair_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_DIRECT,
-		.event = -1,
+		.kind = RPC_KIND_EVENT,
+		.raises = &(const struct rpc_event){
+			.machine = "lamp",
+			.event = LMP_EVENT_REPAIR,
+			.make = new_repair,
+			.check = check_repair,
+			.answer = rpc_answer_repair,
+		},
 		.validate = cri_validate_repair,
-		.handle = handle_repair,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_PAINT] = {
 		.path = "/test.v1.Lamps/Paint",
@@ -104,7 +124,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &test__v1__repair_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.event = -1,
 		.validate = cri_validate_paint,
 		.handle = handle_unimplemented,
 	},

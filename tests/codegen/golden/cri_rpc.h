@@ -7,6 +7,8 @@
 #include "api/rpc.h"
 #include "lamp.pb-c.h"
 
+struct payload_volt;
+
 enum cri_rpc {
 	CRI_RPC_SWITCH_ON,
 	CRI_RPC_LIST_LAMPS,
@@ -16,8 +18,7 @@ enum cri_rpc {
 	CRI_RPC_COUNT,
 };
 
-/* Indexed by enum cri_rpc.  An unimplemented method's handle fails with ERR_UNIMPLEMENTED, so no
- * pointer in it is NULL but machine. */
+/* Indexed by enum cri_rpc.  An unimplemented method's handle fails with ERR_UNIMPLEMENTED. */
 extern const struct rpc_method cri_methods[CRI_RPC_COUNT];
 
 /* Handlers, written by hand.  req and all below it live until the call is answered;
@@ -25,15 +26,21 @@ extern const struct rpc_method cri_methods[CRI_RPC_COUNT];
  *
  * A read fills resp.  0: resp is packed and sent on return; 1: the handler has answered
  * by itself (rpc_reply_bytes); <0: e is filled and the caller answers with it.
- * An event or direct handler starts work.  0: it will be answered later, or was; <0: as
- * above.
+ * A direct handler starts work.  0: it will be answered later, or was; <0: as above.
+ *
+ * Of an event, on the loop thread, what its line of the binding asks for:
+ * new: the object that the request is for, made when there is none; <0: e is filled.
+ * check: may the event be raised in o?  <0: e is filled.
+ * payload: what the event carries, taken over; <0: e is filled.  With `or`, the other
+ * event carries it, and NULL raises the first.
+ * answer: answers the call from the object's row or with e; obj is NULL when it is
+ * gone.
  */
 
 /* event lamp.switch_on: Switches a lamp on. A comment of two lines, with an end of comment * / inside.
  * (test.v1.Lamps.SwitchOn) */
-int rpc_switch_on(struct rpc_call *call,
-	const Test__V1__SwitchOnRequest *req,
-	struct err *e);
+int rpc_payload_switch_on(const Test__V1__SwitchOnRequest *req,
+	const struct object *o, struct payload_volt **ret, struct err *e);
 
 /* read
  * (test.v1.Lamps.ListLamps) */
@@ -48,8 +55,11 @@ int rpc_watch_lamps(struct rpc_call *call,
 	const Test__V1__ListLampsRequest *req,
 	struct err *e);
 
-/* direct
+/* event lamp.repair
  * (test.v1.Lamps.Repair) */
-int rpc_repair(struct rpc_call *call,
-	const Test__V1__RepairRequest *req,
-	struct err *e);
+int rpc_new_repair(const Test__V1__RepairRequest *req,
+	struct object **ret, struct err *e);
+int rpc_check_repair(const Test__V1__RepairRequest *req,
+	const struct object *o, struct err *e);
+void rpc_answer_repair(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
