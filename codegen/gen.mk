@@ -59,7 +59,7 @@ $(CODEGEN)/api.ds: proto/runtime/v1/api.proto $(CODEGEN)/google/protobuf/descrip
 GEN_TOOLS := $(BUILD)/protoc-gen-crisp $(BUILD)/smc $(CODEGEN)/cri.ds
 comma := ,
 
-$(CODEGEN)/out: $(GEN_TOOLS) $(SM_FILES) $(PLAIN_PROTOS) proto/rules states/rpc.bind
+$(CODEGEN)/out: $(GEN_TOOLS) $(SM_FILES) $(PLAIN_PROTOS) proto/rules states/rpc.bind src/conf/keys.c
 	@rm -rf $@ $@.new && mkdir -p $@.new
 	protoc-c --descriptor_set_in=$(CODEGEN)/cri.ds --c_out=$@.new $(notdir $(CRI_PROTOS))
 	$(if $(PLAIN_PROTOS),protoc-c -Iproto --c_out=$@.new $(PLAIN_PROTOS))
@@ -67,6 +67,9 @@ $(CODEGEN)/out: $(GEN_TOOLS) $(SM_FILES) $(PLAIN_PROTOS) proto/rules states/rpc.
 		--crisp_opt=rules=proto/rules,bind=states/rpc.bind \
 		$(foreach p,$(CRI_PROTOS),--crisp_opt=source=$(p)) \
 		--descriptor_set_in=$(CODEGEN)/cri.ds $(notdir $(CRI_PROTOS))
+	$(if $(PLAIN_PROTOS),protoc --plugin=protoc-gen-crisp=$(BUILD)/protoc-gen-crisp --crisp_out=$@.new \
+		--crisp_opt=keys=src/conf/keys.c $(foreach p,$(PLAIN_PROTOS),--crisp_opt=source=$(p)) \
+		-Iproto $(PLAIN_PROTOS))
 	$(if $(SM_FILES),$(BUILD)/smc -o $@.new $(SM_FILES))
 	@mv $@.new $@
 

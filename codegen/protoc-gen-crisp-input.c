@@ -23,7 +23,7 @@ struct source {
 	size_t n_words;
 };
 
-static bool source_open(struct source *src, const char *path, struct diag *d)
+char *file_read(const char *path, struct diag *d)
 {
 	struct emit text = EMIT_NULL;
 	char buf[4096];
@@ -32,7 +32,7 @@ static bool source_open(struct source *src, const char *path, struct diag *d)
 
 	if (!f) {
 		diag_add(d, path, 0, "cannot be read: %s", strerror(errno));
-		return false;
+		return NULL;
 	}
 	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
 		emit_bytes(&text, buf, n);
@@ -40,8 +40,15 @@ static bool source_open(struct source *src, const char *path, struct diag *d)
 		diag_add(d, path, 0, "cannot be read: %s", strerror(errno));
 	fclose(f);
 	emit_bytes(&text, "", 0);
-	*src = (struct source){ .path = path, .text = text.text, .next = text.text };
-	return true;
+	return text.text;
+}
+
+static bool source_open(struct source *src, const char *path, struct diag *d)
+{
+	char *text = file_read(path, d);
+
+	*src = (struct source){ .path = path, .text = text, .next = text };
+	return text;
 }
 
 /* Cut line into src->words; false when there are none. */

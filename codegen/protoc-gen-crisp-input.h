@@ -76,6 +76,9 @@ struct bindings {
 	struct binding *of; /* one for each of the schema's rpcs, in its order */
 };
 
+/* A file's text.  NULL: it cannot be opened, and d says why. */
+char *file_read(const char *path, struct diag *d);
+
 void rules_load(struct rules *r, const char *path, const struct schema *s, struct diag *d);
 void bindings_load(struct bindings *b, const char *path, const struct schema *s, struct diag *d);
 

@@ -3,8 +3,9 @@
  * the generated files into a CodeGeneratorResponse on standard output.
  *
  * Options, separated by commas: rules=FILE, bind=FILE, and source=PATH for each .proto, which is
- * only what diagnostics and banners call it.  Mistakes in the inputs are the response's error, as
- * the protocol wants, and the exit status stays 0; protoc then fails.
+ * only what diagnostics and banners call it.  keys=FILE instead of rules and bind: write the
+ * functions that fill messages from the configuration.  Mistakes in the inputs are the response's
+ * error, as the protocol wants, and the exit status stays 0; protoc then fails.
  */
 #include "protoc-gen-crisp.h"
 
@@ -19,6 +20,7 @@
 struct options {
 	const char *rules;
 	const char *bind;
+	const char *keys;
 	const char *sources[SOURCES_MAX];
 	size_t n_sources;
 };
@@ -48,14 +50,16 @@ static void options_parse(struct options *o, char *text, struct diag *d)
 			o->rules = text + 6;
 		else if (!strncmp(text, "bind=", 5))
 			o->bind = text + 5;
+		else if (!strncmp(text, "keys=", 5))
+			o->keys = text + 5;
 		else if (!strncmp(text, "source=", 7) && o->n_sources < SOURCES_MAX)
 			o->sources[o->n_sources++] = text + 7;
 		else
-			diag_add(d, "--crisp_opt", 0, "%s: write rules=FILE, bind=FILE or "
-				 "source=PATH", text);
+			diag_add(d, "--crisp_opt", 0, "%s: write rules=FILE, bind=FILE, "
+				 "keys=FILE or source=PATH", text);
 	}
-	if (!o->rules || !o->bind)
-		diag_add(d, "--crisp_opt", 0, "write rules=FILE,bind=FILE");
+	if (!o->keys == (!o->rules || !o->bind))
+		diag_add(d, "--crisp_opt", 0, "write rules=FILE,bind=FILE or keys=FILE");
 }
 
 /* What a file of the request is called in messages: the source option of the same base name. */
@@ -87,13 +91,17 @@ void plugin_emit_top(const struct plugin *p, struct emit *e, bool header)
 		emit_line(e, "#pragma once");
 }
 
-static void plugin_load(struct plugin *p, const Google__Protobuf__Compiler__CodeGeneratorRequest *r,
-			const struct options *o)
+static void plugin_load_schema(struct plugin *p,
+			       const Google__Protobuf__Compiler__CodeGeneratorRequest *r,
+			       const struct options *o)
 {
 	size_t n = r->n_file_to_generate, i, j;
 	Google__Protobuf__FileDescriptorProto **files = memory_zeroed(n, sizeof(*files));
 	const char **paths = memory_zeroed(n, sizeof(*paths));
 
+	p->files = files;
+	p->paths = paths;
+	p->stems = memory_zeroed(n, sizeof(*p->stems));
 	p->headers = memory_zeroed(n, sizeof(*p->headers));
 	p->packages = memory_zeroed(n, sizeof(*p->packages));
 	p->n_files = n;
@@ -111,13 +119,20 @@ static void plugin_load(struct plugin *p, const Google__Protobuf__Compiler__Code
 		if (stem > 6 && !strcmp(name + stem - 6, ".proto"))
 			stem -= 6;
 		paths[i] = options_source(o, name);
-		p->headers[i] = text_format("%.*s.pb-c.h", (int)stem, name);
+		p->stems[i] = text_format("%.*s", (int)stem, name);
+		p->headers[i] = text_format("%s.pb-c.h", p->stems[i]);
 		p->packages[i] = files[i]->package ? files[i]->package : "";
 	}
-	p->sources = sources_join(paths, n, o);
 	schema_load(&p->schema, files, paths, n, &p->diag);
+}
+
+static void plugin_load(struct plugin *p, const Google__Protobuf__Compiler__CodeGeneratorRequest *r,
+			const struct options *o)
+{
+	plugin_load_schema(p, r, o);
 	if (p->diag.n > 0)
 		return; /* what follows would only repeat it */
+	p->sources = sources_join(p->paths, p->n_files, o);
 	rules_load(&p->rules, o->rules, &p->schema, &p->diag);
 	bindings_load(&p->bindings, o->bind, &p->schema, &p->diag);
 }
@@ -137,6 +152,28 @@ static size_t plugin_generate(struct plugin *p, struct output *out)
 	plugin_emit_print(p, &out[4].text, &out[5].text);
 	plugin_emit_client(p, &out[6].text, &out[7].text);
 	plugin_emit_coverage(p, &out[8].text);
+	return n;
+}
+
+/* X_conf.[ch] for each file that names keys. */
+static size_t plugin_generate_conf(struct plugin *p,
+				   const Google__Protobuf__Compiler__CodeGeneratorRequest *r,
+				   const struct options *o, struct output *out)
+{
+	struct conf_source keys;
+	size_t n = 0, i;
+
+	plugin_load_schema(p, r, o);
+	if (p->diag.n > 0 || !conf_source_read(&keys, o->keys, &p->diag))
+		return 0;
+	for (i = 0; i < p->n_files && n + 2 <= OUTPUTS_MAX; i++) {
+		out[n] = (struct output){ .name = text_format("%s_conf.h", p->stems[i]) };
+		out[n + 1] = (struct output){ .name = text_format("%s_conf.c", p->stems[i]) };
+		conf_emit(&keys, &p->schema, p->files[i], p->paths[i], p->stems[i], &out[n].text,
+			  &out[n + 1].text, &p->diag);
+		if (out[n].text.len > 0)
+			n += 2;
+	}
 	return n;
 }
 
@@ -199,7 +236,12 @@ int main(void)
 		return 1;
 	}
 	options_parse(&o, req->parameter, &p.diag);
-	if (p.diag.n == 0)
+	n = 0;
+	if (p.diag.n == 0 && o.keys) {
+		n = plugin_generate_conf(&p, req, &o, out);
+	} else if (p.diag.n == 0) {
 		plugin_load(&p, req, &o);
-	return respond(&p.diag, out, p.diag.n == 0 ? plugin_generate(&p, out) : 0);
+		n = p.diag.n == 0 ? plugin_generate(&p, out) : 0;
+	}
+	return respond(&p.diag, out, p.diag.n == 0 ? n : 0);
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "emit.h"
+#include "protoc-gen-crisp-conf.h"
 #include "protoc-gen-crisp-input.h"
 #include "protoc-gen-crisp-schema.h"
 
@@ -16,7 +17,11 @@ struct plugin {
 	struct rules rules;
 	struct bindings bindings;
 	const char *sources; /* all input files, for the banner */
-	/* protoc-c's headers and packages of the schema's files. */
+	/* The schema's files, what diagnostics call them, their names without ".proto", protoc-c's
+	 * headers and packages. */
+	Google__Protobuf__FileDescriptorProto **files;
+	const char **paths;
+	const char **stems;
 	const char **headers;
 	const char **packages;
 	size_t n_files;

@@ -66,9 +66,16 @@ struct  Crisp__Pull__Credentials
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
+/*
+ * What to pull, and how: in the memory of daemon and puller as on the socket.  "conf KEY" behind a
+ * field: the daemon fills it from that key of the configuration (gen/pull_conf.c).
+ */
 struct  Crisp__Pull__Request
 {
   ProtobufCMessage base;
+  /*
+   * names its staging directory
+   */
   char *pull_id;
   /*
    * as asked for; the name for a layout, "" takes the index's
@@ -79,8 +86,17 @@ struct  Crisp__Pull__Request
    */
   char *layout_dir;
   char *images_root;
+  /*
+   * conf crio.image.registries_conf
+   */
   char *registries_conf;
+  /*
+   * conf crio.image.global_auth_file; "": none
+   */
   char *auth_file;
+  /*
+   * conf crio.image.insecure_registries
+   */
   size_t n_insecure_registries;
   char **insecure_registries;
   Crisp__Pull__Credentials *credentials;
@@ -89,21 +105,30 @@ struct  Crisp__Pull__Request
    */
   char *slots_file;
   /*
-   * made at one time by all pullers
+   * conf crio.image.max_parallel_layers; of all pullers
    */
   uint32_t max_layers;
   /*
-   * 0: no limit for the pull as a whole
+   * Without a new byte; 0: no limit.
+   */
+  /*
+   * conf crio.image.pull_progress_timeout
    */
   int64_t pull_progress_timeout_ms;
   /*
-   * "": none
+   * conf crio.image.namespaced_auth_dir; "": none
    */
   char *namespaced_auth_dir;
   /*
-   * "": what registries.conf says
+   * "": what registries.conf says.
+   */
+  /*
+   * conf crio.image.short_name_mode
    */
   char *short_name_mode;
+  /*
+   * conf crio.image.certs_dirs
+   */
   size_t n_certs_dirs;
   char **certs_dirs;
   /*
@@ -111,19 +136,25 @@ struct  Crisp__Pull__Request
    */
   char *pod_namespace;
   /*
-   * file; "": the system's
+   * conf crio.image.signature_policy; "": the system's
    */
   char *signature_policy;
   /*
-   * with NAMESPACE.json; "": there is none
+   * With NAMESPACE.json; "": there is none.
+   */
+  /*
+   * conf crio.image.signature_policy_dir
    */
   char *signature_policy_dir;
   /*
-   * directory
+   * conf crio.image.registries_d; directory
    */
   char *registries_d;
   /*
-   * what is none of an image may be pulled as files
+   * What is none of an image may be pulled as files.
+   */
+  /*
+   * conf crio.image.oci_artifact_mount_support
    */
   protobuf_c_boolean artifacts;
 };

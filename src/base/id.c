@@ -24,10 +24,13 @@ void id_new(char out[ID_LEN + 1])
 
 void id_of_text(const char *text, char out[ID_LEN + 1])
 {
-	size_t n = strlen(text);
+	id_of_bytes(text, strlen(text), out);
+}
 
+void id_of_bytes(const void *data, size_t size, char out[ID_LEN + 1])
+{
 	for (unsigned i = 0; i < 2; i++) {
-		XXH128_hash_t h = XXH3_128bits_withSeed(text, n, i);
+		XXH128_hash_t h = XXH3_128bits_withSeed(data, size, i);
 
 		snprintf(out + i * 32, 33, "%016llx%016llx", (unsigned long long)h.high64,
 			 (unsigned long long)h.low64);

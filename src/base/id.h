@@ -15,6 +15,7 @@ void id_new(char out[ID_LEN + 1]);
 /* The id of something named by text: SHA-256 is not needed, collisions are checked by the
  * caller who stores the text; stable across restarts and versions. */
 void id_of_text(const char *text, char out[ID_LEN + 1]);
+void id_of_bytes(const void *data, size_t size, char out[ID_LEN + 1]);
 
 /* Exactly an id. */
 bool id_is_valid(const char *s);

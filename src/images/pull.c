@@ -6,6 +6,7 @@
  */
 #include "images/pull.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +19,10 @@
 #include "core/payloads.h"
 #include "core/records.h"
 #include "core/trash.h"
+#include "gen/pull_conf.h"
 #include "image/ref.h"
 #include "image/staging.h"
+#include "image/wipe.h"
 #include "images/image.h"
 #include "images/report.h"
 
@@ -30,35 +33,27 @@ static struct {
 	struct pull_counters counters;
 } pulls;
 
-/* What a pull needs and no record may hold.  All but pull and progress is gone when the puller has
- * it, and comes again with the next request. */
 struct pulling {
 	struct image_pull *pull;
 	struct image_pull_progress progress;
-	char *layout_dir, *name;
-	char *username, *password, *auth, *identity_token, *registry_token;
-	char *server_address, *pod_namespace;
+	/* Holds credentials, so no record has it.  NULL: the puller has it, or none came in this
+	 * life of the daemon. */
+	Crisp__Pull__Request *request;
 };
 
-static void forget(char **secret)
+static Crisp__Pull__Request *request_new(const char *reference)
 {
-	if (*secret)
-		explicit_bzero(*secret, strlen(*secret));
-	free(*secret);
-	*secret = NULL;
+	Crisp__Pull__Request *q = xmalloc(sizeof(*q));
+
+	crisp__pull__request__init(q);
+	row_set_str(&q->reference, reference);
+	return q;
 }
 
-static void forget_request(struct pulling *p)
+static void request_free(Crisp__Pull__Request *q)
 {
-	forget(&p->username);
-	forget(&p->password);
-	forget(&p->auth);
-	forget(&p->identity_token);
-	forget(&p->registry_token);
-	forget(&p->server_address);
-	forget(&p->pod_namespace);
-	forget(&p->layout_dir);
-	forget(&p->name);
+	message_wipe((ProtobufCMessage *)q);
+	crisp__pull__request__free_unpacked(q, NULL);
 }
 
 static char *socket_dir(void)
@@ -117,65 +112,35 @@ static void pull_progress(void *arg, const struct image_pull_progress *now)
 
 static const struct image_pull_ops pull_ops = { .done = pull_done, .progress = pull_progress };
 
-/* The node's own, or those for the one image that it pulls for itself. */
-static const char *node_auth_file(const char *name)
+/* The pause image, which the node pulls for itself, may have credentials of its own. */
+static void request_fill(Crisp__Pull__Request *q, const char *id, const char *sockets)
 {
 	const struct conf *c = world.conf;
+	_cleanup_free_ char *root = path_images(c), *slots = xasprintf("%s/slots", sockets);
 
-	return *c->pause_image_auth_file && strcmp(name, c->pause_image) == 0
-		       ? c->pause_image_auth_file
-		       : c->global_auth_file;
-}
-
-static int64_t progress_timeout_ms(void)
-{
-	int64_t ns = 0;
-
-	return str_to_duration(world.conf->pull_progress_timeout, &ns) < 0 ? 0
-									   : ns / NSEC_PER_MSEC;
+	crisp__pull__request__from_conf(q, c);
+	if (*c->pause_image_auth_file && strcmp(q->reference, c->pause_image) == 0)
+		row_set_str(&q->auth_file, c->pause_image_auth_file);
+	row_set_str(&q->pull_id, id);
+	row_set_str(&q->images_root, root);
+	row_set_str(&q->slots_file, slots);
 }
 
 void pul_effect_fetch(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
 	struct pulling *p = o->own;
-	_cleanup_free_ char *root = path_images(world.conf);
+	Crisp__Pull__Request *q = take_ptr(p->request);
 	_cleanup_free_ char *sockets = socket_dir();
-	_cleanup_free_ char *slots = xasprintf("%s/slots", sockets);
-	const struct image_pull_request req = {
-		.pull_path = world.pull_path,
-		.socket_dir = sockets,
-		.images_root = root,
-		.id = sm->id,
-		.reference = p->name,
-		.layout_dir = p->layout_dir,
-		.registries_conf = world.conf->registries_conf,
-		.slots_file = slots,
-		.max_layers = (unsigned)world.conf->max_parallel_layers,
-		.artifacts = world.conf->oci_artifact_mount_support,
-		.auth_file = node_auth_file(p->name),
-		.namespaced_auth_dir = world.conf->namespaced_auth_dir,
-		.pod_namespace = p->pod_namespace,
-		.short_name_mode = world.conf->short_name_mode,
-		.certs_dirs = world.conf->certs_dirs,
-		.registries_d = world.conf->registries_d,
-		.signature_policy = world.conf->signature_policy,
-		.signature_policy_dir = world.conf->signature_policy_dir,
-		.progress_timeout_ms = progress_timeout_ms(),
-		.insecure_registries = world.conf->insecure_registries,
-		.username = p->username,
-		.password = p->password,
-		.auth = p->auth,
-		.identity_token = p->identity_token,
-		.registry_token = p->registry_token,
-		.server_address = p->server_address,
-	};
 	struct err e = ERR_NULL;
+	int r;
 
 	p->progress = (struct image_pull_progress){ .bytes_done = 0 };
-	if (image_pull_start(world.loop, &req, &pull_ops, o, &p->pull, &e) < 0)
+	request_fill(q, sm->id, sockets);
+	r = image_pull_start(world.loop, world.pull_path, sockets, q, &pull_ops, o, &p->pull, &e);
+	if (r < 0)
 		effect_report(o, sm->effect_gen, fetch_failed(&e, 0));
-	forget_request(p);
+	request_free(q);
 }
 
 void pul_effect_adopt(struct sm_object *sm)
@@ -226,88 +191,92 @@ void pul_effect_clean(struct sm_object *sm)
 	job_start(j);
 }
 
-static char *copy_secret(const char *s)
+/* Each field of ours has the name of the CRI's. */
+static Crisp__Pull__Credentials *credentials_of(const Runtime__V1__AuthConfig *a)
 {
-	return s && *s ? xstrdup(s) : NULL;
+	const ProtobufCMessageDescriptor *d = &crisp__pull__credentials__descriptor;
+	Crisp__Pull__Credentials *c = xmalloc(sizeof(*c));
+
+	crisp__pull__credentials__init(c);
+	for (unsigned i = 0; i < d->n_fields; i++) {
+		const ProtobufCFieldDescriptor *to = &d->fields[i];
+		const ProtobufCFieldDescriptor *from =
+			protobuf_c_message_descriptor_get_field_by_name(
+				&runtime__v1__auth_config__descriptor, to->name);
+		const char *const *value;
+
+		assert(from && from->type == PROTOBUF_C_TYPE_STRING && to->type == from->type);
+		value = (const void *)((const char *)a + from->offset);
+		row_set_str((char **)(void *)((char *)c + to->offset), *value);
+	}
+	return c;
 }
 
-/* Pulls of one name with the same credentials for pods of one namespace are one pull; the id must
- * not tell the credentials, so it is made with a secret of this boot. */
-static void pull_id(const char *name, const char *pod_namespace, const Runtime__V1__AuthConfig *a,
-		    char out[ID_LEN + 1])
+/* Pulls of one name with the same credentials for pods of one namespace are one pull: its id is a
+ * hash of the request before request_fill.  A secret of this boot in the hash keeps the id from
+ * telling the credentials. */
+static void pull_id(const Crisp__Pull__Request *q, char out[ID_LEN + 1])
 {
-	_cleanup_free_ char *text = NULL;
+	size_t size = ID_LEN + crisp__pull__request__get_packed_size(q);
+	_cleanup_free_ uint8_t *bytes = xmalloc(size);
 
-	text = xasprintf("%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s", pulls.salt, name, pod_namespace,
-			 a ? a->server_address : "", a ? a->username : "",
-			 a ? a->password : "", a ? a->auth : "", a ? a->identity_token : "",
-			 a ? a->registry_token : "");
-	id_of_text(text, out);
-	explicit_bzero(text, strlen(text));
+	memcpy(bytes, pulls.salt, ID_LEN);
+	crisp__pull__request__pack(q, bytes + ID_LEN);
+	id_of_bytes(bytes, size, out);
+	explicit_bzero(bytes, size);
 }
 
-/* The pull of this id, made if there is none.  *ret_p: it waits for what it needs, NULL: it has all
- * that. */
-static struct object *pull_of(const char *id, const char *name, const char *layout_dir,
-			      struct pulling **ret_p)
+/* The pull for q, made if there is none.  Takes q: an idle pull without a request keeps it. */
+static struct object *pull_of(Crisp__Pull__Request *q)
 {
-	struct object *o = world_find(KIND_PULL, id);
 	Crisp__State__Pull *row;
+	char id[ID_LEN + 1];
 	struct pulling *p;
+	struct object *o;
 
+	pull_id(q, id);
+	o = world_find(KIND_PULL, id);
 	if (!o) {
 		row = xmalloc(sizeof(*row));
 		crisp__state__pull__init(row);
-		row_set_str(&row->reference, layout_dir ? layout_dir : name);
-		row->is_layout = layout_dir != NULL;
+		row->is_layout = *q->layout_dir != 0;
+		row_set_str(&row->reference, row->is_layout ? q->layout_dir : q->reference);
 		row->started_ns = clock_realtime_ns();
 		o = world_new(KIND_PULL, id, row, NULL);
 	}
 	p = o->own;
-	*ret_p = NULL;
-	if (p->name || !pul_is_idle(o->sm->state))
-		return o;
-	p->name = xstrdup(name);
-	p->layout_dir = layout_dir ? xstrdup(layout_dir) : NULL;
-	*ret_p = p;
+	if (!p->request && pul_is_idle(o->sm->state))
+		p->request = q;
+	else
+		request_free(q);
 	return o;
 }
 
 int pull_for(const Runtime__V1__PullImageRequest *req, struct object **ret, struct err *e)
 {
-	const Runtime__V1__AuthConfig *a = req->auth;
 	const Runtime__V1__PodSandboxConfig *pod = req->sandbox_config;
-	const char *pod_namespace = pod && pod->metadata ? pod->metadata->namespace_ : "";
 	struct image_ref ref = IMAGE_REF_NULL;
-	char id[ID_LEN + 1];
-	struct pulling *p;
+	Crisp__Pull__Request *q;
 	int r = image_ref_parse(req->image->image, &ref, e);
 
 	image_ref_done(&ref);
 	if (r < 0)
 		return err_wrap(e, "image.image");
-	pull_id(req->image->image, pod_namespace, a, id);
-	*ret = pull_of(id, req->image->image, NULL, &p);
-	if (p) {
-		p->username = copy_secret(a ? a->username : NULL);
-		p->password = copy_secret(a ? a->password : NULL);
-		p->auth = copy_secret(a ? a->auth : NULL);
-		p->identity_token = copy_secret(a ? a->identity_token : NULL);
-		p->registry_token = copy_secret(a ? a->registry_token : NULL);
-		p->server_address = copy_secret(a ? a->server_address : NULL);
-		p->pod_namespace = copy_secret(pod_namespace);
-	}
+	q = request_new(req->image->image);
+	if (pod && pod->metadata)
+		row_set_str(&q->pod_namespace, pod->metadata->namespace_);
+	if (req->auth)
+		q->credentials = credentials_of(req->auth);
+	*ret = pull_of(q);
 	return 0;
 }
 
 struct object *pull_for_layout(const Crisp__V1__LoadImageRequest *req)
 {
-	_cleanup_free_ char *key = xasprintf("layout:%s %s", req->path, req->name);
-	char id[ID_LEN + 1];
-	struct pulling *p;
+	Crisp__Pull__Request *q = request_new(req->name);
 
-	pull_id(key, "", NULL, id);
-	return pull_of(id, req->name, req->path, &p);
+	row_set_str(&q->layout_dir, req->path);
+	return pull_of(q);
 }
 
 static void pull_born(struct object *o)
@@ -338,7 +307,7 @@ static void pull_gone(struct object *o)
 		image_pull_close(p->pull);
 	else
 		image_pull_detach(p->pull); /* the daemon ends, and the pull goes on */
-	forget_request(p);
+	request_free(p->request);
 	free(p);
 }
 

@@ -283,51 +283,14 @@ static void on_process(struct loop_io *io, uint32_t events)
 
 /* --- start --- */
 
-static int send_request(int fd, const struct image_pull_request *req, struct err *e)
+static int send_request(int fd, Crisp__Pull__Request *req, struct err *e)
 {
 	Crisp__Pull__ToPuller to = CRISP__PULL__TO_PULLER__INIT;
-	Crisp__Pull__Request r = CRISP__PULL__REQUEST__INIT;
-	Crisp__Pull__Credentials c = CRISP__PULL__CREDENTIALS__INIT;
 	_cleanup_free_ uint8_t *bytes = NULL;
 	uint32_t size;
 	int ret = 0;
 
-#define PUT(field, value) \
-	do { \
-		if (value) \
-			(field) = (char *)(uintptr_t)(value); \
-	} while (0)
-	PUT(r.pull_id, req->id);
-	PUT(r.reference, req->reference);
-	PUT(r.layout_dir, req->layout_dir);
-	PUT(r.images_root, req->images_root);
-	PUT(r.registries_conf, req->registries_conf);
-	PUT(r.auth_file, req->auth_file);
-	PUT(r.slots_file, req->slots_file);
-	PUT(r.registries_d, req->registries_d);
-	PUT(r.signature_policy, req->signature_policy);
-	PUT(r.signature_policy_dir, req->signature_policy_dir);
-	PUT(c.username, req->username);
-	PUT(c.password, req->password);
-	PUT(c.auth, req->auth);
-	PUT(c.identity_token, req->identity_token);
-	PUT(c.registry_token, req->registry_token);
-	PUT(c.server_address, req->server_address);
-	PUT(r.short_name_mode, req->short_name_mode);
-	PUT(r.namespaced_auth_dir, req->namespaced_auth_dir);
-	PUT(r.pod_namespace, req->pod_namespace);
-#undef PUT
-	while (req->insecure_registries && req->insecure_registries[r.n_insecure_registries])
-		r.n_insecure_registries++;
-	while (req->certs_dirs && req->certs_dirs[r.n_certs_dirs])
-		r.n_certs_dirs++;
-	r.certs_dirs = (char **)(uintptr_t)req->certs_dirs;
-	r.pull_progress_timeout_ms = req->progress_timeout_ms;
-	r.insecure_registries = (char **)(uintptr_t)req->insecure_registries;
-	r.max_layers = req->max_layers;
-	r.artifacts = req->artifacts;
-	r.credentials = &c;
-	to.request = &r;
+	to.request = req;
 	size = (uint32_t)crisp__pull__to_puller__get_packed_size(&to);
 	bytes = xmalloc(sizeof(size) + size);
 	memcpy(bytes, &size, sizeof(size));
@@ -339,8 +302,8 @@ static int send_request(int fd, const struct image_pull_request *req, struct err
 	return ret;
 }
 
-static int spawn_puller(struct image_pull *p, const struct image_pull_request *req, int child_fd,
-			int child_err, struct err *e)
+static int spawn_puller(struct image_pull *p, const char *pull_path, int child_fd, int child_err,
+			struct err *e)
 {
 	/* Of the daemon's environment only what leads to the network.  libcurl does not read
 	 * HTTP_PROXY, which everybody else does. */
@@ -351,7 +314,7 @@ static int spawn_puller(struct image_pull *p, const struct image_pull_request *r
 		{ "no_proxy", "no_proxy" },	  { "SSL_CERT_FILE", "SSL_CERT_FILE" },
 		{ "SSL_CERT_DIR", "SSL_CERT_DIR" },
 	};
-	const char *const argv[] = { req->pull_path, NULL };
+	const char *const argv[] = { pull_path, NULL };
 	char *env[ARRAY_LEN(names) + 1] = { NULL };
 	struct spawn s = SPAWN_NULL;
 	size_t n = 0;
@@ -455,11 +418,11 @@ static struct image_pull *acquire_new(struct loop *l, const char *dir, const cha
 	return p;
 }
 
-int image_pull_start(struct loop *l, const struct image_pull_request *req,
-		     const struct image_pull_ops *ops, void *arg, struct image_pull **ret,
-		     struct err *e)
+int image_pull_start(struct loop *l, const char *pull_path, const char *socket_dir,
+		     Crisp__Pull__Request *req, const struct image_pull_ops *ops, void *arg,
+		     struct image_pull **ret, struct err *e)
 {
-	struct image_pull *p = acquire_new(l, req->socket_dir, req->id, ops, arg);
+	struct image_pull *p = acquire_new(l, socket_dir, req->pull_id, ops, arg);
 	_cleanup_close_ int listener = -1;
 	int errors[2] = { -1, -1 };
 	int r = listen_at(p->path, &listener, e);
@@ -472,7 +435,7 @@ int image_pull_start(struct loop *l, const struct image_pull_request *req,
 		r = err_errno(e, ERR_INTERNAL, errno, "make the puller's pipe");
 	p->errors.fd = errors[0];
 	if (r == 0)
-		r = spawn_puller(p, req, listener, errors[1], e);
+		r = spawn_puller(p, pull_path, listener, errors[1], e);
 	close_fdp(&errors[1]);
 	if (r == 0)
 		r = send_request(p->socket.fd, req, e);

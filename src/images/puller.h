@@ -12,35 +12,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "gen/pull.pb-c.h"
 #include "gen/state.pb-c.h"
 #include "image/pullphase.h"
 #include "loop/loop.h"
-
-/* Everything is copied. */
-struct image_pull_request {
-	const char *pull_path;    /* of crisp-pull */
-	const char *socket_dir;   /* where it is found again, <runroot>/pulls */
-	const char *images_root;  /* <root>/images */
-	const char *id;           /* of the pull: names its staging directory */
-	const char *reference;    /* as asked for; or the name for a layout, "": from its index */
-	const char *layout_dir;   /* absolute directory of an OCI layout, NULL: from a registry */
-	const char *registries_conf;
-	const char *registries_d;         /* directory */
-	const char *signature_policy;     /* file; "" or NULL: the system's */
-	const char *signature_policy_dir; /* with NAMESPACE.json; "" or NULL: there is none */
-	const char *auth_file;    /* "" or NULL: none */
-	const char *slots_file;   /* where pullers count the layers they make; NULL: no limit */
-	unsigned max_layers;
-	bool artifacts;           /* may be pulled, as files */
-	char *const *insecure_registries; /* NULL-terminated or NULL */
-	char *const *certs_dirs;          /* the same */
-	const char *namespaced_auth_dir, *pod_namespace; /* "" or NULL: none */
-	const char *short_name_mode;      /* "" or NULL: what registries.conf says */
-	int64_t progress_timeout_ms;      /* 0: none for the pull as a whole */
-	/* Credentials from the CRI, any may be NULL. */
-	const char *username, *password, *auth, *identity_token, *registry_token;
-	const char *server_address; /* whose they are */
-};
 
 struct image_pull_result {
 	unsigned kept;              /* after a failure: layers that stay for another try */
@@ -71,10 +46,11 @@ struct image_pull_ops {
 	void (*done)(void *arg, struct image_pull_result *result, const struct err *err);
 };
 
-/* Start a puller.  *ret stays until image_pull_close. */
-int image_pull_start(struct loop *l, const struct image_pull_request *req,
-		     const struct image_pull_ops *ops, void *arg, struct image_pull **ret,
-		     struct err *e);
+/* Start a puller.  pull_path: of crisp-pull.  socket_dir: where the next daemon finds it again,
+ * <runroot>/pulls.  req stays the caller's.  *ret stays until image_pull_close. */
+int image_pull_start(struct loop *l, const char *pull_path, const char *socket_dir,
+		     Crisp__Pull__Request *req, const struct image_pull_ops *ops, void *arg,
+		     struct image_pull **ret, struct err *e);
 
 /* A puller that an earlier daemon has started: as if it were ours.  1: nobody is there. */
 int image_pull_adopt(struct loop *l, const char *socket_dir, const char *id,

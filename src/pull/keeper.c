@@ -16,33 +16,19 @@
 #include "base/fs.h"
 #include "base/util.h"
 #include "image/staging.h"
+#include "image/wipe.h"
 #include "pull/confine.h"
 #include "pull/fetch.h"
 #include "pull/fetcher.h"
 #include "pull/unpacker.h"
 
-static void overwrite(char *text)
-{
-	explicit_bzero(text, strlen(text));
-}
-
 /* A proxy's URL may have a password in it. */
 static void forget_secrets(Crisp__Pull__Request *q)
 {
-	Crisp__Pull__Credentials *c = q->credentials;
-
 	for (char **env = environ; env && *env; env++)
-		overwrite(*env);
+		explicit_bzero(*env, strlen(*env));
 	environ = NULL;
-	if (!c)
-		return;
-	char *const secrets[] = { c->username, c->password, c->auth, c->identity_token,
-				  c->registry_token };
-
-	for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
-		/* An absent field is a constant. */
-		if (*secrets[i])
-			overwrite(secrets[i]);
+	message_wipe((ProtobufCMessage *)q->credentials);
 }
 
 static int read_configuration(const Crisp__Pull__Request *q, struct acquire_parts *p, struct err *e)

@@ -30,9 +30,17 @@ generate() {
 			--descriptor_set_in="$1/set" "${2##*/}"
 }
 
+# generate_conf OUT PROTO KEYS: what fills messages from the configuration
+generate_conf() {
+	mkdir -p "$1" &&
+		protoc -I$here --plugin=protoc-gen-crisp="$build/protoc-gen-crisp" --crisp_out="$1" \
+			--crisp_opt="keys=$3" --crisp_opt="source=$2" "${2##*/}"
+}
+
 out=$work/out
-if generate "$out" $here/lamp.proto $here/good.rules $here/good.bind 2>"$work/err"; then
-	mkdir "$work/golden" && cp "$out"/cri_* "$work/golden"
+if generate "$out" $here/lamp.proto $here/good.rules $here/good.bind 2>"$work/err" &&
+	generate_conf "$out" $here/order.proto $here/good.keys 2>"$work/err"; then
+	mkdir "$work/golden" && cp "$out"/cri_* "$out"/*_conf.[ch] "$work/golden"
 	[ "${1:-}" != --accept ] || cp "$work"/golden/* $here/golden/
 	if diff -r $here/golden "$work/golden" >"$work/diff"; then
 		ok "golden output"
@@ -45,6 +53,7 @@ fi
 
 # A second run gives the same bytes.
 generate "$work/again" $here/lamp.proto $here/good.rules $here/good.bind
+generate_conf "$work/again" $here/order.proto $here/good.keys
 for f in "$work"/golden/*; do
 	cmp -s "$f" "$work/again/${f##*/}" || not_ok "same bytes twice: ${f##*/}"
 done
@@ -53,13 +62,14 @@ ok "same bytes twice"
 strict="-std=gnu17 -D_GNU_SOURCE -Ulinux -O2 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes
 	-Wmissing-prototypes -Wvla -Wformat=2 -Wconversion"
 protoc-c --descriptor_set_in="$out/set" --c_out="$out" lamp.proto
+protoc-c -I$here --c_out="$out" order.proto
 for cc in gcc clang-14; do
 	command -v $cc >/dev/null || { echo "skip $cc is not installed"; continue; }
 	bad=0
-	for f in "$out"/cri_*.c gen/cri_*.c; do
-		inc=$([[ $f = gen/* ]] && echo -Igen || echo "-I$out -I$here")
+	for f in "$out"/{cri_*,*_conf}.c gen/{cri_*,*_conf}.c; do
+		inc=$([[ $f = gen/* ]] && echo "-Igen -I." || echo "-I$out -I$here -I.")
 		# shellcheck disable=SC2086
-		$cc $strict -Isrc $inc -c "$f" -o "$work/x.o" 2>>"$work/cc" || bad=1
+		$cc $strict $inc -Isrc -c "$f" -o "$work/x.o" 2>>"$work/cc" || bad=1
 	done
 	[ $bad = 0 ] && ok "strict compile, $cc" || not_ok "strict compile, $cc" "$work/cc"
 	# shellcheck disable=SC2086
@@ -132,7 +142,9 @@ for f in $here/bad-*; do
 	*.proto) proto=$f ;;
 	esac
 	name=${f##*/}
-	if generate "$out" "$proto" "$rules" "$bind" >"$work/err" 2>&1; then
+	make=(generate "$out" "$proto" "$rules" "$bind")
+	[[ $f != */bad-conf* ]] || make=(generate_conf "$out" "$proto" $here/good.keys)
+	if "${make[@]}" >"$work/err" 2>&1; then
 		not_ok "$name: accepted"
 		continue
 	fi
@@ -152,6 +164,12 @@ if generate "$out" $here/lamp.proto "$work/none" $here/good.bind >"$work/err" 2>
 	not_ok "missing rules file" "$work/err"
 else
 	ok "missing rules file"
+fi
+if generate_conf "$out" $here/order.proto "$work/none" >"$work/err" 2>&1 ||
+	! grep -qF "$work/none: cannot be read: No such file" "$work/err"; then
+	not_ok "missing table of keys" "$work/err"
+else
+	ok "missing table of keys"
 fi
 if "$build/protoc-gen-crisp" </dev/null >"$work/err" 2>&1 ||
 	! grep -q 'no plugin request' "$work/err"; then

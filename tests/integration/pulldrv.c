@@ -32,8 +32,8 @@ struct drive {
 	struct loop *loop;
 	struct image_pull *pull;
 	struct loop_timer timer;
-	const char *hold;
-	const char *insecure[2], *certs[2];
+	char *hold;
+	char *insecure[1], *certs[1];
 	uint64_t cancel_at;
 	int status;
 };
@@ -111,19 +111,26 @@ static void on_progress(void *arg, const struct image_pull_progress *p)
 	}
 }
 
-static int set_option(struct drive *d, struct image_pull_request *req, const char *word)
+static int set_option(struct drive *d, Crisp__Pull__Request *req, char *word)
 {
 	const struct {
 		const char *key;
-		const char **at;
+		char **at;
 	} texts[] = {
-		{ "layout=", &req->layout_dir },       { "registries=", &req->registries_conf },
-		{ "auth-file=", &req->auth_file },     { "server=", &req->server_address },
-		{ "username=", &req->username },       { "password=", &req->password },
-		{ "auth=", &req->auth },               { "identity-token=", &req->identity_token },
-		{ "registry-token=", &req->registry_token }, { "hold=", &d->hold },
-		{ "insecure=", &d->insecure[0] },     { "certs=", &d->certs[0] },
-		{ "namespaced=", &req->namespaced_auth_dir }, { "namespace=", &req->pod_namespace },
+		{ "layout=", &req->layout_dir },
+		{ "registries=", &req->registries_conf },
+		{ "auth-file=", &req->auth_file },
+		{ "server=", &req->credentials->server_address },
+		{ "username=", &req->credentials->username },
+		{ "password=", &req->credentials->password },
+		{ "auth=", &req->credentials->auth },
+		{ "identity-token=", &req->credentials->identity_token },
+		{ "registry-token=", &req->credentials->registry_token },
+		{ "hold=", &d->hold },
+		{ "insecure=", &d->insecure[0] },
+		{ "certs=", &d->certs[0] },
+		{ "namespaced=", &req->namespaced_auth_dir },
+		{ "namespace=", &req->pod_namespace },
 		{ "short-names=", &req->short_name_mode },
 		{ "policy=", &req->signature_policy },
 		{ "policy-dir=", &req->signature_policy_dir },
@@ -137,7 +144,7 @@ static int set_option(struct drive *d, struct image_pull_request *req, const cha
 		}
 	if (str_starts(word, "timeout-ms="))
 		return str_to_i64(word + strlen("timeout-ms="), 0, INT64_MAX,
-				  &req->progress_timeout_ms);
+				  &req->pull_progress_timeout_ms);
 	if (str_starts(word, "cancel="))
 		return str_to_u64(word + strlen("cancel="), UINT64_MAX, &d->cancel_at);
 	return -1;
@@ -159,25 +166,26 @@ static int do_pull(int argc, char **argv)
 	static const struct image_pull_ops ops = { .progress = on_progress, .done = on_done };
 	struct drive d = { .status = 0 };
 	struct err e = ERR_NULL;
-	struct image_pull_request req = {
-		.pull_path = argv[2],
-		.socket_dir = socket_dir(argv[3]),
-		.images_root = argv[3],
-		.id = argv[4],
-		.reference = argv[5],
-		.insecure_registries = (char **)(uintptr_t)d.insecure,
-		.certs_dirs = (char **)(uintptr_t)d.certs,
-	};
+	Crisp__Pull__Request req = CRISP__PULL__REQUEST__INIT;
+	Crisp__Pull__Credentials credentials = CRISP__PULL__CREDENTIALS__INIT;
 
+	req.images_root = argv[3];
+	req.pull_id = argv[4];
+	req.reference = argv[5];
+	req.insecure_registries = d.insecure;
+	req.certs_dirs = d.certs;
+	req.credentials = &credentials;
 	for (int i = 6; i < argc; i++)
 		if (set_option(&d, &req, argv[i]) < 0) {
 			fprintf(stderr, "unknown option %s\n", argv[i]);
 			return 2;
 		}
+	req.n_insecure_registries = d.insecure[0] != NULL;
+	req.n_certs_dirs = d.certs[0] != NULL;
 	d.loop = loop_new(&e);
 	if (!d.loop)
 		return fail(&e);
-	if (image_pull_start(d.loop, &req, &ops, &d, &d.pull, &e) < 0)
+	if (image_pull_start(d.loop, argv[2], socket_dir(argv[3]), &req, &ops, &d, &d.pull, &e) < 0)
 		d.status = fail(&e);
 	else
 		loop_run(d.loop);

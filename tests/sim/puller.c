@@ -114,22 +114,23 @@ static struct image_pull *pull_new(int i, const struct image_pull_ops *ops, void
 	return ours[i];
 }
 
-int image_pull_start(struct loop *l, const struct image_pull_request *req,
-		     const struct image_pull_ops *ops, void *arg, struct image_pull **ret,
-		     struct err *e)
+int image_pull_start(struct loop *l, const char *pull_path, const char *socket_dir,
+		     Crisp__Pull__Request *req, const struct image_pull_ops *ops, void *arg,
+		     struct image_pull **ret, struct err *e)
 {
 	int i = 0, errnum = sim_call("start a puller", false);
 
 	(void)l;
+	(void)pull_path;
+	(void)socket_dir;
 	if (errnum)
 		return err_errno(e, ERR_INTERNAL, errnum, "start a puller");
 	while (i < SIM_PULLS && (node->pulls[i].used || ours[i]))
 		i++;
 	SIM_CHECK(i < SIM_PULLS, "too many pulls for the simulation");
 	node->pulls[i] = (struct puller){ .used = true, .state = PULL_RUNS };
-	snprintf(node->pulls[i].id, sizeof(node->pulls[i].id), "%s", req->id);
-	snprintf(node->pulls[i].reference, sizeof(node->pulls[i].reference), "%s",
-		 req->reference);
+	snprintf(node->pulls[i].id, sizeof(node->pulls[i].id), "%s", req->pull_id);
+	snprintf(node->pulls[i].reference, sizeof(node->pulls[i].reference), "%s", req->reference);
 	event_add(EV_PULL_ENDS, (int64_t)sim_below(3000) * NSEC_PER_MSEC, i,
 		  sim_chance(node->odds.runtime_fails));
 	*ret = pull_new(i, ops, arg);

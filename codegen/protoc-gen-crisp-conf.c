@@ -1,0 +1,334 @@
+/*
+ * protoc-gen-crisp-conf.c - writes X_conf.[ch] for X.proto: functions that fill the fields of a
+ * message from the configuration.
+ *
+ * A field names its key in the comment behind it: "conf KEY", then anything after a semicolon.  The
+ * keys stand in the table of src/conf/keys.c, which is read here as text: macro, name, kind, member
+ * of struct conf, range or check.  A key that is missing, holds no value or does not fit the
+ * field's type is a mistake with the field's line.
+ */
+#include "protoc-gen-crisp-conf.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protoc-gen-crisp-input.h"
+
+/* Field numbers that a SourceCodeInfo path is made of. */
+enum {
+	PATH_FILE_MESSAGE = 4,
+	PATH_MESSAGE_FIELD = 2,
+};
+
+#define ARGUMENTS_MAX 6
+
+/* One entry of the table. */
+struct key {
+	const char *macro; /* "CONF_RANGE" */
+	const char *arguments[ARGUMENTS_MAX];
+	size_t n;
+};
+
+/* How a field is filled. */
+enum fill {
+	FILL_NONE,
+	FILL_STRING,
+	FILL_LIST,
+	FILL_NUMBER,   /* a cast does it; a boolean too */
+	FILL_DURATION, /* milliseconds from text */
+};
+
+struct filled {
+	const struct message *message;
+	const struct field *field;
+	const char *member;
+	enum fill fill;
+};
+
+/* --- the table of keys --- */
+
+bool conf_source_read(struct conf_source *ret, const char *path, struct diag *d)
+{
+	*ret = (struct conf_source){ .path = path, .table = file_read(path, d) };
+	return ret->table;
+}
+
+static const char *copy(const char *text, size_t n)
+{
+	while (n && isspace((unsigned char)*text))
+		text++, n--;
+	while (n && isspace((unsigned char)text[n - 1]))
+		n--;
+	return text_format("%.*s", (int)n, text);
+}
+
+/* Length of the argument at text: up to a comma or parenthesis outside of strings. */
+static size_t argument_length(const char *text)
+{
+	bool quoted = false;
+	size_t n = 0;
+
+	for (; text[n] && (quoted || !strchr(",()", text[n])); n++)
+		if (text[n] == '"' && (!n || text[n - 1] != '\\'))
+			quoted = !quoted;
+	return n;
+}
+
+/* text: behind the macro's parenthesis. */
+static void key_read(struct key *k, const char *text)
+{
+	for (k->n = 0; k->n < ARGUMENTS_MAX;) {
+		size_t n = argument_length(text);
+
+		k->arguments[k->n++] = copy(text, n);
+		if (text[n] != ',')
+			return;
+		text += n + 1;
+	}
+}
+
+/* The entry whose first argument is the key's name: MACRO("name", ... */
+static bool key_find(const char *table, const char *name, struct key *ret)
+{
+	const char *quoted = text_format("(\"%s\"", name);
+	const char *at = strstr(table, quoted);
+	size_t n = 0;
+
+	if (!at)
+		return false;
+	while (at - n > table &&
+	       (isupper((unsigned char)at[-1 - (long)n]) || at[-1 - (long)n] == '_'))
+		n++;
+	ret->macro = copy(at - n, n);
+	key_read(ret, at + 1);
+	return true;
+}
+
+static bool key_is(const struct key *k, const char *kind)
+{
+	return !strcmp(k->arguments[1], kind);
+}
+
+/* Is every value of the key one of a uint32? */
+static bool key_fits_u32(const struct key *k)
+{
+	char *end = NULL;
+
+	if (strcmp(k->macro, "CONF_RANGE") || k->n < 5 || strtoll(k->arguments[3], &end, 0) < 0 ||
+	    *end)
+		return false;
+	if (!strcmp(k->arguments[4], "INT32_MAX") || !strcmp(k->arguments[4], "UINT16_MAX"))
+		return true;
+	return strtoll(k->arguments[4], &end, 0) <= 0xffffffff && !*end;
+}
+
+/* --- fields --- */
+
+/* The key that the comment behind a field names, NULL: none. */
+static const char *comment_key(const char *comment, const char *path, unsigned line, struct diag *d)
+{
+	size_t n;
+
+	comment += strspn(comment, " \t\n");
+	if (strncmp(comment, "conf ", 5)) {
+		if (strstr(comment, "crio."))
+			diag_add(d, path, line,
+				 "a comment that names a key begins with it: write "
+				 "\"conf KEY\", then a semicolon and the rest");
+		return NULL;
+	}
+	comment += 5;
+	n = strcspn(comment, ";\n");
+	return copy(comment, n);
+}
+
+static enum fill fill_of(const struct field *f, const struct key *k)
+{
+	bool text = key_is(k, "STRING") || key_is(k, "PATH");
+	bool list = key_is(k, "LIST") || key_is(k, "PATHS");
+	bool number = key_is(k, "INTEGER") || key_is(k, "SIZE");
+	const char *type = field_type_name(f);
+	size_t n = strlen(f->name);
+
+	if (!strcmp(type, "string"))
+		return f->repeated ? list ? FILL_LIST : FILL_NONE : text ? FILL_STRING : FILL_NONE;
+	if (f->repeated)
+		return FILL_NONE;
+	if (!strcmp(type, "bool"))
+		return key_is(k, "BOOLEAN") ? FILL_NUMBER : FILL_NONE;
+	if (!strcmp(type, "uint32"))
+		return number && key_fits_u32(k) ? FILL_NUMBER : FILL_NONE;
+	if (strcmp(type, "int64"))
+		return FILL_NONE;
+	if (text && n > 3 && !strcmp(f->name + n - 3, "_ms") && k->n > 3 &&
+	    !strcmp(k->arguments[3], "is_duration"))
+		return FILL_DURATION;
+	return number ? FILL_NUMBER : FILL_NONE;
+}
+
+/* false: a mistake was reported. */
+static bool fill_find(const struct conf_source *s, const char *name, const char *path,
+		      unsigned line, struct filled *ret, struct diag *d)
+{
+	const struct field *f = ret->field;
+	struct key k = { .n = 0 };
+
+	if (!key_find(s->table, name, &k)) {
+		diag_add(d, path, line, "%s: %s has no key %s", f->name, s->path, name);
+		return false;
+	}
+	if (strncmp(k.macro, "CONF", 4) || k.n < 3) {
+		diag_add(d, path, line, "%s: no member of struct conf holds %s (%s in %s)", f->name,
+			 name, k.macro, s->path);
+		return false;
+	}
+	ret->member = k.arguments[2];
+	ret->fill = fill_of(f, &k);
+	if (ret->fill != FILL_NONE)
+		return true;
+	diag_add(
+		d, path, line,
+		"%s: %s%s cannot hold %s, which is %s; a text goes into a string, "
+		"a list into a repeated string, a duration into an int64 whose name ends in _ms, a "
+		"number into an int64, or into a uint32 when its CONF_RANGE fits",
+		f->name, f->repeated ? "repeated " : "", field_type_name(f), name, k.arguments[1]);
+	return false;
+}
+
+/* Which field of a top-level message is the location's?  NULL: it is none's. */
+static const struct field *location_field(const struct schema *s,
+					  const Google__Protobuf__FileDescriptorProto *file,
+					  const Google__Protobuf__SourceCodeInfo__Location *l)
+{
+	const Google__Protobuf__DescriptorProto *d;
+	bool ignored;
+	const struct message *m;
+	const char *full;
+
+	if (l->n_path != 4 || l->path[0] != PATH_FILE_MESSAGE || l->path[2] != PATH_MESSAGE_FIELD)
+		return NULL;
+	d = file->message_type[l->path[1]];
+	full = text_format("%s.%s", file->package, d->name);
+	m = schema_find_message(s, full, strlen(full), &ignored);
+	return m ? &m->fields[l->path[3]] : NULL;
+}
+
+/* Fields in the order of the file: protoc writes locations in that order. */
+static size_t collect(const struct conf_source *s, const struct schema *schema,
+		      const Google__Protobuf__FileDescriptorProto *file, const char *path,
+		      struct filled *ret, struct diag *d)
+{
+	size_t n = 0, i;
+
+	for (i = 0; file->source_code_info && i < file->source_code_info->n_location; i++) {
+		const Google__Protobuf__SourceCodeInfo__Location *l =
+			file->source_code_info->location[i];
+		const struct field *f = location_field(schema, file, l);
+		unsigned line = l->n_span > 0 ? (unsigned)l->span[0] + 1 : 0;
+		const char *name;
+
+		if (f && l->leading_comments && strstr(l->leading_comments, "crio."))
+			diag_add(d, path, line, "%s: write the key behind the field, not before it",
+				 f->name);
+		if (!f || !l->trailing_comments)
+			continue;
+		name = comment_key(l->trailing_comments, path, line, d);
+		ret[n] = (struct filled){ .message = f->parent, .field = f };
+		if (name && fill_find(s, name, path, line, &ret[n], d))
+			n++;
+	}
+	return n;
+}
+
+/* --- output --- */
+
+static void emit_fill(struct emit *c, const struct filled *f)
+{
+	const char *to = f->field->c_name;
+
+	switch (f->fill) {
+	case FILL_STRING:
+		emit_line(c, "row_set_str(&m->%s, c->%s);", to, f->member);
+		break;
+	case FILL_LIST:
+		emit_line(c, "row_set_strs(&m->%s, &m->n_%s, c->%s);", to, to, f->member);
+		break;
+	case FILL_NUMBER:
+		emit_line(c, "m->%s = (%s)c->%s;", to,
+			  !strcmp(field_type_name(f->field), "uint32")  ? "uint32_t"
+			  : !strcmp(field_type_name(f->field), "int64") ? "int64_t"
+									: "protobuf_c_boolean",
+			  f->member);
+		break;
+	case FILL_DURATION:
+		emit_open(c, "if (str_to_duration(c->%s, &ns) < 0)", f->member);
+		emit_line(c, "ns = 0;");
+		c->indent--;
+		emit_line(c, "m->%s = ns / NSEC_PER_MSEC;", to);
+		break;
+	case FILL_NONE:
+		break;
+	}
+}
+
+static void emit_function(struct emit *c, const struct filled *f, size_t n)
+{
+	bool durations = false;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		durations |= f[i].fill == FILL_DURATION;
+	emit_blank(c);
+	emit_line(c, "void %s__from_conf(%s *m, const struct conf *c)", f->message->c_lower,
+		  f->message->c_type);
+	emit_open(c, "{");
+	if (durations) {
+		emit_line(c, "int64_t ns;");
+		emit_blank(c);
+	}
+	for (i = 0; i < n; i++)
+		emit_fill(c, &f[i]);
+	emit_close(c, "}");
+}
+
+static const char conf_header[] =
+	"struct conf;\n\n"
+	"/* Replace the fields of m whose comment in the schema names a key of the configuration.  "
+	"m "
+	"owns\n"
+	" * its strings, as after unpacking with the default allocator. */\n";
+
+void conf_emit(const struct conf_source *s, const struct schema *schema,
+	       const Google__Protobuf__FileDescriptorProto *file, const char *path,
+	       const char *stem, struct emit *h, struct emit *c, struct diag *d)
+{
+	struct filled *all;
+	size_t total = 0, n, i, k;
+
+	for (i = 0; i < schema->n_messages; i++)
+		total += schema->messages[i].n_fields;
+	all = memory_zeroed(total, sizeof(*all));
+	n = collect(s, schema, file, path, all, d);
+	if (!n)
+		return;
+	for (i = 0; i < 2; i++) {
+		emit_banner(i ? c : h, "protoc-gen-crisp", text_format("%s and %s", path, s->path));
+		emit_line(i ? c : h, i ? "#include \"%s_conf.h\"" : "#pragma once", stem);
+		emit_blank(i ? c : h);
+	}
+	emit_line(h, "#include \"%s.pb-c.h\"", stem);
+	emit_blank(h);
+	emit_put(h, "%s", conf_header);
+	emit_line(c, "#include \"base/clock.h\"");
+	emit_line(c, "#include \"base/str.h\"");
+	emit_line(c, "#include \"conf/conf.h\"");
+	emit_line(c, "#include \"core/records.h\"");
+	for (i = 0; i < n; i = k) {
+		for (k = i; k < n && all[k].message == all[i].message;)
+			k++;
+		emit_line(h, "void %s__from_conf(%s *m, const struct conf *c);",
+			  all[i].message->c_lower, all[i].message->c_type);
+		emit_function(c, &all[i], k - i);
+	}
+}
