@@ -143,7 +143,7 @@ for f in $here/bad-*; do
 	esac
 	name=${f##*/}
 	make=(generate "$out" "$proto" "$rules" "$bind")
-	[[ $f != */bad-conf* ]] || make=(generate_conf "$out" "$proto" $here/good.keys)
+	[[ $f != */bad-conf* ]] || make=(generate_conf "$out" "$proto" "$here/good.keys")
 	if "${make[@]}" >"$work/err" 2>&1; then
 		not_ok "$name: accepted"
 		continue
