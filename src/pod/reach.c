@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -49,17 +50,23 @@ struct reach {
 	const char *keep;   /* cgroups of this name stay frozen, NULL: none do */
 };
 
-static struct ns_id ns_of(pid_t pid, const char *name)
+/* ret_fd: keeps the namespace, without which its inode number goes to the next one that is made at
+ * once.  NULL: it is not to be kept. */
+static struct ns_id ns_of(pid_t pid, const char *name, int *ret_fd)
 {
 	struct ns_id id = { .name = name };
+	_cleanup_close_ int fd = -1;
 	struct stat st;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
-	if (stat(path, &st) == 0) {
-		id.dev = st.st_dev;
-		id.ino = st.st_ino;
-	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return id;
+	id.dev = st.st_dev;
+	id.ino = st.st_ino;
+	if (ret_fd)
+		*ret_fd = take_fd(fd);
 	return id;
 }
 
@@ -119,7 +126,7 @@ static void kill_stray(const struct reach *r, pid_t pid, size_t *left, pid_t *fi
 {
 	_cleanup_close_ int pidfd = pidfd_open(pid, 0);
 	struct err ignored = ERR_NULL;
-	struct ns_id ns = ns_of(pid, r->ns.name);
+	struct ns_id ns = ns_of(pid, r->ns.name, NULL);
 
 	if (pidfd < 0 || pid == getpid() || !ns_equal(&ns, &r->ns))
 		return;
@@ -218,11 +225,11 @@ int reach_end_cgroup(const char *cgroup, pid_t spare, struct err *e)
 
 /* The PID namespace, or the mount namespace of a container whose PID namespace is not its own.
  * What is shared with the host or the daemon is never taken for the container's. */
-static struct ns_id own_namespace(const Crisp__State__Container *row)
+static struct ns_id own_namespace(const Crisp__State__Container *row, int *ret_fd)
 {
 	const char *name = row->kill_all ? "mnt" : "pid";
-	struct ns_id ns = ns_of(row->pid, name), host = ns_of(1, name);
-	struct ns_id ours = ns_of(getpid(), name);
+	struct ns_id ns = ns_of(row->pid, name, ret_fd), host = ns_of(1, name, NULL);
+	struct ns_id ours = ns_of(getpid(), name, NULL);
 
 	if (ns_equal(&ns, &host) || ns_equal(&ns, &ours))
 		ns.ino = 0;
@@ -246,7 +253,7 @@ int reach_end_container(const Crisp__State__Container *row, int64_t within_ms, s
 {
 	_cleanup_free_ char *cgroup = *row->cgroups_path ? cgroup_dir(row->cgroups_path) : NULL;
 	_cleanup_free_ char *parent = cgroup ? parent_of(cgroup) : NULL;
-	_cleanup_close_ int pidfd = -1;
+	_cleanup_close_ int pidfd = -1, ns_fd = -1;
 	struct reach r = { .cgroup = cgroup, .parent = parent, .init = row->pid,
 			   .shared = row->kill_all };
 	int ret = 0;
@@ -260,7 +267,7 @@ int reach_end_container(const Crisp__State__Container *row, int64_t within_ms, s
 	r.pidfd = pidfd;
 	/* Looked at while the pidfd is held and the process has not ended: the pid is its own. */
 	if (is_alive(pidfd)) {
-		r.ns = own_namespace(row);
+		r.ns = own_namespace(row, &ns_fd);
 		if (!is_alive(pidfd))
 			r.ns.ino = 0;
 	}

@@ -37,6 +37,7 @@ DEAF='.command = ["sh", "-c", "trap : TERM; sleep 7001 & while :; do sleep 1; do
 ctr_pid() { crictl inspect "$1" | jq .info.pid; }
 child_of() { pgrep -P "$1" -f 'sleep 7001'; }
 gone() { [ ! -d "/proc/$1" ]; }
+cat_if() { [ ! -e "$1" ] || cat "$1"; }
 
 # begin NAME [JQ-POD [JQ-CONTAINER]]: POD, CTR, PID and its CHILD
 begin() {
@@ -111,6 +112,24 @@ crictl -t 30s stop --timeout 2 "$CTR" >/dev/null 2>&1 &
 daemon_kill
 daemon_again
 ends frozen-restart
+
+# The kernel gives a new namespace the number of one that has just ended.
+touch "$SCRATCH/bystand"
+for _ in 1 2 3; do
+	while [ -e "$SCRATCH/bystand" ]; do
+		unshare -m sleep 0.05 || echo "status $?" >>"$SCRATCH/bystanders"
+	done 2>/dev/null &
+	BYSTANDERS="${BYSTANDERS:-} $!"
+done
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	begin "bystanders-$i" "$HOST_NET | .linux.security_context.namespace_options.pid = 2" '.linux.security_context.namespace_options = {network: 2, pid: 2}' >/dev/null
+	crictl -t 30s stop --timeout 0 "$CTR" >/dev/null
+	crictl -t 30s rmp -f "$POD" >/dev/null
+done
+rm "$SCRATCH/bystand"
+# shellcheck disable=SC2086
+wait $BYSTANDERS
+check_is "a kill hits no process whose mount namespace is made meanwhile" "" cat_if "$SCRATCH/bystanders"
 
 DAEMON=$(daemon_pid)
 check "liar: a pod" crictl runp --runtime liar "$(pod_config liar)"
