@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,6 +25,9 @@
 
 #define DESCRIPTORS 16 /* that a child may keep */
 #define REFUSED_MAX 64 /* refused channels that are open */
+#define END_TEXT_MAX 32
+#define END_WAIT_MS 1000 /* for the end of a child whose channel has ended */
+#define END_LOOK_MS 10
 
 struct ready {
 	int code, errnum; /* 0: ready */
@@ -257,7 +261,29 @@ void helper_end(struct helper *c)
 	c->pid = 0;
 }
 
+/* How the child has ended, in words; its pid stays its own until helper_end. */
+static const char *end_of(pid_t pid, char text[END_TEXT_MAX])
+{
+	for (int ms = 0; pid > 0 && ms < END_WAIT_MS; ms += END_LOOK_MS) {
+		siginfo_t info = { 0 };
+
+		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+			break;
+		if (info.si_pid == pid) {
+			snprintf(text, END_TEXT_MAX, info.si_code == CLD_EXITED ? " with status %d"
+								       : " by signal %d",
+				 info.si_status);
+			return text;
+		}
+		poll(NULL, 0, END_LOOK_MS);
+	}
+	return "";
+}
+
 int helper_lost(const struct helper *c, struct err *e)
 {
-	return err_set(e, ERR_INTERNAL, "process %s of the puller has ended: pull again", c->name);
+	char text[END_TEXT_MAX];
+
+	return err_set(e, ERR_INTERNAL, "process %s of the puller has ended%s: pull again", c->name,
+		       end_of(c->pid, text));
 }
