@@ -592,9 +592,17 @@ static void done_reach_long(struct job *j, struct object *o)
 		log_err(LOG_LEVEL_WARN, "kill", &j->err);
 }
 
+/* The shim comes second: what left the cgroup is found by a namespace that ends with its first
+ * process. */
 static void done_reach(struct job *j, struct object *o)
 {
-	if (j->result < 0 && o && o->sm->effect_gen == j->gen)
+	struct pod *p = o ? pod_find(row_of(o)->sandbox_id) : NULL;
+
+	if (!o || o->sm->effect_gen != j->gen)
+		return;
+	if (p)
+		send_signal(o, p, SIGKILL);
+	if (j->result < 0)
 		job_start(&job_new(o, LANE_RETRY, work_reach_long, done_reach_long)->base);
 }
 
@@ -612,11 +620,11 @@ static void term_with(struct object *o, uint64_t gen, struct pod *p, struct shim
 static void kill_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	(void)gen;
+	(void)p;
 	if (!link) {
 		container_settle(o);
 		return;
 	}
-	send_signal(o, p, SIGKILL);
 	job_start(&job_new(o, LANE_STOP, work_reach, done_reach)->base);
 }
 
