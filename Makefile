@@ -94,8 +94,11 @@ demo:
 	$(MAKE) all
 	tools/demo.sh $(BUILD)
 
+demo-test: all
+	tools/demo.sh $(BUILD)
+
 # Everything that must pass; what .ci/run calls.
-TEST_STAGES ?= check asan tsan crash-mutants sim sim-mutants fault integration fuzz-api conformance
+TEST_STAGES ?= check asan tsan crash-mutants sim sim-mutants fault demo-test integration fuzz-api conformance
 test:
 	tools/test-deps.sh
 	$(MAKE) all

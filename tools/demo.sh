@@ -51,12 +51,20 @@ remove_own() {
 list_left() {
 	local d
 	for d in "$work"/run/pods "$work"/run/containers "$work"/run/ns "$work"/root/containers; do
-		[ ! -d "$d" ] || find "$d" -mindepth 1
+		[ ! -d "$d" ] || find "$d" -mindepth 1 ! -path "$work/root/containers/trash"
 	done
 	grep -F "$work" /proc/self/mountinfo || true
 	find /sys/fs/cgroup -type d -path "*/crisp-$name*"
 	ip -o link show "$bridge" 2>/dev/null || true
 	grep -lsF "$work/run/" /proc/[0-9]*/cmdline || true
+}
+
+# The daemon empties its trash in the background.
+wait_trash() {
+	for _ in $(seq 100); do
+		[ -n "$(ls -A "$work/root/containers/trash" 2>/dev/null)" ] || return 0
+		sleep 0.1
+	done
 }
 
 finish() {
@@ -162,6 +170,7 @@ show crisp logs --tail 3 "$name"
 say "Gone again"
 show crisp rm -f "$name"
 show crisp ps -a
+wait_trash
 kill "$daemon"
 wait "$daemon" || true
 daemon=
