@@ -3,8 +3,8 @@
  *
  * What must hold: nothing is written before everything that can be checked is checked; what the
  * cgroup holds before the first write is kept in a file, so that a failed write is taken back also
- * when a daemon was killed between the two.  A runtime that outlives a
- * killed daemon holds the container's lock and is ended before the next daemon writes.
+ * when a daemon was killed between the two.  A runtime that outlives a killed daemon holds the
+ * container's lock and is ended before the next daemon writes.
  */
 #include "pod/container_limits.h"
 
@@ -18,7 +18,6 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/proc.h"
 #include "base/str.h"
 #include "core/objects.h"
 #include "core/paths.h"
@@ -27,10 +26,10 @@
 #include "os/cgroup.h"
 #include "os/spawn.h"
 #include "pod/container.h"
+#include "pod/reach.h"
 
 /* Twice this, the end of the runtime and the lock make CONTAINER_LIMITS_MS. */
 #define RUNTIME_UPDATE_MS 12000
-#define KILLED_MS 5000 /* for a runtime that was killed to be gone */
 
 #define SHARES_MIN 2
 #define SHARES_MAX 262144
@@ -274,10 +273,7 @@ static int lock(struct limits *l, struct err *e)
 	l->lock = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (l->lock < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open %s", path);
-	if (fs_lock_until(l->lock, 0))
-		return 0;
-	proc_kill_holders(path);
-	return fs_lock_until(l->lock, KILLED_MS)
+	return reach_lock(l->lock, path, 0)
 		       ? 0
 		       : err_set(e, ERR_UNAVAILABLE,
 				 "an update of the daemon before is still at work and cannot be "

@@ -8,15 +8,14 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "base/proc.h"
 #include "base/str.h"
 #include "core/paths.h"
 #include "net/cni.h"
 #include "os/ns.h"
+#include "pod/reach.h"
 #include "pod/sandbox.h"
 
 #define CNI_TIMEOUT_MS 60000
-#define KILLED_MS 5000 /* for plugins that were killed to be gone */
 
 /* What a struct cni_request points to. */
 struct net_args {
@@ -179,13 +178,12 @@ static int lock_network(const struct conf *conf, const char *id, int flags, bool
 	*ret_fd = -1;
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_errno(e, ERR_INTERNAL, errno, "open %s", path);
-	if (!fs_lock_until(fd, again ? CNI_TIMEOUT_MS : 0) && again) {
-		proc_kill_holders(path);
-		if (!fs_lock_until(fd, KILLED_MS))
-			return err_set(e, ERR_UNAVAILABLE,
-				       "plugins of the daemon before are still at work on the "
-				       "network of pod %.13s, and cannot be killed", id);
-	}
+	if (!again)
+		fs_lock_until(fd, 0);
+	else if (!reach_lock(fd, path, CNI_TIMEOUT_MS))
+		return err_set(e, ERR_UNAVAILABLE,
+			       "plugins of the daemon before are still at work on the network of "
+			       "pod %.13s, and cannot be killed", id);
 	*ret_fd = take_fd(fd);
 	return 0;
 }

@@ -30,6 +30,7 @@
 #include "shimproto/shimproto.h"
 
 #define ROUND_MS 20
+#define HOLDER_MS 5000 /* for who holds a lock and was killed to be gone */
 #define ROUNDS_WALK 10 /* between two walks of /proc */
 
 /* A namespace by the inode that /proc/PID/ns/NAME leads to; ino 0: not known. */
@@ -284,4 +285,12 @@ int reach_thaw(const Crisp__State__Container *row, struct err *e)
 	int ret = thaw(&r, &frozen, e);
 
 	return ret == 0 && frozen ? thaw(&r, &frozen, e) : ret;
+}
+
+bool reach_lock(int fd, const char *path, int64_t wait_ms)
+{
+	if (fs_lock_until(fd, wait_ms))
+		return true;
+	proc_kill_holders(path);
+	return fs_lock_until(fd, HOLDER_MS);
 }

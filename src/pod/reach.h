@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -25,3 +27,7 @@ int reach_end_container(const Crisp__State__Container *row, int64_t within_ms, s
 
 /* Thaw the container's cgroups, so that it takes the signal that was sent to it. */
 int reach_thaw(const Crisp__State__Container *row, struct err *e);
+
+/* Lock the file at path, open as fd, when who holds it has ended: a program that a killed daemon
+ * started gets wait_ms, then it is killed.  false: it does not end. */
+bool reach_lock(int fd, const char *path, int64_t wait_ms);
