@@ -100,7 +100,6 @@ void smc_machine_done(struct smc_machine *m)
 	free(m->row_type);
 	free(m->parent);
 	free(m->parent_field);
-	refs_done(&m->told);
 }
 
 /* The whole file as text, or NULL with a message. */
@@ -163,14 +162,12 @@ static int read_machine(struct smc_machine *m, const char *path)
 	return m->n_errors ? -1 : 0;
 }
 
-static int write_machine(const struct smc_machine *m, const char *dir)
+static bool write_machine(const struct smc_machine *m, const char *dir)
 {
 	return file_write(m, dir, "h", smc_emit_header) == 0 &&
-			       file_write(m, dir, "c", smc_emit_source) == 0 &&
-			       file_write(m, dir, "dot", smc_report_dot) == 0 &&
-			       file_write(m, dir, "txt", smc_report_text) == 0
-		       ? 0
-		       : -1;
+	       file_write(m, dir, "c", smc_emit_source) == 0 &&
+	       file_write(m, dir, "dot", smc_report_dot) == 0 &&
+	       file_write(m, dir, "txt", smc_report_text) == 0;
 }
 
 static int compile(char **paths, size_t n, const char *dir)
@@ -187,7 +184,7 @@ static int compile(char **paths, size_t n, const char *dir)
 	for (size_t i = 0; i < n; i++)
 		failed |= all[i].n_errors > 0;
 	for (size_t i = 0; i < n && !failed; i++)
-		failed = write_machine(&all[i], dir) < 0;
+		failed = !write_machine(&all[i], dir);
 	for (size_t i = 0; i < n; i++)
 		smc_machine_done(&all[i]);
 	free(all);

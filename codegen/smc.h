@@ -171,7 +171,6 @@ struct smc_machine {
 	char *parent;       /* the machine of the object that owns one of these; NULL: none */
 	char *parent_field; /* of the row: the parent's id */
 	unsigned int parent_line;
-	struct smc_refs told; /* events of other machines, each once */
 	SMC_LIST(struct smc_decl) decls[SMC_N_DECLS]; /* SMC_DECL_STATE stays empty */
 	SMC_LIST(struct smc_state) states;
 	SMC_LIST(struct smc_retired) retired;
@@ -214,9 +213,6 @@ void smc_check_paths(struct smc_machine *m);
 int smc_row_effect(const struct smc_row *row);
 /* Whether the row has an action of this kind. */
 bool smc_row_has(const struct smc_row *row, enum smc_op op);
-
-/* Where the event stands in m->told; it is put there when it is new. */
-int smc_told(struct smc_machine *m, const char *event);
 
 void smc_emit_header(const struct smc_machine *m, struct emit *out);
 void smc_emit_source(const struct smc_machine *m, struct emit *out);

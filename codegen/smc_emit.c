@@ -341,9 +341,11 @@ static void source_actions(const struct smc_row *row, struct emit *out)
 	for (size_t i = 0; i < row->actions.n; i++) {
 		const struct smc_action *a = &row->actions.v[i];
 
-		if (a->op == SMC_OP_STEP || a->op == SMC_OP_EFFECT || a->told)
+		if (a->op == SMC_OP_STEP || a->op == SMC_OP_EFFECT)
 			emit_line(out, "{ .op = %s, .arg = %d }, /* %s */", ops[a->op],
 				  a->ref.index, a->ref.name);
+		else if (a->told)
+			emit_line(out, "{ .op = %s, .told = \"%s\" },", ops[a->op], a->told);
 		else
 			emit_line(out, "{ .op = %s },", ops[a->op]);
 	}
@@ -472,15 +474,8 @@ static void source_traits(const struct smc_machine *m, struct emit *out)
 	emit_close(out, "};");
 }
 
-static void source_family(const struct smc_machine *m, struct emit *out)
+static void source_parent(const struct smc_machine *m, struct emit *out)
 {
-	if (m->told.n) {
-		emit_blank(out);
-		emit_open(out, "static const char *const told[] = {");
-		for (size_t i = 0; i < m->told.n; i++)
-			emit_line(out, "\"%s\",", m->told.v[i].name);
-		emit_close(out, "};");
-	}
 	if (!m->parent)
 		return;
 	emit_blank(out);
@@ -515,8 +510,6 @@ static void source_machine(const struct smc_machine *m, struct emit *out)
 	emit_line(out, ".events = events,");
 	emit_line(out, ".effects = effects,");
 	emit_line(out, ".rows = rows,");
-	if (m->told.n)
-		emit_line(out, ".told = told,");
 	if (m->parent) {
 		emit_line(out, ".parent = \"%s\",", m->parent);
 		emit_line(out, ".parent_id = parent_id,");
@@ -557,6 +550,6 @@ void smc_emit_source(const struct smc_machine *m, struct emit *out)
 		source_state(m, i, out);
 	emit_close(out, "};");
 	source_traits(m, out);
-	source_family(m, out);
+	source_parent(m, out);
 	source_machine(m, out);
 }

@@ -6,7 +6,6 @@
  */
 #include "smc.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* `done` as an event or `save` as a step would make a line mean two things. */
@@ -121,24 +120,8 @@ static void resolve(struct smc_machine *m, struct smc_ref *ref, enum smc_decl_ki
 		m->decls[kind].v[ref->index].used = true;
 }
 
-int smc_told(struct smc_machine *m, const char *event)
-{
-	struct smc_ref *ref;
-
-	for (size_t i = 0; i < m->told.n; i++)
-		if (strcmp(m->told.v[i].name, event) == 0)
-			return (int)i;
-	ref = smc_push(&m->told);
-	ref->name = strdup(event);
-	if (!ref->name)
-		abort();
-	return (int)m->told.n - 1;
-}
-
 static void resolve_action(struct smc_machine *m, struct smc_action *a)
 {
-	if (a->told)
-		a->ref.index = smc_told(m, a->told);
 	if (a->op != SMC_OP_STEP)
 		return;
 	a->ref.index = decl_find(m, SMC_DECL_STEP, a->ref.name);
@@ -174,9 +157,7 @@ static void resolve_state(struct smc_machine *m, struct smc_state *s, int at)
 {
 	for (size_t i = 0; i < s->holds.n; i++)
 		resolve(m, &s->holds.v[i], SMC_DECL_INVARIANT);
-	if (s->recover_told)
-		smc_told(m, s->recover_told);
-	else if (s->recover.name && strcmp(s->recover.name, "none") != 0)
+	if (s->recover.name && !s->recover_told && strcmp(s->recover.name, "none") != 0)
 		resolve(m, &s->recover, SMC_DECL_EFFECT);
 	if (s->deadline.name)
 		resolve(m, &s->deadline, SMC_DECL_DEADLINE);

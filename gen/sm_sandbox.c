@@ -304,13 +304,13 @@ static const struct sm_action actions_8[] = {
 static const struct sm_action actions_9[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_10[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_11[] = {
@@ -322,18 +322,18 @@ static const struct sm_action actions_11[] = {
 static const struct sm_action actions_12[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_13[] = {
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_14[] = {
 	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_15[] = {
@@ -345,7 +345,7 @@ static const struct sm_action actions_15[] = {
 static const struct sm_action actions_16[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_17[] = {
@@ -357,13 +357,13 @@ static const struct sm_action actions_17[] = {
 static const struct sm_action actions_18[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_19[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children pod_ends */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_20[] = {
@@ -406,7 +406,7 @@ static const struct sm_action actions_26[] = {
 
 static const struct sm_action actions_27[] = {
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .arg = 1 }, /* tell children remove */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
 };
 
 static const struct sm_action actions_28[] = {
@@ -1138,11 +1138,6 @@ static const struct sm_trait traits[] = {
 	{ .name = "stopping_containers", .is = sbx_is_stopping_containers },
 };
 
-static const char *const told[] = {
-	"pod_ends",
-	"remove",
-};
-
 const struct sm_machine sbx_machine = {
 	.name = "sandbox",
 	.prefix = "sbx",
@@ -1162,7 +1157,6 @@ const struct sm_machine sbx_machine = {
 	.events = events,
 	.effects = effects,
 	.rows = rows,
-	.told = told,
 	.n_traits = 4,
 	.traits = traits,
 	.guards = guards,

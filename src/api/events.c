@@ -10,10 +10,8 @@
 
 static enum kind kind_of(const struct rpc_event *ev)
 {
-	enum kind k = 0;
+	enum kind k = kind_of_machine(ev->machine);
 
-	while (k < KIND_COUNT && strcmp(kind_ops(k)->machine->name, ev->machine) != 0)
-		k++;
 	assert(k < KIND_COUNT);
 	return k;
 }
@@ -76,6 +74,7 @@ static void take_again(struct caller *c)
 static int find(const struct rpc_event *ev, struct caller *c, const ProtobufCMessage *req,
 		struct object **ret, struct err *e)
 {
+	enum kind k = kind_of(ev);
 	const char *name;
 	int r;
 
@@ -84,9 +83,9 @@ static int find(const struct rpc_event *ev, struct caller *c, const ProtobufCMes
 		return ev->make(req, ret, e);
 	}
 	name = name_in(ev, req);
-	if (ev->broken_removed && quarantine_remove(c, kind_of(ev), name))
+	if (ev->broken_removed && quarantine_remove(c, k, name))
 		return 1;
-	r = world_lookup(kind_of(ev), name, ret, e);
+	r = world_lookup(k, name, ret, e);
 	if (r == -(int)ERR_NOT_FOUND && ev->gone_ok) {
 		caller_finish(c, NULL, NULL);
 		return 1;

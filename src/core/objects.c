@@ -163,16 +163,11 @@ static void engine_never(void *arg, struct sm_object *sm, const struct sm_event 
 
 static struct sm_object *engine_find(void *arg, const char *machine, const char *id)
 {
-	(void)arg;
-	for (int k = 0; k < KIND_COUNT; k++) {
-		struct object *o;
+	enum kind k = kind_of_machine(machine);
+	struct object *o = k < KIND_COUNT ? world_find(k, id) : NULL;
 
-		if (strcmp(kind_ops((enum kind)k)->machine->name, machine) != 0)
-			continue;
-		o = world_find((enum kind)k, id);
-		return o ? o->sm : NULL;
-	}
-	return NULL;
+	(void)arg;
+	return o ? o->sm : NULL;
 }
 
 static const struct sm_ops engine_ops = {
@@ -418,15 +413,6 @@ void job_report(const struct job *j, struct object *o, struct sm_event *ev)
 		effect_report(o, j->gen, ev);
 	else
 		sm_event_free(ev);
-}
-
-int64_t retry_pause_ns(uint32_t tries)
-{
-	int64_t pause = 250 * NSEC_PER_MSEC;
-
-	while (tries-- > 1 && pause < 60 * NSEC_PER_SEC)
-		pause *= 2;
-	return MIN(pause, 60 * NSEC_PER_SEC);
 }
 
 /* --- loading --- */

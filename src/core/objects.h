@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/id.h"
@@ -120,6 +121,15 @@ static inline const struct kind_ops *kind_ops(enum kind k)
 {
 	return world.kinds[k];
 }
+/* The kind whose machine has this name; KIND_COUNT: none has. */
+static inline enum kind kind_of_machine(const char *name)
+{
+	enum kind k = 0;
+
+	while (k < KIND_COUNT && strcmp(kind_ops(k)->machine->name, name) != 0)
+		k++;
+	return k;
+}
 
 /* --- life --- */
 
@@ -204,5 +214,3 @@ void job_report(const struct job *j, struct object *o, struct sm_event *ev);
 /* Report an outcome of the effect under way of o.  Takes ev. */
 void effect_report(struct object *o, uint64_t gen, struct sm_event *ev);
 
-/* 250 ms, doubling with each try up to a minute. */
-int64_t retry_pause_ns(uint32_t tries);

@@ -355,7 +355,7 @@ void sbx_effect_set_up(struct sm_object *sm)
 
 /* --- another shim --- */
 
-static int work_revive(struct job *j, struct err *e)
+static int work_replace_shim(struct job *j, struct err *e)
 {
 	const struct sandbox_job *s = sandbox_job(j);
 	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
@@ -363,7 +363,7 @@ static int work_revive(struct job *j, struct err *e)
 	struct spawn_child shim = SPAWN_CHILD_NULL;
 	int r = s->hung ? sandbox_end_shim(run, 0, e) : 0;
 
-	/* Whatever an OCI runtime was about would come as a surprise. */
+	/* An OCI runtime that the dead shim started is ended: nobody knows of what it does. */
 	if (r == 0 && cgroup && !shim_is_alive(run, NULL))
 		r = reach_end_cgroup(cgroup, s->row->init_pid, e);
 	if (r == 0)
@@ -372,7 +372,7 @@ static int work_revive(struct job *j, struct err *e)
 	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
 }
 
-static void revived(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+static void shim_replaced(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	struct err e = ERR_NULL;
 
@@ -389,7 +389,7 @@ static void revived(struct object *o, uint64_t gen, struct pod *p, struct shim_l
 	setup_failed(o, gen, &e);
 }
 
-static void done_revive(struct job *j, struct object *o)
+static void done_replace_shim(struct job *j, struct object *o)
 {
 	if (!o || o->sm->effect_gen != j->gen)
 		return;
@@ -399,17 +399,17 @@ static void done_revive(struct job *j, struct object *o)
 		return;
 	}
 	pod_open(o->own);
-	pod_when_tried(o->own, o, revived);
+	pod_when_tried(o->own, o, shim_replaced);
 }
 
 /* Shims that die young are a crash loop; the pauses after failures are the engine's. */
-static int64_t revive_pause_of(const struct object *o)
+static int64_t replace_pause_of(const struct object *o)
 {
 	uint32_t tries = row_of(o)->revive_tries;
 
 	if (tries <= 1 || o->sm->failure || world.recovering)
 		return 0;
-	return retry_pause_ns(tries - 1);
+	return sm_pause_ns(o->sm, tries - 1);
 }
 
 void sbx_effect_replace_shim(struct sm_object *sm)
@@ -417,13 +417,13 @@ void sbx_effect_replace_shim(struct sm_object *sm)
 	struct object *o = object_of(sm);
 	struct pod *p = o->own;
 	enum loop_lane lane = row_of(o)->revive_tries > 1 ? LANE_RETRY : LANE_START;
-	struct job *j = sandbox_job_new(o, lane, work_revive, done_revive);
+	struct job *j = sandbox_job_new(o, lane, work_replace_shim, done_replace_shim);
 
 	/* When the daemon was away as well nobody has done it yet. */
 	if (p->line == POD_LINE_DOWN)
 		container_rescue_all(p);
 	sandbox_job(j)->hung = p->hung;
-	job_start_after(j, revive_pause_of(o));
+	job_start_after(j, replace_pause_of(o));
 }
 
 /* --- what is there after a restart of the daemon --- */

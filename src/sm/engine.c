@@ -439,18 +439,23 @@ static void start_effect(struct sm_object *obj, uint16_t effect)
 	obj->machine->effects[effect].start(obj);
 }
 
+int64_t sm_pause_ns(const struct sm_object *obj, uint32_t tries)
+{
+	const struct sm_effect_info *f = &obj->machine->effects[obj->effect];
+	int64_t ms = f->retry_min_ms;
+
+	for (uint32_t i = 1; i < tries && ms < f->retry_max_ms; i++)
+		ms *= 2;
+	return MIN(ms, f->retry_max_ms) * NSEC_PER_MSEC;
+}
+
 /* The effect stands as begun while it waits: nothing that an earlier one says counts. */
 static void start_after_pause(struct sm_object *obj, uint16_t effect)
 {
-	const struct sm_effect_info *f = &obj->machine->effects[effect];
-	int64_t ms = f->retry_min_ms;
-
-	for (uint32_t i = 1; i < obj->failure->tries && ms < f->retry_max_ms; i++)
-		ms *= 2;
 	obj->effect = (int16_t)effect;
 	obj->effect_gen++;
 	obj->retry_ns = obj->engine->ops->now(obj->engine->arg) +
-			MIN(ms, f->retry_max_ms) * NSEC_PER_MSEC;
+			sm_pause_ns(obj, obj->failure->tries);
 	arm_next(obj);
 }
 
@@ -688,10 +693,10 @@ static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
 				start_effect(obj, a->arg);
 			break;
 		case SM_OP_TELL_CHILDREN:
-			sm_tell_children(obj, obj->machine->told[a->arg]);
+			sm_tell_children(obj, a->told);
 			break;
 		case SM_OP_TELL_PARENT:
-			sm_tell_parent(obj, obj->machine->told[a->arg]);
+			sm_tell_parent(obj, a->told);
 			break;
 		}
 	}

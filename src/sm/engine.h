@@ -179,6 +179,9 @@ static inline const struct sm_state *sm_state(const struct sm_object *obj)
 	return &obj->machine->states[obj->state];
 }
 
+/* The pause before the effect in flight begins again after so many tries: its `retry MIN..MAX`. */
+int64_t sm_pause_ns(const struct sm_object *obj, uint32_t tries);
+
 /* Whether the object's state has this trait of its machine; false: the machine has no such. */
 bool sm_has_trait(const struct sm_object *obj, const char *trait);
 

@@ -53,13 +53,14 @@ enum sm_op {
 	SM_OP_REPLY,  /* answer every rpc this work is for */
 	SM_OP_REQUEUE,  /* park the rpc of this event and deliver it again at rest */
 	SM_OP_EFFECT, /* start effects[arg] */
-	SM_OP_TELL_CHILDREN, /* raise the event told[arg] in each child that has one of that name */
+	SM_OP_TELL_CHILDREN, /* raise `told` in each child that has an event of that name */
 	SM_OP_TELL_PARENT,   /* raise it in the parent */
 };
 
 struct sm_action {
 	enum sm_op op;
 	uint16_t arg;
+	const char *told; /* the event of the parent or of children, by name */
 };
 
 struct sm_row {
@@ -133,7 +134,6 @@ struct sm_machine {
 	const struct sm_event_info *events;
 	const struct sm_effect_info *effects;
 	const struct sm_row *rows;
-	const char *const *told; /* events of the parent or of children, by name */
 	const char *parent;      /* the machine of the object that owns one of these; NULL: none */
 	const char *(*parent_id)(const void *row);
 	uint16_t n_traits;

@@ -186,7 +186,7 @@ static const struct sm_action actions_6[] = {
 	{ .op = SM_OP_STEP, .arg = 1 }, /* note_cause */
 	{ .op = SM_OP_STEP, .arg = 2 }, /* note_error */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_TELL_PARENT, .arg = 0 }, /* tell parent one_blown */
+	{ .op = SM_OP_TELL_PARENT, .told = "one_blown" },
 };
 
 static const struct sm_action actions_7[] = {
@@ -616,10 +616,6 @@ static const struct sm_trait traits[] = {
 	{ .name = "taken_in", .is = lmp_is_taken_in },
 };
 
-static const char *const told[] = {
-	"one_blown",
-};
-
 static const char *parent_id(const void *row)
 {
 	const Crisp__State__LampPost *r = row;
@@ -646,7 +642,6 @@ const struct sm_machine lmp_machine = {
 	.events = events,
 	.effects = effects,
 	.rows = rows,
-	.told = told,
 	.parent = "street",
 	.parent_id = parent_id,
 	.n_traits = 2,

@@ -69,12 +69,12 @@ static const struct sm_action actions_2[] = {
 
 static const struct sm_action actions_3[] = {
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .arg = 0 }, /* tell children dusk */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "dusk" },
 };
 
 static const struct sm_action actions_4[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_TELL_CHILDREN, .arg = 1 }, /* tell children remove */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
 };
 
 static const struct sm_action actions_5[] = {
@@ -295,11 +295,6 @@ static const struct sm_state states[] = {
 	},
 };
 
-static const char *const told[] = {
-	"dusk",
-	"remove",
-};
-
 const struct sm_machine str_machine = {
 	.name = "street",
 	.prefix = "str",
@@ -319,7 +314,6 @@ const struct sm_machine str_machine = {
 	.events = events,
 	.effects = effects,
 	.rows = rows,
-	.told = told,
 	.steps = steps,
 	.step_names = step_names,
 	.row_descriptor = &crisp__state__street__descriptor,
