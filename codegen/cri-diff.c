@@ -21,8 +21,7 @@ struct diff {
 	unsigned breaks;
 };
 
-__attribute__((format(printf, 2, 3)))
-static void report(struct diff *d, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void report(struct diff *d, const char *fmt, ...)
 {
 	struct emit line = EMIT_NULL;
 	va_list ap;
@@ -104,7 +103,12 @@ static const char *field_label(const struct field *f)
 /* How a value is laid out on the wire: types with the same class can read each other. */
 static int wire_class(const struct field *f)
 {
-	enum { BYTES = 100, ENUM, MESSAGE, MAP };
+	enum {
+		BYTES = 100,
+		ENUM,
+		MESSAGE,
+		MAP
+	};
 
 	if (f->map)
 		return MAP;
@@ -127,11 +131,11 @@ static void diff_field(struct diff *d, const struct field *a, const struct field
 		       a->name, b->name);
 	if (strcmp(at, bt) != 0 || a->repeated != b->repeated)
 		report(d, "%c %s.%s was %s%s, is %s%s",
-		       wire_class(a) != wire_class(b) || a->repeated != b->repeated ? '!' : '+',
-		       m, b->name, field_label(a), at, field_label(b), bt);
+		       wire_class(a) != wire_class(b) || a->repeated != b->repeated ? '!' : '+', m,
+		       b->name, field_label(a), at, field_label(b), bt);
 	if (a->deprecated != b->deprecated)
-		report(d, "+ %s.%s is %s deprecated", m, b->name, b->deprecated ? "now" :
-		       "no longer");
+		report(d, "+ %s.%s is %s deprecated", m, b->name,
+		       b->deprecated ? "now" : "no longer");
 	if (a->redact && !b->redact)
 		report(d, "! %s.%s lost debug_redact: give it a secret rule if it is still one", m,
 		       b->name);

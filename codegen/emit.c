@@ -74,8 +74,8 @@ void emit_put(struct emit *e, const char *fmt, ...)
 	va_end(ap);
 }
 
-__attribute__((format(printf, 2, 0)))
-static void emit_vline(struct emit *e, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void emit_vline(struct emit *e, const char *fmt,
+							     va_list ap)
 {
 	size_t start = e->len;
 	unsigned i;

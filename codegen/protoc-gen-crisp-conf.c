@@ -35,7 +35,7 @@ enum fill {
 	FILL_NONE,
 	FILL_STRING,
 	FILL_LIST,
-	FILL_NUMBER,   /* a cast does it; a boolean too */
+	FILL_NUMBER, /* a cast does it; a boolean too */
 	FILL_DURATION, /* milliseconds from text */
 };
 
@@ -256,7 +256,7 @@ static void emit_fill(struct emit *c, const struct filled *f)
 		break;
 	case FILL_NUMBER:
 		emit_line(c, "m->%s = (%s)c->%s;", to,
-			  !strcmp(field_type_name(f->field), "uint32")  ? "uint32_t"
+			  !strcmp(field_type_name(f->field), "uint32")	? "uint32_t"
 			  : !strcmp(field_type_name(f->field), "int64") ? "int64_t"
 									: "protobuf_c_boolean",
 			  f->member);

@@ -7,7 +7,7 @@
 #include "protoc-gen-crisp-schema.h"
 
 struct conf_source {
-	const char *path;  /* of src/conf/keys.c */
+	const char *path; /* of src/conf/keys.c */
 	const char *table; /* its text */
 };
 

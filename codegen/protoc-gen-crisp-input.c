@@ -137,9 +137,12 @@ static bool rule_resolve(struct rule_set *set, const char *where, const struct s
 		dot++;
 	}
 	if (ambiguous || !m) {
-		diag_add(d, src->path, src->line, ambiguous ?
-			 "%s: several packages have this message; write its package in front" :
-			 "%s: no such message in the schema; write MESSAGE.FIELD RULE...", where);
+		diag_add(d, src->path, src->line,
+			 ambiguous
+				 ? "%s: several packages have this message; write its "
+				   "package in front"
+				 : "%s: no such message in the schema; write MESSAGE.FIELD RULE...",
+			 where);
 		return false;
 	}
 	for (set->anchor = m;; dot += n + 1) {
@@ -159,9 +162,10 @@ static bool rule_resolve(struct rule_set *set, const char *where, const struct s
 			continue;
 		}
 		if (!m || set->field->repeated || set->via || set->anchor->map_entry) {
-			diag_add(d, src->path, src->line, "%s: %s is not a single message in %s; "
-				 "write the rule at the message that has the field", where,
-				 set->field->name, set->field->parent->name);
+			diag_add(d, src->path, src->line,
+				 "%s: %s is not a single message in %s; "
+				 "write the rule at the message that has the field",
+				 where, set->field->name, set->field->parent->name);
 			return false;
 		}
 		set->via = set->field;
@@ -259,12 +263,18 @@ static const struct rule_word {
 	enum rule_fit fit;
 	const char *arg; /* what the argument is called, or NULL */
 } rule_words[] = {
-	{ "required", FIT_PRESENCE, NULL }, { "absolute", FIT_TEXT, NULL },
-	{ "inside", FIT_TEXT, NULL },       { "name", FIT_TEXT, NULL },
-	{ "word", FIT_TEXT, NULL },         { "line", FIT_TEXT, NULL },
-	{ "secret", FIT_ANY, NULL },        { "max", FIT_SIZED, "BYTES" },
-	{ "items", FIT_REPEATED, "COUNT" }, { "range", FIT_NUMBER, "LOW..HIGH or LOW.." },
-	{ "chars", FIT_TEXT, "CHARACTERS" }, { "without", FIT_TEXT, "CHARACTERS" },
+	{ "required", FIT_PRESENCE, NULL },
+	{ "absolute", FIT_TEXT, NULL },
+	{ "inside", FIT_TEXT, NULL },
+	{ "name", FIT_TEXT, NULL },
+	{ "word", FIT_TEXT, NULL },
+	{ "line", FIT_TEXT, NULL },
+	{ "secret", FIT_ANY, NULL },
+	{ "max", FIT_SIZED, "BYTES" },
+	{ "items", FIT_REPEATED, "COUNT" },
+	{ "range", FIT_NUMBER, "LOW..HIGH or LOW.." },
+	{ "chars", FIT_TEXT, "CHARACTERS" },
+	{ "without", FIT_TEXT, "CHARACTERS" },
 	{ "only", FIT_ENUM, "VALUE,VALUE..." },
 };
 
@@ -320,9 +330,11 @@ static bool rule_parse_words(struct rule_set *set, const struct source *src, str
 		unsigned before = d->n;
 
 		if (!w) {
-			diag_add(d, src->path, src->line, "unknown rule %s; there are required, "
+			diag_add(d, src->path, src->line,
+				 "unknown rule %s; there are required, "
 				 "max, items, range, only, absolute, inside, name, word, line, "
-				 "chars, without, secret", word);
+				 "chars, without, secret",
+				 word);
 			return false;
 		}
 		if (!rule_fits(w->fit, set->field)) {
@@ -376,14 +388,17 @@ void rules_load(struct rules *r, const char *path, const struct schema *s, struc
 		for (i = 0; i < r->n_sets; i++)
 			if (r->sets[i].anchor == set.anchor && r->sets[i].via == set.via &&
 			    r->sets[i].field == set.field)
-				diag_add(d, path, src.line, "%s has rules in line %u already; "
-					 "write them in one line", src.words[0], r->sets[i].line);
+				diag_add(d, path, src.line,
+					 "%s has rules in line %u already; "
+					 "write them in one line",
+					 src.words[0], r->sets[i].line);
 		if (!rule_parse_words(&set, &src, d))
 			continue;
 		if (set.secret && set.via)
-			diag_add(d, path, src.line, "%s: a secret is one wherever it appears; "
-				 "write %s.%s secret", src.words[0], set.field->parent->name,
-				 set.field->name);
+			diag_add(d, path, src.line,
+				 "%s: a secret is one wherever it appears; "
+				 "write %s.%s secret",
+				 src.words[0], set.field->parent->name, set.field->name);
 		else
 			r->sets[r->n_sets++] = set;
 	}
@@ -437,7 +452,9 @@ static void bindings_parse_machine(struct bindings *b, const struct source *src,
 		return;
 	}
 	b->machines[b->n_machines++] = (struct bind_machine){
-		.name = src->words[1], .prefix = src->words[2], .line = src->line,
+		.name = src->words[1],
+		.prefix = src->words[2],
+		.line = src->line,
 	};
 }
 
@@ -453,8 +470,10 @@ static bool bindings_parse_event(struct bindings *b, struct binding *bind, const
 		return false;
 	}
 	if (!m) {
-		diag_add(d, src->path, src->line, "no machine %.*s; write above: machine %.*s "
-			 "PREFIX", (int)n, text, (int)n, text);
+		diag_add(d, src->path, src->line,
+			 "no machine %.*s; write above: machine %.*s "
+			 "PREFIX",
+			 (int)n, text, (int)n, text);
 		return false;
 	}
 	m->used = true;
@@ -495,14 +514,17 @@ static void bindings_check_event(const struct binding *b, const struct rpc *r,
 		diag_add(d, src->path, src->line, "%s: write either new, or by FIELD",
 			 src->words[0]);
 	if (b->makes && (b->each || b->gone_ok || b->broken_removed))
-		diag_add(d, src->path, src->line, "each, gone=ok and broken=removed are about "
+		diag_add(d, src->path, src->line,
+			 "each, gone=ok and broken=removed are about "
 			 "objects that are there; write by FIELD instead of new");
 	if (b->checked && b->carries)
 		diag_add(d, src->path, src->line, "the maker of payload %s checks; drop checked",
 			 b->carries);
 	if (b->other && !b->carries)
-		diag_add(d, src->path, src->line, "or %s: the payload decides which; write "
-			 "carries PAYLOAD", b->other);
+		diag_add(d, src->path, src->line,
+			 "or %s: the payload decides which; write "
+			 "carries PAYLOAD",
+			 b->other);
 	if (b->empty && r->response->n_fields)
 		diag_add(d, src->path, src->line, "%s has fields; drop answer=empty",
 			 r->response->name);
@@ -535,9 +557,11 @@ static void bindings_parse_how(struct binding *b, const struct rpc *r, const str
 		for (w = 0; w < n_words && strcmp(words[w].word, src->words[i]) != 0; w++)
 			;
 		if (w == n_words) {
-			diag_add(d, src->path, src->line, "unknown word %s; there are new, "
+			diag_add(d, src->path, src->line,
+				 "unknown word %s; there are new, "
 				 "by FIELD, each, gone=ok, broken=removed, checked, "
-				 "carries PAYLOAD, or EVENT, answer=empty", src->words[i]);
+				 "carries PAYLOAD, or EVENT, answer=empty",
+				 src->words[i]);
 			return;
 		}
 		if (words[w].flag ? *words[w].flag : *words[w].arg != NULL) {
@@ -574,8 +598,8 @@ static ssize_t bindings_find_rpc(const struct schema *s, const char *name)
 	return -1;
 }
 
-static void bindings_parse_rpc(struct bindings *b, const struct schema *s,
-			       const struct source *src, struct diag *d)
+static void bindings_parse_rpc(struct bindings *b, const struct schema *s, const struct source *src,
+			       struct diag *d)
 {
 	struct binding bind = { .line = src->line };
 	ssize_t at = bindings_find_rpc(s, src->words[0]);
@@ -592,16 +616,22 @@ static void bindings_parse_rpc(struct bindings *b, const struct schema *s,
 			 b->of[at].line);
 		return;
 	}
-	bind.kind = event ? BIND_EVENT : !strcmp(kind, "read") ? BIND_READ :
-		    !strcmp(kind, "direct") ? BIND_DIRECT :
-		    !strcmp(kind, "unimplemented") ? BIND_UNIMPLEMENTED : BIND_NONE;
+	bind.kind = event			     ? BIND_EVENT
+		    : !strcmp(kind, "read")	     ? BIND_READ
+		    : !strcmp(kind, "direct")	     ? BIND_DIRECT
+		    : !strcmp(kind, "unimplemented") ? BIND_UNIMPLEMENTED
+						     : BIND_NONE;
 	if (bind.kind == BIND_NONE || (event ? src->n_words < 3 : src->n_words != 2)) {
-		diag_add(d, src->path, src->line, "write %s and one of: event MACHINE.EVENT, "
-			 "read, direct, unimplemented", src->words[0]);
+		diag_add(d, src->path, src->line,
+			 "write %s and one of: event MACHINE.EVENT, "
+			 "read, direct, unimplemented",
+			 src->words[0]);
 		bind.kind = BIND_UNIMPLEMENTED; /* reported; do not also call it unbound */
 	} else if (event && s->rpcs[at].server_stream) {
-		diag_add(d, src->path, src->line, "%s is a stream and an event has one answer; "
-			 "write read, direct or unimplemented", src->words[0]);
+		diag_add(d, src->path, src->line,
+			 "%s is a stream and an event has one answer; "
+			 "write read, direct or unimplemented",
+			 src->words[0]);
 	} else if (event && bindings_parse_event(b, &bind, src->words[2], src, d)) {
 		bindings_parse_how(&bind, &s->rpcs[at], src, d);
 	}
@@ -626,8 +656,10 @@ void bindings_load(struct bindings *b, const char *path, const struct schema *s,
 	}
 	for (i = 0; i < b->n_machines; i++)
 		if (!b->machines[i].used)
-			diag_add(d, path, b->machines[i].line, "machine %s is used by no RPC; "
-				 "remove this line", b->machines[i].name);
+			diag_add(d, path, b->machines[i].line,
+				 "machine %s is used by no RPC; "
+				 "remove this line",
+				 b->machines[i].name);
 	for (i = 0; i < s->n_rpcs; i++)
 		if (b->of[i].kind == BIND_NONE)
 			diag_add(d, s->rpcs[i].file, s->rpcs[i].line,

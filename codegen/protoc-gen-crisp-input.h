@@ -14,8 +14,8 @@
 struct rule_set {
 	unsigned line;
 	struct message *anchor; /* whose validator checks it */
-	struct field *field;    /* of anchor, or of the message that `via` holds */
-	struct field *via;      /* a singular message field of anchor, or NULL */
+	struct field *field; /* of anchor, or of the message that `via` holds */
+	struct field *via; /* a singular message field of anchor, or NULL */
 	bool required;
 	bool absolute;
 	bool inside;
@@ -24,7 +24,7 @@ struct rule_set {
 	bool text_line;
 	bool secret;
 	bool has_max, has_items, has_range;
-	long long max;   /* bytes */
+	long long max; /* bytes */
 	long long items; /* entries */
 	long long low, high;
 	bool open; /* no upper end */
@@ -49,7 +49,7 @@ enum bind_kind {
 };
 
 struct bind_machine {
-	const char *name;   /* "sandbox": its header is sm_sandbox.h */
+	const char *name; /* "sandbox": its header is sm_sandbox.h */
 	const char *prefix; /* "SBX": its events are SBX_EVENT_... */
 	unsigned line;
 	bool used;
@@ -61,12 +61,12 @@ struct binding {
 	/* Of an event: */
 	const struct bind_machine *machine;
 	const char *event;
-	bool makes;                 /* new */
+	bool makes; /* new */
 	const struct field *inside; /* the message that has by, NULL: the request */
 	const struct field *by;
 	bool each, gone_ok, broken_removed, checked, empty;
 	const char *carries; /* a struct payload_CARRIES, NULL: nothing */
-	const char *other;   /* the event that carries it, NULL: event does */
+	const char *other; /* the event that carries it, NULL: event does */
 };
 
 struct bindings {

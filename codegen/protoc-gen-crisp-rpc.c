@@ -48,21 +48,24 @@ static void emit_event_prototypes(const struct rpc *r, const struct binding *b, 
 	if (b->checked)
 		emit_part(r, "check", "const struct object *o", h);
 	if (b->carries)
-		emit_part(r, "payload",
-			  text_format("const struct object *o, struct payload_%s **ret",
-				      b->carries), h);
+		emit_part(
+			r, "payload",
+			text_format("const struct object *o, struct payload_%s **ret", b->carries),
+			h);
 	if (!b->empty) {
-		emit_line(h, "void rpc_answer_%s(struct rpc_call *call, "
-			  "const struct sm_object *obj,", r->snake);
+		emit_line(h,
+			  "void rpc_answer_%s(struct rpc_call *call, "
+			  "const struct sm_object *obj,",
+			  r->snake);
 		emit_line(h, "\tconst struct err *e);");
 	}
 }
 
 static void emit_handler_prototype(const struct rpc *r, const struct binding *b, struct emit *h)
 {
-	const char *how = b->kind == BIND_EVENT ?
-			  text_format("event %s.%s", b->machine->name, b->event) :
-			  bind_kind_name(b->kind);
+	const char *how = b->kind == BIND_EVENT
+				  ? text_format("event %s.%s", b->machine->name, b->event)
+				  : bind_kind_name(b->kind);
 
 	emit_blank(h);
 	if (r->comment)
@@ -101,9 +104,10 @@ static void emit_rpc_header(const struct plugin *p, struct emit *h)
 		emit_line(h, "CRI_RPC_%s,", s->rpcs[i].upper);
 	emit_line(h, "CRI_RPC_COUNT,");
 	emit_close(h, "};");
-	emit_put(h, "\n/* Indexed by enum cri_rpc.  An unimplemented method's handle fails with "
-		    "ERR_UNIMPLEMENTED. */\n"
-		    "extern const struct rpc_method cri_methods[CRI_RPC_COUNT];\n\n%s",
+	emit_put(h,
+		 "\n/* Indexed by enum cri_rpc.  An unimplemented method's handle fails with "
+		 "ERR_UNIMPLEMENTED. */\n"
+		 "extern const struct rpc_method cri_methods[CRI_RPC_COUNT];\n\n%s",
 		 rpc_contract);
 	for (i = 0; i < s->n_rpcs; i++)
 		if (b->of[i].kind != BIND_UNIMPLEMENTED)
@@ -164,8 +168,10 @@ static void emit_thunk(const struct rpc *r, const struct binding *b, struct emit
 		return;
 	}
 	emit_blank(c);
-	emit_line(c, "static int handle_%s(struct rpc_call *call, const ProtobufCMessage *msg, "
-		  "struct err *e)", r->snake);
+	emit_line(c,
+		  "static int handle_%s(struct rpc_call *call, const ProtobufCMessage *msg, "
+		  "struct err *e)",
+		  r->snake);
 	emit_open(c, "{");
 	emit_line(c, "const %s *req =", r->request->c_type);
 	emit_line(c, "\t(const %s *)msg;", r->request->c_type);
@@ -242,7 +248,9 @@ static void emit_event_row(const struct rpc *r, const struct binding *b, struct 
 static void emit_method(const struct rpc *r, const struct binding *b, struct emit *c)
 {
 	static const char *const kinds[] = {
-		[BIND_EVENT] = "EVENT", [BIND_READ] = "READ", [BIND_DIRECT] = "DIRECT",
+		[BIND_EVENT] = "EVENT",
+		[BIND_READ] = "READ",
+		[BIND_DIRECT] = "DIRECT",
 		[BIND_UNIMPLEMENTED] = "UNIMPLEMENTED",
 	};
 

@@ -19,15 +19,79 @@ enum {
 
 /* Field names protoc-c puts an underscore behind: the words C++98 keeps for itself. */
 static const char *const reserved_words[] = {
-	"and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch",
-	"char", "class", "compl", "const", "const_cast", "continue", "default", "delete", "do",
-	"double", "dynamic_cast", "else", "enum", "explicit", "extern", "false", "float", "for",
-	"friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "not",
-	"not_eq", "operator", "or", "or_eq", "private", "protected", "public", "register",
-	"reinterpret_cast", "return", "short", "signed", "sizeof", "static", "static_cast",
-	"struct", "switch", "template", "this", "throw", "true", "try", "typedef", "typeid",
-	"typename", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t",
-	"while", "xor", "xor_eq",
+	"and",
+	"and_eq",
+	"asm",
+	"auto",
+	"bitand",
+	"bitor",
+	"bool",
+	"break",
+	"case",
+	"catch",
+	"char",
+	"class",
+	"compl",
+	"const",
+	"const_cast",
+	"continue",
+	"default",
+	"delete",
+	"do",
+	"double",
+	"dynamic_cast",
+	"else",
+	"enum",
+	"explicit",
+	"extern",
+	"false",
+	"float",
+	"for",
+	"friend",
+	"goto",
+	"if",
+	"inline",
+	"int",
+	"long",
+	"mutable",
+	"namespace",
+	"new",
+	"not",
+	"not_eq",
+	"operator",
+	"or",
+	"or_eq",
+	"private",
+	"protected",
+	"public",
+	"register",
+	"reinterpret_cast",
+	"return",
+	"short",
+	"signed",
+	"sizeof",
+	"static",
+	"static_cast",
+	"struct",
+	"switch",
+	"template",
+	"this",
+	"throw",
+	"true",
+	"try",
+	"typedef",
+	"typeid",
+	"typename",
+	"union",
+	"unsigned",
+	"using",
+	"virtual",
+	"void",
+	"volatile",
+	"wchar_t",
+	"while",
+	"xor",
+	"xor_eq",
 };
 
 void diag_add(struct diag *d, const char *file, unsigned line, const char *fmt, ...)
@@ -226,7 +290,8 @@ static void schema_link_field(const struct schema *s, struct message *m, struct 
 	if (d->has_oneof_index)
 		diag_add(diag, m->file, 0,
 			 "%s.%s: oneof and optional fields are not supported by protoc-gen-crisp; "
-			 "teach the validator and the printer about them first", m->name, d->name);
+			 "teach the validator and the printer about them first",
+			 m->name, d->name);
 	if (!d->type_name)
 		return;
 	f->message = schema_message_by_type(s, d->type_name);
@@ -237,8 +302,8 @@ static void schema_link_field(const struct schema *s, struct message *m, struct 
 			 m->name, d->name, d->type_name);
 }
 
-static const Google__Protobuf__SourceCodeInfo__Location *
-schema_locate(const Google__Protobuf__FileDescriptorProto *f, int service, int method)
+static const Google__Protobuf__SourceCodeInfo__Location *schema_locate(
+	const Google__Protobuf__FileDescriptorProto *f, int service, int method)
 {
 	size_t i;
 
@@ -299,16 +364,20 @@ static void schema_add_rpc(struct schema *s, const Google__Protobuf__FileDescrip
 	r->client_stream = m->client_streaming;
 	r->server_stream = m->server_streaming;
 	if (!r->request || !r->response)
-		diag_add(d, file, r->line, "%s.%s: its request or response is in none of the files "
-			 "given", r->service, r->name);
+		diag_add(d, file, r->line,
+			 "%s.%s: its request or response is in none of the files "
+			 "given",
+			 r->service, r->name);
 	if (r->client_stream)
 		diag_add(d, file, r->line, "%s.%s: client streams are not supported", r->service,
 			 r->name);
 	for (i = 0; i + 1 < s->n_rpcs; i++)
 		if (!strcmp(s->rpcs[i].snake, r->snake))
-			diag_add(d, file, r->line, "%s.%s: %s.%s has the same C name rpc_%s; "
-				 "rename one of them", r->service, r->name, s->rpcs[i].service,
-				 s->rpcs[i].name, r->snake);
+			diag_add(d, file, r->line,
+				 "%s.%s: %s.%s has the same C name rpc_%s; "
+				 "rename one of them",
+				 r->service, r->name, s->rpcs[i].service, s->rpcs[i].name,
+				 r->snake);
 }
 
 static void schema_link(struct schema *s, struct diag *d)
@@ -406,10 +475,10 @@ struct field *message_find_field(const struct message *m, const char *name, size
 static const char *scalar_name(Google__Protobuf__FieldDescriptorProto__Type type)
 {
 	static const char *const names[] = {
-		[1] = "double", [2] = "float", [3] = "int64", [4] = "uint64", [5] = "int32",
-		[6] = "fixed64", [7] = "fixed32", [8] = "bool", [9] = "string", [10] = "group",
-		[12] = "bytes", [13] = "uint32", [15] = "sfixed32", [16] = "sfixed64",
-		[17] = "sint32", [18] = "sint64",
+		[1] = "double",	   [2] = "float",     [3] = "int64",   [4] = "uint64",
+		[5] = "int32",	   [6] = "fixed64",   [7] = "fixed32", [8] = "bool",
+		[9] = "string",	   [10] = "group",    [12] = "bytes",  [13] = "uint32",
+		[15] = "sfixed32", [16] = "sfixed64", [17] = "sint32", [18] = "sint64",
 	};
 
 	return (size_t)type < sizeof(names) / sizeof(names[0]) && names[type] ? names[type] : "?";

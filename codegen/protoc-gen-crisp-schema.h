@@ -39,9 +39,9 @@ struct field {
 	const char *name;
 	const char *c_name; /* the struct member */
 	struct message *parent;
-	struct message *message;       /* type of a message field, else NULL */
+	struct message *message; /* type of a message field, else NULL */
 	struct enumeration *enumeration; /* type of an enum field, else NULL */
-	bool repeated;                 /* maps too */
+	bool repeated; /* maps too */
 	bool map;
 	bool redact;
 	bool deprecated;
@@ -49,8 +49,8 @@ struct field {
 
 struct message {
 	const Google__Protobuf__DescriptorProto *d;
-	const char *full;  /* "runtime.v1.SecurityProfile" */
-	const char *name;  /* the part behind the package */
+	const char *full; /* "runtime.v1.SecurityProfile" */
+	const char *name; /* the part behind the package */
 	const char *c_type; /* "Runtime__V1__SecurityProfile" */
 	const char *c_lower; /* "runtime__v1__security_profile": names our functions too */
 	const char *c_init; /* "RUNTIME__V1__SECURITY_PROFILE__INIT" */
@@ -74,11 +74,11 @@ struct enumeration {
 struct rpc {
 	const Google__Protobuf__MethodDescriptorProto *d;
 	const char *name;
-	const char *service;      /* "RuntimeService" */
+	const char *service; /* "RuntimeService" */
 	const char *service_full; /* "runtime.v1.RuntimeService" */
-	const char *snake;        /* "run_pod_sandbox" */
-	const char *upper;        /* "RUN_POD_SANDBOX" */
-	const char *comment;      /* leading comment, one line, or NULL */
+	const char *snake; /* "run_pod_sandbox" */
+	const char *upper; /* "RUN_POD_SANDBOX" */
+	const char *comment; /* leading comment, one line, or NULL */
 	const char *file;
 	unsigned line;
 	struct message *request;

@@ -26,74 +26,66 @@ enum helper {
 };
 
 static const char *const helper_text[HELPER_COUNT] = {
-	[HELPER_EMPTY] =
-		"static bool text_empty(const char *s)\n"
-		"{\n"
-		"\treturn !s || !*s;\n"
-		"}\n",
-	[HELPER_LONGER] =
-		"static bool text_longer(const char *s, size_t max)\n"
-		"{\n"
-		"\treturn s && strlen(s) > max;\n"
-		"}\n",
-	[HELPER_ABSOLUTE] =
-		"static bool text_absolute(const char *s)\n"
-		"{\n"
-		"\treturn !s || !*s || *s == '/';\n"
-		"}\n",
-	[HELPER_INSIDE] =
-		"/* A relative path none of whose components is \"..\". */\n"
-		"static bool text_inside(const char *s)\n"
-		"{\n"
-		"\tsize_t n;\n"
-		"\n"
-		"\tif (!s || !*s)\n"
-		"\t\treturn true;\n"
-		"\tif (*s == '/')\n"
-		"\t\treturn false;\n"
-		"\tfor (;; s += n + 1) {\n"
-		"\t\tn = strcspn(s, \"/\");\n"
-		"\t\tif (n == 2 && s[0] == '.' && s[1] == '.')\n"
-		"\t\t\treturn false;\n"
-		"\t\tif (!s[n])\n"
-		"\t\t\treturn true;\n"
-		"\t}\n"
-		"}\n",
-	[HELPER_LINE] =
-		"static bool text_line(const char *s)\n"
-		"{\n"
-		"\tfor (; s && *s; s++)\n"
-		"\t\tif ((unsigned char)*s < 0x20 || *s == 0x7f)\n"
-		"\t\t\treturn false;\n"
-		"\treturn true;\n"
-		"}\n",
-	[HELPER_WORD] =
-		"static bool text_word(const char *s)\n"
-		"{\n"
-		"\treturn text_line(s) && !(s && strchr(s, ' '));\n"
-		"}\n",
+	[HELPER_EMPTY] = "static bool text_empty(const char *s)\n"
+			 "{\n"
+			 "\treturn !s || !*s;\n"
+			 "}\n",
+	[HELPER_LONGER] = "static bool text_longer(const char *s, size_t max)\n"
+			  "{\n"
+			  "\treturn s && strlen(s) > max;\n"
+			  "}\n",
+	[HELPER_ABSOLUTE] = "static bool text_absolute(const char *s)\n"
+			    "{\n"
+			    "\treturn !s || !*s || *s == '/';\n"
+			    "}\n",
+	[HELPER_INSIDE] = "/* A relative path none of whose components is \"..\". */\n"
+			  "static bool text_inside(const char *s)\n"
+			  "{\n"
+			  "\tsize_t n;\n"
+			  "\n"
+			  "\tif (!s || !*s)\n"
+			  "\t\treturn true;\n"
+			  "\tif (*s == '/')\n"
+			  "\t\treturn false;\n"
+			  "\tfor (;; s += n + 1) {\n"
+			  "\t\tn = strcspn(s, \"/\");\n"
+			  "\t\tif (n == 2 && s[0] == '.' && s[1] == '.')\n"
+			  "\t\t\treturn false;\n"
+			  "\t\tif (!s[n])\n"
+			  "\t\t\treturn true;\n"
+			  "\t}\n"
+			  "}\n",
+	[HELPER_LINE] = "static bool text_line(const char *s)\n"
+			"{\n"
+			"\tfor (; s && *s; s++)\n"
+			"\t\tif ((unsigned char)*s < 0x20 || *s == 0x7f)\n"
+			"\t\t\treturn false;\n"
+			"\treturn true;\n"
+			"}\n",
+	[HELPER_WORD] = "static bool text_word(const char *s)\n"
+			"{\n"
+			"\treturn text_line(s) && !(s && strchr(s, ' '));\n"
+			"}\n",
 	[HELPER_NAME] =
 		"static bool text_name(const char *s)\n"
 		"{\n"
 		"\treturn text_word(s) &&\n"
 		"\t       !(s && (strchr(s, '/') || !strcmp(s, \".\") || !strcmp(s, \"..\")));\n"
 		"}\n",
-	[HELPER_CHARS] =
-		"static bool text_chars(const char *s, const char *allowed)\n"
-		"{\n"
-		"\treturn !s || !s[strspn(s, allowed)];\n"
-		"}\n",
-	[HELPER_WITHOUT] =
-		"static bool text_without(const char *s, const char *banned)\n"
-		"{\n"
-		"\treturn !s || !s[strcspn(s, banned)];\n"
-		"}\n",
+	[HELPER_CHARS] = "static bool text_chars(const char *s, const char *allowed)\n"
+			 "{\n"
+			 "\treturn !s || !s[strspn(s, allowed)];\n"
+			 "}\n",
+	[HELPER_WITHOUT] = "static bool text_without(const char *s, const char *banned)\n"
+			   "{\n"
+			   "\treturn !s || !s[strcspn(s, banned)];\n"
+			   "}\n",
 };
 
 /* In which order they stand in the file: callee first. */
 static const enum helper helper_order[HELPER_COUNT] = {
-	HELPER_EMPTY, HELPER_LONGER, HELPER_ABSOLUTE, HELPER_INSIDE, HELPER_LINE,
-	HELPER_WORD, HELPER_NAME, HELPER_CHARS, HELPER_WITHOUT,
+	HELPER_EMPTY, HELPER_LONGER, HELPER_ABSOLUTE, HELPER_INSIDE,  HELPER_LINE,
+	HELPER_WORD,  HELPER_NAME,   HELPER_CHARS,    HELPER_WITHOUT,
 };
 
 static const char validate_frame[] =
@@ -163,9 +155,10 @@ static void writer_use(struct writer *w, enum helper h)
 		w->used[HELPER_LINE] = true;
 }
 
-__attribute__((format(printf, 4, 5)))
-static void writer_test(struct writer *w, const struct value *v, const char *condition,
-			const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static void writer_test(struct writer *w,
+							      const struct value *v,
+							      const char *condition,
+							      const char *fmt, ...)
 {
 	struct emit rule = EMIT_NULL;
 	struct emit line = EMIT_NULL;
@@ -204,7 +197,8 @@ static void writer_text(struct writer *w, const struct value *v, const struct ru
 	}
 	if (r->name) {
 		writer_use(w, HELPER_NAME);
-		writer_test(w, v, text_format("!text_name(%s)", x), "must not be \".\" or \"..\" "
+		writer_test(w, v, text_format("!text_name(%s)", x),
+			    "must not be \".\" or \"..\" "
 			    "nor contain '/', spaces or control characters");
 	}
 	if (r->word) {
@@ -256,15 +250,16 @@ static const char *limit_suffix(long long limit)
 
 static void writer_range(struct writer *w, const struct value *v, const struct rule_set *r)
 {
-	const char *rule = r->open ? text_format("must be at least %lld", r->low) :
-				     text_format("must be between %lld and %lld", r->low, r->high);
+	const char *rule = r->open ? text_format("must be at least %lld", r->low)
+				   : text_format("must be between %lld and %lld", r->low, r->high);
 
 	if (limit_matters(v->f, true, r->low))
-		writer_test(w, v, text_format("%s < %lld%s", v->expr, r->low,
-					      limit_suffix(r->low)), "%s", rule);
+		writer_test(w, v, text_format("%s < %lld%s", v->expr, r->low, limit_suffix(r->low)),
+			    "%s", rule);
 	if (!r->open && limit_matters(v->f, false, r->high))
-		writer_test(w, v, text_format("%s > %lld%s", v->expr, r->high,
-					      limit_suffix(r->high)), "%s", rule);
+		writer_test(w, v,
+			    text_format("%s > %lld%s", v->expr, r->high, limit_suffix(r->high)),
+			    "%s", rule);
 }
 
 static void writer_only(struct writer *w, const struct value *v, const char *only)
@@ -277,8 +272,8 @@ static void writer_only(struct writer *w, const struct value *v, const char *onl
 		n = strcspn(only, ",");
 		for (i = 0; i < d->n_value; i++)
 			if (strlen(d->value[i]->name) == n && !memcmp(d->value[i]->name, only, n))
-				emit_put(&cond, "%s(int)%s != %d", cond.len ? " && " : "",
-					 v->expr, d->value[i]->number);
+				emit_put(&cond, "%s(int)%s != %d", cond.len ? " && " : "", v->expr,
+					 d->value[i]->number);
 		emit_put(&names, "%s%.*s", names.len ? ", " : "", (int)n, only);
 	}
 	writer_test(w, v, emit_text(&cond), "must be one of %s", emit_text(&names));
@@ -305,8 +300,7 @@ static void writer_value(struct writer *w, const struct value *v, const struct r
 			return;
 		emit_line(&w->body,
 			  "if (%s && !check_%s(%s, &(struct where){ up, \"%s\", %s }, c))", v->expr,
-			  f->message->c_lower, v->expr, v->label,
-			  v->indexed ? "i" : "NO_INDEX");
+			  f->message->c_lower, v->expr, v->label, v->indexed ? "i" : "NO_INDEX");
 		emit_line(&w->body, "\treturn false;");
 		w->uses_index |= v->indexed;
 		return;
@@ -397,8 +391,10 @@ static void writer_message(struct writer *w, const struct message *m, struct emi
 		}
 	}
 	emit_blank(out);
-	emit_line(out, "static bool check_%s(const %s *m, const struct where *up, "
-		  "const struct check *c)", m->c_lower, m->c_type);
+	emit_line(out,
+		  "static bool check_%s(const %s *m, const struct where *up, "
+		  "const struct check *c)",
+		  m->c_lower, m->c_type);
 	emit_open(out, "{");
 	if (w->uses_index) {
 		emit_line(out, "size_t i;");
@@ -422,9 +418,9 @@ static bool field_has_checks(const struct plugin *p, const struct field *f)
 		return true;
 	if (f->repeated && p->rules.default_items)
 		return true;
-	return r && (r->required || r->absolute || r->inside || r->name || r->word ||
-		     r->text_line || r->has_max || r->has_items || r->has_range || r->chars ||
-		     r->without);
+	return r &&
+	       (r->required || r->absolute || r->inside || r->name || r->word || r->text_line ||
+		r->has_max || r->has_items || r->has_range || r->chars || r->without);
 }
 
 /* Mark what needs a function: first by what is below, to a fixed point, ... */
@@ -513,11 +509,15 @@ static void emit_entry_points(const struct plugin *p, struct emit *h, struct emi
 	for (i = 0; i < p->schema.n_rpcs; i++) {
 		const struct rpc *r = &p->schema.rpcs[i];
 
-		emit_line(h, "bool cri_validate_%s(const ProtobufCMessage *req, char *msg, "
-			  "size_t size);", r->snake);
+		emit_line(h,
+			  "bool cri_validate_%s(const ProtobufCMessage *req, char *msg, "
+			  "size_t size);",
+			  r->snake);
 		emit_blank(c);
-		emit_line(c, "bool cri_validate_%s(const ProtobufCMessage *req, char *msg, "
-			  "size_t size)", r->snake);
+		emit_line(c,
+			  "bool cri_validate_%s(const ProtobufCMessage *req, char *msg, "
+			  "size_t size)",
+			  r->snake);
 		emit_open(c, "{");
 		if (r->request->wanted) {
 			emit_line(c, "return check_%s((const %s *)req, NULL,", r->request->c_lower,
@@ -548,14 +548,15 @@ static void emit_validators_table(const struct plugin *p, struct emit *h, struct
 {
 	size_t i;
 
-	emit_put(h, "\n/* All of them with their request types, for tests and tools; in the order "
-		    "of enum cri_rpc. */\n"
-		    "struct cri_validator {\n"
-		    "\tconst ProtobufCMessageDescriptor *request;\n"
-		    "\tbool (*validate)(const ProtobufCMessage *req, char *msg, size_t size);\n"
-		    "};\n\n"
-		    "#define CRI_VALIDATORS %zu\n\n"
-		    "extern const struct cri_validator cri_validators[CRI_VALIDATORS];\n",
+	emit_put(h,
+		 "\n/* All of them with their request types, for tests and tools; in the order "
+		 "of enum cri_rpc. */\n"
+		 "struct cri_validator {\n"
+		 "\tconst ProtobufCMessageDescriptor *request;\n"
+		 "\tbool (*validate)(const ProtobufCMessage *req, char *msg, size_t size);\n"
+		 "};\n\n"
+		 "#define CRI_VALIDATORS %zu\n\n"
+		 "extern const struct cri_validator cri_validators[CRI_VALIDATORS];\n",
 		 p->schema.n_rpcs);
 	emit_blank(c);
 	emit_open(c, "const struct cri_validator cri_validators[CRI_VALIDATORS] = {");
@@ -609,9 +610,10 @@ void plugin_emit_validate(struct plugin *p, struct emit *h, struct emit *c)
 	emit_blank(c);
 	for (i = 0; i < p->schema.n_messages; i++)
 		if (p->schema.messages[i].wanted)
-			emit_line(c, "static bool check_%s(const %s *m, const struct where *up, "
-				  "const struct check *c);", p->schema.messages[i].c_lower,
-				  p->schema.messages[i].c_type);
+			emit_line(c,
+				  "static bool check_%s(const %s *m, const struct where *up, "
+				  "const struct check *c);",
+				  p->schema.messages[i].c_lower, p->schema.messages[i].c_type);
 	emit_bytes(c, emit_text(&functions), functions.len);
 	emit_done(&functions);
 	emit_entry_points(p, h, c);

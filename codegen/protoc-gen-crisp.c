@@ -55,8 +55,10 @@ static void options_parse(struct options *o, char *text, struct diag *d)
 		else if (!strncmp(text, "source=", 7) && o->n_sources < SOURCES_MAX)
 			o->sources[o->n_sources++] = text + 7;
 		else
-			diag_add(d, "--crisp_opt", 0, "%s: write rules=FILE, bind=FILE, "
-				 "keys=FILE or source=PATH", text);
+			diag_add(d, "--crisp_opt", 0,
+				 "%s: write rules=FILE, bind=FILE, "
+				 "keys=FILE or source=PATH",
+				 text);
 	}
 	if (!o->keys == (!o->rules || !o->bind))
 		diag_add(d, "--crisp_opt", 0, "write rules=FILE,bind=FILE or keys=FILE");
@@ -140,8 +142,8 @@ static void plugin_load(struct plugin *p, const Google__Protobuf__Compiler__Code
 static size_t plugin_generate(struct plugin *p, struct output *out)
 {
 	static const char *const names[] = {
-		"cri_rpc.h", "cri_rpc.c", "cri_validate.h", "cri_validate.c", "cri_print.h",
-		"cri_print.c", "cri_client.h", "cri_client.c", "cri_coverage.txt",
+		"cri_rpc.h",   "cri_rpc.c",    "cri_validate.h", "cri_validate.c",   "cri_print.h",
+		"cri_print.c", "cri_client.h", "cri_client.c",	 "cri_coverage.txt",
 	};
 	size_t n = sizeof(names) / sizeof(names[0]), i;
 
@@ -232,7 +234,8 @@ int main(void)
 		NULL, input.len, (const uint8_t *)emit_text(&input));
 	if (!req || !req->compiler_version || req->n_file_to_generate == 0) {
 		fputs("protoc-gen-crisp: standard input is no plugin request; run it through "
-		      "protoc --crisp_out\n", stderr);
+		      "protoc --crisp_out\n",
+		      stderr);
 		return 1;
 	}
 	options_parse(&o, req->parameter, &p.diag);

@@ -17,7 +17,11 @@
 struct emit;
 
 /* A list that grows; smc_push() returns its new zeroed element. */
-#define SMC_LIST(type) struct { type *v; size_t n; }
+#define SMC_LIST(type) \
+	struct { \
+		type *v; \
+		size_t n; \
+	}
 #define smc_push(list) \
 	((__typeof__((list)->v))smc_grow((void **)&(list)->v, &(list)->n, sizeof(*(list)->v)))
 
@@ -80,22 +84,25 @@ struct smc_ref {
 	int index; /* into the list of its kind; -1 until resolved */
 };
 
-struct smc_refs { struct smc_ref *v; size_t n; };
+struct smc_refs {
+	struct smc_ref *v;
+	size_t n;
+};
 
 /* An event, guard, step, effect, deadline, invariant or trait. */
 struct smc_decl {
 	char *name;
 	unsigned int line;
 	bool used;
-	enum smc_class class;   /* events */
-	char *from;             /* events: the machine whose move raises it, or NULL */
-	bool quiet;             /* events: raised by the engine, when no child is ... */
-	struct smc_ref unless;  /* ... in a state of this trait; no name: when there is none */
-	char *payload;          /* what an event carries, a guard or step takes; NULL: nothing */
-	bool taken;             /* events: some guard or step takes what it carries */
-	bool lasting;           /* effects */
+	enum smc_class class; /* events */
+	char *from; /* events: the machine whose move raises it, or NULL */
+	bool quiet; /* events: raised by the engine, when no child is ... */
+	struct smc_ref unless; /* ... in a state of this trait; no name: when there is none */
+	char *payload; /* what an event carries, a guard or step takes; NULL: nothing */
+	bool taken; /* events: some guard or step takes what it carries */
+	bool lasting; /* effects */
 	int64_t retry_min_ms, retry_max_ms; /* effects: pauses between tries; 0: none */
-	bool retried;           /* effects: some row tries it again */
+	bool retried; /* effects: some row tries it again */
 	struct smc_refs yields; /* effects: events */
 	struct smc_refs states; /* traits: where they are true */
 };
@@ -103,7 +110,7 @@ struct smc_decl {
 struct smc_action {
 	enum smc_op op;
 	struct smc_ref ref; /* the step or effect; for the other words only name and line */
-	char *told;         /* tell: the event, of another machine */
+	char *told; /* tell: the event, of another machine */
 };
 
 /* on EVENT [if GUARD] -> TARGET : ACTIONS */
@@ -144,7 +151,7 @@ struct smc_state {
 	char *shows;
 	struct smc_refs holds;
 	struct smc_ref recover; /* name "none": nothing to do */
-	char *recover_told;     /* the event that children are told instead of an effect */
+	char *recover_told; /* the event that children are told instead of an effect */
 	struct smc_ref deadline;
 	int64_t within_ms;
 	unsigned int limit_line; /* of within or unbounded, 0: neither */
@@ -168,7 +175,7 @@ struct smc_machine {
 	unsigned int version;
 	unsigned int line;
 	bool boot;
-	char *parent;       /* the machine of the object that owns one of these; NULL: none */
+	char *parent; /* the machine of the object that owns one of these; NULL: none */
 	char *parent_field; /* of the row: the parent's id */
 	unsigned int parent_line;
 	SMC_LIST(struct smc_decl) decls[SMC_N_DECLS]; /* SMC_DECL_STATE stays empty */

@@ -34,14 +34,17 @@ static void cells_from_rows(struct smc_machine *m, struct smc_state *s)
 		struct smc_cell *cell = &s->cells[row->event.index];
 
 		if (cell->answer == SMC_ANSWER_MOVE) {
-			smc_error(m, row->line, "%s in %s is decided on line %u already; nothing "
-				  "may follow a row without a guard", row->event.name, s->name,
-				  cell->line);
+			smc_error(m, row->line,
+				  "%s in %s is decided on line %u already; nothing "
+				  "may follow a row without a guard",
+				  row->event.name, s->name, cell->line);
 			continue;
 		}
 		if (cell->n_rows && cell->first_row + cell->n_rows != i)
-			smc_error(m, row->line, "the rows of %s in %s do not stand together; move "
-				  "this one below line %u", row->event.name, s->name, cell->line);
+			smc_error(m, row->line,
+				  "the rows of %s in %s do not stand together; move "
+				  "this one below line %u",
+				  row->event.name, s->name, cell->line);
 		if (!cell->n_rows)
 			cell->first_row = i;
 		cell->n_rows++;
@@ -62,8 +65,10 @@ static void cell_decide(struct smc_machine *m, struct smc_state *s, size_t event
 		return;
 	}
 	if (cell->n_rows && cell->line > d->event.line)
-		smc_error(m, d->event.line, "%s in %s is decided before its guarded rows; move "
-			  "this below line %u", event_name(m, event), s->name, cell->line);
+		smc_error(m, d->event.line,
+			  "%s in %s is decided before its guarded rows; move "
+			  "this below line %u",
+			  event_name(m, event), s->name, cell->line);
 	cell->answer = d->answer;
 	cell->code = d->code;
 	cell->line = d->event.line;
@@ -79,14 +84,18 @@ static bool decision_allowed(struct smc_machine *m, const struct smc_state *s,
 	if (d->answer == SMC_ANSWER_WAIT && class == SMC_CLASS_FAMILY)
 		asks = false; /* it is delivered again */
 	if (asks && class != SMC_CLASS_RPC) {
-		smc_error(m, d->event.line, "%s is of class %s and nobody waits for its answer; "
-			  "write on, ignore or never", what, smc_class_names[class]);
+		smc_error(m, d->event.line,
+			  "%s is of class %s and nobody waits for its answer; "
+			  "write on, ignore or never",
+			  what, smc_class_names[class]);
 		return false;
 	}
 	if ((d->answer == SMC_ANSWER_WAIT || d->answer == SMC_ANSWER_JOIN) &&
 	    s->kind != SMC_KIND_BUSY) {
-		smc_error(m, d->event.line, "%s has no work whose end %s could wait for; wait and "
-			  "join stand in busy states", s->name, what);
+		smc_error(m, d->event.line,
+			  "%s has no work whose end %s could wait for; wait and "
+			  "join stand in busy states",
+			  s->name, what);
 		return false;
 	}
 	return true;
@@ -124,8 +133,10 @@ static void cells_from_classes(struct smc_machine *m, struct smc_state *s)
 				cell_decide(m, s, ev, d);
 		}
 		if (!any)
-			smc_error(m, d->event.line, "the machine has no event of class %s; drop %s "
-				  "from the line", d->event.name, d->event.name);
+			smc_error(m, d->event.line,
+				  "the machine has no event of class %s; drop %s "
+				  "from the line",
+				  d->event.name, d->event.name);
 	}
 }
 
@@ -139,8 +150,10 @@ static void cell_clock(struct smc_machine *m, struct smc_state *s)
 		const struct smc_decision *d = &s->decisions.v[i];
 
 		if (d->is_class ? d->class == SMC_CLASS_CLOCK : d->event.index == m->clock)
-			smc_error(m, d->event.line, "the clock strikes where a within stands and "
-				  "nowhere else; drop %s from the line", d->event.name);
+			smc_error(m, d->event.line,
+				  "the clock strikes where a within stands and "
+				  "nowhere else; drop %s from the line",
+				  d->event.name);
 	}
 	if (m->clock < 0) {
 		if (limited)
@@ -156,8 +169,10 @@ static void cell_clock(struct smc_machine *m, struct smc_state *s)
 			  "%s has a limit but no row for %s; write on %s -> STATE", s->name,
 			  event_name(m, (size_t)m->clock), event_name(m, (size_t)m->clock));
 	else if (!limited && cell->n_rows)
-		smc_error(m, cell->line, "%s never comes in %s, which has no within; drop the row "
-			  "or write a limit", event_name(m, (size_t)m->clock), s->name);
+		smc_error(m, cell->line,
+			  "%s never comes in %s, which has no within; drop the row "
+			  "or write a limit",
+			  event_name(m, (size_t)m->clock), s->name);
 	else if (!cell->n_rows)
 		cell->answer = SMC_ANSWER_NEVER;
 }
@@ -168,13 +183,15 @@ static void cells_quiet(struct smc_machine *m, struct smc_state *s)
 		const struct smc_decision *d = &s->decisions.v[i];
 
 		if (!d->is_class && is_quiet(m, (size_t)d->event.index))
-			smc_error(m, d->event.line, "%s is raised where a row for it stands and "
-				  "nowhere else; drop it from the line", d->event.name);
+			smc_error(m, d->event.line,
+				  "%s is raised where a row for it stands and "
+				  "nowhere else; drop it from the line",
+				  d->event.name);
 	}
 	for (size_t ev = 0; ev < m->decls[SMC_DECL_EVENT].n; ev++)
 		if (is_quiet(m, ev) && s->cells[ev].answer == SMC_ANSWER_NONE)
-			s->cells[ev].answer = s->cells[ev].n_rows ? SMC_ANSWER_IGNORE
-								  : SMC_ANSWER_NEVER;
+			s->cells[ev].answer =
+				s->cells[ev].n_rows ? SMC_ANSWER_IGNORE : SMC_ANSWER_NEVER;
 }
 
 static void cells_open(struct smc_machine *m, const struct smc_state *s)
@@ -191,8 +208,10 @@ static void cells_open(struct smc_machine *m, const struct smc_state *s)
 				  "or never",
 				  event_name(m, ev), s->name);
 		else if ((int)ev != m->clock)
-			smc_error(m, s->line, "%s does not decide %s; write on, wait, join, "
-				  "ignore, refuse or never", s->name, event_name(m, ev));
+			smc_error(m, s->line,
+				  "%s does not decide %s; write on, wait, join, "
+				  "ignore, refuse or never",
+				  s->name, event_name(m, ev));
 	}
 }
 
@@ -206,8 +225,10 @@ void smc_check_cells(struct smc_machine *m)
 			abort();
 		if (s->kind == SMC_KIND_FINAL) {
 			if (s->rows.n || s->decisions.n)
-				smc_error(m, s->line, "%s is final and nothing happens to it any "
-					  "more; drop the lines below it", s->name);
+				smc_error(m, s->line,
+					  "%s is final and nothing happens to it any "
+					  "more; drop the lines below it",
+					  s->name);
 			for (size_t ev = 0; ev < m->decls[SMC_DECL_EVENT].n; ev++)
 				s->cells[ev].answer = SMC_ANSWER_NEVER;
 			continue;
@@ -242,12 +263,15 @@ static void state_yields(struct smc_machine *m, const struct smc_state *s, int e
 static void state_work(struct smc_machine *m, const struct smc_state *s)
 {
 	if (!s->recover.name)
-		smc_error(m, s->line, "%s does not say what happens to it after a crash; write "
-			  "recover EFFECT%s", s->name,
-			  s->kind == SMC_KIND_REST ? " or recover none" : "");
+		smc_error(m, s->line,
+			  "%s does not say what happens to it after a crash; write "
+			  "recover EFFECT%s",
+			  s->name, s->kind == SMC_KIND_REST ? " or recover none" : "");
 	else if (s->recover.index < 0 && !s->recover_told && s->kind == SMC_KIND_BUSY)
-		smc_error(m, s->recover.line, "%s is busy and a crash ends its work; write recover "
-			  "EFFECT", s->name);
+		smc_error(m, s->recover.line,
+			  "%s is busy and a crash ends its work; write recover "
+			  "EFFECT",
+			  s->name);
 	if (s->kind == SMC_KIND_BUSY && !s->limit_line)
 		smc_error(m, s->line,
 			  "%s may last for ever; write within TIME, or unbounded \"why\"", s->name);
@@ -261,8 +285,10 @@ static void state_work(struct smc_machine *m, const struct smc_state *s)
 static void state_bare(struct smc_machine *m, const struct smc_state *s)
 {
 	if (s->holds.n || s->recover.name || s->limit_line)
-		smc_error(m, s->line, "nothing is stored in %s; drop its holds, recover, within "
-			  "and unbounded lines", s->name);
+		smc_error(m, s->line,
+			  "nothing is stored in %s; drop its holds, recover, within "
+			  "and unbounded lines",
+			  s->name);
 }
 
 /* Work that a row starts lands somewhere; that state must know all its endings. */
@@ -323,8 +349,8 @@ static void check_unused(struct smc_machine *m)
 void smc_check(struct smc_machine *m)
 {
 	static void (*const parts[])(struct smc_machine *) = {
-		smc_check_names, smc_check_cells, smc_check_rows, check_states,
-		smc_check_paths, check_unused,
+		smc_check_names, smc_check_cells, smc_check_rows,
+		check_states,	 smc_check_paths, check_unused,
 	};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !m->n_errors; i++)

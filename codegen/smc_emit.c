@@ -16,7 +16,7 @@
 struct shape {
 	enum smc_decl_kind kind;
 	const char *returns; /* with the blank or star before the name */
-	const char *row;     /* qualifier of the row */
+	const char *row; /* qualifier of the row */
 	const char *row_name;
 	bool event; /* takes the event as well */
 };
@@ -124,8 +124,8 @@ static void header_prototypes(const struct smc_machine *m, struct emit *out)
 		for (size_t i = 0; i < m->decls[s->kind].n; i++) {
 			d = &m->decls[s->kind].v[i];
 			emit_put(out, "%s%s_%s_%s(%s%s *%s%s", s->returns, m->prefix,
-				 smc_decl_names[s->kind], d->name, s->row, m->row_type,
-				 s->row_name, s->event ? ", const struct sm_event *ev" : "");
+				 smc_decl_names[s->kind], d->name, s->row, m->row_type, s->row_name,
+				 s->event ? ", const struct sm_event *ev" : "");
 			if (d->payload)
 				emit_put(out, ", const struct payload_%s *%s", d->payload,
 					 d->payload);
@@ -134,7 +134,7 @@ static void header_prototypes(const struct smc_machine *m, struct emit *out)
 	}
 	emit_blank(out);
 	emit_line(out, "/* Effects: called on the loop thread after the commit; hand over and "
-		  "return. */");
+		       "return. */");
 	for (size_t i = 0; i < m->decls[SMC_DECL_EFFECT].n; i++) {
 		d = &m->decls[SMC_DECL_EFFECT].v[i];
 		emit_put(out, "void %s_effect_%s(struct sm_object *obj); /* %s:", m->prefix,
@@ -264,10 +264,8 @@ static void source_thunks(const struct smc_machine *m, const struct shape *s, st
 static void source_events(const struct smc_machine *m, struct emit *out)
 {
 	static const char *const classes[SMC_N_CLASSES] = {
-		[SMC_CLASS_RPC] = "SM_CLASS_RPC",
-		[SMC_CLASS_DONE] = "SM_CLASS_DONE",
-		[SMC_CLASS_SHIM] = "SM_CLASS_SHIM",
-		[SMC_CLASS_CLOCK] = "SM_CLASS_CLOCK",
+		[SMC_CLASS_RPC] = "SM_CLASS_RPC",	[SMC_CLASS_DONE] = "SM_CLASS_DONE",
+		[SMC_CLASS_SHIM] = "SM_CLASS_SHIM",	[SMC_CLASS_CLOCK] = "SM_CLASS_CLOCK",
 		[SMC_CLASS_FAMILY] = "SM_CLASS_FAMILY",
 	};
 
@@ -327,9 +325,12 @@ static void source_effects(const struct smc_machine *m, struct emit *out)
 static void source_actions(const struct smc_row *row, struct emit *out)
 {
 	static const char *const ops[] = {
-		[SMC_OP_STEP] = "SM_OP_STEP",	[SMC_OP_SAVE] = "SM_OP_SAVE",
-		[SMC_OP_SAVE_BOOT] = "SM_OP_SAVE_BOOT",	[SMC_OP_REPLY] = "SM_OP_REPLY",
-		[SMC_OP_REQUEUE] = "SM_OP_REQUEUE", [SMC_OP_EFFECT] = "SM_OP_EFFECT",
+		[SMC_OP_STEP] = "SM_OP_STEP",
+		[SMC_OP_SAVE] = "SM_OP_SAVE",
+		[SMC_OP_SAVE_BOOT] = "SM_OP_SAVE_BOOT",
+		[SMC_OP_REPLY] = "SM_OP_REPLY",
+		[SMC_OP_REQUEUE] = "SM_OP_REQUEUE",
+		[SMC_OP_EFFECT] = "SM_OP_EFFECT",
 		[SMC_OP_TELL_CHILDREN] = "SM_OP_TELL_CHILDREN",
 		[SMC_OP_TELL_PARENT] = "SM_OP_TELL_PARENT",
 	};

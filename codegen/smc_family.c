@@ -65,19 +65,25 @@ static void check_parent(const struct family *f, struct smc_machine *m)
 	for (size_t i = 0; i < f->n; i++)
 		found |= is_child(&f->all[i], m);
 	if (!found)
-		smc_error(m, m->parent_line, "no machine is called %s; give its file as well, or "
-			  "correct the name", m->parent);
+		smc_error(m, m->parent_line,
+			  "no machine is called %s; give its file as well, or "
+			  "correct the name",
+			  m->parent);
 }
 
 static void check_told(const struct family *f, struct smc_machine *m, unsigned int line,
 		       enum smc_op op, const char *event)
 {
 	if (op == SMC_OP_TELL_CHILDREN && !child_can_be_told(f, m, event))
-		smc_error(m, line, "no child of machine %s has an event %s of class family, or "
-			  "rpc without a payload; declare it there", m->name, event);
+		smc_error(m, line,
+			  "no child of machine %s has an event %s of class family, or "
+			  "rpc without a payload; declare it there",
+			  m->name, event);
 	else if (op == SMC_OP_TELL_PARENT && !parent_can_be_told(f, m, event))
-		smc_error(m, line, "machine %s has no event %s of class family, or rpc without a "
-			  "payload; declare it there", m->parent, event);
+		smc_error(m, line,
+			  "machine %s has no event %s of class family, or rpc without a "
+			  "payload; declare it there",
+			  m->parent, event);
 }
 
 static void check_quiet(const struct family *f, struct smc_machine *m, const struct smc_decl *d)
@@ -91,8 +97,10 @@ static void check_quiet(const struct family *f, struct smc_machine *m, const str
 		found = found || has_trait(&f->all[i], d->unless.name);
 	}
 	if (!children)
-		smc_error(m, d->line, "no machine has %s for its parent, so %s never comes; drop "
-			  "it", m->name, d->name);
+		smc_error(m, d->line,
+			  "no machine has %s for its parent, so %s never comes; drop "
+			  "it",
+			  m->name, d->name);
 	else if (!found)
 		smc_error(m, d->line, "no child of machine %s has a trait %s; declare it there",
 			  m->name, d->unless.name);

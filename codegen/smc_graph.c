@@ -55,9 +55,10 @@ static void paths_reached(struct smc_machine *m)
 	flags_spread(m, flags, false);
 	for (size_t i = 0; i < m->states.n; i++)
 		if (!flags[i])
-			smc_error(m, m->states.v[i].line, "nothing leads to %s; write a row that "
-				  "does, or drop it and write retired %u", m->states.v[i].name,
-				  m->states.v[i].number);
+			smc_error(m, m->states.v[i].line,
+				  "nothing leads to %s; write a row that "
+				  "does, or drop it and write retired %u",
+				  m->states.v[i].name, m->states.v[i].number);
 	free(flags);
 }
 
@@ -82,12 +83,16 @@ static void paths_end(struct smc_machine *m)
 		const struct smc_state *s = &m->states.v[i];
 
 		if (!leads_to(m, i, SMC_KIND_FINAL, SMC_KIND_FINAL, false))
-			smc_error(m, s->line, "no way leads from %s to a final state; write the "
-				  "rows that remove it", s->name);
+			smc_error(m, s->line,
+				  "no way leads from %s to a final state; write the "
+				  "rows that remove it",
+				  s->name);
 		else if (s->kind == SMC_KIND_BUSY &&
 			 !leads_to(m, i, SMC_KIND_REST, SMC_KIND_FINAL, true))
-			smc_error(m, s->line, "%s never comes to rest unless a client asks; let an "
-				  "outcome or the limit end it", s->name);
+			smc_error(m, s->line,
+				  "%s never comes to rest unless a client asks; let an "
+				  "outcome or the limit end it",
+				  s->name);
 	}
 }
 

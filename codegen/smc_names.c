@@ -10,12 +10,13 @@
 
 /* `done` as an event or `save` as a step would make a line mean two things. */
 static const char *const reserved[] = {
-	"machine", "prefix", "version", "row", "boot", "event", "guard", "step", "effect",
-	"deadline", "invariant", "trait", "retired", "state", "initial", "busy", "rest", "final",
-	"shows", "holds", "recover", "none", "within", "unbounded", "on", "if", "stay", "ignore",
-	"wait", "join", "refuse", "never", "save", "reply", "requeue", "rpc", "done", "shim",
-	"clock", "lasting", "fleeting", "retry", "yields", "from",
-	"carries", "takes", "parent", "by", "tell", "children", "family", "unless",
+	"machine",  "prefix",	"version",   "row",    "boot",	  "event", "guard",   "step",
+	"effect",   "deadline", "invariant", "trait",  "retired", "state", "initial", "busy",
+	"rest",	    "final",	"shows",     "holds",  "recover", "none",  "within",  "unbounded",
+	"on",	    "if",	"stay",	     "ignore", "wait",	  "join",  "refuse",  "never",
+	"save",	    "reply",	"requeue",   "rpc",    "done",	  "shim",  "clock",   "lasting",
+	"fleeting", "retry",	"yields",    "from",   "carries", "takes", "parent",  "by",
+	"tell",	    "children", "family",    "unless",
 };
 
 static int decl_find(const struct smc_machine *m, enum smc_decl_kind kind, const char *name)
@@ -40,15 +41,18 @@ static void names_declared(struct smc_machine *m, enum smc_decl_kind kind, size_
 
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (strcmp(reserved[i], d->name) == 0)
-			smc_error(m, d->line, "%s is a word of the language; choose another name "
-				  "for this %s", d->name, smc_decl_names[kind]);
+			smc_error(m, d->line,
+				  "%s is a word of the language; choose another name "
+				  "for this %s",
+				  d->name, smc_decl_names[kind]);
 	for (enum smc_decl_kind k = 0; k <= kind; k++) {
 		int i = decl_find(m, k, d->name);
 
 		if (i >= 0 && (k != kind || (size_t)i != at)) {
-			smc_error(m, d->line, "%s is declared already, as %s on line %u; a name "
-				  "means one thing", d->name, smc_decl_names[k],
-				  m->decls[k].v[i].line);
+			smc_error(m, d->line,
+				  "%s is declared already, as %s on line %u; a name "
+				  "means one thing",
+				  d->name, smc_decl_names[k], m->decls[k].v[i].line);
 			return;
 		}
 	}
@@ -60,9 +64,10 @@ static void names_numbers(struct smc_machine *m, size_t at)
 
 	for (size_t i = 0; i < m->retired.n; i++)
 		if (m->retired.v[i].number == s->number)
-			smc_error(m, s->line, "state %s has number %u, which was retired on line "
-				  "%u; old rows may hold it: take a number never used", s->name,
-				  s->number, m->retired.v[i].line);
+			smc_error(m, s->line,
+				  "state %s has number %u, which was retired on line "
+				  "%u; old rows may hold it: take a number never used",
+				  s->name, s->number, m->retired.v[i].line);
 	for (size_t i = 0; i < at; i++) {
 		const struct smc_state *o = &m->states.v[i];
 
@@ -71,8 +76,10 @@ static void names_numbers(struct smc_machine *m, size_t at)
 				  "state %s is described already on line %u; merge them", s->name,
 				  o->line);
 		else if (o->number == s->number)
-			smc_error(m, s->line, "state %s has number %u of state %s; take a number "
-				  "never used", s->name, s->number, o->name);
+			smc_error(m, s->line,
+				  "state %s has number %u of state %s; take a number "
+				  "never used",
+				  s->name, s->number, o->name);
 	}
 }
 
@@ -99,20 +106,23 @@ static void names_singles(struct smc_machine *m)
 		m->clock = (int)i;
 	}
 	if (m->initial < 0)
-		smc_error(m, m->line, "machine %s has no initial state; write one, such as "
-			  "state NONE = 0 initial", m->name);
+		smc_error(m, m->line,
+			  "machine %s has no initial state; write one, such as "
+			  "state NONE = 0 initial",
+			  m->name);
 	for (size_t i = 0; i < m->retired.n; i++)
 		for (size_t j = 0; j < i; j++)
 			if (m->retired.v[i].number == m->retired.v[j].number)
-				smc_error(m, m->retired.v[i].line, "number %u is retired already "
-					  "on line %u; drop one", m->retired.v[i].number,
-					  m->retired.v[j].line);
+				smc_error(m, m->retired.v[i].line,
+					  "number %u is retired already "
+					  "on line %u; drop one",
+					  m->retired.v[i].number, m->retired.v[j].line);
 }
 
 static void resolve(struct smc_machine *m, struct smc_ref *ref, enum smc_decl_kind kind)
 {
-	ref->index = kind == SMC_DECL_STATE ? state_find(m, ref->name) :
-					      decl_find(m, kind, ref->name);
+	ref->index =
+		kind == SMC_DECL_STATE ? state_find(m, ref->name) : decl_find(m, kind, ref->name);
 	if (ref->index < 0)
 		smc_error(m, ref->line, "no %s is called %s; declare it or correct the name",
 			  smc_decl_names[kind], ref->name);
@@ -134,8 +144,10 @@ static void resolve_action(struct smc_machine *m, struct smc_action *a)
 	if (a->ref.index >= 0)
 		m->decls[SMC_DECL_EFFECT].v[a->ref.index].used = true;
 	else
-		smc_error(m, a->ref.line, "%s is neither a step nor an effect; declare it or "
-			  "correct the name", a->ref.name);
+		smc_error(m, a->ref.line,
+			  "%s is neither a step nor an effect; declare it or "
+			  "correct the name",
+			  a->ref.name);
 }
 
 static void resolve_row(struct smc_machine *m, struct smc_row *row, int state)
@@ -196,9 +208,10 @@ static void resolve_yields(struct smc_machine *m, struct smc_decl *effect)
 			continue;
 		ev = &m->decls[SMC_DECL_EVENT].v[ref->index];
 		if (ev->class != SMC_CLASS_DONE && ev->class != SMC_CLASS_SHIM)
-			smc_error(m, ref->line, "effect %s yields %s of class %s; an effect yields "
-				  "done or shim events", effect->name, ref->name,
-				  smc_class_names[ev->class]);
+			smc_error(m, ref->line,
+				  "effect %s yields %s of class %s; an effect yields "
+				  "done or shim events",
+				  effect->name, ref->name, smc_class_names[ev->class]);
 	}
 }
 
@@ -214,7 +227,8 @@ void smc_check_names(struct smc_machine *m)
 		const struct smc_decl *d = &m->decls[SMC_DECL_EVENT].v[i];
 
 		if (strcmp(d->name, "childless") == 0 && d->class != SMC_CLASS_FAMILY)
-			smc_error(m, d->line, "childless is raised by the engine; its class is "
+			smc_error(m, d->line,
+				  "childless is raised by the engine; its class is "
 				  "family");
 	}
 	for (size_t i = 0; i < m->decls[SMC_DECL_EFFECT].n; i++)

@@ -43,27 +43,35 @@ struct smc_parser {
 };
 
 const struct smc_code smc_codes[] = {
-	{ "CANCELLED", 1 },	  { "UNKNOWN", 2 },	       { "INVALID_ARGUMENT", 3 },
-	{ "DEADLINE_EXCEEDED", 4 }, { "NOT_FOUND", 5 },	       { "ALREADY_EXISTS", 6 },
-	{ "PERMISSION_DENIED", 7 }, { "RESOURCE_EXHAUSTED", 8 }, { "FAILED_PRECONDITION", 9 },
-	{ "ABORTED", 10 },	  { "OUT_OF_RANGE", 11 },      { "UNIMPLEMENTED", 12 },
-	{ "INTERNAL", 13 },	  { "UNAVAILABLE", 14 },       { "DATA_LOSS", 15 },
-	{ "UNAUTHENTICATED", 16 }, { NULL, 0 },
+	{ "CANCELLED", 1 },
+	{ "UNKNOWN", 2 },
+	{ "INVALID_ARGUMENT", 3 },
+	{ "DEADLINE_EXCEEDED", 4 },
+	{ "NOT_FOUND", 5 },
+	{ "ALREADY_EXISTS", 6 },
+	{ "PERMISSION_DENIED", 7 },
+	{ "RESOURCE_EXHAUSTED", 8 },
+	{ "FAILED_PRECONDITION", 9 },
+	{ "ABORTED", 10 },
+	{ "OUT_OF_RANGE", 11 },
+	{ "UNIMPLEMENTED", 12 },
+	{ "INTERNAL", 13 },
+	{ "UNAVAILABLE", 14 },
+	{ "DATA_LOSS", 15 },
+	{ "UNAUTHENTICATED", 16 },
+	{ NULL, 0 },
 };
 
 const char *const smc_class_names[SMC_N_CLASSES] = {
-	[SMC_CLASS_RPC] = "rpc",
-	[SMC_CLASS_DONE] = "done",
-	[SMC_CLASS_SHIM] = "shim",
-	[SMC_CLASS_CLOCK] = "clock",
-	[SMC_CLASS_FAMILY] = "family",
+	[SMC_CLASS_RPC] = "rpc",     [SMC_CLASS_DONE] = "done",	    [SMC_CLASS_SHIM] = "shim",
+	[SMC_CLASS_CLOCK] = "clock", [SMC_CLASS_FAMILY] = "family",
 };
 
 const char *const smc_decl_names[SMC_N_DECLS] = {
-	[SMC_DECL_EVENT] = "event",	    [SMC_DECL_GUARD] = "guard",
-	[SMC_DECL_STEP] = "step",	    [SMC_DECL_EFFECT] = "effect",
-	[SMC_DECL_DEADLINE] = "deadline",   [SMC_DECL_INVARIANT] = "invariant",
-	[SMC_DECL_TRAIT] = "trait",	    [SMC_DECL_STATE] = "state",
+	[SMC_DECL_EVENT] = "event",	  [SMC_DECL_GUARD] = "guard",
+	[SMC_DECL_STEP] = "step",	  [SMC_DECL_EFFECT] = "effect",
+	[SMC_DECL_DEADLINE] = "deadline", [SMC_DECL_INVARIANT] = "invariant",
+	[SMC_DECL_TRAIT] = "trait",	  [SMC_DECL_STATE] = "state",
 };
 
 static bool is_lower(char c)
@@ -137,8 +145,10 @@ static void token_next(struct smc_parser *p)
 		t->kind = SMC_TOKEN_MARK;
 		t->len = 2;
 	} else {
-		smc_error(p->m, p->line, "byte 0x%02x means nothing here; a line holds words, "
-			  "\"text\", = : , .. -> and # comments", (unsigned char)*s);
+		smc_error(p->m, p->line,
+			  "byte 0x%02x means nothing here; a line holds words, "
+			  "\"text\", = : , .. -> and # comments",
+			  (unsigned char)*s);
 		parse_stop(p);
 		return;
 	}
@@ -236,8 +246,8 @@ static char *parse_name(struct smc_parser *p, const char *what)
 	for (const char *c = s; ok && *c; c++)
 		ok = !is_upper(*c);
 	if (s && !ok) {
-		smc_error(p->m, p->line, "%s is not a name for %s; use lower case, digits and _",
-			  s, what);
+		smc_error(p->m, p->line, "%s is not a name for %s; use lower case, digits and _", s,
+			  what);
 		free(s);
 		parse_stop(p);
 		return NULL;
@@ -318,9 +328,10 @@ static int64_t parse_duration(struct smc_parser *p)
 		    memcmp(unit, units[i].unit, (size_t)(end - unit)) == 0)
 			ms = units[i].ms * n;
 	if (ms <= 0 || ms > SMC_WITHIN_MAX_MS) {
-		smc_error(p->m, p->line, "%.*s is no limit; write minutes (2m), seconds (10s) or "
-			  "milliseconds (500ms), above zero and up to a day", (int)p->token.len,
-			  p->token.at);
+		smc_error(p->m, p->line,
+			  "%.*s is no limit; write minutes (2m), seconds (10s) or "
+			  "milliseconds (500ms), above zero and up to a day",
+			  (int)p->token.len, p->token.at);
 		parse_stop(p);
 		return 0;
 	}
@@ -379,16 +390,20 @@ static void parse_machine(struct smc_parser *p)
 	if (!p->failed && m->version == 0)
 		smc_error(m, p->line, "version 0; versions start at 1");
 	if (m->row_type && (!is_upper(m->row_type[0]) || !strstr(m->row_type, "__")))
-		smc_error(m, p->line, "%s is no row type; write the protobuf-c struct, such as "
-			  "Crisp__State__Thing", m->row_type);
+		smc_error(m, p->line,
+			  "%s is no row type; write the protobuf-c struct, such as "
+			  "Crisp__State__Thing",
+			  m->row_type);
 }
 
 static void parse_effect(struct smc_parser *p, struct smc_decl *d)
 {
 	d->lasting = token_is(p, "lasting");
 	if (d->name && !d->lasting && !token_is(p, "fleeting")) {
-		smc_error(p->m, p->line, "effect %s must say lasting (what it makes survives a "
-			  "reboot) or fleeting (it dies with the kernel)", d->name);
+		smc_error(p->m, p->line,
+			  "effect %s must say lasting (what it makes survives a "
+			  "reboot) or fleeting (it dies with the kernel)",
+			  d->name);
 		parse_stop(p);
 		return;
 	}
@@ -398,8 +413,10 @@ static void parse_effect(struct smc_parser *p, struct smc_decl *d)
 		parse_expect(p, "..");
 		d->retry_max_ms = parse_duration(p);
 		if (!p->failed && d->retry_max_ms < d->retry_min_ms)
-			smc_error(p->m, p->line, "effect %s: the last pause is shorter than the "
-				  "first", d->name);
+			smc_error(p->m, p->line,
+				  "effect %s: the last pause is shorter than the "
+				  "first",
+				  d->name);
 	}
 	if (parse_expect(p, "yields"))
 		parse_refs(p, &d->yields, "an event");
@@ -517,8 +534,10 @@ static void parse_state(struct smc_parser *p)
 		s->shows = parse_word(p, "the status that clients see");
 	parse_end(p);
 	if (s->shows && (s->kind == SMC_KIND_INITIAL || s->kind == SMC_KIND_FINAL))
-		smc_error(p->m, p->line, "state %s shows %s, but no client can see it; only busy "
-			  "and rest states show a status", s->name, s->shows);
+		smc_error(p->m, p->line,
+			  "state %s shows %s, but no client can see it; only busy "
+			  "and rest states show a status",
+			  s->name, s->shows);
 }
 
 /* Behind `tell`: whom, and the event.  *ret_text becomes all of it. */
@@ -558,7 +577,8 @@ static void parse_recover(struct smc_parser *p)
 
 		s->recover_told = parse_tell(p, &op, &s->recover.name);
 		if (op == SMC_OP_TELL_PARENT)
-			smc_error(p->m, p->line, "a parent knows what it waits for; recover by an "
+			smc_error(p->m, p->line,
+				  "a parent knows what it waits for; recover by an "
 				  "effect or tell children");
 	}
 	parse_end(p);
@@ -660,8 +680,10 @@ static void parse_code(struct smc_parser *p, size_t from)
 	while (name && smc_codes[i].name && strcmp(smc_codes[i].name, name) != 0)
 		i++;
 	if (name && !smc_codes[i].name) {
-		smc_error(p->m, p->line, "%s is no status code; write a gRPC code such as "
-			  "FAILED_PRECONDITION", name);
+		smc_error(p->m, p->line,
+			  "%s is no status code; write a gRPC code such as "
+			  "FAILED_PRECONDITION",
+			  name);
 		parse_stop(p);
 	}
 	free(name);
@@ -679,8 +701,10 @@ static void parse_answer(struct smc_parser *p, enum smc_answer answer)
 
 		d.is_class = token_class(p, &d.class);
 		if (d.is_class && !by_class) {
-			smc_error(p->m, p->line, "%s is a class; name each event here, so that "
-				  "nothing is passed over in silence", smc_class_names[d.class]);
+			smc_error(p->m, p->line,
+				  "%s is a class; name each event here, so that "
+				  "nothing is passed over in silence",
+				  smc_class_names[d.class]);
 			parse_stop(p);
 			return;
 		}
@@ -695,8 +719,8 @@ static void parse_answer(struct smc_parser *p, enum smc_answer answer)
 
 /* The words that open a line of a state, in the order of parse_in_state(). */
 static const char *const state_words[] = {
-	"on", "holds", "recover", "within", "unbounded",
-	"ignore", "wait", "join", "refuse", "never", NULL,
+	"on",	"holds", "recover", "within", "unbounded", "ignore",
+	"wait", "join",	 "refuse",  "never",  NULL,
 };
 
 static int token_state_word(const struct smc_parser *p)
@@ -710,7 +734,7 @@ static int token_state_word(const struct smc_parser *p)
 static void parse_in_state(struct smc_parser *p, int word)
 {
 	static const enum smc_answer answers[] = {
-		SMC_ANSWER_IGNORE, SMC_ANSWER_WAIT, SMC_ANSWER_JOIN,
+		SMC_ANSWER_IGNORE, SMC_ANSWER_WAIT,  SMC_ANSWER_JOIN,
 		SMC_ANSWER_REFUSE, SMC_ANSWER_NEVER,
 	};
 
@@ -769,7 +793,7 @@ void smc_parse(struct smc_machine *m, const char *text)
 {
 	struct smc_parser p = { .m = m, .next = text };
 
-	for (bool more = true; more; ) {
+	for (bool more = true; more;) {
 		const char *end = strchrnul(p.next, '\n');
 
 		p.line++;

@@ -95,8 +95,8 @@ static void dot_arrow(const struct smc_machine *m, const struct smc_state *s, si
 		if ((size_t)row->target.index != target || row_style(row) != style)
 			continue;
 		if (!any)
-			emit_put(out, "\t%s -> %s [%s, label=\"", s->name,
-				 m->states.v[target].name, looks[style]);
+			emit_put(out, "\t%s -> %s [%s, label=\"", s->name, m->states.v[target].name,
+				 looks[style]);
 		any = true;
 		dot_label(row, out);
 	}
@@ -115,10 +115,11 @@ void smc_report_dot(const struct smc_machine *m, struct emit *out)
 	emit_line(out, "\tlabelloc=b;");
 	emit_line(out, "\tfontname=\"Helvetica\";");
 	emit_line(out, "\tfontsize=10;");
-	emit_line(out, "\tlabel=\"%s, version %u%s\\nsolid: intent committed, then an effect    "
+	emit_line(out,
+		  "\tlabel=\"%s, version %u%s\\nsolid: intent committed, then an effect    "
 		  "dashed: outcome committed    grey: nothing committed    "
-		  "\u21bb after a crash\";", m->name, m->version,
-		  m->boot ? ", rows die with the kernel" : "");
+		  "\u21bb after a crash\";",
+		  m->name, m->version, m->boot ? ", rows die with the kernel" : "");
 	emit_line(out, "\tnode [shape=box, fontname=\"Helvetica\", fontsize=11];");
 	emit_line(out, "\tedge [fontname=\"Helvetica\", fontsize=9, arrowsize=0.7];");
 	emit_blank(out);

@@ -60,19 +60,27 @@ static void row_committed(struct smc_machine *m, const struct smc_state *s,
 	bool save = smc_row_has(row, SMC_OP_SAVE), boot = smc_row_has(row, SMC_OP_SAVE_BOOT);
 
 	if (save && boot)
-		smc_error(m, row->line, "a row commits once; keep save (survives a reboot) or "
+		smc_error(m, row->line,
+			  "a row commits once; keep save (survives a reboot) or "
 			  "save boot (does not)");
 	else if (!row->stay && !save && !boot)
-		smc_error(m, row->line, "the row goes to %s without committing it; write save or "
-			  "save boot before what the world or a client sees", to->name);
+		smc_error(m, row->line,
+			  "the row goes to %s without committing it; write save or "
+			  "save boot before what the world or a client sees",
+			  to->name);
 	else if (m->boot && save)
-		smc_error(m, row->line, "machine %s lives in the boot store; write save boot "
-			  "instead of save", m->name);
+		smc_error(m, row->line,
+			  "machine %s lives in the boot store; write save boot "
+			  "instead of save",
+			  m->name);
 	else if (!m->boot && boot && to->kind == SMC_KIND_FINAL)
-		smc_error(m, row->line, "%s by save boot would come back from the durable store; "
-			  "write save", to->name);
+		smc_error(m, row->line,
+			  "%s by save boot would come back from the durable store; "
+			  "write save",
+			  to->name);
 	else if (!m->boot && boot && s->kind == SMC_KIND_INITIAL)
-		smc_error(m, row->line, "what begins by save boot is taken for removed at the next "
+		smc_error(m, row->line,
+			  "what begins by save boot is taken for removed at the next "
 			  "start; write save");
 }
 
@@ -85,22 +93,30 @@ static void row_order(struct smc_machine *m, const struct smc_row *row)
 		const struct smc_action *a = &row->actions.v[i];
 
 		if (a->op == SMC_OP_STEP && commit < 0)
-			smc_error(m, row->line, "what %s writes is never committed; write save or "
-				  "save boot after it", a->ref.name);
+			smc_error(m, row->line,
+				  "what %s writes is never committed; write save or "
+				  "save boot after it",
+				  a->ref.name);
 		else if (a->op == SMC_OP_STEP && i > commit)
-			smc_error(m, row->line, "what %s writes comes after the commit and is "
-				  "lost; move it left of %s", a->ref.name,
-				  row->actions.v[commit].ref.name);
+			smc_error(m, row->line,
+				  "what %s writes comes after the commit and is "
+				  "lost; move it left of %s",
+				  a->ref.name, row->actions.v[commit].ref.name);
 		else if (a->told && i < commit)
-			smc_error(m, row->line, "another machine is told before it is true on "
-				  "disk; move %s right of %s", a->ref.name,
-				  row->actions.v[commit].ref.name);
+			smc_error(m, row->line,
+				  "another machine is told before it is true on "
+				  "disk; move %s right of %s",
+				  a->ref.name, row->actions.v[commit].ref.name);
 		else if (a->op == SMC_OP_REPLY && i < commit)
-			smc_error(m, row->line, "the client is told before it is true on disk; "
-				  "move reply right of %s", row->actions.v[commit].ref.name);
+			smc_error(m, row->line,
+				  "the client is told before it is true on disk; "
+				  "move reply right of %s",
+				  row->actions.v[commit].ref.name);
 		else if (a->op == SMC_OP_EFFECT && effects++)
-			smc_error(m, row->line, "%s is a second effect in one row; start one, and "
-				  "the next from the state it leads to", a->ref.name);
+			smc_error(m, row->line,
+				  "%s is a second effect in one row; start one, and "
+				  "the next from the state it leads to",
+				  a->ref.name);
 		else if (a->op == SMC_OP_EFFECT && i != (int)row->actions.n - 1)
 			smc_error(m, row->line,
 				  "%s starts before the row is done; move it to the end",
@@ -108,8 +124,7 @@ static void row_order(struct smc_machine *m, const struct smc_row *row)
 	}
 }
 
-static void row_lasting(struct smc_machine *m, const struct smc_state *s,
-			const struct smc_row *row)
+static void row_lasting(struct smc_machine *m, const struct smc_state *s, const struct smc_row *row)
 {
 	const struct smc_state *to = &m->states.v[row->target.index];
 	int effect = smc_row_effect(row);
@@ -119,16 +134,21 @@ static void row_lasting(struct smc_machine *m, const struct smc_state *s,
 	if (m->boot || save)
 		return;
 	if (lasting && !row->stay)
-		smc_error(m, row->line, "%s is lasting, but %s is not stored durably before it; "
-			  "write save", m->decls[SMC_DECL_EFFECT].v[effect].name, to->name);
+		smc_error(m, row->line,
+			  "%s is lasting, but %s is not stored durably before it; "
+			  "write save",
+			  m->decls[SMC_DECL_EFFECT].v[effect].name, to->name);
 	else if (lasting && s->recover.index != effect)
-		smc_error(m, row->line, "%s is lasting and not what %s recovers by; a stay row may "
-			  "only start it after save", m->decls[SMC_DECL_EFFECT].v[effect].name,
-			  s->name);
+		smc_error(m, row->line,
+			  "%s is lasting and not what %s recovers by; a stay row may "
+			  "only start it after save",
+			  m->decls[SMC_DECL_EFFECT].v[effect].name, s->name);
 	else if (!lasting && !row->stay && to->recover.index >= 0 &&
 		 m->decls[SMC_DECL_EFFECT].v[to->recover.index].lasting)
-		smc_error(m, row->line, "%s recovers by %s, which is lasting, so a reboot must not "
-			  "forget it; write save", to->name, to->recover.name);
+		smc_error(m, row->line,
+			  "%s recovers by %s, which is lasting, so a reboot must not "
+			  "forget it; write save",
+			  to->name, to->recover.name);
 }
 
 /* Whether the shim or a child may end the work of this state, so that it needs no effect. */
@@ -149,21 +169,31 @@ static void row_work(struct smc_machine *m, const struct smc_state *s, const str
 	int effect = smc_row_effect(row);
 
 	if (effect >= 0 && to->kind != SMC_KIND_BUSY)
-		smc_error(m, row->line, "%s starts but %s is not busy; go to a busy state that "
-			  "waits for it", m->decls[SMC_DECL_EFFECT].v[effect].name, to->name);
+		smc_error(m, row->line,
+			  "%s starts but %s is not busy; go to a busy state that "
+			  "waits for it",
+			  m->decls[SMC_DECL_EFFECT].v[effect].name, to->name);
 	if (effect < 0 && to->kind == SMC_KIND_BUSY && !row->stay && !state_listens(m, to))
-		smc_error(m, row->line, "%s is busy but nothing is started and no shim or family "
-			  "event ends it; end the row with an effect", to->name);
+		smc_error(m, row->line,
+			  "%s is busy but nothing is started and no shim or family "
+			  "event ends it; end the row with an effect",
+			  to->name);
 	for (size_t i = 0; i < row->actions.n; i++)
 		if (row->actions.v[i].op == SMC_OP_TELL_PARENT && !m->parent)
-			smc_error(m, row->line, "machine %s has no parent to tell; write parent "
-				  "MACHINE by FIELD", m->name);
+			smc_error(m, row->line,
+				  "machine %s has no parent to tell; write parent "
+				  "MACHINE by FIELD",
+				  m->name);
 	if (effect < 0 && s->kind == SMC_KIND_BUSY && row->stay && class == SMC_CLASS_DONE)
-		smc_error(m, row->line, "%s ends the work of %s and nothing follows; start an "
-			  "effect or leave the state", row->event.name, s->name);
+		smc_error(m, row->line,
+			  "%s ends the work of %s and nothing follows; start an "
+			  "effect or leave the state",
+			  row->event.name, s->name);
 	if (row->stay && !row->actions.n && class == SMC_CLASS_CLOCK)
-		smc_error(m, row->line, "the time of %s is up and nothing is done; end the row "
-			  "with an effect", s->name);
+		smc_error(m, row->line,
+			  "the time of %s is up and nothing is done; end the row "
+			  "with an effect",
+			  s->name);
 	else if (row->stay && !row->actions.n)
 		smc_error(m, row->line, "the row does nothing; write %s %s",
 			  s->kind == SMC_KIND_BUSY && class == SMC_CLASS_RPC ? "join" : "ignore",
@@ -188,11 +218,15 @@ static void row_retries(struct smc_machine *m, struct smc_row *row)
 		return;
 	row->retries = d->retried = true;
 	if (!d->retry_min_ms)
-		smc_error(m, row->line, "%s begins again at once, for ever; declare the effect "
-			  "with retry MIN..MAX", d->name);
+		smc_error(m, row->line,
+			  "%s begins again at once, for ever; declare the effect "
+			  "with retry MIN..MAX",
+			  d->name);
 	else if (row_commit(row) < 0)
-		smc_error(m, row->line, "why %s failed is not stored; write save or save boot "
-			  "before it", d->name);
+		smc_error(m, row->line,
+			  "why %s failed is not stored; write save or save boot "
+			  "before it",
+			  d->name);
 }
 
 /* A guard or step that takes a payload is used where the event carries it. */
@@ -205,8 +239,10 @@ static void row_taken(struct smc_machine *m, const struct smc_row *row, enum smc
 	if (!d->payload)
 		return;
 	if (!ev->payload)
-		smc_error(m, row->line, "%s takes %s, but %s carries nothing; write carries %s "
-			  "behind the event's class", d->name, d->payload, ev->name, d->payload);
+		smc_error(m, row->line,
+			  "%s takes %s, but %s carries nothing; write carries %s "
+			  "behind the event's class",
+			  d->name, d->payload, ev->name, d->payload);
 	else if (strcmp(d->payload, ev->payload) != 0)
 		smc_error(m, row->line, "%s takes %s, but %s carries %s; use another %s", d->name,
 			  d->payload, ev->name, ev->payload, smc_decl_names[kind]);
@@ -234,15 +270,20 @@ static void row_answered(struct smc_machine *m, const struct smc_state *s,
 		smc_error(m, row->line, "%s is of class %s and cannot be asked again; drop requeue",
 			  row->event.name, smc_class_names[row_class(m, row)]);
 	if (requeue && row->stay && s->kind != SMC_KIND_BUSY)
-		smc_error(m, row->line, "%s stays in %s and would be asked again at once, for "
-			  "ever; write reply", row->event.name, s->name);
+		smc_error(m, row->line,
+			  "%s stays in %s and would be asked again at once, for "
+			  "ever; write reply",
+			  row->event.name, s->name);
 	if (to->kind == SMC_KIND_BUSY)
 		return;
 	if (s->kind == SMC_KIND_BUSY && !reply)
-		smc_error(m, row->line, "the work ends in %s without an answer to who waits for "
-			  "it; write reply", to->name);
+		smc_error(m, row->line,
+			  "the work ends in %s without an answer to who waits for "
+			  "it; write reply",
+			  to->name);
 	else if (asked && !reply && !requeue)
-		smc_error(m, row->line, "%s is at rest and %s gets no answer; write reply or "
+		smc_error(m, row->line,
+			  "%s is at rest and %s gets no answer; write reply or "
 			  "requeue",
 			  to->name, row->event.name);
 	else if (!asked && reply && s->kind != SMC_KIND_BUSY)
@@ -265,8 +306,10 @@ void smc_check_rows(struct smc_machine *m)
 		const struct smc_decl *d = &m->decls[SMC_DECL_EFFECT].v[e];
 
 		if (d->lasting)
-			smc_error(m, d->line, "effect %s is lasting, but a reboot forgets every "
-				  "row of machine %s; drop boot", d->name, m->name);
+			smc_error(m, d->line,
+				  "effect %s is lasting, but a reboot forgets every "
+				  "row of machine %s; drop boot",
+				  d->name, m->name);
 	}
 	for (size_t i = 0; i < m->states.n; i++)
 		for (size_t r = 0; r < m->states.v[i].rows.n; r++) {
@@ -295,7 +338,6 @@ void smc_check_rows(struct smc_machine *m)
 
 		if (d->payload && !d->taken)
 			smc_error(m, d->line,
-				  "no guard or step takes what %s carries; drop carries",
-				  d->name);
+				  "no guard or step takes what %s carries; drop carries", d->name);
 	}
 }

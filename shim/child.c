@@ -90,13 +90,14 @@ static int adopt_pidfd(struct child *c, int pidfd, struct err *e)
 int child_adopt_pidfd(struct child *c, pid_t pid, uint64_t start_ticks, int pidfd,
 		      void (*fn)(struct child *, const struct reaped *), struct err *e)
 {
-	*c = (struct child){ .pid = pid, .start_ticks = start_ticks, .fn = fn, .foreign = true,
-			     .exit.fd = -1 };
+	*c = (struct child){
+		.pid = pid, .start_ticks = start_ticks, .fn = fn, .foreign = true, .exit.fd = -1
+	};
 	return adopt_pidfd(c, pidfd, e);
 }
 
-int child_adopt_pid(struct child *c, pid_t pid,
-		    void (*fn)(struct child *, const struct reaped *), struct err *e)
+int child_adopt_pid(struct child *c, pid_t pid, void (*fn)(struct child *, const struct reaped *),
+		    struct err *e)
 {
 	int fd, r;
 
@@ -116,8 +117,9 @@ int child_adopt_pid(struct child *c, pid_t pid,
 			r = adopt_pidfd(c, fd, e);
 		if (r != 0) {
 			close(fd);
-			return r < 0 ? r : err_set(e, ERR_INTERNAL, "process %d is gone already",
-						   (int)pid);
+			return r < 0 ? r
+				     : err_set(e, ERR_INTERNAL, "process %d is gone already",
+					       (int)pid);
 		}
 		return 0;
 	}
@@ -148,7 +150,8 @@ int child_adopt(struct child *c, const char *pid_path,
 	if (r > 0 && kill((pid_t)pid, 0) == 0)
 		r = err_set(e, ERR_INTERNAL,
 			    "pid file %s of the OCI runtime names process %d, which it did "
-			    "not start", pid_path, (int)pid);
+			    "not start",
+			    pid_path, (int)pid);
 	return r < 0 ? r : child_adopt_pid(c, (pid_t)pid, fn, e);
 }
 

@@ -14,15 +14,15 @@
 
 struct child {
 	struct list node;
-	bool alive;          /* adopted and its end not told yet */
-	pid_t pid;           /* 0: never adopted */
+	bool alive; /* adopted and its end not told yet */
+	pid_t pid; /* 0: never adopted */
 	uint64_t start_ticks;
-	bool foreign;        /* another shim had it made: waitid does not show it, a pid like
+	bool foreign; /* another shim had it made: waitid does not show it, a pid like
 			      * its own is a coincidence */
-	struct watch exit;   /* pidfd: signals go there, and ends that waitid does not show */
-	struct timer look;   /* it is gone, but its parent has not waited for it yet */
+	struct watch exit; /* pidfd: signals go there, and ends that waitid does not show */
+	struct timer look; /* it is gone, but its parent has not waited for it yet */
 	int looks;
-	bool has_ended;      /* before it was adopted */
+	bool has_ended; /* before it was adopted */
 	struct reaped ended;
 	/* Called once.  May free what contains the child. */
 	void (*fn)(struct child *c, const struct reaped *r);

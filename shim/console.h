@@ -9,8 +9,8 @@
 
 struct console {
 	int fd;
-	char name[32];          /* below the pod's directory */
-	char runtime_path[64];  /* what the runtime is told: short whatever the directory is */
+	char name[32]; /* below the pod's directory */
+	char runtime_path[64]; /* what the runtime is told: short whatever the directory is */
 };
 
 #define CONSOLE_NULL ((struct console){ .fd = -1 })

@@ -53,7 +53,8 @@ static void send_report(const struct shim_report *rep, int fd)
 	union {
 		struct cmsghdr h;
 		char space[CMSG_SPACE(sizeof(int))];
-	} control = { .h = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
+	} control = { .h = { .cmsg_len = CMSG_LEN(sizeof(int)),
+			     .cmsg_level = SOL_SOCKET,
 			     .cmsg_type = SCM_RIGHTS } };
 	struct iovec iov = { .iov_base = out };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -178,7 +179,9 @@ static void peer_ready(struct watch *watch, uint32_t events)
 		char space[CMSG_SPACE(8 * sizeof(int))];
 	} control;
 	struct iovec iov = { .iov_base = frame, .iov_len = sizeof(frame) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	int fds[SHIM_FDS_MAX] = { -1, -1, -1, -1 };
 	ssize_t n = recvmsg(watch->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -221,8 +224,8 @@ static void listener_ready(struct watch *w, uint32_t events)
 }
 
 int control_listen(int dir_fd,
-		void (*handle)(const struct shim_request *req, int *fds, struct waiter *w),
-		struct err *e)
+		   void (*handle)(const struct shim_request *req, int *fds, struct waiter *w),
+		   struct err *e)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -22,8 +22,8 @@ struct waiter {
 /* Listen on SHIM_SOCKET_NAME in dir_fd.  handle gets each request with the descriptors that came
  * (it takes them over by setting the entries to -1) and sees to the answer. */
 int control_listen(int dir_fd,
-		void (*handle)(const struct shim_request *req, int *fds, struct waiter *w),
-		struct err *e);
+		   void (*handle)(const struct shim_request *req, int *fds, struct waiter *w),
+		   struct err *e);
 void control_close(void);
 bool control_is_open(void);
 /* Give back what frames have taken. */

@@ -370,8 +370,8 @@ static int spawn_create(struct ctr *c, struct err *e)
 	rest[n++] = c->status.id;
 	rest[n] = NULL;
 	runtime_argv(&c->runtime, log, rest, argv);
-	r = job_start(&c->job, argv, &(struct job_stdio){ c->ends.in, c->ends.out, c->ends.err,
-							  c->io.err.in.fd },
+	r = job_start(&c->job, argv,
+		      &(struct job_stdio){ c->ends.in, c->ends.out, c->ends.err, c->io.err.in.fd },
 		      c->create_ms, create_done, e);
 	stdio_child_done(&c->ends);
 	return r;

@@ -23,24 +23,24 @@ struct ctr {
 	char *bundle, *exit_path, *cgroup;
 	uint32_t flags;
 
-	struct guard guard;        /* of the create, until it is undone when it failed */
-	struct stdio_child ends;   /* for the create, until it runs */
-	int64_t create_ms;         /* its time-out */
-	char *freezer;             /* directory of its cgroup there, NULL: not looked for yet */
-	bool held;                 /* it stands still, see guard.h */
+	struct guard guard; /* of the create, until it is undone when it failed */
+	struct stdio_child ends; /* for the create, until it runs */
+	int64_t create_ms; /* its time-out */
+	char *freezer; /* directory of its cgroup there, NULL: not looked for yet */
+	bool held; /* it stands still, see guard.h */
 
-	struct job job;            /* create, start or delete */
-	struct waiter waiter;      /* of it */
+	struct job job; /* create, start or delete */
+	struct waiter waiter; /* of it */
 	struct console console;
-	struct err failure;        /* of a create that is being undone */
+	struct err failure; /* of a create that is being undone */
 	struct child init;
-	bool start_failed;         /* the end that follows is not the program's */
-	bool end_seen;             /* while the runtime's start is under way */
+	bool start_failed; /* the end that follows is not the program's */
+	bool end_seen; /* while the runtime's start is under way */
 	struct reaped end;
-	bool record_due;           /* the exit record could not be written yet */
+	bool record_due; /* the exit record could not be written yet */
 	struct timer record_retry;
 
-	struct timer kill_again;   /* KILL of all until nobody is left */
+	struct timer kill_again; /* KILL of all until nobody is left */
 	int kill_rounds;
 	struct waiter kill_waiter;
 

@@ -17,7 +17,7 @@
 
 #define LOOK_EVERY_MS 3
 #define FREEZE_MS 5000 /* a process in state D does not freeze */
-#define PAUSE_MS 10    /* between two guards: those that were held go on */
+#define PAUSE_MS 10 /* between two guards: those that were held go on */
 /* What a dead shim's runtime was about ends when that runtime's pipes close. */
 #define ADOPTED_MS 1000
 
@@ -51,8 +51,10 @@ static int hold(struct ctr *t, struct err *e)
 	if (!t->freezer)
 		t->freezer = *t->cgroup ? held_dir_of(t->cgroup) : NULL;
 	if (!t->freezer)
-		return err_set(e, ERR_PRECONDITION, "container %s may trace processes of the pod "
-			       "and has no cgroup that could be frozen", t->status.id);
+		return err_set(e, ERR_PRECONDITION,
+			       "container %s may trace processes of the pod "
+			       "and has no cgroup that could be frozen",
+			       t->status.id);
 	t->held = true;
 	return held_begin(t->freezer, e);
 }
@@ -113,9 +115,10 @@ static int fail_frozen(const struct ctr *t, struct err *e)
 {
 	char who[PROC_TEXT_MAX];
 
-	return err_set(e, ERR_DEADLINE, "container %s may trace processes of the pod and does not "
-		       "stand still within %d ms: %s", t->status.id, FREEZE_MS,
-		       kill_describe(t->freezer, who));
+	return err_set(e, ERR_DEADLINE,
+		       "container %s may trace processes of the pod and does not "
+		       "stand still within %d ms: %s",
+		       t->status.id, FREEZE_MS, kill_describe(t->freezer, who));
 }
 
 static void freeze(struct timer *timer)
@@ -166,7 +169,10 @@ static void serve(void)
 void guard_open(struct guard *g, struct ctr *c, bool create,
 		void (*ready)(struct guard *, const struct err *))
 {
-	*g = (struct guard){ .on = true, .create = create, .ctr = c, .ready = ready,
+	*g = (struct guard){ .on = true,
+			     .create = create,
+			     .ctr = c,
+			     .ready = ready,
 			     .shared = c->flags & SHIM_KILL_REST };
 	list_append(&waiting, &g->node);
 	serve();

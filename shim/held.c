@@ -30,7 +30,7 @@
 
 struct search {
 	const char *dir;
-	char *below;   /* dir without the place where its hierarchy is mounted */
+	char *below; /* dir without the place where its hierarchy is mounted */
 	char *freezer; /* where v1's freezer is mounted, NULL: nowhere */
 	char *unified; /* the same of v2 */
 };

@@ -45,7 +45,8 @@ static const char *empty_root(void)
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return "make mounts private";
 	if (mount("tmpfs", MOUNT_POINT, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-		  "size=4k,nr_inodes=2,mode=0555") < 0 || chdir(MOUNT_POINT) < 0)
+		  "size=4k,nr_inodes=2,mode=0555") < 0 ||
+	    chdir(MOUNT_POINT) < 0)
 		return "mount an empty root";
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return "pivot_root";

@@ -156,7 +156,8 @@ int job_error(const struct job *j, int status, const char *what, const char *log
 	if (!n && log_has_no_room(log_path, &dir))
 		return err_set(e, ERR_EXHAUSTED,
 			       "OCI runtime %s failed with status %d: no space left for its log "
-			       "in %s", what, status, dir);
+			       "in %s",
+			       what, status, dir);
 	if (!n)
 		return err_set(e, ERR_UNKNOWN,
 			       "OCI runtime %s failed with status %d and said nothing", what,

@@ -24,7 +24,7 @@ struct job {
 	bool timed_out;
 	struct timer deadline;
 	struct watch err; /* what it says on stderr, -1: that is someone else's */
-	bool own_err;     /* close err.fd at the end */
+	bool own_err; /* close err.fd at the end */
 	size_t tail_len;
 	char tail[JOB_TAIL];
 	/* status: of the runtime, 128 + signal when killed.  May free the job. */

@@ -20,7 +20,7 @@
 struct journal {
 	bool on;
 	uint64_t lost; /* entries, not told yet */
-	size_t len;    /* of fields */
+	size_t len; /* of fields */
 	char fields[JOURNAL_FIELDS_MAX];
 };
 

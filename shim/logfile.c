@@ -133,7 +133,8 @@ static void write_to_buffer(struct logline_batch *b)
 static int tell_gap(struct logfile *f)
 {
 	char record[LOGLINE_PREFIX + 256], text[200], reason[64];
-	struct logline_batch b = { .data = record, .cap = sizeof(record),
+	struct logline_batch b = { .data = record,
+				   .cap = sizeof(record),
 				   .flush = write_to_buffer };
 	int err = 0;
 

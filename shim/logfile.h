@@ -15,15 +15,15 @@
 #include "base/err.h"
 
 struct logfile {
-	int fd;           /* -1: no log is wanted */
-	uint64_t max;     /* bytes after which it starts anew, 0: never */
+	int fd; /* -1: no log is wanted */
+	uint64_t max; /* bytes after which it starts anew, 0: never */
 	uint64_t size;
-	uint64_t ino;     /* of the open file */
-	uint64_t gap;     /* bytes of output lost and not yet told in the log */
-	uint64_t lost;    /* all of them */
-	int error;        /* errno of the current trouble, 0: none */
-	bool torn;        /* the file's last record is cut and could not be cut off */
-	bool no_sync;     /* a file that is put away need not be on disk */
+	uint64_t ino; /* of the open file */
+	uint64_t gap; /* bytes of output lost and not yet told in the log */
+	uint64_t lost; /* all of them */
+	int error; /* errno of the current trouble, 0: none */
+	bool torn; /* the file's last record is cut and could not be cut off */
+	bool no_sync; /* a file that is put away need not be on disk */
 	char path[PATH_MAX]; /* last: little of it is used */
 };
 

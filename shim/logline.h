@@ -20,8 +20,8 @@
 /* One stream of one container. */
 struct logline {
 	const char *stream; /* "stdout" or "stderr" */
-	char *pending;      /* LOGLINE_CHUNK bytes */
-	size_t len;         /* of it in use */
+	char *pending; /* LOGLINE_CHUNK bytes */
+	size_t len; /* of it in use */
 };
 
 /* Where records are collected, shared by all streams.  flush gets whole records only. */

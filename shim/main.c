@@ -113,12 +113,12 @@ static int take_lock(struct err *e)
 static int redirect_stdio(struct err *e)
 {
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	_cleanup_close_ int log = openat(dir_fd, SHIM_LOG_NAME,
-					 O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
-					 0600);
+	_cleanup_close_ int log =
+		openat(dir_fd, SHIM_LOG_NAME,
+		       O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	if (null < 0 || log < 0 || dup2(null, STDIN_FILENO) < 0 ||
-	    dup2(null, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
+	if (null < 0 || log < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    dup2(log, STDERR_FILENO) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open " SHIM_LOG_NAME);
 	return 0;
 }

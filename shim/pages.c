@@ -16,7 +16,7 @@
 #include "base/util.h"
 
 #define STACK_USED_MAX ((size_t)256 * 1024) /* deeper than any call goes */
-#define FRAME_MAX 4096                      /* what the present call and madvise use */
+#define FRAME_MAX 4096 /* what the present call and madvise use */
 
 #if defined(__SANITIZE_ADDRESS__)
 /* On the heap, so that leaks are found, and what is read behind its end. */

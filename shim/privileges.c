@@ -39,8 +39,7 @@ static int drop_capabilities(struct err *e)
 	struct __user_cap_data_struct keep[2] = { { .effective = KEPT, .permitted = KEPT } };
 
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if ((cap > 31 || !(KEPT & 1U << cap)) &&
-		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+		if ((cap > 31 || !(KEPT & 1U << cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return err_errno(e, ERR_INTERNAL, errno, "drop capability %d", cap);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capset, &header, keep) < 0)
@@ -50,6 +49,7 @@ static int drop_capabilities(struct err *e)
 
 /* --- the filter --- */
 
+/* clang-format off */
 static const uint16_t allowed[] = {
 	/* the loop */
 	SYS_epoll_pwait, SYS_epoll_ctl, SYS_ppoll, SYS_read, SYS_readv, SYS_pread64, SYS_pwrite64,
@@ -82,6 +82,7 @@ static const uint16_t allowed[] = {
 	SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_memfd_create, SYS_getrandom,
 	SYS_futex, SYS_uname,
 };
+/* clang-format on */
 
 #define SYSCALL_NR offsetof(struct seccomp_data, nr)
 #define ARG(n) (offsetof(struct seccomp_data, args) + (n) * sizeof(uint64_t)) /* its low half */

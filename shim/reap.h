@@ -14,10 +14,10 @@
 
 struct reaped {
 	pid_t pid;
-	int code;      /* 0..255, 128 + signal */
-	int signal;    /* 0: exited by itself */
+	int code; /* 0..255, 128 + signal */
+	int signal; /* 0: exited by itself */
 	int64_t at_ns; /* CLOCK_REALTIME */
-	bool unknown;  /* nobody can say how it ended: code is no fact */
+	bool unknown; /* nobody can say how it ended: code is no fact */
 };
 
 /* Take every status there is and tell the owners. */

@@ -128,8 +128,10 @@ static void attach(struct call *c)
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		want += (c->req->flags & flags[i]) != 0;
 	if (want == 0 || have != want) {
-		answer(c, err_set(&e, ERR_INVALID, "attach: %d descriptors came, %d are needed",
-				  have, MAX(want, 1)), &e);
+		answer(c,
+		       err_set(&e, ERR_INVALID, "attach: %d descriptors came, %d are needed", have,
+			       MAX(want, 1)),
+		       &e);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
@@ -196,7 +198,7 @@ static void shutdown_shim(struct call *c)
 
 static const struct {
 	void (*fn)(struct call *c);
-	unsigned states;  /* of the container that id names; 0: id is not looked at */
+	unsigned states; /* of the container that id names; 0: id is not looked at */
 } requests[SHIM_REQUEST_END] = {
 	[SHIM_HELLO] = { hello, 0 },
 	[SHIM_CREATE] = { create, ST_NONE | ST(SHIM_CREATING) | ST(SHIM_CREATED) },

@@ -34,8 +34,7 @@ static void copy_cpuset(const char *mount, const char *path, const char *file)
 
 		*slash = '\0';
 		above = xasprintf("%s%s/%s", mount, parent, file);
-		if (fs_read_file(above, 4096, &from, &e) == 0 && from.len &&
-		    from.data[0] != '\n') {
+		if (fs_read_file(above, 4096, &from, &e) == 0 && from.len && from.data[0] != '\n') {
 			fs_write_existing(value_path, from.data, &e);
 			return;
 		}

@@ -32,14 +32,14 @@
 #define REQUEST_MAX (SHIM_FRAME_MAX + 16 * 1024)
 
 enum kind {
-	KIND_RUN,   /* argv; descriptors: those that fds has bits for */
-	KIND_INIT,  /* descriptors: the program in place 3, the pod's namespaces before it */
+	KIND_RUN, /* argv; descriptors: those that fds has bits for */
+	KIND_INIT, /* descriptors: the program in place 3, the pod's namespaces before it */
 	KIND_WIDEN, /* size; one descriptor */
 };
 
 struct request {
 	uint32_t kind;
-	uint32_t fds;  /* bit 0: stdin, 1: stdout, 2: stderr, 3: another */
+	uint32_t fds; /* bit 0: stdin, 1: stdout, 2: stderr, 3: another */
 	uint32_t size;
 	uint32_t argc; /* strings follow, each with its NUL */
 };
@@ -53,7 +53,7 @@ struct answer {
 	char step[STEP_MAX]; /* that failed, "": the exec */
 };
 
-static int helper_fd = -1;      /* our end of the pair */
+static int helper_fd = -1; /* our end of the pair */
 static const char *init_cgroup; /* of the pod's init, NULL: the helper's */
 
 /* --- in the helper --- */
@@ -121,8 +121,7 @@ static struct answer start_child(int (*fn)(void *), struct start *s, int flags)
 	return a;
 }
 
-static struct answer run(const struct request *req, const char *text, size_t size,
-			 struct start *s)
+static struct answer run(const struct request *req, const char *text, size_t size, struct start *s)
 {
 	static const char *argv[RUNTIME_ARGV_MAX + 1];
 	const struct answer bad = { .error = EINVAL };
@@ -193,7 +192,9 @@ static void serve(int fd)
 			char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
 		} control;
 		struct iovec iov = { .iov_base = packet, .iov_len = sizeof(packet) };
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+		struct msghdr msg = { .msg_iov = &iov,
+				      .msg_iovlen = 1,
+				      .msg_control = &control,
 				      .msg_controllen = sizeof(control) };
 		struct start s = { .fds = { -1, -1, -1, -1 } };
 		struct answer a;
@@ -268,7 +269,8 @@ static struct answer ask(struct iovec *parts, size_t n_parts, const int *fds, si
 		struct cmsghdr h;
 		char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
 	} control = { .h = { .cmsg_len = CMSG_LEN(n_fds * sizeof(int)),
-			     .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+			     .cmsg_level = SOL_SOCKET,
+			     .cmsg_type = SCM_RIGHTS } };
 	struct msghdr msg = { .msg_iov = parts, .msg_iovlen = n_parts };
 	struct answer a;
 
@@ -313,13 +315,13 @@ int spawner_run(const char *const *argv, int in, int out, int err, pid_t *ret_pi
 		fds[n++] = stdio[i];
 	}
 	for (; argv[req.argc]; req.argc++)
-		parts[req.argc + 1] = (struct iovec){ (char *)argv[req.argc],
-						      strlen(argv[req.argc]) + 1 };
+		parts[req.argc + 1] =
+			(struct iovec){ (char *)argv[req.argc], strlen(argv[req.argc]) + 1 };
 	a = ask(parts, req.argc + 1, fds, n);
 	*ret_pid = a.pid;
 	if (a.error)
 		return err_errno(e, a.error == ENOENT ? ERR_NOT_FOUND : ERR_INTERNAL, a.error,
-			      "start OCI runtime %s", argv[0]);
+				 "start OCI runtime %s", argv[0]);
 	return 0;
 }
 

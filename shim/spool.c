@@ -35,7 +35,7 @@ struct slot {
 	/* What is in the memory, or is to come there, behind the first `end` bytes of the file. */
 	int64_t end;
 	uint32_t bulk, stream; /* bytes, 0: none */
-	uint32_t came;         /* for sure; else it came if the last bytes are not the mark */
+	uint32_t came; /* for sure; else it came if the last bytes are not the mark */
 	unsigned char mark[MARK];
 };
 
@@ -192,9 +192,8 @@ static void find_memory(struct spool *st, struct slot *s)
 {
 	if (!s->bulk)
 		return;
-	if ((s->bulk < MARK && !s->came) || s->bulk > SPOOL_BULK ||
-	    s->stream >= STAGE_STREAMS || st->bulk_fd < 0 || !memory_map(st) ||
-	    !memory_came(st, s)) {
+	if ((s->bulk < MARK && !s->came) || s->bulk > SPOOL_BULK || s->stream >= STAGE_STREAMS ||
+	    st->bulk_fd < 0 || !memory_map(st) || !memory_came(st, s)) {
 		s->bulk = 0;
 		return;
 	}

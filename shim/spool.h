@@ -27,12 +27,12 @@
 struct spool_state;
 
 struct spool {
-	struct spool_state *state;  /* shared memory, NULL: there is no stage */
-	int fd[STAGE_STREAMS];      /* -1: none */
-	off_t end[STAGE_STREAMS];   /* bytes the file holds, those that are done with included */
-	int bulk_fd;                /* -1: none */
-	char *bulk;                 /* its SPOOL_BULK bytes, NULL: not needed at present */
-	struct list node;           /* of those with memory */
+	struct spool_state *state; /* shared memory, NULL: there is no stage */
+	int fd[STAGE_STREAMS]; /* -1: none */
+	off_t end[STAGE_STREAMS]; /* bytes the file holds, those that are done with included */
+	int bulk_fd; /* -1: none */
+	char *bulk; /* its SPOOL_BULK bytes, NULL: not needed at present */
+	struct list node; /* of those with memory */
 };
 
 /* Of zeroed memory: nothing is staged. */

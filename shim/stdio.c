@@ -37,8 +37,8 @@ struct client {
 	struct watch in; /* what it types */
 	int out, err;
 	char session[SHIM_ID_MAX + 1]; /* "": its end is nobody's business */
-	bool slow;                     /* let go because it does not read */
-	size_t at, len;  /* of typed, not yet taken by the container */
+	bool slow; /* let go because it does not read */
+	size_t at, len; /* of typed, not yet taken by the container */
 	char typed[4096];
 };
 
@@ -54,7 +54,8 @@ static void batch_flush(struct logline_batch *b)
 		(batch_for->log_error)(batch_for);
 }
 
-static struct logline_batch batch = { .data = batch_buf, .cap = sizeof(batch_buf),
+static struct logline_batch batch = { .data = batch_buf,
+				      .cap = sizeof(batch_buf),
 				      .flush = batch_flush };
 
 /* --- attached clients --- */
@@ -282,8 +283,8 @@ static void log_bytes(struct stdio_stream *s, const char *data, size_t n)
 static bool stream_read(struct stdio_stream *s)
 {
 	char *data;
-	ssize_t n = spool_take(&s->io->stage, index_of(s), s->in.fd, read_buf, sizeof(read_buf),
-			       &data);
+	ssize_t n =
+		spool_take(&s->io->stage, index_of(s), s->in.fd, read_buf, sizeof(read_buf), &data);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;

@@ -29,7 +29,7 @@ struct stdio_stream {
 struct stdio {
 	bool tty, stdin_once;
 	struct stdio_stream out, err; /* tty: out is the pty, err is unused */
-	struct watch stdin;           /* fd -1: none or closed */
+	struct watch stdin; /* fd -1: none or closed */
 	struct list clients;
 	/* Output starts to get lost. */
 	void (*log_error)(struct stdio *io);

@@ -183,8 +183,8 @@ static int take_streams(struct ctr *c, const struct shim_request *req, int *fds,
 		if ((req->flags & (SHIM_TTY | SHIM_STDIN)) == SHIM_STDIN)
 			in = take_fd(fds[2]);
 	}
-	return stdio_adopt(&c->io, req->flags, c->bundle, req->log_path,
-			   (uint64_t)req->log_max, in, out, err, e);
+	return stdio_adopt(&c->io, req->flags, c->bundle, req->log_path, (uint64_t)req->log_max, in,
+			   out, err, e);
 }
 
 /* 1: answered later. */

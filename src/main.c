@@ -75,10 +75,8 @@ static const struct {
 
 /* In the order in which they are loaded and recovered. */
 static const struct kind_ops *const kinds[KIND_COUNT] = {
-	[KIND_IMAGE] = &kind_image,
-	[KIND_SANDBOX] = &kind_sandbox,
-	[KIND_CONTAINER] = &kind_container,
-	[KIND_EXEC] = &kind_exec,
+	[KIND_IMAGE] = &kind_image,	    [KIND_SANDBOX] = &kind_sandbox,
+	[KIND_CONTAINER] = &kind_container, [KIND_EXEC] = &kind_exec,
 	[KIND_PULL] = &kind_pull,
 };
 
@@ -106,7 +104,13 @@ static void usage(FILE *out)
 
 /* --- configuration --- */
 
-enum { OPT_CONFIG = 1000, OPT_CONFIG_DIR, OPT_REPAIR, OPT_VERSION, OPT_HELP };
+enum {
+	OPT_CONFIG = 1000,
+	OPT_CONFIG_DIR,
+	OPT_REPAIR,
+	OPT_VERSION,
+	OPT_HELP
+};
 
 static void long_options(struct option *out)
 {
@@ -557,13 +561,13 @@ static const struct service {
 	{ "host", start_host, stop_host },
 	{ "store", open_store, close_store },
 	{ "runtimes", probe_runtimes, forget_runtimes },
-	{ "calls", NULL, free_calls },       /* what is not answered, objects answer as they go */
+	{ "calls", NULL, free_calls }, /* what is not answered, objects answer as they go */
 	{ "sessions", NULL, free_sessions },
 	{ "objects", start_objects, stop_objects },
 	{ "images", start_images, stop_images },
 	{ "pulls", start_pulls, NULL },
 	{ "trash", start_trash, stop_trash },
-	{ "workers", NULL, join_workers },   /* before what they work for goes */
+	{ "workers", NULL, join_workers }, /* before what they work for goes */
 	{ "streaming", start_streaming, stop_streaming },
 	{ "metrics", start_metrics, stop_metrics },
 	{ "server", start_server, stop_server },
@@ -605,8 +609,9 @@ static int run(struct daemon *d, struct err *e)
 	/* Errors of the write that met them. */
 	sigaddset(set, SIGPIPE);
 	sigaddset(set, SIGXFSZ);
-	sigaction(SIGBUS, &(const struct sigaction){ .sa_sigaction = on_sigbus,
-						     .sa_flags = SA_SIGINFO }, NULL);
+	sigaction(SIGBUS,
+		  &(const struct sigaction){ .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO },
+		  NULL);
 	/* Before any thread: they all inherit the mask. */
 	pthread_sigmask(SIG_BLOCK, set, NULL);
 	sigdelset(set, SIGHUP);
@@ -661,8 +666,8 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = only_repair ? repair(&d, &e) : run(&d, &e);
 	if (r < 0)
-		log_err(LOG_LEVEL_ERROR, only_repair ? "crispd does not repair"
-						     : "crispd does not run", &e);
+		log_err(LOG_LEVEL_ERROR,
+			only_repair ? "crispd does not repair" : "crispd does not run", &e);
 	if (r < 0 && e.code == ERR_DATA_LOSS)
 		log_error("mend the state", "command=\"%s\"", repair_command);
 	conf_done(&d.conf);

@@ -57,7 +57,7 @@ fuzz:
 	tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_SRC)
 
 # What every change passes.
-CHECK_STEPS := tidy layers shellcheck gen-check docs-check codegen-test smc-test unit fuzz-replay
+CHECK_STEPS := tidy layers format-check shellcheck gen-check docs-check codegen-test smc-test unit fuzz-replay
 check:
 	@CHECK_ARGS="BUILD=$(BUILD) CC=$(CC)" MAKE=$(MAKE) tests/check.sh $(CHECK_STEPS)
 

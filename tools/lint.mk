@@ -28,12 +28,13 @@ analyze-gcc:
 		$(patsubst %.c,$(BUILD)-analyze/%.o,$(TIDY_SRC))
 
 format:
-	$(CLANG_FORMAT) -i $(FORMAT_SRC)
+	echo $(FORMAT_SRC) | xargs -n 20 -P "$$(nproc)" $(CLANG_FORMAT) -i
 
 # Names the files that `make format` would change.
 format-check:
-	@bad=0; n=0; for f in $(FORMAT_SRC); do \
-		n=$$((n + 1)); $(CLANG_FORMAT) $$f | cmp -s - $$f || { echo "$$f: not formatted"; bad=$$((bad + 1)); }; \
-	done; echo "$$bad of $$n files differ from .clang-format"; [ $$bad -eq 0 ]
+	@echo $(FORMAT_SRC) | xargs -n 20 -P "$$(nproc)" $(CLANG_FORMAT) --dry-run -Werror 2>&1 | \
+		sed -n 's/^\([^:]*\):.*clang-format-violations.*/\1: run `make format`/p' | sort -u >$(BUILD)/format; \
+	cat $(BUILD)/format; [ ! -s $(BUILD)/format ]
+	@echo "ok format ($(words $(FORMAT_SRC)) files)"
 
 .PHONY: shellcheck analyze analyze-tidy analyze-gcc format format-check

@@ -449,7 +449,8 @@ static int call_count(struct rpc_call *c, int fd, struct err *e)
 	}
 	pthread_mutex_unlock(&cs->lock);
 	if (!linked)
-		return err_set(e, ERR_EXHAUSTED, "too many connections have calls in flight: use "
+		return err_set(e, ERR_EXHAUSTED,
+			       "too many connections have calls in flight: use "
 			       "one that is open, or try again later");
 	if (!room)
 		return err_set(e, ERR_EXHAUSTED, "%u calls are in flight already: try again later",

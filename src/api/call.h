@@ -45,13 +45,13 @@ static inline void cq_event_run(void *tag, bool ok)
 
 struct calls {
 	pthread_mutex_t lock;
-	pthread_cond_t changed;    /* batches reached 0, or the server was shut down */
-	struct list in_flight;     /* lock: answered ones leave */
+	pthread_cond_t changed; /* batches reached 0, or the server was shut down */
+	struct list in_flight; /* lock: answered ones leave */
 	struct server_counts counts; /* lock */
-	unsigned batches;          /* lock: events to come, and threads inside the library */
-	unsigned refs;             /* lock: calls and the server */
-	struct links *links;       /* lock */
-	bool stopped;              /* lock: the library must not be called any more */
+	unsigned batches; /* lock: events to come, and threads inside the library */
+	unsigned refs; /* lock: calls and the server */
+	struct links *links; /* lock */
+	bool stopped; /* lock: the library must not be called any more */
 	/* Fixed at the start. */
 	unsigned max_calls;
 	size_t max_send;
@@ -63,7 +63,7 @@ struct rpc_call {
 	struct calls *calls;
 	struct list node;
 	const struct rpc_method *method; /* NULL: unknown to us */
-	void *slot;                      /* the server's, for re-arming */
+	void *slot; /* the server's, for re-arming */
 	atomic_uint refs;
 	struct cq_event arrive, closed, sent;
 
@@ -77,7 +77,7 @@ struct rpc_call {
 	char *path; /* unknown methods only */
 	struct link_peer peer;
 	struct link_ref link;
-	int64_t arrived_ns;  /* CLOCK_MONOTONIC */
+	int64_t arrived_ns; /* CLOCK_MONOTONIC */
 	int64_t deadline_ns; /* CLOCK_REALTIME */
 	size_t request_bytes, response_bytes;
 	struct arena *arena;

@@ -45,8 +45,8 @@ void rpc_answer_create_container(struct rpc_call *rpc, const struct sm_object *o
 	rpc_reply(rpc, &resp.base);
 }
 
-int rpc_check_start_container(const Runtime__V1__StartContainerRequest *req,
-			      const struct object *o, struct err *e)
+int rpc_check_start_container(const Runtime__V1__StartContainerRequest *req, const struct object *o,
+			      struct err *e)
 {
 	return container_check_start(req, o, e);
 }
@@ -72,8 +72,8 @@ void rpc_answer_start_container(struct rpc_call *rpc, const struct sm_object *ob
 		rpc_reply(rpc, &resp.base);
 }
 
-int rpc_payload_stop_container(const Runtime__V1__StopContainerRequest *req,
-			       const struct object *o, struct payload_stop **ret, struct err *e)
+int rpc_payload_stop_container(const Runtime__V1__StopContainerRequest *req, const struct object *o,
+			       struct payload_stop **ret, struct err *e)
 {
 	/* A century is as good as for ever, and does not overflow. */
 	int64_t grace_s = MAX(MIN(req->timeout, INT64_C(3155760000)), INT64_C(0));
@@ -102,9 +102,9 @@ void rpc_answer_remove_container(struct rpc_call *rpc, const struct sm_object *o
 		rpc_reply(rpc, &resp.base);
 }
 
-int rpc_payload_update_container_resources(
-	const Runtime__V1__UpdateContainerResourcesRequest *req, const struct object *o,
-	struct payload_resources **ret, struct err *e)
+int rpc_payload_update_container_resources(const Runtime__V1__UpdateContainerResourcesRequest *req,
+					   const struct object *o, struct payload_resources **ret,
+					   struct err *e)
 {
 	struct payload_resources *to = xcalloc(1, sizeof(*to));
 
@@ -140,8 +140,7 @@ int rpc_new_exec_sync(const Runtime__V1__ExecSyncRequest *req, struct object **r
 	return exec_for(req, ret, e);
 }
 
-void rpc_answer_exec_sync(struct rpc_call *rpc, const struct sm_object *obj,
-			  const struct err *e)
+void rpc_answer_exec_sync(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
 {
 	Runtime__V1__ExecSyncResponse resp = RUNTIME__V1__EXEC_SYNC_RESPONSE__INIT;
 	const Crisp__State__Exec *row = obj ? obj->row : NULL;
@@ -324,8 +323,8 @@ static void answer_status(struct rpc_call *call, const struct listing_row *r, bo
 	struct container_status s;
 
 	if (row->resources.len)
-		updated = runtime__v1__linux_container_resources__unpack(
-			NULL, row->resources.len, row->resources.data);
+		updated = runtime__v1__linux_container_resources__unpack(NULL, row->resources.len,
+									 row->resources.data);
 	fill_status(&s, r, c, updated);
 	if (verbose) {
 		info = info_json(r);
@@ -334,9 +333,9 @@ static void answer_status(struct rpc_call *call, const struct listing_row *r, bo
 			runtime__v1__container_status_response__info_entry__init(&s.info[i]);
 			s.info_list[i] = &s.info[i];
 		}
-		s.info[0].key = (char *)(uintptr_t)"info";
+		s.info[0].key = (char *)(uintptr_t) "info";
 		s.info[0].value = info;
-		s.info[1].key = (char *)(uintptr_t)"machine";
+		s.info[1].key = (char *)(uintptr_t) "machine";
 		s.info[1].value = machine;
 		s.resp.info = s.info_list;
 		s.resp.n_info = ARRAY_LEN(s.info);

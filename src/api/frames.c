@@ -245,8 +245,10 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 	}
 	pthread_mutex_unlock(&all.lock);
 	if (line)
-		log_warn("connection closed", "why=\"it opened and gave up calls faster than they "
-			 "are taken\" closed=%ju", (uintmax_t)closed);
+		log_warn("connection closed",
+			 "why=\"it opened and gave up calls faster than they "
+			 "are taken\" closed=%ju",
+			 (uintmax_t)closed);
 	if (keep)
 		return n;
 	errno = ECONNRESET;

@@ -27,9 +27,9 @@
 
 /* What has been read of a client's bytes. */
 struct frames {
-	uint32_t skip;          /* bytes before the next header */
-	unsigned n_head;        /* of them are in head */
-	unsigned char head[9];  /* of the frame that begins */
+	uint32_t skip; /* bytes before the next header */
+	unsigned n_head; /* of them are in head */
+	unsigned char head[9]; /* of the frame that begins */
 };
 /* A client begins with a preface of 24 bytes, which is no frame. */
 #define FRAMES_BEGIN ((struct frames){ .skip = 24 })

@@ -85,9 +85,7 @@ static void gc_free(struct gc *g)
 static void plan_image(struct gc *g, const struct object *o)
 {
 	const Crisp__State__Image *row = o->sm->row;
-	const char *name = row->n_tags	    ? row->tags[0]
-			   : row->n_digests ? row->digests[0]
-					    : "";
+	const char *name = row->n_tags ? row->tags[0] : row->n_digests ? row->digests[0] : "";
 	const char *user = imageuse_any(o->sm->id);
 
 	if (user)
@@ -160,7 +158,7 @@ static int add_leftover(void *arg, const struct image_leftover *l)
 	switch (l->kind) {
 	case IMAGE_LEFTOVER_LAYER:
 		x = add_item(g, "layer", l->name, "", !l->held && *l->diff_id,
-			     xstrdup(l->held      ? "a pull counts on it"
+			     xstrdup(l->held	   ? "a pull counts on it"
 				     : *l->diff_id ? "no image has it"
 						   : "it goes when crispd starts: its meta is not "
 						     "readable"));

@@ -32,14 +32,12 @@ static const char *pulled_id(const struct sm_object *obj, const struct err *e, s
 	return failed->code ? NULL : row->image_id;
 }
 
-int rpc_new_pull_image(const Runtime__V1__PullImageRequest *req, struct object **ret,
-		       struct err *e)
+int rpc_new_pull_image(const Runtime__V1__PullImageRequest *req, struct object **ret, struct err *e)
 {
 	return pull_for(req, ret, e);
 }
 
-void rpc_answer_pull_image(struct rpc_call *rpc, const struct sm_object *obj,
-			   const struct err *e)
+void rpc_answer_pull_image(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
 {
 	Runtime__V1__PullImageResponse resp = RUNTIME__V1__PULL_IMAGE_RESPONSE__INIT;
 	_cleanup_free_ char *ref = NULL;
@@ -62,8 +60,7 @@ int rpc_new_load_image(const Crisp__V1__LoadImageRequest *req, struct object **r
 	return 0;
 }
 
-void rpc_answer_load_image(struct rpc_call *rpc, const struct sm_object *obj,
-			   const struct err *e)
+void rpc_answer_load_image(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
 {
 	Crisp__V1__LoadImageResponse resp = CRISP__V1__LOAD_IMAGE_RESPONSE__INIT;
 	_cleanup_free_ char *ref = NULL;
@@ -94,7 +91,7 @@ int rpc_payload_remove_image(const Runtime__V1__RemoveImageRequest *req, const s
 
 struct image_filter {
 	const char *name; /* "": all */
-	struct buf out;   /* items of a list */
+	struct buf out; /* items of a list */
 	Runtime__V1__Image *found;
 	char id[ID_LEN + 1];
 };
@@ -185,9 +182,9 @@ static int answer_verbose(struct rpc_call *call, struct image_filter *l,
 	machine = api_machine_json(&row);
 	for (size_t i = 0; i < ARRAY_LEN(info); i++)
 		runtime__v1__image_status_response__info_entry__init(&info[i]);
-	info[0].key = (char *)(uintptr_t)"info";
+	info[0].key = (char *)(uintptr_t) "info";
 	info[0].value = config;
-	info[1].key = (char *)(uintptr_t)"machine";
+	info[1].key = (char *)(uintptr_t) "machine";
 	info[1].value = machine;
 	resp->info = list;
 	resp->n_info = ARRAY_LEN(list);

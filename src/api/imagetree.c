@@ -36,7 +36,7 @@ static char *full_id(struct tree *t, const char *id)
 	char *s = arena_printf(t->a, "sha256:%s", id);
 
 	t->full = t->full || !s;
-	return s ? s : (char *)(uintptr_t)"";
+	return s ? s : (char *)(uintptr_t) "";
 }
 
 static void add_sharers(struct tree *t, Crisp__V1__TreeLayer *to, const struct object *but)
@@ -93,7 +93,7 @@ static void add_names(Crisp__V1__TreeImage *to, const Crisp__State__Image *row)
 	to->names = row->n_tags ? row->tags : row->digests;
 	to->n_names = row->n_tags ? row->n_tags : row->n_digests;
 	to->pinned = pinned_image(world.conf, row);
-	to->error = row->failure ? row->failure->text : (char *)(uintptr_t)"";
+	to->error = row->failure ? row->failure->text : (char *)(uintptr_t) "";
 }
 
 static void add_image(struct tree *t, Crisp__V1__ImageTreeResponse *to, const struct object *o)

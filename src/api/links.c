@@ -90,8 +90,7 @@ static void shut_down(struct links *l, struct link *k)
 static void sweep(struct links *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (l->by_fd[i] && !l->by_fd[i]->calls &&
-		    !is_socket((int)i, l->by_fd[i]->ino))
+		if (l->by_fd[i] && !l->by_fd[i]->calls && !is_socket((int)i, l->by_fd[i]->ino))
 			forget(l, l->by_fd[i]);
 }
 

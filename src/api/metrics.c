@@ -33,10 +33,10 @@ static const struct {
 	const char *text;
 	int64_t ns;
 } bounds[] = {
-	{ "0.001", NSEC_PER_MSEC },       { "0.005", 5 * NSEC_PER_MSEC },
-	{ "0.025", 25 * NSEC_PER_MSEC },  { "0.1", 100 * NSEC_PER_MSEC },
-	{ "0.5", 500 * NSEC_PER_MSEC },   { "2", 2 * NSEC_PER_SEC },
-	{ "10", 10 * NSEC_PER_SEC },      { "60", 60 * NSEC_PER_SEC },
+	{ "0.001", NSEC_PER_MSEC },	 { "0.005", 5 * NSEC_PER_MSEC },
+	{ "0.025", 25 * NSEC_PER_MSEC }, { "0.1", 100 * NSEC_PER_MSEC },
+	{ "0.5", 500 * NSEC_PER_MSEC },	 { "2", 2 * NSEC_PER_SEC },
+	{ "10", 10 * NSEC_PER_SEC },	 { "60", 60 * NSEC_PER_SEC },
 };
 
 static struct {
@@ -108,7 +108,8 @@ static void add_latency(struct buf *out, size_t i)
 		sum += atomic_load(&operations[i].within[b]);
 		buf_printf(out,
 			   "crisp_operations_latency_seconds_bucket{operation=\"%s\",le=\"%s\"} "
-			   "%" PRIu64 "\n", name, bounds[b].text, sum);
+			   "%" PRIu64 "\n",
+			   name, bounds[b].text, sum);
 	}
 	buf_printf(out,
 		   "crisp_operations_latency_seconds_bucket{operation=\"%s\",le=\"+Inf\"} "
@@ -327,7 +328,8 @@ static void add_process(struct buf *out)
 		   "process_open_fds %u\n"
 		   "# HELP process_cpu_seconds_total Processor time of the daemon.\n"
 		   "# TYPE process_cpu_seconds_total counter\n"
-		   "process_cpu_seconds_total ", proc_resident(), open_descriptors());
+		   "process_cpu_seconds_total ",
+		   proc_resident(), open_descriptors());
 	add_seconds(out, (uint64_t)cpu.tv_sec * NSEC_PER_SEC + (uint64_t)cpu.tv_nsec);
 }
 

@@ -72,7 +72,8 @@ static void put_answer(struct client *c, const char *status, const char *body, s
 {
 	buf_printf(&c->out,
 		   "HTTP/1.1 %s\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-		   "Content-Length: %zu\r\nConnection: close\r\n\r\n", status, size);
+		   "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+		   status, size);
 	buf_add(&c->out, body, size);
 }
 

@@ -38,7 +38,7 @@ int rpc_version(struct rpc_call *call, const Runtime__V1__VersionRequest *req,
 	(void)req;
 	(void)e;
 	resp->version = (char *)(uintptr_t)CRISP_KUBELET_API;
-	resp->runtime_name = (char *)(uintptr_t)"crisp";
+	resp->runtime_name = (char *)(uintptr_t) "crisp";
 	resp->runtime_version = (char *)(uintptr_t)CRISP_VERSION;
 	resp->runtime_api_version = (char *)(uintptr_t)CRISP_CRI_VERSION;
 	return 0;
@@ -81,7 +81,7 @@ struct status_call {
 	struct rpc_call *rpc;
 	bool verbose;
 	struct cni_readiness network; /* a copy while a worker has it */
-	int watch_fd;                 /* since before the answer; -1: none */
+	int watch_fd; /* since before the answer; -1: none */
 };
 
 /* On the loop. */
@@ -155,16 +155,17 @@ static void status_answer(struct rpc_call *rpc, bool verbose, struct err *networ
 	Runtime__V1__RuntimeCondition network = RUNTIME__V1__RUNTIME_CONDITION__INIT;
 	Runtime__V1__RuntimeCondition *conditions[] = { &runtime, &network };
 	Runtime__V1__RuntimeFeatures features = RUNTIME__V1__RUNTIME_FEATURES__INIT;
-	Runtime__V1__StatusResponse__InfoEntry info =
-		RUNTIME__V1__STATUS_RESPONSE__INFO_ENTRY__INIT, *list[] = { &info };
+	Runtime__V1__StatusResponse__InfoEntry
+		info = RUNTIME__V1__STATUS_RESPONSE__INFO_ENTRY__INIT,
+		*list[] = { &info };
 	_cleanup_free_ char *config = verbose ? config_json() : NULL;
 
-	runtime.type = (char *)(uintptr_t)"RuntimeReady";
+	runtime.type = (char *)(uintptr_t) "RuntimeReady";
 	runtime.status = true;
-	network.type = (char *)(uintptr_t)"NetworkReady";
+	network.type = (char *)(uintptr_t) "NetworkReady";
 	network.status = network_why->code == ERR_OK;
 	if (!network.status) {
-		network.reason = (char *)(uintptr_t)"NetworkPluginNotReady";
+		network.reason = (char *)(uintptr_t) "NetworkPluginNotReady";
 		network.message = network_why->text;
 	}
 	status.conditions = conditions;
@@ -174,7 +175,7 @@ static void status_answer(struct rpc_call *rpc, bool verbose, struct err *networ
 	resp.features = &features;
 	fill_handlers(rpc_call_arena(rpc), &resp);
 	if (config) {
-		info.key = (char *)(uintptr_t)"config";
+		info.key = (char *)(uintptr_t) "config";
 		info.value = config;
 		resp.info = list;
 		resp.n_info = 1;
@@ -277,13 +278,14 @@ static const char *ended_why(const struct object *o)
 				       : "";
 }
 
-static char *pull_words(struct arena *a, const char *effect,
-			const struct image_pull_progress *p)
+static char *pull_words(struct arena *a, const char *effect, const struct image_pull_progress *p)
 {
-	return arena_printf(a, "%s: %s, %u of %u layers, %ju of %ju bytes, %ju bytes/s, "
-			       "%u retries%s%s", effect, api_pull_phase(p->phase), p->layers_done,
-			       p->layers_total, (uintmax_t)p->bytes_done, (uintmax_t)p->bytes_total,
-			       (uintmax_t)p->rate, p->retries, *p->host ? ", from " : "", p->host);
+	return arena_printf(a,
+			    "%s: %s, %u of %u layers, %ju of %ju bytes, %ju bytes/s, "
+			    "%u retries%s%s",
+			    effect, api_pull_phase(p->phase), p->layers_done, p->layers_total,
+			    (uintmax_t)p->bytes_done, (uintmax_t)p->bytes_total, (uintmax_t)p->rate,
+			    p->retries, *p->host ? ", from " : "", p->host);
 }
 
 /* ", which ..." of a container that is killed and does not die, else "". */
@@ -315,10 +317,10 @@ static char *waits_for(struct arena *a, const struct object *o)
 	if (!effect || sm_state(sm)->kind != SM_KIND_BUSY)
 		return arena_strdup(a, "");
 	if (sm->retry_ns)
-		return arena_printf(a, "%s, tried again in %lld ms after %u failed tries", effect,
-				    (long long)MAX((sm->retry_ns - clock_realtime_ns()) / 1000000,
-						   INT64_C(0)),
-				    sm->failure->tries);
+		return arena_printf(
+			a, "%s, tried again in %lld ms after %u failed tries", effect,
+			(long long)MAX((sm->retry_ns - clock_realtime_ns()) / 1000000, INT64_C(0)),
+			sm->failure->tries);
 	if (o->kind == KIND_PULL && pull_progress_of(o))
 		return pull_words(a, effect, pull_progress_of(o));
 	return arena_printf(a, "%s%s%s", effect, o->job_runs ? ", running on a worker" : "",
@@ -385,8 +387,7 @@ static Crisp__V1__ExplainedObject *explain_object(struct arena *a, const struct 
 	return x;
 }
 
-static Crisp__V1__ExplainedObject *explain_quarantined(struct arena *a,
-						       const struct quarantined *q)
+static Crisp__V1__ExplainedObject *explain_quarantined(struct arena *a, const struct quarantined *q)
 {
 	Crisp__V1__ExplainedObject *x = arena_alloc(a, sizeof(*x));
 
@@ -395,10 +396,10 @@ static Crisp__V1__ExplainedObject *explain_quarantined(struct arena *a,
 	crisp__v1__explained_object__init(x);
 	x->kind = (char *)(uintptr_t)kind_ops(q->kind)->machine->name;
 	x->id = (char *)(uintptr_t)q->id;
-	x->state = (char *)(uintptr_t)"QUARANTINED";
-	x->kind_of_state = (char *)(uintptr_t)"rest";
+	x->state = (char *)(uintptr_t) "QUARANTINED";
+	x->kind_of_state = (char *)(uintptr_t) "rest";
 	x->last_error = (char *)(uintptr_t)q->why;
-	x->waits_for = (char *)(uintptr_t)"its removal";
+	x->waits_for = (char *)(uintptr_t) "its removal";
 	return x;
 }
 
@@ -411,17 +412,19 @@ static Crisp__V1__ExplainedObject *explain_trash(struct arena *a, const char *pa
 	if (!x)
 		return NULL;
 	crisp__v1__explained_object__init(x);
-	x->kind = (char *)(uintptr_t)"trash";
+	x->kind = (char *)(uintptr_t) "trash";
 	x->id = arena_strdup(a, strrchr(path, '/') + 1);
 	x->name = arena_strdup(a, path);
 	x->state = (char *)(uintptr_t)state;
-	x->kind_of_state = (char *)(uintptr_t)"busy";
+	x->kind_of_state = (char *)(uintptr_t) "busy";
 	x->age_ns = clock_realtime_ns() - since_ns;
 	x->last_error = arena_strdup(a, why);
-	x->waits_for = retry_ns ? arena_printf(a, "the next try in %lld s",
-					       (long long)(MAX(retry_ns - clock_realtime_ns(),
-							       INT64_C(0)) / NSEC_PER_SEC))
-				: arena_strdup(a, "removal of its files, running on a worker");
+	x->waits_for =
+		retry_ns
+			? arena_printf(a, "the next try in %lld s",
+				       (long long)(MAX(retry_ns - clock_realtime_ns(), INT64_C(0)) /
+						   NSEC_PER_SEC))
+			: arena_strdup(a, "removal of its files, running on a worker");
 	return x;
 }
 
@@ -440,8 +443,8 @@ static void add_trash(struct arena *a, const char *prefix, Crisp__V1__ExplainRes
 	for (size_t i = 0; i < s.n_stuck; i++) {
 		if (!str_starts(strrchr(s.stuck[i].path, '/') + 1, prefix))
 			continue;
-		x = explain_trash(a, s.stuck[i].path, "STUCK", s.stuck[i].since_ns,
-				  s.stuck[i].why, s.stuck[i].retry_ns);
+		x = explain_trash(a, s.stuck[i].path, "STUCK", s.stuck[i].since_ns, s.stuck[i].why,
+				  s.stuck[i].retry_ns);
 		resp->objects[resp->n_objects] = x;
 		resp->n_objects += x != NULL;
 	}
@@ -456,7 +459,8 @@ static int collect(struct arena *a, const char *prefix, Crisp__V1__ExplainRespon
 
 	for (int k = 0; k < KIND_COUNT; k++)
 		cap += map_count(world.objects[k]);
-	list_for_each(node, &world.quarantine) cap++;
+	list_for_each(node, &world.quarantine)
+		cap++;
 	resp->objects = arena_alloc(a, (cap + 1) * sizeof(*resp->objects));
 	if (!resp->objects)
 		return err_set(e, ERR_EXHAUSTED, "too many objects for one answer: give an id");
@@ -471,8 +475,7 @@ static int collect(struct arena *a, const char *prefix, Crisp__V1__ExplainRespon
 			resp->n_objects += resp->objects[resp->n_objects] != NULL;
 		}
 	}
-	list_for_each(node, &world.quarantine)
-	{
+	list_for_each(node, &world.quarantine) {
 		struct quarantined *q = list_entry(node, struct quarantined, node);
 
 		if (!str_starts(q->id, prefix))

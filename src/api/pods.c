@@ -173,7 +173,7 @@ static int answer_status(struct rpc_call *call, const struct listing_row *r, boo
 	if (verbose) {
 		json = api_machine_json(r);
 		runtime__v1__pod_sandbox_status_response__info_entry__init(&s.info);
-		s.info.key = (char *)(uintptr_t)"info";
+		s.info.key = (char *)(uintptr_t) "info";
 		s.info.value = json;
 		s.info_list[0] = &s.info;
 		s.resp.info = s.info_list;

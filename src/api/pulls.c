@@ -23,8 +23,7 @@ const char *api_pull_phase(enum image_pull_phase phase)
 	return "";
 }
 
-static void fill_progress(Crisp__V1__Pull *to, struct arena *a,
-			  const struct image_pull_progress *p)
+static void fill_progress(Crisp__V1__Pull *to, struct arena *a, const struct image_pull_progress *p)
 {
 	to->phase = (char *)(uintptr_t)api_pull_phase(p->phase);
 	to->bytes_done = p->bytes_done;
@@ -87,8 +86,8 @@ static int take_list(struct caller *c, const void *request, struct err *e)
 	struct object *o;
 	size_t pos = 0;
 
-	resp.pulls = arena_alloc(a, (map_count(world.objects[KIND_PULL]) + 1) *
-					    sizeof(*resp.pulls));
+	resp.pulls =
+		arena_alloc(a, (map_count(world.objects[KIND_PULL]) + 1) * sizeof(*resp.pulls));
 	if (!resp.pulls)
 		return err_set(e, ERR_EXHAUSTED, "too many pulls for one answer: give a name");
 	while ((o = map_next(world.objects[KIND_PULL], &pos))) {
@@ -142,8 +141,9 @@ static int take_status(struct caller *c, const void *request, struct err *e)
 {
 	const Runtime__V1__ImageStatusRequest *req = request;
 	Runtime__V1__ImageStatusResponse resp = RUNTIME__V1__IMAGE_STATUS_RESPONSE__INIT;
-	Runtime__V1__ImageStatusResponse__InfoEntry info =
-		RUNTIME__V1__IMAGE_STATUS_RESPONSE__INFO_ENTRY__INIT, *list[] = { &info };
+	Runtime__V1__ImageStatusResponse__InfoEntry
+		info = RUNTIME__V1__IMAGE_STATUS_RESPONSE__INFO_ENTRY__INIT,
+		*list[] = { &info };
 	_cleanup_free_ char *json = NULL;
 	struct object *o;
 	size_t pos = 0;
@@ -153,7 +153,7 @@ static int take_status(struct caller *c, const void *request, struct err *e)
 		if (pull_answers_to(o, req->image->image))
 			json = pull_json(o);
 	if (json) {
-		info.key = (char *)(uintptr_t)"pull";
+		info.key = (char *)(uintptr_t) "pull";
 		info.value = json;
 		resp.info = list;
 		resp.n_info = 1;

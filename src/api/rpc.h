@@ -22,8 +22,8 @@ struct sm_event;
 struct sm_object;
 
 enum rpc_kind {
-	RPC_KIND_EVENT,  /* raises an event of a machine, answered by its `reply` */
-	RPC_KIND_READ,   /* answered at once from a snapshot of the store */
+	RPC_KIND_EVENT, /* raises an event of a machine, answered by its `reply` */
+	RPC_KIND_READ, /* answered at once from a snapshot of the store */
 	RPC_KIND_DIRECT, /* work beside the machines, answered when it is done */
 	RPC_KIND_UNIMPLEMENTED,
 };
@@ -31,11 +31,11 @@ enum rpc_kind {
 /* What a line of states/rpc.bind says of an event; rpc_raise does it. */
 struct rpc_event {
 	const char *machine;
-	int event;     /* index in the machine's events */
+	int event; /* index in the machine's events */
 	size_t inside; /* offset of the pointer to the message that has by; 0: the request has it */
-	size_t by;     /* offset of the string that names the object; 0: make finds or makes it */
-	bool each;           /* every object that is named so gets the event */
-	bool gone_ok;        /* no such object: answered OK */
+	size_t by; /* offset of the string that names the object; 0: make finds or makes it */
+	bool each; /* every object that is named so gets the event */
+	bool gone_ok; /* no such object: answered OK */
 	bool broken_removed; /* one in quarantine is removed instead */
 	/* Those that are not NULL: <0, and e is filled. */
 	int (*make)(const ProtobufCMessage *req, struct object **ret, struct err *e);

@@ -236,9 +236,9 @@ static int slots_register(struct server *s, const struct server_options *o, stru
 			break;
 		slot->method = &o->methods[i];
 		/* Any host: clients send "localhost" or the socket's path. */
-		slot->registered = grpc_server_register_method(
-			s->grpc, slot->method->path, NULL,
-			GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+		slot->registered =
+			grpc_server_register_method(s->grpc, slot->method->path, NULL,
+						    GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
 		if (!slot->registered)
 			return err_set(e, ERR_INTERNAL, "method %s is in the table twice",
 				       slot->method->path);

@@ -22,25 +22,25 @@ struct rpc_method;
 
 /* One call, as the hook and server_calls see it.  Strings live as long as the callback. */
 struct server_call_info {
-	const char *path;    /* "/runtime.v1.RuntimeService/Version"; as sent when unknown */
-	const char *name;    /* "Version"; "" when the method is unknown */
-	pid_t peer_pid;      /* who connected, -1: not known (it has gone) */
-	uid_t peer_uid;      /* valid when peer_pid is */
-	int64_t age_ns;      /* since it arrived */
+	const char *path; /* "/runtime.v1.RuntimeService/Version"; as sent when unknown */
+	const char *name; /* "Version"; "" when the method is unknown */
+	pid_t peer_pid; /* who connected, -1: not known (it has gone) */
+	uid_t peer_uid; /* valid when peer_pid is */
+	int64_t age_ns; /* since it arrived */
 	int64_t deadline_ns; /* CLOCK_REALTIME, INT64_MAX: none */
-	bool cancelled;      /* the client no longer waits */
+	bool cancelled; /* the client no longer waits */
 	size_t request_bytes;
 	size_t response_bytes; /* hook only: 0 for a status */
-	enum err_code code;    /* hook only: how it was answered */
-	const char *text;      /* hook only: the status text, "" for ERR_OK */
+	enum err_code code; /* hook only: how it was answered */
+	const char *text; /* hook only: the status text, "" for ERR_OK */
 };
 
 struct server_options {
-	const char *path;        /* of the socket: absolute, at most 107 bytes */
-	mode_t mode;             /* of the socket, whatever the umask; 0: 0660 */
+	const char *path; /* of the socket: absolute, at most 107 bytes */
+	mode_t mode; /* of the socket, whatever the umask; 0: 0660 */
 	size_t max_recv, max_send; /* bytes of one message; 0: LIMIT_MESSAGE (+ slack) */
-	unsigned max_calls;      /* accepted and not yet answered; 0: LIMIT_CALLS_IN_FLIGHT */
-	unsigned threads;        /* that run handlers; 0: 2 */
+	unsigned max_calls; /* accepted and not yet answered; 0: LIMIT_CALLS_IN_FLIGHT */
+	unsigned threads; /* that run handlers; 0: 2 */
 	const struct rpc_method *methods; /* live as long as the server */
 	size_t n_methods;
 	/* After each answer, on the answering thread; must not block or answer calls. */

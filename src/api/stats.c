@@ -43,7 +43,7 @@ struct stats_call {
 	struct caller *call;
 	void (*answer)(struct stats_call *s);
 	struct arena *arena; /* has everything below and the answer */
-	bool one;            /* asked for by id: ended ones too, and it is an error if not found */
+	bool one; /* asked for by id: ended ones too, and it is an error if not found */
 	const char *id, *pod_id; /* prefixes */
 	void *const *selector;
 	size_t n_selector;

@@ -243,8 +243,7 @@ static int walk_message(struct walk *w, struct level *l, struct span s)
 	return 0;
 }
 
-int wire_check(const ProtobufCMessageDescriptor *desc, const void *data, size_t size,
-	       struct err *e)
+int wire_check(const ProtobufCMessageDescriptor *desc, const void *data, size_t size, struct err *e)
 {
 	struct level top = { .desc = desc, .depth = 1 };
 	struct walk w = { .e = e };

@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 
-#define WIRE_DEPTH_MAX 32         /* messages within messages */
+#define WIRE_DEPTH_MAX 32 /* messages within messages */
 #define WIRE_ELEMENTS_MAX 1000000 /* fields and packed values in one message, in all depths */
 
 /* Walk data as a message of desc: well-formed, within the bounds above, wire types as declared,

@@ -14,7 +14,7 @@ void base64_put(struct buf *out, const void *data, size_t size);
 
 /* What has been read of one encoding; zero at the start. */
 struct base64_reader {
-	uint32_t bits;   /* of the group under way */
+	uint32_t bits; /* of the group under way */
 	unsigned digits; /* in it, padding too */
 	unsigned padding;
 };

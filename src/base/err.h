@@ -36,7 +36,7 @@ enum err_code {
 
 struct err {
 	enum err_code code;
-	int errnum;       /* errno behind it, 0: none */
+	int errnum; /* errno behind it, 0: none */
 	const char *file; /* where it was first seen */
 	int line;
 	char text[ERR_TEXT_MAX]; /* UTF-8, no NUL inside, cut at the end when too long */

@@ -73,8 +73,8 @@ int fs_sync_dir(const char *path, struct err *e)
 static int replace_in(const char *dir, const char *tmp, const char *path, const void *data,
 		      size_t size, mode_t mode, bool durable, struct err *e)
 {
-	_cleanup_close_ int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-				      mode);
+	_cleanup_close_ int fd =
+		open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 
 	if (fd < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "create %s", tmp);
@@ -92,8 +92,8 @@ int fs_replace_file(const char *path, const void *data, size_t size, mode_t mode
 		    struct err *e)
 {
 	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *dir = slash > path ? xstrndup(path, (size_t)(slash - path))
-						: xstrdup(slash ? "/" : ".");
+	_cleanup_free_ char *dir =
+		slash > path ? xstrndup(path, (size_t)(slash - path)) : xstrdup(slash ? "/" : ".");
 	_cleanup_free_ char *tmp = xasprintf("%s.%d.new", path, (int)gettid());
 
 	return replace_in(dir, tmp, path, data, size, mode, durable, e);
@@ -132,8 +132,8 @@ int fs_remove_tree(const char *path, struct err *e)
 }
 
 int fs_each(const char *dir,
-	    int (*fn)(const char *path, const char *name, void *arg, struct err *e),
-	    void *arg, struct err *e)
+	    int (*fn)(const char *path, const char *name, void *arg, struct err *e), void *arg,
+	    struct err *e)
 {
 	_cleanup_closedir_ DIR *d = opendir(dir);
 	struct dirent *entry;

@@ -69,8 +69,8 @@ int fs_sync_dir(const char *path, struct err *e);
 /* Every entry of a directory but . and ..; the first value of fn other than 0 ends the walk and is
  * returned.  A directory that is missing has none. */
 int fs_each(const char *dir,
-	    int (*fn)(const char *path, const char *name, void *arg, struct err *e),
-	    void *arg, struct err *e);
+	    int (*fn)(const char *path, const char *name, void *arg, struct err *e), void *arg,
+	    struct err *e);
 
 bool fs_exists(const char *path);
 

@@ -21,7 +21,7 @@ struct gate_peer {
 };
 
 struct gate {
-	unsigned waiting_max;  /* connections that have shown nothing yet */
+	unsigned waiting_max; /* connections that have shown nothing yet */
 	unsigned per_peer_max; /* of those, from one peer */
 	unsigned settled_max;
 	unsigned n_waiting, n_settled;

@@ -5,26 +5,26 @@
 
 #include <stdint.h>
 
-#define LIMIT_MESSAGE (16 * 1024 * 1024)         /* payload of one gRPC message, bytes */
-#define LIMIT_MESSAGE_SLACK (64 * 1024)          /* framing fields around such a payload */
-#define LIMIT_CALL_ARENA (64 * 1024 * 1024)      /* memory one decoded request may take */
-#define LIMIT_CONFIG_BYTES (1024 * 1024)         /* one pod or container config, as stored */
-#define LIMIT_EXEC_OUTPUT (16 * 1024 * 1024)     /* ExecSync, stdout and stderr together */
-#define LIMIT_EXEC_OUTPUTS (32 * 1024 * 1024)    /* of all ExecSync calls in flight */
-#define LIMIT_CALLS_IN_FLIGHT 1024               /* calls accepted and not yet answered */
-#define LIMIT_CALLS_OF_CONNECTION 512            /* of these on one connection */
-#define LIMIT_JOBS_QUEUED 4096                   /* blocking effects waiting for a worker */
-#define LIMIT_HISTORY 32                         /* transitions kept with each object */
-#define LIMIT_WAITERS 256                        /* calls parked on one object */
-#define LIMIT_CNI_OUTPUT (1024 * 1024)           /* one plugin's stdout */
-#define LIMIT_STDERR_TAIL 512                    /* of a helper, kept for the error text */
-#define LIMIT_CONF_FILE (1024 * 1024)            /* any configuration file */
-#define LIMIT_MANIFEST (4 * 1024 * 1024)         /* manifest, index or image config */
-#define LIMIT_LAYERS 127                         /* of one image: overlay's options fill one page */
-#define LIMIT_LAYER_FILES 4000000                /* entries of one layer */
-#define LIMIT_LAYER_BYTES (INT64_C(1) << 40)     /* of one layer, unpacked */
-#define LIMIT_RATIO 400                          /* plain to compressed bytes of a layer, when */
-#define LIMIT_RATIO_FREE ((uint64_t)4 << 30)     /* it has become larger than this */
-#define LIMIT_ZSTD_WINDOW_LOG 27                 /* 128 MiB, what `zstd --long` makes */
-#define LIMIT_XATTRS 1000                        /* of one entry of a layer */
-#define LIMIT_LAYER_NAMES (64 * 1024 * 1024)     /* bytes of implicit directories' names */
+#define LIMIT_MESSAGE (16 * 1024 * 1024) /* payload of one gRPC message, bytes */
+#define LIMIT_MESSAGE_SLACK (64 * 1024) /* framing fields around such a payload */
+#define LIMIT_CALL_ARENA (64 * 1024 * 1024) /* memory one decoded request may take */
+#define LIMIT_CONFIG_BYTES (1024 * 1024) /* one pod or container config, as stored */
+#define LIMIT_EXEC_OUTPUT (16 * 1024 * 1024) /* ExecSync, stdout and stderr together */
+#define LIMIT_EXEC_OUTPUTS (32 * 1024 * 1024) /* of all ExecSync calls in flight */
+#define LIMIT_CALLS_IN_FLIGHT 1024 /* calls accepted and not yet answered */
+#define LIMIT_CALLS_OF_CONNECTION 512 /* of these on one connection */
+#define LIMIT_JOBS_QUEUED 4096 /* blocking effects waiting for a worker */
+#define LIMIT_HISTORY 32 /* transitions kept with each object */
+#define LIMIT_WAITERS 256 /* calls parked on one object */
+#define LIMIT_CNI_OUTPUT (1024 * 1024) /* one plugin's stdout */
+#define LIMIT_STDERR_TAIL 512 /* of a helper, kept for the error text */
+#define LIMIT_CONF_FILE (1024 * 1024) /* any configuration file */
+#define LIMIT_MANIFEST (4 * 1024 * 1024) /* manifest, index or image config */
+#define LIMIT_LAYERS 127 /* of one image: overlay's options fill one page */
+#define LIMIT_LAYER_FILES 4000000 /* entries of one layer */
+#define LIMIT_LAYER_BYTES (INT64_C(1) << 40) /* of one layer, unpacked */
+#define LIMIT_RATIO 400 /* plain to compressed bytes of a layer, when */
+#define LIMIT_RATIO_FREE ((uint64_t)4 << 30) /* it has become larger than this */
+#define LIMIT_ZSTD_WINDOW_LOG 27 /* 128 MiB, what `zstd --long` makes */
+#define LIMIT_XATTRS 1000 /* of one entry of a layer */
+#define LIMIT_LAYER_NAMES (64 * 1024 * 1024) /* bytes of implicit directories' names */

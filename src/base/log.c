@@ -24,10 +24,10 @@ int log_parse_level(const char *name, enum log_level *ret)
 		const char *name;
 		enum log_level level;
 	} levels[] = {
-		{ "fatal", LOG_LEVEL_ERROR }, { "panic", LOG_LEVEL_ERROR },
-		{ "error", LOG_LEVEL_ERROR }, { "warn", LOG_LEVEL_WARN },
+		{ "fatal", LOG_LEVEL_ERROR },  { "panic", LOG_LEVEL_ERROR },
+		{ "error", LOG_LEVEL_ERROR },  { "warn", LOG_LEVEL_WARN },
 		{ "warning", LOG_LEVEL_WARN }, { "info", LOG_LEVEL_INFO },
-		{ "debug", LOG_LEVEL_DEBUG }, { "trace", LOG_LEVEL_DEBUG },
+		{ "debug", LOG_LEVEL_DEBUG },  { "trace", LOG_LEVEL_DEBUG },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {

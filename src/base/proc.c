@@ -47,8 +47,9 @@ static int read_stat_field(pid_t pid, int n, uint64_t *ret, struct err *e)
 	int r = read_stat(pid, text);
 
 	if (r != 0)
-		return r > 0 ? 1 : err_errno(e, ERR_INTERNAL, errno, "read the state of process %d",
-					     (int)pid);
+		return r > 0 ? 1
+			     : err_errno(e, ERR_INTERNAL, errno, "read the state of process %d",
+					 (int)pid);
 	/* The name may contain anything, also a ")". */
 	p = strrchr(text, ')');
 	for (int i = 2; p && i < n; i++)

@@ -28,12 +28,12 @@ struct walk {
 	struct err *e;
 	bool failed; /* e is set */
 	uint64_t raised; /* directories moved by raise_entry */
-	uint64_t names;  /* that it has tried */
+	uint64_t names; /* that it has tried */
 };
 
 enum outcome {
 	GONE,
-	LEFT,    /* w->e says why; the walk goes on */
+	LEFT, /* w->e says why; the walk goes on */
 	STOPPED, /* by the watch */
 };
 

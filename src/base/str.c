@@ -46,9 +46,10 @@ static int take_term(const char **s, int64_t *ns)
 	static const struct {
 		const char *name;
 		int64_t ns;
-	} units[] = { /* a name before those that it begins */
-		{ "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
-		{ "m", 60000000000 }, { "h", 3600000000000 },
+	} units[] = {
+		/* a name before those that it begins */
+		{ "ns", 1 },	     { "us", 1000 },	   { "ms", 1000000 },
+		{ "s", 1000000000 }, { "m", 60000000000 }, { "h", 3600000000000 },
 	};
 	int64_t whole = 0, part = 0, scale = 1, add;
 	const char *p = *s;

@@ -45,8 +45,8 @@ struct treewalk {
 	unsigned __int128 bytes, inodes; /* fixed point */
 	struct reader *held[TREEWALK_HELD];
 	struct reader *deep; /* the current directory below the held levels */
-	uint64_t depth;      /* of the current directory; 0: the top */
-	uint64_t inode;      /* of the current directory, below the held levels */
+	uint64_t depth; /* of the current directory; 0: the top */
+	uint64_t inode; /* of the current directory, below the held levels */
 	struct level *levels; /* a window of the stack: levels[0] is number first_level */
 	uint64_t n_levels, first_level;
 	int spill_fd;
@@ -146,8 +146,8 @@ static int level_pop(struct treewalk *w, struct level *ret, struct err *e)
 	if (!w->n_levels) {
 		w->first_level -= half;
 		w->n_levels = half;
-		if (pread(w->spill_fd, w->levels, size,
-			  (off_t)(w->first_level * sizeof(*ret))) != (ssize_t)size)
+		if (pread(w->spill_fd, w->levels, size, (off_t)(w->first_level * sizeof(*ret))) !=
+		    (ssize_t)size)
 			return err_errno(e, ERR_INTERNAL, errno, "walk %s: read levels back",
 					 w->path);
 	}
@@ -174,9 +174,10 @@ static int open_dir(int parent, const char *name)
 
 static int look(int fd, const char *name, struct statx *ret)
 {
-	return statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC |
-		     (*name ? 0 : AT_EMPTY_PATH), STATX_TYPE | STATX_NLINK | STATX_INO |
-		     STATX_BLOCKS, ret);
+	return statx(fd, name,
+		     AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC |
+			     (*name ? 0 : AT_EMPTY_PATH),
+		     STATX_TYPE | STATX_NLINK | STATX_INO | STATX_BLOCKS, ret);
 }
 
 static struct reader *current(const struct treewalk *w)
@@ -344,8 +345,7 @@ int treewalk_step(struct treewalk *w, uint64_t max_entries, int64_t until_ns, st
 	return r;
 }
 
-int treewalk_all(const char *path, const char *spill_dir, struct treewalk_sum *ret,
-		 struct err *e)
+int treewalk_all(const char *path, const char *spill_dir, struct treewalk_sum *ret, struct err *e)
 {
 	_cleanup_(treewalk_freep) struct treewalk *w = treewalk_new(path, spill_dir);
 	int r;

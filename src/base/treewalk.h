@@ -13,10 +13,10 @@
 #include "base/err.h"
 
 struct treewalk_sum {
-	uint64_t bytes;   /* blocks on disk; a file with N links counts 1/N for each link */
-	uint64_t inodes;  /* likewise */
+	uint64_t bytes; /* blocks on disk; a file with N links counts 1/N for each link */
+	uint64_t inodes; /* likewise */
 	uint64_t entries; /* names seen so far */
-	bool partial;     /* directories moved during the walk: the tree has at least this much */
+	bool partial; /* directories moved during the walk: the tree has at least this much */
 };
 
 struct treewalk;
@@ -33,13 +33,12 @@ int treewalk_step(struct treewalk *w, uint64_t max_entries, int64_t until_ns, st
 struct treewalk_sum treewalk_sum(const struct treewalk *w);
 
 /* The whole tree at once. */
-int treewalk_all(const char *path, const char *spill_dir, struct treewalk_sum *ret,
-		 struct err *e);
+int treewalk_all(const char *path, const char *spill_dir, struct treewalk_sum *ret, struct err *e);
 
 static inline void treewalk_freep(struct treewalk **w)
 {
 	treewalk_free(*w);
 }
 
-#define TREEWALK_HELD 16      /* levels with a descriptor and a buffer of their own */
-#define TREEWALK_LEVELS 4096  /* levels below those that are kept in memory */
+#define TREEWALK_HELD 16 /* levels with a descriptor and a buffer of their own */
+#define TREEWALK_LEVELS 4096 /* levels below those that are kept in memory */

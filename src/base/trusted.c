@@ -55,7 +55,8 @@ int fs_check_trusted(const char *path, struct err *e)
 
 	if (!real)
 		return errno == ENOENT || errno == ENOTDIR
-			       ? 1 : err_errno(e, ERR_INTERNAL, errno, "resolve %s", path);
+			       ? 1
+			       : err_errno(e, ERR_INTERNAL, errno, "resolve %s", path);
 	r = check_way(real, real, e);
 	/* The links on the way lie in directories, too. */
 	return r == 0 && path[0] == '/' && strcmp(path, real) != 0 ? check_way(path, path, e) : r;

@@ -4,5 +4,5 @@
 #pragma once
 
 #define CRISP_VERSION "0.1.0"
-#define CRISP_CRI_VERSION "v1"     /* RuntimeApiVersion */
-#define CRISP_KUBELET_API "0.1.0"  /* what the kubelet's version call expects */
+#define CRISP_CRI_VERSION "v1" /* RuntimeApiVersion */
+#define CRISP_KUBELET_API "0.1.0" /* what the kubelet's version call expects */

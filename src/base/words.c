@@ -15,7 +15,8 @@ static int add(const char *field, size_t at, size_t size, size_t *total, struct 
 	if (*total > WORDS_ALL_MAX)
 		return err_set(e, ERR_INVALID,
 			       "%s: more than %zu bytes in all, which is what execve takes: pass "
-			       "large data through stdin or a mount", field, WORDS_ALL_MAX);
+			       "large data through stdin or a mount",
+			       field, WORDS_ALL_MAX);
 	return 0;
 }
 
@@ -36,6 +37,7 @@ int words_check_variable(const char *field, const char *name, size_t value_size,
 	if (size > WORDS_ONE_MAX)
 		return err_set(e, ERR_INVALID,
 			       "%s: %.64s=... has %zu bytes, execve takes at most %zu in one "
-			       "string", field, name, size - 1, WORDS_ONE_MAX - 1);
+			       "string",
+			       field, name, size - 1, WORDS_ONE_MAX - 1);
 	return add(field, 0, size, total, e);
 }

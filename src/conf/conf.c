@@ -23,9 +23,9 @@
 
 /* The value of a key that is in force. */
 struct conf_place {
-	char *key;   /* with the names that the user chose */
+	char *key; /* with the names that the user chose */
 	char *where; /* "FILE:LINE: KEY", or KEY for a flag */
-	char *bad;   /* of a guard: why the value stops the daemon; NULL: it does not */
+	char *bad; /* of a guard: why the value stops the daemon; NULL: it does not */
 };
 
 #define RUNTIMES "crio.runtime.runtimes"
@@ -91,12 +91,13 @@ static void init_runtimes(struct conf *c)
 
 static void init_lists(struct conf *c)
 {
-	static const char *const capabilities[] = { "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER",
-						    "SETGID", "SETUID", "SETPCAP",
-						    "NET_BIND_SERVICE", "KILL", NULL };
+	static const char *const capabilities[] = { "CHOWN",   "DAC_OVERRIDE",	   "FSETID",
+						    "FOWNER",  "SETGID",	   "SETUID",
+						    "SETPCAP", "NET_BIND_SERVICE", "KILL",
+						    NULL };
 	static const char *const plugin_dirs[] = { "/opt/cni/bin", "/usr/lib/cni", NULL };
-	static const char *const certs_dirs[] = { "/etc/containers/certs.d",
-						  "/etc/docker/certs.d", NULL };
+	static const char *const certs_dirs[] = { "/etc/containers/certs.d", "/etc/docker/certs.d",
+						  NULL };
 
 	c->default_capabilities = conf_list_of(capabilities);
 	c->plugin_dirs = conf_list_of(plugin_dirs);
@@ -211,8 +212,8 @@ static void warn_once(struct conf *c, const struct conf_key *k, const struct con
 					src->file, line, marker));
 	else
 		conf_list_add(
-		    &c->warnings,
-		    xasprintf("flag%s but not implemented yet: it has no effect", marker));
+			&c->warnings,
+			xasprintf("flag%s but not implemented yet: it has no effect", marker));
 }
 
 /* --- where values come from --- */
@@ -246,8 +247,8 @@ static struct conf_place *note_place(struct conf *c, const struct conf_source *s
 	}
 	free(p->where);
 	free(take_ptr(p->bad));
-	p->where = src->file ? xasprintf("%s:%d: %s", src->file, line, src->key)
-			     : xstrdup(src->key);
+	p->where =
+		src->file ? xasprintf("%s:%d: %s", src->file, line, src->key) : xstrdup(src->key);
 	return p;
 }
 
@@ -272,8 +273,8 @@ static void guard(struct conf *c, const struct conf_key *k, const struct conf_so
 								  : "false";
 
 		if (!k->check(text))
-			p->bad = xasprintf("%s: \"%s\" is not kept to: %s", p->where, text,
-					   k->want);
+			p->bad =
+				xasprintf("%s: \"%s\" is not kept to: %s", p->where, text, k->want);
 	}
 }
 
@@ -491,9 +492,10 @@ int conf_load_dir(struct conf *c, const char *dir, struct err *e)
 		if (entry->d_name[0] == '.' || !str_ends(entry->d_name, ".conf")) {
 			if (is_set_aside(entry->d_name))
 				continue;
-			return err_set(e, ERR_INVALID, "%s/%s is not read: only names that end in "
-				       ".conf are; rename it, or move it away", dir,
-				       entry->d_name);
+			return err_set(e, ERR_INVALID,
+				       "%s/%s is not read: only names that end in "
+				       ".conf are; rename it, or move it away",
+				       dir, entry->d_name);
 		}
 		if (conf_list_len(names) >= DROP_INS_MAX)
 			return err_set(e, ERR_INVALID, "%s: more than %d files", dir, DROP_INS_MAX);
@@ -659,8 +661,10 @@ static int finish_runtime(struct conf *c, struct conf_runtime *rt, struct err *e
 			       RUNTIMES ".%s.runtime_path: %s is no executable file", rt->name,
 			       rt->path);
 	if (!path)
-		return err_set(e, ERR_INVALID, RUNTIMES ".%s: there is no %s in PATH; set "
-			       "runtime_path", rt->name, rt->name);
+		return err_set(e, ERR_INVALID,
+			       RUNTIMES ".%s: there is no %s in PATH; set "
+					"runtime_path",
+			       rt->name, rt->name);
 	free(rt->path);
 	rt->path = path;
 	if (fs_check_trusted(rt->path, e) < 0)
@@ -723,10 +727,13 @@ static int check_whole(const struct conf *c, struct err *e)
 	if (r < 0)
 		return r;
 	if (strcmp(c->root, c->runroot) == 0)
-		return err_set(e, ERR_INVALID, "crio.root and crio.runroot are both %s; one has to "
-			       "survive a reboot, the other must not", c->root);
+		return err_set(e, ERR_INVALID,
+			       "crio.root and crio.runroot are both %s; one has to "
+			       "survive a reboot, the other must not",
+			       c->root);
 	if (c->pids_limit == 0)
-		return err_set(e, ERR_INVALID, "crio.runtime.pids_limit: 0 would start nothing; -1 "
+		return err_set(e, ERR_INVALID,
+			       "crio.runtime.pids_limit: 0 would start nothing; -1 "
 			       "is no limit");
 	if (c->log_size_max >= 0 && c->log_size_max < 8192)
 		return err_set(e, ERR_INVALID,

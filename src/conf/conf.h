@@ -23,7 +23,7 @@ struct conf_runtime {
 	char *path; /* runtime_path; looked up in PATH when empty */
 	char *type; /* "oci" */
 	char *root; /* runtime_root: --root of the runtime */
-	int64_t container_min_memory;     /* bytes */
+	int64_t container_min_memory; /* bytes */
 	int64_t container_create_timeout; /* seconds */
 	bool privileged_without_host_devices;
 	bool no_sync_log;
@@ -35,7 +35,7 @@ struct conf_runtime {
 
 struct conf {
 	/* [crio] */
-	char *root;    /* /var/lib/crisp */
+	char *root; /* /var/lib/crisp */
 	char *runroot; /* /run/crisp */
 	char *log_dir; /* /var/log/crisp/pods: used when a pod names no log directory */
 	/* [crio.api] */
@@ -44,8 +44,8 @@ struct conf {
 	char *stream_port;
 	bool stream_enable_tls;
 	char *stream_tls_cert, *stream_tls_key, *stream_tls_ca; /* PEM files; "": none */
-	char *tls_min_version;     /* CONF_TLS12 (or "") or CONF_TLS13 */
-	char **tls_cipher_suites;  /* IANA names; NULL: the library's choice */
+	char *tls_min_version; /* CONF_TLS12 (or "") or CONF_TLS13 */
+	char **tls_cipher_suites; /* IANA names; NULL: the library's choice */
 	char *stream_idle_timeout; /* "1h30m", "": the default */
 	int64_t grpc_max_send_msg_size, grpc_max_recv_msg_size;
 	/* [crio.runtime] */
@@ -58,9 +58,9 @@ struct conf {
 	char *default_cgroup_parent; /* ours: of pods that name none, "/crisp" or "system.slice" */
 	enum conf_cgroup_manager cgroup_manager;
 	char **default_capabilities; /* NULL-terminated, as all lists here */
-	char **default_sysctls;      /* "name=value" */
-	char **default_env;          /* "NAME=value" */
-	char **default_ulimits;      /* "nofile=1024:2048" */
+	char **default_sysctls; /* "name=value" */
+	char **default_env; /* "NAME=value" */
+	char **default_ulimits; /* "nofile=1024:2048" */
 	char **additional_devices;
 	char **absent_mount_sources_to_reject;
 	bool add_inheritable_capabilities;
@@ -68,8 +68,8 @@ struct conf {
 	bool drop_infra_ctr;
 	bool disable_hostport_mapping;
 	int64_t ctr_stop_timeout; /* seconds */
-	int64_t pids_limit;       /* -1: none */
-	int64_t log_size_max;     /* bytes, -1: none */
+	int64_t pids_limit; /* -1: none */
+	int64_t log_size_max; /* bytes, -1: none */
 	bool log_to_journald;
 	char *timezone;
 	struct conf_runtime *runtimes;
@@ -78,12 +78,12 @@ struct conf {
 	char *pause_image; /* empty: none is ever pulled */
 	char *pause_command;
 	char *global_auth_file;
-	char *namespaced_auth_dir;   /* NAMESPACE-SHA256.json, each for one pull */
+	char *namespaced_auth_dir; /* NAMESPACE-SHA256.json, each for one pull */
 	char *pause_image_auth_file; /* instead of global_auth_file for pause_image */
 	char *pull_progress_timeout; /* duration without a new byte, "0s": none */
 	char *short_name_mode;
-	char **certs_dirs;           /* ours: HOST[:PORT] directories with certificates */
-	char *signature_policy;     /* empty: /etc/containers/policy.json, if it is there */
+	char **certs_dirs; /* ours: HOST[:PORT] directories with certificates */
+	char *signature_policy; /* empty: /etc/containers/policy.json, if it is there */
 	char *signature_policy_dir; /* NAMESPACE.json in it is for pods of that namespace */
 	char *registries_d; /* ours: directory of registries.d, /etc/containers/registries.d */
 	char *registries_conf; /* ours: path of registries.conf, /etc/containers/registries.conf */
@@ -101,8 +101,8 @@ struct conf {
 	bool enable_metrics;
 	char **metrics_collectors; /* families that are shown, empty: all */
 	char *metrics_host;
-	int64_t metrics_port;      /* 0: any */
-	char *metrics_socket;      /* empty: none */
+	int64_t metrics_port; /* 0: any */
+	char *metrics_socket; /* empty: none */
 	char *metrics_cert, *metrics_key; /* both empty: no TLS */
 
 	/* "FILE:LINE: crio.x.y is known but not implemented: it has no effect", once per key, for

@@ -173,19 +173,37 @@ static bool is_path_word(const char *s)
 }
 
 #define CONF(name, kind, field) \
-	{ name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), 0, 0, NULL, NULL }
+	{ \
+		name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), 0, 0, NULL, \
+			NULL \
+	}
 #define CONF_RANGE(name, kind, field, min, max) \
-	{ name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), min, max, NULL, \
-	  NULL }
+	{ \
+		name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), min, max, \
+			NULL, NULL \
+	}
 #define CONF_CHECK(name, kind, field, check, want) \
-	{ name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), 0, 0, check, want }
+	{ \
+		name, CONF_KIND_##kind, CONF_OWNER_CONF, offsetof(struct conf, field), 0, 0, \
+			check, want \
+	}
 #define HANDLER(name, kind, field, min, max, check, want) \
-	{ "crio.runtime.runtimes.*." name, CONF_KIND_##kind, CONF_OWNER_RUNTIME, \
-	  offsetof(struct conf_runtime, field), min, max, check, want }
-#define LATER(name, kind) { name, CONF_KIND_##kind, CONF_OWNER_NONE, 0, 0, 0, NULL, NULL }
+	{ \
+		"crio.runtime.runtimes.*." name, CONF_KIND_##kind, CONF_OWNER_RUNTIME, \
+			offsetof(struct conf_runtime, field), min, max, check, want \
+	}
+#define LATER(name, kind) \
+	{ \
+		name, CONF_KIND_##kind, CONF_OWNER_NONE, 0, 0, 0, NULL, NULL \
+	}
 #define GUARD(name, kind, check, want) \
-	{ name, CONF_KIND_##kind, CONF_OWNER_GUARD, 0, 0, 0, check, want }
-#define MOOT(name, kind) { name, CONF_KIND_##kind, CONF_OWNER_MOOT, 0, 0, 0, NULL, NULL }
+	{ \
+		name, CONF_KIND_##kind, CONF_OWNER_GUARD, 0, 0, 0, check, want \
+	}
+#define MOOT(name, kind) \
+	{ \
+		name, CONF_KIND_##kind, CONF_OWNER_MOOT, 0, 0, 0, NULL, NULL \
+	}
 #define HANDLER_LATER(name, kind) LATER("crio.runtime.runtimes.*." name, kind)
 
 const struct conf_key conf_keys[] = {
@@ -346,7 +364,7 @@ const struct conf_key conf_keys[] = {
 	CONF("crio.image.pause_image_auth_file", PATH, pause_image_auth_file),
 	CONF_CHECK("crio.image.image_volumes", STRING, image_volumes, is_image_volumes,
 		   "mkdir, bind or ignore"),
-	MOOT("crio.image.big_files_temporary_dir", PATH),  /* layers are unpacked as they come */
+	MOOT("crio.image.big_files_temporary_dir", PATH), /* layers are unpacked as they come */
 	MOOT("crio.image.auto_reload_registries", BOOLEAN), /* read anew for each pull */
 	CONF_CHECK("crio.image.pull_progress_timeout", STRING, pull_progress_timeout, is_duration,
 		   "a duration like \"30s\" or \"1m30s\", \"0s\" or empty for none"),

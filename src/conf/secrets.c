@@ -19,8 +19,8 @@ static void check(struct conf *c, const char *key, const char *path)
 	if (*path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 004))
 		conf_list_add(&c->warnings,
 			      xasprintf("%s: %s has mode %04o, so that anybody may read its "
-					"secrets: chmod o-r %s", key, path, st.st_mode & 07777,
-					path));
+					"secrets: chmod o-r %s",
+					key, path, st.st_mode & 07777, path));
 }
 
 static int check_file(const char *path, const char *name, void *arg, struct err *e)

@@ -16,17 +16,17 @@
 #include "base/str.h"
 #include "base/util.h"
 
-#define DEPTH_MAX 32        /* arrays and tables in each other, parts of a dotted key */
+#define DEPTH_MAX 32 /* arrays and tables in each other, parts of a dotted key */
 #define TABLE_KEYS_MAX 4096 /* looked up one by one */
-#define TOKEN_MAX 64        /* a number or boolean */
+#define TOKEN_MAX 64 /* a number or boolean */
 
 /* How a table or array came to be: decides whether it may be added to. */
 enum how {
-	HOW_VALUE,    /* [1, 2] or { a = 1 }: complete as written */
+	HOW_VALUE, /* [1, 2] or { a = 1 }: complete as written */
 	HOW_IMPLICIT, /* the a of [a.b]: may still get its own [a] */
-	HOW_HEADER,   /* [a] */
-	HOW_DOTTED,   /* the a of a.b = 1: only other dotted keys add to it */
-	HOW_LIST,     /* the array of [[a]] */
+	HOW_HEADER, /* [a] */
+	HOW_DOTTED, /* the a of a.b = 1: only other dotted keys add to it */
+	HOW_LIST, /* the array of [[a]] */
 };
 
 struct parser {
@@ -447,8 +447,9 @@ static int token_to_double(const char *s, double *ret)
 	size_t n;
 
 	if (strcmp(p, "inf") == 0 || strcmp(p, "nan") == 0) {
-		*ret = strcmp(p, "nan") == 0 ? (double)NAN : *s == '-' ? -(double)INFINITY
-							       : (double)INFINITY;
+		*ret = strcmp(p, "nan") == 0 ? (double)NAN
+		       : *s == '-'	     ? -(double)INFINITY
+					     : (double)INFINITY;
 		return 0;
 	}
 	n = strspn(p, "0123456789");

@@ -26,16 +26,16 @@ enum toml_type {
 /* One value.  Read only for users; everything belongs to the root. */
 struct toml {
 	enum toml_type type;
-	int line;    /* where it was written, from 1 */
-	char *key;   /* NULL in an array and at the root */
+	int line; /* where it was written, from 1 */
+	char *key; /* NULL in an array and at the root */
 	char *string; /* UTF-8 without NUL; TOML_TYPE_STRING only */
 	int64_t integer;
 	double number;
 	bool boolean;
 	struct toml *first, *last; /* children of arrays and tables, in the order of the file */
-	struct toml *next;         /* the next child of the same parent */
-	size_t n;                  /* number of children */
-	unsigned char how;         /* how it was defined; the parser's own */
+	struct toml *next; /* the next child of the same parent */
+	size_t n; /* number of children */
+	unsigned char how; /* how it was defined; the parser's own */
 };
 
 /* Parse size bytes of text into a table that the caller frees with toml_free.  name is for

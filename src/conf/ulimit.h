@@ -7,8 +7,8 @@
 
 struct conf_ulimit {
 	const char *oci_name; /* "RLIMIT_NOFILE" */
-	int resource;         /* of getrlimit(2) */
-	int64_t soft, hard;   /* INT64_MAX: no limit */
+	int resource; /* of getrlimit(2) */
+	int64_t soft, hard; /* INT64_MAX: no limit */
 };
 
 /* "nofile=1024:2048", "nofile=1024" for both; -1 is no limit.  0, or -1: the name is not known, or

@@ -62,7 +62,7 @@ char **conf_list_of(const char *const *words)
 }
 
 int conf_value_want(const struct conf_source *src, const struct toml *v, enum toml_type type,
-		     struct err *e)
+		    struct err *e)
 {
 	if (v->type == type)
 		return 0;
@@ -84,7 +84,7 @@ static int clean_path(const struct conf_source *src, const struct toml *v, char 
 		buf_puts(&b, "/");
 	if (b.len && !fs_path_is_clean(b.data))
 		return conf_value_fail(
-		    src, v, e, "\"%s\" must be an absolute path without . and ..", v->string);
+			src, v, e, "\"%s\" must be an absolute path without . and ..", v->string);
 	*ret = buf_take(&b);
 	return 0;
 }
@@ -179,7 +179,7 @@ static int read_number(const struct conf_key *k, const struct conf_source *src,
 		return r;
 	if ((k->min || k->max) && (n < k->min || n > k->max))
 		return conf_value_fail(src, v, e, "%lld must be from %lld to %lld", (long long)n,
-			    (long long)k->min, (long long)k->max);
+				       (long long)k->min, (long long)k->max);
 	*ret = n;
 	return 0;
 }
@@ -209,8 +209,9 @@ static int read_cgroup_manager(const struct conf_source *src, const struct toml 
 	else if (strcmp(v->string, "systemd") == 0)
 		*ret = CONF_CGROUP_MANAGER_SYSTEMD;
 	else
-		return conf_value_fail(
-		    src, v, e, "\"%s\" is not allowed; it must be cgroupfs or systemd", v->string);
+		return conf_value_fail(src, v, e,
+				       "\"%s\" is not allowed; it must be cgroupfs or systemd",
+				       v->string);
 	return 0;
 }
 
@@ -228,7 +229,7 @@ static void put_list(void *field, char **value)
 }
 
 int conf_value_read(const struct conf_key *k, const struct conf_source *src, const struct toml *v,
-		      void *field, struct err *e)
+		    void *field, struct err *e)
 {
 	enum conf_cgroup_manager manager = CONF_CGROUP_MANAGER_CGROUPFS;
 	char *string = NULL, **list = NULL;
@@ -280,4 +281,3 @@ int conf_value_read(const struct conf_key *k, const struct conf_source *src, con
 	}
 	return r;
 }
-

@@ -13,7 +13,7 @@
 /* Where a value comes from, for errors. */
 struct conf_source {
 	const char *file; /* NULL: a flag */
-	const char *key;  /* with the names that the user chose */
+	const char *key; /* with the names that the user chose */
 };
 
 /* ERR_INVALID "FILE:LINE: KEY: ..." */

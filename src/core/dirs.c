@@ -163,8 +163,8 @@ static void spare_name(unsigned i, char out[16])
 
 static void drop_spare(int top_fd)
 {
-	_cleanup_close_ int fd = openat(top_fd, SPARE_DIR, O_PATH | O_DIRECTORY | O_NOFOLLOW |
-					O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(top_fd, SPARE_DIR, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	for (unsigned i = 0; fd >= 0 && i < SPARE_FILES; i++) {
 		char name[16];
@@ -220,8 +220,7 @@ static int prepare(const char *path, bool runroot, struct err *e)
 		if (!(runroot ? holders[i].in_runroot : holders[i].in_root))
 			continue;
 		if (mkdirat(fd, holders[i].name, MODE_PASS) < 0 && errno != EEXIST)
-			r = err_errno(e, ERR_INTERNAL, errno, "mkdir %s/%s", path,
-				      holders[i].name);
+			r = err_errno(e, ERR_INTERNAL, errno, "mkdir %s/%s", path, holders[i].name);
 	}
 	return r;
 }

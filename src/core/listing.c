@@ -36,7 +36,7 @@ bool listing_is_hidden(enum kind k, const struct sm_state *state, const void *ro
 /* --- writing --- */
 
 void listing_put(enum kind k, const char *id, const struct sm_state *state, const void *row,
-	      const char *owner, const ProtobufCMessage *item, struct store_txn *t)
+		 const char *owner, const ProtobufCMessage *item, struct store_txn *t)
 {
 	const char *kind = kind_ops(k)->machine->name;
 	_cleanup_free_ char *key = xasprintf(LISTING_PREFIX "%s/%s", kind, id);
@@ -162,7 +162,7 @@ static int list_row(void *arg, const struct store_row *row)
 }
 
 int listing_each(enum kind k, int (*fn)(void *arg, const struct listing *v), void *arg,
-	      struct err *e)
+		 struct err *e)
 {
 	_cleanup_free_ char *prefix = xasprintf(LISTING_PREFIX "%s/", kind_ops(k)->machine->name);
 	struct scan l = { .fn = fn, .arg = arg, .skip = strlen(prefix) };
@@ -224,9 +224,8 @@ int listing_get(enum kind k, const char *id, struct listing_row *ret, struct err
 	memcpy(ret->id, s.id, sizeof(ret->id));
 	ret->envelope = crisp__state__envelope__unpack(NULL, found.len, (uint8_t *)found.data);
 	if (ret->envelope)
-		ret->row = protobuf_c_message_unpack(m->row_descriptor, NULL,
-						     ret->envelope->row.len,
-						     ret->envelope->row.data);
+		ret->row = protobuf_c_message_unpack(
+			m->row_descriptor, NULL, ret->envelope->row.len, ret->envelope->row.data);
 	for (int i = 0; ret->row && i < m->n_states; i++)
 		if (m->states[i].number == ret->envelope->state)
 			ret->state = &m->states[i];

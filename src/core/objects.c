@@ -226,13 +226,13 @@ int world_lookup(enum kind k, const char *id, struct object **ret, struct err *e
 
 	if (kind_ops(k)->answers_to) {
 		*ret = world_next_named(k, id, &pos);
-		return *ret ? 0 : err_set(e, ERR_NOT_FOUND, "there is no %s of \"%.300s\"",
-					  kind, id);
+		return *ret ? 0
+			    : err_set(e, ERR_NOT_FOUND, "there is no %s of \"%.300s\"", kind, id);
 	}
 	if (!id_is_prefix(id))
 		return err_set(e, ERR_NOT_FOUND,
-			       "%s with ID \"%.80s\" not found: an id is up to %d hex digits",
-			       kind, id, ID_LEN);
+			       "%s with ID \"%.80s\" not found: an id is up to %d hex digits", kind,
+			       id, ID_LEN);
 	*ret = world_find(k, id);
 	if (*ret)
 		return 0;
@@ -241,8 +241,7 @@ int world_lookup(enum kind k, const char *id, struct object **ret, struct err *e
 			continue;
 		if (found)
 			return err_set(e, ERR_PRECONDITION,
-				       "%s id %s fits several: give more of it",
-				       kind, id);
+				       "%s id %s fits several: give more of it", kind, id);
 		found = o;
 	}
 	if (!found)
@@ -277,8 +276,8 @@ struct object *world_new(enum kind k, const char *id, void *row, const char *nam
 /* --- calls --- */
 
 struct caller *caller_new(struct rpc_call *rpc, const void *request,
-		      void (*done)(struct rpc_call *, const struct sm_object *,
-				   const struct err *))
+			  void (*done)(struct rpc_call *, const struct sm_object *,
+				       const struct err *))
 {
 	struct caller *c = xcalloc(1, sizeof(*c));
 

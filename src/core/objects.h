@@ -52,17 +52,17 @@ struct world {
 	const struct conf *conf;
 	struct sm_engine *engine;
 	struct map *objects[KIND_COUNT]; /* id -> struct object */
-	struct map *names;               /* name_key of sandboxes and containers -> struct object */
+	struct map *names; /* name_key of sandboxes and containers -> struct object */
 	struct list quarantine;
 	struct os_security security;
 	const char *apparmor_default; /* loaded profile for RuntimeDefault, NULL: none */
-	struct oci_features *features;   /* beside conf->runtimes */
-	char *shim_path, *pull_path;     /* programs beside crispd */
-	struct loop_timer retry;         /* of commits that failed */
+	struct oci_features *features; /* beside conf->runtimes */
+	char *shim_path, *pull_path; /* programs beside crispd */
+	struct loop_timer retry; /* of commits that failed */
 	struct cgroups *cgroups;
 	char *own_cgroup; /* the daemon's, NULL on v1 */
 	bool recovering; /* effects started now may be under way a second time */
-	bool draining;   /* no new operations are taken */
+	bool draining; /* no new operations are taken */
 };
 
 extern struct world world;
@@ -71,7 +71,7 @@ extern struct world world;
 struct usage_past {
 	int64_t cpu_at; /* CLOCK_MONOTONIC ns; 0: never looked at */
 	uint64_t cpu_ns;
-	uint64_t rate;  /* thousand-millionths of a core, when rated */
+	uint64_t rate; /* thousand-millionths of a core, when rated */
 	bool rated;
 };
 
@@ -82,7 +82,7 @@ struct object {
 	const char *name_key; /* in the names table; "" when it has none */
 	char *name_copy;
 	struct loop_timer timer;
-	struct list jobs;    /* queued behind the one that runs */
+	struct list jobs; /* queued behind the one that runs */
 	struct list delayed; /* jobs that wait for their time */
 	bool job_runs;
 	struct usage_past usage;
@@ -106,7 +106,7 @@ struct kind_ops {
 	const char *(*name_key)(const void *row);
 	/* Put what lists say of a row: one listing_put (see listing.h).  NULL: not listed. */
 	void (*put_listing)(const char *id, const struct sm_state *state, const void *row,
-			 struct store_txn *t);
+			    struct store_txn *t);
 	/* The CRI enum that the states' `shows` is of; NULL: none. */
 	const ProtobufCEnumDescriptor *shows;
 	/* Is this a name of o?  NULL: ids and their beginnings are (see world_lookup). */
@@ -174,8 +174,8 @@ struct caller {
 };
 
 struct caller *caller_new(struct rpc_call *rpc, const void *request,
-		      void (*done)(struct rpc_call *, const struct sm_object *,
-				   const struct err *));
+			  void (*done)(struct rpc_call *, const struct sm_object *,
+				       const struct err *));
 /* Answer and free. */
 void caller_finish(struct caller *c, const struct sm_object *obj, const struct err *e);
 /* Dispatch an rpc event with c waiting for it.  Takes ev. */
@@ -189,8 +189,8 @@ struct job {
 	enum loop_lane lane;
 	enum kind kind;
 	char id[ID_LEN + 1];
-	uint64_t gen;      /* of the effect it works for */
-	int result;        /* of work */
+	uint64_t gen; /* of the effect it works for */
+	int result; /* of work */
 	struct err err;
 	int (*work)(struct job *j, struct err *e); /* on a worker; must not touch objects */
 	/* On the loop.  o is NULL when the object is gone meanwhile.  Frees the job with its own
@@ -213,4 +213,3 @@ void job_report(const struct job *j, struct object *o, struct sm_event *ev);
 
 /* Report an outcome of the effect under way of o.  Takes ev. */
 void effect_report(struct object *o, uint64_t gen, struct sm_event *ev);
-

@@ -7,14 +7,14 @@
 #include "conf/conf.h"
 
 /* Boot-scoped, below runroot. */
-char *path_pod_run(const struct conf *c, const char *id);        /* shim socket, files/, shm */
-char *path_pod_ns(const struct conf *c, const char *id);         /* pinned namespaces */
-char *path_container_run(const struct conf *c, const char *id);  /* the bundle */
+char *path_pod_run(const struct conf *c, const char *id); /* shim socket, files/, shm */
+char *path_pod_ns(const struct conf *c, const char *id); /* pinned namespaces */
+char *path_container_run(const struct conf *c, const char *id); /* the bundle */
 char *path_container_rootfs(const struct conf *c, const char *id);
 
 /* Durable, below root. */
 char *path_pod_dir(const struct conf *c, const char *id);
-char *path_container_dir(const struct conf *c, const char *id);  /* upper, work, exit record */
+char *path_container_dir(const struct conf *c, const char *id); /* upper, work, exit record */
 char *path_container_exit(const struct conf *c, const char *id);
 char *path_container_trash(const struct conf *c); /* beside the containers' directories */
 char *path_images(const struct conf *c);

@@ -65,8 +65,8 @@ void row_fail(Crisp__State__Failure **field, const struct sm_event *ev)
 	}
 	f->code = ev->err.code ? (uint32_t)ev->err.code : ERR_DEADLINE;
 	f->at_ns = ev->at_ns;
-	row_set_str(&f->text, ev->err.code ? ev->err.text
-					   : "the operation did not end in its time");
+	row_set_str(&f->text,
+		    ev->err.code ? ev->err.text : "the operation did not end in its time");
 }
 
 void row_clear_failure(Crisp__State__Failure **field)

@@ -315,8 +315,7 @@ void trash_start(void)
 	struct err e = ERR_NULL;
 
 	/* Made while there is room: a removal on a full disk needs it. */
-	if (fs_mkdir_all(trash, 0700, &e) < 0 ||
-	    fs_each(containers, sweep_container, NULL, &e) < 0)
+	if (fs_mkdir_all(trash, 0700, &e) < 0 || fs_each(containers, sweep_container, NULL, &e) < 0)
 		log_err(LOG_LEVEL_WARN, "container directories without a row", &e);
 	trash_kick();
 }

@@ -28,10 +28,10 @@ struct trash_stuck {
 };
 
 struct trash_status {
-	uint64_t entries;  /* directories in the trash */
-	uint64_t removed;  /* files and directories removed since the daemon started */
+	uint64_t entries; /* directories in the trash */
+	uint64_t removed; /* files and directories removed since the daemon started */
 	const char *entry; /* path under removal; NULL: none */
-	int64_t begun_ns;  /* since when; CLOCK_REALTIME */
+	int64_t begun_ns; /* since when; CLOCK_REALTIME */
 	const struct trash_stuck *stuck;
 	size_t n_stuck;
 };

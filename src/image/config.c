@@ -64,7 +64,8 @@ static int get_list(const json_t *object, const char *key, char ***ret, struct e
 		return err_set(e, ERR_INVALID, "image config: %s is not a list of at most %d", key,
 			       LIST_MAX);
 	*ret = xcalloc(json_array_size(v) + 1, sizeof(char *));
-	json_array_foreach(v, i, item) {
+	json_array_foreach(v, i, item)
+	{
 		if (!json_is_string(item) ||
 		    strlen(json_string_value(item)) != json_string_length(item))
 			return err_set(e, ERR_INVALID,
@@ -86,8 +87,7 @@ static int get_volumes(const json_t *object, char ***ret, struct err *e)
 	if (!json_is_object(v) || json_object_size(v) > LIST_MAX)
 		return err_set(e, ERR_INVALID, "image config: Volumes is not an object");
 	*ret = xcalloc(json_object_size(v) + 1, sizeof(char *));
-	json_object_foreach(v, key, value)
-		(*ret)[n++] = xstrdup(key);
+	json_object_foreach(v, key, value)(*ret)[n++] = xstrdup(key);
 	return 0;
 }
 

@@ -13,7 +13,7 @@ struct image_config {
 	char **cmd;
 	char **env;
 	char **volumes;
-	char **diff_ids;   /* rootfs.diff_ids, "sha256:...", the lowest first */
+	char **diff_ids; /* rootfs.diff_ids, "sha256:...", the lowest first */
 	size_t n_diff_ids;
 	char *working_dir; /* NULL when absent */
 	char *user;

@@ -9,17 +9,17 @@
 #include "base/err.h"
 #include "image/treesum.h"
 
-#define IMAGE_LAYER_NAME 24           /* hex digits of the diffID in a directory's name */
-#define IMAGE_LAYER_EMPTY "empty"     /* beside the layers: an empty lower directory */
+#define IMAGE_LAYER_NAME 24 /* hex digits of the diffID in a directory's name */
+#define IMAGE_LAYER_EMPTY "empty" /* beside the layers: an empty lower directory */
 
 struct image_layer_meta {
-	char diff_id[72];  /* in full: the directory's name is only the beginning of it */
-	char blob[72];     /* digest of the blob it came from */
-	uint64_t size;     /* of that blob, bytes */
+	char diff_id[72]; /* in full: the directory's name is only the beginning of it */
+	char blob[72]; /* digest of the blob it came from */
+	uint64_t size; /* of that blob, bytes */
 	uint64_t unpacked; /* bytes of the files in it */
-	uint64_t disk;     /* bytes they take on disk, rounded up to blocks */
+	uint64_t disk; /* bytes they take on disk, rounded up to blocks */
 	uint64_t inodes;
-	char boot_id[40];  /* of the boot in which it was unpacked */
+	char boot_id[40]; /* of the boot in which it was unpacked */
 	char sum[TREESUM_TEXT]; /* of the tree, "": not known */
 };
 

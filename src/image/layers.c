@@ -247,8 +247,7 @@ static int move_away(const char *images_root, const char *where, const char *dir
 }
 
 /* 1: a puller counts on it, or there is no room to move it. */
-static int move_unlocked(const char *images_root, const char *where, const char *dir,
-			 struct err *e)
+static int move_unlocked(const char *images_root, const char *where, const char *dir, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
 	int r = image_layer_lock(dir, LOCK_EX | LOCK_NB, &fd, e);
@@ -450,8 +449,9 @@ static int leftover(const char *path, const char *name, void *arg, struct err *e
 /* Of a whole directory. */
 static int leftover_staging(const char *dir, const struct leftovers *s, struct err *e)
 {
-	struct image_leftover l = { .kind = IMAGE_LEFTOVER_STAGING, .name = "staging",
-				    .diff_id = "", .held = true };
+	struct image_leftover l = {
+		.kind = IMAGE_LEFTOVER_STAGING, .name = "staging", .diff_id = "", .held = true
+	};
 	struct treewalk_sum sum;
 	int r = treewalk_all(dir, s->images_root, &sum, e);
 
@@ -461,8 +461,7 @@ static int leftover_staging(const char *dir, const struct leftovers *s, struct e
 }
 
 int image_leftovers(const char *images_root, const struct layer_set *owned,
-		    int (*fn)(void *arg, const struct image_leftover *l), void *arg,
-		    struct err *e)
+		    int (*fn)(void *arg, const struct image_leftover *l), void *arg, struct err *e)
 {
 	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
 	_cleanup_free_ char *quarantine = xasprintf("%s/quarantine", images_root);

@@ -52,15 +52,14 @@ struct image_leftover {
 		IMAGE_LEFTOVER_TRASH,
 		IMAGE_LEFTOVER_STAGING, /* all of it as one */
 	} kind;
-	const char *name;    /* of its directory */
+	const char *name; /* of its directory */
 	const char *diff_id; /* of a layer, "" when that is not known */
-	bool held;           /* a puller counts on it */
-	uint64_t bytes;      /* on disk */
+	bool held; /* a puller counts on it */
+	uint64_t bytes; /* on disk */
 };
 /* fn: 0 goes on, else the walk ends with its value. */
 int image_leftovers(const char *images_root, const struct layer_set *owned,
-		    int (*fn)(void *arg, const struct image_leftover *l), void *arg,
-		    struct err *e);
+		    int (*fn)(void *arg, const struct image_leftover *l), void *arg, struct err *e);
 
 /* Until the release image_sweep leaves layers that are not known: the rows of their images were
  * lost, and a pull that needs them has nothing to fetch. */

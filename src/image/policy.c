@@ -61,8 +61,7 @@ static void read_keys(struct policy_requirement *q)
 		struct policy_key_file *f = &q->key_files[i];
 
 		if (fs_read_trusted(q->key_paths[i], LIMIT_CONF_FILE, &f->text, &f->e) > 0)
-			err_set(&f->e, ERR_PRECONDITION, "key %s does not exist",
-				q->key_paths[i]);
+			err_set(&f->e, ERR_PRECONDITION, "key %s does not exist", q->key_paths[i]);
 	}
 }
 
@@ -96,7 +95,8 @@ static int only_members(const json_t *object, const char *const *known, const ch
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)(uintptr_t)object, key, v) {
+	json_object_foreach((json_t *)(uintptr_t)object, key, v)
+	{
 		const char *const *k = known;
 
 		while (*k && strcmp(*k, key) != 0)
@@ -165,8 +165,8 @@ static int parse_exact_reference(const json_t *v, const char *at, struct policy_
 	if (get_ref(v, "dockerReference", at, &id->ref, e) < 0)
 		return -(int)e->code;
 	if (!*id->ref.tag && !*id->ref.digest)
-		return err_set(e, ERR_PRECONDITION,
-			       "%s.dockerReference: without a tag or a digest", at);
+		return err_set(e, ERR_PRECONDITION, "%s.dockerReference: without a tag or a digest",
+			       at);
 	return 0;
 }
 
@@ -192,9 +192,13 @@ static const struct identity_kind {
 	{ "matchExact", POLICY_MATCH_EXACT, { "type" }, NULL },
 	{ "matchRepoDigestOrExact", POLICY_MATCH_REPO_DIGEST_OR_EXACT, { "type" }, NULL },
 	{ "matchRepository", POLICY_MATCH_REPOSITORY, { "type" }, NULL },
-	{ "exactReference", POLICY_MATCH_EXACT_REFERENCE, { "type", "dockerReference" },
+	{ "exactReference",
+	  POLICY_MATCH_EXACT_REFERENCE,
+	  { "type", "dockerReference" },
 	  parse_exact_reference },
-	{ "exactRepository", POLICY_MATCH_EXACT_REPOSITORY, { "type", "dockerRepository" },
+	{ "exactRepository",
+	  POLICY_MATCH_EXACT_REPOSITORY,
+	  { "type", "dockerRepository" },
 	  parse_exact_repository },
 	{ "remapIdentity", POLICY_MATCH_REMAP, { "type", "prefix", "signedPrefix" }, parse_remap },
 };
@@ -253,7 +257,8 @@ static int parse_key_member(const json_t *v, const char *key, const char *above,
 		return add_key(v, data, at, list, 0, e);
 	if (!json_is_array(v) || n == 0)
 		return err_set(e, ERR_PRECONDITION, "%s: not a list, or empty", at);
-	json_array_foreach(v, i, one) {
+	json_array_foreach(v, i, one)
+	{
 		_cleanup_free_ char *each = xasprintf("%s[%zu]", at, i);
 
 		if (add_key(one, data, each, list, i, e) < 0)
@@ -306,8 +311,11 @@ static int parse_sigstore(const json_t *v, const char *at, struct policy_require
 			  struct err *e)
 {
 	static const char *const keys[] = { "keyPath", "keyPaths", "keyData", "keyDatas", NULL };
-	static const char *const missing[] = { "fulcio", "pki", "rekorPublicKeyPath",
-					       "rekorPublicKeyPaths", "rekorPublicKeyData",
+	static const char *const missing[] = { "fulcio",
+					       "pki",
+					       "rekorPublicKeyPath",
+					       "rekorPublicKeyPaths",
+					       "rekorPublicKeyData",
 					       "rekorPublicKeyDatas" };
 	int r;
 
@@ -333,8 +341,8 @@ static const struct requirement_kind {
 				"signedIdentity" },
 			      parse_gpg },
 	[POLICY_KIND_SIGSTORE] = { "sigstoreSigned",
-				   { "type", "keyPath", "keyPaths", "keyData", "keyDatas",
-				     "fulcio", "pki", "rekorPublicKeyPath", "rekorPublicKeyPaths",
+				   { "type", "keyPath", "keyPaths", "keyData", "keyDatas", "fulcio",
+				     "pki", "rekorPublicKeyPath", "rekorPublicKeyPaths",
 				     "rekorPublicKeyData", "rekorPublicKeyDatas",
 				     "signedIdentity" },
 				   parse_sigstore },
@@ -382,7 +390,8 @@ static int parse_scope(struct policy *p, char *transport, char *name, const json
 			       "says that there are none)",
 			       at);
 	s->list = xcalloc(json_array_size(list), sizeof(*s->list));
-	json_array_foreach(list, i, v) {
+	json_array_foreach(list, i, v)
+	{
 		_cleanup_free_ char *each = xasprintf("%s[%zu]", at, i);
 
 		s->n = i + 1;
@@ -401,12 +410,14 @@ static int parse_transports(struct policy *p, const json_t *transports, struct e
 		return 0;
 	if (want_object(transports, "transports", e) < 0)
 		return -(int)e->code;
-	json_object_foreach((json_t *)(uintptr_t)transports, transport, scopes) {
+	json_object_foreach((json_t *)(uintptr_t)transports, transport, scopes)
+	{
 		_cleanup_free_ char *above = xasprintf("transports.%.40s", transport);
 
 		if (want_object(scopes, above, e) < 0)
 			return -(int)e->code;
-		json_object_foreach(scopes, name, list) {
+		json_object_foreach(scopes, name, list)
+		{
 			_cleanup_free_ char *at = xasprintf("%s[\"%.200s\"]", above, name);
 
 			if (parse_scope(p, xstrdup(transport), xstrdup(name), list, at, e) < 0)

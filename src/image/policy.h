@@ -15,9 +15,9 @@
 #include "image/ref.h"
 
 enum policy_kind {
-	POLICY_KIND_ACCEPT,   /* insecureAcceptAnything */
+	POLICY_KIND_ACCEPT, /* insecureAcceptAnything */
 	POLICY_KIND_REJECT,
-	POLICY_KIND_GPG,      /* signedBy */
+	POLICY_KIND_GPG, /* signedBy */
 	POLICY_KIND_SIGSTORE, /* sigstoreSigned with keys */
 };
 
@@ -33,7 +33,7 @@ enum policy_match {
 /* What a signature must call the image. */
 struct policy_identity {
 	enum policy_match match;
-	struct image_ref ref;         /* of EXACT_REFERENCE and EXACT_REPOSITORY */
+	struct image_ref ref; /* of EXACT_REFERENCE and EXACT_REPOSITORY */
 	char *prefix, *signed_prefix; /* of REMAP */
 };
 
@@ -47,7 +47,7 @@ struct policy_key_file {
 struct policy_requirement {
 	enum policy_kind kind;
 	char **key_paths; /* NULL-terminated, NULL: none; absolute */
-	char **key_data;  /* the same; base64 */
+	char **key_data; /* the same; base64 */
 	struct policy_key_file *key_files; /* after policy_read_keys: as many as key_paths */
 	struct policy_identity identity;
 };
@@ -55,7 +55,7 @@ struct policy_requirement {
 /* All of them must hold. */
 struct policy_scope {
 	char *transport; /* NULL: the global default */
-	char *name;      /* "": the transport's default */
+	char *name; /* "": the transport's default */
 	struct policy_requirement *list;
 	size_t n;
 };

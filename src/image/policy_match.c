@@ -43,7 +43,7 @@ int policy_ref_copy(const struct image_ref *ref, struct image_ref *ret, struct e
 	bool digest = *ref->digest;
 
 	text = xasprintf("%s%s%s", name, digest ? "@" : ":",
-			 digest      ? ref->digest
+			 digest	     ? ref->digest
 			 : *ref->tag ? ref->tag
 				     : "latest");
 	return policy_ref_parse(text, ret, e);

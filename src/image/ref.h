@@ -10,8 +10,8 @@
 
 struct image_ref {
 	char *domain; /* "host[:port]", "" for a short name */
-	char *path;   /* "library/busybox" */
-	char *tag;    /* "" when absent */
+	char *path; /* "library/busybox" */
+	char *tag; /* "" when absent */
 	char *digest; /* "sha256:<64 hex>", "" when absent */
 };
 

@@ -16,7 +16,7 @@
 #include "image/layermeta.h"
 
 #define LAYERS "layers" /* beside the pulls: no id has this name */
-#define WORK "work"     /* in a pull's directory: no layer has this name */
+#define WORK "work" /* in a pull's directory: no layer has this name */
 
 static char *layer_path(const char *images_root, const char *name)
 {
@@ -178,8 +178,8 @@ static int drop_all(const char *images_root, bool deferred, struct err *e)
 {
 	_cleanup_free_ char *layers = xasprintf("%s/staging/" LAYERS, images_root);
 
-	return fs_each(layers, deferred ? defer_layer : drop_layer,
-		       (void *)(uintptr_t)images_root, e);
+	return fs_each(layers, deferred ? defer_layer : drop_layer, (void *)(uintptr_t)images_root,
+		       e);
 }
 
 static int leave(const char *images_root, const char *pull_id, bool deferred, struct err *e)

@@ -60,7 +60,7 @@ int treesum_value_parse(const char *text, struct treesum_value *ret)
 
 struct content {
 	XXH3_state_t *block; /* the one at hand */
-	uint64_t zeros;      /* hash of a block of zeros */
+	uint64_t zeros; /* hash of a block of zeros */
 	uint64_t at, sum;
 };
 

@@ -19,7 +19,7 @@
 #include "base/err.h"
 #include "base/util.h"
 
-#define TREESUM_TEXT 38         /* "xxh3:", 32 hex digits, NUL */
+#define TREESUM_TEXT 38 /* "xxh3:", 32 hex digits, NUL */
 #define TREESUM_ENTRY_COST 4096 /* bytes that an entry counts as in treesum_step */
 
 struct treesum_value {

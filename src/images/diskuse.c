@@ -37,7 +37,7 @@ struct walk {
 	struct disk_usage *of; /* NULL: has gone */
 	bool images;
 	struct layer_set *known; /* of images: layers counted by their rows */
-	char **paths;            /* trees left to walk */
+	char **paths; /* trees left to walk */
 	size_t n_paths;
 	struct treewalk *tree;
 	uint64_t bytes, inodes, entries; /* of the trees that are done */

@@ -22,10 +22,10 @@ struct disk_usage {
 	/* of the walks */
 	const struct object *of; /* a container; NULL: the image store */
 	struct list node; /* in a queue, while it waits for a walk */
-	int64_t next;     /* CLOCK_MONOTONIC ns of the next walk at the earliest */
-	bool active;      /* a walk is under way */
-	bool again;       /* it changed during that walk */
-	bool large;       /* the last walk saw many entries */
+	int64_t next; /* CLOCK_MONOTONIC ns of the next walk at the earliest */
+	bool active; /* a walk is under way */
+	bool again; /* it changed during that walk */
+	bool large; /* the last walk saw many entries */
 };
 
 /* A container was made or loaded: allocate its `disk`.  It goes away. */

@@ -169,8 +169,7 @@ int image_adopt(const char *id, Crisp__State__Image *found, struct err *e)
 		image = world_new(KIND_IMAGE, id, row, NULL);
 	}
 	take_tags(found, id);
-	sm_dispatch(image->sm,
-		    img_event_adopt(payload_image_new(found)));
+	sm_dispatch(image->sm, img_event_adopt(payload_image_new(found)));
 	return 0;
 }
 
@@ -223,8 +222,10 @@ int image_payload_remove(const struct object *o, const char *name, struct payloa
 	}
 	user = imageuse_any(o->sm->id);
 	if (user)
-		return err_set(e, ERR_PRECONDITION, "image %s is in use by container %.13s: remove "
-			       "that first", name, user);
+		return err_set(e, ERR_PRECONDITION,
+			       "image %s is in use by container %.13s: remove "
+			       "that first",
+			       name, user);
 	return 0;
 }
 

@@ -27,7 +27,7 @@ static void fill_user(Runtime__V1__Image *item, Runtime__V1__Int64Value *uid, ch
 }
 
 void image_put_listing(const char *id, const struct sm_state *state, const void *row,
-		    struct store_txn *t)
+		       struct store_txn *t)
 {
 	const Crisp__State__Image *r = row;
 	Runtime__V1__Image item = RUNTIME__V1__IMAGE__INIT;

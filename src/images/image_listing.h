@@ -7,4 +7,4 @@
 #include "core/listing.h"
 
 void image_put_listing(const char *id, const struct sm_state *state, const void *row,
-		    struct store_txn *t);
+		       struct store_txn *t);

@@ -172,8 +172,9 @@ static int work_clean(struct job *j, struct err *e)
 static void done_clean(struct job *j, struct object *o)
 {
 	trash_kick();
-	job_report(j, o, sm_event_failed(j->result < 0 ? PUL_EVENT_CLEAN_STUCK : PUL_EVENT_CLEANED,
-					 &j->err));
+	job_report(j, o,
+		   sm_event_failed(j->result < 0 ? PUL_EVENT_CLEAN_STUCK : PUL_EVENT_CLEANED,
+				   &j->err));
 }
 
 void pul_effect_clean(struct sm_object *sm)
@@ -352,8 +353,7 @@ static bool same_reference(const char *a, const char *b)
 
 	if (!same && image_ref_parse(a, &one, &ignored) == 0 &&
 	    image_ref_parse(b, &other, &ignored) == 0)
-		same = strcmp(one.domain, other.domain) == 0 &&
-		       strcmp(one.path, other.path) == 0 &&
+		same = strcmp(one.domain, other.domain) == 0 && strcmp(one.path, other.path) == 0 &&
 		       strcmp(one.digest, other.digest) == 0 &&
 		       strcmp(tag_of(&one), tag_of(&other)) == 0;
 	image_ref_done(&one);

@@ -31,7 +31,7 @@ const struct image_pull_progress *pull_progress_of(const struct object *o);
 struct pull_counters {
 	uint64_t succeeded, failed, cancelled;
 	uint64_t bytes_received; /* of layers */
-	uint64_t layers_reused;  /* that were wanted and were here */
+	uint64_t layers_reused; /* that were wanted and were here */
 	uint64_t retries;
 };
 const struct pull_counters *pull_counters(void);

@@ -38,10 +38,10 @@ struct image_pull {
 	struct loop *loop;
 	const struct image_pull_ops *ops; /* NULL: closed, only reaping is left */
 	void *arg;
-	char *path;               /* of its socket */
-	bool adopted;             /* no child of ours: an earlier daemon has started it */
+	char *path; /* of its socket */
+	bool adopted; /* no child of ours: an earlier daemon has started it */
 	struct spawn_child child;
-	pid_t peer;               /* who has sent last, as the kernel says */
+	pid_t peer; /* who has sent last, as the kernel says */
 	struct loop_io socket, errors, process;
 	struct buf in, tail;
 	bool reported;
@@ -197,7 +197,9 @@ static ssize_t receive(struct image_pull *p)
 		char bytes[CMSG_SPACE(sizeof(struct ucred))];
 	} control;
 	struct iovec iov = { buf_reserve(&p->in, READ_SIZE), READ_SIZE };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(p->socket.fd, &msg, MSG_CMSG_CLOEXEC);
 	const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
@@ -308,10 +310,10 @@ static int spawn_puller(struct image_pull *p, const char *pull_path, int child_f
 	/* Of the daemon's environment only what leads to the network.  libcurl does not read
 	 * HTTP_PROXY, which everybody else does. */
 	static const char *const names[][2] = {
-		{ "HTTP_PROXY", "http_proxy" },	  { "http_proxy", "http_proxy" },
-		{ "HTTPS_PROXY", "HTTPS_PROXY" }, { "https_proxy", "https_proxy" },
-		{ "ALL_PROXY", "ALL_PROXY" },	  { "NO_PROXY", "NO_PROXY" },
-		{ "no_proxy", "no_proxy" },	  { "SSL_CERT_FILE", "SSL_CERT_FILE" },
+		{ "HTTP_PROXY", "http_proxy" },	    { "http_proxy", "http_proxy" },
+		{ "HTTPS_PROXY", "HTTPS_PROXY" },   { "https_proxy", "https_proxy" },
+		{ "ALL_PROXY", "ALL_PROXY" },	    { "NO_PROXY", "NO_PROXY" },
+		{ "no_proxy", "no_proxy" },	    { "SSL_CERT_FILE", "SSL_CERT_FILE" },
 		{ "SSL_CERT_DIR", "SSL_CERT_DIR" },
 	};
 	const char *const argv[] = { pull_path, NULL };
@@ -405,7 +407,7 @@ static char *socket_path(const char *dir, const char *id)
 }
 
 static struct image_pull *acquire_new(struct loop *l, const char *dir, const char *id,
-				   const struct image_pull_ops *ops, void *arg)
+				      const struct image_pull_ops *ops, void *arg)
 {
 	struct image_pull *p = xcalloc(1, sizeof(*p));
 

@@ -18,8 +18,8 @@
 #include "loop/loop.h"
 
 struct image_pull_result {
-	unsigned kept;              /* after a failure: layers that stay for another try */
-	char image_id[65];          /* hex of the config's digest, of an artifact the manifest's */
+	unsigned kept; /* after a failure: layers that stay for another try */
+	char image_id[65]; /* hex of the config's digest, of an artifact the manifest's */
 	/* Names, config, layers, size, manifest digest; unpacked with the default allocator, set
 	 * to NULL to keep it. */
 	Crisp__State__Image *image;
@@ -28,13 +28,13 @@ struct image_pull_result {
 struct image_pull_progress {
 	uint64_t bytes_done, bytes_total; /* of compressed layers; total 0: not known yet */
 	unsigned layers_done, layers_total;
-	unsigned layers_reused;  /* of those done: were on this node */
+	unsigned layers_reused; /* of those done: were on this node */
 	unsigned layers_waiting; /* made by another pull at this moment */
 	uint64_t bytes_received; /* of layers, over the network or from the layout */
-	uint64_t rate;           /* bytes a second, at present */
+	uint64_t rate; /* bytes a second, at present */
 	unsigned retries;
 	enum image_pull_phase phase;
-	char host[256];          /* registry or mirror; "": none was asked yet */
+	char host[256]; /* registry or mirror; "": none was asked yet */
 };
 
 struct image_pull;

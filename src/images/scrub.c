@@ -20,7 +20,7 @@
 
 #define STEP_BYTES (4 * 1024 * 1024)
 #define PAUSE_NS (50 * NSEC_PER_MSEC) /* so at most 80 MiB/s */
-#define PAUSE_FACTOR 4                /* of the time a step took: at most a fifth of one CPU */
+#define PAUSE_FACTOR 4 /* of the time a step took: at most a fifth of one CPU */
 #define AGAIN_NS (NSEC_PER_SEC)
 
 static struct {

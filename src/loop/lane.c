@@ -24,7 +24,8 @@
 #define STACK_BYTES ((size_t)512 * 1024)
 #define THREADS_MAX 16
 #define NICE_LOW 5 /* a third of what others get; at 19 a busy node would never be done */
-#define IO_LEVEL_LOW 7 /* of the best-effort class.  The idle class would hold a file system's
+#define IO_LEVEL_LOW \
+	7 /* of the best-effort class.  The idle class would hold a file system's
 			* journal while it waits for the disk, and with it everybody's commit. */
 
 static const struct {
@@ -50,7 +51,11 @@ struct lane;
 struct worker {
 	pthread_t thread;
 	struct lane *lane;
-	enum { WORKER_NONE, WORKER_LIVE, WORKER_ENDED } state;
+	enum {
+		WORKER_NONE,
+		WORKER_LIVE,
+		WORKER_ENDED
+	} state;
 };
 
 struct lane {
@@ -159,8 +164,10 @@ int lanes_put(struct lanes *ls, enum loop_lane lane, struct loop_job *job, struc
 
 	pthread_mutex_lock(&ls->mutex);
 	if (l->n_jobs >= LIMIT_JOBS_QUEUED)
-		r = err_set(e, ERR_EXHAUSTED, "%u %s operations already wait for a worker: try "
-			    "later", l->n_jobs, kinds[lane].name);
+		r = err_set(e, ERR_EXHAUSTED,
+			    "%u %s operations already wait for a worker: try "
+			    "later",
+			    l->n_jobs, kinds[lane].name);
 	else if (l->n_jobs >= l->n_idle && l->n_live < kinds[lane].threads && !ls->quit)
 		error = start_worker(l);
 	if (error && !l->n_live)

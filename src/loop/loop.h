@@ -80,17 +80,17 @@ struct loop_job {
  * A container, an image or a plugin may decide how long a job takes: such a job never shares a
  * lane with jobs that other pods need to start or stop. */
 enum loop_lane {
-	LANE_START,     /* set a pod up, make a container's root file system and bundle */
-	LANE_NET_UP,    /* CNI ADD */
-	LANE_NET_DOWN,  /* CNI DEL, the first try */
-	LANE_STOP,      /* undo what LANE_START made, the first try */
+	LANE_START, /* set a pod up, make a container's root file system and bundle */
+	LANE_NET_UP, /* CNI ADD */
+	LANE_NET_DOWN, /* CNI DEL, the first try */
+	LANE_STOP, /* undo what LANE_START made, the first try */
 	LANE_NET_RETRY, /* CNI DEL that has failed before, and may hang each time */
-	LANE_RETRY,     /* LANE_STOP's work that has failed before */
-	LANE_SESSION,   /* exec, port forwarding, limits of running containers */
-	LANE_CALL,      /* answers that need a worker but no tree walk */
-	LANE_IMAGE,     /* files of pulls and layers */
-	LANE_SLOW,      /* tree walks and verification; low CPU and I/O priority */
-	LANE_TRASH,     /* removal of what was renamed away; low CPU and I/O priority */
+	LANE_RETRY, /* LANE_STOP's work that has failed before */
+	LANE_SESSION, /* exec, port forwarding, limits of running containers */
+	LANE_CALL, /* answers that need a worker but no tree walk */
+	LANE_IMAGE, /* files of pulls and layers */
+	LANE_SLOW, /* tree walks and verification; low CPU and I/O priority */
+	LANE_TRASH, /* removal of what was renamed away; low CPU and I/O priority */
 	LANE_COUNT,
 };
 

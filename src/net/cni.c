@@ -41,7 +41,8 @@ int cni_conf_find(const char *dir, const char *default_name, const char *const *
 
 	if (r < 0)
 		return r;
-	*ret = (struct cni_conf){.name = xstrdup(l.name), .json = json_dumps(l.root, JSON_COMPACT)};
+	*ret = (struct cni_conf){ .name = xstrdup(l.name),
+				  .json = json_dumps(l.root, JSON_COMPACT) };
 	return 0;
 }
 
@@ -232,8 +233,8 @@ int cni_gc(const char *conf_json, const struct cni_attachment *alive, size_t n,
 	if (r < 0 || l.version < CNI_VERSION_1_1_0 || l.disable_gc)
 		return r;
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:s,s:s}", "containerID",
-						      alive[i].container_id, "ifname",
-						      alive[i].ifname));
+		json_array_append_new(list,
+				      json_pack("{s:s,s:s}", "containerID", alive[i].container_id,
+						"ifname", alive[i].ifname));
 	return run_all_reverse(&call, e);
 }

@@ -41,7 +41,7 @@ int cni_ready(const char *dir, const char *default_name, const char *const *plug
 struct cni_readiness {
 	uint64_t signature;
 	int64_t until_ns; /* CLOCK_MONOTONIC; 0: no answer */
-	struct err why;   /* ERR_OK: ready */
+	struct err why; /* ERR_OK: ready */
 };
 
 /* cni_ready through a cache.  Configurations are read again when a file or a directory has
@@ -52,7 +52,7 @@ int cni_ready_cached(const char *dir, const char *default_name, const char *cons
 struct cni_port_mapping {
 	uint16_t host_port, container_port;
 	const char *protocol; /* "tcp", "udp", "sctp" */
-	const char *host_ip;  /* NULL or "": all */
+	const char *host_ip; /* NULL or "": all */
 };
 
 /* Bits per second and bits; 0: no limit in that direction. */
@@ -66,8 +66,8 @@ struct cni_annotation {
 
 struct cni_request {
 	const char *container_id; /* the pod's id */
-	const char *netns;        /* path; NULL or "" for a DEL when it does not exist any more */
-	const char *ifname;       /* "eth0" */
+	const char *netns; /* path; NULL or "" for a DEL when it does not exist any more */
+	const char *ifname; /* "eth0" */
 	const char *const *plugin_dirs;
 	/* CNI_ARGS; NULL leaves one out. */
 	const char *pod_namespace, *pod_name, *pod_uid;
@@ -79,8 +79,8 @@ struct cni_request {
 	const struct cni_annotation *annotations;
 	size_t n_annotations;
 	const char *cgroup_path; /* NULL: none */
-	int64_t timeout_ms;      /* for each plugin, > 0 */
-	int hold_fd;             /* descriptor 3 of each plugin, 0 or less: none */
+	int64_t timeout_ms; /* for each plugin, > 0 */
+	int hold_fd; /* descriptor 3 of each plugin, 0 or less: none */
 };
 
 /* Attach: every plugin in order, each with the result of the one before.  ret_result_json is

@@ -26,9 +26,8 @@
 #define NAME_MAX_LEN 128
 
 static const char *const versions[] = {
-	[CNI_VERSION_0_3_0] = "0.3.0", [CNI_VERSION_0_3_1] = "0.3.1",
-	[CNI_VERSION_0_4_0] = "0.4.0", [CNI_VERSION_1_0_0] = "1.0.0",
-	[CNI_VERSION_1_1_0] = "1.1.0",
+	[CNI_VERSION_0_3_0] = "0.3.0", [CNI_VERSION_0_3_1] = "0.3.1", [CNI_VERSION_0_4_0] = "0.4.0",
+	[CNI_VERSION_1_0_0] = "1.0.0", [CNI_VERSION_1_1_0] = "1.1.0",
 };
 
 void cni_list_done(struct cni_list *l)
@@ -67,7 +66,8 @@ static int read_version(struct cni_list *l, struct err *e)
 	bool found = false;
 	size_t i;
 
-	json_array_foreach(all, i, item) {
+	json_array_foreach(all, i, item)
+	{
 		const char *s = json_string_value(item);
 
 		if (s && cni_version_parse(s, &v) == 0 && (!found || v > l->version)) {
@@ -104,7 +104,8 @@ static int check_plugins(struct cni_list *l, struct err *e)
 			       "plugins: a list with at least one entry is required");
 	if (json_array_size(l->plugins) > PLUGINS_MAX)
 		return err_set(e, ERR_INVALID, "plugins: more than %d", PLUGINS_MAX);
-	json_array_foreach(l->plugins, i, plugin) {
+	json_array_foreach(l->plugins, i, plugin)
+	{
 		json_t *caps = json_object_get(plugin, "capabilities");
 
 		if (!is_name(json_string_value(json_object_get(plugin, "type"))))
@@ -193,7 +194,8 @@ static int check_programs(const struct cni_list *l, const char *const *dirs, str
 
 	for (const char *const *d = dirs; d && *d; d++)
 		buf_printf(&searched, " %s", *d);
-	json_array_foreach(l->plugins, i, plugin) {
+	json_array_foreach(l->plugins, i, plugin)
+	{
 		const char *type = json_string_value(json_object_get(plugin, "type"));
 		_cleanup_free_ char *path = cni_list_find_plugin(dirs, type);
 

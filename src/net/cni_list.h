@@ -19,12 +19,12 @@ enum cni_version {
 };
 
 struct cni_list {
-	json_t *root;       /* owned; {"cniVersion", "name", "plugins": [{"type", ...}, ...]} */
-	const char *name;   /* in root */
+	json_t *root; /* owned; {"cniVersion", "name", "plugins": [{"type", ...}, ...]} */
+	const char *name; /* in root */
 	const char *version_text;
 	enum cni_version version;
 	bool disable_check, disable_gc;
-	json_t *plugins;    /* in root: an array of at least one object with a valid type */
+	json_t *plugins; /* in root: an array of at least one object with a valid type */
 };
 
 #define CNI_LIST_NULL ((struct cni_list){ .root = NULL })

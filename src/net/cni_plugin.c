@@ -94,7 +94,8 @@ static void add_runtime_config(const struct cni_request *req, json_t *declared, 
 	json_t *runtime = json_object(), *on;
 	const char *name;
 
-	json_object_foreach(declared, name, on) {
+	json_object_foreach(declared, name, on)
+	{
 		json_t *v = json_is_true(on) ? capability(req, name) : NULL;
 
 		if (v)

@@ -11,11 +11,11 @@
 #include "net/cni_list.h"
 
 struct cni_call {
-	const char *command;          /* "ADD" */
+	const char *command; /* "ADD" */
 	const struct cni_list *list;
 	const struct cni_request *req; /* container_id NULL: STATUS and GC, which have none */
-	json_t *prev_result;          /* borrowed; NULL: none */
-	json_t *attachments;          /* GC: borrowed */
+	json_t *prev_result; /* borrowed; NULL: none */
+	json_t *attachments; /* GC: borrowed */
 };
 
 /* Run plugin (an entry of the list).  *ret_output is what it printed, malloc'ed, "" for nothing;

@@ -64,7 +64,8 @@ static int read_interfaces(json_t *root, struct cni_result *ret, struct err *e)
 	if (r < 0)
 		return r;
 	ret->interfaces = xcalloc(json_array_size(list), sizeof(*ret->interfaces));
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		struct cni_interface *f = &ret->interfaces[i];
 
 		ret->n_interfaces = i + 1;
@@ -158,7 +159,8 @@ static int read_ips(json_t *root, struct cni_result *ret, struct err *e)
 	if (r < 0)
 		return r;
 	ret->ips = xcalloc(json_array_size(list), sizeof(*ret->ips));
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		ret->n_ips = i + 1;
 		if (!json_is_object(item))
 			return err_set(e, ERR_INVALID, "ips[%zu]: must be an object", i);

@@ -16,7 +16,7 @@ struct cni_ip {
 
 struct cni_interface {
 	char *name, *mac; /* mac: NULL when not said */
-	char *sandbox;    /* NULL: on the host */
+	char *sandbox; /* NULL: on the host */
 };
 
 struct cni_result {

@@ -19,7 +19,7 @@
 #include "base/fs.h"
 #include "base/util.h"
 
-#define CHANGES                                                                              \
+#define CHANGES \
 	(IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF | IN_MOVE_SELF)
 
 static bool is_link(int at, const char *path)

@@ -25,8 +25,8 @@ struct oci_ctx {
 	const Runtime__V1__LinuxContainerSecurityContext *sec;
 	const Runtime__V1__LinuxContainerResources *resources;
 	const char *seccomp_profile_path, *apparmor_profile; /* the deprecated spellings, "" */
-	const Runtime__V1__NamespaceOption *pod_ns;	     /* network, ipc, user */
-	const Runtime__V1__NamespaceOption *pid_ns;	     /* pid */
+	const Runtime__V1__NamespaceOption *pod_ns; /* network, ipc, user */
+	const Runtime__V1__NamespaceOption *pid_ns; /* pid */
 	bool is_sandbox;
 	bool privileged;
 	bool no_context; /* the request has no security context: everything by default */
@@ -36,11 +36,11 @@ struct oci_ctx {
 	json_t *root, *process, *linux_part;
 
 	struct user user;
-	char *passwd_file, *group_file;	  /* generated, mounted over those in /etc; NULL: none */
-	bool has_files;			  /* the tmpfs of the two is mounted */
-	uint64_t bounding;		  /* capabilities of the container */
+	char *passwd_file, *group_file; /* generated, mounted over those in /etc; NULL: none */
+	bool has_files; /* the tmpfs of the two is mounted */
+	uint64_t bounding; /* capabilities of the container */
 	char *process_label, *file_label; /* SELinux, NULL: none */
-	const char *propagation;	  /* rootfsPropagation, NULL: the runtime's default */
+	const char *propagation; /* rootfsPropagation, NULL: the runtime's default */
 
 	char **warnings;
 	size_t n_warnings;

@@ -26,7 +26,7 @@ struct walk {
 	const char *access;
 	json_t *nodes; /* object from paths to what linux.devices gets, in order of insertion */
 	json_t *rules; /* linux.resources.devices; NULL: everything is allowed anyway */
-	bool host;     /* all of the host's: what belongs to the container's own /dev is skipped */
+	bool host; /* all of the host's: what belongs to the container's own /dev is skipped */
 };
 
 static void add_rule(json_t *rules, bool allow, const char *type, int64_t major, int64_t minor,
@@ -229,7 +229,6 @@ int oci_devices_build(struct oci_ctx *c)
 
 	add_rule(rules, c->privileged, NULL, 0, 0, "rwm");
 	r = add_all(&w);
-	json_object_foreach(nodes, path, node)
-		oci_json_push(list, json_incref(node));
+	json_object_foreach(nodes, path, node) oci_json_push(list, json_incref(node));
 	return r;
 }

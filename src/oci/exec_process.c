@@ -36,9 +36,8 @@ static void exec_terminal(json_t *process, bool tty)
 	oci_json_put(process, "terminal", json_boolean(tty));
 	if (!tty)
 		return;
-	json_array_foreach(env, i, value)
-		if (json_is_string(value) && str_starts(json_string_value(value), "TERM="))
-			return;
+	json_array_foreach(env, i, value) if (json_is_string(value) &&
+					      str_starts(json_string_value(value), "TERM=")) return;
 	oci_json_push_text(env, "TERM=xterm");
 }
 

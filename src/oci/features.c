@@ -12,9 +12,9 @@ static bool has_text(const json_t *list, const char *text)
 	json_t *value;
 	size_t i;
 
-	json_array_foreach(list, i, value)
-		if (json_is_string(value) && strcmp(json_string_value(value), text) == 0)
-			return true;
+	json_array_foreach(list, i,
+			   value) if (json_is_string(value) &&
+				      strcmp(json_string_value(value), text) == 0) return true;
 	return false;
 }
 

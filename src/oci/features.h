@@ -12,13 +12,13 @@
 
 /* What `RUNTIME exec --cgroup` takes. */
 enum oci_exec_cgroup {
-	OCI_EXEC_CGROUP_NONE,       /* there is no such option */
-	OCI_EXEC_CGROUP_PATH,       /* a path: enough where there is one hierarchy */
+	OCI_EXEC_CGROUP_NONE, /* there is no such option */
+	OCI_EXEC_CGROUP_PATH, /* a path: enough where there is one hierarchy */
 	OCI_EXEC_CGROUP_CONTROLLER, /* CONTROLLER:PATH too */
 };
 
 struct oci_features {
-	bool rro;   /* mount option "rro" */
+	bool rro; /* mount option "rro" */
 	bool idmap; /* mount extension idmap: what CRI user namespaces stand on */
 	enum oci_exec_cgroup exec_cgroup; /* from its help, not from `features` */
 	char *vulnerable; /* from its version (vulnerable.h), malloc'ed; NULL: nothing known */

@@ -10,7 +10,7 @@
 /* What other mount namespaces see of mounts made below the mount that path lies on. */
 struct hostpath_propagation {
 	bool shared; /* they go both ways */
-	bool slave;  /* they come in */
+	bool slave; /* they come in */
 };
 
 /* By the mount table of this process; ERR_INTERNAL when it cannot be read. */

@@ -338,9 +338,10 @@ static int add_image_mount(struct mounts *m, size_t i, const char *dest)
 	if (r == 0)
 		r = oci_check_text(m->c, "image_sub_path", source);
 	if (r < 0)
-		return err_wrap(m->c->e, "ImageVolumeMountFailed: mounts[%zu] (%s): "
-				"image_sub_path \"%.200s\"", i, req->container_path,
-				req->image_sub_path);
+		return err_wrap(m->c->e,
+				"ImageVolumeMountFailed: mounts[%zu] (%s): "
+				"image_sub_path \"%.200s\"",
+				i, req->container_path, req->image_sub_path);
 	mounts_add(m, dest, "bind", source,
 		   OPTIONS("rbind", "rprivate", "ro", "noexec", "nosuid", "nodev"));
 	return 0;

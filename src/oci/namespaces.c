@@ -102,7 +102,8 @@ static int check_same(const char *field, Runtime__V1__NamespaceMode mode,
 		return 0;
 	return err_set(e, ERR_INVALID,
 		       "namespace_options.%s is %s, that of the pod sandbox is %s: a container has "
-		       "the namespace of its pod", field, mode_text(mode), mode_text(pod));
+		       "the namespace of its pod",
+		       field, mode_text(mode), mode_text(pod));
 }
 
 static Runtime__V1__NamespaceMode user_mode(const Runtime__V1__NamespaceOption *options)
@@ -133,7 +134,8 @@ static int check_same_user(const Runtime__V1__NamespaceOption *options,
 	if (same_mappings(a->uids, a->n_uids, b->uids, b->n_uids) &&
 	    same_mappings(a->gids, a->n_gids, b->gids, b->n_gids))
 		return 0;
-	return err_set(e, ERR_INVALID, "namespace_options.userns_options: the mappings are not "
+	return err_set(e, ERR_INVALID,
+		       "namespace_options.userns_options: the mappings are not "
 		       "those of the pod sandbox");
 }
 

@@ -29,9 +29,8 @@ static bool has_option(const json_t *mount, const char *option)
 	json_t *value;
 	size_t i;
 
-	json_array_foreach(json_object_get(mount, "options"), i, value)
-		if (strcmp(json_string_value(value), option) == 0)
-			return true;
+	json_array_foreach(json_object_get(mount, "options"), i,
+			   value) if (strcmp(json_string_value(value), option) == 0) return true;
 	return false;
 }
 
@@ -117,9 +116,10 @@ static int check_link(struct oci_ctx *c, const char *asked, const char *real)
  * runtime masks, or catch what it writes. */
 static bool may_cover_proc_file(const char *path)
 {
-	static const char *const files[] = { "/cpuinfo",   "/diskstats", "/loadavg",  "/meminfo",
-					     "/net/dev",   "/slabinfo",  "/stat",     "/swaps",
-					     "/uptime",    "/sys/kernel/ns_last_pid" };
+	static const char *const files[] = {
+		"/cpuinfo",  "/diskstats", "/loadavg", "/meminfo", "/net/dev",
+		"/slabinfo", "/stat",	   "/swaps",   "/uptime",  "/sys/kernel/ns_last_pid"
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		if (strcmp(path, files[i]) == 0)
@@ -244,7 +244,8 @@ int oci_place_devices(struct oci_ctx *c)
 	json_t *node;
 	size_t i;
 
-	json_array_foreach(json_object_get(c->linux_part, "devices"), i, node) {
+	json_array_foreach(json_object_get(c->linux_part, "devices"), i, node)
+	{
 		_cleanup_free_ char *path = xstrdup(text_of(node, "path"));
 
 		if (place_device(c, node, path) < 0)

@@ -16,7 +16,7 @@
 #include "oci/rootfs.h"
 #include "os/mount.h"
 
-#define ENV_MAX 65536  /* variables */
+#define ENV_MAX 65536 /* variables */
 #define ARGS_MAX 16384 /* words */
 #define FILES_INODES 4
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -183,8 +183,7 @@ static int build_env(struct oci_ctx *c)
 	int r = collect_env(c, env);
 
 	oci_json_put(c->process, "env", list);
-	json_object_foreach(env, name, pair)
-		oci_json_push(list, json_incref(pair));
+	json_object_foreach(env, name, pair) oci_json_push(list, json_incref(pair));
 	return r;
 }
 

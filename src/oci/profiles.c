@@ -17,7 +17,12 @@
 
 /* A profile request in one form, whichever of the two spellings it came in. */
 struct wanted {
-	enum { WANT_NONE, WANT_DEFAULT, WANT_UNCONFINED, WANT_LOCALHOST } what;
+	enum {
+		WANT_NONE,
+		WANT_DEFAULT,
+		WANT_UNCONFINED,
+		WANT_LOCALHOST
+	} what;
 	const char *ref;
 };
 
@@ -121,8 +126,8 @@ static int seccomp_from_file(struct oci_ctx *c, const char *path, json_t **ret)
 
 static int seccomp_default(struct oci_ctx *c, json_t **ret)
 {
-	const struct conf_runtime *rt = c->in->runtime ? c->in->runtime
-						       : conf_runtime_find(c->in->conf, NULL);
+	const struct conf_runtime *rt =
+		c->in->runtime ? c->in->runtime : conf_runtime_find(c->in->conf, NULL);
 	const char *file = c->in->conf->seccomp_profile;
 
 	if (rt && rt->seccomp_profile && *rt->seccomp_profile)
@@ -148,7 +153,8 @@ static int seccomp_privileged(struct oci_ctx *c)
 	if (!c->in->host->seccomp)
 		return err_set(c->e, ERR_PRECONDITION,
 			       "crio.runtime.privileged_seccomp_profile is %s, but this kernel has "
-			       "no seccomp filters", file);
+			       "no seccomp filters",
+			       file);
 	r = seccomp_from_file(c, file, &profile);
 	if (r == 0)
 		oci_json_put(c->linux_part, "seccomp", profile);

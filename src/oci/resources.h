@@ -19,8 +19,8 @@ typedef void oci_resources_warn_fn(void *arg, const char *text);
 struct oci_resources_input {
 	const Runtime__V1__LinuxContainerResources *resources; /* NULL: no limits */
 	const struct os_security *host;
-	int64_t min_memory;	     /* a smaller limit is refused, 0: none is */
-	int64_t pids_limit;	     /* <= 0: none */
+	int64_t min_memory; /* a smaller limit is refused, 0: none is */
+	int64_t pids_limit; /* <= 0: none */
 	oci_resources_warn_fn *warn; /* may be NULL */
 	void *warn_arg;
 };

@@ -19,7 +19,7 @@
 #include "base/fs.h"
 #include "base/util.h"
 
-#define LINKS_MAX 40   /* as the kernel has it */
+#define LINKS_MAX 40 /* as the kernel has it */
 #define DEPTH_MAX 1024 /* components of one walk, those of links included */
 
 struct covering {

@@ -17,8 +17,8 @@ struct rootview;
 enum rootview_kind {
 	ROOTVIEW_MISSING,
 	ROOTVIEW_DIRECTORY,
-	ROOTVIEW_LINK,	 /* only from rootview_look */
-	ROOTVIEW_OTHER,	 /* a file, device, FIFO or socket */
+	ROOTVIEW_LINK, /* only from rootview_look */
+	ROOTVIEW_OTHER, /* a file, device, FIFO or socket */
 	ROOTVIEW_UNKNOWN /* in a file system that the runtime has yet to mount: nothing hostile */
 };
 

@@ -33,7 +33,7 @@ struct oci_spec_input {
 	 * command line (NULL-terminated) and the settings come from the sandbox's context. */
 	const Runtime__V1__ContainerConfig *config;
 	const Runtime__V1__PodSandboxConfig *sandbox; /* required */
-	const struct image_config *image;	      /* NULL: no defaults from an image */
+	const struct image_config *image; /* NULL: no defaults from an image */
 	const char *const *init_args;
 
 	const char *rootfs; /* absolute, already mounted */
@@ -44,12 +44,12 @@ struct oci_spec_input {
 	/* The pod's pinned namespaces.  Needed for each one whose mode is POD; the mode NODE wins
 	 * over a path.  uts NULL: the host's. */
 	const char *netns, *ipcns, *utsns;
-	const char *pidns;  /* with pid POD: /proc/PID/ns/pid of the sandbox's init */
+	const char *pidns; /* with pid POD: /proc/PID/ns/pid of the sandbox's init */
 	const char *userns; /* with a pod user namespace: its path, NULL: the runtime makes one */
-	pid_t target_pid;   /* with pid TARGET: first process of the target container */
+	pid_t target_pid; /* with pid TARGET: first process of the target container */
 
 	const char *cgroups_path; /* in the form the cgroup manager wants, not empty */
-	const char *hostname;	  /* for HOSTNAME in the environment; NULL or "": not set */
+	const char *hostname; /* for HOSTNAME in the environment; NULL or "": not set */
 
 	/* Host files of the pod, NULL: not mounted. */
 	const char *resolv_conf, *hosts_file, *hostname_file;
@@ -65,7 +65,7 @@ struct oci_spec_input {
 	const char *const *image_mount_sources;
 
 	const struct conf *conf;
-	const struct conf_runtime *runtime;  /* the handler; NULL: the default one of conf */
+	const struct conf_runtime *runtime; /* the handler; NULL: the default one of conf */
 	const struct oci_features *features; /* of that runtime */
 	const struct os_security *host;
 	const char *apparmor_default; /* profile for RuntimeDefault once it is loaded; NULL: none */
@@ -78,10 +78,10 @@ struct oci_spec {
 	int64_t *
 		groups; /* supplemental; gid is one of them, so that no file mode can shut it out */
 	size_t n_groups;
-	int stop_signal;   /* Linux number: config, else image, else SIGTERM */
-	bool own_pid_ns;   /* false: a kill of the first process leaves its children */
-	bool may_trace;    /* it has CAP_SYS_PTRACE, is not privileged and does not see the host */
-	char **warnings;   /* NULL-terminated or NULL: what was weakened and why, for the log */
+	int stop_signal; /* Linux number: config, else image, else SIGTERM */
+	bool own_pid_ns; /* false: a kill of the first process leaves its children */
+	bool may_trace; /* it has CAP_SYS_PTRACE, is not privileged and does not see the host */
+	char **warnings; /* NULL-terminated or NULL: what was weakened and why, for the log */
 	char *mount_label; /* SELinux label of the rootfs, NULL: none */
 };
 

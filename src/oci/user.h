@@ -12,8 +12,8 @@
 #include "base/err.h"
 
 #define USER_DB_MAX (1024 * 1024) /* bytes of a passwd or group file */
-#define USER_NAME_MAX 256	  /* bytes of a name, in the files and in requests */
-#define USER_GROUPS_MAX 1024	  /* supplemental groups of one process */
+#define USER_NAME_MAX 256 /* bytes of a name, in the files and in requests */
+#define USER_GROUPS_MAX 1024 /* supplemental groups of one process */
 
 /* The largest id that a process can have: -1 means "no change" to the kernel. */
 #define USER_ID_MAX (UINT32_MAX - 1)
@@ -39,11 +39,11 @@ size_t user_member_groups(const char *text, size_t size, const char *name, uint3
 
 /* What is asked for; everything is borrowed. */
 struct user_request {
-	const int64_t *uid;	/* run_as_user, NULL: not set */
-	const int64_t *gid;	/* run_as_group, NULL: not set */
-	const char *name;	/* run_as_username, "": not set */
+	const int64_t *uid; /* run_as_user, NULL: not set */
+	const int64_t *gid; /* run_as_group, NULL: not set */
+	const char *name; /* run_as_username, "": not set */
 	const char *image_user; /* USER of the image: "", "user", "user:group"; NULL: "" */
-	const int64_t *groups;	/* supplemental_groups */
+	const int64_t *groups; /* supplemental_groups */
 	size_t n_groups;
 	bool strict; /* leave out what /etc/group says */
 };
@@ -53,7 +53,7 @@ struct user {
 	uint32_t *groups; /* gid first, each once */
 	size_t n_groups;
 	bool in_passwd; /* the uid has an entry */
-	bool in_group;  /* the gid has one */
+	bool in_group; /* the gid has one */
 };
 
 #define USER_NULL ((struct user){ .groups = NULL })

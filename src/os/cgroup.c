@@ -22,11 +22,11 @@
 #include "os/mountinfo.h"
 
 #define SLICE ".slice"
-#define BUSY_MS 10000     /* how long dying processes may keep a cgroup */
+#define BUSY_MS 10000 /* how long dying processes may keep a cgroup */
 #define BUSY_STEP_MS 10
-#define NESTING_MAX 64    /* cgroups in a container's cgroup: made by the container */
+#define NESTING_MAX 64 /* cgroups in a container's cgroup: made by the container */
 #define FILE_MAX (16 * 1024 * 1024)
-#define PIDS_NAMED 8      /* in an error */
+#define PIDS_NAMED 8 /* in an error */
 
 struct hierarchy {
 	char *mount;
@@ -72,9 +72,10 @@ static void add_controller(struct hierarchy *h, const char *name)
 
 static bool is_v1_controller(const char *option)
 {
-	static const char *const names[] = { "cpu", "cpuacct", "cpuset", "memory", "devices",
-					     "freezer", "net_cls", "net_prio", "blkio",
-					     "perf_event", "hugetlb", "pids", "rdma", "misc" };
+	static const char *const names[] = { "cpu",	"cpuacct",    "cpuset",	 "memory",
+					     "devices", "freezer",    "net_cls", "net_prio",
+					     "blkio",	"perf_event", "hugetlb", "pids",
+					     "rdma",	"misc" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strcmp(option, names[i]) == 0)
@@ -151,8 +152,9 @@ int cgroups_open_at(const char *mountinfo, struct cgroups **ret, struct err *e)
 		return err_set(e, ERR_UNAVAILABLE,
 			       "no cgroup file system is mounted; mount cgroup2 "
 			       "at /sys/fs/cgroup");
-	cg->layout = n_v2 == cg->n ? CGROUP_LAYOUT_V2 : n_v2 ? CGROUP_LAYOUT_HYBRID
-							     : CGROUP_LAYOUT_V1;
+	cg->layout = n_v2 == cg->n ? CGROUP_LAYOUT_V2
+		     : n_v2	   ? CGROUP_LAYOUT_HYBRID
+				   : CGROUP_LAYOUT_V1;
 	cg->backend = cg->layout == CGROUP_LAYOUT_V2 ? &backend_v2 : &backend_v1;
 	*ret = take_ptr(cg);
 	return 0;
@@ -268,8 +270,7 @@ static int inherit_cpuset(const char *dir, const char *parent, const char *name,
 	return fs_write_existing(to, want.data, e);
 }
 
-static int prepare_v1(const struct hierarchy *h, const char *dir, const char *parent,
-		      struct err *e)
+static int prepare_v1(const struct hierarchy *h, const char *dir, const char *parent, struct err *e)
 {
 	int r;
 
@@ -282,8 +283,7 @@ static int prepare_v1(const struct hierarchy *h, const char *dir, const char *pa
 }
 
 /* Controllers reach a cgroup when its parent hands them down. */
-static int prepare_v2(const struct hierarchy *h, const char *dir, const char *parent,
-		      struct err *e)
+static int prepare_v2(const struct hierarchy *h, const char *dir, const char *parent, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/cgroup.subtree_control", parent);
 	struct err ignored = ERR_NULL;

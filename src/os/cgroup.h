@@ -16,7 +16,7 @@
 #include "base/err.h"
 
 enum cgroup_layout {
-	CGROUP_LAYOUT_V1,     /* a hierarchy per controller, systemd's named one included */
+	CGROUP_LAYOUT_V1, /* a hierarchy per controller, systemd's named one included */
 	CGROUP_LAYOUT_HYBRID, /* v1 with some or no controllers in a v2 tree beside it */
 	CGROUP_LAYOUT_V2,
 };
@@ -81,14 +81,14 @@ int cgroup_controller_dir(const struct cgroups *cg, const char *controller, cons
 			  char **ret, struct err *e);
 
 struct cgroup_usage {
-	uint64_t cpu_ns;         /* since the cgroup was made */
-	uint64_t memory;         /* bytes, page cache included */
-	uint64_t memory_limit;   /* bytes, UINT64_MAX: none */
-	uint64_t working_set;    /* memory without inactive file pages: what eviction looks at */
-	uint64_t rss;            /* anonymous memory, bytes */
+	uint64_t cpu_ns; /* since the cgroup was made */
+	uint64_t memory; /* bytes, page cache included */
+	uint64_t memory_limit; /* bytes, UINT64_MAX: none */
+	uint64_t working_set; /* memory without inactive file pages: what eviction looks at */
+	uint64_t rss; /* anonymous memory, bytes */
 	uint64_t page_faults, major_page_faults;
-	uint64_t swap;           /* bytes; 0 without swap accounting */
-	uint64_t swap_limit;     /* bytes of swap alone, UINT64_MAX: none or not accounted */
+	uint64_t swap; /* bytes; 0 without swap accounting */
+	uint64_t swap_limit; /* bytes of swap alone, UINT64_MAX: none or not accounted */
 	uint64_t pids;
 	uint64_t oom_kills;
 	uint64_t cpu_periods, cpu_throttled_periods, cpu_throttled_ns;
@@ -117,12 +117,12 @@ int cgroup_read_usage(const struct cgroups *cg, const char *path, struct cgroup_
 
 /* Limits that are in force.  0, NULL: the host does not have that controller. */
 struct cgroup_limits {
-	uint64_t cpu_shares;  /* v1 */
-	uint64_t cpu_weight;  /* v2 */
-	int64_t cpu_quota;    /* microseconds per period, -1: none */
-	uint64_t cpu_period;  /* microseconds */
-	int64_t memory;       /* bytes, -1: none */
-	int64_t memory_swap;  /* bytes of memory and swap together, -1: none */
+	uint64_t cpu_shares; /* v1 */
+	uint64_t cpu_weight; /* v2 */
+	int64_t cpu_quota; /* microseconds per period, -1: none */
+	uint64_t cpu_period; /* microseconds */
+	int64_t memory; /* bytes, -1: none */
+	int64_t memory_swap; /* bytes of memory and swap together, -1: none */
 	char *cpuset_cpus, *cpuset_mems; /* v2: the effective ones where none are set */
 };
 #define CGROUP_LIMITS_NULL ((struct cgroup_limits){ .cpu_shares = 0 })

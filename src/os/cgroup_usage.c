@@ -31,7 +31,7 @@ _Static_assert((int)USAGE_COUNT == CGROUP_FILES_COUNT, "one descriptor a file");
 
 struct source {
 	const char *controller, *file; /* NULL: this version has none */
-	bool events;                   /* only read when events are asked for */
+	bool events; /* only read when events are asked for */
 };
 
 static const struct source sources_v1[USAGE_COUNT] = {

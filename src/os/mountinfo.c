@@ -63,8 +63,11 @@ static bool parse(char *line, struct mountinfo *m)
 	strsep(&rest, " ");
 	unescape(root);
 	unescape(target);
-	*m = (struct mountinfo){ .root = root, .target = target, .optional = optional,
-				 .type = type, .super_options = rest ? rest : "" };
+	*m = (struct mountinfo){ .root = root,
+				 .target = target,
+				 .optional = optional,
+				 .type = type,
+				 .super_options = rest ? rest : "" };
 	return true;
 }
 

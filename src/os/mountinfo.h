@@ -7,8 +7,8 @@
 
 /* Unescaped; valid during the call only. */
 struct mountinfo {
-	const char *root;     /* within the file system */
-	const char *target;   /* the mount point */
+	const char *root; /* within the file system */
+	const char *target; /* the mount point */
 	const char *optional; /* "shared:1 master:2", "" */
 	const char *type;
 	const char *super_options;

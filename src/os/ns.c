@@ -182,8 +182,7 @@ static bool is_same_file(const char *a, const char *b)
 {
 	struct stat x, y;
 
-	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-	       x.st_ino == y.st_ino;
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 int ns_pin_pid(const char *dir, pid_t pid, struct err *e)
@@ -299,7 +298,8 @@ static int sysctl_check(const struct ns_sysctl *s, char *path, size_t size, unsi
 		return err_set(e, ERR_INVALID, "sysctl \"%s\" is not a valid name", s->name);
 	*ret_kind = sysctl_kind(path);
 	if (!*ret_kind)
-		return err_set(e, ERR_INVALID, "sysctl %s does not belong to a pod: only "
+		return err_set(e, ERR_INVALID,
+			       "sysctl %s does not belong to a pod: only "
 			       "kernel.shm*, kernel.msg*, kernel.sem, fs.mqueue.* and net.* do",
 			       s->name);
 	if (strlen(s->value) > SYSCTL_VALUE_MAX)
@@ -322,8 +322,10 @@ int ns_check_sysctl(const struct ns_sysctl *s, bool host_network, bool host_ipc,
 			       "change the node",
 			       s->name);
 	if (kind == NS_KIND_IPC && host_ipc)
-		return err_set(e, ERR_INVALID, "sysctl %s is not allowed with host IPC: it would "
-			       "change the node", s->name);
+		return err_set(e, ERR_INVALID,
+			       "sysctl %s is not allowed with host IPC: it would "
+			       "change the node",
+			       s->name);
 	return 0;
 }
 

@@ -18,8 +18,8 @@
 #include "os/seccomp_table.h"
 
 #define ENTRIES_MAX 4096 /* of "syscalls" */
-#define NAMES_MAX 2048	 /* of one entry */
-#define ARGS_MAX 32	 /* conditions of one entry */
+#define NAMES_MAX 2048 /* of one entry */
+#define ARGS_MAX 32 /* conditions of one entry */
 #define ARCHES_MAX 16
 #define FLAGS_MAX 8
 #define NAME_MAX_BYTES 64
@@ -234,7 +234,8 @@ static int check_keys(const struct cursor *c, json_t *object, const char *allowe
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(object, key, value) {
+	json_object_foreach(object, key, value)
+	{
 		if (!has_word(allowed, key)) {
 			_cleanup_buf_ struct buf clean = BUF_NULL;
 
@@ -285,12 +286,13 @@ static int get_texts(const struct cursor *c, json_t *object, const char *key, si
 
 	if (r < 0)
 		return r;
-	json_array_foreach(*ret, i, value)
-		if (!json_is_string(value) || json_string_length(value) == 0 ||
-		    json_string_length(value) >= NAME_MAX_BYTES)
-			return wrong(c, key,
-				     "has an element that is not a "
-				     "string of 1 to 63 bytes");
+	json_array_foreach(
+		*ret, i,
+		value) if (!json_is_string(value) || json_string_length(value) == 0 ||
+			   json_string_length(value) >=
+				   NAME_MAX_BYTES) return wrong(c, key,
+								"has an element that is not a "
+								"string of 1 to 63 bytes");
 	return 0;
 }
 
@@ -361,14 +363,15 @@ static int read_condition(struct cursor *c, json_t *entry, const char *key, stru
 	if (r < 0)
 		return r;
 	ret->has_arch = json_array_size(list) > 0;
-	json_array_foreach(list, i, value)
-		ret->arch |= arch_by_name(json_string_value(value)) == arch_native();
+	json_array_foreach(list, i, value) ret->arch |=
+		arch_by_name(json_string_value(value)) == arch_native();
 	r = get_texts(c, object, "caps", 64, &list);
 	if (r < 0)
 		return r;
 	ret->has_caps = json_array_size(list) > 0;
 	ret->caps_all = true;
-	json_array_foreach(list, i, value) {
+	json_array_foreach(list, i, value)
+	{
 		unsigned number;
 		bool have = caps_parse(json_string_value(value), &number) == 0 &&
 			    (c->caps & CAPS_BIT(number));
@@ -437,7 +440,8 @@ static int read_names(struct cursor *c, json_t *entry, json_t *ret)
 		return wrong(c, "names", "is required");
 	if (single && *single)
 		return read_name(c, single, ret);
-	json_array_foreach(list, i, value) {
+	json_array_foreach(list, i, value)
+	{
 		r = read_name(c, json_string_value(value), ret);
 		if (r < 0)
 			return r;
@@ -485,7 +489,8 @@ static int read_args(struct cursor *c, json_t *entry, json_t *out)
 		return r;
 	args = json_array();
 	put(out, "args", args);
-	json_array_foreach(list, i, value) {
+	json_array_foreach(list, i, value)
+	{
 		r = read_arg(c, value, args);
 		if (r < 0)
 			return r;
@@ -552,7 +557,8 @@ static int read_arch_map(struct cursor *c, json_t *map)
 	size_t i, j;
 	int r;
 
-	json_array_foreach(map, i, entry) {
+	json_array_foreach(map, i, entry)
+	{
 		if (!json_is_object(entry))
 			return wrong(c, "archMap", "has an element that is not an object");
 		r = check_keys(c, entry, "architecture subArchitectures");
@@ -565,9 +571,8 @@ static int read_arch_map(struct cursor *c, json_t *map)
 		if (!name || arch_by_name(name) != arch_native())
 			continue;
 		r = add_arch(c, name);
-		json_array_foreach(subs, j, value)
-			if (r == 0)
-				r = add_arch(c, json_string_value(value));
+		json_array_foreach(subs, j, value) if (r == 0) r =
+			add_arch(c, json_string_value(value));
 		if (r < 0)
 			return r;
 	}
@@ -586,7 +591,8 @@ static int read_arches(struct cursor *c, json_t *root, json_t *out)
 		return r;
 	if (json_array_size(list) > 0 && json_array_size(map) > 0)
 		return wrong(c, "architectures", "and archMap exclude each other");
-	json_array_foreach(list, i, value) {
+	json_array_foreach(list, i, value)
+	{
 		r = add_arch(c, json_string_value(value));
 		if (r < 0)
 			return r;
@@ -646,7 +652,8 @@ static int read_profile(struct cursor *c, json_t *root, json_t *out)
 		r = get_array(c, root, "syscalls", ENTRIES_MAX, &list);
 	if (r < 0)
 		return r;
-	json_array_foreach(list, i, entry) {
+	json_array_foreach(list, i, entry)
+	{
 		snprintf(c->path, sizeof(c->path), "syscalls[%zu].", i);
 		r = read_entry(c, entry, entries);
 		if (r < 0)

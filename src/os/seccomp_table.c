@@ -13,7 +13,9 @@
 #define ONLY(cap) .caps_all = CAPS_BIT(cap)
 #define UNLESS(cap) .caps_none = CAPS_BIT(cap)
 #define PERSONA(flags) \
-	{ .names = "personality", .arg = { 0, flags, 0, "SCMP_CMP_EQ" } }
+	{ \
+		.names = "personality", .arg = { 0, flags, 0, "SCMP_CMP_EQ" } \
+	}
 
 /* CLONE_NEW* without CLONE_NEWTIME, whose bit is part of the exit signal of clone(2). */
 #define CLONE_NAMESPACES 0x7e020000

@@ -17,8 +17,8 @@ struct seccomp_table_arg {
 };
 
 struct seccomp_table_rule {
-	const char *names;  /* separated by single spaces */
-	uint64_t caps_all;  /* applies only with all of these in the bounding set */
+	const char *names; /* separated by single spaces */
+	uint64_t caps_all; /* applies only with all of these in the bounding set */
 	uint64_t caps_none; /* and with none of these */
 	const char *arches; /* libseccomp names separated by spaces; NULL: all */
 	struct seccomp_table_arg arg;

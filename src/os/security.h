@@ -12,16 +12,16 @@
 #include "base/err.h"
 
 struct os_security {
-	uint64_t bounding;	   /* our capability bounding set, see os/caps.h */
+	uint64_t bounding; /* our capability bounding set, see os/caps.h */
 	int64_t oom_score_adj_min; /* the lowest value we may give; -1000 with CAP_SYS_RESOURCE */
-	bool may_raise_limits;	   /* CAP_SYS_RESOURCE: resource limits above our own */
-	bool seccomp;		   /* the kernel has filters and this build has libseccomp */
-	bool apparmor;		   /* enabled in the kernel */
-	bool selinux;		   /* enabled in the kernel */
-	bool rro;		   /* mount_setattr(2): recursive read-only mounts */
-	bool cgroup_v2;		   /* /sys/fs/cgroup is cgroup2: the unified layout */
-	bool swap;		   /* the memory controller accounts for swap */
-	bool hugetlb;		   /* the controller is there */
+	bool may_raise_limits; /* CAP_SYS_RESOURCE: resource limits above our own */
+	bool seccomp; /* the kernel has filters and this build has libseccomp */
+	bool apparmor; /* enabled in the kernel */
+	bool selinux; /* enabled in the kernel */
+	bool rro; /* mount_setattr(2): recursive read-only mounts */
+	bool cgroup_v2; /* /sys/fs/cgroup is cgroup2: the unified layout */
+	bool swap; /* the memory controller accounts for swap */
+	bool hugetlb; /* the controller is there */
 };
 
 /* Ask the kernel; does not change anything.  Fails only when /proc is not there. */

@@ -392,8 +392,11 @@ static int err_add_stderr(struct err *e, const struct run *run)
 int spawn_run_as(const struct spawn *s, const void *in, size_t in_size, size_t out_max,
 		 int64_t timeout_ms, struct spawn_result *ret, struct err *e)
 {
-	_cleanup_(run_done) struct run run = { .name = s->argv[0], .child = SPAWN_CHILD_NULL,
-					       .out_fd = -1, .err_fd = -1, .out_max = out_max };
+	_cleanup_(run_done) struct run run = { .name = s->argv[0],
+					       .child = SPAWN_CHILD_NULL,
+					       .out_fd = -1,
+					       .err_fd = -1,
+					       .out_max = out_max };
 	int r;
 
 	r = run_start(&run, s, in, in_size, e);

@@ -18,8 +18,8 @@ struct spawn {
 	const char *const *argv; /* NULL-terminated */
 	const char *const *envp; /* NULL: PATH only */
 	int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
-	int pass_fd;             /* becomes descriptor 3 of the child, -1: none */
-	bool new_session;        /* setsid */
+	int pass_fd; /* becomes descriptor 3 of the child, -1: none */
+	bool new_session; /* setsid */
 };
 
 #define SPAWN_NULL \

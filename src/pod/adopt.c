@@ -89,12 +89,12 @@ void container_request_init(struct container_request *ret, struct pod *p, struct
 		.cgroup = ret->watched,
 		.name = ret->name,
 		.log_max = MAX(world.conf->log_size_max, INT64_C(0)),
-		.timeout_ms = MIN(rt ? rt->container_create_timeout : CREATE_MAX_S, CREATE_MAX_S) *
-			      1000,
+		.timeout_ms =
+			MIN(rt ? rt->container_create_timeout : CREATE_MAX_S, CREATE_MAX_S) * 1000,
 		.flags = log_flags(pod) | (c->tty ? SHIM_TTY : 0) | (c->stdin ? SHIM_STDIN : 0) |
 			 (c->stdin_once ? SHIM_STDIN_ONCE : 0) |
-			 (row->kill_all ? SHIM_KILL_REST : 0) |
-			 (row->may_trace ? SHIM_TRACER : 0) | (systemd ? SHIM_SYSTEMD_CGROUP : 0),
+			 (row->kill_all ? SHIM_KILL_REST : 0) | (row->may_trace ? SHIM_TRACER : 0) |
+			 (systemd ? SHIM_SYSTEMD_CGROUP : 0),
 	};
 	runtime__v1__container_config__free_unpacked(c, NULL);
 }
@@ -119,7 +119,7 @@ static struct fdstore *rescue(struct pod *p, struct object *o)
 
 	runtime__v1__container_config__free_unpacked(c, NULL);
 	return fdstore_rescue(p->held, o->sm->id, row_of(o)->pid, row_of(o)->pid_ticks, bundle,
-			   want_stdin);
+			      want_stdin);
 }
 
 struct adoption {

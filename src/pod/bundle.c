@@ -27,8 +27,9 @@
 /* `delete --force` of something the runtime may or may not have. */
 static int runtime_delete(const char *id, const Crisp__State__Container *row, struct err *e)
 {
-	const char *const argv[] = { row->runtime_path, "--root", row->runtime_root, "delete",
-				     "--force", id, NULL };
+	const char *const argv[] = {
+		row->runtime_path, "--root", row->runtime_root, "delete", "--force", id, NULL
+	};
 	_cleanup_free_ char *state = xasprintf("%s/%s", row->runtime_root, id);
 	struct spawn_result res = SPAWN_RESULT_NULL;
 	int r;
@@ -100,8 +101,8 @@ static struct payload_init *init_of(const struct oci_spec *spec)
 	f->stop_signal = (uint32_t)spec->stop_signal;
 	f->may_trace = spec->may_trace;
 	f->n_groups = spec->n_groups;
-	f->groups = spec->n_groups ? xmemdup(spec->groups, spec->n_groups * sizeof(*f->groups))
-				   : NULL;
+	f->groups =
+		spec->n_groups ? xmemdup(spec->groups, spec->n_groups * sizeof(*f->groups)) : NULL;
 	return f;
 }
 
@@ -134,8 +135,8 @@ static void pod_paths_init(struct pod_paths *p, const Crisp__State__Container *r
 
 static void pod_paths_done(struct pod_paths *p)
 {
-	char *const all[] = { p->run, p->ns, p->netns, p->ipcns, p->utsns, p->pidns, p->resolv,
-			      p->hosts, p->hostname, p->shm };
+	char *const all[] = { p->run,	p->ns,	   p->netns, p->ipcns,	  p->utsns,
+			      p->pidns, p->resolv, p->hosts, p->hostname, p->shm };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		free(all[i]);
@@ -238,8 +239,7 @@ static int make_log_dir(const char *log_path, struct err *e)
 	return err_wrap(e, "config.log_path: directory of the log");
 }
 
-int bundle_make(const struct bundle_parts *in, struct payload_init **ret,
-		      struct err *e)
+int bundle_make(const struct bundle_parts *in, struct payload_init **ret, struct err *e)
 {
 	_cleanup_free_ char *run = path_container_run(world.conf, in->id);
 	_cleanup_free_ char *dir = path_container_dir(world.conf, in->id);

@@ -17,7 +17,7 @@ struct bundle_parts {
 	const Crisp__State__Sandbox *pod;
 	const struct oci_features *features;
 	pid_t target_pid; /* of the container whose PID namespace is shared, 0: none */
-	bool again;       /* an earlier try may have left something */
+	bool again; /* an earlier try may have left something */
 	/* Layers of each row->image_mounts, in their order. */
 	char ***mount_layers;
 	/* To be judged: the image, and those of the mounts.  NULL-terminated. */

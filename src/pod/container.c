@@ -61,7 +61,7 @@ struct container_job {
 	struct payload_exit *exit;
 	char *shim_cgroup; /* of a shim that is gone; NULL: it is not, "": it has none */
 	int pidfd; /* of its first process, -1: none */
-	uint64_t seq;         /* of the row */
+	uint64_t seq; /* of the row */
 	int64_t not_after_ns; /* CLOCK_MONOTONIC: when work that has not begun is too late */
 };
 
@@ -218,11 +218,11 @@ static int find_target(const struct object *o, pid_t *ret, struct err *e)
 		if (r == 0 && (strcmp(row_of(target)->sandbox_id, row_of(o)->sandbox_id) != 0 ||
 			       !ctr_is_joinable(target->sm->state)))
 			r = err_set(
-			    e, ERR_PRECONDITION,
-			    "config.linux.security_context."
-			    "namespace_options.target_id: container %s does not run in this "
-			    "sandbox",
-			    ns->target_id);
+				e, ERR_PRECONDITION,
+				"config.linux.security_context."
+				"namespace_options.target_id: container %s does not run in this "
+				"sandbox",
+				ns->target_id);
 		if (r == 0)
 			*ret = row_of(target)->pid;
 	}
@@ -668,8 +668,9 @@ static void done_erase(struct job *j, struct object *o)
 	}
 	if (j->result < 0 && o)
 		log_err(LOG_LEVEL_WARN, "container does not go", &j->err);
-	job_report(j, o, sm_event_failed(j->result < 0 ? CTR_EVENT_ERASE_STUCK : CTR_EVENT_ERASED,
-					 &j->err));
+	job_report(
+		j, o,
+		sm_event_failed(j->result < 0 ? CTR_EVENT_ERASE_STUCK : CTR_EVENT_ERASED, &j->err));
 }
 
 static void erase_now(struct object *o)

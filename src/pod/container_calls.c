@@ -26,7 +26,8 @@ static int log_path_of(const Runtime__V1__PodSandboxConfig *pod,
 	if (!*c->log_path)
 		return 0;
 	if (c->log_path[0] == '/')
-		return err_set(e, ERR_INVALID, "config.log_path: must be relative to the pod's "
+		return err_set(e, ERR_INVALID,
+			       "config.log_path: must be relative to the pod's "
 			       "log_directory");
 	path = *pod->log_directory ? xasprintf("%s/%s", pod->log_directory, c->log_path)
 				   : xasprintf("%s/%s/%s", world.conf->log_dir, pod->metadata->uid,
@@ -121,8 +122,10 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 			       "as an image volume and nothing to run",
 			       c->image->image, artifact_type(image));
 	if (!rt)
-		return err_set(e, ERR_PRECONDITION, "runtime handler \"%s\" of the sandbox is no "
-			       "longer configured", pod->runtime_handler);
+		return err_set(e, ERR_PRECONDITION,
+			       "runtime handler \"%s\" of the sandbox is no "
+			       "longer configured",
+			       pod->runtime_handler);
 	pod_config = sandbox_config(pod);
 	r = log_path_of(pod_config, c, &log_path, e);
 	runtime__v1__pod_sandbox_config__free_unpacked(pod_config, NULL);

@@ -48,7 +48,7 @@ struct limits {
 	char *cgroup;
 	Resources *wanted, *last; /* last: in force, NULL: the container was given none */
 	Runtime__V1__ContainerConfig *config;
-	char *run;    /* directory of the container */
+	char *run; /* directory of the container */
 	json_t *undo; /* what the cgroup held before: {"update", "runtime", "hugetlb"} */
 	int lock;
 };
@@ -193,8 +193,7 @@ static void put_back_text(json_t *to, const json_t *from, const char *key, const
 static void put_back_file(const struct limits *l, json_t *unified, const char *file)
 {
 	_cleanup_free_ char *controller = xstrndup(file, strcspn(file, "."));
-	_cleanup_free_ char *text =
-		cgroup_read_file(world.cgroups, controller, l->cgroup, file);
+	_cleanup_free_ char *text = cgroup_read_file(world.cgroups, controller, l->cgroup, file);
 
 	if (text && *text && str_is_utf8(text, strlen(text)))
 		oci_json_put_text(unified, file, text);
@@ -233,7 +232,9 @@ static enum err_code code_of(const char *text)
 	static const struct {
 		int errnum;
 		enum err_code code;
-	} codes[] = { { EINVAL, ERR_INVALID }, { ERANGE, ERR_INVALID }, { EACCES, ERR_INVALID },
+	} codes[] = { { EINVAL, ERR_INVALID },
+		      { ERANGE, ERR_INVALID },
+		      { EACCES, ERR_INVALID },
 		      { EBUSY, ERR_PRECONDITION } };
 
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
@@ -245,8 +246,14 @@ static enum err_code code_of(const char *text)
 static int runtime_update(const struct limits *l, const json_t *text, struct err *e)
 {
 	const Crisp__State__Container *row = l->row;
-	const char *const argv[] = { row->runtime_path, "--root", row->runtime_root, "update",
-				     "--resources", "-", l->id, NULL };
+	const char *const argv[] = { row->runtime_path,
+				     "--root",
+				     row->runtime_root,
+				     "update",
+				     "--resources",
+				     "-",
+				     l->id,
+				     NULL };
 	_cleanup_free_ char *in = oci_json_dump(text);
 	struct spawn_result res = SPAWN_RESULT_NULL;
 	struct spawn s = SPAWN_NULL;
@@ -334,11 +341,11 @@ static int write_pages(const struct limits *l, struct err *e)
 {
 	for (size_t i = 0; i < l->wanted->n_hugepage_limits && world.security.hugetlb; i++) {
 		_cleanup_free_ char *file = pages_file(l, i);
-		_cleanup_free_ char *text = xasprintf(
-			"%llu", (unsigned long long)l->wanted->hugepage_limits[i]->limit);
+		_cleanup_free_ char *text =
+			xasprintf("%llu", (unsigned long long)l->wanted->hugepage_limits[i]->limit);
 
-		if (pages_change(l, i) && cgroup_write_file(world.cgroups, "hugetlb", l->cgroup,
-							    file, text, e) < 0)
+		if (pages_change(l, i) &&
+		    cgroup_write_file(world.cgroups, "hugetlb", l->cgroup, file, text, e) < 0)
 			return err_wrap(e, "linux.hugepage_limits[%zu]", i);
 	}
 	return 0;
@@ -350,7 +357,8 @@ static int undo_pages(const struct limits *l, struct err *e)
 	json_t *text;
 	int r = 0;
 
-	json_object_foreach(json_object_get(l->undo, "hugetlb"), file, text) {
+	json_object_foreach(json_object_get(l->undo, "hugetlb"), file, text)
+	{
 		if (cgroup_write_file(world.cgroups, "hugetlb", l->cgroup, file,
 				      json_string_value(text), e) < 0)
 			r = -(int)e->code;

@@ -47,9 +47,9 @@ void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_even
 	draft->may_trace = init->may_trace;
 	free(draft->groups);
 	draft->n_groups = init->n_groups;
-	draft->groups = init->n_groups ? xmemdup(init->groups,
-						 init->n_groups * sizeof(*init->groups))
-				       : NULL;
+	draft->groups = init->n_groups
+				? xmemdup(init->groups, init->n_groups * sizeof(*init->groups))
+				: NULL;
 }
 
 void ctr_step_note_started(Crisp__State__Container *draft, const struct sm_event *ev,
@@ -104,11 +104,11 @@ void ctr_step_note_exit_unknown(Crisp__State__Container *draft, const struct sm_
 	draft->exit_known = false;
 	draft->finished_ns = ev->at_ns;
 	row_set_str(&draft->reason, reboot ? "NodeReboot" : "ContainerStatusUnknown");
-	row_set_str(&draft->message, reboot
-					 ? "the node was rebooted while the container was there; "
-					   "its exit code is not known"
-					 : "the container's monitor died; its exit code is not "
-					   "known");
+	row_set_str(&draft->message,
+		    reboot ? "the node was rebooted while the container was there; "
+			     "its exit code is not known"
+			   : "the container's monitor died; its exit code is not "
+			     "known");
 }
 
 /* --- UpdateContainerResources --- */
@@ -175,10 +175,9 @@ static ProtobufCBinaryData merge(const Resources *base, const Resources *change)
 			   (void **)change->hugepage_limits, change->n_hugepage_limits,
 			   offsetof(Runtime__V1__HugepageLimit, page_size), &all.n_hugepage_limits);
 	all.hugepage_limits = (Runtime__V1__HugepageLimit **)pages;
-	unified = merge_list((void **)all.unified, all.n_unified, (void **)change->unified,
-			     change->n_unified,
-			     offsetof(Runtime__V1__LinuxContainerResources__UnifiedEntry, key),
-			     &all.n_unified);
+	unified = merge_list(
+		(void **)all.unified, all.n_unified, (void **)change->unified, change->n_unified,
+		offsetof(Runtime__V1__LinuxContainerResources__UnifiedEntry, key), &all.n_unified);
 	all.unified = (Runtime__V1__LinuxContainerResources__UnifiedEntry **)unified;
 	packed.len = runtime__v1__linux_container_resources__get_packed_size(&all);
 	packed.data = xmalloc(packed.len + 1);
@@ -197,20 +196,18 @@ void ctr_step_merge_resources(Crisp__State__Container *draft, const struct sm_ev
 {
 	Runtime__V1__ContainerConfig *c =
 		runtime__v1__container_config__unpack(NULL, draft->config.len, draft->config.data);
-	Resources *change =
-		runtime__v1__linux_container_resources__unpack(NULL, resources->size,
-							       resources->packed);
+	Resources *change = runtime__v1__linux_container_resources__unpack(NULL, resources->size,
+									   resources->packed);
 	Resources *last = NULL;
 
 	(void)ev;
 	if (draft->resources.len)
 		last = runtime__v1__linux_container_resources__unpack(NULL, draft->resources.len,
 								      draft->resources.data);
-	draft->wanted_resources =
-		merge(last		    ? last
-		      : c && c->linux ? c->linux->resources
-				    : NULL,
-		      change);
+	draft->wanted_resources = merge(last		? last
+					: c && c->linux ? c->linux->resources
+							: NULL,
+					change);
 	row_clear_failure(&draft->update_failure);
 	if (last)
 		runtime__v1__linux_container_resources__free_unpacked(last, NULL);

@@ -104,9 +104,10 @@ static size_t output_take(struct session *s, size_t n)
 	n = MIN(n, room);
 	if (!s->cut && n > left) {
 		s->cut = true;
-		log_warn("output of an exec is cut off", "exe=%.13s text=\"all calls of ExecSync "
-			 "together have %d MiB of output in memory\"", s->o->sm->id,
-			 LIMIT_EXEC_OUTPUTS >> 20);
+		log_warn("output of an exec is cut off",
+			 "exe=%.13s text=\"all calls of ExecSync "
+			 "together have %d MiB of output in memory\"",
+			 s->o->sm->id, LIMIT_EXEC_OUTPUTS >> 20);
 	}
 	n = MIN(n, left);
 	output_held += n;
@@ -157,10 +158,10 @@ void exec_output(const struct sm_object *sm, ProtobufCBinaryData *ret_stdout,
 {
 	const struct session *s = object_of(sm)->own;
 
-	*ret_stdout = (ProtobufCBinaryData){ s->streams[0].data.len,
-					     (uint8_t *)s->streams[0].data.data };
-	*ret_stderr = (ProtobufCBinaryData){ s->streams[1].data.len,
-					     (uint8_t *)s->streams[1].data.data };
+	*ret_stdout =
+		(ProtobufCBinaryData){ s->streams[0].data.len, (uint8_t *)s->streams[0].data.data };
+	*ret_stderr =
+		(ProtobufCBinaryData){ s->streams[1].data.len, (uint8_t *)s->streams[1].data.data };
 }
 
 /* --- where it runs --- */
@@ -456,8 +457,8 @@ int exec_for(const Runtime__V1__ExecSyncRequest *req, struct object **ret, struc
 		row->cmd[i] = xstrdup(req->cmd[i]);
 	row->started_ns = clock_realtime_ns();
 	if (req->timeout > 0)
-		row->kill_at_ns = row->started_ns +
-				  MIN(req->timeout, INT64_C(3155760000)) * NSEC_PER_SEC;
+		row->kill_at_ns =
+			row->started_ns + MIN(req->timeout, INT64_C(3155760000)) * NSEC_PER_SEC;
 	id_new(id);
 	*ret = world_new(KIND_EXEC, id, row, NULL);
 	return 0;

@@ -24,7 +24,7 @@ int exec_write_process(const char *config_path, const char *process_path, const 
 
 /* The cgroup that an exec has to itself, for a request to the shim. */
 struct exec_place {
-	char *dir;    /* NULL: the runtime or the host cannot do that, it shares its container's */
+	char *dir; /* NULL: the runtime or the host cannot do that, it shares its container's */
 	char *option; /* of the runtime's --cgroup */
 };
 #define EXEC_PLACE_NULL ((struct exec_place){ .dir = NULL })

@@ -69,7 +69,7 @@ void fdstore_update(struct map *holds, const struct shim_status *st, const char 
 }
 
 struct fdstore *fdstore_rescue(struct map *holds, const char *id, pid_t pid, uint64_t start_ticks,
-			 const char *bundle, bool want_stdin)
+			       const char *bundle, bool want_stdin)
 {
 	struct fdstore *h = fdstore_of(holds, id);
 

@@ -29,7 +29,7 @@ void fdstore_update(struct map *holds, const struct shim_status *st, const char 
 /* There is no shim: hold whatever there is to be held of the container whose first process is pid.
  * want_stdin: open it anew if it is not held.  Never NULL; lives as long as it is in the table. */
 struct fdstore *fdstore_rescue(struct map *holds, const char *id, pid_t pid, uint64_t start_ticks,
-			 const char *bundle, bool want_stdin);
+			       const char *bundle, bool want_stdin);
 /* Another shim reads the output. */
 void fdstore_release_output(struct map *holds, const char *id);
 

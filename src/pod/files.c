@@ -70,8 +70,7 @@ static int make_resolv(const char *dir, const Runtime__V1__DNSConfig *dns, struc
 	return put_file(dir, SANDBOX_FILE_RESOLV, &b, e);
 }
 
-int sandbox_files_hosts(const char *run_dir, const char *hostname, char *const *ips,
-			struct err *e)
+int sandbox_files_hosts(const char *run_dir, const char *hostname, char *const *ips, struct err *e)
 {
 	_cleanup_buf_ struct buf b = BUF_NULL;
 

@@ -29,5 +29,4 @@ int sandbox_files_make(const char *run_dir, const Crisp__State__Sandbox *row,
 		       const Runtime__V1__PodSandboxConfig *c, struct err *e);
 
 /* Write hosts anew, with the pod's addresses. */
-int sandbox_files_hosts(const char *run_dir, const char *hostname, char *const *ips,
-			struct err *e);
+int sandbox_files_hosts(const char *run_dir, const char *hostname, char *const *ips, struct err *e);

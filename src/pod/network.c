@@ -53,9 +53,15 @@ static uint64_t parse_rate(const char *s)
 		const char *suffix;
 		uint64_t factor;
 	} units[] = {
-		{ "", 1 }, { "k", 1000 }, { "M", 1000000 }, { "G", 1000000000 },
-		{ "T", UINT64_C(1000000000000) }, { "Ki", 1024 }, { "Mi", 1048576 },
-		{ "Gi", 1073741824 }, { "Ti", UINT64_C(1099511627776) },
+		{ "", 1 },
+		{ "k", 1000 },
+		{ "M", 1000000 },
+		{ "G", 1000000000 },
+		{ "T", UINT64_C(1000000000000) },
+		{ "Ki", 1024 },
+		{ "Mi", 1048576 },
+		{ "Gi", 1073741824 },
+		{ "Ti", UINT64_C(1099511627776) },
 	};
 	size_t digits = strspn(s, "0123456789");
 	_cleanup_free_ char *number = xstrndup(s, digits);
@@ -143,8 +149,8 @@ static void net_args_init(struct net_args *a, const struct conf *conf, const cha
 	}
 	a->annotations = xcalloc(c->n_annotations, sizeof(*a->annotations));
 	for (size_t i = 0; i < c->n_annotations; i++)
-		a->annotations[i] = (struct cni_annotation){ c->annotations[i]->key,
-							     c->annotations[i]->value };
+		a->annotations[i] =
+			(struct cni_annotation){ c->annotations[i]->key, c->annotations[i]->value };
 	a->req.annotations = a->annotations;
 	a->req.n_annotations = c->n_annotations;
 	fill_ports(a, conf->disable_hostport_mapping);
@@ -168,8 +174,8 @@ static struct payload_network *network_of(char *result_json, const struct cni_re
  * does.  So each of them, and what it starts, holds the pod's lock, and the next daemon waits for
  * it: as long as the plugins would have had, then they are killed.  Without a file nobody has it:
  * the first ADD makes it.  *ret_fd: -1 then. */
-static int lock_network(const struct conf *conf, const char *id, int flags, bool again,
-			int *ret_fd, struct err *e)
+static int lock_network(const struct conf *conf, const char *id, int flags, bool again, int *ret_fd,
+			struct err *e)
 {
 	_cleanup_free_ char *run = path_pod_run(conf, id);
 	_cleanup_free_ char *path = xasprintf("%s/network.lock", run);
@@ -183,7 +189,8 @@ static int lock_network(const struct conf *conf, const char *id, int flags, bool
 	else if (!reach_lock(fd, path, CNI_TIMEOUT_MS))
 		return err_set(e, ERR_UNAVAILABLE,
 			       "plugins of the daemon before are still at work on the network of "
-			       "pod %.13s, and cannot be killed", id);
+			       "pod %.13s, and cannot be killed",
+			       id);
 	*ret_fd = take_fd(fd);
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include "gen/api.pb-c.h"
 
 void sandbox_put_listing(const char *id, const struct sm_state *state, const void *row,
-		      struct store_txn *t)
+			 struct store_txn *t)
 {
 	const Crisp__State__Sandbox *r = row;
 	Runtime__V1__PodSandbox item = RUNTIME__V1__POD_SANDBOX__INIT;
@@ -35,7 +35,7 @@ void sandbox_put_listing(const char *id, const struct sm_state *state, const voi
 }
 
 void container_put_listing(const char *id, const struct sm_state *state, const void *row,
-			struct store_txn *t)
+			   struct store_txn *t)
 {
 	const Crisp__State__Container *r = row;
 	Runtime__V1__Container item = RUNTIME__V1__CONTAINER__INIT;

@@ -7,6 +7,6 @@
 #include "core/listing.h"
 
 void sandbox_put_listing(const char *id, const struct sm_state *state, const void *row,
-		      struct store_txn *t);
+			 struct store_txn *t);
 void container_put_listing(const char *id, const struct sm_state *state, const void *row,
-			struct store_txn *t);
+			   struct store_txn *t);

@@ -35,9 +35,11 @@ static void raise_broken(struct pod *p)
 
 static void init_is_gone(struct pod *p)
 {
-	err_set(&p->ground.broken, ERR_UNAVAILABLE, "sandbox %.13s: its init (pid %d), process 1 "
+	err_set(&p->ground.broken, ERR_UNAVAILABLE,
+		"sandbox %.13s: its init (pid %d), process 1 "
 		"of the PID namespace that its containers share, has ended: no container can run "
-		"there any more", p->o->sm->id, p->ground.pid);
+		"there any more",
+		p->o->sm->id, p->ground.pid);
 	log_warn("the pod's init ended", "sbx=%.13s pid=%d", p->o->sm->id, p->ground.pid);
 }
 
@@ -119,7 +121,8 @@ int podground_check_pins(struct pod *p, struct err *e)
 
 		if (!kinds[i].own || ns_is_pinned(path))
 			continue;
-		err_set(&p->ground.broken, ERR_UNAVAILABLE, "sandbox %.13s: its %s namespace is "
+		err_set(&p->ground.broken, ERR_UNAVAILABLE,
+			"sandbox %.13s: its %s namespace is "
 			"no longer mounted at %s: no container can enter it any more",
 			p->o->sm->id, kinds[i].name, path);
 		raise_broken(p);

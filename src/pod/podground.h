@@ -16,7 +16,7 @@ struct pod;
 struct podground {
 	struct loop_io init; /* pidfd of the init, -1: none */
 	int pid;
-	struct err broken;   /* code 0: nothing is gone */
+	struct err broken; /* code 0: nothing is gone */
 };
 
 #define PODGROUND_NULL ((struct podground){ .init.fd = -1 })

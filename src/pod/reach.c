@@ -42,13 +42,13 @@ struct ns_id {
 
 struct reach {
 	const char *cgroup; /* NULL: there is none */
-	char *parent;       /* the pod's own cgroup; NULL: pods share it */
+	char *parent; /* the pod's own cgroup; NULL: pods share it */
 	pid_t spare;
 	pid_t init;
-	int pidfd;          /* of init, -1: gone */
-	struct ns_id ns;    /* all processes in it are the container's */
-	bool shared;        /* the PID namespace: it does not end with init */
-	const char *keep;   /* cgroups of this name stay frozen, NULL: none do */
+	int pidfd; /* of init, -1: gone */
+	struct ns_id ns; /* all processes in it are the container's */
+	bool shared; /* the PID namespace: it does not end with init */
+	const char *keep; /* cgroups of this name stay frozen, NULL: none do */
 };
 
 /* ret_fd: keeps the namespace, without which its inode number goes to the next one that is made at
@@ -255,8 +255,9 @@ int reach_end_container(const Crisp__State__Container *row, int64_t within_ms, s
 	_cleanup_free_ char *cgroup = *row->cgroups_path ? cgroup_dir(row->cgroups_path) : NULL;
 	_cleanup_free_ char *parent = cgroup ? parent_of(cgroup) : NULL;
 	_cleanup_close_ int pidfd = -1, ns_fd = -1;
-	struct reach r = { .cgroup = cgroup, .parent = parent, .init = row->pid,
-			   .shared = row->kill_all };
+	struct reach r = {
+		.cgroup = cgroup, .parent = parent, .init = row->pid, .shared = row->kill_all
+	};
 	int ret = 0;
 
 	if (strcmp(row->boot_id, clock_boot_id()) != 0)

@@ -18,7 +18,7 @@
  * exception, and wait for its end.  ERR_UNAVAILABLE: a process does not end in ten seconds. */
 int reach_end_cgroup(const char *cgroup, pid_t spare, struct err *e);
 
-#define REACH_QUICK_MS 300  /* for a lane in which other pods' work waits */
+#define REACH_QUICK_MS 300 /* for a lane in which other pods' work waits */
 #define REACH_LONG_MS 10000 /* for processes that have survived a first try */
 
 /* The same for all processes of a container, within that time.  Nothing is done for a container

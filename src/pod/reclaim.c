@@ -51,7 +51,7 @@ static struct payload_exit *ask_kernel(int pidfd, const Crisp__State__Container 
 }
 
 int reclaim_settle(const char *id, const Crisp__State__Container *row, int pidfd,
-		  struct payload_exit **ret, struct err *e)
+		   struct payload_exit **ret, struct err *e)
 {
 	_cleanup_free_ char *path = path_container_exit(world.conf, id);
 	struct err unread = ERR_NULL;

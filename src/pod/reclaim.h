@@ -12,4 +12,4 @@
  * process, -1: not held; it tells the exit code that nobody wrote down.  *ret: the end, malloc'ed;
  * NULL: it is not known.  <0: something does not end in ten seconds; it can be called again. */
 int reclaim_settle(const char *id, const Crisp__State__Container *row, int pidfd,
-		  struct payload_exit **ret, struct err *e);
+		   struct payload_exit **ret, struct err *e);

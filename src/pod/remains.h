@@ -8,7 +8,7 @@
 
 struct remains {
 	char **pods, **containers; /* ids, each once; NULL-terminated, NULL: none */
-	char **shims;              /* ids of the pods whose shim runs */
+	char **shims; /* ids of the pods whose shim runs */
 	size_t n_pods, n_containers, n_shims;
 	size_t layers; /* unpacked image layers */
 };

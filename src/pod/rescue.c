@@ -72,7 +72,8 @@ static void list_unknown(enum kind k, char *const *ids, size_t n)
 						   : path_container_run(world.conf, ids[i]);
 
 		if (!world_find(k, ids[i]) && fs_exists(run))
-			quarantine_add(k, ids[i], "it is on the node and has no row: stop crispd "
+			quarantine_add(k, ids[i],
+				       "it is on the node and has no row: stop crispd "
 				       "and run it with --repair, which ends it");
 	}
 }
@@ -292,8 +293,8 @@ static int mend(const struct remains *found, struct rows *all, struct err *e)
 
 	if (r < 0)
 		return r;
-	lost = (health == STORE_HEALTH_NEW && (found->n_pods || found->n_containers ||
-					       found->layers)) ||
+	lost = (health == STORE_HEALTH_NEW &&
+		(found->n_pods || found->n_containers || found->layers)) ||
 	       (health == STORE_HEALTH_SOUND && n == 0 && (found->n_pods || found->n_containers));
 	all->unread += store_salvage(durable, keep_row, all);
 	if (health != STORE_HEALTH_DAMAGED && !lost)
@@ -342,8 +343,10 @@ static int end_remains(const struct remains *found, const struct rows *all, stru
 		}
 	}
 	log_info("repaired", "rows=%zu ended=%zu stuck=%zu", map_count(all->by_key), ended, stuck);
-	return stuck ? err_set(e, ERR_UNAVAILABLE, "%zu pods or containers without a row do not "
-			       "go: %s; run crispd --repair again", stuck, why.text)
+	return stuck ? err_set(e, ERR_UNAVAILABLE,
+			       "%zu pods or containers without a row do not "
+			       "go: %s; run crispd --repair again",
+			       stuck, why.text)
 		     : 0;
 }
 

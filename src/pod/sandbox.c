@@ -63,7 +63,7 @@ struct sandbox_job {
 	struct job base;
 	Crisp__State__Sandbox *row;
 	bool again; /* an effect may have been under way before */
-	bool hung;  /* the shim was killed, its end is waited for */
+	bool hung; /* the shim was killed, its end is waited for */
 	struct payload_setup *setup;
 	struct payload_network *network;
 };
@@ -226,8 +226,10 @@ static int check_line(const struct object *o, struct err *e)
 
 	if (p->line == POD_LINE_READY)
 		return podground_check(p, e);
-	return err_set(e, ERR_UNAVAILABLE, "sandbox %.13s: its shim ended while the pod was made; "
-		       "see shim.log in its run directory", o->sm->id);
+	return err_set(e, ERR_UNAVAILABLE,
+		       "sandbox %.13s: its shim ended while the pod was made; "
+		       "see shim.log in its run directory",
+		       o->sm->id);
 }
 
 static int work_pin_pid(struct job *j, struct err *e)
@@ -321,8 +323,10 @@ static void set_up_line_settled(struct object *o, uint64_t gen, struct pod *p,
 	struct err e = ERR_NULL;
 
 	if (!link) {
-		err_set(&e, ERR_UNAVAILABLE, "sandbox %.13s: its shim ended right after it had "
-			"started; see shim.log in its run directory", o->sm->id);
+		err_set(&e, ERR_UNAVAILABLE,
+			"sandbox %.13s: its shim ended right after it had "
+			"started; see shim.log in its run directory",
+			o->sm->id);
 		setup_failed(o, gen, &e);
 	} else if (row_of(o)->pod_pid) {
 		start_init(p, o, gen);
@@ -384,8 +388,10 @@ static void shim_replaced(struct object *o, uint64_t gen, struct pod *p, struct 
 		report_set_up(o, gen, xcalloc(1, sizeof(struct payload_setup)));
 		return;
 	}
-	err_set(&e, ERR_UNAVAILABLE, "sandbox %.13s: the shim that was to take it over ended; see "
-		"shim.log in its run directory", o->sm->id);
+	err_set(&e, ERR_UNAVAILABLE,
+		"sandbox %.13s: the shim that was to take it over ended; see "
+		"shim.log in its run directory",
+		o->sm->id);
 	setup_failed(o, gen, &e);
 }
 
@@ -540,8 +546,9 @@ static void done_tear_down(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
 		log_err(LOG_LEVEL_WARN, "sandbox does not go", &j->err);
-	job_report(j, o, sm_event_failed(j->result < 0 ? SBX_EVENT_TEARDOWN_STUCK
-					 : SBX_EVENT_TORN_DOWN, &j->err));
+	job_report(j, o,
+		   sm_event_failed(j->result < 0 ? SBX_EVENT_TEARDOWN_STUCK : SBX_EVENT_TORN_DOWN,
+				   &j->err));
 }
 
 void sbx_effect_tear_down(struct sm_object *sm)
@@ -551,8 +558,8 @@ void sbx_effect_tear_down(struct sm_object *sm)
 
 	payload_setup_free(take_ptr(p->setup));
 	pod_shutdown(p);
-	job_start(sandbox_job_new(o, o->sm->failure ? LANE_RETRY : LANE_STOP,
-					work_tear_down, done_tear_down));
+	job_start(sandbox_job_new(o, o->sm->failure ? LANE_RETRY : LANE_STOP, work_tear_down,
+				  done_tear_down));
 }
 
 /* --- network --- */
@@ -618,8 +625,9 @@ static void done_network_down(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
 		log_err(LOG_LEVEL_WARN, "pod network does not go", &j->err);
-	job_report(j, o, sm_event_failed(j->result < 0 ? SBX_EVENT_NETWORK_STUCK
-					 : SBX_EVENT_NETWORK_DOWN, &j->err));
+	job_report(j, o,
+		   sm_event_failed(j->result < 0 ? SBX_EVENT_NETWORK_STUCK : SBX_EVENT_NETWORK_DOWN,
+				   &j->err));
 }
 
 void sbx_effect_delete_network(struct sm_object *sm)
@@ -627,7 +635,7 @@ void sbx_effect_delete_network(struct sm_object *sm)
 	struct object *o = object_of(sm);
 
 	job_start(sandbox_job_new(o, o->sm->failure ? LANE_NET_RETRY : LANE_NET_DOWN,
-					work_network_down, done_network_down));
+				  work_network_down, done_network_down));
 }
 
 /* --- the end --- */
@@ -643,8 +651,9 @@ static void done_erase(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
 		log_err(LOG_LEVEL_WARN, "sandbox directory does not go", &j->err);
-	job_report(j, o, sm_event_failed(j->result < 0 ? SBX_EVENT_ERASE_STUCK : SBX_EVENT_ERASED,
-					 &j->err));
+	job_report(
+		j, o,
+		sm_event_failed(j->result < 0 ? SBX_EVENT_ERASE_STUCK : SBX_EVENT_ERASED, &j->err));
 }
 
 void sbx_effect_erase(struct sm_object *sm)
@@ -652,7 +661,7 @@ void sbx_effect_erase(struct sm_object *sm)
 	struct object *o = object_of(sm);
 
 	job_start(sandbox_job_new(o, o->sm->failure ? LANE_RETRY : LANE_STOP, work_erase,
-					done_erase));
+				  done_erase));
 }
 
 /* --- life --- */

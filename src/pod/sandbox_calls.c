@@ -20,8 +20,7 @@ static const Runtime__V1__NamespaceOption *ns_options(const Runtime__V1__PodSand
 {
 	static const Runtime__V1__NamespaceOption none = RUNTIME__V1__NAMESPACE_OPTION__INIT;
 
-	if (c->linux && c->linux->security_context &&
-	    c->linux->security_context->namespace_options)
+	if (c->linux && c->linux->security_context && c->linux->security_context->namespace_options)
 		return c->linux->security_context->namespace_options;
 	return &none;
 }
@@ -45,12 +44,15 @@ static int check_ports(const Runtime__V1__PodSandboxConfig *c, struct err *e)
 		const Runtime__V1__PortMapping *m = c->port_mappings[i];
 
 		if (m->host_port > 0 && m->container_port == 0)
-			return err_set(e, ERR_INVALID, "config.port_mappings[%zu].container_port: "
-				       "0 for host port %d: give the port of the container", i,
-				       m->host_port);
+			return err_set(e, ERR_INVALID,
+				       "config.port_mappings[%zu].container_port: "
+				       "0 for host port %d: give the port of the container",
+				       i, m->host_port);
 		if (m->host_port > 0 && *m->host_ip && !inet_is_address(m->host_ip))
-			return err_set(e, ERR_INVALID, "config.port_mappings[%zu].host_ip: \"%s\" "
-				       "is no IP address", i, m->host_ip);
+			return err_set(e, ERR_INVALID,
+				       "config.port_mappings[%zu].host_ip: \"%s\" "
+				       "is no IP address",
+				       i, m->host_ip);
 	}
 	return 0;
 }
@@ -67,9 +69,10 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 		return err_set(e, ERR_INVALID, "config: %zu bytes are more than the limit of %d",
 			       config_size, LIMIT_CONFIG_BYTES);
 	if (!rt)
-		return err_set(e, ERR_INVALID, "runtime_handler: \"%s\" is not configured: add "
-			       "[crio.runtime.runtimes.%s]", req->runtime_handler,
-			       req->runtime_handler);
+		return err_set(e, ERR_INVALID,
+			       "runtime_handler: \"%s\" is not configured: add "
+			       "[crio.runtime.runtimes.%s]",
+			       req->runtime_handler, req->runtime_handler);
 	if (oci_namespaces_check_pod(ns, &world.features[rt - world.conf->runtimes], e) < 0)
 		return err_wrap(e, "config.linux.security_context");
 	if (ns->userns_options && ns->userns_options->mode == RUNTIME__V1__NAMESPACE_MODE__POD)
@@ -77,8 +80,8 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 			       "config.linux.security_context.namespace_options.userns_options: "
 			       "pods with a user namespace are not supported");
 	if (c->linux && *c->linux->cgroup_parent &&
-	    conf_cgroup_parent(world.conf->cgroup_manager, c->linux->cgroup_parent, ret_parent,
-			       e) < 0)
+	    conf_cgroup_parent(world.conf->cgroup_manager, c->linux->cgroup_parent, ret_parent, e) <
+		    0)
 		return err_wrap(e, "config.linux.cgroup_parent");
 	if (check_ports(c, e) < 0)
 		return -(int)e->code;
@@ -122,8 +125,8 @@ static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *r
 int sandbox_for(const Runtime__V1__RunPodSandboxRequest *req, struct object **ret, struct err *e)
 {
 	const Runtime__V1__PodSandboxMetadata *m = req->config->metadata;
-	_cleanup_free_ char *key = xasprintf("pod/%s/%s/%s/%u", m->namespace_, m->name, m->uid,
-					     m->attempt);
+	_cleanup_free_ char *key =
+		xasprintf("pod/%s/%s/%s/%u", m->namespace_, m->name, m->uid, m->attempt);
 	_cleanup_free_ char *parent = NULL;
 	char id[ID_LEN + 1];
 	int r;

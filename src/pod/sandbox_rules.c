@@ -62,7 +62,7 @@ void sbx_step_note_retry(Crisp__State__Sandbox *draft, const struct sm_event *ev
 }
 
 void sbx_step_note_new_shim(Crisp__State__Sandbox *draft, const struct sm_event *ev,
-			   const struct payload_setup *setup)
+			    const struct payload_setup *setup)
 {
 	draft->shim_pid = setup->shim_pid;
 	draft->revived_ns = ev->at_ns;
@@ -71,7 +71,7 @@ void sbx_step_note_new_shim(Crisp__State__Sandbox *draft, const struct sm_event 
 }
 
 void sbx_step_note_setup(Crisp__State__Sandbox *draft, const struct sm_event *ev,
-			  const struct payload_setup *setup)
+			 const struct payload_setup *setup)
 {
 	(void)ev;
 	draft->shim_pid = setup->shim_pid;

@@ -32,7 +32,7 @@ struct wait {
 	pod_ready_fn *ready;
 	pod_answer_fn *answer;
 	bool even_down; /* told as well when a shim is gone that will be replaced */
-	bool quick;     /* a request that needs no runtime */
+	bool quick; /* a request that needs no runtime */
 	char pod_id[ID_LEN + 1];
 	struct loop_post post; /* of a request that could not be sent */
 	struct err err;
@@ -159,7 +159,8 @@ static bool waits(const struct pod *p, const struct object *o)
 /* Nobody asks for it any more; the shim need not keep it. */
 static void tell_forget(struct pod *p, const char *container_id, const char *session)
 {
-	const struct shim_request req = { .type = SHIM_FORGET, .id = container_id,
+	const struct shim_request req = { .type = SHIM_FORGET,
+					  .id = container_id,
 					  .session = session };
 	struct err e = ERR_NULL;
 
@@ -276,8 +277,7 @@ static bool is_replaced(const struct pod *p)
 {
 	const Crisp__State__Sandbox *row = p->o->sm->row;
 
-	return sbx_is_ready(p->o->sm->state) &&
-	       strcmp(row->boot_id, clock_boot_id()) == 0;
+	return sbx_is_ready(p->o->sm->state) && strcmp(row->boot_id, clock_boot_id()) == 0;
 }
 
 static void no_shim(struct pod *p)

@@ -13,25 +13,25 @@
 #include "shimproto/shimlink.h"
 
 enum pod_line {
-	POD_LINE_NONE,    /* no shim has been started, or it was told to end */
+	POD_LINE_NONE, /* no shim has been started, or it was told to end */
 	POD_LINE_OPENING, /* re-sync under way, and adoption of what a new shim does not know */
-	POD_LINE_DOWN,    /* there is none, another is to be started */
+	POD_LINE_DOWN, /* there is none, another is to be started */
 	POD_LINE_READY,
-	POD_LINE_LOST,    /* there was one */
+	POD_LINE_LOST, /* there was one */
 };
 
 struct pod {
 	struct object *o; /* the sandbox */
 	enum pod_line line;
 	struct shim_link *link;
-	struct map *known;   /* container id -> struct shim_status */
-	struct map *held;    /* container id -> struct fdstore, see fdstore.h */
+	struct map *known; /* container id -> struct shim_status */
+	struct map *held; /* container id -> struct fdstore, see fdstore.h */
 	struct list waiting; /* for the end of POD_LINE_OPENING and POD_LINE_DOWN */
-	unsigned adopting;   /* containers whose adoption is under way */
-	unsigned quick;      /* requests under way that a shim which is well answers at once */
+	unsigned adopting; /* containers whose adoption is under way */
+	unsigned quick; /* requests under way that a shim which is well answers at once */
 	struct loop_timer patience; /* for them, or for the re-sync */
-	bool lost_requests;  /* a line that was ready was lost: what was asked is asked again */
-	bool hung;           /* the shim was killed for its silence: wait for its end */
+	bool lost_requests; /* a line that was ready was lost: what was asked is asked again */
+	bool hung; /* the shim was killed for its silence: wait for its end */
 	pid_t shim_pid;
 	bool loaded; /* from the store, not made by a call to this daemon */
 	struct podground ground;

@@ -31,16 +31,16 @@
 
 struct session {
 	struct list node;
-	unsigned refs;          /* the client or its token, the process, calls under way */
-	uint64_t id;            /* the connection's; 0: no client */
-	char name[ID_LEN + 1];  /* the shim's */
+	unsigned refs; /* the client or its token, the process, calls under way */
+	uint64_t id; /* the connection's; 0: no client */
+	char name[ID_LEN + 1]; /* the shim's */
 	char target[ID_LEN + 1]; /* container, or sandbox of a port-forward */
 	char sandbox[ID_LEN + 1];
 	struct stream_ask ask;
 	char **cmd;
 	char *process_path;
 	bool running; /* the shim has to say how it ends */
-	bool waits;   /* to begin, for the line to the shim */
+	bool waits; /* to begin, for the line to the shim */
 };
 
 static struct stream_server *server; /* NULL: not started, or stopped */
@@ -391,7 +391,9 @@ static int exec_spawn(struct session *s, struct err *e)
 		.session = s->name,
 		.id = s->target,
 		.process_path = s->process_path,
-		.flags = a->tty ? SHIM_TTY : a->in ? SHIM_STDIN : 0,
+		.flags = a->tty	 ? SHIM_TTY
+			 : a->in ? SHIM_STDIN
+				 : 0,
 		.timeout_ms = RUNTIME_EXEC_MS,
 	};
 	struct pipes p;
@@ -538,7 +540,10 @@ static int attach_begin(struct session *s, struct err *e)
 static void resize(struct session *s, uint16_t width, uint16_t height)
 {
 	const struct shim_request req = {
-		.type = SHIM_RESIZE, .id = s->target, .width = width, .height = height,
+		.type = SHIM_RESIZE,
+		.id = s->target,
+		.width = width,
+		.height = height,
 	};
 	struct pod *p = pod_find(s->sandbox);
 	struct err e = ERR_NULL;
@@ -797,8 +802,7 @@ int stream_session_start(int local_fd, struct err *e)
 
 	if (str_to_i64(c->stream_port, 0, UINT16_MAX, &port) < 0)
 		return err_set(e, ERR_INVALID, "stream_port: \"%s\" is not a port", c->stream_port);
-	if (*c->stream_idle_timeout &&
-	    str_to_duration(c->stream_idle_timeout, &conf.idle_ns) < 0)
+	if (*c->stream_idle_timeout && str_to_duration(c->stream_idle_timeout, &conf.idle_ns) < 0)
 		return err_set(e, ERR_INVALID, "stream_idle_timeout: \"%s\" is no duration",
 			       c->stream_idle_timeout);
 	conf.port = (uint16_t)port;

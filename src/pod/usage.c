@@ -73,8 +73,7 @@ static const char *keep(struct arena *a, char *s)
 	return own ? arena_strdup(a, own) : NULL;
 }
 
-static void begin_container(const Crisp__State__Container *row, struct arena *a,
-			    struct usage *u)
+static void begin_container(const Crisp__State__Container *row, struct arena *a, struct usage *u)
 {
 	if (*row->cgroups_path)
 		u->cgroup = keep(a, cgroup_dir(row->cgroups_path));

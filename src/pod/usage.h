@@ -22,7 +22,7 @@ struct usage {
 	enum kind kind;
 	char id[ID_LEN + 1];
 	const char *cgroup; /* below the hierarchies' roots; NULL: none of its own */
-	const char *netns;  /* a pod's; NULL: it has the node's network */
+	const char *netns; /* a pod's; NULL: it has the node's network */
 	struct usage_past past;
 	struct disk_usage disk; /* of a container: the last known value */
 
@@ -31,10 +31,10 @@ struct usage {
 
 	/* from usage_read */
 	struct usage_files *fresh; /* opened in this call; NULL: none */
-	int64_t at;         /* CLOCK_REALTIME ns of the figures */
-	int64_t monotonic;  /* the same moment for rates */
+	int64_t at; /* CLOCK_REALTIME ns of the figures */
+	int64_t monotonic; /* the same moment for rates */
 	struct cgroup_usage now; /* all 0 without a cgroup */
-	struct netdev *devs;     /* malloc'ed, NULL: not known */
+	struct netdev *devs; /* malloc'ed, NULL: not known */
 	size_t n_devs;
 };
 

@@ -51,9 +51,9 @@ struct acquire {
 
 /* What is known of an image before its layers are fetched. */
 struct found {
-	char *name;                    /* "domain/path" */
-	char *tag;                     /* NULL: none that would be true */
-	char digest[DIGEST_TEXT];      /* of what the reference led to: an index perhaps */
+	char *name; /* "domain/path" */
+	char *tag; /* NULL: none that would be true */
+	char digest[DIGEST_TEXT]; /* of what the reference led to: an index perhaps */
 	char manifest_digest[DIGEST_TEXT];
 	struct manifest manifest;
 	struct buf config;
@@ -80,7 +80,7 @@ static char **terminated(char *const *list, size_t n)
 }
 
 struct acquire *acquire_new(const Crisp__Pull__Request *request, const struct acquire_parts *parts,
-		      const struct acquire_ops *ops, struct stop *stop)
+			    const struct acquire_ops *ops, struct stop *stop)
 {
 	struct acquire *p = xcalloc(1, sizeof(*p));
 
@@ -210,10 +210,9 @@ static int resolve(struct source *s, const char *reference, struct found *f, str
 		_cleanup_free_ char *offered = manifest_platforms(&f->manifest);
 
 		if (!d)
-			return err_set(e, ERR_NOT_FOUND,
-				       "no image for %s/%s%s%s; there are: %s", host.os,
-				       host.architecture, *host.variant ? "/" : "", host.variant,
-				       offered);
+			return err_set(e, ERR_NOT_FOUND, "no image for %s/%s%s%s; there are: %s",
+				       host.os, host.architecture, *host.variant ? "/" : "",
+				       host.variant, offered);
 		if (depth == 2)
 			return err_set(e, ERR_INVALID, "indexes within indexes within indexes");
 		manifest_done(&f->manifest);
@@ -362,8 +361,11 @@ static int pull_from_registry(struct acquire *p, const struct image_ref *ref,
 	ask_host(p, s.host);
 	/* A tag beside a digest is not looked at, so nothing may be said about it. */
 	f.tag = *ref->digest ? NULL : image_ref_tagged(ref);
-	return pull_from(p, &s, *ref->digest ? ref->digest : *ref->tag ? ref->tag : "latest", &f,
-			 e);
+	return pull_from(p, &s,
+			 *ref->digest ? ref->digest
+			 : *ref->tag  ? ref->tag
+				      : "latest",
+			 &f, e);
 }
 
 /* Would another host give another answer? */

@@ -18,7 +18,7 @@ struct acquire_parts {
 	int staging_lock; /* says that this puller lives; the unpacker has it too */
 	struct registries *registries; /* NULL for a layout */
 	struct admit *trust;
-	struct registry_meter *meter;  /* shared with the fetcher */
+	struct registry_meter *meter; /* shared with the fetcher */
 	struct helper fetcher, unpacker;
 };
 
@@ -30,7 +30,7 @@ struct acquire_ops {
 
 /* request, parts and stop stay the caller's until acquire_free. */
 struct acquire *acquire_new(const Crisp__Pull__Request *request, const struct acquire_parts *parts,
-		      const struct acquire_ops *ops, struct stop *stop);
+			    const struct acquire_ops *ops, struct stop *stop);
 
 /* Blocks until the image is here or not.  *ret stays the pull's, as do the shared flocks on its
  * layers. After an error nothing of this pull is left in staging or among the layers, but

@@ -15,7 +15,7 @@
 #include "pull/trust/evaluate.h"
 #include "pull/trust/lookaside.h"
 
-#define SIGNATURES_MAX 128            /* looked at in one place */
+#define SIGNATURES_MAX 128 /* looked at in one place */
 #define KEEP_BYTES ((size_t)(128 * 1024)) /* of all signatures in an image's row */
 #define TRIES 3
 #define TYPE_SIMPLESIGNING "application/vnd.dev.cosign.simplesigning.v1+json"
@@ -24,7 +24,7 @@ struct admit {
 	struct policy *policy; /* NULL: there is none, anything is accepted */
 	struct lookaside *lookaside;
 	/* Of the image at hand: */
-	struct image_ref ref;      /* what was asked for */
+	struct image_ref ref; /* what was asked for */
 	struct image_ref location; /* where it comes from; "" domain: from a layout */
 	const struct policy_scope *scope;
 	bool needed; /* signatures decide */
@@ -132,8 +132,7 @@ int admit_begin(struct admit *t, const struct image_ref *ref, const struct image
 	return decide(t, e);
 }
 
-int admit_begin_layout(struct admit *t, const char *dir, const struct image_ref *ref,
-		       struct err *e)
+int admit_begin_layout(struct admit *t, const char *dir, const struct image_ref *ref, struct err *e)
 {
 	forget_image(t);
 	if (policy_ref_copy(ref, &t->ref, e) < 0)

@@ -47,7 +47,7 @@ struct ruleset {
 
 static const int unpacker_capabilities[] = {
 	CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER,    CAP_FSETID,
-	CAP_MKNOD, CAP_SETFCAP,      CAP_SYS_ADMIN, /* trusted.overlay.opaque */
+	CAP_MKNOD, CAP_SETFCAP,	     CAP_SYS_ADMIN, /* trusted.overlay.opaque */
 };
 static const int keeper_capabilities[] = { CAP_DAC_OVERRIDE, CAP_FOWNER };
 
@@ -311,8 +311,7 @@ static int allow(int rules, const char *path, uint64_t access, bool optional, st
 }
 
 /* Made while the paths are those of the node; enforced later.  *ret -1: no Landlock. */
-static int make_rules(enum confine_role role, const struct confine_view *v, int *ret,
-		      struct err *e)
+static int make_rules(enum confine_role role, const struct confine_view *v, int *ret, struct err *e)
 {
 	int abi = landlock_abi(), r = 0;
 	struct ruleset set = handled(role, abi);

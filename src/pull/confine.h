@@ -32,8 +32,8 @@ enum confine_role {
 
 /* One file or directory of the host that a role sees. */
 struct confine_path {
-	char *path;    /* absolute; a link is followed and made anew */
-	char *at;      /* where it is seen; NULL: at its own path */
+	char *path; /* absolute; a link is followed and made anew */
+	char *at; /* where it is seen; NULL: at its own path */
 	bool writable;
 	bool optional; /* left out when it does not exist */
 };

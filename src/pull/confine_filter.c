@@ -25,6 +25,7 @@
 #endif
 
 /* Memory, threads, time, and descriptors that are there already. */
+/* clang-format off */
 static const int common[] = {
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pread64),
 	SCMP_SYS(pwrite64), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(dup), SCMP_SYS(dup2),
@@ -49,19 +50,25 @@ static const int common[] = {
 	SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(sysinfo), SCMP_SYS(uname),
 	SCMP_SYS(umask), SCMP_SYS(getrlimit), SCMP_SYS(socketpair),
 };
+/* clang-format on */
 
+/* clang-format off */
 static const int fetcher[] = {
 	SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(setsockopt), SCMP_SYS(sendmmsg),
 	SCMP_SYS(recvmmsg), SCMP_SYS(fadvise64),
 };
+/* clang-format on */
 
+/* clang-format off */
 static const int keeper[] = {
 	SCMP_SYS(accept4), SCMP_SYS(accept), SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(openat2),
 	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rmdir),
 	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(fchmod),
 	SCMP_SYS(fchmodat), SCMP_SYS(chmod), SCMP_SYS(flock), SCMP_SYS(fsync), SCMP_SYS(syncfs),
 };
+/* clang-format on */
 
+/* clang-format off */
 static const int unpacker[] = {
 	SCMP_SYS(openat2), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(mknod), SCMP_SYS(mknodat),
 	SCMP_SYS(link), SCMP_SYS(linkat), SCMP_SYS(symlink), SCMP_SYS(symlinkat), SCMP_SYS(unlink),
@@ -75,7 +82,9 @@ static const int unpacker[] = {
 	SCMP_SYS(ftruncate), SCMP_SYS(ftruncate64), SCMP_SYS(fallocate), SCMP_SYS(fadvise64),
 	SCMP_SYS(sync_file_range),
 };
+/* clang-format on */
 
+/* clang-format off */
 static const int refused[] = {
 	SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(ptrace),
 	SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(process_madvise),
@@ -102,15 +111,18 @@ static const int refused[] = {
 	SCMP_SYS(setgroups), SCMP_SYS(setfsuid), SCMP_SYS(setfsgid), SCMP_SYS(capset),
 	SCMP_SYS(seccomp), SCMP_SYS(listen), SCMP_SYS(chdir), SCMP_SYS(fchdir),
 };
+/* clang-format on */
 
 /* Without a network: with the error that says so. */
 static const int network[] = { SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind) };
 
 /* Of fcntl, without those that send a signal to another process or make it wait. */
+/* clang-format off */
 static const int fcntl_commands[] = {
 	F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_OFD_SETLK, F_OFD_GETLK,
 	F_SETPIPE_SZ, F_GETPIPE_SZ,
 };
+/* clang-format on */
 
 /* Not a system call of this architecture. */
 static int none_here(int r)
@@ -130,9 +142,9 @@ static int add_list(scmp_filter_ctx f, uint32_t action, const int *list, size_t 
 /* Allow a call whose argument is value in its lower 32 bits. */
 static int add_if(scmp_filter_ctx f, int call, unsigned argument, uint32_t value)
 {
-	return none_here(seccomp_rule_add(f, SCMP_ACT_ALLOW, call, 1,
-					  SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX,
-						   value)));
+	return none_here(
+		seccomp_rule_add(f, SCMP_ACT_ALLOW, call, 1,
+				 SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, value)));
 }
 
 /* Threads, but no processes: clone3 has its flags in memory, and libc falls back to clone.  Signals

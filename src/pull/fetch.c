@@ -33,7 +33,7 @@ struct part {
 	unsigned index;
 	const struct descriptor *blob;
 	char *diff_id;
-	size_t twin;         /* index of an earlier part with the same diffID, or its own */
+	size_t twin; /* index of an earlier part with the same diffID, or its own */
 	struct layer *layer; /* NULL: is in layers/ already, or has a twin */
 	int lock_fd;
 	Crisp__State__Layer *row;
@@ -48,10 +48,10 @@ struct fetch {
 	struct part *parts;
 	size_t n;
 	Crisp__State__Layer **rows; /* handed out, one a part */
-	atomic_size_t next;         /* the first part that nobody has begun */
-	atomic_uint finished;       /* threads */
+	atomic_size_t next; /* the first part that nobody has begun */
+	atomic_uint finished; /* threads */
 	atomic_uint layers_done;
-	int event_fd;               /* a thread has ended */
+	int event_fd; /* a thread has ended */
 	atomic_flag failed;
 	struct err e; /* of the first failure: written by whoever set the flag */
 };
@@ -331,8 +331,8 @@ static bool is_highest(const struct fetch *f, size_t i)
 	return true;
 }
 
-static int inherit_layer(void *arg, const struct layer *l, int list_fd, const int *lower,
-			 size_t n, char sum[TREESUM_TEXT], struct err *e)
+static int inherit_layer(void *arg, const struct layer *l, int list_fd, const int *lower, size_t n,
+			 char sum[TREESUM_TEXT], struct err *e)
 {
 	const struct fetch *f = arg;
 

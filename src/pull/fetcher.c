@@ -34,7 +34,7 @@ struct fetcher {
 	struct credstore *wallet;
 	struct err credstore_error;
 	struct certs_dirs *certs_dirs;
-	struct stop stop;  /* of all sources: never set */
+	struct stop stop; /* of all sources: never set */
 	/* Opened sources by number, from 1 on, for those that clone them. */
 	pthread_mutex_t lock;
 	struct origin *sources;
@@ -177,8 +177,8 @@ static int get_blob(struct service *sv, const Crisp__Pull__Blob *q, struct sink 
 }
 
 /* 1: there is none. */
-static int get_signature(struct service *sv, const Crisp__Pull__SignatureFile *q,
-			 struct sink *sink, struct err *e)
+static int get_signature(struct service *sv, const Crisp__Pull__SignatureFile *q, struct sink *sink,
+			 struct err *e)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
 	int r = sigfile_get(q->url, q->tries, &sv->stop, &sv->http, &text, e);
@@ -246,7 +246,7 @@ static void serve(void *arg, int fd)
 		size_t n = 1;
 
 		r = ipc_recv(fd, &crisp__pull__to_fetcher__descriptor, QUESTION_MAX, &m, &pipe, &n,
-			      &e);
+			     &e);
 		if (r != 0)
 			break;
 		r = answer(&sv, (Crisp__Pull__ToFetcher *)m, pipe);

@@ -32,7 +32,7 @@ static int next_answer(const struct helper *unpacker, int channel, Crisp__Pull__
 {
 	ProtobufCMessage *m = NULL;
 	int r = ipc_recv(channel, &crisp__pull__from_unpacker__descriptor, ANSWER_MAX, &m, NULL,
-			  NULL, e);
+			 NULL, e);
 
 	*ret = (Crisp__Pull__FromUnpacker *)m;
 	if (r > 0 || (r < 0 && e->code == ERR_ABORTED))
@@ -163,8 +163,13 @@ int hand_unpack(const struct helper *unpacker, struct source *s, const struct de
 		const struct layer *l, void (*fed)(void *arg, uint64_t bytes), void *arg,
 		struct unpack_result *ret, struct err *e)
 {
-	struct transfer t = { .unpacker = unpacker, .source = s, .d = d, .channel = -1,
-			      .fed = fed, .arg = arg, .result = ret };
+	struct transfer t = { .unpacker = unpacker,
+			      .source = s,
+			      .d = d,
+			      .channel = -1,
+			      .fed = fed,
+			      .arg = arg,
+			      .result = ret };
 	int r = helper_channel(unpacker, &t.channel, e);
 
 	if (r < 0)

@@ -43,8 +43,8 @@ static int read_configuration(const Crisp__Pull__Request *q, struct acquire_part
 
 static int share_meter(struct acquire_parts *p, struct err *e)
 {
-	p->meter = mmap(NULL, sizeof(*p->meter), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	p->meter = mmap(NULL, sizeof(*p->meter), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			-1, 0);
 	if (p->meter != MAP_FAILED)
 		return 0;
 	p->meter = NULL;

@@ -26,7 +26,7 @@
 
 struct link {
 	int listen_fd;
-	int end_fd;  /* eventfd: nobody wants the image */
+	int end_fd; /* eventfd: nobody wants the image */
 	int wake_fd; /* eventfd: there is something to tell */
 	/* Frames that others left, under the lock.  Progress that was not sent is replaced. */
 	pthread_mutex_t lock;
@@ -292,8 +292,7 @@ static int first_request(struct link *l, Crisp__Pull__ToPuller **ret, struct err
 	return err_set(e, ERR_ABORTED, "no request came");
 }
 
-int link_open(int listen_fd, struct link **ret, Crisp__Pull__ToPuller **ret_request,
-	      struct err *e)
+int link_open(int listen_fd, struct link **ret, Crisp__Pull__ToPuller **ret_request, struct err *e)
 {
 	struct link *l = xcalloc(1, sizeof(*l));
 	struct err ignored = ERR_NULL;

@@ -17,8 +17,7 @@ struct link;
 /* Wait for the request on the first connection, for a bounded time.  *ret_request is the caller's,
  * for crisp__pull__to_puller__free_unpacked(x, NULL).
  * ERR_ABORTED: nobody is there who wants anything. */
-int link_open(int listen_fd, struct link **ret, Crisp__Pull__ToPuller **ret_request,
-	      struct err *e);
+int link_open(int listen_fd, struct link **ret, Crisp__Pull__ToPuller **ret_request, struct err *e);
 
 /* Readable from the moment on when nobody wants the image any more. */
 int link_end_fd(const struct link *l);

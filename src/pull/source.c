@@ -58,7 +58,7 @@ static int answer(struct source *s, Crisp__Pull__FromFetcher **ret, struct err *
 
 	r = r < 0 ? r
 		  : ipc_recv(s->channel, &crisp__pull__from_fetcher__descriptor, ANSWER_MAX, &m,
-			      NULL, NULL, e);
+			     NULL, NULL, e);
 	*ret = (Crisp__Pull__FromFetcher *)m;
 	if (r > 0 || (r < 0 && e->code == ERR_ABORTED))
 		return helper_lost(s->fetcher, e);

@@ -112,7 +112,7 @@ static int wait_for_finish(int fd, struct err *e)
 {
 	ProtobufCMessage *m = NULL;
 	int r = ipc_recv(fd, &crisp__pull__to_unpacker__descriptor, QUESTION_MAX, &m, NULL, NULL,
-			  e);
+			 e);
 
 	if (r == 0 && !((Crisp__Pull__ToUnpacker *)m)->finish)
 		r = err_set(e, ERR_INTERNAL, "a question while a layer is unpacked");
@@ -149,8 +149,8 @@ static void unpack(const struct unpacker *p, int fd, const Crisp__Pull__Unpack *
 
 /* --- inherit and judge --- */
 
-static void inherit(const struct unpacker *p, int fd, const Crisp__Pull__Inherit *q,
-		    const int *fds, size_t n)
+static void inherit(const struct unpacker *p, int fd, const Crisp__Pull__Inherit *q, const int *fds,
+		    size_t n)
 {
 	_cleanup_free_ char *dir = xasprintf("%s/%s", p->works, q->name);
 	struct unpack_result result = { .bytes = 0 };
@@ -178,7 +178,7 @@ static void judge(const struct unpacker *p, int fd, const Crisp__Pull__Judge *q)
 
 	/* e may be filled by a signature that another one has outweighed. */
 	r = p->policy ? evaluate_image(policy_of_image(p->policy, &ref), &ref, q->signatures,
-				    q->n_signatures, accepted, &e)
+				       q->n_signatures, accepted, &e)
 		      : err_set(&e, ERR_INTERNAL, "there is no policy");
 	list = xcalloc(q->n_signatures + 1, sizeof(*list));
 	for (size_t i = 0; i < q->n_signatures; i++)
@@ -198,8 +198,7 @@ static void serve(void *arg, int fd)
 	Crisp__Pull__ToUnpacker *q;
 	struct err e = ERR_NULL;
 
-	if (ipc_recv(fd, &crisp__pull__to_unpacker__descriptor, QUESTION_MAX, &m, fds, &n, &e) !=
-	    0)
+	if (ipc_recv(fd, &crisp__pull__to_unpacker__descriptor, QUESTION_MAX, &m, fds, &n, &e) != 0)
 		return;
 	q = (Crisp__Pull__ToUnpacker *)m;
 	if (q->unpack && n == 1)

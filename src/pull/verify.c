@@ -54,8 +54,9 @@ static int judge(const Crisp__Pull__Verify *v, struct err *e)
 	r = r < 0 ? r : policy_ref_copy(&named, &ref, e);
 	r = r < 0 ? r : policy_load(v->policy, &p, e);
 	r = r < 0 ? r : confine(p, e);
-	r = r < 0 ? r : evaluate_image(policy_of_image(p, &ref), &ref, v->signatures,
-				    v->n_signatures, accepted, e);
+	r = r < 0 ? r
+		  : evaluate_image(policy_of_image(p, &ref), &ref, v->signatures, v->n_signatures,
+				   accepted, e);
 	image_ref_done(&named);
 	image_ref_done(&ref);
 	return r;

@@ -19,14 +19,28 @@
 #define CERTS_DEPTH 2 /* certs.d/HOST/FILE */
 
 static const char *const system_files[] = {
-	"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf",
+	"/etc/resolv.conf",
+	"/etc/hosts",
+	"/etc/nsswitch.conf",
+	"/etc/host.conf",
+	"/etc/gai.conf",
 	"/etc/services",
 	/* Authorities, where distributions keep them. */
-	"/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem", "/etc/ssl/openssl.cnf",
-	"/usr/lib/ssl/openssl.cnf", "/usr/lib/ssl/certs", "/usr/lib/ssl/cert.pem",
-	"/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/etc/pki/tls/certs",
-	"/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf", "/etc/pki/ca-trust/extracted",
-	"/var/lib/ca-certificates", "/etc/crypto-policies/back-ends",
+	"/etc/ssl/certs",
+	"/etc/ssl/cert.pem",
+	"/etc/ssl/ca-bundle.pem",
+	"/etc/ssl/openssl.cnf",
+	"/usr/lib/ssl/openssl.cnf",
+	"/usr/lib/ssl/certs",
+	"/usr/lib/ssl/cert.pem",
+	"/usr/share/ca-certificates",
+	"/usr/local/share/ca-certificates",
+	"/etc/pki/tls/certs",
+	"/etc/pki/tls/cert.pem",
+	"/etc/pki/tls/openssl.cnf",
+	"/etc/pki/ca-trust/extracted",
+	"/var/lib/ca-certificates",
+	"/etc/crypto-policies/back-ends",
 };
 
 static void add(struct confine_view *v, const char *path)

@@ -24,7 +24,7 @@ int exitrec_format(const struct exitrec *r, char out[EXITREC_MAX])
 {
 	int n = snprintf(out, EXITREC_MAX,
 			 HEAD "code %d\nsignal %d\noom %d\nstarted %lld\nexited %lld\npid %lld\n"
-			 "ticks %llu\nboot %s\n",
+			      "ticks %llu\nboot %s\n",
 			 r->code, r->signal, r->oom ? 1 : 0, (long long)r->started_ns,
 			 (long long)r->exited_ns, (long long)r->pid,
 			 (unsigned long long)r->start_ticks, r->boot_id);

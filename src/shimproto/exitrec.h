@@ -15,11 +15,11 @@
 #define EXITREC_MAX 512 /* bytes of a whole record */
 
 struct exitrec {
-	int code;             /* 0..255, 128 + signal when killed */
-	int signal;           /* 0: it exited by itself */
+	int code; /* 0..255, 128 + signal when killed */
+	int signal; /* 0: it exited by itself */
 	bool oom;
-	int64_t started_ns;   /* CLOCK_REALTIME, 0: was never started */
-	int64_t exited_ns;    /* CLOCK_REALTIME */
+	int64_t started_ns; /* CLOCK_REALTIME, 0: was never started */
+	int64_t exited_ns; /* CLOCK_REALTIME */
 	int64_t pid;
 	uint64_t start_ticks;
 	char boot_id[37];

@@ -24,8 +24,8 @@
 #include "base/proc.h"
 #include "base/util.h"
 
-#define CALLS_MAX 4096     /* under way on one link */
-#define FRAMES_A_TURN 32   /* read before others get a turn */
+#define CALLS_MAX 4096 /* under way on one link */
+#define FRAMES_A_TURN 32 /* read before others get a turn */
 #define READY_TEXT_MAX 1024
 
 struct call {
@@ -85,8 +85,7 @@ static void fail_all(struct shim_link *link, const struct err *why, const bool *
 		while (!list_empty(lists[i])) {
 			struct shim_answer ans = { .fd = -1 };
 
-			call_finish(link, list_entry(lists[i]->next, struct call, node), &ans,
-				    why);
+			call_finish(link, list_entry(lists[i]->next, struct call, node), &ans, why);
 			if (*closed)
 				return;
 		}
@@ -330,7 +329,9 @@ static int receive(struct shim_link *link)
 		char space[CMSG_SPACE(SHIM_FDS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = { .iov_base = frame, .iov_len = sizeof(frame) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(link->io.fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	_cleanup_close_ int fd = -1;
@@ -339,8 +340,7 @@ static int receive(struct shim_link *link)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 1;
 	if (n == 0 || (n < 0 && errno == ECONNRESET))
-		return err_set(&link->why, ERR_UNAVAILABLE,
-			       "the pod's shim closed the connection");
+		return err_set(&link->why, ERR_UNAVAILABLE, "the pod's shim closed the connection");
 	if (n < 0)
 		return err_errno(&link->why, ERR_UNAVAILABLE, errno, "receive from the pod's shim");
 	fd = take_fd_of(&msg);
@@ -407,8 +407,9 @@ int shim_link_open(struct loop *l, const char *dir, const struct shim_link_ops *
 	if (r < 0)
 		return r;
 	link = xcalloc(1, sizeof(*link));
-	*link = (struct shim_link){ .loop = l, .ops = ops, .arg = arg, .hello_seq = 1,
-				    .next_seq = 1 };
+	*link = (struct shim_link){
+		.loop = l, .ops = ops, .arg = arg, .hello_seq = 1, .next_seq = 1
+	};
 	list_init(&link->calls);
 	list_init(&link->unsent);
 	r = loop_io_add(l, &link->io, fd, EPOLLIN, link_ready, e);
@@ -510,8 +511,12 @@ int shim_start(const char *shim_path, const char *id, const char *dir, const cha
 	       int64_t timeout_ms, struct spawn_child *ret, struct err *e)
 {
 	_cleanup_free_ char *files = xasprintf("%llu", (unsigned long long)nofile_original());
-	const char *argv[] = { shim_path, "--id", id, "--dir", dir, "--ready-fd", "3",
-			       "--open-files", files, cgroup ? "--cgroup" : NULL, cgroup, NULL };
+	const char *argv[] = { shim_path, "--id",
+			       id,	  "--dir",
+			       dir,	  "--ready-fd",
+			       "3",	  "--open-files",
+			       files,	  cgroup ? "--cgroup" : NULL,
+			       cgroup,	  NULL };
 	struct spawn_child child = SPAWN_CHILD_NULL;
 	_cleanup_close_ int ready = -1, theirs = -1;
 	struct spawn s = SPAWN_NULL;

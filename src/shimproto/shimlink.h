@@ -41,7 +41,7 @@ int shim_link_open(struct loop *l, const char *dir, const struct shim_link_ops *
 
 struct shim_answer {
 	struct shim_status status; /* of the object, after the call */
-	int fd;                    /* EXEC with SHIM_TTY: pty master; set to -1 to keep it */
+	int fd; /* EXEC with SHIM_TTY: pty master; set to -1 to keep it */
 };
 
 /* err is NULL for success.  With err, ans->status is what the shim said beside it (exit_code

@@ -21,8 +21,8 @@ enum field_kind {
 	FIELD_U32,
 	FIELD_U64,
 	FIELD_STRING, /* const char *: length with NUL, bytes, NUL */
-	FIELD_CHARS,  /* char[max]: the same */
-	FIELD_ARGS,   /* const char *[]: count, then strings */
+	FIELD_CHARS, /* char[max]: the same */
+	FIELD_ARGS, /* const char *[]: count, then strings */
 };
 
 struct field {
@@ -33,8 +33,10 @@ struct field {
 };
 
 #define REQ(kind_, name_, max_) \
-	{ .name = #name_, .offset = offsetof(struct shim_request, name_), .max = (max_), \
-	  .kind = (kind_) }
+	{ \
+		.name = #name_, .offset = offsetof(struct shim_request, name_), .max = (max_), \
+		.kind = (kind_) \
+	}
 
 static const struct field request_fields[] = {
 	REQ(FIELD_STRING, id, SHIM_ID_MAX + 1),
@@ -61,8 +63,10 @@ static const struct field request_fields[] = {
 };
 
 #define STATUS(kind_, name_, max_) \
-	{ .name = #name_, .offset = offsetof(struct shim_report, status.name_), .max = (max_), \
-	  .kind = (kind_) }
+	{ \
+		.name = #name_, .offset = offsetof(struct shim_report, status.name_), \
+		.max = (max_), .kind = (kind_) \
+	}
 
 static const struct field report_fields[] = {
 	STATUS(FIELD_CHARS, id, SHIM_ID_MAX + 1),
@@ -113,8 +117,7 @@ static int put_string(struct writer *w, const char *s, const struct field *f, st
 	return r < 0 ? r : put(w, s ? s : "", size, f->name, e);
 }
 
-static int put_args(struct writer *w, const char *const *args, const struct field *f,
-		    struct err *e)
+static int put_args(struct writer *w, const char *const *args, const struct field *f, struct err *e)
 {
 	uint32_t n = 0;
 	int r;
@@ -149,8 +152,8 @@ static int put_field(struct writer *w, const char *base, const struct field *f, 
 	return 0;
 }
 
-static int pack(struct header h, const void *base, const struct field *fields, size_t n,
-		void *out, size_t *ret_size, struct err *e)
+static int pack(struct header h, const void *base, const struct field *fields, size_t n, void *out,
+		size_t *ret_size, struct err *e)
 {
 	struct writer w = { .out = out, .len = sizeof(h) };
 
@@ -290,8 +293,10 @@ static bool is_request(unsigned type)
 int shimproto_pack_request(const struct shim_request *req, uint32_t seq, void *out,
 			   size_t *ret_size, struct err *e)
 {
-	struct header h = { .magic = SHIM_MAGIC, .version = SHIM_VERSION,
-			    .type = (uint16_t)req->type, .seq = seq };
+	struct header h = { .magic = SHIM_MAGIC,
+			    .version = SHIM_VERSION,
+			    .type = (uint16_t)req->type,
+			    .seq = seq };
 
 	if (!is_request(req->type))
 		return err_set(e, ERR_INVALID, "shim frame: %d is no request", (int)req->type);
@@ -333,11 +338,12 @@ static bool is_report(unsigned type)
 	return type >= SHIM_ANSWER && type < SHIM_REPORT_END;
 }
 
-int shimproto_pack_report(const struct shim_report *rep, void *out, size_t *ret_size,
-			  struct err *e)
+int shimproto_pack_report(const struct shim_report *rep, void *out, size_t *ret_size, struct err *e)
 {
-	struct header h = { .magic = SHIM_MAGIC, .version = SHIM_VERSION,
-			    .type = (uint16_t)rep->type, .seq = rep->seq,
+	struct header h = { .magic = SHIM_MAGIC,
+			    .version = SHIM_VERSION,
+			    .type = (uint16_t)rep->type,
+			    .seq = rep->seq,
 			    .error = (uint32_t)rep->err.code };
 
 	if (!is_report(rep->type))
@@ -345,8 +351,7 @@ int shimproto_pack_report(const struct shim_report *rep, void *out, size_t *ret_
 	return pack(h, rep, report_fields, ARRAY_LEN(report_fields), out, ret_size, e);
 }
 
-int shimproto_parse_report(const void *frame, size_t size, struct shim_report *ret,
-			   struct err *e)
+int shimproto_parse_report(const void *frame, size_t size, struct shim_report *ret, struct err *e)
 {
 	struct header h;
 	int r = parse_header(frame, size, &h, e);

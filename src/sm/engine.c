@@ -209,9 +209,7 @@ static int64_t since_after(const struct sm_object *obj, const struct sm_row *row
 static struct Crisp__State__Failure *failure_after(const struct sm_object *obj,
 						   const struct sm_row *row)
 {
-	return row->retries		  ? obj->draft_failure
-	       : row->target == row->state ? obj->failure
-					   : NULL;
+	return row->retries ? obj->draft_failure : row->target == row->state ? obj->failure : NULL;
 }
 
 /* The object as it will be after row's move. */
@@ -226,8 +224,8 @@ static void *draft_pack(const struct sm_object *obj, const struct sm_row *row, i
 
 void *sm_object_pack(const struct sm_object *obj, size_t *ret_size)
 {
-	return envelope_pack(obj, obj->row, obj->failure, obj->state, obj->seq, obj->since_ns,
-			     NULL, ret_size);
+	return envelope_pack(obj, obj->row, obj->failure, obj->state, obj->seq, obj->since_ns, NULL,
+			     ret_size);
 }
 
 /* --- objects --- */
@@ -288,11 +286,11 @@ static void load_history(struct sm_object *obj, const Crisp__State__Envelope *en
 		if (from < 0 || to < 0 || event < 0)
 			continue;
 		history_add(obj, (struct sm_transition){
-			.at_ns = t->at_ns,
-			.from = (uint16_t)from,
-			.to = (uint16_t)to,
-			.event = (uint16_t)event,
-		});
+					 .at_ns = t->at_ns,
+					 .from = (uint16_t)from,
+					 .to = (uint16_t)to,
+					 .event = (uint16_t)event,
+				 });
 	}
 }
 
@@ -317,8 +315,10 @@ int sm_object_load(struct sm_engine *en, const struct sm_machine *m, const char 
 		r = err_set(e, ERR_DATA_LOSS, "record in row %s/%s does not decode", m->name, id);
 	else if (state < 0 || m->states[state].kind == SM_KIND_INITIAL ||
 		 m->states[state].kind == SM_KIND_FINAL)
-		r = err_set(e, ERR_DATA_LOSS, "row %s/%s is in state %u, which this version does "
-			    "not know", m->name, id, env->state);
+		r = err_set(e, ERR_DATA_LOSS,
+			    "row %s/%s is in state %u, which this version does "
+			    "not know",
+			    m->name, id, env->state);
 	else if ((broken = broken_invariant(m, (uint16_t)state, row)))
 		r = err_set(e, ERR_DATA_LOSS, "row %s/%s in state %s breaks invariant %s", m->name,
 			    id, m->states[state].name, broken);
@@ -362,7 +362,8 @@ unsigned sm_waiting(const struct sm_object *obj)
 	unsigned n = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-		list_for_each(node, lists[i]) n++;
+		list_for_each(node, lists[i])
+			n++;
 	return n;
 }
 
@@ -454,8 +455,8 @@ static void start_after_pause(struct sm_object *obj, uint16_t effect)
 {
 	obj->effect = (int16_t)effect;
 	obj->effect_gen++;
-	obj->retry_ns = obj->engine->ops->now(obj->engine->arg) +
-			sm_pause_ns(obj, obj->failure->tries);
+	obj->retry_ns =
+		obj->engine->ops->now(obj->engine->arg) + sm_pause_ns(obj, obj->failure->tries);
 	arm_next(obj);
 }
 
@@ -841,7 +842,8 @@ bool sm_flush(struct sm_engine *en)
 	int64_t now = en->ops->now(en->arg);
 	size_t n = 0;
 
-	list_for_each(node, &en->pending) n++;
+	list_for_each(node, &en->pending)
+		n++;
 	if (n == 0)
 		return false;
 	objs = xcalloc(n, sizeof(struct sm_object *));

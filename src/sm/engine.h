@@ -34,11 +34,11 @@ struct sm_waiter {
 struct sm_event {
 	struct list node;
 	int event;
-	int64_t at_ns;            /* when it was dispatched first; steps have no other clock */
+	int64_t at_ns; /* when it was dispatched first; steps have no other clock */
 	struct sm_waiter *waiter; /* NULL: nobody waits */
-	uint64_t gen;             /* of the effect it reports, 0: of none */
-	struct err err;           /* why, for events of failure */
-	void *payload;            /* what the table says that it carries; owned by the event */
+	uint64_t gen; /* of the effect it reports, 0: of none */
+	struct err err; /* why, for events of failure */
+	void *payload; /* what the table says that it carries; owned by the event */
 	void (*free_payload)(void *payload);
 };
 
@@ -61,26 +61,26 @@ struct sm_object {
 	char id[ID_LEN + 1];
 	uint16_t state; /* index into machine->states */
 	uint64_t seq;
-	int64_t since_ns;    /* when the state was entered */
+	int64_t since_ns; /* when the state was entered */
 	int64_t deadline_ns; /* CLOCK_REALTIME, 0: none */
-	int64_t retry_ns;    /* CLOCK_REALTIME: when the effect is tried again, 0: not waiting */
-	void *row;           /* the machine's message, current */
+	int64_t retry_ns; /* CLOCK_REALTIME: when the effect is tried again, 0: not waiting */
+	void *row; /* the machine's message, current */
 	/* Why the last try of the state's effect failed, and how many have; NULL: none has. */
 	struct Crisp__State__Failure *failure;
-	int16_t effect;      /* in flight, -1: none */
+	int16_t effect; /* in flight, -1: none */
 	uint64_t effect_gen; /* reports of earlier effects are dropped by this */
 	struct sm_transition history[LIMIT_HISTORY];
 	uint16_t n_history, next_history;
 	void *user; /* the owner's */
 	struct sm_object *parent; /* NULL: its machine has none, or there is none any more */
-	struct list children;     /* of sm_object.sibling */
+	struct list children; /* of sm_object.sibling */
 	struct list sibling;
 
 	/* The engine's own. */
 	struct list events; /* wait for the commit under way */
 	struct list parked; /* wait for a state at rest */
-	struct list work;   /* waiters of the work in flight */
-	struct list node;   /* in the engine's pending or stalled list */
+	struct list work; /* waiters of the work in flight */
+	struct list node; /* in the engine's pending or stalled list */
 	struct sm_event *current;
 	const struct sm_row *commit_row; /* whose commit is pending, NULL: none */
 	uint16_t commit_item;
@@ -92,7 +92,7 @@ struct sm_object {
 /* One object's part of a commit. */
 struct sm_write {
 	struct sm_object *obj;
-	uint16_t state;  /* the new one */
+	uint16_t state; /* the new one */
 	const void *row; /* the draft */
 	const void *envelope; /* crisp.state.Envelope, packed */
 	size_t size;

@@ -26,9 +26,20 @@
 #define KEY_MAX 511
 #define FIRST_PAGE 2 /* behind the two meta pages */
 
-enum { PAGE_BRANCH = 1, PAGE_LEAF = 2, PAGE_OVERFLOW = 4, PAGE_META = 8, PAGE_KINDS = 0x6f };
-enum { NODE_BIG = 1 };
-enum { TREE_FREE, TREE_MAIN };
+enum {
+	PAGE_BRANCH = 1,
+	PAGE_LEAF = 2,
+	PAGE_OVERFLOW = 4,
+	PAGE_META = 8,
+	PAGE_KINDS = 0x6f
+};
+enum {
+	NODE_BIG = 1
+};
+enum {
+	TREE_FREE,
+	TREE_MAIN
+};
 
 struct page_header {
 	uint64_t number;
@@ -62,7 +73,7 @@ struct walk {
 	struct mdbfile *f;
 	int tree;
 	uint64_t last_page; /* no page is beyond */
-	uint8_t *used;      /* a bit a page */
+	uint8_t *used; /* a bit a page */
 	uint64_t entries;
 	unsigned depth; /* of the leaves, 0: none seen */
 	/* Salvage: go on after damage and report rows. */
@@ -138,7 +149,7 @@ static unsigned keys_of(const struct page_header *h)
 struct node {
 	const uint8_t *key, *data;
 	size_t key_size, size; /* of a big one: of its value elsewhere */
-	uint64_t child;        /* of a branch; of a big leaf its first overflow page */
+	uint64_t child; /* of a branch; of a big leaf its first overflow page */
 	bool big;
 	size_t bytes; /* it takes in its page */
 };
@@ -186,8 +197,7 @@ static int check_page(const struct walk *w, uint64_t number, const uint8_t *page
 		return page_bad(e, number, "has the number %llu", (unsigned long long)h.number);
 	if ((kind != PAGE_BRANCH && kind != PAGE_LEAF) || !(kind & kinds))
 		return page_bad(e, number, "is of kind 0x%x", h.flags);
-	if (h.lower < PAGE_HEADER || h.lower % 2 || h.upper < h.lower ||
-	    h.upper > w->f->page_size)
+	if (h.lower < PAGE_HEADER || h.lower % 2 || h.upper < h.lower || h.upper > w->f->page_size)
 		return page_bad(e, number, "has wrong bounds (%u, %u)", h.lower, h.upper);
 	if (w->tree == TREE_MAIN && keys_of(&h) < (kind == PAGE_BRANCH ? 2U : 1U))
 		return page_bad(e, number, "has %u keys", keys_of(&h));
@@ -402,8 +412,8 @@ static int read_metas(struct mdbfile *f, struct err *e)
 		return r;
 	f->valid[0] = r == 0 && is_meta(page, &f->metas[0]) &&
 		      is_page_size(f->metas[0].trees[TREE_FREE].pad);
-	f->page_size = f->valid[0] ? f->metas[0].trees[TREE_FREE].pad
-				   : (size_t)sysconf(_SC_PAGESIZE);
+	f->page_size =
+		f->valid[0] ? f->metas[0].trees[TREE_FREE].pad : (size_t)sysconf(_SC_PAGESIZE);
 	r = read_at(f, f->page_size, page, sizeof(page), e);
 	if (r < 0)
 		return r;

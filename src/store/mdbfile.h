@@ -25,7 +25,7 @@ static inline void mdbfile_closep(struct mdbfile **f)
 
 struct mdbfile_info {
 	uint64_t txnid; /* of the last commit, 0: nothing was ever committed */
-	uint64_t rows;  /* in the main database */
+	uint64_t rows; /* in the main database */
 };
 
 /* Walk both trees and the free list from the newest meta page: each page is in the file, is what
@@ -35,14 +35,14 @@ int mdbfile_check(struct mdbfile *f, uint64_t max_bytes, struct mdbfile_info *re
 
 /* Where a row was found, the most trusted first. */
 enum mdbfile_source {
-	MDBFILE_SOURCE_TREE,  /* reached from the newest meta page */
+	MDBFILE_SOURCE_TREE, /* reached from the newest meta page */
 	MDBFILE_SOURCE_OLDER, /* reached from the other one: the commit before */
 	MDBFILE_SOURCE_STRAY, /* in a leaf page that nothing leads to: of any age */
 };
 
 /* key and value are valid during the call. */
-typedef void mdbfile_row_fn(void *arg, enum mdbfile_source source, const void *key,
-			    size_t key_size, const void *value, size_t size);
+typedef void mdbfile_row_fn(void *arg, enum mdbfile_source source, const void *key, size_t key_size,
+			    const void *value, size_t size);
 
 /* Every row that can still be read, source by source; the second and third only when the newest
  * tree is not whole.  A row may come several times.  Damage is passed over.  Returns how many pages

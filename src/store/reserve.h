@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 struct reserve {
-	int fd;             /* of the data file, not owned */
-	size_t size;        /* bytes to keep behind the last page in use */
-	uint64_t limit;     /* bytes that the file may have */
+	int fd; /* of the data file, not owned */
+	size_t size; /* bytes to keep behind the last page in use */
+	uint64_t limit; /* bytes that the file may have */
 	uint64_t allocated; /* bytes from the start of the file */
 	bool complete;
 };

@@ -13,7 +13,7 @@
 
 enum store_health {
 	STORE_HEALTH_SOUND,
-	STORE_HEALTH_NEW,     /* no file, an empty one, or one without a commit */
+	STORE_HEALTH_NEW, /* no file, an empty one, or one without a commit */
 	STORE_HEALTH_DAMAGED, /* why is filled */
 };
 

@@ -51,8 +51,9 @@ static int mdb_err(struct err *e, int rc, const char *what, const char *object)
 	case MDB_INVALID:
 	case MDB_PAGE_FULL:
 	case MDB_CURSOR_FULL:
-		return err_set(e, ERR_DATA_LOSS, "%s %s: the state database is damaged (%s); "
-			       MENDING, what, object, mdb_strerror(rc));
+		return err_set(e, ERR_DATA_LOSS,
+			       "%s %s: the state database is damaged (%s); " MENDING, what, object,
+			       mdb_strerror(rc));
 	case ENOSPC:
 	case EDQUOT:
 		return err_errno(e, ERR_EXHAUSTED, rc, "%s %s: free some disk space", what, object);
@@ -112,8 +113,8 @@ static void note_mapped(enum store_env env, const char *dir, int fd)
 		unsigned major, minor;
 
 		if (sscanf(line, "%llx-%llx %*s %*x %x:%x %llu", &from, &to, &major, &minor,
-			   &inode) != 5 || inode != st.st_ino || minor != minor(st.st_dev) ||
-		    major != major(st.st_dev))
+			   &inode) != 5 ||
+		    inode != st.st_ino || minor != minor(st.st_dev) || major != major(st.st_dev))
 			continue;
 		mapped[env].from = from;
 		mapped[env].to = to;
@@ -280,7 +281,8 @@ static int open_boot(struct store *s, const struct store_options *o, size_t map_
 		r = replace_boot(s, dir, &why, e);
 	else if (health == STORE_HEALTH_NEW && o->shims)
 		s->note = xasprintf("%s/" STORE_DATA_FILE " is missing or empty, but %s; the "
-				    "durable rows take its place", dir, o->shims);
+				    "durable rows take its place",
+				    dir, o->shims);
 	if (r < 0)
 		return r;
 	return env_open(s, STORE_ENV_BOOT, dir, map_size, MDB_NOSYNC | MDB_NOMETASYNC, e);
@@ -307,8 +309,9 @@ static int check_durable(const struct store_options *o, struct err *e)
 			       o->pods && o->layers ? " and " : "", o->layers ? o->layers : "");
 	if (rows == 0 && o->pods)
 		return err_set(e, ERR_DATA_LOSS,
-			       "the state database %s/" STORE_DATA_FILE " has no row, but %s; "
-			       MENDING, o->durable_dir, o->pods);
+			       "the state database %s/" STORE_DATA_FILE
+			       " has no row, but %s; " MENDING,
+			       o->durable_dir, o->pods);
 	return 0;
 }
 
@@ -322,8 +325,8 @@ static int lock_dir(const char *dir, const char *flag, int *ret_fd, struct err *
 		return err_errno(e, ERR_INTERNAL, errno, "open %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(e, ERR_PRECONDITION,
-			       "%s is in use by another crispd: stop it, or name another %s",
-			       dir, flag);
+			       "%s is in use by another crispd: stop it, or name another %s", dir,
+			       flag);
 	*ret_fd = take_fd(fd);
 	return 0;
 }
@@ -549,8 +552,10 @@ static void check_reserves(struct store_txn *t)
 		reserve_keep(r, used_bytes(t->store->env[i]));
 		t->failed = !r->complete;
 		if (t->failed)
-			err_errno(&t->err, ERR_EXHAUSTED, ENOSPC, "no room for new objects in the "
-				  "%s database: free some disk space", i ? "boot" : "durable");
+			err_errno(&t->err, ERR_EXHAUSTED, ENOSPC,
+				  "no room for new objects in the "
+				  "%s database: free some disk space",
+				  i ? "boot" : "durable");
 	}
 }
 

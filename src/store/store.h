@@ -27,15 +27,15 @@ enum store_env {
 
 struct store_options {
 	const char *durable_dir; /* made when missing */
-	const char *boot_dir;    /* made when missing; holds one directory a boot, older ones go */
-	size_t map_size;         /* bytes of address space for each environment, 0: 1 GiB */
-	size_t reserve;          /* bytes of disk kept for what is there when it fills, 0: 4 MiB */
-	size_t boot_reserve;     /* the same for the boot environment, 0: 2 MiB */
-	bool no_sync;            /* tests that kill processes but never the kernel */
+	const char *boot_dir; /* made when missing; holds one directory a boot, older ones go */
+	size_t map_size; /* bytes of address space for each environment, 0: 1 GiB */
+	size_t reserve; /* bytes of disk kept for what is there when it fills, 0: 4 MiB */
+	size_t boot_reserve; /* the same for the boot environment, 0: 2 MiB */
+	bool no_sync; /* tests that kill processes but never the kernel */
 	/* What is on the node and rows must explain, in words; NULL: nothing. */
-	const char *pods;   /* directories of pods and containers: there is a row at least */
+	const char *pods; /* directories of pods and containers: there is a row at least */
 	const char *layers; /* of images: something was committed once */
-	const char *shims;  /* processes of this boot: the boot environment is there */
+	const char *shims; /* processes of this boot: the boot environment is there */
 };
 
 /* Opens both. Fails when another process holds them. The files are checked before they are
@@ -92,11 +92,11 @@ struct store_read {
 };
 
 struct store_row {
-	const char *key;      /* valid until the read ends, NUL-terminated */
-	const void *payload;  /* valid until the read ends, not aligned */
+	const char *key; /* valid until the read ends, NUL-terminated */
+	const void *payload; /* valid until the read ends, not aligned */
 	size_t size;
-	char boot_id[37];     /* of its writing */
-	bool damaged;         /* checksum, version or header wrong: payload is the raw value */
+	char boot_id[37]; /* of its writing */
+	bool damaged; /* checksum, version or header wrong: payload is the raw value */
 };
 
 /* Each environment's snapshot is taken when it is first read. */

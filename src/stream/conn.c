@@ -199,7 +199,7 @@ static void head_complete(struct conn *c, size_t size)
 		conn_answer(c, "404 Not Found", "", "404: Page Not Found");
 	} else if (head.method == HTTP_METHOD_OTHER) {
 		conn_answer(c, "405 Method Not Allowed", "Allow: GET, POST\r\n",
-		       "405: Method Not Allowed");
+			    "405: Method Not Allowed");
 	} else if (!http_origin_may(&head)) {
 		conn_answer(c, "403 Forbidden", "",
 			    "the header Origin names a page of another host\n");
@@ -429,9 +429,8 @@ static void pump(struct conn *c)
 	if (!c->dead && c->session)
 		hungry = c->ops->update(c->session, c->out.len >= CONN_OUT_MAX);
 	if (!c->dead)
-		tap_want(&c->socket,
-			 (hungry && c->out.len < FLOOD_MAX ? (uint32_t)EPOLLIN : 0) |
-				 (c->out.len || tls_waits(c) ? (uint32_t)EPOLLOUT : 0));
+		tap_want(&c->socket, (hungry && c->out.len < FLOOD_MAX ? (uint32_t)EPOLLIN : 0) |
+					     (c->out.len || tls_waits(c) ? (uint32_t)EPOLLOUT : 0));
 	if (c->dead)
 		conn_free(c);
 }

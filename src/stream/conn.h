@@ -20,10 +20,10 @@ struct tls;
 struct tls_link;
 
 #define CONN_OUT_MAX (256 * 1024) /* queued to a client before its sources wait, bytes */
-#define CONN_IN_MAX (256 * 1024)  /* of a client waiting for one sink before it waits, bytes */
-#define CONN_CHUNK (32 * 1024)    /* of one read, and of one message */
-#define CONN_MAX 1024             /* sessions of one door at a time */
-#define CONN_WAITING_MAX 256      /* connections of one door that have redeemed no token yet */
+#define CONN_IN_MAX (256 * 1024) /* of a client waiting for one sink before it waits, bytes */
+#define CONN_CHUNK (32 * 1024) /* of one read, and of one message */
+#define CONN_MAX 1024 /* sessions of one door at a time */
+#define CONN_WAITING_MAX 256 /* connections of one door that have redeemed no token yet */
 #define CONN_WAITING_PEER_MAX 128 /* of those, from one peer */
 
 struct conn;
@@ -31,7 +31,7 @@ struct conn;
 /* A descriptor whose watch follows what is wanted of it. */
 struct tap {
 	struct loop_io io; /* io.fd -1: closed; only used once tap_init was called */
-	uint32_t events;   /* watched for; 0: not watched */
+	uint32_t events; /* watched for; 0: not watched */
 	void (*fn)(struct loop_io *io, uint32_t events);
 	struct conn *conn;
 };
@@ -57,11 +57,11 @@ struct session_ops {
 };
 
 enum conn_phase {
-	CONN_PHASE_HEAD,    /* HTTP request */
-	CONN_PHASE_REDEEM,  /* the main loop looks at the token */
+	CONN_PHASE_HEAD, /* HTTP request */
+	CONN_PHASE_REDEEM, /* the main loop looks at the token */
 	CONN_PHASE_OPENING, /* the client opens its streams */
 	CONN_PHASE_RUNNING,
-	CONN_PHASE_LINGER,  /* all was said; the client closes first */
+	CONN_PHASE_LINGER, /* all was said; the client closes first */
 };
 
 /* What connections share; the server's. */
@@ -84,14 +84,14 @@ struct conn {
 	struct loop_timer timer;
 	enum conn_phase phase;
 	bool redeemed, dead, shut;
-	bool tunnel;           /* SPDY inside of WebSocket messages */
+	bool tunnel; /* SPDY inside of WebSocket messages */
 	int64_t active_ns;
 	struct stream_ask ask;
-	struct buf in;         /* HTTP request and what came behind it */
-	struct buf out;        /* for the client */
-	struct buf plain;      /* with tunnel: not in messages yet */
+	struct buf in; /* HTTP request and what came behind it */
+	struct buf out; /* for the client */
+	struct buf plain; /* with tunnel: not in messages yet */
 	struct ws ws;
-	struct spdy *spdy;     /* NULL: a WebSocket session, or none yet */
+	struct spdy *spdy; /* NULL: a WebSocket session, or none yet */
 	const struct session_ops *ops;
 	void *session;
 };

@@ -133,8 +133,9 @@ static int request_line(struct http_word line, struct http_head *h, struct err *
 	query = memchr(h->path.p, '?', h->path.n);
 	if (query)
 		h->path.n = (size_t)(query - h->path.p);
-	h->method = http_word_is(&method, "GET") ? HTTP_METHOD_GET :
-		    http_word_is(&method, "POST") ? HTTP_METHOD_POST : HTTP_METHOD_OTHER;
+	h->method = http_word_is(&method, "GET")    ? HTTP_METHOD_GET
+		    : http_word_is(&method, "POST") ? HTTP_METHOD_POST
+						    : HTTP_METHOD_OTHER;
 	return 0;
 }
 

@@ -15,7 +15,7 @@
 
 #define HTTP_HEAD_MAX (32 * 1024) /* request line and headers, bytes */
 #define HTTP_FIELDS_MAX 100
-#define HTTP_WORDS_MAX 16         /* protocols a client offers; the rest is not looked at */
+#define HTTP_WORDS_MAX 16 /* protocols a client offers; the rest is not looked at */
 
 struct http_word {
 	const char *p; /* into the request */
@@ -36,15 +36,15 @@ struct http_words {
 
 struct http_head {
 	enum http_method method;
-	struct http_word path;       /* without the query */
+	struct http_word path; /* without the query */
 	struct http_word host;
-	struct http_word origin;     /* n 0: none, as from everything that is not a browser */
-	bool forwarded;              /* X-Forwarded-For: it came through a proxy */
-	bool connection_upgrade;     /* Connection: upgrade */
-	bool websocket, spdy;        /* Upgrade: websocket, SPDY/3.1 */
+	struct http_word origin; /* n 0: none, as from everything that is not a browser */
+	bool forwarded; /* X-Forwarded-For: it came through a proxy */
+	bool connection_upgrade; /* Connection: upgrade */
+	bool websocket, spdy; /* Upgrade: websocket, SPDY/3.1 */
 	struct http_words protocols; /* X-Stream-Protocol-Version, in the client's order */
 	struct http_words subprotocols; /* Sec-WebSocket-Protocol */
-	struct http_word ws_key;     /* n 0: none */
+	struct http_word ws_key; /* n 0: none */
 	bool ws_version_13;
 	unsigned fields;
 };

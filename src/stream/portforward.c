@@ -19,8 +19,8 @@
 #define PAIRING_NS (30 * NSEC_PER_SEC)
 
 enum pair_state {
-	PAIR_STATE_HALF,       /* one of the two streams is there */
-	PAIR_STATE_DIALING,    /* the main loop makes sockets */
+	PAIR_STATE_HALF, /* one of the two streams is there */
+	PAIR_STATE_DIALING, /* the main loop makes sockets */
 	PAIR_STATE_CONNECTING,
 	PAIR_STATE_OPEN,
 };
@@ -34,11 +34,11 @@ struct pair {
 	uint16_t port;
 	enum pair_state state;
 	struct tap target;
-	int spare;         /* the IPv6 socket while IPv4 is tried, -1: none */
-	struct buf data;   /* for the target */
+	int spare; /* the IPv6 socket while IPv4 is tried, -1: none */
+	struct buf data; /* for the target */
 	bool client_ended, target_ended; /* they send no more */
-	bool told;                       /* the client knows that the target has ended */
-	bool shut;                       /* the target knows that the client has */
+	bool told; /* the client knows that the target has ended */
+	bool shut; /* the target knows that the client has */
 	struct loop_timer timer;
 };
 
@@ -445,9 +445,8 @@ static bool pf_update(void *session, bool full)
 		struct pair *p = list_entry(pos, struct pair, node);
 
 		if (p->state == PAIR_STATE_OPEN)
-			tap_want(&p->target,
-				 (full || p->target_ended ? 0 : (uint32_t)EPOLLIN) |
-					 (p->data.len ? (uint32_t)EPOLLOUT : 0));
+			tap_want(&p->target, (full || p->target_ended ? 0 : (uint32_t)EPOLLIN) |
+						     (p->data.len ? (uint32_t)EPOLLOUT : 0));
 		hungry &= p->data.len < CONN_IN_MAX;
 	}
 	return hungry;

@@ -18,8 +18,8 @@
 #include "stream/wschan.h"
 
 #define DRAIN_NS (1000 * NSEC_PER_MSEC) /* for output that children left behind still write */
-#define RESIZE_MAX 1024                 /* a size that is not complete yet, bytes */
-#define CHANNEL_CLOSE 255               /* version 5 over WebSocket: that channel ends */
+#define RESIZE_MAX 1024 /* a size that is not complete yet, bytes */
+#define CHANNEL_CLOSE 255 /* version 5 over WebSocket: that channel ends */
 
 /* As WebSocket numbers them. */
 enum channel {
@@ -32,8 +32,8 @@ enum channel {
 };
 
 static const char *const channel_names[] = {
-	[CHANNEL_STDIN] = "stdin",   [CHANNEL_STDOUT] = "stdout", [CHANNEL_STDERR] = "stderr",
-	[CHANNEL_ERROR] = "error",   [CHANNEL_RESIZE] = "resize",
+	[CHANNEL_STDIN] = "stdin", [CHANNEL_STDOUT] = "stdout", [CHANNEL_STDERR] = "stderr",
+	[CHANNEL_ERROR] = "error", [CHANNEL_RESIZE] = "resize",
 };
 
 /* One of the container's two outputs. */
@@ -49,12 +49,12 @@ struct remotecommand {
 	bool websocket;
 	bool wanted[CHANNEL_COUNT];
 	uint32_t stream[CHANNEL_COUNT]; /* SPDY: its id, 0: not opened */
-	struct wschan chan;             /* WebSocket */
-	int closing;                    /* WebSocket: channel that a CLOSE names, -1: none yet */
+	struct wschan chan; /* WebSocket */
+	int closing; /* WebSocket: channel that a CLOSE names, -1: none yet */
 	struct tap in;
 	struct output out[2];
-	struct buf typed;  /* for the container's stdin */
-	bool typed_all;    /* the client's stdin has ended */
+	struct buf typed; /* for the container's stdin */
+	bool typed_all; /* the client's stdin has ended */
 	bool begun, given, ended, done;
 	struct stream_end end;
 	struct loop_timer drain;
@@ -241,10 +241,11 @@ static uint16_t size_member(json_t *size, const char *name)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(size, key, value)
-		if (strcasecmp(key, name) == 0 && json_integer_value(value) > 0 &&
-		    json_integer_value(value) <= UINT16_MAX)
-			return (uint16_t)json_integer_value(value);
+	json_object_foreach(
+		size, key,
+		value) if (strcasecmp(key, name) == 0 && json_integer_value(value) > 0 &&
+			   json_integer_value(value) <=
+				   UINT16_MAX) return (uint16_t)json_integer_value(value);
 	return 0;
 }
 
@@ -280,8 +281,7 @@ static void stdin_ended(struct remotecommand *rc)
 	 * meant for the container. */
 	if (!rc->conn->ask.tty)
 		tap_close(&rc->in);
-	if (is_attach(rc) && (rc->conn->ask.tty || !rc->conn->ask.in_once ||
-			      !has_output(rc)))
+	if (is_attach(rc) && (rc->conn->ask.tty || !rc->conn->ask.in_once || !has_output(rc)))
 		conclude(rc);
 }
 
@@ -466,8 +466,9 @@ struct remotecommand *remotecommand_new(struct conn *c, const struct remotecomma
 		rc->out[i].left = -1;
 	}
 	/* A client may wait for the sign that the connection is up. */
-	hello = rc->wanted[CHANNEL_STDOUT] ? CHANNEL_STDOUT :
-		rc->wanted[CHANNEL_STDERR] ? CHANNEL_STDERR : CHANNEL_ERROR;
+	hello = rc->wanted[CHANNEL_STDOUT]   ? CHANNEL_STDOUT
+		: rc->wanted[CHANNEL_STDERR] ? CHANNEL_STDERR
+					     : CHANNEL_ERROR;
 	if (form->websocket)
 		wschan_put(&rc->chan, conn_out(c), hello, NULL, 0);
 	return rc;

@@ -32,9 +32,9 @@ struct spdy {
 	void *arg;
 	unsigned char head[8];
 	size_t head_len;
-	size_t left;        /* of the payload */
+	size_t left; /* of the payload */
 	struct buf payload; /* of a control frame */
-	uint32_t last_id;   /* highest stream accepted */
+	uint32_t last_id; /* highest stream accepted */
 	bool blocks_sent, gone;
 	z_stream z;
 	unsigned char dictionary[DICTIONARY_SIZE];
@@ -82,7 +82,7 @@ static void make_dictionary(unsigned char out[DICTIONARY_SIZE])
 		"privatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0.";
 	size_t n = 0;
 
-	for (const char *w = words; *w; ) {
+	for (const char *w = words; *w;) {
 		const char *end = strchr(w, ',');
 		size_t len = (size_t)(end - w);
 

@@ -18,7 +18,7 @@
 
 #define SPDY_CONTROL_MAX (16 * 1024) /* payload of a control frame we take, bytes */
 #define SPDY_HEADERS_MAX (64 * 1024) /* a header block inflated, bytes */
-#define SPDY_VALUE_MAX 63            /* of a header that is looked at, bytes */
+#define SPDY_VALUE_MAX 63 /* of a header that is looked at, bytes */
 
 enum spdy_status {
 	SPDY_STATUS_PROTOCOL_ERROR = 1,
@@ -29,7 +29,7 @@ enum spdy_status {
 /* A stream that the client wants.  Headers that are absent are "". */
 struct spdy_open {
 	uint32_t id;
-	char type[SPDY_VALUE_MAX + 1];       /* streamtype */
+	char type[SPDY_VALUE_MAX + 1]; /* streamtype */
 	char port[SPDY_VALUE_MAX + 1];
 	char request_id[SPDY_VALUE_MAX + 1]; /* requestid */
 };
@@ -41,7 +41,7 @@ struct spdy_ops {
 	void (*data)(void *arg, uint32_t id, const void *data, size_t size);
 	void (*finished)(void *arg, uint32_t id); /* the client sends no more on it */
 	void (*reset)(void *arg, uint32_t id);
-	void (*goaway)(void *arg);                /* it leaves: as if it had hung up */
+	void (*goaway)(void *arg); /* it leaves: as if it had hung up */
 };
 
 struct spdy;

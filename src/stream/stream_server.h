@@ -34,7 +34,7 @@ struct stream_ask {
 	uint16_t ports[STREAM_PORTS_MAX]; /* port-forward: only the oldest clients have them here */
 	unsigned n_ports;
 	bool tty, in, out, err; /* exec, attach */
-	bool in_once;           /* attach: the end of stdin is the container's, too */
+	bool in_once; /* attach: the end of stdin is the container's, too */
 };
 
 /* The container's side of exec and attach; -1: none.  With a terminal in and out are two
@@ -64,11 +64,11 @@ struct stream_hooks {
 };
 
 struct stream_conf {
-	const char *address;        /* an IP address */
-	uint16_t port;              /* 0: any */
-	int64_t idle_ns;            /* a session ends when nothing happens for so long */
+	const char *address; /* an IP address */
+	uint16_t port; /* 0: any */
+	int64_t idle_ns; /* a session ends when nothing happens for so long */
 	const struct tls_conf *tls; /* NULL: plain HTTP */
-	int local_fd;               /* listens at a unix socket, for clients on this node, without
+	int local_fd; /* listens at a unix socket, for clients on this node, without
 				     * TLS; -1: none */
 };
 

@@ -20,6 +20,7 @@
 /* --- the library --- */
 
 /* What is used of it, libcrypto's functions among it: libssl brings them. */
+/* clang-format off */
 #define FUNCTIONS(F) \
 	F(ERR_clear_error) F(ERR_peek_last_error) F(ERR_reason_error_string) \
 	F(OPENSSL_cipher_name) F(SSL_CTX_check_private_key) F(SSL_CTX_ctrl) F(SSL_CTX_free) \
@@ -30,6 +31,7 @@
 	F(SSL_CTX_use_certificate_chain_file) F(SSL_free) F(SSL_get_error) \
 	F(SSL_is_init_finished) F(SSL_load_client_CA_file) F(SSL_new) F(SSL_read) \
 	F(SSL_set_accept_state) F(SSL_set_fd) F(SSL_shutdown) F(SSL_write) F(TLS_server_method)
+/* clang-format on */
 
 #define MEMBER(name) __typeof__(name) *name;
 static struct {
@@ -72,7 +74,12 @@ static int load_library(struct err *e)
 
 /* --- the files --- */
 
-enum { FILE_CERT, FILE_KEY, FILE_CA, FILE_COUNT };
+enum {
+	FILE_CERT,
+	FILE_KEY,
+	FILE_CA,
+	FILE_COUNT
+};
 
 static const char *const file_keys[] = {
 	[FILE_CERT] = "stream_tls_cert",
@@ -209,7 +216,8 @@ static int sort_ciphers(struct tls *t, const char *const *names, struct err *e)
 		if (!name || strcmp(name, "(NONE)") == 0)
 			return err_set(e, ERR_PRECONDITION,
 				       "tls_cipher_suites: \"%s\" is no name of a cipher suite "
-				       "that OpenSSL has", *names);
+				       "that OpenSSL has",
+				       *names);
 		buf_printf(list, "%s%s", list->len ? ":" : "", name);
 	}
 	return 0;

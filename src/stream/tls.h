@@ -18,9 +18,9 @@
 
 struct tls_conf {
 	const char *cert; /* PEM: the server's certificate and those that lead to its authority */
-	const char *key;  /* PEM, without a passphrase */
-	const char *ca;   /* PEM: clients need a certificate of one of these; "": they need none */
-	bool min_13;      /* nothing older than TLS 1.3; else than 1.2 */
+	const char *key; /* PEM, without a passphrase */
+	const char *ca; /* PEM: clients need a certificate of one of these; "": they need none */
+	bool min_13; /* nothing older than TLS 1.3; else than 1.2 */
 	/* IANA names, NULL-terminated; NULL or empty: OpenSSL's choice.  Those of TLS 1.3 and of
 	 * 1.2 are two lists: one that none is named of keeps the default. */
 	const char *const *ciphers;

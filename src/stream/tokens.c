@@ -73,13 +73,16 @@ int tokens_add(struct tokens *t, enum stream_kind kind, void *value, size_t size
 
 	drop_late(t, now_ns);
 	if (map_count(t->by_text) >= TOKENS_MAX)
-		return err_set(e, ERR_EXHAUSTED, "maximum number of in-flight requests exceeded: "
-			       "%d URLs wait for their clients", TOKENS_MAX);
+		return err_set(e, ERR_EXHAUSTED,
+			       "maximum number of in-flight requests exceeded: "
+			       "%d URLs wait for their clients",
+			       TOKENS_MAX);
 	if (size > TOKENS_BYTES_MAX - t->bytes)
-		return err_set(e, ERR_EXHAUSTED, "maximum size of in-flight requests exceeded: the "
+		return err_set(e, ERR_EXHAUSTED,
+			       "maximum size of in-flight requests exceeded: the "
 			       "URLs that wait for their clients hold %zu of %zu bytes, this one "
-			       "needs %zu: try again in %d s", t->bytes, TOKENS_BYTES_MAX, size,
-			       (int)(TOKEN_NS / 1000000000));
+			       "needs %zu: try again in %d s",
+			       t->bytes, TOKENS_BYTES_MAX, size, (int)(TOKEN_NS / 1000000000));
 	k = xcalloc(1, sizeof(*k));
 	id_new(k->text);
 	k->text[TOKEN_LEN] = '\0';

@@ -11,8 +11,8 @@
 #include "base/err.h"
 #include "stream/stream_server.h"
 
-#define TOKEN_LEN 32       /* hex digits */
-#define TOKENS_MAX 1000    /* waiting for their clients */
+#define TOKEN_LEN 32 /* hex digits */
+#define TOKENS_MAX 1000 /* waiting for their clients */
 #define TOKENS_BYTES_MAX ((size_t)16 * 1024 * 1024) /* of their values, all together */
 #define TOKEN_NS (INT64_C(60) * 1000000000)
 

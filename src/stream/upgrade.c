@@ -8,8 +8,8 @@
 
 /* What is spoken: names for the negotiation, and what each means. */
 static const char *const exec_protocols[] = {
-	"v5.channel.k8s.io", "v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io",
-	"channel.k8s.io", NULL,
+	"v5.channel.k8s.io", "v4.channel.k8s.io", "v3.channel.k8s.io",
+	"v2.channel.k8s.io", "channel.k8s.io",	  NULL,
 };
 static const struct remotecommand_form exec_forms[] = {
 	{ .version = 5 }, { .version = 4 }, { .version = 3 }, { .version = 2 }, { .version = 1 },
@@ -17,8 +17,8 @@ static const struct remotecommand_form exec_forms[] = {
 static const char *const forward_protocols[] = { "portforward.k8s.io", NULL };
 
 static const char *const exec_subprotocols[] = {
-	"v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io", "channel.k8s.io",
-	"base64.channel.k8s.io", NULL,
+	"v5.channel.k8s.io", "v4.channel.k8s.io",     "v4.base64.channel.k8s.io",
+	"channel.k8s.io",    "base64.channel.k8s.io", NULL,
 };
 static const struct remotecommand_form exec_subforms[] = {
 	{ .version = 5, .websocket = true },
@@ -28,7 +28,10 @@ static const struct remotecommand_form exec_subforms[] = {
 	{ .version = 1, .websocket = true, .base64 = true },
 };
 static const char *const forward_subprotocols[] = {
-	"SPDY/3.1+portforward.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io", NULL,
+	"SPDY/3.1+portforward.k8s.io",
+	"v4.channel.k8s.io",
+	"v4.base64.channel.k8s.io",
+	NULL,
 };
 #define FORWARD_TUNNEL 0
 #define FORWARD_BASE64 2
@@ -70,7 +73,8 @@ static void upgrade_spdy(struct conn *c, const struct http_head *h)
 	} else {
 		buf_printf(&c->out,
 			   "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
-			   "Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: %s\r\n\r\n", have[i]);
+			   "Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: %s\r\n\r\n",
+			   have[i]);
 		if (is_forward(c))
 			use_spdy(c, &portforward_ops, portforward_new(c));
 		else
@@ -127,7 +131,8 @@ static void accept_websocket(struct conn *c, const struct http_head *h, int i)
 	ws_accept(h->ws_key.p, h->ws_key.n, accept);
 	buf_printf(&c->out,
 		   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-		   "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n", accept);
+		   "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
+		   accept);
 	if (i >= 0)
 		buf_printf(&c->out, "Sec-WebSocket-Protocol: %s\r\n", have[i]);
 	buf_puts(&c->out, "\r\n");

@@ -105,7 +105,8 @@ static const char *head_fault(const struct ws *w)
 		return "an unknown kind of frame";
 	if (op >= OPCODE_CLOSE)
 		return !(w->head[0] & FIN) || w->left > WS_CONTROL_MAX
-			       ? "a control frame in parts or too long" : NULL;
+			       ? "a control frame in parts or too long"
+			       : NULL;
 	if ((op == OPCODE_MORE) != w->in_message)
 		return w->in_message ? "a message inside a message" : "the end of no message";
 	if (w->left > INT64_MAX)

@@ -28,12 +28,12 @@ struct ws {
 	void *arg;
 	unsigned char head[14];
 	size_t head_len;
-	uint64_t left;     /* of the payload */
-	uint64_t at;       /* into it: for the mask */
-	bool in_message;   /* between the frames of one */
-	bool first;        /* nothing of the message was handed on yet */
-	bool text;         /* the message under way is a text: UTF-8 */
-	char utf8[4];      /* a character of it that is not whole yet */
+	uint64_t left; /* of the payload */
+	uint64_t at; /* into it: for the mask */
+	bool in_message; /* between the frames of one */
+	bool first; /* nothing of the message was handed on yet */
+	bool text; /* the message under way is a text: UTF-8 */
+	char utf8[4]; /* a character of it that is not whole yet */
 	size_t utf8_len;
 	bool close_sent, closed;
 	unsigned char control[WS_CONTROL_MAX];

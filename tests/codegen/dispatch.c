@@ -20,7 +20,7 @@ struct rpc_call {
 	const struct rpc_method *method;
 	unsigned replies;
 	size_t lamps; /* in the last reply */
-	int outcome;  /* what the handler is to return */
+	int outcome; /* what the handler is to return */
 };
 
 static unsigned handled;
@@ -79,7 +79,8 @@ struct sm_event *sm_event_new(int number)
 
 struct sm_event *sm_event_carry(int number, void *payload, void (*free_payload)(void *payload))
 {
-	event = (struct sm_event){ .event = number, .payload = payload,
+	event = (struct sm_event){ .event = number,
+				   .payload = payload,
 				   .free_payload = free_payload };
 	return &event;
 }

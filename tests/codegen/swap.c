@@ -30,7 +30,7 @@ static const struct kind_ops exec = { .machine = &exe_machine };
 static const struct kind_ops pull = { .machine = &pul_machine };
 static const struct kind_ops *const kinds[KIND_COUNT] = {
 	[KIND_IMAGE] = &image, [KIND_SANDBOX] = &sandbox, [KIND_CONTAINER] = &container,
-	[KIND_EXEC] = &exec, [KIND_PULL] = &pull,
+	[KIND_EXEC] = &exec,   [KIND_PULL] = &pull,
 };
 struct world world = { .kinds = kinds };
 static struct object here;

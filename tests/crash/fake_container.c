@@ -30,10 +30,10 @@ enum fault {
 
 enum happening {
 	HAPPENS_EXIT,
-	HAPPENS_LOSS,          /* it ends and nobody can tell how */
-	HAPPENS_NEW_SHIM,      /* in the place of one that had not done what it was asked */
+	HAPPENS_LOSS, /* it ends and nobody can tell how */
+	HAPPENS_NEW_SHIM, /* in the place of one that had not done what it was asked */
 	HAPPENS_NEW_SHIM_LATE, /* or had, but could not say so */
-	HAPPENS_POD_END,       /* its sandbox is stopped */
+	HAPPENS_POD_END, /* its sandbox is stopped */
 };
 
 enum stop_arg {
@@ -147,8 +147,9 @@ void container_act_start_init(struct sim *sim, struct sm_object *obj, const stru
 void container_act_probe(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
-	sim_done(sim, job, sim->w->ctr.proc ? ctr_event_adopted(init_of_process())
-		 : container_evidence(sim->w));
+	sim_done(sim, job,
+		 sim->w->ctr.proc ? ctr_event_adopted(init_of_process())
+				  : container_evidence(sim->w));
 }
 
 void container_act_probe_start(struct sim *sim, struct sm_object *obj, const struct job *job)
@@ -312,8 +313,8 @@ static bool kept(struct sim *sim, const struct step *step)
 	case CTR_EVENT_CREATE:
 		if (gone(obj))
 			return asked(sim, CTR_EVENT_REMOVE);
-		return obj->state != CTR_STATE_CREATING && (obj->state != CTR_STATE_REMOVING ||
-							    asked(sim, CTR_EVENT_REMOVE));
+		return obj->state != CTR_STATE_CREATING &&
+		       (obj->state != CTR_STATE_REMOVING || asked(sim, CTR_EVENT_REMOVE));
 	case CTR_EVENT_START:
 		if (gone(obj))
 			return asked(sim, CTR_EVENT_REMOVE);
@@ -393,9 +394,10 @@ static bool down(struct world *w, enum down what)
 static void seen(struct sim *sim, const struct sm_object *obj)
 {
 	static const int ranks[] = {
-		[CTR_STATE_CREATED] = 1, [CTR_STATE_STARTING] = 1, [CTR_STATE_RUNNING] = 2,
-		[CTR_STATE_UPDATING_CREATED] = 1, [CTR_STATE_UPDATING] = 2,
-		[CTR_STATE_STOPPING] = 2, [CTR_STATE_KILLING] = 2, [CTR_STATE_EXITED] = 3,
+		[CTR_STATE_CREATED] = 1,  [CTR_STATE_STARTING] = 1,
+		[CTR_STATE_RUNNING] = 2,  [CTR_STATE_UPDATING_CREATED] = 1,
+		[CTR_STATE_UPDATING] = 2, [CTR_STATE_STOPPING] = 2,
+		[CTR_STATE_KILLING] = 2,  [CTR_STATE_EXITED] = 3,
 		[CTR_STATE_GONE] = 4,
 	};
 	struct world_container *c = &sim->w->ctr;
@@ -464,92 +466,124 @@ static const struct scenario scenarios[] = {
 	{ "it is stopped before it runs", 0, { CREATE, STOP(STOP_SOON), REMOVE } },
 	{ "its limits change before it runs", 0, { CREATE, UPDATE, REMOVE } },
 	{ "its limits change", 0, { CREATE, START, UPDATE, STOP(STOP_NOW), REMOVE } },
-	{ "two change its limits", 0,
+	{ "two change its limits",
+	  0,
 	  { CREATE, START, UPDATE, UPDATE_MEANWHILE(UPDATE_MEMORY), REMOVE } },
-	{ "it is started while its limits change", 0,
+	{ "it is started while its limits change",
+	  0,
 	  { CREATE, UPDATE, ASK_NOW(CTR_EVENT_START), REMOVE } },
-	{ "its limits cannot change", FAULT_UPDATE_FAILS,
+	{ "its limits cannot change",
+	  FAULT_UPDATE_FAILS,
 	  { CREATE, FAILS(CTR_EVENT_UPDATE), START, FAILS(CTR_EVENT_UPDATE), REMOVE } },
-	{ "changing its limits hangs", FAULT_UPDATE_HANGS,
+	{ "changing its limits hangs",
+	  FAULT_UPDATE_HANGS,
 	  { CREATE, FAILS(CTR_EVENT_UPDATE), START, FAILS(CTR_EVENT_UPDATE), REMOVE } },
-	{ "it ends while its limits change", 0,
+	{ "it ends while its limits change",
+	  0,
 	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
-	{ "its shim dies while its limits change", 0,
+	{ "its shim dies while its limits change",
+	  0,
 	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "it ends while its limits change before it runs", 0,
+	{ "it ends while its limits change before it runs",
+	  0,
 	  { CREATE, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
-	{ "its shim dies while its limits change before it runs", 0,
+	{ "its shim dies while its limits change before it runs",
+	  0,
 	  { CREATE, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "it is stopped while its limits change", FAULT_UPDATE_HANGS,
+	{ "it is stopped while its limits change",
+	  FAULT_UPDATE_HANGS,
 	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), STOP_MEANWHILE(STOP_SOON), REMOVE } },
-	{ "it is stopped at once while its limits change", FAULT_UPDATE_HANGS,
+	{ "it is stopped at once while its limits change",
+	  FAULT_UPDATE_HANGS,
 	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), STOP_MEANWHILE(STOP_NOW), REMOVE } },
-	{ "it is removed while its limits change", FAULT_UPDATE_HANGS,
+	{ "it is removed while its limits change",
+	  FAULT_UPDATE_HANGS,
 	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), REMOVE_MEANWHILE } },
-	{ "it is stopped while its limits change before it runs", FAULT_UPDATE_HANGS,
+	{ "it is stopped while its limits change before it runs",
+	  FAULT_UPDATE_HANGS,
 	  { CREATE, FAILS(CTR_EVENT_UPDATE), STOP_MEANWHILE(STOP_SOON), REMOVE } },
-	{ "it is removed while its limits change before it runs", FAULT_UPDATE_HANGS,
+	{ "it is removed while its limits change before it runs",
+	  FAULT_UPDATE_HANGS,
 	  { CREATE, FAILS(CTR_EVENT_UPDATE), REMOVE_MEANWHILE } },
 	{ "it cannot be prepared", FAULT_PREPARE_FAILS, { FAILS(CTR_EVENT_CREATE) } },
 	{ "preparing it hangs", FAULT_PREPARE_HANGS, { FAILS(CTR_EVENT_CREATE) } },
-	{ "it cannot be started", FAULT_START_FAILS,
-	  { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
-	{ "starting it hangs", FAULT_START_HANGS,
-	  { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
-	{ "it ignores SIGTERM", FAULT_IGNORES_TERM,
-	  { CREATE, START, STOP(STOP_SOON), REMOVE } },
-	{ "it cannot be killed for a while", FAULT_IGNORES_KILL_ONCE,
+	{ "it cannot be started", FAULT_START_FAILS, { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
+	{ "starting it hangs", FAULT_START_HANGS, { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
+	{ "it ignores SIGTERM", FAULT_IGNORES_TERM, { CREATE, START, STOP(STOP_SOON), REMOVE } },
+	{ "it cannot be killed for a while",
+	  FAULT_IGNORES_KILL_ONCE,
 	  { CREATE, START, STOP(STOP_NOW), REMOVE } },
 	{ "its shim dies", 0, { CREATE, START, HAPPEN(HAPPENS_LOSS), REMOVE } },
-	{ "it ends before it runs", 0,
+	{ "it ends before it runs",
+	  0,
 	  { CREATE, HAPPEN(HAPPENS_EXIT), FAILS(CTR_EVENT_START), REMOVE } },
-	{ "its shim dies before it runs", 0,
+	{ "its shim dies before it runs",
+	  0,
 	  { CREATE, HAPPEN(HAPPENS_LOSS), FAILS(CTR_EVENT_START), REMOVE } },
-	{ "it ends while it is started", 0,
+	{ "it ends while it is started",
+	  0,
 	  { CREATE, FAILS(CTR_EVENT_START), HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
-	{ "its shim dies while it is started", 0,
+	{ "its shim dies while it is started",
+	  0,
 	  { CREATE, FAILS(CTR_EVENT_START), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "it is to stop sooner", FAULT_IGNORES_TERM,
+	{ "it is to stop sooner",
+	  FAULT_IGNORES_TERM,
 	  { CREATE, START, STOP(STOP_LATER), STOP_MEANWHILE(STOP_SOON), REMOVE } },
-	{ "two stop it", FAULT_IGNORES_TERM,
+	{ "two stop it",
+	  FAULT_IGNORES_TERM,
 	  { CREATE, START, STOP(STOP_SOON), STOP_MEANWHILE(STOP_LATER), REMOVE } },
-	{ "its shim dies while it is stopped", FAULT_IGNORES_TERM,
+	{ "its shim dies while it is stopped",
+	  FAULT_IGNORES_TERM,
 	  { CREATE, START, STOP(STOP_SOON), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "its shim dies while it is killed", FAULT_IGNORES_KILL_ONCE,
+	{ "its shim dies while it is killed",
+	  FAULT_IGNORES_KILL_ONCE,
 	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "its shim is replaced while it is made", 0,
+	{ "its shim is replaced while it is made",
+	  0,
 	  { CREATE, HAPPEN_NOW(HAPPENS_NEW_SHIM), START, REMOVE } },
-	{ "its shim is replaced when it is made", 0,
+	{ "its shim is replaced when it is made",
+	  0,
 	  { CREATE, HAPPEN_NOW(HAPPENS_NEW_SHIM_LATE), START, REMOVE } },
-	{ "its shim is replaced while it is started", 0,
+	{ "its shim is replaced while it is started",
+	  0,
 	  { CREATE, START, HAPPEN_NOW(HAPPENS_NEW_SHIM), REMOVE } },
-	{ "its shim is replaced when it is started", 0,
+	{ "its shim is replaced when it is started",
+	  0,
 	  { CREATE, START, HAPPEN_NOW(HAPPENS_NEW_SHIM_LATE), REMOVE } },
-	{ "its shim is replaced while it is stopped", FAULT_IGNORES_TERM,
+	{ "its shim is replaced while it is stopped",
+	  FAULT_IGNORES_TERM,
 	  { CREATE, START, STOP(STOP_SOON), HAPPEN_NOW(HAPPENS_NEW_SHIM), REMOVE } },
 	{ "its pod ends", 0, { CREATE, START, HAPPEN(HAPPENS_POD_END), REMOVE } },
 	{ "its pod ends while it is made", 0, { CREATE, HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
 	{ "its pod ends before it runs", 0, { CREATE, HAPPEN(HAPPENS_POD_END), REMOVE } },
-	{ "its pod ends while it is started", 0,
+	{ "its pod ends while it is started",
+	  0,
 	  { CREATE, START, HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
-	{ "its pod ends while its limits change", FAULT_UPDATE_HANGS,
+	{ "its pod ends while its limits change",
+	  FAULT_UPDATE_HANGS,
 	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
-	{ "its pod ends while its limits change before it runs", FAULT_UPDATE_HANGS,
+	{ "its pod ends while its limits change before it runs",
+	  FAULT_UPDATE_HANGS,
 	  { CREATE, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
-	{ "its pod ends while it is stopped", FAULT_IGNORES_TERM,
+	{ "its pod ends while it is stopped",
+	  FAULT_IGNORES_TERM,
 	  { CREATE, START, STOP(STOP_LATER), HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
-	{ "its shim is replaced while it is killed", 0,
+	{ "its shim is replaced while it is killed",
+	  0,
 	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_NEW_SHIM), REMOVE } },
-	{ "its shim is replaced when it is killed", 0,
+	{ "its shim is replaced when it is killed",
+	  0,
 	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_NEW_SHIM_LATE), REMOVE } },
-	{ "it is busy when it is erased", FAULT_ERASE_STUCK_ONCE,
+	{ "it is busy when it is erased",
+	  FAULT_ERASE_STUCK_ONCE,
 	  { CREATE, FAILS(CTR_EVENT_REMOVE), REMOVE } },
-	{ "all ask at once", 0,
+	{ "all ask at once",
+	  0,
 	  { CREATE, START, ASK_NOW(CTR_EVENT_CREATE), ASK_NOW(CTR_EVENT_START),
 	    STOP_MEANWHILE(STOP_SOON), REMOVE_MEANWHILE } },
-	{ "two create, one removes", 0,
-	  { CREATE, ASK_NOW(CTR_EVENT_CREATE), REMOVE_MEANWHILE } },
-	{ "stop and remove meet", FAULT_IGNORES_TERM,
+	{ "two create, one removes", 0, { CREATE, ASK_NOW(CTR_EVENT_CREATE), REMOVE_MEANWHILE } },
+	{ "stop and remove meet",
+	  FAULT_IGNORES_TERM,
 	  { CREATE, START, STOP(STOP_SOON), REMOVE_MEANWHILE, REMOVE_MEANWHILE } },
 };
 

@@ -186,15 +186,17 @@ static void rest(struct sim *sim)
 #define EXEC_FAILS FAILS(EXE_EVENT_EXEC)
 
 static const struct scenario scenarios[] = {
-	{"it runs and ends", 0, {EXEC, HAPPEN_IDLE(HAPPENS_EXIT), EXEC, HAPPEN_IDLE(HAPPENS_EXIT)}},
-	{"its time is over", 0, {EXEC_FAILS}},
-	{"it cannot be run", FAULT_SPAWN_FAILS, {EXEC_FAILS}},
-	{"running it hangs", FAULT_SPAWN_HANGS, {EXEC_FAILS}},
-	{"it ends at once", FAULT_ENDS_AT_ONCE, {EXEC}},
-	{"its shim dies at once", FAULT_SHIM_DIES_STARTING, {EXEC_FAILS}},
-	{"it cannot be killed for a while", FAULT_IGNORES_KILL_ONCE, {EXEC_FAILS}},
-	{"its shim dies while it is killed", FAULT_SHIM_DIES_KILLING, {EXEC_FAILS}},
-	{"its shim dies", 0, {EXEC_FAILS, HAPPEN_IDLE(HAPPENS_SHIM_DEATH)}},
+	{ "it runs and ends",
+	  0,
+	  { EXEC, HAPPEN_IDLE(HAPPENS_EXIT), EXEC, HAPPEN_IDLE(HAPPENS_EXIT) } },
+	{ "its time is over", 0, { EXEC_FAILS } },
+	{ "it cannot be run", FAULT_SPAWN_FAILS, { EXEC_FAILS } },
+	{ "running it hangs", FAULT_SPAWN_HANGS, { EXEC_FAILS } },
+	{ "it ends at once", FAULT_ENDS_AT_ONCE, { EXEC } },
+	{ "its shim dies at once", FAULT_SHIM_DIES_STARTING, { EXEC_FAILS } },
+	{ "it cannot be killed for a while", FAULT_IGNORES_KILL_ONCE, { EXEC_FAILS } },
+	{ "its shim dies while it is killed", FAULT_SHIM_DIES_KILLING, { EXEC_FAILS } },
+	{ "its shim dies", 0, { EXEC_FAILS, HAPPEN_IDLE(HAPPENS_SHIM_DEATH) } },
 };
 
 const struct fake fake_exec = {

@@ -15,8 +15,8 @@ enum fault {
 	FAULT_FETCH_FAILS = 1 << 0,
 	FAULT_FETCH_FAILS_ONCE = 1 << 1,
 	FAULT_DISK_LIES_ONCE = 1 << 2, /* what is read is not what was written */
-	FAULT_LAYER_IS_LOST = 1 << 3,  /* it is not there any more */
-	FAULT_OUTAGE = 1 << 4,         /* it fails, and leaves something for the next try */
+	FAULT_LAYER_IS_LOST = 1 << 3, /* it is not there any more */
+	FAULT_OUTAGE = 1 << 4, /* it fails, and leaves something for the next try */
 	FAULT_OUTAGE_ONCE = 1 << 5,
 	FAULT_CLEAN_STUCK_ONCE = 1 << 6,
 };
@@ -165,8 +165,8 @@ static void act_verify(struct sim *sim, struct sm_object *obj, const struct job 
 	struct world_image *w = &sim->w->img;
 
 	(void)obj;
-	if (w->layers && (sim_fault_once(sim, FAULT_DISK_LIES_ONCE) ||
-			  sim_fault_once(sim, FAULT_LAYER_IS_LOST)))
+	if (w->layers &&
+	    (sim_fault_once(sim, FAULT_DISK_LIES_ONCE) || sim_fault_once(sim, FAULT_LAYER_IS_LOST)))
 		w->layers = false;
 	if (w->layers)
 		sim_done(sim, job, sm_event_new(IMG_EVENT_WHOLE));
@@ -182,10 +182,8 @@ static void act_drop(struct sim *sim, struct sm_object *obj, const struct job *j
 }
 
 static const struct act acts[] = {
-	{ "pull", "fetch", act_fetch },
-	{ "pull", "adopt", act_adopt },
-	{ "pull", "clean", act_clean },
-	{ "image", "verify", act_verify },
+	{ "pull", "fetch", act_fetch }, { "pull", "adopt", act_adopt },
+	{ "pull", "clean", act_clean }, { "image", "verify", act_verify },
 	{ "image", "drop", act_drop },
 };
 
@@ -343,11 +341,8 @@ static void rest(struct sim *sim)
 #define REMOVE_MEANWHILE ASK_NOW(ASKS_REMOVE)
 
 static const char *const ask_names[] = {
-	[ASKS_PULL] = "pull",
-	[ASKS_LOAD] = "load",
-	[ASKS_CANCEL] = "cancel",
-	[ASKS_REMOVE] = "remove",
-	[ASKS_FORGET] = "forget",
+	[ASKS_PULL] = "pull",	  [ASKS_LOAD] = "load",	    [ASKS_CANCEL] = "cancel",
+	[ASKS_REMOVE] = "remove", [ASKS_FORGET] = "forget",
 };
 
 static const struct scenario scenarios[] = {
@@ -355,12 +350,12 @@ static const struct scenario scenarios[] = {
 	{ "it is loaded and removed", 0, { LOAD, REMOVE } },
 	{ "it is pulled again", 0, { PULL, PULL, REMOVE } },
 	{ "it is not there", FAULT_FETCH_FAILS, { FAILS(ASKS_PULL) } },
-	{ "what it has left does not go at once", FAULT_FETCH_FAILS | FAULT_CLEAN_STUCK_ONCE,
+	{ "what it has left does not go at once",
+	  FAULT_FETCH_FAILS | FAULT_CLEAN_STUCK_ONCE,
 	  { FAILS(ASKS_PULL) } },
 	{ "it is there the second time", FAULT_FETCH_FAILS_ONCE, { FAILS(ASKS_PULL), PULL } },
 	{ "two pull it", 0, { PULL, PULL_MEANWHILE, LOAD_MEANWHILE } },
-	{ "two pull it in vain", FAULT_FETCH_FAILS,
-	  { FAILS(ASKS_PULL), FAILS_NOW(ASKS_PULL) } },
+	{ "two pull it in vain", FAULT_FETCH_FAILS, { FAILS(ASKS_PULL), FAILS_NOW(ASKS_PULL) } },
 	{ "it is cancelled", 0, { FAILS(ASKS_PULL), CANCEL_MEANWHILE } },
 	{ "two cancel it", 0, { FAILS(ASKS_PULL), CANCEL_MEANWHILE, CANCEL_MEANWHILE } },
 	{ "the registry is away for a moment", FAULT_OUTAGE_ONCE, { FAILS(ASKS_PULL), PULL } },
@@ -370,17 +365,21 @@ static const struct scenario scenarios[] = {
 	{ "its name goes to another", 0, { PULL, HAPPEN(HAPPENS_UNTAG), PULL, REMOVE } },
 	{ "it is whole", 0, { PULL, CHECK, PULL, REMOVE } },
 	{ "it is asked twice whether it is whole", 0, { PULL, CHECK, CHECK, REMOVE } },
-	{ "it is pulled, untagged and removed while it is read", 0,
+	{ "it is pulled, untagged and removed while it is read",
+	  0,
 	  { PULL, CHECK, PULL_MEANWHILE, UNTAG_MEANWHILE, REMOVE } },
 	{ "it is removed while it is read", 0, { PULL, CHECK, REMOVE_MEANWHILE } },
-	{ "it is damaged and pulled again", FAULT_DISK_LIES_ONCE,
+	{ "it is damaged and pulled again",
+	  FAULT_DISK_LIES_ONCE,
 	  { PULL, CHECK, CHECK_IDLE, PULL, CHECK_IDLE, REMOVE } },
 	{ "its tag goes and comes back", 0, { PULL, FORGET, PULL, REMOVE } },
 	{ "its tag goes while it is read", 0, { PULL, CHECK, FORGET_MEANWHILE, REMOVE } },
 	{ "its tag goes while it is removed", 0, { PULL, REMOVE, FORGET_MEANWHILE } },
-	{ "it is damaged, loses its tag and is removed", FAULT_DISK_LIES_ONCE,
+	{ "it is damaged, loses its tag and is removed",
+	  FAULT_DISK_LIES_ONCE,
 	  { PULL, CHECK, CHECK_IDLE, FORGET, REMOVE } },
-	{ "it is damaged, untagged and removed", FAULT_DISK_LIES_ONCE,
+	{ "it is damaged, untagged and removed",
+	  FAULT_DISK_LIES_ONCE,
 	  { PULL, CHECK, HAPPEN_IDLE(HAPPENS_UNTAG), REMOVE } },
 	{ "a layer is lost", FAULT_LAYER_IS_LOST, { PULL, CHECK, CHECK_IDLE, PULL, REMOVE } },
 	{ "two remove it", 0, { PULL, REMOVE, REMOVE_MEANWHILE } },

@@ -97,10 +97,10 @@ static int machine_index(const struct sim *sim, const struct sm_machine *m)
 static void crash_hook(const struct sm_machine *m, unsigned int row, unsigned int item)
 {
 	hit(the_sim, (struct hit){
-		.machine = machine_index(the_sim, m),
-		.row = (uint16_t)row,
-		.item = (uint16_t)item,
-	});
+			     .machine = machine_index(the_sim, m),
+			     .row = (uint16_t)row,
+			     .item = (uint16_t)item,
+		     });
 }
 
 /* --- for the fakes --- */

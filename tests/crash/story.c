@@ -19,7 +19,10 @@
 #define TICK_NS (100 * NSEC_PER_MSEC)
 
 const struct fake *const fakes[N_FAKES] = {
-	&fake_container, &fake_sandbox, &fake_image, &fake_exec,
+	&fake_container,
+	&fake_sandbox,
+	&fake_image,
+	&fake_exec,
 };
 
 static const char *const down_names[N_DOWN] = {

@@ -78,8 +78,7 @@ static void list_pieces(struct sweep *sw)
 
 			if (sw->scenario && !strstr(sc->name, sw->scenario))
 				continue;
-			sw->pieces = xrealloc(sw->pieces,
-					      (sw->n_pieces + 1) * sizeof(*sw->pieces));
+			sw->pieces = xrealloc(sw->pieces, (sw->n_pieces + 1) * sizeof(*sw->pieces));
 			sw->pieces[sw->n_pieces++] = (struct piece){
 				.fake = f,
 				.scenario = sc,
@@ -152,7 +151,8 @@ static void report_machine(struct sweep *sw, size_t fake, int machine)
 	for (unsigned int r = 0; r < m->n_rows; r++)
 		for (unsigned int i = 0; i <= m->rows[r].n_actions; i++) {
 			char name[128];
-			struct hit h = { .machine = machine, .row = (uint16_t)r,
+			struct hit h = { .machine = machine,
+					 .row = (uint16_t)r,
 					 .item = (uint16_t)i };
 
 			points++;
@@ -307,8 +307,10 @@ int main(int argc, char **argv)
 	};
 
 	if (parse_options(&sw, argc, argv) < 0) {
-		fprintf(stderr, "usage: %s [-b] [-e TEXT] [-v] [-j TELLERS] [-m MACHINE] "
-			"[-s PART-OF-A-NAME]\n", argv[0]);
+		fprintf(stderr,
+			"usage: %s [-b] [-e TEXT] [-v] [-j TELLERS] [-m MACHINE] "
+			"[-s PART-OF-A-NAME]\n",
+			argv[0]);
 		return 2;
 	}
 	sw.shown_ns = sw.start_ns;

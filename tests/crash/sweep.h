@@ -26,46 +26,76 @@
 /* What the world does while the daemon is dead. */
 enum down {
 	DOWN_NOTHING,
-	DOWN_FINISHES,  /* what was under way outside the daemon is done, nobody was told */
-	DOWN_EXITS,     /* the process ends and leaves a record */
+	DOWN_FINISHES, /* what was under way outside the daemon is done, nobody was told */
+	DOWN_EXITS, /* the process ends and leaves a record */
 	DOWN_SHIM_DIES, /* it ends and leaves none */
-	DOWN_VANISHES,  /* no process, no record, no trace */
+	DOWN_VANISHES, /* no process, no record, no trace */
 	DOWN_REBOOTS,
 	N_DOWN,
 };
 
 enum step_kind {
 	STEP_END,
-	STEP_ASK,    /* a client asks and waits for the answer */
+	STEP_ASK, /* a client asks and waits for the answer */
 	STEP_HAPPEN, /* the world does something while the daemon looks */
 };
 
 /* When a step is taken. */
 enum step_when {
 	WHEN_ANSWERED, /* everything asked before has its answer */
-	WHEN_NOW,      /* at once, before the effect just handed over is done */
-	WHEN_IDLE,     /* no effect is under way, answered or not */
+	WHEN_NOW, /* at once, before the effect just handed over is done */
+	WHEN_IDLE, /* no effect is under way, answered or not */
 };
 
 /* One line of a scenario. */
 struct step {
 	enum step_kind kind;
 	enum step_when when;
-	int what;   /* the event, or the fake's own number */
-	int arg;    /* the fake's own */
+	int what; /* the event, or the fake's own number */
+	int arg; /* the fake's own */
 	bool fails; /* the answer to expect when nothing disturbs */
 };
 
-#define ASK(event) { .kind = STEP_ASK, .what = (event) }
-#define ASK_NOW(event) { .kind = STEP_ASK, .what = (event), .when = WHEN_NOW }
-#define ASK_ARG(event, a) { .kind = STEP_ASK, .what = (event), .arg = (a) }
-#define ASK_ARG_NOW(event, a) { .kind = STEP_ASK, .what = (event), .arg = (a), .when = WHEN_NOW }
-#define FAILS(event) { .kind = STEP_ASK, .what = (event), .fails = true }
-#define FAILS_NOW(event) { .kind = STEP_ASK, .what = (event), .when = WHEN_NOW, .fails = true }
-#define FAILS_ARG(event, a) { .kind = STEP_ASK, .what = (event), .arg = (a), .fails = true }
-#define HAPPEN(w) { .kind = STEP_HAPPEN, .what = (w) }
-#define HAPPEN_NOW(w) { .kind = STEP_HAPPEN, .what = (w), .when = WHEN_NOW }
-#define HAPPEN_IDLE(w) { .kind = STEP_HAPPEN, .what = (w), .when = WHEN_IDLE }
+#define ASK(event) \
+	{ \
+		.kind = STEP_ASK, .what = (event) \
+	}
+#define ASK_NOW(event) \
+	{ \
+		.kind = STEP_ASK, .what = (event), .when = WHEN_NOW \
+	}
+#define ASK_ARG(event, a) \
+	{ \
+		.kind = STEP_ASK, .what = (event), .arg = (a) \
+	}
+#define ASK_ARG_NOW(event, a) \
+	{ \
+		.kind = STEP_ASK, .what = (event), .arg = (a), .when = WHEN_NOW \
+	}
+#define FAILS(event) \
+	{ \
+		.kind = STEP_ASK, .what = (event), .fails = true \
+	}
+#define FAILS_NOW(event) \
+	{ \
+		.kind = STEP_ASK, .what = (event), .when = WHEN_NOW, .fails = true \
+	}
+#define FAILS_ARG(event, a) \
+	{ \
+		.kind = STEP_ASK, .what = (event), .arg = (a), .fails = true \
+	}
+#define HAPPEN(w) \
+	{ \
+		.kind = STEP_HAPPEN, .what = (w) \
+	}
+#define HAPPEN_NOW(w) \
+	{ \
+		.kind = STEP_HAPPEN, .what = (w), .when = WHEN_NOW \
+	}
+#define HAPPEN_IDLE(w) \
+	{ \
+		.kind = STEP_HAPPEN, .what = (w), .when = WHEN_IDLE \
+	}
 
 struct scenario {
 	const char *name;
@@ -104,7 +134,7 @@ struct world_container {
 
 struct world_sandbox {
 	bool files, lease, wired, shim, shim_died;
-	bool broken;     /* init has ended: the shim cannot run containers any more */
+	bool broken; /* init has ended: the shim cannot run containers any more */
 	bool init_ended; /* at any time */
 };
 
@@ -201,7 +231,7 @@ struct sim {
 	struct sm_engine *engine;
 	struct store *store;
 	struct sm_object *objects[MAX_OBJECTS]; /* one a machine of the fake */
-	bool dead;  /* only the world goes on: DOWN_FINISHES */
+	bool dead; /* only the world goes on: DOWN_FINISHES */
 	bool fresh; /* nothing new was asked in this life */
 	bool closing;
 	unsigned int turns; /* while a commit is held back */
@@ -210,13 +240,15 @@ struct sim {
 /* A container's effects, for the fakes whose machines have some for their children. */
 #define CONTAINER_ACTS \
 	{ "container", "prepare", container_act_prepare }, \
-	{ "container", "start_init", container_act_start_init }, \
-	{ "container", "probe", container_act_probe }, \
-	{ "container", "probe_start", container_act_probe_start }, \
-	{ "container", "signal_term", container_act_signal_term }, \
-	{ "container", "signal_kill", container_act_signal_kill }, \
-	{ "container", "apply_resources", container_act_apply_resources }, \
-	{ "container", "erase", container_act_erase }
+		{ "container", "start_init", container_act_start_init }, \
+		{ "container", "probe", container_act_probe }, \
+		{ "container", "probe_start", container_act_probe_start }, \
+		{ "container", "signal_term", container_act_signal_term }, \
+		{ "container", "signal_kill", container_act_signal_kill }, \
+		{ "container", "apply_resources", container_act_apply_resources }, \
+	{ \
+		"container", "erase", container_act_erase \
+	}
 void container_act_prepare(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_start_init(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_probe(struct sim *sim, struct sm_object *obj, const struct job *job);

@@ -20,20 +20,62 @@
 
 /* --- cases: what is asked, one call after the other --- */
 
-static void pull(void)        { client_pull(0); }
-static void remove_image(void) { client_remove_image(0); }
-static void run(void)         { client_run(0); }
-static void run_shared(void)  { client_run(2); }
-static void create(void)      { client_create(0, 0); }
-static void create_shared(void) { client_create(2, 0); }
-static void start(void)       { client_start(0, 0); }
-static void start_shared(void) { client_start(2, 0); }
-static void exec(void)        { client_exec(0, 0, 0); }
-static void update(void)      { client_update(0, 0); }
-static void stop(void)        { client_stop(0, 0, 10); }
-static void remove_ctr(void)  { client_remove(0, 0); }
-static void stop_pod(void)    { client_stop_pod(0); }
-static void remove_pod(void)  { client_remove_pod(0); }
+static void pull(void)
+{
+	client_pull(0);
+}
+static void remove_image(void)
+{
+	client_remove_image(0);
+}
+static void run(void)
+{
+	client_run(0);
+}
+static void run_shared(void)
+{
+	client_run(2);
+}
+static void create(void)
+{
+	client_create(0, 0);
+}
+static void create_shared(void)
+{
+	client_create(2, 0);
+}
+static void start(void)
+{
+	client_start(0, 0);
+}
+static void start_shared(void)
+{
+	client_start(2, 0);
+}
+static void exec(void)
+{
+	client_exec(0, 0, 0);
+}
+static void update(void)
+{
+	client_update(0, 0);
+}
+static void stop(void)
+{
+	client_stop(0, 0, 10);
+}
+static void remove_ctr(void)
+{
+	client_remove(0, 0);
+}
+static void stop_pod(void)
+{
+	client_stop_pod(0);
+}
+static void remove_pod(void)
+{
+	client_remove_pod(0);
+}
 
 /* A case is a line here; a call that is missing is a line above. */
 static const struct {

@@ -29,7 +29,7 @@
 #include "gen/cri_client.h"
 
 #define CALL_MS 120000
-#define POOL 16         /* pods, and containers, at a time */
+#define POOL 16 /* pods, and containers, at a time */
 #define HEALTH_EVERY 150
 #define LOG_CALLS 400
 #define DEPTH_MAX 6
@@ -93,10 +93,42 @@ static char *long_word(void)
 static char *any_word(void)
 {
 	static const char *const list[] = {
-		"", "a", ".", "..", "/", "../../../x", "a/b", "%s%n", "a=b", "-", "--help", "\n",
-		"\x7f", "\xc3\xa9", "\xf0\x9f\x98\x80", " ", "a\tb", "\"", "{}", "null", "0", "-1",
-		"18446744073709551616", "runtime/default", "unconfined", "localhost/none", "@",
-		"sha256:", "a:b:c", "[", "*", "host", "CAP_SYS_ADMIN", "ALL", "0-3", "99999",
+		"",
+		"a",
+		".",
+		"..",
+		"/",
+		"../../../x",
+		"a/b",
+		"%s%n",
+		"a=b",
+		"-",
+		"--help",
+		"\n",
+		"\x7f",
+		"\xc3\xa9",
+		"\xf0\x9f\x98\x80",
+		" ",
+		"a\tb",
+		"\"",
+		"{}",
+		"null",
+		"0",
+		"-1",
+		"18446744073709551616",
+		"runtime/default",
+		"unconfined",
+		"localhost/none",
+		"@",
+		"sha256:",
+		"a:b:c",
+		"[",
+		"*",
+		"host",
+		"CAP_SYS_ADMIN",
+		"ALL",
+		"0-3",
+		"99999",
 	};
 
 	return chance(15) ? long_word() : xstrdup(ONE_OF(list));
@@ -166,8 +198,11 @@ static void safe_message(ProtobufCMessage *m);
 static void safe_sysctls(ProtobufCMessage *m)
 {
 	static const char *const names[] = {
-		"net.ipv4.ip_forward", "kernel.shm_rmid_forced", "net.ipv4.ping_group_range",
-		"fz.none", "",
+		"net.ipv4.ip_forward",
+		"kernel.shm_rmid_forced",
+		"net.ipv4.ping_group_range",
+		"fz.none",
+		"",
 	};
 	Runtime__V1__LinuxPodSandboxConfig *c = (Runtime__V1__LinuxPodSandboxConfig *)m;
 
@@ -269,8 +304,9 @@ static ProtobufCMessage *make(const ProtobufCMessageDescriptor *d, unsigned dens
 
 static int64_t any_number(void)
 {
-	static const int64_t list[] = { 0, 1, -1, 2, 7, 100, 1000, 65535, 65536, INT32_MAX,
-					INT32_MIN, INT64_MAX, INT64_MIN, 4096, 1 << 20 };
+	static const int64_t list[] = { 0,	   1,	      -1,	 2,	7,
+					100,	   1000,      65535,	 65536, INT32_MAX,
+					INT32_MIN, INT64_MAX, INT64_MIN, 4096,	1 << 20 };
 
 	return ONE_OF(list);
 }
@@ -314,9 +350,10 @@ static void put_value(const ProtobufCFieldDescriptor *f, void *at, bool good, un
 static bool is_needed(const ProtobufCFieldDescriptor *f)
 {
 	static const char *const needed[] = {
-		"metadata", "config", "sandbox_config", "image", "name", "namespace", "uid",
-		"container_id", "pod_sandbox_id", "log_directory", "log_path", "cgroup_parent",
-		"linux", "host_path", "container_path", "cmd", "path",
+		"metadata",  "config",	      "sandbox_config", "image",	  "name",
+		"namespace", "uid",	      "container_id",	"pod_sandbox_id", "log_directory",
+		"log_path",  "cgroup_parent", "linux",		"host_path",	  "container_path",
+		"cmd",	     "path",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
@@ -361,8 +398,8 @@ static void mutate(ProtobufCMessage *m)
 			&m->descriptor->fields[below(m->descriptor->n_fields)];
 		ProtobufCMessage **sub = (void *)((char *)m + f->offset);
 
-		if (f->type == PROTOBUF_C_TYPE_MESSAGE &&
-		    f->label != PROTOBUF_C_LABEL_REPEATED && *sub) {
+		if (f->type == PROTOBUF_C_TYPE_MESSAGE && f->label != PROTOBUF_C_LABEL_REPEATED &&
+		    *sub) {
 			if (chance(10)) {
 				protobuf_c_message_free_unpacked(*sub, NULL);
 				*sub = NULL;
@@ -418,8 +455,8 @@ static bool is_bad(const struct err *e)
 {
 	bool late = e->code == ERR_DEADLINE && !strstr(e->text, "timed out and was killed");
 
-	return late || strstr(e->text, "Transport closed") ||
-	       strstr(e->text, "Socket closed") || strstr(e->text, "failed to connect");
+	return late || strstr(e->text, "Transport closed") || strstr(e->text, "Socket closed") ||
+	       strstr(e->text, "failed to connect");
 }
 
 static void pool_add(struct pool *p, const char *id)
@@ -492,9 +529,13 @@ static int call(const ProtobufCServiceDescriptor *s, const ProtobufCMethodDescri
 static void put_command(ProtobufCMessage *req)
 {
 	static const char *const commands[] = {
-		"trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done", "exit 3", "echo x",
+		"trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done",
+		"exit 3",
+		"echo x",
 		"i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i + 1)); done",
-		"cat /proc/self/mounts", "kill -9 $$", "mkdir -p /a/b/c && ln -s / /a/b/c/d",
+		"cat /proc/self/mounts",
+		"kill -9 $$",
+		"mkdir -p /a/b/c && ln -s / /a/b/c/d",
 	};
 	const char *const words[] = { "sh", "-c", ONE_OF(commands) };
 	size_t *n = NULL;
@@ -528,20 +569,32 @@ static void put_command(ProtobufCMessage *req)
 static const ProtobufCMethodDescriptor *choose(const ProtobufCServiceDescriptor **ret)
 {
 	static const ProtobufCServiceDescriptor *const services[] = {
-		&runtime__v1__runtime_service__descriptor, &runtime__v1__image_service__descriptor,
+		&runtime__v1__runtime_service__descriptor,
+		&runtime__v1__image_service__descriptor,
 		&crisp__v1__admin__descriptor,
 	};
 	static const char *const often[] = {
-		"RunPodSandbox", "CreateContainer", "CreateContainer", "StartContainer",
-		"StartContainer", "StopContainer", "RemoveContainer", "ExecSync", "Exec", "Attach",
-		"StopPodSandbox", "RemovePodSandbox", "ContainerStatus", "PortForward",
-		"UpdateContainerResources", "ReopenContainerLog",
+		"RunPodSandbox",
+		"CreateContainer",
+		"CreateContainer",
+		"StartContainer",
+		"StartContainer",
+		"StopContainer",
+		"RemoveContainer",
+		"ExecSync",
+		"Exec",
+		"Attach",
+		"StopPodSandbox",
+		"RemovePodSandbox",
+		"ContainerStatus",
+		"PortForward",
+		"UpdateContainerResources",
+		"ReopenContainerLog",
 	};
 
 	if (chance(60)) {
 		*ret = services[0];
-		return protobuf_c_service_descriptor_get_method_by_name(services[0],
-									ONE_OF(often));
+		return protobuf_c_service_descriptor_get_method_by_name(services[0], ONE_OF(often));
 	}
 	*ret = services[below(10) < 6 ? 0 : below(2) + 1];
 	return &(*ret)->methods[below((*ret)->n_methods)];
@@ -618,13 +671,15 @@ static void stream_garbage(const char *url)
 		return;
 	to.sin_port = htons(port);
 	inet_pton(AF_INET, host, &to.sin_addr);
-	head = chance(50)
-		? xasprintf("POST %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
-			    "Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n"
-			    "X-Stream-Protocol-Version: portforward.k8s.io\r\n\r\n", path)
-		: xasprintf("GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
-			    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-			    "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n", path);
+	head = chance(50) ? xasprintf("POST %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+				      "Upgrade: SPDY/3.1\r\n"
+				      "X-Stream-Protocol-Version: v4.channel.k8s.io\r\n"
+				      "X-Stream-Protocol-Version: portforward.k8s.io\r\n\r\n",
+				      path)
+			  : xasprintf("GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+				      "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+				      "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n",
+				      path);
 	if (chance(10))
 		head[below((unsigned)strlen(head))] = (char)below(256);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -667,7 +722,7 @@ static void health(void)
 	struct err e = ERR_NULL;
 
 	must("ListPodSandbox", &list.base);
-	meta.name = meta.namespace_ = meta.uid = (char *)(uintptr_t)"healthy";
+	meta.name = meta.namespace_ = meta.uid = (char *)(uintptr_t) "healthy";
 	lin.cgroup_parent = (char *)(uintptr_t)cgroup;
 	config.metadata = &meta;
 	config.linux = &lin;
@@ -738,7 +793,8 @@ int main(int argc, char **argv)
 	remove_all();
 	health();
 	printf("%" PRIu64 " calls, %" PRIu64 " answered well, %" PRIu64 " refused, %" PRIu64
-	       " failures\n", n_calls, n_ok, n_refused, n_failures);
+	       " failures\n",
+	       n_calls, n_ok, n_refused, n_failures);
 	rpc_client_close(client);
 	return n_failures ? 1 : 0;
 }

@@ -16,9 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Fields of an entry: each line is one, and none of them can come from the name or the content. */
 static unsigned count_fields(const struct buf *entry)
 {
-	static const char *const known[] = { "CONTAINER_ID=", "CONTAINER_ID_FULL=",
-					     "CONTAINER_NAME=", "SYSLOG_IDENTIFIER=",
-					     "PRIORITY=", "MESSAGE=",
+	static const char *const known[] = { "CONTAINER_ID=",
+					     "CONTAINER_ID_FULL=",
+					     "CONTAINER_NAME=",
+					     "SYSLOG_IDENTIFIER=",
+					     "PRIORITY=",
+					     "MESSAGE=",
 					     "CONTAINER_PARTIAL_MESSAGE=true" };
 	const char *p = entry->data, *end = p + entry->len;
 	unsigned n = 0;

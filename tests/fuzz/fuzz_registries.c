@@ -55,7 +55,10 @@ static void check_reference(const struct registries *r, const char *text, const 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const texts[] = { "box", "a/b:1", "docker.io/x", "one.test/a:bad",
+	static const char *const texts[] = { "box",
+					     "a/b:1",
+					     "docker.io/x",
+					     "one.test/a:bad",
 					     "one.test:5000/a" DIGEST,
 					     "x.y.wild.test/team/a:t" DIGEST };
 	_cleanup_(registries_freep) struct registries *r = NULL;

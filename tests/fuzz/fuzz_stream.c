@@ -18,7 +18,7 @@
 #include "base/util.h"
 #include "stream/conn.h"
 
-#define DIALS 64       /* of one turn; what is more is never answered */
+#define DIALS 64 /* of one turn; what is more is never answered */
 #define TURNS_BEHIND 4 /* for what the last bytes set off */
 #define OUT_BOUND (8 * CONN_OUT_MAX)
 
@@ -191,8 +191,13 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	run = (struct world){ .size = size - 2 };
 	run.step = data[0] == 255 ? size : data[0] + 1U;
 	run.ask = (struct stream_ask){
-		.tty = data[1] & 1, .in = data[1] & 2, .out = data[1] & 4, .err = data[1] & 8,
-		.in_once = data[1] & 16, .ports = { 80, 7 }, .n_ports = data[1] >> 5 & 3,
+		.tty = data[1] & 1,
+		.in = data[1] & 2,
+		.out = data[1] & 4,
+		.err = data[1] & 8,
+		.in_once = data[1] & 16,
+		.ports = { 80, 7 },
+		.n_ports = data[1] >> 5 & 3,
 	};
 	run.data = data + 2;
 	run.rest = TURNS_BEHIND;

@@ -382,7 +382,7 @@ static void *connection(void *arg)
 static void *listener(void *arg)
 {
 	bool elsewhere = arg != NULL;
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	a.sin_port = htons((uint16_t)(port + elsewhere));

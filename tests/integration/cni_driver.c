@@ -45,14 +45,20 @@ static char *load(const struct pod *p, const char *name)
 
 static void pod_init(struct pod *p, char **argv, const char *ports)
 {
-	*p = (struct pod){ .id = argv[0], .dir = argv[1], .conf_dir = argv[2],
-			   .plugin_dirs = { argv[3], NULL } };
+	*p = (struct pod){
+		.id = argv[0], .dir = argv[1], .conf_dir = argv[2], .plugin_dirs = { argv[3], NULL }
+	};
 	p->ns = xasprintf("%s/ns", p->dir);
 	p->netns = xasprintf("%s/net", p->ns);
 	p->req = (struct cni_request){
-		.container_id = p->id, .netns = p->netns, .ifname = "eth0",
-		.plugin_dirs = p->plugin_dirs, .pod_namespace = "test", .pod_name = p->id,
-		.pod_uid = "uid", .timeout_ms = 60000,
+		.container_id = p->id,
+		.netns = p->netns,
+		.ifname = "eth0",
+		.plugin_dirs = p->plugin_dirs,
+		.pod_namespace = "test",
+		.pod_name = p->id,
+		.pod_uid = "uid",
+		.timeout_ms = 60000,
 	};
 	if (ports && strchr(ports, ':')) {
 		_cleanup_free_ char *host = xstrndup(ports, strcspn(ports, ":"));

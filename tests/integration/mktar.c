@@ -64,8 +64,8 @@ static char type_of(const char *word)
 	static const struct {
 		const char *word;
 		char type;
-	} types[] = { { "file", '0' }, { "hard", '1' }, { "link", '2' }, { "char", '3' },
-		      { "block", '4' }, { "dir", '5' }, { "fifo", '6' } };
+	} types[] = { { "file", '0' },	{ "hard", '1' }, { "link", '2' }, { "char", '3' },
+		      { "block", '4' }, { "dir", '5' },	 { "fifo", '6' } };
 
 	if (str_starts(word, "type="))
 		return word[5];

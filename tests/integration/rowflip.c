@@ -29,7 +29,7 @@ static void must(int rc, const char *what)
 static void flip(MDB_cursor *cursor, MDB_val *key, const MDB_val *old)
 {
 	unsigned char *copy = malloc(old->mv_size);
-	MDB_val value = {.mv_size = old->mv_size, .mv_data = copy};
+	MDB_val value = { .mv_size = old->mv_size, .mv_data = copy };
 
 	if (!copy)
 		must(ENOMEM, "copy a row");

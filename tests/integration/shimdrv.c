@@ -77,8 +77,9 @@ static void run(const struct shim_request *req)
 
 static struct answer do_kill(const char *id, int sig, uint32_t flags)
 {
-	struct shim_request req = { .type = SHIM_KILL, .id = id, .signal = (uint32_t)sig,
-				    .flags = flags };
+	struct shim_request req = {
+		.type = SHIM_KILL, .id = id, .signal = (uint32_t)sig, .flags = flags
+	};
 
 	return call(&req);
 }
@@ -114,8 +115,10 @@ static void one_shim(void)
 
 static void life_and_log(void)
 {
-	struct shim_request req = bundle("life", "echo out; echo err >&2; "
-					  "printf unfinished; exit 7", 0);
+	struct shim_request req = bundle("life",
+					 "echo out; echo err >&2; "
+					 "printf unfinished; exit 7",
+					 0);
 	struct answer a = do_create(&req), b;
 	struct shim_status st;
 	struct exitrec rec;
@@ -169,8 +172,8 @@ static void kills(void)
 
 static void host_pid(void)
 {
-	struct shim_request req = bundle("many", "sleep 1000 & sleep 1000 & (sleep 1000; :) & wait",
-					 BUNDLE_HOST_PID);
+	struct shim_request req =
+		bundle("many", "sleep 1000 & sleep 1000 & (sleep 1000; :) & wait", BUNDLE_HOST_PID);
 	struct shim_status st;
 	struct answer a;
 
@@ -215,8 +218,9 @@ static void states(void)
 	a = call(&req);
 	check(says(&a, ERR_INVALID, "id"), "states: a name that is none");
 	do_create(&create);
-	req = (struct shim_request){ .type = SHIM_EXEC, .id = "states", .session = "x",
-				     .process_path = "/x" };
+	req = (struct shim_request){
+		.type = SHIM_EXEC, .id = "states", .session = "x", .process_path = "/x"
+	};
 	a = call(&req);
 	check(says(&a, ERR_PRECONDITION, "is created: EXEC"), "states: exec before the start");
 	req = simple(SHIM_FORGET, "states");
@@ -245,8 +249,9 @@ static struct answer exec_in(const char *ctr, const char *session, const char *a
 			     const char *input, int *ret_out)
 {
 	int in[2], out[2];
-	struct shim_request req = { .type = SHIM_EXEC, .id = ctr, .session = session,
-				    .flags = input ? SHIM_STDIN : 0 };
+	struct shim_request req = {
+		.type = SHIM_EXEC, .id = ctr, .session = session, .flags = input ? SHIM_STDIN : 0
+	};
 	struct answer a;
 
 	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
@@ -282,13 +287,14 @@ static bool reads(int fd, const char *text)
 
 static void exec_tty(void)
 {
-	struct shim_request req = { .type = SHIM_EXEC, .id = "execs", .session = "tty",
-				    .flags = SHIM_TTY };
+	struct shim_request req = {
+		.type = SHIM_EXEC, .id = "execs", .session = "tty", .flags = SHIM_TTY
+	};
 	struct shim_status st;
 	struct answer a;
 
-	req.process_path = process(
-		"tty", "\"/bin/sh\",\"-c\",\"test -t 0 && echo is-a-tty; exit 9\"", true);
+	req.process_path =
+		process("tty", "\"/bin/sh\",\"-c\",\"test -t 0 && echo is-a-tty; exit 9\"", true);
 	a = call(&req);
 	check(good(&a) && a.fd >= 0, "exec: the terminal comes with the answer");
 	check(reads(fcntl(a.fd, F_DUPFD_CLOEXEC, 0), "is-a-tty"), "exec: and it is one");
@@ -409,9 +415,11 @@ static void full_disk(void)
 		check(false, "full: mount: %s", strerror(errno));
 		return;
 	}
-	create = bundle("full", COUNTER "; " COUNTER "; echo $i > /out/full; "
-			"while [ ! -e /out/freed ]; do sleep 0.05; done; echo after; "
-			"sleep 1000", 0);
+	create = bundle("full",
+			COUNTER "; " COUNTER "; echo $i > /out/full; "
+				"while [ ! -e /out/freed ]; do sleep 0.05; done; echo after; "
+				"sleep 1000",
+			0);
 	create.log_path = log = path_of("small/full.log");
 	run(&create);
 	check(wait_log_error("full", &why) && strstr(why.text, "No space left"),
@@ -470,8 +478,10 @@ static void oom(void)
 
 static void daemon_gone(void)
 {
-	struct shim_request create = bundle("gone", "while [ ! -e /out/leave ]; do "
-					    "sleep 0.05; done; " COUNTER "; exit 9", 0);
+	struct shim_request create = bundle("gone",
+					    "while [ ! -e /out/leave ]; do "
+					    "sleep 0.05; done; " COUNTER "; exit 9",
+					    0);
 	struct shim_request creating = bundle("creating", "sleep 1000", 0);
 	struct answer pending, a;
 	struct exitrec rec = { .code = -1 };
@@ -534,7 +544,7 @@ static void runtimes(void)
 	check(says(&a, ERR_NOT_FOUND, "/nonexistent/runtime") && left_nothing(&req),
 	      "runtime: missing");
 	req.runtime = fake_runtime("hangs", "case \"$*\" in *delete*) exit 0;; esac; "
-				   "echo $$ >\"$0.pid\"; exec sleep 1000");
+					    "echo $$ >\"$0.pid\"; exec sleep 1000");
 	req.timeout_ms = 200;
 	a = call(&req);
 	check(says(&a, ERR_DEADLINE, "did not finish in time") && left_nothing(&req),
@@ -579,11 +589,14 @@ static void runtime_fails(void)
 
 static void terminal(void)
 {
-	struct shim_request create = bundle("tty", "test -t 1 && echo terminal; "
+	struct shim_request create = bundle("tty",
+					    "test -t 1 && echo terminal; "
 					    "while [ ! -e /out/tty ]; do sleep 0.05; done; "
-					    "stty size; exit 2", BUNDLE_TTY);
-	struct shim_request resize = { .type = SHIM_RESIZE, .id = "tty", .width = 101,
-				       .height = 33 };
+					    "stty size; exit 2",
+					    BUNDLE_TTY);
+	struct shim_request resize = {
+		.type = SHIM_RESIZE, .id = "tty", .width = 101, .height = 33
+	};
 	struct shim_status st;
 	struct answer a;
 
@@ -601,7 +614,8 @@ static void terminal(void)
 static void attach(void)
 {
 	struct shim_request create = bundle("cat", "cat; exit 8", 0);
-	struct shim_request req = { .type = SHIM_ATTACH, .id = "cat",
+	struct shim_request req = { .type = SHIM_ATTACH,
+				    .id = "cat",
 				    .flags = SHIM_STDIN | SHIM_STDOUT };
 	_cleanup_free_ char *big = xmalloc(300001);
 	struct shim_status st;
@@ -640,8 +654,10 @@ static void attach(void)
 
 static void slow_client(void)
 {
-	struct shim_request create = bundle("flood", "head -c 8000000 /dev/zero | tr '\\0' y; "
-					    "exit 1", 0);
+	struct shim_request create = bundle("flood",
+					    "head -c 8000000 /dev/zero | tr '\\0' y; "
+					    "exit 1",
+					    0);
 	struct shim_request req = { .type = SHIM_ATTACH, .id = "flood", .flags = SHIM_STDOUT };
 	struct shim_status st;
 	int out[2];
@@ -671,8 +687,7 @@ static void pod_init(void)
 	check(good(&a) && a.status.pid > 1 && b.status.pid == a.status.pid, "init: one a pod");
 	status = kept(xasprintf("/proc/%u/status", a.status.pid));
 	check(wait_text(status, "Name:\tcrisp-init\n") &&
-		      wait_text(status, "CapPrm:\t0000000000000000") &&
-		      wait_text(status, "\t1\n"),
+		      wait_text(status, "CapPrm:\t0000000000000000") && wait_text(status, "\t1\n"),
 	      "init: it is pid 1 and has no capabilities");
 	snprintf(root, sizeof(root), "/proc/%u/exe", a.status.pid);
 	n = readlink(root, link, sizeof(link) - 1);
@@ -692,8 +707,10 @@ static void shared_pid(void)
 	struct shim_status st;
 
 	pod_init_pid = call(&init).status.pid;
-	req = bundle("shared", "cat /proc/1/comm; (sleep 0.2 &); ls -A /proc/1/root/ | head -1; "
-		     "cat /proc/1/exe | head -c 1; kill -9 1; echo $$; exit 12", BUNDLE_POD_PID);
+	req = bundle("shared",
+		     "cat /proc/1/comm; (sleep 0.2 &); ls -A /proc/1/root/ | head -1; "
+		     "cat /proc/1/exe | head -c 1; kill -9 1; echo $$; exit 12",
+		     BUNDLE_POD_PID);
 	run(&req);
 	check(wait_ended("shared", &st) && st.exit_code == 12,
 	      "shared: a container in its namespace");
@@ -799,9 +816,9 @@ static void shutdown_shim(void)
 int main(int argc, char **argv)
 {
 	static void (*const scenarios[])(void) = {
-		one_shim, life_and_log, kills, host_pid, states, execs, reopen, full_disk, capped,
-		oom, daemon_gone, runtimes, runtime_fails, terminal, attach, slow_client, pod_init,
-		shared_pid,
+		one_shim,      life_and_log, kills,  host_pid,	  states,      execs,
+		reopen,	       full_disk,    capped, oom,	  daemon_gone, runtimes,
+		runtime_fails, terminal,     attach, slow_client, pod_init,    shared_pid,
 	};
 	int fds;
 

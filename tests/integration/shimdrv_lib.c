@@ -133,7 +133,7 @@ static void note_lost(void *arg, const struct err *why)
 }
 
 static const struct shim_link_ops ops = { note_container, note, note_log_error, note_ready,
-						 note_lost };
+					  note_lost };
 
 /* Something to do on the loop thread, waited for. */
 struct errand {
@@ -450,7 +450,8 @@ static void add_config(struct buf *b, const char *id, const char *script, unsign
 	add_json_string(&args, script);
 	buf_puts(b, "{\"ociVersion\":\"1.0.2\",\"process\":");
 	add_process(b, args.data, flags & BUNDLE_TTY);
-	buf_printf(b, ",\"root\":{\"path\":\"%s/rootfs\",\"readonly\":true},\"mounts\":["
+	buf_printf(b,
+		   ",\"root\":{\"path\":\"%s/rootfs\",\"readonly\":true},\"mounts\":["
 		   "{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
 		   "{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"},"
 		   "{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"source\":\"devpts\"},"
@@ -486,16 +487,17 @@ struct shim_request bundle(const char *id, const char *script, unsigned flags)
 		.bundle = dir,
 		.log_path = path_of("logs/%s.log", id),
 		.exit_path = path_of("exits/%s", id),
-		.cgroup = kept(xasprintf("%s%s/%s", getenv("TEST_MEMORY"),
-					getenv("TEST_CGROUP"), id)),
+		.cgroup = kept(
+			xasprintf("%s%s/%s", getenv("TEST_MEMORY"), getenv("TEST_CGROUP"), id)),
 		.flags = flags & BUNDLE_TTY ? SHIM_TTY : 0,
 	};
 }
 
 void runtime_delete(const char *id)
 {
-	const char *argv[] = { runtime_program, "--root", path_of("runc"), "delete", "--force", id,
-			       NULL };
+	const char *argv[] = {
+		runtime_program, "--root", path_of("runc"), "delete", "--force", id, NULL
+	};
 	struct spawn_result r = SPAWN_RESULT_NULL;
 	struct err e = ERR_NULL;
 

@@ -28,16 +28,16 @@
 
 extern char **environ;
 
-static const int forwarded[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
+static const int forwarded[] = { SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2 };
 #define FORWARDED (sizeof(forwarded) / sizeof(forwarded[0]))
 
 /* What the main loop knows about the command it runs. */
 struct reaper {
 	char **argv;
 	const char *pid_file; /* NULL: nobody wants to know */
-	bool stay;            /* -k */
-	pid_t child;          /* 0: not running */
-	int status;           /* as exit() wants it, of the last command that ended */
+	bool stay; /* -k */
+	pid_t child; /* 0: not running */
+	int status; /* as exit() wants it, of the last command that ended */
 };
 
 static void die(const char *what)
@@ -129,7 +129,7 @@ static void kill_children(void)
 
 static void finish(struct reaper *r, const sigset_t *set)
 {
-	const struct timespec tick = {.tv_nsec = 20000000};
+	const struct timespec tick = { .tv_nsec = 20000000 };
 
 	while (reap(r)) {
 		kill_children();
@@ -161,7 +161,7 @@ static void loop(struct reaper *r, const sigset_t *set)
 
 int main(int argc, char **argv)
 {
-	struct reaper r = {.status = 0};
+	struct reaper r = { .status = 0 };
 	sigset_t set;
 	size_t i;
 	int opt;

@@ -193,7 +193,7 @@ static void serve_token(struct call *c)
 
 static int dial(char *target)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM}, *list = NULL;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
 	char *port = strrchr(target, ':');
 	int fd = -1;
 
@@ -224,8 +224,8 @@ static void serve_proxy(struct call *c)
 	}
 	out(c->fd, "HTTP/1.1 200 OK\r\nWWW-Authenticate: Basic realm=\"trap\"\r\n\r\n");
 	for (;;) {
-		struct pollfd p[2] = {{ .fd = c->fd, .events = POLLIN},
-				      { .fd = there, .events = POLLIN}};
+		struct pollfd p[2] = { { .fd = c->fd, .events = POLLIN },
+				       { .fd = there, .events = POLLIN } };
 
 		if (poll(p, 2, -1) < 0)
 			break;

@@ -227,8 +227,8 @@ static void check_exit(const struct row *r, struct seen *s)
 
 	if (!c || !c->finished_ns || !c->started_ns)
 		return;
-	SIM_CHECK(!s->ended || (s->exit_known == (bool)c->exit_known &&
-				s->exit_code == c->exit_code),
+	SIM_CHECK(!s->ended ||
+			  (s->exit_known == (bool)c->exit_known && s->exit_code == c->exit_code),
 		  "container %.13s: its exit code was %d and is %d", r->id, s->exit_code,
 		  c->exit_code);
 	s->ended = true;
@@ -241,8 +241,10 @@ static void check_exit(const struct row *r, struct seen *s)
 			  "container %.13s has exit code %d, its process ended with %d", r->id,
 			  c->exit_code, s->real_code);
 	} else {
-		SIM_CHECK(s->orphaned, "container %.13s: its exit code is unknown, and its shim "
-			  "has never died", r->id);
+		SIM_CHECK(s->orphaned,
+			  "container %.13s: its exit code is unknown, and its shim "
+			  "has never died",
+			  r->id);
 	}
 }
 
@@ -266,7 +268,8 @@ static const char *live_name(const struct row *r)
 		return ctr_is_nameless((int)(r->state - r->m->states)) ? "" : as_ctr(r)->name_key;
 	if (as_sbx(r))
 		return as_sbx(r)->undo || sbx_is_nameless((int)(r->state - r->m->states))
-			       ? "" : as_sbx(r)->name_key;
+			       ? ""
+			       : as_sbx(r)->name_key;
 	return "";
 }
 
@@ -376,8 +379,8 @@ void check_answer(const char *method, const char *id, const char *detail)
 	} else if (strcmp(method, "StopContainer") == 0) {
 		r = durable_row(&ctr_machine, id);
 		c = r.msg ? as_ctr(&r) : NULL;
-		SIM_CHECK(!c || c->finished_ns, "%s of %.13s is answered before the commit",
-			  method, id);
+		SIM_CHECK(!c || c->finished_ns, "%s of %.13s is answered before the commit", method,
+			  id);
 	} else if (strcmp(method, "StopPodSandbox") == 0) {
 		r = durable_row(&sbx_machine, id);
 		SIM_CHECK(!r.msg || shows(&r, "SANDBOX_NOTREADY"),
@@ -461,8 +464,8 @@ static void check_dir(const char *sub)
 
 void check_empty(void)
 {
-	static const char *const dirs[] = { "run/pods", "run/containers", "run/ns", "root/pods",
-					    "root/containers", "root/trash",
+	static const char *const dirs[] = { "run/pods",		  "run/containers",  "run/ns",
+					    "root/pods",	  "root/containers", "root/trash",
 					    "root/images/layers", "runtime" };
 	int fds = count_fds();
 

@@ -169,8 +169,7 @@ static void ask(enum cri_rpc rpc, const ProtobufCMessage *req, unsigned pod, uns
 	char why[512] = "";
 
 	protobuf_c_message_pack(req, data);
-	*c = (struct rpc_call){ .method = m, .pod = pod, .ctr = ctr,
-				.arena = arena_new(0) };
+	*c = (struct rpc_call){ .method = m, .pod = pod, .ctr = ctr, .arena = arena_new(0) };
 	c->req = protobuf_c_message_unpack(m->request, NULL, size, data);
 	snprintf(c->id, sizeof(c->id), "%s", id);
 	list_append(&calls, &c->node);
@@ -208,8 +207,8 @@ void client_run(unsigned pod)
 	linux.security_context = &sc;
 	sc.namespace_options = &ns;
 	/* Three kinds: all its own, the host's network, a shared PID namespace. */
-	ns.network = pod == 1 ? RUNTIME__V1__NAMESPACE_MODE__NODE
-			      : RUNTIME__V1__NAMESPACE_MODE__POD;
+	ns.network =
+		pod == 1 ? RUNTIME__V1__NAMESPACE_MODE__NODE : RUNTIME__V1__NAMESPACE_MODE__POD;
 	ns.pid = pod == 2 ? RUNTIME__V1__NAMESPACE_MODE__POD
 			  : RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
 	req.config = &config;
@@ -246,8 +245,8 @@ void client_create(unsigned pod, unsigned ctr)
 	config.linux = &linux;
 	linux.security_context = &sc;
 	sc.namespace_options = &ns;
-	ns.network = pod == 1 ? RUNTIME__V1__NAMESPACE_MODE__NODE
-			      : RUNTIME__V1__NAMESPACE_MODE__POD;
+	ns.network =
+		pod == 1 ? RUNTIME__V1__NAMESPACE_MODE__NODE : RUNTIME__V1__NAMESPACE_MODE__POD;
 	ns.pid = pod == 2 ? RUNTIME__V1__NAMESPACE_MODE__POD
 			  : RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
 	req.pod_sandbox_id = *node->pods[pod] ? node->pods[pod] : NAME(UNKNOWN);

@@ -158,7 +158,8 @@ static bool is_settled(void)
 			check_quiet();
 		SIM_CHECK(node->mono - node->phase_since < 3600 * NSEC_PER_SEC,
 			  "no rest after an hour without faults: %u calls wait, the loop is %s, "
-			  "rows are %s", client_waiting(), sim_loop_idle() ? "idle" : "busy",
+			  "rows are %s",
+			  client_waiting(), sim_loop_idle() ? "idle" : "busy",
 			  check_at_rest() ? "at rest" : "busy");
 	}
 	return false;
@@ -279,8 +280,9 @@ static _Noreturn void live(void)
 	optind = 0; /* main reads options a second time in this process */
 	crispd_main(n, argv);
 	/* A daemon that cannot start may be started again: the node was unkind. */
-	_exit(node->phase == PHASE_END ? LIFE_ENDED
-				       : node->phase == PHASE_WORK ? LIFE_CRASHED : LIFE_FAILED);
+	_exit(node->phase == PHASE_END	  ? LIFE_ENDED
+	      : node->phase == PHASE_WORK ? LIFE_CRASHED
+					  : LIFE_FAILED);
 }
 
 /* 0: it ended well.  1: again. */
@@ -300,8 +302,9 @@ static int one_life(void)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == LIFE_CRASHED && node->n_lives < LIVES_MAX)
 		return 1;
 	if (!node->failed)
-		snprintf(node->why, sizeof(node->why), WIFSIGNALED(status)
-			 ? "the daemon was ended by signal %d" : "the daemon exited with %d",
+		snprintf(node->why, sizeof(node->why),
+			 WIFSIGNALED(status) ? "the daemon was ended by signal %d"
+					     : "the daemon exited with %d",
 			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	node->failed = true;
 	return 0;
@@ -333,15 +336,18 @@ void history_begin(uint64_t seed)
 	char path[2 * SIM_PATH];
 
 	if (!node) {
-		node = mmap(NULL, sizeof(*node), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		node = mmap(NULL, sizeof(*node), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			    -1, 0);
 		if (node == MAP_FAILED) {
 			perror("sim: mmap");
 			exit(2);
 		}
 	}
-	*node = (struct node){ .seed = seed, .rng = seed * 2654435761U + 1, .next_ticks = 1000,
-			       .next_pid = SIM_FIRST_PID, .mono = 1000 * NSEC_PER_SEC,
+	*node = (struct node){ .seed = seed,
+			       .rng = seed * 2654435761U + 1,
+			       .next_ticks = 1000,
+			       .next_pid = SIM_FIRST_PID,
+			       .mono = 1000 * NSEC_PER_SEC,
 			       .real = INT64_C(1800000000) * NSEC_PER_SEC };
 	snprintf(node->boot_id, sizeof(node->boot_id), "%08x-0000-4000-8000-000000000000",
 		 (unsigned)seed);

@@ -39,7 +39,7 @@ struct worker {
 	ucontext_t context;
 	void *stack;
 	struct loop_job *job; /* NULL: idle */
-	int64_t until;        /* sleeps */
+	int64_t until; /* sleeps */
 };
 
 static struct loop *the_loop;

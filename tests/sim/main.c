@@ -97,7 +97,8 @@ static int run_all(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .seed = (uint64_t)time(NULL) * 100000, .seconds = 60,
+	struct options o = { .seed = (uint64_t)time(NULL) * 100000,
+			     .seconds = 60,
 			     .jobs = (unsigned long)sysconf(_SC_NPROCESSORS_ONLN) };
 	int opt;
 

@@ -358,8 +358,11 @@ int netdev_read_fd(int fd, struct netdev **ret, size_t *ret_n, struct err *e)
 int os_security_probe(struct os_security *ret, struct err *e)
 {
 	(void)e;
-	*ret = (struct os_security){ .bounding = UINT64_MAX, .oom_score_adj_min = -1000,
-				     .may_raise_limits = true, .rro = true, .swap = true };
+	*ret = (struct os_security){ .bounding = UINT64_MAX,
+				     .oom_score_adj_min = -1000,
+				     .may_raise_limits = true,
+				     .rro = true,
+				     .swap = true };
 	return 0;
 }
 

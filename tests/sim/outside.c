@@ -33,8 +33,12 @@ int proc_add(enum proc_kind kind, int owner, const char *cgroup)
 
 		if (p->used && (p->alive || node->next_ticks - p->ticks < SIM_PROCS / 2))
 			continue;
-		*p = (struct proc){ .used = true, .alive = true, .kind = kind, .owner = owner,
-				    .pid = node->next_pid++, .ticks = node->next_ticks++ };
+		*p = (struct proc){ .used = true,
+				    .alive = true,
+				    .kind = kind,
+				    .owner = owner,
+				    .pid = node->next_pid++,
+				    .ticks = node->next_ticks++ };
 		snprintf(p->cgroup, sizeof(p->cgroup), "%s", cgroup ? cgroup : "");
 		return (int)(p - node->procs);
 	}
@@ -235,8 +239,11 @@ void event_add(enum event_kind kind, int64_t in_ns, int arg, int status)
 
 		if (ev->used)
 			continue;
-		*ev = (struct event){ .used = true, .kind = kind, .at = node->mono + in_ns,
-				      .arg = arg, .status = status };
+		*ev = (struct event){ .used = true,
+				      .kind = kind,
+				      .at = node->mono + in_ns,
+				      .arg = arg,
+				      .status = status };
 		if (kind == EV_PROC_ENDS || kind == EV_RUNTIME_ENDS)
 			ev->ticks = node->procs[arg].ticks;
 		return;

@@ -25,7 +25,7 @@
 /* A request whose answer is to come, or a message on its way to the daemon. */
 struct message {
 	struct list node;
-	enum shim_type type;  /* of the report */
+	enum shim_type type; /* of the report */
 	struct shim_status status;
 	struct err err;
 	enum shim_type asked; /* of an ANSWER */
@@ -39,7 +39,7 @@ struct shim_link {
 	int shim;
 	const struct shim_link_ops *ops;
 	void *arg;
-	struct list out;   /* messages to the daemon */
+	struct list out; /* messages to the daemon */
 	struct list asked; /* requests whose answers are to come */
 	bool lost, closing;
 };
@@ -99,10 +99,13 @@ static bool answers(int shim)
 
 static struct shim_status status_of(const struct ctr *c)
 {
-	struct shim_status st = { .state = c->state, .exit_code = c->exit_code,
+	struct shim_status st = { .state = c->state,
+				  .exit_code = c->exit_code,
 				  .signal = (uint32_t)c->exit_signal,
-				  .exit_unknown = c->exit_unknown, .created_ns = c->created_ns,
-				  .started_ns = c->started_ns, .exited_ns = c->exited_ns };
+				  .exit_unknown = c->exit_unknown,
+				  .created_ns = c->created_ns,
+				  .started_ns = c->started_ns,
+				  .exited_ns = c->exited_ns };
 
 	snprintf(st.id, sizeof(st.id), "%s", c->id);
 	if (c->proc >= 0) {
@@ -114,7 +117,8 @@ static struct shim_status status_of(const struct ctr *c)
 
 static struct shim_status status_of_session(const struct session *s)
 {
-	struct shim_status st = { .state = s->state, .exit_code = s->exit_code,
+	struct shim_status st = { .state = s->state,
+				  .exit_code = s->exit_code,
 				  .exited_ns = s->exited_ns };
 
 	snprintf(st.id, sizeof(st.id), "%s", s->ctr);
@@ -172,8 +176,10 @@ static void answer_all(struct ctr *c, enum shim_type asked, const struct err *e)
 
 static void write_record(const struct ctr *c)
 {
-	struct exitrec rec = { .code = c->exit_code, .signal = c->exit_signal,
-			       .started_ns = c->started_ns, .exited_ns = c->exited_ns,
+	struct exitrec rec = { .code = c->exit_code,
+			       .signal = c->exit_signal,
+			       .started_ns = c->started_ns,
+			       .exited_ns = c->exited_ns,
 			       .pid = node->procs[c->proc].pid,
 			       .start_ticks = node->procs[c->proc].ticks };
 	struct err ignored = ERR_NULL;
@@ -431,7 +437,8 @@ static struct ctr *ctr_new(const char *id, int shim)
 static void set_paths(struct ctr *c, const struct shim_request *req)
 {
 	const char *cgroup = str_starts(req->cgroup, "/sim-cgroup")
-				     ? req->cgroup + strlen("/sim-cgroup") : req->cgroup;
+				     ? req->cgroup + strlen("/sim-cgroup")
+				     : req->cgroup;
 
 	snprintf(c->exit_path, sizeof(c->exit_path), "%s", req->exit_path);
 	snprintf(c->cgroup, sizeof(c->cgroup), "%s", cgroup);
@@ -809,8 +816,8 @@ static void deliver(struct shim_link *l, struct message *m)
 	int none = -1;
 
 	if (type == SHIM_ANSWER) {
-		call_back(m, m->err.code ? &(struct err){ m->err.code, 0, m->err.file, 0, "" }
-					 : NULL);
+		call_back(m,
+			  m->err.code ? &(struct err){ m->err.code, 0, m->err.file, 0, "" } : NULL);
 		return;
 	}
 	list_remove(&m->node);

@@ -31,8 +31,8 @@ int shim_start(const char *shim_path, const char *id, const char *dir, const cha
 		snprintf(node->shims[i].dir, sizeof(node->shims[i].dir), "%s", dir);
 		node->shims[i].proc = proc_add(PROC_SHIM, i, cgroup);
 		for (int p = 0; p < SIM_PROCS; p++)
-			if (node->procs[p].alive && node->procs[p].kind == PROC_INIT &&
-			    cgroup && strcmp(node->procs[p].cgroup, cgroup) == 0)
+			if (node->procs[p].alive && node->procs[p].kind == PROC_INIT && cgroup &&
+			    strcmp(node->procs[p].cgroup, cgroup) == 0)
 				node->shims[i].init = p;
 		check_moved();
 	}

@@ -33,7 +33,13 @@
 
 /* --- the node --- */
 
-enum proc_kind { PROC_SHIM, PROC_INIT, PROC_CONTAINER, PROC_EXEC, PROC_RUNTIME };
+enum proc_kind {
+	PROC_SHIM,
+	PROC_INIT,
+	PROC_CONTAINER,
+	PROC_EXEC,
+	PROC_RUNTIME
+};
 
 struct proc {
 	bool used, alive;
@@ -42,7 +48,7 @@ struct proc {
 	pid_t pid;
 	uint64_t ticks;
 	int wait_status; /* when it has ended */
-	int owner;       /* index of its shim, container or session */
+	int owner; /* index of its shim, container or session */
 	char cgroup[SIM_PATH]; /* "": none */
 };
 
@@ -58,11 +64,11 @@ struct ctr {
 	bool used;
 	char id[ID_LEN + 1];
 	enum shim_state state; /* 0: no shim knows it */
-	int shim;              /* index; -1: it died */
-	int proc;              /* -1: none yet */
-	int runtime;           /* proc of the runtime's command under way; -1: none */
-	enum shim_type doing;  /* CREATE or START, when one is under way */
-	bool begun;            /* the runtime has let its process go on */
+	int shim; /* index; -1: it died */
+	int proc; /* -1: none yet */
+	int runtime; /* proc of the runtime's command under way; -1: none */
+	enum shim_type doing; /* CREATE or START, when one is under way */
+	bool begun; /* the runtime has let its process go on */
 	bool start_failed, exit_unknown;
 	int exit_code, exit_signal;
 	int64_t created_ns, started_ns, exited_ns;
@@ -81,14 +87,24 @@ struct session {
 };
 
 /* A mount, a cgroup, a pinned namespace, a CNI attachment: something with a name. */
-enum thing_kind { THING_MOUNT, THING_CGROUP, THING_NS, THING_CNI, THING_RUNTIME };
+enum thing_kind {
+	THING_MOUNT,
+	THING_CGROUP,
+	THING_NS,
+	THING_CNI,
+	THING_RUNTIME
+};
 struct thing {
 	bool used;
 	enum thing_kind kind;
 	char name[SIM_PATH];
 };
 
-enum pull_state { PULL_RUNS = 1, PULL_FETCHED, PULL_FAILED };
+enum pull_state {
+	PULL_RUNS = 1,
+	PULL_FETCHED,
+	PULL_FAILED
+};
 struct puller {
 	bool used;
 	enum pull_state state;
@@ -97,7 +113,12 @@ struct puller {
 };
 
 /* What happens by itself, later. */
-enum event_kind { EV_PROC_ENDS, EV_RUNTIME_ENDS, EV_PULL_ENDS, EV_CNI_ENDS };
+enum event_kind {
+	EV_PROC_ENDS,
+	EV_RUNTIME_ENDS,
+	EV_PULL_ENDS,
+	EV_CNI_ENDS
+};
 struct event {
 	bool used;
 	enum event_kind kind;
@@ -110,26 +131,26 @@ struct event {
 struct seen {
 	char id[ID_LEN + 1];
 	char machine[16];
-	int rank;      /* of its status: it only grows */
+	int rank; /* of its status: it only grows */
 	int exit_code; /* once ended */
 	bool ended, exit_known, given; /* given: a client has its id */
 	bool orphaned; /* its shim has died while it lived: its end may be unknown */
-	bool died;     /* its process has ended with: */
+	bool died; /* its process has ended with: */
 	int real_code;
 };
 
 enum sim_phase {
-	PHASE_WORK,    /* clients ask, the node fails */
-	PHASE_HEAL,    /* neither: everything is to come to rest */
-	PHASE_EMPTY,   /* clients remove all there is */
+	PHASE_WORK, /* clients ask, the node fails */
+	PHASE_HEAL, /* neither: everything is to come to rest */
+	PHASE_EMPTY, /* clients remove all there is */
 	PHASE_END,
 };
 
 /* How likely each trouble is, in thousandths of the chances it gets; a history draws its own. */
 struct odds {
-	unsigned call_fails;  /* a call to the node returns an error */
-	unsigned call_slow;   /* takes seconds */
-	unsigned crash;       /* kill -9 of the daemon, at each call and step */
+	unsigned call_fails; /* a call to the node returns an error */
+	unsigned call_slow; /* takes seconds */
+	unsigned crash; /* kill -9 of the daemon, at each call and step */
 	unsigned shim_dies, shim_hangs, clock_jumps, proc_ends;
 	unsigned runtime_fails, cni_add_fails, cni_del_fails, start_exits, stubborn;
 };
@@ -267,14 +288,14 @@ unsigned client_last_lists(void);
 
 /* --- check.c --- */
 
-void check_step(void);   /* after each step */
+void check_step(void); /* after each step */
 bool check_at_rest(void); /* each row is at rest */
 void check_quiet(void);
 void check_empty(void);
 void check_answer(const char *method, const char *id, const char *detail);
 struct seen *seen_of(const char *id, bool make);
 void check_written(void); /* a commit was made */
-void check_moved(void);   /* something outside has changed */
+void check_moved(void); /* something outside has changed */
 
 /* --- lives.c --- */
 

@@ -118,8 +118,7 @@ static inline void specjson_field(ProtobufCMessage *m, const ProtobufCFieldDescr
 	}
 	list = specjson_entries(value);
 	array = xcalloc(json_array_size(list) + 1, specjson_size(f));
-	json_array_foreach(list, i, item)
-		specjson_value(f, item, array + i * specjson_size(f));
+	json_array_foreach(list, i, item) specjson_value(f, item, array + i * specjson_size(f));
 	*(char **)(void *)to = array;
 	*(size_t *)(void *)((char *)m + f->quantifier_offset) = json_array_size(list);
 	json_decref(list);
@@ -134,7 +133,8 @@ static ProtobufCMessage *specjson_message(const ProtobufCMessageDescriptor *desc
 	if (!json_is_object(json))
 		specjson_die("not an object", desc->short_name);
 	desc->message_init(m);
-	json_object_foreach(json, key, value) {
+	json_object_foreach(json, key, value)
+	{
 		const ProtobufCFieldDescriptor *f =
 			protobuf_c_message_descriptor_get_field_by_name(desc, key);
 
@@ -161,8 +161,8 @@ static inline char **specjson_list(json_t *array)
 	json_t *value;
 	size_t i;
 
-	json_array_foreach(array, i, value)
-		list[i] = json_is_string(value) ? xstrdup(json_string_value(value)) : NULL;
+	json_array_foreach(array, i, value) list[i] =
+		json_is_string(value) ? xstrdup(json_string_value(value)) : NULL;
 	return list;
 }
 
@@ -246,13 +246,14 @@ static inline void specjson_conf(struct specjson *s)
 	size_t i;
 
 	conf_init(&s->conf);
-	json_object_foreach(conf, key, value) {
+	json_object_foreach(conf, key, value)
+	{
 		if (json_is_string(value) &&
 		    conf_set(&s->conf, key, json_string_value(value), &e) < 0)
 			specjson_die(key, e.text);
-		json_array_foreach(value, i, item)
-			if (conf_set(&s->conf, key, json_string_value(item), &e) < 0)
-				specjson_die(key, e.text);
+		json_array_foreach(value, i, item) if (conf_set(&s->conf, key,
+								json_string_value(item), &e) < 0)
+			specjson_die(key, e.text);
 	}
 }
 

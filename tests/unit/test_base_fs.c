@@ -168,8 +168,8 @@ static void clean_paths(void **state)
 {
 	static const char *const good[] = { "/", "/a", "/a/b.c/..d/...", "/a b" };
 	static const char *const bad[] = {
-		"", "a", "./a", "/a/", "//", "/a//b", "/.", "/..", "/a/./b", "/a/../b", "/a/..",
-		"/a\n", "/a/\x7f",
+		"",    "a",	 "./a",	    "/a/",   "//",   "/a//b",	"/.",
+		"/..", "/a/./b", "/a/../b", "/a/..", "/a\n", "/a/\x7f",
 	};
 	char long_path[PATH_MAX + 1];
 

@@ -84,8 +84,16 @@ static void err_text_is_cut_between_characters(void **state)
 static void err_text_is_always_utf8(void **state)
 {
 	static const char *const foreign[] = {
-		"\xff", "\xc3", "\xc3(", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80",
-		"\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "ok\xe2\x82", "\x80\x80",
+		"\xff",
+		"\xc3",
+		"\xc3(",
+		"\xc0\x80",
+		"\xe0\x80\x80",
+		"\xed\xa0\x80",
+		"\xf4\x90\x80\x80",
+		"\xf8\x88\x80\x80\x80",
+		"ok\xe2\x82",
+		"\x80\x80",
 	};
 
 	(void)state;
@@ -108,15 +116,25 @@ static void err_codes_have_names(void **state)
 			    (strcmp(err_code_name((enum err_code)c), "UNKNOWN") == 0));
 	}
 	assert_string_equal(err_code_name((enum err_code)17), "UNKNOWN");
-	assert_string_equal(err_code_name((enum err_code)-1), "UNKNOWN");
+	assert_string_equal(err_code_name((enum err_code) - 1), "UNKNOWN");
 	assert_string_equal(err_code_name(ERR_INVALID), "INVALID_ARGUMENT");
 }
 
 static void numbers(void **state)
 {
 	static const char *const bad[] = {
-		"", " 1", "1 ", "+1", "0x1", "1a", "--1", "-", "1.0", "9223372036854775808",
-		"-9223372036854775809", "99999999999999999999",
+		"",
+		" 1",
+		"1 ",
+		"+1",
+		"0x1",
+		"1a",
+		"--1",
+		"-",
+		"1.0",
+		"9223372036854775808",
+		"-9223372036854775809",
+		"99999999999999999999",
 	};
 	int64_t i = 42;
 	uint64_t u = 42;
@@ -143,8 +161,17 @@ static void numbers(void **state)
 
 static void duration(void **state)
 {
-	static const char *const bad[] = { "", "1", "s", "-1s", "1x", "1s ", " 1s", "1.s.", "1h2",
-					   "2562048h", "9223372036854775808ns",
+	static const char *const bad[] = { "",
+					   "1",
+					   "s",
+					   "-1s",
+					   "1x",
+					   "1s ",
+					   " 1s",
+					   "1.s.",
+					   "1h2",
+					   "2562048h",
+					   "9223372036854775808ns",
 					   "2562047h47m16.9s" };
 	int64_t ns = 7;
 

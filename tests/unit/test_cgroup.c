@@ -258,8 +258,8 @@ static void test_pull_thawed(void **state)
 
 static void set_memory(const struct world *w, const char *path)
 {
-	const char *file = cgroups_layout(w->cg) == CGROUP_LAYOUT_V2 ? "memory.max"
-								     : "memory.limit_in_bytes";
+	const char *file =
+		cgroups_layout(w->cg) == CGROUP_LAYOUT_V2 ? "memory.max" : "memory.limit_in_bytes";
 	struct err e = ERR_NULL;
 
 	OK(cgroup_write_file(w->cg, "memory", path, file, "67108864", &e));
@@ -414,7 +414,8 @@ static int setup_fake(void **state)
 	snprintf(f->top, sizeof(f->top), "/tmp/crisp-cgroup-XXXXXX");
 	assert_non_null(mkdtemp(f->top));
 	line = xasprintf("1 1 0:1 / /proc rw - proc proc rw\n1 1 0:2 / %s rw - cgroup2 cgroup2 rw\n"
-			 "1 1 0:2 / /elsewhere rw - cgroup2 cgroup2 rw\n", f->top);
+			 "1 1 0:2 / /elsewhere rw - cgroup2 cgroup2 rw\n",
+			 f->top);
 	put(f, "mountinfo", line);
 	put(f, "cgroup.controllers", "cpuset cpu memory hugetlb pids\n");
 	put(f, "cgroup.subtree_control", "");
@@ -471,12 +472,14 @@ static void test_v2_usage_and_create(void **state)
 	struct cgroup_usage u;
 	struct err e = ERR_NULL;
 
-	put(f, "pod/cpu.stat", "usage_usec 1500\nuser_usec 1000\nnr_periods 3\nnr_throttled 2\n"
-			       "throttled_usec 7\n");
+	put(f, "pod/cpu.stat",
+	    "usage_usec 1500\nuser_usec 1000\nnr_periods 3\nnr_throttled 2\n"
+	    "throttled_usec 7\n");
 	put(f, "pod/memory.current", "10000\n");
 	put(f, "pod/memory.max", "max\n");
-	put(f, "pod/memory.stat", "anon 4000\nfile 100\ninactive_file 3000\npgfault 5\n"
-				  "pgmajfault 1\n");
+	put(f, "pod/memory.stat",
+	    "anon 4000\nfile 100\ninactive_file 3000\npgfault 5\n"
+	    "pgmajfault 1\n");
 	put(f, "pod/memory.swap.current", "11\n");
 	put(f, "pod/memory.swap.max", "2000\n");
 	put(f, "pod/memory.events", "low 0\noom 1\noom_kill 4\noom_group_kill 0\n");
@@ -500,9 +503,9 @@ static void test_v2_usage_and_create(void **state)
 static void test_slice_names(void **state)
 {
 	static const char path[] = "/kubepods.slice/kubepods-pod0a1b_2c.slice";
-	static const char *const bad[] = { "", "/", ".slice", "-.slice", "/crisp", "a.scope",
-					   "a--b.slice", "-a.slice", "a-.slice", "a:b.slice",
-					   "a.slice/", "a b.slice" };
+	static const char *const bad[] = { "",	       "/",	    ".slice",	  "-.slice",
+					   "/crisp",   "a.scope",   "a--b.slice", "-a.slice",
+					   "a-.slice", "a:b.slice", "a.slice/",	  "a b.slice" };
 	char *name = cgroup_slice_name("system.slice");
 
 	(void)state;

@@ -51,10 +51,12 @@ static void test_ages(void **state)
 		int64_t seconds;
 		const char *text;
 	} cases[] = {
-		{ 0, "less than a second" }, { 1, "1 second" },	    { 119, "119 seconds" },
-		{ 120, "2 minutes" },	     { 7199, "119 minutes" }, { 7200, "2 hours" },
-		{ 200000, "2 days" },	     { 14 * 86400, "2 weeks" }, { 70 * 86400, "2 months" },
-		{ 800 * 86400, "2 years" },  { -5, "less than a second" },
+		{ 0, "less than a second" },  { 1, "1 second" },
+		{ 119, "119 seconds" },	      { 120, "2 minutes" },
+		{ 7199, "119 minutes" },      { 7200, "2 hours" },
+		{ 200000, "2 days" },	      { 14 * 86400, "2 weeks" },
+		{ 70 * 86400, "2 months" },   { 800 * 86400, "2 years" },
+		{ -5, "less than a second" },
 	};
 	char out[32];
 
@@ -112,10 +114,12 @@ static void test_json(void **state)
 {
 	Runtime__V1__ContainerStatusResponse resp = RUNTIME__V1__CONTAINER_STATUS_RESPONSE__INIT;
 	Runtime__V1__ContainerStatus status = RUNTIME__V1__CONTAINER_STATUS__INIT;
-	Runtime__V1__ContainerStatus__LabelsEntry label =
-		RUNTIME__V1__CONTAINER_STATUS__LABELS_ENTRY__INIT, *labels = &label;
-	Runtime__V1__ContainerStatusResponse__InfoEntry info =
-		RUNTIME__V1__CONTAINER_STATUS_RESPONSE__INFO_ENTRY__INIT, *infos = &info;
+	Runtime__V1__ContainerStatus__LabelsEntry
+		label = RUNTIME__V1__CONTAINER_STATUS__LABELS_ENTRY__INIT,
+		*labels = &label;
+	Runtime__V1__ContainerStatusResponse__InfoEntry
+		info = RUNTIME__V1__CONTAINER_STATUS_RESPONSE__INFO_ENTRY__INIT,
+		*infos = &info;
 	json_t *o, *s;
 
 	(void)state;
@@ -159,7 +163,7 @@ static void test_json_secrets(void **state)
 	assert_string_equal(json_text(o, "password"), "[redacted]");
 	json_decref(o);
 	kv.key = (char *)"TOKEN";
-	kv.value = (ProtobufCBinaryData){ .len = 7, .data = (uint8_t *)(uintptr_t)"hunter2" };
+	kv.value = (ProtobufCBinaryData){ .len = 7, .data = (uint8_t *)(uintptr_t) "hunter2" };
 	o = json_of(&kv.base);
 	assert_string_equal(json_text(o, "value"), "[redacted]");
 	json_decref(o);

@@ -49,12 +49,12 @@ static void plugin(const struct world *w, const char *name, const char *script)
 	put(w->bin, name, text, 0755);
 }
 
-#define RESULT_1                                                                                   \
-	"{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"veth1\",\"mac\":\"aa:aa:aa:aa:aa:"  \
-	"aa\"},"                                                                                   \
-	"{\"name\":\"eth0\",\"mac\":\"bb:bb:bb:bb:bb:bb\",\"sandbox\":\"/ns\"}],\"ips\":["         \
-	"{\"address\":\"10.1.2.3/24\",\"gateway\":\"10.1.2.1\",\"interface\":1},"                  \
-	"{\"address\":\"10.1.2.1/24\",\"interface\":0},{\"address\":\"fd00::5/"                    \
+#define RESULT_1 \
+	"{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"veth1\",\"mac\":\"aa:aa:aa:aa:aa:" \
+	"aa\"}," \
+	"{\"name\":\"eth0\",\"mac\":\"bb:bb:bb:bb:bb:bb\",\"sandbox\":\"/ns\"}],\"ips\":[" \
+	"{\"address\":\"10.1.2.3/24\",\"gateway\":\"10.1.2.1\",\"interface\":1}," \
+	"{\"address\":\"10.1.2.1/24\",\"interface\":0},{\"address\":\"fd00::5/" \
 	"64\",\"interface\":1}]}"
 
 static int setup(void **state)
@@ -72,8 +72,9 @@ static int setup(void **state)
 	w->dirs[1] = w->bin;
 	plugin(w, "main", "[ $CNI_COMMAND != ADD ] || echo '" RESULT_1 "'");
 	/* A chained plugin passes on the result it got. */
-	plugin(w, "chained", "[ $CNI_COMMAND != ADD ] || "
-			     "sed 's/.*\"prevResult\":\\(.*]}\\).*/\\1/' <chained.ADD.in");
+	plugin(w, "chained",
+	       "[ $CNI_COMMAND != ADD ] || "
+	       "sed 's/.*\"prevResult\":\\(.*]}\\).*/\\1/' <chained.ADD.in");
 	*state = w;
 	return 0;
 }
@@ -107,14 +108,14 @@ static void forget_calls(const struct world *w)
 
 static struct cni_request request(const struct world *w)
 {
-	return (struct cni_request){.container_id = "c0ffee",
-				    .netns = "/run/ns/x",
-				    .ifname = "eth0",
-				    .plugin_dirs = w->dirs,
-				    .timeout_ms = 60000,
-				    .pod_namespace = "space",
-				    .pod_name = "pod",
-				    .pod_uid = "uid"};
+	return (struct cni_request){ .container_id = "c0ffee",
+				     .netns = "/run/ns/x",
+				     .ifname = "eth0",
+				     .plugin_dirs = w->dirs,
+				     .timeout_ms = 60000,
+				     .pod_namespace = "space",
+				     .pod_name = "pod",
+				     .pod_uid = "uid" };
 }
 
 #define CONF(version, plugins) \
@@ -187,7 +188,8 @@ static void test_old_version(void **state)
 	/* No CHECK before 0.4.0, nor when it is disabled. */
 	OK(cni_check(CONF("0.3.1", "{\"type\":\"main\"}"), &req, RESULT_1, &e));
 	OK(cni_check("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"disableCheck\":true,"
-		     "\"plugins\":[{\"type\":\"main\"}]}", &req, RESULT_1, &e));
+		     "\"plugins\":[{\"type\":\"main\"}]}",
+		     &req, RESULT_1, &e));
 	OK(cni_check(CHAIN, &req, RESULT_1, &e));
 	free(in);
 	in = noted(w, "calls");
@@ -197,12 +199,14 @@ static void test_old_version(void **state)
 
 static void test_capabilities(void **state)
 {
-	static const char conf[] = CONF("1.0.0",
+	static const char conf[] = CONF(
+		"1.0.0",
 		"{\"type\":\"main\",\"runtimeConfig\":{\"evil\":1},\"capabilities\":{"
 		"\"portMappings\":true,\"bandwidth\":true,\"dns\":true,\"cgroupPath\":true,"
 		"\"io.kubernetes.cri.pod-annotations\":true,\"mac\":true}},"
 		"{\"type\":\"chained\",\"capabilities\":{\"portMappings\":false,\"dns\":true}}");
-	struct cni_port_mapping ports[] = {{8080, 80, "tcp", ""}, {53, 54, "udp", "127.0.0.1"}};
+	struct cni_port_mapping ports[] = { { 8080, 80, "tcp", "" },
+					    { 53, 54, "udp", "127.0.0.1" } };
 	struct cni_bandwidth bw = { .ingress_rate = 1000, .ingress_burst = 2000 };
 	struct cni_annotation notes[] = { { "a/b", "c\"d" } };
 	struct world *w = *state;
@@ -248,40 +252,43 @@ static const struct {
 	int code;
 	const char *want;
 } failures[] = {
-	{"echo '{\"code\":7,\"msg\":\"no such\",\"details\":\"bridge\"}'; echo loud >&2; exit 1",
-	 ERR_INTERNAL, "CNI ADD, plugin bad of network net: code 7: no such; bridge; stderr: loud"},
-	{"echo '{\"code\":11,\"msg\":\"later\"}'; exit 1", ERR_UNAVAILABLE, "code 11: later"},
-	{"echo rubbish; exit 3", ERR_INTERNAL,
-	 "exit status 3 and not the error object it should have printed: rubbish"},
-	{"echo '{\"code\":\"x\",\"msg\":\"y\"}'; exit 1", ERR_INTERNAL, "exit status 1 and not"},
-	{"echo '{\"code\":1,\"code\":2,\"msg\":\"y\"}'; exit 1", ERR_INTERNAL,
-	 "exit status 1 and not"},
-	{"echo why >&2; exit 1", ERR_INTERNAL, "exit status 1 and no output; stderr: why"},
-	{"kill -SEGV $$", ERR_INTERNAL, "exit status 139 and no output"},
-	{"true", ERR_INVALID, "plugin bad of network net: bad result: line"},
-	{"echo rubbish", ERR_INVALID, "bad result: line 1: not JSON"},
-	{"printf '\\377\\376'", ERR_INVALID, "bad result: line 1: not JSON"},
-	{"echo '[]'", ERR_INVALID, "bad result: not a JSON object"},
-	{"echo '{}'", ERR_INVALID, "bad result: cniVersion: nothing is not supported"},
-	{"echo '{\"cniVersion\":\"1.0.0\",\"cniVersion\":\"1.0.0\"}'", ERR_INVALID, "not JSON"},
-	{"echo '{\"cniVersion\":\"1.0.0\",\"ips\":{}}'", ERR_INVALID, "ips: must be a list"},
-	{"echo '{\"cniVersion\":\"1.0.0\",\"ips\":[1]}'", ERR_INVALID, "ips[0]: must be an object"},
-	{"echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{}]}'", ERR_INVALID,
-	 "ips[0].address: ADDRESS/PRE"},
-	{"echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4\"}]}'", ERR_INVALID,
-	 "ips[0].address"},
-	{"echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4/33\"}]}'", ERR_INVALID,
-	 "1.2.3.4/33 is not an address"},
-	{"echo "
-	 "'{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4/24\",\"gateway\":\"x\"}]}'",
-	 ERR_INVALID, "ips[0].gateway: x is not an address"},
-	{"echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4/24\",\"interface\":0}]}'",
-	 ERR_INVALID, "ips[0].interface: there is no such interface"},
-	{"echo '{\"cniVersion\":\"1.0.0\",\"interfaces\":[{}]}'", ERR_INVALID,
-	 "interfaces[0].name: required"},
-	{"echo '{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":1}]}'", ERR_INVALID,
-	 "interfaces[0].name: must be a string"},
-	{"head -c 10485760 /dev/zero | tr '\\0' x", ERR_RANGE, "printed more than 1048576 bytes"},
+	{ "echo '{\"code\":7,\"msg\":\"no such\",\"details\":\"bridge\"}'; echo loud >&2; exit 1",
+	  ERR_INTERNAL,
+	  "CNI ADD, plugin bad of network net: code 7: no such; bridge; stderr: loud" },
+	{ "echo '{\"code\":11,\"msg\":\"later\"}'; exit 1", ERR_UNAVAILABLE, "code 11: later" },
+	{ "echo rubbish; exit 3", ERR_INTERNAL,
+	  "exit status 3 and not the error object it should have printed: rubbish" },
+	{ "echo '{\"code\":\"x\",\"msg\":\"y\"}'; exit 1", ERR_INTERNAL, "exit status 1 and not" },
+	{ "echo '{\"code\":1,\"code\":2,\"msg\":\"y\"}'; exit 1", ERR_INTERNAL,
+	  "exit status 1 and not" },
+	{ "echo why >&2; exit 1", ERR_INTERNAL, "exit status 1 and no output; stderr: why" },
+	{ "kill -SEGV $$", ERR_INTERNAL, "exit status 139 and no output" },
+	{ "true", ERR_INVALID, "plugin bad of network net: bad result: line" },
+	{ "echo rubbish", ERR_INVALID, "bad result: line 1: not JSON" },
+	{ "printf '\\377\\376'", ERR_INVALID, "bad result: line 1: not JSON" },
+	{ "echo '[]'", ERR_INVALID, "bad result: not a JSON object" },
+	{ "echo '{}'", ERR_INVALID, "bad result: cniVersion: nothing is not supported" },
+	{ "echo '{\"cniVersion\":\"1.0.0\",\"cniVersion\":\"1.0.0\"}'", ERR_INVALID, "not JSON" },
+	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":{}}'", ERR_INVALID, "ips: must be a list" },
+	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":[1]}'", ERR_INVALID,
+	  "ips[0]: must be an object" },
+	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{}]}'", ERR_INVALID,
+	  "ips[0].address: ADDRESS/PRE" },
+	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4\"}]}'", ERR_INVALID,
+	  "ips[0].address" },
+	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4/33\"}]}'", ERR_INVALID,
+	  "1.2.3.4/33 is not an address" },
+	{ "echo "
+	  "'{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4/24\",\"gateway\":\"x\"}]}'",
+	  ERR_INVALID, "ips[0].gateway: x is not an address" },
+	{ "echo "
+	  "'{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"1.2.3.4/24\",\"interface\":0}]}'",
+	  ERR_INVALID, "ips[0].interface: there is no such interface" },
+	{ "echo '{\"cniVersion\":\"1.0.0\",\"interfaces\":[{}]}'", ERR_INVALID,
+	  "interfaces[0].name: required" },
+	{ "echo '{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":1}]}'", ERR_INVALID,
+	  "interfaces[0].name: must be a string" },
+	{ "head -c 10485760 /dev/zero | tr '\\0' x", ERR_RANGE, "printed more than 1048576 bytes" },
 };
 
 static void test_add_fails(void **state)
@@ -327,7 +334,8 @@ static void test_hangs(void **state)
 	plugin(w, "bad", "echo '{\"code\":5,\"msg\":\"mine\"}'; exit 1");
 	assert_int_equal(cni_del(CONF("1.0.0", "{\"type\":\"main\"},{\"type\":\"bad\"},"
 					       "{\"type\":\"missing\"},{\"type\":\"chained\"}"),
-				 &req, NULL, &e), -ERR_INTERNAL);
+				 &req, NULL, &e),
+			 -ERR_INTERNAL);
 	assert_non_null(strstr(e.text, "plugin missing of network net: the program is not in any"));
 	calls = noted(w, "calls");
 	assert_string_equal(calls, "chained DEL\nbad DEL\nmain DEL\n");
@@ -375,7 +383,8 @@ static void test_find(void **state)
 	put(w->conf, "20-second.conflist", CONF("0.4.0", "{\"type\":\"chained\"}"), 0644);
 	put(w->conf, "10-first.conf",
 	    "{\"cniVersion\":\"0.4.0\",\"cniVersions\":[\"0.3.1\",\"1.0.0\",\"9.0.0\"],"
-	    "\"name\":\"first\",\"type\":\"main\"}", 0644);
+	    "\"name\":\"first\",\"type\":\"main\"}",
+	    0644);
 	OK(cni_conf_find(w->conf, NULL, w->dirs, &c, &e));
 	assert_string_equal(c.name, "first");
 	/* What was stored can be used: as a list. */
@@ -544,10 +553,10 @@ static void test_status_and_gc(void **state)
 	put(w->conf, "10-net.conflist", CHAIN, 0644);
 	OK(cni_ready(w->conf, NULL, w->dirs, 60000, &e));
 	OK(cni_check(CHAIN,
-		     &(struct cni_request){.container_id = "x",
-					   .ifname = "e",
-					   .timeout_ms = 1000,
-					   .plugin_dirs = w->dirs},
+		     &(struct cni_request){ .container_id = "x",
+					    .ifname = "e",
+					    .timeout_ms = 1000,
+					    .plugin_dirs = w->dirs },
 		     RESULT_1, &e));
 	calls = noted(w, "calls");
 	assert_string_equal(calls, "main CHECK\nchained CHECK\n");

@@ -154,52 +154,56 @@ static void test_file(void **state)
 static const struct {
 	const char *text, *want; /* want: after the file's name */
 } bad[] = {
-	{"\n[crio]\nrot = \"/x\"", ":3: crio.rot: unknown key; did you mean crio.root?"},
-	{"[crio.runtim]\n", ":1: crio.runtim: unknown table; did you mean table [crio.runtime]?"},
-	{"[kryo]\n", ":1: kryo: unknown table"},
-	{"[crio.runtime]\nselinuks = true", ":2: crio.runtime.selinuks: unknown key; did you mean "
-					    "crio.runtime.selinux?"},
-	{"root = \"/x\"", ":1: root: unknown key; did you mean crio.root?"},
-	{"[crio.runtime]\nnetwork_dir = \"/x\"",
-	 ":2: crio.runtime.network_dir: unknown key; did you mean crio.network.network_dir?"},
-	{"[crio.runtime.runtimes.x]\nruntime_pth = \"/x\"",
-	 ":2: crio.runtime.runtimes.x.runtime_pth: unknown key; did you mean "
-	 "crio.runtime.runtimes.*.runtime_path?"},
-	{"[crio.runtime]\nzzzzzzzz = 1", ":2: crio.runtime.zzzzzzzz: unknown key"},
-	{"crio = 1", ":1: crio: must be a table, not an integer"},
-	{"[crio]\nroot = 1", ":2: crio.root: must be a string, not an integer"},
-	{"[crio]\nroot = \"a\"", ":2: crio.root: \"a\" must be an absolute path"},
-	{"[crio]\nroot = \"/a/../b\"", ":2: crio.root: \"/a/../b\" must be an absolute path"},
-	{"[crio.api]\nstream_port = \"65536\"", ":2: crio.api.stream_port: \"65536\" is not"},
-	{"[crio.api]\ngrpc_max_send_msg_size = 0",
-	 ":2: crio.api.grpc_max_send_msg_size: 0 must be from 1 to"},
-	{"[crio.runtime]\nread_only = \"true\"", ":2: crio.runtime.read_only: must be a boolean"},
-	{"[crio.runtime]\nlog_level = \"loud\"", ":2: crio.runtime.log_level: \"loud\" is not"},
-	{"[crio.runtime]\ncgroup_manager = \"x\"", ":2: crio.runtime.cgroup_manager: \"x\" is not"},
-	{"[crio.runtime]\npids_limit = -2", ":2: crio.runtime.pids_limit: -2 must be from -1"},
-	{"[crio.runtime]\ndefault_env = [\n\"A=1\",\n\"B\"]",
-	 ":4: crio.runtime.default_env: \"B\" is not allowed"},
-	{"[crio.runtime]\ndefault_env = \"A=1\"", ":2: crio.runtime.default_env: must be an array"},
-	{"[crio.runtime]\ndefault_env = [1]", ":2: crio.runtime.default_env: must be a string"},
-	{"[crio.runtime]\ndefault_ulimits = [\"nofile=2:1\"]", ":2: crio.runtime.default_ulimits"},
-	{"[crio.runtime]\ndefault_ulimits = [\"nofile=-1:1\"]", ":2: crio.runtime.default_ulimits"},
-	{"[crio.runtime]\ndefault_sysctls = [\"=1\"]", ":2: crio.runtime.default_sysctls"},
-	{"[crio.runtime]\nadditional_devices = [\"/dev/a:x\"]",
-	 ":2: crio.runtime.additional_devic"},
-	{"[crio.runtime]\ntimezone = \"../../etc/passwd\"", ":2: crio.runtime.timezone"},
-	{"[crio.runtime.runtimes.\"a/b\"]\n", ":1: crio.runtime.runtimes.a/b: a handler's name"},
-	{"[crio.runtime.runtimes]\nx = 1", ":2: crio.runtime.runtimes.x: must be a table"},
-	{"[crio.runtime.runtimes.x]\nruntime_type = \"vm\"",
-	 ":2: crio.runtime.runtimes.x.runtime_type: \"vm\" is not allowed; it must be \"oci\""},
-	{"[crio.runtime.runtimes.x]\ncontainer_min_memory = \"2XB\"",
-	 ":2: crio.runtime.runtimes.x.container_min_memory: \"2XB\" is not a size"},
-	{"[crio.runtime.runtimes.x]\ncontainer_min_memory = \"9999999999TiB\"",
-	 ":2: crio.runtime.runtimes.x.container_min_memory: \"9999999999TiB\" is not a size"},
-	{"[crio.runtime.runtimes.x.default_annotations]\na = [1]",
-	 ":2: crio.runtime.runtimes.x.default_annotations: a must be a plain value"},
-	{"[crio.metrics]\nenable_metrics = 1",
-	 ":2: crio.metrics.enable_metrics: must be a boolean"},
-	{"[crio]\nroot", ":2: = is missing"},
+	{ "\n[crio]\nrot = \"/x\"", ":3: crio.rot: unknown key; did you mean crio.root?" },
+	{ "[crio.runtim]\n", ":1: crio.runtim: unknown table; did you mean table [crio.runtime]?" },
+	{ "[kryo]\n", ":1: kryo: unknown table" },
+	{ "[crio.runtime]\nselinuks = true", ":2: crio.runtime.selinuks: unknown key; did you mean "
+					     "crio.runtime.selinux?" },
+	{ "root = \"/x\"", ":1: root: unknown key; did you mean crio.root?" },
+	{ "[crio.runtime]\nnetwork_dir = \"/x\"",
+	  ":2: crio.runtime.network_dir: unknown key; did you mean crio.network.network_dir?" },
+	{ "[crio.runtime.runtimes.x]\nruntime_pth = \"/x\"",
+	  ":2: crio.runtime.runtimes.x.runtime_pth: unknown key; did you mean "
+	  "crio.runtime.runtimes.*.runtime_path?" },
+	{ "[crio.runtime]\nzzzzzzzz = 1", ":2: crio.runtime.zzzzzzzz: unknown key" },
+	{ "crio = 1", ":1: crio: must be a table, not an integer" },
+	{ "[crio]\nroot = 1", ":2: crio.root: must be a string, not an integer" },
+	{ "[crio]\nroot = \"a\"", ":2: crio.root: \"a\" must be an absolute path" },
+	{ "[crio]\nroot = \"/a/../b\"", ":2: crio.root: \"/a/../b\" must be an absolute path" },
+	{ "[crio.api]\nstream_port = \"65536\"", ":2: crio.api.stream_port: \"65536\" is not" },
+	{ "[crio.api]\ngrpc_max_send_msg_size = 0",
+	  ":2: crio.api.grpc_max_send_msg_size: 0 must be from 1 to" },
+	{ "[crio.runtime]\nread_only = \"true\"", ":2: crio.runtime.read_only: must be a boolean" },
+	{ "[crio.runtime]\nlog_level = \"loud\"", ":2: crio.runtime.log_level: \"loud\" is not" },
+	{ "[crio.runtime]\ncgroup_manager = \"x\"",
+	  ":2: crio.runtime.cgroup_manager: \"x\" is not" },
+	{ "[crio.runtime]\npids_limit = -2", ":2: crio.runtime.pids_limit: -2 must be from -1" },
+	{ "[crio.runtime]\ndefault_env = [\n\"A=1\",\n\"B\"]",
+	  ":4: crio.runtime.default_env: \"B\" is not allowed" },
+	{ "[crio.runtime]\ndefault_env = \"A=1\"",
+	  ":2: crio.runtime.default_env: must be an array" },
+	{ "[crio.runtime]\ndefault_env = [1]", ":2: crio.runtime.default_env: must be a string" },
+	{ "[crio.runtime]\ndefault_ulimits = [\"nofile=2:1\"]",
+	  ":2: crio.runtime.default_ulimits" },
+	{ "[crio.runtime]\ndefault_ulimits = [\"nofile=-1:1\"]",
+	  ":2: crio.runtime.default_ulimits" },
+	{ "[crio.runtime]\ndefault_sysctls = [\"=1\"]", ":2: crio.runtime.default_sysctls" },
+	{ "[crio.runtime]\nadditional_devices = [\"/dev/a:x\"]",
+	  ":2: crio.runtime.additional_devic" },
+	{ "[crio.runtime]\ntimezone = \"../../etc/passwd\"", ":2: crio.runtime.timezone" },
+	{ "[crio.runtime.runtimes.\"a/b\"]\n", ":1: crio.runtime.runtimes.a/b: a handler's name" },
+	{ "[crio.runtime.runtimes]\nx = 1", ":2: crio.runtime.runtimes.x: must be a table" },
+	{ "[crio.runtime.runtimes.x]\nruntime_type = \"vm\"",
+	  ":2: crio.runtime.runtimes.x.runtime_type: \"vm\" is not allowed; it must be \"oci\"" },
+	{ "[crio.runtime.runtimes.x]\ncontainer_min_memory = \"2XB\"",
+	  ":2: crio.runtime.runtimes.x.container_min_memory: \"2XB\" is not a size" },
+	{ "[crio.runtime.runtimes.x]\ncontainer_min_memory = \"9999999999TiB\"",
+	  ":2: crio.runtime.runtimes.x.container_min_memory: \"9999999999TiB\" is not a size" },
+	{ "[crio.runtime.runtimes.x.default_annotations]\na = [1]",
+	  ":2: crio.runtime.runtimes.x.default_annotations: a must be a plain value" },
+	{ "[crio.metrics]\nenable_metrics = 1",
+	  ":2: crio.metrics.enable_metrics: must be a boolean" },
+	{ "[crio]\nroot", ":2: = is missing" },
 };
 
 static void test_refused(void **state)
@@ -282,7 +286,7 @@ static void test_every_key(void **state)
 	assert_int_equal(told, later);
 	assert_non_null(strstr(c.warnings[0], "crio.conf:"));
 	assert_non_null(
-	    strstr(c.warnings[0], ": crio.imagestore is known but not implemented yet"));
+		strstr(c.warnings[0], ": crio.imagestore is known but not implemented yet"));
 	buf_done(&text);
 	conf_done(&c);
 }
@@ -351,8 +355,7 @@ static void test_hooks_and_precedence(void **state)
 {
 	const struct dir *d = *state;
 	_cleanup_free_ char *text =
-		xasprintf("[crio.runtime]\nhooks_dir = [\"%s/none\", \"%s\"]\n", d->path,
-			  d->path);
+		xasprintf("[crio.runtime]\nhooks_dir = [\"%s/none\", \"%s\"]\n", d->path, d->path);
 	struct err e = ERR_NULL;
 	struct conf c;
 
@@ -389,12 +392,14 @@ static void test_trusted(void **state)
 		{ "crio.conf", 0644, 0755, 0, NULL },
 		{ "crio.conf", 0600, 0700, 0, NULL },
 		{ "crio.conf", 0644, 01777, 0, NULL },
-		{ "crio.conf", 0646, 0755, 0, "has mode 0646, so that anybody may change it: "
-						 "chmod go-w /" },
+		{ "crio.conf", 0646, 0755, 0,
+		  "has mode 0646, so that anybody may change it: "
+		  "chmod go-w /" },
 		{ "crio.conf", 0664, 0755, 0, "has mode 0664, so that its group may change it" },
 		{ "crio.conf", 0644, 0777, 0, "has mode 0777, so that anybody may change /" },
-		{ "crio.conf", 0644, 0755, 1234, "belongs to user 1234, who may change it: "
-						    "chown root /" },
+		{ "crio.conf", 0644, 0755, 1234,
+		  "belongs to user 1234, who may change it: "
+		  "chown root /" },
 	};
 	const struct dir *d = *state;
 	_cleanup_free_ char *path = xasprintf("%s/crio.conf", d->path);
@@ -429,11 +434,13 @@ static void test_drop_ins(void **state)
 	conf_init(&c);
 	assert_int_equal(conf_load_dir(&c, "/nonexistent/dir", &e), 0);
 	assert_int_equal(conf_load_file(&c, "/nonexistent/file", &e), 1);
-	put(d, "20-b.conf", "[crio.runtime]\nlog_level = \"warn\"\n"
-			    "[crio.runtime.runtimes.x]\nruntime_root = \"/b\"\n");
-	put(d, "10-a.conf", "[crio.runtime]\nlog_level = \"debug\"\npids_limit = 7\n"
-			    "default_env = [\"A=1\", \"B=2\"]\n"
-			    "[crio.runtime.runtimes.x]\nruntime_path = \"/bin/sh\"\n");
+	put(d, "20-b.conf",
+	    "[crio.runtime]\nlog_level = \"warn\"\n"
+	    "[crio.runtime.runtimes.x]\nruntime_root = \"/b\"\n");
+	put(d, "10-a.conf",
+	    "[crio.runtime]\nlog_level = \"debug\"\npids_limit = 7\n"
+	    "default_env = [\"A=1\", \"B=2\"]\n"
+	    "[crio.runtime.runtimes.x]\nruntime_path = \"/bin/sh\"\n");
 	put(d, "30-c.conf.bak", "rubbish");
 	put(d, "10-a.conf~", "rubbish");
 	put(d, ".40-d.conf", "rubbish");
@@ -488,8 +495,9 @@ static void test_flags(void **state)
 	struct conf c;
 
 	conf_init(&c);
-	load_ok(&c, *state, "[crio.network]\nplugin_dirs = [\"/file\"]\n"
-			    "[crio.runtime]\nlog_level = \"warn\"\n");
+	load_ok(&c, *state,
+		"[crio.network]\nplugin_dirs = [\"/file\"]\n"
+		"[crio.runtime]\nlog_level = \"warn\"\n");
 	assert_int_equal(conf_set(&c, "crio.runtime.log_level", "debug", &e), 0);
 	assert_int_equal(conf_set(&c, "crio.runtime.pids_limit", "5", &e), 0);
 	assert_int_equal(conf_set(&c, "crio.runtime.drop_infra_ctr", "false", &e), 0);
@@ -497,7 +505,7 @@ static void test_flags(void **state)
 	assert_int_equal(conf_set(&c, "crio.network.plugin_dirs", "/c", &e), 0);
 	assert_int_equal(conf_set(&c, "crio.runtime.runtimes", "new:/bin/sh:/run/new:oci", &e), 0);
 	assert_int_equal(
-	    conf_set(&c, "crio.runtime.runtimes.new.container_create_timeout", "9", &e), 0);
+		conf_set(&c, "crio.runtime.runtimes.new.container_create_timeout", "9", &e), 0);
 	assert_int_equal(conf_set(&c, "crio.runtime.allowed_devices", "a,b", &e), 0);
 	assert_string_equal(c.log_level, "debug");
 	assert_int_equal(c.pids_limit, 5);
@@ -554,14 +562,16 @@ static void test_finish(void **state)
 		     "crio.runtime.default_cgroup_parent: \"/\" is not an absolute path below");
 	finish_fails(*state, "[crio.runtime]\ndefault_cgroup_parent = \"pods.slice\"",
 		     "\"pods.slice\" is not an absolute path below");
-	finish_fails(*state, "[crio.runtime]\ncgroup_manager = \"systemd\"\n"
-			     "default_cgroup_parent = \"/crisp\"",
+	finish_fails(*state,
+		     "[crio.runtime]\ncgroup_manager = \"systemd\"\n"
+		     "default_cgroup_parent = \"/crisp\"",
 		     "crio.runtime.default_cgroup_parent: \"/crisp\" is not the name of a slice");
 
 	conf_init(&c);
 	add_runtime(&c, "runc");
-	load_ok(&c, *state, "[crio.runtime.runtimes.no-such-runtime]\n"
-			    "[crio.runtime.runtimes.last]\nruntime_path = \"/bin/sh\"\n");
+	load_ok(&c, *state,
+		"[crio.runtime.runtimes.no-such-runtime]\n"
+		"[crio.runtime.runtimes.last]\nruntime_path = \"/bin/sh\"\n");
 	assert_int_equal(conf_finish(&c, &e), 0);
 	assert_null(conf_runtime_find(&c, "no-such-runtime"));
 	assert_non_null(conf_runtime_find(&c, "last"));

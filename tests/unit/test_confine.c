@@ -109,7 +109,8 @@ static int try_other(void)
 
 static int try_tcp(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)port),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
 
@@ -290,7 +291,7 @@ static int try_perf(void)
 
 static int try_exec(void)
 {
-	char *const argv[] = { (char *)(uintptr_t)"/bin/true", NULL };
+	char *const argv[] = { (char *)(uintptr_t) "/bin/true", NULL };
 
 	return result(execve(argv[0], argv, argv));
 }
@@ -670,8 +671,7 @@ static void make_file(const char *path)
 
 static void listen_everywhere(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET,
-				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct sockaddr_un u = { .sun_family = AF_UNIX };
 	socklen_t size = sizeof(a);
 	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
@@ -729,12 +729,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fetcher),
-		cmocka_unit_test(test_keeper),
-		cmocka_unit_test(test_unpacker),
-		cmocka_unit_test(test_judge),
-		cmocka_unit_test(test_from_outside),
-		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_fetcher),	      cmocka_unit_test(test_keeper),
+		cmocka_unit_test(test_unpacker),      cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_from_outside),  cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_keeper_killed),
 	};
 

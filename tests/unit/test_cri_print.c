@@ -26,8 +26,9 @@ static void test_values(void **state)
 	Runtime__V1__PodSandboxConfig config = RUNTIME__V1__POD_SANDBOX_CONFIG__INIT;
 	Runtime__V1__PodSandboxMetadata metadata = RUNTIME__V1__POD_SANDBOX_METADATA__INIT;
 	Runtime__V1__PortMapping port = RUNTIME__V1__PORT_MAPPING__INIT, *ports[] = { &port };
-	Runtime__V1__PodSandboxConfig__LabelsEntry label =
-		RUNTIME__V1__POD_SANDBOX_CONFIG__LABELS_ENTRY__INIT, *labels[] = { &label };
+	Runtime__V1__PodSandboxConfig__LabelsEntry
+		label = RUNTIME__V1__POD_SANDBOX_CONFIG__LABELS_ENTRY__INIT,
+		*labels[] = { &label };
 	char buf[512];
 	size_t n;
 
@@ -66,12 +67,14 @@ static void test_strings_stay_on_one_line(void **state)
 		{ "say \"hi\\\"", "image=\"say \\\"hi\\\\\\\"\"" },
 		{ "\x1b[31m", "image=\"\\x1b[31m\"" },
 		{ "caf\xc3\xa9", "image=\"caf\xc3\xa9\"" },
-		{ "\xc2\x85", "image=\"\\xc2\\x85\"" },             /* C1: next line */
-		{ "\xff" "a", "image=\"\\xffa\"" },
-		{ "\xc0\xaf", "image=\"\\xc0\\xaf\"" },             /* overlong */
-		{ "\xed\xa0\x80", "image=\"\\xed\\xa0\\x80\"" },     /* surrogate */
+		{ "\xc2\x85", "image=\"\\xc2\\x85\"" }, /* C1: next line */
+		{ "\xff"
+		  "a",
+		  "image=\"\\xffa\"" },
+		{ "\xc0\xaf", "image=\"\\xc0\\xaf\"" }, /* overlong */
+		{ "\xed\xa0\x80", "image=\"\\xed\\xa0\\x80\"" }, /* surrogate */
 		{ "\xf0\x9f\x98\x80", "image=\"\xf0\x9f\x98\x80\"" },
-		{ "x\xf0\x9f", "image=\"x\\xf0\\x9f\"" },            /* cut short */
+		{ "x\xf0\x9f", "image=\"x\\xf0\\x9f\"" }, /* cut short */
 		{ "\x7f", "image=\"\\x7f\"" },
 	};
 	Runtime__V1__ImageSpec m = RUNTIME__V1__IMAGE_SPEC__INIT;
@@ -137,10 +140,17 @@ static void test_bytes_and_foreign_messages(void **state)
 
 /* The secrets of CRI v0.36.3 and ours, as message.field. */
 static const char *const secrets[] = {
-	"AuthConfig.password", "AuthConfig.auth", "AuthConfig.identity_token",
-	"AuthConfig.registry_token", "KeyValue.value", "ExecSyncResponse.stdout",
-	"ExecSyncResponse.stderr", "ExecResponse.url", "AttachResponse.url",
-	"PortForwardResponse.url", "WindowsSandboxSecurityContext.credential_spec",
+	"AuthConfig.password",
+	"AuthConfig.auth",
+	"AuthConfig.identity_token",
+	"AuthConfig.registry_token",
+	"KeyValue.value",
+	"ExecSyncResponse.stdout",
+	"ExecSyncResponse.stderr",
+	"ExecResponse.url",
+	"AttachResponse.url",
+	"PortForwardResponse.url",
+	"WindowsSandboxSecurityContext.credential_spec",
 	"WindowsContainerSecurityContext.credential_spec",
 };
 
@@ -171,7 +181,8 @@ static void fill_value(const ProtobufCMessageDescriptor *d, const ProtobufCField
 		*(char **)at = (char *)text;
 	else if (f->type == PROTOBUF_C_TYPE_BYTES)
 		*(ProtobufCBinaryData *)at = (ProtobufCBinaryData){
-			.data = (uint8_t *)text, .len = strlen(text),
+			.data = (uint8_t *)text,
+			.len = strlen(text),
 		};
 	else if (f->type == PROTOBUF_C_TYPE_MESSAGE)
 		*(ProtobufCMessage **)at = fill(f->descriptor);
@@ -217,7 +228,8 @@ static ProtobufCMessage *fill(const ProtobufCMessageDescriptor *d)
 static void test_no_secret_ever_appears(void **state)
 {
 	const ProtobufCServiceDescriptor *const services[] = {
-		&runtime__v1__runtime_service__descriptor, &runtime__v1__image_service__descriptor,
+		&runtime__v1__runtime_service__descriptor,
+		&runtime__v1__image_service__descriptor,
 		&crisp__v1__admin__descriptor,
 	};
 	_cleanup_free_ char *buf = malloc(1 << 20);
@@ -229,8 +241,8 @@ static void test_no_secret_ever_appears(void **state)
 	for (i = 0; i < 3; i++)
 		for (j = 0; j < services[i]->n_methods; j++)
 			for (side = 0; side < 2; side++) {
-				ProtobufCMessage *m = fill(side ? services[i]->methods[j].output :
-								  services[i]->methods[j].input);
+				ProtobufCMessage *m = fill(side ? services[i]->methods[j].output
+								: services[i]->methods[j].input);
 
 				cri_print(m, buf, 1 << 20);
 				assert_null(strstr(buf, "SECRET"));

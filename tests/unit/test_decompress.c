@@ -203,7 +203,10 @@ static void test_damaged(void **state)
 	buf_puts(&b, "BZh91AY&SY");
 	fails(&b, 4, ERR_UNIMPLEMENTED, "bzip2");
 	buf_done(&b);
-	buf_add(&b, "\xfd" "7zXZ\0\0\0", 8);
+	buf_add(&b,
+		"\xfd"
+		"7zXZ\0\0\0",
+		8);
 	fails(&b, 1, ERR_UNIMPLEMENTED, "xz");
 	buf_done(&b);
 }
@@ -259,9 +262,9 @@ static void test_sink_stops(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole),  cmocka_unit_test(test_many),
-		cmocka_unit_test(test_small),  cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_damaged), cmocka_unit_test(test_bomb),
+		cmocka_unit_test(test_whole),	   cmocka_unit_test(test_many),
+		cmocka_unit_test(test_small),	   cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_damaged),	   cmocka_unit_test(test_bomb),
 		cmocka_unit_test(test_sink_stops),
 	};
 

@@ -417,7 +417,8 @@ static void why_a_try_failed_is_stored(void **state)
 
 	(void)state;
 	assert_int_equal(sm_object_load(t.engine, &dor_machine, ID_A, t.stored.data, t.stored.len,
-					&again, &e), 0);
+					&again, &e),
+			 0);
 	assert_int_equal(again->failure->tries, 3);
 	assert_int_equal(again->failure->code, ERR_PRECONDITION);
 	assert_string_equal(again->failure->text, "the frame is bent");
@@ -514,7 +515,7 @@ static void one_failure_is_not_everybodys(void **state)
 	t.largest = 1;
 	flush();
 	happened(
-	    "fail(OPENING) fail(GONE) commit(GONE) GONE ok1 gone commit(OPENING) OPENING push");
+		"fail(OPENING) fail(GONE) commit(GONE) GONE ok1 gone commit(OPENING) OPENING push");
 	sm_object_free(a);
 	happened("UNAVAILABLE2");
 }
@@ -602,7 +603,8 @@ static void history_keeps_the_last(void **state)
 		assert_true(sm_history_at(obj, i)->at_ns ==
 			    t.now - (LIMIT_HISTORY - 1 - i) * NSEC_PER_SEC);
 	assert_int_equal(sm_object_load(t.engine, &dor_machine, ID_A, t.stored.data, t.stored.len,
-					&again, &e), 0);
+					&again, &e),
+			 0);
 	assert_int_equal(again->n_history, LIMIT_HISTORY);
 	for (uint16_t i = 0; i < LIMIT_HISTORY; i++)
 		assert_true(sm_history_at(again, i)->at_ns == sm_history_at(obj, i)->at_ns);
@@ -623,7 +625,8 @@ static void recovery_starts_the_states_effect(void **state)
 	happened("commit(OPENING) OPENING push UNAVAILABLE1");
 	t.now += 3 * NSEC_PER_SEC;
 	assert_int_equal(sm_object_load(t.engine, &dor_machine, ID_A, t.stored.data, t.stored.len,
-					&again, &e), 0);
+					&again, &e),
+			 0);
 	happened("");
 	sm_recover(again);
 	happened("push");

@@ -20,8 +20,13 @@
 static struct exitrec sample(void)
 {
 	struct exitrec r = {
-		.code = 137, .signal = 9, .oom = true, .started_ns = 1, .exited_ns = INT64_MAX,
-		.pid = 4194304, .start_ticks = 123456789,
+		.code = 137,
+		.signal = 9,
+		.oom = true,
+		.started_ns = 1,
+		.exited_ns = INT64_MAX,
+		.pid = 4194304,
+		.start_ticks = 123456789,
 	};
 
 	memcpy(r.boot_id, clock_boot_id(), sizeof(r.boot_id));

@@ -317,14 +317,16 @@ static void families_are_found_again_after_a_restart(void **state)
 	sm_flush(t.engine);
 	check(t.nest, "HUSHING");
 	forget_all();
-	assert_int_equal(sm_object_load(t.engine, &nst_machine, NEST, t.stored[0], t.size[0],
-					&t.nest, &e), 0);
+	assert_int_equal(
+		sm_object_load(t.engine, &nst_machine, NEST, t.stored[0], t.size[0], &t.nest, &e),
+		0);
 	for (int i = 0; i < 2; i++) {
 		char id[] = BIRD;
 
 		id[ID_LEN - 1] = (char)('0' + i);
 		assert_int_equal(sm_object_load(t.engine, &brd_machine, id, t.stored[1 + i],
-						t.size[1 + i], &t.bird[i], &e), 0);
+						t.size[1 + i], &t.bird[i], &e),
+				 0);
 		assert_ptr_equal(t.bird[i]->parent, t.nest);
 	}
 	sm_recover(t.nest);

@@ -18,7 +18,13 @@
 #include "api/frames.h"
 #include "base/util.h"
 
-enum { DATA = 0, HEADERS = 1, RESET = 3, SETTINGS = 4, CONTINUATION = 9 };
+enum {
+	DATA = 0,
+	HEADERS = 1,
+	RESET = 3,
+	SETTINGS = 4,
+	CONTINUATION = 9
+};
 
 /* A frame with size bytes that look like headers of others. */
 static size_t put(unsigned char *out, unsigned type, uint32_t size)

@@ -169,7 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_oldest_goes), cmocka_unit_test(test_peers),
-		cmocka_unit_test(test_peer_of),     cmocka_unit_test(test_words),
+		cmocka_unit_test(test_peer_of),	    cmocka_unit_test(test_words),
 		cmocka_unit_test(test_files),
 	};
 

@@ -141,8 +141,7 @@ static struct layer *begin(const struct blob *b)
 static int feed_all(const struct buf *data, struct err *e)
 {
 	for (size_t at = 0; at < data->len; at += 1000) {
-		int r = unpack_feed(at_work, data->data + at, MIN((size_t)1000, data->len - at),
-				    e);
+		int r = unpack_feed(at_work, data->data + at, MIN((size_t)1000, data->len - at), e);
 
 		if (r < 0)
 			return r;
@@ -253,8 +252,7 @@ static void test_media_types(void **state)
 		layer_abort(l);
 		assert_true(published(&b, "fs/etc"));
 		close(fd);
-		assert_int_equal(layers_remove(top, (const char *[]){ b.diff_id }, 1, &e),
-				 0);
+		assert_int_equal(layers_remove(top, (const char *[]){ b.diff_id }, 1, &e), 0);
 		assert_false(in_top("layers/%.24s", b.diff_id + 7));
 		assert_int_equal(fs_remove_tree(layers, &e), 0);
 	}
@@ -587,8 +585,8 @@ static void test_claimed(void **state)
 static void test_half_made(void **state)
 {
 	_cleanup_blob_ struct blob b = simple_blob("f", GZIP);
-	_cleanup_free_ char *junk = xasprintf("%s/staging/layers/%.24s/fs/junk", top,
-					      b.diff_id + 7);
+	_cleanup_free_ char *junk =
+		xasprintf("%s/staging/layers/%.24s/fs/junk", top, b.diff_id + 7);
 	struct err e = ERR_NULL;
 
 	(void)state;

@@ -86,7 +86,7 @@ static void records(void **state)
 	logline_flush(&f->b);
 #define T "2023-11-14T22:13:20.123456789Z "
 	assert_string_equal(flushed.data, T "stdout F one\n" T "stderr F error\n" T
-			    "stdout F two\n" T "stdout F \n" T "stdout F last\n");
+					    "stdout F two\n" T "stdout F \n" T "stdout F last\n");
 }
 
 static void line_of(size_t n, const char *want_tags)
@@ -274,7 +274,8 @@ static void runtime_log(void **state)
 	assert_int_equal(runtime_log_clean_tail(big, sizeof(big), out), RUNTIME_LOG_TEXT_MAX - 1);
 	assert_int_equal(runtime_log_clean_tail("end\n\n", 5, out), 3);
 	assert_int_equal(runtime_log_exit_code("exec: \"x\": executable file not found in "
-					 "$PATH"), 127);
+					       "$PATH"),
+			 127);
 	assert_int_equal(runtime_log_exit_code("exec /x: permission denied"), 126);
 	assert_int_equal(runtime_log_exit_code("cgroup trouble"), -1);
 }

@@ -451,7 +451,8 @@ static void start_jobs(struct loop_post *p)
 
 	(void)p;
 	for (int i = 0; i < 1000; i++) {
-		jobs[i] = (struct job){.base = {.work = job_work, .done = job_done}, .value = i};
+		jobs[i] =
+			(struct job){ .base = { .work = job_work, .done = job_done }, .value = i };
 		if (loop_work(l, LANE_SLOW, &jobs[i].base, &e) < 0)
 			wrong++;
 	}
@@ -495,7 +496,8 @@ static void the_queue_is_bounded(void **state)
 	jobs = xcalloc(2 * LIMIT_JOBS_QUEUED, sizeof(*jobs));
 	pthread_mutex_lock(&gate);
 	for (; r == 0 && accepted < 2 * LIMIT_JOBS_QUEUED; accepted += r == 0) {
-		jobs[accepted].base = (struct loop_job){.work = wait_for_gate, .done = count_done};
+		jobs[accepted].base =
+			(struct loop_job){ .work = wait_for_gate, .done = count_done };
 		r = loop_work(l, LANE_SLOW, &jobs[accepted].base, &e);
 	}
 	pthread_mutex_unlock(&gate);
@@ -615,8 +617,7 @@ static void slow_work_has_a_low_priority(void **state)
 		put_noting(&j[lane], lane);
 	loop_run(l);
 	for (enum loop_lane lane = 0; lane < LANE_COUNT; lane++)
-		assert_int_equal(j[lane].value,
-				 lane == LANE_SLOW || lane == LANE_TRASH ? 5 : own);
+		assert_int_equal(j[lane].value, lane == LANE_SLOW || lane == LANE_TRASH ? 5 : own);
 	assert_int_equal(getpriority(PRIO_PROCESS, 0), own);
 }
 

@@ -21,9 +21,8 @@
 #define CONFIG "\"config\":{\"mediaType\":" OCI_CONFIG ",\"digest\":" D("00") ",\"size\":7}"
 #define LAYER(n) "{\"mediaType\":" OCI_LAYER ",\"digest\":" D(n) ",\"size\":5}"
 #define FOREIGN(urls) \
-	"{\"schemaVersion\":2," CONFIG \
-	",\"layers\":[{\"mediaType\":" FOREIGN_LAYER ",\"digest\":" D("01") \
-	",\"size\":5,\"urls\":[" urls "]}]}"
+	"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":" FOREIGN_LAYER \
+	",\"digest\":" D("01") ",\"size\":5,\"urls\":[" urls "]}]}"
 #define FOREIGN_LAYER "\"application/vnd.oci.image.layer.nondistributable.v1.tar\""
 #define OCI_INDEX "application/vnd.oci.image.index.v1+json"
 #define DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
@@ -79,21 +78,20 @@ static void test_refused(void **state)
 		{ "{\"schemaVersion\":2," CONFIG
 		  ",\"layers\":[{\"digest\":\"sha256:../../x\",\"size\":1}]}",
 		  "digest", ERR_INVALID },
-		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"digest\":" D("01") "}]}",
-		  "size", ERR_INVALID },
-		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"digest\":" D("01")
-		  ",\"size\":-1}]}",
-		  "size", ERR_INVALID },
-		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"digest\":" D("01")
-		  ",\"size\":1e3}]}",
-		  "size", ERR_INVALID },
-		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"digest\":" D("01")
-		  ",\"size\":99999999999999999999}]}",
-		  "line", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"digest\":" D("01") "}]}", "size",
+		  ERR_INVALID },
 		{ "{\"schemaVersion\":2," CONFIG
-		  ",\"layers\":[{\"mediaType\":"
-		  "\"application/vnd.oci.image.layer.v1.tar+encrypted\",\"digest\":" D("01")
-		  ",\"size\":1}]}",
+		  ",\"layers\":[{\"digest\":" D("01") ",\"size\":-1}]}",
+		  "size", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG
+		  ",\"layers\":[{\"digest\":" D("01") ",\"size\":1e3}]}",
+		  "size", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG
+		  ",\"layers\":[{\"digest\":" D("01") ",\"size\":99999999999999999999}]}",
+		  "line", ERR_INVALID },
+		{ "{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":"
+		  "\"application/vnd.oci.image.layer.v1.tar+encrypted\",\"digest\":" D(
+			  "01") ",\"size\":1}]}",
 		  "encrypted", ERR_UNIMPLEMENTED },
 		{ "{\"schemaVersion\":2,\"manifests\":{}}", "manifests", ERR_INVALID },
 		{ FOREIGN("\"ftp://a.test/b\""), "urls[0]", ERR_INVALID },
@@ -118,9 +116,9 @@ static void test_refused(void **state)
 /* Only layers that may not be distributed are fetched from elsewhere. */
 static void test_urls(void **state)
 {
-	static const char plain[] = "{\"schemaVersion\":2," CONFIG
-				    ",\"layers\":[{\"mediaType\":" OCI_LAYER ",\"digest\":" D(
-					    "01") ",\"size\":5,\"urls\":[\"https://a.test\"]}]}";
+	static const char plain[] =
+		"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":" OCI_LAYER
+		",\"digest\":" D("01") ",\"size\":5,\"urls\":[\"https://a.test\"]}]}";
 	struct err e = ERR_NULL;
 	struct manifest m;
 
@@ -151,12 +149,12 @@ static void test_nesting(void **state)
 	manifest_done(&m);
 }
 
-#define EMPTY_CONFIG                                                                        \
-	"\"config\":{\"mediaType\":\"application/vnd.oci.empty.v1+json\",\"digest\":" D("00") \
-	",\"size\":2}"
-#define TITLED(n, title)                                                                  \
-	"{\"mediaType\":\"text/plain\",\"digest\":" D(n)                                  \
-	",\"size\":5,\"annotations\":{\"org.opencontainers.image.title\":" title "}}"
+#define EMPTY_CONFIG \
+	"\"config\":{\"mediaType\":\"application/vnd.oci.empty.v1+json\",\"digest\":" D( \
+		"00") ",\"size\":2}"
+#define TITLED(n, title) \
+	"{\"mediaType\":\"text/plain\",\"digest\":" D( \
+		n) ",\"size\":5,\"annotations\":{\"org.opencontainers.image.title\":" title "}}"
 #define ARTIFACT(layers) "{\"schemaVersion\":2," EMPTY_CONFIG ",\"layers\":[" layers "]}"
 
 /* A type of its own or the config's, whichever says that there is nothing to run. */
@@ -186,8 +184,8 @@ static void test_artifact(void **state)
 			assert_null(m.artifact_type);
 		manifest_done(&m);
 	}
-	assert_int_equal(parse(ARTIFACT(TITLED("01", "\"a\"") "," TITLED("02", "\"a.b/c\"") ","
-					TITLED("03", "\"\"") "," LAYER("04")),
+	assert_int_equal(parse(ARTIFACT(TITLED("01", "\"a\"") "," TITLED(
+				       "02", "\"a.b/c\"") "," TITLED("03", "\"\"") "," LAYER("04")),
 			       NULL, &m, &e),
 			 0);
 	assert_string_equal(m.entries[0].file, "a");
@@ -200,9 +198,11 @@ static void test_artifact(void **state)
 static void test_artifact_refused(void **state)
 {
 	static const char *const titles[] = {
-		"\"/etc/passwd\"", "\"../x\"",   "\"a/../../x\"", "\"a/..\"",	"\".\"",
-		"\"./a\"",	   "\"a//b\"",   "\"a/\"",	  "\"/\"",	"\"a\\nb\"",
-		"\"\\u007f\"",	   "\".wh.a\"", "\"a/.wh..wh..opq\"", "\".wh.a/b\"", "7",
+		"\"/etc/passwd\"",    "\"../x\"",    "\"a/../../x\"",
+		"\"a/..\"",	      "\".\"",	     "\"./a\"",
+		"\"a//b\"",	      "\"a/\"",	     "\"/\"",
+		"\"a\\nb\"",	      "\"\\u007f\"", "\".wh.a\"",
+		"\"a/.wh..wh..opq\"", "\".wh.a/b\"", "7",
 	};
 	static const char *const pairs[][2] = {
 		{ "\"a\"", "\"a\"" },
@@ -234,16 +234,15 @@ static void test_artifact_refused(void **state)
 			fail_msg("%s: %s", json, e.text);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
-		_cleanup_free_ char *json = xasprintf(
-			ARTIFACT(TITLED("01", "%s") "," TITLED("02", "%s")), pairs[i][0],
-			pairs[i][1]);
+		_cleanup_free_ char *json =
+			xasprintf(ARTIFACT(TITLED("01", "%s") "," TITLED("02", "%s")), pairs[i][0],
+				  pairs[i][1]);
 
 		assert_true(parse(json, NULL, &m, &e) < 0);
 		assert_non_null(strstr(e.text, "exclude each other"));
 		manifest_done(&m);
 	}
-	assert_true(parse("{\"schemaVersion\":2,\"artifactType\":\"a b\"," CONFIG
-			  ",\"layers\":[]}",
+	assert_true(parse("{\"schemaVersion\":2,\"artifactType\":\"a b\"," CONFIG ",\"layers\":[]}",
 			  NULL, &m, &e) < 0);
 	assert_non_null(strstr(e.text, "no media type"));
 	manifest_done(&m);
@@ -273,10 +272,9 @@ static void test_too_many_layers(void **state)
 static const char *choose(const char *entries, struct platform p)
 {
 	static char chosen[3];
-	_cleanup_free_ char *json =
-		xasprintf("{\"schemaVersion\":2,\"mediaType\":\"" OCI_INDEX
-			  "\",\"manifests\":[%s]}",
-			  entries);
+	_cleanup_free_ char *json = xasprintf("{\"schemaVersion\":2,\"mediaType\":\"" OCI_INDEX
+					      "\",\"manifests\":[%s]}",
+					      entries);
 	const struct descriptor *d;
 	struct err e = ERR_NULL;
 	struct manifest m;
@@ -294,6 +292,7 @@ static void test_platform(void **state)
 	const struct platform amd64 = { "linux", "amd64", "" };
 	const struct platform arm64 = { "linux", "arm64", "v8" };
 	const struct platform armv7 = { "linux", "arm", "v7" };
+	/* clang-format off */
 	static const char many[] =
 		ENTRY("01", "\"os\":\"windows\",\"architecture\":\"amd64\"") ","
 		ENTRY("02", OS "\"arm64\",\"variant\":\"v8\"") ","
@@ -302,6 +301,7 @@ static void test_platform(void **state)
 		ENTRY("05", OS "\"arm\",\"variant\":\"v5\"") ","
 		ENTRY("06", OS "\"arm\",\"variant\":\"v6\"") ","
 		ENTRY("07", "\"os\":\"unknown\",\"architecture\":\"unknown\"");
+	/* clang-format on */
 
 	(void)state;
 	assert_string_equal(choose(many, amd64), "04");
@@ -314,9 +314,8 @@ static void test_platform(void **state)
 	assert_string_equal(choose("{\"digest\":" D("09") ",\"size\":1}", amd64), "09");
 	assert_string_equal(choose("", amd64), "--");
 	/* The first of two that fit alike. */
-	assert_string_equal(choose(ENTRY("0a", OS "\"amd64\"") "," ENTRY("0b", OS "\"amd64\""),
-				   amd64),
-			    "0a");
+	assert_string_equal(
+		choose(ENTRY("0a", OS "\"amd64\"") "," ENTRY("0b", OS "\"amd64\""), amd64), "0a");
 }
 
 static void test_challenge(void **state)
@@ -371,12 +370,10 @@ static void test_challenge(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_image),	 cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_artifact),
-		cmocka_unit_test(test_artifact_refused),
-		cmocka_unit_test(test_too_many_layers),
-		cmocka_unit_test(test_urls),
-		cmocka_unit_test(test_nesting), cmocka_unit_test(test_platform),
+		cmocka_unit_test(test_image),		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_artifact),	cmocka_unit_test(test_artifact_refused),
+		cmocka_unit_test(test_too_many_layers), cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_nesting),		cmocka_unit_test(test_platform),
 		cmocka_unit_test(test_challenge),
 	};
 

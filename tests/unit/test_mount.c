@@ -145,8 +145,9 @@ static void test_bind(void **state)
 
 static void test_remove_below(void **state)
 {
-	static const char *const names[] = { "x", "x/y", "x/y/with space", "x/y/back\\slash",
-					     "xx", "x/new\nline" };
+	static const char *const names[] = {
+		"x", "x/y", "x/y/with space", "x/y/back\\slash", "xx", "x/new\nline"
+	};
 	_cleanup_free_ char *x = P("x"), *xx = P("xx"), *link = P("link"), *none = P("none");
 	struct err e = ERR_NULL;
 
@@ -191,9 +192,9 @@ static int collect(void *arg, const struct mountinfo *m)
 static void test_mountinfo(void **state)
 {
 	static const char text[] =
-	    "rubbish\n1 2 3:4 /r\n"
-	    "36 35 98:0 /ro\\040ot /a\\134b rw,noatime shared:1 master:2 - ext4 "
-	    "/dev/x rw,errors=continue\n1 1 1:1 / / rw - tmpfs tmpfs rw\n";
+		"rubbish\n1 2 3:4 /r\n"
+		"36 35 98:0 /ro\\040ot /a\\134b rw,noatime shared:1 master:2 - ext4 "
+		"/dev/x rw,errors=continue\n1 1 1:1 / / rw - tmpfs tmpfs rw\n";
 	struct mountinfo want = { "/ro ot", "/a\\b", "shared:1 master:2", "ext4",
 				  "rw,errors=continue" };
 	_cleanup_free_ char *path = P("mountinfo");

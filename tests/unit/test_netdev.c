@@ -28,7 +28,8 @@ static void test_text(void **state)
 	netdev_parse(HEAD "    lo:     900       9    0    0    0     0          0         0 "
 			  "    900       9    0    0    0     0       0          0\n"
 			  "  eth0: 18446744073709551615 11 2 3 4 5 6 7 80 81 82 83 84 85 86 87\n"
-			  "abcdefghijklmno:1 1 1 1 1 1 1 1 5 1 6 1 1 1 1 1\n", &devs, &n);
+			  "abcdefghijklmno:1 1 1 1 1 1 1 1 5 1 6 1 1 1 1 1\n",
+		     &devs, &n);
 	assert_int_equal(n, 2);
 	assert_string_equal(devs[0].name, "eth0");
 	assert_true(devs[0].rx_bytes == UINT64_MAX && devs[0].rx_errors == 2);
@@ -40,8 +41,15 @@ static void test_text(void **state)
 static void test_other_text(void **state)
 {
 	static const char *const texts[] = {
-		"", "\n\n", HEAD, "eth0", "eth0:", "eth0: 1 2 3", ": 1 2 3 4 5 6 7 8 9 10 11",
-		"eth0: 1 2 3 4 5 6 7 8 9 10 x", "eth0: 1 2 -3 4 5 6 7 8 9 10 11",
+		"",
+		"\n\n",
+		HEAD,
+		"eth0",
+		"eth0:",
+		"eth0: 1 2 3",
+		": 1 2 3 4 5 6 7 8 9 10 11",
+		"eth0: 1 2 3 4 5 6 7 8 9 10 x",
+		"eth0: 1 2 -3 4 5 6 7 8 9 10 11",
 		"eth0: 1 2 3 4 5 6 7 8 9 10 18446744073709551616",
 		"abcdefghijklmnop: 1 2 3 4 5 6 7 8 9 10 11",
 	};

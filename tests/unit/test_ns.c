@@ -309,7 +309,8 @@ static void test_sysctls_refused(void **state)
 	assert_int_equal(ns_check_sysctl(&sem, false, true, &e), -ERR_INVALID);
 	assert_non_null(strstr(e.text, "host IPC"));
 	/* One bad one: none is set. */
-	assert_true(ns_set_sysctls(d->ns, (struct ns_sysctl[]){net, {"kernel.x", "1"}}, 2, &e) < 0);
+	assert_true(ns_set_sysctls(d->ns, (struct ns_sysctl[]){ net, { "kernel.x", "1" } }, 2, &e) <
+		    0);
 	assert_inside(d, "net", "/proc/sys/net/ipv4/conf/lo/proxy_arp", "0\n");
 }
 

@@ -60,7 +60,8 @@ static void merge(json_t *into, json_t *from)
 	const char *key;
 	json_t *value, *old;
 
-	json_object_foreach(from, key, value) {
+	json_object_foreach(from, key, value)
+	{
 		old = json_object_get(into, key);
 		if (json_is_object(value) && json_is_object(old))
 			merge(old, value);
@@ -91,7 +92,8 @@ static json_t *look_up(json_t *json, const char *path)
 		}
 		if (equal)
 			*equal++ = '\0';
-		json_array_foreach(json, i, item) {
+		json_array_foreach(json, i, item)
+		{
 			const char *text = json_string_value(json_object_get(item, word));
 
 			if (equal ? text && strcmp(text, equal) == 0 : i == (size_t)atoll(word))
@@ -207,20 +209,16 @@ static const struct spec_case process_cases[] = {
 	{ "{'config':{'command':null},'image':{'cmd':['/c']}}",
 	  .facts = { { P "args", "['/c']" } } },
 	{ "{'config':{'command':null}}", FAILS(ERR_INVALID, "no command specified") },
-	{ "{'config':{'command':null},'image':{}}",
-	  FAILS(ERR_INVALID, "no command specified") },
+	{ "{'config':{'command':null},'image':{}}", FAILS(ERR_INVALID, "no command specified") },
 	{ "{'config':{'tty':true,'envs':[{'key':'B','value':'3'},{'key':'E','value':''}]},'"
 	  "hostname':'h',"
 	  "'image':{'env':['PATH=/"
 	  "i','B=2','=odd','odd']},'conf':{'crio.runtime.default_env':['B=1','D=1']}}",
-	  .facts = { { P "env",
-		       "['PATH=/i','TERM=xterm','HOSTNAME=h','B=3','D=1','E=']" } } },
-	{ "{'config':{'envs':[{'key':'A=B','value':'1'}]}}",
-	  FAILS(ERR_INVALID, "envs[0].key") },
+	  .facts = { { P "env", "['PATH=/i','TERM=xterm','HOSTNAME=h','B=3','D=1','E=']" } } },
+	{ "{'config':{'envs':[{'key':'A=B','value':'1'}]}}", FAILS(ERR_INVALID, "envs[0].key") },
 	{ "{'config':{'working_dir':'w/../x//y'}}", .facts = { { P "cwd", "'/x/y'" } } },
 	{ "{'image':{'working_dir':'/img'}}", .facts = { { P "cwd", "'/img'" } } },
-	{ "{'config':{'working_dir':'/etc/passwd/x'}}",
-	  FAILS(ERR_PRECONDITION, "working_dir") },
+	{ "{'config':{'working_dir':'/etc/passwd/x'}}", FAILS(ERR_PRECONDITION, "working_dir") },
 	{ "{'config':{'linux':{'security_context':{'run_as_user':{'value':33},'no_new_"
 	  "privs'"
 	  ":true}}}}",
@@ -270,7 +268,8 @@ static const struct spec_case capabilities_cases[] = {
 	{ CAPS("{'add_capabilities':['KILL'],'drop_capabilities':['KILL']}"),
 	  .facts = { { P "capabilities bounding", "['CAP_CHOWN']" } } },
 	{ CAPS("{'add_capabilities':['all'],'drop_capabilities':['CHOWN']}"),
-	  .facts = { { P "capabilities bounding #", "40" }, { "may_trace", "true" },
+	  .facts = { { P "capabilities bounding #", "40" },
+		     { "may_trace", "true" },
 		     { P "capabilities bounding 0", "'CAP_DAC_OVERRIDE'" } } },
 	{ CAPS("{'add_ambient_capabilities':['NET_RAW'],'drop_capabilities':['ALL']}"),
 	  .facts = { { P "capabilities ambient", "['CAP_NET_RAW']" },
@@ -278,8 +277,7 @@ static const struct spec_case capabilities_cases[] = {
 		     { P "capabilities effective", "['CAP_NET_RAW']" } } },
 	{ CAPS("{'add_ambient_capabilities':['NET_RAW'],'drop_capabilities':['NET_RAW']}"),
 	  .facts = { { P "capabilities ambient", "" } } },
-	{ CAPS("{'add_capabilities':['NOPE']}"),
-	  FAILS(ERR_INVALID, "add_capabilities: \"NOPE\"") },
+	{ CAPS("{'add_capabilities':['NOPE']}"), FAILS(ERR_INVALID, "add_capabilities: \"NOPE\"") },
 	{ CAPS("{'drop_capabilities':['NOPE']}"),
 	  FAILS(ERR_INVALID, "drop_capabilities: \"NOPE\"") },
 	{ "{'host':{'bounding':1},'config':{'linux':{'security_context':{'capabilities':{'"
@@ -316,7 +314,8 @@ static const struct spec_case namespaces_cases[] = {
 	{ "{'utsns':null,'sandbox':{'linux':{'security_context':{'namespace_options':{'"
 	  "network':'NODE','ipc':'NODE','pid':'NODE'}}}},'config':{'linux':{'security_context':{'"
 	  "capabilities':{'add_capabilities':['SYS_PTRACE']}}}}}",
-	  .facts = { { L "namespaces", "[{'type':'mount'}]" }, { "own_pid", "false" },
+	  .facts = { { L "namespaces", "[{'type':'mount'}]" },
+		     { "own_pid", "false" },
 		     { "may_trace", "false" } } },
 	{ NS("{'pid':'POD'}", ""), FAILS(ERR_INTERNAL, "pid namespace is not there") },
 	{ "{'pidns':'/"
@@ -468,8 +467,7 @@ static const struct spec_case mounts_cases[] = {
 		     { MOUNT("/dev/pts"), "" },
 		     { MOUNT("/dev/shm"), "" } } },
 	{ M("{'container_path':'/sys','host_path':'/sys'}"),
-	  .facts = { { MOUNT("/sys") " type", "'bind'" },
-		     { MOUNT("/sys/fs/cgroup"), "" } } },
+	  .facts = { { MOUNT("/sys") " type", "'bind'" }, { MOUNT("/sys/fs/cgroup"), "" } } },
 	{ M("{'container_path':'rel/./p','host_path':'@','readonly':true}"),
 	  .facts = { { MOUNT("/rel/p") " options", "['rbind','rprivate','ro']" } } },
 	{ M("{'container_path':'/m','host_path':'@/link'}"),
@@ -494,12 +492,10 @@ static const struct spec_case mounts_cases[] = {
 	  FAILS(ERR_INVALID, "not an absolute path") },
 	{ M("{'container_path':'','host_path':'@'}"),
 	  FAILS(ERR_INVALID, "container_path is empty") },
-	{ M("{'container_path':'//.','host_path':'@'}"),
-	  FAILS(ERR_INVALID, "over the root") },
+	{ M("{'container_path':'//.','host_path':'@'}"), FAILS(ERR_INVALID, "over the root") },
 	{ M("{'container_path':'/m','host_path':'@','image':{'image':'x'}}"),
 	  FAILS(ERR_INVALID, "exclude each other") },
-	{ M("{'container_path':'/m','image':{'image':'x'}}"),
-	  FAILS(ERR_INVALID, "pull it first") },
+	{ M("{'container_path':'/m','image':{'image':'x'}}"), FAILS(ERR_INVALID, "pull it first") },
 	{ M("{'container_path':'/m','host_path':'@','image_sub_path':'x'}"),
 	  FAILS(ERR_INVALID, "without an image") },
 	{ "{'image_mount_sources':['@/rootfs'],'config':{'mounts':[{'container_path':'/"
@@ -515,8 +511,7 @@ static const struct spec_case mounts_cases[] = {
 	  "passwd','config':{'linux':{'security_context':{'readonly_rootfs':true}}}}",
 	  .facts = { { MOUNT("/etc/hosts") " options 5", "'ro'" },
 		     { "spec root readonly", "true" } } },
-	{ "{'conf':{'crio.runtime.timezone':'No/Where'}}",
-	  FAILS(ERR_PRECONDITION, "timezone") },
+	{ "{'conf':{'crio.runtime.timezone':'No/Where'}}", FAILS(ERR_PRECONDITION, "timezone") },
 };
 
 static void builds_mounts(void **state)
@@ -583,15 +578,14 @@ static void places_what_a_container_gets(void **state)
 	"'sandbox':{'linux':{'security_context':{'privileged':true}}}," \
 	"'config':{'linux':{'security_context':{'privileged':true,"
 static const struct spec_case confinement_cases[] = {
-	{ "{'config':{'linux':null}}",
-	  .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" },
-		     { L "maskedPaths 0", "'/proc/acpi'" },
-		     { L "readonlyPaths #", "5" } } },
+	{ "{'config':{'linux':null}}", .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" },
+						  { L "maskedPaths 0", "'/proc/acpi'" },
+						  { L "readonlyPaths #", "5" } } },
 	{ SEC(""), .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" },
 			      { L "maskedPaths 0", "'/proc/acpi'" },
 			      { L "readonlyPaths #", "5" } } },
-	{ SEC("'masked_paths':['/a']"), .facts = { { L "maskedPaths", "['/a']" },
-						   { L "readonlyPaths #", "5" } } },
+	{ SEC("'masked_paths':['/a']"),
+	  .facts = { { L "maskedPaths", "['/a']" }, { L "readonlyPaths #", "5" } } },
 	{ "{'conf':{'crio.runtime.seccomp_use_default_when_empty':'false'}}",
 	  .facts = { { L "seccomp", "" }, { L "maskedPaths 0", "'/proc/acpi'" } } },
 	{ "{'conf':{'crio.runtime.seccomp_use_default_when_empty':'false'},"
@@ -606,8 +600,7 @@ static const struct spec_case confinement_cases[] = {
 	  ":"
 	  "{}}}}}",
 	  .facts = { { L "seccomp architectures #", "2" } } },
-	{ SEC("'seccomp':{'profile_type':'Unconfined'}"),
-	  .facts = { { L "seccomp", "" } } },
+	{ SEC("'seccomp':{'profile_type':'Unconfined'}"), .facts = { { L "seccomp", "" } } },
 	{ SEC("'seccomp':{'profile_type':'Localhost'}"),
 	  FAILS(ERR_INVALID, "localhost_ref is required") },
 	{ SEC("'seccomp':{'localhost_ref':'/x'}"), FAILS(ERR_INVALID, "only valid with") },
@@ -623,8 +616,7 @@ static const struct spec_case confinement_cases[] = {
 	{ SEC("'seccomp_profile_path':'runtime/default'"),
 	  .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" } } },
 	{ SEC("'seccomp_profile_path':'unconfined'"), .facts = { { L "seccomp", "" } } },
-	{ SEC("'seccomp_profile_path':'strange'"),
-	  FAILS(ERR_INVALID, "seccomp_profile_path") },
+	{ SEC("'seccomp_profile_path':'strange'"), FAILS(ERR_INVALID, "seccomp_profile_path") },
 	{ SEC("'seccomp':{'profile_type':'Unconfined'},'seccomp_profile_path':'runtime/"
 	      "default'"),
 	  .facts = { { L "seccomp", "" } } },
@@ -634,8 +626,7 @@ static const struct spec_case confinement_cases[] = {
 	{ "{'host':{'seccomp':false},'config':{'linux':{'security_context':{'seccomp':{}}}}"
 	  "}",
 	  .facts = { { L "seccomp", "" },
-		     { "warning",
-		       "'no seccomp profile: this kernel has no seccomp filters'" } } },
+		     { "warning", "'no seccomp profile: this kernel has no seccomp filters'" } } },
 	{ "{'host':{'seccomp':false},'config':{'linux':{'security_context':{'seccomp':{'"
 	  "profile_type':'Localhost','localhost_ref':'@/profile.json'}}}}}",
 	  FAILS(ERR_PRECONDITION, "no seccomp filters") },
@@ -699,8 +690,7 @@ static const struct spec_case resources_cases[] = {
 	{ "{'host':{'cgroup_v2':true},'config':{'linux':{'resources':{'unified':{'../"
 	  "x.y':'5'}}}}}",
 	  FAILS(ERR_INVALID, "unified") },
-	{ "{'conf':{'crio.runtime.pids_limit':'7'}}",
-	  .facts = { { R "pids limit", "7" } } },
+	{ "{'conf':{'crio.runtime.pids_limit':'7'}}", .facts = { { R "pids limit", "7" } } },
 	{ "{'config':{'devices':[{'host_path':'/dev/zero','container_path':'/dev/"
 	  "z','permissions':'r'}]}}",
 	  .facts = { { L "devices path=/dev/z minor", "5" },
@@ -734,8 +724,7 @@ static const struct spec_case sandbox_cases[] = {
 		     { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" },
 		     { P "oomScoreAdj", "-998" },
 		     { L "namespaces type=pid", "{'type':'pid'}" },
-		     { "spec annotations io.kubernetes.cri.container-type",
-		       "'sandbox'" } } },
+		     { "spec annotations io.kubernetes.cri.container-type", "'sandbox'" } } },
 	{ "{'config':null}", FAILS(ERR_INVALID, "no command specified") },
 };
 
@@ -828,10 +817,10 @@ static void put_file(const char *name, const char *text)
 static void put_links(void)
 {
 	static const char *const links[][2] = {
-		{ "links/var/run", "/in" },	    { "links/host", "/tmp/victim" },
-		{ "links/shm", "/dev/shm" },	    { "links/root", "../.." },
-		{ "links/kernel", "/proc/sys" },    { "links/devices", "dev" },
-		{ "links/fd", "/proc/self/fd/7" },  { "volume/out", "/tmp/victim" },
+		{ "links/var/run", "/in" },	   { "links/host", "/tmp/victim" },
+		{ "links/shm", "/dev/shm" },	   { "links/root", "../.." },
+		{ "links/kernel", "/proc/sys" },   { "links/devices", "dev" },
+		{ "links/fd", "/proc/self/fd/7" }, { "volume/out", "/tmp/victim" },
 		{ "linkdev/dev", "/tmp/victim" },
 	};
 	static const char *const dirs[] = { "links/var", "links/in", "volume", "linkdev",
@@ -885,14 +874,20 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(builds_the_process), cmocka_unit_test(builds_capabilities),
-		cmocka_unit_test(builds_namespaces),  cmocka_unit_test(checks_pod_namespaces),
+		cmocka_unit_test(builds_the_process),
+		cmocka_unit_test(builds_capabilities),
+		cmocka_unit_test(builds_namespaces),
+		cmocka_unit_test(checks_pod_namespaces),
 		cmocka_unit_test(checks_container_namespaces),
-		cmocka_unit_test(builds_mounts),      cmocka_unit_test(builds_confinement),
-		cmocka_unit_test(builds_resources),   cmocka_unit_test(builds_a_sandbox),
-		cmocka_unit_test(makes_an_exec),      cmocka_unit_test(reads_features),
+		cmocka_unit_test(builds_mounts),
+		cmocka_unit_test(builds_confinement),
+		cmocka_unit_test(builds_resources),
+		cmocka_unit_test(builds_a_sandbox),
+		cmocka_unit_test(makes_an_exec),
+		cmocka_unit_test(reads_features),
 		cmocka_unit_test(reads_help),
-		cmocka_unit_test(knows_signals), cmocka_unit_test(places_what_a_container_gets),
+		cmocka_unit_test(knows_signals),
+		cmocka_unit_test(places_what_a_container_gets),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

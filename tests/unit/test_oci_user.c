@@ -128,8 +128,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const int64_t zero = 0, n33 = 33, n4000 = 4000, n1000 = 1000, below = -1,
-		     above = 4294967295;
+static const int64_t zero = 0, n33 = 33, n4000 = 4000, n1000 = 1000, below = -1, above = 4294967295;
 static const int64_t extra[] = { 500, 34, 500 };
 static const struct {
 	struct user_request req;
@@ -166,13 +165,7 @@ static const struct {
 	{ { .uid = &below }, "run_as_user: -1", 0, 0, 0, 0, false },
 	{ { .uid = &above }, "run_as_user: 4294967295", 0, 0, 0, 0, false },
 	{ { .uid = &zero, .gid = &below }, "run_as_group: -1", 0, 0, 0, 0, false },
-	{ { .groups = &below, .n_groups = 1 },
-	  "supplemental_groups: -1",
-	  0,
-	  0,
-	  0,
-	  0,
-	  false },
+	{ { .groups = &below, .n_groups = 1 }, "supplemental_groups: -1", 0, 0, 0, 0, false },
 };
 
 static void resolves(void **state)
@@ -208,8 +201,8 @@ static void knows_groups(void **state)
 		const char *image_user;
 		bool in_group;
 	} cases[] = {
-		{ "", true }, { "web", true }, { "web:one", true }, { "web:7", false },
-		{ "4000:4001", false }, { "4000", true },
+		{ "", true },	    { "web", true },	    { "web:one", true },
+		{ "web:7", false }, { "4000:4001", false }, { "4000", true },
 	};
 	const struct fixture *f = *state;
 

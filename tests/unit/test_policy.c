@@ -57,10 +57,10 @@ static void assert_names(const char *text, const char *const *expected)
 static void names_of_an_image(void **state)
 {
 	(void)state;
-	assert_names("busybox", (const char *const[]){ "docker.io/library/busybox:latest",
-						       "docker.io/library/busybox",
-						       "docker.io/library", "docker.io", "*.io",
-						       NULL });
+	assert_names("busybox",
+		     (const char *const[]){ "docker.io/library/busybox:latest",
+					    "docker.io/library/busybox", "docker.io/library",
+					    "docker.io", "*.io", NULL });
 	assert_names("index.docker.io/a/b:1",
 		     (const char *const[]){ "docker.io/a/b:1", "docker.io/a/b", "docker.io/a",
 					    "docker.io", "*.io", NULL });
@@ -360,16 +360,11 @@ static void which_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_of_an_image),
-		cmocka_unit_test(most_precise_scope),
-		cmocka_unit_test(scope_of_a_layout),
-		cmocka_unit_test(all_requirements_hold),
-		cmocka_unit_test(identities),
-		cmocka_unit_test(remapped_identities),
-		cmocka_unit_test(wrong_documents),
-		cmocka_unit_test(wrong_requirements),
-		cmocka_unit_test(wrong_identities),
-		cmocka_unit_test(which_file),
+		cmocka_unit_test(names_of_an_image), cmocka_unit_test(most_precise_scope),
+		cmocka_unit_test(scope_of_a_layout), cmocka_unit_test(all_requirements_hold),
+		cmocka_unit_test(identities),	     cmocka_unit_test(remapped_identities),
+		cmocka_unit_test(wrong_documents),   cmocka_unit_test(wrong_requirements),
+		cmocka_unit_test(wrong_identities),  cmocka_unit_test(which_file),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

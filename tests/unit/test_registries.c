@@ -300,9 +300,9 @@ static void test_mistakes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing),	 cmocka_unit_test(test_locations),
+		cmocka_unit_test(test_nothing),	    cmocka_unit_test(test_locations),
 		cmocka_unit_test(test_short_names), cmocka_unit_test(test_drop_ins),
-		cmocka_unit_test(test_mistakes),  cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_mistakes),    cmocka_unit_test(test_prefixes),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -334,14 +334,10 @@ static void it_stops_and_goes_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(depth_costs_nothing),
-		test(long_names_are_no_paths),
-		test(raised_names_do_not_collide),
-		test(width_costs_nothing),
-		test(links_are_not_followed),
-		test(mounts_are_not_entered),
-		test(deep_mounts_are_not_entered),
-		test(flags_are_taken_away),
+		test(depth_costs_nothing),	   test(long_names_are_no_paths),
+		test(raised_names_do_not_collide), test(width_costs_nothing),
+		test(links_are_not_followed),	   test(mounts_are_not_entered),
+		test(deep_mounts_are_not_entered), test(flags_are_taken_away),
 		test(it_stops_and_goes_on),
 	};
 

@@ -20,7 +20,10 @@ static char scratch[] = "/tmp/crisp-view-XXXXXX";
 static struct rootview *view;
 static int root;
 
-static char *in_scratch(const char *path) { return xasprintf("%s/%s", scratch, path); }
+static char *in_scratch(const char *path)
+{
+	return xasprintf("%s/%s", scratch, path);
+}
 
 static void put_dir(const char *path)
 {

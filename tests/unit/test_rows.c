@@ -75,8 +75,8 @@ static void read_line(char *line)
 	r->size = strlen(hex) / 2;
 	r->payload = xcalloc(r->size + 1, 1);
 	for (size_t i = 0; i < r->size; i++)
-		r->payload[i] = (unsigned char)(hex_digit(hex[2 * i]) << 4 |
-						hex_digit(hex[2 * i + 1]));
+		r->payload[i] =
+			(unsigned char)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
 }
 
 static void read_fixture(void)
@@ -101,9 +101,12 @@ static void store_all(void)
 {
 	_cleanup_free_ char *durable = scratch_file(&dir, "durable");
 	_cleanup_free_ char *boot = scratch_file(&dir, "boot");
-	const struct store_options o = { .durable_dir = durable, .boot_dir = boot,
-					 .map_size = 4 << 20, .reserve = 64 * 1024,
-					 .boot_reserve = 64 * 1024, .no_sync = true };
+	const struct store_options o = { .durable_dir = durable,
+					 .boot_dir = boot,
+					 .map_size = 4 << 20,
+					 .reserve = 64 * 1024,
+					 .boot_reserve = 64 * 1024,
+					 .no_sync = true };
 	struct err e = ERR_NULL;
 	struct store_txn t;
 	struct store_read read;

@@ -678,14 +678,14 @@ static void update_merges_scalars(void **state)
 	made.cpu_shares = 512;
 	made.memory_limit_in_bytes = 1000;
 	made.memory_swap_limit_in_bytes = 3000;
-	made.cpuset_cpus = (char *)(uintptr_t)"0-1";
+	made.cpuset_cpus = (char *)(uintptr_t) "0-1";
 	linux_part.resources = &made;
 	c.linux = &linux_part;
 	row->config.len = runtime__v1__container_config__get_packed_size(&c);
 	row->config.data = xmalloc(row->config.len);
 	runtime__v1__container_config__pack(&c, row->config.data);
 
-	change.cpuset_cpus = (char *)(uintptr_t)"1";
+	change.cpuset_cpus = (char *)(uintptr_t) "1";
 	change.oom_score_adj = 300;
 	now = update(row, &change);
 	assert_true(now->cpu_shares == 512 && now->memory_limit_in_bytes == 1000);
@@ -720,12 +720,12 @@ static void update_merges_lists(void **state)
 	Crisp__State__Container *row = container();
 
 	(void)state;
-	small.page_size = (char *)(uintptr_t)"2MB";
+	small.page_size = (char *)(uintptr_t) "2MB";
 	small.limit = 4;
-	big.page_size = (char *)(uintptr_t)"1GB";
+	big.page_size = (char *)(uintptr_t) "1GB";
 	big.limit = 8;
-	high.key = (char *)(uintptr_t)"memory.high";
-	high.value = (char *)(uintptr_t)"1";
+	high.key = (char *)(uintptr_t) "memory.high";
+	high.value = (char *)(uintptr_t) "1";
 	r.hugepage_limits = pages;
 	r.n_hugepage_limits = 2;
 	r.unified = unified;
@@ -734,7 +734,7 @@ static void update_merges_lists(void **state)
 
 	small.limit = 0;
 	r.n_hugepage_limits = 1;
-	high.key = (char *)(uintptr_t)"memory.low";
+	high.key = (char *)(uintptr_t) "memory.low";
 	now = update(row, &r);
 	assert_int_equal(now->n_hugepage_limits, 2);
 	assert_string_equal(now->hugepage_limits[0]->page_size, "2MB");

@@ -55,8 +55,9 @@ static unsigned lines_compare(struct lines *schema, struct lines *table, bool qu
 	qsort(schema->of, schema->n, sizeof(char *), line_compare);
 	qsort(table->of, table->n, sizeof(char *), line_compare);
 	while (i < schema->n || j < table->n) {
-		int c = i == schema->n ? 1 : j == table->n ? -1 :
-			strcmp(schema->of[i], table->of[j]);
+		int c = i == schema->n	? 1
+			: j == table->n ? -1
+					: strcmp(schema->of[i], table->of[j]);
 
 		if (c != 0 && !quiet)
 			print_error("only in the %s: %s\n", c < 0 ? "schema" : "table",
@@ -94,10 +95,10 @@ static const char *last_part(const char *type)
 static const char *scalar_name(Google__Protobuf__FieldDescriptorProto__Type type)
 {
 	static const char *const names[] = {
-		[1] = "double", [2] = "float", [3] = "int64", [4] = "uint64", [5] = "int32",
-		[6] = "fixed64", [7] = "fixed32", [8] = "bool", [9] = "string",
-		[12] = "bytes", [13] = "uint32", [15] = "sfixed32", [16] = "sfixed64",
-		[17] = "sint32", [18] = "sint64",
+		[1] = "double",	   [2] = "float",   [3] = "int64",   [4] = "uint64",
+		[5] = "int32",	   [6] = "fixed64", [7] = "fixed32", [8] = "bool",
+		[9] = "string",	   [12] = "bytes",  [13] = "uint32", [15] = "sfixed32",
+		[16] = "sfixed64", [17] = "sint32", [18] = "sint64",
 	};
 
 	return (size_t)type < sizeof(names) / sizeof(names[0]) && names[type] ? names[type] : "?";
@@ -109,9 +110,8 @@ static const char *value_type(const Google__Protobuf__FieldDescriptorProto *f)
 }
 
 /* The entry message of a map field, or NULL. */
-static const Google__Protobuf__DescriptorProto *
-map_entry(const Google__Protobuf__DescriptorProto *m,
-	  const Google__Protobuf__FieldDescriptorProto *f)
+static const Google__Protobuf__DescriptorProto *map_entry(
+	const Google__Protobuf__DescriptorProto *m, const Google__Protobuf__FieldDescriptorProto *f)
 {
 	size_t i;
 
@@ -127,20 +127,21 @@ static void field_add(const Google__Protobuf__DescriptorProto *m,
 {
 	const Google__Protobuf__DescriptorProto *entry = map_entry(m, f);
 	_cleanup_free_ char *type = entry ? xasprintf("map<%s,%s>", value_type(entry->field[0]),
-						      value_type(entry->field[1])) :
-					    xasprintf("%s", value_type(f));
-	const char *label = entry ? "map" :
-		f->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED ?
-		"repeated" : "singular";
+						      value_type(entry->field[1]))
+					  : xasprintf("%s", value_type(f));
+	const char *label =
+		entry ? "map"
+		: f->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED
+			? "repeated"
+			: "singular";
 	bool deprecated = f->options && f->options->deprecated;
 	bool redact = f->options && f->options->debug_redact;
 
-	lines_add(ret, xasprintf("%s\t%d\t%s\t%s\t%s\t%s\t%s%s%s", m->name, f->number, f->name,
-				 label, type,
-				 f->has_oneof_index ? m->oneof_decl[f->oneof_index]->name : "",
-				 deprecated ? "deprecated=true" : "",
-				 deprecated && redact ? "," : "",
-				 redact ? "debug_redact=true" : ""));
+	lines_add(ret,
+		  xasprintf("%s\t%d\t%s\t%s\t%s\t%s\t%s%s%s", m->name, f->number, f->name, label,
+			    type, f->has_oneof_index ? m->oneof_decl[f->oneof_index]->name : "",
+			    deprecated ? "deprecated=true" : "", deprecated && redact ? "," : "",
+			    redact ? "debug_redact=true" : ""));
 }
 
 static void enum_add(const Google__Protobuf__EnumDescriptorProto *en, const char *outer,
@@ -168,14 +169,15 @@ static void message_add(const Google__Protobuf__DescriptorProto *m, struct lines
 	/* The tables know no nested messages, so any but a map's entry is one too many. */
 	for (i = 0; i < m->n_nested_type; i++)
 		if (!m->nested_type[i]->options || !m->nested_type[i]->options->map_entry)
-			lines_add(fields, xasprintf("nested %s.%s", m->name,
-						    m->nested_type[i]->name));
+			lines_add(fields,
+				  xasprintf("nested %s.%s", m->name, m->nested_type[i]->name));
 }
 
 static void service_add(const Google__Protobuf__ServiceDescriptorProto *s, struct lines *ret)
 {
 	static const char *const kinds[2][2] = {
-		{ "unary", "server-stream" }, { "client-stream", "bidi-stream" },
+		{ "unary", "server-stream" },
+		{ "client-stream", "bidi-stream" },
 	};
 	size_t i;
 
@@ -300,10 +302,8 @@ static void test_services(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_enums),
-		cmocka_unit_test(test_rpcs),
-		cmocka_unit_test(test_comparison_sees_changes),
+		cmocka_unit_test(test_fields),	 cmocka_unit_test(test_enums),
+		cmocka_unit_test(test_rpcs),	 cmocka_unit_test(test_comparison_sees_changes),
 		cmocka_unit_test(test_services),
 	};
 

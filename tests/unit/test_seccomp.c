@@ -125,7 +125,8 @@ static void add_entry(scmp_filter_ctx ctx, json_t *entry)
 	json_int_t errno_ret = json_integer_value(json_object_get(entry, "errnoRet"));
 	size_t i;
 
-	json_array_foreach(json_object_get(entry, "names"), i, name) {
+	json_array_foreach(json_object_get(entry, "names"), i, name)
+	{
 		/* None is left in for nothing. */
 		assert_true(seccomp_syscall_resolve_name(json_string_value(name)) !=
 			    __NR_SCMP_ERROR);
@@ -144,8 +145,7 @@ static void compile_profile(json_t *profile, struct program *ret)
 	assert_string_equal(json_string_value(json_object_get(profile, "defaultAction")),
 			    "SCMP_ACT_ERRNO");
 	assert_int_equal(json_integer_value(json_object_get(profile, "defaultErrnoRet")), EPERM);
-	json_array_foreach(json_object_get(profile, "syscalls"), i, entry)
-		add_entry(ctx, entry);
+	json_array_foreach(json_object_get(profile, "syscalls"), i, entry) add_entry(ctx, entry);
 	export(ctx, ret);
 }
 

@@ -112,8 +112,8 @@ static bool validate_version(const ProtobufCMessage *req, char *msg, size_t size
 
 static const struct rpc_method methods[] = {
 	{ SVC "Version", "Version", &runtime__v1__version_request__descriptor,
-	  &runtime__v1__version_response__descriptor, false, RPC_KIND_READ, NULL,
-	  validate_version, handle_version },
+	  &runtime__v1__version_response__descriptor, false, RPC_KIND_READ, NULL, validate_version,
+	  handle_version },
 	{ SVC "StopContainer", "StopContainer", &runtime__v1__stop_container_request__descriptor,
 	  &runtime__v1__stop_container_response__descriptor, false, RPC_KIND_EVENT, NULL, NULL,
 	  handle_park },
@@ -121,8 +121,8 @@ static const struct rpc_method methods[] = {
 	  &runtime__v1__exec_sync_response__descriptor, false, RPC_KIND_DIRECT, NULL, NULL,
 	  handle_bytes },
 	{ SVC "Attach", "Attach", &runtime__v1__attach_request__descriptor,
-	  &runtime__v1__attach_response__descriptor, false, RPC_KIND_UNIMPLEMENTED, NULL,
-	  NULL, NULL },
+	  &runtime__v1__attach_response__descriptor, false, RPC_KIND_UNIMPLEMENTED, NULL, NULL,
+	  NULL },
 	{ "/crisp.v1.Admin/LoadImage", "LoadImage", &crisp__v1__load_image_request__descriptor,
 	  &crisp__v1__load_image_response__descriptor, false, RPC_KIND_DIRECT, NULL, NULL,
 	  handle_length },
@@ -322,9 +322,9 @@ static void test_unknown(void **state)
 	struct err e;
 
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(rpc_client_call(f->client, "/no.Such/Method", &req.base, d, &m,
-						 &e),
-				 -ERR_UNIMPLEMENTED);
+		assert_int_equal(
+			rpc_client_call(f->client, "/no.Such/Method", &req.base, d, &m, &e),
+			-ERR_UNIMPLEMENTED);
 		assert_string_equal(e.text, "unknown method /no.Such/Method");
 	}
 	assert_int_equal(rpc_client_call(f->client, SVC "Attach", &req.base, d, &m, &e),
@@ -465,7 +465,8 @@ static void cancel_one(const char *path, struct rpc_call **ret)
 	grpc_slice name = grpc_slice_from_static_string(SVC "StopContainer");
 	grpc_slice host = grpc_slice_from_static_string("localhost"), empty = grpc_empty_slice();
 	grpc_byte_buffer *request = grpc_raw_byte_buffer_create(&empty, 1);
-	grpc_op ops[3] = { { .op = GRPC_OP_SEND_INITIAL_METADATA }, { .op = GRPC_OP_SEND_MESSAGE },
+	grpc_op ops[3] = { { .op = GRPC_OP_SEND_INITIAL_METADATA },
+			   { .op = GRPC_OP_SEND_MESSAGE },
 			   { .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT } };
 	grpc_call *call;
 

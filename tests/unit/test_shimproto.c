@@ -15,12 +15,25 @@
 static struct shim_request sample(void)
 {
 	return (struct shim_request){
-		.type = SHIM_CREATE, .id = "ctr", .runtime = "/usr/bin/runtime",
-		.runtime_root = "/run/r", .bundle = "/run/b", .log_path = "/var/log/x",
-		.exit_path = "/var/e", .cgroup = "/sys/c", .args = { "--one", "two", NULL },
-		.flags = SHIM_TTY | SHIM_KILL_REST, .signal = 9, .width = 80, .height = 24,
-		.log_max = INT64_C(1) << 40, .timeout_ms = 1234,
-		.state = SHIM_RUNNING, .pid = 77, .start_ticks = UINT64_C(1) << 50, .started_ns = 5,
+		.type = SHIM_CREATE,
+		.id = "ctr",
+		.runtime = "/usr/bin/runtime",
+		.runtime_root = "/run/r",
+		.bundle = "/run/b",
+		.log_path = "/var/log/x",
+		.exit_path = "/var/e",
+		.cgroup = "/sys/c",
+		.args = { "--one", "two", NULL },
+		.flags = SHIM_TTY | SHIM_KILL_REST,
+		.signal = 9,
+		.width = 80,
+		.height = 24,
+		.log_max = INT64_C(1) << 40,
+		.timeout_ms = 1234,
+		.state = SHIM_RUNNING,
+		.pid = 77,
+		.start_ticks = UINT64_C(1) << 50,
+		.started_ns = 5,
 	};
 }
 
@@ -207,7 +220,7 @@ static void names(void **state)
 		assert_string_not_equal(shimproto_type_name((enum shim_type)i), "?");
 	for (int i = SHIM_ANSWER; i < SHIM_REPORT_END; i++)
 		assert_string_not_equal(shimproto_type_name((enum shim_type)i), "?");
-	assert_string_equal(shimproto_type_name((enum shim_type)-1), "?");
+	assert_string_equal(shimproto_type_name((enum shim_type) - 1), "?");
 	for (int i = SHIM_CREATING; i <= SHIM_ENDED; i++)
 		assert_string_not_equal(shimproto_state_name((enum shim_state)i), "?");
 	assert_string_equal(shimproto_state_name((enum shim_state)99), "?");
@@ -216,9 +229,12 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(request_round_trip), cmocka_unit_test(report_round_trip),
-		cmocka_unit_test(wrong_length),       cmocka_unit_test(wrong_content),
-		cmocka_unit_test(too_long_to_pack),   cmocka_unit_test(ids),
+		cmocka_unit_test(request_round_trip),
+		cmocka_unit_test(report_round_trip),
+		cmocka_unit_test(wrong_length),
+		cmocka_unit_test(wrong_content),
+		cmocka_unit_test(too_long_to_pack),
+		cmocka_unit_test(ids),
 		cmocka_unit_test(names),
 	};
 

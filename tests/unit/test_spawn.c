@@ -110,11 +110,13 @@ static void test_environment(void **state)
 	(void)state;
 	setenv("CRISP_TEST_LEAK", "1", 1);
 	assert_int_equal(spawn_run((const char *const[]){ "env", NULL }, envp, NULL, 0, 4096,
-				   LONG_MS, &res, &e), 0);
+				   LONG_MS, &res, &e),
+			 0);
 	assert_string_equal(res.out.data, "A=b\nPATH=/usr/bin:/bin\n");
 	spawn_result_done(&res);
 	assert_int_equal(spawn_run((const char *const[]){ "env", NULL }, NULL, NULL, 0, 4096,
-				   LONG_MS, &res, &e), 0);
+				   LONG_MS, &res, &e),
+			 0);
 	assert_true(str_starts(res.out.data, "PATH="));
 	assert_null(strstr(res.out.data, "CRISP_TEST_LEAK"));
 	spawn_result_done(&res);
@@ -167,8 +169,8 @@ static void test_deadline(void **state)
 	assert_int_equal(fs_read_file(file, 64, &pid, &e), 0);
 	pidfd = pidfd_open(number(&pid), 0);
 	if (pidfd >= 0)
-		assert_int_equal(poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, LONG_MS),
-				 1);
+		assert_int_equal(
+			poll(&(struct pollfd){ .fd = pidfd, .events = POLLIN }, 1, LONG_MS), 1);
 	else
 		assert_int_equal(errno, ESRCH);
 	close_fdp(&pidfd);

@@ -165,7 +165,8 @@ static void check_log(const char *path, int at)
 		join(&log, streams[i], &got);
 		if (got.len != source[i].len || memcmp(got.data, source[i].data, got.len) != 0)
 			fail_msg("killed at point %d: %s is not what was written: %zu bytes, "
-				 "%zu were written", at, streams[i], got.len, source[i].len);
+				 "%zu were written",
+				 at, streams[i], got.len, source[i].len);
 	}
 }
 

@@ -94,7 +94,9 @@ static const char *get(enum store_env env, const char *key)
 	if (rc == 0 && !row.damaged)
 		assert_string_equal(row.boot_id, clock_boot_id());
 	snprintf(text, sizeof(text), "%.*s", rc || row.damaged ? 9 : (int)row.size,
-		 rc ? "(none)" : row.damaged ? "(damaged)" : (const char *)row.payload);
+		 rc	       ? "(none)"
+		 : row.damaged ? "(damaged)"
+			       : (const char *)row.payload);
 	store_read_end(&r);
 	return text;
 }

@@ -202,8 +202,7 @@ static int opens_or_refuses(const char *how, size_t where)
 		close_it();
 		return 0;
 	}
-	if (e.code != ERR_DATA_LOSS || !strstr(e.text, durable_file) ||
-	    !strstr(e.text, "--repair"))
+	if (e.code != ERR_DATA_LOSS || !strstr(e.text, durable_file) || !strstr(e.text, "--repair"))
 		fail_msg("%s %zu: %s", how, where, e.text);
 	return 1;
 }
@@ -305,7 +304,8 @@ static void other_kinds_of_files_are_named(void **state)
 		unlink(file);
 		assert_int_equal(i % 3 == 0   ? mkdir(file, 0700)
 				 : i % 3 == 1 ? mkfifo(file, 0600)
-					      : symlink(file, file), 0);
+					      : symlink(file, file),
+				 0);
 		assert_true(try_open(&e) < 0);
 		if (!strstr(e.text, file) || !strstr(e.text, "no regular file"))
 			fail_msg("%s", e.text);

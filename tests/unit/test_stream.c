@@ -103,9 +103,9 @@ static int spdy_hear(const char *hex, size_t step, struct buf *out)
 	"9a0a0a68 00000000ffff"
 #define FIVE_STREAMS \
 	ERROR_1 "80030001 00000017 00000003 00000000 0000 c22e555c9292990700 0000ffff" \
-	"80030001 00000019 00000005 00000000 0000 c22ac5565c92925f5a0200 0000ffff" \
-	"80030001 00000015 00000007 00000000 0000 c229975a540400 0000ffff" \
-	"80030001 00000018 00000009 00000000 0000 c22e57945a9c59950a00 0000ffff"
+		"80030001 00000019 00000005 00000000 0000 c22ac5565c92925f5a0200 0000ffff" \
+		"80030001 00000015 00000007 00000000 0000 c229975a540400 0000ffff" \
+		"80030001 00000018 00000009 00000000 0000 c22e57945a9c59950a00 0000ffff"
 
 static void test_spdy_streams(void **state)
 {
@@ -115,10 +115,12 @@ static void test_spdy_streams(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		_cleanup_buf_ struct buf out = BUF_NULL;
 
-		assert_int_equal(spdy_hear(FIVE_STREAMS "00000003 00000003 68690a"
+		assert_int_equal(spdy_hear(FIVE_STREAMS
+					   "00000003 00000003 68690a"
 					   "00000003 01000000 80030003 00000008 00000001 00000005"
 					   "80030007 00000008 00000007 00000000",
-					   steps[i], &out), 0);
+					   steps[i], &out),
+				 0);
 		assert_string_equal(heard.data,
 				    "open 1 error  \nopen 3 stdin  \nopen 5 stdout  \n"
 				    "open 7 stderr  \nopen 9 resize  \n3:h\n3:i\n3:\n\nfin 3\n"
@@ -136,7 +138,9 @@ static void test_spdy_forward(void **state)
 				   "f95b044eea1606160640 9ab308125f99a074cc68004e892545a989b9d0c2"
 				   "8635151415 00000000ffff"
 				   "80030001 00000015 00000003 00000000 0000 225333a8a44a0400"
-				   "0000ffff", 1, &out), 0);
+				   "0000ffff",
+				   1, &out),
+			 0);
 	assert_string_equal(heard.data, "open 1 error 8080 0\nopen 3 data 8080 0\n");
 }
 
@@ -148,7 +152,9 @@ static void test_spdy_answers(void **state)
 	/* A PING is echoed, an answer to one is not; what nobody uses is ignored. */
 	assert_int_equal(spdy_hear("80030006 00000004 00000001 80030006 00000004 00000002"
 				   "80030009 00000008 00000005 00010000"
-				   "80030004 0000000c 00000001 00000007 00010000", 3, &out), 0);
+				   "80030004 0000000c 00000001 00000007 00010000",
+				   3, &out),
+			 0);
 	check_hex(&out, "80030006 00000004 00000001");
 	out.len = 0;
 	/* An id that was used: refused, and the next stream is understood all the same. */
@@ -156,7 +162,9 @@ static void test_spdy_answers(void **state)
 				   "80030001 00000017 00000001 00000000 0000 c22e555c9292990700"
 				   "0000ffff"
 				   "80030001 00000019 00000005 00000000 0000 c22ac5565c92925f5a0200"
-				   "0000ffff", 1, &out), 0);
+				   "0000ffff",
+				   1, &out),
+			 0);
 	check_hex(&out, "80030003 00000008 00000001 00000001");
 	assert_string_equal(heard.data, "open 1 error  \nopen 5 stdout  \n");
 }
@@ -189,8 +197,9 @@ static void test_spdy_opens(void **state)
 
 	(void)state;
 	heard.len = 0;
-	spdy_put_open(client, &wire, &(struct spdy_open){ .id = 1, .type = "error", .port = "80",
-							   .request_id = "0" });
+	spdy_put_open(
+		client, &wire,
+		&(struct spdy_open){ .id = 1, .type = "error", .port = "80", .request_id = "0" });
 	spdy_put_open(client, &wire, &(struct spdy_open){ .id = 3, .type = "data" });
 	spdy_put_data(&wire, 3, "x", 1, true);
 	assert_int_equal(spdy_feed(server, wire.data, wire.len, &answers, &e), 0);
@@ -202,14 +211,14 @@ static void test_spdy_opens(void **state)
 static void test_spdy_refuses(void **state)
 {
 	static const char *const bad[] = {
-		"80020001 00000000",                            /* version 2 */
-		"80030005 00000000",                            /* NOOP */
-		"8003000a 00000000",                            /* CREDENTIAL */
-		"80030001 00ffffff",                            /* a control frame of 16 MB */
-		"80030001 00000004 00000001",                   /* no headers */
-		"80030003 00000004 00000001",                   /* RST_STREAM cut */
-		"80030004 00000008 00000002 00000000",          /* SETTINGS that count wrong */
-		"80030006 00000008 00000001 00000001",          /* PING too long */
+		"80020001 00000000", /* version 2 */
+		"80030005 00000000", /* NOOP */
+		"8003000a 00000000", /* CREDENTIAL */
+		"80030001 00ffffff", /* a control frame of 16 MB */
+		"80030001 00000004 00000001", /* no headers */
+		"80030003 00000004 00000001", /* RST_STREAM cut */
+		"80030004 00000008 00000002 00000000", /* SETTINGS that count wrong */
+		"80030006 00000008 00000001 00000001", /* PING too long */
 		"80030001 00000010 00000001 00000000 0000 ffffffffffff", /* no zlib */
 	};
 
@@ -264,7 +273,9 @@ static void test_ws_messages(void **state)
 
 		/* A PING inside of a message in two parts; an empty message; Close. */
 		assert_int_equal(ws_hear("0283 00000000 616263 8982 01020304 7172 8081 00000000 64"
-					 "8280 00000000 8882 00000000 03e8", steps[i], &out), 0);
+					 "8280 00000000 8882 00000000 03e8",
+					 steps[i], &out),
+				 0);
 		assert_string_equal(heard.data, "[abcd][]closed");
 		check_hex(&out, "8a02 7070 8802 03e8");
 	}
@@ -302,22 +313,22 @@ static void test_ws_writes(void **state)
 static void test_ws_refuses(void **state)
 {
 	static const char *const bad[] = {
-		"8203 616263",          /* not masked */
-		"c280 00000000",        /* a bit of an extension */
-		"8380 00000000",        /* an unknown opcode */
-		"8080 00000000",        /* the end of nothing */
+		"8203 616263", /* not masked */
+		"c280 00000000", /* a bit of an extension */
+		"8380 00000000", /* an unknown opcode */
+		"8080 00000000", /* the end of nothing */
 		"0280 00000000 8280 00000000", /* a message inside of a message */
-		"0980 00000000",        /* a PING in parts */
-		"89fe 007e 00000000",   /* a PING too long */
+		"0980 00000000", /* a PING in parts */
+		"89fe 007e 00000000", /* a PING too long */
 		"82ff ffffffffffffffff 00000000",
-		"8881 00000000 03",     /* Close with half a code */
-		"8882 00000000 03ed",   /* a code that is never sent */
+		"8881 00000000 03", /* Close with half a code */
+		"8882 00000000 03ed", /* a code that is never sent */
 		"8883 00000000 03e8 ff",
 	};
 	static const char *const texts[] = {
 		"8182 00000000 c328",
 		"0182 00000000 e282 8081 00000000 28", /* cut inside of a character */
-		"8181 00000000 c3",                    /* not whole */
+		"8181 00000000 c3", /* not whole */
 	};
 
 	(void)state;
@@ -361,8 +372,8 @@ static int channel_hear(bool base64, const char *message, size_t step, struct bu
 
 static void test_ws_channels(void **state)
 {
-	static const char *const bad[] = { "0Zg=", "0Zg", "0Zg==Zg==", "0Zh==", "0Z===", "0Z g=",
-					   ":Zg==", "/Zg==" };
+	static const char *const bad[] = { "0Zg=",  "0Zg",   "0Zg==Zg==", "0Zh==",
+					   "0Z===", "0Z g=", ":Zg==",	  "/Zg==" };
 
 	(void)state;
 	for (size_t step = 1; step < 12; step++) {
@@ -425,7 +436,9 @@ static void test_http_good(void **state)
 	assert_int_equal(parse("POST /exec/abc?tty=1 HTTP/1.1\r\nHost: x\r\ncontent-length: 0\r\n"
 			       "Connection: keep-alive, Upgrade\r\nUpgrade: SPDY/3.1\r\n"
 			       "X-Stream-Protocol-Version: v9, v5.channel.k8s.io\r\n"
-			       "X-Stream-Protocol-Version:v4.channel.k8s.io\r\n\r\n", &h), 0);
+			       "X-Stream-Protocol-Version:v4.channel.k8s.io\r\n\r\n",
+			       &h),
+			 0);
 	assert_true(h.method == HTTP_METHOD_POST && http_word_is(&h.path, "/exec/abc"));
 	assert_true(h.connection_upgrade && h.spdy && !h.websocket);
 	/* The client's order decides. */
@@ -535,8 +548,8 @@ static void test_tokens(void **state)
 	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, 1, free_value, 0, b, &e),
 			 -ERR_EXHAUSTED);
 	/* The late ones make room. */
-	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, 1, free_value, TOKEN_NS + 1, b,
-				    &e), 0);
+	assert_int_equal(
+		tokens_add(t, STREAM_KIND_EXEC, &value, 1, free_value, TOKEN_NS + 1, b, &e), 0);
 	assert_int_equal(tokens_count(t), 1);
 	tokens_free(t);
 	assert_int_equal(freed, 2 + TOKENS_MAX + 1);
@@ -559,8 +572,8 @@ static void test_tokens_bytes(void **state)
 			 -ERR_EXHAUSTED);
 	assert_non_null(strstr(e.text, "16777216"));
 	assert_int_equal(tokens_expire(t, TOKEN_NS + 1), half);
-	assert_int_equal(tokens_add(t, STREAM_KIND_EXEC, &value, half, free_value, TOKEN_NS + 1, a,
-				    &e), 0);
+	assert_int_equal(
+		tokens_add(t, STREAM_KIND_EXEC, &value, half, free_value, TOKEN_NS + 1, a, &e), 0);
 	assert_ptr_equal(tokens_take(t, STREAM_KIND_EXEC, a, TOKEN_NS + 2), &value);
 	assert_int_equal(tokens_expire(t, INT64_MAX), half);
 	assert_int_equal(tokens_expire(t, INT64_MAX), 0);
@@ -591,23 +604,26 @@ static void test_origin(void **state)
 		/* A name that leads to us now. */
 		{ "Host: evil.example:80\r\nOrigin: http://evil.example:80\r\n", false },
 		{ "Host: api.example\r\nOrigin: https://api.example\r\n"
-		  "X-Forwarded-For: 10.0.0.1\r\n", true },
+		  "X-Forwarded-For: 10.0.0.1\r\n",
+		  true },
 		{ "Host: api.example\r\nOrigin: https://evil.example\r\n"
-		  "X-Forwarded-For: 10.0.0.1\r\n", false },
+		  "X-Forwarded-For: 10.0.0.1\r\n",
+		  false },
 	};
 	struct http_head h;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		_cleanup_free_ char *text =
-			xasprintf("GET / HTTP/1.1\r\n%s\r\n", cases[i].fields);
+		_cleanup_free_ char *text = xasprintf("GET / HTTP/1.1\r\n%s\r\n", cases[i].fields);
 
 		assert_int_equal(parse(text, &h), 0);
 		if (http_origin_may(&h) != cases[i].may)
 			fail_msg("%s: expected %d", cases[i].fields, cases[i].may);
 	}
 	assert_int_equal(parse("GET / HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\n"
-			       "Origin: http://y\r\n\r\n", &h), -ERR_INVALID);
+			       "Origin: http://y\r\n\r\n",
+			       &h),
+			 -ERR_INVALID);
 }
 
 static int end_heard(void **state)
@@ -623,13 +639,12 @@ int main(void)
 		cmocka_unit_test(test_spdy_streams), cmocka_unit_test(test_spdy_forward),
 		cmocka_unit_test(test_spdy_answers), cmocka_unit_test(test_spdy_writes),
 		cmocka_unit_test(test_spdy_refuses), cmocka_unit_test(test_spdy_opens),
-		cmocka_unit_test(test_ws_messages),
-		cmocka_unit_test(test_ws_mask),      cmocka_unit_test(test_ws_writes),
-		cmocka_unit_test(test_ws_refuses),   cmocka_unit_test(test_ws_accept),
-		cmocka_unit_test(test_ws_text),      cmocka_unit_test(test_ws_channels),
-		cmocka_unit_test(test_ws_channel_writes),
+		cmocka_unit_test(test_ws_messages),  cmocka_unit_test(test_ws_mask),
+		cmocka_unit_test(test_ws_writes),    cmocka_unit_test(test_ws_refuses),
+		cmocka_unit_test(test_ws_accept),    cmocka_unit_test(test_ws_text),
+		cmocka_unit_test(test_ws_channels),  cmocka_unit_test(test_ws_channel_writes),
 		cmocka_unit_test(test_http_good),    cmocka_unit_test(test_http_refuses),
-		cmocka_unit_test(test_status),       cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_status),	     cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_tokens_bytes), cmocka_unit_test(test_origin),
 	};
 

@@ -61,15 +61,14 @@ static void assert_int(const struct toml *root, const char *path, int64_t want)
 
 static void test_values(void **state)
 {
-	struct toml *t = parse_ok(
-		"\xef\xbb\xbf# comment\r\n"
-		"s = \"a\\tb \\u00e9 \\U0001F600 \\\\\"\r\n"
-		"l = 'C:\\x'\n"
-		"e = \"\"\n"
-		"i = +1_000\nh = 0xDEAD_beef\no = 0o755\nb = 0b101\nz = 0\n"
-		"min = -9223372036854775808\nmax = 9223372036854775807\n"
-		"f = 3.5e2 # three\ninf = -inf\n"
-		"t = true\nn = false\n");
+	struct toml *t = parse_ok("\xef\xbb\xbf# comment\r\n"
+				  "s = \"a\\tb \\u00e9 \\U0001F600 \\\\\"\r\n"
+				  "l = 'C:\\x'\n"
+				  "e = \"\"\n"
+				  "i = +1_000\nh = 0xDEAD_beef\no = 0o755\nb = 0b101\nz = 0\n"
+				  "min = -9223372036854775808\nmax = 9223372036854775807\n"
+				  "f = 3.5e2 # three\ninf = -inf\n"
+				  "t = true\nn = false\n");
 
 	(void)state;
 	assert_str(t, "s", "a\tb \xc3\xa9 \xf0\x9f\x98\x80 \\");
@@ -267,12 +266,9 @@ static void test_load(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_multi_line_strings),
-		cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_arrays),
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_values), cmocka_unit_test(test_multi_line_strings),
+		cmocka_unit_test(test_tables), cmocka_unit_test(test_arrays),
+		cmocka_unit_test(test_errors), cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_load),
 	};
 

@@ -59,8 +59,8 @@ static void set_time(const char *name)
 	OK(utimensat(AT_FDCWD, in_top(name), t, AT_SYMLINK_NOFOLLOW));
 }
 
-static const char *const names[] = { "file", "empty", "big", "holes", "link", "hard", "pipe",
-				     "dev", "dir/sub/deep" };
+static const char *const names[] = { "file", "empty", "big", "holes",	    "link",
+				     "hard", "pipe",  "dev", "dir/sub/deep" };
 
 static int setup(void **state)
 {
@@ -395,9 +395,13 @@ static void test_text(void **state)
 {
 	struct treesum_value v = { .low = 1, .high = UINT64_MAX }, r;
 	static const char *const bad[] = {
-		"", "xxh3:", "xxh3:ffffffffffffffff000000000000001",
-		"xxh3:ffffffffffffffff00000000000000011", "xxh4:ffffffffffffffff0000000000000001",
-		"xxh3:fffffffffffffffg0000000000000001", "xxh3:-fffffffffffffff0000000000000001",
+		"",
+		"xxh3:",
+		"xxh3:ffffffffffffffff000000000000001",
+		"xxh3:ffffffffffffffff00000000000000011",
+		"xxh4:ffffffffffffffff0000000000000001",
+		"xxh3:fffffffffffffffg0000000000000001",
+		"xxh3:-fffffffffffffff0000000000000001",
 	};
 	char text[TREESUM_TEXT];
 

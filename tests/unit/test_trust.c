@@ -173,8 +173,8 @@ static void base64(void **state)
 	static const struct {
 		const char *text, *bytes; /* bytes NULL: refused */
 	} cases[] = {
-		{ "QUJD", "ABC" }, { "QUI=", "AB" },	  { "QQ==", "A" },  { "", NULL },
-		{ "QUJ", NULL },   { "QU J", NULL },	  { "QUJD\n", NULL }, { "====", NULL },
+		{ "QUJD", "ABC" }, { "QUI=", "AB" },	 { "QQ==", "A" },    { "", NULL },
+		{ "QUJ", NULL },   { "QU J", NULL },	 { "QUJD\n", NULL }, { "====", NULL },
 		{ " QUJD", NULL }, { "QUJD====", NULL }, { "-_-_", NULL },
 	};
 
@@ -216,8 +216,8 @@ static char *sign(EVP_PKEY *key, const char *hash, const char *text)
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
 	assert_int_equal(EVP_DigestSignInit_ex(ctx, NULL, hash, NULL, NULL, key, NULL), 1);
-	assert_int_equal(
-		EVP_DigestSign(ctx, bytes, &n, (const unsigned char *)text, strlen(text)), 1);
+	assert_int_equal(EVP_DigestSign(ctx, bytes, &n, (const unsigned char *)text, strlen(text)),
+			 1);
 	EVP_MD_CTX_free(ctx);
 	EVP_EncodeBlock(base, bytes, (int)n);
 	return xstrdup((char *)base);
@@ -271,9 +271,9 @@ static void keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(places),	cmocka_unit_test(wrong_places),
-		cmocka_unit_test(payloads),	cmocka_unit_test(wrong_payloads),
-		cmocka_unit_test(base64),	cmocka_unit_test(keys),
+		cmocka_unit_test(places),   cmocka_unit_test(wrong_places),
+		cmocka_unit_test(payloads), cmocka_unit_test(wrong_payloads),
+		cmocka_unit_test(base64),   cmocka_unit_test(keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

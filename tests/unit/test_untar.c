@@ -70,8 +70,8 @@ static void nothing_outside(void)
 
 static void test_names_that_climb(void **state)
 {
-	static const char *const names[] = { "../x", "a/../../x", "/../x", "./.././x",
-					     "../outside/x", "..", "a/../.." };
+	static const char *const names[] = { "../x",	     "a/../../x", "/../x",  "./.././x",
+					     "../outside/x", "..",	  "a/../.." };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -421,9 +421,9 @@ static void test_sparse(void **state)
 static void test_sparse_that_lies(void **state)
 {
 	static const char *const maps[][2] = {
-		{ "4096,3,100,2", "out of order" },  { "0,3,10,1", "do not add up" },
-		{ "19999,5", "do not add up" },	     { "1,2,3", "no list of numbers" },
-		{ "-1,5", "no list of numbers" },    { "99999999999999999999,5", "no list" },
+		{ "4096,3,100,2", "out of order" },    { "0,3,10,1", "do not add up" },
+		{ "19999,5", "do not add up" },	       { "1,2,3", "no list of numbers" },
+		{ "-1,5", "no list of numbers" },      { "99999999999999999999,5", "no list" },
 		{ "9223372036854775807,5", "out of" },
 	};
 

@@ -163,7 +163,10 @@ static int feed_until_refused(const struct buf *b, int times, struct err *e)
 /* Entries count, also those of which nothing is made. */
 static void test_entries_without_end(void **state)
 {
-	enum { AT_ONCE = 1000, TIMES = LIMIT_LAYER_FILES / AT_ONCE };
+	enum {
+		AT_ONCE = 1000,
+		TIMES = LIMIT_LAYER_FILES / AT_ONCE
+	};
 	_cleanup_buf_ struct buf b = BUF_NULL;
 	struct err e = ERR_NULL;
 
@@ -178,7 +181,9 @@ static void test_entries_without_end(void **state)
 /* More names for one file than its file system has room for: an error that says which. */
 static void test_links_without_end(void **state)
 {
-	enum { LINKS = 66000 }; /* ext4: 65000 */
+	enum {
+		LINKS = 66000
+	}; /* ext4: 65000 */
 	_cleanup_buf_ struct buf b = BUF_NULL;
 	struct err e = ERR_NULL;
 	char name[32];

@@ -31,16 +31,20 @@ static const struct {
 	const ProtobufCMessageDescriptor *desc;
 	const char *data;
 	size_t size;
-	int result;       /* -code */
+	int result; /* -code */
 	const char *text; /* NULL: fine */
 } cases[] = {
 	{ "empty", VERSION, BYTES(""), 0, NULL },
 	{ "string", VERSION, BYTES("\x0a\x02hi"), 0, NULL },
 	{ "string with two-byte character", VERSION, BYTES("\x0a\x02\xc3\xa9"), 0, NULL },
-	{ "NUL inside", VERSION, BYTES("\x0a\x03" "a\0b"), -ERR_INVALID,
-	  "version: a NUL byte inside a string" },
-	{ "NUL at the end", VERSION, BYTES("\x0a\x02" "a\0"), -ERR_INVALID,
-	  "version: a NUL byte inside a string" },
+	{ "NUL inside", VERSION,
+	  BYTES("\x0a\x03"
+		"a\0b"),
+	  -ERR_INVALID, "version: a NUL byte inside a string" },
+	{ "NUL at the end", VERSION,
+	  BYTES("\x0a\x02"
+		"a\0"),
+	  -ERR_INVALID, "version: a NUL byte inside a string" },
 	{ "not UTF-8", VERSION, BYTES("\x0a\x01\xff"), -ERR_INVALID, "version: not valid UTF-8" },
 	{ "surrogate", VERSION, BYTES("\x0a\x03\xed\xa0\x80"), -ERR_INVALID,
 	  "version: not valid UTF-8" },
@@ -79,9 +83,8 @@ static const struct {
 	{ "varint of more than 64 bits", EXEC,
 	  BYTES("\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), -ERR_INVALID,
 	  "timeout: truncated or malformed value" },
-	{ "varint of eleven bytes", EXEC,
-	  BYTES("\x18\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"), -ERR_INVALID,
-	  "timeout: truncated or malformed value" },
+	{ "varint of eleven bytes", EXEC, BYTES("\x18\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"),
+	  -ERR_INVALID, "timeout: truncated or malformed value" },
 	{ "unknown varint", VERSION, BYTES("\x78\x05"), 0, NULL },
 	{ "unknown fixed", VERSION, BYTES("\x79\1\2\3\4\5\6\7\x08\x7d\1\2\3\4"), 0, NULL },
 	{ "unknown fixed64, cut", VERSION, BYTES("\x79\1\2\3\4\5\6\7"), -ERR_INVALID,
@@ -182,13 +185,18 @@ static void test_elements(void **state)
 
 static void test_clean(void **state)
 {
-	char data[] = "\x0a\x0e\x0a\x05" "a\xff\0\xc3\xa9" "\x22\x05\x0a\x03\xed\xa0\x80";
+	char data[] = "\x0a\x0e\x0a\x05"
+		      "a\xff\0\xc3\xa9"
+		      "\x22\x05\x0a\x03\xed\xa0\x80";
 	char bytes[] = "\x0a\x02\xff\0";
 	struct err e = ERR_NULL;
 
 	(void)state;
 	wire_clean(LIST, data, sizeof(data) - 1);
-	assert_memory_equal(data, "\x0a\x0e\x0a\x05" "a??\xc3\xa9" "\x22\x05\x0a\x03???",
+	assert_memory_equal(data,
+			    "\x0a\x0e\x0a\x05"
+			    "a??\xc3\xa9"
+			    "\x22\x05\x0a\x03???",
 			    sizeof(data) - 1);
 	assert_int_equal(wire_check(LIST, data, sizeof(data) - 1, &e), 0);
 	wire_clean(OUTPUT, bytes, sizeof(bytes) - 1); /* not a string: kept */
@@ -211,8 +219,8 @@ static void test_clean_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases),	 cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_elements), cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_cases),	   cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_elements),   cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_clean_text),
 	};
 

@@ -23,7 +23,7 @@
 #include "pull/unpack/tree.h"
 #include "tests/unit/tarmake.h"
 
-static char top[64];  /* has "outside" beside the root */
+static char top[64]; /* has "outside" beside the root */
 static char root[80]; /* where archives go */
 
 static inline int setup(void **state)

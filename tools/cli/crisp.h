@@ -84,7 +84,6 @@ enum object_kind {
 /* Beside kinds: a pod wins over its container of the same name; without it that one does. */
 #define OBJECT_PREFER_POD 8U
 
-
 struct object {
 	enum object_kind kind;
 	char id[128];

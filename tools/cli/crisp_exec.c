@@ -28,7 +28,7 @@
 #define CALL_TIMEOUT_MS 60000
 #define EXIT_LOOK_MS 20
 #define EXIT_LOOKS 50 /* a second: what has closed its streams may go on without them */
-#define DETACH_FIRST 0x10  /* Ctrl-P, then Ctrl-Q */
+#define DETACH_FIRST 0x10 /* Ctrl-P, then Ctrl-Q */
 #define DETACH_SECOND 0x11
 
 /* One session. */
@@ -287,7 +287,8 @@ static int read_status(const struct buf *text, int *ret_code, struct err *e)
 	size_t i;
 	int r = 0;
 
-	json_array_foreach(causes, i, cause) {
+	json_array_foreach(causes, i, cause)
+	{
 		const char *reason = json_string_value(json_object_get(cause, "reason"));
 		const char *value = json_string_value(json_object_get(cause, "message"));
 
@@ -460,8 +461,9 @@ static int attach_to(struct cli *cli, const char *name, bool in, bool tty, int *
 {
 	_cleanup_answer_ Runtime__V1__AttachResponse *resp = NULL;
 	Runtime__V1__AttachRequest req = RUNTIME__V1__ATTACH_REQUEST__INIT;
-	struct terminal t = { .tty = tty, .may_detach = tty && in, .keyboard.fd = -1,
-			      .window.fd = -1 };
+	struct terminal t = {
+		.tty = tty, .may_detach = tty && in, .keyboard.fd = -1, .window.fd = -1
+	};
 	struct object object;
 	int r = cli_connect(cli, CALL_TIMEOUT_MS, e);
 

@@ -44,8 +44,8 @@ struct link {
 	struct forward *f;
 	struct loop_io socket;
 	uint16_t port;
-	uint32_t error, data;      /* streams */
-	uint32_t events;           /* watched for */
+	uint32_t error, data; /* streams */
+	uint32_t events; /* watched for */
 	struct buf waiting, reason;
 	struct loop_timer late; /* runs while too much is waiting and none of it is taken */
 	bool client_ended, pod_ended, told_end, dead;
@@ -127,8 +127,8 @@ static void on_link(struct loop_io *io, uint32_t events)
 static void link_update(struct link *l)
 {
 	bool full = stream_client_is_full(l->f->client);
-	uint32_t events = (!l->client_ended && !full ? EPOLLIN : 0) |
-			  (l->waiting.len ? EPOLLOUT : 0);
+	uint32_t events =
+		(!l->client_ended && !full ? EPOLLIN : 0) | (l->waiting.len ? EPOLLOUT : 0);
 	struct err ignored = ERR_NULL;
 
 	if (l->pod_ended && !l->waiting.len && !l->told_end) {
@@ -145,8 +145,8 @@ static void link_update(struct link *l)
 		return;
 	loop_io_del(&l->socket);
 	l->events = events;
-	if (events && loop_io_add(l->f->loop, &l->socket, l->socket.fd, events, on_link,
-				  &ignored) < 0)
+	if (events &&
+	    loop_io_add(l->f->loop, &l->socket, l->socket.fd, events, on_link, &ignored) < 0)
 		link_free(l);
 }
 
@@ -364,8 +364,7 @@ static int forward(struct cli *cli, const char *address, char **argv, int argc, 
 	if (r < 0)
 		return r;
 	f.loop = loop_new(e);
-	r = f.loop ? stream_client_open(cli, f.loop, resp->url, PROTOCOL, &ops, &f, &f.client,
-					 e)
+	r = f.loop ? stream_client_open(cli, f.loop, resp->url, PROTOCOL, &ops, &f, &f.client, e)
 		   : -(int)e->code;
 	if (r == 0)
 		r = open_doors(&f, address, argv + 1, argc - 1, e);
@@ -399,5 +398,5 @@ int cmd_port_forward(struct cli *cli, int argc, char **argv)
 	if (argc - optind - 1 > PORTS_MAX)
 		return cli_usage(cli, "more than %d ports", PORTS_MAX);
 	return forward(cli, address, argv + optind, argc - optind, &e) < 0 ? cli_fail(&e)
-									    : CLI_EXIT_OK;
+									   : CLI_EXIT_OK;
 }

@@ -143,7 +143,7 @@ int cmd_ps(struct cli *cli, int argc, char **argv)
 
 static void pods_print(const Runtime__V1__ListPodSandboxResponse *pods)
 {
-	static const char *const headings[] = { "POD ID",    "CREATED", "STATE", "NAME",
+	static const char *const headings[] = { "POD ID",    "CREATED", "STATE",  "NAME",
 						"NAMESPACE", "ATTEMPT", "RUNTIME" };
 	_cleanup_table_ struct table *t = table_new(headings, ARRAY_LEN(headings));
 
@@ -152,8 +152,9 @@ static void pods_print(const Runtime__V1__ListPodSandboxResponse *pods)
 
 		table_add_id(t, p->id);
 		add_ago(t, p->created_at);
-		table_add(t, p->state == RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY ? "Ready"
-										   : "NotReady");
+		table_add(t, p->state == RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY
+				     ? "Ready"
+				     : "NotReady");
 		table_add(t, p->metadata ? p->metadata->name : "");
 		table_add(t, p->metadata ? p->metadata->namespace_ : "");
 		add_number(t, p->metadata ? p->metadata->attempt : 0);

@@ -50,8 +50,8 @@ static void pending_print(struct log_reader *r)
 
 	for (;;) {
 		const char *p = r->pending.data + done;
-		const char *nl = r->pending.len > done ? memchr(p, '\n', r->pending.len - done)
-						       : NULL;
+		const char *nl =
+			r->pending.len > done ? memchr(p, '\n', r->pending.len - done) : NULL;
 
 		if (!nl)
 			break;

@@ -41,8 +41,9 @@ static void search_offer(struct search *s, enum object_kind kind, const char *id
 	s->n = exact ? 1 : s->n + 1;
 	if (s->n <= CANDIDATES_SHOWN)
 		buf_printf(&s->candidates, "%s%.13s (%s %s)", s->n > 1 ? ", " : "", digits,
-			   kind == OBJECT_KIND_POD ? "pod"
-			   : kind == OBJECT_KIND_CONTAINER ? "container" : "image",
+			   kind == OBJECT_KIND_POD	   ? "pod"
+			   : kind == OBJECT_KIND_CONTAINER ? "container"
+							   : "image",
 			   name);
 	s->found->kind = kind;
 	s->found->running = running;

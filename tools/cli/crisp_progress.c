@@ -52,8 +52,8 @@ void progress_text(const Crisp__V1__Pull *p, char *out, size_t size)
 
 static void show_bar(struct progress *g, const Crisp__V1__Pull *p, const char *text)
 {
-	unsigned cells = p->bytes_total
-				 ? (unsigned)(p->bytes_done * BAR_CELLS / p->bytes_total) : 0;
+	unsigned cells =
+		p->bytes_total ? (unsigned)(p->bytes_done * BAR_CELLS / p->bytes_total) : 0;
 
 	cells = MIN(cells, (unsigned)BAR_CELLS);
 	fprintf(stderr, "\r\033[K[%.*s%.*s] %s", (int)cells, "########################",

@@ -46,7 +46,7 @@ static void add_pull(struct table *t, const Crisp__V1__Pull *p)
 
 int cmd_pulls(struct cli *cli, int argc, char **argv)
 {
-	static const char *const headings[] = { "PULL",  "IMAGE", "STATE", "LAYERS",
+	static const char *const headings[] = { "PULL",	 "IMAGE", "STATE", "LAYERS",
 						"BYTES", "RATE",  "FROM",  "STARTED" };
 	_cleanup_answer_ Crisp__V1__ListPullsResponse *resp = NULL;
 	Crisp__V1__ListPullsRequest req = CRISP__V1__LIST_PULLS_REQUEST__INIT;

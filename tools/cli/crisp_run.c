@@ -102,8 +102,8 @@ static int set_option(struct cli *cli, struct run_options *o, int c)
 	case 'e':
 		return parse_env(o, optarg) == 0 ? 0 : cli_usage(cli, "-e takes NAME=VALUE");
 	case 'v':
-		return parse_mount(o, optarg) == 0
-			       ? 0 : cli_usage(cli, "-v takes HOST:CONTAINER[:ro]");
+		return parse_mount(o, optarg) == 0 ? 0
+						   : cli_usage(cli, "-v takes HOST:CONTAINER[:ro]");
 	case OPT_NET:
 		o->host_network = strcmp(optarg, "host") == 0;
 		if (!o->host_network && strcmp(optarg, "cni") != 0)

@@ -30,7 +30,7 @@ struct stream_client {
 	struct buf out;
 	uint32_t next_id;
 	uint32_t events; /* watched for */
-	bool paused;     /* nothing is read */
+	bool paused; /* nothing is read */
 	bool over;
 };
 
@@ -115,8 +115,8 @@ static void end(struct stream_client *c, const struct err *why)
 
 static void watch(struct stream_client *c)
 {
-	uint32_t events = (c->paused ? 0 : (uint32_t)EPOLLIN) |
-			  (c->out.len ? (uint32_t)EPOLLOUT : 0);
+	uint32_t events =
+		(c->paused ? 0 : (uint32_t)EPOLLIN) | (c->out.len ? (uint32_t)EPOLLOUT : 0);
 	struct err e = ERR_NULL;
 
 	if (c->over || events == c->events)

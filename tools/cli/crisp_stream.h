@@ -16,8 +16,8 @@ struct stream_client;
 struct stream_client_ops {
 	void (*data)(void *arg, uint32_t id, const void *data, size_t size);
 	void (*finished)(void *arg, uint32_t id); /* the daemon sends no more on it */
-	void (*reset)(void *arg, uint32_t id);    /* and takes no more */
-	void (*room)(void *arg);                  /* may be NULL */
+	void (*reset)(void *arg, uint32_t id); /* and takes no more */
+	void (*room)(void *arg); /* may be NULL */
 	/* The connection is over; nothing else is called after it. */
 	void (*closed)(void *arg, const struct err *why);
 };

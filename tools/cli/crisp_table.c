@@ -72,8 +72,7 @@ void table_print(const struct table *t, FILE *out)
 	size_t widths[TABLE_COLUMNS_MAX] = { 0 };
 
 	for (size_t i = 0; i < t->n_cells; i++)
-		widths[i % t->n_columns] =
-			MAX(widths[i % t->n_columns], text_width(t->cells[i]));
+		widths[i % t->n_columns] = MAX(widths[i % t->n_columns], text_width(t->cells[i]));
 	for (size_t i = 0; i < t->n_cells; i++) {
 		size_t pad = widths[i % t->n_columns] - text_width(t->cells[i]) + 3;
 

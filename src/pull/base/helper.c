@@ -147,7 +147,9 @@ static int next_channel(int control)
 	int fd = -1;
 
 	do {
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c,
+		struct msghdr msg = { .msg_iov = &iov,
+				      .msg_iovlen = 1,
+				      .msg_control = &c,
 				      .msg_controllen = sizeof(c) };
 
 		n = recvmsg(control, &msg, MSG_CMSG_CLOEXEC);
@@ -185,7 +187,7 @@ static _Noreturn void be_child(const struct helper_ops *ops, int control, const 
 /* --- in the keeper --- */
 
 int helper_start(struct helper *c, const struct helper_ops *ops, const int *keep, size_t n,
-		struct err *e)
+		 struct err *e)
 {
 	pid_t keeper = getpid();
 	int pair[2];
@@ -233,7 +235,9 @@ int helper_channel(const struct helper *c, int *ret, struct err *e)
 				.cmsg_len = CMSG_LEN(sizeof(int)) } };
 	char byte = 0;
 	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	ssize_t n;
 	int pair[2];
@@ -270,8 +274,8 @@ static const char *end_of(pid_t pid, char text[END_TEXT_MAX])
 		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
 			break;
 		if (info.si_pid == pid) {
-			snprintf(text, END_TEXT_MAX, info.si_code == CLD_EXITED ? " with status %d"
-								       : " by signal %d",
+			snprintf(text, END_TEXT_MAX,
+				 info.si_code == CLD_EXITED ? " with status %d" : " by signal %d",
 				 info.si_status);
 			return text;
 		}

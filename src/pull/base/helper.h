@@ -35,7 +35,7 @@ struct helper_ops {
 /* The calling process has one thread.  keep: descriptors that the child has beside 0 to 2.  Both
  * may start before helper_ready is asked. */
 int helper_start(struct helper *c, const struct helper_ops *ops, const int *keep, size_t n,
-		struct err *e);
+		 struct err *e);
 /* Wait until it is confined, or for its error. */
 int helper_ready(struct helper *c, struct err *e);
 

@@ -126,12 +126,11 @@ static int recv_frame(int fd, const ProtobufCMessageDescriptor *type, size_t max
 	if (r != 0)
 		return r;
 	*ret = protobuf_c_message_unpack(type, NULL, size, data);
-	return *ret ? 0
-		    : err_set(e, ERR_INTERNAL, "another process of the puller sent no message");
+	return *ret ? 0 : err_set(e, ERR_INTERNAL, "another process of the puller sent no message");
 }
 
 int ipc_recv(int fd, const ProtobufCMessageDescriptor *type, size_t max, ProtobufCMessage **ret,
-	      int *fds, size_t *n_fds, struct err *e)
+	     int *fds, size_t *n_fds, struct err *e)
 {
 	size_t none = 0;
 	int r;

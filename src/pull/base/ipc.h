@@ -21,7 +21,7 @@ int ipc_send(int fd, const ProtobufCMessage *m, const int *fds, size_t n, struct
  * *n_fds is the room there and then their number; they are the caller's.
  * 1: the other end is closed.  ERR_INTERNAL: not a frame, or larger than max. */
 int ipc_recv(int fd, const ProtobufCMessageDescriptor *type, size_t max, ProtobufCMessage **ret,
-	      int *fds, size_t *n_fds, struct err *e);
+	     int *fds, size_t *n_fds, struct err *e);
 
 /* An error as a message that points into e, and back: returns -code. */
 void ipc_put_error(const struct err *e, Crisp__Pull__Failure *ret);

@@ -12,8 +12,8 @@
 struct stop {
 	atomic_bool set;
 	atomic_bool asked; /* from outside */
-	int fd;            /* becomes readable with set */
-	int watch_fd;      /* readable: nobody wants the image any more */
+	int fd; /* becomes readable with set */
+	int watch_fd; /* readable: nobody wants the image any more */
 };
 
 int stop_init(struct stop *s, int watch_fd, struct err *e);

@@ -40,8 +40,7 @@ static int basic_header(const struct credentials *cred, char **ret, struct err *
 	return 0;
 }
 
-static int collect_answer(void *arg, uint64_t offset, const void *data, size_t size,
-			  struct err *e)
+static int collect_answer(void *arg, uint64_t offset, const void *data, size_t size, struct err *e)
 {
 	struct buf *b = arg;
 
@@ -53,8 +52,7 @@ static int collect_answer(void *arg, uint64_t offset, const void *data, size_t s
 }
 
 static int read_answer(const struct exchange_response *resp, const struct buf *answer,
-		       const char *realm, const struct credentials *cred, char **ret,
-		       struct err *e)
+		       const char *realm, const struct credentials *cred, char **ret, struct err *e)
 {
 	_cleanup_free_ char *token = NULL;
 
@@ -63,8 +61,7 @@ static int read_answer(const struct exchange_response *resp, const struct buf *a
 			       "token server %.200s refuses %s (HTTP %ld)%s%s", realm,
 			       cred->username || cred->identity_token ? "the credentials"
 								      : "to serve nobody",
-			       resp->status, cred->hint ? "; " : "",
-			       cred->hint ? cred->hint : "");
+			       resp->status, cred->hint ? "; " : "", cred->hint ? cred->hint : "");
 	if (resp->status != 200)
 		return err_set(e, ERR_UNAVAILABLE, "token server %.200s answers HTTP %ld", realm,
 			       resp->status);
@@ -138,8 +135,8 @@ static int bearer_header(struct exchange *h, const struct challenge *c,
 			 const struct credentials *cred, const struct auth_peer *peer, char **ret,
 			 struct err *e)
 {
-	_cleanup_free_ char *scope = c->scope ? xstrdup(c->scope)
-					      : xasprintf("repository:%s:pull", peer->repository);
+	_cleanup_free_ char *scope =
+		c->scope ? xstrdup(c->scope) : xasprintf("repository:%s:pull", peer->repository);
 	_cleanup_free_ char *url = NULL, *basic = NULL;
 	_cleanup_buf_ struct buf params = BUF_NULL;
 	struct exchange_request req = { .url = c->realm };

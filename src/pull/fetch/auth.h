@@ -13,8 +13,8 @@
 
 /* How a registry's side of the network is talked to. */
 struct auth_peer {
-	const char *host;         /* of the registry, "host[:port]" */
-	const char *repository;   /* what to ask a token for when the challenge does not say */
+	const char *host; /* of the registry, "host[:port]" */
+	const char *repository; /* what to ask a token for when the challenge does not say */
 	const struct certs_dirs *certs_dirs;
 	bool insecure;
 	struct stop *stop;

@@ -107,8 +107,7 @@ static int add_authorities(struct certs *c, const char *path, struct err *e)
 	if (!bio)
 		abort();
 	while (c->n < AUTHORITIES_MAX && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-		c->authorities =
-			xrealloc(c->authorities, (c->n + 1) * sizeof(c->authorities[0]));
+		c->authorities = xrealloc(c->authorities, (c->n + 1) * sizeof(c->authorities[0]));
 		c->authorities[c->n++] = x;
 	}
 	BIO_free(bio);
@@ -141,9 +140,9 @@ static int check_key(const char *dir, const char *name, struct err *e)
 	int stem = (int)(strlen(name) - strlen(".key"));
 	_cleanup_free_ char *cert = xasprintf("%s/%.*s.cert", dir, stem, name);
 
-	return fs_exists(cert) ? 0
-			       : err_set(e, ERR_PRECONDITION, "%s/%s has no %s beside it", dir,
-					 name, cert);
+	return fs_exists(cert)
+		       ? 0
+		       : err_set(e, ERR_PRECONDITION, "%s/%s has no %s beside it", dir, name, cert);
 }
 
 static int add_dir(struct certs *c, const struct certs_dirs *dirs, const char *dir, bool present,

@@ -142,8 +142,8 @@ static int read_entry(const json_t *entry, struct credentials *ret, struct err *
 static void find_helper(const json_t *root, const char *path, const char *host,
 			struct credentials *ret)
 {
-	const char *helper = json_string_value(
-		json_object_get(json_object_get(root, "credHelpers"), host));
+	const char *helper =
+		json_string_value(json_object_get(json_object_get(root, "credHelpers"), host));
 
 	if (!helper)
 		helper = json_string_value(json_object_get(root, "credsStore"));
@@ -163,7 +163,8 @@ static int find_entry(json_t *root, const char *path, const char *host, const ch
 
 	if (!json_is_object(root) || (auths && !json_is_object(auths)))
 		return err_set(e, ERR_PRECONDITION, "%s: \"auths\" is no object", path);
-	json_object_foreach(auths, key, v) {
+	json_object_foreach(auths, key, v)
+	{
 		size_t score = key_score(key, name, host);
 
 		if (score > most) {

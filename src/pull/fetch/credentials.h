@@ -13,9 +13,9 @@
 
 struct credentials {
 	char *username, *password; /* NULL: none */
-	char *identity_token;      /* to be exchanged for access tokens (OAuth2) */
-	char *registry_token;      /* to be sent as it is */
-	char *hint;                /* why there may be none, for errors; NULL: nothing to say */
+	char *identity_token; /* to be exchanged for access tokens (OAuth2) */
+	char *registry_token; /* to be sent as it is */
+	char *hint; /* why there may be none, for errors; NULL: nothing to say */
 };
 
 #define CREDENTIALS_NULL ((struct credentials){ .username = NULL })

@@ -133,8 +133,8 @@ static int look_up(const struct auth_file *f, const struct image_ref *ref,
 }
 
 int credstore_find(const struct credstore *w, const struct image_ref *ref,
-		const struct image_source *source, bool alone, struct credentials *ret,
-		struct err *e)
+		   const struct image_source *source, bool alone, struct credentials *ret,
+		   struct err *e)
 {
 	_cleanup_free_ char *hint = NULL;
 	int r = 1;

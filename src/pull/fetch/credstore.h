@@ -28,5 +28,5 @@ static inline void credstore_freep(struct credstore **w)
  * thing that the request can have meant; what a client sends with a short name of several meanings,
  * and without saying which registry it is for, is sent to none of them. */
 int credstore_find(const struct credstore *w, const struct image_ref *ref,
-		const struct image_source *source, bool alone, struct credentials *ret,
-		struct err *e);
+		   const struct image_source *source, bool alone, struct credentials *ret,
+		   struct err *e);

@@ -26,12 +26,12 @@ struct exchange {
 	const struct exchange_request *req;
 	struct exchange_response *resp;
 	struct err *e;
-	int failed;         /* what body returned */
-	uint64_t at;        /* offset of the next byte of the body */
-	uint64_t whole;     /* how many the range is a part of, UINT64_MAX: not said */
-	bool ranged;        /* there was a Content-Range that can be read */
-	bool started;       /* the first byte of the body is there */
-	int64_t alive_ns;   /* when the last byte came */
+	int failed; /* what body returned */
+	uint64_t at; /* offset of the next byte of the body */
+	uint64_t whole; /* how many the range is a part of, UINT64_MAX: not said */
+	bool ranged; /* there was a Content-Range that can be read */
+	bool started; /* the first byte of the body is there */
+	int64_t alive_ns; /* when the last byte came */
 	curl_off_t seen;
 };
 
@@ -253,8 +253,7 @@ static struct curl_slist *set_options(struct exchange *h, const struct exchange_
 		headers = add_header(headers, line);
 	}
 	if (req->offset) {
-		_cleanup_free_ char *line =
-			xasprintf("Range: bytes=%ju-", (uintmax_t)req->offset);
+		_cleanup_free_ char *line = xasprintf("Range: bytes=%ju-", (uintmax_t)req->offset);
 
 		headers = add_header(headers, line);
 	}
@@ -281,7 +280,7 @@ static void collect(struct exchange *h)
 }
 
 int exchange_perform(struct exchange *h, const struct exchange_request *req,
-		 struct exchange_response *ret, struct err *e)
+		     struct exchange_response *ret, struct err *e)
 {
 	struct curl_slist *headers = set_options(h, req);
 	CURLcode code;

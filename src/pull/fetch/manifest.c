@@ -90,8 +90,8 @@ static bool is_printable(const char *s)
 
 static bool url_is_valid(const char *s)
 {
-	return (str_starts(s, "https://") || str_starts(s, "http://")) &&
-	       strlen(s) <= URL_MAX && is_printable(s);
+	return (str_starts(s, "https://") || str_starts(s, "http://")) && strlen(s) <= URL_MAX &&
+	       is_printable(s);
 }
 
 /* Layers that a registry may not distribute: only these are fetched from elsewhere, so that an
@@ -112,7 +112,8 @@ static int get_urls(const json_t *object, struct descriptor *d, struct err *e)
 	if (!json_is_array(list) || json_array_size(list) > URLS_MAX)
 		return err_set(e, ERR_INVALID, "urls is not a list of at most %d", URLS_MAX);
 	d->urls = xcalloc(json_array_size(list) + 1, sizeof(char *));
-	json_array_foreach(list, i, v) {
+	json_array_foreach(list, i, v)
+	{
 		if (!json_is_string(v) || !url_is_valid(json_string_value(v)))
 			return err_set(e, ERR_INVALID,
 				       "urls[%zu] is not an http or https URL of at most %d "
@@ -165,7 +166,8 @@ static int parse_entries(const json_t *list, const char *key, size_t max, struct
 		return err_set(e, ERR_INVALID, "%s has %zu entries, more than %zu", key,
 			       json_array_size(list), max);
 	m->entries = xcalloc(json_array_size(list) + 1, sizeof(*m->entries));
-	json_array_foreach(list, i, v) {
+	json_array_foreach(list, i, v)
+	{
 		m->n = i + 1;
 		if (parse_descriptor(v, &m->entries[i], e) < 0)
 			return err_wrap(e, "%s[%zu]", key, i);

@@ -35,8 +35,8 @@ struct descriptor {
 
 struct manifest {
 	enum manifest_kind kind;
-	char *artifact_type;        /* a media type, NULL when it is no artifact */
-	struct descriptor config;   /* of an image or artifact */
+	char *artifact_type; /* a media type, NULL when it is no artifact */
+	struct descriptor config; /* of an image or artifact */
 	struct descriptor *entries; /* layers, the lowest first; or the manifests of an index */
 	size_t n;
 };
@@ -44,10 +44,10 @@ struct manifest {
 #define MANIFEST_NULL ((struct manifest){ .n = 0 })
 
 /* What to ask a registry for. */
-#define MANIFEST_ACCEPT                                                                  \
-	"Accept: application/vnd.oci.image.index.v1+json, "                              \
-	"application/vnd.docker.distribution.manifest.list.v2+json, "                    \
-	"application/vnd.oci.image.manifest.v1+json, "                                   \
+#define MANIFEST_ACCEPT \
+	"Accept: application/vnd.oci.image.index.v1+json, " \
+	"application/vnd.docker.distribution.manifest.list.v2+json, " \
+	"application/vnd.oci.image.manifest.v1+json, " \
 	"application/vnd.docker.distribution.manifest.v2+json"
 
 /* content_type: what the registry calls it, NULL when nobody does; the document's own mediaType

@@ -204,8 +204,7 @@ static int check_prefix(const struct registry *g, const struct toml *v, const ch
 	return 0;
 }
 
-static int load_registry(const struct toml *v, const char *file, struct registry *g,
-			 struct err *e)
+static int load_registry(const struct toml *v, const char *file, struct registry *g, struct err *e)
 {
 	int r = check_type(v, TOML_TYPE_TABLE, file, e);
 
@@ -242,8 +241,7 @@ static void add_registry(struct registries *r, struct registry *g)
 	r->list[r->n++] = *g;
 }
 
-static int load_list(struct registries *r, const struct toml *root, const char *file,
-		     struct err *e)
+static int load_list(struct registries *r, const struct toml *root, const char *file, struct err *e)
 {
 	const struct toml *list = toml_get(root, "registry");
 
@@ -335,15 +333,13 @@ static int load_aliases(struct registries *r, const struct toml *root, const cha
 	return 0;
 }
 
-
 bool registries_mode_is_valid(const char *mode)
 {
 	return strcmp(mode, "enforcing") == 0 || strcmp(mode, "permissive") == 0 ||
 	       strcmp(mode, "disabled") == 0;
 }
 
-static int load_mode(struct registries *r, const struct toml *root, const char *file,
-		     struct err *e)
+static int load_mode(struct registries *r, const struct toml *root, const char *file, struct err *e)
 {
 	_cleanup_free_ char *mode = NULL;
 	int result = get_string(root, "short-name-mode", file, &mode, e);
@@ -360,8 +356,7 @@ static int load_mode(struct registries *r, const struct toml *root, const char *
 	return 0;
 }
 
-static int load_root(struct registries *r, const struct toml *root, const char *file,
-		     struct err *e)
+static int load_root(struct registries *r, const struct toml *root, const char *file, struct err *e)
 {
 	const struct toml *old = toml_get(root, "registries");
 	int result;
@@ -702,8 +697,8 @@ int registries_sources(const struct registries *r, const struct image_ref *ref,
 			result = add_source(ret, g->mirrors[i].location, rest,
 					    g->mirrors[i].insecure, true, insecure, e);
 	if (result == 0)
-		result = g->location ? add_source(ret, g->location, rest, g->insecure,
-						  false, insecure, e)
+		result = g->location ? add_source(ret, g->location, rest, g->insecure, false,
+						  insecure, e)
 				     : add_source(ret, name, "", g->insecure, false, insecure, e);
 	if (result < 0)
 		image_sources_done(ret);

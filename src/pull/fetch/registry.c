@@ -26,15 +26,15 @@ struct registry {
 
 /* One thing that is fetched, over any number of exchanges. */
 struct fetch {
-	const char *path;   /* below the repository */
-	const char *url;    /* or elsewhere: nothing of ours goes there */
+	const char *path; /* below the repository */
+	const char *url; /* or elsewhere: nothing of ours goes there */
 	const char *accept; /* a whole header line, NULL: none */
 	int (*sink)(void *arg, const void *data, size_t size, struct err *e);
 	void *arg;
 	struct registry_meter *meter;
 	uint64_t got; /* bytes given to sink */
 	uint64_t max;
-	bool exact;   /* max is what there is */
+	bool exact; /* max is what there is */
 };
 
 static struct registry *registry_on(struct session *s, struct stop *stop, struct err *e)
@@ -179,9 +179,9 @@ static int exchange_authorized(struct registry *g, const char *path, struct exch
 	for (;;) {
 		unsigned generation;
 		_cleanup_free_ char *authorization = session_authorization(s, &generation);
-		_cleanup_free_ char *url = xasprintf("%s://%s/v2/%s/%s",
-						     atomic_load(&s->plain) ? "http" : "https",
-						     s->base, s->repository, path);
+		_cleanup_free_ char *url =
+			xasprintf("%s://%s/v2/%s/%s", atomic_load(&s->plain) ? "http" : "https",
+				  s->base, s->repository, path);
 		bool own = true;
 		int r = exchange(g, url, true, authorization, req, resp, &own, e);
 
@@ -274,8 +274,8 @@ static int fetch(struct registry *g, struct fetch *f, char **ret_type, struct er
 	f->meter = s->meter;
 	atomic_store(&s->meter->alive_ns, clock_monotonic_ns());
 	for (;;) {
-		_cleanup_(exchange_response_done)
-		struct exchange_response resp = EXCHANGE_RESPONSE_NULL;
+		_cleanup_(exchange_response_done) struct exchange_response resp =
+			EXCHANGE_RESPONSE_NULL;
 		struct exchange_request req = { .accept = f->accept, .body = on_body, .arg = f };
 		uint64_t before = f->got;
 		bool own;
@@ -351,8 +351,7 @@ static int fetch_elsewhere(struct registry *g, const struct descriptor *d, struc
 }
 
 int registry_blob(struct registry *g, const struct descriptor *d,
-		  int (*sink)(void *, const void *, size_t, struct err *), void *arg,
-		  struct err *e)
+		  int (*sink)(void *, const void *, size_t, struct err *), void *arg, struct err *e)
 {
 	const struct session *s = g->session;
 	_cleanup_free_ char *path = xasprintf("blobs/%s", d->digest);

@@ -28,15 +28,15 @@ struct registry_options {
 	const struct image_source *source;
 	const struct credentials *cred;
 	const struct certs_dirs *certs_dirs; /* NULL: none; outlives the session */
-	int64_t progress_timeout_ms;  /* without a new byte; 0: try on */
+	int64_t progress_timeout_ms; /* without a new byte; 0: try on */
 	struct registry_meter *meter; /* outlives the session */
-	struct stop *stop;            /* the same */
+	struct stop *stop; /* the same */
 };
 
 struct session {
 	atomic_uint refs;
-	char *host;       /* as the reference has it */
-	char *base;       /* "host[:port]" where the API is */
+	char *host; /* as the reference has it */
+	char *base; /* "host[:port]" where the API is */
 	char *repository;
 	const struct certs_dirs *certs_dirs;
 	struct certs certs;

@@ -68,8 +68,9 @@ static int check_payload(const struct policy_requirement *q, const struct image_
 	if (policy_identity_fits(&q->identity, ref, &p.signed_as))
 		return 0;
 	name = image_ref_name(&p.signed_as);
-	return err_set(e, ERR_DENIED, "it calls the image %s%s%s%s%s, which the policy does not "
-				      "take for this one",
+	return err_set(e, ERR_DENIED,
+		       "it calls the image %s%s%s%s%s, which the policy does not "
+		       "take for this one",
 		       name, *p.signed_as.tag ? ":" : "", p.signed_as.tag,
 		       *p.signed_as.digest ? "@" : "", p.signed_as.digest);
 }
@@ -84,19 +85,19 @@ static int check_signature(const struct policy_requirement *q, const struct keys
 	if (s->sigstore) {
 		r = sigstore_verify(keys->list, keys->n, s->content.data, s->content.len,
 				    s->signature, e);
-		return r < 0 ? r : check_payload(q, ref, s, (const char *)s->content.data,
-						 s->content.len, e);
+		return r < 0 ? r
+			     : check_payload(q, ref, s, (const char *)s->content.data,
+					     s->content.len, e);
 	}
 	r = openpgp_open(keys->list, keys->n, s->content.data, s->content.len, &content, e);
-	return r < 0 ? r : check_payload(q, ref, s, content.data ? content.data : "", content.len,
-					 e);
+	return r < 0 ? r
+		     : check_payload(q, ref, s, content.data ? content.data : "", content.len, e);
 }
 
 /* One signature is enough; the others may be for other readers. */
 static int check_signatures(const struct policy_requirement *q, const struct keys *keys,
-			    const struct image_ref *ref,
-			    Crisp__State__Signature *const *signatures, size_t n, bool *accepted,
-			    struct err *e)
+			    const struct image_ref *ref, Crisp__State__Signature *const *signatures,
+			    size_t n, bool *accepted, struct err *e)
 {
 	bool sigstore = q->kind == POLICY_KIND_SIGSTORE;
 	_cleanup_buf_ struct buf reasons = BUF_NULL;
@@ -135,8 +136,8 @@ static int check_requirement(const struct policy_requirement *q, const struct im
 }
 
 int evaluate_image(const struct policy_scope *scope, const struct image_ref *ref,
-		Crisp__State__Signature *const *signatures, size_t n, bool *accepted,
-		struct err *e)
+		   Crisp__State__Signature *const *signatures, size_t n, bool *accepted,
+		   struct err *e)
 {
 	int r = policy_decide(scope, e);
 

@@ -17,5 +17,5 @@
  * accepted: as many as signatures, true for those that a requirement was content with.
  * ERR_DENIED says which requirement fails and why; ERR_PRECONDITION: its keys cannot be read. */
 int evaluate_image(const struct policy_scope *scope, const struct image_ref *ref,
-		Crisp__State__Signature *const *signatures, size_t n, bool *accepted,
-		struct err *e);
+		   Crisp__State__Signature *const *signatures, size_t n, bool *accepted,
+		   struct err *e);

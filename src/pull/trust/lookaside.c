@@ -25,7 +25,7 @@
 
 struct section {
 	char *name; /* NULL: default-docker */
-	char *url;  /* NULL: not said */
+	char *url; /* NULL: not said */
 	bool has_attachments, attachments;
 };
 
@@ -113,8 +113,7 @@ static bool is_known_url(const char *s)
 	static const char *const begins[] = { "file:///", "http://", "https://" };
 
 	for (size_t i = 0; i < ARRAY_LEN(begins); i++)
-		if (str_starts(s, begins[i]) && s[strlen(begins[i])] &&
-		    s[strlen(begins[i])] != '/')
+		if (str_starts(s, begins[i]) && s[strlen(begins[i])] && s[strlen(begins[i])] != '/')
 			return !strpbrk(s, " \t\r\n?#");
 	return false;
 }

@@ -12,7 +12,7 @@
 struct lookaside;
 
 struct lookaside_place {
-	const char *url;  /* file, http or https, without a slash at the end */
+	const char *url; /* file, http or https, without a slash at the end */
 	bool attachments; /* sigstore's signatures are beside the image in the registry */
 };
 

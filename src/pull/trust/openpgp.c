@@ -205,8 +205,7 @@ static int check_message(struct opening *o, struct buf *ret, struct err *e)
 			       n);
 	r = rnp.rnp_output_memory_get_buf(o->output, &data, &size, false);
 	if (r != RNP_SUCCESS)
-		return err_set(e, ERR_DENIED, "it has no content: %s",
-			       rnp.rnp_result_to_string(r));
+		return err_set(e, ERR_DENIED, "it has no content: %s", rnp.rnp_result_to_string(r));
 	buf_add(ret, data, size);
 	return 0;
 }
@@ -227,10 +226,9 @@ int openpgp_open(const struct buf *keyrings, size_t n, const void *message, size
 	if (rnp.rnp_ffi_create(&o.ffi, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG) != RNP_SUCCESS)
 		return err_set(e, ERR_INTERNAL, LIBRARY " cannot be initialised");
 	r = add_keyrings(&o, keyrings, n, e);
-	if (r == 0 &&
-	    (rnp.rnp_input_from_memory(&o.input, bytes, size, false) != RNP_SUCCESS ||
-	     rnp.rnp_output_to_memory(&o.output, CONTENT_MAX) != RNP_SUCCESS ||
-	     rnp.rnp_op_verify_create(&o.op, o.ffi, o.input, o.output) != RNP_SUCCESS))
+	if (r == 0 && (rnp.rnp_input_from_memory(&o.input, bytes, size, false) != RNP_SUCCESS ||
+		       rnp.rnp_output_to_memory(&o.output, CONTENT_MAX) != RNP_SUCCESS ||
+		       rnp.rnp_op_verify_create(&o.op, o.ffi, o.input, o.output) != RNP_SUCCESS))
 		r = err_set(e, ERR_INTERNAL, LIBRARY " cannot begin");
 	r = r < 0 ? r : check_message(&o, ret, e);
 	opening_done(&o);

@@ -15,7 +15,7 @@
 #include "pull/base/digest.h"
 
 struct sigpayload {
-	char digest[DIGEST_TEXT];   /* of the manifest that is signed */
+	char digest[DIGEST_TEXT]; /* of the manifest that is signed */
 	struct image_ref signed_as; /* as policy_ref_parse has it */
 };
 

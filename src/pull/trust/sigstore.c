@@ -77,6 +77,6 @@ int sigstore_verify(const struct buf *keys, size_t n, const void *content, size_
 		good = verifies(key, content, size, &bytes);
 		EVP_PKEY_free(key);
 	}
-	return good ? 0 : err_set(e, ERR_DENIED, "it does not verify with the key%s",
-				  n > 1 ? "s" : "");
+	return good ? 0
+		    : err_set(e, ERR_DENIED, "it does not verify with the key%s", n > 1 ? "s" : "");
 }

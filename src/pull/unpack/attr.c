@@ -75,8 +75,7 @@ static int set_owner(int fd, const char *name, int flags, const struct tar_entry
 		     struct err *e)
 {
 	if (fchownat(fd, name, entry->uid, entry->gid, flags) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "set owner %u:%u", entry->uid,
-				 entry->gid);
+		return err_errno(e, ERR_INTERNAL, errno, "set owner %u:%u", entry->uid, entry->gid);
 	return 0;
 }
 

@@ -115,8 +115,7 @@ static int zstd_feed(struct decompress *d, const void *data, size_t size, struct
 		out.pos = 0;
 		n = ZSTD_decompressStream(d->zstd, &out, &in);
 		if (ZSTD_isError(n))
-			return err_set(e, ERR_DATA_LOSS,
-				       "broken zstd (%s) after %ju plain bytes",
+			return err_set(e, ERR_DATA_LOSS, "broken zstd (%s) after %ju plain bytes",
 				       ZSTD_getErrorName(n), (uintmax_t)d->out);
 		d->ended = n == 0;
 		r = emit(d, out.dst, out.pos, e);
@@ -133,7 +132,10 @@ static bool begins(const struct decompress *d, const char *magic, size_t size)
 
 static int choose(struct decompress *d, struct err *e)
 {
-	if (begins(d, "BZh", 3) || begins(d, "\xfd" "7zXZ", 6))
+	if (begins(d, "BZh", 3) || begins(d,
+					  "\xfd"
+					  "7zXZ",
+					  6))
 		return err_set(e, ERR_UNIMPLEMENTED,
 			       "a layer compressed with %s; images have gzip or zstd",
 			       d->magic[0] == 'B' ? "bzip2" : "xz");

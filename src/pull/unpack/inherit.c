@@ -20,8 +20,8 @@
 #include "base/str.h"
 #include "pull/unpack/attr.h"
 
-#define LINKS_MAX 40      /* followed on one path */
-#define MOVES_MAX 1000    /* directories of one layer that are links below */
+#define LINKS_MAX 40 /* followed on one path */
+#define MOVES_MAX 1000 /* directories of one layer that are links below */
 #define MOVED_DEPTH_MAX 100
 #define COPY_BYTES (256 * 1024)
 
@@ -43,7 +43,7 @@ struct inherit {
 	int root;
 	const int *lower;
 	size_t n_lower;
-	struct paths dirs;   /* without an entry */
+	struct paths dirs; /* without an entry */
 	struct paths whites; /* with whiteouts in them */
 	struct borrowed *files;
 	size_t n_files;
@@ -99,7 +99,7 @@ static void paths_rename(struct paths *p, const char *old, const char *new, bool
 		p->list[i] = NULL;
 		if (!path[n] && !itself)
 			continue;
-		moved = xasprintf("%s%s%s", new, *new && path[n] ? "/" : "",
+		moved = xasprintf("%s%s%s", new, *new &&path[n] ? "/" : "",
 				  path[n] ? path + n + 1 : "");
 		if (!map_get(p->known, moved)) {
 			p->list[i] = take_ptr(moved);
@@ -161,8 +161,8 @@ bool inherit_whiteout(struct inherit *h, const char *path)
 void inherit_file(struct inherit *h, const char *path, const char *name, const struct stat *st)
 {
 	if ((h->n_files & (h->n_files - 1)) == 0)
-		h->files = xrealloc(h->files,
-				    (h->n_files ? h->n_files * 2 : 1) * sizeof(*h->files));
+		h->files =
+			xrealloc(h->files, (h->n_files ? h->n_files * 2 : 1) * sizeof(*h->files));
 	h->files[h->n_files++] = (struct borrowed){
 		.device = st->st_dev,
 		.inode = st->st_ino,
@@ -242,7 +242,8 @@ int inherit_load(int root, const char *data, size_t size, struct inherit **ret, 
 	while (data < end) {
 		text = next_text(&data, end);
 		if (!text || load_one(h, text, &data, end) < 0)
-			return err_set(e, ERR_INTERNAL, "the list of directories is not what was "
+			return err_set(e, ERR_INTERNAL,
+				       "the list of directories is not what was "
 				       "written");
 	}
 	*ret = take_ptr(h);
@@ -771,9 +772,8 @@ static bool is_merged(const struct inherit *h, const char *path, int own)
 	bool opaque;
 	int layer;
 
-	return look(h->root, path, &st, &opaque) == LOOK_FOUND && !opaque &&
-	       !attr_is_opaque(own) && find_below(h, path, &layer, &st) == 0 &&
-	       S_ISDIR(st.st_mode);
+	return look(h->root, path, &st, &opaque) == LOOK_FOUND && !opaque && !attr_is_opaque(own) &&
+	       find_below(h, path, &layer, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int remove_whiteout(void *arg, const char *name, struct err *e)
@@ -800,8 +800,8 @@ static void remove_empty(struct inherit *h, const char *path)
 		cut_last(parent);
 		dir = open_own(h, parent);
 		keep_time(&k, dir);
-		if (dir < 0 || unlinkat(dir, at + strlen(parent) + (*parent != '\0'),
-					AT_REMOVEDIR) < 0)
+		if (dir < 0 ||
+		    unlinkat(dir, at + strlen(parent) + (*parent != '\0'), AT_REMOVEDIR) < 0)
 			return;
 		cut_last(at);
 	}

@@ -28,13 +28,13 @@
 
 struct layer {
 	char *images_root;
-	char *dir;    /* in staging */
-	int lock_fd;  /* of dir: exclusive while it is made, shared when it is whole */
+	char *dir; /* in staging */
+	int lock_fd; /* of dir: exclusive while it is made, shared when it is whole */
 	bool whole;
 	char *broken; /* beside it: where a damaged layer of the same name goes */
 	char *target; /* in layers/ */
-	char *work;   /* in the pull's work folder, with fs in it while the unpacker changes it */
-	int work_fd;  /* of it: whatever the unpacker puts in its place; -1: not there */
+	char *work; /* in the pull's work folder, with fs in it while the unpacker changes it */
+	int work_fd; /* of it: whatever the unpacker puts in its place; -1: not there */
 	char *media_type, *blob_digest, *diff_id;
 	uint64_t blob_size;
 	char *file; /* NULL: an archive; else the blob is the content of this file */
@@ -223,14 +223,14 @@ static int take_list(struct layer *l, struct err *e)
 	struct stat st;
 
 	if (renameat(l->work_fd, UNPACK_IMPLICIT, l->lock_fd, UNPACK_IMPLICIT) < 0)
-		return errno == ENOENT ? 0
-				       : err_errno(e, ERR_INTERNAL, errno,
-						   "move the list of directories");
+		return errno == ENOENT
+			       ? 0
+			       : err_errno(e, ERR_INTERNAL, errno, "move the list of directories");
 	if (fstatat(l->lock_fd, UNPACK_IMPLICIT, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "stat the list of directories");
-	return S_ISREG(st.st_mode) ? 0
-				   : err_set(e, ERR_INTERNAL, "%s/" UNPACK_IMPLICIT
-					     " is not a file", l->dir);
+	return S_ISREG(st.st_mode)
+		       ? 0
+		       : err_set(e, ERR_INTERNAL, "%s/" UNPACK_IMPLICIT " is not a file", l->dir);
 }
 
 /* The unpacker's word, as far as it can be checked here. */
@@ -238,8 +238,8 @@ static int check_result(const struct unpack_result *u, struct err *e)
 {
 	struct treesum_value sum;
 
-	if (u->bytes > (uint64_t)LIMIT_LAYER_BYTES ||
-	    u->disk > 2 * (uint64_t)LIMIT_LAYER_BYTES || treesum_value_parse(u->sum, &sum) < 0)
+	if (u->bytes > (uint64_t)LIMIT_LAYER_BYTES || u->disk > 2 * (uint64_t)LIMIT_LAYER_BYTES ||
+	    treesum_value_parse(u->sum, &sum) < 0)
 		return err_set(e, ERR_INTERNAL, "what was unpacked is not what a layer can be");
 	return 0;
 }
@@ -410,7 +410,8 @@ static int inherit_in_work(struct layer *l, int list_fd, const struct layer_hand
 	if (renameat(l->lock_fd, "fs", l->work_fd, "fs") < 0)
 		return err_errno(e, ERR_UNAVAILABLE, errno,
 				 "another pull of the same layer has ended in its middle, pull "
-				 "again: %s/fs", l->dir);
+				 "again: %s/fs",
+				 l->dir);
 	r = h->inherit(h->arg, l, list_fd, lower, n, sum, e);
 	if (take_fs(l, &back) < 0 && r == 0) {
 		*e = back;
@@ -464,8 +465,8 @@ static int inherit_once(struct layer *l, const struct layer_hands *h, const int 
 	}
 }
 
-int layer_inherit(const struct layer_hands *h, const char *const *diff_ids,
-		  struct layer *const *l, size_t n, struct stop *stop, struct err *e)
+int layer_inherit(const struct layer_hands *h, const char *const *diff_ids, struct layer *const *l,
+		  size_t n, struct stop *stop, struct err *e)
 {
 	int *fds = xcalloc(n + 1, sizeof(*fds)); /* the highest first, as unpack_inherit has them */
 	int r = 0;

@@ -79,8 +79,8 @@ struct layer_hands {
  * diff_ids and l: all layers of the image, the lowest first; l[i] is NULL for a layer that
  * layer_reuse has found, the others are whole.  Before layer_publish.  A layer is built on one
  * base, so whichever image brings it first decides; a pull that shares it waits for that one. */
-int layer_inherit(const struct layer_hands *h, const char *const *diff_ids,
-		  struct layer *const *l, size_t n, struct stop *stop, struct err *e);
+int layer_inherit(const struct layer_hands *h, const char *const *diff_ids, struct layer *const *l,
+		  size_t n, struct stop *stop, struct err *e);
 
 /* All layers of an image are finished: syncfs once, rename them into layers/, make that durable.
  * ret_fds[i] keeps a shared flock on l[i]'s directory until it is closed.  A layer that is already

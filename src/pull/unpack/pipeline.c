@@ -19,9 +19,9 @@ struct pipeline {
 	pthread_mutex_t lock;
 	pthread_cond_t filled, emptied;
 	uint64_t in, out; /* bytes put into the ring and taken from it */
-	bool end;         /* nothing more is put in */
-	bool drop;        /* what is in it is not wanted */
-	struct err e;     /* the sink's; code 0: none */
+	bool end; /* nothing more is put in */
+	bool drop; /* what is in it is not wanted */
+	struct err e; /* the sink's; code 0: none */
 	unsigned char *ring;
 };
 

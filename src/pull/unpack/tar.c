@@ -18,12 +18,12 @@
 #define BASE10_MAX 20 /* digits of a number in a PAX 1.0 sparse map */
 
 enum state {
-	STATE_HEADER,     /* a header block */
-	STATE_EXTENSION,  /* content of a PAX header or long name */
+	STATE_HEADER, /* a header block */
+	STATE_EXTENSION, /* content of a PAX header or long name */
 	STATE_SPARSE_OLD, /* blocks with further segments behind an old GNU sparse header */
 	STATE_SPARSE_MAP, /* the map in front of the content of a PAX 1.0 sparse file */
 	STATE_CONTENT,
-	STATE_SKIP,       /* content that nobody wants, and padding */
+	STATE_SKIP, /* content that nobody wants, and padding */
 	STATE_END,
 };
 
@@ -32,7 +32,7 @@ struct segment {
 };
 
 struct sparse {
-	bool used;    /* the file has holes */
+	bool used; /* the file has holes */
 	bool in_data; /* PAX 1.0: the map stands in front of the content */
 	struct segment *map;
 	size_t n;
@@ -66,10 +66,10 @@ struct tar {
 	char extension_type;
 	struct next next;
 	struct tar_entry entry;
-	uint64_t left;     /* of the content at hand */
-	uint64_t padding;  /* behind it */
-	uint64_t done;     /* offset in a file without holes */
-	size_t segment;    /* in a file with holes */
+	uint64_t left; /* of the content at hand */
+	uint64_t padding; /* behind it */
+	uint64_t done; /* offset in a file without holes */
+	size_t segment; /* in a file with holes */
 	uint64_t in_segment;
 	uint64_t map_numbers; /* PAX 1.0: numbers that the map still has; the first is its count */
 	bool map_counted;
@@ -198,9 +198,10 @@ static int pax_xattr(struct next *n, const char *name, const struct tar_pax_reco
 		     struct err *e)
 {
 	if (strlen(name) > XATTR_NAME_MAX || rec->size > XATTR_SIZE_MAX)
-		return err_set(e, ERR_INVALID, "extended attribute %.40s: a name of more than %d "
-			       "or a value of more than %d bytes", name, XATTR_NAME_MAX,
-			       XATTR_SIZE_MAX);
+		return err_set(e, ERR_INVALID,
+			       "extended attribute %.40s: a name of more than %d "
+			       "or a value of more than %d bytes",
+			       name, XATTR_NAME_MAX, XATTR_SIZE_MAX);
 	if (n->n_xattrs == LIMIT_XATTRS)
 		return err_set(e, ERR_INVALID, "more than %d extended attributes", LIMIT_XATTRS);
 	n->xattr_bytes += strlen(rec->key) + rec->size;
@@ -441,8 +442,8 @@ static int entry_sparse(struct tar *t, const struct tar_entry *entry, struct err
 		return err_set(e, ERR_INVALID, "something that is no file has holes");
 	if (t->block[156] != 'S')
 		return s->has_size
-			   ? 0
-			   : err_set(e, ERR_INVALID, "a sparse file without GNU.sparse.size");
+			       ? 0
+			       : err_set(e, ERR_INVALID, "a sparse file without GNU.sparse.size");
 	if (header_number(t->block, 483, 12, "the real size", 0, LIMIT_LAYER_BYTES, &real, e) < 0)
 		return -(int)e->code;
 	s->real_size = (uint64_t)real;

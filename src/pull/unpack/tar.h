@@ -14,9 +14,9 @@
 #include "base/err.h"
 
 #define TAR_BLOCK 512
-#define TAR_PATH_MAX 4095             /* bytes of a name or link target */
+#define TAR_PATH_MAX 4095 /* bytes of a name or link target */
 #define TAR_EXTENSION_MAX (1024 * 1024) /* bytes of one PAX header or long name */
-#define TAR_SPARSE_MAX 65536          /* segments of one sparse file */
+#define TAR_SPARSE_MAX 65536 /* segments of one sparse file */
 
 enum tar_type {
 	TAR_TYPE_FILE,
@@ -39,10 +39,10 @@ struct tar_entry {
 	enum tar_type type;
 	const char *path; /* as written: perhaps absolute, perhaps with ".." */
 	const char *link; /* of links, never empty for them */
-	uint32_t mode;    /* 07777 */
+	uint32_t mode; /* 07777 */
 	uint32_t uid, gid;
 	uint32_t dev_major, dev_minor;
-	uint64_t size;    /* of the file, holes included; 0 for everything that is no file */
+	uint64_t size; /* of the file, holes included; 0 for everything that is no file */
 	int64_t mtime_s;
 	long mtime_ns;
 	const struct tar_xattr *xattrs;

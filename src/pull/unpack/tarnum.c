@@ -80,8 +80,8 @@ bool tar_checksum_is_valid(const unsigned char *block)
 	if (tar_number(own, CHECKSUM_SIZE, &wanted) < 0)
 		return false;
 	sum = sum_of_bytes(block, BLOCK) - sum_of_bytes(own, CHECKSUM_SIZE) + ' ' * CHECKSUM_SIZE;
-	return wanted == sum || wanted == sum - sum_of_signs(block, BLOCK) +
-					  sum_of_signs(own, CHECKSUM_SIZE);
+	return wanted == sum ||
+	       wanted == sum - sum_of_signs(block, BLOCK) + sum_of_signs(own, CHECKSUM_SIZE);
 }
 
 int tar_pax_time(const char *text, int64_t *ret_s, long *ret_ns)

@@ -711,8 +711,10 @@ int tree_save_implicit(struct tree *t, int dir, const char *name, struct err *e)
 	if (!list.len)
 		return 0;
 	if (list.len > LIMIT_LAYER_NAMES)
-		return err_set(e, ERR_EXHAUSTED, "more than %d bytes of names of directories "
-			       "without an entry", LIMIT_LAYER_NAMES);
+		return err_set(e, ERR_EXHAUSTED,
+			       "more than %d bytes of names of directories "
+			       "without an entry",
+			       LIMIT_LAYER_NAMES);
 	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || fs_write_all(fd, list.data, list.len) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "write the list of implicit directories");

@@ -20,8 +20,8 @@
 
 struct tree_stats {
 	uint64_t inodes;
-	uint64_t bytes;           /* of all files, holes included */
-	uint64_t disk;            /* what they take, rounded up to blocks */
+	uint64_t bytes; /* of all files, holes included */
+	uint64_t disk; /* what they take, rounded up to blocks */
 	uint64_t skipped_devices; /* not made: CAP_MKNOD is missing */
 	struct treesum_value sum; /* of all there is in the end */
 };

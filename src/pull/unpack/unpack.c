@@ -110,8 +110,9 @@ static int begin_file(struct unpack *u, struct err *e)
 {
 	int r;
 
-	u->entry = (struct tar_entry){ .type = TAR_TYPE_FILE, .path = u->file, .mode = 0644,
-				       .size = u->blob_size };
+	u->entry = (struct tar_entry){
+		.type = TAR_TYPE_FILE, .path = u->file, .mode = 0644, .size = u->blob_size
+	};
 	r = tree_tar_ops.entry(u->tree, &u->entry, e);
 	return r < 0 ? r : pipeline_new(write_on, u, &u->stage, e);
 }
@@ -232,8 +233,8 @@ static int read_list(int fd, struct buf *ret, struct err *e)
 	}
 }
 
-int unpack_inherit(const char *dir, int list_fd, const int *lower, size_t n,
-		   char sum[TREESUM_TEXT], struct err *e)
+int unpack_inherit(const char *dir, int list_fd, const int *lower, size_t n, char sum[TREESUM_TEXT],
+		   struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/fs", dir);
 	_cleanup_close_ int fs = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

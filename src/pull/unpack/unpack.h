@@ -22,9 +22,9 @@
 struct unpack;
 
 struct unpack_spec {
-	const char *dir;         /* has an empty directory fs */
+	const char *dir; /* has an empty directory fs */
 	const char *blob_digest; /* "sha256:<64 hex>", as diff_id */
-	const char *diff_id;     /* the same as blob_digest: the blob is the plain tar */
+	const char *diff_id; /* the same as blob_digest: the blob is the plain tar */
 	uint64_t blob_size;
 	/* NULL: an archive; else the blob is this file of the layer: a relative path, mode 0644,
 	 * owner root, the time 0. */
@@ -56,5 +56,5 @@ void unpack_free(struct unpack *u); /* NULL is fine; the directory stays as it i
  * times and extended attributes from the nearest layer below that has them.  list_fd: the list
  * of unpack_finish.  lower: the roots of the layers below, the nearest first.  sum: the layer's,
  * "" when it is not known, then and now. */
-int unpack_inherit(const char *dir, int list_fd, const int *lower, size_t n,
-		   char sum[TREESUM_TEXT], struct err *e);
+int unpack_inherit(const char *dir, int list_fd, const int *lower, size_t n, char sum[TREESUM_TEXT],
+		   struct err *e);

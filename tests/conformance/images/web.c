@@ -27,7 +27,7 @@
 #define TITLE "nginx: master process"
 
 static const char page[] = "<html><head><title>Welcome to nginx!</title></head>\n"
-                           "<body><h1>Welcome to nginx!</h1><h1>It works!</h1></body></html>\n";
+			   "<body><h1>Welcome to nginx!</h1><h1>It works!</h1></body></html>\n";
 
 static int parse_port(const char *text)
 {
@@ -48,8 +48,8 @@ static int fail(const char *what)
  * with nginx's title. */
 static int retitle(const char *self, const char *port)
 {
-	char *argv[] = {TITLE, (char *)self, (char *)port, NULL};
-	char *env[] = {NULL};
+	char *argv[] = { TITLE, (char *)self, (char *)port, NULL };
+	char *env[] = { NULL };
 
 	execve(self, argv, env);
 	return fail("cannot start with another title");
@@ -67,8 +67,8 @@ static int write_pid_file(void)
 /* IPv6 with mapped IPv4 where the kernel has IPv6, else IPv4 alone. */
 static int listen_on(int port)
 {
-	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	int on = 1, off = 0;
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -90,7 +90,7 @@ static int listen_on(int port)
 
 static void answer(int fd)
 {
-	struct timeval patience = {.tv_sec = 2};
+	struct timeval patience = { .tv_sec = 2 };
 	char request[4096];
 	size_t got = 0;
 	ssize_t n;
@@ -107,9 +107,9 @@ static void answer(int fd)
 			break;
 	}
 	dprintf(fd,
-	        "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html\r\n"
-	        "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-	        sizeof(page) - 1, page);
+		"HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html\r\n"
+		"Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+		sizeof(page) - 1, page);
 	shutdown(fd, SHUT_WR);
 	while (recv(fd, request, sizeof(request), 0) > 0)
 		;
@@ -117,8 +117,8 @@ static void answer(int fd)
 
 static int serve(int listener, int signals)
 {
-	struct pollfd fds[2] = {{.fd = listener, .events = POLLIN},
-	                        {.fd = signals, .events = POLLIN}};
+	struct pollfd fds[2] = { { .fd = listener, .events = POLLIN },
+				 { .fd = signals, .events = POLLIN } };
 	int fd;
 
 	for (;;) {
@@ -140,7 +140,7 @@ int main(int argc, char **argv)
 {
 	const char *port_text = argc > 1 ? argv[argc - 1] : "80";
 	const char *name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
-	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	sigset_t set;
 	int port = parse_port(port_text);
 	int listener, signals;

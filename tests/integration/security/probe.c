@@ -77,14 +77,16 @@ static void print_calls(void)
 		}
 		wait(&status);
 		printf("call %s %s\n", calls[i].name,
-		       WIFSIGNALED(status) ? "killed" : WEXITSTATUS(status) ? "denied" : "reached");
+		       WIFSIGNALED(status)   ? "killed"
+		       : WEXITSTATUS(status) ? "denied"
+					     : "reached");
 	}
 }
 
 static void print_status(void)
 {
-	static const char *const keys[] = { "Cap", "NoNewPrivs", "Seccomp:", "Uid", "Gid", "Groups",
-					    "Umask" };
+	static const char *const keys[] = { "Cap", "NoNewPrivs", "Seccomp:", "Uid",
+					    "Gid", "Groups",	 "Umask" };
 	char line[4096];
 	FILE *f = fopen("/proc/self/status", "re");
 

@@ -108,7 +108,8 @@ static void try_trace(const char *pid, unsigned long long own)
 
 static void reply(int fd, uint64_t unique, int error, const void *data, size_t size)
 {
-	struct fuse_out_header h = { .len = (uint32_t)(sizeof(h) + size), .error = error,
+	struct fuse_out_header h = { .len = (uint32_t)(sizeof(h) + size),
+				     .error = error,
 				     .unique = unique };
 	struct iovec parts[] = { { &h, sizeof(h) }, { (void *)data, size } };
 
@@ -121,8 +122,9 @@ static int never_answer(const char *dir)
 	static char request[1 << 20];
 	const struct fuse_in_header *in = (const void *)request;
 	const struct fuse_init_out init = { .major = 7, .minor = 31, .max_write = 4096 };
-	const struct fuse_attr_out root = { .attr = { .ino = 1, .mode = S_IFDIR | 0755,
-						      .nlink = 2 } };
+	const struct fuse_attr_out root = {
+		.attr = { .ino = 1, .mode = S_IFDIR | 0755, .nlink = 2 }
+	};
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	char options[64];
 

@@ -37,9 +37,9 @@ struct call {
 static struct {
 	struct buf journal;
 	int64_t now, armed; /* of the object that was armed last */
-	int failures;       /* commits still to fail */
-	size_t largest;     /* transactions of more writes fail too, 0: any size */
-	struct buf stored;  /* the envelope committed last */
+	int failures; /* commits still to fail */
+	size_t largest; /* transactions of more writes fail too, 0: any size */
+	struct buf stored; /* the envelope committed last */
 	bool durable;
 	bool report_at_once; /* effects report inside start */
 	struct sm_engine *engine;
