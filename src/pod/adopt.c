@@ -215,11 +215,11 @@ unsigned container_adopt_all(struct pod *p)
 	for (struct object *o = NULL; (o = world_child(p->o, KIND_CONTAINER, o));) {
 		if (!ctr_is_alive(o->sm->state) || pod_known(p, o->sm->id))
 			continue;
-		/* A dead link is told by itself. */
+		/* A container that could not be asked for keeps the line from being ready: the shim
+		 * does not know it.  A dead link is told by itself, a silent one by patience. */
 		if (adopt(p, o, &e) < 0)
 			log_err(LOG_LEVEL_WARN, "adopt", &e);
-		else
-			n++;
+		n++;
 	}
 	return n;
 }

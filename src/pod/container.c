@@ -699,9 +699,12 @@ static void killed_created(struct object *o, uint64_t gen, struct shim_answer *a
 	const struct shim_request req = { .type = SHIM_FORGET, .id = o->sm->id };
 	struct pod *p = pod_find(row_of(o)->sandbox_id);
 
-	(void)gen;
 	(void)ans;
-	(void)err;
+	/* Its create is still under way: what that makes would be nobody's. */
+	if (err && err->code == ERR_PRECONDITION) {
+		effect_report(o, gen, sm_event_failed(CTR_EVENT_ERASE_STUCK, err));
+		return;
+	}
 	if (p && p->link)
 		pod_request(p, o, &req, NULL, 0, shim_forgot);
 	else
