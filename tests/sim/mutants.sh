@@ -67,7 +67,7 @@ plant "a descriptor leaks" "descriptors are open" container.c \
 	'/^static void container_job_free/,/^}/s/close_fdp(&c->pidfd);//'
 plant "a mount is left when a container goes" "left behind\|has no row" bundle.c \
 	's/r = mount_remove_below(run, e);/r = 0;/'
-plant "a connection that failed is not tried again" "stays in\|no rest" shim.c \
+plant "a connection that failed is not tried again" "stays in\|no rest\|ready without a shim" shim.c \
 	'/^void pod_open/,/^}/s/^\t\t\t       open_again);/\t\t\t       NULL); loop_timer_stop(world.loop, \&p->patience);/'
 plant "an exit is lost when it arrives during the adoption" "." shim.c \
 	'/^void pod_adopted/,/^}/s/on_container(p, &ans->status, &ans->fd);/if (ans->status.state != SHIM_ENDED) &/'

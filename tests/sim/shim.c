@@ -667,6 +667,13 @@ static void handle(struct shim_link *l, struct message *m, const struct shim_req
 	struct ctr *c = req->id && *req->id ? ctr_of(req->id) : NULL;
 	struct err e = ERR_NULL;
 
+	if (c && c->shim == l->shim && c->state == SHIM_CREATING &&
+	    (req->type == SHIM_KILL || req->type == SHIM_FORGET)) {
+		err_set(&e, ERR_PRECONDITION, "container is CREATING: %s is not possible",
+			shimproto_type_name(req->type));
+		answer(l, m, NULL, &e);
+		return;
+	}
 	if (c && (c->shim != l->shim || !c->state) && req->type != SHIM_CREATE &&
 	    req->type != SHIM_ADOPT)
 		c = NULL;
