@@ -48,9 +48,9 @@ struct filled {
 
 /* --- the table of keys --- */
 
-bool conf_source_read(struct conf_source *ret, const char *path, struct diag *d)
+bool conf_keys_read(struct conf_keys *ret, const char *path, struct diag *d)
 {
-	*ret = (struct conf_source){ .path = path, .table = file_read(path, d) };
+	*ret = (struct conf_keys){ .path = path, .table = file_read(path, d) };
 	return ret->table;
 }
 
@@ -168,8 +168,8 @@ static enum fill fill_of(const struct field *f, const struct key *k)
 }
 
 /* false: a mistake was reported. */
-static bool fill_find(const struct conf_source *s, const char *name, const char *path,
-		      unsigned line, struct filled *ret, struct diag *d)
+static bool fill_find(const struct conf_keys *s, const char *name, const char *path, unsigned line,
+		      struct filled *ret, struct diag *d)
 {
 	const struct field *f = ret->field;
 	struct key k = { .n = 0 };
@@ -215,7 +215,7 @@ static const struct field *location_field(const struct schema *s,
 }
 
 /* Fields in the order of the file: protoc writes locations in that order. */
-static size_t collect(const struct conf_source *s, const struct schema *schema,
+static size_t collect(const struct conf_keys *s, const struct schema *schema,
 		      const Google__Protobuf__FileDescriptorProto *file, const char *path,
 		      struct filled *ret, struct diag *d)
 {
@@ -299,7 +299,7 @@ static const char conf_header[] =
 	"owns\n"
 	" * its strings, as after unpacking with the default allocator. */\n";
 
-void conf_emit(const struct conf_source *s, const struct schema *schema,
+void conf_emit(const struct conf_keys *s, const struct schema *schema,
 	       const Google__Protobuf__FileDescriptorProto *file, const char *path,
 	       const char *stem, struct emit *h, struct emit *c, struct diag *d)
 {

@@ -14,7 +14,7 @@
 
 #define WORDS_MAX 32
 
-struct source {
+struct input_file {
 	const char *path;
 	char *text; /* words are cut out of it in place and keep pointing into it */
 	char *next;
@@ -43,16 +43,16 @@ char *file_read(const char *path, struct diag *d)
 	return text.text;
 }
 
-static bool source_open(struct source *src, const char *path, struct diag *d)
+static bool source_open(struct input_file *src, const char *path, struct diag *d)
 {
 	char *text = file_read(path, d);
 
-	*src = (struct source){ .path = path, .text = text, .next = text };
+	*src = (struct input_file){ .path = path, .text = text, .next = text };
 	return text;
 }
 
 /* Cut line into src->words; false when there are none. */
-static bool source_split(struct source *src, char *line, struct diag *d)
+static bool source_split(struct input_file *src, char *line, struct diag *d)
 {
 	static const char space[] = " \t\r";
 
@@ -73,7 +73,7 @@ static bool source_split(struct source *src, char *line, struct diag *d)
 }
 
 /* The words of the next line that has any. */
-static bool source_next(struct source *src, struct diag *d)
+static bool source_next(struct input_file *src, struct diag *d)
 {
 	char *line;
 
@@ -124,7 +124,7 @@ static bool field_is_number(const struct field *f)
 
 /* Resolve "Message.field" or "Message.field.field" into set. */
 static bool rule_resolve(struct rule_set *set, const char *where, const struct schema *s,
-			 const struct source *src, struct diag *d)
+			 const struct input_file *src, struct diag *d)
 {
 	const char *dot = where, *last;
 	struct message *m = NULL;
@@ -185,8 +185,8 @@ static bool rule_parse_range(struct rule_set *set, const char *arg)
 	return number_parse(dots + 2, strlen(dots + 2), &set->high) && set->low <= set->high;
 }
 
-static bool rule_parse_only(const struct rule_set *set, const char *arg, const struct source *src,
-			    struct diag *d)
+static bool rule_parse_only(const struct rule_set *set, const char *arg,
+			    const struct input_file *src, struct diag *d)
 {
 	const Google__Protobuf__EnumDescriptorProto *e = set->field->enumeration->d;
 	size_t n, i;
@@ -290,7 +290,7 @@ static const struct rule_word *rule_word_find(const char *word)
 
 /* Store what w says in set; false when arg is not what it needs. */
 static bool rule_apply(struct rule_set *set, const char *w, const char *arg,
-		       const struct source *src, struct diag *d)
+		       const struct input_file *src, struct diag *d)
 {
 	set->required |= !strcmp(w, "required");
 	set->absolute |= !strcmp(w, "absolute");
@@ -320,7 +320,7 @@ static bool rule_apply(struct rule_set *set, const char *w, const char *arg,
 	return true;
 }
 
-static bool rule_parse_words(struct rule_set *set, const struct source *src, struct diag *d)
+static bool rule_parse_words(struct rule_set *set, const struct input_file *src, struct diag *d)
 {
 	size_t i;
 
@@ -355,7 +355,7 @@ static bool rule_parse_words(struct rule_set *set, const struct source *src, str
 	return true;
 }
 
-static bool rules_parse_default(struct rules *r, const struct source *src, struct diag *d)
+static bool rules_parse_default(struct rules *r, const struct input_file *src, struct diag *d)
 {
 	if (src->n_words == 3 && !strcmp(src->words[1], "items") &&
 	    number_parse(src->words[2], strlen(src->words[2]), &r->default_items) &&
@@ -367,7 +367,7 @@ static bool rules_parse_default(struct rules *r, const struct source *src, struc
 
 void rules_load(struct rules *r, const char *path, const struct schema *s, struct diag *d)
 {
-	struct source src;
+	struct input_file src;
 	size_t i;
 
 	*r = (struct rules){ .path = path };
@@ -441,7 +441,7 @@ static struct bind_machine *bindings_machine(struct bindings *b, const char *nam
 	return NULL;
 }
 
-static void bindings_parse_machine(struct bindings *b, const struct source *src, struct diag *d)
+static void bindings_parse_machine(struct bindings *b, const struct input_file *src, struct diag *d)
 {
 	if (src->n_words != 3) {
 		diag_add(d, src->path, src->line, "write machine NAME PREFIX");
@@ -460,7 +460,7 @@ static void bindings_parse_machine(struct bindings *b, const struct source *src,
 
 /* "sandbox.run" */
 static bool bindings_parse_event(struct bindings *b, struct binding *bind, const char *text,
-				 const struct source *src, struct diag *d)
+				 const struct input_file *src, struct diag *d)
 {
 	size_t n = strcspn(text, ".");
 	struct bind_machine *m = bindings_machine(b, text, n);
@@ -484,7 +484,7 @@ static bool bindings_parse_event(struct bindings *b, struct binding *bind, const
 
 /* "container_id", "image.image": a string of the request, or of a message in it */
 static bool bindings_parse_by(struct binding *bind, const struct rpc *r, const char *text,
-			      const struct source *src, struct diag *d)
+			      const struct input_file *src, struct diag *d)
 {
 	const struct message *m = r->request;
 	size_t n = strcspn(text, ".");
@@ -508,7 +508,7 @@ static bool bindings_parse_by(struct binding *bind, const struct rpc *r, const c
 
 /* Does what the words of an event say go together? */
 static void bindings_check_event(const struct binding *b, const struct rpc *r,
-				 const struct source *src, struct diag *d)
+				 const struct input_file *src, struct diag *d)
 {
 	if (b->makes == (b->by != NULL))
 		diag_add(d, src->path, src->line, "%s: write either new, or by FIELD",
@@ -531,7 +531,7 @@ static void bindings_check_event(const struct binding *b, const struct rpc *r,
 }
 
 /* What stands behind event MACHINE.EVENT. */
-static void bindings_parse_how(struct binding *b, const struct rpc *r, const struct source *src,
+static void bindings_parse_how(struct binding *b, const struct rpc *r, const struct input_file *src,
 			       struct diag *d)
 {
 	const struct {
@@ -598,8 +598,8 @@ static ssize_t bindings_find_rpc(const struct schema *s, const char *name)
 	return -1;
 }
 
-static void bindings_parse_rpc(struct bindings *b, const struct schema *s, const struct source *src,
-			       struct diag *d)
+static void bindings_parse_rpc(struct bindings *b, const struct schema *s,
+			       const struct input_file *src, struct diag *d)
 {
 	struct binding bind = { .line = src->line };
 	ssize_t at = bindings_find_rpc(s, src->words[0]);
@@ -640,7 +640,7 @@ static void bindings_parse_rpc(struct bindings *b, const struct schema *s, const
 
 void bindings_load(struct bindings *b, const char *path, const struct schema *s, struct diag *d)
 {
-	struct source src;
+	struct input_file src;
 	size_t i;
 
 	*b = (struct bindings){ .path = path };

@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* Helpers of the written code, each with the text that a failing check reports. */
-enum helper {
+enum check_helper {
 	HELPER_EMPTY,
 	HELPER_ABSOLUTE,
 	HELPER_INSIDE,
@@ -83,7 +83,7 @@ static const char *const helper_text[HELPER_COUNT] = {
 };
 
 /* In which order they stand in the file: callee first. */
-static const enum helper helper_order[HELPER_COUNT] = {
+static const enum check_helper helper_order[HELPER_COUNT] = {
 	HELPER_EMPTY, HELPER_LONGER, HELPER_ABSOLUTE, HELPER_INSIDE,  HELPER_LINE,
 	HELPER_WORD,  HELPER_NAME,   HELPER_CHARS,    HELPER_WITHOUT,
 };
@@ -146,7 +146,7 @@ struct value {
 	bool indexed;
 };
 
-static void writer_use(struct writer *w, enum helper h)
+static void writer_use(struct writer *w, enum check_helper h)
 {
 	w->used[h] = true;
 	if (h == HELPER_NAME)

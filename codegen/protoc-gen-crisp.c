@@ -17,7 +17,7 @@
 #define SOURCES_MAX 16
 #define OUTPUTS_MAX 16
 
-struct options {
+struct plugin_options {
 	const char *rules;
 	const char *bind;
 	const char *keys;
@@ -25,7 +25,7 @@ struct options {
 	size_t n_sources;
 };
 
-struct output {
+struct generated_file {
 	const char *name;
 	struct emit text;
 };
@@ -37,11 +37,11 @@ static const char *path_base(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static void options_parse(struct options *o, char *text, struct diag *d)
+static void options_parse(struct plugin_options *o, char *text, struct diag *d)
 {
 	char *next;
 
-	*o = (struct options){ .rules = NULL };
+	*o = (struct plugin_options){ .rules = NULL };
 	for (; text && *text; text = next) {
 		next = text + strcspn(text, ",");
 		if (*next)
@@ -65,7 +65,7 @@ static void options_parse(struct options *o, char *text, struct diag *d)
 }
 
 /* What a file of the request is called in messages: the source option of the same base name. */
-static const char *options_source(const struct options *o, const char *name)
+static const char *options_source(const struct plugin_options *o, const char *name)
 {
 	size_t i;
 
@@ -75,7 +75,7 @@ static const char *options_source(const struct options *o, const char *name)
 	return name;
 }
 
-static const char *sources_join(const char *const *paths, size_t n, const struct options *o)
+static const char *sources_join(const char *const *paths, size_t n, const struct plugin_options *o)
 {
 	struct emit e = EMIT_NULL;
 	size_t i;
@@ -95,7 +95,7 @@ void plugin_emit_top(const struct plugin *p, struct emit *e, bool header)
 
 static void plugin_load_schema(struct plugin *p,
 			       const Google__Protobuf__Compiler__CodeGeneratorRequest *r,
-			       const struct options *o)
+			       const struct plugin_options *o)
 {
 	size_t n = r->n_file_to_generate, i, j;
 	Google__Protobuf__FileDescriptorProto **files = memory_zeroed(n, sizeof(*files));
@@ -129,7 +129,7 @@ static void plugin_load_schema(struct plugin *p,
 }
 
 static void plugin_load(struct plugin *p, const Google__Protobuf__Compiler__CodeGeneratorRequest *r,
-			const struct options *o)
+			const struct plugin_options *o)
 {
 	plugin_load_schema(p, r, o);
 	if (p->diag.n > 0)
@@ -139,7 +139,7 @@ static void plugin_load(struct plugin *p, const Google__Protobuf__Compiler__Code
 	bindings_load(&p->bindings, o->bind, &p->schema, &p->diag);
 }
 
-static size_t plugin_generate(struct plugin *p, struct output *out)
+static size_t plugin_generate(struct plugin *p, struct generated_file *out)
 {
 	static const char *const names[] = {
 		"cri_rpc.h",   "cri_rpc.c",    "cri_validate.h", "cri_validate.c",   "cri_print.h",
@@ -148,7 +148,7 @@ static size_t plugin_generate(struct plugin *p, struct output *out)
 	size_t n = sizeof(names) / sizeof(names[0]), i;
 
 	for (i = 0; i < n; i++)
-		out[i] = (struct output){ .name = names[i] };
+		out[i] = (struct generated_file){ .name = names[i] };
 	plugin_emit_rpc(p, &out[0].text, &out[1].text);
 	plugin_emit_validate(p, &out[2].text, &out[3].text);
 	plugin_emit_print(p, &out[4].text, &out[5].text);
@@ -160,17 +160,18 @@ static size_t plugin_generate(struct plugin *p, struct output *out)
 /* X_conf.[ch] for each file that names keys. */
 static size_t plugin_generate_conf(struct plugin *p,
 				   const Google__Protobuf__Compiler__CodeGeneratorRequest *r,
-				   const struct options *o, struct output *out)
+				   const struct plugin_options *o, struct generated_file *out)
 {
-	struct conf_source keys;
+	struct conf_keys keys;
 	size_t n = 0, i;
 
 	plugin_load_schema(p, r, o);
-	if (p->diag.n > 0 || !conf_source_read(&keys, o->keys, &p->diag))
+	if (p->diag.n > 0 || !conf_keys_read(&keys, o->keys, &p->diag))
 		return 0;
 	for (i = 0; i < p->n_files && n + 2 <= OUTPUTS_MAX; i++) {
-		out[n] = (struct output){ .name = text_format("%s_conf.h", p->stems[i]) };
-		out[n + 1] = (struct output){ .name = text_format("%s_conf.c", p->stems[i]) };
+		out[n] = (struct generated_file){ .name = text_format("%s_conf.h", p->stems[i]) };
+		out[n + 1] =
+			(struct generated_file){ .name = text_format("%s_conf.c", p->stems[i]) };
 		conf_emit(&keys, &p->schema, p->files[i], p->paths[i], p->stems[i], &out[n].text,
 			  &out[n + 1].text, &p->diag);
 		if (out[n].text.len > 0)
@@ -194,7 +195,7 @@ static int response_write(const Google__Protobuf__Compiler__CodeGeneratorRespons
 	return r;
 }
 
-static int respond(const struct diag *d, struct output *out, size_t n)
+static int respond(const struct diag *d, struct generated_file *out, size_t n)
 {
 	Google__Protobuf__Compiler__CodeGeneratorResponse resp =
 		GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__INIT;
@@ -221,10 +222,10 @@ static int respond(const struct diag *d, struct output *out, size_t n)
 int main(void)
 {
 	Google__Protobuf__Compiler__CodeGeneratorRequest *req;
-	struct output out[OUTPUTS_MAX];
+	struct generated_file out[OUTPUTS_MAX];
 	struct plugin p = { .n_files = 0 };
 	struct emit input = EMIT_NULL;
-	struct options o;
+	struct plugin_options o;
 	char buf[65536];
 	size_t n;
 

@@ -196,7 +196,7 @@ void ctr_init_ended(struct child *init, const struct reaped *r)
 
 /* --- start --- */
 
-static void start_done(struct job *j, int status)
+static void start_done(struct shim_job *j, int status)
 {
 	struct ctr *c = container_of(j, struct ctr, job);
 	struct err e = ERR_NULL;
@@ -259,7 +259,7 @@ void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w)
 
 /* --- create --- */
 
-static void delete_done(struct job *j, int status)
+static void delete_done(struct shim_job *j, int status)
 {
 	struct ctr *c = container_of(j, struct ctr, job);
 
@@ -307,7 +307,7 @@ static int take_over(struct ctr *c, struct err *e)
 	return r < 0 ? r : stdio_begin(&c->io, e);
 }
 
-static void create_done(struct job *j, int status)
+static void create_done(struct shim_job *j, int status)
 {
 	struct ctr *c = container_of(j, struct ctr, job);
 	char log[PATH_MAX];

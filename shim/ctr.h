@@ -29,7 +29,7 @@ struct ctr {
 	char *freezer; /* directory of its cgroup there, NULL: not looked for yet */
 	bool held; /* it stands still, see guard.h */
 
-	struct job job; /* create, start or delete */
+	struct shim_job job; /* create, start or delete */
 	struct waiter waiter; /* of it */
 	struct console console;
 	struct err failure; /* of a create that is being undone */

@@ -145,7 +145,7 @@ static void exec_failed(struct exe *s, struct err *e)
 	exe_forget(s);
 }
 
-static void exec_done(struct job *j, int status)
+static void exec_done(struct shim_job *j, int status)
 {
 	struct exe *s = container_of(j, struct exe, job);
 	_cleanup_close_ int pty = -1;

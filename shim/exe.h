@@ -33,7 +33,7 @@ struct exe {
 		char *args[SESSION_ARGS_MAX + 1];
 		int64_t timeout_ms;
 	} exec;
-	struct job job;
+	struct shim_job job;
 	struct waiter waiter;
 	struct console console;
 	struct child process;

@@ -23,7 +23,7 @@
 #define WAIT_MIN_MS 500
 #define WAIT_MAX_MS 60000 /* between two looks at what an exec left running */
 
-struct tree {
+struct exec_tree {
 	struct list node;
 	char *dir;
 	int kills; /* rounds of them still to come */
@@ -41,7 +41,7 @@ int exectree_make(const char *dir)
 
 static void look_again(struct timer *t)
 {
-	struct tree *tree = container_of(t, struct tree, again);
+	struct exec_tree *tree = container_of(t, struct exec_tree, again);
 	char who[PROC_TEXT_MAX];
 
 	if (tree->kills)
@@ -61,10 +61,10 @@ static void look_again(struct timer *t)
 	timer_set(t, tree->wait_ms, look_again);
 }
 
-static struct tree *tree_find(const char *dir)
+static struct exec_tree *tree_find(const char *dir)
 {
 	list_for_each(pos, &trees) {
-		struct tree *tree = list_entry(pos, struct tree, node);
+		struct exec_tree *tree = list_entry(pos, struct exec_tree, node);
 
 		if (strcmp(tree->dir, dir) == 0)
 			return tree;
@@ -74,7 +74,7 @@ static struct tree *tree_find(const char *dir)
 
 static void let_go(const char *dir, int kills)
 {
-	struct tree *tree = tree_find(dir);
+	struct exec_tree *tree = tree_find(dir);
 
 	if (!tree && n_trees >= SHIM_SESSIONS_MAX)
 		return; /* it goes with its container */

@@ -142,13 +142,13 @@ static bool has_process(const char *dir)
 
 /* --- a tree of them --- */
 
-struct walk {
+struct cgroup_walk {
 	/* Returns how much is left to do; <0: e is set. */
 	int (*fn)(const char *dir, struct err *e);
 	size_t n, left;
 };
 
-static int walk(struct walk *w, const char *dir, int depth, struct err *e)
+static int walk(struct cgroup_walk *w, const char *dir, int depth, struct err *e)
 {
 	_cleanup_closedir_ DIR *d = opendir(dir);
 	struct dirent *entry;
@@ -213,7 +213,7 @@ static int find_one(const char *dir, struct err *e)
 
 int held_begin(const char *dir, struct err *e)
 {
-	struct walk w = { .fn = hold_one };
+	struct cgroup_walk w = { .fn = hold_one };
 	int r = walk(&w, dir, 0, e);
 
 	return r < 0 ? r : (int)w.left;
@@ -221,7 +221,7 @@ int held_begin(const char *dir, struct err *e)
 
 size_t held_end(const char *dir)
 {
-	struct walk w = { .fn = end_one };
+	struct cgroup_walk w = { .fn = end_one };
 	struct err ignored = ERR_NULL;
 
 	walk(&w, dir, 0, &ignored);
@@ -230,7 +230,7 @@ size_t held_end(const char *dir)
 
 bool held_any(const char *dir)
 {
-	struct walk w = { .fn = find_one };
+	struct cgroup_walk w = { .fn = find_one };
 	struct err ignored = ERR_NULL;
 
 	walk(&w, dir, 0, &ignored);

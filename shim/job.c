@@ -30,7 +30,7 @@ bool job_any(void)
 	return !list_empty(&jobs);
 }
 
-static void keep_tail(struct job *j, const char *data, size_t n)
+static void keep_tail(struct shim_job *j, const char *data, size_t n)
 {
 	if (n > JOB_TAIL) {
 		data += n - JOB_TAIL;
@@ -48,7 +48,7 @@ static void keep_tail(struct job *j, const char *data, size_t n)
 
 static void read_stderr(struct watch *w, uint32_t events)
 {
-	struct job *j = container_of(w, struct job, err);
+	struct shim_job *j = container_of(w, struct shim_job, err);
 	char data[4096];
 
 	(void)events;
@@ -67,19 +67,19 @@ static void read_stderr(struct watch *w, uint32_t events)
 
 static void overdue(struct timer *t)
 {
-	struct job *j = container_of(t, struct job, deadline);
+	struct shim_job *j = container_of(t, struct shim_job, deadline);
 
 	j->timed_out = true;
 	kill_tree(j->pid); /* ours and not waited for yet: the pid cannot be someone else's */
 }
 
-int job_start(struct job *j, const char *const *argv, const struct job_stdio *io,
-	      int64_t timeout_ms, void (*done)(struct job *, int), struct err *e)
+int job_start(struct shim_job *j, const char *const *argv, const struct job_stdio *io,
+	      int64_t timeout_ms, void (*done)(struct shim_job *, int), struct err *e)
 {
 	_cleanup_close_ int write_end = -1;
 	int pipe_fds[2] = { -1, -1 }, r;
 
-	*j = (struct job){ .err.fd = -1, .done = done, .own_err = io->err < 0 };
+	*j = (struct shim_job){ .err.fd = -1, .done = done, .own_err = io->err < 0 };
 	if (io->err < 0 && pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "pipe");
 	write_end = pipe_fds[1];
@@ -107,7 +107,7 @@ int job_start(struct job *j, const char *const *argv, const struct job_stdio *io
 bool job_exited(const struct reaped *r)
 {
 	list_for_each(pos, &jobs) {
-		struct job *j = list_entry(pos, struct job, node);
+		struct shim_job *j = list_entry(pos, struct shim_job, node);
 
 		if (j->pid != r->pid)
 			continue;
@@ -136,7 +136,7 @@ static bool log_has_no_room(const char *log_path, char **ret)
 	       (fs.f_bavail == 0 || (fs.f_files && fs.f_favail == 0));
 }
 
-int job_error(const struct job *j, int status, const char *what, const char *log_path,
+int job_error(const struct shim_job *j, int status, const char *what, const char *log_path,
 	      struct err *e)
 {
 	_cleanup_buf_ struct buf log = BUF_NULL;

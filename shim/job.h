@@ -17,7 +17,7 @@ struct reaped;
 #define JOB_TAIL 1024
 #define JOB_TIMEOUT_MS 60000 /* when the daemon names none */
 
-struct job {
+struct shim_job {
 	struct list node;
 	bool running;
 	pid_t pid;
@@ -28,7 +28,7 @@ struct job {
 	size_t tail_len;
 	char tail[JOB_TAIL];
 	/* status: of the runtime, 128 + signal when killed.  May free the job. */
-	void (*done)(struct job *j, int status);
+	void (*done)(struct shim_job *j, int status);
 };
 
 /* Descriptors of the runtime, and through it of what it starts; -1: /dev/null. */
@@ -39,8 +39,8 @@ struct job_stdio {
 };
 
 /* argv[0] is looked up in PATH.  On success done is called later, exactly once. */
-int job_start(struct job *j, const char *const *argv, const struct job_stdio *io,
-	      int64_t timeout_ms, void (*done)(struct job *, int), struct err *e);
+int job_start(struct shim_job *j, const char *const *argv, const struct job_stdio *io,
+	      int64_t timeout_ms, void (*done)(struct shim_job *, int), struct err *e);
 
 /* Is any under way? */
 bool job_any(void);
@@ -48,5 +48,5 @@ bool job_exited(const struct reaped *r);
 
 /* Fill e with why the runtime failed: from the log at log_path, else its stderr, else its
  * status.  what: "create", the runtime's command. */
-int job_error(const struct job *j, int status, const char *what, const char *log_path,
+int job_error(const struct shim_job *j, int status, const char *what, const char *log_path,
 	      struct err *e);

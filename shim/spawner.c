@@ -31,10 +31,10 @@
 #define STACK_SIZE (64 * 1024) /* of a child until its exec; what is touched counts */
 #define REQUEST_MAX (SHIM_FRAME_MAX + 16 * 1024)
 
-enum kind {
-	KIND_RUN, /* argv; descriptors: those that fds has bits for */
-	KIND_INIT, /* descriptors: the program in place 3, the pod's namespaces before it */
-	KIND_WIDEN, /* size; one descriptor */
+enum spawner_request {
+	SPAWNER_RUN, /* argv; descriptors: those that fds has bits for */
+	SPAWNER_INIT, /* descriptors: the program in place 3, the pod's namespaces before it */
+	SPAWNER_WIDEN, /* size; one descriptor */
 };
 
 struct request {
@@ -157,11 +157,11 @@ static struct answer serve_one(const char *packet, size_t size, struct start *s)
 	if (size < sizeof(req))
 		return bad;
 	memcpy(&req, packet, sizeof(req));
-	if (req.kind != KIND_RUN && s->fds[3] < 0)
+	if (req.kind != SPAWNER_RUN && s->fds[3] < 0)
 		return bad;
-	if (req.kind == KIND_RUN)
+	if (req.kind == SPAWNER_RUN)
 		return run(&req, packet + sizeof(req), size - sizeof(req), s);
-	if (req.kind == KIND_INIT)
+	if (req.kind == SPAWNER_INIT)
 		return start_child(become_init, s, CLONE_NEWPID);
 	return widen(s->fds[3], (int)req.size);
 }
@@ -302,7 +302,7 @@ int spawner_watch(struct err *e)
 int spawner_run(const char *const *argv, int in, int out, int err, pid_t *ret_pid, struct err *e)
 {
 	const int stdio[] = { in, out, err };
-	struct request req = { .kind = KIND_RUN };
+	struct request req = { .kind = SPAWNER_RUN };
 	struct iovec parts[RUNTIME_ARGV_MAX + 1] = { { &req, sizeof(req) } };
 	struct answer a;
 	int fds[3];
@@ -327,7 +327,7 @@ int spawner_run(const char *const *argv, int in, int out, int err, pid_t *ret_pi
 
 int spawner_run_init(int exe, const int *ns, size_t n_ns, pid_t *ret_pid, struct err *e)
 {
-	struct request req = { .kind = KIND_INIT, .fds = 1U << 3 };
+	struct request req = { .kind = SPAWNER_INIT, .fds = 1U << 3 };
 	struct iovec part = { &req, sizeof(req) };
 	int fds[FDS_MAX];
 	struct answer a;
@@ -347,7 +347,7 @@ int spawner_run_init(int exe, const int *ns, size_t n_ns, pid_t *ret_pid, struct
 
 void spawner_widen(int fd, int size)
 {
-	struct request req = { .kind = KIND_WIDEN, .fds = 1U << 3, .size = (uint32_t)size };
+	struct request req = { .kind = SPAWNER_WIDEN, .fds = 1U << 3, .size = (uint32_t)size };
 	struct iovec part = { &req, sizeof(req) };
 
 	(void)ask(&part, 1, &fd, 1); /* one that cannot be widened does as it is */

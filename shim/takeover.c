@@ -115,7 +115,7 @@ static void state_path(const struct ctr *c, char out[PATH_MAX])
 	snprintf(out, PATH_MAX, "%s/runtime.state", c->bundle);
 }
 
-static void state_done(struct job *j, int status)
+static void state_done(struct shim_job *j, int status)
 {
 	struct ctr *c = container_of(j, struct ctr, job);
 	_cleanup_buf_ struct buf text = BUF_NULL;

@@ -27,7 +27,7 @@ struct rpc_client {
 };
 
 /* Everything one call receives. */
-struct exchange {
+struct client_call {
 	grpc_completion_queue *cq;
 	grpc_call *call;
 	grpc_metadata_array initial, trailing;
@@ -121,7 +121,7 @@ static grpc_byte_buffer *message_pack(const ProtobufCMessage *m)
 	return b;
 }
 
-static void exchange_open(struct exchange *x, struct rpc_client *c, const char *method)
+static void client_call_open(struct client_call *x, struct rpc_client *c, const char *method)
 {
 	gpr_timespec deadline = gpr_inf_future(GPR_CLOCK_MONOTONIC);
 	grpc_slice name = grpc_slice_from_copied_string(method);
@@ -138,7 +138,7 @@ static void exchange_open(struct exchange *x, struct rpc_client *c, const char *
 	x->details = grpc_empty_slice();
 }
 
-static void exchange_done(struct exchange *x)
+static void client_call_done(struct client_call *x)
 {
 	if (x->answer)
 		grpc_byte_buffer_destroy(x->answer);
@@ -151,7 +151,7 @@ static void exchange_done(struct exchange *x)
 }
 
 /* The whole call as one batch: request, answer, status. */
-static void exchange_run(struct exchange *x, grpc_byte_buffer *request)
+static void client_call_run(struct client_call *x, grpc_byte_buffer *request)
 {
 	grpc_op ops[6] = { 0 };
 
@@ -199,17 +199,17 @@ int rpc_client_call(struct rpc_client *c, const char *method, const ProtobufCMes
 		    const ProtobufCMessageDescriptor *resp, ProtobufCMessage **ret, struct err *e)
 {
 	grpc_byte_buffer *request = message_pack(req);
-	struct exchange x = { .status = GRPC_STATUS_UNKNOWN };
+	struct client_call x = { .status = GRPC_STATUS_UNKNOWN };
 	int r;
 
-	exchange_open(&x, c, method);
-	exchange_run(&x, request);
+	client_call_open(&x, c, method);
+	client_call_run(&x, request);
 	grpc_byte_buffer_destroy(request);
 	if (x.status == GRPC_STATUS_OK)
 		r = answer_unpack(x.answer, method, resp, ret, e);
 	else
 		r = err_set(e, (enum err_code)x.status, "%.*s", (int)GRPC_SLICE_LENGTH(x.details),
 			    (const char *)GRPC_SLICE_START_PTR(x.details));
-	exchange_done(&x);
+	client_call_done(&x);
 	return r;
 }

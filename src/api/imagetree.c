@@ -16,14 +16,14 @@
 #include "pod/container.h"
 
 /* Memory of the answer; once there is none left, the rest of it is left out and full is set. */
-struct tree {
+struct image_tree {
 	struct arena *a;
 	struct map *use;
 	char *images_root;
 	bool full;
 };
 
-static void *get(struct tree *t, size_t size)
+static void *get(struct image_tree *t, size_t size)
 {
 	void *p = arena_alloc(t->a, size);
 
@@ -31,7 +31,7 @@ static void *get(struct tree *t, size_t size)
 	return p;
 }
 
-static char *full_id(struct tree *t, const char *id)
+static char *full_id(struct image_tree *t, const char *id)
 {
 	char *s = arena_printf(t->a, "sha256:%s", id);
 
@@ -39,7 +39,7 @@ static char *full_id(struct tree *t, const char *id)
 	return s ? s : (char *)(uintptr_t) "";
 }
 
-static void add_sharers(struct tree *t, Crisp__V1__TreeLayer *to, const struct object *but)
+static void add_sharers(struct image_tree *t, Crisp__V1__TreeLayer *to, const struct object *but)
 {
 	const struct layer_use *u = map_get(t->use, to->diff_id);
 
@@ -49,7 +49,7 @@ static void add_sharers(struct tree *t, Crisp__V1__TreeLayer *to, const struct o
 			to->shared_with[to->n_shared_with++] = full_id(t, u->images[i]->sm->id);
 }
 
-static void add_layers(struct tree *t, Crisp__V1__TreeImage *to, const struct object *o)
+static void add_layers(struct image_tree *t, Crisp__V1__TreeImage *to, const struct object *o)
 {
 	const Crisp__State__Image *row = o->sm->row;
 
@@ -76,7 +76,8 @@ static void add_layers(struct tree *t, Crisp__V1__TreeImage *to, const struct ob
 	}
 }
 
-static void add_containers(struct tree *t, Crisp__V1__TreeImage *to, const struct object *image)
+static void add_containers(struct image_tree *t, Crisp__V1__TreeImage *to,
+			   const struct object *image)
 {
 	struct object *o;
 	size_t pos = 0, n = map_count(world.objects[KIND_CONTAINER]);
@@ -96,7 +97,8 @@ static void add_names(Crisp__V1__TreeImage *to, const Crisp__State__Image *row)
 	to->error = row->failure ? row->failure->text : (char *)(uintptr_t) "";
 }
 
-static void add_image(struct tree *t, Crisp__V1__ImageTreeResponse *to, const struct object *o)
+static void add_image(struct image_tree *t, Crisp__V1__ImageTreeResponse *to,
+		      const struct object *o)
 {
 	Crisp__V1__TreeImage *x = get(t, sizeof(*x));
 
@@ -111,7 +113,7 @@ static void add_image(struct tree *t, Crisp__V1__ImageTreeResponse *to, const st
 	to->images[to->n_images++] = x;
 }
 
-static void add_pulls(struct tree *t, Crisp__V1__ImageTreeResponse *to)
+static void add_pulls(struct image_tree *t, Crisp__V1__ImageTreeResponse *to)
 {
 	struct object *o;
 	size_t pos = 0;
@@ -131,7 +133,8 @@ static void add_pulls(struct tree *t, Crisp__V1__ImageTreeResponse *to)
 	}
 }
 
-static int fill(struct tree *t, const char *name, Crisp__V1__ImageTreeResponse *to, struct err *e)
+static int fill(struct image_tree *t, const char *name, Crisp__V1__ImageTreeResponse *to,
+		struct err *e)
 {
 	struct object *o, *only = *name ? image_find_any(name) : NULL;
 	size_t pos = 0;
@@ -153,7 +156,7 @@ static int take_tree(struct caller *c, const void *request, struct err *e)
 {
 	const Crisp__V1__ImageTreeRequest *req = request;
 	Crisp__V1__ImageTreeResponse resp = CRISP__V1__IMAGE_TREE_RESPONSE__INIT;
-	struct tree t = { .a = rpc_call_arena(c->rpc) };
+	struct image_tree t = { .a = rpc_call_arena(c->rpc) };
 	int r;
 
 	t.use = layer_use_new();

@@ -18,7 +18,7 @@
 #define WAITING_PEER_MAX 128
 #define SETTLED_MAX 256
 
-struct link {
+struct client_link {
 	struct gate_entry entry;
 	struct list resting; /* settled and without a call, the longest first */
 	int fd;
@@ -31,7 +31,7 @@ struct link {
 struct links {
 	struct gate gate;
 	struct list resting;
-	struct link **by_fd;
+	struct client_link **by_fd;
 	size_t n;
 	uint64_t last_id;
 };
@@ -46,7 +46,7 @@ struct links *links_new(void)
 	return l;
 }
 
-static void forget(struct links *l, struct link *k)
+static void forget(struct links *l, struct client_link *k)
 {
 	gate_leave(&k->entry);
 	list_remove(&k->resting);
@@ -75,7 +75,7 @@ static bool is_socket(int fd, ino_t ino)
 
 /* The library closes its descriptor when it sees the end.  The copy keeps the number from leading
  * to another socket between the check and the call. */
-static void shut_down(struct links *l, struct link *k)
+static void shut_down(struct links *l, struct client_link *k)
 {
 	_cleanup_close_ int copy = fcntl(k->fd, F_DUPFD_CLOEXEC, 0);
 
@@ -98,14 +98,14 @@ static void make_room(struct links *l, size_t fd)
 {
 	if (fd < l->n)
 		return;
-	l->by_fd = xrealloc(l->by_fd, (fd + 16) * sizeof(struct link *));
+	l->by_fd = xrealloc(l->by_fd, (fd + 16) * sizeof(struct client_link *));
 	while (l->n < fd + 16)
 		l->by_fd[l->n++] = NULL;
 }
 
 void links_add(struct links *l, int fd)
 {
-	struct link *k = xcalloc(1, sizeof(*k));
+	struct client_link *k = xcalloc(1, sizeof(*k));
 	struct ucred cred = { .pid = -1 };
 	socklen_t size = sizeof(cred);
 	struct gate_entry *excess;
@@ -128,23 +128,23 @@ void links_add(struct links *l, int fd)
 	if (gate_excess(&l->gate))
 		sweep(l);
 	while ((excess = gate_excess(&l->gate)))
-		shut_down(l, container_of(excess, struct link, entry));
+		shut_down(l, container_of(excess, struct client_link, entry));
 }
 
 /* A first call: as many connections as may be have called already, so the one goes that rests. */
-static bool settle(struct links *l, struct link *k)
+static bool settle(struct links *l, struct client_link *k)
 {
 	if (gate_settle(&k->entry))
 		return true;
 	sweep(l);
 	if (!gate_settle(&k->entry) && !list_empty(&l->resting))
-		shut_down(l, list_entry(l->resting.next, struct link, resting));
+		shut_down(l, list_entry(l->resting.next, struct client_link, resting));
 	return gate_settle(&k->entry);
 }
 
 bool links_begin(struct links *l, int fd, struct link_ref *ret, struct link_peer *ret_peer)
 {
-	struct link *k = fd >= 0 && (size_t)fd < l->n ? l->by_fd[fd] : NULL;
+	struct client_link *k = fd >= 0 && (size_t)fd < l->n ? l->by_fd[fd] : NULL;
 
 	*ret = (struct link_ref){ .fd = -1 };
 	*ret_peer = (struct link_peer){ .pid = -1 };
@@ -161,16 +161,16 @@ bool links_begin(struct links *l, int fd, struct link_ref *ret, struct link_peer
 }
 
 /* NULL: it has gone. */
-static struct link *link_of(const struct links *l, struct link_ref ref)
+static struct client_link *link_of(const struct links *l, struct link_ref ref)
 {
-	struct link *k = ref.id && (size_t)ref.fd < l->n ? l->by_fd[ref.fd] : NULL;
+	struct client_link *k = ref.id && (size_t)ref.fd < l->n ? l->by_fd[ref.fd] : NULL;
 
 	return k && k->id == ref.id ? k : NULL;
 }
 
 void links_end(struct links *l, struct link_ref ref)
 {
-	struct link *k = link_of(l, ref);
+	struct client_link *k = link_of(l, ref);
 
 	if (!k)
 		return;
@@ -188,14 +188,14 @@ void links_freed(struct links *l, struct link_ref ref)
 bool links_evict(struct links *l)
 {
 	struct gate_entry *n;
-	struct link *k = NULL;
+	struct client_link *k = NULL;
 
 	sweep(l);
 	n = gate_victim(&l->gate);
 	if (n)
-		k = container_of(n, struct link, entry);
+		k = container_of(n, struct client_link, entry);
 	else if (!list_empty(&l->resting))
-		k = list_entry(l->resting.next, struct link, resting);
+		k = list_entry(l->resting.next, struct client_link, resting);
 	if (k)
 		shut_down(l, k);
 	return k != NULL;

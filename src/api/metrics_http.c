@@ -27,7 +27,7 @@
 #define CLIENT_NS (10 * NSEC_PER_SEC)
 #define REQUEST_MAX 8192
 
-struct client {
+struct scrape {
 	struct list node;
 	struct gate_entry entry; /* always waiting: a scrape is short, a slow one goes */
 	struct loop_io socket;
@@ -50,7 +50,7 @@ static struct {
 	.unix_socket = LISTENER_NULL,
 };
 
-static void client_free(struct client *c)
+static void scrape_free(struct scrape *c)
 {
 	loop_timer_stop(server.loop, &c->timer);
 	loop_io_del(&c->socket);
@@ -65,10 +65,10 @@ static void client_free(struct client *c)
 
 static void overdue(struct loop_timer *t)
 {
-	client_free(container_of(t, struct client, timer));
+	scrape_free(container_of(t, struct scrape, timer));
 }
 
-static void put_answer(struct client *c, const char *status, const char *body, size_t size)
+static void put_answer(struct scrape *c, const char *status, const char *body, size_t size)
 {
 	buf_printf(&c->out,
 		   "HTTP/1.1 %s\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
@@ -77,7 +77,7 @@ static void put_answer(struct client *c, const char *status, const char *body, s
 	buf_add(&c->out, body, size);
 }
 
-static void answer(struct client *c, size_t size)
+static void answer(struct scrape *c, size_t size)
 {
 	_cleanup_buf_ struct buf body = BUF_NULL;
 	struct http_head head;
@@ -103,7 +103,7 @@ static void answer(struct client *c, size_t size)
 }
 
 /* Nothing now: the socket tells when to go on. */
-static bool again(struct client *c, uint32_t events)
+static bool again(struct scrape *c, uint32_t events)
 {
 	struct err ignored = ERR_NULL;
 
@@ -113,7 +113,7 @@ static bool again(struct client *c, uint32_t events)
 	       loop_io_change(&c->socket, events, &ignored) == 0;
 }
 
-static void client_write(struct client *c)
+static void scrape_write(struct scrape *c)
 {
 	ssize_t n = 1;
 
@@ -124,11 +124,11 @@ static void client_write(struct client *c)
 			buf_consume(&c->out, (size_t)n);
 	}
 	if (!c->out.len || n == 0 || !again(c, EPOLLOUT))
-		client_free(c);
+		scrape_free(c);
 }
 
 /* What TLS has taken from the socket, the socket does not tell of again: all of it is read. */
-static void client_read(struct client *c)
+static void scrape_read(struct scrape *c)
 {
 	size_t size = 0;
 	ssize_t n = 1;
@@ -144,21 +144,21 @@ static void client_read(struct client *c)
 	}
 	if (size) {
 		answer(c, size);
-		client_write(c);
+		scrape_write(c);
 	} else if (n >= 0 || !again(c, EPOLLIN)) {
-		client_free(c);
+		scrape_free(c);
 	}
 }
 
 static void on_client(struct loop_io *io, uint32_t events)
 {
-	struct client *c = container_of(io, struct client, socket);
+	struct scrape *c = container_of(io, struct scrape, socket);
 
 	(void)events;
 	if (c->out.len)
-		client_write(c);
+		scrape_write(c);
 	else
-		client_read(c);
+		scrape_read(c);
 }
 
 /* New files are for the connections to come. */
@@ -180,7 +180,7 @@ static void out_of_files(struct gate *gate)
 	struct gate_entry *n = gate_victim(gate);
 
 	if (n)
-		client_free(container_of(n, struct client, entry));
+		scrape_free(container_of(n, struct scrape, entry));
 }
 
 static void on_listener(struct loop_io *io, uint32_t events)
@@ -189,7 +189,7 @@ static void on_listener(struct loop_io *io, uint32_t events)
 	struct gate_entry *excess;
 	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct err ignored = ERR_NULL;
-	struct client *c;
+	struct scrape *c;
 
 	(void)events;
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
@@ -203,10 +203,10 @@ static void on_listener(struct loop_io *io, uint32_t events)
 	list_append(&server.clients, &c->node);
 	gate_enter(gate, &c->entry, gate_peer_of(fd));
 	while ((excess = gate_excess(gate)))
-		client_free(container_of(excess, struct client, entry));
+		scrape_free(container_of(excess, struct scrape, entry));
 	loop_timer_set(server.loop, &c->timer, clock_monotonic_ns() + CLIENT_NS, overdue);
 	if (loop_io_add(server.loop, &c->socket, fd, EPOLLIN, on_client, &ignored) < 0)
-		client_free(c);
+		scrape_free(c);
 }
 
 static int listen_tcp(struct err *e)
@@ -277,7 +277,7 @@ void metrics_stop(void)
 	if (!server.loop)
 		return;
 	list_for_each_safe(pos, &server.clients)
-		client_free(list_entry(pos, struct client, node));
+		scrape_free(list_entry(pos, struct scrape, node));
 	loop_io_del(&server.tcp);
 	close_fdp(&server.tcp.fd);
 	loop_io_del(&server.local);

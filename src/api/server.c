@@ -33,7 +33,7 @@
 
 /* A method as the library knows it; the last slot of a server, with method NULL, takes the calls
  * that no other takes: without it they would wait until their own deadline. */
-struct slot {
+struct method_slot {
 	struct server *server;
 	const struct rpc_method *method;
 	void *registered;
@@ -44,7 +44,7 @@ struct server {
 	struct calls *calls;
 	grpc_server *grpc;
 	grpc_completion_queue *cq;
-	struct slot *slots;
+	struct method_slot *slots;
 	size_t n_slots;
 	pthread_t threads[THREADS_MAX], accept_thread;
 	unsigned n_threads;
@@ -67,12 +67,12 @@ static int descriptor_of(grpc_call *call)
 	return (int)fd;
 }
 
-static void slot_arm(struct slot *slot);
+static void slot_arm(struct method_slot *slot);
 
 static void on_arrive(struct cq_event *ev, bool ok)
 {
 	struct rpc_call *c = container_of(ev, struct rpc_call, arrive);
-	struct slot *slot = c->slot;
+	struct method_slot *slot = c->slot;
 
 	if (!ok) { /* the server ends */
 		call_drop(c);
@@ -83,7 +83,7 @@ static void on_arrive(struct cq_event *ev, bool ok)
 }
 
 /* Be ready for the next call of this method. */
-static void slot_arm(struct slot *slot)
+static void slot_arm(struct method_slot *slot)
 {
 	struct server *s = slot->server;
 	struct rpc_call *c = call_new(s->calls, slot->method, slot);
@@ -229,7 +229,7 @@ static int slots_register(struct server *s, const struct server_options *o, stru
 	s->n_slots = o->n_methods + 1;
 	s->slots = xcalloc(s->n_slots, sizeof(*s->slots));
 	for (size_t i = 0; i < s->n_slots; i++) {
-		struct slot *slot = &s->slots[i];
+		struct method_slot *slot = &s->slots[i];
 
 		slot->server = s;
 		if (i == o->n_methods)

@@ -27,7 +27,7 @@ struct level {
 	unsigned depth;
 };
 
-struct walk {
+struct wire_walk {
 	size_t elements;
 	bool clean;
 	struct err *e;
@@ -45,7 +45,8 @@ static void path_add(struct buf *b, const struct level *l)
 		buf_printf(b, "%s%s", b->len ? "." : "", l->field->name);
 }
 
-static int walk_fail(struct walk *w, const struct level *l, enum err_code code, const char *what)
+static int walk_fail(struct wire_walk *w, const struct level *l, enum err_code code,
+		     const char *what)
 {
 	_cleanup_buf_ struct buf path = BUF_NULL;
 
@@ -57,7 +58,7 @@ static int walk_fail(struct walk *w, const struct level *l, enum err_code code, 
 	return err_set(w->e, code, "%s: %s", path.data, what);
 }
 
-static int walk_count(struct walk *w, const struct level *l, size_t n)
+static int walk_count(struct wire_walk *w, const struct level *l, size_t n)
 {
 	if (n > WIRE_ELEMENTS_MAX - w->elements)
 		return walk_fail(w, l, ERR_EXHAUSTED, "the message has more than 1000000 elements");
@@ -151,7 +152,7 @@ static bool skip_scalar(struct span *s, unsigned type)
 	}
 }
 
-static int walk_packed(struct walk *w, const struct level *l, struct span body)
+static int walk_packed(struct wire_walk *w, const struct level *l, struct span body)
 {
 	unsigned type = type_wire(l->field->type);
 	size_t n = 0;
@@ -164,7 +165,7 @@ static int walk_packed(struct walk *w, const struct level *l, struct span body)
 	return walk_count(w, l, n);
 }
 
-static int walk_string(struct walk *w, const struct level *l, struct span body)
+static int walk_string(struct wire_walk *w, const struct level *l, struct span body)
 {
 	size_t size = (size_t)(body.end - body.p);
 
@@ -179,9 +180,9 @@ static int walk_string(struct walk *w, const struct level *l, struct span body)
 	return 0;
 }
 
-static int walk_message(struct walk *w, struct level *l, struct span s);
+static int walk_message(struct wire_walk *w, struct level *l, struct span s);
 
-static int walk_len(struct walk *w, const struct level *l, struct span body)
+static int walk_len(struct wire_walk *w, const struct level *l, struct span body)
 {
 	struct level down = { .up = l, .depth = l->depth + 1 };
 
@@ -210,7 +211,7 @@ static bool type_fits(const ProtobufCFieldDescriptor *f, unsigned type)
 	return type == want || (type == WIRE_TYPE_LEN && f->label == PROTOBUF_C_LABEL_REPEATED);
 }
 
-static int walk_message(struct walk *w, struct level *l, struct span s)
+static int walk_message(struct wire_walk *w, struct level *l, struct span s)
 {
 	while (s.p < s.end) {
 		struct span body;
@@ -246,7 +247,7 @@ static int walk_message(struct walk *w, struct level *l, struct span s)
 int wire_check(const ProtobufCMessageDescriptor *desc, const void *data, size_t size, struct err *e)
 {
 	struct level top = { .desc = desc, .depth = 1 };
-	struct walk w = { .e = e };
+	struct wire_walk w = { .e = e };
 	uint8_t *p = (uint8_t *)(uintptr_t)data; /* only read: w.clean is off */
 
 	if (!size)
@@ -257,7 +258,7 @@ int wire_check(const ProtobufCMessageDescriptor *desc, const void *data, size_t 
 void wire_clean(const ProtobufCMessageDescriptor *desc, void *data, size_t size)
 {
 	struct level top = { .desc = desc, .depth = 1 };
-	struct walk w = { .clean = true };
+	struct wire_walk w = { .clean = true };
 
 	if (size)
 		walk_message(&w, &top, (struct span){ data, (uint8_t *)data + size });

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-union address {
+union peer_address {
 	struct sockaddr any;
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
@@ -28,7 +28,7 @@ void gate_init(struct gate *g, unsigned waiting_max, unsigned per_peer_max, unsi
 
 struct gate_peer gate_peer_of(int fd)
 {
-	union address a = { .any.sa_family = AF_UNSPEC };
+	union peer_address a = { .any.sa_family = AF_UNSPEC };
 	struct gate_peer peer = { 0 };
 	socklen_t size = sizeof(a);
 	struct ucred cred;

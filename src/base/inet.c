@@ -14,22 +14,22 @@
 
 #define BACKLOG 4096 /* a crowd waits here, not in the client's connect() */
 
-union address {
+union inet_address {
 	struct sockaddr any;
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
 };
 
-static int parse(const char *text, uint16_t port, union address *ret, socklen_t *ret_size,
+static int parse(const char *text, uint16_t port, union inet_address *ret, socklen_t *ret_size,
 		 struct err *e)
 {
-	*ret = (union address){ .v6.sin6_family = AF_INET6 };
+	*ret = (union inet_address){ .v6.sin6_family = AF_INET6 };
 	*ret_size = sizeof(ret->v6);
 	if (inet_pton(AF_INET6, text, &ret->v6.sin6_addr) == 1) {
 		ret->v6.sin6_port = htons(port);
 		return 0;
 	}
-	*ret = (union address){ .v4.sin_family = AF_INET };
+	*ret = (union inet_address){ .v4.sin_family = AF_INET };
 	*ret_size = sizeof(ret->v4);
 	ret->v4.sin_port = htons(port);
 	if (inet_pton(AF_INET, text, &ret->v4.sin_addr) != 1)
@@ -40,7 +40,7 @@ static int parse(const char *text, uint16_t port, union address *ret, socklen_t 
 bool inet_is_address(const char *text)
 {
 	struct err ignored = ERR_NULL;
-	union address a;
+	union inet_address a;
 	socklen_t size;
 
 	return parse(text, 0, &a, &size, &ignored) == 0;
@@ -49,7 +49,7 @@ bool inet_is_address(const char *text)
 int inet_listen(const char *address, uint16_t port, int *ret_fd, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
-	union address a;
+	union inet_address a;
 	socklen_t size;
 	int one = 1, r = parse(address, port, &a, &size, e);
 
@@ -67,7 +67,7 @@ int inet_listen(const char *address, uint16_t port, int *ret_fd, struct err *e)
 
 char *inet_name(int fd)
 {
-	union address a = { .any.sa_family = AF_UNSPEC };
+	union inet_address a = { .any.sa_family = AF_UNSPEC };
 	char text[INET6_ADDRSTRLEN] = "";
 	socklen_t size = sizeof(a);
 

@@ -22,7 +22,7 @@
 
 #define DEPTH 24
 
-struct walk {
+struct rmtree_walk {
 	const char *path; /* for messages */
 	struct rmtree_watch *watch;
 	struct err *e;
@@ -37,10 +37,10 @@ enum outcome {
 	STOPPED, /* by the watch */
 };
 
-static enum outcome remove_children(struct walk *w, int fd, unsigned depth);
+static enum outcome remove_children(struct rmtree_walk *w, int fd, unsigned depth);
 
 /* The first failure is kept. */
-static enum outcome left(struct walk *w, const char *what, const char *name)
+static enum outcome left(struct rmtree_walk *w, const char *what, const char *name)
 {
 	int errnum = errno;
 
@@ -55,14 +55,14 @@ static enum outcome left(struct walk *w, const char *what, const char *name)
 	return LEFT;
 }
 
-static enum outcome gone(struct walk *w)
+static enum outcome gone(struct rmtree_walk *w)
 {
 	if (w->watch)
 		__atomic_add_fetch(&w->watch->removed, 1, __ATOMIC_RELAXED);
 	return GONE;
 }
 
-static bool stopped(const struct walk *w)
+static bool stopped(const struct rmtree_walk *w)
 {
 	return w->watch && w->watch->stop && w->watch->stop(w->watch->arg);
 }
@@ -155,7 +155,7 @@ static bool is_dots(const char *name)
 }
 
 /* Move a directory to `to` under a name that is free there. */
-static int raise_entry(struct walk *w, int from, const char *name, int to)
+static int raise_entry(struct rmtree_walk *w, int from, const char *name, int to)
 {
 	bool cleared = false;
 
@@ -176,7 +176,7 @@ static int raise_entry(struct walk *w, int from, const char *name, int to)
 }
 
 /* Empty the directory `name` of `parent`: its directories are moved beside it. */
-static enum outcome flatten(struct walk *w, int fd, int parent)
+static enum outcome flatten(struct rmtree_walk *w, int fd, int parent)
 {
 	_cleanup_closedir_ DIR *dir = list(fd);
 	enum outcome all = GONE;
@@ -199,7 +199,8 @@ static enum outcome flatten(struct walk *w, int fd, int parent)
 	return all;
 }
 
-static enum outcome remove_entry(struct walk *w, int parent, const char *name, unsigned depth)
+static enum outcome remove_entry(struct rmtree_walk *w, int parent, const char *name,
+				 unsigned depth)
 {
 	_cleanup_close_ int fd = -1;
 	enum outcome o;
@@ -223,7 +224,7 @@ static enum outcome remove_entry(struct walk *w, int parent, const char *name, u
 }
 
 /* Again while directories were raised into this one. */
-static enum outcome remove_children(struct walk *w, int fd, unsigned depth)
+static enum outcome remove_children(struct rmtree_walk *w, int fd, unsigned depth)
 {
 	_cleanup_closedir_ DIR *dir = list(fd);
 	enum outcome all, o;
@@ -251,7 +252,7 @@ static enum outcome remove_children(struct walk *w, int fd, unsigned depth)
 
 int rmtree(const char *path, struct rmtree_watch *watch, struct err *e)
 {
-	struct walk w = { .path = path, .watch = watch, .e = e };
+	struct rmtree_walk w = { .path = path, .watch = watch, .e = e };
 	struct stat st;
 
 	if (lstat(path, &st) < 0) {

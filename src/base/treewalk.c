@@ -26,14 +26,14 @@
 #define FRACTION_BITS 32
 
 /* A directory that is being read. */
-struct reader {
+struct dir_reader {
 	int fd;
 	uint32_t at, len;
 	_Alignas(struct dirent64) char data[BUFFER_BYTES];
 };
 
 /* A directory below the held levels that the walk comes back to. */
-struct level {
+struct interrupted_dir {
 	uint64_t inode;
 	int64_t position; /* behind the entry that was entered */
 };
@@ -43,11 +43,11 @@ struct treewalk {
 	bool started, partial;
 	uint64_t entries;
 	unsigned __int128 bytes, inodes; /* fixed point */
-	struct reader *held[TREEWALK_HELD];
-	struct reader *deep; /* the current directory below the held levels */
+	struct dir_reader *held[TREEWALK_HELD];
+	struct dir_reader *deep; /* the current directory below the held levels */
 	uint64_t depth; /* of the current directory; 0: the top */
 	uint64_t inode; /* of the current directory, below the held levels */
-	struct level *levels; /* a window of the stack: levels[0] is number first_level */
+	struct interrupted_dir *levels; /* a window of the stack: levels[0] is number first_level */
 	uint64_t n_levels, first_level;
 	int spill_fd;
 };
@@ -62,7 +62,7 @@ struct treewalk *treewalk_new(const char *path, const char *spill_dir)
 	return w;
 }
 
-static void reader_free(struct reader *r)
+static void reader_free(struct dir_reader *r)
 {
 	if (r)
 		close_fdp(&r->fd);
@@ -118,7 +118,7 @@ static int spill_open(struct treewalk *w, struct err *e)
 	return 0;
 }
 
-static int level_push(struct treewalk *w, struct level l, struct err *e)
+static int level_push(struct treewalk *w, struct interrupted_dir l, struct err *e)
 {
 	const size_t half = TREEWALK_LEVELS / 2, size = half * sizeof(l);
 
@@ -139,7 +139,7 @@ static int level_push(struct treewalk *w, struct level l, struct err *e)
 	return 0;
 }
 
-static int level_pop(struct treewalk *w, struct level *ret, struct err *e)
+static int level_pop(struct treewalk *w, struct interrupted_dir *ret, struct err *e)
 {
 	const size_t half = TREEWALK_LEVELS / 2, size = half * sizeof(*ret);
 
@@ -180,12 +180,12 @@ static int look(int fd, const char *name, struct statx *ret)
 		     STATX_TYPE | STATX_NLINK | STATX_INO | STATX_BLOCKS, ret);
 }
 
-static struct reader *current(const struct treewalk *w)
+static struct dir_reader *current(const struct treewalk *w)
 {
 	return w->depth < TREEWALK_HELD ? w->held[w->depth] : w->deep;
 }
 
-static void reader_begin(struct reader **r, int fd)
+static void reader_begin(struct dir_reader **r, int fd)
 {
 	if (!*r) {
 		*r = malloc(sizeof(**r));
@@ -207,7 +207,7 @@ static int enter(struct treewalk *w, int fd, const struct statx *st, int64_t pos
 	if (depth < TREEWALK_HELD) {
 		reader_begin(&w->held[depth], fd);
 	} else {
-		const struct level parent = { .inode = w->inode, .position = position };
+		const struct interrupted_dir parent = { .inode = w->inode, .position = position };
 
 		if (depth > TREEWALK_HELD && level_push(w, parent, e) < 0) {
 			close_fdp(&fd);
@@ -233,7 +233,7 @@ static void fall_back(struct treewalk *w)
 static int leave(struct treewalk *w, struct err *e)
 {
 	struct statx st;
-	struct level l = { .inode = 0 };
+	struct interrupted_dir l = { .inode = 0 };
 	int fd;
 
 	if (w->depth == 0)
@@ -261,7 +261,7 @@ static int leave(struct treewalk *w, struct err *e)
 /* Count an entry of the current directory, and enter it if it is a directory. */
 static int visit(struct treewalk *w, const struct dirent64 *d, struct err *e)
 {
-	struct reader *r = current(w);
+	struct dir_reader *r = current(w);
 	struct statx st;
 	int fd = -1;
 
@@ -288,7 +288,7 @@ static bool is_dots(const char *name)
 /* One entry, or one step up.  As treewalk_step. */
 static int advance(struct treewalk *w, struct err *e)
 {
-	struct reader *r = current(w);
+	struct dir_reader *r = current(w);
 	const struct dirent64 *d;
 
 	if (r->at == r->len) {

@@ -529,12 +529,12 @@ static int parse_token(struct parser *ps, struct toml *t)
 /* --- keys --- */
 
 /* A dotted key, part by part. */
-struct key {
+struct dotted_key {
 	char *part[DEPTH_MAX];
 	size_t n;
 };
 
-static void key_done(struct key *k)
+static void key_done(struct dotted_key *k)
 {
 	for (size_t i = 0; i < k->n; i++)
 		free(k->part[i]);
@@ -556,7 +556,7 @@ static int parse_key_part(struct parser *ps, char **ret)
 	return 0;
 }
 
-static int parse_key(struct parser *ps, struct key *k)
+static int parse_key(struct parser *ps, struct dotted_key *k)
 {
 	for (;;) {
 		int r;
@@ -663,7 +663,7 @@ static int parse_value(struct parser *ps, struct toml *t)
 }
 
 /* The table that the first parts of a dotted key lead to. */
-static int enter_dotted(struct parser *ps, struct toml **table, struct key *k)
+static int enter_dotted(struct parser *ps, struct toml **table, struct dotted_key *k)
 {
 	for (size_t i = 0; i + 1 < k->n; i++) {
 		struct toml *t = find(*table, k->part[i]);
@@ -684,7 +684,7 @@ static int enter_dotted(struct parser *ps, struct toml **table, struct key *k)
 
 static int parse_pair(struct parser *ps, struct toml *table)
 {
-	_cleanup_(key_done) struct key k = { .n = 0 };
+	_cleanup_(key_done) struct dotted_key k = { .n = 0 };
 	struct toml *t;
 	int r = parse_key(ps, &k);
 
@@ -710,7 +710,7 @@ static int parse_pair(struct parser *ps, struct toml *table)
 /* --- headers --- */
 
 /* From the root along all parts but the last one. */
-static int enter_header(struct parser *ps, struct toml **table, struct key *k)
+static int enter_header(struct parser *ps, struct toml **table, struct dotted_key *k)
 {
 	for (size_t i = 0; i + 1 < k->n; i++) {
 		struct toml *t = find(*table, k->part[i]);
@@ -731,7 +731,8 @@ static int enter_header(struct parser *ps, struct toml **table, struct key *k)
 	return 0;
 }
 
-static int define_table(struct parser *ps, struct toml *parent, struct key *k, struct toml **ret)
+static int define_table(struct parser *ps, struct toml *parent, struct dotted_key *k,
+			struct toml **ret)
 {
 	struct toml *t = find(parent, k->part[k->n - 1]);
 
@@ -746,7 +747,7 @@ static int define_table(struct parser *ps, struct toml *parent, struct key *k, s
 	return 0;
 }
 
-static int define_list_item(struct parser *ps, struct toml *parent, struct key *k,
+static int define_list_item(struct parser *ps, struct toml *parent, struct dotted_key *k,
 			    struct toml **ret)
 {
 	struct toml *t = find(parent, k->part[k->n - 1]);
@@ -764,7 +765,7 @@ static int define_list_item(struct parser *ps, struct toml *parent, struct key *
 
 static int parse_header(struct parser *ps, struct toml *root, struct toml **ret)
 {
-	_cleanup_(key_done) struct key k = { .n = 0 };
+	_cleanup_(key_done) struct dotted_key k = { .n = 0 };
 	bool list = looking_at(ps, "[[");
 	struct toml *parent = root;
 	int r;

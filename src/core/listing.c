@@ -175,7 +175,7 @@ int listing_each(enum kind k, int (*fn)(void *arg, const struct listing *v), voi
 	return r;
 }
 
-struct search {
+struct row_search {
 	struct buf found; /* the first row's payload */
 	char id[ID_LEN + 1];
 	size_t skip;
@@ -184,7 +184,7 @@ struct search {
 
 static int search_row(void *arg, const struct store_row *row)
 {
-	struct search *s = arg;
+	struct row_search *s = arg;
 
 	if (row->damaged || strlen(row->key + s->skip) != ID_LEN)
 		return 0;
@@ -201,7 +201,7 @@ int listing_get(enum kind k, const char *id, struct listing_row *ret, struct err
 	const struct sm_machine *m = kind_ops(k)->machine;
 	_cleanup_free_ char *prefix = NULL;
 	_cleanup_buf_ struct buf found = BUF_NULL;
-	struct search s = { .n = 0, .skip = strlen(m->name) + 1 };
+	struct row_search s = { .n = 0, .skip = strlen(m->name) + 1 };
 	struct store_read read;
 	int r;
 

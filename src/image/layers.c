@@ -289,14 +289,14 @@ bool image_layer_exists(const char *images_root, const char *diff_id)
 	return dir && fs_exists(fs);
 }
 
-struct sweep {
+struct layer_sweep {
 	const char *images_root;
 	const struct layer_set *known;
 };
 
 static int sweep_unowned(const char *path, const char *name, void *arg, struct err *e)
 {
-	const struct sweep *s = arg;
+	const struct layer_sweep *s = arg;
 
 	if (str_starts(name, IMAGE_LAYER_EMPTY) || layer_set_has(s->known, name))
 		return 0;
@@ -306,7 +306,7 @@ static int sweep_unowned(const char *path, const char *name, void *arg, struct e
 /* known: layers in use. */
 static int sweep_unused(const char *path, const char *name, void *arg, struct err *e)
 {
-	const struct sweep *s = arg;
+	const struct layer_sweep *s = arg;
 
 	return layer_set_has(s->known, name) ? 0
 					     : MIN(move_away(s->images_root, "trash", path, e), 0);
@@ -315,7 +315,7 @@ static int sweep_unused(const char *path, const char *name, void *arg, struct er
 int image_quarantine_empty(const char *images_root, const struct layer_set *in_use, struct err *e)
 {
 	_cleanup_free_ char *dir = xasprintf("%s/quarantine", images_root);
-	struct sweep s = { .images_root = images_root, .known = in_use };
+	struct layer_sweep s = { .images_root = images_root, .known = in_use };
 
 	return fs_each(dir, sweep_unused, &s, e);
 }
@@ -352,7 +352,7 @@ int image_sweep(const char *images_root, const struct layer_set *known, struct e
 {
 	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
 	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
-	struct sweep owned = { .images_root = images_root, .known = known };
+	struct layer_sweep owned = { .images_root = images_root, .known = known };
 	int r = fs_mkdir_all(trash, 0700, e);
 
 	r = r < 0 ? r : fs_mkdir_all(layers, 0700, e);

@@ -208,7 +208,7 @@ int image_staging_remove(const char *images_root, const char *pull_id, struct er
 	return r < 0 ? r : leave(images_root, pull_id, true, e);
 }
 
-struct sweep {
+struct staging_sweep {
 	const char *images_root;
 	const char *const *ids;
 	size_t n;
@@ -217,7 +217,7 @@ struct sweep {
 /* Pulls that are in no row and whose puller is dead. */
 static int sweep_pull(const char *path, const char *name, void *arg, struct err *e)
 {
-	const struct sweep *s = arg;
+	const struct staging_sweep *s = arg;
 	_cleanup_close_ int fd = -1;
 	int r;
 
@@ -235,7 +235,7 @@ int image_staging_sweep(const char *images_root, const char *const *ids, size_t 
 {
 	_cleanup_free_ char *staging = xasprintf("%s/staging", images_root);
 	_cleanup_free_ char *layers = xasprintf("%s/" LAYERS, staging);
-	struct sweep s = { .images_root = images_root, .ids = ids, .n = n };
+	struct staging_sweep s = { .images_root = images_root, .ids = ids, .n = n };
 	int r = fs_mkdir_all(layers, 0700, e);
 
 	r = r < 0 ? r : fs_each(staging, sweep_pull, &s, e);

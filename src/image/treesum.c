@@ -141,13 +141,13 @@ static uint64_t content_end(struct content *c, uint64_t size)
 /* --- one entry --- */
 
 /* What there is to know of an entry but its name. */
-struct node {
+struct tree_entry {
 	const struct stat *st;
 	const char *target; /* of a symbolic link */
 	uint64_t content, xattrs;
 };
 
-static uint64_t node_sum(const struct node *x)
+static uint64_t node_sum(const struct tree_entry *x)
 {
 	const struct stat *st = x->st;
 	bool dir = S_ISDIR(st->st_mode), device = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
@@ -213,7 +213,7 @@ static int sum_xattrs(struct xattrs *a, int fd, const char *path, uint64_t *ret,
 static int directory_value(struct xattrs *a, int fd, const char *path, struct treesum_value *ret,
 			   struct stat *ret_st, struct err *e)
 {
-	struct node x = { .st = ret_st };
+	struct tree_entry x = { .st = ret_st };
 
 	if (fstat(fd, ret_st) < 0)
 		return err_errno(e, ERR_DATA_LOSS, errno, "stat");
@@ -297,7 +297,7 @@ void treesum_files_add(struct treesum_files *f, uint64_t offset, const void *dat
 int treesum_files_end(struct treesum_files *f, int fd, struct err *e)
 {
 	struct stat st;
-	struct node x = { .st = &st };
+	struct tree_entry x = { .st = &st };
 	struct known *k;
 
 	if (fstat(fd, &st) < 0)
@@ -315,7 +315,7 @@ int treesum_files_end(struct treesum_files *f, int fd, struct err *e)
 
 /* --- the walk --- */
 
-struct level {
+struct open_dir {
 	DIR *dir;
 	size_t path_len; /* of its own path */
 	bool tells; /* its list has the inodes that stat(2) has */
@@ -324,7 +324,7 @@ struct level {
 struct treesum_walk {
 	const struct treesum_files *files;
 	struct xattrs *xattrs;
-	struct level *levels;
+	struct open_dir *levels;
 	size_t n;
 	struct buf path; /* with that of the root, `root` bytes and a slash */
 	size_t root;
@@ -373,7 +373,7 @@ static int enter(struct treesum_walk *w, int fd, struct err *e)
 	take_fd(own);
 	treesum_value_add(&w->sum, &v);
 	w->levels = xrealloc(w->levels, (w->n + 1) * sizeof(*w->levels));
-	w->levels[w->n++] = (struct level){
+	w->levels[w->n++] = (struct open_dir){
 		.dir = dir,
 		.path_len = w->path.len,
 		.tells = w->files && list_tells(dir, st.st_ino),
@@ -401,7 +401,7 @@ static int count(struct treesum_walk *w, int dir, const char *name, const char *
 {
 	bool deep = w->path.len >= PATH_MAX;
 	_cleanup_free_ char *proc = deep ? xasprintf("/proc/self/fd/%d/%s", dir, name) : NULL;
-	struct node x = { .st = &w->st, .target = target, .content = content };
+	struct tree_entry x = { .st = &w->st, .target = target, .content = content };
 
 	if (sum_xattrs(w->xattrs, -1, deep ? proc : w->path.data, &x.xattrs, e) < 0)
 		return -(int)e->code;
@@ -472,7 +472,7 @@ static int read_file(struct treesum_walk *w, uint64_t *ret_read, struct err *e)
 }
 
 /* The list alone tells all of a file that is known by its inode. */
-static bool is_known(struct treesum_walk *w, const struct level *top, const struct dirent *d)
+static bool is_known(struct treesum_walk *w, const struct open_dir *top, const struct dirent *d)
 {
 	const struct known *k;
 
@@ -502,7 +502,7 @@ static int look_at(struct treesum_walk *w, int dir, const char *name, struct err
 
 static int next_entry(struct treesum_walk *w, struct err *e)
 {
-	struct level *top = &w->levels[w->n - 1];
+	struct open_dir *top = &w->levels[w->n - 1];
 	int dir = dirfd(top->dir);
 	struct dirent *d;
 

@@ -33,7 +33,7 @@
 #define TARGET_PAUSE_NS NSEC_PER_SEC
 #define TARGET_SHARE 20
 
-struct walk {
+struct disk_walk {
 	struct disk_usage *of; /* NULL: has gone */
 	bool images;
 	struct layer_set *known; /* of images: layers counted by their rows */
@@ -50,10 +50,10 @@ struct walk {
 
 static struct {
 	struct list small, large; /* targets that wait */
-	struct walk *quick, *slow[LARGE_WALKS];
+	struct disk_walk *quick, *slow[LARGE_WALKS];
 	size_t n_slow, turn;
 	bool slow_last;
-	struct walk *running;
+	struct disk_walk *running;
 	struct loop_job job;
 	struct loop_timer timer;
 	bool ready; /* the lists are initialised */
@@ -64,7 +64,7 @@ static struct {
 
 /* --- one walk --- */
 
-static void walk_free(struct walk *w)
+static void walk_free(struct disk_walk *w)
 {
 	if (!w)
 		return;
@@ -78,9 +78,9 @@ static void walk_free(struct walk *w)
 	free(w);
 }
 
-static struct walk *walk_new(struct disk_usage *u)
+static struct disk_walk *walk_new(struct disk_usage *u)
 {
-	struct walk *w = xcalloc(1, sizeof(*w));
+	struct disk_walk *w = xcalloc(1, sizeof(*w));
 	uint64_t bytes, inodes;
 
 	w->of = u;
@@ -98,7 +98,7 @@ static struct walk *walk_new(struct disk_usage *u)
 	return w;
 }
 
-static struct treewalk_sum walk_sum(const struct walk *w)
+static struct treewalk_sum walk_sum(const struct disk_walk *w)
 {
 	struct treewalk_sum sum = { .partial = false };
 
@@ -112,7 +112,7 @@ static struct treewalk_sum walk_sum(const struct walk *w)
 }
 
 /* On a worker: the trees of the image store that no row counts. */
-static int list_images(struct walk *w, struct err *e)
+static int list_images(struct disk_walk *w, struct err *e)
 {
 	_cleanup_free_ char *root = path_images(world.conf);
 
@@ -121,7 +121,7 @@ static int list_images(struct walk *w, struct err *e)
 }
 
 /* On a worker.  As treewalk_step. */
-static int walk_on(struct walk *w, int64_t until, struct err *e)
+static int walk_on(struct disk_walk *w, int64_t until, struct err *e)
 {
 	int r = w->images ? list_images(w, e) : 0;
 
@@ -150,7 +150,7 @@ static int walk_on(struct walk *w, int64_t until, struct err *e)
 
 static void step_work(struct loop_job *j)
 {
-	struct walk *w = d.running;
+	struct disk_walk *w = d.running;
 	int64_t begin = clock_monotonic_ns(), cpu = clock_thread_ns();
 	id_t thread = (id_t)gettid();
 	int low = getpriority(PRIO_PROCESS, thread);
@@ -195,14 +195,14 @@ static struct disk_usage *dequeue(struct list *l)
 	return u;
 }
 
-static void slow_remove(const struct walk *w)
+static void slow_remove(const struct disk_walk *w)
 {
 	for (size_t i = 0; i < d.n_slow; i++)
 		if (d.slow[i] == w)
 			d.slow[i] = d.slow[--d.n_slow];
 }
 
-static void walk_end(struct walk *w)
+static void walk_end(struct disk_walk *w)
 {
 	if (d.quick == w)
 		d.quick = NULL;
@@ -211,7 +211,7 @@ static void walk_end(struct walk *w)
 }
 
 /* The walk whose step is next; NULL: nothing is to be done. */
-static struct walk *pick(void)
+static struct disk_walk *pick(void)
 {
 	bool quick = d.quick || !list_empty(&d.small);
 	bool slow = d.n_slow || !list_empty(&d.large);
@@ -230,7 +230,7 @@ static struct walk *pick(void)
 	return d.slow[d.turn];
 }
 
-static void publish(struct walk *w, bool whole)
+static void publish(struct disk_walk *w, bool whole)
 {
 	struct treewalk_sum sum = walk_sum(w);
 	struct disk_usage *u = w->of;
@@ -246,7 +246,7 @@ static void publish(struct walk *w, bool whole)
 	u->at = clock_realtime_ns();
 }
 
-static void finish(struct walk *w)
+static void finish(struct disk_walk *w)
 {
 	struct treewalk_sum sum = walk_sum(w);
 	struct disk_usage *u = w->of;
@@ -265,7 +265,7 @@ static void finish(struct walk *w)
 }
 
 /* A quick walk that has become large. */
-static void demote(struct walk *w)
+static void demote(struct disk_walk *w)
 {
 	struct disk_usage *u = w->of;
 
@@ -281,7 +281,7 @@ static void demote(struct walk *w)
 
 static void step_done(struct loop_job *j)
 {
-	struct walk *w = take_ptr(d.running);
+	struct disk_walk *w = take_ptr(d.running);
 	int64_t pause = MAX(MIN(w->wall_ns, STEP_NS), PAUSE_FACTOR * w->cpu_ns);
 
 	(void)j;
@@ -326,7 +326,7 @@ void diskuse_born(struct object *container)
 	container->disk = u;
 }
 
-static void forget(struct walk *w, const struct disk_usage *u)
+static void forget(struct disk_walk *w, const struct disk_usage *u)
 {
 	if (!w || w->of != u)
 		return;

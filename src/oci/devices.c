@@ -21,7 +21,7 @@
 #define DEPTH_MAX 16
 
 /* One walk: what is found is added with these permissions. */
-struct walk {
+struct device_walk {
 	struct oci_ctx *c;
 	const char *access;
 	json_t *nodes; /* object from paths to what linux.devices gets, in order of insertion */
@@ -45,7 +45,7 @@ static void add_rule(json_t *rules, bool allow, const char *type, int64_t major,
 }
 
 /* A later node of the same path replaces the earlier one: the request comes last. */
-static int add_node(struct walk *w, const char *path, const struct stat *st)
+static int add_node(struct device_walk *w, const char *path, const struct stat *st)
 {
 	const char *type = S_ISCHR(st->st_mode) ? "c" : "b";
 	json_t *node = oci_json_object();
@@ -82,7 +82,7 @@ static bool skip_host_name(const char *name)
 	return false;
 }
 
-static int walk_dir(struct walk *w, int dir, const char *path, unsigned depth)
+static int walk_dir(struct device_walk *w, int dir, const char *path, unsigned depth)
 {
 	_cleanup_closedir_ DIR *list = fdopendir(dir);
 	struct dirent *entry;
@@ -117,7 +117,7 @@ static int walk_dir(struct walk *w, int dir, const char *path, unsigned depth)
 }
 
 /* A node, or every node below a directory, named path in the container. */
-static int add_path(struct walk *w, const char *host_path, const char *path)
+static int add_path(struct device_walk *w, const char *host_path, const char *path)
 {
 	struct stat st;
 	int fd;
@@ -144,7 +144,7 @@ static bool access_is_valid(const char *access)
 }
 
 /* "/dev/host[:/dev/container[:rwm]]" of crio.conf's additional_devices. */
-static int add_configured(struct walk *w, const char *entry)
+static int add_configured(struct device_walk *w, const char *entry)
 {
 	_cleanup_free_ char *copy = xstrdup(entry);
 	char *host = copy, *path = strchr(copy, ':'), *access = NULL;
@@ -169,7 +169,7 @@ static int add_configured(struct walk *w, const char *entry)
 	return add_path(w, host, path && *path ? path : host);
 }
 
-static int add_requested(struct walk *w, size_t i)
+static int add_requested(struct device_walk *w, size_t i)
 {
 	const Runtime__V1__Device *req = w->c->config->devices[i];
 	_cleanup_free_ char *path = NULL;
@@ -192,7 +192,7 @@ static int add_requested(struct walk *w, size_t i)
 }
 
 /* All nodes of the host for a privileged container. */
-static int add_host_devices(struct walk *w)
+static int add_host_devices(struct device_walk *w)
 {
 	const struct conf_runtime *runtime = w->c->in->runtime;
 
@@ -203,7 +203,7 @@ static int add_host_devices(struct walk *w)
 	return add_path(w, "/dev", "/dev");
 }
 
-static int add_all(struct walk *w)
+static int add_all(struct device_walk *w)
 {
 	const struct oci_ctx *c = w->c;
 	char **entry = c->in->conf->additional_devices;
@@ -223,7 +223,7 @@ int oci_devices_build(struct oci_ctx *c)
 	json_t *rules = oci_json_need_array(resources, "devices");
 	_cleanup_json_ json_t *nodes = oci_json_object();
 	json_t *list = oci_json_need_array(c->linux_part, "devices"), *node;
-	struct walk w = { .c = c, .nodes = nodes, .rules = c->privileged ? NULL : rules };
+	struct device_walk w = { .c = c, .nodes = nodes, .rules = c->privileged ? NULL : rules };
 	const char *path;
 	int r;
 

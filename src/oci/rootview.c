@@ -153,14 +153,14 @@ int rootview_look(const struct rootview *v, const char *path, enum rootview_kind
 /* --- resolving ------------------------------------------------------------------------------ */
 
 /* at: what has been walked, "" at the root; rest: what is to be walked. */
-struct walk {
+struct path_walk {
 	const struct rootview *v;
 	char at[PATH_MAX];
 	char *rest;
 	unsigned links, depth;
 };
 
-static void walk_up(struct walk *w)
+static void walk_up(struct path_walk *w)
 {
 	char *slash = strrchr(w->at, '/');
 
@@ -169,7 +169,7 @@ static void walk_up(struct walk *w)
 }
 
 /* The link at w->at is replaced by its target: an absolute one starts at the container's root. */
-static int walk_link(struct walk *w, int fd, struct err *e)
+static int walk_link(struct path_walk *w, int fd, struct err *e)
 {
 	char target[PATH_MAX], *rest;
 	ssize_t n = readlinkat(fd, "", target, sizeof(target) - 1);
@@ -192,7 +192,7 @@ static int walk_link(struct walk *w, int fd, struct err *e)
 }
 
 /* Cut the next component off w->rest; NULL at the end. */
-static char *walk_next(struct walk *w)
+static char *walk_next(struct path_walk *w)
 {
 	char *start = w->rest + strspn(w->rest, "/"), *name;
 	size_t len = strcspn(start, "/");
@@ -204,7 +204,7 @@ static char *walk_next(struct walk *w)
 	return name;
 }
 
-static int walk_name(struct walk *w, const char *name, struct err *e)
+static int walk_name(struct path_walk *w, const char *name, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
 	enum rootview_kind kind;
@@ -219,7 +219,7 @@ static int walk_name(struct walk *w, const char *name, struct err *e)
 	return r == 0 && kind == ROOTVIEW_LINK ? walk_link(w, fd, e) : r;
 }
 
-static int walk_all(struct walk *w, struct err *e)
+static int walk_all(struct path_walk *w, struct err *e)
 {
 	int r = 0;
 
@@ -239,7 +239,7 @@ static int walk_all(struct walk *w, struct err *e)
 int rootview_resolve(const struct rootview *v, const char *path, struct rootview_place *ret,
 		     struct err *e)
 {
-	struct walk w = { .v = v, .rest = xstrdup(path) };
+	struct path_walk w = { .v = v, .rest = xstrdup(path) };
 	const struct covering *m;
 	int r = walk_all(&w, e);
 

@@ -29,12 +29,12 @@ enum usage_file {
 };
 _Static_assert((int)USAGE_COUNT == CGROUP_FILES_COUNT, "one descriptor a file");
 
-struct source {
+struct usage_source {
 	const char *controller, *file; /* NULL: this version has none */
 	bool events; /* only read when events are asked for */
 };
 
-static const struct source sources_v1[USAGE_COUNT] = {
+static const struct usage_source sources_v1[USAGE_COUNT] = {
 	[USAGE_CPU] = { "cpuacct", "cpuacct.usage", false },
 	[USAGE_CPU_STAT] = { "cpu", "cpu.stat", true },
 	[USAGE_MEMORY] = { "memory", "memory.usage_in_bytes", false },
@@ -45,7 +45,7 @@ static const struct source sources_v1[USAGE_COUNT] = {
 	[USAGE_OOM] = { "memory", "memory.oom_control", true },
 };
 
-static const struct source sources_v2[USAGE_COUNT] = {
+static const struct usage_source sources_v2[USAGE_COUNT] = {
 	[USAGE_CPU_STAT] = { "cpu", "cpu.stat", false },
 	[USAGE_MEMORY] = { "memory", "memory.current", false },
 	[USAGE_MEMORY_LIMIT] = { "memory", "memory.max", false },
@@ -67,11 +67,11 @@ int cgroup_files_open(const struct cgroups *cg, const char *path, bool events,
 		      struct cgroup_files *ret, struct err *e)
 {
 	bool v2 = cgroups_layout(cg) == CGROUP_LAYOUT_V2;
-	const struct source *sources = v2 ? sources_v2 : sources_v1;
+	const struct usage_source *sources = v2 ? sources_v2 : sources_v1;
 	struct cgroup_files f = { .opened = true, .v2 = v2 };
 
 	for (size_t i = 0; i < USAGE_COUNT; i++) {
-		const struct source *s = &sources[i];
+		const struct usage_source *s = &sources[i];
 		_cleanup_free_ char *dir = NULL, *name = NULL;
 		int r;
 
@@ -96,13 +96,13 @@ int cgroup_files_open(const struct cgroups *cg, const char *path, bool events,
 	return 0;
 }
 
-struct reader {
+struct usage_reader {
 	const struct cgroup_files *files;
 	bool gone; /* a read has said so */
 	char text[TEXT_BYTES];
 };
 
-static const char *read_text(struct reader *rd, enum usage_file file)
+static const char *read_text(struct usage_reader *rd, enum usage_file file)
 {
 	int fd = rd->files->fds[file];
 	ssize_t n;
@@ -118,7 +118,7 @@ static const char *read_text(struct reader *rd, enum usage_file file)
 }
 
 /* A file that is one number; "max" and what the kernel means by it is UINT64_MAX. */
-static uint64_t read_number(struct reader *rd, enum usage_file file, uint64_t missing)
+static uint64_t read_number(struct usage_reader *rd, enum usage_file file, uint64_t missing)
 {
 	uint64_t v;
 
@@ -159,7 +159,7 @@ static uint64_t limit_v1(uint64_t v)
 	return v >= (UINT64_C(1) << 62) ? UINT64_MAX : v;
 }
 
-static void read_v1(struct reader *rd, struct cgroup_usage *u)
+static void read_v1(struct usage_reader *rd, struct cgroup_usage *u)
 {
 	const char *text;
 	uint64_t both;
@@ -189,7 +189,7 @@ static void read_v1(struct reader *rd, struct cgroup_usage *u)
 		u->oom_kills = find_number(text, "oom_kill");
 }
 
-static void read_v2(struct reader *rd, struct cgroup_usage *u)
+static void read_v2(struct usage_reader *rd, struct cgroup_usage *u)
 {
 	const char *text = read_text(rd, USAGE_CPU_STAT);
 
@@ -218,7 +218,7 @@ static void read_v2(struct reader *rd, struct cgroup_usage *u)
 
 int cgroup_files_read(const struct cgroup_files *f, struct cgroup_usage *ret)
 {
-	struct reader rd;
+	struct usage_reader rd;
 
 	rd.files = f;
 	rd.gone = false;

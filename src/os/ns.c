@@ -27,7 +27,7 @@
 #define SYSCTL_NAME_MAX 256
 #define SYSCTL_VALUE_MAX 4096
 
-static const struct kind {
+static const struct ns_type {
 	enum ns_kind kind;
 	int clone_flag;
 	const char *name; /* in DIR and in /proc/PID/ns */
@@ -40,7 +40,7 @@ static const struct kind {
 
 /* --- a thread of its own --- */
 
-struct task {
+struct ns_task {
 	int (*fn)(void *arg, struct err *e);
 	void *arg;
 	struct err *e;
@@ -49,7 +49,7 @@ struct task {
 
 static void *task_main(void *p)
 {
-	struct task *t = p;
+	struct ns_task *t = p;
 
 	t->r = t->fn(t->arg, t->e);
 	return NULL;
@@ -58,7 +58,7 @@ static void *task_main(void *p)
 /* Run fn in a new thread that receives no signals and wait for it. */
 static int run_in_thread(int (*fn)(void *arg, struct err *e), void *arg, struct err *e)
 {
-	struct task t = { .fn = fn, .arg = arg, .e = e };
+	struct ns_task t = { .fn = fn, .arg = arg, .e = e };
 	sigset_t all, before;
 	pthread_t thread;
 	int r;
@@ -133,7 +133,7 @@ static int pin_in_thread(void *arg, struct err *e)
 			return r;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(kinds_all); i++) {
-		const struct kind *k = &kinds_all[i];
+		const struct ns_type *k = &kinds_all[i];
 		_cleanup_free_ char *source = xasprintf("/proc/thread-self/ns/%s", k->name);
 		_cleanup_free_ char *path = xasprintf("%s/%s", job->dir, k->name);
 

@@ -215,7 +215,7 @@ json_t *seccomp_profile_default(uint64_t caps, bool compat)
 /* --- profile files ------------------------------------------------------------------------ */
 
 /* Where a parser stands, for error texts. */
-struct cursor {
+struct profile_cursor {
 	struct err *e;
 	char path[128];
 	uint64_t caps;
@@ -223,13 +223,13 @@ struct cursor {
 	struct buf *unknown;
 };
 
-static int wrong(const struct cursor *c, const char *member, const char *what)
+static int wrong(const struct profile_cursor *c, const char *member, const char *what)
 {
 	return err_set(c->e, ERR_INVALID, "%s%s: %s", c->path, member, what);
 }
 
 /* Every key of object is in allowed (separated by spaces). */
-static int check_keys(const struct cursor *c, json_t *object, const char *allowed)
+static int check_keys(const struct profile_cursor *c, json_t *object, const char *allowed)
 {
 	const char *key;
 	json_t *value;
@@ -247,7 +247,8 @@ static int check_keys(const struct cursor *c, json_t *object, const char *allowe
 }
 
 /* 0 with *ret NULL when the member is absent or null. */
-static int get_text(const struct cursor *c, json_t *object, const char *key, const char **ret)
+static int get_text(const struct profile_cursor *c, json_t *object, const char *key,
+		    const char **ret)
 {
 	json_t *value = json_object_get(object, key);
 
@@ -260,7 +261,7 @@ static int get_text(const struct cursor *c, json_t *object, const char *key, con
 	return 0;
 }
 
-static int get_array(const struct cursor *c, json_t *object, const char *key, size_t max,
+static int get_array(const struct profile_cursor *c, json_t *object, const char *key, size_t max,
 		     json_t **ret)
 {
 	json_t *value = json_object_get(object, key);
@@ -277,7 +278,7 @@ static int get_array(const struct cursor *c, json_t *object, const char *key, si
 }
 
 /* An array of strings of bounded length; NULL when absent. */
-static int get_texts(const struct cursor *c, json_t *object, const char *key, size_t max,
+static int get_texts(const struct profile_cursor *c, json_t *object, const char *key, size_t max,
 		     json_t **ret)
 {
 	int r = get_array(c, object, key, max, ret);
@@ -296,8 +297,8 @@ static int get_texts(const struct cursor *c, json_t *object, const char *key, si
 	return 0;
 }
 
-static int get_number(const struct cursor *c, json_t *object, const char *key, json_int_t max,
-		      json_int_t *ret)
+static int get_number(const struct profile_cursor *c, json_t *object, const char *key,
+		      json_int_t max, json_int_t *ret)
 {
 	json_t *value = json_object_get(object, key);
 
@@ -310,7 +311,8 @@ static int get_number(const struct cursor *c, json_t *object, const char *key, j
 	return 0;
 }
 
-static int get_action(const struct cursor *c, json_t *object, const char *key, const char **ret)
+static int get_action(const struct profile_cursor *c, json_t *object, const char *key,
+		      const char **ret)
 {
 	static const char actions[] =
 		"SCMP_ACT_KILL SCMP_ACT_KILL_THREAD SCMP_ACT_KILL_PROCESS SCMP_ACT_TRAP "
@@ -325,7 +327,7 @@ static int get_action(const struct cursor *c, json_t *object, const char *key, c
 }
 
 /* "4.8" against this kernel. */
-static int kernel_at_least(const struct cursor *c, const char *want, bool *ret)
+static int kernel_at_least(const struct profile_cursor *c, const char *want, bool *ret)
 {
 	unsigned want_major, want_minor, major, minor;
 	struct utsname name;
@@ -346,7 +348,8 @@ struct condition {
 	bool has_kernel, kernel;
 };
 
-static int read_condition(struct cursor *c, json_t *entry, const char *key, struct condition *ret)
+static int read_condition(struct profile_cursor *c, json_t *entry, const char *key,
+			  struct condition *ret)
 {
 	json_t *object = json_object_get(entry, key), *list, *value;
 	const char *text;
@@ -386,7 +389,7 @@ static int read_condition(struct cursor *c, json_t *entry, const char *key, stru
 	return kernel_at_least(c, text, &ret->kernel);
 }
 
-static int entry_applies(struct cursor *c, json_t *entry, bool *ret)
+static int entry_applies(struct profile_cursor *c, json_t *entry, bool *ret)
 {
 	struct condition in = { .has_arch = false }, out = { .has_arch = false };
 	int r = read_condition(c, entry, "includes", &in);
@@ -409,7 +412,7 @@ static bool name_is_sane(const char *name)
 	return true;
 }
 
-static int read_name(struct cursor *c, const char *name, json_t *ret)
+static int read_name(struct profile_cursor *c, const char *name, json_t *ret)
 {
 	if (!name_is_sane(name))
 		return wrong(c, "names", "has an element that is not the name of a system call");
@@ -423,7 +426,7 @@ static int read_name(struct cursor *c, const char *name, json_t *ret)
 	return 0;
 }
 
-static int read_names(struct cursor *c, json_t *entry, json_t *ret)
+static int read_names(struct profile_cursor *c, json_t *entry, json_t *ret)
 {
 	const char *single;
 	json_t *list, *value;
@@ -449,7 +452,7 @@ static int read_names(struct cursor *c, json_t *entry, json_t *ret)
 	return 0;
 }
 
-static int read_arg(struct cursor *c, json_t *arg, json_t *ret)
+static int read_arg(struct profile_cursor *c, json_t *arg, json_t *ret)
 {
 	static const char ops[] = "SCMP_CMP_NE SCMP_CMP_LT SCMP_CMP_LE SCMP_CMP_EQ SCMP_CMP_GE "
 				  "SCMP_CMP_GT SCMP_CMP_MASKED_EQ";
@@ -479,7 +482,7 @@ static int read_arg(struct cursor *c, json_t *arg, json_t *ret)
 	return 0;
 }
 
-static int read_args(struct cursor *c, json_t *entry, json_t *out)
+static int read_args(struct profile_cursor *c, json_t *entry, json_t *out)
 {
 	json_t *list, *value, *args;
 	size_t i;
@@ -498,7 +501,7 @@ static int read_args(struct cursor *c, json_t *entry, json_t *out)
 	return 0;
 }
 
-static int read_entry(struct cursor *c, json_t *entry, json_t *ret)
+static int read_entry(struct profile_cursor *c, json_t *entry, json_t *ret)
 {
 	json_t *out, *names;
 	json_int_t number;
@@ -534,7 +537,7 @@ static int read_entry(struct cursor *c, json_t *entry, json_t *ret)
 	return r < 0 ? r : 0;
 }
 
-static int add_arch(struct cursor *c, const char *name)
+static int add_arch(struct profile_cursor *c, const char *name)
 {
 	const struct arch_name *arch = arch_by_name(name);
 
@@ -550,7 +553,7 @@ static int add_arch(struct cursor *c, const char *name)
 }
 
 /* The entry of archMap for this machine. */
-static int read_arch_map(struct cursor *c, json_t *map)
+static int read_arch_map(struct profile_cursor *c, json_t *map)
 {
 	json_t *entry, *subs, *value;
 	const char *name = NULL;
@@ -579,7 +582,7 @@ static int read_arch_map(struct cursor *c, json_t *map)
 	return 0;
 }
 
-static int read_arches(struct cursor *c, json_t *root, json_t *out)
+static int read_arches(struct profile_cursor *c, json_t *root, json_t *out)
 {
 	json_t *list, *map, *value;
 	size_t i;
@@ -606,7 +609,7 @@ static int read_arches(struct cursor *c, json_t *root, json_t *out)
 	return add_arch(c, arch_native()->name);
 }
 
-static int read_head(struct cursor *c, json_t *root, json_t *out)
+static int read_head(struct profile_cursor *c, json_t *root, json_t *out)
 {
 	const char *action, *text;
 	json_int_t number;
@@ -638,7 +641,7 @@ static int read_head(struct cursor *c, json_t *root, json_t *out)
 	return r == 0 ? read_arches(c, root, out) : r;
 }
 
-static int read_profile(struct cursor *c, json_t *root, json_t *out)
+static int read_profile(struct profile_cursor *c, json_t *root, json_t *out)
 {
 	json_t *list, *entry, *entries = json_array();
 	size_t i;
@@ -665,7 +668,7 @@ static int read_profile(struct cursor *c, json_t *root, json_t *out)
 int seccomp_profile_parse(const char *text, size_t size, uint64_t caps, struct buf *unknown,
 			  json_t **ret, struct err *e)
 {
-	struct cursor c = { .e = e, .caps = caps, .unknown = unknown };
+	struct profile_cursor c = { .e = e, .caps = caps, .unknown = unknown };
 	json_error_t why;
 	json_t *root, *out;
 	int r;

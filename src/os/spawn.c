@@ -237,7 +237,7 @@ void spawn_result_done(struct spawn_result *r)
 }
 
 /* One run of a child while it is watched. */
-struct run {
+struct watched_child {
 	const char *name;
 	struct spawn_child child;
 	int out_fd, err_fd;
@@ -245,7 +245,7 @@ struct run {
 	struct buf out, err;
 };
 
-static void run_done(struct run *run)
+static void run_done(struct watched_child *run)
 {
 	close_fdp(&run->child.pidfd);
 	close_fdp(&run->out_fd);
@@ -265,8 +265,8 @@ static int input_open(const void *in, size_t size, int *ret_fd, struct err *e)
 	return 0;
 }
 
-static int run_start(struct run *run, const struct spawn *what, const void *in, size_t in_size,
-		     struct err *e)
+static int run_start(struct watched_child *run, const struct spawn *what, const void *in,
+		     size_t in_size, struct err *e)
 {
 	_cleanup_close_ int in_fd = -1;
 	_cleanup_close_ int out_write = -1;
@@ -300,7 +300,7 @@ static int run_start(struct run *run, const struct spawn *what, const void *in, 
 }
 
 /* SIGKILL to the child and all it left in its group, then reap it. */
-static void run_kill(struct run *run)
+static void run_kill(struct watched_child *run)
 {
 	struct err ignored = ERR_NULL;
 	int status;
@@ -313,7 +313,7 @@ static void run_kill(struct run *run)
 /* Read what is there, closing *fd at its end; bounded, so that a child which prints without end
  * does not keep us from looking at the clock.  One call empties a full pipe.  max 0: keep only
  * the tail. */
-static int run_read(struct run *run, int *fd, struct buf *b, size_t max, struct err *e)
+static int run_read(struct watched_child *run, int *fd, struct buf *b, size_t max, struct err *e)
 {
 	for (int i = 0; i < 16 && *fd >= 0; i++) {
 		ssize_t n = read(*fd, buf_reserve(b, READ_SIZE), READ_SIZE);
@@ -337,7 +337,7 @@ static int run_read(struct run *run, int *fd, struct buf *b, size_t max, struct 
 	return 0;
 }
 
-static int run_drain(struct run *run, struct err *e)
+static int run_drain(struct watched_child *run, struct err *e)
 {
 	int r = run_read(run, &run->out_fd, &run->out, run->out_max, e);
 
@@ -348,7 +348,7 @@ static int run_drain(struct run *run, struct err *e)
 
 /* Until the child ends: its end counts, not that of its output, which a grandchild may hold
  * open for ever. */
-static int run_watch(struct run *run, int64_t timeout_ms, struct err *e)
+static int run_watch(struct watched_child *run, int64_t timeout_ms, struct err *e)
 {
 	int64_t deadline = deadline_after(timeout_ms);
 
@@ -378,7 +378,7 @@ static int run_watch(struct run *run, int64_t timeout_ms, struct err *e)
 }
 
 /* The child failed us in a way of its own: what it said last goes with the error. */
-static int err_add_stderr(struct err *e, const struct run *run)
+static int err_add_stderr(struct err *e, const struct watched_child *run)
 {
 	_cleanup_buf_ struct buf tail = BUF_NULL;
 	_cleanup_free_ char *text = xstrdup(e->text);
@@ -392,11 +392,11 @@ static int err_add_stderr(struct err *e, const struct run *run)
 int spawn_run_as(const struct spawn *s, const void *in, size_t in_size, size_t out_max,
 		 int64_t timeout_ms, struct spawn_result *ret, struct err *e)
 {
-	_cleanup_(run_done) struct run run = { .name = s->argv[0],
-					       .child = SPAWN_CHILD_NULL,
-					       .out_fd = -1,
-					       .err_fd = -1,
-					       .out_max = out_max };
+	_cleanup_(run_done) struct watched_child run = { .name = s->argv[0],
+							 .child = SPAWN_CHILD_NULL,
+							 .out_fd = -1,
+							 .err_fd = -1,
+							 .out_max = out_max };
 	int r;
 
 	r = run_start(&run, s, in, in_size, e);

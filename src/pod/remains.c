@@ -180,7 +180,7 @@ char *remains_layers_text(const struct remains *r, const struct conf *c)
 
 /* --- cgroups by name --- */
 
-struct search {
+struct cgroup_search {
 	const char *name;
 	size_t root; /* length of the hierarchy's directory */
 	int depth;
@@ -190,7 +190,7 @@ struct search {
 static int search_cgroup(const char *path, const char *name, void *arg, struct err *e)
 {
 	struct err ignored = ERR_NULL; /* cgroups of others come and go */
-	struct search *s = arg;
+	struct cgroup_search *s = arg;
 	struct stat st;
 
 	(void)e;
@@ -219,7 +219,7 @@ static int find_cgroup(const char *name, char **ret, struct err *e)
 	*ret = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(controllers) && r == 0 && !*ret; i++) {
 		_cleanup_free_ char *root = NULL;
-		struct search s = { .name = name };
+		struct cgroup_search s = { .name = name };
 
 		r = cgroup_controller_dir(world.cgroups, controllers[i], PROBE, &root, e);
 		if (r == 1) {

@@ -42,7 +42,7 @@ struct fetcher {
 };
 
 /* One channel. */
-struct service {
+struct fetcher_channel {
 	struct fetcher *fetcher;
 	int fd;
 	struct stop stop; /* the channel's end */
@@ -118,7 +118,7 @@ static int remember(struct fetcher *f, struct origin *o, uint32_t *ret, struct e
 }
 
 /* The channel's own way to a source. */
-static int use_source(struct service *sv, uint32_t id, struct err *e)
+static int use_source(struct fetcher_channel *sv, uint32_t id, struct err *e)
 {
 	struct fetcher *f = sv->fetcher;
 	int r;
@@ -131,7 +131,7 @@ static int use_source(struct service *sv, uint32_t id, struct err *e)
 	return r;
 }
 
-static int open_source(struct service *sv, const Crisp__Pull__Source *q, uint32_t *ret,
+static int open_source(struct fetcher_channel *sv, const Crisp__Pull__Source *q, uint32_t *ret,
 		       struct err *e)
 {
 	struct origin o = ORIGIN_NULL;
@@ -146,7 +146,7 @@ static int open_source(struct service *sv, const Crisp__Pull__Source *q, uint32_
 
 /* --- questions --- */
 
-static int get_manifest(struct service *sv, const char *reference, struct sink *sink,
+static int get_manifest(struct fetcher_channel *sv, const char *reference, struct sink *sink,
 			char **ret_type, struct err *e)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
@@ -155,7 +155,7 @@ static int get_manifest(struct service *sv, const char *reference, struct sink *
 	return r < 0 ? r : write_on(sink, text.data, text.len, e);
 }
 
-static int get_index(struct service *sv, struct sink *sink, struct err *e)
+static int get_index(struct fetcher_channel *sv, struct sink *sink, struct err *e)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
 	int r = origin_index(&sv->origin, &text, e);
@@ -163,7 +163,7 @@ static int get_index(struct service *sv, struct sink *sink, struct err *e)
 	return r < 0 ? r : write_on(sink, text.data, text.len, e);
 }
 
-static int get_blob(struct service *sv, const Crisp__Pull__Blob *q, struct sink *sink,
+static int get_blob(struct fetcher_channel *sv, const Crisp__Pull__Blob *q, struct sink *sink,
 		    struct err *e)
 {
 	const struct descriptor d = {
@@ -177,8 +177,8 @@ static int get_blob(struct service *sv, const Crisp__Pull__Blob *q, struct sink 
 }
 
 /* 1: there is none. */
-static int get_signature(struct service *sv, const Crisp__Pull__SignatureFile *q, struct sink *sink,
-			 struct err *e)
+static int get_signature(struct fetcher_channel *sv, const Crisp__Pull__SignatureFile *q,
+			 struct sink *sink, struct err *e)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
 	int r = sigfile_get(q->url, q->tries, &sv->stop, &sv->http, &text, e);
@@ -186,7 +186,7 @@ static int get_signature(struct service *sv, const Crisp__Pull__SignatureFile *q
 	return r != 0 ? r : write_on(sink, text.data, text.len, e);
 }
 
-static int act(struct service *sv, const Crisp__Pull__ToFetcher *q, struct sink *sink,
+static int act(struct fetcher_channel *sv, const Crisp__Pull__ToFetcher *q, struct sink *sink,
 	       Crisp__Pull__FromFetcher *a, char **type, struct err *e)
 {
 	int r;
@@ -211,7 +211,7 @@ static int act(struct service *sv, const Crisp__Pull__ToFetcher *q, struct sink 
 }
 
 /* <0: the channel is of no use any more. */
-static int answer(struct service *sv, const Crisp__Pull__ToFetcher *q, int pipe)
+static int answer(struct fetcher_channel *sv, const Crisp__Pull__ToFetcher *q, int pipe)
 {
 	Crisp__Pull__FromFetcher a = CRISP__PULL__FROM_FETCHER__INIT;
 	struct sink sink = { .fd = pipe };
@@ -235,7 +235,7 @@ static int answer(struct service *sv, const Crisp__Pull__ToFetcher *q, int pipe)
 
 static void serve(void *arg, int fd)
 {
-	struct service sv = { .fetcher = arg, .fd = fd };
+	struct fetcher_channel sv = { .fetcher = arg, .fd = fd };
 	struct err e = ERR_NULL;
 
 	if (stop_init(&sv.stop, fd, &e) < 0)

@@ -37,12 +37,12 @@ int exitrec_format(const struct exitrec *r, char out[EXITREC_MAX])
 
 /* --- reading --- */
 
-struct cursor {
+struct exitrec_reader {
 	char *p; /* rest of the text, NUL-terminated, cut line by line */
 };
 
 /* The value of the next line, which must be called name; NULL when it is not. */
-static char *next_value(struct cursor *c, const char *name)
+static char *next_value(struct exitrec_reader *c, const char *name)
 {
 	size_t n = strlen(name);
 	char *end = strchr(c->p, '\n'), *value;
@@ -55,7 +55,7 @@ static char *next_value(struct cursor *c, const char *name)
 	return value;
 }
 
-static int next_number(struct cursor *c, const char *name, int64_t max, int64_t *ret)
+static int next_number(struct exitrec_reader *c, const char *name, int64_t max, int64_t *ret)
 {
 	const char *value = next_value(c, name);
 
@@ -63,7 +63,7 @@ static int next_number(struct cursor *c, const char *name, int64_t max, int64_t 
 }
 
 /* The name of the field that is wrong, NULL when all are right. */
-static const char *parse_fields(struct cursor *c, struct exitrec *r)
+static const char *parse_fields(struct exitrec_reader *c, struct exitrec *r)
 {
 	int64_t code, sig, oom, ticks;
 	const char *boot;
@@ -97,7 +97,7 @@ static const char *parse_fields(struct cursor *c, struct exitrec *r)
 int exitrec_parse(const char *text, size_t size, struct exitrec *ret, struct err *e)
 {
 	char copy[EXITREC_MAX + 1], want[17];
-	struct cursor c = { .p = copy + strlen(HEAD) };
+	struct exitrec_reader c = { .p = copy + strlen(HEAD) };
 	const char *bad, *sum;
 	size_t covered;
 

@@ -28,7 +28,7 @@
 #define FRAMES_A_TURN 32 /* read before others get a turn */
 #define READY_TEXT_MAX 1024
 
-struct call {
+struct shim_call {
 	struct list node;
 	uint32_t seq;
 	shim_call_fn *fn;
@@ -57,7 +57,7 @@ struct shim_link {
 
 /* --- calls --- */
 
-static void call_free(struct call *c)
+static void call_free(struct shim_call *c)
 {
 	for (size_t i = 0; i < c->n_fds; i++)
 		close_fdp(&c->fds[i]);
@@ -66,7 +66,7 @@ static void call_free(struct call *c)
 }
 
 /* Answer it.  It leaves its list first: fn may do anything, also close the link. */
-static void call_finish(struct shim_link *link, struct call *c, struct shim_answer *ans,
+static void call_finish(struct shim_link *link, struct shim_call *c, struct shim_answer *ans,
 			const struct err *err)
 {
 	list_remove(&c->node);
@@ -85,7 +85,8 @@ static void fail_all(struct shim_link *link, const struct err *why, const bool *
 		while (!list_empty(lists[i])) {
 			struct shim_answer ans = { .fd = -1 };
 
-			call_finish(link, list_entry(lists[i]->next, struct call, node), &ans, why);
+			call_finish(link, list_entry(lists[i]->next, struct shim_call, node), &ans,
+				    why);
 			if (*closed)
 				return;
 		}
@@ -153,7 +154,7 @@ static void send_more(struct shim_link *link)
 	struct err ignored = ERR_NULL;
 
 	while (!list_empty(&link->unsent)) {
-		struct call *c = list_entry(link->unsent.next, struct call, node);
+		struct shim_call *c = list_entry(link->unsent.next, struct shim_call, node);
 		int r = send_frame(link, c->frame, c->size, c->fds, c->n_fds);
 
 		if (r > 0)
@@ -174,7 +175,7 @@ static void send_more(struct shim_link *link)
 }
 
 /* Keep what could not be sent, with descriptors of its own. */
-static int keep_unsent(struct shim_link *link, struct call *c, const void *frame, size_t size,
+static int keep_unsent(struct shim_link *link, struct shim_call *c, const void *frame, size_t size,
 		       const int *fds, size_t n_fds, struct err *e)
 {
 	for (size_t i = 0; i < n_fds; i++) {
@@ -194,7 +195,7 @@ int shim_link_call(struct shim_link *link, const struct shim_request *req, const
 {
 	struct shim_request accepted = *req;
 	char frame[SHIM_FRAME_MAX];
-	struct call *c;
+	struct shim_call *c;
 	size_t size;
 	int r;
 
@@ -216,7 +217,7 @@ int shim_link_call(struct shim_link *link, const struct shim_request *req, const
 		return -(int)e->code;
 	}
 	c = xcalloc(1, sizeof(*c));
-	*c = (struct call){ .seq = link->next_seq, .fn = fn, .arg = arg };
+	*c = (struct shim_call){ .seq = link->next_seq, .fn = fn, .arg = arg };
 	list_init(&c->node);
 	if (r > 0)
 		r = keep_unsent(link, c, frame, size, fds, n_fds, e);
@@ -245,7 +246,7 @@ static void got_answer(struct shim_link *link, const struct shim_report *rep, in
 		return;
 	}
 	list_for_each(pos, &link->calls) {
-		struct call *c = list_entry(pos, struct call, node);
+		struct shim_call *c = list_entry(pos, struct shim_call, node);
 
 		if (c->seq != rep->seq)
 			continue;

@@ -8,7 +8,7 @@
 
 #include "base/util.h"
 
-struct header {
+struct frame_header {
 	uint32_t magic;
 	uint16_t version;
 	uint16_t type;
@@ -25,7 +25,7 @@ enum field_kind {
 	FIELD_ARGS, /* const char *[]: count, then strings */
 };
 
-struct field {
+struct frame_field {
 	const char *name;
 	size_t offset;
 	size_t max; /* of a string, with its NUL */
@@ -38,7 +38,7 @@ struct field {
 		.kind = (kind_) \
 	}
 
-static const struct field request_fields[] = {
+static const struct frame_field request_fields[] = {
 	REQ(FIELD_STRING, id, SHIM_ID_MAX + 1),
 	REQ(FIELD_STRING, session, SHIM_ID_MAX + 1),
 	REQ(FIELD_STRING, runtime, SHIM_PATH_MAX),
@@ -68,7 +68,7 @@ static const struct field request_fields[] = {
 		.max = (max_), .kind = (kind_) \
 	}
 
-static const struct field report_fields[] = {
+static const struct frame_field report_fields[] = {
 	STATUS(FIELD_CHARS, id, SHIM_ID_MAX + 1),
 	STATUS(FIELD_CHARS, session, SHIM_ID_MAX + 1),
 	STATUS(FIELD_U32, state, 0),
@@ -89,12 +89,13 @@ static const struct field report_fields[] = {
 
 /* --- writing --- */
 
-struct writer {
+struct frame_writer {
 	char *out; /* SHIM_FRAME_MAX bytes */
 	size_t len;
 };
 
-static int put(struct writer *w, const void *data, size_t size, const char *name, struct err *e)
+static int put(struct frame_writer *w, const void *data, size_t size, const char *name,
+	       struct err *e)
 {
 	if (size > SHIM_FRAME_MAX - w->len)
 		return err_set(e, ERR_INVALID, "shim frame: %s does not fit into %d bytes", name,
@@ -104,7 +105,8 @@ static int put(struct writer *w, const void *data, size_t size, const char *name
 	return 0;
 }
 
-static int put_string(struct writer *w, const char *s, const struct field *f, struct err *e)
+static int put_string(struct frame_writer *w, const char *s, const struct frame_field *f,
+		      struct err *e)
 {
 	size_t size = strlen(s ? s : "") + 1;
 	uint32_t n = (uint32_t)size;
@@ -117,7 +119,8 @@ static int put_string(struct writer *w, const char *s, const struct field *f, st
 	return r < 0 ? r : put(w, s ? s : "", size, f->name, e);
 }
 
-static int put_args(struct writer *w, const char *const *args, const struct field *f, struct err *e)
+static int put_args(struct frame_writer *w, const char *const *args, const struct frame_field *f,
+		    struct err *e)
 {
 	uint32_t n = 0;
 	int r;
@@ -133,7 +136,8 @@ static int put_args(struct writer *w, const char *const *args, const struct fiel
 	return r;
 }
 
-static int put_field(struct writer *w, const char *base, const struct field *f, struct err *e)
+static int put_field(struct frame_writer *w, const char *base, const struct frame_field *f,
+		     struct err *e)
 {
 	const char *at = base + f->offset;
 
@@ -152,10 +156,10 @@ static int put_field(struct writer *w, const char *base, const struct field *f, 
 	return 0;
 }
 
-static int pack(struct header h, const void *base, const struct field *fields, size_t n, void *out,
-		size_t *ret_size, struct err *e)
+static int pack(struct frame_header h, const void *base, const struct frame_field *fields, size_t n,
+		void *out, size_t *ret_size, struct err *e)
 {
-	struct writer w = { .out = out, .len = sizeof(h) };
+	struct frame_writer w = { .out = out, .len = sizeof(h) };
 
 	for (size_t i = 0; i < n; i++) {
 		int r = put_field(&w, base, &fields[i], e);
@@ -171,12 +175,12 @@ static int pack(struct header h, const void *base, const struct field *fields, s
 
 /* --- reading --- */
 
-struct reader {
+struct frame_reader {
 	const char *p;
 	size_t left;
 };
 
-static int get(struct reader *rd, void *out, size_t size, const char *name, struct err *e)
+static int get(struct frame_reader *rd, void *out, size_t size, const char *name, struct err *e)
 {
 	if (size > rd->left)
 		return err_set(e, ERR_INVALID, "shim frame: ends inside %s", name);
@@ -186,7 +190,8 @@ static int get(struct reader *rd, void *out, size_t size, const char *name, stru
 	return 0;
 }
 
-static int get_string(struct reader *rd, const char **ret, const struct field *f, struct err *e)
+static int get_string(struct frame_reader *rd, const char **ret, const struct frame_field *f,
+		      struct err *e)
 {
 	uint32_t n = 0;
 	int r = get(rd, &n, sizeof(n), f->name, e);
@@ -208,7 +213,8 @@ static int get_string(struct reader *rd, const char **ret, const struct field *f
 	return 0;
 }
 
-static int get_args(struct reader *rd, const char **args, const struct field *f, struct err *e)
+static int get_args(struct frame_reader *rd, const char **args, const struct frame_field *f,
+		    struct err *e)
 {
 	uint32_t n = 0;
 	int r = get(rd, &n, sizeof(n), f->name, e);
@@ -224,7 +230,8 @@ static int get_args(struct reader *rd, const char **args, const struct field *f,
 	return r;
 }
 
-static int get_field(struct reader *rd, char *base, const struct field *f, struct err *e)
+static int get_field(struct frame_reader *rd, char *base, const struct frame_field *f,
+		     struct err *e)
 {
 	char *at = base + f->offset;
 	const char *s;
@@ -248,7 +255,7 @@ static int get_field(struct reader *rd, char *base, const struct field *f, struc
 	return 0;
 }
 
-static int parse_header(const void *frame, size_t size, struct header *h, struct err *e)
+static int parse_header(const void *frame, size_t size, struct frame_header *h, struct err *e)
 {
 	if (size < sizeof(*h) || size > SHIM_FRAME_MAX)
 		return err_set(e, ERR_INVALID, "shim frame: %zu bytes, %zu to %d are allowed", size,
@@ -265,11 +272,11 @@ static int parse_header(const void *frame, size_t size, struct header *h, struct
 	return 0;
 }
 
-static int parse_fields(const void *frame, size_t size, void *base, const struct field *fields,
-			size_t n, struct err *e)
+static int parse_fields(const void *frame, size_t size, void *base,
+			const struct frame_field *fields, size_t n, struct err *e)
 {
-	struct reader rd = { .p = (const char *)frame + sizeof(struct header),
-			     .left = size - sizeof(struct header) };
+	struct frame_reader rd = { .p = (const char *)frame + sizeof(struct frame_header),
+				   .left = size - sizeof(struct frame_header) };
 
 	for (size_t i = 0; i < n; i++) {
 		int r = get_field(&rd, base, &fields[i], e);
@@ -293,10 +300,10 @@ static bool is_request(unsigned type)
 int shimproto_pack_request(const struct shim_request *req, uint32_t seq, void *out,
 			   size_t *ret_size, struct err *e)
 {
-	struct header h = { .magic = SHIM_MAGIC,
-			    .version = SHIM_VERSION,
-			    .type = (uint16_t)req->type,
-			    .seq = seq };
+	struct frame_header h = { .magic = SHIM_MAGIC,
+				  .version = SHIM_VERSION,
+				  .type = (uint16_t)req->type,
+				  .seq = seq };
 
 	if (!is_request(req->type))
 		return err_set(e, ERR_INVALID, "shim frame: %d is no request", (int)req->type);
@@ -306,7 +313,7 @@ int shimproto_pack_request(const struct shim_request *req, uint32_t seq, void *o
 int shimproto_parse_request(const void *frame, size_t size, struct shim_request *ret,
 			    uint32_t *ret_seq, struct err *e)
 {
-	struct header h;
+	struct frame_header h;
 	int r;
 
 	*ret_seq = 0;
@@ -340,11 +347,11 @@ static bool is_report(unsigned type)
 
 int shimproto_pack_report(const struct shim_report *rep, void *out, size_t *ret_size, struct err *e)
 {
-	struct header h = { .magic = SHIM_MAGIC,
-			    .version = SHIM_VERSION,
-			    .type = (uint16_t)rep->type,
-			    .seq = rep->seq,
-			    .error = (uint32_t)rep->err.code };
+	struct frame_header h = { .magic = SHIM_MAGIC,
+				  .version = SHIM_VERSION,
+				  .type = (uint16_t)rep->type,
+				  .seq = rep->seq,
+				  .error = (uint32_t)rep->err.code };
 
 	if (!is_report(rep->type))
 		return err_set(e, ERR_INVALID, "shim frame: %d is no report", (int)rep->type);
@@ -353,7 +360,7 @@ int shimproto_pack_report(const struct shim_report *rep, void *out, size_t *ret_
 
 int shimproto_parse_report(const void *frame, size_t size, struct shim_report *ret, struct err *e)
 {
-	struct header h;
+	struct frame_header h;
 	int r = parse_header(frame, size, &h, e);
 
 	if (r < 0)

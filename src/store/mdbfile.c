@@ -47,7 +47,7 @@ struct page_header {
 	uint16_t lower, upper; /* of an overflow page: the count of pages, 32 bit */
 };
 
-struct tree {
+struct mdb_tree {
 	uint32_t pad; /* of the free tree: the page size */
 	uint16_t flags, depth;
 	uint64_t branches, leaves, overflows, entries, root;
@@ -56,7 +56,7 @@ struct tree {
 struct meta {
 	uint32_t magic, version;
 	uint64_t address, map_size;
-	struct tree trees[2];
+	struct mdb_tree trees[2];
 	uint64_t last_page, txnid;
 };
 
@@ -69,7 +69,7 @@ struct mdbfile {
 	int newest;
 };
 
-struct walk {
+struct page_walk {
 	struct mdbfile *f;
 	int tree;
 	uint64_t last_page; /* no page is beyond */
@@ -108,7 +108,7 @@ static int read_at(const struct mdbfile *f, uint64_t at, void *to, size_t n, str
 #define page_bad(e, number, fmt, ...) \
 	err_set(e, ERR_DATA_LOSS, "page %llu " fmt, (unsigned long long)(number), ##__VA_ARGS__)
 
-static int read_page(const struct walk *w, uint64_t number, void *to, struct err *e)
+static int read_page(const struct page_walk *w, uint64_t number, void *to, struct err *e)
 {
 	int r;
 
@@ -122,7 +122,7 @@ static int read_page(const struct walk *w, uint64_t number, void *to, struct err
 	return r;
 }
 
-static int use_page(struct walk *w, uint64_t number, struct err *e)
+static int use_page(struct page_walk *w, uint64_t number, struct err *e)
 {
 	if (number < FIRST_PAGE || number > w->last_page)
 		return page_bad(e, number, "does not exist: the last one is %llu",
@@ -186,8 +186,8 @@ static int node_at(const uint8_t *page, size_t page_size, const struct page_head
 }
 
 /* Are bounds and nodes those of a page that LMDB has written? */
-static int check_page(const struct walk *w, uint64_t number, const uint8_t *page, unsigned kinds,
-		      struct err *e)
+static int check_page(const struct page_walk *w, uint64_t number, const uint8_t *page,
+		      unsigned kinds, struct err *e)
 {
 	struct page_header h = header_of(page);
 	unsigned kind = h.flags & PAGE_KINDS;
@@ -219,7 +219,7 @@ static int check_page(const struct walk *w, uint64_t number, const uint8_t *page
 /* --- values --- */
 
 /* The value of a big node, malloc'ed, with its pages marked as used. */
-static int read_big(struct walk *w, const struct node *n, void **ret, struct err *e)
+static int read_big(struct page_walk *w, const struct node *n, void **ret, struct err *e)
 {
 	uint64_t count = (PAGE_HEADER - 1 + n->size) / w->f->page_size + 1;
 	_cleanup_free_ uint8_t *pages = NULL;
@@ -251,7 +251,7 @@ static int read_big(struct walk *w, const struct node *n, void **ret, struct err
 }
 
 /* A list of free pages: a count, then as many numbers. */
-static int use_free(struct walk *w, const uint8_t *list, size_t size, struct err *e)
+static int use_free(struct page_walk *w, const uint8_t *list, size_t size, struct err *e)
 {
 	uint64_t n, number;
 	int r = 0;
@@ -268,7 +268,7 @@ static int use_free(struct walk *w, const uint8_t *list, size_t size, struct err
 	return r < 0 ? err_wrap(e, "free list") : 0;
 }
 
-static int leaf_node(struct walk *w, const struct node *n, struct err *e)
+static int leaf_node(struct page_walk *w, const struct node *n, struct err *e)
 {
 	_cleanup_free_ void *copy = NULL;
 	const void *value = n->data;
@@ -297,7 +297,8 @@ static int compare_keys(const struct node *a, const struct node *b)
 	return r ? r : (a->key_size > b->key_size) - (a->key_size < b->key_size);
 }
 
-static int check_order(const struct walk *w, uint64_t number, const uint8_t *page, struct err *e)
+static int check_order(const struct page_walk *w, uint64_t number, const uint8_t *page,
+		       struct err *e)
 {
 	struct page_header h = header_of(page);
 	/* The first key of a branch means nothing. */
@@ -314,7 +315,7 @@ static int check_order(const struct walk *w, uint64_t number, const uint8_t *pag
 }
 
 /* Damage of a part: while salvaging counted, else forwarded. */
-static int part(struct walk *w, int r)
+static int part(struct page_walk *w, int r)
 {
 	if (r < 0 && w->fn) {
 		w->bad++;
@@ -323,9 +324,9 @@ static int part(struct walk *w, int r)
 	return r;
 }
 
-static int walk_page(struct walk *w, uint64_t number, unsigned depth, struct err *e);
+static int walk_page(struct page_walk *w, uint64_t number, unsigned depth, struct err *e);
 
-static int walk_nodes(struct walk *w, const uint8_t *page, unsigned depth, struct err *e)
+static int walk_nodes(struct page_walk *w, const uint8_t *page, unsigned depth, struct err *e)
 {
 	struct page_header h = header_of(page);
 	int r = 0;
@@ -342,7 +343,7 @@ static int walk_nodes(struct walk *w, const uint8_t *page, unsigned depth, struc
 	return r;
 }
 
-static int walk_page(struct walk *w, uint64_t number, unsigned depth, struct err *e)
+static int walk_page(struct page_walk *w, uint64_t number, unsigned depth, struct err *e)
 {
 	_cleanup_free_ uint8_t *page = xmalloc(w->f->page_size);
 	struct page_header h;
@@ -368,7 +369,7 @@ static int walk_page(struct walk *w, uint64_t number, unsigned depth, struct err
 	return walk_nodes(w, page, depth, e);
 }
 
-static int walk_tree(struct walk *w, const struct tree *t, struct err *e)
+static int walk_tree(struct page_walk *w, const struct mdb_tree *t, struct err *e)
 {
 	int r;
 
@@ -478,13 +479,15 @@ int mdbfile_check(struct mdbfile *f, uint64_t max_bytes, struct mdbfile_info *re
 {
 	const struct meta *m = &f->metas[f->newest];
 	_cleanup_free_ uint8_t *used = NULL;
-	struct walk w;
+	struct page_walk w;
 	int r = check_metas(f, max_bytes, e);
 
 	if (r < 0)
 		return r;
 	used = xcalloc(m->last_page / 8 + 1, 1);
-	w = (struct walk){ .f = f, .last_page = m->last_page, .used = used, .tree = TREE_MAIN };
+	w = (struct page_walk){
+		.f = f, .last_page = m->last_page, .used = used, .tree = TREE_MAIN
+	};
 	r = walk_tree(&w, &m->trees[TREE_MAIN], e);
 	*ret = (struct mdbfile_info){ .txnid = m->txnid, .rows = w.entries };
 	w.tree = TREE_FREE;
@@ -494,7 +497,7 @@ int mdbfile_check(struct mdbfile *f, uint64_t max_bytes, struct mdbfile_info *re
 /* --- salvage --- */
 
 /* Rows of leaf pages that no tree has led to. */
-static void walk_strays(struct walk *w)
+static void walk_strays(struct page_walk *w)
 {
 	_cleanup_free_ uint8_t *page = xmalloc(w->f->page_size);
 
@@ -514,7 +517,7 @@ size_t mdbfile_salvage(struct mdbfile *f, mdbfile_row_fn *fn, void *arg)
 {
 	_cleanup_free_ uint8_t *used = NULL;
 	struct err e = ERR_NULL;
-	struct walk w = { .f = f, .tree = TREE_MAIN, .fn = fn, .arg = arg };
+	struct page_walk w = { .f = f, .tree = TREE_MAIN, .fn = fn, .arg = arg };
 
 	if (f->size / f->page_size <= FIRST_PAGE)
 		return 1;

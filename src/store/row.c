@@ -13,16 +13,16 @@
 #define STORE_VERSION 1
 
 /* Before each payload; little endian by copying, no padding. */
-struct header {
+struct row_header {
 	uint32_t version;
 	uint32_t size; /* of the payload */
 	char boot_id[40];
 	uint64_t checksum; /* of header (this one 0), key, payload: each seeds the next */
 };
 
-static uint64_t checksum(const struct header *h, const char *key, const void *payload)
+static uint64_t checksum(const struct row_header *h, const char *key, const void *payload)
 {
-	struct header zeroed = *h;
+	struct row_header zeroed = *h;
 	uint64_t sum;
 
 	zeroed.checksum = 0;
@@ -33,12 +33,12 @@ static uint64_t checksum(const struct header *h, const char *key, const void *pa
 
 size_t store_row_header(void)
 {
-	return sizeof(struct header);
+	return sizeof(struct row_header);
 }
 
-static struct header header_of(const char *key, const void *payload, size_t size)
+static struct row_header header_of(const char *key, const void *payload, size_t size)
 {
-	struct header h = { .version = STORE_VERSION, .size = (uint32_t)size };
+	struct row_header h = { .version = STORE_VERSION, .size = (uint32_t)size };
 
 	memcpy(h.boot_id, clock_boot_id(), 37);
 	h.checksum = checksum(&h, key, payload);
@@ -47,7 +47,7 @@ static struct header header_of(const char *key, const void *payload, size_t size
 
 void store_row_write(void *to, const char *key, const void *payload, size_t size)
 {
-	const struct header h = header_of(key, payload, size);
+	const struct row_header h = header_of(key, payload, size);
 
 	memcpy(to, &h, sizeof(h));
 	if (size)
@@ -57,7 +57,7 @@ void store_row_write(void *to, const char *key, const void *payload, size_t size
 bool store_row_is(const void *value, size_t value_size, const char *key, const void *payload,
 		  size_t size)
 {
-	const struct header h = header_of(key, payload, size);
+	const struct row_header h = header_of(key, payload, size);
 
 	return value_size == sizeof(h) + size && memcmp(value, &h, sizeof(h)) == 0 &&
 	       (!size || memcmp((const char *)value + sizeof(h), payload, size) == 0);
@@ -65,7 +65,7 @@ bool store_row_is(const void *value, size_t value_size, const char *key, const v
 
 void store_row_read(const char *key, const void *value, size_t size, struct store_row *ret)
 {
-	struct header h;
+	struct row_header h;
 
 	*ret = (struct store_row){ .key = key, .payload = value, .size = size };
 	ret->damaged = true;

@@ -130,13 +130,13 @@ static int inflate_block(struct spdy *s, const void *in, size_t size, struct buf
 	}
 }
 
-struct span {
+struct frame_span {
 	const char *p;
 	size_t n;
 };
 
 /* A length and that many bytes. */
-static int take_span(struct span *rest, struct span *ret, struct err *e)
+static int take_span(struct frame_span *rest, struct frame_span *ret, struct err *e)
 {
 	size_t n;
 
@@ -145,18 +145,18 @@ static int take_span(struct span *rest, struct span *ret, struct err *e)
 	n = get_u32(rest->p);
 	if (n > rest->n - 4)
 		return err_set(e, ERR_INVALID, "SPDY: a header is longer than its block");
-	*ret = (struct span){ rest->p + 4, n };
-	*rest = (struct span){ rest->p + 4 + n, rest->n - 4 - n };
+	*ret = (struct frame_span){ rest->p + 4, n };
+	*rest = (struct frame_span){ rest->p + 4 + n, rest->n - 4 - n };
 	return 0;
 }
 
-static bool span_is(const struct span *s, const char *text)
+static bool span_is(const struct frame_span *s, const char *text)
 {
 	return s->n == strlen(text) && memcmp(s->p, text, s->n) == 0;
 }
 
 /* A value that is too long or has a NUL is no value that we know. */
-static void keep(char out[SPDY_VALUE_MAX + 1], const struct span *value)
+static void keep(char out[SPDY_VALUE_MAX + 1], const struct frame_span *value)
 {
 	size_t n = value->n <= SPDY_VALUE_MAX && !memchr(value->p, 0, value->n) ? value->n : 0;
 
@@ -166,7 +166,7 @@ static void keep(char out[SPDY_VALUE_MAX + 1], const struct span *value)
 
 static int parse_headers(const struct buf *block, struct spdy_open *open, struct err *e)
 {
-	struct span rest = { block->data, block->len }, name, value;
+	struct frame_span rest = { block->data, block->len }, name, value;
 	uint32_t count;
 	int r = 0;
 
@@ -175,7 +175,7 @@ static int parse_headers(const struct buf *block, struct spdy_open *open, struct
 	count = get_u32(rest.p);
 	if (count > HEADERS_COUNT_MAX)
 		return err_set(e, ERR_INVALID, "SPDY: %u headers are too many", count);
-	rest = (struct span){ rest.p + 4, rest.n - 4 };
+	rest = (struct frame_span){ rest.p + 4, rest.n - 4 };
 	for (uint32_t i = 0; i < count && r == 0; i++) {
 		r = take_span(&rest, &name, e);
 		if (r == 0)

@@ -54,7 +54,7 @@ enum message_kind {
 	MESSAGE_STOP,
 };
 
-struct message {
+struct server_message {
 	struct loop_post post;
 	struct stream_server *server;
 	enum message_kind kind;
@@ -67,7 +67,7 @@ struct message {
 	int sockets[2];
 };
 
-static void handle(struct message *m, struct conn *c)
+static void handle(struct server_message *m, struct conn *c)
 {
 	switch (m->kind) {
 	case MESSAGE_ADMIT:
@@ -97,7 +97,7 @@ static void handle(struct message *m, struct conn *c)
 
 static void message_run(struct loop_post *post)
 {
-	struct message *m = container_of(post, struct message, post);
+	struct server_message *m = container_of(post, struct server_message, post);
 	struct conn *c = conn_find(&m->server->conns, m->id);
 
 	if (m->kind == MESSAGE_STOP) {
@@ -114,9 +114,10 @@ static void message_run(struct loop_post *post)
 	free(m);
 }
 
-static struct message *message_new(struct stream_server *s, enum message_kind kind, uint64_t id)
+static struct server_message *message_new(struct stream_server *s, enum message_kind kind,
+					  uint64_t id)
 {
-	struct message *m = xcalloc(1, sizeof(*m));
+	struct server_message *m = xcalloc(1, sizeof(*m));
 
 	m->post.fn = message_run;
 	m->server = s;
@@ -127,14 +128,14 @@ static struct message *message_new(struct stream_server *s, enum message_kind ki
 	return m;
 }
 
-static void message_send(struct message *m)
+static void message_send(struct server_message *m)
 {
 	loop_post(m->server->conns.loop, &m->post);
 }
 
 void stream_server_admit(struct stream_server *s, uint64_t id, const struct stream_ask *ask)
 {
-	struct message *m = message_new(s, MESSAGE_ADMIT, id);
+	struct server_message *m = message_new(s, MESSAGE_ADMIT, id);
 
 	m->admitted = ask != NULL;
 	if (ask)
@@ -144,7 +145,7 @@ void stream_server_admit(struct stream_server *s, uint64_t id, const struct stre
 
 void stream_server_give(struct stream_server *s, uint64_t id, const struct stream_fds *fds)
 {
-	struct message *m = message_new(s, MESSAGE_GIVE, id);
+	struct server_message *m = message_new(s, MESSAGE_GIVE, id);
 
 	m->fds = *fds;
 	message_send(m);
@@ -152,7 +153,7 @@ void stream_server_give(struct stream_server *s, uint64_t id, const struct strea
 
 void stream_server_end(struct stream_server *s, uint64_t id, const struct stream_end *end)
 {
-	struct message *m = message_new(s, MESSAGE_END, id);
+	struct server_message *m = message_new(s, MESSAGE_END, id);
 
 	m->end = *end;
 	message_send(m);
@@ -161,7 +162,7 @@ void stream_server_end(struct stream_server *s, uint64_t id, const struct stream
 void stream_server_dialed(struct stream_server *s, uint64_t id, uint32_t pair, const int fds[2],
 			  const struct err *err)
 {
-	struct message *m = message_new(s, MESSAGE_DIALED, id);
+	struct server_message *m = message_new(s, MESSAGE_DIALED, id);
 
 	m->pair = pair;
 	m->sockets[0] = fds[0];

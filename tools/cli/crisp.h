@@ -84,7 +84,7 @@ enum object_kind {
 /* Beside kinds: a pod wins over its container of the same name; without it that one does. */
 #define OBJECT_PREFER_POD 8U
 
-struct object {
+struct found_object {
 	enum object_kind kind;
 	char id[128];
 	char name[300];
@@ -93,7 +93,7 @@ struct object {
 
 /* Find the object that text names: a whole id, its beginning, or an exact name.  kinds: or'ed.
  * More than one: ERR_INVALID with the candidates in the text. */
-int cli_resolve(struct cli *cli, const char *text, unsigned kinds, struct object *ret,
+int cli_resolve(struct cli *cli, const char *text, unsigned kinds, struct found_object *ret,
 		struct err *e);
 
 /* Frees an answer of gen/cri_client.h at the end of the scope. */

@@ -385,7 +385,7 @@ static int exec_stream(struct cli *cli, char *id, char **argv, int argc,
 static int exec_in(struct cli *cli, char **argv, int argc, const struct exec_options *o,
 		   int *ret_code, struct err *e)
 {
-	struct object object;
+	struct found_object object;
 	int r = cli_connect(cli, CALL_TIMEOUT_MS, e);
 
 	if (r == 0)
@@ -464,7 +464,7 @@ static int attach_to(struct cli *cli, const char *name, bool in, bool tty, int *
 	struct terminal t = {
 		.tty = tty, .may_detach = tty && in, .keyboard.fd = -1, .window.fd = -1
 	};
-	struct object object;
+	struct found_object object;
 	int r = cli_connect(cli, CALL_TIMEOUT_MS, e);
 
 	if (r == 0)

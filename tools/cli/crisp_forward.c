@@ -32,14 +32,14 @@
 
 struct forward;
 
-struct door {
+struct local_port {
 	struct forward *f;
 	struct loop_io listener;
 	uint16_t remote;
 };
 
 /* One connection of a client. */
-struct link {
+struct forwarded_conn {
 	struct list node;
 	struct forward *f;
 	struct loop_io socket;
@@ -54,8 +54,8 @@ struct link {
 struct forward {
 	struct loop *loop;
 	struct stream_client *client;
-	struct door doors[PORTS_MAX];
-	size_t n_doors;
+	struct local_port ports[PORTS_MAX];
+	size_t n_ports;
 	struct list links;
 	uint32_t next_request;
 	struct loop_io signals;
@@ -65,12 +65,12 @@ struct forward {
 
 /* --- one connection --- */
 
-static bool is_behind(const struct link *l)
+static bool is_behind(const struct forwarded_conn *l)
 {
 	return l->waiting.len > WAITING_MAX;
 }
 
-static void link_free(struct link *l)
+static void conn_free(struct forwarded_conn *l)
 {
 	loop_timer_stop(l->f->loop, &l->late);
 	loop_io_del(&l->socket);
@@ -81,7 +81,7 @@ static void link_free(struct link *l)
 	free(l);
 }
 
-static void link_read(struct link *l)
+static void conn_read(struct forwarded_conn *l)
 {
 	char data[READ_SIZE];
 	ssize_t n = read(l->socket.fd, data, sizeof(data));
@@ -93,15 +93,15 @@ static void link_read(struct link *l)
 	stream_client_put(l->f->client, l->data, data, n > 0 ? (size_t)n : 0, n <= 0);
 }
 
-static void link_late(struct loop_timer *t)
+static void conn_late(struct loop_timer *t)
 {
-	struct link *l = container_of(t, struct link, late);
+	struct forwarded_conn *l = container_of(t, struct forwarded_conn, late);
 
 	fprintf(stderr, "crisp: port %u: a client that reads nothing is let go\n", l->port);
 	l->dead = true;
 }
 
-static void link_write(struct link *l)
+static void conn_write(struct forwarded_conn *l)
 {
 	ssize_t n = write(l->socket.fd, l->waiting.data, l->waiting.len);
 
@@ -115,16 +115,16 @@ static void link_write(struct link *l)
 
 static void on_link(struct loop_io *io, uint32_t events)
 {
-	struct link *l = container_of(io, struct link, socket);
+	struct forwarded_conn *l = container_of(io, struct forwarded_conn, socket);
 
 	if (events & EPOLLOUT)
-		link_write(l);
+		conn_write(l);
 	if (!l->dead && !l->client_ended && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-		link_read(l);
+		conn_read(l);
 }
 
 /* Watch for what can be done now; free what has nothing left to do. */
-static void link_update(struct link *l)
+static void conn_update(struct forwarded_conn *l)
 {
 	bool full = stream_client_is_full(l->f->client);
 	uint32_t events =
@@ -136,18 +136,18 @@ static void link_update(struct link *l)
 		shutdown(l->socket.fd, SHUT_WR);
 	}
 	if (l->dead || (l->told_end && l->client_ended)) {
-		link_free(l);
+		conn_free(l);
 		return;
 	}
 	if (is_behind(l) && !l->late.slot)
-		loop_timer_set(l->f->loop, &l->late, clock_monotonic_ns() + PATIENCE_NS, link_late);
+		loop_timer_set(l->f->loop, &l->late, clock_monotonic_ns() + PATIENCE_NS, conn_late);
 	if (events == l->events)
 		return;
 	loop_io_del(&l->socket);
 	l->events = events;
 	if (events &&
 	    loop_io_add(l->f->loop, &l->socket, l->socket.fd, events, on_link, &ignored) < 0)
-		link_free(l);
+		conn_free(l);
 }
 
 /* Callbacks only change links: who is in the middle of one does not lose it.  This protocol has no
@@ -158,14 +158,14 @@ static bool turn_end(void *arg)
 	bool behind = false;
 
 	list_for_each_safe(pos, &f->links)
-		link_update(list_entry(pos, struct link, node));
+		conn_update(list_entry(pos, struct forwarded_conn, node));
 	list_for_each(pos, &f->links)
-		behind |= is_behind(list_entry(pos, struct link, node));
+		behind |= is_behind(list_entry(pos, struct forwarded_conn, node));
 	stream_client_pause(f->client, behind);
 	return false;
 }
 
-static uint32_t open_stream(struct link *l, const char *type, uint32_t request)
+static uint32_t open_stream(struct forwarded_conn *l, const char *type, uint32_t request)
 {
 	struct spdy_open what = { .id = 0 };
 
@@ -177,9 +177,9 @@ static uint32_t open_stream(struct link *l, const char *type, uint32_t request)
 
 static void on_client(struct loop_io *io, uint32_t events)
 {
-	struct door *d = container_of(io, struct door, listener);
+	struct local_port *d = container_of(io, struct local_port, listener);
 	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct link *l;
+	struct forwarded_conn *l;
 
 	(void)events;
 	if (fd < 0)
@@ -196,10 +196,10 @@ static void on_client(struct loop_io *io, uint32_t events)
 
 /* --- from the daemon --- */
 
-static struct link *link_of(struct forward *f, uint32_t id)
+static struct forwarded_conn *conn_of(struct forward *f, uint32_t id)
 {
 	list_for_each(pos, &f->links) {
-		struct link *l = list_entry(pos, struct link, node);
+		struct forwarded_conn *l = list_entry(pos, struct forwarded_conn, node);
 
 		if (l->data == id || l->error == id)
 			return l;
@@ -209,7 +209,7 @@ static struct link *link_of(struct forward *f, uint32_t id)
 
 static void on_data(void *arg, uint32_t id, const void *data, size_t size)
 {
-	struct link *l = link_of(arg, id);
+	struct forwarded_conn *l = conn_of(arg, id);
 
 	if (!l)
 		return;
@@ -219,12 +219,12 @@ static void on_data(void *arg, uint32_t id, const void *data, size_t size)
 		return;
 	}
 	buf_add(&l->waiting, data, size);
-	link_write(l);
+	conn_write(l);
 }
 
 static void on_finished(void *arg, uint32_t id)
 {
-	struct link *l = link_of(arg, id);
+	struct forwarded_conn *l = conn_of(arg, id);
 
 	if (!l)
 		return;
@@ -237,7 +237,7 @@ static void on_finished(void *arg, uint32_t id)
 
 static void on_reset(void *arg, uint32_t id)
 {
-	struct link *l = link_of(arg, id);
+	struct forwarded_conn *l = conn_of(arg, id);
 
 	if (l)
 		l->dead = true;
@@ -270,10 +270,10 @@ static int parse_ports(const char *text, uint16_t *ret_local, uint16_t *ret_remo
 	return 0;
 }
 
-static int open_door(struct forward *f, const char *address, uint16_t local, uint16_t remote,
+static int open_port(struct forward *f, const char *address, uint16_t local, uint16_t remote,
 		     struct err *e)
 {
-	struct door *d = &f->doors[f->n_doors];
+	struct local_port *d = &f->ports[f->n_ports];
 	_cleanup_free_ char *name = NULL;
 	_cleanup_close_ int fd = -1;
 	int r = inet_listen(address, local, &fd, e);
@@ -284,13 +284,13 @@ static int open_door(struct forward *f, const char *address, uint16_t local, uin
 		return r;
 	d->f = f;
 	d->remote = remote;
-	f->n_doors++;
+	f->n_ports++;
 	name = inet_name(take_fd(fd));
 	printf("Forwarding from %s -> %u\n", name, remote);
 	return 0;
 }
 
-static int open_doors(struct forward *f, const char *address, char **ports, int n, struct err *e)
+static int open_ports(struct forward *f, const char *address, char **ports, int n, struct err *e)
 {
 	uint16_t local, remote;
 	int r = 0;
@@ -298,7 +298,7 @@ static int open_doors(struct forward *f, const char *address, char **ports, int 
 	for (int i = 0; i < n && r == 0; i++) {
 		if (parse_ports(ports[i], &local, &remote) < 0)
 			return err_set(e, ERR_INVALID, "\"%s\" is not [LOCAL:]REMOTE", ports[i]);
-		r = open_door(f, address, local, remote, e);
+		r = open_port(f, address, local, remote, e);
 	}
 	fflush(stdout);
 	return r;
@@ -333,10 +333,10 @@ static int watch_signals(struct forward *f, struct err *e)
 static void forward_done(struct forward *f)
 {
 	list_for_each_safe(pos, &f->links)
-		link_free(list_entry(pos, struct link, node));
-	for (size_t i = 0; i < f->n_doors; i++) {
-		loop_io_del(&f->doors[i].listener);
-		close_fdp(&f->doors[i].listener.fd);
+		conn_free(list_entry(pos, struct forwarded_conn, node));
+	for (size_t i = 0; i < f->n_ports; i++) {
+		loop_io_del(&f->ports[i].listener);
+		close_fdp(&f->ports[i].listener.fd);
 	}
 	loop_io_del(&f->signals);
 	close_fdp(&f->signals.fd);
@@ -351,7 +351,7 @@ static int forward(struct cli *cli, const char *address, char **argv, int argc, 
 	_cleanup_answer_ Runtime__V1__PortForwardResponse *resp = NULL;
 	Runtime__V1__PortForwardRequest req = RUNTIME__V1__PORT_FORWARD_REQUEST__INIT;
 	struct forward f = { .signals.fd = -1 };
-	struct object object;
+	struct found_object object;
 	int r = cli_connect(cli, CALL_TIMEOUT_MS, e);
 
 	list_init(&f.links);
@@ -367,7 +367,7 @@ static int forward(struct cli *cli, const char *address, char **argv, int argc, 
 	r = f.loop ? stream_client_open(cli, f.loop, resp->url, PROTOCOL, &ops, &f, &f.client, e)
 		   : -(int)e->code;
 	if (r == 0)
-		r = open_doors(&f, address, argv + 1, argc - 1, e);
+		r = open_ports(&f, address, argv + 1, argc - 1, e);
 	if (r == 0)
 		r = watch_signals(&f, e);
 	if (r == 0) {

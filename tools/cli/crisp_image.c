@@ -124,7 +124,7 @@ static int remove_image(struct cli *cli, const char *text, struct err *e)
 	_cleanup_answer_ Runtime__V1__RemoveImageResponse *resp = NULL;
 	Runtime__V1__RemoveImageRequest req = RUNTIME__V1__REMOVE_IMAGE_REQUEST__INIT;
 	Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
-	struct object object;
+	struct found_object object;
 	int r = image_exists(cli, text, e);
 
 	/* A name in any form the daemon understands goes to it as it is; what it does not know may

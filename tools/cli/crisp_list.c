@@ -115,7 +115,7 @@ int cmd_ps(struct cli *cli, int argc, char **argv)
 	Runtime__V1__ContainerStateValue running = RUNTIME__V1__CONTAINER_STATE_VALUE__INIT;
 	Runtime__V1__ContainerFilter filter = RUNTIME__V1__CONTAINER_FILTER__INIT;
 	const char *pod = NULL;
-	struct object object;
+	struct found_object object;
 	struct err e;
 	int c;
 

@@ -37,7 +37,7 @@ static int logs_print(struct cli *cli, const char *name, const struct logs_optio
 {
 	_cleanup_answer_ Runtime__V1__ContainerStatusResponse *s = NULL;
 	_cleanup_(log_reader_done) struct log_reader reader = LOG_READER_NULL;
-	struct object object;
+	struct found_object object;
 	int r;
 
 	r = cli_connect(cli, LOGS_TIMEOUT_MS, e);

@@ -17,17 +17,17 @@
 #define CANDIDATES_SHOWN 8
 
 /* A search: the best match so far, and all of them for the message. */
-struct search {
+struct object_search {
 	const char *text;
-	struct object *found;
+	struct found_object *found;
 	unsigned n;
 	bool exact; /* found has exactly this id: nothing else counts */
 	char owner[65]; /* pod of the container found */
 	struct buf candidates;
 };
 
-static void search_offer(struct search *s, enum object_kind kind, const char *id, const char *name,
-			 bool running)
+static void search_offer(struct object_search *s, enum object_kind kind, const char *id,
+			 const char *name, bool running)
 {
 	const char *digits = str_starts(id, "sha256:") ? id + strlen("sha256:") : id;
 	bool exact = strcmp(id, s->text) == 0 || strcmp(digits, s->text) == 0;
@@ -51,7 +51,7 @@ static void search_offer(struct search *s, enum object_kind kind, const char *id
 	snprintf(s->found->name, sizeof(s->found->name), "%s", name);
 }
 
-static int search_pods(struct cli *cli, struct search *s, bool prefer_pod, struct err *e)
+static int search_pods(struct cli *cli, struct object_search *s, bool prefer_pod, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__ListPodSandboxResponse *pods = NULL;
 	Runtime__V1__ListPodSandboxRequest req = RUNTIME__V1__LIST_POD_SANDBOX_REQUEST__INIT;
@@ -73,7 +73,7 @@ static int search_pods(struct cli *cli, struct search *s, bool prefer_pod, struc
 	return r;
 }
 
-static int search_containers(struct cli *cli, struct search *s, struct err *e)
+static int search_containers(struct cli *cli, struct object_search *s, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__ListContainersResponse *list = NULL;
 	Runtime__V1__ListContainersRequest req = RUNTIME__V1__LIST_CONTAINERS_REQUEST__INIT;
@@ -91,7 +91,7 @@ static int search_containers(struct cli *cli, struct search *s, struct err *e)
 }
 
 /* One offer an image, under the name that matches if one does. */
-static int search_images(struct cli *cli, struct search *s, struct err *e)
+static int search_images(struct cli *cli, struct object_search *s, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__ListImagesResponse *list = NULL;
 	Runtime__V1__ListImagesRequest req = RUNTIME__V1__LIST_IMAGES_REQUEST__INIT;
@@ -112,13 +112,13 @@ static int search_images(struct cli *cli, struct search *s, struct err *e)
 	return r;
 }
 
-int cli_resolve(struct cli *cli, const char *text, unsigned kinds, struct object *ret,
+int cli_resolve(struct cli *cli, const char *text, unsigned kinds, struct found_object *ret,
 		struct err *e)
 {
-	struct search s = { .text = text, .found = ret, .candidates = BUF_NULL };
+	struct object_search s = { .text = text, .found = ret, .candidates = BUF_NULL };
 	int r = 0;
 
-	*ret = (struct object){ .kind = OBJECT_KIND_POD };
+	*ret = (struct found_object){ .kind = OBJECT_KIND_POD };
 	if (kinds & OBJECT_KIND_CONTAINER)
 		r = search_containers(cli, &s, e);
 	if (r == 0 && kinds & OBJECT_KIND_POD)
@@ -152,7 +152,7 @@ int container_status(struct cli *cli, const char *id, bool verbose,
 	return r;
 }
 
-static int inspect_pod(struct cli *cli, struct object *o, struct err *e)
+static int inspect_pod(struct cli *cli, struct found_object *o, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__PodSandboxStatusResponse *pod = NULL;
 	Runtime__V1__PodSandboxStatusRequest req = RUNTIME__V1__POD_SANDBOX_STATUS_REQUEST__INIT;
@@ -166,7 +166,7 @@ static int inspect_pod(struct cli *cli, struct object *o, struct err *e)
 	return r;
 }
 
-static int inspect_image(struct cli *cli, struct object *o, struct err *e)
+static int inspect_image(struct cli *cli, struct found_object *o, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__ImageStatusResponse *image = NULL;
 	Runtime__V1__ImageStatusRequest req = RUNTIME__V1__IMAGE_STATUS_REQUEST__INIT;
@@ -182,7 +182,7 @@ static int inspect_image(struct cli *cli, struct object *o, struct err *e)
 	return r;
 }
 
-static int inspect_object(struct cli *cli, struct object *o, struct err *e)
+static int inspect_object(struct cli *cli, struct found_object *o, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__ContainerStatusResponse *status = NULL;
 	int r;
@@ -203,7 +203,7 @@ static int inspect_object(struct cli *cli, struct object *o, struct err *e)
 
 int cmd_inspect(struct cli *cli, int argc, char **argv)
 {
-	struct object object;
+	struct found_object object;
 	struct err e;
 
 	while (cli_option(cli, argc, argv, "", NULL) != -1)
@@ -246,7 +246,7 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 {
 	_cleanup_answer_ Crisp__V1__ExplainResponse *resp = NULL;
 	Crisp__V1__ExplainRequest req = CRISP__V1__EXPLAIN_REQUEST__INIT;
-	struct object object;
+	struct found_object object;
 	struct err e;
 
 	while (cli_option(cli, argc, argv, "", NULL) != -1)
@@ -323,13 +323,14 @@ int pod_remove(struct cli *cli, const char *id, struct err *e)
 
 /* Do fn for each argument; the others are still done when one fails. */
 static int for_each_object(struct cli *cli, char **argv, int n,
-			   int (*fn)(struct cli *cli, struct object *o, int64_t arg, struct err *e),
+			   int (*fn)(struct cli *cli, struct found_object *o, int64_t arg,
+				     struct err *e),
 			   int64_t arg)
 {
 	int code = CLI_EXIT_OK;
 
 	for (int i = 0; i < n; i++) {
-		struct object object;
+		struct found_object object;
 		struct err e;
 
 		if (cli_connect(cli, OBJECT_TIMEOUT_MS, &e) < 0)
@@ -345,7 +346,7 @@ static int for_each_object(struct cli *cli, char **argv, int n,
 	return code;
 }
 
-static int stop_one(struct cli *cli, struct object *o, int64_t grace_s, struct err *e)
+static int stop_one(struct cli *cli, struct found_object *o, int64_t grace_s, struct err *e)
 {
 	if (o->kind == OBJECT_KIND_POD)
 		return pod_stop(cli, o->id, e);
@@ -367,7 +368,7 @@ int cmd_stop(struct cli *cli, int argc, char **argv)
 	return for_each_object(cli, argv + optind, argc - optind, stop_one, grace_s);
 }
 
-static int remove_one(struct cli *cli, struct object *o, int64_t force, struct err *e)
+static int remove_one(struct cli *cli, struct found_object *o, int64_t force, struct err *e)
 {
 	if (o->running && !force)
 		return err_set(e, ERR_PRECONDITION, "%s %.13s %s: stop it first, or use -f",

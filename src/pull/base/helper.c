@@ -35,7 +35,7 @@ struct ready {
 };
 
 /* A channel on its way to its thread. */
-struct task {
+struct channel_task {
 	const struct helper_ops *ops;
 	int fd;
 };
@@ -66,7 +66,7 @@ static void close_others(const int *keep, size_t n, int control)
 
 static void *run_task(void *arg)
 {
-	struct task *t = arg;
+	struct channel_task *t = arg;
 
 	t->ops->serve(t->ops->arg, t->fd);
 	close(t->fd);
@@ -118,12 +118,12 @@ static void wait_for_control(struct refused *r)
 
 static void start_task(struct refused *r, const struct helper_ops *ops, int fd)
 {
-	struct task *t = xmalloc(sizeof(*t));
+	struct channel_task *t = xmalloc(sizeof(*t));
 	pthread_attr_t attr;
 	pthread_t thread;
 	int failed;
 
-	*t = (struct task){ .ops = ops, .fd = fd };
+	*t = (struct channel_task){ .ops = ops, .fd = fd };
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	failed = pthread_create(&thread, &attr, run_task, t);

@@ -31,7 +31,7 @@ struct mirror {
 	enum pull_from from;
 };
 
-struct registry {
+struct registry_entry {
 	char *prefix, *location; /* location NULL: where the name says */
 	bool insecure, blocked, digest_only;
 	struct mirror *mirrors;
@@ -46,13 +46,13 @@ struct registries {
 	char *mode; /* short-name-mode, NULL: not said */
 	char **search;
 	size_t n_search;
-	struct registry *list;
+	struct registry_entry *list;
 	size_t n;
 	struct alias *aliases;
 	size_t n_aliases;
 };
 
-static void registry_done(struct registry *r)
+static void registry_done(struct registry_entry *r)
 {
 	for (size_t i = 0; i < r->n_mirrors; i++)
 		free(r->mirrors[i].location);
@@ -165,7 +165,7 @@ static int load_mirror(const struct toml *v, const char *file, struct mirror *m,
 	return 0;
 }
 
-static int load_mirrors(const struct toml *table, const char *file, struct registry *g,
+static int load_mirrors(const struct toml *table, const char *file, struct registry_entry *g,
 			struct err *e)
 {
 	const struct toml *list = toml_get(table, "mirror");
@@ -189,7 +189,7 @@ static int load_mirrors(const struct toml *table, const char *file, struct regis
 	return 0;
 }
 
-static int check_prefix(const struct registry *g, const struct toml *v, const char *file,
+static int check_prefix(const struct registry_entry *g, const struct toml *v, const char *file,
 			struct err *e)
 {
 	const char *star = strchr(g->prefix, '*');
@@ -204,7 +204,8 @@ static int check_prefix(const struct registry *g, const struct toml *v, const ch
 	return 0;
 }
 
-static int load_registry(const struct toml *v, const char *file, struct registry *g, struct err *e)
+static int load_registry(const struct toml *v, const char *file, struct registry_entry *g,
+			 struct err *e)
 {
 	int r = check_type(v, TOML_TYPE_TABLE, file, e);
 
@@ -229,7 +230,7 @@ static int load_registry(const struct toml *v, const char *file, struct registry
 }
 
 /* A later file's entry for a prefix replaces the earlier one. */
-static void add_registry(struct registries *r, struct registry *g)
+static void add_registry(struct registries *r, struct registry_entry *g)
 {
 	for (size_t i = 0; i < r->n; i++)
 		if (strcmp(r->list[i].prefix, g->prefix) == 0) {
@@ -253,7 +254,7 @@ static int load_list(struct registries *r, const struct toml *root, const char *
 		return err_set(e, ERR_PRECONDITION, "%s: more than %d registries", file,
 			       ENTRIES_MAX);
 	for (const struct toml *v = list->first; v; v = v->next) {
-		struct registry g = { .prefix = NULL };
+		struct registry_entry g = { .prefix = NULL };
 
 		if (load_registry(v, file, &g, e) < 0) {
 			registry_done(&g);
@@ -556,10 +557,10 @@ static size_t prefix_match(const char *prefix, const char *text)
 	return skip + n;
 }
 
-static const struct registry *find_registry(const struct registries *r, const char *name,
-					    size_t *ret_matched)
+static const struct registry_entry *find_registry(const struct registries *r, const char *name,
+						  size_t *ret_matched)
 {
-	const struct registry *best = NULL;
+	const struct registry_entry *best = NULL;
 	size_t longest = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
@@ -659,7 +660,7 @@ static int add_source(struct image_sources *s, const char *location, const char 
 	return 0;
 }
 
-static bool mirror_serves(const struct registry *g, const struct mirror *m,
+static bool mirror_serves(const struct registry_entry *g, const struct mirror *m,
 			  const struct image_ref *ref)
 {
 	bool digest = *ref->digest;
@@ -682,7 +683,7 @@ int registries_sources(const struct registries *r, const struct image_ref *ref,
 	_cleanup_free_ char *whole = xasprintf("%s%s%s%s%s", name, *ref->tag ? ":" : "", ref->tag,
 					       *ref->digest ? "@" : "", ref->digest);
 	size_t matched = 0;
-	const struct registry *g = find_registry(r, whole, &matched);
+	const struct registry_entry *g = find_registry(r, whole, &matched);
 	const char *rest = name + MIN(matched, strlen(name));
 	int result = 0;
 

@@ -20,12 +20,12 @@
 
 struct registry {
 	struct exchange *http;
-	struct session *session;
+	struct registry_session *session;
 	struct stop *stop;
 };
 
 /* One thing that is fetched, over any number of exchanges. */
-struct fetch {
+struct download {
 	const char *path; /* below the repository */
 	const char *url; /* or elsewhere: nothing of ours goes there */
 	const char *accept; /* a whole header line, NULL: none */
@@ -37,7 +37,7 @@ struct fetch {
 	bool exact; /* max is what there is */
 };
 
-static struct registry *registry_on(struct session *s, struct stop *stop, struct err *e)
+static struct registry *registry_on(struct registry_session *s, struct stop *stop, struct err *e)
 {
 	struct exchange *http = exchange_new(stop, e);
 	struct registry *g;
@@ -55,7 +55,7 @@ static struct registry *registry_on(struct session *s, struct stop *stop, struct
 
 struct registry *registry_new(const struct registry_options *o, struct err *e)
 {
-	struct session *s = NULL;
+	struct registry_session *s = NULL;
 
 	return session_new(o, &s, e) < 0 ? NULL : registry_on(s, o->stop, e);
 }
@@ -82,7 +82,7 @@ const char *registry_host(const struct registry *g)
 /* Bytes that are known already are passed over: a server may ignore a range. */
 static int on_body(void *arg, uint64_t offset, const void *data, size_t size, struct err *e)
 {
-	struct fetch *f = arg;
+	struct download *f = arg;
 	size_t known;
 
 	if (offset > f->got)
@@ -115,7 +115,7 @@ static bool same_origin(const char *a, const char *b)
 static int request(struct registry *g, const char *url, bool own, const char *authorization,
 		   struct exchange_request *req, struct exchange_response *resp, struct err *e)
 {
-	struct session *s = g->session;
+	struct registry_session *s = g->session;
 	_cleanup_(certs_done) struct certs other = CERTS_NULL;
 	_cleanup_free_ char *host = exchange_url_host(url);
 	int64_t timeout = s->progress_timeout_ms;
@@ -159,7 +159,7 @@ static int exchange(struct registry *g, const char *first, bool first_is_own,
 
 /* Does it speak plain HTTP?  Only where that is allowed, and without a port only when nobody
  * listens at the one of https. */
-static bool try_plain(const struct session *s, const struct exchange_response *resp)
+static bool try_plain(const struct registry_session *s, const struct exchange_response *resp)
 {
 	bool has_port = strchr(s->base + strcspn(s->base, "]"), ':') ||
 			(*s->base != '[' && strchr(s->base, ':'));
@@ -172,7 +172,7 @@ static bool try_plain(const struct session *s, const struct exchange_response *r
 static int exchange_authorized(struct registry *g, const char *path, struct exchange_request *req,
 			       struct exchange_response *resp, struct err *e)
 {
-	struct session *s = g->session;
+	struct registry_session *s = g->session;
 	bool answered = false;
 
 	req->insecure = s->insecure;
@@ -201,7 +201,8 @@ static int exchange_authorized(struct registry *g, const char *path, struct exch
 	}
 }
 
-static int refuse(const struct session *s, const struct exchange_response *resp, struct err *e)
+static int refuse(const struct registry_session *s, const struct exchange_response *resp,
+		  struct err *e)
 {
 	/* {"errors":[{"code":"...","message":"..."}]} or whatever came: for people, not parsed. */
 	_cleanup_buf_ struct buf text = BUF_NULL;
@@ -243,7 +244,7 @@ static int64_t backoff_ms(int failures, const struct exchange_response *resp)
 	return MAX(ms, resp->retry_after_s * 1000);
 }
 
-static int give_up(const struct session *s, int r, const struct exchange_response *resp,
+static int give_up(const struct registry_session *s, int r, const struct exchange_response *resp,
 		   struct err *e)
 {
 	if (r == 0)
@@ -256,7 +257,7 @@ static int give_up(const struct session *s, int r, const struct exchange_respons
 }
 
 /* How long until the pull counts as stuck?  0: it does. */
-static int64_t patience_ms(const struct session *s)
+static int64_t patience_ms(const struct registry_session *s)
 {
 	int64_t idle = clock_monotonic_ns() - atomic_load(&s->meter->alive_ns);
 
@@ -266,9 +267,9 @@ static int64_t patience_ms(const struct session *s)
 }
 
 /* Without a connection to begin with, more tries are a waste of the client's time. */
-static int fetch(struct registry *g, struct fetch *f, char **ret_type, struct err *e)
+static int fetch(struct registry *g, struct download *f, char **ret_type, struct err *e)
 {
-	struct session *s = g->session;
+	struct registry_session *s = g->session;
 	int failures = 0;
 
 	f->meter = s->meter;
@@ -318,9 +319,9 @@ static int collect(void *arg, const void *data, size_t size, struct err *e)
 int registry_manifest(struct registry *g, const char *reference, struct buf *ret, char **ret_type,
 		      struct err *e)
 {
-	const struct session *s = g->session;
+	const struct registry_session *s = g->session;
 	_cleanup_free_ char *path = xasprintf("manifests/%s", reference);
-	struct fetch f = {
+	struct download f = {
 		.path = path,
 		.accept = MANIFEST_ACCEPT,
 		.sink = collect,
@@ -334,7 +335,7 @@ int registry_manifest(struct registry *g, const char *reference, struct buf *ret
 }
 
 /* Layers that may not be distributed lie where their descriptors say. */
-static int fetch_elsewhere(struct registry *g, const struct descriptor *d, struct fetch *f,
+static int fetch_elsewhere(struct registry *g, const struct descriptor *d, struct download *f,
 			   char **ret_type, struct err *e)
 {
 	int r = -(int)e->code;
@@ -353,10 +354,12 @@ static int fetch_elsewhere(struct registry *g, const struct descriptor *d, struc
 int registry_blob(struct registry *g, const struct descriptor *d,
 		  int (*sink)(void *, const void *, size_t, struct err *), void *arg, struct err *e)
 {
-	const struct session *s = g->session;
+	const struct registry_session *s = g->session;
 	_cleanup_free_ char *path = xasprintf("blobs/%s", d->digest);
 	_cleanup_free_ char *type = NULL;
-	struct fetch f = { .path = path, .sink = sink, .arg = arg, .max = d->size, .exact = true };
+	struct download f = {
+		.path = path, .sink = sink, .arg = arg, .max = d->size, .exact = true
+	};
 	int r = fetch(g, &f, &type, e);
 
 	if (r < 0 && e->code == ERR_NOT_FOUND && f.got == 0 && d->n_urls)

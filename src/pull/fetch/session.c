@@ -14,9 +14,9 @@ static const char *base_of(const char *host)
 	return strcmp(host, "docker.io") == 0 ? "registry-1.docker.io" : host;
 }
 
-int session_new(const struct registry_options *o, struct session **ret, struct err *e)
+int session_new(const struct registry_options *o, struct registry_session **ret, struct err *e)
 {
-	struct session *s = xcalloc(1, sizeof(*s));
+	struct registry_session *s = xcalloc(1, sizeof(*s));
 
 	atomic_init(&s->refs, 1);
 	pthread_mutex_init(&s->lock, NULL);
@@ -39,13 +39,13 @@ int session_new(const struct registry_options *o, struct session **ret, struct e
 	return 0;
 }
 
-struct session *session_ref(struct session *s)
+struct registry_session *session_ref(struct registry_session *s)
 {
 	atomic_fetch_add(&s->refs, 1);
 	return s;
 }
 
-void session_unref(struct session *s)
+void session_unref(struct registry_session *s)
 {
 	if (atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
@@ -59,7 +59,7 @@ void session_unref(struct session *s)
 	free(s);
 }
 
-char *session_authorization(struct session *s, unsigned *ret_generation)
+char *session_authorization(struct registry_session *s, unsigned *ret_generation)
 {
 	char *copy;
 
@@ -70,7 +70,7 @@ char *session_authorization(struct session *s, unsigned *ret_generation)
 	return copy;
 }
 
-int session_renew(struct session *s, struct exchange *h, const struct challenge *c,
+int session_renew(struct registry_session *s, struct exchange *h, const struct challenge *c,
 		  unsigned generation, struct err *e)
 {
 	const struct auth_peer peer = {

@@ -33,7 +33,7 @@ struct registry_options {
 	struct stop *stop; /* the same */
 };
 
-struct session {
+struct registry_session {
 	atomic_uint refs;
 	char *host; /* as the reference has it */
 	char *base; /* "host[:port]" where the API is */
@@ -53,14 +53,14 @@ struct session {
 };
 
 /* Everything is copied but what outlives the session. */
-int session_new(const struct registry_options *o, struct session **ret, struct err *e);
-struct session *session_ref(struct session *s);
-void session_unref(struct session *s);
+int session_new(const struct registry_options *o, struct registry_session **ret, struct err *e);
+struct registry_session *session_ref(struct registry_session *s);
+void session_unref(struct registry_session *s);
 
 /* The header of the hour, malloc'ed or NULL; *ret_generation is for session_renew. */
-char *session_authorization(struct session *s, unsigned *ret_generation);
+char *session_authorization(struct registry_session *s, unsigned *ret_generation);
 
 /* The registry refused the header of that generation with a challenge: get another one, unless
  * somebody has. */
-int session_renew(struct session *s, struct exchange *h, const struct challenge *c,
+int session_renew(struct registry_session *s, struct exchange *h, const struct challenge *c,
 		  unsigned generation, struct err *e);

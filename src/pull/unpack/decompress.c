@@ -13,17 +13,17 @@
 #define OUT_SIZE (256 * 1024)
 #define MAGIC_SIZE 6 /* of the longest magic, xz's */
 
-enum kind {
-	KIND_UNKNOWN,
-	KIND_PLAIN,
-	KIND_GZIP,
-	KIND_ZSTD,
+enum compression {
+	COMPRESSION_UNKNOWN,
+	COMPRESSION_PLAIN,
+	COMPRESSION_GZIP,
+	COMPRESSION_ZSTD,
 };
 
 struct decompress {
 	decompress_sink *sink;
 	void *arg;
-	enum kind kind;
+	enum compression kind;
 	unsigned char magic[MAGIC_SIZE]; /* the first bytes while there are too few */
 	size_t magic_len;
 	uint64_t in, out;
@@ -139,9 +139,9 @@ static int choose(struct decompress *d, struct err *e)
 		return err_set(e, ERR_UNIMPLEMENTED,
 			       "a layer compressed with %s; images have gzip or zstd",
 			       d->magic[0] == 'B' ? "bzip2" : "xz");
-	d->kind = KIND_PLAIN;
+	d->kind = COMPRESSION_PLAIN;
 	if (begins(d, "\x1f\x8b", 2)) {
-		d->kind = KIND_GZIP;
+		d->kind = COMPRESSION_GZIP;
 		d->gzip = xmalloc(sizeof(*d->gzip));
 		isal_inflate_init(d->gzip);
 		gzip_start(d);
@@ -149,13 +149,13 @@ static int choose(struct decompress *d, struct err *e)
 		   (d->magic_len >= 4 && (d->magic[0] & 0xf0) == 0x50 &&
 		    memcmp(d->magic + 1, "\x2a\x4d\x18", 3) == 0)) {
 		/* The second one is a skippable frame, in front of zstd:chunked's first. */
-		d->kind = KIND_ZSTD;
+		d->kind = COMPRESSION_ZSTD;
 		d->zstd = ZSTD_createDStream();
 		if (!d->zstd)
 			return err_set(e, ERR_EXHAUSTED, "no memory for zstd");
 		ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, LIMIT_ZSTD_WINDOW_LOG);
 	}
-	if (d->kind != KIND_PLAIN)
+	if (d->kind != COMPRESSION_PLAIN)
 		d->buf = xmalloc(OUT_SIZE);
 	return 0;
 }
@@ -163,13 +163,13 @@ static int choose(struct decompress *d, struct err *e)
 static int feed(struct decompress *d, const void *data, size_t size, struct err *e)
 {
 	switch (d->kind) {
-	case KIND_UNKNOWN:
+	case COMPRESSION_UNKNOWN:
 		break;
-	case KIND_PLAIN:
+	case COMPRESSION_PLAIN:
 		return emit(d, data, size, e);
-	case KIND_GZIP:
+	case COMPRESSION_GZIP:
 		return gzip_feed(d, data, size, e);
-	case KIND_ZSTD:
+	case COMPRESSION_ZSTD:
 		return zstd_feed(d, data, size, e);
 	}
 	return err_set(e, ERR_INTERNAL, "decompression has not begun");
@@ -182,7 +182,7 @@ int decompress_feed(struct decompress *d, const void *data, size_t size, struct 
 	if (!size)
 		return 0;
 	d->in += size;
-	if (d->kind == KIND_UNKNOWN) {
+	if (d->kind == COMPRESSION_UNKNOWN) {
 		size_t n = MIN(size, MAGIC_SIZE - d->magic_len);
 		int r;
 
@@ -202,15 +202,15 @@ int decompress_feed(struct decompress *d, const void *data, size_t size, struct 
 
 int decompress_finish(struct decompress *d, struct err *e)
 {
-	if (d->kind == KIND_UNKNOWN) {
+	if (d->kind == COMPRESSION_UNKNOWN) {
 		int r = choose(d, e);
 
 		r = r < 0 ? r : feed(d, d->magic, d->magic_len, e);
 		if (r < 0)
 			return r;
 	}
-	if (d->kind != KIND_PLAIN && !d->ended)
+	if (d->kind != COMPRESSION_PLAIN && !d->ended)
 		return err_set(e, ERR_DATA_LOSS, "the %s stream ends in its middle",
-			       d->kind == KIND_GZIP ? "gzip" : "zstd");
+			       d->kind == COMPRESSION_GZIP ? "gzip" : "zstd");
 	return 0;
 }
