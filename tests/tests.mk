@@ -57,12 +57,14 @@ fuzz:
 	tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_SRC)
 
 # What every change passes.
-CHECK_STEPS := tidy layers format-check shellcheck gen-check docs-check codegen-test smc-test unit fuzz-replay
+CHECK_STEPS := tidy tidy-test layers format-check shellcheck gen-check docs-check codegen-test smc-test unit fuzz-replay
 check:
 	@CHECK_ARGS="BUILD=$(BUILD) CC=$(CC)" MAKE=$(MAKE) tests/check.sh $(CHECK_STEPS)
 
 tidy:
 	@tools/tidy
+tidy-test:
+	@tests/tidy/run.sh
 layers:
 	@tools/layers
 codegen-test: $(BUILD)/protoc-gen-crisp $(BUILD)/cri-diff
@@ -93,7 +95,7 @@ valgrind:
 	UNIT_WRAP="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
 		$(MAKE) UNIT_SRC="$(wildcard $(VALGRIND_TESTS:%=tests/unit/test_%.c))" unit
 
-.PHONY: unit unit-build fuzz fuzz-replay check tidy layers codegen-test asan tsan clang valgrind
+.PHONY: unit unit-build fuzz fuzz-replay check tidy tidy-test layers codegen-test asan tsan clang valgrind
 
 # For tests/fuzz/run.sh: what target NAME links besides the archive.
 print-extra:

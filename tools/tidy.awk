@@ -1,7 +1,8 @@
-# tidy.awk - what house style asks of C, for tools/tidy.
+# tidy.awk - what house style asks of a file, for tools/tidy.
 #
-# It reads C as our files are written: a function's braces stand in the first column.  Comments and the
-# insides of strings are blanked before anything is looked for.
+# enums: constants of enums of our own.  prefixes: of the constants of machines, "CTR|SBX".  It reads C as
+# our files are written: a function's braces stand in the first column.  Comments and the insides of
+# strings are blanked before anything is looked for.
 
 function report(line, text)
 {
@@ -160,6 +161,7 @@ function watch_goto(code,    label)
 }
 
 BEGIN {
+	max_file = 900
 	n = split(enums, list, " ")
 	for (i = 1; i <= n; i++)
 		own[list[i]] = 1
@@ -183,11 +185,62 @@ BEGIN {
 	allowed["strtoul"] = allowed["strtoull"] = allowed["strtoll"] = allowed["strtol"] = "^(src/base|codegen)/"
 }
 
+# Of the file that ends here.
+function end_file()
+{
+	if (is_c && lines >= max_file)
+		printf "%s:%d: %d lines; a file has less than %d: split it\n", name, lines, lines, max_file
+}
+
+# Names say one thing each: a file is the main file of its program, or its basename stands once.
+function watch_file(    base)
+{
+	base = FILENAME
+	sub(/^.*\//, "", base)
+	if (base in file_at && base != "main.c")
+		report(1, "another file is called " base ", too (" file_at[base] "): rename one")
+	file_at[base] = FILENAME
+}
+
+FNR == 1 {
+	end_file()
+	name = FILENAME
+	is_c = FILENAME ~ /\.[ch]$/
+	# Each test is a program of its own.
+	is_product = is_c && FILENAME !~ /^tests\//
+	asks_traits = is_product && FILENAME ~ /^(src|shim)\// && FILENAME !~ /_rules\.c$/
+}
+
+{
+	lines = FNR
+}
+
+/[ \t\r\f\v]$/ {
+	report(FNR, "space at the end of the line")
+}
+
+# The words that this very file looks for stand apart here.
+/TO[D]O|FIX[M]E|X[X]X/ {
+	if (match($0, /(^|[^A-Za-z0-9_])(TO[D]O|FIX[M]E|X[X]X)([^A-Za-z0-9_]|$)/))
+		report(FNR, "finish it, or open an issue")
+}
+
+!is_c {
+	next
+}
+
 FNR == 1 {
 	in_comment = opening = depth = n_switch = pending_switch = 0
 	body = ""
 	if ($0 !~ /^\/\*/)
 		report(1, "open the file with a comment: what it is for and what must hold")
+	if (is_product)
+		watch_file()
+}
+
+# What a state means is said in its .sm file; C asks for traits.
+asks_traits && /_STATE_[A-Z]/ && $0 ~ ("(^|[^A-Za-z0-9_])(" prefixes ")_STATE_[A-Z]") {
+	report(FNR, "the name of a state; declare a trait in its .sm file and ask for it")
 }
 
 {
@@ -208,4 +261,8 @@ FNR == 1 {
 			report(start, "a function of " (FNR - start + 1) " lines; 70 is the most: split it")
 		body = ""
 	}
+}
+
+END {
+	end_file()
 }
