@@ -2,7 +2,8 @@
 #
 #   make gen          write gen/ anew
 #   make gen-check    fail when gen/ is not byte for byte what its sources generate
-#   make docs         draw the machines, states/*.svg; docs-check: are they up to date?
+#   make docs         draw the machines, states/*.svg, and write the table of tests/README.md;
+#                     docs-check: are they up to date?
 #   make bump CRI_PROTO=FILE   take over another version of the CRI schema
 #   make stage0       write codegen/stage0 anew, after an update of protobuf
 
@@ -92,6 +93,7 @@ MACHINES := $(SM_FILES:states/%.sm=%)
 
 docs:
 	$(foreach m,$(MACHINES),$(call draw,$(m)) >states/$(m).svg &&) :
+	tools/test-table >$(BUILD)/tests.md && cp $(BUILD)/tests.md tests/README.md
 
 # What is said in a drawing; where it stands depends on the fonts of the machine.
 said = grep -oE '<title>.*|>[^<]+</text>'
@@ -103,7 +105,10 @@ docs-check:
 			echo "states/$$m.svg is not what its table says: run \`make docs\` and commit it"; \
 			exit 1; }; \
 	done
-	@echo "states/*.svg are up to date"
+	@tools/test-table >$(BUILD)/tests.md
+	@cmp -s $(BUILD)/tests.md tests/README.md || { \
+		echo "tests/README.md is not what the tests' headers say: run \`make docs\` and commit it"; exit 1; }
+	@echo "states/*.svg and tests/README.md are up to date"
 
 bump: $(BUILD)/cri-diff $(CODEGEN)/google/protobuf/descriptor.proto
 	@BUILD="$(BUILD)" MAKE="$(MAKE) BUILD=$(BUILD)" codegen/bump.sh "$(CRI_PROTO)" $(CODEGEN)

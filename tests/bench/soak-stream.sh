@@ -1,7 +1,9 @@
 #!/bin/bash
-# soak-stream.sh - 200 exec sessions and 200 forwarded connections at a time, of which a third vanish
-# at random, for SOAK_SECONDS (default 600); then SOAK_MIB (default 1024) through an exec and through a
-# forwarded port, with fast and slow readers.
+# soak-stream.sh - 200 exec sessions and 200 forwarded connections at a time, a third of which
+# vanish at random: the others are right to the last byte, and nothing is left.
+#
+# The sessions run for SOAK_SECONDS (default 600); then SOAK_MIB (default 1024) go through an exec
+# and through a forwarded port, with fast and slow readers.
 #
 # What must hold: each session that was not cut was right to the last byte; afterwards the daemon and
 # the pod's shim have the descriptors and threads of before, their memory did not grow with the

@@ -1,7 +1,8 @@
 #!/bin/bash
-# protoc-gen-crisp: its output for lamp.proto equals golden/, compiles strictly and works; each bad
-# input is refused with its line and what to write; bump reports and binds what is new; what is in
-# gen/ compiles with -Wconversion too.
+# run.sh - protoc-gen-crisp: the output for lamp.proto equals golden/ and compiles strictly; each
+# bad input is refused with its line; bump reports and binds new fields; gen/ compiles with
+# -Wconversion.
+#
 # usage: run.sh [--accept], from the top of the tree; BUILD as for make.  --accept rewrites golden/.
 set -u
 build=${BUILD:-build}

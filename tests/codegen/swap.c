@@ -1,7 +1,6 @@
 /*
- * swap.c - what states/rpc.bind says, done: src/api/events.c goes by the generated table it is
- * linked with, and this file plays the objects.  It prints what two RPCs come to, for a pod that is
- * there, one that is gone and one in quarantine.
+ * swap.c - two lines of rpc.bind swapped give another behaviour: src/api/events.c goes by the
+ * generated table, this file plays the objects.
  *
  * What the table names and this does not is left unresolved: it is NULL here.
  */

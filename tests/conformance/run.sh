@@ -1,6 +1,6 @@
 #!/bin/bash
-# run.sh - `make conformance`: critest against the daemon, compared with the results that are on
-# record.
+# run.sh - critest against the daemon: each spec that expected.txt has as passing passes, and each
+# failing spec is in known.tsv with its reason.
 #
 # What must hold: a spec that expected.txt has as passing passes; one that fails is in known.tsv,
 # with the reason; what passes beyond it is reported,

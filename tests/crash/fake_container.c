@@ -1,4 +1,7 @@
-/* fake_container.c - a container as the node has it: a rootfs, a shim, a process, a record. */
+/*
+ * fake_container.c - the container machine killed at each point of each row, on a fake node: root
+ * file system, shim, process, exit record.
+ */
 #include "sweep.h"
 
 #include <stdlib.h>

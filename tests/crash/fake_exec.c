@@ -1,4 +1,7 @@
-/* fake_exec.c - an exec session as the node has it: one process, spawned at most once. */
+/*
+ * fake_exec.c - the exec machine killed at each point of each row: its process is spawned at most
+ * once.
+ */
 #include "sweep.h"
 
 #include <stdlib.h>

@@ -1,4 +1,6 @@
-/* fake_image.c - pulls and the image they bring: a staging folder, layers, two rows in one commit.
+/*
+ * fake_image.c - the pull and image machines killed at each point of each row, on a fake node:
+ * staging folder, layers, two rows in one commit.
  */
 #include "sweep.h"
 

@@ -1,4 +1,7 @@
-/* fake_sandbox.c - a pod as the node has it: files, a shim, an address lease, containers. */
+/*
+ * fake_sandbox.c - the sandbox machine killed at each point of each row, on a fake node: files,
+ * shim, address lease, containers.
+ */
 #include "sweep.h"
 
 #include <stdlib.h>

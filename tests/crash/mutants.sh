@@ -1,5 +1,8 @@
 #!/bin/bash
-# mutants.sh SMC - plants one plausible mistake in a copy of a machine and wants it refused.
+# mutants.sh - plants one plausible mistake at a time in a copy of a machine and expects smc or the
+# sweep to find it.
+#
+# usage: mutants.sh SMC
 #
 # smc refuses what it can prove wrong; what it cannot see the sweep must find.  A mistake that
 # both accept means that a test is missing.  SWEEP_CC, SWEEP_LINK, SWEEP_OBJ and SWEEP_LIBS come from make.

@@ -1,7 +1,8 @@
 /*
- * fault.c - build/fault [CASE ERRNO N]: for each case and errno the first call to the node fails,
- * then the second, and so on until the case ends before one does.  The checks are those of
- * tests/sim.  With arguments: this one history, told.
+ * fault.c - for each case and errno the first call to the node fails, then the second, until the
+ * case ends before one does; the checks are those of tests/sim.
+ *
+ * usage: fault [CASE ERRNO N]      with arguments this one history is told
  */
 #include <errno.h>
 #include <stdio.h>

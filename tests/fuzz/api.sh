@@ -1,6 +1,6 @@
 #!/bin/bash
-# api.sh - the whole CRI under a structured fuzzer (api.c): daemon and shims with ASan, UBSan and
-# LeakSanitizer, a real runtime, running containers.
+# api.sh - calls of the whole CRI, mutated field by field (api.c), against running containers;
+# daemon and shims run with ASan, UBSan and LeakSanitizer.
 #
 # In namespaces of its own (processes, mounts, network), so that a container that gets out meets nothing of
 # the machine.

@@ -1,6 +1,6 @@
 /*
  * fuzz_authfile.c - any bytes as an auth.json and as a token server's answer: an error that repeats
- * nothing of them, or credentials that are fit for a header.
+ * none of them, or credentials that are fit for a header.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_conf.c - any bytes as a configuration file, twice, then finished: an error with a text, or
- * a configuration that is complete; and everything is freed.
+ * fuzz_conf.c - any bytes as a configuration file, twice, then finished: an error with a text, or a
+ * complete configuration; all memory is freed.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,8 @@
 /*
- * fuzz_cri_validate.c - the first byte picks the RPC, the rest is its request: unpack, validate,
- * print.
+ * fuzz_cri_validate.c - any bytes as the request of any RPC: unpacked, validated and printed
+ * without a memory error, and each refusal has a text.
+ *
+ * The first byte picks the RPC, the rest is its request.
  *
  * Beside memory errors it looks for broken promises: a refusal without a text, a text or a line
  * that is not terminated in its buffer, a line break in what is printed.

@@ -1,5 +1,6 @@
 /*
- * fuzz_envelope.c - rows of any bytes, loaded as objects of every machine.
+ * fuzz_envelope.c - rows of any bytes, loaded as objects of each machine: refused, or packed to a
+ * row that loads to the same object.
  *
  * The first byte picks the machine, the rest is the envelope as the store would hand it out with a
  * right checksum.  What loads must pack to something that loads again to the same.

@@ -1,5 +1,5 @@
 /*
- * fuzz_exitrec.c - exit records from a damaged disk: refused, or exactly what would be written.
+ * fuzz_exitrec.c - exit records from a damaged disk: refused, or exactly as they would be written.
  */
 #include <assert.h>
 #include <string.h>

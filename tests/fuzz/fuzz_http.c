@@ -1,5 +1,5 @@
 /*
- * fuzz_http.c - requests of strangers: refused, or every word of them inside of the request.
+ * fuzz_http.c - HTTP requests of any bytes: refused, or each word lies inside the request.
  */
 #include <assert.h>
 

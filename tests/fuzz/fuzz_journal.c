@@ -1,6 +1,6 @@
 /*
- * fuzz_journal.c - entries for journald: whatever a container is called and writes, the fields are
- * ours and the message is the record's content.
+ * fuzz_journal.c - entries for journald of any container name and output: the fields are crisp's,
+ * the message is the record's content.
  */
 #include <assert.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_logline.c - output of a container, in portions the input chooses: records are whole, and
- * no byte is lost or added.  The same bytes as the OCI runtime's log: the text is clean.
+ * fuzz_logline.c - output of a container in any portions: records are complete, and no byte is lost
+ * or added. The same bytes as the OCI runtime's log give a clean text.
  */
 #include <assert.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_manifest.c - any bytes as a manifest: an error with a text, or values that are safe to build
- * paths and requests from.
+ * fuzz_manifest.c - any bytes as a manifest: an error with a text, or values that are safe in paths
+ * and requests.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /*
- * fuzz_passwd.c - passwd and group texts out of images: never a crash, and what is found is what
- * the text says.  The first line of the input is the name that is looked for.
+ * fuzz_passwd.c - passwd and group texts out of images: no crash, and each entry found is in the
+ * text.
+ *
+ * The first line of the input is the name to look for.
  */
 #include <assert.h>
 #include <stdint.h>

@@ -1,6 +1,8 @@
 /*
- * fuzz_puller.c - what a puller says to the daemon that has adopted it: the input is its end of the
- * connection, from the first byte to the last.
+ * fuzz_puller.c - any bytes as the report of an adopted puller: done is called once at most, with a
+ * complete result or an error with a valid code.
+ *
+ * The input is the puller's end of the connection, from the first byte to the last.
  *
  * Whatever comes, done is called once at most, and its result is complete or its error has a code
  * that there is.

@@ -1,6 +1,8 @@
 /*
- * fuzz_registries.c - any bytes as registries.conf and a drop-in (behind a line of "----"): an
- * error that names the file, or answers for every reference that name hosts and repositories.
+ * fuzz_registries.c - any bytes as registries.conf and a drop-in: an error that names the file, or
+ * hosts and repositories for each reference.
+ *
+ * A line of "----" stands between registries.conf and the drop-in.
  */
 #include <stdint.h>
 #include <stdlib.h>

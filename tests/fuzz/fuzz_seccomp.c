@@ -1,6 +1,6 @@
 /*
- * fuzz_seccomp.c - seccomp profile files: never a crash, and what is accepted is a profile that is
- * accepted again, unchanged.
+ * fuzz_seccomp.c - any bytes as a seccomp profile: no crash, and an accepted profile is accepted
+ * again, unchanged.
  */
 #include <assert.h>
 #include <stdint.h>

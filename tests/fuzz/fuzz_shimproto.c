@@ -1,6 +1,6 @@
 /*
- * fuzz_shimproto.c - frames from an untrusted peer: refused, or read the same after being
- * written again.
+ * fuzz_shimproto.c - shim frames of an untrusted peer: refused, or the same after they are written
+ * and read again.
  */
 #include <assert.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_signature.c - any bytes as the payload of a signature, as the annotation that holds one, as
- * a key and as what the key has signed: an error with a text, or a digest and a name.
+ * fuzz_signature.c - any bytes as a signature's payload, annotation, key and signed content: an
+ * error with a text, or a digest and a name.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_spdy.c - SPDY of strangers, in pieces: refused, or events about streams in the order that
- * the protocol has; answers never grow beyond what was sent.
+ * fuzz_spdy.c - SPDY of any bytes, in pieces: refused, or stream events in the order of the
+ * protocol. Answers never grow beyond the bytes received.
  */
 #include <assert.h>
 #include <string.h>

@@ -1,7 +1,6 @@
 /*
- * fuzz_stream.c - whole streaming sessions: what a client sends from its first byte on, the upgrade
- * and the frames behind it, in pieces, into a connection with a container and a pod that are not
- * there.
+ * fuzz_stream.c - streaming sessions of any bytes, from the upgrade on, with no container present:
+ * queues stay bounded, each descriptor is closed, each token is given back once.
  *
  * The first byte of an input says in which pieces the rest comes, the second what the token stands
  * for.  Whatever comes, queues stay bounded, every descriptor is closed, and what was redeemed is

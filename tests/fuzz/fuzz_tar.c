@@ -1,6 +1,6 @@
 /*
- * fuzz_tar.c - any bytes as a tar archive, in pieces: an error with a text, or entries that keep to
- * what tar.h promises of them.
+ * fuzz_tar.c - any bytes as a tar archive, in pieces: an error with a text, or entries within the
+ * promises of tar.h.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * fuzz_toml.c - any bytes as TOML: an error with a text, or a tree whose parts are consistent.
+ * fuzz_toml.c - any bytes as TOML: an error with a text, or a tree with consistent parts.
  */
 #include <stdint.h>
 #include <stdlib.h>

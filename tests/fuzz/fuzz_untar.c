@@ -1,6 +1,6 @@
 /*
- * fuzz_untar.c - any bytes as a layer's blob: decompressed and unpacked into a directory, beside
- * which nothing may appear.
+ * fuzz_untar.c - any bytes as a layer's blob, decompressed and unpacked into a directory: nothing
+ * appears beside it.
  */
 #include <dirent.h>
 #include <fcntl.h>

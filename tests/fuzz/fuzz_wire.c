@@ -1,7 +1,9 @@
 /*
- * fuzz_wire.c - the first byte picks a message of the CRI, the rest is its bytes.  What must hold:
- * bytes that pass the check are decoded unless the arena's cap stops them, and their strings end
- * where the wire said; what wire_clean has been over has no bad string.
+ * fuzz_wire.c - any bytes as a message of the CRI: bytes that pass the wire check are decoded, and
+ * strings end where the wire says.
+ *
+ * The first byte picks the message, the rest is its bytes.  The arena's cap may stop the decoding;
+ * after wire_clean no string is bad.
  */
 #include <assert.h>
 #include <stdint.h>

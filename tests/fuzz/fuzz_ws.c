@@ -1,6 +1,6 @@
 /*
- * fuzz_ws.c - WebSocket frames of strangers, in pieces: refused, or messages whose borders match;
- * the pieces make no difference.
+ * fuzz_ws.c - WebSocket frames of any bytes, in pieces: refused, or messages with matching borders,
+ * independent of the pieces.
  */
 #include <assert.h>
 #include <string.h>

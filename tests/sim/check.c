@@ -1,6 +1,8 @@
 /*
- * check.c - what must hold: after each step, of each answer, when all is at rest, and when all was
- * removed.  Rows are read from the store, as the next daemon would.
+ * check.c - the checks of the simulation: after each step, of each answer, at rest, and after the
+ * removal of everything.
+ *
+ * Rows are read from the store, as the next daemon would.
  */
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,5 +1,8 @@
 #!/bin/bash
-# mutants.sh BUILD - plants one plausible mistake in a copy of an effect and wants a history to find it.
+# mutants.sh - plants one plausible mistake at a time in a copy of an effect and expects a history
+# of the simulation to find it.
+#
+# usage: mutants.sh BUILD
 #
 # A mistake that no history finds means that a check or a trouble is missing in tests/sim.  SIM_CC,
 # SIM_LINK, SIM_OBJ and SIM_LIBS come from make.

@@ -1,5 +1,6 @@
 #!/bin/bash
-# run.sh SMC - does smc accept what is right, refuse what is wrong, and say so in the right line?
+# run.sh - smc: good-*.sm compile to exactly golden/, bad-*.sm are refused with each error's line,
+# and each diagnostic has a fixture.
 #
 # good-*.sm must compile to exactly golden/.  bad-*.sm open with one "# LINE: message" for each
 # error, and smc must print these and nothing else (bad-empty.sm has no room for a word).  A diagnostic in smc's sources that no

@@ -1,5 +1,5 @@
 #!/bin/bash
-# run.sh - each check of tools/tidy finds the mistake planted for it, and nothing else is reported.
+# run.sh - each check of tools/tidy finds the mistake planted for it and reports nothing else.
 #
 # The mistakes stand in a small tree of their own, beside a copy of tools/tidy.
 set -u

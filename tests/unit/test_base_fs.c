@@ -1,5 +1,5 @@
 /*
- * test_base_fs.c - files as a whole, trees of any shape, and what is a clean path.
+ * test_base_fs.c - base/: whole-file reads and atomic writes, trees of any shape, clean paths.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * test_base_mem.c - arena, buf, list, map and the ownership macros.
+ * test_base_mem.c - base/: arena, buf, list, map and the ownership macros.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * test_base_text.c - err, str, id, clock and log: everything that makes text or reads it.
+ * test_base_text.c - base/: err, str, id, clock and log; parsing and printing of text.
  */
 #include <setjmp.h>
 #include <stdarg.h>

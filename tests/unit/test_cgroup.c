@@ -1,6 +1,6 @@
 /*
- * test_cgroup.c - cgroups on the kernel's own hierarchies below a parent of this test's, and v2
- * on a tree of plain files, which says exactly what was written where.
+ * test_cgroup.c - cgroups on the kernel's own hierarchies below a parent of the test, and cgroup v2
+ * on a tree of plain files with the exact text of each write.
  */
 #include <errno.h>
 #include <fcntl.h>

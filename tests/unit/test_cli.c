@@ -1,5 +1,5 @@
 /*
- * test_cli.c - what the crisp command prints: tables, ages, JSON without secrets, log records.
+ * test_cli.c - output of the crisp command: tables, ages, JSON without secrets, log records.
  */
 #include <setjmp.h>
 #include <stdarg.h>

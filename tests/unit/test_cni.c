@@ -1,6 +1,6 @@
 /*
- * test_cni.c - networks out of a directory, and chains of plugins that are shell scripts: ones
- * which work and write down what they were told, and ones which fail in every way they can.
+ * test_cni.c - CNI network lists from a directory, and chains of plugins that are shell scripts:
+ * results, environment and stdin, and each kind of failure.
  */
 #include <fcntl.h>
 #include <jansson.h>

@@ -1,5 +1,6 @@
 /*
- * test_conf.c - the configuration: every key, every refusal with its place, merging, flags.
+ * test_conf.c - the configuration: each key, each refusal with file and line, merging of files,
+ * flags.
  */
 #include <setjmp.h>
 #include <stdarg.h>

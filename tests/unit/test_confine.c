@@ -1,6 +1,6 @@
 /*
- * test_confine.c - the processes of the puller try to leave: the node's files, network, processes
- * and kernel, from inside of each role.
+ * test_confine.c - each role of the puller tries to reach the node's files, network, processes and
+ * kernel from inside its confinement, and fails.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * test_credentials.c - which credentials belong to a registry: keys of auth.json, the fields of a
- * request, and token answers; and that errors keep secrets to themselves.
+ * test_credentials.c - the credentials of a registry: keys of auth.json, fields of a request, token
+ * answers. Errors contain no secret.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * test_cri_print.c - the generated printer: what it shows, and above all what it never shows.
+ * test_cri_print.c - the generated printer shows each plain field and no secret field of the CRI.
  *
  * The sweep fills every field of every request and response that the services know, so a secret
  * that is added to the schema is covered without a change here: each secret field holds a marker

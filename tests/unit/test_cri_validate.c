@@ -1,6 +1,6 @@
 /*
- * test_cri_validate.c - the generated validators: a plain request passes, and for each kind of rule
- * the smallest breach is refused with the path of its field.
+ * test_cri_validate.c - the generated validators pass a plain request and refuse the smallest
+ * breach of each kind of rule with the path of its field.
  *
  * Every request goes over the wire format first, as it does in the server.
  */

@@ -1,5 +1,6 @@
 /*
- * test_decompress.c - gzip, zstd and plain streams in pieces of any size, damaged and cut ones.
+ * test_decompress.c - gzip, zstd and plain streams in pieces of any size; damaged and truncated
+ * ones are refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * test_engine.c - the engine interpreting sm/door.sm, everything outside it written to a journal
- * (sm/door.h).  What must hold is the order of the journal's words.
+ * test_engine.c - the engine with sm/door.sm: the order of steps, commits, answers and effects,
+ * written to a journal (sm/door.h).
  */
 #include "door.h"
 

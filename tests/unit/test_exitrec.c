@@ -1,5 +1,5 @@
 /*
- * test_exitrec.c - exit records: exact, strict, and written on a full disk.
+ * test_exitrec.c - exit records: exact, parsed strictly, written on a full disk.
  */
 #include <setjmp.h>
 #include <stdarg.h>

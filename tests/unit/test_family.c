@@ -1,6 +1,6 @@
 /*
- * test_family.c - parents and children in the engine: who is told what, and when a parent learns
- * that its children are quiet or gone.
+ * test_family.c - parents and children in the engine: the order of tells, and the event that a
+ * parent gets when no child is left or none has the trait.
  */
 #include <setjmp.h>
 #include <stdarg.h>

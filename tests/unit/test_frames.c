@@ -1,5 +1,5 @@
 /*
- * test_frames.c - the HTTP/2 streams of a connection are counted while it is read.
+ * test_frames.c - HTTP/2 streams of a connection are counted while its frames are read.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * test_gate.c - bounds on connections, on the words of a command, and on open descriptors.
+ * test_gate.c - bounds on connections, on the words of a command and on open descriptors.
  */
 #include <setjmp.h>
 #include <stdarg.h>

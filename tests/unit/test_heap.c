@@ -1,5 +1,6 @@
 /*
- * test_heap.c - a burst of small pieces leaves nothing resident, whatever stays above it.
+ * test_heap.c - a burst of small allocations leaves nothing resident, whatever is allocated above
+ * it.
  */
 #include <setjmp.h>
 #include <stdarg.h>

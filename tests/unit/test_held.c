@@ -1,6 +1,6 @@
 /*
- * test_held.c - the processes of a cgroup and of those below it stand still and go on, on each
- * version of cgroups that this host has.
+ * test_held.c - the processes of a cgroup and of nested cgroups are frozen and thawed, on each
+ * cgroup version of the host.
  */
 #include <errno.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 /*
- * test_helper.c - the fetcher and the unpacker cannot start a thread for a question: the answer
- * says so, and the next question is answered as ever.
+ * test_helper.c - fetcher and unpacker that cannot start a thread for a channel answer with an
+ * error, and answer the next request.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /*
- * test_image_config.c - image configs as registries have them, and the member that is named when
- * one is wrong.
+ * test_image_config.c - image configs as registries have them, and the name of the member that is
+ * wrong.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * test_layer.c - one layer from the bytes of its blob into layers/: what is verified, when it can
- * be seen, and who may count on it.
+ * test_layer.c - one layer from the bytes of its blob into layers/: verification, visibility after
+ * the rename, sharing between pulls.
  */
 #include <fcntl.h>
 #include <isa-l.h>

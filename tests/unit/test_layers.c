@@ -1,6 +1,6 @@
 /*
- * test_layers.c - layers on disk: mounted as overlays, removed unless somebody counts on them,
- * swept and counted.  As root in a mount namespace of the test's own.
+ * test_layers.c - layers on disk: mounted as overlays, removed unless in use, swept and counted. As
+ * root in a mount namespace of its own.
  */
 #include <errno.h>
 #include <fcntl.h>

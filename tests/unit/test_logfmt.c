@@ -1,6 +1,6 @@
 /*
- * test_logfmt.c - the CRI log format: records of the splitter, read back as the kubelet reads
- * them; the file below them; what the OCI runtime's own log says.
+ * test_logfmt.c - the CRI log format: records of the splitter read back as the kubelet reads them,
+ * the log file, and the OCI runtime's own log.
  */
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,6 +1,5 @@
 /*
- * test_mount.c - mounts that can be repeated and undone, as root in a mount namespace of the
- * test's own.
+ * test_mount.c - mounts can be repeated and undone. As root in a mount namespace of its own.
  */
 #include <errno.h>
 #include <fcntl.h>

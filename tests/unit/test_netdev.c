@@ -1,5 +1,6 @@
 /*
- * test_netdev.c - counters of interfaces: the kernel's text, what is not like it, and a namespace.
+ * test_netdev.c - counters of network interfaces: the kernel's text, malformed text, and a
+ * namespace.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * test_ns.c - pinned namespaces, as root in a mount namespace of the test's own: what a crash
- * leaves behind goes with the process.
+ * test_ns.c - pinned namespaces, and no mount left by a process that crashes while it pins them. As
+ * root in a mount namespace of its own.
  */
 #include <errno.h>
 #include <fcntl.h>

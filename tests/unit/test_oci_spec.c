@@ -1,6 +1,6 @@
 /*
- * test_oci_spec.c - requests in, facts of the config.json out; what a runtime makes of it is looked
- * at by tests/integration/pod/spec.sh.
+ * test_oci_spec.c - CRI requests in, facts of the config.json out; tests/integration/pod/spec.sh
+ * runs them.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,6 @@
-/* test_oci_user.c - passwd and group files, and who a process becomes by them. */
+/*
+ * test_oci_user.c - passwd and group files, and the ids of a process that they give.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /*
- * test_pipeline.c - bytes through a ring to another thread: all of them, in order, however they are
- * cut; errors come back; an end in the middle does not hang.
+ * test_pipeline.c - bytes through a ring to another thread: complete, in order, in pieces of any
+ * size. Errors return to the writer; an end in the middle does not hang.
  */
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /*
- * test_policy.c - policy.json: which scope counts for an image, what a signature may call it, and
- * which mistakes are named where.
+ * test_policy.c - policy.json: the scope of an image, the identities that a signature may have, and
+ * the line of each mistake.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * test_proc.c - what a process is and how it ended, asked by whoever is not its parent.
+ * test_proc.c - identity and exit status of a process, read by a process that is not its parent.
  */
 #include <errno.h>
 #include <fcntl.h>

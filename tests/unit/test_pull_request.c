@@ -1,6 +1,6 @@
 /*
- * test_pull_request.c - a pull's request in the daemon's memory: what the configuration fills, and
- * that no byte of it is left.
+ * test_pull_request.c - a pull's request in the daemon's memory: fields filled from the
+ * configuration, and no secret byte left after the end.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,5 @@
 /*
- * test_ref.c - image references: what is taken, into which parts it falls, and what is refused
- * with which reason.
+ * test_ref.c - image references: accepted forms, their parts, and the reason of each refusal.
  */
 #include <setjmp.h>
 #include <stdarg.h>

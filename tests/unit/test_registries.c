@@ -1,6 +1,6 @@
 /*
- * test_registries.c - registries.conf: what short names become, which hosts are asked in which
- * order, and which mistakes are named.
+ * test_registries.c - registries.conf: meaning of short names, order of hosts, and the name of each
+ * mistake.
  */
 #include <setjmp.h>
 #include <stdarg.h>

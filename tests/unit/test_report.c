@@ -1,5 +1,5 @@
 /*
- * test_report.c - a puller that was taken over reports: what of it the daemon takes.
+ * test_report.c - reports of an adopted puller: the daemon takes valid ones and refuses the others.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * test_rmtree.c - removal of hostile trees: deep, wide, with long names, links, mounts and flags.
+ * test_rmtree.c - removal of hostile trees: deep, wide, long names, links, mounts, immutable flags.
  */
 #include <setjmp.h>
 #include <stdarg.h>

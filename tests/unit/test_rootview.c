@@ -1,6 +1,6 @@
 /*
- * test_rootview.c - paths of a container resolved among links and mounts, all of them in a scratch
- * directory: "root" is the root file system, "vol" a volume, "host" what must never be reached.
+ * test_rootview.c - paths of a container resolved among links and mounts: none leaves the root file
+ * system and its volumes.
  */
 #include <setjmp.h>
 #include <stdarg.h>

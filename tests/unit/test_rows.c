@@ -1,7 +1,7 @@
 /*
- * test_rows.c - rows that the daemon of an earlier commit has written (fixtures/rows-COMMIT.txt,
- * made by fixtures/rows.sh) are read by this one: each goes into a fresh store, loads as the same
- * state with the same fields, and is written again without a loss.
+ * test_rows.c - rows written by the daemon of an earlier commit (fixtures/rows-COMMIT.txt, made by
+ * fixtures/rows.sh) load as the same state with the same fields and are written again without a
+ * loss.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * test_rules.c - guards, steps, deadlines and invariants of the five machines, the writing of
- * records, and the paths that derive from ids.
+ * test_rules.c - guards, steps, deadlines and invariants of the machines, the writing of records,
+ * and the paths derived from ids.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * test_schema.c - the CRI schema is the one the tables of its version list: every message, field,
- * number, type, label, map, enum value, RPC, stream and option, and nothing beside them.
+ * test_schema.c - the CRI schema equals the tables of its version: each message, field, number,
+ * type, label, map, enum value, RPC, stream and option, and no others.
  *
  * The descriptor set that protoc makes of proto/runtime/v1/api.proto is written out in the tables'
  * own form, and both are compared as sets of lines.  SCHEMA_SET and SCHEMA_TABLES are the paths.

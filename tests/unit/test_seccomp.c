@@ -1,6 +1,6 @@
 /*
- * test_seccomp.c - the built-in profile decides as its table says, with everything left out that is
- * left out; and profile files are read as strictly as promised.
+ * test_seccomp.c - the built-in seccomp profile decides as its table says, on the BPF that
+ * libseccomp compiles. Profile files are parsed strictly.
  *
  * Decisions are taken from the very filters: libseccomp compiles a profile to BPF, which is
  * interpreted here for every system call number and for the arguments that rules look at.

@@ -1,7 +1,6 @@
 /*
- * test_server.c - the server on a real socket in a scratch directory, with a table of its own:
- * Version answers at once, StopContainer is parked until the test answers it, ExecSync answers with
- * as many bytes as its timeout field says, LoadImage with the length of what it was given.
+ * test_server.c - the gRPC server on a real socket with a table of its own: an answer at once, a
+ * parked call, a large answer, a large request.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * test_shimio.c - what a container writes goes from its pipes into its log: whole, and without
- * taking memory however much it is.
+ * test_shimio.c - output of a container goes from its pipes into its log completely, with bounded
+ * memory.
  */
 #include <fcntl.h>
 #include <setjmp.h>

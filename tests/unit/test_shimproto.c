@@ -1,6 +1,6 @@
 /*
- * test_shimproto.c - frames between daemon and shim: what goes in comes out, and nothing else is
- * taken.
+ * test_shimproto.c - frames between daemon and shim: each request and answer survives the way, and
+ * malformed frames are refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>

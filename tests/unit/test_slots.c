@@ -1,5 +1,5 @@
 /*
- * test_slots.c - never more layers at one time than there are slots, whoever makes them.
+ * test_slots.c - concurrent pulls never unpack more layers at one time than there are slots.
  */
 #include <poll.h>
 #include <pthread.h>

@@ -1,5 +1,6 @@
 /*
- * test_spawn.c - other programs: what they inherit, how they end, what they may do to us.
+ * test_spawn.c - other programs: inherited descriptors and signals, exit status, time limits,
+ * bounds on their output.
  */
 #include <errno.h>
 #include <fcntl.h>

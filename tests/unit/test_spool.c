@@ -1,6 +1,6 @@
 /*
- * test_spool.c - a shim is killed at every system call with which output goes from its pipe
- * into its log, before the call and after it; another one goes on.  Each byte is in the log once.
+ * test_spool.c - a shim is killed before and after each system call that moves output from pipe to
+ * log, and another continues: each byte is in the log once.
  */
 #include <fcntl.h>
 #include <setjmp.h>

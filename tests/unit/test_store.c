@@ -1,6 +1,6 @@
 /*
- * test_store.c - rows that come back, rows that are damaged, disks that are full, daemons that are
- * two.  Damage is done with LMDB itself and in its file, behind the store's back.
+ * test_store.c - rows come back from the store. Damaged rows, full disks and a second daemon are
+ * errors; the damage is made with LMDB and in its file.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * test_store_damage.c - a state database that is cut short, full of holes, zeroed or overwritten:
- * it is opened whole, refused with a reason, or mended. Nothing ever dies of it.
+ * test_store_damage.c - a state database that is truncated, full of holes, zeroed or overwritten is
+ * opened whole, refused with a reason, or mended, without a crash.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * test_stream.c - the streaming server's parsers and writers against the vectors of the formats,
- * fed whole, byte by byte, and broken.
+ * test_stream.c - parsers and writers of the streaming server against the vectors of the formats,
+ * fed whole, byte by byte, and damaged.
  */
 #include <setjmp.h>
 #include <stdarg.h>

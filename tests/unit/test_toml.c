@@ -1,5 +1,5 @@
 /*
- * test_toml.c - the TOML parser: what it understands, and the line it names for what it does not.
+ * test_toml.c - the TOML parser: accepted texts, and the line of each mistake.
  */
 #include <math.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /*
- * test_treesum.c - the sum over an unpacked layer: the same however it is come by, another one for
- * every change that a container could see.  As root.
+ * test_treesum.c - the checksum of an unpacked layer is the same however the layer was made, and
+ * differs after each change that a container could see. As root.
  */
 #include <errno.h>
 #include <fcntl.h>

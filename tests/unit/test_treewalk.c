@@ -1,5 +1,6 @@
 /*
- * test_treewalk.c - trees as containers make them: deep, wide, linked, mounted over, moved.
+ * test_treewalk.c - walks of trees as containers make them: deep, wide, linked, mounted over, moved
+ * meanwhile.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * test_trust.c - what the puller reads about signatures: registries.d, payloads, base64, and the
- * answers of the crypto library.
+ * test_trust.c - signature files of the puller: registries.d, payloads, base64, and answers of the
+ * crypto library.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * test_untar.c - archives into directories: what is made of each kind of entry, and that nothing
- * outside the directory is touched by archives that try.
+ * test_untar.c - archives into directories: the result of each kind of entry, and no change outside
+ * the directory.
  */
 #include <string.h>
 

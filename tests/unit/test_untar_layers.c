@@ -1,5 +1,6 @@
 /*
- * test_untar_layers.c - what a layer says of those below it, and layers without end.
+ * test_untar_layers.c - layers on top of others: whiteouts, opaque directories and hard links to
+ * lower layers; endless layers are refused.
  */
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /*
- * test_vulnerable.c - which versions of OCI runtimes are known to be vulnerable.
+ * test_vulnerable.c - versions of OCI runtimes that are known to be vulnerable.
  */
 #include <setjmp.h>
 #include <stdarg.h>

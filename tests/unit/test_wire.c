@@ -1,5 +1,6 @@
 /*
- * test_wire.c - crafted bytes against the wire check, each beside what it must say.
+ * test_wire.c - crafted protobuf bytes against the wire check, each with the error that it must
+ * give.
  *
  * Messages of the schema stand in for shapes: VersionRequest{1: string}, ListContainersRequest{1:
  * filter{1: string id, 2: state{1: enum}, 4: map}}, ExecSyncRequest{2: repeated string, 3: int64},

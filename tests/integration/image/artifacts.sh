@@ -1,6 +1,7 @@
 #!/bin/bash
-# artifacts.sh - OCI artifacts: pulled, listed and removed like images, their blobs are files of an image volume; what
-# is refused, and that nothing is left of it.
+# artifacts.sh - OCI artifacts are pulled, listed and removed like images, and their blobs are files
+# of an image volume. A container of an artifact and an unsupported artifact are refused and leave
+# nothing.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# pull-conf.sh - the keys of crio.conf(5) that say how images are pulled, and the fields of PullImage, through the daemon: each
-# reaches the puller; no password is ever in a log line or a row.
+# pull-conf.sh - each pull key of crio.conf(5) and each field of PullImage reaches the puller:
+# AuthConfig, namespaced_auth_dir, pause_image_auth_file, short_name_mode. No password appears in a
+# log line or a row.
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# puller.sh - pulls and layers without the daemon (pulldrv.c): what is unpacked equals what umoci unpacks from the same
-# image, damaged and hostile images are refused with the reason and leave nothing, and removal never takes what a pull holds.
+# puller.sh - pulls without the daemon (pulldrv.c): trees equal to umoci's, hostile and damaged
+# images refused with the reason, resume by range. Removal keeps each layer that a pull uses.
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 

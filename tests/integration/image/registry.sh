@@ -1,7 +1,7 @@
 #!/bin/bash
-# registry.sh - crisp-pull against real registries: docker-registry plain, with htpasswd, with TLS of a private CA and
-# client certificates, behind a token server, behind nginx that redirects to another host; through proxies; and against
-# badregistry.c. What every one of them was sent is written down by them, and looked at.
+# registry.sh - crisp-pull against real registries: plain, htpasswd, TLS with a private CA and
+# client certificates, token server, redirects, proxies, mirrors, retries with Retry-After, resume.
+# The servers record requests: no credential reaches a foreign host.
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 . "$LIB_DIR/imagelib.sh"

@@ -1,8 +1,7 @@
 #!/bin/bash
-# space.sh - what becomes of images after a power loss (played by another boot id), and who
-# holds which space: layers that are not what was written are found in the background and
-# quarantined alone, their images are absent until a pull brings back that layer alone; pinned
-# images, tags, what is in use; the space that images and containers take; garbage collection.
+# space.sh - image space: layers damaged by a power loss are found, quarantined and pulled again
+# alone. Pinned images, removal by tag, digest and id (`remove_image`), images in use, ImageFsInfo,
+# `crisp images --tree`, `crisp gc`, a full disk.
 set -u
 # The boot id is a file of ours, seen by this script and what it starts.
 if [ -z "${CRISP_TEST_MOUNTNS:-}" ]; then

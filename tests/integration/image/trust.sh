@@ -1,7 +1,7 @@
 #!/bin/bash
-# trust.sh - which images may be used: policy.json with keys of gpg and openssl made here, signatures that skopeo and
-# gpg make, kept in directories, behind nginx and beside the image in a registry; first without the daemon (pulldrv.c),
-# then what the daemon says before it makes a container of an image that was pulled when the policy was another one.
+# trust.sh - policy.json per namespace: reject, signedBy (GPG), sigstoreSigned (keys), registries.d;
+# signatures by skopeo and gpg in directories, behind nginx, in a registry. The daemon checks again
+# before it makes a container.
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 

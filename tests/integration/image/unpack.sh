@@ -1,7 +1,7 @@
 #!/bin/bash
-# unpack.sh - what layers become: complete trees equal to what umoci unpacks, for images with every odd feature and for a
-# Debian root file system with packages installed and removed on top; archives that are hostile, endless or broken are
-# refused with the reason, within bounds, and leave nothing.
+# unpack.sh - unpacked trees equal umoci's: tar, gzip, zstd, zstd:chunked, eStargz, whiteouts,
+# links, xattrs, capabilities, sparse files, PAX and GNU headers, 100,000 files, a Debian root.
+# Hostile archives are refused within bounds and leave nothing.
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DEBIAN=${CRISP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/crisp}/debian-1

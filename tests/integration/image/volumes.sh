@@ -1,6 +1,7 @@
 #!/bin/bash
-# volumes.sh - images mounted into containers: what is seen, what is refused, how long the image
-# stays, and what is left behind. And the volumes that an image itself asks for, by crio.image.image_volumes.
+# volumes.sh - images as volumes with `image_sub_path`, read-only and noexec, and VOLUMEs of an
+# image by `image_volumes` (mkdir, bind, ignore). A mounted image cannot be removed; removal of the
+# pod leaves no mount.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# cli.sh - the operator's command against the daemon, without any registry: an image comes from a
-# directory, runs, is looked at and goes again.
+# cli.sh - the crisp command without a registry: load an image from a directory, run, exec, logs,
+# inspect, explain, stop and remove, with the program's exit code.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,5 @@
 #!/bin/bash
-# crisp.sh - the crisp command against a daemon: every subcommand, its exit code and what it
-# prints.
+# crisp.sh - each subcommand of crisp against a daemon: output and exit code.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# metrics.sh - figures for Prometheus: over TCP with and without TLS and a unix socket, which
-# families, and clients that do not behave.
+# metrics.sh - Prometheus metrics over TCP, TLS and a unix socket: valid families, counts of calls,
+# errors and objects, progress of a running pull (also in `crisp pull`), and errors for malformed
+# requests.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# shim-confined.sh - what a pod's shim may do, and what it still does: it has next to no
-# privileges, its spawner has no other task than to start runtimes, and neither outlives the other
-# without anyone noticing.
+# shim-confined.sh - a shim has CAP_KILL and CAP_DAC_OVERRIDE alone behind a filter of system calls.
+# Its helper only starts runtimes; the end of either is noticed, and `crisp explain` names processes
+# that cannot die.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# shim.sh - crisp-shim against a real OCI runtime, over the daemon's own link: see shimdrv.c.
-# A mount namespace and a cgroup parent of its own; needs no daemon.
+# shim.sh - crisp-shim with a real OCI runtime over the daemon's own link (shimdrv.c), without a
+# daemon: create, start, kill, exec, terminals, attach, rotation of logs, `log_size_max`, gap
+# records of a full disk, exit records.
 set -u
 . "$(dirname "$0")/../lib.sh"
 [ "$(id -u)" = 0 ] || skip_all "only root can run containers"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# side-by-side.sh - two daemons with different roots on one machine know nothing of each other;
-# the death of one is nothing to the other.
+# side-by-side.sh - two daemons with different roots run on one machine. Neither lists or removes
+# the other's pods, and the death of one leaves the other's running.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# stats.sh - what containers and pods use: the figures are those of the node's own files, they
-# follow what a container does, and every filter of the lists selects what it says.
+# stats.sh - ContainerStats and PodSandboxStats equal the node's cgroup files and follow the
+# container's use. Each filter of the lists selects its objects, also after a kill of the daemon.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# bad-input.sh - what clients, images, plugins and runtimes get wrong: each gets a clear answer,
-# and nothing is lost or left.
+# bad-input.sh - bad requests, images, CNI plugins, runtimes and databases: each gets an error that
+# names the field or file, and nothing is lost or left.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

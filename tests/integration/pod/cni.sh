@@ -1,6 +1,6 @@
 #!/bin/bash
-# cni.sh - pod networks with the real plugins: bridge, host-local and portmap, through the calls that
-# the daemon makes. No daemon and no runtime take part: the pod is its pinned namespaces.
+# cni.sh - pod networks with the real plugins bridge, host-local and portmap: ADD, CHECK, DEL,
+# failures and the undo of a half-made network. The pod is its pinned namespaces; no daemon runs.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# exec-tree.sh - everything an exec has started ends with it when it has to end, however far it
-# got away; what it may leave running goes on; no cgroup stays behind.
+# exec-tree.sh - an exec has a cgroup of its own where the runtime supports that (runc 1.1, crun on
+# v2): a time-out ends its whole process tree, processes that may stay go on, and no cgroup remains.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# files.sh - files that are not in an image and that programs look for: entries of passwd and group
-# for ids that the image does not know, /etc/mtab; and directories of logs that nobody has made.
+# files.sh - crisp adds /etc/mtab and the passwd and group entries of ids that the image lacks, and
+# makes missing log directories.
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# lifecycle.sh - every command of crictl that an operator uses, on one pod with a CNI network and
-# one on the host's.
+# lifecycle.sh - each crictl command of an operator works on a pod with a CNI network and on a pod
+# of the host's network.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

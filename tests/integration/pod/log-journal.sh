@@ -1,6 +1,6 @@
 #!/bin/bash
-# log-journal.sh - the copy of containers' output for journald, which nobody waits for; logs whose
-# directory goes and comes back.
+# log-journal.sh - `log_to_journald` copies output to journald, and a container never waits for
+# journald. A log whose directory is removed and made again goes on.
 set -u
 . "$(dirname "$0")/../lib.sh"
 [ "$(id -u)" = 0 ] || skip_all "only root can run pods"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# logs-exec.sh - every byte a container writes is in its log once, and execs return what they
-# should, many at once too.
+# logs-exec.sh - each byte of a container is in its CRI log once and in order, for lines of any
+# length and bytes that are no text. Forty execs at a time return their own output and exit code;
+# output above 16 MiB is cut.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

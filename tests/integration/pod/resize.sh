@@ -1,7 +1,7 @@
 #!/bin/bash
-# resize.sh - UpdateContainerResources: limits of a container that runs, or waits for its start,
-# change in place, all of a request or none; two requests at a time both count; a daemon killed in
-# the middle goes on with the change; the status shows the limits in force.
+# resize.sh - UpdateContainerResources changes a running or created container in place: all limits
+# of a request or none. Two concurrent updates both count, a killed daemon continues the change, and
+# the status shows the limits in force.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,5 +1,6 @@
 #!/bin/bash
-# spec.sh - what the spec builder makes is given to a real OCI runtime, and looked at from inside the container.
+# spec.sh - config.json from the spec builder, run by a real OCI runtime and read from inside the
+# container: process, confinement, mounts, devices, resources, exec. No daemon runs.
 #
 # Every case is a JSON text (see tests/unit/specjson.h) that spec_driver turns into a config.json; the runtime creates and
 # starts a container of it whose own words are then compared. No daemon takes part.

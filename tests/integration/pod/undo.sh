@@ -1,6 +1,6 @@
 #!/bin/bash
-# undo.sh - what a failed attempt has left is undone behind the next one: a CNI plugin or a runtime
-# that refuses to undo, or does not return, holds up neither the answer nor the next try with that name.
+# undo.sh - a CNI plugin or runtime that refuses to undo a failed attempt, or hangs, delays neither
+# the answer nor the next attempt with the same name.
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 

@@ -1,7 +1,6 @@
 #!/bin/bash
-# drain.sh - SIGTERM with calls of every kind in flight. Every client gets an answer, the daemon
-# ends by itself with status 0, and the next one finds each object as it should be: what was under
-# way is done or undone, what ran runs on.
+# drain.sh - SIGTERM with a call of each kind in flight: each client gets an answer and the daemon
+# exits with 0. The next daemon finishes or undoes the work, and running containers stay.
 #
 # What is in flight is held: an OCI runtime and a CNI plugin that wait for a file to go, a registry
 # that says nothing, an exec that sleeps, a container that does not listen to SIGTERM.

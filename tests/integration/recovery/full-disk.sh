@@ -1,7 +1,6 @@
 #!/bin/bash
-# full-disk.sh - no block is free where the daemon writes: on its root, on its run directory,
-# where logs go. Listing, stopping and removing work, starting says what is wrong, containers go on,
-# and with space again everything works.
+# full-disk.sh - without a free block on root, run directory or logs, the daemon lists, stops and
+# removes; a start or pull is refused with the reason, exit codes stay exact, and containers go on.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# kill-anywhere.sh - the daemon is killed with -9 at a random moment of each operation, comes
-# back, and the client repeats what it asked for: the same request gives the same object, never
-# "name is reserved"; at the end nothing is left.
+# kill-anywhere.sh - the daemon is killed with -9 at a random moment of each operation and the
+# client repeats the request: the same object returns, never "name is reserved". At the end nothing
+# is left.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

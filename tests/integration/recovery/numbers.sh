@@ -1,7 +1,6 @@
 #!/bin/bash
-# numbers.sh - containers write numbers to both streams as fast as they can and in pieces of lines,
-# while the daemon is killed and restarted, then its pod's shim, then both, again and again. Every
-# number is in the log exactly once and in its order.
+# numbers.sh - containers write numbers while daemon, shim or both are killed again and again: each
+# number is in the log exactly once and in order.
 #
 #   NUMBERS_SECONDS   how long each of the three goes on (default 15)
 set -u

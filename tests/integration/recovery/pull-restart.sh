@@ -1,6 +1,7 @@
 #!/bin/bash
-# pull-restart.sh - pulls outlive the daemon: killed at 50 moments, it finds them again, no byte is fetched twice and nothing
-# is left behind. A puller that is killed, two pulls that share layers, cancelling, a registry that is away, a full disk.
+# pull-restart.sh - a pull outlives the daemon: after kills at 50 moments no byte is fetched twice
+# and nothing is left. A killed puller, pulls that share layers, `crisp cancel`, a registry that
+# stops answering, a full disk.
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 

@@ -1,7 +1,6 @@
 #!/bin/bash
-# restart.sh - twenty pods run; the daemon is killed with -9, containers end while it is away, it
-# comes back. Everything is still known, logs have no gap, exit codes are exact, and after removal
-# nothing is left.
+# restart.sh - twenty pods run, the daemon is killed with -9, and containers exit before it returns:
+# state is complete, logs have no gap, exit codes are exact.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,9 +1,7 @@
 #!/bin/bash
-# shim-dies.sh - the shim of a pod is killed with -9: while containers run, and in the middle of
-# every operation. Another takes its place: pods stay ready, containers notice nothing, their logs
-# have no gap, exit codes are exact where the kernel can tell them and unknown otherwise, what was
-# asked of the dead shim is done by the new one, and what cannot go on says so. A shim that hangs is
-# no shim; a crash loop of shims ends.
+# shim-dies.sh - a shim killed in each operation, or hung, is replaced: pods stay ready, containers
+# run on, logs have no gap. Exit codes are exact where the kernel reports them, else unknown;
+# pending requests are finished or fail; a crash loop ends.
 #
 # The runtime is held by a file of its operation's name, so that "in the middle" is a fact.
 set -u

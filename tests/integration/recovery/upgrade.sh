@@ -1,8 +1,7 @@
 #!/bin/bash
-# upgrade.sh - the daemon of an older commit runs pods; its programs are replaced, as a package does it,
-# and the daemon of this tree starts on the same directories.  Pods and containers stay the processes
-# that they were, below the shims of the older commit, which serve every request of the new daemon;
-# logs have no gap, exit codes are exact, and removal leaves nothing.
+# upgrade.sh - the daemon of an older commit runs pods, its programs are replaced, and this daemon
+# starts on the same directories. Containers keep their processes and shims; logs have no gap, exit
+# codes are exact, removal leaves nothing.
 #
 # Environment: CRISP_TEST_OLD        the older commit (default: the last one before renamed states)
 #              CRISP_TEST_OLD_BUILD  a folder with its programs; unset: they are built

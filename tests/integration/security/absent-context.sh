@@ -1,6 +1,6 @@
 #!/bin/bash
-# absent-context.sh - a container is protected unless its request says otherwise: without a security context, with an empty
-# one, and with one that names something else. Only an explicit Unconfined or privileged takes the protection away.
+# absent-context.sh - a container is confined without a security context, with an empty one and with
+# a partial one. Only an explicit Unconfined or privileged takes the confinement away.
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 registry_start

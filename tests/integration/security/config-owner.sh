@@ -1,6 +1,6 @@
 #!/bin/bash
-# config-owner.sh - a file that the daemon believes and that others may change is refused, with the command
-# that mends it: configuration, drop-ins, their directories, profiles, the runtime, CNI files.
+# config-owner.sh - crispd refuses a configuration, drop-in, profile, runtime or CNI file that
+# another user may change, and names the command that mends it.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# config-protects.sh - a key of crio.conf that protects is honoured or stops the daemon; a bad value always
-# stops it. The message has file, line and key.
+# config-protects.sh - a protecting key of crio.conf is honoured or stops the daemon; a bad value
+# always stops it. The error has file, line and key.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,7 +1,6 @@
 #!/bin/bash
-# deep-trees.sh - a pod of many containers with deeply nested directories is removed: the answers do not
-# wait for the trees, other pods start and stop meanwhile, and a daemon that is killed in the middle
-# goes on when it comes back. In the end nothing is left.
+# deep-trees.sh - removal of a pod with deeply nested directories answers at once, and other pods
+# start and stop meanwhile. A daemon killed meanwhile resumes the removal; nothing is left.
 #
 # No time is compared: each check asks whether trees are still there when a call has answered.
 set -u

@@ -1,6 +1,7 @@
 #!/bin/bash
-# default-container.sh - what a container has, compared with the records in default-container/: capabilities, system calls,
-# masked and read-only paths, devices, mounts, limits, namespaces, descriptors, environment, sysctls.
+# default-container.sh - the capabilities, system calls, masked paths, devices, mounts, limits,
+# namespaces, descriptors, environment and sysctls of a default container equal the records in
+# default-container/.
 #
 # Environment: CRISP_TEST_UPDATE  if not empty, write the records instead of comparing with them
 . "$(dirname "$0")/../lib.sh"

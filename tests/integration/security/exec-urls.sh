@@ -1,6 +1,7 @@
 #!/bin/bash
-# exec-urls.sh - URLs of Exec that nobody comes for, with large commands: their bytes are counted, what
-# no kernel can start is refused, the memory comes back; and pages of other hosts get no session.
+# exec-urls.sh - exec URLs that no client fetches, with large commands: their bytes count against a
+# bound, commands above the kernel's limit are refused, and the memory returns. Requests of a
+# foreign web page get no session.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,7 +1,6 @@
 #!/bin/bash
-# full-start.sh - root and runroot have no free block and no free inode when the daemon is killed, or
-# ended, while containers run and end. It starts, lists, stops and removes; only what is new is
-# refused, and says why. With space again everything works.
+# full-start.sh - crispd starts with neither a free block nor a free inode in root and runroot,
+# lists, stops and removes. New pods are refused with the reason until there is space.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

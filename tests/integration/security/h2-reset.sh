@@ -1,6 +1,6 @@
 #!/bin/bash
-# h2-reset.sh - calls that are opened and given up at once, by the ten thousand: the daemon answers others,
-# and takes little memory meanwhile. Many calls at a time that are waited for are all answered.
+# h2-reset.sh - ten thousands of HTTP/2 calls opened and reset at once: other clients are answered,
+# memory stays bounded, and many patient calls at a time all get an answer.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,7 +1,6 @@
 #!/bin/bash
-# hosts-flood.sh - containers write to all that is mounted into them until it takes no more, with a
-# run directory of 16 MB: their pods' files, /dev/shm, their output. The run directory has room
-# afterwards: other pods come and go, meanwhile and after a kill of the daemon, and all is removed.
+# hosts-flood.sh - containers fill every writable mount of a pod, with a run directory of 16 MB:
+# other pods still start, stop and are removed, also after a kill of the daemon.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# image-links.sh - images and volumes whose links lead to directories of the host, in every place where the runtime works as
-# root before pivot_root: nothing there changes. Links that stay inside, as Debian's images have them, work.
+# image-links.sh - images and volumes with symbolic links to the host, in each path that the runtime
+# opens as root: nothing on the host changes. Links inside the root work, as Debian's images need.
 #
 # Environment: CRISP_TEST_RUNTIME  the OCI runtime (default: runc)
 . "$(dirname "$0")/../lib.sh"

@@ -1,7 +1,6 @@
 #!/bin/bash
-# init-escape.sh - pid 1 of a pod with a shared PID namespace leads nowhere: a container that may
-# trace it, and even administer namespaces, finds an empty read-only root, a program in sealed memory
-# and the namespaces of its own pod.
+# init-escape.sh - a container that may trace pid 1 of a shared PID namespace reaches an empty
+# read-only root, a program in sealed memory and its own pod's namespaces, and nothing else.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

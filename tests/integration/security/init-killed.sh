@@ -1,7 +1,6 @@
 #!/bin/bash
-# init-killed.sh - no signal from a container ends the init of its pod, and the end of the init, as of
-# anything else that a pod stands on, ends the pod: it becomes NOTREADY, its containers exit, and it
-# says why. Also when the daemon, the shim or both were away.
+# init-killed.sh - no signal from a container ends the init of its pod. The end of an init or of a
+# pinned namespace makes the pod NOTREADY with a reason, also while daemon and shim are away.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

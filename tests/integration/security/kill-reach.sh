@@ -1,7 +1,6 @@
 #!/bin/bash
-# kill-reach.sh - a kill reaches every process of a container: frozen ones, those in frozen cgroups
-# below it or beside it, those that were moved out of its cgroup; it reaches no other process, even
-# when the OCI runtime names one.
+# kill-reach.sh - a kill reaches each process of a container: frozen, in nested or sibling cgroups,
+# moved out of its cgroup. It reaches no other process, whichever pid the OCI runtime names.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# known-faults.sh - published faults of container runtimes, tried on crisp: values that are smuggled into sysctls and
-# properties, identifiers that overflow, paths that lead out, answers and files without a bound, sessions that stay.
+# known-faults.sh - published faults of container runtimes fail on crisp: smuggled sysctls and
+# properties, overflowing ids, paths out of the root, unbounded answers and files, leaked sessions.
 # src/SECURITY.md has the list.
 set -u
 . "$(dirname "$0")/../lib.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# many-files.sh - a container fills its writable layer with files, with directories below each other
-# and with a sparse file; it plays games while it is looked at. Statistics are answered at once from
-# the last known values, those of other containers go on, and the daemon's memory stays where it was.
+# many-files.sh - a container fills its writable layer with many, deep and sparse files: statistics
+# answer at once with the last known values, other containers' go on, and the daemon's memory stays
+# constant.
 #
 # Environment: MANY_FILES  files in one directory (100,000; 600,000 was the attack)
 #              MANY_DEEP   directories below each other (15,000)

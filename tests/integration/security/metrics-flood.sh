@@ -1,6 +1,6 @@
 #!/bin/bash
-# metrics-flood.sh - clients of the metrics that say nothing, or a byte now and then, by the hundred:
-# the next scrape is served at once, over TCP and over the unix socket.
+# metrics-flood.sh - hundreds of silent and slow metrics clients: the next scrape is served at once,
+# over TCP and over the unix socket.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,7 +1,6 @@
 #!/bin/bash
-# modes.sh - root and runroot have crispd's own modes, whatever was there before: made by somebody
-# with other modes, made by another user, made under another umask. Another user of the node reaches
-# nothing of a pod, by no path that /proc/mounts shows.
+# modes.sh - crispd gives root and runroot its own modes and owner, whatever their owner, mode and
+# umask were before. Another user of the node opens no path of a pod in /proc/mounts.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

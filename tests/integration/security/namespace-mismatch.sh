@@ -1,6 +1,6 @@
 #!/bin/bash
-# namespace-mismatch.sh - a container has the namespaces of its pod: one that asks for the host's in a
-# pod without them, or for the pod's where the pod has the host's, is refused with the field's name.
+# namespace-mismatch.sh - a container that asks for the host's namespace in a pod with its own, or
+# the reverse, is refused with the field's name.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

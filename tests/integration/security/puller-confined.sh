@@ -1,7 +1,7 @@
 #!/bin/bash
-# puller-confined.sh - the processes of a pull, seen from outside while it runs: which files, networks, capabilities,
-# descriptors and secrets each of them has, and that the end of one is the end of all. tests/unit/test_confine.c tries to
-# leave from inside.
+# puller-confined.sh - each process of a pull has only the files, networks, capabilities,
+# descriptors and secrets of its role, read from /proc while it runs. The end of one process ends
+# all.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# puller-owner.sh - a file that decides where images come from, which are trusted and with which credentials, and that
-# another user may change: the pull is refused and names the command that mends it. Secrets that anybody may read are a
+# puller-owner.sh - a pull is refused when another user may change a file that decides registries,
+# trust or credentials; the error names the command that mends it. Secrets readable by anybody log a
 # warning.
 set -u
 . "$(dirname "$0")/../lib.sh"

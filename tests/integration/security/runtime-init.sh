@@ -1,7 +1,6 @@
 #!/bin/bash
-# runtime-init.sh - what an OCI runtime has inside a pod while it makes a container or an exec leads
-# nowhere: a container that may trace it stands still meanwhile, and goes on afterwards however the
-# runtime, the shim or crispd ended.
+# runtime-init.sh - a container that may trace its pod cannot use the OCI runtime's processes inside
+# the pod: it is frozen while they run, and thawed however runtime, shim or crispd end.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# signals.sh - what may reach crispd without anyone's wish to end it does not: a log whose reader has
-# gone, a file that grows no more, signals that ask for something else.
+# signals.sh - a closed log pipe, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE and SIGXFSZ do not end crispd,
+# and none of them is ignored in the programs that it starts.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

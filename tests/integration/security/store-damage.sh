@@ -1,7 +1,7 @@
 #!/bin/bash
-# store-damage.sh - the state database is cut short, emptied, overwritten or deleted while pods run. The
-# daemon says which file and why and names the command that mends it; after that command it runs,
-# with every pod that a row was found for and nothing left of the others.
+# store-damage.sh - the state database is cut short, emptied, overwritten or deleted while pods run:
+# the daemon names file, fault and command. After `crispd --repair` pods with a row run on, and
+# nothing of the others is left.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

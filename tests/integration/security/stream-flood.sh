@@ -1,7 +1,6 @@
 #!/bin/bash
-# stream-flood.sh - more idle connections than any door may have: to the streaming port (plain, and with
-# half a request), to the operator's streaming socket and to the CRI socket. Others are served all the
-# time, and a session that was there before stays.
+# stream-flood.sh - more idle connections than each listener admits: streaming port, operator's
+# streaming socket and CRI socket still serve others, and an older session stays.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

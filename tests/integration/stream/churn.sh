@@ -1,6 +1,6 @@
 #!/bin/bash
-# churn.sh - streaming clients that vanish at any moment: nothing of them is left in the
-# daemon, and the container's execs and attachments do not run out.
+# churn.sh - streaming clients that disconnect at any moment leave no process, descriptor or session
+# in the daemon, and execs and attachments of the container stay available.
 #
 # CRISP_TEST_ROUNDS  how many times 19 clients come and vanish (default 3)
 set -u

@@ -1,8 +1,7 @@
 #!/bin/bash
-# clients.sh - the client libraries that kubectl and the kubelet are made of (tests/goclient)
-# against the streaming server: exec, attach and port-forward over SPDY and WebSocket, plain and with
-# TLS and client certificates; every version of the protocols; pods with a network of their own and
-# with the host's.
+# clients.sh - client-go (tests/goclient), as in kubectl and the kubelet: exec, attach and
+# port-forward over SPDY and WebSocket in each protocol version, plain and with TLS and client
+# certificates, for CNI and host-network pods.
 #
 # CRISP_TEST_MIB  how much each transfer sends through (default 16)
 set -u

@@ -1,6 +1,6 @@
 #!/bin/bash
-# crisp-stream.sh - the crisp command at the streams of containers: exec, attach, port-forward and
-# logs -f, also at a terminal.
+# crisp-stream.sh - `crisp exec -it`, `attach`, `port-forward` and `logs -f` over the operator's
+# socket, with and without a terminal.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

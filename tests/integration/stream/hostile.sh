@@ -1,6 +1,6 @@
 #!/bin/bash
-# hostile.sh - clients that mean no good: they vanish at every byte, flood, come by the
-# thousand or say nothing. Nothing of them is left, and the next client is served.
+# hostile.sh - hostile streaming clients: disconnects after each byte, floods, thousands of
+# connections, silence. Nothing of them is left and the next client is served.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

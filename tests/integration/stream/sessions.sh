@@ -1,6 +1,7 @@
 #!/bin/bash
-# sessions.sh - exec, attach and port-forward with crictl, over SPDY and over WebSocket: every byte
-# arrives, the exit code is the command's, and what is wrong is said.
+# sessions.sh - crictl exec, attach and port-forward over SPDY and WebSocket: each byte arrives,
+# exit codes are the command's, a token works once, bad requests get a clear error, sessions end
+# with a reason when the daemon stops.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

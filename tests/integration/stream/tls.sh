@@ -1,7 +1,6 @@
 #!/bin/bash
-# tls.sh - TLS of the streaming server, seen by openssl s_client: versions, cipher suites,
-# client certificates, files that are replaced while it runs, and what is said about files that
-# cannot be used.
+# tls.sh - TLS of the streaming server with openssl s_client: versions, cipher suites, client
+# certificates, reload of replaced files, errors for unusable files.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
