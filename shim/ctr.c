@@ -48,13 +48,6 @@ static void bundle_path(const struct ctr *c, const char *name, char out[PATH_MAX
 	snprintf(out, PATH_MAX, "%s/%s", c->bundle, name);
 }
 
-void ctr_set_state(struct ctr *c, enum shim_state state)
-{
-	log_info("container", "ctr=%s state=%s pid=%u code=%d", c->status.id,
-		 shimproto_state_name(state), c->status.pid, c->status.exit_code);
-	c->status.state = state;
-}
-
 void ctr_free(struct ctr *c)
 {
 	if (c->held)
@@ -165,33 +158,67 @@ static void write_record(struct timer *t)
 	}
 }
 
-void ctr_ended(struct ctr *c, const struct reaped *r)
+static void note_end(struct ctr *c, bool unstarted)
 {
-	c->status.exit_code = c->start_failed ? START_FAILED_CODE : r->code;
-	c->status.signal = c->start_failed ? 0 : (uint32_t)r->signal;
+	const struct reaped *r = &c->end;
+
+	c->status.exit_code = unstarted ? START_FAILED_CODE : r->code;
+	c->status.signal = unstarted ? 0 : (uint32_t)r->signal;
 	c->status.exited_ns = r->at_ns;
-	c->status.exit_unknown = r->unknown && !c->start_failed;
+	c->status.exit_unknown = r->unknown && !unstarted;
 	if (c->flags & SHIM_KILL_REST)
 		ctr_kill_all(c);
 	stdio_drain(&c->io);
 	c->status.oom = r->code != 0 && cgroup_saw_oom(c->cgroup);
 	c->status.log_lost = c->io.log.lost;
-	write_record(&c->record_retry);
-	ctr_set_state(c, SHIM_ENDED);
-	control_report(SHIM_EXITED, &c->status, NULL);
 }
 
 void ctr_init_ended(struct child *init, const struct reaped *r)
 {
 	struct ctr *c = container_of(init, struct ctr, init);
 
-	if (c->status.state == SHIM_STARTING) {
-		/* Whether it was started at all is known when the runtime says so. */
-		c->end_seen = true;
-		c->end = *r;
-		return;
+	c->end_seen = true;
+	c->end = *r;
+	life_move(&c->life, LIFE_EVENT_EXITED);
+}
+
+/* --- moves --- */
+
+static int record(struct life *l, enum life_record what)
+{
+	struct ctr *c = container_of(l, struct ctr, life);
+	struct err e = ERR_NULL;
+
+	switch (what) {
+	case LIFE_RECORD_ROOM:
+		return *c->exit_path ? exitrec_prepare(c->exit_path, &c->failure) : 0;
+	case LIFE_RECORD_END:
+	case LIFE_RECORD_UNSTARTED:
+		note_end(c, what == LIFE_RECORD_UNSTARTED);
+		write_record(&c->record_retry);
+		return 0;
+	case LIFE_RECORD_DROP:
+		if (*c->exit_path && exitrec_remove(c->exit_path, &e) < 0)
+			log_err(LOG_LEVEL_WARN, "exit record", &e);
+		return 0;
+	case LIFE_RECORD_LEFT:
+	case LIFE_RECORD_NOTHING:
+		break;
 	}
-	ctr_ended(c, r);
+	return 0;
+}
+
+static void tell(struct life *l, enum life_tell whom)
+{
+	struct ctr *c = container_of(l, struct ctr, life);
+	const struct shim_status *st = life_is_known(l->state) ? &c->status : NULL;
+
+	if (whom == LIFE_TELL_ANSWER || whom == LIFE_TELL_PTY)
+		control_answer(&c->waiter, st, whom == LIFE_TELL_PTY ? ctr_pty(c) : -1, NULL);
+	if (whom == LIFE_TELL_FAILURE || whom == LIFE_TELL_BOTH)
+		control_answer(&c->waiter, st, -1, &c->failure);
+	if (whom == LIFE_TELL_EXIT || whom == LIFE_TELL_BOTH)
+		control_report(SHIM_EXITED, st, NULL);
 }
 
 /* --- start --- */
@@ -199,7 +226,6 @@ void ctr_init_ended(struct child *init, const struct reaped *r)
 static void start_done(struct shim_job *j, int status)
 {
 	struct ctr *c = container_of(j, struct ctr, job);
-	struct err e = ERR_NULL;
 	char log[PATH_MAX];
 
 	bundle_path(c, "runtime.log", log);
@@ -207,20 +233,18 @@ static void start_done(struct shim_job *j, int status)
 		c->status.started_ns = clock_realtime_ns();
 		if (c->end_seen)
 			c->status.started_ns = MIN(c->status.started_ns, c->end.at_ns);
-		ctr_set_state(c, SHIM_RUNNING);
-		control_answer(&c->waiter, &c->status, -1, NULL);
+		life_move(&c->life, LIFE_EVENT_STARTED);
 	} else {
 		reap_all(); /* did it end by itself? */
-		job_error(j, status, "start", log, &e);
-		log_err(LOG_LEVEL_WARN, "start", &e);
-		c->start_failed = !c->end_seen;
-		ctr_set_state(c, SHIM_CREATED); /* for the moment until its end is seen */
+		job_error(j, status, "start", log, &c->failure);
+		log_err(LOG_LEVEL_WARN, "start", &c->failure);
 		child_kill(&c->init, SIGKILL);
-		control_answer(&c->waiter, &c->status, -1, &e);
+		life_move(&c->life,
+			  c->end_seen ? LIFE_EVENT_START_MISSED : LIFE_EVENT_START_FAILED);
 	}
 	unlink(log);
 	if (c->end_seen)
-		ctr_ended(c, &c->end);
+		life_move(&c->life, LIFE_EVENT_EXITED);
 }
 
 void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w)
@@ -231,20 +255,6 @@ void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w)
 	struct err e = ERR_NULL;
 	char log[PATH_MAX];
 
-	if (c->status.state == SHIM_STARTING) {
-		control_join(&c->waiter, w);
-		return;
-	}
-	if (c->status.state == SHIM_RUNNING || c->status.started_ns) {
-		control_answer(w, &c->status, -1, NULL);
-		return;
-	}
-	if (c->status.state == SHIM_ENDED || c->start_failed) {
-		err_set(&e, ERR_PRECONDITION, "container %s ended before it was started",
-			c->status.id);
-		control_answer(w, &c->status, -1, &e);
-		return;
-	}
 	bundle_path(c, "runtime.log", log);
 	unlink(log);
 	runtime_argv(&c->runtime, log, rest, argv);
@@ -254,7 +264,7 @@ void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w)
 		return;
 	}
 	control_join(&c->waiter, w);
-	ctr_set_state(c, SHIM_STARTING);
+	life_move(&c->life, LIFE_EVENT_START);
 }
 
 /* --- create --- */
@@ -266,7 +276,7 @@ static void delete_done(struct shim_job *j, int status)
 	/* There may have been nothing to delete: the first failure is the one that counts. */
 	if (status != 0)
 		log_info("delete after a failed create", "ctr=%s status=%d", c->status.id, status);
-	control_answer(&c->waiter, NULL, -1, &c->failure);
+	life_move(&c->life, LIFE_EVENT_UNDONE);
 	ctr_free(c);
 }
 
@@ -280,12 +290,11 @@ static void undo_create(struct ctr *c)
 
 	log_err(LOG_LEVEL_WARN, "create", &c->failure);
 	child_drop(&c->init);
+	life_move(&c->life, LIFE_EVENT_CREATE_FAILED);
 	runtime_argv(&c->runtime, NULL, rest, argv);
-	if (*c->exit_path && exitrec_remove(c->exit_path, &e) < 0)
-		log_err(LOG_LEVEL_WARN, "exit record", &e);
 	if (job_start(&c->job, argv, &io, DELETE_TIMEOUT_MS, delete_done, &e) == 0)
 		return;
-	control_answer(&c->waiter, NULL, -1, &c->failure);
+	life_move(&c->life, LIFE_EVENT_UNDONE);
 	ctr_free(c);
 }
 
@@ -329,9 +338,8 @@ static void create_done(struct shim_job *j, int status)
 	c->status.start_ticks = c->init.start_ticks;
 	c->status.created_ns = clock_realtime_ns();
 	guard_close(&c->guard);
-	ctr_set_state(c, SHIM_CREATED);
 	ctr_watch_streams(c);
-	control_answer(&c->waiter, &c->status, ctr_pty(c), NULL);
+	life_move(&c->life, LIFE_EVENT_CREATED);
 	child_deliver(&c->init);
 }
 
@@ -377,31 +385,28 @@ static int spawn_create(struct ctr *c, struct err *e)
 	return r;
 }
 
-/* The runtime never ran: e is why. */
-static void create_failed(struct ctr *c, struct err *e)
+/* The runtime never ran: c->failure is why. */
+static void create_refused(struct ctr *c)
 {
-	struct err ignored = ERR_NULL;
-
-	err_wrap(e, "container %s", c->status.id);
-	control_answer(&c->waiter, NULL, -1, e);
-	if (*c->exit_path)
-		exitrec_remove(c->exit_path, &ignored);
+	err_wrap(&c->failure, "container %s", c->status.id);
+	life_move(&c->life, LIFE_EVENT_CREATE_REFUSED);
 	ctr_free(c);
 }
 
 static void create_now(struct guard *g, const struct err *err)
 {
 	struct ctr *c = container_of(g, struct ctr, guard);
-	struct err e = err ? *err : ERR_NULL;
 
-	if (err || spawn_create(c, &e) < 0)
-		create_failed(c, &e);
+	if (err)
+		c->failure = *err;
+	if (err || spawn_create(c, &c->failure) < 0)
+		create_refused(c);
 }
 
 static void client_left(struct stdio *io, const char *session, bool slow)
 {
 	struct ctr *c = container_of(io, struct ctr, io);
-	struct shim_status st = { .state = SHIM_ENDED, .exit_code = slow ? -1 : 0 };
+	struct shim_status st = { .state = LIFE_SHOWS_CLIENT_LEFT, .exit_code = slow ? -1 : 0 };
 
 	memcpy(st.id, c->status.id, sizeof(st.id));
 	snprintf(st.session, sizeof(st.session), "%s", session);
@@ -475,8 +480,10 @@ int ctr_check(const struct shim_request *req, struct err *e)
 
 struct ctr *ctr_new(const struct shim_request *req)
 {
+	static const struct life_ops ops = { record, tell };
 	struct ctr *c = pages_alloc(sizeof(*c));
 
+	c->life = (struct life){ .kind = LIFE_CONTAINER, .status = &c->status, .ops = &ops };
 	runtime_init(&c->runtime, req);
 	c->bundle = xstrdup(req->bundle);
 	c->exit_path = xstrdup(req->exit_path);
@@ -496,39 +503,24 @@ struct ctr *ctr_new(const struct shim_request *req)
 
 void ctr_create(const struct shim_request *req, struct waiter *w)
 {
-	struct ctr *c = ctr_find(req->id);
 	struct err e = ERR_NULL;
-	int r;
+	struct ctr *c;
 
-	if (c && c->status.state == SHIM_CREATING) {
-		control_join(&c->waiter, w);
-		return;
-	}
-	if (c) {
-		control_answer(w, &c->status, ctr_pty(c), NULL);
-		return;
-	}
-	r = ctr_check(req, &e);
-	if (r < 0) {
+	if (ctr_check(req, &e) < 0) {
 		control_answer(w, NULL, -1, &e);
 		return;
 	}
 	c = ctr_new(req);
-	if (*c->exit_path)
-		r = exitrec_prepare(c->exit_path, &e);
-	if (r == 0)
-		r = open_streams(c, req, &e);
 	control_join(&c->waiter, w);
-	if (r < 0) {
-		create_failed(c, &e);
-		return;
-	}
-	ctr_set_state(c, SHIM_CREATING);
-	guard_open(&c->guard, c, true, create_now);
+	if (life_move(&c->life, LIFE_EVENT_CREATE) && open_streams(c, req, &c->failure) == 0)
+		guard_open(&c->guard, c, true, create_now);
+	else
+		create_refused(c);
 }
 
 void ctr_forget(struct ctr *c)
 {
 	exe_forget_all(c->status.id);
+	life_move(&c->life, LIFE_EVENT_FORGET);
 	ctr_free(c);
 }

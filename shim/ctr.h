@@ -11,6 +11,7 @@
 #include "shim/control.h"
 #include "shim/guard.h"
 #include "shim/job.h"
+#include "shim/life.h"
 #include "shim/runtime.h"
 #include "shim/stdio.h"
 #include "shimproto/exitrec.h"
@@ -18,6 +19,7 @@
 
 struct ctr {
 	struct list node;
+	struct life life;
 	struct shim_status status; /* what is told */
 	struct runtime runtime;
 	char *bundle, *exit_path, *cgroup;
@@ -32,10 +34,9 @@ struct ctr {
 	struct shim_job job; /* create, start or delete */
 	struct waiter waiter; /* of it */
 	struct console console;
-	struct err failure; /* of a create that is being undone */
+	struct err failure; /* of its create, start or adoption */
 	struct child init;
-	bool start_failed; /* the end that follows is not the program's */
-	bool end_seen; /* while the runtime's start is under way */
+	bool end_seen; /* of init: it is in end, also before the state shows it */
 	struct reaped end;
 	bool record_due; /* the exit record could not be written yet */
 	struct timer record_retry;
@@ -51,7 +52,7 @@ struct ctr *ctr_find(const char *id);
 /* Walk: NULL starts and ends. */
 struct ctr *ctr_next(struct ctr *c);
 
-/* Each sees to the answer of w, now or later.  The state was checked by the caller. */
+/* Each sees to the answer of w, now or later.  The caller has asked life_permit. */
 void ctr_create(const struct shim_request *req, struct waiter *w);
 void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w);
 void ctr_kill(struct ctr *c, const struct shim_request *req, struct waiter *w);
@@ -67,12 +68,9 @@ int ctr_check(const struct shim_request *req, struct err *e);
 /* Listed, without a state, streams or a process yet. */
 struct ctr *ctr_new(const struct shim_request *req);
 void ctr_free(struct ctr *c);
-void ctr_set_state(struct ctr *c, enum shim_state state);
 /* The streams are as they will be: hear of their troubles. */
 void ctr_watch_streams(struct ctr *c);
 /* SIGKILL to all in its cgroup, until nobody is left. */
 void ctr_kill_all(struct ctr *c);
 /* The end of init, as child.h tells it. */
 void ctr_init_ended(struct child *init, const struct reaped *r);
-/* The same when it was kept back while a command of the runtime was under way. */
-void ctr_ended(struct ctr *c, const struct reaped *r);

@@ -81,11 +81,12 @@ static void drop_exec(struct exe *s)
 
 void exe_forget(struct exe *s)
 {
+	life_move(&s->life, LIFE_EVENT_FORGET);
 	guard_close(&s->guard);
 	drop_exec(s);
 	child_drop(&s->process);
-	forget_left(s);
 	console_close(&s->console);
+	close_fdp(&s->pty);
 	free(s->bundle);
 	free(s->cgroup);
 	list_remove(&s->node);
@@ -98,30 +99,53 @@ void exe_forget_all(const char *ctr_id)
 	list_for_each_safe(pos, &sessions) {
 		struct exe *s = list_entry(pos, struct exe, node);
 
-		if (s->status.state == SHIM_ENDED && strcmp(s->status.id, ctr_id) == 0)
+		if (life_is_ended(s->life.state) && strcmp(s->status.id, ctr_id) == 0)
 			exe_forget(s);
 	}
+}
+
+/* --- moves --- */
+
+static int record(struct life *l, enum life_record what)
+{
+	const struct exe *s = container_of(l, struct exe, life);
+
+	if (what == LIFE_RECORD_LEFT)
+		remember(s);
+	if (what == LIFE_RECORD_DROP)
+		forget_left(s);
+	return 0;
+}
+
+static void tell(struct life *l, enum life_tell whom)
+{
+	struct exe *s = container_of(l, struct exe, life);
+
+	if (whom == LIFE_TELL_ANSWER || whom == LIFE_TELL_PTY)
+		control_answer(&s->waiter, &s->status, whom == LIFE_TELL_PTY ? s->pty : -1, NULL);
+	if (whom == LIFE_TELL_FAILURE || whom == LIFE_TELL_BOTH)
+		control_answer(&s->waiter, &s->status, -1, s->failure);
+	if (whom == LIFE_TELL_EXIT || whom == LIFE_TELL_BOTH)
+		control_report(SHIM_EXEC_EXITED, &s->status, NULL);
 }
 
 static void process_ended(struct child *p, const struct reaped *r)
 {
 	struct exe *s = container_of(p, struct exe, process);
 
-	s->status.state = SHIM_ENDED;
 	s->status.exit_code = r->code;
 	s->status.signal = (uint32_t)r->signal;
 	s->status.exit_unknown = r->unknown;
 	s->status.exited_ns = r->at_ns;
 	exectree_end(s->cgroup);
-	forget_left(s);
-	control_report(SHIM_EXEC_EXITED, &s->status, NULL);
+	life_move(&s->life, LIFE_EVENT_EXITED);
 }
 
-/* The runtime says it is done: take the process over.  *ret_pty: -1 without a terminal. */
-static int take_over(struct exe *s, int *ret_pty, struct err *e)
+/* The runtime says it is done: take the process over. */
+static int take_over(struct exe *s, struct err *e)
 {
 	char path[PATH_MAX];
-	int r = s->tty ? console_take(&s->console, ret_pty, e) : 0;
+	int r = s->tty ? console_take(&s->console, &s->pty, e) : 0;
 
 	if (r < 0)
 		return r;
@@ -132,23 +156,18 @@ static int take_over(struct exe *s, int *ret_pty, struct err *e)
 /* The runtime has failed, or was not started: e is why.  What it may have left goes with it. */
 static void exec_failed(struct exe *s, struct err *e)
 {
-	struct shim_status st = s->status;
-
-	st.state = SHIM_ENDED;
-	st.exit_code = runtime_log_exit_code(e->text);
+	s->status.exit_code = runtime_log_exit_code(e->text);
 	exectree_kill(s->cgroup);
 	err_wrap(e, "exec in container %s", s->status.id);
-	control_answer(&s->waiter, &st, -1, e);
-	/* Who asked for the kill waits for an end. */
-	if (s->killed)
-		control_report(SHIM_EXEC_EXITED, &st, NULL);
+	s->failure = e;
+	life_move(&s->life, LIFE_EVENT_START_FAILED);
 	exe_forget(s);
 }
 
 static void exec_done(struct shim_job *j, int status)
 {
 	struct exe *s = container_of(j, struct exe, job);
-	_cleanup_close_ int pty = -1;
+	bool killed = life_is_killed(s->life.state);
 	struct err e = ERR_NULL;
 	char log[PATH_MAX];
 	int r;
@@ -157,7 +176,7 @@ static void exec_done(struct shim_job *j, int status)
 	if (status != 0 || j->timed_out)
 		r = job_error(j, status, "exec", log, &e);
 	else
-		r = take_over(s, &pty, &e);
+		r = take_over(s, &e);
 	remove_files(s);
 	console_close(&s->console);
 	if (r < 0) {
@@ -165,14 +184,13 @@ static void exec_done(struct shim_job *j, int status)
 		return;
 	}
 	guard_close(&s->guard);
-	s->status.state = SHIM_RUNNING;
 	s->status.pid = (uint32_t)s->process.pid;
 	s->status.start_ticks = s->process.start_ticks;
 	s->status.started_ns = clock_realtime_ns();
-	remember(s);
-	control_answer(&s->waiter, &s->status, pty, NULL);
+	life_move(&s->life, LIFE_EVENT_STARTED);
+	close_fdp(&s->pty);
 	/* The kill may have come when the process was no child of the runtime's any more. */
-	if (s->killed)
+	if (killed)
 		exe_kill(s);
 	child_deliver(&s->process);
 }
@@ -199,7 +217,7 @@ static int spawn_exec(struct exe *s, struct err *e)
 	size_t n = 0;
 	int r = 0;
 
-	if (!c || c->status.state != SHIM_RUNNING)
+	if (!c || !life_is_running(c->life.state))
 		return err_set(e, ERR_PRECONDITION, "the container has ended");
 	if (s->tty)
 		r = console_open(&s->console, e);
@@ -280,28 +298,22 @@ static int check_exec(const struct shim_request *req, const int *fds, struct err
 
 void exe_exec(struct ctr *c, const struct shim_request *req, int *fds, struct waiter *w)
 {
-	struct exe *s = exe_find(req->session);
+	static const struct life_ops ops = { record, tell };
 	struct err e = ERR_NULL;
+	struct exe *s;
 
-	if (s && s->status.state == SHIM_STARTING) {
-		control_join(&s->waiter, w);
-		return;
-	}
-	if (s) {
-		control_answer(w, &s->status, -1, NULL);
-		return;
-	}
 	if (check_exec(req, fds, &e) < 0) {
 		control_answer(w, NULL, -1, &e);
 		return;
 	}
 	s = xcalloc(1, sizeof(*s));
+	s->life = (struct life){ .kind = LIFE_EXEC, .status = &s->status, .ops = &ops };
 	s->bundle = xstrdup(c->bundle);
 	s->cgroup = xstrdup("");
 	s->tty = req->flags & SHIM_TTY;
 	s->console = CONSOLE_NULL;
+	s->pty = -1;
 	memset(s->exec.fds, -1, sizeof(s->exec.fds));
-	s->status.state = SHIM_STARTING;
 	s->status.exit_code = -1;
 	s->status.created_ns = clock_realtime_ns();
 	snprintf(s->status.id, sizeof(s->status.id), "%s", c->status.id);
@@ -309,7 +321,7 @@ void exe_exec(struct ctr *c, const struct shim_request *req, int *fds, struct wa
 	list_append(&sessions, &s->node);
 	n_sessions++;
 	make_cgroup(s, req->cgroup);
-	remember(s);
+	life_move(&s->life, LIFE_EVENT_START);
 	keep_exec(s, req, fds);
 	control_join(&s->waiter, w);
 	guard_open(&s->guard, c, false, exec_now);
@@ -319,14 +331,14 @@ void exe_kill(struct exe *s)
 {
 	struct err e = ERR_NULL;
 
-	s->killed = true;
-	if (s->status.state == SHIM_STARTING && !s->job.running) {
+	life_move(&s->life, LIFE_EVENT_KILL);
+	if (life_is_starting(s->life.state) && !s->job.running) {
 		err_set(&e, ERR_ABORTED, "killed before it was started");
 		exec_failed(s, &e);
 		return;
 	}
 	/* Both are children of ours that nobody has waited for: the pids are theirs. */
-	if (s->status.state == SHIM_STARTING)
+	if (life_is_starting(s->life.state))
 		kill_tree(s->job.pid);
 	else if (s->process.alive && s->process.exit.fd >= 0)
 		kill_tree(s->process.pid);

@@ -10,6 +10,7 @@
 #include "shim/ctr.h"
 #include "shim/guard.h"
 #include "shim/job.h"
+#include "shim/life.h"
 #include "shimproto/shimproto.h"
 
 /* exec-SESSION.left in the bundle, "pid cgroup\n", the pid 0 while the runtime is at work: it is
@@ -20,11 +21,11 @@
 
 struct exe {
 	struct list node;
+	struct life life;
 	struct shim_status status;
 	char *bundle;
 	char *cgroup; /* of its own, "": none */
 	bool tty;
-	bool killed; /* before or after it ran */
 	struct guard guard;
 	/* What the runtime is started with, until it runs. */
 	struct {
@@ -35,7 +36,9 @@ struct exe {
 	} exec;
 	struct shim_job job;
 	struct waiter waiter;
+	const struct err *failure; /* while the waiter is told of it */
 	struct console console;
+	int pty; /* for the waiter, -1: none */
 	struct child process;
 };
 

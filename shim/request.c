@@ -1,6 +1,6 @@
 /*
- * request.c - see request.h.  The two tables are the program: which request a container's state
- * permits, and who handles it.
+ * request.c - the handlers of the daemon's requests.  The tables of life.c permit a request, the
+ * table below says who handles it.
  */
 #include "shim/request.h"
 
@@ -10,6 +10,7 @@
 #include "shim/ctr.h"
 #include "shim/exe.h"
 #include "shim/exectree.h"
+#include "shim/life.h"
 #include "shim/podinit.h"
 #include "shim/poll.h"
 #include "shim/reap.h"
@@ -20,12 +21,8 @@ struct call {
 	int *fds;
 	struct waiter *w;
 	struct ctr *ctr; /* NULL: none of that name */
+	struct exe *exe; /* NULL: none of that name */
 };
-
-#define ST(state) (1U << (state))
-#define ST_NONE ST(0)
-#define ST_LIVING (ST(SHIM_CREATED) | ST(SHIM_STARTING) | ST(SHIM_RUNNING))
-#define ST_ANY (ST(SHIM_CREATING) | ST_LIVING | ST(SHIM_ENDED))
 
 /* --- handlers; each sees to the answer --- */
 
@@ -67,21 +64,17 @@ static void exec(struct call *c)
 
 static void exec_kill(struct call *c)
 {
-	struct exe *s = exe_find(c->req->session);
-	struct err e = ERR_NULL;
-	struct shim_status st;
+	struct shim_status st = c->exe->status;
 
-	if (!s) {
-		/* It may have been that of a shim before this one. */
-		if (*c->req->cgroup && fs_path_is_clean(c->req->cgroup))
-			exectree_kill(c->req->cgroup);
-		err_set(&e, ERR_NOT_FOUND, "exec session \"%s\" is not known", c->req->session);
-		control_answer(c->w, NULL, -1, &e);
-		return;
-	}
-	st = s->status;
-	exe_kill(s); /* may forget it */
+	exe_kill(c->exe); /* may forget it */
 	control_answer(c->w, &st, -1, NULL);
+}
+
+/* The session may have been that of a shim before this one. */
+static void kill_left(const struct shim_request *req)
+{
+	if (*req->cgroup && fs_path_is_clean(req->cgroup))
+		exectree_kill(req->cgroup);
 }
 
 /* The answer of something that is done at once. */
@@ -145,39 +138,23 @@ static void attach(struct call *c)
 
 static void status(struct call *c)
 {
-	struct exe *s = exe_find(c->req->session);
-	struct err e = ERR_NULL;
-
-	if (s || c->ctr) {
-		if (!s)
-			c->ctr->status.log_lost = c->ctr->io.log.lost;
-		control_answer(c->w, s ? &s->status : &c->ctr->status, -1, NULL);
-		return;
-	}
-	err_set(&e, ERR_NOT_FOUND, "%s \"%s\" is not known",
-		*c->req->session ? "exec session" : "container",
-		*c->req->session ? c->req->session : c->req->id);
-	control_answer(c->w, NULL, -1, &e);
+	if (!c->exe)
+		c->ctr->status.log_lost = c->ctr->io.log.lost;
+	control_answer(c->w, c->exe ? &c->exe->status : &c->ctr->status, -1, NULL);
 }
 
 static void forget(struct call *c)
 {
-	struct exe *s = exe_find(c->req->session);
-	struct err e = ERR_NULL;
-	int r = 0;
-
-	if (s && s->status.state != SHIM_ENDED)
-		r = err_set(&e, ERR_PRECONDITION, "exec session %s still runs", c->req->session);
-	else if (s)
-		exe_forget(s);
-	else if (c->ctr && !*c->req->session)
+	if (c->exe)
+		exe_forget(c->exe);
+	else
 		ctr_forget(c->ctr);
-	control_answer(c->w, NULL, -1, r < 0 ? &e : NULL);
+	control_answer(c->w, NULL, -1, NULL);
 }
 
 static void init(struct call *c)
 {
-	struct shim_status st = { .state = SHIM_RUNNING };
+	struct shim_status st = { .state = LIFE_SHOWS_INIT };
 	struct err e = ERR_NULL;
 
 	if (podinit_start(c->fds, &st.pid, &st.start_ticks, &e) < 0)
@@ -194,62 +171,68 @@ static void shutdown_shim(struct call *c)
 	poll_stop();
 }
 
-/* --- tables --- */
+/* --- the table --- */
 
 static const struct {
 	void (*fn)(struct call *c);
-	unsigned states; /* of the container that id names; 0: id is not looked at */
+	void (*unknown)(const struct shim_request *req); /* before a refusal: no such session */
 } requests[SHIM_REQUEST_END] = {
-	[SHIM_HELLO] = { hello, 0 },
-	[SHIM_CREATE] = { create, ST_NONE | ST(SHIM_CREATING) | ST(SHIM_CREATED) },
-	[SHIM_START] = { start, ST_LIVING | ST(SHIM_ENDED) },
-	[SHIM_KILL] = { kill_container, ST_LIVING | ST(SHIM_ENDED) },
-	[SHIM_EXEC] = { exec, ST(SHIM_RUNNING) },
-	[SHIM_EXEC_KILL] = { exec_kill, 0 },
-	[SHIM_REOPEN] = { reopen, ST_LIVING | ST(SHIM_ENDED) },
-	[SHIM_RESIZE] = { resize, ST_LIVING },
-	[SHIM_CLOSE_STDIN] = { close_stdin, ST_LIVING | ST(SHIM_ENDED) },
-	[SHIM_ATTACH] = { attach, ST_LIVING },
-	[SHIM_STATUS] = { status, ST_NONE | ST_ANY },
-	[SHIM_FORGET] = { forget, ST_NONE | ST(SHIM_ENDED) },
-	[SHIM_INIT] = { init, 0 },
-	[SHIM_SHUTDOWN] = { shutdown_shim, 0 },
-	[SHIM_ADOPT] = { adopt, ST_NONE | ST_LIVING | ST(SHIM_ENDED) },
+	[SHIM_HELLO] = { .fn = hello },
+	[SHIM_CREATE] = { .fn = create },
+	[SHIM_START] = { .fn = start },
+	[SHIM_KILL] = { .fn = kill_container },
+	[SHIM_EXEC] = { .fn = exec },
+	[SHIM_EXEC_KILL] = { .fn = exec_kill, .unknown = kill_left },
+	[SHIM_REOPEN] = { .fn = reopen },
+	[SHIM_RESIZE] = { .fn = resize },
+	[SHIM_CLOSE_STDIN] = { .fn = close_stdin },
+	[SHIM_ATTACH] = { .fn = attach },
+	[SHIM_STATUS] = { .fn = status },
+	[SHIM_FORGET] = { .fn = forget },
+	[SHIM_INIT] = { .fn = init },
+	[SHIM_SHUTDOWN] = { .fn = shutdown_shim },
+	[SHIM_ADOPT] = { .fn = adopt },
 };
 
-/* Is this request allowed now? */
-static int permit(const struct shim_request *req, const struct ctr *c, struct err *e)
+static void refuse(struct call *c, const struct err *e)
 {
-	unsigned states = requests[req->type].states;
-	unsigned state = c ? c->status.state : 0;
+	bool of_ctr = c->ctr && life_is_about(c->req, LIFE_CONTAINER);
 
-	if (!states)
-		return 0;
-	if (*req->session && (req->type == SHIM_STATUS || req->type == SHIM_FORGET))
-		return 0;
-	if (!shimproto_id_is_valid(req->id))
-		return err_set(e, ERR_INVALID, "id: not a valid container name");
-	if (!c && !(states & ST_NONE))
-		return err_set(e, ERR_NOT_FOUND, "container %s is not known here", req->id);
-	if (!(states & ST(state)))
-		return err_set(e, ERR_PRECONDITION, "container %s is %s: %s is not possible",
-			       req->id, shimproto_state_name((enum shim_state)state),
-			       shimproto_type_name(req->type));
-	return 0;
+	if (requests[c->req->type].unknown && !c->exe)
+		requests[c->req->type].unknown(c->req);
+	control_answer(c->w, of_ctr ? &c->ctr->status : NULL, -1, e);
+}
+
+/* There is nothing to do but to answer, now or with another request. */
+static void answer_same(struct call *c, enum life_answer how)
+{
+	struct exe *s = life_is_about(c->req, LIFE_EXEC) ? c->exe : NULL;
+	const struct shim_status *st = s ? &s->status : c->ctr ? &c->ctr->status : NULL;
+
+	if (how == LIFE_ANSWER_JOIN)
+		control_join(s ? &s->waiter : &c->ctr->waiter, c->w);
+	else
+		control_answer(c->w, st, how == LIFE_ANSWER_PTY ? ctr_pty(c->ctr) : -1, NULL);
 }
 
 void request_handle(const struct shim_request *req, int *fds, struct waiter *w)
 {
 	struct call c = { .req = req, .fds = fds, .w = w };
 	struct err e = ERR_NULL;
+	int r;
 
 	reap_all(); /* the state that is asked about is the one of now */
 	c.ctr = *req->id ? ctr_find(req->id) : NULL;
+	c.exe = exe_find(req->session);
 	log_debug("request", "type=%s ctr=%s session=%s", shimproto_type_name(req->type), req->id,
 		  req->session);
-	if (permit(req, c.ctr, &e) < 0) {
-		control_answer(w, c.ctr ? &c.ctr->status : NULL, -1, &e);
-		return;
-	}
-	requests[req->type].fn(&c);
+	r = life_permit(req, life_state_of(c.ctr ? &c.ctr->life : NULL),
+			c.ctr && c.ctr->status.started_ns,
+			life_state_of(c.exe ? &c.exe->life : NULL), &e);
+	if (r < 0)
+		refuse(&c, &e);
+	else if (r > 0)
+		answer_same(&c, (enum life_answer)r);
+	else
+		requests[req->type].fn(&c);
 }

@@ -1,5 +1,5 @@
 /*
- * request.h - what each request does, and in which state it may come.
+ * request.h - handle what the daemon asks of the shim.
  */
 #pragma once
 

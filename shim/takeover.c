@@ -81,7 +81,7 @@ static bool has_record(const struct ctr *c, struct exitrec *ret)
 	       strcmp(ret->boot_id, clock_boot_id()) == 0;
 }
 
-static void already_ended(struct ctr *c, const struct exitrec *rec)
+static void note_end(struct ctr *c, const struct exitrec *rec)
 {
 	if (c->flags & SHIM_KILL_REST)
 		ctr_kill_all(c);
@@ -93,7 +93,6 @@ static void already_ended(struct ctr *c, const struct exitrec *rec)
 	c->status.exited_ns = rec ? rec->exited_ns : clock_realtime_ns();
 	if (rec && !c->status.started_ns)
 		c->status.started_ns = rec->started_ns;
-	ctr_set_state(c, SHIM_ENDED);
 }
 
 /* --- created or started: the runtime knows --- */
@@ -129,10 +128,9 @@ static void state_done(struct shim_job *j, int status)
 	unlink(path);
 	if (!created && !c->status.started_ns)
 		c->status.started_ns = clock_realtime_ns();
-	ctr_set_state(c, created ? SHIM_CREATED : SHIM_RUNNING);
-	control_answer(&c->waiter, &c->status, ctr_pty(c), NULL);
+	life_move(&c->life, created ? LIFE_EVENT_FOUND_CREATED : LIFE_EVENT_FOUND_RUNNING);
 	if (c->end_seen)
-		ctr_ended(c, &c->end);
+		life_move(&c->life, LIFE_EVENT_EXITED);
 }
 
 static int ask_state(struct ctr *c, struct err *e)
@@ -153,7 +151,8 @@ static int ask_state(struct ctr *c, struct err *e)
 
 /* --- adopt --- */
 
-static int check(const struct shim_request *req, const int *fds, struct err *e)
+static int check(const struct shim_request *req, const int *fds, enum life_event *ret,
+		 struct err *e)
 {
 	int streams = req->flags & SHIM_TTY ? 1 : req->flags & SHIM_STDIN ? 3 : 2;
 	int want = (req->flags & SHIM_PIDFD ? 1 : 0) + (req->flags & SHIM_STREAMS ? streams : 0);
@@ -164,7 +163,7 @@ static int check(const struct shim_request *req, const int *fds, struct err *e)
 	if (have != want)
 		return err_set(e, ERR_INVALID, "adopt: %d descriptors came, %d are needed", have,
 			       want);
-	if (req->state < SHIM_CREATED || req->state > SHIM_RUNNING)
+	if (!life_adopt_event(req->state, ret))
 		return err_set(e, ERR_INVALID, "state: a container to adopt is not %s",
 			       shimproto_state_name((enum shim_state)req->state));
 	if (req->pid < 2 || req->pid > INT32_MAX)
@@ -187,8 +186,9 @@ static int take_streams(struct ctr *c, const struct shim_request *req, int *fds,
 			   out, err, e);
 }
 
-/* 1: answered later. */
-static int take_over(struct ctr *c, const struct shim_request *req, int *fds, struct err *e)
+/* ev: what the request says of the container; ENDED when it is gone. */
+static int take_over(struct ctr *c, const struct shim_request *req, int *fds, enum life_event *ev,
+		     struct err *e)
 {
 	int pidfd = req->flags & SHIM_PIDFD ? fds[0] : -1, r;
 	struct exitrec rec;
@@ -199,7 +199,8 @@ static int take_over(struct ctr *c, const struct shim_request *req, int *fds, st
 	ctr_watch_streams(c);
 	kill_left_execs(c);
 	if (has_record(c, &rec) || pidfd < 0) {
-		already_ended(c, has_record(c, &rec) ? &rec : NULL);
+		note_end(c, has_record(c, &rec) ? &rec : NULL);
+		*ev = LIFE_EVENT_ADOPT_ENDED;
 		return 0;
 	}
 	r = child_adopt_pidfd(&c->init, (pid_t)req->pid, req->start_ticks, pidfd, ctr_init_ended,
@@ -208,26 +209,16 @@ static int take_over(struct ctr *c, const struct shim_request *req, int *fds, st
 		return r;
 	fds[0] = -1;
 	r = stdio_begin(&c->io, e);
-	if (r < 0)
-		return r;
-	ctr_set_state(c, (enum shim_state)req->state);
-	if (req->state != SHIM_STARTING)
-		return 0;
-	r = ask_state(c, e);
-	return r < 0 ? r : 1;
+	return r == 0 && *ev == LIFE_EVENT_ADOPT_STARTING ? ask_state(c, e) : r;
 }
 
 void takeover_container(const struct shim_request *req, int *fds, struct waiter *w)
 {
-	struct ctr *c = ctr_find(req->id);
 	struct err e = ERR_NULL;
-	int r;
+	enum life_event ev;
+	struct ctr *c;
 
-	if (c) {
-		control_answer(w, &c->status, ctr_pty(c), NULL);
-		return;
-	}
-	if (check(req, fds, &e) < 0) {
+	if (check(req, fds, &ev, &e) < 0) {
 		control_answer(w, NULL, -1, &e);
 		return;
 	}
@@ -235,17 +226,14 @@ void takeover_container(const struct shim_request *req, int *fds, struct waiter 
 	c->status.pid = req->pid;
 	c->status.start_ticks = req->start_ticks;
 	c->status.started_ns = req->started_ns;
-	r = take_over(c, req, fds, &e);
-	if (r < 0) {
-		err_wrap(&e, "adopt container %s", req->id);
-		log_err(LOG_LEVEL_ERROR, "adopt", &e);
-		control_answer(w, NULL, -1, &e);
+	control_join(&c->waiter, w);
+	if (take_over(c, req, fds, &ev, &c->failure) < 0) {
+		err_wrap(&c->failure, "adopt container %s", req->id);
+		log_err(LOG_LEVEL_ERROR, "adopt", &c->failure);
+		life_move(&c->life, LIFE_EVENT_ADOPT_FAILED);
 		ctr_free(c);
 		return;
 	}
+	life_move(&c->life, ev);
 	guard_adopted(c);
-	if (r > 0)
-		control_join(&c->waiter, w);
-	else
-		control_answer(w, &c->status, ctr_pty(c), NULL);
 }

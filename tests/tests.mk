@@ -7,7 +7,7 @@ FUZZ_REPLAY := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/replay/%)
 TEST_LIBS := -lcmocka -lpthread -lm
 
 # A program's tests link its archive before the daemon's.
-SHIM_TESTS := test_held test_logfmt test_shimio test_spool fuzz_logline fuzz_journal
+SHIM_TESTS := test_held test_life test_logfmt test_shimio test_spool fuzz_logline fuzz_journal
 PULL_TESTS := test_helper test_confine test_credentials test_decompress test_layer test_manifest \
 	test_registries test_slots test_pipeline test_trust test_untar test_untar_layers \
 	fuzz_authfile fuzz_challenge fuzz_decompress fuzz_lookaside fuzz_manifest fuzz_registries \
