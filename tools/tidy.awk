@@ -1,7 +1,7 @@
 # tidy.awk - what house style asks of a file, for tools/tidy.
 #
-# enums: constants of enums of our own.  prefixes: of the constants of machines, "CTR|SBX".  It reads C as
-# our files are written: a function's braces stand in the first column.  Comments and the insides of
+# enums: constants of enums of our own.  prefixes: of the constants of machines, "CTR|SBX".  shown: the states
+# that a shim shows, "SHIM_CREATING|SHIM_CREATED".  It reads C as our files are written: a function's braces stand in the first column.  Comments and the insides of
 # strings are blanked before anything is looked for.
 
 function report(line, text)
@@ -209,6 +209,7 @@ FNR == 1 {
 	# Each test is a program of its own.
 	is_product = is_c && FILENAME !~ /^tests\//
 	asks_traits = is_product && FILENAME ~ /^(src|shim)\// && FILENAME !~ /_rules\.c$/
+	asks_life = FILENAME ~ /^(shim|tests\/sim)\/[a-z_]+\.[ch]$/ && FILENAME !~ /^shim\/life\.[ch]$/
 }
 
 {
@@ -251,6 +252,8 @@ asks_traits && /_STATE_[A-Z]/ && $0 ~ ("(^|[^A-Za-z0-9_])(" prefixes ")_STATE_[A
 		body = FILENAME ":" FNR
 		start = FNR
 	}
+	if (asks_life && code ~ ("(^|[^A-Za-z0-9_])(LIFE_STATE_[A-Z_]+|" shown ")([^A-Za-z0-9_]|$)"))
+		report(FNR, "the name of a state; move by life_move, ask life_permit or a life_is_...")
 	banned(code)
 	watch_open(code)
 	watch_switch(code)

@@ -95,11 +95,26 @@ static bool answers(int shim)
 	return shim >= 0 && node->shims[shim].alive && !node->shims[shim].hung;
 }
 
+/* --- the shim's own table --- */
+
+static void move(enum life_kind kind, enum life_state *state, enum life_event ev)
+{
+	const struct life_move *m = life_find(kind, *state, ev);
+
+	SIM_CHECK(m, "sim: a shim has event %d in state %d", (int)ev, (int)*state);
+	*state = m->to;
+}
+
+static void move_ctr(struct ctr *c, enum life_event ev)
+{
+	move(LIFE_CONTAINER, &c->state, ev);
+}
+
 /* --- statuses and messages --- */
 
 static struct shim_status status_of(const struct ctr *c)
 {
-	struct shim_status st = { .state = c->state,
+	struct shim_status st = { .state = life_shows(c->state),
 				  .exit_code = c->exit_code,
 				  .signal = (uint32_t)c->exit_signal,
 				  .exit_unknown = c->exit_unknown,
@@ -117,7 +132,7 @@ static struct shim_status status_of(const struct ctr *c)
 
 static struct shim_status status_of_session(const struct session *s)
 {
-	struct shim_status st = { .state = s->state,
+	struct shim_status st = { .state = life_shows(s->state),
 				  .exit_code = s->exit_code,
 				  .exited_ns = s->exited_ns };
 
@@ -166,9 +181,9 @@ static void answer_all(struct ctr *c, enum shim_type asked, const struct err *e)
 	list_for_each_safe(pos, &l->asked) {
 		struct message *m = list_entry(pos, struct message, node);
 
-		if ((m->asked == asked || (asked == SHIM_START && m->asked == SHIM_ADOPT)) &&
+		if ((m->asked == asked || (asked == SHIM_ADOPT && m->asked == SHIM_START)) &&
 		    strcmp(m->id, c->id) == 0)
-			answer(l, m, &st, m->asked == SHIM_ADOPT ? NULL : e);
+			answer(l, m, life_is_known(c->state) ? &st : NULL, e);
 	}
 }
 
@@ -196,8 +211,8 @@ static void note_status(struct ctr *c)
 	c->exit_signal = p->wait_status & 0x7f;
 	c->exit_code = c->exit_signal ? 128 + c->exit_signal : p->wait_status >> 8;
 	c->exited_ns = node->real;
-	c->state = SHIM_ENDED;
 	write_record(c);
+	move_ctr(c, LIFE_EVENT_EXITED);
 }
 
 static void ctr_ended(struct ctr *c)
@@ -225,7 +240,7 @@ static void session_ended(struct session *s)
 
 	session_close(i);
 	s->exit_code = wait_status & 0x7f ? 128 + (wait_status & 0x7f) : wait_status >> 8;
-	s->state = SHIM_ENDED;
+	move(LIFE_EXEC, &s->state, LIFE_EVENT_EXITED);
 	s->exited_ns = node->real;
 	if (*s->cgroup)
 		thing_del(THING_CGROUP, s->cgroup);
@@ -265,7 +280,7 @@ void shim_proc_ended(int proc)
 		if (!c->used || c->proc != proc)
 			break;
 		note_end(c);
-		if (answers(c->shim) && c->runtime < 0 && c->state)
+		if (answers(c->shim) && c->runtime < 0 && life_is_known(c->state))
 			ctr_ended(c);
 		break;
 	case PROC_EXEC:
@@ -290,8 +305,9 @@ static void shim_gone(int i)
 		if (!c->used || c->shim != i)
 			continue;
 		c->shim = -1;
-		if (c->state != SHIM_ENDED)
+		if (!life_is_ended(c->state))
 			seen_of(c->id, true)->orphaned = true;
+		c->state = 0;
 		/* Some end while they have no shim. */
 		if (c->proc >= 0 && sim_chance(200))
 			proc_end(c->proc, (int)sim_below(4) << 8);
@@ -336,6 +352,7 @@ static void run_runtime(struct ctr *c, enum shim_type doing)
 {
 	int shim = c->shim;
 
+	move_ctr(c, doing == SHIM_CREATE ? LIFE_EVENT_CREATE : LIFE_EVENT_START);
 	c->doing = doing;
 	c->runtime = proc_add(PROC_RUNTIME, (int)(c - node->ctrs),
 			      node->procs[node->shims[shim].proc].cgroup);
@@ -353,8 +370,6 @@ static void created(struct ctr *c)
 	c->proc = proc_add(PROC_CONTAINER, (int)(c - node->ctrs), c->cgroup);
 	node->procs[c->proc].stubborn = sim_chance(node->odds.stubborn);
 	c->created_ns = node->real;
-	if (c->state)
-		c->state = SHIM_CREATED;
 }
 
 static void started(struct ctr *c)
@@ -362,11 +377,27 @@ static void started(struct ctr *c)
 	c->begun = true;
 	if (!c->started_ns)
 		c->started_ns = node->real;
-	if (c->state)
-		c->state = SHIM_RUNNING;
 	if (sim_chance(node->odds.start_exits))
 		event_add(EV_PROC_ENDS, (int64_t)sim_below(2000) * MS, c->proc,
 			  (int)sim_below(4) << 8);
+}
+
+/* The runtime has done it, or has failed: the shim's moves. */
+static void move_done(struct ctr *c, bool failed)
+{
+	if (c->doing == SHIM_CREATE && !failed) {
+		move_ctr(c, LIFE_EVENT_CREATED);
+	} else if (c->doing == SHIM_CREATE) {
+		move_ctr(c, LIFE_EVENT_CREATE_FAILED);
+		move_ctr(c, LIFE_EVENT_UNDONE);
+	} else if (c->doing == SHIM_ADOPT) {
+		move_ctr(c, c->begun ? LIFE_EVENT_FOUND_RUNNING : LIFE_EVENT_FOUND_CREATED);
+	} else if (!failed) {
+		move_ctr(c, LIFE_EVENT_STARTED);
+	} else {
+		move_ctr(c, node->procs[c->proc].alive ? LIFE_EVENT_START_FAILED
+						       : LIFE_EVENT_START_MISSED);
+	}
 }
 
 /* status <0: it was killed. */
@@ -374,10 +405,14 @@ void shim_runtime_ended(int proc, int status)
 {
 	struct ctr *c = &node->ctrs[node->procs[proc].owner];
 	struct err e = ERR_NULL;
-	bool live = answers(c->shim);
+	bool waits;
 
 	if (!c->used || c->runtime != proc)
 		return;
+	/* Not that of a shim before this one, unless the container was adopted in its start. */
+	waits = answers(c->shim) &&
+		life_find(LIFE_CONTAINER, c->state,
+			  c->doing == SHIM_CREATE ? LIFE_EVENT_CREATED : LIFE_EVENT_STARTED);
 	c->runtime = -1;
 	/* One that is killed has done it, or has not. */
 	if (status == 0 || (status < 0 && sim_below(2)))
@@ -386,16 +421,14 @@ void shim_runtime_ended(int proc, int status)
 		err_set(&e, ERR_INTERNAL, "sim: the runtime fails");
 	sim_note("runtime %s of %.13s: %d", shimproto_type_name(c->doing), c->id, status);
 	check_moved();
-	if (e.code && c->doing == SHIM_START) {
-		c->start_failed = live;
-		if (c->state)
-			c->state = SHIM_CREATED;
-		if (status > 0)
-			proc_signal(c->proc, SIGKILL);
+	if (e.code && c->doing != SHIM_CREATE && status > 0)
+		proc_signal(c->proc, SIGKILL);
+	if (waits) {
+		move_done(c, e.code);
+		answer_all(c, c->doing, e.code && c->doing != SHIM_ADOPT ? &e : NULL);
 	}
-	if (live)
-		answer_all(c, c->doing, e.code ? &e : NULL);
-	if (live && c->proc >= 0 && !node->procs[c->proc].alive)
+	if (answers(c->shim) && life_is_known(c->state) && !life_is_ended(c->state) &&
+	    c->proc >= 0 && !node->procs[c->proc].alive)
 		ctr_ended(c);
 	if (e.code && c->doing == SHIM_CREATE)
 		c->used = false;
@@ -414,7 +447,7 @@ void ctr_killed_by_delete(const char *id)
 		proc_end(c->proc, SIGKILL);
 	fs_remove_tree(c->state_dir, &ignored);
 	thing_del(THING_CGROUP, c->cgroup);
-	if (c->shim < 0 || c->state == 0)
+	if (c->shim < 0 || !life_is_known(c->state))
 		c->used = false;
 }
 
@@ -462,16 +495,8 @@ static void make_pipes(const struct ctr *c)
 static void req_create(struct shim_link *l, struct message *m, const struct shim_request *req,
 		       struct ctr *c)
 {
-	struct shim_status st;
 	struct err e = ERR_NULL;
 
-	if (c && c->shim == l->shim && c->state == SHIM_CREATED) {
-		st = status_of(c);
-		answer(l, m, &st, NULL);
-		return;
-	}
-	if (c && c->shim == l->shim)
-		return; /* joins */
 	if (c && access(c->state_dir, F_OK) == 0) {
 		/* The runtime refuses, and the shim undoes what there is. */
 		c->shim = -1;
@@ -485,28 +510,7 @@ static void req_create(struct shim_link *l, struct message *m, const struct shim
 	c = ctr_new(m->id, l->shim);
 	set_paths(c, req);
 	make_pipes(c);
-	c->state = SHIM_CREATING;
 	run_runtime(c, SHIM_CREATE);
-}
-
-static void req_start(struct shim_link *l, struct message *m, struct ctr *c)
-{
-	struct shim_status st = status_of(c);
-	struct err e = ERR_NULL;
-
-	if (c->state == SHIM_STARTING)
-		return;
-	if (c->state == SHIM_RUNNING || c->started_ns) {
-		answer(l, m, &st, NULL);
-		return;
-	}
-	if (c->state == SHIM_ENDED || c->start_failed) {
-		err_set(&e, ERR_PRECONDITION, "container ended before it was started");
-		answer(l, m, &st, &e);
-		return;
-	}
-	c->state = SHIM_STARTING;
-	run_runtime(c, SHIM_START);
 }
 
 static void req_kill(struct shim_link *l, struct message *m, const struct shim_request *req,
@@ -520,26 +524,38 @@ static void req_kill(struct shim_link *l, struct message *m, const struct shim_r
 static void ctr_forget(struct ctr *c)
 {
 	/* The runtime still has it. */
-	c->state = 0;
+	move_ctr(c, LIFE_EVENT_FORGET);
 	if (access(c->state_dir, F_OK) < 0)
 		c->used = false;
 }
 
-static void req_forget(struct shim_link *l, struct message *m, const struct shim_request *req,
-		       struct ctr *c)
+static void req_forget(struct shim_link *l, struct message *m, struct ctr *c, struct session *s)
 {
-	struct session *s = session_of(req->session ? req->session : "");
-	struct err e = ERR_NULL;
-
-	if (s && s->state != SHIM_ENDED)
-		err_set(&e, ERR_PRECONDITION, "it still runs");
-	else if (s)
+	if (s)
 		s->used = false;
-	else if (c && c->state == SHIM_ENDED)
+	else
 		ctr_forget(c);
-	else if (c && c->state)
-		err_set(&e, ERR_PRECONDITION, "it has not ended");
-	answer(l, m, NULL, e.code ? &e : NULL);
+	answer(l, m, NULL, NULL);
+}
+
+/* The end that is found, in the answer. */
+static void adopt_ended(struct ctr *c, const struct shim_request *req)
+{
+	struct exitrec rec;
+	struct err ignored = ERR_NULL;
+
+	c->exited_ns = node->real;
+	if (c->proc >= 0 && exitrec_read(c->exit_path, &rec, &ignored) == 0) {
+		c->exit_code = rec.code;
+		c->exited_ns = rec.exited_ns;
+	} else if (c->proc >= 0 && (req->flags & SHIM_PIDFD)) {
+		move_ctr(c, c->begun ? LIFE_EVENT_ADOPT_RUNNING : LIFE_EVENT_ADOPT_CREATED);
+		note_status(c);
+		return;
+	} else {
+		c->exit_unknown = true;
+	}
+	move_ctr(c, LIFE_EVENT_ADOPT_ENDED);
 }
 
 static void req_adopt(struct shim_link *l, struct message *m, const struct shim_request *req,
@@ -547,37 +563,30 @@ static void req_adopt(struct shim_link *l, struct message *m, const struct shim_
 {
 	int proc = proc_find((pid_t)req->pid, req->start_ticks);
 	struct shim_status st;
+	enum life_event ev;
 
+	SIM_CHECK(life_adopt_event(req->state, &ev), "a container in state %u is adopted",
+		  req->state);
 	if (!c)
 		c = ctr_new(m->id, l->shim);
-	if (c->shim == l->shim && c->state) {
-		st = status_of(c);
-		answer(l, m, &st, NULL);
-		return;
-	}
 	c->shim = l->shim;
-	c->start_failed = false;
+	c->state = 0;
 	set_paths(c, req);
 	c->proc = proc;
 	c->started_ns = MAX(c->started_ns, req->started_ns);
-	c->state = c->begun ? SHIM_RUNNING : SHIM_CREATED;
 	if (c->begun && !c->started_ns)
 		c->started_ns = node->real;
 	check_moved();
 	if (proc < 0 || !node->procs[proc].alive) {
-		struct exitrec rec;
-		struct err ignored = ERR_NULL;
-
-		c->state = SHIM_ENDED;
-		c->exited_ns = node->real;
-		if (exitrec_read(c->exit_path, &rec, &ignored) == 0 && proc >= 0) {
-			c->exit_code = rec.code;
-			c->exited_ns = rec.exited_ns;
-		} else if (proc >= 0 && (req->flags & SHIM_PIDFD)) {
-			note_status(c); /* in the answer */
-		} else {
-			c->exit_unknown = true;
+		adopt_ended(c, req);
+	} else {
+		move_ctr(c, ev);
+		if (life_is_starting(c->state) && c->runtime >= 0) {
+			c->doing = SHIM_ADOPT;
+			return; /* answered when that has ended */
 		}
+		if (life_is_starting(c->state))
+			move_ctr(c, c->begun ? LIFE_EVENT_FOUND_RUNNING : LIFE_EVENT_FOUND_CREATED);
 	}
 	st = status_of(c);
 	answer(l, m, &st, NULL);
@@ -586,7 +595,7 @@ static void req_adopt(struct shim_link *l, struct message *m, const struct shim_
 static void req_init(struct shim_link *l, struct message *m)
 {
 	struct shim *s = &node->shims[l->shim];
-	struct shim_status st = { .state = SHIM_RUNNING };
+	struct shim_status st = { .state = LIFE_SHOWS_INIT };
 	struct err ignored = ERR_NULL;
 	_cleanup_free_ char *path = xasprintf("%s/" SHIM_INIT_NAME, s->dir);
 	_cleanup_free_ char *text = NULL;
@@ -615,12 +624,14 @@ static void req_exec(struct shim_link *l, struct message *m, const struct shim_r
 	SIM_CHECK(s, "too many sessions for the simulation");
 	i = (int)(s - node->sessions);
 	session_close(i);
-	if (c->state != SHIM_RUNNING || sim_chance(node->odds.runtime_fails + 100)) {
+	if (sim_chance(node->odds.runtime_fails + 100)) {
 		err_set(&e, ERR_PRECONDITION, "sim: exec fails");
 		answer(l, m, NULL, &e);
 		return;
 	}
-	*s = (struct session){ .used = true, .state = SHIM_RUNNING, .shim = l->shim };
+	*s = (struct session){ .used = true, .shim = l->shim };
+	move(LIFE_EXEC, &s->state, LIFE_EVENT_START);
+	move(LIFE_EXEC, &s->state, LIFE_EVENT_STARTED);
 	snprintf(s->name, sizeof(s->name), "%s", req->session);
 	snprintf(s->ctr, sizeof(s->ctr), "%s", c->id);
 	if (req->cgroup && *req->cgroup) {
@@ -640,16 +651,12 @@ static void req_exec(struct shim_link *l, struct message *m, const struct shim_r
 	answer(l, m, &st, NULL);
 }
 
-static void req_exec_kill(struct shim_link *l, struct message *m, const struct shim_request *req)
+static void req_exec_kill(struct shim_link *l, struct message *m, struct session *s)
 {
-	struct session *s = session_of(req->session);
-	struct err e = ERR_NULL;
-
-	if (s && s->state != SHIM_ENDED)
+	move(LIFE_EXEC, &s->state, LIFE_EVENT_KILL);
+	if (!life_is_ended(s->state))
 		proc_signal(s->proc, SIGKILL);
-	if (!s)
-		err_set(&e, ERR_NOT_FOUND, "exec session is not known");
-	answer(l, m, NULL, e.code ? &e : NULL);
+	answer(l, m, NULL, NULL);
 }
 
 static void req_shutdown(struct shim_link *l)
@@ -661,36 +668,45 @@ static void req_shutdown(struct shim_link *l)
 	proc_signal(s->proc, SIGKILL);
 }
 
+/* As the shim's table says.  known: NULL: this shim does not have it. */
+static bool permit(struct shim_link *l, struct message *m, const struct shim_request *asked,
+		   const struct ctr *known, const struct session *s)
+{
+	struct shim_request req = *asked;
+	struct shim_status st = { .state = 0 };
+	struct err e = ERR_NULL;
+	int r;
+
+	req.id = req.id ? req.id : "";
+	req.session = req.session ? req.session : "";
+	r = life_permit(&req, known ? known->state : 0, known && known->started_ns,
+			s ? s->state : 0, &e);
+	if (r == 0 || r == LIFE_ANSWER_JOIN)
+		return r == 0;
+	if (s || known)
+		st = s ? status_of_session(s) : status_of(known);
+	answer(l, m, &st, r < 0 ? &e : NULL);
+	return false;
+}
+
 static void handle(struct shim_link *l, struct message *m, const struct shim_request *req,
 		   const int *fds, size_t n_fds)
 {
 	struct ctr *c = req->id && *req->id ? ctr_of(req->id) : NULL;
-	struct err e = ERR_NULL;
+	struct ctr *known = c && c->shim == l->shim && life_is_known(c->state) ? c : NULL;
+	struct session *s =
+		req->session && life_is_about(req, LIFE_EXEC) ? session_of(req->session) : NULL;
 
-	if (c && c->shim == l->shim && c->state == SHIM_CREATING &&
-	    (req->type == SHIM_KILL || req->type == SHIM_FORGET)) {
-		err_set(&e, ERR_PRECONDITION, "container is CREATING: %s is not possible",
-			shimproto_type_name(req->type));
-		answer(l, m, NULL, &e);
+	if (!permit(l, m, req, known, s))
 		return;
-	}
-	if (c && (c->shim != l->shim || !c->state) && req->type != SHIM_CREATE &&
-	    req->type != SHIM_ADOPT)
-		c = NULL;
-	if (!c && (req->type == SHIM_START || req->type == SHIM_KILL || req->type == SHIM_EXEC ||
-		   req->type == SHIM_REOPEN)) {
-		err_set(&e, ERR_NOT_FOUND, "container is not known here");
-		answer(l, m, NULL, &e);
-		return;
-	}
 	if (req->type == SHIM_CREATE)
 		req_create(l, m, req, c);
 	else if (req->type == SHIM_START)
-		req_start(l, m, c);
+		run_runtime(c, SHIM_START);
 	else if (req->type == SHIM_KILL)
 		req_kill(l, m, req, c);
 	else if (req->type == SHIM_FORGET)
-		req_forget(l, m, req, c);
+		req_forget(l, m, c, s);
 	else if (req->type == SHIM_ADOPT)
 		req_adopt(l, m, req, c);
 	else if (req->type == SHIM_INIT)
@@ -698,7 +714,7 @@ static void handle(struct shim_link *l, struct message *m, const struct shim_req
 	else if (req->type == SHIM_EXEC)
 		req_exec(l, m, req, c, fds, n_fds);
 	else if (req->type == SHIM_EXEC_KILL)
-		req_exec_kill(l, m, req);
+		req_exec_kill(l, m, s);
 	else if (req->type == SHIM_SHUTDOWN)
 		req_shutdown(l);
 	else

@@ -17,8 +17,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "shimproto/shimproto.h"
 #include "base/util.h"
+#include "shim/life.h"
+#include "shimproto/shimproto.h"
 
 #define SIM_PATH 320
 #define SIM_PROCS 512
@@ -63,13 +64,13 @@ struct shim {
 struct ctr {
 	bool used;
 	char id[ID_LEN + 1];
-	enum shim_state state; /* 0: no shim knows it */
+	enum life_state state; /* 0: no shim knows it */
 	int shim; /* index; -1: it died */
 	int proc; /* -1: none yet */
 	int runtime; /* proc of the runtime's command under way; -1: none */
-	enum shim_type doing; /* CREATE or START, when one is under way */
+	enum shim_type doing; /* CREATE, START, or ADOPT: the START of a shim before this one */
 	bool begun; /* the runtime has let its process go on */
-	bool start_failed, exit_unknown;
+	bool exit_unknown;
 	int exit_code, exit_signal;
 	int64_t created_ns, started_ns, exited_ns;
 	char exit_path[SIM_PATH], cgroup[SIM_PATH], bundle[SIM_PATH], state_dir[SIM_PATH];
@@ -79,7 +80,7 @@ struct ctr {
 struct session {
 	bool used;
 	char name[ID_LEN + 1], ctr[ID_LEN + 1];
-	enum shim_state state;
+	enum life_state state;
 	int shim, proc;
 	int exit_code;
 	int64_t exited_ns;

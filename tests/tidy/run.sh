@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-mkdir -p "$scratch"/{tools,states,src/a,src/b,shim,codegen,gen,tests/unit}
+mkdir -p "$scratch"/{tools,states,src/a,src/b,src/shimproto,shim,codegen,gen,tests/unit}
 cp tools/tidy tools/tidy*.awk "$scratch/tools/"
 expected=()
 
@@ -26,6 +26,16 @@ plant src/a/alone.h 1 'declares functions without a source: src/a/alone.c' <<<'i
 plant src/a/states.c 2 'the name of a state; declare a trait in its .sm file and ask for it' \
 	<<<'bool lit(int s) { return s == LMP_STATE_ON; }'
 plant src/a/lit_rules.c <<<'bool lit(int s) { return s == LMP_STATE_ON; }'
+plant src/shimproto/shimproto.h <<<'enum shim_state {
+	SHIM_LIT = 1, /* it shines */
+};'
+plant shim/life.c <<<'int s = LIFE_STATE_LIT + SHIM_LIT;'
+plant shim/shown.c 2 'the name of a state; move by life_move, ask life_permit or a life_is_...' \
+	<<<'int s = SHIM_LIT + SHIM_LITTLE;'
+plant shim/life_state.c 2 'the name of a state; move by life_move, ask life_permit or a life_is_...' \
+	<<<'bool lit(int s) { return s == LIFE_STATE_LIT; }'
+plant shim/comment.c <<<'int s; /* SHIM_LIT */'
+plant src/a/daemon.c <<<'int s = SHIM_LIT;'
 plant src/a/blank.c 2 'space at the end of the line' <<<'int a; '
 plant src/a/later.c 2 'finish it, or open an issue' <<<'/* FIX''ME */'
 plant src/a/wide.c 2 'wider than 100 columns' <<<"int a; /* $(printf '%.0sx' {1..100}) */"
