@@ -1,8 +1,7 @@
 /*
- * protoc-gen-crisp-input.c - reads proto/rules and states/rpc.bind, see the header.
+ * protoc-gen-crisp-input.c - reads lines of words, and proto/rules.
  *
- * Both are lines of words; # begins a comment.  A line with a mistake is reported and skipped, so
- * one run shows all of them.
+ * A line with a mistake is reported and skipped, so one run shows all of them.
  */
 #include "protoc-gen-crisp-input.h"
 
@@ -11,17 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define WORDS_MAX 32
-
-struct input_file {
-	const char *path;
-	char *text; /* words are cut out of it in place and keep pointing into it */
-	char *next;
-	unsigned line;
-	char *words[WORDS_MAX];
-	size_t n_words;
-};
 
 char *file_read(const char *path, struct diag *d)
 {
@@ -43,7 +31,7 @@ char *file_read(const char *path, struct diag *d)
 	return text.text;
 }
 
-static bool source_open(struct input_file *src, const char *path, struct diag *d)
+bool source_open(struct input_file *src, const char *path, struct diag *d)
 {
 	char *text = file_read(path, d);
 
@@ -72,8 +60,7 @@ static bool source_split(struct input_file *src, char *line, struct diag *d)
 	}
 }
 
-/* The words of the next line that has any. */
-static bool source_next(struct input_file *src, struct diag *d)
+bool source_next(struct input_file *src, struct diag *d)
 {
 	char *line;
 
@@ -104,11 +91,6 @@ static bool number_parse(const char *text, size_t len, long long *ret)
 	}
 	*ret = negative ? -(long long)v : (long long)v;
 	return true;
-}
-
-static bool field_is_text(const struct field *f)
-{
-	return f->d->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING;
 }
 
 static bool field_is_bytes(const struct field *f)
@@ -412,259 +394,4 @@ const struct rule_set *rules_find(const struct rules *r, const struct field *f)
 		if (r->sets[i].field == f && !r->sets[i].via)
 			return &r->sets[i];
 	return NULL;
-}
-
-const char *bind_kind_name(enum bind_kind kind)
-{
-	switch (kind) {
-	case BIND_NONE:
-		return "nothing";
-	case BIND_EVENT:
-		return "event";
-	case BIND_READ:
-		return "read";
-	case BIND_DIRECT:
-		return "direct";
-	case BIND_UNIMPLEMENTED:
-		return "unimplemented";
-	}
-	abort();
-}
-
-static struct bind_machine *bindings_machine(struct bindings *b, const char *name, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < b->n_machines; i++)
-		if (strlen(b->machines[i].name) == len && !memcmp(b->machines[i].name, name, len))
-			return &b->machines[i];
-	return NULL;
-}
-
-static void bindings_parse_machine(struct bindings *b, const struct input_file *src, struct diag *d)
-{
-	if (src->n_words != 3) {
-		diag_add(d, src->path, src->line, "write machine NAME PREFIX");
-		return;
-	}
-	if (bindings_machine(b, src->words[1], strlen(src->words[1]))) {
-		diag_add(d, src->path, src->line, "machine %s is there already", src->words[1]);
-		return;
-	}
-	b->machines[b->n_machines++] = (struct bind_machine){
-		.name = src->words[1],
-		.prefix = src->words[2],
-		.line = src->line,
-	};
-}
-
-/* "sandbox.run" */
-static bool bindings_parse_event(struct bindings *b, struct binding *bind, const char *text,
-				 const struct input_file *src, struct diag *d)
-{
-	size_t n = strcspn(text, ".");
-	struct bind_machine *m = bindings_machine(b, text, n);
-
-	if (!text[n] || !text[n + 1]) {
-		diag_add(d, src->path, src->line, "%s: write event MACHINE.EVENT", text);
-		return false;
-	}
-	if (!m) {
-		diag_add(d, src->path, src->line,
-			 "no machine %.*s; write above: machine %.*s "
-			 "PREFIX",
-			 (int)n, text, (int)n, text);
-		return false;
-	}
-	m->used = true;
-	bind->machine = m;
-	bind->event = text + n + 1;
-	return true;
-}
-
-/* "container_id", "image.image": a string of the request, or of a message in it */
-static bool bindings_parse_by(struct binding *bind, const struct rpc *r, const char *text,
-			      const struct input_file *src, struct diag *d)
-{
-	const struct message *m = r->request;
-	size_t n = strcspn(text, ".");
-
-	if (text[n]) {
-		bind->inside = message_find_field(m, text, n);
-		if (!bind->inside || !bind->inside->message || bind->inside->repeated) {
-			diag_add(d, src->path, src->line, "by %s: %s has no single message %.*s",
-				 text, m->name, (int)n, text);
-			return false;
-		}
-		m = bind->inside->message;
-		text += n + 1;
-	}
-	bind->by = message_find_field(m, text, strlen(text));
-	if (bind->by && field_is_text(bind->by) && !bind->by->repeated)
-		return true;
-	diag_add(d, src->path, src->line, "by %s: %s has no such string field", text, m->name);
-	return false;
-}
-
-/* Does what the words of an event say go together? */
-static void bindings_check_event(const struct binding *b, const struct rpc *r,
-				 const struct input_file *src, struct diag *d)
-{
-	if (b->makes == (b->by != NULL))
-		diag_add(d, src->path, src->line, "%s: write either new, or by FIELD",
-			 src->words[0]);
-	if (b->makes && (b->each || b->gone_ok || b->broken_removed))
-		diag_add(d, src->path, src->line,
-			 "each, gone=ok and broken=removed are about "
-			 "objects that are there; write by FIELD instead of new");
-	if (b->checked && b->carries)
-		diag_add(d, src->path, src->line, "the maker of payload %s checks; drop checked",
-			 b->carries);
-	if (b->other && !b->carries)
-		diag_add(d, src->path, src->line,
-			 "or %s: the payload decides which; write "
-			 "carries PAYLOAD",
-			 b->other);
-	if (b->empty && r->response->n_fields)
-		diag_add(d, src->path, src->line, "%s has fields; drop answer=empty",
-			 r->response->name);
-}
-
-/* What stands behind event MACHINE.EVENT. */
-static void bindings_parse_how(struct binding *b, const struct rpc *r, const struct input_file *src,
-			       struct diag *d)
-{
-	const struct {
-		const char *word;
-		bool *flag;
-		const char **arg;
-		const char *arg_name;
-	} words[] = {
-		{ "new", &b->makes, NULL, NULL },
-		{ "by", NULL, &(const char *){ NULL }, "FIELD" },
-		{ "each", &b->each, NULL, NULL },
-		{ "gone=ok", &b->gone_ok, NULL, NULL },
-		{ "broken=removed", &b->broken_removed, NULL, NULL },
-		{ "checked", &b->checked, NULL, NULL },
-		{ "carries", NULL, &b->carries, "PAYLOAD" },
-		{ "or", NULL, &b->other, "EVENT" },
-		{ "answer=empty", &b->empty, NULL, NULL },
-	};
-	const size_t n_words = sizeof(words) / sizeof(words[0]), by = 1;
-	size_t i, w;
-
-	for (i = 3; i < src->n_words; i++) {
-		for (w = 0; w < n_words && strcmp(words[w].word, src->words[i]) != 0; w++)
-			;
-		if (w == n_words) {
-			diag_add(d, src->path, src->line,
-				 "unknown word %s; there are new, "
-				 "by FIELD, each, gone=ok, broken=removed, checked, "
-				 "carries PAYLOAD, or EVENT, answer=empty",
-				 src->words[i]);
-			return;
-		}
-		if (words[w].flag ? *words[w].flag : *words[w].arg != NULL) {
-			diag_add(d, src->path, src->line, "%s stands here twice", src->words[i]);
-			return;
-		}
-		if (words[w].flag) {
-			*words[w].flag = true;
-		} else if (i + 1 == src->n_words) {
-			diag_add(d, src->path, src->line, "write %s %s", src->words[i],
-				 words[w].arg_name);
-			return;
-		} else {
-			*words[w].arg = src->words[++i];
-			if (w == by && !bindings_parse_by(b, r, src->words[i], src, d))
-				return;
-		}
-	}
-	bindings_check_event(b, r, src, d);
-}
-
-static ssize_t bindings_find_rpc(const struct schema *s, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < s->n_rpcs; i++) {
-		const char *service = s->rpcs[i].service;
-		size_t n = strlen(service);
-
-		if (!strncmp(service, name, n) && name[n] == '.' &&
-		    !strcmp(s->rpcs[i].name, name + n + 1))
-			return (ssize_t)i;
-	}
-	return -1;
-}
-
-static void bindings_parse_rpc(struct bindings *b, const struct schema *s,
-			       const struct input_file *src, struct diag *d)
-{
-	struct binding bind = { .line = src->line };
-	ssize_t at = bindings_find_rpc(s, src->words[0]);
-	const char *kind = src->n_words > 1 ? src->words[1] : "";
-	bool event = !strcmp(kind, "event");
-
-	if (at < 0) {
-		diag_add(d, src->path, src->line, "%s is no RPC of the schema; remove this line",
-			 src->words[0]);
-		return;
-	}
-	if (b->of[at].kind != BIND_NONE) {
-		diag_add(d, src->path, src->line, "%s is bound in line %u already", src->words[0],
-			 b->of[at].line);
-		return;
-	}
-	bind.kind = event			     ? BIND_EVENT
-		    : !strcmp(kind, "read")	     ? BIND_READ
-		    : !strcmp(kind, "direct")	     ? BIND_DIRECT
-		    : !strcmp(kind, "unimplemented") ? BIND_UNIMPLEMENTED
-						     : BIND_NONE;
-	if (bind.kind == BIND_NONE || (event ? src->n_words < 3 : src->n_words != 2)) {
-		diag_add(d, src->path, src->line,
-			 "write %s and one of: event MACHINE.EVENT, "
-			 "read, direct, unimplemented",
-			 src->words[0]);
-		bind.kind = BIND_UNIMPLEMENTED; /* reported; do not also call it unbound */
-	} else if (event && s->rpcs[at].server_stream) {
-		diag_add(d, src->path, src->line,
-			 "%s is a stream and an event has one answer; "
-			 "write read, direct or unimplemented",
-			 src->words[0]);
-	} else if (event && bindings_parse_event(b, &bind, src->words[2], src, d)) {
-		bindings_parse_how(&bind, &s->rpcs[at], src, d);
-	}
-	b->of[at] = bind;
-}
-
-void bindings_load(struct bindings *b, const char *path, const struct schema *s, struct diag *d)
-{
-	struct input_file src;
-	size_t i;
-
-	*b = (struct bindings){ .path = path };
-	b->of = memory_zeroed(s->n_rpcs, sizeof(*b->of));
-	if (!source_open(&src, path, d))
-		return;
-	b->machines = memory_zeroed(strlen(src.text) / 4 + 1, sizeof(*b->machines));
-	while (source_next(&src, d)) {
-		if (!strcmp(src.words[0], "machine"))
-			bindings_parse_machine(b, &src, d);
-		else
-			bindings_parse_rpc(b, s, &src, d);
-	}
-	for (i = 0; i < b->n_machines; i++)
-		if (!b->machines[i].used)
-			diag_add(d, path, b->machines[i].line,
-				 "machine %s is used by no RPC; "
-				 "remove this line",
-				 b->machines[i].name);
-	for (i = 0; i < s->n_rpcs; i++)
-		if (b->of[i].kind == BIND_NONE)
-			diag_add(d, s->rpcs[i].file, s->rpcs[i].line,
-				 "%s.%s is bound to nothing; write in %s:\n\t%s.%s unimplemented\n"
-				 "or, once it works, event MACHINE.EVENT, read or direct instead",
-				 s->rpcs[i].service, s->rpcs[i].name, path, s->rpcs[i].service,
-				 s->rpcs[i].name);
 }

@@ -1,10 +1,9 @@
 /*
- * protoc-gen-crisp-input.h - the two hand-written inputs beside the schema: proto/rules, which says
- * what a request must look like, and states/rpc.bind, which says what each RPC does.
+ * protoc-gen-crisp-input.h - files of words, and one of them: proto/rules, which says what a
+ * request must look like.
  *
- * Both are read completely: every mistake found becomes a "file:line: text" that says what to
- * write.  What must hold afterwards, if none was found: every RPC has exactly one binding, every
- * rule stands at a field that exists and that it makes sense for.
+ * It is read completely: every mistake found becomes a "file:line: text" that says what to write.
+ * If none was found, every rule stands at a field that exists and that it makes sense for.
  */
 #pragma once
 
@@ -40,50 +39,27 @@ struct rules {
 	size_t n_sets;
 };
 
-enum bind_kind {
-	BIND_NONE, /* not bound: generation fails */
-	BIND_EVENT,
-	BIND_READ,
-	BIND_DIRECT,
-	BIND_UNIMPLEMENTED,
-};
+#define WORDS_MAX 32
 
-struct bind_machine {
-	const char *name; /* "sandbox": its header is sm_sandbox.h */
-	const char *prefix; /* "SBX": its events are SBX_EVENT_... */
-	unsigned line;
-	bool used;
-};
-
-struct binding {
-	enum bind_kind kind;
-	unsigned line;
-	/* Of an event: */
-	const struct bind_machine *machine;
-	const char *event;
-	bool makes; /* new */
-	const struct field *inside; /* the message that has by, NULL: the request */
-	const struct field *by;
-	bool each, gone_ok, broken_removed, checked, empty;
-	const char *carries; /* a struct payload_CARRIES, NULL: nothing */
-	const char *other; /* the event that carries it, NULL: event does */
-};
-
-struct bindings {
+/* A file of lines of words; # begins a comment. */
+struct input_file {
 	const char *path;
-	struct bind_machine *machines;
-	size_t n_machines;
-	struct binding *of; /* one for each of the schema's rpcs, in its order */
+	char *text; /* words are cut out of it in place and keep pointing into it */
+	char *next;
+	unsigned line;
+	char *words[WORDS_MAX];
+	size_t n_words;
 };
 
 /* A file's text.  NULL: it cannot be opened, and d says why. */
 char *file_read(const char *path, struct diag *d);
 
+/* false: it cannot be opened, and d says why. */
+bool source_open(struct input_file *src, const char *path, struct diag *d);
+/* The words of the next line that has any; false: there is none. */
+bool source_next(struct input_file *src, struct diag *d);
+
 void rules_load(struct rules *r, const char *path, const struct schema *s, struct diag *d);
-void bindings_load(struct bindings *b, const char *path, const struct schema *s, struct diag *d);
 
 /* The rules for field f of its own message, or NULL. */
 const struct rule_set *rules_find(const struct rules *r, const struct field *f);
-
-/* "event", "read", "direct", "unimplemented". */
-const char *bind_kind_name(enum bind_kind kind);

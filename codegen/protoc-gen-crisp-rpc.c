@@ -3,8 +3,9 @@
  *
  * The table names each event by the constant in its machine's header and each handler by its
  * prototype, so a binding to an event that is gone fails the compile and a handler that nobody
- * wrote fails the link.  The RPCs of events have one handler in common, rpc_raise, which does what
- * the table says of each; by hand are the parts of an event that the binding asks for.
+ * wrote fails the link.  The RPCs of events have one handler in common, rpc_raise, and the reads of
+ * objects another, rpc_read; both do what the table says of each.  By hand are the parts that the
+ * binding asks for.
  */
 #include "protoc-gen-crisp.h"
 
@@ -26,7 +27,18 @@ static const char rpc_contract[] =
 	" * event carries it, and NULL raises the first.\n"
 	" * answer: answers the call from the object's row or with e; obj is NULL when it is\n"
 	" * gone.\n"
+	" *\n"
+	" * Of a read of one object, on any thread, answer: answers the call from the object's\n"
+	" * row, of a machine with names from its listing; NULL: gone=ok and there is none.\n"
+	" * 0: the call was answered, or will be; <0: e is filled.\n"
+	" * named: has the listing this name?\n"
 	" */\n";
+
+/* Whether rpc_read is the handler. */
+static bool rpc_is_selected_read(const struct binding *b)
+{
+	return b->kind == BIND_READ && b->machine;
+}
 
 /* Whether the handler is given a response to fill. */
 static bool rpc_fills_response(const struct rpc *r, const struct binding *b)
@@ -61,11 +73,33 @@ static void emit_event_prototypes(const struct rpc *r, const struct binding *b, 
 	}
 }
 
+/* Of a read of one object. */
+static void emit_read_prototype(const struct rpc *r, const struct binding *b, struct emit *h)
+{
+	const char *found = b->machine->named ? text_format("%s *item", b->machine->lists->c_type)
+					      : "struct listing_row *row";
+
+	emit_line(h, "int rpc_answer_%s(struct rpc_call *call,", r->snake);
+	emit_line(h, "\tconst %s *req,", r->request->c_type);
+	emit_line(h, "\tconst %s, struct err *e);", found);
+}
+
+/* "event sandbox.run", "read sandbox" */
+static const char *rpc_how(const struct binding *b)
+{
+	const char *kind = bind_kind_name(b->kind);
+
+	if (b->kind == BIND_EVENT)
+		return text_format("%s %s.%s", kind, b->machine->name, b->event);
+	return b->machine ? text_format("%s %s", kind, b->machine->name) : kind;
+}
+
 static void emit_handler_prototype(const struct rpc *r, const struct binding *b, struct emit *h)
 {
-	const char *how = b->kind == BIND_EVENT
-				  ? text_format("event %s.%s", b->machine->name, b->event)
-				  : bind_kind_name(b->kind);
+	const char *how = rpc_how(b);
+
+	if (rpc_is_selected_read(b) && b->where)
+		return; /* nothing is by hand */
 
 	emit_blank(h);
 	if (r->comment)
@@ -77,11 +111,22 @@ static void emit_handler_prototype(const struct rpc *r, const struct binding *b,
 		emit_event_prototypes(r, b, h);
 		return;
 	}
+	if (rpc_is_selected_read(b)) {
+		emit_read_prototype(r, b, h);
+		return;
+	}
 	emit_line(h, "int rpc_%s(struct rpc_call *call,", r->snake);
 	emit_line(h, "\tconst %s *req,", r->request->c_type);
 	if (rpc_fills_response(r, b))
 		emit_line(h, "\t%s *resp,", r->response->c_type);
 	emit_line(h, "\tstruct err *e);");
+}
+
+static void emit_named_prototype(const struct bind_machine *m, struct emit *h)
+{
+	emit_blank(h);
+	emit_line(h, "bool rpc_named_%s(const %s *item, const char *name);", m->name,
+		  m->lists->c_type);
 }
 
 static void emit_rpc_header(const struct plugin *p, struct emit *h)
@@ -112,6 +157,9 @@ static void emit_rpc_header(const struct plugin *p, struct emit *h)
 	for (i = 0; i < s->n_rpcs; i++)
 		if (b->of[i].kind != BIND_UNIMPLEMENTED)
 			emit_handler_prototype(&s->rpcs[i], &b->of[i], h);
+	for (i = 0; i < b->n_machines; i++)
+		if (b->machines[i].named)
+			emit_named_prototype(&b->machines[i], h);
 }
 
 static const char *event_constant(const struct bind_machine *m, const char *name);
@@ -161,10 +209,38 @@ static void emit_event_thunks(const struct rpc *r, const struct binding *b, stru
 	emit_close(c, "}");
 }
 
+/* The answer from an object, behind a type that fits every row of the table. */
+static void emit_read_thunk(const struct rpc *r, const struct binding *b, struct emit *c)
+{
+	if (b->where)
+		return;
+	emit_blank(c);
+	emit_line(c, "static int answer_%s(struct rpc_call *call,", r->snake);
+	emit_line(c, "\tconst ProtobufCMessage *msg, const void *found, struct err *e)");
+	emit_open(c, "{");
+	emit_line(c, "return rpc_answer_%s(call, (const %s *)msg, found, e);", r->snake,
+		  r->request->c_type);
+	emit_close(c, "}");
+}
+
+static void emit_named_thunk(const struct bind_machine *m, struct emit *c)
+{
+	emit_blank(c);
+	emit_line(c, "static bool named_%s(const ProtobufCMessage *item, const char *name)",
+		  m->name);
+	emit_open(c, "{");
+	emit_line(c, "return rpc_named_%s((const %s *)item, name);", m->name, m->lists->c_type);
+	emit_close(c, "}");
+}
+
 static void emit_thunk(const struct rpc *r, const struct binding *b, struct emit *c)
 {
 	if (b->kind == BIND_EVENT) {
 		emit_event_thunks(r, b, c);
+		return;
+	}
+	if (rpc_is_selected_read(b)) {
+		emit_read_thunk(r, b, c);
 		return;
 	}
 	emit_blank(c);
@@ -218,16 +294,79 @@ static const char *field_offset(const struct field *f)
 	return text_format("offsetof(%s, %s)", f->parent->c_type, f->c_name);
 }
 
+/* How many a repeated field has. */
+static const char *count_offset(const struct field *f)
+{
+	return text_format("offsetof(%s, n_%s)", f->parent->c_type, f->c_name);
+}
+
+static void emit_path(const struct bind_path *p, const char *name, struct emit *c)
+{
+	if (p->inside)
+		emit_line(c, ".inside = %s,", field_offset(p->inside));
+	emit_line(c, ".%s = %s,", name, field_offset(p->field));
+}
+
+static void emit_test(const struct bind_test *t, struct emit *c)
+{
+	emit_open(c, "{");
+	emit_line(c, ".of = RPC_TEST_%s,", name_to_upper(t->of));
+	emit_path(&t->at, "field", c);
+	if (t->at.field->repeated)
+		emit_line(c, ".n_field = %s,", count_offset(t->at.field));
+	emit_close(c, "},");
+}
+
+static void emit_where(const struct binding *b, struct emit *c)
+{
+	const struct field *labels = bind_labels(b->machine->lists);
+	size_t i;
+
+	emit_line(c, ".where = %s,", field_offset(b->where));
+	emit_open(c, ".tests = (const struct rpc_test[]){");
+	for (i = 0; i < b->filter->n_tests; i++)
+		emit_test(&b->filter->tests[i], c);
+	emit_close(c, "},");
+	emit_line(c, ".n_tests = %zu,", b->filter->n_tests);
+	if (labels) {
+		emit_line(c, ".labels = %s,", field_offset(labels));
+		emit_line(c, ".n_labels = %s,", count_offset(labels));
+	}
+	if (b->unless)
+		emit_line(c, ".unless = &(const int){ %d }, /* %s */", b->unless_number, b->unless);
+	if (b->items)
+		emit_line(c, ".items = %d,", b->items->d->number);
+}
+
+/* What rpc_read goes by, and direct handlers through api_select_each. */
+static void emit_select_row(const struct rpc *r, const struct binding *b, struct emit *c)
+{
+	const struct bind_machine *m = b->machine;
+
+	emit_open(c, ".selects = &(const struct rpc_select){");
+	emit_line(c, ".machine = \"%s\",", m->name);
+	emit_line(c, ".item = &%s__descriptor,", m->lists->c_lower);
+	if (m->named)
+		emit_line(c, ".named = named_%s,", m->name);
+	if (b->where)
+		emit_where(b, c);
+	else
+		emit_path(&b->by, "by", c);
+	if (b->gone_ok)
+		emit_line(c, ".gone_ok = true,");
+	if (rpc_is_selected_read(b) && !b->where)
+		emit_line(c, ".answer = answer_%s,", r->snake);
+	emit_close(c, "},");
+}
+
 /* What rpc_raise goes by. */
 static void emit_event_row(const struct rpc *r, const struct binding *b, struct emit *c)
 {
 	emit_open(c, ".raises = &(const struct rpc_event){");
 	emit_line(c, ".machine = \"%s\",", b->machine->name);
 	emit_line(c, ".event = %s,", event_constant(b->machine, b->event));
-	if (b->inside)
-		emit_line(c, ".inside = %s,", field_offset(b->inside));
-	if (b->by)
-		emit_line(c, ".by = %s,", field_offset(b->by));
+	if (b->by.field)
+		emit_path(&b->by, "by", c);
 	if (b->each)
 		emit_line(c, ".each = true,");
 	if (b->gone_ok)
@@ -263,9 +402,13 @@ static void emit_method(const struct rpc *r, const struct binding *b, struct emi
 	emit_line(c, ".kind = RPC_KIND_%s,", kinds[b->kind]);
 	if (b->kind == BIND_EVENT)
 		emit_event_row(r, b, c);
+	else if (b->machine)
+		emit_select_row(r, b, c);
 	emit_line(c, ".validate = cri_validate_%s,", r->snake);
 	if (b->kind == BIND_EVENT)
 		emit_line(c, ".handle = rpc_raise,");
+	else if (rpc_is_selected_read(b))
+		emit_line(c, ".handle = rpc_read,");
 	else
 		emit_line(c, ".handle = handle_%s,",
 			  b->kind == BIND_UNIMPLEMENTED ? "unimplemented" : r->snake);
@@ -302,6 +445,9 @@ void plugin_emit_rpc(const struct plugin *p, struct emit *h, struct emit *c)
 	for (i = 0; i < p->bindings.n_machines; i++)
 		emit_line(c, "#include \"sm_%s.h\"", p->bindings.machines[i].name);
 	emit_unimplemented(p, c);
+	for (i = 0; i < p->bindings.n_machines; i++)
+		if (p->bindings.machines[i].named)
+			emit_named_thunk(&p->bindings.machines[i], c);
 	for (i = 0; i < s->n_rpcs; i++)
 		if (p->bindings.of[i].kind != BIND_UNIMPLEMENTED)
 			emit_thunk(&s->rpcs[i], &p->bindings.of[i], c);
@@ -370,6 +516,9 @@ void plugin_emit_coverage(const struct plugin *p, struct emit *t)
 		if (b->kind == BIND_EVENT)
 			emit_line(t, "%-42s event          %s.%s", name, b->machine->name,
 				  b->event);
+		else if (b->machine)
+			emit_line(t, "%-42s %-14s %s%s", name, bind_kind_name(b->kind),
+				  b->machine->name, r->server_stream ? "  stream" : "");
 		else
 			emit_line(t, "%-42s %s%s", name, bind_kind_name(b->kind),
 				  r->server_stream ? "  stream" : "");

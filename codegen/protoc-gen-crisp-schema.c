@@ -495,3 +495,8 @@ const char *field_type_name(const struct field *f)
 		return f->enumeration->name;
 	return scalar_name(f->d->type);
 }
+
+bool field_is_text(const struct field *f)
+{
+	return f->d->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING;
+}

@@ -111,6 +111,9 @@ struct field *message_find_field(const struct message *m, const char *name, size
 /* "uint32", "string", the name of the message or enum, or "map<K, V>": as written in a .proto. */
 const char *field_type_name(const struct field *f);
 
+/* A string, or repeated ones. */
+bool field_is_text(const struct field *f);
+
 /* protoc-c's spelling: "DNSConfig" to "dnsconfig", "PodIP" to "pod_ip". */
 char *name_to_snake(const char *name);
 char *name_to_upper(const char *name);

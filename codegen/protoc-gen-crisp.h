@@ -8,6 +8,7 @@
 #pragma once
 
 #include "emit.h"
+#include "protoc-gen-crisp-bind.h"
 #include "protoc-gen-crisp-conf.h"
 #include "protoc-gen-crisp-input.h"
 #include "protoc-gen-crisp-schema.h"

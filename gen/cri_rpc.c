@@ -20,6 +20,11 @@ static int handle_unimplemented(struct rpc_call *call, const ProtobufCMessage *m
 	return err_set(e, ERR_UNIMPLEMENTED, "%s is not implemented", rpc_call_method(call)->name);
 }
 
+static bool named_image(const ProtobufCMessage *item, const char *name)
+{
+	return rpc_named_image((const Runtime__V1__Image *)item, name);
+}
+
 static int handle_version(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
 	const Runtime__V1__VersionRequest *req =
@@ -39,32 +44,10 @@ static int new_run_pod_sandbox(const ProtobufCMessage *msg, struct object **ret,
 	return rpc_new_run_pod_sandbox((const Runtime__V1__RunPodSandboxRequest *)msg, ret, e);
 }
 
-static int handle_pod_sandbox_status(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int answer_pod_sandbox_status(struct rpc_call *call,
+	const ProtobufCMessage *msg, const void *found, struct err *e)
 {
-	const Runtime__V1__PodSandboxStatusRequest *req =
-		(const Runtime__V1__PodSandboxStatusRequest *)msg;
-	Runtime__V1__PodSandboxStatusResponse resp =
-		RUNTIME__V1__POD_SANDBOX_STATUS_RESPONSE__INIT;
-	int r;
-
-	r = rpc_pod_sandbox_status(call, req, &resp, e);
-	if (r == 0)
-		rpc_reply(call, &resp.base);
-	return r < 0 ? r : 0;
-}
-
-static int handle_list_pod_sandbox(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
-{
-	const Runtime__V1__ListPodSandboxRequest *req =
-		(const Runtime__V1__ListPodSandboxRequest *)msg;
-	Runtime__V1__ListPodSandboxResponse resp =
-		RUNTIME__V1__LIST_POD_SANDBOX_RESPONSE__INIT;
-	int r;
-
-	r = rpc_list_pod_sandbox(call, req, &resp, e);
-	if (r == 0)
-		rpc_reply(call, &resp.base);
-	return r < 0 ? r : 0;
+	return rpc_answer_pod_sandbox_status(call, (const Runtime__V1__PodSandboxStatusRequest *)msg, found, e);
 }
 
 static int new_create_container(const ProtobufCMessage *msg, struct object **ret, struct err *e)
@@ -88,32 +71,10 @@ static int event_stop_container(const ProtobufCMessage *msg, const struct object
 	return r;
 }
 
-static int handle_list_containers(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int answer_container_status(struct rpc_call *call,
+	const ProtobufCMessage *msg, const void *found, struct err *e)
 {
-	const Runtime__V1__ListContainersRequest *req =
-		(const Runtime__V1__ListContainersRequest *)msg;
-	Runtime__V1__ListContainersResponse resp =
-		RUNTIME__V1__LIST_CONTAINERS_RESPONSE__INIT;
-	int r;
-
-	r = rpc_list_containers(call, req, &resp, e);
-	if (r == 0)
-		rpc_reply(call, &resp.base);
-	return r < 0 ? r : 0;
-}
-
-static int handle_container_status(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
-{
-	const Runtime__V1__ContainerStatusRequest *req =
-		(const Runtime__V1__ContainerStatusRequest *)msg;
-	Runtime__V1__ContainerStatusResponse resp =
-		RUNTIME__V1__CONTAINER_STATUS_RESPONSE__INIT;
-	int r;
-
-	r = rpc_container_status(call, req, &resp, e);
-	if (r == 0)
-		rpc_reply(call, &resp.base);
-	return r < 0 ? r : 0;
+	return rpc_answer_container_status(call, (const Runtime__V1__ContainerStatusRequest *)msg, found, e);
 }
 
 static int event_update_container_resources(const ProtobufCMessage *msg, const struct object *o,
@@ -226,32 +187,10 @@ static int handle_runtime_config(struct rpc_call *call, const ProtobufCMessage *
 	return r < 0 ? r : 0;
 }
 
-static int handle_list_images(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int answer_image_status(struct rpc_call *call,
+	const ProtobufCMessage *msg, const void *found, struct err *e)
 {
-	const Runtime__V1__ListImagesRequest *req =
-		(const Runtime__V1__ListImagesRequest *)msg;
-	Runtime__V1__ListImagesResponse resp =
-		RUNTIME__V1__LIST_IMAGES_RESPONSE__INIT;
-	int r;
-
-	r = rpc_list_images(call, req, &resp, e);
-	if (r == 0)
-		rpc_reply(call, &resp.base);
-	return r < 0 ? r : 0;
-}
-
-static int handle_image_status(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
-{
-	const Runtime__V1__ImageStatusRequest *req =
-		(const Runtime__V1__ImageStatusRequest *)msg;
-	Runtime__V1__ImageStatusResponse resp =
-		RUNTIME__V1__IMAGE_STATUS_RESPONSE__INIT;
-	int r;
-
-	r = rpc_image_status(call, req, &resp, e);
-	if (r == 0)
-		rpc_reply(call, &resp.base);
-	return r < 0 ? r : 0;
+	return rpc_answer_image_status(call, (const Runtime__V1__ImageStatusRequest *)msg, found, e);
 }
 
 static int new_pull_image(const ProtobufCMessage *msg, struct object **ret, struct err *e)
@@ -383,8 +322,14 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__pod_sandbox_status_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
+		.selects = &(const struct rpc_select){
+			.machine = "sandbox",
+			.item = &runtime__v1__pod_sandbox__descriptor,
+			.by = offsetof(Runtime__V1__PodSandboxStatusRequest, pod_sandbox_id),
+			.answer = answer_pod_sandbox_status,
+		},
 		.validate = cri_validate_pod_sandbox_status,
-		.handle = handle_pod_sandbox_status,
+		.handle = rpc_read,
 	},
 	[CRI_RPC_LIST_POD_SANDBOX] = {
 		.path = "/runtime.v1.RuntimeService/ListPodSandbox",
@@ -393,8 +338,33 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__list_pod_sandbox_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
+		.selects = &(const struct rpc_select){
+			.machine = "sandbox",
+			.item = &runtime__v1__pod_sandbox__descriptor,
+			.where = offsetof(Runtime__V1__ListPodSandboxRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_PREFIX,
+					.field = offsetof(Runtime__V1__PodSandboxFilter, id),
+				},
+				{
+					.of = RPC_TEST_STATE,
+					.inside = offsetof(Runtime__V1__PodSandboxFilter, state),
+					.field = offsetof(Runtime__V1__PodSandboxStateValue, state),
+				},
+				{
+					.of = RPC_TEST_LABELS,
+					.field = offsetof(Runtime__V1__PodSandboxFilter, label_selector),
+					.n_field = offsetof(Runtime__V1__PodSandboxFilter, n_label_selector),
+				},
+			},
+			.n_tests = 3,
+			.labels = offsetof(Runtime__V1__PodSandbox, labels),
+			.n_labels = offsetof(Runtime__V1__PodSandbox, n_labels),
+			.items = 1,
+		},
 		.validate = cri_validate_list_pod_sandbox,
-		.handle = handle_list_pod_sandbox,
+		.handle = rpc_read,
 	},
 	[CRI_RPC_STREAM_POD_SANDBOXES] = {
 		.path = "/runtime.v1.RuntimeService/StreamPodSandboxes",
@@ -481,8 +451,37 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__list_containers_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
+		.selects = &(const struct rpc_select){
+			.machine = "container",
+			.item = &runtime__v1__container__descriptor,
+			.where = offsetof(Runtime__V1__ListContainersRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_PREFIX,
+					.field = offsetof(Runtime__V1__ContainerFilter, id),
+				},
+				{
+					.of = RPC_TEST_PARENT,
+					.field = offsetof(Runtime__V1__ContainerFilter, pod_sandbox_id),
+				},
+				{
+					.of = RPC_TEST_STATE,
+					.inside = offsetof(Runtime__V1__ContainerFilter, state),
+					.field = offsetof(Runtime__V1__ContainerStateValue, state),
+				},
+				{
+					.of = RPC_TEST_LABELS,
+					.field = offsetof(Runtime__V1__ContainerFilter, label_selector),
+					.n_field = offsetof(Runtime__V1__ContainerFilter, n_label_selector),
+				},
+			},
+			.n_tests = 4,
+			.labels = offsetof(Runtime__V1__Container, labels),
+			.n_labels = offsetof(Runtime__V1__Container, n_labels),
+			.items = 1,
+		},
 		.validate = cri_validate_list_containers,
-		.handle = handle_list_containers,
+		.handle = rpc_read,
 	},
 	[CRI_RPC_STREAM_CONTAINERS] = {
 		.path = "/runtime.v1.RuntimeService/StreamContainers",
@@ -501,8 +500,14 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__container_status_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
+		.selects = &(const struct rpc_select){
+			.machine = "container",
+			.item = &runtime__v1__container__descriptor,
+			.by = offsetof(Runtime__V1__ContainerStatusRequest, container_id),
+			.answer = answer_container_status,
+		},
 		.validate = cri_validate_container_status,
-		.handle = handle_container_status,
+		.handle = rpc_read,
 	},
 	[CRI_RPC_UPDATE_CONTAINER_RESOURCES] = {
 		.path = "/runtime.v1.RuntimeService/UpdateContainerResources",
@@ -584,6 +589,11 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__container_stats_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
+		.selects = &(const struct rpc_select){
+			.machine = "container",
+			.item = &runtime__v1__container__descriptor,
+			.by = offsetof(Runtime__V1__ContainerStatsRequest, container_id),
+		},
 		.validate = cri_validate_container_stats,
 		.handle = handle_container_stats,
 	},
@@ -594,6 +604,30 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__list_container_stats_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
+		.selects = &(const struct rpc_select){
+			.machine = "container",
+			.item = &runtime__v1__container__descriptor,
+			.where = offsetof(Runtime__V1__ListContainerStatsRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_PREFIX,
+					.field = offsetof(Runtime__V1__ContainerStatsFilter, id),
+				},
+				{
+					.of = RPC_TEST_PARENT,
+					.field = offsetof(Runtime__V1__ContainerStatsFilter, pod_sandbox_id),
+				},
+				{
+					.of = RPC_TEST_LABELS,
+					.field = offsetof(Runtime__V1__ContainerStatsFilter, label_selector),
+					.n_field = offsetof(Runtime__V1__ContainerStatsFilter, n_label_selector),
+				},
+			},
+			.n_tests = 3,
+			.labels = offsetof(Runtime__V1__Container, labels),
+			.n_labels = offsetof(Runtime__V1__Container, n_labels),
+			.unless = &(const int){ 2 }, /* CONTAINER_EXITED */
+		},
 		.validate = cri_validate_list_container_stats,
 		.handle = handle_list_container_stats,
 	},
@@ -614,6 +648,11 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__pod_sandbox_stats_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
+		.selects = &(const struct rpc_select){
+			.machine = "sandbox",
+			.item = &runtime__v1__pod_sandbox__descriptor,
+			.by = offsetof(Runtime__V1__PodSandboxStatsRequest, pod_sandbox_id),
+		},
 		.validate = cri_validate_pod_sandbox_stats,
 		.handle = handle_pod_sandbox_stats,
 	},
@@ -624,6 +663,26 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__list_pod_sandbox_stats_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_DIRECT,
+		.selects = &(const struct rpc_select){
+			.machine = "sandbox",
+			.item = &runtime__v1__pod_sandbox__descriptor,
+			.where = offsetof(Runtime__V1__ListPodSandboxStatsRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_PREFIX,
+					.field = offsetof(Runtime__V1__PodSandboxStatsFilter, id),
+				},
+				{
+					.of = RPC_TEST_LABELS,
+					.field = offsetof(Runtime__V1__PodSandboxStatsFilter, label_selector),
+					.n_field = offsetof(Runtime__V1__PodSandboxStatsFilter, n_label_selector),
+				},
+			},
+			.n_tests = 2,
+			.labels = offsetof(Runtime__V1__PodSandbox, labels),
+			.n_labels = offsetof(Runtime__V1__PodSandbox, n_labels),
+			.unless = &(const int){ 1 }, /* SANDBOX_NOTREADY */
+		},
 		.validate = cri_validate_list_pod_sandbox_stats,
 		.handle = handle_list_pod_sandbox_stats,
 	},
@@ -734,8 +793,23 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__list_images_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
+		.selects = &(const struct rpc_select){
+			.machine = "image",
+			.item = &runtime__v1__image__descriptor,
+			.named = named_image,
+			.where = offsetof(Runtime__V1__ListImagesRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_NAME,
+					.inside = offsetof(Runtime__V1__ImageFilter, image),
+					.field = offsetof(Runtime__V1__ImageSpec, image),
+				},
+			},
+			.n_tests = 1,
+			.items = 1,
+		},
 		.validate = cri_validate_list_images,
-		.handle = handle_list_images,
+		.handle = rpc_read,
 	},
 	[CRI_RPC_STREAM_IMAGES] = {
 		.path = "/runtime.v1.ImageService/StreamImages",
@@ -754,8 +828,17 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__image_status_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_READ,
+		.selects = &(const struct rpc_select){
+			.machine = "image",
+			.item = &runtime__v1__image__descriptor,
+			.named = named_image,
+			.inside = offsetof(Runtime__V1__ImageStatusRequest, image),
+			.by = offsetof(Runtime__V1__ImageSpec, image),
+			.gone_ok = true,
+			.answer = answer_image_status,
+		},
 		.validate = cri_validate_image_status,
-		.handle = handle_image_status,
+		.handle = rpc_read,
 	},
 	[CRI_RPC_PULL_IMAGE] = {
 		.path = "/runtime.v1.ImageService/PullImage",

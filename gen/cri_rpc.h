@@ -80,6 +80,11 @@ extern const struct rpc_method cri_methods[CRI_RPC_COUNT];
  * event carries it, and NULL raises the first.
  * answer: answers the call from the object's row or with e; obj is NULL when it is
  * gone.
+ *
+ * Of a read of one object, on any thread, answer: answers the call from the object's
+ * row, of a machine with names from its listing; NULL: gone=ok and there is none.
+ * 0: the call was answered, or will be; <0: e is filled.
+ * named: has the listing this name?
  */
 
 /* read: Which runtime this is.
@@ -104,19 +109,11 @@ void rpc_answer_stop_pod_sandbox(struct rpc_call *call, const struct sm_object *
 /* event sandbox.remove: Stops if need be, then removes a pod and all its containers. May be repeated.
  * (runtime.v1.RuntimeService.RemovePodSandbox) */
 
-/* read: State of one pod; NOT_FOUND when there is none.
+/* read sandbox: State of one pod; NOT_FOUND when there is none.
  * (runtime.v1.RuntimeService.PodSandboxStatus) */
-int rpc_pod_sandbox_status(struct rpc_call *call,
+int rpc_answer_pod_sandbox_status(struct rpc_call *call,
 	const Runtime__V1__PodSandboxStatusRequest *req,
-	Runtime__V1__PodSandboxStatusResponse *resp,
-	struct err *e);
-
-/* read: Pods that match a filter.
- * (runtime.v1.RuntimeService.ListPodSandbox) */
-int rpc_list_pod_sandbox(struct rpc_call *call,
-	const Runtime__V1__ListPodSandboxRequest *req,
-	Runtime__V1__ListPodSandboxResponse *resp,
-	struct err *e);
+	const struct listing_row *row, struct err *e);
 
 /* event container.create: Makes a container in a pod.
  * (runtime.v1.RuntimeService.CreateContainer) */
@@ -142,19 +139,11 @@ int rpc_payload_stop_container(const Runtime__V1__StopContainerRequest *req,
 void rpc_answer_remove_container(struct rpc_call *call, const struct sm_object *obj,
 	const struct err *e);
 
-/* read: Containers that match a filter.
- * (runtime.v1.RuntimeService.ListContainers) */
-int rpc_list_containers(struct rpc_call *call,
-	const Runtime__V1__ListContainersRequest *req,
-	Runtime__V1__ListContainersResponse *resp,
-	struct err *e);
-
-/* read: State of one container; NOT_FOUND when there is none.
+/* read container: State of one container; NOT_FOUND when there is none.
  * (runtime.v1.RuntimeService.ContainerStatus) */
-int rpc_container_status(struct rpc_call *call,
+int rpc_answer_container_status(struct rpc_call *call,
 	const Runtime__V1__ContainerStatusRequest *req,
-	Runtime__V1__ContainerStatusResponse *resp,
-	struct err *e);
+	const struct listing_row *row, struct err *e);
 
 /* event container.update: Changes limits of a container in place.
  * (runtime.v1.RuntimeService.UpdateContainerResources) */
@@ -194,25 +183,25 @@ int rpc_port_forward(struct rpc_call *call,
 	const Runtime__V1__PortForwardRequest *req,
 	struct err *e);
 
-/* direct: Resource use of one container.
+/* direct container: Resource use of one container.
  * (runtime.v1.RuntimeService.ContainerStats) */
 int rpc_container_stats(struct rpc_call *call,
 	const Runtime__V1__ContainerStatsRequest *req,
 	struct err *e);
 
-/* direct: Resource use of containers that match a filter.
+/* direct container: Resource use of containers that match a filter.
  * (runtime.v1.RuntimeService.ListContainerStats) */
 int rpc_list_container_stats(struct rpc_call *call,
 	const Runtime__V1__ListContainerStatsRequest *req,
 	struct err *e);
 
-/* direct: Resource use of one pod.
+/* direct sandbox: Resource use of one pod.
  * (runtime.v1.RuntimeService.PodSandboxStats) */
 int rpc_pod_sandbox_stats(struct rpc_call *call,
 	const Runtime__V1__PodSandboxStatsRequest *req,
 	struct err *e);
 
-/* direct: Resource use of pods that match a filter.
+/* direct sandbox: Resource use of pods that match a filter.
  * (runtime.v1.RuntimeService.ListPodSandboxStats) */
 int rpc_list_pod_sandbox_stats(struct rpc_call *call,
 	const Runtime__V1__ListPodSandboxStatsRequest *req,
@@ -237,19 +226,11 @@ int rpc_runtime_config(struct rpc_call *call,
 	Runtime__V1__RuntimeConfigResponse *resp,
 	struct err *e);
 
-/* read: Images that match a filter.
- * (runtime.v1.ImageService.ListImages) */
-int rpc_list_images(struct rpc_call *call,
-	const Runtime__V1__ListImagesRequest *req,
-	Runtime__V1__ListImagesResponse *resp,
-	struct err *e);
-
-/* read: One image; an answer without an image when it is not here.
+/* read image: One image; an answer without an image when it is not here.
  * (runtime.v1.ImageService.ImageStatus) */
-int rpc_image_status(struct rpc_call *call,
+int rpc_answer_image_status(struct rpc_call *call,
 	const Runtime__V1__ImageStatusRequest *req,
-	Runtime__V1__ImageStatusResponse *resp,
-	struct err *e);
+	const Runtime__V1__Image *item, struct err *e);
 
 /* event pull.pull: Fetches an image from its registry.
  * (runtime.v1.ImageService.PullImage) */
@@ -302,3 +283,5 @@ int rpc_image_tree(struct rpc_call *call,
 int rpc_collect_garbage(struct rpc_call *call,
 	const Crisp__V1__CollectGarbageRequest *req,
 	struct err *e);
+
+bool rpc_named_image(const Runtime__V1__Image *item, const char *name);

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
-#include "base/str.h"
 #include "core/paths.h"
 #include "core/payloads.h"
 #include "core/records.h"
@@ -181,52 +180,6 @@ int rpc_reopen_container_log(struct rpc_call *call,
 
 /* --- reads --- */
 
-struct container_filter {
-	const Runtime__V1__ContainerFilter *f; /* NULL: all */
-	struct buf out;
-};
-
-static bool labels_fit(const struct listing *v, const Runtime__V1__ContainerFilter *f)
-{
-	Runtime__V1__Container *c = runtime__v1__container__unpack(NULL, v->size, v->item);
-	bool fit = c && api_labels_match((void *const *)c->labels, c->n_labels,
-					 (void *const *)f->label_selector, f->n_label_selector);
-
-	if (c)
-		runtime__v1__container__free_unpacked(c, NULL);
-	return fit;
-}
-
-static int list_container(void *arg, const struct listing *v)
-{
-	struct container_filter *l = arg;
-	const Runtime__V1__ContainerFilter *f = l->f;
-
-	if (f && (!str_starts(v->id, f->id) || !str_starts(v->head.owner, f->pod_sandbox_id)))
-		return 0;
-	if (f && f->state && f->state->state != (Runtime__V1__ContainerState)v->head.state)
-		return 0;
-	if (f && f->n_label_selector && !labels_fit(v, f))
-		return 0;
-	api_add_item(&l->out, v->item, v->size);
-	return 0;
-}
-
-int rpc_list_containers(struct rpc_call *call, const Runtime__V1__ListContainersRequest *req,
-			Runtime__V1__ListContainersResponse *resp, struct err *e)
-{
-	struct container_filter l = { .f = req->filter, .out = BUF_NULL };
-	int r = listing_each(KIND_CONTAINER, list_container, &l, e);
-
-	(void)resp;
-	if (r == 0) {
-		rpc_reply_bytes(call, l.out.data, l.out.len);
-		r = 1;
-	}
-	buf_done(&l.out);
-	return r;
-}
-
 struct container_status {
 	Runtime__V1__ContainerStatusResponse resp;
 	Runtime__V1__ContainerStatus status;
@@ -314,7 +267,9 @@ static char *info_json(const struct listing_row *r)
 	return json;
 }
 
-static void answer_status(struct rpc_call *call, const struct listing_row *r, bool verbose)
+int rpc_answer_container_status(struct rpc_call *call,
+				const Runtime__V1__ContainerStatusRequest *req,
+				const struct listing_row *r, struct err *e)
 {
 	const Crisp__State__Container *row = r->row;
 	Runtime__V1__ContainerConfig *c = container_config(row);
@@ -322,11 +277,12 @@ static void answer_status(struct rpc_call *call, const struct listing_row *r, bo
 	_cleanup_free_ char *info = NULL, *machine = NULL;
 	struct container_status s;
 
+	(void)e;
 	if (row->resources.len)
 		updated = runtime__v1__linux_container_resources__unpack(NULL, row->resources.len,
 									 row->resources.data);
 	fill_status(&s, r, c, updated);
-	if (verbose) {
+	if (req->verbose) {
 		info = info_json(r);
 		machine = api_machine_json(r);
 		for (size_t i = 0; i < ARRAY_LEN(s.info); i++) {
@@ -344,23 +300,5 @@ static void answer_status(struct rpc_call *call, const struct listing_row *r, bo
 	if (updated)
 		runtime__v1__linux_container_resources__free_unpacked(updated, NULL);
 	runtime__v1__container_config__free_unpacked(c, NULL);
-}
-
-int rpc_container_status(struct rpc_call *call, const Runtime__V1__ContainerStatusRequest *req,
-			 Runtime__V1__ContainerStatusResponse *resp, struct err *e)
-{
-	struct listing_row row;
-	int r = listing_get(KIND_CONTAINER, req->container_id, &row, e);
-
-	(void)resp;
-	if (r < 0)
-		return r;
-	if (listing_is_hidden(KIND_CONTAINER, row.state, row.row)) {
-		r = err_set(e, ERR_NOT_FOUND, "container with ID %s not found", req->container_id);
-	} else {
-		answer_status(call, &row, req->verbose);
-		r = 1;
-	}
-	listing_row_done(&row);
-	return r;
+	return 0;
 }

@@ -16,16 +16,6 @@ static enum kind kind_of(const struct rpc_event *ev)
 	return k;
 }
 
-/* The name that the request gives; the validator saw that it is there. */
-static const char *name_in(const struct rpc_event *ev, const ProtobufCMessage *req)
-{
-	const char *at = (const char *)req;
-
-	if (ev->inside)
-		at = *(const char *const *)(at + ev->inside);
-	return *(char *const *)(at + ev->by);
-}
-
 static int event_for(const struct rpc_event *ev, const ProtobufCMessage *req,
 		     const struct object *o, struct sm_event **ret, struct err *e)
 {
@@ -82,7 +72,7 @@ static int find(const struct rpc_event *ev, struct caller *c, const ProtobufCMes
 		c->again = take_again;
 		return ev->make(req, ret, e);
 	}
-	name = name_in(ev, req);
+	name = api_text(req, ev->inside, ev->by); /* the validator saw that it is there */
 	if (ev->broken_removed && quarantine_remove(c, k, name))
 		return 1;
 	r = world_lookup(k, name, ret, e);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "gen/api.pb-c.h"
 
 struct submit {
 	struct loop_post post;
@@ -61,42 +60,6 @@ void api_done_failed(struct rpc_call *rpc, const struct sm_object *obj, const st
 {
 	(void)obj;
 	rpc_fail(rpc, e);
-}
-
-void api_add_item(struct buf *out, const void *item, size_t size)
-{
-	unsigned char head[11] = { 1 << 3 | 2 };
-	size_t n = 1, rest = size;
-
-	do {
-		head[n++] = (unsigned char)((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
-		rest >>= 7;
-	} while (rest);
-	buf_add(out, head, n);
-	buf_add(out, item, size);
-}
-
-/* Every map<string, string> entry has the same two fields in the same places. */
-typedef Runtime__V1__Container__LabelsEntry map_entry;
-
-static bool has_label(void *const *labels, size_t n, const map_entry *want)
-{
-	for (size_t i = 0; i < n; i++) {
-		const map_entry *l = labels[i];
-
-		if (strcmp(l->key, want->key) == 0)
-			return strcmp(l->value, want->value) == 0;
-	}
-	return false;
-}
-
-bool api_labels_match(void *const *labels, size_t n_labels, void *const *selector,
-		      size_t n_selector)
-{
-	for (size_t i = 0; i < n_selector; i++)
-		if (!has_label(labels, n_labels, selector[i]))
-			return false;
-	return true;
 }
 
 static const char *state_name(const struct sm_machine *m, uint32_t number)

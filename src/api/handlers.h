@@ -1,5 +1,5 @@
 /*
- * handlers.h - what the RPC handlers share: the way to the loop, and statuses out of rows.
+ * handlers.h - what the RPC handlers share: the way to the loop, selections, statuses out of rows.
  */
 #pragma once
 
@@ -22,13 +22,26 @@ void api_done_empty(struct rpc_call *rpc, const struct sm_object *obj, const str
 /* done for a call that take answers itself unless it fails. */
 void api_done_failed(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 
-/* Append field number 1 of a list response: one packed item. */
-void api_add_item(struct buf *out, const void *item, size_t size);
+/* A field by the offsets of a table row, inside 0: of msg itself.  NULL: its message is absent. */
+static inline const void *api_field(const ProtobufCMessage *msg, size_t inside, size_t field)
+{
+	const char *at = (const char *)msg;
 
-/* Does a label set (unpacked map entries) have everything of the selector?  Both are arrays of
- * pointers to the map entry messages of their parents. */
-bool api_labels_match(void *const *labels, size_t n_labels, void *const *selector,
-		      size_t n_selector);
+	if (inside)
+		at = *(const char *const *)(at + inside);
+	return at ? at + field : NULL;
+}
+static inline const char *api_text(const ProtobufCMessage *msg, size_t inside, size_t field)
+{
+	const char *const *text = api_field(msg, inside, field);
+
+	return text ? *text : NULL;
+}
+
+/* Every listing that a method's selection is about, in one snapshot; fn as of listing_each.  Of
+ * many objects on any thread; of one on the loop thread, with the errors of world_lookup. */
+int api_select_each(const struct rpc_select *s, const ProtobufCMessage *req,
+		    int (*fn)(void *arg, const struct listing *v), void *arg, struct err *e);
 
 /* The object's history and state as JSON, for the verbose info of the status RPCs; malloc'ed. */
 char *api_machine_json(const struct listing_row *r);

@@ -89,66 +89,16 @@ int rpc_payload_remove_image(const Runtime__V1__RemoveImageRequest *req, const s
 
 /* --- reads --- */
 
-struct image_filter {
-	const char *name; /* "": all */
-	struct buf out; /* items of a list */
-	Runtime__V1__Image *found;
-	char id[ID_LEN + 1];
-};
-
-static bool fits(const struct listing *v, const Runtime__V1__Image *i, const char *name)
+/* The id of an image as its row has it. */
+static const char *id_in(const Runtime__V1__Image *item)
 {
-	return image_matches(v->id, i->repo_tags, i->n_repo_tags, i->repo_digests,
-			     i->n_repo_digests, name);
+	return item->id + strlen("sha256:");
 }
 
-static int list_image(void *arg, const struct listing *v)
+bool rpc_named_image(const Runtime__V1__Image *item, const char *name)
 {
-	struct image_filter *l = arg;
-	Runtime__V1__Image *i;
-
-	if (!*l->name) {
-		api_add_item(&l->out, v->item, v->size);
-		return 0;
-	}
-	i = runtime__v1__image__unpack(NULL, v->size, v->item);
-	if (!i)
-		return 0;
-	if (fits(v, i, l->name)) {
-		api_add_item(&l->out, v->item, v->size);
-		if (!l->found) {
-			l->found = i;
-			memcpy(l->id, v->id, MIN(strlen(v->id), (size_t)ID_LEN));
-			return 0;
-		}
-	}
-	runtime__v1__image__free_unpacked(i, NULL);
-	return 0;
-}
-
-static void filter_done(struct image_filter *l)
-{
-	if (l->found)
-		runtime__v1__image__free_unpacked(l->found, NULL);
-	buf_done(&l->out);
-}
-
-int rpc_list_images(struct rpc_call *call, const Runtime__V1__ListImagesRequest *req,
-		    Runtime__V1__ListImagesResponse *resp, struct err *e)
-{
-	struct image_filter l = { .name = "" };
-	int r;
-
-	(void)resp;
-	if (req->filter && req->filter->image)
-		l.name = req->filter->image->image;
-	r = listing_each(KIND_IMAGE, list_image, &l, e);
-	if (r == 0) {
-		rpc_reply_bytes(call, l.out.data, l.out.len);
-		r = 1;
-	}
-	filter_done(&l);
-	return r;
+	return image_matches(id_in(item), item->repo_tags, item->n_repo_tags, item->repo_digests,
+			     item->n_repo_digests, name);
 }
 
 /* The verbose info: "info" is {"imageSpec": the image's config}, as crictl shows it; of an
@@ -168,13 +118,13 @@ static char *info_json(const struct listing_row *row)
 	return json;
 }
 
-static int answer_verbose(struct rpc_call *call, struct image_filter *l,
+static int answer_verbose(struct rpc_call *call, const Runtime__V1__Image *item,
 			  Runtime__V1__ImageStatusResponse *resp, struct err *e)
 {
 	Runtime__V1__ImageStatusResponse__InfoEntry info[2], *list[2] = { &info[0], &info[1] };
 	_cleanup_free_ char *config = NULL, *machine = NULL;
 	struct listing_row row;
-	int r = listing_get(KIND_IMAGE, l->id, &row, e);
+	int r = listing_get(KIND_IMAGE, id_in(item), &row, e);
 
 	if (r < 0)
 		return r;
@@ -190,31 +140,20 @@ static int answer_verbose(struct rpc_call *call, struct image_filter *l,
 	resp->n_info = ARRAY_LEN(list);
 	rpc_reply(call, &resp->base);
 	listing_row_done(&row);
-	return 1;
+	return 0;
 }
 
 /* An image that is not there is an answer without one, not an error. */
-int rpc_image_status(struct rpc_call *call, const Runtime__V1__ImageStatusRequest *req,
-		     Runtime__V1__ImageStatusResponse *resp, struct err *e)
+int rpc_answer_image_status(struct rpc_call *call, const Runtime__V1__ImageStatusRequest *req,
+			    const Runtime__V1__Image *item, struct err *e)
 {
-	struct image_filter l = { .name = req->image->image };
-	int r = *l.name ? listing_each(KIND_IMAGE, list_image, &l, e)
-			: err_set(e, ERR_INVALID, "image.image: required");
+	Runtime__V1__ImageStatusResponse resp = RUNTIME__V1__IMAGE_STATUS_RESPONSE__INIT;
 
-	if (r == 0) {
-		resp->image = l.found;
-		if (req->verbose && !l.found) {
-			api_pull_status(call, req);
-			r = 1;
-		} else if (req->verbose) {
-			r = answer_verbose(call, &l, resp, e);
-		} else {
-			rpc_reply(call, &resp->base);
-			r = 1;
-		}
-	}
-	filter_done(&l);
-	return r;
+	resp.image = (Runtime__V1__Image *)(uintptr_t)item;
+	if (req->verbose)
+		return item ? answer_verbose(call, item, &resp, e) : api_pull_status(call, req);
+	rpc_reply(call, &resp.base);
+	return 0;
 }
 
 /* --- ImageFsInfo: from rows and the last known values, on the loop --- */

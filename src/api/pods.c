@@ -1,11 +1,8 @@
 /*
  * pods.c - the pod sandbox RPCs (runtime.v1 RuntimeService).
  */
-#include <string.h>
-
 #include "api/handlers.h"
 #include "base/arena.h"
-#include "base/str.h"
 #include "core/records.h"
 #include "gen/cri_rpc.h"
 #include "pod/sandbox.h"
@@ -53,52 +50,6 @@ void rpc_answer_stop_pod_sandbox(struct rpc_call *rpc, const struct sm_object *o
 }
 
 /* --- reads --- */
-
-struct pod_filter {
-	const Runtime__V1__PodSandboxFilter *f; /* NULL: all */
-	struct buf out;
-};
-
-static bool labels_fit(const struct listing *v, const Runtime__V1__PodSandboxFilter *f)
-{
-	Runtime__V1__PodSandbox *p = runtime__v1__pod_sandbox__unpack(NULL, v->size, v->item);
-	bool fit = p && api_labels_match((void *const *)p->labels, p->n_labels,
-					 (void *const *)f->label_selector, f->n_label_selector);
-
-	if (p)
-		runtime__v1__pod_sandbox__free_unpacked(p, NULL);
-	return fit;
-}
-
-static int list_pod(void *arg, const struct listing *v)
-{
-	struct pod_filter *l = arg;
-	const Runtime__V1__PodSandboxFilter *f = l->f;
-
-	if (f && !str_starts(v->id, f->id))
-		return 0;
-	if (f && f->state && f->state->state != (Runtime__V1__PodSandboxState)v->head.state)
-		return 0;
-	if (f && f->n_label_selector && !labels_fit(v, f))
-		return 0;
-	api_add_item(&l->out, v->item, v->size);
-	return 0;
-}
-
-int rpc_list_pod_sandbox(struct rpc_call *call, const Runtime__V1__ListPodSandboxRequest *req,
-			 Runtime__V1__ListPodSandboxResponse *resp, struct err *e)
-{
-	struct pod_filter l = { .f = req->filter, .out = BUF_NULL };
-	int r = listing_each(KIND_SANDBOX, list_pod, &l, e);
-
-	(void)resp;
-	if (r == 0) {
-		rpc_reply_bytes(call, l.out.data, l.out.len);
-		r = 1;
-	}
-	buf_done(&l.out);
-	return r;
-}
 
 struct pod_status {
 	Runtime__V1__PodSandboxStatusResponse resp;
@@ -158,8 +109,9 @@ static void fill_status(struct pod_status *s, const struct listing_row *r,
 	s->namespaces.options = sc && sc->namespace_options ? sc->namespace_options : &s->none;
 }
 
-static int answer_status(struct rpc_call *call, const struct listing_row *r, bool verbose,
-			 struct err *e)
+int rpc_answer_pod_sandbox_status(struct rpc_call *call,
+				  const Runtime__V1__PodSandboxStatusRequest *req,
+				  const struct listing_row *r, struct err *e)
 {
 	Runtime__V1__PodSandboxConfig *c = sandbox_config(r->row);
 	_cleanup_free_ char *json = NULL;
@@ -170,7 +122,7 @@ static int answer_status(struct rpc_call *call, const struct listing_row *r, boo
 	fill_status(&s, r, c);
 	ret = fill_network(call, &s, r->row, e);
 	s.resp.status = &s.status;
-	if (verbose) {
+	if (req->verbose) {
 		json = api_machine_json(r);
 		runtime__v1__pod_sandbox_status_response__info_entry__init(&s.info);
 		s.info.key = (char *)(uintptr_t) "info";
@@ -179,27 +131,8 @@ static int answer_status(struct rpc_call *call, const struct listing_row *r, boo
 		s.resp.info = s.info_list;
 		s.resp.n_info = 1;
 	}
-	if (ret == 0) {
+	if (ret == 0)
 		rpc_reply(call, &s.resp.base);
-		ret = 1;
-	}
 	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
 	return ret;
-}
-
-int rpc_pod_sandbox_status(struct rpc_call *call, const Runtime__V1__PodSandboxStatusRequest *req,
-			   Runtime__V1__PodSandboxStatusResponse *resp, struct err *e)
-{
-	struct listing_row row;
-	int r = listing_get(KIND_SANDBOX, req->pod_sandbox_id, &row, e);
-
-	(void)resp;
-	if (r < 0)
-		return r;
-	if (listing_is_hidden(KIND_SANDBOX, row.state, row.row))
-		r = err_set(e, ERR_NOT_FOUND, "sandbox with ID %s not found", req->pod_sandbox_id);
-	else
-		r = answer_status(call, &row, req->verbose, e);
-	listing_row_done(&row);
-	return r;
 }

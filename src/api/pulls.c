@@ -103,16 +103,10 @@ static int take_list(struct caller *c, const void *request, struct err *e)
 	return 0;
 }
 
-static void done_failed(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
-{
-	(void)obj;
-	rpc_fail(rpc, e);
-}
-
 int rpc_list_pulls(struct rpc_call *call, const Crisp__V1__ListPullsRequest *req, struct err *e)
 {
 	(void)e;
-	return api_submit(call, req, take_list, done_failed);
+	return api_submit(call, req, take_list, api_done_failed);
 }
 
 static char *pull_json(const struct object *o)
@@ -165,5 +159,5 @@ static int take_status(struct caller *c, const void *request, struct err *e)
 
 int api_pull_status(struct rpc_call *call, const Runtime__V1__ImageStatusRequest *req)
 {
-	return api_submit(call, req, take_status, done_failed);
+	return api_submit(call, req, take_status, api_done_failed);
 }

@@ -16,6 +16,7 @@
 #include "base/err.h"
 
 struct arena;
+struct listing_row;
 struct object;
 struct rpc_call;
 struct sm_event;
@@ -46,6 +47,44 @@ struct rpc_event {
 	void (*answer)(struct rpc_call *call, const struct sm_object *obj, const struct err *e);
 };
 
+/* What a field of a filter is compared with, of an object's listing. */
+enum rpc_test_of {
+	RPC_TEST_PREFIX, /* the beginning of its id */
+	RPC_TEST_PARENT, /* the beginning of its parent's id */
+	RPC_TEST_NAME, /* one of its names */
+	RPC_TEST_STATE, /* the CRI state that it shows */
+	RPC_TEST_LABELS, /* it has all of these */
+};
+
+/* Passed when the field is empty, or its message absent. */
+struct rpc_test {
+	enum rpc_test_of of;
+	size_t inside; /* offset of the pointer to the message with field; 0: the filter has it */
+	size_t field; /* its offset */
+	size_t n_field; /* of labels: the offset of how many */
+};
+
+/* What a line of states/rpc.bind says of a read: rpc_read does it; of a direct RPC:
+ * api_select_each does it. */
+struct rpc_select {
+	const char *machine;
+	const ProtobufCMessageDescriptor *item; /* what the listings have for each object */
+	bool (*named)(const ProtobufCMessage *item, const char *name); /* NULL: by id */
+	/* One object, as in struct rpc_event; by 0: many. */
+	size_t inside, by;
+	bool gone_ok; /* answer gets NULL when there is none */
+	/* found: the struct listing_row; with named, the item.  0: it was or will be answered. */
+	int (*answer)(struct rpc_call *call, const ProtobufCMessage *req, const void *found,
+		      struct err *e);
+	/* Many. */
+	size_t where; /* offset of the pointer to the filter; the message may be absent */
+	const struct rpc_test *tests;
+	size_t n_tests;
+	const int *unless; /* the CRI state that is left out; NULL: none is */
+	size_t labels, n_labels; /* offsets in item; 0: it has none */
+	unsigned items; /* of a read: number of the response's field with the list */
+};
+
 struct rpc_method {
 	const char *path; /* "/runtime.v1.RuntimeService/Version" */
 	const char *name; /* "Version" */
@@ -54,14 +93,16 @@ struct rpc_method {
 	bool server_streaming;
 	enum rpc_kind kind;
 	const struct rpc_event *raises; /* for RPC_KIND_EVENT, else NULL */
+	const struct rpc_select *selects; /* reads and direct RPCs about objects, else NULL */
 	/* true: fine.  false: msg says which field and which rule. */
 	bool (*validate)(const ProtobufCMessage *req, char *msg, size_t size);
 	/* 0: answered or will be answered; <0: e is filled and the caller answers. */
 	int (*handle)(struct rpc_call *call, const ProtobufCMessage *req, struct err *e);
 };
 
-/* handle of every RPC_KIND_EVENT (events.c). */
+/* handle of every RPC_KIND_EVENT (events.c), and of each RPC_KIND_READ that selects (reads.c). */
 int rpc_raise(struct rpc_call *call, const ProtobufCMessage *req, struct err *e);
+int rpc_read(struct rpc_call *call, const ProtobufCMessage *req, struct err *e);
 
 /* The method this call is for. */
 const struct rpc_method *rpc_call_method(const struct rpc_call *call);

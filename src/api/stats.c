@@ -2,9 +2,9 @@
  * stats.c - what containers and pods use (runtime.v1 RuntimeService: ContainerStats,
  * ListContainerStats, PodSandboxStats, ListPodSandboxStats).
  *
- * A call selects on the loop, from the views that lists are made of; a worker reads the node; the
- * answer is made on the loop again, where what was read before is kept (see pod/usage.h).  No
- * machine is asked, so a container that hangs in a stop has figures as well.
+ * A call selects on the loop, from the views that lists are made of and as states/rpc.bind says; a
+ * worker reads the node; the answer is made on the loop again, where what was read before is kept
+ * (see pod/usage.h).  No machine is asked, so a container that hangs in a stop has figures as well.
  *
  * Lists leave out what has ended, as nothing of it uses anything any more; asked for by its id it
  * has an answer, with zeros and the size of its writable layer.
@@ -15,7 +15,6 @@
 #include "api/handlers.h"
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/str.h"
 #include "gen/cri_rpc.h"
 #include "pod/usage.h"
 
@@ -43,10 +42,6 @@ struct stats_call {
 	struct caller *call;
 	void (*answer)(struct stats_call *s);
 	struct arena *arena; /* has everything below and the answer */
-	bool one; /* asked for by id: ended ones too, and it is an error if not found */
-	const char *id, *pod_id; /* prefixes */
-	void *const *selector;
-	size_t n_selector;
 	struct map *pods_by_id; /* NULL: containers are asked for */
 	struct stats_pod *pods, **pods_end;
 	struct stats_container *containers, **containers_end;
@@ -64,14 +59,16 @@ static void *take(struct stats_call *s, size_t size)
 	return p;
 }
 
-static struct stats_call *call_new(struct caller *c, void (*answer)(struct stats_call *))
+/* Takes pods_by_id; NULL: containers are asked for. */
+static struct stats_call *call_new(struct caller *c, struct map *pods_by_id,
+				   void (*answer)(struct stats_call *))
 {
 	struct stats_call *s = xcalloc(1, sizeof(*s));
 
 	s->call = c;
+	s->pods_by_id = pods_by_id;
 	s->answer = answer;
 	s->arena = arena_new(SIZE_MAX);
-	s->id = s->pod_id = "";
 	s->pods_end = &s->pods;
 	s->containers_end = &s->containers;
 	return s;
@@ -96,9 +93,7 @@ static void add_container(struct stats_call *s, const struct listing *v, struct 
 		runtime__v1__container__unpack(arena_allocator(s->arena), v->size, v->item);
 	struct stats_container *c;
 
-	if (!o || !item ||
-	    (!pod && !api_labels_match((void *const *)item->labels, item->n_labels, s->selector,
-				       s->n_selector)))
+	if (!o || !item)
 		return;
 	c = take(s, sizeof(*c));
 	usage_begin(o, s->arena, &c->use);
@@ -114,19 +109,17 @@ static void add_container(struct stats_call *s, const struct listing *v, struct 
 
 static int select_container(void *arg, const struct listing *v)
 {
-	struct stats_call *s = arg;
-	bool ended = v->head.state == RUNTIME__V1__CONTAINER_STATE__CONTAINER_EXITED;
-	struct stats_pod *pod = NULL;
+	add_container(arg, v, NULL);
+	return 0;
+}
 
-	if (s->pods_by_id) {
-		pod = map_get(s->pods_by_id, v->head.owner);
-		if (!pod || ended)
-			return 0;
-	} else if ((ended && !s->one) || !str_starts(v->id, s->id) ||
-		   !str_starts(v->head.owner, s->pod_id)) {
-		return 0;
-	}
-	add_container(s, v, pod);
+static int select_of_pods(void *arg, const struct listing *v)
+{
+	struct stats_call *s = arg;
+	struct stats_pod *pod = map_get(s->pods_by_id, v->head.owner);
+
+	if (pod && v->head.state != RUNTIME__V1__CONTAINER_STATE__CONTAINER_EXITED)
+		add_container(s, v, pod);
 	return 0;
 }
 
@@ -134,15 +127,11 @@ static int select_pod(void *arg, const struct listing *v)
 {
 	struct stats_call *s = arg;
 	struct object *o = world_find(KIND_SANDBOX, v->id);
-	Runtime__V1__PodSandbox *item;
+	Runtime__V1__PodSandbox *item =
+		runtime__v1__pod_sandbox__unpack(arena_allocator(s->arena), v->size, v->item);
 	struct stats_pod *p;
 
-	if (!o || !str_starts(v->id, s->id) ||
-	    (v->head.state != RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY && !s->one))
-		return 0;
-	item = runtime__v1__pod_sandbox__unpack(arena_allocator(s->arena), v->size, v->item);
-	if (!item || !api_labels_match((void *const *)item->labels, item->n_labels, s->selector,
-				       s->n_selector))
+	if (!o || !item)
 		return 0;
 	p = take(s, sizeof(*p));
 	usage_begin(o, s->arena, &p->use);
@@ -160,17 +149,16 @@ static void stats_work(struct loop_job *base);
 static void stats_done(struct loop_job *base);
 
 /* Owns s; the caller stays the caller's when it fails. */
-static int start(struct stats_call *s, struct err *e)
+static int start(struct stats_call *s, const ProtobufCMessage *req, struct err *e)
 {
-	int r = 0;
+	const struct rpc_select *sel = rpc_call_method(s->call->rpc)->selects;
+	int r = api_select_each(sel, req, s->pods_by_id ? select_pod : select_container, s, e);
 
-	if (s->pods_by_id)
-		r = listing_each(KIND_SANDBOX, select_pod, s, e);
-	if (r == 0)
-		r = listing_each(KIND_CONTAINER, select_container, s, e);
-	if (r == 0 && s->one && !s->pods && !s->containers)
-		r = err_set(e, ERR_NOT_FOUND, "%s with ID %s not found",
-			    s->pods_by_id ? "pod sandbox" : "container", s->id);
+	if (r == 0 && s->pods_by_id)
+		r = listing_each(KIND_CONTAINER, select_of_pods, s, e);
+	if (r == 0 && !sel->where && !s->pods && !s->containers)
+		r = err_set(e, ERR_NOT_FOUND, "%s with ID %s not found", sel->machine,
+			    api_text(req, sel->inside, sel->by));
 	if (r == 0) {
 		s->job.work = stats_work;
 		s->job.done = stats_done;
@@ -382,41 +370,12 @@ static Runtime__V1__PodSandboxStats *make_pod(struct stats_call *s, const struct
 
 /* --- the RPCs --- */
 
-/* Only refusals come here: answers are the job's. */
-static void refused(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
-{
-	(void)obj;
-	rpc_fail(rpc, e);
-}
-
 static void answer_container(struct stats_call *s)
 {
 	Runtime__V1__ContainerStatsResponse resp = RUNTIME__V1__CONTAINER_STATS_RESPONSE__INIT;
 
 	resp.stats = make_container(s, s->containers);
 	rpc_reply(s->call->rpc, &resp.base);
-}
-
-static int take_container(struct caller *c, const void *req, struct err *e)
-{
-	const Runtime__V1__ContainerStatsRequest *r = req;
-	struct stats_call *s;
-	struct object *o;
-	int found = world_lookup(KIND_CONTAINER, r->container_id, &o, e);
-
-	if (found < 0)
-		return found;
-	s = call_new(c, answer_container);
-	s->one = true;
-	s->id = o->sm->id;
-	return start(s, e);
-}
-
-int rpc_container_stats(struct rpc_call *call, const Runtime__V1__ContainerStatsRequest *req,
-			struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_container, refused);
 }
 
 static void answer_containers(struct stats_call *s)
@@ -430,57 +389,12 @@ static void answer_containers(struct stats_call *s)
 	rpc_reply(s->call->rpc, &resp.base);
 }
 
-static int take_containers(struct caller *c, const void *req, struct err *e)
-{
-	const Runtime__V1__ContainerStatsFilter *f =
-		((const Runtime__V1__ListContainerStatsRequest *)req)->filter;
-	struct stats_call *s = call_new(c, answer_containers);
-
-	if (f) {
-		s->id = f->id;
-		s->pod_id = f->pod_sandbox_id;
-		s->selector = (void *const *)f->label_selector;
-		s->n_selector = f->n_label_selector;
-	}
-	return start(s, e);
-}
-
-int rpc_list_container_stats(struct rpc_call *call,
-			     const Runtime__V1__ListContainerStatsRequest *req, struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_containers, refused);
-}
-
 static void answer_pod(struct stats_call *s)
 {
 	Runtime__V1__PodSandboxStatsResponse resp = RUNTIME__V1__POD_SANDBOX_STATS_RESPONSE__INIT;
 
 	resp.stats = make_pod(s, s->pods);
 	rpc_reply(s->call->rpc, &resp.base);
-}
-
-static int take_pod(struct caller *c, const void *req, struct err *e)
-{
-	const Runtime__V1__PodSandboxStatsRequest *r = req;
-	struct stats_call *s;
-	struct object *o;
-	int found = world_lookup(KIND_SANDBOX, r->pod_sandbox_id, &o, e);
-
-	if (found < 0)
-		return found;
-	s = call_new(c, answer_pod);
-	s->pods_by_id = map_new();
-	s->one = true;
-	s->id = o->sm->id;
-	return start(s, e);
-}
-
-int rpc_pod_sandbox_stats(struct rpc_call *call, const Runtime__V1__PodSandboxStatsRequest *req,
-			  struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_pod, refused);
 }
 
 static void answer_pods(struct stats_call *s)
@@ -494,24 +408,40 @@ static void answer_pods(struct stats_call *s)
 	rpc_reply(s->call->rpc, &resp.base);
 }
 
-static int take_pods(struct caller *c, const void *req, struct err *e)
+static int take_stats(struct caller *c, const void *req, struct err *e)
 {
-	const Runtime__V1__PodSandboxStatsFilter *f =
-		((const Runtime__V1__ListPodSandboxStatsRequest *)req)->filter;
-	struct stats_call *s = call_new(c, answer_pods);
+	const struct rpc_select *sel = rpc_call_method(c->rpc)->selects;
 
-	s->pods_by_id = map_new();
-	if (f) {
-		s->id = f->id;
-		s->selector = (void *const *)f->label_selector;
-		s->n_selector = f->n_label_selector;
-	}
-	return start(s, e);
+	if (kind_of_machine(sel->machine) == KIND_SANDBOX)
+		return start(call_new(c, map_new(), sel->where ? answer_pods : answer_pod), req, e);
+	return start(call_new(c, NULL, sel->where ? answer_containers : answer_container), req, e);
+}
+
+/* api_done_failed: answers are the job's. */
+int rpc_container_stats(struct rpc_call *call, const Runtime__V1__ContainerStatsRequest *req,
+			struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_stats, api_done_failed);
+}
+
+int rpc_list_container_stats(struct rpc_call *call,
+			     const Runtime__V1__ListContainerStatsRequest *req, struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_stats, api_done_failed);
+}
+
+int rpc_pod_sandbox_stats(struct rpc_call *call, const Runtime__V1__PodSandboxStatsRequest *req,
+			  struct err *e)
+{
+	(void)e;
+	return api_submit(call, req, take_stats, api_done_failed);
 }
 
 int rpc_list_pod_sandbox_stats(struct rpc_call *call,
 			       const Runtime__V1__ListPodSandboxStatsRequest *req, struct err *e)
 {
 	(void)e;
-	return api_submit(call, req, take_pods, refused);
+	return api_submit(call, req, take_stats, api_done_failed);
 }

@@ -42,7 +42,8 @@ int listing_each(enum kind k, int (*fn)(void *arg, const struct listing *v), voi
 		 struct err *e);
 
 /* One object's stored envelope, by id or unique prefix; unpacked with the default allocator:
- * free both with listing_row_done.  Errors as world_lookup. */
+ * free both with listing_row_done.  Errors as world_lookup; one whose id was never given to anybody
+ * is not found. */
 struct listing_row {
 	enum kind kind;
 	char id[ID_LEN + 1];
@@ -56,5 +57,3 @@ void listing_row_done(struct listing_row *r);
 
 /* The value of the state's `shows` in the CRI enum; -1: it shows nothing. */
 int listing_shows(enum kind k, const struct sm_state *state);
-/* Was its id never given to anybody? */
-bool listing_is_hidden(enum kind k, const struct sm_state *state, const void *row);

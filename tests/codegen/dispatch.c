@@ -60,6 +60,11 @@ int rpc_raise(struct rpc_call *call, const ProtobufCMessage *req, struct err *e)
 	return call->outcome;
 }
 
+int rpc_read(struct rpc_call *call, const ProtobufCMessage *req, struct err *e)
+{
+	return rpc_raise(call, req, e);
+}
+
 struct payload_volt {
 	int volt;
 };
@@ -141,6 +146,18 @@ int rpc_watch_lamps(struct rpc_call *call, const Test__V1__ListLampsRequest *req
 	return call->outcome;
 }
 
+bool rpc_named_lamp(const Test__V1__Lamp *lamp, const char *name)
+{
+	return !strcmp(lamp->name, name);
+}
+
+int rpc_answer_lamp_status(struct rpc_call *call, const Test__V1__LampStatusRequest *req,
+			   const Test__V1__Lamp *lamp, struct err *e)
+{
+	(void)call;
+	return lamp ? 0 : err_set(e, ERR_NOT_FOUND, "no %s", req->name);
+}
+
 static int call_list(struct rpc_call *call, int outcome, struct err *e)
 {
 	Test__V1__ListLampsRequest req = TEST__V1__LIST_LAMPS_REQUEST__INIT;
@@ -153,7 +170,7 @@ static void check_table(void)
 {
 	const struct rpc_method *m = &cri_methods[CRI_RPC_SWITCH_ON];
 
-	assert(CRI_RPC_COUNT == 5);
+	assert(CRI_RPC_COUNT == 7);
 	assert(!strcmp(m->path, "/test.v1.Lamps/SwitchOn") && !strcmp(m->name, "SwitchOn"));
 	assert(m->kind == RPC_KIND_EVENT && m->handle == rpc_raise);
 	assert(m->request == &test__v1__switch_on_request__descriptor && !m->server_streaming);
@@ -195,6 +212,40 @@ static void check_events(void)
 	assert(repair->check(&again.base, o, &e) == -ERR_PRECONDITION && checked == 1);
 	repair->answer(&call, NULL, NULL);
 	assert(call.replies == 1);
+}
+
+/* What good.bind says of the reads. */
+static void check_reads(void)
+{
+	const struct rpc_method *find = &cri_methods[CRI_RPC_FIND_LAMPS];
+	const struct rpc_select *all = find->selects;
+	const struct rpc_select *one = cri_methods[CRI_RPC_LAMP_STATUS].selects;
+	const struct rpc_select *watch = cri_methods[CRI_RPC_WATCH_LAMPS].selects;
+	Test__V1__LampStatusRequest req = TEST__V1__LAMP_STATUS_REQUEST__INIT;
+	Test__V1__Lamp lamp = TEST__V1__LAMP__INIT;
+	struct rpc_call call = { .method = find };
+	struct err e = ERR_NULL;
+
+	assert(find->kind == RPC_KIND_READ && find->handle == rpc_read && !find->raises);
+	assert(!strcmp(all->machine, "lamp") && all->item == &test__v1__lamp__descriptor);
+	assert(all->where == offsetof(Test__V1__ListLampsRequest, filter) && !all->by);
+	assert(all->items == 20 && !all->unless && !all->answer);
+	assert(all->labels == offsetof(Test__V1__Lamp, labels));
+	assert(all->n_labels == offsetof(Test__V1__Lamp, n_labels));
+	assert(all->n_tests == 5 && all->tests[0].of == RPC_TEST_NAME);
+	assert(all->tests[1].of == RPC_TEST_PREFIX && all->tests[2].of == RPC_TEST_PARENT);
+	assert(all->tests[1].field == offsetof(Test__V1__LampFilter, id) && !all->tests[1].inside);
+	assert(all->tests[3].of == RPC_TEST_STATE);
+	assert(all->tests[3].inside == offsetof(Test__V1__LampFilter, state));
+	assert(all->tests[3].field == offsetof(Test__V1__LampStateValue, state));
+	assert(all->tests[4].of == RPC_TEST_LABELS);
+	assert(all->tests[4].n_field == offsetof(Test__V1__LampFilter, n_labels));
+	lamp.name = "desk";
+	assert(all->named(&lamp.base, "desk") && !one->named(&lamp.base, "floor"));
+	assert(one->by == offsetof(Test__V1__LampStatusRequest, name) && one->gone_ok);
+	assert(!one->where && one->answer(&call, &req.base, &lamp, &e) == 0);
+	assert(one->answer(&call, &req.base, NULL, &e) == -ERR_NOT_FOUND);
+	assert(*watch->unless == TEST__V1__LAMP_STATE__BROKEN && !watch->items && !watch->gone_ok);
 }
 
 static void check_calls(void)
@@ -251,6 +302,7 @@ int main(void)
 {
 	check_table();
 	check_events();
+	check_reads();
 	check_calls();
 	check_values();
 	return 0;

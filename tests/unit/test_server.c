@@ -111,19 +111,19 @@ static bool validate_version(const ProtobufCMessage *req, char *msg, size_t size
 
 static const struct rpc_method methods[] = {
 	{ SVC "Version", "Version", &runtime__v1__version_request__descriptor,
-	  &runtime__v1__version_response__descriptor, false, RPC_KIND_READ, NULL, validate_version,
-	  handle_version },
+	  &runtime__v1__version_response__descriptor, false, RPC_KIND_READ, NULL, NULL,
+	  validate_version, handle_version },
 	{ SVC "StopContainer", "StopContainer", &runtime__v1__stop_container_request__descriptor,
 	  &runtime__v1__stop_container_response__descriptor, false, RPC_KIND_EVENT, NULL, NULL,
-	  handle_park },
+	  NULL, handle_park },
 	{ SVC "ExecSync", "ExecSync", &runtime__v1__exec_sync_request__descriptor,
-	  &runtime__v1__exec_sync_response__descriptor, false, RPC_KIND_DIRECT, NULL, NULL,
+	  &runtime__v1__exec_sync_response__descriptor, false, RPC_KIND_DIRECT, NULL, NULL, NULL,
 	  handle_bytes },
 	{ SVC "Attach", "Attach", &runtime__v1__attach_request__descriptor,
 	  &runtime__v1__attach_response__descriptor, false, RPC_KIND_UNIMPLEMENTED, NULL, NULL,
-	  NULL },
+	  NULL, NULL },
 	{ "/crisp.v1.Admin/LoadImage", "LoadImage", &crisp__v1__load_image_request__descriptor,
-	  &crisp__v1__load_image_response__descriptor, false, RPC_KIND_DIRECT, NULL, NULL,
+	  &crisp__v1__load_image_response__descriptor, false, RPC_KIND_DIRECT, NULL, NULL, NULL,
 	  handle_length },
 };
 

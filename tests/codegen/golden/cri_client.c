@@ -59,3 +59,31 @@ int cri_call_paint(struct rpc_client *c,
 		*ret = (Test__V1__RepairResponse *)resp;
 	return r;
 }
+
+int cri_call_find_lamps(struct rpc_client *c,
+	const Test__V1__ListLampsRequest *req,
+	Test__V1__ListLampsResponse **ret, struct err *e)
+{
+	ProtobufCMessage *resp;
+	int r;
+
+	r = rpc_client_call(c, "/test.v1.Lamps/FindLamps", &req->base,
+		&test__v1__list_lamps_response__descriptor, &resp, e);
+	if (r == 0)
+		*ret = (Test__V1__ListLampsResponse *)resp;
+	return r;
+}
+
+int cri_call_lamp_status(struct rpc_client *c,
+	const Test__V1__LampStatusRequest *req,
+	Test__V1__LampStatusResponse **ret, struct err *e)
+{
+	ProtobufCMessage *resp;
+	int r;
+
+	r = rpc_client_call(c, "/test.v1.Lamps/LampStatus", &req->base,
+		&test__v1__lamp_status_response__descriptor, &resp, e);
+	if (r == 0)
+		*ret = (Test__V1__LampStatusResponse *)resp;
+	return r;
+}

@@ -22,3 +22,9 @@ int cri_call_repair(struct rpc_client *c,
 int cri_call_paint(struct rpc_client *c,
 	const Test__V1__RepairRequest *req,
 	Test__V1__RepairResponse **ret, struct err *e);
+int cri_call_find_lamps(struct rpc_client *c,
+	const Test__V1__ListLampsRequest *req,
+	Test__V1__ListLampsResponse **ret, struct err *e);
+int cri_call_lamp_status(struct rpc_client *c,
+	const Test__V1__LampStatusRequest *req,
+	Test__V1__LampStatusResponse **ret, struct err *e);

@@ -16,6 +16,11 @@ static int handle_unimplemented(struct rpc_call *call, const ProtobufCMessage *m
 	return err_set(e, ERR_UNIMPLEMENTED, "%s is not implemented", rpc_call_method(call)->name);
 }
 
+static bool named_lamp(const ProtobufCMessage *item, const char *name)
+{
+	return rpc_named_lamp((const Test__V1__Lamp *)item, name);
+}
+
 static int event_switch_on(const ProtobufCMessage *msg, const struct object *o,
 	struct sm_event **ret, struct err *e)
 {
@@ -59,6 +64,12 @@ static int check_repair(const ProtobufCMessage *msg, const struct object *o, str
 	return rpc_check_repair((const Test__V1__RepairRequest *)msg, o, e);
 }
 
+static int answer_lamp_status(struct rpc_call *call,
+	const ProtobufCMessage *msg, const void *found, struct err *e)
+{
+	return rpc_answer_lamp_status(call, (const Test__V1__LampStatusRequest *)msg, found, e);
+}
+
 const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 	[CRI_RPC_SWITCH_ON] = {
 		.path = "/test.v1.Lamps/SwitchOn",
@@ -97,6 +108,40 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &test__v1__list_lamps_response__descriptor,
 		.server_streaming = true,
 		.kind = RPC_KIND_DIRECT,
+		.selects = &(const struct rpc_select){
+			.machine = "lamp",
+			.item = &test__v1__lamp__descriptor,
+			.named = named_lamp,
+			.where = offsetof(Test__V1__ListLampsRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_NAME,
+					.field = offsetof(Test__V1__LampFilter, name),
+				},
+				{
+					.of = RPC_TEST_PREFIX,
+					.field = offsetof(Test__V1__LampFilter, id),
+				},
+				{
+					.of = RPC_TEST_PARENT,
+					.field = offsetof(Test__V1__LampFilter, room),
+				},
+				{
+					.of = RPC_TEST_STATE,
+					.inside = offsetof(Test__V1__LampFilter, state),
+					.field = offsetof(Test__V1__LampStateValue, state),
+				},
+				{
+					.of = RPC_TEST_LABELS,
+					.field = offsetof(Test__V1__LampFilter, labels),
+					.n_field = offsetof(Test__V1__LampFilter, n_labels),
+				},
+			},
+			.n_tests = 5,
+			.labels = offsetof(Test__V1__Lamp, labels),
+			.n_labels = offsetof(Test__V1__Lamp, n_labels),
+			.unless = &(const int){ 2 }, /* BROKEN */
+		},
 		.validate = cri_validate_watch_lamps,
 		.handle = handle_watch_lamps,
 	},
@@ -126,5 +171,67 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.kind = RPC_KIND_UNIMPLEMENTED,
 		.validate = cri_validate_paint,
 		.handle = handle_unimplemented,
+	},
+	[CRI_RPC_FIND_LAMPS] = {
+		.path = "/test.v1.Lamps/FindLamps",
+		.name = "FindLamps",
+		.request = &test__v1__list_lamps_request__descriptor,
+		.response = &test__v1__list_lamps_response__descriptor,
+		.server_streaming = false,
+		.kind = RPC_KIND_READ,
+		.selects = &(const struct rpc_select){
+			.machine = "lamp",
+			.item = &test__v1__lamp__descriptor,
+			.named = named_lamp,
+			.where = offsetof(Test__V1__ListLampsRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_NAME,
+					.field = offsetof(Test__V1__LampFilter, name),
+				},
+				{
+					.of = RPC_TEST_PREFIX,
+					.field = offsetof(Test__V1__LampFilter, id),
+				},
+				{
+					.of = RPC_TEST_PARENT,
+					.field = offsetof(Test__V1__LampFilter, room),
+				},
+				{
+					.of = RPC_TEST_STATE,
+					.inside = offsetof(Test__V1__LampFilter, state),
+					.field = offsetof(Test__V1__LampStateValue, state),
+				},
+				{
+					.of = RPC_TEST_LABELS,
+					.field = offsetof(Test__V1__LampFilter, labels),
+					.n_field = offsetof(Test__V1__LampFilter, n_labels),
+				},
+			},
+			.n_tests = 5,
+			.labels = offsetof(Test__V1__Lamp, labels),
+			.n_labels = offsetof(Test__V1__Lamp, n_labels),
+			.items = 20,
+		},
+		.validate = cri_validate_find_lamps,
+		.handle = rpc_read,
+	},
+	[CRI_RPC_LAMP_STATUS] = {
+		.path = "/test.v1.Lamps/LampStatus",
+		.name = "LampStatus",
+		.request = &test__v1__lamp_status_request__descriptor,
+		.response = &test__v1__lamp_status_response__descriptor,
+		.server_streaming = false,
+		.kind = RPC_KIND_READ,
+		.selects = &(const struct rpc_select){
+			.machine = "lamp",
+			.item = &test__v1__lamp__descriptor,
+			.named = named_lamp,
+			.by = offsetof(Test__V1__LampStatusRequest, name),
+			.gone_ok = true,
+			.answer = answer_lamp_status,
+		},
+		.validate = cri_validate_lamp_status,
+		.handle = rpc_read,
 	},
 };

@@ -15,6 +15,8 @@ enum cri_rpc {
 	CRI_RPC_WATCH_LAMPS,
 	CRI_RPC_REPAIR,
 	CRI_RPC_PAINT,
+	CRI_RPC_FIND_LAMPS,
+	CRI_RPC_LAMP_STATUS,
 	CRI_RPC_COUNT,
 };
 
@@ -35,6 +37,11 @@ extern const struct rpc_method cri_methods[CRI_RPC_COUNT];
  * event carries it, and NULL raises the first.
  * answer: answers the call from the object's row or with e; obj is NULL when it is
  * gone.
+ *
+ * Of a read of one object, on any thread, answer: answers the call from the object's
+ * row, of a machine with names from its listing; NULL: gone=ok and there is none.
+ * 0: the call was answered, or will be; <0: e is filled.
+ * named: has the listing this name?
  */
 
 /* event lamp.switch_on: Switches a lamp on. A comment of two lines, with an end of comment * / inside.
@@ -49,7 +56,7 @@ int rpc_list_lamps(struct rpc_call *call,
 	Test__V1__ListLampsResponse *resp,
 	struct err *e);
 
-/* direct
+/* direct lamp
  * (test.v1.Lamps.WatchLamps) */
 int rpc_watch_lamps(struct rpc_call *call,
 	const Test__V1__ListLampsRequest *req,
@@ -63,3 +70,11 @@ int rpc_check_repair(const Test__V1__RepairRequest *req,
 	const struct object *o, struct err *e);
 void rpc_answer_repair(struct rpc_call *call, const struct sm_object *obj,
 	const struct err *e);
+
+/* read lamp
+ * (test.v1.Lamps.LampStatus) */
+int rpc_answer_lamp_status(struct rpc_call *call,
+	const Test__V1__LampStatusRequest *req,
+	const Test__V1__Lamp *item, struct err *e);
+
+bool rpc_named_lamp(const Test__V1__Lamp *item, const char *name);

@@ -121,6 +121,11 @@ static bool known_test__v1__colour(int v)
 	return (v >= 0 && v <= 1) || v == 5;
 }
 
+static bool known_test__v1__lamp_state(int v)
+{
+	return (v >= 0 && v <= 2);
+}
+
 static bool known_test__v1__lamp__socket(int v)
 {
 	return (v >= 0 && v <= 1);
@@ -130,6 +135,8 @@ static bool check_test__v1__lamp(const Test__V1__Lamp *m, const struct where *up
 static bool check_test__v1__lamp__labels_entry(const Test__V1__Lamp__LabelsEntry *m, const struct where *up, const struct check *c);
 static bool check_test__v1__switch_on_request(const Test__V1__SwitchOnRequest *m, const struct where *up, const struct check *c);
 static bool check_test__v1__list_lamps_request(const Test__V1__ListLampsRequest *m, const struct where *up, const struct check *c);
+static bool check_test__v1__lamp_filter(const Test__V1__LampFilter *m, const struct where *up, const struct check *c);
+static bool check_test__v1__lamp_state_value(const Test__V1__LampStateValue *m, const struct where *up, const struct check *c);
 
 static bool check_test__v1__lamp(const Test__V1__Lamp *m, const struct where *up, const struct check *c)
 {
@@ -181,6 +188,8 @@ static bool check_test__v1__lamp(const Test__V1__Lamp *m, const struct where *up
 		if (!known_test__v1__colour((int)m->fits[i]))
 			return fail(c, up, "fits", i, "is no known Colour");
 	}
+	if (!known_test__v1__lamp_state((int)m->state))
+		return fail(c, up, "state", NO_INDEX, "is no known LampState");
 	return true;
 }
 
@@ -224,6 +233,26 @@ static bool check_test__v1__list_lamps_request(const Test__V1__ListLampsRequest 
 {
 	if (m->like && !check_test__v1__lamp(m->like, &(struct where){ up, "like", NO_INDEX }, c))
 		return false;
+	if (m->filter && !check_test__v1__lamp_filter(m->filter, &(struct where){ up, "filter", NO_INDEX }, c))
+		return false;
+	return true;
+}
+
+static bool check_test__v1__lamp_filter(const Test__V1__LampFilter *m, const struct where *up, const struct check *c)
+{
+	if (m->state && !check_test__v1__lamp_state_value(m->state, &(struct where){ up, "state", NO_INDEX }, c))
+		return false;
+	if (m->n_labels > 100)
+		return fail(c, up, "labels", NO_INDEX, "must not have more than 100 entries");
+	return true;
+}
+
+static bool check_test__v1__lamp_state_value(const Test__V1__LampStateValue *m, const struct where *up, const struct check *c)
+{
+	if (!known_test__v1__lamp_state((int)m->state))
+		return fail(c, up, "state", NO_INDEX, "is no known LampState");
+	if (!known_test__v1__colour((int)m->colour))
+		return fail(c, up, "colour", NO_INDEX, "is no known Colour");
 	return true;
 }
 
@@ -261,10 +290,26 @@ bool cri_validate_paint(const ProtobufCMessage *req, char *msg, size_t size)
 	return true;
 }
 
+bool cri_validate_find_lamps(const ProtobufCMessage *req, char *msg, size_t size)
+{
+	return check_test__v1__list_lamps_request((const Test__V1__ListLampsRequest *)req, NULL,
+			&(struct check){ .msg = msg, .size = size });
+}
+
+bool cri_validate_lamp_status(const ProtobufCMessage *req, char *msg, size_t size)
+{
+	(void)req;
+	(void)msg;
+	(void)size;
+	return true;
+}
+
 const struct cri_validator cri_validators[CRI_VALIDATORS] = {
 	{ &test__v1__switch_on_request__descriptor, cri_validate_switch_on },
 	{ &test__v1__list_lamps_request__descriptor, cri_validate_list_lamps },
 	{ &test__v1__list_lamps_request__descriptor, cri_validate_watch_lamps },
 	{ &test__v1__repair_request__descriptor, cri_validate_repair },
 	{ &test__v1__repair_request__descriptor, cri_validate_paint },
+	{ &test__v1__list_lamps_request__descriptor, cri_validate_find_lamps },
+	{ &test__v1__lamp_status_request__descriptor, cri_validate_lamp_status },
 };

@@ -1,0 +1,83 @@
+/*
+ * protoc-gen-crisp-bind.h - states/rpc.bind, which says what each RPC does.
+ *
+ * It is read completely: every mistake found becomes a "file:line: text" that says what to write.
+ * If none was found, every RPC has exactly one binding, and every field that the file names exists
+ * and is of a type that fits.
+ */
+#pragma once
+
+#include "protoc-gen-crisp-schema.h"
+
+enum bind_kind {
+	BIND_NONE, /* not bound: generation fails */
+	BIND_EVENT,
+	BIND_READ,
+	BIND_DIRECT,
+	BIND_UNIMPLEMENTED,
+};
+
+struct bind_machine {
+	const char *name; /* "sandbox": its header is sm_sandbox.h */
+	const char *prefix; /* "SBX": its events are SBX_EVENT_... */
+	unsigned line;
+	bool used;
+	const struct message *lists; /* a listing's message, NULL: it has none */
+	bool named; /* its objects have names of their own */
+};
+
+/* A field of a message, or of a single message in it. */
+struct bind_path {
+	const struct field *inside; /* that message, NULL: field is of the message itself */
+	const struct field *field;
+};
+
+struct bind_test {
+	struct bind_path at; /* in the filter */
+	const char *of; /* "prefix": what it is compared with */
+};
+
+struct bind_filter {
+	const struct message *message;
+	unsigned line;
+	bool used;
+	struct bind_test *tests;
+	size_t n_tests;
+};
+
+struct binding {
+	enum bind_kind kind;
+	unsigned line;
+	const struct bind_machine *machine; /* NULL: by hand completely */
+	struct bind_path by; /* the object's name in the request; field NULL: new, or many */
+	bool gone_ok;
+	/* Of an event: */
+	const char *event;
+	bool makes; /* new */
+	bool each, broken_removed, checked, empty;
+	const char *carries; /* a struct payload_CARRIES, NULL: nothing */
+	const char *other; /* the event that carries it, NULL: event does */
+	/* Of a read or a direct RPC about many objects: */
+	const struct field *where; /* the filter in the request, NULL: about one */
+	const struct bind_filter *filter;
+	const struct field *items; /* of a read: the list in the response */
+	const char *unless; /* a state's name, NULL: in any */
+	int unless_number;
+};
+
+struct bindings {
+	const char *path;
+	struct bind_machine *machines;
+	size_t n_machines;
+	struct bind_filter *filters;
+	size_t n_filters;
+	struct binding *of; /* one for each of the schema's rpcs, in its order */
+};
+
+void bindings_load(struct bindings *b, const char *path, const struct schema *s, struct diag *d);
+
+/* "event", "read", "direct", "unimplemented". */
+const char *bind_kind_name(enum bind_kind kind);
+
+/* The labels of a listing's message; NULL: it has none. */
+const struct field *bind_labels(const struct message *lists);
