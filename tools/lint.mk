@@ -13,19 +13,27 @@ shellcheck:
 # Both take minutes and are no part of `make test`.
 analyze: analyze-tidy analyze-gcc
 
+ifdef ANALYZE
 # What needs more states than the analyzer has is left out, and so are its guesses: at pointers that
 # xcalloc and map_get return, and at values that another function fills in.
-ANALYZER := -fanalyzer -Wno-analyzer-too-complex -Wno-analyzer-null-dereference \
+CFLAGS += -fanalyzer -Wno-analyzer-too-complex -Wno-analyzer-null-dereference \
 	-Wno-analyzer-possible-null-dereference -Wno-analyzer-use-of-uninitialized-value
+# False findings.  The directory stays in an array that xrealloc has moved.
+$(BUILD)/src/image/treesum.o: private CFLAGS += -Wno-analyzer-malloc-leak
+# load_file returns 0 with a name alone.
+$(BUILD)/src/net/cni_list.o: private CFLAGS += -Wno-analyzer-null-argument
+# list_del takes the session from the list that is emptied.
+$(BUILD)/src/pod/stream.o: private CFLAGS += -Wno-analyzer-use-after-free -Wno-analyzer-double-free
+endif
 
 # podinit.c wants the name of a program that the build makes.
 TIDY_SRC := $(filter-out gen/% tests/% shim/podinit.c,$(C_SRC))
 analyze-tidy: $(BUILD)/compile_commands.json
 	printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 8 $(CLANG_TIDY) --quiet -p $(BUILD)
 
+# -k: all findings, not the first.
 analyze-gcc:
-	$(MAKE) BUILD=$(BUILD)-analyze OPT='-O1 -g' CC='$(CC) $(ANALYZER)' \
-		$(patsubst %.c,$(BUILD)-analyze/%.o,$(TIDY_SRC))
+	$(MAKE) -k ANALYZE=1 BUILD=$(BUILD)-analyze OPT='-O1 -g' $(patsubst %.c,$(BUILD)-analyze/%.o,$(TIDY_SRC))
 
 format:
 	echo $(FORMAT_SRC) | xargs -n 20 -P "$$(nproc)" $(CLANG_FORMAT) -i

@@ -157,7 +157,7 @@ static int add_process(scmp_filter_ctx f)
 	r = r < 0 ? r : add_if(f, SCMP_SYS(tgkill), 0, (uint32_t)getpid());
 	r = r < 0 ? r
 		  : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
-				     SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+				     SCMP_A0(SCMP_CMP_EQ, 0, 0), SCMP_A2(SCMP_CMP_EQ, 0, 0));
 	r = r < 0 ? r : add_if(f, SCMP_SYS(prctl), 0, PR_SET_NAME);
 	/* The names of anonymous memory, by libc since 2.37: PR_SET_VMA. */
 	r = r < 0 ? r : add_if(f, SCMP_SYS(prctl), 0, 0x53564d41);

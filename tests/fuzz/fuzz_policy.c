@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const char *const names[] = {
 		"busybox",
 		"a.b:5000/c/d:1",
-		"x.example.com/y" DIGEST,
+		("x.example.com/y" DIGEST),
 	};
 	struct err e = ERR_NULL;
 	struct policy *p = NULL;

@@ -463,8 +463,8 @@ static void test_http_refuses(void **state)
 		"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nConnection: Upgrade\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
-		"Transfer-Encoding: chunked\r\n\r\n",
+		("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+		 "Transfer-Encoding: chunked\r\n\r\n"),
 		"GET / HTTP/1.1\r\nHost: x\n",
 		"GET / HTTP/1.1\n",
 		"\n",

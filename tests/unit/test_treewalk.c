@@ -154,6 +154,7 @@ static void enters_no_mounts(void **state)
 	_cleanup_free_ char *big = scratch_file(&dir, "big");
 
 	(void)state;
+	(void)other;
 	if (geteuid() != 0)
 		skip();
 	write_file(file, 0);
@@ -210,6 +211,7 @@ static void walks_any_depth(void **state)
 	void *r;
 
 	(void)state;
+	(void)fd;
 	assert_int_equal(pthread_attr_init(&attr), 0);
 	assert_int_equal(pthread_attr_setstacksize(&attr, 128 * 1024), 0);
 	assert_int_equal(pthread_create(&thread, &attr, walk_in_small_stack, top), 0);
@@ -272,6 +274,7 @@ static void stops_at_the_time_given(void **state)
 	unsigned steps = 1;
 
 	(void)state;
+	(void)fd;
 	while (treewalk_step(w, UINT64_MAX, clock_monotonic_ns(), &e) > 0)
 		steps++;
 	assert_true(steps > 3);
@@ -290,6 +293,7 @@ static void stays_inside_when_directories_move(void **state)
 	struct err e = ERR_NULL;
 
 	(void)state;
+	(void)fd;
 	for (int i = 0; i < 1000; i++) {
 		_cleanup_free_ char *name = xasprintf("%s/%d", outside, i);
 
@@ -341,6 +345,7 @@ static void survives_games(void **state)
 	pthread_t thread;
 
 	(void)state;
+	(void)fd;
 	assert_int_equal(pthread_create(&thread, NULL, play, &g), 0);
 	/* A directory that moves may be seen at both places. */
 	for (int i = 0; i < 100; i++)

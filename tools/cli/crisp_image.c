@@ -31,9 +31,10 @@ int image_pull(struct cli *cli, const char *name, Runtime__V1__AuthConfig *auth,
 	progress = quiet ? NULL : progress_start(cli, name);
 	r = cri_call_pull_image(cli->client, &req, &resp, e);
 	progress_stop(progress);
-	if (r == 0)
-		*ret = xstrdup(resp->image_ref);
-	return r;
+	if (r < 0)
+		return r;
+	*ret = xstrdup(resp->image_ref);
+	return 0;
 }
 
 int image_exists(struct cli *cli, const char *name, struct err *e)
