@@ -28,7 +28,7 @@ const char *bind_kind_name(enum bind_kind kind)
 }
 
 /* What is loaded, and the line that is looked at. */
-struct loading {
+struct bind_reader {
 	struct bindings *b;
 	const struct schema *s;
 	struct input_file src;
@@ -59,7 +59,8 @@ static const char *words_list(const struct word *words, size_t n)
 }
 
 /* The words of the line from that one on. */
-static bool words_parse(const struct word *words, size_t n, size_t from, const struct loading *l)
+static bool words_parse(const struct word *words, size_t n, size_t from,
+			const struct bind_reader *l)
 {
 	const struct input_file *src = &l->src;
 	size_t i, w;
@@ -90,7 +91,7 @@ static bool words_parse(const struct word *words, size_t n, size_t from, const s
 
 /* "container_id", "image.image": a field of m, or of a single message in it */
 static bool path_resolve(struct bind_path *p, const struct message *m, const char *text,
-			 const struct loading *l)
+			 const struct bind_reader *l)
 {
 	const char *last = text;
 	size_t n = strcspn(text, ".");
@@ -114,7 +115,7 @@ static bool path_resolve(struct bind_path *p, const struct message *m, const cha
 
 /* The string of the request that names an object. */
 static bool path_resolve_name(struct bind_path *p, const struct rpc *r, const char *text,
-			      const struct loading *l)
+			      const struct bind_reader *l)
 {
 	if (!path_resolve(p, r->request, text, l))
 		return false;
@@ -124,7 +125,7 @@ static bool path_resolve_name(struct bind_path *p, const struct rpc *r, const ch
 	return false;
 }
 
-static const struct message *message_named(const char *name, const struct loading *l)
+static const struct message *message_named(const char *name, const struct bind_reader *l)
 {
 	bool ambiguous;
 	const struct message *m = schema_find_message(l->s, name, strlen(name), &ambiguous);
@@ -151,7 +152,7 @@ static struct bind_machine *machine_find(const struct bindings *b, const char *n
 }
 
 /* The machine that an RPC is about. */
-static struct bind_machine *machine_used(const char *name, size_t len, const struct loading *l)
+static struct bind_machine *machine_used(const char *name, size_t len, const struct bind_reader *l)
 {
 	struct bind_machine *m = machine_find(l->b, name, len);
 
@@ -163,7 +164,7 @@ static struct bind_machine *machine_used(const char *name, size_t len, const str
 	return m;
 }
 
-static void machine_parse(const struct loading *l)
+static void machine_parse(const struct bind_reader *l)
 {
 	const struct input_file *src = &l->src;
 	struct bind_machine m = { .line = src->line };
@@ -255,7 +256,7 @@ static const struct bind_test *filter_test_of(const struct bind_filter *f,
 	return NULL;
 }
 
-static bool test_parse(struct bind_filter *f, char *text, const struct loading *l)
+static bool test_parse(struct bind_filter *f, char *text, const struct bind_reader *l)
 {
 	char *of = text + strcspn(text, "=");
 	struct bind_test t = { .of = of + 1 };
@@ -296,7 +297,7 @@ static struct bind_filter *filter_find(const struct bindings *b, const struct me
 	return NULL;
 }
 
-static void filter_parse(const struct loading *l)
+static void filter_parse(const struct bind_reader *l)
 {
 	const struct input_file *src = &l->src;
 	struct bind_filter f = { .line = src->line };
@@ -327,7 +328,7 @@ static void filter_parse(const struct loading *l)
 /* --- SERVICE.RPC event MACHINE.EVENT HOW... --- */
 
 /* "sandbox.run" */
-static bool event_parse(struct binding *bind, const char *text, const struct loading *l)
+static bool event_parse(struct binding *bind, const char *text, const struct bind_reader *l)
 {
 	size_t n = strcspn(text, ".");
 
@@ -341,7 +342,7 @@ static bool event_parse(struct binding *bind, const char *text, const struct loa
 }
 
 /* Does what the words of an event say go together? */
-static void event_check(const struct binding *b, const struct rpc *r, const struct loading *l)
+static void event_check(const struct binding *b, const struct rpc *r, const struct bind_reader *l)
 {
 	if (b->makes == (b->by.field != NULL))
 		mistake(l, "%s: write either new, or by FIELD", l->src.words[0]);
@@ -357,7 +358,7 @@ static void event_check(const struct binding *b, const struct rpc *r, const stru
 }
 
 /* What stands behind event MACHINE.EVENT. */
-static void event_parse_how(struct binding *b, const struct rpc *r, const struct loading *l)
+static void event_parse_how(struct binding *b, const struct rpc *r, const struct bind_reader *l)
 {
 	const char *by = NULL;
 	const struct word words[] = {
@@ -381,7 +382,7 @@ static void event_parse_how(struct binding *b, const struct rpc *r, const struct
 /* --- SERVICE.RPC read|direct MACHINE by FIELD, where FIELD --- */
 
 static bool test_check(const struct bind_test *t, const struct bind_machine *m,
-		       const struct loading *l)
+		       const struct bind_reader *l)
 {
 	const char *lists = m->lists->name;
 
@@ -400,7 +401,7 @@ static bool test_check(const struct bind_test *t, const struct bind_machine *m,
 }
 
 static bool select_parse_where(struct binding *b, const struct rpc *r, const char *where,
-			       const struct loading *l)
+			       const struct bind_reader *l)
 {
 	struct bind_filter *f;
 	bool good = true;
@@ -424,7 +425,7 @@ static bool select_parse_where(struct binding *b, const struct rpc *r, const cha
 	return good;
 }
 
-static void select_parse_unless(struct binding *b, const struct loading *l)
+static void select_parse_unless(struct binding *b, const struct bind_reader *l)
 {
 	const struct enumeration *e = machine_states(b->machine);
 	size_t i;
@@ -450,7 +451,7 @@ static const struct field *select_items(const struct binding *b, const struct rp
 }
 
 /* Does what the words say go together?  The machine has listings. */
-static void select_check(struct binding *b, const struct rpc *r, const struct loading *l)
+static void select_check(struct binding *b, const struct rpc *r, const struct bind_reader *l)
 {
 	if (b->gone_ok && (b->where || b->kind != BIND_READ))
 		mistake(l, "gone=ok is about a read of one object; drop it");
@@ -470,7 +471,7 @@ static void select_check(struct binding *b, const struct rpc *r, const struct lo
 }
 
 /* What stands behind read or direct. */
-static void select_parse(struct binding *b, const struct rpc *r, const struct loading *l)
+static void select_parse(struct binding *b, const struct rpc *r, const struct bind_reader *l)
 {
 	const char *name = l->src.words[2], *by = NULL, *where = NULL;
 	const struct word words[] = {
@@ -530,7 +531,7 @@ static bool rpc_is_complete(enum bind_kind kind, size_t n_words)
 	abort();
 }
 
-static void rpc_parse(const struct loading *l)
+static void rpc_parse(const struct bind_reader *l)
 {
 	const struct input_file *src = &l->src;
 	ssize_t at = bindings_find_rpc(l->s, src->words[0]);
@@ -596,7 +597,7 @@ static void bindings_check(const struct bindings *b, const struct schema *s, str
 
 void bindings_load(struct bindings *b, const char *path, const struct schema *s, struct diag *d)
 {
-	struct loading l = { .b = b, .s = s, .d = d };
+	struct bind_reader l = { .b = b, .s = s, .d = d };
 	size_t lines_max;
 
 	*b = (struct bindings){ .path = path };

@@ -83,7 +83,7 @@ static bool passes(const struct rpc_select *s, const struct rpc_test *t,
 	abort();
 }
 
-struct walk {
+struct read_walk {
 	const struct rpc_select *s;
 	const ProtobufCMessage *filter; /* NULL: all */
 	const char *id; /* of the one object; NULL: many */
@@ -93,7 +93,7 @@ struct walk {
 
 static int walk_step(void *arg, const struct listing *v)
 {
-	struct walk *w = arg;
+	struct read_walk *w = arg;
 
 	if (w->id && strcmp(v->id, w->id) != 0)
 		return 0;
@@ -108,7 +108,7 @@ static int walk_step(void *arg, const struct listing *v)
 int api_select_each(const struct rpc_select *s, const ProtobufCMessage *req,
 		    int (*fn)(void *arg, const struct listing *v), void *arg, struct err *e)
 {
-	struct walk w = { .s = s, .fn = fn, .arg = arg };
+	struct read_walk w = { .s = s, .fn = fn, .arg = arg };
 	struct object *o;
 	int r;
 
