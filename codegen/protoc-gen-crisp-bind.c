@@ -341,6 +341,12 @@ static bool event_parse(struct binding *bind, const char *text, const struct bin
 	return bind->machine;
 }
 
+static void empty_check(const struct binding *b, const struct rpc *r, const struct bind_reader *l)
+{
+	if (b->empty && r->response->n_fields)
+		mistake(l, "%s has fields; drop answer=empty", r->response->name);
+}
+
 /* Does what the words of an event say go together? */
 static void event_check(const struct binding *b, const struct rpc *r, const struct bind_reader *l)
 {
@@ -353,8 +359,7 @@ static void event_check(const struct binding *b, const struct rpc *r, const stru
 		mistake(l, "the maker of payload %s checks; drop checked", b->carries);
 	if (b->other && !b->carries)
 		mistake(l, "or %s: the payload decides which; write carries PAYLOAD", b->other);
-	if (b->empty && r->response->n_fields)
-		mistake(l, "%s has fields; drop answer=empty", r->response->name);
+	empty_check(b, r, l);
 }
 
 /* What stands behind event MACHINE.EVENT. */
@@ -379,7 +384,7 @@ static void event_parse_how(struct binding *b, const struct rpc *r, const struct
 		event_check(b, r, l);
 }
 
-/* --- SERVICE.RPC read|direct MACHINE by FIELD, where FIELD --- */
+/* --- SERVICE.RPC read|direct [loop] MACHINE by FIELD, where FIELD --- */
 
 static bool test_check(const struct bind_test *t, const struct bind_machine *m,
 		       const struct bind_reader *l)
@@ -470,10 +475,11 @@ static void select_check(struct binding *b, const struct rpc *r, const struct bi
 			b->machine->lists->name);
 }
 
-/* What stands behind read or direct. */
-static void select_parse(struct binding *b, const struct rpc *r, const struct bind_reader *l)
+/* What stands behind read or direct, from that word on. */
+static void select_parse(struct binding *b, const struct rpc *r, size_t from,
+			 const struct bind_reader *l)
 {
-	const char *name = l->src.words[2], *by = NULL, *where = NULL;
+	const char *name = l->src.words[from], *by = NULL, *where = NULL;
 	const struct word words[] = {
 		{ "by", NULL, &by, "FIELD" },
 		{ "where", NULL, &where, "FIELD" },
@@ -482,7 +488,7 @@ static void select_parse(struct binding *b, const struct rpc *r, const struct bi
 	};
 
 	b->machine = machine_used(name, strlen(name), l);
-	if (!b->machine || !words_parse(words, sizeof(words) / sizeof(words[0]), 3, l))
+	if (!b->machine || !words_parse(words, sizeof(words) / sizeof(words[0]), from + 1, l))
 		return;
 	if (!b->machine->lists) {
 		mistake(l, "%s has no listing; write machine %s %s lists MESSAGE", name, name,
@@ -495,6 +501,21 @@ static void select_parse(struct binding *b, const struct rpc *r, const struct bi
 	}
 	if (by ? path_resolve_name(&b->by, r, by, l) : select_parse_where(b, r, where, l))
 		select_check(b, r, l);
+}
+
+/* The same, and loop and answer=empty of a direct RPC in front. */
+static void direct_parse(struct binding *b, const struct rpc *r, const struct bind_reader *l)
+{
+	char *const *words = l->src.words;
+	size_t n = l->src.n_words, from = 2;
+
+	b->on_loop = b->kind == BIND_DIRECT && from < n && !strcmp(words[from], "loop");
+	from += b->on_loop;
+	b->empty = b->on_loop && from < n && !strcmp(words[from], "answer=empty");
+	from += b->empty;
+	empty_check(b, r, l);
+	if (from < n)
+		select_parse(b, r, from, l);
 }
 
 /* --- the file --- */
@@ -567,8 +588,8 @@ static void rpc_parse(const struct bind_reader *l)
 	} else if (bind->kind == BIND_EVENT) {
 		if (event_parse(bind, src->words[2], l))
 			event_parse_how(bind, r, l);
-	} else if (src->n_words > 2) {
-		select_parse(bind, r, l);
+	} else {
+		direct_parse(bind, r, l);
 	}
 }
 

@@ -51,10 +51,12 @@ struct binding {
 	const struct bind_machine *machine; /* NULL: by hand completely */
 	struct bind_path by; /* the object's name in the request; field NULL: new, or many */
 	bool gone_ok;
+	bool empty; /* answer=empty */
+	bool on_loop; /* of a direct RPC */
 	/* Of an event: */
 	const char *event;
 	bool makes; /* new */
-	bool each, broken_removed, checked, empty;
+	bool each, broken_removed, checked;
 	const char *carries; /* a struct payload_CARRIES, NULL: nothing */
 	const char *other; /* the event that carries it, NULL: event does */
 	/* Of a read or a direct RPC about many objects: */

@@ -19,6 +19,7 @@ static const char rpc_contract[] =
 	" * A read fills resp.  0: resp is packed and sent on return; 1: the handler has answered\n"
 	" * by itself (rpc_reply_bytes); <0: e is filled and the caller answers with it.\n"
 	" * A direct handler starts work.  0: it will be answered later, or was; <0: as above.\n"
+	" * With `loop` it does so on the loop thread, and takes c unless it fails.\n"
 	" *\n"
 	" * Of an event, on the loop thread, what its line of the binding asks for:\n"
 	" * new: the object that the request is for, made when there is none; <0: e is filled.\n"
@@ -115,7 +116,10 @@ static void emit_handler_prototype(const struct rpc *r, const struct binding *b,
 		emit_read_prototype(r, b, h);
 		return;
 	}
-	emit_line(h, "int rpc_%s(struct rpc_call *call,", r->snake);
+	if (b->on_loop)
+		emit_line(h, "int rpc_take_%s(struct caller *c,", r->snake);
+	else
+		emit_line(h, "int rpc_%s(struct rpc_call *call,", r->snake);
 	emit_line(h, "\tconst %s *req,", r->request->c_type);
 	if (rpc_fills_response(r, b))
 		emit_line(h, "\t%s *resp,", r->response->c_type);
@@ -233,6 +237,27 @@ static void emit_named_thunk(const struct bind_machine *m, struct emit *c)
 	emit_close(c, "}");
 }
 
+/* The way of a direct RPC to the loop. */
+static void emit_loop_thunks(const struct rpc *r, const struct binding *b, struct emit *c)
+{
+	emit_blank(c);
+	emit_line(c, "static int take_%s(struct caller *c, const void *req, struct err *e)",
+		  r->snake);
+	emit_open(c, "{");
+	emit_line(c, "return rpc_take_%s(c, req, e);", r->snake);
+	emit_close(c, "}");
+	emit_blank(c);
+	emit_line(c,
+		  "static int handle_%s(struct rpc_call *call, const ProtobufCMessage *msg, "
+		  "struct err *e)",
+		  r->snake);
+	emit_open(c, "{");
+	emit_line(c, "(void)e;");
+	emit_line(c, "return rpc_take(call, msg, take_%s, %s);", r->snake,
+		  b->empty ? "true" : "false");
+	emit_close(c, "}");
+}
+
 static void emit_thunk(const struct rpc *r, const struct binding *b, struct emit *c)
 {
 	if (b->kind == BIND_EVENT) {
@@ -241,6 +266,10 @@ static void emit_thunk(const struct rpc *r, const struct binding *b, struct emit
 	}
 	if (rpc_is_selected_read(b)) {
 		emit_read_thunk(r, b, c);
+		return;
+	}
+	if (b->on_loop) {
+		emit_loop_thunks(r, b, c);
 		return;
 	}
 	emit_blank(c);

@@ -88,12 +88,15 @@ static int event_update_container_resources(const ProtobufCMessage *msg, const s
 	return r;
 }
 
+static int take_reopen_container_log(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_reopen_container_log(c, req, e);
+}
+
 static int handle_reopen_container_log(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Runtime__V1__ReopenContainerLogRequest *req =
-		(const Runtime__V1__ReopenContainerLogRequest *)msg;
-
-	return rpc_reopen_container_log(call, req, e);
+	(void)e;
+	return rpc_take(call, msg, take_reopen_container_log, true);
 }
 
 static int new_exec_sync(const ProtobufCMessage *msg, struct object **ret, struct err *e)
@@ -101,60 +104,81 @@ static int new_exec_sync(const ProtobufCMessage *msg, struct object **ret, struc
 	return rpc_new_exec_sync((const Runtime__V1__ExecSyncRequest *)msg, ret, e);
 }
 
+static int take_exec(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_exec(c, req, e);
+}
+
 static int handle_exec(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Runtime__V1__ExecRequest *req =
-		(const Runtime__V1__ExecRequest *)msg;
+	(void)e;
+	return rpc_take(call, msg, take_exec, false);
+}
 
-	return rpc_exec(call, req, e);
+static int take_attach(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_attach(c, req, e);
 }
 
 static int handle_attach(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Runtime__V1__AttachRequest *req =
-		(const Runtime__V1__AttachRequest *)msg;
+	(void)e;
+	return rpc_take(call, msg, take_attach, false);
+}
 
-	return rpc_attach(call, req, e);
+static int take_port_forward(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_port_forward(c, req, e);
 }
 
 static int handle_port_forward(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Runtime__V1__PortForwardRequest *req =
-		(const Runtime__V1__PortForwardRequest *)msg;
+	(void)e;
+	return rpc_take(call, msg, take_port_forward, false);
+}
 
-	return rpc_port_forward(call, req, e);
+static int take_container_stats(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_container_stats(c, req, e);
 }
 
 static int handle_container_stats(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Runtime__V1__ContainerStatsRequest *req =
-		(const Runtime__V1__ContainerStatsRequest *)msg;
+	(void)e;
+	return rpc_take(call, msg, take_container_stats, false);
+}
 
-	return rpc_container_stats(call, req, e);
+static int take_list_container_stats(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_list_container_stats(c, req, e);
 }
 
 static int handle_list_container_stats(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Runtime__V1__ListContainerStatsRequest *req =
-		(const Runtime__V1__ListContainerStatsRequest *)msg;
+	(void)e;
+	return rpc_take(call, msg, take_list_container_stats, false);
+}
 
-	return rpc_list_container_stats(call, req, e);
+static int take_pod_sandbox_stats(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_pod_sandbox_stats(c, req, e);
 }
 
 static int handle_pod_sandbox_stats(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Runtime__V1__PodSandboxStatsRequest *req =
-		(const Runtime__V1__PodSandboxStatsRequest *)msg;
+	(void)e;
+	return rpc_take(call, msg, take_pod_sandbox_stats, false);
+}
 
-	return rpc_pod_sandbox_stats(call, req, e);
+static int take_list_pod_sandbox_stats(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_list_pod_sandbox_stats(c, req, e);
 }
 
 static int handle_list_pod_sandbox_stats(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Runtime__V1__ListPodSandboxStatsRequest *req =
-		(const Runtime__V1__ListPodSandboxStatsRequest *)msg;
-
-	return rpc_list_pod_sandbox_stats(call, req, e);
+	(void)e;
+	return rpc_take(call, msg, take_list_pod_sandbox_stats, false);
 }
 
 static int handle_update_runtime_config(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -209,12 +233,15 @@ static int event_remove_image(const ProtobufCMessage *msg, const struct object *
 	return r;
 }
 
+static int take_image_fs_info(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_image_fs_info(c, req, e);
+}
+
 static int handle_image_fs_info(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Runtime__V1__ImageFsInfoRequest *req =
-		(const Runtime__V1__ImageFsInfoRequest *)msg;
-
-	return rpc_image_fs_info(call, req, e);
+	(void)e;
+	return rpc_take(call, msg, take_image_fs_info, false);
 }
 
 static int new_load_image(const ProtobufCMessage *msg, struct object **ret, struct err *e)
@@ -222,36 +249,48 @@ static int new_load_image(const ProtobufCMessage *msg, struct object **ret, stru
 	return rpc_new_load_image((const Crisp__V1__LoadImageRequest *)msg, ret, e);
 }
 
+static int take_explain(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_explain(c, req, e);
+}
+
 static int handle_explain(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Crisp__V1__ExplainRequest *req =
-		(const Crisp__V1__ExplainRequest *)msg;
+	(void)e;
+	return rpc_take(call, msg, take_explain, false);
+}
 
-	return rpc_explain(call, req, e);
+static int take_list_pulls(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_list_pulls(c, req, e);
 }
 
 static int handle_list_pulls(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Crisp__V1__ListPullsRequest *req =
-		(const Crisp__V1__ListPullsRequest *)msg;
+	(void)e;
+	return rpc_take(call, msg, take_list_pulls, false);
+}
 
-	return rpc_list_pulls(call, req, e);
+static int take_image_tree(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_image_tree(c, req, e);
 }
 
 static int handle_image_tree(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Crisp__V1__ImageTreeRequest *req =
-		(const Crisp__V1__ImageTreeRequest *)msg;
+	(void)e;
+	return rpc_take(call, msg, take_image_tree, false);
+}
 
-	return rpc_image_tree(call, req, e);
+static int take_collect_garbage(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_collect_garbage(c, req, e);
 }
 
 static int handle_collect_garbage(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Crisp__V1__CollectGarbageRequest *req =
-		(const Crisp__V1__CollectGarbageRequest *)msg;
-
-	return rpc_collect_garbage(call, req, e);
+	(void)e;
+	return rpc_take(call, msg, take_collect_garbage, false);
 }
 
 const struct rpc_method cri_methods[CRI_RPC_COUNT] = {

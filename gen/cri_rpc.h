@@ -72,6 +72,7 @@ extern const struct rpc_method cri_methods[CRI_RPC_COUNT];
  * A read fills resp.  0: resp is packed and sent on return; 1: the handler has answered
  * by itself (rpc_reply_bytes); <0: e is filled and the caller answers with it.
  * A direct handler starts work.  0: it will be answered later, or was; <0: as above.
+ * With `loop` it does so on the loop thread, and takes c unless it fails.
  *
  * Of an event, on the loop thread, what its line of the binding asks for:
  * new: the object that the request is for, made when there is none; <0: e is filled.
@@ -154,7 +155,7 @@ void rpc_answer_update_container_resources(struct rpc_call *call, const struct s
 
 /* direct: Opens the log file anew after rotation; fails when the container does not run.
  * (runtime.v1.RuntimeService.ReopenContainerLog) */
-int rpc_reopen_container_log(struct rpc_call *call,
+int rpc_take_reopen_container_log(struct caller *c,
 	const Runtime__V1__ReopenContainerLogRequest *req,
 	struct err *e);
 
@@ -167,43 +168,43 @@ void rpc_answer_exec_sync(struct rpc_call *call, const struct sm_object *obj,
 
 /* direct: Prepares a streaming session that runs a command.
  * (runtime.v1.RuntimeService.Exec) */
-int rpc_exec(struct rpc_call *call,
+int rpc_take_exec(struct caller *c,
 	const Runtime__V1__ExecRequest *req,
 	struct err *e);
 
 /* direct: Prepares a streaming session with a running container.
  * (runtime.v1.RuntimeService.Attach) */
-int rpc_attach(struct rpc_call *call,
+int rpc_take_attach(struct caller *c,
 	const Runtime__V1__AttachRequest *req,
 	struct err *e);
 
 /* direct: Prepares a streaming session with ports of a pod.
  * (runtime.v1.RuntimeService.PortForward) */
-int rpc_port_forward(struct rpc_call *call,
+int rpc_take_port_forward(struct caller *c,
 	const Runtime__V1__PortForwardRequest *req,
 	struct err *e);
 
 /* direct container: Resource use of one container.
  * (runtime.v1.RuntimeService.ContainerStats) */
-int rpc_container_stats(struct rpc_call *call,
+int rpc_take_container_stats(struct caller *c,
 	const Runtime__V1__ContainerStatsRequest *req,
 	struct err *e);
 
 /* direct container: Resource use of containers that match a filter.
  * (runtime.v1.RuntimeService.ListContainerStats) */
-int rpc_list_container_stats(struct rpc_call *call,
+int rpc_take_list_container_stats(struct caller *c,
 	const Runtime__V1__ListContainerStatsRequest *req,
 	struct err *e);
 
 /* direct sandbox: Resource use of one pod.
  * (runtime.v1.RuntimeService.PodSandboxStats) */
-int rpc_pod_sandbox_stats(struct rpc_call *call,
+int rpc_take_pod_sandbox_stats(struct caller *c,
 	const Runtime__V1__PodSandboxStatsRequest *req,
 	struct err *e);
 
 /* direct sandbox: Resource use of pods that match a filter.
  * (runtime.v1.RuntimeService.ListPodSandboxStats) */
-int rpc_list_pod_sandbox_stats(struct rpc_call *call,
+int rpc_take_list_pod_sandbox_stats(struct caller *c,
 	const Runtime__V1__ListPodSandboxStatsRequest *req,
 	struct err *e);
 
@@ -246,7 +247,7 @@ int rpc_payload_remove_image(const Runtime__V1__RemoveImageRequest *req,
 
 /* direct: Use of the file systems that hold images.
  * (runtime.v1.ImageService.ImageFsInfo) */
-int rpc_image_fs_info(struct rpc_call *call,
+int rpc_take_image_fs_info(struct caller *c,
 	const Runtime__V1__ImageFsInfoRequest *req,
 	struct err *e);
 
@@ -259,13 +260,13 @@ void rpc_answer_load_image(struct rpc_call *call, const struct sm_object *obj,
 
 /* direct: Says where objects stand, how they got there and what they wait for.
  * (crisp.v1.Admin.Explain) */
-int rpc_explain(struct rpc_call *call,
+int rpc_take_explain(struct caller *c,
 	const Crisp__V1__ExplainRequest *req,
 	struct err *e);
 
 /* direct: Lists images on their way, with how far each is; asked again and again it is a progress bar.
  * (crisp.v1.Admin.ListPulls) */
-int rpc_list_pulls(struct rpc_call *call,
+int rpc_take_list_pulls(struct caller *c,
 	const Crisp__V1__ListPullsRequest *req,
 	struct err *e);
 
@@ -274,13 +275,13 @@ int rpc_list_pulls(struct rpc_call *call,
 
 /* direct: Says which images have which layers, what they take and who uses them.
  * (crisp.v1.Admin.ImageTree) */
-int rpc_image_tree(struct rpc_call *call,
+int rpc_take_image_tree(struct caller *c,
 	const Crisp__V1__ImageTreeRequest *req,
 	struct err *e);
 
 /* direct: Removes what nobody uses from the image store, or says what it would remove.
  * (crisp.v1.Admin.CollectGarbage) */
-int rpc_collect_garbage(struct rpc_call *call,
+int rpc_take_collect_garbage(struct caller *c,
 	const Crisp__V1__CollectGarbageRequest *req,
 	struct err *e);
 

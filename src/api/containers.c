@@ -165,17 +165,10 @@ void rpc_answer_exec_sync(struct rpc_call *rpc, const struct sm_object *obj, con
 
 /* --- direct --- */
 
-static int take_reopen(struct caller *c, const void *req, struct err *e)
+int rpc_take_reopen_container_log(struct caller *c,
+				  const Runtime__V1__ReopenContainerLogRequest *req, struct err *e)
 {
-	return container_reopen_log(
-		c, ((const Runtime__V1__ReopenContainerLogRequest *)req)->container_id, e);
-}
-
-int rpc_reopen_container_log(struct rpc_call *call,
-			     const Runtime__V1__ReopenContainerLogRequest *req, struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_reopen, api_done_empty);
+	return container_reopen_log(c, req->container_id, e);
 }
 
 /* --- reads --- */

@@ -310,7 +310,8 @@ static void removal_done(struct rpc_call *rpc, const struct sm_object *obj, cons
 	one_done();
 }
 
-static int take_gc(struct caller *c, const void *request, struct err *e)
+int rpc_take_collect_garbage(struct caller *c, const Crisp__V1__CollectGarbageRequest *req,
+			     struct err *e)
 {
 	struct gc *g;
 
@@ -318,7 +319,7 @@ static int take_gc(struct caller *c, const void *request, struct err *e)
 		return err_set(e, ERR_UNAVAILABLE, "another collection is under way: try again");
 	running = g = xcalloc(1, sizeof(*g));
 	g->rpc = c->rpc;
-	g->dry_run = ((const Crisp__V1__CollectGarbageRequest *)request)->dry_run;
+	g->dry_run = req->dry_run;
 	g->waiting = 1;
 	free(c);
 	plan_images(g);
@@ -332,11 +333,4 @@ static int take_gc(struct caller *c, const void *request, struct err *e)
 	}
 	one_done();
 	return 0;
-}
-
-int rpc_collect_garbage(struct rpc_call *call, const Crisp__V1__CollectGarbageRequest *req,
-			struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_gc, api_done_failed);
 }

@@ -59,7 +59,13 @@ void api_done_empty(struct rpc_call *rpc, const struct sm_object *obj, const str
 void api_done_failed(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
 {
 	(void)obj;
-	rpc_fail(rpc, e);
+	if (e)
+		rpc_fail(rpc, e);
+}
+
+int rpc_take(struct rpc_call *call, const ProtobufCMessage *req, api_take_fn *take, bool empty)
+{
+	return api_submit(call, req, take, empty ? api_done_empty : api_done_failed);
 }
 
 static const char *state_name(const struct sm_machine *m, uint32_t number)

@@ -19,7 +19,7 @@ int api_submit(struct rpc_call *rpc, const void *req, api_take_fn *take, api_don
 /* done for a response without fields: it packs to nothing. */
 void api_done_empty(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 
-/* done for a call that take answers itself unless it fails. */
+/* done for a call that take answers itself unless it fails: the end without an error is silent. */
 void api_done_failed(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 
 /* A field by the offsets of a table row, inside 0: of msg itself.  NULL: its message is absent. */

@@ -179,7 +179,8 @@ static void fs_usage_fill(struct fs_usage *u, char *mountpoint, const struct dis
 	u->usage.inodes_used = &u->inodes;
 }
 
-static int take_fs_info(struct caller *c, const void *req, struct err *e)
+int rpc_take_image_fs_info(struct caller *c, const Runtime__V1__ImageFsInfoRequest *req,
+			   struct err *e)
 {
 	Runtime__V1__ImageFsInfoResponse resp = RUNTIME__V1__IMAGE_FS_INFO_RESPONSE__INIT;
 	_cleanup_free_ char *images = path_images(world.conf);
@@ -201,11 +202,4 @@ static int take_fs_info(struct caller *c, const void *req, struct err *e)
 	rpc_reply(c->rpc, &resp.base);
 	free(c);
 	return 0;
-}
-
-int rpc_image_fs_info(struct rpc_call *call, const Runtime__V1__ImageFsInfoRequest *req,
-		      struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_fs_info, api_done_failed);
 }

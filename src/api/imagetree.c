@@ -152,9 +152,8 @@ static int fill(struct image_tree *t, const char *name, Crisp__V1__ImageTreeResp
 	return 0;
 }
 
-static int take_tree(struct caller *c, const void *request, struct err *e)
+int rpc_take_image_tree(struct caller *c, const Crisp__V1__ImageTreeRequest *req, struct err *e)
 {
-	const Crisp__V1__ImageTreeRequest *req = request;
 	Crisp__V1__ImageTreeResponse resp = CRISP__V1__IMAGE_TREE_RESPONSE__INIT;
 	struct image_tree t = { .a = rpc_call_arena(c->rpc) };
 	int r;
@@ -169,10 +168,4 @@ static int take_tree(struct caller *c, const void *request, struct err *e)
 	layer_use_free(t.use);
 	free(t.images_root);
 	return r;
-}
-
-int rpc_image_tree(struct rpc_call *call, const Crisp__V1__ImageTreeRequest *req, struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_tree, api_done_failed);
 }

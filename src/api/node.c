@@ -507,9 +507,8 @@ void explain_log(void)
 	arena_free(a);
 }
 
-static int take_explain(struct caller *c, const void *request, struct err *e)
+int rpc_take_explain(struct caller *c, const Crisp__V1__ExplainRequest *req, struct err *e)
 {
-	const Crisp__V1__ExplainRequest *req = request;
 	Crisp__V1__ExplainResponse resp = CRISP__V1__EXPLAIN_RESPONSE__INIT;
 	int r = collect(rpc_call_arena(c->rpc), req->id_prefix, &resp, e);
 
@@ -518,10 +517,4 @@ static int take_explain(struct caller *c, const void *request, struct err *e)
 	rpc_reply(c->rpc, &resp.base);
 	free(c);
 	return 0;
-}
-
-int rpc_explain(struct rpc_call *call, const Crisp__V1__ExplainRequest *req, struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_explain, api_done_failed);
 }

@@ -77,9 +77,8 @@ static void fill_counters(Crisp__V1__PullCounters *to)
 		to->running += pull_progress_of(o) != NULL;
 }
 
-static int take_list(struct caller *c, const void *request, struct err *e)
+int rpc_take_list_pulls(struct caller *c, const Crisp__V1__ListPullsRequest *req, struct err *e)
 {
-	const Crisp__V1__ListPullsRequest *req = request;
 	Crisp__V1__ListPullsResponse resp = CRISP__V1__LIST_PULLS_RESPONSE__INIT;
 	struct arena *a = rpc_call_arena(c->rpc);
 	Crisp__V1__PullCounters counters;
@@ -101,12 +100,6 @@ static int take_list(struct caller *c, const void *request, struct err *e)
 	rpc_reply(c->rpc, &resp.base);
 	free(c);
 	return 0;
-}
-
-int rpc_list_pulls(struct rpc_call *call, const Crisp__V1__ListPullsRequest *req, struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_list, api_done_failed);
 }
 
 static char *pull_json(const struct object *o)

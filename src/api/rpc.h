@@ -16,6 +16,7 @@
 #include "base/err.h"
 
 struct arena;
+struct caller;
 struct listing_row;
 struct object;
 struct rpc_call;
@@ -103,6 +104,12 @@ struct rpc_method {
 /* handle of every RPC_KIND_EVENT (events.c), and of each RPC_KIND_READ that selects (reads.c). */
 int rpc_raise(struct rpc_call *call, const ProtobufCMessage *req, struct err *e);
 int rpc_read(struct rpc_call *call, const ProtobufCMessage *req, struct err *e);
+
+/* handle of a direct RPC on the loop: take starts its work or answers it there.  0: take has c, and
+ * ends the call with caller_finish, or by rpc_reply and free; <0: e is filled and the call fails
+ * with it.  empty: the end without an error answers with a response without fields. */
+int rpc_take(struct rpc_call *call, const ProtobufCMessage *req,
+	     int (*take)(struct caller *c, const void *req, struct err *e), bool empty);
 
 /* The method this call is for. */
 const struct rpc_method *rpc_call_method(const struct rpc_call *call);

@@ -408,40 +408,27 @@ static void answer_pods(struct stats_call *s)
 	rpc_reply(s->call->rpc, &resp.base);
 }
 
-static int take_stats(struct caller *c, const void *req, struct err *e)
+int rpc_take_container_stats(struct caller *c, const Runtime__V1__ContainerStatsRequest *req,
+			     struct err *e)
 {
-	const struct rpc_select *sel = rpc_call_method(c->rpc)->selects;
-
-	if (kind_of_machine(sel->machine) == KIND_SANDBOX)
-		return start(call_new(c, map_new(), sel->where ? answer_pods : answer_pod), req, e);
-	return start(call_new(c, NULL, sel->where ? answer_containers : answer_container), req, e);
+	return start(call_new(c, NULL, answer_container), &req->base, e);
 }
 
-/* api_done_failed: answers are the job's. */
-int rpc_container_stats(struct rpc_call *call, const Runtime__V1__ContainerStatsRequest *req,
-			struct err *e)
+int rpc_take_list_container_stats(struct caller *c,
+				  const Runtime__V1__ListContainerStatsRequest *req, struct err *e)
 {
-	(void)e;
-	return api_submit(call, req, take_stats, api_done_failed);
+	return start(call_new(c, NULL, answer_containers), &req->base, e);
 }
 
-int rpc_list_container_stats(struct rpc_call *call,
-			     const Runtime__V1__ListContainerStatsRequest *req, struct err *e)
+int rpc_take_pod_sandbox_stats(struct caller *c, const Runtime__V1__PodSandboxStatsRequest *req,
+			       struct err *e)
 {
-	(void)e;
-	return api_submit(call, req, take_stats, api_done_failed);
+	return start(call_new(c, map_new(), answer_pod), &req->base, e);
 }
 
-int rpc_pod_sandbox_stats(struct rpc_call *call, const Runtime__V1__PodSandboxStatsRequest *req,
-			  struct err *e)
+int rpc_take_list_pod_sandbox_stats(struct caller *c,
+				    const Runtime__V1__ListPodSandboxStatsRequest *req,
+				    struct err *e)
 {
-	(void)e;
-	return api_submit(call, req, take_stats, api_done_failed);
-}
-
-int rpc_list_pod_sandbox_stats(struct rpc_call *call,
-			       const Runtime__V1__ListPodSandboxStatsRequest *req, struct err *e)
-{
-	(void)e;
-	return api_submit(call, req, take_stats, api_done_failed);
+	return start(call_new(c, map_new(), answer_pods), &req->base, e);
 }

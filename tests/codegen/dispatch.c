@@ -139,11 +139,26 @@ int rpc_list_lamps(struct rpc_call *call, const Test__V1__ListLampsRequest *req,
 	return call->outcome < 0 ? err_set(e, ERR_INTERNAL, "dark") : call->outcome;
 }
 
-int rpc_watch_lamps(struct rpc_call *call, const Test__V1__ListLampsRequest *req, struct err *e)
+/* rpc_take plays the loop. */
+struct caller {
+	const struct rpc_call *call;
+};
+
+int rpc_take_watch_lamps(struct caller *c, const Test__V1__ListLampsRequest *req, struct err *e)
 {
-	(void)req;
-	(void)e;
-	return call->outcome;
+	return req->like ? c->call->outcome : err_set(e, ERR_INVALID, "like what?");
+}
+
+int rpc_take(struct rpc_call *call, const ProtobufCMessage *req,
+	     int (*take)(struct caller *c, const void *req, struct err *e), bool empty)
+{
+	struct caller c = { .call = call };
+	struct err e = ERR_NULL;
+
+	assert(!empty);
+	assert(take(&c, req, &e) == call->outcome);
+	call->replies++;
+	return 0;
 }
 
 bool rpc_named_lamp(const Test__V1__Lamp *lamp, const char *name)
@@ -252,6 +267,7 @@ static void check_calls(void)
 {
 	Test__V1__SwitchOnRequest on = TEST__V1__SWITCH_ON_REQUEST__INIT;
 	Test__V1__RepairRequest paint = TEST__V1__REPAIR_REQUEST__INIT;
+	Test__V1__ListLampsRequest list = TEST__V1__LIST_LAMPS_REQUEST__INIT;
 	Test__V1__Lamp lamp = TEST__V1__LAMP__INIT;
 	struct rpc_call call = { .method = &cri_methods[CRI_RPC_SWITCH_ON] };
 	struct err e = ERR_NULL;
@@ -263,6 +279,12 @@ static void check_calls(void)
 	assert(call_list(&call, 1, &e) == 0 && call.replies == 0);
 	assert(call_list(&call, -1, &e) == -ERR_INTERNAL && call.replies == 0);
 	assert(!strcmp(e.text, "dark"));
+	call = (struct rpc_call){ .method = &cri_methods[CRI_RPC_WATCH_LAMPS] };
+	call.outcome = -ERR_INVALID;
+	assert(call.method->handle(&call, &list.base, &e) == 0 && call.replies == 1);
+	call.outcome = 7;
+	list.like = &lamp;
+	assert(call.method->handle(&call, &list.base, &e) == 0 && call.replies == 2);
 	call = (struct rpc_call){ .method = &cri_methods[CRI_RPC_PAINT] };
 	assert(call.method->handle(&call, &paint.base, &e) == -ERR_UNIMPLEMENTED);
 	assert(!strcmp(e.text, "Paint is not implemented"));

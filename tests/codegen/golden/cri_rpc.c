@@ -46,12 +46,15 @@ static int handle_list_lamps(struct rpc_call *call, const ProtobufCMessage *msg,
 	return r < 0 ? r : 0;
 }
 
+static int take_watch_lamps(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_watch_lamps(c, req, e);
+}
+
 static int handle_watch_lamps(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Test__V1__ListLampsRequest *req =
-		(const Test__V1__ListLampsRequest *)msg;
-
-	return rpc_watch_lamps(call, req, e);
+	(void)e;
+	return rpc_take(call, msg, take_watch_lamps, false);
 }
 
 static int new_repair(const ProtobufCMessage *msg, struct object **ret, struct err *e)

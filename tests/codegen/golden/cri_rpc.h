@@ -29,6 +29,7 @@ extern const struct rpc_method cri_methods[CRI_RPC_COUNT];
  * A read fills resp.  0: resp is packed and sent on return; 1: the handler has answered
  * by itself (rpc_reply_bytes); <0: e is filled and the caller answers with it.
  * A direct handler starts work.  0: it will be answered later, or was; <0: as above.
+ * With `loop` it does so on the loop thread, and takes c unless it fails.
  *
  * Of an event, on the loop thread, what its line of the binding asks for:
  * new: the object that the request is for, made when there is none; <0: e is filled.
@@ -58,7 +59,7 @@ int rpc_list_lamps(struct rpc_call *call,
 
 /* direct lamp
  * (test.v1.Lamps.WatchLamps) */
-int rpc_watch_lamps(struct rpc_call *call,
+int rpc_take_watch_lamps(struct caller *c,
 	const Test__V1__ListLampsRequest *req,
 	struct err *e);
 
