@@ -57,6 +57,7 @@ enum smc_op {
 	SMC_OP_STEP,
 	SMC_OP_SAVE,
 	SMC_OP_SAVE_BOOT,
+	SMC_OP_MOVE, /* of an unstored machine; no word of the language */
 	SMC_OP_REPLY,
 	SMC_OP_REQUEUE,
 	SMC_OP_EFFECT,
@@ -175,6 +176,7 @@ struct smc_machine {
 	unsigned int version;
 	unsigned int line;
 	bool boot;
+	bool unstored; /* in memory only: every row ends with the process */
 	char *parent; /* the machine of the object that owns one of these; NULL: none */
 	char *parent_field; /* of the row: the parent's id */
 	unsigned int parent_line;

@@ -262,12 +262,18 @@ static void state_yields(struct smc_machine *m, const struct smc_state *s, int e
 
 static void state_work(struct smc_machine *m, const struct smc_state *s)
 {
-	if (!s->recover.name)
+	if (m->unstored && s->recover.name)
+		smc_error(m, s->recover.line,
+			  "machine %s is unstored and nothing of %s is left after a crash; "
+			  "drop recover",
+			  m->name, s->name);
+	else if (!m->unstored && !s->recover.name)
 		smc_error(m, s->line,
 			  "%s does not say what happens to it after a crash; write "
 			  "recover EFFECT%s",
 			  s->name, s->kind == SMC_KIND_REST ? " or recover none" : "");
-	else if (s->recover.index < 0 && !s->recover_told && s->kind == SMC_KIND_BUSY)
+	else if (!m->unstored && s->recover.index < 0 && !s->recover_told &&
+		 s->kind == SMC_KIND_BUSY)
 		smc_error(m, s->recover.line,
 			  "%s is busy and a crash ends its work; write recover "
 			  "EFFECT",

@@ -328,6 +328,7 @@ static void source_actions(const struct smc_row *row, struct emit *out)
 		[SMC_OP_STEP] = "SM_OP_STEP",
 		[SMC_OP_SAVE] = "SM_OP_SAVE",
 		[SMC_OP_SAVE_BOOT] = "SM_OP_SAVE_BOOT",
+		[SMC_OP_MOVE] = "SM_OP_MOVE",
 		[SMC_OP_REPLY] = "SM_OP_REPLY",
 		[SMC_OP_REQUEUE] = "SM_OP_REQUEUE",
 		[SMC_OP_EFFECT] = "SM_OP_EFFECT",
@@ -496,6 +497,7 @@ static void source_machine(const struct smc_machine *m, struct emit *out)
 	emit_line(out, ".prefix = \"%s\",", m->prefix);
 	emit_line(out, ".version = %u,", m->version);
 	emit_line(out, ".boot_scoped = %s,", m->boot ? "true" : "false");
+	emit_line(out, ".unstored = %s,", m->unstored ? "true" : "false");
 	emit_line(out, ".n_states = %zu,", m->states.n);
 	emit_line(out, ".n_events = %zu,", m->decls[SMC_DECL_EVENT].n);
 	emit_line(out, ".n_effects = %zu,", m->decls[SMC_DECL_EFFECT].n);

@@ -91,7 +91,8 @@ static void check_quiet(const struct family *f, struct smc_machine *m, const str
 	bool children = false, found = !d->unless.name;
 
 	for (size_t i = 0; i < f->n; i++) {
-		if (!is_child(m, &f->all[i]))
+		/* Those of an unstored machine are not waited for: they end with their parent. */
+		if (!is_child(m, &f->all[i]) || f->all[i].unstored)
 			continue;
 		children = true;
 		found = found || has_trait(&f->all[i], d->unless.name);

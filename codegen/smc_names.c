@@ -10,13 +10,13 @@
 
 /* `done` as an event or `save` as a step would make a line mean two things. */
 static const char *const reserved[] = {
-	"machine",  "prefix",	"version",   "row",    "boot",	  "event", "guard",   "step",
-	"effect",   "deadline", "invariant", "trait",  "retired", "state", "initial", "busy",
-	"rest",	    "final",	"shows",     "holds",  "recover", "none",  "within",  "unbounded",
-	"on",	    "if",	"stay",	     "ignore", "wait",	  "join",  "refuse",  "never",
-	"save",	    "reply",	"requeue",   "rpc",    "done",	  "shim",  "clock",   "lasting",
-	"fleeting", "retry",	"yields",    "from",   "carries", "takes", "parent",  "by",
-	"tell",	    "children", "family",    "unless",
+	"machine",  "prefix",	"version",   "row",    "boot",	   "event", "guard",   "step",
+	"effect",   "deadline", "invariant", "trait",  "retired",  "state", "initial", "busy",
+	"rest",	    "final",	"shows",     "holds",  "recover",  "none",  "within",  "unbounded",
+	"on",	    "if",	"stay",	     "ignore", "wait",	   "join",  "refuse",  "never",
+	"save",	    "reply",	"requeue",   "rpc",    "done",	   "shim",  "clock",   "lasting",
+	"fleeting", "retry",	"yields",    "from",   "carries",  "takes", "parent",  "by",
+	"tell",	    "children", "family",    "unless", "unstored",
 };
 
 static int decl_find(const struct smc_machine *m, enum smc_decl_kind kind, const char *name)

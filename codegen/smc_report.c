@@ -22,7 +22,8 @@ enum line_style {
 
 static enum line_style row_style(const struct smc_row *row)
 {
-	if (!smc_row_has(row, SMC_OP_SAVE) && !smc_row_has(row, SMC_OP_SAVE_BOOT))
+	if (!smc_row_has(row, SMC_OP_SAVE) && !smc_row_has(row, SMC_OP_SAVE_BOOT) &&
+	    !smc_row_has(row, SMC_OP_MOVE))
 		return LINE_STYLE_NOTHING;
 	return smc_row_effect(row) >= 0 ? LINE_STYLE_INTENT : LINE_STYLE_OUTCOME;
 }
@@ -30,11 +31,17 @@ static enum line_style row_style(const struct smc_row *row)
 /* One row as "event [guard] / actions", without its states. */
 static void text_row(const struct smc_row *row, struct emit *out)
 {
+	bool any = false;
+
 	emit_put(out, "%s", row->event.name);
 	if (row->guard.name)
 		emit_put(out, " [%s]", row->guard.name);
-	for (size_t i = 0; i < row->actions.n; i++)
-		emit_put(out, "%s%s", i ? ", " : " / ", row->actions.v[i].ref.name);
+	for (size_t i = 0; i < row->actions.n; i++) {
+		if (row->actions.v[i].op == SMC_OP_MOVE)
+			continue;
+		emit_put(out, "%s%s", any ? ", " : " / ", row->actions.v[i].ref.name);
+		any = true;
+	}
 }
 
 static void dot_limit(const struct smc_state *s, struct emit *out)
@@ -119,7 +126,10 @@ void smc_report_dot(const struct smc_machine *m, struct emit *out)
 		  "\tlabel=\"%s, version %u%s\\nsolid: intent committed, then an effect    "
 		  "dashed: outcome committed    grey: nothing committed    "
 		  "\u21bb after a crash\";",
-		  m->name, m->version, m->boot ? ", rows die with the kernel" : "");
+		  m->name, m->version,
+		  m->boot	? ", rows die with the kernel"
+		  : m->unstored ? ", in memory only"
+				: "");
 	emit_line(out, "\tnode [shape=box, fontname=\"Helvetica\", fontsize=11];");
 	emit_line(out, "\tedge [fontname=\"Helvetica\", fontsize=9, arrowsize=0.7];");
 	emit_blank(out);

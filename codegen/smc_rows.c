@@ -32,9 +32,12 @@ bool smc_row_has(const struct smc_row *row, enum smc_op op)
 
 static int row_commit(const struct smc_row *row)
 {
-	int save = row_find(row, SMC_OP_SAVE);
+	static const enum smc_op commits[] = { SMC_OP_SAVE, SMC_OP_SAVE_BOOT, SMC_OP_MOVE };
+	int at = -1;
 
-	return save >= 0 ? save : row_find(row, SMC_OP_SAVE_BOOT);
+	for (size_t i = 0; i < sizeof(commits) / sizeof(commits[0]) && at < 0; i++)
+		at = row_find(row, commits[i]);
+	return at;
 }
 
 static enum smc_class row_class(const struct smc_machine *m, const struct smc_row *row)
@@ -46,7 +49,9 @@ static void row_twice(struct smc_machine *m, const struct smc_row *row)
 {
 	for (size_t i = 0; i < row->actions.n; i++)
 		for (size_t j = 0; j < i; j++)
-			if (strcmp(row->actions.v[i].ref.name, row->actions.v[j].ref.name) == 0)
+			if (row->actions.v[i].op != SMC_OP_MOVE &&
+			    row->actions.v[j].op != SMC_OP_MOVE &&
+			    strcmp(row->actions.v[i].ref.name, row->actions.v[j].ref.name) == 0)
 				smc_error(m, row->line, "%s stands twice in this row; keep one",
 					  row->actions.v[i].ref.name);
 }
@@ -59,7 +64,14 @@ static void row_committed(struct smc_machine *m, const struct smc_state *s,
 	const struct smc_state *to = &m->states.v[row->target.index];
 	bool save = smc_row_has(row, SMC_OP_SAVE), boot = smc_row_has(row, SMC_OP_SAVE_BOOT);
 
-	if (save && boot)
+	if (m->unstored && (save || boot))
+		smc_error(m, row->line,
+			  "machine %s is unstored and its moves are made in memory; "
+			  "drop %s",
+			  m->name, save ? "save" : "save boot");
+	else if (m->unstored)
+		return;
+	else if (save && boot)
 		smc_error(m, row->line,
 			  "a row commits once; keep save (survives a reboot) or "
 			  "save boot (does not)");
@@ -131,7 +143,7 @@ static void row_lasting(struct smc_machine *m, const struct smc_state *s, const 
 	bool save = smc_row_has(row, SMC_OP_SAVE);
 	bool lasting = effect >= 0 && m->decls[SMC_DECL_EFFECT].v[effect].lasting;
 
-	if (m->boot || save)
+	if (m->boot || m->unstored || save)
 		return;
 	if (lasting && !row->stay)
 		smc_error(m, row->line,
@@ -229,6 +241,14 @@ static void row_retries(struct smc_machine *m, struct smc_row *row)
 			  d->name);
 }
 
+static bool has_class(const struct smc_machine *m, enum smc_class class)
+{
+	for (size_t e = 0; e < m->decls[SMC_DECL_EVENT].n; e++)
+		if (m->decls[SMC_DECL_EVENT].v[e].class == class)
+			return true;
+	return false;
+}
+
 /* A guard or step that takes a payload is used where the event carries it. */
 static void row_taken(struct smc_machine *m, const struct smc_row *row, enum smc_decl_kind kind,
 		      int index)
@@ -274,7 +294,7 @@ static void row_answered(struct smc_machine *m, const struct smc_state *s,
 			  "%s stays in %s and would be asked again at once, for "
 			  "ever; write reply",
 			  row->event.name, s->name);
-	if (to->kind == SMC_KIND_BUSY)
+	if (to->kind == SMC_KIND_BUSY || !has_class(m, SMC_CLASS_RPC))
 		return;
 	if (s->kind == SMC_KIND_BUSY && !reply)
 		smc_error(m, row->line,
@@ -300,16 +320,37 @@ static void row_ends(struct smc_machine *m, const struct smc_state *s, const str
 		smc_error(m, row->line, "the row goes from %s to itself; write stay", s->name);
 }
 
+/* The move of an unstored machine is made behind its steps, and needs no word. */
+static void row_moves(const struct smc_machine *m, struct smc_row *row)
+{
+	int effect = smc_row_effect(row);
+	bool tries = effect >= 0 && m->decls[SMC_DECL_EFFECT].v[effect].retry_min_ms;
+	struct smc_action move = { .op = SMC_OP_MOVE }, *v;
+	size_t at = 0;
+
+	for (size_t i = 0; i < row->actions.n; i++)
+		if (row->actions.v[i].op == SMC_OP_STEP || row->actions.v[i].op == SMC_OP_REQUEUE)
+			at = i + 1;
+	if (row->stay && !at && !tries)
+		return;
+	/* What comes before it is told to stand right of the step. */
+	move.ref.name = at ? strdup(row->actions.v[at - 1].ref.name) : NULL;
+	smc_push(&row->actions);
+	v = row->actions.v;
+	memmove(&v[at + 1], &v[at], (row->actions.n - 1 - at) * sizeof(*v));
+	v[at] = move;
+}
+
 void smc_check_rows(struct smc_machine *m)
 {
-	for (size_t e = 0; m->boot && e < m->decls[SMC_DECL_EFFECT].n; e++) {
+	for (size_t e = 0; (m->boot || m->unstored) && e < m->decls[SMC_DECL_EFFECT].n; e++) {
 		const struct smc_decl *d = &m->decls[SMC_DECL_EFFECT].v[e];
 
 		if (d->lasting)
 			smc_error(m, d->line,
 				  "effect %s is lasting, but a reboot forgets every "
-				  "row of machine %s; drop boot",
-				  d->name, m->name);
+				  "row of machine %s; drop %s",
+				  d->name, m->name, m->boot ? "boot" : "unstored");
 	}
 	for (size_t i = 0; i < m->states.n; i++)
 		for (size_t r = 0; r < m->states.v[i].rows.n; r++) {
@@ -317,9 +358,11 @@ void smc_check_rows(struct smc_machine *m)
 			struct smc_row *row = &s->rows.v[r];
 
 			row->number = m->n_rows++;
+			row_committed(m, s, row);
+			if (m->unstored)
+				row_moves(m, row);
 			row_ends(m, s, row);
 			row_twice(m, row);
-			row_committed(m, s, row);
 			row_order(m, row);
 			row_lasting(m, s, row);
 			row_work(m, s, row);

@@ -1721,6 +1721,7 @@ const struct sm_machine ctr_machine = {
 	.prefix = "ctr",
 	.version = 1,
 	.boot_scoped = false,
+	.unstored = false,
 	.n_states = 12,
 	.n_events = 20,
 	.n_effects = 8,

@@ -446,6 +446,7 @@ const struct sm_machine exe_machine = {
 	.prefix = "exe",
 	.version = 1,
 	.boot_scoped = true,
+	.unstored = false,
 	.n_states = 6,
 	.n_events = 7,
 	.n_effects = 4,

@@ -476,6 +476,7 @@ const struct sm_machine img_machine = {
 	.prefix = "img",
 	.version = 1,
 	.boot_scoped = false,
+	.unstored = false,
 	.n_states = 6,
 	.n_events = 8,
 	.n_effects = 2,

@@ -421,6 +421,7 @@ const struct sm_machine pul_machine = {
 	.prefix = "pul",
 	.version = 1,
 	.boot_scoped = false,
+	.unstored = false,
 	.n_states = 5,
 	.n_events = 8,
 	.n_effects = 3,

@@ -1143,6 +1143,7 @@ const struct sm_machine sbx_machine = {
 	.prefix = "sbx",
 	.version = 1,
 	.boot_scoped = false,
+	.unstored = false,
 	.n_states = 12,
 	.n_events = 18,
 	.n_effects = 7,

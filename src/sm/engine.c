@@ -24,6 +24,8 @@ struct sm_engine {
 };
 
 static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item);
+static void commit_done(struct sm_object *obj, int64_t now);
+static bool commit_is_final(const struct sm_object *obj);
 static void drain(struct sm_object *obj);
 
 struct sm_engine *sm_engine_new(const struct sm_ops *ops, void *arg)
@@ -40,49 +42,6 @@ struct sm_engine *sm_engine_new(const struct sm_ops *ops, void *arg)
 void sm_engine_free(struct sm_engine *en)
 {
 	free(en);
-}
-
-/* --- events --- */
-
-struct sm_event *sm_event_new(int event)
-{
-	struct sm_event *ev = xcalloc(1, sizeof(*ev));
-
-	list_init(&ev->node);
-	ev->event = event;
-	return ev;
-}
-
-struct sm_event *sm_event_failed(int event, const struct err *why)
-{
-	struct sm_event *ev = sm_event_new(event);
-
-	if (why)
-		ev->err = *why;
-	return ev;
-}
-
-struct sm_event *sm_event_carry(int event, void *payload, void (*free_payload)(void *payload))
-{
-	struct sm_event *ev = sm_event_new(event);
-
-	ev->payload = payload;
-	ev->free_payload = free_payload;
-	return ev;
-}
-
-const void *sm_event_payload(const struct sm_event *ev)
-{
-	return ev->payload;
-}
-
-void sm_event_free(struct sm_event *ev)
-{
-	if (!ev)
-		return;
-	if (ev->free_payload)
-		ev->free_payload(ev->payload);
-	free(ev);
 }
 
 /* --- records --- */
@@ -521,7 +480,8 @@ static bool row_has(const struct sm_row *row, enum sm_op op)
 
 static bool row_commits(const struct sm_row *row)
 {
-	return row_has(row, SM_OP_SAVE) || row_has(row, SM_OP_SAVE_BOOT);
+	return row_has(row, SM_OP_SAVE) || row_has(row, SM_OP_SAVE_BOOT) ||
+	       row_has(row, SM_OP_MOVE);
 }
 
 static const struct sm_row *choose_row(const struct sm_object *obj, const struct sm_cell *cell,
@@ -679,6 +639,16 @@ static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
 			obj->commit_item = i;
 			list_append(&obj->engine->pending, &obj->node);
 			return;
+		case SM_OP_MOVE:
+			assert(!broken_invariant(obj->machine, row->target, obj->draft));
+			obj->commit_row = row;
+			obj->commit_item = i;
+			/* Nothing goes before the turn ends. */
+			if (commit_is_final(obj))
+				list_append(&obj->engine->pending, &obj->node);
+			else
+				commit_done(obj, obj->engine->ops->now(obj->engine->arg));
+			return;
 		case SM_OP_REPLY:
 			answer_work(obj, NULL);
 			break;
@@ -686,7 +656,8 @@ static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
 			break; /* with the commit: a call that cannot be kept is told so */
 		case SM_OP_EFFECT:
 			/* A state that starts its effect over starts its time over. */
-			if (row->target == row->state && !row_commits(row))
+			if (row->target == row->state &&
+			    (!row_commits(row) || obj->machine->unstored))
 				arm(obj, obj->engine->ops->now(obj->engine->arg));
 			if (row->retries)
 				start_after_pause(obj, a->arg);
@@ -755,7 +726,7 @@ static void park_current(struct sm_object *obj, int64_t now)
 static void commit_done(struct sm_object *obj, int64_t now)
 {
 	const struct sm_row *row = take_ptr(obj->commit_row);
-	struct sm_object *parent = obj->parent;
+	struct sm_object *parent = obj->machine->unstored ? NULL : obj->parent;
 	bool final = obj->machine->states[row->target].kind == SM_KIND_FINAL;
 
 	row_free(obj->row);
@@ -776,7 +747,9 @@ static void commit_done(struct sm_object *obj, int64_t now)
 	if (row_has(row, SM_OP_REQUEUE))
 		park_current(obj, now);
 	obj->engine->ops->moved(obj->engine->arg, obj, row);
-	arm(obj, row->target == row->state ? obj->since_ns : now);
+	/* One in memory starts its time over with its effect only. */
+	if (row->target != row->state || !obj->machine->unstored)
+		arm(obj, row->target == row->state ? obj->since_ns : now);
 	run(obj, row, (uint16_t)(obj->commit_item + 1));
 	/* One that is gone is freed. */
 	if (!final)
@@ -795,12 +768,16 @@ static int commit(struct sm_engine *en, struct sm_object **objs, size_t n, int64
 		  struct err *e)
 {
 	struct sm_write *writes = xcalloc(n, sizeof(*writes));
-	int r;
+	size_t n_writes = 0;
+	int r = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct sm_object *obj = objs[i];
-		struct sm_write *w = &writes[i];
+		struct sm_write *w = &writes[n_writes];
 
+		if (obj->machine->unstored)
+			continue;
+		n_writes++;
 		w->obj = obj;
 		w->state = obj->commit_row->target;
 		/* A step that breaks its own machine: stop before it is on disk. */
@@ -810,8 +787,9 @@ static int commit(struct sm_engine *en, struct sm_object **objs, size_t n, int64
 		w->final = commit_is_final(obj);
 		w->envelope = draft_pack(obj, obj->commit_row, now, &w->size);
 	}
-	r = en->ops->commit(en->arg, writes, n, e);
-	for (size_t i = 0; i < n; i++)
+	if (n_writes)
+		r = en->ops->commit(en->arg, writes, n_writes, e);
+	for (size_t i = 0; i < n_writes; i++)
 		free((void *)(uintptr_t)writes[i].envelope);
 	free(writes);
 	return r;

@@ -50,7 +50,8 @@ static struct sm_object *first_loud(const struct sm_object *obj, const char *tra
 	list_for_each(pos, &obj->children) {
 		struct sm_object *child = list_entry(pos, struct sm_object, sibling);
 
-		if (!trait || sm_has_trait(child, trait))
+		/* One in memory only is not waited for: it ends with its parent. */
+		if (!child->machine->unstored && (!trait || sm_has_trait(child, trait)))
 			return child;
 	}
 	return NULL;

@@ -50,6 +50,7 @@ enum sm_op {
 	SM_OP_STEP, /* run steps[arg] on the draft */
 	SM_OP_SAVE, /* commit the draft and the new state durably */
 	SM_OP_SAVE_BOOT, /* the same into the boot-scoped store only */
+	SM_OP_MOVE, /* make both current: an unstored machine has nothing to commit */
 	SM_OP_REPLY, /* answer every rpc this work is for */
 	SM_OP_REQUEUE, /* park the rpc of this event and deliver it again at rest */
 	SM_OP_EFFECT, /* start effects[arg] */
@@ -126,6 +127,7 @@ struct sm_machine {
 	const char *prefix; /* "ctr" */
 	uint32_t version;
 	bool boot_scoped; /* every row lives in the boot store only; `save` is not used */
+	bool unstored; /* rows live in memory only: moves are made at once */
 	uint16_t n_states, n_events, n_effects, n_rows;
 	uint16_t n_guards, n_steps, n_deadlines, n_invariants;
 	uint16_t initial; /* index into states[] */

@@ -11,7 +11,7 @@ SWEEP_WRAP := -Wl,--wrap=clock_boot_id -Wl,--wrap=mdb_txn_commit
 # LMDB is linked statically, for --wrap to reach its large buffers (tests/crash/blocks.c).
 SWEEP_WRAP += -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=free
 SWEEP_LIBS := -lprotobuf-c -l:liblmdb.a -lxxhash -lpthread
-SWEEP_SRC := $(sort $(wildcard tests/crash/*.c)) src/sm/engine.c src/sm/family.c $(sort $(wildcard src/store/*.c)) \
+SWEEP_SRC := $(sort $(wildcard tests/crash/*.c)) $(sort $(wildcard src/sm/*.c)) $(sort $(wildcard src/store/*.c)) \
 	$(sort $(wildcard src/*/payloads.c src/*/records.c src/*/*_rules.c)) src/base/arena.c src/base/buf.c src/base/clock.c \
 	src/base/err.c src/base/fs.c src/base/map.c src/base/rmtree.c src/base/str.c src/base/util.c
 SWEEP_GEN_SRC := $(sort $(wildcard gen/sm_*.c)) gen/state.pb-c.c gen/api.pb-c.c

@@ -628,6 +628,7 @@ const struct sm_machine lmp_machine = {
 	.prefix = "lmp",
 	.version = 3,
 	.boot_scoped = false,
+	.unstored = false,
 	.n_states = 7,
 	.n_events = 13,
 	.n_effects = 4,

@@ -300,6 +300,7 @@ const struct sm_machine str_machine = {
 	.prefix = "str",
 	.version = 1,
 	.boot_scoped = false,
+	.unstored = false,
 	.n_states = 7,
 	.n_events = 7,
 	.n_effects = 2,
