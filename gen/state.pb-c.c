@@ -277,6 +277,51 @@ void   crisp__state__exec__free_unpacked
   assert(message->base.descriptor == &crisp__state__exec__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__state__shim__init
+                     (Crisp__State__Shim         *message)
+{
+  static const Crisp__State__Shim init_value = CRISP__STATE__SHIM__INIT;
+  *message = init_value;
+}
+size_t crisp__state__shim__get_packed_size
+                     (const Crisp__State__Shim *message)
+{
+  assert(message->base.descriptor == &crisp__state__shim__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__state__shim__pack
+                     (const Crisp__State__Shim *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__state__shim__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__state__shim__pack_to_buffer
+                     (const Crisp__State__Shim *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__state__shim__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__State__Shim *
+       crisp__state__shim__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__State__Shim *)
+     protobuf_c_message_unpack (&crisp__state__shim__descriptor,
+                                allocator, len, data);
+}
+void   crisp__state__shim__free_unpacked
+                     (Crisp__State__Shim *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__state__shim__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   crisp__state__pull__init
                      (Crisp__State__Pull         *message)
 {
@@ -1646,6 +1691,83 @@ const ProtobufCMessageDescriptor crisp__state__exec__descriptor =
   crisp__state__exec__field_indices_by_name,
   1,  crisp__state__exec__number_ranges,
   (ProtobufCMessageInit) crisp__state__exec__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__state__shim__field_descriptors[4] =
+{
+  {
+    "sandbox_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Shim, sandbox_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pid",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Shim, pid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "owed",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Shim, owed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "asked_before",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Shim, asked_before),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__state__shim__field_indices_by_name[] = {
+  3,   /* field[3] = asked_before */
+  2,   /* field[2] = owed */
+  1,   /* field[1] = pid */
+  0,   /* field[0] = sandbox_id */
+};
+static const ProtobufCIntRange crisp__state__shim__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor crisp__state__shim__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.state.Shim",
+  "Shim",
+  "Crisp__State__Shim",
+  "crisp.state",
+  sizeof(Crisp__State__Shim),
+  4,
+  crisp__state__shim__field_descriptors,
+  crisp__state__shim__field_indices_by_name,
+  1,  crisp__state__shim__number_ranges,
+  (ProtobufCMessageInit) crisp__state__shim__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor crisp__state__pull__field_descriptors[7] =

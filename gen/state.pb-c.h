@@ -21,6 +21,7 @@ typedef struct Crisp__State__Failure Crisp__State__Failure;
 typedef struct Crisp__State__Sandbox Crisp__State__Sandbox;
 typedef struct Crisp__State__Container Crisp__State__Container;
 typedef struct Crisp__State__Exec Crisp__State__Exec;
+typedef struct Crisp__State__Shim Crisp__State__Shim;
 typedef struct Crisp__State__Pull Crisp__State__Pull;
 typedef struct Crisp__State__Layer Crisp__State__Layer;
 typedef struct Crisp__State__Signature Crisp__State__Signature;
@@ -307,6 +308,28 @@ struct  Crisp__State__Exec
     , (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, NULL }
 
 
+/*
+ * In memory only.
+ */
+struct  Crisp__State__Shim
+{
+  ProtobufCMessage base;
+  char *sandbox_id;
+  int32_t pid;
+  /*
+   * answers that need no runtime
+   */
+  uint32_t owed;
+  /*
+   * a link that is lost: what was asked for over it is asked again
+   */
+  protobuf_c_boolean asked_before;
+};
+#define CRISP__STATE__SHIM__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__state__shim__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0 }
+
+
 struct  Crisp__State__Pull
 {
   ProtobufCMessage base;
@@ -550,6 +573,25 @@ Crisp__State__Exec *
 void   crisp__state__exec__free_unpacked
                      (Crisp__State__Exec *message,
                       ProtobufCAllocator *allocator);
+/* Crisp__State__Shim methods */
+void   crisp__state__shim__init
+                     (Crisp__State__Shim         *message);
+size_t crisp__state__shim__get_packed_size
+                     (const Crisp__State__Shim   *message);
+size_t crisp__state__shim__pack
+                     (const Crisp__State__Shim   *message,
+                      uint8_t             *out);
+size_t crisp__state__shim__pack_to_buffer
+                     (const Crisp__State__Shim   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__State__Shim *
+       crisp__state__shim__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__state__shim__free_unpacked
+                     (Crisp__State__Shim *message,
+                      ProtobufCAllocator *allocator);
 /* Crisp__State__Pull methods */
 void   crisp__state__pull__init
                      (Crisp__State__Pull         *message);
@@ -646,6 +688,9 @@ typedef void (*Crisp__State__Container_Closure)
 typedef void (*Crisp__State__Exec_Closure)
                  (const Crisp__State__Exec *message,
                   void *closure_data);
+typedef void (*Crisp__State__Shim_Closure)
+                 (const Crisp__State__Shim *message,
+                  void *closure_data);
 typedef void (*Crisp__State__Pull_Closure)
                  (const Crisp__State__Pull *message,
                   void *closure_data);
@@ -670,6 +715,7 @@ extern const ProtobufCMessageDescriptor crisp__state__failure__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__container__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__exec__descriptor;
+extern const ProtobufCMessageDescriptor crisp__state__shim__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__pull__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__layer__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__signature__descriptor;

@@ -41,6 +41,7 @@
 #include "pod/exec.h"
 #include "pod/rescue.h"
 #include "pod/sandbox.h"
+#include "pod/shim.h"
 #include "pod/stream.h"
 
 #define DRAIN_MS 10000
@@ -75,9 +76,9 @@ static const struct {
 
 /* In the order in which they are loaded and recovered. */
 static const struct kind_ops *const kinds[KIND_COUNT] = {
-	[KIND_IMAGE] = &kind_image,	    [KIND_SANDBOX] = &kind_sandbox,
-	[KIND_CONTAINER] = &kind_container, [KIND_EXEC] = &kind_exec,
-	[KIND_PULL] = &kind_pull,
+	[KIND_IMAGE] = &kind_image, [KIND_SANDBOX] = &kind_sandbox,
+	[KIND_SHIM] = &kind_shim,   [KIND_CONTAINER] = &kind_container,
+	[KIND_EXEC] = &kind_exec,   [KIND_PULL] = &kind_pull,
 };
 
 struct daemon {

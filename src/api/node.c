@@ -265,6 +265,7 @@ static const Crisp__State__Failure *failure_of(const struct object *o)
 		return ((const Crisp__State__Pull *)o->sm->row)->failure;
 	case KIND_IMAGE:
 		return ((const Crisp__State__Image *)o->sm->row)->failure;
+	case KIND_SHIM: /* its object keeps it */
 	case KIND_COUNT:
 		break;
 	}

@@ -134,7 +134,8 @@ int listing_rebuild(struct err *e)
 	int r = delete_others(e);
 
 	for (int k = 0; k < KIND_COUNT && r == 0; k++)
-		r = write_all((enum kind)k, e);
+		if (!kind_ops((enum kind)k)->machine->unstored)
+			r = write_all((enum kind)k, e);
 	return r;
 }
 

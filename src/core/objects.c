@@ -95,7 +95,8 @@ static void engine_moved(void *arg, struct sm_object *sm, const struct sm_row *r
 	struct object *o = object_of(sm);
 
 	(void)arg;
-	log_info("move", "%s=%.13s from=%s event=%s to=%s row=%u seq=%llu", m->prefix, sm->id,
+	log_line(m->unstored ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "move",
+		 "%s=%.13s from=%s event=%s to=%s row=%u seq=%llu", m->prefix, sm->id,
 		 m->states[row->state].name, m->events[row->event].name,
 		 m->states[row->target].name, row->number, (unsigned long long)sm->seq);
 	if (is_nameless(o->kind, sm))
@@ -486,6 +487,7 @@ static int load_row(void *arg, const struct store_row *row)
 	return 0;
 }
 
+/* Of an unstored machine there are no rows. */
 static int load_kind(enum kind k, struct err *e)
 {
 	_cleanup_free_ char *prefix = xasprintf("%s/", kind_ops(k)->machine->name);
@@ -493,6 +495,8 @@ static int load_kind(enum kind k, struct err *e)
 	struct loading l = { .kind = k, .read = &read };
 	int r = 0;
 
+	if (kind_ops(k)->machine->unstored)
+		return 0;
 	store_read_begin(world.store, &read);
 	for (int env = STORE_ENV_DURABLE; env <= STORE_ENV_BOOT && r == 0; env++) {
 		l.env = (enum store_env)env;

@@ -30,6 +30,7 @@ struct rpc_call;
 enum kind {
 	KIND_IMAGE,
 	KIND_SANDBOX,
+	KIND_SHIM,
 	KIND_CONTAINER,
 	KIND_EXEC,
 	KIND_PULL,

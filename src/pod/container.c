@@ -101,7 +101,7 @@ static struct container_job *job_new(struct object *o, enum loop_lane lane,
 	const struct pod *p = pod_find(row_of(o)->sandbox_id);
 
 	c->pidfd = p ? fdstore_dup_pidfd(p->held, o->sm->id) : -1;
-	if (p && p->line == POD_LINE_LOST) {
+	if (p && pod_is_absent(p)) {
 		const Crisp__State__Sandbox *pod = p->o->sm->row;
 
 		c->shim_cgroup = xstrdup(pod->shim_cgroup);

@@ -23,7 +23,7 @@ int container_reopen_log(struct caller *c, const char *id, struct err *e)
 	p = pod_find(((const Crisp__State__Container *)o->sm->row)->sandbox_id);
 	if (!ctr_is_begun(o->sm->state) || !p)
 		return err_set(e, ERR_PRECONDITION, "container %s is not running", id);
-	if (p->line != POD_LINE_READY)
+	if (!pod_is_up(p))
 		return err_set(e, ERR_UNAVAILABLE,
 			       "the shim of container %s is being replaced: try again", id);
 	req.id = o->sm->id;

@@ -26,7 +26,7 @@ static void raise_broken(struct pod *p)
 {
 	struct sm_event *ev;
 
-	if (p->line != POD_LINE_READY)
+	if (!pod_is_up(p))
 		return;
 	ev = sm_event_new(SBX_EVENT_POD_BROKEN);
 	ev->err = p->ground.broken;

@@ -133,7 +133,7 @@ static enum kind kind_of(const char *key, const char **ret_id)
 		const struct sm_machine *m = kind_ops((enum kind)k)->machine;
 		size_t n = strlen(m->name);
 
-		if (strncmp(key, m->name, n) != 0 || key[n] != '/' || m->boot_scoped)
+		if (strncmp(key, m->name, n) != 0 || key[n] != '/' || m->boot_scoped || m->unstored)
 			continue;
 		*ret_id = key + n + 1;
 		return (enum kind)k;
@@ -173,6 +173,7 @@ static bool is_there(const struct rows *all, enum kind k, const char *id,
 		return has(all->remains->containers, all->remains->n_containers, id);
 	case KIND_IMAGE:
 		return has_layers(env);
+	case KIND_SHIM:
 	case KIND_EXEC:
 	case KIND_PULL:
 	case KIND_COUNT:

@@ -209,7 +209,7 @@ static void report_set_up(struct object *o, uint64_t gen, struct payload_setup *
 {
 	struct pod *p = o->own;
 
-	f->shim_pid = (int32_t)p->shim_pid;
+	f->shim_pid = (int32_t)pod_shim_pid(p);
 	effect_report(o, gen, sbx_event_is_set_up(f));
 }
 
@@ -224,7 +224,7 @@ static int check_line(const struct object *o, struct err *e)
 {
 	const struct pod *p = o->own;
 
-	if (p->line == POD_LINE_READY)
+	if (pod_is_up(p))
 		return podground_check(p, e);
 	return err_set(e, ERR_UNAVAILABLE,
 		       "sandbox %.13s: its shim ended while the pod was made; "
@@ -426,9 +426,9 @@ void sbx_effect_replace_shim(struct sm_object *sm)
 	struct job *j = sandbox_job_new(o, lane, work_replace_shim, done_replace_shim);
 
 	/* When the daemon was away as well nobody has done it yet. */
-	if (p->line == POD_LINE_DOWN)
+	if (pod_is_down(p))
 		container_rescue_all(p);
-	sandbox_job(j)->hung = p->hung;
+	sandbox_job(j)->hung = pod_is_killed(p);
 	job_start_after(j, replace_pause_of(o));
 }
 
@@ -447,7 +447,7 @@ static void probe_settled(struct object *o, uint64_t gen, struct pod *p, struct 
 		f = xcalloc(1, sizeof(struct payload_setup));
 		f->init_pid = row_of(o)->init_pid;
 		f->init_ticks = row_of(o)->init_ticks;
-		f->shim_pid = (int32_t)p->shim_pid;
+		f->shim_pid = (int32_t)pod_shim_pid(p);
 		effect_report(o, gen, sbx_event_is_set_up(f));
 		return;
 	}
@@ -679,7 +679,7 @@ static void sandbox_born(struct object *o)
 			podground_watch_init(p, row_of(o)->init_pid, row_of(o)->init_ticks);
 		pod_open(p);
 	} else if (p->loaded) {
-		p->line = POD_LINE_LOST;
+		pod_was_dead(p);
 	}
 }
 

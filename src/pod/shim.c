@@ -1,5 +1,5 @@
 /*
- * shim.c - see shim.h.
+ * shim.c - effects of states/shim.sm, and requests to the shim.  See shim.h.
  */
 #include "pod/shim.h"
 
@@ -12,6 +12,9 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "core/paths.h"
+#include "core/payloads.h"
+#include "core/records.h"
+#include "gen/sm_shim.h"
 #include "pod/adopt.h"
 #include "pod/container.h"
 #include "pod/exec.h"
@@ -19,12 +22,8 @@
 #include "pod/sandbox.h"
 #include "pod/stream.h"
 
-/* A shim that does not answer what needs no runtime in this time is hung. */
-#define PATIENCE_NS (12 * NSEC_PER_SEC)
-#define CONNECT_AGAIN_NS (250 * NSEC_PER_MSEC)
-
 /* Something that waits for an object's effect, found again by id when its time comes. */
-struct wait {
+struct line_wait {
 	struct list node;
 	enum kind kind;
 	char id[ID_LEN + 1];
@@ -38,9 +37,9 @@ struct wait {
 	struct err err;
 };
 
-static struct wait *wait_new(struct object *o)
+static struct line_wait *wait_new(struct object *o)
 {
-	struct wait *w = xcalloc(1, sizeof(*w));
+	struct line_wait *w = xcalloc(1, sizeof(*w));
 
 	list_init(&w->node);
 	w->kind = o->kind;
@@ -50,11 +49,98 @@ static struct wait *wait_new(struct object *o)
 }
 
 /* The object if it still is in the effect that waits. */
-static struct object *wait_object(const struct wait *w)
+static struct object *wait_object(const struct line_wait *w)
 {
 	struct object *o = world_find(w->kind, w->id);
 
 	return o && o->sm->effect_gen == w->gen ? o : NULL;
+}
+
+static struct object *line_new(struct pod *p, const char *sandbox_id)
+{
+	Crisp__State__Shim *row = xmalloc(sizeof(*row));
+	struct object *line;
+
+	crisp__state__shim__init(row);
+	row_set_str(&row->sandbox_id, sandbox_id);
+	line = world_new(KIND_SHIM, sandbox_id, row, NULL);
+	line->own = p;
+	return line;
+}
+
+/* --- the line --- */
+
+static void tell(struct pod *p, struct sm_event *ev)
+{
+	if (p->line)
+		sm_dispatch(p->line->sm, ev);
+	else
+		sm_event_free(ev);
+}
+
+static const Crisp__State__Shim *line_row(const struct pod *p)
+{
+	return p->line->sm->row;
+}
+
+bool pod_is_up(const struct pod *p)
+{
+	return p->line && shm_is_up(p->line->sm->state);
+}
+
+bool pod_is_absent(const struct pod *p)
+{
+	return p->line && shm_is_absent(p->line->sm->state);
+}
+
+bool pod_is_down(const struct pod *p)
+{
+	return p->line && shm_is_down(p->line->sm->state);
+}
+
+bool pod_is_killed(const struct pod *p)
+{
+	return p->line && shm_is_killed(p->line->sm->state);
+}
+
+bool pod_is_settling(const struct pod *p)
+{
+	return p->line && !shm_is_settled(p->line->sm->state);
+}
+
+pid_t pod_shim_pid(const struct pod *p)
+{
+	return p->line ? line_row(p)->pid : 0;
+}
+
+void pod_open(struct pod *p)
+{
+	tell(p, sm_event_new(SHM_EVENT_OPEN));
+}
+
+void pod_was_dead(struct pod *p)
+{
+	tell(p, sm_event_new(SHM_EVENT_WAS_DEAD));
+}
+
+void pod_give_up(struct pod *p)
+{
+	if (!pod_is_settling(p))
+		return;
+	tell(p, sm_event_new(SHM_EVENT_GIVES_UP));
+	container_pod_lost(p->o);
+}
+
+void pod_shutdown(struct pod *p)
+{
+	const struct shim_request req = { .type = SHIM_SHUTDOWN };
+	struct err e = ERR_NULL;
+
+	if (p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
+		log_err(LOG_LEVEL_WARN, "tell a shim to end", &e);
+	stream_session_pod_lost(p->o->sm->id, "the pod has ended");
+	tell(p, sm_event_new(SHM_EVENT_SHUT_DOWN));
+	podground_drop(p);
 }
 
 struct pod *pod_new(struct object *o)
@@ -62,6 +148,7 @@ struct pod *pod_new(struct object *o)
 	struct pod *p = xcalloc(1, sizeof(*p));
 
 	p->o = o;
+	p->line = line_new(p, o->sm->id);
 	p->ground = PODGROUND_NULL;
 	p->known = map_new();
 	p->held = map_new();
@@ -84,9 +171,15 @@ static void known_clear(struct pod *p)
 
 void pod_free(struct pod *p)
 {
+	struct object *line = take_ptr(p->line);
+
 	shim_link_close(take_ptr(p->link));
+	if (line) {
+		line->own = NULL;
+		sm_dispatch(line->sm, sm_event_new(SHM_EVENT_FORGET));
+	}
 	while (!list_empty(&p->waiting)) {
-		struct wait *w = list_entry(p->waiting.next, struct wait, node);
+		struct line_wait *w = list_entry(p->waiting.next, struct line_wait, node);
 
 		list_remove(&w->node);
 		free(w);
@@ -94,7 +187,6 @@ void pod_free(struct pod *p)
 	known_clear(p);
 	map_free(p->known);
 	fdstore_free_all(p->held);
-	loop_timer_stop(world.loop, &p->patience);
 	podground_drop(p);
 	payload_setup_free(p->setup);
 	free(p);
@@ -107,36 +199,29 @@ struct pod *pod_find(const char *sandbox_id)
 	return o ? o->own : NULL;
 }
 
-static void ready(struct pod *p, struct wait *w)
+static void ready(struct pod *p, struct line_wait *w)
 {
 	struct object *o = wait_object(w);
 
 	list_remove(&w->node);
 	if (o)
-		w->ready(o, w->gen, p, p->line == POD_LINE_READY ? p->link : NULL);
+		w->ready(o, w->gen, p, pod_is_up(p) ? p->link : NULL);
 	free(w);
 }
 
 /* A callback may do anything, except free the sandbox: that takes a commit. */
-static void settled(struct pod *p, enum pod_line line)
+static void settled(struct pod *p)
 {
-	p->line = line;
 	while (!list_empty(&p->waiting))
-		ready(p, list_entry(p->waiting.next, struct wait, node));
+		ready(p, list_entry(p->waiting.next, struct line_wait, node));
 	stream_session_pod_settled(p->o->sm->id);
-}
-
-bool pod_is_settling(const struct pod *p)
-{
-	return p->line == POD_LINE_OPENING || p->line == POD_LINE_DOWN;
 }
 
 /* Another shim is to come; most wait for it. */
 static void down(struct pod *p)
 {
-	p->line = POD_LINE_DOWN;
 	list_for_each_safe(pos, &p->waiting) {
-		struct wait *w = list_entry(pos, struct wait, node);
+		struct line_wait *w = list_entry(pos, struct line_wait, node);
 
 		if (w->even_down)
 			ready(p, w);
@@ -146,7 +231,7 @@ static void down(struct pod *p)
 static bool waits(const struct pod *p, const struct object *o)
 {
 	list_for_each(pos, &p->waiting) {
-		const struct wait *w = list_entry(pos, struct wait, node);
+		const struct line_wait *w = list_entry(pos, struct line_wait, node);
 
 		if (w->kind == o->kind && strcmp(w->id, o->sm->id) == 0)
 			return true;
@@ -217,8 +302,6 @@ static void on_log_error(void *arg, const struct shim_status *st, const struct e
 		 (unsigned long long)st->log_lost, why->text);
 }
 
-static void be_patient(struct pod *p);
-
 /* What the dead shim was asked for by containers, the new one is asked for, unless they wait for it
  * anyway. */
 static void ask_again(struct pod *p)
@@ -228,16 +311,11 @@ static void ask_again(struct pod *p)
 			container_shim_back(o);
 }
 
-static void line_ready(struct pod *p)
+static void all_adopted(struct pod *p)
 {
-	bool again = p->lost_requests;
-
-	if (!p->quick)
-		loop_timer_stop(world.loop, &p->patience);
-	p->lost_requests = p->hung = false;
-	if (again)
+	if (line_row(p)->asked_before)
 		ask_again(p); /* they wait with the others */
-	settled(p, POD_LINE_READY);
+	tell(p, sm_event_new(SHM_EVENT_ALL_ADOPTED));
 }
 
 void pod_adopted(struct pod *p, const char *container_id, struct shim_answer *ans,
@@ -254,21 +332,70 @@ void pod_adopted(struct pod *p, const char *container_id, struct shim_answer *an
 		container_settle(o);
 	}
 	if (--p->adopting == 0)
-		line_ready(p);
+		all_adopted(p);
 	else
-		be_patient(p);
+		tell(p, sm_event_new(SHM_EVENT_ADOPTED));
 }
 
 static void on_ready(void *arg, const struct shim_status *st)
 {
+	struct payload_init *init = xcalloc(1, sizeof(*init));
+
+	init->pid = (int32_t)st->shim_pid;
+	tell(arg, shm_event_knows(init));
+}
+
+static void on_lost(void *arg, const struct err *why)
+{
 	struct pod *p = arg;
 
-	p->shim_pid = (pid_t)st->shim_pid;
+	log_warn("shim lost", "sbx=%.13s error=\"%s\"", p->o->sm->id, why->text);
+	tell(p, sm_event_failed(SHM_EVENT_LOST, why));
+}
+
+static const struct shim_link_ops link_ops = {
+	.on_container = on_container,
+	.on_exec = on_exec,
+	.on_log_error = on_log_error,
+	.on_ready = on_ready,
+	.on_lost = on_lost,
+};
+
+/* --- effects --- */
+
+static void report(struct pod *p, int event, const struct err *why)
+{
+	effect_report(p->line, p->line->sm->effect_gen, sm_event_failed(event, why));
+}
+
+void shm_effect_connect(struct sm_object *sm)
+{
+	struct pod *p = object_of(sm)->own;
+	_cleanup_free_ char *dir = path_pod_run(world.conf, p->o->sm->id);
+	struct err e = ERR_NULL;
+
+	if (shim_link_open(world.loop, dir, &link_ops, p, &p->link, &e) == 0) {
+		report(p, SHM_EVENT_CONNECTED, NULL);
+	} else if (e.code == ERR_UNAVAILABLE) {
+		report(p, SHM_EVENT_NO_LISTENER, &e);
+	} else {
+		log_err(LOG_LEVEL_WARN, "connect to a shim", &e);
+		report(p, SHM_EVENT_NO_MEANS, &e);
+	}
+}
+
+void shm_effect_await(struct sm_object *sm)
+{
+	(void)sm; /* the shim speaks by itself */
+}
+
+void shm_effect_adopt(struct sm_object *sm)
+{
+	struct pod *p = object_of(sm)->own;
+
 	p->adopting = container_adopt_all(p);
 	if (p->adopting == 0)
-		line_ready(p);
-	else
-		be_patient(p);
+		all_adopted(p);
 }
 
 /* A pod that is ready gets another shim; any other is being made or unmade, and its effects say
@@ -280,125 +407,110 @@ static bool is_replaced(const struct pod *p)
 	return sbx_is_ready(p->o->sm->state) && strcmp(row->boot_id, clock_boot_id()) == 0;
 }
 
-static void no_shim(struct pod *p)
+static void look(struct pod *p)
 {
-	if (is_replaced(p)) {
+	bool replaced = is_replaced(p);
+
+	if (replaced)
 		container_rescue_all(p);
-		down(p);
-	} else {
-		settled(p, POD_LINE_LOST);
-	}
+	report(p, replaced ? SHM_EVENT_REPLACED : SHM_EVENT_UNREPLACED, NULL);
 }
 
-static void on_lost(void *arg, const struct err *why)
+void shm_effect_look(struct sm_object *sm)
 {
-	struct pod *p = arg;
-	bool was_ready = p->line == POD_LINE_READY;
+	look(object_of(sm)->own);
+}
 
-	log_warn("shim lost", "sbx=%.13s error=\"%s\"", p->o->sm->id, why->text);
-	loop_timer_stop(world.loop, &p->patience);
-	shim_link_close(take_ptr(p->link));
-	known_clear(p);
-	p->adopting = p->quick = 0;
-	p->lost_requests |= was_ready;
-	no_shim(p);
-	if (!was_ready)
-		return;
+static void leave(struct pod *p)
+{
 	exec_pod_lost(p->o);
 	stream_session_pod_lost(p->o->sm->id, "the pod's shim died");
-	if (p->line == POD_LINE_LOST)
+	if (!is_replaced(p))
 		container_pod_lost(p->o);
 	sm_dispatch(p->o->sm, sm_event_new(SBX_EVENT_SHIM_LOST));
+	look(p);
 }
 
-void pod_give_up(struct pod *p)
+void shm_effect_leave(struct sm_object *sm)
 {
-	if (!pod_is_settling(p))
-		return;
-	loop_timer_stop(world.loop, &p->patience);
-	shim_link_close(take_ptr(p->link));
-	settled(p, POD_LINE_LOST);
-	container_pod_lost(p->o);
+	leave(object_of(sm)->own);
 }
 
 /* A shim that lives and does not answer is worse than none. */
-static void end_hung(struct loop_timer *t)
+static void kill_hung(const struct pod *p)
 {
-	struct pod *p = container_of(t, struct pod, patience);
 	_cleanup_free_ char *dir = path_pod_run(world.conf, p->o->sm->id);
 	struct spawn_child shim = SPAWN_CHILD_NULL;
-	struct err why = ERR_NULL;
 
-	err_set(&why, ERR_UNAVAILABLE, "it does not answer, so it is killed");
+	log_warn("shim does not answer, it is killed", "sbx=%.13s", p->o->sm->id);
 	if (shim_is_alive(dir, &shim) && shim.pidfd >= 0)
 		pidfd_send_signal(shim.pidfd, SIGKILL, NULL, 0);
 	close_fdp(&shim.pidfd);
-	p->hung = true;
-	on_lost(p, &why);
 }
 
-static void be_patient(struct pod *p)
+void shm_effect_kill_new(struct sm_object *sm)
 {
-	loop_timer_set(world.loop, &p->patience, clock_monotonic_ns() + PATIENCE_NS, end_hung);
+	struct pod *p = object_of(sm)->own;
+
+	kill_hung(p);
+	look(p);
 }
 
-static const struct shim_link_ops link_ops = {
-	.on_container = on_container,
-	.on_exec = on_exec,
-	.on_log_error = on_log_error,
-	.on_ready = on_ready,
-	.on_lost = on_lost,
+void shm_effect_kill_used(struct sm_object *sm)
+{
+	struct pod *p = object_of(sm)->own;
+
+	kill_hung(p);
+	leave(p);
+}
+
+/* --- the object --- */
+
+static void line_moved(struct object *o, const struct sm_row *row)
+{
+	struct pod *p = o->own;
+
+	if (!p)
+		return;
+	if (p->link && !shm_is_linked(row->target)) {
+		shim_link_close(take_ptr(p->link));
+		known_clear(p);
+		p->adopting = 0;
+	}
+	if (shm_is_settled(row->target) && !shm_is_settled(row->state))
+		settled(p);
+	else if (shm_is_down(row->target))
+		down(p);
+}
+
+static void line_born(struct object *o)
+{
+	(void)o; /* its pod is set by who makes it */
+}
+
+static void line_gone(struct object *o)
+{
+	struct pod *p = o->own;
+
+	if (p)
+		p->line = NULL;
+}
+
+const struct kind_ops kind_shim = {
+	.machine = &shm_machine,
+	.born = line_born,
+	.moved = line_moved,
+	.gone = line_gone,
 };
 
-static void open_again(struct loop_timer *t)
-{
-	pod_open(container_of(t, struct pod, patience));
-}
-
-void pod_open(struct pod *p)
-{
-	_cleanup_free_ char *dir = path_pod_run(world.conf, p->o->sm->id);
-	struct err e = ERR_NULL;
-	int r;
-
-	if (p->link)
-		return;
-	p->line = POD_LINE_OPENING;
-	r = shim_link_open(world.loop, dir, &link_ops, p, &p->link, &e);
-	if (r == 0) {
-		be_patient(p);
-	} else if (e.code == ERR_UNAVAILABLE) {
-		no_shim(p);
-	} else {
-		/* Our trouble, not the shim's. */
-		log_err(LOG_LEVEL_WARN, "connect to a shim", &e);
-		loop_timer_set(world.loop, &p->patience, clock_monotonic_ns() + CONNECT_AGAIN_NS,
-			       open_again);
-	}
-}
-
-void pod_shutdown(struct pod *p)
-{
-	const struct shim_request req = { .type = SHIM_SHUTDOWN };
-	struct err e = ERR_NULL;
-
-	if (p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
-		log_err(LOG_LEVEL_WARN, "tell a shim to end", &e);
-	loop_timer_stop(world.loop, &p->patience);
-	shim_link_close(take_ptr(p->link));
-	stream_session_pod_lost(p->o->sm->id, "the pod has ended");
-	known_clear(p);
-	podground_drop(p);
-	p->line = POD_LINE_NONE;
-}
+/* --- what waits for the line --- */
 
 static void when(struct pod *p, struct object *o, bool even_down, pod_ready_fn *fn)
 {
-	bool wait = p->line == POD_LINE_OPENING || (p->line == POD_LINE_DOWN && !even_down);
-	struct wait *w;
+	struct line_wait *w;
 
-	if (!wait) {
-		fn(o, o->sm->effect_gen, p, p->line == POD_LINE_READY ? p->link : NULL);
+	if (!pod_is_settling(p) || (even_down && pod_is_down(p))) {
+		fn(o, o->sm->effect_gen, p, pod_is_up(p) ? p->link : NULL);
 		return;
 	}
 	w = wait_new(o);
@@ -444,23 +556,14 @@ static bool is_quick(enum shim_type type)
 	return type == SHIM_KILL || type == SHIM_FORGET;
 }
 
-/* It answers: those that wait yet have their time from now. */
-static void heard(struct pod *p)
-{
-	if (p->quick && --p->quick == 0)
-		loop_timer_stop(world.loop, &p->patience);
-	else if (p->quick)
-		be_patient(p);
-}
-
 static void answered(void *arg, struct shim_answer *ans, const struct err *err)
 {
-	struct wait *w = arg;
+	struct line_wait *w = arg;
 	struct object *o = wait_object(w);
 	struct pod *p = pod_find(w->pod_id);
 
 	if (p && w->quick && !(err && err->code == ERR_UNAVAILABLE))
-		heard(p);
+		tell(p, sm_event_new(SHM_EVENT_ANSWERED));
 	if (p && *ans->status.id && !*ans->status.session && ans->status.state)
 		hold(p, &ans->status, &ans->fd);
 	if (o)
@@ -470,7 +573,7 @@ static void answered(void *arg, struct shim_answer *ans, const struct err *err)
 
 static void not_sent(struct loop_post *post)
 {
-	struct wait *w = container_of(post, struct wait, post);
+	struct line_wait *w = container_of(post, struct line_wait, post);
 	struct shim_answer none = { .fd = -1 };
 
 	answered(w, &none, &w->err);
@@ -479,14 +582,14 @@ static void not_sent(struct loop_post *post)
 void pod_request(struct pod *p, struct object *o, const struct shim_request *req, const int *fds,
 		 size_t n_fds, pod_answer_fn *fn)
 {
-	struct wait *w = wait_new(o);
+	struct line_wait *w = wait_new(o);
 
 	w->answer = fn;
 	w->quick = is_quick(req->type);
 	memcpy(w->pod_id, p->o->sm->id, sizeof(w->pod_id));
 	if (p->link && shim_link_call(p->link, req, fds, n_fds, answered, w, &w->err) == 0) {
-		if (w->quick && p->quick++ == 0)
-			be_patient(p);
+		if (w->quick)
+			tell(p, sm_event_new(SHM_EVENT_ASKED));
 		return;
 	}
 	w->quick = false;

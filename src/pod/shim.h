@@ -1,9 +1,9 @@
 /*
  * shim.h - the line to a sandbox's shim, and what the shim knows of its containers.
  *
- * One pod belongs to each sandbox object (object.own).  The line is opened when the daemon
- * starts, when the pod is set up and when a shim that died was replaced; what waits for it is
- * told when it is ready, or that there is no shim.  All on the loop thread.
+ * One pod belongs to each sandbox object (object.own), and one object of states/shim.sm to each
+ * pod: the line to its shim.  What waits for the line is told when it can be used, or that there is
+ * no shim.  All on the loop thread.
  */
 #pragma once
 
@@ -12,31 +12,20 @@
 #include "pod/podground.h"
 #include "shimproto/shimlink.h"
 
-enum pod_line {
-	POD_LINE_NONE, /* no shim has been started, or it was told to end */
-	POD_LINE_OPENING, /* re-sync under way, and adoption of what a new shim does not know */
-	POD_LINE_DOWN, /* there is none, another is to be started */
-	POD_LINE_READY,
-	POD_LINE_LOST, /* there was one */
-};
-
 struct pod {
 	struct object *o; /* the sandbox */
-	enum pod_line line;
-	struct shim_link *link;
+	struct object *line; /* of kind shim; NULL: the daemon stops */
+	struct shim_link *link; /* NULL: none */
 	struct map *known; /* container id -> struct shim_status */
 	struct map *held; /* container id -> struct fdstore, see fdstore.h */
-	struct list waiting; /* for the end of POD_LINE_OPENING and POD_LINE_DOWN */
+	struct list waiting; /* for the line to settle */
 	unsigned adopting; /* containers whose adoption is under way */
-	unsigned quick; /* requests under way that a shim which is well answers at once */
-	struct loop_timer patience; /* for them, or for the re-sync */
-	bool lost_requests; /* a line that was ready was lost: what was asked is asked again */
-	bool hung; /* the shim was killed for its silence: wait for its end */
-	pid_t shim_pid;
 	bool loaded; /* from the store, not made by a call to this daemon */
 	struct podground ground;
 	struct payload_setup *setup; /* found by the first step of set_up, for its last */
 };
+
+extern const struct kind_ops kind_shim;
 
 struct pod *pod_new(struct object *o);
 void pod_free(struct pod *p);
@@ -45,6 +34,18 @@ struct pod *pod_find(const char *sandbox_id);
 
 /* Connect, unless that was done. */
 void pod_open(struct pod *p);
+/* A loaded sandbox's shim went with the boot or with the pod. */
+void pod_was_dead(struct pod *p);
+/* The shim can be asked. */
+bool pod_is_up(const struct pod *p);
+/* There is none, and no other is to come. */
+bool pod_is_absent(const struct pod *p);
+/* There is none, another is to be started. */
+bool pod_is_down(const struct pod *p);
+/* The same, and the one before was killed for its silence: wait for its end. */
+bool pod_is_killed(const struct pod *p);
+/* Of the shim that was connected last; 0: none was. */
+pid_t pod_shim_pid(const struct pod *p);
 /* No other shim will come for one that died: its containers are ended. */
 void pod_give_up(struct pod *p);
 /* Tell the shim to end and let go of the line. */

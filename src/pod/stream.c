@@ -324,7 +324,7 @@ static int shim_call(struct session *s, const struct shim_request *req, struct p
 	struct shim_op *op;
 	int r;
 
-	if (!pod || pod->line != POD_LINE_READY || !pod->link)
+	if (!pod || !pod_is_up(pod))
 		return err_set(e, ERR_UNAVAILABLE, "the pod's shim does not answer: try again");
 	op = xcalloc(1, sizeof(*op));
 	op->s = s;

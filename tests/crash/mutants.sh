@@ -148,6 +148,21 @@ plant "a pod tells what no container hears" sandbox smc "no child of machine san
 plant "a command is run again after a restart" exec sweep "run twice" \
 	"$(in_state STARTING 's/recover kill/recover spawn/')"
 
+plant "a silent shim is waited for" shim sweep "work without an end" \
+	"$(in_state AWAITED 's/within 12s/unbounded "it will answer"/; /overdue/d')
+	/^effect kill_used/d"
+plant "what a dead shim was asked for is forgotten" shim sweep "is not asked again" \
+	"$(in_state UP 's/note_lost, leave/note_cut, leave/')
+	$(in_state AWAITED 's/lost  *-> LOSING : note_lost/lost -> LOSING : note_cut/')"
+plant "a shim is used before it has adopted all" shim sweep "before it knows the containers" \
+	"$(in_state ADOPTING 's/adopted  *stay  *: await/adopted -> UP : note_up/')
+	$(in_state UP 's/ignore open/ignore all_adopted open/')"
+plant "a pod whose shim comes back is given up" shim sweep "nobody waits for it" \
+	"$(in_state LOSING 's/replaced   -> DOWN/replaced   -> LOST/; s/unreplaced -> LOST/unreplaced -> DOWN/')"
+plant "a link that breaks before it is used is missed" shim smc "may yield lost" \
+	"$(in_state ADOPTING 's/on  *lost .*/ignore lost/')"
+plant "a link is written down" shim smc "is unstored" \
+	"$(in_state UP 's/: note_asked, await/: note_asked, save boot, await/')"
 plant "an image's removal is kept in the boot store alone" image smc "is lasting, but DROPPING" \
 	"$(in_state PRESENT 's/save, drop/save boot, drop/')"
 plant "a client is told before it is so" container smc "told before it is true" \

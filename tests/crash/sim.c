@@ -614,6 +614,11 @@ static bool clean_up(struct sim *sim)
 	return true;
 }
 
+static bool next_waits_for_rest(const struct sim *sim)
+{
+	return sim->w->next < MAX_STEPS && sim->scenario->steps[sim->w->next].when == WHEN_AT_REST;
+}
+
 static bool turn(struct sim *sim)
 {
 	struct ask *last = &sim->w->asks[sim->w->next];
@@ -637,7 +642,7 @@ static bool turn(struct sim *sim)
 			return true;
 		if (sim->fake->clean_up < 0 || last->answered)
 			return clock_strikes(sim); /* what rests for a time only */
-	} else if (step_next(sim, WHEN_ANSWERED)) {
+	} else if (!next_waits_for_rest(sim) && step_next(sim, WHEN_ANSWERED)) {
 		return true;
 	}
 	if (clock_strikes(sim))
@@ -668,7 +673,10 @@ void sim_run(struct world *w, const struct fake *fake, const struct scenario *sc
 	w->n_jobs = 0;
 	reconnect(&sim);
 	for (int i = 0; i < fake->n_machines; i++)
-		load_machine(&sim, fake->machines[i]);
+		if (!fake->machines[i]->unstored)
+			load_machine(&sim, fake->machines[i]);
+	if (fake->born)
+		fake->born(&sim);
 	for (int i = 0; i < fake->n_machines; i++)
 		if (sim.objects[i])
 			sm_recover(sim.objects[i]);

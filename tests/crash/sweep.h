@@ -45,6 +45,7 @@ enum step_when {
 	WHEN_ANSWERED, /* everything asked before has its answer */
 	WHEN_NOW, /* at once, before the effect just handed over is done */
 	WHEN_IDLE, /* no effect is under way, answered or not */
+	WHEN_AT_REST, /* every object is */
 };
 
 /* One line of a scenario. */
@@ -95,6 +96,11 @@ struct step {
 #define HAPPEN_IDLE(w) \
 	{ \
 		.kind = STEP_HAPPEN, .what = (w), .when = WHEN_IDLE \
+	}
+
+#define HAPPEN_AT_REST(w) \
+	{ \
+		.kind = STEP_HAPPEN, .what = (w), .when = WHEN_AT_REST \
 	}
 
 struct scenario {
@@ -159,6 +165,16 @@ struct world_exec {
 	int n_spawns;
 };
 
+struct world_shim {
+	bool pod; /* its sandbox exists */
+	bool started; /* at any time */
+	bool alive, silent;
+	bool unaware; /* of containers that another shim had */
+	bool ready; /* the sandbox replaces one that dies */
+	bool gave_up, torn_down;
+	bool asked; /* one that died in this life had been used */
+};
+
 /* Survives every daemon. */
 struct world {
 	/* Up to fail_commit: what decides all that follows; two equal ones have one future. */
@@ -174,6 +190,7 @@ struct world {
 	struct world_sandbox sbx;
 	struct world_image img;
 	struct world_exec exe;
+	struct world_shim shm;
 
 	/* Of one life. */
 	unsigned int fail_commit; /* the number of the commit, from 1; 0: none */
@@ -205,6 +222,8 @@ struct fake {
 	bool once; /* a client whose daemon died does not ask again */
 	const char *const *ask_names; /* of what is asked; NULL: the machine's events */
 	int clean_up; /* the event that removes what a scenario leaves, -1: it leaves nothing */
+	/* A life begins: make what unstored machines have.  NULL: there is none. */
+	void (*born)(struct sim *sim);
 	/* The object the step asks, made new when it is to be; NULL: none, and *ret_ok answers. */
 	struct sm_object *(*target)(struct sim *sim, const struct step *step, bool *ret_ok);
 	/* Attach what the event carries. */
@@ -262,7 +281,7 @@ void container_ends(struct world *w, bool record, int code);
 /* What is known of one without a process. */
 struct sm_event *container_evidence(const struct world *w);
 
-extern const struct fake fake_container, fake_sandbox, fake_image, fake_exec;
+extern const struct fake fake_container, fake_sandbox, fake_image, fake_exec, fake_shim;
 
 /* Live on in the world w, with rows below dir, until at rest. */
 void sim_run(struct world *w, const struct fake *fake, const struct scenario *sc, const char *dir);

@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "core/objects.h"
 #include "gen/sm_container.h"
 #include "gen/sm_exec.h"
 #include "gen/sm_image.h"
@@ -403,13 +404,27 @@ void check_answer(const char *method, const char *id, const char *detail)
 
 /* --- at rest --- */
 
+/* Of the daemon to the shim of a sandbox. */
+static const struct sm_state *line_to(const char *sandbox_id)
+{
+	const struct object *line = world_find(KIND_SHIM, sandbox_id);
+
+	return line ? sm_state(line->sm) : NULL;
+}
+
 bool check_at_rest(void)
 {
 	if (written || !store)
 		return false;
-	for (unsigned i = 0; i < n_rows; i++)
+	for (unsigned i = 0; i < n_rows; i++) {
+		const struct sm_state *line =
+			rows[i].m == &sbx_machine ? line_to(rows[i].id) : NULL;
+
 		if (rows[i].state->kind != SM_KIND_REST && rows[i].m != &pul_machine)
 			return false;
+		if (line && line->kind != SM_KIND_REST)
+			return false;
+	}
 	return true;
 }
 
@@ -443,6 +458,10 @@ void check_quiet(void)
 		if (shows(r, "CONTAINER_EXITED"))
 			SIM_CHECK(!process_of(r->id), "container %.13s has ended and has a process",
 				  r->id);
+		if (r->m == &sbx_machine && line_to(r->id))
+			SIM_CHECK(line_to(r->id)->kind == SM_KIND_REST,
+				  "sandbox %.13s: the line to its shim stays in %s", r->id,
+				  line_to(r->id)->name);
 		if (shows(r, "SANDBOX_READY"))
 			SIM_CHECK(has_shim(r->id), "sandbox %.13s is ready without a shim", r->id);
 		if (shows(r, "SANDBOX_NOTREADY"))

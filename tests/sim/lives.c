@@ -153,10 +153,12 @@ static bool is_settled(void)
 			return true;
 		}
 	} else {
+		int64_t late = node->mono - node->phase_since - node->set_back;
+
 		since = 0;
-		if (node->mono - node->phase_since > 3600 * NSEC_PER_SEC)
+		if (late > 3600 * NSEC_PER_SEC)
 			check_quiet();
-		SIM_CHECK(node->mono - node->phase_since < 3600 * NSEC_PER_SEC,
+		SIM_CHECK(late < 3600 * NSEC_PER_SEC,
 			  "no rest after an hour without faults: %u calls wait, the loop is %s, "
 			  "rows are %s",
 			  client_waiting(), sim_loop_idle() ? "idle" : "busy",
@@ -213,7 +215,10 @@ static void chaos(void)
 		sim_crash();
 	shim_chaos();
 	if (sim_chance(node->odds.clock_jumps)) {
-		node->real += ((int64_t)sim_below(7200) - 3600) * NSEC_PER_SEC;
+		int64_t jump = ((int64_t)sim_below(7200) - 3600) * NSEC_PER_SEC;
+
+		node->real += jump;
+		node->set_back -= MIN(jump, INT64_C(0));
 		sim_note("the clock jumps");
 	}
 	if (sim_chance(node->odds.proc_ends)) {

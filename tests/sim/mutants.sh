@@ -70,12 +70,12 @@ plant "a descriptor leaks" "descriptors are open" container.c \
 	'/^static void container_job_free/,/^}/s/close_fdp(&c->pidfd);//'
 plant "a mount is left when a container goes" "left behind\|has no row" bundle.c \
 	's/r = mount_remove_below(run, e);/r = 0;/'
-plant "a connection that failed is not tried again" "stays in\|no rest\|ready without a shim" shim.c \
-	'/^void pod_open/,/^}/s/^\t\t\t       open_again);/\t\t\t       NULL); loop_timer_stop(world.loop, \&p->patience);/'
+plant "a connection that failed is not tried again" "stays in" shim.c \
+	'/^void shm_effect_connect/,/^}/s/report(p, SHM_EVENT_NO_MEANS, &e);/;/'
 plant "an exit is lost when it arrives during the adoption" "." shim.c \
 	'/^void pod_adopted/,/^}/s/on_container(p, &ans->status, &ans->fd);/if (ans->status.state != SHIM_ENDED) &/'
 plant "an outcome is reported for a wrong generation" "." shim.c \
-	'/^static struct wait \*wait_new/,/^}/s/w->gen = o->sm->effect_gen;/w->gen = o->sm->effect_gen - (o->sm->seq > 3);/'
+	'/^static struct line_wait \*wait_new/,/^}/s/w->gen = o->sm->effect_gen;/w->gen = o->sm->effect_gen - (o->sm->seq > 3);/'
 plant "a failed CNI ADD is taken for done" "." sandbox.c \
 	'/^static void done_network_up/,/^}/s/if (j->result < 0)$/if (j->result < 0 \&\& !o)/'
 

@@ -159,6 +159,7 @@ struct odds {
 struct node {
 	uint64_t seed, rng;
 	int64_t mono, real; /* now; real is CLOCK_REALTIME */
+	int64_t set_back; /* by how much the clock has jumped back in all */
 	char boot_id[37];
 	char dir[SIM_PATH];
 	unsigned n_lives, n_calls, n_steps, n_ops, n_answers, n_crashes;

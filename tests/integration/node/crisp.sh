@@ -77,6 +77,7 @@ check "logs -t" eval 'crisp logs -t -n 3 web | grep -Eq "^20[0-9-]+T[0-9:.]+(Z|[
 if [ "$PEER" = crispd ]; then
 	check "explain by id" eval 'crisp explain "$ctr" | grep -q RUNNING'
 	check "explain: its history" eval 'crisp explain "$ctr" | grep -Eq -- "-.*-> RUNNING"'
+	check "explain of a pod: the line to its shim" eval 'crisp explain "$(crisp pods -q)" | grep -A 1 "^shim " | grep -q "UP (rest)"'
 	check_is "explain: nothing waits" "everything is at rest" crisp explain
 	check_fails "explain of what is not there" "nothing here has an id" crisp explain 0000000000000
 	layout=("$CACHE"/images-????????????????)
