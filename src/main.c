@@ -27,6 +27,7 @@
 #include "base/version.h"
 #include "conf/conf.h"
 #include "core/dirs.h"
+#include "core/loading.h"
 #include "core/objects.h"
 #include "core/trash.h"
 #include "gen/cri_rpc.h"

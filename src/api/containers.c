@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
+#include "core/calls.h"
 #include "core/paths.h"
 #include "core/payloads.h"
 #include "core/records.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "core/calls.h"
 #include "core/quarantine.h"
 
 static enum kind kind_of(const struct rpc_event *ev)

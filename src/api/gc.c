@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/fs.h"
 #include "base/treewalk.h"
+#include "core/calls.h"
 #include "core/paths.h"
 #include "core/trash.h"
 #include "gen/cri_rpc.h"

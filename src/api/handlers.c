@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "core/calls.h"
 
 struct submit {
 	struct loop_post post;

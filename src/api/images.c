@@ -8,6 +8,7 @@
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "core/calls.h"
 #include "core/paths.h"
 #include "core/records.h"
 #include "gen/cri_rpc.h"

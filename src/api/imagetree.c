@@ -6,6 +6,7 @@
 
 #include "api/handlers.h"
 #include "base/arena.h"
+#include "core/calls.h"
 #include "core/paths.h"
 #include "gen/cri_rpc.h"
 #include "image/layers.h"

@@ -16,6 +16,7 @@
 #include "base/proc.h"
 #include "base/str.h"
 #include "base/version.h"
+#include "core/calls.h"
 #include "core/payloads.h"
 #include "core/trash.h"
 #include "gen/cri_rpc.h"

@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "core/calls.h"
 #include "gen/cri_rpc.h"
 #include "images/pull.h"
 

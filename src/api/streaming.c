@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/handlers.h"
+#include "core/calls.h"
 #include "gen/cri_rpc.h"
 #include "pod/stream.h"
 

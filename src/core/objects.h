@@ -1,6 +1,5 @@
 /*
- * objects.h - all objects of the daemon, and what their effects share: tables by id and by name,
- * jobs on workers, the view that readers get.
+ * objects.h - all objects of the daemon: tables by id and by name, and what a kind adds to them.
  *
  * Everything here belongs to the loop thread, except what says otherwise.  There is one world a
  * process: objects are found through it, never held by pointer across a turn of the loop.
@@ -132,19 +131,6 @@ static inline enum kind kind_of_machine(const char *name)
 	return k;
 }
 
-/* --- life --- */
-
-/* Make the tables and load every row.  Blocks: before the loop runs; world.kinds, loop, store and
- * conf are set. */
-int world_load(struct err *e);
-/* Write what readers see, start the effects of objects that are not at rest. */
-int world_recover(struct err *e);
-/* Answers who still waits, frees everything; the world outside goes on by itself.  Fine when
- * nothing was loaded. */
-void world_stop(void);
-
-/* --- objects --- */
-
 /* By full id; NULL: none. */
 struct object *world_find(enum kind k, const char *id);
 /* By a name that the kind knows (answers_to: the first it fits), else by id or a prefix of one.
@@ -161,56 +147,10 @@ static inline struct object *object_of(const struct sm_object *sm)
 	return sm->user;
 }
 
-/* --- calls --- */
-
-/* A client's call on its way through a machine.  done answers the call from the object's record
- * (obj is NULL when there is none) or with e, on the loop thread; the call is freed after it. */
-struct caller {
-	struct sm_waiter waiter;
-	struct rpc_call *rpc;
-	void (*done)(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
-	/* How to ask again when the object went away while this waited; NULL: NOT_FOUND. */
-	void (*again)(struct caller *c);
-	const void *request; /* lives as long as rpc */
-};
-
-struct caller *caller_new(struct rpc_call *rpc, const void *request,
-			  void (*done)(struct rpc_call *, const struct sm_object *,
-				       const struct err *));
-/* Answer and free. */
-void caller_finish(struct caller *c, const struct sm_object *obj, const struct err *e);
-/* Dispatch an rpc event with c waiting for it.  Takes ev. */
-void caller_dispatch(struct caller *c, struct object *o, struct sm_event *ev);
-
-/* --- jobs: blocking parts of effects, one at a time for each object --- */
-
-struct job {
-	struct loop_job base;
-	struct list node;
-	enum loop_lane lane;
-	enum kind kind;
-	char id[ID_LEN + 1];
-	uint64_t gen; /* of the effect it works for */
-	int result; /* of work */
-	struct err err;
-	int (*work)(struct job *j, struct err *e); /* on a worker; must not touch objects */
-	/* On the loop.  o is NULL when the object is gone meanwhile.  Frees the job with its own
-	 * data through free_job afterwards. */
-	void (*done)(struct job *j, struct object *o);
-	void (*free_job)(struct job *j);
-	struct loop_timer delay;
-};
-
-/* Fill the common part of a job for the effect under way of o. */
-void job_init(struct job *j, struct object *o, enum loop_lane lane,
-	      int (*work)(struct job *, struct err *), void (*done)(struct job *, struct object *),
-	      void (*free_job)(struct job *));
-/* Run it when the object's earlier jobs are done. */
-void job_start(struct job *j);
-/* The same after a pause. */
-void job_start_after(struct job *j, int64_t pause_ns);
-/* Report an outcome of the effect the job worked for.  Takes ev; o may be NULL. */
-void job_report(const struct job *j, struct object *o, struct sm_event *ev);
-
-/* Report an outcome of the effect under way of o.  Takes ev. */
-void effect_report(struct object *o, uint64_t gen, struct sm_event *ev);
+/* Into the tables, born.  name_key: NULL or "": it has none. */
+struct object *object_add(enum kind k, struct sm_object *sm, const char *name_key);
+/* Out of the tables, with its jobs.  Frees the engine's part too. */
+void object_free(struct object *o);
+/* Its name is free for another. */
+bool object_is_nameless(enum kind k, const struct sm_object *sm);
+void object_drop_name(const struct object *o);

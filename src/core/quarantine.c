@@ -4,6 +4,7 @@
  * The row says nothing that can be trusted, so no machine runs: what the id leads to is taken
  * away in one blocking job, the rows last.
  */
+#include "core/calls.h"
 #include "core/quarantine.h"
 
 #include <stdlib.h>

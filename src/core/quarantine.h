@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "core/calls.h"
 #include "core/objects.h"
 
 /* An object that cannot be used: it is listed by Explain, and may be removed. */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "core/jobs.h"
 #include "core/paths.h"
 #include "core/payloads.h"
 #include "image/layers.h"

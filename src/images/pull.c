@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "core/jobs.h"
 #include "core/paths.h"
 #include "core/payloads.h"
 #include "core/records.h"

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/jobs.h"
 #include "core/paths.h"
 #include "core/records.h"
 #include "image/layermeta.h"

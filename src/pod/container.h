@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "core/calls.h"
 #include "core/objects.h"
 #include "gen/api.pb-c.h"
 #include "gen/sm_container.h"

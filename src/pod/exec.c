@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/words.h"
+#include "core/jobs.h"
 #include "core/paths.h"
 #include "core/payloads.h"
 #include "core/records.h"
@@ -36,12 +37,12 @@
 struct stream {
 	struct loop_io io;
 	struct buf data;
-	struct session *session;
+	struct exec_session *session;
 	int child_fd; /* the other end, until the shim has it */
 	bool open;
 };
 
-struct session {
+struct exec_session {
 	struct object *o;
 	struct stream streams[2]; /* stdout, stderr */
 	struct loop_timer drain;
@@ -73,7 +74,7 @@ static struct pod *pod_of(const struct object *o)
 
 /* --- output --- */
 
-static void drained(struct session *s)
+static void drained(struct exec_session *s)
 {
 	if (!s->draining)
 		return;
@@ -93,7 +94,7 @@ static void stream_close(struct stream *st)
 
 /* Of n more bytes those that are kept. A container decides how much it writes, so what all of them
  * make the daemon hold has a bound. */
-static size_t output_take(struct session *s, size_t n)
+static size_t output_take(struct exec_session *s, size_t n)
 {
 	size_t used = s->streams[0].data.len + s->streams[1].data.len;
 	size_t room = OUTPUT_MAX - used, left;
@@ -117,7 +118,7 @@ static size_t output_take(struct session *s, size_t n)
 static void stream_read(struct loop_io *io, uint32_t events)
 {
 	struct stream *st = container_of(io, struct stream, io);
-	struct session *s = st->session;
+	struct exec_session *s = st->session;
 	char chunk[16384];
 	ssize_t n = read(io->fd, chunk, sizeof(chunk));
 
@@ -133,7 +134,7 @@ static void stream_read(struct loop_io *io, uint32_t events)
 		drained(s);
 }
 
-static int stream_open(struct session *s, struct stream *st, struct err *e)
+static int stream_open(struct exec_session *s, struct stream *st, struct err *e)
 {
 	int fds[2];
 	int r;
@@ -156,7 +157,7 @@ static int stream_open(struct session *s, struct stream *st, struct err *e)
 void exec_output(const struct sm_object *sm, ProtobufCBinaryData *ret_stdout,
 		 ProtobufCBinaryData *ret_stderr)
 {
-	const struct session *s = object_of(sm)->own;
+	const struct exec_session *s = object_of(sm)->own;
 
 	*ret_stdout =
 		(ProtobufCBinaryData){ s->streams[0].data.len, (uint8_t *)s->streams[0].data.data };
@@ -280,7 +281,7 @@ static void shim_spawned(struct object *o, uint64_t gen, struct shim_answer *ans
 
 static void spawn_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	struct session *s = o->own;
+	struct exec_session *s = o->own;
 	const Crisp__State__Container *ctr = container_of_exec(o);
 	_cleanup_(exec_place_done) struct exec_place place = EXEC_PLACE_NULL;
 	struct shim_request req = {
@@ -332,7 +333,7 @@ static void done_process(struct job *j, struct object *o)
 void exe_effect_spawn(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
-	struct session *s = o->own;
+	struct exec_session *s = o->own;
 	struct exec_job *x = xcalloc(1, sizeof(*x));
 	_cleanup_free_ char *run = path_container_run(world.conf, row_of(o)->container_id);
 
@@ -393,13 +394,13 @@ void exe_effect_kill(struct sm_object *sm)
 
 static void drain_over(struct loop_timer *t)
 {
-	drained(container_of(t, struct session, drain));
+	drained(container_of(t, struct exec_session, drain));
 }
 
 /* A child left behind may hold the pipes open for ever: what came in time is what there is. */
 void exe_effect_drain(struct sm_object *sm)
 {
-	struct session *s = object_of(sm)->own;
+	struct exec_session *s = object_of(sm)->own;
 
 	s->draining = true;
 	if (!s->streams[0].open && !s->streams[1].open)
@@ -466,7 +467,7 @@ int exec_for(const Runtime__V1__ExecSyncRequest *req, struct object **ret, struc
 
 static void exec_born(struct object *o)
 {
-	struct session *s = xcalloc(1, sizeof(*s));
+	struct exec_session *s = xcalloc(1, sizeof(*s));
 	_cleanup_free_ char *run = path_container_run(world.conf, row_of(o)->container_id);
 
 	s->o = o;
@@ -478,7 +479,7 @@ static void exec_born(struct object *o)
 static void exec_gone(struct object *o)
 {
 	const struct shim_request req = { .type = SHIM_FORGET, .session = o->sm->id };
-	struct session *s = o->own;
+	struct exec_session *s = o->own;
 	struct pod *p = pod_of(o);
 	struct err e = ERR_NULL;
 

@@ -22,6 +22,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "core/jobs.h"
 #include "core/paths.h"
 #include "core/payloads.h"
 #include "net/cni.h"

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "core/jobs.h"
 #include "core/paths.h"
 #include "core/payloads.h"
 #include "core/records.h"

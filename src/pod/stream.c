@@ -29,7 +29,7 @@
 #define TRIM_BYTES (1024 * 1024)
 #define IDLE_NS (4 * 3600 * NSEC_PER_SEC) /* as cri-streaming, unless it is set */
 
-struct session {
+struct stream_session {
 	struct list node;
 	unsigned refs; /* the client or its token, the process, calls under way */
 	uint64_t id; /* the connection's; 0: no client */
@@ -50,7 +50,7 @@ static struct list sessions = { &sessions, &sessions }; /* whose client has come
 
 /* --- life --- */
 
-static void session_free(struct session *s)
+static void session_free(struct stream_session *s)
 {
 	list_remove(&s->node);
 	for (size_t i = 0; s->cmd && s->cmd[i]; i++)
@@ -63,7 +63,7 @@ static void session_free(struct session *s)
 	free(s);
 }
 
-static void session_unref(struct session *s)
+static void session_unref(struct stream_session *s)
 {
 	if (--s->refs == 0)
 		session_free(s);
@@ -74,10 +74,10 @@ static void token_late(void *arg)
 	session_unref(arg);
 }
 
-static struct session *session_by_id(uint64_t id)
+static struct stream_session *session_by_id(uint64_t id)
 {
 	list_for_each(pos, &sessions) {
-		struct session *s = list_entry(pos, struct session, node);
+		struct stream_session *s = list_entry(pos, struct stream_session, node);
 
 		if (id && s->id == id)
 			return s;
@@ -85,7 +85,7 @@ static struct session *session_by_id(uint64_t id)
 	return NULL;
 }
 
-static void tell_end(struct session *s, int code, const struct err *err)
+static void tell_end(struct stream_session *s, int code, const struct err *err)
 {
 	struct stream_end end = { .code = code };
 
@@ -95,7 +95,7 @@ static void tell_end(struct session *s, int code, const struct err *err)
 		stream_server_end(server, s->id, &end);
 }
 
-static void tell_failure(struct session *s, const struct err *err)
+static void tell_failure(struct stream_session *s, const struct err *err)
 {
 	log_debug("stream session failed", "ctr=%.13s error=\"%s\"", s->target, err->text);
 	tell_end(s, -1, err);
@@ -103,9 +103,10 @@ static void tell_failure(struct session *s, const struct err *err)
 
 /* --- preparing --- */
 
-static struct session *session_new(enum stream_kind kind, const char *target, const char *sandbox)
+static struct stream_session *session_new(enum stream_kind kind, const char *target,
+					  const char *sandbox)
 {
-	struct session *s = xcalloc(1, sizeof(*s));
+	struct stream_session *s = xcalloc(1, sizeof(*s));
 
 	list_init(&s->node);
 	s->refs = 1;
@@ -116,7 +117,7 @@ static struct session *session_new(enum stream_kind kind, const char *target, co
 	return s;
 }
 
-static size_t session_size(const struct session *s)
+static size_t session_size(const struct stream_session *s)
 {
 	size_t size = sizeof(*s);
 
@@ -133,7 +134,7 @@ static void expire(struct loop_timer *t)
 		malloc_trim(0);
 }
 
-static int session_offer(struct session *s, const char *route, char **ret_url, struct err *e)
+static int session_offer(struct stream_session *s, const char *route, char **ret_url, struct err *e)
 {
 	char token[TOKEN_LEN + 1];
 	int r = server ? tokens_add(tokens, s->ask.kind, s, session_size(s), token_late,
@@ -175,7 +176,7 @@ static int find_running(const char *id, struct object **ret, struct err *e)
 int stream_session_exec(const Runtime__V1__ExecRequest *req, char **ret_url, struct err *e)
 {
 	struct object *o = NULL;
-	struct session *s;
+	struct stream_session *s;
 	size_t words = 0;
 	int r = check_streams(req->stdin, req->stdout, req->stderr, req->tty, e);
 
@@ -202,7 +203,7 @@ int stream_session_attach(const Runtime__V1__AttachRequest *req, char **ret_url,
 {
 	Runtime__V1__ContainerConfig *config;
 	struct object *o = NULL;
-	struct session *s;
+	struct stream_session *s;
 	bool tty, once;
 	int r = check_streams(req->stdin, req->stdout, req->stderr, req->tty, e);
 
@@ -251,7 +252,7 @@ int stream_session_port_forward(const Runtime__V1__PortForwardRequest *req, char
 				struct err *e)
 {
 	struct object *o;
-	struct session *s;
+	struct stream_session *s;
 	int r = find_ready(req->pod_sandbox_id, &o, e);
 
 	if (r == 0)
@@ -313,11 +314,11 @@ static int pipes_open(struct pipes *p, bool in, bool out, bool err, struct err *
 
 /* A call to the shim, with what is the client's when it succeeds. */
 struct shim_op {
-	struct session *s;
+	struct stream_session *s;
 	struct stream_fds ours;
 };
 
-static int shim_call(struct session *s, const struct shim_request *req, struct pipes *p,
+static int shim_call(struct stream_session *s, const struct shim_request *req, struct pipes *p,
 		     shim_call_fn *fn, struct err *e)
 {
 	struct pod *pod = pod_find(s->sandbox);
@@ -381,7 +382,7 @@ static void exec_started(void *arg, struct shim_answer *ans, const struct err *e
 	op_done(op, !err && e.code == ERR_OK);
 }
 
-static int exec_spawn(struct session *s, struct err *e)
+static int exec_spawn(struct stream_session *s, struct err *e)
 {
 	const struct stream_ask *a = &s->ask;
 	struct object *ctr = world_find(KIND_CONTAINER, s->target);
@@ -409,9 +410,9 @@ static int exec_spawn(struct session *s, struct err *e)
 	return r;
 }
 
-struct exec_job {
+struct process_job {
 	struct loop_job base;
-	struct session *s;
+	struct stream_session *s;
 	char *config_path;
 	int result;
 	struct err err;
@@ -419,7 +420,7 @@ struct exec_job {
 
 static void exec_write(struct loop_job *base)
 {
-	struct exec_job *j = container_of(base, struct exec_job, base);
+	struct process_job *j = container_of(base, struct process_job, base);
 
 	/* Nobody else touches these of a session. */
 	j->result = exec_write_process(j->config_path, j->s->process_path,
@@ -428,7 +429,7 @@ static void exec_write(struct loop_job *base)
 
 static void exec_written(struct loop_job *base)
 {
-	struct exec_job *j = container_of(base, struct exec_job, base);
+	struct process_job *j = container_of(base, struct process_job, base);
 
 	if (j->s->id && j->result == 0)
 		j->result = exec_spawn(j->s, &j->err);
@@ -439,10 +440,10 @@ static void exec_written(struct loop_job *base)
 	free(j);
 }
 
-static int exec_begin(struct session *s, struct err *e)
+static int exec_begin(struct stream_session *s, struct err *e)
 {
 	_cleanup_free_ char *run = path_container_run(world.conf, s->target);
-	struct exec_job *j = xcalloc(1, sizeof(*j));
+	struct process_job *j = xcalloc(1, sizeof(*j));
 	int r;
 
 	s->process_path = xasprintf("%s/exec-%s.json", run, s->name);
@@ -460,7 +461,7 @@ static int exec_begin(struct session *s, struct err *e)
 	return 0;
 }
 
-static void exec_over(struct session *s, int code, const struct err *err)
+static void exec_over(struct stream_session *s, int code, const struct err *err)
 {
 	if (!s->running)
 		return;
@@ -477,7 +478,7 @@ void stream_session_ended(const struct shim_status *st)
 	if (st->exit_code < 0 || st->exit_code > 255)
 		err_set(&e, ERR_UNKNOWN, "the exit code is not known");
 	list_for_each(pos, &sessions) {
-		struct session *s = list_entry(pos, struct session, node);
+		struct stream_session *s = list_entry(pos, struct stream_session, node);
 
 		if (strcmp(s->name, st->session) != 0)
 			continue;
@@ -495,7 +496,7 @@ void stream_session_pod_lost(const char *sandbox_id, const char *why)
 
 	err_set(&e, ERR_UNAVAILABLE, "%s", why);
 	list_for_each_safe(pos, &sessions) {
-		struct session *s = list_entry(pos, struct session, node);
+		struct stream_session *s = list_entry(pos, struct stream_session, node);
 
 		if (strcmp(s->sandbox, sandbox_id) != 0)
 			continue;
@@ -518,7 +519,7 @@ static void attached(void *arg, struct shim_answer *ans, const struct err *err)
 	op_done(op, !err);
 }
 
-static int attach_begin(struct session *s, struct err *e)
+static int attach_begin(struct stream_session *s, struct err *e)
 {
 	const struct stream_ask *a = &s->ask;
 	const struct shim_request req = {
@@ -537,7 +538,7 @@ static int attach_begin(struct session *s, struct err *e)
 	return r;
 }
 
-static void resize(struct session *s, uint16_t width, uint16_t height)
+static void resize(struct stream_session *s, uint16_t width, uint16_t height)
 {
 	const struct shim_request req = {
 		.type = SHIM_RESIZE,
@@ -600,7 +601,7 @@ static void dial_done(struct loop_job *base)
 	free(d);
 }
 
-static void dial(struct session *s, uint32_t pair)
+static void dial(struct stream_session *s, uint32_t pair)
 {
 	static const int none[2] = { -1, -1 };
 	struct object *o = NULL;
@@ -649,7 +650,7 @@ struct note {
 
 static void redeem(const struct note *n)
 {
-	struct session *s = tokens_take(tokens, n->what, n->token, clock_monotonic_ns());
+	struct stream_session *s = tokens_take(tokens, n->what, n->token, clock_monotonic_ns());
 
 	if (s) {
 		s->id = n->id;
@@ -661,7 +662,7 @@ static void redeem(const struct note *n)
 		session_unref(s);
 }
 
-static void begin(struct session *s)
+static void begin(struct stream_session *s)
 {
 	const struct pod *pod = pod_find(s->sandbox);
 	struct object *o;
@@ -680,7 +681,7 @@ static void begin(struct session *s)
 void stream_session_pod_settled(const char *sandbox_id)
 {
 	list_for_each_safe(pos, &sessions) {
-		struct session *s = list_entry(pos, struct session, node);
+		struct stream_session *s = list_entry(pos, struct stream_session, node);
 
 		if (server && s->waits && strcmp(s->sandbox, sandbox_id) == 0)
 			begin(s);
@@ -690,7 +691,7 @@ void stream_session_pod_settled(const char *sandbox_id)
 static void note_run(struct loop_post *post)
 {
 	struct note *n = container_of(post, struct note, post);
-	struct session *s = session_by_id(n->id);
+	struct stream_session *s = session_by_id(n->id);
 
 	switch (n->kind) {
 	case NOTE_REDEEM:
@@ -822,6 +823,6 @@ void stream_session_stop(void)
 void stream_session_free(void)
 {
 	while (!list_empty(&sessions))
-		session_free(list_entry(sessions.next, struct session, node));
+		session_free(list_entry(sessions.next, struct stream_session, node));
 	tokens_free(take_ptr(tokens));
 }

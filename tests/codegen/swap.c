@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "core/calls.h"
 #include "core/quarantine.h"
 #include "gen/cri_rpc.h"
 #include "gen/sm_container.h"

@@ -57,12 +57,12 @@ plant() {
 	fi
 }
 
-plant "an answer comes before the durable commit" "before the commit" objects.c \
+plant "an answer comes before the durable commit" "before the commit" commits.c \
 	's/if (w->durable)$/if (w->durable \&\& w->obj->seq > 3)/'
 plant "a watch outlives its object" "." exec.c \
 	'/^static void exec_gone/,/^}/s/stream_close(&s->streams\[i\]);//'
-plant "a name is not freed" "." objects.c 's/^\t*drop_name(o);/(void)o;/'
-plant "a call that waits for an object which goes is never answered" "calls wait\|never answered" objects.c \
+plant "a name is not freed" "." objects.c 's/^\t*object_drop_name(o);/(void)o;/'
+plant "a call that waits for an object which goes is never answered" "calls wait\|never answered" commits.c \
 	'/^static void engine_gone/,/^}/s/caller_finish(c, NULL, NULL);/(void)c;/'
 plant "a job looks at an object on the worker" "on its worker" container.c \
 	'/^static int work_erase(/,/^}/s/reach_end_container(c->row,/reach_end_container(world_find(KIND_CONTAINER, j->id)->sm->row,/'

@@ -1,0 +1,183 @@
+/*
+ * loading.c - see loading.h.
+ */
+#include "core/loading.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "core/commits.h"
+#include "core/dirs.h"
+#include "core/listing.h"
+#include "core/objects.h"
+#include "core/quarantine.h"
+
+struct loading {
+	enum kind kind;
+	enum store_env env;
+	struct store_read *read;
+	struct err err;
+};
+
+static const char *name_key_of(enum kind k, const void *row)
+{
+	return kind_ops(k)->name_key ? kind_ops(k)->name_key(row) : "";
+}
+
+static uint64_t seq_of(const struct store_row *row)
+{
+	Crisp__State__Envelope *env;
+	uint64_t seq;
+
+	if (row->damaged)
+		return 0;
+	env = crisp__state__envelope__unpack(NULL, row->size, row->payload);
+	if (!env)
+		return 0;
+	seq = env->seq;
+	crisp__state__envelope__free_unpacked(env, NULL);
+	return seq;
+}
+
+/* Each row stands in one environment or in both; the intact copy with the higher seq counts. */
+static int load_row(void *arg, const struct store_row *row)
+{
+	struct loading *l = arg;
+	const struct sm_machine *m = kind_ops(l->kind)->machine;
+	const char *id = row->key + strlen(m->name) + 1;
+	const struct store_row *best = row;
+	struct sm_object *sm = NULL;
+	struct store_row other;
+	struct err e = ERR_NULL;
+	int r;
+
+	if (world_find(l->kind, id))
+		return 0; /* came from the other environment already */
+	if (!id_is_valid(id)) {
+		quarantine_add(l->kind, id, "its key does not end in an id");
+		return 0;
+	}
+	r = store_get(l->read, l->env == STORE_ENV_BOOT ? STORE_ENV_DURABLE : STORE_ENV_BOOT,
+		      row->key, &other, &l->err);
+	if (r < 0)
+		return r;
+	/* Acknowledged and durable, but gone from the boot store only, does not happen; the other
+	 * way round does: a row of this boot that was removed durably is gone. */
+	if (r == 1 && l->env == STORE_ENV_BOOT && !m->boot_scoped)
+		return 0;
+	if (r == 0 && seq_of(&other) > seq_of(row))
+		best = &other;
+	if (best->damaged)
+		err_set(&e, ERR_DATA_LOSS, "checksum or header of the row is wrong");
+	else if (sm_object_load(world.engine, m, id, best->payload, best->size, &sm, &e) == 0 &&
+		 !object_is_nameless(l->kind, sm) && *name_key_of(l->kind, sm->row) &&
+		 world_find_name(name_key_of(l->kind, sm->row)))
+		err_set(&e, ERR_DATA_LOSS, "another %s has the same name", m->name);
+	if (e.code) {
+		sm_object_free(sm);
+		quarantine_add(l->kind, id, e.text);
+	} else {
+		object_add(l->kind, sm, name_key_of(l->kind, sm->row));
+	}
+	return 0;
+}
+
+/* Of an unstored machine there are no rows. */
+static int load_kind(enum kind k, struct err *e)
+{
+	_cleanup_free_ char *prefix = xasprintf("%s/", kind_ops(k)->machine->name);
+	struct store_read read;
+	struct loading l = { .kind = k, .read = &read };
+	int r = 0;
+
+	if (kind_ops(k)->machine->unstored)
+		return 0;
+	store_read_begin(world.store, &read);
+	for (int env = STORE_ENV_DURABLE; env <= STORE_ENV_BOOT && r == 0; env++) {
+		l.env = (enum store_env)env;
+		r = store_scan(&read, l.env, prefix, load_row, &l, e);
+	}
+	store_read_end(&read);
+	if (r < 0 && l.err.code)
+		*e = l.err;
+	return r;
+}
+
+static bool turn_end(void *arg)
+{
+	(void)arg;
+	return sm_flush(world.engine);
+}
+
+static void retry_stalled(struct loop_timer *t)
+{
+	sm_retry(world.engine);
+	dirs_keep_spare(world.conf);
+	loop_timer_set(world.loop, t, clock_monotonic_ns() + NSEC_PER_SEC, retry_stalled);
+}
+
+int world_load(struct err *e)
+{
+	world.engine = sm_engine_new(&commits_ops, NULL);
+	list_init(&world.quarantine);
+	world.names = map_new();
+	for (int k = 0; k < KIND_COUNT; k++)
+		world.objects[k] = map_new();
+	loop_set_turn_end(world.loop, turn_end, NULL);
+	loop_timer_set(world.loop, &world.retry, clock_monotonic_ns() + NSEC_PER_SEC,
+		       retry_stalled);
+	for (int k = 0; k < KIND_COUNT; k++) {
+		int r = load_kind((enum kind)k, e);
+
+		if (r < 0)
+			return err_wrap(e, "load the %s rows",
+					kind_ops((enum kind)k)->machine->name);
+	}
+	return 0;
+}
+
+int world_recover(struct err *e)
+{
+	if (listing_rebuild(e) < 0)
+		return err_wrap(e, "write what readers see");
+	world.recovering = true;
+	for (int k = 0; k < KIND_COUNT; k++) {
+		struct object *o;
+		size_t pos = 0;
+
+		/* Recovery only starts effects: nothing comes or goes before the loop runs. */
+		while ((o = map_next(world.objects[k], &pos)))
+			sm_recover(o->sm);
+	}
+	world.recovering = false;
+	return 0;
+}
+
+void world_stop(void)
+{
+	if (!world.engine)
+		return;
+	for (int k = KIND_COUNT - 1; k >= 0; k--) {
+		size_t pos = 0;
+		struct object *o;
+
+		while (world.objects[k] && (o = map_next(world.objects[k], &pos))) {
+			object_free(o);
+			pos = 0;
+		}
+	}
+	/* What still is called back, by the end of a line or of the loop, finds nothing. */
+	for (int k = 0; k < KIND_COUNT; k++)
+		map_free(take_ptr(world.objects[k]));
+	while (world.quarantine.next && !list_empty(&world.quarantine)) {
+		struct quarantined *q = list_entry(world.quarantine.next, struct quarantined, node);
+
+		list_remove(&q->node);
+		free(q);
+	}
+	map_free(world.names);
+	sm_engine_free(take_ptr(world.engine));
+}
