@@ -145,6 +145,20 @@ function watch_switch(code,    i, c, word)
 	}
 }
 
+# A tag of the product means one thing in the whole tree.
+function watch_tag(code,    tag)
+{
+	if (code !~ /^[ \t]*((typedef|static|const) )*(struct|enum|union) [A-Za-z_0-9]+ \{/)
+		return
+	match(code, /(struct|enum|union) [A-Za-z_0-9]+/)
+	tag = substr(code, RSTART, RLENGTH)
+	sub(/^[a-z]+ /, "", tag)
+	if (tag in tag_at)
+		report(FNR, tag " is the tag of another type, too (" tag_at[tag] "): name one by what it is")
+	else
+		tag_at[tag] = FILENAME ":" FNR
+}
+
 function watch_goto(code,    label)
 {
 	if (match(code, /^[ \t]*[a-z_][a-z0-9_]*:/) && code !~ /default:|\?/) {
@@ -257,6 +271,8 @@ asks_traits && /_STATE_[A-Z]/ && $0 ~ ("(^|[^A-Za-z0-9_])(" prefixes ")_STATE_[A
 	banned(code)
 	watch_open(code)
 	watch_switch(code)
+	if (is_product)
+		watch_tag(code)
 	if (body != "")
 		watch_goto(code)
 	if ($0 ~ /^}/ && body != "") {

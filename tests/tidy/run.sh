@@ -20,6 +20,17 @@ printf 'machine lamp prefix lmp version 1 row Lamp\n' >"$scratch/states/lamp.sm"
 plant src/a/lamp.h <<<'enum lamp {
 	LAMP_RED,
 };'
+plant src/a/one.c <<<'struct session {
+	int fd;
+};'
+plant src/b/two.c 2 'session is the tag of another type, too (src/a/one.c:2): name one by what it is' \
+	<<<'enum session {
+	SESSION_A,
+};'
+# Each test is a program of its own.
+plant tests/unit/test_one.c <<<'struct session {
+	int fd;
+};'
 plant src/a/same.c <<<'int a;'
 plant src/b/same.c 1 'another file is called same.c, too (src/a/same.c): rename one' <<<'int b;'
 plant src/a/alone.h 1 'declares functions without a source: src/a/alone.c' <<<'int alone(void);'
