@@ -1,11 +1,9 @@
 /*
- * call.h - one call inside the server, from its arrival to the last event about it.
- *
- * Who holds a call: its owner until it is answered (the handler), and each batch that was given to
- * the library until its event has come.  The last one frees it.  `struct calls` is what all calls
- * of a server share; it outlives the server while a handler still holds a call.
- *
- * Locking: `calls.lock` guards what is marked below.  Batches are never started under it.
+ * call.h - one gRPC call inside the server, from its arrival to its last completion-queue event.
+ * References to a call: one of its owner (the handler) until the reply, and one of each batch until
+ * the batch's event has been handled.  The last reference frees the call.  `struct calls` is the
+ * state shared by all calls of a server; it outlives the server while a handler still owns a call.
+ * Locking: `calls.lock` guards the fields marked "lock" below.  Start batches without holding it.
  */
 #pragma once
 
@@ -21,9 +19,9 @@
 #include "api/server.h"
 #include "base/list.h"
 
-/* What a completion queue's tag points to.  `given` orders what was written before the tag was
- * given away with what its event reads: the library does that too, where no checker of ours can
- * see. */
+/* Target of a completion queue's tag.  `given` orders writes made before the tag was passed to the
+ * library with reads in its event.  The library orders them too, but ThreadSanitizer cannot see
+ * that. */
 struct cq_event {
 	void (*fn)(struct cq_event *ev, bool ok);
 	atomic_bool given;
@@ -46,13 +44,13 @@ static inline void cq_event_run(void *tag, bool ok)
 struct calls {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* batches reached 0, or the server was shut down */
-	struct list in_flight; /* lock: answered ones leave */
+	struct list in_flight; /* lock: calls without a reply */
 	struct server_counts counts; /* lock */
-	unsigned batches; /* lock: events to come, and threads inside the library */
+	unsigned batches; /* lock: pending events, and threads inside the library */
 	unsigned refs; /* lock: calls and the server */
 	struct links *links; /* lock */
-	bool stopped; /* lock: the library must not be called any more */
-	/* Fixed at the start. */
+	bool stopped; /* lock: no further library calls */
+	/* Constant after calls_new. */
 	unsigned max_calls;
 	size_t max_send;
 	void (*on_call)(const struct server_call_info *info, void *arg);
@@ -62,8 +60,8 @@ struct calls {
 struct rpc_call {
 	struct calls *calls;
 	struct list node;
-	const struct rpc_method *method; /* NULL: unknown to us */
-	void *slot; /* the server's, for re-arming */
+	const struct rpc_method *method; /* NULL: method not in the table */
+	void *slot; /* the server's method_slot, for re-arming */
 	atomic_uint refs;
 	struct cq_event arrive, closed, sent;
 
@@ -81,33 +79,33 @@ struct rpc_call {
 	int64_t deadline_ns; /* CLOCK_REALTIME */
 	size_t request_bytes, response_bytes;
 	struct arena *arena;
-	atomic_uint arena_holders; /* the dispatch under way and the answer to come */
+	atomic_uint arena_holders; /* the dispatch under way and the reply to come */
 	atomic_bool answered, cancelled;
 	int closed_cancelled; /* written by the library before `closed` */
 };
 
 struct calls *calls_new(const struct server_options *o);
-/* The server's hold.  Calls that are left have lost their library half: see calls_abandon. */
+/* Drop the server's reference.  Remaining calls must have been released by calls_abandon. */
 void calls_unref(struct calls *cs);
 
-/* Start no further batch, and wait until none is under way: all calls must have ended towards their
- * clients, and the queue's threads must still run. */
+/* Refuse further batches and wait until none is under way.  All calls must have ended towards their
+ * clients; the queue's threads must still run. */
 void calls_stop(struct calls *cs);
 
-/* After that, and without the queue's threads: take the library's half of the calls that handlers
- * still hold. */
+/* Release the library's half of the calls that handlers still own.  Call after calls_stop, when the
+ * queue's threads have ended. */
 void calls_abandon(struct calls *cs);
 
-/* A call to be armed: the caller gives its fields to grpc_server_request_*call with the tag
- * &call->arrive.  One reference, the owner's. */
+/* Make a call to be armed; the caller passes its fields to grpc_server_request_*call with the tag
+ * &call->arrive.  The call starts with one reference, the owner's. */
 struct rpc_call *call_new(struct calls *cs, const struct rpc_method *method, void *slot);
 
-/* It never arrived. */
+/* Free a call that never arrived. */
 void call_drop(struct rpc_call *c);
 
-/* It has arrived at descriptor fd: watch for its end, count it, check it, hand it to its
- * handler. */
+/* Handle a call that arrived on descriptor fd: watch for its cancellation, count it, check it and
+ * pass it to its handler. */
 void call_run(struct rpc_call *c, int fd);
 
-/* As server_calls and the hook show it. */
+/* Describe the call for server_calls and the on_call hook. */
 struct server_call_info call_info(const struct rpc_call *c);

@@ -1,13 +1,11 @@
 /*
- * frames.h - how many HTTP/2 streams a connection has opened that hold memory for nothing.
- *
- * The library makes a call of 16 KiB for each stream, reads on while calls wait for a thread, and
- * does not count a stream that its client has reset.  A client that opens and resets streams would
- * fill the memory.  So each recvmsg of the library is looked at (the linker's --wrap): it fails
- * with ECONNRESET, and the library closes the connection, once too many streams are idle: opened,
- * not with a handler, and not freed.
- *
- * Thread-safe.  The library checks the frames themselves.
+ * frames.h - count the idle HTTP/2 streams of each gRPC connection, to bound their memory.
+ * The library allocates a call of 16 KiB for each stream, reads on while calls wait for a thread,
+ * and stops counting a stream that its client has reset.  A client that opens and resets streams
+ * would fill the memory.  A wrapper of recvmsg (the linker's --wrap) therefore fails with
+ * ECONNRESET, and the library closes the connection, once too many streams are idle.  An idle
+ * stream is opened, not owned by a handler, and not freed.
+ * Thread-safe.  The library validates the frames.
  */
 #pragma once
 
@@ -17,31 +15,31 @@
 
 #include "base/limits.h"
 
-/* Of one connection: a client that uses all its streams, and uses them again before the answered
- * calls are freed. */
+/* Limit of one connection: a client may use all its streams, and use them again before the calls
+ * with a reply are freed. */
 #define FRAMES_IDLE_MAX (2 * LIMIT_CALLS_OF_CONNECTION + 256)
-/* Of all connections: beyond it, the one with the most is closed. */
+/* Limit of all connections together: above it, close the connection with the most. */
 #define FRAMES_IDLE_TOTAL (2 * FRAMES_IDLE_MAX)
-/* The server never learns of a stream that was reset early: so many a second are forgiven. */
+/* The server gets no event for a stream reset early: uncount this many a second. */
 #define FRAMES_FORGIVEN 50
 
-/* What has been read of a client's bytes. */
+/* Position in a client's byte stream. */
 struct frames {
-	uint32_t skip; /* bytes before the next header */
-	unsigned n_head; /* of them are in head */
-	unsigned char head[9]; /* of the frame that begins */
+	uint32_t skip; /* bytes before the next frame header */
+	unsigned n_head; /* bytes of it in head */
+	unsigned char head[9]; /* header of the frame that begins */
 };
-/* A client begins with a preface of 24 bytes, which is no frame. */
+/* The client's byte stream begins with a preface of 24 bytes, which is no frame. */
 #define FRAMES_BEGIN ((struct frames){ .skip = 24 })
 
-/* The client's next bytes.  Returns the number of streams that they open. */
+/* Parse the client's next bytes.  Returns the number of streams that they open. */
 unsigned frames_feed(struct frames *f, const unsigned char *data, size_t size);
 
 /* Count the connection at fd until frames_drop; ino: inode of its socket. */
 void frames_watch(int fd, ino_t ino);
 void frames_drop(int fd);
 
-/* A stream of the connection at fd is idle no longer (a handler has its call, or the call is
- * freed); or it is again (the call was answered). */
+/* frames_less: a stream of the connection at fd left the idle ones; a handler got its call, or the
+ * call was freed. frames_more: the stream is idle again, because its call was answered. */
 void frames_less(int fd);
 void frames_more(int fd);

@@ -1,9 +1,9 @@
 /*
- * grpc_env.h - the process around gRPC C core: environment, allocator, log.
+ * grpc_env.h - the process environment of gRPC C core: variables, allocator, log.
  */
 #pragma once
 
-/* Once, at the top of main, before any thread: removes environment variables that change how
- * the library behaves, tunes malloc so that a 16 MiB message does not stay resident for ever, and
- * sends the library's own messages through base/log. */
+/* Call once, at the top of main, before any thread.  Removes environment variables that change the
+ * library's behaviour.  Tunes malloc so that the memory of a 16 MiB message is returned.  Sends the
+ * library's messages through base/log. */
 void grpc_env_init(void);

@@ -1,5 +1,6 @@
 /*
- * handlers.h - what the RPC handlers share: the way to the loop, selections, statuses out of rows.
+ * handlers.h - helpers shared by the RPC handlers: submission to the loop, selections, statuses
+ * made of rows.
  */
 #pragma once
 
@@ -10,19 +11,20 @@
 #include "gen/api.pb-c.h"
 #include "images/puller.h"
 
-/* Hand a call to the loop thread, where take starts the work (of events: events.c); done
- * answers it.  While crispd drains, nothing is taken. */
+/* Post a call to the loop thread, where take starts the work (events.c for events) and done answers
+ * the call.  While crispd drains, every call is refused. */
 typedef int api_take_fn(struct caller *c, const void *req, struct err *e);
 typedef void api_done_fn(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 int api_submit(struct rpc_call *rpc, const void *req, api_take_fn *take, api_done_fn *done);
 
-/* done for a response without fields: it packs to nothing. */
+/* A done for a response without fields, which packs to zero bytes. */
 void api_done_empty(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 
-/* done for a call that take answers itself unless it fails: the end without an error is silent. */
+/* A done for calls that take answers itself on success: replies on an error only. */
 void api_done_failed(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 
-/* A field by the offsets of a table row, inside 0: of msg itself.  NULL: its message is absent. */
+/* Pointer to a field, by the offsets of a table row. inside: offset of the pointer to the field's
+ * message; 0: msg itself.  NULL: that message is absent. */
 static inline const void *api_field(const ProtobufCMessage *msg, size_t inside, size_t field)
 {
 	const char *at = (const char *)msg;
@@ -38,15 +40,16 @@ static inline const char *api_text(const ProtobufCMessage *msg, size_t inside, s
 	return text ? *text : NULL;
 }
 
-/* Every listing that a method's selection is about, in one snapshot; fn as of listing_each.  Of
- * many objects on any thread; of one on the loop thread, with the errors of world_lookup. */
+/* Call fn (see listing_each) for every listing that the method's selection matches, in one
+ * snapshot.  A selection of many objects may run on any thread.  A selection of one object runs on
+ * the loop thread and has the errors of world_lookup. */
 int api_select_each(const struct rpc_select *s, const ProtobufCMessage *req,
 		    int (*fn)(void *arg, const struct listing *v), void *arg, struct err *e);
 
 /* The object's history and state as JSON, for the verbose info of the status RPCs; malloc'ed. */
 char *api_machine_json(const struct listing_row *r);
 
-/* "fetching": of a pull, in one word. */
+/* The phase of a pull in one word, such as "fetching". */
 const char *api_pull_phase(enum image_pull_phase phase);
-/* Answer a verbose ImageStatus about an image that is not here: with its pull, if there is one. */
+/* Answer a verbose ImageStatus about a missing image, with the state of its pull if one runs. */
 int api_pull_status(struct rpc_call *call, const Runtime__V1__ImageStatusRequest *req);

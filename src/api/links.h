@@ -1,12 +1,11 @@
 /*
- * links.h - the connections of the gRPC socket: how many, whose, which of them work.
- *
- * A connection waits until its first call arrives.  When too many wait, the oldest goes; when too
- * many have called, the one goes that has rested for the longest time.  A connection with a call
- * under way is never closed for another.  Clients of gRPC connect again by themselves.
- *
- * The library owns the descriptors and does not say when it closes one: a descriptor is known
- * again by its socket's inode.  Not thread-safe: the caller holds the lock of its calls.
+ * links.h - the connections of the gRPC socket: their number, peers and calls under way.
+ * A connection is waiting until its first call arrives.  Above the limit of waiting connections,
+ * the oldest one is closed.  Above the limit of connections that have called, the one idle for
+ * longest is closed.  A connection with a call under way is never closed in favour of another. gRPC
+ * clients reconnect by themselves.
+ * The library owns the descriptors and closes them without notice: the socket's inode identifies a
+ * descriptor.  Not thread-safe: the caller holds `calls.lock`.
  */
 #pragma once
 
@@ -16,7 +15,7 @@
 
 struct links;
 
-/* A connection, as its calls remember it.  id 0: none. */
+/* Reference of a call to its connection. id 0: none. */
 struct link_ref {
 	int fd;
 	uint64_t id;
@@ -30,18 +29,19 @@ struct link_peer {
 struct links *links_new(void);
 void links_free(struct links *l);
 
-/* A new connection, before the library gets it.  Shuts others down when there are too many. */
+/* Register a new connection before the library gets it.  Shuts others down when there are too many.
+ */
 void links_add(struct links *l, int fd);
 
-/* A call has arrived at descriptor fd.  *ret is for links_end.  false: as many connections as may
- * be have calls under way: refuse this one. */
+/* Register a call that arrived on descriptor fd.  *ret is for links_end. false: the maximum of
+ * connections have calls under way; refuse this call. */
 bool links_begin(struct links *l, int fd, struct link_ref *ret, struct link_peer *ret_peer);
 
-/* The call was answered. */
+/* Unregister a call that got its reply. */
 void links_end(struct links *l, struct link_ref ref);
 
-/* What the library kept of the call is free. */
+/* The library has freed its memory of the call: uncount its stream. */
 void links_freed(struct links *l, struct link_ref ref);
 
-/* Shut one connection down that makes no call, for its descriptor.  false: there is none. */
+/* Shut down one connection without calls, to free its descriptor. false: there is none. */
 bool links_evict(struct links *l);

@@ -1,8 +1,9 @@
 /*
- * node.h - what the daemon tells of itself without being called.
+ * node.h - the daemon's report about itself in the log, without a call.
  */
 #pragma once
 
-/* Log a line for each object that is not at rest: its state, age, what it waits for, its last
- * error, as Admin.Explain has them; at most 256 lines, then one that counts.  On the loop. */
+/* Log a line for each object that is not in a settled state: its state, age, pending work and last
+ * error, as Admin.Explain shows them.  At most 256 lines, then one with the count of the others.
+ * On the loop. */
 void explain_log(void);

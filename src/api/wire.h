@@ -1,8 +1,7 @@
 /*
- * wire.h - the bytes of a protobuf message, checked before anything is decoded.
- *
- * protobuf-c takes bad UTF-8, cuts a string at an embedded NUL and turns two megabytes of
- * empty sub-messages into a hundred; none of that may reach a handler.
+ * wire.h - validation of a protobuf message's bytes before decoding.
+ * protobuf-c accepts bad UTF-8, cuts a string at an embedded NUL and decodes two megabytes of empty
+ * sub-messages into a hundred megabytes.  No such message may reach a handler.
  */
 #pragma once
 
@@ -12,18 +11,17 @@
 #include "base/err.h"
 
 #define WIRE_DEPTH_MAX 32 /* messages within messages */
-#define WIRE_ELEMENTS_MAX 1000000 /* fields and packed values in one message, in all depths */
+#define WIRE_ELEMENTS_MAX 1000000 /* fields and packed values in one message, at all depths */
 
-/* Walk data as a message of desc: well-formed, within the bounds above, wire types as declared,
- * strings UTF-8 without NUL, no groups.  ERR_INVALID names the field's path, ERR_EXHAUSTED a
- * bound.  Fields that the descriptor does not know are skipped, as protobuf demands. */
+/* Check data as a message of desc: well-formed, within the bounds above, wire types as declared,
+ * strings UTF-8 without NUL, no groups.  ERR_INVALID names the field's path, ERR_EXHAUSTED a bound.
+ * Unknown fields are skipped, as protobuf demands. */
 int wire_check(const ProtobufCMessageDescriptor *desc, const void *data, size_t size,
 	       struct err *e);
 
-/* In a packed message of our own, replace what is not UTF-8 in its strings, and NULs, by '?'
- * in place: a client refuses a whole list for one bad name.  Stops at the first byte that is not
- * well-formed. */
+/* In a packed response, replace invalid UTF-8 and NULs in strings by '?' in place: a client rejects
+ * a whole list for one bad name.  Stops at the first byte that is not well-formed. */
 void wire_clean(const ProtobufCMessageDescriptor *desc, void *data, size_t size);
 
-/* The same for one text. */
+/* Clean one text in the same way. */
 void wire_clean_text(char *s, size_t size);
