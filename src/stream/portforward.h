@@ -1,10 +1,9 @@
 /*
- * portforward.h - forwarded ports: many connections inside of one SPDY connection, each a pair of
- * an error and a data stream (portforward.k8s.io); or, over WebSocket, one connection for each port
- * that the call named, with a pair of channels (v4.channel.k8s.io).
- *
- * What must hold: text goes to an error stream only when a connection did not come about, because
- * clients end the whole session on it; each pair ends without touching the others.
+ * portforward.h - port forwarding.  Over SPDY (portforward.k8s.io): many connections inside of one,
+ * each a pair of an error and a data stream.  Over WebSocket (v4.channel.k8s.io): one connection
+ * for each port of the call, with a pair of channels.
+ * Invariants: write text to an error stream only when a connection was not established, because
+ * clients then end the whole session.  Each pair ends without effect on the others.
  */
 #pragma once
 
@@ -17,5 +16,5 @@ struct portforward;
 extern const struct session_ops portforward_ops;
 
 struct portforward *portforward_new(struct conn *c);
-/* Channels instead of streams: connects to all ports of c->ask. */
+/* With channels instead of streams: connect to all ports of c->ask. */
 struct portforward *portforward_new_channels(struct conn *c, bool base64);

@@ -1,9 +1,8 @@
 /*
- * remotecommand.h - exec and attach: a client's five channels and a container's descriptors
+ * remotecommand.h - exec and attach: connect a client's five channels to a container's descriptors
  * (remotecommand protocol, versions 1 to 5, over SPDY streams or WebSocket channels).
- *
- * What must hold: all output goes before the status, the status goes before anything closes, and
- * exactly one status is sent (versions before 4: only of a failure).
+ * Invariants: send all output before the status, and the status before closing anything.  Send
+ * exactly one status (versions before 4: only of a failure).
  */
 #pragma once
 
@@ -20,8 +19,8 @@ struct remotecommand_form {
 	bool websocket, base64;
 };
 
-/* A session for what c asks for. */
+/* Make the session for c->ask. */
 struct remotecommand *remotecommand_new(struct conn *c, const struct remotecommand_form *form);
 
-/* The text of the error channel; NULL: nothing is said.  The caller frees it. */
+/* The text of the error channel; NULL: send none.  The caller frees the text. */
 char *remotecommand_status(unsigned version, enum stream_kind kind, const struct stream_end *end);

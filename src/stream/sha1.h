@@ -1,6 +1,6 @@
 /*
- * sha1.h - SHA-1 (RFC 3174) of something short.  For the WebSocket handshake, which asks for it; it
- * protects nothing.
+ * sha1.h - SHA-1 (RFC 3174) of short data, as the WebSocket handshake requires; not a security
+ * measure.
  */
 #pragma once
 

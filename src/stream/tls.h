@@ -1,12 +1,11 @@
 /*
- * tls.h - TLS for the streaming server (OpenSSL), non-blocking, with files that may be replaced.
- *
- * libssl is loaded when the first struct tls is made and not before: a node that does not use TLS
- * does not pay for it.  There are no session tickets, no renegotiation and no ALPN: each connection
- * is one client, asked for its certificate where clients need one.
- *
- * All on the thread that reads and writes, except tls_new and tls_free, which stand before and
- * behind it.
+ * tls.h - TLS for the streaming server (OpenSSL): non-blocking, with certificate files that may be
+ * replaced.
+ * libssl is loaded with the first struct tls, so that a node without TLS does not pay for it.
+ * Session tickets, renegotiation and ALPN are off.  Each connection is one client, asked for a
+ * certificate where conf requires one.
+ * Call all functions on the thread that reads and writes, except tls_new before and tls_free after
+ * it.
  */
 #pragma once
 
@@ -17,38 +16,39 @@
 #include "base/err.h"
 
 struct tls_conf {
-	const char *cert; /* PEM: the server's certificate and those that lead to its authority */
+	const char *cert; /* PEM: the server's certificate and its intermediates */
 	const char *key; /* PEM, without a passphrase */
-	const char *ca; /* PEM: clients need a certificate of one of these; "": they need none */
-	bool min_13; /* nothing older than TLS 1.3; else than 1.2 */
-	/* IANA names, NULL-terminated; NULL or empty: OpenSSL's choice.  Those of TLS 1.3 and of
-	 * 1.2 are two lists: one that none is named of keeps the default. */
+	const char *ca; /* PEM: CAs, one of which must have issued a client's certificate; "": no
+			 * client certificates */
+	bool min_13; /* minimum TLS 1.3; else 1.2 */
+	/* IANA names, NULL-terminated; NULL or empty: OpenSSL's default.  TLS 1.3 and 1.2 have
+	 * separate lists; a list without a named suite keeps the default. */
 	const char *const *ciphers;
 };
 
 struct tls;
 struct tls_link; /* one connection */
 
-/* Load the library and the files.  conf is copied.  ERR_PRECONDITION: a file or a name is not as it
- * has to be; ERR_UNIMPLEMENTED: libssl is not installed. */
+/* Load the library and the files. conf is copied.  ERR_PRECONDITION: a file or a name is not valid;
+ * ERR_UNIMPLEMENTED: libssl is not installed. */
 int tls_new(const struct tls_conf *conf, struct tls **ret, struct err *e);
-/* After the last link; NULL is nothing. */
+/* Free after the last link. t may be NULL. */
 void tls_free(struct tls *t);
 
-/* When one of the files has changed, load all of them for the connections to come.  1: done, 0:
- * nothing has changed.  On an error, told once for each change, the old ones stay. */
+/* When one of the files has changed, load all of them for new connections.  1: loaded; 0:
+ * unchanged; <0: e is set, once for each change, and the old files stay in use. */
 int tls_refresh(struct tls *t, struct err *e);
 
-/* The server's side on a connected non-blocking socket, which stays the caller's. */
+/* Server side of TLS on a connected non-blocking socket, which stays the caller's. */
 struct tls_link *tls_link_new(struct tls *t, int fd);
-/* Says close_notify if it can at once; NULL is nothing. */
+/* Free the link; send close_notify if that does not block. l may be NULL. */
 void tls_link_free(struct tls_link *l);
 
-/* Like read and write of a non-blocking descriptor: bytes, 0: the end, -1 with errno: EAGAIN, or
- * EPROTO for everything that ends the link.  The handshake happens in them. */
+/* Like read and write of a non-blocking descriptor, including the handshake. >0: bytes; 0: end; -1:
+ * errno is EAGAIN, or EPROTO for every error that ends the link. */
 ssize_t tls_link_read(struct tls_link *l, void *data, size_t size);
 ssize_t tls_link_write(struct tls_link *l, const void *data, size_t size);
-/* Reading waits for room to write (handshake). */
+/* Reading needs EPOLLOUT (handshake). */
 bool tls_link_wants_write(const struct tls_link *l);
-/* No more is written.  false: EAGAIN, call it again when there is room. */
+/* Send close_notify; no writes follow. false: EAGAIN, call again on EPOLLOUT. */
 bool tls_link_shutdown(struct tls_link *l);

@@ -1,11 +1,11 @@
 /*
- * upgrade.h - from an HTTP request with a good token to a session: SPDY or WebSocket, and which
- * version of which protocol.
+ * upgrade.h - upgrade an HTTP request with a valid token to a SPDY or WebSocket session, with
+ * protocol negotiation.
  */
 #pragma once
 
 #include "stream/conn.h"
 #include "stream/http.h"
 
-/* c->ask is what the token stands for.  Answers 101 and makes the session, or answers an error. */
+/* Answer 101 and make the session for c->ask, or answer an HTTP error. */
 void upgrade(struct conn *c, const struct http_head *h);

@@ -1,8 +1,7 @@
 /*
- * wschan.h - channels inside of WebSocket messages: the first byte of a message is its channel, the
- * rest are that channel's bytes; in the base64 variants a digit and their encoding, as text.
- *
- * What exec, attach and the port-forward of before SPDY was tunnelled have in common.
+ * wschan.h - channels inside of WebSocket messages: the first byte of a message is the channel, the
+ * others are its data.  In the base64 variants: a digit and base64 text.
+ * Shared by exec, attach and port-forward over channels (used before SPDY was tunnelled).
  */
 #pragma once
 
@@ -14,15 +13,15 @@
 
 struct wschan {
 	bool base64;
-	int channel; /* of the message under way, -1: none yet */
+	int channel; /* of the current message, -1: not known yet */
 	struct base64_reader reader;
 };
 
-/* Take a part of a message as ws_ops.data has it.  Its bytes are appended to out, *ret_channel is
- * theirs.  1: bytes of a channel, 0: not yet, -1: this is no such message. */
+/* Parse a part of a message, as passed to ws_ops.data.  Append its bytes to out; *ret_channel is
+ * their channel.  1: bytes of a channel; 0: more is needed; -1: invalid message. */
 int wschan_read(struct wschan *w, const void *data, size_t size, bool first, bool last,
 		struct buf *out, unsigned *ret_channel);
 
-/* One message. */
+/* Append one message. */
 void wschan_put(const struct wschan *w, struct buf *out, unsigned channel, const void *data,
 		size_t size);
