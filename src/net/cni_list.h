@@ -1,5 +1,5 @@
 /*
- * cni_list.h - a network's configuration list as a checked tree (SPEC section 1), and the search
+ * cni_list.h - a network's configuration list as a validated tree (SPEC section 1), and the search
  * for one in a directory.
  */
 #pragma once
@@ -30,19 +30,19 @@ struct cni_list {
 #define CNI_LIST_NULL ((struct cni_list){ .root = NULL })
 void cni_list_done(struct cni_list *l);
 
-/* 0 or -1: not a version we speak. */
+/* 0; or -1: not a supported version. */
 int cni_version_parse(const char *text, enum cni_version *ret);
 
-/* The text of a list, or of a single plugin's configuration, which becomes a list of one.
- * ERR_INVALID says what is wrong with it. */
+/* Parse a list, or a single plugin's configuration, which becomes a list of one.  ERR_INVALID names
+ * the defect. */
 int cni_list_parse(const char *text, size_t size, struct cni_list *ret, struct err *e);
 
-/* The program of a plugin in the first of dirs that has it, malloc'ed; NULL: none has. */
+/* Path of the plugin's program in the first of dirs that has it, malloc'ed; NULL: not found. */
 char *cni_list_find_plugin(const char *const *dirs, const char *type);
 
-/* Changes whenever a file that cni_list_find looks at does, or an entry of a directory. */
+/* A value that changes with any file that cni_list_find reads, or any directory's entries. */
 uint64_t cni_list_signature(const char *dir, const char *const *plugin_dirs);
 
-/* As cni_conf_find. */
+/* Same contract as cni_conf_find. */
 int cni_list_find(const char *dir, const char *name, const char *const *plugin_dirs,
 		  struct cni_list *ret, struct err *e);

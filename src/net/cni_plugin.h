@@ -1,6 +1,6 @@
 /*
- * cni_plugin.h - one run of one plugin (SPEC sections 2 to 4): its environment, its
- * configuration on stdin, and what it prints.
+ * cni_plugin.h - one run of one plugin (SPEC sections 2 to 4): environment, configuration on stdin,
+ * output.
  */
 #pragma once
 
@@ -18,7 +18,7 @@ struct cni_call {
 	json_t *attachments; /* GC: borrowed */
 };
 
-/* Run plugin (an entry of the list).  *ret_output is what it printed, malloc'ed, "" for nothing;
- * NULL: not wanted.  An error names plugin, network, command and, when the plugin said so, its
- * code, message and details: ERR_UNAVAILABLE for the codes that mean "later" (11, 50, 51). */
+/* Run plugin (an entry of the list).  *ret_output: its output, malloc'ed, "" if empty; ret_output
+ * may be NULL.  An error names plugin, network and command, and the plugin's code, message and
+ * details if present.  ERR_UNAVAILABLE: the codes for "try later" (11, 50, 51). */
 int cni_plugin_run(const struct cni_call *call, json_t *plugin, char **ret_output, struct err *e);

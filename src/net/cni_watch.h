@@ -1,13 +1,13 @@
 /*
- * cni_watch.h - has anything changed that cni_ready looks at?
+ * cni_watch.h - detect changes to the files that cni_ready reads.
  */
 #pragma once
 
 #include <stdbool.h>
 
-/* Begin before cni_ready, with the same directories.  A descriptor to close; -1: changes cannot be
- * noticed.  Blocks. */
+/* Start watching; call before cni_ready, with the same directories.  Blocks.  Returns a descriptor
+ * for the caller to close; -1: changes cannot be detected. */
 int cni_watch(const char *dir, const char *const *plugin_dirs);
 
-/* Nothing has changed since.  fd: from cni_watch.  Does not block. */
+/* True while nothing has changed since cni_watch returned fd.  Does not block. */
 bool cni_watch_is_quiet(int fd);
