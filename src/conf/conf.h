@@ -1,8 +1,7 @@
 /*
- * conf.h - the configuration: what crio.conf(5) tables and crispd's flags come down to.
- *
- * Precedence: flag > drop-in files in lexical order > file > default.  An unknown table or key
- * is an error with file, line and the nearest known key.
+ * conf.h - the configuration: the result of the crio.conf(5) tables and crispd's flags.
+ * Precedence: flag > drop-in files in lexical order > file > default.  An unknown table or key is
+ * an error with file, line and the nearest known key.
  */
 #pragma once
 
@@ -27,7 +26,7 @@ struct conf_runtime {
 	int64_t container_create_timeout; /* seconds */
 	bool privileged_without_host_devices;
 	bool no_sync_log;
-	char *seccomp_profile; /* file for RuntimeDefault; empty: that of struct conf */
+	char *seccomp_profile; /* file for RuntimeDefault; empty: the one of struct conf */
 };
 
 #define CONF_TLS12 "VersionTLS12"
@@ -37,7 +36,7 @@ struct conf {
 	/* [crio] */
 	char *root; /* /var/lib/crisp */
 	char *runroot; /* /run/crisp */
-	char *log_dir; /* /var/log/crisp/pods: used when a pod names no log directory */
+	char *log_dir; /* /var/log/crisp/pods: for pods without a log directory */
 	/* [crio.api] */
 	char *listen; /* <runroot>/crisp.sock when not set */
 	char *stream_address;
@@ -45,7 +44,7 @@ struct conf {
 	bool stream_enable_tls;
 	char *stream_tls_cert, *stream_tls_key, *stream_tls_ca; /* PEM files; "": none */
 	char *tls_min_version; /* CONF_TLS12 (or "") or CONF_TLS13 */
-	char **tls_cipher_suites; /* IANA names; NULL: the library's choice */
+	char **tls_cipher_suites; /* IANA names; NULL: OpenSSL's default */
 	char *stream_idle_timeout; /* "1h30m", "": the default */
 	int64_t grpc_max_send_msg_size, grpc_max_recv_msg_size;
 	/* [crio.runtime] */
@@ -55,7 +54,8 @@ struct conf {
 	char *privileged_seccomp_profile; /* file; empty: privileged containers have none */
 	char *log_level;
 	char *namespaces_dir; /* empty: below runroot */
-	char *default_cgroup_parent; /* ours: of pods that name none, "/crisp" or "system.slice" */
+	char *default_cgroup_parent; /* crisp only: for pods without one, "/crisp" or
+				      * "system.slice" */
 	enum conf_cgroup_manager cgroup_manager;
 	char **default_capabilities; /* NULL-terminated, as all lists here */
 	char **default_sysctls; /* "name=value" */
@@ -75,22 +75,24 @@ struct conf {
 	struct conf_runtime *runtimes;
 	size_t n_runtimes;
 	/* [crio.image] */
-	char *pause_image; /* empty: none is ever pulled */
+	char *pause_image; /* empty: never pull one */
 	char *pause_command;
 	char *global_auth_file;
 	char *namespaced_auth_dir; /* NAMESPACE-SHA256.json, each for one pull */
 	char *pause_image_auth_file; /* instead of global_auth_file for pause_image */
 	char *pull_progress_timeout; /* duration without a new byte, "0s": none */
 	char *short_name_mode;
-	char **certs_dirs; /* ours: HOST[:PORT] directories with certificates */
-	char *signature_policy; /* empty: /etc/containers/policy.json, if it is there */
-	char *signature_policy_dir; /* NAMESPACE.json in it is for pods of that namespace */
-	char *registries_d; /* ours: directory of registries.d, /etc/containers/registries.d */
-	char *registries_conf; /* ours: path of registries.conf, /etc/containers/registries.conf */
-	int64_t max_parallel_layers; /* ours: made at one time by all pulls, 6 */
+	char **certs_dirs; /* crisp only: HOST[:PORT] directories with certificates */
+	char *signature_policy; /* empty: /etc/containers/policy.json, if it exists */
+	char *signature_policy_dir; /* its NAMESPACE.json is for pods of that namespace */
+	char *registries_d; /* crisp only: directory of registries.d,
+			     * /etc/containers/registries.d */
+	char *registries_conf; /* crisp only: path of registries.conf,
+			        * /etc/containers/registries.conf */
+	int64_t max_parallel_layers; /* crisp only: layers fetched at one time by all pulls, 6 */
 	char **pinned_images; /* see images/pinned.h */
-	char *remove_image; /* ours: "all" or "untag", see images/image.h */
-	char *image_volumes; /* what becomes of an image's VOLUMEs: "mkdir", "bind", "ignore" */
+	char *remove_image; /* crisp only: "all" or "untag", see images/image.h */
+	char *image_volumes; /* handling of an image's VOLUMEs: "mkdir", "bind", "ignore" */
 	char **insecure_registries;
 	bool oci_artifact_mount_support;
 	/* [crio.network] */
@@ -99,46 +101,46 @@ struct conf {
 	char **plugin_dirs;
 	/* [crio.metrics] */
 	bool enable_metrics;
-	char **metrics_collectors; /* families that are shown, empty: all */
+	char **metrics_collectors; /* exported families, empty: all */
 	char *metrics_host;
 	int64_t metrics_port; /* 0: any */
 	char *metrics_socket; /* empty: none */
 	char *metrics_cert, *metrics_key; /* both empty: no TLS */
 
 	/* "FILE:LINE: crio.x.y is known but not implemented: it has no effect", once per key, for
-	 * the log at the start; NULL-terminated, NULL: none. */
+	 * the log at start; NULL-terminated, NULL: none. */
 	char **warnings;
-	bool *set_by_flag; /* our own: which keys conf_set has touched */
-	struct conf_place *places; /* our own: where each key got its value */
+	bool *set_by_flag; /* internal: keys set by conf_set */
+	struct conf_place *places; /* internal: source of each key's value */
 	size_t n_places;
 };
 
-/* Defaults.  Everything is owned by c; free with conf_done. */
+/* Set defaults.  c owns everything; free with conf_done. */
 void conf_init(struct conf *c);
 void conf_done(struct conf *c);
 
-/* Merge one TOML file: values replace, a list as a whole, a handler key by key.  1: it does not
- * exist.  After an error c is partly merged: give up. */
+/* Merge one TOML file: values replace, a list as a whole, a handler key by key.  1: no such file.
+ * <0: c is partly merged; discard it. */
 int conf_load_file(struct conf *c, const char *path, struct err *e);
-/* Merge every *.conf of a directory in lexical order; a missing directory is success. Hidden names,
- * README* and what has more after ".conf" are set aside. ERR_INVALID: any other name, which CRI-O
- * would read. */
+/* Merge every *.conf of a directory in lexical order; a missing directory is success.  Skip hidden
+ * names, README* and names with more after ".conf".  ERR_INVALID: any other name, which CRI-O would
+ * read. */
 int conf_load_dir(struct conf *c, const char *dir, struct err *e);
 
-/* Set a string, a number or a list entry as a flag does: key is "crio.runtime.log_level".  The
- * first entry for a list replaces what the files said, later ones add to it; an entry may be
- * several with commas between them.  "crio.runtime.runtimes" takes NAME:PATH[:ROOT[:TYPE]]. */
+/* Set a string, a number or a list entry, as a flag does; key is "crio.runtime.log_level".  The
+ * first entry of a list replaces the files' value, later ones append; commas separate several
+ * entries.  "crio.runtime.runtimes" takes NAME:PATH[:ROOT[:TYPE]]. */
 int conf_set(struct conf *c, const char *key, const char *value, struct err *e);
 
-/* After everything is merged: fill what derives from other values, look up runtimes in PATH,
- * check what depends on more than one key.  A handler that cannot be used is dropped with a
- * warning, unless it is the default one. */
+/* Call after all merges: derive values from other values, look up runtimes in PATH, check
+ * combinations of keys.  An unusable handler is dropped with a warning, but is an error if it is
+ * the default. */
 int conf_finish(struct conf *c, struct err *e);
 
-/* A pod's cgroup parent as it is kept, malloc'ed: an absolute path, or with the systemd manager the
- * name of the slice that text names, alone or as the kubelet does with its whole path. */
+/* Normalise a pod's cgroup parent, malloc'ed: an absolute path, or with the systemd manager a
+ * slice's name.  text may be the slice's name or, as the kubelet sends it, its whole path. */
 int conf_cgroup_parent(enum conf_cgroup_manager manager, const char *text, char **ret,
 		       struct err *e);
 
-/* The handler of that name; NULL or "" is the default one.  NULL when it is not configured. */
+/* The handler of that name; NULL or "": the default one.  Returns NULL: not configured. */
 const struct conf_runtime *conf_runtime_find(const struct conf *c, const char *name);

@@ -1,10 +1,9 @@
 /*
- * toml.h - the part of TOML 1.0 that configuration files use, as a small tree.
- *
- * Understood: tables, dotted keys and tables, arrays of tables, inline tables, bare and quoted
- * keys, all four kinds of strings, integers (decimal, hex, octal, binary), floats, booleans,
- * arrays over several lines, comments.  Dates are refused.  The text is hostile until parsed:
- * every error names file and line, nesting and width are bounded.
+ * toml.h - the subset of TOML 1.0 that configuration files use, as a small tree.
+ * Supported: tables, dotted keys and tables, arrays of tables, inline tables, bare and quoted keys,
+ * all four kinds of strings, integers (decimal, hex, octal, binary), floats, booleans, arrays over
+ * several lines, comments.  Dates are refused.  The text is untrusted: every error names file and
+ * line; nesting and width are bounded.
  */
 #pragma once
 
@@ -23,10 +22,10 @@ enum toml_type {
 	TOML_TYPE_TABLE,
 };
 
-/* One value.  Read only for users; everything belongs to the root. */
+/* One value, read-only for callers; the root owns all values. */
 struct toml {
 	enum toml_type type;
-	int line; /* where it was written, from 1 */
+	int line; /* line of its definition, from 1 */
 	char *key; /* NULL in an array and at the root */
 	char *string; /* UTF-8 without NUL; TOML_TYPE_STRING only */
 	int64_t integer;
@@ -35,14 +34,14 @@ struct toml {
 	struct toml *first, *last; /* children of arrays and tables, in the order of the file */
 	struct toml *next; /* the next child of the same parent */
 	size_t n; /* number of children */
-	unsigned char how; /* how it was defined; the parser's own */
+	unsigned char how; /* form of its definition; internal to the parser */
 };
 
-/* Parse size bytes of text into a table that the caller frees with toml_free.  name is for
- * errors, which are ERR_INVALID. */
+/* Parse size bytes of text into a table; the caller frees it with toml_free.  name is for errors,
+ * which are ERR_INVALID. */
 int toml_parse(const char *text, size_t size, const char *name, struct toml **ret, struct err *e);
 
-/* The same for a file of at most LIMIT_CONF_FILE bytes.  1: it does not exist. */
+/* Parse a file of at most LIMIT_CONF_FILE bytes in the same way.  1: no such file. */
 int toml_load(const char *path, struct toml **ret, struct err *e);
 
 void toml_free(struct toml *root);
@@ -52,7 +51,7 @@ static inline void toml_freep(struct toml **t)
 	toml_free(*t);
 }
 
-/* The child of that name, NULL when there is none (or table is NULL). */
+/* The child of that name.  NULL: no such child, or table is NULL. */
 const struct toml *toml_get(const struct toml *table, const char *key);
 
 /* "a string", "an array": for errors. */

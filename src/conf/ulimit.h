@@ -11,6 +11,6 @@ struct conf_ulimit {
 	int64_t soft, hard; /* INT64_MAX: no limit */
 };
 
-/* "nofile=1024:2048", "nofile=1024" for both; -1 is no limit.  0, or -1: the name is not known, or
- * that are no limits. */
+/* Parse "nofile=1024:2048", or "nofile=1024" for both; -1 is no limit.  0; or -1: unknown name or
+ * invalid limits. */
 int conf_ulimit_parse(const char *text, struct conf_ulimit *ret);
