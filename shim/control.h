@@ -1,8 +1,8 @@
 /*
- * control.h - the line to the daemon: one connection at a time, frames in and out.
+ * control.h - the shim's control socket: one connection of the daemon at a time, frames in and out.
  *
- * Nothing that is sent needs to arrive: a daemon that does not read, or was not there, asks with
- * HELLO and is told everything again.  So no queue is kept, and a full socket is a lost daemon.
+ * No frame must arrive: a daemon that was away or did not read sends HELLO, and the shim reports
+ * every object again.  So the shim queues no frames, and closes a connection with a full socket.
  */
 #pragma once
 
@@ -12,31 +12,32 @@
 #include "base/err.h"
 #include "shimproto/shimproto.h"
 
-/* Who waits for an answer.  It is sent once; nobody waits in WAITER_NULL. */
+/* The request that awaits an answer.  Each request gets one answer; WAITER_NULL is no request. */
 struct waiter {
 	uint32_t seq;
-	uint32_t connection; /* 0: nobody */
+	uint32_t connection; /* 0: none */
 };
 #define WAITER_NULL ((struct waiter){ .connection = 0 })
 
-/* Listen on SHIM_SOCKET_NAME in dir_fd.  handle gets each request with the descriptors that came
- * (it takes them over by setting the entries to -1) and sees to the answer. */
+/* Listen on SHIM_SOCKET_NAME in dir_fd.  handle answers each request, at once or later.  fds are
+ * the descriptors of the frame; handle sets an entry to -1 to own it, the others are closed. */
 int control_listen(int dir_fd,
 		   void (*handle)(const struct shim_request *req, int *fds, struct waiter *w),
 		   struct err *e);
 void control_close(void);
 bool control_is_open(void);
-/* Give back what frames have taken. */
+/* Release the pages that frames have used. */
 void control_rest(void);
 
-/* Answer and clear w; does nothing for nobody, or when that connection is gone.  st: NULL when
- * it is about no object.  fd: sent along, -1: none; stays the caller's.  e: NULL for success. */
+/* Send the answer and clear w.  Does nothing for WAITER_NULL or a closed connection.  st may be
+ * NULL: the answer is about no object.  fd: to send along, stays the caller's; -1: none.  e: the
+ * failure; NULL: success. */
 void control_answer(struct waiter *w, const struct shim_status *st, int fd, const struct err *e);
 
-/* A report to whoever is connected.  seq of HELLO's own reports is 0 as well. */
+/* Send a report with seq 0 on the open connection, if there is one; reports for HELLO too. */
 void control_report(enum shim_type type, const struct shim_status *st, const struct err *e);
-/* A SHIM_CONTAINER; fd as above. */
+/* Report a SHIM_CONTAINER; fd as in control_answer. */
 void control_report_container(const struct shim_status *st, int fd);
 
-/* A second one wants to wait where one waits: same connection: the older is told ABORTED. */
+/* Put w in place.  A waiter that is already in place is answered ABORTED. */
 void control_join(struct waiter *place, struct waiter *w);

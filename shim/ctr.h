@@ -1,8 +1,8 @@
 /*
- * ctr.h - a container as the shim sees it: from the runtime's create to the daemon's FORGET.
+ * ctr.h - one container in the shim, from CREATE to the daemon's FORGET.
  *
- * What must hold at its end, in this order: its status is taken, its streams are read, the
- * memory counters are read, the exit record is on disk, then the daemon is told.
+ * Order at its exit: reap init, drain the streams, read the OOM counters, write the exit record,
+ * report to the daemon.
  */
 #pragma once
 
@@ -20,57 +20,57 @@
 struct ctr {
 	struct list node;
 	struct life life;
-	struct shim_status status; /* what is told */
+	struct shim_status status; /* as reported to the daemon */
 	struct runtime runtime;
 	char *bundle, *exit_path, *cgroup;
 	uint32_t flags;
 
-	struct guard guard; /* of the create, until it is undone when it failed */
-	struct stdio_child ends; /* for the create, until it runs */
-	int64_t create_ms; /* its time-out */
-	char *freezer; /* directory of its cgroup there, NULL: not looked for yet */
-	bool held; /* it stands still, see guard.h */
+	struct guard guard; /* of the create; closed after the undo of a failed create */
+	struct stdio_child ends; /* the container's ends, until the runtime's create has started */
+	int64_t create_ms; /* timeout of the create */
+	char *freezer; /* its cgroup directory in the freezer hierarchy; NULL: not determined yet */
+	bool held; /* its processes are frozen, see guard.h */
 
-	struct shim_job job; /* create, start or delete */
-	struct waiter waiter; /* of it */
+	struct shim_job job; /* the runtime's create, start or delete */
+	struct waiter waiter; /* for the answer of that job */
 	struct console console;
-	struct err failure; /* of its create, start or adoption */
+	struct err failure; /* of create, start or adoption */
 	struct child init;
-	bool end_seen; /* of init: it is in end, also before the state shows it */
+	bool end_seen; /* init has exited; end is valid, also before the state is ENDED */
 	struct reaped end;
-	bool record_due; /* the exit record could not be written yet */
+	bool record_due; /* no attempt to write the exit record has succeeded yet */
 	struct timer record_retry;
 
-	struct timer kill_again; /* KILL of all until nobody is left */
+	struct timer kill_again; /* repeats SIGKILL until the cgroup is empty */
 	int kill_rounds;
 	struct waiter kill_waiter;
 
-	struct stdio io; /* last: the largest part of it is seldom touched */
+	struct stdio io; /* last: most of its pages are seldom used */
 };
 
 struct ctr *ctr_find(const char *id);
-/* Walk: NULL starts and ends. */
+/* The container after c.  c NULL: the first.  Returns NULL after the last. */
 struct ctr *ctr_next(struct ctr *c);
 
-/* Each sees to the answer of w, now or later.  The caller has asked life_permit. */
+/* Handle a request and answer w, now or later.  life_permit has allowed the request. */
 void ctr_create(const struct shim_request *req, struct waiter *w);
 void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w);
 void ctr_kill(struct ctr *c, const struct shim_request *req, struct waiter *w);
 void ctr_forget(struct ctr *c);
 
-/* The pty master, -1: the container has no terminal. */
+/* The pty master; -1: the container has no terminal.  It stays the container's. */
 int ctr_pty(const struct ctr *c);
 
 /* --- for takeover.c --- */
 
-/* The fields that name files and the runtime. */
+/* Check the paths and the runtime of req, and the number of containers. */
 int ctr_check(const struct shim_request *req, struct err *e);
-/* Listed, without a state, streams or a process yet. */
+/* Make a container in the list, without state, streams or process. */
 struct ctr *ctr_new(const struct shim_request *req);
 void ctr_free(struct ctr *c);
-/* The streams are as they will be: hear of their troubles. */
+/* Connect the callbacks of the streams, and set SHIM_TTY and SHIM_STDIN in the status. */
 void ctr_watch_streams(struct ctr *c);
-/* SIGKILL to all in its cgroup, until nobody is left. */
+/* Send SIGKILL to all processes of its cgroup until it is empty, at most KILL_ROUNDS times. */
 void ctr_kill_all(struct ctr *c);
-/* The end of init, as child.h tells it. */
+/* The fn of init's struct child. */
 void ctr_init_ended(struct child *init, const struct reaped *r);

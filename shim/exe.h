@@ -1,6 +1,6 @@
 /*
- * exe.h - an exec in a running container: its process is ours to wait for, its streams are
- * the daemon's.
+ * exe.h - an exec session in a running container.  The shim reaps its process; the daemon reads and
+ * writes its streams.
  */
 #pragma once
 
@@ -13,8 +13,8 @@
 #include "shim/life.h"
 #include "shimproto/shimproto.h"
 
-/* exec-SESSION.left in the bundle, "pid cgroup\n", the pid 0 while the runtime is at work: it is
- * there for as long as the session lives, for a shim that comes after this one. */
+/* BUNDLE/exec-SESSION.left, "pid cgroup\n", pid 0 while the runtime runs.  It exists until the
+ * session has ended, so that the next shim finds the session. */
 #define SESSION_LEFT "left"
 
 #define SESSION_ARGS_MAX 4
@@ -24,10 +24,10 @@ struct exe {
 	struct life life;
 	struct shim_status status;
 	char *bundle;
-	char *cgroup; /* of its own, "": none */
+	char *cgroup; /* of its own; "": none */
 	bool tty;
 	struct guard guard;
-	/* What the runtime is started with, until it runs. */
+	/* Arguments of the runtime's exec, until the runtime has started. */
 	struct {
 		int fds[3]; /* stdin, stdout, stderr; -1: none */
 		char *process_path;
@@ -36,20 +36,21 @@ struct exe {
 	} exec;
 	struct shim_job job;
 	struct waiter waiter;
-	const struct err *failure; /* while the waiter is told of it */
+	const struct err *failure; /* for the answer to the waiter */
 	struct console console;
-	int pty; /* for the waiter, -1: none */
+	int pty; /* for the answer to the waiter; -1: none */
 	struct child process;
 };
 
 struct exe *exe_find(const char *name);
 struct exe *exe_next(struct exe *s);
 
-/* fds: as SHIM_EXEC says, taken over; c: running. */
+/* Handle a SHIM_EXEC; c runs.  fds: as SHIM_EXEC describes; the session owns them. */
 void exe_exec(struct ctr *c, const struct shim_request *req, int *fds, struct waiter *w);
-/* SIGKILL to its process and what descends from it.  One that was not started yet is forgotten. */
+/* Send SIGKILL to its process and all descendants.  A session whose runtime was not started yet is
+ * answered ABORTED and forgotten. */
 void exe_kill(struct exe *s);
-/* It has ended. */
+/* Free a session that has ended. */
 void exe_forget(struct exe *s);
-/* All that have ended of a container. */
+/* Free every ended session of the container. */
 void exe_forget_all(const char *ctr_id);

@@ -1,10 +1,10 @@
 /*
- * held.h - let the processes of a container stand still for a moment.
+ * held.h - freeze the processes of a container for a moment.
  *
- * In the hierarchy that freezes, the processes of a cgroup are moved into a frozen cgroup below it,
- * SHIM_HELD_NAME, and back.  The container's own cgroup is not frozen: the runtime can put
- * another process into it, and a container that somebody else has frozen is not thawed.  The cgroup
- * below is all that is to be known of a hold: whoever finds it ends the hold.
+ * In the freezer hierarchy, move the processes of a cgroup into a frozen child cgroup
+ * SHIM_HELD_NAME, and back.  The container's own cgroup is not frozen: the runtime can put another
+ * process into it, and a freeze by another program stays in force.  The child cgroup is the only
+ * state of a hold, so that any later shim can end the hold.
  */
 #pragma once
 
@@ -13,16 +13,16 @@
 
 #include "base/err.h"
 
-/* The directory that freezes the cgroup whose directory in another hierarchy is dir, malloc'ed.
- * NULL: this host has no freezer. */
+/* Map dir, a cgroup directory of any hierarchy, to that of the freezer hierarchy, malloc'ed.  NULL:
+ * this host has no freezer. */
 char *held_dir_of(const char *dir);
 
-/* Move what is in the cgroup at freezer directory dir and in the cgroups below it.  A pass that
- * returns 0 has found every process frozen.  >0: ask again.  A missing cgroup has no process. */
+/* Hold the processes of the cgroup at freezer directory dir and of all cgroups below it.  0: every
+ * process is frozen.  >0: call again.  A missing cgroup has no process. */
 int held_begin(const char *dir, struct err *e);
 
-/* Move everything back and go on.  Returns how many cgroups are still held: ask again. */
+/* Thaw all processes and move them back.  Returns the number still held; >0: call again. */
 size_t held_end(const char *dir);
 
-/* Is anything held there? */
+/* Does any cgroup at or below dir have a held child? */
 bool held_any(const char *dir);

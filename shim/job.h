@@ -1,5 +1,5 @@
 /*
- * job.h - one run of the OCI runtime: started, limited in time, its last words kept.
+ * job.h - one run of the OCI runtime with a timeout; keeps the end of its stderr.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 struct reaped;
 
 #define JOB_TAIL 1024
-#define JOB_TIMEOUT_MS 60000 /* when the daemon names none */
+#define JOB_TIMEOUT_MS 60000 /* when the request has no timeout */
 
 struct shim_job {
 	struct list node;
@@ -23,30 +23,31 @@ struct shim_job {
 	pid_t pid;
 	bool timed_out;
 	struct timer deadline;
-	struct watch err; /* what it says on stderr, -1: that is someone else's */
-	bool own_err; /* close err.fd at the end */
+	struct watch err; /* the read end of its stderr; -1: not read by the job */
+	bool own_err; /* the job made the pipe and closes err.fd */
 	size_t tail_len;
 	char tail[JOB_TAIL];
-	/* status: of the runtime, 128 + signal when killed.  May free the job. */
+	/* Called once.  status: exit code, 128 + signal when killed.  May free the job. */
 	void (*done)(struct shim_job *j, int status);
 };
 
-/* Descriptors of the runtime, and through it of what it starts; -1: /dev/null. */
+/* stdin, stdout, stderr of the runtime, which its children inherit; -1: /dev/null. */
 struct job_stdio {
 	int in, out, err;
-	int err_read; /* other end of err, read for the error text; -1: err must be -1 too for a
-		       * pipe of the job's own, or nothing is read */
+	int err_read; /* the read end of err, for the error text; -1: not read.  With err -1 the job
+		       * makes a pipe. */
 };
 
-/* argv[0] is looked up in PATH.  On success done is called later, exactly once. */
+/* Start argv; argv[0] is looked up in PATH.  timeout_ms <= 0: JOB_TIMEOUT_MS.  On success done is
+ * called later, exactly once. */
 int job_start(struct shim_job *j, const char *const *argv, const struct job_stdio *io,
 	      int64_t timeout_ms, void (*done)(struct shim_job *, int), struct err *e);
 
-/* Is any under way? */
+/* Is any job running? */
 bool job_any(void);
 bool job_exited(const struct reaped *r);
 
-/* Fill e with why the runtime failed: from the log at log_path, else its stderr, else its
- * status.  what: "create", the runtime's command. */
+/* Fill e with the cause of a failed run: from the log at log_path, else from its stderr, else from
+ * its status.  what: the runtime's command, "create". */
 int job_error(const struct shim_job *j, int status, const char *what, const char *log_path,
 	      struct err *e);

@@ -1,5 +1,5 @@
 /*
- * kill.h - signals to more than one process.
+ * kill.h - signal all processes of a tree or a cgroup.
  */
 #pragma once
 
@@ -9,19 +9,18 @@
 #include "base/err.h"
 #include "base/proc.h"
 
-/* SIGKILL to a process and everything that descends from it through parents that still live. */
+/* Send SIGKILL to a process and to all descendants whose ancestors below it still live. */
 void kill_tree(pid_t pid);
 
-/* Signal every process of a cgroup and the cgroups below it once, SIGKILL at one stroke where the
- * kernel offers that (cgroup.kill).  Returns how many there were:
- * 0 for an empty or missing one. */
+/* Signal every process of a cgroup and of the cgroups below it once; SIGKILL through cgroup.kill
+ * where the kernel has it.  Returns the number of processes; 0: empty or missing cgroup. */
 int kill_cgroup(const char *dir, int sig);
 
-/* The first process of the cgroup and those below it as "pid 12 (name) in state D": what stands in
- * the way when processes do not die.  Returns out; "nobody" when there is none. */
+/* Describe the first process of the cgroup or of those below it as "pid 12 (name) in state D", for
+ * errors about processes that do not die.  Returns out; "nobody": no process. */
 const char *kill_describe(const char *dir, char out[PROC_TEXT_MAX]);
 
-/* Has the kernel killed for memory in this cgroup?  Must be asked before it is removed. */
+/* Did the kernel OOM-kill in this cgroup?  Call before the cgroup is removed. */
 bool cgroup_saw_oom(const char *dir);
 
 /* Is the process in the cgroup at directory dir, or below it? */

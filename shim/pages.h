@@ -1,21 +1,18 @@
 /*
- * pages.h - memory in whole pages: what is not touched costs nothing, and what was touched for a
- * moment can be given back.
+ * pages.h - memory in whole pages: untouched pages are not resident, and used ones can be released.
  */
 #pragma once
 
 #include <stddef.h>
 
-/* Zeroed memory of its own; aborts when there is none.  For large objects of which little is
- * used. */
+/* Map zeroed memory; aborts when out of memory.  For large objects that are used in part. */
 void *pages_alloc(size_t size);
 void pages_free(void *p, size_t size);
 
-/* A buffer in static memory that can be released without touching its neighbours. */
+/* For a static buffer that shares no page with other data. */
 #define PAGES_ALIGNED __attribute__((aligned(4096)))
-/* Give back what such a buffer has taken: it reads as zeros.  Its size is a multiple of 4096. */
+/* Release the pages of such a buffer, which then reads as zeros.  size: a multiple of 4096. */
 void pages_release(void *buffer, size_t size);
 
-/* The same for the stack that deeper calls than the present one have used, and for free memory of
- * the heap. */
+/* Release the unused stack below the caller's frame, and free memory of the heap. */
 void pages_release_unused(void);

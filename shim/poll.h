@@ -1,7 +1,7 @@
 /*
- * poll.h - the shim's one loop: watched descriptors, a few timers.
+ * poll.h - the shim's event loop: watched descriptors and a few timers.
  *
- * One event is taken at a time, so a callback may free whatever it likes, also other watches.
+ * Each turn takes one event, so a callback may free any object, other watches too.
  */
 #pragma once
 
@@ -24,20 +24,20 @@ struct timer {
 	void (*fn)(struct timer *t);
 };
 
-/* on_rest is called between two events, some seconds after the first one since it was called: not
- * when nothing happens. */
+/* The loop calls on_rest between two events, some seconds after the first event since the last
+ * call; an idle shim gets no call. */
 int poll_init(void (*on_rest)(void), struct err *e);
-/* Until poll_stop. */
+/* Run until poll_stop. */
 void poll_run(void);
 void poll_stop(void);
 
 int watch_add(struct watch *w, int fd, uint32_t events, void (*fn)(struct watch *, uint32_t),
 	      struct err *e);
-/* events 0: stays known, says nothing but errors. */
+/* events 0: report errors and hangups only. */
 void watch_change(struct watch *w, uint32_t events);
-/* The descriptor stays open.  Safe when it is not watched. */
+/* Stop watching; the descriptor stays open.  Safe on one that is not watched. */
 void watch_del(struct watch *w);
 
-/* Fires once, after_ms from now; set again to move it. */
+/* Call fn once, after_ms from now.  Setting the timer again moves it. */
 void timer_set(struct timer *t, int64_t after_ms, void (*fn)(struct timer *));
 void timer_stop(struct timer *t);

@@ -1,16 +1,16 @@
 /*
- * privileges.h - the shim gives up what it does not need.
+ * privileges.h - drop the privileges that the shim does not need.
  *
- * It keeps uid 0 (its files, cgroups and the containers' logs are root's) and of all capabilities
- * only CAP_KILL, to signal containers of any user, and CAP_DAC_OVERRIDE, to open logs anew in
- * directories that may be another user's.  It can never gain one again, cannot start a program, and
- * can make no system calls but those its loop is made of.  It cannot be traced: otherwise a
- * container that shares the host's PID namespace and has uid 0 and these few capabilities could
- * take it over, and with it the spawner.
+ * The shim keeps uid 0 (root owns its files, cgroups and the containers' logs) and two
+ * capabilities: CAP_KILL, to signal containers of any user, and CAP_DAC_OVERRIDE, to reopen logs in
+ * directories of another user.  It can gain no capability again, cannot start a program, and a
+ * seccomp filter allows only the system calls of its loop.  It is not dumpable, so no container can
+ * trace it: one with the host's PID namespace, uid 0 and the same capabilities could otherwise take
+ * over shim and spawner.
  */
 #pragma once
 
 #include "base/err.h"
 
-/* For ever.  What the kernel does not know (a filter of system calls) is logged and left out. */
+/* Irreversible.  A kernel without seccomp filters is logged and gets none. */
 int privileges_drop(struct err *e);

@@ -1,10 +1,9 @@
 /*
- * reap.h - the ends of processes, and whose they are.
+ * reap.h - reap processes and dispatch their exits to their owners.
  *
- * The shim is the subreaper of everything below it and the only one who waits: a pid it has been
- * told of stays that process until reap_all has taken its status.  An exec'ed process or an init
- * may end before the runtime that made it has told us its pid: such statuses are kept while a
- * runtime runs.
+ * The shim is the subreaper of everything below it and calls waitid itself: a pid that it knows
+ * stays that process until reap_all.  An exec'ed process or an init may exit before the runtime has
+ * reported its pid: reap.c keeps such statuses while a runtime runs.
  */
 #pragma once
 
@@ -15,15 +14,15 @@
 struct reaped {
 	pid_t pid;
 	int code; /* 0..255, 128 + signal */
-	int signal; /* 0: exited by itself */
+	int signal; /* 0: it exited by itself */
 	int64_t at_ns; /* CLOCK_REALTIME */
-	bool unknown; /* nobody can say how it ended: code is no fact */
+	bool unknown; /* the exit status is not known, and code is a placeholder */
 };
 
-/* Take every status there is and tell the owners. */
+/* Reap every exited child and call the owners. */
 void reap_all(void);
-/* The same when SIGCHLD came: also forgets what nobody can ask for any more. */
+/* reap_all for SIGCHLD; also drops the kept statuses once no runtime runs. */
 void reap_on_signal(void);
 
-/* The status of a process that ended before anyone knew its name. */
+/* Take the kept status of a process that exited before its pid was known.  false: there is none. */
 bool reap_take_early(pid_t pid, struct reaped *ret);

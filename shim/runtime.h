@@ -1,5 +1,5 @@
 /*
- * runtime.h - how the OCI runtime of a container is called.
+ * runtime.h - command lines of a container's OCI runtime.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ struct runtime {
 void runtime_init(struct runtime *rt, const struct shim_request *req);
 void runtime_done(struct runtime *rt);
 
-/* argv of "PROGRAM [global options] COMMAND [options] ID".  rest: what follows the global
- * options, NULL-terminated, NULL entries are not allowed inside.  log_path may be NULL. */
+/* Fill out with the argv of "PROGRAM [global options] COMMAND [options] ID".  rest: COMMAND and all
+ * after it, NULL-terminated.  log_path may be NULL: no --log.  out borrows all strings. */
 void runtime_argv(const struct runtime *rt, const char *log_path, const char *const *rest,
 		  const char *out[RUNTIME_ARGV_MAX]);

@@ -1,8 +1,8 @@
 /*
- * runtime_log.h - why the OCI runtime failed, in its own words.
+ * runtime_log.h - extract the cause of a failure from the OCI runtime's log.
  *
- * The runtime's log is one JSON object a line with "level" and "msg"; it is written by another
- * program and read with suspicion.
+ * The log has one JSON object per line with "level" and "msg".  Another program writes it, so treat
+ * it as untrusted input.
  */
 #pragma once
 
@@ -10,13 +10,12 @@
 
 #define RUNTIME_LOG_TEXT_MAX 768
 
-/* The message of the last line of level error or worse, else of the last line with a message, as
- * clean text on one line.  Returns its length, 0 when there is none. */
+/* Copy the message of the last line with level error or worse, else of the last line with a
+ * message, as clean text on one line.  Returns its length; 0: no message. */
 size_t runtime_log_message(const char *log, size_t size, char out[RUNTIME_LOG_TEXT_MAX]);
 
-/* The end of what the runtime said on stderr, as clean text on one line. */
+/* Copy the end of the runtime's stderr as clean text on one line.  Returns its length. */
 size_t runtime_log_clean_tail(const char *text, size_t size, char out[RUNTIME_LOG_TEXT_MAX]);
 
-/* 127 when the text says that a program was not found, 126 when it could not be executed, else
- * -1. */
+/* 127: the text reports a missing program.  126: one that could not be executed.  -1: neither. */
 int runtime_log_exit_code(const char *text);

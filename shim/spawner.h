@@ -1,11 +1,10 @@
 /*
- * spawner.h - the one part of the shim that keeps its privileges: a helper process that starts
- * programs.
+ * spawner.h - a helper process that keeps the shim's privileges and starts programs.
  *
- * The shim reads what containers write and what comes over its socket; it needs next to no
- * privileges for that and gives them up (privileges.h).  What it starts needs them: the OCI runtime
- * and the pod's init.  The helper is forked while the shim still has them, and does nothing but
- * the requests below.  What it starts becomes the shim's own child, to be waited for there.
+ * The shim parses the containers' output and the frames of its socket; it needs few privileges for
+ * that and drops the others (privileges.h).  The OCI runtime and the pod's init need them.  The
+ * shim forks the helper before it drops them; the helper does nothing but the requests below.  The
+ * programs become children of the shim, which reaps them.
  */
 #pragma once
 
@@ -16,21 +15,21 @@
 
 #define SPAWNER_NS_MAX 3 /* namespaces that a pod has pinned: network, IPC, UTS */
 
-/* Fork the helper.  Before privileges_drop, and before memory is filled that it would keep.
- * cgroup: of the shim, that of the pod's init is made below it; NULL: init stays in the shim's. */
+/* Fork the helper.  Call before privileges_drop, and before the shim fills memory that the helper
+ * would keep.  cgroup: the shim's, parent of the cgroup of the pod's init; NULL: none for init. */
 int spawner_start(const char *cgroup, struct err *e);
-/* After poll_init.  A helper that ends takes the shim with it: one that cannot start anything is no
- * use, and another one adopts the containers. */
+/* Call after poll_init.  The shim exits when the helper exits, since it could start no program;
+ * another shim adopts the containers. */
 int spawner_watch(struct err *e);
 
-/* Start argv (argv[0] is looked up in PATH) with these descriptors, -1: /dev/null.  Returns when
- * the program runs; ERR_NOT_FOUND when there is none. */
+/* Start argv (argv[0] is looked up in PATH) with these descriptors, -1: /dev/null.  Returns after
+ * the program has started.  ERR_NOT_FOUND: no such program. */
 int spawner_run(const char *const *argv, int in, int out, int err, pid_t *ret_pid, struct err *e);
 
-/* Start the program that exe holds as pid 1 of a new PID namespace, inside the n_ns (at most
- * SPAWNER_NS_MAX) namespaces of ns and without anything of the host: see jail.h. */
+/* Start the program of descriptor exe as pid 1 of a new PID namespace, detached from the host
+ * (jail.h).  ns: n_ns (at most SPAWNER_NS_MAX) namespaces to enter. */
 int spawner_run_init(int exe, const int *ns, size_t n_ns, pid_t *ret_pid, struct err *e);
 
-/* Give a pipe or socket a buffer of size bytes beyond what those without privileges may have; as
- * it was when that is not possible. */
+/* Enlarge the buffer of a pipe or socket to size bytes, beyond the limit of unprivileged processes.
+ * On failure the buffer stays as it was. */
 void spawner_widen(int fd, int size);

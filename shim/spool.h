@@ -1,15 +1,14 @@
 /*
- * spool.h - what was taken from a container's output and is not in its log yet, where the death of
- * the shim does not reach it: files on tmpfs in the bundle.
+ * spool.h - the stage: output of a container that was read and is not in its log yet, in files on
+ * tmpfs in the bundle, so that it survives the death of the shim.
  *
- * A byte goes from the pipe into the stage within one system call, so it is in one of them whenever
- * we are killed; how far the stage is in the log, and how long the log was then, is one store into
- * shared memory.  A shim that comes after this one cuts the log back to that length and does the
- * rest again: each byte is in the log once.
+ * One system call moves bytes from the pipe into the stage, so a killed shim leaves each byte in
+ * one of the two.  One store into shared memory commits the logged part of the stage and the size
+ * of the log.  The next shim truncates the log to that size and logs the rest: each byte once.
  *
- * Little is spliced into a file, whose size tells how much came.  Much is read into shared memory,
- * of which no page is made and dropped for each piece: its size is told before, and whether it
- * came, by a mark that it overwrites.
+ * Small amounts are spliced into a file, whose size is the amount.  Large ones are read into shared
+ * memory, which saves making and dropping a page for each piece.  Before the read the shim stores
+ * its size and a mark at its end; the read overwrites the mark.
  */
 #pragma once
 
@@ -27,33 +26,33 @@
 struct spool_state;
 
 struct spool {
-	struct spool_state *state; /* shared memory, NULL: there is no stage */
+	struct spool_state *state; /* shared memory; NULL: no stage */
 	int fd[STAGE_STREAMS]; /* -1: none */
-	off_t end[STAGE_STREAMS]; /* bytes the file holds, those that are done with included */
+	off_t end[STAGE_STREAMS]; /* size of the file, the logged part included */
 	int bulk_fd; /* -1: none */
-	char *bulk; /* its SPOOL_BULK bytes, NULL: not needed at present */
-	struct list node; /* of those with memory */
+	char *bulk; /* SPOOL_BULK mapped bytes of it; NULL: not mapped */
+	struct list node; /* in the list of spools with mapped memory */
 };
 
-/* Of zeroed memory: nothing is staged. */
+/* An empty stage without files. */
 void spool_init(struct spool *st);
-/* Make the files in dir.  Without them output is read all the same, only less safely: no error. */
+/* Make the files in dir.  On failure output is read without a stage: no error. */
 void spool_open(struct spool *st, const char *dir);
-/* Find those of the shim before this one, and cut log back to where it was sure of it. */
+/* Open the files of the earlier shim, and truncate log to its committed size. */
 void spool_adopt(struct spool *st, const char *dir, struct logfile *log);
 void spool_close(struct spool *st);
 
-/* Take bytes of stream i from its pipe, as read(2).  *ret: where they are, which may be buf, until
- * the next call. */
+/* Read bytes of stream i from its pipe, as read(2).  *ret: their address, in the stage or in buf,
+ * valid until the next call. */
 ssize_t spool_take(struct spool *st, int i, int pipe_fd, char *buf, size_t size, char **ret);
-/* Bytes of stream i that the shim before this one had taken, from *at on, which starts at 0 and is
- * moved.  0: no more. */
+/* Copy bytes of stream i that an earlier shim had read and not logged.  *at: offset, 0 at first,
+ * moved on.  Returns the number of bytes; 0: no more. */
 size_t spool_left(const struct spool *st, int i, off_t *at, char *buf, size_t size);
 
-/* What comes next is written to log. */
+/* Call before the next bytes are written to log. */
 void spool_begin(struct spool *st, const struct logfile *log);
-/* All that was taken of stream i is in log, but for its last `pending` bytes. */
+/* All bytes read from stream i are in log, except the last `pending` ones. */
 void spool_done(struct spool *st, int i, size_t pending, const struct logfile *log);
 
-/* Between two reads: give the memory back that all stages have. */
+/* Release the mapped memory of all stages.  Call between two reads. */
 void spool_rest(void);
