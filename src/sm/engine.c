@@ -1,8 +1,8 @@
 /*
- * engine.c - see engine.h.
+ * engine.c - interprets the tables: queues events, runs the actions of rows, commits and recovers.
  *
- * An object is either idle, or has one commit pending (commit_row is set) during which further
- * events queue up.  Nothing here blocks and nothing here knows what a container is.
+ * An object is idle or has one pending commit (commit_row is set), which queues further events.
+ * The engine never blocks and has no code for a specific machine.
  */
 #include "sm/engine.h"
 
@@ -19,8 +19,8 @@ void (*sm_crash_hook)(const struct sm_machine *m, unsigned row, unsigned item);
 struct sm_engine {
 	const struct sm_ops *ops;
 	void *arg;
-	struct list pending; /* objects with a commit for the next flush */
-	struct list stalled; /* objects whose commit failed */
+	struct list pending; /* objects to commit in the next sm_flush */
+	struct list stalled; /* objects whose commit failed; they wait for sm_retry */
 };
 
 static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item);
@@ -46,7 +46,8 @@ void sm_engine_free(struct sm_engine *en)
 
 /* --- records --- */
 
-/* NULL: it packs to something that does not unpack, as unknown fields of number 0 do. */
+/* Copy a record by packing and unpacking.  NULL: the packed form does not unpack, as with unknown
+ * fields of number 0. */
 static void *row_copy(const void *row)
 {
 	const ProtobufCMessage *m = row;
@@ -61,7 +62,7 @@ void *sm_row_clone(const void *row)
 {
 	void *copy = row_copy(row);
 
-	assert(copy); /* or it would not have been loaded */
+	assert(copy); /* sm_object_load refuses other rows */
 	return copy;
 }
 
@@ -115,7 +116,7 @@ static void transition_fill(const struct sm_machine *m, const struct sm_transiti
 	to->event = (char *)(uintptr_t)m->events[h->event].name;
 }
 
-/* Envelope of a record in a state; next is the transition to add, NULL: none. */
+/* Pack the envelope of a record in a state.  next: transition to add; NULL: none. */
 static void *envelope_pack(const struct sm_object *obj, const void *row,
 			   struct Crisp__State__Failure *failure, uint16_t state, uint64_t seq,
 			   int64_t since_ns, const struct sm_transition *next, size_t *ret_size)
@@ -164,14 +165,14 @@ static int64_t since_after(const struct sm_object *obj, const struct sm_row *row
 	return row->target == row->state && obj->since_ns ? obj->since_ns : now;
 }
 
-/* What the object's failure is after row's move. */
+/* The object's failure after row's move. */
 static struct Crisp__State__Failure *failure_after(const struct sm_object *obj,
 						   const struct sm_row *row)
 {
 	return row->retries ? obj->draft_failure : row->target == row->state ? obj->failure : NULL;
 }
 
-/* The object as it will be after row's move. */
+/* Pack the object as of after row's move. */
 static void *draft_pack(const struct sm_object *obj, const struct sm_row *row, int64_t now,
 			size_t *ret_size)
 {
@@ -222,7 +223,7 @@ static int state_by_number(const struct sm_machine *m, uint32_t number)
 	return -1;
 }
 
-/* The invariant of the state that does not hold, NULL: all do. */
+/* Name of the first broken invariant of the state; NULL: all hold. */
 static const char *broken_invariant(const struct sm_machine *m, uint16_t state, const void *row)
 {
 	const struct sm_state *s = &m->states[state];
@@ -241,7 +242,7 @@ static void load_history(struct sm_object *obj, const Crisp__State__Envelope *en
 		int to = state_by_number(obj->machine, t->to);
 		int event = sm_event_by_name(obj->machine, t->event);
 
-		/* States and events of an older version are history too old to name. */
+		/* Skip states and events that only an older version knows. */
 		if (from < 0 || to < 0 || event < 0)
 			continue;
 		history_add(obj, (struct sm_transition){
@@ -409,7 +410,7 @@ int64_t sm_pause_ns(const struct sm_object *obj, uint32_t tries)
 	return MIN(ms, f->retry_max_ms) * NSEC_PER_MSEC;
 }
 
-/* The effect stands as begun while it waits: nothing that an earlier one says counts. */
+/* Count the effect as in flight during the pause, so that reports of earlier tries are stale. */
 static void start_after_pause(struct sm_object *obj, uint16_t effect)
 {
 	obj->effect = (int16_t)effect;
@@ -456,7 +457,7 @@ void sm_overdue(struct sm_object *obj)
 	if (obj->machine->clock < 0)
 		return;
 	ev = sm_event_new(obj->machine->clock);
-	/* It is about the effect under way: what is queued before it may end that. */
+	/* Bind the event to the effect in flight: queued events may end that effect first. */
 	ev->gen = obj->effect_gen;
 	sm_dispatch(obj, ev);
 }
@@ -512,7 +513,7 @@ static void refuse(struct sm_object *obj, struct sm_event *ev, int code)
 	sm_event_free(ev);
 }
 
-/* No row matches: one of the five ways of not moving. */
+/* Handle an event that matches no row, as the cell's answer decides. */
 static void stand(struct sm_object *obj, const struct sm_cell *cell, struct sm_event *ev)
 {
 	switch (cell->answer) {
@@ -543,7 +544,7 @@ static void stand(struct sm_object *obj, const struct sm_cell *cell, struct sm_e
 	}
 }
 
-/* Asked at delivery: what stood before it in the queue may have ended the effect. */
+/* Check at delivery, since an earlier event in the queue may have ended the effect. */
 static bool is_stale(const struct sm_object *obj, const struct sm_event *ev)
 {
 	const struct sm_event_info *info = &obj->machine->events[ev->event];
@@ -591,7 +592,7 @@ void sm_dispatch(struct sm_object *obj, struct sm_event *ev)
 	drain(obj);
 }
 
-/* At rest, what was parked gets its turn behind what is queued already. */
+/* Deliver queued events.  In a state of kind REST, parked events follow the queued ones. */
 static void drain(struct sm_object *obj)
 {
 	while (!busy_with_commit(obj) && sm_state(obj)->kind != SM_KIND_FINAL) {
@@ -643,7 +644,7 @@ static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
 			assert(!broken_invariant(obj->machine, row->target, obj->draft));
 			obj->commit_row = row;
 			obj->commit_item = i;
-			/* Nothing goes before the turn ends. */
+			/* Free objects at the end of the turn only, in sm_flush. */
 			if (commit_is_final(obj))
 				list_append(&obj->engine->pending, &obj->node);
 			else
@@ -653,9 +654,9 @@ static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
 			answer_work(obj, NULL);
 			break;
 		case SM_OP_REQUEUE:
-			break; /* with the commit: a call that cannot be kept is told so */
+			break; /* commit_done parks the event; a failed commit answers its call */
 		case SM_OP_EFFECT:
-			/* A state that starts its effect over starts its time over. */
+			/* Restarting the effect restarts the state's deadline. */
 			if (row->target == row->state &&
 			    (!row_commits(row) || obj->machine->unstored))
 				arm(obj, obj->engine->ops->now(obj->engine->arg));
@@ -692,7 +693,7 @@ static void commit_failed(struct sm_object *obj, const struct err *e)
 		answer(obj, ev->waiter, e);
 		sm_event_free(ev);
 	} else {
-		/* The world has changed and we could not write it down: ask again later. */
+		/* The event reports a fact, so deliver it again in sm_retry. */
 		list_prepend(&obj->events, &ev->node);
 		obj->stalled = true;
 		list_append(&en->stalled, &obj->node);
@@ -709,8 +710,8 @@ static void commit_failed(struct sm_object *obj, const struct err *e)
 	}
 }
 
-/* The request is not this move's to answer: it waits for the rest that the move leads to, also when
- * nobody waits for it, as one that comes from another machine. */
+/* Park the move's event until a state of kind REST.  Also without a waiter: another machine may
+ * have raised the event. */
 static void park_current(struct sm_object *obj, int64_t now)
 {
 	struct sm_event *ev = obj->current;
@@ -718,7 +719,7 @@ static void park_current(struct sm_object *obj, int64_t now)
 	if (ev->waiter)
 		list_remove(&ev->waiter->node);
 	park(obj, ev);
-	/* Something must stand for the move under way. */
+	/* Replace the parked event: the rest of the move needs a current event. */
 	obj->current = sm_event_new(ev->event);
 	obj->current->at_ns = now;
 }
@@ -747,11 +748,11 @@ static void commit_done(struct sm_object *obj, int64_t now)
 	if (row_has(row, SM_OP_REQUEUE))
 		park_current(obj, now);
 	obj->engine->ops->moved(obj->engine->arg, obj, row);
-	/* One in memory starts its time over with its effect only. */
+	/* In an unstored machine only a restart of the effect restarts the deadline. */
 	if (row->target != row->state || !obj->machine->unstored)
 		arm(obj, row->target == row->state ? obj->since_ns : now);
 	run(obj, row, (uint16_t)(obj->commit_item + 1));
-	/* One that is gone is freed. */
+	/* run has freed an object in its final state. */
 	if (!final)
 		sm_family_look(obj);
 	if (parent)
@@ -763,7 +764,7 @@ static bool commit_is_final(const struct sm_object *obj)
 	return obj->machine->states[obj->commit_row->target].kind == SM_KIND_FINAL;
 }
 
-/* All of them in one transaction, or none. */
+/* Commit n objects in one transaction.  <0: e is set, none is stored. */
 static int commit(struct sm_engine *en, struct sm_object **objs, size_t n, int64_t now,
 		  struct err *e)
 {
@@ -780,7 +781,7 @@ static int commit(struct sm_engine *en, struct sm_object **objs, size_t n, int64
 		n_writes++;
 		w->obj = obj;
 		w->state = obj->commit_row->target;
-		/* A step that breaks its own machine: stop before it is on disk. */
+		/* Stop before a faulty step's draft reaches the disk. */
 		assert(!broken_invariant(obj->machine, w->state, obj->draft));
 		w->row = obj->draft;
 		w->durable = obj->commit_row->actions[obj->commit_item].op == SM_OP_SAVE;
@@ -795,7 +796,8 @@ static int commit(struct sm_engine *en, struct sm_object **objs, size_t n, int64
 	return r;
 }
 
-/* A full disk does not stop what needs none, and what frees some goes first. */
+/* Commit each object alone, removals first: on a full disk, removals free space and commits that
+ * need no space still succeed. */
 static void commit_each(struct sm_engine *en, struct sm_object **objs, size_t n, int64_t now)
 {
 	for (int final = 1; final >= 0; final--) {
@@ -808,7 +810,7 @@ static void commit_each(struct sm_engine *en, struct sm_object **objs, size_t n,
 				commit_done(objs[i], now);
 			else
 				commit_failed(objs[i], &e);
-			objs[i] = NULL; /* perhaps freed */
+			objs[i] = NULL; /* may be freed */
 		}
 	}
 }

@@ -1,5 +1,5 @@
 /*
- * event.c - events: made by whoever has something to tell, owned by the engine from sm_dispatch on.
+ * event.c - creates and frees events; sm_dispatch hands them to the engine.
  */
 #include <stdlib.h>
 

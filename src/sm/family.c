@@ -1,5 +1,5 @@
 /*
- * family.c - see family.h.
+ * family.c - raises events in parents and children, and checks what a state awaits of children.
  */
 #include "sm/family.h"
 
@@ -15,7 +15,7 @@ int sm_event_by_name(const struct sm_machine *m, const char *name)
 	return -1;
 }
 
-/* Dispatching changes no family: objects come and go with commits. */
+/* The list is stable here: only commits add or free children, never sm_dispatch. */
 void sm_tell_children(struct sm_object *obj, const char *event)
 {
 	list_for_each(pos, &obj->children) {
@@ -50,7 +50,7 @@ static struct sm_object *first_loud(const struct sm_object *obj, const char *tra
 	list_for_each(pos, &obj->children) {
 		struct sm_object *child = list_entry(pos, struct sm_object, sibling);
 
-		/* One in memory only is not waited for: it ends with its parent. */
+		/* Skip unstored children: they end with their parent. */
 		if (!child->machine->unstored && (!trait || sm_has_trait(child, trait)))
 			return child;
 	}
@@ -62,7 +62,7 @@ bool sm_family_is_quiet(const struct sm_object *obj, const char *trait)
 	return !first_loud(obj, trait);
 }
 
-/* The event of the engine that the state has a row for, -1: none. */
+/* The `quiet` event for which the state has a row; -1: none. */
 static int awaited_event(const struct sm_object *obj)
 {
 	const struct sm_machine *m = obj->machine;
