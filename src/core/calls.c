@@ -1,5 +1,5 @@
 /*
- * calls.c - see calls.h.
+ * calls.c - answers clients' calls and bounds how many wait for one object.
  */
 #include "core/calls.h"
 

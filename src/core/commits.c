@@ -1,5 +1,5 @@
 /*
- * commits.c - see commits.h.
+ * commits.c - implements sm_ops on the loop, the store and the tables of objects.
  */
 #include "core/commits.h"
 
@@ -34,8 +34,8 @@ static void engine_arm(void *arg, struct sm_object *sm, int64_t at_ns)
 		loop_timer_stop(world.loop, &o->timer);
 }
 
-/* A row is written to the boot environment always, so that readers look in one place, and to
- * the durable one when the machine says save.  Which of the two is newer tells their seq. */
+/* Write every row to the boot environment, so that readers need only that one.  Write to the
+ * durable environment on `save` only.  The higher seq marks the newer copy. */
 static int engine_commit(void *arg, const struct sm_write *writes, size_t n, struct err *e)
 {
 	struct store_txn t;
@@ -87,8 +87,8 @@ static void engine_moved(void *arg, struct sm_object *sm, const struct sm_row *r
 		kind_ops(o->kind)->moved(o, row);
 }
 
-/* Calls that waited for the object's rest learn that it is gone, or ask again: a create that
- * waited for a removal makes the object anew. */
+/* Answer the parked calls of an object that ends, or repeat them: a create that waited for a
+ * removal makes a new object. */
 static void engine_gone(void *arg, struct sm_object *sm)
 {
 	struct list again;

@@ -1,6 +1,5 @@
 /*
- * commits.h - what the engine needs of the daemon: its clock, the store, answers to calls, the end
- * of objects.
+ * commits.h - the daemon's callbacks for the engine: clock, store, replies, removal of objects.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * dirs.c - makes and checks root and runroot, by descriptors: a directory that others could write
- * to is closed first, then its entries are checked.
+ * dirs.c - creates and checks root and runroot by descriptor: first remove the write permission
+ * of others from a directory, then check its entries.
  */
 #include "core/dirs.h"
 
@@ -14,14 +14,14 @@
 #include "base/log.h"
 #include "base/util.h"
 
-#define MODE_PASS 0711 /* holds directories of objects */
+#define MODE_PASS 0711 /* parents of object directories */
 #define MODE_OWN 0700
 #define MODE_BITS 07777
 #define SPARE_DIR "spare"
 #define SPARE_FILES 16
 #define SPARE_BYTES 4096
 
-/* Directories below root and runroot that hold one an object.  All others are MODE_OWN. */
+/* Parents of object directories below root and runroot.  All other directories are MODE_OWN. */
 static const struct {
 	const char *name;
 	bool in_root, in_runroot;
@@ -56,7 +56,6 @@ static bool is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Call fn for each entry of the directory. */
 static int each_entry(int dir_fd, const char *path,
 		      int (*fn)(int dir_fd, const char *path, const char *name, struct err *e),
 		      struct err *e)
@@ -73,7 +72,7 @@ static int each_entry(int dir_fd, const char *path,
 	return r;
 }
 
-/* The directory of one object, or an entry of one that others could write to. */
+/* Check one object's directory, or an entry of a directory that others could write to. */
 static int check_object(int parent, const char *parent_path, const char *name, struct err *e)
 {
 	_cleanup_free_ char *path = NULL;
@@ -102,7 +101,8 @@ static bool is_holder(const char *name)
 	return false;
 }
 
-/* A link of root's to a directory elsewhere is the administrator's: its target is checked. */
+/* Check an entry of root or runroot.  Follow a symlink that root owns: the administrator may move
+ * a directory elsewhere. */
 static int check_entry(int parent, const char *parent_path, const char *name, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", parent_path, name);
@@ -133,7 +133,7 @@ static int check_entry(int parent, const char *parent_path, const char *name, st
 	return r;
 }
 
-/* The administrator may have closed the top further; it is never opened more than MODE_PASS. */
+/* Limit the mode of root or runroot to MODE_PASS; keep a stricter mode of the administrator. */
 static int check_top(const char *path, int *ret_fd, struct err *e)
 {
 	_cleanup_close_ int fd = -1;

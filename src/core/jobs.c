@@ -1,5 +1,5 @@
 /*
- * jobs.c - see jobs.h.
+ * jobs.c - queues the jobs of each object and hands them to the loop's workers.
  */
 #include "core/jobs.h"
 
@@ -24,7 +24,7 @@ static void job_done(struct loop_job *base)
 	if (o)
 		o->job_runs = false;
 	j->done(j, o);
-	/* done may have made the object go away. */
+	/* done may have freed the object. */
 	o = world_find(j->kind, j->id);
 	if (o && !o->job_runs && !list_empty(&o->jobs)) {
 		struct job *next = list_entry(o->jobs.next, struct job, node);
@@ -38,7 +38,7 @@ static void job_done(struct loop_job *base)
 static void job_run(struct object *o, struct job *j)
 {
 	o->job_runs = true;
-	/* A full queue is a pause: the effect was promised by a commit. */
+	/* Retry when the lane's queue is full: a commit has promised the effect. */
 	if (loop_work(world.loop, j->lane, &j->base, &j->err) < 0) {
 		o->job_runs = false;
 		job_start_after(j, NSEC_PER_SEC);

@@ -1,5 +1,5 @@
 /*
- * jobs.h - the blocking parts of effects: on a worker, one at a time for each object.
+ * jobs.h - the blocking parts of effects, run on workers; one job at a time per object.
  */
 #pragma once
 
@@ -11,30 +11,30 @@ struct job {
 	enum loop_lane lane;
 	enum kind kind;
 	char id[ID_LEN + 1];
-	uint64_t gen; /* of the effect it works for */
+	uint64_t gen; /* effect_gen of the job's effect */
 	int result; /* of work */
 	struct err err;
 	int (*work)(struct job *j, struct err *e); /* on a worker; must not touch objects */
-	/* On the loop.  o is NULL when the object is gone meanwhile.  Frees the job with its own
-	 * data through free_job afterwards. */
+	/* On the loop.  o is NULL if the object was freed meanwhile.  free_job follows. */
 	void (*done)(struct job *j, struct object *o);
+	/* Frees j and its data. */
 	void (*free_job)(struct job *j);
 	struct loop_timer delay;
 };
 
-/* Fill the common part of a job for the effect under way of o. */
+/* Fill the common part of a job for o's effect in flight. */
 void job_init(struct job *j, struct object *o, enum loop_lane lane,
 	      int (*work)(struct job *, struct err *), void (*done)(struct job *, struct object *),
 	      void (*free_job)(struct job *));
-/* Run it when the object's earlier jobs are done. */
+/* Run j after the object's earlier jobs.  Takes j. */
 void job_start(struct job *j);
-/* The same after a pause. */
+/* Run j after pause_ns and after the object's earlier jobs.  Takes j. */
 void job_start_after(struct job *j, int64_t pause_ns);
-/* Report an outcome of the effect the job worked for.  Takes ev; o may be NULL. */
+/* Report the outcome of the job's effect.  Takes ev; o may be NULL: object freed. */
 void job_report(const struct job *j, struct object *o, struct sm_event *ev);
 
-/* Report an outcome of the effect under way of o.  Takes ev. */
+/* Report the outcome of o's effect that started as gen.  Takes ev. */
 void effect_report(struct object *o, uint64_t gen, struct sm_event *ev);
 
-/* The object goes: its jobs that have not begun are done without one. */
+/* Before o is freed: finish its queued and delayed jobs by done(j, NULL) and free_job. */
 void jobs_drop(struct object *o);

@@ -1,5 +1,5 @@
 /*
- * listing.c - see listing.h.
+ * listing.c - writes list entries with the commits, rebuilds them at start, scans them for lists.
  */
 #include "core/listing.h"
 
@@ -12,7 +12,7 @@
 #include "gen/state.pb-c.h"
 
 #define LISTING_PREFIX "view/"
-#define REBUILD_STEP 64 /* objects in a transaction */
+#define REBUILD_STEP 64 /* objects per transaction */
 
 int listing_shows(enum kind k, const struct sm_state *state)
 {
@@ -22,7 +22,7 @@ int listing_shows(enum kind k, const struct sm_state *state)
 	if (!state->shows || !d)
 		return -1;
 	v = protobuf_c_enum_descriptor_get_value_by_name(d, state->shows);
-	assert(v); /* states/X.sm names a value that the CRI does not have */
+	assert(v); /* else states/X.sm names a value that the CRI enum lacks */
 	return v->value;
 }
 
@@ -88,7 +88,7 @@ static int delete_others(struct err *e)
 	struct store_txn t;
 	int r;
 
-	/* The reader's snapshot stays while the writer deletes below it. */
+	/* The reader's snapshot is stable while the writer deletes. */
 	store_read_begin(world.store, &read);
 	store_begin(world.store, &t);
 	r = store_scan(&read, STORE_ENV_BOOT, "", delete_other, &t, e);
@@ -99,8 +99,8 @@ static int delete_others(struct err *e)
 	return r;
 }
 
-/* What is there already is not written again, and the rest in small transactions: a full file
- * system has room for that. */
+/* Write in small transactions, which fit on a full file system.  store_put skips rows that are
+ * stored already. */
 static int write_all(enum kind k, struct err *e)
 {
 	struct store_txn t;
@@ -153,7 +153,7 @@ static int list_row(void *arg, const struct store_row *row)
 	struct listing v;
 
 	if (row->damaged || row->size < sizeof(v.head))
-		return 0; /* its object is listed by Explain */
+		return 0; /* Explain lists the object */
 	memcpy(&v.head, row->payload, sizeof(v.head));
 	v.head.owner[ID_LEN] = '\0';
 	v.id = row->key + l->skip;
@@ -193,7 +193,7 @@ static int search_row(void *arg, const struct store_row *row)
 		memcpy(s->id, row->key + s->skip, ID_LEN);
 		buf_add(&s->found, row->payload, row->size);
 	}
-	/* An exact id is found first, and nothing has it as a prefix. */
+	/* An exact id matches one row only: all ids have the same length. */
 	return 0;
 }
 

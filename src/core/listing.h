@@ -1,9 +1,9 @@
 /*
- * listing.h - what lists are made of: beside each row, in the boot environment, the CRI's own
- * message for it, packed, behind the few fields that filters look at.
+ * listing.h - entries of the CRI's lists: in the boot environment, one per row, a head with the
+ * fields that filters read, then the packed CRI message.
  *
- * Written by the commit that changes the object, so a list is a scan of one snapshot: no object
- * is asked and nothing is packed.  Reading is for any thread.
+ * The commit that changes an object writes its entry.  So a list is a scan of one snapshot, without
+ * access to objects and without packing.  Any thread may read.
  */
 #pragma once
 
@@ -13,37 +13,38 @@
 #include "core/objects.h"
 #include "gen/state.pb-c.h"
 
-/* In front of the packed message. */
+/* Precedes the packed message. */
 struct listing_head {
 	uint32_t state; /* the CRI enum's value */
-	uint32_t hidden; /* 1: its id was never given to anybody, lists pass over it */
+	uint32_t hidden; /* 1: omitted from lists: no CRI status, or no client has the id */
 	char owner[ID_LEN + 1]; /* a container's sandbox */
 };
 
 struct listing {
 	struct listing_head head;
-	const char *id; /* valid as long as the callback */
+	const char *id; /* valid during the callback, as item */
 	const void *item; /* runtime.v1.PodSandbox, Container or Image, packed */
 	size_t size;
 };
 
-/* For kind_ops.put_listing: put item, the CRI's message for the row, behind its head.
- * owner: of a container its sandbox, else "". */
+/* For kind_ops.put_listing: store the head and item, the CRI message of the row.
+ * owner: id of a container's sandbox, else "". */
 void listing_put(enum kind k, const char *id, const struct sm_state *state, const void *row,
 		 const char *owner, const ProtobufCMessage *item, struct store_txn *t);
 void listing_del(enum kind k, const char *id, struct store_txn *t);
 
-/* After loading: make the boot environment say what the objects say. */
+/* After loading: write rows and entries of all stored objects to the boot environment, delete all
+ * others. */
 int listing_rebuild(struct err *e);
 
-/* Every view of a kind in one snapshot, in the order of ids.  fn: 0 goes on, else the scan ends
- * with its value. */
+/* Call fn for every entry of a kind that is not hidden, in one snapshot, ordered by id.  A nonzero
+ * result of fn ends the scan and is returned. */
 int listing_each(enum kind k, int (*fn)(void *arg, const struct listing *v), void *arg,
 		 struct err *e);
 
-/* One object's stored envelope, by id or unique prefix; unpacked with the default allocator:
- * free both with listing_row_done.  Errors as world_lookup; one whose id was never given to anybody
- * is not found. */
+/* One object's stored envelope, by id or unique prefix, unpacked with the default allocator.  Free
+ * with listing_row_done.  <0: e is set (codes of world_lookup; ERR_NOT_FOUND also for a hidden
+ * object; ERR_DATA_LOSS: the row does not decode). */
 struct listing_row {
 	enum kind kind;
 	char id[ID_LEN + 1];
@@ -55,5 +56,5 @@ struct listing_row {
 int listing_get(enum kind k, const char *id, struct listing_row *ret, struct err *e);
 void listing_row_done(struct listing_row *r);
 
-/* The value of the state's `shows` in the CRI enum; -1: it shows nothing. */
+/* Value of the state's `shows` in the CRI enum; -1: the state has no `shows`. */
 int listing_shows(enum kind k, const struct sm_state *state);

@@ -1,5 +1,5 @@
 /*
- * loading.c - see loading.h.
+ * loading.c - loads rows from both environments into objects, quarantines those that do not load.
  */
 #include "core/loading.h"
 
@@ -42,7 +42,7 @@ static uint64_t seq_of(const struct store_row *row)
 	return seq;
 }
 
-/* Each row stands in one environment or in both; the intact copy with the higher seq counts. */
+/* Load a row from one environment or from both: the intact copy with the higher seq wins. */
 static int load_row(void *arg, const struct store_row *row)
 {
 	struct loading *l = arg;
@@ -55,7 +55,7 @@ static int load_row(void *arg, const struct store_row *row)
 	int r;
 
 	if (world_find(l->kind, id))
-		return 0; /* came from the other environment already */
+		return 0; /* loaded from the other environment already */
 	if (!id_is_valid(id)) {
 		quarantine_add(l->kind, id, "its key does not end in an id");
 		return 0;
@@ -64,8 +64,8 @@ static int load_row(void *arg, const struct store_row *row)
 		      row->key, &other, &l->err);
 	if (r < 0)
 		return r;
-	/* Acknowledged and durable, but gone from the boot store only, does not happen; the other
-	 * way round does: a row of this boot that was removed durably is gone. */
+	/* Removals delete the durable copy first: a row that only the boot environment has was
+	 * removed, unless its machine is boot-scoped. */
 	if (r == 1 && l->env == STORE_ENV_BOOT && !m->boot_scoped)
 		return 0;
 	if (r == 0 && seq_of(&other) > seq_of(row))
@@ -85,7 +85,6 @@ static int load_row(void *arg, const struct store_row *row)
 	return 0;
 }
 
-/* Of an unstored machine there are no rows. */
 static int load_kind(enum kind k, struct err *e)
 {
 	_cleanup_free_ char *prefix = xasprintf("%s/", kind_ops(k)->machine->name);
@@ -148,7 +147,7 @@ int world_recover(struct err *e)
 		struct object *o;
 		size_t pos = 0;
 
-		/* Recovery only starts effects: nothing comes or goes before the loop runs. */
+		/* Recovery only starts effects: the table does not change before the loop runs. */
 		while ((o = map_next(world.objects[k], &pos)))
 			sm_recover(o->sm);
 	}
@@ -169,7 +168,7 @@ void world_stop(void)
 			pos = 0;
 		}
 	}
-	/* What still is called back, by the end of a line or of the loop, finds nothing. */
+	/* Late callbacks, from shim links or the loop's end, must find no objects. */
 	for (int k = 0; k < KIND_COUNT; k++)
 		map_free(take_ptr(world.objects[k]));
 	while (world.quarantine.next && !list_empty(&world.quarantine)) {

@@ -1,5 +1,5 @@
 /*
- * objects.c - the tables of objects by id and by name.  See objects.h.
+ * objects.c - the tables of objects by id and by name.
  */
 #include "core/objects.h"
 
@@ -35,7 +35,7 @@ struct object *world_child(const struct object *parent, enum kind k, const struc
 	for (; at != end; at = at->next) {
 		struct object *o = object_of(list_entry(at, struct sm_object, sibling));
 
-		/* One that is being made is in no table yet. */
+		/* A child within sm_object_new has no struct object yet. */
 		if (o && o->kind == k)
 			return o;
 	}

@@ -1,8 +1,8 @@
 /*
- * objects.h - all objects of the daemon: tables by id and by name, and what a kind adds to them.
+ * objects.h - all objects of the daemon: tables by id and by name, and the callbacks of each kind.
  *
- * Everything here belongs to the loop thread, except what says otherwise.  There is one world a
- * process: objects are found through it, never held by pointer across a turn of the loop.
+ * Loop thread only, unless noted.  Each process has one `world`: find objects through its tables
+ * and keep no pointer to an object across a turn of the loop.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ struct kind_ops;
 struct oci_features;
 struct rpc_call;
 
-/* The machines, in the order in which they are loaded and recovered. */
+/* The machines, in the order of loading and recovery: parents before children. */
 enum kind {
 	KIND_IMAGE,
 	KIND_SANDBOX,
@@ -36,8 +36,8 @@ enum kind {
 	KIND_COUNT,
 };
 
-/* A row that cannot be trusted: kept as it is, listed, explained, removable; nothing else is
- * touched by it. */
+/* A row that did not load: kept unchanged, listed, explained, removable; other objects are not
+ * affected. */
 struct quarantined {
 	struct list node;
 	enum kind kind;
@@ -46,7 +46,7 @@ struct quarantined {
 };
 
 struct world {
-	const struct kind_ops *const *kinds; /* KIND_COUNT, set before anything else */
+	const struct kind_ops *const *kinds; /* KIND_COUNT entries; set first */
 	struct loop *loop;
 	struct store *store;
 	const struct conf *conf;
@@ -56,72 +56,72 @@ struct world {
 	struct list quarantine;
 	struct os_security security;
 	const char *apparmor_default; /* loaded profile for RuntimeDefault, NULL: none */
-	struct oci_features *features; /* beside conf->runtimes */
-	char *shim_path, *pull_path; /* programs beside crispd */
+	struct oci_features *features; /* one per conf->runtimes entry */
+	char *shim_path, *pull_path; /* programs in crispd's directory */
 	struct loop_timer retry; /* of commits that failed */
 	struct cgroups *cgroups;
-	char *own_cgroup; /* the daemon's, NULL on v1 */
-	bool recovering; /* effects started now may be under way a second time */
-	bool draining; /* no new operations are taken */
+	char *own_cgroup; /* the daemon's, NULL on cgroup v1 */
+	bool recovering; /* effects that start now may repeat those of an earlier daemon */
+	bool draining; /* refuse new operations */
 };
 
 extern struct world world;
 
-/* CPU samples that statistics keep of an object from one call to the next (see usage.h). */
+/* An object's CPU sample, kept between two calls for statistics (see usage.h). */
 struct usage_past {
-	int64_t cpu_at; /* CLOCK_MONOTONIC ns; 0: never looked at */
+	int64_t cpu_at; /* CLOCK_MONOTONIC ns; 0: no sample yet */
 	uint64_t cpu_ns;
-	uint64_t rate; /* thousand-millionths of a core, when rated */
+	uint64_t rate; /* nanocores, valid if rated */
 	bool rated;
 };
 
-/* One object as the world keeps it; obj->user points here. */
+/* One object in the tables; sm->user points here. */
 struct object {
 	struct sm_object *sm;
 	enum kind kind;
-	const char *name_key; /* in the names table; "" when it has none */
+	const char *name_key; /* key in the names table; "": no name */
 	char *name_copy;
 	struct loop_timer timer;
-	struct list jobs; /* queued behind the one that runs */
-	struct list delayed; /* jobs that wait for their time */
+	struct list jobs; /* queued after the running job */
+	struct list delayed; /* jobs of job_start_after, until their time */
 	bool job_runs;
 	struct usage_past usage;
 	struct usage_files *usage_files; /* see usage.h; NULL: none are open */
-	struct disk_usage *disk; /* of a container: its writable layer, see diskuse.h */
-	void *own; /* struct pod, struct session... of the kind */
+	struct disk_usage *disk; /* of a container's writable layer, see diskuse.h */
+	void *own; /* the kind's data: struct pod, struct session... */
 };
 
-/* What a kind adds to the common life of an object. */
+/* Callbacks and properties of a kind. */
 struct kind_ops {
 	const struct sm_machine *machine;
-	/* Made or loaded: set own. */
+	/* o was created or loaded: set own. */
 	void (*born)(struct object *o);
-	/* A move was committed. */
+	/* A move was committed.  NULL: no callback. */
 	void (*moved)(struct object *o, const struct sm_row *row);
-	/* About to be freed: release own. */
+	/* Before o is freed: release own. */
 	void (*gone)(struct object *o);
-	/* Its name is free for another: what it has made is being undone.  NULL: never. */
+	/* May another object take its name, since its effects are being undone?  NULL: never. */
 	bool (*is_nameless)(const struct sm_object *sm);
-	/* The name in the names table, NULL or "": none.  NULL: the kind has no names. */
+	/* The row's key in the names table; NULL or "": no name.  NULL: the kind has no names. */
 	const char *(*name_key)(const void *row);
-	/* Put what lists say of a row: one listing_put (see listing.h).  NULL: not listed. */
+	/* Write a row's list entry with one listing_put (see listing.h).  NULL: kind not listed. */
 	void (*put_listing)(const char *id, const struct sm_state *state, const void *row,
 			    struct store_txn *t);
-	/* The CRI enum that the states' `shows` is of; NULL: none. */
+	/* The CRI enum of the states' `shows`; NULL: none. */
 	const ProtobufCEnumDescriptor *shows;
-	/* Is this a name of o?  NULL: ids and their beginnings are (see world_lookup). */
+	/* Is `name` a name of o?  NULL: find by id or prefix (see world_lookup). */
 	bool (*answers_to)(const struct object *o, const char *name);
-	/* Was its id never given to anybody?  NULL: it was. */
+	/* Was the id returned to no client yet?  NULL: always returned. */
 	bool (*is_hidden)(const void *row);
-	/* On a worker: remove all that derives from the id, for a row that cannot be read.  NULL:
-	 * nothing does. */
+	/* On a worker: remove all that derives from the id of an unreadable row.  NULL: the id has
+	 * no resources. */
 	int (*end_remains)(const char *id, struct err *e);
 };
 static inline const struct kind_ops *kind_ops(enum kind k)
 {
 	return world.kinds[k];
 }
-/* The kind whose machine has this name; KIND_COUNT: none has. */
+/* The kind whose machine has this name; KIND_COUNT: no such machine. */
 static inline enum kind kind_of_machine(const char *name)
 {
 	enum kind k = 0;
@@ -131,26 +131,26 @@ static inline enum kind kind_of_machine(const char *name)
 	return k;
 }
 
-/* By full id; NULL: none. */
+/* Find by full id; NULL: no such object. */
 struct object *world_find(enum kind k, const char *id);
-/* By a name that the kind knows (answers_to: the first it fits), else by id or a prefix of one.
- * 0, or <0 with ERR_NOT_FOUND or ERR_PRECONDITION (a prefix fits several). */
+/* Find the first object that answers_to id; a kind without answers_to: find by id or unique prefix.
+ * <0: e is set (ERR_NOT_FOUND; ERR_PRECONDITION: the prefix is ambiguous). */
 int world_lookup(enum kind k, const char *id, struct object **ret, struct err *e);
-/* The next object that a name of answers_to fits; *pos is 0 at first.  NULL: no more. */
+/* The next object that answers_to name; *pos is 0 for the first.  NULL: no more. */
 struct object *world_next_named(enum kind k, const char *name, size_t *pos);
 struct object *world_find_name(const char *name_key);
 struct object *world_new(enum kind k, const char *id, void *row, const char *name_key);
-/* The parent's next child of a kind; after NULL: the first.  NULL: no more. */
+/* The parent's next child of kind k; after NULL: the first child.  NULL: no more. */
 struct object *world_child(const struct object *parent, enum kind k, const struct object *after);
 static inline struct object *object_of(const struct sm_object *sm)
 {
 	return sm->user;
 }
 
-/* Into the tables, born.  name_key: NULL or "": it has none. */
+/* Add sm to the tables and call born.  Takes sm; copies name_key (NULL or "": no name). */
 struct object *object_add(enum kind k, struct sm_object *sm, const char *name_key);
-/* Out of the tables, with its jobs.  Frees the engine's part too. */
+/* Remove o from the tables, drop its jobs, free o and its sm_object. */
 void object_free(struct object *o);
-/* Its name is free for another. */
+/* May another object take its name? */
 bool object_is_nameless(enum kind k, const struct sm_object *sm);
 void object_drop_name(const struct object *o);

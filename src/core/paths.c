@@ -1,5 +1,5 @@
 /*
- * paths.c - see paths.h.
+ * paths.c - builds paths and cgroup names from ids.
  */
 #include "core/paths.h"
 
@@ -78,7 +78,7 @@ char *cgroup_of_shim(const char *parent, const char *id)
 	return below_parent(parent, "crisp-shim", id);
 }
 
-/* "a-b.slice" lives in a.slice/a-b.slice: each dash is one level down. */
+/* "a-b.slice" is a.slice/a-b.slice: each dash adds one level. */
 static void add_slice(struct buf *b, const char *slice, size_t len)
 {
 	for (size_t i = 1; i < len; i++)

@@ -1,5 +1,5 @@
 /*
- * payloads.c - see payloads.h.
+ * payloads.c - constructors and destructors of event payloads.
  */
 #include "core/payloads.h"
 

@@ -1,8 +1,8 @@
 /*
- * payloads.h - what events carry to guards and steps (`carries` and `takes` in states/X.sm).
+ * payloads.h - payloads of events for guards and steps (`carries` and `takes` in states/X.sm).
  *
- * A payload belongs to the event that is made with it, and is freed with that by
- * payload_NAME_free, which takes NULL.  Strings and lists in it are malloc'ed and its own.
+ * The event owns its payload and frees it with payload_NAME_free, which accepts NULL.  A payload
+ * owns its strings and lists, which are malloc'ed.
  */
 #pragma once
 
@@ -30,8 +30,8 @@ struct payload_network {
 struct payload_init {
 	int32_t pid;
 	uint64_t ticks;
-	int64_t started_ns; /* 0: not known better than the event's time */
-	bool has_user; /* the rest is known too */
+	int64_t started_ns; /* CLOCK_REALTIME; 0: use the event's time */
+	bool has_user; /* the fields below are valid */
 	uint32_t stop_signal;
 	int64_t uid, gid;
 	int64_t *groups;
@@ -60,7 +60,7 @@ struct payload_resources {
 
 /* image: adopt */
 struct payload_image {
-	Crisp__State__Image *found; /* as the pull found it */
+	Crisp__State__Image *found; /* record from the pull */
 };
 
 /* image: forget, untag */
@@ -75,7 +75,7 @@ struct payload_image_id {
 
 /* pull: fetch_failed */
 struct payload_kept {
-	uint32_t layers; /* that stay in staging */
+	uint32_t layers; /* number of layers kept in staging */
 };
 
 void payload_setup_free(void *setup);
@@ -93,5 +93,5 @@ void payload_kept_free(void *kept);
 struct payload_image *payload_image_new(Crisp__State__Image *found);
 /* Copies tag. */
 struct payload_tag *payload_tag_new(const char *tag);
-/* Copies id, which is one. */
+/* Copies id, which has ID_LEN characters. */
 struct payload_image_id *payload_image_id_new(const char *id);

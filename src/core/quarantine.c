@@ -1,8 +1,8 @@
 /*
- * quarantine.c - see quarantine.h.
+ * quarantine.c - lists and removes rows that did not load.
  *
- * The row says nothing that can be trusted, so no machine runs: what the id leads to is taken
- * away in one blocking job, the rows last.
+ * The row cannot be trusted, so no machine runs: one blocking job removes all that derives from
+ * the id, then the rows are deleted.
  */
 #include "core/calls.h"
 #include "core/quarantine.h"
@@ -83,7 +83,7 @@ static void removal_done(struct loop_job *base)
 	struct removal *m = container_of(base, struct removal, base);
 	struct quarantined *q = find(m->kind, m->id);
 
-	/* A removal that failed may have got as far as the trash. */
+	/* A failed removal may have moved a directory to the trash, too. */
 	trash_kick();
 	if (m->result == 0)
 		m->result = delete_rows(m, &m->err);

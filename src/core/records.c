@@ -1,5 +1,5 @@
 /*
- * records.c - see records.h.
+ * records.c - setters for string, list and failure fields of records.
  */
 #include "core/records.h"
 

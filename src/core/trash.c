@@ -1,8 +1,6 @@
 /*
- * trash.c - see trash.h.
- *
- * One job at a time takes one entry.  An entry that fails is left until its next try, and the
- * others go on.
+ * trash.c - empties the trash: one job at a time removes one entry.  An entry that fails waits for
+ * its next try while the job takes the others.
  */
 #include "core/trash.h"
 
@@ -17,7 +15,7 @@
 #include "core/paths.h"
 #include "os/mount.h"
 
-#define STUCK_MAX 256 /* entries that are remembered; with more the next try of one is waited for */
+#define STUCK_MAX 256 /* failed entries on record; at the limit, wait for the next retry */
 #define COUNT_NS (5 * NSEC_PER_SEC)
 #define RETRY_MAX_NS (600 * NSEC_PER_SEC)
 
@@ -29,12 +27,12 @@ static struct {
 	struct loop_timer timer;
 	struct loop_job job;
 	bool working, kicked;
-	/* Of the job.  skip: entries not to be taken, copied for the worker. */
+	/* Of the job.  skip: entries to leave out, copied for the worker. */
 	char *dirs[2];
 	char **skip;
 	size_t n_skip;
 	bool count;
-	char *_Atomic entry; /* what is taken; NULL: none */
+	char *_Atomic entry; /* path under removal; NULL: none */
 	int64_t begun_ns;
 	struct rmtree_watch watch;
 	int result; /* of rmtree */
@@ -51,7 +49,7 @@ static bool is_skipped(const char *path)
 	return false;
 }
 
-/* 1: an entry was found, and no count is wanted. */
+/* Keep the first entry that is not skipped.  1: found, and no count is wanted; ends fs_each. */
 static int look_at(const char *path, const char *name, void *arg, struct err *e)
 {
 	char **found = arg;
@@ -95,7 +93,7 @@ static void trash_work(struct loop_job *job)
 	if (!entry)
 		return;
 	t.result = rmtree(entry, &t.watch, &t.err);
-	/* Whatever is mounted in the trash has lost its container. */
+	/* A mount inside the trash belongs to no container any more: unmount it. */
 	if (t.result == -(int)ERR_PRECONDITION && mount_remove_below(entry, &ignored) == 0) {
 		t.err = ERR_NULL;
 		t.result = rmtree(entry, &t.watch, &t.err);
@@ -249,7 +247,7 @@ struct trash_status trash_status(void)
 	};
 }
 
-/* --- what comes in --- */
+/* --- new entries --- */
 
 struct closing {
 	struct loop_job job;
@@ -295,7 +293,7 @@ static bool is_quarantined(const char *id)
 	return false;
 }
 
-/* A bundle without a row may have a process: it is left alone. */
+/* Skip a container with a bundle: it may have a process. */
 static int sweep_container(const char *path, const char *id, void *arg, struct err *e)
 {
 	_cleanup_free_ char *run = id_is_valid(id) ? path_container_run(world.conf, id) : NULL;
@@ -314,7 +312,7 @@ void trash_start(void)
 	_cleanup_free_ char *trash = path_container_trash(world.conf);
 	struct err e = ERR_NULL;
 
-	/* Made while there is room: a removal on a full disk needs it. */
+	/* Create the trash while there is room: a removal on a full disk needs it. */
 	if (fs_mkdir_all(trash, 0700, &e) < 0 || fs_each(containers, sweep_container, NULL, &e) < 0)
 		log_err(LOG_LEVEL_WARN, "container directories without a row", &e);
 	trash_kick();

@@ -1,9 +1,9 @@
 /*
  * trash.h - directories of removed containers and layers, and their removal in the background.
  *
- * A removal renames the directory into ROOT/containers/trash or ROOT/images/trash and is done.
- * Everything in there is garbage by definition: LANE_TRASH removes one entry after the other, also
- * those that a daemon before has left.  On the loop thread, except what says otherwise.
+ * A removal ends with the rename of the directory into ROOT/containers/trash or ROOT/images/trash.
+ * All entries there are garbage, those of an earlier daemon included: LANE_TRASH removes one entry
+ * after the other.  Loop thread only, unless noted.
  */
 #pragma once
 
@@ -12,10 +12,10 @@
 
 #include "base/err.h"
 
-/* Before the loop runs: begin with what a daemon before has left.  Container directories without
- * a row and without a bundle, which a power cut brings back, are moved to the trash. */
+/* Before the loop runs: start to empty the trash.  First move container directories without row
+ * and bundle there, which a power cut brings back. */
 void trash_start(void);
-/* Something was put into the trash: empty it. */
+/* Start to empty the trash after a new entry. */
 void trash_kick(void);
 void trash_stop(void);
 
@@ -31,17 +31,17 @@ struct trash_status {
 	uint64_t entries; /* directories in the trash */
 	uint64_t removed; /* files and directories removed since the daemon started */
 	const char *entry; /* path under removal; NULL: none */
-	int64_t begun_ns; /* since when; CLOCK_REALTIME */
+	int64_t begun_ns; /* start of its removal; CLOCK_REALTIME */
 	const struct trash_stuck *stuck;
 	size_t n_stuck;
 };
-/* Valid until the loop goes on. */
+/* The pointers are valid in this turn of the loop. */
 struct trash_status trash_status(void);
 
-/* Close fd on LANE_TRASH; from any thread. The last reference to a detached mount costs time: the
- * kernel lets go of every file name that it has cached of it. */
+/* Close fd on LANE_TRASH; from any thread.  Closing the last reference to a detached mount is slow:
+ * the kernel drops all its dentries. */
 void trash_close(int fd);
 
-/* Move the directory of a container into the trash; on a worker.  1: it stays and is to be removed
- * in place. */
+/* On a worker: move a container's directory into the trash.  0: done.  1: the directory stays,
+ * remove it in place.  <0: e is set. */
 int trash_put_container(const char *id, struct err *e);
