@@ -1,10 +1,10 @@
 /*
- * diskuse.c - queues of targets, walks under way, and the turns they take.
+ * diskuse.c - queues of targets, their walks, and the scheduling of walk steps.
  *
- * A target starts as a quick walk.  One that has seen QUICK_ENTRIES names continues among the
- * large walks, of which LARGE_WALKS keep their place; further ones wait and begin anew.  Steps of
- * quick and of large walks alternate, one at a time, each followed by a pause of a multiple of its
- * CPU time.  While a walk finds more than the last known value, that lower bound is published.
+ * A target starts as a quick walk. After QUICK_ENTRIES names it becomes a large walk; LARGE_WALKS
+ * of these are open at a time. Further large targets wait, and start again from the root. Steps of
+ * quick and of large walks alternate, one at a time; after each a pause, a multiple of its CPU
+ * time. If an unfinished walk exceeds the last known value, that lower bound is published.
  */
 #include "images/diskuse.h"
 
@@ -23,24 +23,24 @@
 #define STEP_NS (50 * NSEC_PER_MSEC)
 #define STEP_ENTRIES 4096
 #define PAUSE_NS NSEC_PER_MSEC
-#define PAUSE_FACTOR 4 /* of the CPU time of a step: at most a fifth of one CPU */
+#define PAUSE_FACTOR 4 /* times a step's CPU time: at most 1/5 of one CPU */
 #define RETRY_NS NSEC_PER_SEC
 #define NICE_LARGE 5
 #define QUICK_ENTRIES 16384
 #define LARGE_WALKS 4
-#define WALK_ENTRIES (UINT64_C(1) << 26) /* a tree that grows as fast as it is walked */
-/* Between two walks of a target: a second, and so long that walks take 1/20 of one CPU. */
+#define WALK_ENTRIES (UINT64_C(1) << 26) /* bound for trees that grow during the walk */
+/* Minimum between two walks of a target; the share limits its walks to 1/20 of one CPU. */
 #define TARGET_PAUSE_NS NSEC_PER_SEC
 #define TARGET_SHARE 20
 
 struct disk_walk {
-	struct disk_usage *of; /* NULL: has gone */
+	struct disk_usage *of; /* NULL: the target is gone */
 	bool images;
-	struct layer_set *known; /* of images: layers counted by their rows */
+	struct layer_set *known; /* for the image store: layers counted by rows */
 	char **paths; /* trees left to walk */
 	size_t n_paths;
 	struct treewalk *tree;
-	uint64_t bytes, inodes, entries; /* of the trees that are done */
+	uint64_t bytes, inodes, entries; /* of the finished trees */
 	bool partial;
 	int64_t busy_ns; /* CPU time */
 	int result; /* of the last step */
@@ -49,7 +49,7 @@ struct disk_walk {
 };
 
 static struct {
-	struct list small, large; /* targets that wait */
+	struct list small, large; /* waiting targets */
 	struct disk_walk *quick, *slow[LARGE_WALKS];
 	size_t n_slow, turn;
 	bool slow_last;
@@ -111,7 +111,7 @@ static struct treewalk_sum walk_sum(const struct disk_walk *w)
 	return sum;
 }
 
-/* On a worker: the trees of the image store that no row counts. */
+/* On a worker: list the trees of the image store that no row counts. */
 static int list_images(struct disk_walk *w, struct err *e)
 {
 	_cleanup_free_ char *root = path_images(world.conf);
@@ -120,7 +120,7 @@ static int list_images(struct disk_walk *w, struct err *e)
 	return image_uncounted(root, w->known, &w->paths, &w->n_paths, &w->bytes, &w->inodes, e);
 }
 
-/* On a worker.  As treewalk_step. */
+/* On a worker. Returns as treewalk_step. */
 static int walk_on(struct disk_walk *w, int64_t until, struct err *e)
 {
 	int r = w->images ? list_images(w, e) : 0;
@@ -156,7 +156,7 @@ static void step_work(struct loop_job *j)
 	int low = getpriority(PRIO_PROCESS, thread);
 
 	(void)j;
-	/* The lane's priority is too low for a walk to end while containers take every CPU. */
+	/* At the lane's priority a walk would starve while containers use every CPU. */
 	(void)setpriority(PRIO_PROCESS, thread, d.running == d.quick ? 0 : NICE_LARGE);
 	do
 		w->result = walk_on(w, begin + STEP_NS, &w->err);
@@ -166,7 +166,7 @@ static void step_work(struct loop_job *j)
 	(void)setpriority(PRIO_PROCESS, thread, low);
 }
 
-/* --- turns --- */
+/* --- scheduling --- */
 
 static void go_on(struct loop_timer *t);
 
@@ -210,7 +210,7 @@ static void walk_end(struct disk_walk *w)
 	walk_free(w);
 }
 
-/* The walk whose step is next; NULL: nothing is to be done. */
+/* Choose the walk of the next step; NULL: all are done. */
 static struct disk_walk *pick(void)
 {
 	bool quick = d.quick || !list_empty(&d.small);
@@ -264,7 +264,7 @@ static void finish(struct disk_walk *w)
 		enqueue(u);
 }
 
-/* A quick walk that has become large. */
+/* Turn a quick walk into a large one. */
 static void demote(struct disk_walk *w)
 {
 	struct disk_usage *u = w->of;

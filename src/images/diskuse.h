@@ -1,11 +1,10 @@
 /*
  * diskuse.h - bytes and inodes of containers' writable layers and of the image store.
  *
- * Figures are answered from memory: the last known value with its own time.  Trees are walked in
- * LANE_SLOW, one step at a time, so that walks take a bounded share of one CPU and a bounded
- * amount of memory whatever the trees are.  A small tree never waits for a large one to end.
+ * Getters return the last known values with their times. LANE_SLOW walks the trees, one step at a
+ * time, with bounded CPU share and memory. A small tree never waits for a large tree to end.
  *
- * All functions belong to the loop thread.
+ * Call all functions on the loop thread.
  */
 #pragma once
 
@@ -19,33 +18,35 @@ struct object;
 struct disk_usage {
 	int64_t at; /* CLOCK_REALTIME ns; 0: not known yet */
 	uint64_t bytes, inodes;
-	/* of the walks */
+	/* state of the walks */
 	const struct object *of; /* a container; NULL: the image store */
-	struct list node; /* in a queue, while it waits for a walk */
-	int64_t next; /* CLOCK_MONOTONIC ns of the next walk at the earliest */
+	struct list node; /* link in a queue, while waiting for a walk */
+	int64_t next; /* CLOCK_MONOTONIC ns: earliest next walk */
 	bool active; /* a walk is under way */
-	bool again; /* it changed during that walk */
+	bool again; /* the tree changed during that walk */
 	bool large; /* the last walk saw many entries */
 };
 
-/* A container was made or loaded: allocate its `disk`.  It goes away. */
+/* diskuse_born: allocate the `disk` of a container that was made or loaded. diskuse_gone: free
+ * it. */
 void diskuse_born(struct object *container);
 void diskuse_gone(struct object *container);
 
-/* Walk the writable layer of a container again, unless it was walked a short time ago, measured by
- * the time that took.  now: a small tree is walked in any case. */
+/* Walk the writable layer of a container again, unless the last walk is recent, measured by that
+ * walk's duration. now: walk a small tree in any case. */
 void diskuse_want(struct object *container, bool now);
 
-/* Images have come, changed or gone. */
+/* Call when images appear, change or go. */
 void diskuse_images_changed(void);
 
-/* What images take: layers by their rows, and the last known figure of what no image has (staging,
- * trash, quarantine).  Asks for the next walk of the latter. */
+/* Disk use of images: layers by their rows, plus the last known value of data without an image
+ * (staging, trash, quarantine). Requests the next walk of the latter. */
 struct disk_usage diskuse_images(void);
 
-/* Sum of all containers' figures; at: the oldest one's time. */
+/* Sum over all containers; at: time of the oldest value. */
 struct disk_usage diskuse_containers(void);
 
-/* When everything is loaded: walk each container once.  When the workers have ended: free. */
+/* diskuse_start: walk each container once, after all rows are loaded. diskuse_stop: free, after the
+ * workers have ended. */
 void diskuse_start(void);
 void diskuse_stop(void);

@@ -1,6 +1,6 @@
 /*
- * image.c - effects of states/image.sm, and the calls about images.  Layers on disk belong to the
- * images whose rows list them.
+ * image.c - effects of states/image.sm, and image queries. An image owns the layers on disk that
+ * its row lists.
  */
 #include "images/image.h"
 
@@ -26,7 +26,7 @@ static const Crisp__State__Image *image_row(const struct object *o)
 	return o->sm->row;
 }
 
-/* --- finding --- */
+/* --- look-up --- */
 
 static bool has(char *const *list, size_t n, const char *s)
 {
@@ -36,7 +36,7 @@ static bool has(char *const *list, size_t n, const char *s)
 	return false;
 }
 
-/* A short name means any registry's image of that path. */
+/* A short name matches an image of that path from any registry. */
 static bool short_matches(const char *full, const char *path_and_rest)
 {
 	const char *slash = strchr(full, '/');
@@ -48,7 +48,7 @@ static bool short_matches(const char *full, const char *path_and_rest)
 		strcmp(slash + 1 + strlen("library/"), path_and_rest) == 0);
 }
 
-/* The beginning of an id, with or without "sha256:", must be long enough to be none of a name. */
+/* An id prefix, with or without "sha256:". Without, it needs 6 digits, as it may be a name. */
 static bool is_id_of(const char *id, const char *name)
 {
 	const char *hex = str_starts(name, "sha256:") ? name + strlen("sha256:") : name;
@@ -56,7 +56,7 @@ static bool is_id_of(const char *id, const char *name)
 	return id_is_prefix(hex) && (hex != name || strlen(hex) >= 6) && str_starts(id, hex);
 }
 
-/* Which of the names is meant; NULL: none. */
+/* The entry of names that matches the reference; NULL: none. */
 static const char *named(char *const *names, size_t n, const struct image_ref *ref,
 			 const char *wanted)
 {
@@ -83,7 +83,7 @@ bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const
 			   : named(tags, n_tags, &ref, wanted);
 }
 
-/* The tag that name means, NULL when it is an id or a digest. */
+/* The tag that name resolves to; NULL: name is an id or a digest. */
 static const char *tag_of(const struct object *o, const char *name)
 {
 	_cleanup_(image_ref_done) struct image_ref ref = IMAGE_REF_NULL;
@@ -96,13 +96,13 @@ static const char *tag_of(const struct object *o, const char *name)
 	return named(image_row(o)->tags, image_row(o)->n_tags, &ref, wanted);
 }
 
-/* One that is being verified is as good as before. */
+/* An image that is being verified stays usable. */
 static bool is_here(const struct object *o)
 {
 	return img_is_here(o->sm->state);
 }
 
-/* A damaged one still is, for whoever wants its space. */
+/* Includes damaged images, so that their space can be freed. */
 static bool is_removable(const struct object *o)
 {
 	return img_is_removable(o->sm->state);
@@ -134,9 +134,9 @@ struct object *image_find_any(const char *name)
 	return world_next_named(KIND_IMAGE, name, &pos);
 }
 
-/* --- what pulls bring --- */
+/* --- adoption of pull results --- */
 
-/* Another image that has one of the names loses it: a tag means one image. */
+/* Remove the found names from all other images: a tag belongs to one image. */
 static void take_tags(const Crisp__State__Image *found, const char *id)
 {
 	struct object *o;
@@ -189,7 +189,7 @@ bool image_owns_layer(const struct object *but, const char *diff_id)
 	size_t pos = 0;
 
 	while ((o = map_next(world.objects[KIND_IMAGE], &pos))) {
-		/* Two that are removed at one time would leave what they share to each other. */
+		/* Of two images dropped at a time, each would leave shared layers to the other. */
 		if (o == but || img_is_dropping(o->sm->state))
 			continue;
 		for (size_t i = 0; i < image_row(o)->n_layers; i++)
@@ -199,7 +199,7 @@ bool image_owns_layer(const struct object *but, const char *diff_id)
 	return false;
 }
 
-/* A layer that a puller counts on is left to layergc: it is no longer this image's. */
+/* Give layers that a puller locks to layergc: the image no longer owns them. */
 void img_effect_drop(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
@@ -263,7 +263,7 @@ uint64_t image_layer_bytes(const Crisp__State__Layer *l)
 	return *l->boot_id ? l->disk : l->unpacked_size;
 }
 
-/* Rows of versions that did not note it are left to the meta files. */
+/* Layers whose row has no disk use (older row version) are left out: their meta files have it. */
 struct layer_set *image_layers_counted(uint64_t *ret_bytes, uint64_t *ret_inodes)
 {
 	struct layer_set *counted = layer_set_new();

@@ -1,5 +1,5 @@
 /*
- * image_listing.c - an image's row as the CRI lists it.
+ * image_listing.c - convert an image's row to the CRI's Image.
  */
 #include "images/image_listing.h"
 
@@ -10,7 +10,7 @@
 #include "gen/api.pb-c.h"
 #include "images/pinned.h"
 
-/* Image.uid or Image.username: what its config's User says, without the group. */
+/* Image.uid or Image.username: the User of the image config, without the group. */
 static void fill_user(Runtime__V1__Image *item, Runtime__V1__Int64Value *uid, char *user)
 {
 	int64_t n;

@@ -1,6 +1,5 @@
 /*
- * image_listing.h - the CRI's message that lists of images are made of (see listing.h):
- * kind_ops.put_listing.
+ * image_listing.h - an image as a CRI list message (see listing.h): kind_ops.put_listing.
  */
 #pragma once
 

@@ -31,7 +31,7 @@ static void copy_layers(Crisp__State__Image *to, const Crisp__State__Image *from
 	to->n_layers = from->n_layers;
 }
 
-/* A layer that was there is as it was; one that had to be fetched again is of this boot. */
+/* Keep existing layers; layers that were fetched again belong to this boot. */
 static void renew_layers(Crisp__State__Image *draft, const Crisp__State__Image *found)
 {
 	for (size_t i = 0; i < draft->n_layers && i < found->n_layers; i++) {
@@ -48,7 +48,7 @@ static void renew_layers(Crisp__State__Image *draft, const Crisp__State__Image *
 	}
 }
 
-#define SIGNATURES_BYTES ((size_t)(256 * 1024)) /* two pulls' */
+#define SIGNATURES_BYTES ((size_t)(256 * 1024)) /* enough for two pulls */
 
 static bool has_signature(const Crisp__State__Image *i, const Crisp__State__Signature *s)
 {
@@ -79,8 +79,8 @@ static void add_signature(Crisp__State__Image *to, const Crisp__State__Signature
 	to->signatures[to->n_signatures++] = copy;
 }
 
-/* Pulls by other names find other signatures of the same image, so they add up; past the limit the
- * oldest go. */
+/* Add new signatures: pulls under other names find other signatures of the same image. Drop the
+ * oldest beyond the limit. */
 static void add_signatures(Crisp__State__Image *to, const Crisp__State__Image *from)
 {
 	size_t bytes = 0, drop;
@@ -102,7 +102,7 @@ static void add_signatures(Crisp__State__Image *to, const Crisp__State__Image *f
 		to->n_signatures * sizeof(struct Crisp__State__Signature *));
 }
 
-/* Content is taken once, names are added. */
+/* Store content once, add names. */
 void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev,
 			 const struct payload_image *image)
 {
@@ -136,7 +136,7 @@ void img_step_note_untag(Crisp__State__Image *draft, const struct sm_event *ev,
 	row_del_str(&draft->tags, &draft->n_tags, tag->tag);
 }
 
-/* What was written in this boot is looked at after it. */
+/* Layers of this boot are verified after the next boot. */
 void img_step_note_whole(Crisp__State__Image *draft, const struct sm_event *ev)
 {
 	(void)ev;

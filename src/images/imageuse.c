@@ -1,5 +1,5 @@
 /*
- * imageuse.c - image ids in the rows of containers: the image itself and those mounted.
+ * imageuse.c - find image ids in the rows of containers: rootfs image and image mounts.
  */
 #include "images/imageuse.h"
 

@@ -1,5 +1,5 @@
 /*
- * imageuse.h - which containers use an image, by their rows.  On the loop thread.
+ * imageuse.h - which containers use an image, by their rows. Call on the loop thread.
  */
 #pragma once
 
@@ -7,7 +7,7 @@
 
 #include "gen/state.pb-c.h"
 
-/* Does it stand on this image (64 hex) or have it mounted? */
+/* true: the container's rootfs is this image (64 hex), or the container mounts it. */
 bool imageuse_by(const Crisp__State__Container *row, const char *image_id);
-/* A container that uses this image: its id, or NULL. */
+/* Id of one container that uses this image; NULL: no container does. */
 const char *imageuse_any(const char *image_id);

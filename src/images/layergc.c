@@ -1,8 +1,8 @@
 /*
- * layergc.c - see layergc.h.
+ * layergc.c - retry the removal of locked layers on a timer.
  *
- * The question "has an image come to own it" and the move into the trash happen in one callback
- * of the loop, which is where images come to own layers: nothing can slip in between.
+ * One loop callback both checks that no image owns the layer and moves it into trash/. Images
+ * become owners on the loop thread, so no owner can appear between check and move.
  */
 #include "images/layergc.h"
 
@@ -19,12 +19,12 @@
 #define LOOK_NS (500 * NSEC_PER_MSEC)
 
 static struct {
-	char **diff_ids; /* to look at again */
+	char **diff_ids; /* to retry */
 	size_t n;
 	struct loop_timer timer;
 } left;
 
-/* 0: it is in the trash, or was never there.  1: not yet. */
+/* 0: the layer is in trash/, or did not exist. 1: retry. */
 static int try_discard(const char *diff_id)
 {
 	_cleanup_free_ char *root = path_images(world.conf);

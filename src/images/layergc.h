@@ -1,14 +1,14 @@
 /*
- * layergc.h - layers that no image has and that a puller still counts on: they go when it lets go,
- * unless an image has come to own them by then.  On the loop thread.
+ * layergc.h - collect layers without an image that a puller still locks. They are removed once the
+ * puller unlocks them, unless an image owns them by then. Call on the loop thread.
  */
 #pragma once
 
-/* Discard a layer that no image has, now or as soon as it may be. */
+/* Discard a layer without an image, now or once no puller locks it. */
 void layergc_discard(const char *diff_id);
 
-/* Look at a layer later: it goes unless an image has it then. */
+/* Check a layer later, and discard it unless an image owns it then. */
 void layergc_offer(const char *diff_id);
 
-/* Forget what is left to look at; the next start finds it anyway. */
+/* Drop the list of pending layers; the next start finds them again. */
 void layergc_stop(void);

@@ -1,5 +1,5 @@
 /*
- * layeruse.c - see layeruse.h.
+ * layeruse.c - build the map from diffID to images by one pass over the images' rows.
  */
 #include "images/layeruse.h"
 

@@ -1,6 +1,6 @@
 /*
- * layeruse.h - which images have which layer, as it is in this turn of the loop: not to be kept for
- * the next one.  On the loop thread.
+ * layeruse.h - index from a layer to its images. Valid for the current loop turn only; do not keep
+ * it. Call on the loop thread.
  */
 #pragma once
 
@@ -9,13 +9,13 @@
 
 struct layer_use {
 	const char *diff_id;
-	struct object **images; /* each once */
+	struct object **images; /* each image once */
 	size_t n;
 };
 
-/* By diffID; free with layer_use_free. */
+/* Map from diffID to struct layer_use; free with layer_use_free. */
 struct map *layer_use_new(void);
 void layer_use_free(struct map *m);
 
-/* Does the image have layer number i further down as well?  Then it is the same one. */
+/* true: a lower layer of the image has the same diffID as layer i. */
 bool layer_use_repeated(const Crisp__State__Image *row, size_t i);

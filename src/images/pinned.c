@@ -1,5 +1,5 @@
 /*
- * pinned.c - see pinned.h.
+ * pinned.c - match image names with the patterns of the configuration.
  */
 #include "images/pinned.h"
 

@@ -1,8 +1,7 @@
 /*
- * pinned.h - images that the kubelet's garbage collection leaves alone: those that
- * crio.image.pinned_images names, and the pause image.  Nothing is stored: what the configuration
- * says now counts, for images that were pulled before as well.  A request to remove one by name is
- * carried out all the same.  Pure, for any thread.
+ * pinned.h - pinned images, which the kubelet's garbage collection keeps: crio.image.pinned_images
+ * and the pause image. Nothing is stored: the current configuration decides, also for images pulled
+ * earlier. RemoveImage by name still removes a pinned image. Pure, for any thread.
  */
 #pragma once
 
@@ -12,6 +11,6 @@
 #include "conf/conf.h"
 #include "gen/state.pb-c.h"
 
-/* Does a name of the image fit a pattern: "NAME" is that name, "BEGINNING*" all that begin so,
- * "*PART*" all that have it in them. */
+/* true: a name of the image matches a pattern. "NAME": exact; "BEGINNING*": prefix; "*PART*":
+ * substring. */
 bool pinned_image(const struct conf *c, const Crisp__State__Image *image);

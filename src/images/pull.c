@@ -1,8 +1,8 @@
 /*
- * pull.c - effects of states/pull.sm, and the calls about pulls.
+ * pull.c - effects of states/pull.sm, and pull queries.
  *
- * A pull runs in a process of its own, which outlives us: after a restart the pull's row finds it
- * again.  Its outcome becomes an image in the transaction that ends the pull.
+ * Each pull runs in its own process, which outlives the daemon; after a restart the pull's row
+ * leads to it. The pull's last transaction turns its result into an image.
  */
 #include "images/pull.h"
 
@@ -37,8 +37,8 @@ static struct {
 struct pulling {
 	struct image_pull *pull;
 	struct image_pull_progress progress;
-	/* Holds credentials, so no record has it.  NULL: the puller has it, or none came in this
-	 * life of the daemon. */
+	/* Contains credentials, so it is in no row. NULL: the puller has it, or this daemon
+	 * received no request. */
 	Crisp__Pull__Request *request;
 };
 
@@ -62,7 +62,7 @@ static char *socket_dir(void)
 	return xasprintf("%s/pulls", world.conf->runroot);
 }
 
-/* layers: that stay in staging. */
+/* layers: number kept in staging. */
 static struct sm_event *fetch_failed(const struct err *why, uint32_t layers)
 {
 	struct payload_kept *kept = xcalloc(1, sizeof(*kept));
@@ -74,8 +74,8 @@ static struct sm_event *fetch_failed(const struct err *why, uint32_t layers)
 	return ev;
 }
 
-/* All of this happens in one turn of the loop, so one transaction holds the image, the names it
- * took and the end of the pull. */
+/* Runs in one loop turn: one transaction holds the image, the names taken from others, and the end
+ * of the pull. */
 static void pull_fetched(struct object *o, struct image_pull_result *result)
 {
 	const Crisp__State__Pull *row = (const Crisp__State__Pull *)o->sm->row;
@@ -113,7 +113,7 @@ static void pull_progress(void *arg, const struct image_pull_progress *now)
 
 static const struct image_pull_ops pull_ops = { .done = pull_done, .progress = pull_progress };
 
-/* The pause image, which the node pulls for itself, may have credentials of its own. */
+/* The pause image, which crispd pulls itself, may have its own auth file. */
 static void request_fill(Crisp__Pull__Request *q, const char *id, const char *sockets)
 {
 	const struct conf *c = world.conf;
@@ -188,12 +188,12 @@ void pul_effect_clean(struct sm_object *sm)
 	if (p->pull)
 		image_pull_close(take_ptr(p->pull));
 	else
-		image_pull_end(sockets, sm->id); /* one that a daemon before us has left */
+		image_pull_end(sockets, sm->id); /* left by an earlier daemon */
 	job_init(j, o, LANE_IMAGE, work_clean, done_clean, plain_job_free);
 	job_start(j);
 }
 
-/* Each field of ours has the name of the CRI's. */
+/* The fields of both messages have the same names. */
 static Crisp__Pull__Credentials *credentials_of(const Runtime__V1__AuthConfig *a)
 {
 	const ProtobufCMessageDescriptor *d = &crisp__pull__credentials__descriptor;
@@ -214,9 +214,8 @@ static Crisp__Pull__Credentials *credentials_of(const Runtime__V1__AuthConfig *a
 	return c;
 }
 
-/* Pulls of one name with the same credentials for pods of one namespace are one pull: its id is a
- * hash of the request before request_fill.  A secret of this boot in the hash keeps the id from
- * telling the credentials. */
+/* Same name, credentials and pod namespace: same pull. The id is a hash of the request before
+ * request_fill. A secret of this boot in the hash protects the credentials. */
 static void pull_id(const Crisp__Pull__Request *q, char out[ID_LEN + 1])
 {
 	size_t size = ID_LEN + crisp__pull__request__get_packed_size(q);
@@ -228,7 +227,7 @@ static void pull_id(const Crisp__Pull__Request *q, char out[ID_LEN + 1])
 	explicit_bzero(bytes, size);
 }
 
-/* The pull for q, made if there is none.  Takes q: an idle pull without a request keeps it. */
+/* Find or create the pull for q. Takes q; an idle pull without a request keeps it. */
 static struct object *pull_of(Crisp__Pull__Request *q)
 {
 	Crisp__State__Pull *row;
@@ -296,7 +295,7 @@ static void pull_moved(struct object *o, const struct sm_row *row)
 		pulls.counters.failed++;
 	else if (row->event == PUL_EVENT_CANCEL && pul_is_fetching(row->state))
 		pulls.counters.cancelled++;
-	/* Nothing of the process is needed for what is kept. */
+	/* Layers kept for a retry do not need the process. */
 	if (pul_is_kept(o->sm->state))
 		image_pull_close(take_ptr(p->pull));
 }
@@ -308,7 +307,7 @@ static void pull_gone(struct object *o)
 	if (sm_is_gone(o->sm))
 		image_pull_close(p->pull);
 	else
-		image_pull_detach(p->pull); /* the daemon ends, and the pull goes on */
+		image_pull_detach(p->pull); /* daemon shutdown: the pull goes on */
 	request_free(p->request);
 	free(p);
 }
@@ -321,7 +320,7 @@ const struct kind_ops kind_pull = {
 	.answers_to = pull_answers_to,
 };
 
-/* --- looking --- */
+/* --- queries --- */
 
 const char *pull_reference(const struct object *o)
 {
@@ -345,7 +344,7 @@ static const char *tag_of(const struct image_ref *ref)
 	return *ref->tag ? ref->tag : "latest";
 }
 
-/* The names as they were asked for may differ and mean the same. */
+/* Compare normal forms: two spellings can mean the same reference. */
 static bool same_reference(const char *a, const char *b)
 {
 	struct image_ref one = IMAGE_REF_NULL, other = IMAGE_REF_NULL;
@@ -368,7 +367,7 @@ bool pull_answers_to(const struct object *o, const char *name)
 	       same_reference(pull_reference(o), name);
 }
 
-/* --- start and end --- */
+/* --- start and stop --- */
 
 static int load_salt(const char *dir, struct err *e)
 {

@@ -7,7 +7,7 @@
 #include "core/records.h"
 #include "gen/sm_pull.h"
 
-#define KEPT_NS (600 * NSEC_PER_SEC) /* the kubelet backs off for half of it at most */
+#define KEPT_NS (600 * NSEC_PER_SEC) /* the kubelet's back-off is at most half of it */
 
 bool pul_guard_has_kept(const Crisp__State__Pull *row, const struct sm_event *ev,
 			const struct payload_kept *kept)

@@ -1,9 +1,9 @@
 /*
- * puller.c - see puller.h.
+ * puller.c - start, adopt and watch crisp-pull processes.
  *
- * It listens at DIR/<pull id>.sock, by a socket that we make before we start it: a daemon that is
- * started anew connects there.  Its end is noticed twice, by the end of the stream and by its
- * pidfd; who comes last frees.  A frame is a 32-bit length in the machine's byte order and one
+ * The puller listens at DIR/<pull id>.sock, on a socket that crispd makes before it starts the
+ * puller; a restarted daemon connects there. Two events report the puller's end: EOF of the stream
+ * and its pidfd; the later one frees. A frame is a 32-bit length in native byte order and one
  * crisp.pull.FromPuller.
  */
 #include "images/puller.h"
@@ -31,17 +31,17 @@
 
 #define SOCKET_SUFFIX ".sock"
 #define READ_SIZE 65536
-/* Image config and layer list: the largest message. */
+/* Largest message: image config and layer list. */
 #define FRAME_MAX (2U * LIMIT_MANIFEST)
 
 struct image_pull {
 	struct loop *loop;
-	const struct image_pull_ops *ops; /* NULL: closed, only reaping is left */
+	const struct image_pull_ops *ops; /* NULL: closed, only reaping remains */
 	void *arg;
-	char *path; /* of its socket */
-	bool adopted; /* no child of ours: an earlier daemon has started it */
+	char *path; /* of the puller's socket */
+	bool adopted; /* not a child: an earlier daemon started the puller */
 	struct spawn_child child;
-	pid_t peer; /* who has sent last, as the kernel says */
+	pid_t peer; /* sender of the last message (SCM_CREDENTIALS) */
 	struct loop_io socket, errors, process;
 	struct buf in, tail;
 	bool reported;
@@ -117,8 +117,8 @@ static void report_failure(struct image_pull *p, const Crisp__Pull__FromPuller *
 	report(p, &result, &e);
 }
 
-/* Its death is watched; a child's is already.  It could name a process that is none of ours to
- * kill: what counts is who has sent this. */
+/* Watch the pidfd of an adopted puller; a child's pidfd is already watched. Trust the kernel's
+ * sender pid only: a forged hello could name a foreign process to kill. */
 static void greet(struct image_pull *p, const Crisp__Pull__Hello *hello)
 {
 	struct err e = ERR_NULL;
@@ -147,7 +147,7 @@ static void handle(struct image_pull *p, Crisp__Pull__FromPuller *m)
 		report_failure(p, m);
 }
 
-/* Take whole frames off the front.  -1: it does not speak the protocol. */
+/* Handle complete frames from the buffer. -1: protocol error. */
 static int take_frames(struct image_pull *p)
 {
 	uint32_t size;
@@ -230,7 +230,7 @@ static void on_socket(struct loop_io *io, uint32_t events)
 		return;
 	}
 	stream_close(&p->socket);
-	/* How it ended is for on_process to say, unless we never learned who it is. */
+	/* on_process reports the exit status, unless the puller's pid is unknown. */
 	if (p->process.fd < 0)
 		report_end(p, -1);
 }
@@ -268,10 +268,10 @@ static void on_process(struct loop_io *io, uint32_t events)
 	int status = -1;
 
 	(void)events;
-	/* How somebody else's child ended is not for us to know. */
+	/* Only the parent can read the exit status. */
 	if (!p->adopted && spawn_wait(&p->child, 0, &status, &e) == 1)
 		return;
-	/* What it wrote last may still lie in the streams. */
+	/* Drain the streams: they may contain the last messages. */
 	while (p->socket.fd >= 0 && !p->reported)
 		on_socket(&p->socket, EPOLLIN);
 	if (p->errors.fd >= 0)
@@ -297,7 +297,7 @@ static int send_request(int fd, Crisp__Pull__Request *req, struct err *e)
 	bytes = xmalloc(sizeof(size) + size);
 	memcpy(bytes, &size, sizeof(size));
 	crisp__pull__to_puller__pack(&to, bytes + sizeof(size));
-	/* The socket is empty and blocking here, and a request is far smaller than its buffer. */
+	/* The socket is empty and blocking, and its buffer is far larger than a request. */
 	if (fs_write_all(fd, bytes, sizeof(size) + size) < 0)
 		ret = err_errno(e, ERR_INTERNAL, errno, "tell crisp-pull what to pull");
 	explicit_bzero(bytes, sizeof(size) + size);
@@ -307,8 +307,8 @@ static int send_request(int fd, Crisp__Pull__Request *req, struct err *e)
 static int spawn_puller(struct image_pull *p, const char *pull_path, int child_fd, int child_err,
 			struct err *e)
 {
-	/* Of the daemon's environment only what leads to the network.  libcurl does not read
-	 * HTTP_PROXY, which everybody else does. */
+	/* Pass only network settings from the daemon's environment. libcurl ignores HTTP_PROXY,
+	 * unlike other programs, so rename it. */
 	static const char *const names[][2] = {
 		{ "HTTP_PROXY", "http_proxy" },	    { "http_proxy", "http_proxy" },
 		{ "HTTPS_PROXY", "HTTPS_PROXY" },   { "https_proxy", "https_proxy" },
@@ -348,7 +348,7 @@ static int watch(struct image_pull *p, struct err *e)
 	return 0;
 }
 
-/* A socket's address holds 107 bytes, a path may be longer: the way leads through /proc/self/fd. */
+/* sun_path holds 107 bytes, a path may be longer: address the socket through /proc/self/fd. */
 static int address_of(const char *path, struct sockaddr_un *ret, int *ret_dir)
 {
 	const char *name = strrchr(path, '/');
@@ -375,7 +375,7 @@ static int listen_at(const char *path, int *ret, struct err *e)
 	return 0;
 }
 
-/* 1: nobody listens there. */
+/* 1: no process listens at path. */
 static int connect_to(const char *path, int *ret, struct err *e)
 {
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), dir = -1;
@@ -384,7 +384,7 @@ static int connect_to(const char *path, int *ret, struct err *e)
 	socklen_t size = sizeof(peer);
 	const int on = 1;
 
-	/* Before anything can be sent. */
+	/* Before the peer can send. */
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "ask who sends");
 	if (fd < 0 || address_of(path, &addr, &dir) < 0 ||
@@ -429,7 +429,8 @@ int image_pull_start(struct loop *l, const char *pull_path, const char *socket_d
 	int errors[2] = { -1, -1 };
 	int r = listen_at(p->path, &listener, e);
 
-	/* Our connection waits there for the puller: when we die, it finds that it has ended. */
+	/* Queue our connection before the puller starts: if crispd dies, the puller reads EOF from
+	 * it. */
 	r = r < 0 ? r : connect_to(p->path, &p->socket.fd, e);
 	if (r > 0)
 		r = err_set(e, ERR_INTERNAL, "%s is gone", p->path);
@@ -474,9 +475,9 @@ int image_pull_adopt(struct loop *l, const char *socket_dir, const char *id,
 	return 0;
 }
 
-/* --- end --- */
+/* --- stop --- */
 
-/* The socket's buffer holds it, whatever the puller is at. */
+/* Does not block: the message fits the socket's buffer. */
 static void send_end(int fd)
 {
 	Crisp__Pull__ToPuller to = CRISP__PULL__TO_PULLER__INIT;

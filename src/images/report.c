@@ -1,5 +1,5 @@
 /*
- * report.c - bounds, digests and names of a puller's report.
+ * report.c - check bounds, digests and names of a puller's report.
  */
 #include "images/report.h"
 
@@ -48,7 +48,7 @@ static int check_content(const char *image_id, const Crisp__State__Image *image,
 	return check_layers(image, e);
 }
 
-/* The one digest, "name@sha256:...". */
+/* Parse the report's only digest, "name@sha256:...". */
 static int check_digest(const Crisp__State__Image *image, struct image_ref *ret, struct err *e)
 {
 	if (image->n_digests != 1 || image->n_tags > 1 ||

@@ -1,16 +1,16 @@
 /*
- * report.h - is what a puller reports something that a pull of this reference can have found?
+ * report.h - check a puller's report against the reference of its pull.
  *
- * What must hold: a puller that was taken over cannot give the daemon an image under a name or a
- * digest that nobody asked for, nor anything that is out of bounds.
+ * What must hold: a compromised puller cannot give the daemon an image under another name or
+ * digest, nor values out of bounds.
  */
 #pragma once
 
 #include "base/err.h"
 #include "gen/state.pb-c.h"
 
-/* reference: what was asked for, "" for a layout's own name.  A full name must be the image's
- * name, with its tag; a digest must be the image's.  A short name may have become any full one.
- * ERR_INTERNAL says what is wrong. */
+/* reference: the requested one; "": the name in a layout. A full name must be the image's name,
+ * with its tag; a digest must be the image's. A short name may resolve to any full name.
+ * ERR_INTERNAL names the mismatch. */
 int image_report_check(const char *reference, const char *image_id,
 		       const Crisp__State__Image *image, struct err *e);

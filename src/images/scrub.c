@@ -1,9 +1,8 @@
 /*
- * scrub.c - see scrub.h; img_effect_verify.
+ * scrub.c - img_effect_verify: a queue of images whose layers are verified in steps.
  *
- * Images wait in a queue; the layers of the first are read in steps, each a job on a worker, with a
- * pause of a multiple of its time behind it.  An image that has left VERIFYING meanwhile is passed
- * over, and what was found out about its layers stays good for others.
+ * Each step is a worker job, followed by a pause of a multiple of its duration. Images that left
+ * VERIFYING meanwhile are skipped; results for their layers remain valid for other images.
  */
 #include "images/scrub.h"
 
@@ -20,19 +19,19 @@
 #include "images/image.h"
 
 #define STEP_BYTES (4 * 1024 * 1024)
-#define PAUSE_NS (50 * NSEC_PER_MSEC) /* so at most 80 MiB/s */
-#define PAUSE_FACTOR 4 /* of the time a step took: at most a fifth of one CPU */
+#define PAUSE_NS (50 * NSEC_PER_MSEC) /* limits the rate to 80 MiB/s */
+#define PAUSE_FACTOR 4 /* times a step's duration: at most 1/5 of one CPU */
 #define AGAIN_NS (NSEC_PER_SEC)
 
 static struct {
-	char **queue; /* ids of images */
+	char **queue; /* image ids */
 	size_t n;
-	char **whole; /* diffIDs of layers that were read in this life of the daemon */
+	char **whole; /* diffIDs that this daemon has verified */
 	size_t n_whole;
 	struct loop_timer timer;
 	struct loop_job job;
 	bool working;
-	/* The layer that is being read, and for whom. */
+	/* The layer being read, and its image. */
 	char id[ID_LEN + 1];
 	char *diff_id, *root;
 	struct treesum_walk *walk;
@@ -46,7 +45,7 @@ static const Crisp__State__Image *row_of(const struct object *o)
 	return o->sm->row;
 }
 
-/* --- what is to be read --- */
+/* --- selection --- */
 
 static bool is_whole(const char *diff_id)
 {
@@ -56,7 +55,7 @@ static bool is_whole(const char *diff_id)
 	return false;
 }
 
-/* Another image has the same copy of it, and that was verified. */
+/* true: another image has verified the same copy of the layer. */
 static bool is_trusted(const Crisp__State__Layer *l)
 {
 	struct object *o;
@@ -73,7 +72,7 @@ static bool is_trusted(const Crisp__State__Layer *l)
 	return false;
 }
 
-/* Rows of versions that did not note the boot of a layer say nothing about it. */
+/* Skip layers without boot id (older row version). */
 static bool wants(const Crisp__State__Layer *l)
 {
 	return *l->boot_id && !l->verified && strcmp(l->boot_id, clock_boot_id()) != 0 &&
@@ -100,7 +99,7 @@ static const char *missing_layer(const Crisp__State__Image *row)
 
 /* --- reading: on a worker --- */
 
-/* 1: nothing is noted of what it should be, so nothing can be wrong. */
+/* 1: no sum was recorded, so the layer cannot be checked. */
 static int open_layer(struct image_layer_meta *ret, struct err *e)
 {
 	_cleanup_free_ char *dir = image_layer_dir(v.root, v.diff_id);
@@ -144,7 +143,7 @@ static void step_work(struct loop_job *j)
 	v.took_ns = clock_monotonic_ns() - begin;
 }
 
-/* --- one after the other --- */
+/* --- scheduling --- */
 
 static void forget_layer(void)
 {
@@ -160,7 +159,7 @@ static void rest_for(int64_t ns)
 	loop_timer_set(world.loop, &v.timer, clock_monotonic_ns() + ns, go_on);
 }
 
-/* The first in the queue that still waits; NULL: nobody does. */
+/* The first queued image that is still VERIFYING; NULL: none. */
 static struct object *first(void)
 {
 	while (v.n) {
@@ -185,7 +184,7 @@ static void ask_check(struct object *o)
 		sm_dispatch(o->sm, sm_event_new(IMG_EVENT_CHECK));
 }
 
-/* Every image that has the layer is without it now. */
+/* Check all other images that have the layer, which is now missing. */
 static void check_others(const struct object *but, const char *diff_id)
 {
 	struct object *o;
@@ -218,7 +217,7 @@ static void layer_damaged(struct object *o, const struct err *why)
 	rest_for(0);
 }
 
-/* What says nothing about the layer is tried again. */
+/* Retry errors that do not show damage of the layer. */
 static bool is_passing(const struct err *e)
 {
 	return e->code != ERR_DATA_LOSS || e->errnum == ENOMEM;
@@ -248,7 +247,7 @@ static void step_done(struct loop_job *j)
 	rest_for(MAX(PAUSE_NS, v.took_ns * PAUSE_FACTOR));
 }
 
-/* A walk that belongs to an image which was removed is given up. */
+/* Drop the walk of another layer, whose image was removed. */
 static int begin(const struct object *o, const Crisp__State__Layer *l)
 {
 	struct err e = ERR_NULL;
@@ -266,7 +265,7 @@ static int begin(const struct object *o, const Crisp__State__Layer *l)
 	return v.working ? 0 : -1;
 }
 
-/* An image that misses a layer is known to be damaged without reading anything. */
+/* A missing layer makes the image damaged, without reading any layer. */
 static bool report_missing(struct object *o)
 {
 	const char *missing = missing_layer(row_of(o));
@@ -313,7 +312,7 @@ void img_effect_verify(struct sm_object *sm)
 		rest_for(0);
 }
 
-/* --- who asks --- */
+/* --- requests --- */
 
 static void look_at_all(struct loop_timer *t)
 {
@@ -326,7 +325,7 @@ static void look_at_all(struct loop_timer *t)
 			ask_check(o);
 }
 
-/* Within the loop's first turn, whose end commits what it finds. */
+/* Runs in the loop's first turn, whose transaction commits the result. */
 void scrub_start(void)
 {
 	loop_timer_set(world.loop, &v.timer, clock_monotonic_ns(), look_at_all);

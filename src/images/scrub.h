@@ -1,17 +1,17 @@
 /*
- * scrub.h - reads layers again that were written in an earlier boot, one at a time, at idle I/O
- * priority and a bounded rate, and takes those out of the way that are not what was unpacked.
- * On the loop thread.
+ * scrub.h - verify layers of earlier boots, one at a time, at idle I/O priority and a bounded rate.
+ * Damaged layers go to quarantine. Call on the loop thread.
  */
 #pragma once
 
 #include "core/objects.h"
 
-/* At the start, after the sweep and before the loop runs: have every image looked at that has a
- * layer of an earlier boot which was not verified since, or one that is missing. */
+/* Start, after the sweep and before the loop runs. Check every image with a missing layer, or a
+ * layer of an earlier boot not verified since. */
 void scrub_start(void);
 
-/* A container cannot be made of its images: those that miss a layer are damaged. */
+/* Call when a container cannot be made from its images. Marks those with a missing layer
+ * damaged. */
 void scrub_images_of(const Crisp__State__Container *row);
 
 void scrub_stop(void);

@@ -1,5 +1,5 @@
 /*
- * trust.c - see trust.h.
+ * trust.c - collect an image's names and stored signatures, and apply the policy to each name.
  */
 #include "images/trust.h"
 
@@ -12,7 +12,7 @@
 
 struct trust_subject {
 	char *field;
-	char **names; /* full ones */
+	char **names; /* full names */
 	size_t n_names;
 	Crisp__State__Signature **signatures;
 	size_t n_signatures;
@@ -28,7 +28,7 @@ static bool is_full_name(const char *name)
 	return full;
 }
 
-/* Of the image's own names those that asked stands for; asked NULL: all of them. */
+/* Add the image's own names that match asked; asked NULL: all. */
 static void add_names(struct trust_subject *s, const char *id, const Crisp__State__Image *i,
 		      const char *asked)
 {
@@ -52,7 +52,7 @@ struct trust_subject *trust_subject_new(const struct object *image,
 		row_add_str(&s->names, &s->n_names, asked);
 	} else if (row) {
 		add_names(s, image->sm->id, row, asked);
-		/* An alias may have led anywhere. */
+		/* asked may be an alias, of any name. */
 		if (!s->n_names)
 			add_names(s, image->sm->id, row, NULL);
 	}
@@ -76,7 +76,7 @@ void trust_subject_free(struct trust_subject *s)
 	free(s);
 }
 
-/* Under one of its names. */
+/* Check the image under one name. */
 static int check_name(const struct trust_subject *s, const struct policy *p, const char *path,
 		      const char *name, struct err *e)
 {

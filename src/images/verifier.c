@@ -1,5 +1,5 @@
 /*
- * verifier.c - see verifier.h.
+ * verifier.c - run `crisp-pull verify` with the request on stdin, and parse its reply.
  */
 #include "images/verifier.h"
 
