@@ -1,5 +1,5 @@
 /*
- * config.c - see config.h.
+ * config.c - parse the image config with jansson, member by member.
  */
 #include "image/config.h"
 
@@ -12,7 +12,7 @@
 #include "base/util.h"
 #include "image/ref.h"
 
-#define LIST_MAX 65536 /* members of one list */
+#define LIST_MAX 65536 /* members per list */
 
 static void list_free(char **list)
 {
@@ -37,7 +37,7 @@ void image_config_done(struct image_config *c)
 	*c = IMAGE_CONFIG_NULL;
 }
 
-/* *ret stays NULL when the member is absent, null or empty. */
+/* *ret stays NULL if the member is absent, null or empty. */
 static int get_string(const json_t *object, const char *key, char **ret, struct err *e)
 {
 	const json_t *v = json_object_get(object, key);
@@ -75,7 +75,7 @@ static int get_list(const json_t *object, const char *key, char ***ret, struct e
 	return 0;
 }
 
-/* Volumes are the keys of an object of empty objects. */
+/* Volumes is an object; its keys are the paths, its values are empty objects. */
 static int get_volumes(const json_t *object, char ***ret, struct err *e)
 {
 	json_t *v = json_object_get(object, "Volumes"), *value;

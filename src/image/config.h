@@ -1,6 +1,6 @@
 /*
- * config.h - the image config JSON (OCI image spec, config.md): what a container takes from its
- * image.  The text comes from a registry: parsed strictly, bounded, unknown members ignored.
+ * config.h - parse the image config JSON (OCI image spec, config.md), as far as containers need it.
+ * The text comes from a registry: parsing is strict and bounded, and ignores unknown members.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ struct image_config {
 	char **cmd;
 	char **env;
 	char **volumes;
-	char **diff_ids; /* rootfs.diff_ids, "sha256:...", the lowest first */
+	char **diff_ids; /* rootfs.diff_ids, "sha256:...", lowest first */
 	size_t n_diff_ids;
 	char *working_dir; /* NULL when absent */
 	char *user;
@@ -23,6 +23,6 @@ struct image_config {
 
 #define IMAGE_CONFIG_NULL ((struct image_config){ .entrypoint = NULL })
 
-/* ERR_INVALID names the member that is wrong.  Free with image_config_done, also after errors. */
+/* ERR_INVALID names the wrong member. Free with image_config_done, also after errors. */
 int image_config_parse(const char *json, size_t size, struct image_config *ret, struct err *e);
 void image_config_done(struct image_config *c);

@@ -1,6 +1,6 @@
 /*
- * layermeta.c - see layermeta.h.  "key value" lines; a key that is not known is passed over, so
- * that a layer outlives a change of version in both directions.
+ * layermeta.c - "key value" lines. Unknown keys are ignored, so a layer survives upgrades and
+ * downgrades.
  */
 #include "image/layermeta.h"
 

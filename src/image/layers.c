@@ -1,7 +1,9 @@
 /*
- * layers.c - see layers.h.  Two rules make removal safe without a lock between processes: a layer
- * directory comes and goes only by rename, and whoever holds a flock on the directory itself
- * looks afterwards whether the name still leads to it.
+ * layers.c - mount layers, and move them into trash/ or quarantine/.
+ *
+ * Two rules make removal safe without a lock between processes. A layer directory appears and goes
+ * only by rename. After flock of the directory, image_layer_lock checks that the path still leads
+ * to it.
  */
 #include "image/layers.h"
 
@@ -25,7 +27,7 @@
 #include "image/ref.h"
 #include "os/mount.h"
 
-#define DIGEST_HEX 7 /* behind "sha256:" */
+#define DIGEST_HEX 7 /* offset of the digits after "sha256:" */
 
 int image_layer_name(const char *diff_id, char ret[IMAGE_LAYER_NAME + 1])
 {
@@ -45,7 +47,7 @@ char *image_layer_dir(const char *images_root, const char *diff_id)
 	return xasprintf("%s/layers/%s", images_root, name);
 }
 
-/* Overlay takes its options as one string in which these four mean something. */
+/* Overlay parses its options from one string; escape its four special characters. */
 static void add_escaped(struct buf *b, const char *s)
 {
 	for (; *s; s++) {
@@ -55,8 +57,8 @@ static void add_escaped(struct buf *b, const char *s)
 	}
 }
 
-/* A layer that occurs twice (an empty one, mostly) hides all of its lower self, and overlay refuses
- * it: the highest stays. */
+/* Drop duplicate layers (mostly empty ones), which overlay refuses. Keep the highest: it hides the
+ * lower copies. */
 static size_t without_repeated(const char *const *diff_ids, size_t n, const char **ret)
 {
 	size_t kept = 0;
@@ -72,7 +74,7 @@ static size_t without_repeated(const char *const *diff_ids, size_t n, const char
 	return kept;
 }
 
-/* The lowest layer stands last in the options. */
+/* lowerdir lists the lowest layer last. */
 static int lower_options(const char *images_root, const char *const *diff_ids, size_t n,
 			 struct buf *options, struct err *e)
 {
@@ -93,8 +95,8 @@ static int lower_options(const char *images_root, const char *const *diff_ids, s
 	return 0;
 }
 
-/* Relative lower directories need a working directory of our own: this thread stops sharing its
- * one with the others, for good, and leaves it at / each time. */
+/* Relative lower directories need a private working directory. The thread unshares its own for
+ * good, and resets it to / after each mount. */
 static int mount_overlay(const char *dir, const char *options, unsigned long flags,
 			 const char *target, struct err *e)
 {
@@ -111,7 +113,7 @@ static int mount_overlay(const char *dir, const char *options, unsigned long fla
 	return r;
 }
 
-/* The root of a container looks like the root of the image's highest layer. */
+/* The container's root gets mode and owner of the highest layer's root. */
 static int make_upper(const char *images_root, const char *const *diff_ids, size_t n,
 		      const char *upper, const char *work, struct err *e)
 {
@@ -125,7 +127,7 @@ static int make_upper(const char *images_root, const char *const *diff_ids, size
 		if (stat(fs, &st) < 0)
 			return err_errno(e, ERR_DATA_LOSS, errno, "stat %s", fs);
 	}
-	/* What is in work belongs to a mount that is no more. */
+	/* work belongs to a mount that is gone. */
 	r = fs_remove_tree(work, e);
 	if (r < 0 || (r = fs_mkdir_all(work, 0755, e)) < 0)
 		return r;
@@ -139,7 +141,7 @@ static int make_upper(const char *images_root, const char *const *diff_ids, size
 	return 0;
 }
 
-/* Overlay without an upper directory wants two lower ones: an empty one stands in. */
+/* Without an upper directory overlay requires two lower directories: add empty ones. */
 static int mount_read_only(const char *layers, struct buf *options, size_t n, const char *target,
 			   struct err *e)
 {
@@ -179,8 +181,8 @@ static int mount_writable(const char *images_root, const char *const *diff_ids, 
 	add_escaped(options, upper);
 	buf_puts(options, ",workdir=");
 	add_escaped(options, work);
-	/* A container's own layer need not survive a power cut, so unmounting it must not wait
-	 * for the disk.  Kernels before 5.10 do not know the option. */
+	/* Container data need not survive a power cut, so unmounting must not sync. Kernels before
+	 * 5.10 lack the option. */
 	plain = options->len;
 	buf_puts(options, ",volatile");
 	r = mount_overlay(layers, options->data, 0, target, e);
@@ -238,7 +240,8 @@ int image_layer_lock(const char *dir, int operation, int *ret_fd, struct err *e)
 	return 0;
 }
 
-/* Move dir into trash/ or quarantine/: half a layer is never seen under its name.  1: not now. */
+/* Rename dir into trash/ or quarantine/, so a partial layer never has the layer's name. 1:
+ * retry. */
 static int move_away(const char *images_root, const char *where, const char *dir, struct err *e)
 {
 	_cleanup_free_ char *to = xasprintf("%s/%s", images_root, where);
@@ -246,7 +249,7 @@ static int move_away(const char *images_root, const char *where, const char *dir
 	return rmtree_defer(dir, to, e);
 }
 
-/* 1: a puller counts on it, or there is no room to move it. */
+/* 1: a puller locks it, or there is no room to move it. */
 static int move_unlocked(const char *images_root, const char *where, const char *dir, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
@@ -379,7 +382,7 @@ static int uncounted_tree(const char *path, const char *name, void *arg, struct 
 	return 0;
 }
 
-/* A layer never changes: what it takes was counted when it was unpacked. */
+/* A layer never changes, so its meta file has its disk use. */
 static int uncounted_layer(const char *path, const char *name, void *arg, struct err *e)
 {
 	struct uncounted *u = arg;
@@ -438,7 +441,7 @@ static int leftover(const char *path, const char *name, void *arg, struct err *e
 	l.bytes = sum.bytes;
 	if (r == 0 && s->kind == IMAGE_LEFTOVER_LAYER)
 		r = image_layer_lock(path, LOCK_EX | LOCK_NB, &fd, e);
-	if (r < 0 || r == 1) /* it has gone meanwhile */
+	if (r < 0 || r == 1) /* gone meanwhile */
 		return MIN(r, 0);
 	l.held = r == 2;
 	if (s->kind == IMAGE_LEFTOVER_LAYER && image_layer_meta_read(path, &meta, e) == 0)
@@ -446,7 +449,7 @@ static int leftover(const char *path, const char *name, void *arg, struct err *e
 	return s->fn(s->arg, &l);
 }
 
-/* Of a whole directory. */
+/* dir is reported as one entry. */
 static int leftover_staging(const char *dir, const struct leftovers *s, struct err *e)
 {
 	struct image_leftover l = {
@@ -456,7 +459,7 @@ static int leftover_staging(const char *dir, const struct leftovers *s, struct e
 	int r = treewalk_all(dir, s->images_root, &sum, e);
 
 	l.bytes = sum.bytes;
-	/* Itself and the directory that layers are made in. */
+	/* 2 inodes: dir itself and staging/layers, no content. */
 	return r < 0 || sum.inodes <= 2 ? r : s->fn(s->arg, &l);
 }
 

@@ -1,5 +1,5 @@
 /*
- * layerset.c - see layerset.h.
+ * layerset.c - a map keyed by directory name (image_layer_name).
  */
 #include "image/layerset.h"
 
@@ -9,7 +9,7 @@
 #include "image/layermeta.h"
 
 struct layer_set {
-	struct map *names; /* each its own key */
+	struct map *names; /* each value is its own key */
 };
 
 struct layer_set *layer_set_new(void)

@@ -1,5 +1,5 @@
 /*
- * layerset.h - a set of layers, asked by the names of their directories.
+ * layerset.h - a set of layers, with look-up by directory name.
  */
 #pragma once
 
@@ -10,13 +10,13 @@
 struct layer_set;
 
 struct layer_set *layer_set_new(void);
-void layer_set_free(struct layer_set *s); /* NULL is fine */
+void layer_set_free(struct layer_set *s); /* s may be NULL */
 
-/* false: it was in there, or is no "sha256:<64 hex>". */
+/* false: already in the set, or not "sha256:<64 hex>". */
 bool layer_set_add(struct layer_set *s, const char *diff_id);
 
-/* Is this the name of a directory of one of them, perhaps with something behind it?  s may be NULL:
- * none is in it. */
+/* true: name is the directory name of a layer in the set, optionally with a suffix. s may be NULL:
+ * empty set. */
 bool layer_set_has(const struct layer_set *s, const char *name);
 
 static inline void layer_set_freep(struct layer_set **s)

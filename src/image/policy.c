@@ -1,5 +1,5 @@
 /*
- * policy.c - see policy.h.  The names are in policy_match.c.
+ * policy.c - parse policy.json, and select the scope of an image. policy_match.c has the names.
  */
 #include "image/policy.h"
 
@@ -17,7 +17,7 @@
 #define SYSTEM_POLICY "/etc/containers/policy.json"
 
 struct policy {
-	struct policy_scope *scopes; /* the global default is the first one */
+	struct policy_scope *scopes; /* the first one is the global default */
 	size_t n;
 };
 
@@ -81,7 +81,7 @@ bool policy_has_kind(const struct policy *p, enum policy_kind kind)
 	return false;
 }
 
-/* --- members; `at` is where in the document an object stands --- */
+/* --- members; `at` is the path of an object in the document --- */
 
 static int want_object(const json_t *v, const char *at, struct err *e)
 {
@@ -108,7 +108,7 @@ static int only_members(const json_t *object, const char *const *known, const ch
 	return 0;
 }
 
-/* *ret stays the document's. */
+/* *ret is owned by the document. */
 static int get_text(const json_t *object, const char *key, const char *at, const char **ret,
 		    struct err *e)
 {
@@ -137,7 +137,7 @@ static int get_ref(const json_t *v, const char *key, const char *at, struct imag
 	return err_wrap(e, "%s.%s", at, key);
 }
 
-/* A host, or what a repository's name begins with: so that a component may follow. */
+/* A host or a prefix of a repository name, such that a component may follow. */
 static int get_prefix(const json_t *v, const char *key, const char *at, char **ret, struct err *e)
 {
 	_cleanup_free_ char *longer = NULL;
@@ -186,7 +186,7 @@ static int parse_remap(const json_t *v, const char *at, struct policy_identity *
 static const struct identity_kind {
 	const char *type;
 	enum policy_match match;
-	const char *members[4]; /* "type" included */
+	const char *members[4]; /* including "type" */
 	int (*parse)(const json_t *v, const char *at, struct policy_identity *id, struct err *e);
 } identity_kinds[] = {
 	{ "matchExact", POLICY_MATCH_EXACT, { "type" }, NULL },
@@ -267,7 +267,7 @@ static int parse_key_member(const json_t *v, const char *key, const char *above,
 	return 0;
 }
 
-/* members: the names that keys may stand under in this requirement; exactly one must be there. */
+/* members: the alternative names of the keys member; exactly one must exist. */
 static int parse_keys(const json_t *v, const char *const *members, const char *at,
 		      struct policy_requirement *q, struct err *e)
 {
@@ -331,7 +331,7 @@ static int parse_sigstore(const json_t *v, const char *at, struct policy_require
 
 static const struct requirement_kind {
 	const char *type;
-	const char *members[14]; /* "type" included */
+	const char *members[14]; /* including "type" */
 	int (*parse)(const json_t *v, const char *at, struct policy_requirement *q, struct err *e);
 } requirement_kinds[] = {
 	[POLICY_KIND_ACCEPT] = { "insecureAcceptAnything", { "type" }, NULL },
@@ -476,9 +476,9 @@ int policy_load(const char *path, struct policy **ret, struct err *e)
 	return r < 0 ? err_wrap(e, "signature policy %s", path) : 0;
 }
 
-/* --- choosing --- */
+/* --- selection --- */
 
-/* Is there such a file?  What cannot be looked at is no reason to use another policy. */
+/* 0: the file exists; 1: it does not. Any other error must not select another policy. */
 static int find_file(const char *path, struct err *e)
 {
 	if (access(path, F_OK) == 0)
@@ -503,7 +503,7 @@ int policy_find(const char *global, const char *dir, const char *namespace, char
 	*ret = NULL;
 	if (!is_file_name(namespace))
 		return err_set(e, ERR_INVALID, "namespace \"%.60s\" is not one", namespace);
-	/* A user who may change the directory may take the namespace's policy away. */
+	/* A user who may change the directory could remove the namespace's policy. */
 	if (*dir && *namespace)
 		r = fs_check_trusted(dir, e);
 	if (r == 0)
@@ -529,7 +529,7 @@ static const struct policy_scope *find_scope(const struct policy *p, const char 
 	return NULL;
 }
 
-/* Of the names, or of the transport, or the global one. */
+/* The scope of the first matching name, else of the transport, else the global default. */
 static const struct policy_scope *choose(const struct policy *p, const char *transport,
 					 char *const *names)
 {

@@ -1,5 +1,5 @@
 /*
- * policy_match.c - the half of policy.h about names: what they cover, and when two mean the same.
+ * policy_match.c - the names of policy.h: normal forms, scope names, and identity rules.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +94,7 @@ static bool same_reference(const struct image_ref *a, const struct image_ref *b)
 	       strcmp(a->digest, b->digest) == 0;
 }
 
-/* A digest in the reference has chosen the very manifest; a tag must have been signed. */
+/* A digest already selects the manifest; a tag must match the signed one. */
 static bool repo_digest_or_exact(const struct image_ref *ref, const struct image_ref *signed_as)
 {
 	return *ref->digest ? same_repository(ref, signed_as) : same_reference(ref, signed_as);
@@ -116,7 +116,7 @@ static bool remapped_fits(const struct policy_identity *id, const struct image_r
 	mapped = xasprintf("%s%s", id->signed_prefix, text + n);
 	if (policy_ref_parse(mapped, &other, &ignored) < 0)
 		return false;
-	/* No short name may come of it. */
+	/* The mapped name must parse as a full name, not become another one. */
 	full = ref_text(&other);
 	fits = strcmp(full, mapped) == 0 && repo_digest_or_exact(&other, signed_as);
 	image_ref_done(&other);

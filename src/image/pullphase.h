@@ -1,5 +1,5 @@
 /*
- * pullphase.h - how far a pull has come: what the puller reports and the daemon shows.
+ * pullphase.h - phases of a pull, which the puller reports and the daemon shows.
  */
 #pragma once
 

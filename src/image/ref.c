@@ -1,6 +1,6 @@
 /*
- * ref.c - see ref.h.  A character-by-character walk of the grammar: no regular expressions, no
- * backtracking, and every part is bounded before it is copied.
+ * ref.c - parse image references character by character: no regular expressions, no backtracking;
+ * each part is bounded before it is copied.
  */
 #include "image/ref.h"
 
@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "base/util.h"
 
-#define NAME_MAX_BYTES 255 /* domain/path, as registries have it */
+#define NAME_MAX_BYTES 255 /* domain/path; limit of registries */
 #define TAG_MAX_BYTES 128
 #define SHA256_PREFIX "sha256:"
 
@@ -32,7 +32,7 @@ bool image_digest_is_valid(const char *s)
 	return str_starts(s, SHA256_PREFIX) && strlen(s) == n + 64 && str_is_hex(s + n, 64);
 }
 
-/* "[::1]": how long the bracketed address in front of the port is; 0: there is none. */
+/* Length of the bracketed address "[::1]" before the port; 0: none. */
 static size_t ipv6_length(const char *s, size_t n)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -50,7 +50,7 @@ static size_t ipv6_length(const char *s, size_t n)
 
 static bool host_is_valid(const char *s, size_t n)
 {
-	size_t label = 0; /* where the label at hand starts */
+	size_t label = 0; /* start of the current label */
 
 	for (size_t i = 0; i <= n; i++) {
 		if (i < n && s[i] != '.') {
@@ -139,7 +139,7 @@ bool image_tag_is_valid(const char *s)
 	return true;
 }
 
-/* Length of the domain in front of the first slash, 0: a short name. */
+/* Length of the domain before the first slash; 0: a short name. */
 static size_t domain_length(const char *s, size_t n)
 {
 	const char *slash = memchr(s, '/', n);
@@ -155,7 +155,7 @@ static size_t domain_length(const char *s, size_t n)
 	return 0;
 }
 
-/* Everybody writes docker.io/busybox for what that registry calls docker.io/library/busybox. */
+/* docker.io/busybox is the usual spelling of docker.io/library/busybox. */
 static void fill_docker(struct image_ref *r)
 {
 	char *path = r->path;
@@ -199,7 +199,7 @@ static int parse_parts(const char *text, struct image_ref *r, struct err *e)
 	size_t n = at ? (size_t)(at - text) : strlen(text);
 	size_t name = n;
 
-	/* A colon behind the last slash starts a tag; one before it belongs to a port. */
+	/* A colon after the last slash starts a tag; an earlier colon starts a port. */
 	for (size_t i = n; i-- > 0 && text[i] != '/';)
 		if (text[i] == ':')
 			name = i;

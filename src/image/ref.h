@@ -1,6 +1,6 @@
 /*
- * ref.h - image references: [registry[:port]/]path[:tag][@digest], as the distribution project's
- * grammar has it.
+ * ref.h - image references: [registry[:port]/]path[:tag][@digest], by the grammar of
+ * github.com/distribution/reference.
  */
 #pragma once
 
@@ -17,15 +17,15 @@ struct image_ref {
 
 #define IMAGE_REF_NULL ((struct image_ref){ .domain = NULL })
 
-/* The first component is a domain when it has a dot or a colon, or is "localhost".
- * docker.io/NAME becomes docker.io/library/NAME, index.docker.io docker.io.
- * ERR_INVALID says which part breaks which rule. */
+/* The first component is a domain if it contains a dot or a colon, or is "localhost".
+ * docker.io/NAME becomes docker.io/library/NAME; index.docker.io becomes docker.io.
+ * ERR_INVALID names the part and the rule. */
 int image_ref_parse(const char *text, struct image_ref *ret, struct err *e);
 void image_ref_done(struct image_ref *r);
 
-/* "domain/path" (just the path of a short name); malloc'ed. */
+/* "domain/path"; of a short name the path only; malloc'ed. */
 char *image_ref_name(const struct image_ref *r);
-/* name:tag, "latest" when there is neither tag nor digest; NULL when there is a digest alone. */
+/* name:tag, malloc'ed; "latest" if there is neither tag nor digest; NULL: only a digest. */
 char *image_ref_tagged(const struct image_ref *r);
 
 /* "sha256:" and 64 lower-case hex digits. */

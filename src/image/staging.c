@@ -1,5 +1,5 @@
 /*
- * staging.c - see staging.h.
+ * staging.c - create, claim and remove directories below staging/.
  */
 #include "image/staging.h"
 
@@ -15,7 +15,7 @@
 #include "base/util.h"
 #include "image/layermeta.h"
 
-#define LAYERS "layers" /* beside the pulls: no id has this name */
+#define LAYERS "layers" /* next to the pulls' directories: no id has this name */
 #define WORK "work" /* in a pull's directory: no layer has this name */
 
 static char *layer_path(const char *images_root, const char *name)
@@ -60,7 +60,7 @@ int image_staging_enter(const char *images_root, const char *pull_id, int *ret_f
 	r = r < 0 ? r : image_layer_lock(dir, LOCK_EX | LOCK_NB, ret_fd, e);
 	if (r > 0)
 		return err_set(e, ERR_INTERNAL, "%s is in use by another puller", dir);
-	/* What a puller that was killed has left. */
+	/* Remove leftovers of a killed puller. */
 	r = r < 0 ? r : fs_remove_tree(works, e);
 	return r < 0 ? r : fs_mkdir_all(works, 0700, e);
 }
@@ -113,7 +113,7 @@ unsigned image_staging_claims(const char *images_root, const char *pull_id)
 	return n;
 }
 
-/* Is there a claim on the layer whose name is arg in the pull at path? */
+/* 1: the pull at path claims the layer whose name is arg. */
 static int has_claim(const char *path, const char *name, void *arg, struct err *e)
 {
 	_cleanup_free_ char *claim = xasprintf("%s/%s", path, (const char *)arg);
@@ -122,7 +122,7 @@ static int has_claim(const char *path, const char *name, void *arg, struct err *
 	return strcmp(name, LAYERS) != 0 && fs_exists(claim);
 }
 
-/* Away with path: into trash/ if deferred is set, else piece by piece. */
+/* Remove path: deferred: by rename into trash/; else recursively. */
 static int away(const char *images_root, const char *path, bool deferred, struct err *e)
 {
 	_cleanup_free_ char *trash = xasprintf("%s/trash", images_root);
@@ -131,8 +131,8 @@ static int away(const char *images_root, const char *path, bool deferred, struct
 	return r == 1 ? fs_remove_tree(path, e) : r;
 }
 
-/* By the layer's name.  What is removed piece by piece is held meanwhile; whoever waits for it
- * finds it gone and makes it anew. */
+/* Remove a layer by its directory name, unless locked or claimed. Recursive removal keeps the lock;
+ * a puller that waits for the lock then finds the layer gone and makes it again. */
 static int drop(const char *images_root, const char *name, bool deferred, struct err *e)
 {
 	_cleanup_free_ char *dir = layer_path(images_root, name);
@@ -145,7 +145,7 @@ static int drop(const char *images_root, const char *name, bool deferred, struct
 		r = fs_each(staging, has_claim, (void *)(uintptr_t)name, e);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	/* First of all: what is half removed must not look whole. */
+	/* Remove meta first: a partially removed layer must not look complete. */
 	if (unlink(meta) < 0 && errno != ENOENT)
 		return err_errno(e, ERR_INTERNAL, errno, "remove %s", meta);
 	return away(images_root, dir, deferred, e);
@@ -172,8 +172,8 @@ static int defer_layer(const char *path, const char *name, void *arg, struct err
 	return drop(arg, name, true, e);
 }
 
-/* Everything that lost its owner.  Not only what this pull had claimed: a puller that was killed
- * may have left something that nobody had the time to look at. */
+/* Remove all ownerless layers, not only this pull's claims: an earlier killed puller may have left
+ * some. */
 static int drop_all(const char *images_root, bool deferred, struct err *e)
 {
 	_cleanup_free_ char *layers = xasprintf("%s/staging/" LAYERS, images_root);
@@ -203,7 +203,7 @@ int image_staging_remove(const char *images_root, const char *pull_id, struct er
 
 	if (!id_is_valid(pull_id))
 		return err_set(e, ERR_INTERNAL, "\"%.80s\" is not the id of a pull", pull_id);
-	/* A puller holds this lock as long as it lives: wait for one that was killed just now. */
+	/* A puller has this lock for its lifetime: wait for the end of one that was just killed. */
 	r = image_layer_lock(dir, LOCK_EX, &fd, e);
 	return r < 0 ? r : leave(images_root, pull_id, true, e);
 }
@@ -214,7 +214,7 @@ struct staging_sweep {
 	size_t n;
 };
 
-/* Pulls that are in no row and whose puller is dead. */
+/* Remove pulls that have neither a row nor a running puller. */
 static int sweep_pull(const char *path, const char *name, void *arg, struct err *e)
 {
 	const struct staging_sweep *s = arg;

@@ -1,8 +1,6 @@
 /*
- * treesum.c - see treesum.h.
- *
- * A content is hashed in blocks, each weighted with its place.  A whole block of zeros counts
- * nothing, so that it is the same whether it is written or a hole, and costs nothing as a hole.
+ * treesum.c - hash contents in blocks, each weighted by its position, and add up the entries. A
+ * block of zeros counts 0, so holes and written zeros are equal, and holes cost no reads.
  */
 #include "image/treesum.h"
 
@@ -22,7 +20,7 @@
 
 #define PREFIX "xxh3:"
 #define BLOCK ((size_t)64 * 1024)
-#define DEPTH_MAX 1000 /* directories in directories, each open */
+#define DEPTH_MAX 1000 /* nested directories, all open */
 
 /* --- values --- */
 
@@ -59,8 +57,8 @@ int treesum_value_parse(const char *text, struct treesum_value *ret)
 /* --- the content of one file --- */
 
 struct content {
-	XXH3_state_t *block; /* the one at hand */
-	uint64_t zeros; /* hash of a block of zeros */
+	XXH3_state_t *block; /* current block */
+	uint64_t zeros; /* hash of a zero block */
 	uint64_t at, sum;
 };
 
@@ -105,7 +103,7 @@ static void content_bytes(struct content *c, const char *data, size_t size)
 	}
 }
 
-/* A hole up to there. */
+/* Skip a hole up to offset `to`. */
 static void content_skip(struct content *c, uint64_t to)
 {
 	while (c->at < to) {
@@ -125,7 +123,7 @@ static void content_add(struct content *c, uint64_t offset, const void *data, si
 	content_bytes(c, data, size);
 }
 
-/* What the content comes to; the next file begins. */
+/* Return the content's sum, and reset for the next file. */
 static uint64_t content_end(struct content *c, uint64_t size)
 {
 	uint64_t sum;
@@ -140,7 +138,7 @@ static uint64_t content_end(struct content *c, uint64_t size)
 
 /* --- one entry --- */
 
-/* What there is to know of an entry but its name. */
+/* All data of an entry except its name. */
 struct tree_entry {
 	const struct stat *st;
 	const char *target; /* of a symbolic link */
@@ -174,7 +172,7 @@ static struct treesum_value entry_value(const char *path, uint64_t node)
 	return (struct treesum_value){ .low = h.low64, .high = h.high64 };
 }
 
-/* Labels are the host's business: it may relabel its file systems. */
+/* Ignore SELinux labels: the host may relabel its file systems. */
 static bool xattr_counts(const char *name)
 {
 	return strcmp(name, "security.selinux") != 0;
@@ -185,7 +183,7 @@ struct xattrs {
 	char value[XATTR_SIZE_MAX];
 };
 
-/* In any order.  path NULL: of fd. */
+/* Sum the extended attributes, independent of their order. path NULL: use fd. */
 static int sum_xattrs(struct xattrs *a, int fd, const char *path, uint64_t *ret, struct err *e)
 {
 	ssize_t n = path ? llistxattr(path, NULL, 0) : flistxattr(fd, NULL, 0);
@@ -266,7 +264,7 @@ void treesum_files_free(struct treesum_files *f)
 	free(f);
 }
 
-/* Its place, or where it would be. */
+/* The slot of inode, or the free slot for it. */
 static struct known *find(const struct treesum_files *f, uint64_t inode)
 {
 	size_t i = (size_t)(inode * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (f->size - 1);
@@ -317,8 +315,8 @@ int treesum_files_end(struct treesum_files *f, int fd, struct err *e)
 
 struct open_dir {
 	DIR *dir;
-	size_t path_len; /* of its own path */
-	bool tells; /* its list has the inodes that stat(2) has */
+	size_t path_len; /* length of its path */
+	bool tells; /* readdir(3) returns the inodes of stat(2) */
 };
 
 struct treesum_walk {
@@ -326,23 +324,23 @@ struct treesum_walk {
 	struct xattrs *xattrs;
 	struct open_dir *levels;
 	size_t n;
-	struct buf path; /* with that of the root, `root` bytes and a slash */
+	struct buf path; /* with the root's path: `root` bytes and a slash */
 	size_t root;
 	struct treesum_value sum;
 	char *data;
-	/* The file that is being read; -1: none. */
+	/* The file being read; -1: none. */
 	int file;
 	struct stat st;
 	struct content content;
 };
 
-/* Of the entry at hand, below the root; "" is the root. */
+/* Path of the current entry below the layer's root; "": the root. */
 static const char *path_below(const struct treesum_walk *w)
 {
 	return w->path.len > w->root ? w->path.data + w->root + 1 : "";
 }
 
-/* Has the list the inodes that stat(2) has?  The directory's own entry can be anywhere in it. */
+/* true: d_ino equals stat(2)'s inode, checked with ".", which may be anywhere in the directory. */
 static bool list_tells(DIR *dir, uint64_t inode)
 {
 	const struct dirent *d;
@@ -395,7 +393,7 @@ static void add_node(struct treesum_walk *w, uint64_t node)
 	treesum_value_add(&w->sum, &v);
 }
 
-/* Everything is known of the entry at hand but its extended attributes. */
+/* Add the current entry; only its extended attributes are missing. */
 static int count(struct treesum_walk *w, int dir, const char *name, const char *target,
 		 uint64_t content, struct err *e)
 {
@@ -420,7 +418,7 @@ static int count_link(struct treesum_walk *w, int dir, const char *name, struct 
 	return count(w, dir, name, target, 0, e);
 }
 
-/* Reading must not write: no access times. */
+/* Reading must not write: O_NOATIME. */
 static int open_file(int dir, const char *name)
 {
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC);
@@ -445,8 +443,7 @@ static const char *last_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* The next piece of the file; what is shorter or longer than it was shows in its size.
- * *ret_read: bytes. */
+/* Read the next piece of the file. A changed size changes the sum. *ret_read: bytes. */
 static int read_file(struct treesum_walk *w, uint64_t *ret_read, struct err *e)
 {
 	uint64_t size = (uint64_t)w->st.st_size;
@@ -471,7 +468,7 @@ static int read_file(struct treesum_walk *w, uint64_t *ret_read, struct err *e)
 		     content_end(&w->content, size), e);
 }
 
-/* The list alone tells all of a file that is known by its inode. */
+/* Add a regular file by its inode alone, if its hash is known. */
 static bool is_known(struct treesum_walk *w, const struct open_dir *top, const struct dirent *d)
 {
 	const struct known *k;

@@ -1,7 +1,7 @@
 /*
- * wipe.c - walks the message by its descriptor, so that a new field is overwritten too.
+ * wipe.c - overwrite a message field by field, driven by its descriptor, so new fields are covered.
  *
- * What must hold: a field that is absent may be a constant, which is never written.
+ * What must hold: an absent field may point to a constant, which must not be written.
  */
 #include "image/wipe.h"
 

@@ -5,6 +5,6 @@
 
 #include <protobuf-c/protobuf-c.h>
 
-/* Overwrite each string, bytes and unknown field of m and of the messages in it.  m: unpacked, or
- * with strings of its own; NULL: nothing to do.  Afterwards it can only be freed. */
+/* Overwrite each string, bytes and unknown field of m and of its submessages. m: unpacked, or with
+ * strings of its own; NULL: nothing to do. Afterwards m can only be freed. */
 void message_wipe(ProtobufCMessage *m);
