@@ -23,8 +23,8 @@ enum conf_kind {
 
 enum conf_owner {
 	CONF_OWNER_NONE, /* known to crio.conf(5), not implemented: checked, then reported */
-	CONF_OWNER_GUARD, /* a protection that is not implemented; any value in force that check
-			   * refuses stops the daemon */
+	CONF_OWNER_GUARD, /* protection, not implemented; check accepts the values that hold in
+			   * crisp anyway, any other value in force stops the daemon */
 	CONF_OWNER_MOOT, /* known, and crisp fulfils every value: only checked */
 	CONF_OWNER_CONF,
 	CONF_OWNER_RUNTIME,

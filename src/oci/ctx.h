@@ -1,8 +1,7 @@
 /*
- * ctx.h - what the parts of the spec builder share while one config.json is made.
- *
- * Inside src/oci only.  The parts run in the order of oci_spec_build: each reads what stands
- * above its own results here.
+ * ctx.h - state shared by the parts of the spec builder while building one config.json.
+ * Inside src/oci only.  The parts run in the order of oci_spec_build: each reads the fields above
+ * its own results here.
  */
 #pragma once
 
@@ -19,25 +18,25 @@ struct oci_ctx {
 	const struct oci_spec_input *in;
 	struct err *e;
 
-	/* The request; for a sandbox's init they are made up from its own context.  Never NULL,
-	 * except resources. */
+	/* The request; for a sandbox's init derived from the sandbox's context.  Never NULL, except
+	 * resources. */
 	const Runtime__V1__ContainerConfig *config;
 	const Runtime__V1__LinuxContainerSecurityContext *sec;
 	const Runtime__V1__LinuxContainerResources *resources;
-	const char *seccomp_profile_path, *apparmor_profile; /* the deprecated spellings, "" */
+	const char *seccomp_profile_path, *apparmor_profile; /* deprecated fields, "" */
 	const Runtime__V1__NamespaceOption *pod_ns; /* network, ipc, user */
 	const Runtime__V1__NamespaceOption *pid_ns; /* pid */
 	bool is_sandbox;
 	bool privileged;
-	bool no_context; /* the request has no security context: everything by default */
+	bool no_context; /* the request has no security context: defaults only */
 
 	int rootfs; /* O_PATH descriptor */
-	struct rootview *view; /* of rootfs; has the mounts that are placed so far */
+	struct rootview *view; /* of rootfs; includes the mounts placed so far */
 	json_t *root, *process, *linux_part;
 
 	struct user user;
 	char *passwd_file, *group_file; /* generated, mounted over those in /etc; NULL: none */
-	bool has_files; /* the tmpfs of the two is mounted */
+	bool has_files; /* the tmpfs of passwd_file and group_file is mounted */
 	uint64_t bounding; /* capabilities of the container */
 	char *process_label, *file_label; /* SELinux, NULL: none */
 	const char *propagation; /* rootfsPropagation, NULL: the runtime's default */
@@ -46,14 +45,14 @@ struct oci_ctx {
 	size_t n_warnings;
 };
 
-/* Take note of something that was weakened; at most 64 are kept. */
+/* Record a warning about a weakened setting; at most 64 are kept. */
 void oci_ctx_warn(struct oci_ctx *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* path, absolute as the container sees it, without ".", "..", "//" and a slash at the end, resolved
- * by text alone; freed by the caller.  "/" for the root itself. */
+/* Normalise path, absolute in the container, by text alone: remove ".", "..", "//" and a trailing
+ * slash.  The caller frees the result; "/" is the root itself. */
 char *oci_clean_path(const char *path);
 
-/* The text may go into JSON: ERR_INVALID naming field when it is not UTF-8. */
+/* Check that text is UTF-8, as JSON requires; ERR_INVALID names field. */
 int oci_check_text(struct oci_ctx *c, const char *field, const char *text);
 
 /* Id mappings as the runtime spec writes them; a new value. */

@@ -1,6 +1,5 @@
 /*
- * devices.h - the device nodes of a container and what its device cgroup lets it do with them.
- *
+ * devices.h - the device nodes of a container and the rules of its device cgroup.
  * Inside src/oci only.  OCI runtime spec, config-linux.md "Devices".
  */
 #pragma once

@@ -1,6 +1,6 @@
 /*
- * exec_process.h - the process.json of an exec: a further process of a container, with the rights
- * of its first process and never with more.
+ * exec_process.h - the process.json of an exec: a further process of a container, with at most the
+ * privileges of its first process.
  */
 #pragma once
 
@@ -9,9 +9,10 @@
 
 #include "base/err.h"
 
-/* Make the text for `RUNTIME exec --process FILE` out of the container's own config.json: same
- * user, environment, working directory, capabilities, limits and labels; cmd (NULL-terminated, at
- * least one word) and tty replace the first process' own.  *ret_json is freed by the caller.
- * ERR_INVALID for an empty command, ERR_DATA_LOSS for a config.json that is not one of ours. */
+/* Make the text for `RUNTIME exec --process FILE` from the container's own config.json, with the
+ * same user, environment, working directory, capabilities, limits and labels.  cmd
+ * (NULL-terminated, at least one word) and tty replace those of the first process.  The caller
+ * frees *ret_json.  ERR_INVALID: empty command; ERR_DATA_LOSS: config_json was not written by
+ * crisp. */
 int oci_exec_process(const char *config_json, const char *const *cmd, bool tty, char **ret_json,
 		     struct err *e);

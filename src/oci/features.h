@@ -1,7 +1,6 @@
 /*
- * features.h - what an OCI runtime says it can do: the answer of its `features` subcommand.
- *
- * A runtime that has no such subcommand has none of these; see the OCI runtime spec, features.md.
+ * features.h - the features of an OCI runtime, from its `features` subcommand.
+ * A runtime without that subcommand has none of them; see the OCI runtime spec, features.md.
  */
 #pragma once
 
@@ -10,23 +9,23 @@
 
 #include "base/err.h"
 
-/* What `RUNTIME exec --cgroup` takes. */
+/* Argument of `RUNTIME exec --cgroup`. */
 enum oci_exec_cgroup {
-	OCI_EXEC_CGROUP_NONE, /* there is no such option */
-	OCI_EXEC_CGROUP_PATH, /* a path: enough where there is one hierarchy */
+	OCI_EXEC_CGROUP_NONE, /* the runtime has no such option */
+	OCI_EXEC_CGROUP_PATH, /* a path: enough on hosts with one hierarchy */
 	OCI_EXEC_CGROUP_CONTROLLER, /* CONTROLLER:PATH too */
 };
 
 struct oci_features {
 	bool rro; /* mount option "rro" */
-	bool idmap; /* mount extension idmap: what CRI user namespaces stand on */
+	bool idmap; /* mount extension idmap: required for CRI user namespaces */
 	enum oci_exec_cgroup exec_cgroup; /* from its help, not from `features` */
-	char *vulnerable; /* from its version (vulnerable.h), malloc'ed; NULL: nothing known */
+	char *vulnerable; /* from its version (vulnerable.h), malloc'ed; NULL: none known */
 };
 
-/* Read what `RUNTIME exec --help` printed; NULL: nothing. */
+/* Parse the output of `RUNTIME exec --help`; help may be NULL: no output. */
 enum oci_exec_cgroup oci_features_exec_cgroup(const char *help);
 
-/* Read the JSON that `RUNTIME features` printed.  Unknown members are ignored;
- * exec_cgroup and vulnerable stay as they are. */
+/* Parse the JSON of `RUNTIME features`.  Unknown members are ignored; exec_cgroup and vulnerable
+ * are not changed. */
 int oci_features_parse(const char *json, size_t size, struct oci_features *ret, struct err *e);

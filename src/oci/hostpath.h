@@ -1,5 +1,5 @@
 /*
- * hostpath.h - questions about a path of the host that a mount names.
+ * hostpath.h - checks of a host path that a mount names.
  */
 #pragma once
 
@@ -7,16 +7,16 @@
 
 #include "base/err.h"
 
-/* What other mount namespaces see of mounts made below the mount that path lies on. */
+/* Propagation of the mount that contains path. */
 struct hostpath_propagation {
-	bool shared; /* they go both ways */
-	bool slave; /* they come in */
+	bool shared; /* mounts propagate in both directions */
+	bool slave; /* mounts propagate from the host into the container */
 };
 
-/* By the mount table of this process; ERR_INTERNAL when it cannot be read. */
+/* Read from this process' mount table.  ERR_INTERNAL: the table cannot be read. */
 int hostpath_propagation(const char *path, struct hostpath_propagation *ret, struct err *e);
 
-/* The path with every link followed; a missing one is made, as a directory with mode 0755, unless
- * it is one of reject (NULL-terminated, may be NULL): then ERR_PRECONDITION.  Freed by the caller.
- */
+/* Resolve path with every link followed; the caller frees *ret.  A missing path is created as a
+ * directory of mode 0755.  ERR_PRECONDITION: the missing path is in reject (NULL-terminated, may be
+ * NULL). */
 int hostpath_prepare(const char *path, char *const *reject, char **ret, struct err *e);

@@ -1,6 +1,5 @@
 /*
- * json.h - building JSON values: jansson with our rule about memory (or death), and reading
- * members of hostile values without surprises.
+ * json.h - building JSON values with jansson; out of memory aborts.
  */
 #pragma once
 
@@ -12,7 +11,7 @@
 
 #define _cleanup_json_ _cleanup_(json_decrefp)
 
-/* New values, never NULL.  Text must be UTF-8: check what comes from outside before. */
+/* New values, never NULL.  Text must be UTF-8: check text from outside before. */
 json_t *oci_json_object(void);
 json_t *oci_json_array(void);
 json_t *oci_json_text(const char *s);
@@ -20,16 +19,16 @@ json_t *oci_json_number(int64_t n);
 /* Array of the n texts. */
 json_t *oci_json_texts(char *const *list, size_t n);
 
-/* Add to an object or an array; value is owned by it afterwards. */
+/* Add to an object or an array, which then owns value. */
 void oci_json_put(json_t *object, const char *key, json_t *value);
 void oci_json_push(json_t *array, json_t *value);
 
-/* The same for the common kinds. */
+/* Shortcuts for the common types. */
 void oci_json_put_text(json_t *object, const char *key, const char *value);
 void oci_json_put_number(json_t *object, const char *key, int64_t value);
 void oci_json_push_text(json_t *array, const char *value);
 
-/* The member as an object or array, made when missing. */
+/* The member as an object or array, created when missing. */
 json_t *oci_json_need_object(json_t *object, const char *key);
 json_t *oci_json_need_array(json_t *object, const char *key);
 

@@ -1,6 +1,5 @@
 /*
- * namespaces.h - which namespaces a container joins, gets or shares with the host.
- *
+ * namespaces.h - the namespaces that a container joins, creates or shares with the host.
  * OCI runtime spec, config-linux.md "Namespaces"; CRI NamespaceOption.
  */
 #pragma once
@@ -8,14 +7,14 @@
 #include "gen/api.pb-c.h"
 #include "oci/ctx.h"
 
-/* Is what a pod asks for possible: modes valid for a pod, user namespace mappings complete and
- * supported by the runtime?  For RunPodSandbox, before anything is made.  options may be NULL. */
+/* Check a pod's options: modes valid for a pod, user namespace mappings complete and supported by
+ * the runtime.  For RunPodSandbox, before any resource is created.  options may be NULL. */
 int oci_namespaces_check_pod(const Runtime__V1__NamespaceOption *options,
 			     const struct oci_features *features, struct err *e);
 
-/* Is what a container asks for in a pod with the options of pod possible?  An option that differs
- * from the pod's is ERR_INVALID, except a PID namespace of the container's own and one of a TARGET.
- * For CreateContainer, before anything is made.  Either may be NULL: nothing is asked. */
+/* Check a container's options against those of its pod.  ERR_INVALID: an option differs from the
+ * pod's; allowed are a PID namespace of the container's own and one of a TARGET.  For
+ * CreateContainer, before any resource is created.  Either may be NULL: no options. */
 int oci_namespaces_check_container(const Runtime__V1__NamespaceOption *options,
 				   const Runtime__V1__NamespaceOption *pod, struct err *e);
 

@@ -1,6 +1,5 @@
 /*
- * process.h - the "process" of a config.json: what runs, as whom, with which rights and limits.
- *
+ * process.h - the "process" of a config.json: command, user, privileges and limits.
  * Inside src/oci only.  OCI runtime spec, config.md "Process".
  */
 #pragma once

@@ -1,9 +1,7 @@
 /*
- * rootfs.h - looking into a container's root file system without ever leaving it.
- *
- * What must hold: the content is hostile.  Every path is resolved by the kernel with
- * RESOLVE_IN_ROOT, so links and ".." end inside; only regular files are opened, so no device or
- * FIFO is touched; sizes are bounded.
+ * rootfs.h - confined reads of a container's root file system.
+ * The content is untrusted.  The kernel resolves every path with RESOLVE_IN_ROOT, so links and ".."
+ * end inside the root.  Only regular files are opened, never a device or FIFO; sizes are bounded.
  */
 #pragma once
 
@@ -16,10 +14,10 @@
 /* *ret_fd: the root as an O_PATH descriptor, closed by the caller. */
 int rootfs_open(const char *path, int *ret_fd, struct err *e);
 
-/* Append a regular file of at most max bytes.  1: there is none of that name. */
+/* Append a regular file of at most max bytes.  1: no such file. */
 int rootfs_read_file(int root, const char *path, size_t max, struct buf *ret, struct err *e);
 
-/* Is there something at path? */
+/* Does path exist? */
 bool rootfs_exists(int root, const char *path);
 
 /* The real host path of a path inside the root, which must exist; freed by the caller. */

@@ -1,10 +1,9 @@
 /*
  * rootview.h - the tree that a container will see: its root file system and the mounts on it.
- *
- * What must hold: images and volumes are hostile, and volumes change while they are read.  A path
- * is resolved one component at a time with openat2, never through a link: the target of a link is
- * read and resolved from the root of the container.  A resolved path has no link in it, so a
- * runtime that joins it to the root file system as text stays inside.  Blocks: for a worker.
+ * Images and volumes are untrusted, and volumes change during a read.  A path is resolved one
+ * component at a time with openat2, never through a link: the target of a link is read and resolved
+ * from the root of the container.  A resolved path has no link in it, so a runtime that joins it to
+ * the root file system as text stays inside.  Blocks: call on a worker.
  */
 #pragma once
 
@@ -19,7 +18,7 @@ enum rootview_kind {
 	ROOTVIEW_DIRECTORY,
 	ROOTVIEW_LINK, /* only from rootview_look */
 	ROOTVIEW_OTHER, /* a file, device, FIFO or socket */
-	ROOTVIEW_UNKNOWN /* in a file system that the runtime has yet to mount: nothing hostile */
+	ROOTVIEW_UNKNOWN /* in a file system that the runtime has yet to mount; trusted */
 };
 
 struct rootview_place {
@@ -39,27 +38,27 @@ static inline void rootview_freep(struct rootview **v)
 	rootview_free(*v);
 }
 
-/* Put a mount on path, a resolved one; mounts at or below path are hidden by it.
- * source: host path of a bind mount, without links; NULL: a new file system. */
+/* Record a mount on path, a resolved one; the mount hides mounts at or below path.  source: host
+ * path of a bind mount, without links; NULL: a new file system. */
 int rootview_mount(struct rootview *v, const char *path, const char *source, bool read_only,
 		   struct err *e);
 
-/* What path itself is, not its target when it is a link.  Its parents must have no links. */
+/* Kind of path itself; a final link is not followed.  Its parents must have no links. */
 int rootview_look(const struct rootview *v, const char *path, enum rootview_kind *ret,
 		  struct err *e);
 
-/* Follow every link of an absolute path; missing components are taken by name.  ret is freed with
- * rootview_place_done.  ERR_PRECONDITION: a component is no directory, or too many links. */
+/* Follow every link of an absolute path; missing components are kept by name.  The caller frees ret
+ * with rootview_place_done.  ERR_PRECONDITION: a component is no directory, or too many links. */
 int rootview_resolve(const struct rootview *v, const char *path, struct rootview_place *ret,
 		     struct err *e);
 
-/* Make a place that is missing, and its parents: a directory of mode 0755 or an empty file of mode
- * 0644, owned by root.  ERR_PRECONDITION: the mount that place lies on is read-only. */
+/* Create a missing place and its parents: a directory of mode 0755 or an empty file of mode 0644,
+ * owned by root.  ERR_PRECONDITION: the mount at or above place is read-only. */
 int rootview_make(const struct rootview *v, struct rootview_place *place, bool directory,
 		  struct err *e);
 
-/* Make a symbolic link at path, whose parent is a directory without links; 0 as well when something
- * is there already. */
+/* Create a symbolic link at path, whose parent is a directory without links.  0 also when path
+ * exists. */
 int rootview_link(const struct rootview *v, const char *path, const char *target, struct err *e);
 
 void rootview_place_done(struct rootview_place *place);

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-/* version: what `RUNTIME --version` prints. What is known of that version, malloc'ed, for a
- * warning; NULL: nothing, or it is no runtime or version that is understood. A distribution may
- * have patched an older version: the text says so. */
+/* Known vulnerabilities of a version, malloc'ed, for a warning.  version: output of `RUNTIME
+ * --version`.  NULL: none known, or runtime or version not recognised.  The text says that a
+ * distribution may have patched an older version. */
 char *oci_vulnerable_text(const char *version);
