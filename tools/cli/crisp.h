@@ -1,8 +1,7 @@
 /*
- * crisp.h - what the files of the crisp command share.
- *
- * The command is a plain client of crispd's socket: it knows nothing that the socket does not say,
- * except that logs are files on the same node.
+ * crisp.h - declarations shared by the files of the crisp command.
+ * The command is a plain client of crispd's socket and uses no other source, except the log files
+ * on the same node.
  */
 #pragma once
 
@@ -16,7 +15,7 @@
 #include "base/util.h"
 #include "gen/cri_client.h"
 
-/* Exit codes; a command that runs a program returns that program's. */
+/* Exit codes; a command that runs a program returns the program's exit code. */
 enum cli_exit {
 	CLI_EXIT_OK = 0,
 	CLI_EXIT_FAILED = 1,
@@ -60,28 +59,29 @@ int cmd_run(struct cli *cli, int argc, char **argv);
 int cmd_stop(struct cli *cli, int argc, char **argv);
 int cmd_version(struct cli *cli, int argc, char **argv);
 
-/* getopt_long for a command: handles -o json and -h itself, leaves with CLI_EXIT_USAGE on a
+/* getopt_long for a command.  Handles -o json and -h itself, exits with CLI_EXIT_USAGE on a
  * mistake.  shorts begins with "+" when options end at the first argument. */
 int cli_option(struct cli *cli, int argc, char **argv, const char *shorts,
 	       const struct option *longs);
-/* Say what is wrong with the arguments and how they should be; returns CLI_EXIT_USAGE. */
+/* Print the mistake in the arguments and their usage; returns CLI_EXIT_USAGE. */
 int cli_usage(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The number after an option, or leave with CLI_EXIT_USAGE. */
+/* Parse an option's number, or exit with CLI_EXIT_USAGE. */
 int64_t cli_number(const struct cli *cli, const char *option, const char *text, int64_t max);
 
-/* Open the socket if it is not; timeout_ms applies to the calls that follow, 0: none. */
+/* Open the socket unless open; timeout_ms limits each following call, 0: none. */
 int cli_connect(struct cli *cli, int64_t timeout_ms, struct err *e);
 /* Print the error; returns CLI_EXIT_FAILED. */
 int cli_fail(const struct err *e);
 
-/* What a command line may name. */
+/* Kinds of objects that a command line can name. */
 enum object_kind {
 	OBJECT_KIND_POD = 1,
 	OBJECT_KIND_CONTAINER = 2,
 	OBJECT_KIND_IMAGE = 4,
 };
 
-/* Beside kinds: a pod wins over its container of the same name; without it that one does. */
+/* Flag in kinds: a pod wins over its container of the same name; without the flag the container
+ * wins. */
 #define OBJECT_PREFER_POD 8U
 
 struct found_object {
@@ -91,12 +91,12 @@ struct found_object {
 	bool running; /* a ready pod, a running container */
 };
 
-/* Find the object that text names: a whole id, its beginning, or an exact name.  kinds: or'ed.
- * More than one: ERR_INVALID with the candidates in the text. */
+/* Find the object by text: a whole id, an id's prefix, or an exact name.  kinds: or'ed.
+ * ERR_INVALID: several match; the error lists them. */
 int cli_resolve(struct cli *cli, const char *text, unsigned kinds, struct found_object *ret,
 		struct err *e);
 
-/* Frees an answer of gen/cri_client.h at the end of the scope. */
+/* Free a response of gen/cri_client.h at the end of the scope. */
 static inline void answer_freep(void *p)
 {
 	ProtobufCMessage *m = *(ProtobufCMessage **)p;

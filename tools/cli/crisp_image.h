@@ -1,17 +1,17 @@
 /*
- * crisp_image.h - what `run` needs of images.
+ * crisp_image.h - image functions that `run` and `images` use.
  */
 #pragma once
 
 #include "crisp.h"
 
-/* Pull, show how far it is unless quiet, and wait.  auth: NULL for none.  *ret is the image's
+/* Pull and wait; show progress unless quiet.  auth may be NULL: none.  *ret is the image's
  * reference, malloc'ed. */
 int image_pull(struct cli *cli, const char *name, Runtime__V1__AuthConfig *auth, bool quiet,
 	       char **ret, struct err *e);
 
-/* 1: the daemon has it, 0: it has not. */
+/* 1: the daemon has the image; 0: not. */
 int image_exists(struct cli *cli, const char *name, struct err *e);
 
-/* images --tree: of one image, NULL: of all.  Returns an exit code. */
+/* images --tree: of one image; name NULL: of all.  Returns an exit code. */
 int images_tree(struct cli *cli, const char *name);

@@ -1,5 +1,5 @@
 /*
- * crisp_json.h - messages as JSON, in proto3's own mapping and without what must not be shown.
+ * crisp_json.h - messages as JSON, in proto3's mapping and with secrets redacted.
  */
 #pragma once
 
@@ -7,6 +7,6 @@
 #include <stdio.h>
 
 /* Names in lowerCamelCase, fields with their default value too, 64-bit numbers as strings, enums by
- * name, bytes in base64, fields that cri_print_redacts names as "[redacted]".  The values of an
- * `info` map are JSON themselves where they parse as such. */
+ * name, bytes in base64, fields listed by cri_print_redacts as "[redacted]".  The values of an
+ * `info` map are emitted as JSON if they parse as JSON. */
 void json_print(const ProtobufCMessage *m, FILE *out);

@@ -1,7 +1,6 @@
 /*
- * crisp_log.h - reading a container's log file, in the CRI's format, while it grows and rotates.
- *
- * A record is "TIME STREAM P|F TEXT\n"; P says that the line goes on in the stream's next record.
+ * crisp_log.h - reading a container's log file, in the CRI's format, across growth and rotation.
+ * A record is "TIME STREAM P|F TEXT\n"; P: the stream's next record continues the line.
  */
 #pragma once
 
@@ -19,19 +18,19 @@ struct log_reader {
 	ino_t ino;
 	bool times; /* print each record's time too */
 	FILE *out, *err;
-	struct buf pending; /* the beginning of a record that is not complete yet */
+	struct buf pending; /* the beginning of an incomplete record */
 };
 
 #define LOG_READER_NULL ((struct log_reader){ .fd = -1, .pending = BUF_NULL })
 
-/* Begin at the last `records` records, -1: at the first one.  A file that is not there yet is
- * fine: log_reader_pump will find it. */
+/* Begin at the last `records` records, -1: at the first one.  A missing file is no error:
+ * log_reader_pump opens it later. */
 int log_reader_start(struct log_reader *r, const char *path, int64_t records, struct err *e);
 
-/* Print what is there, across a rotation, and return at the end. */
+/* Print all records up to the current end, across a rotation. */
 int log_reader_pump(struct log_reader *r, struct err *e);
 
 void log_reader_done(struct log_reader *r);
 
-/* One record without its newline to the stream it belongs to; what is none goes out as it is. */
+/* Print one record, without its newline, to its stream; print malformed records unchanged. */
 void log_record_print(const struct log_reader *r, const char *record, size_t size);

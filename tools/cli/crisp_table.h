@@ -1,5 +1,5 @@
 /*
- * crisp_table.h - aligned columns for people, and numbers as people say them.
+ * crisp_table.h - aligned columns, and human-readable numbers.
  */
 #pragma once
 
@@ -22,17 +22,17 @@ static inline void table_freep(struct table **t)
 }
 #define _cleanup_table_ _cleanup_(table_freep)
 
-/* The next cell, row by row; control characters become '?', so that no name can steer a terminal.
- * NULL is "". */
+/* Add the next cell, row by row.  Control characters become '?', so that no name can send escape
+ * sequences to a terminal.  text may be NULL: "". */
 void table_add(struct table *t, const char *text);
-/* The first 13 characters: what tells ids apart, short enough to type. */
+/* Add the first 13 characters of id: unique in practice, short enough to type. */
 void table_add_id(struct table *t, const char *id);
 
 void table_print(const struct table *t, FILE *out);
 
-/* "2 minutes ago" of a CLOCK_REALTIME value; "-" for 0. */
+/* Age of a CLOCK_REALTIME value, such as "2 minutes ago"; "-" for 0. */
 void format_ago(int64_t at_ns, int64_t now_ns, char out[32]);
-/* "2 minutes". */
+/* A duration, such as "2 minutes". */
 void format_duration(int64_t ns, char out[32]);
 /* "12.3MB", in powers of 1000. */
 void format_bytes(uint64_t n, char out[32]);
