@@ -1,9 +1,9 @@
 /*
- * protoc-gen-crisp-bind.h - states/rpc.bind, which says what each RPC does.
- *
- * It is read completely: every mistake found becomes a "file:line: text" that says what to write.
- * If none was found, every RPC has exactly one binding, and every field that the file names exists
- * and is of a type that fits.
+ * protoc-gen-crisp-bind.h - parser of states/rpc.bind, the bindings of RPCs to their
+ * implementation.
+ * The whole file is read: every mistake becomes a "file:line: text" that says what to write.
+ * Without a mistake, every RPC has exactly one binding, and every named field exists and has a
+ * fitting type.
  */
 #pragma once
 
@@ -22,19 +22,20 @@ struct bind_machine {
 	const char *prefix; /* "SBX": its events are SBX_EVENT_... */
 	unsigned line;
 	bool used;
-	const struct message *lists; /* a listing's message, NULL: it has none */
-	bool named; /* its objects have names of their own */
+	const struct message *lists; /* message of a listing, NULL: none */
+	bool named; /* its objects have names besides ids */
 };
 
-/* A field of a message, or of a single message in it. */
+/* A field of a message, or of a singular submessage. */
 struct bind_path {
-	const struct field *inside; /* that message, NULL: field is of the message itself */
+	const struct field *inside; /* the submessage's field, NULL: field is in the message
+				     * itself */
 	const struct field *field;
 };
 
 struct bind_test {
 	struct bind_path at; /* in the filter */
-	const char *of; /* "prefix": what it is compared with */
+	const char *of; /* "prefix": the property it is compared with */
 };
 
 struct bind_filter {
@@ -48,7 +49,7 @@ struct bind_filter {
 struct binding {
 	enum bind_kind kind;
 	unsigned line;
-	const struct bind_machine *machine; /* NULL: by hand completely */
+	const struct bind_machine *machine; /* NULL: entirely hand-written */
 	struct bind_path by; /* the object's name in the request; field NULL: new, or many */
 	bool gone_ok;
 	bool empty; /* answer=empty */
@@ -57,13 +58,13 @@ struct binding {
 	const char *event;
 	bool makes; /* new */
 	bool each, broken_removed, checked;
-	const char *carries; /* a struct payload_CARRIES, NULL: nothing */
+	const char *carries; /* a struct payload_CARRIES, NULL: none */
 	const char *other; /* the event that carries it, NULL: event does */
 	/* Of a read or a direct RPC about many objects: */
 	const struct field *where; /* the filter in the request, NULL: about one */
 	const struct bind_filter *filter;
 	const struct field *items; /* of a read: the list in the response */
-	const char *unless; /* a state's name, NULL: in any */
+	const char *unless; /* a state's name, NULL: any state */
 	int unless_number;
 };
 
@@ -81,5 +82,5 @@ void bindings_load(struct bindings *b, const char *path, const struct schema *s,
 /* "event", "read", "direct", "unimplemented". */
 const char *bind_kind_name(enum bind_kind kind);
 
-/* The labels of a listing's message; NULL: it has none. */
+/* The labels field of a listing's message; NULL: none. */
 const struct field *bind_labels(const struct message *lists);

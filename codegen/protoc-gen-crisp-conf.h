@@ -1,5 +1,5 @@
 /*
- * protoc-gen-crisp-conf.h - fields of a message that come from the configuration.
+ * protoc-gen-crisp-conf.h - generator for message fields that come from the configuration.
  */
 #pragma once
 
@@ -8,14 +8,15 @@
 
 struct conf_keys {
 	const char *path; /* of src/conf/keys.c */
-	const char *table; /* its text */
+	const char *table; /* the file's text */
 };
 
-/* false: path cannot be read, and d says why. */
+/* false: path cannot be read, and d has the reason. */
 bool conf_keys_read(struct conf_keys *ret, const char *path, struct diag *d);
 
-/* stem_conf.[ch] for one file of the schema: a function for each message that has such fields.
- * Nothing is emitted when none has any, or after mistakes alone.  path: the file in diagnostics. */
+/* Emit stem_conf.[ch] for one file of the schema: a function for each message with such fields.
+ * Emits nothing when no message has any, or when there are only mistakes.  path: name of the file
+ * in diagnostics. */
 void conf_emit(const struct conf_keys *s, const struct schema *schema,
 	       const Google__Protobuf__FileDescriptorProto *file, const char *path,
 	       const char *stem, struct emit *h, struct emit *c, struct diag *d);

@@ -1,9 +1,8 @@
 /*
- * protoc-gen-crisp-input.h - files of words, and one of them: proto/rules, which says what a
- * request must look like.
- *
- * It is read completely: every mistake found becomes a "file:line: text" that says what to write.
- * If none was found, every rule stands at a field that exists and that it makes sense for.
+ * protoc-gen-crisp-input.h - reader for files of words, and for proto/rules, the validation rules
+ * of requests.
+ * The whole file is read: every mistake becomes a "file:line: text" that says what to write.
+ * Without a mistake, every rule belongs to an existing field of a fitting type.
  */
 #pragma once
 
@@ -12,7 +11,7 @@
 /* The rules for one field: one line of the rules file. */
 struct rule_set {
 	unsigned line;
-	struct message *anchor; /* whose validator checks it */
+	struct message *anchor; /* message whose validator checks the field */
 	struct field *field; /* of anchor, or of the message that `via` holds */
 	struct field *via; /* a singular message field of anchor, or NULL */
 	bool required;
@@ -26,7 +25,7 @@ struct rule_set {
 	long long max; /* bytes */
 	long long items; /* entries */
 	long long low, high;
-	bool open; /* no upper end */
+	bool open; /* no upper bound */
 	const char *chars;
 	const char *without;
 	const char *only; /* "POD,NODE" */
@@ -44,19 +43,19 @@ struct rules {
 /* A file of lines of words; # begins a comment. */
 struct input_file {
 	const char *path;
-	char *text; /* words are cut out of it in place and keep pointing into it */
+	char *text; /* split into words in place; words point into it */
 	char *next;
 	unsigned line;
 	char *words[WORDS_MAX];
 	size_t n_words;
 };
 
-/* A file's text.  NULL: it cannot be opened, and d says why. */
+/* Read a file's text.  NULL: the file cannot be opened, and d has the reason. */
 char *file_read(const char *path, struct diag *d);
 
-/* false: it cannot be opened, and d says why. */
+/* false: the file cannot be opened, and d has the reason. */
 bool source_open(struct input_file *src, const char *path, struct diag *d);
-/* The words of the next line that has any; false: there is none. */
+/* Read the words of the next non-empty line; false: end of file. */
 bool source_next(struct input_file *src, struct diag *d);
 
 void rules_load(struct rules *r, const char *path, const struct schema *s, struct diag *d);

@@ -1,9 +1,8 @@
 /*
- * protoc-gen-crisp-schema.h - messages, enums and RPCs of a descriptor set, linked and with the
- * C names that protoc-c gives them.
- *
- * Everything points into the descriptors it was built from, which must outlive it.  Nothing is
- * ever freed: the programs that use it print their result and end.
+ * protoc-gen-crisp-schema.h - messages, enums and RPCs of a descriptor set, linked, with protoc-c's
+ * C names.
+ * The schema points into its descriptors, which must outlive it.  No memory is freed: the programs
+ * print their result and exit.
  */
 #pragma once
 
@@ -16,7 +15,7 @@
 struct message;
 struct enumeration;
 
-/* What generation found wrong, one "file:line: text" a line. */
+/* Mistakes found during generation, one "file:line: text" a line. */
 struct diag {
 	struct emit text;
 	unsigned n;
@@ -28,10 +27,10 @@ struct diag {
 void diag_add(struct diag *d, const char *file, unsigned line, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* printf into fresh memory; out of memory ends the program. */
+/* printf into new memory; out of memory ends the program. */
 char *text_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* calloc that ends the program when memory runs out. */
+/* calloc; out of memory ends the program. */
 void *memory_zeroed(size_t n, size_t size);
 
 struct field {
@@ -50,15 +49,16 @@ struct field {
 struct message {
 	const Google__Protobuf__DescriptorProto *d;
 	const char *full; /* "runtime.v1.SecurityProfile" */
-	const char *name; /* the part behind the package */
+	const char *name; /* the part after the package */
 	const char *c_type; /* "Runtime__V1__SecurityProfile" */
-	const char *c_lower; /* "runtime__v1__security_profile": names our functions too */
+	const char *c_lower; /* "runtime__v1__security_profile": prefix of generated functions
+			      * too */
 	const char *c_init; /* "RUNTIME__V1__SECURITY_PROFILE__INIT" */
 	const char *file;
 	bool map_entry;
 	struct field *fields;
 	size_t n_fields;
-	/* Free for the user: the validator's author marks here what needs a function. */
+	/* For the generators: the validator's marks messages that need a function. */
 	bool wanted;
 };
 
@@ -96,22 +96,22 @@ struct schema {
 	size_t n_rpcs;
 };
 
-/* Build the schema of n files.  paths[i] is what diagnostics call files[i].  What the generators
- * cannot handle (oneofs, proto2, optional, client streams) goes to d. */
+/* Build the schema of n files.  paths[i]: name of files[i] in diagnostics.  Unsupported features
+ * (oneofs, proto2, optional, client streams) are reported in d. */
 void schema_load(struct schema *s, Google__Protobuf__FileDescriptorProto *const *files,
 		 const char *const *paths, size_t n, struct diag *d);
 
-/* By full name, or by the name behind the package.  NULL when there is none; *ret_ambiguous says
- * that a short name fits several packages.  name need not end in a NUL. */
+/* Find by full name, or by the name after the package; name need not be NUL-terminated.  NULL: not
+ * found.  *ret_ambiguous: a short name matches several packages. */
 struct message *schema_find_message(const struct schema *s, const char *name, size_t len,
 				    bool *ret_ambiguous);
 
 struct field *message_find_field(const struct message *m, const char *name, size_t len);
 
-/* "uint32", "string", the name of the message or enum, or "map<K, V>": as written in a .proto. */
+/* "uint32", "string", the name of the message or enum, or "map<K, V>": as in a .proto file. */
 const char *field_type_name(const struct field *f);
 
-/* A string, or repeated ones. */
+/* A string field, singular or repeated. */
 bool field_is_text(const struct field *f);
 
 /* protoc-c's spelling: "DNSConfig" to "dnsconfig", "PodIP" to "pod_ip". */

@@ -1,9 +1,8 @@
 /*
- * protoc-gen-crisp.h - what the parts of the protoc plugin share: the loaded inputs, and one
- * function for each pair of files it writes.
- *
- * What must hold: the same inputs give the same bytes, so nothing here depends on time, paths
- * of the machine or the order of a hash.
+ * protoc-gen-crisp.h - shared by the parts of the protoc plugin: the loaded inputs, and one
+ * function for each pair of output files.
+ * Deterministic: the same inputs give the same bytes, independent of time, local paths and hash
+ * order.
  */
 #pragma once
 
@@ -18,8 +17,8 @@ struct plugin {
 	struct rules rules;
 	struct bindings bindings;
 	const char *sources; /* all input files, for the banner */
-	/* The schema's files, what diagnostics call them, their names without ".proto", protoc-c's
-	 * headers and packages. */
+	/* For each file of the schema: descriptor, name in diagnostics, name without ".proto",
+	 * protoc-c's header, package. */
 	Google__Protobuf__FileDescriptorProto **files;
 	const char **paths;
 	const char **stems;
@@ -35,13 +34,13 @@ void plugin_emit_rpc(const struct plugin *p, struct emit *h, struct emit *c);
 /* gen/cri_validate.[ch]: a validator for each request. */
 void plugin_emit_validate(struct plugin *p, struct emit *h, struct emit *c);
 
-/* gen/cri_print.[ch]: the printer and the table of what it must not show. */
+/* gen/cri_print.[ch]: the printer and the table of redacted fields. */
 void plugin_emit_print(const struct plugin *p, struct emit *h, struct emit *c);
 
 /* gen/cri_client.[ch]: one typed call for each unary RPC. */
 void plugin_emit_client(const struct plugin *p, struct emit *h, struct emit *c);
 
-/* gen/cri_coverage.txt: RPC and what it is bound to. */
+/* gen/cri_coverage.txt: RPCs and their bindings. */
 void plugin_emit_coverage(const struct plugin *p, struct emit *t);
 
 /* The banner, and #pragma once in a header. */

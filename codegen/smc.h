@@ -1,12 +1,10 @@
 /*
  * smc.h - the model of one states/X.sm file, shared by the parts of smc.
- *
- * smc compiles a state machine: smc_parse.c reads the file into this model, smc_check.c proves
- * what can be proved about it, smc_emit.c writes the C tables for the engine (sm/machine.h) and
- * smc_report.c the drawing and the matrix for people.
- *
- * What must hold: names are resolved to indices (struct smc_ref) by smc_check_names() before
- * anything else looks at them; every later part may rely on what the earlier ones proved.
+ * smc compiles a state machine.  smc_parse.c reads the file into this model, smc_check.c proves its
+ * properties, smc_emit.c writes the C tables for the engine (sm/machine.h), and smc_report.c writes
+ * the drawing and the matrix for readers.
+ * Invariant: smc_check_names() resolves names to indices (struct smc_ref) before any other use;
+ * every later part may rely on the proofs of earlier ones.
  */
 #pragma once
 
@@ -16,7 +14,7 @@
 
 struct emit;
 
-/* A list that grows; smc_push() returns its new zeroed element. */
+/* A growing list; smc_push() returns its new zeroed element. */
 #define SMC_LIST(type) \
 	struct { \
 		type *v; \
@@ -57,7 +55,7 @@ enum smc_op {
 	SMC_OP_STEP,
 	SMC_OP_SAVE,
 	SMC_OP_SAVE_BOOT,
-	SMC_OP_MOVE, /* of an unstored machine; no word of the language */
+	SMC_OP_MOVE, /* of an unstored machine; not a keyword of the language */
 	SMC_OP_REPLY,
 	SMC_OP_REQUEUE,
 	SMC_OP_EFFECT,
@@ -65,7 +63,7 @@ enum smc_op {
 	SMC_OP_TELL_PARENT,
 };
 
-/* What a file can declare; a name means one thing in the whole file. */
+/* Kinds of declarations; a name has one meaning in the whole file. */
 enum smc_decl_kind {
 	SMC_DECL_EVENT,
 	SMC_DECL_GUARD,
@@ -78,9 +76,9 @@ enum smc_decl_kind {
 	SMC_N_DECLS,
 };
 
-/* A name that was used somewhere, and what it turned out to mean. */
+/* A use of a name, and the declaration it resolves to. */
 struct smc_ref {
-	char *name; /* NULL: nothing was written */
+	char *name; /* NULL: not given */
 	unsigned int line;
 	int index; /* into the list of its kind; -1 until resolved */
 };
@@ -98,19 +96,19 @@ struct smc_decl {
 	enum smc_class class; /* events */
 	char *from; /* events: the machine whose move raises it, or NULL */
 	bool quiet; /* events: raised by the engine, when no child is ... */
-	struct smc_ref unless; /* ... in a state of this trait; no name: when there is none */
-	char *payload; /* what an event carries, a guard or step takes; NULL: nothing */
-	bool taken; /* events: some guard or step takes what it carries */
+	struct smc_ref unless; /* ... in a state of this trait; no name: when there is no child */
+	char *payload; /* type carried by an event, or taken by a guard or step; NULL: none */
+	bool taken; /* events: some guard or step takes its payload */
 	bool lasting; /* effects */
 	int64_t retry_min_ms, retry_max_ms; /* effects: pauses between tries; 0: none */
-	bool retried; /* effects: some row tries it again */
+	bool retried; /* effects: some row retries it */
 	struct smc_refs yields; /* effects: events */
-	struct smc_refs states; /* traits: where they are true */
+	struct smc_refs states; /* traits: the states that have it */
 };
 
 struct smc_action {
 	enum smc_op op;
-	struct smc_ref ref; /* the step or effect; for the other words only name and line */
+	struct smc_ref ref; /* the step or effect; for other keywords only name and line */
 	char *told; /* tell: the event, of another machine */
 };
 
@@ -122,7 +120,7 @@ struct smc_row {
 	struct smc_ref guard;
 	struct smc_ref target; /* resolved to the row's own state when it stays */
 	bool stay;
-	bool retries; /* begins its effect again because a try failed */
+	bool retries; /* restarts its effect after a failed try */
 	SMC_LIST(struct smc_action) actions;
 };
 
@@ -135,7 +133,7 @@ struct smc_decision {
 	unsigned int code; /* refuse: index into smc_codes[] */
 };
 
-/* What one state does with one event. */
+/* The reaction of one state to one event. */
 struct smc_cell {
 	enum smc_answer answer;
 	unsigned int line;
@@ -151,15 +149,15 @@ struct smc_state {
 	enum smc_kind kind;
 	char *shows;
 	struct smc_refs holds;
-	struct smc_ref recover; /* name "none": nothing to do */
-	char *recover_told; /* the event that children are told instead of an effect */
+	struct smc_ref recover; /* name "none": no recovery needed */
+	char *recover_told; /* the event sent to children instead of an effect */
 	struct smc_ref deadline;
 	int64_t within_ms;
 	unsigned int limit_line; /* of within or unbounded, 0: neither */
 	char *unbounded;
 	SMC_LIST(struct smc_row) rows;
 	SMC_LIST(struct smc_decision) decisions;
-	struct smc_cell *cells; /* one an event, filled by the check */
+	struct smc_cell *cells; /* one for each event, filled by smc_check() */
 };
 
 struct smc_retired {
@@ -168,7 +166,7 @@ struct smc_retired {
 };
 
 struct smc_machine {
-	const char *path; /* as it was given, for messages only */
+	const char *path; /* as given, for messages only */
 	const char *base; /* file name, for banners */
 	char *name;
 	char *prefix;
@@ -177,7 +175,7 @@ struct smc_machine {
 	unsigned int line;
 	bool boot;
 	bool unstored; /* in memory only: every row ends with the process */
-	char *parent; /* the machine of the object that owns one of these; NULL: none */
+	char *parent; /* the machine of the owning object; NULL: none */
 	char *parent_field; /* of the row: the parent's id */
 	unsigned int parent_line;
 	SMC_LIST(struct smc_decl) decls[SMC_N_DECLS]; /* SMC_DECL_STATE stays empty */
@@ -205,14 +203,14 @@ void smc_error(struct smc_machine *m, unsigned int line, const char *fmt, ...)
 /* Read text (NUL-terminated, no NUL inside) into m.  Errors are counted in m->n_errors. */
 void smc_parse(struct smc_machine *m, const char *text);
 
-/* Resolve names, decide every cell, prove the rest.  Stops after the first group of proofs that
- * failed, so that one mistake is reported once. */
+/* Resolve names, decide every cell, prove the other properties.  Stops after the first group of
+ * failed proofs, so that one mistake is reported once. */
 void smc_check(struct smc_machine *m);
 
-/* What machines say of each other, after smc_check() of each. */
+/* Check references between machines, after smc_check() of each. */
 void smc_check_family(struct smc_machine *all, size_t n);
 
-/* The parts of smc_check(), in their order.  smc_graph.c holds those about paths. */
+/* The parts of smc_check(), in their order.  smc_graph.c checks paths. */
 void smc_check_names(struct smc_machine *m);
 void smc_check_cells(struct smc_machine *m);
 void smc_check_rows(struct smc_machine *m);
@@ -220,7 +218,6 @@ void smc_check_paths(struct smc_machine *m);
 
 /* The effect a row starts, or -1. */
 int smc_row_effect(const struct smc_row *row);
-/* Whether the row has an action of this kind. */
 bool smc_row_has(const struct smc_row *row, enum smc_op op);
 
 void smc_emit_header(const struct smc_machine *m, struct emit *out);
