@@ -1,26 +1,27 @@
 /*
- * adopt.h - a container as its shim is told of it: to make it, or to adopt it from a shim
- * that died.  All on the loop thread.
+ * adopt.h - requests that describe a container to a shim: create it, or adopt it from a dead shim.
+ * Loop thread only.
  */
 #pragma once
 
 #include "pod/shim.h"
 #include "shimproto/shimproto.h"
 
-/* A request with the fields that describe a container, and what they point to. */
+/* A request that describes a container, with the strings that req points to. */
 struct container_request {
 	struct shim_request req;
 	char *bundle, *exit_path, *watched, *name;
 };
 
-/* SHIM_CREATE or SHIM_ADOPT of o in p, from their records; done frees the strings. */
+/* Fill a SHIM_CREATE or SHIM_ADOPT request for o in p from their records.  Free the strings with
+ * container_request_done. */
 void container_request_init(struct container_request *ret, struct pod *p, struct object *o,
 			    enum shim_type type);
 void container_request_done(struct container_request *r);
 
-/* Ask the shim to adopt every container of the pod that may live and that it does not know.
- * Returns how many were asked for; pod_adopted is called for each. */
+/* Send SHIM_ADOPT for every container of the pod that may be alive and is unknown to the shim.
+ * Returns their number, failed sends included.  Each answer calls pod_adopted. */
 unsigned container_adopt_all(struct pod *p);
 
-/* There is no shim: hold what can be held of every container of the pod that may live. */
+/* Without a shim: fdstore_rescue for every container of the pod that may be alive. */
 void container_rescue_all(struct pod *p);

@@ -1,6 +1,6 @@
 /*
- * bundle.h - everything between a container's record and what the shim's runtime is
- * started with: root file system, bundle, config.json.  Blocking: for workers.
+ * bundle.h - makes the root file system, the OCI bundle and config.json from a container's record.
+ * Blocking, so workers only.
  */
 #pragma once
 
@@ -16,17 +16,18 @@ struct bundle_parts {
 	const Crisp__State__Container *row;
 	const Crisp__State__Sandbox *pod;
 	const struct oci_features *features;
-	pid_t target_pid; /* of the container whose PID namespace is shared, 0: none */
-	bool again; /* an earlier try may have left something */
+	pid_t target_pid; /* init of the container whose PID namespace to join, 0: none */
+	bool again; /* an earlier try may have left state in the runtime */
 	/* Layers of each row->image_mounts, in their order. */
 	char ***mount_layers;
-	/* To be judged: the image, and those of the mounts.  NULL-terminated. */
+	/* Images to check against the policy: container's, then mounts'.  NULL-terminated. */
 	struct trust_subject **subjects;
 };
 
-/* *ret, owned by the caller: user and stop signal, the pid still missing. */
+/* Make mounts, directories and config.json.  *ret, owned by the caller: user and stop signal,
+ * without the pid. */
 int bundle_make(const struct bundle_parts *in, struct payload_init **ret, struct err *e);
 
-/* The other way: runtime's own state, mounts, cgroup, directories.  May be repeated.  1: only the
+/* Remove the runtime's state, mounts, cgroup and directories.  Idempotent.  0: done.  1: only the
  * container's directory is left, since the trash has no room: remove it in place. */
 int bundle_clean(const char *id, const Crisp__State__Container *row, struct err *e);

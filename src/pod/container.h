@@ -1,6 +1,6 @@
 /*
- * container.h - containers: what the CRI asks of them (runtime.v1: CreateContainer and friends),
- * and what their sandbox and its shim tell.  All on the loop thread.
+ * container.h - containers: CRI calls (runtime.v1: CreateContainer and others), and events from
+ * their sandbox and its shim.  Loop thread only.
  */
 #pragma once
 
@@ -13,23 +13,24 @@
 
 extern const struct kind_ops kind_container;
 
-/* The container of the request's sandbox and metadata, made when there is none.  <0: the request
+/* Find or create the container with the request's sandbox and metadata.  <0: e is set, the request
  * is refused. */
 int container_for(const Runtime__V1__CreateContainerRequest *req, struct object **ret,
 		  struct err *e);
-/* Is its sandbox ready? */
+/* 0: the sandbox is ready.  <0: e is set (ERR_PRECONDITION). */
 int container_check_start(const Runtime__V1__StartContainerRequest *req, const struct object *o,
 			  struct err *e);
-/* Beside the machine: done is called with obj NULL and the error, if any. */
+/* Send SHIM_REOPEN, without an event of the machine.  0: takes c; done gets obj NULL and the error,
+ * if any.  <0: e is set (codes of world_lookup, ERR_PRECONDITION, ERR_UNAVAILABLE). */
 int container_reopen_log(struct caller *c, const char *id, struct err *e);
 
-/* The shim's word on a container. */
+/* Handle a status message of the shim: report the end of an ended container. */
 void container_shim_says(struct object *o, const struct shim_status *st);
-/* Another shim has taken the pod over: ask it again what its containers asked of the dead one. */
+/* A new shim has adopted the container: repeat the effect that the dead shim worked for. */
 void container_shim_back(struct object *o);
-/* No shim will come: end this container, or all of a sandbox, and settle what they came to. */
+/* No shim will come: end this container, or all of a sandbox, and find their exit status. */
 void container_settle(struct object *o);
 void container_pod_lost(const struct object *sandbox);
 
-/* The config as the client sent it, default allocator, never NULL. */
+/* Unpack the client's config with the default allocator; never NULL. */
 Runtime__V1__ContainerConfig *container_config(const Crisp__State__Container *row);

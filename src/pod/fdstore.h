@@ -1,11 +1,10 @@
 /*
- * fdstore.h - what the daemon itself holds of containers' processes and streams, so that the death
- * of a shim is no loss: a pidfd, which tells how the process ended when its parent is gone; a
- * terminal's master or the writing end of stdin, whose last close the container would see; and,
- * while there is no shim, the reading ends of its output, so that what is in the pipes stays
- * there.
+ * fdstore.h - container descriptors that the daemon holds, so that a shim's death loses nothing.
+ * A pidfd gives the exit status of an orphan.  The pty master or the write end of stdin keeps the
+ * container from EOF or a hangup.  While there is no shim, the read ends of stdout and stderr keep
+ * the data in the pipes.
  *
- * A table of holds belongs to a pod.  All on the loop thread.
+ * Each pod has one table of struct fdstore.  Loop thread only.
  */
 #pragma once
 
@@ -22,20 +21,20 @@ struct fdstore {
 	int pidfd, pty, in, out, err;
 };
 
-/* What the shim says of a container: a living one is held, one that ended no more.  bundle: its
- * directory.  pty: the descriptor beside the message, set to -1 when it is kept. */
+/* After a status message: hold the descriptors of a live container, drop those of an ended one.
+ * bundle: directory of the fifos.  pty: descriptor received with the message; -1 after: kept. */
 void fdstore_update(struct map *holds, const struct shim_status *st, const char *bundle, int *pty);
 
-/* There is no shim: hold whatever there is to be held of the container whose first process is pid.
- * want_stdin: open it anew if it is not held.  Never NULL; lives as long as it is in the table. */
+/* Without a shim: hold pidfd and output of the container whose first process is pid.  want_stdin:
+ * also open stdin unless held.  Never NULL; valid while in the table. */
 struct fdstore *fdstore_rescue(struct map *holds, const char *id, pid_t pid, uint64_t start_ticks,
 			       const char *bundle, bool want_stdin);
-/* Another shim reads the output. */
+/* A new shim reads the output: close the read ends of stdout and stderr. */
 void fdstore_release_output(struct map *holds, const char *id);
 
 void fdstore_drop(struct map *holds, const char *id);
-/* Free the table and close everything. */
+/* Free the table and close all its descriptors. */
 void fdstore_free_all(struct map *holds);
 
-/* A duplicate of the pidfd, -1: none is held. */
+/* Duplicate the pidfd; the caller closes it.  -1: none held, or out of descriptors. */
 int fdstore_dup_pidfd(const struct map *holds, const char *id);

@@ -1,6 +1,6 @@
 /*
- * files.h - the files of a pod that its containers get mounted: resolv.conf, hosts,
- * hostname and /dev/shm.  Blocking: for workers.
+ * files.h - files of a pod that are mounted into its containers: resolv.conf, hosts, hostname and
+ * /dev/shm.  Blocking, so workers only.
  */
 #pragma once
 
@@ -16,17 +16,17 @@
 #define SANDBOX_FILE_HOSTNAME "hostname"
 #define SANDBOX_FILE_SHM "shm"
 
-/* The pod's host name: what the config says, else the node's; in UTS of its own at most 63
- * characters as the kubelet cuts it.  malloc'ed. */
+/* The pod's host name, malloc'ed: the config's, else the node's.  The kubelet truncates the
+ * config's to 63 characters.  host_network: always the node's. */
 char *sandbox_hostname(const Runtime__V1__PodSandboxConfig *c, bool host_network);
 
-/* A pod's containers write to its files: they are on a tmpfs of the pod's own, small and with few
- * inodes, below run_dir.  A pod that an older crispd made has them in run_dir.  malloc'ed. */
+/* Path of a pod's file, malloc'ed.  Containers may write to the files, so they are on a small tmpfs
+ * of the pod below run_dir.  Pods of an older crispd have the files in run_dir itself. */
 char *sandbox_files_path(const char *run_dir, const char *name);
 
-/* Write all of them; may be repeated. */
+/* Mount the tmpfs and write all files.  Idempotent. */
 int sandbox_files_make(const char *run_dir, const Crisp__State__Sandbox *row,
 		       const Runtime__V1__PodSandboxConfig *c, struct err *e);
 
-/* Write hosts anew, with the pod's addresses. */
+/* Rewrite hosts with the pod's addresses.  ips: NULL-terminated; NULL: none. */
 int sandbox_files_hosts(const char *run_dir, const char *hostname, char *const *ips, struct err *e);

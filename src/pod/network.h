@@ -1,5 +1,5 @@
 /*
- * network.h - from a pod's config to a CNI request, and back.  Blocking: for workers.
+ * network.h - CNI ADD and DEL for a pod, from its config.  Blocking, so workers only.
  */
 #pragma once
 
@@ -8,10 +8,10 @@
 #include "gen/api.pb-c.h"
 #include "gen/state.pb-c.h"
 
-/* Attach the pod's network namespace.  again: an ADD may have been done before, so DEL first. */
+/* CNI ADD for the pod's netns.  again: an earlier ADD may have been done, so DEL first. */
 int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
 		   bool again, struct payload_network **ret, struct err *e);
-/* Detach; may be repeated, also when the namespace is gone.  again: one may have been under way
- * when another daemon was killed. */
+/* CNI DEL.  Idempotent, also without the netns.  again: wait for plugins of a killed daemon, up to
+ * their timeout, then kill them. */
 int sandbox_net_down(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
 		     bool again, struct err *e);

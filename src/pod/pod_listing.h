@@ -1,6 +1,6 @@
 /*
- * pod_listing.h - the CRI's messages that lists of pods and containers are made of (see listing.h):
- * kind_ops.put_listing of both.
+ * pod_listing.h - kind_ops.put_listing of sandboxes and containers: their CRI messages for lists
+ * (see listing.h).
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /*
- * podground.h - what a ready pod stands on besides its shim: the init of its shared PID namespace,
- * and its pinned namespaces.
+ * podground.h - watches what a ready pod needs besides its shim: the init of its shared PID
+ * namespace, and its pinned namespaces.
  *
- * The kernel lets no process be born in a PID namespace whose init has ended.  So the daemon holds
- * the init's pidfd; its end raises SBX_EVENT_POD_BROKEN.  All on the loop thread.
+ * The kernel refuses new processes in a PID namespace whose init has ended.  So the daemon polls
+ * the init's pidfd and raises SBX_EVENT_POD_BROKEN at its end.  Loop thread only.
  */
 #pragma once
 
@@ -16,20 +16,19 @@ struct pod;
 struct podground {
 	struct loop_io init; /* pidfd of the init, -1: none */
 	int pid;
-	struct err broken; /* code 0: nothing is gone */
+	struct err broken; /* code 0: init and namespaces exist */
 };
 
 #define PODGROUND_NULL ((struct podground){ .init.fd = -1 })
 
-/* Watch the init of p.  ticks: its start time; 0: not known, take the process that init.pid in the
- * run directory of the pod names.  A process that has ended breaks the ground at once, and raises
- * no event. */
+/* Watch the init of p.  ticks: start time; 0: unknown, use the process in init.pid of the pod's run
+ * directory.  An init that has ended already only sets `broken` and raises no event. */
 void podground_watch_init(struct pod *p, int pid, uint64_t ticks);
-/* For a pod that ends, or is freed: its init is to end, too. */
+/* Stop watching the init of a pod that ends or is freed. */
 void podground_drop(struct pod *p);
 
-/* <0: something is gone, e names it. */
+/* 0: intact as far as known.  <0: e names the missing init or namespace. */
 int podground_check(const struct pod *p, struct err *e);
-/* The same, and the pinned namespaces are looked at; raises SBX_EVENT_POD_BROKEN for one that is
- * missing in a pod that is ready. */
+/* podground_check after a check of the pinned namespaces.  Raises SBX_EVENT_POD_BROKEN for a
+ * missing one if the pod's shim is up. */
 int podground_check_pins(struct pod *p, struct err *e);

@@ -1,7 +1,7 @@
 /*
- * rescue.h - the state store at the start: opened when it explains what is on the node, refused
- * with the command that mends it otherwise; and that command. Blocking, before the loop runs;
- * world.conf, world.cgroups are set.
+ * rescue.h - opens the state store if its rows explain the pods on the node, else refuses and names
+ * the repair command; and that command.  Blocking, before the loop runs.  Needs world.conf and
+ * world.cgroups.
  */
 #pragma once
 
@@ -9,13 +9,14 @@
 
 #include "core/objects.h"
 
-/* Open world.store.  ERR_DATA_LOSS: it is damaged, or lost while pods or images of it are there. */
+/* Open world.store.  <0: e is set (ERR_DATA_LOSS: the store is damaged, or lost while its pods or
+ * images exist). */
 int rescue_open(struct err *e);
 
-/* The open store's rows are loaded: list what is on the node without a row as quarantined. */
+/* After world_load: quarantine pods and containers on the node that have no row. */
 int rescue_list_remains(struct err *e);
 
-/* `crispd --repair`: write the rows that can be read of both environments into a new one if the
- * durable one is not whole, and keep the damaged file; then end and clean every pod and container
- * without a row.  ERR_PRECONDITION: a daemon runs.  May be repeated. */
+/* `crispd --repair`: if the durable environment is not whole, replace it with the readable rows of
+ * both and keep the damaged file.  Then end and clean all pods and containers without a row.
+ * Idempotent.  <0: e is set (ERR_PRECONDITION: a daemon runs). */
 int rescue_repair(struct err *e);

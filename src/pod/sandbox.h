@@ -1,6 +1,6 @@
 /*
- * sandbox.h - pod sandboxes: what the CRI asks of them (runtime.v1: RunPodSandbox and friends).
- * All on the loop thread.
+ * sandbox.h - pod sandboxes: CRI calls (runtime.v1: RunPodSandbox and others).
+ * Loop thread only, unless noted.
  */
 #pragma once
 
@@ -11,16 +11,15 @@
 
 extern const struct kind_ops kind_sandbox;
 
-/* The sandbox of the request's metadata, made when there is none.  <0: the request is refused. */
+/* Find or create the sandbox with the request's metadata.  <0: e is set, the request is refused. */
 int sandbox_for(const Runtime__V1__RunPodSandboxRequest *req, struct object **ret, struct err *e);
 
-/* The sandbox's config as the client sent it, with the default allocator; never NULL: a record
- * that was loaded has one. */
+/* Unpack the client's config with the default allocator; never NULL: each loaded record has one. */
 Runtime__V1__PodSandboxConfig *sandbox_config(const Crisp__State__Sandbox *row);
 
-/* Blocking, for a worker. End the shim of run directory run, which gets grace_ms for an end that
- * it was asked for. */
+/* Blocking, on a worker.  Wait grace_ms for the shim of run directory run to end, then kill it.
+ * <0: e is set (ERR_UNAVAILABLE: the shim does not end). */
 int sandbox_end_shim(const char *run, int64_t grace_ms, struct err *e);
-/* The same, and then everything boot-scoped of a pod: init, namespaces, mounts, run directory, and
- * the shim's cgroup (NULL: none).  May be repeated. */
+/* sandbox_end_shim, then remove all boot-scoped state of a pod: init, namespaces, mounts, run
+ * directory, and cgroup, the shim's (NULL: none).  Idempotent. */
 int sandbox_take_down(const char *id, const char *cgroup, int64_t grace_ms, struct err *e);

@@ -1,12 +1,12 @@
 /*
- * stream.h - exec, attach and port-forward sessions (runtime.v1: Exec, Attach,
- * PortForward): what stands between the streaming server and a container or a pod.
+ * stream.h - exec, attach and port-forward sessions (runtime.v1: Exec, Attach, PortForward):
+ * connects the streaming server with containers and pods.  Loop thread only.
  *
- * A call only prepares a session: its URL is good for one client within a minute, and what it is
- * about is checked again when the client comes.  All on the loop thread.
+ * A call only prepares a session.  Its URL admits one client within a minute; container or pod are
+ * checked again when the client connects.
  *
- * Sessions are no objects with rows: they end with the daemon, which tells their clients.  An exec
- * whose client has gone, or whose daemon has, runs on until its process ends.
+ * Sessions have no rows: they end with the daemon, which notifies their clients.  An exec without
+ * its client, or without the daemon, runs until its process ends.
  */
 #pragma once
 
@@ -14,24 +14,25 @@
 #include "gen/api.pb-c.h"
 #include "shimproto/shimproto.h"
 
-/* After world_start: listen at stream_address and at the listening unix socket local_fd, which
- * stays the caller's until stream_session_stop. */
+/* After world_load: serve stream_address and the listening unix socket local_fd.  The caller owns
+ * local_fd and keeps it open until stream_session_stop. */
 int stream_session_start(int local_fd, struct err *e);
-/* Tell the clients that it is over; before loop_join. */
+/* Stop the server and notify the clients; before loop_join. */
 void stream_session_stop(void);
-/* After world_stop. */
+/* Free all sessions and tokens; after world_stop. */
 void stream_session_free(void);
 
-/* Prepare; *ret_url is malloc'ed.  ERR_NOT_FOUND, ERR_INVALID, ERR_PRECONDITION (does not run),
- * ERR_EXHAUSTED (too many wait). */
+/* Prepare a session; *ret_url is malloc'ed.  <0: e is set (ERR_NOT_FOUND; ERR_INVALID;
+ * ERR_PRECONDITION: not running, or ambiguous id; ERR_EXHAUSTED: too many URLs wait;
+ * ERR_UNAVAILABLE: the server does not run). */
 int stream_session_exec(const Runtime__V1__ExecRequest *req, char **ret_url, struct err *e);
 int stream_session_attach(const Runtime__V1__AttachRequest *req, char **ret_url, struct err *e);
 int stream_session_port_forward(const Runtime__V1__PortForwardRequest *req, char **ret_url,
 				struct err *e);
 
-/* The shim says that an exec or an attached client has ended, one of ours or not. */
+/* The shim reports the end of an exec or an attached client; unknown sessions are ignored. */
 void stream_session_ended(const struct shim_status *st);
-/* The line to a sandbox's shim is settled: sessions that wait for that begin, or fail. */
+/* The line to a sandbox's shim is settled: start the waiting sessions, or fail them. */
 void stream_session_pod_settled(const char *sandbox_id);
-/* The shim of a sandbox is gone, or the daemon has let go of it. */
+/* The link to a sandbox's shim is lost or closed: end the sandbox's sessions with error why. */
 void stream_session_pod_lost(const char *sandbox_id, const char *why);

@@ -1,10 +1,9 @@
 /*
- * usage.h - what a container or a pod uses, for the statistics of the CRI.
+ * usage.h - resource usage of a container or pod, for the CRI's statistics.
  *
- * Three steps: usage_begin on the loop takes from the object what it needs, usage_read on a worker
- * looks at the node, usage_end on the loop compares with what was read before and keeps that with
- * the object, the open files of the figures included.  The object may go away in between: its
- * figures are then those of the moment.
+ * Three steps: usage_begin on the loop copies from the object; usage_read on a worker reads cgroup
+ * and netns; usage_end on the loop computes the rate, and keeps sample and open files with the
+ * object.  If the object is freed meanwhile, the figures are valid but not kept.
  */
 #pragma once
 
@@ -21,8 +20,8 @@ struct usage {
 	/* from usage_begin */
 	enum kind kind;
 	char id[ID_LEN + 1];
-	const char *cgroup; /* below the hierarchies' roots; NULL: none of its own */
-	const char *netns; /* a pod's; NULL: it has the node's network */
+	const char *cgroup; /* relative to the hierarchies' roots; NULL: no own cgroup */
+	const char *netns; /* a pod's; NULL: host network */
 	struct usage_past past;
 	struct disk_usage disk; /* of a container: the last known value */
 
@@ -32,28 +31,28 @@ struct usage {
 	/* from usage_read */
 	struct usage_files *fresh; /* opened in this call; NULL: none */
 	int64_t at; /* CLOCK_REALTIME ns of the figures */
-	int64_t monotonic; /* the same moment for rates */
-	struct cgroup_usage now; /* all 0 without a cgroup */
-	struct netdev *devs; /* malloc'ed, NULL: not known */
+	int64_t monotonic; /* CLOCK_MONOTONIC ns of the figures, for rates */
+	struct cgroup_usage now; /* 0, limits UINT64_MAX, without a cgroup */
+	struct netdev *devs; /* malloc'ed, NULL: unknown */
 	size_t n_devs;
 };
 
-/* Loop: of an object that exists.  Strings are put into a (which must not have a cap that
- * matters); free with usage_done.  Asks for the next walk of a writable layer. */
+/* Loop: fill ret from o.  Allocates strings in a, whose cap must be ample; free with usage_done.
+ * Requests the next walk of a container's writable layer. */
 void usage_begin(struct object *o, struct arena *a, struct usage *ret);
 
-/* Worker.  A figure that cannot be read is logged and left 0. */
+/* Worker: read the figures.  On failure, log it and leave the missing figures at 0. */
 void usage_read(struct usage *u);
 
-/* Worker: a pod without a cgroup of its own uses what its containers use. */
+/* Worker: add a container's figures to those of a pod without its own cgroup. */
 void usage_add(struct usage *pod, const struct usage *container);
 
-/* Loop: past.rate becomes valid when the last two samples are far enough apart. */
+/* Loop: update past; past.rate becomes valid when the last two samples are far enough apart. */
 void usage_end(struct usage *u);
 
-/* Loop. */
+/* Loop: free u's files and devices. */
 void usage_done(struct usage *u);
 
-/* Loop: the object has moved or goes.  Close its files: an open one keeps a pod's network
- * namespace alive. */
+/* Loop: close the object's files after a move and before its end.  An open file keeps a pod's
+ * netns alive. */
 void usage_forget(struct object *o);
