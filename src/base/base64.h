@@ -1,5 +1,5 @@
 /*
- * base64.h - standard base64 with padding (RFC 4648, section 4): written whole, read in pieces.
+ * base64.h - standard base64 with padding (RFC 4648, section 4): encode whole, decode in pieces.
  */
 #pragma once
 
@@ -12,14 +12,14 @@ struct buf;
 /* Append the encoding of data. */
 void base64_put(struct buf *out, const void *data, size_t size);
 
-/* What has been read of one encoding; zero at the start. */
+/* State of one decoding; zeroed at the start. */
 struct base64_reader {
-	uint32_t bits; /* of the group under way */
-	unsigned digits; /* in it, padding too */
+	uint32_t bits; /* of the incomplete group */
+	unsigned digits; /* in the incomplete group, padding included */
 	unsigned padding;
 };
 
-/* Append what the text decodes to, as far as groups are complete.  -1: that is not base64. */
+/* Append the decoded bytes of all complete groups.  -1: not base64. */
 int base64_read(struct base64_reader *r, const char *text, size_t size, struct buf *out);
-/* Could the text end here? */
+/* Is the text complete here? */
 bool base64_is_whole(const struct base64_reader *r);

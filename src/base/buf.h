@@ -1,5 +1,5 @@
 /*
- * buf.h - a growing byte buffer; always NUL-terminated behind its length, so text is text.
+ * buf.h - a growing byte buffer; a NUL always follows its data, so it can be read as a string.
  */
 #pragma once
 
@@ -19,14 +19,14 @@ void buf_add(struct buf *b, const void *data, size_t size);
 void buf_puts(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
-/* Room for size more bytes; returns where they go.  Call buf_commit with what was written. */
+/* Make room for size more bytes and return its address.  Call buf_commit with the size written. */
 void *buf_reserve(struct buf *b, size_t size);
 void buf_commit(struct buf *b, size_t size);
 /* Drop size bytes from the front. */
 void buf_consume(struct buf *b, size_t size);
-/* The data as a malloc'ed string the caller frees; the buffer is empty after it.  Never NULL. */
+/* Return the data as a malloc'ed string for the caller, and empty the buffer.  Never NULL. */
 char *buf_take(struct buf *b);
-/* Foreign text for an error: newlines become " | ", other control characters spaces, what is not
- * UTF-8 question marks; spaces and newlines at the end are dropped. */
+/* Append untrusted text for an error: newlines become " | ", other control characters spaces,
+ * invalid UTF-8 question marks; trailing spaces and newlines are dropped. */
 void buf_add_clean(struct buf *b, const char *s, size_t size);
 #define _cleanup_buf_ __attribute__((cleanup(buf_done)))

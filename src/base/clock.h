@@ -12,7 +12,7 @@ int64_t clock_realtime_ns(void);
 int64_t clock_monotonic_ns(void);
 int64_t clock_thread_ns(void); /* CPU time of the calling thread */
 
-/* The kernel's random boot id as 36 characters; aborts when /proc is not there.  Read once. */
+/* The kernel's random boot id as 36 characters; aborts without /proc.  Read once. */
 const char *clock_boot_id(void);
 
 /* "2006-01-02T15:04:05.999999999Z" of a CLOCK_REALTIME value; out needs 36 bytes. */

@@ -1,9 +1,9 @@
 /*
- * err.h - one error value, filled where a failure is first seen and prefixed on the way up.
+ * err.h - one error value, filled where the failure occurs and prefixed by the callers.
  *
- * `int f(..., struct err *e)`: 0 is done; <0 failed and e is filled: forward it, never compare
- * it; >0 is an outcome that f documents, handled by the direct caller and never forwarded.
- * Nothing is allocated on the way out.
+ * `int f(..., struct err *e)`.  0: done.  <0: failed, e is filled; forward it, never compare it.
+ * >0: an outcome that f documents; the direct caller handles it and never forwards it.  The error
+ * path allocates nothing.
  */
 #pragma once
 
@@ -31,32 +31,32 @@ enum err_code {
 	ERR_UNAUTHENTICATED = 16,
 };
 
-/* Wide enough for the last lines of a runtime's stderr behind a chain of prefixes. */
+/* Wide enough for the last lines of a runtime's stderr after a chain of prefixes. */
 #define ERR_TEXT_MAX 1024
 
 struct err {
 	enum err_code code;
-	int errnum; /* errno behind it, 0: none */
-	const char *file; /* where it was first seen */
+	int errnum; /* of the failed system call; 0: none */
+	const char *file; /* where the failure occurred */
 	int line;
 	char text[ERR_TEXT_MAX]; /* UTF-8, no NUL inside, cut at the end when too long */
 };
 
 #define ERR_NULL ((struct err){ .code = ERR_OK })
 
-/* Fill e and return -code.  text is made of what failed, on which object, what to do. */
+/* Fill e and return -code.  text: what failed, on which object, what to do. */
 #define err_set(e, code, ...) err_fill((e), (code), 0, __FILE__, __LINE__, __VA_ARGS__)
 
-/* The same for a failed system call: appends ": strerror(errnum)", keeps errnum.
- * ENOSPC, EDQUOT and EMFILE become ERR_EXHAUSTED whatever the code says. */
+/* err_set for a failed system call: appends ": strerror(errnum)", keeps errnum.  ENOSPC, EDQUOT and
+ * EMFILE give ERR_EXHAUSTED in place of code. */
 #define err_errno(e, code, errnum, ...) \
 	err_fill((e), (code), (errnum), __FILE__, __LINE__, __VA_ARGS__)
 
-/* Put "prefix: " before the text; keeps code, errno and origin.  Returns -code. */
+/* Prepend "prefix: " to the text; keeps code, errno and origin.  Returns -code. */
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 int err_fill(struct err *e, enum err_code code, int errnum, const char *file, int line,
 	     const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
-/* "NOT_FOUND", for logs and tools. */
+/* Name for logs and tools, "NOT_FOUND". */
 const char *err_code_name(enum err_code code);

@@ -1,11 +1,11 @@
 /*
- * gate.h - who may stay connected at one listening socket: bounds for all and for each peer.
+ * gate.h - limit the connections of one listening socket, in total and per peer.
  *
- * A connection waits until it has shown what it came for (a token, a complete request, the preface
- * of HTTP/2), then it is settled.  Only waiting connections make room for new ones, the oldest of
- * the peer that has the most of them first; a settled one is never given up for another.
+ * A connection is waiting until it has sent a token, a complete request or the preface of HTTP/2;
+ * then it is settled.  Only waiting connections are evicted for new ones: the oldest of the peer
+ * with the most waiting ones first.  Settled ones are never evicted.
  *
- * No clock, no descriptors and no lock of its own.
+ * Has no clock, descriptors or lock of its own.
  */
 #pragma once
 
@@ -21,15 +21,15 @@ struct gate_peer {
 };
 
 struct gate {
-	unsigned waiting_max; /* connections that have shown nothing yet */
+	unsigned waiting_max; /* waiting connections */
 	unsigned per_peer_max; /* of those, from one peer */
 	unsigned settled_max;
 	unsigned n_waiting, n_settled;
-	uint64_t evicted, refused; /* since the start */
-	struct list waiting; /* the oldest first */
+	uint64_t evicted, refused; /* totals since the start */
+	struct list waiting; /* oldest first */
 };
 
-/* Lives in the caller's connection. */
+/* Embedded in the caller's connection. */
 struct gate_entry {
 	struct list node;
 	struct gate *gate; /* NULL: not in one */
@@ -45,17 +45,17 @@ struct gate_peer gate_peer_of(int fd);
 /* Count a new connection as waiting.  Call gate_excess afterwards until it returns NULL. */
 void gate_enter(struct gate *g, struct gate_entry *n, struct gate_peer peer);
 
-/* The waiting connection to close so that the bounds hold: gate_leave it, and ask again.  NULL:
- * the bounds hold. */
+/* The waiting connection to close so that the bounds hold: call gate_leave for it, then ask again.
+ * NULL: the bounds hold. */
 struct gate_entry *gate_excess(struct gate *g);
 
 /* The waiting connection to close when descriptors run out; NULL: none waits. */
 struct gate_entry *gate_victim(struct gate *g);
 
-/* The connection makes progress: those that do not go before it. */
+/* The connection makes progress: waiting ones without progress are evicted first. */
 void gate_touch(struct gate_entry *n);
 
-/* From waiting to settled.  false: settled_max connections are settled, this one still waits. */
+/* Move from waiting to settled.  false: settled_max are settled, this one still waits. */
 bool gate_settle(struct gate_entry *n);
 
 /* Safe on an entry that never entered (all zero). */

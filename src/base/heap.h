@@ -1,8 +1,8 @@
 /*
- * heap.h - give free memory back to the kernel.
+ * heap.h - return free heap memory to the kernel.
  */
 #pragma once
 
-/* Return the free pages of the heap if the process has grown since the last call that did so.
- * Cheap otherwise; call it every few seconds. */
+/* Release the free pages of the heap if the process has grown since the last release.  Cheap
+ * otherwise: call it every few seconds. */
 void heap_give_back(void);

@@ -1,5 +1,5 @@
 /*
- * inet.h - listening TCP sockets at addresses that people write down.
+ * inet.h - listening TCP sockets at configured addresses.
  */
 #pragma once
 
@@ -12,9 +12,9 @@
 bool inet_is_address(const char *text);
 
 /* Listen at an IP address (IPv4 or IPv6; no names), port 0: any.  *ret_fd does not block.
- * ERR_INVALID: no IP address; ERR_UNAVAILABLE: it cannot be had, with the kernel's reason. */
+ * ERR_INVALID: no IP address.  ERR_UNAVAILABLE: bind or listen failed, with the kernel's reason. */
 int inet_listen(const char *address, uint16_t port, int *ret_fd, struct err *e);
 
-/* Where clients on this node reach a listening socket: "127.0.0.1:80" or "[::1]:80"; malloc'ed.
- * One that listens everywhere is reached at the loopback. */
+/* The address at which clients on this node reach a listening socket, malloc'ed: "127.0.0.1:80" or
+ * "[::1]:80".  For a wildcard address: the loopback. */
 char *inet_name(int fd);

@@ -1,5 +1,5 @@
 /*
- * limits.h - every bound on what comes from outside, in one place.
+ * limits.h - all bounds on external input.
  */
 #pragma once
 
@@ -11,11 +11,11 @@
 #define LIMIT_CONFIG_BYTES (1024 * 1024) /* one pod or container config, as stored */
 #define LIMIT_EXEC_OUTPUT (16 * 1024 * 1024) /* ExecSync, stdout and stderr together */
 #define LIMIT_EXEC_OUTPUTS (32 * 1024 * 1024) /* of all ExecSync calls in flight */
-#define LIMIT_CALLS_IN_FLIGHT 1024 /* calls accepted and not yet answered */
+#define LIMIT_CALLS_IN_FLIGHT 1024 /* calls accepted and not answered */
 #define LIMIT_CALLS_OF_CONNECTION 512 /* of these on one connection */
 #define LIMIT_JOBS_QUEUED 4096 /* blocking effects waiting for a worker */
-#define LIMIT_HISTORY 32 /* transitions kept with each object */
-#define LIMIT_WAITERS 256 /* calls parked on one object */
+#define LIMIT_HISTORY 32 /* moves kept with each object */
+#define LIMIT_WAITERS 256 /* calls that wait for one object */
 #define LIMIT_CNI_OUTPUT (1024 * 1024) /* one plugin's stdout */
 #define LIMIT_STDERR_TAIL 512 /* of a helper, kept for the error text */
 #define LIMIT_CONF_FILE (1024 * 1024) /* any configuration file */

@@ -41,7 +41,7 @@ static inline void list_remove(struct list *node)
 	list_init(node);
 }
 
-/* Move everything of from to the end of to. */
+/* Move all nodes of from to the end of to. */
 static inline void list_splice(struct list *to, struct list *from)
 {
 	if (list_empty(from))

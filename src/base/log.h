@@ -13,14 +13,14 @@ enum log_level {
 	LOG_LEVEL_DEBUG,
 };
 
-/* Before threads start.  Lines above the level are dropped. */
+/* Call before threads start.  Drops lines above the level. */
 void log_set_level(enum log_level level);
-/* Names as CRI-O has them (fatal error warn info debug trace): 0, or -1 for an unknown name. */
+/* Parse CRI-O's level names (fatal error warn info debug trace).  0, or -1: unknown name. */
 int log_parse_level(const char *name, enum log_level *ret);
 
-/* msg is the event in a few words; fields are " key=value" pairs already formatted by fmt:
- * log_info("listening", "socket=%s", path). Control characters become spaces, one
- * line is one write(2); quoting a value that may hold spaces is the caller's. */
+/* msg: the event in a few words.  fmt formats " key=value" fields: log_info("listening",
+ * "socket=%s", path).  Control characters become spaces; one line is one write(2).  The caller
+ * quotes values that may hold spaces. */
 void log_line(enum log_level level, const char *msg, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -29,5 +29,5 @@ void log_line(enum log_level level, const char *msg, const char *fmt, ...)
 #define log_info(msg, ...) log_line(LOG_LEVEL_INFO, (msg), __VA_ARGS__)
 #define log_debug(msg, ...) log_line(LOG_LEVEL_DEBUG, (msg), __VA_ARGS__)
 
-/* The error with its code and origin, as one line, its text quoted. */
+/* Log the error on one line: code, origin, quoted text. */
 void log_err(enum log_level level, const char *msg, const struct err *e);

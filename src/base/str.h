@@ -1,5 +1,5 @@
 /*
- * str.h - numbers out of text, and small questions about text.
+ * str.h - parse numbers, and test text.
  */
 #pragma once
 
@@ -7,28 +7,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The whole string is a decimal number within [min, max]: 0, else -1 and *ret is untouched. */
+/* Parse a decimal number within [min, max] that fills the string.  0, or -1: *ret is untouched. */
 int str_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
 int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 
-/* A duration as Go writes them, "1h30m", "1.5s", "250ms" (ns us ms s m h), or "0": 0 and *ret_ns,
- * else -1: no such text, negative, or longer than 292 years. */
+/* Parse a duration as Go writes it, "1h30m", "1.5s", "250ms" (ns us ms s m h), or "0".  0, or -1:
+ * invalid, negative, or longer than 292 years. */
 int str_to_duration(const char *s, int64_t *ret_ns);
 
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 
-/* Bytes of the well-formed UTF-8 character that s begins with, 0: there is none. */
+/* Bytes of the well-formed UTF-8 character at the start of s; 0: none. */
 size_t str_utf8_char(const char *s, size_t size);
 
-/* Well-formed UTF-8 (no surrogates, no overlong forms) of exactly size bytes. */
+/* Is s well-formed UTF-8 (no surrogates, no overlong forms)? */
 bool str_is_utf8(const char *s, size_t size);
 
-/* Lower-case hex digits only, exactly size of them. */
+/* Is s exactly size lower-case hex digits? */
 bool str_is_hex(const char *s, size_t size);
 
-/* Base64 with its padding, of at least one byte. */
+/* Is s padded base64 of at least one byte? */
 bool str_is_base64(const char *s);
 
-/* Edit distance, for "did you mean"; both shorter than 64 bytes, else a large number. */
+/* Edit distance, for "did you mean".  Both texts must be shorter than 64 bytes, else the result is
+ * a large number. */
 unsigned str_distance(const char *a, const char *b);

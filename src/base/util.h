@@ -1,5 +1,5 @@
 /*
- * util.h - the few macros every file uses: ownership by scope, taking, counting, containers.
+ * util.h - macros of every file: scope cleanup, ownership transfer, array length, container_of.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-/* Hand ownership on: the variable becomes NULL (or -1), the value is returned. */
+/* Transfer ownership: set the variable to NULL (or -1), return its value. */
 #define take_ptr(p) \
 	({ \
 		__typeof__(p) take_value_ = (p); \
@@ -45,7 +45,7 @@ static inline void cleanup_freep(void *p)
 }
 #define _cleanup_free_ _cleanup_(cleanup_freep)
 
-/* Memory or death: the daemon treats exhaustion as one more crash.  Never NULL. */
+/* Abort when out of memory: the daemon treats that as one more crash.  Never NULL. */
 void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
 void *xrealloc(void *p, size_t size) __attribute__((returns_nonnull));

@@ -1,5 +1,5 @@
 /*
- * caps.h - Linux capabilities as a set of bits, and their names.
+ * caps.h - Linux capability sets as bits, and their names.
  *
  * Bit n of a set is capability number n of linux/capability.h.
  */
@@ -12,13 +12,13 @@
 
 #define CAPS_BIT(number) (UINT64_C(1) << (number))
 
-/* Number of a name, with or without "CAP_", in any case: 0; -1 when nobody knows it. */
+/* Number of a name, with or without "CAP_", in any case.  0, or -1: unknown. */
 int caps_parse(const char *name, unsigned *ret);
 
-/* "CAP_CHOWN"; NULL past the last known number. */
+/* Name with prefix, "CAP_CHOWN"; NULL: above the last known number. */
 const char *caps_name(unsigned number);
 
-/* Every capability that has a name here. */
+/* Every capability that caps_name knows. */
 uint64_t caps_known(void);
 
 struct caps_own {

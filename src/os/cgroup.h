@@ -1,10 +1,10 @@
 /*
- * cgroup.h - control groups: one set of calls, two backends.  On v1 (and hybrid) a cgroup is a
- * path in each hierarchy, on v2 one directory.
+ * cgroup.h - control groups with two backends.  On v1 (and hybrid) a cgroup is a path in each
+ * hierarchy, on v2 one directory.
  *
- * Paths are absolute below each hierarchy's root ("/crisp/POD").  Only directories are removed,
- * never one that the caller did not name; no process is killed.  All functions
- * block shortly and belong on a worker.  struct cgroups does not change: share it freely.
+ * Paths are absolute below the root of each hierarchy ("/crisp/POD").  Functions remove only
+ * directories that the caller names or those below them, and kill no process.  All functions block
+ * briefly and belong on a worker.  struct cgroups is immutable: share it freely.
  */
 #pragma once
 
@@ -16,16 +16,16 @@
 #include "base/err.h"
 
 enum cgroup_layout {
-	CGROUP_LAYOUT_V1, /* a hierarchy per controller, systemd's named one included */
-	CGROUP_LAYOUT_HYBRID, /* v1 with some or no controllers in a v2 tree beside it */
+	CGROUP_LAYOUT_V1, /* one hierarchy per controller, systemd's named one included */
+	CGROUP_LAYOUT_HYBRID, /* v1, and a v2 tree that has some or no controllers */
 	CGROUP_LAYOUT_V2,
 };
 
 struct cgroups;
 
-/* Look at what is mounted.  Free with cgroups_free.  ERR_UNAVAILABLE: no cgroups at all. */
+/* Detect the mounted hierarchies.  Free with cgroups_free.  ERR_UNAVAILABLE: no cgroups at all. */
 int cgroups_open(struct cgroups **ret, struct err *e);
-/* The same for the mounts that another mountinfo file lists: for tests. */
+/* cgroups_open for the mounts in another mountinfo file: for tests. */
 int cgroups_open_at(const char *mountinfo, struct cgroups **ret, struct err *e);
 void cgroups_free(struct cgroups *cg);
 
@@ -36,55 +36,53 @@ static inline void cgroups_freep(struct cgroups **cg)
 
 enum cgroup_layout cgroups_layout(const struct cgroups *cg);
 
-/* Where this process is, malloc'ed, relative to the root of the v2 hierarchy.  1: there is none
- * that has the controllers. */
+/* The cgroup of this process, malloc'ed, relative to the root of the v2 hierarchy.  1: the layout
+ * is not v2. */
 int cgroups_own(const struct cgroups *cg, char **ret, struct err *e);
 
-/* Absolute, clean, below the root, at most PATH_MAX: what may be used as a cgroup path. */
+/* Is path usable as a cgroup path: absolute, clean, below the root, at most PATH_MAX? */
 bool cgroup_path_is_valid(const char *path);
 
-/* The name of the slice that is to be a parent, malloc'ed: text itself, or the last part of the
- * path that the kubelet sends (/a.slice/a-b.slice is a-b.slice).  NULL: that is no slice's name,
- * see systemd.slice(5). */
+/* The name of a slice as cgroup parent, malloc'ed: text itself, or the last component of the path
+ * that the kubelet sends (/a.slice/a-b.slice is a-b.slice).  NULL: no slice name, see
+ * systemd.slice(5). */
 char *cgroup_slice_name(const char *text);
 
-/* Make path with its parents in every hierarchy; existing ones are kept. */
+/* Make path with its parents in every hierarchy; existing cgroups are kept. */
 int cgroup_create(const struct cgroups *cg, const char *path, struct err *e);
 
-/* The same for one that limits nothing: on v2 no controller is handed down to it, so that its
- * parent may have processes of its own, as one that was delegated has. */
+/* cgroup_create without limits: on v2 it enables no controller for the cgroup, so that its parent,
+ * for example a delegated one, may have processes of its own. */
 int cgroup_create_plain(const struct cgroups *cg, const char *path, struct err *e);
 
-/* Thaw path and all cgroups below it: on v1 a frozen process does not take a SIGKILL.  except:
- * cgroups of this name stay frozen; NULL: none.  0: nothing was frozen, or there is no such cgroup.
- * 1: something was. */
+/* Thaw path and all cgroups below it: on v1 a frozen process does not act on SIGKILL.  except: name
+ * of cgroups that stay frozen; NULL: none.  0: none was frozen, or no such cgroup.  1: some. */
 int cgroup_thaw(const struct cgroups *cg, const char *path, const char *except, struct err *e);
-/* The same for path alone, not for the cgroups below it. */
+/* cgroup_thaw for path alone, without the cgroups below it. */
 int cgroup_thaw_one(const struct cgroups *cg, const char *path, struct err *e);
-/* Move a process to path in the hierarchy that freezes, when that is thawed: a frozen process that
- * is moved there goes on.  1: this host freezes by the one hierarchy that processes die in anyway
- * (v2), or path does not exist. */
+/* Move a process to path in the freezer hierarchy.  Path must be thawed: a frozen process resumes
+ * there.  1: no such path, or no freezer hierarchy (v2 kills frozen processes anyway). */
 int cgroup_pull_thawed(const struct cgroups *cg, const char *path, pid_t pid, struct err *e);
 
-/* Remove path and all cgroups below it from every hierarchy.  Dying processes linger, so a busy
- * one is tried again for up to ten seconds; then ERR_PRECONDITION names the cgroup and pids.
- * A missing one is success. */
+/* Remove path and all cgroups below it from every hierarchy.  Retries a busy one for up to ten
+ * seconds, since dying processes linger; then ERR_PRECONDITION with the cgroup and pids.  A missing
+ * one is success. */
 int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e);
 
-/* All processes in path and in the cgroups below it, malloc'ed; a missing cgroup has none. */
+/* All processes in path and in the cgroups below it, malloc'ed; none for a missing cgroup. */
 int cgroup_pids(const struct cgroups *cg, const char *path, pid_t **ret, size_t *ret_n,
 		struct err *e);
 
-/* The directory where controller ("memory", "cpu", ...) has its files for path; the caller frees
- * it.  1: this host does not have the controller.  The directory need not exist. */
+/* The directory of controller ("memory", "cpu", ...)  for path, which need not exist; the caller
+ * frees it.  1: this host does not have the controller. */
 int cgroup_controller_dir(const struct cgroups *cg, const char *controller, const char *path,
 			  char **ret, struct err *e);
 
 struct cgroup_usage {
-	uint64_t cpu_ns; /* since the cgroup was made */
+	uint64_t cpu_ns; /* since the creation of the cgroup */
 	uint64_t memory; /* bytes, page cache included */
 	uint64_t memory_limit; /* bytes, UINT64_MAX: none */
-	uint64_t working_set; /* memory without inactive file pages: what eviction looks at */
+	uint64_t working_set; /* memory without inactive file pages, for eviction */
 	uint64_t rss; /* anonymous memory, bytes */
 	uint64_t page_faults, major_page_faults;
 	uint64_t swap; /* bytes; 0 without swap accounting */
@@ -94,8 +92,7 @@ struct cgroup_usage {
 	uint64_t cpu_periods, cpu_throttled_periods, cpu_throttled_ns;
 };
 
-/* Open files of one cgroup, for figures that are read again and again.  They do not keep the
- * cgroup from being removed. */
+/* Open files of one cgroup, for repeated reads of its usage.  They do not prevent its removal. */
 #define CGROUP_FILES_COUNT 9
 struct cgroup_files {
 	bool opened, v2;
@@ -104,18 +101,18 @@ struct cgroup_files {
 };
 #define CGROUP_FILES_NULL ((struct cgroup_files){ .opened = false })
 
-/* events: oom_kills and the throttling of CPU are wanted as well.  1: there is no such cgroup. */
+/* events: also open the files for oom_kills and CPU throttling.  1: no such cgroup. */
 int cgroup_files_open(const struct cgroups *cg, const char *path, bool events,
 		      struct cgroup_files *ret, struct err *e);
 /* 1: the cgroup is gone.  Several threads may read at a time. */
 int cgroup_files_read(const struct cgroup_files *f, struct cgroup_usage *ret);
 void cgroup_files_done(struct cgroup_files *f);
 
-/* 1: there is no such cgroup (any more).  A controller that is missing leaves its fields 0. */
+/* 1: no such cgroup.  The fields of a missing controller are 0. */
 int cgroup_read_usage(const struct cgroups *cg, const char *path, struct cgroup_usage *ret,
 		      struct err *e);
 
-/* Limits that are in force.  0, NULL: the host does not have that controller. */
+/* Limits in force.  0, NULL: the host does not have that controller. */
 struct cgroup_limits {
 	uint64_t cpu_shares; /* v1 */
 	uint64_t cpu_weight; /* v2 */
@@ -123,7 +120,7 @@ struct cgroup_limits {
 	uint64_t cpu_period; /* microseconds */
 	int64_t memory; /* bytes, -1: none */
 	int64_t memory_swap; /* bytes of memory and swap together, -1: none */
-	char *cpuset_cpus, *cpuset_mems; /* v2: the effective ones where none are set */
+	char *cpuset_cpus, *cpuset_mems; /* v2: the effective ones if none are set */
 };
 #define CGROUP_LIMITS_NULL ((struct cgroup_limits){ .cpu_shares = 0 })
 void cgroup_limits_done(struct cgroup_limits *l);
@@ -131,10 +128,10 @@ void cgroup_limits_done(struct cgroup_limits *l);
 /* Fill ret; free with cgroup_limits_done. */
 void cgroup_read_limits(const struct cgroups *cg, const char *path, struct cgroup_limits *ret);
 
-/* One file of a controller, e.g. hugetlb.2MB.max; the name is the caller's, never a client's.
- * 1: this host does not have the controller. */
+/* Write one file of a controller, e.g.  hugetlb.2MB.max; file comes from the caller, never from a
+ * client.  1: this host does not have the controller. */
 int cgroup_write_file(const struct cgroups *cg, const char *controller, const char *path,
 		      const char *file, const char *text, struct err *e);
-/* Its text without the newline at the end, malloc'ed; NULL: it cannot be read. */
+/* The file's text without its final newline, malloc'ed; NULL: unreadable. */
 char *cgroup_read_file(const struct cgroups *cg, const char *controller, const char *path,
 		       const char *file);

@@ -1,11 +1,11 @@
 /*
- * mountinfo.h - the mounts of this mount namespace, line by line (proc(5), /proc/PID/mountinfo).
+ * mountinfo.h - iterate over the mounts of a mount namespace (proc(5), /proc/PID/mountinfo).
  */
 #pragma once
 
 #include "base/err.h"
 
-/* Unescaped; valid during the call only. */
+/* One mount, unescaped; valid during the call only. */
 struct mountinfo {
 	const char *root; /* within the file system */
 	const char *target; /* the mount point */
@@ -14,7 +14,7 @@ struct mountinfo {
 	const char *super_options;
 };
 
-/* Call fn for each mount of the file at path (NULL: our own) in its order, until it returns
- * non-zero; that is returned then. */
+/* Call fn for each mount of the file at path (NULL: our own) in its order.  A result of fn other
+ * than 0 ends the walk and is returned. */
 int mountinfo_read(const char *path, int (*fn)(void *arg, const struct mountinfo *m), void *arg,
 		   struct err *e);

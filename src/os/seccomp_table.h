@@ -1,15 +1,15 @@
 /*
- * seccomp_table.h - the built-in seccomp profile as data: which system calls a container may make.
+ * seccomp_table.h - the built-in seccomp profile as data: the system calls a container may make.
  *
- * It is the list that container engines agree on: what programs need, less what reaches past
- * namespaces and capabilities.  Everything else fails with EPERM.
+ * The list is common to container engines: calls that programs need, except those that reach past
+ * namespaces and capabilities.  All others fail with EPERM.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* One condition on an argument; op as libseccomp spells it. */
+/* One condition on an argument; op in libseccomp's spelling. */
 struct seccomp_table_arg {
 	unsigned index;
 	uint64_t value, value2;
@@ -18,11 +18,11 @@ struct seccomp_table_arg {
 
 struct seccomp_table_rule {
 	const char *names; /* separated by single spaces */
-	uint64_t caps_all; /* applies only with all of these in the bounding set */
-	uint64_t caps_none; /* and with none of these */
+	uint64_t caps_all; /* applies only if the bounding set has all of these */
+	uint64_t caps_none; /* and none of these */
 	const char *arches; /* libseccomp names separated by spaces; NULL: all */
 	struct seccomp_table_arg arg;
-	int errno_ret; /* 0: allowed, else fails with this number */
+	int errno_ret; /* 0: allow, else fail with this errno */
 };
 
 /* Ends with names == NULL. */

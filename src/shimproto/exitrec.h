@@ -1,9 +1,9 @@
 /*
- * exitrec.h - the exit record: how and when a container ended, on disk before anyone is told.
+ * exitrec.h - the exit record: a container's exit status and time, on disk before any report of it.
  *
- * A small text file, replaced as a whole: a version line, one "name value" line a field, and a
- * checksum line.  The shim writes it, the daemon reads it when the shim cannot be asked.  Room for
- * it is taken when the container is created, so that a full disk does not lose an exit code.
+ * A small text file, replaced as a whole: a version line, one "name value" line per field, and a
+ * checksum line.  The shim writes it; the daemon reads it when no shim answers.  The create
+ * reserves its space, so that a full disk loses no exit code.
  */
 #pragma once
 
@@ -25,16 +25,16 @@ struct exitrec {
 	char boot_id[37];
 };
 
-/* Text of the record into out, NUL-terminated; returns its length. */
+/* Format the record into out, NUL-terminated.  Returns its length. */
 int exitrec_format(const struct exitrec *r, char out[EXITREC_MAX]);
-/* Strict: every field once, in order, checksum right; ERR_DATA_LOSS otherwise. */
+/* Parse strictly: every field once, in order, with a valid checksum; else ERR_DATA_LOSS. */
 int exitrec_parse(const char *text, size_t size, struct exitrec *ret, struct err *e);
 
-/* Reserve room for the record of path (in path.room).  The directory must exist. */
+/* Reserve space for the record of path, in path.room.  The directory must exist. */
 int exitrec_prepare(const char *path, struct err *e);
-/* Write, fsync, rename, fsync the directory.  Uses the room that was prepared. */
+/* Write, fsync, rename, fsync the directory.  Uses the reserved space. */
 int exitrec_write(const char *path, const struct exitrec *r, struct err *e);
-/* 1: there is none.  ERR_DATA_LOSS: unreadable, the exit code is not known. */
+/* 1: no record.  ERR_DATA_LOSS: unreadable, the exit code is unknown. */
 int exitrec_read(const char *path, struct exitrec *ret, struct err *e);
-/* Remove the record and the room; missing ones are fine. */
+/* Remove the record and the reserved space; missing files are no error. */
 int exitrec_remove(const char *path, struct err *e);

@@ -1,7 +1,7 @@
 /*
- * salvage.h - the state store beside LMDB: is an environment sound, which rows can be read of a
- * damaged one, and a new one in its place. All functions block. The caller holds the store's
- * locks, or nothing else uses the environment.
+ * salvage.h - check an environment of the state store without LMDB, read the rows of a damaged one,
+ * replace it.  All functions block.  The caller holds the store's locks, or no other process uses
+ * the environment.
  */
 #pragma once
 
@@ -17,16 +17,16 @@ enum store_health {
 	STORE_HEALTH_DAMAGED, /* why is filled */
 };
 
-/* *ret_rows: how many it has, when it is sound.  <0: the file cannot be read at all. */
+/* Check an environment.  *ret_rows: its rows, if sound.  <0: the file cannot be read at all. */
 int store_health(const char *dir, enum store_health *ret, uint64_t *ret_rows, struct err *why,
 		 struct err *e);
 
-/* stray: nothing led to the row, so that it may have been deleted before. */
+/* stray: from an unreferenced page, so the row may have been deleted before. */
 typedef void store_salvage_fn(void *arg, const struct store_row *row, bool stray);
 
-/* Each intact row that can still be read of the environment in dir, perhaps several times with
- * different contents.  stray: nothing led to it, so that it may have been deleted before.  Returns
- * how many pages and rows could not be read; a missing file has no rows and nothing unread. */
+/* Call fn for each intact row of the environment in dir, perhaps several times with different
+ * contents.  stray: from an unreferenced page, so the row may have been deleted before.  Returns
+ * the number of unreadable pages and rows; a missing file has none. */
 size_t store_salvage(const char *dir, store_salvage_fn *fn, void *arg);
 
 /* One row for store_replace. */
@@ -36,8 +36,7 @@ struct store_keep {
 	size_t size;
 };
 
-/* Put a new environment with these rows in the place of the one in dir, whose data file goes to
- * dir/damaged-DATE/.  *ret_kept: that directory, malloc'ed.  A crash leaves the old one or the new
- * one. */
+/* Replace the environment in dir with a new one of these rows.  Moves the old data file to
+ * dir/damaged-DATE/.  *ret_kept: that directory, malloc'ed.  A crash leaves one of the two. */
 int store_replace(const char *dir, const struct store_keep *rows, size_t n, char **ret_kept,
 		  struct err *e);
