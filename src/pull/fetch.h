@@ -1,9 +1,9 @@
 /*
- * fetch.h - all layers of one image, several at a time, each on a thread of its own from the
- * first byte to the last file.
+ * fetch.h - fetch all layers of one image, up to FETCH_PARALLEL at a time. One thread handles a
+ * layer from its first byte to its last file.
  *
- * What must hold: threads share nothing but the list of layers that nobody has begun, counters,
- * and the wish to stop; so there is no lock.
+ * What must hold: threads share only the queue of layers, counters and the stop flag, so no lock is
+ * needed.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 #include "pull/source.h"
 
 #define FETCH_PARALLEL 4
-#define FETCH_READ_ROOT "/read" /* where the keeper sees the images' root read-only */
+#define FETCH_READ_ROOT "/read" /* read-only mount of the images' root in the keeper */
 
 struct fetch_ops {
 	void (*progress)(void *arg, const Crisp__Pull__Progress *p);
@@ -22,18 +22,18 @@ struct fetch_ops {
 
 struct fetch;
 
-/* unpacker: the process that unpacks.  diff_ids: as many as the manifest has layers.  All stays
- * the caller's: request and stop until fetch_free, the others until fetch_run is done. */
+/* unpacker: the unpacking process. diff_ids: one for each layer of the manifest. The caller keeps
+ * request and stop until fetch_free, the others until fetch_run returns. */
 struct fetch *fetch_new(const Crisp__Pull__Request *request, const struct helper *unpacker,
 			const struct manifest *manifest, const char *const *diff_ids,
 			struct stop *stop);
 
-/* Fetch what is not here, then publish all of it.  The first failure stops the others. */
+/* Fetch missing layers, then publish all of them. The first failure stops all threads. */
 int fetch_run(struct fetch *f, struct source *source, const struct fetch_ops *ops, struct err *e);
 
-/* After it: one row a layer of the manifest; they stay f's. */
+/* After fetch_run: one row for each layer of the manifest, owned by f. */
 void fetch_layers(struct fetch *f, Crisp__State__Layer ***ret, size_t *ret_n);
 
-/* Lets go of the layers.  Those that are whole and not published stay claimed, for the next try;
- * the others go. */
+/* Free f and unlock its layers. Complete but unpublished layers stay claimed for a retry; the
+ * others are removed. */
 void fetch_free(struct fetch *f);

@@ -1,12 +1,11 @@
 /*
- * fetcher.h - the process of a puller that talks to the network: libcurl, TLS, tokens, credentials.
- * It serves the questions of source.h.
+ * fetcher.h - the puller process with network access: libcurl, TLS, tokens, credentials. It answers
+ * the requests of source.h.
  *
- * What must hold: it has no file of the node but its view (certificates, resolver, the layout or
- * the lookaside directories), nothing of it may be written, and what it answers is checked
- * elsewhere: a manifest against the digest asked for, a config and the blobs of layers against the
- * manifest, the unpacked layer against the config.  What it can do when it is taken over is what a
- * registry can do.
+ * What must hold: the fetcher sees only its view (certificates, resolver, layout or lookaside
+ * directories), read-only. Other processes check its replies: a manifest by the requested digest,
+ * config and layer blobs by the manifest, the unpacked layer by the config. So a compromised
+ * fetcher can do no more than a registry.
  */
 #pragma once
 
@@ -16,6 +15,6 @@
 #include "pull/base/helper.h"
 #include "pull/fetch/session.h"
 
-/* meter: in memory that is shared with the fetcher.  Everything else is its own copy. */
+/* meter: memory shared with the fetcher. The fetcher copies everything else. */
 int fetcher_start(const Crisp__Pull__Request *request, const struct admit *trust,
 		  struct registry_meter *meter, struct helper *ret, struct err *e);

@@ -1,25 +1,25 @@
 /*
- * keeper.h - the process that crispd starts and talks to, and what it does before it works: read
- * its configuration, start the fetcher and the unpacker, forget the credentials, confine itself.
+ * keeper.h - the puller's main process, started by crispd, and its setup: read the configuration,
+ * start fetcher and unpacker, overwrite the credentials, confine itself.
  *
- * Three processes make one pull.  crispd's request, the reports to crispd, the locks on layers and
- * the publication are the keeper's; no byte of a layer passes through it.  It reads manifests and
- * configs.
+ * Each pull has three processes. The keeper handles crispd's request, the reports to crispd, the
+ * layer locks and publication. It parses manifests and configs, but no byte of a layer passes
+ * through it.
  *
  *   registry --TLS-- fetcher --pipe, the bytes of layers-- unpacker -- <images>/staging/<pull>/work
  *                       |                                      |
- *                       +---- questions ---- keeper -----------+    keeper -- <images>, crispd
+ *                       +--- requests ---- keeper -------------+    keeper -- <images>, crispd
  *
- * Who checks what: the keeper checks that a manifest has the digest asked for (by the reference, or
- * by the index), that the config has the digest in the manifest, and takes the layers' blob digests
- * from the manifest and their diffIDs from the config.  The unpacker checks blob and unpacked layer
- * against these.  The unpacker judges signatures, over the digest that the keeper has computed.
- * crispd checks the keeper's report (images/report.h).
- * So a fetcher that is taken over can withhold and delay, as a registry can; an unpacker that is
- * taken over can lie about the layers of its own pull.
+ * Division of checks: the keeper checks a manifest against the digest of reference or index, and
+ * the config against the manifest's digest. It takes blob digests from the manifest, diffIDs from
+ * the config. The unpacker checks blob and unpacked layer against these, and verifies signatures
+ * over the digest that the keeper has computed. crispd checks the keeper's report
+ * (images/report.h).
+ * A compromised fetcher can withhold and delay, as a registry can. A compromised unpacker can forge
+ * the layers of its own pull.
  *
- * The end of one of the three is the end of the pull: the others see it by their sockets, and the
- * two that the keeper started die with it.
+ * If one of the three processes ends, the pull ends: the others see EOF on their sockets, and
+ * PR_SET_PDEATHSIG kills the keeper's children.
  */
 #pragma once
 
@@ -27,10 +27,10 @@
 #include "gen/pull.pb-c.h"
 #include "pull/acquire.h"
 
-/* The calling process has one thread.  q's credentials and the environment are overwritten.  Free
- * with keeper_end also after errors. */
+/* The process must be single-threaded. Overwrites q's credentials and the environment. Free with
+ * keeper_end, also after errors. */
 int keeper_begin(Crisp__Pull__Request *q, struct acquire_parts *ret, struct err *e);
 
-/* The work is done: the other processes end, and are waited for.  The locks stay. */
+/* keeper_end_children: end and reap the children; locks stay. keeper_end: also free and unlock. */
 void keeper_end_children(struct acquire_parts *p);
 void keeper_end(struct acquire_parts *p);

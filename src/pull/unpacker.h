@@ -1,11 +1,10 @@
 /*
- * unpacker.h - the process of a puller that meets the content of layers and signatures:
- * decompression, tar, extended attributes, OpenPGP.  It serves the questions of hand.h.
+ * unpacker.h - the puller process that parses layers and signatures: decompression, tar, extended
+ * attributes, OpenPGP. It answers the requests of hand.h.
  *
- * What must hold: it sees the work folder of its pull and, by descriptors that are read-only, the
- * layers below; it has no network and never had the request's credentials.  It alone verifies the
- * digests of blobs and layers, so what it can do when it is taken over is to lie about the content
- * of the layers of its own pull.
+ * What must hold: the unpacker sees its pull's work folder and, by read-only descriptors, the lower
+ * layers. It has no network, and never had the request's credentials. It alone verifies blob and
+ * layer digests: a compromised unpacker can forge the layers of its own pull.
  */
 #pragma once
 
@@ -14,7 +13,7 @@
 #include "image/policy.h"
 #include "pull/base/helper.h"
 
-/* policy: with its keys read, NULL: there is none.  staging_lock: held until the unpacker ends too,
- * which may be a moment after the keeper. */
+/* policy: with its keys read; NULL: none. staging_lock: the unpacker keeps it until its end, which
+ * may be after the keeper's. */
 int unpacker_start(const Crisp__Pull__Request *request, const struct policy *policy,
 		   int staging_lock, struct helper *ret, struct err *e);

@@ -1,5 +1,5 @@
 /*
- * view.h - which files of the node the fetcher sees, and what it loads before it is confined.
+ * view.h - the fetcher's view of the node's files, and the libraries it loads before confinement.
  */
 #pragma once
 
@@ -8,12 +8,11 @@
 #include "pull/admit.h"
 #include "pull/confine.h"
 
-/* The resolver's files, the system's certificates, those of the request's certs.d with what
- * links in there lead to, directories of lookaside signatures, the layout.  Each is optional.
- * resolv.conf is pinned: a file that replaces it during the pull is seen by the next one. */
+/* Resolver files, system certificates, the request's certs.d with symlink targets, lookaside
+ * directories, the layout. Each is optional. resolv.conf is pinned: a replacement applies from the
+ * next pull. */
 void view_of_fetcher(const Crisp__Pull__Request *q, const struct admit *trust,
 		     struct confine_view *ret);
 
-/* The modules that nsswitch.conf names for hosts; one that is missing is the resolver's to
- * report. */
+/* Load the modules that nsswitch.conf lists for hosts. The resolver reports missing ones. */
 void view_load_resolver(void);

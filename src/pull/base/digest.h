@@ -1,5 +1,5 @@
 /*
- * digest.h - SHA-256 of a stream, and its length.
+ * digest.h - SHA-256 and length of a stream.
  */
 #pragma once
 
@@ -15,12 +15,12 @@ struct digest {
 
 #define DIGEST_NULL ((struct digest){ .ctx = NULL })
 
-/* Aborts when the crypto library has no SHA-256. */
+/* Aborts if the crypto library lacks SHA-256. */
 void digest_init(struct digest *d);
 void digest_add(struct digest *d, const void *data, size_t size);
-/* Once, after the last byte. */
+/* Call once, after the last byte. */
 void digest_text(struct digest *d, char ret[DIGEST_TEXT]);
 void digest_done(struct digest *d);
 
-/* Of one piece of memory. */
+/* Digest of a buffer. */
 void digest_of(const void *data, size_t size, char ret[DIGEST_TEXT]);

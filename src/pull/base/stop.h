@@ -1,5 +1,5 @@
 /*
- * stop.h - how all threads of a pull are told to stop, by one of them or from outside.
+ * stop.h - stop all threads of a pull, from one of them or on crispd's request.
  */
 #pragma once
 
@@ -11,17 +11,17 @@
 
 struct stop {
 	atomic_bool set;
-	atomic_bool asked; /* from outside */
-	int fd; /* becomes readable with set */
-	int watch_fd; /* readable: nobody wants the image any more */
+	atomic_bool asked; /* by crispd */
+	int fd; /* readable once set */
+	int watch_fd; /* readable: crispd has ended the pull */
 };
 
 int stop_init(struct stop *s, int watch_fd, struct err *e);
 void stop_done(struct stop *s);
 void stop_set(struct stop *s);
-/* Looks at watch_fd as well; cheap enough for each piece of data. */
+/* Also polls watch_fd; cheap enough for each piece of data. */
 bool stop_is_set(struct stop *s);
-/* Wait that long or until stopped: true when stopped. */
+/* Wait for ms milliseconds, or until stopped. true: stopped. */
 bool stop_wait(struct stop *s, int64_t ms);
-/* Go on after a stop that was not asked for from outside, when all threads have ended. */
+/* Reset after all threads have ended, unless crispd requested the stop. */
 void stop_clear(struct stop *s);

@@ -1,5 +1,5 @@
 /*
- * lookaside.h - where the signatures of an image are: containers-registries.d(5).
+ * lookaside.h - locations of an image's signatures: containers-registries.d(5).
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 struct lookaside;
 
 struct lookaside_place {
-	const char *url; /* file, http or https, without a slash at the end */
-	bool attachments; /* sigstore's signatures are beside the image in the registry */
+	const char *url; /* file, http or https; no trailing slash */
+	bool attachments; /* sigstore: signatures as attachments in the registry */
 };
 
 struct lookaside *lookaside_new(void);
@@ -24,16 +24,16 @@ static inline void lookaside_freep(struct lookaside **l)
 	lookaside_free(*l);
 }
 
-/* Add the sections of one file's text.  ERR_PRECONDITION says what is wrong in which line; a
- * section that another file has already is wrong, too. */
+/* Add the sections of one file's text. ERR_PRECONDITION names line and error; a section that
+ * another file already has is an error. */
 int lookaside_add(struct lookaside *l, const char *yaml, size_t size, const char *file,
 		  struct err *e);
-/* Add every *.yaml of a directory; one that is missing or "" is an empty one. */
+/* Add every *.yaml of a directory; missing or "": none. */
 int lookaside_load(struct lookaside *l, const char *dir, struct err *e);
 
-/* For an image with a full name.  What ret points to stays l's. */
+/* Look up an image with a full name. l owns the strings in ret. */
 void lookaside_find(const struct lookaside *l, const struct image_ref *ref,
 		    struct lookaside_place *ret);
 
-/* Every URL of the sections, and the default one. */
+/* Call fn for every URL of the sections, and the default URL. */
 void lookaside_each(const struct lookaside *l, void (*fn)(void *arg, const char *url), void *arg);

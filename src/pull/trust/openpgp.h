@@ -1,8 +1,7 @@
 /*
- * openpgp.h - a signed OpenPGP message and the keyrings that it may be signed with.
+ * openpgp.h - verify a signed OpenPGP message against keyrings.
  *
- * librnp does the work.  It is loaded for a policy that has signedBy: a puller without saves its 5
- * MiB and 6 ms.
+ * Uses librnp, loaded only for a policy with signedBy: other pulls save 5 MiB and 6 ms.
  */
 #pragma once
 
@@ -11,12 +10,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Load librnp while its file can be read.  ERR_PRECONDITION: it is not there; openpgp_open says the
- * same. */
+/* Load librnp while its file is readable. ERR_PRECONDITION: librnp is missing; openpgp_open then
+ * returns the same. */
 int openpgp_load(struct err *e);
 
-/* The content of a message that one valid key of the keyrings (each of them binary or armored) has
- * signed.  ERR_DENIED: it has not: another key, expired, revoked, damaged, several signatures.
- * ERR_PRECONDITION: a keyring is none, or librnp is not there. */
+/* Return the content of a message signed by one valid key of the keyrings (each binary or armored).
+ * ERR_DENIED: other key, expired, revoked, damaged, several signatures.
+ * ERR_PRECONDITION: a keyring is malformed, or librnp is missing. */
 int openpgp_open(const struct buf *keyrings, size_t n, const void *message, size_t size,
 		 struct buf *ret, struct err *e);

@@ -1,9 +1,9 @@
 /*
- * sigpayload.h - what a signature of an image says: the JSON that simple signing
- * (containers-signature(5)) and cosign share.
+ * sigpayload.h - parse the payload of an image signature: the JSON format shared by simple signing
+ * (containers-signature(5)) and cosign.
  *
- * What must hold: nothing of a payload is believed before the signature over it has been verified;
- * a payload with members that nobody knows in its critical part is refused.
+ * What must hold: callers trust a payload only after its signature is verified. Unknown members in
+ * the critical part are an error.
  */
 #pragma once
 
@@ -15,13 +15,13 @@
 #include "pull/base/digest.h"
 
 struct sigpayload {
-	char digest[DIGEST_TEXT]; /* of the manifest that is signed */
-	struct image_ref signed_as; /* as policy_ref_parse has it */
+	char digest[DIGEST_TEXT]; /* of the signed manifest */
+	struct image_ref signed_as; /* from policy_ref_parse */
 };
 
 #define SIGPAYLOAD_NULL ((struct sigpayload){ .digest = "" })
 
-/* ERR_INVALID names the member.  Free with sigpayload_done, also after errors. */
+/* ERR_INVALID names the member. Free with sigpayload_done, also after errors. */
 int sigpayload_parse(const char *json, size_t size, bool sigstore, struct sigpayload *ret,
 		     struct err *e);
 void sigpayload_done(struct sigpayload *p);
