@@ -1,5 +1,5 @@
 /*
- * auth.h - which header answers a registry's challenge.
+ * auth.h - compute the Authorization header for a registry's challenge.
  */
 #pragma once
 
@@ -11,18 +11,18 @@
 #include "pull/fetch/credentials.h"
 #include "pull/fetch/exchange.h"
 
-/* How a registry's side of the network is talked to. */
+/* Access to a registry. */
 struct auth_peer {
 	const char *host; /* of the registry, "host[:port]" */
-	const char *repository; /* what to ask a token for when the challenge does not say */
+	const char *repository; /* scope of the token if the challenge has none */
 	const struct certs_dirs *certs_dirs;
 	bool insecure;
 	struct stop *stop;
-	atomic_uint *retries; /* counted there */
+	atomic_uint *retries; /* incremented for each retry */
 };
 
-/* The Authorization header that answers a challenge: "Basic ..." or, after asking the token
- * server, "Bearer ..."; malloc'ed.  ERR_UNAUTHENTICATED: credentials are missing or refused.
+/* Return the Authorization header for a challenge, malloc'ed: "Basic ...", or "Bearer ..." with a
+ * token from the token server. ERR_UNAUTHENTICATED: credentials are missing or refused.
  * ERR_UNAVAILABLE: the token server fails. */
 int auth_answer(struct exchange *h, const struct challenge *c, const struct credentials *cred,
 		const struct auth_peer *peer, char **ret, struct err *e);

@@ -1,6 +1,6 @@
 /*
- * credstore.h - all credentials that one pull was given: those of the request, those that somebody
- * left for this image and the pod's namespace (crio.image.namespaced_auth_dir), and the node's.
+ * credstore.h - all credentials of one pull: of the request, of the image and pod namespace
+ * (crio.image.namespaced_auth_dir), and of the node.
  */
 #pragma once
 
@@ -14,8 +14,8 @@
 
 struct credstore;
 
-/* q stays the caller's until credstore_free.  A file for the pod's namespace and the image in
- * q->namespaced_auth_dir is read and removed: it is for one pull. */
+/* The caller keeps q until credstore_free. Reads and removes the file for pod namespace and image
+ * in q->namespaced_auth_dir: it is valid for one pull. */
 int credstore_open(const Crisp__Pull__Request *q, struct credstore **ret, struct err *e);
 void credstore_free(struct credstore *w);
 
@@ -24,9 +24,9 @@ static inline void credstore_freep(struct credstore **w)
 	credstore_free(*w);
 }
 
-/* What belongs to one source of ref; nothing at all is a success too.  alone: ref is the only
- * thing that the request can have meant; what a client sends with a short name of several meanings,
- * and without saying which registry it is for, is sent to none of them. */
+/* Credentials for one source of ref; 0 also if there are none. alone: ref is the only expansion of
+ * the requested name. Otherwise request credentials without a registry are not used, because a
+ * short name has several expansions. */
 int credstore_find(const struct credstore *w, const struct image_ref *ref,
 		   const struct image_source *source, bool alone, struct credentials *ret,
 		   struct err *e);

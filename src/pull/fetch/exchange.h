@@ -1,8 +1,8 @@
 /*
- * exchange.h - one HTTP exchange at a time over libcurl, without anything that curl would decide by
- * itself: redirects, credentials and tries again are the caller's (registry.h).
+ * exchange.h - one HTTP exchange at a time over libcurl. The caller handles redirects, credentials
+ * and retries (registry.h).
  *
- * One struct exchange a thread; connections are kept for the next request to the same host.
+ * Use one struct exchange per thread. It keeps connections for later requests to the same host.
  */
 #pragma once
 
@@ -16,21 +16,21 @@
 #include "pull/fetch/certs.h"
 #include "pull/fetch/challenge.h"
 
-#define HTTP_STALL_S 60 /* no byte for so long: the connection counts as dead */
+#define HTTP_STALL_S 60 /* limit without a byte; then the connection counts as dead */
 #define HTTP_CONNECT_S 20
 
 struct exchange_request {
 	const char *url; /* http or https */
-	const char *accept; /* a whole header line, NULL: none */
-	const char *authorization; /* the header's value, NULL: none */
-	const char *post; /* form data, NULL: GET */
-	uint64_t offset; /* ask for what follows this byte */
-	uint64_t total; /* bytes of the whole that a range is part of; 0: not known */
+	const char *accept; /* a whole header line; NULL: none */
+	const char *authorization; /* the header's value; NULL: none */
+	const char *post; /* form data; NULL: GET */
+	uint64_t offset; /* request the bytes from here on */
+	uint64_t total; /* bytes of the whole file; 0: unknown */
 	int64_t stall_ms; /* 0: HTTP_STALL_S */
-	bool insecure; /* any certificate will do */
-	bool direct; /* past the proxies of the environment */
-	const struct certs *certs; /* authorities, and what to present; NULL: the system's */
-	/* The body of a 200 or 206 answer; offset is where it begins.  <0 stops. */
+	bool insecure; /* accept any certificate */
+	bool direct; /* ignore the environment's proxies */
+	const struct certs *certs; /* CAs and client certificate; NULL: the system's */
+	/* Receives the body of a 200 or 206 response; offset: its position. <0 stops. */
 	int (*body)(void *arg, uint64_t offset, const void *data, size_t size, struct err *e);
 	void *arg;
 };
@@ -38,14 +38,14 @@ struct exchange_request {
 struct exchange_response {
 	long status;
 	char *content_type; /* NULL when absent */
-	char *redirect; /* absolute URL of a 3xx answer, NULL when there is none */
-	struct challenge challenge; /* of a 401 answer */
-	int64_t retry_after_s; /* 0: not said */
-	struct buf text; /* the beginning of the body of any other answer; the reason
-				     * after a failed transfer */
-	bool no_tls; /* the other end is there and does not speak TLS */
-	bool refused; /* nobody listens there */
-	bool untrusted; /* certificates: trying again helps nobody */
+	char *redirect; /* absolute URL of a 3xx response; NULL: none */
+	struct challenge challenge; /* of a 401 response */
+	int64_t retry_after_s; /* 0: no header */
+	struct buf text; /* start of any other response's body; after a failed transfer the
+				     * reason */
+	bool no_tls; /* the peer does not speak TLS */
+	bool refused; /* the TCP connection failed */
+	bool untrusted; /* certificate error: do not retry */
 };
 
 #define EXCHANGE_RESPONSE_NULL ((struct exchange_response){ .status = 0 })
@@ -55,20 +55,19 @@ struct exchange;
 struct exchange *exchange_new(struct stop *stop, struct err *e);
 void exchange_free(struct exchange *h);
 
-/* 0: an answer of any status is complete.  1: the connection failed or was cut, ret->text says
- * how; it may be tried again.  <0: body refused, or stopped (ERR_CANCELLED).
+/* 0: complete response of any status. 1: the connection failed or was cut; ret->text has the
+ * reason; retry is possible. <0: body failed, or stopped (ERR_CANCELLED).
  * Free ret with exchange_response_done in every case. */
 int exchange_perform(struct exchange *h, const struct exchange_request *req,
 		     struct exchange_response *ret, struct err *e);
 void exchange_response_done(struct exchange_response *r);
 
-/* May a redirect (NULL: there is none) be followed?  Neither to files nor to other protocols, and
- * not from a safe place to one that everybody can read, unless insecure.  ERR_UNAVAILABLE: there is
- * none; ERR_PRECONDITION: it may not. */
+/* Check whether a redirect to `to` (NULL: no URL) may be followed: http and https only, and from
+ * https to http only if insecure. ERR_UNAVAILABLE: no URL; ERR_PRECONDITION: not allowed. */
 int exchange_check_redirect(const char *from, const char *to, bool insecure, struct err *e);
 
-/* For a query or a form; malloc'ed. */
+/* Escape for a query or form; malloc'ed. */
 char *exchange_escape(const char *s);
 
-/* "host[:port]" of a URL, without what stands before an @; "" when it has none.  malloc'ed. */
+/* "host[:port]" of a URL, without user info; "": none. malloc'ed. */
 char *exchange_url_host(const char *url);

@@ -1,6 +1,6 @@
 /*
- * origin.h - where the parts of an image come from: a repository of a registry, or an OCI image
- * layout directory (image-layout.md).  For the process that fetches; source.h is the keeper's end.
+ * origin.h - the origin of an image's parts: a repository of a registry, or an OCI image layout
+ * directory (image-layout.md). Used in the fetcher; source.h is the keeper's end.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 #include "pull/fetch/registry.h"
 
 struct origin {
-	struct registry *registry; /* one of the two */
+	struct registry *registry; /* exactly one is set */
 	char *layout;
 };
 
@@ -18,17 +18,17 @@ struct origin {
 
 void origin_done(struct origin *s);
 
-/* For another thread; see registry_clone. */
+/* Copy for another thread; see registry_clone. */
 int origin_clone(const struct origin *s, struct stop *stop, struct origin *ret, struct err *e);
 
 /* reference: a digest, or a tag of a registry; see registry_manifest. */
 int origin_manifest(struct origin *s, const char *reference, struct buf *ret, char **ret_type,
 		    struct err *e);
 
-/* See registry_blob.  Neither of them checks the digest. */
+/* See registry_blob. Does not check the digest. */
 int origin_blob(struct origin *s, const struct descriptor *d, struct stop *stop,
 		int (*sink)(void *arg, const void *data, size_t size, struct err *e), void *arg,
 		struct err *e);
 
-/* The text of a layout's index.json. */
+/* Text of a layout's index.json. */
 int origin_index(struct origin *s, struct buf *ret, struct err *e);

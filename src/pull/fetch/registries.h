@@ -1,12 +1,12 @@
 /*
- * registries.h - registries.conf version 2 (containers-registries.conf(5)): which hosts an image
- * may come from, in which order, and what short names mean.
+ * registries.h - registries.conf version 2 (containers-registries.conf(5)): the hosts of an image,
+ * their order, and the expansion of short names.
  *
- * Understood: unqualified-search-registries, short-name-mode, [[registry]] with prefix (also
+ * Supported: unqualified-search-registries, short-name-mode, [[registry]] with prefix (also
  * "*.example.com", or with a repository, a tag or a digest), location, insecure, blocked,
  * mirror-by-digest-only, [[registry.mirror]] with location, insecure and pull-from-mirror,
- * [aliases]; drop-ins PATH.d/ *.conf in the order of their names: a later file replaces the search
- * list, the entry of a prefix, an alias.  Version 1 is refused, other keys are passed over.
+ * [aliases]; drop-ins PATH.d/ *.conf by name: a later file replaces the search list, the entry of a
+ * prefix, an alias. Version 1 is refused; other keys are ignored.
  */
 #pragma once
 
@@ -27,19 +27,18 @@ static inline void registries_freep(struct registries **r)
 	registries_free(*r);
 }
 
-/* Merge a text of the format; *r NULL: begin with nothing.  *r is for registries_free also after
+/* Merge a text of the format. *r NULL: start empty. Free *r with registries_free, also after
  * errors. */
 int registries_add_text(struct registries **r, const char *text, size_t size, const char *name,
 			struct err *e);
 
-/* One of enforcing, permissive, disabled. */
+/* true: enforcing, permissive or disabled. */
 bool registries_mode_is_valid(const char *mode);
 
-/* The full references that a short name may mean, in the order to try them; a reference with a
- * domain is returned alone, an alias decides alone.  mode is enforcing: several meanings are
- * ERR_INVALID, which lists them; "" leaves it to registries.conf, where the default is permissive;
- * permissive and disabled are the same without a terminal.  ERR_NOT_FOUND when nothing says where
- * to look. */
+/* Expand a short name to full references, in the order to try. A reference with a domain is
+ * returned alone; an alias excludes all others. mode "enforcing": several expansions are
+ * ERR_INVALID, which lists them. "": use registries.conf, default permissive. permissive and
+ * disabled are equal without a terminal. ERR_NOT_FOUND: no registry is configured. */
 struct image_refs {
 	struct image_ref *list;
 	size_t n;
@@ -48,10 +47,9 @@ int registries_expand(const struct registries *r, const struct image_ref *ref, c
 		      struct image_refs *ret, struct err *e);
 void image_refs_done(struct image_refs *refs);
 
-/* Where one full reference can be fetched, mirrors first.  insecure: further hosts ("host[:port]"
- * or a network in CIDR notation) that may speak plain HTTP or have a certificate nobody can
- * check, NULL-terminated or NULL; the hosts of the loopback network always may.
- * ERR_DENIED when the registry is blocked. */
+/* Sources of one full reference, mirrors first. insecure: hosts ("host[:port]" or a network in CIDR
+ * notation) with plain HTTP or unverified certificates; NULL-terminated or NULL. Loopback hosts are
+ * always included. ERR_DENIED: the registry is blocked. */
 struct image_source {
 	char *host; /* "host[:port]" */
 	char *repository;
@@ -66,5 +64,5 @@ int registries_sources(const struct registries *r, const struct image_ref *ref,
 		       char *const *insecure, struct image_sources *ret, struct err *e);
 void image_sources_done(struct image_sources *sources);
 
-/* Is "host[:port]" this machine's loopback network? */
+/* true: "host[:port]" is in the loopback network. */
 bool image_host_is_loopback(const char *host);

@@ -1,8 +1,8 @@
 /*
- * session.h - what all threads of a pull know together about one repository of one registry: how
- * it is reached, and the token that it takes at this moment.
+ * session.h - state shared by all threads for one repository of one registry: protocol and current
+ * token.
  *
- * What must hold: a token is asked for once, whoever needs it first; the others wait for it.
+ * What must hold: one thread requests a token; the others wait for it.
  */
 #pragma once
 
@@ -18,49 +18,49 @@
 #include "pull/fetch/exchange.h"
 #include "pull/fetch/registries.h"
 
-/* Over all sources of a pull; read by whoever reports. */
+/* Over all sources of a pull; read by the progress reporter. */
 struct registry_meter {
 	atomic_uint retries;
-	_Atomic int64_t alive_ns; /* monotonic, when the last new byte came; 0: none so far */
+	_Atomic int64_t alive_ns; /* CLOCK_MONOTONIC of the last new byte; 0: none so far */
 };
 
 struct registry_options {
 	const struct image_source *source;
 	const struct credentials *cred;
 	const struct certs_dirs *certs_dirs; /* NULL: none; outlives the session */
-	int64_t progress_timeout_ms; /* without a new byte; 0: try on */
+	int64_t progress_timeout_ms; /* limit without a new byte; 0: unlimited */
 	struct registry_meter *meter; /* outlives the session */
-	struct stop *stop; /* the same */
+	struct stop *stop; /* outlives the session */
 };
 
 struct registry_session {
 	atomic_uint refs;
-	char *host; /* as the reference has it */
-	char *base; /* "host[:port]" where the API is */
+	char *host; /* as in the reference */
+	char *base; /* "host[:port]" of the API */
 	char *repository;
 	const struct certs_dirs *certs_dirs;
 	struct certs certs;
 	bool insecure;
-	atomic_bool plain; /* http, found out */
+	atomic_bool plain; /* http, as probed */
 	struct credentials cred;
 	int64_t progress_timeout_ms;
 	struct registry_meter *meter;
 	struct stop *stop;
-	/* Behind the lock: */
+	/* Protected by the lock: */
 	pthread_mutex_t lock;
-	char *authorization; /* answers the registry's last challenge, NULL: none */
-	unsigned generation; /* of it */
+	char *authorization; /* answer to the last challenge; NULL: none */
+	unsigned generation; /* of authorization */
 };
 
-/* Everything is copied but what outlives the session. */
+/* Copies *o, except the pointers that outlive the session. */
 int session_new(const struct registry_options *o, struct registry_session **ret, struct err *e);
 struct registry_session *session_ref(struct registry_session *s);
 void session_unref(struct registry_session *s);
 
-/* The header of the hour, malloc'ed or NULL; *ret_generation is for session_renew. */
+/* The current header, malloc'ed or NULL; pass *ret_generation to session_renew. */
 char *session_authorization(struct registry_session *s, unsigned *ret_generation);
 
-/* The registry refused the header of that generation with a challenge: get another one, unless
- * somebody has. */
+/* Call after the registry refused the header of that generation with a challenge. Gets a new
+ * header, unless another thread already has. */
 int session_renew(struct registry_session *s, struct exchange *h, const struct challenge *c,
 		  unsigned generation, struct err *e);
