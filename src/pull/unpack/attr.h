@@ -1,8 +1,8 @@
 /*
- * attr.h - owner, extended attributes, mode and times of what a tar entry has become.
+ * attr.h - set owner, extended attributes, mode and times of an unpacked tar entry.
  *
- * The order matters: a change of owner takes away set-id bits and file capabilities, writing takes
- * away capabilities, so they come last and mtime comes after all of them.
+ * The order matters: chown drops set-id bits and file capabilities, writes drop capabilities. So
+ * mode and extended attributes are set after these, and mtime last.
  */
 #pragma once
 
@@ -12,18 +12,18 @@
 #include "base/err.h"
 #include "pull/unpack/tar.h"
 
-/* Of an open file or directory. */
+/* For an open file or directory. */
 int attr_apply_fd(int fd, const struct tar_entry *entry, struct err *e);
 
-/* Of name in the directory, never through a link: symbolic links, device nodes, pipes. */
+/* For name in dir, without following symlinks: symlinks, device nodes, pipes. */
 int attr_apply_at(int dir, const char *name, const struct tar_entry *entry, struct err *e);
 
-/* Everything of one open directory for another one. */
+/* Copy all attributes from one open directory to another. */
 int attr_copy(int from, int to, struct err *e);
 
-/* The entry's time, the epoch when it is out of this world. */
+/* The entry's mtime; the epoch if it is out of range. */
 struct timespec attr_time(const struct tar_entry *entry);
 
-/* Overlay: nothing of the same directory in lower layers shows through. */
+/* Overlay: mark the directory opaque, so that it hides the same directory of lower layers. */
 int attr_set_opaque(int dir, const char *name, struct err *e);
 bool attr_is_opaque(int dir);

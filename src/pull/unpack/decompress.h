@@ -1,6 +1,6 @@
 /*
- * decompress.h - a compressed stream into a plain one, in whatever pieces it comes: gzip (any
- * number of members), zstd (any number of frames) or nothing at all, told by the first bytes.
+ * decompress.h - decompress a stream of pieces of any size: gzip (any number of members), zstd (any
+ * number of frames) or uncompressed, detected by the first bytes.
  */
 #pragma once
 
@@ -12,17 +12,17 @@
 
 struct decompress;
 
-/* Takes the plain bytes; <0 stops the stream and is handed on. */
+/* Receives the plain bytes; <0 stops the stream and is returned to the caller. */
 typedef int decompress_sink(void *arg, const void *data, size_t size, struct err *e);
 
 struct decompress *decompress_new(decompress_sink *sink, void *arg);
-void decompress_free(struct decompress *d); /* NULL is fine */
+void decompress_free(struct decompress *d); /* d may be NULL */
 
-/* ERR_DATA_LOSS: broken; ERR_UNIMPLEMENTED: a compression that images do not have (bzip2, xz);
- * ERR_EXHAUSTED: it grows beyond every proportion.  Nothing may be fed after an error. */
+/* ERR_DATA_LOSS: corrupt; ERR_UNIMPLEMENTED: a compression that images do not use (bzip2, xz);
+ * ERR_EXHAUSTED: excessive expansion. After an error feed nothing more. */
 int decompress_feed(struct decompress *d, const void *data, size_t size, struct err *e);
 
-/* The input is at its end; ERR_DATA_LOSS when the compressed stream is not. */
+/* End of input; ERR_DATA_LOSS: the compressed stream is incomplete. */
 int decompress_finish(struct decompress *d, struct err *e);
 
 static inline void decompress_freep(struct decompress **d)

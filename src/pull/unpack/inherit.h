@@ -1,12 +1,11 @@
 /*
- * inherit.h - what a layer cannot say without the layers below it, as the image shows them: how
- * directories look for which it has no entry, where a path leads that goes through a link of a
- * lower layer, which file a hard link means that names one of a lower layer, which whiteouts have
- * nothing to hide, and what a root has to hide that is to be seen as empty.
+ * inherit.h - resolve what a layer can only get from its lower layers, as the image shows them:
+ * attributes of directories without an entry; paths through a lower symlink; hard links to lower
+ * files; whiteouts with nothing to hide; the names that an opaque root hides.
  *
- * While a layer is unpacked this gathers; when all layers of the image are there, it is applied to
- * them one by one, the lowest first.  What must hold: only the layer's own directory is changed,
- * and no link is followed by the kernel: each step of a path is looked at here.
+ * Unpacking records these. Once all layers of the image exist, inherit_apply processes them one by
+ * one, lowest first. What must hold: only the layer's own directory changes, and the kernel follows
+ * no symlink: this code resolves each step of a path.
  */
 #pragma once
 
@@ -21,34 +20,34 @@
 struct buf;
 struct inherit;
 
-/* root: the layer's directory, open; it stays the caller's.  The root itself is the first directory
- * without an entry. */
+/* root: the layer's open directory; the caller keeps it. The root itself is recorded as the first
+ * directory without an entry. */
 struct inherit *inherit_new(int root);
-void inherit_free(struct inherit *h); /* NULL is fine */
+void inherit_free(struct inherit *h); /* h may be NULL */
 
-/* All paths are below the root, without links on the way, "" for the root. */
+/* All paths are below the root and free of symlinks; "": the root. */
 
-/* A directory was made on the way to an entry. */
+/* Record a directory made as a parent of an entry. */
 void inherit_directory(struct inherit *h, const char *path);
-/* It has an entry of its own, or is none of a lower layer: nothing to inherit. */
+/* The directory has its own entry, or no lower layer has it: nothing to inherit. */
 void inherit_directory_told(struct inherit *h, const char *path);
-/* A whiteout was made in the directory.  Is that the first one there? */
+/* Record a whiteout in the directory. true: the first one there. */
 bool inherit_whiteout(struct inherit *h, const char *path);
-/* An empty file, st, was made at path for a hard link, name, to what a lower layer has there. */
+/* Record an empty file st at path: placeholder for a hard link `name` to a lower layer's path. */
 void inherit_file(struct inherit *h, const char *path, const char *name, const struct stat *st);
-/* Nothing of lower layers shows at the root. */
+/* Record that the root hides all lower layers. */
 void inherit_opaque_root(struct inherit *h);
 
-/* Is there anything to apply? */
+/* true: inherit_apply has something to do. */
 bool inherit_is_wanted(const struct inherit *h);
 
-/* All of it as bytes, for another process; nothing when there is nothing. */
+/* Serialize all records for another process; empty if there are none. */
 void inherit_save(const struct inherit *h, struct buf *ret);
 int inherit_load(int root, const char *data, size_t size, struct inherit **ret, struct err *e);
 
-/* Once; with what was saved again when it did not come to its end.  lower: the root directories of
- * the layers below, open, the nearest first.  *sum is the layer's, without what has moved: when
- * *ret_moved is set it has to be made anew.  ERR_INVALID: a link leads nowhere. */
+/* Apply the records, once; after an interruption again with a saved copy. lower: open roots of the
+ * lower layers, nearest first. *sum: the layer's sum, updated except for moved entries; *ret_moved
+ * set: compute it anew. ERR_INVALID: a link leads nowhere. */
 int inherit_apply(struct inherit *h, const int *lower, size_t n, struct treesum_value *sum,
 		  bool *ret_moved, struct err *e);
 

@@ -1,9 +1,9 @@
 /*
- * tar.h - a tar stream, pushed in as it arrives: ustar, old V7, GNU (long names, base-256 numbers,
- * sparse files) and PAX (path, linkpath, size, uid, gid, mtime, xattrs, sparse files).
+ * tar.h - push parser for tar streams: ustar, old V7, GNU (long names, base-256 numbers, sparse
+ * files) and PAX (path, linkpath, size, uid, gid, mtime, xattrs, sparse files).
  *
- * The stream is hostile.  What must hold: no more memory than the bounds below, whatever the
- * headers say; an entry is told in full or not at all; the file system is never touched here.
+ * The stream is hostile. What must hold: memory stays within the bounds below, whatever the headers
+ * contain; an entry is reported completely or not at all; this code never accesses the file system.
  */
 #pragma once
 
@@ -34,23 +34,23 @@ struct tar_xattr {
 	size_t size;
 };
 
-/* Valid during the call, for files until end has returned. */
+/* Valid during the call; for files until end has returned. */
 struct tar_entry {
 	enum tar_type type;
-	const char *path; /* as written: perhaps absolute, perhaps with ".." */
-	const char *link; /* of links, never empty for them */
+	const char *path; /* as in the archive: may be absolute, may contain ".." */
+	const char *link; /* of links; never empty for links */
 	uint32_t mode; /* 07777 */
 	uint32_t uid, gid;
 	uint32_t dev_major, dev_minor;
-	uint64_t size; /* of the file, holes included; 0 for everything that is no file */
+	uint64_t size; /* of the file, including holes; 0 for other types */
 	int64_t mtime_s;
 	long mtime_ns;
 	const struct tar_xattr *xattrs;
 	size_t n_xattrs;
 };
 
-/* entry, then data (in rising order of offset, holes left out) any number of times, then end;
- * data and end only for files.  <0 stops the walk and is returned from tar_feed. */
+/* Per entry: entry; for files also data, any number of times by ascending offset and without holes,
+ * then end. <0 stops the parser; tar_feed returns it. */
 struct tar_ops {
 	int (*entry)(void *arg, const struct tar_entry *entry, struct err *e);
 	int (*data)(void *arg, uint64_t offset, const void *data, size_t size, struct err *e);
@@ -67,10 +67,10 @@ static inline void tar_freep(struct tar **t)
 	tar_free(*t);
 }
 
-/* The next bytes.  What follows the two zero blocks at the end is ignored.  ERR_INVALID says at
- * which byte of the stream what is wrong. */
+/* Parse the next bytes. Ignores everything after the two zero blocks. ERR_INVALID names the error
+ * and its byte offset in the stream. */
 int tar_feed(struct tar *t, const void *data, size_t size, struct err *e);
 
-/* There is no more: ERR_INVALID when an entry is incomplete.  The zero blocks and the padding in
- * front of them may be missing. */
+/* End of input. ERR_INVALID: an entry is incomplete. The zero blocks and the padding before them
+ * are optional. */
 int tar_finish(struct tar *t, struct err *e);

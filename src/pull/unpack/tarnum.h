@@ -1,5 +1,5 @@
 /*
- * tarnum.h - the fields of a tar header block and the records of a PAX header, as pure functions.
+ * tarnum.h - pure parsers for fields of a tar header block and records of a PAX header.
  */
 #pragma once
 
@@ -9,17 +9,17 @@
 
 #include "base/err.h"
 
-/* A number field: octal text, or base-256 when the first bit is set.  -1: neither. */
+/* Number field: octal text, or base-256 if the first bit is set. -1: malformed. */
 int tar_number(const unsigned char *field, size_t size, int64_t *ret);
 
-/* The sum over the block equals its checksum field, bytes taken as unsigned or as signed. */
+/* true: the checksum field equals the block's sum, of unsigned or signed bytes. */
 bool tar_checksum_is_valid(const unsigned char *block);
 
-/* "seconds[.fraction]" with a sign: 0, or -1. */
+/* "[-]seconds[.fraction]". 0, or -1: malformed. */
 int tar_pax_time(const char *text, int64_t *ret_s, long *ret_ns);
 
-/* The next "length key=value\n" of a PAX header at *pos.  1: there is none.  Key and value end
- * with a NUL that replaces "=" and "\n" in data; the value may contain NULs.  -1: malformed. */
+/* Next record "length key=value\n" of a PAX header at *pos. 1: end. Key and value end with a NUL
+ * written over "=" and "\n" in data; the value may contain NULs. -1: malformed. */
 struct tar_pax_record {
 	char *key, *value;
 	size_t size; /* of the value */
