@@ -1,5 +1,5 @@
 /*
- * call.c - see call.h and rpc.h.
+ * call.c - life of one gRPC call: arrival, decoding and validation, dispatch, reply, release.
  */
 #include "api/call.h"
 
@@ -16,7 +16,7 @@
 #include "base/limits.h"
 #include "base/util.h"
 
-/* From this size on, a message is worth a walk over the heap when it is gone. */
+/* Messages of at least this size cause a malloc_trim when freed. */
 #define TRIM_BYTES (1024 * 1024)
 
 struct calls *calls_new(const struct server_options *o)
@@ -54,7 +54,7 @@ void calls_unref(struct calls *cs)
 	free(cs);
 }
 
-/* The half of a call that belongs to the library. */
+/* Release the library's half of a call. */
 static void call_release_grpc(struct rpc_call *c)
 {
 	if (!c->grpc)
@@ -99,7 +99,7 @@ static void call_unref(struct rpc_call *c)
 	call_release_grpc(c);
 	free(c->path);
 	free(c);
-	/* The library reads into small pieces; one that lives on keeps all below it resident. */
+	/* The library reads into small pieces; a surviving piece keeps all below it resident. */
 	if (large)
 		malloc_trim(0);
 	calls_unref(cs);
@@ -113,8 +113,8 @@ static void batches_drop(struct calls *cs)
 	pthread_mutex_unlock(&cs->lock);
 }
 
-/* Under the lock: may a batch be given to the library?  Two are counted, one for its event and one
- * for being inside the library, which may go on after the event was seen elsewhere. */
+/* Reserve a batch; call under the lock.  false: no batch may be started.  Counts two: one for the
+ * event, one for the thread inside the library, which may return after the event. */
 static bool batch_reserve(struct calls *cs)
 {
 	if (cs->stopped)
@@ -123,19 +123,19 @@ static bool batch_reserve(struct calls *cs)
 	return true;
 }
 
-/* Give what was reserved, and one reference with it. */
+/* Start the reserved batch; it takes one reference to c. */
 static void batch_give(struct rpc_call *c, const grpc_op *ops, size_t n, struct cq_event *ev)
 {
 	struct calls *cs = c->calls;
-	grpc_call *call = c->grpc; /* c may be gone once its event is given away */
+	grpc_call *call = c->grpc; /* c may be freed once the event is given to the library */
 	grpc_call_error r = grpc_call_start_batch(call, ops, n, cq_event_give(ev), NULL);
 
 	assert(r == GRPC_CALL_OK);
 	batches_drop(cs);
 }
 
-/* The event of a batch: its reference and its count.  In this order, so that once no batch is
- * counted nobody is on the way into the library. */
+/* Handle a batch's event: drop its reference, then its count.  In this order, no thread can enter
+ * the library once the count is 0. */
 static void batch_end(struct rpc_call *c)
 {
 	struct calls *cs = c->calls;
@@ -154,7 +154,7 @@ static void on_closed(struct cq_event *ev, bool ok)
 {
 	struct rpc_call *c = container_of(ev, struct rpc_call, closed);
 
-	(void)ok; /* always true; what happened is in the flag */
+	(void)ok; /* always true; closed_cancelled has the result */
 	if (c->closed_cancelled)
 		atomic_store(&c->cancelled, true);
 	batch_end(c);
@@ -201,8 +201,8 @@ struct server_call_info call_info(const struct rpc_call *c)
 	};
 }
 
-/* The handler may answer, from another thread, before the dispatch has looked at the request for
- * the last time. */
+/* Free the arena after both the reply and the dispatch.  The handler may answer from another thread
+ * while the dispatch still reads the request. */
 static void call_release_arena(struct rpc_call *c)
 {
 	if (atomic_fetch_sub(&c->arena_holders, 1) != 1)
@@ -211,8 +211,8 @@ static void call_release_arena(struct rpc_call *c)
 	c->arena = NULL;
 }
 
-/* Out of the list; true: there is a client to tell.  Otherwise the server has stopped, and the call
- * must not touch the library again. */
+/* Remove the call from the list.  true: send the reply to the client.  false: the server has
+ * stopped, and the call must not touch the library again. */
 static bool call_settle(struct rpc_call *c)
 {
 	bool before = atomic_exchange(&c->answered, true), go;
@@ -233,7 +233,7 @@ static bool call_settle(struct rpc_call *c)
 	return go;
 }
 
-/* The one place that answers.  message: NULL for a status; taken over. */
+/* Send the reply; every answer passes here.  message: taken over; NULL: only a status. */
 static void call_answer(struct rpc_call *c, grpc_byte_buffer *message, enum err_code code,
 			const char *text)
 {
@@ -268,7 +268,8 @@ static void call_answer(struct rpc_call *c, grpc_byte_buffer *message, enum err_
 	grpc_slice_unref(details);
 }
 
-/* size bytes to be filled by the caller, as a message; NULL: too large, and c was answered so. */
+/* Allocate a reply of size bytes for the caller to fill.  NULL: too large; c was answered with an
+ * error. */
 static void *answer_reserve(struct rpc_call *c, size_t size, grpc_slice *ret)
 {
 	struct err e;
@@ -349,7 +350,7 @@ bool rpc_call_cancelled(const struct rpc_call *c)
 	return atomic_load(&c->cancelled);
 }
 
-/* What the client called, as text. */
+/* Path of an unknown method, as text. */
 static char *path_of(const grpc_call_details *d)
 {
 	size_t n = MIN(GRPC_SLICE_LENGTH(d->method), (size_t)256);
@@ -379,13 +380,13 @@ static int unpack_bytes(struct rpc_call *c, const uint8_t *data, size_t size,
 	if (r < 0)
 		return err_wrap(e, "%s: the request cannot be decoded", c->method->name);
 	*ret = protobuf_c_message_unpack(d, arena_allocator(c->arena), size, data);
-	if (!*ret) /* what the bytes say was checked, so it is their number */
+	if (!*ret) /* wire_check accepted the bytes, so decoding failed for lack of arena memory */
 		return err_set(e, ERR_EXHAUSTED, "%s: the request takes more than %d bytes decoded",
 			       c->method->name, LIMIT_CALL_ARENA);
 	return 0;
 }
 
-/* The payload as a message in the call's arena; the payload goes. */
+/* Decode the payload into the call's arena and free the payload. */
 static int request_unpack(struct rpc_call *c, ProtobufCMessage **ret, struct err *e)
 {
 	grpc_byte_buffer_reader reader;
@@ -432,7 +433,7 @@ static int call_dispatch(struct rpc_call *c, struct err *e)
 	return m->handle(c, req, e);
 }
 
-/* Into the list, unless that is full. */
+/* Add the call to the list unless the list is full. */
 static int call_count(struct rpc_call *c, int fd, struct err *e)
 {
 	struct calls *cs = c->calls;
@@ -458,7 +459,7 @@ static int call_count(struct rpc_call *c, int fd, struct err *e)
 	return 0;
 }
 
-/* Learn when the client goes.  Every call must ask exactly once. */
+/* Watch for the client's end.  The library requires exactly one such batch for each call. */
 static void call_watch(struct rpc_call *c)
 {
 	grpc_op op = { .op = GRPC_OP_RECV_CLOSE_ON_SERVER };

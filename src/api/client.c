@@ -1,6 +1,7 @@
 /*
- * client.c - see client.h.  The socket is connected here and handed over, so that "nobody listens"
- * is an errno at once and not a retry loop; a completion queue a call keeps threads apart.
+ * client.c - the gRPC client: connects the socket itself and passes the descriptor to the library.
+ * A missing server is then an errno at once instead of a retry loop.  Each call has its own
+ * completion queue, which isolates threads.
  */
 #include "api/client.h"
 
@@ -150,7 +151,7 @@ static void client_call_done(struct client_call *x)
 	grpc_completion_queue_destroy(x->cq);
 }
 
-/* The whole call as one batch: request, answer, status. */
+/* Run the whole call as one batch: request, response, status. */
 static void client_call_run(struct client_call *x, grpc_byte_buffer *request)
 {
 	grpc_op ops[6] = { 0 };

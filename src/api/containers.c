@@ -58,7 +58,7 @@ void rpc_answer_start_container(struct rpc_call *rpc, const struct sm_object *ob
 	const Crisp__State__Container *row = obj ? obj->row : NULL;
 	struct err failed = ERR_NULL;
 
-	/* A process that was started and has ended already was started. */
+	/* A process that has started and exited counts as started. */
 	if (!e && !row)
 		err_set(&failed, ERR_NOT_FOUND, "the container was removed meanwhile");
 	else if (!e && row->failure && !row->started_ns)
@@ -75,7 +75,7 @@ void rpc_answer_start_container(struct rpc_call *rpc, const struct sm_object *ob
 int rpc_payload_stop_container(const Runtime__V1__StopContainerRequest *req, const struct object *o,
 			       struct payload_stop **ret, struct err *e)
 {
-	/* A century is as good as for ever, and does not overflow. */
+	/* Cap at a century, which cannot overflow. */
 	int64_t grace_s = MAX(MIN(req->timeout, INT64_C(3155760000)), INT64_C(0));
 	struct payload_stop *stop = xcalloc(1, sizeof(*stop));
 
@@ -93,7 +93,7 @@ void rpc_answer_remove_container(struct rpc_call *rpc, const struct sm_object *o
 	Runtime__V1__RemoveContainerResponse resp = RUNTIME__V1__REMOVE_CONTAINER_RESPONSE__INIT;
 	struct err stuck = ERR_NULL;
 
-	/* An answer while it still is being removed says what it is stuck at. */
+	/* A reply before the removal is complete carries the error that blocks the removal. */
 	if (!e && obj && obj->failure)
 		row_failure_err(obj->failure, &stuck);
 	if (e || stuck.code)
@@ -194,7 +194,7 @@ static void fill_ends(Runtime__V1__ContainerStatus *s, const Crisp__State__Conta
 	s->message = row->message;
 }
 
-/* updated: the limits in force when they are others than the config's, NULL: they are not. */
+/* updated: the limits in force if they differ from the config's; NULL: they do not. */
 static void fill_config(struct container_status *s, const Runtime__V1__ContainerConfig *c,
 			Runtime__V1__LinuxContainerResources *updated)
 {
@@ -241,7 +241,7 @@ static void fill_status(struct container_status *s, const struct listing_row *r,
 	fill_config(s, c, updated);
 }
 
-/* What crictl and people look for: pid and the spec that the runtime was given. */
+/* The verbose info for crictl and operators: pid, and the spec passed to the runtime. */
 static char *info_json(const struct listing_row *r)
 {
 	const Crisp__State__Container *row = r->row;

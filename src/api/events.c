@@ -1,6 +1,6 @@
 /*
- * events.c - the RPCs that raise an event: what the table says of one (struct rpc_event) is done
- * here, with the parts that are written by hand, payloads and answers.
+ * events.c - the RPCs that raise an event, driven by the table (struct rpc_event).  Hand-written
+ * parts, payloads and answers, come from the table's hooks.
  */
 #include <assert.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static int event_for(const struct rpc_event *ev, const ProtobufCMessage *req,
 	return r;
 }
 
-/* All that name fits but *ret, the last, which is left to the caller. */
+/* Raise the event in all objects of that name but the last, *ret, which the caller handles. */
 static int raise_in_others(const struct rpc_event *ev, const ProtobufCMessage *req,
 			   const char *name, struct object **ret, struct err *e)
 {
@@ -61,7 +61,7 @@ static void take_again(struct caller *c)
 		caller_finish(c, NULL, &e);
 }
 
-/* The object that the event is for.  1: there is none, and the call was answered. */
+/* Find the object for the event.  1: no such object, and the call was answered. */
 static int find(const struct rpc_event *ev, struct caller *c, const ProtobufCMessage *req,
 		struct object **ret, struct err *e)
 {
@@ -73,7 +73,7 @@ static int find(const struct rpc_event *ev, struct caller *c, const ProtobufCMes
 		c->again = take_again;
 		return ev->make(req, ret, e);
 	}
-	name = api_text(req, ev->inside, ev->by); /* the validator saw that it is there */
+	name = api_text(req, ev->inside, ev->by); /* the validator has checked its presence */
 	if (ev->broken_removed && quarantine_remove(c, k, name))
 		return 1;
 	r = world_lookup(k, name, ret, e);

@@ -1,10 +1,9 @@
 /*
- * frames.c - counts the HEADERS frames of each connection while the library reads them: a client of
- * gRPC sends one a stream.
- *
- * The library closes descriptors without a word, and their numbers are used again: a read counts
- * only when the descriptor is still the socket that was watched.  The lock is a leaf: the library
- * holds locks of its own when it reads, and no function of it is called from here.
+ * frames.c - count the HEADERS frames of each connection as the library reads them: a gRPC client
+ * sends one for each stream.
+ * The library closes descriptors without notice, and descriptor numbers are reused.  Count a read
+ * only while the descriptor is still the watched socket.  The lock is a leaf: the library holds its
+ * own locks during a read, and no function of the library is called here.
  */
 #include "api/frames.h"
 
@@ -27,7 +26,7 @@ struct watched {
 	struct frames frames;
 	ino_t ino;
 	unsigned idle;
-	int64_t forgiven_ns; /* streams were forgiven up to here */
+	int64_t forgiven_ns; /* forgiven up to this time */
 	bool closed;
 };
 
@@ -35,7 +34,7 @@ static struct {
 	pthread_mutex_t lock;
 	struct watched **by_fd;
 	size_t n;
-	unsigned total; /* idle of all that are not closed */
+	unsigned total; /* sum of idle over connections not closed */
 	uint64_t closed;
 	int64_t logged_ns;
 } all = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -133,7 +132,7 @@ void frames_less(int fd)
 	pthread_mutex_unlock(&all.lock);
 }
 
-/* The next read closes the connection if these are too many. */
+/* Above the limit, the next read closes the connection. */
 void frames_more(int fd)
 {
 	struct watched *w;
@@ -152,7 +151,7 @@ static bool is_same_socket(int fd, ino_t ino)
 	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == ino;
 }
 
-/* The shutdown ends a connection whose client sends no more. */
+/* shutdown() ends the connection even when its client sends no more. */
 static void close_one(int fd)
 {
 	struct watched *w = all.by_fd[fd];
@@ -187,7 +186,7 @@ static void forgive(struct watched *w)
 	take_off(w, (unsigned)MIN(n, (int64_t)FRAMES_IDLE_MAX));
 }
 
-/* Under the lock.  false: the connection is closed. */
+/* Call under the lock.  false: the connection is closed. */
 static bool count(int fd, struct watched *w, const struct msghdr *msg, size_t size)
 {
 	unsigned opened = 0;
@@ -211,7 +210,7 @@ static bool count(int fd, struct watched *w, const struct msghdr *msg, size_t si
 	return !w->closed;
 }
 
-/* 1: a line about closed connections is due. */
+/* true: a log line about closed connections is due. */
 static bool log_is_due(uint64_t closed)
 {
 	int64_t now = clock_monotonic_ns();
@@ -222,7 +221,7 @@ static bool log_is_due(uint64_t closed)
 	return true;
 }
 
-/* The linker sends every recvmsg of the daemon here. */
+/* The linker (--wrap) redirects every recvmsg of the daemon here. */
 ssize_t __real_recvmsg(int fd, struct msghdr *msg, int flags);
 ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags);
 

@@ -1,8 +1,7 @@
 /*
- * gc.c - Admin.CollectGarbage: what is in the image store and nobody uses.
- *
- * First the images, each by its machine, as RemoveImage would; when the last of them has answered,
- * a worker looks at what no image has.  One collection at a time.
+ * gc.c - Admin.CollectGarbage: remove unused content of the image store.
+ * First remove images, each by its machine, as RemoveImage does.  After the last removal, a worker
+ * finds content that no image references.  One collection at a time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +24,7 @@
 
 struct item {
 	const char *kind;
-	char *id, *name, *diff_id; /* diff_id: of a layer that no image has */
+	char *id, *name, *diff_id; /* diff_id: of a layer without an image */
 	bool removed;
 	char *why;
 	uint64_t bytes;
@@ -35,7 +34,7 @@ struct gc {
 	struct loop_job base;
 	struct rpc_call *rpc;
 	bool dry_run;
-	size_t waiting; /* removals under way, and one for who starts them */
+	size_t waiting; /* removals under way, plus one for their starter */
 	struct item *items;
 	size_t n;
 	char *images_root, *trash;
@@ -46,7 +45,7 @@ struct gc {
 
 static struct gc *running;
 
-/* Takes why. */
+/* Takes ownership of why. */
 static struct item *add_item(struct gc *g, const char *kind, const char *id, const char *name,
 			     bool removed, char *why)
 {
@@ -119,7 +118,7 @@ static bool all_go(const struct gc *g, const struct layer_use *u)
 	return true;
 }
 
-/* A layer goes with the last image that has it. */
+/* A layer is freed with the last image that uses it. */
 static void count_bytes(struct gc *g)
 {
 	struct map *use = layer_use_new();
@@ -149,7 +148,7 @@ static void plan_images(struct gc *g)
 	count_bytes(g);
 }
 
-/* --- what no image has: on a worker --- */
+/* --- unreferenced content: on a worker --- */
 
 static int add_leftover(void *arg, const struct image_leftover *l)
 {
@@ -251,7 +250,7 @@ static void explain_stuck(struct gc *g)
 		}
 }
 
-/* A layer goes as layers do whose pull has ended: an image may have come to own it meanwhile. */
+/* Offer layers to layergc, like those of an ended pull: an image may own one by now. */
 static void leftovers_done(struct loop_job *base)
 {
 	struct gc *g = container_of(base, struct gc, base);
@@ -307,7 +306,7 @@ static void removal_done(struct rpc_call *rpc, const struct sm_object *obj, cons
 {
 	(void)rpc;
 	(void)obj;
-	(void)e; /* images_done looks */
+	(void)e; /* images_done reports failures */
 	one_done();
 }
 

@@ -1,6 +1,5 @@
 /*
- * grpc_env.c - see grpc_env.h.  Everything that depends on the library's version and not on its
- * call interface stands here.
+ * grpc_env.c - settings that depend on the library's version rather than its call interface.
  */
 #include "api/grpc_env.h"
 
@@ -12,7 +11,7 @@
 #include "base/log.h"
 #include "base/util.h"
 
-/* Not in a header; what libgrpc 1.51 reads at start.  Left alone: nothing. */
+/* Environment variables that libgrpc 1.51 reads at start; no header lists them.  All are unset. */
 static const char *const env_names[] = {
 	"GRPC_ABORT_ON_LEAKS",
 	"GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS",
@@ -34,7 +33,7 @@ static enum log_level level_of(gpr_log_severity severity)
 	case GPR_LOG_SEVERITY_INFO:
 		return LOG_LEVEL_DEBUG;
 	case GPR_LOG_SEVERITY_ERROR:
-		/* A client's bad frame is an "error" to the library, not to the node. */
+		/* The library's "error" covers a client's bad frame: no error of the node. */
 		return LOG_LEVEL_WARN;
 	}
 	return LOG_LEVEL_WARN;
@@ -53,8 +52,8 @@ void grpc_env_init(void)
 	for (size_t i = 0; i < ARRAY_LEN(env_names); i++)
 		unsetenv(env_names[i]);
 	gpr_set_log_function(on_library_log);
-	/* Large messages come from mmap and go back at once; one heap, since threads are few and
-	 * each further heap keeps its own high-water mark. */
+	/* Large messages then come from mmap and are returned at once.  One heap: there are few
+	 * threads, and each further heap keeps its own high-water mark. */
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	mallopt(M_TRIM_THRESHOLD, 128 * 1024);
 	mallopt(M_ARENA_MAX, 1);

@@ -1,5 +1,5 @@
 /*
- * handlers.c - see handlers.h.
+ * handlers.c - helpers shared by the RPC handlers: posts to the loop, selections, verbose info.
  */
 #include "api/handlers.h"
 

@@ -19,7 +19,7 @@
 
 /* --- events --- */
 
-/* How a pull ended: its image's id, or why there is none. */
+/* Result of a pull: the image's id; or NULL, and failed is set. */
 static const char *pulled_id(const struct sm_object *obj, const struct err *e, struct err *failed)
 {
 	const Crisp__State__Pull *row = obj ? obj->row : NULL;
@@ -90,7 +90,7 @@ int rpc_payload_remove_image(const Runtime__V1__RemoveImageRequest *req, const s
 
 /* --- reads --- */
 
-/* The id of an image as its row has it. */
+/* The id of an image without "sha256:", as in its row. */
 static const char *id_in(const Runtime__V1__Image *item)
 {
 	return item->id + strlen("sha256:");
@@ -102,8 +102,8 @@ bool rpc_named_image(const Runtime__V1__Image *item, const char *name)
 			     item->n_repo_digests, name);
 }
 
-/* The verbose info: "info" is {"imageSpec": the image's config}, as crictl shows it; of an
- * artifact {"artifactType": its type}. */
+/* The verbose info.  "info" of an image: {"imageSpec": its config}, as crictl shows it; of an
+ * artifact: {"artifactType": its type}. */
 static char *info_json(const struct listing_row *row)
 {
 	const Crisp__State__Image *i = row->row;
@@ -144,7 +144,7 @@ static int answer_verbose(struct rpc_call *call, const Runtime__V1__Image *item,
 	return 0;
 }
 
-/* An image that is not there is an answer without one, not an error. */
+/* A missing image is a response without an image, not an error. */
 int rpc_answer_image_status(struct rpc_call *call, const Runtime__V1__ImageStatusRequest *req,
 			    const Runtime__V1__Image *item, struct err *e)
 {

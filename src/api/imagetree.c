@@ -1,5 +1,5 @@
 /*
- * imagetree.c - Admin.ImageTree: images, their layers, and who holds them.
+ * imagetree.c - Admin.ImageTree: images, their layers and the users of both.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,8 @@
 #include "images/pinned.h"
 #include "pod/container.h"
 
-/* Memory of the answer; once there is none left, the rest of it is left out and full is set. */
+/* The response's memory.  When the arena is exhausted, further entries are omitted and full is set.
+ */
 struct image_tree {
 	struct arena *a;
 	struct map *use;
@@ -91,7 +92,7 @@ static void add_containers(struct image_tree *t, Crisp__V1__TreeImage *to,
 
 static void add_names(Crisp__V1__TreeImage *to, const Crisp__State__Image *row)
 {
-	/* A digest is only of interest where there is no tag. */
+	/* Digests matter only for images without a tag. */
 	to->names = row->n_tags ? row->tags : row->digests;
 	to->n_names = row->n_tags ? row->n_tags : row->n_digests;
 	to->pinned = pinned_image(world.conf, row);

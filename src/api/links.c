@@ -1,5 +1,5 @@
 /*
- * links.c - bounds on the connections of the gRPC socket, see links.h.
+ * links.c - limits on the connections of the gRPC socket, keyed by descriptor and inode.
  */
 #include "api/links.h"
 
@@ -20,7 +20,7 @@
 
 struct client_link {
 	struct gate_entry entry;
-	struct list resting; /* settled and without a call, the longest first */
+	struct list resting; /* in links.resting: settled, without a call; longest first */
 	int fd;
 	uint64_t id;
 	ino_t ino;
@@ -73,8 +73,8 @@ static bool is_socket(int fd, ino_t ino)
 	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == ino;
 }
 
-/* The library closes its descriptor when it sees the end.  The copy keeps the number from leading
- * to another socket between the check and the call. */
+/* Shut down without close: the library closes its descriptor on EOF.  The copy keeps the number
+ * from being reused between check and shutdown. */
 static void shut_down(struct links *l, struct client_link *k)
 {
 	_cleanup_close_ int copy = fcntl(k->fd, F_DUPFD_CLOEXEC, 0);
@@ -86,7 +86,7 @@ static void shut_down(struct links *l, struct client_link *k)
 	forget(l, k);
 }
 
-/* Those that the library has closed since they were looked at last. */
+/* Forget the connections that the library has closed since the last sweep. */
 static void sweep(struct links *l)
 {
 	for (size_t i = 0; i < l->n; i++)
@@ -131,7 +131,8 @@ void links_add(struct links *l, int fd)
 		shut_down(l, container_of(excess, struct client_link, entry));
 }
 
-/* A first call: as many connections as may be have called already, so the one goes that rests. */
+/* Settle a connection at its first call.  At the limit, shut down the one without a call for
+ * longest. */
 static bool settle(struct links *l, struct client_link *k)
 {
 	if (gate_settle(&k->entry))
@@ -149,7 +150,7 @@ bool links_begin(struct links *l, int fd, struct link_ref *ret, struct link_peer
 	*ret = (struct link_ref){ .fd = -1 };
 	*ret_peer = (struct link_peer){ .pid = -1 };
 	if (!k)
-		return true; /* shut down a moment ago: its client does not see the answer */
+		return true; /* shut down a moment ago: its client will not get the reply */
 	*ret_peer = k->peer;
 	if (!k->entry.settled && !settle(l, k))
 		return false;
@@ -160,7 +161,7 @@ bool links_begin(struct links *l, int fd, struct link_ref *ret, struct link_peer
 	return true;
 }
 
-/* NULL: it has gone. */
+/* NULL: the connection has gone. */
 static struct client_link *link_of(const struct links *l, struct link_ref ref)
 {
 	struct client_link *k = ref.id && (size_t)ref.fd < l->n ? l->by_fd[ref.fd] : NULL;

@@ -1,6 +1,6 @@
 /*
- * listen.c - see listen.h.  Whether a socket is live is asked twice: by the lock, which only
- * our own kind holds, and by connecting, which any server answers.
+ * listen.c - bind the unix socket after two liveness tests: the lock, which only crispd holds, and
+ * connect(), which any server accepts.
  */
 #include "api/listen.h"
 
@@ -15,12 +15,12 @@
 #include "base/fs.h"
 #include "base/util.h"
 
-#define BACKLOG 4096 /* a client that finds it full gets EAGAIN from connect() */
+#define BACKLOG 4096 /* with a full backlog a client's connect() fails with EAGAIN */
 
 static void path_to_addr(const char *path, struct sockaddr_un *ret)
 {
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	memcpy(ret->sun_path, path, strlen(path) + 1); /* LISTEN_PATH_MAX was checked */
+	memcpy(ret->sun_path, path, strlen(path) + 1); /* path_check bounds it */
 }
 
 static int path_check(const char *path, struct err *e)
@@ -54,7 +54,7 @@ static int lock_take(const char *path, int *ret, struct err *e)
 	return 0;
 }
 
-/* Nobody must answer at the path before it is unlinked. */
+/* Unlink a stale socket; fail when a server accepts connections on path. */
 static int stale_remove(const char *path, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
@@ -70,7 +70,7 @@ static int stale_remove(const char *path, struct err *e)
 		return err_set(e, ERR_PRECONDITION,
 			       "%s is there and is not a socket: move it away or listen elsewhere",
 			       path);
-	/* Non-blocking: a full backlog is EAGAIN, and a live server. */
+	/* Non-blocking: EAGAIN means a full backlog, hence a live server. */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "socket to probe %s", path);
@@ -92,8 +92,8 @@ static int socket_bind(struct listener *l, mode_t mode, struct err *e)
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->fd < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "socket for %s", l->path);
-	/* The file takes the descriptor's mode less the umask, so it is never wider than asked;
-	 * the second chmod gives back what the umask took. */
+	/* bind() creates the file with the descriptor's mode less the umask, never wider than mode.
+	 * The chmod afterwards restores the bits that the umask cleared. */
 	path_to_addr(l->path, &addr);
 	if (fchmod(l->fd, mode) < 0 || bind(l->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "bind %s", l->path);

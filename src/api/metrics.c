@@ -1,5 +1,5 @@
 /*
- * metrics.c - see metrics.h: what the figures are.  How they are asked for is metrics_http.c.
+ * metrics.c - collection of all metrics and their text format; metrics_http.c serves them.
  */
 #include "api/metrics.h"
 
@@ -28,7 +28,7 @@
 
 /* --- calls --- */
 
-/* Upper bounds of the histogram, as they are written and in ns. */
+/* Upper bounds of the histogram, as text and in ns. */
 static const struct {
 	const char *text;
 	int64_t ns;
@@ -41,7 +41,8 @@ static const struct {
 
 static struct {
 	_Atomic uint64_t calls, errors, ns;
-	_Atomic uint64_t within[ARRAY_LEN(bounds)]; /* of each bound's own range */
+	_Atomic uint64_t within[ARRAY_LEN(bounds)]; /* calls in the bound's own range, not
+						     * cumulative */
 } operations[CRI_RPC_COUNT];
 
 void metrics_count_call(const struct server_call_info *info)
@@ -65,8 +66,8 @@ void metrics_count_call(const struct server_call_info *info)
 
 /* --- text --- */
 
-/* Which families are wanted: [crio.metrics] metrics_collectors, with or without the prefixes that
- * others put before a name; an empty list is all. */
+/* Is the family exported? [crio.metrics] metrics_collectors lists names, with or without the
+ * prefixes of CRI-O and crisp; an empty list is all. */
 static bool wanted(const struct conf *conf, const char *family)
 {
 	static const char *const prefixes[] = { "container_runtime_", "crio_", "crisp_" };
@@ -142,7 +143,7 @@ static void add_operations(const struct conf *conf, struct buf *out)
 
 /* --- objects --- */
 
-/* How many objects of each machine are in each of its states. */
+/* Number of objects of each machine in each of its states. */
 static void add_objects(const struct conf *conf, struct buf *out)
 {
 	if (!begin(conf, out, "objects", "gauge", "Objects, by state machine and state."))
@@ -181,7 +182,7 @@ static void add_counter(const struct conf *conf, struct buf *out, const char *fa
 		buf_printf(out, "crisp_%s %" PRIu64 "\n", family, value);
 }
 
-/* A value of a label: what could end it is escaped. */
+/* Append a label, escaping characters that would end its value. */
 static void add_label(struct buf *out, const char *name, const char *value)
 {
 	buf_printf(out, "%s=\"", name);
@@ -223,7 +224,7 @@ static uint64_t pull_retries(const struct image_pull_progress *p)
 	return p->retries;
 }
 
-/* What one figure of a running pull is. */
+/* Metrics of a running pull. */
 static const struct {
 	const char *family, *help;
 	uint64_t (*value)(const struct image_pull_progress *p);
@@ -238,7 +239,7 @@ static const struct {
 	{ "image_pull_retries", "What a running pull has asked for again.", pull_retries },
 };
 
-/* source: the registry or mirror that is asked. */
+/* Label source: the registry or mirror in use. */
 static void add_running(const struct conf *conf, struct buf *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(pull_figures); i++) {

@@ -1,6 +1,6 @@
 /*
- * metrics_http.c - see metrics.h: a small HTTP server on the main loop, with TLS where it is asked
- * for.  What must hold: a client costs a bounded buffer and a bounded time, whatever it does.
+ * metrics_http.c - the HTTP server for metrics on the main loop, with optional TLS.  Each client
+ * costs a bounded buffer and a bounded time.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,14 +22,14 @@
 #include "stream/http.h"
 #include "stream/tls.h"
 
-#define CLIENTS_MAX 64 /* of one door; the oldest makes room for the next */
+#define CLIENTS_MAX 64 /* of one listening socket; at the limit the oldest is closed */
 #define CLIENTS_PEER_MAX 32
 #define CLIENT_NS (10 * NSEC_PER_SEC)
 #define REQUEST_MAX 8192
 
 struct scrape {
 	struct list node;
-	struct gate_entry entry; /* always waiting: a scrape is short, a slow one goes */
+	struct gate_entry entry; /* always waiting: a scrape is short, a slow one is evicted */
 	struct loop_io socket;
 	struct loop_timer timer;
 	struct tls_link *tls; /* NULL: none */
@@ -102,7 +102,7 @@ static void answer(struct scrape *c, size_t size)
 	put_answer(c, status, body.data, body.len);
 }
 
-/* Nothing now: the socket tells when to go on. */
+/* Wait for the socket after EAGAIN.  false: another error. */
 static bool again(struct scrape *c, uint32_t events)
 {
 	struct err ignored = ERR_NULL;
@@ -127,7 +127,7 @@ static void scrape_write(struct scrape *c)
 		scrape_free(c);
 }
 
-/* What TLS has taken from the socket, the socket does not tell of again: all of it is read. */
+/* Read until EAGAIN: epoll does not report bytes that TLS has already buffered. */
 static void scrape_read(struct scrape *c)
 {
 	size_t size = 0;
@@ -161,7 +161,7 @@ static void on_client(struct loop_io *io, uint32_t events)
 		scrape_read(c);
 }
 
-/* New files are for the connections to come. */
+/* Replaced TLS files apply to new connections. */
 static struct tls_link *secure(int fd)
 {
 	struct err e = ERR_NULL;
@@ -174,7 +174,7 @@ static struct tls_link *secure(int fd)
 	return tls_link_new(server.tls, fd);
 }
 
-/* The socket that is accepted from would be reported without end: this costs one client. */
+/* Close one client: at EMFILE, epoll would report the listening socket without end. */
 static void out_of_files(struct gate *gate)
 {
 	struct gate_entry *n = gate_victim(gate);

@@ -27,8 +27,8 @@
 #include "oci/features.h"
 #include "pod/container.h"
 
-#define EXPLAIN_LINES 256 /* of one signal */
-#define TRASH_SLOW_NS (5 * NSEC_PER_SEC) /* an entry that takes longer is explained */
+#define EXPLAIN_LINES 256 /* in the log, for one signal */
+#define TRASH_SLOW_NS (5 * NSEC_PER_SEC) /* a removal that takes longer is explained */
 
 #define CNI_STATUS_MS 5000
 
@@ -60,7 +60,7 @@ int rpc_runtime_config(struct rpc_call *call, const Runtime__V1__RuntimeConfigRe
 	return 1;
 }
 
-/* The pod CIDR belongs to the CNI configuration here; accepted and not used, as CRI-O does. */
+/* Accept and ignore the pod CIDR, as CRI-O does: the CNI configuration has it. */
 int rpc_update_runtime_config(struct rpc_call *call,
 			      const Runtime__V1__UpdateRuntimeConfigRequest *req, struct err *e)
 {
@@ -73,16 +73,16 @@ int rpc_update_runtime_config(struct rpc_call *call,
 	return 0;
 }
 
-/* --- Status: the known answer while nothing has changed, else from a worker: it may ask CNI
- * plugins --- */
+/* --- Status: cached while nothing has changed, else from a worker, which may run CNI plugins ---
+ */
 
 struct status_call {
 	struct loop_post post;
 	struct loop_job job;
 	struct rpc_call *rpc;
 	bool verbose;
-	struct cni_readiness network; /* a copy while a worker has it */
-	int watch_fd; /* since before the answer; -1: none */
+	struct cni_readiness network; /* a copy while a worker uses it */
+	int watch_fd; /* watches since before the check; -1: none */
 };
 
 /* On the loop. */
@@ -107,7 +107,7 @@ static Runtime__V1__RuntimeHandler *handler_new(struct arena *a, const char *nam
 	return h;
 }
 
-/* Each handler, and "" for the default one. */
+/* Each runtime handler, and "" for the default one. */
 static void fill_handlers(struct arena *a, Runtime__V1__StatusResponse *resp)
 {
 	const struct conf *c = world.conf;
@@ -244,7 +244,7 @@ int rpc_status(struct rpc_call *call, const Runtime__V1__StatusRequest *req, str
 	return 0;
 }
 
-/* --- Explain: on the loop, where the objects and what they wait for are --- */
+/* --- Explain: on the loop, which owns the objects --- */
 
 static const char *const kinds_of_state[] = {
 	[SM_KIND_INITIAL] = "initial",
@@ -266,14 +266,14 @@ static const Crisp__State__Failure *failure_of(const struct object *o)
 		return ((const Crisp__State__Pull *)o->sm->row)->failure;
 	case KIND_IMAGE:
 		return ((const Crisp__State__Image *)o->sm->row)->failure;
-	case KIND_SHIM: /* its object keeps it */
+	case KIND_SHIM: /* its object has the failure */
 	case KIND_COUNT:
 		break;
 	}
 	return NULL;
 }
 
-/* Of a sandbox that ended although no client asked for it, when it has come to rest; else "". */
+/* Why a sandbox ended without a client's request, once it has settled; else "". */
 static const char *ended_why(const struct object *o)
 {
 	return o->kind == KIND_SANDBOX ? ((const Crisp__State__Sandbox *)o->sm->row)->ended_why
@@ -290,7 +290,7 @@ static char *pull_words(struct arena *a, const char *effect, const struct image_
 			    p->retries, *p->host ? ", from " : "", p->host);
 }
 
-/* ", which ..." of a container that is killed and does not die, else "". */
+/* ": PROCESS, in the kernel, ..." for a killed container in uninterruptible sleep, else "". */
 static const char *stuck_process(const struct object *o, char out[PROC_TEXT_MAX + 64])
 {
 	const Crisp__State__Container *row = o->sm->row;
@@ -303,7 +303,7 @@ static const char *stuck_process(const struct object *o, char out[PROC_TEXT_MAX 
 	return out;
 }
 
-/* In words: the effect in flight, the jobs in its way, the calls that wait. */
+/* Describe the pending work: a failed commit, a child, or the effect in flight with its retries. */
 static char *waits_for(struct arena *a, const struct object *o)
 {
 	const struct sm_object *sm = o->sm;
@@ -351,7 +351,7 @@ static Crisp__V1__Transition **explain_history(struct arena *a, const struct sm_
 	return list;
 }
 
-/* At rest, and as its clients think it is. */
+/* Settled, not stalled, and not a faulty image. */
 static bool is_quiet(const struct object *o)
 {
 	return sm_state(o->sm)->kind == SM_KIND_REST && !o->sm->stalled &&
@@ -430,7 +430,7 @@ static Crisp__V1__ExplainedObject *explain_trash(struct arena *a, const char *pa
 	return x;
 }
 
-/* Entries that do not go, and one whose removal takes long. */
+/* Add trash entries that cannot be removed, and one whose removal takes long. */
 static void add_trash(struct arena *a, const char *prefix, Crisp__V1__ExplainResponse *resp)
 {
 	struct trash_status s = trash_status();
@@ -452,8 +452,8 @@ static void add_trash(struct arena *a, const char *prefix, Crisp__V1__ExplainRes
 	}
 }
 
-/* What waits for something, and with a prefix every object whose id begins with it.  ERR_EXHAUSTED:
- * the arena is too small. */
+/* Collect objects with pending work; with a prefix, every object whose id begins with it.
+ * ERR_EXHAUSTED: the arena is too small. */
 static int collect(struct arena *a, const char *prefix, Crisp__V1__ExplainResponse *resp,
 		   struct err *e)
 {

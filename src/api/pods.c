@@ -40,7 +40,7 @@ void rpc_answer_stop_pod_sandbox(struct rpc_call *rpc, const struct sm_object *o
 	Runtime__V1__StopPodSandboxResponse resp = RUNTIME__V1__STOP_POD_SANDBOX_RESPONSE__INIT;
 	struct err stuck = ERR_NULL;
 
-	/* An answer before rest says what it is stuck at; the work goes on. */
+	/* A reply before the stop is complete carries the blocking error; the work goes on. */
 	if (!e && obj && obj->failure)
 		row_failure_err(obj->failure, &stuck);
 	if (e || stuck.code)

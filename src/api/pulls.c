@@ -1,5 +1,5 @@
 /*
- * pulls.c - crisp.v1 Admin's RPCs about pulls, and how a pull is shown elsewhere.
+ * pulls.c - crisp.v1 Admin's RPCs about pulls, and a pull's state in other responses.
  */
 #include <jansson.h>
 #include <string.h>

@@ -1,9 +1,8 @@
 /*
- * reads.c - the RPCs about objects that a snapshot answers: struct rpc_select says how an object is
- * found or a list filtered, and is followed here; by hand are the answers about one object.
- *
- * A list is made of the packed messages of the snapshot as they are.  A message is unpacked only
- * for what it alone knows, labels and names.
+ * reads.c - the RPCs about objects that a snapshot answers.  struct rpc_select defines lookup and
+ * filters, executed here; only responses about one object are hand-written.
+ * A list consists of the snapshot's packed messages, unchanged.  A message is unpacked only for
+ * labels and names.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -22,7 +21,7 @@ static enum kind kind_of(const struct rpc_select *s)
 
 /* --- filters --- */
 
-/* Every map<string, string> entry has the same two fields in the same places. */
+/* Every map<string, string> entry has the same two fields at the same offsets. */
 typedef Runtime__V1__Container__LabelsEntry map_entry;
 
 static bool has_label(map_entry *const *labels, size_t n, const map_entry *want)
@@ -145,7 +144,7 @@ static int add_item(void *arg, const struct listing *v)
 {
 	struct list_answer *l = arg;
 	unsigned char head[20];
-	size_t n = put_varint(head, (size_t)l->field << 3 | 2 /* a length and bytes */);
+	size_t n = put_varint(head, (size_t)l->field << 3 | 2 /* length-delimited */);
 
 	n += put_varint(head + n, v->size);
 	buf_add(&l->packed, head, n);

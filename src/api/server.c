@@ -1,6 +1,6 @@
 /*
- * server.c - see server.h.  Order of a life: listener, library, queue threads, accept thread; and
- * the same backwards.
+ * server.c - the gRPC server's life: start listener, library, queue threads, accept thread; stop in
+ * reverse order.
  */
 #include "api/server.h"
 
@@ -29,10 +29,10 @@
 
 #define THREADS_MAX 8
 #define TRIM_MS 5000
-#define HOLES_MAX ((uint64_t)12 * 1024 * 1024) /* and the program itself, which is half of it */
+#define HOLES_MAX ((uint64_t)12 * 1024 * 1024) /* half of it is the program itself */
 
-/* A method as the library knows it; the last slot of a server, with method NULL, takes the calls
- * that no other takes: without it they would wait until their own deadline. */
+/* A method as the library knows it.  A server's last slot, with method NULL, takes calls to
+ * unregistered methods, which would otherwise wait until their own deadline. */
 struct method_slot {
 	struct server *server;
 	const struct rpc_method *method;
@@ -48,14 +48,14 @@ struct server {
 	size_t n_slots;
 	pthread_t threads[THREADS_MAX], accept_thread;
 	unsigned n_threads;
-	int wake_fd; /* ends the accept thread; -1: there is none */
+	int wake_fd; /* ends the accept thread; -1: none */
 	struct cq_event shut;
 	bool drained;
 	bool shut_done; /* calls->lock */
 };
 
-/* The connection's descriptor is in the name that the library gives the other end: "fd:12".  A call
- * that is late may find the next connection there; it is then counted for that one.  -1: none. */
+/* Descriptor of the connection, from the peer name that the library gives it: "fd:12".  A late call
+ * may be counted for the next connection with that descriptor.  -1: none. */
 static int descriptor_of(grpc_call *call)
 {
 	char *name = grpc_call_get_peer(call);
@@ -82,7 +82,7 @@ static void on_arrive(struct cq_event *ev, bool ok)
 	call_run(c, descriptor_of(c->grpc));
 }
 
-/* Be ready for the next call of this method. */
+/* Request the next call of this method from the library. */
 static void slot_arm(struct method_slot *slot)
 {
 	struct server *s = slot->server;
@@ -142,13 +142,13 @@ static void accept_one(struct server *s, grpc_server_credentials *creds)
 	pthread_mutex_unlock(&s->calls->lock);
 	if (fd >= 0)
 		grpc_server_add_channel_from_fd(s->grpc, take_fd(fd), creds);
-	/* No descriptor or memory left: look again in a while, the backlog waits. */
+	/* No descriptor or memory left: retry later; clients wait in the backlog. */
 	else if (why == EMFILE || why == ENFILE || why == ENOMEM || why == ENOBUFS)
 		poll(&(struct pollfd){ .fd = s->wake_fd, .events = POLLIN }, 1, 100);
 }
 
-/* Calls and connections that come in bursts leave holes in the heap, which the library fills again
- * and never gives back. */
+/* Trim the heap.  Bursts of calls and connections leave holes, which the library reuses but never
+ * returns. */
 static void give_back(int64_t *last_ns)
 {
 	int64_t now = clock_monotonic_ns();
@@ -206,15 +206,16 @@ static grpc_server *grpc_server_make(const struct server_options *o, const struc
 	size_t recv = o->max_recv ? o->max_recv : LIMIT_MESSAGE;
 	grpc_arg args[] = {
 		arg_int(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, recv + LIMIT_MESSAGE_SLACK),
-		/* Checked in rpc_reply, with a better text. */
+		/* rpc_reply enforces max_send with a better text. */
 		arg_int(GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, INT32_MAX),
-		/* A client that has more calls waits: the library of the client sees to that. */
+		/* The client's library delays calls above this limit. */
 		arg_int(GRPC_ARG_MAX_CONCURRENT_STREAMS,
 			MIN(cs->max_calls, (unsigned)LIMIT_CALLS_OF_CONNECTION)),
-		/* A client that pings every few seconds is not a bad client. */
+		/* Allow a ping every second without a penalty. */
 		arg_int(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0),
 		arg_int(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000),
-		/* Memory and CPU for introspection and for networks that a socket file is not. */
+		/* Introspection and bandwidth probing cost memory and CPU, and a unix socket needs
+		 * neither. */
 		arg_int(GRPC_ARG_ENABLE_CHANNELZ, 0),
 		arg_int(GRPC_ARG_MAX_CHANNEL_TRACE_EVENT_MEMORY_PER_NODE, 0),
 		arg_int(GRPC_ARG_HTTP2_BDP_PROBE, 0),
@@ -318,7 +319,7 @@ static void accept_stop(struct server *s)
 	listener_close(&s->listener);
 }
 
-/* Until the library says that the last call has ended; false: at_ns (monotonic) came first. */
+/* Wait until the library reports the last call's end.  false: at_ns (monotonic) came first. */
 static bool shut_wait(struct server *s, int64_t at_ns)
 {
 	struct timespec at = { .tv_sec = at_ns / NSEC_PER_SEC, .tv_nsec = at_ns % NSEC_PER_SEC };
@@ -345,14 +346,14 @@ int server_drain(struct server *s, int64_t grace_ms)
 	grpc_server_shutdown_and_notify(s->grpc, s->cq, cq_event_give(&s->shut));
 	if (shut_wait(s, now + MAX(grace_ms, (int64_t)0) * NSEC_PER_MSEC))
 		return 0;
-	/* Closes connections too, also one whose client does not answer at all. */
+	/* Closes connections too, even of an unresponsive client. */
 	grpc_server_cancel_all_calls(s->grpc);
 	while (!shut_wait(s, clock_monotonic_ns() + NSEC_PER_SEC))
 		;
 	return 1;
 }
 
-/* Its own threads empty the queue; after a start that failed half way, this one does. */
+/* The queue's threads drain the queue; after a failed start the caller does. */
 static void queue_finish(struct server *s)
 {
 	grpc_completion_queue_shutdown(s->cq);

@@ -1,13 +1,11 @@
 /*
- * stats.c - what containers and pods use (runtime.v1 RuntimeService: ContainerStats,
+ * stats.c - resource usage of containers and pods (runtime.v1 RuntimeService: ContainerStats,
  * ListContainerStats, PodSandboxStats, ListPodSandboxStats).
- *
- * A call selects on the loop, from the views that lists are made of and as states/rpc.bind says; a
- * worker reads the node; the answer is made on the loop again, where what was read before is kept
- * (see pod/usage.h).  No machine is asked, so a container that hangs in a stop has figures as well.
- *
- * Lists leave out what has ended, as nothing of it uses anything any more; asked for by its id it
- * has an answer, with zeros and the size of its writable layer.
+ * A call selects objects on the loop, from the same views as lists, by states/rpc.bind.  A worker
+ * reads the node.  The loop makes the response, with the earlier samples (see pod/usage.h).  No
+ * machine is involved, so a container that hangs in a stop has stats as well.
+ * Lists omit ended objects, which use nothing.  A request by id gets zeros and the size of the
+ * writable layer.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,15 +33,15 @@ struct stats_container {
 	struct stats_container *next;
 	struct usage use;
 	Runtime__V1__Container *item;
-	struct stats_pod *pod; /* NULL: asked for without pods */
+	struct stats_pod *pod; /* NULL: a request without pods */
 };
 
 struct stats_call {
 	struct loop_job job;
 	struct caller *call;
 	void (*answer)(struct stats_call *s);
-	struct arena *arena; /* has everything below and the answer */
-	struct map *pods_by_id; /* NULL: containers are asked for */
+	struct arena *arena; /* memory of everything below and of the response */
+	struct map *pods_by_id; /* NULL: a request for containers */
 	struct stats_pod *pods, **pods_end;
 	struct stats_container *containers, **containers_end;
 	size_t n_pods, n_containers;
@@ -60,7 +58,7 @@ static void *take(struct stats_call *s, size_t size)
 	return p;
 }
 
-/* Takes pods_by_id; NULL: containers are asked for. */
+/* Takes ownership of pods_by_id; NULL: a request for containers. */
 static struct stats_call *call_new(struct caller *c, struct map *pods_by_id,
 				   void (*answer)(struct stats_call *))
 {
@@ -149,7 +147,7 @@ static int select_pod(void *arg, const struct listing *v)
 static void stats_work(struct loop_job *base);
 static void stats_done(struct loop_job *base);
 
-/* Owns s; the caller stays the caller's when it fails. */
+/* Takes ownership of s; on failure the caller keeps its struct caller. */
 static int start(struct stats_call *s, const ProtobufCMessage *req, struct err *e)
 {
 	const struct rpc_select *sel = rpc_call_method(s->call->rpc)->selects;
@@ -209,7 +207,7 @@ static uint64_box *box(struct stats_call *s, uint64_t v)
 	return b;
 }
 
-/* What is left of a limit; NULL: there is none. */
+/* The unused part of a limit; NULL: no limit. */
 static uint64_box *box_left(struct stats_call *s, uint64_t limit, uint64_t used)
 {
 	if (limit == UINT64_MAX)
@@ -255,7 +253,7 @@ static Runtime__V1__SwapUsage *make_swap(struct stats_call *s, const struct usag
 	return m;
 }
 
-/* The mount point is that of ImageFsInfo's container file system.  NULL: not walked yet. */
+/* The mount point is the one of ImageFsInfo's container file system.  NULL: not measured yet. */
 static Runtime__V1__FilesystemUsage *make_layer(struct stats_call *s, const struct usage *u)
 {
 	Runtime__V1__FilesystemUsage *m;
@@ -309,7 +307,7 @@ static Runtime__V1__NetworkInterfaceUsage *make_interface(struct stats_call *s,
 	return m;
 }
 
-/* NULL: it has the node's network, or none any more. */
+/* NULL: host network, or the netns is gone. */
 static Runtime__V1__NetworkUsage *make_network(struct stats_call *s, const struct usage *u)
 {
 	Runtime__V1__NetworkUsage *m;

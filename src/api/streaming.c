@@ -1,5 +1,5 @@
 /*
- * streaming.c - Exec, Attach and PortForward: they prepare a session and answer its URL.
+ * streaming.c - Exec, Attach and PortForward: prepare a session and return its URL.
  */
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /*
- * wire.c - one recursive walk for both uses: in the check a bad string ends it, in the cleaning
- * it is repaired in place, which works because a repair never changes a length.
+ * wire.c - one recursive walk for checking and cleaning.  A bad string ends the check.  The
+ * cleaning repairs it in place, which never changes a length.
  */
 #include "api/wire.h"
 
@@ -19,11 +19,11 @@ enum wire_type {
 	WIRE_TYPE_I32 = 5,
 };
 
-/* One message on the way down; the chain gives an error its path. */
+/* One message on the path from the root; the chain gives errors their field path. */
 struct level {
 	const struct level *up;
 	const ProtobufCMessageDescriptor *desc;
-	const ProtobufCFieldDescriptor *field; /* being looked at, NULL: none or unknown */
+	const ProtobufCFieldDescriptor *field; /* current field, NULL: none or unknown */
 	unsigned depth;
 };
 
@@ -135,7 +135,7 @@ static enum wire_type type_wire(ProtobufCType type)
 	return WIRE_TYPE_LEN;
 }
 
-/* A value of a scalar wire type. */
+/* Skip a value of a scalar wire type. */
 static bool skip_scalar(struct span *s, unsigned type)
 {
 	uint64_t unused;
@@ -147,7 +147,7 @@ static bool skip_scalar(struct span *s, unsigned type)
 		return read_fixed(s, 8);
 	case WIRE_TYPE_I32:
 		return read_fixed(s, 4);
-	default: /* from the wire, not ours */
+	default: /* value from the wire, not an enum of crisp */
 		return false;
 	}
 }
@@ -203,7 +203,7 @@ static int walk_len(struct wire_walk *w, const struct level *l, struct span body
 	}
 }
 
-/* Does the wire type go with the field?  Repeated scalars come packed or one by one. */
+/* Does the wire type match the field? Repeated scalars come packed or one by one. */
 static bool type_fits(const ProtobufCFieldDescriptor *f, unsigned type)
 {
 	unsigned want = type_wire(f->type);
@@ -264,7 +264,7 @@ void wire_clean(const ProtobufCMessageDescriptor *desc, void *data, size_t size)
 		walk_message(&w, &top, (struct span){ data, (uint8_t *)data + size });
 }
 
-/* Bytes of the character at p, 0: not one. */
+/* Length in bytes of the UTF-8 character at p; 0: invalid. */
 static size_t char_size(const char *p, size_t left)
 {
 	for (size_t n = 1; n <= 4 && n <= left; n++)
