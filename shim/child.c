@@ -1,5 +1,5 @@
 /*
- * child.c - see child.h.
+ * child.c - adopted processes: pidfds, and exits from waitid or, for foreign children, the kernel.
  */
 #include "shim/child.h"
 
@@ -20,7 +20,7 @@
 
 #define EXIT_UNKNOWN 255
 #define LOOK_EVERY_MS 20
-#define LOOKS 250 /* five seconds for the parent to wait for it */
+#define LOOKS 250 /* five seconds for the parent to reap it */
 
 static struct list children = { &children, &children };
 
@@ -32,7 +32,7 @@ static void end(struct child *c, const struct reaped *r)
 	c->fn(c, &copy);
 }
 
-/* The end of a process whose parent is someone else, from the kernel. */
+/* Poll the kernel for the exit status of a child of another process. */
 static void look_for_status(struct timer *t)
 {
 	struct child *c = container_of(t, struct child, look);
@@ -57,14 +57,14 @@ static void look_for_status(struct timer *t)
 	end(c, &r);
 }
 
-/* The process is gone.  Its status comes from waitid, unless someone else is its parent. */
+/* The process has exited.  waitid returns the status unless another process is its parent. */
 static void pidfd_ready(struct watch *w, uint32_t events)
 {
 	struct child *c = container_of(w, struct child, exit);
 	pid_t pid = c->pid;
 
 	(void)events;
-	watch_change(w, 0); /* it stays readable */
+	watch_change(w, 0); /* the pidfd stays readable */
 	reap_all();
 	list_for_each(pos, &children) {
 		c = list_entry(pos, struct child, node);
@@ -106,12 +106,12 @@ int child_adopt_pid(struct child *c, pid_t pid, void (*fn)(struct child *, const
 	if (fd < 0 && errno != ESRCH)
 		return err_errno(e, ERR_INTERNAL, errno, "open process %d", (int)pid);
 	if (fd < 0) {
-		reap_all(); /* its status may be waiting for us still */
+		reap_all(); /* its status may still be unreaped */
 		c->has_ended = reap_take_early(pid, &c->ended);
 		if (!c->has_ended)
 			return err_set(e, ERR_INTERNAL, "process %d is gone already", (int)pid);
 	} else {
-		/* A zombie has its start time as well. */
+		/* A zombie has a start time too. */
 		r = proc_start_ticks(pid, &c->start_ticks, e);
 		if (r == 0)
 			r = adopt_pidfd(c, fd, e);
@@ -144,8 +144,8 @@ int child_adopt(struct child *c, const char *pid_path,
 	if (!text.len || str_to_i64(text.data, 2, INT32_MAX, &pid) < 0)
 		return err_set(e, ERR_INTERNAL, "pid file %s of the OCI runtime holds no pid",
 			       pid_path);
-	/* The shim is the subreaper of all that a runtime starts.  A runtime that names another
-	 * process would have it killed in the container's place. */
+	/* The shim is the subreaper of all processes that a runtime starts.  With a foreign pid in
+	 * the file, signals for the container would kill another process. */
 	r = proc_descends_from((pid_t)pid, getpid(), e);
 	if (r > 0 && kill((pid_t)pid, 0) == 0)
 		r = err_set(e, ERR_INTERNAL,

@@ -1,6 +1,6 @@
 /*
- * console.c - see console.h.  Reached through /proc/PID/fd/N, since a socket's address holds 107
- * bytes and a directory's name may be longer.
+ * console.c - the console socket, addressed through /proc/PID/fd/N: a socket address holds 107
+ * bytes, and the name of the pod directory may be longer.
  */
 #include "shim/console.h"
 

@@ -1,5 +1,5 @@
 /*
- * control.c - see control.h.
+ * control.c - accept the daemon on the control socket, parse its frames, send answers and reports.
  */
 #include "shim/control.h"
 
@@ -20,13 +20,13 @@
 #include "shim/poll.h"
 #include "shim/spawner.h"
 
-#define SEND_BUFFER (1024 * 1024) /* a HELLO of as many objects as there may be */
+#define SEND_BUFFER (1024 * 1024) /* a HELLO with the maximum number of objects */
 
 static struct watch listener = { .fd = -1 };
 static struct watch peer = { .fd = -1 };
 static uint32_t connection; /* number of the current one */
 static void (*handle_request)(const struct shim_request *, int *, struct waiter *);
-static char frame[SHIM_FRAME_MAX + 4096] PAGES_ALIGNED; /* more, to see that a packet is too long */
+static char frame[SHIM_FRAME_MAX + 4096] PAGES_ALIGNED; /* larger, to detect long packets */
 static char out[SHIM_FRAME_MAX] PAGES_ALIGNED;
 
 bool control_is_open(void)
@@ -128,7 +128,7 @@ void control_join(struct waiter *place, struct waiter *w)
 
 /* --- in --- */
 
-/* The descriptors beside a frame into fds[SHIM_FDS_MAX], more are closed. */
+/* Copy the descriptors of a frame to fds[SHIM_FDS_MAX]; close surplus ones.  false: too many. */
 static bool take_fds(struct msghdr *msg, int *fds)
 {
 	bool too_many = msg->msg_flags & MSG_CTRUNC;
@@ -231,7 +231,7 @@ int control_listen(int dir_fd,
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	handle_request = handle;
-	/* The lock is ours: a socket that is there is a dead shim's. */
+	/* This shim has the lock, so an existing socket is that of a dead shim. */
 	unlinkat(dir_fd, SHIM_SOCKET_NAME, 0);
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dir_fd,
 		 SHIM_SOCKET_NAME);

@@ -1,5 +1,5 @@
 /*
- * ctr.c - see ctr.h.
+ * ctr.c - containers: run the OCI runtime's create, start and delete, signal, record the exit.
  */
 #include "shim/ctr.h"
 
@@ -42,7 +42,7 @@ struct ctr *ctr_find(const char *id)
 	return NULL;
 }
 
-/* Where the runtime writes what it has to say, and the pid. */
+/* Path of a file in the bundle: the runtime's log or pid file. */
 static void bundle_path(const struct ctr *c, const char *name, char out[PATH_MAX])
 {
 	snprintf(out, PATH_MAX, "%s/%s", c->bundle, name);
@@ -124,7 +124,7 @@ void ctr_kill(struct ctr *c, const struct shim_request *req, struct waiter *w)
 		return;
 	}
 	err = child_kill(&c->init, (int)req->signal);
-	if (err && err != ESRCH) /* gone: its end is being told */
+	if (err && err != ESRCH) /* ESRCH: init has exited, and its report follows */
 		r = err_errno(&e, ERR_INTERNAL, err, "signal container %s", c->status.id);
 	control_answer(w, &c->status, -1, r < 0 ? &e : NULL);
 }
@@ -145,12 +145,12 @@ static void write_record(struct timer *t)
 	};
 	struct err e = ERR_NULL;
 
-	/* The record is about what is known. */
+	/* The record holds known exit codes only. */
 	if (!*c->exit_path || c->status.exit_unknown)
 		return;
 	memcpy(rec.boot_id, clock_boot_id(), sizeof(rec.boot_id));
 	if (exitrec_write(c->exit_path, &rec, &e) < 0) {
-		/* It is told all the same, and kept in memory until it is forgotten. */
+		/* Still reported; the status stays in memory until FORGET. */
 		if (!c->record_due)
 			log_err(LOG_LEVEL_ERROR, "exit record", &e);
 		c->record_due = true;
@@ -235,7 +235,7 @@ static void start_done(struct shim_job *j, int status)
 			c->status.started_ns = MIN(c->status.started_ns, c->end.at_ns);
 		life_move(&c->life, LIFE_EVENT_STARTED);
 	} else {
-		reap_all(); /* did it end by itself? */
+		reap_all(); /* init may have exited already */
 		job_error(j, status, "start", log, &c->failure);
 		log_err(LOG_LEVEL_WARN, "start", &c->failure);
 		child_kill(&c->init, SIGKILL);
@@ -273,14 +273,14 @@ static void delete_done(struct shim_job *j, int status)
 {
 	struct ctr *c = container_of(j, struct ctr, job);
 
-	/* There may have been nothing to delete: the first failure is the one that counts. */
+	/* The container may not exist: the first failure is the one to report. */
 	if (status != 0)
 		log_info("delete after a failed create", "ctr=%s status=%d", c->status.id, status);
 	life_move(&c->life, LIFE_EVENT_UNDONE);
 	ctr_free(c);
 }
 
-/* The create failed: leave nothing, then say why. */
+/* The create failed: delete the container, then report the failure. */
 static void undo_create(struct ctr *c)
 {
 	const char *const rest[] = { "delete", "--force", c->status.id, NULL };
@@ -298,7 +298,7 @@ static void undo_create(struct ctr *c)
 	ctr_free(c);
 }
 
-/* What the runtime left is taken over. */
+/* Adopt the pty and the init that the runtime left. */
 static int take_over(struct ctr *c, struct err *e)
 {
 	char path[PATH_MAX];
@@ -385,7 +385,7 @@ static int spawn_create(struct ctr *c, struct err *e)
 	return r;
 }
 
-/* The runtime never ran: c->failure is why. */
+/* The runtime never ran; c->failure is set. */
 static void create_refused(struct ctr *c)
 {
 	err_wrap(&c->failure, "container %s", c->status.id);

@@ -1,5 +1,5 @@
 /*
- * exe.c - see exe.h.
+ * exe.c - exec sessions: run the OCI runtime's exec, adopt its process, signal it, report its exit.
  */
 #include "shim/exe.h"
 
@@ -33,7 +33,7 @@ struct exe *exe_find(const char *name)
 	return NULL;
 }
 
-/* Files of the runtime's exec, in the bundle: kind is "log" or "pid"; or our own. */
+/* Path of a session's file in the bundle: kind: "log", "pid" of the runtime, SESSION_LEFT. */
 static void file_path(const struct exe *s, const char *kind, char out[PATH_MAX])
 {
 	snprintf(out, PATH_MAX, "%s/exec-%s.%s", s->bundle, s->status.session, kind);
@@ -49,7 +49,7 @@ static void remove_files(const struct exe *s)
 	unlink(path);
 }
 
-/* Until it has ended: a shim that comes after this one would not hear of its end. */
+/* Store the session for the next shim, which would get no exit of it. */
 static void remember(const struct exe *s)
 {
 	_cleanup_free_ char *text = xasprintf("%d %s\n", (int)s->process.pid, s->cgroup);
@@ -69,7 +69,7 @@ static void forget_left(const struct exe *s)
 	unlink(path);
 }
 
-/* What the runtime was to be started with. */
+/* Free the arguments of the runtime's exec. */
 static void drop_exec(struct exe *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(s->exec.fds); i++)
@@ -141,7 +141,7 @@ static void process_ended(struct child *p, const struct reaped *r)
 	life_move(&s->life, LIFE_EVENT_EXITED);
 }
 
-/* The runtime says it is done: take the process over. */
+/* The runtime has exited: adopt the pty and the process. */
 static int take_over(struct exe *s, struct err *e)
 {
 	char path[PATH_MAX];
@@ -153,7 +153,7 @@ static int take_over(struct exe *s, struct err *e)
 	return child_adopt(&s->process, path, process_ended, e);
 }
 
-/* The runtime has failed, or was not started: e is why.  What it may have left goes with it. */
+/* The runtime has failed or was not started; e is set.  Kill all processes in its cgroup. */
 static void exec_failed(struct exe *s, struct err *e)
 {
 	s->status.exit_code = runtime_log_exit_code(e->text);
@@ -189,7 +189,7 @@ static void exec_done(struct shim_job *j, int status)
 	s->status.started_ns = clock_realtime_ns();
 	life_move(&s->life, LIFE_EVENT_STARTED);
 	close_fdp(&s->pty);
-	/* The kill may have come when the process was no child of the runtime's any more. */
+	/* The kill may have missed a process that was already reparented. */
 	if (killed)
 		exe_kill(s);
 	child_deliver(&s->process);
@@ -255,7 +255,7 @@ static void exec_now(struct guard *g, const struct err *err)
 		exec_failed(s, &e);
 }
 
-/* The request and its descriptors go when it was handled. */
+/* Copy what outlives the request, and own its descriptors. */
 static void keep_exec(struct exe *s, const struct shim_request *req, int *fds)
 {
 	bool with_stdin = req->flags & SHIM_STDIN;
@@ -337,7 +337,7 @@ void exe_kill(struct exe *s)
 		exec_failed(s, &e);
 		return;
 	}
-	/* Both are children of ours that nobody has waited for: the pids are theirs. */
+	/* Both are unreaped children of the shim: their pids are not recycled. */
 	if (life_is_starting(s->life.state))
 		kill_tree(s->job.pid);
 	else if (s->process.alive && s->process.exit.fd >= 0)

@@ -1,5 +1,5 @@
 /*
- * exectree.c - see exectree.h.
+ * exectree.c - cgroups of execs: made, killed, and removed by retries with a growing interval.
  */
 #include "shim/exectree.h"
 
@@ -21,17 +21,17 @@
 #define KILL_EVERY_MS 10
 #define KILL_ROUNDS 500
 #define WAIT_MIN_MS 500
-#define WAIT_MAX_MS 60000 /* between two looks at what an exec left running */
+#define WAIT_MAX_MS 60000 /* longest interval between two attempts to remove a cgroup */
 
 struct exec_tree {
 	struct list node;
 	char *dir;
-	int kills; /* rounds of them still to come */
+	int kills; /* rounds of SIGKILL still to do */
 	int64_t wait_ms;
 	struct timer again;
 };
 
-static struct list trees = { &trees, &trees }; /* not needed any more and not gone */
+static struct list trees = { &trees, &trees }; /* cgroups to remove */
 static unsigned n_trees;
 
 int exectree_make(const char *dir)
@@ -47,7 +47,7 @@ static void look_again(struct timer *t)
 	if (tree->kills)
 		kill_cgroup(tree->dir, SIGKILL);
 	if (rmdir(tree->dir) == 0 || errno == ENOENT) {
-		timer_stop(t); /* looked at out of turn */
+		timer_stop(t); /* also set if called from let_go */
 		list_remove(&tree->node);
 		n_trees--;
 		free(tree->dir);
@@ -77,7 +77,7 @@ static void let_go(const char *dir, int kills)
 	struct exec_tree *tree = tree_find(dir);
 
 	if (!tree && n_trees >= SHIM_SESSIONS_MAX)
-		return; /* it goes with its container */
+		return; /* removed with the container's cgroup */
 	if (!tree) {
 		tree = xcalloc(1, sizeof(*tree));
 		tree->dir = xstrdup(dir);

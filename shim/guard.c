@@ -1,8 +1,8 @@
 /*
- * guard.c - see guard.h.
+ * guard.c - the queue of runs of the runtime, and the freeze of tracers before each.
  *
- * What must hold: a container is held only while a guard is open, and for the pause after a shim
- * took it over; every end of a guard releases all of them.
+ * Invariants: a container is held only while a guard is open, and in the pause after its adoption.
+ * Closing the last guard releases all containers.
  */
 #include "shim/guard.h"
 
@@ -17,18 +17,18 @@
 
 #define LOOK_EVERY_MS 3
 #define FREEZE_MS 5000 /* a process in state D does not freeze */
-#define PAUSE_MS 10 /* between two guards: those that were held go on */
-/* What a dead shim's runtime was about ends when that runtime's pipes close. */
+#define PAUSE_MS 10 /* between two guards, so that held containers proceed */
+/* A dead shim's runtime exits when the pipes of that runtime are closed. */
 #define ADOPTED_MS 1000
 
 static struct list waiting = { &waiting, &waiting };
 static struct list opened = { &opened, &opened };
-static struct guard *freezing; /* the one that waits for others to stand still */
+static struct guard *freezing; /* waits until all tracers are frozen */
 static int64_t freeze_until;
 static struct timer look_again, pause_over;
 static bool serving;
 
-/* May container t trace the process that is made? */
+/* May container t trace the new process of g? */
 static bool may_trace(const struct ctr *t, const struct guard *g)
 {
 	if (!(t->flags & SHIM_TRACER) || (g->create && (t == g->ctr || !g->shared)))
@@ -154,7 +154,7 @@ static void open_one(struct guard *g)
 	freeze(&look_again);
 }
 
-/* Guards are closed and opened by those that are told that theirs is open: one loop serves all. */
+/* Callbacks of an open guard close and open guards: only the outermost call runs the loop. */
 static void serve(void)
 {
 	if (serving)

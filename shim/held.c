@@ -1,8 +1,8 @@
 /*
- * held.c - see held.h.
+ * held.c - move processes of a cgroup tree into frozen child cgroups, and back.
  *
- * Each pass lists a cgroup's processes and moves them; a process that forks meanwhile is found by
- * the next pass.  What the container has made of cgroups is bounded, since it may be hostile.
+ * Each pass lists a cgroup's processes and moves them; the next pass finds processes forked
+ * meanwhile.  Depth and number of cgroups are bounded, since a hostile container makes them.
  */
 #include "shim/held.h"
 
@@ -26,13 +26,13 @@
 #define CGROUPS_MAX 1024 /* below one container's cgroup */
 #define STATE_MAX 4096
 
-/* --- where --- */
+/* --- paths --- */
 
 struct search {
 	const char *dir;
-	char *below; /* dir without the place where its hierarchy is mounted */
-	char *freezer; /* where v1's freezer is mounted, NULL: nowhere */
-	char *unified; /* the same of v2 */
+	char *below; /* dir without the mount point of its hierarchy */
+	char *freezer; /* mount point of v1's freezer; NULL: none */
+	char *unified; /* mount point of v2; NULL: none */
 };
 
 static bool has_option(const char *options, const char *name)
@@ -104,7 +104,7 @@ static bool is_frozen(const char *held)
 	return v2 ? strstr(text.data, "frozen 1") != NULL : str_starts(text.data, "FROZEN");
 }
 
-/* Returns how many there were that have not ended; e: why one does not move. */
+/* Returns the number of processes that have not exited; e: set if one cannot be moved. */
 static size_t move_all(const char *from, const char *to, struct err *e)
 {
 	_cleanup_free_ char *list = xasprintf("%s/cgroup.procs", from);
@@ -140,10 +140,10 @@ static bool has_process(const char *dir)
 	return yes;
 }
 
-/* --- a tree of them --- */
+/* --- a tree of cgroups --- */
 
 struct cgroup_walk {
-	/* Returns how much is left to do; <0: e is set. */
+	/* Returns 1 for a cgroup with work left, else 0; <0: e is set. */
 	int (*fn)(const char *dir, struct err *e);
 	size_t n, left;
 };
@@ -172,7 +172,7 @@ static int walk(struct cgroup_walk *w, const char *dir, int depth, struct err *e
 	return MIN(r, 0);
 }
 
-/* A process that cannot be moved keeps the pass from being the last one. */
+/* >0 also while a process cannot be moved, so that the caller tries again. */
 static int hold_one(const char *dir, struct err *e)
 {
 	_cleanup_free_ char *held = xasprintf("%s/" SHIM_HELD_NAME, dir);
@@ -189,7 +189,7 @@ static int hold_one(const char *dir, struct err *e)
 	return n || !is_frozen(held);
 }
 
-/* Thawed first: a process that cannot be moved goes on where it is. */
+/* Thaw first: a process that cannot be moved continues in place. */
 static int end_one(const char *dir, struct err *e)
 {
 	_cleanup_free_ char *held = xasprintf("%s/" SHIM_HELD_NAME, dir);

@@ -1,13 +1,13 @@
 /*
- * jail.c - see jail.h.
+ * jail.c - namespaces, root, cgroup, limits and privileges of the pod's init.
  *
- * What must hold afterwards: the root is an empty read-only tmpfs, the only mount of a mount
- * namespace of its own.  Network, IPC and UTS namespaces are those of the pod.  The root of the
- * cgroup namespace is the process's own cgroup.  No capability is left or can be gained, the user
- * is nobody's, every descriptor closes at the exec.  A chroot would not do: a process that may
- * trace this one walks from its root to the root of its mount namespace.
+ * State afterwards: the root is an empty read-only tmpfs, the only mount of its own mount
+ * namespace.  Network, IPC and UTS namespaces are those of the pod.  The root of the cgroup
+ * namespace is the process's own cgroup.  It has no capability and can gain none, its user is
+ * unprivileged, and every descriptor closes at the exec.  A chroot is not enough: a process that
+ * may trace this one can walk from its root to the root of its mount namespace.
  *
- * The child shares the spawner's memory (CLONE_VM), so nothing here may keep memory.
+ * The child shares the spawner's memory (CLONE_VM), so this code must not allocate.
  */
 #include "shim/jail.h"
 
@@ -23,10 +23,10 @@
 #include "base/util.h"
 #include "shim/self.h"
 
-/* The uid and gid of pause images: no user of a host has it. */
+/* uid and gid of pause images, which no user of a host has. */
 #define NOBODY 65535
 
-/* A directory that every host has; only this mount namespace sees what is mounted there. */
+/* A directory of every host; only this mount namespace sees the mount there. */
 #define MOUNT_POINT "/proc"
 
 static const char *enter_namespaces(const int *ns, size_t n_ns)
@@ -37,7 +37,7 @@ static const char *enter_namespaces(const int *ns, size_t n_ns)
 	return NULL;
 }
 
-/* pivot_root puts the old root above the new one, where it can be unmounted by its name. */
+/* pivot_root(".", ".") stacks the old root on the new one, where umount2(".") finds it. */
 static const char *empty_root(void)
 {
 	if (unshare(CLONE_NEWNS) < 0)
@@ -63,13 +63,13 @@ static const char *limit_resources(void)
 	for (size_t i = 0; i < ARRAY_LEN(none); i++)
 		if (setrlimit((__rlimit_resource_t)none[i], &zero) < 0)
 			return "limit resources";
-	/* Containers that run as the same user count against its limit, and an exec beyond it
-	 * fails.  Without CAP_SYS_RESOURCE the limit stays. */
+	/* Containers with the same user count against its limit, and an exec beyond it fails.
+	 * Without CAP_SYS_RESOURCE the limit stays. */
 	setrlimit(RLIMIT_NPROC, &unlimited);
 	return NULL;
 }
 
-/* System calls, not libc's functions, which tell other threads of the shared memory. */
+/* Raw system calls: libc's functions would signal the other threads of the shared memory. */
 static const char *drop_privileges(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };

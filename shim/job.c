@@ -1,5 +1,5 @@
 /*
- * job.c - see job.h.
+ * job.c - start the OCI runtime through the spawner, enforce its timeout, read its stderr and log.
  */
 #include "shim/job.h"
 
@@ -70,7 +70,7 @@ static void overdue(struct timer *t)
 	struct shim_job *j = container_of(t, struct shim_job, deadline);
 
 	j->timed_out = true;
-	kill_tree(j->pid); /* ours and not waited for yet: the pid cannot be someone else's */
+	kill_tree(j->pid); /* an unreaped child: its pid is not recycled */
 }
 
 int job_start(struct shim_job *j, const char *const *argv, const struct job_stdio *io,
@@ -125,7 +125,7 @@ bool job_exited(const struct reaped *r)
 	return false;
 }
 
-/* A runtime that cannot write its log fails without a word. *ret: its directory, malloc'ed. */
+/* A runtime that cannot write its log fails without a message.  *ret: its directory, malloc'ed. */
 static bool log_has_no_room(const char *log_path, char **ret)
 {
 	const char *slash = strrchr(log_path, '/');
@@ -145,7 +145,7 @@ int job_error(const struct shim_job *j, int status, const char *what, const char
 	struct err ignored = ERR_NULL;
 	size_t n = 0;
 
-	/* A log too large to be read whole was read up to the limit, which is enough. */
+	/* Of a log larger than LOG_MAX the read part is enough. */
 	if (fs_read_file(log_path, LOG_MAX, &log, &ignored) <= 0 && log.len)
 		n = runtime_log_message(log.data, log.len, text);
 	if (!n)

@@ -1,5 +1,5 @@
 /*
- * journal.c - see journal.h.
+ * journal.c - entries for journald over one datagram socket, in batches.
  */
 #include "shim/journal.h"
 
@@ -15,8 +15,8 @@
 #include "shim/logline.h"
 #include "shim/spawner.h"
 
-#define BATCH 32 /* entries sent at a time */
-#define ABSENT_NS NSEC_PER_SEC /* after which a journald that is not there is looked for again */
+#define BATCH 32 /* entries per sendmmsg */
+#define ABSENT_NS NSEC_PER_SEC /* interval between attempts while journald is not running */
 #define SEND_BUFFER (1024 * 1024)
 
 static struct sockaddr_un journald = { .sun_family = AF_UNIX,
@@ -71,7 +71,7 @@ bool journal_entry(const struct journal *j, const char *record, size_t size,
 	return true;
 }
 
-/* How many of them it takes now. */
+/* Returns the number of entries that journald has accepted. */
 static unsigned send_entries(struct iovec (*entries)[JOURNAL_PARTS], unsigned n)
 {
 	static struct mmsghdr msgs[BATCH];
@@ -88,7 +88,7 @@ static unsigned send_entries(struct iovec (*entries)[JOURNAL_PARTS], unsigned n)
 	return sent < 0 ? 0 : (unsigned)sent;
 }
 
-/* false: it takes nothing now. */
+/* false: journald accepts nothing now. */
 static bool tell_lost(struct journal *j)
 {
 	struct iovec entry[1][JOURNAL_PARTS];

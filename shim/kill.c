@@ -1,5 +1,5 @@
 /*
- * kill.c - see kill.h.  Everything here is bounded: a container may try to outrun it.
+ * kill.c - signal process trees and cgroups.  All work is bounded: a container may fork against it.
  */
 #include "shim/kill.h"
 
@@ -65,17 +65,17 @@ static void add_children(struct pids *set, pid_t pid)
 
 void kill_tree(pid_t pid)
 {
-	static struct pids set; /* single-threaded; 16 KiB that are touched only here */
+	static struct pids set; /* single-threaded; 16 KiB that only this function uses */
 
-	/* A stopped parent neither forks nor waits: its children are all there and keep their
-	 * pids until it is killed. */
+	/* A stopped parent neither forks nor reaps: its list of children is complete, and their
+	 * pids are not recycled until the parent is killed. */
 	set.n = 1;
 	set.pid[0] = pid;
 	for (int i = 0; i < set.n; i++) {
 		kill(set.pid[i], SIGSTOP);
 		add_children(&set, set.pid[i]);
 	}
-	/* Children before their parents, so that no pid is freed while it is still listed. */
+	/* Children before parents, so that no listed pid is freed. */
 	for (int i = set.n - 1; i >= 0; i--)
 		kill(set.pid[i], SIGKILL);
 }
@@ -85,7 +85,7 @@ void kill_tree(pid_t pid)
 struct member {
 	pid_t pid;
 	int pidfd;
-	bool here; /* seen again after the pidfd was opened */
+	bool here; /* listed again after the pidfd was opened */
 };
 
 static FILE *open_procs(const char *dir)
@@ -103,14 +103,14 @@ static int read_members(const char *dir, struct member *m)
 	int n = 0, pid;
 
 	while (f && n < CGROUP_BATCH && fscanf(f, "%d", &pid) == 1)
-		if (pid > 0) /* 0: in a PID namespace we cannot see */
+		if (pid > 0) /* 0: in a PID namespace that the shim cannot see */
 			m[n++] = (struct member){ .pid = pid, .pidfd = -1 };
 	if (f)
 		fclose(f);
 	return n;
 }
 
-/* A pid that is listed before and after its pidfd was opened is the process we mean. */
+/* A pid listed before and after pidfd_open has not been recycled: the pidfd is the member's. */
 static void confirm_members(const char *dir, struct member *m, int n)
 {
 	FILE *f = open_procs(dir);
@@ -151,7 +151,7 @@ static int kill_below(const char *dir, int sig, int depth)
 	do {
 		n = signal_members(dir, sig);
 		total += n;
-		/* A batch that was full may have left some out; only SIGKILL makes progress. */
+		/* A full batch may have left some out; only SIGKILL makes progress. */
 	} while (n == CGROUP_BATCH && sig == SIGKILL && ++passes < CGROUP_PASSES);
 	while (depth < CGROUP_DEPTH && (entry = readdir(d))) {
 		char below[PATH_MAX];
@@ -233,7 +233,7 @@ bool kill_is_member(const char *dir, pid_t pid)
 
 /* --- memory --- */
 
-/* "oom_kill N" in a file of "name number" lines. */
+/* Does a file of "name number" lines have "oom_kill N" with N above 0? */
 static bool has_oom_kill(const char *dir, const char *name)
 {
 	char path[PATH_MAX], line[128];

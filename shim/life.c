@@ -1,5 +1,5 @@
 /*
- * life.c - the tables of a container's and an exec session's life, and what looks them up.
+ * life.c - the tables of moves and of replies for containers and exec sessions, and their lookup.
  */
 #include "shim/life.h"
 
@@ -39,7 +39,7 @@ static const struct life_move container_moves[] = {
 	MOVE(STARTING,     START_FAILED,   START_FAILED, NOTHING,   FAILURE),
 	MOVE(STARTING,     START_MISSED,   CREATED,      NOTHING,   FAILURE),
 
-	/* While a start is under way the end is kept back: EXITED comes again after it. */
+	/* During a start defer the exit: ctr.c sends EXITED again after it. */
 	MOVE(STARTING,     EXITED,         STARTING,     NOTHING,   NOBODY),
 	MOVE(CREATED,      EXITED,         ENDED,        END,       EXIT),
 	MOVE(START_FAILED, EXITED,         ENDED,        UNSTARTED, EXIT),
@@ -63,7 +63,7 @@ static const struct life_move exec_moves[] = {
 	MOVE(STARTING,     KILL,           KILLED,       NOTHING,   NOBODY),
 	MOVE(KILLED,       KILL,           KILLED,       NOTHING,   NOBODY),
 	MOVE(KILLED,       STARTED,        RUNNING,      LEFT,      PTY),
-	/* The sender of EXEC_KILL awaits an end. */
+	/* The client of EXEC_KILL waits for an exit. */
 	MOVE(KILLED,       START_FAILED,   ENDED,        DROP,      BOTH),
 	MOVE(RUNNING,      KILL,           RUNNING,      NOTHING,   NOBODY),
 	MOVE(RUNNING,      EXITED,         ENDED,        DROP,      EXIT),
@@ -84,7 +84,7 @@ static const struct life_move exec_moves[] = {
 		[LIFE_STATE_KILLED] = A(killed), [LIFE_STATE_RUNNING] = A(running), \
 		[LIFE_STATE_ENDED] = A(ended) }
 
-/* EXEC asks its container first.  STATUS and FORGET ask the session if they name one. */
+/* EXEC checks its container first.  STATUS and FORGET with a session concern the session. */
 static const uint8_t answers[LIFE_KINDS][SHIM_REQUEST_END][LIFE_STATES] = {
 	/*                NONE      CREATING UNDOING  CREATED  STARTING ..FAILED RUNNING  ENDED */
 	CTR(CREATE,       GO,       JOIN,    JOIN,    PTY,     NOT_NOW, PTY,     NOT_NOW, NOT_NOW),
@@ -105,7 +105,7 @@ static const uint8_t answers[LIFE_KINDS][SHIM_REQUEST_END][LIFE_STATES] = {
 	EXEC(FORGET,      SAME,     RUNS,    RUNS,    RUNS,    GO),
 };
 
-/* The text has the name, the state that is shown and the request. */
+/* Arguments of each text: name, visible state, request. */
 static const struct {
 	enum err_code code;
 	const char *text;

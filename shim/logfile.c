@@ -1,5 +1,5 @@
 /*
- * logfile.c - see logfile.h.
+ * logfile.c - append whole records to a CRI log file; count losses, rotate, reopen.
  */
 #include "shim/logfile.h"
 
@@ -15,7 +15,7 @@
 #include "base/util.h"
 #include "shim/logline.h"
 
-/* O_NONBLOCK: a fifo in the file's place must not stop the shim. */
+/* O_NONBLOCK: a FIFO at path must not block the shim. */
 static int open_at(const char *path, int flags, int *ret, uint64_t *ret_size, struct err *e)
 {
 	_cleanup_close_ int fd = open(path,
@@ -36,7 +36,7 @@ static int open_at(const char *path, int flags, int *ret, uint64_t *ret_size, st
 	return 0;
 }
 
-/* Which file it is, for whoever finds it again. */
+/* Store the inode, with which a later shim recognizes the file. */
 static void identify(struct logfile *f)
 {
 	struct stat st;
@@ -77,7 +77,7 @@ static uint64_t content_size(const char *p, size_t size)
 	while (size) {
 		const char *nl = memchr(p, '\n', size);
 		size_t n = nl ? (size_t)(nl - p) + 1 : size;
-		/* The newline of a record F was output as well, that of a P was not. */
+		/* The newline of an F record is output, that of a P record is not. */
 		bool whole = n > LOGLINE_PREFIX && p[LOGLINE_PREFIX - 2] == 'F';
 
 		total += n > LOGLINE_PREFIX ? n - LOGLINE_PREFIX - (whole ? 0 : 1) : 0;
@@ -87,7 +87,7 @@ static uint64_t content_size(const char *p, size_t size)
 	return total;
 }
 
-/* Cut the last `torn` bytes off again, so that the file ends with a whole record. */
+/* Truncate the last `torn` bytes, so that the file ends with a whole record. */
 static void cut_torn(struct logfile *f, size_t torn)
 {
 	off_t end = lseek(f->fd, 0, SEEK_CUR);
@@ -98,7 +98,7 @@ static void cut_torn(struct logfile *f, size_t torn)
 		f->torn = true;
 }
 
-/* As much as goes; returns the bytes of whole records that are in the file now. */
+/* Write as much as possible; returns the bytes of whole records now in the file. */
 static size_t write_records(struct logfile *f, const char *p, size_t size, int *ret_errno)
 {
 	size_t done = 0, whole;
@@ -129,7 +129,7 @@ static void write_to_buffer(struct logline_batch *b)
 	(void)b; /* one record never fills it */
 }
 
-/* Say what was lost.  0, or the errno that goes on. */
+/* Write the gap record.  Returns 0, or the errno of the continuing failure. */
 static int tell_gap(struct logfile *f)
 {
 	char record[LOGLINE_PREFIX + 256], text[200], reason[64];
@@ -161,8 +161,7 @@ static void use_file(struct logfile *f, int fd, uint64_t size)
 	identify(f);
 }
 
-/* The cap is a bound on disk use, older records are given up for it.  A failure leaves the old
- * file growing, which loses nothing. */
+/* max bounds the disk use and drops older records.  On failure the old file grows on. */
 static void start_anew(struct logfile *f)
 {
 	char tmp[PATH_MAX];
@@ -222,7 +221,7 @@ int logfile_reopen(struct logfile *f, struct err *e)
 	r = open_at(f->path, 0, &fd, &size, e);
 	if (r < 0)
 		return r;
-	/* The old one is finished: what it holds stays, even when the disk cannot say so. */
+	/* The old file is finished: its content stays, even if fsync fails. */
 	if (f->fd >= 0 && !f->no_sync)
 		fsync(f->fd);
 	use_file(f, fd, size);

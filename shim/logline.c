@@ -1,5 +1,5 @@
 /*
- * logline.c - see logline.h.
+ * logline.c - the parser from output to CRI log records, and the batch that collects them.
  */
 #include "shim/logline.h"
 
@@ -21,7 +21,7 @@ void logline_flush(struct logline_batch *b)
 	b->len = 0;
 }
 
-/* One record: the stamp, the stream, the tag, then two pieces that are neighbours in the line. */
+/* Add one record: stamp, stream, tag, and the content in two consecutive pieces. */
 static void emit(struct logline_batch *b, const char *stream, char tag, const char *head,
 		 size_t head_len, const char *tail, size_t tail_len)
 {
@@ -51,7 +51,7 @@ void logline_feed(struct logline *l, struct logline_batch *b, const char *data, 
 {
 	while (size) {
 		size_t room = LOGLINE_CHUNK - l->len;
-		/* One byte more than fits: a newline there still ends a whole record. */
+		/* One byte beyond the room: a newline there still ends a whole record. */
 		const char *nl = memchr(data, '\n', MIN(size, room + 1));
 		size_t n = nl ? (size_t)(nl - data) : MIN(size, room);
 

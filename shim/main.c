@@ -1,12 +1,12 @@
 /*
- * main.c - crisp-shim, one process for each pod.
+ * main.c - crisp-shim, one process per pod.
  *
- * It is the parent of the pod's containers in place of a daemon that may come and go: it calls
- * the OCI runtime, holds the containers' streams and writes their logs, takes their exit
- * statuses and writes them down, and answers the daemon over DIR/shim.sock.
+ * The shim is the parent of the pod's containers, so that the daemon may exit and restart.  It
+ * calls the OCI runtime, holds the containers' streams, writes their logs, reaps them, writes their
+ * exit records, and answers the daemon over DIR/shim.sock.
  *
- * What must hold: there is one for a pod (a lock says so); it does not depend on the daemon; it
- * is single-threaded and nothing it does waits for the daemon or a client.
+ * Invariants: a lock ensures one shim per pod.  The shim does not depend on the daemon.  It is
+ * single-threaded and never waits for the daemon or a client.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,12 +41,12 @@
 #include "shim/stdio.h"
 #include "shimproto/shimproto.h"
 
-#define LONELY_MS 60000 /* how often to ask whether anyone needs us */
+#define LONELY_MS 60000 /* interval of the check for a lost directory */
 
 struct options {
 	const char *id, *dir, *cgroup;
-	int ready_fd; /* told "ready" or "running" or an error's text, -1: nobody asks */
-	uint64_t open_files; /* soft limit that containers start with, 0: as it is */
+	int ready_fd; /* gets "ready" or "running" or an error's text; -1: none */
+	uint64_t open_files; /* soft limit for containers; 0: unchanged */
 };
 
 static int dir_fd = -1;
@@ -94,7 +94,7 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 	return 0;
 }
 
-/* 1: another shim has this pod.  The descriptor stays open for as long as we live. */
+/* 1: another shim has the lock.  The descriptor stays open until exit. */
 static int take_lock(struct err *e)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -109,7 +109,7 @@ static int take_lock(struct err *e)
 	return err_errno(e, ERR_INTERNAL, errno, "lock " SHIM_LOCK_NAME);
 }
 
-/* Before the lock is held only stderr of whoever started us is there to complain to. */
+/* Call with the lock held: before that, errors go to the stderr of the starter. */
 static int redirect_stdio(struct err *e)
 {
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -143,7 +143,7 @@ static void signals_ready(struct watch *w, uint32_t events)
 	(void)events;
 	if (read(w->fd, &si, sizeof(si)) != sizeof(si))
 		return;
-	/* Others are not ours to obey: containers depend on us.  SIGKILL and SHUTDOWN end us. */
+	/* Ignore all others: containers depend on the shim.  SIGKILL and SHUTDOWN end it. */
 	if (si.ssi_signo == SIGCHLD)
 		reap_on_signal();
 	else
@@ -156,7 +156,7 @@ static int watch_signals(struct err *e)
 	sigset_t set;
 	int fd;
 
-	/* SIGPIPE and SIGXFSZ are errors of the write that met them. */
+	/* Without SIGPIPE and SIGXFSZ the failed write returns the error. */
 	sigfillset(&set);
 	sigdelset(&set, SIGSEGV);
 	sigdelset(&set, SIGBUS);
@@ -175,7 +175,7 @@ static int watch_signals(struct err *e)
 	return watch_add(&signals, fd, EPOLLIN, signals_ready, e);
 }
 
-/* What a burst of work has taken is given back, what was broken meanwhile is mended. */
+/* Release memory after a burst of work, and replace removed log files. */
 static void rest(void)
 {
 	control_rest();
@@ -186,7 +186,7 @@ static void rest(void)
 	self_cap_log();
 }
 
-/* No container, no daemon, and the directory is gone: nobody can ever reach us. */
+/* Exit without container and daemon once the directory is gone: no client can connect any more. */
 static void look_around(struct timer *t)
 {
 	struct stat st;
@@ -201,7 +201,7 @@ static void look_around(struct timer *t)
 	timer_set(t, LONELY_MS, look_around);
 }
 
-/* Nobody's child but init's: who started us may end, or never wait for us. */
+/* Become a child of init: the starter may exit, or never wait for the shim. */
 static int detach(int ready_fd, struct err *e)
 {
 	pid_t pid = fork();
@@ -223,7 +223,7 @@ static int set_up(const struct options *o, struct err *e)
 	r = take_lock(e);
 	if (r != 0)
 		return r;
-	setsid(); /* fails when we lead a session already, which is as good */
+	setsid(); /* fails for a session leader, which needs none */
 	r = redirect_stdio(e);
 	if (r < 0)
 		return r;

@@ -1,9 +1,9 @@
 /*
- * podinit.c - see podinit.h.
+ * podinit.c - start the pod's init, and adopt that of an earlier shim.
  *
- * Containers of the pod see this process as pid 1 and may be allowed to trace it.  What must hold:
- * through it nothing of the host can be reached.  Its program (shim/init/init.c, carried inside
- * this one) runs from sealed memory, which is all that /proc/1/exe leads to; jail.c takes the rest.
+ * Containers of the pod see this process as pid 1 and may be allowed to trace it.  Invariant: it
+ * gives no access to the host.  Its program (shim/init/init.c, embedded in this one) runs from a
+ * sealed memfd, the target of /proc/1/exe; jail.c detaches the rest.
  */
 #include "shim/podinit.h"
 
@@ -23,16 +23,16 @@
 #include "shimproto/shimproto.h"
 
 static struct child init_child;
-static char *pid_path; /* who it is, for the next shim */
+static char *pid_path; /* its identity, for the next shim */
 
-/* PODINIT_ELF is the program's file in the build directory. */
+/* PODINIT_ELF is the program's path in the build directory. */
 __asm__(".pushsection .rodata\n"
 	"podinit_elf: .incbin \"" PODINIT_ELF "\"\n"
 	"podinit_elf_end:\n"
 	".popsection\n");
 extern const char podinit_elf[], podinit_elf_end[];
 
-/* Since Linux 6.3: memory that may be executed says so, and its mode can be sealed. */
+/* Since Linux 6.3 an executable memfd needs a flag, and its mode can be sealed. */
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
@@ -57,7 +57,7 @@ static int seal(int fd)
 	return errno == EINVAL ? fcntl(fd, F_ADD_SEALS, seals) : -1;
 }
 
-/* A program that its user may not read cannot be traced from its first instruction on. */
+/* A program that its user may not read cannot be traced, from its first instruction on. */
 static int copy_program(int *ret_fd, struct err *e)
 {
 	_cleanup_close_ int fd = new_memory();
@@ -86,7 +86,7 @@ void podinit_find(const char *dir)
 	pid_path = xasprintf("%s/" SHIM_INIT_NAME, dir);
 	r = proc_load(pid_path, &pid, &fd, &e);
 	if (r == 0) {
-		/* Our own pidfd is opened before this one is closed: it is the same process. */
+		/* child_adopt_pid opens its pidfd before the close: both are the same process. */
 		r = child_adopt_pid(&init_child, pid, init_ended, &e);
 		close(fd);
 	}

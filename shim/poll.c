@@ -1,5 +1,5 @@
 /*
- * poll.c - see poll.h.  The timers are as many as runtime calls under way: a list will do.
+ * poll.c - epoll, and timers in a list: there is about one timer per running runtime call.
  */
 #include "shim/poll.h"
 
@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 
-#define REST_MS 2000 /* from the first event after a rest to the next rest */
+#define REST_MS 2000 /* from the first event after a call of on_rest to the next call */
 
 static int epoll_fd = -1;
 static bool stopping;
@@ -45,7 +45,7 @@ static struct timer *next_timer(void)
 	return next;
 }
 
-/* Fire what is due; milliseconds until the next one, -1 for ever. */
+/* Fire all due timers.  Returns the milliseconds until the next one; -1: none. */
 static int run_timers(void)
 {
 	struct timer *t;

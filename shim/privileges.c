@@ -1,8 +1,8 @@
 /*
- * privileges.c - see privileges.h.
+ * privileges.c - drop capabilities and install the seccomp filter.
  *
- * The filter is a list of what is allowed; anything else fails with EPERM, which the loop reports
- * like any other error.  Names that an architecture does not have are left out.
+ * The filter is a list of allowed calls.  All others fail with EPERM, which the loop reports like
+ * any other error.  Calls that an architecture does not have are omitted.
  */
 #include "shim/privileges.h"
 
@@ -71,14 +71,14 @@ static const uint16_t allowed[] = {
 #ifdef SYS_faccessat2
 	SYS_faccessat2,
 #endif
-	/* sockets; which ones are made is looked at below */
+	/* sockets; the filter checks their family below */
 	SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_connect, SYS_sendmsg, SYS_recvmsg,
 	SYS_sendmmsg, SYS_sendto, SYS_recvfrom, SYS_setsockopt, SYS_getsockopt,
 	/* processes */
 	SYS_waitid, SYS_wait4, SYS_kill, SYS_tgkill, SYS_pidfd_open, SYS_pidfd_send_signal,
 	SYS_getpid, SYS_gettid, SYS_getppid, SYS_geteuid, SYS_getuid, SYS_rt_sigprocmask,
 	SYS_rt_sigaction, SYS_rt_sigreturn, SYS_exit, SYS_exit_group,
-	/* memory; executable memory is looked at below */
+	/* memory; the filter checks executable mappings below */
 	SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_memfd_create, SYS_getrandom,
 	SYS_futex, SYS_uname,
 };
@@ -125,7 +125,7 @@ static int install_filter(void)
 
 int privileges_drop(struct err *e)
 {
-	/* What the sanitizers' own code calls is not known here, and it traces us to find leaks. */
+	/* The calls of sanitizers are not known, and the leak sanitizer traces the shim. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	const bool sanitized = true;
 #else

@@ -1,5 +1,5 @@
 /*
- * reap.c - see reap.h.
+ * reap.c - waitid for every child, dispatch to jobs and children, and a ring of early exits.
  */
 #include "shim/reap.h"
 
@@ -10,7 +10,7 @@
 #include "shim/child.h"
 #include "shim/job.h"
 
-#define EARLY_MAX 256 /* a ring: orphans of containers without a PID namespace pass through it */
+#define EARLY_MAX 256 /* a ring; holds orphans of containers without a PID namespace too */
 
 static struct reaped early[EARLY_MAX];
 static unsigned early_next;
@@ -20,7 +20,7 @@ static void keep_early(const struct reaped *r)
 	early[early_next++ % EARLY_MAX] = *r;
 }
 
-/* Pids are used again: what no runtime under way can mean is nobody's. */
+/* Pids are recycled: forget early exits once no runtime command is running. */
 static void forget_early(void)
 {
 	if (!early_next || job_any())

@@ -1,6 +1,6 @@
 /*
- * request.c - the handlers of the daemon's requests.  The tables of life.c permit a request, the
- * table below says who handles it.
+ * request.c - handlers of the daemon's requests.  The tables of life.c permit a request, the table
+ * below has its handler.
  */
 #include "shim/request.h"
 
@@ -20,11 +20,11 @@ struct call {
 	const struct shim_request *req;
 	int *fds;
 	struct waiter *w;
-	struct ctr *ctr; /* NULL: none of that name */
-	struct exe *exe; /* NULL: none of that name */
+	struct ctr *ctr; /* NULL: unknown */
+	struct exe *exe; /* NULL: unknown */
 };
 
-/* --- handlers; each sees to the answer --- */
+/* --- handlers; each answers its request, now or later --- */
 
 static void hello(struct call *c)
 {
@@ -66,18 +66,18 @@ static void exec_kill(struct call *c)
 {
 	struct shim_status st = c->exe->status;
 
-	exe_kill(c->exe); /* may forget it */
+	exe_kill(c->exe); /* may free it */
 	control_answer(c->w, &st, -1, NULL);
 }
 
-/* The session may have been that of a shim before this one. */
+/* The session may have been one of an earlier shim. */
 static void kill_left(const struct shim_request *req)
 {
 	if (*req->cgroup && fs_path_is_clean(req->cgroup))
 		exectree_kill(req->cgroup);
 }
 
-/* The answer of something that is done at once. */
+/* Answer a request that is done. */
 static void answer(struct call *c, int r, const struct err *e)
 {
 	control_answer(c->w, &c->ctr->status, -1, r < 0 ? e : NULL);
@@ -131,7 +131,7 @@ static void attach(struct call *c)
 		if (!(c->req->flags & flags[i]))
 			continue;
 		fds[i] = c->fds[n];
-		c->fds[n++] = -1; /* taken over, whatever comes */
+		c->fds[n++] = -1; /* owned now, also on failure */
 	}
 	answer(c, stdio_attach(&c->ctr->io, c->req->session, fds[0], fds[1], fds[2], &e), &e);
 }
@@ -175,7 +175,8 @@ static void shutdown_shim(struct call *c)
 
 static const struct {
 	void (*fn)(struct call *c);
-	void (*unknown)(const struct shim_request *req); /* before a refusal: no such session */
+	void (*unknown)(const struct shim_request *req); /* before the refusal of an unknown
+							  * session */
 } requests[SHIM_REQUEST_END] = {
 	[SHIM_HELLO] = { .fn = hello },
 	[SHIM_CREATE] = { .fn = create },
@@ -203,7 +204,7 @@ static void refuse(struct call *c, const struct err *e)
 	control_answer(c->w, of_ctr ? &c->ctr->status : NULL, -1, e);
 }
 
-/* There is nothing to do but to answer, now or with another request. */
+/* Answer without work, now or with the request in progress. */
 static void answer_same(struct call *c, enum life_answer how)
 {
 	struct exe *s = life_is_about(c->req, LIFE_EXEC) ? c->exe : NULL;
@@ -221,7 +222,7 @@ void request_handle(const struct shim_request *req, int *fds, struct waiter *w)
 	struct err e = ERR_NULL;
 	int r;
 
-	reap_all(); /* the state that is asked about is the one of now */
+	reap_all(); /* so that the state is the current one */
 	c.ctr = *req->id ? ctr_find(req->id) : NULL;
 	c.exe = exe_find(req->session);
 	log_debug("request", "type=%s ctr=%s session=%s", shimproto_type_name(req->type), req->id,

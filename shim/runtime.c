@@ -1,5 +1,5 @@
 /*
- * runtime.c - see runtime.h.
+ * runtime.c - build the argument vectors of the OCI runtime.
  */
 #include "shim/runtime.h"
 

@@ -1,5 +1,5 @@
 /*
- * runtime_log.c - see runtime_log.h.
+ * runtime_log.c - parse the JSON lines of the OCI runtime's log, bounded and without allocation.
  */
 #include "shim/runtime_log.h"
 
@@ -15,7 +15,7 @@ struct out {
 	size_t len;
 };
 
-/* One character, control characters as spaces; cuts at the end. */
+/* Append one character, a control character as a space; drops characters beyond the end. */
 static void out_char(struct out *o, const char *c, size_t n)
 {
 	if (o->len + n >= RUNTIME_LOG_TEXT_MAX)
@@ -26,7 +26,7 @@ static void out_char(struct out *o, const char *c, size_t n)
 	o->len += n;
 }
 
-/* Raw bytes: well-formed UTF-8 as it is, anything else as '?'. */
+/* Append bytes: well-formed UTF-8 unchanged, anything else as '?'. */
 static void out_bytes(struct out *o, const char *s, size_t size)
 {
 	while (size) {
@@ -62,7 +62,7 @@ static int hex4(const char *s, const char *end)
 	return v;
 }
 
-/* \uXXXX as UTF-8.  Pairs of surrogates are rare enough in messages to become '?'. */
+/* Append \uXXXX as UTF-8.  Surrogate pairs are rare in messages and become '?'. */
 static void out_unicode(struct out *o, int v)
 {
 	char c[3];
@@ -84,7 +84,7 @@ static void out_unicode(struct out *o, int v)
 	}
 }
 
-/* The string that starts at s, behind its quote. */
+/* Append the JSON string at s, which is after its opening quote. */
 static void out_json_string(struct out *o, const char *s, const char *end)
 {
 	while (s < end && *s != '"') {
@@ -100,7 +100,7 @@ static void out_json_string(struct out *o, const char *s, const char *end)
 			s += 6;
 			continue;
 		}
-		/* Any other escape loses its backslash and is text. */
+		/* Of any other escape drop the backslash. */
 		s++;
 		if (memchr("\"\\/nrtbf", *s, 8)) {
 			out_char(o, strchr("nrtbf", *s) ? " " : s, 1);
@@ -109,8 +109,8 @@ static void out_json_string(struct out *o, const char *s, const char *end)
 	}
 }
 
-/* The value of a key of the object on this line, behind its opening quote; NULL: none.  Keys inside
- * strings are not mistaken: their quotes are escaped. */
+/* Find the string value of a key in the object on this line; returns the address after its opening
+ * quote, or NULL.  Quotes inside strings are escaped, so text never matches a key. */
 static const char *find_string(const char *line, const char *end, const char *key)
 {
 	size_t n = strlen(key);
@@ -178,7 +178,7 @@ size_t runtime_log_clean_tail(const char *text, size_t size, char out[RUNTIME_LO
 
 int runtime_log_exit_code(const char *text)
 {
-	/* The words of the C library and of Go for ENOENT and EACCES, at the exec itself. */
+	/* Texts of the C library and of Go for ENOENT and EACCES of execve. */
 	if (strstr(text, "executable file not found") ||
 	    strstr(text, "no such file or directory") || strstr(text, "No such file or directory"))
 		return 127;

@@ -1,5 +1,5 @@
 /*
- * self.c - see self.h.
+ * self.c - move the shim to its cgroup, set its oom_score_adj, cap its log.
  */
 #include "shim/self.h"
 
@@ -19,7 +19,7 @@
 #define LOG_MAX (256 * 1024)
 #define OOM_SCORE (-999)
 
-/* A new cpuset of v1 takes no process before it has processors and memory of its own. */
+/* A new v1 cpuset accepts no process until its cpus and mems are set: copy an ancestor's. */
 static void copy_cpuset(const char *mount, const char *path, const char *file)
 {
 	_cleanup_free_ char *value_path = xasprintf("%s%s/%s", mount, path, file);
@@ -66,7 +66,7 @@ static void join_one(const char *mount, const char *options, const char *path)
 	}
 	if (strstr(options, "cpuset"))
 		fill_cpuset(mount, path);
-	/* 0 is the process that writes, whatever its PID namespace. */
+	/* 0 is the writing process, in any PID namespace. */
 	if (fs_write_existing(procs, "0", &e) < 0)
 		log_err(LOG_LEVEL_WARN, "own cgroup", &e);
 }
@@ -105,7 +105,7 @@ void self_protect_from_oom(void)
 {
 	struct err e = ERR_NULL;
 
-	/* Lowering needs CAP_SYS_RESOURCE; without it the score that was inherited stays. */
+	/* Lowering needs CAP_SYS_RESOURCE; without it the inherited score stays. */
 	for (int score = OOM_SCORE; score < 0; score += 111) {
 		char text[16];
 

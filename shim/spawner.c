@@ -1,9 +1,9 @@
 /*
- * spawner.c - see spawner.h.
+ * spawner.c - the helper process, and the requests to it over a socket pair.
  *
- * One request and one answer at a time over a socket pair; the helper ends with the shim.  Its
- * children are made with CLONE_PARENT, so that the shim is who waits for them, and with
- * CLONE_VFORK, so that the answer can tell whether the program was found.
+ * One request at a time; the helper exits with the shim.  It makes children with CLONE_PARENT, so
+ * that the shim reaps them, and with CLONE_VFORK, so that the answer contains the result of the
+ * exec.
  */
 #include "shim/spawner.h"
 
@@ -28,42 +28,42 @@
 #include "shim/runtime.h"
 #include "shimproto/shimproto.h"
 
-#define STACK_SIZE (64 * 1024) /* of a child until its exec; what is touched counts */
+#define STACK_SIZE (64 * 1024) /* of a child until its exec; touched pages count */
 #define REQUEST_MAX (SHIM_FRAME_MAX + 16 * 1024)
 
 enum spawner_request {
-	SPAWNER_RUN, /* argv; descriptors: those that fds has bits for */
-	SPAWNER_INIT, /* descriptors: the program in place 3, the pod's namespaces before it */
+	SPAWNER_RUN, /* argv; descriptors: one per bit in fds */
+	SPAWNER_INIT, /* descriptors: the pod's namespaces, and the program in place 3 */
 	SPAWNER_WIDEN, /* size; one descriptor */
 };
 
 struct request {
 	uint32_t kind;
-	uint32_t fds; /* bit 0: stdin, 1: stdout, 2: stderr, 3: another */
+	uint32_t fds; /* bit 0: stdin, 1: stdout, 2: stderr, 3: namespace or program */
 	uint32_t size;
-	uint32_t argc; /* strings follow, each with its NUL */
+	uint32_t argc; /* strings after the header, each with its NUL */
 };
 
 #define FDS_MAX 4
 #define STEP_MAX 48
 
 struct answer {
-	int32_t error; /* errno, 0: done */
+	int32_t error; /* errno; 0: success */
 	int32_t pid;
-	char step[STEP_MAX]; /* that failed, "": the exec */
+	char step[STEP_MAX]; /* the failed step; "": the exec */
 };
 
-static int helper_fd = -1; /* our end of the pair */
-static const char *init_cgroup; /* of the pod's init, NULL: the helper's */
+static int helper_fd = -1; /* the shim's end of the pair */
+static const char *init_cgroup; /* for the pod's init; NULL: the helper's */
 
 /* --- in the helper --- */
 
-/* What a child needs to become a program.  It shares our memory until then. */
+/* Input and result of a child, which shares the helper's memory until its exec. */
 struct start {
 	const char *const *argv;
 	int fds[FDS_MAX];
 	int error;
-	const char *step; /* that failed, NULL: the exec */
+	const char *step; /* the failed step; NULL: the exec */
 };
 
 extern char **environ;
@@ -166,7 +166,7 @@ static struct answer serve_one(const char *packet, size_t size, struct start *s)
 	return widen(s->fds[3], (int)req.size);
 }
 
-/* Descriptors come in the order of the bits. */
+/* Assign the descriptors in the order of the bits. */
 static void sort_fds(struct msghdr *msg, const char *packet, size_t size, int out[FDS_MAX])
 {
 	struct cmsghdr *h = CMSG_FIRSTHDR(msg);
@@ -200,7 +200,7 @@ static void serve(int fd)
 		struct answer a;
 		ssize_t n;
 
-		/* What the last one has taken is given back. */
+		/* Release the pages of the last request. */
 		pages_release(packet, sizeof(packet));
 		pages_release(child_stack, sizeof(child_stack));
 		pages_release_unused();
@@ -218,15 +218,14 @@ static void serve(int fd)
 	}
 }
 
-/* It neither hears signals of the terminal nor outlives the shim, and keeps no descriptor that a
- * child of its could inherit. */
+/* The helper blocks all signals, dies with the shim, and keeps no descriptor for children. */
 static void helper(int fd)
 {
 	sigset_t all;
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	/* What was ignored by who started us is not by the runtime. */
+	/* The runtime must not inherit ignored signals. */
 	for (int sig = 1; sig <= SIGRTMAX; sig++)
 		sigaction(sig, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -255,8 +254,8 @@ int spawner_start(const char *cgroup, struct err *e)
 	return pid < 0 ? err_errno(e, ERR_INTERNAL, errno, "fork the spawner") : 0;
 }
 
-/* A shim that cannot start anything any more makes room for one that can: the daemon starts it, it
- * adopts the containers, and asks again for what was asked of us. */
+/* Exit, since a shim without spawner cannot start a program.  The daemon starts another shim, which
+ * adopts the containers, and repeats its requests. */
 static _Noreturn void spawner_is_gone(void)
 {
 	log_error("ends", "reason=\"the spawner is gone\"");
@@ -350,5 +349,5 @@ void spawner_widen(int fd, int size)
 	struct request req = { .kind = SPAWNER_WIDEN, .fds = 1U << 3, .size = (uint32_t)size };
 	struct iovec part = { &req, sizeof(req) };
 
-	(void)ask(&part, 1, &fd, 1); /* one that cannot be widened does as it is */
+	(void)ask(&part, 1, &fd, 1); /* on failure the buffer stays as it was */
 }

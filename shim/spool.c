@@ -1,9 +1,9 @@
 /*
- * spool.c - see spool.h.
+ * spool.c - the stage files, and their state in two slots.
  *
- * The state is one of two slots; which of them counts is a single word, changed when the other slot
- * is complete.  What was stored before a SIGKILL is there after it, in order: this is about the
- * death of a process, not of the node.
+ * One word selects the valid slot; it changes after the other slot is complete.  Stores before a
+ * SIGKILL are visible after it, in order: the stage covers the death of a process, not that of the
+ * node.
  */
 #include "shim/spool.h"
 
@@ -23,19 +23,19 @@
 
 #define STATE_NAME "stage"
 #define BULK_NAME "stage.bulk"
-#define BULK_MIN 8192 /* less than that is spliced */
+#define BULK_MIN 8192 /* splice less than that */
 #define MARK 16
-/* Bytes of a stage file that are in the log and still stored, while there always is something
- * pending.  Few: the stage is on the file system of the daemon's own state. */
+/* Bytes of a stage file that are logged and still stored, while some bytes are always pending.
+ * Few: the stage shares the tmpfs with the daemon's state. */
 #define KEEP_MAX (64 * 1024)
 
 struct slot {
 	uint64_t log_ino, log_end, gap, lost;
 	int64_t done[STAGE_STREAMS]; /* bytes of the stage file that are in the log */
-	/* What is in the memory, or is to come there, behind the first `end` bytes of the file. */
+	/* The memory holds, or is about to get, the bytes after `end` bytes of the file. */
 	int64_t end;
 	uint32_t bulk, stream; /* bytes, 0: none */
-	uint32_t came; /* for sure; else it came if the last bytes are not the mark */
+	uint32_t came; /* 1: read completed.  0: it did iff the trailing mark was overwritten. */
 	unsigned char mark[MARK];
 };
 
@@ -46,7 +46,7 @@ struct spool_state {
 
 static const char *const names[STAGE_STREAMS] = { "stage.stdout", "stage.stderr" };
 
-/* Those with memory. */
+/* Spools with mapped memory. */
 static struct list with_memory = { &with_memory, &with_memory };
 
 void spool_init(struct spool *st)
@@ -75,7 +75,7 @@ static int open_file(const char *dir, const char *name, int flags)
 	return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
 }
 
-/* --- memory for much --- */
+/* --- memory for large reads --- */
 
 static bool memory_map(struct spool *st)
 {
@@ -88,7 +88,7 @@ static bool memory_map(struct spool *st)
 	return true;
 }
 
-/* Reserved: a full tmpfs is an error here and not a signal later. */
+/* Reserve the blocks: a full tmpfs is an error here, not a SIGBUS later. */
 static bool memory_take(struct spool *st)
 {
 	if (st->bulk)
@@ -112,7 +112,7 @@ void spool_rest(void)
 		memory_release(list_entry(pos, struct spool, node));
 }
 
-/* What no container can know and write. */
+/* A random mark, which no container can know and write. */
 static void fill_mark(unsigned char mark[MARK])
 {
 	static unsigned char secret[MARK];
@@ -123,7 +123,7 @@ static void fill_mark(unsigned char mark[MARK])
 	memcpy(mark, secret, MARK);
 }
 
-/* Did what was announced come before the shim was killed?  read(2) of a pipe that has the bytes
+/* Did the announced read complete before the shim was killed?  read(2) of a pipe that has the bytes
  * takes all of them or none. */
 static bool memory_came(const struct spool *st, const struct slot *s)
 {
@@ -151,8 +151,8 @@ static ssize_t take_much(struct spool *st, int i, int pipe_fd, size_t size)
 
 /* --- files --- */
 
-/* flags: O_CREAT | O_TRUNC, or 0 for what is there.  The memory is reserved: a full tmpfs is an
- * error here and not a signal later. */
+/* flags: O_CREAT | O_TRUNC, or 0 for existing files.  Reserves the blocks of the state: a full
+ * tmpfs is an error here, not a SIGBUS later. */
 static bool open_all(struct spool *st, const char *dir, int flags)
 {
 	_cleanup_close_ int fd = open_file(dir, STATE_NAME, flags);
@@ -172,7 +172,7 @@ static bool open_all(struct spool *st, const char *dir, int flags)
 			return false;
 		st->end[i] = file.st_size;
 	}
-	/* Without it all is spliced. */
+	/* Without it all output is spliced. */
 	st->bulk_fd = open_file(dir, BULK_NAME, flags);
 	if (st->bulk_fd >= 0 && ftruncate(st->bulk_fd, SPOOL_BULK) < 0)
 		close_fdp(&st->bulk_fd);
@@ -187,7 +187,7 @@ void spool_open(struct spool *st, const char *dir)
 	spool_close(st);
 }
 
-/* What was in the memory is still there, unless it never came. */
+/* Recover the bytes in memory if their read completed. */
 static void find_memory(struct spool *st, struct slot *s)
 {
 	if (!s->bulk)
@@ -198,7 +198,7 @@ static void find_memory(struct spool *st, struct slot *s)
 		return;
 	}
 	s->came = 1;
-	/* What is behind it was about to be kept from the memory. */
+	/* Bytes after `end` are copies from the memory: drop them. */
 	if (s->end <= st->end[s->stream] && ftruncate(st->fd[s->stream], s->end) == 0)
 		st->end[s->stream] = s->end;
 }
@@ -213,7 +213,7 @@ void spool_adopt(struct spool *st, const char *dir, struct logfile *log)
 	}
 	s = slot_of(st);
 	for (int i = 0; i < STAGE_STREAMS; i++)
-		if (s.done[i] > st->end[i] || s.done[i] < 0) /* killed when it was emptied */
+		if (s.done[i] > st->end[i] || s.done[i] < 0) /* killed during the truncation */
 			s.done[i] = 0;
 	find_memory(st, &s);
 	commit(st, &s);
@@ -233,7 +233,8 @@ void spool_close(struct spool *st)
 	spool_init(st);
 }
 
-/* No room, most likely.  What is taken from now on is at risk until it is written. */
+/* Remove the stage, most likely since tmpfs is full.  From now on a byte that is read and not yet
+ * logged can be lost. */
 static void give_up(struct spool *st)
 {
 	const struct slot none = { .log_ino = 0 };
@@ -311,7 +312,7 @@ void spool_begin(struct spool *st, const struct logfile *log)
 	commit(st, &s);
 }
 
-/* The file keeps what is not in the log of what the memory holds.  false: it cannot. */
+/* Append the last `pending` bytes in memory to the file.  false: the write failed. */
 static bool keep_pending(struct spool *st, struct slot *s, int i, size_t pending)
 {
 	size_t keep = MIN(pending, (size_t)s->bulk);

@@ -1,8 +1,8 @@
 /*
- * stdio.c - see stdio.h.
+ * stdio.c - read and log the streams of all containers, and serve attached clients.
  *
- * One buffer for reading and one for records serve all containers: an event's bytes are in the
- * file before the next event is looked at.
+ * All containers share one buffer for reading and one for records: the bytes of an event are in the
+ * file before the next event.
  */
 #include "shim/stdio.h"
 
@@ -34,11 +34,11 @@
 struct client {
 	struct list node;
 	struct stdio *io;
-	struct watch in; /* what it types */
+	struct watch in; /* stdin of the client */
 	int out, err;
-	char session[SHIM_ID_MAX + 1]; /* "": its end is nobody's business */
-	bool slow; /* let go because it does not read */
-	size_t at, len; /* of typed, not yet taken by the container */
+	char session[SHIM_ID_MAX + 1]; /* "": report no end of it */
+	bool slow; /* disconnected since it does not read */
+	size_t at, len; /* of typed: bytes that the container has not read */
 	char typed[4096];
 };
 
@@ -77,7 +77,7 @@ static void client_free(struct client *c)
 		stdio_close_stdin(io);
 }
 
-/* false: it is to be let go. */
+/* false: disconnect the client. */
 static bool show_client(struct client *c, int fd, const char *data, size_t size)
 {
 	ssize_t n = write(fd, data, size);
@@ -101,8 +101,7 @@ static void show_clients(struct stdio_stream *s, const char *data, size_t size)
 
 static void client_typed(struct watch *w, uint32_t events);
 
-/* Hand on what the client typed.  What the container does not take now waits, and so does the
- * client. */
+/* Pass the client's input on.  If the container's stdin is full, keep the rest and stop reading. */
 static void client_push(struct client *c)
 {
 	struct stdio *io = c->io;
@@ -112,7 +111,7 @@ static void client_push(struct client *c)
 		ssize_t n = write(io->stdin.fd, c->typed + c->at, c->len - c->at);
 
 		if (n < 0 && errno == EAGAIN) {
-			/* Not only muted: its hang-up has to wait as well. */
+			/* Remove the watch: a muted one would still report the client's hangup. */
 			watch_del(&c->in);
 			watch_change(&io->stdin, EPOLLOUT);
 			return;
@@ -155,7 +154,7 @@ static void stdin_ready(struct watch *w, uint32_t events)
 {
 	struct stdio *io = container_of(w, struct stdio, stdin);
 
-	if (events & (EPOLLERR | EPOLLHUP)) { /* nobody in the container will ever read */
+	if (events & (EPOLLERR | EPOLLHUP)) { /* the container has closed stdin */
 		stdio_close_stdin(io);
 		return;
 	}
@@ -168,7 +167,7 @@ static void stdin_ready(struct watch *w, uint32_t events)
 	}
 }
 
-/* Has the reader of this pipe gone? */
+/* Has the reader of this pipe closed it? */
 static bool is_deaf(int fd)
 {
 	struct pollfd p = { .fd = fd };
@@ -176,7 +175,7 @@ static bool is_deaf(int fd)
 	return fd >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
-/* A client that went while the container said nothing was not noticed yet. */
+/* Free clients that left while there was no output, and count the others. */
 static int count_clients(struct stdio *io)
 {
 	int n = 0;
@@ -205,7 +204,7 @@ int stdio_attach(struct stdio *io, const char *session, int in, int out, int err
 	list_append(&io->clients, &c->node);
 	if (out >= 0) {
 		fcntl(out, F_SETFL, O_NONBLOCK);
-		spawner_widen(out, CLIENT_PIPE); /* not a pipe: less patience */
+		spawner_widen(out, CLIENT_PIPE); /* only pipes: others have a smaller buffer */
 	}
 	if (err >= 0) {
 		fcntl(err, F_SETFL, O_NONBLOCK);
@@ -220,7 +219,7 @@ int stdio_attach(struct stdio *io, const char *session, int in, int out, int err
 		r = watch_add(&c->in, in, EPOLLIN, client_typed, e);
 	}
 	if (r < 0) {
-		c->in.fd = -1; /* it never typed: stdin_once does not count it */
+		c->in.fd = -1; /* it attached no stdin: do not trigger stdin_once */
 		close_fdp(&in);
 		client_free(c);
 	} else {
@@ -279,7 +278,7 @@ static void log_bytes(struct stdio_stream *s, const char *data, size_t n)
 	logline_flush(&batch);
 }
 
-/* One read.  false: nothing more now, or for ever. */
+/* Read once.  false: no more bytes now, or the stream has ended. */
 static bool stream_read(struct stdio_stream *s)
 {
 	char *data;
@@ -288,7 +287,7 @@ static bool stream_read(struct stdio_stream *s)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (n <= 0) { /* end; EIO of a pty means the same */
+	if (n <= 0) { /* end of file, or EIO of a pty */
 		stream_close(s);
 		return false;
 	}
@@ -323,9 +322,9 @@ void stdio_child_done(struct stdio_child *c)
 	close_fdp(&c->err);
 }
 
-/* A named pipe, so that a shim that comes after this one finds it again.  ours: 0 when we keep the
- * reading end, 1 the writing one.  The container can read what it writes itself: there is always a
- * reader, and a time without a shim is a pause and no broken pipe. */
+/* Make a named pipe, so that the next shim can open it again.  ours: 0: the shim keeps the read
+ * end, 1: the write end.  An output of the container is open read-write there: it always has a
+ * reader, and its writes without a shim block instead of failing with EPIPE. */
 static int open_fifo(const char *dir, const char *name, int ours, int *ret_ours, int *ret_theirs,
 		     struct err *e)
 {
@@ -385,14 +384,14 @@ int stdio_open(struct stdio *io, uint32_t flags, const char *dir, const char *lo
 int stdio_set_pty(struct stdio *io, int fd, struct err *e)
 {
 	io->out.in.fd = fd;
-	/* A second descriptor: one epoll watches reading and writing apart. */
+	/* A second descriptor, since one epoll holds one watch per descriptor. */
 	io->stdin.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (io->stdin.fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "set up the container's terminal");
 	return 0;
 }
 
-/* What the shim before this one had taken and not written. */
+/* Log the bytes that the earlier shim had read and not logged. */
 static void log_left(struct stdio_stream *s)
 {
 	off_t at = 0;

@@ -1,5 +1,5 @@
 /*
- * takeover.c - see takeover.h.
+ * takeover.c - adopt a container that an earlier shim left: streams, process, execs, exit record.
  */
 #include "shim/takeover.h"
 
@@ -31,7 +31,7 @@ static bool is_left_exec(const char *name)
 	return str_starts(name, "exec-") && str_ends(name, "." SESSION_LEFT);
 }
 
-/* The process must be one of the container's: pids are used again. */
+/* Pids are recycled: kill only a process in the container's cgroup. */
 static void kill_left_exec(const struct ctr *c, const char *path)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
@@ -68,7 +68,7 @@ static void kill_left_execs(const struct ctr *c)
 	}
 }
 
-/* --- an end that the other shim saw, or nobody did --- */
+/* --- an exit that the earlier shim recorded, or that is unknown --- */
 
 static bool has_record(const struct ctr *c, struct exitrec *ret)
 {
@@ -95,9 +95,9 @@ static void note_end(struct ctr *c, const struct exitrec *rec)
 		c->status.started_ns = rec->started_ns;
 }
 
-/* --- created or started: the runtime knows --- */
+/* --- created or started: ask the runtime --- */
 
-/* "status": "WORD" in the runtime's answer. */
+/* Does the runtime's reply contain "status": "WORD"? */
 static bool says_status(const char *json, const char *word)
 {
 	const char *p = strstr(json, "\"status\"");
@@ -120,7 +120,7 @@ static void state_done(struct shim_job *j, int status)
 	_cleanup_buf_ struct buf text = BUF_NULL;
 	struct err e = ERR_NULL;
 	char path[PATH_MAX];
-	bool created = true; /* a start will tell, when the runtime does not */
+	bool created = true; /* if the runtime does not answer, a later START finds out */
 
 	state_path(c, path);
 	if (status == 0 && fs_read_file(path, STATE_MAX, &text, &e) == 0 && text.len)
@@ -186,7 +186,7 @@ static int take_streams(struct ctr *c, const struct shim_request *req, int *fds,
 			   out, err, e);
 }
 
-/* ev: what the request says of the container; ENDED when it is gone. */
+/* ev: the event for the state in the request; changed to ADOPT_ENDED if the process has exited. */
 static int take_over(struct ctr *c, const struct shim_request *req, int *fds, enum life_event *ev,
 		     struct err *e)
 {

@@ -1,13 +1,13 @@
 /*
- * init.c - pid 1 of a pod whose containers share one PID namespace: the kernel reaps the orphans
- * of the namespace for as long as this process lives.
+ * init.c - pid 1 of a pod whose containers share one PID namespace: while it lives, the kernel
+ * reaps the orphans of the namespace.
  *
- * Freestanding: no libc, one page of code, so that it costs nothing beside the pod.  crisp-shim
- * carries it inside itself and has given up everything for it before (see jail.c).
+ * Freestanding: no libc, one page of code, so that it costs little memory.  crisp-shim embeds it,
+ * and drops every access to the host before the exec (see jail.c).
  *
- * What must hold: no signal from inside the namespace ends it.  The kernel drops signals that pid 1
- * neither blocks nor handles, SIGKILL included; so it does neither.  Only SIGKILL from the host
- * ends it.  A container that may trace it and runs code in its place gets three system calls.
+ * Invariant: no signal from inside the namespace ends it.  The kernel drops signals that pid 1
+ * neither blocks nor handles, SIGKILL included, so it does neither.  Only SIGKILL from the host
+ * ends it.  A container that traces it and runs code in it gets three system calls.
  */
 #include <asm/unistd.h>
 #include <asm/signal.h>
@@ -66,7 +66,7 @@ static const struct sock_filter filter[] = {
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
 
-/* The kernel's struct sigaction of this ABI. */
+/* The kernel's struct sigaction in this ABI. */
 struct action {
 	void (*handler)(int);
 	unsigned long flags;
