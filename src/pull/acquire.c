@@ -1,5 +1,5 @@
 /*
- * acquire.c - names, manifest and config of the image that a pull is for.
+ * acquire.c - try the sources of an image in order; resolve manifest and config, fetch the layers.
  */
 #include "pull/acquire.h"
 
@@ -23,7 +23,7 @@
 #include "pull/fetch/registries.h"
 #include "pull/source.h"
 
-/* Of the last second or so. */
+/* Transfer rate over the last second. */
 struct rate {
 	int64_t since_ns;
 	uint64_t bytes, value;
@@ -37,23 +37,23 @@ struct acquire {
 	unsigned kept;
 	struct registries *registries;
 	Crisp__Pull__Progress now, told;
-	char host[256]; /* of now */
-	uint64_t received_before; /* from sources that failed */
+	char host[256]; /* currently contacted */
+	uint64_t received_before; /* bytes from failed sources */
 	struct rate rate;
-	char **insecure; /* of the request, NULL-terminated */
+	char **insecure; /* from the request, NULL-terminated */
 	struct admit *trust;
-	struct fetch *fetch; /* the layers, and the locks on them */
+	struct fetch *fetch; /* owns layers and their locks */
 	Crisp__Pull__Result result;
 	Crisp__State__Image image;
-	/* What the members of result and image point to: */
+	/* Storage for members of result and image: */
 	char *image_id, *manifest_digest, *tag, *digest, *user, *artifact_type;
 };
 
-/* What is known of an image before its layers are fetched. */
+/* Data of an image before its layers are fetched. */
 struct found {
 	char *name; /* "domain/path" */
-	char *tag; /* NULL: none that would be true */
-	char digest[DIGEST_TEXT]; /* of what the reference led to: an index perhaps */
+	char *tag; /* NULL: no tag applies */
+	char digest[DIGEST_TEXT]; /* of the reference's target, possibly an index */
 	char manifest_digest[DIGEST_TEXT];
 	struct manifest manifest;
 	struct buf config;
@@ -69,7 +69,7 @@ static void found_done(struct found *f)
 	image_config_done(&f->parsed);
 }
 
-/* The members of a message's list, which stay its, with a NULL behind them. */
+/* Copy a message's list with NULL at the end; the message keeps the strings. */
 static char **terminated(char *const *list, size_t n)
 {
 	char **copy = xcalloc(n + 1, sizeof(char *));
@@ -145,7 +145,7 @@ static void tell(struct acquire *p)
 	p->ops->progress(p->ops->arg, &p->now);
 }
 
-/* What one source is asked for begins anew with the next; what came in does not. */
+/* The fetch counters restart with each source, except bytes_received. */
 static void on_fetched(void *arg, const Crisp__Pull__Progress *of_fetch)
 {
 	struct acquire *p = arg;
@@ -161,7 +161,7 @@ static void ask_host(struct acquire *p, const char *host)
 	snprintf(p->host, sizeof(p->host), "%s", host);
 	p->received_before = p->now.bytes_received;
 	p->now.phase = IMAGE_PULL_PHASE_RESOLVING;
-	p->told.host = NULL; /* another name at the same place */
+	p->told.host = NULL; /* force a report: same address, new name */
 	tell(p);
 }
 
@@ -177,7 +177,7 @@ static int check_digest(const struct buf *text, const char *wanted, struct err *
 	return 0;
 }
 
-/* reference is a digest that it must have, or a tag. */
+/* reference: a tag, or a digest, which is verified. */
 static int get_manifest(struct source *s, const char *reference, char ret_digest[DIGEST_TEXT],
 			struct manifest *ret, struct err *e)
 {
@@ -196,14 +196,14 @@ static int get_manifest(struct source *s, const char *reference, char ret_digest
 	return 0;
 }
 
-/* From what the reference leads to down to the manifest for this machine. */
+/* Resolve a reference to the manifest for this machine's platform. */
 static int resolve(struct source *s, const char *reference, struct found *f, struct err *e)
 {
 	const struct platform host = platform_host();
 	int r = get_manifest(s, reference, f->digest, &f->manifest, e);
 
 	memcpy(f->manifest_digest, f->digest, DIGEST_TEXT);
-	/* An index may list indexes; nobody nests deeper. */
+	/* Allow an index within an index, but no deeper nesting. */
 	for (int depth = 0; r == 0 && f->manifest.kind == MANIFEST_KIND_INDEX; depth++) {
 		const struct descriptor *d = manifest_choose(&f->manifest, &host);
 		_cleanup_free_ char *digest = d ? xstrdup(d->digest) : NULL;
@@ -245,8 +245,8 @@ static int get_config(struct source *s, struct found *f, struct err *e)
 	return 0;
 }
 
-/* An artifact is an image that has a layer for each of its files, which is named after what is
- * verified of it.  The text is too short for a tar archive: it is no other layer's. */
+/* An artifact has one layer for each file. Its pseudo diffID hashes file name and blob digest. The
+ * hashed text is too short for a tar archive, so no real layer has that diffID. */
 static char *file_diff_id(const struct descriptor *d)
 {
 	char *diff_id = xmalloc(DIGEST_TEXT), name[DIGEST_TEXT];
@@ -258,7 +258,7 @@ static char *file_diff_id(const struct descriptor *d)
 	return diff_id;
 }
 
-/* There is nothing in an artifact's config that we would need. */
+/* The config of an artifact is not needed. */
 static int take_artifact(const struct acquire *p, struct found *f, struct err *e)
 {
 	const struct manifest *m = &f->manifest;
@@ -318,7 +318,7 @@ static int pull_from(struct acquire *p, struct source *s, const char *reference,
 	};
 	int r = resolve(s, reference, f, e);
 
-	/* Before anything else of it is asked for. */
+	/* Check the policy before fetching config and layers. */
 	r = r < 0 ? r : admit_check(p->trust, s, &p->parts->unpacker, f->manifest_digest, e);
 	if (r == 0)
 		r = f->manifest.kind == MANIFEST_KIND_ARTIFACT ? take_artifact(p, f, e)
@@ -359,7 +359,7 @@ static int pull_from_registry(struct acquire *p, const struct image_ref *ref,
 	if (r < 0)
 		return r;
 	ask_host(p, s.host);
-	/* A tag beside a digest is not looked at, so nothing may be said about it. */
+	/* A tag next to a digest is not verified, so do not record it. */
 	f.tag = *ref->digest ? NULL : image_ref_tagged(ref);
 	return pull_from(p, &s,
 			 *ref->digest ? ref->digest
@@ -368,7 +368,7 @@ static int pull_from_registry(struct acquire *p, const struct image_ref *ref,
 			 &f, e);
 }
 
-/* Would another host give another answer? */
+/* true: another host may succeed. */
 static bool next_may_help(const struct acquire *p, const struct err *e)
 {
 	return !stop_is_set(p->stop) && e->code != ERR_EXHAUSTED && !admit_failed(p->trust);
@@ -387,7 +387,8 @@ static int pull_full(struct acquire *p, const struct image_ref *ref, bool alone,
 		buf_printf(&failed, "%s%.300s", failed.len ? "; " : "", e->text);
 		r = 0;
 	}
-	/* What counts is what the registry itself says, if it was asked. */
+	/* Report the last error (the registry's, if it was tried), with mirror errors in
+	 * parentheses. */
 	if (r < 0 && failed.len) {
 		const struct err last = *e;
 
@@ -420,7 +421,7 @@ static int pull_by_reference(struct acquire *p, struct err *e)
 
 /* --- from a layout --- */
 
-/* What is left of a directory's name as a component of an image's. */
+/* Turn a directory name into a valid path component of an image name. */
 static char *name_from_dir(const char *dir)
 {
 	const char *base = strrchr(dir, '/');
@@ -445,7 +446,7 @@ static char *name_from_dir(const char *dir)
 	return xstrdup("localhost/image");
 }
 
-/* The name that a layout's entry gives itself, or one after the directory. */
+/* The name in the entry of a layout, else a name derived from the directory. */
 static int name_entry(const char *dir, const struct descriptor *d, struct image_ref *ret,
 		      struct err *e)
 {

@@ -1,5 +1,5 @@
 /*
- * admit.c - see admit.h.
+ * admit.c - select the policy scope, fetch signatures, and let the unpacker verify them.
  */
 #include "pull/admit.h"
 
@@ -15,23 +15,23 @@
 #include "pull/trust/evaluate.h"
 #include "pull/trust/lookaside.h"
 
-#define SIGNATURES_MAX 128 /* looked at in one place */
-#define KEEP_BYTES ((size_t)(128 * 1024)) /* of all signatures in an image's row */
+#define SIGNATURES_MAX 128 /* limit per location */
+#define KEEP_BYTES ((size_t)(128 * 1024)) /* limit for all signatures of an image's row */
 #define TRIES 3
 #define TYPE_SIMPLESIGNING "application/vnd.dev.cosign.simplesigning.v1+json"
 
 struct admit {
-	struct policy *policy; /* NULL: there is none, anything is accepted */
+	struct policy *policy; /* NULL: no policy, any image is accepted */
 	struct lookaside *lookaside;
-	/* Of the image at hand: */
-	struct image_ref ref; /* what was asked for */
-	struct image_ref location; /* where it comes from; "" domain: from a layout */
+	/* State of the current image: */
+	struct image_ref ref; /* requested reference */
+	struct image_ref location; /* source; domain "": a layout */
 	const struct policy_scope *scope;
 	bool needed; /* signatures decide */
 	bool failed;
 	Crisp__State__Signature **found;
 	size_t n;
-	bool *accepted; /* as many as found, once they are judged */
+	bool *accepted; /* one for each of found, once verified */
 };
 
 static void forget_image(struct admit *t)
@@ -101,7 +101,7 @@ static int refuse(struct admit *t, struct err *e)
 {
 	_cleanup_free_ char *name = image_ref_name(&t->ref);
 
-	/* A network that fails says nothing of the image. */
+	/* A network error gives no verdict on the image. */
 	if (e->code == ERR_UNAVAILABLE || e->code == ERR_CANCELLED)
 		return err_wrap(e, "signatures of image %s", name);
 	t->failed = true;
@@ -142,14 +142,14 @@ int admit_begin_layout(struct admit *t, const char *dir, const struct image_ref 
 	return decide(t, e);
 }
 
-/* --- fetching --- */
+/* --- fetch signatures --- */
 
 static void add_signature(struct admit *t, const char *manifest_digest, struct buf *content,
 			  const char *sigstore)
 {
 	Crisp__State__Signature *s;
 
-	/* An empty file is no signature. */
+	/* Skip empty files. */
 	if (!content->len)
 		return;
 	s = xmalloc(sizeof(*s));
@@ -164,7 +164,7 @@ static void add_signature(struct admit *t, const char *manifest_digest, struct b
 	t->found[t->n++] = s;
 }
 
-/* BASE/path@sha256=HEX/signature-1 and so on, until one is not there. */
+/* Fetch BASE/path@sha256=HEX/signature-1, -2 and so on, up to the first missing one. */
 static int fetch_lookaside(struct admit *t, struct source *s, const char *base,
 			   const char *manifest_digest, struct err *e)
 {
@@ -173,7 +173,7 @@ static int fetch_lookaside(struct admit *t, struct source *s, const char *base,
 		_cleanup_free_ char *where =
 			xasprintf("%s/%s@sha256=%s/signature-%d", base, t->location.path,
 				  manifest_digest + strlen("sha256:"), i);
-		/* An optional signature is not worth a second try. */
+		/* Do not retry optional signatures. */
 		int r = source_signature(s, where, t->needed ? TRIES : 1, &text, e);
 
 		if (r != 0)
@@ -202,7 +202,7 @@ static int fetch_attachment(struct admit *t, struct source *s, const struct desc
 	return 0;
 }
 
-/* An image of its own, tagged after the digest of the one that is signed; its layers are the
+/* Fetch the attachment image, whose tag derives from the signed digest. Its layers are the
  * payloads. */
 static int fetch_attachments(struct admit *t, struct source *s, const char *manifest_digest,
 			     struct err *e)
@@ -249,8 +249,8 @@ int admit_check(struct admit *t, struct source *s, const struct helper *unpacker
 	}
 	if (s->layout)
 		return 0;
-	/* Where nothing is required they are fetched for a stricter policy that is asked when a
-	 * container is made of the image. */
+	/* Fetch optional signatures too: a stricter policy may need them when a container is
+	 * made. */
 	r = fetch(t, s, manifest_digest, t->needed ? e : &ignored);
 	t->accepted = xcalloc(t->n + 1, sizeof(*t->accepted));
 	if (!t->needed)

@@ -1,7 +1,8 @@
 /*
  * confine.c - limits, mount namespace, Landlock and capabilities of the puller's processes.
  *
- * What must hold: each step fails closed, and the filter comes last, because it refuses the others.
+ * What must hold: each step fails closed. The seccomp filter comes last, because it refuses the
+ * system calls of the other steps.
  */
 #include "pull/confine.h"
 
@@ -27,12 +28,12 @@
 #include "base/util.h"
 
 #define OPEN_FILES 1024
-/* Where the new root is put together: every system has it, and no view names anything below it.
- * Each source is opened before it is covered. */
+/* Mount point of the new root: exists on every system, and no view has paths below it. Sources are
+ * opened before the mount covers them. */
 #define NEW_ROOT "/dev"
 #define BIND_FLAGS (MS_BIND | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
-/* Of Landlock's later versions: the header of Debian 12 knows ABI 2. */
+/* Constants of later Landlock versions; Debian 12's header has ABI 2. */
 #define ACCESS_TRUNCATE (UINT64_C(1) << 14) /* ABI 3 */
 #define ACCESS_IOCTL_DEV (UINT64_C(1) << 15) /* ABI 5 */
 #define NET_BIND UINT64_C(1) /* ABI 4 */
@@ -116,13 +117,13 @@ static int drop_capabilities(enum confine_role role, struct err *e)
 		return err_errno(e, ERR_INTERNAL, errno, "read the capabilities");
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "clear the ambient capabilities");
-	/* CAP_SETPCAP is still there.  A kernel answers EINVAL beyond its last capability. */
+	/* CAP_SETPCAP is still effective. Above the last capability the kernel returns EINVAL. */
 	for (int c = 0; c < 64; c++)
 		if (!(keep[c / 32].permitted & 1U << (c % 32)) &&
 		    prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 && errno != EINVAL && errno != EPERM)
 			return err_errno(e, ERR_INTERNAL, errno, "drop capability %d", c);
 	for (int i = 0; i < 2; i++) {
-		/* crispd's own set is the upper bound. */
+		/* Keep no capability that crispd lacks. */
 		keep[i].permitted &= now[i].permitted;
 		keep[i].effective = keep[i].permitted;
 	}
@@ -131,7 +132,7 @@ static int drop_capabilities(enum confine_role role, struct err *e)
 	return 0;
 }
 
-/* --- the root --- */
+/* --- root --- */
 
 int confine_leave_network(struct err *e)
 {
@@ -140,7 +141,7 @@ int confine_leave_network(struct err *e)
 	return 0;
 }
 
-/* A directory or an empty file at path below the new root, with its parents. */
+/* Create a directory or an empty file at path below the new root, with its parents. */
 static int make_target(const char *path, bool directory, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
@@ -172,14 +173,14 @@ static int bind_at(int source, const char *target, bool writable, struct err *e)
 	return 0;
 }
 
-/* The view's item at its real path, and a link where its name was one. */
+/* Bind an item at its real path; if its name is a symlink, recreate the symlink. */
 static int show(const struct confine_path *p, int source, const char *real, struct err *e)
 {
 	const char *name = p->at ? p->at : p->path;
 	_cleanup_free_ char *target = xasprintf(NEW_ROOT "%s", p->at ? p->at : real);
 	_cleanup_free_ char *link = NULL;
 
-	/* Part of a directory that is in the view. */
+	/* May exist already, as part of a bound directory. */
 	if (!fs_exists(target) && bind_at(source, target, p->writable, e) < 0)
 		return -(int)e->code;
 	if (p->at || strcmp(name, real) == 0)
@@ -196,7 +197,7 @@ static int show(const struct confine_path *p, int source, const char *real, stru
 	return 0;
 }
 
-/* What is in the view before it is covered.  fds[i] -1: left out. */
+/* Open all items before the new root covers them. fds[i] -1: skipped. */
 static int open_view(const struct confine_view *v, int *fds, char **reals, struct err *e)
 {
 	for (size_t i = 0; i < v->n; i++) {
@@ -263,7 +264,7 @@ static int enter_root(const struct confine_view *v, struct err *e)
 
 /* --- Landlock --- */
 
-/* Version 1 forbids links between directories, which archives have. */
+/* ABI 1 forbids links and renames between directories, which archives need. */
 static int landlock_abi(void)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -286,7 +287,7 @@ static struct ruleset handled(enum confine_role role, int abi)
 	return r;
 }
 
-/* All that may be done in a tree of files, but to execute them. */
+/* All accesses to files except execute and device ioctls. */
 static uint64_t write_access(const struct ruleset *r)
 {
 	return r->fs & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | ACCESS_IOCTL_DEV);
@@ -310,7 +311,7 @@ static int allow(int rules, const char *path, uint64_t access, bool optional, st
 	return 0;
 }
 
-/* Made while the paths are those of the node; enforced later.  *ret -1: no Landlock. */
+/* Create the ruleset while the node's paths are visible; enforced later. *ret -1: no Landlock. */
 static int make_rules(enum confine_role role, const struct confine_view *v, int *ret, struct err *e)
 {
 	int abi = landlock_abi(), r = 0;
@@ -351,8 +352,7 @@ int confine_enter(enum confine_role role, const struct confine_view *v, struct e
 		return err_errno(e, ERR_INTERNAL, errno, "enforce the Landlock rules");
 	close_fdp(&rules);
 	r = drop_capabilities(role, e);
-	/* No other process of the node's root may be looked into by this one, nor the other way
-	 * round. */
+	/* Access to this process then needs CAP_SYS_PTRACE; it has none to access others. */
 	if (r == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		r = err_errno(e, ERR_INTERNAL, errno, "make the memory unreadable");
 	return r < 0 ? r : confine_filter(role, e);

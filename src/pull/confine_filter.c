@@ -1,8 +1,8 @@
 /*
- * confine_filter.c - which system calls each process of the puller may make.
+ * confine_filter.c - seccomp allow lists for each process of the puller.
  *
- * A call that is in no list fails with ENOSYS, as on a kernel without it: libraries fall back.  The
- * calls that reach other processes or the node fail with EPERM.
+ * Unlisted system calls fail with ENOSYS, as on an older kernel, so libraries fall back. Calls that
+ * reach other processes or the node fail with EPERM.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +19,12 @@
 #include "base/util.h"
 #include "pull/confine.h"
 
-/* Of Linux 6.6, the same number everywhere: kernel headers may be older. */
+/* Linux 6.6, same number on all architectures; kernel headers may be older. */
 #ifndef __NR_fchmodat2
 #define __NR_fchmodat2 452
 #endif
 
-/* Memory, threads, time, and descriptors that are there already. */
+/* Memory, threads, time, and existing descriptors. */
 /* clang-format off */
 static const int common[] = {
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pread64),
@@ -113,10 +113,10 @@ static const int refused[] = {
 };
 /* clang-format on */
 
-/* Without a network: with the error that says so. */
+/* Refused without network, with EPERM. */
 static const int network[] = { SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind) };
 
-/* Of fcntl, without those that send a signal to another process or make it wait. */
+/* Allowed fcntl commands: excludes commands that signal or block other processes. */
 /* clang-format off */
 static const int fcntl_commands[] = {
 	F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_OFD_SETLK, F_OFD_GETLK,
@@ -124,7 +124,7 @@ static const int fcntl_commands[] = {
 };
 /* clang-format on */
 
-/* Not a system call of this architecture. */
+/* Ignore system calls that this architecture lacks. */
 static int none_here(int r)
 {
 	return r == -EDOM || r == -EFAULT ? 0 : r;
@@ -139,7 +139,7 @@ static int add_list(scmp_filter_ctx f, uint32_t action, const int *list, size_t 
 	return r;
 }
 
-/* Allow a call whose argument is value in its lower 32 bits. */
+/* Allow the call if the lower 32 bits of the argument equal value. */
 static int add_if(scmp_filter_ctx f, int call, unsigned argument, uint32_t value)
 {
 	return none_here(
@@ -147,8 +147,8 @@ static int add_if(scmp_filter_ctx f, int call, unsigned argument, uint32_t value
 				 SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, value)));
 }
 
-/* Threads, but no processes: clone3 has its flags in memory, and libc falls back to clone.  Signals
- * and limits of this process alone. */
+/* Allow threads, but no processes. clone3 cannot be filtered (flags in memory); libc falls back to
+ * clone. Allow signals and limits of this process only. */
 static int add_process(scmp_filter_ctx f)
 {
 	int r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
@@ -159,15 +159,15 @@ static int add_process(scmp_filter_ctx f)
 		  : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
 				     SCMP_A0(SCMP_CMP_EQ, 0, 0), SCMP_A2(SCMP_CMP_EQ, 0, 0));
 	r = r < 0 ? r : add_if(f, SCMP_SYS(prctl), 0, PR_SET_NAME);
-	/* The names of anonymous memory, by libc since 2.37: PR_SET_VMA. */
+	/* PR_SET_VMA: libc 2.37 and later name anonymous memory. */
 	r = r < 0 ? r : add_if(f, SCMP_SYS(prctl), 0, 0x53564d41);
 	for (size_t i = 0; i < ARRAY_LEN(fcntl_commands) && r == 0; i++)
 		r = add_if(f, SCMP_SYS(fcntl), 1, (uint32_t)fcntl_commands[i]);
 	return r;
 }
 
-/* IP, and the list of addresses that the resolver asks for; no unix sockets: the resolver does
- * without its daemons. */
+/* Allow IP, and rtnetlink for the resolver's address list. No unix sockets: the resolver works
+ * without local daemons. */
 static int add_network(scmp_filter_ctx f)
 {
 	int r = add_if(f, SCMP_SYS(socket), 0, AF_INET);

@@ -1,6 +1,6 @@
 /*
- * fetch.c - the layers of one image on a few threads; each waits for the fetcher and the unpacker,
- * which have threads of their own.
+ * fetch.c - distribute the layers over a few threads. Each waits for fetcher and unpacker, which
+ * serve every channel on its own thread.
  */
 #include "pull/fetch.h"
 
@@ -25,7 +25,7 @@
 
 #define PROGRESS_MS 200
 #define FLUSH_MS 100
-#define LOOK_MS 100 /* for the end of another puller's work */
+#define LOOK_MS 100 /* poll interval for another puller's layer */
 
 /* One layer of the manifest. */
 struct part {
@@ -33,12 +33,12 @@ struct part {
 	unsigned index;
 	const struct descriptor *blob;
 	char *diff_id;
-	size_t twin; /* index of an earlier part with the same diffID, or its own */
-	struct layer *layer; /* NULL: is in layers/ already, or has a twin */
+	size_t twin; /* index of the first part with this diffID */
+	struct layer *layer; /* NULL: already in layers/, or a twin has it */
 	int lock_fd;
 	Crisp__State__Layer *row;
 	_Atomic uint64_t done;
-	atomic_bool reused, waiting; /* was here; is made by another puller */
+	atomic_bool reused, waiting; /* already on this node; another puller makes it */
 };
 
 struct fetch {
@@ -47,16 +47,16 @@ struct fetch {
 	struct stop *stop;
 	struct part *parts;
 	size_t n;
-	Crisp__State__Layer **rows; /* handed out, one a part */
-	atomic_size_t next; /* the first part that nobody has begun */
+	Crisp__State__Layer **rows; /* one for each part; returned by fetch_layers */
+	atomic_size_t next; /* the first unclaimed part */
 	atomic_uint finished; /* threads */
 	atomic_uint layers_done;
-	int event_fd; /* a thread has ended */
+	int event_fd; /* signalled when a thread ends */
 	atomic_flag failed;
-	struct err e; /* of the first failure: written by whoever set the flag */
+	struct err e; /* first failure; written by the thread that set failed */
 };
 
-/* A thread's own way to the source. */
+/* A thread and its clone of the source. */
 struct runner {
 	struct fetch *fetch;
 	struct source source;
@@ -113,7 +113,7 @@ void fetch_free(struct fetch *f)
 	free(f);
 }
 
-/* --- on the threads --- */
+/* --- worker threads --- */
 
 static void on_fed(void *arg, uint64_t bytes)
 {
@@ -122,8 +122,8 @@ static void on_fed(void *arg, uint64_t bytes)
 	atomic_store(&part->done, bytes);
 }
 
-/* 0: it is here.  1: it is begun and to be made.  Nothing is held while another puller is waited
- * for, so two cannot wait for each other. */
+/* 0: already on this node. 1: begun, must be made. Holds no lock while it waits for another puller,
+ * so no deadlock is possible. */
 static int obtain(struct part *part, struct err *e)
 {
 	struct fetch *f = part->fetch;
@@ -208,7 +208,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* --- on the calling thread --- */
+/* --- calling thread --- */
 
 static void tell(struct fetch *f, const struct fetch_ops *ops, enum image_pull_phase phase)
 {
@@ -234,7 +234,7 @@ static void tell(struct fetch *f, const struct fetch_ops *ops, enum image_pull_p
 	ops->progress(ops->arg, &p);
 }
 
-/* Until all threads have ended. */
+/* Report progress until all threads have ended. */
 static void watch(struct fetch *f, unsigned threads, const struct fetch_ops *ops)
 {
 	struct pollfd fds[2] = {
@@ -254,8 +254,8 @@ static void watch(struct fetch *f, unsigned threads, const struct fetch_ops *ops
 	}
 }
 
-/* Small files are written when somebody asks for it, else all of them in the end: so that the disk
- * works while layers are still unpacked.  Ends when done_fd becomes readable. */
+/* Calls syncfs periodically, so that small files are written while layers are still unpacked. Ends
+ * once done_fd is readable. */
 struct flusher {
 	pthread_t thread;
 	const char *images_root;
@@ -268,7 +268,7 @@ static void *flush(void *arg)
 	struct pollfd done = { .fd = fl->done_fd, .events = POLLIN };
 	_cleanup_close_ int fs = open(fl->images_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	/* What counts is the one of layer_publish, so it does not matter whether these succeed. */
+	/* Errors do not matter: layer_publish repeats syncfs. */
 	while (fs >= 0 && poll(&done, 1, FLUSH_MS) == 0)
 		(void)syncfs(fs);
 	return NULL;
@@ -322,7 +322,7 @@ static int run_threads(struct fetch *f, struct source *source, const struct fetc
 	return r;
 }
 
-/* Is this the highest part with its diffID?  It is the one that counts in a mount. */
+/* true: no higher part has the same diffID. Lower duplicates are not mounted. */
 static bool is_highest(const struct fetch *f, size_t i)
 {
 	for (size_t above = i + 1; above < f->n; above++)
@@ -339,7 +339,7 @@ static int inherit_layer(void *arg, const struct layer *l, int list_fd, const in
 	return hand_inherit(f->unpacker, l, list_fd, lower, n, sum, e);
 }
 
-/* Directories that a layer has no entry for look like those of the layers below it. */
+/* Give directories without an entry the attributes of the lower layers. */
 static int inherit(struct fetch *f, struct err *e)
 {
 	struct layer **layers = xcalloc(f->n + 1, sizeof(struct layer *));
@@ -385,7 +385,7 @@ static void set_text(char **at, const char *value)
 	*at = xstrdup(value);
 }
 
-/* A layer that was here knows the blob that it came from, which may be another compression. */
+/* Record the current manifest's blob: the row of a reused layer may name another compression. */
 static void fill_rows(struct fetch *f)
 {
 	for (size_t i = 0; i < f->n; i++) {

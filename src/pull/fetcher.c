@@ -24,9 +24,9 @@
 #include "pull/view.h"
 
 #define QUESTION_MAX (4 * 1024 * 1024)
-#define SOURCES_MAX 4096 /* of one pull: mirrors and meanings of a short name */
+#define SOURCES_MAX 4096 /* per pull: mirrors and short-name expansions */
 
-/* In the fetcher: all of it is read before there are threads, but for the sources. */
+/* The fetcher's state. Only sources changes after threads start. */
 struct fetcher {
 	const Crisp__Pull__Request *request;
 	const struct admit *trust;
@@ -34,8 +34,8 @@ struct fetcher {
 	struct credstore *wallet;
 	struct err credstore_error;
 	struct certs_dirs *certs_dirs;
-	struct stop stop; /* of all sources: never set */
-	/* Opened sources by number, from 1 on, for those that clone them. */
+	struct stop stop; /* for all sources; never set */
+	/* Open sources; the id is the index plus 1. Channels clone them. */
 	pthread_mutex_t lock;
 	struct origin *sources;
 	uint32_t n;
@@ -45,12 +45,12 @@ struct fetcher {
 struct fetcher_channel {
 	struct fetcher *fetcher;
 	int fd;
-	struct stop stop; /* the channel's end */
+	struct stop stop; /* set when the channel closes */
 	struct origin origin;
 	struct exchange *http; /* for signatures */
 };
 
-/* Where an answer's bytes go. */
+/* Destination of a response's bytes. */
 struct sink {
 	int fd;
 	bool closed;
@@ -98,7 +98,7 @@ static int open_registry(struct fetcher *f, const Crisp__Pull__Source *q, struct
 	return ret->registry ? 0 : -(int)e->code;
 }
 
-/* Kept for its channels until the process ends: *ret is its number. */
+/* Keep o until the process ends. *ret: its id. */
 static int remember(struct fetcher *f, struct origin *o, uint32_t *ret, struct err *e)
 {
 	int r = 0;
@@ -117,7 +117,7 @@ static int remember(struct fetcher *f, struct origin *o, uint32_t *ret, struct e
 	return r;
 }
 
-/* The channel's own way to a source. */
+/* Clone the source for this channel. */
 static int use_source(struct fetcher_channel *sv, uint32_t id, struct err *e)
 {
 	struct fetcher *f = sv->fetcher;
@@ -144,7 +144,7 @@ static int open_source(struct fetcher_channel *sv, const Crisp__Pull__Source *q,
 	return r < 0 ? r : remember(sv->fetcher, &o, ret, e);
 }
 
-/* --- questions --- */
+/* --- requests --- */
 
 static int get_manifest(struct fetcher_channel *sv, const char *reference, struct sink *sink,
 			char **ret_type, struct err *e)
@@ -176,7 +176,7 @@ static int get_blob(struct fetcher_channel *sv, const Crisp__Pull__Blob *q, stru
 	return origin_blob(&sv->origin, &d, &sv->stop, write_on, sink, e);
 }
 
-/* 1: there is none. */
+/* 1: not found. */
 static int get_signature(struct fetcher_channel *sv, const Crisp__Pull__SignatureFile *q,
 			 struct sink *sink, struct err *e)
 {
@@ -210,7 +210,7 @@ static int act(struct fetcher_channel *sv, const Crisp__Pull__ToFetcher *q, stru
 	return get_manifest(sv, q->manifest, sink, type, e);
 }
 
-/* <0: the channel is of no use any more. */
+/* <0: the channel is broken. */
 static int answer(struct fetcher_channel *sv, const Crisp__Pull__ToFetcher *q, int pipe)
 {
 	Crisp__Pull__FromFetcher a = CRISP__PULL__FROM_FETCHER__INIT;
@@ -220,7 +220,7 @@ static int answer(struct fetcher_channel *sv, const Crisp__Pull__ToFetcher *q, i
 	struct err e = ERR_NULL;
 	int r = act(sv, q, &sink, &a, &type, &e);
 
-	/* Its end comes before the answer. */
+	/* The pipe must reach EOF before the reply. */
 	close_fdp(&sink.fd);
 	if (r < 0) {
 		ipc_put_error(&e, &failure);

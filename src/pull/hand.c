@@ -1,5 +1,5 @@
 /*
- * hand.c - questions to the process that unpacks; each has a channel of its own.
+ * hand.c - send requests to the unpacker, each on its own channel, and check the replies.
  */
 #include "pull/hand.h"
 
@@ -26,7 +26,7 @@ static void answer_freep(Crisp__Pull__FromUnpacker **a)
 		crisp__pull__from_unpacker__free_unpacked(*a, NULL);
 }
 
-/* The next message.  A failure is <0. */
+/* Receive the next message. <0 also if it is a failure. */
 static int next_answer(const struct helper *unpacker, int channel, Crisp__Pull__FromUnpacker **ret,
 		       struct err *e)
 {
@@ -40,7 +40,7 @@ static int next_answer(const struct helper *unpacker, int channel, Crisp__Pull__
 	return r == 0 && (*ret)->failure ? ipc_get_error((*ret)->failure, e) : r;
 }
 
-/* Whatever it was at, it has let go when it closes its end. */
+/* Shut down and wait for EOF: then the unpacker no longer uses the layer. */
 static void abandon(int *channel)
 {
 	char bytes[4096];
@@ -68,7 +68,7 @@ struct transfer {
 	struct source *source;
 	const struct descriptor *d;
 	int channel;
-	bool fetched; /* the source's answer was good */
+	bool fetched; /* the source reported success */
 	void (*fed)(void *arg, uint64_t bytes);
 	void *arg;
 	struct unpack_result *result;
@@ -100,7 +100,7 @@ static int start(struct transfer *t, const struct layer *l, struct err *e)
 	return r;
 }
 
-/* The source has ended.  When the unpacker was first to end, the unpacker's error counts. */
+/* The source has ended. If the unpacker ended first, report the unpacker's error. */
 static int on_source(struct transfer *t, struct err *e)
 {
 	Crisp__Pull__ToUnpacker finish = CRISP__PULL__TO_UNPACKER__INIT;
@@ -117,7 +117,7 @@ static int on_source(struct transfer *t, struct err *e)
 	return ipc_send(t->channel, &finish.base, NULL, 0, e) < 0 ? helper_lost(t->unpacker, e) : 0;
 }
 
-/* 1: it is unpacked. */
+/* 1: unpacked. */
 static int on_unpacker(struct transfer *t, struct err *e)
 {
 	_cleanup_(answer_freep) Crisp__Pull__FromUnpacker *a = NULL;
@@ -140,7 +140,7 @@ static int on_unpacker(struct transfer *t, struct err *e)
 	return r < 0 ? r : 1;
 }
 
-/* 1: it is unpacked. */
+/* 1: unpacked. */
 static int step(struct transfer *t, struct err *e)
 {
 	struct stop *stop = t->source->stop;
@@ -177,7 +177,7 @@ int hand_unpack(const struct helper *unpacker, struct source *s, const struct de
 	r = start(&t, l, e);
 	while (r == 0)
 		r = step(&t, e);
-	/* The source's channel is of no use any more: its question has no answer yet. */
+	/* The source's channel still has a pending reply, so it cannot be reused. */
 	if (r < 0 && !t.fetched)
 		close_fdp(&s->channel);
 	abandon(&t.channel);

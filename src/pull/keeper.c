@@ -1,8 +1,8 @@
 /*
- * keeper.c - the order in which the puller's processes come to be.
+ * keeper.c - start the puller's processes in order.
  *
- * What must hold: the fetcher is forked before the network goes and before the secrets are
- * overwritten, the unpacker after both.
+ * What must hold: fork the fetcher before leaving the network and overwriting the secrets, the
+ * unpacker after both.
  */
 #include "pull/keeper.h"
 
@@ -22,7 +22,7 @@
 #include "pull/fetcher.h"
 #include "pull/unpacker.h"
 
-/* A proxy's URL may have a password in it. */
+/* Proxy URLs in the environment may contain passwords. */
 static void forget_secrets(Crisp__Pull__Request *q)
 {
 	for (char **env = environ; env && *env; env++)
@@ -79,7 +79,7 @@ int keeper_begin(Crisp__Pull__Request *q, struct acquire_parts *ret, struct err 
 		.fetcher = HELPER_NULL,
 		.unpacker = HELPER_NULL,
 	};
-	(void)clock_boot_id(); /* while /proc is there */
+	(void)clock_boot_id(); /* cache it while /proc is visible */
 	r = read_configuration(q, ret, e);
 	r = r < 0 ? r : share_meter(ret, e);
 	r = r < 0 ? r : fetcher_start(q, ret->trust, ret->meter, &ret->fetcher, e);

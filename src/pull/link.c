@@ -1,5 +1,5 @@
 /*
- * link.c - see link.h.  One thread serves the line; the others leave messages for it.
+ * link.c - one thread serves the connection; the other threads queue messages for it.
  */
 #include "pull/link.h"
 
@@ -26,19 +26,19 @@
 
 struct link {
 	int listen_fd;
-	int end_fd; /* eventfd: nobody wants the image */
-	int wake_fd; /* eventfd: there is something to tell */
-	/* Frames that others left, under the lock.  Progress that was not sent is replaced. */
+	int end_fd; /* eventfd: the daemon sent end */
+	int wake_fd; /* eventfd: a message is queued */
+	/* Queued frames, protected by the lock. New progress replaces unsent progress. */
 	pthread_mutex_t lock;
 	struct buf progress, outcome;
 	bool progress_is_new;
-	/* Of the thread that serves: */
-	int conn; /* -1: no daemon is there */
+	/* Used by the serving thread only: */
+	int conn; /* -1: not connected */
 	struct buf in, out;
 	bool outcome_sent; /* on this connection */
 	bool ended;
 	int64_t alone_since_ns;
-	uint64_t start_ticks; /* of this process: /proc is not there later */
+	uint64_t start_ticks; /* of this process; /proc is hidden later */
 };
 
 /* --- frames --- */
@@ -63,7 +63,7 @@ static void add_hello(struct buf *b, uint64_t start_ticks)
 	add_frame(b, &m);
 }
 
-/* 0: *ret_size of a whole frame at the front.  1: not there yet.  -1: it is no frame of ours. */
+/* 0: a complete frame at the front, *ret_size its size. 1: incomplete. -1: malformed. */
 static int whole_frame(const struct buf *in, uint32_t *ret_size)
 {
 	if (in->len < sizeof(*ret_size))
@@ -79,7 +79,7 @@ static Crisp__Pull__ToPuller *take_frame(struct buf *in, uint32_t size)
 	uint8_t *data = (uint8_t *)in->data + sizeof(size);
 	Crisp__Pull__ToPuller *m = crisp__pull__to_puller__unpack(NULL, size, data);
 
-	/* There may be passwords in it. */
+	/* The frame may contain passwords. */
 	explicit_bzero(data, size);
 	buf_consume(in, sizeof(size) + size);
 	return m;
@@ -96,7 +96,7 @@ static void disconnect(struct link *l)
 	l->alone_since_ns = clock_monotonic_ns();
 }
 
-/* The last one counts: whoever came before is a daemon that died. */
+/* The last connection applies: an earlier one is that of a dead daemon. */
 static void connect_next(struct link *l)
 {
 	int fd = accept4(l->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -118,7 +118,7 @@ static void connect_next(struct link *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
-/* -1: nobody is at the other end any more. */
+/* -1: EOF or error. */
 static int receive(struct link *l)
 {
 	ssize_t n = read(l->conn, buf_reserve(&l->in, 65536), 65536);
@@ -157,7 +157,7 @@ static void on_readable(struct link *l)
 		disconnect(l);
 }
 
-/* What is to be sent next, when all that came before has left. */
+/* Queue the next messages once all earlier ones are sent. */
 static void refill(struct link *l)
 {
 	pthread_mutex_lock(&l->lock);
@@ -185,10 +185,10 @@ static void send_more(struct link *l)
 	if (n > 0)
 		buf_consume(&l->out, (size_t)n);
 	else if (n < 0 && errno != EAGAIN && errno != EINTR)
-		buf_done(&l->out); /* what it said before it went is read first */
+		buf_done(&l->out); /* unread messages of the peer are handled before EOF */
 }
 
-/* --- for the others --- */
+/* --- interface for other threads --- */
 
 int link_end_fd(const struct link *l)
 {
@@ -218,7 +218,7 @@ static bool has_outcome(struct link *l)
 	return has;
 }
 
-/* Milliseconds to wait for something to happen; -1: as long as it takes. */
+/* Timeout for poll in milliseconds; -1: none. */
 static int patience_ms(struct link *l, bool over)
 {
 	int64_t alone_ms = (clock_monotonic_ns() - l->alone_since_ns) / NSEC_PER_MSEC;
@@ -255,7 +255,7 @@ void link_serve(struct link *l)
 	}
 }
 
-/* --- begin and end --- */
+/* --- start and end --- */
 
 static int first_request(struct link *l, Crisp__Pull__ToPuller **ret, struct err *e)
 {
@@ -275,7 +275,8 @@ static int first_request(struct link *l, Crisp__Pull__ToPuller **ret, struct err
 			connect_next(l);
 			continue;
 		}
-		/* There may be passwords in it: it must not be moved while it grows. */
+		/* The request may contain passwords: reserve enough, so that realloc makes no
+		 * copies. */
 		if (!l->in.len)
 			buf_reserve(&l->in, 2 * REQUEST_MAX);
 		if (receive(l) < 0)
@@ -304,7 +305,7 @@ int link_open(int listen_fd, struct link **ret, Crisp__Pull__ToPuller **ret_requ
 	l->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&l->lock, NULL);
-	/* Who looks at it may find that somebody has taken the connection back. */
+	/* Non-blocking: the peer may close the connection between poll and accept. */
 	if (l->end_fd < 0 || l->wake_fd < 0 || fcntl(listen_fd, F_SETFL, O_NONBLOCK) < 0)
 		r = err_errno(e, ERR_INTERNAL, errno, "prepare the line to the daemon");
 	else

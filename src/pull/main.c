@@ -1,11 +1,10 @@
 /*
- * main.c - crisp-pull: pulls one image and ends.  Started by crispd (src/images/puller.c) with a
- * listening socket as descriptor 3, on which it gets its request and answers (proto/pull.proto,
- * link.h).
+ * main.c - crisp-pull: pull one image and exit. crispd (src/images/puller.c) starts it with a
+ * listening socket as descriptor 3, for request and replies (proto/pull.proto, link.h).
  *
- * What must hold: a daemon that dies takes nothing along: the pull goes on with the credentials it
- * was given, which are in its fetcher's memory alone, and the next daemon finds it by its socket.
- * Whoever is told to end, or whose outcome nobody collects, lets go of everything.
+ * What must hold: the pull survives the daemon. Only the fetcher's memory holds the credentials;
+ * the next daemon finds the pull by its socket. After end, or if no daemon collects the outcome,
+ * the process releases everything.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -23,7 +22,7 @@
 
 #define LISTEN_FD 3
 
-/* What the thread that pulls and the one that serves the line have in common. */
+/* State shared by the pulling thread and the serving thread. */
 struct work {
 	struct link *link;
 	Crisp__Pull__Request *request;
@@ -42,7 +41,7 @@ static void tell_progress(void *arg, const Crisp__Pull__Progress *p)
 	link_tell(arg, &m);
 }
 
-/* The kubelet knows some failures by how their text begins. */
+/* The kubelet recognizes some failures by a prefix of the text. */
 static void tell_failure(struct work *w, struct err *e)
 {
 	Crisp__Pull__FromPuller m = CRISP__PULL__FROM_PULLER__INIT;
@@ -83,7 +82,7 @@ static void *run(void *arg)
 		tell_failure(w, &e);
 	else
 		tell_result(w, result);
-	/* What follows are the locks on the layers alone. */
+	/* From here on only the locks on the layers are needed. */
 	keeper_end_children(&w->parts);
 	return NULL;
 }
@@ -102,7 +101,7 @@ static void serve(struct work *w)
 	link_serve(w->link);
 	if (r == 0)
 		pthread_join(thread, NULL);
-	/* The locks on the layers go here. */
+	/* Releases the locks on the layers. */
 	acquire_free(w->pull);
 	if (w->pull)
 		stop_done(&w->stop);
@@ -132,6 +131,6 @@ int main(int argc, char **argv)
 	serve(&w);
 	crisp__pull__to_puller__free_unpacked(m, NULL);
 	link_free(w.link);
-	/* No exit handlers: a leak checker would start a process, which is refused by now. */
+	/* Skip exit handlers: a leak checker would fork, which the filter refuses. */
 	_exit(w.failed ? 1 : 0);
 }

@@ -1,5 +1,5 @@
 /*
- * slots.c - see slots.h.
+ * slots.c - poll for a free byte with OFD locks.
  */
 #include "pull/slots.h"
 
@@ -19,7 +19,7 @@ int slot_take(const char *path, unsigned n, struct stop *stop, int *ret_fd, stru
 		return err_errno(e, ERR_INTERNAL, errno, "open %s", path);
 	do {
 		for (unsigned i = 0; i < n; i++) {
-			/* Of this descriptor, not of the process: its threads count one by one. */
+			/* OFD locks are per descriptor, so each thread has a slot of its own. */
 			struct flock lock = { .l_type = F_WRLCK, .l_start = i, .l_len = 1 };
 
 			if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {

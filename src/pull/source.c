@@ -1,5 +1,5 @@
 /*
- * source.c - questions to the process that fetches.
+ * source.c - send requests to the fetcher, and receive bytes through pipes.
  */
 #include "pull/source.h"
 
@@ -31,7 +31,7 @@ static void answer_freep(Crisp__Pull__FromFetcher **a)
 		crisp__pull__from_fetcher__free_unpacked(*a, NULL);
 }
 
-/* Readable, or stopped. */
+/* 0: fd is readable. <0: stopped. */
 static int wait_for(struct source *s, int fd, struct err *e)
 {
 	struct pollfd p[3] = {
@@ -45,12 +45,12 @@ static int wait_for(struct source *s, int fd, struct err *e)
 		if (p[0].revents)
 			return 0;
 	}
-	/* The fetcher gives up with its channel. */
+	/* Closing the channel makes the fetcher abort the request. */
 	close_fdp(&s->channel);
 	return err_set(e, ERR_CANCELLED, "cancelled");
 }
 
-/* An answer that is a failure is <0, and still in *ret. */
+/* Receive a reply. <0 also if it is a failure; *ret is set then. */
 static int answer(struct source *s, Crisp__Pull__FromFetcher **ret, struct err *e)
 {
 	ProtobufCMessage *m = NULL;
@@ -102,7 +102,7 @@ int source_clone(const struct source *s, struct source *ret, struct err *e)
 	return connect_source(&ask, ret, e);
 }
 
-/* All that comes through the pipe. */
+/* Read the pipe until EOF. */
 static int collect(struct source *s, int fd, size_t max, struct buf *ret, struct err *e)
 {
 	for (;;) {
@@ -137,7 +137,7 @@ static int ask_for_text(struct source *s, const Crisp__Pull__ToFetcher *ask, siz
 	if (r < 0)
 		return e->code == ERR_ABORTED ? helper_lost(s->fetcher, e) : r;
 	r = collect(s, from, max, ret, e);
-	/* The answer that is still to come must not be taken for one to the next question. */
+	/* The channel still has a pending reply, so it cannot be reused. */
 	if (r < 0)
 		close_fdp(&s->channel);
 	return r < 0 ? r : answer(s, ret_answer, e);

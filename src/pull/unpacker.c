@@ -1,5 +1,5 @@
 /*
- * unpacker.c - one channel, one layer.
+ * unpacker.c - serve requests of the keeper: unpack, inherit, verify; one layer per channel.
  */
 #include "pull/unpacker.h"
 
@@ -25,7 +25,7 @@
 
 #define QUESTION_MAX (64 * 1024 * 1024) /* signatures */
 #define READ_BYTES (256 * 1024)
-#define TELL_BYTES (1024 * 1024) /* of the blob, between two messages of progress */
+#define TELL_BYTES (1024 * 1024) /* bytes of the blob between two progress messages */
 
 struct unpacker {
 	const Crisp__Pull__Request *request;
@@ -77,7 +77,7 @@ static int tell_fed(int fd, uint64_t fed, uint64_t *told)
 	return answer(fd, &a, NULL);
 }
 
-/* The message that follows the blob may be in it by now: its end alone counts. */
+/* true: hangup. Ignores input, because the finish message may be queued already. */
 static bool is_closed(int fd)
 {
 	struct pollfd p = { .fd = fd };
@@ -85,7 +85,7 @@ static bool is_closed(int fd)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* All that comes through the pipe.  ERR_CANCELLED: the keeper does not want it any more. */
+/* Feed the pipe until EOF. ERR_CANCELLED: the keeper closed the channel. */
 static int feed_all(int fd, int pipe, struct unpack *u, struct err *e)
 {
 	_cleanup_free_ char *data = xmalloc(READ_BYTES);
@@ -107,7 +107,7 @@ static int feed_all(int fd, int pipe, struct unpack *u, struct err *e)
 	}
 }
 
-/* The end of the pipe may be that of a blob or of a connection: the keeper says which. */
+/* EOF of the pipe: end of the blob, or a broken connection. The keeper's message decides. */
 static int wait_for_finish(int fd, struct err *e)
 {
 	ProtobufCMessage *m = NULL;
@@ -147,7 +147,7 @@ static void unpack(const struct unpacker *p, int fd, const Crisp__Pull__Unpack *
 		answer_sums(fd, &result);
 }
 
-/* --- inherit and judge --- */
+/* --- inherit and verify --- */
 
 static void inherit(const struct unpacker *p, int fd, const Crisp__Pull__Inherit *q, const int *fds,
 		    size_t n)
@@ -176,7 +176,7 @@ static void judge(const struct unpacker *p, int fd, const Crisp__Pull__Judge *q)
 	struct err e = ERR_NULL;
 	int r;
 
-	/* e may be filled by a signature that another one has outweighed. */
+	/* On success e may hold the error of another signature. */
 	r = p->policy ? evaluate_image(policy_of_image(p->policy, &ref), &ref, q->signatures,
 				       q->n_signatures, accepted, &e)
 		      : err_set(&e, ERR_INTERNAL, "there is no policy");

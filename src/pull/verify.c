@@ -1,5 +1,5 @@
 /*
- * verify.c - see verify.h.
+ * verify.c - read one request, confine the process, evaluate the signatures.
  */
 #include "pull/verify.h"
 
@@ -30,7 +30,7 @@ static int read_all(struct buf *ret, struct err *e)
 	return n == 0 ? 0 : err_set(e, ERR_INTERNAL, "the request cannot be read");
 }
 
-/* Before the first signature is looked at. */
+/* Runs before any signature is parsed. */
 static int confine(struct policy *p, struct err *e)
 {
 	const struct confine_view nothing = CONFINE_VIEW_NULL;

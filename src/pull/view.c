@@ -1,5 +1,5 @@
 /*
- * view.c - paths of the fetcher's view.
+ * view.c - collect the paths of the fetcher's view.
  */
 #include "pull/view.h"
 
@@ -25,7 +25,7 @@ static const char *const system_files[] = {
 	"/etc/host.conf",
 	"/etc/gai.conf",
 	"/etc/services",
-	/* Authorities, where distributions keep them. */
+	/* CA directories of the distributions. */
 	"/etc/ssl/certs",
 	"/etc/ssl/cert.pem",
 	"/etc/ssl/ca-bundle.pem",
@@ -49,7 +49,7 @@ static void add(struct confine_view *v, const char *path)
 		confine_view_add(v, path, NULL, false, true);
 }
 
-/* Links to files elsewhere, such as an authority that several hosts share. */
+/* Add symlink targets, such as a CA shared by several hosts. */
 static void add_links(struct confine_view *v, const char *dir, int depth)
 {
 	_cleanup_closedir_ DIR *d = opendir(dir);
@@ -107,7 +107,7 @@ static void load_module(const char *name, size_t n)
 
 	if (n < 32 && !memchr(name, '/', n)) {
 		snprintf(file, sizeof(file), "libnss_%.*s.so.2", (int)n, name);
-		/* Stays loaded: the resolver finds it by its name. */
+		/* Stays loaded, so the resolver finds it by name. */
 		(void)dlopen(file, RTLD_NOW);
 	}
 }
@@ -144,7 +144,7 @@ void view_load_resolver(void)
 			if (str_starts(line, "hosts:"))
 				load_modules(line + strlen("hosts:"));
 	}
-	/* What the resolver itself keeps open or loads at its first use. */
+	/* Make the resolver open and load its own files now. */
 	if (getaddrinfo("localhost", NULL, &hints, &found) == 0)
 		freeaddrinfo(found);
 }

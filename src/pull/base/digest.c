@@ -1,5 +1,5 @@
 /*
- * digest.c - see digest.h.
+ * digest.c - SHA-256 with OpenSSL's EVP interface.
  */
 #include "pull/base/digest.h"
 

@@ -1,8 +1,8 @@
 /*
- * helper.c - fork, readiness, channels and end of the puller's other processes.
+ * helper.c - fork, readiness, channels and end of the puller's child processes.
  *
- * The control socket carries records: the child's first one says whether it is ready, each of the
- * keeper's is one byte with a channel.  Its end ends the child.
+ * The control socket carries records. The child's first record reports readiness; each record of
+ * the keeper is one byte with a channel's descriptor. EOF ends the child.
  */
 #include "pull/base/helper.h"
 
@@ -23,10 +23,10 @@
 #include "base/fs.h"
 #include "base/util.h"
 
-#define DESCRIPTORS 16 /* that a child may keep */
-#define REFUSED_MAX 64 /* refused channels that are open */
+#define DESCRIPTORS 16 /* limit of descriptors for a child */
+#define REFUSED_MAX 64 /* limit of open refused channels */
 #define END_TEXT_MAX 32
-#define END_WAIT_MS 1000 /* for the end of a child whose channel has ended */
+#define END_WAIT_MS 1000 /* wait for the exit of a child that closed its channel */
 #define END_LOOK_MS 10
 
 struct ready {
@@ -34,13 +34,13 @@ struct ready {
 	char text[ERR_TEXT_MAX];
 };
 
-/* A channel on its way to its thread. */
+/* A channel, handed to its thread. */
 struct channel_task {
 	const struct helper_ops *ops;
 	int fd;
 };
 
-/* --- in the child --- */
+/* --- child --- */
 
 static int by_number(const void *a, const void *b)
 {
@@ -74,10 +74,10 @@ static void *run_task(void *arg)
 	return NULL;
 }
 
-/* Channels that were refused. They stay open until the keeper shuts its end down: it may still send
- * its question, and a channel that is closed before would hide the answer. */
+/* Refused channels. They stay open until the keeper closes its end. An earlier close could make the
+ * keeper's send fail and hide the reply. */
 struct refused {
-	struct pollfd fds[1 + REFUSED_MAX]; /* the first one is the control socket */
+	struct pollfd fds[1 + REFUSED_MAX]; /* [0]: control socket */
 	nfds_t n;
 };
 
@@ -102,7 +102,7 @@ static void refuse(struct refused *r, const struct helper_ops *ops, int fd, int 
 	r->fds[r->n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
-/* Wait for the next channel, and let go of refused ones meanwhile. */
+/* Wait for the next channel; meanwhile close refused channels. */
 static void wait_for_control(struct refused *r)
 {
 	char bytes[4096];
@@ -134,7 +134,7 @@ static void start_task(struct refused *r, const struct helper_ops *ops, int fd)
 	}
 }
 
-/* The next channel; -1: the keeper has ended. */
+/* Receive the next channel; -1: the keeper has closed the socket. */
 static int next_channel(int control)
 {
 	union {
@@ -184,7 +184,7 @@ static _Noreturn void be_child(const struct helper_ops *ops, int control, const 
 	_exit(0);
 }
 
-/* --- in the keeper --- */
+/* --- keeper --- */
 
 int helper_start(struct helper *c, const struct helper_ops *ops, const int *keep, size_t n,
 		 struct err *e)
@@ -265,7 +265,7 @@ void helper_end(struct helper *c)
 	c->pid = 0;
 }
 
-/* How the child has ended, in words; its pid stays its own until helper_end. */
+/* Describe the child's exit. WNOWAIT: the child stays a zombie until helper_end. */
 static const char *end_of(pid_t pid, char text[END_TEXT_MAX])
 {
 	for (int ms = 0; pid > 0 && ms < END_WAIT_MS; ms += END_LOOK_MS) {

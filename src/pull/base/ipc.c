@@ -1,5 +1,5 @@
 /*
- * ipc.c - frames with descriptors over a socket pair.
+ * ipc.c - send and receive frames with SCM_RIGHTS.
  */
 #include "pull/base/ipc.h"
 
@@ -75,7 +75,7 @@ static void take_fds(struct msghdr *msg, int *fds, size_t *n)
 	}
 }
 
-/* 1: closed before the first byte. */
+/* 1: EOF before the first byte. */
 static int read_all(int fd, void *data, size_t size, int *fds, size_t *n_fds, struct err *e)
 {
 	uint8_t *p = data;

@@ -1,5 +1,5 @@
 /*
- * stop.c - see stop.h.
+ * stop.c - a flag, and an eventfd to wake threads that poll.
  */
 #include "pull/base/stop.h"
 

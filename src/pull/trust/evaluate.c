@@ -1,5 +1,5 @@
 /*
- * evaluate.c - see evaluate.h.
+ * evaluate.c - check each requirement of a policy scope against all signatures.
  */
 #include "pull/trust/evaluate.h"
 
@@ -13,7 +13,7 @@
 
 #define REASONS_MAX 400 /* bytes, in an error */
 
-/* The keys of one requirement. */
+/* Keys of one requirement. */
 struct keys {
 	struct buf *list;
 	size_t n;
@@ -52,7 +52,7 @@ static int load_keys(const struct policy_requirement *q, struct keys *k, struct 
 	return r;
 }
 
-/* What a signature by one of the keys says of the image. */
+/* Check a verified payload: manifest digest and identity of the image. */
 static int check_payload(const struct policy_requirement *q, const struct image_ref *ref,
 			 const Crisp__State__Signature *s, const char *text, size_t size,
 			 struct err *e)
@@ -94,7 +94,7 @@ static int check_signature(const struct policy_requirement *q, const struct keys
 		     : check_payload(q, ref, s, content.data ? content.data : "", content.len, e);
 }
 
-/* One signature is enough; the others may be for other readers. */
+/* One valid signature is enough; others may be for other policies. */
 static int check_signatures(const struct policy_requirement *q, const struct keys *keys,
 			    const struct image_ref *ref, Crisp__State__Signature *const *signatures,
 			    size_t n, bool *accepted, struct err *e)

@@ -1,8 +1,6 @@
 /*
- * lookaside.c - see lookaside.h.
- *
- * Members that are not known are passed over, as everybody who reads these files does: they are
- * shared with the tools that sign.
+ * lookaside.c - parse registries.d files with libyaml. Unknown members are ignored, as other
+ * readers do: signing tools share these files.
  */
 #include "pull/trust/lookaside.h"
 
@@ -19,13 +17,13 @@
 #include "base/util.h"
 #include "image/policy.h"
 
-/* Where tools that sign put signatures when nothing is configured. */
+/* Default of signing tools. */
 #define DEFAULT_URL "file:///var/lib/containers/sigstore"
 #define SECTIONS_MAX 4096
 
 struct section {
 	char *name; /* NULL: default-docker */
-	char *url; /* NULL: not said */
+	char *url; /* NULL: unset */
 	bool has_attachments, attachments;
 };
 
@@ -34,7 +32,7 @@ struct lookaside {
 	size_t n;
 };
 
-/* One document while it is read. */
+/* State while one document is parsed. */
 struct reading {
 	struct lookaside *l;
 	yaml_document_t doc;
@@ -68,7 +66,7 @@ static const char *scalar(const yaml_node_t *node)
 	return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
 }
 
-/* The pair behind *at, or the first when that is NULL.  1: there is none. */
+/* The pair after *at; *at NULL: the first pair. 1: end. */
 static int next_pair(struct reading *r, const yaml_node_t *map, const yaml_node_pair_t **at,
 		     const char **ret_key, yaml_node_t **ret_value, struct err *e)
 {
@@ -87,7 +85,7 @@ static int next_pair(struct reading *r, const yaml_node_t *map, const yaml_node_
 	return 0;
 }
 
-/* The value under key in a mapping, NULL: none.  A key that stands twice is an error. */
+/* Value of key in a mapping; NULL: absent. A duplicate key is an error. */
 static int member(struct reading *r, const yaml_node_t *map, const char *key, yaml_node_t **ret,
 		  struct err *e)
 {
@@ -107,7 +105,7 @@ static int member(struct reading *r, const yaml_node_t *map, const char *key, ya
 	return n < 0 ? n : 0;
 }
 
-/* With a host, or a path that is not all of the file system. */
+/* true: a URL with a host, or with a path other than "/". */
 static bool is_known_url(const char *s)
 {
 	static const char *const begins[] = { "file:///", "http://", "https://" };
@@ -125,7 +123,7 @@ static int read_url(struct reading *r, const yaml_node_t *map, struct section *s
 	const char *text;
 	size_t n;
 
-	/* The second is the older word for the first. */
+	/* The second name is the deprecated form of the first. */
 	for (size_t i = 0; i < ARRAY_LEN(names) && !v; i++)
 		if (member(r, map, names[i], &v, e) < 0)
 			return -(int)e->code;
@@ -205,7 +203,7 @@ static int read_document(struct reading *r, struct err *e)
 {
 	yaml_node_t *root = yaml_document_get_root_node(&r->doc), *v;
 
-	/* Nothing but comments. */
+	/* Only comments. */
 	if (!root || is_null(root))
 		return 0;
 	if (member(r, root, "default-docker", &v, e) < 0)
@@ -294,8 +292,8 @@ void lookaside_find(const struct lookaside *l, const struct image_ref *ref,
 	size_t i = 0;
 
 	*ret = (struct lookaside_place){ .url = DEFAULT_URL };
-	/* Each of the two comes from the most precise section that speaks of it; the last name is
-	 * NULL and stands for default-docker. */
+	/* Take each value from the most specific section that sets it. The last name is NULL:
+	 * default-docker. */
 	do {
 		const struct section *s = find_section(l, names[i]);
 

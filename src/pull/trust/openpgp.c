@@ -1,5 +1,5 @@
 /*
- * openpgp.c - see openpgp.h.
+ * openpgp.c - load librnp with dlopen, import keyrings, verify.
  */
 #include "pull/trust/openpgp.h"
 
@@ -14,7 +14,7 @@
 #define LIBRARY "librnp.so.0"
 #define CONTENT_MAX (1024 * 1024)
 
-/* What is used of librnp, found by name. */
+/* librnp functions, resolved by dlsym. */
 #define FUNCTIONS(X) \
 	X(rnp_ffi_create) \
 	X(rnp_ffi_destroy) \
@@ -51,7 +51,7 @@ static struct library {
 	void *handle;
 } rnp;
 
-/* Its random number generator opens a device at the first use and keeps it. */
+/* The first use opens the random device, which stays open. */
 static int initialise(struct err *e)
 {
 	rnp_ffi_t ffi = NULL;
@@ -89,7 +89,7 @@ int openpgp_load(struct err *e)
 	return initialise(e);
 }
 
-/* One message being looked at. */
+/* State of one verification. */
 struct opening {
 	rnp_ffi_t ffi;
 	rnp_input_t input;
@@ -144,7 +144,7 @@ static char *key_id(rnp_op_verify_signature_t s)
 	return ret;
 }
 
-/* A signature that was good when it was made is not, once its key is no longer. */
+/* Check the key's current state: a valid signature by an expired or revoked key is refused. */
 static int check_key(rnp_op_verify_signature_t s, const char *id, struct err *e)
 {
 	bool valid = false, revoked = true, expired = true;
@@ -169,7 +169,7 @@ static int check_signature(rnp_op_verify_signature_t s, struct err *e)
 	_cleanup_free_ char *id = NULL;
 	rnp_result_t status = rnp.rnp_op_verify_signature_get_status(s);
 
-	/* Of one that could not be read nothing else may be asked: librnp 0.16 frees twice then. */
+	/* After RNP_ERROR_SIGNATURE_UNKNOWN ask nothing else: librnp 0.16 has a double free. */
 	if (status == RNP_ERROR_SIGNATURE_UNKNOWN)
 		return err_set(e, ERR_DENIED, "it is damaged, or of a kind that is not known");
 	id = key_id(s);
@@ -178,7 +178,8 @@ static int check_signature(rnp_op_verify_signature_t s, struct err *e)
 	if (status == RNP_ERROR_SIGNATURE_EXPIRED)
 		return err_set(e, ERR_DENIED, "it has expired, or is of a time to come (key %s)",
 			       id);
-	/* Of a key that is not good any more it says the same as of a damaged signature. */
+	/* First check the key: for an invalid key librnp returns the status of a damaged
+	 * signature. */
 	if (check_key(s, id, e) < 0)
 		return -(int)e->code;
 	if (status != RNP_SUCCESS)
@@ -217,7 +218,7 @@ int openpgp_open(const struct buf *keyrings, size_t n, const void *message, size
 	const uint8_t *bytes = message;
 	int r;
 
-	/* Armored and clear-signed text are not what registries keep. */
+	/* Registries do not store armored or clear-signed messages. */
 	if (!size || !(bytes[0] & 0x80))
 		return err_set(e, ERR_DENIED, "it is not a binary OpenPGP message");
 	r = openpgp_load(e);

@@ -1,5 +1,5 @@
 /*
- * sigpayload.c - see sigpayload.h.
+ * sigpayload.c - strict parsing of the critical part with jansson.
  */
 #include "pull/trust/sigpayload.h"
 
@@ -18,7 +18,7 @@ void sigpayload_done(struct sigpayload *p)
 	*p = SIGPAYLOAD_NULL;
 }
 
-/* The object that parent has under key, with exactly these members. */
+/* The object under key; its members must be exactly these. */
 static int get_object(const json_t *parent, const char *key, const char *const *members,
 		      const json_t **ret, struct err *e)
 {

@@ -1,5 +1,5 @@
 /*
- * sigstore.c - see sigstore.h.
+ * sigstore.c - verify with OpenSSL's EVP interface, decode base64.
  */
 #include "pull/trust/sigstore.h"
 
@@ -20,7 +20,7 @@ int sigstore_base64(const char *text, struct buf *ret, struct err *e)
 	size_t n = strlen(text), padding = 0;
 	int size = -1;
 
-	/* EVP_DecodeBlock passes over much, and counts the padding in. */
+	/* EVP_DecodeBlock accepts malformed input and counts the padding; check both here. */
 	if (str_is_base64(text) && n < INT_MAX)
 		size = EVP_DecodeBlock(buf_reserve(ret, n), (const unsigned char *)text, (int)n);
 	if (size < 0)
