@@ -1,6 +1,6 @@
 /*
- * auth.c - see auth.h.  The token flow is that of the distribution project's token specification:
- * GET with Basic, or POST with a refresh token.
+ * auth.c - the token flow of the distribution project's token specification: GET with Basic, or
+ * POST with a refresh token.
  */
 #include "pull/fetch/auth.h"
 
@@ -71,7 +71,7 @@ static int read_answer(const struct exchange_response *resp, const struct buf *a
 	return 0;
 }
 
-/* A token server may have a bad moment too.  Returns as exchange_perform does. */
+/* Ask the token server, with retries. Returns as exchange_perform. */
 static int ask_patiently(struct exchange *h, struct exchange_request *req, struct buf *answer,
 			 struct exchange_response *resp, const struct auth_peer *peer,
 			 struct err *e)
@@ -94,8 +94,8 @@ static int ask_patiently(struct exchange *h, struct exchange_request *req, struc
 	}
 }
 
-/* The server is looked up by its own host, so that what is presented to the registry is presented
- * to nobody else. */
+/* Use the token server's own certs.d directory, so that the registry's client certificate goes only
+ * to the registry. */
 static int ask_token(struct exchange *h, struct exchange_request *req, const char *realm,
 		     const struct credentials *cred, const struct auth_peer *peer, char **ret,
 		     struct err *e)

@@ -1,5 +1,5 @@
 /*
- * certs.c - see certs.h.
+ * certs.c - check, read and trust the files of certs.d directories.
  */
 #include "pull/fetch/certs.h"
 
@@ -16,9 +16,9 @@
 #include "base/str.h"
 #include "base/util.h"
 
-#define AUTHORITIES_MAX 4096 /* of one host */
+#define AUTHORITIES_MAX 4096 /* per host */
 
-/* A host's directory whose files are not used. */
+/* A host's directory that failed the check. */
 struct fault {
 	char *dir;
 	struct err e;
@@ -63,7 +63,7 @@ struct certs_dirs *certs_dirs_new(char *const *roots, size_t n)
 	d->roots = xcalloc(n + 1, sizeof(char *));
 	for (size_t i = 0; i < n; i++) {
 		d->roots[i] = xstrdup(roots[i]);
-		/* A root that cannot be listed here cannot be listed in certs_add, either. */
+		/* Ignore: certs_add reports a root that cannot be listed. */
 		(void)fs_each(roots[i], check_host, d, &ignored);
 	}
 	return d;
@@ -92,7 +92,7 @@ void certs_done(struct certs *c)
 	*c = CERTS_NULL;
 }
 
-/* All certificates of one PEM file. */
+/* Add all certificates of a PEM file. */
 static int add_authorities(struct certs *c, const char *path, struct err *e)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
@@ -111,7 +111,7 @@ static int add_authorities(struct certs *c, const char *path, struct err *e)
 		c->authorities[c->n++] = x;
 	}
 	BIO_free(bio);
-	/* The end of the file counts as an error there. */
+	/* OpenSSL reports the end of the file as an error. */
 	ERR_clear_error();
 	if (c->n == before)
 		return err_set(e, ERR_PRECONDITION, "%s is no certificate in PEM", path);

@@ -1,5 +1,5 @@
 /*
- * challenge.c - see challenge.h.
+ * challenge.c - parse challenges character by character.
  */
 #include "pull/fetch/challenge.h"
 
@@ -33,7 +33,7 @@ static const char *skip(const char *s, const char *set)
 	return s + strspn(s, set);
 }
 
-/* A token or a quoted string; NULL when it is neither or too long. */
+/* Parse a token or quoted string; NULL: malformed or too long. */
 static const char *parse_value(const char *s, struct buf *ret)
 {
 	if (*s != '"') {
@@ -65,7 +65,7 @@ static void set_param(struct challenge *c, const char *name, size_t n, struct bu
 	*at = buf_take(value);
 }
 
-/* "name=value, name=value" behind a scheme; stops in front of the next scheme. */
+/* Parse "name=value, name=value" after a scheme; stops before the next scheme. */
 static const char *parse_params(const char *s, struct challenge *c)
 {
 	for (;;) {

@@ -1,5 +1,5 @@
 /*
- * credentials.c - see credentials.h.
+ * credentials.c - parse auth.json with jansson, and choose the best entry.
  */
 #include "pull/fetch/credentials.h"
 
@@ -48,7 +48,7 @@ struct credentials credentials_copy(const struct credentials *c)
 	};
 }
 
-/* base64 of "username:password"; some tools end it with NULs. */
+/* Decode base64 of "username:password"; some tools append NULs. */
 static int decode_auth(const char *auth, struct credentials *c, struct err *e)
 {
 	size_t n = strlen(auth);
@@ -69,7 +69,7 @@ static int decode_auth(const char *auth, struct credentials *c, struct err *e)
 	return colon ? 0 : err_set(e, ERR_INVALID, "auth is not base64 of username:password");
 }
 
-/* Keys are "host", "host/namespace", ...; old files and docker have "https://host/v1/". */
+/* Strip the scheme: old files and docker use "https://host/v1/" instead of "host/namespace". */
 static const char *without_scheme(const char *key)
 {
 	return str_starts(key, "https://")  ? key + strlen("https://")
@@ -77,7 +77,7 @@ static const char *without_scheme(const char *key)
 					    : key;
 }
 
-/* Is that the host that a URL or the beginning of a name means? */
+/* true: key (a URL or name prefix) refers to host. */
 static bool is_host(const char *key, const char *host)
 {
 	const char *text = without_scheme(key);
@@ -107,8 +107,7 @@ int credentials_from_request(const Crisp__Pull__Credentials *msg, const char *ho
 	return ret->username || ret->identity_token || ret->registry_token ? 0 : 1;
 }
 
-/* How well does a key fit?  0: not at all; a namespace fits better than the host, the host better
- * than a URL of it. */
+/* 0: no match. A namespace scores above the host, the host above a URL of it. */
 static size_t key_score(const char *key, const char *name, const char *host)
 {
 	size_t n = strlen(key);
@@ -138,7 +137,7 @@ static int read_entry(const json_t *entry, struct credentials *ret, struct err *
 	return ret->identity_token ? 0 : 1;
 }
 
-/* Helpers are programs, and a puller executes none. */
+/* Only mention credential helpers: the puller executes no programs. */
 static void find_helper(const json_t *root, const char *path, const char *host,
 			struct credentials *ret)
 {
@@ -196,7 +195,7 @@ int credentials_from_text(const char *text, size_t size, const char *path, const
 	return r;
 }
 
-/* It goes into a header: printable ASCII only. */
+/* Valid in a header: printable ASCII only. */
 static bool token_is_valid(const char *s)
 {
 	if (!*s || strlen(s) > TOKEN_MAX)

@@ -1,5 +1,5 @@
 /*
- * credstore.c - see credstore.h.
+ * credstore.c - read the credential files of a pull, and look up a source in them.
  */
 #include "pull/fetch/credstore.h"
 
@@ -53,7 +53,7 @@ static int auth_file_read(struct auth_file *f, const char *path, struct err *e)
 	return r;
 }
 
-/* It becomes part of a path. */
+/* The namespace becomes part of a path, so it must be a DNS label. */
 static bool is_namespace(const char *s)
 {
 	static const char label[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
@@ -61,8 +61,8 @@ static bool is_namespace(const char *s)
 	return *s && strlen(s) <= 63 && !s[strspn(s, label)];
 }
 
-/* DIR/NAMESPACE-SHA256.json, of the image's name as CRI-O's credential provider has it: as the pod
- * names it, or the whole name without tag and digest. */
+/* Read DIR/NAMESPACE-SHA256.json. CRI-O's credential provider hashes the image name as the pod
+ * writes it, or the full name without tag and digest. */
 static int try_namespaced(struct credstore *w, const Crisp__Pull__Request *q, const char *image,
 			  struct err *e)
 {
@@ -111,7 +111,7 @@ int credstore_open(const Crisp__Pull__Request *q, struct credstore **ret, struct
 	return 0;
 }
 
-/* By the name of where it is fetched, then by the name that was asked for: never for a mirror. */
+/* Look up the source's name, then the requested name, but never the latter for a mirror. */
 static int look_up(const struct auth_file *f, const struct image_ref *ref,
 		   const struct image_source *source, struct credentials *ret, struct err *e)
 {

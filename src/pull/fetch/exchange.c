@@ -1,5 +1,5 @@
 /*
- * exchange.c - see exchange.h.
+ * exchange.c - configure libcurl for one exchange, and collect its response.
  */
 #include "pull/fetch/exchange.h"
 
@@ -22,16 +22,16 @@ struct exchange {
 	CURL *curl;
 	struct stop *stop;
 	char reason[CURL_ERROR_SIZE];
-	/* Of the exchange at hand: */
+	/* Of the current exchange: */
 	const struct exchange_request *req;
 	struct exchange_response *resp;
 	struct err *e;
-	int failed; /* what body returned */
+	int failed; /* result of body */
 	uint64_t at; /* offset of the next byte of the body */
-	uint64_t whole; /* how many the range is a part of, UINT64_MAX: not said */
-	bool ranged; /* there was a Content-Range that can be read */
-	bool started; /* the first byte of the body is there */
-	int64_t alive_ns; /* when the last byte came */
+	uint64_t whole; /* total size in Content-Range; UINT64_MAX: unknown */
+	bool ranged; /* Content-Range was valid */
+	bool started; /* the body has begun */
+	int64_t alive_ns; /* time of the last byte */
 	curl_off_t seen;
 };
 
@@ -52,13 +52,12 @@ static long status_of(struct exchange *h)
 	return status;
 }
 
-/* Where does what comes belong?  A part of something else than what was asked for is refused
- * before it is mixed with what is here. */
+/* Set the body's offset. Refuse a part of a different file before any byte is used. */
 static int begin_body(struct exchange *h)
 {
 	h->started = true;
 	if (status_of(h) == 200) {
-		h->at = 0; /* the whole of it, though the end was asked for */
+		h->at = 0; /* the whole file, although a range was requested */
 		return 0;
 	}
 	if (!h->ranged)
@@ -86,12 +85,12 @@ static size_t on_body(char *data, size_t one, size_t size, void *arg)
 	if (h->failed == 0 && h->req->body)
 		h->failed = h->req->body(h->req->arg, h->at, data, size, h->e);
 	h->at += size;
-	/* What the consumer took is not the connection's fault. */
+	/* Do not count the consumer's time as a stall. */
 	h->alive_ns = clock_monotonic_ns();
 	return h->failed < 0 ? 0 : size;
 }
 
-/* "bytes FROM-TO/TOTAL", "*" for a total that is not known. */
+/* Parse "bytes FROM-TO/TOTAL"; TOTAL "*": unknown. */
 static void read_range(struct exchange *h, char *text)
 {
 	char *dash = strchr(text, '-'), *slash = strchr(text, '/');
@@ -205,7 +204,7 @@ static CURLcode on_tls(CURL *c, void *ctx, void *certs)
 static void set_certs(CURL *c, const struct certs *certs)
 {
 	if (certs->n) {
-		/* A store that was made for one host is for no other. */
+		/* Do not reuse a cached CA store, which belongs to another host. */
 		curl_easy_setopt(c, CURLOPT_CA_CACHE_TIMEOUT, 0L);
 		curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, on_tls);
 		curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, (void *)(uintptr_t)certs);
@@ -216,7 +215,7 @@ static void set_certs(CURL *c, const struct certs *certs)
 	}
 }
 
-/* OpenSSL's names for what the system trusts; libcurl has its own and does not look. */
+/* libcurl ignores OpenSSL's SSL_CERT_FILE and SSL_CERT_DIR. */
 static void set_authorities(CURL *c)
 {
 	const char *file = getenv("SSL_CERT_FILE"), *dir = getenv("SSL_CERT_DIR");
@@ -232,7 +231,7 @@ static struct curl_slist *set_options(struct exchange *h, const struct exchange_
 	struct curl_slist *headers = NULL;
 	CURL *c = h->curl;
 
-	/* Nothing of the exchange before may be left, its connection excepted. */
+	/* Reset all options of the previous exchange; connections stay open. */
 	curl_easy_reset(c);
 	set_fixed_options(h);
 	curl_easy_setopt(c, CURLOPT_URL, req->url);
@@ -272,7 +271,7 @@ static void collect(struct exchange *h)
 	curl_easy_getinfo(h->curl, CURLINFO_RETRY_AFTER, &retry);
 	if (type) {
 		h->resp->content_type = xstrdup(type);
-		/* "type; charset=..." */
+		/* Cut parameters: "type; charset=..." */
 		h->resp->content_type[strcspn(type, "; ")] = '\0';
 	}
 	h->resp->redirect = redirect ? xstrdup(redirect) : NULL;

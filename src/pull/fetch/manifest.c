@@ -1,5 +1,5 @@
 /*
- * manifest.c - see manifest.h.
+ * manifest.c - parse manifests and indexes with jansson; choose a platform.
  */
 #include "pull/fetch/manifest.h"
 
@@ -16,11 +16,11 @@
 #include "base/util.h"
 #include "image/ref.h"
 
-#define INDEX_MAX 4096 /* entries of an index */
+#define INDEX_MAX 4096 /* entries per index */
 #define SIZE_MAX_JSON LIMIT_LAYER_BYTES
-#define URLS_MAX 16 /* of one layer */
+#define URLS_MAX 16 /* per layer */
 #define URL_MAX 4096
-#define FILE_MAX 512 /* of a path in an artifact: fewer directories than a layer may nest */
+#define FILE_MAX 512 /* path length in an artifact: stays below a layer's nesting limit */
 #define TYPE_MAX 255
 #define TITLE "org.opencontainers.image.title"
 
@@ -49,7 +49,7 @@ void manifest_done(struct manifest *m)
 	*m = MANIFEST_NULL;
 }
 
-/* A string member; "" when absent. */
+/* Copy a string member; "": absent. */
 static int get_text(const json_t *object, const char *key, char **ret, struct err *e)
 {
 	const json_t *v = json_object_get(object, key);
@@ -60,7 +60,7 @@ static int get_text(const json_t *object, const char *key, char **ret, struct er
 	return 0;
 }
 
-/* The same; NULL when absent. */
+/* Copy a string member; NULL: absent. */
 static int get_optional(const json_t *object, const char *key, char **ret, struct err *e)
 {
 	return json_object_get(object, key) ? get_text(object, key, ret, e) : 0;
@@ -94,8 +94,8 @@ static bool url_is_valid(const char *s)
 	       is_printable(s);
 }
 
-/* Layers that a registry may not distribute: only these are fetched from elsewhere, so that an
- * image cannot send the puller to any place it likes for every layer. */
+/* Only nondistributable layers may be fetched from URLs. Else an image could direct the puller to
+ * any URL for every layer. */
 static bool is_foreign(const char *type)
 {
 	return str_starts(type, "application/vnd.oci.image.layer.nondistributable.") ||
@@ -181,7 +181,7 @@ static bool is_image_config(const char *type)
 	       strcmp(type, "application/vnd.docker.container.image.v1+json") == 0 || !*type;
 }
 
-/* The name of a whiteout would hide something instead of being a file. */
+/* Refuse whiteout names, which would hide a file. */
 static bool file_is_valid(const char *file)
 {
 	_cleanup_free_ char *path = xasprintf("/%s", file);
@@ -194,7 +194,7 @@ static bool file_is_valid(const char *file)
 	return true;
 }
 
-/* The same, or one in the other as if that were a directory. */
+/* true: equal, or one path is a directory of the other. */
 static bool files_collide(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b), less = MIN(n, m);
@@ -358,7 +358,7 @@ struct platform platform_host(void)
 	return (struct platform){ "linux", "unknown", "" };
 }
 
-/* 0: does not fit; the larger the better. */
+/* 0: no match; larger is better. */
 static int platform_score(const struct descriptor *d, const struct platform *p)
 {
 	const char *variant = d->variant ? d->variant : "";
@@ -369,7 +369,7 @@ static int platform_score(const struct descriptor *d, const struct platform *p)
 		return 4;
 	if (!*variant)
 		return 3;
-	/* 32-bit ARM runs what older cores run; other variants are for newer ones. */
+	/* 32-bit ARM also runs variants for older cores; other variants need newer ones. */
 	if (strcmp(p->architecture, "arm") == 0 && strcmp(variant, p->variant) < 0)
 		return variant[0] == 'v' && variant[1] == '6' ? 2 : 1;
 	return 0;
@@ -388,7 +388,7 @@ const struct descriptor *manifest_choose(const struct manifest *index, const str
 			best_score = score;
 		}
 	}
-	/* A lone entry without a platform is meant for everybody. */
+	/* A single entry without a platform matches every platform. */
 	if (!best && index->n == 1 && !index->entries[0].os)
 		best = &index->entries[0];
 	return best;

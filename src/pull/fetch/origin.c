@@ -1,5 +1,5 @@
 /*
- * origin.c - manifests and blobs of a registry or a layout, in the process that fetches.
+ * origin.c - read manifests and blobs from a registry or a layout.
  */
 #include "pull/fetch/origin.h"
 

@@ -1,5 +1,5 @@
 /*
- * registries.c - see registries.h.
+ * registries.c - parse registries.conf and its drop-ins; expand short names, list sources.
  */
 #include "pull/fetch/registries.h"
 
@@ -17,7 +17,7 @@
 
 #define ENTRIES_MAX 4096 /* registries */
 #define ALIASES_MAX 65536
-#define SEARCH_MAX 64 /* registries for short names */
+#define SEARCH_MAX 64 /* search registries for short names */
 
 enum pull_from {
 	PULL_FROM_ALL,
@@ -32,7 +32,7 @@ struct mirror {
 };
 
 struct registry_entry {
-	char *prefix, *location; /* location NULL: where the name says */
+	char *prefix, *location; /* location NULL: same as prefix */
 	bool insecure, blocked, digest_only;
 	struct mirror *mirrors;
 	size_t n_mirrors;
@@ -43,7 +43,7 @@ struct alias {
 };
 
 struct registries {
-	char *mode; /* short-name-mode, NULL: not said */
+	char *mode; /* short-name-mode; NULL: unset */
 	char **search;
 	size_t n_search;
 	struct registry_entry *list;
@@ -119,7 +119,7 @@ static int get_bool(const struct toml *table, const char *key, const char *file,
 	return v ? check_type(v, TOML_TYPE_BOOLEAN, file, e) : 0;
 }
 
-/* "host[:port][/path]" of a key, which is not said to be absent by an empty string. */
+/* Get "host[:port][/path]"; an empty string is an error, unlike an absent key. */
 static int get_location(const struct toml *table, const char *key, const char *file, char **ret,
 			struct err *e)
 {
@@ -229,7 +229,7 @@ static int load_registry(const struct toml *v, const char *file, struct registry
 	return check_prefix(g, v, file, e);
 }
 
-/* A later file's entry for a prefix replaces the earlier one. */
+/* Replaces the entry of an earlier file for the same prefix. */
 static void add_registry(struct registries *r, struct registry_entry *g)
 {
 	for (size_t i = 0; i < r->n; i++)
@@ -287,7 +287,8 @@ static int load_search(struct registries *r, const struct toml *root, const char
 	return 0;
 }
 
-/* A short name, and a full name or "" to take an earlier alias back; neither with tag or digest. */
+/* Check a short name and its full name, both without tag and digest. "": removes an earlier
+ * alias. */
 static int check_alias(const struct toml *v, const char *file, struct err *e)
 {
 	struct image_ref ref = IMAGE_REF_NULL;
@@ -451,7 +452,7 @@ void image_refs_done(struct image_refs *refs)
 	*refs = (struct image_refs){ .n = 0 };
 }
 
-/* name with the tag and digest of ref. */
+/* Add name with the tag and digest of ref. */
 static int add_named(struct image_refs *refs, const char *name, const struct image_ref *ref,
 		     struct err *e)
 {
@@ -473,7 +474,7 @@ static int add_named(struct image_refs *refs, const char *name, const struct ima
 	return 0;
 }
 
-/* Nobody sits before a daemon's terminal to choose. */
+/* A daemon has no terminal to ask the user. */
 static int refuse_ambiguous(const struct image_ref *ref, const struct image_refs *refs,
 			    struct err *e)
 {
@@ -490,7 +491,7 @@ static int refuse_ambiguous(const struct image_ref *ref, const struct image_refs
 		       ref->path, names.data);
 }
 
-/* NULL: none, also when the last file takes it back. */
+/* NULL: no alias, or removed by the last file. */
 static const char *find_alias(const struct registries *r, const char *name)
 {
 	for (size_t i = r->n_aliases; i-- > 0;)
@@ -532,8 +533,8 @@ int registries_expand(const struct registries *r, const struct image_ref *ref, c
 	return result;
 }
 
-/* How much of the whole reference stands for prefix?  0: it does not cover it.  A host is no
- * prefix of the same host with a port. */
+/* Length of the part of text that prefix covers; 0: no match. A host does not match the same host
+ * with a port. */
 static size_t prefix_match(const char *prefix, const char *text)
 {
 	size_t n = strlen(prefix), skip = 0;
@@ -575,7 +576,7 @@ static const struct registry_entry *find_registry(const struct registries *r, co
 	return best;
 }
 
-/* "10.0.0.0/8" covers "10.1.2.3". */
+/* Example: "10.0.0.0/8" covers "10.1.2.3". */
 static bool cidr_covers(const char *cidr, const char *address)
 {
 	const char *slash = strchr(cidr, '/');
@@ -593,7 +594,7 @@ static bool cidr_covers(const char *cidr, const char *address)
 	return true;
 }
 
-/* Without port and brackets. */
+/* The host without port and brackets. */
 static char *bare_host(const char *host)
 {
 	const char *end = *host == '[' ? strchr(host, ']') : strchrnul(host, ':');
@@ -633,7 +634,7 @@ void image_sources_done(struct image_sources *sources)
 	*sources = (struct image_sources){ .n = 0 };
 }
 
-/* location instead of the part of the name that the prefix covers. */
+/* Add a source: location replaces the part of the name that the prefix covers. */
 static int add_source(struct image_sources *s, const char *location, const char *rest,
 		      bool is_insecure, bool mirror, char *const *insecure, struct err *e)
 {

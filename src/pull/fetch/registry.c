@@ -1,5 +1,5 @@
 /*
- * registry.c - see registry.h.
+ * registry.c - GET with redirects, authentication, retries and resumption.
  */
 #include "pull/fetch/registry.h"
 
@@ -12,10 +12,10 @@
 #include "base/str.h"
 #include "base/util.h"
 
-#define TRIES 5 /* without a byte of progress in between */
+#define TRIES 5 /* consecutive failures without a new byte */
 #define BACKOFF_MS 250
 #define BACKOFF_MAX_MS 30000
-#define RETRY_AFTER_MAX_S 60 /* who wants more is asked again by the client, not by us */
+#define RETRY_AFTER_MAX_S 60 /* for a longer Retry-After the client must ask again */
 #define REDIRECTS_MAX 10
 
 struct registry {
@@ -24,17 +24,17 @@ struct registry {
 	struct stop *stop;
 };
 
-/* One thing that is fetched, over any number of exchanges. */
+/* A file to download, over any number of exchanges. */
 struct download {
 	const char *path; /* below the repository */
-	const char *url; /* or elsewhere: nothing of ours goes there */
-	const char *accept; /* a whole header line, NULL: none */
+	const char *url; /* or a URL elsewhere, without credentials */
+	const char *accept; /* a whole header line; NULL: none */
 	int (*sink)(void *arg, const void *data, size_t size, struct err *e);
 	void *arg;
 	struct registry_meter *meter;
 	uint64_t got; /* bytes given to sink */
 	uint64_t max;
-	bool exact; /* max is what there is */
+	bool exact; /* max is the exact size */
 };
 
 static struct registry *registry_on(struct registry_session *s, struct stop *stop, struct err *e)
@@ -79,7 +79,7 @@ const char *registry_host(const struct registry *g)
 	return g->session->host;
 }
 
-/* Bytes that are known already are passed over: a server may ignore a range. */
+/* Skip bytes received before: a server may ignore the range. */
 static int on_body(void *arg, uint64_t offset, const void *data, size_t size, struct err *e)
 {
 	struct download *f = arg;
@@ -99,7 +99,7 @@ static int on_body(void *arg, uint64_t offset, const void *data, size_t size, st
 	return f->sink(f->arg, (const char *)data + known, size - known, e);
 }
 
-/* The other end of a redirect is not the registry: it gets no header of ours. */
+/* A redirect to another origin gets no authorization header. */
 static bool same_origin(const char *a, const char *b)
 {
 	const char *host_a = strstr(a, "://"), *host_b = strstr(b, "://");
@@ -111,7 +111,7 @@ static bool same_origin(const char *a, const char *b)
 	return strncasecmp(a, b, n) == 0 && (!b[n] || strchr("/?#", b[n]));
 }
 
-/* One request, to the registry itself (own) or to somewhere that it, or a manifest, names. */
+/* Send one request, to the registry (own) or to a URL from it or from a manifest. */
 static int request(struct registry *g, const char *url, bool own, const char *authorization,
 		   struct exchange_request *req, struct exchange_response *resp, struct err *e)
 {
@@ -120,7 +120,7 @@ static int request(struct registry *g, const char *url, bool own, const char *au
 	_cleanup_free_ char *host = exchange_url_host(url);
 	int64_t timeout = s->progress_timeout_ms;
 
-	/* The registry's authorities may vouch for its stores, its certificates are its own. */
+	/* Other hosts get the registry's CAs, but not its client certificate. */
 	if (!own && (certs_add(&other, s->certs_dirs, host, false, e) < 0 ||
 		     certs_add(&other, s->certs_dirs, s->host, false, e) < 0))
 		return -(int)e->code;
@@ -132,8 +132,8 @@ static int request(struct registry *g, const char *url, bool own, const char *au
 	return exchange_perform(g->http, req, resp, e);
 }
 
-/* GET with redirects.  first_is_own: the way begins at the registry, the header is for it alone.
- * *ret_own: the answer is the registry's.  Returns as exchange_perform does. */
+/* GET with redirects. first_is_own: first is at the registry, and authorization is for its origin.
+ * *ret_own: the response is the registry's. Returns as exchange_perform. */
 static int exchange(struct registry *g, const char *first, bool first_is_own,
 		    const char *authorization, struct exchange_request *req,
 		    struct exchange_response *resp, bool *ret_own, struct err *e)
@@ -157,8 +157,8 @@ static int exchange(struct registry *g, const char *first, bool first_is_own,
 	return err_set(e, ERR_UNAVAILABLE, "more than %d redirects", REDIRECTS_MAX);
 }
 
-/* Does it speak plain HTTP?  Only where that is allowed, and without a port only when nobody
- * listens at the one of https. */
+/* true: retry with plain HTTP. Only if insecure; without a port in the name only if the https port
+ * is closed. */
 static bool try_plain(const struct registry_session *s, const struct exchange_response *resp)
 {
 	bool has_port = strchr(s->base + strcspn(s->base, "]"), ':') ||
@@ -168,7 +168,7 @@ static bool try_plain(const struct registry_session *s, const struct exchange_re
 	       (resp->no_tls || (resp->refused && !has_port));
 }
 
-/* The same at the registry, answering its challenge once and finding out whether it speaks TLS. */
+/* GET from the registry: probes for TLS, and answers one challenge. */
 static int exchange_authorized(struct registry *g, const char *path, struct exchange_request *req,
 			       struct exchange_response *resp, struct err *e)
 {
@@ -190,7 +190,7 @@ static int exchange_authorized(struct registry *g, const char *path, struct exch
 			exchange_response_done(resp);
 			continue;
 		}
-		/* Who is not the registry has no say in where credentials go. */
+		/* Ignore challenges of other hosts, which must not direct credentials. */
 		if (r != 0 || resp->status != 401 || !own || answered || s->cred.registry_token)
 			return r;
 		answered = true;
@@ -204,7 +204,7 @@ static int exchange_authorized(struct registry *g, const char *path, struct exch
 static int refuse(const struct registry_session *s, const struct exchange_response *resp,
 		  struct err *e)
 {
-	/* {"errors":[{"code":"...","message":"..."}]} or whatever came: for people, not parsed. */
+	/* {"errors":[{"code":"...","message":"..."}]} or other text: for users, not parsed. */
 	_cleanup_buf_ struct buf text = BUF_NULL;
 	static const struct {
 		long status;
@@ -256,7 +256,7 @@ static int give_up(const struct registry_session *s, int r, const struct exchang
 	return err_set(e, ERR_UNAVAILABLE, "%.400s", resp->text.data);
 }
 
-/* How long until the pull counts as stuck?  0: it does. */
+/* Milliseconds until the progress timeout; 0: expired. */
 static int64_t patience_ms(const struct registry_session *s)
 {
 	int64_t idle = clock_monotonic_ns() - atomic_load(&s->meter->alive_ns);
@@ -266,7 +266,7 @@ static int64_t patience_ms(const struct registry_session *s)
 	return MAX(INT64_C(0), s->progress_timeout_ms - idle / NSEC_PER_MSEC);
 }
 
-/* Without a connection to begin with, more tries are a waste of the client's time. */
+/* Download with retries, each from the first missing byte. */
 static int fetch(struct registry *g, struct download *f, char **ret_type, struct err *e)
 {
 	struct registry_session *s = g->session;
@@ -288,7 +288,7 @@ static int fetch(struct registry *g, struct download *f, char **ret_type, struct
 			   : exchange_authorized(g, f->path, &req, &resp, e);
 		if (r < 0)
 			return r;
-		/* A part may be answered in parts. */
+		/* The registry may send less than the requested range. */
 		if (r == 0 && resp.status == 206 && f->got > before && f->got < f->max)
 			continue;
 		if (r == 0 && (resp.status == 200 || resp.status == 206)) {
@@ -334,7 +334,7 @@ int registry_manifest(struct registry *g, const char *reference, struct buf *ret
 	return 0;
 }
 
-/* Layers that may not be distributed lie where their descriptors say. */
+/* Fetch a nondistributable layer from the URLs of its descriptor. */
 static int fetch_elsewhere(struct registry *g, const struct descriptor *d, struct download *f,
 			   char **ret_type, struct err *e)
 {

@@ -1,5 +1,5 @@
 /*
- * session.c - see session.h.
+ * session.c - reference-counted session, and renewal of its token under a lock.
  */
 #include "pull/fetch/session.h"
 
@@ -8,7 +8,7 @@
 
 #include "base/util.h"
 
-/* The one registry whose API is not where its name is. */
+/* The API of docker.io has another host name. */
 static const char *base_of(const char *host)
 {
 	return strcmp(host, "docker.io") == 0 ? "registry-1.docker.io" : host;

@@ -26,7 +26,7 @@ static int on_body(void *arg, uint64_t offset, const void *data, size_t size, st
 	return 0;
 }
 
-/* One GET.  0: done, 1: there is nothing, 2: try again, 3: *url is another one now. */
+/* One GET. 0: done; 1: not found; 2: retry; 3: redirected, *url is new. */
 static int get_once(struct exchange *http, char **url, struct buf *ret, struct err *e)
 {
 	_cleanup_(exchange_response_done) struct exchange_response resp = EXCHANGE_RESPONSE_NULL;
@@ -56,7 +56,7 @@ static int get_once(struct exchange *http, char **url, struct buf *ret, struct e
 	return r > 0 || resp.status >= 500 || resp.status == 429 ? 2 : -(int)e->code;
 }
 
-/* 1: there is nothing. */
+/* 1: not found. */
 static int get_url(struct exchange *http, const char *first, uint32_t tries, struct stop *stop,
 		   struct buf *ret, struct err *e)
 {
