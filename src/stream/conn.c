@@ -1,5 +1,6 @@
 /*
- * conn.c - see conn.h.
+ * conn.c - connections of the streaming server: HTTP request, token, upgrade, socket I/O and the
+ * pump at the end of a turn.
  */
 #include "stream/conn.h"
 
@@ -19,8 +20,8 @@
 
 #define OPENING_NS (30 * NSEC_PER_SEC)
 #define LINGER_NS (600 * NSEC_PER_SEC)
-#define ANSWER_NS (5 * NSEC_PER_SEC) /* a client has to read an HTTP error */
-#define FLOOD_MAX (4 * CONN_OUT_MAX) /* answers to PINGs count, too */
+#define ANSWER_NS (5 * NSEC_PER_SEC) /* limit for a client to read an HTTP error */
+#define FLOOD_MAX (4 * CONN_OUT_MAX) /* bytes queued, including replies to PINGs */
 #define TOKEN_MAX 64
 #define CROWD 32
 
@@ -72,7 +73,7 @@ bool tap_write(struct tap *t, struct buf *data)
 	return n >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
-/* --- what sessions use --- */
+/* --- functions for sessions --- */
 
 void conn_mark(struct conn *c)
 {
@@ -105,8 +106,8 @@ struct conn *conn_find(struct conns *cs, uint64_t id)
 
 static void enter(struct conn *c, enum conn_phase phase, int64_t limit_ns);
 
-/* Nothing has come or gone for the whole time.  A client that only hears of the connection's end
- * would take it for a success. */
+/* No traffic for idle_ns: end the session with an error.  A client would take a plain close for
+ * success. */
 static void idle(struct conn *c)
 {
 	struct err e = ERR_NULL;
@@ -161,7 +162,7 @@ void conn_answer(struct conn *c, const char *status, const char *headers, const 
 	enter(c, CONN_PHASE_LINGER, ANSWER_NS);
 }
 
-/* /exec/TOKEN and so on.  false: no such route. */
+/* Parse /exec/TOKEN and similar.  false: no such route. */
 static bool route(const struct http_word *path, enum stream_kind *ret, char token[TOKEN_MAX])
 {
 	static const char *const prefixes[] = {
@@ -233,7 +234,7 @@ static void feed(struct conn *c, char *data, size_t size)
 	else if (c->spdy)
 		r = spdy_feed(c->spdy, data, size, &c->out, &e);
 	if (r < 0)
-		conn_kill(c); /* hostile or broken: like one that hangs up */
+		conn_kill(c); /* hostile or broken client: treat as a hang-up */
 	conn_mark(c);
 }
 
@@ -258,7 +259,7 @@ void conn_admit(struct conn *c, const struct stream_ask *ask)
 	}
 	c->ask = *ask;
 	upgrade(c, &head);
-	/* Bytes behind the request are the new protocol's. */
+	/* Bytes after the request belong to the new protocol. */
 	if (c->session && in.len > size)
 		feed(c, in.data + size, in.len - size);
 }
@@ -294,7 +295,7 @@ static void socket_ready(struct loop_io *io, uint32_t events)
 		return;
 	if (!(c->socket.events & EPOLLIN)) {
 		if (events & (EPOLLHUP | EPOLLERR))
-			conn_kill(c); /* only a hang-up comes unasked */
+			conn_kill(c); /* only a hang-up is reported unrequested */
 		return;
 	}
 	n = c->tls ? tls_link_read(c->tls, data, sizeof(data)) : read(io->fd, data, sizeof(data));
@@ -350,7 +351,7 @@ void conn_new(struct conns *cs, struct gate *gate, int fd, struct tls *tls)
 		evict(n);
 }
 
-/* Their buffers leave holes that the C library keeps: after a crowd they go back to the kernel. */
+/* After a burst of connections, return the holes left by their buffers to the kernel. */
 static void give_back(struct conns *cs)
 {
 	if (cs->peak >= CROWD)
@@ -423,7 +424,7 @@ static void pump(struct conn *c)
 {
 	bool hungry = c->phase != CONN_PHASE_REDEEM;
 
-	/* Also what an opponent is told at the end. */
+	/* A dead WebSocket connection still sends its Close. */
 	if (!c->dead || c->ws.close_sent)
 		send_out(c);
 	if (!c->dead && c->session)
@@ -439,7 +440,7 @@ void conn_pump_all(struct conns *cs)
 {
 	struct list now;
 
-	/* What an update says while it is looked at goes out in the next round. */
+	/* Connections marked during an update are pumped in the next round. */
 	while (!list_empty(&cs->marked)) {
 		list_init(&now);
 		list_splice(&now, &cs->marked);

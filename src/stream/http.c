@@ -1,5 +1,5 @@
 /*
- * http.c - see http.h.
+ * http.c - strict parser of the upgrade request, and the check of Origin.
  */
 #include "stream/http.h"
 
@@ -21,7 +21,7 @@ enum seen {
 
 size_t http_head_size(const char *data, size_t size)
 {
-	const char *end = size ? data + size : data; /* NULL may stand for nothing */
+	const char *end = size ? data + size : data; /* data may be NULL with size 0 */
 
 	for (const char *p = data; p < end; p++) {
 		p = memchr(p, '\n', (size_t)(end - p));
@@ -61,7 +61,7 @@ static struct http_word trim(struct http_word w)
 	return w;
 }
 
-/* Cut the next element off a comma-separated list.  false: there is none. */
+/* Cut the next element off a comma-separated list.  false: end of list. */
 static bool next_element(struct http_word *rest, struct http_word *ret)
 {
 	while (rest->n) {
@@ -139,7 +139,7 @@ static int request_line(struct http_word line, struct http_head *h, struct err *
 	return 0;
 }
 
-/* "127.0.0.1:80", "[::1]:80", "localhost:80": no name that somebody else's DNS answers for. */
+/* "127.0.0.1:80", "[::1]:80", "localhost:80": hosts that no foreign DNS resolves. */
 static bool is_address(struct http_word host)
 {
 	static const char local[] = "localhost";
@@ -188,7 +188,7 @@ bool http_origin_may(const struct http_head *h)
 	return false;
 }
 
-/* What may stand there only once. */
+/* Refuse the second occurrence of a header. */
 static int once(unsigned *seen, enum seen what, const struct http_word *name, struct err *e)
 {
 	if (*seen & what)

@@ -1,5 +1,5 @@
 /*
- * portforward.c - see portforward.h.
+ * portforward.c - pairs of streams or channels, each connected to a TCP port in the pod's netns.
  */
 #include "stream/portforward.h"
 
@@ -19,7 +19,7 @@
 #define PAIRING_NS (30 * NSEC_PER_SEC)
 
 enum pair_state {
-	PAIR_STATE_HALF, /* one of the two streams is there */
+	PAIR_STATE_HALF, /* one of the two streams is open */
 	PAIR_STATE_DIALING, /* the main loop makes sockets */
 	PAIR_STATE_CONNECTING,
 	PAIR_STATE_OPEN,
@@ -29,22 +29,22 @@ struct pair {
 	struct list node;
 	struct portforward *pf;
 	char request[SPDY_VALUE_MAX + 1];
-	uint32_t error_id, data_id; /* streams, or channels + 1; 0: not there */
+	uint32_t error_id, data_id; /* streams, or channels + 1; 0: not open */
 	uint32_t number;
 	uint16_t port;
 	enum pair_state state;
 	struct tap target;
 	int spare; /* the IPv6 socket while IPv4 is tried, -1: none */
 	struct buf data; /* for the target */
-	bool client_ended, target_ended; /* they send no more */
-	bool told; /* the client knows that the target has ended */
-	bool shut; /* the target knows that the client has */
+	bool client_ended, target_ended; /* that side sends no more */
+	bool told; /* the end of data_id was sent to the client */
+	bool shut; /* the target's sending half was shut down */
 	struct loop_timer timer;
 };
 
 struct portforward {
 	struct conn *conn;
-	bool channels; /* of WebSocket messages, instead of SPDY's streams */
+	bool channels; /* WebSocket channels instead of SPDY streams */
 	struct wschan chan;
 	struct list pairs;
 	unsigned n;
@@ -64,7 +64,7 @@ static void pair_free(struct pair *p)
 	free(p);
 }
 
-/* Channels have no end of their own. */
+/* Queue data for a stream or channel.  fin applies to streams only: channels have no end. */
 static void say(struct portforward *pf, uint32_t id, const void *data, size_t size, bool fin)
 {
 	if (!pf->channels)
@@ -80,8 +80,9 @@ static void tell_end(struct pair *p)
 	p->told = true;
 }
 
-/* text: why it did not come about, "": it did.  The client waits for the error stream's end, and
- * some look no further than the data's: what went wrong comes first. */
+/* End a pair.  text: why the connection failed; "": it was established.  The error goes before the
+ * end of data: the client waits for the error stream's end, and some clients read only the data's.
+ */
 static void pair_end(struct pair *p, const char *text)
 {
 	struct portforward *pf = p->pf;
@@ -151,8 +152,8 @@ static struct pair *pair_of_request(struct portforward *pf, const char *request)
 
 /* --- bytes --- */
 
-/* What came for the target, and behind it its end.  One that takes no more may still have said
- * something.  The pair may be gone after it. */
+/* Write the queued data to the target, then its end.  A target that accepts no more may still have
+ * sent data to read.  May free the pair. */
 static void push(struct pair *p)
 {
 	bool alive = tap_write(&p->target, &p->data);
@@ -170,7 +171,7 @@ static void push(struct pair *p)
 		pair_end(p, "");
 }
 
-/* One read.  A reset in the middle is an ordinary end: what came until then was handed on. */
+/* Read once.  A reset is an ordinary end: data read before it was already queued. */
 static void pull(struct pair *p)
 {
 	char data[CONN_CHUNK];
@@ -212,7 +213,7 @@ static void connected(struct pair *p)
 	push(p);
 }
 
-/* IPv6 is asked when IPv4 does not answer. */
+/* Try IPv6 after IPv4 failed. */
 static void refused(struct pair *p, int errnum)
 {
 	if (p->spare >= 0) {
@@ -310,7 +311,7 @@ static bool good_request(const struct spdy_open *o, uint16_t *ret_port)
 	return strcmp(o->type, "error") == 0 || strcmp(o->type, "data") == 0;
 }
 
-/* Old clients number no requests: the data stream follows its error stream. */
+/* Old clients send no request id: the data stream's id is the error stream's plus 2. */
 static void request_name(const struct spdy_open *o, bool data, char out[SPDY_VALUE_MAX + 1])
 {
 	if (*o->request_id)
@@ -456,7 +457,7 @@ static void pf_ended(void *session, const struct stream_end *end)
 {
 	struct portforward *pf = session;
 
-	/* The pod is gone, and everything in it. */
+	/* The pod is gone, with all its processes. */
 	while (!list_empty(&pf->pairs))
 		pair_fail(list_entry(pf->pairs.next, struct pair, node),
 			  end->err.code ? end->err.text : "the pod has ended");

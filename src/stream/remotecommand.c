@@ -1,5 +1,6 @@
 /*
- * remotecommand.c - see remotecommand.h.
+ * remotecommand.c - exec and attach sessions: copy stdin, stdout, stderr and resizes, then send
+ * the status.
  */
 #include "stream/remotecommand.h"
 
@@ -17,11 +18,11 @@
 #include "base/fs.h"
 #include "stream/wschan.h"
 
-#define DRAIN_NS (1000 * NSEC_PER_MSEC) /* for output that children left behind still write */
-#define RESIZE_MAX 1024 /* a size that is not complete yet, bytes */
-#define CHANNEL_CLOSE 255 /* version 5 over WebSocket: that channel ends */
+#define DRAIN_NS (1000 * NSEC_PER_MSEC) /* for output that leftover child processes still write */
+#define RESIZE_MAX 1024 /* an incomplete resize message, bytes */
+#define CHANNEL_CLOSE 255 /* version 5 over WebSocket: closes the channel named in its data */
 
-/* As WebSocket numbers them. */
+/* Numbers of the WebSocket channels. */
 enum channel {
 	CHANNEL_STDIN,
 	CHANNEL_STDOUT,
@@ -40,7 +41,7 @@ static const char *const channel_names[] = {
 struct output {
 	struct tap tap;
 	enum channel channel;
-	int64_t left; /* bytes still to take after the end; -1: until it closes */
+	int64_t left; /* bytes still to read after the process' end; -1: until EOF */
 };
 
 struct remotecommand {
@@ -50,7 +51,7 @@ struct remotecommand {
 	bool wanted[CHANNEL_COUNT];
 	uint32_t stream[CHANNEL_COUNT]; /* SPDY: its id, 0: not opened */
 	struct wschan chan; /* WebSocket */
-	int closing; /* WebSocket: channel that a CLOSE names, -1: none yet */
+	int closing; /* WebSocket: channel named by a CLOSE, -1: none yet */
 	struct tap in;
 	struct output out[2];
 	struct buf typed; /* for the container's stdin */
@@ -59,7 +60,7 @@ struct remotecommand {
 	struct stream_end end;
 	struct loop_timer drain;
 	struct buf sizes;
-	uint16_t width, height; /* 0: not told */
+	uint16_t width, height; /* 0: not received */
 };
 
 static bool is_attach(const struct remotecommand *rc)
@@ -127,7 +128,7 @@ static void close_all(struct remotecommand *rc)
 	tap_close(&rc->out[1].tap);
 }
 
-/* The container's side is over, and so is everything that it said. */
+/* Send the status: the container's process has ended and all output was queued. */
 static void conclude(struct remotecommand *rc)
 {
 	_cleanup_free_ char *text = NULL;
@@ -162,7 +163,8 @@ static void conclude_if_over(struct remotecommand *rc)
 	if (quiet && rc->ended)
 		conclude(rc);
 	else if (quiet && rc->given && is_attach(rc) && has_output(rc))
-		/* What it means is being told.  If not: the container's streams have ended. */
+		/* Wait for the exit status, up to DRAIN_NS.  Without one, report the end of the
+		 * container's streams. */
 		loop_timer_set(rc->conn->conns->loop, &rc->drain, clock_monotonic_ns() + DRAIN_NS,
 			       drain_over);
 }
@@ -171,7 +173,7 @@ static void output_close(struct remotecommand *rc, struct output *o)
 {
 	tap_close(&o->tap);
 	say(rc, o->channel, NULL, 0, true);
-	rc->stream[o->channel] = 0; /* nothing may follow */
+	rc->stream[o->channel] = 0; /* no further frames on it */
 	conclude_if_over(rc);
 }
 
@@ -194,11 +196,11 @@ static void output_ready(struct loop_io *io, uint32_t events)
 	if (n > 0 && o->left > 0)
 		o->left -= n;
 	conn_mark(rc->conn);
-	if (n <= 0 || o->left == 0) /* EIO of a terminal is its end */
+	if (n <= 0 || o->left == 0) /* a terminal's end is EIO */
 		output_close(rc, o);
 }
 
-/* Somebody else holds the output open.  What is there now is taken, and no more. */
+/* Another process holds the output open.  Read the bytes that are available now, then stop. */
 static void drain_over(struct loop_timer *t)
 {
 	struct remotecommand *rc = container_of(t, struct remotecommand, drain);
@@ -249,10 +251,10 @@ static uint16_t size_member(json_t *size, const char *name)
 	return 0;
 }
 
-/* JSON objects one behind the other, cut anywhere. */
+/* Concatenated JSON objects, split anywhere. */
 static void sizes_typed(struct remotecommand *rc, const void *data, size_t size)
 {
-	/* Garbage fills it and ends resizing, nothing else. */
+	/* Garbage fills the buffer and ends resizing, but not the session. */
 	buf_add(&rc->sizes, data, MIN(size, RESIZE_MAX - rc->sizes.len));
 	while (rc->sizes.len) {
 		json_error_t at;
@@ -277,8 +279,8 @@ static void stdin_ended(struct remotecommand *rc)
 	rc->typed_all = true;
 	if (rc->typed.len || !rc->given)
 		return; /* later */
-	/* An exec's terminal stays open; an attached client leaves, unless its end of stdin is
-	 * meant for the container. */
+	/* An exec's terminal stays open.  An attached client is detached, unless its end of stdin
+	 * closes the container's. */
 	if (!rc->conn->ask.tty)
 		tap_close(&rc->in);
 	if (is_attach(rc) && (rc->conn->ask.tty || !rc->conn->ask.in_once || !has_output(rc)))
@@ -303,7 +305,7 @@ static void stdin_ready(struct loop_io *io, uint32_t events)
 	struct tap *t = container_of(io, struct tap, io);
 	struct remotecommand *rc = t->conn->session;
 
-	if (events & (EPOLLERR | EPOLLHUP)) { /* nobody reads it any more */
+	if (events & (EPOLLERR | EPOLLHUP)) { /* the reading end is closed */
 		tap_close(t);
 		conn_mark(rc->conn);
 	}
@@ -389,7 +391,7 @@ static void spdy_reset(void *arg, uint32_t id)
 	if (ch < 0)
 		return;
 	channel_ended(rc, (enum channel)ch);
-	rc->stream[ch] = 0; /* what is written there goes nowhere */
+	rc->stream[ch] = 0; /* later output for it is dropped */
 }
 
 static void spdy_goaway(void *arg)
@@ -403,7 +405,7 @@ static const struct spdy_ops rc_spdy = {
 
 /* --- WebSocket --- */
 
-/* One byte, which names the channel; parts of the message may be empty. */
+/* Collect the one byte with the channel's number; parts of the message may be empty. */
 static void close_said(struct remotecommand *rc, const struct buf *bytes, bool last)
 {
 	if (bytes->len == 1 && rc->closing < 0)
@@ -465,7 +467,7 @@ struct remotecommand *remotecommand_new(struct conn *c, const struct remotecomma
 		rc->out[i].channel = i ? CHANNEL_STDERR : CHANNEL_STDOUT;
 		rc->out[i].left = -1;
 	}
-	/* A client may wait for the sign that the connection is up. */
+	/* Send an empty message: a client may wait for a sign that the connection is up. */
 	hello = rc->wanted[CHANNEL_STDOUT]   ? CHANNEL_STDOUT
 		: rc->wanted[CHANNEL_STDERR] ? CHANNEL_STDERR
 					     : CHANNEL_ERROR;

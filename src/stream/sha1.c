@@ -1,5 +1,5 @@
 /*
- * sha1.c - see sha1.h.
+ * sha1.c - SHA-1 in one pass over a short buffer.
  */
 #include "stream/sha1.h"
 

@@ -1,5 +1,6 @@
 /*
- * spdy.c - see spdy.h.
+ * spdy.c - SPDY/3.1 reader and writer: frame parser, header inflation with the draft's dictionary,
+ * control frames.
  */
 #define ZLIB_CONST
 #include "stream/spdy.h"
@@ -57,7 +58,7 @@ static void put_u32(struct buf *out, uint32_t v)
 
 /* --- header blocks --- */
 
-/* The dictionary of the draft: words behind their lengths, then plain text. */
+/* Build the draft's dictionary: length-prefixed words, then plain text. */
 static void make_dictionary(unsigned char out[DICTIONARY_SIZE])
 {
 	static const char words[] =
@@ -97,7 +98,7 @@ static void make_dictionary(unsigned char out[DICTIONARY_SIZE])
 	memcpy(out + n, text, sizeof(text) - 1);
 }
 
-/* Inflate one block whole: it ends with a flush, and nothing may be left over. */
+/* Inflate one whole block: it ends with a flush, and no byte may be left over. */
 static int inflate_block(struct spdy *s, const void *in, size_t size, struct buf *out,
 			 struct err *e)
 {
@@ -135,7 +136,7 @@ struct frame_span {
 	size_t n;
 };
 
-/* A length and that many bytes. */
+/* Read a length and that many bytes. */
 static int take_span(struct frame_span *rest, struct frame_span *ret, struct err *e)
 {
 	size_t n;
@@ -155,7 +156,7 @@ static bool span_is(const struct frame_span *s, const char *text)
 	return s->n == strlen(text) && memcmp(s->p, text, s->n) == 0;
 }
 
-/* A value that is too long or has a NUL is no value that we know. */
+/* Copy a header's value; a value that is too long or contains NUL becomes "". */
 static void keep(char out[SPDY_VALUE_MAX + 1], const struct frame_span *value)
 {
 	size_t n = value->n <= SPDY_VALUE_MAX && !memchr(value->p, 0, value->n) ? value->n : 0;
@@ -199,7 +200,7 @@ static int parse_headers(const struct buf *block, struct spdy_open *open, struct
 
 /* --- control frames --- */
 
-/* Headers of a stream: skip bytes stand before the block. */
+/* Read a stream's headers; skip bytes precede the block. */
 static int take_headers(struct spdy *s, size_t skip, struct spdy_open *open, struct err *e)
 {
 	_cleanup_buf_ struct buf block = BUF_NULL;
@@ -221,7 +222,7 @@ static int syn_stream(struct spdy *s, bool fin, struct buf *out, struct err *e)
 		return r;
 	if (open.id == 0)
 		return err_set(e, ERR_INVALID, "SPDY: stream 0");
-	/* Clients have the odd numbers, and never take one twice. */
+	/* Clients use odd ids, in increasing order. */
 	if (open.id % 2 == 0 || open.id <= s->last_id) {
 		spdy_put_reset(out, open.id, SPDY_STATUS_PROTOCOL_ERROR);
 		return 0;
@@ -255,7 +256,8 @@ static int control(struct spdy *s, struct buf *out, struct err *e)
 	switch (type) {
 	case FRAME_SYN_STREAM:
 		return syn_stream(s, fin, out, e);
-	case FRAME_SYN_REPLY: /* to nothing; but its block is part of the context */
+	case FRAME_SYN_REPLY: /* answers no request, but its block is part of the compression
+			       * context */
 	case FRAME_HEADERS:
 		return take_headers(s, 4, &ignored, e);
 	case FRAME_RST_STREAM:
@@ -269,7 +271,7 @@ static int control(struct spdy *s, struct buf *out, struct err *e)
 		if (p->len != 4)
 			return wrong_size(e, "PING");
 		if (get_u32(p->data) % 2 == 0)
-			return 0; /* an answer to what we never asked */
+			return 0; /* reply to a PING that crispd never sent */
 		buf_add(out, s->head, sizeof(s->head));
 		buf_add(out, p->data, p->len);
 		return 0;
@@ -376,7 +378,7 @@ void spdy_free(struct spdy *s)
 	free(s);
 }
 
-/* --- what is sent --- */
+/* --- output --- */
 
 static void put_control(struct buf *out, enum frame_type type, uint32_t size)
 {
@@ -384,7 +386,7 @@ static void put_control(struct buf *out, enum frame_type type, uint32_t size)
 	put_u32(out, size);
 }
 
-/* Our header blocks are stored blocks, which need no compressor and no history. */
+/* Header blocks are sent as stored blocks, which need neither compressor nor history. */
 static void put_block(struct spdy *s, struct buf *frame, const struct buf *block)
 {
 	static const char first[] = "\x78\xf9\xe3\xc6\xa7\xc2"; /* zlib, with the dictionary */

@@ -1,6 +1,5 @@
 /*
- * stream_server.c - see stream_server.h: the thread, the listening socket, the messages from the
- * main loop.
+ * stream_server.c - the stream thread, its listening sockets and the messages from the main loop.
  */
 #include "stream/stream_server.h"
 
@@ -21,7 +20,7 @@
 
 #define PAUSE_NS (NSEC_PER_SEC / 10) /* when the process is out of descriptors */
 
-/* Where clients come in. */
+/* A listening socket with its gate. */
 struct door {
 	struct stream_server *server;
 	struct loop_io listener;
@@ -37,7 +36,7 @@ enum {
 
 struct stream_server {
 	struct conns conns;
-	struct tls *tls; /* NULL: without */
+	struct tls *tls; /* NULL: no TLS */
 	struct door doors[DOOR_COUNT];
 	pthread_t thread;
 	bool thread_runs;
@@ -182,8 +181,7 @@ static void listen_again(struct loop_timer *t)
 	(void)loop_io_change(&d->listener, EPOLLIN, &ignored);
 }
 
-/* What a client at this door speaks below HTTP; NULL: nothing.  Files that were replaced count from
- * here on. */
+/* TLS of a door, NULL: none.  Replaced files apply to connections accepted from here on. */
 static struct tls *door_tls(struct door *d)
 {
 	struct stream_server *s = d->server;
@@ -207,7 +205,7 @@ static void accept_client(struct loop_io *io, uint32_t events)
 	if (fd >= 0) {
 		conn_new(cs, &d->gate, fd, door_tls(d));
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-		/* What is closed here frees a descriptor for the next turn. */
+		/* The connection closed here frees a descriptor for the next turn. */
 		if (conn_evict(&d->gate))
 			return;
 		if (loop_io_change(io, 0, &ignored) == 0)
@@ -235,7 +233,7 @@ static int open_listener(struct stream_server *s, const struct stream_conf *conf
 	s->url = xasprintf("%s://%s", conf->tls ? "https" : "http", name);
 	r = open_door(s, DOOR_TCP, fd, e);
 	if (r == 0)
-		fd = -1; /* the door's */
+		fd = -1; /* the door owns it */
 	return r;
 }
 
@@ -257,7 +255,8 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* Without any signal: a client or a container that hangs up is an error of write here. */
+/* Start the thread with all signals blocked: a hang-up of a client or container is then an error
+ * of write. */
 static int start_thread(struct stream_server *s, struct err *e)
 {
 	sigset_t all, before;

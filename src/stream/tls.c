@@ -1,5 +1,6 @@
 /*
- * tls.c - see tls.h.
+ * tls.c - OpenSSL through dlopen: certificate files and their reload, cipher lists, non-blocking
+ * links.
  */
 #include "stream/tls.h"
 
@@ -19,7 +20,7 @@
 
 /* --- the library --- */
 
-/* What is used of it, libcrypto's functions among it: libssl brings them. */
+/* Functions used, including those of libcrypto, which libssl loads. */
 /* clang-format off */
 #define FUNCTIONS(F) \
 	F(ERR_clear_error) F(ERR_peek_last_error) F(ERR_reason_error_string) \
@@ -45,10 +46,10 @@ struct symbol {
 #define SYMBOL(name) { #name, (void *)&lib.name },
 static const struct symbol symbols[] = { FUNCTIONS(SYMBOL) };
 
-/* The headers' macros call it by its name. */
+/* The headers' macros call SSL_CTX_ctrl by that name. */
 #define SSL_CTX_ctrl lib.SSL_CTX_ctrl
 
-/* For good: the library cannot be unloaded again, and does not have to be. */
+/* Load once and keep: the library cannot be unloaded. */
 static int load_library(struct err *e)
 {
 	static bool loaded;
@@ -89,7 +90,7 @@ static const char *const file_keys[] = {
 
 struct tls {
 	char *files[FILE_COUNT];
-	struct stat stamps[FILE_COUNT]; /* of what was tried last */
+	struct stat stamps[FILE_COUNT]; /* of the last attempt */
 	bool min_13;
 	struct buf ciphers, ciphersuites; /* of TLS 1.2, of TLS 1.3; empty: the default */
 	SSL_CTX *ctx;
@@ -108,7 +109,7 @@ static int refuse(struct err *e, const char *what, const char *value)
 		       why ? why : "cannot be used");
 }
 
-/* A key with a passphrase is an error, and no question on a terminal. */
+/* Fail on a key with a passphrase instead of prompting on a terminal. */
 static int no_passphrase(char *text, int size, int writing, void *arg)
 {
 	(void)text;
@@ -161,7 +162,7 @@ static int set_rules(const struct tls *t, SSL_CTX *ctx, struct err *e)
 	return 0;
 }
 
-/* A missing file has the stamp of zeros. */
+/* Stat the files; a missing file has the stamp of zeros. */
 static bool take_stamps(struct tls *t)
 {
 	bool changed = false;
@@ -198,7 +199,7 @@ int tls_refresh(struct tls *t, struct err *e)
 		lib.SSL_CTX_free(ctx);
 		return r;
 	}
-	lib.SSL_CTX_free(t->ctx); /* its links have it for as long as they last */
+	lib.SSL_CTX_free(t->ctx); /* links hold their own reference */
 	t->ctx = ctx;
 	return 1;
 }
@@ -209,7 +210,8 @@ static int sort_ciphers(struct tls *t, const char *const *names, struct err *e)
 {
 	for (; names && *names; names++) {
 		const char *name = lib.OPENSSL_cipher_name(*names);
-		/* TLS 1.3 has the same names everywhere, and none that says how keys are agreed. */
+		/* TLS 1.3 names are the same in IANA and OpenSSL, and lack the key exchange
+		 * ("_WITH_"). */
 		bool of_13 = !strstr(*names, "_WITH_");
 		struct buf *list = of_13 ? &t->ciphersuites : &t->ciphers;
 
@@ -242,7 +244,7 @@ int tls_new(const struct tls_conf *conf, struct tls **ret, struct err *e)
 				    file_keys[i]);
 	if (r == 0)
 		r = tls_refresh(t, e);
-	if (r == 0) /* not one of the files is there */
+	if (r == 0) /* none of the files exists */
 		r = err_set(e, ERR_PRECONDITION, "stream_tls_cert \"%s\": does not exist",
 			    conf->cert);
 	if (r < 0)
@@ -277,7 +279,7 @@ struct tls_link *tls_link_new(struct tls *t, int fd)
 	return l;
 }
 
-/* What a call's result means; n > 0 are bytes. */
+/* Map the result of an SSL call to that of read or write; n > 0: bytes. */
 static ssize_t outcome(struct tls_link *l, int n)
 {
 	int why = n > 0 ? SSL_ERROR_NONE : lib.SSL_get_error(l->ssl, n);
@@ -291,7 +293,7 @@ static ssize_t outcome(struct tls_link *l, int n)
 		errno = EAGAIN;
 		return -1;
 	}
-	/* Nothing may be called on it any more. */
+	/* OpenSSL forbids further calls on this link. */
 	l->broken = true;
 	errno = EPROTO;
 	return -1;

@@ -1,5 +1,5 @@
 /*
- * tokens.c - see tokens.h.
+ * tokens.c - table of pending tokens, with expiry in order of age.
  */
 #include "stream/tokens.h"
 

@@ -1,12 +1,12 @@
 /*
- * upgrade.c - see upgrade.h.
+ * upgrade.c - negotiation of protocol and version, the 101 reply, and the session's start.
  */
 #include "stream/upgrade.h"
 
 #include "stream/portforward.h"
 #include "stream/remotecommand.h"
 
-/* What is spoken: names for the negotiation, and what each means. */
+/* Supported protocols: names for the negotiation, and the form of each. */
 static const char *const exec_protocols[] = {
 	"v5.channel.k8s.io", "v4.channel.k8s.io", "v3.channel.k8s.io",
 	"v2.channel.k8s.io", "channel.k8s.io",	  NULL,
@@ -102,7 +102,7 @@ static void tunnel_closed(void *arg)
 
 static const struct ws_ops tunnel_ops = { tunnel_data, tunnel_closed };
 
-/* i: which subprotocol, -1: the client has named none. */
+/* i: index of the subprotocol; -1: the client has named none. */
 static void start_websocket(struct conn *c, int i)
 {
 	static const struct remotecommand_form oldest = { .version = 1, .websocket = true };

@@ -1,5 +1,5 @@
 /*
- * ws.c - see ws.h.
+ * ws.c - WebSocket frame parser and writer, with UTF-8 validation of text messages.
  */
 #include "stream/ws.h"
 
@@ -25,7 +25,7 @@ enum opcode {
 	OPCODE_PONG = 10,
 };
 
-/* --- what is sent --- */
+/* --- output --- */
 
 static void put_head(struct buf *out, enum opcode op, size_t size)
 {
@@ -67,7 +67,7 @@ void ws_put_close(struct ws *w, struct buf *out, unsigned code)
 	buf_add(out, b, sizeof(b));
 }
 
-/* --- what comes --- */
+/* --- input --- */
 
 static enum opcode opcode_of(const struct ws *w)
 {
@@ -79,7 +79,7 @@ static bool is_control(const struct ws *w)
 	return w->head[0] & 0x08;
 }
 
-/* Bytes of the head as far as it tells. */
+/* Size of the header, as far as known. */
 static size_t head_size(const struct ws *w)
 {
 	size_t n = 2;
@@ -155,7 +155,7 @@ static const char *control_done(struct ws *w, struct buf *out)
 	return NULL;
 }
 
-/* Parts of a text are cut anywhere, inside of a character too. */
+/* Validate a part of a text message; a part may end inside of a character. */
 static bool text_is_good(struct ws *w, const unsigned char *p, size_t n, bool end)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -168,7 +168,7 @@ static bool text_is_good(struct ws *w, const unsigned char *p, size_t n, bool en
 	return !end || !w->utf8_len;
 }
 
-/* n bytes of payload, all that is left of it when last.  false: a text that is none. */
+/* Handle n bytes of payload; last when n is all that is left.  false: invalid UTF-8. */
 static bool payload(struct ws *w, unsigned char *p, size_t n)
 {
 	const unsigned char *mask = w->head + head_size(w) - 4;

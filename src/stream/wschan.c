@@ -1,5 +1,5 @@
 /*
- * wschan.c - see wschan.h.
+ * wschan.c - splitting channel and data of WebSocket messages, plain or base64.
  */
 #include "stream/wschan.h"
 
