@@ -1,5 +1,5 @@
 /*
- * attr.c - see attr.h.
+ * attr.c - apply or copy attributes, in the order of attr.h, and only where they differ.
  */
 #include "pull/unpack/attr.h"
 
@@ -18,18 +18,17 @@
 
 #define XATTR_OPAQUE "trusted.overlay.opaque"
 
-/* File systems clamp to what they can keep; beyond this the kernel's own arithmetic ends. */
+/* File systems clamp times to their range; beyond this limit kernel arithmetic overflows. */
 #define TIME_MAX (INT64_C(1) << 40)
 
-/* Labels are given by the mount a container gets; overlay's own attributes would let an image
- * redirect its directories into those of other layers. */
+/* The container's mount sets the SELinux label. Overlay's own attributes would let an image
+ * redirect its directories into other layers. */
 static bool xattr_is_wanted(const char *name)
 {
 	return strcmp(name, "security.selinux") != 0 && !str_starts(name, "trusted.overlay.");
 }
 
-/* The file system has none of this kind, or user attributes on what is no file: others leave
- * them out, too. */
+/* Ignore unsupported attributes, and user attributes on special files, as other unpackers do. */
 static bool xattr_may_fail(const char *name, enum tar_type type, int error)
 {
 	if (error == EOPNOTSUPP)
@@ -38,7 +37,7 @@ static bool xattr_may_fail(const char *name, enum tar_type type, int error)
 	       str_starts(name, "user.");
 }
 
-/* path NULL: of fd. */
+/* path NULL: use fd. */
 static int set_xattrs(int fd, const char *path, const struct tar_entry *entry, struct err *e)
 {
 	for (size_t i = 0; i < entry->n_xattrs; i++) {
@@ -63,14 +62,14 @@ struct timespec attr_time(const struct tar_entry *entry)
 	return (struct timespec){ .tv_sec = entry->mtime_s, .tv_nsec = entry->mtime_ns };
 }
 
-/* Access time and modification time are the same: nobody has read it yet. */
+/* The access time equals mtime: the file was never read. */
 static void entry_times(const struct tar_entry *entry, struct timespec ret[2])
 {
 	ret[0] = ret[1] = attr_time(entry);
 }
 
-/* A file system writes a change of owner or mode to its journal even when nothing changes, so
- * it is asked first: most files are made as they should be. */
+/* File systems journal chown and chmod even without a change, so compare first. Most files already
+ * have the right owner and mode. */
 static int set_owner(int fd, const char *name, int flags, const struct tar_entry *entry,
 		     struct err *e)
 {
@@ -98,7 +97,7 @@ int attr_apply_fd(int fd, const struct tar_entry *entry, struct err *e)
 	r = r < 0 ? r : set_xattrs(fd, NULL, entry, e);
 	if (r < 0)
 		return r;
-	/* A list of who may access is part of the mode. */
+	/* A POSIX ACL (extended attribute) changes the mode bits. */
 	if ((!owned || entry->n_xattrs || (st.st_mode & 07777) != entry->mode) &&
 	    fchmod(fd, entry->mode) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "set mode %04o", entry->mode);

@@ -1,5 +1,5 @@
 /*
- * decompress.c - see decompress.h.
+ * decompress.c - detect the compression, then feed ISA-L or libzstd; limit the expansion.
  */
 #include "pull/unpack/decompress.h"
 
@@ -11,7 +11,7 @@
 #include "base/limits.h"
 
 #define OUT_SIZE (256 * 1024)
-#define MAGIC_SIZE 6 /* of the longest magic, xz's */
+#define MAGIC_SIZE 6 /* longest magic: xz */
 
 enum compression {
 	COMPRESSION_UNKNOWN,
@@ -24,10 +24,10 @@ struct decompress {
 	decompress_sink *sink;
 	void *arg;
 	enum compression kind;
-	unsigned char magic[MAGIC_SIZE]; /* the first bytes while there are too few */
+	unsigned char magic[MAGIC_SIZE]; /* first bytes, until there are enough */
 	size_t magic_len;
 	uint64_t in, out;
-	bool ended; /* a member or frame is complete and the next has not begun */
+	bool ended; /* between two members or frames */
 	struct inflate_state *gzip;
 	ZSTD_DStream *zstd;
 	unsigned char *buf;
@@ -67,12 +67,11 @@ static int emit(struct decompress *d, const void *data, size_t size, struct err 
 static void gzip_start(struct decompress *d)
 {
 	isal_inflate_reset(d->gzip);
-	d->gzip->crc_flag = ISAL_GZIP; /* with header; the checksum behind it is compared */
+	d->gzip->crc_flag = ISAL_GZIP; /* parse the header, verify the trailing checksum */
 	d->ended = false;
 }
 
-/* ISA-L keeps back some output when the buffer is full, so it is asked again until it has nothing
- * left to say. */
+/* ISA-L retains output when the buffer is full: call it until it produces none. */
 static int gzip_feed(struct decompress *d, const unsigned char *data, size_t size, struct err *e)
 {
 	struct inflate_state *s = d->gzip;
@@ -148,7 +147,8 @@ static int choose(struct decompress *d, struct err *e)
 	} else if (begins(d, "\x28\xb5\x2f\xfd", 4) ||
 		   (d->magic_len >= 4 && (d->magic[0] & 0xf0) == 0x50 &&
 		    memcmp(d->magic + 1, "\x2a\x4d\x18", 3) == 0)) {
-		/* The second one is a skippable frame, in front of zstd:chunked's first. */
+		/* The second magic is that of a skippable frame, which precedes zstd:chunked's
+		 * first frame. */
 		d->kind = COMPRESSION_ZSTD;
 		d->zstd = ZSTD_createDStream();
 		if (!d->zstd)

@@ -1,5 +1,6 @@
 /*
- * inherit.c - see inherit.h.
+ * inherit.c - record and serialize, then apply in this order: hard links, opaque root, moves below
+ * lower symlinks, useless whiteouts, attributes of directories.
  */
 #include "pull/unpack/inherit.h"
 
@@ -20,8 +21,8 @@
 #include "base/str.h"
 #include "pull/unpack/attr.h"
 
-#define LINKS_MAX 40 /* followed on one path */
-#define MOVES_MAX 1000 /* directories of one layer that are links below */
+#define LINKS_MAX 40 /* symlinks per path */
+#define MOVES_MAX 1000 /* directories per layer that are lower symlinks */
 #define MOVED_DEPTH_MAX 100
 #define COPY_BYTES (256 * 1024)
 
@@ -31,7 +32,7 @@ struct borrowed {
 	char *path, *name;
 };
 
-/* Directories by path; in order only while they are applied, NULL then: no more. */
+/* A set of paths. list: sorted copy during inherit_apply; NULL: removed. */
 struct paths {
 	struct map *known;
 	char **list;
@@ -39,12 +40,12 @@ struct paths {
 };
 
 struct inherit {
-	/* The layer's own root; those below, while it is applied. */
+	/* The layer's own root; the lower roots while applying. */
 	int root;
 	const int *lower;
 	size_t n_lower;
-	struct paths dirs; /* without an entry */
-	struct paths whites; /* with whiteouts in them */
+	struct paths dirs; /* directories without an entry */
+	struct paths whites; /* directories with whiteouts */
 	struct borrowed *files;
 	size_t n_files;
 	bool opaque_root, moved;
@@ -72,7 +73,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Parents come before what is in them. */
+/* Sorts parents before their content. */
 static void paths_sort(struct paths *p)
 {
 	char *path;
@@ -83,8 +84,7 @@ static void paths_sort(struct paths *p)
 		qsort(p->list, p->n, sizeof(*p->list), by_name);
 }
 
-/* Paths that began with one directory begin with another one; that one itself becomes it, or is no
- * more. */
+/* Replace prefix `old` by `new`. itself: rename the path `old` too; else remove it. */
 static void paths_rename(struct paths *p, const char *old, const char *new, bool itself)
 {
 	size_t n = strlen(old);
@@ -194,7 +194,7 @@ void inherit_save(const struct inherit *h, struct buf *ret)
 		buf_add(ret, "o", 2);
 }
 
-/* The text at *data, which then is what follows it; NULL at the end. */
+/* Return the text at *data and advance *data; NULL: end. */
 static const char *next_text(const char **data, const char *end)
 {
 	const char *text = *data;
@@ -256,14 +256,14 @@ bool inherit_is_wanted(const struct inherit *h)
 	       h->opaque_root;
 }
 
-/* --- what the image shows --- */
+/* --- view of the image --- */
 
 static bool is_whiteout(const struct stat *st)
 {
 	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
 }
 
-/* -1 with errno. */
+/* -1: errno is set. */
 static int open_in(int layer, const char *path, int flags)
 {
 	struct open_how how = {
@@ -277,10 +277,10 @@ static int open_in(int layer, const char *path, int flags)
 enum look {
 	LOOK_FOUND,
 	LOOK_ABSENT, /* a lower layer may have it */
-	LOOK_HIDDEN, /* nothing further down shows */
+	LOOK_HIDDEN, /* hides lower layers */
 };
 
-/* What one layer has at path; *ret_opaque: it hides what lower ones have there. */
+/* Look up path in one layer; *ret_opaque: it hides lower layers there. */
 static enum look look(int layer, const char *path, struct stat *ret, bool *ret_opaque)
 {
 	_cleanup_close_ int dir = open_in(layer, "", O_RDONLY | O_DIRECTORY);
@@ -313,7 +313,7 @@ static enum look look(int layer, const char *path, struct stat *ret, bool *ret_o
 	}
 }
 
-/* What the layers below show at path: 0 with the layer's root, 1: nothing. */
+/* Look up path in the lower layers. 0: *ret_layer is the layer's root; 1: not found. */
 static int find_below(const struct inherit *h, const char *path, int *ret_layer, struct stat *ret)
 {
 	enum look l = LOOK_ABSENT;
@@ -328,8 +328,7 @@ static int find_below(const struct inherit *h, const char *path, int *ret_layer,
 	return l == LOOK_FOUND ? 0 : 1;
 }
 
-/* The same of all layers, this one included; what it has there only on the way to something else
- * does not count. */
+/* Look up path in all layers. In this layer directories without an entry do not count. */
 static int find(const struct inherit *h, const char *path, int *ret_layer, struct stat *ret)
 {
 	bool opaque;
@@ -343,7 +342,7 @@ static int find(const struct inherit *h, const char *path, int *ret_layer, struc
 	return l == LOOK_FOUND ? 0 : 1;
 }
 
-/* One more name at the end of a path. */
+/* Append one component to path. */
 static int append(char path[PATH_MAX], const char *name, size_t n, struct err *e)
 {
 	size_t len = strlen(path);
@@ -364,7 +363,7 @@ static void cut_last(char *path)
 	*(slash ? slash : path) = '\0';
 }
 
-/* *todo becomes what the link at path says, and then the rest of *todo. */
+/* Prepend the target of the symlink at path to *todo. */
 static int follow(int layer, const char *path, char **todo, struct err *e)
 {
 	_cleanup_close_ int fd = open_in(layer, path, O_PATH);
@@ -381,7 +380,7 @@ static int follow(int layer, const char *path, char **todo, struct err *e)
 	return 0;
 }
 
-/* Where path leads in the image, its links followed; what is not there stands for itself. */
+/* Resolve path in the image, following symlinks; missing components are kept as they are. */
 static int resolve(const struct inherit *h, const char *path, char ret[PATH_MAX], struct err *e)
 {
 	_cleanup_free_ char *todo = xstrdup(path);
@@ -422,7 +421,7 @@ static int resolve(const struct inherit *h, const char *path, char ret[PATH_MAX]
 
 /* --- hard links to files of lower layers --- */
 
-/* The content, holes left out. */
+/* Copy the content, without holes. */
 static int copy_content(int from, int to, off_t size, struct err *e)
 {
 	_cleanup_free_ char *data = xmalloc(COPY_BYTES);
@@ -469,7 +468,7 @@ static int fill(struct inherit *h, const struct borrowed *b, struct err *e)
 	if (to < 0)
 		to = open_if_same(h, b, b->name);
 	if (to < 0)
-		return 0; /* later entries have taken both names */
+		return 0; /* later entries replaced both names */
 	if (find_below(h, path, &layer, &st) == 0 && S_ISREG(st.st_mode))
 		from = open_in(layer, path, O_RDONLY | O_NONBLOCK);
 	if (from < 0)
@@ -480,7 +479,7 @@ static int fill(struct inherit *h, const struct borrowed *b, struct err *e)
 	return r < 0 ? r : attr_copy(from, to, e);
 }
 
-/* What changes in a directory leaves its time as it was. */
+/* Restores a directory's times after changes of its content. */
 struct kept_time {
 	int dir;
 	struct stat st;
@@ -497,7 +496,7 @@ static void keep_time_done(struct kept_time *k)
 		futimens(k->dir, (struct timespec[2]){ k->st.st_atim, k->st.st_mtim });
 }
 
-/* --- a root that hides what is below --- */
+/* --- opaque root --- */
 
 static int hide_name(const struct inherit *h, const char *name, struct err *e)
 {
@@ -510,7 +509,7 @@ static int hide_name(const struct inherit *h, const char *name, struct err *e)
 	return 0;
 }
 
-/* For each name in the directory until <0. */
+/* Call fn for each name in the directory, until fn returns <0. */
 static int each_name(int dir, int (*fn)(void *arg, const char *name, struct err *e), void *arg,
 		     struct err *e)
 {
@@ -534,7 +533,7 @@ static int on_lower_name(void *arg, const char *name, struct err *e)
 	return hide_name(arg, name, e);
 }
 
-/* overlay looks for the attribute of an opaque directory everywhere but at the root. */
+/* Overlay ignores the opaque attribute at the root, so hide each lower name. */
 static int hide_all(struct inherit *h, struct err *e)
 {
 	_cleanup_(keep_time_done) struct kept_time k = { .dir = -1 };
@@ -546,15 +545,15 @@ static int hide_all(struct inherit *h, struct err *e)
 	return r;
 }
 
-/* --- how directories look --- */
+/* --- attributes of directories --- */
 
-/* The directory `path` of this layer, unless a later entry has replaced it. */
+/* Open this layer's directory `path`, unless a later entry replaced it. */
 static int open_own(const struct inherit *h, const char *path)
 {
 	return open_in(h->root, path, O_RDONLY | O_DIRECTORY);
 }
 
-/* The value of the directory's entry changes with it.  sum NULL: nobody wants to know. */
+/* Copy the attributes and update sum; sum may be NULL. */
 static int copy_attr(int from, int to, const char *path, struct treesum_value *sum, struct err *e)
 {
 	struct treesum_value before, after;
@@ -588,7 +587,7 @@ static int dress(const struct inherit *h, const char *path, struct treesum_value
 	return 0;
 }
 
-/* --- directories that are links below --- */
+/* --- directories that are symlinks in lower layers --- */
 
 static int merge(int from, int to, struct err *e);
 
@@ -625,7 +624,7 @@ static int merge_one(void *arg, const char *name, struct err *e)
 	if (there && S_ISDIR(a.st_mode) && S_ISDIR(b.st_mode))
 		return merge_directory(m, name, e);
 	if (there && is_whiteout(&a)) {
-		/* It is about lower layers; what this one has there stays. */
+		/* A whiteout affects lower layers only: keep this layer's file. */
 		r = S_ISDIR(b.st_mode) ? attr_set_opaque(m->to, name, e) : 0;
 		if (r == 0 && unlinkat(m->from, name, 0) < 0)
 			r = err_errno(e, ERR_INTERNAL, errno, "remove %.255s", name);
@@ -643,7 +642,7 @@ static int merge_one(void *arg, const char *name, struct err *e)
 	return r;
 }
 
-/* What is in one directory goes into the other. */
+/* Move the content of one directory into another. */
 static int merge(int from, int to, struct err *e)
 {
 	struct merging m = { .from = from, .to = to };
@@ -651,7 +650,7 @@ static int merge(int from, int to, struct err *e)
 	return each_name(from, merge_one, &m, e);
 }
 
-/* The directory `name` in dir, made when it is not there. */
+/* Open the directory `name` in dir; create it if missing. */
 static int enter(struct inherit *h, int dir, const char *name, const char *path, int *ret,
 		 struct err *e)
 {
@@ -674,7 +673,7 @@ static int enter(struct inherit *h, int dir, const char *name, const char *path,
 	return *ret < 0 ? err_errno(e, ERR_INVALID, errno, "%.255s on the way to it", name) : 0;
 }
 
-/* path of this layer, made as far as it is not there. */
+/* Open path in this layer; create missing directories. */
 static int make_path(struct inherit *h, const char *path, int *ret, struct err *e)
 {
 	_cleanup_close_ int dir = open_in(h->root, "", O_RDONLY | O_DIRECTORY);
@@ -701,7 +700,7 @@ static int make_path(struct inherit *h, const char *path, int *ret, struct err *
 	return 0;
 }
 
-/* A directory of this layer covers a link below: what is in it belongs where that leads. */
+/* A directory of this layer covers a lower symlink: move its content to the symlink's target. */
 static int move(struct inherit *h, const char *path, struct err *e)
 {
 	_cleanup_free_ char *parent_path = xstrdup(path);
@@ -763,9 +762,9 @@ static int move_all(struct inherit *h, struct err *e)
 	return 0;
 }
 
-/* --- whiteouts of what is not there --- */
+/* --- useless whiteouts --- */
 
-/* Does overlay put the directory together with what lower layers have there? */
+/* true: overlay merges the directory with a lower one. */
 static bool is_merged(const struct inherit *h, const char *path, int own)
 {
 	struct stat st;
@@ -787,7 +786,7 @@ static int remove_whiteout(void *arg, const char *name, struct err *e)
 	return 0;
 }
 
-/* A directory that was only made for them goes as well, and those that were made for it. */
+/* Remove a directory that existed only for whiteouts, and its parents that existed only for it. */
 static void remove_empty(struct inherit *h, const char *path)
 {
 	_cleanup_free_ char *at = xstrdup(path);
@@ -807,7 +806,7 @@ static void remove_empty(struct inherit *h, const char *path)
 	}
 }
 
-/* Where nothing is merged, overlay shows whiteouts as the devices that they are. */
+/* In an unmerged directory overlay shows whiteouts as character devices: remove them. */
 static int prune(struct inherit *h, const char *path, struct err *e)
 {
 	_cleanup_close_ int own = open_own(h, path);

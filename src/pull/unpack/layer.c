@@ -1,8 +1,9 @@
 /*
- * layer.c - staging, locks and publication of layers; their content is made elsewhere (unpack.h).
+ * layer.c - staging, locks and publication of layers. Their content is made by the unpacker
+ * (unpack.h).
  *
- * A layer is unpacked in the pull's work folder, which is all that the unpacker sees of the images,
- * and moved into staging when it is verified.
+ * A layer is unpacked in the pull's work folder, and moved into staging once verified. The unpacker
+ * sees no other part of the images.
  */
 #include "pull/unpack/layer.h"
 
@@ -23,21 +24,21 @@
 #include "image/ref.h"
 #include "image/staging.h"
 
-#define TRIES 100 /* of what others may undo meanwhile */
+#define TRIES 100 /* for races with other processes */
 #define IMPLICIT_WAIT_MS 20
 
 struct layer {
 	char *images_root;
 	char *dir; /* in staging */
-	int lock_fd; /* of dir: exclusive while it is made, shared when it is whole */
+	int lock_fd; /* on dir: exclusive while incomplete, then shared */
 	bool whole;
-	char *broken; /* beside it: where a damaged layer of the same name goes */
+	char *broken; /* path next to dir: takes a damaged layer of the same name */
 	char *target; /* in layers/ */
-	char *work; /* in the pull's work folder, with fs in it while the unpacker changes it */
-	int work_fd; /* of it: whatever the unpacker puts in its place; -1: not there */
+	char *work; /* in the pull's work folder; contains fs while the unpacker changes it */
+	int work_fd; /* opened before the unpacker can replace work; -1: none */
 	char *media_type, *blob_digest, *diff_id;
 	uint64_t blob_size;
-	char *file; /* NULL: an archive; else the blob is the content of this file */
+	char *file; /* NULL: an archive; else the blob is this file */
 	bool published;
 };
 
@@ -73,7 +74,7 @@ static bool is_whole(const char *dir, const char *diff_id, struct image_layer_me
 	_cleanup_free_ char *fs = xasprintf("%s/fs", dir);
 	struct err ignored = ERR_NULL;
 
-	/* What an earlier boot wrote was never synced. */
+	/* A layer of an earlier boot may never have been synced. */
 	return image_layer_meta_read(dir, ret, &ignored) == 0 && fs_exists(fs) &&
 	       strcmp(ret->diff_id, diff_id) == 0 && strcmp(ret->boot_id, clock_boot_id()) == 0;
 }
@@ -85,7 +86,7 @@ static int remove_entry(const char *path, const char *name, void *arg, struct er
 	return fs_remove_tree(path, e);
 }
 
-/* 1: another pull makes it or has made it. */
+/* 1: another pull makes it, or has made it. */
 static int hold_dir(struct layer *l, struct err *e)
 {
 	struct image_layer_meta meta;
@@ -94,7 +95,7 @@ static int hold_dir(struct layer *l, struct err *e)
 		int r = fs_mkdir_all(l->dir, 0700, e);
 
 		r = r < 0 ? r : image_layer_lock(l->dir, LOCK_EX | LOCK_NB, &l->lock_fd, e);
-		if (r == 1) /* removed between the two */
+		if (r == 1) /* removed between mkdir and lock */
 			continue;
 		if (r == 0 && is_whole(l->dir, l->diff_id, &meta)) {
 			close_fdp(&l->lock_fd);
@@ -105,7 +106,7 @@ static int hold_dir(struct layer *l, struct err *e)
 	return err_set(e, ERR_ABORTED, "%s comes and goes: pull again", l->dir);
 }
 
-/* The layer's folder in the work folder, empty. */
+/* Create an empty directory for the layer in the work folder. */
 static int make_work(struct layer *l, struct err *e)
 {
 	int r = fs_remove_tree(l->work, e);
@@ -121,7 +122,7 @@ static int prepare_dir(struct layer *l, struct err *e)
 {
 	int r = hold_dir(l, e);
 
-	/* What a puller that was killed has left. */
+	/* Leftovers of a killed puller. */
 	r = r != 0 ? r : fs_each(l->dir, remove_entry, NULL, e);
 	r = r != 0 ? r : make_work(l, e);
 	if (r != 0)
@@ -205,7 +206,8 @@ static Crisp__State__Layer *state_layer(const struct image_layer_meta *meta, con
 	return s;
 }
 
-/* The tree that the unpacker has left, out of its reach.  It may have put anything in its place. */
+/* Move fs out of the unpacker's reach. Check its type, because the unpacker may have replaced
+ * it. */
 static int take_fs(struct layer *l, struct err *e)
 {
 	struct stat st;
@@ -233,7 +235,7 @@ static int take_list(struct layer *l, struct err *e)
 		       : err_set(e, ERR_INTERNAL, "%s/" UNPACK_IMPLICIT " is not a file", l->dir);
 }
 
-/* The unpacker's word, as far as it can be checked here. */
+/* Check the unpacker's result for plausible values. */
 static int check_result(const struct unpack_result *u, struct err *e)
 {
 	struct treesum_value sum;
@@ -264,7 +266,8 @@ int layer_finish(struct layer *l, const struct unpack_result *u, Crisp__State__L
 	r = r < 0 ? r : image_layer_meta_write(l->dir, &meta, e);
 	if (r < 0)
 		return wrap(l, e);
-	/* Others may count on it now.  Nobody drops it in between: it is whole and claimed. */
+	/* Share the lock: other pulls may use the layer, but not remove it (complete and
+	 * claimed). */
 	if (flock(l->lock_fd, LOCK_SH) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "lock %s", l->dir);
 	l->whole = true;
@@ -278,7 +281,7 @@ void layer_abort(struct layer *l)
 
 	if (!l)
 		return;
-	/* What cannot be removed here goes when the pull leaves staging. */
+	/* Leftovers go when the pull leaves staging. */
 	if (l->work_fd >= 0)
 		fs_remove_tree(l->work, &e);
 	close_fdp(&l->work_fd);
@@ -299,7 +302,7 @@ void layer_abort(struct layer *l)
 	free(l);
 }
 
-/* Lock a layer that is there.  1: it is not there; 2: it is there and damaged. */
+/* Lock an existing layer. 1: missing; 2: damaged. */
 static int lock_existing(const char *dir, const char *diff_id, int *ret_fd,
 			 struct image_layer_meta *ret, struct err *e)
 {
@@ -373,8 +376,8 @@ static bool is_same(int a, int b)
 	       x.st_ino == y.st_ino;
 }
 
-/* The fs directory of a layer below read_root, wherever it is now: whoever publishes it moves it.
- * l NULL: it is published. */
+/* Open the fs directory of a layer below read_root. Another pull may publish, thus move it
+ * meanwhile. l NULL: already published. */
 static int open_fs(const char *read_root, const char *diff_id, const struct layer *l, int *ret,
 		   struct err *e)
 {
@@ -398,7 +401,7 @@ static int open_fs(const char *read_root, const char *diff_id, const struct laye
 	return err_set(e, ERR_ABORTED, "%s comes and goes: pull again", staged);
 }
 
-/* In the work folder, and back. */
+/* Move fs into the work folder, inherit, and move it back. */
 static int inherit_in_work(struct layer *l, int list_fd, const struct layer_hands *h,
 			   const int *lower, size_t n, char sum[TREESUM_TEXT], struct err *e)
 {
@@ -420,7 +423,7 @@ static int inherit_in_work(struct layer *l, int list_fd, const struct layer_hand
 	return r;
 }
 
-/* While directories change, nothing is known of their sum, nor when a puller was killed then. */
+/* Clear the sum in meta during changes: after a crash it stays unknown. */
 static int inherit_by(struct layer *l, int list_fd, const struct layer_hands *h, const int *lower,
 		      size_t n, struct err *e)
 {
@@ -444,8 +447,8 @@ static int inherit_by(struct layer *l, int list_fd, const struct layer_hands *h,
 	return r;
 }
 
-/* Done once, by the first of the pulls that share the layer; the list is there until then, and who
- * works by it holds a lock on it. */
+/* The first pull that shares the layer locks the records file, inherits once, and removes the
+ * file. */
 static int inherit_once(struct layer *l, const struct layer_hands *h, const int *lower, size_t n,
 			struct stop *stop, struct err *e)
 {
@@ -468,7 +471,7 @@ static int inherit_once(struct layer *l, const struct layer_hands *h, const int 
 int layer_inherit(const struct layer_hands *h, const char *const *diff_ids, struct layer *const *l,
 		  size_t n, struct stop *stop, struct err *e)
 {
-	int *fds = xcalloc(n + 1, sizeof(*fds)); /* the highest first, as unpack_inherit has them */
+	int *fds = xcalloc(n + 1, sizeof(*fds)); /* highest first, as for unpack_inherit */
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -487,7 +490,7 @@ int layer_inherit(const struct layer_hands *h, const char *const *diff_ids, stru
 	return r;
 }
 
-/* Out of the way with a damaged layer, unless it has been replaced by now. */
+/* Move a damaged layer away, unless it was replaced meanwhile. */
 static int move_broken(const struct layer *l, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
@@ -503,8 +506,8 @@ static int move_broken(const struct layer *l, struct err *e)
 	return fs_remove_tree(l->broken, e);
 }
 
-/* The lock goes with it, so nobody removes it in between.  Another pull that counts on the same may
- * have moved it already. */
+/* The lock moves with the directory, so no process removes it meanwhile. Another pull that uses the
+ * layer may have moved it already. */
 static int publish_one(struct layer *l, int *ret_fd, struct err *e)
 {
 	struct image_layer_meta meta;
@@ -529,7 +532,7 @@ static int publish_one(struct layer *l, int *ret_fd, struct err *e)
 	return err_set(e, ERR_ABORTED, "%s comes and goes: pull again", l->target);
 }
 
-/* Back into staging, unless another pull has begun to count on it. */
+/* Move the layer back into staging, unless another pull uses it. */
 static void unpublish(struct layer *l, int *fd)
 {
 	if (!l->published || flock(*fd, LOCK_EX | LOCK_NB) < 0)

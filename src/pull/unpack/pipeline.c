@@ -1,6 +1,6 @@
 /*
- * pipeline.c - see pipeline.h.  Two counters of bytes, both only grow; the lock is held to look at
- * them, not while bytes are copied or worked on.
+ * pipeline.c - a ring with two byte counters that only grow. The lock protects the counters, but is
+ * not held while bytes are copied or processed.
  */
 #include "pull/unpack/pipeline.h"
 
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PIECE (128 * 1024) /* worked on at a time, so that space comes back while work goes on */
+#define PIECE (128 * 1024) /* bytes per call of the sink, so that ring space is freed early */
 
 struct pipeline {
 	pipeline_sink *sink;
@@ -18,14 +18,14 @@ struct pipeline {
 	bool joined;
 	pthread_mutex_t lock;
 	pthread_cond_t filled, emptied;
-	uint64_t in, out; /* bytes put into the ring and taken from it */
-	bool end; /* nothing more is put in */
-	bool drop; /* what is in it is not wanted */
-	struct err e; /* the sink's; code 0: none */
+	uint64_t in, out; /* bytes put into and taken from the ring */
+	bool end; /* end of input */
+	bool drop; /* discard the ring's content */
+	struct err e; /* error of the sink; code 0: none */
 	unsigned char *ring;
 };
 
-/* How many bytes of the ring are to be worked on next, 0 at the end. */
+/* Wait for the next piece: its size in bytes; 0: end. */
 static size_t next_piece(struct pipeline *s)
 {
 	size_t at, n;
@@ -82,7 +82,7 @@ int pipeline_new(pipeline_sink *sink, void *arg, struct pipeline **ret, struct e
 	return 0;
 }
 
-/* Waits for room: how many bytes may be put at the ring's end, or <0. */
+/* Wait for room: bytes free at the ring's end, or <0. */
 static int64_t wait_for_room(struct pipeline *s, struct err *e)
 {
 	size_t at, room;

@@ -1,6 +1,8 @@
 /*
- * tar.c - see tar.h.  The stream is cut into blocks for headers and handed on as it comes for file
- * content; extension headers gather in `next` until the entry that they describe arrives.
+ * tar.c - a state machine over the stream.
+ *
+ * Headers are collected into blocks; file content is passed on as it arrives. Extension headers
+ * gather in `next` until their entry follows.
  */
 #include "pull/unpack/tar.h"
 
@@ -15,15 +17,15 @@
 #include "pull/unpack/tarnum.h"
 
 #define ID_MAX INT64_C(0xfffffffe)
-#define BASE10_MAX 20 /* digits of a number in a PAX 1.0 sparse map */
+#define BASE10_MAX 20 /* digits per number in a PAX 1.0 sparse map */
 
 enum state {
 	STATE_HEADER, /* a header block */
 	STATE_EXTENSION, /* content of a PAX header or long name */
-	STATE_SPARSE_OLD, /* blocks with further segments behind an old GNU sparse header */
-	STATE_SPARSE_MAP, /* the map in front of the content of a PAX 1.0 sparse file */
+	STATE_SPARSE_OLD, /* further segment blocks after an old GNU sparse header */
+	STATE_SPARSE_MAP, /* map before the content of a PAX 1.0 sparse file */
 	STATE_CONTENT,
-	STATE_SKIP, /* content that nobody wants, and padding */
+	STATE_SKIP, /* ignored content, and padding */
 	STATE_END,
 };
 
@@ -33,16 +35,16 @@ struct segment {
 
 struct sparse {
 	bool used; /* the file has holes */
-	bool in_data; /* PAX 1.0: the map stands in front of the content */
+	bool in_data; /* PAX 1.0: the map precedes the content */
 	struct segment *map;
 	size_t n;
 	uint64_t stored; /* sum of the sizes */
 	uint64_t real_size;
 	bool has_size;
-	uint64_t offset; /* PAX 0.0: waits for its numbytes */
+	uint64_t offset; /* PAX 0.0: pending offset, until its numbytes */
 };
 
-/* What extension headers say about the entry that follows. */
+/* Values of extension headers for the next entry. */
 struct next {
 	bool any;
 	char *path, *link;
@@ -58,20 +60,20 @@ struct tar {
 	const struct tar_ops *ops;
 	void *arg;
 	enum state state;
-	uint64_t at; /* bytes of the stream consumed */
+	uint64_t at; /* stream bytes consumed */
 	unsigned char block[TAR_BLOCK];
 	size_t filled;
-	bool zero_block; /* the one before was all zero */
+	bool zero_block; /* the last block was zero */
 	struct buf extension;
 	char extension_type;
 	struct next next;
 	struct tar_entry entry;
-	uint64_t left; /* of the content at hand */
-	uint64_t padding; /* behind it */
+	uint64_t left; /* of the current content */
+	uint64_t padding; /* after the content */
 	uint64_t done; /* offset in a file without holes */
 	size_t segment; /* in a file with holes */
 	uint64_t in_segment;
-	uint64_t map_numbers; /* PAX 1.0: numbers that the map still has; the first is its count */
+	uint64_t map_numbers; /* PAX 1.0: numbers left in the map; the first one is the count */
 	bool map_counted;
 	char number[BASE10_MAX + 1];
 	size_t digits;
@@ -135,7 +137,7 @@ static int sparse_check(const struct sparse *s, uint64_t stored, struct err *e)
 	return 0;
 }
 
-/* "offset,size,offset,size,..." */
+/* Parse "offset,size,offset,size,...". */
 static int sparse_text(struct sparse *s, char *text, struct err *e)
 {
 	char *word, *size;
@@ -193,7 +195,7 @@ static int pax_number(const struct tar_pax_record *rec, int64_t max, int64_t *re
 	return 0;
 }
 
-/* One header is bounded by itself, any number of them before one entry by this. */
+/* This limits the total for one entry; each header has its own limit. */
 static int pax_xattr(struct next *n, const char *name, const struct tar_pax_record *rec,
 		     struct err *e)
 {
@@ -267,7 +269,7 @@ static int extension_pax(struct tar *t, struct err *e)
 	return 0;
 }
 
-/* All of an extension header is there. */
+/* Handle a complete extension header. */
 static int extension_end(struct tar *t, struct err *e)
 {
 	char **text = t->extension_type == 'K' ? &t->next.link : &t->next.path;
@@ -284,7 +286,7 @@ static int extension_end(struct tar *t, struct err *e)
 	return r;
 }
 
-/* The content of size bytes that follows, in which state. */
+/* Expect size bytes of content, in the given state. */
 static void expect(struct tar *t, enum state state, uint64_t size)
 {
 	t->left = size;
@@ -298,7 +300,7 @@ static void to_header(struct tar *t)
 	t->state = STATE_HEADER;
 }
 
-/* Behind content: the padding, or at once the next header. */
+/* After content: skip the padding, or expect a header at once. */
 static void to_padding(struct tar *t)
 {
 	t->left = t->padding;
@@ -340,7 +342,7 @@ static char *header_path(const unsigned char *b)
 	_cleanup_free_ char *name = field_text(b, 100);
 	_cleanup_free_ char *prefix = NULL;
 
-	/* GNU's own magic ends with a space and puts other things where the prefix is. */
+	/* GNU magic ends with a space; GNU uses the prefix field for other data. */
 	if (memcmp(b + 257, "ustar\0", 6) != 0 || !b[345])
 		return take_ptr(name);
 	prefix = field_text(b + 345, 155);
@@ -356,7 +358,7 @@ static int header_number(const unsigned char *b, size_t at, size_t size, const c
 	return 0;
 }
 
-/* -1: none of ours. */
+/* -1: unsupported type. */
 static int type_of(char flag, const char *path)
 {
 	switch (flag) {
@@ -382,7 +384,7 @@ static int type_of(char flag, const char *path)
 	return -1;
 }
 
-/* Four segments stand in the header, 21 in each block behind it. */
+/* The header holds four segments, each further block 21. */
 static int sparse_old_segments(struct sparse *s, const unsigned char *p, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++, p += 24) {
@@ -399,7 +401,7 @@ static int sparse_old_segments(struct sparse *s, const unsigned char *p, size_t 
 	return 0;
 }
 
-/* Numbers of the header unless an extension header has said them. */
+/* Numbers of the header, unless an extension header sets them. */
 static int entry_numbers(struct tar *t, struct tar_entry *entry, int64_t *stored, struct err *e)
 {
 	const unsigned char *b = t->block;
@@ -538,7 +540,7 @@ static int header_block(struct tar *t, struct err *e)
 		return start_entry(t, e);
 	if (header_number(t->block, 124, 12, "the size", 0, TAR_EXTENSION_MAX, &size, e) < 0)
 		return -(int)e->code;
-	/* Global headers are for the writer's tools: others do not apply them either. */
+	/* Ignore global headers, as other unpackers do. */
 	t->extension_type = type == 'X' ? 'x' : type;
 	expect(t, type == 'g' ? STATE_SKIP : STATE_EXTENSION, (uint64_t)size);
 	if (size == 0)
@@ -581,7 +583,7 @@ static int map_number(struct tar *t, struct err *e)
 	return sparse_add(s, s->offset, v, e);
 }
 
-/* A map is read in whole blocks; what follows the last number in its block is padding. */
+/* The map is read in whole blocks; after its last number comes padding. */
 static int map_block(struct tar *t, struct err *e)
 {
 	t->filled = 0;
@@ -603,7 +605,7 @@ static int map_block(struct tar *t, struct err *e)
 	return start_content(t, e);
 }
 
-/* How many of size bytes were taken, or <0. */
+/* Number of bytes taken of size, or <0. */
 static int64_t feed_block(struct tar *t, const char *data, size_t size, struct err *e)
 {
 	size_t n = MIN(size, TAR_BLOCK - t->filled);
@@ -705,7 +707,7 @@ int tar_feed(struct tar *t, const void *data, size_t size, struct err *e)
 
 int tar_finish(struct tar *t, struct err *e)
 {
-	/* Some writers leave out the padding behind the last file: its content is complete. */
+	/* Some writers omit the padding after the last file, whose content is then complete. */
 	bool between = (t->state == STATE_HEADER && t->filled == 0) ||
 		       (t->state == STATE_SKIP && t->padding == 0);
 

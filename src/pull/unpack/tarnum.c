@@ -1,5 +1,5 @@
 /*
- * tarnum.c - see tarnum.h.
+ * tarnum.c - octal, base-256 and decimal numbers; checksums; PAX records.
  */
 #include "pull/unpack/tarnum.h"
 
@@ -21,7 +21,7 @@ static int number_base256(const unsigned char *field, size_t size, int64_t *ret)
 
 		if (i == 0)
 			byte = negative ? byte | 0x80 : byte & 0x7f;
-		/* What is pushed out at the top must be sign only. */
+		/* The bits shifted out must be copies of the sign. */
 		if (value >> 56 != (negative ? 0xff : 0))
 			return -1;
 		value = value << 8 | byte;
@@ -62,7 +62,7 @@ static int64_t sum_of_bytes(const unsigned char *p, size_t n)
 	return sum;
 }
 
-/* How much less it is when bytes are signed, as some old programs had it. */
+/* Correction for signed bytes, which some old writers summed. */
 static int64_t sum_of_signs(const unsigned char *p, size_t n)
 {
 	uint32_t negative = 0;

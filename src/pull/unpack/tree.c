@@ -1,5 +1,5 @@
 /*
- * tree.c - see tree.h.
+ * tree.c - create files, directories, links, nodes and whiteouts; set times and sums at the end.
  */
 #include "pull/unpack/tree.h"
 
@@ -22,13 +22,13 @@
 #include "pull/unpack/attr.h"
 #include "pull/unpack/inherit.h"
 
-#define DIR_TIMES_MAX (64 * 1024 * 1024) /* bytes of directory names kept for their times */
+#define DIR_TIMES_MAX (64 * 1024 * 1024) /* bytes of directory names, kept for their times */
 #define DISK_BLOCK 4096
-#define WRITEBACK_SIZE (4 * 1024 * 1024) /* of one file, before it goes to the disk */
+#define WRITEBACK_SIZE (4 * 1024 * 1024) /* per file, before writeback starts */
 #define OPAQUE_NAME ".wh..wh..opq"
 #define RESOLVE_TRIES 1000
 
-/* A directory changes its time with each entry, so times are set when all is there. */
+/* Each new entry changes the directory's time, so times are set at the end. */
 struct dir_time {
 	struct timespec mtime;
 	char path[];
@@ -37,14 +37,14 @@ struct dir_time {
 struct tree {
 	int root;
 	char root_path[PATH_MAX];
-	/* The directory that most entries have in common with the one before. */
+	/* Cached parent: most entries are in the same directory as their predecessor. */
 	char parent_path[TAR_PATH_MAX + 1];
 	int parent;
-	/* The file whose content arrives; fd -1: nobody wants it. */
+	/* The file being written; fd -1: content is ignored. */
 	const struct tar_entry *file_entry;
 	int file;
-	uint64_t file_end; /* of what is written */
-	uint64_t file_sent; /* up to here the kernel has been told to write it to the disk */
+	uint64_t file_end; /* end of the written part */
+	uint64_t file_sent; /* end of the part whose writeback has started */
 	struct treesum_files *files;
 	uint64_t entries;
 	struct dir_time **dirs;
@@ -84,13 +84,13 @@ void tree_free(struct tree *t)
 	free(t);
 }
 
-/* Whatever is removed may be what the remembered descriptor stands for, or on the way to it. */
+/* Removal may affect the cached directory or its parents. */
 static void forget_parent(struct tree *t)
 {
 	close_fdp(&t->parent);
 }
 
-/* The name without ".", ".." and empty components; "" is the root. */
+/* Remove ".", ".." and empty components; "": the root. */
 static int clean_path(const char *path, char ret[TAR_PATH_MAX + 1], struct err *e)
 {
 	size_t len = 0;
@@ -119,8 +119,8 @@ static int clean_path(const char *path, char ret[TAR_PATH_MAX + 1], struct err *
 	return 0;
 }
 
-/* A directory below the root, through links that stay below it.  flags: O_NOFOLLOW for the last
- * component, or 0.  -1 with errno. */
+/* Open a directory below the root; symlinks stay below it. flags: O_NOFOLLOW for the last
+ * component, or 0. -1: errno is set. */
 static int open_below(const struct tree *t, const char *path, unsigned flags)
 {
 	struct open_how how = {
@@ -128,7 +128,7 @@ static int open_below(const struct tree *t, const char *path, unsigned flags)
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
 	};
 
-	/* EAGAIN: something somewhere was renamed while ".." in a link was walked. */
+	/* EAGAIN: a rename happened while openat2 walked ".." of a symlink. */
 	for (int i = 0; i < RESOLVE_TRIES; i++) {
 		long fd = syscall(SYS_openat2, t->root, *path ? path : ".", &how, sizeof(how));
 
@@ -138,8 +138,8 @@ static int open_below(const struct tree *t, const char *path, unsigned flags)
 	return -1;
 }
 
-/* Where an open directory really is below the root, "" for the root, when that is not too deep: by
- * way of links a layer could nest directories without end. */
+/* Path of an open directory below the root; "": the root. Limits the depth: with symlinks a layer
+ * could nest directories without limit. */
 static int real_path(const struct tree *t, int dir, char ret[PATH_MAX], struct err *e)
 {
 	char proc[64], path[PATH_MAX];
@@ -164,7 +164,7 @@ static int real_path(const struct tree *t, int dir, char ret[PATH_MAX], struct e
 	return 0;
 }
 
-/* What is kept for each directory is bounded as a whole. */
+/* Limit the total memory for directory names. */
 static int count_dir_bytes(struct tree *t, size_t size, struct err *e)
 {
 	t->dir_bytes += size;
@@ -186,7 +186,7 @@ static int remember_implicit(struct tree *t, int dir, struct err *e)
 	return r;
 }
 
-/* It has an entry of its own now. */
+/* The directory now has its own entry. */
 static int forget_implicit(struct tree *t, int dir, struct err *e)
 {
 	char path[PATH_MAX];
@@ -215,9 +215,8 @@ static int remove_existing(struct tree *t, int dir, const char *name, struct err
 	return fs_remove_tree(path, e);
 }
 
-/* The directory `name` in dir: one that is there stays as it is, anything else makes room.
- * keep_links: a link is an error.
- * 1: it is in place of a whiteout and hides the lower ones just as that did. */
+/* Make the directory `name` in dir. An existing directory stays; other types are removed.
+ * keep_links: fail on a symlink. 1: it replaces a whiteout, and is opaque in its place. */
 static int make_dir(struct tree *t, int dir, const char *name, bool keep_links, struct err *e)
 {
 	char path[PATH_MAX];
@@ -249,7 +248,7 @@ static int make_dir(struct tree *t, int dir, const char *name, bool keep_links, 
 	return attr_set_opaque(dir, name, e) < 0 ? -(int)e->code : 1;
 }
 
-/* What an archive leaves out on the way to its entries belongs to root. */
+/* Parents without an entry belong to root, mode 0755. */
 static int make_parents(struct tree *t, const char *path, struct err *e)
 {
 	char prefix[TAR_PATH_MAX + 1];
@@ -288,8 +287,8 @@ static int make_parents(struct tree *t, const char *path, struct err *e)
 	return 0;
 }
 
-/* The directory that holds path, open until the next call or removal; *ret_name is the last
- * component, "" of the root. */
+/* Open the parent directory of path; valid until the next call or removal. *ret_name: last
+ * component; "": the root. */
 static int open_parent(struct tree *t, const char *path, int *ret_dir, const char **ret_name,
 		       struct err *e)
 {
@@ -317,7 +316,7 @@ static int open_parent(struct tree *t, const char *path, int *ret_dir, const cha
 	return 0;
 }
 
-/* Make what entry says, but no directory: 0, or -1 with errno, EEXIST among them. */
+/* Create an entry other than a directory. 0, or -1 with errno, such as EEXIST. */
 static int try_make(struct tree *t, int dir, const char *name, const struct tar_entry *entry)
 {
 	dev_t dev = makedev(entry->dev_major, entry->dev_minor);
@@ -343,8 +342,8 @@ static int try_make(struct tree *t, int dir, const char *name, const struct tar_
 	return -1;
 }
 
-/* The later of two entries with one name wins.  Removal closes the directory that is remembered,
- * hence the copy. */
+/* Remove the earlier entry of the same name. Removal closes the cached parent, so duplicate it
+ * first. */
 static int make_room(struct tree *t, int dir, const char *name, int *ret_dir, struct err *e)
 {
 	*ret_dir = fcntl(dir, F_DUPFD_CLOEXEC, 3);
@@ -378,7 +377,7 @@ static int add_node(struct tree *t, int dir, const char *name, const struct tar_
 	return entry->type == TAR_TYPE_FILE ? 0 : attr_apply_at(dir, name, entry, e);
 }
 
-/* The directory that a hard link's target is in, made when no entry has made it. */
+/* Open the directory of a hard link's target; create it if no entry has. */
 static int open_target(struct tree *t, const char *path, const char *name, int *ret, struct err *e)
 {
 	_cleanup_free_ char *dir = xstrndup(path, name > path ? (size_t)(name - path - 1) : 0);
@@ -392,7 +391,7 @@ static int open_target(struct tree *t, const char *path, const char *name, int *
 	return *ret < 0 ? err_errno(e, ERR_INVALID, errno, "the way to it") : 0;
 }
 
-/* The target is in a lower layer, or nowhere: an empty file stands for it until that is known. */
+/* The target is in a lower layer or missing: create an empty placeholder. */
 static int add_stand_in(struct tree *t, int dir, const char *name, const char *alias,
 			struct stat *ret, struct err *e)
 {
@@ -430,7 +429,7 @@ static int link_to(struct tree *t, int from, const char *target, const struct st
 	return made < 0 ? err_errno(e, ERR_INVALID, errno, "link") : 0;
 }
 
-/* path: what the entry is called, cleaned. */
+/* path: the entry's cleaned name. */
 static int add_hardlink(struct tree *t, int dir, const char *name, const char *path,
 			const struct tar_entry *entry, struct err *e)
 {
@@ -484,14 +483,14 @@ static int add_directory(struct tree *t, int parent, const char *name, const cha
 	fd = openat(dir, *name ? name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open");
-	/* It may be what the remembered descriptor stands for. */
+	/* The directory may have replaced the cached parent. */
 	forget_parent(t);
 	r = attr_apply_fd(fd, entry, e);
 	r = r < 0 ? r : forget_implicit(t, fd, e);
 	return r < 0 ? r : remember_time(t, path, entry, e);
 }
 
-/* A directory of this layer is no longer the one of lower layers. */
+/* Hide the lower directory of the same name. */
 static int hide_below(struct tree *t, int dir, const char *name, struct err *e)
 {
 	_cleanup_close_ int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -503,7 +502,7 @@ static int hide_below(struct tree *t, int dir, const char *name, struct err *e)
 	return attr_set_opaque(dir, name, e);
 }
 
-/* The directory stays what it is and loses what it has in lower layers. */
+/* Hide the directory's lower content. */
 static int add_opaque(struct tree *t, int dir, const char *path, struct err *e)
 {
 	if (strcmp(path, OPAQUE_NAME) == 0) {
@@ -513,8 +512,8 @@ static int add_opaque(struct tree *t, int dir, const char *path, struct err *e)
 	return attr_set_opaque(dir, ".", e);
 }
 
-/* The file is gone from lower layers.  What this layer itself has under the name stays (OCI image
- * spec, layer.md: a whiteout is about lower layers only). */
+/* Hide the lower file. This layer's own file of that name stays (OCI image spec, layer.md: a
+ * whiteout affects lower layers only). */
 static int add_whiteout(struct tree *t, int dir, const char *name, struct err *e)
 {
 	struct stat st;
@@ -535,7 +534,7 @@ static int add_whiteout(struct tree *t, int dir, const char *name, struct err *e
 	return S_ISDIR(st.st_mode) ? hide_below(t, dir, name, e) : 0;
 }
 
-/* Notes that aufs has left for itself; the one about opaque directories is everybody's. */
+/* aufs metadata, except the opaque marker, which is standard. */
 static bool is_aufs_note(const char *path)
 {
 	const char *p = str_starts(path, ".wh..wh.") ? path : strstr(path, "/.wh..wh.");
@@ -543,8 +542,8 @@ static bool is_aufs_note(const char *path)
 	return p && strcmp(p + (*p == '/'), OPAQUE_NAME) != 0;
 }
 
-/* Something on the way to path is no directory in this layer, a whiteout perhaps: what lower layers
- * have there is hidden already. */
+/* true: a parent in this layer is no directory (a whiteout perhaps), so it already hides the lower
+ * path. */
 static bool way_is_closed(struct tree *t, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -607,8 +606,7 @@ static int tree_entry(void *arg, const struct tar_entry *entry, struct err *e)
 	return r < 0 ? err_wrap(e, "%.400s", entry->path) : 0;
 }
 
-/* Begins to write what has come: the disk works from the first megabytes on, and the one syncfs at
- * the end has little left to wait for. */
+/* Start writeback early, so that little remains for the final syncfs. */
 static void start_writeback(struct tree *t)
 {
 	if (t->file_end - t->file_sent < WRITEBACK_SIZE)
@@ -666,7 +664,7 @@ const struct tar_ops tree_tar_ops = {
 	.end = tree_end,
 };
 
-/* Files are known from their way here, the rest is looked up as the kernel now has it. */
+/* Sum the tree: files by the hashes of their written content, the rest by reading. */
 static int sum_of(const char *dir, const struct treesum_files *files, struct treesum_value *ret,
 		  struct err *e)
 {
@@ -681,15 +679,15 @@ static int sum_of(const char *dir, const struct treesum_files *files, struct tre
 
 int tree_finish(struct tree *t, struct tree_stats *ret, struct err *e)
 {
-	/* Setting a time changes no other, so the order is of no matter; the last of two entries
-	 * for one directory wins. */
+	/* Setting one time changes no other, so any order works; the last entry of a directory
+	 * applies. */
 	for (size_t i = 0; i < t->n_dirs; i++) {
 		const struct dir_time *d = t->dirs[i];
 		struct timespec times[2] = { d->mtime, d->mtime };
 		_cleanup_free_ char *proc = NULL;
 		_cleanup_close_ int fd = open_below(t, d->path, O_NOFOLLOW);
 
-		/* A later entry may have put something else in its place. */
+		/* A later entry may have replaced the directory. */
 		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
 			continue;
 		proc = xasprintf("/proc/self/fd/%d", fd);
@@ -730,6 +728,6 @@ int tree_inherit(int root, const char *list, size_t size, const int *lower, size
 	int r = inherit_load(root, list, size, &h, e);
 
 	r = r < 0 ? r : inherit_apply(h, lower, n, sum, &moved, e);
-	/* Seldom: what has moved is read. */
+	/* Rare: moved entries are read again. */
 	return r < 0 || !moved ? r : sum_of(path, NULL, sum, e);
 }

@@ -1,6 +1,6 @@
 /*
- * unpack.c - blob -> SHA-256 on the thread that feeds; decompress -> SHA-256 -> tar -> tree on a
- * thread of the layer's own (pipeline.h).
+ * unpack.c - two threads. The feeding thread hashes the blob; the layer's own thread (pipeline.h)
+ * decompresses, hashes, parses tar and writes the tree.
  */
 #include "pull/unpack/unpack.h"
 
@@ -26,16 +26,16 @@ struct unpack {
 	int dir;
 	char *blob_digest, *diff_id;
 	uint64_t blob_size, fed;
-	bool plain; /* one digest stands for both: the blob is the tar */
-	char *file; /* NULL: an archive; else the blob is the content of this file */
+	bool plain; /* the blob is the tar, so one digest is enough */
+	char *file; /* NULL: an archive; else the blob is this file */
 	struct digest blob, diff;
-	struct pipeline *stage; /* what follows is touched on its thread, or when that has ended */
+	struct pipeline *stage; /* the members below belong to its thread until that ends */
 	struct decompress *decompress;
 	struct tar *tar;
 	struct tree *tree;
-	struct tar_entry entry; /* of the file */
+	struct tar_entry entry; /* of file */
 	uint64_t written;
-	/* What is wrong with the content, told when the blob is known to be the right one. */
+	/* Content error, reported once the blob digest is verified. */
 	struct err content;
 };
 
@@ -44,7 +44,7 @@ static int wrap(const struct unpack *u, struct err *e)
 	return err_wrap(e, "layer %s", u->blob_digest);
 }
 
-/* The plain tar, as decompress has it. */
+/* Sink of decompress: the plain tar. */
 static int take_plain(void *arg, const void *data, size_t size, struct err *e)
 {
 	struct unpack *u = arg;
@@ -54,8 +54,8 @@ static int take_plain(void *arg, const void *data, size_t size, struct err *e)
 	return tar_feed(u->tar, data, size, e);
 }
 
-/* Wrong content may come from a wrong blob, which is the better thing to say.  It is known at the
- * blob's end; what is bad here and now is not put off. */
+/* Defer content errors: a wrong blob is the better diagnosis, known only at its end. Report all
+ * other errors at once. */
 static int content_failed(struct unpack *u, struct err *e)
 {
 	if (e->code != ERR_INVALID && e->code != ERR_DATA_LOSS && e->code != ERR_UNIMPLEMENTED)
@@ -65,7 +65,7 @@ static int content_failed(struct unpack *u, struct err *e)
 	return 0;
 }
 
-/* The next bytes of the blob, on the stage's thread. */
+/* On the pipeline's thread: process the next bytes of the blob. */
 static int work(void *arg, const void *data, size_t size, struct err *e)
 {
 	struct unpack *u = arg;
@@ -75,7 +75,7 @@ static int work(void *arg, const void *data, size_t size, struct err *e)
 	return content_failed(u, e);
 }
 
-/* The same for a file that is taken as it is. */
+/* On the pipeline's thread: write the next bytes of a plain file. */
 static int write_on(void *arg, const void *data, size_t size, struct err *e)
 {
 	struct unpack *u = arg;
@@ -87,7 +87,7 @@ static int write_on(void *arg, const void *data, size_t size, struct err *e)
 	return content_failed(u, e);
 }
 
-/* After the last byte. */
+/* Finish the decoders after the last byte. */
 static void content_finish(struct unpack *u)
 {
 	if (u->content.code)

@@ -38,9 +38,9 @@ struct unpack_result {
 /* Copies the strings. Free with unpack_free. */
 int unpack_open(const struct unpack_spec *spec, struct unpack **ret, struct err *e);
 
-/* Feed the next bytes of the blob, of any size; blocks while they are unpacked. ERR_DATA_LOSS: more
- * than blob_size bytes; ERR_EXHAUSTED: no space, or over the size limit. After an error call only
- * unpack_free. unpack_finish reports content errors, once the blob digest is checked. */
+/* Feed the next bytes of the blob, of any size; blocks while the pipeline is full. ERR_DATA_LOSS:
+ * more than blob_size bytes; ERR_EXHAUSTED: no space, or over the size limit. After an error call
+ * only unpack_free. unpack_finish reports content errors, once the blob digest is checked. */
 int unpack_feed(struct unpack *u, const void *data, size_t size, struct err *e);
 
 /* Finish the blob: check size, blob digest, content and diffID, in this order; write the records
