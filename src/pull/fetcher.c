@@ -1,5 +1,5 @@
 /*
- * fetcher.c - one thread a channel; each has its own way to its source, clones share a session.
+ * fetcher.c - one thread per channel, with its own exchange; clones of a source share its session.
  */
 #include "pull/fetcher.h"
 

@@ -32,7 +32,7 @@ struct mirror {
 };
 
 struct registry_entry {
-	char *prefix, *location; /* location NULL: same as prefix */
+	char *prefix, *location; /* location NULL: the host in the name */
 	bool insecure, blocked, digest_only;
 	struct mirror *mirrors;
 	size_t n_mirrors;
