@@ -1,5 +1,5 @@
 /*
- * attr.c - apply or copy attributes, in the order of attr.h, and only where they differ.
+ * attr.c - apply or copy attributes, in the order of attr.h.
  */
 #include "pull/unpack/attr.h"
 
