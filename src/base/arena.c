@@ -1,5 +1,5 @@
 /*
- * arena.c - chunks in a list; a chunk doubles in size up to 1 MiB.
+ * arena.c - bump allocation from a list of chunks, which double in size up to 1 MiB.
  */
 #include "base/arena.h"
 
@@ -20,7 +20,7 @@ struct chunk {
 };
 
 struct arena {
-	struct chunk *chunks; /* the newest first */
+	struct chunk *chunks; /* newest first */
 	size_t cap, used;
 	ProtobufCAllocator allocator;
 };

@@ -1,5 +1,5 @@
 /*
- * base64.c - see base64.h.
+ * base64.c - encode with a table; decode one group of four characters at a time.
  */
 #include "base/base64.h"
 
@@ -24,7 +24,7 @@ void base64_put(struct buf *out, const void *data, size_t size)
 	}
 }
 
-/* A group of four: three bytes, less one for each padding.  The bits that are left are zero. */
+/* Decode a group of four: three bytes, minus one per padding.  Its unused bits must be zero. */
 static int group_done(struct base64_reader *r, struct buf *out)
 {
 	const unsigned char b[] = { (unsigned char)(r->bits >> 16), (unsigned char)(r->bits >> 8),

@@ -1,5 +1,5 @@
 /*
- * buf.c - see buf.h.
+ * buf.c - growth of a byte buffer, formatted output into it, clean-up of untrusted text.
  */
 #include "base/buf.h"
 

@@ -1,5 +1,5 @@
 /*
- * clock.c - see clock.h.
+ * clock.c - clocks in nanoseconds, the boot id, and timestamps.
  */
 #include "base/clock.h"
 
@@ -53,7 +53,7 @@ const char *clock_boot_id(void)
 	return boot_id;
 }
 
-/* Times before 1970 count down: the rest of a second is never negative. */
+/* Before 1970 seconds round down, so that the fraction is never negative. */
 void clock_format(int64_t ns, char out[36])
 {
 	int64_t rest = (ns % NSEC_PER_SEC + NSEC_PER_SEC) % NSEC_PER_SEC;

@@ -1,6 +1,6 @@
 /*
- * err.c - see err.h.  Truncation keeps whole UTF-8 characters: the text goes out over gRPC,
- * where a client refuses bad UTF-8.
+ * err.c - fill and prefix errors.  Truncation keeps whole UTF-8 characters, since gRPC clients
+ * refuse invalid UTF-8.
  */
 #include "base/err.h"
 
@@ -10,7 +10,7 @@
 
 #include "base/str.h"
 
-/* Drop the character that the end of the space has cut, replace what is not text. */
+/* Drop an incomplete last character; replace bytes that are not text. */
 static void text_clean(char *s)
 {
 	size_t size = strlen(s);

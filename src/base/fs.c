@@ -1,5 +1,5 @@
 /*
- * fs.c - see fs.h.
+ * fs.c - read, replace, lock, sync and remove files and directories.
  */
 #include "base/fs.h"
 

@@ -1,6 +1,6 @@
 /*
  * gate.c - bounds on the connections of one listening socket.  The waiting list is short (hundreds
- * at most), so the peer with the most connections is found by counting.
+ * at most), so counting finds the peer with the most connections.
  */
 #include "base/gate.h"
 
@@ -41,7 +41,7 @@ struct gate_peer gate_peer_of(int fd)
 		peer.kind = AF_INET;
 		peer.key = a.v6.sin6_addr.s6_addr32[3];
 	} else if (a.any.sa_family == AF_INET6) {
-		/* Whoever has one address of a /64 has all of them. */
+		/* The holder of one address of a /64 can use all of them. */
 		memcpy(&peer.key, a.v6.sin6_addr.s6_addr, sizeof(peer.key));
 	} else {
 		size = sizeof(cred);

@@ -1,6 +1,6 @@
 /*
- * heap.c - glibc returns only the free end of the heap: one small piece that stays behind a burst
- * of requests keeps everything below it resident.  malloc_trim returns pages in the middle, too.
+ * heap.c - call malloc_trim after growth.  glibc alone returns only the free end of the heap: one
+ * small allocation after a burst of requests keeps everything below it resident.
  */
 #include "base/heap.h"
 
@@ -15,7 +15,7 @@
 
 #define SLACK_BYTES ((size_t)2 * 1024 * 1024)
 
-/* 0: not known. */
+/* Resident bytes; 0: unknown. */
 static size_t resident(void)
 {
 	_cleanup_close_ int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);

@@ -1,5 +1,5 @@
 /*
- * id.c - see id.h.
+ * id.c - make, derive and check object ids.
  */
 #include "base/id.h"
 

@@ -1,5 +1,5 @@
 /*
- * inet.c - see inet.h.
+ * inet.c - parse IP addresses, listen, and name a listening socket.
  */
 #include "base/inet.h"
 
@@ -12,7 +12,7 @@
 #include "base/fs.h"
 #include "base/util.h"
 
-#define BACKLOG 4096 /* a crowd waits here, not in the client's connect() */
+#define BACKLOG 4096 /* a burst of connections queues here; connect() does not fail */
 
 union inet_address {
 	struct sockaddr any;

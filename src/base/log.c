@@ -1,5 +1,5 @@
 /*
- * log.c - one line, one write: lines of threads never mix.
+ * log.c - format a log line and write it with one write(2), so that threads never mix lines.
  */
 #include "base/log.h"
 
@@ -66,7 +66,7 @@ void log_line(enum log_level level, const char *msg, const char *fmt, ...)
 			line[i] = ' ';
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
-		return; /* nowhere left to say it */
+		return; /* stderr is the only log */
 }
 
 void log_err(enum log_level level, const char *msg, const struct err *e)

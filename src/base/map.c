@@ -18,7 +18,7 @@ struct entry {
 
 struct map {
 	struct entry *entries;
-	size_t size, count; /* size is a power of two */
+	size_t size, count; /* size: a power of two */
 };
 
 static uint64_t hash_of(const char *key)

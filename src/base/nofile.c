@@ -1,5 +1,5 @@
 /*
- * nofile.c - the bound on open descriptors of a process.
+ * nofile.c - read and set RLIMIT_NOFILE.
  */
 #include "base/nofile.h"
 

@@ -1,5 +1,5 @@
 /*
- * proc.c - see proc.h.
+ * proc.c - read /proc/PID, and identify processes by pidfd and start time.
  */
 #include "base/proc.h"
 
@@ -18,12 +18,12 @@
 #include "base/fs.h"
 #include "base/str.h"
 
-/* Fields of /proc/PID/stat; field 3 is the first behind "(name) ". */
+/* Fields of /proc/PID/stat; field 3 is the first after "(name) ". */
 #define FIELD_PARENT 4
 #define FIELD_START 22
 #define ANCESTORS_MAX 1000
 
-/* 1: no such process. -1 with errno. */
+/* 1: no such process.  -1 with errno. */
 static int read_stat(pid_t pid, char text[1024])
 {
 	char path[40];
@@ -33,14 +33,14 @@ static int read_stat(pid_t pid, char text[1024])
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, 1023);
-	/* ESRCH, also of the open: it went between two of the kernel's steps on that path. */
+	/* ESRCH, from open too: the process exited during the path lookup. */
 	if (n < 0)
 		return errno == ENOENT || errno == ESRCH ? 1 : -1;
 	text[n] = '\0';
 	return 0;
 }
 
-/* The number in field n > 2 of the process's stat file.  1: no such process. */
+/* Read field n > 2 of the process's stat file.  1: no such process. */
 static int read_stat_field(pid_t pid, int n, uint64_t *ret, struct err *e)
 {
 	char text[1024], *p;
@@ -50,7 +50,7 @@ static int read_stat_field(pid_t pid, int n, uint64_t *ret, struct err *e)
 		return r > 0 ? 1
 			     : err_errno(e, ERR_INTERNAL, errno, "read the state of process %d",
 					 (int)pid);
-	/* The name may contain anything, also a ")". */
+	/* The name may contain any character, ")" too. */
 	p = strrchr(text, ')');
 	for (int i = 2; p && i < n; i++)
 		p = strchr(p + 1, ' ');
@@ -72,7 +72,7 @@ int proc_descends_from(pid_t pid, pid_t ancestor, struct err *e)
 	uint64_t parent;
 	int r;
 
-	/* A chain that changes while it is followed cannot lead on for ever. */
+	/* Bounded, since the chain may change during the walk. */
 	for (int i = 0; i < ANCESTORS_MAX && pid > 0; i++) {
 		if (pid == ancestor)
 			return 0;
@@ -90,7 +90,7 @@ char proc_describe(pid_t pid, char out[PROC_TEXT_MAX])
 	int r = read_stat(pid, text);
 
 	name = r == 0 ? strchr(text, '(') : NULL;
-	/* The name may contain anything, also a ")". */
+	/* The name may contain any character, ")" too. */
 	end = name ? strrchr(name, ')') : NULL;
 	if (!end || strlen(end) < 3) {
 		snprintf(out, PROC_TEXT_MAX, "pid %d is gone", (int)pid);
@@ -114,7 +114,7 @@ int proc_open(pid_t pid, uint64_t start_ticks, int *ret_pidfd, struct err *e)
 		return 1;
 	if (fd < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "open process %d", (int)pid);
-	/* Asked after the descriptor is held: the pid cannot change its owner in between. */
+	/* Checked after pidfd_open: while start_ticks match, the pidfd is that process. */
 	r = proc_start_ticks(pid, &ticks, e);
 	if (r != 0)
 		return r;
@@ -157,7 +157,7 @@ int proc_load(const char *path, pid_t *ret_pid, int *ret_pidfd, struct err *e)
 	return r;
 }
 
-/* linux/pidfd.h of the kernels that have it; older headers do not. */
+/* From the kernel's linux/pidfd.h; older headers lack it. */
 struct info_of_pidfd {
 	uint64_t mask;
 	uint64_t cgroup_id;
@@ -172,8 +172,8 @@ int proc_exit_status(int pidfd, int *ret_wait_status, struct err *e)
 {
 	struct info_of_pidfd info;
 
-	/* ESRCH: asked in the moment in which its parent waits for it.  Kernels that keep no exit
-	 * status say the same ever after. */
+	/* ESRCH: the parent is reaping it at this moment, or the kernel keeps no exit status and
+	 * returns ESRCH on every retry. */
 	for (int i = 0; i < BETWEEN_LOOKS; i++) {
 		info = (struct info_of_pidfd){ .mask = INFO_EXIT };
 		if (ioctl(pidfd, GET_INFO, &info) == 0) {
@@ -219,7 +219,7 @@ void proc_kill_holders(const char *path)
 
 		if (str_to_i64(d->d_name, 1, INT32_MAX, &pid) < 0 || pid == getpid())
 			continue;
-		/* Looked into while its descriptor is held: the pid is not another's. */
+		/* Checked after pidfd_open: the pidfd is the checked process. */
 		fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
 		if (fd >= 0 && proc_has_open((pid_t)pid, path, &ignored) == 0)
 			syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);

@@ -1,9 +1,9 @@
 /*
- * rmtree.c - see rmtree.h.
+ * rmtree.c - walk and remove a tree with bounded depth.
  *
- * DEPTH levels are walked with a descriptor and a stack frame each.  Directories that lie deeper
- * are first renamed up to level DEPTH, one level of them at a time.  The immutable and append-only
- * flags are taken away where they refuse a removal: a container with CAP_LINUX_IMMUTABLE sets them.
+ * DEPTH levels of the walk have a descriptor and a stack frame each.  It first renames deeper
+ * directories up to level DEPTH, one level at a time.  It clears immutable and append-only flags
+ * that refuse a removal: a container with CAP_LINUX_IMMUTABLE can set them.
  */
 #include "base/rmtree.h"
 
@@ -23,23 +23,23 @@
 #define DEPTH 24
 
 struct rmtree_walk {
-	const char *path; /* for messages */
+	const char *path; /* for error texts */
 	struct rmtree_watch *watch;
 	struct err *e;
 	bool failed; /* e is set */
 	uint64_t raised; /* directories moved by raise_entry */
-	uint64_t names; /* that it has tried */
+	uint64_t names; /* names tried by raise_entry */
 };
 
 enum outcome {
 	GONE,
-	LEFT, /* w->e says why; the walk goes on */
-	STOPPED, /* by the watch */
+	LEFT, /* w->e is set; the walk goes on */
+	STOPPED, /* watch->stop returned true */
 };
 
 static enum outcome remove_children(struct rmtree_walk *w, int fd, unsigned depth);
 
-/* The first failure is kept. */
+/* Store the first failure only. */
 static enum outcome left(struct rmtree_walk *w, const char *what, const char *name)
 {
 	int errnum = errno;
@@ -69,7 +69,7 @@ static bool stopped(const struct rmtree_walk *w)
 
 /* --- flags --- */
 
-/* Was a flag taken away?  errno stays. */
+/* Did this clear a flag?  Keeps errno. */
 static bool clear_flags(int fd)
 {
 	int saved = errno, flags = 0;
@@ -83,7 +83,7 @@ static bool clear_flags(int fd)
 	return cleared;
 }
 
-/* Of an entry and of the directory that holds the entry.  Devices and pipes are not opened. */
+/* Clear the flags of an entry and of its directory.  Does not open devices and pipes. */
 static bool clear_flags_at(int parent, const char *name)
 {
 	int saved = errno;
@@ -105,7 +105,7 @@ static bool clear_flags_at(int parent, const char *name)
 
 /* --- one entry --- */
 
-/* unlinkat; 0 also when the entry has gone by itself. */
+/* unlinkat; 0 also if the entry does not exist. */
 static int unlink_at(int parent, const char *name, int flags)
 {
 	int r = unlinkat(parent, name, flags);
@@ -125,7 +125,7 @@ static bool is_dir(int parent, const char *name)
 	return yes;
 }
 
-/* The top may be a mount itself; what lies below may not. */
+/* The top may be a mount; entries below it may not. */
 static int open_entry(int parent, const char *name, unsigned depth)
 {
 	struct open_how how = {
@@ -138,7 +138,7 @@ static int open_entry(int parent, const char *name, unsigned depth)
 	return (int)syscall(SYS_openat2, parent, name, &how, sizeof(how));
 }
 
-/* NULL: errno is set.  A descriptor of its own, so that closedir leaves fd open. */
+/* NULL: errno is set.  Duplicates fd, so that closedir leaves fd open. */
 static DIR *list(int fd)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -154,7 +154,7 @@ static bool is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Move a directory to `to` under a name that is free there. */
+/* Move a directory into `to` under an unused name. */
 static int raise_entry(struct rmtree_walk *w, int from, const char *name, int to)
 {
 	bool cleared = false;
@@ -175,7 +175,7 @@ static int raise_entry(struct rmtree_walk *w, int from, const char *name, int to
 	}
 }
 
-/* Empty the directory `name` of `parent`: its directories are moved beside it. */
+/* Empty the directory fd: move its directories into `parent`, remove the rest. */
 static enum outcome flatten(struct rmtree_walk *w, int fd, int parent)
 {
 	_cleanup_closedir_ DIR *dir = list(fd);
@@ -211,7 +211,7 @@ static enum outcome remove_entry(struct rmtree_walk *w, int parent, const char *
 		return gone(w);
 	if (!is_dir(parent, name))
 		return left(w, "remove", name);
-	/* An empty one needs no look inside. */
+	/* An empty directory needs no walk. */
 	if (unlink_at(parent, name, AT_REMOVEDIR) == 0)
 		return gone(w);
 	fd = open_entry(parent, name, depth);
@@ -223,7 +223,7 @@ static enum outcome remove_entry(struct rmtree_walk *w, int parent, const char *
 	return unlink_at(parent, name, AT_REMOVEDIR) == 0 ? gone(w) : left(w, "remove", name);
 }
 
-/* Again while directories were raised into this one. */
+/* Repeat while directories were moved into this one. */
 static enum outcome remove_children(struct rmtree_walk *w, int fd, unsigned depth)
 {
 	_cleanup_closedir_ DIR *dir = list(fd);

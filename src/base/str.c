@@ -1,5 +1,5 @@
 /*
- * str.c - see str.h.
+ * str.c - strict number and duration parsers, UTF-8 checks, edit distance.
  */
 #include "base/str.h"
 
@@ -40,14 +40,14 @@ int str_to_u64(const char *s, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
-/* "1.5" and the number of ns that one of it is; s moves behind it. */
+/* Parse "1.5" and its unit to ns; s moves behind both. */
 static int take_term(const char **s, int64_t *ns)
 {
 	static const struct {
 		const char *name;
 		int64_t ns;
 	} units[] = {
-		/* a name before those that it begins */
+		/* a name before its own prefixes */
 		{ "ns", 1 },	     { "us", 1000 },	   { "ms", 1000000 },
 		{ "s", 1000000000 }, { "m", 60000000000 }, { "h", 3600000000000 },
 	};
@@ -61,7 +61,7 @@ static int take_term(const char **s, int64_t *ns)
 		    __builtin_add_overflow(whole, *p - '0', &whole))
 			return -1;
 	for (p += *p == '.'; *p >= '0' && *p <= '9'; p++)
-		if (scale < 1000000000) { /* finer than that is nothing */
+		if (scale < 1000000000) { /* ignore digits below 1 ns of a second */
 			part = part * 10 + (*p - '0');
 			scale *= 10;
 		}

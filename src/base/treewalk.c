@@ -1,10 +1,11 @@
 /*
- * treewalk.c - depth first, one getdents buffer a level near the top, one for all levels below.
+ * treewalk.c - depth-first walk: one getdents buffer per level near the top, one for all levels
+ * below.
  *
- * The upper TREEWALK_HELD levels keep their descriptors.  Below them only the current directory
- * is open: the way up is "..", checked against the inode number of the parent, and the parent is
- * read on from the position of the entry that the walk came from.  A directory that was moved
- * meanwhile fails that check; the walk goes on at the lowest level that it holds.
+ * The upper TREEWALK_HELD levels keep their descriptors.  Below them only the current directory is
+ * open.  The walk returns through "..", checks the inode number of the parent, and reads the parent
+ * on from the position of the entry it left.  If the directory was moved meanwhile, the check
+ * fails, and the walk continues at the lowest level with a descriptor.
  */
 #include "base/treewalk.h"
 
@@ -22,20 +23,20 @@
 #include "base/util.h"
 
 #define BUFFER_BYTES 8192
-#define CLOCK_EVERY 64 /* names between two looks at the clock */
+#define CLOCK_EVERY 64 /* names between two reads of the clock */
 #define FRACTION_BITS 32
 
-/* A directory that is being read. */
+/* A directory during its read. */
 struct dir_reader {
 	int fd;
 	uint32_t at, len;
 	_Alignas(struct dirent64) char data[BUFFER_BYTES];
 };
 
-/* A directory below the held levels that the walk comes back to. */
+/* A directory below the held levels, to be continued later. */
 struct interrupted_dir {
 	uint64_t inode;
-	int64_t position; /* behind the entry that was entered */
+	int64_t position; /* after the entry that was entered */
 };
 
 struct treewalk {
@@ -157,7 +158,7 @@ static int level_pop(struct treewalk *w, struct interrupted_dir *ret, struct err
 
 /* --- directories --- */
 
-/* A directory in the same mount.  -1 with errno. */
+/* Open a directory on the same mount.  -1 with errno. */
 static int open_dir(int parent, const char *name)
 {
 	struct open_how how = {
@@ -168,7 +169,7 @@ static int open_dir(int parent, const char *name)
 
 	if (fd >= 0 || errno != EPERM)
 		return fd;
-	how.flags &= ~(uint64_t)O_NOATIME; /* allowed to the owner and CAP_FOWNER */
+	how.flags &= ~(uint64_t)O_NOATIME; /* only the owner and CAP_FOWNER may use it */
 	return (int)syscall(SYS_openat2, parent, name, &how, sizeof(how));
 }
 
@@ -198,7 +199,7 @@ static void reader_begin(struct dir_reader **r, int fd)
 	(*r)->at = (*r)->len = 0;
 }
 
-/* Make fd, a directory of the current one, the current one; owns fd. */
+/* Make fd, a subdirectory, the current directory; owns fd. */
 static int enter(struct treewalk *w, int fd, const struct statx *st, int64_t position,
 		 struct err *e)
 {
@@ -220,7 +221,7 @@ static int enter(struct treewalk *w, int fd, const struct statx *st, int64_t pos
 	return 0;
 }
 
-/* The way up is lost: go on at the lowest level that is held. */
+/* The path up is lost: go on at the lowest level with a descriptor. */
 static void fall_back(struct treewalk *w)
 {
 	w->partial = true;
@@ -229,7 +230,7 @@ static void fall_back(struct treewalk *w)
 	w->depth = TREEWALK_HELD - 1;
 }
 
-/* The current directory is done.  0: the walk is. */
+/* The current directory is complete.  0: the walk is complete. */
 static int leave(struct treewalk *w, struct err *e)
 {
 	struct statx st;
@@ -273,7 +274,7 @@ static int visit(struct treewalk *w, const struct dirent64 *d, struct err *e)
 		return enter(w, fd, &st, d->d_off, e);
 	}
 	close_fdp(&fd);
-	/* A mount point belongs to another tree, or to this one at another path. */
+	/* The content of a mount point belongs to another tree, or is counted at another path. */
 	if (look(r->fd, d->d_name, &st) < 0 || (st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		return 0;
 	count(w, st.stx_blocks, S_ISDIR(st.stx_mode) ? 1 : st.stx_nlink);
@@ -285,7 +286,7 @@ static bool is_dots(const char *name)
 	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
-/* One entry, or one step up.  As treewalk_step. */
+/* Advance by one entry, or one step up.  Returns as treewalk_step. */
 static int advance(struct treewalk *w, struct err *e)
 {
 	struct dir_reader *r = current(w);
@@ -294,7 +295,7 @@ static int advance(struct treewalk *w, struct err *e)
 	if (r->at == r->len) {
 		long n = syscall(SYS_getdents64, r->fd, r->data, sizeof(r->data));
 
-		if (n <= 0) /* an error: what cannot be read is not counted */
+		if (n <= 0) /* an error: unreadable entries are not counted */
 			return leave(w, e);
 		r->at = 0;
 		r->len = (uint32_t)n;

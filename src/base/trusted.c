@@ -1,5 +1,6 @@
 /*
- * trusted.c - files that are read as root and believed: see fs_check_trusted in fs.h.
+ * trusted.c - fs_check_trusted and fs_read_trusted of fs.h: files that root reads and must be able
+ * to trust.
  */
 #include <errno.h>
 #include <limits.h>
@@ -8,7 +9,7 @@
 
 #include "base/fs.h"
 
-/* what: the file that path is, or is a directory above of. */
+/* what: the file to trust; path is that file, or a directory above it. */
 static int check_one(const char *path, const char *what, struct err *e)
 {
 	struct stat st;
@@ -31,7 +32,7 @@ static int check_one(const char *path, const char *what, struct err *e)
 	return 0;
 }
 
-/* path, and each directory above it. */
+/* Check path and each directory above it. */
 static int check_way(const char *path, const char *what, struct err *e)
 {
 	_cleanup_free_ char *up = xstrdup(path);
@@ -58,7 +59,7 @@ int fs_check_trusted(const char *path, struct err *e)
 			       ? 1
 			       : err_errno(e, ERR_INTERNAL, errno, "resolve %s", path);
 	r = check_way(real, real, e);
-	/* The links on the way lie in directories, too. */
+	/* Symbolic links on the path are entries of directories, which need the check too. */
 	return r == 0 && path[0] == '/' && strcmp(path, real) != 0 ? check_way(path, path, e) : r;
 }
 

@@ -1,5 +1,5 @@
 /*
- * util.c - allocation that does not fail.
+ * util.c - allocation functions that abort when out of memory.
  */
 #include "base/util.h"
 

@@ -1,5 +1,5 @@
 /*
- * words.c - commands that no kernel can start are refused before anything is kept of them.
+ * words.c - refuse commands that execve cannot start, before a request stores anything.
  */
 #include "base/words.h"
 

@@ -1,8 +1,8 @@
 /*
- * lane.c - see lane.h.
+ * lane.c - bounded worker threads and job queues, one set per lane.
  *
- * A thread is started when a job finds no idle one and the lane's bound is not reached; it ends
- * after IDLE_NS without a job.  A slot of an ended thread is joined when the slot is used again.
+ * A job without an idle thread starts one, up to the lane's bound; a thread ends after IDLE_NS
+ * without a job.  The next use of an ended thread's slot joins the thread.
  */
 #include "loop/lane.h"
 
@@ -23,15 +23,15 @@
 #define IDLE_NS (10 * NSEC_PER_SEC)
 #define STACK_BYTES ((size_t)512 * 1024)
 #define THREADS_MAX 16
-#define NICE_LOW 5 /* a third of what others get; at 19 a busy node would never be done */
+#define NICE_LOW 5 /* a third of the default share; with 19 a busy node never finishes such jobs */
 #define IO_LEVEL_LOW \
-	7 /* of the best-effort class.  The idle class would hold a file system's
-			* journal while it waits for the disk, and with it everybody's commit. */
+	7 /* of the best-effort class.  The idle class would hold a file system's journal during
+	   * I/O, and block every commit with it. */
 
 static const struct {
 	const char *name;
 	unsigned threads;
-	bool low; /* CPU and disk after everybody else */
+	bool low; /* lower CPU and I/O priority */
 } kinds[LANE_COUNT] = {
 	[LANE_START] = { "start", 16, false },
 	[LANE_NET_UP] = { "network set-up", 16, false },
@@ -69,12 +69,12 @@ struct lane {
 struct lanes {
 	void (*done)(void *arg, struct loop_job *job);
 	void *arg;
-	pthread_mutex_t mutex; /* guards what follows */
+	pthread_mutex_t mutex; /* guards the members below */
 	bool quit;
 	struct lane lanes[LANE_COUNT];
 };
 
-/* Of this thread alone.  A kernel without I/O priorities has only the nice value. */
+/* For the calling thread only.  A kernel without I/O priorities uses only the nice value. */
 static void lower_priority(void)
 {
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_LOW);
@@ -82,7 +82,7 @@ static void lower_priority(void)
 		      IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IO_LEVEL_LOW));
 }
 
-/* The mutex is held.  NULL: no job came, or the lanes end. */
+/* Call with the mutex held.  NULL: idle for IDLE_NS, or the lanes stop. */
 static struct loop_job *next_job(struct lane *l)
 {
 	int64_t until = clock_monotonic_ns() + IDLE_NS;
@@ -110,7 +110,7 @@ static void *worker_main(void *arg)
 	struct lanes *ls = l->all;
 	struct loop_job *job;
 
-	/* A working directory of its own: overlay mounts name their layers relative to it. */
+	/* Its own working directory, since overlay mounts name their layers relative to it. */
 	if (unshare(CLONE_FS) < 0)
 		abort();
 	if (kinds[l - ls->lanes].low)
@@ -134,7 +134,7 @@ static void reap(struct worker *w)
 	w->state = WORKER_NONE;
 }
 
-/* The mutex is held.  An errno, or 0. */
+/* Call with the mutex held.  Returns 0 or an errno. */
 static int start_worker(struct lane *l)
 {
 	struct worker *w = l->workers;
@@ -208,7 +208,7 @@ void lanes_join(struct lanes *ls)
 	for (size_t i = 0; i < LANE_COUNT; i++)
 		pthread_cond_broadcast(&ls->lanes[i].ready);
 	pthread_mutex_unlock(&ls->mutex);
-	/* With quit set no thread is started, so the slots are this thread's. */
+	/* With quit set no worker starts, so this thread may use the slots. */
 	for (size_t i = 0; i < LANE_COUNT; i++)
 		for (size_t k = 0; k < THREADS_MAX; k++) {
 			struct worker *w = &ls->lanes[i].workers[k];

@@ -1,8 +1,8 @@
 /*
- * loop.c - epoll, an eventfd for posts, a heap of timers; jobs go to lane.c.
+ * loop.c - epoll, an eventfd for posts, a heap of timers; lane.c runs the jobs.
  *
- * A callback may delete any watch, also one whose events are already in this turn's batch: the
- * batch is searched and the entry dropped, so no callback runs for a descriptor that is gone.
+ * A callback may delete any watch, also one with events in this turn's batch: loop_io_del drops its
+ * entry from the batch, so no callback runs for a deleted watch.
  */
 #include "loop/loop.h"
 
@@ -38,7 +38,7 @@ struct loop {
 	uint32_t n_timers, cap_timers;
 
 	struct lanes *lanes;
-	pthread_mutex_t mutex; /* guards what follows */
+	pthread_mutex_t mutex; /* guards the members below */
 	struct list posts;
 	struct list jobs_done;
 };
@@ -47,7 +47,7 @@ static void wake_up(struct loop *l)
 {
 	uint64_t one = 1;
 
-	/* A full counter means the loop is awake already. */
+	/* A full counter: the loop is awake already. */
 	if (write(l->wake.fd, &one, sizeof(one)) < 0)
 		assert(errno == EAGAIN);
 }
@@ -175,7 +175,7 @@ void loop_io_del(struct loop_io *io)
 	io->loop = NULL;
 }
 
-/* --- timers: slot is the place in the heap, plus one --- */
+/* --- timers: slot is the index in the heap, plus one --- */
 
 static void timer_place(struct loop *l, struct loop_timer *t, uint32_t i)
 {
@@ -247,7 +247,7 @@ static void run_timers(struct loop *l)
 	}
 }
 
-/* Milliseconds until the next timer, rounded up so that it is due then. */
+/* Milliseconds until the next timer; rounded up, so that it is due afterwards. */
 static int wait_ms(const struct loop *l)
 {
 	int64_t ns;

@@ -1,5 +1,5 @@
 /*
- * exitrec.c - see exitrec.h.
+ * exitrec.c - format, parse and durably replace exit records.
  */
 #include "shimproto/exitrec.h"
 
@@ -29,7 +29,7 @@ int exitrec_format(const struct exitrec *r, char out[EXITREC_MAX])
 			 (long long)r->exited_ns, (long long)r->pid,
 			 (unsigned long long)r->start_ticks, r->boot_id);
 
-	/* The longest of each is far below EXITREC_MAX. */
+	/* The sum of the longest values is far below EXITREC_MAX. */
 	n += snprintf(out + n, (size_t)(EXITREC_MAX - n), "check %016llx\n",
 		      (unsigned long long)XXH64(out, (size_t)n, 0));
 	return n;
@@ -38,10 +38,10 @@ int exitrec_format(const struct exitrec *r, char out[EXITREC_MAX])
 /* --- reading --- */
 
 struct exitrec_reader {
-	char *p; /* rest of the text, NUL-terminated, cut line by line */
+	char *p; /* unread text, NUL-terminated, cut line by line */
 };
 
-/* The value of the next line, which must be called name; NULL when it is not. */
+/* Value of the next line, whose name must be name; else NULL. */
 static char *next_value(struct exitrec_reader *c, const char *name)
 {
 	size_t n = strlen(name);
@@ -62,7 +62,7 @@ static int next_number(struct exitrec_reader *c, const char *name, int64_t max, 
 	return value ? str_to_i64(value, 0, max, ret) : -1;
 }
 
-/* The name of the field that is wrong, NULL when all are right. */
+/* Returns the name of the first wrong field; NULL: all fields are valid. */
 static const char *parse_fields(struct exitrec_reader *c, struct exitrec *r)
 {
 	int64_t code, sig, oom, ticks;

@@ -1,9 +1,9 @@
 /*
- * shimlink.c - see shimlink.h.
+ * shimlink.c - connect to a shim, start one, send requests, dispatch answers and reports.
  *
- * Requests that the socket does not take yet wait in `unsent`; those that were sent wait for
- * their answers in `calls`.  A dead link is taken apart from the loop (a post), so that no
- * callback ever comes from inside a function of the caller.
+ * `unsent` holds requests that do not fit into the socket yet, `calls` those that await their
+ * answer.  A loop post fails the calls of a dead link, so that no callback runs inside a function
+ * that the caller has called, except shim_link_close.
  */
 #include "shimproto/shimlink.h"
 
@@ -24,8 +24,8 @@
 #include "base/proc.h"
 #include "base/util.h"
 
-#define CALLS_MAX 4096 /* under way on one link */
-#define FRAMES_A_TURN 32 /* read before others get a turn */
+#define CALLS_MAX 4096 /* pending calls on one link */
+#define FRAMES_A_TURN 32 /* frames per turn, so that other watches get a turn */
 #define READY_TEXT_MAX 1024
 
 struct shim_call {
@@ -33,7 +33,7 @@ struct shim_call {
 	uint32_t seq;
 	shim_call_fn *fn;
 	void *arg;
-	/* While it is in unsent. */
+	/* For a call in unsent. */
 	void *frame;
 	size_t size;
 	int fds[SHIM_FDS_MAX];
@@ -49,7 +49,7 @@ struct shim_link {
 	uint32_t optional; /* enum shim_flags of SHIM_FLAGS_OPTIONAL that the shim accepts */
 	struct list calls, unsent;
 	unsigned n_calls;
-	bool dead, *closed; /* closed: set to true when a callback closes the link */
+	bool dead, *closed; /* closed: where to store that a callback has closed the link */
 	bool lost_posted;
 	struct loop_post lost_post;
 	struct err why;
@@ -65,7 +65,7 @@ static void call_free(struct shim_call *c)
 	free(c);
 }
 
-/* Answer it.  It leaves its list first: fn may do anything, also close the link. */
+/* Call back.  Remove the call from its list first, since fn may close the link. */
 static void call_finish(struct shim_link *link, struct shim_call *c, struct shim_answer *ans,
 			const struct err *err)
 {
@@ -76,7 +76,7 @@ static void call_finish(struct shim_link *link, struct shim_call *c, struct shim
 	call_free(c);
 }
 
-/* closed: a callback closed the link, which has seen to the rest. */
+/* closed: set when a callback has closed the link, which has failed the remaining calls. */
 static void fail_all(struct shim_link *link, const struct err *why, const bool *closed)
 {
 	struct list *const lists[] = { &link->calls, &link->unsent };
@@ -111,7 +111,7 @@ static void lost(struct loop_post *p)
 		link->ops->on_lost(link->arg, &why);
 }
 
-/* The line is dead; the rest follows from the loop. */
+/* Stop using the connection; a loop post fails the calls. */
 static void break_link(struct shim_link *link)
 {
 	if (link->dead)
@@ -125,7 +125,7 @@ static void break_link(struct shim_link *link)
 
 /* --- out --- */
 
-/* 0: sent. 1: not now. */
+/* 0: sent.  1: the socket is full. */
 static int send_frame(struct shim_link *link, const void *frame, size_t size, const int *fds,
 		      size_t n_fds)
 {
@@ -174,7 +174,7 @@ static void send_more(struct shim_link *link)
 	loop_io_change(&link->io, EPOLLIN, &ignored);
 }
 
-/* Keep what could not be sent, with descriptors of its own. */
+/* Queue a frame, with duplicates of its descriptors. */
 static int keep_unsent(struct shim_link *link, struct shim_call *c, const void *frame, size_t size,
 		       const int *fds, size_t n_fds, struct err *e)
 {
@@ -295,7 +295,7 @@ static void got_report(struct shim_link *link, const struct shim_report *rep, in
 	case SHIM_ADOPT:
 	case SHIM_REQUEST_END:
 	case SHIM_REPORT_END:
-		break; /* the parser lets no such report through */
+		break; /* the parser refuses such a report */
 	}
 }
 
@@ -321,7 +321,7 @@ static int take_fd_of(struct msghdr *msg)
 	return first;
 }
 
-/* One frame. 1: there is none now. */
+/* Receive one frame.  1: there is none now. */
 static int receive(struct shim_link *link)
 {
 	char frame[SHIM_FRAME_MAX + 1];
@@ -360,7 +360,7 @@ static void link_ready(struct loop_io *io, uint32_t events)
 	int r = 0;
 
 	link->closed = &closed;
-	/* What was sent before the end is read before the end is seen. */
+	/* Read the pending frames before handling a hangup. */
 	for (int i = 0; i < FRAMES_A_TURN && r == 0; i++) {
 		r = receive(link);
 		if (closed)
@@ -375,8 +375,7 @@ static void link_ready(struct loop_io *io, uint32_t events)
 
 /* --- open and close --- */
 
-/* A socket's address holds 107 bytes, a directory's name may be longer: the way leads through
- * /proc/self/fd. */
+/* Connect through /proc/self/fd: a socket address holds 107 bytes, and dir may be longer. */
 static int connect_to(const char *dir, int *ret, struct err *e)
 {
 	_cleanup_close_ int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -448,7 +447,7 @@ void shim_link_close(struct shim_link *link)
 	err_set(&why, ERR_UNAVAILABLE, "the connection to the pod's shim was closed");
 	link->why = why;
 	fail_all(link, &why, &again);
-	/* A post that is queued already cannot be taken back: it frees. */
+	/* A queued post cannot be removed, so it frees the link. */
 	if (link->lost_posted)
 		link->lost_post.fn = free_later;
 	else
@@ -457,7 +456,7 @@ void shim_link_close(struct shim_link *link)
 
 /* --- the shim's process --- */
 
-/* What is in shim.pid, if that process lives. */
+/* Read shim.pid and open that process if it lives. */
 static void identify(const char *dir, struct spawn_child *ret)
 {
 	_cleanup_free_ char *path = xasprintf("%s/" SHIM_PID_NAME, dir);
@@ -482,7 +481,7 @@ bool shim_is_alive(const char *dir, struct spawn_child *ret)
 	return true;
 }
 
-/* What the new shim says, until a newline or the end; ERR_DEADLINE when it says nothing. */
+/* Read the new shim's report up to a newline or the end.  ERR_DEADLINE: none in time. */
 static int read_ready(int fd, int64_t timeout_ms, char out[READY_TEXT_MAX], struct err *e)
 {
 	int64_t until = clock_monotonic_ns() + timeout_ms * NSEC_PER_MSEC;
@@ -536,7 +535,7 @@ int shim_start(const char *shim_path, const char *id, const char *dir, const cha
 	close_fdp(&theirs);
 	if (r == 0)
 		r = read_ready(ready, timeout_ms, text, e);
-	/* What was started detaches itself and ends at once. */
+	/* The started process forks the shim and exits at once. */
 	if (child.pidfd >= 0 && spawn_wait(&child, timeout_ms, &status, e) > 0 && r == 0)
 		r = err_set(e, ERR_INTERNAL, "it does not detach");
 	close_fdp(&child.pidfd);

@@ -1,6 +1,6 @@
 /*
- * shimproto.c - frames are written and read by one walk over a table of fields, so the two
- * directions cannot disagree.  Nothing is allocated.
+ * shimproto.c - pack and parse frames with one table of fields, so that both directions agree.
+ * Allocates nothing.
  */
 #include "shimproto/shimproto.h"
 
@@ -14,21 +14,21 @@ struct frame_header {
 	uint16_t type;
 	uint32_t length; /* of the payload */
 	uint32_t seq;
-	uint32_t error; /* enum err_code of an answer */
+	uint32_t error; /* enum err_code of an answer; 0: success */
 };
 
 enum field_kind {
 	FIELD_U32,
 	FIELD_U64,
-	FIELD_STRING, /* const char *: length with NUL, bytes, NUL */
-	FIELD_CHARS, /* char[max]: the same */
+	FIELD_STRING, /* const char *: length including the NUL, bytes, NUL */
+	FIELD_CHARS, /* char[max]: likewise */
 	FIELD_ARGS, /* const char *[]: count, then strings */
 };
 
 struct frame_field {
 	const char *name;
 	size_t offset;
-	size_t max; /* of a string, with its NUL */
+	size_t max; /* of a string, including its NUL */
 	enum field_kind kind;
 };
 

@@ -1,9 +1,9 @@
 /*
- * mdbfile.c - a reader of LMDB's data file that believes nothing the file says.
+ * mdbfile.c - a reader of LMDB's data file that trusts none of its content.
  *
- * The layouts below are those of LMDB's data version 1 on a little-endian 64-bit machine. What
- * must hold: each offset and page number is compared with the size of the page and of the file
- * before it is used.
+ * The layouts below are those of LMDB's data version 1 on a little-endian 64-bit machine.
+ * Invariant: each offset and page number is compared with the size of the page and of the file
+ * before its use.
  */
 #include "store/mdbfile.h"
 
@@ -24,7 +24,7 @@
 #define DEPTH_MAX 32
 #define NO_PAGE UINT64_MAX
 #define KEY_MAX 511
-#define FIRST_PAGE 2 /* behind the two meta pages */
+#define FIRST_PAGE 2 /* after the two meta pages */
 
 enum {
 	PAGE_BRANCH = 1,
@@ -44,11 +44,11 @@ enum {
 struct page_header {
 	uint64_t number;
 	uint16_t pad, flags;
-	uint16_t lower, upper; /* of an overflow page: the count of pages, 32 bit */
+	uint16_t lower, upper; /* of an overflow page: the number of pages, 32 bit */
 };
 
 struct mdb_tree {
-	uint32_t pad; /* of the free tree: the page size */
+	uint32_t pad; /* in the free tree: the page size */
 	uint16_t flags, depth;
 	uint64_t branches, leaves, overflows, entries, root;
 };
@@ -65,18 +65,18 @@ struct mdbfile {
 	uint64_t size;
 	size_t page_size;
 	struct meta metas[2];
-	bool valid[2]; /* meta pages with magic and version */
+	bool valid[2]; /* magic and version are right */
 	int newest;
 };
 
 struct page_walk {
 	struct mdbfile *f;
 	int tree;
-	uint64_t last_page; /* no page is beyond */
-	uint8_t *used; /* a bit a page */
+	uint64_t last_page; /* maximum page number */
+	uint8_t *used; /* one bit per page */
 	uint64_t entries;
-	unsigned depth; /* of the leaves, 0: none seen */
-	/* Salvage: go on after damage and report rows. */
+	unsigned depth; /* of the leaves; 0: none seen */
+	/* Salvage: continue after damage and report rows. */
 	mdbfile_row_fn *fn;
 	void *arg;
 	enum mdbfile_source source;
@@ -85,7 +85,7 @@ struct page_walk {
 
 /* --- pages --- */
 
-/* 1: the file ends before. */
+/* 1: the file ends before at + n. */
 static int read_at(const struct mdbfile *f, uint64_t at, void *to, size_t n, struct err *e)
 {
 	size_t done = 0;
@@ -148,13 +148,13 @@ static unsigned keys_of(const struct page_header *h)
 
 struct node {
 	const uint8_t *key, *data;
-	size_t key_size, size; /* of a big one: of its value elsewhere */
-	uint64_t child; /* of a branch; of a big leaf its first overflow page */
+	size_t key_size, size; /* of a big one: of its value on overflow pages */
+	uint64_t child; /* in a branch; in a big leaf: its first overflow page */
 	bool big;
-	size_t bytes; /* it takes in its page */
+	size_t bytes; /* used in its page */
 };
 
-/* 0, or -1: it reaches out of its page. */
+/* 0; -1: it exceeds its page. */
 static int node_at(const uint8_t *page, size_t page_size, const struct page_header *h, unsigned i,
 		   struct node *ret)
 {
@@ -185,7 +185,7 @@ static int node_at(const uint8_t *page, size_t page_size, const struct page_head
 	return 0;
 }
 
-/* Are bounds and nodes those of a page that LMDB has written? */
+/* Do bounds and nodes form a page that LMDB could have written? */
 static int check_page(const struct page_walk *w, uint64_t number, const uint8_t *page,
 		      unsigned kinds, struct err *e)
 {
@@ -218,7 +218,7 @@ static int check_page(const struct page_walk *w, uint64_t number, const uint8_t 
 
 /* --- values --- */
 
-/* The value of a big node, malloc'ed, with its pages marked as used. */
+/* Read the value of a big node, malloc'ed; marks its pages as used. */
 static int read_big(struct page_walk *w, const struct node *n, void **ret, struct err *e)
 {
 	uint64_t count = (PAGE_HEADER - 1 + n->size) / w->f->page_size + 1;
@@ -250,7 +250,7 @@ static int read_big(struct page_walk *w, const struct node *n, void **ret, struc
 	return 0;
 }
 
-/* A list of free pages: a count, then as many numbers. */
+/* Mark the pages of a list of free pages: a count, then that many numbers. */
 static int use_free(struct page_walk *w, const uint8_t *list, size_t size, struct err *e)
 {
 	uint64_t n, number;
@@ -301,7 +301,7 @@ static int check_order(const struct page_walk *w, uint64_t number, const uint8_t
 		       struct err *e)
 {
 	struct page_header h = header_of(page);
-	/* The first key of a branch means nothing. */
+	/* The first key of a branch is unused. */
 	unsigned first = h.flags & PAGE_BRANCH ? 1 : 0;
 	struct node a, b;
 
@@ -314,7 +314,7 @@ static int check_order(const struct page_walk *w, uint64_t number, const uint8_t
 	return 0;
 }
 
-/* Damage of a part: while salvaging counted, else forwarded. */
+/* Damage of a part: count it during salvage, else forward it. */
 static int part(struct page_walk *w, int r)
 {
 	if (r < 0 && w->fn) {
@@ -403,7 +403,7 @@ static bool is_page_size(uint64_t n)
 	return n >= PAGE_MIN && n <= PAGE_MAX && (n & (n - 1)) == 0;
 }
 
-/* What can be read of the two meta pages.  Without the first the page size is the system's. */
+/* Read the intact meta pages.  Without the first one the page size is the system's. */
 static int read_metas(struct mdbfile *f, struct err *e)
 {
 	uint8_t page[PAGE_HEADER + sizeof(struct meta)];
@@ -433,7 +433,7 @@ int mdbfile_open(const char *path, struct mdbfile **ret, struct err *e)
 	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (f->fd < 0 && errno == ENOENT)
 		return 1;
-	/* A link to itself, a socket. */
+	/* A symbolic link, or a socket. */
 	if (f->fd < 0 && (errno == ELOOP || errno == ENXIO))
 		return err_set(e, ERR_DATA_LOSS, "%s is no regular file", path);
 	if (f->fd < 0 || fstat(f->fd, &st) < 0)
@@ -496,7 +496,7 @@ int mdbfile_check(struct mdbfile *f, uint64_t max_bytes, struct mdbfile_info *re
 
 /* --- salvage --- */
 
-/* Rows of leaf pages that no tree has led to. */
+/* Report rows of unreferenced leaf pages. */
 static void walk_strays(struct page_walk *w)
 {
 	_cleanup_free_ uint8_t *page = xmalloc(w->f->page_size);

@@ -1,6 +1,6 @@
 /*
- * reserve.c - fallocate ahead of LMDB.  A file system that has no fallocate has no reserve: then
- * its free blocks are counted instead.
+ * reserve.c - fallocate ahead of LMDB.  On a file system without fallocate, check its free blocks
+ * instead.
  */
 #include "store/reserve.h"
 
@@ -38,7 +38,7 @@ void reserve_keep(struct reserve *r, uint64_t used)
 	r->complete = want <= r->limit;
 	if (want <= r->allocated || !r->complete)
 		return;
-	/* A quarter more, so that few commits allocate. */
+	/* Add a quarter, so that few commits allocate. */
 	r->complete = extend(r, more) || extend(r, want);
 	if (!r->complete && (errno == EOPNOTSUPP || errno == ENOSYS))
 		r->complete = has_free_blocks(r);

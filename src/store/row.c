@@ -1,5 +1,5 @@
 /*
- * row.c - header and checksum of a row.  See row.h.
+ * row.c - encode and decode a row: header, checksum, payload.
  */
 #include "store/row.h"
 
@@ -12,12 +12,12 @@
 
 #define STORE_VERSION 1
 
-/* Before each payload; little endian by copying, no padding. */
+/* Before each payload; copied as little endian, no padding. */
 struct row_header {
 	uint32_t version;
 	uint32_t size; /* of the payload */
 	char boot_id[40];
-	uint64_t checksum; /* of header (this one 0), key, payload: each seeds the next */
+	uint64_t checksum; /* XXH3 of header (with checksum 0), key, payload: each seeds the next */
 };
 
 static uint64_t checksum(const struct row_header *h, const char *key, const void *payload)

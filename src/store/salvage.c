@@ -1,8 +1,8 @@
 /*
- * salvage.c - see salvage.h.
+ * salvage.c - check, read and replace an environment.
  *
- * Reading goes through mdbfile, so a damaged file hurts nothing; only the new environment is
- * LMDB's.
+ * All reads use mdbfile, so a damaged file cannot crash the process; only the new environment is
+ * opened with LMDB.
  */
 #include "store/salvage.h"
 
@@ -131,7 +131,7 @@ static int build(const char *dir, const struct store_keep *rows, size_t n, struc
 		  : 0;
 }
 
-/* Where a damaged file is kept.  On the same file system, so that a link will do. */
+/* Path for a damaged file, on the same file system, so that it can be linked. */
 static char *name_aside(const char *dir)
 {
 	time_t now = (time_t)(clock_realtime_ns() / NSEC_PER_SEC);
@@ -143,7 +143,7 @@ static char *name_aside(const char *dir)
 	return xasprintf("%s/damaged-%s", dir, text);
 }
 
-/* What is no file cannot be linked to; then a crash in between leaves no data file. */
+/* link fails if `to` is no file; then a crash before the second rename leaves no data file. */
 static int swap(const char *from, const char *to, const char *kept, struct err *e)
 {
 	if (link(to, kept) < 0 && errno != ENOENT && rename(to, kept) < 0)

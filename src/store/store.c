@@ -1,9 +1,8 @@
 /*
- * store.c - see store.h.
+ * store.c - open, write and read the two LMDB environments.
  *
- * Keys are NUL-terminated in the database too, so a row's key can be handed out as it lies.
- * LMDB's data file is opened without close-on-exec: it is set right after opening, before
- * anything can be spawned.
+ * Keys are NUL-terminated in the database too, so a row's key is used in place.  LMDB opens its
+ * data file without close-on-exec; store_open sets the flag before the daemon spawns any process.
  */
 #include "store/store.h"
 
@@ -33,7 +32,7 @@
 #define STORE_BOOT_RESERVE ((size_t)2 << 20)
 
 struct store {
-	char *note; /* of what opening has mended */
+	char *note; /* repair of the boot environment, for store_note */
 	MDB_env *env[2];
 	MDB_dbi dbi[2];
 	int lock_fds[2];
@@ -85,7 +84,7 @@ static void start_reserve(struct store *s, enum store_env env, size_t size, size
 		reserve_open(&s->reserve[env], fd, size, map_size, used_bytes(s->env[env]));
 }
 
-/* Where the data files are mapped: a handler of SIGBUS has nothing else to go by. */
+/* Address ranges of the mapped data files, for the SIGBUS handler. */
 static struct {
 	uintptr_t from, to;
 	char path[PATH_MAX];
@@ -99,7 +98,7 @@ const char *store_mapped_at(const void *addr)
 	return NULL;
 }
 
-/* LMDB does not tell; a value's address does. */
+/* LMDB has no call for this: find the mapping of the data file in /proc/self/maps. */
 static void note_mapped(enum store_env env, const char *dir, int fd)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -125,7 +124,7 @@ static void note_mapped(enum store_env env, const char *dir, int fd)
 		fclose(maps);
 }
 
-/* LMDB ends the process after this. */
+/* LMDB aborts after this callback. */
 static void on_assert(MDB_env *env, const char *text)
 {
 	const char *dir = NULL;
@@ -135,7 +134,7 @@ static void on_assert(MDB_env *env, const char *text)
 		dir ? dir : "?", text);
 }
 
-/* LMDB's own errors would not name the file. */
+/* LMDB's own errors do not name the file. */
 static int check_lock_file(const char *dir, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/lock.mdb", dir);
@@ -192,7 +191,7 @@ static int env_open(struct store *s, enum store_env which, const char *dir, size
 	return 0;
 }
 
-/* Directories of earlier boots: their processes are gone, their rows mean nothing. */
+/* Remove the directories of earlier boots: their processes are gone, their rows obsolete. */
 static int remove_other_boots(const char *boot_dir, struct err *e)
 {
 	_cleanup_closedir_ DIR *dir = opendir(boot_dir);
@@ -212,7 +211,7 @@ static int remove_other_boots(const char *boot_dir, struct err *e)
 	return 0;
 }
 
-/* --- is it whole? --- */
+/* --- check --- */
 
 struct saved {
 	struct map *seen;
@@ -220,7 +219,7 @@ struct saved {
 	size_t n;
 };
 
-/* The most trusted copy comes first. */
+/* Keep the first copy of a row, which is the most trusted one. */
 static void save_row(void *arg, const struct store_row *row, bool stray)
 {
 	struct saved *s = arg;
@@ -269,7 +268,7 @@ static int open_boot(struct store *s, const struct store_options *o, size_t map_
 	uint64_t rows;
 	int r;
 
-	/* The old ones first: that leaves room for the new one. */
+	/* Remove the old ones first, to make room for the new one. */
 	r = remove_other_boots(o->boot_dir, e);
 	if (r == 0)
 		r = fs_mkdir_all(dir, 0700, e);
@@ -288,7 +287,7 @@ static int open_boot(struct store *s, const struct store_options *o, size_t map_
 	return env_open(s, STORE_ENV_BOOT, dir, map_size, MDB_NOSYNC | MDB_NOMETASYNC, e);
 }
 
-/* Never take a node for a new one on the word of an empty file. */
+/* An empty or new file does not make the node new if it has pods or layers. */
 static int check_durable(const struct store_options *o, struct err *e)
 {
 	struct err why = ERR_NULL;
@@ -315,7 +314,7 @@ static int check_durable(const struct store_options *o, struct err *e)
 	return 0;
 }
 
-/* The name begins with a dot so that it is not taken for an earlier boot. */
+/* The leading dot keeps remove_other_boots from taking it for an earlier boot. */
 static int lock_dir(const char *dir, const char *flag, int *ret_fd, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/.lock", dir);
@@ -413,7 +412,7 @@ static bool txn_ready(struct store_txn *t, enum store_env env)
 	return rc == 0;
 }
 
-/* Remember what stands under a durable key, for the case that the boot commit fails. */
+/* Store the old value of a durable key, in case the boot commit fails. */
 static int note_undo(struct store_txn *t, const MDB_val *k)
 {
 	struct store_undo *u;
@@ -447,7 +446,7 @@ static void free_undo(struct store_txn *t)
 	}
 }
 
-/* Put back what was there before, the newest change first. */
+/* Restore the old values, the newest change first. */
 static int undo_durable(struct store_txn *t)
 {
 	MDB_dbi dbi = t->store->dbi[STORE_ENV_DURABLE];
@@ -470,7 +469,7 @@ static int undo_durable(struct store_txn *t)
 	return mdb_txn_commit(txn);
 }
 
-/* Is the row there already?  Then it needs no page. */
+/* Is the row unchanged?  Then its write needs no page. */
 static bool is_same(const struct store_txn *t, enum store_env env, const MDB_val *k,
 		    const char *key, const void *payload, size_t size)
 {
@@ -529,7 +528,7 @@ void store_abort(struct store_txn *t)
 	}
 }
 
-/* A write that the end of the disk cuts short is an I/O error to LMDB. */
+/* LMDB reports a write cut short by a full disk as an I/O error. */
 static int commit_error(MDB_env *env, int rc)
 {
 	mdb_filehandle_t fd;
@@ -541,7 +540,7 @@ static int commit_error(MDB_env *env, int rc)
 	return rc;
 }
 
-/* A new object needs complete reserves, behind what this transaction may have asked for. */
+/* A new object requires complete reserves after this transaction's own pages. */
 static void check_reserves(struct store_txn *t)
 {
 	for (int i = 0; i < 2 && t->grows && !t->failed; i++) {
@@ -581,7 +580,7 @@ int store_commit(struct store_txn *t, struct err *e)
 		}
 		durable = durable || (i == STORE_ENV_DURABLE && rc == 0);
 	}
-	/* A power cut now leaves the durable half: then the boot half is gone anyway. */
+	/* A power cut now leaves the durable half: the boot environment is lost then anyway. */
 	if (t->failed && durable && undo_durable(t) != 0)
 		err_wrap(&t->err, "durable rows are ahead of the boot's");
 	store_abort(t);
