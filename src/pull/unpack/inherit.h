@@ -33,7 +33,8 @@ void inherit_directory(struct inherit *h, const char *path);
 void inherit_directory_told(struct inherit *h, const char *path);
 /* Record a whiteout in the directory. true: the first one there. */
 bool inherit_whiteout(struct inherit *h, const char *path);
-/* Record an empty file st at path: placeholder for a hard link `name` to a lower layer's path. */
+/* Record the empty file st at path: it stands for the lower file that hard link `name` refers
+ * to. */
 void inherit_file(struct inherit *h, const char *path, const char *name, const struct stat *st);
 /* Record that the root hides all lower layers. */
 void inherit_opaque_root(struct inherit *h);
