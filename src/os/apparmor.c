@@ -1,6 +1,6 @@
 /*
- * apparmor.c - see apparmor.h.  The kernel takes compiled policy only; apparmor_parser(8), which
- * every host with AppArmor has, compiles and loads it.
+ * apparmor.c - load AppArmor profiles with apparmor_parser(8), which compiles them: the kernel
+ * accepts only compiled policy, and every host with AppArmor has the parser.
  */
 #include "os/apparmor.h"
 
@@ -16,8 +16,8 @@
 #define PROFILES_MAX (4 * 1024 * 1024)
 #define LOAD_TIMEOUT_MS 30000
 
-/* What a container may not do even as root: write to the kernel's switches in /proc and /sys,
- * mount, and signal or trace processes under another profile. */
+/* Denied even to root in a container: writing kernel settings in /proc and /sys, mounting, and
+ * signalling or tracing processes under another profile. */
 static const char default_profile[] =
 	"#include <tunables/global>\n"
 	"profile " APPARMOR_DEFAULT_NAME " flags=(attach_disconnected,mediate_deleted) {\n"

@@ -1,5 +1,5 @@
 /*
- * apparmor_none.c - apparmor.h for a build without libapparmor: there is none.
+ * apparmor_none.c - apparmor.h for a build without libapparmor: AppArmor is never enabled.
  */
 #include "os/apparmor.h"
 

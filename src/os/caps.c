@@ -1,6 +1,6 @@
 /*
- * caps.c - see caps.h.  The names stand here and not in libcap: the numbers never change, and it
- * is the only thing we would need that library for.
+ * caps.c - names of capabilities, and the calling thread's sets.  Without libcap, which crisp would
+ * need only for the names, whose numbers never change.
  */
 #include "os/caps.h"
 

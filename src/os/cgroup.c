@@ -1,6 +1,6 @@
 /*
- * cgroup.c - see cgroup.h.  A cgroup is the same path in a list of hierarchies; v1 has many of
- * them, v2 one, and what differs between the two stands in one structure of functions.
+ * cgroup.c - find hierarchies; make, thaw, list and remove cgroups.  A cgroup is the same path in a
+ * list of hierarchies: many on v1, one on v2.  struct backend holds the difference.
  */
 #include "os/cgroup.h"
 
@@ -22,11 +22,11 @@
 #include "os/mountinfo.h"
 
 #define SLICE ".slice"
-#define BUSY_MS 10000 /* how long dying processes may keep a cgroup */
+#define BUSY_MS 10000 /* how long exiting processes may keep a cgroup busy */
 #define BUSY_STEP_MS 10
-#define NESTING_MAX 64 /* cgroups in a container's cgroup: made by the container */
+#define NESTING_MAX 64 /* levels below a container's cgroup, which the container makes */
 #define FILE_MAX (16 * 1024 * 1024)
-#define PIDS_NAMED 8 /* in an error */
+#define PIDS_NAMED 8 /* pids in an error text */
 
 struct hierarchy {
 	char *mount;
@@ -35,7 +35,7 @@ struct hierarchy {
 };
 
 struct backend {
-	/* Make a new or existing cgroup fit for processes. */
+	/* Prepare a new or existing cgroup for processes. */
 	int (*prepare)(const struct hierarchy *h, const char *dir, const char *parent,
 		       struct err *e);
 };
@@ -49,7 +49,7 @@ struct cgroups {
 
 static const struct backend backend_v1, backend_v2;
 
-/* --- what is mounted --- */
+/* --- hierarchies --- */
 
 static bool has_controller(const struct hierarchy *h, const char *name)
 {
@@ -128,7 +128,7 @@ static int add_hierarchy(void *arg, const struct mountinfo *m)
 		if (fs_read_file(path, 4096, &text, &ignored) == 0 && text.data)
 			split_controllers(&h, text.data, " \n");
 	}
-	/* A hierarchy may be mounted several times: the first place counts. */
+	/* A hierarchy may have several mounts: use the first. */
 	if ((v1 && !h.controllers) || is_known(cg, &h)) {
 		hierarchy_done(&h);
 		return 0;
@@ -201,7 +201,7 @@ bool cgroup_path_is_valid(const char *path)
 	return fs_path_is_clean(path) && path[1];
 }
 
-/* Each dash is one level down, so there is a name on both sides of it. */
+/* Each dash is one level down, so each side of it needs a name. */
 static bool is_slice_name(const char *name)
 {
 	size_t len = strlen(name);
@@ -211,7 +211,7 @@ static bool is_slice_name(const char *name)
 	len -= strlen(SLICE);
 	if (name[0] == '-' || name[len - 1] == '-' || strstr(name, "--"))
 		return false;
-	/* A colon is what an OCI runtime has between a slice and a scope. */
+	/* No colon: OCI runtimes separate slice and scope with it. */
 	for (size_t i = 0; i < len; i++)
 		if (!isalnum((unsigned char)name[i]) && !strchr("-_.\\", name[i]))
 			return false;
@@ -248,9 +248,9 @@ int cgroup_controller_dir(const struct cgroups *cg, const char *controller, cons
 	return 1;
 }
 
-/* --- make --- */
+/* --- create --- */
 
-/* A new cpuset is empty and takes no process: it gets what its parent has. */
+/* A new v1 cpuset is empty and accepts no process: copy the parent's value. */
 static int inherit_cpuset(const char *dir, const char *parent, const char *name, struct err *e)
 {
 	_cleanup_free_ char *to = xasprintf("%s/%s", dir, name);
@@ -282,7 +282,7 @@ static int prepare_v1(const struct hierarchy *h, const char *dir, const char *pa
 	return r;
 }
 
-/* Controllers reach a cgroup when its parent hands them down. */
+/* The parent must enable each controller for its children. */
 static int prepare_v2(const struct hierarchy *h, const char *dir, const char *parent, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/cgroup.subtree_control", parent);
@@ -293,8 +293,8 @@ static int prepare_v2(const struct hierarchy *h, const char *dir, const char *pa
 	for (char **c = h->controllers; c && *c; c++) {
 		_cleanup_free_ char *text = xasprintf("+%s", *c);
 
-		/* One by one: some cannot be had everywhere (a real-time group forbids cpu), and
-		 * who then asks for a limit of such a one is told. */
+		/* Enable each one alone: some are not available everywhere (a real-time group
+		 * forbids cpu).  Setting a limit of such a controller fails later. */
 		fs_write_existing(path, text, &ignored);
 	}
 	return 0;
@@ -303,7 +303,7 @@ static int prepare_v2(const struct hierarchy *h, const char *dir, const char *pa
 static const struct backend backend_v1 = { prepare_v1 };
 static const struct backend backend_v2 = { prepare_v2 };
 
-/* All parts of path in one hierarchy.  1: a part vanished meanwhile. */
+/* Make all components of path in one hierarchy.  1: a parent vanished meanwhile. */
 static int create_in(const struct cgroups *cg, const struct hierarchy *h, const char *path,
 		     bool plain, struct err *e)
 {
@@ -314,12 +314,12 @@ static int create_in(const struct cgroups *cg, const struct hierarchy *h, const 
 		_cleanup_free_ char *dir = xasprintf("%s%.*s", parent, (int)n, p);
 		int r;
 
-		/* ENODEV: it is just on its way out. */
+		/* ENODEV: the parent is being removed. */
 		if (mkdir(dir, 0755) < 0 && (errno == ENOENT || errno == ENODEV))
 			return 1;
 		if (!fs_exists(dir))
 			return err_errno(e, ERR_INTERNAL, errno, "make cgroup %s", dir);
-		/* In a hybrid layout the v2 tree only tracks processes: left as it is. */
+		/* In a hybrid layout the v2 tree only tracks processes: enable no controller. */
 		if (!plain && h->v2 == (cg->layout == CGROUP_LAYOUT_V2)) {
 			r = cg->backend->prepare(h, dir, parent, e);
 			if (r < 0)
@@ -340,7 +340,7 @@ static int create(const struct cgroups *cg, const char *path, bool plain, struct
 		return r;
 	for (size_t i = 0; i < cg->n; i++) {
 		r = 1;
-		/* A neighbour may remove our parent while it is still empty. */
+		/* Another program may remove the parent while it is empty. */
 		for (int tries = 0; r > 0 && tries < 10; tries++)
 			r = create_in(cg, &cg->h[i], path, plain, e);
 		if (r > 0)
@@ -366,7 +366,7 @@ int cgroup_create_plain(const struct cgroups *cg, const char *path, struct err *
 
 static int remove_below(int fd, int depth);
 
-/* 0, or an errno; ENOENT is 0.  ENODEV: somebody else is just removing it. */
+/* 0, or an errno; ENOENT is 0.  ENODEV: another process is removing it. */
 static int remove_one(int parent, const char *name, int depth)
 {
 	_cleanup_close_ int fd = -1;
@@ -374,7 +374,7 @@ static int remove_one(int parent, const char *name, int depth)
 
 	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
-	/* Busy: with processes, or with cgroups of its own. */
+	/* Busy: it has processes or child cgroups. */
 	if (errno != EBUSY && errno != ENOTEMPTY)
 		return errno;
 	if (depth == NESTING_MAX)
@@ -458,7 +458,7 @@ static int thaw_dir(const struct hierarchy *h, const char *dir, struct err *e)
 	struct err gone = ERR_NULL;
 	int r = fs_read_file(path, FILE_MAX, &text, &gone);
 
-	/* FREEZING counts: a process that cannot be frozen yet keeps it in this state. */
+	/* Thaw FREEZING too: a process that cannot be frozen yet keeps this state. */
 	if (r != 0 || !text.data || text.data[0] == (h->v2 ? '0' : 'T'))
 		return 0;
 	r = fs_write_existing(path, h->v2 ? "0" : "THAWED", &gone);
@@ -538,7 +538,7 @@ static void add_pids(struct pid_list *list, const char *text)
 		_cleanup_free_ char *word = xstrndup(text, strcspn(text, "\n"));
 		int64_t pid;
 
-		/* 0: a process of another pid namespace. */
+		/* 0: a process of another PID namespace. */
 		if (str_to_i64(word, 1, INT_MAX, &pid) == 0) {
 			if (list->n == list->cap) {
 				list->cap = list->cap * 2 + 64;
@@ -564,7 +564,7 @@ static int collect_pids(const char *dir, int depth, struct pid_list *list, struc
 			       ? 0
 			       : err_errno(e, ERR_INTERNAL, errno, "list cgroup %s", dir);
 	r = fs_read_file(procs, FILE_MAX, &text, e);
-	/* Gone meanwhile; or threaded (v2), then its domain has listed them. */
+	/* Removed meanwhile; or threaded (v2), whose domain lists the processes. */
 	if (r < 0 && e->errnum != ENODEV && e->errnum != EOPNOTSUPP)
 		return r;
 	if (r == 0 && text.data)
@@ -605,7 +605,7 @@ int cgroup_pids(const struct cgroups *cg, const char *path, pid_t **ret, size_t 
 
 	if (r < 0)
 		return r;
-	/* A process may have been moved out of some hierarchies: what any of them knows counts. */
+	/* A process may have been moved in some hierarchies only: collect from all. */
 	for (size_t i = 0; i < cg->n; i++) {
 		_cleanup_free_ char *dir = xasprintf("%s%s", cg->h[i].mount, path);
 

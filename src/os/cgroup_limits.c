@@ -1,6 +1,6 @@
 /*
- * cgroup_limits.c - reading the limits that a cgroup has, and single files of a controller.  The
- * OCI runtime writes limits: it knows both layouts and tells systemd.
+ * cgroup_limits.c - read the limits of a cgroup, read and write single files of a controller.  The
+ * OCI runtime writes limits, since it supports both layouts and informs systemd.
  */
 #include "os/cgroup.h"
 
@@ -14,7 +14,7 @@
 
 #define TEXT_MAX 8192
 
-/* v1 has no word for "no limit": the kernel shows a number just below INT64_MAX. */
+/* v1 shows a number just below INT64_MAX for "no limit". */
 #define V1_UNLIMITED (INT64_C(1) << 62)
 
 void cgroup_limits_done(struct cgroup_limits *l)
@@ -55,7 +55,7 @@ int cgroup_write_file(const struct cgroups *cg, const char *controller, const ch
 	return fs_write_existing(full, text, e);
 }
 
-/* A number; none: "max" or no limit at all.  missing: there is no such file. */
+/* Read a number; -1: "max" or no limit.  missing: the result if there is no such file. */
 static int64_t number(const struct cgroups *cg, const char *controller, const char *path,
 		      const char *file, int64_t missing)
 {

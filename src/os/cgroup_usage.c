@@ -1,6 +1,6 @@
 /*
- * cgroup_usage.c - figures of a cgroup, each file read with one pread(2) on a descriptor that the
- * caller may keep.  Opening a cgroup file takes several times as long as reading it.
+ * cgroup_usage.c - usage of a cgroup, one pread(2) per file on a descriptor that the caller may
+ * keep: opening a cgroup file takes several times as long as reading it.
  */
 #include "os/cgroup.h"
 
@@ -30,8 +30,8 @@ enum usage_file {
 _Static_assert((int)USAGE_COUNT == CGROUP_FILES_COUNT, "one descriptor a file");
 
 struct usage_source {
-	const char *controller, *file; /* NULL: this version has none */
-	bool events; /* only read when events are asked for */
+	const char *controller, *file; /* NULL: not in this version */
+	bool events; /* only opened for events */
 };
 
 static const struct usage_source sources_v1[USAGE_COUNT] = {
@@ -98,7 +98,7 @@ int cgroup_files_open(const struct cgroups *cg, const char *path, bool events,
 
 struct usage_reader {
 	const struct cgroup_files *files;
-	bool gone; /* a read has said so */
+	bool gone; /* a read returned ENODEV */
 	char text[TEXT_BYTES];
 };
 
@@ -117,7 +117,7 @@ static const char *read_text(struct usage_reader *rd, enum usage_file file)
 	return rd->text;
 }
 
-/* A file that is one number; "max" and what the kernel means by it is UINT64_MAX. */
+/* Read a file of one number; UINT64_MAX: "max" or no limit.  missing: the result if unreadable. */
 static uint64_t read_number(struct usage_reader *rd, enum usage_file file, uint64_t missing)
 {
 	uint64_t v;
@@ -130,7 +130,7 @@ static uint64_t read_number(struct usage_reader *rd, enum usage_file file, uint6
 	return str_to_u64(rd->text, UINT64_MAX, &v) == 0 ? v : missing;
 }
 
-/* Of "key number" lines.  0: the key is missing. */
+/* Find the number of key in "key number" lines.  0: the key is missing. */
 static uint64_t find_number(const char *text, const char *key)
 {
 	size_t len = strlen(key);
@@ -153,7 +153,7 @@ static uint64_t minus(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
-/* v1 says "no limit" with the largest number of whole pages. */
+/* v1 shows the largest multiple of the page size for "no limit". */
 static uint64_t limit_v1(uint64_t v)
 {
 	return v >= (UINT64_C(1) << 62) ? UINT64_MAX : v;

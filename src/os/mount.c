@@ -1,6 +1,6 @@
 /*
- * mount.c - see mount.h.  Targets are opened without following a link and mounted on through
- * their descriptor, so that what was checked is what is used.
+ * mount.c - tmpfs and bind mounts, and their removal.  Targets are opened without following a link
+ * and mounted through their descriptor, so that the checked file is the mount point.
  */
 #include "os/mount.h"
 
@@ -29,7 +29,7 @@ int mount_is_mounted(const char *path, bool *ret, struct err *e)
 	return 0;
 }
 
-/* Open path as a place to mount on; links are refused. */
+/* Open path as a mount point; links are refused. */
 static int open_target(const char *path, int *ret_fd, struct err *e)
 {
 	struct stat st;
@@ -78,7 +78,7 @@ int mount_tmpfs(const char *path, uint64_t size, uint64_t inodes, mode_t mode, c
 	return 0;
 }
 
-/* An empty file or a directory at target, as source is one. */
+/* Make target as an empty file or a directory, like source. */
 static int make_target(const char *source, const char *target, struct err *e)
 {
 	_cleanup_free_ char *parent = xstrdup(target);
@@ -113,7 +113,7 @@ static int set_flags(const char *target, unsigned flags, struct err *e)
 			    (flags & MOUNT_NO_EXEC ? MOUNT_ATTR_NOEXEC : 0),
 	};
 
-	/* Not a remount, which would also drop flags that the source has. */
+	/* No remount, which would also drop flags of the source. */
 	if (attr.attr_set &&
 	    mount_setattr(AT_FDCWD, target, AT_SYMLINK_NOFOLLOW, &attr, sizeof(attr)) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "set the flags of the bind mount at %s",
@@ -146,7 +146,7 @@ int mount_bind(const char *source, const char *target, unsigned flags, struct er
 int mount_remove(const char *path, struct err *e)
 {
 	for (;;) {
-		/* Clean when possible; what is busy disappears from the tree at once and for good
+		/* Without MNT_DETACH if possible; a busy mount leaves the tree at once and ends
 		 * with its last user. */
 		if (umount2(path, UMOUNT_NOFOLLOW) == 0)
 			continue;
@@ -188,7 +188,7 @@ static int below_add(void *arg, const struct mountinfo *m)
 	return 0;
 }
 
-/* Descending: what lies below a path sorts after it, so it comes first here. */
+/* Descending: entries below a path sort after it, so they come first here. */
 static int compare_deepest_first(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)b, *(char *const *)a);
@@ -204,7 +204,7 @@ int mount_remove_below(const char *dir, struct err *e)
 		return 0;
 	if (!real)
 		return err_errno(e, ERR_INTERNAL, errno, "resolve %s", dir);
-	/* Everything is below / and nothing of that is ours to unmount. */
+	/* All mounts of the host are below /, which crisp must not unmount. */
 	if (strcmp(real, "/") == 0)
 		return err_set(e, ERR_INTERNAL, "refusing to unmount everything below %s", dir);
 	b.dir_len = strlen(real);

@@ -1,5 +1,5 @@
 /*
- * mountinfo.c - see mountinfo.h.
+ * mountinfo.c - parse /proc/PID/mountinfo line by line.
  */
 #include "os/mountinfo.h"
 
@@ -16,7 +16,7 @@ static void close_filep(FILE **f)
 		fclose(*f);
 }
 
-/* \040 and the like, in place. */
+/* Decode \040 and other octal escapes in place. */
 static void unescape(char *s)
 {
 	char *to = s;

@@ -1,6 +1,6 @@
 /*
- * netdev.c - see netdev.h.  The counters are read from /proc by a thread inside the namespace: one
- * file has all of them, and nothing has to be set up.
+ * netdev.c - read the counters of interfaces from /proc, in a thread inside the namespace: one file
+ * has all of them, without any set-up.
  */
 #include "os/netdev.h"
 
@@ -19,7 +19,7 @@
 #define NET_DEV_BYTES (1024 * 1024)
 #define READ_BYTES 4096
 
-/* The columns behind the name that are of interest. */
+/* The used columns after the name. */
 enum net_column {
 	NET_COLUMN_RX_BYTES = 0,
 	NET_COLUMN_RX_ERRORS = 2,
@@ -28,7 +28,7 @@ enum net_column {
 	NET_COLUMN_COUNT,
 };
 
-/* "  eth0: 1 2 3 ...": false when it is something else.  Changes the line. */
+/* Parse " eth0: 1 2 3 ..."; false: another format.  Changes the line. */
 static bool parse_line(char *line, struct netdev *ret)
 {
 	char *name = line + strspn(line, " "), *rest = strchr(name, ':'), *word;

@@ -1,7 +1,7 @@
 /*
- * ns.c - see ns.h.  Namespaces belong to threads: a fresh one enters or makes them and ends, no
- * thread that does anything else ever changes its own.  Pinning is the last step for each kind,
- * so that a pinned namespace is always a finished one.
+ * ns.c - make, pin and enter namespaces.  Namespaces belong to threads: a new thread enters or
+ * makes them and exits, and no other thread changes its own.  Pinning is the last step of each
+ * kind, so that a pinned namespace is always complete.
  */
 #include "os/ns.h"
 
@@ -30,7 +30,7 @@
 static const struct ns_type {
 	enum ns_kind kind;
 	int clone_flag;
-	const char *name; /* in DIR and in /proc/PID/ns */
+	const char *name; /* name in DIR and in /proc/PID/ns */
 } kinds_all[] = {
 	{ NS_KIND_NET, CLONE_NEWNET, "net" },
 	{ NS_KIND_IPC, CLONE_NEWIPC, "ipc" },
@@ -38,7 +38,7 @@ static const struct ns_type {
 	{ NS_KIND_PID, CLONE_NEWPID, "pid" },
 };
 
-/* --- a thread of its own --- */
+/* --- a new thread --- */
 
 struct ns_task {
 	int (*fn)(void *arg, struct err *e);
@@ -63,7 +63,7 @@ static int run_in_thread(int (*fn)(void *arg, struct err *e), void *arg, struct 
 	pthread_t thread;
 	int r;
 
-	/* Blocked before it starts: the daemon's signals are for the daemon's loop. */
+	/* Signals are blocked before the start: the daemon's loop handles them. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	r = pthread_create(&thread, NULL, task_main, &t);
@@ -146,7 +146,7 @@ static int pin_in_thread(void *arg, struct err *e)
 	return 0;
 }
 
-/* Its parents may be those of other programs, the directory itself is root's alone. */
+/* Other programs may use its parents; the directory itself is accessible to root only. */
 static int make_dir(const char *dir, struct err *e)
 {
 	int r = fs_mkdir_all(dir, 0755, e);
@@ -193,7 +193,7 @@ int ns_pin_pid(const char *dir, pid_t pid, struct err *e)
 
 	if (is_same_file(source, path))
 		return 0;
-	/* That of an init which has ended while the pod was made: no process can be born there. */
+	/* Pinned for an init that exited during the pod's set-up: no process can start in it. */
 	if (ns_is_pinned(path) && umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "unpin %s", path);
 	r = make_dir(dir, e);
@@ -207,7 +207,7 @@ int ns_unpin(const char *dir, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(kinds_all); i++) {
 		_cleanup_free_ char *path = xasprintf("%s/%s", dir, kinds_all[i].name);
 
-		/* More than one when a crash came between two attempts. */
+		/* Several mounts, if a crash came between two attempts. */
 		while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
 			;
 		if (errno != EINVAL && errno != ENOENT && errno != ENOTDIR)
@@ -250,8 +250,8 @@ int ns_run_inside(const char *path, int (*fn)(void *arg, struct err *e), void *a
 
 /* --- sysctls --- */
 
-/* The name as a path below /proc/sys.  As sysctl(8) has it: whichever of . and / comes first
- * separates, the other one is then a dot or slash within a part (interfaces called eth0.100).
+/* Convert the name to a path below /proc/sys, as sysctl(8) does: the first of .  and / in it is the
+ * separator; the other one becomes a dot or slash within a component (interfaces named eth0.100).
  * -1: not a name. */
 static int sysctl_path(const char *name, char *out, size_t size)
 {
@@ -271,7 +271,7 @@ static int sysctl_path(const char *name, char *out, size_t size)
 		out[i] = c;
 		if (c && c != '/')
 			continue;
-		/* A part ends: it must not be empty, . or .. */
+		/* End of a component: it must not be empty, .  or ..  here. */
 		if (i == part || (i == part + 1 && out[part] == '.') ||
 		    (i == part + 2 && out[part] == '.' && out[part + 1] == '.'))
 			return -1;
@@ -280,7 +280,7 @@ static int sysctl_path(const char *name, char *out, size_t size)
 	return 0;
 }
 
-/* The kind of namespace that a path below /proc/sys belongs to, 0: to none of a pod's. */
+/* The kind of namespace of a path below /proc/sys; 0: none of a pod's namespaces. */
 static unsigned sysctl_kind(const char *path)
 {
 	if (str_starts(path, "net/"))
@@ -362,7 +362,7 @@ static int sysctls_in_thread(void *arg, struct err *e)
 	return 0;
 }
 
-/* The namespace of that kind for a sysctl; *fd >= 0: opened before. */
+/* Open the namespace of that kind for a sysctl; *fd >= 0: already open. */
 static int open_for_sysctl(const char *dir, const char *kind, const char *name, int *fd,
 			   struct err *e)
 {

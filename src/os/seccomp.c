@@ -1,5 +1,5 @@
 /*
- * seccomp.c - see seccomp.h.
+ * seccomp.c - build the built-in profile from its table, and parse profile files.
  */
 #include "os/seccomp.h"
 
@@ -25,7 +25,7 @@
 #define NAME_MAX_BYTES 64
 #define ERRNO_LAST 4095
 
-/* The architectures a profile is made for. */
+/* The architectures of a profile. */
 struct arches {
 	uint32_t token[ARCHES_MAX];
 	size_t n;
@@ -47,7 +47,7 @@ static void push(json_t *array, json_t *value)
 
 /* --- architectures ------------------------------------------------------------------------ */
 
-/* Names as the runtime spec has them, as Go programs have them, and the 32-bit sibling. */
+/* Names in the runtime spec, in Go programs, and the 32-bit sibling. */
 static const struct arch_name {
 	const char *name, *go_name;
 	uint32_t token, compat;
@@ -98,7 +98,7 @@ static const struct arch_name *arch_native(void)
 	return native;
 }
 
-/* Whether one of them has the system call; negative numbers stand for "not here". */
+/* Does one of them have the system call?  Negative numbers mean "no". */
 static bool arches_have(const struct arches *a, const char *syscall_name)
 {
 	for (size_t i = 0; i < a->n; i++)
@@ -118,8 +118,8 @@ static json_t *arches_json(const struct arches *a)
 
 /* --- the built-in profile ----------------------------------------------------------------- */
 
-/* Is word one of the words of list, separated by single spaces?  It may come from outside: nothing
- * and two words at once are none. */
+/* Is word one of the words of list, separated by single spaces?  False for an empty word and for
+ * two words at once, since word may be untrusted. */
 static bool has_word(const char *list, const char *word)
 {
 	size_t len = strlen(word);
@@ -177,7 +177,7 @@ json_t *seccomp_profile_default(uint64_t caps, bool compat)
 	put(profile, "defaultAction", json_string("SCMP_ACT_ERRNO"));
 	put(profile, "defaultErrnoRet", json_integer(EPERM));
 	put(profile, "architectures", arches_json(&a));
-	/* All unconditional names are one entry: the text is read with each create and exec. */
+	/* One entry for all unconditional names: each create and exec parses the text. */
 	put(allow, "names", plain);
 	put(allow, "action", json_string("SCMP_ACT_ALLOW"));
 	push(entries, allow);
@@ -214,7 +214,7 @@ json_t *seccomp_profile_default(uint64_t caps, bool compat)
 
 /* --- profile files ------------------------------------------------------------------------ */
 
-/* Where a parser stands, for error texts. */
+/* Position of the parser, for error texts. */
 struct profile_cursor {
 	struct err *e;
 	char path[128];
@@ -228,7 +228,7 @@ static int wrong(const struct profile_cursor *c, const char *member, const char 
 	return err_set(c->e, ERR_INVALID, "%s%s: %s", c->path, member, what);
 }
 
-/* Every key of object is in allowed (separated by spaces). */
+/* Check that every key of object is in allowed (separated by spaces). */
 static int check_keys(const struct profile_cursor *c, json_t *object, const char *allowed)
 {
 	const char *key;
@@ -246,7 +246,7 @@ static int check_keys(const struct profile_cursor *c, json_t *object, const char
 	return 0;
 }
 
-/* 0 with *ret NULL when the member is absent or null. */
+/* 0 with *ret NULL: the member is absent or null. */
 static int get_text(const struct profile_cursor *c, json_t *object, const char *key,
 		    const char **ret)
 {
@@ -277,7 +277,7 @@ static int get_array(const struct profile_cursor *c, json_t *object, const char 
 	return 0;
 }
 
-/* An array of strings of bounded length; NULL when absent. */
+/* Get an array of strings of bounded length; NULL: absent. */
 static int get_texts(const struct profile_cursor *c, json_t *object, const char *key, size_t max,
 		     json_t **ret)
 {
@@ -326,7 +326,7 @@ static int get_action(const struct profile_cursor *c, json_t *object, const char
 	return 0;
 }
 
-/* "4.8" against this kernel. */
+/* Compare "4.8" with this kernel. */
 static int kernel_at_least(const struct profile_cursor *c, const char *want, bool *ret)
 {
 	unsigned want_major, want_minor, major, minor;
@@ -341,7 +341,7 @@ static int kernel_at_least(const struct profile_cursor *c, const char *want, boo
 	return 0;
 }
 
-/* What a filter ("includes" or "excludes") says about this container, machine and kernel. */
+/* Result of a filter ("includes" or "excludes") for this container, machine and kernel. */
 struct condition {
 	bool has_arch, arch;
 	bool has_caps, caps_all, caps_any;
@@ -420,7 +420,7 @@ static int read_name(struct profile_cursor *c, const char *name, json_t *ret)
 		push(ret, json_string(name));
 		return 0;
 	}
-	/* Known for another architecture: nothing to say about it. */
+	/* Known for another architecture: not an unknown name. */
 	if (c->unknown && seccomp_syscall_resolve_name(name) == __NR_SCMP_ERROR)
 		buf_printf(c->unknown, "%s%s", c->unknown->len ? " " : "", name);
 	return 0;
@@ -516,7 +516,7 @@ static int read_entry(struct profile_cursor *c, json_t *entry, json_t *ret)
 		r = entry_applies(c, entry, &applies);
 	if (r < 0)
 		return r;
-	/* An entry that does not apply is checked all the same: it will apply elsewhere. */
+	/* Check an entry that does not apply too: it applies on other hosts. */
 	out = json_object();
 	names = json_array();
 	put(out, "names", names);
@@ -552,7 +552,7 @@ static int add_arch(struct profile_cursor *c, const char *name)
 	return 0;
 }
 
-/* The entry of archMap for this machine. */
+/* Read the entry of archMap for this machine. */
 static int read_arch_map(struct profile_cursor *c, json_t *map)
 {
 	json_t *entry, *subs, *value;
@@ -605,7 +605,7 @@ static int read_arches(struct profile_cursor *c, json_t *root, json_t *out)
 		return r;
 	if (c->arches.n > 0)
 		put(out, "architectures", arches_json(&c->arches));
-	/* The runtime's filter always covers the native one. */
+	/* The runtime's filter always includes the native architecture. */
 	return add_arch(c, arch_native()->name);
 }
 

@@ -1,7 +1,7 @@
 /*
- * seccomp_table.c - see seccomp_table.h.  Ordered by condition; inside a rule by name.  A name
- * that the installed libseccomp does not know, or that the architecture does not have, is left
- * out when the profile is made, so new names can stand here before they are known everywhere.
+ * seccomp_table.c - the built-in seccomp profile, ordered by condition; inside a rule by name.
+ * seccomp.c omits names that the installed libseccomp or the architecture does not have, so new
+ * names can be listed before libseccomp knows them everywhere.
  */
 #include "os/seccomp_table.h"
 
@@ -20,7 +20,7 @@
 /* CLONE_NEW* without CLONE_NEWTIME, whose bit is part of the exit signal of clone(2). */
 #define CLONE_NAMESPACES 0x7e020000
 
-/* AF_VSOCK talks to the hypervisor past the network namespace. */
+/* AF_VSOCK reaches the hypervisor past the network namespace. */
 #define VSOCK_FAMILY 40
 
 const struct seccomp_table_rule seccomp_table[] = {
@@ -42,7 +42,7 @@ const struct seccomp_table_rule seccomp_table[] = {
 	{ .names = "fgetxattr flistxattr fremovexattr fsetxattr getxattr getxattrat "
 		   "lgetxattr listxattr listxattrat llistxattr lremovexattr lsetxattr "
 		   "removexattr removexattrat setxattr setxattrat" },
-	/* what is mounted, by identifier; shows the own mount namespace only */
+	/* mounts by identifier; limited to the caller's own mount namespace */
 	{ .names = "listmount statmount" },
 	/* waiting for events */
 	{ .names = "epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait "
@@ -50,7 +50,7 @@ const struct seccomp_table_rule seccomp_table[] = {
 		   "inotify_add_watch inotify_init inotify_init1 inotify_rm_watch "
 		   "_newselect poll ppoll ppoll_time64 pselect6 pselect6_time64 select "
 		   "signalfd signalfd4" },
-	/* asynchronous input and output; io_uring is left out on purpose */
+	/* asynchronous input and output; io_uring is omitted on purpose */
 	{ .names = "io_cancel io_destroy io_getevents io_pgetevents io_pgetevents_time64 "
 		   "io_setup io_submit ioprio_get ioprio_set" },
 	/* memory */
@@ -74,16 +74,16 @@ const struct seccomp_table_rule seccomp_table[] = {
 	{ .names = "rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo "
 		   "rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 "
 		   "rt_tgsigqueueinfo sigaltstack sigprocmask sigreturn" },
-	/* identity: what may be changed is up to the capabilities */
+	/* identity: capabilities decide about the changes */
 	{ .names = "capget capset getegid getegid32 geteuid geteuid32 getgid getgid32 "
 		   "getgroups getgroups32 getresgid getresgid32 getresuid getresuid32 "
 		   "getuid getuid32 setfsgid setfsgid32 setfsuid setfsuid32 setgid "
 		   "setgid32 setgroups setgroups32 setregid setregid32 setresgid "
 		   "setresgid32 setresuid setresuid32 setreuid setreuid32 setuid setuid32" },
-	/* restricting oneself further */
+	/* sandboxing by the program itself */
 	{ .names = "landlock_add_rule landlock_create_ruleset landlock_restrict_self "
 		   "lsm_get_self_attr lsm_list_modules lsm_set_self_attr seccomp" },
-	/* time; setting the clock is up to CAP_SYS_TIME inside adjtimex */
+	/* time; adjtimex checks CAP_SYS_TIME before it sets the clock */
 	{ .names = "adjtimex alarm clock_adjtime clock_adjtime64 clock_getres "
 		   "clock_getres_time64 clock_gettime clock_gettime64 clock_nanosleep "
 		   "clock_nanosleep_time64 getitimer gettimeofday nanosleep setitimer "
@@ -100,18 +100,18 @@ const struct seccomp_table_rule seccomp_table[] = {
 		   "mq_timedreceive_time64 mq_timedsend mq_timedsend_time64 mq_unlink "
 		   "msgctl msgget msgrcv msgsnd semctl semget semop semtimedop "
 		   "semtimedop_time64 shmat shmctl shmdt shmget" },
-	/* the rest that everybody may */
+	/* other calls for every container */
 	{ .names = "cachestat getrandom name_to_handle_at sysinfo uname" },
-	/* kept apart from tracing by the kernel since 4.8 */
+	/* safe since 4.8, where seccomp checks the call after the tracer */
 	{ .names = "process_vm_readv process_vm_writev ptrace" },
-	/* personalities that do not weaken address space layout: Linux, 32-bit, both, and asking */
+	/* personalities that do not weaken ASLR: Linux, 32-bit, both, and the query */
 	PERSONA(0x0),
 	PERSONA(0x8),
 	PERSONA(0x20000),
 	PERSONA(0x20008),
 	PERSONA(0xffffffff),
 
-	/* of one architecture */
+	/* for one architecture */
 	{ .names = "sync_file_range2 swapcontext", .arches = "SCMP_ARCH_PPC64LE" },
 	{ .names = "arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint "
 		   "cacheflush set_tls",
@@ -122,14 +122,14 @@ const struct seccomp_table_rule seccomp_table[] = {
 	  .arches = "SCMP_ARCH_S390 SCMP_ARCH_S390X" },
 	{ .names = "riscv_flush_icache", .arches = "SCMP_ARCH_RISCV64" },
 
-	/* what a capability opens */
+	/* calls that a capability enables */
 	{ .names = "open_by_handle_at", ONLY(CAP_DAC_READ_SEARCH) },
 	{ .names = "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick "
 		   "lookup_dcookie mount mount_setattr move_mount open_tree "
 		   "perf_event_open quotactl quotactl_fd setdomainname sethostname setns "
 		   "syslog umount umount2 unshare",
 	  ONLY(CAP_SYS_ADMIN) },
-	/* Without it: no new namespaces.  s390 has the flags in the second argument. */
+	/* Without CAP_SYS_ADMIN: no new namespaces.  s390 has the flags in the second argument. */
 	{ .names = "clone",
 	  UNLESS(CAP_SYS_ADMIN),
 	  .arches = "SCMP_ARCH_X86_64 SCMP_ARCH_X86 SCMP_ARCH_X32 SCMP_ARCH_ARM SCMP_ARCH_AARCH64 "

@@ -1,5 +1,5 @@
 /*
- * security.c - see security.h.
+ * security.c - probe capabilities, LSMs, seccomp, mount_setattr and cgroup controllers.
  */
 #include "os/security.h"
 
@@ -38,7 +38,7 @@ static int read_oom_score_adj(int64_t *ret, struct err *e)
 	return 0;
 }
 
-/* mount_setattr on nothing: EBADF or EINVAL when the kernel knows it, ENOSYS when not. */
+/* mount_setattr with a bad descriptor: ENOSYS only if the kernel lacks the call. */
 static bool has_mount_setattr(void)
 {
 	return syscall(SYS_mount_setattr, -1, "", 0, NULL, 0) == 0 || errno != ENOSYS;
@@ -51,7 +51,7 @@ static bool cgroup_is_v2(void)
 	return statfs(CGROUP_ROOT, &st) == 0 && st.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-/* Swap accounting: the file is missing in the root cgroup of v2, so look at our own. */
+/* Swap accounting: the root cgroup of v2 has no such file, so check the cgroup of this process. */
 static bool v2_has_swap(void)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
@@ -87,7 +87,7 @@ int os_security_probe(struct os_security *ret, struct err *e)
 		r = read_oom_score_adj(&ret->oom_score_adj_min, e);
 	if (r < 0)
 		return r;
-	/* The runtime raises a capability from its permitted set, so both must have it. */
+	/* The runtime raises a capability from its permitted set, so both sets must have it. */
 	ret->bounding = caps.bounding & caps.permitted & caps_known();
 	ret->may_raise_limits = caps.effective & CAPS_BIT(CAP_SYS_RESOURCE);
 	if (ret->may_raise_limits)

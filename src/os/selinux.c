@@ -1,5 +1,5 @@
 /*
- * selinux.c - see selinux.h.
+ * selinux.c - make, check and set labels with libselinux.
  */
 #include "os/selinux.h"
 
@@ -32,7 +32,7 @@ bool selinux_is_enabled(void)
 	return is_selinux_enabled() == 1;
 }
 
-/* The value of `key = "value"` in the policy's file of container contexts. */
+/* Value of `key = "value"` in the policy's file of container contexts. */
 static int read_default(const char *text, const char *key, char **ret, struct err *e)
 {
 	size_t len = strlen(key);
@@ -60,7 +60,7 @@ static int read_default(const char *text, const char *key, char **ret, struct er
 		       selinux_lxc_contexts_path(), key);
 }
 
-/* Two different categories out of a text; FNV-1a spreads what differs only at the end. */
+/* Derive two different categories from a text; FNV-1a spreads texts that differ only at the end. */
 static void derive_level(const char *seed, char out[32])
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
@@ -86,7 +86,7 @@ static int set_part(context_t c, int (*set)(context_t, const char *), const char
 	return 0;
 }
 
-/* The policy's context with the parts that apply, checked by the kernel. */
+/* Insert the given parts into the policy's context; the kernel checks the result. */
 static int make_label(const char *base, const struct selinux_parts *parts, const char *level,
 		      char **ret, struct err *e)
 {
@@ -122,7 +122,7 @@ int selinux_make_labels(const struct selinux_parts *parts, const char *seed, cha
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
 	_cleanup_free_ char *process = NULL, *file = NULL, *label = NULL;
-	/* A file keeps the object role and type of the policy: only user and level follow. */
+	/* Files keep the policy's object role and type: only user and level are inserted. */
 	struct selinux_parts file_parts = { .user = parts->user };
 	const char *level = parts->level;
 	char derived[32];
@@ -172,8 +172,7 @@ static int relabel_fd(int fd, const char *path, const char *label, struct err *e
 {
 	char self[64];
 
-	/* fsetfilecon refuses O_PATH descriptors; the link in /proc leads to the very same inode.
-	 */
+	/* fsetfilecon refuses O_PATH descriptors; the link in /proc leads to the same inode. */
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	if (setfilecon(self, label) == 0 || errno == EOPNOTSUPP || errno == EROFS)
 		return 0;

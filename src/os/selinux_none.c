@@ -1,5 +1,5 @@
 /*
- * selinux_none.c - selinux.h for a build without libselinux: there is none.
+ * selinux_none.c - selinux.h for a build without libselinux: SELinux is never enabled.
  */
 #include "os/selinux.h"
 

@@ -1,8 +1,7 @@
 /*
- * spawn.c - see spawn.h.  What must hold: a child starts with default signals, an empty mask and
- * only the descriptors that were named; input travels in a memory file, so that a child which
- * does not read it can neither block us nor kill us with SIGPIPE; whatever a child leaves
- * behind in its process group dies with it when it is killed.
+ * spawn.c - find, start, watch and kill programs.  Invariants: a child starts with default signals,
+ * an empty mask and only the named descriptors.  Input is a memfd, so that a child that does not
+ * read can neither block crisp nor raise SIGPIPE.  Killing a child kills its process group too.
  */
 #include "os/spawn.h"
 
@@ -26,10 +25,10 @@
 
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* How long a killed child may take to disappear: longer only when it hangs in the kernel. */
+/* How long a killed child may take to exit: longer only if it hangs in the kernel. */
 #define KILL_WAIT_MS 5000
 
-/* Below this number a descriptor could be overwritten by those that the child gets. */
+/* Below this number the child's own descriptors could overwrite a descriptor. */
 #define FD_SAFE 16
 
 #define READ_SIZE (16 * 1024)
@@ -66,7 +65,7 @@ char *spawn_find_program(const char *name, const char *path)
 		size_t n = strcspn(p, ":");
 		_cleanup_free_ char *full = xasprintf("%.*s/%s", (int)n, p, name);
 
-		/* A relative entry would mean another program in each working directory. */
+		/* A relative entry would find another program in each working directory. */
 		if (*p == '/' && is_program(full))
 			return take_ptr(full);
 		p += n + (p[n] == ':');
@@ -74,8 +73,8 @@ char *spawn_find_program(const char *name, const char *path)
 	return NULL;
 }
 
-/* dup2 of one descriptor, /dev/null for none.  The copy keeps it out of the way of the others;
- * it is closed by the caller after the spawn. */
+/* Add a dup2 of fd, or an open of /dev/null for -1.  The copy cannot collide with other targets;
+ * the caller closes it after the spawn. */
 static int add_fd(posix_spawn_file_actions_t *fa, int fd, int target, int *ret_copy)
 {
 	if (fd < 0)
@@ -99,8 +98,8 @@ static int set_attributes(posix_spawnattr_t *attr, bool new_session)
 	r = posix_spawnattr_setsigmask(attr, &set);
 	if (r)
 		return r;
-	/* By hand: sigfillset leaves out the two signals libc uses itself, and those would start
-	 * out ignored in the child and in every container below it. */
+	/* Not sigfillset: it omits the two signals that libc uses itself, which would then be
+	 * ignored in the child and in every container below it. */
 	memset(&set, 0xff, sizeof(set));
 	r = posix_spawnattr_setsigdefault(attr, &set);
 	if (r)
@@ -108,7 +107,7 @@ static int set_attributes(posix_spawnattr_t *attr, bool new_session)
 	return posix_spawnattr_setflags(attr, flags);
 }
 
-/* With the actions prepared: run it.  Returns an errno. */
+/* Run the program with the prepared actions.  Returns an errno. */
 static int start_prepared(const struct spawn *s, const char *program,
 			  posix_spawn_file_actions_t *fa, pid_t *ret_pid)
 {
@@ -140,7 +139,7 @@ static int start_program(const struct spawn *s, const char *program, pid_t *ret_
 		return r;
 	for (int i = 0; i <= last && !r; i++)
 		r = add_fd(&fa, fds[i], i, &copies[i]);
-	/* Everything of ours is close-on-exec; what libraries open might not be. */
+	/* crisp's own descriptors are close-on-exec; those of libraries might not be. */
 	if (!r)
 		r = posix_spawn_file_actions_addclosefrom_np(&fa, last + 1);
 	if (!r)
@@ -167,7 +166,7 @@ int spawn_start(const struct spawn *s, struct spawn_child *ret, struct err *e)
 	r = start_program(s, program, &pid);
 	if (r)
 		return err_errno(e, ERR_INTERNAL, r, "start %s", program);
-	/* It is our child and nobody has waited for it: the pid is still its own. */
+	/* It is an unreaped child: its pid is not recycled. */
 	pidfd = pidfd_open(pid, 0);
 	if (pidfd < 0) {
 		r = errno;
@@ -189,7 +188,7 @@ static int ms_left(int64_t deadline_ns)
 	left = deadline_ns - clock_monotonic_ns();
 	if (left <= 0)
 		return 0;
-	/* Rounded up: rounding down would spin through the last millisecond. */
+	/* Rounded up: rounding down would spin during the last millisecond. */
 	return (int)MIN((left + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC, (int64_t)INT_MAX);
 }
 
@@ -236,7 +235,7 @@ void spawn_result_done(struct spawn_result *r)
 	r->status = -1;
 }
 
-/* One run of a child while it is watched. */
+/* One run of a child. */
 struct watched_child {
 	const char *name;
 	struct spawn_child child;
@@ -254,7 +253,7 @@ static void run_done(struct watched_child *run)
 	buf_done(&run->err);
 }
 
-/* Text as a file at its beginning. */
+/* Make a memfd with the text, positioned at its start. */
 static int input_open(const void *in, size_t size, int *ret_fd, struct err *e)
 {
 	_cleanup_close_ int fd = memfd_create("stdin", MFD_CLOEXEC);
@@ -288,7 +287,7 @@ static int run_start(struct watched_child *run, const struct spawn *what, const 
 		return err_errno(e, ERR_INTERNAL, errno, "pipe for %s", run->name);
 	run->err_fd = p[0];
 	err_write = p[1];
-	/* Only our ends: O_NONBLOCK belongs to the open file, the child's ends stay blocking. */
+	/* Only the read ends: O_NONBLOCK is per open file, so the child's ends block. */
 	if (fcntl(run->out_fd, F_SETFL, O_NONBLOCK) < 0 ||
 	    fcntl(run->err_fd, F_SETFL, O_NONBLOCK) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "pipe for %s", run->name);
@@ -299,20 +298,19 @@ static int run_start(struct watched_child *run, const struct spawn *what, const 
 	return spawn_start(&s, &run->child, e);
 }
 
-/* SIGKILL to the child and all it left in its group, then reap it. */
+/* Send SIGKILL to the child and its process group, then reap it. */
 static void run_kill(struct watched_child *run)
 {
 	struct err ignored = ERR_NULL;
 	int status;
 
-	/* Not waited for yet: neither the pid nor the group id can belong to somebody else. */
+	/* An unreaped child: neither the pid nor the group id is recycled. */
 	kill(-run->child.pid, SIGKILL);
 	spawn_wait(&run->child, KILL_WAIT_MS, &status, &ignored);
 }
 
-/* Read what is there, closing *fd at its end; bounded, so that a child which prints without end
- * does not keep us from looking at the clock.  One call empties a full pipe.  max 0: keep only
- * the tail. */
+/* Read the available bytes; close *fd at end of file.  Bounded, so that endless output cannot delay
+ * the check of the deadline.  One call empties a full pipe.  max 0: keep only the tail. */
 static int run_read(struct watched_child *run, int *fd, struct buf *b, size_t max, struct err *e)
 {
 	for (int i = 0; i < 16 && *fd >= 0; i++) {
@@ -346,7 +344,7 @@ static int run_drain(struct watched_child *run, struct err *e)
 	return run_read(run, &run->err_fd, &run->err, 0, e);
 }
 
-/* Until the child ends: its end counts, not that of its output, which a grandchild may hold
+/* Wait for the exit of the child, not for the end of its output: a grandchild may hold the pipe
  * open for ever. */
 static int run_watch(struct watched_child *run, int64_t timeout_ms, struct err *e)
 {
@@ -377,7 +375,7 @@ static int run_watch(struct watched_child *run, int64_t timeout_ms, struct err *
 	}
 }
 
-/* The child failed us in a way of its own: what it said last goes with the error. */
+/* Add the child's last stderr to an error that it caused. */
 static int err_add_stderr(struct err *e, const struct watched_child *run)
 {
 	_cleanup_buf_ struct buf tail = BUF_NULL;
