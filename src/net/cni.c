@@ -1,6 +1,6 @@
 /*
- * cni.c - see cni.h.  The order of plugins, what each is told of the one before, and which
- * commands a version has (SPEC section 3).
+ * cni.c - execution of the CNI commands: order of plugins, passing on of results, commands of each
+ * version (SPEC section 3).
  */
 #include "net/cni.h"
 
@@ -12,7 +12,7 @@
 #include "net/cni_list.h"
 #include "net/cni_plugin.h"
 
-/* How long an answer is good. */
+/* Lifetime of a cached result. */
 #define CONF_NS (10 * NSEC_PER_SEC)
 #define STATUS_NS NSEC_PER_SEC
 
@@ -46,7 +46,7 @@ int cni_conf_find(const char *dir, const char *default_name, const char *const *
 	return 0;
 }
 
-/* A configuration that was stored. */
+/* Parse a stored configuration. */
 static int parse_conf(const char *json, struct cni_list *ret, struct err *e)
 {
 	if (cni_list_parse(json, strlen(json), ret, e) < 0)
@@ -54,7 +54,7 @@ static int parse_conf(const char *json, struct cni_list *ret, struct err *e)
 	return 0;
 }
 
-/* A result that was stored; NULL: none. */
+/* Parse a stored result; NULL: none. */
 static int parse_prev(const char *json, json_t **ret, struct err *e)
 {
 	json_error_t why;
@@ -72,7 +72,7 @@ static json_t *plugin_at(const struct cni_list *l, size_t i)
 	return json_array_get(l->plugins, i);
 }
 
-/* The same command for every plugin in order, with the same previous result. */
+/* Run one command for every plugin in order, with the same previous result. */
 static int run_all(struct cni_call *call, struct err *e)
 {
 	size_t n = json_array_size(call->list->plugins);
@@ -86,8 +86,8 @@ static int run_all(struct cni_call *call, struct err *e)
 	return 0;
 }
 
-/* The same in reverse order for what frees something: one that fails does not keep the others
- * from freeing theirs.  The first error counts. */
+/* Run one command in reverse order, to free resources.  Continue after a failed plugin; return the
+ * first error. */
 static int run_all_reverse(struct cni_call *call, struct err *e)
 {
 	struct err first = ERR_NULL;
@@ -101,7 +101,7 @@ static int run_all_reverse(struct cni_call *call, struct err *e)
 	return -(int)e->code;
 }
 
-/* *ret_status: the answer came from plugins. */
+/* *ret_status: plugins ran STATUS. */
 static int ready(const char *dir, const char *default_name, const char *const *plugin_dirs,
 		 int64_t timeout_ms, bool *ret_status, struct err *e)
 {
@@ -140,7 +140,7 @@ int cni_ready_cached(const char *dir, const char *default_name, const char *cons
 	return r;
 }
 
-/* One ADD; *prev becomes its result and *json the text. */
+/* Run one ADD; *prev becomes its result and *json the result's text. */
 static int add_one(struct cni_call *call, json_t *plugin, json_t **prev, char **json, struct err *e)
 {
 	_cleanup_(cni_result_done) struct cni_result result = CNI_RESULT_NULL;
@@ -151,7 +151,7 @@ static int add_one(struct cni_call *call, json_t *plugin, json_t **prev, char **
 	r = cni_plugin_run(call, plugin, &output, e);
 	if (r < 0)
 		return r;
-	/* The next plugin gets it, so it has to be right, not only the last one. */
+	/* Validate every plugin's result, because the next plugin gets it. */
 	if (cni_result_parse(output, &result, e) < 0)
 		return err_wrap(e, "CNI ADD, plugin %s of network %s: bad result",
 				json_string_value(json_object_get(plugin, "type")),
@@ -194,7 +194,7 @@ int cni_del(const char *conf_json, const struct cni_request *req, const char *pr
 		r = parse_prev(prev_result_json, &prev, e);
 	if (r < 0)
 		return r;
-	/* Before 0.4.0 a DEL was not told the result. */
+	/* Before 0.4.0, DEL gets no previous result. */
 	call.prev_result = l.version >= CNI_VERSION_0_4_0 ? prev : NULL;
 	return run_all_reverse(&call, e);
 }

@@ -1,7 +1,7 @@
 /*
- * cni_list.c - see cni_list.h.  The files are an operator's or another program's, half written
- * ones included: each one is judged alone, and what is wrong with it goes into the reason why
- * there is no network.
+ * cni_list.c - parser of network configurations, and the search in a directory.  Operators or
+ * other programs write the files, possibly incompletely.  Each file is validated alone, and its
+ * defect becomes part of the reason for a missing network.
  */
 #include "net/cni_list.h"
 
@@ -47,7 +47,7 @@ int cni_version_parse(const char *text, enum cni_version *ret)
 	return -1;
 }
 
-/* Names of networks and plugins: the latter become part of a path. */
+/* Valid name of a network or plugin; a plugin's name becomes part of a path. */
 static bool is_name(const char *s)
 {
 	static const char first[] =
@@ -57,7 +57,7 @@ static bool is_name(const char *s)
 	       !s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")];
 }
 
-/* The highest of cniVersions (1.1) that we speak, else cniVersion. */
+/* Use the highest supported version of cniVersions (1.1), else cniVersion. */
 static int read_version(struct cni_list *l, struct err *e)
 {
 	const char *text = json_string_value(json_object_get(l->root, "cniVersion"));
@@ -84,7 +84,7 @@ static int read_version(struct cni_list *l, struct err *e)
 	return 0;
 }
 
-/* A boolean, also as a string: both are in use. */
+/* Read a boolean, also given as a string: both are in use. */
 static bool read_flag(json_t *root, const char *key)
 {
 	json_t *v = json_object_get(root, key);
@@ -286,7 +286,7 @@ uint64_t cni_list_signature(const char *dir, const char *const *plugin_dirs)
 		if (!wanted(entry))
 			continue;
 		sign(&one, dirfd(d), entry->d_name);
-		files += one; /* in whatever order they come */
+		files += one; /* independent of readdir's order */
 	}
 	return sum + files;
 }

@@ -1,5 +1,6 @@
 /*
- * cni_plugin.c - see cni_plugin.h.
+ * cni_plugin.c - build a plugin's environment and configuration, run it, interpret output and
+ * errors.
  */
 #include "net/cni_plugin.h"
 
@@ -12,12 +13,12 @@
 #include "base/util.h"
 #include "os/spawn.h"
 
-/* Error codes of the specification that mean: not now. */
+/* Error codes of the specification for temporary failures. */
 #define CODE_TRY_AGAIN 11
 #define CODE_NOT_AVAILABLE 50
 #define CODE_NOT_AVAILABLE_YET 51
 
-#define TEXT_SHOWN 256 /* of output that is not what it should be */
+#define TEXT_SHOWN 256 /* of malformed output */
 
 /* --- configuration --- */
 
@@ -50,7 +51,7 @@ static json_t *bandwidth(const struct cni_bandwidth *b)
 {
 	json_t *o = json_object();
 
-	/* A rate of 0 would not be "none" to the plugin but an error. */
+	/* A rate of 0 is an error for the plugin, not "no limit". */
 	if (b->ingress_rate) {
 		json_object_set_new(o, "ingressRate", json_integer((json_int_t)b->ingress_rate));
 		json_object_set_new(o, "ingressBurst", json_integer((json_int_t)b->ingress_burst));
@@ -72,7 +73,7 @@ static json_t *annotations(const struct cni_request *req)
 	return o;
 }
 
-/* The value for a capability, new; NULL: nothing to say. */
+/* The value for a capability, new; NULL: omit the capability. */
 static json_t *capability(const struct cni_request *req, const char *name)
 {
 	if (strcmp(name, "portMappings") == 0 && req->n_port_mappings)
@@ -141,7 +142,7 @@ static void env_done(struct env *env)
 		free(env->vars[i]);
 }
 
-/* Takes var. */
+/* Takes ownership of var. */
 static void env_add(struct env *env, char *var)
 {
 	if (env->n + 1 == ARRAY_LEN(env->vars))
@@ -201,7 +202,7 @@ static int make_env(const struct cni_call *call, struct env *env, struct err *e)
 
 /* --- the run --- */
 
-/* What a plugin printed that is not an error object. */
+/* Describe output that is no error object. */
 static void describe_rubbish(const struct spawn_result *res, struct buf *to)
 {
 	buf_printf(to, "exit status %d", res->status);
@@ -213,7 +214,7 @@ static void describe_rubbish(const struct spawn_result *res, struct buf *to)
 		      MIN(res->out.len, (size_t)TEXT_SHOWN));
 }
 
-/* SPEC section 5, "Error".  Returns the plugin's code, 0: it did not say one. */
+/* Parse SPEC section 5, "Error".  Returns the plugin's code, 0: no code. */
 static int describe_error(const struct spawn_result *res, struct buf *to)
 {
 	json_t *root = json_loadb(res->out.data ? res->out.data : "", res->out.len,

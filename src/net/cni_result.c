@@ -1,5 +1,5 @@
 /*
- * cni_result.c - see cni_result.h.
+ * cni_result.c - parser and validator of ADD results.
  */
 #include "net/cni_result.h"
 

@@ -1,10 +1,8 @@
 /*
- * cni_watch.c - notices changes of CNI configurations and plugins, so that a known answer can be
- * given again without a look at the disk.
- *
- * A directory that is missing is watched through the nearest one above it that is there.
- * With a configuration that is a link there is no watch: nothing shows when the file it leads to
- * changes.
+ * cni_watch.c - inotify on CNI configurations and plugins, so that a cached result needs no disk
+ * access.
+ * A missing directory is watched through its nearest existing ancestor.  A configuration that is a
+ * symbolic link disables watching: inotify does not report changes of its target.
  */
 #include "net/cni_watch.h"
 
@@ -29,7 +27,7 @@ static bool is_link(int at, const char *path)
 	return fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
 }
 
-/* The directory that path is in. */
+/* The parent directory of path. */
 static char *parent_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -37,7 +35,7 @@ static char *parent_of(const char *path)
 	return slash > path ? xstrndup(path, (size_t)(slash - path)) : xstrdup("/");
 }
 
-/* path, or the nearest directory above it.  What is made meanwhile is found by the second look. */
+/* Watch path, or its nearest existing ancestor.  -1: failed, or path was created meanwhile. */
 static int watch_one(int fd, const char *path)
 {
 	_cleanup_free_ char *p = xstrdup(path);
@@ -57,7 +55,7 @@ static int watch_one(int fd, const char *path)
 	return missing && fs_exists(path) ? -1 : 0;
 }
 
-/* A directory that is a link may come to lead elsewhere: that shows in the directory above. */
+/* A change of a symbolic link to a directory shows only in the link's parent, so watch that too. */
 static int watch_dir(int fd, const char *path)
 {
 	_cleanup_free_ char *above = parent_of(path);
