@@ -1,6 +1,6 @@
 /*
- * conf.c - see conf.h.  A file, a drop-in and a flag all become values for keys of keys.c and
- * take one path from there: type, range, form, then the field.
+ * conf.c - load and merge the configuration.  Values from files, drop-ins and flags all take one
+ * path through keys.c: type, range, form, then the field.
  */
 #include "conf/conf.h"
 
@@ -21,11 +21,11 @@
 #include "os/seccomp.h"
 #include "os/spawn.h"
 
-/* The value of a key that is in force. */
+/* The source of a key's value in force. */
 struct conf_place {
-	char *key; /* with the names that the user chose */
+	char *key; /* including names chosen by the user */
 	char *where; /* "FILE:LINE: KEY", or KEY for a flag */
-	char *bad; /* of a guard: why the value stops the daemon; NULL: it does not */
+	char *bad; /* of a guard: why the value stops the daemon; NULL: value accepted */
 };
 
 #define RUNTIMES "crio.runtime.runtimes"
@@ -57,7 +57,7 @@ static struct conf_runtime *runtime_add(struct conf *c, const char *name)
 		.type = xstrdup("oci"),
 		.root = xstrdup(""),
 		.seccomp_profile = xstrdup(""),
-		/* What they need to start at all: runc is a Go program, crun is not. */
+		/* Minimum to start: runc is a Go program, crun is not. */
 		.container_min_memory = strcmp(name, "crun") == 0 ? 500 * 1024 : 12 * 1024 * 1024,
 		.container_create_timeout = 240,
 	};
@@ -216,7 +216,7 @@ static void warn_once(struct conf *c, const struct conf_key *k, const struct con
 			xasprintf("flag%s but not implemented yet: it has no effect", marker));
 }
 
-/* --- where values come from --- */
+/* --- sources of values --- */
 
 static struct conf_place *place_of(const struct conf *c, const char *key)
 {
@@ -259,7 +259,7 @@ static const char *where(const struct conf *c, const char *key)
 	return p ? p->where : key;
 }
 
-/* A value of a key that protects: a later file may still take it back. */
+/* Record a guarded key's value; a later file may still override it. */
 static void guard(struct conf *c, const struct conf_key *k, const struct conf_source *src,
 		  const struct toml *v)
 {
@@ -326,7 +326,7 @@ static const struct conf_key *key_find(const char *name)
 	return NULL;
 }
 
-/* Is it the beginning of a key's name: a table? */
+/* Is name a prefix of a key's name, hence a table? */
 static bool is_table(const char *name)
 {
 	size_t n = strlen(name);
@@ -337,7 +337,7 @@ static bool is_table(const char *name)
 	return false;
 }
 
-/* " did you mean ...?" or nothing. */
+/* Append " did you mean ...?" if a key's name is near. */
 static void suggest(const char *table, const char *key, struct buf *to)
 {
 	_cleanup_free_ char *wanted = xasprintf("%s%s%s", table, *table ? "." : "", key);
@@ -349,7 +349,7 @@ static void suggest(const char *table, const char *key, struct buf *to)
 		const char *last = strrchr(name, '.') + 1;
 		bool same_table = strncmp(name, table, strlen(table)) == 0 &&
 				  strlen(table) + 1 == (size_t)(last - name);
-		/* The right name in another table is nearer than a misspelt one here. */
+		/* An exact name in another table is nearer than a misspelt one in this table. */
 		unsigned d = strcmp(last, key) == 0 ? 0 : same_table ? str_distance(last, key) : 64;
 
 		if (d < best) {
@@ -380,7 +380,7 @@ static int unknown(const struct conf_source *src, const struct toml *v, const ch
 
 static bool runtime_name_is_valid(const char *name)
 {
-	/* It becomes part of paths and is what a pod's runtime_handler says. */
+	/* The name becomes part of paths and is matched with a pod's runtime_handler. */
 	return *name && strlen(name) <= 63 && *name != '.' &&
 	       !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				  "0123456789._-")];
@@ -394,11 +394,11 @@ struct load {
 	struct conf_runtime *rt; /* below RUNTIMES.NAME */
 };
 
-/* table: the name with * for what the user chose; shown: with that. */
+/* table: name with * in place of user-chosen names; shown: name with them. */
 static int load_table(struct load *l, const char *table, const char *shown, const struct toml *t,
 		      struct err *e);
 
-/* A table of tables with names of the user's. */
+/* Load a table of tables with user-chosen names. */
 static int load_named(struct load *l, const char *table, const struct toml *v, struct err *e)
 {
 	_cleanup_free_ char *pattern = xasprintf("%s.*", table);
@@ -470,7 +470,8 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Hidden, explained or kept by an editor or a package manager: 10-a.conf~, 10-a.conf.bak. */
+/* Skip hidden files, READMEs and copies by editors or package managers: 10-a.conf~, 10-a.conf.bak.
+ */
 static bool is_set_aside(const char *name)
 {
 	return name[0] == '.' || strstr(name, ".conf") || str_starts(name, "README");
@@ -530,7 +531,7 @@ static int set_runtime(struct conf *c, const struct conf_source *src, const char
 		_cleanup_free_ char *key = NULL;
 		int r;
 
-		/* CRI-O's flag has further fields; they have keys of their own. */
+		/* CRI-O's flag has further fields; crisp has only keys for them. */
 		if (i == ARRAY_LEN(fields))
 			return conf_value_fail(src, &v, e, "\"%s\" has more than four fields",
 					       value);
@@ -542,7 +543,7 @@ static int set_runtime(struct conf *c, const struct conf_source *src, const char
 	return 0;
 }
 
-/* The key's entry and, for a handler's key, the handler. */
+/* Find the key's entry and, for a handler's key, the handler. */
 static const struct conf_key *find_for_flag(struct conf *c, const char *key,
 					    struct conf_runtime **ret_rt)
 {
@@ -559,7 +560,7 @@ static const struct conf_key *find_for_flag(struct conf *c, const char *key,
 	return key_find(pattern);
 }
 
-/* "a,b": the entries as an array in items, whose strings lie in copy. */
+/* Split "a,b" into an array in items; copy holds their strings. */
 static void split_list(char *copy, struct toml *array, struct toml *items, size_t n_items)
 {
 	char *rest = *copy ? copy : NULL;
@@ -673,7 +674,7 @@ static int finish_runtime(struct conf *c, struct conf_runtime *rt, struct err *e
 		free(rt->type);
 		rt->type = xstrdup("oci");
 	}
-	/* Below runroot, not beside other users of the same runtime: what is in there is ours. */
+	/* Below runroot, apart from other users of the same runtime: crisp owns all entries. */
 	derive(&rt->root, c->runroot, rt->name);
 	return 0;
 }
@@ -696,7 +697,7 @@ static int finish_runtimes(struct conf *c, struct err *e)
 			continue;
 		}
 		if (strcmp(rt->name, c->default_runtime) == 0) {
-			/* Close the gap that dropped ones left, for conf_done. */
+			/* Close the gap left by dropped handlers, for conf_done. */
 			memmove(&c->runtimes[kept], rt, (c->n_runtimes - i) * sizeof(*rt));
 			c->n_runtimes -= i - kept;
 			*e = why;
@@ -777,7 +778,7 @@ static int finish_cgroup_parent(struct conf *c, struct err *e)
 	return 0;
 }
 
-/* A profile that cannot be used is found at the start, not by the first container. */
+/* Load a profile at start, so that an invalid one is reported before the first container. */
 static int check_profile(const struct conf *c, const char *key, const char *path, struct err *e)
 {
 	json_t *profile = NULL;

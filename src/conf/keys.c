@@ -1,6 +1,6 @@
 /*
- * keys.c - see keys.h.  What must hold: a key is here once, and its kind fits the type of the
- * field behind its offset.
+ * keys.c - the table of all keys and the checks of their values.  Each key occurs once, and its
+ * kind fits the type of the field at its offset.
  */
 #include "conf/keys.h"
 
@@ -50,7 +50,7 @@ static bool is_cipher_suite(const char *s)
 	return str_starts(s, "TLS_") && !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")];
 }
 
-/* NAME=value with a name. */
+/* NAME=value with a non-empty name. */
 static bool is_setting(const char *s)
 {
 	const char *eq = strchr(s, '=');
@@ -72,7 +72,7 @@ static bool is_capability(const char *s)
 	return strcasecmp(s, "ALL") == 0 || caps_parse(s, &ignored) == 0;
 }
 
-/* Of a namespace of the pod: no other may be changed by a pod's start. */
+/* A sysctl of one of the pod's namespaces; a pod must not change any other. */
 static bool is_pod_sysctl(const char *s)
 {
 	const char *eq = strchr(s, '=');
@@ -83,14 +83,14 @@ static bool is_pod_sysctl(const char *s)
 	return *name && ns_check_sysctl(&sysctl, false, false, &ignored) == 0;
 }
 
-/* --- values of keys that protect: true where crisp does the same without the key --- */
+/* --- checks of guarded keys: true if crisp fulfils the value anyway --- */
 
 static bool is_empty(const char *s)
 {
 	return !*s;
 }
 
-/* Containers are labelled whenever the kernel has SELinux. */
+/* Containers get labels whenever the kernel has SELinux. */
 static bool is_selinux_here(const char *s)
 {
 	return strcmp(s, "false") == 0 || selinux_is_enabled();
@@ -128,7 +128,7 @@ static bool is_device(const char *s)
 	return perm[1] && !perm[1 + strspn(perm + 1, "rwm")];
 }
 
-/* Relative to the zone database: it becomes part of a path. */
+/* Relative to the zone database, because the name becomes part of a path. */
 static bool is_timezone(const char *s)
 {
 	return *s != '/' && !strstr(s, "..") && strlen(s) < 128;
@@ -357,15 +357,15 @@ const struct conf_key conf_keys[] = {
 	CONF_CHECK("crio.image.remove_image", STRING, remove_image, is_remove_image,
 		   "all: every name goes with the image, or untag: a tag goes alone"),
 	CONF("crio.image.insecure_registries", LIST, insecure_registries),
-	/* There is no other. */
+	/* The only supported transport. */
 	{ "crio.image.default_transport", CONF_KIND_STRING, CONF_OWNER_MOOT, 0, 0, 0, is_transport,
 	  "docker://: images come from registries" },
 	CONF("crio.image.namespaced_auth_dir", PATH, namespaced_auth_dir),
 	CONF("crio.image.pause_image_auth_file", PATH, pause_image_auth_file),
 	CONF_CHECK("crio.image.image_volumes", STRING, image_volumes, is_image_volumes,
 		   "mkdir, bind or ignore"),
-	MOOT("crio.image.big_files_temporary_dir", PATH), /* layers are unpacked as they come */
-	MOOT("crio.image.auto_reload_registries", BOOLEAN), /* read anew for each pull */
+	MOOT("crio.image.big_files_temporary_dir", PATH), /* crisp unpacks layers as they arrive */
+	MOOT("crio.image.auto_reload_registries", BOOLEAN), /* read again for each pull */
 	CONF_CHECK("crio.image.pull_progress_timeout", STRING, pull_progress_timeout, is_duration,
 		   "a duration like \"30s\" or \"1m30s\", \"0s\" or empty for none"),
 	CONF_CHECK("crio.image.short_name_mode", STRING, short_name_mode, is_short_name_mode,

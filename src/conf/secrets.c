@@ -1,6 +1,6 @@
 /*
- * secrets.c - modes of auth files and private keys.  fs_check_trusted looks for users who may
- * change a file, this for users who may read it.
+ * secrets.c - find world-readable auth files and private keys; fs_check_trusted finds files that
+ * other users may change.
  */
 #include "conf/secrets.h"
 

@@ -1,7 +1,6 @@
 /*
- * toml.c - see toml.h.  A recursive descent over the text; what must hold: the depth of the
- * recursion and the width of each table are bounded, the cursor never passes the end, and a name
- * is never defined twice.
+ * toml.c - recursive descent parser.  Invariants: recursion depth and table width are bounded, the
+ * cursor never passes the end, and no name is defined twice.
  */
 #include "conf/toml.h"
 
@@ -16,16 +15,16 @@
 #include "base/str.h"
 #include "base/util.h"
 
-#define DEPTH_MAX 32 /* arrays and tables in each other, parts of a dotted key */
-#define TABLE_KEYS_MAX 4096 /* looked up one by one */
+#define DEPTH_MAX 32 /* nested arrays and tables, parts of a dotted key */
+#define TABLE_KEYS_MAX 4096 /* because lookup is linear */
 #define TOKEN_MAX 64 /* a number or boolean */
 
-/* How a table or array came to be: decides whether it may be added to. */
+/* Form of a table's or array's definition; decides whether later lines may extend it. */
 enum how {
-	HOW_VALUE, /* [1, 2] or { a = 1 }: complete as written */
+	HOW_VALUE, /* [1, 2] or { a = 1 }: closed */
 	HOW_IMPLICIT, /* the a of [a.b]: may still get its own [a] */
 	HOW_HEADER, /* [a] */
-	HOW_DOTTED, /* the a of a.b = 1: only other dotted keys add to it */
+	HOW_DOTTED, /* the a of a.b = 1: only other dotted keys extend it */
 	HOW_LIST, /* the array of [[a]] */
 };
 
@@ -100,7 +99,7 @@ static struct toml *find(struct toml *table, const char *key)
 	return (struct toml *)toml_get(table, key);
 }
 
-/* Append a child; takes *key.  A table's children need one, an array's have none. */
+/* Append a child; takes ownership of *key.  A table's children have a key, an array's have none. */
 static int add(struct parser *ps, struct toml *parent, char **key, enum toml_type type,
 	       enum how how, struct toml **ret)
 {
@@ -172,7 +171,7 @@ static int skip_comment(struct parser *ps)
 	return 0;
 }
 
-/* Blanks, comments and newlines, inside of arrays and between lines. */
+/* Skip blanks, comments and newlines, inside of arrays and between lines. */
 static int skip_space(struct parser *ps)
 {
 	for (;;) {
@@ -258,7 +257,7 @@ static int parse_unicode(struct parser *ps, int digits, struct buf *b)
 	return 0;
 }
 
-/* After the backslash. */
+/* Parse the characters after the backslash. */
 static int parse_escape(struct parser *ps, struct buf *b)
 {
 	static const char from[] = "btnfr\"\\", to[] = "\b\t\n\f\r\"\\";
@@ -302,7 +301,7 @@ static int parse_string_line(struct parser *ps, char quote, struct buf *b)
 	}
 }
 
-/* A backslash at the end of a line: true when it, the newline and the blanks after are eaten. */
+/* Skip a backslash at the end of a line, the newline and the blanks after it.  true: skipped. */
 static bool skip_line_end(struct parser *ps)
 {
 	struct parser look = *ps;
@@ -335,7 +334,7 @@ static int parse_string_lines(struct parser *ps, char quote, struct buf *b)
 		if (c < 0)
 			return fail_at(ps, first, "the string that starts here does not end");
 		if (looking_at(ps, three)) {
-			/* Up to two quotes may stand right before the end. */
+			/* Up to two quotes may precede the closing delimiter. */
 			for (int i = 0; i < 2 && ps->end - ps->p > 3 && ps->p[3] == quote; i++)
 				buf_add(b, ps->p++, 1);
 			ps->p += 3;
@@ -378,7 +377,7 @@ static bool is_bare(int c)
 	       c == '_' || c == '-';
 }
 
-/* Drop the underscores, which must stand between digits: 0, or -1. */
+/* Drop underscores, which must be between digits: 0, or -1. */
 static int drop_underscores(char *s)
 {
 	char *to = s;
@@ -395,7 +394,7 @@ static int drop_underscores(char *s)
 	return 0;
 }
 
-/* Digits of a base, without sign and prefix: 0; -1 not one; -2 too large. */
+/* Digits of a base, without sign and prefix: 0; -1: not a number; -2: too large. */
 static int digits_to_u64(const char *s, unsigned base, uint64_t *ret)
 {
 	uint64_t v = 0;
@@ -415,7 +414,7 @@ static int digits_to_u64(const char *s, unsigned base, uint64_t *ret)
 	return 0;
 }
 
-/* 0; -1 not an integer; -2 out of range. */
+/* 0; -1: not an integer; -2: out of range. */
 static int token_to_i64(const char *s, int64_t *ret)
 {
 	bool negative = *s == '-';
@@ -440,7 +439,7 @@ static int token_to_i64(const char *s, int64_t *ret)
 	return 0;
 }
 
-/* digits[.digits][e[+-]digits] and nothing of what strtod takes besides. */
+/* Accept only digits[.digits][e[+-]digits], a subset of strtod's syntax. */
 static int token_to_double(const char *s, double *ret)
 {
 	const char *p = s + (*s == '+' || *s == '-');
@@ -528,7 +527,7 @@ static int parse_token(struct parser *ps, struct toml *t)
 
 /* --- keys --- */
 
-/* A dotted key, part by part. */
+/* The parts of a dotted key. */
 struct dotted_key {
 	char *part[DEPTH_MAX];
 	size_t n;
@@ -603,7 +602,7 @@ static int parse_array(struct parser *ps, struct toml *t)
 			if (r < 0)
 				return r;
 			if (peek(ps) == ']')
-				break; /* a comma behind the last one is allowed */
+				break; /* a trailing comma is allowed */
 		}
 		if (ps->p == ps->end)
 			return fail_at(ps, first, "the array that starts here does not end");
@@ -662,7 +661,7 @@ static int parse_value(struct parser *ps, struct toml *t)
 	return r;
 }
 
-/* The table that the first parts of a dotted key lead to. */
+/* Find or make the table named by all parts of a dotted key but the last. */
 static int enter_dotted(struct parser *ps, struct toml **table, struct dotted_key *k)
 {
 	for (size_t i = 0; i + 1 < k->n; i++) {
@@ -709,7 +708,7 @@ static int parse_pair(struct parser *ps, struct toml *table)
 
 /* --- headers --- */
 
-/* From the root along all parts but the last one. */
+/* Walk from the root along all parts but the last one. */
 static int enter_header(struct parser *ps, struct toml **table, struct dotted_key *k)
 {
 	for (size_t i = 0; i + 1 < k->n; i++) {
@@ -803,7 +802,7 @@ static int parse_lines(struct parser *ps, struct toml *root)
 	}
 }
 
-/* The first line that is not text, for the error. */
+/* The first line with invalid UTF-8, for the error. */
 static int line_of_bad_byte(const char *text, size_t size)
 {
 	int line = 1;

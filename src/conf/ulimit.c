@@ -1,5 +1,5 @@
 /*
- * ulimit.c - see ulimit.h.
+ * ulimit.c - parser of NAME=SOFT:HARD limits.
  */
 #include "conf/ulimit.h"
 
@@ -32,7 +32,7 @@ static const struct limit_name {
 	{ "stack", "RLIMIT_STACK", RLIMIT_STACK },
 };
 
-/* -1 is no limit, which JSON integers cannot tell from the largest number we use for it. */
+/* -1: no limit, stored as INT64_MAX, the largest JSON integer. */
 static int parse_limit(const char *text, int64_t *soft, int64_t *hard)
 {
 	const char *colon = strchr(text, ':');

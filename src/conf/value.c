@@ -1,5 +1,5 @@
 /*
- * value.c - see value.h.
+ * value.c - checks and conversion of values by the type of their key.
  */
 #include "conf/value.h"
 
@@ -79,7 +79,7 @@ static int clean_path(const struct conf_source *src, const struct toml *v, char 
 	for (const char *p = v->string; *p; p++)
 		if (*p != '/' || (p[1] != '/' && (p[1] || p == v->string)))
 			buf_add(&b, p, 1);
-	/* "///" has lost all its slashes but the last. */
+	/* "///" became "" above; restore the root. */
 	if (*v->string && !b.len)
 		buf_puts(&b, "/");
 	if (b.len && !fs_path_is_clean(b.data))
@@ -136,7 +136,7 @@ static int read_list(const struct conf_key *k, const struct conf_source *src, co
 	return 0;
 }
 
-/* "12MiB", "500k", "4096": bytes.  -1 when it is none. */
+/* Parse "12MiB", "500k", "4096" to bytes.  -1: no size. */
 static int size_of_text(const char *s, int64_t *ret)
 {
 	static const char units[] = "KMGT";
@@ -215,7 +215,7 @@ static int read_cgroup_manager(const struct conf_source *src, const struct toml 
 	return 0;
 }
 
-/* The new value of a field that is a pointer goes in, the old one is freed. */
+/* Replace the string of a field and free the old one. */
 static void put_string(void *field, char *value)
 {
 	free(*(char **)field);
