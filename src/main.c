@@ -1,8 +1,8 @@
 /*
- * main.c - crispd: options, configuration, and the table of what starts and ends in which order.
- *
- * At the end calls in flight get their time, then the table is walked back.  Pods run on without
- * the daemon.
+ * main.c - crispd: options, configuration, and the table of services in their order of start and
+ * stop.
+ * At shutdown, calls in flight get a grace period, then the services stop in reverse order.  Pods
+ * run on without the daemon.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -51,7 +51,7 @@
 #define DEFAULT_CONFIG "/etc/crisp/crisp.conf"
 #define DEFAULT_CONFIG_DIR "/etc/crisp/crisp.conf.d"
 
-/* Flags that are a key of the configuration. */
+/* Flags that set a configuration key. */
 static const struct {
 	const char *flag, *key, *help;
 } key_flags[] = {
@@ -75,7 +75,7 @@ static const struct {
 	{ "seccomp-profile", "crio.runtime.seccomp_profile", "FILE  instead of the built-in one" },
 };
 
-/* In the order in which they are loaded and recovered. */
+/* In the order of loading and recovery. */
 static const struct kind_ops *const kinds[KIND_COUNT] = {
 	[KIND_IMAGE] = &kind_image, [KIND_SANDBOX] = &kind_sandbox,
 	[KIND_SHIM] = &kind_shim,   [KIND_CONTAINER] = &kind_container,
@@ -87,7 +87,7 @@ struct daemon {
 	struct server *server;
 	struct listener local_streams;
 	struct loop_io signals;
-	sigset_t signal_set; /* that are read from there */
+	sigset_t signal_set; /* read through signals */
 	struct loop_job drain;
 	struct loop_timer heap;
 };
@@ -137,8 +137,8 @@ static int load_files(struct conf *c, const char *file, const char *dir, struct 
 	return r;
 }
 
-/* Flags win over files, so files are read in a first pass over the command line.
- * 1: nothing more to do (--help, --version). */
+/* Read files in a first pass over the command line, because flags win over files.  1: exit now
+ * (--help, --version). */
 static int configure(struct conf *c, int argc, char **argv, bool *ret_repair, struct err *e)
 {
 	struct option options[ARRAY_LEN(key_flags) + 6];
@@ -172,7 +172,7 @@ static int configure(struct conf *c, int argc, char **argv, bool *ret_repair, st
 
 /* --- start --- */
 
-/* Beside crispd in a build directory, in libexec where it is installed (tools/install.mk). */
+/* In crispd's own directory in a build, in libexec when installed (tools/install.mk). */
 static char *sibling(const char *name)
 {
 	char self[4096];
@@ -191,7 +191,7 @@ static char *sibling(const char *name)
 	return path;
 }
 
-/* What a runtime prints; one that cannot be asked prints nothing. */
+/* Run a runtime and collect its output; after a failure the output is empty. */
 static void ask_runtime(const char *const *argv, struct spawn_result *ret)
 {
 	struct err ignored = ERR_NULL;
@@ -228,7 +228,7 @@ static int probe_runtimes(struct daemon *d, struct err *e)
 	const struct conf *c = &d->conf;
 
 	world.features = xcalloc(c->n_runtimes, sizeof(*world.features));
-	/* One without features is an error when it is used. */
+	/* A runtime without features causes an error only on use. */
 	for (size_t i = 0; i < c->n_runtimes; i++) {
 		const struct conf_runtime *rt = &c->runtimes[i];
 
@@ -251,7 +251,8 @@ static void forget_runtimes(struct daemon *d)
 	free(take_ptr(world.features));
 }
 
-/* Without it RuntimeDefault is unconfined by AppArmor, and the log says so. */
+/* Load the default profile.  Without it, RuntimeDefault is unconfined by AppArmor, and the log
+ * reports that. */
 static void load_apparmor(void)
 {
 	struct err e = ERR_NULL;
@@ -298,7 +299,7 @@ static void on_call(const struct server_call_info *info, void *arg)
 
 /* --- a damaged store --- */
 
-static char *repair_command; /* as the daemon was started, with --repair */
+static char *repair_command; /* the daemon's command line, with --repair */
 
 static void name_repair(int argc, char **argv)
 {
@@ -319,11 +320,11 @@ static void signal_default(int signo)
 static void say(const char *text)
 {
 	if (write(STDERR_FILENO, text, strlen(text)) < 0)
-		return; /* nowhere left to say it */
+		return; /* no other place for the message */
 }
 
-/* The last words: after this the signal does what it does. The next start checks the file before
- * it maps it. */
+/* Print a message on SIGBUS, then let the signal take effect.  The next start checks the file
+ * before mapping it. */
 static void on_sigbus(int signo, siginfo_t *info, void *context)
 {
 	const char *file = store_mapped_at(info->si_addr);
@@ -367,7 +368,7 @@ static void on_signal(struct loop_io *io, uint32_t events)
 		return;
 	}
 	if (world.draining) {
-		loop_stop(world.loop); /* asked twice */
+		loop_stop(world.loop); /* a second signal */
 		return;
 	}
 	log_info("shutting down", "signal=%u", info.ssi_signo);
@@ -551,9 +552,8 @@ static int keep_spare(struct daemon *d, struct err *e)
 	return 0;
 }
 
-/* Started from the first to the last, stopped from the last to the first.  start NULL: started by
- * another line, and ended here.  stop NULL: nothing to end; it is called even if start failed or
- * was not reached. */
+/* Started in order, stopped in reverse.  start NULL: started by another line.  stop NULL: nothing
+ * to stop.  stop is called even if start failed or was not reached. */
 static const struct service {
 	const char *name;
 	int (*start)(struct daemon *d, struct err *e);
@@ -563,13 +563,13 @@ static const struct service {
 	{ "host", start_host, stop_host },
 	{ "store", open_store, close_store },
 	{ "runtimes", probe_runtimes, forget_runtimes },
-	{ "calls", NULL, free_calls }, /* what is not answered, objects answer as they go */
+	{ "calls", NULL, free_calls }, /* after objects, which answer their pending calls */
 	{ "sessions", NULL, free_sessions },
 	{ "objects", start_objects, stop_objects },
 	{ "images", start_images, stop_images },
 	{ "pulls", start_pulls, NULL },
 	{ "trash", start_trash, stop_trash },
-	{ "workers", NULL, join_workers }, /* before what they work for goes */
+	{ "workers", NULL, join_workers }, /* before the objects of their jobs are freed */
 	{ "streaming", start_streaming, stop_streaming },
 	{ "metrics", start_metrics, stop_metrics },
 	{ "server", start_server, stop_server },
@@ -608,13 +608,13 @@ static int run(struct daemon *d, struct err *e)
 	sigaddset(set, SIGHUP);
 	sigaddset(set, SIGUSR1);
 	sigaddset(set, SIGUSR2);
-	/* Errors of the write that met them. */
+	/* Report these as errors of the failing write. */
 	sigaddset(set, SIGPIPE);
 	sigaddset(set, SIGXFSZ);
 	sigaction(SIGBUS,
 		  &(const struct sigaction){ .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO },
 		  NULL);
-	/* Before any thread: they all inherit the mask. */
+	/* Before any thread: threads inherit the mask. */
 	pthread_sigmask(SIG_BLOCK, set, NULL);
 	sigdelset(set, SIGHUP);
 	sigdelset(set, SIGPIPE);
