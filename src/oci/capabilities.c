@@ -1,9 +1,9 @@
 /*
- * capabilities.c - process.capabilities: the default set, what the request adds and drops, and
- * never more than we have ourselves.
- *
- * Order as the CRI says: "ALL" first, then single additions, then single drops.  A capability that
- * we lack is left out with a warning: the runtime would refuse the whole container otherwise.
+ * capabilities.c - process.capabilities: the default set with the request's additions and drops,
+ * limited to the daemon's own capabilities.
+ * Order as in the CRI: "ALL" first, then single additions, then single drops.  Capabilities that
+ * the daemon lacks are omitted with a warning, because the runtime would refuse the whole
+ * container.
  */
 #include "oci/capabilities.h"
 
@@ -66,7 +66,8 @@ static json_t *set_json(uint64_t set)
 	return list;
 }
 
-/* What the request makes of the default set; *ret_ambient: what survives an exec without root. */
+/* Apply the request to the default set; *ret_ambient: capabilities that survive an exec without
+ * root. */
 static int apply_request(struct oci_ctx *c, uint64_t *set, uint64_t *ret_ambient)
 {
 	const Runtime__V1__Capability *req = c->sec->capabilities;

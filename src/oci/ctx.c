@@ -1,5 +1,6 @@
 /*
- * ctx.c - see ctx.h.
+ * ctx.c - helpers shared by the parts of the spec builder: warnings, path and text checks, id
+ * mappings.
  */
 #include "oci/ctx.h"
 

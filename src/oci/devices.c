@@ -1,8 +1,7 @@
 /*
- * devices.c - see devices.h.
- *
- * What must hold: the cgroup rules start with "deny all" unless the container is privileged; a node
- * that the request names and the host lacks is an error; walks are bounded and follow no links.
+ * devices.c - linux.devices and the device cgroup rules, from the request, crio.conf and the host.
+ * Invariants: the cgroup rules start with "deny all" unless the container is privileged.  A
+ * requested node that the host lacks is an error.  Walks are bounded and follow no links.
  */
 #include "oci/devices.h"
 
@@ -20,13 +19,13 @@
 #define DEVICES_MAX 8192
 #define DEPTH_MAX 16
 
-/* One walk: what is found is added with these permissions. */
+/* A walk of a directory; each node found gets these permissions. */
 struct device_walk {
 	struct oci_ctx *c;
 	const char *access;
-	json_t *nodes; /* object from paths to what linux.devices gets, in order of insertion */
-	json_t *rules; /* linux.resources.devices; NULL: everything is allowed anyway */
-	bool host; /* all of the host's: what belongs to the container's own /dev is skipped */
+	json_t *nodes; /* object from paths to entries of linux.devices, in order of insertion */
+	json_t *rules; /* linux.resources.devices; NULL: all devices are allowed */
+	bool host; /* all of the host's: skip names of the container's own /dev */
 };
 
 static void add_rule(json_t *rules, bool allow, const char *type, int64_t major, int64_t minor,
@@ -44,7 +43,7 @@ static void add_rule(json_t *rules, bool allow, const char *type, int64_t major,
 	oci_json_push(rules, rule);
 }
 
-/* A later node of the same path replaces the earlier one: the request comes last. */
+/* Add a node; it replaces an earlier one of the same path, so the request must come last. */
 static int add_node(struct device_walk *w, const char *path, const struct stat *st)
 {
 	const char *type = S_ISCHR(st->st_mode) ? "c" : "b";
@@ -70,7 +69,7 @@ static bool is_device(const struct stat *st)
 	return S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
 }
 
-/* Names directly in /dev that are the container's own business. */
+/* Names directly in /dev that belong to the container's own /dev. */
 static bool skip_host_name(const char *name)
 {
 	static const char *const names[] = { "pts",  "shm",  "fd",	    "mqueue", "console",
@@ -101,7 +100,7 @@ static int walk_dir(struct device_walk *w, int dir, const char *path, unsigned d
 		    (w->host && depth == 0 && skip_host_name(entry->d_name)) ||
 		    !str_is_utf8(entry->d_name, strlen(entry->d_name)))
 			continue;
-		/* Nodes come and go: one that is gone by now never was. */
+		/* Skip a node removed during the walk. */
 		if (fstatat(dirfd(list), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		sub = xasprintf("%s/%s", path, entry->d_name);
@@ -116,13 +115,13 @@ static int walk_dir(struct device_walk *w, int dir, const char *path, unsigned d
 	return r;
 }
 
-/* A node, or every node below a directory, named path in the container. */
+/* Add a node, or every node below a directory, as path in the container. */
 static int add_path(struct device_walk *w, const char *host_path, const char *path)
 {
 	struct stat st;
 	int fd;
 
-	/* Links are followed: /dev/disk/by-id is how people name disks. */
+	/* Follow links: users name disks by /dev/disk/by-id. */
 	if (stat(host_path, &st) < 0)
 		return err_errno(w->c->e, ERR_PRECONDITION, errno, "device %s", host_path);
 	if (is_device(&st))
@@ -143,7 +142,7 @@ static bool access_is_valid(const char *access)
 	return strspn(access, "rwm") == strlen(access) && strlen(access) <= 3;
 }
 
-/* "/dev/host[:/dev/container[:rwm]]" of crio.conf's additional_devices. */
+/* Parse "/dev/host[:/dev/container[:rwm]]" of crio.conf's additional_devices. */
 static int add_configured(struct device_walk *w, const char *entry)
 {
 	_cleanup_free_ char *copy = xstrdup(entry);
@@ -154,7 +153,7 @@ static int add_configured(struct device_walk *w, const char *entry)
 		access = strchr(path, ':');
 		if (access)
 			*access++ = '\0';
-		/* "/dev/host:rwm" leaves the path out. */
+		/* "/dev/host:rwm" omits the path. */
 		if (!access && path[0] != '/') {
 			access = path;
 			path = NULL;

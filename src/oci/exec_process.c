@@ -1,8 +1,7 @@
 /*
- * exec_process.c - see exec_process.h.
- *
- * The container's config.json says what its first process may; nothing is added here.  Capabilities
- * are already clamped in it: `RUNTIME exec --privileged` would not be.
+ * exec_process.c - derive an exec's process.json from the container's config.json.
+ * Privileges are those of the first process, with capabilities already limited to the daemon's;
+ * `RUNTIME exec --privileged` would not limit them.
  */
 #include "oci/exec_process.h"
 
@@ -27,7 +26,7 @@ static int exec_args(const char *const *cmd, json_t *ret, struct err *e)
 	return 0;
 }
 
-/* TERM is there exactly when there is a terminal, unless somebody else chose it. */
+/* Set "terminal".  With a terminal, add TERM unless the environment has it. */
 static void exec_terminal(json_t *process, bool tty)
 {
 	json_t *env = oci_json_need_array(process, "env"), *value;

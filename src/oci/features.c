@@ -1,5 +1,5 @@
 /*
- * features.c - see features.h.
+ * features.c - parse the output of a runtime's `features` and `exec --help`.
  */
 #include "oci/features.h"
 

@@ -1,5 +1,6 @@
 /*
- * hostpath.c - see hostpath.h.
+ * hostpath.c - mount propagation of host paths from mountinfo, and creation of missing mount
+ * sources.
  */
 #include "oci/hostpath.h"
 
@@ -20,7 +21,7 @@
 #define STATX_MNT_ID 0x00001000U
 #endif
 
-/* The line "ID parent dev root point options [optional fields] - ..." of a mount. */
+/* Find the line "ID parent dev root point options [optional fields] - ..." of a mount. */
 static const char *find_line(const char *table, unsigned long long id)
 {
 	char start[32];

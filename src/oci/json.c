@@ -1,6 +1,6 @@
 /*
- * json.c - see json.h.  A NULL out of jansson here is exhausted memory or text that a caller did
- * not check: both are ours, and both end the process.
+ * json.c - jansson wrappers that abort on NULL: memory is exhausted, or a caller passed unchecked
+ * text.
  */
 #include "oci/json.h"
 

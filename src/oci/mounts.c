@@ -1,10 +1,9 @@
 /*
- * mounts.c - see mounts.h.
- *
- * What must hold: a later mount on the same path replaces the earlier one, so the request wins over
- * our defaults; parents come before children, because the runtime mounts in the order of the list;
- * nothing is mounted over "/"; a propagation or a recursive read-only flag is given as asked for or
- * the container is refused.
+ * mounts.c - collect the mounts of crisp, the request and the image's volumes, and order them.
+ * Invariants: a later mount on the same path replaces the earlier one, so the request wins over
+ * defaults.  Parents come before children, because the runtime mounts in list order.  "/" is never
+ * a mount point.  A propagation or a recursive read-only flag is applied as requested, or the
+ * container is refused.
  */
 #include "oci/mounts.h"
 
@@ -26,7 +25,7 @@ struct mount {
 	char *dest; /* clean */
 	json_t *json;
 	size_t depth, order;
-	bool system; /* no other path would do: /dev, /proc, /sys and what belongs into them */
+	bool system; /* destination is fixed: /dev, /proc, /sys and mounts below them */
 };
 
 struct mounts {
@@ -53,7 +52,7 @@ static size_t path_depth(const char *path)
 	return n;
 }
 
-/* Take the place of an earlier mount on dest, if there is one. */
+/* The entry for dest: an existing one, to be replaced, or a new one. */
 static struct mount *mounts_slot(struct mounts *m, const char *dest)
 {
 	for (size_t i = 0; i < m->n; i++) {
@@ -67,7 +66,7 @@ static struct mount *mounts_slot(struct mounts *m, const char *dest)
 	return &m->list[m->n++];
 }
 
-/* options end with NULL; empty ones are passed over. */
+/* options end with NULL; empty ones are skipped. */
 static json_t *mounts_add(struct mounts *m, const char *dest, const char *type, const char *source,
 			  const char *const *options)
 {
@@ -103,7 +102,7 @@ static bool config_mounts(const struct mounts *m, const char *path)
 	return false;
 }
 
-/* --- what every container has --------------------------------------------------------------- */
+/* --- defaults ------------------------------------------------------------------------------ */
 
 static void add_shm(struct mounts *m)
 {
@@ -124,7 +123,7 @@ static void add_system(struct mounts *m)
 	const char *rw = m->c->privileged ? "rw" : "ro";
 
 	mounts_add(m, "/proc", "proc", "proc", OPTIONS("nosuid", "noexec", "nodev"));
-	/* What is mounted on /dev or /sys by the request comes with all that belongs below it. */
+	/* A request's mount on /dev or /sys replaces the defaults below it too. */
 	if (!config_mounts(m, "/dev")) {
 		mounts_add(m, "/dev", "tmpfs", "tmpfs",
 			   OPTIONS("nosuid", "strictatime", "mode=755", "size=65536k"));
@@ -144,7 +143,7 @@ static void add_system(struct mounts *m)
 		m->list[i].system = true;
 }
 
-/* crio.conf's read_only: the usual writable places of a read-only container. */
+/* crio.conf's read_only: the usual writable directories of a read-only container. */
 static void add_writable(struct mounts *m)
 {
 	if (!m->c->in->conf->read_only || m->c->is_sandbox)
@@ -209,7 +208,7 @@ static int add_pod_files(struct mounts *m)
 	return r == 0 ? add_timezone(m) : r;
 }
 
-/* --- what the request mounts ---------------------------------------------------------------- */
+/* --- mounts of the request ------------------------------------------------------------------- */
 
 static int mount_wrong(const struct mounts *m, size_t i, const char *what)
 {
@@ -260,7 +259,7 @@ static int check_rro(struct mounts *m, size_t i)
 	return 0;
 }
 
-/* The word for the request's propagation; the source must allow it. */
+/* Map the request's propagation to a mount option; the source's propagation must allow it. */
 static int mount_propagation(struct mounts *m, size_t i, const char *source, const char **ret)
 {
 	const Runtime__V1__Mount *req = m->c->config->mounts[i];
@@ -396,7 +395,7 @@ static int add_request(struct mounts *m)
 
 /* --- volumes of the image ------------------------------------------------------------------- */
 
-/* A host directory with the owner and the mode of what it hides. */
+/* Bind a host directory with the owner and the mode of the directory it hides. */
 static int bind_volume(struct mounts *m, const char *path, size_t number)
 {
 	_cleanup_free_ char *hidden = NULL, *source = NULL;
@@ -422,7 +421,7 @@ static int bind_volume(struct mounts *m, const char *path, size_t number)
 	return 0;
 }
 
-/* One of the first n mounts, which are no volumes, is there or on the way. */
+/* Is path at or below one of the first n mounts, which are no volumes? */
 static bool is_covered(const struct mounts *m, size_t n, const char *path)
 {
 	for (size_t i = 0; i < n; i++)
@@ -444,7 +443,7 @@ static int make_volume(struct mounts *m, const char *path, size_t number)
 	return r < 0 ? err_wrap(m->c->e, "volume of the image") : 0;
 }
 
-/* A volume that nothing is mounted on is a directory of the container's own. */
+/* Each volume without a mount becomes a directory of the container's own. */
 static int make_volumes(struct mounts *m)
 {
 	char **volume = m->c->in->image ? m->c->in->image->volumes : NULL;
@@ -471,8 +470,8 @@ static int compare_mounts(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* Links of the image may lead deeper than the request says: /shm may be /dev/shm, which is mounted
- * after /dev.  Below a mount stays below it. */
+/* Sort parents before children by resolved path: an image's link may lead deeper than the
+ * request's path.  /shm may be /dev/shm, which must follow /dev. */
 static int sort_mounts(struct mounts *m)
 {
 	qsort(m->list, m->n, sizeof(*m->list), compare_mounts);

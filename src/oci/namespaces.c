@@ -1,5 +1,5 @@
 /*
- * namespaces.c - see namespaces.h.
+ * namespaces.c - checks of namespace options, and linux.namespaces with the id mappings.
  */
 #include "oci/namespaces.h"
 
@@ -77,8 +77,8 @@ int oci_namespaces_check_pod(const Runtime__V1__NamespaceOption *options,
 	if (r < 0)
 		return r;
 	userns = options->userns_options && options->userns_options->mode == pod;
-	/* The host's namespaces belong to the host's user namespace: inside another one the pod has
-	 * no rights over them, and sysfs and mqueue cannot be mounted. */
+	/* The host's user namespace owns the host's other namespaces.  Inside a user namespace the
+	 * pod has no privileges over them, and cannot mount sysfs and mqueue. */
 	if (userns && (options->network == node || options->ipc == node || options->pid == node))
 		return err_set(
 			e, ERR_INVALID,
@@ -122,7 +122,7 @@ static bool same_mappings(Runtime__V1__IDMapping *const *a, size_t n_a,
 	return n_a == n_b;
 }
 
-/* Without user namespace options a container has those of its pod. */
+/* Without user namespace options a container uses those of its pod. */
 static int check_same_user(const Runtime__V1__NamespaceOption *options,
 			   const Runtime__V1__NamespaceOption *pod, struct err *e)
 {
@@ -151,8 +151,8 @@ int oci_namespaces_check_container(const Runtime__V1__NamespaceOption *options,
 	r = check_same("network", options->network, pod->network, e);
 	if (r == 0)
 		r = check_same("ipc", options->ipc, pod->ipc, e);
-	/* A namespace of its own takes nothing from it, and one of another container is asked for
-	 * by that container's id. */
+	/* CONTAINER shares nothing with the pod's PID namespace; TARGET is requested by the other
+	 * container's id. */
 	if (r == 0 && !mode_is(options->pid, RUNTIME__V1__NAMESPACE_MODE__CONTAINER,
 			       RUNTIME__V1__NAMESPACE_MODE__TARGET))
 		r = check_same("pid", options->pid, pod->pid, e);
@@ -169,7 +169,7 @@ static void add(json_t *list, const char *type, const char *path)
 	oci_json_push(list, ns);
 }
 
-/* A namespace of the pod: joined by its path, or the host's. */
+/* Add a namespace of the pod by its path; NODE: the host's. */
 static int add_pods(struct oci_ctx *c, json_t *list, const char *type, const char *path,
 		    Runtime__V1__NamespaceMode mode)
 {
@@ -250,8 +250,8 @@ int oci_namespaces_build(struct oci_ctx *c)
 		return r;
 	if (c->in->utsns)
 		add(list, "uts", c->in->utsns);
-	/* On cgroup v2 the container sees its own cgroup as the root.  A privileged one manages the
-	 * host's. */
+	/* On cgroup v2 the container's own cgroup appears as the root.  A privileged container
+	 * manages the host's cgroups. */
 	if (c->in->host->cgroup_v2 && !c->privileged)
 		add(list, "cgroup", NULL);
 	return 0;

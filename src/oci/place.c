@@ -1,9 +1,8 @@
 /*
- * place.c - the rules for paths of a container: which may lead through links, and to where.
- *
- * Links inside the container are ordinary: /var/run leads to /run in most images.  A link may not
- * lead a mount or a node into /dev, /proc or /sys, where the runtime sets up what confines the
- * container; /dev/shm is the exception, because older images have /run/shm.
+ * place.c - rules for container paths: allowed links and their targets.
+ * Links inside the container are common: /var/run leads to /run in most images.  A link must not
+ * redirect a mount or a node into /dev, /proc or /sys, where the runtime sets up the confinement.
+ * /dev/shm is the exception, because older images have /run/shm.
  */
 #include "oci/place.h"
 
@@ -36,7 +35,7 @@ static bool has_option(const json_t *mount, const char *option)
 
 /* --- /dev, /proc, /sys ---------------------------------------------------------------------- */
 
-/* The name that people know; the kubelet's image.image is an id. */
+/* The image's user-visible name; the kubelet's image.image is an id. */
 static char *image_words(const struct oci_ctx *c)
 {
 	const Runtime__V1__ImageSpec *image = c->config->image;
@@ -78,14 +77,14 @@ int oci_place_mtab(struct oci_ctx *c)
 	_cleanup_free_ char *mtab = NULL;
 	int r = rootview_resolve(c->view, "/etc", &etc, c->e);
 
-	/* A volume is not ours to write to. */
+	/* Do not write to volumes. */
 	if (r < 0 || etc.mount || etc.kind != ROOTVIEW_DIRECTORY)
 		return r;
 	mtab = xasprintf("%s/mtab", etc.path);
 	return rootview_link(c->view, mtab, "/proc/mounts", c->e);
 }
 
-/* The system directory that a path lies in, NULL: none. */
+/* The system directory that contains path, NULL: none. */
 static const char *system_of(const char *path)
 {
 	for (size_t i = 0; i < ARRAY_LEN(system_dirs); i++)
@@ -94,7 +93,7 @@ static const char *system_of(const char *path)
 	return NULL;
 }
 
-/* asked: as in the request; real: where its links lead. */
+/* asked: as in the request; real: with links resolved. */
 static int check_link(struct oci_ctx *c, const char *asked, const char *real)
 {
 	const char *system = system_of(real);
@@ -112,8 +111,8 @@ static int check_link(struct oci_ctx *c, const char *asked, const char *real)
 
 /* --- mounts --------------------------------------------------------------------------------- */
 
-/* What lxcfs and its like put over single files of /proc.  Anything else there could hide what the
- * runtime masks, or catch what it writes. */
+/* Files of /proc that lxcfs and similar tools cover.  Other mounts in /proc could hide masked
+ * paths or intercept writes of the runtime. */
 static bool may_cover_proc_file(const char *path)
 {
 	static const char *const files[] = {
@@ -203,7 +202,7 @@ static int place_mount(struct oci_ctx *c, json_t *mount, const char *dest, bool 
 		r = check_kind(c, &place, source, &directory);
 	if (r == 0)
 		r = rootview_make(c->view, &place, directory, c->e);
-	/* tmpcopyup keeps what the directory holds. */
+	/* tmpcopyup keeps the directory's content. */
 	if (r == 0 && !has_option(mount, "tmpcopyup"))
 		r = rootview_mount(c->view, place.path, source, has_option(mount, "ro"), c->e);
 	if (r == 0)
@@ -254,7 +253,7 @@ int oci_place_devices(struct oci_ctx *c)
 	return 0;
 }
 
-/* Links of /proc and of /dev/fd lead to open files, those of the runtime among them. */
+/* Links of /proc and /dev/fd lead to open files, including those of the runtime. */
 static bool may_lead_out(const char *path)
 {
 	static const char *const plain[] = { "/dev/shm", "/dev/mqueue", "/dev/pts" };
@@ -282,7 +281,7 @@ static int place_cwd(struct oci_ctx *c, const char *cwd)
 	if (place.kind == ROOTVIEW_OTHER)
 		return err_set(c->e, ERR_PRECONDITION, "%s in the container is not a directory",
 			       place.path);
-	/* In a mount the runtime makes it, as the container sees that mount. */
+	/* In a mount the runtime creates the directory, inside the container. */
 	if (!place.mount)
 		r = rootview_make(c->view, &place, true, c->e);
 	if (r == 0)

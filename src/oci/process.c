@@ -1,5 +1,6 @@
 /*
- * process.c - see process.h.
+ * process.c - command line, environment, working directory, user, limits and OOM score of the
+ * first process.
  */
 #include "oci/process.h"
 
@@ -20,7 +21,7 @@
 #define ARGS_MAX 16384 /* words */
 #define FILES_INODES 4
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-/* The kernel's choice among a pod's processes falls on the sandbox's init last. */
+/* The OOM killer chooses the sandbox's init last among a pod's processes. */
 #define SANDBOX_OOM_SCORE_ADJ (-998)
 
 /* --- command line --------------------------------------------------------------------------- */
@@ -56,7 +57,7 @@ static int add_list(struct oci_ctx *c, json_t *args, const char *field, const ch
 	return r;
 }
 
-/* A command replaces entry point and command of the image, args replace its command only. */
+/* A command replaces the image's entry point and command; args replace only its command. */
 static int build_args(struct oci_ctx *c)
 {
 	const Runtime__V1__ContainerConfig *config = c->config;
@@ -90,8 +91,8 @@ static int build_args(struct oci_ctx *c)
 
 /* --- environment ---------------------------------------------------------------------------- */
 
-/* Set NAME=value in an object from names to whole pairs, which keeps the order of first insertion:
- * with links to thousands of services, looking through a list would be quadratic. */
+/* Set NAME=value in an object from names to whole pairs, which keeps insertion order.  A list
+ * would be quadratic with the environment of thousands of services. */
 static int set_env(struct oci_ctx *c, json_t *env, const char *field, const char *pair)
 {
 	_cleanup_free_ char *name = NULL;
@@ -119,7 +120,7 @@ static int set_env_list(struct oci_ctx *c, json_t *env, const char *field, char 
 	return r;
 }
 
-/* An image may hold variables without "=": programs ignore them, and so do we. */
+/* Skip an image's variables without "=", which programs ignore. */
 static int set_image_env(struct oci_ctx *c, json_t *env)
 {
 	char **list = c->in->image ? c->in->image->env : NULL;
@@ -189,7 +190,7 @@ static int build_env(struct oci_ctx *c)
 
 /* --- working directory ---------------------------------------------------------------------- */
 
-/* As asked for; place.c follows its links and makes it. */
+/* As requested; place.c resolves its links and creates the directory. */
 static int build_cwd(struct oci_ctx *c)
 {
 	const char *want = c->config->working_dir;
@@ -211,8 +212,8 @@ static int build_cwd(struct oci_ctx *c)
 
 /* --- user ----------------------------------------------------------------------------------- */
 
-/* The image's file at path with another line, for mounts.c to mount over it.  *ret stays NULL when
- * the image has none. */
+/* Copy the image's file at path with a line added, for mounts.c to mount over the original.  *ret
+ * stays NULL if the image has no such file. */
 static int add_line(struct oci_ctx *c, const char *path, const char *line, char **ret)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
@@ -225,7 +226,7 @@ static int add_line(struct oci_ctx *c, const char *path, const char *line, char 
 	if (text.len > 0 && text.data[text.len - 1] != '\n')
 		buf_puts(&text, "\n");
 	buf_puts(&text, line);
-	/* The container may write to it, so it is not on the file system of its directory. */
+	/* The container may write to the copy, so it is on a tmpfs of bounded size. */
 	if (!c->has_files)
 		r = mount_tmpfs(dir, 4 * USER_DB_MAX, FILES_INODES, 0755, NULL, c->e);
 	c->has_files = r == 0;
@@ -236,7 +237,7 @@ static int add_line(struct oci_ctx *c, const char *path, const char *line, char 
 	return r;
 }
 
-/* Entries for ids that the image does not know: programs ask for their own name and home. */
+/* Generate entries for ids unknown to the image: programs look up their own name and home. */
 static int generate_entries(struct oci_ctx *c)
 {
 	const char *home = json_string_value(json_object_get(c->process, "cwd"));

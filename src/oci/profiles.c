@@ -1,8 +1,7 @@
 /*
- * profiles.c - see profiles.h.
- *
- * What must hold: a profile that was asked for by name is enforced or the container is refused; the
- * default profile is enforced where the host can, and left out with a warning where it cannot.
+ * profiles.c - seccomp, AppArmor and SELinux: profiles by name and defaults.
+ * Invariants: a profile requested by name is enforced or the container is refused.  The default
+ * profile is enforced if the host supports it, else omitted with a warning.
  */
 #include "oci/profiles.h"
 
@@ -15,7 +14,7 @@
 #include "os/seccomp.h"
 #include "os/selinux.h"
 
-/* A profile request in one form, whichever of the two spellings it came in. */
+/* A requested profile, from either the new or the deprecated field. */
 struct wanted {
 	enum {
 		WANT_NONE,
@@ -55,7 +54,7 @@ static int from_profile(struct oci_ctx *c, const char *field, const Runtime__V1_
 	return 0;
 }
 
-/* "runtime/default", "docker/default", "unconfined", "localhost/NAME" of the old fields. */
+/* "runtime/default", "docker/default", "unconfined", "localhost/NAME" of the deprecated fields. */
 static int from_text(struct oci_ctx *c, const char *field, const char *text, struct wanted *ret)
 {
 	if (!*text) {
@@ -91,9 +90,9 @@ static int read_wanted(struct oci_ctx *c, const char *field, const Runtime__V1__
 
 /* --- seccomp -------------------------------------------------------------------------------- */
 
-/* Has the image programs of the 32-bit sibling?  A dynamic loader tells; an image that says so as a
- * whole needs none.  Leaving the second architecture out where nothing uses it shortens each create
- * and exec by a fifth, and takes a whole system call table away from an attacker. */
+/* Does the image have programs of the 32-bit sibling architecture? True if it has such a dynamic
+ * loader; a 32-bit image needs none.  Omitting the second architecture makes each create and exec
+ * a fifth faster, and removes a whole system call table from the attack surface. */
 static bool needs_compat(const struct oci_ctx *c)
 {
 	static const char *const loaders[] = { "/lib/ld-linux.so.2", "/lib/ld-musl-i386.so.1",
@@ -140,8 +139,8 @@ static int seccomp_default(struct oci_ctx *c, json_t **ret)
 	return 0;
 }
 
-/* As the CRI says, privileged means unconfined whatever else is asked for, unless the node says
- * otherwise. */
+/* As in the CRI, privileged means unconfined whatever the request's profile, unless crio.conf has
+ * a profile for privileged containers. */
 static int seccomp_privileged(struct oci_ctx *c)
 {
 	const char *file = c->in->conf->privileged_seccomp_profile;
@@ -260,8 +259,8 @@ int oci_selinux_build(struct oci_ctx *c)
 		options = pod->security_context->selinux_options;
 	if (!c->in->host->selinux)
 		return 0;
-	/* Privileged containers and those that see the host's processes keep the runtime's domain,
-	 * unless the request names another. */
+	/* Privileged containers and those in the host's PID or IPC namespace keep the runtime's
+	 * domain, unless the request names another. */
 	if (!options && (c->privileged || c->pid_ns->pid == RUNTIME__V1__NAMESPACE_MODE__NODE ||
 			 c->pod_ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE))
 		return 0;

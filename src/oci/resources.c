@@ -1,5 +1,5 @@
 /*
- * resources.c - see resources.h.
+ * resources.c - validate the CRI's limits and write them as linux.resources.
  */
 #include "oci/resources.h"
 
@@ -36,7 +36,7 @@ static int bad_number(struct err *e, const char *field, int64_t value)
 		       (long long)value);
 }
 
-/* "0-3,8": the kernel says the rest. */
+/* "0-3,8": the kernel checks the syntax. */
 static int put_cpuset(json_t *cpu, const char *key, const char *field, const char *value,
 		      struct err *e)
 {
@@ -96,7 +96,7 @@ static int put_memory(const struct oci_resources_input *in, json_t *out, struct 
 			(long long)swap, (long long)limit);
 	if (limit)
 		oci_json_put_number(memory, "limit", limit);
-	/* Without a word about swap the limit holds for both: none of it may go to swap. */
+	/* Without a swap limit the memory limit covers both: no swap. */
 	if (in->host->swap && (swap || limit))
 		oci_json_put_number(memory, "swap", swap ? swap : limit);
 	else if (swap > limit)
@@ -104,7 +104,7 @@ static int put_memory(const struct oci_resources_input *in, json_t *out, struct 
 	return 0;
 }
 
-/* "2MB" as the cgroup file has it; the kubelet names every size the node has. */
+/* "2MB" as in the cgroup file's name; the kubelet lists every size of the node. */
 static int put_hugepages(const struct oci_resources_input *in, json_t *out, struct err *e)
 {
 	const Runtime__V1__LinuxContainerResources *req = in->resources;
@@ -165,7 +165,7 @@ static int put_unified(const struct oci_resources_input *in, json_t *out, struct
 	for (size_t i = 0; i < req->n_unified; i++) {
 		const char *key = req->unified[i]->key, *value = req->unified[i]->value;
 
-		/* A file of the container's own cgroup, no way out of it. */
+		/* A file of the container's own cgroup, never a path to another. */
 		if (!*key || strchr(key, '/') || !strchr(key, '.') || key[0] == '.' ||
 		    !str_is_utf8(key, strlen(key)) || !str_is_utf8(value, strlen(value)))
 			return err_set(e, ERR_INVALID,

@@ -1,5 +1,5 @@
 /*
- * rootfs.c - see rootfs.h.
+ * rootfs.c - openat2 with RESOLVE_IN_ROOT, bounded reads and path resolution.
  */
 #include "oci/rootfs.h"
 
@@ -23,7 +23,7 @@ static int open_in_root(int root, const char *path, uint64_t flags)
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 
-	/* A rename elsewhere in the tree may disturb the walk: the kernel says EAGAIN then. */
+	/* openat2 fails with EAGAIN when a concurrent rename disturbs the walk. */
 	for (int tries = 0; tries < 16; tries++) {
 		int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 

@@ -1,9 +1,8 @@
 /*
- * rootview.c - resolve paths of a container with a table of mounts, before any mount is made.
- *
- * Each path is a cleaned text that has been walked already; its next component is opened with
- * O_NOFOLLOW below the descriptor of the mount that covers it.  RESOLVE_NO_SYMLINKS makes a
- * component that was swapped for a link meanwhile an error.
+ * rootview.c - resolve container paths with a table of mounts, before any mount is made.
+ * The resolved part of a path is clean text.  The next component is opened with O_NOFOLLOW below
+ * the descriptor of the covering mount.  RESOLVE_NO_SYMLINKS fails if a component was replaced by
+ * a link meanwhile.
  */
 #include "oci/rootview.h"
 
@@ -19,8 +18,8 @@
 #include "base/fs.h"
 #include "base/util.h"
 
-#define LINKS_MAX 40 /* as the kernel has it */
-#define DEPTH_MAX 1024 /* components of one walk, those of links included */
+#define LINKS_MAX 40 /* the kernel's limit */
+#define DEPTH_MAX 1024 /* components of one walk, including those of links */
 
 struct covering {
 	char *path;
@@ -104,7 +103,7 @@ static int open_below(int dir, const char *path)
 
 	while (*path == '/')
 		path++;
-	/* A rename elsewhere in the tree may disturb the walk: the kernel says EAGAIN then. */
+	/* openat2 fails with EAGAIN when a concurrent rename disturbs the walk. */
 	for (int tries = 0; tries < 16; tries++) {
 		int fd = *path ? (int)syscall(SYS_openat2, dir, path, &how, sizeof(how))
 			       : fcntl(dir, F_DUPFD_CLOEXEC, 0);
@@ -115,7 +114,7 @@ static int open_below(int dir, const char *path)
 	return -1;
 }
 
-/* ret_fd: O_PATH descriptor of path, -1 when there is none to have. */
+/* ret_fd: O_PATH descriptor of path; -1: missing or unknown. */
 static int open_path(const struct rootview *v, const char *path, int *ret_fd,
 		     enum rootview_kind *ret, struct err *e)
 {
@@ -152,7 +151,7 @@ int rootview_look(const struct rootview *v, const char *path, enum rootview_kind
 
 /* --- resolving ------------------------------------------------------------------------------ */
 
-/* at: what has been walked, "" at the root; rest: what is to be walked. */
+/* at: resolved path, "" at the root; rest: unresolved path. */
 struct path_walk {
 	const struct rootview *v;
 	char at[PATH_MAX];
@@ -168,7 +167,7 @@ static void walk_up(struct path_walk *w)
 		*slash = '\0';
 }
 
-/* The link at w->at is replaced by its target: an absolute one starts at the container's root. */
+/* Replace the link at w->at by its target; an absolute target starts at the container's root. */
 static int walk_link(struct path_walk *w, int fd, struct err *e)
 {
 	char target[PATH_MAX], *rest;
@@ -265,7 +264,7 @@ void rootview_place_done(struct rootview_place *place)
 
 /* --- making --------------------------------------------------------------------------------- */
 
-/* The directory that path is in.  *ret_name: its last component. */
+/* Open the parent directory of path.  *ret_name: its last component. */
 static int open_parent(const struct rootview *v, const char *path, int *ret_dir,
 		       const char **ret_name, struct err *e)
 {
@@ -285,7 +284,7 @@ static int open_parent(const struct rootview *v, const char *path, int *ret_dir,
 	return 0;
 }
 
-/* path: missing a moment ago, its parent is a directory. */
+/* path: missing at the last check; its parent is a directory. */
 static int make_one(const struct rootview *v, const char *path, bool directory, struct err *e)
 {
 	_cleanup_close_ int dir = -1;
@@ -312,7 +311,7 @@ int rootview_link(const struct rootview *v, const char *path, const char *target
 	return r;
 }
 
-/* Make what is missing of path, whose components are walked from the top. */
+/* Create the missing components of path, from the top. */
 static int make_path(const struct rootview *v, const char *path, bool directory, struct err *e)
 {
 	const char *end = path;

@@ -1,8 +1,7 @@
 /*
- * signals.c - see signals.h.
- *
- * Real-time signals are fixed numbers here: SIGRTMIN of a libc depends on how many it keeps for
- * itself, and the libc in the container is not ours.
+ * signals.c - table of signals, and parsing of names and real-time signals.
+ * Real-time signals have fixed numbers here: a libc's SIGRTMIN depends on the signals it reserves,
+ * and the container's libc may differ from the daemon's.
  */
 #include "oci/signals.h"
 
@@ -12,7 +11,7 @@
 #include "base/str.h"
 #include "base/util.h"
 
-#define RT_MIN 34 /* what users of all libcs mean by SIGRTMIN */
+#define RT_MIN 34 /* SIGRTMIN in common use, for all libcs */
 #define RT_MAX 64
 
 static const struct signal_name {

@@ -1,6 +1,6 @@
 /*
- * spec.c - see spec.h.  The order of the parts is an order of need: the capabilities decide about
- * the seccomp profile, labels and the generated passwd about the mounts.
+ * spec.c - run the parts of the spec builder in the order of their dependencies: the seccomp
+ * profile depends on the capabilities, mounts on labels and the generated passwd.
  */
 #include "oci/spec.h"
 
@@ -26,7 +26,7 @@
 static const Runtime__V1__NamespaceOption no_namespace_options =
 	RUNTIME__V1__NAMESPACE_OPTION__INIT;
 
-/* What is hidden unless the request has lists of its own: as the kubelet has it. */
+/* Masked paths unless the request has its own lists; the kubelet's defaults. */
 static const char *const default_masked[] = {
 	"/proc/acpi",
 	"/proc/asound",
@@ -47,7 +47,7 @@ static const char *const default_readonly[] = {
 
 /* --- the request, for a sandbox as for a container ------------------------------------------ */
 
-/* The sandbox's own context in the form of a container's; both are empty messages before. */
+/* Convert the sandbox's own context to a container's; both start as empty messages. */
 static void view_sandbox(struct oci_ctx *c, Runtime__V1__ContainerConfig *config,
 			 Runtime__V1__LinuxContainerSecurityContext *sec)
 {
@@ -87,7 +87,7 @@ static void view_container(struct oci_ctx *c,
 	}
 }
 
-/* The fields that the CRI keeps for old clients are read here and nowhere else. */
+/* Read the CRI's deprecated fields; no other function does. */
 static void view_deprecated(struct oci_ctx *c)
 {
 	const Runtime__V1__LinuxPodSandboxConfig *pod = c->in->sandbox->linux;
@@ -122,12 +122,12 @@ static int view_request(struct oci_ctx *c, Runtime__V1__ContainerConfig *config,
 			"container of it can be");
 	c->pod_ns = pod_sec && pod_sec->namespace_options ? pod_sec->namespace_options
 							  : &no_namespace_options;
-	/* Only pid may differ from the pod's choice. */
+	/* Only pid may differ from the pod's options. */
 	c->pid_ns = c->sec->namespace_options ? c->sec->namespace_options : c->pod_ns;
 	return 0;
 }
 
-/* --- the parts that need no file of their own ----------------------------------------------- */
+/* --- the parts without a file of their own -------------------------------------------------- */
 
 static int check_input(struct oci_ctx *c)
 {
@@ -155,8 +155,9 @@ static void build_root(struct oci_ctx *c)
 	oci_json_put(root, "readonly", json_boolean(readonly));
 }
 
-/* An empty list cannot be told from an absent one: it means the defaults.  In a pod with a user
- * namespace it means no path at all, as the kubelet asks for with procMount Unmasked. */
+/* Protobuf cannot distinguish an empty list from an absent one: both mean the defaults.  In a pod
+ * with a user namespace an empty list means no path, as the kubelet requests for procMount
+ * Unmasked. */
 static bool hides_by_default(const struct oci_ctx *c)
 {
 	const Runtime__V1__UserNamespace *userns = c->pod_ns->userns_options;
@@ -232,7 +233,7 @@ static int build_resources(struct oci_ctx *c)
 	return oci_resources_put(&in, oci_json_need_object(c->linux_part, "resources"), c->e);
 }
 
-/* What hypervisor-based runtimes must know to tell a pod from its containers. */
+/* Hypervisor-based runtimes need these to distinguish a pod from its containers. */
 static void build_annotations(struct oci_ctx *c)
 {
 	const Runtime__V1__PodSandboxMetadata *pod = c->in->sandbox->metadata;
@@ -264,7 +265,7 @@ static int stop_signal(struct oci_ctx *c, int *ret)
 			       (int)asked);
 	if (*ret == 0 && text && *text) {
 		*ret = oci_signal_parse(text);
-		/* The image is the only one to blame, and it can still be stopped. */
+		/* Only a warning: the image is at fault, and SIGTERM still stops the container. */
 		if (*ret == 0)
 			oci_ctx_warn(
 				c, "the image's stop signal \"%.32s\" is not known: SIGTERM it is",
@@ -305,7 +306,7 @@ static int build(struct oci_ctx *c, struct oci_spec *ret)
 		r = build_resources(c);
 	if (r == 0)
 		r = oci_devices_build(c);
-	/* Last, because it makes host directories: a refused request should leave none. */
+	/* Last, because it creates host directories: a refused request should leave none. */
 	if (r == 0)
 		r = oci_mounts_build(c);
 	if (r == 0)

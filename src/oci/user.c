@@ -1,5 +1,6 @@
 /*
- * user.c - see user.h.  passwd(5) and group(5) by hand: libc's functions read the host's files.
+ * user.c - own parser of passwd(5) and group(5), because libc's functions read the host's files;
+ * resolution of a request.
  */
 #include "oci/user.h"
 
@@ -13,7 +14,7 @@
 
 #define FIELDS_MAX 7
 
-/* One line cut at its colons; what is behind the last expected colon stays in the last field. */
+/* A line split at colons; the last field keeps any further colons. */
 struct fields {
 	const char *at[FIELDS_MAX];
 	size_t len[FIELDS_MAX];
@@ -36,7 +37,7 @@ static void split(const char *line, size_t size, size_t max, struct fields *ret)
 	}
 }
 
-/* The next line of *text into fields; false at the end. */
+/* Split the next line of *text into fields; false at the end. */
 static bool next_line(const char **text, size_t *size, size_t n_fields, struct fields *ret)
 {
 	while (*size > 0) {
@@ -180,7 +181,7 @@ static int check_id(int64_t id, const char *field, uint32_t *ret, struct err *e)
 	return 0;
 }
 
-/* Set uid, gid and *entry from a user that may be a number or a name. */
+/* Set uid, gid and *entry from a user given as a number or a name. */
 static int resolve_who(const struct user_db *db, const char *who, const char *field, struct user *u,
 		       struct user_entry *entry, struct err *e)
 {
@@ -188,7 +189,7 @@ static int resolve_who(const struct user_db *db, const char *who, const char *fi
 	size_t size = db->passwd.len;
 	bool numeric = text_id(who, strlen(who), &u->uid);
 
-	/* Digits are an id even when an entry has them as its name: else a file in the image
+	/* Digits are always an id, even if an entry has them as its name: else the image's passwd
 	 * could turn "1000" into root. */
 	u->in_passwd = user_find_passwd(text, size, numeric ? NULL : who, u->uid, entry);
 	if (!numeric && !u->in_passwd)
@@ -294,7 +295,7 @@ int user_resolve(int root, const struct user_request *req, struct user *ret, str
 	if (r == 0 && req->gid)
 		r = check_id(*req->gid, "run_as_group", &ret->gid, e);
 	ret->in_group = user_has_group(db.group.data, db.group.len, ret->gid);
-	/* USER user:group names the whole identity: /etc/group adds nothing to it. */
+	/* USER user:group is the whole identity: add no groups of /etc/group. */
 	if (r == 0)
 		r = collect_groups(&db, req, &entry, !req->strict && !group_given, ret, e);
 	if (r < 0)

@@ -1,6 +1,6 @@
 /*
- * vulnerable.c - see vulnerable.h.  To add one: a line with the first version of each maintained
- * series that has the fix, the newest series last.
+ * vulnerable.c - table of vulnerabilities, and comparison of versions.  To add one: a line with
+ * the first fixed version of each maintained series, the newest series last.
  */
 #include "oci/vulnerable.h"
 
@@ -21,7 +21,7 @@ struct version {
 
 static const struct {
 	const char *runtime, *cve, *what;
-	/* A version is fixed from that of its own series on, and in every series after the last. */
+	/* First fixed version of each series; every series after the last is fixed. */
 	struct version fixed[FIXES_MAX];
 } known[] = {
 	{ "runc", "CVE-2019-5736", "a container overwrites the runtime", { { { 1, 0, 0 }, 7 } } },
