@@ -1,9 +1,7 @@
 /*
- * crisp.c - the operator's command: look at what crispd has, run something, find out why
- * something does not move.
- *
- * Human output goes to stdout in tables; -o json prints what the daemon said.  Exit codes: 0,
- * 1 failed, 2 usage; `run` and `exec` return the program's.
+ * crisp.c - the operator's command: list objects, run containers, explain pending work.
+ * Tables for readers go to stdout; -o json prints the daemon's responses.  Exit codes: 0, 1
+ * failed, 2 usage; `run` and `exec` return the program's.
  */
 #include "crisp.h"
 
@@ -135,7 +133,7 @@ static const struct cli_command *command_find(const char *name)
 	return NULL;
 }
 
-/* Which one was meant, if it is close to one. */
+/* The command nearest to name, if any is near. */
 static const char *command_nearest(const char *name)
 {
 	const char *best = NULL;
@@ -162,8 +160,8 @@ static int unknown_command(const char *name)
 	return CLI_EXIT_USAGE;
 }
 
-/* What a command waits for itself the library's threads, which inherit this, must not take: the
- * terminal's new size, and for some Ctrl-C. */
+/* Block the signals that a command reads itself: SIGWINCH, and for some SIGINT.  The library's
+ * threads inherit the mask. */
 static void signals_block(const struct cli_command *command)
 {
 	sigset_t set;
@@ -185,7 +183,7 @@ static int command_run(struct cli *cli, int argc, char **argv)
 	if (!cli->command)
 		return unknown_command(argv[0]);
 	signals_block(cli->command);
-	optind = 0; /* glibc: start again, with another option string */
+	optind = 0; /* glibc: restart with another option string */
 	r = cli->command->run(cli, argc, argv);
 	rpc_client_close(cli->client);
 	if (fflush(stdout) || ferror(stdout)) {
@@ -208,7 +206,7 @@ int main(int argc, char **argv)
 
 	if (!cli.socket || !cli.socket[0])
 		cli.socket = SOCKET_DEFAULT;
-	log_set_level(LOG_LEVEL_ERROR); /* the library's messages are not the operator's */
+	log_set_level(LOG_LEVEL_ERROR); /* hide the library's messages from the operator */
 	grpc_env_init();
 	while ((c = getopt_long(argc, argv, "+ho:", longs, NULL)) != -1) {
 		if (c == 's') {

@@ -1,8 +1,7 @@
 /*
- * crisp_exec.c - the commands `exec` and `attach`: a process's streams at this terminal.
- *
- * Without a bound in time an exec's streams come as they are written; with --timeout the daemon
- * keeps the time, and hands over all of the output at the end.
+ * crisp_exec.c - the commands `exec` and `attach`: connect a process's streams to this terminal.
+ * Without --timeout, exec copies streams as they are written.  With --timeout, the daemon enforces
+ * it and returns all output at the end.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -27,7 +26,7 @@
 #define READ_SIZE 32768
 #define CALL_TIMEOUT_MS 60000
 #define EXIT_LOOK_MS 20
-#define EXIT_LOOKS 50 /* a second: what has closed its streams may go on without them */
+#define EXIT_LOOKS 50 /* one second: a process may run on after closing its streams */
 #define DETACH_FIRST 0x10 /* Ctrl-P, then Ctrl-Q */
 #define DETACH_SECOND 0x11
 
@@ -35,18 +34,18 @@
 struct terminal {
 	struct loop *loop;
 	struct stream_client *client;
-	uint32_t error, in, out, err, resize; /* streams, 0: not asked for */
+	uint32_t error, in, out, err, resize; /* streams, 0: not requested */
 	bool tty, raw;
 	struct termios before;
 	struct loop_io keyboard, window;
-	bool keyboard_waits; /* for room; or is at its end */
+	bool keyboard_waits; /* until there is room, or at EOF */
 	bool may_detach, detach_begun, detached;
 	struct buf status;
 	bool status_complete, failed;
 	struct err e;
 };
 
-/* --- what comes --- */
+/* --- input from the daemon --- */
 
 static void done(struct terminal *t)
 {
@@ -111,9 +110,9 @@ static void on_closed(void *arg, const struct err *why)
 	fail(arg, why);
 }
 
-/* --- what goes --- */
+/* --- output to the daemon --- */
 
-/* Ctrl-P Ctrl-Q in what was typed: what stands before it is sent, and that is all. */
+/* Search the input for Ctrl-P Ctrl-Q; only the bytes before it are sent. */
 static size_t look_for_detach(struct terminal *t, char *data, size_t size)
 {
 	size_t kept = 0;
@@ -157,7 +156,7 @@ static void on_keyboard(struct loop_io *io, uint32_t events)
 		keyboard_stop(t);
 }
 
-/* A file cannot be polled, and is always ready: it is read from room to room. */
+/* epoll refuses regular files, which are always ready: read them at each `room` callback. */
 static void keyboard_start(struct terminal *t)
 {
 	struct err e = ERR_NULL;
@@ -248,7 +247,7 @@ static uint32_t open_stream(struct terminal *t, const char *type)
 	return stream_client_stream(t->client, &what);
 }
 
-/* Connect to the session behind url; its streams are those that the RPC was asked for. */
+/* Connect to the session at url, with the streams that the RPC requested. */
 static int terminal_open(struct cli *cli, struct terminal *t, const char *url, bool in,
 			 struct err *e)
 {
@@ -276,7 +275,7 @@ static int terminal_open(struct cli *cli, struct terminal *t, const char *url, b
 	return r;
 }
 
-/* {"status":"Success"}, or a failure with the exit code as one of its causes. */
+/* Parse {"status":"Success"}, or a failure with the exit code as one of its causes. */
 static int read_status(const struct buf *text, int *ret_code, struct err *e)
 {
 	json_t *root = json_loadb(text->data ? text->data : "", text->len, 0, NULL), *cause;
@@ -331,7 +330,7 @@ struct exec_options {
 	int64_t timeout_s;
 };
 
-/* An empty stream has no data, not even a pointer. */
+/* An empty stream has no data: the pointer is NULL. */
 static void print_bytes(const ProtobufCBinaryData *data, FILE *out)
 {
 	if (data->len)
@@ -346,7 +345,8 @@ static int exec_sync(struct cli *cli, char *id, char **argv, int argc, int64_t t
 	Runtime__V1__ExecSyncRequest req = RUNTIME__V1__EXEC_SYNC_REQUEST__INIT;
 	int r;
 
-	/* The daemon keeps the time; ours only ends a wait for a daemon that does not. */
+	/* The daemon enforces the timeout; the client's own deadline covers a daemon that does not
+	 * reply. */
 	r = cli_connect(cli, timeout_s * 1000 + CALL_TIMEOUT_MS, e);
 	if (r < 0)
 		return r;
@@ -429,7 +429,7 @@ int cmd_exec(struct cli *cli, int argc, char **argv)
 
 /* --- attach --- */
 
-/* 1: it runs. */
+/* 1: still running. */
 static int exit_code_now(struct cli *cli, const char *id, int *ret_code, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__ContainerStatusResponse *s = NULL;
@@ -442,7 +442,7 @@ static int exit_code_now(struct cli *cli, const char *id, int *ret_code, struct 
 	return r;
 }
 
-/* The container's own exit code, when it has ended: its streams end a moment before it does. */
+/* Wait for the container's own exit code: its streams end shortly before the container does. */
 static int exit_code_of(struct cli *cli, const char *id, int *ret_code, struct err *e)
 {
 	int r;

@@ -1,8 +1,7 @@
 /*
- * crisp_forward.c - the command `port-forward`: ports of this node that lead into a pod.
- *
- * One session with the daemon carries all connections; each is a pair of streams, one for data and
- * one on which the daemon says why a connection did not come about.
+ * crisp_forward.c - the command `port-forward`: forward local ports into a pod.
+ * One session with the daemon carries all connections.  Each connection is a pair of streams: one
+ * for data, and one for the daemon's error if the connection fails.
  */
 #include <errno.h>
 #include <signal.h>
@@ -26,8 +25,8 @@
 #define CALL_TIMEOUT_MS 60000
 #define PORTS_MAX 64
 #define READ_SIZE 32768
-#define WAITING_MAX (256 * 1024) /* for a client that does not read, bytes */
-#define PATIENCE_NS (60 * NSEC_PER_SEC) /* with one that takes nothing while others wait for it */
+#define WAITING_MAX (256 * 1024) /* queued bytes for a client that does not read */
+#define PATIENCE_NS (60 * NSEC_PER_SEC) /* limit for a stalled client that blocks the others */
 #define ERROR_MAX 1024
 
 struct forward;
@@ -45,9 +44,9 @@ struct forwarded_conn {
 	struct loop_io socket;
 	uint16_t port;
 	uint32_t error, data; /* streams */
-	uint32_t events; /* watched for */
+	uint32_t events; /* watched events */
 	struct buf waiting, reason;
-	struct loop_timer late; /* runs while too much is waiting and none of it is taken */
+	struct loop_timer late; /* runs while the queue is too long and does not shrink */
 	bool client_ended, pod_ended, told_end, dead;
 };
 
@@ -123,7 +122,7 @@ static void on_link(struct loop_io *io, uint32_t events)
 		conn_read(l);
 }
 
-/* Watch for what can be done now; free what has nothing left to do. */
+/* Watch for the possible I/O; free a connection with none left. */
 static void conn_update(struct forwarded_conn *l)
 {
 	bool full = stream_client_is_full(l->f->client);
@@ -150,8 +149,8 @@ static void conn_update(struct forwarded_conn *l)
 		conn_free(l);
 }
 
-/* Callbacks only change links: who is in the middle of one does not lose it.  This protocol has no
- * flow control of streams: the session waits for the slowest of them. */
+/* Free connections only here, so that no callback loses its own.  The protocol has no flow control
+ * per stream: the session waits for the slowest connection. */
 static bool turn_end(void *arg)
 {
 	struct forward *f = arg;
@@ -191,7 +190,8 @@ static void on_client(struct loop_io *io, uint32_t events)
 	list_append(&d->f->links, &l->node);
 	l->error = open_stream(l, "error", d->f->next_request);
 	l->data = open_stream(l, "data", d->f->next_request++);
-	stream_client_put(d->f->client, l->error, NULL, 0, true); /* we say nothing on it */
+	stream_client_put(d->f->client, l->error, NULL, 0, true); /* the client sends nothing on
+								   * it */
 }
 
 /* --- from the daemon --- */
@@ -254,7 +254,7 @@ static void on_closed(void *arg, const struct err *why)
 
 /* --- ports --- */
 
-/* "[LOCAL:]REMOTE"; LOCAL left out is REMOTE, 0 or empty is any. */
+/* "[LOCAL:]REMOTE"; LOCAL defaults to REMOTE; 0 or empty: any port. */
 static int parse_ports(const char *text, uint16_t *ret_local, uint16_t *ret_remote)
 {
 	const char *colon = strchr(text, ':');
@@ -314,7 +314,7 @@ static void on_signal(struct loop_io *io, uint32_t events)
 	loop_stop(f->loop);
 }
 
-/* main has blocked them. */
+/* main has blocked the signals. */
 static int watch_signals(struct forward *f, struct err *e)
 {
 	sigset_t set;

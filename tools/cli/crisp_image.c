@@ -1,5 +1,5 @@
 /*
- * crisp_image.c - pull, load, rmi.
+ * crisp_image.c - the commands `pull`, `load` and `rmi`.
  */
 #include "crisp.h"
 
@@ -25,7 +25,7 @@ int image_pull(struct cli *cli, const char *name, Runtime__V1__AuthConfig *auth,
 	spec.image = (char *)(uintptr_t)name;
 	req.image = &spec;
 	req.auth = auth;
-	r = cli_connect(cli, 0, e); /* as long as it takes; the daemon has its own limits */
+	r = cli_connect(cli, 0, e); /* no timeout; the daemon has its own limits */
 	if (r < 0)
 		return r;
 	progress = quiet ? NULL : progress_start(cli, name);
@@ -70,7 +70,7 @@ int cmd_pull(struct cli *cli, int argc, char **argv)
 		}
 		free(creds);
 		creds = xstrdup(optarg);
-		explicit_bzero(optarg, strlen(optarg)); /* others read our command line */
+		explicit_bzero(optarg, strlen(optarg)); /* other users can read the command line */
 	}
 	if (argc - optind != 1)
 		return cli_usage(cli, "one image is needed");
@@ -128,8 +128,8 @@ static int remove_image(struct cli *cli, const char *text, struct err *e)
 	struct found_object object;
 	int r = image_exists(cli, text, e);
 
-	/* A name in any form the daemon understands goes to it as it is; what it does not know may
-	 * be the beginning of an id. */
+	/* Pass the name unchanged: the daemon parses all forms.  A name unknown to the daemon may
+	 * be an id's prefix. */
 	spec.image = (char *)(uintptr_t)text;
 	if (r == 0) {
 		r = cli_resolve(cli, text, OBJECT_KIND_IMAGE, &object, e);

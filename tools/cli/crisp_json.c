@@ -1,5 +1,5 @@
 /*
- * crisp_json.c - see crisp_json.h.  A walk over protobuf-c's descriptors that builds a tree.
+ * crisp_json.c - build a JSON tree from a message by walking its protobuf-c descriptors.
  */
 #include "crisp_json.h"
 

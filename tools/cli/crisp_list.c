@@ -1,5 +1,6 @@
 /*
- * crisp_list.c - ps, pods, images, info, version: one question, one table.
+ * crisp_list.c - the commands `ps`, `pods`, `images`, `info` and `version`: one request, one table
+ * each.
  */
 #include "crisp.h"
 
@@ -24,7 +25,7 @@ static const char *container_state(Runtime__V1__ContainerState state)
 		return "Running";
 	case RUNTIME__V1__CONTAINER_STATE__CONTAINER_EXITED:
 		return "Exited";
-	default: /* _UNKNOWN, and what a newer daemon may say */
+	default: /* _UNKNOWN, and values of a newer daemon */
 		return "Unknown";
 	}
 }
@@ -45,7 +46,7 @@ static void add_ago(struct table *t, int64_t at_ns)
 	table_add(t, text);
 }
 
-/* Name of a container's pod, "" if it went meanwhile. */
+/* Name of a container's pod, "" if the pod was removed meanwhile. */
 static const char *pod_name(const Runtime__V1__ListPodSandboxResponse *pods, const char *id)
 {
 	for (size_t i = 0; i < pods->n_items; i++)
@@ -163,7 +164,7 @@ static void pods_print(const Runtime__V1__ListPodSandboxResponse *pods)
 	table_print(t, stdout);
 }
 
-/* For the lists that only take -q. */
+/* Options of the lists that accept only -q. */
 static int list_options(struct cli *cli, int argc, char **argv, struct err *e)
 {
 	static const struct option longs[] = {
@@ -198,7 +199,7 @@ int cmd_pods(struct cli *cli, int argc, char **argv)
 	return CLI_EXIT_OK;
 }
 
-/* "host/name:tag" has its tag behind the last colon that no slash follows. */
+/* The tag of "host/name:tag" follows the last colon, unless a slash comes after the colon. */
 static void add_tagged(struct table *t, const char *name)
 {
 	const char *colon = strrchr(name, ':'), *slash = strrchr(name, '/');

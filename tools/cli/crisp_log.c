@@ -1,5 +1,5 @@
 /*
- * crisp_log.c - see crisp_log.h.
+ * crisp_log.c - parse CRI log records, find the last N of them, follow growth and rotation.
  */
 #include "crisp_log.h"
 
@@ -13,9 +13,9 @@
 #include "base/util.h"
 
 #define BLOCK 65536
-#define RECORD_MAX (1024 * 1024) /* what we keep of a record that does not end */
+#define RECORD_MAX (1024 * 1024) /* limit of an unterminated record */
 
-/* The next word of a record: its end, or NULL. */
+/* The end of a record's next word, or NULL. */
 static const char *word_end(const char *p, const char *end)
 {
 	return p < end ? memchr(p, ' ', (size_t)(end - p)) : NULL;
@@ -65,7 +65,7 @@ static void pending_print(struct log_reader *r)
 	}
 }
 
-/* Open what the path names now.  1: it does not exist. */
+/* Open the file at path.  1: no such file. */
 static int reader_open(struct log_reader *r, struct err *e)
 {
 	_cleanup_close_ int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -83,7 +83,7 @@ static int reader_open(struct log_reader *r, struct err *e)
 	return 0;
 }
 
-/* Go back from the end over so many newlines. */
+/* Seek back from the end over that many newlines. */
 static int seek_tail(struct log_reader *r, int64_t records, struct err *e)
 {
 	_cleanup_free_ char *block = xmalloc(BLOCK);
@@ -147,8 +147,8 @@ int log_reader_pump(struct log_reader *r, struct err *e)
 		n = reader_open(r, e);
 	if (n == 0)
 		n = drain(r, e);
-	/* Renamed away: the writer may have gone on in the old file until it knew, so that is
-	 * read to its end once more before the new one. */
+	/* Rotated: the writer may have written to the old file until ReopenContainerLog.  Read the
+	 * old file to its end once more before the new one. */
 	if (n == 0 && stat(r->path, &st) == 0 && st.st_ino != r->ino) {
 		n = drain(r, e);
 		if (n == 0)

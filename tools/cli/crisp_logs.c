@@ -1,5 +1,5 @@
 /*
- * crisp_logs.c - the command `logs`: where the file is says the daemon, the rest is reading it.
+ * crisp_logs.c - the command `logs`: get the log's path from the daemon, then read the file.
  */
 #include <poll.h>
 
@@ -9,7 +9,7 @@
 #define FOLLOW_MS 100
 #define LOGS_TIMEOUT_MS 60000
 
-/* Until the container has ended. */
+/* Until the container has exited. */
 static int follow(struct cli *cli, const char *id, struct log_reader *r, struct err *e)
 {
 	for (;;) {
@@ -20,7 +20,7 @@ static int follow(struct cli *cli, const char *id, struct log_reader *r, struct 
 		if (n < 0)
 			return n;
 		ended = s->status->state == RUNTIME__V1__CONTAINER_STATE__CONTAINER_EXITED;
-		n = log_reader_pump(r, e); /* after the question: nothing is missed */
+		n = log_reader_pump(r, e); /* read after the status, so that no record is missed */
 		if (n < 0 || ended)
 			return n;
 		poll(NULL, 0, FOLLOW_MS);

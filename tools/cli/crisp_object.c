@@ -1,5 +1,6 @@
 /*
- * crisp_object.c - inspect, explain, stop, rm, and how an object is found by what was typed.
+ * crisp_object.c - the commands `inspect`, `explain`, `stop` and `rm`, and the search for an
+ * object by id, prefix or name.
  */
 #include "crisp.h"
 
@@ -16,12 +17,12 @@
 #define OBJECT_TIMEOUT_MS 60000
 #define CANDIDATES_SHOWN 8
 
-/* A search: the best match so far, and all of them for the message. */
+/* A search: the best match so far, and all matches for the message. */
 struct object_search {
 	const char *text;
 	struct found_object *found;
 	unsigned n;
-	bool exact; /* found has exactly this id: nothing else counts */
+	bool exact; /* found has exactly this id: ignore other matches */
 	char owner[65]; /* pod of the container found */
 	struct buf candidates;
 };
@@ -60,7 +61,8 @@ static int search_pods(struct cli *cli, struct object_search *s, bool prefer_pod
 	for (size_t i = 0; r == 0 && i < pods->n_items; i++) {
 		const Runtime__V1__PodSandbox *p = pods->items[i];
 
-		/* `crisp run` gives a pod and its container one name: one thing to people. */
+		/* `crisp run` gives a pod and its container the same name: treat both as one
+		 * match. */
 		if (p->metadata && s->n == 1 && strcmp(s->owner, p->id) == 0 &&
 		    strcmp(p->metadata->name, s->text) == 0) {
 			if (!prefer_pod)
@@ -90,7 +92,7 @@ static int search_containers(struct cli *cli, struct object_search *s, struct er
 	return r;
 }
 
-/* One offer an image, under the name that matches if one does. */
+/* Offer each image once, under its matching name if there is one. */
 static int search_images(struct cli *cli, struct object_search *s, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__ListImagesResponse *list = NULL;
@@ -257,7 +259,7 @@ int cmd_explain(struct cli *cli, int argc, char **argv)
 		return cli_fail(&e);
 	if (optind < argc) {
 		req.id_prefix = argv[optind];
-		/* The daemon knows objects that no list shows, by id; lists know names. */
+		/* The daemon finds unlisted objects by id prefix; a name needs the lists. */
 		if (!id_is_prefix(argv[optind])) {
 			if (cli_resolve(cli, argv[optind], OBJECT_KIND_POD | OBJECT_KIND_CONTAINER,
 					&object, &e) < 0)
@@ -321,7 +323,7 @@ int pod_remove(struct cli *cli, const char *id, struct err *e)
 	return r < 0 ? r : cri_call_remove_pod_sandbox(cli->client, &req, &resp, e);
 }
 
-/* Do fn for each argument; the others are still done when one fails. */
+/* Call fn for each argument; continue after a failure. */
 static int for_each_object(struct cli *cli, char **argv, int n,
 			   int (*fn)(struct cli *cli, struct found_object *o, int64_t arg,
 				     struct err *e),

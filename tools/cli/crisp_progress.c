@@ -1,5 +1,5 @@
 /*
- * crisp_progress.c - see crisp_progress.h.
+ * crisp_progress.c - a thread that polls ListPulls and draws a bar or prints lines.
  */
 #include "crisp_progress.h"
 
@@ -15,7 +15,7 @@
 #include "crisp_table.h"
 
 #define LOOK_MS 200
-#define QUIET_LOOKS 25 /* without a terminal: a line at the latest after so many looks */
+#define QUIET_LOOKS 25 /* without a terminal: at least one line in so many polls */
 #define BAR_CELLS 24
 #define TEXT_MAX 400
 
@@ -62,7 +62,7 @@ static void show_bar(struct progress *g, const Crisp__V1__Pull *p, const char *t
 	g->shown = true;
 }
 
-/* Rates and bytes alone are news only now and then. */
+/* Print a line at once for changes other than rates and bytes. */
 static void show_line(struct progress *g, const Crisp__V1__Pull *p, const char *text)
 {
 	char key[TEXT_MAX];

@@ -1,5 +1,5 @@
 /*
- * crisp_pulls.c - pulls, cancel.
+ * crisp_pulls.c - the commands `pulls` and `cancel`.
  */
 #include "crisp.h"
 
@@ -13,7 +13,7 @@
 
 #define PULLS_TIMEOUT_MS 60000
 
-/* "3/5", and how many of them wait for another pull. */
+/* "3/5", and the number that waits for another pull. */
 static void format_layers(const Crisp__V1__Pull *p, char out[48])
 {
 	int n = snprintf(out, 48, "%u/%u", p->layers_done, p->layers_total);

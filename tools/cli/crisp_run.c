@@ -1,8 +1,7 @@
 /*
- * crisp_run.c - run a container in a pod of its own.
- *
- * `run` leaves nothing behind unless it is told to: pod, container and log directory go when the
- * container has ended, when something failed, and on Ctrl-C.
+ * crisp_run.c - the command `run`: a container in a pod of its own.
+ * Unless options keep them, `run` removes pod, container and log directory when the container has
+ * exited, after a failure, and on Ctrl-C.
  */
 #include <errno.h>
 #include <signal.h>
@@ -19,7 +18,7 @@
 #include "crisp_image.h"
 #include "crisp_log.h"
 
-#define RUN_TIMEOUT_MS 300000 /* one call: a CNI plugin may take its time */
+#define RUN_TIMEOUT_MS 300000 /* for one call: a CNI plugin may be slow */
 #define WAIT_MS 50
 #define STOP_GRACE_S 10
 #define LOG_DIR "/var/log/crisp/run"
@@ -34,7 +33,7 @@ enum {
 	OPT_PRIVILEGED,
 };
 
-/* What the command line says. */
+/* Options of the command line. */
 struct run_options {
 	const char *name, *image, *runtime, *entrypoint, *log_base;
 	bool host_network, keep, detach, privileged;
@@ -45,13 +44,13 @@ struct run_options {
 	size_t n_args;
 };
 
-/* What exists and must go again. */
+/* Resources to remove. */
 struct run {
 	char uid[ID_LEN + 1];
 	char *log_dir, *pod, *container;
 };
 
-/* "NAME=value", cut in place. */
+/* "NAME=value", split in place. */
 static int parse_env(struct run_options *o, char *text)
 {
 	Runtime__V1__KeyValue *kv = &o->envs[o->n_envs];
@@ -67,7 +66,7 @@ static int parse_env(struct run_options *o, char *text)
 	return 0;
 }
 
-/* "HOST:CONTAINER[:ro]", cut in place. */
+/* "HOST:CONTAINER[:ro]", split in place. */
 static int parse_mount(struct run_options *o, char *text)
 {
 	Runtime__V1__Mount *m = &o->mounts[o->n_mounts];
@@ -159,7 +158,7 @@ static int parse_options(struct cli *cli, struct run_options *o, int argc, char 
 	return 0;
 }
 
-/* A pod's configuration; all strings are others'. */
+/* A pod's configuration; all strings are borrowed. */
 struct pod_config {
 	Runtime__V1__PodSandboxConfig config;
 	Runtime__V1__PodSandboxMetadata metadata;
@@ -269,7 +268,7 @@ static int container_start(struct cli *cli, const char *id, struct err *e)
 	return cri_call_start_container(cli->client, &req, &resp, e);
 }
 
-/* A moment; true: Ctrl-C or SIGTERM, which main has blocked. */
+/* Wait WAIT_MS.  true: SIGINT or SIGTERM, which main has blocked. */
 static bool pause_or_signal(void)
 {
 	struct timespec t = { .tv_nsec = WAIT_MS * NSEC_PER_MSEC };
@@ -281,7 +280,8 @@ static bool pause_or_signal(void)
 	return sigtimedwait(&set, NULL, &t) > 0;
 }
 
-/* Print the log until the container has ended.  The first signal stops it, as a terminal does. */
+/* Print the log until the container has exited.  The first signal stops the container, like Ctrl-C
+ * in a terminal. */
 static int container_wait(struct cli *cli, const char *id, int *ret_code, struct err *e)
 {
 	_cleanup_(log_reader_done) struct log_reader log = LOG_READER_NULL;
@@ -314,7 +314,8 @@ static int container_wait(struct cli *cli, const char *id, int *ret_code, struct
 	}
 }
 
-/* The container and everything before it: what exists is in run, also after a failure. */
+/* Create pod and container and start them.  run lists the created resources, also after a failure.
+ */
 static int run_start(struct cli *cli, const struct run_options *o, struct run *run, struct err *e)
 {
 	_cleanup_free_ char *ref = NULL;
@@ -342,7 +343,7 @@ static int run_start(struct cli *cli, const struct run_options *o, struct run *r
 	return r;
 }
 
-/* Everything is tried, the first failure is reported. */
+/* Try every removal; report the first failure. */
 static int run_clean(struct cli *cli, struct run *run, struct err *e)
 {
 	struct err more;

@@ -1,5 +1,6 @@
 /*
- * crisp_space.c - images --tree, gc: what is in the image store, who holds it, what may go.
+ * crisp_space.c - `images --tree` and `gc`: content of the image store, its users, and unused
+ * content.
  */
 #include "crisp.h"
 

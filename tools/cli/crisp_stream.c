@@ -1,5 +1,5 @@
 /*
- * crisp_stream.c - see crisp_stream.h.
+ * crisp_stream.c - connect to crispd's streaming socket, upgrade to SPDY, copy frames.
  */
 #include "crisp_stream.h"
 
@@ -29,8 +29,8 @@ struct stream_client {
 	void *arg;
 	struct buf out;
 	uint32_t next_id;
-	uint32_t events; /* watched for */
-	bool paused; /* nothing is read */
+	uint32_t events; /* watched events */
+	bool paused; /* reading is stopped */
 	bool over;
 };
 
@@ -52,7 +52,7 @@ static int connect_local(const char *socket_path, struct err *e)
 	return take_fd(fd);
 }
 
-/* The answer's head goes to head, what stands behind it stays in the socket. */
+/* Read the response's header byte by byte, so that bytes after it stay in the socket. */
 static int read_head(int fd, struct buf *head, struct err *e)
 {
 	while (head->len < HEAD_MAX) {
@@ -70,7 +70,7 @@ static int read_head(int fd, struct buf *head, struct err *e)
 	return err_set(e, ERR_INTERNAL, "crispd's answer has no end");
 }
 
-/* Why not: the body of an answer that is no 101, which is short. */
+/* Make the error of a response other than 101 from its body, which is short. */
 static int refused(int fd, const struct buf *head, struct err *e)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
@@ -159,7 +159,7 @@ static void on_socket(struct loop_io *io, uint32_t events)
 
 	if (events & EPOLLOUT)
 		flush(c);
-	/* Who has hung up sends no more than what is there, paused or not. */
+	/* After a hang-up, read the remaining bytes even when paused. */
 	if (c->over || !(events & (c->paused ? EPOLLHUP | EPOLLERR : ~(uint32_t)EPOLLOUT)))
 		return;
 	n = read(io->fd, data, sizeof(data));
@@ -227,7 +227,7 @@ int stream_client_open(struct cli *cli, struct loop *loop, const char *url, cons
 	struct stream_client *c;
 	int r;
 
-	/* Who hangs up is an error of write. */
+	/* Report a hang-up as an error of write. */
 	sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	r = fd < 0 ? fd : upgrade(fd, url, protocol, e);
 

@@ -1,5 +1,5 @@
 /*
- * crisp_table.c - see crisp_table.h.
+ * crisp_table.c - columns aligned by display characters; ages, durations and sizes.
  */
 #include "crisp_table.h"
 
@@ -95,7 +95,7 @@ void format_duration(int64_t ns, char out[32])
 	};
 	int64_t seconds = MAX(ns, (int64_t)0) / NSEC_PER_SEC;
 
-	/* From two of a unit on: "90 minutes" says more than "1 hour". */
+	/* Use a unit from two of it on: "90 minutes" is more precise than "1 hour". */
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
 		if (seconds < 2 * units[i].seconds)
 			continue;
