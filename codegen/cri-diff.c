@@ -1,12 +1,11 @@
 /*
- * cri-diff.c - what differs between two versions of a schema, and what that means for us.
- *
+ * cri-diff.c - compare two versions of a schema and report effects on wire compatibility and
+ * bindings.
  * usage: cri-diff OLD.ds NEW.ds
- *
- * The arguments are descriptor sets with source info.  Each difference is one line: "+" is new, "-"
- * is gone, "!" cannot talk to the old version any more.  A field is the same when its number is; a
- * message when its name is.  Lines that begin with "bind" name RPCs that have no binding yet,
- * "gone" those whose binding must go; bump.sh acts on them and shows the rest.
+ * The arguments are descriptor sets with source info.  Each difference is one line: "+" is new,
+ * "-" is gone, "!" is incompatible with the old version.  Fields are matched by number, messages
+ * by name.  Lines that begin with "bind" name RPCs that have no binding yet, "gone" those whose
+ * binding must go; bump.sh acts on them and prints all others.
  * Exit status: 0 compatible or equal, 2 a "!" was printed, 1 failed.
  */
 #include <stdio.h>
@@ -100,7 +99,7 @@ static const char *field_label(const struct field *f)
 	return f->repeated && !f->map ? "repeated " : "";
 }
 
-/* How a value is laid out on the wire: types with the same class can read each other. */
+/* Wire layout of a value: types of the same class can read each other. */
 static int wire_class(const struct field *f)
 {
 	enum {

@@ -1,7 +1,7 @@
 /*
- * emit.c - the text buffer of the generators, see emit.h.
- *
- * The generators run for milliseconds on a developer's machine: running out of memory ends them.
+ * emit.c - the text buffer of the generators, with indentation, literals, banner and atomic file
+ * replacement.
+ * Out of memory ends the program: generators run for milliseconds on a developer's machine.
  */
 #include "emit.h"
 

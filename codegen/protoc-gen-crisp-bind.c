@@ -1,7 +1,6 @@
 /*
- * protoc-gen-crisp-bind.c - reads states/rpc.bind.
- *
- * A line with a mistake is reported and skipped, so one run shows all of them.
+ * protoc-gen-crisp-bind.c - read and check states/rpc.bind.
+ * A line with a mistake is reported and skipped, so one run shows all mistakes.
  */
 #include "protoc-gen-crisp-bind.h"
 
@@ -27,7 +26,7 @@ const char *bind_kind_name(enum bind_kind kind)
 	abort();
 }
 
-/* What is loaded, and the line that is looked at. */
+/* The bindings being loaded, and the current line. */
 struct bind_reader {
 	struct bindings *b;
 	const struct schema *s;
@@ -39,7 +38,7 @@ struct bind_reader {
 
 /* --- words --- */
 
-/* A word that may stand in a line once, with or without an argument. */
+/* A word allowed once in a line, with or without an argument. */
 struct word {
 	const char *word;
 	bool *flag;
@@ -58,7 +57,7 @@ static const char *words_list(const struct word *words, size_t n)
 	return emit_text(&e);
 }
 
-/* The words of the line from that one on. */
+/* Parse the words of the line, starting at from. */
 static bool words_parse(const struct word *words, size_t n, size_t from,
 			const struct bind_reader *l)
 {
@@ -89,7 +88,7 @@ static bool words_parse(const struct word *words, size_t n, size_t from,
 	return true;
 }
 
-/* "container_id", "image.image": a field of m, or of a single message in it */
+/* Resolve "container_id", "image.image": a field of m, or of a singular submessage. */
 static bool path_resolve(struct bind_path *p, const struct message *m, const char *text,
 			 const struct bind_reader *l)
 {
@@ -113,7 +112,7 @@ static bool path_resolve(struct bind_path *p, const struct message *m, const cha
 	return p->field;
 }
 
-/* The string of the request that names an object. */
+/* Resolve the request's string that names an object. */
 static bool path_resolve_name(struct bind_path *p, const struct rpc *r, const char *text,
 			      const struct bind_reader *l)
 {
@@ -151,7 +150,7 @@ static struct bind_machine *machine_find(const struct bindings *b, const char *n
 	return NULL;
 }
 
-/* The machine that an RPC is about. */
+/* Find the machine of an RPC and mark it used. */
 static struct bind_machine *machine_used(const char *name, size_t len, const struct bind_reader *l)
 {
 	struct bind_machine *m = machine_find(l->b, name, len);
@@ -239,7 +238,7 @@ static bool test_fits(const struct bind_test *t)
 	return field_is_text(f) && !f->repeated;
 }
 
-/* The field of the filter itself. */
+/* The field in the filter message itself. */
 static const struct field *test_outer(const struct bind_test *t)
 {
 	return t->at.inside ? t->at.inside : t->at.field;
@@ -327,7 +326,7 @@ static void filter_parse(const struct bind_reader *l)
 
 /* --- SERVICE.RPC event MACHINE.EVENT HOW... --- */
 
-/* "sandbox.run" */
+/* Parse "sandbox.run". */
 static bool event_parse(struct binding *bind, const char *text, const struct bind_reader *l)
 {
 	size_t n = strcspn(text, ".");
@@ -347,7 +346,7 @@ static void empty_check(const struct binding *b, const struct rpc *r, const stru
 		mistake(l, "%s has fields; drop answer=empty", r->response->name);
 }
 
-/* Does what the words of an event say go together? */
+/* Are the words of an event consistent? */
 static void event_check(const struct binding *b, const struct rpc *r, const struct bind_reader *l)
 {
 	if (b->makes == (b->by.field != NULL))
@@ -362,7 +361,7 @@ static void event_check(const struct binding *b, const struct rpc *r, const stru
 	empty_check(b, r, l);
 }
 
-/* What stands behind event MACHINE.EVENT. */
+/* Parse the words after event MACHINE.EVENT. */
 static void event_parse_how(struct binding *b, const struct rpc *r, const struct bind_reader *l)
 {
 	const char *by = NULL;
@@ -455,7 +454,7 @@ static const struct field *select_items(const struct binding *b, const struct rp
 	return NULL;
 }
 
-/* Does what the words say go together?  The machine has listings. */
+/* Are the words consistent? The machine must have listings. */
 static void select_check(struct binding *b, const struct rpc *r, const struct bind_reader *l)
 {
 	if (b->gone_ok && (b->where || b->kind != BIND_READ))
@@ -475,7 +474,7 @@ static void select_check(struct binding *b, const struct rpc *r, const struct bi
 			b->machine->lists->name);
 }
 
-/* What stands behind read or direct, from that word on. */
+/* Parse the words after read or direct, starting at from. */
 static void select_parse(struct binding *b, const struct rpc *r, size_t from,
 			 const struct bind_reader *l)
 {
@@ -503,7 +502,7 @@ static void select_parse(struct binding *b, const struct rpc *r, size_t from,
 		select_check(b, r, l);
 }
 
-/* The same, and loop and answer=empty of a direct RPC in front. */
+/* Parse loop and answer=empty of a direct RPC, then as select_parse. */
 static void direct_parse(struct binding *b, const struct rpc *r, const struct bind_reader *l)
 {
 	char *const *words = l->src.words;
@@ -535,7 +534,7 @@ static ssize_t bindings_find_rpc(const struct schema *s, const char *name)
 	return -1;
 }
 
-/* Are there as many words as the kind has at least and at most? */
+/* Is the number of words valid for the kind? */
 static bool rpc_is_complete(enum bind_kind kind, size_t n_words)
 {
 	switch (kind) {
@@ -579,7 +578,7 @@ static void rpc_parse(const struct bind_reader *l)
 	if (!rpc_is_complete(bind->kind, src->n_words)) {
 		mistake(l, "write %s and one of: event MACHINE.EVENT, read, direct, unimplemented",
 			src->words[0]);
-		bind->kind = BIND_UNIMPLEMENTED; /* reported; do not also call it unbound */
+		bind->kind = BIND_UNIMPLEMENTED; /* reported; avoids a second report as unbound */
 	} else if (bind->kind == BIND_EVENT && r->server_stream) {
 		mistake(l,
 			"%s is a stream and an event has one answer; "

@@ -1,11 +1,10 @@
 /*
- * protoc-gen-crisp-conf.c - writes X_conf.[ch] for X.proto: functions that fill the fields of a
+ * protoc-gen-crisp-conf.c - write X_conf.[ch] for X.proto: functions that fill the fields of a
  * message from the configuration.
- *
- * A field names its key in the comment behind it: "conf KEY", then anything after a semicolon.  The
- * keys stand in the table of src/conf/keys.c, which is read here as text: macro, name, kind, member
- * of struct conf, range or check.  A key that is missing, holds no value or does not fit the
- * field's type is a mistake with the field's line.
+ * A field names its key in its trailing comment: "conf KEY", then free text after a semicolon.
+ * The keys come from the table in src/conf/keys.c, parsed as text: macro, name, kind, member of
+ * struct conf, range or check.  A key that is missing, holds no value or does not fit the field's
+ * type is a mistake with the field's line.
  */
 #include "protoc-gen-crisp-conf.h"
 
@@ -15,7 +14,7 @@
 
 #include "protoc-gen-crisp-input.h"
 
-/* Field numbers that a SourceCodeInfo path is made of. */
+/* Field numbers in a SourceCodeInfo path. */
 enum {
 	PATH_FILE_MESSAGE = 4,
 	PATH_MESSAGE_FIELD = 2,
@@ -30,12 +29,12 @@ struct key {
 	size_t n;
 };
 
-/* How a field is filled. */
+/* Conversion of a key's value to the field. */
 enum fill {
 	FILL_NONE,
 	FILL_STRING,
 	FILL_LIST,
-	FILL_NUMBER, /* a cast does it; a boolean too */
+	FILL_NUMBER, /* by a cast; a boolean too */
 	FILL_DURATION, /* milliseconds from text */
 };
 
@@ -75,7 +74,7 @@ static size_t argument_length(const char *text)
 	return n;
 }
 
-/* text: behind the macro's parenthesis. */
+/* text: after the macro's parenthesis. */
 static void key_read(struct key *k, const char *text)
 {
 	for (k->n = 0; k->n < ARGUMENTS_MAX;) {
@@ -88,7 +87,7 @@ static void key_read(struct key *k, const char *text)
 	}
 }
 
-/* The entry whose first argument is the key's name: MACRO("name", ... */
+/* Find the entry whose first argument is the key's name: MACRO("name", ... */
 static bool key_find(const char *table, const char *name, struct key *ret)
 {
 	const char *quoted = text_format("(\"%s\"", name);
@@ -110,7 +109,7 @@ static bool key_is(const struct key *k, const char *kind)
 	return !strcmp(k->arguments[1], kind);
 }
 
-/* Is every value of the key one of a uint32? */
+/* Is the key's whole range within uint32? */
 static bool key_fits_u32(const struct key *k)
 {
 	char *end = NULL;
@@ -125,7 +124,7 @@ static bool key_fits_u32(const struct key *k)
 
 /* --- fields --- */
 
-/* The key that the comment behind a field names, NULL: none. */
+/* The key named in a field's trailing comment, NULL: none. */
 static const char *comment_key(const char *comment, const char *path, unsigned line, struct diag *d)
 {
 	size_t n;
@@ -196,7 +195,7 @@ static bool fill_find(const struct conf_keys *s, const char *name, const char *p
 	return false;
 }
 
-/* Which field of a top-level message is the location's?  NULL: it is none's. */
+/* The field of a top-level message at this location; NULL: not a field. */
 static const struct field *location_field(const struct schema *s,
 					  const Google__Protobuf__FileDescriptorProto *file,
 					  const Google__Protobuf__SourceCodeInfo__Location *l)
@@ -214,7 +213,7 @@ static const struct field *location_field(const struct schema *s,
 	return m ? &m->fields[l->path[3]] : NULL;
 }
 
-/* Fields in the order of the file: protoc writes locations in that order. */
+/* Collect fields in the order of the file, which is protoc's order of locations. */
 static size_t collect(const struct conf_keys *s, const struct schema *schema,
 		      const Google__Protobuf__FileDescriptorProto *file, const char *path,
 		      struct filled *ret, struct diag *d)

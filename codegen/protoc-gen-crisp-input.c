@@ -1,7 +1,6 @@
 /*
- * protoc-gen-crisp-input.c - reads lines of words, and proto/rules.
- *
- * A line with a mistake is reported and skipped, so one run shows all of them.
+ * protoc-gen-crisp-input.c - read lines of words, and proto/rules.
+ * A line with a mistake is reported and skipped, so one run shows all mistakes.
  */
 #include "protoc-gen-crisp-input.h"
 
@@ -39,7 +38,7 @@ bool source_open(struct input_file *src, const char *path, struct diag *d)
 	return text;
 }
 
-/* Cut line into src->words; false when there are none. */
+/* Split line into src->words; false: no words. */
 static bool source_split(struct input_file *src, char *line, struct diag *d)
 {
 	static const char space[] = " \t\r";
@@ -113,7 +112,7 @@ static bool rule_resolve(struct rule_set *set, const char *where, const struct s
 	bool ambiguous = false;
 	size_t n;
 
-	/* Messages may be nested or given in full, so try every dot as the end of the name. */
+	/* Messages may be nested or fully qualified, so try every dot as the end of the name. */
 	while (!m && !ambiguous && (dot = strchr(dot, '.'))) {
 		m = schema_find_message(s, where, (size_t)(dot - where), &ambiguous);
 		dot++;
@@ -140,7 +139,7 @@ static bool rule_resolve(struct rule_set *set, const char *where, const struct s
 			return true;
 		m = set->field->message;
 		if (set->field->map && !set->via) {
-			set->anchor = m; /* an entry's type belongs to its map alone */
+			set->anchor = m; /* the entry's type belongs to this map only */
 			continue;
 		}
 		if (!m || set->field->repeated || set->via || set->anchor->map_entry) {
@@ -187,14 +186,14 @@ static bool rule_parse_only(const struct rule_set *set, const char *arg,
 	return true;
 }
 
-/* Which types a rule word makes sense for. */
+/* Field types that a rule word applies to. */
 enum rule_fit {
 	FIT_TEXT,
 	FIT_SIZED, /* strings and bytes */
 	FIT_REPEATED,
 	FIT_NUMBER,
 	FIT_ENUM,
-	FIT_PRESENCE, /* what can be absent: strings, bytes, messages, repeated fields */
+	FIT_PRESENCE, /* fields with presence: strings, bytes, messages, repeated fields */
 	FIT_ANY,
 };
 
@@ -243,7 +242,7 @@ static bool rule_fits(enum rule_fit fit, const struct field *f)
 static const struct rule_word {
 	const char *word;
 	enum rule_fit fit;
-	const char *arg; /* what the argument is called, or NULL */
+	const char *arg; /* the argument's name, or NULL */
 } rule_words[] = {
 	{ "required", FIT_PRESENCE, NULL },
 	{ "absolute", FIT_TEXT, NULL },
@@ -270,7 +269,7 @@ static const struct rule_word *rule_word_find(const char *word)
 	return NULL;
 }
 
-/* Store what w says in set; false when arg is not what it needs. */
+/* Store rule w in set; false: invalid argument. */
 static bool rule_apply(struct rule_set *set, const char *w, const char *arg,
 		       const struct input_file *src, struct diag *d)
 {

@@ -1,9 +1,8 @@
 /*
- * protoc-gen-crisp-print.c - writes gen/cri_print.[ch].
- *
- * The printer walks protobuf-c's own descriptors, so its size does not grow with the schema; what
- * is generated is the table of fields it must not show and of packages it knows.  A message of
- * another package may have secrets that the table does not list: nothing of it is printed.
+ * protoc-gen-crisp-print.c - write gen/cri_print.[ch].
+ * The printer walks protobuf-c's own descriptors, so its size does not grow with the schema.
+ * Generated are only the tables of redacted fields and of known packages.  Messages of other
+ * packages are not printed: they may have secrets that the table does not list.
  */
 #include "protoc-gen-crisp.h"
 

@@ -1,11 +1,9 @@
 /*
- * protoc-gen-crisp-rpc.c - writes gen/cri_rpc.[ch], gen/cri_client.[ch] and gen/cri_coverage.txt.
- *
- * The table names each event by the constant in its machine's header and each handler by its
- * prototype, so a binding to an event that is gone fails the compile and a handler that nobody
- * wrote fails the link.  The RPCs of events have one handler in common, rpc_raise, and the reads of
- * objects another, rpc_read; both do what the table says of each.  By hand are the parts that the
- * binding asks for.
+ * protoc-gen-crisp-rpc.c - write gen/cri_rpc.[ch], gen/cri_client.[ch] and gen/cri_coverage.txt.
+ * The table names each event by the constant in its machine's header, and each handler by its
+ * prototype.  A binding to a removed event fails to compile; a missing handler fails to link.  All
+ * RPCs of events share the handler rpc_raise, and all reads of objects rpc_read; both are driven
+ * by the table.  Only the parts requested in the binding are hand-written.
  */
 #include "protoc-gen-crisp.h"
 
@@ -35,19 +33,19 @@ static const char rpc_contract[] =
 	" * named: has the listing this name?\n"
 	" */\n";
 
-/* Whether rpc_read is the handler. */
+/* Is rpc_read the handler? */
 static bool rpc_is_selected_read(const struct binding *b)
 {
 	return b->kind == BIND_READ && b->machine;
 }
 
-/* Whether the handler is given a response to fill. */
+/* Does the handler get a response to fill? */
 static bool rpc_fills_response(const struct rpc *r, const struct binding *b)
 {
 	return b->kind == BIND_READ && !r->server_stream;
 }
 
-/* The head of the part of an event that is written by hand: "new", "check", "payload". */
+/* Prototype of the hand-written part of an event: "new", "check", "payload". */
 static void emit_part(const struct rpc *r, const char *part, const char *rest, struct emit *h)
 {
 	emit_line(h, "int rpc_%s_%s(const %s *req,", part, r->snake, r->request->c_type);
@@ -74,7 +72,7 @@ static void emit_event_prototypes(const struct rpc *r, const struct binding *b, 
 	}
 }
 
-/* Of a read of one object. */
+/* Prototype for a read of one object. */
 static void emit_read_prototype(const struct rpc *r, const struct binding *b, struct emit *h)
 {
 	const char *found = b->machine->named ? text_format("%s *item", b->machine->lists->c_type)
@@ -100,7 +98,7 @@ static void emit_handler_prototype(const struct rpc *r, const struct binding *b,
 	const char *how = rpc_how(b);
 
 	if (rpc_is_selected_read(b) && b->where)
-		return; /* nothing is by hand */
+		return; /* no hand-written part */
 
 	emit_blank(h);
 	if (r->comment)
@@ -181,7 +179,7 @@ static void emit_part_thunk(const struct rpc *r, const char *part, const char *a
 	emit_close(c, "}");
 }
 
-/* The typed parts of an event, behind types that fit every row of the table. */
+/* Thunks from the table's common types to the typed parts of an event. */
 static void emit_event_thunks(const struct rpc *r, const struct binding *b, struct emit *c)
 {
 	const char *made;
@@ -213,7 +211,7 @@ static void emit_event_thunks(const struct rpc *r, const struct binding *b, stru
 	emit_close(c, "}");
 }
 
-/* The answer from an object, behind a type that fits every row of the table. */
+/* Thunk from the table's common type to the typed answer of a read. */
 static void emit_read_thunk(const struct rpc *r, const struct binding *b, struct emit *c)
 {
 	if (b->where)
@@ -237,7 +235,7 @@ static void emit_named_thunk(const struct bind_machine *m, struct emit *c)
 	emit_close(c, "}");
 }
 
-/* The way of a direct RPC to the loop. */
+/* Thunks that take a direct RPC to the loop. */
 static void emit_loop_thunks(const struct rpc *r, const struct binding *b, struct emit *c)
 {
 	emit_blank(c);
@@ -323,7 +321,7 @@ static const char *field_offset(const struct field *f)
 	return text_format("offsetof(%s, %s)", f->parent->c_type, f->c_name);
 }
 
-/* How many a repeated field has. */
+/* Offset of a repeated field's count. */
 static const char *count_offset(const struct field *f)
 {
 	return text_format("offsetof(%s, n_%s)", f->parent->c_type, f->c_name);
@@ -367,7 +365,7 @@ static void emit_where(const struct binding *b, struct emit *c)
 		emit_line(c, ".items = %d,", b->items->d->number);
 }
 
-/* What rpc_read goes by, and direct handlers through api_select_each. */
+/* The row for rpc_read, and for direct handlers through api_select_each. */
 static void emit_select_row(const struct rpc *r, const struct binding *b, struct emit *c)
 {
 	const struct bind_machine *m = b->machine;
@@ -388,7 +386,7 @@ static void emit_select_row(const struct rpc *r, const struct binding *b, struct
 	emit_close(c, "},");
 }
 
-/* What rpc_raise goes by. */
+/* The row for rpc_raise. */
 static void emit_event_row(const struct rpc *r, const struct binding *b, struct emit *c)
 {
 	emit_open(c, ".raises = &(const struct rpc_event){");

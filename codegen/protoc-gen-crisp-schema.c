@@ -1,8 +1,7 @@
 /*
- * protoc-gen-crisp-schema.c - descriptors linked into messages, enums and RPCs, see the header.
- *
- * The C names must be the ones protoc-c chooses: a difference shows as a compile error of the
- * generated code, never at run time.
+ * protoc-gen-crisp-schema.c - link descriptors into messages, enums and RPCs.
+ * The C names must equal protoc-c's: a difference is a compile error of the generated code, never
+ * a run-time error.
  */
 #include "protoc-gen-crisp-schema.h"
 
@@ -11,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Field numbers that a SourceCodeInfo path is made of. */
+/* Field numbers in a SourceCodeInfo path. */
 enum {
 	PATH_FILE_SERVICE = 6,
 	PATH_SERVICE_METHOD = 2,
 };
 
-/* Field names protoc-c puts an underscore behind: the words C++98 keeps for itself. */
+/* protoc-c appends an underscore to these field names, the keywords of C++98. */
 static const char *const reserved_words[] = {
 	"and",
 	"and_eq",
@@ -176,7 +175,7 @@ static char *name_to_camel(const char *name)
 	return e.text;
 }
 
-/* Each part of a dotted name through one, joined by "__". */
+/* Apply one to each part of a dotted name and join the results by "__". */
 static char *name_join(const char *dotted, char *(*one)(const char *))
 {
 	struct emit e = EMIT_NULL;
@@ -320,7 +319,7 @@ static const Google__Protobuf__SourceCodeInfo__Location *schema_locate(
 	return NULL;
 }
 
-/* A comment's lines as one, without what would end a C comment. */
+/* Join a comment's lines, without sequences that would end a C comment. */
 static const char *comment_flatten(const char *text)
 {
 	struct emit e = EMIT_NULL;

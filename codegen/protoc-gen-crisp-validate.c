@@ -1,9 +1,7 @@
 /*
- * protoc-gen-crisp-validate.c - writes gen/cri_validate.[ch].
- *
- * A message gets a check function only when a rule, an enum or a bound stands somewhere below it
- * and a request can contain it.  The written code calls nothing but libc, and only those of its
- * helpers are written that something uses.
+ * protoc-gen-crisp-validate.c - write gen/cri_validate.[ch].
+ * A message gets a check function only if a request can contain it and it, or a message below it,
+ * has a rule, an enum or a bound.  The generated code calls only libc and the helpers it uses.
  */
 #include "protoc-gen-crisp.h"
 
@@ -11,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Helpers of the written code, each with the text that a failing check reports. */
+/* Helpers in the generated code, each with the text of a failed check. */
 enum check_helper {
 	HELPER_EMPTY,
 	HELPER_ABSOLUTE,
@@ -82,7 +80,7 @@ static const char *const helper_text[HELPER_COUNT] = {
 			   "}\n",
 };
 
-/* In which order they stand in the file: callee first. */
+/* Order of the helpers in the file: callee first. */
 static const enum check_helper helper_order[HELPER_COUNT] = {
 	HELPER_EMPTY, HELPER_LONGER, HELPER_ABSOLUTE, HELPER_INSIDE,  HELPER_LINE,
 	HELPER_WORD,  HELPER_NAME,   HELPER_CHARS,    HELPER_WITHOUT,
@@ -133,12 +131,12 @@ static const char validate_frame[] =
 
 struct writer {
 	const struct plugin *p;
-	struct emit body; /* statements of the function being written */
+	struct emit body; /* statements of the current function */
 	bool used[HELPER_COUNT];
 	bool uses_index;
 };
 
-/* One value to check: how C reaches it and what the message calls it. */
+/* One value to check: its C expression, and its name in the message. */
 struct value {
 	const struct field *f;
 	const char *expr;
@@ -227,7 +225,7 @@ static void writer_text(struct writer *w, const struct value *v, const struct ru
 	emit_done(&lit);
 }
 
-/* Whether a number of this type can lie outside of the limit at all. */
+/* Can a number of this type violate the limit? */
 static bool limit_matters(const struct field *f, bool low, long long limit)
 {
 	const char *type = field_type_name(f);
@@ -423,7 +421,7 @@ static bool field_has_checks(const struct plugin *p, const struct field *f)
 		r->has_max || r->has_items || r->has_range || r->chars || r->without);
 }
 
-/* Mark what needs a function: first by what is below, to a fixed point, ... */
+/* Mark messages that need a function: first those with checks below, to a fixed point, ... */
 static void mark_checked(struct plugin *p)
 {
 	bool changed = true;
@@ -442,7 +440,7 @@ static void mark_checked(struct plugin *p)
 	}
 }
 
-/* ... then by what a request can contain. */
+/* ... then those that a request can contain. */
 static void mark_reached(const struct message *m, bool *reached, const struct schema *s)
 {
 	size_t i, at = (size_t)(m - s->messages);
@@ -566,7 +564,7 @@ static void emit_validators_table(const struct plugin *p, struct emit *h, struct
 	emit_close(c, "};");
 }
 
-/* protoc-c marks deprecated fields so that using them warns; a client may still send them. */
+/* protoc-c marks deprecated fields so that their use warns; a client may still send them. */
 static void emit_deprecated(const struct plugin *p, struct emit *c)
 {
 	size_t i, j;

@@ -1,11 +1,10 @@
 /*
  * protoc-gen-crisp.c - the protoc plugin: reads a CodeGeneratorRequest from standard input, writes
  * the generated files into a CodeGeneratorResponse on standard output.
- *
- * Options, separated by commas: rules=FILE, bind=FILE, and source=PATH for each .proto, which is
- * only what diagnostics and banners call it.  keys=FILE instead of rules and bind: write the
- * functions that fill messages from the configuration.  Mistakes in the inputs are the response's
- * error, as the protocol wants, and the exit status stays 0; protoc then fails.
+ * Options, separated by commas: rules=FILE, bind=FILE, and source=PATH for each .proto, its name
+ * in diagnostics and banners only.  keys=FILE instead of rules and bind: write the functions that
+ * fill messages from the configuration.  Mistakes in the inputs are the response's error, as the
+ * protocol requires, and the exit status stays 0; protoc then fails.
  */
 #include "protoc-gen-crisp.h"
 
@@ -64,7 +63,7 @@ static void options_parse(struct plugin_options *o, char *text, struct diag *d)
 		diag_add(d, "--crisp_opt", 0, "write rules=FILE,bind=FILE or keys=FILE");
 }
 
-/* What a file of the request is called in messages: the source option of the same base name. */
+/* Name of a request's file in messages: the source option of the same base name. */
 static const char *options_source(const struct plugin_options *o, const char *name)
 {
 	size_t i;
@@ -133,7 +132,7 @@ static void plugin_load(struct plugin *p, const Google__Protobuf__Compiler__Code
 {
 	plugin_load_schema(p, r, o);
 	if (p->diag.n > 0)
-		return; /* what follows would only repeat it */
+		return; /* later messages would be consequences */
 	p->sources = sources_join(p->paths, p->n_files, o);
 	rules_load(&p->rules, o->rules, &p->schema, &p->diag);
 	bindings_load(&p->bindings, o->bind, &p->schema, &p->diag);
@@ -157,7 +156,7 @@ static size_t plugin_generate(struct plugin *p, struct generated_file *out)
 	return n;
 }
 
-/* X_conf.[ch] for each file that names keys. */
+/* Write X_conf.[ch] for each file that names keys. */
 static size_t plugin_generate_conf(struct plugin *p,
 				   const Google__Protobuf__Compiler__CodeGeneratorRequest *r,
 				   const struct plugin_options *o, struct generated_file *out)
@@ -204,7 +203,8 @@ static int respond(const struct diag *d, struct generated_file *out, size_t n)
 	size_t i;
 
 	resp.has_supported_features = true;
-	resp.supported_features = 1; /* FEATURE_PROTO3_OPTIONAL: schema_load refuses it better */
+	resp.supported_features = 1; /* FEATURE_PROTO3_OPTIONAL: schema_load refuses with a
+				      * better text */
 	if (d->n > 0)
 		resp.error = text_format("%u mistake%s\n%s", d->n, d->n > 1 ? "s" : "",
 					 emit_text(&d->text));

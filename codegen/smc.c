@@ -1,8 +1,7 @@
 /*
  * smc.c - the state machine compiler: smc -o DIR states/X.sm writes DIR/sm_X.{h,c,dot,txt}.
- *
- * What must hold: nothing is written when there is an error in a file; the output is a function of
- * the files' bytes and their names; files that are given together are one family.
+ * Invariants: no output when a file has an error; the output is a function of the files' bytes and
+ * names; files given together are one family.
  */
 #include "smc.h"
 #include "emit.h"
@@ -102,7 +101,7 @@ void smc_machine_done(struct smc_machine *m)
 	free(m->parent_field);
 }
 
-/* The whole file as text, or NULL with a message. */
+/* Read the whole file as text.  NULL: failed, with a message. */
 static char *file_read(const char *path)
 {
 	char *text = malloc(SMC_FILE_MAX + 1);

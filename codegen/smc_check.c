@@ -1,9 +1,8 @@
 /*
- * smc_check.c - every (state, event) pair is decided exactly once, and every state says how it
- * is left after a crash and after its time is up.
- *
- * What must hold afterwards: smc_cell of each state and event is filled; the rows of a cell
- * stand together and are closed by an unguarded row or by an answer.
+ * smc_check.c - check that every (state, event) pair is decided exactly once, and that every state
+ * has a recovery and a time limit.
+ * Postcondition: smc_cell of each state and event is filled; the rows of a cell are adjacent, and
+ * an unguarded row or an answer closes them.
  */
 #include "smc.h"
 
@@ -20,13 +19,13 @@ static enum smc_class event_class(const struct smc_machine *m, size_t event)
 	return m->decls[SMC_DECL_EVENT].v[event].class;
 }
 
-/* Raised by the engine where a row for it stands, and nowhere else. */
+/* Does the engine raise the event, only in states with a row for it? */
 static bool is_quiet(const struct smc_machine *m, size_t event)
 {
 	return m->decls[SMC_DECL_EVENT].v[event].quiet;
 }
 
-/* The on rows come first: they claim their cell, and close it when they end unguarded. */
+/* Process the on rows first: they claim their cell, and close it when they end unguarded. */
 static void cells_from_rows(struct smc_machine *m, struct smc_state *s)
 {
 	for (size_t i = 0; i < s->rows.n; i++) {
@@ -74,7 +73,7 @@ static void cell_decide(struct smc_machine *m, struct smc_state *s, size_t event
 	cell->line = d->event.line;
 }
 
-/* Whether an event that a line names may be answered this way. */
+/* May an event named in a line be answered this way? */
 static bool decision_allowed(struct smc_machine *m, const struct smc_state *s,
 			     const struct smc_decision *d, enum smc_class class, const char *what)
 {
@@ -82,7 +81,7 @@ static bool decision_allowed(struct smc_machine *m, const struct smc_state *s,
 		    d->answer == SMC_ANSWER_REFUSE;
 
 	if (d->answer == SMC_ANSWER_WAIT && class == SMC_CLASS_FAMILY)
-		asks = false; /* it is delivered again */
+		asks = false; /* the event is delivered again */
 	if (asks && class != SMC_CLASS_RPC) {
 		smc_error(m, d->event.line,
 			  "%s is of class %s and nobody waits for its answer; "
@@ -101,7 +100,7 @@ static bool decision_allowed(struct smc_machine *m, const struct smc_state *s,
 	return true;
 }
 
-/* Events named one by one are decided before classes, which take what is left. */
+/* Events by name are decided before classes, which take the remaining ones. */
 static void cells_from_names(struct smc_machine *m, struct smc_state *s)
 {
 	for (size_t i = 0; i < s->decisions.n; i++) {
@@ -140,7 +139,7 @@ static void cells_from_classes(struct smc_machine *m, struct smc_state *s)
 	}
 }
 
-/* The clock is not a matter of taste: it strikes where there is a within, and only there. */
+/* The clock event occurs only in states with a within: require a row there, forbid it elsewhere. */
 static void cell_clock(struct smc_machine *m, struct smc_state *s)
 {
 	bool limited = s->limit_line && !s->unbounded;
@@ -243,7 +242,7 @@ void smc_check_cells(struct smc_machine *m)
 	}
 }
 
-/* A recovery of a state at rest may be told what it already knows; work in flight may not. */
+/* A state of kind rest may ignore the outcomes of its recovery; work in flight must handle them. */
 static void state_yields(struct smc_machine *m, const struct smc_state *s, int effect,
 			 unsigned int line)
 {
@@ -297,7 +296,7 @@ static void state_bare(struct smc_machine *m, const struct smc_state *s)
 			  s->name);
 }
 
-/* Work that a row starts lands somewhere; that state must know all its endings. */
+/* Check that the target state of a row with an effect handles all outcomes of the effect. */
 static void state_outcomes(struct smc_machine *m, const struct smc_state *s)
 {
 	for (size_t i = 0; i < s->rows.n; i++) {

@@ -1,9 +1,8 @@
 /*
- * smc_emit.c - writes sm_X.h and sm_X.c: the tables the engine interprets (sm/machine.h).
- *
- * What must hold: the output depends on the .sm file alone; guards, steps, deadlines and
- * invariants get prototypes with the row's own type and are called through typed thunks, so a
- * hand-written function that is missing or has another shape does not compile or link.
+ * smc_emit.c - write sm_X.h and sm_X.c: the tables the engine interprets (sm/machine.h).
+ * Invariants: the output depends on the .sm file alone.  Guards, steps, deadlines and invariants
+ * get prototypes with the row's own type, and typed thunks call them.  A hand-written function
+ * that is missing or has another type does not compile or link.
  */
 #include "emit.h"
 #include "smc.h"
@@ -12,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How the functions of one kind of declaration look. */
+/* Signature of the functions of one kind of declaration. */
 struct shape {
 	enum smc_decl_kind kind;
 	const char *returns; /* with the blank or star before the name */
@@ -41,7 +40,7 @@ static char *upper(const char *s)
 	return copy;
 }
 
-/* Crisp__State__ImagePull -> crisp__state__image_pull, as protoc-c spells descriptors. */
+/* Crisp__State__ImagePull -> crisp__state__image_pull, protoc-c's name of the descriptor. */
 static void emit_descriptor(struct emit *out, const char *type)
 {
 	bool was_upper = true;
@@ -145,7 +144,7 @@ static void header_prototypes(const struct smc_machine *m, struct emit *out)
 	}
 }
 
-/* What C asks of a state: never its name, never its place in the enum. */
+/* Predicates for C code, which must not compare a state's name or its position in the enum. */
 static void header_traits(const struct smc_machine *m, struct emit *out)
 {
 	for (size_t t = 0; t < m->decls[SMC_DECL_TRAIT].n; t++) {
@@ -164,7 +163,7 @@ static void header_traits(const struct smc_machine *m, struct emit *out)
 	}
 }
 
-/* Whether an event before this one carries the same. */
+/* Does an event before this one carry the same payload? */
 static bool payload_seen(const struct smc_machine *m, size_t event)
 {
 	const char *payload = m->decls[SMC_DECL_EVENT].v[event].payload;
@@ -176,7 +175,7 @@ static bool payload_seen(const struct smc_machine *m, size_t event)
 	return false;
 }
 
-/* An event that carries something is made with it, and with nothing else. */
+/* An event with a payload has a constructor that takes exactly that payload. */
 static void header_payloads(const struct smc_machine *m, struct emit *out)
 {
 	bool any = false;
@@ -226,7 +225,7 @@ void smc_emit_header(const struct smc_machine *m, struct emit *out)
 	header_prototypes(m, out);
 }
 
-/* The thunk turns the engine's void pointer into the row's type, without casting functions. */
+/* Thunks convert the engine's void pointer to the row's type, without casting functions. */
 static void source_thunks(const struct smc_machine *m, const struct shape *s, struct emit *out)
 {
 	const char *kind = smc_decl_names[s->kind];
@@ -462,7 +461,7 @@ static void source_state(const struct smc_machine *m, size_t at, struct emit *ou
 	emit_close(out, "},");
 }
 
-/* For the engine, which is asked for a trait of whatever child it finds. */
+/* For the engine, which queries a trait of any child. */
 static void source_traits(const struct smc_machine *m, struct emit *out)
 {
 	if (!m->decls[SMC_DECL_TRAIT].n)

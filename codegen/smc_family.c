@@ -1,9 +1,7 @@
 /*
- * smc_family.c - what machines say of each other: parents, and the events that parents and
- * children tell.
- *
- * What must hold afterwards: each name of another machine, and of an event or trait of it, stands
- * in one of the files that were given together.
+ * smc_family.c - check references between machines: parents, and events sent with tell.
+ * Postcondition: every name of another machine, and of its events and traits, is declared in one
+ * of the files given together.
  */
 #include "smc.h"
 
@@ -19,7 +17,7 @@ static bool is_child(const struct smc_machine *of, const struct smc_machine *m)
 	return m->parent && strcmp(m->parent, of->name) == 0;
 }
 
-/* Whether another machine may raise it: it carries nothing and the engine does not raise it. */
+/* May another machine raise the event? It has no payload and is not raised by the engine. */
 static bool can_be_told(const struct smc_machine *m, const char *event)
 {
 	for (size_t i = 0; i < m->decls[SMC_DECL_EVENT].n; i++) {
@@ -91,7 +89,7 @@ static void check_quiet(const struct family *f, struct smc_machine *m, const str
 	bool children = false, found = !d->unless.name;
 
 	for (size_t i = 0; i < f->n; i++) {
-		/* Those of an unstored machine are not waited for: they end with their parent. */
+		/* Children of an unstored machine end with their parent, without a wait. */
 		if (!is_child(m, &f->all[i]) || f->all[i].unstored)
 			continue;
 		children = true;

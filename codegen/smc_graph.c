@@ -1,14 +1,13 @@
 /*
- * smc_graph.c - proofs about paths: where an object can get to, and that nobody waits for ever.
- *
- * What must hold afterwards: every state can be reached and can end; work comes to rest without
- * any client's help; a request that is asked again is answered in the end.
+ * smc_graph.c - proofs about paths: reachable states, and the absence of endless waits.
+ * Postcondition: every state can be reached and can end; work settles without any client; a
+ * repeated request is answered in the end.
  */
 #include "smc.h"
 
 #include <stdlib.h>
 
-/* One flag a state. */
+/* One flag for each state. */
 static bool *flags_new(const struct smc_machine *m)
 {
 	bool *flags = calloc(m->states.n + 1, sizeof(*flags));
@@ -23,8 +22,8 @@ static bool row_asked(const struct smc_machine *m, const struct smc_row *row)
 	return m->decls[SMC_DECL_EVENT].v[row->event.index].class == SMC_CLASS_RPC;
 }
 
-/* Flag every state that a flagged state leads to, as long as any is new.  With `through_busy`
- * only busy states lead on, and only by what happens without a client. */
+/* Flag all states reachable from flagged ones.  With `through_busy`, continue only from busy
+ * states, and only by events that need no client. */
 static void flags_spread(const struct smc_machine *m, bool *flags, bool through_busy)
 {
 	bool changed = true;
@@ -62,7 +61,7 @@ static void paths_reached(struct smc_machine *m)
 	free(flags);
 }
 
-/* Whether a state of this kind, or of the other, can be reached from here. */
+/* Is a state of kind, or of other, reachable from here? */
 static bool leads_to(const struct smc_machine *m, size_t from, enum smc_kind kind,
 		     enum smc_kind other, bool through_busy)
 {
@@ -99,12 +98,12 @@ static void paths_end(struct smc_machine *m)
 struct walk {
 	struct smc_machine *m;
 	int event;
-	char *seen; /* 1: on the way, 2: done */
+	char *seen; /* 1: on the current path, 2: done */
 };
 
 static const struct smc_row *walk_states(struct walk *w, size_t at);
 
-/* Where the request is delivered next after this row parked it. */
+/* The row that next handles the request after this row parked it. */
 static const struct smc_row *walk_row(struct walk *w, const struct smc_row *row)
 {
 	bool *flags = flags_new(w->m);
@@ -119,7 +118,7 @@ static const struct smc_row *walk_row(struct walk *w, const struct smc_row *row)
 	return bad;
 }
 
-/* The row that closes a circle of `requeue`, or NULL. */
+/* The row that closes a cycle of `requeue`, or NULL. */
 static const struct smc_row *walk_states(struct walk *w, size_t at)
 {
 	const struct smc_state *s = &w->m->states.v[at];

@@ -1,14 +1,13 @@
 /*
- * smc_names.c - what every name and number in a .sm file stands for.
- *
- * What must hold afterwards: a name is declared once in the whole file and is no word of the
- * language; every reference has its index; every stored number belongs to one state for ever.
+ * smc_names.c - resolve every name and number in a .sm file.
+ * Postcondition: a name is declared once in the whole file and is no keyword; every reference has
+ * its index; every stored number belongs to one state for ever.
  */
 #include "smc.h"
 
 #include <string.h>
 
-/* `done` as an event or `save` as a step would make a line mean two things. */
+/* Keywords: `done` as an event or `save` as a step would make a line ambiguous. */
 static const char *const reserved[] = {
 	"machine",  "prefix",	"version",   "row",    "boot",	   "event", "guard",   "step",
 	"effect",   "deadline", "invariant", "trait",  "retired",  "state", "initial", "busy",
@@ -180,7 +179,7 @@ static void resolve_state(struct smc_machine *m, struct smc_state *s, int at)
 			resolve(m, &s->decisions.v[i].event, SMC_DECL_EVENT);
 }
 
-/* A trait that nothing lacks tells nothing. */
+/* A trait of every state is useless, hence an error. */
 static void resolve_trait(struct smc_machine *m, struct smc_decl *trait)
 {
 	trait->used = true; /* by C code */
@@ -196,7 +195,7 @@ static void resolve_trait(struct smc_machine *m, struct smc_decl *trait)
 			  trait->name);
 }
 
-/* An effect comes back through the loop; a client or a timer is not its voice. */
+/* The outcome of an effect comes through the loop, never from a client or a timer. */
 static void resolve_yields(struct smc_machine *m, struct smc_decl *effect)
 {
 	for (size_t i = 0; i < effect->yields.n; i++) {

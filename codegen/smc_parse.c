@@ -1,8 +1,7 @@
 /*
- * smc_parse.c - reads a .sm file into the model: one statement a line, no nesting.
- *
- * What must hold: after an error the rest of that line is skipped and reading goes on, so one
- * run reports every line that is wrong; nothing here needs to know what a name means.
+ * smc_parse.c - parse a .sm file into the model: one statement a line, no nesting.
+ * After an error, skip the line and continue, so that one run reports every wrong line.  The
+ * parser does not resolve names.
  */
 #include "smc.h"
 
@@ -11,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longest name: it becomes part of C identifiers and of a column in the matrix. */
+/* Longest name, which becomes part of C identifiers and a column in the matrix. */
 #define SMC_NAME_MAX 40
 /* State numbers and versions; far above any real machine, far below overflow. */
 #define SMC_NUMBER_MAX 9999u
-/* A day: no state of ours may take longer by design. */
+/* A day: by design, no state may take longer. */
 #define SMC_WITHIN_MAX_MS (24ll * 3600 * 1000)
 
 #define SMC_USAGE "machine NAME prefix PREFIX version N row TYPE [boot|unstored]"
@@ -39,7 +38,7 @@ struct smc_parser {
 	unsigned int line;
 	bool failed; /* the current line has been reported */
 	struct smc_token token;
-	struct smc_state *state; /* the state whose lines are being read */
+	struct smc_state *state; /* state of the current lines */
 };
 
 const struct smc_code smc_codes[] = {
@@ -94,7 +93,7 @@ static bool is_word(char c)
 	return is_lower(c) || is_upper(c) || is_digit(c) || c == '_';
 }
 
-/* After the first error of a line the rest of it is not worth a message. */
+/* Report only the first error of a line. */
 static void parse_stop(struct smc_parser *p)
 {
 	p->failed = true;
@@ -161,7 +160,7 @@ static bool token_is(const struct smc_parser *p, const char *text)
 	       p->token.len == strlen(text) && memcmp(p->token.at, text, p->token.len) == 0;
 }
 
-/* Take the token when it is this text. */
+/* Consume the token if it equals text. */
 static bool parse_accept(struct smc_parser *p, const char *text)
 {
 	if (!token_is(p, text))
@@ -217,7 +216,7 @@ static char *token_copy(const struct smc_parser *p)
 	return s;
 }
 
-/* Take a word as it is; NULL and a message when there is none. */
+/* Consume a word; NULL: none, with a message. */
 static char *parse_word(struct smc_parser *p, const char *what)
 {
 	char *s;
@@ -237,7 +236,7 @@ static char *parse_word(struct smc_parser *p, const char *what)
 	return s;
 }
 
-/* Take a name in lower case: everything but states. */
+/* Consume a name in lower case: all names but those of states. */
 static char *parse_name(struct smc_parser *p, const char *what)
 {
 	char *s = parse_word(p, what);
@@ -272,7 +271,7 @@ static char *parse_state_name(struct smc_parser *p)
 	return s;
 }
 
-/* Digits at the start of the token; the rest of it is left in *ret_unit. */
+/* Parse digits at the start of the token; *ret_unit points to the characters after them. */
 static bool token_number(const struct smc_parser *p, unsigned int *ret, const char **ret_unit)
 {
 	unsigned int n = 0;
@@ -308,7 +307,7 @@ static unsigned int parse_number(struct smc_parser *p, const char *what)
 	return n;
 }
 
-/* In milliseconds; 0 and a message when it is none. */
+/* In milliseconds; 0: no duration, with a message. */
 static int64_t parse_duration(struct smc_parser *p)
 {
 	static const struct {
@@ -541,7 +540,7 @@ static void parse_state(struct smc_parser *p)
 			  s->name, s->shows);
 }
 
-/* Behind `tell`: whom, and the event.  *ret_text becomes all of it. */
+/* Parse the receiver and event after `tell`.  *ret_text becomes all of it. */
 static char *parse_tell(struct smc_parser *p, enum smc_op *ret_op, char **ret_text)
 {
 	char *event = NULL;
@@ -718,7 +717,7 @@ static void parse_answer(struct smc_parser *p, enum smc_answer answer)
 	parse_end(p);
 }
 
-/* The words that open a line of a state, in the order of parse_in_state(). */
+/* Keywords that open a line of a state, in the order of parse_in_state(). */
 static const char *const state_words[] = {
 	"on",	"holds", "recover", "within", "unbounded", "ignore",
 	"wait", "join",	 "refuse",  "never",  NULL,

@@ -1,11 +1,9 @@
 /*
- * smc_report.c - writes sm_X.dot (a drawing) and sm_X.txt (matrix and numbered rows).
- *
- * What must hold: both are for people who review a change, so equal machines give equal bytes
- * and a small change of the .sm gives a small difference.
- *
- * In the drawing: solid = the intent is committed before an effect starts; dashed = an outcome
- * is recorded; grey = nothing is committed; the turning arrow names what recovery does.
+ * smc_report.c - write sm_X.dot (a drawing) and sm_X.txt (matrix and numbered rows).
+ * Invariants, for reviewers of a change: equal machines give equal bytes, and a small change of
+ * the .sm gives a small diff.
+ * In the drawing: solid = the intent is committed before an effect starts; dashed = an outcome is
+ * recorded; grey = no commit; the turning arrow (U+21BB) names the recovery's effect.
  */
 #include "emit.h"
 #include "smc.h"
@@ -72,7 +70,7 @@ static void dot_state(const struct smc_state *s, struct emit *out)
 	emit_put(out, "\"];\n");
 }
 
-/* What the arrow says: the event, its guard, and what starts; commits are in the line's style. */
+/* An arrow's label: the event, its guard, and the effect; the line style shows commits. */
 static void dot_label(const struct smc_row *row, struct emit *out)
 {
 	int effect = smc_row_effect(row);
@@ -85,7 +83,7 @@ static void dot_label(const struct smc_row *row, struct emit *out)
 	emit_put(out, "\\l");
 }
 
-/* Rows that go the same way in the same style share one arrow. */
+/* Rows with the same target and style share one arrow. */
 static void dot_arrow(const struct smc_machine *m, const struct smc_state *s, size_t target,
 		      enum line_style style, struct emit *out)
 {
@@ -143,7 +141,7 @@ void smc_report_dot(const struct smc_machine *m, struct emit *out)
 	emit_line(out, "}");
 }
 
-/* Append the text and fill up with blanks; the last column is not filled. */
+/* Append the text and pad it with blanks; the last column is not padded. */
 static void text_pad(struct emit *out, const char *text, size_t width, bool last)
 {
 	size_t len = strlen(text);

@@ -1,8 +1,7 @@
 /*
- * smc_rows.c - the order of actions in a row is the durability contract; this proves it.
- *
- * What must hold afterwards: left of the commit a row is pure, nothing a client is told and
- * nothing done to the world comes before it, and work in flight is exactly one effect.
+ * smc_rows.c - check the order of actions in a row, which is the durability contract.
+ * Postcondition: actions left of the commit are pure.  No reply and no effect comes before the
+ * commit, and work in flight is exactly one effect.
  */
 #include "smc.h"
 
@@ -56,8 +55,8 @@ static void row_twice(struct smc_machine *m, const struct smc_row *row)
 					  row->actions.v[i].ref.name);
 }
 
-/* A row of this boot without a durable one is what a half-done removal leaves: it is dropped at
- * the next start, so an object that is to stay begins and ends durably. */
+/* An object with a row of this boot and no durable one looks like a half-done removal, and the
+ * next start drops it.  An object that should persist must therefore begin and end durably. */
 static void row_committed(struct smc_machine *m, const struct smc_state *s,
 			  const struct smc_row *row)
 {
@@ -163,7 +162,7 @@ static void row_lasting(struct smc_machine *m, const struct smc_state *s, const 
 			  to->name, to->recover.name);
 }
 
-/* Whether the shim or a child may end the work of this state, so that it needs no effect. */
+/* Can an event of the shim or a child end this state, so that no effect is needed? */
 static bool state_listens(const struct smc_machine *m, const struct smc_state *s)
 {
 	for (size_t i = 0; i < s->rows.n; i++)
@@ -173,7 +172,7 @@ static bool state_listens(const struct smc_machine *m, const struct smc_state *s
 	return false;
 }
 
-/* What starts, goes on or ends when this row is taken. */
+/* Check the work that this row starts, continues or ends. */
 static void row_work(struct smc_machine *m, const struct smc_state *s, const struct smc_row *row)
 {
 	const struct smc_state *to = &m->states.v[row->target.index];
@@ -220,7 +219,7 @@ static bool yields(const struct smc_decl *effect, int event)
 	return false;
 }
 
-/* A row that begins its effect again on what the effect came back with. */
+/* Check a row that restarts its effect on the effect's own outcome. */
 static void row_retries(struct smc_machine *m, struct smc_row *row)
 {
 	int effect = smc_row_effect(row);
@@ -249,7 +248,7 @@ static bool has_class(const struct smc_machine *m, enum smc_class class)
 	return false;
 }
 
-/* A guard or step that takes a payload is used where the event carries it. */
+/* Check that the event carries the payload that the guard or step takes. */
 static void row_taken(struct smc_machine *m, const struct smc_row *row, enum smc_decl_kind kind,
 		      int index)
 {
@@ -320,7 +319,7 @@ static void row_ends(struct smc_machine *m, const struct smc_state *s, const str
 		smc_error(m, row->line, "the row goes from %s to itself; write stay", s->name);
 }
 
-/* The move of an unstored machine is made behind its steps, and needs no word. */
+/* Insert the move of an unstored machine after its steps; the language has no keyword for it. */
 static void row_moves(const struct smc_machine *m, struct smc_row *row)
 {
 	int effect = smc_row_effect(row);
@@ -333,7 +332,7 @@ static void row_moves(const struct smc_machine *m, struct smc_row *row)
 			at = i + 1;
 	if (row->stay && !at && !tries)
 		return;
-	/* What comes before it is told to stand right of the step. */
+	/* For diagnostics: an action left of the move must go right of this step. */
 	move.ref.name = at ? strdup(row->actions.v[at - 1].ref.name) : NULL;
 	smc_push(&row->actions);
 	v = row->actions.v;
