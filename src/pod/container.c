@@ -1,8 +1,8 @@
 /*
  * container.c - effects of states/container.sm.
  *
- * An effect takes copies of the records to a worker, or asks the pod's shim; it can be run again
- * after a crash at any point of it.
+ * An effect hands copies of the records to a worker, or sends requests to the pod's shim.  Each
+ * effect can run again after a crash at any of its points.
  */
 #include "pod/container.h"
 
@@ -47,7 +47,7 @@ Runtime__V1__ContainerConfig *container_config(const Crisp__State__Container *ro
 	Runtime__V1__ContainerConfig *c =
 		runtime__v1__container_config__unpack(NULL, row->config.len, row->config.data);
 
-	assert(c); /* checked when the record was made, checksummed since */
+	assert(c); /* packed by crispd, and rows have checksums */
 	return c;
 }
 
@@ -60,10 +60,10 @@ struct container_job {
 	struct bundle_parts in;
 	struct payload_init *out;
 	struct payload_exit *exit;
-	char *shim_cgroup; /* of a shim that is gone; NULL: it is not, "": it has none */
+	char *shim_cgroup; /* of an absent shim, "": no cgroup; NULL: a shim exists or will come */
 	int pidfd; /* of its first process, -1: none */
 	uint64_t seq; /* of the row */
-	int64_t not_after_ns; /* CLOCK_MONOTONIC: when work that has not begun is too late */
+	int64_t not_after_ns; /* CLOCK_MONOTONIC: latest begin of the work */
 };
 
 static struct container_job *container_job(struct job *j)
@@ -136,7 +136,7 @@ static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans
 	struct err e = ERR_NULL;
 
 	if (err && err->code == ERR_UNAVAILABLE)
-		return; /* a lost shim is told to every container of the pod */
+		return; /* the loss of the shim reaches every container of the pod */
 	f = take_ptr(o->own);
 	if (err) {
 		e = *err;
@@ -159,7 +159,7 @@ static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans
 
 static void create_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	const struct payload_init *f = o->own; /* the row has it when the runtime is done */
+	const struct payload_init *f = o->own; /* moves to the row after the create */
 	struct container_request r;
 	struct err e = ERR_NULL;
 
@@ -197,13 +197,13 @@ static void done_prepare(struct job *j, struct object *o)
 		prepare_failed(o, j->gen, &j->err);
 		return;
 	}
-	/* Beside the object until the runtime has told the pid. */
+	/* Keep the payload in own until the create returns the pid. */
 	payload_init_free(o->own);
 	o->own = take_ptr(cj->out);
 	pod_when_settled(p, o, create_with);
 }
 
-/* The first process of the container whose PID namespace this one wants. */
+/* Find the first process of the container whose PID namespace o joins (TARGET mode); 0: none. */
 static int find_target(const struct object *o, pid_t *ret, struct err *e)
 {
 	Runtime__V1__ContainerConfig *c = container_config(row_of(o));
@@ -251,7 +251,7 @@ static int find_mount_layers(const struct object *o, struct bundle_parts *in, st
 	return 0;
 }
 
-/* What the container is made of has to be trusted: its image, and those that it mounts. */
+/* Collect the images for the policy check: the container's and its image mounts'. */
 static void find_subjects(const struct object *o, struct bundle_parts *in)
 {
 	const Crisp__State__Container *row = row_of(o);
@@ -295,7 +295,7 @@ static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct s
 		.row = c->row,
 		.pod = c->pod,
 		.features = features_of(conf_runtime_find(world.conf, pod->runtime_handler)),
-		/* What the shim has made and still has is joined by its CREATE. */
+		/* A container that the shim knows is kept: SHIM_CREATE joins it. */
 		.again = o->sm->seq > 0 && !pod_known(p, o->sm->id),
 	};
 	r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the sandbox's shim is gone");
@@ -312,7 +312,7 @@ static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct s
 	prepare_failed(o, gen, &e);
 }
 
-/* Call fn when the line to the shim is settled; with no sandbox at all there is no line. */
+/* Call fn when the line to the shim is settled; without a sandbox, at once and without a link. */
 static void with_line(struct object *o, pod_ready_fn *fn)
 {
 	struct pod *p = pod_find(row_of(o)->sandbox_id);
@@ -336,7 +336,7 @@ void ctr_effect_prepare(struct sm_object *sm)
 	prepare_failed(o, sm->effect_gen, &e);
 }
 
-/* --- ends --- */
+/* --- exits --- */
 
 static struct payload_exit *exit_of_status(const struct shim_status *st)
 {
@@ -359,13 +359,13 @@ void container_shim_says(struct object *o, const struct shim_status *st)
 		effect_report(o, o->sm->effect_gen, ctr_event_exited(exit_of_status(st)));
 }
 
-/* A runtime that outlives the shim that started it would make or start the container yet. */
+/* Kill runtimes that outlived their shim: they could still create or start the container. */
 static int end_runtimes(const struct container_job *c, struct err *e)
 {
 	return c->shim_cgroup && *c->shim_cgroup ? reach_end_cgroup(c->shim_cgroup, 0, e) : 0;
 }
 
-/* There is no shim: the exit record tells, or nobody does. */
+/* Without a shim: end the container and take its status from exit record or pidfd. */
 static int work_settle(struct job *j, struct err *e)
 {
 	struct container_job *c = container_job(j);
@@ -381,10 +381,10 @@ static void done_settle(struct job *j, struct object *o)
 	struct container_job *c = container_job(j);
 
 	if (!o || !ctr_is_alive(o->sm->state))
-		return; /* it was asked twice */
+		return; /* settled by an earlier job */
 	if (j->result < 0) {
 		log_err(LOG_LEVEL_WARN, "container without a shim", &j->err);
-		settle_after(o, SETTLE_PAUSE_NS); /* a process hangs in the kernel */
+		settle_after(o, SETTLE_PAUSE_NS); /* a process did not end: retry */
 		return;
 	}
 	if (c->exit)
@@ -407,7 +407,7 @@ void container_settle(struct object *o)
 
 /* --- probe --- */
 
-/* What the shim says of a container that has not ended; NULL: the rest is reported, or will be. */
+/* The shim's status of a container that has not ended.  NULL: an event is or will be reported. */
 static const struct shim_status *probed_alive(struct object *o, uint64_t gen, struct pod *p,
 					      struct shim_link *link)
 {
@@ -417,7 +417,7 @@ static const struct shim_status *probed_alive(struct object *o, uint64_t gen, st
 		container_settle(o);
 	else if (!st)
 		effect_report(o, gen, sm_event_new(CTR_EVENT_ABSENT));
-	/* The end was told by container_shim_says. */
+	/* container_shim_says has reported the end. */
 	return st && st->state != SHIM_ENDED ? st : NULL;
 }
 
@@ -457,7 +457,7 @@ static void shim_started(struct object *o, uint64_t gen, struct shim_answer *ans
 	struct err e;
 
 	if (!err && ans->status.state == SHIM_CREATED) {
-		/* It joined the question of a shim that was adopting the container. */
+		/* The request joined the probe of a shim that adopts the container. */
 		effect_report(o, gen, sm_event_new(CTR_EVENT_NOT_STARTED));
 	} else if (!err) {
 		effect_report(o, gen, ctr_event_started(init_of_status(&ans->status)));
@@ -466,7 +466,7 @@ static void shim_started(struct object *o, uint64_t gen, struct shim_answer *ans
 		err_wrap(&e, "container %.13s", o->sm->id);
 		effect_report(o, gen, sm_event_failed(CTR_EVENT_START_FAILED, &e));
 	}
-	/* A lost shim is told to every container of the pod. */
+	/* ERR_UNAVAILABLE: the loss of the shim reaches every container of the pod. */
 }
 
 static void start_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
@@ -491,7 +491,7 @@ void ctr_effect_start_init(struct sm_object *sm)
 
 /* --- limits --- */
 
-/* What is left of UPDATING's time is for the write and for taking it back. */
+/* Latest begin in the queue; the rest of UPDATING's time is for the write and its undo. */
 #define UPDATE_QUEUE_NS (20 * NSEC_PER_SEC)
 
 static int work_limits(struct job *j, struct err *e)
@@ -526,7 +526,7 @@ static void limits_with(struct object *o, uint64_t gen, struct pod *p, struct sh
 		limits_start(o);
 }
 
-/* An end is reported by the shim; one that happened while crispd was away is looked for. */
+/* The shim reports an end.  On recovery, first check for an end while crispd was down. */
 void ctr_effect_apply_resources(struct sm_object *sm)
 {
 	if (world.recovering)
@@ -542,7 +542,7 @@ static void signalled(struct object *o, uint64_t gen, struct shim_answer *ans,
 {
 	(void)ans;
 	if (!err || err->code == ERR_UNAVAILABLE)
-		return; /* its end will be told */
+		return; /* an event reports the end */
 	if (err->code == ERR_NOT_FOUND)
 		effect_report(o, gen, sm_event_new(CTR_EVENT_ABSENT));
 	else
@@ -561,7 +561,7 @@ static void send_signal(struct object *o, struct pod *p, uint32_t sig)
 	pod_request(p, o, &req, NULL, 0, signalled);
 }
 
-/* --- what a signal alone does not end --- */
+/* --- processes that a signal to init does not end --- */
 
 static int work_thaw(struct job *j, struct err *e)
 {
@@ -586,15 +586,15 @@ static int work_reach_long(struct job *j, struct err *e)
 	return r < 0 ? err_wrap(e, "container %.13s", j->id) : 0;
 }
 
-/* KILLING has its own deadline, and begins again. */
+/* Only log: KILLING's deadline repeats the effect. */
 static void done_reach_long(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
 		log_err(LOG_LEVEL_WARN, "kill", &j->err);
 }
 
-/* The shim comes second: what left the cgroup is found by a namespace that ends with its first
- * process. */
+/* Signal by the shim after reach_end_container: that finds processes outside the cgroup by a
+ * namespace, which ends with the first process. */
 static void done_reach(struct job *j, struct object *o)
 {
 	struct pod *p = o ? pod_find(row_of(o)->sandbox_id) : NULL;
@@ -651,7 +651,7 @@ static int work_erase(struct job *j, struct err *e)
 	return r < 0 ? r : bundle_clean(j->id, c->row, e);
 }
 
-/* The trash has no room: the one thing left is the directory. */
+/* Remove the container's directory, which found no room in the trash. */
 static int work_erase_in_place(struct job *j, struct err *e)
 {
 	_cleanup_free_ char *dir = path_container_dir(world.conf, j->id);
@@ -688,7 +688,7 @@ static void shim_forgot(struct object *o, uint64_t gen, struct shim_answer *ans,
 
 	(void)gen;
 	(void)ans;
-	/* One whose process has not ended yet is forgotten when its end is told. */
+	/* The shim refuses before the process has ended; on_container then handles the end. */
 	if (p && !err)
 		pod_forget(p, o->sm->id);
 	erase_now(o);
@@ -701,7 +701,7 @@ static void killed_created(struct object *o, uint64_t gen, struct shim_answer *a
 	struct pod *p = pod_find(row_of(o)->sandbox_id);
 
 	(void)ans;
-	/* Its create is still under way: what that makes would be nobody's. */
+	/* The create is still under way and could leave a container without a row: retry. */
 	if (err && err->code == ERR_PRECONDITION) {
 		effect_report(o, gen, sm_event_failed(CTR_EVENT_ERASE_STUCK, err));
 		return;
@@ -712,7 +712,7 @@ static void killed_created(struct object *o, uint64_t gen, struct shim_answer *a
 		erase_now(o);
 }
 
-/* A container that was created and never started has a process that waits for its start. */
+/* Kill the init of a created, never started container first: it waits for its start. */
 static void erase_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	const struct shim_request req = {
@@ -735,9 +735,9 @@ void ctr_effect_erase(struct sm_object *sm)
 	with_line(object_of(sm), erase_with);
 }
 
-/* --- a shim that is gone --- */
+/* --- lost shims --- */
 
-/* The create that was under way. */
+/* Fail the create that was under way. */
 static void create_lost(struct object *o)
 {
 	struct err e = ERR_NULL;
@@ -757,7 +757,6 @@ static void child_lost(struct object *o)
 		create_lost(o);
 }
 
-/* What was asked of the dead shim is asked of the new one, which has adopted the container. */
 void container_shim_back(struct object *o)
 {
 	if (!ctr_is_with_shim(o->sm->state))
@@ -787,12 +786,12 @@ static void container_moved(struct object *o, const struct sm_row *row)
 	usage_forget(o);
 	if (row->target == row->state)
 		return;
-	/* The first figure of its writable layer, and the last one. */
+	/* Measure the writable layer for the first and for the last time. */
 	if (ctr_is_measured(row->target))
 		diskuse_want(o, true);
 }
 
-/* Out of the tables already: its sandbox may have waited for just this one. */
+/* The container is out of the tables already; its sandbox may not exist. */
 static void container_gone(struct object *o)
 {
 	struct pod *p = pod_find(row_of(o)->sandbox_id);
@@ -815,7 +814,7 @@ static const char *container_name_key(const void *row)
 	return ((const Crisp__State__Container *)row)->name_key;
 }
 
-/* CreateContainer answers with the id once there is a process. */
+/* CreateContainer returns the id once the container has a process. */
 static bool container_is_hidden(const void *row)
 {
 	return !((const Crisp__State__Container *)row)->pid;

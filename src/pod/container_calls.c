@@ -1,6 +1,5 @@
 /*
- * container_calls.c - the container of a CreateContainer: what the request must be like, and the
- * row that is made of it.  What a StartContainer needs.
+ * container_calls.c - checks CreateContainer and StartContainer requests, makes a container's row.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +47,7 @@ static Runtime__V1__NamespaceMode pid_mode(const Runtime__V1__ContainerConfig *c
 					 : RUNTIME__V1__NAMESPACE_MODE__POD;
 }
 
-/* Where the record's image comes from. */
+/* Copy id, reference, layers and config of the image into the record. */
 static void set_image(Crisp__State__Container *row, const struct object *image)
 {
 	const Crisp__State__Image *i = image->sm->row;
@@ -62,7 +61,7 @@ static void set_image(Crisp__State__Container *row, const struct object *image)
 	row->image_config.len = i->config.len;
 }
 
-/* "": it can be run. */
+/* Artifact type of the image; "": a container image. */
 static const char *artifact_type(const struct object *image)
 {
 	return ((const Crisp__State__Image *)image->sm->row)->artifact_type;
@@ -154,7 +153,7 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 	return 0;
 }
 
-/* What execve would refuse at the start, when the caller no longer waits for it. */
+/* Refuse words that execve would refuse later, at the start. */
 static int check_words(const Runtime__V1__ContainerConfig *c, struct err *e)
 {
 	size_t words = 0;
@@ -167,7 +166,7 @@ static int check_words(const Runtime__V1__ContainerConfig *c, struct err *e)
 	return r;
 }
 
-/* NULL: none were sent. */
+/* NULL: not in the request. */
 static const Runtime__V1__NamespaceOption *options_of(const Runtime__V1__ContainerConfig *c)
 {
 	return c->linux && c->linux->security_context

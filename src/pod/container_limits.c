@@ -1,10 +1,9 @@
 /*
- * container_limits.c - writing the limits of a container, and taking them back.
+ * container_limits.c - writes the limits of a container, and undoes a failed write.
  *
- * What must hold: nothing is written before everything that can be checked is checked; what the
- * cgroup holds before the first write is kept in a file, so that a failed write is taken back also
- * when a daemon was killed between the two.  A runtime that outlives a killed daemon holds the
- * container's lock and is ended before the next daemon writes.
+ * Invariant: all checks precede the first write.  A file keeps the cgroup's values from before the
+ * first write, so a later daemon can undo a write of a killed one.  A runtime that outlives a
+ * killed daemon holds the container's lock; the next daemon ends that runtime before it writes.
  */
 #include "pod/container_limits.h"
 
@@ -28,7 +27,7 @@
 #include "pod/container.h"
 #include "pod/reach.h"
 
-/* Twice this, the end of the runtime and the lock make CONTAINER_LIMITS_MS. */
+/* CONTAINER_LIMITS_MS is twice this, plus the time to end a runtime and to lock. */
 #define RUNTIME_UPDATE_MS 12000
 
 #define SHARES_MIN 2
@@ -37,7 +36,7 @@
 #define PERIOD_MAX 1000000
 #define QUOTA_MIN 1000
 
-/* Passes over the processes until none has the old oom_score_adj: each child inherits its own. */
+/* Passes over the processes until none has the old oom_score_adj, which forks inherit. */
 #define OOM_PASSES 8
 
 typedef Runtime__V1__LinuxContainerResources Resources;
@@ -46,10 +45,10 @@ struct limits {
 	const char *id;
 	const Crisp__State__Container *row;
 	char *cgroup;
-	Resources *wanted, *last; /* last: in force, NULL: the container was given none */
+	Resources *wanted, *last; /* last: limits in force, NULL: none */
 	Runtime__V1__ContainerConfig *config;
 	char *run; /* directory of the container */
-	json_t *undo; /* what the cgroup held before: {"update", "runtime", "hugetlb"} */
+	json_t *undo; /* values before the write: {"update", "runtime", "hugetlb"} */
 	int lock;
 };
 
@@ -98,7 +97,7 @@ static int check_range(const char *field, int64_t n, int64_t min, int64_t max, s
 				 (long long)n, (long long)min, (long long)max);
 }
 
-/* Each runtime says this in its own words, after it has written other files. */
+/* Check before the runtime: each has its own texts, and may fail after it wrote other files. */
 static int check_values(const Resources *w, struct err *e)
 {
 	int64_t quota = MAX(w->cpu_quota, INT64_C(0));
@@ -119,7 +118,7 @@ static int check_values(const Resources *w, struct err *e)
 		return err_set(e, ERR_PRECONDITION,
 			       "linux.unified: %s needs cgroup v2, this host has v1",
 			       w->unified[0]->key);
-	/* cgroup.kill is a command and no limit. */
+	/* For example, cgroup.kill is a command. */
 	for (size_t i = 0; i < w->n_unified; i++)
 		if (str_starts(w->unified[i]->key, "cgroup."))
 			return err_set(e, ERR_INVALID, "linux.unified: %s is not a limit",
@@ -127,8 +126,8 @@ static int check_values(const Resources *w, struct err *e)
 	return 0;
 }
 
-/* Cgroup v2 takes a memory limit below the memory in use and kills processes until it holds.
- * used: page cache that is cheap to drop may count or not. */
+/* Refuse a memory limit below the memory in use: cgroup v2 accepts it and kills processes until the
+ * limit holds.  with_cache: count page cache that is cheap to drop. */
 static int check_use(const struct limits *l, bool with_cache, struct err *e)
 {
 	uint64_t limit = (uint64_t)MAX(l->wanted->memory_limit_in_bytes, INT64_C(0)), used;
@@ -158,7 +157,7 @@ static void warn(void *arg, const char *text)
 
 /* --- the runtime --- */
 
-/* NULL: resources that cannot be, e is set. */
+/* The JSON for the runtime's `update`.  NULL: invalid resources, e is set. */
 static json_t *runtime_text(struct limits *l, struct err *e)
 {
 	Resources plain = *l->wanted;
@@ -189,7 +188,7 @@ static void put_back_text(json_t *to, const json_t *from, const char *key, const
 		oci_json_put_text(to, key, before);
 }
 
-/* The controller of a file is the first part of its name. */
+/* Put the file's current value; its controller is the first part of its name. */
 static void put_back_file(const struct limits *l, json_t *unified, const char *file)
 {
 	_cleanup_free_ char *controller = xstrndup(file, strcspn(file, "."));
@@ -199,7 +198,7 @@ static void put_back_file(const struct limits *l, json_t *unified, const char *f
 		oci_json_put_text(unified, file, text);
 }
 
-/* The text for the runtime that takes text back: its members with what the cgroup holds now. */
+/* JSON that undoes text: its members, with the cgroup's current values. */
 static json_t *runtime_undo(const struct limits *l, const json_t *text)
 {
 	_cleanup_(cgroup_limits_done) struct cgroup_limits b = CGROUP_LIMITS_NULL;
@@ -226,7 +225,7 @@ static json_t *runtime_undo(const struct limits *l, const json_t *text)
 	return undo;
 }
 
-/* Whose fault a refusal is: only the text says so, runtimes exit with 1 for everything. */
+/* Derive the error code from the runtime's message: runtimes exit with 1 for every error. */
 static enum err_code code_of(const char *text)
 {
 	static const struct {
@@ -272,7 +271,7 @@ static int runtime_update(const struct limits *l, const json_t *text, struct err
 	return r;
 }
 
-/* A runtime of a daemon that was killed could write its limits over ours. */
+/* Take the update lock, ending a runtime of a killed daemon, which could overwrite the limits. */
 static int lock(struct limits *l, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/update.lock", l->run);
@@ -287,7 +286,7 @@ static int lock(struct limits *l, struct err *e)
 				 "killed");
 }
 
-/* --- hugepages: no runtime's `update` writes them on both versions, and systemd knows none --- */
+/* --- hugepages: no runtime's `update` writes them on v1 and v2, systemd not at all --- */
 
 static char *pages_file(const struct limits *l, size_t i)
 {
@@ -303,7 +302,7 @@ static const Runtime__V1__HugepageLimit *pages_last(const struct limits *l, cons
 	return NULL;
 }
 
-/* The kubelet names every size of the node with each request. */
+/* Does limit i differ from the last?  The kubelet sends all page sizes with each request. */
 static bool pages_change(const struct limits *l, size_t i)
 {
 	const Runtime__V1__HugepageLimit *h = l->wanted->hugepage_limits[i],
@@ -368,7 +367,7 @@ static int undo_pages(const struct limits *l, struct err *e)
 
 /* --- oom_score_adj --- */
 
-/* One process; a process that has chosen another value itself keeps it.  0: nothing to do. */
+/* Change one process, unless it has set another value itself.  1: changed.  0: unchanged. */
 static int rescore(pid_t pid, int64_t from, int64_t to, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("/proc/%d/oom_score_adj", (int)pid);
@@ -407,15 +406,15 @@ static int rescore_all(const struct limits *l, int64_t from, int64_t to, struct 
 	return 0;
 }
 
-/* As the spec of the container has it: nothing below the daemon's own. */
+/* As in the container's spec: at least the lowest value that the daemon may set. */
 static int64_t oom_score(const Resources *r)
 {
 	return MAX(r ? r->oom_score_adj : 0, world.security.oom_score_adj_min);
 }
 
-/* --- what the cgroup held before --- */
+/* --- undo --- */
 
-/* Of a daemon that was killed in the middle of this update; NULL: none was. */
+/* The undo file of a daemon that was killed during this update; NULL: none. */
 static json_t *undo_kept(const char *path, uint64_t update)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
@@ -459,7 +458,7 @@ static int write_all(const struct limits *l, const json_t *text, struct err *e)
 	return rescore_all(l, oom_score(l->last), oom_score(l->wanted), e);
 }
 
-/* Adds to e that something could not be taken back. */
+/* Undo the writes; add to e if a limit stays changed. */
 static void take_back(const struct limits *l, struct err *e)
 {
 	struct err why = ERR_NULL;

@@ -66,7 +66,7 @@ void ctr_step_note_pid(Crisp__State__Container *draft, const struct sm_event *ev
 	note_pid(draft, init);
 }
 
-/* As the kubelet shows it: what could not be started has ended with 128 and says why. */
+/* Record a failed start as the kubelet shows it: exit code 128 and the error. */
 void ctr_step_note_start_failed(Crisp__State__Container *draft, const struct sm_event *ev)
 {
 	row_fail(&draft->failure, ev);
@@ -115,8 +115,8 @@ void ctr_step_note_exit_unknown(Crisp__State__Container *draft, const struct sm_
 
 typedef Runtime__V1__LinuxContainerResources Resources;
 
-/* Numbers and lists of CPUs: 0 and "" leave the present value.  A memory limit without a swap limit
- * resets the swap limit: the container gets no swap beyond the new memory limit. */
+/* Merge numbers and CPU lists: 0 and "" keep the current value.  A memory limit without a swap
+ * limit resets the swap limit: no swap beyond the new memory limit. */
 static void merge_scalars(Resources *to, const Resources *change)
 {
 #define TAKE(field) \
@@ -138,8 +138,8 @@ static void merge_scalars(Resources *to, const Resources *change)
 		to->cpuset_mems = change->cpuset_mems;
 }
 
-/* Entries with the same key, at their offset in the entry, are replaced; others are added.  The
- * list that is returned is the caller's, its entries are not. */
+/* Merge lists by the key at key_offset of each entry: replace equal keys, append others.  The
+ * caller owns the returned list, but not its entries. */
 static void **merge_list(void **base, size_t n_base, void **change, size_t n_change,
 			 size_t key_offset, size_t *ret_n)
 {
@@ -241,7 +241,7 @@ void ctr_step_drop_update(Crisp__State__Container *draft, const struct sm_event 
 
 void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev)
 {
-	/* The first reason is the one that explains. */
+	/* Before the first process keep the first failure: it is the cause of later ones. */
 	if (!draft->failure || draft->pid)
 		row_fail(&draft->failure, ev);
 }
