@@ -1,5 +1,5 @@
 /*
- * adopt.c - see adopt.h.
+ * adopt.c - builds CREATE and ADOPT requests from records and sends the adoptions.
  */
 #include "pod/adopt.h"
 
@@ -17,7 +17,7 @@
 #include "pod/fdstore.h"
 #include "pod/sandbox.h"
 
-/* With what comes before and after it, below the time that CREATING has. */
+/* Upper limit of the runtime's create; leaves time for the other steps of CREATING. */
 #define CREATE_MAX_S INT64_C(240)
 
 static const Crisp__State__Container *row_of(const struct object *o)
@@ -25,8 +25,8 @@ static const Crisp__State__Container *row_of(const struct object *o)
 	return o->sm->row;
 }
 
-/* Where the shim looks for OOM kills and for processes to end; NULL: nowhere.  A host without the
- * memory controller still has processes. */
+/* Cgroup directory in which the shim watches OOM kills and finds processes to kill; NULL: none.
+ * Tries more controllers than memory, which a host may lack. */
 static char *watched_cgroup(const Crisp__State__Container *row)
 {
 	static const char *const controllers[] = { "memory", "pids", "cpu", "cpuset" };
@@ -39,7 +39,7 @@ static char *watched_cgroup(const Crisp__State__Container *row)
 	return dir;
 }
 
-/* As the kubelet's tools know it; the caller frees it. */
+/* Container name in journald, in the kubelet's form k8s_...; the caller frees it. */
 static char *journal_name(const Crisp__State__Sandbox *sandbox,
 			  const Runtime__V1__ContainerConfig *c)
 {
@@ -54,7 +54,6 @@ static char *journal_name(const Crisp__State__Sandbox *sandbox,
 	return name;
 }
 
-/* How its log is kept. */
 static uint32_t log_flags(const Crisp__State__Sandbox *pod)
 {
 	const struct conf_runtime *rt = conf_runtime_find(world.conf, pod->runtime_handler);
@@ -114,7 +113,7 @@ static struct fdstore *rescue(struct pod *p, struct object *o)
 {
 	_cleanup_free_ char *bundle = path_container_run(world.conf, o->sm->id);
 	Runtime__V1__ContainerConfig *c = container_config(row_of(o));
-	/* One that is for the first client only may have been closed for good. */
+	/* stdin with stdin_once may be closed for good. */
 	bool want_stdin = c->stdin && !c->stdin_once && !c->tty;
 
 	runtime__v1__container_config__free_unpacked(c, NULL);
@@ -139,9 +138,9 @@ static void adopted(void *arg, struct shim_answer *ans, const struct err *err)
 	free(a);
 }
 
-/* A runtime that is killed while it starts a container may have let the process go on and not yet
- * have taken away the fifo at which it waited.  Who starts it once more would wait there for ever;
- * without the fifo the runtime knows it as running. */
+/* Remove exec.fifo unless the container's process waits at it.  A runtime killed during start may
+ * leave the fifo after the process went on, and a second start would block on the fifo.  Without
+ * the fifo the runtime reports the container as running. */
 static void finish_start(const struct object *o)
 {
 	const Crisp__State__Container *row = row_of(o);
@@ -158,7 +157,7 @@ static void finish_start(const struct object *o)
 		log_err(LOG_LEVEL_WARN, "a start that was cut off", &e);
 }
 
-/* As far as its record knows. */
+/* The container's state according to its record. */
 static enum shim_state shim_state_of(const struct object *o)
 {
 	if (ctr_is_starting(o->sm->state))
@@ -215,8 +214,8 @@ unsigned container_adopt_all(struct pod *p)
 	for (struct object *o = NULL; (o = world_child(p->o, KIND_CONTAINER, o));) {
 		if (!ctr_is_alive(o->sm->state) || pod_known(p, o->sm->id))
 			continue;
-		/* A container that could not be asked for keeps the line from being ready: the shim
-		 * does not know it.  A dead link is told by itself, a silent one by patience. */
+		/* Count failed sends too, so that the line is not up while the shim lacks a
+		 * container.  A dead link raises LOST, a silent one meets the deadline. */
 		if (adopt(p, o, &e) < 0)
 			log_err(LOG_LEVEL_WARN, "adopt", &e);
 		n++;

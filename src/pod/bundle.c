@@ -1,5 +1,5 @@
 /*
- * bundle.c - see bundle.h.
+ * bundle.c - mounts root file system and image volumes, writes config.json, and removes all again.
  */
 #include "pod/bundle.h"
 
@@ -24,7 +24,7 @@
 
 #define RUNTIME_DELETE_MS 30000
 
-/* `delete --force` of something the runtime may or may not have. */
+/* Run the runtime's `delete --force`, if the runtime has state of the container. */
 static int runtime_delete(const char *id, const Crisp__State__Container *row, struct err *e)
 {
 	const char *const argv[] = {
@@ -34,7 +34,7 @@ static int runtime_delete(const char *id, const Crisp__State__Container *row, st
 	struct spawn_result res = SPAWN_RESULT_NULL;
 	int r;
 
-	/* What the runtime does not know needs no process to be told so. */
+	/* Spawn no process when the runtime has no state. */
 	if (!fs_exists(state))
 		return 0;
 	r = spawn_run(argv, NULL, NULL, 0, 4096, RUNTIME_DELETE_MS, &res, e);
@@ -57,7 +57,8 @@ static int mount_rootfs(const struct bundle_parts *in, struct err *e)
 			   upper, work, rootfs, e);
 }
 
-/* Image volumes, read only, below the bundle.  ret[i] belongs to config->mounts[i]. */
+/* Mount the image volumes read-only below the bundle.  ret[i]: mount point of config->mounts[i];
+ * NULL: no image volume. */
 static int mount_images(const struct bundle_parts *in, const Runtime__V1__ContainerConfig *c,
 			char **ret, struct err *e)
 {
@@ -113,7 +114,7 @@ static void log_warnings(const char *id, const struct oci_spec *spec)
 			 spec->warnings[i]);
 }
 
-/* The paths of the pod that its containers see. */
+/* Paths of the pod's files and namespaces for its containers. */
 struct pod_paths {
 	char *run, *ns, *netns, *ipcns, *utsns, *pidns, *resolv, *hosts, *hostname, *shm;
 };
@@ -218,7 +219,7 @@ static int prepare_with(const struct bundle_parts *in, const Runtime__V1__Contai
 	return r;
 }
 
-/* First of all: nothing of an image that is not trusted is used. */
+/* Check all images against the policy; must precede any use of their content. */
 static int check_trust(const struct bundle_parts *in, const Runtime__V1__PodSandboxConfig *pc,
 		       struct err *e)
 {
@@ -228,7 +229,7 @@ static int check_trust(const struct bundle_parts *in, const Runtime__V1__PodSand
 	return 0;
 }
 
-/* The kubelet makes the directories of logs, other clients may not. */
+/* Create the log directory: the kubelet does so before, other clients may not. */
 static int make_log_dir(const char *log_path, struct err *e)
 {
 	const char *slash = strrchr(log_path, '/');
@@ -274,7 +275,7 @@ int bundle_clean(const char *id, const Crisp__State__Container *row, struct err 
 	_cleanup_free_ char *rootfs = path_container_rootfs(world.conf, id);
 	int fd, r;
 
-	/* As long as there is a descriptor, unmounting takes no longer for a full file system. */
+	/* An open descriptor keeps unmount fast; trash_close pays for the dentries instead. */
 	fd = open(rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	r = runtime_delete(id, row, e);
 	if (r == 0)

@@ -1,8 +1,8 @@
 /*
  * exec.c - effects of states/exec.sm: ExecSync sessions.
  *
- * The session's process writes into pipes that the loop reads, so a process that writes more
- * than is kept is never blocked; what comes after the limit is read and dropped.
+ * The loop reads the pipes that the session's process writes.  It drops output after the limit, so
+ * the process never blocks.
  */
 #include "pod/exec.h"
 
@@ -29,16 +29,16 @@
 #include "pod/shim.h"
 
 #define DRAIN_NS (1000 * NSEC_PER_MSEC)
-/* Both streams and their framing in one message of the client's limit. */
+/* Both streams and their framing fit one message of the client's limit. */
 #define OUTPUT_MAX (LIMIT_EXEC_OUTPUT - 1024)
-#define OUTPUT_SURE (64 * 1024) /* taken however much other sessions have written */
+#define OUTPUT_SURE (64 * 1024) /* kept regardless of other sessions' output */
 #define RUNTIME_EXEC_MS 60000
 
 struct stream {
 	struct loop_io io;
 	struct buf data;
 	struct exec_session *session;
-	int child_fd; /* the other end, until the shim has it */
+	int child_fd; /* write end, until sent to the shim */
 	bool open;
 };
 
@@ -47,17 +47,17 @@ struct exec_session {
 	struct stream streams[2]; /* stdout, stderr */
 	struct loop_timer drain;
 	char *process_path;
-	bool draining, cut; /* cut: output was dropped for the sake of the daemon's memory */
+	bool draining, cut; /* cut: output was dropped to bound the daemon's memory */
 };
 
-static size_t output_held; /* bytes of all sessions */
+static size_t output_held; /* output of all sessions in bytes */
 
 static const Crisp__State__Exec *row_of(const struct object *o)
 {
 	return o->sm->row;
 }
 
-/* NULL: the container is gone. */
+/* NULL: the container does not exist any more. */
 static const Crisp__State__Container *container_of_exec(const struct object *o)
 {
 	struct object *ctr = world_find(KIND_CONTAINER, row_of(o)->container_id);
@@ -92,8 +92,8 @@ static void stream_close(struct stream *st)
 	close(st->io.fd);
 }
 
-/* Of n more bytes those that are kept. A container decides how much it writes, so what all of them
- * make the daemon hold has a bound. */
+/* Returns how many of n more bytes to keep.  Bounds one session's output and that of all sessions,
+ * since containers control how much they write. */
 static size_t output_take(struct exec_session *s, size_t n)
 {
 	size_t used = s->streams[0].data.len + s->streams[1].data.len;
@@ -165,7 +165,7 @@ void exec_output(const struct sm_object *sm, ProtobufCBinaryData *ret_stdout,
 		(ProtobufCBinaryData){ s->streams[1].data.len, (uint8_t *)s->streams[1].data.data };
 }
 
-/* --- where it runs --- */
+/* --- cgroup of an exec --- */
 
 static enum oci_exec_cgroup exec_cgroup_of(const char *runtime_path)
 {
@@ -175,8 +175,8 @@ static enum oci_exec_cgroup exec_cgroup_of(const char *runtime_path)
 	return OCI_EXEC_CGROUP_NONE;
 }
 
-/* One hierarchy is enough to find the processes again: in all others they stay in the container's
- * cgroup and are counted there.  On v2 a cgroup without controllers of its own does the same. */
+/* On v1 use one hierarchy only, enough to find the processes: in the others they stay in and count
+ * to the container's cgroup.  On v2 a cgroup without controllers does the same. */
 void exec_place_find(const Crisp__State__Container *row, const char *session,
 		     struct exec_place *ret)
 {
@@ -348,10 +348,10 @@ void exe_effect_spawn(struct sm_object *sm)
 
 void exe_effect_watch(struct sm_object *sm)
 {
-	(void)sm; /* the shim speaks by itself */
+	(void)sm; /* the shim sends the end unasked */
 }
 
-/* --- end --- */
+/* --- exit --- */
 
 static void report_lost(struct object *o, uint64_t gen)
 {
@@ -361,7 +361,7 @@ static void report_lost(struct object *o, uint64_t gen)
 static void killed(struct object *o, uint64_t gen, struct shim_answer *ans, const struct err *err)
 {
 	(void)ans;
-	/* Its end is told; a session that the shim does not know has none. */
+	/* On success the shim reports the end.  An error: the shim does not know the session. */
 	if (err)
 		report_lost(o, gen);
 }
@@ -397,7 +397,7 @@ static void drain_over(struct loop_timer *t)
 	drained(container_of(t, struct exec_session, drain));
 }
 
-/* A child left behind may hold the pipes open for ever: what came in time is what there is. */
+/* Read remaining output for DRAIN_NS at most: a surviving child may keep the pipes open forever. */
 void exe_effect_drain(struct sm_object *sm)
 {
 	struct exec_session *s = object_of(sm)->own;
@@ -490,7 +490,7 @@ static void exec_gone(struct object *o)
 		output_held -= s->streams[i].data.len;
 		buf_done(&s->streams[i].data);
 	}
-	/* On tmpfs and gone with the container at the latest. */
+	/* Ignore errors: the file is on tmpfs and goes with the container's bundle. */
 	unlink(s->process_path);
 	if (p && p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
 		log_err(LOG_LEVEL_DEBUG, "forget an exec session", &e);

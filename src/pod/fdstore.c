@@ -1,6 +1,6 @@
 /*
- * fdstore.c - see fdstore.h.  What cannot be held is not held: then an end is not known, or a
- * stream ends, when the shim dies as well.
+ * fdstore.c - opens and keeps container descriptors.  A failed open is only logged: if the shim
+ * dies later, the exit status is unknown or a stream ends.
  */
 #include "pod/fdstore.h"
 
@@ -35,7 +35,7 @@ static void fdstore_process(struct fdstore *h, pid_t pid, uint64_t start_ticks)
 		log_err(LOG_LEVEL_WARN, "hold a container's process", &e);
 }
 
-/* Without O_NONBLOCK an open would wait for the other side. */
+/* Open a fifo; without O_NONBLOCK the open waits for the other end. */
 static void fdstore_pipe(int *fd, const char *bundle, const char *name, int flags)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", bundle, name);
@@ -43,7 +43,7 @@ static void fdstore_pipe(int *fd, const char *bundle, const char *name, int flag
 	if (*fd >= 0)
 		return;
 	*fd = open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-	/* ENXIO: nobody reads what would be typed. */
+	/* ENXIO: the container has closed stdin. */
 	if (*fd < 0 && errno != ENOENT && errno != ENXIO)
 		log_warn("hold a container's stream", "path=%s errno=%d", path, errno);
 }

@@ -1,5 +1,5 @@
 /*
- * files.c - see files.h.
+ * files.c - writes resolv.conf, hosts and hostname, and mounts the tmpfs for them and /dev/shm.
  */
 #include "pod/files.h"
 
@@ -13,7 +13,7 @@
 #include "os/mount.h"
 
 #define SHM_SIZE (UINT64_C(64) * 1024 * 1024)
-#define SHM_INODES (SHM_SIZE / 1024) /* an inode takes about 1 KiB of the kernel's memory */
+#define SHM_INODES (SHM_SIZE / 1024) /* an inode takes about 1 KiB of kernel memory */
 #define FILES_DIR "files"
 #define FILES_SIZE (UINT64_C(1) << 20)
 #define FILES_INODES 16
@@ -51,7 +51,7 @@ static void add_words(struct buf *b, const char *keyword, char *const *words, si
 	buf_puts(b, "\n");
 }
 
-/* Without a DNS config the pod has the node's. */
+/* Write resolv.conf; without a DNS config, copy the node's. */
 static int make_resolv(const char *dir, const Runtime__V1__DNSConfig *dns, struct err *e)
 {
 	_cleanup_buf_ struct buf b = BUF_NULL;
@@ -103,7 +103,7 @@ int sandbox_files_make(const char *run_dir, const Crisp__State__Sandbox *row,
 	_cleanup_buf_ struct buf b = BUF_NULL;
 	int r;
 
-	/* The node's own files may be as large as LIMIT_CONF_FILE. */
+	/* Copies of the node's files may have LIMIT_CONF_FILE bytes each. */
 	r = mount_tmpfs(files, FILES_SIZE + 3 * LIMIT_CONF_FILE, FILES_INODES, 0755, NULL, e);
 	if (r == 0)
 		r = make_resolv(run_dir, c->dns_config, e);

@@ -1,5 +1,6 @@
 /*
- * network.c - see network.h.
+ * network.c - builds CNI requests from sandbox configs; serializes them with plugins of a killed
+ * daemon by a lock file.
  */
 #include "pod/network.h"
 
@@ -17,7 +18,7 @@
 
 #define CNI_TIMEOUT_MS 60000
 
-/* What a struct cni_request points to. */
+/* A struct cni_request, with the data that it points to. */
 struct net_args {
 	Runtime__V1__PodSandboxConfig *config;
 	struct cni_port_mapping *ports;
@@ -46,7 +47,7 @@ static const char **strv_of(char **v, size_t n)
 	return copy;
 }
 
-/* A Kubernetes quantity of bits per second: "10M", "1Gi", "500k".  0: not one. */
+/* Parse a Kubernetes quantity of bits per second: "10M", "1Gi", "500k".  0: malformed. */
 static uint64_t parse_rate(const char *s)
 {
 	static const struct {
@@ -88,7 +89,7 @@ static void fill_bandwidth(struct net_args *a)
 		else if (strcmp(key, "kubernetes.io/egress-bandwidth") == 0)
 			a->bandwidth.egress_rate = rate;
 	}
-	/* As the kubelet's own plugin had it: the burst is as good as unlimited. */
+	/* Practically unlimited burst, as in the kubelet's former kubenet plugin. */
 	if (a->bandwidth.ingress_rate)
 		a->bandwidth.ingress_burst = INT32_MAX;
 	if (a->bandwidth.egress_rate)
@@ -111,7 +112,7 @@ static void fill_ports(struct net_args *a, bool disabled)
 		const Runtime__V1__PortMapping *m = c->port_mappings[i];
 
 		if (m->host_port <= 0)
-			continue; /* only declared, not mapped */
+			continue; /* containerPort without a host port */
 		a->ports[a->req.n_port_mappings++] = (struct cni_port_mapping){
 			.host_port = (uint16_t)m->host_port,
 			.container_port = (uint16_t)m->container_port,
@@ -170,10 +171,9 @@ static struct payload_network *network_of(char *result_json, const struct cni_re
 
 /* --- plugins of a daemon that was killed --- */
 
-/* Plugins outlive a daemon that is killed, and what they do then must not meet what the next one
- * does.  So each of them, and what it starts, holds the pod's lock, and the next daemon waits for
- * it: as long as the plugins would have had, then they are killed.  Without a file nobody has it:
- * the first ADD makes it.  *ret_fd: -1 then. */
+/* Take the pod's network lock.  Each plugin and its children inherit the lock, so it outlives a
+ * killed daemon.  again: wait for such plugins up to their timeout, then kill them.  flags: O_CREAT
+ * for ADD.  *ret_fd: lock to pass to plugins; -1: no lock file, so no ADD was made. */
 static int lock_network(const struct conf *conf, const char *id, int flags, bool again, int *ret_fd,
 			struct err *e)
 {
@@ -211,7 +211,7 @@ int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__
 	if (again) {
 		struct err ignored = ERR_NULL;
 
-		/* It may be that nothing was added; then there is nothing to say. */
+		/* Ignore errors: perhaps no ADD was made. */
 		cni_del(row->cni_conf, &a.req, NULL, &ignored);
 	}
 	r = cni_add(row->cni_conf, &a.req, &json, &result, e);

@@ -1,8 +1,8 @@
 /*
- * pod_listing.c - rows of pods and containers as the CRI lists them.
+ * pod_listing.c - builds runtime.v1.PodSandbox and Container from rows.
  *
- * A map entry is its own type in each message that has such a map, with the same two fields: they
- * are handed over as they are.
+ * protobuf-c has one map entry type per message, all with the same two fields: so labels and
+ * annotations are passed by cast.
  */
 #include "pod/pod_listing.h"
 

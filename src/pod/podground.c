@@ -1,5 +1,5 @@
 /*
- * podground.c - see podground.h.
+ * podground.c - polls the init's pidfd and checks the pinned namespaces of a pod.
  */
 #include "pod/podground.h"
 
@@ -21,7 +21,7 @@ static const Crisp__State__Sandbox *row_of(const struct pod *p)
 	return p->o->sm->row;
 }
 
-/* Effects under way report it themselves; they are what settles the line. */
+/* Raise POD_BROKEN only while the shim is up: otherwise an effect is in flight and reports it. */
 static void raise_broken(struct pod *p)
 {
 	struct sm_event *ev;

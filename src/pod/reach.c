@@ -1,9 +1,9 @@
 /*
- * reach.c - SIGKILL in rounds until nothing of a container is left.
+ * reach.c - sends SIGKILL in rounds until no process of a container is left.
  *
- * Each round kills by pidfd: a pid is checked again after its pidfd was opened, so that a recycled
- * pid is never hit.  Walking /proc for processes that left the cgroup comes after the first rounds,
- * because the PID namespace of almost every container dies with its first process.
+ * Each round kills by pidfd and checks the pid again after opening the pidfd, so a recycled pid is
+ * never hit.  The walk of /proc for processes outside the cgroup starts after the first rounds:
+ * almost every container's PID namespace ends with its first process.
  */
 #include "pod/reach.h"
 
@@ -30,10 +30,10 @@
 #include "shimproto/shimproto.h"
 
 #define ROUND_MS 20
-#define HOLDER_MS 5000 /* for who holds a lock and was killed to be gone */
+#define HOLDER_MS 5000 /* for killed lock holders to end */
 #define ROUNDS_WALK 10 /* between two walks of /proc */
 
-/* A namespace by the inode that /proc/PID/ns/NAME leads to; ino 0: not known. */
+/* A namespace by the inode of /proc/PID/ns/NAME; ino 0: unknown. */
 struct ns_id {
 	const char *name;
 	dev_t dev;
@@ -41,18 +41,18 @@ struct ns_id {
 };
 
 struct reach {
-	const char *cgroup; /* NULL: there is none */
-	char *parent; /* the pod's own cgroup; NULL: pods share it */
+	const char *cgroup; /* NULL: no cgroup */
+	char *parent; /* the pod's cgroup; NULL: the parent is shared by pods */
 	pid_t spare;
 	pid_t init;
-	int pidfd; /* of init, -1: gone */
-	struct ns_id ns; /* all processes in it are the container's */
-	bool shared; /* the PID namespace: it does not end with init */
-	const char *keep; /* cgroups of this name stay frozen, NULL: none do */
+	int pidfd; /* of init, -1: ended */
+	struct ns_id ns; /* namespace of the container's processes alone */
+	bool shared; /* PID namespace is shared: it does not end with init */
+	const char *keep; /* name of cgroups to leave frozen, NULL: none */
 };
 
-/* ret_fd: keeps the namespace, without which its inode number goes to the next one that is made at
- * once.  NULL: it is not to be kept. */
+/* Identify a namespace of pid.  ret_fd: keeps the namespace alive, since the kernel reuses inode
+ * numbers at once; NULL: do not keep. */
 static struct ns_id ns_of(pid_t pid, const char *name, int *ret_fd)
 {
 	struct ns_id id = { .name = name };
@@ -100,7 +100,7 @@ static void kill_member(const char *cgroup, pid_t pid)
 		pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 }
 
-/* *left: how many there were; *first: one of them. */
+/* Kill all members but r->spare.  *left: incremented for each; *first: pid of one. */
 static int kill_members(const struct reach *r, size_t *left, pid_t *first, struct err *e)
 {
 	_cleanup_free_ pid_t *pids = NULL;
@@ -122,7 +122,8 @@ static int kill_members(const struct reach *r, size_t *left, pid_t *first, struc
 
 /* --- processes that left the cgroup --- */
 
-/* A process that was moved into a frozen cgroup of its own goes on in the container's. */
+/* Kill pid if it is in the container's namespace.  Move it to the container's thawed cgroup: in a
+ * frozen cgroup of its own the process would not take SIGKILL. */
 static void kill_stray(const struct reach *r, pid_t pid, size_t *left, pid_t *first)
 {
 	_cleanup_close_ int pidfd = pidfd_open(pid, 0);
@@ -158,7 +159,8 @@ static bool is_alive(int pidfd)
 	return pidfd >= 0 && poll(&p, 1, 0) == 0;
 }
 
-/* still: the cgroup was found frozen in the round before as well, so its parent is. */
+/* Thaw the cgroups.  *still: in: frozen in the previous round too, so thaw the parent; out: found
+ * frozen. */
 static int thaw(const struct reach *r, bool *still, struct err *e)
 {
 	int frozen = r->cgroup ? cgroup_thaw(world.cgroups, r->cgroup, r->keep, e) : 0;
@@ -169,7 +171,7 @@ static int thaw(const struct reach *r, bool *still, struct err *e)
 	return MIN(frozen, 0);
 }
 
-/* One round.  *left: processes that were still there. */
+/* Run one round.  *left: number of processes found alive. */
 static int kill_round(const struct reach *r, bool walk, size_t *left, pid_t *first, struct err *e)
 {
 	int ret;
@@ -224,8 +226,8 @@ int reach_end_cgroup(const char *cgroup, pid_t spare, struct err *e)
 	return end_all(&r, REACH_LONG_MS, e);
 }
 
-/* The PID namespace, or the mount namespace of a container whose PID namespace is not its own.
- * What is shared with the host or the daemon is never taken for the container's. */
+/* The PID namespace; for a container in a shared PID namespace the mount namespace.  ino 0 for a
+ * namespace of the host or the daemon. */
 static struct ns_id own_namespace(const Crisp__State__Container *row, int *ret_fd)
 {
 	const char *name = row->kill_all ? "mnt" : "pid";
@@ -237,7 +239,8 @@ static struct ns_id own_namespace(const Crisp__State__Container *row, int *ret_f
 	return ns;
 }
 
-/* The cgroup above the container's, when it is a pod's own. */
+/* Parent of the container's cgroup if it belongs to one pod; NULL: the default parent, which pods
+ * share. */
 static char *parent_of(const char *cgroup)
 {
 	_cleanup_free_ char *shared = cgroup_of_pod(world.conf->default_cgroup_parent);
@@ -267,7 +270,7 @@ int reach_end_container(const Crisp__State__Container *row, int64_t within_ms, s
 	if (ret < 0)
 		return ret;
 	r.pidfd = pidfd;
-	/* Looked at while the pidfd is held and the process has not ended: the pid is its own. */
+	/* Alive before and after the read: the pid was not recycled in between. */
 	if (is_alive(pidfd)) {
 		r.ns = own_namespace(row, &ns_fd);
 		if (!is_alive(pidfd))
@@ -280,7 +283,7 @@ int reach_thaw(const Crisp__State__Container *row, struct err *e)
 {
 	_cleanup_free_ char *cgroup = *row->cgroups_path ? cgroup_dir(row->cgroups_path) : NULL;
 	_cleanup_free_ char *parent = cgroup ? parent_of(cgroup) : NULL;
-	/* The shim thaws what it holds in a moment, and not before: see shim/guard.h. */
+	/* Leave cgroups that the shim has frozen; the shim thaws them soon, see shim/guard.h. */
 	struct reach r = { .cgroup = cgroup, .parent = parent, .keep = SHIM_HELD_NAME };
 	bool frozen = false;
 	int ret = thaw(&r, &frozen, e);

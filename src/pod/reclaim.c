@@ -1,6 +1,6 @@
 /*
- * reclaim.c - end a container that has no shim and find its exit status: the exit record of the
- * shim, else the status that the kernel keeps for a pidfd.
+ * reclaim.c - ends a container without a shim and takes its exit status from the exit record of the
+ * shim, else from the pidfd.
  */
 #include "pod/reclaim.h"
 
@@ -24,9 +24,9 @@
 #include "shimproto/exitrec.h"
 
 #define LOOK_MS 20
-#define REAP_MS 2000 /* for whoever is the parent of an orphan */
+#define REAP_MS 2000 /* for the subreaper of an orphan */
 
-/* What the kernel still knows.  NULL: nothing, or nobody has waited for the process yet. */
+/* Read the exit status by pidfd.  NULL: unknown, or the process was not reaped in REAP_MS. */
 static struct payload_exit *ask_kernel(int pidfd, const Crisp__State__Container *row)
 {
 	_cleanup_free_ char *cgroup = cgroup_dir(row->cgroups_path);

@@ -1,9 +1,8 @@
 /*
- * remains.c - see remains.h.
+ * remains.c - finds pods and containers by directories and shims, and ends them without a row.
  *
- * Everything derives from the id but for two things that a row would tell: the cgroup, which is
- * looked for by its name, and the network's configuration, which is the one that a new pod would
- * get. What must hold: only ids found below our own directories are touched.
+ * All derives from the id except two fields of a lost row.  The cgroup is searched by name; the CNI
+ * configuration is that of new pods.  Invariant: only ids below crispd's directories are touched.
  */
 #include "pod/remains.h"
 
@@ -30,7 +29,7 @@
 
 #define CNI_DEL_MS 60000
 #define CGROUP_DEPTH 12
-#define PROBE "/crisp" /* any path: what is before it is the root of the hierarchy */
+#define PROBE "/crisp" /* any path; removed from its directory to get the root */
 
 /* --- finding --- */
 
@@ -66,8 +65,8 @@ static bool same_link(const char *a, const char *b)
 	return n > 0 && n == m && memcmp(to_a, to_b, (size_t)n) == 0;
 }
 
-/* The program of a shim in the daemon's PID namespace: no container can call itself that, unless it
- * has the host's. */
+/* Does the process run a shim's program in the daemon's PID namespace?  Only a container with host
+ * PID could imitate one. */
 static bool is_shim(const char *proc)
 {
 	_cleanup_free_ char *exe = xasprintf("%s/exe", proc);
@@ -81,7 +80,7 @@ static bool is_shim(const char *proc)
 	return strstr(path, "/crisp-shim") && same_link(ns, "/proc/self/ns/pid");
 }
 
-/* A shim whose directory was deleted: its command line names it. */
+/* Find the pod of a shim by --dir on its command line, also if the directory was deleted. */
 static int list_shim(const char *path, const char *name, void *arg, struct err *e)
 {
 	_cleanup_free_ char *file = xasprintf("%s/cmdline", path);
@@ -184,12 +183,12 @@ struct cgroup_search {
 	const char *name;
 	size_t root; /* length of the hierarchy's directory */
 	int depth;
-	char *found; /* relative to that */
+	char *found; /* relative to the hierarchy's directory */
 };
 
 static int search_cgroup(const char *path, const char *name, void *arg, struct err *e)
 {
-	struct err ignored = ERR_NULL; /* cgroups of others come and go */
+	struct err ignored = ERR_NULL; /* cgroups may vanish during the walk */
 	struct cgroup_search *s = arg;
 	struct stat st;
 
@@ -200,7 +199,7 @@ static int search_cgroup(const char *path, const char *name, void *arg, struct e
 		s->found = xstrdup(path + s->root);
 		return 0;
 	}
-	/* What a container has made in its own cgroup is not looked at. */
+	/* Skip cgroups that a container created below its own. */
 	if (s->depth < CGROUP_DEPTH &&
 	    !(str_starts(name, "crisp-") && strlen(name) >= ID_LEN + strlen("crisp-"))) {
 		s->depth++;
@@ -210,7 +209,7 @@ static int search_cgroup(const char *path, const char *name, void *arg, struct e
 	return 0;
 }
 
-/* The cgroup of that name in whichever hierarchy has it; *ret NULL: none. */
+/* Find a cgroup of that name in the first hierarchy that has one; *ret NULL: none. */
 static int find_cgroup(const char *name, char **ret, struct err *e)
 {
 	static const char *const controllers[] = { "memory", "pids", "cpu" };
@@ -236,7 +235,7 @@ static int find_cgroup(const char *name, char **ret, struct err *e)
 	return r;
 }
 
-/* crisp-ID with cgroupfs, crisp-ID.scope with systemd. */
+/* Find crisp-ID (cgroupfs) or crisp-ID.scope (systemd); *ret NULL: none. */
 static int container_cgroup(const char *id, char **ret, struct err *e)
 {
 	_cleanup_free_ char *plain = xasprintf("crisp-%s", id);
@@ -255,7 +254,7 @@ int remains_end_shim(const char *id, struct err *e)
 	return sandbox_end_shim(run, 0, e);
 }
 
-/* Each runtime is asked, since the row that named one is lost. */
+/* Clean with every configured runtime: the row that named one is lost. */
 int remains_end_container(const char *id, struct err *e)
 {
 	_cleanup_free_ char *dir = path_container_dir(world.conf, id);
@@ -297,7 +296,8 @@ static int delete_network(const char *id, struct err *e)
 	if (r == 0)
 		r = cni_del(conf.json, &req, NULL, e);
 	cni_conf_done(&conf);
-	/* A pod on the host's network has none; an address of another may stay taken. */
+	/* Without netns ignore the failure: the pod may use the host network.  Else an IP lease may
+	 * stay taken. */
 	if (r < 0 && !*req.netns) {
 		log_err(LOG_LEVEL_WARN, "network of a pod without a row", e);
 		*e = ERR_NULL;

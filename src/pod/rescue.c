@@ -1,9 +1,8 @@
 /*
- * rescue.c - see rescue.h.
+ * rescue.c - opens the state store, and repairs it from rows that are still readable.
  *
- * Both environments have every row of an object, so one that is lost costs nothing as long as the
- * other can be read.  Rows of a page that nothing leads to may have been deleted before: they count
- * only when their object's directories are there.
+ * Both environments hold a copy of each object's row, so one readable copy is enough.  A row on an
+ * unreachable page may be a deleted one: keep it only if its object's directories exist.
  */
 #include "pod/rescue.h"
 
@@ -24,7 +23,7 @@
 #include "pod/remains.h"
 #include "store/salvage.h"
 
-/* --- where --- */
+/* --- directories --- */
 
 static char *durable_dir(void)
 {
@@ -61,9 +60,9 @@ int rescue_open(struct err *e)
 	return 0;
 }
 
-/* --- what has no row --- */
+/* --- objects without a row --- */
 
-/* Only what has a run directory: the rest is no more than files. */
+/* Quarantine ids with a run directory; without one, only files are left. */
 static void list_unknown(enum kind k, char *const *ids, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -91,7 +90,7 @@ int rescue_list_remains(struct err *e)
 	return r;
 }
 
-/* --- rows that can be read --- */
+/* --- readable rows --- */
 
 struct row {
 	char *key;
@@ -126,7 +125,7 @@ static void rows_done(struct rows *all)
 	map_free(all->by_key);
 }
 
-/* The kind of object that a row is of and its id in *ret_id; KIND_COUNT: none that is durable. */
+/* The kind of a row's object, and its id in *ret_id; KIND_COUNT: not a durable kind. */
 static enum kind kind_of(const char *key, const char **ret_id)
 {
 	for (int k = 0; k < KIND_COUNT; k++) {
@@ -162,7 +161,7 @@ static bool has_layers(const Crisp__State__Envelope *env)
 	return all;
 }
 
-/* May a row that nothing led to be of an object that is still there? */
+/* Does the object of a row from an unreachable page still exist? */
 static bool is_there(const struct rows *all, enum kind k, const char *id,
 		     const Crisp__State__Envelope *env)
 {
@@ -224,7 +223,8 @@ static int read_boot(const char *path, const char *name, void *arg, struct err *
 
 /* --- mending --- */
 
-/* The note is a row of no object: with it the database is no new one, whatever else is lost. */
+/* Replace the database with the kept rows and a note.  The note is a row of no object, so that the
+ * database does not count as new even without other rows. */
 static int write_rows(const char *dir, const struct rows *all, struct err *e)
 {
 	size_t n = map_count(all->by_key), i = 0, pos = 0;
@@ -250,8 +250,8 @@ static int find_unowned(const char *path, const char *name, void *arg, struct er
 	return str_is_hex(name, strlen(name)) && !layer_set_has(arg, name);
 }
 
-/* Layers whose images may be among the rows that are lost stay until `crisp gc`: a pull that needs
- * them has nothing to fetch. */
+/* Keep layers without an image row until `crisp gc`: their rows may be lost, and a new pull then
+ * need not fetch the layers. */
 static int keep_layers(const struct rows *all, struct err *e)
 {
 	_cleanup_layer_set_ struct layer_set *owned = layer_set_new();
@@ -281,8 +281,8 @@ static int keep_layers(const struct rows *all, struct err *e)
 	return rc == 1 ? image_sweep_hold(root, e) : rc;
 }
 
-/* Whole: the rows of the durable environment, and the copies of those in it that are damaged.  Not:
- * those that can be read of all environments. */
+/* Collect rows.  A sound durable environment: its rows, and boot copies of its damaged rows.
+ * Otherwise: replace it with the readable rows of all environments. */
 static int mend(const struct remains *found, struct rows *all, struct err *e)
 {
 	_cleanup_free_ char *durable = durable_dir(), *boot = boot_dir();
@@ -315,7 +315,8 @@ static bool has_row(const struct rows *all, enum kind k, const char *id)
 	return map_get(all->by_key, key) != NULL;
 }
 
-/* Shims first, so that nothing new starts.  One that does not go costs the others nothing. */
+/* End objects without a row, shims first, so that no new process starts.  Continue after a failure
+ * with the others. */
 static int end_remains(const struct remains *found, const struct rows *all, struct err *e)
 {
 	size_t ended = 0, stuck = 0;

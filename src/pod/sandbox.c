@@ -1,8 +1,8 @@
 /*
- * sandbox.c - effects of states/sandbox.sm, and how the CRI's calls reach that machine.
+ * sandbox.c - effects of states/sandbox.sm.
  *
- * An effect takes a copy of the record to a worker; nothing on a worker looks at an object.
- * Each effect can be run again after a crash at any point of it.
+ * An effect hands a copy of the record to a worker; workers never access objects.
+ * Each effect can run again after a crash at any of its points.
  */
 #include "pod/sandbox.h"
 
@@ -41,7 +41,7 @@
 
 #define SHIM_START_MS 10000
 #define SHIM_END_MS 2000
-#define SHIM_LATE_MS 10000 /* for one that was killed, or was on its way out by then */
+#define SHIM_LATE_MS 10000 /* for a killed or exiting shim to end */
 #define SHIM_LOOK_MS 5
 
 static const Crisp__State__Sandbox *row_of(const struct object *o)
@@ -54,17 +54,17 @@ Runtime__V1__PodSandboxConfig *sandbox_config(const Crisp__State__Sandbox *row)
 	Runtime__V1__PodSandboxConfig *c =
 		runtime__v1__pod_sandbox_config__unpack(NULL, row->config.len, row->config.data);
 
-	assert(c); /* checked when the record was made, checksummed since */
+	assert(c); /* packed by crispd, and rows have checksums */
 	return c;
 }
 
-/* --- jobs: a copy of the record goes along --- */
+/* --- jobs: each has a copy of the record --- */
 
 struct sandbox_job {
 	struct job base;
 	Crisp__State__Sandbox *row;
-	bool again; /* an effect may have been under way before */
-	bool hung; /* the shim was killed, its end is waited for */
+	bool again; /* an earlier daemon may have started the effect */
+	bool hung; /* the previous shim was killed: wait for its end */
 	struct payload_setup *setup;
 	struct payload_network *network;
 };
@@ -115,12 +115,12 @@ static int set_sysctls(const char *ns_dir, const Crisp__State__Sandbox *row,
 		struct ns_sysctl s = { NULL, eq ? eq + 1 : "" };
 
 		if (!eq)
-			continue; /* conf_finish has refused it */
+			continue; /* cannot be: conf_finish refuses it */
 		free(names);
 		names = xstrndup(world.conf->default_sysctls[i],
 				 (size_t)(eq - world.conf->default_sysctls[i]));
 		s.name = names;
-		/* A default does not apply where the namespace is the host's. */
+		/* Skip defaults for a namespace of the host. */
 		if (ns_check_sysctl(&s, row->host_network, row->host_ipc, &ignored) == 0)
 			r = ns_set_sysctls(ns_dir, &s, 1, e);
 	}
@@ -160,14 +160,14 @@ static int find_network(struct payload_setup *f, struct err *e)
 	return r;
 }
 
-/* NULL: it has none of its own.  OCI runtimes that a shim had started may be at work in there when
- * it is gone. */
+/* The shim's cgroup, in which runtimes of a dead shim may still run.  NULL: no own cgroup. */
 static const char *shim_cgroup(const struct sandbox_job *s)
 {
 	return *s->row->shim_cgroup ? s->row->shim_cgroup : NULL;
 }
 
-/* Beside the daemon when systemd owns all others, so it must not need controllers there. */
+/* With the systemd manager the parent is the daemon's cgroup: it has processes, so on cgroup v2 it
+ * cannot enable controllers for its children. */
 static int make_shim_cgroup(const char *cgroup, struct err *e)
 {
 	if (world.conf->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD)
@@ -219,8 +219,8 @@ static void setup_failed(struct object *o, uint64_t gen, const struct err *e)
 	effect_report(o, gen, sm_event_failed(SBX_EVENT_SETUP_FAILED, e));
 }
 
-/* The end of its shim or init is no event of a pod that is being made: its effects look, last
- * thing. */
+/* Check shim and init as the last step of an effect: while a pod is set up, their end raises no
+ * event. */
 static int check_line(const struct object *o, struct err *e)
 {
 	const struct pod *p = o->own;
@@ -273,7 +273,7 @@ static void init_made(struct object *o, uint64_t gen, struct shim_answer *ans,
 	job_start(&s->base);
 }
 
-/* The namespaces that the pod has of its own, for its init. */
+/* Open the pod's own namespaces for its init.  The caller closes fds, also after an error. */
 static int open_namespaces(const struct object *o, int fds[SHIM_FDS_MAX], size_t *ret_n,
 			   struct err *e)
 {
@@ -358,7 +358,7 @@ void sbx_effect_set_up(struct sm_object *sm)
 	job_start(sandbox_job_new(object_of(sm), LANE_START, work_set_up, done_set_up));
 }
 
-/* --- another shim --- */
+/* --- replace a shim --- */
 
 static int work_replace_shim(struct job *j, struct err *e)
 {
@@ -368,7 +368,7 @@ static int work_replace_shim(struct job *j, struct err *e)
 	struct spawn_child shim = SPAWN_CHILD_NULL;
 	int r = s->hung ? sandbox_end_shim(run, 0, e) : 0;
 
-	/* An OCI runtime that the dead shim started is ended: nobody knows of what it does. */
+	/* Kill runtimes that the dead shim started: their outcome reaches no process. */
 	if (r == 0 && cgroup && !shim_is_alive(run, NULL))
 		r = reach_end_cgroup(cgroup, s->row->init_pid, e);
 	if (r == 0)
@@ -409,7 +409,7 @@ static void done_replace_shim(struct job *j, struct object *o)
 	pod_when_tried(o->own, o, shim_replaced);
 }
 
-/* Shims that die young are a crash loop; the pauses after failures are the engine's. */
+/* Pause before another shim in a crash loop; after a failure the engine pauses itself. */
 static int64_t replace_pause_of(const struct object *o)
 {
 	uint32_t tries = row_of(o)->revive_tries;
@@ -426,14 +426,14 @@ void sbx_effect_replace_shim(struct sm_object *sm)
 	enum loop_lane lane = row_of(o)->revive_tries > 1 ? LANE_RETRY : LANE_START;
 	struct job *j = sandbox_job_new(o, lane, work_replace_shim, done_replace_shim);
 
-	/* When the daemon was away as well nobody has done it yet. */
+	/* Hold descriptors here too: after a daemon's restart no event of the line did. */
 	if (pod_is_down(p))
 		container_rescue_all(p);
 	sandbox_job(j)->hung = pod_is_killed(p);
 	job_start_after(j, replace_pause_of(o));
 }
 
-/* --- what is there after a restart of the daemon --- */
+/* --- probe after a restart of the daemon --- */
 
 static void probe_settled(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
@@ -466,9 +466,8 @@ void sbx_effect_probe_shim(struct sm_object *sm)
 	pod_when_tried(o->own, o, probe_settled);
 }
 
-/* The shim first, so that nothing new can start; then what it stood on.  It gets its time for the
- * end it was asked for, and is killed after that.  One that is on its way out has no name any more
- * while it still holds its lock: then a moment's wait is all there is to do. */
+/* Poll until the shim's lock is free; SIGKILL the shim after grace_ms.  An exiting shim may hold
+ * its lock without a known pid (pidfd -1): then only wait. */
 int sandbox_end_shim(const char *run, int64_t grace_ms, struct err *e)
 {
 	int64_t until = clock_monotonic_ns() + grace_ms * NSEC_PER_MSEC;
@@ -498,7 +497,7 @@ int sandbox_end_shim(const char *run, int64_t grace_ms, struct err *e)
 	}
 }
 
-/* The pod's init outlives a shim that was killed: it ends with the pod. */
+/* Kill the pod's init, which outlives a killed shim. */
 static int end_init(const char *run, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/" SHIM_INIT_NAME, run);
@@ -510,7 +509,7 @@ static int end_init(const char *run, struct err *e)
 	if (r)
 		return MIN(r, 0);
 	if (!text.len || sscanf(text.data, "%d %llu", &pid, &ticks) != 2)
-		return 0; /* written in part: it was never answered for */
+		return 0; /* partly written: the init was never reported */
 	r = proc_open(pid, ticks, &pidfd, e);
 	if (r == 0 && pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		r = err_errno(e, ERR_INTERNAL, errno, "kill the init of %s", run);
@@ -673,7 +672,7 @@ static void sandbox_born(struct object *o)
 	struct pod *p = o->own = pod_new(o);
 
 	p->loaded = s->kind != SM_KIND_INITIAL;
-	/* Loaded, and of this boot: its shim may be alive, whatever the state. */
+	/* A shim of this boot may be alive: connect. */
 	if (p->loaded && strcmp(row_of(o)->boot_id, clock_boot_id()) == 0 &&
 	    sbx_is_live(o->sm->state)) {
 		if (row_of(o)->init_pid > 0)
@@ -684,7 +683,7 @@ static void sandbox_born(struct object *o)
 	}
 }
 
-/* No other shim is waited for: what its containers have come to is settled without one. */
+/* When the pod stops its containers, do not wait for another shim: settle them without one. */
 static void sandbox_moved(struct object *o, const struct sm_row *row)
 {
 	usage_forget(o);
@@ -698,7 +697,7 @@ static void sandbox_gone(struct object *o)
 	pod_free(o->own);
 }
 
-/* A CNI plugin that refuses to undo a failed run does not hold up the next one. */
+/* Release the name during undo: a CNI plugin that refuses DEL must not block the next run. */
 static bool sandbox_is_nameless(const struct sm_object *sm)
 {
 	return ((const Crisp__State__Sandbox *)sm->row)->undo || sbx_is_nameless(sm->state);
@@ -709,7 +708,7 @@ static const char *sandbox_name_key(const void *row)
 	return ((const Crisp__State__Sandbox *)row)->name_key;
 }
 
-/* A run that is being undone has answered with an error. */
+/* RunPodSandbox answers with an error before the undo, so no client has the id. */
 static bool sandbox_is_hidden(const void *row)
 {
 	return ((const Crisp__State__Sandbox *)row)->undo;

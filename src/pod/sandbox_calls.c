@@ -1,6 +1,5 @@
 /*
- * sandbox_calls.c - the sandbox of a RunPodSandbox: what the request must be like, and the row that
- * is made of it.
+ * sandbox_calls.c - checks RunPodSandbox requests and makes a sandbox's row.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +36,7 @@ static int check_sysctls(const Runtime__V1__PodSandboxConfig *c, bool host_netwo
 	return 0;
 }
 
-/* A plugin that refuses a mapping refuses to take it down as well. */
+/* Refuse bad mappings here: a CNI plugin that refuses one in ADD refuses it in DEL, too. */
 static int check_ports(const Runtime__V1__PodSandboxConfig *c, struct err *e)
 {
 	for (size_t i = 0; i < c->n_port_mappings; i++) {
@@ -57,7 +56,7 @@ static int check_ports(const Runtime__V1__PodSandboxConfig *c, struct err *e)
 	return 0;
 }
 
-/* ret_parent: the cgroup parent that was asked for, as it is kept; stays NULL when none was. */
+/* *ret_parent: the requested cgroup parent in the row's form; unchanged if not requested. */
 static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config_size,
 		     char **ret_parent, struct err *e)
 {
@@ -89,8 +88,8 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 			     ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE, e);
 }
 
-/* Below the pod's parent; when systemd owns that, below the daemon's own cgroup, which is delegated
- * to it.  NULL: its shims stay where the daemon is. */
+/* The shim's cgroup: below the pod's cgroup parent; with the systemd manager below the daemon's
+ * own, delegated cgroup.  NULL: the shim stays in the daemon's cgroup. */
 static char *shim_cgroup(const char *parent, const char *id)
 {
 	if (world.conf->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD)

@@ -15,7 +15,7 @@ bool sbx_guard_host_network(const Crisp__State__Sandbox *row, const struct sm_ev
 	return row->host_network;
 }
 
-/* cni_conf is in the record from the moment before the first ADD until a DEL has succeeded. */
+/* No CNI DEL is due.  The record has cni_conf from before the first ADD until a successful DEL. */
 bool sbx_guard_unwired(const Crisp__State__Sandbox *row, const struct sm_event *ev)
 {
 	(void)ev;
@@ -28,8 +28,7 @@ bool sbx_guard_undoing(const Crisp__State__Sandbox *row, const struct sm_event *
 	return row->undo;
 }
 
-/* A shim that lived for so long was well. */
-#define STABLE_NS NSEC_PER_SEC
+#define STABLE_NS NSEC_PER_SEC /* a shim that lived longer is no part of a crash loop */
 #define REVIVE_TRIES 8
 
 bool sbx_guard_rebooted(const Crisp__State__Sandbox *row, const struct sm_event *ev)
@@ -43,7 +42,6 @@ static bool died_young(const Crisp__State__Sandbox *row, const struct sm_event *
 	return ev->at_ns - row->revived_ns < STABLE_NS;
 }
 
-/* One shim after the other dies at once. */
 bool sbx_guard_shim_crash_loop(const Crisp__State__Sandbox *row, const struct sm_event *ev)
 {
 	return row->revive_tries >= REVIVE_TRIES &&

@@ -1,5 +1,5 @@
 /*
- * shim.c - effects of states/shim.sm, and requests to the shim.  See shim.h.
+ * shim.c - effects of states/shim.sm, messages of the shim, and requests to it.
  */
 #include "pod/shim.h"
 
@@ -23,7 +23,7 @@
 #include "pod/sandbox.h"
 #include "pod/stream.h"
 
-/* Something that waits for an object's effect, found again by id when its time comes. */
+/* A callback for an object's effect; finds the object by id when it runs. */
 struct line_wait {
 	struct list node;
 	enum kind kind;
@@ -31,10 +31,10 @@ struct line_wait {
 	uint64_t gen;
 	pod_ready_fn *ready;
 	pod_answer_fn *answer;
-	bool even_down; /* told as well when a shim is gone that will be replaced */
-	bool quick; /* a request that needs no runtime */
+	bool even_down; /* call also when the line is down, of pod_when_tried */
+	bool quick; /* request that needs no runtime */
 	char pod_id[ID_LEN + 1];
-	struct loop_post post; /* of a request that could not be sent */
+	struct loop_post post; /* answers a failed send */
 	struct err err;
 };
 
@@ -49,7 +49,7 @@ static struct line_wait *wait_new(struct object *o)
 	return w;
 }
 
-/* The object if it still is in the effect that waits. */
+/* The object; NULL: freed, or no longer in the effect of w. */
 static struct object *wait_object(const struct line_wait *w)
 {
 	struct object *o = world_find(w->kind, w->id);
@@ -210,7 +210,7 @@ static void ready(struct pod *p, struct line_wait *w)
 	free(w);
 }
 
-/* A callback may do anything, except free the sandbox: that takes a commit. */
+/* Run all callbacks.  None can free the sandbox, which needs a commit. */
 static void settled(struct pod *p)
 {
 	while (!list_empty(&p->waiting))
@@ -218,7 +218,7 @@ static void settled(struct pod *p)
 	stream_session_pod_settled(p->o->sm->id);
 }
 
-/* Another shim is to come; most wait for it. */
+/* Run the callbacks of pod_when_tried; the others wait for the next shim. */
 static void down(struct pod *p)
 {
 	list_for_each_safe(pos, &p->waiting) {
@@ -240,9 +240,9 @@ static bool waits(const struct pod *p, const struct object *o)
 	return false;
 }
 
-/* --- what the shim says --- */
+/* --- messages of the shim --- */
 
-/* Nobody asks for it any more; the shim need not keep it. */
+/* Let the shim drop the exit status of an ended container or session. */
 static void tell_forget(struct pod *p, const char *container_id, const char *session)
 {
 	const struct shim_request req = { .type = SHIM_FORGET,
@@ -303,8 +303,8 @@ static void on_log_error(void *arg, const struct shim_status *st, const struct e
 		 (unsigned long long)st->log_lost, why->text);
 }
 
-/* What the dead shim was asked for by containers, the new one is asked for, unless they wait for it
- * anyway. */
+/* Repeat requests that containers had sent to the dead shim, except containers with a callback that
+ * waits for the line. */
 static void ask_again(struct pod *p)
 {
 	for (struct object *o = NULL; (o = world_child(p->o, KIND_CONTAINER, o));)
@@ -315,7 +315,7 @@ static void ask_again(struct pod *p)
 static void all_adopted(struct pod *p)
 {
 	if (line_row(p)->asked_before)
-		ask_again(p); /* they wait with the others */
+		ask_again(p); /* the repeated effects wait until the line is settled */
 	tell(p, sm_event_new(SHM_EVENT_ALL_ADOPTED));
 }
 
@@ -325,7 +325,7 @@ void pod_adopted(struct pod *p, const char *container_id, struct shim_answer *an
 	struct object *o = world_find(KIND_CONTAINER, container_id);
 
 	if (err && err->code == ERR_UNAVAILABLE)
-		return; /* the line is lost again */
+		return; /* the link is lost again */
 	if (!err) {
 		on_container(p, &ans->status, &ans->fd);
 		fdstore_release_output(p->held, container_id);
@@ -387,7 +387,7 @@ void shm_effect_connect(struct sm_object *sm)
 
 void shm_effect_await(struct sm_object *sm)
 {
-	(void)sm; /* the shim speaks by itself */
+	(void)sm; /* the shim sends its messages unasked */
 }
 
 void shm_effect_adopt(struct sm_object *sm)
@@ -399,8 +399,8 @@ void shm_effect_adopt(struct sm_object *sm)
 		all_adopted(p);
 }
 
-/* A pod that is ready gets another shim; any other is being made or unmade, and its effects say
- * what comes of it. */
+/* Does the pod get another shim?  Only a ready one of this boot; in other states the sandbox's
+ * effect in flight handles the loss. */
 static bool is_replaced(const struct pod *p)
 {
 	const Crisp__State__Sandbox *row = p->o->sm->row;
@@ -437,7 +437,6 @@ void shm_effect_leave(struct sm_object *sm)
 	leave(object_of(sm)->own);
 }
 
-/* A shim that lives and does not answer is worse than none. */
 static void kill_hung(const struct pod *p)
 {
 	_cleanup_free_ char *dir = path_pod_run(world.conf, p->o->sm->id);
@@ -486,7 +485,7 @@ static void line_moved(struct object *o, const struct sm_row *row)
 
 static void line_born(struct object *o)
 {
-	(void)o; /* its pod is set by who makes it */
+	(void)o; /* line_new sets own */
 }
 
 static void line_gone(struct object *o)
@@ -504,7 +503,7 @@ const struct kind_ops kind_shim = {
 	.gone = line_gone,
 };
 
-/* --- what waits for the line --- */
+/* --- callbacks for the line --- */
 
 static void when(struct pod *p, struct object *o, bool even_down, pod_ready_fn *fn)
 {

@@ -1,5 +1,5 @@
 /*
- * stream.c - see stream.h.
+ * stream.c - prepares sessions for URLs, starts execs and attaches by the shim, dials ports.
  */
 #include "pod/stream.h"
 
@@ -27,26 +27,26 @@
 
 #define RUNTIME_EXEC_MS 60000
 #define TRIM_BYTES (1024 * 1024)
-#define IDLE_NS (4 * 3600 * NSEC_PER_SEC) /* as cri-streaming, unless it is set */
+#define IDLE_NS (4 * 3600 * NSEC_PER_SEC) /* default, as in cri-streaming */
 
 struct stream_session {
 	struct list node;
-	unsigned refs; /* the client or its token, the process, calls under way */
-	uint64_t id; /* the connection's; 0: no client */
-	char name[ID_LEN + 1]; /* the shim's */
-	char target[ID_LEN + 1]; /* container, or sandbox of a port-forward */
+	unsigned refs; /* of the client or its token, the process, calls and jobs in flight */
+	uint64_t id; /* of the connection; 0: no client */
+	char name[ID_LEN + 1]; /* session id for the shim */
+	char target[ID_LEN + 1]; /* id of the container, or of a port-forward's sandbox */
 	char sandbox[ID_LEN + 1];
 	struct stream_ask ask;
 	char **cmd;
 	char *process_path;
-	bool running; /* the shim has to say how it ends */
-	bool waits; /* to begin, for the line to the shim */
+	bool running; /* the shim will report the end */
+	bool waits; /* starts when the line to the shim is settled */
 };
 
 static struct stream_server *server; /* NULL: not started, or stopped */
 static struct tokens *tokens;
 static struct loop_timer expiry; /* of the last token */
-static struct list sessions = { &sessions, &sessions }; /* whose client has come */
+static struct list sessions = { &sessions, &sessions }; /* sessions with redeemed tokens */
 
 /* --- life --- */
 
@@ -56,7 +56,7 @@ static void session_free(struct stream_session *s)
 	for (size_t i = 0; s->cmd && s->cmd[i]; i++)
 		free(s->cmd[i]);
 	free(s->cmd);
-	/* On tmpfs and gone with the container at the latest. */
+	/* Ignore errors: the file is on tmpfs and goes with the container's bundle. */
 	if (s->process_path)
 		unlink(s->process_path);
 	free(s->process_path);
@@ -101,7 +101,7 @@ static void tell_failure(struct stream_session *s, const struct err *err)
 	tell_end(s, -1, err);
 }
 
-/* --- preparing --- */
+/* --- prepare --- */
 
 static struct stream_session *session_new(enum stream_kind kind, const char *target,
 					  const char *sandbox)
@@ -129,7 +129,7 @@ static size_t session_size(const struct stream_session *s)
 static void expire(struct loop_timer *t)
 {
 	(void)t;
-	/* Their strings lie between others: the heap does not shrink by itself. */
+	/* Freed strings lie between live ones, so free alone does not shrink the heap. */
 	if (tokens_expire(tokens, clock_monotonic_ns()) >= TRIM_BYTES)
 		malloc_trim(0);
 }
@@ -268,10 +268,10 @@ int stream_session_port_forward(const Runtime__V1__PortForwardRequest *req, char
 
 /* --- pipes --- */
 
-/* Both ends of a session's streams; -1: none. */
+/* Both ends of a session's pipes; -1: none. */
 struct pipes {
 	struct stream_fds ours;
-	int theirs[3]; /* in the order of the shim's descriptors */
+	int theirs[3]; /* the shim's ends, in the order of its request */
 	size_t n;
 };
 
@@ -284,7 +284,7 @@ static void pipes_done(struct pipes *p)
 		close_fdp(&p->theirs[i]);
 }
 
-/* side: which end is ours, 0 to read. */
+/* side: the daemon's end; 0: read end, 1: write end. */
 static int add_pipe(struct pipes *p, int *ours, int side, struct err *e)
 {
 	int fds[2];
@@ -312,7 +312,7 @@ static int pipes_open(struct pipes *p, bool in, bool out, bool err, struct err *
 	return r;
 }
 
-/* A call to the shim, with what is the client's when it succeeds. */
+/* A request to the shim, with the descriptors for the client on success. */
 struct shim_op {
 	struct stream_session *s;
 	struct stream_fds ours;
@@ -336,7 +336,7 @@ static int shim_call(struct stream_session *s, const struct shim_request *req, s
 		return r;
 	}
 	s->refs++;
-	p->ours = (struct stream_fds){ -1, -1, -1 }; /* the call's */
+	p->ours = (struct stream_fds){ -1, -1, -1 }; /* moved to op */
 	return 0;
 }
 
@@ -354,7 +354,7 @@ static void op_done(struct shim_op *op, bool give)
 
 /* --- exec --- */
 
-/* A terminal is one descriptor; the two directions are watched apart. */
+/* Duplicate the pty master: the server polls each direction by its own descriptor. */
 static int split_terminal(struct shim_answer *ans, struct stream_fds *ours, struct err *e)
 {
 	ours->out = take_fd(ans->fd);
@@ -398,7 +398,7 @@ static int exec_spawn(struct stream_session *s, struct err *e)
 		.timeout_ms = RUNTIME_EXEC_MS,
 	};
 	struct pipes p;
-	/* A process has both outputs, wanted or not. */
+	/* The process needs stdout and stderr, also those that the client did not request. */
 	int r = pipes_open(&p, !a->tty && a->in, !a->tty, !a->tty, e);
 
 	if (ctr)
@@ -422,7 +422,7 @@ static void exec_write(struct loop_job *base)
 {
 	struct process_job *j = container_of(base, struct process_job, base);
 
-	/* Nobody else touches these of a session. */
+	/* While this job runs, the loop thread does not access these fields. */
 	j->result = exec_write_process(j->config_path, j->s->process_path,
 				       (const char *const *)j->s->cmd, j->s->ask.tty, &j->err);
 }
@@ -559,13 +559,13 @@ struct dial {
 	struct loop_job base;
 	uint64_t id;
 	uint32_t pair;
-	char *netns; /* "": the host's */
+	char *netns; /* "": host network */
 	int fds[2];
 	int result;
 	struct err err;
 };
 
-/* A socket belongs to the network in which it was made, wherever it is used. */
+/* Create sockets inside the netns; a socket stays in the netns of its creation. */
 static int make_sockets(void *arg, struct err *e)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
@@ -628,7 +628,7 @@ static void dial(struct stream_session *s, uint32_t pair)
 		stream_server_dialed(server, s->id, pair, none, &e);
 }
 
-/* --- from the stream thread --- */
+/* --- posts of the stream thread --- */
 
 enum note_kind {
 	NOTE_REDEEM,
@@ -734,7 +734,7 @@ static void hook_redeem(uint64_t id, enum stream_kind kind, const char *token)
 	struct note *n = note_new(NOTE_REDEEM, id);
 
 	n->what = kind;
-	/* One of another length is none; the empty one is none either. */
+	/* A token of another length is invalid; so is the empty one that stays instead. */
 	if (strlen(token) == TOKEN_LEN)
 		memcpy(n->token, token, TOKEN_LEN);
 	loop_post(world.loop, &n->post);
@@ -777,7 +777,7 @@ static void hook_certificate(const struct err *err)
 			 world.conf->stream_tls_cert);
 }
 
-/* --- start and end --- */
+/* --- start and stop --- */
 
 int stream_session_start(int local_fd, struct err *e)
 {

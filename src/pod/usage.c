@@ -13,17 +13,17 @@
 #include "base/util.h"
 #include "core/paths.h"
 
-/* Between the samples of a rate: what is nearer together shows the scheduler, not the load. */
+/* Minimum between the two samples of a rate: shorter periods show scheduling, not load. */
 #define RATE_NS (NSEC_PER_SEC / 2)
 
-/* Descriptors that are kept open for figures: of all that the process may have. */
+/* Descriptors kept open for figures: at most RLIMIT_NOFILE / KEPT_SHARE, and KEPT_MAX. */
 #define KEPT_SHARE 4
 #define KEPT_MAX 16384
 
-/* Read by workers, everything else belongs to the loop thread. */
+/* Workers read through the files; only the loop thread changes the struct. */
 struct usage_files {
 	unsigned refs;
-	unsigned kept; /* descriptors counted in `kept` below */
+	unsigned kept; /* this struct's part of the global `kept` */
 	struct cgroup_files cgroup;
 	int net;
 };
@@ -81,7 +81,7 @@ static void begin_container(const Crisp__State__Container *row, struct arena *a,
 
 static void begin_sandbox(const Crisp__State__Sandbox *row, struct arena *a, struct usage *u)
 {
-	/* The default parent is shared by all pods that name none. */
+	/* All pods without a cgroup parent share the default parent. */
 	if (strcmp(row->cgroup_parent, world.conf->default_cgroup_parent) != 0)
 		u->cgroup = keep(a, cgroup_of_pod(row->cgroup_parent));
 	if (*row->netns && !row->host_network)
@@ -124,7 +124,7 @@ static int files_open(struct usage *u, struct err *e)
 	return r;
 }
 
-/* 1: files are of a cgroup that is gone. */
+/* 0: done.  1: the files' cgroup was removed, open them again.  <0: e is set. */
 static int read_files(struct usage *u, const struct usage_files *f, struct err *e)
 {
 	if (f->cgroup.opened && cgroup_files_read(&f->cgroup, &u->now))
@@ -165,8 +165,8 @@ void usage_add(struct usage *pod, const struct usage *container)
 	sum->pids += c->pids;
 }
 
-/* A second client may have asked meanwhile, and a container's cgroup may have been made anew: only
- * what is later and more than the sample before it makes a rate. */
+/* Add a sample.  Compute a rate only if time and CPU time have advanced: a second client may have
+ * sampled meanwhile, or the cgroup may be a new one. */
 static void sample(struct usage_past *p, int64_t at, uint64_t cpu_ns)
 {
 	int64_t passed = at - p->cpu_at;
@@ -186,7 +186,7 @@ void usage_end(struct usage *u)
 	struct object *o = world_find(u->kind, u->id);
 	struct usage_past *p = o ? &o->usage : &u->past;
 
-	/* Files opened before a move may be those of a network namespace that goes. */
+	/* Drop files opened before a move: they may keep an ended pod's netns alive. */
 	if (o && u->fresh && o->sm->seq == u->seq) {
 		usage_forget(o);
 		files_keep(o, u->fresh);
