@@ -1,8 +1,9 @@
 /*
  * control.h - the shim's control socket: one connection of the daemon at a time, frames in and out.
  *
- * No frame must arrive: a daemon that was away or did not read sends HELLO, and the shim reports
- * every object again.  So the shim queues no frames, and closes a connection with a full socket.
+ * A lost frame does no harm: a daemon that was away or did not read sends HELLO, and the shim
+ * reports every object again.  So the shim queues no frames, and closes a connection with a full
+ * socket.
  */
 #pragma once
 

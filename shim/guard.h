@@ -8,8 +8,8 @@
  * it.  Containers with SHIM_TRACER that see the new process stay frozen (held.h) until the runtime
  * has exited.  Other containers continue.
  *
- * In a pod with such a container the runtime makes one process at a time: an exec in it starts code
- * of the container, which must not run while the next process is made.
+ * In a pod with such a container the runtime makes one process at a time.  An exec in it starts
+ * code of the container, which must not run while the next process is made.
  */
 #pragma once
 

@@ -16,7 +16,7 @@ void kill_tree(pid_t pid);
  * where the kernel has it.  Returns the number of processes; 0: empty or missing cgroup. */
 int kill_cgroup(const char *dir, int sig);
 
-/* Describe the first process of the cgroup or of those below it as "pid 12 (name) in state D", for
+/* Describe the first process of the cgroup or of those below it: "pid 12 (name) in state D".  For
  * errors about processes that do not die.  Returns out; "nobody": no process. */
 const char *kill_describe(const char *dir, char out[PROC_TEXT_MAX]);
 

@@ -1,5 +1,5 @@
 /*
- * pages.c - see pages.h.
+ * pages.c - map, release and unmap whole pages.
  */
 #include "shim/pages.h"
 
@@ -15,11 +15,11 @@
 
 #include "base/util.h"
 
-#define STACK_USED_MAX ((size_t)256 * 1024) /* deeper than any call goes */
-#define FRAME_MAX 4096 /* what the present call and madvise use */
+#define STACK_USED_MAX ((size_t)256 * 1024) /* deeper than any call chain */
+#define FRAME_MAX 4096 /* stack of this call and of madvise */
 
 #if defined(__SANITIZE_ADDRESS__)
-/* On the heap, so that leaks are found, and what is read behind its end. */
+/* On the heap, so that ASan finds leaks and reads beyond the end. */
 void *pages_alloc(size_t size)
 {
 	return xcalloc(1, size);
@@ -48,10 +48,10 @@ void pages_free(void *p, size_t size)
 void pages_release(void *buffer, size_t size)
 {
 #if defined(__SANITIZE_ADDRESS__)
-	/* It may have been a stack that was never returned from. */
+	/* The buffer may have been a stack whose functions never returned. */
 	ASAN_UNPOISON_MEMORY_REGION(buffer, size);
 #endif
-	/* Fails where pages are larger than 4 KiB and the buffer does not fit them: it stays. */
+	/* Fails if pages are larger than 4 KiB and the buffer is not aligned to them: it stays. */
 	madvise(buffer, size, MADV_DONTNEED);
 }
 
@@ -60,7 +60,7 @@ void pages_release_unused(void)
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	uintptr_t end = ((uintptr_t)__builtin_frame_address(0) - FRAME_MAX) & ~(page - 1);
 
-	/* Page by page, down to where the stack has not come yet. */
+	/* Page by page, up to the first page that the stack has never used. */
 	for (uintptr_t at = end; at > end - STACK_USED_MAX; at -= page)
 		if (madvise((void *)(at - page), page, MADV_DONTNEED) < 0)
 			break;

@@ -1,12 +1,12 @@
 /*
  * privileges.h - drop the privileges that the shim does not need.
  *
- * The shim keeps uid 0 (root owns its files, cgroups and the containers' logs) and two
- * capabilities: CAP_KILL, to signal containers of any user, and CAP_DAC_OVERRIDE, to reopen logs in
- * directories of another user.  It can gain no capability again, cannot start a program, and a
- * seccomp filter allows only the system calls of its loop.  It is not dumpable, so no container can
- * trace it: one with the host's PID namespace, uid 0 and the same capabilities could otherwise take
- * over shim and spawner.
+ * The shim keeps uid 0, since root owns its files, cgroups and the containers' logs.  It keeps only
+ * CAP_KILL, to signal containers of any user, and CAP_DAC_OVERRIDE, to reopen logs in directories
+ * of another user.  It can gain no capability again, cannot start a program, and a seccomp filter
+ * allows only the system calls of its loop.  It is not dumpable, so no container can trace it.  A
+ * container with the host's PID namespace, uid 0 and these capabilities could otherwise take over
+ * the shim, and with it the spawner.
  */
 #pragma once
 

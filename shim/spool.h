@@ -1,6 +1,6 @@
 /*
- * spool.h - the stage: output of a container that was read and is not in its log yet, in files on
- * tmpfs in the bundle, so that it survives the death of the shim.
+ * spool.h - the stage: output of a container that was read and is not in its log yet.  It consists
+ * of files on tmpfs in the bundle, which survive the death of the shim.
  *
  * One system call moves bytes from the pipe into the stage, so a killed shim leaves each byte in
  * one of the two.  One store into shared memory commits the logged part of the stage and the size

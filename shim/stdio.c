@@ -219,7 +219,7 @@ int stdio_attach(struct stdio *io, const char *session, int in, int out, int err
 		r = watch_add(&c->in, in, EPOLLIN, client_typed, e);
 	}
 	if (r < 0) {
-		c->in.fd = -1; /* it attached no stdin: do not trigger stdin_once */
+		c->in.fd = -1; /* a failed attach does not trigger stdin_once */
 		close_fdp(&in);
 		client_free(c);
 	} else {

@@ -1,7 +1,7 @@
 /*
  * stdio.h - the standard streams of a container: read, log, copy to attached clients.
  *
- * The shim holds the read ends as long as a process of the container holds a write end; the
+ * The shim holds the read ends as long as a process of the container holds a write end.  The
  * container never waits for the daemon, a client or the disk.
  */
 #pragma once

@@ -1,14 +1,15 @@
 /*
- * takeover.h - a container that a shim before this one had is taken over.
+ * takeover.h - adopt a container that an earlier shim left.
  *
- * Its processes are not our children: their ends come from the kernel through a pidfd.  What is
- * left of the dead shim's exec sessions is killed: nobody could hear of their ends.
+ * Its processes are not children of this shim: the kernel returns their exits through a pidfd.
+ * Remaining processes of the earlier shim's exec sessions are killed, since no shim can report
+ * their exits.
  */
 #pragma once
 
 #include "shim/control.h"
 #include "shimproto/shimproto.h"
 
-/* SHIM_ADOPT: answered when it is known what the container is.  May be asked again.  fds that are
- * taken over are set to -1. */
+/* Handle a SHIM_ADOPT; answers once the state of the container is known.  A repeated request is
+ * answered with that state.  Owned fds are set to -1. */
 void takeover_container(const struct shim_request *req, int *fds, struct waiter *w);

@@ -12,7 +12,7 @@
 #include "base/fs.h"
 #include "base/util.h"
 
-#define BACKLOG 4096 /* a burst of connections queues here; connect() does not fail */
+#define BACKLOG 4096 /* a burst queues here, not in the clients' connect() */
 
 union inet_address {
 	struct sockaddr any;

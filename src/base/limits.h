@@ -13,7 +13,7 @@
 #define LIMIT_EXEC_OUTPUTS (32 * 1024 * 1024) /* of all ExecSync calls in flight */
 #define LIMIT_CALLS_IN_FLIGHT 1024 /* calls accepted and not answered */
 #define LIMIT_CALLS_OF_CONNECTION 512 /* of these on one connection */
-#define LIMIT_JOBS_QUEUED 4096 /* blocking effects waiting for a worker */
+#define LIMIT_JOBS_QUEUED 4096 /* jobs in the queue of one lane */
 #define LIMIT_HISTORY 32 /* moves kept with each object */
 #define LIMIT_WAITERS 256 /* calls that wait for one object */
 #define LIMIT_CNI_OUTPUT (1024 * 1024) /* one plugin's stdout */
@@ -23,8 +23,8 @@
 #define LIMIT_LAYERS 127 /* of one image: overlay's options fill one page */
 #define LIMIT_LAYER_FILES 4000000 /* entries of one layer */
 #define LIMIT_LAYER_BYTES (INT64_C(1) << 40) /* of one layer, unpacked */
-#define LIMIT_RATIO 400 /* plain to compressed bytes of a layer, when */
-#define LIMIT_RATIO_FREE ((uint64_t)4 << 30) /* it has become larger than this */
+#define LIMIT_RATIO 400 /* unpacked to compressed bytes of a layer, for */
+#define LIMIT_RATIO_FREE ((uint64_t)4 << 30) /* layers that are larger than this, unpacked */
 #define LIMIT_ZSTD_WINDOW_LOG 27 /* 128 MiB, what `zstd --long` makes */
 #define LIMIT_XATTRS 1000 /* of one entry of a layer */
 #define LIMIT_LAYER_NAMES (64 * 1024 * 1024) /* bytes of implicit directories' names */

@@ -1,8 +1,8 @@
 /*
  * loop.c - epoll, an eventfd for posts, a heap of timers; lane.c runs the jobs.
  *
- * A callback may delete any watch, also one with events in this turn's batch: loop_io_del drops its
- * entry from the batch, so no callback runs for a deleted watch.
+ * A callback may delete any watch, also one with events in this turn's batch.  loop_io_del drops
+ * its entry from the batch, so no callback runs for a deleted watch.
  */
 #include "loop/loop.h"
 

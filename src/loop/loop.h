@@ -77,7 +77,7 @@ struct loop_job {
 };
 
 /* Each lane has its own threads and queue, so that a job waits only for jobs of its lane.  A
- * container, an image or a plugin may determine the duration of a job: such a job never shares a
+ * container, an image or a plugin may determine the duration of a job.  Such a job never shares a
  * lane with jobs that other pods need to start or stop. */
 enum loop_lane {
 	LANE_START, /* set a pod up, make a container's root file system and bundle */

@@ -51,8 +51,8 @@ char *cgroup_slice_name(const char *text);
 /* Make path with its parents in every hierarchy; existing cgroups are kept. */
 int cgroup_create(const struct cgroups *cg, const char *path, struct err *e);
 
-/* cgroup_create without limits: on v2 it enables no controller for the cgroup, so that its parent,
- * for example a delegated one, may have processes of its own. */
+/* cgroup_create without limits: on v2 it enables no controller for the cgroup.  So its parent, for
+ * example a delegated one, may have processes of its own. */
 int cgroup_create_plain(const struct cgroups *cg, const char *path, struct err *e);
 
 /* Thaw path and all cgroups below it: on v1 a frozen process does not act on SIGKILL.  except: name

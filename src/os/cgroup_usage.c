@@ -1,6 +1,6 @@
 /*
- * cgroup_usage.c - usage of a cgroup, one pread(2) per file on a descriptor that the caller may
- * keep: opening a cgroup file takes several times as long as reading it.
+ * cgroup_usage.c - read the usage of a cgroup with one pread(2) per file.  The caller may keep the
+ * descriptors: opening a cgroup file takes several times as long as reading it.
  */
 #include "os/cgroup.h"
 

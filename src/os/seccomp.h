@@ -4,7 +4,7 @@
  *
  * Invariant: an omitted name must not change a decision of the filter.  Only names that no
  * architecture of the profile has are omitted: no rule can exist for those.  It matters because the
- * runtime compiles the profile for every create and every exec: with the full list for three
+ * runtime compiles the profile for every create and every exec.  With the full list for three
  * architectures this takes a third of their time.
  */
 #pragma once

@@ -110,7 +110,7 @@ enum shim_flags {
 	SHIM_TRACER = 1 << 14, /* not privileged, and may trace processes in its PID namespace:
 			        * frozen while the runtime makes a process there */
 	SHIM_FLAGS_MASK = (1 << 15) - 1,
-	/* The daemon omits these in requests to a shim that does not accept them: a shim lives as
+	/* The daemon omits these in requests to a shim that does not accept them.  A shim lives as
 	 * long as its pod, also through upgrades of the daemon. */
 	SHIM_FLAGS_OPTIONAL = SHIM_TRACER,
 };
