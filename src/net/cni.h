@@ -2,9 +2,9 @@
  * cni.h - pod networks through CNI plugins (Container Network Interface specification, 0.3.0 to
  * 1.1.0).
  * All functions block: call them on a worker.  No state is kept between calls.  The caller stores
- * the network's configuration and the result of ADD with the pod, so that DEL uses the
- * configuration of ADD, even when the directory has changed.  Plugins are untrusted: their output
- * is bounded and validated, and they have a deadline.
+ * the network's configuration and the result of ADD with the pod.  DEL thus uses the configuration
+ * of ADD, even when the directory has changed.  Plugins are untrusted: their output is bounded and
+ * validated, and they have a deadline.
  */
 #pragma once
 
@@ -93,7 +93,7 @@ int cni_add(const char *conf_json, const struct cni_request *req, char **ret_res
 int cni_del(const char *conf_json, const struct cni_request *req, const char *prev_result_json,
 	    struct err *e);
 
-/* Check that everything made by ADD still exists; needs the result of ADD.  0 for networks below
+/* Check that all results of ADD still exist; needs the result of ADD.  0 for networks below
  * version 0.4.0 and those with disableCheck: no check is possible. */
 int cni_check(const char *conf_json, const struct cni_request *req, const char *prev_result_json,
 	      struct err *e);
