@@ -470,8 +470,8 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Skip hidden files, READMEs and copies by editors or package managers: 10-a.conf~, 10-a.conf.bak.
- */
+/* Skip hidden files, READMEs and copies by editors or package managers: 10-a.conf~,
+ * 10-a.conf.bak. */
 static bool is_set_aside(const char *name)
 {
 	return name[0] == '.' || strstr(name, ".conf") || str_starts(name, "README");

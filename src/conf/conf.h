@@ -115,7 +115,7 @@ struct conf {
 	size_t n_places;
 };
 
-/* Set defaults.  c owns everything; free with conf_done. */
+/* Set defaults.  c owns all values; free with conf_done. */
 void conf_init(struct conf *c);
 void conf_done(struct conf *c);
 

@@ -1,9 +1,9 @@
 /*
  * toml.h - the subset of TOML 1.0 that configuration files use, as a small tree.
- * Supported: tables, dotted keys and tables, arrays of tables, inline tables, bare and quoted keys,
- * all four kinds of strings, integers (decimal, hex, octal, binary), floats, booleans, arrays over
- * several lines, comments.  Dates are refused.  The text is untrusted: every error names file and
- * line; nesting and width are bounded.
+ * Supported: tables, dotted keys and tables, arrays of tables, inline tables, bare and quoted
+ * keys.  All four kinds of strings, integers (decimal, hex, octal, binary), floats, booleans.
+ * Arrays over several lines, comments.  Dates are refused.  The text is untrusted: every error
+ * names file and line; nesting and width are bounded.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * value.h - conversion of one value from a file or a flag into a field of the configuration, with
- * checks of type, range and form.  For conf.c only.
+ * value.h - checks (type, range, form) and storage of one value from a file or a flag.  For conf.c
+ * only.
  */
 #pragma once
 
