@@ -9,8 +9,8 @@
 
 #include "base/err.h"
 
-/* Make the text for `RUNTIME exec --process FILE` from the container's own config.json, with the
- * same user, environment, working directory, capabilities, limits and labels.  cmd
+/* Make the text for `RUNTIME exec --process FILE` from the container's own config.json.  User,
+ * environment, working directory, capabilities, limits and labels stay the same.  cmd
  * (NULL-terminated, at least one word) and tty replace those of the first process.  The caller
  * frees *ret_json.  ERR_INVALID: empty command; ERR_DATA_LOSS: config_json was not written by
  * crisp. */

@@ -470,8 +470,8 @@ static int compare_mounts(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* Sort parents before children by resolved path: an image's link may lead deeper than the
- * request's path.  /shm may be /dev/shm, which must follow /dev. */
+/* Sort parents before children, by both requested and resolved path.  An image's link may lead
+ * deeper than the requested path: /shm may be /dev/shm, which must follow /dev. */
 static int sort_mounts(struct mounts *m)
 {
 	qsort(m->list, m->n, sizeof(*m->list), compare_mounts);

@@ -151,7 +151,7 @@ int oci_namespaces_check_container(const Runtime__V1__NamespaceOption *options,
 	r = check_same("network", options->network, pod->network, e);
 	if (r == 0)
 		r = check_same("ipc", options->ipc, pod->ipc, e);
-	/* CONTAINER shares nothing with the pod's PID namespace; TARGET is requested by the other
+	/* CONTAINER is independent of the pod's PID namespace; TARGET is requested by the other
 	 * container's id. */
 	if (r == 0 && !mode_is(options->pid, RUNTIME__V1__NAMESPACE_MODE__CONTAINER,
 			       RUNTIME__V1__NAMESPACE_MODE__TARGET))

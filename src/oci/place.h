@@ -1,16 +1,17 @@
 /*
  * place.h - resolve container paths, so that config.json has only paths without links.
  * An OCI runtime works in the root file system as root before pivot_root, and some runtimes join
- * paths to it as plain text.  The functions here therefore resolve each mount destination, device
- * node and the working directory inside the container's tree, create missing ones, and write them
- * without links.  /dev, /proc and /sys must be directories of the image itself.
+ * paths to it as plain text.  The functions here resolve each mount destination, each device node
+ * and the working directory inside the container's tree.  Missing ones are created, and
+ * config.json gets the paths without links.  /dev, /proc and /sys must be directories of the image
+ * itself.
  */
 #pragma once
 
 #include "oci/ctx.h"
 
-/* /dev, /proc and /sys of the root file system: create a missing one, refuse all but directories.
- */
+/* /dev, /proc and /sys of the root file system: create a missing one, refuse all but
+ * directories. */
 int oci_place_system(struct oci_ctx *c);
 
 /* Place one entry of "mounts"; call in the order of mounting.  required_path: the runtime expects

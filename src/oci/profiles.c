@@ -139,7 +139,7 @@ static int seccomp_default(struct oci_ctx *c, json_t **ret)
 	return 0;
 }
 
-/* As in the CRI, privileged means unconfined whatever the request's profile, unless crio.conf has
+/* In the CRI, privileged means unconfined, regardless of the requested profile.  crio.conf may set
  * a profile for privileged containers. */
 static int seccomp_privileged(struct oci_ctx *c)
 {

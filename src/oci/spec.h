@@ -22,7 +22,7 @@
 #include "oci/features.h"
 #include "os/security.h"
 
-/* The caller owns everything; borrowed during the call. */
+/* All pointers are borrowed for the time of the call. */
 struct oci_spec_input {
 	const char *id; /* of the container; of the sandbox for its init */
 	const char *sandbox_id;
@@ -91,8 +91,8 @@ struct oci_spec {
  * or host path does not exist, or this host cannot enforce a setting.  ERR_INTERNAL: the rootfs
  * cannot be read.  Texts name the field; "RROUnsupported" marks an unavailable recursive read-only
  * mount.
- * Omitted settings mean protection.  The defaults apply without a security context, without a
- * seccomp profile (unless crio.conf has seccomp_use_default_when_empty = false), and with empty
- * lists of masked and read-only paths (unless the pod has a user namespace). */
+ * An omitted setting gets the protective default: no security context; no seccomp profile, unless
+ * crio.conf has seccomp_use_default_when_empty = false; an empty list of masked or read-only
+ * paths, unless the pod has a user namespace. */
 int oci_spec_build(const struct oci_spec_input *in, struct oci_spec *ret, struct err *e);
 void oci_spec_done(struct oci_spec *s);
