@@ -314,8 +314,8 @@ static int container_wait(struct cli *cli, const char *id, int *ret_code, struct
 	}
 }
 
-/* Create pod and container and start them.  run lists the created resources, also after a failure.
- */
+/* Create pod and container and start them.  run lists the created resources, also after a
+ * failure. */
 static int run_start(struct cli *cli, const struct run_options *o, struct run *run, struct err *e)
 {
 	_cleanup_free_ char *ref = NULL;

@@ -30,11 +30,11 @@ int stream_client_open(struct cli *cli, struct loop *loop, const char *url, cons
 /* Not from a callback of this client.  c may be NULL. */
 void stream_client_close(struct stream_client *c);
 
-/* Open a stream with the headers of what; sets what->id and returns it. */
+/* Open a stream with the headers in `what`; set what->id and return it. */
 uint32_t stream_client_stream(struct stream_client *c, struct spdy_open *what);
 void stream_client_put(struct stream_client *c, uint32_t id, const void *data, size_t size,
 		       bool fin);
 bool stream_client_is_full(const struct stream_client *c);
-/* Stop (or resume) reading from the daemon, on all streams, while received data cannot be written.
- */
+/* Stop (or resume) reading from the daemon, on all streams, while received data cannot be
+ * written. */
 void stream_client_pause(struct stream_client *c, bool pause);
