@@ -15,8 +15,8 @@ struct conf_keys {
 bool conf_keys_read(struct conf_keys *ret, const char *path, struct diag *d);
 
 /* Emit stem_conf.[ch] for one file of the schema: a function for each message with such fields.
- * Emits nothing when no message has any, or when there are only mistakes.  path: name of the file
- * in diagnostics. */
+ * The output is empty without such messages, or with mistakes alone.  path: name of the file in
+ * diagnostics. */
 void conf_emit(const struct conf_keys *s, const struct schema *schema,
 	       const Google__Protobuf__FileDescriptorProto *file, const char *path,
 	       const char *stem, struct emit *h, struct emit *c, struct diag *d);

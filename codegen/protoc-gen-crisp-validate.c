@@ -1,7 +1,8 @@
 /*
  * protoc-gen-crisp-validate.c - write gen/cri_validate.[ch].
- * A message gets a check function only if a request can contain it and it, or a message below it,
- * has a rule, an enum or a bound.  The generated code calls only libc and the helpers it uses.
+ * A message gets a check function only if a request can contain it.  It must also have a rule, an
+ * enum or a bound, in itself or a message below.  The generated code calls only libc and the
+ * helpers it uses.
  */
 #include "protoc-gen-crisp.h"
 

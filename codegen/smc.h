@@ -1,10 +1,10 @@
 /*
  * smc.h - the model of one states/X.sm file, shared by the parts of smc.
- * smc compiles a state machine.  smc_parse.c reads the file into this model, smc_check.c proves its
- * properties, smc_emit.c writes the C tables for the engine (sm/machine.h), and smc_report.c writes
- * the drawing and the matrix for readers.
- * Invariant: smc_check_names() resolves names to indices (struct smc_ref) before any other use;
- * every later part may rely on the proofs of earlier ones.
+ * smc compiles a state machine.  smc_parse.c reads the file into this model; smc_check.c proves
+ * its properties.  smc_emit.c writes the C tables for the engine (sm/machine.h); smc_report.c
+ * writes the drawing and the matrix for readers.
+ * Invariant: smc_check_names() resolves names to indices (struct smc_ref) before any other use.
+ * Every later part may rely on the proofs of earlier ones.
  */
 #pragma once
 
