@@ -39,7 +39,7 @@ void tap_init(struct tap *t, struct conn *c, int fd, void (*fn)(struct loop_io *
 /* Set the watched events.  0: stop watching, including for hang-ups. */
 void tap_want(struct tap *t, uint32_t events);
 void tap_close(struct tap *t);
-/* Write from the front of data without blocking. false: the reading end is closed. */
+/* Write from the front of data without blocking.  false: the reading end is closed. */
 bool tap_write(struct tap *t, struct buf *data);
 
 /* A session on top of a connection. */
@@ -51,7 +51,7 @@ struct session_ops {
 	void (*dialed)(void *session, uint32_t pair, const int fds[2], const struct err *err);
 	/* The server stops: send err to the client at once. */
 	void (*aborted)(void *session, const struct err *err);
-	/* Set the watches. full: the client's output queue is full. false: do not read from the
+	/* Set the watches.  full: the client's output queue is full.  false: do not read from the
 	 * client. */
 	bool (*update)(void *session, bool full);
 	void (*free)(void *session);
@@ -98,13 +98,13 @@ struct conn {
 };
 
 /* Make a connection of the socket, which it owns.  Closes other connections waiting at the gate
- * when there are too many. tls may be NULL: no TLS. */
+ * when there are too many.  tls may be NULL: no TLS. */
 void conn_new(struct conns *cs, struct gate *gate, int fd, struct tls *tls);
-/* Close the gate's first victim among waiting connections. false: none waits. */
+/* Close the gate's first victim among waiting connections.  false: none waits. */
 bool conn_evict(struct gate *gate);
 /* NULL: the connection has ended. */
 struct conn *conn_find(struct conns *cs, uint64_t id);
-/* Set the result of the token's check. ask NULL: no such token. */
+/* Set the result of the token's check.  ask NULL: no such token. */
 void conn_admit(struct conn *c, const struct stream_ask *ask);
 /* Answer an HTTP error instead of a session; headers are whole lines. */
 void conn_answer(struct conn *c, const char *status, const char *headers, const char *body);

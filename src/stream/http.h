@@ -1,7 +1,7 @@
 /*
  * http.h - the one HTTP/1.1 request of a streaming connection: an upgrade without a body.
- * Strict: refuse all ambiguous forms (folded lines, duplicate fields, bodies, bare newlines), so
- * that no proxy in front of crispd parses another request than crispd does.  General parsers
+ * Strict: refuse all ambiguous forms (folded lines, duplicate fields, bodies, bare newlines).  A
+ * proxy in front of crispd must not parse another request than crispd does.  General parsers
  * (http-parser, llhttp) accept sloppy clients and leave these checks to their users.
  */
 #pragma once
@@ -51,7 +51,7 @@ struct http_head {
  * newline without carriage return, which http_parse_head refuses.  0: the request is incomplete. */
 size_t http_head_size(const char *data, size_t size);
 
-/* Parse a request of that size.  ERR_INVALID names the defect. ret points into data. */
+/* Parse a request of that size.  ERR_INVALID names the defect.  ret points into data. */
 int http_parse_head(const char *data, size_t size, struct http_head *ret, struct err *e);
 
 /* May a browser page with this Origin make the request? Requests without Origin may.  Else the

@@ -80,9 +80,9 @@ static void tell_end(struct pair *p)
 	p->told = true;
 }
 
-/* End a pair.  text: why the connection failed; "": it was established.  The error goes before the
- * end of data: the client waits for the error stream's end, and some clients read only the data's.
- */
+/* End a pair.  text: why the connection failed; "": it was established.  The error goes before
+ * the end of data: the client waits for the error stream's end, and some clients read only the
+ * data's. */
 static void pair_end(struct pair *p, const char *text)
 {
 	struct portforward *pf = p->pf;

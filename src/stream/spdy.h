@@ -33,7 +33,7 @@ struct spdy_open {
 	char request_id[SPDY_VALUE_MAX + 1]; /* requestid */
 };
 
-/* Callbacks for received frames, in their order. data comes in parts, as it arrives. */
+/* Callbacks for received frames, in their order.  data comes in parts, as it arrives. */
 struct spdy_ops {
 	/* Answer with spdy_put_reply or spdy_put_reset. */
 	void (*opened)(void *arg, const struct spdy_open *open);

@@ -1,10 +1,10 @@
 /*
  * stream_server.h - the streaming server: exec, attach and port-forward over SPDY/3.1 and
  * WebSocket.
- * The server runs on its own thread and loop, which copy bytes between a client's socket and the
- * descriptors of a container or a forwarded port.  The stream thread never waits for the main loop.
- * Both sides identify a connection by number only.  Messages for an ended connection are dropped
- * and their descriptors closed.
+ * The server has its own thread and loop.  They copy bytes between a client's socket and the
+ * descriptors of a container or a forwarded port.  The stream thread never waits for the main
+ * loop.  Both sides identify a connection by number only.  Messages for an ended connection are
+ * dropped and their descriptors closed.
  * Sequence for one connection: redeem, answered by stream_server_admit; begin, once the client has
  * opened all its streams; stream_server_give and _end (exec, attach), or dial and _dialed; last,
  * gone, if redeem was called.
@@ -41,7 +41,7 @@ struct stream_fds {
 	int in, out, err;
 };
 
-/* Result of a session. err: set when it was not established or was cut off; else the code (0 to
+/* Result of a session.  err: set when it was not established or was cut off; else the code (0 to
  * 255). */
 struct stream_end {
 	int code;
@@ -58,7 +58,7 @@ struct stream_hooks {
 	/* attach to a terminal: its new size.  The stream thread resizes an exec's terminal. */
 	void (*resize)(uint64_t id, uint16_t width, uint16_t height);
 	void (*gone)(uint64_t id);
-	/* The TLS files have changed. err NULL: the new ones are in use; else why the old ones
+	/* The TLS files have changed.  err NULL: the new ones are in use; else why the old ones
 	 * stay. */
 	void (*certificate)(const struct err *err);
 };
@@ -82,12 +82,12 @@ const char *stream_server_url(const struct stream_server *s);
 /* Abort every session, end the thread, free.  No hook is called afterwards. */
 void stream_server_stop(struct stream_server *s);
 
-/* Answer redeem.  Any thread. ask NULL: no such token. */
+/* Answer redeem.  Any thread.  ask NULL: no such token. */
 void stream_server_admit(struct stream_server *s, uint64_t id, const struct stream_ask *ask);
 /* Takes ownership of the descriptors, which must be non-blocking. */
 void stream_server_give(struct stream_server *s, uint64_t id, const struct stream_fds *fds);
 void stream_server_end(struct stream_server *s, uint64_t id, const struct stream_end *end);
 /* Answer dial. fds: unconnected non-blocking TCP sockets (IPv4, IPv6; -1: none) in the pod's netns;
- * takes ownership. err may be NULL: success. */
+ * takes ownership.  err may be NULL: success. */
 void stream_server_dialed(struct stream_server *s, uint64_t id, uint32_t pair, const int fds[2],
 			  const struct err *err);

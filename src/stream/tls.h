@@ -32,7 +32,7 @@ struct tls_link; /* one connection */
 /* Load the library and the files. conf is copied.  ERR_PRECONDITION: a file or a name is not valid;
  * ERR_UNIMPLEMENTED: libssl is not installed. */
 int tls_new(const struct tls_conf *conf, struct tls **ret, struct err *e);
-/* Free after the last link. t may be NULL. */
+/* Free after the last link.  t may be NULL. */
 void tls_free(struct tls *t);
 
 /* When one of the files has changed, load all of them for new connections.  1: loaded; 0:
@@ -41,7 +41,7 @@ int tls_refresh(struct tls *t, struct err *e);
 
 /* Server side of TLS on a connected non-blocking socket, which stays the caller's. */
 struct tls_link *tls_link_new(struct tls *t, int fd);
-/* Free the link; send close_notify if that does not block. l may be NULL. */
+/* Free the link; send close_notify if that does not block.  l may be NULL. */
 void tls_link_free(struct tls_link *l);
 
 /* Like read and write of a non-blocking descriptor, including the handshake. >0: bytes; 0: end; -1:
@@ -50,5 +50,5 @@ ssize_t tls_link_read(struct tls_link *l, void *data, size_t size);
 ssize_t tls_link_write(struct tls_link *l, const void *data, size_t size);
 /* Reading needs EPOLLOUT (handshake). */
 bool tls_link_wants_write(const struct tls_link *l);
-/* Send close_notify; no writes follow. false: EAGAIN, call again on EPOLLOUT. */
+/* Send close_notify; no writes follow.  false: EAGAIN, call again on EPOLLOUT. */
 bool tls_link_shutdown(struct tls_link *l);

@@ -16,7 +16,7 @@
 #define WS_ACCEPT_LEN 28 /* characters of Sec-WebSocket-Accept */
 
 struct ws_ops {
-	/* A part of a message. first, last: message boundaries; size may be 0. */
+	/* A part of a message.  first, last: message boundaries; size may be 0. */
 	void (*data)(void *arg, const void *data, size_t size, bool first, bool last);
 	/* The client has sent Close; the reply is in out. */
 	void (*closed)(void *arg);
