@@ -27,7 +27,7 @@ struct rpc_client {
 	int64_t timeout_ms;
 };
 
-/* Everything one call receives. */
+/* The results of one call. */
 struct client_call {
 	grpc_completion_queue *cq;
 	grpc_call *call;

@@ -11,7 +11,7 @@
 
 struct rpc_client;
 
-/* Connect to path, with or without the prefix "unix://". timeout_ms: limit of each call; 0: none.
+/* Connect to path, with or without the prefix "unix://".  timeout_ms: limit of each call; 0: none.
  * ERR_UNAVAILABLE: no server listens.  Call grpc_env_init (grpc_env.h) before. */
 int rpc_client_open(const char *path, int64_t timeout_ms, struct rpc_client **ret, struct err *e);
 
@@ -24,7 +24,7 @@ void rpc_client_set_timeout(struct rpc_client *c, int64_t timeout_ms);
 int rpc_client_call(struct rpc_client *c, const char *method, const ProtobufCMessage *req,
 		    const ProtobufCMessageDescriptor *resp, ProtobufCMessage **ret, struct err *e);
 
-/* Close the connection; no call may be under way. c may be NULL. */
+/* Close the connection; no call may be under way.  c may be NULL. */
 void rpc_client_close(struct rpc_client *c);
 
 static inline void rpc_client_closep(struct rpc_client **c)

@@ -1,9 +1,9 @@
 /*
  * frames.h - count the idle HTTP/2 streams of each gRPC connection, to bound their memory.
- * The library allocates a call of 16 KiB for each stream, reads on while calls wait for a thread,
- * and stops counting a stream that its client has reset.  A client that opens and resets streams
- * would fill the memory.  A wrapper of recvmsg (the linker's --wrap) therefore fails with
- * ECONNRESET, and the library closes the connection, once too many streams are idle.  An idle
+ * The library allocates a call of 16 KiB for each stream and reads on while calls wait for a
+ * thread.  It stops counting a stream that its client has reset.  A client that opens and resets
+ * streams would fill the memory.  A wrapper of recvmsg (the linker's --wrap) therefore fails with
+ * ECONNRESET once too many streams are idle; the library then closes the connection.  An idle
  * stream is opened, not owned by a handler, and not freed.
  * Thread-safe.  The library validates the frames.
  */
@@ -39,7 +39,7 @@ unsigned frames_feed(struct frames *f, const unsigned char *data, size_t size);
 void frames_watch(int fd, ino_t ino);
 void frames_drop(int fd);
 
-/* frames_less: a stream of the connection at fd left the idle ones; a handler got its call, or the
- * call was freed. frames_more: the stream is idle again, because its call was answered. */
+/* frames_less: a stream of the connection at fd is no longer idle; a handler got its call, or the
+ * call was freed.  frames_more: the stream is idle again, because its call was answered. */
 void frames_less(int fd);
 void frames_more(int fd);

@@ -23,7 +23,7 @@ void api_done_empty(struct rpc_call *rpc, const struct sm_object *obj, const str
 /* A done for calls that take answers itself on success: replies on an error only. */
 void api_done_failed(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 
-/* Pointer to a field, by the offsets of a table row. inside: offset of the pointer to the field's
+/* Pointer to a field, by the offsets of a table row.  inside: offset of the pointer to the field's
  * message; 0: msg itself.  NULL: that message is absent. */
 static inline const void *api_field(const ProtobufCMessage *msg, size_t inside, size_t field)
 {

@@ -16,8 +16,8 @@
 #include "images/pinned.h"
 #include "pod/container.h"
 
-/* The response's memory.  When the arena is exhausted, further entries are omitted and full is set.
- */
+/* The response's memory.  When the arena is exhausted, further entries are omitted and full is
+ * set. */
 struct image_tree {
 	struct arena *a;
 	struct map *use;

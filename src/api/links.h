@@ -15,7 +15,7 @@
 
 struct links;
 
-/* Reference of a call to its connection. id 0: none. */
+/* Reference of a call to its connection.  id 0: none. */
 struct link_ref {
 	int fd;
 	uint64_t id;
@@ -29,11 +29,11 @@ struct link_peer {
 struct links *links_new(void);
 void links_free(struct links *l);
 
-/* Register a new connection before the library gets it.  Shuts others down when there are too many.
- */
+/* Register a new connection before the library gets it.  Shuts others down when there are too
+ * many. */
 void links_add(struct links *l, int fd);
 
-/* Register a call that arrived on descriptor fd.  *ret is for links_end. false: the maximum of
+/* Register a call that arrived on descriptor fd.  *ret is for links_end.  false: the maximum of
  * connections have calls under way; refuse this call. */
 bool links_begin(struct links *l, int fd, struct link_ref *ret, struct link_peer *ret_peer);
 
@@ -43,5 +43,5 @@ void links_end(struct links *l, struct link_ref ref);
 /* The library has freed its memory of the call: uncount its stream. */
 void links_freed(struct links *l, struct link_ref ref);
 
-/* Shut down one connection without calls, to free its descriptor. false: there is none. */
+/* Shut down one connection without calls, to free its descriptor.  false: there is none. */
 bool links_evict(struct links *l);

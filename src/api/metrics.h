@@ -1,8 +1,8 @@
 /*
- * metrics.h - the daemon's metrics for Prometheus (text format 0.0.4): GET /metrics over HTTP/1.1
- * on [crio.metrics] metrics_host:metrics_port, with TLS when metrics_cert and metrics_key are set,
- * and on metrics_socket.
- * gRPC's threads count calls.  The loop thread reads everything else at each scrape, so that no
+ * metrics.h - the daemon's metrics for Prometheus (text format 0.0.4): GET /metrics over HTTP/1.1.
+ * Listens on [crio.metrics] metrics_host:metrics_port, with TLS when metrics_cert and metrics_key
+ * are set, and on metrics_socket.
+ * gRPC's threads count calls.  The loop thread reads all other values at each scrape, so that no
  * value is stored twice.
  */
 #pragma once

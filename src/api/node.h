@@ -3,7 +3,7 @@
  */
 #pragma once
 
-/* Log a line for each object that is not in a settled state: its state, age, pending work and last
- * error, as Admin.Explain shows them.  At most 256 lines, then one with both counts.  On the loop.
- */
+/* Log a line for each object that is not in a settled state: its state, age, pending work and
+ * last error, as Admin.Explain shows them.  At most 256 lines, then one with both counts.  On
+ * the loop. */
 void explain_log(void);

@@ -64,7 +64,7 @@ struct rpc_test {
 	size_t n_field; /* labels only: offset of their count */
 };
 
-/* A selection line of states/rpc.bind. rpc_read executes it for reads, api_select_each for direct
+/* A selection line of states/rpc.bind.  rpc_read executes it for reads, api_select_each for direct
  * RPCs. */
 struct rpc_select {
 	const char *machine;
@@ -94,7 +94,7 @@ struct rpc_method {
 	enum rpc_kind kind;
 	const struct rpc_event *raises; /* for RPC_KIND_EVENT, else NULL */
 	const struct rpc_select *selects; /* reads and direct RPCs about objects, else NULL */
-	/* true: valid. false: msg names the field and the violated rule. */
+	/* true: valid.  false: msg names the field and the violated rule. */
 	bool (*validate)(const ProtobufCMessage *req, char *msg, size_t size);
 	/* 0: answered or will be answered; <0: e is set and the caller answers. */
 	int (*handle)(struct rpc_call *call, const ProtobufCMessage *req, struct err *e);
@@ -107,7 +107,7 @@ int rpc_read(struct rpc_call *call, const ProtobufCMessage *req, struct err *e);
 
 /* handle of a direct RPC on the loop; take starts its work or answers there.  0: take owns c and
  * ends the call with caller_finish, or with rpc_reply and free.  <0: e is set and the call fails
- * with it. empty: success answers with a response without fields. */
+ * with it.  empty: success answers with a response without fields. */
 int rpc_take(struct rpc_call *call, const ProtobufCMessage *req,
 	     int (*take)(struct caller *c, const void *req, struct err *e), bool empty);
 

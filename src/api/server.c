@@ -211,7 +211,7 @@ static grpc_server *grpc_server_make(const struct server_options *o, const struc
 		/* The client's library delays calls above this limit. */
 		arg_int(GRPC_ARG_MAX_CONCURRENT_STREAMS,
 			MIN(cs->max_calls, (unsigned)LIMIT_CALLS_OF_CONNECTION)),
-		/* Allow a ping every second without a penalty. */
+		/* Never disconnect a client for frequent pings: no strikes are counted. */
 		arg_int(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0),
 		arg_int(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000),
 		/* Introspection and bandwidth probing cost memory and CPU, and a unix socket needs

@@ -57,11 +57,11 @@ int server_start(const struct server_options *o, struct server **ret, struct err
  * were answered.  1: some were cancelled; later replies of their handlers are dropped. */
 int server_drain(struct server *s, int64_t grace_ms);
 
-/* Drain with no grace unless server_drain was called, stop the threads and free everything.  Calls
- * that a handler still owns are freed with their reply. s may be NULL. */
+/* Drain with no grace unless server_drain was called, stop the threads and free s.  Calls that a
+ * handler still owns are freed with their reply.  s may be NULL. */
 void server_stop(struct server *s);
 
-/* Call fn for every call in flight, for explain and metrics. fn runs under the server's lock and
+/* Call fn for every call in flight, for explain and metrics.  fn runs under the server's lock and
  * must neither block nor answer. */
 void server_calls(struct server *s, void (*fn)(const struct server_call_info *info, void *arg),
 		  void *arg);
