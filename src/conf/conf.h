@@ -54,8 +54,7 @@ struct conf {
 	char *privileged_seccomp_profile; /* file; empty: privileged containers have none */
 	char *log_level;
 	char *namespaces_dir; /* empty: below runroot */
-	char *default_cgroup_parent; /* crisp only: for pods without one, "/crisp" or
-				      * "system.slice" */
+	char *default_cgroup_parent; /* not in CRI-O; pods' default: "/crisp" or "system.slice" */
 	enum conf_cgroup_manager cgroup_manager;
 	char **default_capabilities; /* NULL-terminated, as all lists here */
 	char **default_sysctls; /* "name=value" */
@@ -82,16 +81,14 @@ struct conf {
 	char *pause_image_auth_file; /* instead of global_auth_file for pause_image */
 	char *pull_progress_timeout; /* duration without a new byte, "0s": none */
 	char *short_name_mode;
-	char **certs_dirs; /* crisp only: HOST[:PORT] directories with certificates */
+	char **certs_dirs; /* HOST[:PORT] directories with certificates; not in CRI-O */
 	char *signature_policy; /* empty: /etc/containers/policy.json, if it exists */
 	char *signature_policy_dir; /* its NAMESPACE.json is for pods of that namespace */
-	char *registries_d; /* crisp only: directory of registries.d,
-			     * /etc/containers/registries.d */
-	char *registries_conf; /* crisp only: path of registries.conf,
-			        * /etc/containers/registries.conf */
-	int64_t max_parallel_layers; /* crisp only: layers fetched at one time by all pulls, 6 */
+	char *registries_d; /* registries.d, /etc/containers/registries.d; not in CRI-O */
+	char *registries_conf; /* /etc/containers/registries.conf; not in CRI-O */
+	int64_t max_parallel_layers; /* layers fetched at one time by all pulls, 6; not in CRI-O */
 	char **pinned_images; /* see images/pinned.h */
-	char *remove_image; /* crisp only: "all" or "untag", see images/image.h */
+	char *remove_image; /* "all" or "untag", see images/image.h; not in CRI-O */
 	char *image_volumes; /* handling of an image's VOLUMEs: "mkdir", "bind", "ignore" */
 	char **insecure_registries;
 	bool oci_artifact_mount_support;
