@@ -190,8 +190,7 @@ static void on_client(struct loop_io *io, uint32_t events)
 	list_append(&d->f->links, &l->node);
 	l->error = open_stream(l, "error", d->f->next_request);
 	l->data = open_stream(l, "data", d->f->next_request++);
-	stream_client_put(d->f->client, l->error, NULL, 0, true); /* the client sends nothing on
-								   * it */
+	stream_client_put(d->f->client, l->error, NULL, 0, true); /* no data follows */
 }
 
 /* --- from the daemon --- */
