@@ -28,8 +28,7 @@ struct bind_machine {
 
 /* A field of a message, or of a singular submessage. */
 struct bind_path {
-	const struct field *inside; /* the submessage's field, NULL: field is in the message
-				     * itself */
+	const struct field *inside; /* the submessage's field, NULL: field is in the message */
 	const struct field *field;
 };
 

@@ -51,8 +51,7 @@ struct message {
 	const char *full; /* "runtime.v1.SecurityProfile" */
 	const char *name; /* the part after the package */
 	const char *c_type; /* "Runtime__V1__SecurityProfile" */
-	const char *c_lower; /* "runtime__v1__security_profile": prefix of generated functions
-			      * too */
+	const char *c_lower; /* "runtime__v1__security_profile": prefix of functions */
 	const char *c_init; /* "RUNTIME__V1__SECURITY_PROFILE__INIT" */
 	const char *file;
 	bool map_entry;

@@ -203,8 +203,7 @@ static int respond(const struct diag *d, struct generated_file *out, size_t n)
 	size_t i;
 
 	resp.has_supported_features = true;
-	resp.supported_features = 1; /* FEATURE_PROTO3_OPTIONAL: schema_load refuses with a
-				      * better text */
+	resp.supported_features = 1; /* FEATURE_PROTO3_OPTIONAL: refused by schema_load */
 	if (d->n > 0)
 		resp.error = text_format("%u mistake%s\n%s", d->n, d->n > 1 ? "s" : "",
 					 emit_text(&d->text));
