@@ -38,7 +38,7 @@ struct pair {
 	struct buf data; /* for the target */
 	bool client_ended, target_ended; /* that side sends no more */
 	bool told; /* the end of data_id was sent to the client */
-	bool shut; /* the target's sending half was shut down */
+	bool shut; /* shutdown(SHUT_WR) was called on the target */
 	struct loop_timer timer;
 };
 

@@ -256,8 +256,7 @@ static int control(struct spdy *s, struct buf *out, struct err *e)
 	switch (type) {
 	case FRAME_SYN_STREAM:
 		return syn_stream(s, fin, out, e);
-	case FRAME_SYN_REPLY: /* answers no request, but its block is part of the compression
-			       * context */
+	case FRAME_SYN_REPLY: /* unexpected, but its block is part of the context */
 	case FRAME_HEADERS:
 		return take_headers(s, 4, &ignored, e);
 	case FRAME_RST_STREAM:

@@ -18,8 +18,7 @@
 struct tls_conf {
 	const char *cert; /* PEM: the server's certificate and its intermediates */
 	const char *key; /* PEM, without a passphrase */
-	const char *ca; /* PEM: CAs, one of which must have issued a client's certificate; "": no
-			 * client certificates */
+	const char *ca; /* PEM: CAs of client certificates, then required; "": none required */
 	bool min_13; /* minimum TLS 1.3; else 1.2 */
 	/* IANA names, NULL-terminated; NULL or empty: OpenSSL's default.  TLS 1.3 and 1.2 have
 	 * separate lists; a list without a named suite keeps the default. */
