@@ -41,8 +41,7 @@ static const struct {
 
 static struct {
 	_Atomic uint64_t calls, errors, ns;
-	_Atomic uint64_t within[ARRAY_LEN(bounds)]; /* calls in the bound's own range, not
-						     * cumulative */
+	_Atomic uint64_t within[ARRAY_LEN(bounds)]; /* calls in each bound's own range */
 } operations[CRI_RPC_COUNT];
 
 void metrics_count_call(const struct server_call_info *info)

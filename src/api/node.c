@@ -73,8 +73,7 @@ int rpc_update_runtime_config(struct rpc_call *call,
 	return 0;
 }
 
-/* --- Status: cached while nothing has changed, else from a worker, which may run CNI plugins
- * --- */
+/* --- Status: cached while nothing has changed, else from a worker (runs CNI plugins) --- */
 
 struct status_call {
 	struct loop_post post;

@@ -33,8 +33,7 @@ struct rpc_event {
 	const char *machine;
 	int event; /* index in the machine's events */
 	size_t inside; /* offset of the pointer to the message with by; 0: the request */
-	size_t by; /* offset of the string that names the object; 0: make finds or makes the
-		    * object */
+	size_t by; /* offset of the string that names the object; 0: make returns the object */
 	bool each; /* send the event to every object of that name */
 	bool gone_ok; /* a missing object is answered OK */
 	bool broken_removed; /* a quarantined object is removed instead */
