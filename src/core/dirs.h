@@ -2,9 +2,9 @@
  * dirs.h - the directories of root and runroot: at each start crispd creates them and corrects
  * their modes, whatever the umask, another program or an older crispd left.
  *
- * root, runroot and the parents of object directories have mode 0711: processes of a user
- * namespace must traverse them.  An object's directory has mode 0700; only this directory may be
- * opened to the group of a user namespace.
+ * Parents of object directories have mode 0711, root and runroot at most: processes of a user
+ * namespace must traverse them.  An object's directory has mode 0700; open only this directory to
+ * the group of a user namespace.
  */
 #pragma once
 
