@@ -139,8 +139,8 @@ static void adopted(void *arg, struct shim_answer *ans, const struct err *err)
 }
 
 /* Remove exec.fifo unless the container's process waits at it.  A runtime killed during start may
- * leave the fifo after the process went on, and a second start would block on the fifo.  Without
- * the fifo the runtime reports the container as running. */
+ * leave the fifo after the process went on.  A second start would block on the fifo; without the
+ * fifo the runtime reports the container as running. */
 static void finish_start(const struct object *o)
 {
 	const Crisp__State__Container *row = row_of(o);

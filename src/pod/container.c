@@ -60,7 +60,7 @@ struct container_job {
 	struct bundle_parts in;
 	struct payload_init *out;
 	struct payload_exit *exit;
-	char *shim_cgroup; /* of an absent shim, "": no cgroup; NULL: a shim exists or will come */
+	char *shim_cgroup; /* of an absent shim, "": none; NULL: a shim is or will be there, or no pod */
 	int pidfd; /* of its first process, -1: none */
 	uint64_t seq; /* of the row */
 	int64_t not_after_ns; /* CLOCK_MONOTONIC: latest begin of the work */
@@ -203,7 +203,7 @@ static void done_prepare(struct job *j, struct object *o)
 	pod_when_settled(p, o, create_with);
 }
 
-/* Find the first process of the container whose PID namespace o joins (TARGET mode); 0: none. */
+/* Find the init of the container whose PID namespace o joins (TARGET mode); *ret 0: none. */
 static int find_target(const struct object *o, pid_t *ret, struct err *e)
 {
 	Runtime__V1__ContainerConfig *c = container_config(row_of(o));

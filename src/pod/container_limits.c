@@ -118,7 +118,7 @@ static int check_values(const Resources *w, struct err *e)
 		return err_set(e, ERR_PRECONDITION,
 			       "linux.unified: %s needs cgroup v2, this host has v1",
 			       w->unified[0]->key);
-	/* For example, cgroup.kill is a command. */
+	/* cgroup.* files are no limits; cgroup.kill is even a command. */
 	for (size_t i = 0; i < w->n_unified; i++)
 		if (str_starts(w->unified[i]->key, "cgroup."))
 			return err_set(e, ERR_INVALID, "linux.unified: %s is not a limit",

@@ -241,7 +241,7 @@ void ctr_step_drop_update(Crisp__State__Container *draft, const struct sm_event 
 
 void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev)
 {
-	/* Before the first process keep the first failure: it is the cause of later ones. */
+	/* Until the container has a process, keep the first failure: the cause of later ones. */
 	if (!draft->failure || draft->pid)
 		row_fail(&draft->failure, ev);
 }

@@ -89,7 +89,7 @@ static void fill_bandwidth(struct net_args *a)
 		else if (strcmp(key, "kubernetes.io/egress-bandwidth") == 0)
 			a->bandwidth.egress_rate = rate;
 	}
-	/* Practically unlimited burst, as in the kubelet's former kubenet plugin. */
+	/* Practically unlimited burst, as the kubelet's dockershim had. */
 	if (a->bandwidth.ingress_rate)
 		a->bandwidth.ingress_burst = INT32_MAX;
 	if (a->bandwidth.egress_rate)

@@ -47,7 +47,7 @@ struct reach {
 	pid_t init;
 	int pidfd; /* of init, -1: ended */
 	struct ns_id ns; /* namespace of the container's processes alone */
-	bool shared; /* PID namespace is shared: it does not end with init */
+	bool shared; /* shared PID namespace, which does not end with init */
 	const char *keep; /* name of cgroups to leave frozen, NULL: none */
 };
 

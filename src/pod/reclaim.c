@@ -24,7 +24,7 @@
 #include "shimproto/exitrec.h"
 
 #define LOOK_MS 20
-#define REAP_MS 2000 /* for the subreaper of an orphan */
+#define REAP_MS 2000 /* for the new parent of an orphan to wait for it */
 
 /* Read the exit status by pidfd.  NULL: unknown, or the process was not reaped in REAP_MS. */
 static struct payload_exit *ask_kernel(int pidfd, const Crisp__State__Container *row)
