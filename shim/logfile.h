@@ -27,8 +27,8 @@ struct logfile {
 	char path[PATH_MAX]; /* last: seldom used in full */
 };
 
-/* path "": drop the output and count no loss.  The directory must exist.  ERR_INVALID: not a
- * file. */
+/* path "": drop the output, count no loss.  The directory must exist.  ERR_INVALID: path is not a
+ * regular file. */
 int logfile_open(struct logfile *f, const char *path, uint64_t max, struct err *e);
 void logfile_close(struct logfile *f);
 

@@ -30,7 +30,8 @@ static inline void closedirp(DIR **d)
 }
 #define _cleanup_closedir_ _cleanup_(closedirp)
 
-/* Append a whole file of at most max bytes; ERR_RANGE: a larger one.  1: no such file. */
+/* Append a whole file of at most max bytes; ERR_RANGE: larger.  1: no such file, e is not
+ * filled. */
 int fs_read_file(const char *path, size_t max, struct buf *ret, struct err *e);
 
 /* Can only root, or our own user, change the file or directory at path?  Checks it and every

@@ -61,7 +61,7 @@ int cgroup_thaw(const struct cgroups *cg, const char *path, const char *except, 
 /* cgroup_thaw for path alone, without the cgroups below it. */
 int cgroup_thaw_one(const struct cgroups *cg, const char *path, struct err *e);
 /* Move a process to path in the freezer hierarchy.  Path must be thawed: a frozen process resumes
- * there.  1: no such path, or no freezer hierarchy (v2 kills frozen processes anyway). */
+ * there.  1: no such path, or no freezer (on v2 SIGKILL ends frozen processes). */
 int cgroup_pull_thawed(const struct cgroups *cg, const char *path, pid_t pid, struct err *e);
 
 /* Remove path and all cgroups below it from every hierarchy.  Retries a busy one for up to ten
@@ -73,7 +73,7 @@ int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e);
 int cgroup_pids(const struct cgroups *cg, const char *path, pid_t **ret, size_t *ret_n,
 		struct err *e);
 
-/* The directory of controller ("memory", "cpu", ...)  for path, which need not exist; the caller
+/* The directory of controller ("memory", "cpu", ...) for path, which need not exist; the caller
  * frees it.  1: this host does not have the controller. */
 int cgroup_controller_dir(const struct cgroups *cg, const char *controller, const char *path,
 			  char **ret, struct err *e);
@@ -128,7 +128,7 @@ void cgroup_limits_done(struct cgroup_limits *l);
 /* Fill ret; free with cgroup_limits_done. */
 void cgroup_read_limits(const struct cgroups *cg, const char *path, struct cgroup_limits *ret);
 
-/* Write one file of a controller, e.g.  hugetlb.2MB.max; file comes from the caller, never from a
+/* Write one file of a controller, e.g. hugetlb.2MB.max; file comes from the caller, never from a
  * client.  1: this host does not have the controller. */
 int cgroup_write_file(const struct cgroups *cg, const char *controller, const char *path,
 		      const char *file, const char *text, struct err *e);

@@ -45,5 +45,5 @@ typedef void mdbfile_row_fn(void *arg, enum mdbfile_source source, const void *k
 			    const void *value, size_t size);
 
 /* Call fn for every readable row, source by source; the second and third source only if the newest
- * tree is damaged.  A row may come several times.  Returns the number of unusable pages. */
+ * tree is damaged.  A row may come several times.  Skips damaged pages and returns their number. */
 size_t mdbfile_salvage(struct mdbfile *f, mdbfile_row_fn *fn, void *arg);
