@@ -60,7 +60,7 @@ struct container_job {
 	struct bundle_parts in;
 	struct payload_init *out;
 	struct payload_exit *exit;
-	char *shim_cgroup; /* of an absent shim, "": none; NULL: a shim is or will be there, or no pod */
+	char *shim_cgroup; /* of an absent shim, "": none; NULL: shim not absent, or no pod */
 	int pidfd; /* of its first process, -1: none */
 	uint64_t seq; /* of the row */
 	int64_t not_after_ns; /* CLOCK_MONOTONIC: latest begin of the work */

@@ -38,7 +38,7 @@ enum sm_kind {
 
 /* The engine's decision for an event that matches no guarded row of its cell. */
 enum sm_answer {
-	SM_ANSWER_NEVER, /* a programmer error or a stale report: call sm_ops.never, drop the event */
+	SM_ANSWER_NEVER, /* programmer error or stale report: call sm_ops.never, drop the event */
 	SM_ANSWER_MOVE, /* the last row of the cell has no guard */
 	SM_ANSWER_IGNORE, /* the object is there already: reply OK */
 	SM_ANSWER_WAIT, /* park the event, deliver it again in a state of kind REST */
