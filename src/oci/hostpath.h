@@ -9,8 +9,8 @@
 
 /* Propagation of the mount that contains path. */
 struct hostpath_propagation {
-	bool shared; /* mounts propagate in both directions */
-	bool slave; /* mounts propagate from the host into the container */
+	bool shared; /* mounts propagate to and from its peer group */
+	bool slave; /* mounts propagate from its master peer group */
 };
 
 /* Read from this process' mount table.  ERR_INTERNAL: the table cannot be read. */

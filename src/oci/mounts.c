@@ -102,7 +102,7 @@ static bool config_mounts(const struct mounts *m, const char *path)
 	return false;
 }
 
-/* --- defaults ------------------------------------------------------------------------------ */
+/* --- defaults ------------------------------------------------------------------------------- */
 
 static void add_shm(struct mounts *m)
 {
@@ -208,7 +208,7 @@ static int add_pod_files(struct mounts *m)
 	return r == 0 ? add_timezone(m) : r;
 }
 
-/* --- mounts of the request ------------------------------------------------------------------- */
+/* --- mounts of the request ------------------------------------------------------------------ */
 
 static int mount_wrong(const struct mounts *m, size_t i, const char *what)
 {

@@ -90,9 +90,9 @@ static int read_wanted(struct oci_ctx *c, const char *field, const Runtime__V1__
 
 /* --- seccomp -------------------------------------------------------------------------------- */
 
-/* Does the image have programs of the 32-bit sibling architecture? True if it has such a dynamic
- * loader; a 32-bit image needs none.  Omitting the second architecture makes each create and exec
- * a fifth faster, and removes a whole system call table from the attack surface. */
+/* Does the image need the 32-bit sibling architecture? True for a 32-bit image, or one with a
+ * 32-bit dynamic loader.  Omitting the second architecture makes each create and exec a fifth
+ * faster, and removes a whole system call table from the attack surface. */
 static bool needs_compat(const struct oci_ctx *c)
 {
 	static const char *const loaders[] = { "/lib/ld-linux.so.2", "/lib/ld-musl-i386.so.1",
