@@ -240,11 +240,20 @@ static void row_retries(struct smc_machine *m, struct smc_row *row)
 			  d->name);
 }
 
-static bool has_class(const struct smc_machine *m, enum smc_class class)
+/* Whether a call can wait for work: it started some, or joined it. */
+static bool calls_wait(const struct smc_machine *m)
 {
-	for (size_t e = 0; e < m->decls[SMC_DECL_EVENT].n; e++)
-		if (m->decls[SMC_DECL_EVENT].v[e].class == class)
-			return true;
+	for (size_t i = 0; i < m->states.n; i++) {
+		const struct smc_state *s = &m->states.v[i];
+
+		for (size_t d = 0; d < s->decisions.n; d++)
+			if (s->decisions.v[d].answer == SMC_ANSWER_JOIN)
+				return true;
+		for (size_t r = 0; r < s->rows.n; r++)
+			if (row_class(m, &s->rows.v[r]) == SMC_CLASS_RPC &&
+			    m->states.v[s->rows.v[r].target.index].kind == SMC_KIND_BUSY)
+				return true;
+	}
 	return false;
 }
 
@@ -293,7 +302,9 @@ static void row_answered(struct smc_machine *m, const struct smc_state *s,
 			  "%s stays in %s and would be asked again at once, for "
 			  "ever; write reply",
 			  row->event.name, s->name);
-	if (to->kind == SMC_KIND_BUSY || !has_class(m, SMC_CLASS_RPC))
+	if (to->kind == SMC_KIND_BUSY)
+		return;
+	if (s->kind == SMC_KIND_BUSY && !reply && !calls_wait(m) && !asked)
 		return;
 	if (s->kind == SMC_KIND_BUSY && !reply)
 		smc_error(m, row->line,
