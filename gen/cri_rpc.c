@@ -11,6 +11,7 @@
 #include "sm_sandbox.h"
 #include "sm_container.h"
 #include "sm_exec.h"
+#include "sm_stream.h"
 #include "sm_pull.h"
 #include "sm_image.h"
 
@@ -104,37 +105,19 @@ static int new_exec_sync(const ProtobufCMessage *msg, struct object **ret, struc
 	return rpc_new_exec_sync((const Runtime__V1__ExecSyncRequest *)msg, ret, e);
 }
 
-static int take_exec(struct caller *c, const void *req, struct err *e)
+static int new_exec(const ProtobufCMessage *msg, struct object **ret, struct err *e)
 {
-	return rpc_take_exec(c, req, e);
+	return rpc_new_exec((const Runtime__V1__ExecRequest *)msg, ret, e);
 }
 
-static int handle_exec(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+static int new_attach(const ProtobufCMessage *msg, struct object **ret, struct err *e)
 {
-	(void)e;
-	return rpc_take(call, msg, take_exec, false);
+	return rpc_new_attach((const Runtime__V1__AttachRequest *)msg, ret, e);
 }
 
-static int take_attach(struct caller *c, const void *req, struct err *e)
+static int new_port_forward(const ProtobufCMessage *msg, struct object **ret, struct err *e)
 {
-	return rpc_take_attach(c, req, e);
-}
-
-static int handle_attach(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
-{
-	(void)e;
-	return rpc_take(call, msg, take_attach, false);
-}
-
-static int take_port_forward(struct caller *c, const void *req, struct err *e)
-{
-	return rpc_take_port_forward(c, req, e);
-}
-
-static int handle_port_forward(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
-{
-	(void)e;
-	return rpc_take(call, msg, take_port_forward, false);
+	return rpc_new_port_forward((const Runtime__V1__PortForwardRequest *)msg, ret, e);
 }
 
 static int take_container_stats(struct caller *c, const void *req, struct err *e)
@@ -597,9 +580,15 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__exec_request__descriptor,
 		.response = &runtime__v1__exec_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_DIRECT,
+		.kind = RPC_KIND_EVENT,
+		.raises = &(const struct rpc_event){
+			.machine = "stream",
+			.event = STM_EVENT_OFFER,
+			.make = new_exec,
+			.answer = rpc_answer_exec,
+		},
 		.validate = cri_validate_exec,
-		.handle = handle_exec,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_ATTACH] = {
 		.path = "/runtime.v1.RuntimeService/Attach",
@@ -607,9 +596,15 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__attach_request__descriptor,
 		.response = &runtime__v1__attach_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_DIRECT,
+		.kind = RPC_KIND_EVENT,
+		.raises = &(const struct rpc_event){
+			.machine = "stream",
+			.event = STM_EVENT_OFFER,
+			.make = new_attach,
+			.answer = rpc_answer_attach,
+		},
 		.validate = cri_validate_attach,
-		.handle = handle_attach,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_PORT_FORWARD] = {
 		.path = "/runtime.v1.RuntimeService/PortForward",
@@ -617,9 +612,15 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__port_forward_request__descriptor,
 		.response = &runtime__v1__port_forward_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_DIRECT,
+		.kind = RPC_KIND_EVENT,
+		.raises = &(const struct rpc_event){
+			.machine = "stream",
+			.event = STM_EVENT_OFFER,
+			.make = new_port_forward,
+			.answer = rpc_answer_port_forward,
+		},
 		.validate = cri_validate_port_forward,
-		.handle = handle_port_forward,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_CONTAINER_STATS] = {
 		.path = "/runtime.v1.RuntimeService/ContainerStats",

@@ -166,23 +166,26 @@ int rpc_new_exec_sync(const Runtime__V1__ExecSyncRequest *req,
 void rpc_answer_exec_sync(struct rpc_call *call, const struct sm_object *obj,
 	const struct err *e);
 
-/* direct: Prepares a streaming session that runs a command.
+/* event stream.offer: Prepares a streaming session that runs a command.
  * (runtime.v1.RuntimeService.Exec) */
-int rpc_take_exec(struct caller *c,
-	const Runtime__V1__ExecRequest *req,
-	struct err *e);
+int rpc_new_exec(const Runtime__V1__ExecRequest *req,
+	struct object **ret, struct err *e);
+void rpc_answer_exec(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
-/* direct: Prepares a streaming session with a running container.
+/* event stream.offer: Prepares a streaming session with a running container.
  * (runtime.v1.RuntimeService.Attach) */
-int rpc_take_attach(struct caller *c,
-	const Runtime__V1__AttachRequest *req,
-	struct err *e);
+int rpc_new_attach(const Runtime__V1__AttachRequest *req,
+	struct object **ret, struct err *e);
+void rpc_answer_attach(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
-/* direct: Prepares a streaming session with ports of a pod.
+/* event stream.offer: Prepares a streaming session with ports of a pod.
  * (runtime.v1.RuntimeService.PortForward) */
-int rpc_take_port_forward(struct caller *c,
-	const Runtime__V1__PortForwardRequest *req,
-	struct err *e);
+int rpc_new_port_forward(const Runtime__V1__PortForwardRequest *req,
+	struct object **ret, struct err *e);
+void rpc_answer_port_forward(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
 /* direct container: Resource use of one container.
  * (runtime.v1.RuntimeService.ContainerStats) */

@@ -322,6 +322,51 @@ void   crisp__state__shim__free_unpacked
   assert(message->base.descriptor == &crisp__state__shim__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__state__stream__init
+                     (Crisp__State__Stream         *message)
+{
+  static const Crisp__State__Stream init_value = CRISP__STATE__STREAM__INIT;
+  *message = init_value;
+}
+size_t crisp__state__stream__get_packed_size
+                     (const Crisp__State__Stream *message)
+{
+  assert(message->base.descriptor == &crisp__state__stream__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__state__stream__pack
+                     (const Crisp__State__Stream *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__state__stream__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__state__stream__pack_to_buffer
+                     (const Crisp__State__Stream *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__state__stream__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__State__Stream *
+       crisp__state__stream__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__State__Stream *)
+     protobuf_c_message_unpack (&crisp__state__stream__descriptor,
+                                allocator, len, data);
+}
+void   crisp__state__stream__free_unpacked
+                     (Crisp__State__Stream *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__state__stream__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   crisp__state__pull__init
                      (Crisp__State__Pull         *message)
 {
@@ -1768,6 +1813,83 @@ const ProtobufCMessageDescriptor crisp__state__shim__descriptor =
   crisp__state__shim__field_indices_by_name,
   1,  crisp__state__shim__number_ranges,
   (ProtobufCMessageInit) crisp__state__shim__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__state__stream__field_descriptors[4] =
+{
+  {
+    "sandbox_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Stream, sandbox_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "container_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Stream, container_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "exit_code",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Stream, exit_code),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Stream, failure),
+    &crisp__state__failure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__state__stream__field_indices_by_name[] = {
+  1,   /* field[1] = container_id */
+  2,   /* field[2] = exit_code */
+  3,   /* field[3] = failure */
+  0,   /* field[0] = sandbox_id */
+};
+static const ProtobufCIntRange crisp__state__stream__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor crisp__state__stream__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.state.Stream",
+  "Stream",
+  "Crisp__State__Stream",
+  "crisp.state",
+  sizeof(Crisp__State__Stream),
+  4,
+  crisp__state__stream__field_descriptors,
+  crisp__state__stream__field_indices_by_name,
+  1,  crisp__state__stream__number_ranges,
+  (ProtobufCMessageInit) crisp__state__stream__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor crisp__state__pull__field_descriptors[7] =

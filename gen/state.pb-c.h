@@ -22,6 +22,7 @@ typedef struct Crisp__State__Sandbox Crisp__State__Sandbox;
 typedef struct Crisp__State__Container Crisp__State__Container;
 typedef struct Crisp__State__Exec Crisp__State__Exec;
 typedef struct Crisp__State__Shim Crisp__State__Shim;
+typedef struct Crisp__State__Stream Crisp__State__Stream;
 typedef struct Crisp__State__Pull Crisp__State__Pull;
 typedef struct Crisp__State__Layer Crisp__State__Layer;
 typedef struct Crisp__State__Signature Crisp__State__Signature;
@@ -330,6 +331,28 @@ struct  Crisp__State__Shim
     , (char *)protobuf_c_empty_string, 0, 0, 0 }
 
 
+/*
+ * In memory only.
+ */
+struct  Crisp__State__Stream
+{
+  ProtobufCMessage base;
+  char *sandbox_id;
+  /*
+   * empty for PortForward
+   */
+  char *container_id;
+  int32_t exit_code;
+  /*
+   * why it was cut
+   */
+  Crisp__State__Failure *failure;
+};
+#define CRISP__STATE__STREAM__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__state__stream__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL }
+
+
 struct  Crisp__State__Pull
 {
   ProtobufCMessage base;
@@ -592,6 +615,25 @@ Crisp__State__Shim *
 void   crisp__state__shim__free_unpacked
                      (Crisp__State__Shim *message,
                       ProtobufCAllocator *allocator);
+/* Crisp__State__Stream methods */
+void   crisp__state__stream__init
+                     (Crisp__State__Stream         *message);
+size_t crisp__state__stream__get_packed_size
+                     (const Crisp__State__Stream   *message);
+size_t crisp__state__stream__pack
+                     (const Crisp__State__Stream   *message,
+                      uint8_t             *out);
+size_t crisp__state__stream__pack_to_buffer
+                     (const Crisp__State__Stream   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__State__Stream *
+       crisp__state__stream__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__state__stream__free_unpacked
+                     (Crisp__State__Stream *message,
+                      ProtobufCAllocator *allocator);
 /* Crisp__State__Pull methods */
 void   crisp__state__pull__init
                      (Crisp__State__Pull         *message);
@@ -691,6 +733,9 @@ typedef void (*Crisp__State__Exec_Closure)
 typedef void (*Crisp__State__Shim_Closure)
                  (const Crisp__State__Shim *message,
                   void *closure_data);
+typedef void (*Crisp__State__Stream_Closure)
+                 (const Crisp__State__Stream *message,
+                  void *closure_data);
 typedef void (*Crisp__State__Pull_Closure)
                  (const Crisp__State__Pull *message,
                   void *closure_data);
@@ -716,6 +761,7 @@ extern const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__container__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__exec__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__shim__descriptor;
+extern const ProtobufCMessageDescriptor crisp__state__stream__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__pull__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__layer__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__signature__descriptor;

@@ -79,7 +79,8 @@ static const struct {
 static const struct kind_ops *const kinds[KIND_COUNT] = {
 	[KIND_IMAGE] = &kind_image, [KIND_SANDBOX] = &kind_sandbox,
 	[KIND_SHIM] = &kind_shim,   [KIND_CONTAINER] = &kind_container,
-	[KIND_EXEC] = &kind_exec,   [KIND_PULL] = &kind_pull,
+	[KIND_EXEC] = &kind_exec,   [KIND_STREAM] = &kind_stream,
+	[KIND_PULL] = &kind_pull,
 };
 
 struct daemon {

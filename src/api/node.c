@@ -261,6 +261,8 @@ static const Crisp__State__Failure *failure_of(const struct object *o)
 		return ((const Crisp__State__Container *)o->sm->row)->failure;
 	case KIND_EXEC:
 		return ((const Crisp__State__Exec *)o->sm->row)->failure;
+	case KIND_STREAM:
+		return ((const Crisp__State__Stream *)o->sm->row)->failure;
 	case KIND_PULL:
 		return ((const Crisp__State__Pull *)o->sm->row)->failure;
 	case KIND_IMAGE:

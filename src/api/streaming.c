@@ -1,52 +1,58 @@
 /*
- * streaming.c - Exec, Attach and PortForward: prepare a session and return its URL.
+ * streaming.c - Exec, Attach and PortForward: each prepares a session and answers its URL.
  */
-#include <stdlib.h>
-
 #include "api/handlers.h"
-#include "core/calls.h"
 #include "gen/cri_rpc.h"
 #include "pod/stream.h"
 
-int rpc_take_exec(struct caller *c, const Runtime__V1__ExecRequest *req, struct err *e)
+int rpc_new_exec(const Runtime__V1__ExecRequest *req, struct object **ret, struct err *e)
+{
+	return stream_for_exec(req, ret, e);
+}
+
+int rpc_new_attach(const Runtime__V1__AttachRequest *req, struct object **ret, struct err *e)
+{
+	return stream_for_attach(req, ret, e);
+}
+
+int rpc_new_port_forward(const Runtime__V1__PortForwardRequest *req, struct object **ret,
+			 struct err *e)
+{
+	return stream_for_port_forward(req, ret, e);
+}
+
+void rpc_answer_exec(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
 {
 	Runtime__V1__ExecResponse resp = RUNTIME__V1__EXEC_RESPONSE__INIT;
-	_cleanup_free_ char *url = NULL;
-	int r = stream_session_exec(req, &url, e);
 
-	if (r < 0)
-		return r;
-	resp.url = url;
-	rpc_reply(c->rpc, &resp.base);
-	caller_finish(c, NULL, NULL);
-	return 0;
+	if (e) {
+		rpc_fail(rpc, e);
+		return;
+	}
+	resp.url = (char *)(uintptr_t)stream_url(obj);
+	rpc_reply(rpc, &resp.base);
 }
 
-int rpc_take_attach(struct caller *c, const Runtime__V1__AttachRequest *req, struct err *e)
+void rpc_answer_attach(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
 {
 	Runtime__V1__AttachResponse resp = RUNTIME__V1__ATTACH_RESPONSE__INIT;
-	_cleanup_free_ char *url = NULL;
-	int r = stream_session_attach(req, &url, e);
 
-	if (r < 0)
-		return r;
-	resp.url = url;
-	rpc_reply(c->rpc, &resp.base);
-	caller_finish(c, NULL, NULL);
-	return 0;
+	if (e) {
+		rpc_fail(rpc, e);
+		return;
+	}
+	resp.url = (char *)(uintptr_t)stream_url(obj);
+	rpc_reply(rpc, &resp.base);
 }
 
-int rpc_take_port_forward(struct caller *c, const Runtime__V1__PortForwardRequest *req,
-			  struct err *e)
+void rpc_answer_port_forward(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
 {
 	Runtime__V1__PortForwardResponse resp = RUNTIME__V1__PORT_FORWARD_RESPONSE__INIT;
-	_cleanup_free_ char *url = NULL;
-	int r = stream_session_port_forward(req, &url, e);
 
-	if (r < 0)
-		return r;
-	resp.url = url;
-	rpc_reply(c->rpc, &resp.base);
-	caller_finish(c, NULL, NULL);
-	return 0;
+	if (e) {
+		rpc_fail(rpc, e);
+		return;
+	}
+	resp.url = (char *)(uintptr_t)stream_url(obj);
+	rpc_reply(rpc, &resp.base);
 }

@@ -174,6 +174,7 @@ static bool is_there(const struct rows *all, enum kind k, const char *id,
 		return has_layers(env);
 	case KIND_SHIM:
 	case KIND_EXEC:
+	case KIND_STREAM:
 	case KIND_PULL:
 	case KIND_COUNT:
 		break;

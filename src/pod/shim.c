@@ -139,7 +139,7 @@ void pod_shutdown(struct pod *p)
 
 	if (p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
 		log_err(LOG_LEVEL_WARN, "tell a shim to end", &e);
-	stream_session_pod_lost(p->o->sm->id, "the pod has ended");
+	stream_pod_lost(p->o, "the pod has ended");
 	tell(p, sm_event_new(SHM_EVENT_SHUT_DOWN));
 	podground_drop(p);
 }
@@ -215,7 +215,6 @@ static void settled(struct pod *p)
 {
 	while (!list_empty(&p->waiting))
 		ready(p, list_entry(p->waiting.next, struct line_wait, node));
-	stream_session_pod_settled(p->o->sm->id);
 }
 
 /* Run the callbacks of pod_when_tried; the others wait for the next shim. */
@@ -283,17 +282,19 @@ static void on_container(void *arg, const struct shim_status *st, int *fd)
 		container_shim_says(o, st);
 }
 
+/* A process whose session is gone has run on; the shim need not keep its end. */
 static void on_exec(void *arg, const struct shim_status *st)
 {
 	struct pod *p = arg;
 	struct object *o = world_find(KIND_EXEC, st->session);
+	struct object *stream = o ? NULL : world_find(KIND_STREAM, st->session);
 
-	if (o) {
+	if (o)
 		exec_shim_says(o, st);
-	} else if (st->state == SHIM_ENDED) {
-		stream_session_ended(st);
+	else if (stream)
+		stream_shim_says(stream, st);
+	if (!o && st->state == SHIM_ENDED)
 		tell_forget(p, NULL, st->session);
-	}
 }
 
 static void on_log_error(void *arg, const struct shim_status *st, const struct err *why)
@@ -425,7 +426,7 @@ void shm_effect_look(struct sm_object *sm)
 static void leave(struct pod *p)
 {
 	exec_pod_lost(p->o);
-	stream_session_pod_lost(p->o->sm->id, "the pod's shim died");
+	stream_pod_lost(p->o, "the pod's shim died");
 	if (!is_replaced(p))
 		container_pod_lost(p->o);
 	sm_dispatch(p->o->sm, sm_event_new(SBX_EVENT_SHIM_LOST));

@@ -54,7 +54,7 @@ void pod_shutdown(struct pod *p);
  * shim is up.  If o is freed or leaves the effect gen meanwhile, fn is not called. */
 typedef void pod_ready_fn(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link);
 void pod_when_settled(struct pod *p, struct object *o, pod_ready_fn *fn);
-/* The line is not settled yet.  stream_session_pod_settled follows for stream sessions. */
+/* It is worth waiting. */
 bool pod_is_settling(const struct pod *p);
 
 /* pod_when_settled, but call fn also when the line is down: for the effects that replace a shim. */

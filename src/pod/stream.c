@@ -1,5 +1,6 @@
 /*
- * stream.c - prepares sessions for URLs, starts execs and attaches by the shim, dials ports.
+ * stream.c - effects of states/stream.sm: sessions of Exec, Attach and PortForward, between the
+ * streaming server's thread and a container or a pod.
  */
 #include "pod/stream.h"
 
@@ -15,106 +16,69 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/words.h"
-#include "core/paths.h"
+#include "core/jobs.h"
+#include "core/payloads.h"
+#include "core/records.h"
+#include "gen/sm_stream.h"
 #include "os/ns.h"
 #include "pod/container.h"
-#include "pod/exec.h"
+#include "pod/exec_start.h"
 #include "pod/sandbox.h"
 #include "pod/shim.h"
 #include "stream/stream_server.h"
 #include "stream/tls.h"
 #include "stream/tokens.h"
 
-#define RUNTIME_EXEC_MS 60000
 #define TRIM_BYTES (1024 * 1024)
 #define IDLE_NS (4 * 3600 * NSEC_PER_SEC) /* default, as in cri-streaming */
 
 struct stream_session {
-	struct list node;
-	unsigned refs; /* of the client or its token, the process, calls and jobs in flight */
-	uint64_t id; /* of the connection; 0: no client */
-	char name[ID_LEN + 1]; /* session id for the shim */
-	char target[ID_LEN + 1]; /* id of the container, or of a port-forward's sandbox */
-	char sandbox[ID_LEN + 1];
+	struct exec_start start; /* first, see exec_start.h */
+	struct object *o;
+	struct list node; /* in claimed */
+	uint64_t connection; /* of the client; 0: it has not come, or has gone */
 	struct stream_ask ask;
+	struct stream_fds fds; /* the daemon's ends, until the client has them */
 	char **cmd;
-	char *process_path;
-	bool running; /* the shim will report the end */
-	bool waits; /* starts when the line to the shim is settled */
+	char *url;
 };
 
 static struct stream_server *server; /* NULL: not started, or stopped */
-static struct tokens *tokens;
+static struct tokens *tokens; /* of session ids */
 static struct loop_timer expiry; /* of the last token */
-static struct list sessions = { &sessions, &sessions }; /* sessions with redeemed tokens */
+static struct list claimed = { &claimed, &claimed };
 
-/* --- life --- */
-
-static void session_free(struct stream_session *s)
+static const Crisp__State__Stream *row_of(const struct object *o)
 {
-	list_remove(&s->node);
-	for (size_t i = 0; s->cmd && s->cmd[i]; i++)
-		free(s->cmd[i]);
-	free(s->cmd);
-	/* Ignore errors: the file is on tmpfs and goes with the container's bundle. */
-	if (s->process_path)
-		unlink(s->process_path);
-	free(s->process_path);
-	free(s);
+	return o->sm->row;
 }
 
-static void session_unref(struct stream_session *s)
+static struct stream_session *session_by_connection(uint64_t connection)
 {
-	if (--s->refs == 0)
-		session_free(s);
-}
-
-static void token_late(void *arg)
-{
-	session_unref(arg);
-}
-
-static struct stream_session *session_by_id(uint64_t id)
-{
-	list_for_each(pos, &sessions) {
+	list_for_each(pos, &claimed) {
 		struct stream_session *s = list_entry(pos, struct stream_session, node);
 
-		if (id && s->id == id)
+		if (connection && s->connection == connection)
 			return s;
 	}
 	return NULL;
 }
 
-static void tell_end(struct stream_session *s, int code, const struct err *err)
+static void report(struct object *o, int event, const struct err *why)
 {
-	struct stream_end end = { .code = code };
-
-	if (err)
-		end.err = *err;
-	if (server && s->id)
-		stream_server_end(server, s->id, &end);
-}
-
-static void tell_failure(struct stream_session *s, const struct err *err)
-{
-	log_debug("stream session failed", "ctr=%.13s error=\"%s\"", s->target, err->text);
-	tell_end(s, -1, err);
+	sm_dispatch(o->sm, sm_event_failed(event, why));
 }
 
 /* --- prepare --- */
 
-static struct stream_session *session_new(enum stream_kind kind, const char *target,
-					  const char *sandbox)
+/* No client came with the URL. */
+static void token_late(void *id)
 {
-	struct stream_session *s = xcalloc(1, sizeof(*s));
+	struct object *o = world_find(KIND_STREAM, id);
 
-	list_init(&s->node);
-	s->refs = 1;
-	s->ask.kind = kind;
-	id_new(s->name);
-	memcpy(s->target, target, ID_LEN);
-	memcpy(s->sandbox, sandbox, ID_LEN);
-	return s;
+	if (o)
+		report(o, STM_EVENT_EXPIRED, NULL);
+	free(id);
 }
 
 static size_t session_size(const struct stream_session *s)
@@ -129,25 +93,91 @@ static size_t session_size(const struct stream_session *s)
 static void expire(struct loop_timer *t)
 {
 	(void)t;
-	/* Freed strings lie between live ones, so free alone does not shrink the heap. */
-	if (tokens_expire(tokens, clock_monotonic_ns()) >= TRIM_BYTES)
-		malloc_trim(0);
+	tokens_expire(tokens, clock_monotonic_ns());
 }
 
-static int session_offer(struct stream_session *s, const char *route, char **ret_url, struct err *e)
+/* Their strings lie between others: the heap does not shrink by itself. */
+static void trim(size_t freed)
 {
-	char token[TOKEN_LEN + 1];
-	int r = server ? tokens_add(tokens, s->ask.kind, s, session_size(s), token_late,
-				    clock_monotonic_ns(), token, e)
-		       : err_set(e, ERR_UNAVAILABLE, "the streaming server does not run");
+	static size_t sum;
 
+	sum += freed;
+	if (sum < TRIM_BYTES)
+		return;
+	sum = 0;
+	malloc_trim(0);
+}
+
+static void session_free(struct stream_session *s)
+{
+	struct exec_pipes rest = { .ours = s->fds };
+	size_t size = session_size(s);
+
+	list_remove(&s->node);
+	exec_pipes_done(&rest);
+	exec_start_done(&s->start);
+	for (size_t i = 0; s->cmd && s->cmd[i]; i++)
+		free(s->cmd[i]);
+	free(s->cmd);
+	free(s->url);
+	free(s);
+	trim(size);
+}
+
+static struct stream_session *session_new(enum stream_kind kind)
+{
+	struct stream_session *s = xcalloc(1, sizeof(*s));
+
+	list_init(&s->node);
+	s->ask.kind = kind;
+	s->fds = (struct stream_fds){ -1, -1, -1 };
+	return s;
+}
+
+static const struct exec_start_ops start_ops;
+
+/* Takes s.  container_id: "" for a pod's own. */
+static int session_offer(struct stream_session *s, const char *sandbox_id, const char *container_id,
+			 struct object **ret, struct err *e)
+{
+	static const char *const routes[] = {
+		[STREAM_KIND_EXEC] = "exec",
+		[STREAM_KIND_ATTACH] = "attach",
+		[STREAM_KIND_PORT_FORWARD] = "portforward",
+	};
+	char token[TOKEN_LEN + 1], id[ID_LEN + 1], *token_id;
+	Crisp__State__Stream *row;
+	int r;
+
+	id_new(id);
+	token_id = xstrdup(id);
+	r = server ? tokens_add(tokens, s->ask.kind, token_id, session_size(s), token_late,
+				clock_monotonic_ns(), token, e)
+		   : err_set(e, ERR_UNAVAILABLE, "the streaming server does not run");
 	if (r < 0) {
-		session_unref(s);
+		free(token_id);
+		session_free(s);
 		return r;
 	}
 	loop_timer_set(world.loop, &expiry, clock_monotonic_ns() + TOKEN_NS + NSEC_PER_SEC, expire);
-	*ret_url = xasprintf("%s/%s/%s", stream_server_url(server), route, token);
+	s->url = xasprintf("%s/%s/%s", stream_server_url(server), routes[s->ask.kind], token);
+	if (s->ask.kind == STREAM_KIND_EXEC)
+		exec_start_init(&s->start, &start_ops, container_id, id);
+	s->start.tty = s->ask.tty;
+	s->start.in = s->ask.in;
+	row = xmalloc(sizeof(*row));
+	crisp__state__stream__init(row);
+	row_set_str(&row->sandbox_id, sandbox_id);
+	row_set_str(&row->container_id, container_id);
+	*ret = world_new(KIND_STREAM, id, row, NULL);
+	(*ret)->own = s;
+	s->o = *ret;
 	return 0;
+}
+
+const char *stream_url(const struct sm_object *sm)
+{
+	return ((const struct stream_session *)object_of(sm)->own)->url;
 }
 
 static int check_streams(bool in, bool out, bool err, bool tty, struct err *e)
@@ -173,7 +203,7 @@ static int find_running(const char *id, struct object **ret, struct err *e)
 	return r;
 }
 
-int stream_session_exec(const Runtime__V1__ExecRequest *req, char **ret_url, struct err *e)
+int stream_for_exec(const Runtime__V1__ExecRequest *req, struct object **ret, struct err *e)
 {
 	struct object *o = NULL;
 	struct stream_session *s;
@@ -188,7 +218,7 @@ int stream_session_exec(const Runtime__V1__ExecRequest *req, char **ret_url, str
 		r = find_running(req->container_id, &o, e);
 	if (r < 0)
 		return r;
-	s = session_new(STREAM_KIND_EXEC, o->sm->id, container_row(o)->sandbox_id);
+	s = session_new(STREAM_KIND_EXEC);
 	s->ask.tty = req->tty;
 	s->ask.in = req->stdin;
 	s->ask.out = req->stdout;
@@ -196,10 +226,10 @@ int stream_session_exec(const Runtime__V1__ExecRequest *req, char **ret_url, str
 	s->cmd = xcalloc(req->n_cmd + 1, sizeof(char *));
 	for (size_t i = 0; i < req->n_cmd; i++)
 		s->cmd[i] = xstrdup(req->cmd[i]);
-	return session_offer(s, "exec", ret_url, e);
+	return session_offer(s, container_row(o)->sandbox_id, o->sm->id, ret, e);
 }
 
-int stream_session_attach(const Runtime__V1__AttachRequest *req, char **ret_url, struct err *e)
+int stream_for_attach(const Runtime__V1__AttachRequest *req, struct object **ret, struct err *e)
 {
 	Runtime__V1__ContainerConfig *config;
 	struct object *o = NULL;
@@ -218,13 +248,13 @@ int stream_session_attach(const Runtime__V1__AttachRequest *req, char **ret_url,
 	if (tty != (bool)req->tty)
 		return err_set(e, ERR_INVALID, "tty: container %s has %s terminal",
 			       req->container_id, tty ? "a" : "no");
-	s = session_new(STREAM_KIND_ATTACH, o->sm->id, container_row(o)->sandbox_id);
+	s = session_new(STREAM_KIND_ATTACH);
 	s->ask.tty = req->tty;
 	s->ask.in = req->stdin;
 	s->ask.out = req->stdout;
 	s->ask.err = req->stderr;
 	s->ask.in_once = once;
-	return session_offer(s, "attach", ret_url, e);
+	return session_offer(s, container_row(o)->sandbox_id, o->sm->id, ret, e);
 }
 
 static int find_ready(const char *id, struct object **ret, struct err *e)
@@ -248,8 +278,8 @@ static int check_ports(const Runtime__V1__PortForwardRequest *req, struct err *e
 	return 0;
 }
 
-int stream_session_port_forward(const Runtime__V1__PortForwardRequest *req, char **ret_url,
-				struct err *e)
+int stream_for_port_forward(const Runtime__V1__PortForwardRequest *req, struct object **ret,
+			    struct err *e)
 {
 	struct object *o;
 	struct stream_session *s;
@@ -259,102 +289,16 @@ int stream_session_port_forward(const Runtime__V1__PortForwardRequest *req, char
 		r = check_ports(req, e);
 	if (r < 0)
 		return r;
-	s = session_new(STREAM_KIND_PORT_FORWARD, o->sm->id, o->sm->id);
+	s = session_new(STREAM_KIND_PORT_FORWARD);
 	for (size_t i = 0; i < req->n_port; i++)
 		s->ask.ports[i] = (uint16_t)req->port[i];
 	s->ask.n_ports = (unsigned)req->n_port;
-	return session_offer(s, "portforward", ret_url, e);
+	return session_offer(s, o->sm->id, "", ret, e);
 }
 
-/* --- pipes --- */
+/* --- start --- */
 
-/* Both ends of a session's pipes; -1: none. */
-struct pipes {
-	struct stream_fds ours;
-	int theirs[3]; /* the shim's ends, in the order of its request */
-	size_t n;
-};
-
-static void pipes_done(struct pipes *p)
-{
-	close_fdp(&p->ours.in);
-	close_fdp(&p->ours.out);
-	close_fdp(&p->ours.err);
-	for (size_t i = 0; i < p->n; i++)
-		close_fdp(&p->theirs[i]);
-}
-
-/* side: the daemon's end; 0: read end, 1: write end. */
-static int add_pipe(struct pipes *p, int *ours, int side, struct err *e)
-{
-	int fds[2];
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "make a pipe for a stream");
-	*ours = fds[side];
-	p->theirs[p->n++] = fds[!side];
-	if (fcntl(fds[side], F_SETFL, O_NONBLOCK) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "set up a pipe for a stream");
-	return 0;
-}
-
-static int pipes_open(struct pipes *p, bool in, bool out, bool err, struct err *e)
-{
-	int r = 0;
-
-	*p = (struct pipes){ .ours = { -1, -1, -1 } };
-	if (in)
-		r = add_pipe(p, &p->ours.in, 1, e);
-	if (r == 0 && out)
-		r = add_pipe(p, &p->ours.out, 0, e);
-	if (r == 0 && err)
-		r = add_pipe(p, &p->ours.err, 0, e);
-	return r;
-}
-
-/* A request to the shim, with the descriptors for the client on success. */
-struct shim_op {
-	struct stream_session *s;
-	struct stream_fds ours;
-};
-
-static int shim_call(struct stream_session *s, const struct shim_request *req, struct pipes *p,
-		     shim_call_fn *fn, struct err *e)
-{
-	struct pod *pod = pod_find(s->sandbox);
-	struct shim_op *op;
-	int r;
-
-	if (!pod || !pod_is_up(pod))
-		return err_set(e, ERR_UNAVAILABLE, "the pod's shim does not answer: try again");
-	op = xcalloc(1, sizeof(*op));
-	op->s = s;
-	op->ours = p->ours;
-	r = shim_link_call(pod->link, req, p->theirs, p->n, fn, op, e);
-	if (r < 0) {
-		free(op);
-		return r;
-	}
-	s->refs++;
-	p->ours = (struct stream_fds){ -1, -1, -1 }; /* moved to op */
-	return 0;
-}
-
-static void op_done(struct shim_op *op, bool give)
-{
-	struct pipes rest = { .ours = op->ours };
-
-	if (give && server && op->s->id)
-		stream_server_give(server, op->s->id, &op->ours);
-	else
-		pipes_done(&rest);
-	session_unref(op->s);
-	free(op);
-}
-
-/* --- exec --- */
-
-/* Duplicate the pty master: the server polls each direction by its own descriptor. */
+/* A terminal is one descriptor; the two directions are watched apart. */
 static int split_terminal(struct shim_answer *ans, struct stream_fds *ours, struct err *e)
 {
 	ours->out = take_fd(ans->fd);
@@ -366,187 +310,168 @@ static int split_terminal(struct shim_answer *ans, struct stream_fds *ours, stru
 	return 0;
 }
 
-static void exec_started(void *arg, struct shim_answer *ans, const struct err *err)
+static int opened(struct object *o, struct stream_fds *ours, struct err *e)
 {
-	struct shim_op *op = arg;
-	struct err e = ERR_NULL;
+	struct stream_session *s = o->own;
 
-	if (!err && op->s->ask.tty && split_terminal(ans, &op->ours, &e) < 0)
-		tell_failure(op->s, &e);
-	if (err) {
-		tell_failure(op->s, err);
-	} else {
-		op->s->running = true;
-		op->s->refs++;
-	}
-	op_done(op, !err && e.code == ERR_OK);
-}
-
-static int exec_spawn(struct stream_session *s, struct err *e)
-{
-	const struct stream_ask *a = &s->ask;
-	struct object *ctr = world_find(KIND_CONTAINER, s->target);
-	_cleanup_(exec_place_done) struct exec_place place = EXEC_PLACE_NULL;
-	struct shim_request req = {
-		.type = SHIM_EXEC,
-		.session = s->name,
-		.id = s->target,
-		.process_path = s->process_path,
-		.flags = a->tty	 ? SHIM_TTY
-			 : a->in ? SHIM_STDIN
-				 : 0,
-		.timeout_ms = RUNTIME_EXEC_MS,
-	};
-	struct pipes p;
-	/* The process needs stdout and stderr, also those that the client did not request. */
-	int r = pipes_open(&p, !a->tty && a->in, !a->tty, !a->tty, e);
-
-	if (ctr)
-		exec_place_find(container_row(ctr), s->name, &place);
-	exec_place_use(&place, &req);
-	if (r == 0)
-		r = shim_call(s, &req, &p, exec_started, e);
-	pipes_done(&p);
-	return r;
-}
-
-struct process_job {
-	struct loop_job base;
-	struct stream_session *s;
-	char *config_path;
-	int result;
-	struct err err;
-};
-
-static void exec_write(struct loop_job *base)
-{
-	struct process_job *j = container_of(base, struct process_job, base);
-
-	/* While this job runs, the loop thread does not access these fields. */
-	j->result = exec_write_process(j->config_path, j->s->process_path,
-				       (const char *const *)j->s->cmd, j->s->ask.tty, &j->err);
-}
-
-static void exec_written(struct loop_job *base)
-{
-	struct process_job *j = container_of(base, struct process_job, base);
-
-	if (j->s->id && j->result == 0)
-		j->result = exec_spawn(j->s, &j->err);
-	if (j->s->id && j->result < 0)
-		tell_failure(j->s, &j->err);
-	session_unref(j->s);
-	free(j->config_path);
-	free(j);
-}
-
-static int exec_begin(struct stream_session *s, struct err *e)
-{
-	_cleanup_free_ char *run = path_container_run(world.conf, s->target);
-	struct process_job *j = xcalloc(1, sizeof(*j));
-	int r;
-
-	s->process_path = xasprintf("%s/exec-%s.json", run, s->name);
-	j->base.work = exec_write;
-	j->base.done = exec_written;
-	j->s = s;
-	j->config_path = xasprintf("%s/config.json", run);
-	r = loop_work(world.loop, LANE_SESSION, &j->base, e);
-	if (r < 0) {
-		free(j->config_path);
-		free(j);
-		return r;
-	}
-	s->refs++;
+	(void)e;
+	s->fds = *ours;
+	*ours = (struct stream_fds){ -1, -1, -1 };
 	return 0;
 }
 
-static void exec_over(struct stream_session *s, int code, const struct err *err)
+static void started(struct object *o, uint64_t gen, struct shim_answer *ans, const struct err *err)
 {
-	if (!s->running)
-		return;
-	s->running = false;
-	tell_end(s, code, err);
-	session_unref(s);
+	struct stream_session *s = o->own;
+	struct err e = ERR_NULL;
+
+	if (err)
+		e = *err;
+	else if (s->ask.kind == STREAM_KIND_EXEC && s->ask.tty)
+		split_terminal(ans, &s->fds, &e);
+	effect_report(o, gen, sm_event_failed(e.code ? STM_EVENT_FAILED : STM_EVENT_BEGUN, &e));
 }
 
-void stream_session_ended(const struct shim_status *st)
+static const struct exec_start_ops start_ops = { .opened = opened, .started = started };
+
+static void attach_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	struct err e = ERR_NULL, slow = ERR_NULL;
+	const struct stream_ask *a = &((const struct stream_session *)o->own)->ask;
+	const struct shim_request req = {
+		.type = SHIM_ATTACH,
+		.id = row_of(o)->container_id,
+		.session = o->sm->id,
+		.flags = (a->in ? SHIM_STDIN : 0) | (a->out ? SHIM_STDOUT : 0) |
+			 (a->err ? SHIM_STDERR : 0),
+	};
+	struct exec_pipes pipes = EXEC_PIPES_NULL;
+	struct shim_answer none = { .fd = -1 };
+	struct err e = ERR_NULL;
+	int r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the pod's shim is gone");
 
-	err_set(&slow, ERR_EXHAUSTED, "the client reads too slowly: output is lost, attach again");
-	if (st->exit_code < 0 || st->exit_code > 255)
+	if (r == 0)
+		r = exec_pipes_open(&pipes, a->in, a->out, a->err, &e);
+	if (r == 0)
+		r = opened(o, &pipes.ours, &e);
+	if (r == 0)
+		pod_request(p, o, &req, pipes.theirs, pipes.n, started);
+	exec_pipes_done(&pipes);
+	if (r < 0)
+		started(o, gen, &none, &e);
+}
+
+void stm_effect_start(struct sm_object *sm)
+{
+	struct object *o = object_of(sm), *container;
+	struct stream_session *s = o->own;
+	struct pod *p = pod_find(row_of(o)->sandbox_id);
+	struct shim_answer none = { .fd = -1 };
+	struct err e = ERR_NULL;
+	int r = find_running(row_of(o)->container_id, &container, &e);
+
+	if (r == 0 && !p)
+		r = err_set(&e, ERR_NOT_FOUND, "the pod is gone");
+	if (r < 0)
+		started(o, sm->effect_gen, &none, &e);
+	else if (s->ask.kind == STREAM_KIND_EXEC)
+		exec_start_run(o, s->cmd);
+	else
+		pod_when_settled(p, o, attach_with);
+}
+
+/* --- the end --- */
+
+void stream_shim_says(struct object *o, const struct shim_status *st)
+{
+	bool attached = ((const struct stream_session *)o->own)->ask.kind == STREAM_KIND_ATTACH;
+	struct payload_exit *f;
+	struct err e = ERR_NULL;
+
+	if (st->state != SHIM_ENDED)
+		return;
+	if (attached && st->exit_code < 0)
+		err_set(&e, ERR_EXHAUSTED,
+			"the client reads too slowly: output is lost, attach again");
+	else if (!attached && (st->exit_code < 0 || st->exit_code > 255))
 		err_set(&e, ERR_UNKNOWN, "the exit code is not known");
-	list_for_each(pos, &sessions) {
-		struct stream_session *s = list_entry(pos, struct stream_session, node);
-
-		if (strcmp(s->name, st->session) != 0)
-			continue;
-		if (s->ask.kind == STREAM_KIND_ATTACH)
-			tell_end(s, 0, st->exit_code < 0 ? &slow : NULL);
-		else
-			exec_over(s, st->exit_code, e.code ? &e : NULL);
+	if (e.code) {
+		report(o, STM_EVENT_CUT, &e);
 		return;
 	}
+	f = xcalloc(1, sizeof(*f));
+	f->code = attached ? 0 : st->exit_code;
+	sm_dispatch(o->sm, stm_event_ended(f));
 }
 
-void stream_session_pod_lost(const char *sandbox_id, const char *why)
+void stream_pod_lost(const struct object *sandbox, const char *why)
 {
 	struct err e = ERR_NULL;
 
 	err_set(&e, ERR_UNAVAILABLE, "%s", why);
-	list_for_each_safe(pos, &sessions) {
-		struct stream_session *s = list_entry(pos, struct stream_session, node);
-
-		if (strcmp(s->sandbox, sandbox_id) != 0)
-			continue;
-		if (s->running)
-			exec_over(s, -1, &e);
-		else
-			tell_end(s, -1, &e);
-	}
+	for (struct object *o = NULL; (o = world_child(sandbox, KIND_STREAM, o));)
+		report(o, STM_EVENT_CUT, &e);
 }
 
-/* --- attach --- */
-
-static void attached(void *arg, struct shim_answer *ans, const struct err *err)
+static void give(struct stream_session *s)
 {
-	struct shim_op *op = arg;
-
-	(void)ans;
-	if (err)
-		tell_failure(op->s, err);
-	op_done(op, !err);
+	if (!server || !s->connection || (s->fds.in < 0 && s->fds.out < 0 && s->fds.err < 0))
+		return;
+	stream_server_give(server, s->connection, &s->fds);
+	s->fds = (struct stream_fds){ -1, -1, -1 };
 }
 
-static int attach_begin(struct stream_session *s, struct err *e)
+static void tell_end(const struct stream_session *s)
 {
-	const struct stream_ask *a = &s->ask;
-	const struct shim_request req = {
-		.type = SHIM_ATTACH,
-		.id = s->target,
-		.session = s->name,
-		.flags = (a->in ? SHIM_STDIN : 0) | (a->out ? SHIM_STDOUT : 0) |
-			 (a->err ? SHIM_STDERR : 0),
-	};
-	struct pipes p;
-	int r = pipes_open(&p, a->in, a->out, a->err, e);
+	const Crisp__State__Stream *row = row_of(s->o);
+	struct stream_end end = { .code = row->failure ? -1 : row->exit_code };
 
-	if (r == 0)
-		r = shim_call(s, &req, &p, attached, e);
-	pipes_done(&p);
-	return r;
+	if (row->failure)
+		row_failure_err(row->failure, &end.err);
+	if (row->failure)
+		log_debug("stream session is cut", "ctr=%.13s error=\"%s\"", row->container_id,
+			  end.err.text);
+	if (server && s->connection)
+		stream_server_end(server, s->connection, &end);
 }
+
+static void stream_born(struct object *o)
+{
+	(void)o; /* its session is set by session_offer */
+}
+
+static void stream_moved(struct object *o, const struct sm_row *row)
+{
+	struct stream_session *s = o->own;
+
+	if (stm_is_given(row->target))
+		give(s);
+	if (stm_is_closed(row->target) && row->target != row->state)
+		tell_end(s);
+}
+
+static void stream_gone(struct object *o)
+{
+	session_free(o->own);
+}
+
+const struct kind_ops kind_stream = {
+	.machine = &stm_machine,
+	.born = stream_born,
+	.moved = stream_moved,
+	.gone = stream_gone,
+};
+
+/* --- a terminal's size --- */
 
 static void resize(struct stream_session *s, uint16_t width, uint16_t height)
 {
 	const struct shim_request req = {
 		.type = SHIM_RESIZE,
-		.id = s->target,
+		.id = row_of(s->o)->container_id,
 		.width = width,
 		.height = height,
 	};
-	struct pod *p = pod_find(s->sandbox);
+	struct pod *p = pod_find(row_of(s->o)->sandbox_id);
 	struct err e = ERR_NULL;
 
 	if (p && p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
@@ -606,7 +531,7 @@ static void dial(struct stream_session *s, uint32_t pair)
 	static const int none[2] = { -1, -1 };
 	struct object *o = NULL;
 	struct err e = ERR_NULL;
-	int r = find_ready(s->sandbox, &o, &e);
+	int r = find_ready(row_of(s->o)->sandbox_id, &o, &e);
 
 	if (r == 0) {
 		const Crisp__State__Sandbox *row = o->sm->row;
@@ -614,7 +539,7 @@ static void dial(struct stream_session *s, uint32_t pair)
 
 		d->base.work = dial_work;
 		d->base.done = dial_done;
-		d->id = s->id;
+		d->id = s->connection;
 		d->pair = pair;
 		d->netns = xstrdup(row->host_network ? "" : row->netns);
 		d->fds[0] = d->fds[1] = -1;
@@ -625,7 +550,7 @@ static void dial(struct stream_session *s, uint32_t pair)
 		}
 	}
 	if (r < 0)
-		stream_server_dialed(server, s->id, pair, none, &e);
+		stream_server_dialed(server, s->connection, pair, none, &e);
 }
 
 /* --- posts of the stream thread --- */
@@ -650,48 +575,24 @@ struct note {
 
 static void redeem(const struct note *n)
 {
-	struct stream_session *s = tokens_take(tokens, n->what, n->token, clock_monotonic_ns());
+	char *id = tokens_take(tokens, n->what, n->token, clock_monotonic_ns());
+	struct object *o = id ? world_find(KIND_STREAM, id) : NULL;
+	struct stream_session *s = o ? o->own : NULL;
 
+	free(id);
 	if (s) {
-		s->id = n->id;
-		list_append(&sessions, &s->node);
+		s->connection = n->id;
+		list_append(&claimed, &s->node);
+		report(o, STM_EVENT_CLAIMED, NULL);
 	}
 	if (server)
 		stream_server_admit(server, n->id, s ? &s->ask : NULL);
-	else if (s)
-		session_unref(s);
-}
-
-static void begin(struct stream_session *s)
-{
-	const struct pod *pod = pod_find(s->sandbox);
-	struct object *o;
-	struct err e = ERR_NULL;
-	int r = find_running(s->target, &o, &e);
-
-	s->waits = r == 0 && pod && pod_is_settling(pod);
-	if (s->waits)
-		return;
-	if (r == 0)
-		r = s->ask.kind == STREAM_KIND_EXEC ? exec_begin(s, &e) : attach_begin(s, &e);
-	if (r < 0)
-		tell_failure(s, &e);
-}
-
-void stream_session_pod_settled(const char *sandbox_id)
-{
-	list_for_each_safe(pos, &sessions) {
-		struct stream_session *s = list_entry(pos, struct stream_session, node);
-
-		if (server && s->waits && strcmp(s->sandbox, sandbox_id) == 0)
-			begin(s);
-	}
 }
 
 static void note_run(struct loop_post *post)
 {
 	struct note *n = container_of(post, struct note, post);
-	struct stream_session *s = session_by_id(n->id);
+	struct stream_session *s = session_by_connection(n->id);
 
 	switch (n->kind) {
 	case NOTE_REDEEM:
@@ -699,7 +600,7 @@ static void note_run(struct loop_post *post)
 		break;
 	case NOTE_BEGIN:
 		if (s && server)
-			begin(s);
+			report(s->o, STM_EVENT_READY, NULL);
 		break;
 	case NOTE_DIAL:
 		if (s && server)
@@ -712,8 +613,9 @@ static void note_run(struct loop_post *post)
 	case NOTE_GONE:
 		if (!s)
 			break;
-		s->id = 0;
-		session_unref(s);
+		s->connection = 0;
+		list_remove(&s->node);
+		report(s->o, STM_EVENT_LEFT, NULL);
 		break;
 	}
 	free(n);
@@ -822,7 +724,5 @@ void stream_session_stop(void)
 
 void stream_session_free(void)
 {
-	while (!list_empty(&sessions))
-		session_free(list_entry(sessions.next, struct stream_session, node));
 	tokens_free(take_ptr(tokens));
 }

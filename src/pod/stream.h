@@ -1,12 +1,11 @@
 /*
- * stream.h - exec, attach and port-forward sessions (runtime.v1: Exec, Attach, PortForward):
- * connects the streaming server with containers and pods.  Loop thread only.
+ * stream.h - exec, attach and port-forward sessions (runtime.v1: Exec, Attach, PortForward).
  *
- * A call only prepares a session.  Its URL admits one client within a minute; container or pod are
- * checked again when the client connects.
+ * A call only prepares a session: its URL is good for one client within a minute, and the container
+ * or pod is checked again when the client comes.  All on the loop thread.
  *
- * Sessions have no rows: they end with the daemon, which notifies their clients.  An exec without
- * its client, or without the daemon, runs until its process ends.
+ * Sessions live in memory: they end with the daemon, which tells their clients.  A process runs on
+ * until its end when its client has gone, or its daemon.
  */
 #pragma once
 
@@ -22,17 +21,18 @@ void stream_session_stop(void);
 /* Free all sessions and tokens; after world_stop. */
 void stream_session_free(void);
 
-/* Prepare a session; *ret_url is malloc'ed.  <0: e is set (ERR_NOT_FOUND; ERR_INVALID;
- * ERR_PRECONDITION: not running, or ambiguous id; ERR_EXHAUSTED: too many URLs wait;
- * ERR_UNAVAILABLE: the server does not run). */
-int stream_session_exec(const Runtime__V1__ExecRequest *req, char **ret_url, struct err *e);
-int stream_session_attach(const Runtime__V1__AttachRequest *req, char **ret_url, struct err *e);
-int stream_session_port_forward(const Runtime__V1__PortForwardRequest *req, char **ret_url,
-				struct err *e);
+extern const struct kind_ops kind_stream;
 
-/* The shim reports the end of an exec or an attached client; unknown sessions are ignored. */
-void stream_session_ended(const struct shim_status *st);
-/* The line to a sandbox's shim is settled: start the waiting sessions, or fail them. */
-void stream_session_pod_settled(const char *sandbox_id);
-/* The link to a sandbox's shim is lost or closed: end the sandbox's sessions with error why. */
-void stream_session_pod_lost(const char *sandbox_id, const char *why);
+/* Prepare a session.  ERR_NOT_FOUND, ERR_INVALID, ERR_PRECONDITION (does not run), ERR_EXHAUSTED
+ * (too many sessions wait for their client). */
+int stream_for_exec(const Runtime__V1__ExecRequest *req, struct object **ret, struct err *e);
+int stream_for_attach(const Runtime__V1__AttachRequest *req, struct object **ret, struct err *e);
+int stream_for_port_forward(const Runtime__V1__PortForwardRequest *req, struct object **ret,
+			    struct err *e);
+/* Where its client connects; the session's. */
+const char *stream_url(const struct sm_object *sm);
+
+/* The shim reports an exec or an attachment. */
+void stream_shim_says(struct object *o, const struct shim_status *st);
+/* The shim of a sandbox is gone, or the daemon has let go of it: cut its sessions. */
+void stream_pod_lost(const struct object *sandbox, const char *why);

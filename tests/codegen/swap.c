@@ -19,6 +19,7 @@
 #include "gen/sm_pull.h"
 #include "gen/sm_sandbox.h"
 #include "gen/sm_shim.h"
+#include "gen/sm_stream.h"
 
 struct rpc_call {
 	const struct rpc_method *method;
@@ -29,10 +30,12 @@ static const struct kind_ops sandbox = { .machine = &sbx_machine };
 static const struct kind_ops shim = { .machine = &shm_machine };
 static const struct kind_ops container = { .machine = &ctr_machine };
 static const struct kind_ops exec = { .machine = &exe_machine };
+static const struct kind_ops stream = { .machine = &stm_machine };
 static const struct kind_ops pull = { .machine = &pul_machine };
 static const struct kind_ops *const kinds[KIND_COUNT] = {
 	[KIND_IMAGE] = &image,	       [KIND_SANDBOX] = &sandbox, [KIND_SHIM] = &shim,
-	[KIND_CONTAINER] = &container, [KIND_EXEC] = &exec,	  [KIND_PULL] = &pull,
+	[KIND_CONTAINER] = &container, [KIND_EXEC] = &exec,	  [KIND_STREAM] = &stream,
+	[KIND_PULL] = &pull,
 };
 struct world world = { .kinds = kinds };
 static struct object here;

@@ -163,6 +163,12 @@ plant "a link that breaks before it is used is missed" shim smc "may yield lost"
 	"$(in_state ADOPTING 's/on  *lost .*/ignore lost/')"
 plant "a link is written down" shim smc "is unstored" \
 	"$(in_state UP 's/: note_asked, await/: note_asked, save boot, await/')"
+plant "a client is not told that its pod is gone" stream sweep "waits for a process that has ended" \
+	"$(in_state RUNNING 's/cut   -> CLOSING : note_cut/cut   stay : note_cut/')"
+plant "an end that overtakes the start is lost" stream sweep "waits for a process that has ended" \
+	"$(in_state STARTING 's/ended  -> CLOSING : note_end/ended  stay : note_end/')"
+plant "a session outlives its client" stream sweep "without a client" \
+	"$(in_state CLAIMED 's/left  *-> GONE/left stay : note_cut/')"
 plant "an image's removal is kept in the boot store alone" image smc "is lasting, but DROPPING" \
 	"$(in_state PRESENT 's/save, drop/save boot, drop/')"
 plant "a client is told before it is so" container smc "told before it is true" \

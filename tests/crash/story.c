@@ -19,7 +19,7 @@
 #define TICK_NS (100 * NSEC_PER_MSEC)
 
 const struct fake *const fakes[N_FAKES] = {
-	&fake_container, &fake_sandbox, &fake_image, &fake_exec, &fake_shim,
+	&fake_container, &fake_sandbox, &fake_image, &fake_exec, &fake_shim, &fake_stream,
 };
 
 static const char *const down_names[N_DOWN] = {

@@ -10,7 +10,7 @@
 
 #include "remains.h"
 
-#define N_FAKES 5
+#define N_FAKES 6
 #define MAX_POINTS 64
 #define MAX_ITEMS 8
 #define KNOWN_SIZE (1u << 20)

@@ -175,6 +175,11 @@ struct world_shim {
 	bool asked; /* one that died in this life had been used */
 };
 
+struct world_stream {
+	bool url, client; /* for which a client may come, that is there */
+	bool proc;
+};
+
 /* Survives every daemon. */
 struct world {
 	/* Up to fail_commit: what decides all that follows; two equal ones have one future. */
@@ -191,6 +196,7 @@ struct world {
 	struct world_image img;
 	struct world_exec exe;
 	struct world_shim shm;
+	struct world_stream stm;
 
 	/* Of one life. */
 	unsigned int fail_commit; /* the number of the commit, from 1; 0: none */
@@ -281,7 +287,8 @@ void container_ends(struct world *w, bool record, int code);
 /* What is known of one without a process. */
 struct sm_event *container_evidence(const struct world *w);
 
-extern const struct fake fake_container, fake_sandbox, fake_image, fake_exec, fake_shim;
+extern const struct fake fake_container, fake_sandbox, fake_image, fake_exec, fake_shim,
+	fake_stream;
 
 /* Live on in the world w, with rows below dir, until at rest. */
 void sim_run(struct world *w, const struct fake *fake, const struct scenario *sc, const char *dir);

@@ -1,0 +1,255 @@
+/*
+ * exec_start.c - the way of a process into a container: process.json on a worker, the line to the
+ * shim, pipes, the shim's EXEC.
+ */
+#include "pod/exec_start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/limits.h"
+#include "core/jobs.h"
+#include "core/paths.h"
+#include "oci/exec_process.h"
+#include "oci/features.h"
+#include "os/cgroup.h"
+#include "pod/shim.h"
+
+#define RUNTIME_EXEC_MS 60000
+
+/* --- pipes --- */
+
+void exec_pipes_done(struct exec_pipes *p)
+{
+	close_fdp(&p->ours.in);
+	close_fdp(&p->ours.out);
+	close_fdp(&p->ours.err);
+	for (size_t i = 0; i < p->n; i++)
+		close_fdp(&p->theirs[i]);
+}
+
+/* side: the end that is ours, 0 to read. */
+static int add_pipe(struct exec_pipes *p, int *ours, int side, struct err *e)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "make a pipe for a stream");
+	*ours = fds[side];
+	p->theirs[p->n++] = fds[!side];
+	if (fcntl(fds[side], F_SETFL, O_NONBLOCK) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set up a pipe for a stream");
+	return 0;
+}
+
+int exec_pipes_open(struct exec_pipes *p, bool in, bool out, bool err, struct err *e)
+{
+	int r = 0;
+
+	*p = EXEC_PIPES_NULL;
+	if (in)
+		r = add_pipe(p, &p->ours.in, 1, e);
+	if (r == 0 && out)
+		r = add_pipe(p, &p->ours.out, 0, e);
+	if (r == 0 && err)
+		r = add_pipe(p, &p->ours.err, 0, e);
+	return r;
+}
+
+/* --- the cgroup --- */
+
+static enum oci_exec_cgroup exec_cgroup_of(const char *runtime_path)
+{
+	for (size_t i = 0; world.features && i < world.conf->n_runtimes; i++)
+		if (strcmp(world.conf->runtimes[i].path, runtime_path) == 0)
+			return world.features[i].exec_cgroup;
+	return OCI_EXEC_CGROUP_NONE;
+}
+
+/* One hierarchy is enough to find the processes again: in all others they stay in the container's
+ * cgroup and are counted there.  On v2 a cgroup without controllers of its own does the same.
+ * *ret_option: for the runtime's --cgroup. */
+static char *find_cgroup(const char *container_id, const char *session, char **ret_option)
+{
+	struct object *o = world_find(KIND_CONTAINER, container_id);
+	const Crisp__State__Container *row = o ? o->sm->row : NULL;
+	enum oci_exec_cgroup can = row ? exec_cgroup_of(row->runtime_path) : OCI_EXEC_CGROUP_NONE;
+	bool v2 = cgroups_layout(world.cgroups) == CGROUP_LAYOUT_V2;
+	_cleanup_free_ char *cgroup = row ? cgroup_dir(row->cgroups_path) : NULL;
+	_cleanup_free_ char *dir = NULL;
+	struct err ignored = ERR_NULL;
+
+	if (can == OCI_EXEC_CGROUP_NONE || (can == OCI_EXEC_CGROUP_PATH && !v2) ||
+	    cgroup_controller_dir(world.cgroups, "pids", cgroup, &dir, &ignored) != 0)
+		return NULL;
+	if (ret_option)
+		*ret_option = xasprintf("%scrisp-exec-%s", v2 ? "" : "pids:", session);
+	return xasprintf("%s/crisp-exec-%s", dir, session);
+}
+
+char *exec_cgroup_find(const char *container_id, const char *session)
+{
+	return find_cgroup(container_id, session, NULL);
+}
+
+/* --- start --- */
+
+struct start_job {
+	struct job base;
+	char *config_path, *process_path;
+	char **cmd;
+	bool tty;
+};
+
+static struct start_job *start_job(struct job *j)
+{
+	return container_of(j, struct start_job, base);
+}
+
+static void start_job_free(struct job *j)
+{
+	struct start_job *s = start_job(j);
+
+	for (size_t i = 0; s->cmd && s->cmd[i]; i++)
+		free(s->cmd[i]);
+	free(s->cmd);
+	free(s->config_path);
+	free(s->process_path);
+	free(s);
+}
+
+static int work_process(struct job *j, struct err *e)
+{
+	const struct start_job *s = start_job(j);
+	_cleanup_buf_ struct buf config = BUF_NULL;
+	_cleanup_free_ char *json = NULL;
+	int r = fs_read_file(s->config_path, 16 * LIMIT_CONFIG_BYTES, &config, e);
+
+	if (r == 1)
+		return err_set(e, ERR_DATA_LOSS, "%s is missing", s->config_path);
+	if (r == 0)
+		r = oci_exec_process(config.data, (const char *const *)s->cmd, s->tty, &json, e);
+	if (r == 0)
+		r = fs_replace_file(s->process_path, json, strlen(json), 0600, false, e);
+	return r;
+}
+
+static void fail(struct object *o, uint64_t gen, const struct err *e)
+{
+	const struct exec_start *x = o->own;
+	struct shim_answer none = { .fd = -1 };
+
+	x->ops->started(o, gen, &none, e);
+}
+
+static void started(struct object *o, uint64_t gen, struct shim_answer *ans, const struct err *err)
+{
+	const struct exec_start *x = o->own;
+
+	x->ops->started(o, gen, ans, err);
+}
+
+static void start_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	const struct exec_start *x = o->own;
+	_cleanup_free_ char *option = NULL;
+	_cleanup_free_ char *cgroup = find_cgroup(x->container_id, o->sm->id, &option);
+	struct exec_pipes pipes = EXEC_PIPES_NULL;
+	struct shim_request req = {
+		.type = SHIM_EXEC,
+		.session = o->sm->id,
+		.id = x->container_id,
+		.process_path = x->process_path,
+		.cgroup = cgroup,
+		.flags = x->tty	 ? SHIM_TTY
+			 : x->in ? SHIM_STDIN
+				 : 0,
+		.timeout_ms = RUNTIME_EXEC_MS,
+	};
+	struct err e = ERR_NULL;
+	int r;
+
+	if (cgroup) {
+		req.args[0] = "--cgroup";
+		req.args[1] = option;
+	}
+	r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the pod's shim is gone");
+	/* A process has both outputs, wanted or not. */
+	if (r == 0)
+		r = exec_pipes_open(&pipes, !x->tty && x->in, !x->tty, !x->tty, &e);
+	if (r == 0)
+		r = x->ops->opened(o, &pipes.ours, &e);
+	if (r == 0)
+		pod_request(p, o, &req, pipes.theirs, pipes.n, started);
+	exec_pipes_done(&pipes);
+	if (r < 0)
+		fail(o, gen, &e);
+}
+
+static struct pod *pod_of_container(const char *id)
+{
+	struct object *o = world_find(KIND_CONTAINER, id);
+	const Crisp__State__Container *row = o ? o->sm->row : NULL;
+
+	return row ? pod_find(row->sandbox_id) : NULL;
+}
+
+static void done_process(struct job *j, struct object *o)
+{
+	struct exec_start *x = o && o->sm->effect_gen == j->gen ? o->own : NULL;
+	struct pod *p = x ? pod_of_container(x->container_id) : NULL;
+	struct err e = ERR_NULL;
+
+	if (!x) {
+		unlink(start_job(j)->process_path);
+	} else if (j->result < 0) {
+		fail(o, j->gen, &j->err);
+	} else if (!p) {
+		err_set(&e, ERR_NOT_FOUND, "the container is gone");
+		fail(o, j->gen, &e);
+	} else {
+		pod_when_settled(p, o, start_with);
+	}
+}
+
+void exec_start_init(struct exec_start *x, const struct exec_start_ops *ops,
+		     const char *container_id, const char *session)
+{
+	_cleanup_free_ char *run = path_container_run(world.conf, container_id);
+
+	x->ops = ops;
+	memcpy(x->container_id, container_id, MIN(strlen(container_id), (size_t)ID_LEN));
+	x->process_path = xasprintf("%s/exec-%s.json", run, session);
+}
+
+void exec_start_run(struct object *o, char *const *cmd)
+{
+	const struct exec_start *x = o->own;
+	_cleanup_free_ char *run = path_container_run(world.conf, x->container_id);
+	struct start_job *s = xcalloc(1, sizeof(*s));
+	size_t n = 0;
+
+	job_init(&s->base, o, LANE_SESSION, work_process, done_process, start_job_free);
+	s->config_path = xasprintf("%s/config.json", run);
+	s->process_path = xstrdup(x->process_path);
+	s->tty = x->tty;
+	while (cmd[n])
+		n++;
+	s->cmd = xcalloc(n + 1, sizeof(char *));
+	for (size_t i = 0; i < n; i++)
+		s->cmd[i] = xstrdup(cmd[i]);
+	job_start(&s->base);
+}
+
+void exec_start_done(struct exec_start *x)
+{
+	/* On tmpfs and gone with the container at the latest. */
+	if (x->process_path)
+		unlink(x->process_path);
+	free(x->process_path);
+}
