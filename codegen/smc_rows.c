@@ -304,9 +304,7 @@ static void row_answered(struct smc_machine *m, const struct smc_state *s,
 			  row->event.name, s->name);
 	if (to->kind == SMC_KIND_BUSY)
 		return;
-	if (s->kind == SMC_KIND_BUSY && !reply && !calls_wait(m) && !asked)
-		return;
-	if (s->kind == SMC_KIND_BUSY && !reply)
+	if (s->kind == SMC_KIND_BUSY && !reply && (asked || calls_wait(m)))
 		smc_error(m, row->line,
 			  "the work ends in %s without an answer to who waits for "
 			  "it; write reply",
