@@ -134,15 +134,6 @@ static struct sm_object *target(struct sim *sim, const struct step *step, bool *
 	return sim_object_new(sim, &exe_machine, ID, row);
 }
 
-static void fill(struct sim *sim, struct sm_object *obj, const struct step *step,
-		 struct sm_event *ev)
-{
-	(void)sim;
-	(void)obj;
-	(void)step;
-	(void)ev;
-}
-
 /* An OK carries an exit code that is known and true. */
 static bool kept(struct sim *sim, const struct step *step)
 {
@@ -213,7 +204,6 @@ const struct fake fake_exec = {
 	.once = true,
 	.clean_up = -1,
 	.target = target,
-	.fill = fill,
 	.kept = kept,
 	.explained = explained,
 	.happen = happen,

@@ -240,15 +240,6 @@ static struct sm_object *target(struct sim *sim, const struct step *step, bool *
 	return sim_object_new(sim, &sbx_machine, ID, row);
 }
 
-static void fill(struct sim *sim, struct sm_object *obj, const struct step *step,
-		 struct sm_event *ev)
-{
-	(void)sim;
-	(void)obj;
-	(void)step;
-	(void)ev;
-}
-
 static bool gone(const struct sm_object *obj)
 {
 	return !obj || sm_state(obj)->kind == SM_KIND_FINAL;
@@ -505,7 +496,6 @@ const struct fake fake_sandbox = {
 	.n_acts = ARRAY_LEN(acts),
 	.clean_up = SBX_EVENT_REMOVE,
 	.target = target,
-	.fill = fill,
 	.kept = kept,
 	.explained = explained,
 	.happen = happen,

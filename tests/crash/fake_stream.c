@@ -75,15 +75,6 @@ static struct sm_object *target(struct sim *sim, const struct step *step, bool *
 	return sim_object_new(sim, &stm_machine, ID, row);
 }
 
-static void fill(struct sim *sim, struct sm_object *obj, const struct step *step,
-		 struct sm_event *ev)
-{
-	(void)sim;
-	(void)obj;
-	(void)step;
-	(void)ev;
-}
-
 /* An OK promises a URL for a while. */
 static bool kept(struct sim *sim, const struct step *step)
 {
@@ -203,7 +194,6 @@ const struct fake fake_stream = {
 	.clean_up = -1,
 	.born = born,
 	.target = target,
-	.fill = fill,
 	.kept = kept,
 	.explained = explained,
 	.happen = happen,

@@ -506,7 +506,8 @@ static void ask_send(struct sim *sim, unsigned int i)
 	w->step = i;
 	ev = sm_event_new(step->what);
 	ev->waiter = &w->waiter;
-	sim->fake->fill(sim, obj, step, ev);
+	if (sim->fake->fill)
+		sim->fake->fill(sim, obj, step, ev);
 	sm_dispatch(obj, ev);
 }
 

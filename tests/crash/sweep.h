@@ -232,7 +232,7 @@ struct fake {
 	void (*born)(struct sim *sim);
 	/* The object the step asks, made new when it is to be; NULL: none, and *ret_ok answers. */
 	struct sm_object *(*target)(struct sim *sim, const struct step *step, bool *ret_ok);
-	/* Attach what the event carries. */
+	/* Attach the payload of the event.  NULL: no event of the fake has one. */
 	void (*fill)(struct sim *sim, struct sm_object *obj, const struct step *step,
 		     struct sm_event *ev);
 	/* Whether what an OK to this step promises is true now. */
