@@ -463,7 +463,7 @@ static const struct sm_state states[] = {
 		.kind = SM_KIND_BUSY,
 		.recover = -1,
 		.deadline = -1,
-		.unbounded = "the line to the shim has its limits, and the shim limits the runtime",
+		.unbounded = "states/shim.sm limits the wait for the shim, the shim limits the runtime",
 		.cells = cells_STARTING,
 	},
 	[STM_STATE_RUNNING] = {
