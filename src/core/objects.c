@@ -103,7 +103,8 @@ struct object *object_add(enum kind k, struct sm_object *sm, const char *name_ke
 	map_put(world.objects[k], sm->id, o);
 	if (*o->name_key && !object_is_nameless(k, sm))
 		map_put(world.names, o->name_key, o);
-	kind_ops(k)->born(o);
+	if (kind_ops(k)->born)
+		kind_ops(k)->born(o);
 	return o;
 }
 

@@ -95,7 +95,7 @@ struct object {
 /* Callbacks and properties of a kind. */
 struct kind_ops {
 	const struct sm_machine *machine;
-	/* o was created or loaded: set own. */
+	/* o was created or loaded: set own.  NULL: no callback. */
 	void (*born)(struct object *o);
 	/* A move was committed.  NULL: no callback. */
 	void (*moved)(struct object *o, const struct sm_row *row);

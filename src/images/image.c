@@ -310,11 +310,6 @@ void image_stop(void)
 	diskuse_stop();
 }
 
-static void image_born(struct object *o)
-{
-	o->own = NULL;
-}
-
 static void image_gone(struct object *o)
 {
 	diskuse_images_changed();
@@ -331,7 +326,6 @@ static void image_moved(struct object *o, const struct sm_row *row)
 const struct kind_ops kind_image = {
 	.machine = &img_machine,
 	.moved = image_moved,
-	.born = image_born,
 	.gone = image_gone,
 	.put_listing = image_put_listing,
 	.answers_to = image_answers_to,

@@ -777,7 +777,6 @@ void container_pod_lost(const struct object *sandbox)
 
 static void container_born(struct object *o)
 {
-	o->own = NULL;
 	diskuse_born(o);
 }
 
