@@ -52,14 +52,6 @@ static const Crisp__State__Exec *row_of(const struct object *o)
 	return o->sm->row;
 }
 
-static struct pod *pod_of(const struct object *o)
-{
-	const struct object *ctr = world_find(KIND_CONTAINER, row_of(o)->container_id);
-	const Crisp__State__Container *row = ctr ? ctr->sm->row : NULL;
-
-	return row ? pod_find(row->sandbox_id) : NULL;
-}
-
 /* --- output --- */
 
 static void drained(struct exec_session *s)
@@ -122,7 +114,7 @@ static void stream_read(struct loop_io *io, uint32_t events)
 		drained(s);
 }
 
-/* Takes *fd unless it fails. */
+/* Take *fd; on error leave it to the caller. */
 static int stream_open(struct exec_session *s, struct stream *st, int *fd, struct err *e)
 {
 	int r;
@@ -175,11 +167,8 @@ static const struct exec_start_ops start_ops = { .opened = opened, .started = st
 void exe_effect_spawn(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
-	_cleanup_free_ char **cmd = xcalloc(row_of(o)->n_cmd + 1, sizeof(char *));
 
-	for (size_t i = 0; i < row_of(o)->n_cmd; i++)
-		cmd[i] = row_of(o)->cmd[i];
-	exec_start_run(o, cmd);
+	exec_start_run(o, row_of(o)->cmd, row_of(o)->n_cmd);
 }
 
 void exe_effect_watch(struct sm_object *sm)
@@ -220,7 +209,7 @@ static void kill_with(struct object *o, uint64_t gen, struct pod *p, struct shim
 void exe_effect_kill(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
-	struct pod *p = pod_of(o);
+	struct pod *p = pod_of_container(row_of(o)->container_id);
 
 	if (p)
 		pod_when_settled(p, o, kill_with);
@@ -314,7 +303,7 @@ static void exec_gone(struct object *o)
 {
 	const struct shim_request req = { .type = SHIM_FORGET, .session = o->sm->id };
 	struct exec_session *s = o->own;
-	struct pod *p = pod_of(o);
+	struct pod *p = pod_of_container(row_of(o)->container_id);
 	struct err e = ERR_NULL;
 
 	loop_timer_stop(world.loop, &s->drain);

@@ -24,16 +24,22 @@
 
 /* --- pipes --- */
 
-void exec_pipes_done(struct exec_pipes *p)
+/* Both ends; -1: none.  The daemon's ends do not block. */
+struct exec_pipes {
+	struct stream_fds ours;
+	int theirs[3]; /* in the order of a request to the shim */
+	size_t n;
+};
+#define EXEC_PIPES_NULL ((struct exec_pipes){ .ours = STREAM_FDS_NULL })
+
+static void pipes_done(struct exec_pipes *p)
 {
-	close_fdp(&p->ours.in);
-	close_fdp(&p->ours.out);
-	close_fdp(&p->ours.err);
+	stream_fds_close(&p->ours);
 	for (size_t i = 0; i < p->n; i++)
 		close_fdp(&p->theirs[i]);
 }
 
-/* side: the end that is ours, 0 to read. */
+/* side: index of the daemon's end, 0 to read. */
 static int add_pipe(struct exec_pipes *p, int *ours, int side, struct err *e)
 {
 	int fds[2];
@@ -47,17 +53,15 @@ static int add_pipe(struct exec_pipes *p, int *ours, int side, struct err *e)
 	return 0;
 }
 
-int exec_pipes_open(struct exec_pipes *p, bool in, bool out, bool err, struct err *e)
+/* want: stdin, stdout, stderr.  <0: e is set; the caller still calls pipes_done. */
+static int pipes_open(struct exec_pipes *p, const bool want[3], struct err *e)
 {
+	int *const ours[3] = { &p->ours.in, &p->ours.out, &p->ours.err };
 	int r = 0;
 
-	*p = EXEC_PIPES_NULL;
-	if (in)
-		r = add_pipe(p, &p->ours.in, 1, e);
-	if (r == 0 && out)
-		r = add_pipe(p, &p->ours.out, 0, e);
-	if (r == 0 && err)
-		r = add_pipe(p, &p->ours.err, 0, e);
+	for (int i = 0; i < 3 && r == 0; i++)
+		if (want[i])
+			r = add_pipe(p, ours[i], i == 0, e);
 	return r;
 }
 
@@ -71,9 +75,9 @@ static enum oci_exec_cgroup exec_cgroup_of(const char *runtime_path)
 	return OCI_EXEC_CGROUP_NONE;
 }
 
-/* One hierarchy is enough to find the processes again: in all others they stay in the container's
- * cgroup and are counted there.  On v2 a cgroup without controllers of its own does the same.
- * *ret_option: for the runtime's --cgroup. */
+/* On v1 use one hierarchy only, enough to find the processes: in the others they stay in and count
+ * to the container's cgroup.  On v2 a cgroup without controllers does the same.
+ * *ret_option: the value of the runtime's --cgroup, malloc'ed; ret_option may be NULL. */
 static char *find_cgroup(const char *container_id, const char *session, char **ret_option)
 {
 	struct object *o = world_find(KIND_CONTAINER, container_id);
@@ -139,7 +143,7 @@ static int work_process(struct job *j, struct err *e)
 	return r;
 }
 
-static void fail(struct object *o, uint64_t gen, const struct err *e)
+void exec_start_fail(struct object *o, uint64_t gen, const struct err *e)
 {
 	const struct exec_start *x = o->own;
 	struct shim_answer none = { .fd = -1 };
@@ -154,12 +158,32 @@ static void started(struct object *o, uint64_t gen, struct shim_answer *ans, con
 	x->ops->started(o, gen, ans, err);
 }
 
+void exec_start_send(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link,
+		     const struct shim_request *req, const bool want[3])
+{
+	const struct exec_start *x = o->own;
+	struct exec_pipes pipes = EXEC_PIPES_NULL;
+	struct err e = ERR_NULL;
+	int r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the pod's shim is gone");
+
+	if (r == 0)
+		r = pipes_open(&pipes, want, &e);
+	if (r == 0)
+		r = x->ops->opened(o, &pipes.ours, &e);
+	if (r == 0)
+		pod_request(p, o, req, pipes.theirs, pipes.n, started);
+	pipes_done(&pipes);
+	if (r < 0)
+		exec_start_fail(o, gen, &e);
+}
+
 static void start_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	const struct exec_start *x = o->own;
+	/* Without a terminal always open both outputs: the process has them, read or not. */
+	const bool want[3] = { !x->tty && x->in, !x->tty, !x->tty };
 	_cleanup_free_ char *option = NULL;
 	_cleanup_free_ char *cgroup = find_cgroup(x->container_id, o->sm->id, &option);
-	struct exec_pipes pipes = EXEC_PIPES_NULL;
 	struct shim_request req = {
 		.type = SHIM_EXEC,
 		.session = o->sm->id,
@@ -171,32 +195,12 @@ static void start_with(struct object *o, uint64_t gen, struct pod *p, struct shi
 				 : 0,
 		.timeout_ms = RUNTIME_EXEC_MS,
 	};
-	struct err e = ERR_NULL;
-	int r;
 
 	if (cgroup) {
 		req.args[0] = "--cgroup";
 		req.args[1] = option;
 	}
-	r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the pod's shim is gone");
-	/* A process has both outputs, wanted or not. */
-	if (r == 0)
-		r = exec_pipes_open(&pipes, !x->tty && x->in, !x->tty, !x->tty, &e);
-	if (r == 0)
-		r = x->ops->opened(o, &pipes.ours, &e);
-	if (r == 0)
-		pod_request(p, o, &req, pipes.theirs, pipes.n, started);
-	exec_pipes_done(&pipes);
-	if (r < 0)
-		fail(o, gen, &e);
-}
-
-static struct pod *pod_of_container(const char *id)
-{
-	struct object *o = world_find(KIND_CONTAINER, id);
-	const Crisp__State__Container *row = o ? o->sm->row : NULL;
-
-	return row ? pod_find(row->sandbox_id) : NULL;
+	exec_start_send(o, gen, p, link, &req, want);
 }
 
 static void done_process(struct job *j, struct object *o)
@@ -208,10 +212,10 @@ static void done_process(struct job *j, struct object *o)
 	if (!x) {
 		unlink(start_job(j)->process_path);
 	} else if (j->result < 0) {
-		fail(o, j->gen, &j->err);
+		exec_start_fail(o, j->gen, &j->err);
 	} else if (!p) {
 		err_set(&e, ERR_NOT_FOUND, "the container is gone");
-		fail(o, j->gen, &e);
+		exec_start_fail(o, j->gen, &e);
 	} else {
 		pod_when_settled(p, o, start_with);
 	}
@@ -227,19 +231,16 @@ void exec_start_init(struct exec_start *x, const struct exec_start_ops *ops,
 	x->process_path = xasprintf("%s/exec-%s.json", run, session);
 }
 
-void exec_start_run(struct object *o, char *const *cmd)
+void exec_start_run(struct object *o, char *const *cmd, size_t n)
 {
 	const struct exec_start *x = o->own;
 	_cleanup_free_ char *run = path_container_run(world.conf, x->container_id);
 	struct start_job *s = xcalloc(1, sizeof(*s));
-	size_t n = 0;
 
 	job_init(&s->base, o, LANE_SESSION, work_process, done_process, start_job_free);
 	s->config_path = xasprintf("%s/config.json", run);
 	s->process_path = xstrdup(x->process_path);
 	s->tty = x->tty;
-	while (cmd[n])
-		n++;
 	s->cmd = xcalloc(n + 1, sizeof(char *));
 	for (size_t i = 0; i < n; i++)
 		s->cmd[i] = xstrdup(cmd[i]);
@@ -248,7 +249,7 @@ void exec_start_run(struct object *o, char *const *cmd)
 
 void exec_start_done(struct exec_start *x)
 {
-	/* On tmpfs and gone with the container at the latest. */
+	/* If unlink fails: the file is on tmpfs and removed with the container. */
 	if (x->process_path)
 		unlink(x->process_path);
 	free(x->process_path);

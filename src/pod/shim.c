@@ -200,6 +200,14 @@ struct pod *pod_find(const char *sandbox_id)
 	return o ? o->own : NULL;
 }
 
+struct pod *pod_of_container(const char *container_id)
+{
+	const struct object *o = world_find(KIND_CONTAINER, container_id);
+	const Crisp__State__Container *row = o ? o->sm->row : NULL;
+
+	return row ? pod_find(row->sandbox_id) : NULL;
+}
+
 static void ready(struct pod *p, struct line_wait *w)
 {
 	struct object *o = wait_object(w);
@@ -282,7 +290,8 @@ static void on_container(void *arg, const struct shim_status *st, int *fd)
 		container_shim_says(o, st);
 }
 
-/* A process whose session is gone has run on; the shim need not keep its end. */
+/* A process can outlive its session.  Without a session, or with a stream, no caller reads the exit
+ * status again: let the shim drop it. */
 static void on_exec(void *arg, const struct shim_status *st)
 {
 	struct pod *p = arg;
@@ -409,10 +418,8 @@ static bool is_replaced(const struct pod *p)
 	return sbx_is_ready(p->o->sm->state) && strcmp(row->boot_id, clock_boot_id()) == 0;
 }
 
-static void look(struct pod *p)
+static void look(struct pod *p, bool replaced)
 {
-	bool replaced = is_replaced(p);
-
 	if (replaced)
 		container_rescue_all(p);
 	report(p, replaced ? SHM_EVENT_REPLACED : SHM_EVENT_UNREPLACED, NULL);
@@ -420,17 +427,21 @@ static void look(struct pod *p)
 
 void shm_effect_look(struct sm_object *sm)
 {
-	look(object_of(sm)->own);
+	struct pod *p = object_of(sm)->own;
+
+	look(p, is_replaced(p));
 }
 
 static void leave(struct pod *p)
 {
+	bool replaced = is_replaced(p);
+
 	exec_pod_lost(p->o);
 	stream_pod_lost(p->o, "the pod's shim died");
-	if (!is_replaced(p))
+	if (!replaced)
 		container_pod_lost(p->o);
 	sm_dispatch(p->o->sm, sm_event_new(SBX_EVENT_SHIM_LOST));
-	look(p);
+	look(p, replaced);
 }
 
 void shm_effect_leave(struct sm_object *sm)
@@ -443,7 +454,7 @@ static void kill_hung(const struct pod *p)
 	_cleanup_free_ char *dir = path_pod_run(world.conf, p->o->sm->id);
 	struct spawn_child shim = SPAWN_CHILD_NULL;
 
-	log_warn("shim does not answer, it is killed", "sbx=%.13s", p->o->sm->id);
+	log_warn("kill a shim that does not answer", "sbx=%.13s", p->o->sm->id);
 	if (shim_is_alive(dir, &shim) && shim.pidfd >= 0)
 		pidfd_send_signal(shim.pidfd, SIGKILL, NULL, 0);
 	close_fdp(&shim.pidfd);
@@ -454,7 +465,7 @@ void shm_effect_kill_new(struct sm_object *sm)
 	struct pod *p = object_of(sm)->own;
 
 	kill_hung(p);
-	look(p);
+	look(p, is_replaced(p));
 }
 
 void shm_effect_kill_used(struct sm_object *sm)
@@ -484,11 +495,6 @@ static void line_moved(struct object *o, const struct sm_row *row)
 		down(p);
 }
 
-static void line_born(struct object *o)
-{
-	(void)o; /* line_new sets own */
-}
-
 static void line_gone(struct object *o)
 {
 	struct pod *p = o->own;
@@ -499,7 +505,6 @@ static void line_gone(struct object *o)
 
 const struct kind_ops kind_shim = {
 	.machine = &shm_machine,
-	.born = line_born,
 	.moved = line_moved,
 	.gone = line_gone,
 };

@@ -30,6 +30,8 @@ struct pod *pod_new(struct object *o);
 void pod_free(struct pod *p);
 /* Find the pod of a sandbox by id; NULL: no such sandbox. */
 struct pod *pod_find(const char *sandbox_id);
+/* The same for the sandbox of a container; NULL also: no such container. */
+struct pod *pod_of_container(const char *container_id);
 
 /* Connect to the shim, unless connected or connecting. */
 void pod_open(struct pod *p);
@@ -54,7 +56,7 @@ void pod_shutdown(struct pod *p);
  * shim is up.  If o is freed or leaves the effect gen meanwhile, fn is not called. */
 typedef void pod_ready_fn(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link);
 void pod_when_settled(struct pod *p, struct object *o, pod_ready_fn *fn);
-/* It is worth waiting. */
+/* The line is not settled: pod_when_settled would wait. */
 bool pod_is_settling(const struct pod *p);
 
 /* pod_when_settled, but call fn also when the line is down: for the effects that replace a shim. */

@@ -38,9 +38,10 @@ struct stream_session {
 	struct list node; /* in claimed */
 	uint64_t connection; /* of the client; 0: it has not come, or has gone */
 	struct stream_ask ask;
-	struct stream_fds fds; /* the daemon's ends, until the client has them */
+	struct stream_fds fds; /* the daemon's ends, until passed to the streaming server */
 	char **cmd;
-	char *url;
+	size_t n_cmd;
+	char *url; /* until freed: the answer to the call */
 };
 
 static struct stream_server *server; /* NULL: not started, or stopped */
@@ -71,7 +72,7 @@ static void report(struct object *o, int event, const struct err *why)
 
 /* --- prepare --- */
 
-/* No client came with the URL. */
+/* End the session of a token that no client used in time. */
 static void token_late(void *id)
 {
 	struct object *o = world_find(KIND_STREAM, id);
@@ -85,7 +86,7 @@ static size_t session_size(const struct stream_session *s)
 {
 	size_t size = sizeof(*s);
 
-	for (size_t i = 0; s->cmd && s->cmd[i]; i++)
+	for (size_t i = 0; i < s->n_cmd; i++)
 		size += strlen(s->cmd[i]) + 1 + sizeof(char *);
 	return size;
 }
@@ -96,7 +97,8 @@ static void expire(struct loop_timer *t)
 	tokens_expire(tokens, clock_monotonic_ns());
 }
 
-/* Their strings lie between others: the heap does not shrink by itself. */
+/* Return freed memory to the kernel.  Small allocations between the strings of many sessions keep
+ * the heap from shrinking by itself. */
 static void trim(size_t freed)
 {
 	static size_t sum;
@@ -110,13 +112,12 @@ static void trim(size_t freed)
 
 static void session_free(struct stream_session *s)
 {
-	struct exec_pipes rest = { .ours = s->fds };
 	size_t size = session_size(s);
 
 	list_remove(&s->node);
-	exec_pipes_done(&rest);
+	stream_fds_close(&s->fds);
 	exec_start_done(&s->start);
-	for (size_t i = 0; s->cmd && s->cmd[i]; i++)
+	for (size_t i = 0; i < s->n_cmd; i++)
 		free(s->cmd[i]);
 	free(s->cmd);
 	free(s->url);
@@ -130,13 +131,14 @@ static struct stream_session *session_new(enum stream_kind kind)
 
 	list_init(&s->node);
 	s->ask.kind = kind;
-	s->fds = (struct stream_fds){ -1, -1, -1 };
+	s->fds = STREAM_FDS_NULL;
 	return s;
 }
 
 static const struct exec_start_ops start_ops;
 
-/* Takes s.  container_id: "" for a pod's own. */
+/* Make the object of session s and a URL for it.  Takes s, on error too.  container_id: "" for
+ * PortForward. */
 static int session_offer(struct stream_session *s, const char *sandbox_id, const char *container_id,
 			 struct object **ret, struct err *e)
 {
@@ -161,7 +163,7 @@ static int session_offer(struct stream_session *s, const char *sandbox_id, const
 	}
 	loop_timer_set(world.loop, &expiry, clock_monotonic_ns() + TOKEN_NS + NSEC_PER_SEC, expire);
 	s->url = xasprintf("%s/%s/%s", stream_server_url(server), routes[s->ask.kind], token);
-	if (s->ask.kind == STREAM_KIND_EXEC)
+	if (s->ask.kind != STREAM_KIND_PORT_FORWARD)
 		exec_start_init(&s->start, &start_ops, container_id, id);
 	s->start.tty = s->ask.tty;
 	s->start.in = s->ask.in;
@@ -223,7 +225,8 @@ int stream_for_exec(const Runtime__V1__ExecRequest *req, struct object **ret, st
 	s->ask.in = req->stdin;
 	s->ask.out = req->stdout;
 	s->ask.err = req->stderr;
-	s->cmd = xcalloc(req->n_cmd + 1, sizeof(char *));
+	s->n_cmd = req->n_cmd;
+	s->cmd = xcalloc(req->n_cmd, sizeof(char *));
 	for (size_t i = 0; i < req->n_cmd; i++)
 		s->cmd[i] = xstrdup(req->cmd[i]);
 	return session_offer(s, container_row(o)->sandbox_id, o->sm->id, ret, e);
@@ -298,7 +301,7 @@ int stream_for_port_forward(const Runtime__V1__PortForwardRequest *req, struct o
 
 /* --- start --- */
 
-/* A terminal is one descriptor; the two directions are watched apart. */
+/* Duplicate the pty master: the streaming server polls input and output as two descriptors. */
 static int split_terminal(struct shim_answer *ans, struct stream_fds *ours, struct err *e)
 {
 	ours->out = take_fd(ans->fd);
@@ -316,7 +319,7 @@ static int opened(struct object *o, struct stream_fds *ours, struct err *e)
 
 	(void)e;
 	s->fds = *ours;
-	*ours = (struct stream_fds){ -1, -1, -1 };
+	*ours = STREAM_FDS_NULL;
 	return 0;
 }
 
@@ -337,6 +340,7 @@ static const struct exec_start_ops start_ops = { .opened = opened, .started = st
 static void attach_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	const struct stream_ask *a = &((const struct stream_session *)o->own)->ask;
+	const bool want[3] = { a->in, a->out, a->err };
 	const struct shim_request req = {
 		.type = SHIM_ATTACH,
 		.id = row_of(o)->container_id,
@@ -344,20 +348,8 @@ static void attach_with(struct object *o, uint64_t gen, struct pod *p, struct sh
 		.flags = (a->in ? SHIM_STDIN : 0) | (a->out ? SHIM_STDOUT : 0) |
 			 (a->err ? SHIM_STDERR : 0),
 	};
-	struct exec_pipes pipes = EXEC_PIPES_NULL;
-	struct shim_answer none = { .fd = -1 };
-	struct err e = ERR_NULL;
-	int r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the pod's shim is gone");
 
-	if (r == 0)
-		r = exec_pipes_open(&pipes, a->in, a->out, a->err, &e);
-	if (r == 0)
-		r = opened(o, &pipes.ours, &e);
-	if (r == 0)
-		pod_request(p, o, &req, pipes.theirs, pipes.n, started);
-	exec_pipes_done(&pipes);
-	if (r < 0)
-		started(o, gen, &none, &e);
+	exec_start_send(o, gen, p, link, &req, want);
 }
 
 void stm_effect_start(struct sm_object *sm)
@@ -365,16 +357,15 @@ void stm_effect_start(struct sm_object *sm)
 	struct object *o = object_of(sm), *container;
 	struct stream_session *s = o->own;
 	struct pod *p = pod_find(row_of(o)->sandbox_id);
-	struct shim_answer none = { .fd = -1 };
 	struct err e = ERR_NULL;
 	int r = find_running(row_of(o)->container_id, &container, &e);
 
 	if (r == 0 && !p)
 		r = err_set(&e, ERR_NOT_FOUND, "the pod is gone");
 	if (r < 0)
-		started(o, sm->effect_gen, &none, &e);
+		exec_start_fail(o, sm->effect_gen, &e);
 	else if (s->ask.kind == STREAM_KIND_EXEC)
-		exec_start_run(o, s->cmd);
+		exec_start_run(o, s->cmd, s->n_cmd);
 	else
 		pod_when_settled(p, o, attach_with);
 }
@@ -417,26 +408,22 @@ static void give(struct stream_session *s)
 	if (!server || !s->connection || (s->fds.in < 0 && s->fds.out < 0 && s->fds.err < 0))
 		return;
 	stream_server_give(server, s->connection, &s->fds);
-	s->fds = (struct stream_fds){ -1, -1, -1 };
+	s->fds = STREAM_FDS_NULL;
 }
 
 static void tell_end(const struct stream_session *s)
 {
 	const Crisp__State__Stream *row = row_of(s->o);
-	struct stream_end end = { .code = row->failure ? -1 : row->exit_code };
+	struct stream_end end = { .code = row->exit_code };
 
-	if (row->failure)
+	if (row->failure) {
+		end.code = -1;
 		row_failure_err(row->failure, &end.err);
-	if (row->failure)
-		log_debug("stream session is cut", "ctr=%.13s error=\"%s\"", row->container_id,
+		log_debug("cut a stream session", "ctr=%.13s error=\"%s\"", row->container_id,
 			  end.err.text);
+	}
 	if (server && s->connection)
 		stream_server_end(server, s->connection, &end);
-}
-
-static void stream_born(struct object *o)
-{
-	(void)o; /* its session is set by session_offer */
 }
 
 static void stream_moved(struct object *o, const struct sm_row *row)
@@ -445,7 +432,7 @@ static void stream_moved(struct object *o, const struct sm_row *row)
 
 	if (stm_is_given(row->target))
 		give(s);
-	if (stm_is_closed(row->target) && row->target != row->state)
+	if (stm_is_closed(row->target))
 		tell_end(s);
 }
 
@@ -456,7 +443,6 @@ static void stream_gone(struct object *o)
 
 const struct kind_ops kind_stream = {
 	.machine = &stm_machine,
-	.born = stream_born,
 	.moved = stream_moved,
 	.gone = stream_gone,
 };

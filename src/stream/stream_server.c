@@ -76,7 +76,7 @@ static void handle(struct server_message *m, struct conn *c)
 		if (!c->session || !c->ops->given)
 			break;
 		c->ops->given(c->session, &m->fds);
-		m->fds = (struct stream_fds){ -1, -1, -1 };
+		m->fds = STREAM_FDS_NULL;
 		break;
 	case MESSAGE_END:
 		if (c->session)
@@ -105,9 +105,7 @@ static void message_run(struct loop_post *post)
 	} else if (c) {
 		handle(m, c);
 	}
-	close_fdp(&m->fds.in);
-	close_fdp(&m->fds.out);
-	close_fdp(&m->fds.err);
+	stream_fds_close(&m->fds);
 	close_fdp(&m->sockets[0]);
 	close_fdp(&m->sockets[1]);
 	free(m);
@@ -122,7 +120,7 @@ static struct server_message *message_new(struct stream_server *s, enum message_
 	m->server = s;
 	m->kind = kind;
 	m->id = id;
-	m->fds = (struct stream_fds){ -1, -1, -1 };
+	m->fds = STREAM_FDS_NULL;
 	m->sockets[0] = m->sockets[1] = -1;
 	return m;
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/fs.h"
 
 struct tls_conf;
 
@@ -40,6 +41,14 @@ struct stream_ask {
 struct stream_fds {
 	int in, out, err;
 };
+#define STREAM_FDS_NULL ((struct stream_fds){ -1, -1, -1 })
+
+static inline void stream_fds_close(struct stream_fds *fds)
+{
+	close_fdp(&fds->in);
+	close_fdp(&fds->out);
+	close_fdp(&fds->err);
+}
 
 /* Result of a session.  err: set when it was not established or was cut off; else the code (0 to
  * 255). */
