@@ -125,5 +125,5 @@ EXTRA_test_schema := $(CODEGEN_STAGE0_OBJ)
 $(CODEGEN_STAGE0_OBJ): private CFLAGS += -Icodegen/stage0
 $(BUILD)/unit/test_schema: private CFLAGS += -Icodegen/stage0 \
 	-DSCHEMA_SET='"$(abspath $(CODEGEN)/api.ds)"' \
-	-DSCHEMA_TABLES='"$(abspath tests/conformance/cri-v0.36.3)"'
+	-DSCHEMA_TABLES='"$(abspath tests/conformance/cri-v0.37.2)"'
 $(BUILD)/unit/test_schema: $(CODEGEN_STAGE0_OBJ) $(CODEGEN)/api.ds

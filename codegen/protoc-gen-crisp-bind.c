@@ -20,6 +20,8 @@ const char *bind_kind_name(enum bind_kind kind)
 		return "read";
 	case BIND_DIRECT:
 		return "direct";
+	case BIND_REFUSED:
+		return "refused";
 	case BIND_UNIMPLEMENTED:
 		return "unimplemented";
 	}
@@ -534,6 +536,16 @@ static ssize_t bindings_find_rpc(const struct schema *s, const char *name)
 	return -1;
 }
 
+static const char *words_join(const struct input_file *src, size_t from)
+{
+	struct emit e = EMIT_NULL;
+	size_t i;
+
+	for (i = from; i < src->n_words; i++)
+		emit_put(&e, "%s%s", i > from ? " " : "", src->words[i]);
+	return emit_text(&e);
+}
+
 /* Is the number of words valid for the kind? */
 static bool rpc_is_complete(enum bind_kind kind, size_t n_words)
 {
@@ -541,6 +553,7 @@ static bool rpc_is_complete(enum bind_kind kind, size_t n_words)
 	case BIND_NONE:
 		return false;
 	case BIND_EVENT:
+	case BIND_REFUSED:
 		return n_words > 2;
 	case BIND_READ:
 	case BIND_DIRECT:
@@ -576,7 +589,9 @@ static void rpc_parse(const struct bind_reader *l)
 	bind->kind = (enum bind_kind)kind;
 	bind->line = src->line;
 	if (!rpc_is_complete(bind->kind, src->n_words)) {
-		mistake(l, "write %s and one of: event MACHINE.EVENT, read, direct, unimplemented",
+		mistake(l,
+			"write %s and one of: event MACHINE.EVENT, read, direct, refused REASON, "
+			"unimplemented",
 			src->words[0]);
 		bind->kind = BIND_UNIMPLEMENTED; /* reported; avoids a second report as unbound */
 	} else if (bind->kind == BIND_EVENT && r->server_stream) {
@@ -587,6 +602,8 @@ static void rpc_parse(const struct bind_reader *l)
 	} else if (bind->kind == BIND_EVENT) {
 		if (event_parse(bind, src->words[2], l))
 			event_parse_how(bind, r, l);
+	} else if (bind->kind == BIND_REFUSED) {
+		bind->reason = words_join(src, 2);
 	} else {
 		direct_parse(bind, r, l);
 	}

@@ -14,6 +14,7 @@ enum bind_kind {
 	BIND_EVENT,
 	BIND_READ,
 	BIND_DIRECT,
+	BIND_REFUSED,
 	BIND_UNIMPLEMENTED,
 };
 
@@ -65,6 +66,7 @@ struct binding {
 	const struct field *items; /* of a read: the list in the response */
 	const char *unless; /* a state's name, NULL: any state */
 	int unless_number;
+	const char *reason; /* of a refused RPC */
 };
 
 struct bindings {
@@ -78,7 +80,7 @@ struct bindings {
 
 void bindings_load(struct bindings *b, const char *path, const struct schema *s, struct diag *d);
 
-/* "event", "read", "direct", "unimplemented". */
+/* "event", "read", "direct", "refused", "unimplemented". */
 const char *bind_kind_name(enum bind_kind kind);
 
 /* The labels field of a listing's message; NULL: none. */

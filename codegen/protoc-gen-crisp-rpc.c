@@ -33,6 +33,11 @@ static const char rpc_contract[] =
 	" * named: has the listing this name?\n"
 	" */\n";
 
+static bool rpc_is_handled(const struct binding *b)
+{
+	return b->kind != BIND_UNIMPLEMENTED && b->kind != BIND_REFUSED;
+}
+
 /* Is rpc_read the handler? */
 static bool rpc_is_selected_read(const struct binding *b)
 {
@@ -152,12 +157,12 @@ static void emit_rpc_header(const struct plugin *p, struct emit *h)
 	emit_line(h, "CRI_RPC_COUNT,");
 	emit_close(h, "};");
 	emit_put(h,
-		 "\n/* Indexed by enum cri_rpc.  An unimplemented method's handle fails with "
-		 "ERR_UNIMPLEMENTED. */\n"
+		 "\n/* Indexed by enum cri_rpc.  An unimplemented or refused method has no "
+		 "handle. */\n"
 		 "extern const struct rpc_method cri_methods[CRI_RPC_COUNT];\n\n%s",
 		 rpc_contract);
 	for (i = 0; i < s->n_rpcs; i++)
-		if (b->of[i].kind != BIND_UNIMPLEMENTED)
+		if (rpc_is_handled(&b->of[i]))
 			emit_handler_prototype(&s->rpcs[i], &b->of[i], h);
 	for (i = 0; i < b->n_machines; i++)
 		if (b->machines[i].named)
@@ -417,6 +422,7 @@ static void emit_method(const struct rpc *r, const struct binding *b, struct emi
 		[BIND_EVENT] = "EVENT",
 		[BIND_READ] = "READ",
 		[BIND_DIRECT] = "DIRECT",
+		[BIND_REFUSED] = "UNIMPLEMENTED",
 		[BIND_UNIMPLEMENTED] = "UNIMPLEMENTED",
 	};
 
@@ -431,33 +437,19 @@ static void emit_method(const struct rpc *r, const struct binding *b, struct emi
 		emit_event_row(r, b, c);
 	else if (b->machine)
 		emit_select_row(r, b, c);
+	if (b->kind == BIND_REFUSED) {
+		emit_put(c, "\t\t.refusal = ");
+		emit_literal(c, b->reason);
+		emit_put(c, ",\n");
+	}
 	emit_line(c, ".validate = cri_validate_%s,", r->snake);
 	if (b->kind == BIND_EVENT)
 		emit_line(c, ".handle = rpc_raise,");
 	else if (rpc_is_selected_read(b))
 		emit_line(c, ".handle = rpc_read,");
-	else
-		emit_line(c, ".handle = handle_%s,",
-			  b->kind == BIND_UNIMPLEMENTED ? "unimplemented" : r->snake);
+	else if (rpc_is_handled(b))
+		emit_line(c, ".handle = handle_%s,", r->snake);
 	emit_close(c, "},");
-}
-
-static void emit_unimplemented(const struct plugin *p, struct emit *c)
-{
-	size_t i;
-
-	for (i = 0; i < p->schema.n_rpcs; i++)
-		if (p->bindings.of[i].kind == BIND_UNIMPLEMENTED)
-			break;
-	if (i == p->schema.n_rpcs)
-		return;
-	emit_put(c, "\nstatic int handle_unimplemented(struct rpc_call *call, "
-		    "const ProtobufCMessage *msg, struct err *e)\n"
-		    "{\n"
-		    "\t(void)msg;\n"
-		    "\treturn err_set(e, ERR_UNIMPLEMENTED, \"%%s is not implemented\", "
-		    "rpc_call_method(call)->name);\n"
-		    "}\n");
 }
 
 void plugin_emit_rpc(const struct plugin *p, struct emit *h, struct emit *c)
@@ -471,12 +463,11 @@ void plugin_emit_rpc(const struct plugin *p, struct emit *h, struct emit *c)
 		    "#include \"cri_validate.h\"\n#include \"sm/engine.h\"\n");
 	for (i = 0; i < p->bindings.n_machines; i++)
 		emit_line(c, "#include \"sm_%s.h\"", p->bindings.machines[i].name);
-	emit_unimplemented(p, c);
 	for (i = 0; i < p->bindings.n_machines; i++)
 		if (p->bindings.machines[i].named)
 			emit_named_thunk(&p->bindings.machines[i], c);
 	for (i = 0; i < s->n_rpcs; i++)
-		if (p->bindings.of[i].kind != BIND_UNIMPLEMENTED)
+		if (rpc_is_handled(&p->bindings.of[i]))
 			emit_thunk(&s->rpcs[i], &p->bindings.of[i], c);
 	emit_blank(c);
 	emit_open(c, "const struct rpc_method cri_methods[CRI_RPC_COUNT] = {");
@@ -551,7 +542,7 @@ void plugin_emit_coverage(const struct plugin *p, struct emit *t)
 				  r->server_stream ? "  stream" : "");
 	}
 	emit_blank(t);
-	emit_line(t, "%u event, %u read, %u direct, %u unimplemented, %zu in all",
-		  count[BIND_EVENT], count[BIND_READ], count[BIND_DIRECT],
+	emit_line(t, "%u event, %u read, %u direct, %u refused, %u unimplemented, %zu in all",
+		  count[BIND_EVENT], count[BIND_READ], count[BIND_DIRECT], count[BIND_REFUSED],
 		  count[BIND_UNIMPLEMENTED], p->schema.n_rpcs);
 }

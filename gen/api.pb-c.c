@@ -7825,6 +7825,243 @@ void   runtime__v1__update_pod_sandbox_resources_response__free_unpacked
   assert(message->base.descriptor == &runtime__v1__update_pod_sandbox_resources_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   runtime__v1__checkpoint_pod_request__options_entry__init
+                     (Runtime__V1__CheckpointPodRequest__OptionsEntry         *message)
+{
+  static const Runtime__V1__CheckpointPodRequest__OptionsEntry init_value = RUNTIME__V1__CHECKPOINT_POD_REQUEST__OPTIONS_ENTRY__INIT;
+  *message = init_value;
+}
+void   runtime__v1__checkpoint_pod_request__init
+                     (Runtime__V1__CheckpointPodRequest         *message)
+{
+  static const Runtime__V1__CheckpointPodRequest init_value = RUNTIME__V1__CHECKPOINT_POD_REQUEST__INIT;
+  *message = init_value;
+}
+size_t runtime__v1__checkpoint_pod_request__get_packed_size
+                     (const Runtime__V1__CheckpointPodRequest *message)
+{
+  assert(message->base.descriptor == &runtime__v1__checkpoint_pod_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t runtime__v1__checkpoint_pod_request__pack
+                     (const Runtime__V1__CheckpointPodRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &runtime__v1__checkpoint_pod_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t runtime__v1__checkpoint_pod_request__pack_to_buffer
+                     (const Runtime__V1__CheckpointPodRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &runtime__v1__checkpoint_pod_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Runtime__V1__CheckpointPodRequest *
+       runtime__v1__checkpoint_pod_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Runtime__V1__CheckpointPodRequest *)
+     protobuf_c_message_unpack (&runtime__v1__checkpoint_pod_request__descriptor,
+                                allocator, len, data);
+}
+void   runtime__v1__checkpoint_pod_request__free_unpacked
+                     (Runtime__V1__CheckpointPodRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &runtime__v1__checkpoint_pod_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   runtime__v1__checkpoint_pod_response__init
+                     (Runtime__V1__CheckpointPodResponse         *message)
+{
+  static const Runtime__V1__CheckpointPodResponse init_value = RUNTIME__V1__CHECKPOINT_POD_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t runtime__v1__checkpoint_pod_response__get_packed_size
+                     (const Runtime__V1__CheckpointPodResponse *message)
+{
+  assert(message->base.descriptor == &runtime__v1__checkpoint_pod_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t runtime__v1__checkpoint_pod_response__pack
+                     (const Runtime__V1__CheckpointPodResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &runtime__v1__checkpoint_pod_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t runtime__v1__checkpoint_pod_response__pack_to_buffer
+                     (const Runtime__V1__CheckpointPodResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &runtime__v1__checkpoint_pod_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Runtime__V1__CheckpointPodResponse *
+       runtime__v1__checkpoint_pod_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Runtime__V1__CheckpointPodResponse *)
+     protobuf_c_message_unpack (&runtime__v1__checkpoint_pod_response__descriptor,
+                                allocator, len, data);
+}
+void   runtime__v1__checkpoint_pod_response__free_unpacked
+                     (Runtime__V1__CheckpointPodResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &runtime__v1__checkpoint_pod_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   runtime__v1__restore_pod_request__options_entry__init
+                     (Runtime__V1__RestorePodRequest__OptionsEntry         *message)
+{
+  static const Runtime__V1__RestorePodRequest__OptionsEntry init_value = RUNTIME__V1__RESTORE_POD_REQUEST__OPTIONS_ENTRY__INIT;
+  *message = init_value;
+}
+void   runtime__v1__restore_pod_request__init
+                     (Runtime__V1__RestorePodRequest         *message)
+{
+  static const Runtime__V1__RestorePodRequest init_value = RUNTIME__V1__RESTORE_POD_REQUEST__INIT;
+  *message = init_value;
+}
+size_t runtime__v1__restore_pod_request__get_packed_size
+                     (const Runtime__V1__RestorePodRequest *message)
+{
+  assert(message->base.descriptor == &runtime__v1__restore_pod_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t runtime__v1__restore_pod_request__pack
+                     (const Runtime__V1__RestorePodRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &runtime__v1__restore_pod_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t runtime__v1__restore_pod_request__pack_to_buffer
+                     (const Runtime__V1__RestorePodRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &runtime__v1__restore_pod_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Runtime__V1__RestorePodRequest *
+       runtime__v1__restore_pod_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Runtime__V1__RestorePodRequest *)
+     protobuf_c_message_unpack (&runtime__v1__restore_pod_request__descriptor,
+                                allocator, len, data);
+}
+void   runtime__v1__restore_pod_request__free_unpacked
+                     (Runtime__V1__RestorePodRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &runtime__v1__restore_pod_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   runtime__v1__restored_container__init
+                     (Runtime__V1__RestoredContainer         *message)
+{
+  static const Runtime__V1__RestoredContainer init_value = RUNTIME__V1__RESTORED_CONTAINER__INIT;
+  *message = init_value;
+}
+size_t runtime__v1__restored_container__get_packed_size
+                     (const Runtime__V1__RestoredContainer *message)
+{
+  assert(message->base.descriptor == &runtime__v1__restored_container__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t runtime__v1__restored_container__pack
+                     (const Runtime__V1__RestoredContainer *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &runtime__v1__restored_container__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t runtime__v1__restored_container__pack_to_buffer
+                     (const Runtime__V1__RestoredContainer *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &runtime__v1__restored_container__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Runtime__V1__RestoredContainer *
+       runtime__v1__restored_container__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Runtime__V1__RestoredContainer *)
+     protobuf_c_message_unpack (&runtime__v1__restored_container__descriptor,
+                                allocator, len, data);
+}
+void   runtime__v1__restored_container__free_unpacked
+                     (Runtime__V1__RestoredContainer *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &runtime__v1__restored_container__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   runtime__v1__restore_pod_response__init
+                     (Runtime__V1__RestorePodResponse         *message)
+{
+  static const Runtime__V1__RestorePodResponse init_value = RUNTIME__V1__RESTORE_POD_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t runtime__v1__restore_pod_response__get_packed_size
+                     (const Runtime__V1__RestorePodResponse *message)
+{
+  assert(message->base.descriptor == &runtime__v1__restore_pod_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t runtime__v1__restore_pod_response__pack
+                     (const Runtime__V1__RestorePodResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &runtime__v1__restore_pod_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t runtime__v1__restore_pod_response__pack_to_buffer
+                     (const Runtime__V1__RestorePodResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &runtime__v1__restore_pod_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Runtime__V1__RestorePodResponse *
+       runtime__v1__restore_pod_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Runtime__V1__RestorePodResponse *)
+     protobuf_c_message_unpack (&runtime__v1__restore_pod_response__descriptor,
+                                allocator, len, data);
+}
+void   runtime__v1__restore_pod_response__free_unpacked
+                     (Runtime__V1__RestorePodResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &runtime__v1__restore_pod_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor runtime__v1__version_request__field_descriptors[1] =
 {
   {
@@ -8081,7 +8318,7 @@ const ProtobufCMessageDescriptor runtime__v1__port_mapping__descriptor =
   (ProtobufCMessageInit) runtime__v1__port_mapping__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor runtime__v1__mount__field_descriptors[10] =
+static const ProtobufCFieldDescriptor runtime__v1__mount__field_descriptors[11] =
 {
   {
     "container_path",
@@ -8203,6 +8440,18 @@ static const ProtobufCFieldDescriptor runtime__v1__mount__field_descriptors[10] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "mount_options",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Runtime__V1__Mount, n_mount_options),
+    offsetof(Runtime__V1__Mount, mount_options),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned runtime__v1__mount__field_indices_by_name[] = {
   0,   /* field[0] = container_path */
@@ -8210,6 +8459,7 @@ static const unsigned runtime__v1__mount__field_indices_by_name[] = {
   1,   /* field[1] = host_path */
   8,   /* field[8] = image */
   9,   /* field[9] = image_sub_path */
+  10,   /* field[10] = mount_options */
   4,   /* field[4] = propagation */
   2,   /* field[2] = readonly */
   7,   /* field[7] = recursive_read_only */
@@ -8219,7 +8469,7 @@ static const unsigned runtime__v1__mount__field_indices_by_name[] = {
 static const ProtobufCIntRange runtime__v1__mount__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor runtime__v1__mount__descriptor =
 {
@@ -8229,7 +8479,7 @@ const ProtobufCMessageDescriptor runtime__v1__mount__descriptor =
   "Runtime__V1__Mount",
   "runtime.v1",
   sizeof(Runtime__V1__Mount),
-  10,
+  11,
   runtime__v1__mount__field_descriptors,
   runtime__v1__mount__field_indices_by_name,
   1,  runtime__v1__mount__number_ranges,
@@ -16805,7 +17055,7 @@ const ProtobufCMessageDescriptor runtime__v1__runtime_handler__descriptor =
   (ProtobufCMessageInit) runtime__v1__runtime_handler__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor runtime__v1__runtime_features__field_descriptors[2] =
+static const ProtobufCFieldDescriptor runtime__v1__runtime_features__field_descriptors[3] =
 {
   {
     "supplemental_groups_policy",
@@ -16831,15 +17081,28 @@ static const ProtobufCFieldDescriptor runtime__v1__runtime_features__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "mount_options",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__RuntimeFeatures, mount_options),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned runtime__v1__runtime_features__field_indices_by_name[] = {
+  2,   /* field[2] = mount_options */
   0,   /* field[0] = supplemental_groups_policy */
   1,   /* field[1] = user_namespaces_host_network */
 };
 static const ProtobufCIntRange runtime__v1__runtime_features__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor runtime__v1__runtime_features__descriptor =
 {
@@ -16849,7 +17112,7 @@ const ProtobufCMessageDescriptor runtime__v1__runtime_features__descriptor =
   "Runtime__V1__RuntimeFeatures",
   "runtime.v1",
   sizeof(Runtime__V1__RuntimeFeatures),
-  2,
+  3,
   runtime__v1__runtime_features__field_descriptors,
   runtime__v1__runtime_features__field_indices_by_name,
   1,  runtime__v1__runtime_features__number_ranges,
@@ -19434,6 +19697,395 @@ const ProtobufCMessageDescriptor runtime__v1__update_pod_sandbox_resources_respo
   (ProtobufCMessageInit) runtime__v1__update_pod_sandbox_resources_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor runtime__v1__checkpoint_pod_request__options_entry__field_descriptors[2] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__CheckpointPodRequest__OptionsEntry, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__CheckpointPodRequest__OptionsEntry, value),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned runtime__v1__checkpoint_pod_request__options_entry__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange runtime__v1__checkpoint_pod_request__options_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor runtime__v1__checkpoint_pod_request__options_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "runtime.v1.CheckpointPodRequest.OptionsEntry",
+  "OptionsEntry",
+  "Runtime__V1__CheckpointPodRequest__OptionsEntry",
+  "runtime.v1",
+  sizeof(Runtime__V1__CheckpointPodRequest__OptionsEntry),
+  2,
+  runtime__v1__checkpoint_pod_request__options_entry__field_descriptors,
+  runtime__v1__checkpoint_pod_request__options_entry__field_indices_by_name,
+  1,  runtime__v1__checkpoint_pod_request__options_entry__number_ranges,
+  (ProtobufCMessageInit) runtime__v1__checkpoint_pod_request__options_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor runtime__v1__checkpoint_pod_request__field_descriptors[4] =
+{
+  {
+    "pod_sandbox_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__CheckpointPodRequest, pod_sandbox_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "output_path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__CheckpointPodRequest, output_path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "container_ids",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Runtime__V1__CheckpointPodRequest, n_container_ids),
+    offsetof(Runtime__V1__CheckpointPodRequest, container_ids),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "options",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Runtime__V1__CheckpointPodRequest, n_options),
+    offsetof(Runtime__V1__CheckpointPodRequest, options),
+    &runtime__v1__checkpoint_pod_request__options_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned runtime__v1__checkpoint_pod_request__field_indices_by_name[] = {
+  2,   /* field[2] = container_ids */
+  3,   /* field[3] = options */
+  1,   /* field[1] = output_path */
+  0,   /* field[0] = pod_sandbox_id */
+};
+static const ProtobufCIntRange runtime__v1__checkpoint_pod_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor runtime__v1__checkpoint_pod_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "runtime.v1.CheckpointPodRequest",
+  "CheckpointPodRequest",
+  "Runtime__V1__CheckpointPodRequest",
+  "runtime.v1",
+  sizeof(Runtime__V1__CheckpointPodRequest),
+  4,
+  runtime__v1__checkpoint_pod_request__field_descriptors,
+  runtime__v1__checkpoint_pod_request__field_indices_by_name,
+  1,  runtime__v1__checkpoint_pod_request__number_ranges,
+  (ProtobufCMessageInit) runtime__v1__checkpoint_pod_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define runtime__v1__checkpoint_pod_response__field_descriptors NULL
+#define runtime__v1__checkpoint_pod_response__field_indices_by_name NULL
+#define runtime__v1__checkpoint_pod_response__number_ranges NULL
+const ProtobufCMessageDescriptor runtime__v1__checkpoint_pod_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "runtime.v1.CheckpointPodResponse",
+  "CheckpointPodResponse",
+  "Runtime__V1__CheckpointPodResponse",
+  "runtime.v1",
+  sizeof(Runtime__V1__CheckpointPodResponse),
+  0,
+  runtime__v1__checkpoint_pod_response__field_descriptors,
+  runtime__v1__checkpoint_pod_response__field_indices_by_name,
+  0,  runtime__v1__checkpoint_pod_response__number_ranges,
+  (ProtobufCMessageInit) runtime__v1__checkpoint_pod_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor runtime__v1__restore_pod_request__options_entry__field_descriptors[2] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__RestorePodRequest__OptionsEntry, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__RestorePodRequest__OptionsEntry, value),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned runtime__v1__restore_pod_request__options_entry__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange runtime__v1__restore_pod_request__options_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor runtime__v1__restore_pod_request__options_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "runtime.v1.RestorePodRequest.OptionsEntry",
+  "OptionsEntry",
+  "Runtime__V1__RestorePodRequest__OptionsEntry",
+  "runtime.v1",
+  sizeof(Runtime__V1__RestorePodRequest__OptionsEntry),
+  2,
+  runtime__v1__restore_pod_request__options_entry__field_descriptors,
+  runtime__v1__restore_pod_request__options_entry__field_indices_by_name,
+  1,  runtime__v1__restore_pod_request__options_entry__number_ranges,
+  (ProtobufCMessageInit) runtime__v1__restore_pod_request__options_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor runtime__v1__restore_pod_request__field_descriptors[5] =
+{
+  {
+    "checkpoint_path",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__RestorePodRequest, checkpoint_path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "config",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__RestorePodRequest, config),
+    &runtime__v1__pod_sandbox_config__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "runtime_handler",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__RestorePodRequest, runtime_handler),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "options",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Runtime__V1__RestorePodRequest, n_options),
+    offsetof(Runtime__V1__RestorePodRequest, options),
+    &runtime__v1__restore_pod_request__options_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "container_configs",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Runtime__V1__RestorePodRequest, n_container_configs),
+    offsetof(Runtime__V1__RestorePodRequest, container_configs),
+    &runtime__v1__container_config__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned runtime__v1__restore_pod_request__field_indices_by_name[] = {
+  0,   /* field[0] = checkpoint_path */
+  1,   /* field[1] = config */
+  4,   /* field[4] = container_configs */
+  3,   /* field[3] = options */
+  2,   /* field[2] = runtime_handler */
+};
+static const ProtobufCIntRange runtime__v1__restore_pod_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor runtime__v1__restore_pod_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "runtime.v1.RestorePodRequest",
+  "RestorePodRequest",
+  "Runtime__V1__RestorePodRequest",
+  "runtime.v1",
+  sizeof(Runtime__V1__RestorePodRequest),
+  5,
+  runtime__v1__restore_pod_request__field_descriptors,
+  runtime__v1__restore_pod_request__field_indices_by_name,
+  1,  runtime__v1__restore_pod_request__number_ranges,
+  (ProtobufCMessageInit) runtime__v1__restore_pod_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor runtime__v1__restored_container__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__RestoredContainer, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "container_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__RestoredContainer, container_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned runtime__v1__restored_container__field_indices_by_name[] = {
+  1,   /* field[1] = container_id */
+  0,   /* field[0] = name */
+};
+static const ProtobufCIntRange runtime__v1__restored_container__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor runtime__v1__restored_container__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "runtime.v1.RestoredContainer",
+  "RestoredContainer",
+  "Runtime__V1__RestoredContainer",
+  "runtime.v1",
+  sizeof(Runtime__V1__RestoredContainer),
+  2,
+  runtime__v1__restored_container__field_descriptors,
+  runtime__v1__restored_container__field_indices_by_name,
+  1,  runtime__v1__restored_container__number_ranges,
+  (ProtobufCMessageInit) runtime__v1__restored_container__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor runtime__v1__restore_pod_response__field_descriptors[2] =
+{
+  {
+    "pod_sandbox_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Runtime__V1__RestorePodResponse, pod_sandbox_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restored_containers",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Runtime__V1__RestorePodResponse, n_restored_containers),
+    offsetof(Runtime__V1__RestorePodResponse, restored_containers),
+    &runtime__v1__restored_container__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned runtime__v1__restore_pod_response__field_indices_by_name[] = {
+  0,   /* field[0] = pod_sandbox_id */
+  1,   /* field[1] = restored_containers */
+};
+static const ProtobufCIntRange runtime__v1__restore_pod_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor runtime__v1__restore_pod_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "runtime.v1.RestorePodResponse",
+  "RestorePodResponse",
+  "Runtime__V1__RestorePodResponse",
+  "runtime.v1",
+  sizeof(Runtime__V1__RestorePodResponse),
+  2,
+  runtime__v1__restore_pod_response__field_descriptors,
+  runtime__v1__restore_pod_response__field_indices_by_name,
+  1,  runtime__v1__restore_pod_response__number_ranges,
+  (ProtobufCMessageInit) runtime__v1__restore_pod_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue runtime__v1__protocol__enum_values_by_number[3] =
 {
   { "TCP", "RUNTIME__V1__PROTOCOL__TCP", 0 },
@@ -19584,144 +20236,144 @@ const ProtobufCEnumDescriptor runtime__v1__pod_sandbox_state__descriptor =
 };
 static const ProtobufCEnumValue runtime__v1__signal__enum_values_by_number[66] =
 {
-  { "RUNTIME_DEFAULT", "RUNTIME__V1__SIGNAL__RUNTIME_DEFAULT", 0 },
-  { "SIGABRT", "RUNTIME__V1__SIGNAL__SIGABRT", 1 },
-  { "SIGALRM", "RUNTIME__V1__SIGNAL__SIGALRM", 2 },
-  { "SIGBUS", "RUNTIME__V1__SIGNAL__SIGBUS", 3 },
-  { "SIGCHLD", "RUNTIME__V1__SIGNAL__SIGCHLD", 4 },
-  { "SIGCLD", "RUNTIME__V1__SIGNAL__SIGCLD", 5 },
-  { "SIGCONT", "RUNTIME__V1__SIGNAL__SIGCONT", 6 },
-  { "SIGFPE", "RUNTIME__V1__SIGNAL__SIGFPE", 7 },
-  { "SIGHUP", "RUNTIME__V1__SIGNAL__SIGHUP", 8 },
-  { "SIGILL", "RUNTIME__V1__SIGNAL__SIGILL", 9 },
-  { "SIGINT", "RUNTIME__V1__SIGNAL__SIGINT", 10 },
-  { "SIGIO", "RUNTIME__V1__SIGNAL__SIGIO", 11 },
-  { "SIGIOT", "RUNTIME__V1__SIGNAL__SIGIOT", 12 },
-  { "SIGKILL", "RUNTIME__V1__SIGNAL__SIGKILL", 13 },
-  { "SIGPIPE", "RUNTIME__V1__SIGNAL__SIGPIPE", 14 },
-  { "SIGPOLL", "RUNTIME__V1__SIGNAL__SIGPOLL", 15 },
-  { "SIGPROF", "RUNTIME__V1__SIGNAL__SIGPROF", 16 },
-  { "SIGPWR", "RUNTIME__V1__SIGNAL__SIGPWR", 17 },
-  { "SIGQUIT", "RUNTIME__V1__SIGNAL__SIGQUIT", 18 },
-  { "SIGSEGV", "RUNTIME__V1__SIGNAL__SIGSEGV", 19 },
-  { "SIGSTKFLT", "RUNTIME__V1__SIGNAL__SIGSTKFLT", 20 },
-  { "SIGSTOP", "RUNTIME__V1__SIGNAL__SIGSTOP", 21 },
-  { "SIGSYS", "RUNTIME__V1__SIGNAL__SIGSYS", 22 },
-  { "SIGTERM", "RUNTIME__V1__SIGNAL__SIGTERM", 23 },
-  { "SIGTRAP", "RUNTIME__V1__SIGNAL__SIGTRAP", 24 },
-  { "SIGTSTP", "RUNTIME__V1__SIGNAL__SIGTSTP", 25 },
-  { "SIGTTIN", "RUNTIME__V1__SIGNAL__SIGTTIN", 26 },
-  { "SIGTTOU", "RUNTIME__V1__SIGNAL__SIGTTOU", 27 },
-  { "SIGURG", "RUNTIME__V1__SIGNAL__SIGURG", 28 },
-  { "SIGUSR1", "RUNTIME__V1__SIGNAL__SIGUSR1", 29 },
-  { "SIGUSR2", "RUNTIME__V1__SIGNAL__SIGUSR2", 30 },
-  { "SIGVTALRM", "RUNTIME__V1__SIGNAL__SIGVTALRM", 31 },
-  { "SIGWINCH", "RUNTIME__V1__SIGNAL__SIGWINCH", 32 },
-  { "SIGXCPU", "RUNTIME__V1__SIGNAL__SIGXCPU", 33 },
-  { "SIGXFSZ", "RUNTIME__V1__SIGNAL__SIGXFSZ", 34 },
-  { "SIGRTMIN", "RUNTIME__V1__SIGNAL__SIGRTMIN", 35 },
-  { "SIGRTMINPLUS1", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS1", 36 },
-  { "SIGRTMINPLUS2", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS2", 37 },
-  { "SIGRTMINPLUS3", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS3", 38 },
-  { "SIGRTMINPLUS4", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS4", 39 },
-  { "SIGRTMINPLUS5", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS5", 40 },
-  { "SIGRTMINPLUS6", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS6", 41 },
-  { "SIGRTMINPLUS7", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS7", 42 },
-  { "SIGRTMINPLUS8", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS8", 43 },
-  { "SIGRTMINPLUS9", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS9", 44 },
-  { "SIGRTMINPLUS10", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS10", 45 },
-  { "SIGRTMINPLUS11", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS11", 46 },
-  { "SIGRTMINPLUS12", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS12", 47 },
-  { "SIGRTMINPLUS13", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS13", 48 },
-  { "SIGRTMINPLUS14", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS14", 49 },
-  { "SIGRTMINPLUS15", "RUNTIME__V1__SIGNAL__SIGRTMINPLUS15", 50 },
-  { "SIGRTMAXMINUS14", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS14", 51 },
-  { "SIGRTMAXMINUS13", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS13", 52 },
-  { "SIGRTMAXMINUS12", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS12", 53 },
-  { "SIGRTMAXMINUS11", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS11", 54 },
-  { "SIGRTMAXMINUS10", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS10", 55 },
-  { "SIGRTMAXMINUS9", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS9", 56 },
-  { "SIGRTMAXMINUS8", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS8", 57 },
-  { "SIGRTMAXMINUS7", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS7", 58 },
-  { "SIGRTMAXMINUS6", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS6", 59 },
-  { "SIGRTMAXMINUS5", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS5", 60 },
-  { "SIGRTMAXMINUS4", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS4", 61 },
-  { "SIGRTMAXMINUS3", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS3", 62 },
-  { "SIGRTMAXMINUS2", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS2", 63 },
-  { "SIGRTMAXMINUS1", "RUNTIME__V1__SIGNAL__SIGRTMAXMINUS1", 64 },
-  { "SIGRTMAX", "RUNTIME__V1__SIGNAL__SIGRTMAX", 65 },
+  { "SIGNAL_RUNTIME_DEFAULT", "RUNTIME__V1__SIGNAL__SIGNAL_RUNTIME_DEFAULT", 0 },
+  { "SIGNAL_SIGABRT", "RUNTIME__V1__SIGNAL__SIGNAL_SIGABRT", 1 },
+  { "SIGNAL_SIGALRM", "RUNTIME__V1__SIGNAL__SIGNAL_SIGALRM", 2 },
+  { "SIGNAL_SIGBUS", "RUNTIME__V1__SIGNAL__SIGNAL_SIGBUS", 3 },
+  { "SIGNAL_SIGCHLD", "RUNTIME__V1__SIGNAL__SIGNAL_SIGCHLD", 4 },
+  { "SIGNAL_SIGCLD", "RUNTIME__V1__SIGNAL__SIGNAL_SIGCLD", 5 },
+  { "SIGNAL_SIGCONT", "RUNTIME__V1__SIGNAL__SIGNAL_SIGCONT", 6 },
+  { "SIGNAL_SIGFPE", "RUNTIME__V1__SIGNAL__SIGNAL_SIGFPE", 7 },
+  { "SIGNAL_SIGHUP", "RUNTIME__V1__SIGNAL__SIGNAL_SIGHUP", 8 },
+  { "SIGNAL_SIGILL", "RUNTIME__V1__SIGNAL__SIGNAL_SIGILL", 9 },
+  { "SIGNAL_SIGINT", "RUNTIME__V1__SIGNAL__SIGNAL_SIGINT", 10 },
+  { "SIGNAL_SIGIO", "RUNTIME__V1__SIGNAL__SIGNAL_SIGIO", 11 },
+  { "SIGNAL_SIGIOT", "RUNTIME__V1__SIGNAL__SIGNAL_SIGIOT", 12 },
+  { "SIGNAL_SIGKILL", "RUNTIME__V1__SIGNAL__SIGNAL_SIGKILL", 13 },
+  { "SIGNAL_SIGPIPE", "RUNTIME__V1__SIGNAL__SIGNAL_SIGPIPE", 14 },
+  { "SIGNAL_SIGPOLL", "RUNTIME__V1__SIGNAL__SIGNAL_SIGPOLL", 15 },
+  { "SIGNAL_SIGPROF", "RUNTIME__V1__SIGNAL__SIGNAL_SIGPROF", 16 },
+  { "SIGNAL_SIGPWR", "RUNTIME__V1__SIGNAL__SIGNAL_SIGPWR", 17 },
+  { "SIGNAL_SIGQUIT", "RUNTIME__V1__SIGNAL__SIGNAL_SIGQUIT", 18 },
+  { "SIGNAL_SIGSEGV", "RUNTIME__V1__SIGNAL__SIGNAL_SIGSEGV", 19 },
+  { "SIGNAL_SIGSTKFLT", "RUNTIME__V1__SIGNAL__SIGNAL_SIGSTKFLT", 20 },
+  { "SIGNAL_SIGSTOP", "RUNTIME__V1__SIGNAL__SIGNAL_SIGSTOP", 21 },
+  { "SIGNAL_SIGSYS", "RUNTIME__V1__SIGNAL__SIGNAL_SIGSYS", 22 },
+  { "SIGNAL_SIGTERM", "RUNTIME__V1__SIGNAL__SIGNAL_SIGTERM", 23 },
+  { "SIGNAL_SIGTRAP", "RUNTIME__V1__SIGNAL__SIGNAL_SIGTRAP", 24 },
+  { "SIGNAL_SIGTSTP", "RUNTIME__V1__SIGNAL__SIGNAL_SIGTSTP", 25 },
+  { "SIGNAL_SIGTTIN", "RUNTIME__V1__SIGNAL__SIGNAL_SIGTTIN", 26 },
+  { "SIGNAL_SIGTTOU", "RUNTIME__V1__SIGNAL__SIGNAL_SIGTTOU", 27 },
+  { "SIGNAL_SIGURG", "RUNTIME__V1__SIGNAL__SIGNAL_SIGURG", 28 },
+  { "SIGNAL_SIGUSR1", "RUNTIME__V1__SIGNAL__SIGNAL_SIGUSR1", 29 },
+  { "SIGNAL_SIGUSR2", "RUNTIME__V1__SIGNAL__SIGNAL_SIGUSR2", 30 },
+  { "SIGNAL_SIGVTALRM", "RUNTIME__V1__SIGNAL__SIGNAL_SIGVTALRM", 31 },
+  { "SIGNAL_SIGWINCH", "RUNTIME__V1__SIGNAL__SIGNAL_SIGWINCH", 32 },
+  { "SIGNAL_SIGXCPU", "RUNTIME__V1__SIGNAL__SIGNAL_SIGXCPU", 33 },
+  { "SIGNAL_SIGXFSZ", "RUNTIME__V1__SIGNAL__SIGNAL_SIGXFSZ", 34 },
+  { "SIGNAL_SIGRTMIN", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMIN", 35 },
+  { "SIGNAL_SIGRTMINPLUS1", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS1", 36 },
+  { "SIGNAL_SIGRTMINPLUS2", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS2", 37 },
+  { "SIGNAL_SIGRTMINPLUS3", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS3", 38 },
+  { "SIGNAL_SIGRTMINPLUS4", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS4", 39 },
+  { "SIGNAL_SIGRTMINPLUS5", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS5", 40 },
+  { "SIGNAL_SIGRTMINPLUS6", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS6", 41 },
+  { "SIGNAL_SIGRTMINPLUS7", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS7", 42 },
+  { "SIGNAL_SIGRTMINPLUS8", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS8", 43 },
+  { "SIGNAL_SIGRTMINPLUS9", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS9", 44 },
+  { "SIGNAL_SIGRTMINPLUS10", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS10", 45 },
+  { "SIGNAL_SIGRTMINPLUS11", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS11", 46 },
+  { "SIGNAL_SIGRTMINPLUS12", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS12", 47 },
+  { "SIGNAL_SIGRTMINPLUS13", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS13", 48 },
+  { "SIGNAL_SIGRTMINPLUS14", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS14", 49 },
+  { "SIGNAL_SIGRTMINPLUS15", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS15", 50 },
+  { "SIGNAL_SIGRTMAXMINUS14", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS14", 51 },
+  { "SIGNAL_SIGRTMAXMINUS13", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS13", 52 },
+  { "SIGNAL_SIGRTMAXMINUS12", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS12", 53 },
+  { "SIGNAL_SIGRTMAXMINUS11", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS11", 54 },
+  { "SIGNAL_SIGRTMAXMINUS10", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS10", 55 },
+  { "SIGNAL_SIGRTMAXMINUS9", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS9", 56 },
+  { "SIGNAL_SIGRTMAXMINUS8", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS8", 57 },
+  { "SIGNAL_SIGRTMAXMINUS7", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS7", 58 },
+  { "SIGNAL_SIGRTMAXMINUS6", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS6", 59 },
+  { "SIGNAL_SIGRTMAXMINUS5", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS5", 60 },
+  { "SIGNAL_SIGRTMAXMINUS4", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS4", 61 },
+  { "SIGNAL_SIGRTMAXMINUS3", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS3", 62 },
+  { "SIGNAL_SIGRTMAXMINUS2", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS2", 63 },
+  { "SIGNAL_SIGRTMAXMINUS1", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS1", 64 },
+  { "SIGNAL_SIGRTMAX", "RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAX", 65 },
 };
 static const ProtobufCIntRange runtime__v1__signal__value_ranges[] = {
 {0, 0},{0, 66}
 };
 static const ProtobufCEnumValueIndex runtime__v1__signal__enum_values_by_name[66] =
 {
-  { "RUNTIME_DEFAULT", 0 },
-  { "SIGABRT", 1 },
-  { "SIGALRM", 2 },
-  { "SIGBUS", 3 },
-  { "SIGCHLD", 4 },
-  { "SIGCLD", 5 },
-  { "SIGCONT", 6 },
-  { "SIGFPE", 7 },
-  { "SIGHUP", 8 },
-  { "SIGILL", 9 },
-  { "SIGINT", 10 },
-  { "SIGIO", 11 },
-  { "SIGIOT", 12 },
-  { "SIGKILL", 13 },
-  { "SIGPIPE", 14 },
-  { "SIGPOLL", 15 },
-  { "SIGPROF", 16 },
-  { "SIGPWR", 17 },
-  { "SIGQUIT", 18 },
-  { "SIGRTMAX", 65 },
-  { "SIGRTMAXMINUS1", 64 },
-  { "SIGRTMAXMINUS10", 55 },
-  { "SIGRTMAXMINUS11", 54 },
-  { "SIGRTMAXMINUS12", 53 },
-  { "SIGRTMAXMINUS13", 52 },
-  { "SIGRTMAXMINUS14", 51 },
-  { "SIGRTMAXMINUS2", 63 },
-  { "SIGRTMAXMINUS3", 62 },
-  { "SIGRTMAXMINUS4", 61 },
-  { "SIGRTMAXMINUS5", 60 },
-  { "SIGRTMAXMINUS6", 59 },
-  { "SIGRTMAXMINUS7", 58 },
-  { "SIGRTMAXMINUS8", 57 },
-  { "SIGRTMAXMINUS9", 56 },
-  { "SIGRTMIN", 35 },
-  { "SIGRTMINPLUS1", 36 },
-  { "SIGRTMINPLUS10", 45 },
-  { "SIGRTMINPLUS11", 46 },
-  { "SIGRTMINPLUS12", 47 },
-  { "SIGRTMINPLUS13", 48 },
-  { "SIGRTMINPLUS14", 49 },
-  { "SIGRTMINPLUS15", 50 },
-  { "SIGRTMINPLUS2", 37 },
-  { "SIGRTMINPLUS3", 38 },
-  { "SIGRTMINPLUS4", 39 },
-  { "SIGRTMINPLUS5", 40 },
-  { "SIGRTMINPLUS6", 41 },
-  { "SIGRTMINPLUS7", 42 },
-  { "SIGRTMINPLUS8", 43 },
-  { "SIGRTMINPLUS9", 44 },
-  { "SIGSEGV", 19 },
-  { "SIGSTKFLT", 20 },
-  { "SIGSTOP", 21 },
-  { "SIGSYS", 22 },
-  { "SIGTERM", 23 },
-  { "SIGTRAP", 24 },
-  { "SIGTSTP", 25 },
-  { "SIGTTIN", 26 },
-  { "SIGTTOU", 27 },
-  { "SIGURG", 28 },
-  { "SIGUSR1", 29 },
-  { "SIGUSR2", 30 },
-  { "SIGVTALRM", 31 },
-  { "SIGWINCH", 32 },
-  { "SIGXCPU", 33 },
-  { "SIGXFSZ", 34 },
+  { "SIGNAL_RUNTIME_DEFAULT", 0 },
+  { "SIGNAL_SIGABRT", 1 },
+  { "SIGNAL_SIGALRM", 2 },
+  { "SIGNAL_SIGBUS", 3 },
+  { "SIGNAL_SIGCHLD", 4 },
+  { "SIGNAL_SIGCLD", 5 },
+  { "SIGNAL_SIGCONT", 6 },
+  { "SIGNAL_SIGFPE", 7 },
+  { "SIGNAL_SIGHUP", 8 },
+  { "SIGNAL_SIGILL", 9 },
+  { "SIGNAL_SIGINT", 10 },
+  { "SIGNAL_SIGIO", 11 },
+  { "SIGNAL_SIGIOT", 12 },
+  { "SIGNAL_SIGKILL", 13 },
+  { "SIGNAL_SIGPIPE", 14 },
+  { "SIGNAL_SIGPOLL", 15 },
+  { "SIGNAL_SIGPROF", 16 },
+  { "SIGNAL_SIGPWR", 17 },
+  { "SIGNAL_SIGQUIT", 18 },
+  { "SIGNAL_SIGRTMAX", 65 },
+  { "SIGNAL_SIGRTMAXMINUS1", 64 },
+  { "SIGNAL_SIGRTMAXMINUS10", 55 },
+  { "SIGNAL_SIGRTMAXMINUS11", 54 },
+  { "SIGNAL_SIGRTMAXMINUS12", 53 },
+  { "SIGNAL_SIGRTMAXMINUS13", 52 },
+  { "SIGNAL_SIGRTMAXMINUS14", 51 },
+  { "SIGNAL_SIGRTMAXMINUS2", 63 },
+  { "SIGNAL_SIGRTMAXMINUS3", 62 },
+  { "SIGNAL_SIGRTMAXMINUS4", 61 },
+  { "SIGNAL_SIGRTMAXMINUS5", 60 },
+  { "SIGNAL_SIGRTMAXMINUS6", 59 },
+  { "SIGNAL_SIGRTMAXMINUS7", 58 },
+  { "SIGNAL_SIGRTMAXMINUS8", 57 },
+  { "SIGNAL_SIGRTMAXMINUS9", 56 },
+  { "SIGNAL_SIGRTMIN", 35 },
+  { "SIGNAL_SIGRTMINPLUS1", 36 },
+  { "SIGNAL_SIGRTMINPLUS10", 45 },
+  { "SIGNAL_SIGRTMINPLUS11", 46 },
+  { "SIGNAL_SIGRTMINPLUS12", 47 },
+  { "SIGNAL_SIGRTMINPLUS13", 48 },
+  { "SIGNAL_SIGRTMINPLUS14", 49 },
+  { "SIGNAL_SIGRTMINPLUS15", 50 },
+  { "SIGNAL_SIGRTMINPLUS2", 37 },
+  { "SIGNAL_SIGRTMINPLUS3", 38 },
+  { "SIGNAL_SIGRTMINPLUS4", 39 },
+  { "SIGNAL_SIGRTMINPLUS5", 40 },
+  { "SIGNAL_SIGRTMINPLUS6", 41 },
+  { "SIGNAL_SIGRTMINPLUS7", 42 },
+  { "SIGNAL_SIGRTMINPLUS8", 43 },
+  { "SIGNAL_SIGRTMINPLUS9", 44 },
+  { "SIGNAL_SIGSEGV", 19 },
+  { "SIGNAL_SIGSTKFLT", 20 },
+  { "SIGNAL_SIGSTOP", 21 },
+  { "SIGNAL_SIGSYS", 22 },
+  { "SIGNAL_SIGTERM", 23 },
+  { "SIGNAL_SIGTRAP", 24 },
+  { "SIGNAL_SIGTSTP", 25 },
+  { "SIGNAL_SIGTTIN", 26 },
+  { "SIGNAL_SIGTTOU", 27 },
+  { "SIGNAL_SIGURG", 28 },
+  { "SIGNAL_SIGUSR1", 29 },
+  { "SIGNAL_SIGUSR2", 30 },
+  { "SIGNAL_SIGVTALRM", 31 },
+  { "SIGNAL_SIGWINCH", 32 },
+  { "SIGNAL_SIGXCPU", 33 },
+  { "SIGNAL_SIGXFSZ", 34 },
 };
 const ProtobufCEnumDescriptor runtime__v1__signal__descriptor =
 {
@@ -19858,7 +20510,7 @@ const ProtobufCEnumDescriptor runtime__v1__cgroup_driver__descriptor =
   runtime__v1__cgroup_driver__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor runtime__v1__runtime_service__method_descriptors[35] =
+static const ProtobufCMethodDescriptor runtime__v1__runtime_service__method_descriptors[37] =
 {
   { "Version", &runtime__v1__version_request__descriptor, &runtime__v1__version_response__descriptor },
   { "RunPodSandbox", &runtime__v1__run_pod_sandbox_request__descriptor, &runtime__v1__run_pod_sandbox_response__descriptor },
@@ -19895,10 +20547,13 @@ static const ProtobufCMethodDescriptor runtime__v1__runtime_service__method_desc
   { "StreamPodSandboxMetrics", &runtime__v1__stream_pod_sandbox_metrics_request__descriptor, &runtime__v1__stream_pod_sandbox_metrics_response__descriptor },
   { "RuntimeConfig", &runtime__v1__runtime_config_request__descriptor, &runtime__v1__runtime_config_response__descriptor },
   { "UpdatePodSandboxResources", &runtime__v1__update_pod_sandbox_resources_request__descriptor, &runtime__v1__update_pod_sandbox_resources_response__descriptor },
+  { "CheckpointPod", &runtime__v1__checkpoint_pod_request__descriptor, &runtime__v1__checkpoint_pod_response__descriptor },
+  { "RestorePod", &runtime__v1__restore_pod_request__descriptor, &runtime__v1__restore_pod_response__descriptor },
 };
 const unsigned runtime__v1__runtime_service__method_indices_by_name[] = {
   18,        /* Attach */
   28,        /* CheckpointContainer */
+  35,        /* CheckpointPod */
   20,        /* ContainerStats */
   13,        /* ContainerStatus */
   7,        /* CreateContainer */
@@ -19917,6 +20572,7 @@ const unsigned runtime__v1__runtime_service__method_indices_by_name[] = {
   10,        /* RemoveContainer */
   3,        /* RemovePodSandbox */
   15,        /* ReopenContainerLog */
+  36,        /* RestorePod */
   1,        /* RunPodSandbox */
   33,        /* RuntimeConfig */
   8,        /* StartContainer */
@@ -19940,7 +20596,7 @@ const ProtobufCServiceDescriptor runtime__v1__runtime_service__descriptor =
   "RuntimeService",
   "Runtime__V1__RuntimeService",
   "runtime.v1",
-  35,
+  37,
   runtime__v1__runtime_service__method_descriptors,
   runtime__v1__runtime_service__method_indices_by_name
 };
@@ -20223,6 +20879,22 @@ void runtime__v1__runtime_service__update_pod_sandbox_resources(ProtobufCService
 {
   assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
   service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void runtime__v1__runtime_service__checkpoint_pod(ProtobufCService *service,
+                                                  const Runtime__V1__CheckpointPodRequest *input,
+                                                  Runtime__V1__CheckpointPodResponse_Closure closure,
+                                                  void *closure_data)
+{
+  assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
+  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void runtime__v1__runtime_service__restore_pod(ProtobufCService *service,
+                                               const Runtime__V1__RestorePodRequest *input,
+                                               Runtime__V1__RestorePodResponse_Closure closure,
+                                               void *closure_data)
+{
+  assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
+  service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void runtime__v1__runtime_service__init (Runtime__V1__RuntimeService_Service *service,
                                          Runtime__V1__RuntimeService_ServiceDestroy destroy)

@@ -213,6 +213,13 @@ typedef struct Runtime__V1__RuntimeConfigResponse Runtime__V1__RuntimeConfigResp
 typedef struct Runtime__V1__LinuxRuntimeConfiguration Runtime__V1__LinuxRuntimeConfiguration;
 typedef struct Runtime__V1__UpdatePodSandboxResourcesRequest Runtime__V1__UpdatePodSandboxResourcesRequest;
 typedef struct Runtime__V1__UpdatePodSandboxResourcesResponse Runtime__V1__UpdatePodSandboxResourcesResponse;
+typedef struct Runtime__V1__CheckpointPodRequest Runtime__V1__CheckpointPodRequest;
+typedef struct Runtime__V1__CheckpointPodRequest__OptionsEntry Runtime__V1__CheckpointPodRequest__OptionsEntry;
+typedef struct Runtime__V1__CheckpointPodResponse Runtime__V1__CheckpointPodResponse;
+typedef struct Runtime__V1__RestorePodRequest Runtime__V1__RestorePodRequest;
+typedef struct Runtime__V1__RestorePodRequest__OptionsEntry Runtime__V1__RestorePodRequest__OptionsEntry;
+typedef struct Runtime__V1__RestoredContainer Runtime__V1__RestoredContainer;
+typedef struct Runtime__V1__RestorePodResponse Runtime__V1__RestorePodResponse;
 
 
 /* --- enums --- */
@@ -319,72 +326,72 @@ typedef enum _Runtime__V1__Signal {
   /*
    * What the image says, else SIGTERM.
    */
-  RUNTIME__V1__SIGNAL__RUNTIME_DEFAULT = 0,
-  RUNTIME__V1__SIGNAL__SIGABRT = 1,
-  RUNTIME__V1__SIGNAL__SIGALRM = 2,
-  RUNTIME__V1__SIGNAL__SIGBUS = 3,
-  RUNTIME__V1__SIGNAL__SIGCHLD = 4,
-  RUNTIME__V1__SIGNAL__SIGCLD = 5,
-  RUNTIME__V1__SIGNAL__SIGCONT = 6,
-  RUNTIME__V1__SIGNAL__SIGFPE = 7,
-  RUNTIME__V1__SIGNAL__SIGHUP = 8,
-  RUNTIME__V1__SIGNAL__SIGILL = 9,
-  RUNTIME__V1__SIGNAL__SIGINT = 10,
-  RUNTIME__V1__SIGNAL__SIGIO = 11,
-  RUNTIME__V1__SIGNAL__SIGIOT = 12,
-  RUNTIME__V1__SIGNAL__SIGKILL = 13,
-  RUNTIME__V1__SIGNAL__SIGPIPE = 14,
-  RUNTIME__V1__SIGNAL__SIGPOLL = 15,
-  RUNTIME__V1__SIGNAL__SIGPROF = 16,
-  RUNTIME__V1__SIGNAL__SIGPWR = 17,
-  RUNTIME__V1__SIGNAL__SIGQUIT = 18,
-  RUNTIME__V1__SIGNAL__SIGSEGV = 19,
-  RUNTIME__V1__SIGNAL__SIGSTKFLT = 20,
-  RUNTIME__V1__SIGNAL__SIGSTOP = 21,
-  RUNTIME__V1__SIGNAL__SIGSYS = 22,
-  RUNTIME__V1__SIGNAL__SIGTERM = 23,
-  RUNTIME__V1__SIGNAL__SIGTRAP = 24,
-  RUNTIME__V1__SIGNAL__SIGTSTP = 25,
-  RUNTIME__V1__SIGNAL__SIGTTIN = 26,
-  RUNTIME__V1__SIGNAL__SIGTTOU = 27,
-  RUNTIME__V1__SIGNAL__SIGURG = 28,
-  RUNTIME__V1__SIGNAL__SIGUSR1 = 29,
-  RUNTIME__V1__SIGNAL__SIGUSR2 = 30,
-  RUNTIME__V1__SIGNAL__SIGVTALRM = 31,
-  RUNTIME__V1__SIGNAL__SIGWINCH = 32,
-  RUNTIME__V1__SIGNAL__SIGXCPU = 33,
-  RUNTIME__V1__SIGNAL__SIGXFSZ = 34,
-  RUNTIME__V1__SIGNAL__SIGRTMIN = 35,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS1 = 36,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS2 = 37,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS3 = 38,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS4 = 39,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS5 = 40,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS6 = 41,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS7 = 42,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS8 = 43,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS9 = 44,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS10 = 45,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS11 = 46,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS12 = 47,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS13 = 48,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS14 = 49,
-  RUNTIME__V1__SIGNAL__SIGRTMINPLUS15 = 50,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS14 = 51,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS13 = 52,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS12 = 53,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS11 = 54,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS10 = 55,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS9 = 56,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS8 = 57,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS7 = 58,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS6 = 59,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS5 = 60,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS4 = 61,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS3 = 62,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS2 = 63,
-  RUNTIME__V1__SIGNAL__SIGRTMAXMINUS1 = 64,
-  RUNTIME__V1__SIGNAL__SIGRTMAX = 65
+  RUNTIME__V1__SIGNAL__SIGNAL_RUNTIME_DEFAULT = 0,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGABRT = 1,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGALRM = 2,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGBUS = 3,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGCHLD = 4,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGCLD = 5,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGCONT = 6,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGFPE = 7,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGHUP = 8,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGILL = 9,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGINT = 10,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGIO = 11,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGIOT = 12,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGKILL = 13,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGPIPE = 14,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGPOLL = 15,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGPROF = 16,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGPWR = 17,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGQUIT = 18,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGSEGV = 19,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGSTKFLT = 20,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGSTOP = 21,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGSYS = 22,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGTERM = 23,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGTRAP = 24,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGTSTP = 25,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGTTIN = 26,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGTTOU = 27,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGURG = 28,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGUSR1 = 29,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGUSR2 = 30,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGVTALRM = 31,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGWINCH = 32,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGXCPU = 33,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGXFSZ = 34,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMIN = 35,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS1 = 36,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS2 = 37,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS3 = 38,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS4 = 39,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS5 = 40,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS6 = 41,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS7 = 42,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS8 = 43,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS9 = 44,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS10 = 45,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS11 = 46,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS12 = 47,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS13 = 48,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS14 = 49,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS15 = 50,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS14 = 51,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS13 = 52,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS12 = 53,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS11 = 54,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS10 = 55,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS9 = 56,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS8 = 57,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS7 = 58,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS6 = 59,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS5 = 60,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS4 = 61,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS3 = 62,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS2 = 63,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAXMINUS1 = 64,
+  RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAX = 65
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RUNTIME__V1__SIGNAL)
 } Runtime__V1__Signal;
 /*
@@ -589,10 +596,16 @@ struct  Runtime__V1__Mount
    * Path inside the image that is mounted instead of its root.
    */
   char *image_sub_path;
+  /*
+   * Mount options of a bind mount, such as "noexec"; a runtime that does not know an option
+   * must fail. Only sent to runtimes with RuntimeFeatures.mount_options.
+   */
+  size_t n_mount_options;
+  char **mount_options;
 };
 #define RUNTIME__V1__MOUNT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&runtime__v1__mount__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE, 0,NULL, 0,NULL, 0, NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE, 0,NULL, 0,NULL, 0, NULL, (char *)protobuf_c_empty_string, 0,NULL }
 
 
 /*
@@ -2219,13 +2232,13 @@ struct  Runtime__V1__ContainerConfig
   size_t n_cdi_devices;
   Runtime__V1__CDIDevice **cdi_devices;
   /*
-   * Signal that asks the container to stop; RUNTIME_DEFAULT means what the image says.
+   * Signal that asks the container to stop; SIGNAL_RUNTIME_DEFAULT means what the image says.
    */
   Runtime__V1__Signal stop_signal;
 };
 #define RUNTIME__V1__CONTAINER_CONFIG__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&runtime__v1__container_config__descriptor) \
-    , NULL, NULL, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, NULL, NULL, 0,NULL, RUNTIME__V1__SIGNAL__RUNTIME_DEFAULT }
+    , NULL, NULL, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, NULL, NULL, 0,NULL, RUNTIME__V1__SIGNAL__SIGNAL_RUNTIME_DEFAULT }
 
 
 /*
@@ -2613,7 +2626,7 @@ struct  Runtime__V1__ContainerStatus
 };
 #define RUNTIME__V1__CONTAINER_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&runtime__v1__container_status__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, RUNTIME__V1__CONTAINER_STATE__CONTAINER_CREATED, 0, 0, 0, 0, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, NULL, RUNTIME__V1__SIGNAL__RUNTIME_DEFAULT }
+    , (char *)protobuf_c_empty_string, NULL, RUNTIME__V1__CONTAINER_STATE__CONTAINER_CREATED, 0, 0, 0, 0, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, NULL, RUNTIME__V1__SIGNAL__SIGNAL_RUNTIME_DEFAULT }
 
 
 struct  Runtime__V1__ContainerStatusResponse__InfoEntry
@@ -3289,10 +3302,14 @@ struct  Runtime__V1__RuntimeFeatures
    * A pod may have a user namespace and the host's network.
    */
   protobuf_c_boolean user_namespaces_host_network;
+  /*
+   * Mount.mount_options is honoured.
+   */
+  protobuf_c_boolean mount_options;
 };
 #define RUNTIME__V1__RUNTIME_FEATURES__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&runtime__v1__runtime_features__descriptor) \
-    , 0, 0 }
+    , 0, 0, 0 }
 
 
 struct  Runtime__V1__StatusResponse__InfoEntry
@@ -4112,6 +4129,139 @@ struct  Runtime__V1__UpdatePodSandboxResourcesResponse
 #define RUNTIME__V1__UPDATE_POD_SANDBOX_RESOURCES_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&runtime__v1__update_pod_sandbox_resources_response__descriptor) \
      }
+
+
+struct  Runtime__V1__CheckpointPodRequest__OptionsEntry
+{
+  ProtobufCMessage base;
+  char *key;
+  char *value;
+};
+#define RUNTIME__V1__CHECKPOINT_POD_REQUEST__OPTIONS_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&runtime__v1__checkpoint_pod_request__options_entry__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Asks to save a pod's containers.
+ */
+struct  Runtime__V1__CheckpointPodRequest
+{
+  ProtobufCMessage base;
+  char *pod_sandbox_id;
+  /*
+   * Absolute path under which the checkpoint is written.
+   */
+  char *output_path;
+  /*
+   * Containers to save; empty means all of the pod.
+   */
+  size_t n_container_ids;
+  char **container_ids;
+  /*
+   * Settings of the runtime's own.
+   */
+  size_t n_options;
+  Runtime__V1__CheckpointPodRequest__OptionsEntry **options;
+};
+#define RUNTIME__V1__CHECKPOINT_POD_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&runtime__v1__checkpoint_pod_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL }
+
+
+/*
+ * The checkpoint is complete.
+ */
+struct  Runtime__V1__CheckpointPodResponse
+{
+  ProtobufCMessage base;
+};
+#define RUNTIME__V1__CHECKPOINT_POD_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&runtime__v1__checkpoint_pod_response__descriptor) \
+     }
+
+
+struct  Runtime__V1__RestorePodRequest__OptionsEntry
+{
+  ProtobufCMessage base;
+  char *key;
+  char *value;
+};
+#define RUNTIME__V1__RESTORE_POD_REQUEST__OPTIONS_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&runtime__v1__restore_pod_request__options_entry__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Asks to make a pod from a checkpoint.
+ */
+struct  Runtime__V1__RestorePodRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Absolute path of the checkpoint.
+   */
+  char *checkpoint_path;
+  /*
+   * The new pod.
+   */
+  Runtime__V1__PodSandboxConfig *config;
+  /*
+   * Named runtime to use, as in RunPodSandboxRequest.
+   */
+  char *runtime_handler;
+  /*
+   * Settings of the runtime's own.
+   */
+  size_t n_options;
+  Runtime__V1__RestorePodRequest__OptionsEntry **options;
+  /*
+   * The containers to restore, found in the checkpoint by their names.
+   */
+  size_t n_container_configs;
+  Runtime__V1__ContainerConfig **container_configs;
+};
+#define RUNTIME__V1__RESTORE_POD_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&runtime__v1__restore_pod_request__descriptor) \
+    , (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL }
+
+
+/*
+ * A container that was restored.
+ */
+struct  Runtime__V1__RestoredContainer
+{
+  ProtobufCMessage base;
+  /*
+   * Its name in the pod.
+   */
+  char *name;
+  /*
+   * Id of the new container.
+   */
+  char *container_id;
+};
+#define RUNTIME__V1__RESTORED_CONTAINER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&runtime__v1__restored_container__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * The pod runs again.
+ */
+struct  Runtime__V1__RestorePodResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Id of the new sandbox.
+   */
+  char *pod_sandbox_id;
+  size_t n_restored_containers;
+  Runtime__V1__RestoredContainer **restored_containers;
+};
+#define RUNTIME__V1__RESTORE_POD_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&runtime__v1__restore_pod_response__descriptor) \
+    , (char *)protobuf_c_empty_string, 0,NULL }
 
 
 /* Runtime__V1__VersionRequest methods */
@@ -7428,6 +7578,107 @@ Runtime__V1__UpdatePodSandboxResourcesResponse *
 void   runtime__v1__update_pod_sandbox_resources_response__free_unpacked
                      (Runtime__V1__UpdatePodSandboxResourcesResponse *message,
                       ProtobufCAllocator *allocator);
+/* Runtime__V1__CheckpointPodRequest__OptionsEntry methods */
+void   runtime__v1__checkpoint_pod_request__options_entry__init
+                     (Runtime__V1__CheckpointPodRequest__OptionsEntry         *message);
+/* Runtime__V1__CheckpointPodRequest methods */
+void   runtime__v1__checkpoint_pod_request__init
+                     (Runtime__V1__CheckpointPodRequest         *message);
+size_t runtime__v1__checkpoint_pod_request__get_packed_size
+                     (const Runtime__V1__CheckpointPodRequest   *message);
+size_t runtime__v1__checkpoint_pod_request__pack
+                     (const Runtime__V1__CheckpointPodRequest   *message,
+                      uint8_t             *out);
+size_t runtime__v1__checkpoint_pod_request__pack_to_buffer
+                     (const Runtime__V1__CheckpointPodRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Runtime__V1__CheckpointPodRequest *
+       runtime__v1__checkpoint_pod_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   runtime__v1__checkpoint_pod_request__free_unpacked
+                     (Runtime__V1__CheckpointPodRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Runtime__V1__CheckpointPodResponse methods */
+void   runtime__v1__checkpoint_pod_response__init
+                     (Runtime__V1__CheckpointPodResponse         *message);
+size_t runtime__v1__checkpoint_pod_response__get_packed_size
+                     (const Runtime__V1__CheckpointPodResponse   *message);
+size_t runtime__v1__checkpoint_pod_response__pack
+                     (const Runtime__V1__CheckpointPodResponse   *message,
+                      uint8_t             *out);
+size_t runtime__v1__checkpoint_pod_response__pack_to_buffer
+                     (const Runtime__V1__CheckpointPodResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Runtime__V1__CheckpointPodResponse *
+       runtime__v1__checkpoint_pod_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   runtime__v1__checkpoint_pod_response__free_unpacked
+                     (Runtime__V1__CheckpointPodResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Runtime__V1__RestorePodRequest__OptionsEntry methods */
+void   runtime__v1__restore_pod_request__options_entry__init
+                     (Runtime__V1__RestorePodRequest__OptionsEntry         *message);
+/* Runtime__V1__RestorePodRequest methods */
+void   runtime__v1__restore_pod_request__init
+                     (Runtime__V1__RestorePodRequest         *message);
+size_t runtime__v1__restore_pod_request__get_packed_size
+                     (const Runtime__V1__RestorePodRequest   *message);
+size_t runtime__v1__restore_pod_request__pack
+                     (const Runtime__V1__RestorePodRequest   *message,
+                      uint8_t             *out);
+size_t runtime__v1__restore_pod_request__pack_to_buffer
+                     (const Runtime__V1__RestorePodRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Runtime__V1__RestorePodRequest *
+       runtime__v1__restore_pod_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   runtime__v1__restore_pod_request__free_unpacked
+                     (Runtime__V1__RestorePodRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Runtime__V1__RestoredContainer methods */
+void   runtime__v1__restored_container__init
+                     (Runtime__V1__RestoredContainer         *message);
+size_t runtime__v1__restored_container__get_packed_size
+                     (const Runtime__V1__RestoredContainer   *message);
+size_t runtime__v1__restored_container__pack
+                     (const Runtime__V1__RestoredContainer   *message,
+                      uint8_t             *out);
+size_t runtime__v1__restored_container__pack_to_buffer
+                     (const Runtime__V1__RestoredContainer   *message,
+                      ProtobufCBuffer     *buffer);
+Runtime__V1__RestoredContainer *
+       runtime__v1__restored_container__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   runtime__v1__restored_container__free_unpacked
+                     (Runtime__V1__RestoredContainer *message,
+                      ProtobufCAllocator *allocator);
+/* Runtime__V1__RestorePodResponse methods */
+void   runtime__v1__restore_pod_response__init
+                     (Runtime__V1__RestorePodResponse         *message);
+size_t runtime__v1__restore_pod_response__get_packed_size
+                     (const Runtime__V1__RestorePodResponse   *message);
+size_t runtime__v1__restore_pod_response__pack
+                     (const Runtime__V1__RestorePodResponse   *message,
+                      uint8_t             *out);
+size_t runtime__v1__restore_pod_response__pack_to_buffer
+                     (const Runtime__V1__RestorePodResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Runtime__V1__RestorePodResponse *
+       runtime__v1__restore_pod_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   runtime__v1__restore_pod_response__free_unpacked
+                     (Runtime__V1__RestorePodResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Runtime__V1__VersionRequest_Closure)
@@ -8024,6 +8275,27 @@ typedef void (*Runtime__V1__UpdatePodSandboxResourcesRequest_Closure)
 typedef void (*Runtime__V1__UpdatePodSandboxResourcesResponse_Closure)
                  (const Runtime__V1__UpdatePodSandboxResourcesResponse *message,
                   void *closure_data);
+typedef void (*Runtime__V1__CheckpointPodRequest__OptionsEntry_Closure)
+                 (const Runtime__V1__CheckpointPodRequest__OptionsEntry *message,
+                  void *closure_data);
+typedef void (*Runtime__V1__CheckpointPodRequest_Closure)
+                 (const Runtime__V1__CheckpointPodRequest *message,
+                  void *closure_data);
+typedef void (*Runtime__V1__CheckpointPodResponse_Closure)
+                 (const Runtime__V1__CheckpointPodResponse *message,
+                  void *closure_data);
+typedef void (*Runtime__V1__RestorePodRequest__OptionsEntry_Closure)
+                 (const Runtime__V1__RestorePodRequest__OptionsEntry *message,
+                  void *closure_data);
+typedef void (*Runtime__V1__RestorePodRequest_Closure)
+                 (const Runtime__V1__RestorePodRequest *message,
+                  void *closure_data);
+typedef void (*Runtime__V1__RestoredContainer_Closure)
+                 (const Runtime__V1__RestoredContainer *message,
+                  void *closure_data);
+typedef void (*Runtime__V1__RestorePodResponse_Closure)
+                 (const Runtime__V1__RestorePodResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -8171,6 +8443,14 @@ struct Runtime__V1__RuntimeService_Service
                                        const Runtime__V1__UpdatePodSandboxResourcesRequest *input,
                                        Runtime__V1__UpdatePodSandboxResourcesResponse_Closure closure,
                                        void *closure_data);
+  void (*checkpoint_pod)(Runtime__V1__RuntimeService_Service *service,
+                         const Runtime__V1__CheckpointPodRequest *input,
+                         Runtime__V1__CheckpointPodResponse_Closure closure,
+                         void *closure_data);
+  void (*restore_pod)(Runtime__V1__RuntimeService_Service *service,
+                      const Runtime__V1__RestorePodRequest *input,
+                      Runtime__V1__RestorePodResponse_Closure closure,
+                      void *closure_data);
 };
 typedef void (*Runtime__V1__RuntimeService_ServiceDestroy)(Runtime__V1__RuntimeService_Service *);
 void runtime__v1__runtime_service__init (Runtime__V1__RuntimeService_Service *service,
@@ -8213,7 +8493,9 @@ void runtime__v1__runtime_service__init (Runtime__V1__RuntimeService_Service *se
       function_prefix__ ## list_pod_sandbox_metrics,\
       function_prefix__ ## stream_pod_sandbox_metrics,\
       function_prefix__ ## runtime_config,\
-      function_prefix__ ## update_pod_sandbox_resources  }
+      function_prefix__ ## update_pod_sandbox_resources,\
+      function_prefix__ ## checkpoint_pod,\
+      function_prefix__ ## restore_pod  }
 void runtime__v1__runtime_service__version(ProtobufCService *service,
                                            const Runtime__V1__VersionRequest *input,
                                            Runtime__V1__VersionResponse_Closure closure,
@@ -8354,6 +8636,14 @@ void runtime__v1__runtime_service__update_pod_sandbox_resources(ProtobufCService
                                                                 const Runtime__V1__UpdatePodSandboxResourcesRequest *input,
                                                                 Runtime__V1__UpdatePodSandboxResourcesResponse_Closure closure,
                                                                 void *closure_data);
+void runtime__v1__runtime_service__checkpoint_pod(ProtobufCService *service,
+                                                  const Runtime__V1__CheckpointPodRequest *input,
+                                                  Runtime__V1__CheckpointPodResponse_Closure closure,
+                                                  void *closure_data);
+void runtime__v1__runtime_service__restore_pod(ProtobufCService *service,
+                                               const Runtime__V1__RestorePodRequest *input,
+                                               Runtime__V1__RestorePodResponse_Closure closure,
+                                               void *closure_data);
 typedef struct Runtime__V1__ImageService_Service Runtime__V1__ImageService_Service;
 struct Runtime__V1__ImageService_Service
 {
@@ -8632,6 +8922,13 @@ extern const ProtobufCMessageDescriptor runtime__v1__runtime_config_response__de
 extern const ProtobufCMessageDescriptor runtime__v1__linux_runtime_configuration__descriptor;
 extern const ProtobufCMessageDescriptor runtime__v1__update_pod_sandbox_resources_request__descriptor;
 extern const ProtobufCMessageDescriptor runtime__v1__update_pod_sandbox_resources_response__descriptor;
+extern const ProtobufCMessageDescriptor runtime__v1__checkpoint_pod_request__descriptor;
+extern const ProtobufCMessageDescriptor runtime__v1__checkpoint_pod_request__options_entry__descriptor;
+extern const ProtobufCMessageDescriptor runtime__v1__checkpoint_pod_response__descriptor;
+extern const ProtobufCMessageDescriptor runtime__v1__restore_pod_request__descriptor;
+extern const ProtobufCMessageDescriptor runtime__v1__restore_pod_request__options_entry__descriptor;
+extern const ProtobufCMessageDescriptor runtime__v1__restored_container__descriptor;
+extern const ProtobufCMessageDescriptor runtime__v1__restore_pod_response__descriptor;
 extern const ProtobufCServiceDescriptor runtime__v1__runtime_service__descriptor;
 extern const ProtobufCServiceDescriptor runtime__v1__image_service__descriptor;
 

@@ -98,6 +98,12 @@ int cri_call_runtime_config(struct rpc_client *c,
 int cri_call_update_pod_sandbox_resources(struct rpc_client *c,
 	const Runtime__V1__UpdatePodSandboxResourcesRequest *req,
 	Runtime__V1__UpdatePodSandboxResourcesResponse **ret, struct err *e);
+int cri_call_checkpoint_pod(struct rpc_client *c,
+	const Runtime__V1__CheckpointPodRequest *req,
+	Runtime__V1__CheckpointPodResponse **ret, struct err *e);
+int cri_call_restore_pod(struct rpc_client *c,
+	const Runtime__V1__RestorePodRequest *req,
+	Runtime__V1__RestorePodResponse **ret, struct err *e);
 int cri_call_list_images(struct rpc_client *c,
 	const Runtime__V1__ListImagesRequest *req,
 	Runtime__V1__ListImagesResponse **ret, struct err *e);

@@ -15,12 +15,6 @@
 #include "sm_pull.h"
 #include "sm_image.h"
 
-static int handle_unimplemented(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
-{
-	(void)msg;
-	return err_set(e, ERR_UNIMPLEMENTED, "%s is not implemented", rpc_call_method(call)->name);
-}
-
 static bool named_image(const ProtobufCMessage *item, const char *name)
 {
 	return rpc_named_image((const Runtime__V1__Image *)item, name);
@@ -396,7 +390,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
 		.validate = cri_validate_stream_pod_sandboxes,
-		.handle = handle_unimplemented,
 	},
 	[CRI_RPC_CREATE_CONTAINER] = {
 		.path = "/runtime.v1.RuntimeService/CreateContainer",
@@ -513,7 +506,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
 		.validate = cri_validate_stream_containers,
-		.handle = handle_unimplemented,
 	},
 	[CRI_RPC_CONTAINER_STATUS] = {
 		.path = "/runtime.v1.RuntimeService/ContainerStatus",
@@ -679,7 +671,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
 		.validate = cri_validate_stream_container_stats,
-		.handle = handle_unimplemented,
 	},
 	[CRI_RPC_POD_SANDBOX_STATS] = {
 		.path = "/runtime.v1.RuntimeService/PodSandboxStats",
@@ -734,7 +725,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
 		.validate = cri_validate_stream_pod_sandbox_stats,
-		.handle = handle_unimplemented,
 	},
 	[CRI_RPC_UPDATE_RUNTIME_CONFIG] = {
 		.path = "/runtime.v1.RuntimeService/UpdateRuntimeConfig",
@@ -763,8 +753,8 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__checkpoint_container_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_UNIMPLEMENTED,
+		.refusal = "this version of crisp makes no checkpoints",
 		.validate = cri_validate_checkpoint_container,
-		.handle = handle_unimplemented,
 	},
 	[CRI_RPC_GET_CONTAINER_EVENTS] = {
 		.path = "/runtime.v1.RuntimeService/GetContainerEvents",
@@ -774,7 +764,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
 		.validate = cri_validate_get_container_events,
-		.handle = handle_unimplemented,
 	},
 	[CRI_RPC_LIST_METRIC_DESCRIPTORS] = {
 		.path = "/runtime.v1.RuntimeService/ListMetricDescriptors",
@@ -784,7 +773,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.server_streaming = false,
 		.kind = RPC_KIND_UNIMPLEMENTED,
 		.validate = cri_validate_list_metric_descriptors,
-		.handle = handle_unimplemented,
 	},
 	[CRI_RPC_LIST_POD_SANDBOX_METRICS] = {
 		.path = "/runtime.v1.RuntimeService/ListPodSandboxMetrics",
@@ -794,7 +782,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.server_streaming = false,
 		.kind = RPC_KIND_UNIMPLEMENTED,
 		.validate = cri_validate_list_pod_sandbox_metrics,
-		.handle = handle_unimplemented,
 	},
 	[CRI_RPC_STREAM_POD_SANDBOX_METRICS] = {
 		.path = "/runtime.v1.RuntimeService/StreamPodSandboxMetrics",
@@ -804,7 +791,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
 		.validate = cri_validate_stream_pod_sandbox_metrics,
-		.handle = handle_unimplemented,
 	},
 	[CRI_RPC_RUNTIME_CONFIG] = {
 		.path = "/runtime.v1.RuntimeService/RuntimeConfig",
@@ -824,7 +810,26 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.server_streaming = false,
 		.kind = RPC_KIND_UNIMPLEMENTED,
 		.validate = cri_validate_update_pod_sandbox_resources,
-		.handle = handle_unimplemented,
+	},
+	[CRI_RPC_CHECKPOINT_POD] = {
+		.path = "/runtime.v1.RuntimeService/CheckpointPod",
+		.name = "CheckpointPod",
+		.request = &runtime__v1__checkpoint_pod_request__descriptor,
+		.response = &runtime__v1__checkpoint_pod_response__descriptor,
+		.server_streaming = false,
+		.kind = RPC_KIND_UNIMPLEMENTED,
+		.refusal = "this version of crisp makes no checkpoints",
+		.validate = cri_validate_checkpoint_pod,
+	},
+	[CRI_RPC_RESTORE_POD] = {
+		.path = "/runtime.v1.RuntimeService/RestorePod",
+		.name = "RestorePod",
+		.request = &runtime__v1__restore_pod_request__descriptor,
+		.response = &runtime__v1__restore_pod_response__descriptor,
+		.server_streaming = false,
+		.kind = RPC_KIND_UNIMPLEMENTED,
+		.refusal = "this version of crisp restores no checkpoints; run a new pod",
+		.validate = cri_validate_restore_pod,
 	},
 	[CRI_RPC_LIST_IMAGES] = {
 		.path = "/runtime.v1.ImageService/ListImages",
@@ -859,7 +864,6 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.server_streaming = true,
 		.kind = RPC_KIND_UNIMPLEMENTED,
 		.validate = cri_validate_stream_images,
-		.handle = handle_unimplemented,
 	},
 	[CRI_RPC_IMAGE_STATUS] = {
 		.path = "/runtime.v1.ImageService/ImageStatus",

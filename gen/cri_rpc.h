@@ -48,6 +48,8 @@ enum cri_rpc {
 	CRI_RPC_STREAM_POD_SANDBOX_METRICS,
 	CRI_RPC_RUNTIME_CONFIG,
 	CRI_RPC_UPDATE_POD_SANDBOX_RESOURCES,
+	CRI_RPC_CHECKPOINT_POD,
+	CRI_RPC_RESTORE_POD,
 	CRI_RPC_LIST_IMAGES,
 	CRI_RPC_STREAM_IMAGES,
 	CRI_RPC_IMAGE_STATUS,
@@ -63,7 +65,7 @@ enum cri_rpc {
 	CRI_RPC_COUNT,
 };
 
-/* Indexed by enum cri_rpc.  An unimplemented method's handle fails with ERR_UNIMPLEMENTED. */
+/* Indexed by enum cri_rpc.  An unimplemented or refused method has no handle. */
 extern const struct rpc_method cri_methods[CRI_RPC_COUNT];
 
 /* Handlers, written by hand.  req and all below it live until the call is answered;

@@ -234,6 +234,10 @@ static bool check_runtime__v1__stream_container_stats_request(const Runtime__V1_
 static bool check_runtime__v1__reopen_container_log_request(const Runtime__V1__ReopenContainerLogRequest *m, const struct where *up, const struct check *c);
 static bool check_runtime__v1__checkpoint_container_request(const Runtime__V1__CheckpointContainerRequest *m, const struct where *up, const struct check *c);
 static bool check_runtime__v1__update_pod_sandbox_resources_request(const Runtime__V1__UpdatePodSandboxResourcesRequest *m, const struct where *up, const struct check *c);
+static bool check_runtime__v1__checkpoint_pod_request(const Runtime__V1__CheckpointPodRequest *m, const struct where *up, const struct check *c);
+static bool check_runtime__v1__checkpoint_pod_request__options_entry(const Runtime__V1__CheckpointPodRequest__OptionsEntry *m, const struct where *up, const struct check *c);
+static bool check_runtime__v1__restore_pod_request(const Runtime__V1__RestorePodRequest *m, const struct where *up, const struct check *c);
+static bool check_runtime__v1__restore_pod_request__options_entry(const Runtime__V1__RestorePodRequest__OptionsEntry *m, const struct where *up, const struct check *c);
 static bool check_crisp__v1__load_image_request(const Crisp__V1__LoadImageRequest *m, const struct where *up, const struct check *c);
 static bool check_crisp__v1__explain_request(const Crisp__V1__ExplainRequest *m, const struct where *up, const struct check *c);
 static bool check_crisp__v1__list_pulls_request(const Crisp__V1__ListPullsRequest *m, const struct where *up, const struct check *c);
@@ -324,6 +328,14 @@ static bool check_runtime__v1__mount(const Runtime__V1__Mount *m, const struct w
 		return fail(c, up, "image_sub_path", NO_INDEX, "must not be longer than 4095 bytes");
 	if (!text_inside(m->image_sub_path))
 		return fail(c, up, "image_sub_path", NO_INDEX, "must be a relative path without \"..\"");
+	if (m->n_mount_options > 64)
+		return fail(c, up, "mount_options", NO_INDEX, "must not have more than 64 entries");
+	for (i = 0; i < m->n_mount_options; i++) {
+		if (text_longer(m->mount_options[i], 255))
+			return fail(c, up, "mount_options", i, "must not be longer than 255 bytes");
+		if (!text_word(m->mount_options[i]))
+			return fail(c, up, "mount_options", i, "must not contain spaces or control characters");
+	}
 	return true;
 }
 
@@ -1459,6 +1471,96 @@ static bool check_runtime__v1__update_pod_sandbox_resources_request(const Runtim
 	return true;
 }
 
+static bool check_runtime__v1__checkpoint_pod_request(const Runtime__V1__CheckpointPodRequest *m, const struct where *up, const struct check *c)
+{
+	size_t i;
+
+	if (text_empty(m->pod_sandbox_id))
+		return fail(c, up, "pod_sandbox_id", NO_INDEX, "required");
+	if (text_longer(m->pod_sandbox_id, 256))
+		return fail(c, up, "pod_sandbox_id", NO_INDEX, "must not be longer than 256 bytes");
+	if (!text_name(m->pod_sandbox_id))
+		return fail(c, up, "pod_sandbox_id", NO_INDEX, "must not be \".\" or \"..\" nor contain '/', spaces or control characters");
+	if (text_empty(m->output_path))
+		return fail(c, up, "output_path", NO_INDEX, "required");
+	if (text_longer(m->output_path, 4095))
+		return fail(c, up, "output_path", NO_INDEX, "must not be longer than 4095 bytes");
+	if (!text_absolute(m->output_path))
+		return fail(c, up, "output_path", NO_INDEX, "must be an absolute path");
+	if (m->n_container_ids > 4096)
+		return fail(c, up, "container_ids", NO_INDEX, "must not have more than 4096 entries");
+	for (i = 0; i < m->n_container_ids; i++) {
+		if (text_longer(m->container_ids[i], 256))
+			return fail(c, up, "container_ids", i, "must not be longer than 256 bytes");
+		if (!text_name(m->container_ids[i]))
+			return fail(c, up, "container_ids", i, "must not be \".\" or \"..\" nor contain '/', spaces or control characters");
+	}
+	if (m->n_options > 4096)
+		return fail(c, up, "options", NO_INDEX, "must not have more than 4096 entries");
+	for (i = 0; i < m->n_options; i++) {
+		if (m->options[i] && !check_runtime__v1__checkpoint_pod_request__options_entry(m->options[i], &(struct where){ up, "options", i }, c))
+			return false;
+	}
+	return true;
+}
+
+static bool check_runtime__v1__checkpoint_pod_request__options_entry(const Runtime__V1__CheckpointPodRequest__OptionsEntry *m, const struct where *up, const struct check *c)
+{
+	if (text_empty(m->key))
+		return fail(c, up, "key", NO_INDEX, "required");
+	if (text_longer(m->key, 1024))
+		return fail(c, up, "key", NO_INDEX, "must not be longer than 1024 bytes");
+	return true;
+}
+
+static bool check_runtime__v1__restore_pod_request(const Runtime__V1__RestorePodRequest *m, const struct where *up, const struct check *c)
+{
+	size_t i;
+
+	if (text_empty(m->checkpoint_path))
+		return fail(c, up, "checkpoint_path", NO_INDEX, "required");
+	if (text_longer(m->checkpoint_path, 4095))
+		return fail(c, up, "checkpoint_path", NO_INDEX, "must not be longer than 4095 bytes");
+	if (!text_absolute(m->checkpoint_path))
+		return fail(c, up, "checkpoint_path", NO_INDEX, "must be an absolute path");
+	if (!m->config)
+		return fail(c, up, "config", NO_INDEX, "required");
+	if (m->config && !check_runtime__v1__pod_sandbox_config(m->config, &(struct where){ up, "config", NO_INDEX }, c))
+		return false;
+	if (m->config) {
+		if (!m->config->metadata)
+			return fail(c, up, "config.metadata", NO_INDEX, "required");
+		if (m->config->metadata && !check_runtime__v1__pod_sandbox_metadata(m->config->metadata, &(struct where){ up, "config.metadata", NO_INDEX }, c))
+			return false;
+	}
+	if (text_longer(m->runtime_handler, 253))
+		return fail(c, up, "runtime_handler", NO_INDEX, "must not be longer than 253 bytes");
+	if (!text_name(m->runtime_handler))
+		return fail(c, up, "runtime_handler", NO_INDEX, "must not be \".\" or \"..\" nor contain '/', spaces or control characters");
+	if (m->n_options > 4096)
+		return fail(c, up, "options", NO_INDEX, "must not have more than 4096 entries");
+	for (i = 0; i < m->n_options; i++) {
+		if (m->options[i] && !check_runtime__v1__restore_pod_request__options_entry(m->options[i], &(struct where){ up, "options", i }, c))
+			return false;
+	}
+	if (m->n_container_configs > 4096)
+		return fail(c, up, "container_configs", NO_INDEX, "must not have more than 4096 entries");
+	for (i = 0; i < m->n_container_configs; i++) {
+		if (m->container_configs[i] && !check_runtime__v1__container_config(m->container_configs[i], &(struct where){ up, "container_configs", i }, c))
+			return false;
+	}
+	return true;
+}
+
+static bool check_runtime__v1__restore_pod_request__options_entry(const Runtime__V1__RestorePodRequest__OptionsEntry *m, const struct where *up, const struct check *c)
+{
+	if (text_empty(m->key))
+		return fail(c, up, "key", NO_INDEX, "required");
+	if (text_longer(m->key, 1024))
+		return fail(c, up, "key", NO_INDEX, "must not be longer than 1024 bytes");
+	return true;
+}
+
 static bool check_crisp__v1__load_image_request(const Crisp__V1__LoadImageRequest *m, const struct where *up, const struct check *c)
 {
 	if (text_empty(m->path))
@@ -1734,6 +1836,18 @@ bool cri_validate_update_pod_sandbox_resources(const ProtobufCMessage *req, char
 			&(struct check){ .msg = msg, .size = size });
 }
 
+bool cri_validate_checkpoint_pod(const ProtobufCMessage *req, char *msg, size_t size)
+{
+	return check_runtime__v1__checkpoint_pod_request((const Runtime__V1__CheckpointPodRequest *)req, NULL,
+			&(struct check){ .msg = msg, .size = size });
+}
+
+bool cri_validate_restore_pod(const ProtobufCMessage *req, char *msg, size_t size)
+{
+	return check_runtime__v1__restore_pod_request((const Runtime__V1__RestorePodRequest *)req, NULL,
+			&(struct check){ .msg = msg, .size = size });
+}
+
 bool cri_validate_list_images(const ProtobufCMessage *req, char *msg, size_t size)
 {
 	return check_runtime__v1__list_images_request((const Runtime__V1__ListImagesRequest *)req, NULL,
@@ -1846,6 +1960,8 @@ const struct cri_validator cri_validators[CRI_VALIDATORS] = {
 	{ &runtime__v1__stream_pod_sandbox_metrics_request__descriptor, cri_validate_stream_pod_sandbox_metrics },
 	{ &runtime__v1__runtime_config_request__descriptor, cri_validate_runtime_config },
 	{ &runtime__v1__update_pod_sandbox_resources_request__descriptor, cri_validate_update_pod_sandbox_resources },
+	{ &runtime__v1__checkpoint_pod_request__descriptor, cri_validate_checkpoint_pod },
+	{ &runtime__v1__restore_pod_request__descriptor, cri_validate_restore_pod },
 	{ &runtime__v1__list_images_request__descriptor, cri_validate_list_images },
 	{ &runtime__v1__stream_images_request__descriptor, cri_validate_stream_images },
 	{ &runtime__v1__image_status_request__descriptor, cri_validate_image_status },

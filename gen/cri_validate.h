@@ -47,6 +47,8 @@ bool cri_validate_list_pod_sandbox_metrics(const ProtobufCMessage *req, char *ms
 bool cri_validate_stream_pod_sandbox_metrics(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_runtime_config(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_update_pod_sandbox_resources(const ProtobufCMessage *req, char *msg, size_t size);
+bool cri_validate_checkpoint_pod(const ProtobufCMessage *req, char *msg, size_t size);
+bool cri_validate_restore_pod(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_list_images(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_stream_images(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_image_status(const ProtobufCMessage *req, char *msg, size_t size);
@@ -66,6 +68,6 @@ struct cri_validator {
 	bool (*validate)(const ProtobufCMessage *req, char *msg, size_t size);
 };
 
-#define CRI_VALIDATORS 47
+#define CRI_VALIDATORS 49
 
 extern const struct cri_validator cri_validators[CRI_VALIDATORS];

@@ -423,7 +423,9 @@ static int call_dispatch(struct rpc_call *c, struct err *e)
 	if (!m)
 		return err_set(e, ERR_UNIMPLEMENTED, "unknown method %.200s", c->path);
 	if (m->kind == RPC_KIND_UNIMPLEMENTED || !m->handle)
-		return err_set(e, ERR_UNIMPLEMENTED, "%s is not implemented", m->name);
+		return err_set(e, ERR_UNIMPLEMENTED, "%s %s%s", m->name,
+			       m->refusal ? "is refused: " : "is not implemented",
+			       m->refusal ? m->refusal : "");
 	c->arena = arena_new(LIMIT_CALL_ARENA);
 	r = request_unpack(c, &req, e);
 	if (r < 0)

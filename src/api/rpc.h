@@ -25,7 +25,7 @@ enum rpc_kind {
 	RPC_KIND_EVENT, /* raises an event of a machine, answered by its `reply` */
 	RPC_KIND_READ, /* answered at once from a snapshot of the store */
 	RPC_KIND_DIRECT, /* work outside the machines, answered when done */
-	RPC_KIND_UNIMPLEMENTED,
+	RPC_KIND_UNIMPLEMENTED, /* and refused ones, which have a reason */
 };
 
 /* An event line of states/rpc.bind; executed by rpc_raise. */
@@ -93,6 +93,7 @@ struct rpc_method {
 	enum rpc_kind kind;
 	const struct rpc_event *raises; /* for RPC_KIND_EVENT, else NULL */
 	const struct rpc_select *selects; /* reads and direct RPCs about objects, else NULL */
+	const char *refusal; /* why the RPC is refused, else NULL */
 	/* true: valid.  false: msg names the field and the violated rule. */
 	bool (*validate)(const ProtobufCMessage *req, char *msg, size_t size);
 	/* 0: answered or will be answered; <0: e is set and the caller answers. */

@@ -260,7 +260,7 @@ static int stop_signal(struct oci_ctx *c, int *ret)
 	Runtime__V1__Signal asked = c->config->stop_signal;
 
 	*ret = oci_signal_from_cri(asked);
-	if (*ret == 0 && asked != RUNTIME__V1__SIGNAL__RUNTIME_DEFAULT)
+	if (*ret == 0 && asked != RUNTIME__V1__SIGNAL__SIGNAL_RUNTIME_DEFAULT)
 		return err_set(c->e, ERR_INVALID, "stop_signal: %d is not a known value",
 			       (int)asked);
 	if (*ret == 0 && text && *text) {

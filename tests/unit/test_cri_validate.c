@@ -317,7 +317,7 @@ static void test_enums(void **state)
 	expect(&r, "config.stop_signal: is no known Signal");
 	r.config.stop_signal = (Runtime__V1__Signal)-1;
 	expect(&r, "config.stop_signal: is no known Signal");
-	r.config.stop_signal = RUNTIME__V1__SIGNAL__SIGRTMAX;
+	r.config.stop_signal = RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMAX;
 	expect(&r, "");
 	r.namespaces.network = RUNTIME__V1__NAMESPACE_MODE__TARGET;
 	expect(&r, "config.linux.security_context.namespace_options.network: "
@@ -398,8 +398,7 @@ static void test_empty_requests(void **state)
 		refused += !cri_validators[i].validate(m, msg, sizeof(msg));
 		protobuf_c_message_free_unpacked(m, NULL);
 	}
-	assert_int_equal(CRI_VALIDATORS, 47);
-	assert_in_range(refused, 20, 30);
+	assert_in_range(refused, 20, CRI_VALIDATORS - 15);
 }
 
 int main(void)

@@ -799,8 +799,8 @@ static void knows_signals(void **state)
 	assert_int_equal(oci_signal_parse("65"), 0);
 	assert_int_equal(oci_signal_parse(""), 0);
 	assert_int_equal(oci_signal_parse("SIGRTMAX-14"), 50);
-	assert_int_equal(oci_signal_from_cri(RUNTIME__V1__SIGNAL__SIGRTMINPLUS15), 49);
-	assert_int_equal(oci_signal_from_cri(RUNTIME__V1__SIGNAL__RUNTIME_DEFAULT), 0);
+	assert_int_equal(oci_signal_from_cri(RUNTIME__V1__SIGNAL__SIGNAL_SIGRTMINPLUS15), 49);
+	assert_int_equal(oci_signal_from_cri(RUNTIME__V1__SIGNAL__SIGNAL_RUNTIME_DEFAULT), 0);
 	for (int i = 1; i < 65; i++)
 		if (i < 32 || i > 33)
 			assert_int_equal(oci_signal_from_cri(oci_signal_to_cri(i)), i);

@@ -111,20 +111,23 @@ static bool validate_version(const ProtobufCMessage *req, char *msg, size_t size
 
 static const struct rpc_method methods[] = {
 	{ SVC "Version", "Version", &runtime__v1__version_request__descriptor,
-	  &runtime__v1__version_response__descriptor, false, RPC_KIND_READ, NULL, NULL,
+	  &runtime__v1__version_response__descriptor, false, RPC_KIND_READ, NULL, NULL, NULL,
 	  validate_version, handle_version },
 	{ SVC "StopContainer", "StopContainer", &runtime__v1__stop_container_request__descriptor,
 	  &runtime__v1__stop_container_response__descriptor, false, RPC_KIND_EVENT, NULL, NULL,
-	  NULL, handle_park },
+	  NULL, NULL, handle_park },
 	{ SVC "ExecSync", "ExecSync", &runtime__v1__exec_sync_request__descriptor,
 	  &runtime__v1__exec_sync_response__descriptor, false, RPC_KIND_DIRECT, NULL, NULL, NULL,
-	  handle_bytes },
+	  NULL, handle_bytes },
 	{ SVC "Attach", "Attach", &runtime__v1__attach_request__descriptor,
 	  &runtime__v1__attach_response__descriptor, false, RPC_KIND_UNIMPLEMENTED, NULL, NULL,
-	  NULL, NULL },
+	  NULL, NULL, NULL },
+	{ SVC "Exec", "Exec", &runtime__v1__exec_request__descriptor,
+	  &runtime__v1__exec_response__descriptor, false, RPC_KIND_UNIMPLEMENTED, NULL, NULL,
+	  "there is no shell", NULL, NULL },
 	{ "/crisp.v1.Admin/LoadImage", "LoadImage", &crisp__v1__load_image_request__descriptor,
 	  &crisp__v1__load_image_response__descriptor, false, RPC_KIND_DIRECT, NULL, NULL, NULL,
-	  handle_length },
+	  NULL, handle_length },
 };
 
 static void on_call(const struct server_call_info *info, void *arg)
@@ -329,6 +332,9 @@ static void test_unknown(void **state)
 	assert_int_equal(rpc_client_call(f->client, SVC "Attach", &req.base, d, &m, &e),
 			 -ERR_UNIMPLEMENTED);
 	assert_string_equal(e.text, "Attach is not implemented");
+	assert_int_equal(rpc_client_call(f->client, SVC "Exec", &req.base, d, &m, &e),
+			 -ERR_UNIMPLEMENTED);
+	assert_string_equal(e.text, "Exec is refused: there is no shell");
 }
 
 /* Bytes that are no VersionRequest, sent as if they were one. */

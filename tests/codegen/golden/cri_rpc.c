@@ -10,12 +10,6 @@
 #include "sm/engine.h"
 #include "sm_lamp.h"
 
-static int handle_unimplemented(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
-{
-	(void)msg;
-	return err_set(e, ERR_UNIMPLEMENTED, "%s is not implemented", rpc_call_method(call)->name);
-}
-
 static bool named_lamp(const ProtobufCMessage *item, const char *name)
 {
 	return rpc_named_lamp((const Test__V1__Lamp *)item, name);
@@ -172,8 +166,8 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &test__v1__repair_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_UNIMPLEMENTED,
+		.refusal = "\"painted\" lamps smell",
 		.validate = cri_validate_paint,
-		.handle = handle_unimplemented,
 	},
 	[CRI_RPC_FIND_LAMPS] = {
 		.path = "/test.v1.Lamps/FindLamps",

@@ -20,7 +20,7 @@ enum cri_rpc {
 	CRI_RPC_COUNT,
 };
 
-/* Indexed by enum cri_rpc.  An unimplemented method's handle fails with ERR_UNIMPLEMENTED. */
+/* Indexed by enum cri_rpc.  An unimplemented or refused method has no handle. */
 extern const struct rpc_method cri_methods[CRI_RPC_COUNT];
 
 /* Handlers, written by hand.  req and all below it live until the call is answered;
