@@ -215,6 +215,32 @@ static uint64_box *box_left(struct stats_call *s, uint64_t limit, uint64_t used)
 	return box(s, limit - MIN(limit, used));
 }
 
+static Runtime__V1__PsiData *make_psi_line(struct stats_call *s, const struct psi_line *line)
+{
+	Runtime__V1__PsiData *m = take(s, sizeof(*m));
+
+	runtime__v1__psi_data__init(m);
+	m->total = line->total_us;
+	m->avg10 = line->avg10;
+	m->avg60 = line->avg60;
+	m->avg300 = line->avg300;
+	return m;
+}
+
+/* NULL: the kernel does not tell. */
+static Runtime__V1__PsiStats *make_psi(struct stats_call *s, const struct psi *psi)
+{
+	Runtime__V1__PsiStats *m;
+
+	if (!psi->known)
+		return NULL;
+	m = take(s, sizeof(*m));
+	runtime__v1__psi_stats__init(m);
+	m->full = make_psi_line(s, &psi->full);
+	m->some = make_psi_line(s, &psi->some);
+	return m;
+}
+
 static Runtime__V1__CpuUsage *make_cpu(struct stats_call *s, const struct usage *u)
 {
 	Runtime__V1__CpuUsage *m = take(s, sizeof(*m));
@@ -224,6 +250,7 @@ static Runtime__V1__CpuUsage *make_cpu(struct stats_call *s, const struct usage 
 	m->usage_core_nano_seconds = box(s, u->now.cpu_ns);
 	if (u->past.rated)
 		m->usage_nano_cores = box(s, u->past.rate);
+	m->psi = make_psi(s, &u->now.cpu_psi);
 	return m;
 }
 
@@ -239,6 +266,17 @@ static Runtime__V1__MemoryUsage *make_memory(struct stats_call *s, const struct 
 	m->rss_bytes = box(s, u->now.rss);
 	m->page_faults = box(s, u->now.page_faults);
 	m->major_page_faults = box(s, u->now.major_page_faults);
+	m->psi = make_psi(s, &u->now.memory_psi);
+	return m;
+}
+
+static Runtime__V1__IoUsage *make_io(struct stats_call *s, const struct usage *u)
+{
+	Runtime__V1__IoUsage *m = take(s, sizeof(*m));
+
+	runtime__v1__io_usage__init(m);
+	m->timestamp = u->at;
+	m->psi = make_psi(s, &u->now.io_psi);
 	return m;
 }
 
@@ -289,6 +327,7 @@ static Runtime__V1__ContainerStats *make_container(struct stats_call *s,
 	m->cpu = make_cpu(s, &c->use);
 	m->memory = make_memory(s, &c->use);
 	m->swap = make_swap(s, &c->use);
+	m->io = make_io(s, &c->use);
 	m->writable_layer = make_layer(s, &c->use);
 	return m;
 }
@@ -307,10 +346,12 @@ static Runtime__V1__NetworkInterfaceUsage *make_interface(struct stats_call *s,
 	return m;
 }
 
-/* NULL: host network, or the netns is gone. */
+/* NULL: host network, or the netns is gone.  The kubelet needs a default interface, and a container
+ * may rename eth0: then the first one is it. */
 static Runtime__V1__NetworkUsage *make_network(struct stats_call *s, const struct usage *u)
 {
 	Runtime__V1__NetworkUsage *m;
+	size_t first = 0;
 
 	if (!u->devs)
 		return NULL;
@@ -318,10 +359,13 @@ static Runtime__V1__NetworkUsage *make_network(struct stats_call *s, const struc
 	runtime__v1__network_usage__init(m);
 	m->timestamp = u->at;
 	m->interfaces = take(s, u->n_devs * sizeof(*m->interfaces));
+	for (size_t i = 0; i < u->n_devs; i++)
+		if (strcmp(u->devs[i].name, DEFAULT_INTERFACE) == 0)
+			first = i;
 	for (size_t i = 0; i < u->n_devs; i++) {
 		Runtime__V1__NetworkInterfaceUsage *one = make_interface(s, &u->devs[i]);
 
-		if (strcmp(one->name, DEFAULT_INTERFACE) == 0)
+		if (i == first)
 			m->default_interface = one;
 		else
 			m->interfaces[m->n_interfaces++] = one;
@@ -338,6 +382,7 @@ static Runtime__V1__LinuxPodSandboxStats *make_linux(struct stats_call *s,
 	m->cpu = make_cpu(s, &p->use);
 	m->memory = make_memory(s, &p->use);
 	m->network = make_network(s, &p->use);
+	m->io = make_io(s, &p->use);
 	m->process = take(s, sizeof(*m->process));
 	runtime__v1__process_usage__init(m->process);
 	m->process->timestamp = p->use.at;

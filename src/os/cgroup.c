@@ -248,6 +248,21 @@ int cgroup_controller_dir(const struct cgroups *cg, const char *controller, cons
 	return 1;
 }
 
+int cgroup_unified_dir(const struct cgroups *cg, const char *path, char **ret, struct err *e)
+{
+	int r = check_path(path, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < cg->n; i++) {
+		if (!cg->h[i].v2)
+			continue;
+		*ret = xasprintf("%s%s", cg->h[i].mount, path);
+		return 0;
+	}
+	return 1;
+}
+
 /* --- create --- */
 
 /* A new v1 cpuset is empty and accepts no process: copy the parent's value. */

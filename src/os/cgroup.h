@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "os/psi.h"
 
 enum cgroup_layout {
 	CGROUP_LAYOUT_V1, /* one hierarchy per controller, systemd's named one included */
@@ -77,6 +78,8 @@ int cgroup_pids(const struct cgroups *cg, const char *path, pid_t **ret, size_t 
  * frees it.  1: this host does not have the controller. */
 int cgroup_controller_dir(const struct cgroups *cg, const char *controller, const char *path,
 			  char **ret, struct err *e);
+/* The directory of path in the v2 hierarchy, as cgroup_controller_dir.  1: the host has none. */
+int cgroup_unified_dir(const struct cgroups *cg, const char *path, char **ret, struct err *e);
 
 struct cgroup_usage {
 	uint64_t cpu_ns; /* since the creation of the cgroup */
@@ -90,10 +93,12 @@ struct cgroup_usage {
 	uint64_t pids;
 	uint64_t oom_kills;
 	uint64_t cpu_periods, cpu_throttled_periods, cpu_throttled_ns;
+	/* Of the v2 hierarchy.  Not known on a hybrid host whose v2 cgroup has no process. */
+	struct psi cpu_psi, memory_psi, io_psi;
 };
 
 /* Open files of one cgroup, for repeated reads of its usage.  They do not prevent its removal. */
-#define CGROUP_FILES_COUNT 9
+#define CGROUP_FILES_COUNT 12
 struct cgroup_files {
 	bool opened, v2;
 	unsigned n; /* open descriptors */
@@ -101,7 +106,8 @@ struct cgroup_files {
 };
 #define CGROUP_FILES_NULL ((struct cgroup_files){ .opened = false })
 
-/* events: also open the files for oom_kills and CPU throttling.  1: no such cgroup. */
+/* events: also open the files for oom_kills and CPU throttling, not those of pressure.  1: no such
+ * cgroup. */
 int cgroup_files_open(const struct cgroups *cg, const char *path, bool events,
 		      struct cgroup_files *ret, struct err *e);
 /* 1: the cgroup is gone.  Several threads may read at a time. */

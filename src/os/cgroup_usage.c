@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "base/util.h"
@@ -25,35 +26,52 @@ enum usage_file {
 	USAGE_SWAP_LIMIT,
 	USAGE_PIDS,
 	USAGE_OOM,
+	USAGE_CPU_PSI,
+	USAGE_MEMORY_PSI,
+	USAGE_IO_PSI,
 	USAGE_COUNT,
 };
 _Static_assert((int)USAGE_COUNT == CGROUP_FILES_COUNT, "one descriptor a file");
 
+#define UNIFIED "" /* in the v2 hierarchy, whichever controllers that has */
+
+enum usage_when {
+	ALWAYS,
+	EVENTS,
+	NO_EVENTS
+};
+
 struct usage_source {
 	const char *controller, *file; /* NULL: not in this version */
-	bool events; /* only opened for events */
+	enum usage_when when; /* events of cgroup_files_open for which the file is opened */
 };
 
 static const struct usage_source sources_v1[USAGE_COUNT] = {
-	[USAGE_CPU] = { "cpuacct", "cpuacct.usage", false },
-	[USAGE_CPU_STAT] = { "cpu", "cpu.stat", true },
-	[USAGE_MEMORY] = { "memory", "memory.usage_in_bytes", false },
-	[USAGE_MEMORY_LIMIT] = { "memory", "memory.limit_in_bytes", false },
-	[USAGE_MEMORY_STAT] = { "memory", "memory.stat", false },
-	[USAGE_SWAP_LIMIT] = { "memory", "memory.memsw.limit_in_bytes", false },
-	[USAGE_PIDS] = { "pids", "pids.current", false },
-	[USAGE_OOM] = { "memory", "memory.oom_control", true },
+	[USAGE_CPU] = { "cpuacct", "cpuacct.usage", ALWAYS },
+	[USAGE_CPU_STAT] = { "cpu", "cpu.stat", EVENTS },
+	[USAGE_MEMORY] = { "memory", "memory.usage_in_bytes", ALWAYS },
+	[USAGE_MEMORY_LIMIT] = { "memory", "memory.limit_in_bytes", ALWAYS },
+	[USAGE_MEMORY_STAT] = { "memory", "memory.stat", ALWAYS },
+	[USAGE_SWAP_LIMIT] = { "memory", "memory.memsw.limit_in_bytes", ALWAYS },
+	[USAGE_PIDS] = { "pids", "pids.current", ALWAYS },
+	[USAGE_OOM] = { "memory", "memory.oom_control", EVENTS },
+	[USAGE_CPU_PSI] = { UNIFIED, "cpu.pressure", NO_EVENTS },
+	[USAGE_MEMORY_PSI] = { UNIFIED, "memory.pressure", NO_EVENTS },
+	[USAGE_IO_PSI] = { UNIFIED, "io.pressure", NO_EVENTS },
 };
 
 static const struct usage_source sources_v2[USAGE_COUNT] = {
-	[USAGE_CPU_STAT] = { "cpu", "cpu.stat", false },
-	[USAGE_MEMORY] = { "memory", "memory.current", false },
-	[USAGE_MEMORY_LIMIT] = { "memory", "memory.max", false },
-	[USAGE_MEMORY_STAT] = { "memory", "memory.stat", false },
-	[USAGE_SWAP] = { "memory", "memory.swap.current", false },
-	[USAGE_SWAP_LIMIT] = { "memory", "memory.swap.max", false },
-	[USAGE_PIDS] = { "pids", "pids.current", false },
-	[USAGE_OOM] = { "memory", "memory.events", true },
+	[USAGE_CPU_STAT] = { "cpu", "cpu.stat", ALWAYS },
+	[USAGE_MEMORY] = { "memory", "memory.current", ALWAYS },
+	[USAGE_MEMORY_LIMIT] = { "memory", "memory.max", ALWAYS },
+	[USAGE_MEMORY_STAT] = { "memory", "memory.stat", ALWAYS },
+	[USAGE_SWAP] = { "memory", "memory.swap.current", ALWAYS },
+	[USAGE_SWAP_LIMIT] = { "memory", "memory.swap.max", ALWAYS },
+	[USAGE_PIDS] = { "pids", "pids.current", ALWAYS },
+	[USAGE_OOM] = { "memory", "memory.events", EVENTS },
+	[USAGE_CPU_PSI] = { UNIFIED, "cpu.pressure", NO_EVENTS },
+	[USAGE_MEMORY_PSI] = { UNIFIED, "memory.pressure", NO_EVENTS },
+	[USAGE_IO_PSI] = { UNIFIED, "io.pressure", NO_EVENTS },
 };
 
 void cgroup_files_done(struct cgroup_files *f)
@@ -61,6 +79,34 @@ void cgroup_files_done(struct cgroup_files *f)
 	for (size_t i = 0; f->opened && i < ARRAY_LEN(f->fds); i++)
 		close_fdp(&f->fds[i]);
 	*f = CGROUP_FILES_NULL;
+}
+
+/* Has the v2 cgroup at dir a process?  A runtime on a hybrid host may place them on v1 alone. */
+static bool is_populated(const char *dir)
+{
+	_cleanup_free_ char *name = xasprintf("%s/cgroup.events", dir);
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	struct err ignored = ERR_NULL;
+
+	return fs_read_file(name, TEXT_BYTES, &text, &ignored) == 0 && text.data &&
+	       strstr(text.data, "populated 1");
+}
+
+/* 0: *ret is the directory.  1: the file is not read on this host, or not now.  <0: e is set. */
+static int source_dir(const struct cgroups *cg, const struct usage_source *s, const char *path,
+		      char **ret, struct err *e)
+{
+	_cleanup_free_ char *dir = NULL;
+	int r;
+
+	if (strcmp(s->controller, UNIFIED) != 0)
+		return cgroup_controller_dir(cg, s->controller, path, ret, e);
+	r = cgroup_unified_dir(cg, path, &dir, e);
+	if (r == 0 && cgroups_layout(cg) == CGROUP_LAYOUT_HYBRID && !is_populated(dir))
+		r = 1;
+	if (r == 0)
+		*ret = take_ptr(dir);
+	return r;
 }
 
 int cgroup_files_open(const struct cgroups *cg, const char *path, bool events,
@@ -76,9 +122,9 @@ int cgroup_files_open(const struct cgroups *cg, const char *path, bool events,
 		int r;
 
 		f.fds[i] = -1;
-		if (!s->file || (s->events && !events))
+		if (!s->file || s->when == (events ? NO_EVENTS : EVENTS))
 			continue;
-		r = cgroup_controller_dir(cg, s->controller, path, &dir, e);
+		r = source_dir(cg, s, path, &dir, e);
 		if (r < 0) {
 			while (i-- > 0)
 				close_fdp(&f.fds[i]);
@@ -216,6 +262,15 @@ static void read_v2(struct usage_reader *rd, struct cgroup_usage *u)
 		u->oom_kills = find_number(text, "oom_kill");
 }
 
+/* A missing file, or one that cannot be read (PSI is off in the kernel): not known. */
+static void read_psi(struct usage_reader *rd, enum usage_file file, struct psi *ret)
+{
+	const char *text = read_text(rd, file);
+
+	if (text)
+		psi_parse(text, ret);
+}
+
 int cgroup_files_read(const struct cgroup_files *f, struct cgroup_usage *ret)
 {
 	struct usage_reader rd;
@@ -227,6 +282,9 @@ int cgroup_files_read(const struct cgroup_files *f, struct cgroup_usage *ret)
 		read_v2(&rd, ret);
 	else
 		read_v1(&rd, ret);
+	read_psi(&rd, USAGE_CPU_PSI, &ret->cpu_psi);
+	read_psi(&rd, USAGE_MEMORY_PSI, &ret->memory_psi);
+	read_psi(&rd, USAGE_IO_PSI, &ret->io_psi);
 	return rd.gone;
 }
 

@@ -466,6 +466,46 @@ static void test_v2_limits(void **state)
 	assert_true(l.cpu_quota == 20000 && l.memory == -1 && l.memory_swap == -1);
 }
 
+static void test_v2_pressure(struct fake *f)
+{
+	_cleanup_(cgroup_files_done) struct cgroup_files files = CGROUP_FILES_NULL;
+	struct cgroup_usage u;
+	struct err e = ERR_NULL;
+
+	OK(cgroup_files_open(f->cg, "/pod", false, &files, &e));
+	OK(cgroup_files_read(&files, &u));
+	assert_true(u.cpu_psi.known && u.cpu_psi.some.total_us == 58761459);
+	assert_true(u.cpu_psi.some.avg10 == 0.22 && u.cpu_psi.some.avg60 == 1.05);
+	assert_true(u.cpu_psi.some.avg300 == 99.99 && u.cpu_psi.full.avg300 == 3);
+	assert_int_equal(u.cpu_psi.full.total_us, 7);
+	/* Absent is not zero. */
+	assert_true(u.io_psi.known && u.io_psi.some.total_us == 0);
+	assert_false(u.memory_psi.known);
+}
+
+static void test_psi_malformed(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"full avg10=0.00 avg60=0.00 avg300=0.00 total=1\n",
+		"some avg10=0,00 avg60=0.00 avg300=0.00 total=1\n",
+		"some avg10=0.0 avg60=0.00 avg300=0.00 total=1\n",
+		"some avg10=0.00 avg60=0.00 avg300=0.00 total=-1\n",
+		"some avg10=0.00 avg60=0.00 avg300=0.00 total=18446744073709551616\n",
+		"some avg10=nan avg60=0.00 avg300=0.00 total=1\n",
+	};
+	struct psi psi;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		psi_parse(texts[i], &psi);
+		assert_false(psi.known);
+		assert_int_equal(psi.some.total_us, 0);
+	}
+	psi_parse("some avg10=1.50 more=1 avg60=0.00 avg300=0.00 total=3", &psi);
+	assert_true(psi.known && psi.some.avg10 == 1.5 && psi.some.total_us == 3);
+}
+
 static void test_v2_usage_and_create(void **state)
 {
 	struct fake *f = *state;
@@ -484,6 +524,10 @@ static void test_v2_usage_and_create(void **state)
 	put(f, "pod/memory.swap.max", "2000\n");
 	put(f, "pod/memory.events", "low 0\noom 1\noom_kill 4\noom_group_kill 0\n");
 	put(f, "pod/pids.current", "6\n");
+	put(f, "pod/cpu.pressure",
+	    "some avg10=0.22 avg60=1.05 avg300=99.99 total=58761459\n"
+	    "full avg10=0.00 avg60=0.00 avg300=3.00 total=7\n");
+	put(f, "pod/io.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
 	OK(cgroup_read_usage(f->cg, "/pod", &u, &e));
 	assert_true(u.cpu_ns == 1500000 && u.cpu_periods == 3 && u.cpu_throttled_periods == 2 &&
 		    u.cpu_throttled_ns == 7000);
@@ -491,6 +535,7 @@ static void test_v2_usage_and_create(void **state)
 	assert_true(u.rss == 4000 && u.page_faults == 5 && u.major_page_faults == 1);
 	assert_true(u.swap == 11 && u.swap_limit == 2000 && u.oom_kills == 4 && u.pids == 6);
 	assert_int_equal(cgroup_read_usage(f->cg, "/none", &u, &e), 1);
+	test_v2_pressure(f);
 	put(f, "pod/cgroup.subtree_control", "");
 	OK(cgroup_create_plain(f->cg, "/pod/plain", &e));
 	assert_file(f, "pod/cgroup.subtree_control", "");
@@ -522,6 +567,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slice_names),
+		cmocka_unit_test(test_psi_malformed),
 		cmocka_unit_test_setup_teardown(test_create_remove, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_thaw, setup, teardown),

@@ -83,9 +83,28 @@ check_is "memory in use, and no more in the working set" true \
 	stats '.stats[0].memory | [.usageBytes, .workingSetBytes, .rssBytes] | map(.value | tonumber)
 		| .[0] >= .[1] and .[0] >= .[2] and .[1] > 0 and .[2] > 0' --id "$BUSY"
 check_is "each figure has its time" true \
-	stats '[.stats[] | .cpu, .memory, .swap, .writableLayer | .timestamp | tonumber > 1500000000000000000] | all and length == 12'
+	stats '[.stats[] | .cpu, .memory, .swap, .io, .writableLayer | .timestamp | tonumber > 1500000000000000000] | all and length == 15'
 check_is "what is not started has figures too" true \
 	stats '.stats[0] | [.cpu.usageCoreNanoSeconds, .memory.usageBytes, .swap.swapUsageBytes] | all(.value != null)' --id "$NEW"
+
+# --- pressure: of the v2 cgroup, where the container's processes are in it ---
+
+PID=$(crictl inspect "$BUSY" | jq -r .info.pid)
+UNIFIED=$(awk '/ - cgroup2 / { print $5; exit }' /proc/self/mountinfo)$(sed -n 's/^0:://p' "/proc/$PID/cgroup")
+case $UNIFIED in
+*"$BUSY"*) PRESSURE=$UNIFIED ;;
+*) PRESSURE=/nonexistent ;;
+esac
+for R in cpu memory io; do
+	some_us() { sed -n 's/^some .*total=//p' "$PRESSURE/$R.pressure"; }
+	if [ -e "$PRESSURE/$R.pressure" ]; then
+		BEFORE=$(some_us)
+		check "its pressure of $R" stats ".stats[0].$R.psi.Some.Total" --id "$BUSY"
+		check "lies between what the kernel says" ascending "$BEFORE" "$OUT" "$(some_us)"
+	else
+		check_is "no pressure of $R, which is not zero" null stats ".stats[0].$R.psi" --id "$BUSY"
+	fi
+done
 
 # --- the writable layer ---
 
@@ -122,6 +141,12 @@ IP=$(crictl inspectp "$OWN" | jq -r .status.network.ip)
 send() { for _ in 1 2 3; do head -c 1000 /dev/zero >"/dev/udp/$IP/9" || return; done; }
 check "the node sends some" send
 check "they are counted" ascending $((RX + 3000)) "$(rx)"
+
+# The kubelet needs a default interface, whatever a container does to eth0.
+rename() { nsenter -t "$PID" -n sh -c 'ip link set eth0 down && ip link set eth0 name other0 && ip link set other0 up'; }
+check "its interface gets another name" rename
+check_is "and is the default one" "other0 0" \
+	statsp '.stats[0].linux.network | "\(.defaultInterface.name) \(.interfaces | length)"' --id "$OWN"
 
 # --- one object by its id ---
 
