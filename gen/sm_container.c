@@ -29,6 +29,16 @@ static void step_note_prepared(void *draft, const struct sm_event *ev)
 	ctr_step_note_prepared(draft, ev, sm_event_payload(ev));
 }
 
+static void step_note_refused(void *draft, const struct sm_event *ev)
+{
+	ctr_step_note_refused(draft, ev, sm_event_payload(ev));
+}
+
+static void step_note_refused_start(void *draft, const struct sm_event *ev)
+{
+	ctr_step_note_refused_start(draft, ev);
+}
+
 static void step_note_started(void *draft, const struct sm_event *ev)
 {
 	ctr_step_note_started(draft, ev, sm_event_payload(ev));
@@ -86,32 +96,36 @@ static void step_note_error(void *draft, const struct sm_event *ev)
 
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[0] = step_note_prepared,
-	[1] = step_note_started,
-	[2] = step_note_start_failed,
-	[3] = step_note_pid,
-	[4] = step_note_stop,
-	[5] = step_note_exit,
-	[6] = step_note_exit_unknown,
-	[7] = step_merge_resources,
-	[8] = step_note_updated,
-	[9] = step_note_not_updated,
-	[10] = step_drop_update,
-	[11] = step_note_error,
+	[1] = step_note_refused,
+	[2] = step_note_refused_start,
+	[3] = step_note_started,
+	[4] = step_note_start_failed,
+	[5] = step_note_pid,
+	[6] = step_note_stop,
+	[7] = step_note_exit,
+	[8] = step_note_exit_unknown,
+	[9] = step_merge_resources,
+	[10] = step_note_updated,
+	[11] = step_note_not_updated,
+	[12] = step_drop_update,
+	[13] = step_note_error,
 };
 
 static const char *const step_names[] = {
 	[0] = "note_prepared",
-	[1] = "note_started",
-	[2] = "note_start_failed",
-	[3] = "note_pid",
-	[4] = "note_stop",
-	[5] = "note_exit",
-	[6] = "note_exit_unknown",
-	[7] = "merge_resources",
-	[8] = "note_updated",
-	[9] = "note_not_updated",
-	[10] = "drop_update",
-	[11] = "note_error",
+	[1] = "note_refused",
+	[2] = "note_refused_start",
+	[3] = "note_started",
+	[4] = "note_start_failed",
+	[5] = "note_pid",
+	[6] = "note_stop",
+	[7] = "note_exit",
+	[8] = "note_exit_unknown",
+	[9] = "merge_resources",
+	[10] = "note_updated",
+	[11] = "note_not_updated",
+	[12] = "drop_update",
+	[13] = "note_error",
 };
 
 static int64_t deadline_grace(const void *row)
@@ -133,6 +147,11 @@ static bool invariant_has_exit(const void *row)
 	return ctr_invariant_has_exit(row);
 }
 
+static bool invariant_has_refusal(const void *row)
+{
+	return ctr_invariant_has_refusal(row);
+}
+
 static bool invariant_nothing_wanted(const void *row)
 {
 	return ctr_invariant_nothing_wanted(row);
@@ -141,13 +160,15 @@ static bool invariant_nothing_wanted(const void *row)
 static bool (*const invariants[])(const void *row) = {
 	[0] = invariant_has_pid,
 	[1] = invariant_has_exit,
-	[2] = invariant_nothing_wanted,
+	[2] = invariant_has_refusal,
+	[3] = invariant_nothing_wanted,
 };
 
 static const char *const invariant_names[] = {
 	[0] = "has_pid",
 	[1] = "has_exit",
-	[2] = "nothing_wanted",
+	[2] = "has_refusal",
+	[3] = "nothing_wanted",
 };
 
 static const struct sm_event_info events[] = {
@@ -158,6 +179,7 @@ static const struct sm_event_info events[] = {
 	[CTR_EVENT_UPDATE] = { .name = "update", .class = SM_CLASS_RPC, .carries = "resources" },
 	[CTR_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE, .carries = "init" },
 	[CTR_EVENT_PREPARE_FAILED] = { .name = "prepare_failed", .class = SM_CLASS_DONE },
+	[CTR_EVENT_REFUSED] = { .name = "refused", .class = SM_CLASS_DONE, .carries = "init" },
 	[CTR_EVENT_STARTED] = { .name = "started", .class = SM_CLASS_DONE, .carries = "init" },
 	[CTR_EVENT_START_FAILED] = { .name = "start_failed", .class = SM_CLASS_DONE },
 	[CTR_EVENT_NOT_STARTED] = { .name = "not_started", .class = SM_CLASS_DONE },
@@ -176,6 +198,7 @@ static const struct sm_event_info events[] = {
 static const uint16_t yields_prepare[] = {
 	CTR_EVENT_PREPARED,
 	CTR_EVENT_PREPARE_FAILED,
+	CTR_EVENT_REFUSED,
 };
 
 static const uint16_t yields_start_init[] = {
@@ -227,7 +250,7 @@ static const struct sm_effect_info effects[] = {
 	[0] = {
 		.name = "prepare",
 		.lasting = true,
-		.n_yields = 2,
+		.n_yields = 3,
 		.yields = yields_prepare,
 		.start = ctr_effect_prepare,
 	},
@@ -296,346 +319,374 @@ static const struct sm_action actions_1[] = {
 };
 
 static const struct sm_action actions_2[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_3[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_refused */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_4[] = {
+	{ .op = SM_OP_STEP, .arg = 13 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
-static const struct sm_action actions_4[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_pid */
+static const struct sm_action actions_5[] = {
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_pid */
 	{ .op = SM_OP_SAVE_BOOT },
 };
 
-static const struct sm_action actions_5[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-};
-
 static const struct sm_action actions_6[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_7[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_8[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_9[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 1 }, /* start_init */
 };
 
-static const struct sm_action actions_9[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
-};
-
 static const struct sm_action actions_10[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_11[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+};
+
+static const struct sm_action actions_12[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
-static const struct sm_action actions_12[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* merge_resources */
+static const struct sm_action actions_13[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* merge_resources */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* apply_resources */
 };
 
-static const struct sm_action actions_13[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_started */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
 static const struct sm_action actions_14[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_start_failed */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_refused_start */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_15[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_refused_start */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_16[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_refused_start */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_17[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+};
+
+static const struct sm_action actions_18[] = {
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_started */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_18[] = {
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* start_init */
-};
-
 static const struct sm_action actions_19[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_error */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_start_failed */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_20[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_pid */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_21[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_22[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_23[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* start_init */
 };
 
 static const struct sm_action actions_24[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* note_error */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_25[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_pid */
+	{ .op = SM_OP_SAVE_BOOT },
+};
+
+static const struct sm_action actions_26[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_27[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_28[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_29[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+};
+
+static const struct sm_action actions_30[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* signal_term */
 };
 
-static const struct sm_action actions_26[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
-};
-
-static const struct sm_action actions_27[] = {
-	{ .op = SM_OP_REQUEUE },
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
-};
-
-static const struct sm_action actions_28[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* merge_resources */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* apply_resources */
-};
-
-static const struct sm_action actions_29[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
-static const struct sm_action actions_30[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
 static const struct sm_action actions_31[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_32[] = {
+	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_33[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* merge_resources */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* apply_resources */
 };
 
 static const struct sm_action actions_34[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_35[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_36[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_37[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_38[] = {
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_39[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
 };
 
 static const struct sm_action actions_40[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_41[] = {
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_42[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_updated */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_43[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_44[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_45[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_46[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_47[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_48[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_49[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_50[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_51[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_updated */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_52[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_53[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_not_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_54[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_55[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_56[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_57[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_58[] = {
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_59[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_60[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_61[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_62[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
-static const struct sm_action actions_58[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_stop */
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+static const struct sm_action actions_63[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* signal_term */
 };
 
-static const struct sm_action actions_59[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+static const struct sm_action actions_64[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
-static const struct sm_action actions_60[] = {
+static const struct sm_action actions_65[] = {
 	{ .op = SM_OP_REQUEUE },
-	{ .op = SM_OP_STEP, .arg = 10 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
@@ -647,7 +698,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE,
 		.guard = -1,
 		.target = CTR_STATE_CREATING,
-		.line = 76,
+		.line = 80,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -657,7 +708,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 82,
+		.line = 86,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -667,590 +718,640 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 83,
+		.line = 87,
 		.n_actions = 4,
 		.actions = actions_2,
 	},
 	[3] = {
 		.number = 3,
 		.state = CTR_STATE_CREATING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_REFUSED,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 84,
-		.n_actions = 4,
+		.target = CTR_STATE_REFUSED,
+		.line = 88,
+		.n_actions = 3,
 		.actions = actions_3,
 	},
 	[4] = {
 		.number = 4,
-		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_ADOPTED,
+		.state = CTR_STATE_CREATING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 94,
-		.n_actions = 2,
+		.target = CTR_STATE_REMOVING,
+		.line = 89,
+		.n_actions = 4,
 		.actions = actions_4,
 	},
 	[5] = {
 		.number = 5,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 95,
+		.target = CTR_STATE_CREATED,
+		.line = 99,
 		.n_actions = 2,
 		.actions = actions_5,
 	},
 	[6] = {
 		.number = 6,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 96,
+		.line = 100,
 		.n_actions = 2,
 		.actions = actions_6,
 	},
 	[7] = {
 		.number = 7,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 97,
+		.line = 101,
 		.n_actions = 2,
 		.actions = actions_7,
 	},
 	[8] = {
 		.number = 8,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_START,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_STARTING,
-		.line = 98,
+		.target = CTR_STATE_EXITED,
+		.line = 102,
 		.n_actions = 2,
 		.actions = actions_8,
 	},
 	[9] = {
 		.number = 9,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_START,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 99,
-		.n_actions = 3,
+		.target = CTR_STATE_STARTING,
+		.line = 103,
+		.n_actions = 2,
 		.actions = actions_9,
 	},
 	[10] = {
 		.number = 10,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 100,
-		.n_actions = 2,
+		.line = 104,
+		.n_actions = 3,
 		.actions = actions_10,
 	},
 	[11] = {
 		.number = 11,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 101,
+		.target = CTR_STATE_KILLING,
+		.line = 105,
 		.n_actions = 2,
 		.actions = actions_11,
 	},
 	[12] = {
 		.number = 12,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_UPDATE,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_UPDATING_CREATED,
-		.line = 102,
-		.n_actions = 3,
+		.target = CTR_STATE_REMOVING,
+		.line = 106,
+		.n_actions = 2,
 		.actions = actions_12,
 	},
 	[13] = {
 		.number = 13,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_STARTED,
+		.state = CTR_STATE_CREATED,
+		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 110,
+		.target = CTR_STATE_UPDATING_CREATED,
+		.line = 107,
 		.n_actions = 3,
 		.actions = actions_13,
 	},
 	[14] = {
 		.number = 14,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_START_FAILED,
+		.state = CTR_STATE_REFUSED,
+		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 111,
+		.line = 115,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
 	[15] = {
 		.number = 15,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_REFUSED,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 112,
+		.line = 116,
 		.n_actions = 3,
 		.actions = actions_15,
 	},
 	[16] = {
 		.number = 16,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_REFUSED,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 113,
-		.n_actions = 3,
+		.line = 117,
+		.n_actions = 2,
 		.actions = actions_16,
 	},
 	[17] = {
 		.number = 17,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_REFUSED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 114,
-		.n_actions = 3,
+		.target = CTR_STATE_REMOVING,
+		.line = 118,
+		.n_actions = 2,
 		.actions = actions_17,
 	},
 	[18] = {
 		.number = 18,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_NOT_STARTED,
+		.event = CTR_EVENT_STARTED,
 		.guard = -1,
-		.target = CTR_STATE_STARTING,
-		.line = 115,
-		.n_actions = 1,
+		.target = CTR_STATE_RUNNING,
+		.line = 127,
+		.n_actions = 3,
 		.actions = actions_18,
 	},
 	[19] = {
 		.number = 19,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_START_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 116,
+		.target = CTR_STATE_EXITED,
+		.line = 128,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
 	[20] = {
 		.number = 20,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_ADOPTED,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 126,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 129,
+		.n_actions = 3,
 		.actions = actions_20,
 	},
 	[21] = {
 		.number = 21,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 127,
-		.n_actions = 2,
+		.line = 130,
+		.n_actions = 3,
 		.actions = actions_21,
 	},
 	[22] = {
 		.number = 22,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 128,
-		.n_actions = 2,
+		.line = 131,
+		.n_actions = 3,
 		.actions = actions_22,
 	},
 	[23] = {
 		.number = 23,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_NOT_STARTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 129,
-		.n_actions = 2,
+		.target = CTR_STATE_STARTING,
+		.line = 132,
+		.n_actions = 1,
 		.actions = actions_23,
 	},
 	[24] = {
 		.number = 24,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_OVERDUE,
+		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 130,
+		.line = 133,
 		.n_actions = 3,
 		.actions = actions_24,
 	},
 	[25] = {
 		.number = 25,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 131,
-		.n_actions = 3,
+		.target = CTR_STATE_RUNNING,
+		.line = 143,
+		.n_actions = 2,
 		.actions = actions_25,
 	},
 	[26] = {
 		.number = 26,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 132,
+		.target = CTR_STATE_EXITED,
+		.line = 144,
 		.n_actions = 2,
 		.actions = actions_26,
 	},
 	[27] = {
 		.number = 27,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 133,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 145,
+		.n_actions = 2,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_UPDATE,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_UPDATING,
-		.line = 134,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 146,
+		.n_actions = 2,
 		.actions = actions_28,
 	},
 	[29] = {
 		.number = 29,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_EXITED,
-		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 143,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_STOP,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 147,
 		.n_actions = 3,
 		.actions = actions_29,
 	},
 	[30] = {
 		.number = 30,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 144,
+		.target = CTR_STATE_STOPPING,
+		.line = 148,
 		.n_actions = 3,
 		.actions = actions_30,
 	},
 	[31] = {
 		.number = 31,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 145,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 149,
+		.n_actions = 2,
 		.actions = actions_31,
 	},
 	[32] = {
 		.number = 32,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 146,
-		.n_actions = 2,
+		.line = 150,
+		.n_actions = 3,
 		.actions = actions_32,
 	},
 	[33] = {
 		.number = 33,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_POD_ENDS,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 147,
-		.n_actions = 2,
+		.target = CTR_STATE_UPDATING,
+		.line = 151,
+		.n_actions = 3,
 		.actions = actions_33,
 	},
 	[34] = {
 		.number = 34,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_STOP,
-		.guard = 1,
-		.target = CTR_STATE_STOPPING,
-		.line = 148,
-		.n_actions = 2,
+		.event = CTR_EVENT_EXITED,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 160,
+		.n_actions = 3,
 		.actions = actions_34,
 	},
 	[35] = {
 		.number = 35,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 159,
+		.line = 161,
 		.n_actions = 3,
 		.actions = actions_35,
 	},
 	[36] = {
 		.number = 36,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 160,
+		.line = 162,
 		.n_actions = 3,
 		.actions = actions_36,
 	},
 	[37] = {
 		.number = 37,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 161,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 163,
+		.n_actions = 2,
 		.actions = actions_37,
 	},
 	[38] = {
 		.number = 38,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 162,
-		.n_actions = 1,
+		.line = 164,
+		.n_actions = 2,
 		.actions = actions_38,
 	},
 	[39] = {
 		.number = 39,
-		.state = CTR_STATE_EXITED,
-		.event = CTR_EVENT_REMOVE,
-		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 173,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_STOPPING,
+		.line = 165,
 		.n_actions = 2,
 		.actions = actions_39,
 	},
 	[40] = {
 		.number = 40,
-		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASED,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_GONE,
-		.line = 181,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 176,
+		.n_actions = 3,
 		.actions = actions_40,
 	},
 	[41] = {
 		.number = 41,
-		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASE_STUCK,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 182,
-		.retries = true,
+		.target = CTR_STATE_EXITED,
+		.line = 177,
 		.n_actions = 3,
 		.actions = actions_41,
 	},
 	[42] = {
 		.number = 42,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 193,
+		.target = CTR_STATE_EXITED,
+		.line = 178,
 		.n_actions = 3,
 		.actions = actions_42,
 	},
 	[43] = {
 		.number = 43,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATE_FAILED,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 194,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 179,
+		.n_actions = 1,
 		.actions = actions_43,
 	},
 	[44] = {
 		.number = 44,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_EXITED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 195,
-		.n_actions = 3,
+		.target = CTR_STATE_REMOVING,
+		.line = 190,
+		.n_actions = 2,
 		.actions = actions_44,
 	},
 	[45] = {
 		.number = 45,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_REMOVING,
+		.event = CTR_EVENT_ERASED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 196,
-		.n_actions = 4,
+		.target = CTR_STATE_GONE,
+		.line = 198,
+		.n_actions = 2,
 		.actions = actions_45,
 	},
 	[46] = {
 		.number = 46,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_REMOVING,
+		.event = CTR_EVENT_ERASE_STUCK,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 197,
-		.n_actions = 4,
+		.target = CTR_STATE_REMOVING,
+		.line = 199,
+		.retries = true,
+		.n_actions = 3,
 		.actions = actions_46,
 	},
 	[47] = {
 		.number = 47,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 198,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 210,
+		.n_actions = 3,
 		.actions = actions_47,
 	},
 	[48] = {
 		.number = 48,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 199,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 211,
+		.n_actions = 3,
 		.actions = actions_48,
 	},
 	[49] = {
 		.number = 49,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 200,
+		.target = CTR_STATE_CREATED,
+		.line = 212,
 		.n_actions = 3,
 		.actions = actions_49,
 	},
 	[50] = {
 		.number = 50,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_REMOVE,
-		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 201,
-		.n_actions = 3,
-		.actions = actions_50,
-	},
-	[51] = {
-		.number = 51,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATED,
-		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 210,
-		.n_actions = 3,
-		.actions = actions_51,
-	},
-	[52] = {
-		.number = 52,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATE_FAILED,
-		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 211,
-		.n_actions = 3,
-		.actions = actions_52,
-	},
-	[53] = {
-		.number = 53,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_OVERDUE,
-		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 212,
-		.n_actions = 3,
-		.actions = actions_53,
-	},
-	[54] = {
-		.number = 54,
-		.state = CTR_STATE_UPDATING,
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
 		.line = 213,
 		.n_actions = 4,
-		.actions = actions_54,
+		.actions = actions_50,
 	},
-	[55] = {
-		.number = 55,
-		.state = CTR_STATE_UPDATING,
+	[51] = {
+		.number = 51,
+		.state = CTR_STATE_UPDATING_CREATED,
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
 		.line = 214,
 		.n_actions = 4,
-		.actions = actions_55,
+		.actions = actions_51,
 	},
-	[56] = {
-		.number = 56,
-		.state = CTR_STATE_UPDATING,
+	[52] = {
+		.number = 52,
+		.state = CTR_STATE_UPDATING_CREATED,
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
 		.line = 215,
 		.n_actions = 4,
+		.actions = actions_52,
+	},
+	[53] = {
+		.number = 53,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 216,
+		.n_actions = 4,
+		.actions = actions_53,
+	},
+	[54] = {
+		.number = 54,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 217,
+		.n_actions = 3,
+		.actions = actions_54,
+	},
+	[55] = {
+		.number = 55,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_REMOVE,
+		.guard = -1,
+		.target = CTR_STATE_REMOVING,
+		.line = 218,
+		.n_actions = 3,
+		.actions = actions_55,
+	},
+	[56] = {
+		.number = 56,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_UPDATED,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 227,
+		.n_actions = 3,
 		.actions = actions_56,
 	},
 	[57] = {
 		.number = 57,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 216,
-		.n_actions = 4,
+		.event = CTR_EVENT_UPDATE_FAILED,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 228,
+		.n_actions = 3,
 		.actions = actions_57,
 	},
 	[58] = {
 		.number = 58,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 217,
-		.n_actions = 4,
+		.target = CTR_STATE_RUNNING,
+		.line = 229,
+		.n_actions = 3,
 		.actions = actions_58,
 	},
 	[59] = {
 		.number = 59,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 218,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 230,
+		.n_actions = 4,
 		.actions = actions_59,
 	},
 	[60] = {
 		.number = 60,
 		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 231,
+		.n_actions = 4,
+		.actions = actions_60,
+	},
+	[61] = {
+		.number = 61,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 232,
+		.n_actions = 4,
+		.actions = actions_61,
+	},
+	[62] = {
+		.number = 62,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_STOP,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 233,
+		.n_actions = 4,
+		.actions = actions_62,
+	},
+	[63] = {
+		.number = 63,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 234,
+		.n_actions = 4,
+		.actions = actions_63,
+	},
+	[64] = {
+		.number = 64,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 235,
+		.n_actions = 3,
+		.actions = actions_64,
+	},
+	[65] = {
+		.number = 65,
+		.state = CTR_STATE_UPDATING,
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 219,
+		.line = 236,
 		.n_actions = 4,
-		.actions = actions_60,
+		.actions = actions_65,
 	},
 };
 
@@ -1262,6 +1363,7 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1285,6 +1387,7 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1297,35 +1400,64 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
 };
 
 static const struct sm_cell cells_CREATED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
-	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const uint16_t holds_CREATED[] = {
 	0, /* has_pid */
-	2, /* nothing_wanted */
+	3, /* nothing_wanted */
+};
+
+static const struct sm_cell cells_REFUSED[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
+};
+
+static const uint16_t holds_REFUSED[] = {
+	2, /* has_refusal */
 };
 
 static const struct sm_cell cells_STARTING[] = {
@@ -1336,19 +1468,20 @@ static const struct sm_cell cells_STARTING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
-	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
-	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
 };
 
 static const uint16_t holds_STARTING[] = {
@@ -1358,52 +1491,54 @@ static const uint16_t holds_STARTING[] = {
 static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[24] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
-	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[29] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const uint16_t holds_RUNNING[] = {
 	0, /* has_pid */
-	2, /* nothing_wanted */
+	3, /* nothing_wanted */
 };
 
 static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[34] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[39] },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
 };
 
 static const uint16_t holds_STOPPING[] = {
@@ -1418,19 +1553,20 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
 };
 
 static const uint16_t holds_KILLING[] = {
@@ -1441,10 +1577,11 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1462,7 +1599,7 @@ static const struct sm_cell cells_EXITED[] = {
 
 static const uint16_t holds_EXITED[] = {
 	1, /* has_exit */
-	2, /* nothing_wanted */
+	3, /* nothing_wanted */
 };
 
 static const struct sm_cell cells_REMOVING[] = {
@@ -1473,6 +1610,7 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1480,8 +1618,8 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
-	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
@@ -1491,24 +1629,25 @@ static const struct sm_cell cells_REMOVING[] = {
 static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
 };
 
 static const uint16_t holds_UPDATING_CREATED[] = {
@@ -1518,24 +1657,25 @@ static const uint16_t holds_UPDATING_CREATED[] = {
 static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[57] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[62] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[61] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[57] },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[58] },
 };
 
 static const uint16_t holds_UPDATING[] = {
@@ -1550,6 +1690,7 @@ static const struct sm_cell cells_GONE[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1593,6 +1734,17 @@ static const struct sm_state states[] = {
 		.n_holds = 2,
 		.holds = holds_CREATED,
 		.cells = cells_CREATED,
+	},
+	[CTR_STATE_REFUSED] = {
+		.name = "REFUSED",
+		.number = 12,
+		.kind = SM_KIND_REST,
+		.shows = "CONTAINER_CREATED",
+		.recover = -1,
+		.deadline = -1,
+		.n_holds = 1,
+		.holds = holds_REFUSED,
+		.cells = cells_REFUSED,
 	},
 	[CTR_STATE_STARTING] = {
 		.name = "STARTING",
@@ -1722,16 +1874,16 @@ const struct sm_machine ctr_machine = {
 	.version = 1,
 	.boot_scoped = false,
 	.unstored = false,
-	.n_states = 12,
-	.n_events = 20,
+	.n_states = 13,
+	.n_events = 21,
 	.n_effects = 8,
-	.n_rows = 61,
+	.n_rows = 66,
 	.n_guards = 2,
-	.n_steps = 12,
+	.n_steps = 14,
 	.n_deadlines = 1,
-	.n_invariants = 3,
+	.n_invariants = 4,
 	.initial = CTR_STATE_NONE,
-	.clock = 19,
+	.clock = 20,
 	.states = states,
 	.events = events,
 	.effects = effects,

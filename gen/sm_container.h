@@ -12,6 +12,7 @@ enum ctr_state {
 	CTR_STATE_NONE = 0,
 	CTR_STATE_CREATING,
 	CTR_STATE_CREATED,
+	CTR_STATE_REFUSED,
 	CTR_STATE_STARTING,
 	CTR_STATE_RUNNING,
 	CTR_STATE_STOPPING,
@@ -31,6 +32,7 @@ enum ctr_event {
 	CTR_EVENT_UPDATE, /* rpc */
 	CTR_EVENT_PREPARED, /* done */
 	CTR_EVENT_PREPARE_FAILED, /* done */
+	CTR_EVENT_REFUSED, /* done */
 	CTR_EVENT_STARTED, /* done */
 	CTR_EVENT_START_FAILED, /* done */
 	CTR_EVENT_NOT_STARTED, /* done */
@@ -62,6 +64,7 @@ static inline bool ctr_is_unfinished(uint16_t state)
 	return state == CTR_STATE_NONE ||
 		state == CTR_STATE_CREATING ||
 		state == CTR_STATE_CREATED ||
+		state == CTR_STATE_REFUSED ||
 		state == CTR_STATE_STARTING ||
 		state == CTR_STATE_RUNNING ||
 		state == CTR_STATE_STOPPING ||
@@ -123,6 +126,7 @@ static inline bool ctr_is_nameless(uint16_t state)
 static inline bool ctr_is_measured(uint16_t state)
 {
 	return state == CTR_STATE_CREATED ||
+		state == CTR_STATE_REFUSED ||
 		state == CTR_STATE_EXITED;
 }
 
@@ -151,6 +155,11 @@ static inline struct sm_event *ctr_event_prepared(struct payload_init *init)
 	return sm_event_carry(CTR_EVENT_PREPARED, init, payload_init_free);
 }
 
+static inline struct sm_event *ctr_event_refused(struct payload_init *init)
+{
+	return sm_event_carry(CTR_EVENT_REFUSED, init, payload_init_free);
+}
+
 static inline struct sm_event *ctr_event_started(struct payload_init *init)
 {
 	return sm_event_carry(CTR_EVENT_STARTED, init, payload_init_free);
@@ -174,6 +183,8 @@ bool ctr_guard_stop_sooner(const Crisp__State__Container *row, const struct sm_e
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
 void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_init *init);
+void ctr_step_note_refused(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_init *init);
+void ctr_step_note_refused_start(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_note_started(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_init *init);
 void ctr_step_note_start_failed(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_note_pid(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_init *init);
@@ -192,10 +203,11 @@ int64_t ctr_deadline_grace(const Crisp__State__Container *row);
 /* Invariants: must be true of every row in the states that hold them. */
 bool ctr_invariant_has_pid(const Crisp__State__Container *row);
 bool ctr_invariant_has_exit(const Crisp__State__Container *row);
+bool ctr_invariant_has_refusal(const Crisp__State__Container *row);
 bool ctr_invariant_nothing_wanted(const Crisp__State__Container *row);
 
 /* Effects: called on the loop thread after the commit; hand over and return. */
-void ctr_effect_prepare(struct sm_object *obj); /* lasting: prepared prepare_failed */
+void ctr_effect_prepare(struct sm_object *obj); /* lasting: prepared prepare_failed refused */
 void ctr_effect_start_init(struct sm_object *obj); /* fleeting: started start_failed */
 void ctr_effect_probe(struct sm_object *obj); /* fleeting: adopted exited lost absent */
 void ctr_effect_probe_start(struct sm_object *obj); /* fleeting: started not_started exited lost absent */

@@ -1129,7 +1129,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   (ProtobufCMessageInit) crisp__state__sandbox__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[34] =
+static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[36] =
 {
   {
     "name_key",
@@ -1539,6 +1539,30 @@ static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "image_name",
+    35,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, image_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refused",
+    36,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, refused),
+    &crisp__state__failure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__container__field_indices_by_name[] = {
   28,   /* field[28] = boot_id */
@@ -1555,6 +1579,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   30,   /* field[30] = image_config */
   3,   /* field[3] = image_id */
   29,   /* field[29] = image_mounts */
+  34,   /* field[34] = image_name */
   4,   /* field[4] = image_ref */
   26,   /* field[26] = kill_all */
   17,   /* field[17] = kill_at_ns */
@@ -1566,6 +1591,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   14,   /* field[14] = pid */
   15,   /* field[15] = pid_ticks */
   12,   /* field[12] = reason */
+  35,   /* field[35] = refused */
   27,   /* field[27] = resources */
   23,   /* field[23] = runtime_path */
   24,   /* field[24] = runtime_root */
@@ -1579,7 +1605,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
 static const ProtobufCIntRange crisp__state__container__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 34 }
+  { 0, 36 }
 };
 const ProtobufCMessageDescriptor crisp__state__container__descriptor =
 {
@@ -1589,7 +1615,7 @@ const ProtobufCMessageDescriptor crisp__state__container__descriptor =
   "Crisp__State__Container",
   "crisp.state",
   sizeof(Crisp__State__Container),
-  34,
+  36,
   crisp__state__container__field_descriptors,
   crisp__state__container__field_indices_by_name,
   1,  crisp__state__container__number_ranges,

@@ -288,7 +288,9 @@ static void undo_create(struct ctr *c)
 	const char *argv[RUNTIME_ARGV_MAX];
 	struct err e = ERR_NULL;
 
-	log_err(LOG_LEVEL_WARN, "create", &c->failure);
+	e = c->failure;
+	err_wrap(&e, "container %s", c->status.id);
+	log_err(LOG_LEVEL_WARN, "create", &e);
 	child_drop(&c->init);
 	life_move(&c->life, LIFE_EVENT_CREATE_FAILED);
 	runtime_argv(&c->runtime, NULL, rest, argv);
@@ -330,7 +332,6 @@ static void create_done(struct shim_job *j, int status)
 	unlink(log);
 	console_close(&c->console);
 	if (r < 0) {
-		err_wrap(&c->failure, "container %s", c->status.id);
 		undo_create(c);
 		return;
 	}
@@ -388,7 +389,6 @@ static int spawn_create(struct ctr *c, struct err *e)
 /* The runtime never ran; c->failure is set. */
 static void create_refused(struct ctr *c)
 {
-	err_wrap(&c->failure, "container %s", c->status.id);
 	life_move(&c->life, LIFE_EVENT_CREATE_REFUSED);
 	ctr_free(c);
 }

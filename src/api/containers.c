@@ -2,6 +2,7 @@
  * containers.c - the container RPCs (runtime.v1 RuntimeService).
  */
 #include <jansson.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "core/payloads.h"
 #include "core/records.h"
 #include "gen/cri_rpc.h"
+#include "oci/signals.h"
 #include "pod/container.h"
 #include "pod/exec.h"
 
@@ -177,6 +179,7 @@ int rpc_take_reopen_container_log(struct caller *c,
 struct container_status {
 	Runtime__V1__ContainerStatusResponse resp;
 	Runtime__V1__ContainerStatus status;
+	Runtime__V1__ImageSpec image;
 	Runtime__V1__ContainerResources resources;
 	Runtime__V1__ContainerUser user;
 	Runtime__V1__LinuxContainerUser linux_user;
@@ -194,19 +197,38 @@ static void fill_ends(Runtime__V1__ContainerStatus *s, const Crisp__State__Conta
 	s->message = row->message;
 }
 
+/* The request's ImageSpec with the image's name instead of its id. */
+static void fill_image(struct container_status *s, const Runtime__V1__ContainerConfig *c,
+		       const Crisp__State__Container *row)
+{
+	s->image = *c->image;
+	if (*row->image_name)
+		s->image.image = row->image_name;
+	else if (*c->image->user_specified_image)
+		s->image.image = c->image->user_specified_image;
+	s->status.image = &s->image;
+}
+
+/* The signal that StopContainer sends.  Of two CRI names of one signal, the request's. */
+static Runtime__V1__Signal stop_signal(const Runtime__V1__ContainerConfig *c,
+				       const Crisp__State__Container *row)
+{
+	if (c->stop_signal != RUNTIME__V1__SIGNAL__SIGNAL_RUNTIME_DEFAULT)
+		return c->stop_signal;
+	return oci_signal_to_cri(row->stop_signal ? (int)row->stop_signal : SIGTERM);
+}
+
 /* updated: the limits in force if they differ from the config's; NULL: they do not. */
 static void fill_config(struct container_status *s, const Runtime__V1__ContainerConfig *c,
 			Runtime__V1__LinuxContainerResources *updated)
 {
 	s->status.metadata = c->metadata;
-	s->status.image = c->image;
 	s->status.n_labels = c->n_labels;
 	s->status.labels = (void *)c->labels;
 	s->status.n_annotations = c->n_annotations;
 	s->status.annotations = (void *)c->annotations;
 	s->status.n_mounts = c->n_mounts;
 	s->status.mounts = c->mounts;
-	s->status.stop_signal = c->stop_signal;
 	if (!updated && c->linux)
 		updated = c->linux->resources;
 	s->resources.linux = updated;
@@ -239,6 +261,8 @@ static void fill_status(struct container_status *s, const struct listing_row *r,
 	s->status.user = &s->user;
 	fill_ends(&s->status, row);
 	fill_config(s, c, updated);
+	fill_image(s, c, row);
+	s->status.stop_signal = stop_signal(c, row);
 }
 
 /* The verbose info for crictl and operators: pid, and the spec passed to the runtime. */

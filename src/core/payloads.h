@@ -26,7 +26,7 @@ struct payload_network {
 	char **ips; /* NULL-terminated */
 };
 
-/* container: prepared, started, adopted; exec: started */
+/* container: prepared, refused, started, adopted; exec: started */
 struct payload_init {
 	int32_t pid;
 	uint64_t ticks;

@@ -66,34 +66,58 @@ static const char *named(char *const *names, size_t n, const struct image_ref *r
 	return NULL;
 }
 
-bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const *digests,
-		   size_t n_digests, const char *name)
+/* The tag or digest that the reference `name` resolves to; NULL: none. */
+static const char *resolve(char *const *tags, size_t n_tags, char *const *digests, size_t n_digests,
+			   const char *name)
 {
 	_cleanup_(image_ref_done) struct image_ref ref = IMAGE_REF_NULL;
 	_cleanup_free_ char *wanted = NULL, *repo = NULL;
 	struct err ignored = ERR_NULL;
 
-	if (is_id_of(id, name))
-		return true;
 	if (image_ref_parse(name, &ref, &ignored) < 0)
-		return false;
+		return NULL;
 	repo = image_ref_name(&ref);
 	wanted = *ref.digest ? xasprintf("%s@%s", repo, ref.digest) : image_ref_tagged(&ref);
 	return *ref.digest ? named(digests, n_digests, &ref, wanted)
 			   : named(tags, n_tags, &ref, wanted);
 }
 
+bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const *digests,
+		   size_t n_digests, const char *name)
+{
+	return is_id_of(id, name) || resolve(tags, n_tags, digests, n_digests, name);
+}
+
+/* The full name that name resolves to; NULL: name is an id, or a name of another image. */
+static const char *name_of(const struct object *o, const char *name)
+{
+	const Crisp__State__Image *i = image_row(o);
+
+	return is_id_of(o->sm->id, name)
+		       ? NULL
+		       : resolve(i->tags, i->n_tags, i->digests, i->n_digests, name);
+}
+
 /* The tag that name resolves to; NULL: name is an id or a digest. */
 static const char *tag_of(const struct object *o, const char *name)
 {
-	_cleanup_(image_ref_done) struct image_ref ref = IMAGE_REF_NULL;
-	_cleanup_free_ char *wanted = NULL;
-	struct err ignored = ERR_NULL;
+	const char *full = name_of(o, name);
 
-	if (is_id_of(o->sm->id, name) || image_ref_parse(name, &ref, &ignored) < 0 || *ref.digest)
-		return NULL;
-	wanted = image_ref_tagged(&ref);
-	return named(image_row(o)->tags, image_row(o)->n_tags, &ref, wanted);
+	return full && !strchr(full, '@') ? full : NULL;
+}
+
+const char *image_shown_name(const struct object *o, const Runtime__V1__ImageSpec *asked)
+{
+	const Crisp__State__Image *i = image_row(o);
+	const char *name = name_of(o, asked->user_specified_image);
+
+	if (!name)
+		name = name_of(o, asked->image);
+	if (!name && i->n_tags)
+		name = i->tags[0];
+	if (!name && i->n_digests)
+		name = i->digests[0];
+	return name ? name : asked->image;
 }
 
 /* An image that is being verified stays usable. */

@@ -33,6 +33,11 @@ uint64_t image_layer_bytes(const Crisp__State__Layer *l);
 bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const *digests,
 		   size_t n_digests, const char *name);
 
+/* The name that a container's status shows for image o: the tag or digest of o that
+ * asked->user_specified_image resolves to, else that of asked->image, else the first tag, else the
+ * first digest, else asked->image. Owned by o or asked. */
+const char *image_shown_name(const struct object *o, const Runtime__V1__ImageSpec *asked);
+
 /* true: an image other than `but` (may be NULL), and not being removed, has this layer. */
 bool image_owns_layer(const struct object *but, const char *diff_id);
 

@@ -129,6 +129,23 @@ static struct payload_init *init_of_status(const struct shim_status *st)
 	return f;
 }
 
+/* A create that the runtime itself refused is a container whose start fails: the kubelet counts
+ * restarts and backs off only for such.  Takes f. */
+static void create_failed(struct object *o, uint64_t gen, struct payload_init *f,
+			  const struct err *e)
+{
+	struct sm_event *ev;
+
+	if (e->code != ERR_UNKNOWN) {
+		payload_init_free(f);
+		prepare_failed(o, gen, e);
+		return;
+	}
+	ev = ctr_event_refused(f);
+	ev->err = *e;
+	effect_report(o, gen, ev);
+}
+
 static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans,
 			 const struct err *err)
 {
@@ -141,8 +158,7 @@ static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans
 	if (err) {
 		e = *err;
 		err_wrap(&e, "container %.13s", o->sm->id);
-		payload_init_free(f);
-		prepare_failed(o, gen, &e);
+		create_failed(o, gen, f, &e);
 		return;
 	}
 	f->pid = (int32_t)ans->status.pid;
@@ -813,10 +829,12 @@ static const char *container_name_key(const void *row)
 	return ((const Crisp__State__Container *)row)->name_key;
 }
 
-/* CreateContainer returns the id once the container has a process. */
+/* CreateContainer returns the id once the container has a process, or is known to get none. */
 static bool container_is_hidden(const void *row)
 {
-	return !((const Crisp__State__Container *)row)->pid;
+	const Crisp__State__Container *r = row;
+
+	return !r->pid && !r->refused;
 }
 
 const struct kind_ops kind_container = {

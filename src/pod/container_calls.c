@@ -47,13 +47,15 @@ static Runtime__V1__NamespaceMode pid_mode(const Runtime__V1__ContainerConfig *c
 					 : RUNTIME__V1__NAMESPACE_MODE__POD;
 }
 
-/* Copy id, reference, layers and config of the image into the record. */
-static void set_image(Crisp__State__Container *row, const struct object *image)
+/* Copy id, name, reference, layers and config of the image into the record. */
+static void set_image(Crisp__State__Container *row, const struct object *image,
+		      const Runtime__V1__ImageSpec *asked)
 {
 	const Crisp__State__Image *i = image->sm->row;
 	_cleanup_free_ char *id = xasprintf("sha256:%s", image->sm->id);
 
 	row_set_str(&row->image_id, id);
+	row_set_str(&row->image_name, image_shown_name(image, asked));
 	row_set_str(&row->image_ref, i->n_digests ? i->digests[0] : id);
 	for (size_t k = 0; k < i->n_layers; k++)
 		row_add_str(&row->diff_ids, &row->n_diff_ids, i->layers[k]->diff_id);
@@ -136,7 +138,7 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 	row_set_str(&row->sandbox_id, sandbox->sm->id);
 	row_set_str(&row->boot_id, clock_boot_id());
 	set_config(row, c);
-	set_image(row, image);
+	set_image(row, image, c->image);
 	row_set_str(&row->log_path, log_path);
 	row_set_str(&row->runtime_path, rt->path);
 	row_set_str(&row->runtime_root, rt->root);

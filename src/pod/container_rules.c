@@ -33,11 +33,9 @@ static void note_pid(Crisp__State__Container *draft, const struct payload_init *
 	draft->pid_ticks = f->ticks;
 }
 
-void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev,
-			    const struct payload_init *init)
+/* Record what the bundle was made with. */
+static void note_bundle(Crisp__State__Container *draft, const struct payload_init *init)
 {
-	(void)ev;
-	note_pid(draft, init);
 	row_set_str(&draft->boot_id, clock_boot_id());
 	if (!init->has_user)
 		return;
@@ -50,6 +48,21 @@ void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_even
 	draft->groups = init->n_groups
 				? xmemdup(init->groups, init->n_groups * sizeof(*init->groups))
 				: NULL;
+}
+
+void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev,
+			    const struct payload_init *init)
+{
+	(void)ev;
+	note_pid(draft, init);
+	note_bundle(draft, init);
+}
+
+void ctr_step_note_refused(Crisp__State__Container *draft, const struct sm_event *ev,
+			   const struct payload_init *init)
+{
+	row_fail(&draft->refused, ev);
+	note_bundle(draft, init);
 }
 
 void ctr_step_note_started(Crisp__State__Container *draft, const struct sm_event *ev,
@@ -75,6 +88,14 @@ void ctr_step_note_start_failed(Crisp__State__Container *draft, const struct sm_
 	draft->finished_ns = ev->at_ns;
 	row_set_str(&draft->reason, "StartError");
 	row_set_str(&draft->message, ev->err.text);
+}
+
+void ctr_step_note_refused_start(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	struct sm_event why = { .at_ns = ev->at_ns };
+
+	row_failure_err(draft->refused, &why.err);
+	ctr_step_note_start_failed(draft, &why);
 }
 
 void ctr_step_note_stop(Crisp__State__Container *draft, const struct sm_event *ev,
@@ -259,6 +280,11 @@ bool ctr_invariant_has_pid(const Crisp__State__Container *row)
 bool ctr_invariant_has_exit(const Crisp__State__Container *row)
 {
 	return row->finished_ns > 0;
+}
+
+bool ctr_invariant_has_refusal(const Crisp__State__Container *row)
+{
+	return row->refused;
 }
 
 bool ctr_invariant_nothing_wanted(const Crisp__State__Container *row)

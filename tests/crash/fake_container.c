@@ -29,6 +29,7 @@ enum fault {
 	FAULT_ERASE_STUCK_ONCE = 1 << 6,
 	FAULT_UPDATE_FAILS = 1 << 7,
 	FAULT_UPDATE_HANGS = 1 << 8,
+	FAULT_REFUSED = 1 << 9,
 };
 
 enum happening {
@@ -117,6 +118,13 @@ void container_act_prepare(struct sim *sim, struct sm_object *obj, const struct 
 		sim_bad(sim, "prepare would make a container anew that has been started");
 	if (sim_fault(sim, FAULT_PREPARE_FAILS)) {
 		sim_done(sim, job, sim_failed(CTR_EVENT_PREPARE_FAILED, "no such file"));
+		return;
+	}
+	if (sim_fault(sim, FAULT_REFUSED)) {
+		struct sm_event *ev = ctr_event_refused(xcalloc(1, sizeof(struct payload_init)));
+
+		err_set(&ev->err, ERR_UNKNOWN, "executable file not found");
+		sim_done(sim, job, ev);
 		return;
 	}
 	c->shim = true;
@@ -397,11 +405,11 @@ static bool down(struct world *w, enum down what)
 static void seen(struct sim *sim, const struct sm_object *obj)
 {
 	static const int ranks[] = {
-		[CTR_STATE_CREATED] = 1,  [CTR_STATE_STARTING] = 1,
-		[CTR_STATE_RUNNING] = 2,  [CTR_STATE_UPDATING_CREATED] = 1,
-		[CTR_STATE_UPDATING] = 2, [CTR_STATE_STOPPING] = 2,
-		[CTR_STATE_KILLING] = 2,  [CTR_STATE_EXITED] = 3,
-		[CTR_STATE_GONE] = 4,
+		[CTR_STATE_CREATED] = 1,	  [CTR_STATE_STARTING] = 1,
+		[CTR_STATE_REFUSED] = 1,	  [CTR_STATE_RUNNING] = 2,
+		[CTR_STATE_UPDATING_CREATED] = 1, [CTR_STATE_UPDATING] = 2,
+		[CTR_STATE_STOPPING] = 2,	  [CTR_STATE_KILLING] = 2,
+		[CTR_STATE_EXITED] = 3,		  [CTR_STATE_GONE] = 4,
 	};
 	struct world_container *c = &sim->w->ctr;
 	const Crisp__State__Container *row = obj->row;
@@ -509,6 +517,17 @@ static const struct scenario scenarios[] = {
 	  FAULT_UPDATE_HANGS,
 	  { CREATE, FAILS(CTR_EVENT_UPDATE), REMOVE_MEANWHILE } },
 	{ "it cannot be prepared", FAULT_PREPARE_FAILS, { FAILS(CTR_EVENT_CREATE) } },
+	{ "the runtime refuses it", FAULT_REFUSED, { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
+	{ "the runtime refuses it and it is stopped",
+	  FAULT_REFUSED,
+	  { CREATE, STOP(STOP_SOON), FAILS(CTR_EVENT_START), REMOVE } },
+	{ "the runtime refuses it and it is removed", FAULT_REFUSED, { CREATE, REMOVE } },
+	{ "the runtime refuses it and its pod ends",
+	  FAULT_REFUSED,
+	  { CREATE, FAILS(CTR_EVENT_UPDATE), HAPPEN(HAPPENS_POD_END), REMOVE } },
+	{ "two create it and the runtime refuses it",
+	  FAULT_REFUSED,
+	  { CREATE, ASK_NOW(CTR_EVENT_CREATE), FAILS(CTR_EVENT_START), REMOVE } },
 	{ "preparing it hangs", FAULT_PREPARE_HANGS, { FAILS(CTR_EVENT_CREATE) } },
 	{ "it cannot be started", FAULT_START_FAILS, { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
 	{ "starting it hangs", FAULT_START_HANGS, { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
