@@ -34,6 +34,7 @@ static const struct {
 	bool low; /* lower CPU and I/O priority */
 } kinds[LANE_COUNT] = {
 	[LANE_START] = { "start", 16, false },
+	[LANE_CREATE] = { "create", 16, false },
 	[LANE_NET_UP] = { "network set-up", 16, false },
 	[LANE_NET_DOWN] = { "network removal", 16, false },
 	[LANE_STOP] = { "stop", 8, false },

@@ -80,10 +80,11 @@ struct loop_job {
  * container, an image or a plugin may determine the duration of a job.  Such a job never shares a
  * lane with jobs that other pods need to start or stop. */
 enum loop_lane {
-	LANE_START, /* set a pod up, make a container's root file system and bundle */
+	LANE_START, /* set a pod up, start its shim again */
+	LANE_CREATE, /* make a container's root file system and bundle */
 	LANE_NET_UP, /* CNI ADD */
 	LANE_NET_DOWN, /* CNI DEL, the first try */
-	LANE_STOP, /* undo what LANE_START made, the first try */
+	LANE_STOP, /* undo what LANE_START and LANE_CREATE made, the first try */
 	LANE_NET_RETRY, /* CNI DEL that has failed before and may hang again */
 	LANE_RETRY, /* LANE_STOP's work that has failed before */
 	LANE_SESSION, /* exec, port forwarding, limits of running containers */

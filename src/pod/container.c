@@ -301,7 +301,7 @@ static const struct oci_features *features_of(const struct conf_runtime *rt)
 static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	const Crisp__State__Sandbox *pod = p->o->sm->row;
-	struct container_job *c = job_new(o, LANE_START, work_prepare, done_prepare);
+	struct container_job *c = job_new(o, LANE_CREATE, work_prepare, done_prepare);
 	struct err e = ERR_NULL;
 	int r;
 

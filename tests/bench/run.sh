@@ -20,6 +20,7 @@ PODS=50
 # Upper bounds of the medians, in ms; of /cpu, of the processor time.
 declare -A TARGET=(
 	[Status]=0.2 [ImageFsInfo]=0.3 [ListContainerStats/cpu]=3 [RemoveImage/10000-files]=50
+	[burst:RunPodSandbox/longest-by-median]=3
 	[StopContainer/17-deep-trees]="as empty" [Stop+RemovePodSandbox/17-deep-trees]="as empty"
 )
 
@@ -144,6 +145,9 @@ IDLE=$(pss "$(daemon_pid)")
 row "ms" median p90 n target
 cribench latency >"$SCRATCH/latency" || bail "the measurement failed"
 print_rows <"$SCRATCH/latency"
+
+cribench burst >"$SCRATCH/burst" || bail "the burst of $PODS pods failed"
+print_rows <"$SCRATCH/burst"
 
 many_files_push || bail "the image of 10,000 files cannot be made"
 cribench images "$MANY" >"$SCRATCH/images.rows" || bail "the measurement of RemoveImage failed"

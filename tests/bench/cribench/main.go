@@ -9,6 +9,9 @@
 //	                      at end of input
 //	cribench ... samples  -n times: a pod runs, containers are listed, the pod is stopped and removed; prints each time
 //	                      as "NAME MS"
+//	cribench ... burst    -pods pods at once, each runs, makes a container and starts it, as a kubelet that finds them
+//	                      all at its start; prints the calls' times, then the longest run of a pod as a multiple of the
+//	                      median
 //	cribench ... images REF   -n times: pull REF, remove it
 //	cribench ... trees DIR    three times: stop and remove a pod of 17 containers that have made 15,000 directories
 //	                      below each other with DIR/deeptree, and one of 17 that have made none
@@ -26,6 +29,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -49,7 +54,7 @@ type bench struct {
 	runtime cri.RuntimeServiceClient
 	images  cri.ImageServiceClient
 	ctx     context.Context
-	seq     int
+	seq     atomic.Int64
 }
 
 // One pod with what is needed to remove it again.
@@ -59,8 +64,7 @@ type pod struct {
 }
 
 func (b *bench) podConfig(hostNetwork bool) *cri.PodSandboxConfig {
-	b.seq++
-	name := fmt.Sprintf("bench-%d", b.seq)
+	name := fmt.Sprintf("bench-%d", b.seq.Add(1))
 	network := cri.NamespaceMode_POD
 	if hostNetwork {
 		network = cri.NamespaceMode_NODE
@@ -116,8 +120,16 @@ func (b *bench) runContainer(p pod) (string, time.Duration, error) {
 }
 
 func (b *bench) runContainerOf(p pod, command []string, mounts []*cri.Mount) (string, time.Duration, error) {
-	b.seq++
-	name := fmt.Sprintf("ctr-%d", b.seq)
+	id, created, err := b.createContainer(p, command, mounts)
+	if err != nil {
+		return "", 0, err
+	}
+	started, err := b.startContainer(id)
+	return id, created + started, err
+}
+
+func (b *bench) createContainer(p pod, command []string, mounts []*cri.Mount) (string, time.Duration, error) {
+	name := fmt.Sprintf("ctr-%d", b.seq.Add(1))
 	config := &cri.ContainerConfig{
 		Metadata: &cri.ContainerMetadata{Name: name},
 		Image:    &cri.ImageSpec{Image: *image},
@@ -135,10 +147,15 @@ func (b *bench) runContainerOf(p pod, command []string, mounts []*cri.Mount) (st
 	if err != nil {
 		return "", 0, fmt.Errorf("CreateContainer: %w", err)
 	}
-	if _, err = b.runtime.StartContainer(b.ctx, &cri.StartContainerRequest{ContainerId: r.ContainerId}); err != nil {
-		return "", 0, fmt.Errorf("StartContainer: %w", err)
-	}
 	return r.ContainerId, time.Since(start), nil
+}
+
+func (b *bench) startContainer(id string) (time.Duration, error) {
+	start := time.Now()
+	if _, err := b.runtime.StartContainer(b.ctx, &cri.StartContainerRequest{ContainerId: id}); err != nil {
+		return 0, fmt.Errorf("StartContainer: %w", err)
+	}
+	return time.Since(start), nil
 }
 
 func (b *bench) removeContainer(id string) (time.Duration, error) {
@@ -373,6 +390,59 @@ func (b *bench) hold() (err error) {
 	return err
 }
 
+// The life of one pod of a burst up to the start of its container.
+func (b *bench) bring() (p pod, run, create, start time.Duration, err error) {
+	if p, run, err = b.runPod(false); err != nil {
+		return
+	}
+	var id string
+	if id, create, err = b.createContainer(p, []string{"sleep", "3600"}, nil); err == nil {
+		start, err = b.startContainer(id)
+	}
+	return
+}
+
+func (b *bench) burst() error {
+	var (
+		mutex              sync.Mutex
+		wait               sync.WaitGroup
+		held               []pod
+		run, create, start []time.Duration
+		failed             error
+	)
+	began := time.Now()
+	for range *pods {
+		wait.Go(func() {
+			p, r, c, s, err := b.bring()
+			mutex.Lock()
+			defer mutex.Unlock()
+			if p.id != "" {
+				held = append(held, p)
+			}
+			if run, create, start = append(run, r), append(create, c), append(start, s); failed == nil {
+				failed = err
+			}
+		})
+	}
+	wait.Wait()
+	all := time.Since(began)
+	for _, p := range held {
+		if _, err := b.removePod(p); failed == nil {
+			failed = err
+		}
+	}
+	if failed != nil {
+		return failed
+	}
+	report("burst:RunPodSandbox", run)
+	report("burst:CreateContainer", create)
+	report("burst:StartContainer", start)
+	report("burst:all", []time.Duration{all})
+	fmt.Printf("burst:RunPodSandbox/longest-by-median %.2f %.2f %d\n",
+		float64(slices.Max(run))/float64(run[len(run)/2]), 0.0, len(run))
+	return nil
+}
+
 func (b *bench) measureRemoveImage(ref string) error {
 	spec := &cri.ImageSpec{Image: ref}
 	var spent []time.Duration
@@ -535,6 +605,8 @@ func run() error {
 		return b.latency()
 	case "hold":
 		return b.hold()
+	case "burst":
+		return b.burst()
 	case "images":
 		return b.measureRemoveImage(flag.Arg(1))
 	case "trees":
@@ -544,7 +616,7 @@ func run() error {
 	case "cycle":
 		return b.cycle()
 	}
-	return fmt.Errorf("unknown command %q (known: latency, hold, images, trees, samples, cycle)", flag.Arg(0))
+	return fmt.Errorf("unknown command %q (known: latency, hold, burst, images, trees, samples, cycle)", flag.Arg(0))
 }
 
 func main() {
