@@ -2,6 +2,8 @@
 # unpack.sh - unpacked trees equal umoci's: tar, gzip, zstd, zstd:chunked, eStargz, whiteouts,
 # links, xattrs, capabilities, sparse files, PAX and GNU headers, 100,000 files, a Debian root.
 # Hostile archives are refused within bounds and leave nothing.
+#
+# Takes minutes.
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DEBIAN=${CRISP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/crisp}/debian-1

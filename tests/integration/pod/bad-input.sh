@@ -1,6 +1,8 @@
 #!/bin/bash
 # bad-input.sh - bad requests, images, CNI plugins, runtimes and databases: each gets an error that
 # names the field or file, and nothing is lost or left.
+#
+# Takes minutes.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

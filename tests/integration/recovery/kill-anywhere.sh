@@ -2,6 +2,8 @@
 # kill-anywhere.sh - the daemon is killed with -9 at a random moment of each operation and the
 # client repeats the request: the same object returns, never "name is reserved". At the end nothing
 # is left.
+#
+# Takes minutes.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

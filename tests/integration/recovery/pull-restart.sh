@@ -2,6 +2,8 @@
 # pull-restart.sh - a pull outlives the daemon: after kills at 50 moments no byte is fetched twice
 # and nothing is left. A killed puller, pulls that share layers, `crisp cancel`, a registry that
 # stops answering, a full disk.
+#
+# Takes minutes.
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 

@@ -1,6 +1,8 @@
 #!/bin/bash
 # restart.sh - twenty pods run, the daemon is killed with -9, and containers exit before it returns:
 # state is complete, logs have no gap, exit codes are exact.
+#
+# Takes minutes.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -4,6 +4,8 @@
 # pending requests are finished or fail; a crash loop ends.
 #
 # The runtime is held by a file of its operation's name, so that "in the middle" is a fact.
+#
+# Takes minutes.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -5,6 +5,8 @@
 #
 # Environment: CRISP_TEST_OLD        the older commit (default: the last one before renamed states)
 #              CRISP_TEST_OLD_BUILD  a folder with its programs; unset: they are built
+#
+# Takes minutes.
 set -u
 . "$(dirname "$0")/../lib.sh"
 OLD=${CRISP_TEST_OLD:-e8f5190}

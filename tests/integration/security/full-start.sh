@@ -1,6 +1,8 @@
 #!/bin/bash
 # full-start.sh - crispd starts with neither a free block nor a free inode in root and runroot,
 # lists, stops and removes. New pods are refused with the reason until there is space.
+#
+# Takes minutes.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -1,6 +1,8 @@
 #!/bin/bash
 # hosts-flood.sh - containers fill every writable mount of a pod, with a run directory of 16 MB:
 # other pods still start, stop and are removed, also after a kill of the daemon.
+#
+# Takes minutes.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

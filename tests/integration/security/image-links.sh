@@ -3,6 +3,8 @@
 # opens as root: nothing on the host changes. Links inside the root work, as Debian's images need.
 #
 # Environment: CRISP_TEST_RUNTIME  the OCI runtime (default: runc)
+#
+# Takes minutes.
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 . "$LIB_DIR/imagelib.sh"

@@ -5,6 +5,8 @@
 #
 # Environment: MANY_FILES  files in one directory (100,000; 600,000 was the attack)
 #              MANY_DEEP   directories below each other (15,000)
+#
+# Takes minutes.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

@@ -2,6 +2,8 @@
 # store-damage.sh - the state database is cut short, emptied, overwritten or deleted while pods run:
 # the daemon names file, fault and command. After `crispd --repair` pods with a row run on, and
 # nothing of the others is left.
+#
+# Takes minutes.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

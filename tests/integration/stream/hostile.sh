@@ -1,6 +1,8 @@
 #!/bin/bash
 # hostile.sh - hostile streaming clients: disconnects after each byte, floods, thousands of
 # connections, silence. Nothing of them is left and the next client is served.
+#
+# Takes minutes.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"

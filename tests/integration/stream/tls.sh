@@ -1,6 +1,8 @@
 #!/bin/bash
 # tls.sh - TLS of the streaming server with openssl s_client: versions, cipher suites, client
 # certificates, reload of replaced files, errors for unusable files.
+#
+# Takes minutes.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
