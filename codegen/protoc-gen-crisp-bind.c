@@ -465,11 +465,15 @@ static void select_check(struct binding *b, const struct rpc *r, const struct bi
 		mistake(l, "unless is about many objects; write where FIELD");
 	else if (b->unless)
 		select_parse_unless(b, l);
+	if (b->batches && (b->kind != BIND_READ || !b->where))
+		mistake(l, "in batches is about a read of many objects; drop it");
 	if (b->kind != BIND_READ)
 		return;
-	if (r->server_stream)
-		mistake(l, "%s is a stream and a read has one answer; write direct",
+	if (r->server_stream && !b->batches)
+		mistake(l, "%s is a stream and a read has one answer; write in batches",
 			l->src.words[0]);
+	if (b->batches && !r->server_stream)
+		mistake(l, "in batches: %s is no stream; drop it", l->src.words[0]);
 	b->items = b->where ? select_items(b, r) : NULL;
 	if (b->where && !b->items)
 		mistake(l, "%s has no list of %s; write direct", r->response->name,
@@ -480,17 +484,23 @@ static void select_check(struct binding *b, const struct rpc *r, const struct bi
 static void select_parse(struct binding *b, const struct rpc *r, size_t from,
 			 const struct bind_reader *l)
 {
-	const char *name = l->src.words[from], *by = NULL, *where = NULL;
+	const char *name = l->src.words[from], *by = NULL, *where = NULL, *in = NULL;
 	const struct word words[] = {
 		{ "by", NULL, &by, "FIELD" },
 		{ "where", NULL, &where, "FIELD" },
 		{ "unless", NULL, &b->unless, "STATE" },
 		{ "gone=ok", &b->gone_ok, NULL, NULL },
+		{ "in", NULL, &in, "batches" },
 	};
 
 	b->machine = machine_used(name, strlen(name), l);
 	if (!b->machine || !words_parse(words, sizeof(words) / sizeof(words[0]), from + 1, l))
 		return;
+	b->batches = in;
+	if (in && strcmp(in, "batches")) {
+		mistake(l, "in %s: write in batches", in);
+		return;
+	}
 	if (!b->machine->lists) {
 		mistake(l, "%s has no listing; write machine %s %s lists MESSAGE", name, name,
 			b->machine->prefix);

@@ -64,6 +64,7 @@ struct binding {
 	const struct field *where; /* the filter in the request, NULL: about one */
 	const struct bind_filter *filter;
 	const struct field *items; /* of a read: the list in the response */
+	bool batches; /* of a read: in batches */
 	const char *unless; /* a state's name, NULL: any state */
 	int unless_number;
 	const char *reason; /* of a refused RPC */

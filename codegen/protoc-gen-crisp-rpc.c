@@ -368,6 +368,8 @@ static void emit_where(const struct binding *b, struct emit *c)
 		emit_line(c, ".unless = &(const int){ %d }, /* %s */", b->unless_number, b->unless);
 	if (b->items)
 		emit_line(c, ".items = %d,", b->items->d->number);
+	if (b->batches)
+		emit_line(c, ".batches = true,");
 }
 
 /* The row for rpc_read, and for direct handlers through api_select_each. */

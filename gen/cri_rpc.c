@@ -136,6 +136,14 @@ static int handle_list_container_stats(struct rpc_call *call, const ProtobufCMes
 	return rpc_take(call, msg, take_list_container_stats, false);
 }
 
+static int handle_stream_container_stats(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Runtime__V1__StreamContainerStatsRequest *req =
+		(const Runtime__V1__StreamContainerStatsRequest *)msg;
+
+	return rpc_stream_container_stats(call, req, e);
+}
+
 static int take_pod_sandbox_stats(struct caller *c, const void *req, struct err *e)
 {
 	return rpc_take_pod_sandbox_stats(c, req, e);
@@ -156,6 +164,14 @@ static int handle_list_pod_sandbox_stats(struct rpc_call *call, const ProtobufCM
 {
 	(void)e;
 	return rpc_take(call, msg, take_list_pod_sandbox_stats, false);
+}
+
+static int handle_stream_pod_sandbox_stats(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Runtime__V1__StreamPodSandboxStatsRequest *req =
+		(const Runtime__V1__StreamPodSandboxStatsRequest *)msg;
+
+	return rpc_stream_pod_sandbox_stats(call, req, e);
 }
 
 static int handle_update_runtime_config(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
@@ -388,8 +404,35 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__stream_pod_sandboxes_request__descriptor,
 		.response = &runtime__v1__stream_pod_sandboxes_response__descriptor,
 		.server_streaming = true,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_READ,
+		.selects = &(const struct rpc_select){
+			.machine = "sandbox",
+			.item = &runtime__v1__pod_sandbox__descriptor,
+			.where = offsetof(Runtime__V1__StreamPodSandboxesRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_PREFIX,
+					.field = offsetof(Runtime__V1__PodSandboxFilter, id),
+				},
+				{
+					.of = RPC_TEST_STATE,
+					.inside = offsetof(Runtime__V1__PodSandboxFilter, state),
+					.field = offsetof(Runtime__V1__PodSandboxStateValue, state),
+				},
+				{
+					.of = RPC_TEST_LABELS,
+					.field = offsetof(Runtime__V1__PodSandboxFilter, label_selector),
+					.n_field = offsetof(Runtime__V1__PodSandboxFilter, n_label_selector),
+				},
+			},
+			.n_tests = 3,
+			.labels = offsetof(Runtime__V1__PodSandbox, labels),
+			.n_labels = offsetof(Runtime__V1__PodSandbox, n_labels),
+			.items = 1,
+			.batches = true,
+		},
 		.validate = cri_validate_stream_pod_sandboxes,
+		.handle = rpc_read,
 	},
 	[CRI_RPC_CREATE_CONTAINER] = {
 		.path = "/runtime.v1.RuntimeService/CreateContainer",
@@ -504,8 +547,39 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__stream_containers_request__descriptor,
 		.response = &runtime__v1__stream_containers_response__descriptor,
 		.server_streaming = true,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_READ,
+		.selects = &(const struct rpc_select){
+			.machine = "container",
+			.item = &runtime__v1__container__descriptor,
+			.where = offsetof(Runtime__V1__StreamContainersRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_PREFIX,
+					.field = offsetof(Runtime__V1__ContainerFilter, id),
+				},
+				{
+					.of = RPC_TEST_PARENT,
+					.field = offsetof(Runtime__V1__ContainerFilter, pod_sandbox_id),
+				},
+				{
+					.of = RPC_TEST_STATE,
+					.inside = offsetof(Runtime__V1__ContainerFilter, state),
+					.field = offsetof(Runtime__V1__ContainerStateValue, state),
+				},
+				{
+					.of = RPC_TEST_LABELS,
+					.field = offsetof(Runtime__V1__ContainerFilter, label_selector),
+					.n_field = offsetof(Runtime__V1__ContainerFilter, n_label_selector),
+				},
+			},
+			.n_tests = 4,
+			.labels = offsetof(Runtime__V1__Container, labels),
+			.n_labels = offsetof(Runtime__V1__Container, n_labels),
+			.items = 1,
+			.batches = true,
+		},
 		.validate = cri_validate_stream_containers,
+		.handle = rpc_read,
 	},
 	[CRI_RPC_CONTAINER_STATUS] = {
 		.path = "/runtime.v1.RuntimeService/ContainerStatus",
@@ -669,8 +743,33 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__stream_container_stats_request__descriptor,
 		.response = &runtime__v1__stream_container_stats_response__descriptor,
 		.server_streaming = true,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_DIRECT,
+		.selects = &(const struct rpc_select){
+			.machine = "container",
+			.item = &runtime__v1__container__descriptor,
+			.where = offsetof(Runtime__V1__StreamContainerStatsRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_PREFIX,
+					.field = offsetof(Runtime__V1__ContainerStatsFilter, id),
+				},
+				{
+					.of = RPC_TEST_PARENT,
+					.field = offsetof(Runtime__V1__ContainerStatsFilter, pod_sandbox_id),
+				},
+				{
+					.of = RPC_TEST_LABELS,
+					.field = offsetof(Runtime__V1__ContainerStatsFilter, label_selector),
+					.n_field = offsetof(Runtime__V1__ContainerStatsFilter, n_label_selector),
+				},
+			},
+			.n_tests = 3,
+			.labels = offsetof(Runtime__V1__Container, labels),
+			.n_labels = offsetof(Runtime__V1__Container, n_labels),
+			.unless = &(const int){ 2 }, /* CONTAINER_EXITED */
+		},
 		.validate = cri_validate_stream_container_stats,
+		.handle = handle_stream_container_stats,
 	},
 	[CRI_RPC_POD_SANDBOX_STATS] = {
 		.path = "/runtime.v1.RuntimeService/PodSandboxStats",
@@ -723,8 +822,29 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__stream_pod_sandbox_stats_request__descriptor,
 		.response = &runtime__v1__stream_pod_sandbox_stats_response__descriptor,
 		.server_streaming = true,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_DIRECT,
+		.selects = &(const struct rpc_select){
+			.machine = "sandbox",
+			.item = &runtime__v1__pod_sandbox__descriptor,
+			.where = offsetof(Runtime__V1__StreamPodSandboxStatsRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_PREFIX,
+					.field = offsetof(Runtime__V1__PodSandboxStatsFilter, id),
+				},
+				{
+					.of = RPC_TEST_LABELS,
+					.field = offsetof(Runtime__V1__PodSandboxStatsFilter, label_selector),
+					.n_field = offsetof(Runtime__V1__PodSandboxStatsFilter, n_label_selector),
+				},
+			},
+			.n_tests = 2,
+			.labels = offsetof(Runtime__V1__PodSandbox, labels),
+			.n_labels = offsetof(Runtime__V1__PodSandbox, n_labels),
+			.unless = &(const int){ 1 }, /* SANDBOX_NOTREADY */
+		},
 		.validate = cri_validate_stream_pod_sandbox_stats,
+		.handle = handle_stream_pod_sandbox_stats,
 	},
 	[CRI_RPC_UPDATE_RUNTIME_CONFIG] = {
 		.path = "/runtime.v1.RuntimeService/UpdateRuntimeConfig",
@@ -862,8 +982,25 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__stream_images_request__descriptor,
 		.response = &runtime__v1__stream_images_response__descriptor,
 		.server_streaming = true,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_READ,
+		.selects = &(const struct rpc_select){
+			.machine = "image",
+			.item = &runtime__v1__image__descriptor,
+			.named = named_image,
+			.where = offsetof(Runtime__V1__StreamImagesRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_NAME,
+					.inside = offsetof(Runtime__V1__ImageFilter, image),
+					.field = offsetof(Runtime__V1__ImageSpec, image),
+				},
+			},
+			.n_tests = 1,
+			.items = 1,
+			.batches = true,
+		},
 		.validate = cri_validate_stream_images,
+		.handle = rpc_read,
 	},
 	[CRI_RPC_IMAGE_STATUS] = {
 		.path = "/runtime.v1.ImageService/ImageStatus",

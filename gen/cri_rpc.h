@@ -201,6 +201,12 @@ int rpc_take_list_container_stats(struct caller *c,
 	const Runtime__V1__ListContainerStatsRequest *req,
 	struct err *e);
 
+/* direct container: ListContainerStats without a limit of size.
+ * (runtime.v1.RuntimeService.StreamContainerStats) */
+int rpc_stream_container_stats(struct rpc_call *call,
+	const Runtime__V1__StreamContainerStatsRequest *req,
+	struct err *e);
+
 /* direct sandbox: Resource use of one pod.
  * (runtime.v1.RuntimeService.PodSandboxStats) */
 int rpc_take_pod_sandbox_stats(struct caller *c,
@@ -211,6 +217,12 @@ int rpc_take_pod_sandbox_stats(struct caller *c,
  * (runtime.v1.RuntimeService.ListPodSandboxStats) */
 int rpc_take_list_pod_sandbox_stats(struct caller *c,
 	const Runtime__V1__ListPodSandboxStatsRequest *req,
+	struct err *e);
+
+/* direct sandbox: ListPodSandboxStats without a limit of size.
+ * (runtime.v1.RuntimeService.StreamPodSandboxStats) */
+int rpc_stream_pod_sandbox_stats(struct rpc_call *call,
+	const Runtime__V1__StreamPodSandboxStatsRequest *req,
 	struct err *e);
 
 /* direct: Takes note of settings such as the pod address range.

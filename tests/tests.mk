@@ -25,6 +25,7 @@ LIBS_test_spool := -Wl,--wrap=read,--wrap=write,--wrap=pwrite,--wrap=splice,--wr
 LIBS_test_frames := $(WATCH_READS)
 GRPC_test_server := $(GRPC) $(WATCH_READS)
 GRPC_test_client := $(GRPC)
+GRPC_test_batches := $(GRPC) $(WATCH_READS)
 
 # EXTRA_NAME: objects or archives that a test links before the daemon's archive.
 .SECONDEXPANSION:

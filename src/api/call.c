@@ -10,6 +10,7 @@
 #include <malloc.h>
 #include <string.h>
 
+#include "api/feed.h"
 #include "api/wire.h"
 #include "base/arena.h"
 #include "base/clock.h"
@@ -85,7 +86,13 @@ void calls_abandon(struct calls *cs)
 	pthread_mutex_unlock(&cs->lock);
 }
 
-static void call_unref(struct rpc_call *c)
+struct rpc_call *rpc_call_ref(struct rpc_call *c)
+{
+	atomic_fetch_add(&c->refs, 1);
+	return c;
+}
+
+void rpc_call_unref(struct rpc_call *c)
 {
 	struct calls *cs = c->calls;
 	bool large;
@@ -97,6 +104,7 @@ static void call_unref(struct rpc_call *c)
 	pthread_mutex_unlock(&cs->lock);
 	large = MAX(c->request_bytes, c->response_bytes) >= TRIM_BYTES;
 	call_release_grpc(c);
+	feeding_free(atomic_load(&c->feeding));
 	free(c->path);
 	free(c);
 	/* The library reads into small pieces; a surviving piece keeps all below it resident. */
@@ -134,20 +142,33 @@ static void batch_give(struct rpc_call *c, const grpc_op *ops, size_t n, struct 
 	batches_drop(cs);
 }
 
-/* Handle a batch's event: drop its reference, then its count.  In this order, no thread can enter
- * the library once the count is 0. */
-static void batch_end(struct rpc_call *c)
+/* Drop the event's reference, then its count.  In this order, no thread can enter the library once
+ * the count is 0. */
+void call_batch_end(struct rpc_call *c)
 {
 	struct calls *cs = c->calls;
 
-	call_unref(c);
+	rpc_call_unref(c);
 	batches_drop(cs);
+}
+
+bool call_batch(struct rpc_call *c, const grpc_op *ops, size_t n, struct cq_event *ev)
+{
+	bool go;
+
+	pthread_mutex_lock(&c->calls->lock);
+	go = batch_reserve(c->calls);
+	pthread_mutex_unlock(&c->calls->lock);
+	if (!go)
+		return false;
+	batch_give(rpc_call_ref(c), ops, n, ev);
+	return true;
 }
 
 static void on_sent(struct cq_event *ev, bool ok)
 {
 	(void)ok; /* false: the client had gone before */
-	batch_end(container_of(ev, struct rpc_call, sent));
+	call_batch_end(container_of(ev, struct rpc_call, sent));
 }
 
 static void on_closed(struct cq_event *ev, bool ok)
@@ -155,9 +176,11 @@ static void on_closed(struct cq_event *ev, bool ok)
 	struct rpc_call *c = container_of(ev, struct rpc_call, closed);
 
 	(void)ok; /* always true; closed_cancelled has the result */
-	if (c->closed_cancelled)
+	if (c->closed_cancelled) {
 		atomic_store(&c->cancelled, true);
-	batch_end(c);
+		feeding_cancel(c);
+	}
+	call_batch_end(c);
 }
 
 struct rpc_call *call_new(struct calls *cs, const struct rpc_method *method, void *slot)
@@ -183,7 +206,7 @@ struct rpc_call *call_new(struct calls *cs, const struct rpc_method *method, voi
 
 void call_drop(struct rpc_call *c)
 {
-	call_unref(c);
+	rpc_call_unref(c);
 }
 
 struct server_call_info call_info(const struct rpc_call *c)
@@ -211,6 +234,18 @@ static void call_release_arena(struct rpc_call *c)
 	c->arena = NULL;
 }
 
+void rpc_call_hold(struct rpc_call *c)
+{
+	rpc_call_ref(c);
+	atomic_fetch_add(&c->arena_holders, 1);
+}
+
+void rpc_call_release(struct rpc_call *c)
+{
+	call_release_arena(c);
+	rpc_call_unref(c);
+}
+
 /* Remove the call from the list.  true: send the reply to the client.  false: the server has
  * stopped, and the call must not touch the library again. */
 static bool call_settle(struct rpc_call *c)
@@ -222,7 +257,7 @@ static bool call_settle(struct rpc_call *c)
 	pthread_mutex_lock(&cs->lock);
 	if (!list_empty(&c->node)) {
 		list_remove(&c->node);
-		cs->counts.in_flight--;
+		cs->counts.in_flight -= !c->endless;
 		cs->counts.answered++;
 	}
 	links_end(cs->links, c->link);
@@ -233,15 +268,16 @@ static bool call_settle(struct rpc_call *c)
 	return go;
 }
 
-/* Send the reply; every answer passes here.  message: taken over; NULL: only a status. */
-static void call_answer(struct rpc_call *c, grpc_byte_buffer *message, enum err_code code,
-			const char *text)
+/* Every answer passes here. */
+void call_answer(struct rpc_call *c, grpc_byte_buffer *message, enum err_code code,
+		 const char *text)
 {
 	grpc_slice details = grpc_slice_from_copied_string(text);
 	grpc_op ops[3] = { 0 };
 	size_t n = 0;
 
-	c->response_bytes = message ? grpc_byte_buffer_length(message) : 0;
+	if (message)
+		c->response_bytes = grpc_byte_buffer_length(message);
 	if (c->calls->on_call) {
 		struct server_call_info info = call_info(c);
 
@@ -250,7 +286,8 @@ static void call_answer(struct rpc_call *c, grpc_byte_buffer *message, enum err_
 		info.response_bytes = c->response_bytes;
 		c->calls->on_call(&info, c->calls->arg);
 	}
-	ops[n++].op = GRPC_OP_SEND_INITIAL_METADATA;
+	if (!c->opened)
+		ops[n++].op = GRPC_OP_SEND_INITIAL_METADATA;
 	if (message) {
 		ops[n].op = GRPC_OP_SEND_MESSAGE;
 		ops[n++].data.send_message.send_message = message;
@@ -262,7 +299,7 @@ static void call_answer(struct rpc_call *c, grpc_byte_buffer *message, enum err_
 	if (call_settle(c))
 		batch_give(c, ops, n, &c->sent);
 	else
-		call_unref(c);
+		rpc_call_unref(c);
 	if (message)
 		grpc_byte_buffer_destroy(message);
 	grpc_slice_unref(details);
@@ -465,17 +502,9 @@ static int call_count(struct rpc_call *c, int fd, struct err *e)
 static void call_watch(struct rpc_call *c)
 {
 	grpc_op op = { .op = GRPC_OP_RECV_CLOSE_ON_SERVER };
-	struct calls *cs = c->calls;
-	bool go;
 
-	pthread_mutex_lock(&cs->lock);
-	go = batch_reserve(cs);
-	pthread_mutex_unlock(&cs->lock);
-	if (!go)
-		return;
 	op.data.recv_close_on_server.cancelled = &c->closed_cancelled;
-	atomic_fetch_add(&c->refs, 1);
-	batch_give(c, &op, 1, &c->closed);
+	call_batch(c, &op, 1, &c->closed);
 }
 
 void call_run(struct rpc_call *c, int fd)
@@ -500,5 +529,5 @@ void call_run(struct rpc_call *c, int fd)
 	if (r < 0)
 		rpc_fail(c, &e);
 	call_release_arena(c);
-	call_unref(c);
+	rpc_call_unref(c);
 }

@@ -50,6 +50,7 @@ struct calls {
 	unsigned refs; /* lock: calls and the server */
 	struct links *links; /* lock */
 	bool stopped; /* lock: no further library calls */
+	bool draining; /* lock: no further endless streams */
 	/* Constant after calls_new. */
 	unsigned max_calls;
 	size_t max_send;
@@ -82,6 +83,10 @@ struct rpc_call {
 	atomic_uint arena_holders; /* the dispatch under way and the reply to come */
 	atomic_bool answered, cancelled;
 	int closed_cancelled; /* written by the library before `closed` */
+	_Atomic(struct feeding *) feeding; /* NULL: not answered with a feed */
+	bool opened; /* the initial metadata was sent */
+	bool endless; /* lock: not counted in counts.in_flight */
+	bool drained; /* lock: feeding_drain has ended the stream */
 };
 
 struct calls *calls_new(const struct server_options *o);
@@ -106,6 +111,15 @@ void call_drop(struct rpc_call *c);
 /* Handle a call that arrived on descriptor fd: watch for its cancellation, count it, check it and
  * pass it to its handler. */
 void call_run(struct rpc_call *c, int fd);
+
+/* Answer the call: message (taken over; NULL: none), then the status. */
+void call_answer(struct rpc_call *c, grpc_byte_buffer *message, enum err_code code,
+		 const char *text);
+
+/* Start a batch that is followed by others; takes one reference to c until call_batch_end, which
+ * ev's function calls.  false: the server has stopped, no batch was started. */
+bool call_batch(struct rpc_call *c, const grpc_op *ops, size_t n, struct cq_event *ev);
+void call_batch_end(struct rpc_call *c);
 
 /* Describe the call for server_calls and the on_call hook. */
 struct server_call_info call_info(const struct rpc_call *c);

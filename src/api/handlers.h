@@ -40,10 +40,10 @@ static inline const char *api_text(const ProtobufCMessage *msg, size_t inside, s
 	return text ? *text : NULL;
 }
 
-/* Call fn (see listing_each) for every listing that the method's selection matches, in one
- * snapshot.  A selection of many objects may run on any thread.  A selection of one object runs on
- * the loop thread and has the errors of world_lookup. */
-int api_select_each(const struct rpc_select *s, const ProtobufCMessage *req,
+/* Call fn (see listing_each, also for after) for every listing that the method's selection matches,
+ * in one snapshot.  A selection of many objects may run on any thread.  A selection of one object
+ * runs on the loop thread and has the errors of world_lookup. */
+int api_select_each(const struct rpc_select *s, const ProtobufCMessage *req, const char *after,
 		    int (*fn)(void *arg, const struct listing *v), void *arg, struct err *e);
 
 /* The object's history and state as JSON, for the verbose info of the status RPCs; malloc'ed. */

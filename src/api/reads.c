@@ -5,10 +5,12 @@
  * labels and names.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/handlers.h"
+#include "base/limits.h"
 #include "base/str.h"
 
 static enum kind kind_of(const struct rpc_select *s)
@@ -104,7 +106,7 @@ static int walk_step(void *arg, const struct listing *v)
 	return w->fn(w->arg, v);
 }
 
-int api_select_each(const struct rpc_select *s, const ProtobufCMessage *req,
+int api_select_each(const struct rpc_select *s, const ProtobufCMessage *req, const char *after,
 		    int (*fn)(void *arg, const struct listing *v), void *arg, struct err *e)
 {
 	struct read_walk w = { .s = s, .fn = fn, .arg = arg };
@@ -119,7 +121,7 @@ int api_select_each(const struct rpc_select *s, const ProtobufCMessage *req,
 			return r;
 		w.id = o->sm->id;
 	}
-	return listing_each(kind_of(s), walk_step, &w, e);
+	return listing_each(kind_of(s), after, walk_step, &w, e);
 }
 
 /* --- lists --- */
@@ -127,6 +129,8 @@ int api_select_each(const struct rpc_select *s, const ProtobufCMessage *req,
 struct list_answer {
 	unsigned field;
 	struct buf packed;
+	char last[ID_LEN + 1]; /* id of the last item */
+	bool full; /* packed has a batch */
 };
 
 static size_t put_varint(unsigned char *to, size_t v)
@@ -152,16 +156,77 @@ static int add_item(void *arg, const struct listing *v)
 	return 0;
 }
 
+static int add_to_batch(void *arg, const struct listing *v)
+{
+	struct list_answer *l = arg;
+
+	add_item(l, v);
+	if (l->packed.len < LIMIT_BATCH)
+		return 0;
+	l->full = true;
+	snprintf(l->last, sizeof(l->last), "%s", v->id);
+	return 1;
+}
+
 static int answer_list(struct rpc_call *call, const struct rpc_select *s,
 		       const ProtobufCMessage *req, struct err *e)
 {
 	struct list_answer l = { .field = s->items };
-	int r = api_select_each(s, req, add_item, &l, e);
+	int r = api_select_each(s, req, "", add_item, &l, e);
 
 	if (r == 0)
 		rpc_reply_bytes(call, l.packed.data, l.packed.len);
 	buf_done(&l.packed);
 	return r;
+}
+
+/* A list as a stream.  Each batch is read from a snapshot of its own, behind the last item: memory
+ * is one batch, and the store keeps no old pages for a slow client.  An object that is there all
+ * the time is sent exactly once, one that comes or goes meanwhile at most once. */
+struct batches {
+	struct rpc_feed feed;
+	const struct rpc_select *s;
+	const ProtobufCMessage *req;
+	char after[ID_LEN + 1];
+	bool complete;
+};
+
+static int next_batch(struct rpc_feed *feed, struct rpc_packet **ret, struct err *e)
+{
+	struct batches *b = container_of(feed, struct batches, feed);
+	struct list_answer l = { .field = b->s->items };
+	int r;
+
+	if (b->complete)
+		return RPC_FEED_END;
+	r = api_select_each(b->s, b->req, b->after, add_to_batch, &l, e);
+	b->complete = !l.full;
+	memcpy(b->after, l.last, sizeof(b->after));
+	if (r >= 0 && l.packed.len) {
+		*ret = rpc_packet_new(l.packed.len);
+		memcpy((*ret)->data, l.packed.data, l.packed.len);
+	}
+	buf_done(&l.packed);
+	if (r < 0)
+		return r;
+	return *ret ? RPC_FEED_MESSAGE : RPC_FEED_END;
+}
+
+static void batches_done(struct rpc_feed *feed)
+{
+	free(container_of(feed, struct batches, feed));
+}
+
+static void answer_batches(struct rpc_call *call, const struct rpc_select *s,
+			   const ProtobufCMessage *req)
+{
+	struct batches *b = xcalloc(1, sizeof(*b));
+
+	b->feed.next = next_batch;
+	b->feed.done = batches_done;
+	b->s = s;
+	b->req = req;
+	rpc_feed_start(call, &b->feed);
 }
 
 /* --- one object --- */
@@ -204,7 +269,7 @@ static int answer_by_name(struct rpc_call *call, const struct rpc_select *s,
 			  const ProtobufCMessage *req, struct err *e)
 {
 	struct named_search n = { .s = s, .name = api_text(req, s->inside, s->by) };
-	int r = listing_each(kind_of(s), search_name, &n, e);
+	int r = listing_each(kind_of(s), "", search_name, &n, e);
 
 	if (r < 0)
 		return r;
@@ -220,6 +285,10 @@ int rpc_read(struct rpc_call *call, const ProtobufCMessage *req, struct err *e)
 {
 	const struct rpc_select *s = rpc_call_method(call)->selects;
 
+	if (s->batches) {
+		answer_batches(call, s, req);
+		return 0;
+	}
 	if (s->where)
 		return answer_list(call, s, req, e);
 	return s->named ? answer_by_name(call, s, req, e) : answer_by_id(call, s, req, e);

@@ -3,10 +3,12 @@
  * A call is decoded into its own arena, checked by the generated validator and passed to one typed
  * handler (gen/cri_rpc.h).  The handler answers exactly once, from any thread, by rpc_reply,
  * rpc_reply_bytes or rpc_fail.  The request and all memory of the call's arena live until then.
+ * A server-streaming call is answered with a feed, see below.
  */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -82,6 +84,7 @@ struct rpc_select {
 	const int *unless; /* CRI state left out of the list; NULL: none */
 	size_t labels, n_labels; /* offsets in item; 0: item has no labels */
 	unsigned items; /* reads only: field number of the list in the response */
+	bool batches; /* reads of streams: send the list in messages of about LIMIT_BATCH */
 };
 
 struct rpc_method {
@@ -131,3 +134,58 @@ void rpc_reply_bytes(struct rpc_call *call, const void *data, size_t size);
 
 /* Answer with a status. */
 void rpc_fail(struct rpc_call *call, const struct err *e);
+
+/* --- server streaming --- */
+
+/* A packed message, shared by reference between calls. */
+struct rpc_packet {
+	atomic_uint refs;
+	size_t size;
+	unsigned char data[];
+};
+
+/* With one reference. */
+struct rpc_packet *rpc_packet_new(size_t size);
+/* Pack m, with bytes that are no UTF-8 in its strings replaced. */
+struct rpc_packet *rpc_packet_pack(const ProtobufCMessage *m);
+struct rpc_packet *rpc_packet_ref(struct rpc_packet *p);
+void rpc_packet_unref(struct rpc_packet *p); /* p may be NULL */
+
+enum {
+	RPC_FEED_END, /* answer OK */
+	RPC_FEED_MESSAGE, /* *ret is the next message */
+	RPC_FEED_WAIT, /* no message yet; ask again after rpc_feed_wake */
+};
+
+/* The messages of one server-streaming call; embedded in the handler's data.  At most one message
+ * is on its way to the client: next is called once it has left, so a client that does not read
+ * costs one message. */
+struct rpc_feed {
+	/* Get the next message; the feed takes the reference *ret.  <0: e is set and ends the
+	 * stream.  One call at a time, on any thread; must not block. */
+	int (*next)(struct rpc_feed *f, struct rpc_packet **ret, struct err *e);
+	/* The stream has ended: no more calls of next.  Free f.  On any thread. */
+	void (*done)(struct rpc_feed *f);
+	/* Waits for events without end: not counted as a call in flight, and ended with UNAVAILABLE
+	 * when the server drains. */
+	bool endless;
+};
+
+/* Answer the call with the messages of f; takes f.  The request lives until f->done. */
+void rpc_feed_start(struct rpc_call *call, struct rpc_feed *f);
+
+/* From any thread, while the caller holds a reference to a call with a feed: next may have a
+ * message. */
+void rpc_feed_wake(struct rpc_call *call);
+
+/* Likewise: end the stream with e now, even if the client does not read.  Both do nothing before
+ * rpc_feed_start. */
+void rpc_feed_fail(struct rpc_call *call, const struct err *e);
+
+struct rpc_call *rpc_call_ref(struct rpc_call *call);
+void rpc_call_unref(struct rpc_call *call);
+
+/* A reference that also keeps the request.  Take it before the call is answered; of a feed in next
+ * at the latest. */
+void rpc_call_hold(struct rpc_call *call);
+void rpc_call_release(struct rpc_call *call);

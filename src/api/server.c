@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "api/call.h"
+#include "api/feed.h"
 #include "api/listen.h"
 #include "api/rpc.h"
 #include "base/clock.h"
@@ -344,6 +345,7 @@ int server_drain(struct server *s, int64_t grace_ms)
 	s->drained = true;
 	accept_stop(s);
 	grpc_server_shutdown_and_notify(s->grpc, s->cq, cq_event_give(&s->shut));
+	feeding_drain(s->calls);
 	if (shut_wait(s, now + MAX(grace_ms, (int64_t)0) * NSEC_PER_MSEC))
 		return 0;
 	/* Closes connections too, even of an unresponsive client. */

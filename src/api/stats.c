@@ -1,6 +1,7 @@
 /*
  * stats.c - resource usage of containers and pods (runtime.v1 RuntimeService: ContainerStats,
- * ListContainerStats, PodSandboxStats, ListPodSandboxStats).
+ * ListContainerStats, StreamContainerStats, PodSandboxStats, ListPodSandboxStats,
+ * StreamPodSandboxStats).
  * A call selects objects on the loop, from the same views as lists, by states/rpc.bind.  A worker
  * reads the node.  The loop makes the response, with the earlier samples (see pod/usage.h).  No
  * machine is involved, so a container that hangs in a stop has stats as well.
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/slices.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "core/calls.h"
@@ -38,7 +40,9 @@ struct stats_container {
 
 struct stats_call {
 	struct loop_job job;
-	struct caller *call;
+	struct rpc_call *rpc;
+	struct caller *call; /* NULL: a slice of a stream */
+	struct slices *slices;
 	void (*answer)(struct stats_call *s);
 	struct arena *arena; /* memory of everything below and of the response */
 	struct map *pods_by_id; /* NULL: a request for containers */
@@ -59,12 +63,12 @@ static void *take(struct stats_call *s, size_t size)
 }
 
 /* Takes ownership of pods_by_id; NULL: a request for containers. */
-static struct stats_call *call_new(struct caller *c, struct map *pods_by_id,
+static struct stats_call *call_new(struct rpc_call *rpc, struct map *pods_by_id,
 				   void (*answer)(struct stats_call *))
 {
 	struct stats_call *s = xcalloc(1, sizeof(*s));
 
-	s->call = c;
+	s->rpc = rpc;
 	s->pods_by_id = pods_by_id;
 	s->answer = answer;
 	s->arena = arena_new(SIZE_MAX);
@@ -106,10 +110,19 @@ static void add_container(struct stats_call *s, const struct listing *v, struct 
 	s->n_containers++;
 }
 
+/* 1: the slice has its objects, and v was the last. */
+static int slice_step(const struct stats_call *s, const struct listing *v)
+{
+	if (!s->slices)
+		return 0;
+	memcpy(s->slices->after, v->id, MIN(strlen(v->id), (size_t)ID_LEN));
+	return s->n_pods + s->n_containers >= SLICE_OBJECTS;
+}
+
 static int select_container(void *arg, const struct listing *v)
 {
 	add_container(arg, v, NULL);
-	return 0;
+	return slice_step(arg, v);
 }
 
 static int select_of_pods(void *arg, const struct listing *v)
@@ -141,7 +154,7 @@ static int select_pod(void *arg, const struct listing *v)
 	s->pods_end = &p->next;
 	s->n_pods++;
 	map_put(s->pods_by_id, p->use.id, p);
-	return 0;
+	return slice_step(s, v);
 }
 
 static void stats_work(struct loop_job *base);
@@ -150,11 +163,16 @@ static void stats_done(struct loop_job *base);
 /* Takes ownership of s; on failure the caller keeps its struct caller. */
 static int start(struct stats_call *s, const ProtobufCMessage *req, struct err *e)
 {
-	const struct rpc_select *sel = rpc_call_method(s->call->rpc)->selects;
-	int r = api_select_each(sel, req, s->pods_by_id ? select_pod : select_container, s, e);
+	const struct rpc_select *sel = rpc_call_method(s->rpc)->selects;
+	const char *after = s->slices ? s->slices->after : "";
+	int r = api_select_each(sel, req, after, s->pods_by_id ? select_pod : select_container, s,
+				e);
 
+	if (s->slices)
+		s->slices->last = r == 0;
+	r = MIN(r, 0);
 	if (r == 0 && s->pods_by_id)
-		r = listing_each(KIND_CONTAINER, select_of_pods, s, e);
+		r = listing_each(KIND_CONTAINER, "", select_of_pods, s, e);
 	if (r == 0 && !sel->where && !s->pods && !s->containers)
 		r = err_set(e, ERR_NOT_FOUND, "%s with ID %s not found", sel->machine,
 			    api_text(req, sel->inside, sel->by));
@@ -196,6 +214,24 @@ static void stats_done(struct loop_job *base)
 	s->answer(s);
 	free(s->call);
 	call_free(s);
+}
+
+/* Start the call of a caller; takes s. */
+static int start_call(struct caller *c, struct stats_call *s, const ProtobufCMessage *req,
+		      struct err *e)
+{
+	s->call = c;
+	return start(s, req, e);
+}
+
+/* Start to make a slice of a stream; takes s. */
+static void start_slice(struct slices *slices, struct stats_call *s)
+{
+	struct err e = ERR_NULL;
+
+	s->slices = slices;
+	if (start(s, slices->req, &e) < 0)
+		slices_failed(slices, &e);
 }
 
 static uint64_box *box(struct stats_call *s, uint64_t v)
@@ -419,7 +455,16 @@ static void answer_container(struct stats_call *s)
 	Runtime__V1__ContainerStatsResponse resp = RUNTIME__V1__CONTAINER_STATS_RESPONSE__INIT;
 
 	resp.stats = make_container(s, s->containers);
-	rpc_reply(s->call->rpc, &resp.base);
+	rpc_reply(s->rpc, &resp.base);
+}
+
+static Runtime__V1__ContainerStats **make_containers(struct stats_call *s)
+{
+	Runtime__V1__ContainerStats **all = take(s, s->n_containers * sizeof(*all)), **to = all;
+
+	for (const struct stats_container *c = s->containers; c; c = c->next)
+		*to++ = make_container(s, c);
+	return all;
 }
 
 static void answer_containers(struct stats_call *s)
@@ -427,10 +472,14 @@ static void answer_containers(struct stats_call *s)
 	Runtime__V1__ListContainerStatsResponse resp =
 		RUNTIME__V1__LIST_CONTAINER_STATS_RESPONSE__INIT;
 
-	resp.stats = take(s, s->n_containers * sizeof(*resp.stats));
-	for (const struct stats_container *c = s->containers; c; c = c->next)
-		resp.stats[resp.n_stats++] = make_container(s, c);
-	rpc_reply(s->call->rpc, &resp.base);
+	resp.stats = make_containers(s);
+	resp.n_stats = s->n_containers;
+	rpc_reply(s->rpc, &resp.base);
+}
+
+static void slice_containers(struct stats_call *s)
+{
+	slices_made(s->slices, (void *)make_containers(s), s->n_containers);
 }
 
 static void answer_pod(struct stats_call *s)
@@ -438,7 +487,16 @@ static void answer_pod(struct stats_call *s)
 	Runtime__V1__PodSandboxStatsResponse resp = RUNTIME__V1__POD_SANDBOX_STATS_RESPONSE__INIT;
 
 	resp.stats = make_pod(s, s->pods);
-	rpc_reply(s->call->rpc, &resp.base);
+	rpc_reply(s->rpc, &resp.base);
+}
+
+static Runtime__V1__PodSandboxStats **make_pods(struct stats_call *s)
+{
+	Runtime__V1__PodSandboxStats **all = take(s, s->n_pods * sizeof(*all)), **to = all;
+
+	for (const struct stats_pod *p = s->pods; p; p = p->next)
+		*to++ = make_pod(s, p);
+	return all;
 }
 
 static void answer_pods(struct stats_call *s)
@@ -446,33 +504,64 @@ static void answer_pods(struct stats_call *s)
 	Runtime__V1__ListPodSandboxStatsResponse resp =
 		RUNTIME__V1__LIST_POD_SANDBOX_STATS_RESPONSE__INIT;
 
-	resp.stats = take(s, s->n_pods * sizeof(*resp.stats));
-	for (const struct stats_pod *p = s->pods; p; p = p->next)
-		resp.stats[resp.n_stats++] = make_pod(s, p);
-	rpc_reply(s->call->rpc, &resp.base);
+	resp.stats = make_pods(s);
+	resp.n_stats = s->n_pods;
+	rpc_reply(s->rpc, &resp.base);
+}
+
+static void slice_pods(struct stats_call *s)
+{
+	slices_made(s->slices, (void *)make_pods(s), s->n_pods);
 }
 
 int rpc_take_container_stats(struct caller *c, const Runtime__V1__ContainerStatsRequest *req,
 			     struct err *e)
 {
-	return start(call_new(c, NULL, answer_container), &req->base, e);
+	return start_call(c, call_new(c->rpc, NULL, answer_container), &req->base, e);
 }
 
 int rpc_take_list_container_stats(struct caller *c,
 				  const Runtime__V1__ListContainerStatsRequest *req, struct err *e)
 {
-	return start(call_new(c, NULL, answer_containers), &req->base, e);
+	return start_call(c, call_new(c->rpc, NULL, answer_containers), &req->base, e);
+}
+
+static void make_container_slice(struct slices *s)
+{
+	start_slice(s, call_new(s->rpc, NULL, slice_containers));
+}
+
+int rpc_stream_container_stats(struct rpc_call *call,
+			       const Runtime__V1__StreamContainerStatsRequest *req, struct err *e)
+{
+	(void)e;
+	slices_start(call, &req->base, make_container_slice);
+	return 0;
 }
 
 int rpc_take_pod_sandbox_stats(struct caller *c, const Runtime__V1__PodSandboxStatsRequest *req,
 			       struct err *e)
 {
-	return start(call_new(c, map_new(), answer_pod), &req->base, e);
+	return start_call(c, call_new(c->rpc, map_new(), answer_pod), &req->base, e);
 }
 
 int rpc_take_list_pod_sandbox_stats(struct caller *c,
 				    const Runtime__V1__ListPodSandboxStatsRequest *req,
 				    struct err *e)
 {
-	return start(call_new(c, map_new(), answer_pods), &req->base, e);
+	return start_call(c, call_new(c->rpc, map_new(), answer_pods), &req->base, e);
+}
+
+static void make_pod_slice(struct slices *s)
+{
+	start_slice(s, call_new(s->rpc, map_new(), slice_pods));
+}
+
+int rpc_stream_pod_sandbox_stats(struct rpc_call *call,
+				 const Runtime__V1__StreamPodSandboxStatsRequest *req,
+				 struct err *e)
+{
+	(void)e;
+	slices_start(call, &req->base, make_pod_slice);
+	return 0;
 }

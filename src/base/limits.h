@@ -13,6 +13,8 @@
 #define LIMIT_EXEC_OUTPUTS (32 * 1024 * 1024) /* of all ExecSync calls in flight */
 #define LIMIT_CALLS_IN_FLIGHT 1024 /* calls accepted and not answered */
 #define LIMIT_CALLS_OF_CONNECTION 512 /* of these on one connection */
+#define LIMIT_BATCH \
+	(256 * 1024) /* a message of a streamed list ends with the item that passes it */
 #define LIMIT_JOBS_QUEUED 4096 /* jobs in the queue of one lane */
 #define LIMIT_HISTORY 32 /* moves kept with each object */
 #define LIMIT_WAITERS 256 /* calls that wait for one object */

@@ -162,16 +162,17 @@ static int list_row(void *arg, const struct store_row *row)
 	return v.head.hidden ? 0 : l->fn(l->arg, &v);
 }
 
-int listing_each(enum kind k, int (*fn)(void *arg, const struct listing *v), void *arg,
-		 struct err *e)
+int listing_each(enum kind k, const char *after, int (*fn)(void *arg, const struct listing *v),
+		 void *arg, struct err *e)
 {
 	_cleanup_free_ char *prefix = xasprintf(LISTING_PREFIX "%s/", kind_ops(k)->machine->name);
+	_cleanup_free_ char *from = xasprintf("%s%s", prefix, after);
 	struct scan l = { .fn = fn, .arg = arg, .skip = strlen(prefix) };
 	struct store_read read;
 	int r;
 
 	store_read_begin(world.store, &read);
-	r = store_scan(&read, STORE_ENV_BOOT, prefix, list_row, &l, e);
+	r = store_scan_after(&read, STORE_ENV_BOOT, prefix, from, list_row, &l, e);
 	store_read_end(&read);
 	return r;
 }

@@ -37,10 +37,11 @@ void listing_del(enum kind k, const char *id, struct store_txn *t);
  * others. */
 int listing_rebuild(struct err *e);
 
-/* Call fn for every entry of a kind that is not hidden, in one snapshot, ordered by id.  A nonzero
- * result of fn ends the scan and is returned. */
-int listing_each(enum kind k, int (*fn)(void *arg, const struct listing *v), void *arg,
-		 struct err *e);
+/* Call fn for every entry of a kind that is not hidden, in one snapshot, ordered by id.
+ * after: skip the entries up to this id, which need not exist; "": none.  A nonzero result of fn
+ * ends the scan and is returned. */
+int listing_each(enum kind k, const char *after, int (*fn)(void *arg, const struct listing *v),
+		 void *arg, struct err *e);
 
 /* One object's stored envelope, by id or unique prefix, unpacked with the default allocator.  Free
  * with listing_row_done.  <0: e is set (codes of world_lookup; ERR_NOT_FOUND also for a hidden

@@ -642,8 +642,15 @@ int store_get(struct store_read *r, enum store_env env, const char *key, struct 
 int store_scan(struct store_read *r, enum store_env env, const char *prefix,
 	       int (*fn)(void *arg, const struct store_row *row), void *arg, struct err *e)
 {
-	size_t n = strlen(prefix);
-	MDB_val k = { n, (void *)(uintptr_t)prefix }, v;
+	return store_scan_after(r, env, prefix, prefix, fn, arg, e);
+}
+
+int store_scan_after(struct store_read *r, enum store_env env, const char *prefix,
+		     const char *after, int (*fn)(void *arg, const struct store_row *row),
+		     void *arg, struct err *e)
+{
+	size_t n = strlen(prefix), from = strlen(after);
+	MDB_val k = { from, (void *)(uintptr_t)after }, v;
 	MDB_cursor *cursor;
 	int rc = read_ready(r, env, e);
 
@@ -652,7 +659,10 @@ int store_scan(struct store_read *r, enum store_env env, const char *prefix,
 	rc = mdb_cursor_open(r->txn[env], r->store->dbi[env], &cursor);
 	if (rc)
 		return mdb_err(e, rc, "scan rows", prefix);
-	rc = mdb_cursor_get(cursor, &k, &v, n ? MDB_SET_RANGE : MDB_FIRST);
+	rc = mdb_cursor_get(cursor, &k, &v, from ? MDB_SET_RANGE : MDB_FIRST);
+	/* Keys end with a NUL: the key after itself sorts behind its text. */
+	if (rc == 0 && from > n && k.mv_size == from + 1 && memcmp(k.mv_data, after, from) == 0)
+		rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
 	while (rc == 0 && k.mv_size > n && memcmp(k.mv_data, prefix, n) == 0) {
 		struct store_row row;
 		const char *key = k.mv_data;

@@ -109,3 +109,7 @@ int store_get(struct store_read *r, enum store_env env, const char *key, struct 
  * ends the scan and is returned. */
 int store_scan(struct store_read *r, enum store_env env, const char *prefix,
 	       int (*fn)(void *arg, const struct store_row *row), void *arg, struct err *e);
+/* store_scan of the rows behind the key after, which starts with prefix and need not exist. */
+int store_scan_after(struct store_read *r, enum store_env env, const char *prefix,
+		     const char *after, int (*fn)(void *arg, const struct store_row *row),
+		     void *arg, struct err *e);

@@ -185,7 +185,7 @@ static void check_table(void)
 {
 	const struct rpc_method *m = &cri_methods[CRI_RPC_SWITCH_ON];
 
-	assert(CRI_RPC_COUNT == 7);
+	assert(CRI_RPC_COUNT == 8);
 	assert(!strcmp(m->path, "/test.v1.Lamps/SwitchOn") && !strcmp(m->name, "SwitchOn"));
 	assert(m->kind == RPC_KIND_EVENT && m->handle == rpc_raise);
 	assert(m->request == &test__v1__switch_on_request__descriptor && !m->server_streaming);
@@ -236,6 +236,7 @@ static void check_reads(void)
 	const struct rpc_select *all = find->selects;
 	const struct rpc_select *one = cri_methods[CRI_RPC_LAMP_STATUS].selects;
 	const struct rpc_select *watch = cri_methods[CRI_RPC_WATCH_LAMPS].selects;
+	const struct rpc_method *stream = &cri_methods[CRI_RPC_STREAM_LAMPS];
 	Test__V1__LampStatusRequest req = TEST__V1__LAMP_STATUS_REQUEST__INIT;
 	Test__V1__Lamp lamp = TEST__V1__LAMP__INIT;
 	struct rpc_call call = { .method = find };
@@ -261,6 +262,8 @@ static void check_reads(void)
 	assert(!one->where && one->answer(&call, &req.base, &lamp, &e) == 0);
 	assert(one->answer(&call, &req.base, NULL, &e) == -ERR_NOT_FOUND);
 	assert(*watch->unless == TEST__V1__LAMP_STATE__BROKEN && !watch->items && !watch->gone_ok);
+	assert(stream->server_streaming && stream->handle == rpc_read);
+	assert(stream->selects->batches && stream->selects->items == 20 && !all->batches);
 }
 
 static void check_calls(void)

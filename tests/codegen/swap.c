@@ -124,9 +124,10 @@ static struct listing_member {
 	{ "bb3", "aa2", RUNTIME__V1__CONTAINER_STATE__CONTAINER_RUNNING, "db" },
 };
 
-int listing_each(enum kind k, int (*fn)(void *arg, const struct listing *v), void *arg,
-		 struct err *e)
+int listing_each(enum kind k, const char *after, int (*fn)(void *arg, const struct listing *v),
+		 void *arg, struct err *e)
 {
+	assert(!*after);
 	(void)e;
 	for (size_t i = 0; k == KIND_CONTAINER && i < ARRAY_LEN(members); i++) {
 		Runtime__V1__Container item = RUNTIME__V1__CONTAINER__INIT;
@@ -249,7 +250,7 @@ static void ask_lists(const char *what, Runtime__V1__ContainerFilter *f)
 		stats.filter = &same;
 	}
 	printf("ListContainerStats %s:", what);
-	assert(api_select_each(of_stats, &stats.base, print_id, NULL, &e) == 0);
+	assert(api_select_each(of_stats, &stats.base, "", print_id, NULL, &e) == 0);
 	printf("\n");
 }
 

@@ -28,6 +28,8 @@ struct rpc_call {
 	const struct rpc_method *method;
 	ProtobufCMessage *req;
 	struct arena *arena;
+	struct rpc_feed *feed; /* of a stream that goes on */
+	unsigned refs; /* of its answer's makers */
 	bool answered;
 	unsigned pod, ctr;
 	char id[ID_LEN + 1];
@@ -136,6 +138,98 @@ void rpc_fail(struct rpc_call *call, const struct err *e)
 	answered(call, e);
 }
 
+/* --- streams: what is there is read at once --- */
+
+struct rpc_packet *rpc_packet_new(size_t size)
+{
+	struct rpc_packet *p = xmalloc(sizeof(*p) + size);
+
+	atomic_init(&p->refs, 1);
+	p->size = size;
+	return p;
+}
+
+struct rpc_packet *rpc_packet_pack(const ProtobufCMessage *m)
+{
+	struct rpc_packet *p = rpc_packet_new(protobuf_c_message_get_packed_size(m));
+
+	protobuf_c_message_pack(m, p->data);
+	return p;
+}
+
+struct rpc_packet *rpc_packet_ref(struct rpc_packet *p)
+{
+	p->refs++;
+	return p;
+}
+
+void rpc_packet_unref(struct rpc_packet *p)
+{
+	if (p && --p->refs == 0)
+		free(p);
+}
+
+struct rpc_call *rpc_call_ref(struct rpc_call *call)
+{
+	call->refs++;
+	return call;
+}
+
+void rpc_call_unref(struct rpc_call *call)
+{
+	call->refs--;
+}
+
+void rpc_call_hold(struct rpc_call *call)
+{
+	rpc_call_ref(call);
+}
+
+void rpc_call_release(struct rpc_call *call)
+{
+	rpc_call_unref(call);
+}
+
+static void stream_end(struct rpc_call *call, const struct err *e)
+{
+	struct rpc_feed *feed = call->feed;
+
+	call->feed = NULL;
+	answered(call, e);
+	feed->done(feed);
+}
+
+void rpc_feed_wake(struct rpc_call *call)
+{
+	struct rpc_packet *p;
+	struct err e = ERR_NULL;
+	int r;
+
+	while (call->feed) {
+		p = NULL;
+		r = call->feed->next(call->feed, &p, &e);
+		if (r == RPC_FEED_WAIT)
+			return;
+		if (r == RPC_FEED_MESSAGE)
+			learn(call, p->data, p->size);
+		else
+			stream_end(call, r < 0 ? &e : NULL);
+		rpc_packet_unref(p);
+	}
+}
+
+void rpc_feed_fail(struct rpc_call *call, const struct err *e)
+{
+	if (call->feed)
+		stream_end(call, e);
+}
+
+void rpc_feed_start(struct rpc_call *call, struct rpc_feed *f)
+{
+	call->feed = f;
+	rpc_feed_wake(call);
+}
+
 /* --- calls --- */
 
 unsigned client_waiting(void)
@@ -148,7 +242,7 @@ void client_forget(void)
 	list_for_each_safe(pos, &calls) {
 		struct rpc_call *c = list_entry(pos, struct rpc_call, node);
 
-		if (!c->answered)
+		if (!c->answered || c->refs)
 			continue;
 		list_remove(&c->node);
 		protobuf_c_message_free_unpacked(c->req, NULL);
@@ -398,6 +492,18 @@ static void list(enum cri_rpc rpc)
 		ask(rpc, &images.base, 0, 0, "");
 }
 
+static void stream(enum cri_rpc rpc)
+{
+	Runtime__V1__StreamContainersRequest ctrs = RUNTIME__V1__STREAM_CONTAINERS_REQUEST__INIT;
+	Runtime__V1__StreamContainerStatsRequest stats =
+		RUNTIME__V1__STREAM_CONTAINER_STATS_REQUEST__INIT;
+
+	if (rpc == CRI_RPC_STREAM_CONTAINERS)
+		ask(rpc, &ctrs.base, 0, 0, "");
+	else
+		ask(rpc, &stats.base, 0, 0, "");
+}
+
 /* --- chance --- */
 
 void client_step(void)
@@ -437,8 +543,10 @@ void client_step(void)
 		client_pull(what % 2);
 	else if (what < 96)
 		client_remove_image(what % 2);
-	else
+	else if (what < 98)
 		list(CRI_RPC_LIST_CONTAINERS);
+	else
+		stream(what % 2 ? CRI_RPC_STREAM_CONTAINERS : CRI_RPC_STREAM_CONTAINER_STATS);
 }
 
 /* --- removing everything --- */

@@ -231,4 +231,49 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.validate = cri_validate_lamp_status,
 		.handle = rpc_read,
 	},
+	[CRI_RPC_STREAM_LAMPS] = {
+		.path = "/test.v1.Lamps/StreamLamps",
+		.name = "StreamLamps",
+		.request = &test__v1__list_lamps_request__descriptor,
+		.response = &test__v1__list_lamps_response__descriptor,
+		.server_streaming = true,
+		.kind = RPC_KIND_READ,
+		.selects = &(const struct rpc_select){
+			.machine = "lamp",
+			.item = &test__v1__lamp__descriptor,
+			.named = named_lamp,
+			.where = offsetof(Test__V1__ListLampsRequest, filter),
+			.tests = (const struct rpc_test[]){
+				{
+					.of = RPC_TEST_NAME,
+					.field = offsetof(Test__V1__LampFilter, name),
+				},
+				{
+					.of = RPC_TEST_PREFIX,
+					.field = offsetof(Test__V1__LampFilter, id),
+				},
+				{
+					.of = RPC_TEST_PARENT,
+					.field = offsetof(Test__V1__LampFilter, room),
+				},
+				{
+					.of = RPC_TEST_STATE,
+					.inside = offsetof(Test__V1__LampFilter, state),
+					.field = offsetof(Test__V1__LampStateValue, state),
+				},
+				{
+					.of = RPC_TEST_LABELS,
+					.field = offsetof(Test__V1__LampFilter, labels),
+					.n_field = offsetof(Test__V1__LampFilter, n_labels),
+				},
+			},
+			.n_tests = 5,
+			.labels = offsetof(Test__V1__Lamp, labels),
+			.n_labels = offsetof(Test__V1__Lamp, n_labels),
+			.items = 20,
+			.batches = true,
+		},
+		.validate = cri_validate_stream_lamps,
+		.handle = rpc_read,
+	},
 };

@@ -304,6 +304,12 @@ bool cri_validate_lamp_status(const ProtobufCMessage *req, char *msg, size_t siz
 	return true;
 }
 
+bool cri_validate_stream_lamps(const ProtobufCMessage *req, char *msg, size_t size)
+{
+	return check_test__v1__list_lamps_request((const Test__V1__ListLampsRequest *)req, NULL,
+			&(struct check){ .msg = msg, .size = size });
+}
+
 const struct cri_validator cri_validators[CRI_VALIDATORS] = {
 	{ &test__v1__switch_on_request__descriptor, cri_validate_switch_on },
 	{ &test__v1__list_lamps_request__descriptor, cri_validate_list_lamps },
@@ -312,4 +318,5 @@ const struct cri_validator cri_validators[CRI_VALIDATORS] = {
 	{ &test__v1__repair_request__descriptor, cri_validate_paint },
 	{ &test__v1__list_lamps_request__descriptor, cri_validate_find_lamps },
 	{ &test__v1__lamp_status_request__descriptor, cri_validate_lamp_status },
+	{ &test__v1__list_lamps_request__descriptor, cri_validate_stream_lamps },
 };

@@ -19,6 +19,7 @@ bool cri_validate_repair(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_paint(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_find_lamps(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_lamp_status(const ProtobufCMessage *req, char *msg, size_t size);
+bool cri_validate_stream_lamps(const ProtobufCMessage *req, char *msg, size_t size);
 
 /* All of them with their request types, for tests and tools; in the order of enum cri_rpc. */
 struct cri_validator {
@@ -26,6 +27,6 @@ struct cri_validator {
 	bool (*validate)(const ProtobufCMessage *req, char *msg, size_t size);
 };
 
-#define CRI_VALIDATORS 7
+#define CRI_VALIDATORS 8
 
 extern const struct cri_validator cri_validators[CRI_VALIDATORS];
