@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/reason.h"
 #include "base/util.h"
 
 /* Messages of at least this size cause a malloc_trim when freed. */
@@ -364,7 +365,7 @@ void rpc_fail(struct rpc_call *c, const struct err *e)
 	memcpy(text, e->text, n);
 	text[n] = '\0';
 	wire_clean_text(text, n);
-	call_answer(c, NULL, e->code == ERR_OK ? ERR_INTERNAL : e->code, text);
+	call_answer(c, NULL, e->code == ERR_OK ? ERR_INTERNAL : reason_code(e), text);
 }
 
 const struct rpc_method *rpc_call_method(const struct rpc_call *c)

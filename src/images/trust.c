@@ -9,6 +9,7 @@
 #include "image/policy.h"
 #include "images/image.h"
 #include "images/verifier.h"
+#include "base/reason.h"
 
 struct trust_subject {
 	char *field;
@@ -117,5 +118,9 @@ int trust_subject_check(const struct trust_subject *s, const char *pod_namespace
 
 	if (r == 0)
 		r = check_names(s, path, e);
-	return r < 0 ? err_wrap(e, "SignatureValidationFailed: %s", s->field) : 0;
+	if (r < 0) {
+		err_wrap(e, "%s", s->field);
+		reason_set(e, REASON_SIGNATURE_VALIDATION_FAILED);
+	}
+	return r;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/reason.h"
 #include "oci/hostpath.h"
 #include "oci/place.h"
 #include "oci/rootfs.h"
@@ -249,14 +250,12 @@ static int check_rro(struct mounts *m, size_t i)
 		return mount_wrong(m, i, "recursive_read_only needs readonly");
 	if (req->propagation != RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE)
 		return mount_wrong(m, i, "recursive_read_only needs private propagation");
-	if (!m->c->in->features->rro || !m->c->in->host->rro)
-		return err_set(
-			m->c->e, ERR_PRECONDITION,
-			"RROUnsupported: mounts[%zu] (%s): recursive read-only mounts need %s", i,
-			req->container_path,
-			m->c->in->host->rro ? "an OCI runtime with the mount option rro"
-					    : "Linux 5.12");
-	return 0;
+	if (m->c->in->features->rro && m->c->in->host->rro)
+		return 0;
+	err_set(m->c->e, ERR_PRECONDITION, "mounts[%zu] (%s): recursive read-only mounts need %s",
+		i, req->container_path,
+		m->c->in->host->rro ? "an OCI runtime with the mount option rro" : "Linux 5.12");
+	return reason_set(m->c->e, REASON_RRO_UNSUPPORTED);
 }
 
 /* Map the request's propagation to a mount option; the source's propagation must allow it. */
@@ -326,8 +325,10 @@ static int add_image_mount(struct mounts *m, size_t i, const char *dest)
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if (!content)
-		return mount_wrong(m, i, "the image is not on this node: pull it first");
+	if (!content) {
+		mount_wrong(m, i, "the image is not on this node: pull it first");
+		return reason_set(m->c->e, REASON_IMAGE_VOLUME_MOUNT_FAILED);
+	}
 	if (req->propagation != RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE)
 		return mount_wrong(m, i, "an image has private propagation only");
 	r = rootfs_open(content, &fd, m->c->e);
@@ -336,11 +337,11 @@ static int add_image_mount(struct mounts *m, size_t i, const char *dest)
 				   m->c->e);
 	if (r == 0)
 		r = oci_check_text(m->c, "image_sub_path", source);
-	if (r < 0)
-		return err_wrap(m->c->e,
-				"ImageVolumeMountFailed: mounts[%zu] (%s): "
-				"image_sub_path \"%.200s\"",
-				i, req->container_path, req->image_sub_path);
+	if (r < 0) {
+		err_wrap(m->c->e, "mounts[%zu] (%s): image_sub_path \"%.200s\"", i,
+			 req->container_path, req->image_sub_path);
+		return reason_set(m->c->e, REASON_IMAGE_VOLUME_MOUNT_FAILED);
+	}
 	mounts_add(m, dest, "bind", source,
 		   OPTIONS("rbind", "rprivate", "ro", "noexec", "nosuid", "nodev"));
 	return 0;

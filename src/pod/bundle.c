@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/reason.h"
 #include "core/objects.h"
 #include "core/paths.h"
 #include "core/trash.h"
@@ -80,7 +81,7 @@ static int mount_images(const struct bundle_parts *in, const Runtime__V1__Contai
 		while (layers[n])
 			n++;
 		if (image_mount(images, (const char *const *)layers, n, NULL, NULL, ret[i], e) < 0)
-			return err_wrap(e, "ImageVolumeMountFailed");
+			return reason_set(e, REASON_IMAGE_VOLUME_MOUNT_FAILED);
 	}
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/reason.h"
 #include "core/jobs.h"
 #include "core/paths.h"
 #include "core/payloads.h"
@@ -256,10 +257,10 @@ static int find_mount_layers(const struct object *o, struct bundle_parts *in, st
 		struct object *image = world_find(KIND_IMAGE, row->image_mounts[i]);
 		const Crisp__State__Image *ir = image ? image->sm->row : NULL;
 
-		if (!ir)
-			return err_set(e, ERR_NOT_FOUND,
-				       "ImageVolumeMountFailed: image %s was removed",
-				       row->image_mounts[i]);
+		if (!ir) {
+			err_set(e, ERR_NOT_FOUND, "image %s was removed", row->image_mounts[i]);
+			return reason_set(e, REASON_IMAGE_VOLUME_MOUNT_FAILED);
+		}
 		in->mount_layers[i] = xcalloc(ir->n_layers + 1, sizeof(char *));
 		for (size_t k = 0; k < ir->n_layers; k++)
 			in->mount_layers[i][k] = xstrdup(ir->layers[k]->diff_id);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
+#include "base/reason.h"
 #include "base/words.h"
 #include "core/paths.h"
 #include "core/records.h"
@@ -76,6 +77,19 @@ static void set_config(Crisp__State__Container *row, const Runtime__V1__Containe
 	runtime__v1__container_config__pack(c, row->config.data);
 }
 
+static int find_image_volume(const char *name, struct object **ret, struct err *e)
+{
+	*ret = image_find(name);
+	if (!*ret)
+		return err_set(e, ERR_NOT_FOUND, "image \"%s\" is not here: pull it first", name);
+	if (*artifact_type(*ret) && !world.conf->oci_artifact_mount_support)
+		return err_set(e, ERR_PRECONDITION,
+			       "\"%s\" is an artifact, and "
+			       "crio.image.oci_artifact_mount_support is off",
+			       name);
+	return 0;
+}
+
 static int set_image_mounts(Crisp__State__Container *row, const Runtime__V1__ContainerConfig *c,
 			    struct err *e)
 {
@@ -85,18 +99,10 @@ static int set_image_mounts(Crisp__State__Container *row, const Runtime__V1__Con
 
 		if (!spec || !*spec->image)
 			continue;
-		image = image_find(spec->image);
-		if (!image)
-			return err_set(e, ERR_NOT_FOUND,
-				       "config.mounts[%zu].image: ImageVolumeMountFailed:"
-				       " image \"%s\" is not here: pull it first",
-				       i, spec->image);
-		if (*artifact_type(image) && !world.conf->oci_artifact_mount_support)
-			return err_set(e, ERR_PRECONDITION,
-				       "config.mounts[%zu].image: ImageVolumeMountFailed:"
-				       " \"%s\" is an artifact, and "
-				       "crio.image.oci_artifact_mount_support is off",
-				       i, spec->image);
+		if (find_image_volume(spec->image, &image, e) < 0) {
+			err_wrap(e, "config.mounts[%zu].image", i);
+			return reason_set(e, REASON_IMAGE_VOLUME_MOUNT_FAILED);
+		}
 		row_append_str(&row->image_mounts, &row->n_image_mounts, image->sm->id);
 	}
 	return 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/reason.h"
 #include "base/str.h"
 #include "base/util.h"
 #include "image/policy.h"
@@ -76,7 +77,7 @@ int admit_new(const Crisp__Pull__Request *request, struct admit **ret, struct er
 	r = r < 0 ? r : lookaside_load(t->lookaside, request->registries_d, e);
 	if (r < 0) {
 		admit_free(t);
-		return err_wrap(e, "SignatureValidationFailed");
+		return reason_set(e, REASON_SIGNATURE_VALIDATION_FAILED);
 	}
 	*ret = t;
 	return 0;
@@ -105,7 +106,8 @@ static int refuse(struct admit *t, struct err *e)
 	if (e->code == ERR_UNAVAILABLE || e->code == ERR_CANCELLED)
 		return err_wrap(e, "signatures of image %s", name);
 	t->failed = true;
-	return err_wrap(e, "SignatureValidationFailed: image %s", name);
+	err_wrap(e, "image %s", name);
+	return reason_set(e, REASON_SIGNATURE_VALIDATION_FAILED);
 }
 
 static int decide(struct admit *t, struct err *e)

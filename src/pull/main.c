@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/reason.h"
 #include "base/util.h"
 #include "gen/pull.pb-c.h"
 #include "pull/acquire.h"
@@ -41,14 +42,13 @@ static void tell_progress(void *arg, const Crisp__Pull__Progress *p)
 	link_tell(arg, &m);
 }
 
-/* The kubelet recognizes some failures by a prefix of the text. */
 static void tell_failure(struct work *w, struct err *e)
 {
 	Crisp__Pull__FromPuller m = CRISP__PULL__FROM_PULLER__INIT;
 	Crisp__Pull__Failure failure = CRISP__PULL__FAILURE__INIT;
 
 	if (e->code == ERR_UNAVAILABLE)
-		err_wrap(e, "RegistryUnavailable");
+		reason_set(e, REASON_REGISTRY_UNAVAILABLE);
 	failure.code = (uint32_t)e->code;
 	failure.text = e->text;
 	m.failure = &failure;

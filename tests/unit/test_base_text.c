@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/reason.h"
 #include "base/str.h"
 #include "base/util.h"
 
@@ -118,6 +119,38 @@ static void err_codes_have_names(void **state)
 	assert_string_equal(err_code_name((enum err_code)17), "UNKNOWN");
 	assert_string_equal(err_code_name((enum err_code) - 1), "UNKNOWN");
 	assert_string_equal(err_code_name(ERR_INVALID), "INVALID_ARGUMENT");
+}
+
+/* The kubelet compares the beginning of the text, and of a pull only with code UNKNOWN. */
+static void reasons_come_first_and_are_unknown(void **state)
+{
+	static const struct {
+		enum reason reason;
+		enum err_code code;
+		const char *text;
+	} cases[] = {
+		{ REASON_REGISTRY_UNAVAILABLE, ERR_UNAVAILABLE, "RegistryUnavailable: why" },
+		{ REASON_SIGNATURE_VALIDATION_FAILED, ERR_DENIED,
+		  "SignatureValidationFailed: why" },
+		{ REASON_RRO_UNSUPPORTED, ERR_PRECONDITION, "RROUnsupported: why" },
+		{ REASON_IMAGE_VOLUME_MOUNT_FAILED, ERR_NOT_FOUND, "ImageVolumeMountFailed: why" },
+	};
+	struct err e = ERR_NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		err_set(&e, cases[i].code, "why");
+		assert_int_equal(reason_code(&e), cases[i].code);
+		assert_int_equal(reason_set(&e, cases[i].reason), -(int)cases[i].code);
+		assert_string_equal(e.text, cases[i].text);
+		assert_int_equal(e.code, cases[i].code);
+		assert_int_equal(reason_code(&e), ERR_UNKNOWN);
+		assert_int_equal(reason_set(&e, REASON_RRO_UNSUPPORTED), -(int)cases[i].code);
+		assert_string_equal(e.text, cases[i].text);
+	}
+	err_set(&e, ERR_UNAVAILABLE, "RegistryUnavailableX: why");
+	assert_int_equal(reason_code(&e), ERR_UNAVAILABLE);
+	assert_int_equal(reason_code(&ERR_NULL), ERR_OK);
 }
 
 static void numbers(void **state)
@@ -450,6 +483,7 @@ int main(void)
 		cmocka_unit_test(err_text_is_cut_between_characters),
 		cmocka_unit_test(err_text_is_always_utf8),
 		cmocka_unit_test(err_codes_have_names),
+		cmocka_unit_test(reasons_come_first_and_are_unknown),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(utf8),
 		cmocka_unit_test(small_questions),

@@ -227,7 +227,7 @@ static const struct spec_case process_cases[] = {
 	{ "{'config':{'linux':{'security_context':{'run_as_group':{'value':33}}}}}",
 	  FAILS(ERR_INVALID, "run_as_group is set without") },
 	{ "{'image':{'stop_signal':'SIGRTMIN+3'}}", .facts = { { "stop", "37" } } },
-	{ "{'image':{'stop_signal':'9'},'config':{'stop_signal':'SIGUSR1'}}",
+	{ "{'image':{'stop_signal':'9'},'config':{'stop_signal':'SIGNAL_SIGUSR1'}}",
 	  .facts = { { "stop", "10" } } },
 	{ "{'image':{'stop_signal':'SIGWHAT'}}", .facts = { { "stop", "15" } } },
 	{ "{'config':{'stop_signal':77}}", FAILS(ERR_INVALID, "stop_signal") },

@@ -434,7 +434,7 @@ cp "$SCRATCH/accept.json" "$POLICY"
 daemon_start
 P=$REGISTRY/t/plain:1
 policy "$REGISTRY/t" "$(signed_by alice)"
-check_fails "a pull that the policy does not allow" "PermissionDenied desc = SignatureValidationFailed: image .*no OpenPGP signature" crictl pull "$P"
+check_fails "a pull that the policy does not allow" "Unknown desc = SignatureValidationFailed: image .*no OpenPGP signature" crictl pull "$P"
 check_is "brings no image" "" crictl images -q
 cp "$SCRATCH/accept.json" "$POLICY"
 check "the policy of now counts" crictl pull "$P"
@@ -454,7 +454,7 @@ STRICT=$(crictl runp "$SCRATCH/pod-strict.json")
 # create POD NAME JQ: a container of the pod, not started
 create() { crictl create "$1" "$(ctr_config "$2" "$IMAGE" "$3")" "$SCRATCH/pod-${2%%.*}.json"; }
 asked() { printf '.image.user_specified_image = "%s"' "$1"; }
-NOT_TRUSTED="PermissionDenied desc = SignatureValidationFailed: config.image: image"
+NOT_TRUSTED="Unknown desc = SignatureValidationFailed: config.image: image"
 
 check "anything is accepted" create "$FREE" free.0 "$(asked "$P")"
 check_fails "not in the namespace with a policy of its own" "$NOT_TRUSTED $P: .*default: reject" create "$STRICT" strict.0 "$(asked "$P")"
@@ -470,7 +470,7 @@ check_fails "an image that must not be mounted" "SignatureValidationFailed: conf
 policy "$REGISTRY/t" "$(signed_by mallory)"
 check_fails "another key is wanted now" "$NOT_TRUSTED $S:1: .*is not in the keyring" create "$FREE" free.7 "$(asked "$S:1")"
 printf 'x' >"$POLICY"
-check_fails "a policy that is wrong" "FailedPrecondition desc = SignatureValidationFailed: config.image: signature policy $POLICY: line 1" \
+check_fails "a policy that is wrong" "Unknown desc = SignatureValidationFailed: config.image: signature policy $POLICY: line 1" \
 	create "$FREE" free.8 "$(asked "$S:1")"
 check_is "what was refused is not there" "free.0 free.1 free.3 free.5" \
 	eval 'crictl ps -a -o json | jq -r "[.containers[].metadata.name] | sort | join(\" \")"'

@@ -70,6 +70,17 @@ start_fails "no such command" "no-such-program" '.command = ["no-such-program"]'
 start_fails "not executable" "ermission denied|not executable" '.command = ["/etc/passwd"]'
 start_fails "a directory" "/etc" '.command = ["/etc"]'
 
+# --- errors that a kubelet recognizes ----------------------------------------------------------------------------------
+
+# The kubelet wants code UNKNOWN in a pull, and the word at the beginning of the text.
+check_fails "no registry there" "code = Unknown desc = RegistryUnavailable: " crictl pull 127.0.0.1:9/t/none
+volume() { create "v$TESTS" ".mounts = [{container_path: \"/v\", readonly: true, image: {image: \"$1\"}, image_sub_path: \"$2\"}]"; }
+check_fails "an image volume that is not here" "code = Unknown desc = ImageVolumeMountFailed: config.mounts\[0\].image: " volume "$REGISTRY/no/such:1" ""
+check_fails "an image volume without the sub path" "code = Unknown desc = ImageVolumeMountFailed: .*no-such" volume "$BUSYBOX" no-such
+check_fails "a container that does not exist" "code = NotFound" crictl inspect 0123456789abcdef
+
+# --- a refused container outlives crispd -------------------------------------------------------------------------------
+
 check "refused, then kill -9 of crispd: create" create again '.command = ["no-such-program"]'
 CTR=$OUT
 daemon_kill && daemon_start
