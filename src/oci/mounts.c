@@ -231,6 +231,8 @@ static int check_mount(struct mounts *m, size_t i, char **ret_dest)
 		return mount_wrong(m, i, "container_path is empty or too long");
 	if (image && *req->host_path)
 		return mount_wrong(m, i, "host_path and image exclude each other");
+	if (image && !req->readonly)
+		return mount_wrong(m, i, "an image is mounted read-only: set readonly");
 	if (!image && *req->image_sub_path)
 		return mount_wrong(m, i, "image_sub_path is set without an image");
 	if (!image && (req->host_path[0] != '/' || strlen(req->host_path) >= PATH_MAX))
@@ -342,8 +344,7 @@ static int add_image_mount(struct mounts *m, size_t i, const char *dest)
 			 req->container_path, req->image_sub_path);
 		return reason_set(m->c->e, REASON_IMAGE_VOLUME_MOUNT_FAILED);
 	}
-	mounts_add(m, dest, "bind", source,
-		   OPTIONS("rbind", "rprivate", "ro", "noexec", "nosuid", "nodev"));
+	mounts_add(m, dest, "bind", source, OPTIONS("rbind", "rprivate", "ro", "nosuid", "nodev"));
 	return 0;
 }
 

@@ -169,10 +169,10 @@ refused "over the root" "over the root" '.config.mounts = [{container_path: "/tm
 inside "resolv.conf of the pod" "nameserver 127.0.0.1" '.resolv_conf = "'"$SCRATCH"'/resolv.conf"' 'cat /etc/resolv.conf'
 inside "unless the container mounts its own" host-file '.resolv_conf = "'"$SCRATCH"'/resolv.conf"
 	| .config.mounts = [{container_path: "/etc/resolv.conf", host_path: "'"$SCRATCH"'/host/file"}]' 'cat /etc/resolv.conf'
-inside "an image as a volume, with a path inside it" "web ro" '.config.mounts = [{container_path: "/mnt", image: {image: "i"},
+inside "an image as a volume, with a path inside it" "web ro" '.config.mounts = [{container_path: "/mnt", readonly: true, image: {image: "i"},
 	 image_sub_path: "etc"}] | .image_mount_sources = ["'"$ROOTFS"'"]' 'echo $(grep -o ^web /mnt/passwd) $(touch /mnt/x 2>/dev/null || echo ro)'
 ln -s /etc "$ROOTFS/escape"
-inside "a link in an image volume stays inside it" passwd '.config.mounts = [{container_path: "/mnt", image: {image: "i"},
+inside "a link in an image volume stays inside it" passwd '.config.mounts = [{container_path: "/mnt", readonly: true, image: {image: "i"},
 	 image_sub_path: "escape"}] | .image_mount_sources = ["'"$ROOTFS"'"]' 'ls /mnt | grep passwd'
 inside "a volume of the image is a directory" yes '.image.volumes = ["/vol/one"]' 'test -d /vol/one && echo yes'
 mkdir "$SCRATCH/private"
