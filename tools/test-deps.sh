@@ -2,22 +2,26 @@
 # test-deps.sh - make a Debian 12 machine able to build and test crisp.
 #
 # What it does, in order, and only where it is missing: the Debian packages below, a Go toolchain
-# that is new enough, the two CRI clients no one here wrote (crictl and critest), and tests/goclient,
-# which drives the streaming server with Kubernetes' own client libraries; all built into a cache
-# folder outside the clone. What must hold: running it again changes nothing and takes about a
+# that is new enough, the two CRI clients no one here wrote (crictl and critest), tests/goclient,
+# which drives the streaming server with Kubernetes' own client libraries, and on demand Kubernetes'
+# own kubelet and node tests; all built into a cache folder outside the clone. What must hold: running it again changes nothing and takes about a
 # second; nothing is written into the clone.
 #
-# usage: tools/test-deps.sh [--build-only | --demo | --no-critest | --vm]
+# usage: tools/test-deps.sh [--build-only | --demo | --no-critest | --vm | --kubelet | --node-e2e]
 #   --build-only   only what `make` needs
 #   --demo         that, and what running containers needs
 #   --no-critest   packages, Go, crictl and goclient, but not critest (its compilation takes minutes)
 #   --vm           that, and what a virtual machine is made of (tests/vm)
+#   --kubelet      as --no-critest, and a kubelet (tests/kubelet); minutes the first time
+#   --node-e2e     that, and Kubernetes' node tests with the programs of their images (tests/node-e2e)
 #   CRISP_CACHE    the cache folder (default: ${XDG_CACHE_HOME:-$HOME/.cache}/crisp); programs land in its bin/
 set -euo pipefail
 
 CRI_TOOLS_MODULE=sigs.k8s.io/cri-tools
-CRI_TOOLS_VERSION=v1.36.0
-GO_MIN=1.26.2			# what cri-tools asks for in its go.mod
+CRI_TOOLS_VERSION=v1.37.0
+KUBERNETES_MODULE=k8s.io/kubernetes
+KUBERNETES_VERSION=v1.37.2
+GO_MIN=1.26.6			# what cri-tools asks for in its go.mod; Kubernetes asks for less
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${CRISP_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/crisp}
 
@@ -112,11 +116,9 @@ go_run() { GOFLAGS="-p=${CRISP_GO_JOBS:-2} -buildvcs=false" CGO_ENABLED=0 nice -
 # they were built from.
 client_current() { [ -x "$CACHE/bin/$1" ] && [ "$(cat "$CACHE/bin/.$1.version" 2>/dev/null)" = "$CRI_TOOLS_VERSION" ]; }
 
-# The registry hosts whose images critest's specs name: the harness maps them to a registry on
-# loopback. They are read out of critest's own source, so that they are written down nowhere else.
-critest_hosts() {
-	sed -nE '/=|,$/s/.*"(([a-z0-9-]+\.)+io)[/"].*/\1/p' "$1/pkg/framework/test_context.go" "$1/pkg/validate/consts.go" | sort -u
-}
+# image_hosts SOURCE...: the registry hosts whose images the specs name; the harness maps them to a registry on
+# loopback. They are read out of the source of the specs, so that they are written down nowhere else.
+image_hosts() { sed -nE '/=|,$/s/.*"(([a-z0-9-]+\.)+io)[/"].*/\1/p' "$@" | sort -u; }
 
 # client_build NAME GO-ARGUMENTS...
 client_build() {
@@ -128,7 +130,7 @@ client_build() {
 	[ -d "$dir" ] || die "module $CRI_TOOLS_MODULE@$CRI_TOOLS_VERSION could not be downloaded (see above)"
 	(cd "$dir" && go_run "$@" -ldflags "-s -w -X $CRI_TOOLS_MODULE/pkg/version.Version=$CRI_TOOLS_VERSION" \
 		-o "$CACHE/bin/$name.new" "./cmd/$name") >&2
-	[ "$name" != critest ] || critest_hosts "$dir" >"$CACHE/bin/critest.hosts"
+	[ "$name" != critest ] || image_hosts "$dir/pkg/framework/test_context.go" "$dir/pkg/validate/consts.go" >"$CACHE/bin/critest.hosts"
 	mv "$CACHE/bin/$name.new" "$CACHE/bin/$name"
 	echo "$CRI_TOOLS_VERSION" >"$CACHE/bin/.$name.version"
 }
@@ -146,11 +148,63 @@ goclient_build() {
 	goclient_stamp >"$CACHE/bin/.goclient.stamp"
 }
 
+# --- Kubernetes --------------------------------------------------------------------------------------------------------
+
+# kube_module: sets KUBE_MODULE to the folder of a Go module in which each package of Kubernetes builds, tests
+# included. Its go.mod is Kubernetes' own, with the parts that a clone has in staging/ replaced by their releases.
+kube_module() {
+	local source staging=v0.${KUBERNETES_VERSION#v1.}
+	KUBE_MODULE=$CACHE/kubernetes-$KUBERNETES_VERSION
+	[ ! -e "$KUBE_MODULE/source" ] || [ ! -e "$(cat "$KUBE_MODULE/source")/go.mod" ] || return 0
+	say "downloading $KUBERNETES_MODULE $KUBERNETES_VERSION"
+	source=$(cd / && go_run mod download -json "$KUBERNETES_MODULE@$KUBERNETES_VERSION" | jq -r '.Dir // empty')
+	[ -d "$source" ] || die "module $KUBERNETES_MODULE@$KUBERNETES_VERSION could not be downloaded (see above)"
+	mkdir -p "$KUBE_MODULE"
+	sed -E "s#^module .*#module crisp/tests/kubernetes#; s#(k8s.io/[a-z-]+) => ./staging/src/.*#\1 => \1 $staging#
+		s#^(\tk8s.io/[a-z-]+) v0\.0\.0( .*)?\$#\1 $staging#" "$source/go.mod" >"$KUBE_MODULE/go.mod"
+	cat "$source/go.sum" >"$KUBE_MODULE/go.sum"
+	(cd "$KUBE_MODULE" && go_run mod edit -require="$KUBERNETES_MODULE@$KUBERNETES_VERSION")
+	echo "$source" >"$KUBE_MODULE/source"
+}
+
+kube_current() {
+	local name
+	for name in "$@"; do
+		[ -x "$CACHE/bin/$name" ] && [ "$(cat "$CACHE/bin/.$name.version" 2>/dev/null)" = "$KUBERNETES_VERSION" ] || return
+	done
+}
+
+# kube_build NAME PACKAGE GO-ARGUMENTS...
+kube_build() {
+	local name=$1 package=$2 minor
+	shift 2
+	! kube_current "$name" || return 0
+	say "building $name of Kubernetes $KUBERNETES_VERSION"
+	minor=${KUBERNETES_VERSION#v1.}
+	(cd "$KUBE_MODULE" && GOWORK=off go_run "$@" -mod=mod -trimpath -ldflags "-s -w \
+		-X k8s.io/component-base/version.gitVersion=$KUBERNETES_VERSION \
+		-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=${minor%%.*}" \
+		-o "$CACHE/bin/$name.new" "$package") >&2
+	mv "$CACHE/bin/$name.new" "$CACHE/bin/$name"
+	echo "$KUBERNETES_VERSION" >"$CACHE/bin/.$name.version"
+}
+
+# The programs of node-e2e: the tests, who runs them in parallel, and what is in the images of the tests.
+NODE_E2E_PROGRAMS=(e2e_node.test ginkgo agnhost nonewprivs)
+
+node_e2e_build() {
+	kube_build ginkgo github.com/onsi/ginkgo/v2/ginkgo build
+	kube_build agnhost "$KUBERNETES_MODULE/test/images/agnhost" build
+	kube_build nonewprivs "$KUBERNETES_MODULE/test/images/nonewprivs" build
+	image_hosts "$(cat "$KUBE_MODULE/source")/test/utils/image/manifest.go" >"$CACHE/bin/e2e_node.hosts"
+	kube_build e2e_node.test "$KUBERNETES_MODULE/test/e2e_node" test -c
+}
+
 main() {
 	local what=${1:-all}
 	case $what in
-	all | --build-only | --demo | --no-critest | --vm) ;;
-	*) die "unknown argument $what (known: --build-only, --demo, --no-critest, --vm)" ;;
+	all | --build-only | --demo | --no-critest | --vm | --kubelet | --node-e2e) ;;
+	*) die "unknown argument $what (known: --build-only, --demo, --no-critest, --vm, --kubelet, --node-e2e)" ;;
 	esac
 	packages_install "${BUILD_PKGS[@]}"
 	[ "$what" != --build-only ] || return 0
@@ -161,16 +215,25 @@ main() {
 	mkdir -p "$CACHE/bin"
 	exec 9>"$CACHE/lock"
 	flock 9			# two clones that test at the same time share the cache
-	local critest=yes
-	case $what in --no-critest | --vm) critest=no ;; esac
-	if client_current crictl && goclient_current && { [ $critest = no ] || client_current critest; }; then
+	local critest=yes kube=()
+	case $what in
+	--no-critest | --vm) critest=no ;;
+	--kubelet) critest=no kube=(kubelet) ;;
+	--node-e2e) critest=no kube=(kubelet "${NODE_E2E_PROGRAMS[@]}") ;;
+	esac
+	if client_current crictl && goclient_current && { [ $critest = no ] || client_current critest; } && kube_current "${kube[@]}"; then
 		return 0
 	fi
 	go_find
 	client_build crictl build
 	goclient_build
 	[ $critest = no ] || client_build critest test -c
-	say "the CRI clients are in $CACHE/bin"
+	if [ ${#kube[@]} -gt 0 ]; then
+		kube_module
+		kube_build kubelet "$KUBERNETES_MODULE/cmd/kubelet" build
+	fi
+	[ "$what" != --node-e2e ] || node_e2e_build
+	say "the programs are in $CACHE/bin"
 }
 
 main "$@"

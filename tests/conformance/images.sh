@@ -12,6 +12,7 @@
 #        images.sh bench-build            the same for the benchmark images (1.3 GiB), prints their layout
 #        images.sh list LAYOUT            print REPOSITORY:TAG of each image of a layout
 #   CRISP_CACHE   the cache folder (default: ${XDG_CACHE_HOME:-$HOME/.cache}/crisp)
+# Sourced, it offers its functions alone (tests/node-e2e/images.sh).
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -374,6 +375,9 @@ images_push() {
 			"oci:$layout:$name" "docker://$registry/$name" >&2 || die "pushing $name to $registry failed"
 	done < <(images_list "$layout")
 }
+
+# Another script of images has sourced this one.
+[ "${BASH_SOURCE[0]}" = "$0" ] || return 0
 
 case ${1:-} in
 build) images_build ;;

@@ -42,7 +42,21 @@ func ask(call func(context.Context, cri.RuntimeServiceClient) (string, error)) (
 
 type streams struct{ tty, stdin, stdout, stderr bool }
 
+// kubeletURL is the kubelet's own URL of a session.
+func kubeletURL(verb, target string, s streams, cmd ...string) (*url.URL, error) {
+	q := url.Values{"command": cmd}
+	for name, wanted := range map[string]bool{"tty": s.tty, "input": s.stdin, "output": s.stdout, "error": s.stderr} {
+		if wanted {
+			q.Set(name, "1")
+		}
+	}
+	return url.Parse(*kubelet + "/" + verb + "/" + target + "?" + q.Encode())
+}
+
 func execURL(s streams, cmd ...string) (*url.URL, error) {
+	if *kubelet != "" {
+		return kubeletURL("exec", *container, s, cmd...)
+	}
 	return ask(func(ctx context.Context, c cri.RuntimeServiceClient) (string, error) {
 		r, err := c.Exec(ctx, &cri.ExecRequest{ContainerId: *container, Cmd: cmd, Tty: s.tty,
 			Stdin: s.stdin, Stdout: s.stdout, Stderr: s.stderr})
@@ -51,6 +65,9 @@ func execURL(s streams, cmd ...string) (*url.URL, error) {
 }
 
 func attachURL(id string, s streams) (*url.URL, error) {
+	if *kubelet != "" {
+		return kubeletURL("attach", id, s)
+	}
 	return ask(func(ctx context.Context, c cri.RuntimeServiceClient) (string, error) {
 		r, err := c.Attach(ctx, &cri.AttachRequest{ContainerId: id, Tty: s.tty, Stdin: s.stdin,
 			Stdout: s.stdout, Stderr: s.stderr})
@@ -59,14 +76,18 @@ func attachURL(id string, s streams) (*url.URL, error) {
 }
 
 func forwardURL(ports ...int32) (*url.URL, error) {
+	if *kubelet != "" {
+		return kubeletURL("portForward", *pod, streams{})
+	}
 	return ask(func(ctx context.Context, c cri.RuntimeServiceClient) (string, error) {
 		r, err := c.PortForward(ctx, &cri.PortForwardRequest{PodSandboxId: *pod, Port: ports})
 		return r.GetUrl(), err
 	})
 }
 
+// config takes the certificate that a kubelet has made for itself.
 func config() *rest.Config {
-	return &rest.Config{TLSClientConfig: rest.TLSClientConfig{
+	return &rest.Config{TLSClientConfig: rest.TLSClientConfig{Insecure: *kubelet != "",
 		CAFile: *caFile, CertFile: *certFile, KeyFile: *keyFile}}
 }
 

@@ -1,6 +1,7 @@
 // goclient drives crisp's streaming server with the client libraries that kubectl and the kubelet are
 // made of: remotecommand and portforward of client-go, over SPDY and over WebSocket, with and without
-// TLS.  The URLs come from the CRI calls Exec, Attach and PortForward, as for crictl.
+// TLS.  The URLs come from the CRI calls Exec, Attach and PortForward, as for crictl; with -kubelet they
+// are a kubelet's own, as for the API server.
 //
 //	goclient exec|attach|forward|proto|hostile|transfer|urls|origins [FLAGS]
 //	                                             checks; one TAP line each, exit status 1 when one fails
@@ -24,6 +25,7 @@ import (
 
 var (
 	socket    = flag.String("socket", "", "the runtime's CRI socket")
+	kubelet   = flag.String("kubelet", "", "a kubelet's URL: -container is NAMESPACE/POD/CONTAINER, -pod NAMESPACE/POD")
 	transport = flag.String("transport", "spdy", "spdy or websocket")
 	caFile    = flag.String("ca", "", "with TLS: the authority of the server's certificate")
 	certFile  = flag.String("cert", "", "a client certificate")

@@ -23,6 +23,7 @@ PEER=${CRISP_TEST_PEER:-crispd}
 CGROUP_MANAGER=${CRISP_TEST_CGROUP_MANAGER:-cgroupfs}
 REGISTRY=127.0.0.1:5000			# on the loopback of our own network namespace
 BUSYBOX=$REGISTRY/e2e-test-images/busybox:1.29-2
+IMAGES_SCRIPT=$TOP/tests/conformance/images.sh	# builds and pushes what the registry has
 EXIT_SKIP=77
 export SHELL=/bin/sh			# what script(1) runs its command with
 
@@ -105,7 +106,7 @@ harness_begin() {
 	[ "$(id -u)" = 0 ] || skip_all "only root can run pods"
 	if [ "${CRISP_TEST_NETNS:-}" != "$(readlink /proc/self/ns/net)" ]; then
 		# The first time, images are built: out here, because in there is no way to Debian's mirror.
-		"$TOP/tests/conformance/images.sh" build >/dev/null || bail "the test images do not build"
+		"$IMAGES_SCRIPT" build >/dev/null || bail "the test images do not build"
 		exec unshare --net -- env CRISP_TEST_INSIDE=1 bash -c \
 			'export CRISP_TEST_NETNS=$(readlink /proc/self/ns/net); exec bash "$@"' bash "$0" "$@"
 	fi
@@ -202,9 +203,9 @@ cgroups_remove() {
 # Starts docker-registry with all test images. The filled storage is cached beside the images.
 registry_start() {
 	local layout
-	layout=$("$TOP/tests/conformance/images.sh" build) || bail "the test images do not build"
+	layout=$("$IMAGES_SCRIPT" build) || bail "the test images do not build"
 	mkdir -p "$SCRATCH/registry"
-	[ ! -d "$layout.registry" ] || cp -a "$layout.registry" "$SCRATCH/registry/data"
+	[ -d "$SCRATCH/registry/data" ] || [ ! -d "$layout.registry" ] || cp -a "$layout.registry" "$SCRATCH/registry/data"
 	cat >"$SCRATCH/registry/config.yml" <<-YML
 	version: 0.1
 	log: {level: error, accesslog: {disabled: true}}
@@ -215,7 +216,7 @@ registry_start() {
 	REGISTRY_PID=$!
 	poll 30 curl -fsS "http://$REGISTRY/v2/" || bail "docker-registry does not start: $(tail -n 3 "$SCRATCH/registry/log")"
 	if [ ! -d "$layout.registry" ]; then
-		"$TOP/tests/conformance/images.sh" push "$layout" "$REGISTRY" || bail "the images cannot be pushed"
+		"$IMAGES_SCRIPT" push "$layout" "$REGISTRY" || bail "the images cannot be pushed"
 		cp -a "$SCRATCH/registry/data" "$layout.registry.$RUN_ID"
 		mv -T "$layout.registry.$RUN_ID" "$layout.registry" 2>/dev/null || rm -rf "$layout.registry.$RUN_ID"
 	fi
@@ -240,18 +241,18 @@ registry_blob() {
 	echo "$SCRATCH/registry/data/docker/registry/v2/blobs/sha256/${hex:0:2}/$hex/data"
 }
 
-# The hosts whose images critest names all lead to our registry.
+# The hosts whose images critest and node-e2e name all lead to our registry.
 registries_conf_write() {
 	local host
 	{
 		printf '[[registry]]\nprefix = "%s"\nlocation = "%s"\ninsecure = true\n' "$REGISTRY" "$REGISTRY"
-		for host in $(critest_hosts); do
+		for host in $(image_hosts); do
 			printf '\n[[registry]]\nprefix = "%s"\nlocation = "%s"\ninsecure = true\n' "$host" "$REGISTRY"
 		done
 	} >"$REGISTRIES_CONF"
 }
 
-critest_hosts() { [ ! -e "$CACHE/bin/critest.hosts" ] || cat "$CACHE/bin/critest.hosts"; }
+image_hosts() { cat "$CACHE"/bin/*.hosts 2>/dev/null | sort -u; }
 
 # --- network -----------------------------------------------------------------------------------------------------------
 

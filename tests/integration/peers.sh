@@ -31,7 +31,7 @@ peer_argv() {
 
 peer_containerd_config() {
 	local host
-	for host in $REGISTRY $(critest_hosts); do
+	for host in $REGISTRY $(image_hosts); do
 		mkdir -p "$SCRATCH/certs.d/$host"
 		printf 'server = "http://%s"\n[host."http://%s"]\n  capabilities = ["pull", "resolve"]\n' "$REGISTRY" "$REGISTRY" \
 			>"$SCRATCH/certs.d/$host/hosts.toml"
