@@ -3,9 +3,12 @@
  * bindings.
  * usage: cri-diff OLD.ds NEW.ds
  * The arguments are descriptor sets with source info.  Each difference is one line: "+" is new,
- * "-" is gone, "!" is incompatible with the old version.  Fields are matched by number, messages
- * by name.  Lines that begin with "bind" name RPCs that have no binding yet, "gone" those whose
- * binding must go; bump.sh acts on them and prints all others.
+ * "-" is gone, "~" has the same number and type and another name, "!" is incompatible with the
+ * old version.  Fields and values are matched by number, messages and enums by name, and by the
+ * RPCs and fields of their type when the name is gone.
+ * bump.sh acts on these lines and prints all others: "bind RPC", it has no binding yet; "gone
+ * RPC", its binding must go; "ask FIELD", a new field of a request; "rename ...", a line of
+ * proto/renames.
  * Exit status: 0 compatible or equal, 2 a "!" was printed, 1 failed.
  */
 #include <stdio.h>
@@ -16,6 +19,9 @@
 
 struct diff {
 	struct schema old, new;
+	/* The successors of old's messages and enums, by index; NULL: gone. */
+	const struct message **messages;
+	const struct enumeration **enums;
 	unsigned changes;
 	unsigned breaks;
 };
@@ -32,46 +38,6 @@ __attribute__((format(printf, 2, 3))) static void report(struct diff *d, const c
 	d->breaks += emit_text(&line)[0] == '!';
 	puts(emit_text(&line));
 	emit_done(&line);
-}
-
-static int schema_read(struct schema *s, const char *path)
-{
-	Google__Protobuf__FileDescriptorSet *set;
-	Google__Protobuf__FileDescriptorProto **files;
-	struct emit bytes = EMIT_NULL;
-	struct diag diag = DIAG_NULL;
-	const char **paths;
-	char buf[65536];
-	size_t n, i, n_files = 0;
-	FILE *f = fopen(path, "re");
-
-	if (!f) {
-		perror(path);
-		return -1;
-	}
-	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
-		emit_bytes(&bytes, buf, n);
-	fclose(f);
-	set = google__protobuf__file_descriptor_set__unpack(NULL, bytes.len,
-							    (const uint8_t *)emit_text(&bytes));
-	if (!set) {
-		fprintf(stderr, "%s: is no descriptor set\n", path);
-		return -1;
-	}
-	files = memory_zeroed(set->n_file, sizeof(*files));
-	paths = memory_zeroed(set->n_file, sizeof(*paths));
-	for (i = 0; i < set->n_file; i++) {
-		if (!strncmp(set->file[i]->name, "google/", 7))
-			continue;
-		paths[n_files] = set->file[i]->name;
-		files[n_files++] = set->file[i];
-	}
-	schema_load(s, files, paths, n_files, &diag);
-	if (diag.n > 0) {
-		fputs(emit_text(&diag.text), stderr);
-		return -1;
-	}
-	return 0;
 }
 
 static const struct message *find_message(const struct schema *s, const char *full)
@@ -120,18 +86,160 @@ static int wire_class(const struct field *f)
 	return (int)f->d->type;
 }
 
+/* --- successors --- */
+
+static const struct enumeration *find_enum(const struct schema *s, const char *full)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_enums; i++)
+		if (!strcmp(s->enums[i].full, full))
+			return &s->enums[i];
+	return NULL;
+}
+
+static const struct message *successor(const struct diff *d, const struct message *a)
+{
+	return d->messages[a - d->old.messages];
+}
+
+static const struct enumeration *enum_successor(const struct diff *d, const struct enumeration *a)
+{
+	return d->enums[a - d->old.enums];
+}
+
+/* Can b read all that a wrote? */
+static bool message_covers(const struct message *a, const struct message *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->n_fields; i++) {
+		const struct field *f = &a->fields[i], *g = find_field(b, f->d->number);
+
+		if (!g || wire_class(f) != wire_class(g) || f->repeated != g->repeated)
+			return false;
+	}
+	return true;
+}
+
+static const char *enum_value(const struct enumeration *e, int number)
+{
+	size_t i;
+
+	for (i = 0; i < e->d->n_value; i++)
+		if (e->d->value[i]->number == number)
+			return e->d->value[i]->name;
+	return NULL;
+}
+
+static bool enum_covers(const struct enumeration *a, const struct enumeration *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->d->n_value; i++)
+		if (!enum_value(b, a->d->value[i]->number))
+			return false;
+	return true;
+}
+
+/* b stands where a stood: make it a's successor if its name is new and a's is gone.  true: it
+ * became that. */
+static bool message_follow(struct diff *d, const struct message *a, const struct message *b)
+{
+	if (successor(d, a) || find_message(&d->old, b->full) || !message_covers(a, b))
+		return false;
+	d->messages[a - d->old.messages] = b;
+	return true;
+}
+
+static bool enum_follow(struct diff *d, const struct enumeration *a, const struct enumeration *b)
+{
+	if (enum_successor(d, a) || find_enum(&d->old, b->full) || !enum_covers(a, b))
+		return false;
+	d->enums[a - d->old.enums] = b;
+	return true;
+}
+
+static bool fields_follow(struct diff *d, const struct message *a)
+{
+	const struct message *b = successor(d, a);
+	bool more = false;
+	size_t i;
+
+	for (i = 0; b && i < a->n_fields; i++) {
+		const struct field *f = &a->fields[i], *g = find_field(b, f->d->number);
+
+		if (g && f->message && g->message)
+			more |= message_follow(d, f->message, g->message);
+		if (g && f->enumeration && g->enumeration)
+			more |= enum_follow(d, f->enumeration, g->enumeration);
+	}
+	return more;
+}
+
+static const struct rpc *find_rpc(const struct schema *s, const struct rpc *r)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_rpcs; i++)
+		if (!strcmp(s->rpcs[i].service_full, r->service_full) &&
+		    !strcmp(s->rpcs[i].name, r->name))
+			return &s->rpcs[i];
+	return NULL;
+}
+
+static void find_successors(struct diff *d)
+{
+	bool more = true;
+	size_t i;
+
+	d->messages = memory_zeroed(d->old.n_messages, sizeof(const struct message *));
+	d->enums = memory_zeroed(d->old.n_enums, sizeof(const struct enumeration *));
+	for (i = 0; i < d->old.n_messages; i++)
+		d->messages[i] = find_message(&d->new, d->old.messages[i].full);
+	for (i = 0; i < d->old.n_enums; i++)
+		d->enums[i] = find_enum(&d->new, d->old.enums[i].full);
+	for (i = 0; i < d->old.n_rpcs; i++) {
+		const struct rpc *a = &d->old.rpcs[i], *b = find_rpc(&d->new, a);
+
+		if (b) {
+			message_follow(d, a->request, b->request);
+			message_follow(d, a->response, b->response);
+		}
+	}
+	while (more) {
+		more = false;
+		for (i = 0; i < d->old.n_messages; i++)
+			more |= fields_follow(d, &d->old.messages[i]);
+	}
+}
+
+static bool same_type(const struct diff *d, const struct field *a, const struct field *b)
+{
+	if (a->message && b->message)
+		return a->map == b->map && successor(d, a->message) == b->message &&
+		       (!a->map || same_type(d, &a->message->fields[1], &b->message->fields[1]));
+	if (a->enumeration && b->enumeration)
+		return enum_successor(d, a->enumeration) == b->enumeration;
+	return !strcmp(field_type_name(a), field_type_name(b));
+}
+
+/* --- differences --- */
+
 static void diff_field(struct diff *d, const struct field *a, const struct field *b)
 {
-	const char *m = a->parent->name;
-	const char *at = field_type_name(a), *bt = field_type_name(b);
+	const char *m = b->parent->name;
+	bool same = same_type(d, a, b) && a->repeated == b->repeated;
 
 	if (strcmp(a->name, b->name) != 0)
-		report(d, "+ %s.%s is called %s now: rename it in proto/rules and in the code", m,
-		       a->name, b->name);
-	if (strcmp(at, bt) != 0 || a->repeated != b->repeated)
+		report(d, "~ %s.%s (%d) is called %s now", m, a->name, a->d->number, b->name);
+	if (strcmp(a->name, b->name) != 0 && same)
+		printf("rename field %s.%s %s\n", m, a->name, b->name);
+	if (!same)
 		report(d, "%c %s.%s was %s%s, is %s%s",
 		       wire_class(a) != wire_class(b) || a->repeated != b->repeated ? '!' : '+', m,
-		       b->name, field_label(a), at, field_label(b), bt);
+		       b->name, field_label(a), field_type_name(a), field_label(b),
+		       field_type_name(b));
 	if (a->deprecated != b->deprecated)
 		report(d, "+ %s.%s is %s deprecated", m, b->name,
 		       b->deprecated ? "now" : "no longer");
@@ -150,7 +258,9 @@ static void diff_message(struct diff *d, const struct message *a, const struct m
 		const struct field *f = &a->fields[i];
 		const struct field *g = find_field(b, f->d->number);
 
-		if (!g && message_find_field(b, f->name, strlen(f->name)))
+		const struct field *named = message_find_field(b, f->name, strlen(f->name));
+
+		if (named && named->d->number != f->d->number)
 			report(d, "! %s.%s changed its number from %d", a->name, f->name,
 			       f->d->number);
 		else if (!g)
@@ -170,43 +280,47 @@ static void diff_message(struct diff *d, const struct message *a, const struct m
 	}
 }
 
+static bool is_successor(const struct diff *d, const struct message *b)
+{
+	size_t i;
+
+	for (i = 0; i < d->old.n_messages; i++)
+		if (d->messages[i] == b)
+			return true;
+	return false;
+}
+
 static void diff_messages(struct diff *d)
 {
 	size_t i;
 
 	for (i = 0; i < d->old.n_messages; i++) {
-		const struct message *a = &d->old.messages[i];
-		const struct message *b = find_message(&d->new, a->full);
+		const struct message *a = &d->old.messages[i], *b = successor(d, a);
 
+		if (b && strcmp(a->name, b->name) != 0) {
+			if (!a->map_entry)
+				report(d, "~ message %s is called %s now", a->name, b->name);
+			printf("rename message %s %s\n", a->name, b->name);
+		}
 		if (b)
 			diff_message(d, a, b);
-		else
+		else if (!a->map_entry)
 			report(d, "- message %s is gone", a->name);
 	}
 	for (i = 0; i < d->new.n_messages; i++)
-		if (!d->new.messages[i].map_entry &&
-		    !find_message(&d->old, d->new.messages[i].full))
+		if (!d->new.messages[i].map_entry && !is_successor(d, &d->new.messages[i]))
 			report(d, "+ message %s", d->new.messages[i].name);
 }
 
-static const struct enumeration *find_enum(const struct schema *s, const char *full)
-{
-	size_t i;
-
-	for (i = 0; i < s->n_enums; i++)
-		if (!strcmp(s->enums[i].full, full))
-			return &s->enums[i];
-	return NULL;
-}
-
-static const char *enum_value(const struct enumeration *e, int number)
+/* Has e a value of this name, with this number or with any? */
+static bool has_value(const struct enumeration *e, const char *name, const int *number)
 {
 	size_t i;
 
 	for (i = 0; i < e->d->n_value; i++)
-		if (e->d->value[i]->number == number)
-			return e->d->value[i]->name;
-	return NULL;
+		if (!strcmp(e->d->value[i]->name, name))
+			return !number || e->d->value[i]->number == *number;
+	return false;
 }
 
 static void diff_enum(struct diff *d, const struct enumeration *a, const struct enumeration *b)
@@ -218,10 +332,18 @@ static void diff_enum(struct diff *d, const struct enumeration *a, const struct 
 		int number = a->d->value[i]->number;
 		const char *now = enum_value(b, number);
 
-		if (!now)
-			report(d, "! enum %s lost %s = %d", a->name, name, number);
-		else if (strcmp(now, name) != 0)
-			report(d, "! enum %s: %d was %s, is %s", a->name, number, name, now);
+		if (has_value(b, name, &number))
+			continue;
+		if (has_value(b, name, NULL)) {
+			report(d, "! enum %s: %s changed its number from %d", b->name, name,
+			       number);
+		} else if (!now) {
+			report(d, "! enum %s lost %s = %d", b->name, name, number);
+		} else {
+			report(d, "~ enum %s: %s (%d) is called %s now", b->name, name, number,
+			       now);
+			printf("rename value %s.%s %s\n", b->name, name, now);
+		}
 	}
 	for (i = 0; i < b->d->n_value; i++)
 		if (!enum_value(a, b->d->value[i]->number))
@@ -231,30 +353,26 @@ static void diff_enum(struct diff *d, const struct enumeration *a, const struct 
 
 static void diff_enums(struct diff *d)
 {
-	size_t i;
+	size_t i, j;
 
 	for (i = 0; i < d->old.n_enums; i++) {
-		const struct enumeration *b = find_enum(&d->new, d->old.enums[i].full);
+		const struct enumeration *a = &d->old.enums[i], *b = d->enums[i];
 
+		if (b && strcmp(a->name, b->name) != 0) {
+			report(d, "~ enum %s is called %s now", a->name, b->name);
+			printf("rename enum %s %s\n", a->name, b->name);
+		}
 		if (b)
-			diff_enum(d, &d->old.enums[i], b);
+			diff_enum(d, a, b);
 		else
-			report(d, "- enum %s is gone", d->old.enums[i].name);
+			report(d, "- enum %s is gone", a->name);
 	}
-	for (i = 0; i < d->new.n_enums; i++)
-		if (!find_enum(&d->old, d->new.enums[i].full))
+	for (i = 0; i < d->new.n_enums; i++) {
+		for (j = 0; j < d->old.n_enums && d->enums[j] != &d->new.enums[i]; j++)
+			;
+		if (j == d->old.n_enums)
 			report(d, "+ enum %s", d->new.enums[i].name);
-}
-
-static const struct rpc *find_rpc(const struct schema *s, const struct rpc *r)
-{
-	size_t i;
-
-	for (i = 0; i < s->n_rpcs; i++)
-		if (!strcmp(s->rpcs[i].service_full, r->service_full) &&
-		    !strcmp(s->rpcs[i].name, r->name))
-			return &s->rpcs[i];
-	return NULL;
+	}
 }
 
 static void diff_rpcs(struct diff *d)
@@ -267,8 +385,8 @@ static void diff_rpcs(struct diff *d)
 		if (!b) {
 			report(d, "! rpc %s.%s is gone", a->service, a->name);
 			printf("gone %s.%s\n", a->service, a->name);
-		} else if (strcmp(a->request->full, b->request->full) != 0 ||
-			   strcmp(a->response->full, b->response->full) != 0) {
+		} else if (successor(d, a->request) != b->request ||
+			   successor(d, a->response) != b->response) {
 			report(d, "! rpc %s.%s was %s -> %s, is %s -> %s", a->service, a->name,
 			       a->request->name, a->response->name, b->request->name,
 			       b->response->name);
@@ -288,19 +406,49 @@ static void diff_rpcs(struct diff *d)
 	}
 }
 
+/* Print the fields of a request, and of the messages in it, that the old schema lacks. */
+static void ask_message(const struct diff *d, struct message *m)
+{
+	size_t i, j;
+
+	if (m->wanted)
+		return;
+	m->wanted = true;
+	for (i = 0; i < d->old.n_messages && d->messages[i] != m; i++)
+		;
+	for (j = 0; j < m->n_fields; j++) {
+		const struct field *f = &m->fields[j];
+		bool old = i < d->old.n_messages && find_field(&d->old.messages[i], f->d->number);
+
+		if (!old && !m->map_entry)
+			printf("ask %s.%s\n", m->name, f->name);
+		if (f->message)
+			ask_message(d, f->message);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct diff d = { .changes = 0 };
+	struct diag diag = DIAG_NULL;
+	size_t i;
 
 	if (argc != 3) {
 		fprintf(stderr, "usage: cri-diff OLD.ds NEW.ds\n");
 		return 1;
 	}
-	if (schema_read(&d.old, argv[1]) < 0 || schema_read(&d.new, argv[2]) < 0)
+	schema_read(&d.old, argv[1], &diag);
+	schema_read(&d.new, argv[2], &diag);
+	if (diag.n > 0) {
+		fputs(emit_text(&diag.text), stderr);
 		return 1;
+	}
+	find_successors(&d);
 	diff_rpcs(&d);
 	diff_messages(&d);
 	diff_enums(&d);
+	for (i = 0; i < d.new.n_rpcs; i++)
+		ask_message(&d, d.new.rpcs[i].request);
 	printf("%u differences, %u of them incompatible\n", d.changes, d.breaks);
 	return d.breaks ? 2 : 0;
 }

@@ -5,6 +5,7 @@
 #   make docs         draw the machines, states/*.svg, and write the table of tests/README.md;
 #                     docs-check: are they up to date?
 #   make bump CRI_PROTO=FILE   take over another version of the CRI schema
+#   make old-names    list the uses of names that the schema has changed; FIX=1 replaces them
 #   make stage0       write codegen/stage0 anew, after an update of protobuf
 
 CODEGEN := $(BUILD)/codegen
@@ -15,7 +16,9 @@ CODEGEN_SCHEMA := codegen/protoc-gen-crisp-schema.c codegen/emit.c
 
 PLUGIN_SRC := $(sort $(wildcard codegen/protoc-gen-crisp*.c)) codegen/emit.c $(CODEGEN_STAGE0)
 SMC_SRC := $(sort $(wildcard codegen/smc*.c)) codegen/emit.c
-DIFF_SRC := codegen/cri-diff.c $(CODEGEN_SCHEMA) $(CODEGEN_STAGE0)
+# Programs about descriptor sets, each of one file.
+SET_TOOLS := cri-diff cri-renames cri-tables
+SET_SRC := $(CODEGEN_SCHEMA) codegen/protoc-gen-crisp-input.c $(CODEGEN_STAGE0)
 
 SM_FILES := $(sort $(wildcard states/*.sm))
 # Schemas that become messages of ours and nothing else.
@@ -30,9 +33,9 @@ $(BUILD)/smc: $(SMC_SRC) $(wildcard codegen/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(CODEGEN_CFLAGS) $(SMC_SRC) -o $@
 
-$(BUILD)/cri-diff: $(DIFF_SRC) $(wildcard codegen/*.h)
+$(SET_TOOLS:%=$(BUILD)/%): $(BUILD)/%: codegen/%.c $(SET_SRC) $(wildcard codegen/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(CODEGEN_CFLAGS) $(DIFF_SRC) -lprotobuf-c -o $@
+	$(CC) $(CODEGEN_CFLAGS) $< $(SET_SRC) -lprotobuf-c -o $@
 
 # The schema is kept as upstream writes it, with [debug_redact = true], an option that protoc learnt
 # after 3.21.  protoc takes options from descriptor.proto when it is given one, so it gets the
@@ -58,12 +61,14 @@ $(CODEGEN)/cri.ds: $(CRI_PROTOS) $(CODEGEN)/google/protobuf/descriptor.proto
 $(CODEGEN)/api.ds: proto/runtime/v1/api.proto $(CODEGEN)/google/protobuf/descriptor.proto
 	protoc $(call descriptor_set,$<) --descriptor_set_out=$@
 
-GEN_TOOLS := $(BUILD)/protoc-gen-crisp $(BUILD)/smc $(CODEGEN)/cri.ds
+GEN_TOOLS := $(BUILD)/protoc-gen-crisp $(BUILD)/smc $(BUILD)/cri-renames $(CODEGEN)/cri.ds
 comma := ,
 
-$(CODEGEN)/out: $(GEN_TOOLS) $(SM_FILES) $(PLAIN_PROTOS) proto/rules states/rpc.bind src/conf/keys.c
+$(CODEGEN)/out: $(GEN_TOOLS) $(SM_FILES) $(PLAIN_PROTOS) proto/rules proto/renames states/rpc.bind \
+		src/conf/keys.c
 	@rm -rf $@ $@.new && mkdir -p $@.new
 	protoc-c --descriptor_set_in=$(CODEGEN)/cri.ds --c_out=$@.new $(notdir $(CRI_PROTOS))
+	$(BUILD)/cri-renames $(CODEGEN)/cri.ds proto/renames $@.new/api.pb-c.h
 	$(if $(PLAIN_PROTOS),protoc-c -Iproto --c_out=$@.new $(PLAIN_PROTOS))
 	protoc --plugin=protoc-gen-crisp=$(BUILD)/protoc-gen-crisp --crisp_out=$@.new \
 		--crisp_opt=rules=proto/rules,bind=states/rpc.bind \
@@ -110,20 +115,14 @@ docs-check:
 		echo "tests/README.md is not what the tests' headers say: run \`make docs\` and commit it"; exit 1; }
 	@echo "states/*.svg and tests/README.md are up to date"
 
-bump: $(BUILD)/cri-diff $(CODEGEN)/google/protobuf/descriptor.proto
+bump: $(BUILD)/cri-diff $(BUILD)/cri-tables $(CODEGEN)/google/protobuf/descriptor.proto
 	@BUILD="$(BUILD)" MAKE="$(MAKE) BUILD=$(BUILD)" codegen/bump.sh "$(CRI_PROTO)" $(CODEGEN)
+
+old-names: $(BUILD)/cri-renames $(CODEGEN)/cri.ds
+	@BUILD="$(BUILD)" CC="$(CC)" CFLAGS="$(CFLAGS)" FIX="$(FIX)" codegen/old-names.sh $(CODEGEN)/cri.ds
 
 stage0: $(CODEGEN)/google/protobuf/descriptor.proto
 	protoc-c -I$(CODEGEN) -I$(PROTO_INCLUDE) --c_out=codegen/stage0 \
 		google/protobuf/descriptor.proto google/protobuf/compiler/plugin.proto
 
-.PHONY: gen gen-check docs docs-check bump stage0
-
-# tests/unit/test_schema.c reads the descriptor set itself.
-CODEGEN_STAGE0_OBJ := $(BUILD)/codegen/stage0/google/protobuf/descriptor.pb-c.o
-EXTRA_test_schema := $(CODEGEN_STAGE0_OBJ)
-$(CODEGEN_STAGE0_OBJ): private CFLAGS += -Icodegen/stage0
-$(BUILD)/unit/test_schema: private CFLAGS += -Icodegen/stage0 \
-	-DSCHEMA_SET='"$(abspath $(CODEGEN)/api.ds)"' \
-	-DSCHEMA_TABLES='"$(abspath tests/conformance/cri-v0.37.2)"'
-$(BUILD)/unit/test_schema: $(CODEGEN_STAGE0_OBJ) $(CODEGEN)/api.ds
+.PHONY: gen gen-check docs docs-check bump old-names stage0

@@ -6,6 +6,7 @@
 #include "protoc-gen-crisp-schema.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,7 +159,7 @@ char *name_to_upper(const char *name)
 	return name_split(name, true);
 }
 
-static char *name_to_camel(const char *name)
+char *name_to_camel(const char *name)
 {
 	struct emit e = EMIT_NULL;
 	bool raise = true;
@@ -175,8 +176,7 @@ static char *name_to_camel(const char *name)
 	return e.text;
 }
 
-/* Apply one to each part of a dotted name and join the results by "__". */
-static char *name_join(const char *dotted, char *(*one)(const char *))
+char *name_join(const char *dotted, char *(*one)(const char *))
 {
 	struct emit e = EMIT_NULL;
 	const char *p = dotted;
@@ -197,7 +197,7 @@ static char *name_join(const char *dotted, char *(*one)(const char *))
 	return e.text;
 }
 
-static const char *field_c_name(const char *name)
+const char *field_c_name(const char *name)
 {
 	char *low = text_format("%s", name);
 	size_t i;
@@ -231,6 +231,7 @@ static void schema_add_enum(struct schema *s, const Google__Protobuf__EnumDescri
 	n->full = text_format("%s%s", prefix, n->name);
 	n->c_type = name_join(n->full, name_to_camel);
 	n->c_lower = name_join(n->full, name_to_snake);
+	n->c_upper = name_join(n->full, name_to_upper);
 }
 
 static void schema_add_message(struct schema *s, const Google__Protobuf__DescriptorProto *d,
@@ -246,7 +247,8 @@ static void schema_add_message(struct schema *s, const Google__Protobuf__Descrip
 	m->full = text_format("%s%s", prefix, m->name);
 	m->c_type = name_join(m->full, name_to_camel);
 	m->c_lower = name_join(m->full, name_to_snake);
-	m->c_init = text_format("%s__INIT", name_join(m->full, name_to_upper));
+	m->c_upper = name_join(m->full, name_to_upper);
+	m->c_init = text_format("%s__INIT", m->c_upper);
 	m->map_entry = d->options && d->options->map_entry;
 	m->fields = memory_zeroed(d->n_field, sizeof(*m->fields));
 	inner = text_format("%s.", m->name);
@@ -439,6 +441,40 @@ void schema_load(struct schema *s, Google__Protobuf__FileDescriptorProto *const 
 		for (j = 0; j < files[i]->n_service; j++)
 			for (k = 0; k < files[i]->service[j]->n_method; k++)
 				schema_add_rpc(s, files[i], paths[i], j, k, d);
+}
+
+void schema_read(struct schema *s, const char *path, struct diag *d)
+{
+	Google__Protobuf__FileDescriptorSet *set;
+	Google__Protobuf__FileDescriptorProto **files;
+	struct emit bytes = EMIT_NULL;
+	const char **paths;
+	char buf[65536];
+	size_t n, i, n_files = 0;
+	FILE *f = fopen(path, "re");
+
+	if (!f) {
+		diag_add(d, path, 0, "cannot be read: %s", strerror(errno));
+		return;
+	}
+	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
+		emit_bytes(&bytes, buf, n);
+	fclose(f);
+	set = google__protobuf__file_descriptor_set__unpack(NULL, bytes.len,
+							    (const uint8_t *)emit_text(&bytes));
+	if (!set) {
+		diag_add(d, path, 0, "is no descriptor set");
+		return;
+	}
+	files = memory_zeroed(set->n_file, sizeof(*files));
+	paths = memory_zeroed(set->n_file, sizeof(*paths));
+	for (i = 0; i < set->n_file; i++) {
+		if (!strncmp(set->file[i]->name, "google/", 7))
+			continue;
+		paths[n_files] = set->file[i]->name;
+		files[n_files++] = set->file[i];
+	}
+	schema_load(s, files, paths, n_files, d);
 }
 
 struct message *schema_find_message(const struct schema *s, const char *name, size_t len,

@@ -52,6 +52,7 @@ struct message {
 	const char *name; /* the part after the package */
 	const char *c_type; /* "Runtime__V1__SecurityProfile" */
 	const char *c_lower; /* "runtime__v1__security_profile": prefix of functions */
+	const char *c_upper; /* "RUNTIME__V1__SECURITY_PROFILE" */
 	const char *c_init; /* "RUNTIME__V1__SECURITY_PROFILE__INIT" */
 	const char *file;
 	bool map_entry;
@@ -67,6 +68,7 @@ struct enumeration {
 	const char *name;
 	const char *c_type;
 	const char *c_lower;
+	const char *c_upper; /* "RUNTIME__V1__SIGNAL": prefix of its values */
 	bool wanted;
 };
 
@@ -100,6 +102,9 @@ struct schema {
 void schema_load(struct schema *s, Google__Protobuf__FileDescriptorProto *const *files,
 		 const char *const *paths, size_t n, struct diag *d);
 
+/* schema_load of a descriptor set's file, without Google's own messages. */
+void schema_read(struct schema *s, const char *path, struct diag *d);
+
 /* Find by full name, or by the name after the package; name need not be NUL-terminated.  NULL: not
  * found.  *ret_ambiguous: a short name matches several packages. */
 struct message *schema_find_message(const struct schema *s, const char *name, size_t len,
@@ -115,4 +120,11 @@ bool field_is_text(const struct field *f);
 
 /* protoc-c's spelling: "DNSConfig" to "dnsconfig", "PodIP" to "pod_ip". */
 char *name_to_snake(const char *name);
+char *name_to_camel(const char *name);
 char *name_to_upper(const char *name);
+
+/* Apply one to each part of a dotted name and join the results by "__". */
+char *name_join(const char *dotted, char *(*one)(const char *));
+
+/* The struct member of a field: lower case, an underscore behind C++'s keywords. */
+const char *field_c_name(const char *name);

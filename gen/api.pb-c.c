@@ -20541,30 +20541,30 @@ static const ProtobufCMethodDescriptor runtime__v1__runtime_service__method_desc
   { "UpdateRuntimeConfig", &runtime__v1__update_runtime_config_request__descriptor, &runtime__v1__update_runtime_config_response__descriptor },
   { "Status", &runtime__v1__status_request__descriptor, &runtime__v1__status_response__descriptor },
   { "CheckpointContainer", &runtime__v1__checkpoint_container_request__descriptor, &runtime__v1__checkpoint_container_response__descriptor },
+  { "CheckpointPod", &runtime__v1__checkpoint_pod_request__descriptor, &runtime__v1__checkpoint_pod_response__descriptor },
+  { "RestorePod", &runtime__v1__restore_pod_request__descriptor, &runtime__v1__restore_pod_response__descriptor },
   { "GetContainerEvents", &runtime__v1__get_events_request__descriptor, &runtime__v1__container_event_response__descriptor },
   { "ListMetricDescriptors", &runtime__v1__list_metric_descriptors_request__descriptor, &runtime__v1__list_metric_descriptors_response__descriptor },
   { "ListPodSandboxMetrics", &runtime__v1__list_pod_sandbox_metrics_request__descriptor, &runtime__v1__list_pod_sandbox_metrics_response__descriptor },
   { "StreamPodSandboxMetrics", &runtime__v1__stream_pod_sandbox_metrics_request__descriptor, &runtime__v1__stream_pod_sandbox_metrics_response__descriptor },
   { "RuntimeConfig", &runtime__v1__runtime_config_request__descriptor, &runtime__v1__runtime_config_response__descriptor },
   { "UpdatePodSandboxResources", &runtime__v1__update_pod_sandbox_resources_request__descriptor, &runtime__v1__update_pod_sandbox_resources_response__descriptor },
-  { "CheckpointPod", &runtime__v1__checkpoint_pod_request__descriptor, &runtime__v1__checkpoint_pod_response__descriptor },
-  { "RestorePod", &runtime__v1__restore_pod_request__descriptor, &runtime__v1__restore_pod_response__descriptor },
 };
 const unsigned runtime__v1__runtime_service__method_indices_by_name[] = {
   18,        /* Attach */
   28,        /* CheckpointContainer */
-  35,        /* CheckpointPod */
+  29,        /* CheckpointPod */
   20,        /* ContainerStats */
   13,        /* ContainerStatus */
   7,        /* CreateContainer */
   17,        /* Exec */
   16,        /* ExecSync */
-  29,        /* GetContainerEvents */
+  31,        /* GetContainerEvents */
   21,        /* ListContainerStats */
   11,        /* ListContainers */
-  30,        /* ListMetricDescriptors */
+  32,        /* ListMetricDescriptors */
   5,        /* ListPodSandbox */
-  31,        /* ListPodSandboxMetrics */
+  33,        /* ListPodSandboxMetrics */
   24,        /* ListPodSandboxStats */
   23,        /* PodSandboxStats */
   4,        /* PodSandboxStatus */
@@ -20572,20 +20572,20 @@ const unsigned runtime__v1__runtime_service__method_indices_by_name[] = {
   10,        /* RemoveContainer */
   3,        /* RemovePodSandbox */
   15,        /* ReopenContainerLog */
-  36,        /* RestorePod */
+  30,        /* RestorePod */
   1,        /* RunPodSandbox */
-  33,        /* RuntimeConfig */
+  35,        /* RuntimeConfig */
   8,        /* StartContainer */
   27,        /* Status */
   9,        /* StopContainer */
   2,        /* StopPodSandbox */
   22,        /* StreamContainerStats */
   12,        /* StreamContainers */
-  32,        /* StreamPodSandboxMetrics */
+  34,        /* StreamPodSandboxMetrics */
   25,        /* StreamPodSandboxStats */
   6,        /* StreamPodSandboxes */
   14,        /* UpdateContainerResources */
-  34,        /* UpdatePodSandboxResources */
+  36,        /* UpdatePodSandboxResources */
   26,        /* UpdateRuntimeConfig */
   0         /* Version */
 };
@@ -20832,13 +20832,29 @@ void runtime__v1__runtime_service__checkpoint_container(ProtobufCService *servic
   assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
   service->invoke(service, 28, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void runtime__v1__runtime_service__checkpoint_pod(ProtobufCService *service,
+                                                  const Runtime__V1__CheckpointPodRequest *input,
+                                                  Runtime__V1__CheckpointPodResponse_Closure closure,
+                                                  void *closure_data)
+{
+  assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
+  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void runtime__v1__runtime_service__restore_pod(ProtobufCService *service,
+                                               const Runtime__V1__RestorePodRequest *input,
+                                               Runtime__V1__RestorePodResponse_Closure closure,
+                                               void *closure_data)
+{
+  assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
+  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void runtime__v1__runtime_service__get_container_events(ProtobufCService *service,
                                                         const Runtime__V1__GetEventsRequest *input,
                                                         Runtime__V1__ContainerEventResponse_Closure closure,
                                                         void *closure_data)
 {
   assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
-  service->invoke(service, 29, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 31, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void runtime__v1__runtime_service__list_metric_descriptors(ProtobufCService *service,
                                                            const Runtime__V1__ListMetricDescriptorsRequest *input,
@@ -20846,7 +20862,7 @@ void runtime__v1__runtime_service__list_metric_descriptors(ProtobufCService *ser
                                                            void *closure_data)
 {
   assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
-  service->invoke(service, 30, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 32, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void runtime__v1__runtime_service__list_pod_sandbox_metrics(ProtobufCService *service,
                                                             const Runtime__V1__ListPodSandboxMetricsRequest *input,
@@ -20854,7 +20870,7 @@ void runtime__v1__runtime_service__list_pod_sandbox_metrics(ProtobufCService *se
                                                             void *closure_data)
 {
   assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
-  service->invoke(service, 31, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void runtime__v1__runtime_service__stream_pod_sandbox_metrics(ProtobufCService *service,
                                                               const Runtime__V1__StreamPodSandboxMetricsRequest *input,
@@ -20862,7 +20878,7 @@ void runtime__v1__runtime_service__stream_pod_sandbox_metrics(ProtobufCService *
                                                               void *closure_data)
 {
   assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
-  service->invoke(service, 32, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void runtime__v1__runtime_service__runtime_config(ProtobufCService *service,
                                                   const Runtime__V1__RuntimeConfigRequest *input,
@@ -20870,28 +20886,12 @@ void runtime__v1__runtime_service__runtime_config(ProtobufCService *service,
                                                   void *closure_data)
 {
   assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
-  service->invoke(service, 33, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void runtime__v1__runtime_service__update_pod_sandbox_resources(ProtobufCService *service,
                                                                 const Runtime__V1__UpdatePodSandboxResourcesRequest *input,
                                                                 Runtime__V1__UpdatePodSandboxResourcesResponse_Closure closure,
                                                                 void *closure_data)
-{
-  assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
-  service->invoke(service, 34, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
-}
-void runtime__v1__runtime_service__checkpoint_pod(ProtobufCService *service,
-                                                  const Runtime__V1__CheckpointPodRequest *input,
-                                                  Runtime__V1__CheckpointPodResponse_Closure closure,
-                                                  void *closure_data)
-{
-  assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
-  service->invoke(service, 35, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
-}
-void runtime__v1__runtime_service__restore_pod(ProtobufCService *service,
-                                               const Runtime__V1__RestorePodRequest *input,
-                                               Runtime__V1__RestorePodResponse_Closure closure,
-                                               void *closure_data)
 {
   assert(service->descriptor == &runtime__v1__runtime_service__descriptor);
   service->invoke(service, 36, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);

@@ -8419,6 +8419,14 @@ struct Runtime__V1__RuntimeService_Service
                                const Runtime__V1__CheckpointContainerRequest *input,
                                Runtime__V1__CheckpointContainerResponse_Closure closure,
                                void *closure_data);
+  void (*checkpoint_pod)(Runtime__V1__RuntimeService_Service *service,
+                         const Runtime__V1__CheckpointPodRequest *input,
+                         Runtime__V1__CheckpointPodResponse_Closure closure,
+                         void *closure_data);
+  void (*restore_pod)(Runtime__V1__RuntimeService_Service *service,
+                      const Runtime__V1__RestorePodRequest *input,
+                      Runtime__V1__RestorePodResponse_Closure closure,
+                      void *closure_data);
   void (*get_container_events)(Runtime__V1__RuntimeService_Service *service,
                                const Runtime__V1__GetEventsRequest *input,
                                Runtime__V1__ContainerEventResponse_Closure closure,
@@ -8443,14 +8451,6 @@ struct Runtime__V1__RuntimeService_Service
                                        const Runtime__V1__UpdatePodSandboxResourcesRequest *input,
                                        Runtime__V1__UpdatePodSandboxResourcesResponse_Closure closure,
                                        void *closure_data);
-  void (*checkpoint_pod)(Runtime__V1__RuntimeService_Service *service,
-                         const Runtime__V1__CheckpointPodRequest *input,
-                         Runtime__V1__CheckpointPodResponse_Closure closure,
-                         void *closure_data);
-  void (*restore_pod)(Runtime__V1__RuntimeService_Service *service,
-                      const Runtime__V1__RestorePodRequest *input,
-                      Runtime__V1__RestorePodResponse_Closure closure,
-                      void *closure_data);
 };
 typedef void (*Runtime__V1__RuntimeService_ServiceDestroy)(Runtime__V1__RuntimeService_Service *);
 void runtime__v1__runtime_service__init (Runtime__V1__RuntimeService_Service *service,
@@ -8488,14 +8488,14 @@ void runtime__v1__runtime_service__init (Runtime__V1__RuntimeService_Service *se
       function_prefix__ ## update_runtime_config,\
       function_prefix__ ## status,\
       function_prefix__ ## checkpoint_container,\
+      function_prefix__ ## checkpoint_pod,\
+      function_prefix__ ## restore_pod,\
       function_prefix__ ## get_container_events,\
       function_prefix__ ## list_metric_descriptors,\
       function_prefix__ ## list_pod_sandbox_metrics,\
       function_prefix__ ## stream_pod_sandbox_metrics,\
       function_prefix__ ## runtime_config,\
-      function_prefix__ ## update_pod_sandbox_resources,\
-      function_prefix__ ## checkpoint_pod,\
-      function_prefix__ ## restore_pod  }
+      function_prefix__ ## update_pod_sandbox_resources  }
 void runtime__v1__runtime_service__version(ProtobufCService *service,
                                            const Runtime__V1__VersionRequest *input,
                                            Runtime__V1__VersionResponse_Closure closure,
@@ -8612,6 +8612,14 @@ void runtime__v1__runtime_service__checkpoint_container(ProtobufCService *servic
                                                         const Runtime__V1__CheckpointContainerRequest *input,
                                                         Runtime__V1__CheckpointContainerResponse_Closure closure,
                                                         void *closure_data);
+void runtime__v1__runtime_service__checkpoint_pod(ProtobufCService *service,
+                                                  const Runtime__V1__CheckpointPodRequest *input,
+                                                  Runtime__V1__CheckpointPodResponse_Closure closure,
+                                                  void *closure_data);
+void runtime__v1__runtime_service__restore_pod(ProtobufCService *service,
+                                               const Runtime__V1__RestorePodRequest *input,
+                                               Runtime__V1__RestorePodResponse_Closure closure,
+                                               void *closure_data);
 void runtime__v1__runtime_service__get_container_events(ProtobufCService *service,
                                                         const Runtime__V1__GetEventsRequest *input,
                                                         Runtime__V1__ContainerEventResponse_Closure closure,
@@ -8636,14 +8644,6 @@ void runtime__v1__runtime_service__update_pod_sandbox_resources(ProtobufCService
                                                                 const Runtime__V1__UpdatePodSandboxResourcesRequest *input,
                                                                 Runtime__V1__UpdatePodSandboxResourcesResponse_Closure closure,
                                                                 void *closure_data);
-void runtime__v1__runtime_service__checkpoint_pod(ProtobufCService *service,
-                                                  const Runtime__V1__CheckpointPodRequest *input,
-                                                  Runtime__V1__CheckpointPodResponse_Closure closure,
-                                                  void *closure_data);
-void runtime__v1__runtime_service__restore_pod(ProtobufCService *service,
-                                               const Runtime__V1__RestorePodRequest *input,
-                                               Runtime__V1__RestorePodResponse_Closure closure,
-                                               void *closure_data);
 typedef struct Runtime__V1__ImageService_Service Runtime__V1__ImageService_Service;
 struct Runtime__V1__ImageService_Service
 {

@@ -354,6 +354,34 @@ int cri_call_checkpoint_container(struct rpc_client *c,
 	return r;
 }
 
+int cri_call_checkpoint_pod(struct rpc_client *c,
+	const Runtime__V1__CheckpointPodRequest *req,
+	Runtime__V1__CheckpointPodResponse **ret, struct err *e)
+{
+	ProtobufCMessage *resp;
+	int r;
+
+	r = rpc_client_call(c, "/runtime.v1.RuntimeService/CheckpointPod", &req->base,
+		&runtime__v1__checkpoint_pod_response__descriptor, &resp, e);
+	if (r == 0)
+		*ret = (Runtime__V1__CheckpointPodResponse *)resp;
+	return r;
+}
+
+int cri_call_restore_pod(struct rpc_client *c,
+	const Runtime__V1__RestorePodRequest *req,
+	Runtime__V1__RestorePodResponse **ret, struct err *e)
+{
+	ProtobufCMessage *resp;
+	int r;
+
+	r = rpc_client_call(c, "/runtime.v1.RuntimeService/RestorePod", &req->base,
+		&runtime__v1__restore_pod_response__descriptor, &resp, e);
+	if (r == 0)
+		*ret = (Runtime__V1__RestorePodResponse *)resp;
+	return r;
+}
+
 int cri_call_list_metric_descriptors(struct rpc_client *c,
 	const Runtime__V1__ListMetricDescriptorsRequest *req,
 	Runtime__V1__ListMetricDescriptorsResponse **ret, struct err *e)
@@ -407,34 +435,6 @@ int cri_call_update_pod_sandbox_resources(struct rpc_client *c,
 		&runtime__v1__update_pod_sandbox_resources_response__descriptor, &resp, e);
 	if (r == 0)
 		*ret = (Runtime__V1__UpdatePodSandboxResourcesResponse *)resp;
-	return r;
-}
-
-int cri_call_checkpoint_pod(struct rpc_client *c,
-	const Runtime__V1__CheckpointPodRequest *req,
-	Runtime__V1__CheckpointPodResponse **ret, struct err *e)
-{
-	ProtobufCMessage *resp;
-	int r;
-
-	r = rpc_client_call(c, "/runtime.v1.RuntimeService/CheckpointPod", &req->base,
-		&runtime__v1__checkpoint_pod_response__descriptor, &resp, e);
-	if (r == 0)
-		*ret = (Runtime__V1__CheckpointPodResponse *)resp;
-	return r;
-}
-
-int cri_call_restore_pod(struct rpc_client *c,
-	const Runtime__V1__RestorePodRequest *req,
-	Runtime__V1__RestorePodResponse **ret, struct err *e)
-{
-	ProtobufCMessage *resp;
-	int r;
-
-	r = rpc_client_call(c, "/runtime.v1.RuntimeService/RestorePod", &req->base,
-		&runtime__v1__restore_pod_response__descriptor, &resp, e);
-	if (r == 0)
-		*ret = (Runtime__V1__RestorePodResponse *)resp;
 	return r;
 }
 

@@ -86,6 +86,12 @@ int cri_call_status(struct rpc_client *c,
 int cri_call_checkpoint_container(struct rpc_client *c,
 	const Runtime__V1__CheckpointContainerRequest *req,
 	Runtime__V1__CheckpointContainerResponse **ret, struct err *e);
+int cri_call_checkpoint_pod(struct rpc_client *c,
+	const Runtime__V1__CheckpointPodRequest *req,
+	Runtime__V1__CheckpointPodResponse **ret, struct err *e);
+int cri_call_restore_pod(struct rpc_client *c,
+	const Runtime__V1__RestorePodRequest *req,
+	Runtime__V1__RestorePodResponse **ret, struct err *e);
 int cri_call_list_metric_descriptors(struct rpc_client *c,
 	const Runtime__V1__ListMetricDescriptorsRequest *req,
 	Runtime__V1__ListMetricDescriptorsResponse **ret, struct err *e);
@@ -98,12 +104,6 @@ int cri_call_runtime_config(struct rpc_client *c,
 int cri_call_update_pod_sandbox_resources(struct rpc_client *c,
 	const Runtime__V1__UpdatePodSandboxResourcesRequest *req,
 	Runtime__V1__UpdatePodSandboxResourcesResponse **ret, struct err *e);
-int cri_call_checkpoint_pod(struct rpc_client *c,
-	const Runtime__V1__CheckpointPodRequest *req,
-	Runtime__V1__CheckpointPodResponse **ret, struct err *e);
-int cri_call_restore_pod(struct rpc_client *c,
-	const Runtime__V1__RestorePodRequest *req,
-	Runtime__V1__RestorePodResponse **ret, struct err *e);
 int cri_call_list_images(struct rpc_client *c,
 	const Runtime__V1__ListImagesRequest *req,
 	Runtime__V1__ListImagesResponse **ret, struct err *e);

@@ -1790,6 +1790,18 @@ bool cri_validate_checkpoint_container(const ProtobufCMessage *req, char *msg, s
 			&(struct check){ .msg = msg, .size = size });
 }
 
+bool cri_validate_checkpoint_pod(const ProtobufCMessage *req, char *msg, size_t size)
+{
+	return check_runtime__v1__checkpoint_pod_request((const Runtime__V1__CheckpointPodRequest *)req, NULL,
+			&(struct check){ .msg = msg, .size = size });
+}
+
+bool cri_validate_restore_pod(const ProtobufCMessage *req, char *msg, size_t size)
+{
+	return check_runtime__v1__restore_pod_request((const Runtime__V1__RestorePodRequest *)req, NULL,
+			&(struct check){ .msg = msg, .size = size });
+}
+
 bool cri_validate_get_container_events(const ProtobufCMessage *req, char *msg, size_t size)
 {
 	(void)req;
@@ -1833,18 +1845,6 @@ bool cri_validate_runtime_config(const ProtobufCMessage *req, char *msg, size_t 
 bool cri_validate_update_pod_sandbox_resources(const ProtobufCMessage *req, char *msg, size_t size)
 {
 	return check_runtime__v1__update_pod_sandbox_resources_request((const Runtime__V1__UpdatePodSandboxResourcesRequest *)req, NULL,
-			&(struct check){ .msg = msg, .size = size });
-}
-
-bool cri_validate_checkpoint_pod(const ProtobufCMessage *req, char *msg, size_t size)
-{
-	return check_runtime__v1__checkpoint_pod_request((const Runtime__V1__CheckpointPodRequest *)req, NULL,
-			&(struct check){ .msg = msg, .size = size });
-}
-
-bool cri_validate_restore_pod(const ProtobufCMessage *req, char *msg, size_t size)
-{
-	return check_runtime__v1__restore_pod_request((const Runtime__V1__RestorePodRequest *)req, NULL,
 			&(struct check){ .msg = msg, .size = size });
 }
 
@@ -1954,14 +1954,14 @@ const struct cri_validator cri_validators[CRI_VALIDATORS] = {
 	{ &runtime__v1__update_runtime_config_request__descriptor, cri_validate_update_runtime_config },
 	{ &runtime__v1__status_request__descriptor, cri_validate_status },
 	{ &runtime__v1__checkpoint_container_request__descriptor, cri_validate_checkpoint_container },
+	{ &runtime__v1__checkpoint_pod_request__descriptor, cri_validate_checkpoint_pod },
+	{ &runtime__v1__restore_pod_request__descriptor, cri_validate_restore_pod },
 	{ &runtime__v1__get_events_request__descriptor, cri_validate_get_container_events },
 	{ &runtime__v1__list_metric_descriptors_request__descriptor, cri_validate_list_metric_descriptors },
 	{ &runtime__v1__list_pod_sandbox_metrics_request__descriptor, cri_validate_list_pod_sandbox_metrics },
 	{ &runtime__v1__stream_pod_sandbox_metrics_request__descriptor, cri_validate_stream_pod_sandbox_metrics },
 	{ &runtime__v1__runtime_config_request__descriptor, cri_validate_runtime_config },
 	{ &runtime__v1__update_pod_sandbox_resources_request__descriptor, cri_validate_update_pod_sandbox_resources },
-	{ &runtime__v1__checkpoint_pod_request__descriptor, cri_validate_checkpoint_pod },
-	{ &runtime__v1__restore_pod_request__descriptor, cri_validate_restore_pod },
 	{ &runtime__v1__list_images_request__descriptor, cri_validate_list_images },
 	{ &runtime__v1__stream_images_request__descriptor, cri_validate_stream_images },
 	{ &runtime__v1__image_status_request__descriptor, cri_validate_image_status },

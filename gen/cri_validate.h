@@ -41,14 +41,14 @@ bool cri_validate_stream_pod_sandbox_stats(const ProtobufCMessage *req, char *ms
 bool cri_validate_update_runtime_config(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_status(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_checkpoint_container(const ProtobufCMessage *req, char *msg, size_t size);
+bool cri_validate_checkpoint_pod(const ProtobufCMessage *req, char *msg, size_t size);
+bool cri_validate_restore_pod(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_get_container_events(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_list_metric_descriptors(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_list_pod_sandbox_metrics(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_stream_pod_sandbox_metrics(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_runtime_config(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_update_pod_sandbox_resources(const ProtobufCMessage *req, char *msg, size_t size);
-bool cri_validate_checkpoint_pod(const ProtobufCMessage *req, char *msg, size_t size);
-bool cri_validate_restore_pod(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_list_images(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_stream_images(const ProtobufCMessage *req, char *msg, size_t size);
 bool cri_validate_image_status(const ProtobufCMessage *req, char *msg, size_t size);

@@ -70,6 +70,7 @@ layers:
 	@tools/layers
 codegen-test: $(BUILD)/protoc-gen-crisp $(BUILD)/cri-diff
 	+@BUILD="$(BUILD)" tests/codegen/run.sh
+	+@BUILD="$(BUILD)" tests/codegen/bump.sh
 
 # The same tests with the sanitizers' eyes, and the crash sweep, which has them always.
 ASAN := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
