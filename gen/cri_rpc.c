@@ -190,6 +190,39 @@ static int handle_status(struct rpc_call *call, const ProtobufCMessage *msg, str
 	return rpc_status(call, req, e);
 }
 
+static int handle_list_metric_descriptors(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Runtime__V1__ListMetricDescriptorsRequest *req =
+		(const Runtime__V1__ListMetricDescriptorsRequest *)msg;
+	Runtime__V1__ListMetricDescriptorsResponse resp =
+		RUNTIME__V1__LIST_METRIC_DESCRIPTORS_RESPONSE__INIT;
+	int r;
+
+	r = rpc_list_metric_descriptors(call, req, &resp, e);
+	if (r == 0)
+		rpc_reply(call, &resp.base);
+	return r < 0 ? r : 0;
+}
+
+static int take_list_pod_sandbox_metrics(struct caller *c, const void *req, struct err *e)
+{
+	return rpc_take_list_pod_sandbox_metrics(c, req, e);
+}
+
+static int handle_list_pod_sandbox_metrics(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	(void)e;
+	return rpc_take(call, msg, take_list_pod_sandbox_metrics, false);
+}
+
+static int handle_stream_pod_sandbox_metrics(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Runtime__V1__StreamPodSandboxMetricsRequest *req =
+		(const Runtime__V1__StreamPodSandboxMetricsRequest *)msg;
+
+	return rpc_stream_pod_sandbox_metrics(call, req, e);
+}
+
 static int handle_runtime_config(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
 	const Runtime__V1__RuntimeConfigRequest *req =
@@ -911,8 +944,9 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__list_metric_descriptors_request__descriptor,
 		.response = &runtime__v1__list_metric_descriptors_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_READ,
 		.validate = cri_validate_list_metric_descriptors,
+		.handle = handle_list_metric_descriptors,
 	},
 	[CRI_RPC_LIST_POD_SANDBOX_METRICS] = {
 		.path = "/runtime.v1.RuntimeService/ListPodSandboxMetrics",
@@ -920,8 +954,9 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__list_pod_sandbox_metrics_request__descriptor,
 		.response = &runtime__v1__list_pod_sandbox_metrics_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_DIRECT,
 		.validate = cri_validate_list_pod_sandbox_metrics,
+		.handle = handle_list_pod_sandbox_metrics,
 	},
 	[CRI_RPC_STREAM_POD_SANDBOX_METRICS] = {
 		.path = "/runtime.v1.RuntimeService/StreamPodSandboxMetrics",
@@ -929,8 +964,9 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__stream_pod_sandbox_metrics_request__descriptor,
 		.response = &runtime__v1__stream_pod_sandbox_metrics_response__descriptor,
 		.server_streaming = true,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_DIRECT,
 		.validate = cri_validate_stream_pod_sandbox_metrics,
+		.handle = handle_stream_pod_sandbox_metrics,
 	},
 	[CRI_RPC_RUNTIME_CONFIG] = {
 		.path = "/runtime.v1.RuntimeService/RuntimeConfig",

@@ -237,6 +237,25 @@ int rpc_status(struct rpc_call *call,
 	const Runtime__V1__StatusRequest *req,
 	struct err *e);
 
+/* read: Which metrics there are.
+ * (runtime.v1.RuntimeService.ListMetricDescriptors) */
+int rpc_list_metric_descriptors(struct rpc_call *call,
+	const Runtime__V1__ListMetricDescriptorsRequest *req,
+	Runtime__V1__ListMetricDescriptorsResponse *resp,
+	struct err *e);
+
+/* direct: Metrics of all pods.
+ * (runtime.v1.RuntimeService.ListPodSandboxMetrics) */
+int rpc_take_list_pod_sandbox_metrics(struct caller *c,
+	const Runtime__V1__ListPodSandboxMetricsRequest *req,
+	struct err *e);
+
+/* direct: ListPodSandboxMetrics without a limit of size.
+ * (runtime.v1.RuntimeService.StreamPodSandboxMetrics) */
+int rpc_stream_pod_sandbox_metrics(struct rpc_call *call,
+	const Runtime__V1__StreamPodSandboxMetricsRequest *req,
+	struct err *e);
+
 /* read: Settings that the kubelet must share with the runtime.
  * (runtime.v1.RuntimeService.RuntimeConfig) */
 int rpc_runtime_config(struct rpc_call *call,

@@ -11,56 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/handlers.h"
 #include "api/slices.h"
-#include "base/arena.h"
+#include "api/stats.h"
 #include "base/clock.h"
-#include "core/calls.h"
 #include "gen/cri_rpc.h"
-#include "pod/usage.h"
 
 /* The interface with a pod's main address. */
 #define DEFAULT_INTERFACE "eth0"
 
 typedef Runtime__V1__UInt64Value uint64_box;
 
-struct stats_pod {
-	struct stats_pod *next;
-	struct usage use;
-	Runtime__V1__PodSandbox *item;
-	size_t n_containers;
-};
-
-struct stats_container {
-	struct stats_container *next;
-	struct usage use;
-	Runtime__V1__Container *item;
-	struct stats_pod *pod; /* NULL: a request without pods */
-};
-
-struct stats_call {
-	struct loop_job job;
-	struct rpc_call *rpc;
-	struct caller *call; /* NULL: a slice of a stream */
-	struct slices *slices;
-	void (*answer)(struct stats_call *s);
-	struct arena *arena; /* memory of everything below and of the response */
-	struct map *pods_by_id; /* NULL: a request for containers */
-	struct stats_pod *pods, **pods_end;
-	struct stats_container *containers, **containers_end;
-	size_t n_pods, n_containers;
-};
-
 /* --- selection: on the loop --- */
-
-static void *take(struct stats_call *s, size_t size)
-{
-	void *p = arena_alloc(s->arena, size);
-
-	if (!p)
-		abort(); /* no cap: out of memory */
-	return p;
-}
 
 /* Takes ownership of pods_by_id; NULL: a request for containers. */
 static struct stats_call *call_new(struct rpc_call *rpc, struct map *pods_by_id,
@@ -79,10 +40,14 @@ static struct stats_call *call_new(struct rpc_call *rpc, struct map *pods_by_id,
 
 static void call_free(struct stats_call *s)
 {
-	for (struct stats_container *c = s->containers; c; c = c->next)
+	for (struct stats_container *c = s->containers; c; c = c->next) {
 		usage_done(&c->use);
-	for (struct stats_pod *p = s->pods; p; p = p->next)
+		podfigures_done(&c->figures);
+	}
+	for (struct stats_pod *p = s->pods; p; p = p->next) {
 		usage_done(&p->use);
+		podfigures_done(&p->figures);
+	}
 	if (s->pods_by_id)
 		map_free(s->pods_by_id);
 	arena_free(s->arena);
@@ -157,6 +122,14 @@ static int select_pod(void *arg, const struct listing *v)
 	return slice_step(s, v);
 }
 
+/* For a call without a selection. */
+static int select_ready_pod(void *arg, const struct listing *v)
+{
+	if (v->head.state != RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY)
+		return 0;
+	return select_pod(arg, v);
+}
+
 static void stats_work(struct loop_job *base);
 static void stats_done(struct loop_job *base);
 
@@ -165,15 +138,19 @@ static int start(struct stats_call *s, const ProtobufCMessage *req, struct err *
 {
 	const struct rpc_select *sel = rpc_call_method(s->rpc)->selects;
 	const char *after = s->slices ? s->slices->after : "";
-	int r = api_select_each(sel, req, after, s->pods_by_id ? select_pod : select_container, s,
-				e);
+	int r;
 
+	if (sel)
+		r = api_select_each(sel, req, after, s->pods_by_id ? select_pod : select_container,
+				    s, e);
+	else
+		r = listing_each(KIND_SANDBOX, after, select_ready_pod, s, e);
 	if (s->slices)
 		s->slices->last = r == 0;
 	r = MIN(r, 0);
 	if (r == 0 && s->pods_by_id)
 		r = listing_each(KIND_CONTAINER, "", select_of_pods, s, e);
-	if (r == 0 && !sel->where && !s->pods && !s->containers)
+	if (r == 0 && sel && !sel->where && !s->pods && !s->containers)
 		r = err_set(e, ERR_NOT_FOUND, "%s with ID %s not found", sel->machine,
 			    api_text(req, sel->inside, sel->by));
 	if (r == 0) {
@@ -192,6 +169,10 @@ static void stats_work(struct loop_job *base)
 {
 	struct stats_call *s = container_of(base, struct stats_call, job);
 
+	if (s->read) {
+		s->read(s);
+		return;
+	}
 	for (struct stats_pod *p = s->pods; p; p = p->next)
 		usage_read(&p->use);
 	for (struct stats_container *c = s->containers; c; c = c->next) {
@@ -207,9 +188,9 @@ static void stats_done(struct loop_job *base)
 {
 	struct stats_call *s = container_of(base, struct stats_call, job);
 
-	for (struct stats_pod *p = s->pods; p; p = p->next)
+	for (struct stats_pod *p = s->pods; p && !s->read; p = p->next)
 		usage_end(&p->use);
-	for (struct stats_container *c = s->containers; c; c = c->next)
+	for (struct stats_container *c = s->containers; c && !s->read; c = c->next)
 		usage_end(&c->use);
 	s->answer(s);
 	free(s->call);
@@ -564,4 +545,21 @@ int rpc_stream_pod_sandbox_stats(struct rpc_call *call,
 	(void)e;
 	slices_start(call, &req->base, make_pod_slice);
 	return 0;
+}
+
+int stats_take_pods(struct caller *c, const ProtobufCMessage *req, stats_fn *read, stats_fn *answer,
+		    struct err *e)
+{
+	struct stats_call *s = call_new(c->rpc, map_new(), answer);
+
+	s->read = read;
+	return start_call(c, s, req, e);
+}
+
+void stats_slice_pods(struct slices *slices, stats_fn *read, stats_fn *answer)
+{
+	struct stats_call *s = call_new(slices->rpc, map_new(), answer);
+
+	s->read = read;
+	start_slice(slices, s);
 }

@@ -98,10 +98,12 @@ static void init_lists(struct conf *c)
 	static const char *const plugin_dirs[] = { "/opt/cni/bin", "/usr/lib/cni", NULL };
 	static const char *const certs_dirs[] = { "/etc/containers/certs.d", "/etc/docker/certs.d",
 						  NULL };
+	static const char *const all[] = { "all", NULL };
 
 	c->default_capabilities = conf_list_of(capabilities);
 	c->plugin_dirs = conf_list_of(plugin_dirs);
 	c->certs_dirs = conf_list_of(certs_dirs);
+	c->included_pod_metrics = conf_list_of(all);
 }
 
 void conf_init(struct conf *c)
@@ -715,6 +717,18 @@ static int need(const char *key, const char *value, struct err *e)
 	return *value ? 0 : err_set(e, ERR_INVALID, "%s: must not be empty", key);
 }
 
+static int check_metric_groups(char **groups, struct err *e)
+{
+	bool all = false;
+	size_t n = 0;
+
+	for (; groups && groups[n]; n++)
+		all |= strcmp(groups[n], "all") == 0;
+	return all && n > 1 ? err_set(e, ERR_INVALID,
+				      "crio.stats.included_pod_metrics: \"all\" stands alone")
+			    : 0;
+}
+
 static int check_whole(const struct conf *c, struct err *e)
 {
 	int r = need("crio.root", c->root, e);
@@ -741,7 +755,7 @@ static int check_whole(const struct conf *c, struct err *e)
 			       "crio.runtime.log_size_max: %lld is below 8192; -1 is "
 			       "no limit",
 			       (long long)c->log_size_max);
-	return 0;
+	return check_metric_groups(c->included_pod_metrics, e);
 }
 
 int conf_cgroup_parent(enum conf_cgroup_manager manager, const char *text, char **ret,

@@ -103,6 +103,8 @@ struct conf {
 	int64_t metrics_port; /* 0: any */
 	char *metrics_socket; /* empty: none */
 	char *metrics_cert, *metrics_key; /* both empty: no TLS */
+	/* [crio.stats] */
+	char **included_pod_metrics; /* groups of pod/families.h, or "all", the default */
 
 	/* "FILE:LINE: crio.x.y is known but not implemented: it has no effect", once per key, for
 	 * the log at start; NULL-terminated, NULL: none. */

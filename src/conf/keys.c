@@ -162,6 +162,18 @@ static bool is_image_volumes(const char *s)
 	return strcmp(s, "mkdir") == 0 || strcmp(s, "bind") == 0 || strcmp(s, "ignore") == 0;
 }
 
+static bool is_metric_group(const char *s)
+{
+	static const char *const groups[] = { "all",	  "cpu",     "disk",	"diskIO",
+					      "hugetlb",  "memory",  "network", "oom",
+					      "pressure", "process", "spec" };
+
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+		if (strcmp(s, groups[i]) == 0)
+			return true;
+	return false;
+}
+
 static bool is_transport(const char *s)
 {
 	return !*s || strcmp(s, "docker://") == 0;
@@ -413,7 +425,9 @@ const struct conf_key conf_keys[] = {
 
 	LATER("crio.stats.stats_collection_period", INTEGER),
 	LATER("crio.stats.collection_period", INTEGER),
-	LATER("crio.stats.included_pod_metrics", LIST),
+	CONF_CHECK("crio.stats.included_pod_metrics", LIST, included_pod_metrics, is_metric_group,
+		   "all, cpu, disk, diskIO, hugetlb, memory, network, oom, pressure, process or "
+		   "spec"),
 };
 
 const size_t conf_n_keys = ARRAY_LEN(conf_keys);

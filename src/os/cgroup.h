@@ -80,6 +80,9 @@ int cgroup_controller_dir(const struct cgroups *cg, const char *controller, cons
 			  char **ret, struct err *e);
 /* The directory of path in the v2 hierarchy, as cgroup_controller_dir.  1: the host has none. */
 int cgroup_unified_dir(const struct cgroups *cg, const char *path, char **ret, struct err *e);
+/* The directory of path's pressure files.  1: the host has none, or a hybrid one has no process of
+ * path on v2. */
+int cgroup_pressure_dir(const struct cgroups *cg, const char *path, char **ret, struct err *e);
 
 struct cgroup_usage {
 	uint64_t cpu_ns; /* since the creation of the cgroup */

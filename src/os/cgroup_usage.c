@@ -92,21 +92,24 @@ static bool is_populated(const char *dir)
 	       strstr(text.data, "populated 1");
 }
 
-/* 0: *ret is the directory.  1: the file is not read on this host, or not now.  <0: e is set. */
-static int source_dir(const struct cgroups *cg, const struct usage_source *s, const char *path,
-		      char **ret, struct err *e)
+int cgroup_pressure_dir(const struct cgroups *cg, const char *path, char **ret, struct err *e)
 {
 	_cleanup_free_ char *dir = NULL;
-	int r;
+	int r = cgroup_unified_dir(cg, path, &dir, e);
 
-	if (strcmp(s->controller, UNIFIED) != 0)
-		return cgroup_controller_dir(cg, s->controller, path, ret, e);
-	r = cgroup_unified_dir(cg, path, &dir, e);
 	if (r == 0 && cgroups_layout(cg) == CGROUP_LAYOUT_HYBRID && !is_populated(dir))
 		r = 1;
 	if (r == 0)
 		*ret = take_ptr(dir);
 	return r;
+}
+
+static int source_dir(const struct cgroups *cg, const struct usage_source *s, const char *path,
+		      char **ret, struct err *e)
+{
+	if (strcmp(s->controller, UNIFIED) == 0)
+		return cgroup_pressure_dir(cg, path, ret, e);
+	return cgroup_controller_dir(cg, s->controller, path, ret, e);
 }
 
 int cgroup_files_open(const struct cgroups *cg, const char *path, bool events,

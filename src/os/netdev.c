@@ -21,10 +21,14 @@
 
 /* The used columns after the name. */
 enum net_column {
-	NET_COLUMN_RX_BYTES = 0,
-	NET_COLUMN_RX_ERRORS = 2,
+	NET_COLUMN_RX_BYTES,
+	NET_COLUMN_RX_PACKETS,
+	NET_COLUMN_RX_ERRORS,
+	NET_COLUMN_RX_DROPPED,
 	NET_COLUMN_TX_BYTES = 8,
-	NET_COLUMN_TX_ERRORS = 10,
+	NET_COLUMN_TX_PACKETS,
+	NET_COLUMN_TX_ERRORS,
+	NET_COLUMN_TX_DROPPED,
 	NET_COLUMN_COUNT,
 };
 
@@ -48,9 +52,13 @@ static bool parse_line(char *line, struct netdev *ret)
 		return false;
 	memcpy(ret->name, name, strlen(name) + 1);
 	ret->rx_bytes = columns[NET_COLUMN_RX_BYTES];
+	ret->rx_packets = columns[NET_COLUMN_RX_PACKETS];
 	ret->rx_errors = columns[NET_COLUMN_RX_ERRORS];
+	ret->rx_dropped = columns[NET_COLUMN_RX_DROPPED];
 	ret->tx_bytes = columns[NET_COLUMN_TX_BYTES];
+	ret->tx_packets = columns[NET_COLUMN_TX_PACKETS];
 	ret->tx_errors = columns[NET_COLUMN_TX_ERRORS];
+	ret->tx_dropped = columns[NET_COLUMN_TX_DROPPED];
 	return true;
 }
 

@@ -13,7 +13,9 @@
 
 struct netdev {
 	char name[IFNAMSIZ];
-	uint64_t rx_bytes, rx_errors, tx_bytes, tx_errors; /* since the creation of the interface */
+	/* since the creation of the interface */
+	uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped;
+	uint64_t tx_bytes, tx_packets, tx_errors, tx_dropped;
 };
 
 /* All interfaces except the loopback of the namespace pinned at path, in the kernel's order; the

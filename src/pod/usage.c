@@ -75,12 +75,17 @@ static const char *keep(struct arena *a, char *s)
 
 static void begin_container(const Crisp__State__Container *row, struct arena *a, struct usage *u)
 {
+	u->created_ns = row->created_ns;
+	u->started_ns = row->started_ns;
+	u->pid = row->pid;
 	if (*row->cgroups_path)
 		u->cgroup = keep(a, cgroup_dir(row->cgroups_path));
 }
 
 static void begin_sandbox(const Crisp__State__Sandbox *row, struct arena *a, struct usage *u)
 {
+	u->created_ns = row->created_ns;
+	u->started_ns = row->created_ns;
 	/* All pods without a cgroup parent share the default parent. */
 	if (strcmp(row->cgroup_parent, world.conf->default_cgroup_parent) != 0)
 		u->cgroup = keep(a, cgroup_of_pod(row->cgroup_parent));

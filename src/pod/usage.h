@@ -24,6 +24,8 @@ struct usage {
 	const char *netns; /* a pod's; NULL: host network */
 	struct usage_past past;
 	struct disk_usage disk; /* of a container: the last known value */
+	int64_t created_ns, started_ns; /* CLOCK_REALTIME; 0: not started */
+	pid_t pid; /* of a container; 0: none */
 
 	uint64_t seq;
 	struct usage_files *files; /* kept with the object; NULL: none */

@@ -265,6 +265,8 @@ static void test_every_key(void **state)
 			value = "\"trace\"";
 		if (strcmp(k->name, "crio.image.remove_image") == 0)
 			value = "\"untag\"";
+		if (strcmp(k->name, "crio.stats.included_pod_metrics") == 0)
+			value = "[\"cpu\", \"oom\"]";
 		if (strcmp(k->name, "crio.image.image_volumes") == 0)
 			value = "\"bind\"";
 		if (strcmp(k->name, "crio.image.default_transport") == 0)
@@ -559,6 +561,8 @@ static void test_finish(void **state)
 	finish_fails(*state, "[crio]\nroot = \"/x\"\nrunroot = \"/x/\"", "are both /x");
 	finish_fails(*state, "[crio.runtime]\nlog_size_max = 100", "below 8192");
 	finish_fails(*state, "[crio.runtime]\npids_limit = 0", "would start nothing");
+	finish_fails(*state, "[crio.stats]\nincluded_pod_metrics = [\"cpu\", \"all\"]",
+		     "\"all\" stands alone");
 	finish_fails(*state, "[crio.runtime]\ndefault_cgroup_parent = \"/\"",
 		     "crio.runtime.default_cgroup_parent: \"/\" is not an absolute path below");
 	finish_fails(*state, "[crio.runtime]\ndefault_cgroup_parent = \"pods.slice\"",

@@ -35,6 +35,8 @@ static void test_text(void **state)
 	assert_string_equal(devs[0].name, "eth0");
 	assert_true(devs[0].rx_bytes == UINT64_MAX && devs[0].rx_errors == 2);
 	assert_true(devs[0].tx_bytes == 80 && devs[0].tx_errors == 82);
+	assert_true(devs[0].rx_packets == 11 && devs[0].rx_dropped == 3);
+	assert_true(devs[0].tx_packets == 81 && devs[0].tx_dropped == 83);
 	assert_string_equal(devs[1].name, "abcdefghijklmno");
 	assert_true(devs[1].tx_bytes == 5 && devs[1].tx_errors == 6);
 }
@@ -48,11 +50,12 @@ static void test_other_text(void **state)
 		"eth0",
 		"eth0:",
 		"eth0: 1 2 3",
-		": 1 2 3 4 5 6 7 8 9 10 11",
-		"eth0: 1 2 3 4 5 6 7 8 9 10 x",
-		"eth0: 1 2 -3 4 5 6 7 8 9 10 11",
-		"eth0: 1 2 3 4 5 6 7 8 9 10 18446744073709551616",
-		"abcdefghijklmnop: 1 2 3 4 5 6 7 8 9 10 11",
+		": 1 2 3 4 5 6 7 8 9 10 11 12",
+		"eth0: 1 2 3 4 5 6 7 8 9 10 x 12",
+		"eth0: 1 2 -3 4 5 6 7 8 9 10 11 12",
+		"eth0: 1 2 3 4 5 6 7 8 9 10 11",
+		"abcdefghijklmnop: 1 2 3 4 5 6 7 8 9 10 11 12",
+		"eth0: 1 2 3 4 5 6 7 8 9 10 11 18446744073709551616",
 	};
 
 	(void)state;
