@@ -57,6 +57,7 @@ static struct conf_runtime *runtime_add(struct conf *c, const char *name)
 		.type = xstrdup("oci"),
 		.root = xstrdup(""),
 		.seccomp_profile = xstrdup(""),
+		.monitor_cgroup = xstrdup(""),
 		/* Minimum to start: runc is a Go program, crun is not. */
 		.container_min_memory = strcmp(name, "crun") == 0 ? 500 * 1024 : 12 * 1024 * 1024,
 		.container_create_timeout = 240,
@@ -71,6 +72,7 @@ static void runtime_done(struct conf_runtime *rt)
 	free(rt->type);
 	free(rt->root);
 	free(rt->seccomp_profile);
+	free(rt->monitor_cgroup);
 }
 
 static void init_runtimes(struct conf *c)
@@ -128,6 +130,7 @@ void conf_init(struct conf *c)
 		.privileged_seccomp_profile = xstrdup(""),
 		.log_level = xstrdup("info"),
 		.namespaces_dir = xstrdup(""),
+		.conmon_cgroup = xstrdup(""),
 		.default_cgroup_parent = xstrdup(""),
 		.cgroup_manager = CONF_CGROUP_MANAGER_CGROUPFS,
 		.drop_infra_ctr = true,
@@ -792,6 +795,54 @@ static int finish_cgroup_parent(struct conf *c, struct err *e)
 	return 0;
 }
 
+static const char *monitor_cgroup(const struct conf *c, const struct conf_runtime *rt)
+{
+	return *c->conmon_cgroup ? c->conmon_cgroup : rt->monitor_cgroup;
+}
+
+const char *conf_shim_parent(const struct conf *c, const struct conf_runtime *rt,
+			     const char *pod_parent)
+{
+	const char *place = monitor_cgroup(c, rt);
+
+	if (strcmp(place, "pod") == 0)
+		return pod_parent;
+	return place[0] == '/' ? place : c->default_cgroup_parent;
+}
+
+/* CRI-O's default, system.slice, stands for no cgroup with the cgroupfs manager, as in CRI-O. */
+static int check_monitor_cgroup(struct conf *c, const char *key, const char *place, struct err *e)
+{
+	if (!*place || strcmp(place, "system.slice") == 0)
+		return 0;
+	if (c->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD) {
+		conf_list_add(&c->warnings,
+			      xasprintf("%s: \"%s\": with the systemd cgroup manager shims stay "
+					"below crispd's own cgroup",
+					where(c, key), place));
+		return 0;
+	}
+	if (strcmp(place, "pod") == 0 || cgroup_path_is_valid(place))
+		return 0;
+	return err_set(e, ERR_INVALID,
+		       "%s: \"%s\" is neither \"pod\" nor \"\" nor an absolute path below the "
+		       "cgroup root, which the cgroupfs cgroup manager needs",
+		       where(c, key), place);
+}
+
+static int check_monitor_cgroups(struct conf *c, struct err *e)
+{
+	int r = check_monitor_cgroup(c, "crio.runtime.conmon_cgroup", c->conmon_cgroup, e);
+
+	for (size_t i = 0; i < c->n_runtimes && r == 0; i++) {
+		_cleanup_free_ char *key =
+			xasprintf(RUNTIMES ".%s.monitor_cgroup", c->runtimes[i].name);
+
+		r = check_monitor_cgroup(c, key, c->runtimes[i].monitor_cgroup, e);
+	}
+	return r;
+}
+
 /* Load a profile at start, so that an invalid one is reported before the first container. */
 static int check_profile(const struct conf *c, const char *key, const char *path, struct err *e)
 {
@@ -829,6 +880,8 @@ int conf_finish(struct conf *c, struct err *e)
 		r = check_whole(c, e);
 	if (r == 0)
 		r = finish_cgroup_parent(c, e);
+	if (r == 0)
+		r = check_monitor_cgroups(c, e);
 	if (r == 0)
 		r = check_profiles(c, e);
 	if (r < 0)

@@ -27,6 +27,7 @@ struct conf_runtime {
 	bool privileged_without_host_devices;
 	bool no_sync_log;
 	char *seccomp_profile; /* file for RuntimeDefault; empty: the one of struct conf */
+	char *monitor_cgroup; /* parent of the shims' cgroups, see conf_shim_parent */
 };
 
 #define CONF_TLS12 "VersionTLS12"
@@ -54,6 +55,7 @@ struct conf {
 	char *privileged_seccomp_profile; /* file; empty: privileged containers have none */
 	char *log_level;
 	char *namespaces_dir; /* empty: below runroot */
+	char *conmon_cgroup; /* if not empty: monitor_cgroup of every handler */
 	char *default_cgroup_parent; /* not in CRI-O; pods' default: "/crisp" or "system.slice" */
 	enum conf_cgroup_manager cgroup_manager;
 	char **default_capabilities; /* NULL-terminated, as all lists here */
@@ -140,6 +142,12 @@ int conf_finish(struct conf *c, struct err *e);
  * slice's name.  text may be the slice's name or, as the kubelet sends it, its whole path. */
 int conf_cgroup_parent(enum conf_cgroup_manager manager, const char *text, char **ret,
 		       struct err *e);
+
+/* Parent of the cgroup of a pod's shim, with the cgroupfs manager: pod_parent if the handler's
+ * monitor_cgroup is "pod", monitor_cgroup if that is a path, else default_cgroup_parent.  Owned by
+ * c or the caller. */
+const char *conf_shim_parent(const struct conf *c, const struct conf_runtime *rt,
+			     const char *pod_parent);
 
 /* The handler of that name; NULL or "": the default one.  Returns NULL: not configured. */
 const struct conf_runtime *conf_runtime_find(const struct conf *c, const char *name);

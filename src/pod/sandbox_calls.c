@@ -88,12 +88,15 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 			     ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE, e);
 }
 
-/* The shim's cgroup: below the pod's cgroup parent; with the systemd manager below the daemon's
- * own, delegated cgroup.  NULL: the shim stays in the daemon's cgroup. */
-static char *shim_cgroup(const char *parent, const char *id)
+/* The shim's cgroup: below the handler's monitor_cgroup; with the systemd manager below the
+ * daemon's own, delegated cgroup.  NULL: the shim stays in the daemon's cgroup. */
+static char *shim_cgroup(const char *handler, const char *pod_parent, const char *id)
 {
-	if (world.conf->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD)
-		parent = world.own_cgroup;
+	const struct conf_runtime *rt = conf_runtime_find(world.conf, handler);
+	const char *parent = world.own_cgroup;
+
+	if (world.conf->cgroup_manager != CONF_CGROUP_MANAGER_SYSTEMD)
+		parent = conf_shim_parent(world.conf, rt, pod_parent);
 	return parent ? cgroup_of_shim(parent, id) : NULL;
 }
 
@@ -102,7 +105,7 @@ static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *r
 {
 	const Runtime__V1__NamespaceOption *ns = ns_options(req->config);
 	Crisp__State__Sandbox *row = xmalloc(sizeof(*row));
-	_cleanup_free_ char *shims = shim_cgroup(parent, id);
+	_cleanup_free_ char *shims = shim_cgroup(req->runtime_handler, parent, id);
 
 	crisp__state__sandbox__init(row);
 	row_set_str(&row->name_key, key);

@@ -571,6 +571,10 @@ static void test_finish(void **state)
 		     "[crio.runtime]\ncgroup_manager = \"systemd\"\n"
 		     "default_cgroup_parent = \"/crisp\"",
 		     "crio.runtime.default_cgroup_parent: \"/crisp\" is not the name of a slice");
+	finish_fails(*state, "[crio.runtime]\nconmon_cgroup = \"shims\"",
+		     "crio.runtime.conmon_cgroup: \"shims\" is neither \"pod\" nor");
+	finish_fails(*state, "[crio.runtime.runtimes.runc]\nmonitor_cgroup = \"shims.slice\"",
+		     "runc.monitor_cgroup: \"shims.slice\" is neither \"pod\" nor");
 
 	conf_init(&c);
 	add_runtime(&c, "runc");

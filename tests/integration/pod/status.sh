@@ -83,7 +83,8 @@ check_fails "a container that does not exist" "code = NotFound" crictl inspect 0
 
 check "refused, then kill -9 of crispd: create" create again '.command = ["no-such-program"]'
 CTR=$OUT
-daemon_kill && daemon_start
+daemon_kill
+daemon_again
 check_is "refused, then kill -9 of crispd: created" CONTAINER_CREATED ctr_state "$CTR"
 check_fails "refused, then kill -9 of crispd: start" "no-such-program" crictl start "$CTR"
 check_is "refused, then kill -9 of crispd: reason" StartError status_of "$CTR" .reason
