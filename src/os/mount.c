@@ -78,6 +78,24 @@ int mount_tmpfs(const char *path, uint64_t size, uint64_t inodes, mode_t mode, c
 	return 0;
 }
 
+int mount_sysfs(const char *path, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	bool mounted;
+	int r = mount_is_mounted(path, &mounted, e);
+
+	if (r < 0 || mounted)
+		return r;
+	r = fs_mkdir_all(path, 0700, e);
+	if (!r)
+		r = open_target(path, &fd, e);
+	if (r < 0)
+		return r;
+	if (mount_on(fd, "sysfs", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "mount sysfs at %s", path);
+	return 0;
+}
+
 /* Make target as an empty file or a directory, like source. */
 static int make_target(const char *source, const char *target, struct err *e)
 {

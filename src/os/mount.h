@@ -18,6 +18,10 @@
 int mount_tmpfs(const char *path, uint64_t size, uint64_t inodes, mode_t mode, const char *label,
 		struct err *e);
 
+/* Mount a writable sysfs of the calling thread's network namespace at path, made with its parents:
+ * nosuid nodev noexec.  Does nothing if path is a mount point. */
+int mount_sysfs(const char *path, struct err *e);
+
 enum mount_flags {
 	MOUNT_RECURSIVE = 1, /* with all mounts below source */
 	MOUNT_READ_ONLY = 2, /* the bind itself, not the mounts below it */

@@ -148,6 +148,21 @@ static int make_namespaces(const char *id, const Crisp__State__Sandbox *row,
 	return r;
 }
 
+static int sysfs_inside(void *path, struct err *e)
+{
+	return mount_sysfs(path, e);
+}
+
+/* Mount the sysfs of the pod's network namespace writable.  All its mounts share one superblock,
+ * which the first mount makes writable or not: of an unprivileged container it would be read-only
+ * for the privileged ones, too. */
+static int make_sysfs(const char *run, const struct payload_setup *f, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/sys", run);
+
+	return f->netns ? ns_run_inside(f->netns, sysfs_inside, path, e) : 0;
+}
+
 static int find_network(struct payload_setup *f, struct err *e)
 {
 	struct cni_conf found = CNI_CONF_NULL;
@@ -193,6 +208,8 @@ static int work_set_up(struct job *j, struct err *e)
 		r = make_shim_cgroup(cgroup, e);
 	if (r == 0)
 		r = make_namespaces(j->id, s->row, c, s->setup, e);
+	if (r == 0)
+		r = make_sysfs(run, s->setup, e);
 	if (r == 0)
 		r = sandbox_files_make(run, s->row, c, e);
 	if (r == 0 && *c->log_directory == '/' && fs_mkdir_all(c->log_directory, 0755, e) < 0)

@@ -70,6 +70,21 @@ start_fails "no such command" "no-such-program" '.command = ["no-such-program"]'
 start_fails "not executable" "ermission denied|not executable" '.command = ["/etc/passwd"]'
 start_fails "a directory" "/etc" '.command = ["/etc"]'
 
+# --- /sys of a privileged container ------------------------------------------------------------------------------------
+
+check "/sys: run a pod" pod_run sys '.linux.security_context.privileged = true'
+SYS=$OUT
+check "/sys: an unprivileged container first" ctr_run "$SYS" sys.plain '.metadata.name = "plain"'
+PLAIN=$OUT
+check "/sys: a privileged one" ctr_run "$SYS" sys.priv '.metadata.name = "priv" | .linux.security_context.privileged = true'
+PRIV=$OUT
+queue() { crictl exec --sync "$1" sh -c 'echo 77 >/sys/class/net/lo/tx_queue_len'; }
+check "/sys: the privileged one writes" queue "$PRIV"
+check_fails "/sys: the unprivileged one does not" "read-only" queue "$PLAIN"
+check "/sys: a second unprivileged one" ctr_run "$SYS" sys.late '.metadata.name = "late"'
+check_fails "/sys: does not either" "read-only" queue "$OUT"
+check "/sys: rmp" crictl rmp -f "$SYS"
+
 # --- errors that a kubelet recognizes ----------------------------------------------------------------------------------
 
 # The kubelet wants code UNKNOWN in a pull, and the word at the beginning of the text.
