@@ -29,9 +29,14 @@ static void step_note_prepared(void *draft, const struct sm_event *ev)
 	ctr_step_note_prepared(draft, ev, sm_event_payload(ev));
 }
 
+static void step_note_created(void *draft, const struct sm_event *ev)
+{
+	ctr_step_note_created(draft, ev, sm_event_payload(ev));
+}
+
 static void step_note_refused(void *draft, const struct sm_event *ev)
 {
-	ctr_step_note_refused(draft, ev, sm_event_payload(ev));
+	ctr_step_note_refused(draft, ev);
 }
 
 static void step_note_refused_start(void *draft, const struct sm_event *ev)
@@ -96,36 +101,38 @@ static void step_note_error(void *draft, const struct sm_event *ev)
 
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[0] = step_note_prepared,
-	[1] = step_note_refused,
-	[2] = step_note_refused_start,
-	[3] = step_note_started,
-	[4] = step_note_start_failed,
-	[5] = step_note_pid,
-	[6] = step_note_stop,
-	[7] = step_note_exit,
-	[8] = step_note_exit_unknown,
-	[9] = step_merge_resources,
-	[10] = step_note_updated,
-	[11] = step_note_not_updated,
-	[12] = step_drop_update,
-	[13] = step_note_error,
+	[1] = step_note_created,
+	[2] = step_note_refused,
+	[3] = step_note_refused_start,
+	[4] = step_note_started,
+	[5] = step_note_start_failed,
+	[6] = step_note_pid,
+	[7] = step_note_stop,
+	[8] = step_note_exit,
+	[9] = step_note_exit_unknown,
+	[10] = step_merge_resources,
+	[11] = step_note_updated,
+	[12] = step_note_not_updated,
+	[13] = step_drop_update,
+	[14] = step_note_error,
 };
 
 static const char *const step_names[] = {
 	[0] = "note_prepared",
-	[1] = "note_refused",
-	[2] = "note_refused_start",
-	[3] = "note_started",
-	[4] = "note_start_failed",
-	[5] = "note_pid",
-	[6] = "note_stop",
-	[7] = "note_exit",
-	[8] = "note_exit_unknown",
-	[9] = "merge_resources",
-	[10] = "note_updated",
-	[11] = "note_not_updated",
-	[12] = "drop_update",
-	[13] = "note_error",
+	[1] = "note_created",
+	[2] = "note_refused",
+	[3] = "note_refused_start",
+	[4] = "note_started",
+	[5] = "note_start_failed",
+	[6] = "note_pid",
+	[7] = "note_stop",
+	[8] = "note_exit",
+	[9] = "note_exit_unknown",
+	[10] = "merge_resources",
+	[11] = "note_updated",
+	[12] = "note_not_updated",
+	[13] = "drop_update",
+	[14] = "note_error",
 };
 
 static int64_t deadline_grace(const void *row)
@@ -177,9 +184,11 @@ static const struct sm_event_info events[] = {
 	[CTR_EVENT_STOP] = { .name = "stop", .class = SM_CLASS_RPC, .carries = "stop" },
 	[CTR_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
 	[CTR_EVENT_UPDATE] = { .name = "update", .class = SM_CLASS_RPC, .carries = "resources" },
-	[CTR_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE, .carries = "init" },
+	[CTR_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE, .carries = "bundle" },
 	[CTR_EVENT_PREPARE_FAILED] = { .name = "prepare_failed", .class = SM_CLASS_DONE },
-	[CTR_EVENT_REFUSED] = { .name = "refused", .class = SM_CLASS_DONE, .carries = "init" },
+	[CTR_EVENT_CREATED] = { .name = "created", .class = SM_CLASS_DONE, .carries = "init" },
+	[CTR_EVENT_CREATE_FAILED] = { .name = "create_failed", .class = SM_CLASS_DONE },
+	[CTR_EVENT_REFUSED] = { .name = "refused", .class = SM_CLASS_DONE },
 	[CTR_EVENT_STARTED] = { .name = "started", .class = SM_CLASS_DONE, .carries = "init" },
 	[CTR_EVENT_START_FAILED] = { .name = "start_failed", .class = SM_CLASS_DONE },
 	[CTR_EVENT_NOT_STARTED] = { .name = "not_started", .class = SM_CLASS_DONE },
@@ -198,7 +207,19 @@ static const struct sm_event_info events[] = {
 static const uint16_t yields_prepare[] = {
 	CTR_EVENT_PREPARED,
 	CTR_EVENT_PREPARE_FAILED,
+};
+
+static const uint16_t yields_create_init[] = {
+	CTR_EVENT_CREATED,
+	CTR_EVENT_CREATE_FAILED,
 	CTR_EVENT_REFUSED,
+};
+
+static const uint16_t yields_probe_create[] = {
+	CTR_EVENT_CREATED,
+	CTR_EVENT_CREATE_FAILED,
+	CTR_EVENT_REFUSED,
+	CTR_EVENT_ABSENT,
 };
 
 static const uint16_t yields_start_init[] = {
@@ -250,53 +271,67 @@ static const struct sm_effect_info effects[] = {
 	[0] = {
 		.name = "prepare",
 		.lasting = true,
-		.n_yields = 3,
+		.n_yields = 2,
 		.yields = yields_prepare,
 		.start = ctr_effect_prepare,
 	},
 	[1] = {
+		.name = "create_init",
+		.lasting = false,
+		.n_yields = 3,
+		.yields = yields_create_init,
+		.start = ctr_effect_create_init,
+	},
+	[2] = {
+		.name = "probe_create",
+		.lasting = false,
+		.n_yields = 4,
+		.yields = yields_probe_create,
+		.start = ctr_effect_probe_create,
+	},
+	[3] = {
 		.name = "start_init",
 		.lasting = false,
 		.n_yields = 2,
 		.yields = yields_start_init,
 		.start = ctr_effect_start_init,
 	},
-	[2] = {
+	[4] = {
 		.name = "probe",
 		.lasting = false,
 		.n_yields = 4,
 		.yields = yields_probe,
 		.start = ctr_effect_probe,
 	},
-	[3] = {
+	[5] = {
 		.name = "probe_start",
 		.lasting = false,
 		.n_yields = 5,
 		.yields = yields_probe_start,
 		.start = ctr_effect_probe_start,
 	},
-	[4] = {
+	[6] = {
 		.name = "signal_term",
 		.lasting = false,
 		.n_yields = 3,
 		.yields = yields_signal_term,
 		.start = ctr_effect_signal_term,
 	},
-	[5] = {
+	[7] = {
 		.name = "signal_kill",
 		.lasting = false,
 		.n_yields = 3,
 		.yields = yields_signal_kill,
 		.start = ctr_effect_signal_kill,
 	},
-	[6] = {
+	[8] = {
 		.name = "apply_resources",
 		.lasting = false,
 		.n_yields = 5,
 		.yields = yields_apply_resources,
 		.start = ctr_effect_apply_resources,
 	},
-	[7] = {
+	[9] = {
 		.name = "erase",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -314,381 +349,406 @@ static const struct sm_action actions_0[] = {
 
 static const struct sm_action actions_1[] = {
 	{ .op = SM_OP_STEP, .arg = 0 }, /* note_prepared */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* create_init */
 };
 
 static const struct sm_action actions_2[] = {
-	{ .op = SM_OP_STEP, .arg = 13 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
 };
 
 static const struct sm_action actions_3[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_refused */
+	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
 };
 
 static const struct sm_action actions_4[] = {
-	{ .op = SM_OP_STEP, .arg = 13 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_created */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_5[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_pid */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
 };
 
 static const struct sm_action actions_6[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_refused */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_7[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* prepare */
 };
 
 static const struct sm_action actions_8[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
 };
 
 static const struct sm_action actions_9[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_pid */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* start_init */
 };
 
 static const struct sm_action actions_10[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_11[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_12[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_13[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* merge_resources */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* apply_resources */
+	{ .op = SM_OP_EFFECT, .arg = 3 }, /* start_init */
 };
 
 static const struct sm_action actions_14[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_refused_start */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_15[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_refused_start */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_16[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_refused_start */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
 };
 
 static const struct sm_action actions_17[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* merge_resources */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* apply_resources */
 };
 
 static const struct sm_action actions_18[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_started */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_refused_start */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_19[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_start_failed */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_refused_start */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_20[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_refused_start */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_21[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
 };
 
 static const struct sm_action actions_22[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_started */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_23[] = {
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* start_init */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_start_failed */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_24[] = {
-	{ .op = SM_OP_STEP, .arg = 13 }, /* note_error */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_25[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_pid */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_26[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_27[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 3 }, /* start_init */
 };
 
 static const struct sm_action actions_28[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_29[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_pid */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
 };
 
 static const struct sm_action actions_30[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* signal_term */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_31[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_32[] = {
-	{ .op = SM_OP_REQUEUE },
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_33[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* merge_resources */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* apply_resources */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_34[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
 };
 
 static const struct sm_action actions_35[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_36[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_37[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* merge_resources */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* apply_resources */
+};
+
+static const struct sm_action actions_38[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_37[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
-};
-
-static const struct sm_action actions_38[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
-};
-
 static const struct sm_action actions_39[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_40[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_41[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_42[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_43[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+};
+
+static const struct sm_action actions_44[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_43[] = {
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
-};
-
-static const struct sm_action actions_44[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
-};
-
 static const struct sm_action actions_45[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_46[] = {
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
 };
 
 static const struct sm_action actions_47[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_48[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
 };
 
 static const struct sm_action actions_49[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_50[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
 };
 
 static const struct sm_action actions_51[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_52[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_53[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_54[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_55[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* erase */
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_56[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_updated */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_57[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_not_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_58[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_not_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_59[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
 };
 
 static const struct sm_action actions_60[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_61[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_62[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_63[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_stop */
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* signal_term */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_64[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_65[] = {
-	{ .op = SM_OP_REQUEUE },
-	{ .op = SM_OP_STEP, .arg = 12 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_66[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* signal_kill */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_67[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+};
+
+static const struct sm_action actions_68[] = {
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_69[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_row rows[] = {
@@ -697,661 +757,701 @@ static const struct sm_row rows[] = {
 		.state = CTR_STATE_NONE,
 		.event = CTR_EVENT_CREATE,
 		.guard = -1,
-		.target = CTR_STATE_CREATING,
-		.line = 80,
+		.target = CTR_STATE_PREPARING,
+		.line = 85,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
 	[1] = {
 		.number = 1,
-		.state = CTR_STATE_CREATING,
+		.state = CTR_STATE_PREPARING,
 		.event = CTR_EVENT_PREPARED,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 86,
+		.target = CTR_STATE_CREATING,
+		.line = 91,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
 	[2] = {
 		.number = 2,
-		.state = CTR_STATE_CREATING,
+		.state = CTR_STATE_PREPARING,
 		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 87,
+		.line = 92,
 		.n_actions = 4,
 		.actions = actions_2,
 	},
 	[3] = {
 		.number = 3,
-		.state = CTR_STATE_CREATING,
-		.event = CTR_EVENT_REFUSED,
+		.state = CTR_STATE_PREPARING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_REFUSED,
-		.line = 88,
-		.n_actions = 3,
+		.target = CTR_STATE_REMOVING,
+		.line = 93,
+		.n_actions = 4,
 		.actions = actions_3,
 	},
 	[4] = {
 		.number = 4,
 		.state = CTR_STATE_CREATING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_CREATED,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 89,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 103,
+		.n_actions = 3,
 		.actions = actions_4,
 	},
 	[5] = {
 		.number = 5,
-		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_ADOPTED,
+		.state = CTR_STATE_CREATING,
+		.event = CTR_EVENT_CREATE_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 99,
-		.n_actions = 2,
+		.target = CTR_STATE_REMOVING,
+		.line = 104,
+		.n_actions = 4,
 		.actions = actions_5,
 	},
 	[6] = {
 		.number = 6,
-		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_CREATING,
+		.event = CTR_EVENT_REFUSED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 100,
-		.n_actions = 2,
+		.target = CTR_STATE_REFUSED,
+		.line = 105,
+		.n_actions = 3,
 		.actions = actions_6,
 	},
 	[7] = {
 		.number = 7,
-		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_CREATING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 101,
+		.target = CTR_STATE_PREPARING,
+		.line = 106,
 		.n_actions = 2,
 		.actions = actions_7,
 	},
 	[8] = {
 		.number = 8,
-		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_CREATING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 102,
-		.n_actions = 2,
+		.target = CTR_STATE_REMOVING,
+		.line = 107,
+		.n_actions = 4,
 		.actions = actions_8,
 	},
 	[9] = {
 		.number = 9,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_START,
+		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
-		.target = CTR_STATE_STARTING,
-		.line = 103,
+		.target = CTR_STATE_CREATED,
+		.line = 117,
 		.n_actions = 2,
 		.actions = actions_9,
 	},
 	[10] = {
 		.number = 10,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 104,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 118,
+		.n_actions = 2,
 		.actions = actions_10,
 	},
 	[11] = {
 		.number = 11,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 105,
+		.target = CTR_STATE_EXITED,
+		.line = 119,
 		.n_actions = 2,
 		.actions = actions_11,
 	},
 	[12] = {
 		.number = 12,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 106,
+		.target = CTR_STATE_EXITED,
+		.line = 120,
 		.n_actions = 2,
 		.actions = actions_12,
 	},
 	[13] = {
 		.number = 13,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_UPDATE,
+		.event = CTR_EVENT_START,
 		.guard = -1,
-		.target = CTR_STATE_UPDATING_CREATED,
-		.line = 107,
-		.n_actions = 3,
+		.target = CTR_STATE_STARTING,
+		.line = 121,
+		.n_actions = 2,
 		.actions = actions_13,
 	},
 	[14] = {
 		.number = 14,
-		.state = CTR_STATE_REFUSED,
-		.event = CTR_EVENT_START,
+		.state = CTR_STATE_CREATED,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 115,
+		.target = CTR_STATE_KILLING,
+		.line = 122,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
 	[15] = {
 		.number = 15,
-		.state = CTR_STATE_REFUSED,
-		.event = CTR_EVENT_STOP,
+		.state = CTR_STATE_CREATED,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 116,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 123,
+		.n_actions = 2,
 		.actions = actions_15,
 	},
 	[16] = {
 		.number = 16,
-		.state = CTR_STATE_REFUSED,
-		.event = CTR_EVENT_POD_ENDS,
+		.state = CTR_STATE_CREATED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 117,
+		.target = CTR_STATE_REMOVING,
+		.line = 124,
 		.n_actions = 2,
 		.actions = actions_16,
 	},
 	[17] = {
 		.number = 17,
-		.state = CTR_STATE_REFUSED,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_CREATED,
+		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 118,
-		.n_actions = 2,
+		.target = CTR_STATE_UPDATING_CREATED,
+		.line = 125,
+		.n_actions = 3,
 		.actions = actions_17,
 	},
 	[18] = {
 		.number = 18,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_STARTED,
+		.state = CTR_STATE_REFUSED,
+		.event = CTR_EVENT_START,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 127,
+		.target = CTR_STATE_EXITED,
+		.line = 133,
 		.n_actions = 3,
 		.actions = actions_18,
 	},
 	[19] = {
 		.number = 19,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_START_FAILED,
+		.state = CTR_STATE_REFUSED,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 128,
+		.line = 134,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
 	[20] = {
 		.number = 20,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_REFUSED,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 129,
-		.n_actions = 3,
+		.line = 135,
+		.n_actions = 2,
 		.actions = actions_20,
 	},
 	[21] = {
 		.number = 21,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_REFUSED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 130,
-		.n_actions = 3,
+		.target = CTR_STATE_REMOVING,
+		.line = 136,
+		.n_actions = 2,
 		.actions = actions_21,
 	},
 	[22] = {
 		.number = 22,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_STARTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 131,
+		.target = CTR_STATE_RUNNING,
+		.line = 145,
 		.n_actions = 3,
 		.actions = actions_22,
 	},
 	[23] = {
 		.number = 23,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_NOT_STARTED,
+		.event = CTR_EVENT_START_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_STARTING,
-		.line = 132,
-		.n_actions = 1,
+		.target = CTR_STATE_EXITED,
+		.line = 146,
+		.n_actions = 3,
 		.actions = actions_23,
 	},
 	[24] = {
 		.number = 24,
 		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 133,
+		.target = CTR_STATE_EXITED,
+		.line = 147,
 		.n_actions = 3,
 		.actions = actions_24,
 	},
 	[25] = {
 		.number = 25,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_ADOPTED,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 143,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 148,
+		.n_actions = 3,
 		.actions = actions_25,
 	},
 	[26] = {
 		.number = 26,
-		.state = CTR_STATE_RUNNING,
+		.state = CTR_STATE_STARTING,
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 144,
-		.n_actions = 2,
+		.line = 149,
+		.n_actions = 3,
 		.actions = actions_26,
 	},
 	[27] = {
 		.number = 27,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_NOT_STARTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 145,
-		.n_actions = 2,
+		.target = CTR_STATE_STARTING,
+		.line = 150,
+		.n_actions = 1,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 146,
-		.n_actions = 2,
+		.target = CTR_STATE_KILLING,
+		.line = 151,
+		.n_actions = 3,
 		.actions = actions_28,
 	},
 	[29] = {
 		.number = 29,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 147,
-		.n_actions = 3,
+		.event = CTR_EVENT_ADOPTED,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 161,
+		.n_actions = 2,
 		.actions = actions_29,
 	},
 	[30] = {
 		.number = 30,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 148,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 162,
+		.n_actions = 2,
 		.actions = actions_30,
 	},
 	[31] = {
 		.number = 31,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 149,
+		.target = CTR_STATE_EXITED,
+		.line = 163,
 		.n_actions = 2,
 		.actions = actions_31,
 	},
 	[32] = {
 		.number = 32,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 150,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 164,
+		.n_actions = 2,
 		.actions = actions_32,
 	},
 	[33] = {
 		.number = 33,
 		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_UPDATE,
-		.guard = -1,
-		.target = CTR_STATE_UPDATING,
-		.line = 151,
+		.event = CTR_EVENT_STOP,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 165,
 		.n_actions = 3,
 		.actions = actions_33,
 	},
 	[34] = {
 		.number = 34,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 160,
+		.target = CTR_STATE_STOPPING,
+		.line = 166,
 		.n_actions = 3,
 		.actions = actions_34,
 	},
 	[35] = {
 		.number = 35,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 161,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 167,
+		.n_actions = 2,
 		.actions = actions_35,
 	},
 	[36] = {
 		.number = 36,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 162,
+		.target = CTR_STATE_KILLING,
+		.line = 168,
 		.n_actions = 3,
 		.actions = actions_36,
 	},
 	[37] = {
 		.number = 37,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 163,
-		.n_actions = 2,
+		.target = CTR_STATE_UPDATING,
+		.line = 169,
+		.n_actions = 3,
 		.actions = actions_37,
 	},
 	[38] = {
 		.number = 38,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 164,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 178,
+		.n_actions = 3,
 		.actions = actions_38,
 	},
 	[39] = {
 		.number = 39,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_STOP,
-		.guard = 1,
-		.target = CTR_STATE_STOPPING,
-		.line = 165,
-		.n_actions = 2,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 179,
+		.n_actions = 3,
 		.actions = actions_39,
 	},
 	[40] = {
 		.number = 40,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 176,
+		.line = 180,
 		.n_actions = 3,
 		.actions = actions_40,
 	},
 	[41] = {
 		.number = 41,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 177,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 181,
+		.n_actions = 2,
 		.actions = actions_41,
 	},
 	[42] = {
 		.number = 42,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 178,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 182,
+		.n_actions = 2,
 		.actions = actions_42,
 	},
 	[43] = {
 		.number = 43,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_OVERDUE,
-		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 179,
-		.n_actions = 1,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_STOPPING,
+		.line = 183,
+		.n_actions = 2,
 		.actions = actions_43,
 	},
 	[44] = {
 		.number = 44,
-		.state = CTR_STATE_EXITED,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 190,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 194,
+		.n_actions = 3,
 		.actions = actions_44,
 	},
 	[45] = {
 		.number = 45,
-		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASED,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_GONE,
-		.line = 198,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 195,
+		.n_actions = 3,
 		.actions = actions_45,
 	},
 	[46] = {
 		.number = 46,
-		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASE_STUCK,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 199,
-		.retries = true,
+		.target = CTR_STATE_EXITED,
+		.line = 196,
 		.n_actions = 3,
 		.actions = actions_46,
 	},
 	[47] = {
 		.number = 47,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 210,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 197,
+		.n_actions = 1,
 		.actions = actions_47,
 	},
 	[48] = {
 		.number = 48,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATE_FAILED,
+		.state = CTR_STATE_EXITED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 211,
-		.n_actions = 3,
+		.target = CTR_STATE_REMOVING,
+		.line = 208,
+		.n_actions = 2,
 		.actions = actions_48,
 	},
 	[49] = {
 		.number = 49,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_REMOVING,
+		.event = CTR_EVENT_ERASED,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 212,
-		.n_actions = 3,
+		.target = CTR_STATE_GONE,
+		.line = 216,
+		.n_actions = 2,
 		.actions = actions_49,
 	},
 	[50] = {
 		.number = 50,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_REMOVING,
+		.event = CTR_EVENT_ERASE_STUCK,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 213,
-		.n_actions = 4,
+		.target = CTR_STATE_REMOVING,
+		.line = 217,
+		.retries = true,
+		.n_actions = 3,
 		.actions = actions_50,
 	},
 	[51] = {
 		.number = 51,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 214,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 228,
+		.n_actions = 3,
 		.actions = actions_51,
 	},
 	[52] = {
 		.number = 52,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 215,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 229,
+		.n_actions = 3,
 		.actions = actions_52,
 	},
 	[53] = {
 		.number = 53,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 216,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 230,
+		.n_actions = 3,
 		.actions = actions_53,
 	},
 	[54] = {
 		.number = 54,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 217,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 231,
+		.n_actions = 4,
 		.actions = actions_54,
 	},
 	[55] = {
 		.number = 55,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 218,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 232,
+		.n_actions = 4,
 		.actions = actions_55,
 	},
 	[56] = {
 		.number = 56,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 227,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 233,
+		.n_actions = 4,
 		.actions = actions_56,
 	},
 	[57] = {
 		.number = 57,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATE_FAILED,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 228,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 234,
+		.n_actions = 4,
 		.actions = actions_57,
 	},
 	[58] = {
 		.number = 58,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 229,
+		.target = CTR_STATE_KILLING,
+		.line = 235,
 		.n_actions = 3,
 		.actions = actions_58,
 	},
 	[59] = {
 		.number = 59,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 230,
-		.n_actions = 4,
+		.target = CTR_STATE_REMOVING,
+		.line = 236,
+		.n_actions = 3,
 		.actions = actions_59,
 	},
 	[60] = {
 		.number = 60,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 231,
-		.n_actions = 4,
+		.target = CTR_STATE_RUNNING,
+		.line = 245,
+		.n_actions = 3,
 		.actions = actions_60,
 	},
 	[61] = {
 		.number = 61,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 232,
-		.n_actions = 4,
+		.target = CTR_STATE_RUNNING,
+		.line = 246,
+		.n_actions = 3,
 		.actions = actions_61,
 	},
 	[62] = {
 		.number = 62,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 233,
-		.n_actions = 4,
+		.event = CTR_EVENT_OVERDUE,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 247,
+		.n_actions = 3,
 		.actions = actions_62,
 	},
 	[63] = {
 		.number = 63,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 234,
+		.target = CTR_STATE_EXITED,
+		.line = 248,
 		.n_actions = 4,
 		.actions = actions_63,
 	},
 	[64] = {
 		.number = 64,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 235,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 249,
+		.n_actions = 4,
 		.actions = actions_64,
 	},
 	[65] = {
 		.number = 65,
 		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 250,
+		.n_actions = 4,
+		.actions = actions_65,
+	},
+	[66] = {
+		.number = 66,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_STOP,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 251,
+		.n_actions = 4,
+		.actions = actions_66,
+	},
+	[67] = {
+		.number = 67,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 252,
+		.n_actions = 4,
+		.actions = actions_67,
+	},
+	[68] = {
+		.number = 68,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 253,
+		.n_actions = 3,
+		.actions = actions_68,
+	},
+	[69] = {
+		.number = 69,
+		.state = CTR_STATE_UPDATING,
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 236,
+		.line = 254,
 		.n_actions = 4,
-		.actions = actions_65,
+		.actions = actions_69,
 	},
 };
 
@@ -1363,6 +1463,8 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
@@ -1379,7 +1481,7 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
-static const struct sm_cell cells_CREATING[] = {
+static const struct sm_cell cells_PREPARING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_JOIN },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
@@ -1387,7 +1489,9 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
-	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1400,30 +1504,58 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
 };
 
-static const struct sm_cell cells_CREATED[] = {
-	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
-	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
+static const struct sm_cell cells_CREATING[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_JOIN },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+};
+
+static const struct sm_cell cells_CREATED[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1434,12 +1566,14 @@ static const uint16_t holds_CREATED[] = {
 
 static const struct sm_cell cells_REFUSED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
@@ -1452,7 +1586,7 @@ static const struct sm_cell cells_REFUSED[] = {
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1468,20 +1602,22 @@ static const struct sm_cell cells_STARTING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
-	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
-	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
 };
 
 static const uint16_t holds_STARTING[] = {
@@ -1491,24 +1627,26 @@ static const uint16_t holds_STARTING[] = {
 static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[29] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
-	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[33] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1520,25 +1658,27 @@ static const uint16_t holds_RUNNING[] = {
 static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[39] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[43] },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
 };
 
 static const uint16_t holds_STOPPING[] = {
@@ -1553,20 +1693,22 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
 };
 
 static const uint16_t holds_KILLING[] = {
@@ -1577,10 +1719,12 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
@@ -1610,6 +1754,8 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
@@ -1618,8 +1764,8 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
-	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
@@ -1629,25 +1775,27 @@ static const struct sm_cell cells_REMOVING[] = {
 static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[57] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[58] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
 };
 
 static const uint16_t holds_UPDATING_CREATED[] = {
@@ -1657,25 +1805,27 @@ static const uint16_t holds_UPDATING_CREATED[] = {
 static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[62] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[66] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[69] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[61] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[57] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[61] },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[58] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[63] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[68] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[62] },
 };
 
 static const uint16_t holds_UPDATING[] = {
@@ -1690,6 +1840,8 @@ static const struct sm_cell cells_GONE[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
@@ -1715,11 +1867,20 @@ static const struct sm_state states[] = {
 		.deadline = -1,
 		.cells = cells_NONE,
 	},
-	[CTR_STATE_CREATING] = {
-		.name = "CREATING",
+	[CTR_STATE_PREPARING] = {
+		.name = "PREPARING",
 		.number = 1,
 		.kind = SM_KIND_BUSY,
 		.recover = 0,
+		.deadline = -1,
+		.within_ms = 300000,
+		.cells = cells_PREPARING,
+	},
+	[CTR_STATE_CREATING] = {
+		.name = "CREATING",
+		.number = 13,
+		.kind = SM_KIND_BUSY,
+		.recover = 2,
 		.deadline = -1,
 		.within_ms = 300000,
 		.cells = cells_CREATING,
@@ -1729,7 +1890,7 @@ static const struct sm_state states[] = {
 		.number = 2,
 		.kind = SM_KIND_REST,
 		.shows = "CONTAINER_CREATED",
-		.recover = 2,
+		.recover = 4,
 		.deadline = -1,
 		.n_holds = 2,
 		.holds = holds_CREATED,
@@ -1751,7 +1912,7 @@ static const struct sm_state states[] = {
 		.number = 3,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_CREATED",
-		.recover = 3,
+		.recover = 5,
 		.deadline = -1,
 		.within_ms = 120000,
 		.n_holds = 1,
@@ -1763,7 +1924,7 @@ static const struct sm_state states[] = {
 		.number = 4,
 		.kind = SM_KIND_REST,
 		.shows = "CONTAINER_RUNNING",
-		.recover = 2,
+		.recover = 4,
 		.deadline = -1,
 		.n_holds = 2,
 		.holds = holds_RUNNING,
@@ -1774,7 +1935,7 @@ static const struct sm_state states[] = {
 		.number = 5,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_RUNNING",
-		.recover = 4,
+		.recover = 6,
 		.deadline = 0,
 		.n_holds = 1,
 		.holds = holds_STOPPING,
@@ -1785,7 +1946,7 @@ static const struct sm_state states[] = {
 		.number = 6,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_RUNNING",
-		.recover = 5,
+		.recover = 7,
 		.deadline = -1,
 		.within_ms = 10000,
 		.n_holds = 1,
@@ -1808,7 +1969,7 @@ static const struct sm_state states[] = {
 		.number = 8,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_EXITED",
-		.recover = 7,
+		.recover = 9,
 		.deadline = -1,
 		.unbounded = "unmounting and renaming the directory into the trash are tried again until they succeed",
 		.cells = cells_REMOVING,
@@ -1818,7 +1979,7 @@ static const struct sm_state states[] = {
 		.number = 10,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_CREATED",
-		.recover = 6,
+		.recover = 8,
 		.deadline = -1,
 		.within_ms = 60000,
 		.n_holds = 1,
@@ -1830,7 +1991,7 @@ static const struct sm_state states[] = {
 		.number = 11,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_RUNNING",
-		.recover = 6,
+		.recover = 8,
 		.deadline = -1,
 		.within_ms = 60000,
 		.n_holds = 1,
@@ -1874,16 +2035,16 @@ const struct sm_machine ctr_machine = {
 	.version = 1,
 	.boot_scoped = false,
 	.unstored = false,
-	.n_states = 13,
-	.n_events = 21,
-	.n_effects = 8,
-	.n_rows = 66,
+	.n_states = 14,
+	.n_events = 23,
+	.n_effects = 10,
+	.n_rows = 70,
 	.n_guards = 2,
-	.n_steps = 14,
+	.n_steps = 15,
 	.n_deadlines = 1,
 	.n_invariants = 4,
 	.initial = CTR_STATE_NONE,
-	.clock = 20,
+	.clock = 22,
 	.states = states,
 	.events = events,
 	.effects = effects,

@@ -10,6 +10,7 @@
 /* Indices into the machine's states; what is stored is sm_state.number. */
 enum ctr_state {
 	CTR_STATE_NONE = 0,
+	CTR_STATE_PREPARING,
 	CTR_STATE_CREATING,
 	CTR_STATE_CREATED,
 	CTR_STATE_REFUSED,
@@ -32,6 +33,8 @@ enum ctr_event {
 	CTR_EVENT_UPDATE, /* rpc */
 	CTR_EVENT_PREPARED, /* done */
 	CTR_EVENT_PREPARE_FAILED, /* done */
+	CTR_EVENT_CREATED, /* done */
+	CTR_EVENT_CREATE_FAILED, /* done */
 	CTR_EVENT_REFUSED, /* done */
 	CTR_EVENT_STARTED, /* done */
 	CTR_EVENT_START_FAILED, /* done */
@@ -62,6 +65,7 @@ static inline bool ctr_is_alive(uint16_t state)
 static inline bool ctr_is_unfinished(uint16_t state)
 {
 	return state == CTR_STATE_NONE ||
+		state == CTR_STATE_PREPARING ||
 		state == CTR_STATE_CREATING ||
 		state == CTR_STATE_CREATED ||
 		state == CTR_STATE_REFUSED ||
@@ -135,6 +139,8 @@ struct payload_stop;
 void payload_stop_free(void *stop);
 struct payload_resources;
 void payload_resources_free(void *resources);
+struct payload_bundle;
+void payload_bundle_free(void *bundle);
 struct payload_init;
 void payload_init_free(void *init);
 struct payload_exit;
@@ -150,14 +156,14 @@ static inline struct sm_event *ctr_event_update(struct payload_resources *resour
 	return sm_event_carry(CTR_EVENT_UPDATE, resources, payload_resources_free);
 }
 
-static inline struct sm_event *ctr_event_prepared(struct payload_init *init)
+static inline struct sm_event *ctr_event_prepared(struct payload_bundle *bundle)
 {
-	return sm_event_carry(CTR_EVENT_PREPARED, init, payload_init_free);
+	return sm_event_carry(CTR_EVENT_PREPARED, bundle, payload_bundle_free);
 }
 
-static inline struct sm_event *ctr_event_refused(struct payload_init *init)
+static inline struct sm_event *ctr_event_created(struct payload_init *init)
 {
-	return sm_event_carry(CTR_EVENT_REFUSED, init, payload_init_free);
+	return sm_event_carry(CTR_EVENT_CREATED, init, payload_init_free);
 }
 
 static inline struct sm_event *ctr_event_started(struct payload_init *init)
@@ -182,8 +188,9 @@ bool ctr_guard_stop_now(const Crisp__State__Container *row, const struct sm_even
 bool ctr_guard_stop_sooner(const Crisp__State__Container *row, const struct sm_event *ev, const struct payload_stop *stop);
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
-void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_init *init);
-void ctr_step_note_refused(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_init *init);
+void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_bundle *bundle);
+void ctr_step_note_created(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_init *init);
+void ctr_step_note_refused(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_note_refused_start(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_note_started(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_init *init);
 void ctr_step_note_start_failed(Crisp__State__Container *draft, const struct sm_event *ev);
@@ -207,7 +214,9 @@ bool ctr_invariant_has_refusal(const Crisp__State__Container *row);
 bool ctr_invariant_nothing_wanted(const Crisp__State__Container *row);
 
 /* Effects: called on the loop thread after the commit; hand over and return. */
-void ctr_effect_prepare(struct sm_object *obj); /* lasting: prepared prepare_failed refused */
+void ctr_effect_prepare(struct sm_object *obj); /* lasting: prepared prepare_failed */
+void ctr_effect_create_init(struct sm_object *obj); /* fleeting: created create_failed refused */
+void ctr_effect_probe_create(struct sm_object *obj); /* fleeting: created create_failed refused absent */
 void ctr_effect_start_init(struct sm_object *obj); /* fleeting: started start_failed */
 void ctr_effect_probe(struct sm_object *obj); /* fleeting: adopted exited lost absent */
 void ctr_effect_probe_start(struct sm_object *obj); /* fleeting: started not_started exited lost absent */

@@ -32,14 +32,19 @@ void payload_network_free(void *network)
 	free(n);
 }
 
+void payload_bundle_free(void *bundle)
+{
+	struct payload_bundle *b = bundle;
+
+	if (!b)
+		return;
+	free(b->groups);
+	free(b);
+}
+
 void payload_init_free(void *init)
 {
-	struct payload_init *i = init;
-
-	if (!i)
-		return;
-	free(i->groups);
-	free(i);
+	free(init);
 }
 
 void payload_exit_free(void *exit)

@@ -26,17 +26,20 @@ struct payload_network {
 	char **ips; /* NULL-terminated */
 };
 
-/* container: prepared, refused, started, adopted; exec: started */
-struct payload_init {
-	int32_t pid;
-	uint64_t ticks;
-	int64_t started_ns; /* CLOCK_REALTIME; 0: use the event's time */
-	bool has_user; /* the fields below are valid */
+/* container: prepared */
+struct payload_bundle {
 	uint32_t stop_signal;
 	int64_t uid, gid;
 	int64_t *groups;
 	size_t n_groups;
 	bool may_trace;
+};
+
+/* container: created, started, adopted; exec: started; shim: knows */
+struct payload_init {
+	int32_t pid;
+	uint64_t ticks;
+	int64_t started_ns; /* CLOCK_REALTIME; 0: use the event's time */
 };
 
 /* container and exec: exited */
@@ -80,6 +83,7 @@ struct payload_kept {
 
 void payload_setup_free(void *setup);
 void payload_network_free(void *network);
+void payload_bundle_free(void *bundle);
 void payload_init_free(void *init);
 void payload_exit_free(void *exit);
 void payload_stop_free(void *stop);

@@ -17,7 +17,7 @@
 #include "pod/fdstore.h"
 #include "pod/sandbox.h"
 
-/* Upper limit of the runtime's create; leaves time for the other steps of CREATING. */
+/* Upper limit of the runtime's create; leaves time for the line to settle in CREATING. */
 #define CREATE_MAX_S INT64_C(240)
 
 static const Crisp__State__Container *row_of(const struct object *o)

@@ -93,19 +93,18 @@ static int write_bundle(const char *run, const struct oci_spec *spec, struct err
 	return fs_replace_file(path, spec->config_json, spec->config_size, 0600, false, e);
 }
 
-static struct payload_init *init_of(const struct oci_spec *spec)
+static struct payload_bundle *payload_of(const struct oci_spec *spec)
 {
-	struct payload_init *f = xcalloc(1, sizeof(struct payload_init));
+	struct payload_bundle *b = xcalloc(1, sizeof(*b));
 
-	f->has_user = true;
-	f->uid = spec->uid;
-	f->gid = spec->gid;
-	f->stop_signal = (uint32_t)spec->stop_signal;
-	f->may_trace = spec->may_trace;
-	f->n_groups = spec->n_groups;
-	f->groups =
-		spec->n_groups ? xmemdup(spec->groups, spec->n_groups * sizeof(*f->groups)) : NULL;
-	return f;
+	b->uid = spec->uid;
+	b->gid = spec->gid;
+	b->stop_signal = (uint32_t)spec->stop_signal;
+	b->may_trace = spec->may_trace;
+	b->n_groups = spec->n_groups;
+	b->groups =
+		spec->n_groups ? xmemdup(spec->groups, spec->n_groups * sizeof(*b->groups)) : NULL;
+	return b;
 }
 
 static void log_warnings(const char *id, const struct oci_spec *spec)
@@ -191,7 +190,7 @@ static int build_spec(const struct bundle_parts *in, const Runtime__V1__Containe
 }
 
 static int prepare_with(const struct bundle_parts *in, const Runtime__V1__ContainerConfig *c,
-			const Runtime__V1__PodSandboxConfig *pc, struct payload_init **ret,
+			const Runtime__V1__PodSandboxConfig *pc, struct payload_bundle **ret,
 			struct err *e)
 {
 	_cleanup_free_ char *run = path_container_run(world.conf, in->id);
@@ -210,7 +209,7 @@ static int prepare_with(const struct bundle_parts *in, const Runtime__V1__Contai
 		r = write_bundle(run, &spec, e);
 	if (r == 0) {
 		log_warnings(in->id, &spec);
-		*ret = init_of(&spec);
+		*ret = payload_of(&spec);
 	}
 	oci_spec_done(&spec);
 	image_config_done(&image);
@@ -241,7 +240,7 @@ static int make_log_dir(const char *log_path, struct err *e)
 	return err_wrap(e, "config.log_path: directory of the log");
 }
 
-int bundle_make(const struct bundle_parts *in, struct payload_init **ret, struct err *e)
+int bundle_make(const struct bundle_parts *in, struct payload_bundle **ret, struct err *e)
 {
 	_cleanup_free_ char *run = path_container_run(world.conf, in->id);
 	_cleanup_free_ char *dir = path_container_dir(world.conf, in->id);

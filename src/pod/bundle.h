@@ -24,9 +24,8 @@ struct bundle_parts {
 	struct trust_subject **subjects;
 };
 
-/* Make mounts, directories and config.json.  *ret, owned by the caller: user and stop signal,
- * without the pid. */
-int bundle_make(const struct bundle_parts *in, struct payload_init **ret, struct err *e);
+/* Make mounts, directories and config.json.  *ret, owned by the caller: user and stop signal. */
+int bundle_make(const struct bundle_parts *in, struct payload_bundle **ret, struct err *e);
 
 /* Remove the runtime's state, mounts, cgroup and directories.  Idempotent.  0: done.  1: only the
  * container's directory is left, since the trash has no room: remove it in place. */

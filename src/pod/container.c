@@ -59,7 +59,7 @@ struct container_job {
 	Crisp__State__Container *row;
 	Crisp__State__Sandbox *pod;
 	struct bundle_parts in;
-	struct payload_init *out;
+	struct payload_bundle *out;
 	struct payload_exit *exit;
 	char *shim_cgroup; /* of an absent shim, "": none; NULL: shim not absent, or no pod */
 	int pidfd; /* of its first process, -1: none */
@@ -88,7 +88,7 @@ static void container_job_free(struct job *j)
 	crisp__state__container__free_unpacked(c->row, NULL);
 	if (c->pod)
 		crisp__state__sandbox__free_unpacked(c->pod, NULL);
-	payload_init_free(c->out);
+	payload_bundle_free(c->out);
 	free(c->exit);
 	free(c->shim_cgroup);
 	close_fdp(&c->pidfd);
@@ -113,83 +113,11 @@ static struct container_job *job_new(struct object *o, enum loop_lane lane,
 	return c;
 }
 
-/* --- prepare: root file system and bundle on a worker, then the shim's runtime --- */
+/* --- prepare: root file system and bundle, on a worker --- */
 
 static void prepare_failed(struct object *o, uint64_t gen, const struct err *e)
 {
 	effect_report(o, gen, sm_event_failed(CTR_EVENT_PREPARE_FAILED, e));
-}
-
-static struct payload_init *init_of_status(const struct shim_status *st)
-{
-	struct payload_init *f = xcalloc(1, sizeof(struct payload_init));
-
-	f->pid = (int32_t)st->pid;
-	f->ticks = st->start_ticks;
-	f->started_ns = st->started_ns;
-	return f;
-}
-
-/* A create that the runtime itself refused is a container whose start fails: the kubelet counts
- * restarts and backs off only for such.  Takes f. */
-static void create_failed(struct object *o, uint64_t gen, struct payload_init *f,
-			  const struct err *e)
-{
-	struct sm_event *ev;
-
-	if (e->code != ERR_UNKNOWN) {
-		payload_init_free(f);
-		prepare_failed(o, gen, e);
-		return;
-	}
-	ev = ctr_event_refused(f);
-	ev->err = *e;
-	effect_report(o, gen, ev);
-}
-
-static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans,
-			 const struct err *err)
-{
-	struct payload_init *f;
-	struct err e = ERR_NULL;
-
-	if (err && err->code == ERR_UNAVAILABLE)
-		return; /* the loss of the shim reaches every container of the pod */
-	f = take_ptr(o->own);
-	if (err) {
-		e = *err;
-		err_wrap(&e, "container %.13s", o->sm->id);
-		create_failed(o, gen, f, &e);
-		return;
-	}
-	f->pid = (int32_t)ans->status.pid;
-	f->ticks = ans->status.start_ticks;
-	if (f->pid <= 1 || f->pid == getpid()) {
-		err_set(&e, ERR_INTERNAL, "container %.13s: its shim names process %d as its first",
-			o->sm->id, f->pid);
-		payload_init_free(f);
-		prepare_failed(o, gen, &e);
-		return;
-	}
-	effect_report(o, gen, ctr_event_prepared(f));
-}
-
-static void create_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
-{
-	const struct payload_init *f = o->own; /* moves to the row after the create */
-	struct container_request r;
-	struct err e = ERR_NULL;
-
-	if (!link) {
-		err_set(&e, ERR_UNAVAILABLE, "the sandbox's shim is gone");
-		payload_init_free(take_ptr(o->own));
-		prepare_failed(o, gen, &e);
-		return;
-	}
-	container_request_init(&r, p, o, SHIM_CREATE);
-	r.req.flags |= f->may_trace ? SHIM_TRACER : 0;
-	pod_request(p, o, &r.req, NULL, 0, shim_created);
-	container_request_done(&r);
 }
 
 static int work_prepare(struct job *j, struct err *e)
@@ -201,23 +129,14 @@ static int work_prepare(struct job *j, struct err *e)
 
 static void done_prepare(struct job *j, struct object *o)
 {
-	struct container_job *cj = container_job(j);
-	struct pod *p = pod_find(cj->row->sandbox_id);
-
 	if (!o || o->sm->effect_gen != j->gen)
 		return;
-	if (j->result == 0 && !p)
-		j->result = err_set(&j->err, ERR_PRECONDITION, "the sandbox is gone");
-	if (j->result < 0) {
-		if (j->err.code == ERR_DATA_LOSS)
-			scrub_images_of(row_of(o));
+	if (j->result < 0 && j->err.code == ERR_DATA_LOSS)
+		scrub_images_of(row_of(o));
+	if (j->result < 0)
 		prepare_failed(o, j->gen, &j->err);
-		return;
-	}
-	/* Keep the payload in own until the create returns the pid. */
-	payload_init_free(o->own);
-	o->own = take_ptr(cj->out);
-	pod_when_settled(p, o, create_with);
+	else
+		effect_report(o, j->gen, ctr_event_prepared(take_ptr(container_job(j)->out)));
 }
 
 /* Find the init of the container whose PID namespace o joins (TARGET mode); *ret 0: none. */
@@ -313,7 +232,7 @@ static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct s
 		.pod = c->pod,
 		.features = features_of(conf_runtime_find(world.conf, pod->runtime_handler)),
 		/* A container that the shim knows is kept: SHIM_CREATE joins it. */
-		.again = o->sm->seq > 0 && !pod_known(p, o->sm->id),
+		.again = !pod_known(p, o->sm->id),
 	};
 	r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the sandbox's shim is gone");
 	if (r == 0)
@@ -351,6 +270,84 @@ void ctr_effect_prepare(struct sm_object *sm)
 	}
 	err_set(&e, ERR_PRECONDITION, "the sandbox is gone");
 	prepare_failed(o, sm->effect_gen, &e);
+}
+
+/* --- create: the shim's runtime --- */
+
+static struct payload_init *init_of_status(const struct shim_status *st)
+{
+	struct payload_init *f = xcalloc(1, sizeof(struct payload_init));
+
+	f->pid = (int32_t)st->pid;
+	f->ticks = st->start_ticks;
+	f->started_ns = st->started_ns;
+	return f;
+}
+
+/* A create that the runtime itself refused is a container whose start fails: the kubelet counts
+ * restarts and backs off only for such. */
+static void create_failed(struct object *o, uint64_t gen, const struct err *e)
+{
+	bool refused = e->code == ERR_UNKNOWN;
+
+	effect_report(o, gen,
+		      sm_event_failed(refused ? CTR_EVENT_REFUSED : CTR_EVENT_CREATE_FAILED, e));
+}
+
+static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans,
+			 const struct err *err)
+{
+	int32_t pid = (int32_t)ans->status.pid;
+	struct err e = ERR_NULL;
+
+	if (err && err->code == ERR_UNAVAILABLE)
+		return; /* the loss of the shim reaches every container of the pod */
+	if (err) {
+		e = *err;
+		err_wrap(&e, "container %.13s", o->sm->id);
+		create_failed(o, gen, &e);
+	} else if (pid <= 1 || pid == getpid()) {
+		err_set(&e, ERR_INTERNAL, "container %.13s: its shim names process %d as its first",
+			o->sm->id, pid);
+		create_failed(o, gen, &e);
+	} else {
+		effect_report(o, gen, ctr_event_created(init_of_status(&ans->status)));
+	}
+}
+
+static void create_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	struct container_request r;
+	struct err e = ERR_NULL;
+
+	if (!link) {
+		err_set(&e, ERR_UNAVAILABLE, "container %.13s: the sandbox's shim is gone",
+			o->sm->id);
+		create_failed(o, gen, &e);
+		return;
+	}
+	container_request_init(&r, p, o, SHIM_CREATE);
+	pod_request(p, o, &r.req, NULL, 0, shim_created);
+	container_request_done(&r);
+}
+
+void ctr_effect_create_init(struct sm_object *sm)
+{
+	with_line(object_of(sm), create_with);
+}
+
+/* SHIM_CREATE joins the create of a shim that knows the container. */
+static void probed_create(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	if (link && !pod_known(p, o->sm->id))
+		effect_report(o, gen, sm_event_new(CTR_EVENT_ABSENT));
+	else
+		create_with(o, gen, p, link);
+}
+
+void ctr_effect_probe_create(struct sm_object *sm)
+{
+	with_line(object_of(sm), probed_create);
 }
 
 /* --- exits --- */
@@ -759,29 +756,22 @@ static void create_lost(struct object *o)
 {
 	struct err e = ERR_NULL;
 
-	if (!ctr_is_creating(o->sm->state) || !o->own)
-		return;
-	payload_init_free(take_ptr(o->own));
 	err_set(&e, ERR_UNAVAILABLE, "container %.13s: the pod's shim died", o->sm->id);
-	prepare_failed(o, o->sm->effect_gen, &e);
+	create_failed(o, o->sm->effect_gen, &e);
 }
 
 static void child_lost(struct object *o)
 {
 	if (ctr_is_alive(o->sm->state))
 		container_settle(o);
-	else
+	else if (ctr_is_creating(o->sm->state))
 		create_lost(o);
 }
 
 void container_shim_back(struct object *o)
 {
-	if (!ctr_is_with_shim(o->sm->state))
-		return;
-	if (ctr_is_creating(o->sm->state) && !o->own)
-		return; /* the effect has not asked the shim yet */
-	payload_init_free(take_ptr(o->own));
-	sm_redo(o->sm);
+	if (ctr_is_with_shim(o->sm->state))
+		sm_redo(o->sm);
 }
 
 void container_pod_lost(const struct object *sandbox)
@@ -814,8 +804,6 @@ static void container_gone(struct object *o)
 
 	diskuse_gone(o);
 	usage_forget(o);
-	payload_init_free(o->own);
-	o->own = NULL;
 	if (p && sm_is_gone(o->sm))
 		pod_let_go(p, o->sm->id);
 }

@@ -33,36 +33,33 @@ static void note_pid(Crisp__State__Container *draft, const struct payload_init *
 	draft->pid_ticks = f->ticks;
 }
 
-/* Record what the bundle was made with. */
-static void note_bundle(Crisp__State__Container *draft, const struct payload_init *init)
+void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev,
+			    const struct payload_bundle *bundle)
 {
-	row_set_str(&draft->boot_id, clock_boot_id());
-	if (!init->has_user)
-		return;
-	draft->uid = init->uid;
-	draft->gid = init->gid;
-	draft->stop_signal = init->stop_signal;
-	draft->may_trace = init->may_trace;
+	size_t size = bundle->n_groups * sizeof(*bundle->groups);
+
+	(void)ev;
+	draft->uid = bundle->uid;
+	draft->gid = bundle->gid;
+	draft->stop_signal = bundle->stop_signal;
+	draft->may_trace = bundle->may_trace;
 	free(draft->groups);
-	draft->n_groups = init->n_groups;
-	draft->groups = init->n_groups
-				? xmemdup(init->groups, init->n_groups * sizeof(*init->groups))
-				: NULL;
+	draft->n_groups = bundle->n_groups;
+	draft->groups = size ? xmemdup(bundle->groups, size) : NULL;
 }
 
-void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev,
-			    const struct payload_init *init)
+void ctr_step_note_created(Crisp__State__Container *draft, const struct sm_event *ev,
+			   const struct payload_init *init)
 {
 	(void)ev;
 	note_pid(draft, init);
-	note_bundle(draft, init);
+	row_set_str(&draft->boot_id, clock_boot_id());
 }
 
-void ctr_step_note_refused(Crisp__State__Container *draft, const struct sm_event *ev,
-			   const struct payload_init *init)
+void ctr_step_note_refused(Crisp__State__Container *draft, const struct sm_event *ev)
 {
 	row_fail(&draft->refused, ev);
-	note_bundle(draft, init);
+	row_set_str(&draft->boot_id, clock_boot_id());
 }
 
 void ctr_step_note_started(Crisp__State__Container *draft, const struct sm_event *ev,

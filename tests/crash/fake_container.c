@@ -30,6 +30,10 @@ enum fault {
 	FAULT_UPDATE_FAILS = 1 << 7,
 	FAULT_UPDATE_HANGS = 1 << 8,
 	FAULT_REFUSED = 1 << 9,
+	FAULT_CREATE_FAILS = 1 << 10,
+	FAULT_CREATE_HANGS = 1 << 11,
+	FAULT_CREATE_HANGS_ONCE = 1 << 12,
+	FAULT_PREPARE_FAILS_AGAIN = 1 << 13,
 };
 
 enum happening {
@@ -52,6 +56,7 @@ enum update_arg {
 };
 
 #define EXIT_CODE 7
+#define USER 65534
 #define SHARES 77
 #define MEMORY (64 << 20)
 
@@ -63,6 +68,8 @@ static const char *const ID = "c0ffee0000000000000000000000000000000000000000000
 		sim_start(obj); \
 	}
 EFFECT(prepare)
+EFFECT(create_init)
+EFFECT(probe_create)
 EFFECT(start_init)
 EFFECT(probe)
 EFFECT(probe_start)
@@ -107,31 +114,64 @@ struct sm_event *container_evidence(const struct world *w)
 	return sm_event_new(w->ctr.shim_died ? CTR_EVENT_LOST : CTR_EVENT_ABSENT);
 }
 
-/* Started over, it makes the container anew as long as its process was never let go. */
+/* Started over, it prepares again as long as the container was never started. */
 void container_act_prepare(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_container *c = &sim->w->ctr;
+	bool again = c->rootfs;
+	struct payload_bundle *b;
+
+	(void)obj;
+	c->rootfs = true;
+	if (!c->shim)
+		c->proc = FAKE_PROC_NONE; /* the runtime's delete */
+	if (c->n_starts)
+		sim_bad(sim, "prepare would make a container anew that has been started");
+	if (sim_fault(sim, FAULT_PREPARE_FAILS) ||
+	    (again && sim_fault(sim, FAULT_PREPARE_FAILS_AGAIN))) {
+		sim_done(sim, job, sim_failed(CTR_EVENT_PREPARE_FAILED, "no such file"));
+		return;
+	}
+	if (sim_fault(sim, FAULT_PREPARE_HANGS))
+		return;
+	b = xcalloc(1, sizeof(*b));
+	b->uid = USER;
+	sim_done(sim, job, ctr_event_prepared(b));
+}
+
+void container_act_create_init(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	struct world_container *c = &sim->w->ctr;
 
 	(void)obj;
-	c->rootfs = true;
-	if (c->n_starts)
-		sim_bad(sim, "prepare would make a container anew that has been started");
-	if (sim_fault(sim, FAULT_PREPARE_FAILS)) {
-		sim_done(sim, job, sim_failed(CTR_EVENT_PREPARE_FAILED, "no such file"));
+	if (!c->rootfs)
+		sim_bad(sim, "a container is created without its rootfs");
+	if (c->proc && !c->shim)
+		sim_bad(sim, "a container is created over what an earlier shim left");
+	if (sim_fault(sim, FAULT_CREATE_FAILS) || c->record) {
+		sim_done(sim, job, sim_failed(CTR_EVENT_CREATE_FAILED, "no such device"));
 		return;
 	}
 	if (sim_fault(sim, FAULT_REFUSED)) {
-		struct sm_event *ev = ctr_event_refused(xcalloc(1, sizeof(struct payload_init)));
-
-		err_set(&ev->err, ERR_UNKNOWN, "executable file not found");
-		sim_done(sim, job, ev);
+		sim_done(sim, job, sim_failed(CTR_EVENT_REFUSED, "executable file not found"));
 		return;
 	}
 	c->shim = true;
-	c->shim_died = c->record = false;
+	c->shim_died = false;
 	c->proc = FAKE_PROC_CREATED;
-	if (!sim_fault(sim, FAULT_PREPARE_HANGS))
-		sim_done(sim, job, ctr_event_prepared(init_of_process()));
+	if (!sim_fault(sim, FAULT_CREATE_HANGS) && !sim_fault_once(sim, FAULT_CREATE_HANGS_ONCE))
+		sim_done(sim, job, ctr_event_created(init_of_process()));
+}
+
+/* A shim that knows the container joins the create. */
+void container_act_probe_create(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_container *c = &sim->w->ctr;
+
+	if (c->shim)
+		container_act_create_init(sim, obj, job);
+	else
+		sim_done(sim, job, sm_event_new(CTR_EVENT_ABSENT));
 }
 
 void container_act_start_init(struct sim *sim, struct sm_object *obj, const struct job *job)
@@ -256,7 +296,8 @@ static struct sm_object *target(struct sim *sim, const struct step *step, bool *
 		return NULL;
 	}
 	/* A new container under the name: nothing was ever seen of it. */
-	sim->w->ctr.n_starts = 0;
+	sim->w->ctr.n_starts = sim->w->ctr.shown = 0;
+	sim->w->ctr.started_ns = sim->w->ctr.finished_ns = 0;
 	row = xmalloc(sizeof(*row));
 	crisp__state__container__init(row);
 	return sim_object_new(sim, &ctr_machine, ID, row);
@@ -324,7 +365,8 @@ static bool kept(struct sim *sim, const struct step *step)
 	case CTR_EVENT_CREATE:
 		if (gone(obj))
 			return asked(sim, CTR_EVENT_REMOVE);
-		return obj->state != CTR_STATE_CREATING &&
+		return obj->state != CTR_STATE_PREPARING && obj->state != CTR_STATE_CREATING &&
+		       (row->uid == USER || row->failure) &&
 		       (obj->state != CTR_STATE_REMOVING || asked(sim, CTR_EVENT_REMOVE));
 	case CTR_EVENT_START:
 		if (gone(obj))
@@ -353,7 +395,8 @@ static bool explained(const struct sm_object *obj, const struct step *step)
 		obj->state == CTR_STATE_EXITED);
 }
 
-/* What was asked of the dead shim is asked of the new one, as after a restart of the daemon. */
+/* What was asked of the dead shim is asked of the new one, as after a restart of the daemon.  It
+ * does not adopt a container that is being created. */
 static void new_shim(struct sim *sim, bool late)
 {
 	struct sm_object *obj = sim_object(sim, &ctr_machine);
@@ -364,6 +407,8 @@ static void new_shim(struct sim *sim, bool late)
 	w->n_jobs = 0;
 	if (!obj || sm_state(obj)->kind != SM_KIND_BUSY)
 		return;
+	if (obj->state == CTR_STATE_CREATING)
+		w->ctr.shim = false;
 	w->jobs[w->n_jobs++] = (struct job){
 		.effect = (uint16_t)sm_state(obj)->recover,
 		.gen = obj->effect_gen,
@@ -529,6 +574,17 @@ static const struct scenario scenarios[] = {
 	  FAULT_REFUSED,
 	  { CREATE, ASK_NOW(CTR_EVENT_CREATE), FAILS(CTR_EVENT_START), REMOVE } },
 	{ "preparing it hangs", FAULT_PREPARE_HANGS, { FAILS(CTR_EVENT_CREATE) } },
+	{ "it cannot be created", FAULT_CREATE_FAILS, { FAILS(CTR_EVENT_CREATE) } },
+	{ "creating it hangs", FAULT_CREATE_HANGS, { FAILS(CTR_EVENT_CREATE) } },
+	{ "its shim is replaced while it is created",
+	  FAULT_CREATE_HANGS_ONCE,
+	  { CREATE, HAPPEN_IDLE(HAPPENS_NEW_SHIM), START, REMOVE } },
+	{ "its shim is replaced, and it cannot be prepared again",
+	  FAULT_CREATE_HANGS | FAULT_PREPARE_FAILS_AGAIN,
+	  { FAILS(CTR_EVENT_CREATE), HAPPEN_IDLE(HAPPENS_NEW_SHIM) } },
+	{ "its pod ends while it is created",
+	  FAULT_CREATE_HANGS,
+	  { FAILS(CTR_EVENT_CREATE), HAPPEN_IDLE(HAPPENS_POD_END) } },
 	{ "it cannot be started", FAULT_START_FAILS, { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
 	{ "starting it hangs", FAULT_START_HANGS, { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
 	{ "it ignores SIGTERM", FAULT_IGNORES_TERM, { CREATE, START, STOP(STOP_SOON), REMOVE } },

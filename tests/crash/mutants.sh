@@ -94,6 +94,11 @@ plant "STARTING is recovered by starting again" container sweep "started again" 
 plant "a remove is answered when the container is merely dead" container sweep \
 	"remove is answered OK in EXITED" \
 	"$(in_state RUNNING 's/: requeue, /: /')"
+plant "a create that was cut off is done again without its cleanup" container sweep "an earlier shim left" \
+	"/^effect probe_create/d
+	$(in_state CREATING 's/recover *probe_create/recover create_init/; /on *absent/d')"
+plant "a create is answered when it is prepared" container sweep "create is answered OK in CREATING" \
+	"$(in_state PREPARING 's/note_prepared, save boot,/note_prepared, save boot, reply,/')"
 plant "the exit is left unset when nobody knows it" container sweep "died by itself" \
 	"$(in_state RUNNING 's/absent *-> EXITED *: note_exit_unknown, save/absent -> EXITED : save/')"
 plant "a running container is not looked for after a restart" container sweep "" \

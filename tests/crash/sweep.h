@@ -265,6 +265,8 @@ struct sim {
 /* A container's effects, for the fakes whose machines have some for their children. */
 #define CONTAINER_ACTS \
 	{ "container", "prepare", container_act_prepare }, \
+		{ "container", "create_init", container_act_create_init }, \
+		{ "container", "probe_create", container_act_probe_create }, \
 		{ "container", "start_init", container_act_start_init }, \
 		{ "container", "probe", container_act_probe }, \
 		{ "container", "probe_start", container_act_probe_start }, \
@@ -275,6 +277,8 @@ struct sim {
 		"container", "erase", container_act_erase \
 	}
 void container_act_prepare(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_create_init(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_probe_create(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_start_init(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_probe(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_probe_start(struct sim *sim, struct sm_object *obj, const struct job *job);

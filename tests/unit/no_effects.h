@@ -21,6 +21,8 @@
 	}
 
 EFFECT(ctr_effect_prepare)
+EFFECT(ctr_effect_create_init)
+EFFECT(ctr_effect_probe_create)
 EFFECT(ctr_effect_start_init)
 EFFECT(ctr_effect_probe)
 EFFECT(ctr_effect_probe_start)

@@ -122,21 +122,22 @@ static void payloads_go_with_their_event(void **state)
 {
 	struct payload_setup *a = xcalloc(1, sizeof(*a));
 	struct payload_network *n = xcalloc(1, sizeof(*n));
-	struct payload_init *i = xcalloc(1, sizeof(*i));
+	struct payload_bundle *b = xcalloc(1, sizeof(*b));
 
 	(void)state;
 	a->cni_conf = xstrdup("{}");
 	n->result = xstrdup("{}");
 	n->ips = xcalloc(2, sizeof(char *));
 	n->ips[0] = xstrdup("10.0.0.1");
-	i->groups = xcalloc(3, sizeof(*i->groups));
+	b->groups = xcalloc(3, sizeof(*b->groups));
 	sm_event_free(sbx_event_is_set_up(a));
 	sm_event_free(sbx_event_network_up(n));
-	sm_event_free(ctr_event_prepared(i));
+	sm_event_free(ctr_event_prepared(b));
 	sm_event_free(img_event_untag(payload_tag_new("v1")));
 	sm_event_free(pul_event_fetched(payload_image_id_new(IMAGE_ID)));
 	payload_setup_free(NULL);
 	payload_network_free(NULL);
+	payload_bundle_free(NULL);
 	payload_init_free(NULL);
 	payload_resources_free(NULL);
 	payload_image_free(NULL);
@@ -167,41 +168,39 @@ static void container_stop(void **state)
 static void container_start(void **state)
 {
 	int64_t groups[] = { 5, 6 };
-	struct payload_init f = {
-		.pid = 77,
-		.ticks = 88,
-		.has_user = true,
+	struct payload_bundle b = {
 		.uid = 1,
 		.gid = 2,
 		.stop_signal = 15,
+		.may_trace = true,
 		.groups = groups,
 		.n_groups = 2,
 	};
+	struct payload_init f = { .pid = 77, .ticks = 88 };
 	struct sm_event ev = event_now();
 	Crisp__State__Container *row = container();
 
 	(void)state;
+	ctr_step_note_prepared(row, &ev, &b);
+	assert_int_equal(row->uid, 1);
+	assert_int_equal(row->gid, 2);
+	assert_int_equal(row->stop_signal, 15);
+	assert_true(row->may_trace);
+	assert_int_equal(row->n_groups, 2);
+	assert_int_equal(row->groups[1], 6);
+	assert_ptr_not_equal(row->groups, groups);
+	/* Prepared again. */
+	b.groups = NULL;
+	b.n_groups = 0;
+	ctr_step_note_prepared(row, &ev, &b);
+	assert_int_equal(row->n_groups, 0);
 	assert_false(ctr_invariant_has_pid(row));
-	ctr_step_note_prepared(row, &ev, &f);
+	ctr_step_note_created(row, &ev, &f);
 	assert_true(ctr_invariant_has_pid(row));
 	assert_int_equal(row->pid, 77);
 	assert_int_equal(row->pid_ticks, 88);
 	assert_int_equal(row->uid, 1);
-	assert_int_equal(row->gid, 2);
-	assert_int_equal(row->stop_signal, 15);
-	assert_int_equal(row->n_groups, 2);
-	assert_int_equal(row->groups[1], 6);
-	assert_ptr_not_equal(row->groups, groups);
 	assert_string_equal(row->boot_id, clock_boot_id());
-	/* Redone after a restart; then without what only the making knew. */
-	f.groups = NULL;
-	f.n_groups = 0;
-	ctr_step_note_prepared(row, &ev, &f);
-	assert_int_equal(row->n_groups, 0);
-	f = (struct payload_init){ .pid = 78, .ticks = 89 };
-	ctr_step_note_prepared(row, &ev, &f);
-	assert_int_equal(row->uid, 1);
-	assert_int_equal(row->pid, 78);
 	ctr_step_note_started(row, &ev, &f);
 	assert_true(row->started_ns == NOW);
 	f.started_ns = NOW - 9;
