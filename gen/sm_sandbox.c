@@ -14,6 +14,11 @@ static bool guard_unwired(const void *row, const struct sm_event *ev)
 	return sbx_guard_unwired(row, ev);
 }
 
+static bool guard_own_init(const void *row, const struct sm_event *ev)
+{
+	return sbx_guard_own_init(row, ev);
+}
+
 static bool guard_undoing(const void *row, const struct sm_event *ev)
 {
 	return sbx_guard_undoing(row, ev);
@@ -32,18 +37,35 @@ static bool guard_shim_crash_loop(const void *row, const struct sm_event *ev)
 static bool (*const guards[])(const void *row, const struct sm_event *ev) = {
 	[0] = guard_host_network,
 	[1] = guard_unwired,
-	[2] = guard_undoing,
-	[3] = guard_rebooted,
-	[4] = guard_shim_crash_loop,
+	[2] = guard_own_init,
+	[3] = guard_undoing,
+	[4] = guard_rebooted,
+	[5] = guard_shim_crash_loop,
 };
 
 static const char *const guard_names[] = {
 	[0] = "host_network",
 	[1] = "unwired",
-	[2] = "undoing",
-	[3] = "rebooted",
-	[4] = "shim_crash_loop",
+	[2] = "own_init",
+	[3] = "undoing",
+	[4] = "rebooted",
+	[5] = "shim_crash_loop",
 };
+
+static void step_note_netns(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_netns(draft, ev, sm_event_payload(ev));
+}
+
+static void step_note_shim(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_shim(draft, ev, sm_event_payload(ev));
+}
+
+static void step_note_init(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_init(draft, ev, sm_event_payload(ev));
+}
 
 static void step_note_setup(void *draft, const struct sm_event *ev)
 {
@@ -86,25 +108,31 @@ static void step_note_end(void *draft, const struct sm_event *ev)
 }
 
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
-	[0] = step_note_setup,
-	[1] = step_note_network,
-	[2] = step_note_no_network,
-	[3] = step_note_undo,
-	[4] = step_note_lost,
-	[5] = step_note_retry,
-	[6] = step_note_new_shim,
-	[7] = step_note_end,
+	[0] = step_note_netns,
+	[1] = step_note_shim,
+	[2] = step_note_init,
+	[3] = step_note_setup,
+	[4] = step_note_network,
+	[5] = step_note_no_network,
+	[6] = step_note_undo,
+	[7] = step_note_lost,
+	[8] = step_note_retry,
+	[9] = step_note_new_shim,
+	[10] = step_note_end,
 };
 
 static const char *const step_names[] = {
-	[0] = "note_setup",
-	[1] = "note_network",
-	[2] = "note_no_network",
-	[3] = "note_undo",
-	[4] = "note_lost",
-	[5] = "note_retry",
-	[6] = "note_new_shim",
-	[7] = "note_end",
+	[0] = "note_netns",
+	[1] = "note_shim",
+	[2] = "note_init",
+	[3] = "note_setup",
+	[4] = "note_network",
+	[5] = "note_no_network",
+	[6] = "note_undo",
+	[7] = "note_lost",
+	[8] = "note_retry",
+	[9] = "note_new_shim",
+	[10] = "note_end",
 };
 
 static bool invariant_has_shim(const void *row)
@@ -131,6 +159,10 @@ static const struct sm_event_info events[] = {
 	[SBX_EVENT_RUN] = { .name = "run", .class = SM_CLASS_RPC },
 	[SBX_EVENT_STOP] = { .name = "stop", .class = SM_CLASS_RPC },
 	[SBX_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
+	[SBX_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE, .carries = "netns" },
+	[SBX_EVENT_CONNECTED] = { .name = "connected", .class = SM_CLASS_DONE, .carries = "init" },
+	[SBX_EVENT_INIT_STARTED] = { .name = "init_started", .class = SM_CLASS_DONE, .carries = "init" },
+	[SBX_EVENT_INIT_PINNED] = { .name = "init_pinned", .class = SM_CLASS_DONE },
 	[SBX_EVENT_IS_SET_UP] = { .name = "is_set_up", .class = SM_CLASS_DONE, .carries = "setup" },
 	[SBX_EVENT_SETUP_FAILED] = { .name = "setup_failed", .class = SM_CLASS_DONE },
 	[SBX_EVENT_NETWORK_UP] = { .name = "network_up", .class = SM_CLASS_DONE, .carries = "network" },
@@ -149,7 +181,22 @@ static const struct sm_event_info events[] = {
 };
 
 static const uint16_t yields_set_up[] = {
-	SBX_EVENT_IS_SET_UP,
+	SBX_EVENT_PREPARED,
+	SBX_EVENT_SETUP_FAILED,
+};
+
+static const uint16_t yields_connect_shim[] = {
+	SBX_EVENT_CONNECTED,
+	SBX_EVENT_SETUP_FAILED,
+};
+
+static const uint16_t yields_start_init[] = {
+	SBX_EVENT_INIT_STARTED,
+	SBX_EVENT_SETUP_FAILED,
+};
+
+static const uint16_t yields_pin_init[] = {
+	SBX_EVENT_INIT_PINNED,
 	SBX_EVENT_SETUP_FAILED,
 };
 
@@ -194,13 +241,34 @@ static const struct sm_effect_info effects[] = {
 		.start = sbx_effect_set_up,
 	},
 	[1] = {
+		.name = "connect_shim",
+		.lasting = false,
+		.n_yields = 2,
+		.yields = yields_connect_shim,
+		.start = sbx_effect_connect_shim,
+	},
+	[2] = {
+		.name = "start_init",
+		.lasting = false,
+		.n_yields = 2,
+		.yields = yields_start_init,
+		.start = sbx_effect_start_init,
+	},
+	[3] = {
+		.name = "pin_init",
+		.lasting = false,
+		.n_yields = 2,
+		.yields = yields_pin_init,
+		.start = sbx_effect_pin_init,
+	},
+	[4] = {
 		.name = "probe_shim",
 		.lasting = false,
 		.n_yields = 3,
 		.yields = yields_probe_shim,
 		.start = sbx_effect_probe_shim,
 	},
-	[2] = {
+	[5] = {
 		.name = "replace_shim",
 		.lasting = false,
 		.retry_min_ms = 250,
@@ -209,14 +277,14 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_replace_shim,
 		.start = sbx_effect_replace_shim,
 	},
-	[3] = {
+	[6] = {
 		.name = "add_network",
 		.lasting = true,
 		.n_yields = 2,
 		.yields = yields_add_network,
 		.start = sbx_effect_add_network,
 	},
-	[4] = {
+	[7] = {
 		.name = "delete_network",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -225,7 +293,7 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_delete_network,
 		.start = sbx_effect_delete_network,
 	},
-	[5] = {
+	[8] = {
 		.name = "tear_down",
 		.lasting = false,
 		.retry_min_ms = 250,
@@ -234,7 +302,7 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_tear_down,
 		.start = sbx_effect_tear_down,
 	},
-	[6] = {
+	[9] = {
 		.name = "erase",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -251,178 +319,266 @@ static const struct sm_action actions_0[] = {
 };
 
 static const struct sm_action actions_1[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_setup */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_netns */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* connect_shim */
 };
 
 static const struct sm_action actions_2[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_setup */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 3 }, /* add_network */
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
 };
 
 static const struct sm_action actions_3[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
 };
 
 static const struct sm_action actions_4[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* tear_down */
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_netns */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* connect_shim */
 };
 
 static const struct sm_action actions_5[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_network */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_shim */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* start_init */
 };
 
 static const struct sm_action actions_6[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_shim */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* delete_network */
 };
 
 static const struct sm_action actions_7[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_shim */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* delete_network */
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* add_network */
 };
 
 static const struct sm_action actions_8[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_setup */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
 };
 
 static const struct sm_action actions_9[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
 };
 
 static const struct sm_action actions_10[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_netns */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* connect_shim */
 };
 
 static const struct sm_action actions_11[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_lost */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_init */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 2 }, /* replace_shim */
+	{ .op = SM_OP_EFFECT, .arg = 3 }, /* pin_init */
 };
 
 static const struct sm_action actions_12[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
 };
 
 static const struct sm_action actions_13[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+};
+
+static const struct sm_action actions_14[] = {
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_netns */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* connect_shim */
+};
+
+static const struct sm_action actions_15[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_16[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* add_network */
+};
+
+static const struct sm_action actions_17[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+};
+
+static const struct sm_action actions_18[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+};
+
+static const struct sm_action actions_19[] = {
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_network */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_20[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* delete_network */
+};
+
+static const struct sm_action actions_21[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* delete_network */
+};
+
+static const struct sm_action actions_22[] = {
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_setup */
+	{ .op = SM_OP_SAVE_BOOT },
+};
+
+static const struct sm_action actions_23[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
-static const struct sm_action actions_14[] = {
+static const struct sm_action actions_24[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_25[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_lost */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* replace_shim */
+};
+
+static const struct sm_action actions_26[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_27[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_28[] = {
 	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
-static const struct sm_action actions_15[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_new_shim */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
-};
-
-static const struct sm_action actions_16[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
-};
-
-static const struct sm_action actions_17[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_retry */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 2 }, /* replace_shim */
-};
-
-static const struct sm_action actions_18[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
-};
-
-static const struct sm_action actions_19[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
-};
-
-static const struct sm_action actions_20[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* tear_down */
-};
-
-static const struct sm_action actions_21[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* delete_network */
-};
-
-static const struct sm_action actions_22[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_no_network */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* tear_down */
-};
-
-static const struct sm_action actions_23[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* delete_network */
-};
-
-static const struct sm_action actions_24[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
-};
-
-static const struct sm_action actions_25[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
-static const struct sm_action actions_26[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* tear_down */
-};
-
-static const struct sm_action actions_27[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
-};
-
-static const struct sm_action actions_28[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
-};
-
 static const struct sm_action actions_29[] = {
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_new_shim */
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_30[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_31[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_retry */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* replace_shim */
+};
+
+static const struct sm_action actions_32[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_33[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_34[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+};
+
+static const struct sm_action actions_35[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* delete_network */
+};
+
+static const struct sm_action actions_36[] = {
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_no_network */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+};
+
+static const struct sm_action actions_37[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* delete_network */
+};
+
+static const struct sm_action actions_38[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+};
+
+static const struct sm_action actions_39[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_40[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+};
+
+static const struct sm_action actions_41[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
+};
+
+static const struct sm_action actions_42[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+};
+
+static const struct sm_action actions_43[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_44[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
 };
 
 static const struct sm_row rows[] = {
@@ -432,313 +588,453 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_RUN,
 		.guard = -1,
 		.target = SBX_STATE_SETUP,
-		.line = 62,
+		.line = 74,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
 	[1] = {
 		.number = 1,
 		.state = SBX_STATE_SETUP,
-		.event = SBX_EVENT_IS_SET_UP,
-		.guard = 0,
-		.target = SBX_STATE_READY,
-		.line = 68,
+		.event = SBX_EVENT_PREPARED,
+		.guard = -1,
+		.target = SBX_STATE_CONNECTING,
+		.line = 80,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
 	[2] = {
 		.number = 2,
 		.state = SBX_STATE_SETUP,
-		.event = SBX_EVENT_IS_SET_UP,
+		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_UP,
-		.line = 69,
-		.n_actions = 3,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 81,
+		.n_actions = 4,
 		.actions = actions_2,
 	},
 	[3] = {
 		.number = 3,
 		.state = SBX_STATE_SETUP,
-		.event = SBX_EVENT_SETUP_FAILED,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 70,
+		.line = 82,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
 	[4] = {
 		.number = 4,
-		.state = SBX_STATE_SETUP,
-		.event = SBX_EVENT_OVERDUE,
+		.state = SBX_STATE_CONNECTING,
+		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 71,
-		.n_actions = 4,
+		.target = SBX_STATE_CONNECTING,
+		.line = 91,
+		.n_actions = 3,
 		.actions = actions_4,
 	},
 	[5] = {
 		.number = 5,
-		.state = SBX_STATE_NETWORK_UP,
-		.event = SBX_EVENT_NETWORK_UP,
-		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 81,
+		.state = SBX_STATE_CONNECTING,
+		.event = SBX_EVENT_CONNECTED,
+		.guard = 2,
+		.target = SBX_STATE_STARTING_INIT,
+		.line = 92,
 		.n_actions = 3,
 		.actions = actions_5,
 	},
 	[6] = {
 		.number = 6,
-		.state = SBX_STATE_NETWORK_UP,
-		.event = SBX_EVENT_NETWORK_FAILED,
-		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 82,
-		.n_actions = 4,
+		.state = SBX_STATE_CONNECTING,
+		.event = SBX_EVENT_CONNECTED,
+		.guard = 0,
+		.target = SBX_STATE_READY,
+		.line = 93,
+		.n_actions = 3,
 		.actions = actions_6,
 	},
 	[7] = {
 		.number = 7,
-		.state = SBX_STATE_NETWORK_UP,
-		.event = SBX_EVENT_OVERDUE,
+		.state = SBX_STATE_CONNECTING,
+		.event = SBX_EVENT_CONNECTED,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 83,
-		.n_actions = 4,
+		.target = SBX_STATE_NETWORK_UP,
+		.line = 94,
+		.n_actions = 3,
 		.actions = actions_7,
 	},
 	[8] = {
 		.number = 8,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_IS_SET_UP,
+		.state = SBX_STATE_CONNECTING,
+		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 92,
-		.n_actions = 2,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 95,
+		.n_actions = 4,
 		.actions = actions_8,
 	},
 	[9] = {
 		.number = 9,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_SHIM_LOST,
-		.guard = 3,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 93,
-		.n_actions = 3,
+		.state = SBX_STATE_CONNECTING,
+		.event = SBX_EVENT_OVERDUE,
+		.guard = -1,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 96,
+		.n_actions = 4,
 		.actions = actions_9,
 	},
 	[10] = {
 		.number = 10,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_SHIM_LOST,
-		.guard = 4,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 94,
+		.state = SBX_STATE_STARTING_INIT,
+		.event = SBX_EVENT_PREPARED,
+		.guard = -1,
+		.target = SBX_STATE_CONNECTING,
+		.line = 106,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
 	[11] = {
 		.number = 11,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_SHIM_LOST,
+		.state = SBX_STATE_STARTING_INIT,
+		.event = SBX_EVENT_INIT_STARTED,
 		.guard = -1,
-		.target = SBX_STATE_REPLACING_SHIM,
-		.line = 95,
+		.target = SBX_STATE_PINNING_INIT,
+		.line = 107,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
 	[12] = {
 		.number = 12,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_POD_BROKEN,
+		.state = SBX_STATE_STARTING_INIT,
+		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 96,
-		.n_actions = 3,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 108,
+		.n_actions = 4,
 		.actions = actions_12,
 	},
 	[13] = {
 		.number = 13,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_STOP,
+		.state = SBX_STATE_STARTING_INIT,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 97,
-		.n_actions = 2,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 109,
+		.n_actions = 4,
 		.actions = actions_13,
 	},
 	[14] = {
 		.number = 14,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_REMOVE,
+		.state = SBX_STATE_PINNING_INIT,
+		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 98,
+		.target = SBX_STATE_CONNECTING,
+		.line = 119,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
 	[15] = {
 		.number = 15,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_IS_SET_UP,
-		.guard = -1,
+		.state = SBX_STATE_PINNING_INIT,
+		.event = SBX_EVENT_INIT_PINNED,
+		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 106,
-		.n_actions = 3,
+		.line = 120,
+		.n_actions = 2,
 		.actions = actions_15,
 	},
 	[16] = {
 		.number = 16,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_SETUP_FAILED,
-		.guard = 4,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 107,
-		.n_actions = 3,
+		.state = SBX_STATE_PINNING_INIT,
+		.event = SBX_EVENT_INIT_PINNED,
+		.guard = -1,
+		.target = SBX_STATE_NETWORK_UP,
+		.line = 121,
+		.n_actions = 2,
 		.actions = actions_16,
 	},
 	[17] = {
 		.number = 17,
-		.state = SBX_STATE_REPLACING_SHIM,
+		.state = SBX_STATE_PINNING_INIT,
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_REPLACING_SHIM,
-		.line = 108,
-		.retries = true,
-		.n_actions = 3,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 122,
+		.n_actions = 4,
 		.actions = actions_17,
 	},
 	[18] = {
 		.number = 18,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_POD_BROKEN,
+		.state = SBX_STATE_PINNING_INIT,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 109,
-		.n_actions = 3,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 123,
+		.n_actions = 4,
 		.actions = actions_18,
 	},
 	[19] = {
 		.number = 19,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_OVERDUE,
+		.state = SBX_STATE_NETWORK_UP,
+		.event = SBX_EVENT_NETWORK_UP,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 110,
+		.target = SBX_STATE_READY,
+		.line = 133,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
 	[20] = {
 		.number = 20,
-		.state = SBX_STATE_STOPPING_CONTAINERS,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
-		.guard = 1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 119,
-		.n_actions = 2,
+		.state = SBX_STATE_NETWORK_UP,
+		.event = SBX_EVENT_NETWORK_FAILED,
+		.guard = -1,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 134,
+		.n_actions = 4,
 		.actions = actions_20,
 	},
 	[21] = {
 		.number = 21,
-		.state = SBX_STATE_STOPPING_CONTAINERS,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.state = SBX_STATE_NETWORK_UP,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 120,
-		.n_actions = 2,
+		.line = 135,
+		.n_actions = 4,
 		.actions = actions_21,
 	},
 	[22] = {
 		.number = 22,
-		.state = SBX_STATE_NETWORK_DOWN,
-		.event = SBX_EVENT_NETWORK_DOWN,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_IS_SET_UP,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 129,
-		.n_actions = 3,
+		.target = SBX_STATE_READY,
+		.line = 144,
+		.n_actions = 2,
 		.actions = actions_22,
 	},
 	[23] = {
 		.number = 23,
-		.state = SBX_STATE_NETWORK_DOWN,
-		.event = SBX_EVENT_NETWORK_STUCK,
-		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 130,
-		.retries = true,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_SHIM_LOST,
+		.guard = 4,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 145,
 		.n_actions = 3,
 		.actions = actions_23,
 	},
 	[24] = {
 		.number = 24,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TORN_DOWN,
-		.guard = 2,
-		.target = SBX_STATE_UNLINKING,
-		.line = 139,
-		.n_actions = 2,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_SHIM_LOST,
+		.guard = 5,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 146,
+		.n_actions = 3,
 		.actions = actions_24,
 	},
 	[25] = {
 		.number = 25,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TORN_DOWN,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_SHIM_LOST,
 		.guard = -1,
-		.target = SBX_STATE_NOTREADY,
-		.line = 140,
-		.n_actions = 2,
+		.target = SBX_STATE_REPLACING_SHIM,
+		.line = 147,
+		.n_actions = 3,
 		.actions = actions_25,
 	},
 	[26] = {
 		.number = 26,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TEARDOWN_STUCK,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_POD_BROKEN,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 141,
-		.retries = true,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 148,
 		.n_actions = 3,
 		.actions = actions_26,
 	},
 	[27] = {
 		.number = 27,
-		.state = SBX_STATE_NOTREADY,
-		.event = SBX_EVENT_REMOVE,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_STOP,
 		.guard = -1,
-		.target = SBX_STATE_REMOVING_CONTAINERS,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
 		.line = 149,
 		.n_actions = 2,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
-		.state = SBX_STATE_REMOVING_CONTAINERS,
-		.event = SBX_EVENT_CHILDLESS,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
-		.target = SBX_STATE_UNLINKING,
-		.line = 157,
-		.n_actions = 2,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 150,
+		.n_actions = 3,
 		.actions = actions_28,
 	},
 	[29] = {
 		.number = 29,
-		.state = SBX_STATE_UNLINKING,
-		.event = SBX_EVENT_ERASED,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_IS_SET_UP,
 		.guard = -1,
-		.target = SBX_STATE_GONE,
-		.line = 166,
-		.n_actions = 2,
+		.target = SBX_STATE_READY,
+		.line = 158,
+		.n_actions = 3,
 		.actions = actions_29,
 	},
 	[30] = {
 		.number = 30,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_SETUP_FAILED,
+		.guard = 5,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 159,
+		.n_actions = 3,
+		.actions = actions_30,
+	},
+	[31] = {
+		.number = 31,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_SETUP_FAILED,
+		.guard = -1,
+		.target = SBX_STATE_REPLACING_SHIM,
+		.line = 160,
+		.retries = true,
+		.n_actions = 3,
+		.actions = actions_31,
+	},
+	[32] = {
+		.number = 32,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_POD_BROKEN,
+		.guard = -1,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 161,
+		.n_actions = 3,
+		.actions = actions_32,
+	},
+	[33] = {
+		.number = 33,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_OVERDUE,
+		.guard = -1,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 162,
+		.n_actions = 3,
+		.actions = actions_33,
+	},
+	[34] = {
+		.number = 34,
+		.state = SBX_STATE_STOPPING_CONTAINERS,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.guard = 1,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 171,
+		.n_actions = 2,
+		.actions = actions_34,
+	},
+	[35] = {
+		.number = 35,
+		.state = SBX_STATE_STOPPING_CONTAINERS,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.guard = -1,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 172,
+		.n_actions = 2,
+		.actions = actions_35,
+	},
+	[36] = {
+		.number = 36,
+		.state = SBX_STATE_NETWORK_DOWN,
+		.event = SBX_EVENT_NETWORK_DOWN,
+		.guard = -1,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 181,
+		.n_actions = 3,
+		.actions = actions_36,
+	},
+	[37] = {
+		.number = 37,
+		.state = SBX_STATE_NETWORK_DOWN,
+		.event = SBX_EVENT_NETWORK_STUCK,
+		.guard = -1,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 182,
+		.retries = true,
+		.n_actions = 3,
+		.actions = actions_37,
+	},
+	[38] = {
+		.number = 38,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TORN_DOWN,
+		.guard = 3,
+		.target = SBX_STATE_UNLINKING,
+		.line = 191,
+		.n_actions = 2,
+		.actions = actions_38,
+	},
+	[39] = {
+		.number = 39,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TORN_DOWN,
+		.guard = -1,
+		.target = SBX_STATE_NOTREADY,
+		.line = 192,
+		.n_actions = 2,
+		.actions = actions_39,
+	},
+	[40] = {
+		.number = 40,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TEARDOWN_STUCK,
+		.guard = -1,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 193,
+		.retries = true,
+		.n_actions = 3,
+		.actions = actions_40,
+	},
+	[41] = {
+		.number = 41,
+		.state = SBX_STATE_NOTREADY,
+		.event = SBX_EVENT_REMOVE,
+		.guard = -1,
+		.target = SBX_STATE_REMOVING_CONTAINERS,
+		.line = 201,
+		.n_actions = 2,
+		.actions = actions_41,
+	},
+	[42] = {
+		.number = 42,
+		.state = SBX_STATE_REMOVING_CONTAINERS,
+		.event = SBX_EVENT_CHILDLESS,
+		.guard = -1,
+		.target = SBX_STATE_UNLINKING,
+		.line = 209,
+		.n_actions = 2,
+		.actions = actions_42,
+	},
+	[43] = {
+		.number = 43,
+		.state = SBX_STATE_UNLINKING,
+		.event = SBX_EVENT_ERASED,
+		.guard = -1,
+		.target = SBX_STATE_GONE,
+		.line = 218,
+		.n_actions = 2,
+		.actions = actions_43,
+	},
+	[44] = {
+		.number = 44,
 		.state = SBX_STATE_UNLINKING,
 		.event = SBX_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_UNLINKING,
-		.line = 167,
+		.line = 219,
 		.retries = true,
 		.n_actions = 3,
-		.actions = actions_30,
+		.actions = actions_44,
 	},
 };
 
@@ -746,6 +1042,10 @@ static const struct sm_cell cells_NONE[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[0] },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
@@ -767,8 +1067,12 @@ static const struct sm_cell cells_SETUP[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[1] },
-	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
@@ -781,17 +1085,21 @@ static const struct sm_cell cells_SETUP[] = {
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
 };
 
-static const struct sm_cell cells_NETWORK_UP[] = {
+static const struct sm_cell cells_CONNECTING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[5] },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
-	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -802,7 +1110,90 @@ static const struct sm_cell cells_NETWORK_UP[] = {
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
+};
+
+static const struct sm_cell cells_STARTING_INIT[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
+};
+
+static const uint16_t holds_STARTING_INIT[] = {
+	0, /* has_shim */
+};
+
+static const struct sm_cell cells_PINNING_INIT[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[15] },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
+};
+
+static const uint16_t holds_PINNING_INIT[] = {
+	0, /* has_shim */
+};
+
+static const struct sm_cell cells_NETWORK_UP[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
 };
 
 static const uint16_t holds_NETWORK_UP[] = {
@@ -811,9 +1202,13 @@ static const uint16_t holds_NETWORK_UP[] = {
 
 static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
-	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
@@ -825,8 +1220,8 @@ static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[9] },
-	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[23] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -839,8 +1234,12 @@ static const struct sm_cell cells_REPLACING_SHIM[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
-	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[16] },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[30] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
@@ -852,8 +1251,8 @@ static const struct sm_cell cells_REPLACING_SHIM[] = {
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
 };
 
 static const uint16_t holds_REPLACING_SHIM[] = {
@@ -865,11 +1264,15 @@ static const struct sm_cell cells_STOPPING_CONTAINERS[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[20] },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[34] },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
@@ -886,13 +1289,17 @@ static const struct sm_cell cells_NETWORK_DOWN[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
-	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -907,6 +1314,10 @@ static const struct sm_cell cells_TEARDOWN[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
@@ -914,8 +1325,8 @@ static const struct sm_cell cells_TEARDOWN[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[24] },
-	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[38] },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -927,7 +1338,11 @@ static const struct sm_cell cells_TEARDOWN[] = {
 static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
@@ -949,6 +1364,10 @@ static const struct sm_cell cells_REMOVING_CONTAINERS[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
@@ -958,7 +1377,7 @@ static const struct sm_cell cells_REMOVING_CONTAINERS[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -970,6 +1389,10 @@ static const struct sm_cell cells_UNLINKING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
@@ -980,8 +1403,8 @@ static const struct sm_cell cells_UNLINKING[] = {
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
-	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
@@ -991,6 +1414,10 @@ static const struct sm_cell cells_GONE[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
@@ -1026,11 +1453,42 @@ static const struct sm_state states[] = {
 		.within_ms = 120000,
 		.cells = cells_SETUP,
 	},
+	[SBX_STATE_CONNECTING] = {
+		.name = "CONNECTING",
+		.number = 12,
+		.kind = SM_KIND_BUSY,
+		.recover = 0,
+		.deadline = -1,
+		.within_ms = 60000,
+		.cells = cells_CONNECTING,
+	},
+	[SBX_STATE_STARTING_INIT] = {
+		.name = "STARTING_INIT",
+		.number = 13,
+		.kind = SM_KIND_BUSY,
+		.recover = 0,
+		.deadline = -1,
+		.within_ms = 60000,
+		.n_holds = 1,
+		.holds = holds_STARTING_INIT,
+		.cells = cells_STARTING_INIT,
+	},
+	[SBX_STATE_PINNING_INIT] = {
+		.name = "PINNING_INIT",
+		.number = 14,
+		.kind = SM_KIND_BUSY,
+		.recover = 0,
+		.deadline = -1,
+		.within_ms = 60000,
+		.n_holds = 1,
+		.holds = holds_PINNING_INIT,
+		.cells = cells_PINNING_INIT,
+	},
 	[SBX_STATE_NETWORK_UP] = {
 		.name = "NETWORK_UP",
 		.number = 2,
 		.kind = SM_KIND_BUSY,
-		.recover = 3,
+		.recover = 6,
 		.deadline = -1,
 		.within_ms = 240000,
 		.n_holds = 1,
@@ -1042,7 +1500,7 @@ static const struct sm_state states[] = {
 		.number = 3,
 		.kind = SM_KIND_REST,
 		.shows = "SANDBOX_READY",
-		.recover = 1,
+		.recover = 4,
 		.deadline = -1,
 		.n_holds = 2,
 		.holds = holds_READY,
@@ -1053,7 +1511,7 @@ static const struct sm_state states[] = {
 		.number = 11,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_READY",
-		.recover = 2,
+		.recover = 5,
 		.deadline = -1,
 		.within_ms = 120000,
 		.n_holds = 2,
@@ -1076,7 +1534,7 @@ static const struct sm_state states[] = {
 		.number = 5,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 4,
+		.recover = 7,
 		.deadline = -1,
 		.unbounded = "a CNI DEL is never given up: each try has the plugin's time-out, then a longer pause",
 		.cells = cells_NETWORK_DOWN,
@@ -1086,7 +1544,7 @@ static const struct sm_state states[] = {
 		.number = 6,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 5,
+		.recover = 8,
 		.deadline = -1,
 		.unbounded = "unmounting is tried again until it succeeds",
 		.cells = cells_TEARDOWN,
@@ -1116,7 +1574,7 @@ static const struct sm_state states[] = {
 		.number = 9,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 6,
+		.recover = 9,
 		.deadline = -1,
 		.unbounded = "removing the pod's directory is tried again until it succeeds",
 		.cells = cells_UNLINKING,
@@ -1144,16 +1602,16 @@ const struct sm_machine sbx_machine = {
 	.version = 1,
 	.boot_scoped = false,
 	.unstored = false,
-	.n_states = 12,
-	.n_events = 18,
-	.n_effects = 7,
-	.n_rows = 31,
-	.n_guards = 5,
-	.n_steps = 8,
+	.n_states = 15,
+	.n_events = 22,
+	.n_effects = 10,
+	.n_rows = 45,
+	.n_guards = 6,
+	.n_steps = 11,
 	.n_deadlines = 0,
 	.n_invariants = 2,
 	.initial = SBX_STATE_NONE,
-	.clock = 17,
+	.clock = 21,
 	.states = states,
 	.events = events,
 	.effects = effects,

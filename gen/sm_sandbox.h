@@ -11,6 +11,9 @@
 enum sbx_state {
 	SBX_STATE_NONE = 0,
 	SBX_STATE_SETUP,
+	SBX_STATE_CONNECTING,
+	SBX_STATE_STARTING_INIT,
+	SBX_STATE_PINNING_INIT,
 	SBX_STATE_NETWORK_UP,
 	SBX_STATE_READY,
 	SBX_STATE_REPLACING_SHIM,
@@ -27,6 +30,10 @@ enum sbx_event {
 	SBX_EVENT_RUN = 0, /* rpc */
 	SBX_EVENT_STOP, /* rpc */
 	SBX_EVENT_REMOVE, /* rpc */
+	SBX_EVENT_PREPARED, /* done */
+	SBX_EVENT_CONNECTED, /* done */
+	SBX_EVENT_INIT_STARTED, /* done */
+	SBX_EVENT_INIT_PINNED, /* done */
 	SBX_EVENT_IS_SET_UP, /* done */
 	SBX_EVENT_SETUP_FAILED, /* done */
 	SBX_EVENT_NETWORK_UP, /* done */
@@ -53,6 +60,9 @@ static inline bool sbx_is_ready(uint16_t state)
 static inline bool sbx_is_live(uint16_t state)
 {
 	return state == SBX_STATE_SETUP ||
+		state == SBX_STATE_CONNECTING ||
+		state == SBX_STATE_STARTING_INIT ||
+		state == SBX_STATE_PINNING_INIT ||
 		state == SBX_STATE_NETWORK_UP ||
 		state == SBX_STATE_READY ||
 		state == SBX_STATE_REPLACING_SHIM ||
@@ -72,10 +82,29 @@ static inline bool sbx_is_stopping_containers(uint16_t state)
 }
 
 /* What events carry; its owner says how it is freed. */
+struct payload_netns;
+void payload_netns_free(void *netns);
+struct payload_init;
+void payload_init_free(void *init);
 struct payload_setup;
 void payload_setup_free(void *setup);
 struct payload_network;
 void payload_network_free(void *network);
+
+static inline struct sm_event *sbx_event_prepared(struct payload_netns *netns)
+{
+	return sm_event_carry(SBX_EVENT_PREPARED, netns, payload_netns_free);
+}
+
+static inline struct sm_event *sbx_event_connected(struct payload_init *init)
+{
+	return sm_event_carry(SBX_EVENT_CONNECTED, init, payload_init_free);
+}
+
+static inline struct sm_event *sbx_event_init_started(struct payload_init *init)
+{
+	return sm_event_carry(SBX_EVENT_INIT_STARTED, init, payload_init_free);
+}
 
 static inline struct sm_event *sbx_event_is_set_up(struct payload_setup *setup)
 {
@@ -92,11 +121,15 @@ extern const struct sm_machine sbx_machine;
 /* Guards: pure questions about the row and the event. */
 bool sbx_guard_host_network(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_unwired(const Crisp__State__Sandbox *row, const struct sm_event *ev);
+bool sbx_guard_own_init(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_undoing(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_rebooted(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_shim_crash_loop(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
+void sbx_step_note_netns(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_netns *netns);
+void sbx_step_note_shim(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_init *init);
+void sbx_step_note_init(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_init *init);
 void sbx_step_note_setup(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_setup *setup);
 void sbx_step_note_network(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_network *network);
 void sbx_step_note_no_network(Crisp__State__Sandbox *draft, const struct sm_event *ev);
@@ -111,7 +144,10 @@ bool sbx_invariant_has_shim(const Crisp__State__Sandbox *row);
 bool sbx_invariant_has_network(const Crisp__State__Sandbox *row);
 
 /* Effects: called on the loop thread after the commit; hand over and return. */
-void sbx_effect_set_up(struct sm_object *obj); /* fleeting: is_set_up setup_failed */
+void sbx_effect_set_up(struct sm_object *obj); /* fleeting: prepared setup_failed */
+void sbx_effect_connect_shim(struct sm_object *obj); /* fleeting: connected setup_failed */
+void sbx_effect_start_init(struct sm_object *obj); /* fleeting: init_started setup_failed */
+void sbx_effect_pin_init(struct sm_object *obj); /* fleeting: init_pinned setup_failed */
 void sbx_effect_probe_shim(struct sm_object *obj); /* fleeting: is_set_up shim_lost pod_broken */
 void sbx_effect_replace_shim(struct sm_object *obj); /* fleeting: is_set_up setup_failed pod_broken */
 void sbx_effect_add_network(struct sm_object *obj); /* lasting: network_up network_failed */

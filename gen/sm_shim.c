@@ -4,6 +4,11 @@
  */
 #include "sm_shim.h"
 
+static bool guard_adopts_more(const void *row, const struct sm_event *ev)
+{
+	return shm_guard_adopts_more(row, ev);
+}
+
 static bool guard_owes_one(const void *row, const struct sm_event *ev)
 {
 	return shm_guard_owes_one(row, ev);
@@ -15,18 +20,30 @@ static bool guard_owes(const void *row, const struct sm_event *ev)
 }
 
 static bool (*const guards[])(const void *row, const struct sm_event *ev) = {
-	[0] = guard_owes_one,
-	[1] = guard_owes,
+	[0] = guard_adopts_more,
+	[1] = guard_owes_one,
+	[2] = guard_owes,
 };
 
 static const char *const guard_names[] = {
-	[0] = "owes_one",
-	[1] = "owes",
+	[0] = "adopts_more",
+	[1] = "owes_one",
+	[2] = "owes",
 };
 
 static void step_note_pid(void *draft, const struct sm_event *ev)
 {
 	shm_step_note_pid(draft, ev, sm_event_payload(ev));
+}
+
+static void step_note_adopt_sent(void *draft, const struct sm_event *ev)
+{
+	shm_step_note_adopt_sent(draft, ev);
+}
+
+static void step_note_adopted(void *draft, const struct sm_event *ev)
+{
+	shm_step_note_adopted(draft, ev);
 }
 
 static void step_note_asked(void *draft, const struct sm_event *ev)
@@ -56,20 +73,24 @@ static void step_note_up(void *draft, const struct sm_event *ev)
 
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[0] = step_note_pid,
-	[1] = step_note_asked,
-	[2] = step_note_answered,
-	[3] = step_note_cut,
-	[4] = step_note_lost,
-	[5] = step_note_up,
+	[1] = step_note_adopt_sent,
+	[2] = step_note_adopted,
+	[3] = step_note_asked,
+	[4] = step_note_answered,
+	[5] = step_note_cut,
+	[6] = step_note_lost,
+	[7] = step_note_up,
 };
 
 static const char *const step_names[] = {
 	[0] = "note_pid",
-	[1] = "note_asked",
-	[2] = "note_answered",
-	[3] = "note_cut",
-	[4] = "note_lost",
-	[5] = "note_up",
+	[1] = "note_adopt_sent",
+	[2] = "note_adopted",
+	[3] = "note_asked",
+	[4] = "note_answered",
+	[5] = "note_cut",
+	[6] = "note_lost",
+	[7] = "note_up",
 };
 
 static const struct sm_event_info events[] = {
@@ -82,8 +103,8 @@ static const struct sm_event_info events[] = {
 	[SHM_EVENT_NO_LISTENER] = { .name = "no_listener", .class = SM_CLASS_DONE },
 	[SHM_EVENT_NO_MEANS] = { .name = "no_means", .class = SM_CLASS_DONE },
 	[SHM_EVENT_KNOWS] = { .name = "knows", .class = SM_CLASS_SHIM, .carries = "init" },
+	[SHM_EVENT_ADOPT_SENT] = { .name = "adopt_sent", .class = SM_CLASS_SHIM },
 	[SHM_EVENT_ADOPTED] = { .name = "adopted", .class = SM_CLASS_SHIM },
-	[SHM_EVENT_ALL_ADOPTED] = { .name = "all_adopted", .class = SM_CLASS_SHIM },
 	[SHM_EVENT_ASKED] = { .name = "asked", .class = SM_CLASS_SHIM },
 	[SHM_EVENT_ANSWERED] = { .name = "answered", .class = SM_CLASS_SHIM },
 	[SHM_EVENT_LOST] = { .name = "lost", .class = SM_CLASS_SHIM },
@@ -103,7 +124,7 @@ static const uint16_t yields_await[] = {
 };
 
 static const uint16_t yields_adopt[] = {
-	SHM_EVENT_ALL_ADOPTED,
+	SHM_EVENT_ADOPTED,
 	SHM_EVENT_LOST,
 };
 
@@ -231,34 +252,34 @@ static const struct sm_action actions_10[] = {
 };
 
 static const struct sm_action actions_11[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_asked */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_asked */
 	{ .op = SM_OP_MOVE },
 };
 
 static const struct sm_action actions_12[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_answered */
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_answered */
 	{ .op = SM_OP_MOVE },
 };
 
 static const struct sm_action actions_13[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_cut */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_cut */
 	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 3 }, /* look */
 };
 
 static const struct sm_action actions_14[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_cut */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_cut */
 	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* kill_new */
 };
 
 static const struct sm_action actions_15[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_cut */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_cut */
 	{ .op = SM_OP_MOVE },
 };
 
 static const struct sm_action actions_16[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_cut */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_cut */
 	{ .op = SM_OP_MOVE },
 };
 
@@ -267,111 +288,114 @@ static const struct sm_action actions_17[] = {
 };
 
 static const struct sm_action actions_18[] = {
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* await */
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_adopt_sent */
+	{ .op = SM_OP_MOVE },
 };
 
 static const struct sm_action actions_19[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_up */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_adopted */
 	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 1 }, /* await */
 };
 
 static const struct sm_action actions_20[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_up */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_up */
 	{ .op = SM_OP_MOVE },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* await */
 };
 
 static const struct sm_action actions_21[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_asked */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_up */
 	{ .op = SM_OP_MOVE },
 };
 
 static const struct sm_action actions_22[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_answered */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_asked */
 	{ .op = SM_OP_MOVE },
 };
 
 static const struct sm_action actions_23[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_cut */
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_answered */
+	{ .op = SM_OP_MOVE },
+};
+
+static const struct sm_action actions_24[] = {
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_cut */
 	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 3 }, /* look */
 };
 
-static const struct sm_action actions_24[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_cut */
+static const struct sm_action actions_25[] = {
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_cut */
 	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* kill_new */
 };
 
-static const struct sm_action actions_25[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_cut */
-	{ .op = SM_OP_MOVE },
-};
-
 static const struct sm_action actions_26[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_cut */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_cut */
 	{ .op = SM_OP_MOVE },
 };
 
 static const struct sm_action actions_27[] = {
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_cut */
 	{ .op = SM_OP_MOVE },
 };
 
 static const struct sm_action actions_28[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_asked */
+	{ .op = SM_OP_MOVE },
+};
+
+static const struct sm_action actions_29[] = {
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_asked */
 	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 1 }, /* await */
 };
 
-static const struct sm_action actions_29[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_lost */
+static const struct sm_action actions_30[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_lost */
 	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* leave */
 };
 
-static const struct sm_action actions_30[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_cut */
-	{ .op = SM_OP_MOVE },
-};
-
 static const struct sm_action actions_31[] = {
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_cut */
 	{ .op = SM_OP_MOVE },
 };
 
 static const struct sm_action actions_32[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_asked */
 	{ .op = SM_OP_MOVE },
 };
 
 static const struct sm_action actions_33[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_answered */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_asked */
 	{ .op = SM_OP_MOVE },
 };
 
 static const struct sm_action actions_34[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_answered */
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_answered */
+	{ .op = SM_OP_MOVE },
+};
+
+static const struct sm_action actions_35[] = {
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_answered */
 	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 1 }, /* await */
 };
 
-static const struct sm_action actions_35[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_lost */
+static const struct sm_action actions_36[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_lost */
 	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 4 }, /* leave */
 };
 
-static const struct sm_action actions_36[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_lost */
+static const struct sm_action actions_37[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_lost */
 	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 6 }, /* kill_used */
 };
 
-static const struct sm_action actions_37[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_cut */
-	{ .op = SM_OP_MOVE },
-};
-
 static const struct sm_action actions_38[] = {
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_cut */
 	{ .op = SM_OP_MOVE },
 };
 
@@ -393,11 +417,11 @@ static const struct sm_action actions_42[] = {
 
 static const struct sm_action actions_43[] = {
 	{ .op = SM_OP_MOVE },
-	{ .op = SM_OP_EFFECT, .arg = 0 }, /* connect */
 };
 
 static const struct sm_action actions_44[] = {
 	{ .op = SM_OP_MOVE },
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* connect */
 };
 
 static const struct sm_action actions_45[] = {
@@ -410,11 +434,11 @@ static const struct sm_action actions_46[] = {
 
 static const struct sm_action actions_47[] = {
 	{ .op = SM_OP_MOVE },
-	{ .op = SM_OP_EFFECT, .arg = 0 }, /* connect */
 };
 
 static const struct sm_action actions_48[] = {
 	{ .op = SM_OP_MOVE },
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* connect */
 };
 
 static const struct sm_action actions_49[] = {
@@ -427,11 +451,11 @@ static const struct sm_action actions_50[] = {
 
 static const struct sm_action actions_51[] = {
 	{ .op = SM_OP_MOVE },
-	{ .op = SM_OP_EFFECT, .arg = 0 }, /* connect */
 };
 
 static const struct sm_action actions_52[] = {
 	{ .op = SM_OP_MOVE },
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* connect */
 };
 
 static const struct sm_action actions_53[] = {
@@ -442,6 +466,10 @@ static const struct sm_action actions_54[] = {
 	{ .op = SM_OP_MOVE },
 };
 
+static const struct sm_action actions_55[] = {
+	{ .op = SM_OP_MOVE },
+};
+
 static const struct sm_row rows[] = {
 	[0] = {
 		.number = 0,
@@ -449,7 +477,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_OPEN,
 		.guard = -1,
 		.target = SHM_STATE_CONNECTING,
-		.line = 55,
+		.line = 58,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -459,7 +487,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_WAS_DEAD,
 		.guard = -1,
 		.target = SHM_STATE_LOST,
-		.line = 56,
+		.line = 59,
 		.n_actions = 1,
 		.actions = actions_1,
 	},
@@ -469,7 +497,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_SHUT_DOWN,
 		.guard = -1,
 		.target = SHM_STATE_ENDED,
-		.line = 57,
+		.line = 60,
 		.n_actions = 1,
 		.actions = actions_2,
 	},
@@ -479,7 +507,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_FORGET,
 		.guard = -1,
 		.target = SHM_STATE_GONE,
-		.line = 58,
+		.line = 61,
 		.n_actions = 1,
 		.actions = actions_3,
 	},
@@ -489,7 +517,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_CONNECTED,
 		.guard = -1,
 		.target = SHM_STATE_SYNCING,
-		.line = 64,
+		.line = 67,
 		.n_actions = 1,
 		.actions = actions_4,
 	},
@@ -499,7 +527,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_NO_LISTENER,
 		.guard = -1,
 		.target = SHM_STATE_LOSING,
-		.line = 65,
+		.line = 68,
 		.n_actions = 2,
 		.actions = actions_5,
 	},
@@ -509,7 +537,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_NO_MEANS,
 		.guard = -1,
 		.target = SHM_STATE_CONNECTING,
-		.line = 66,
+		.line = 69,
 		.retries = true,
 		.n_actions = 2,
 		.actions = actions_6,
@@ -520,7 +548,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_GIVES_UP,
 		.guard = -1,
 		.target = SHM_STATE_LOST,
-		.line = 67,
+		.line = 70,
 		.n_actions = 1,
 		.actions = actions_7,
 	},
@@ -530,7 +558,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_SHUT_DOWN,
 		.guard = -1,
 		.target = SHM_STATE_ENDED,
-		.line = 68,
+		.line = 71,
 		.n_actions = 1,
 		.actions = actions_8,
 	},
@@ -540,7 +568,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_FORGET,
 		.guard = -1,
 		.target = SHM_STATE_GONE,
-		.line = 69,
+		.line = 72,
 		.n_actions = 1,
 		.actions = actions_9,
 	},
@@ -550,7 +578,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_KNOWS,
 		.guard = -1,
 		.target = SHM_STATE_ADOPTING,
-		.line = 75,
+		.line = 78,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
@@ -560,7 +588,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_ASKED,
 		.guard = -1,
 		.target = SHM_STATE_SYNCING,
-		.line = 76,
+		.line = 79,
 		.n_actions = 2,
 		.actions = actions_11,
 	},
@@ -570,7 +598,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_ANSWERED,
 		.guard = -1,
 		.target = SHM_STATE_SYNCING,
-		.line = 77,
+		.line = 80,
 		.n_actions = 2,
 		.actions = actions_12,
 	},
@@ -580,7 +608,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_LOST,
 		.guard = -1,
 		.target = SHM_STATE_LOSING,
-		.line = 78,
+		.line = 81,
 		.n_actions = 3,
 		.actions = actions_13,
 	},
@@ -590,7 +618,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SHM_STATE_HUNG,
-		.line = 79,
+		.line = 82,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
@@ -600,7 +628,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_GIVES_UP,
 		.guard = -1,
 		.target = SHM_STATE_LOST,
-		.line = 80,
+		.line = 83,
 		.n_actions = 2,
 		.actions = actions_15,
 	},
@@ -610,7 +638,7 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_SHUT_DOWN,
 		.guard = -1,
 		.target = SHM_STATE_ENDED,
-		.line = 81,
+		.line = 84,
 		.n_actions = 2,
 		.actions = actions_16,
 	},
@@ -620,167 +648,167 @@ static const struct sm_row rows[] = {
 		.event = SHM_EVENT_FORGET,
 		.guard = -1,
 		.target = SHM_STATE_GONE,
-		.line = 82,
+		.line = 85,
 		.n_actions = 1,
 		.actions = actions_17,
 	},
 	[18] = {
 		.number = 18,
 		.state = SHM_STATE_ADOPTING,
-		.event = SHM_EVENT_ADOPTED,
+		.event = SHM_EVENT_ADOPT_SENT,
 		.guard = -1,
 		.target = SHM_STATE_ADOPTING,
-		.line = 88,
-		.n_actions = 1,
+		.line = 91,
+		.n_actions = 2,
 		.actions = actions_18,
 	},
 	[19] = {
 		.number = 19,
 		.state = SHM_STATE_ADOPTING,
-		.event = SHM_EVENT_ALL_ADOPTED,
-		.guard = 1,
-		.target = SHM_STATE_AWAITED,
-		.line = 89,
+		.event = SHM_EVENT_ADOPTED,
+		.guard = 0,
+		.target = SHM_STATE_ADOPTING,
+		.line = 92,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
 	[20] = {
 		.number = 20,
 		.state = SHM_STATE_ADOPTING,
-		.event = SHM_EVENT_ALL_ADOPTED,
-		.guard = -1,
-		.target = SHM_STATE_UP,
-		.line = 90,
-		.n_actions = 2,
+		.event = SHM_EVENT_ADOPTED,
+		.guard = 2,
+		.target = SHM_STATE_AWAITED,
+		.line = 93,
+		.n_actions = 3,
 		.actions = actions_20,
 	},
 	[21] = {
 		.number = 21,
 		.state = SHM_STATE_ADOPTING,
-		.event = SHM_EVENT_ASKED,
+		.event = SHM_EVENT_ADOPTED,
 		.guard = -1,
-		.target = SHM_STATE_ADOPTING,
-		.line = 91,
+		.target = SHM_STATE_UP,
+		.line = 94,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
 	[22] = {
 		.number = 22,
 		.state = SHM_STATE_ADOPTING,
-		.event = SHM_EVENT_ANSWERED,
+		.event = SHM_EVENT_ASKED,
 		.guard = -1,
 		.target = SHM_STATE_ADOPTING,
-		.line = 92,
+		.line = 95,
 		.n_actions = 2,
 		.actions = actions_22,
 	},
 	[23] = {
 		.number = 23,
 		.state = SHM_STATE_ADOPTING,
-		.event = SHM_EVENT_LOST,
+		.event = SHM_EVENT_ANSWERED,
 		.guard = -1,
-		.target = SHM_STATE_LOSING,
-		.line = 93,
-		.n_actions = 3,
+		.target = SHM_STATE_ADOPTING,
+		.line = 96,
+		.n_actions = 2,
 		.actions = actions_23,
 	},
 	[24] = {
 		.number = 24,
 		.state = SHM_STATE_ADOPTING,
-		.event = SHM_EVENT_OVERDUE,
+		.event = SHM_EVENT_LOST,
 		.guard = -1,
-		.target = SHM_STATE_HUNG,
-		.line = 94,
+		.target = SHM_STATE_LOSING,
+		.line = 97,
 		.n_actions = 3,
 		.actions = actions_24,
 	},
 	[25] = {
 		.number = 25,
 		.state = SHM_STATE_ADOPTING,
-		.event = SHM_EVENT_GIVES_UP,
+		.event = SHM_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SHM_STATE_LOST,
-		.line = 95,
-		.n_actions = 2,
+		.target = SHM_STATE_HUNG,
+		.line = 98,
+		.n_actions = 3,
 		.actions = actions_25,
 	},
 	[26] = {
 		.number = 26,
 		.state = SHM_STATE_ADOPTING,
-		.event = SHM_EVENT_SHUT_DOWN,
+		.event = SHM_EVENT_GIVES_UP,
 		.guard = -1,
-		.target = SHM_STATE_ENDED,
-		.line = 96,
+		.target = SHM_STATE_LOST,
+		.line = 99,
 		.n_actions = 2,
 		.actions = actions_26,
 	},
 	[27] = {
 		.number = 27,
 		.state = SHM_STATE_ADOPTING,
-		.event = SHM_EVENT_FORGET,
+		.event = SHM_EVENT_SHUT_DOWN,
 		.guard = -1,
-		.target = SHM_STATE_GONE,
-		.line = 97,
-		.n_actions = 1,
+		.target = SHM_STATE_ENDED,
+		.line = 100,
+		.n_actions = 2,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
-		.state = SHM_STATE_UP,
-		.event = SHM_EVENT_ASKED,
+		.state = SHM_STATE_ADOPTING,
+		.event = SHM_EVENT_FORGET,
 		.guard = -1,
-		.target = SHM_STATE_AWAITED,
-		.line = 102,
-		.n_actions = 3,
+		.target = SHM_STATE_GONE,
+		.line = 101,
+		.n_actions = 1,
 		.actions = actions_28,
 	},
 	[29] = {
 		.number = 29,
 		.state = SHM_STATE_UP,
-		.event = SHM_EVENT_LOST,
+		.event = SHM_EVENT_ASKED,
 		.guard = -1,
-		.target = SHM_STATE_LOSING,
-		.line = 103,
+		.target = SHM_STATE_AWAITED,
+		.line = 106,
 		.n_actions = 3,
 		.actions = actions_29,
 	},
 	[30] = {
 		.number = 30,
 		.state = SHM_STATE_UP,
-		.event = SHM_EVENT_SHUT_DOWN,
+		.event = SHM_EVENT_LOST,
 		.guard = -1,
-		.target = SHM_STATE_ENDED,
-		.line = 104,
-		.n_actions = 2,
+		.target = SHM_STATE_LOSING,
+		.line = 107,
+		.n_actions = 3,
 		.actions = actions_30,
 	},
 	[31] = {
 		.number = 31,
 		.state = SHM_STATE_UP,
-		.event = SHM_EVENT_FORGET,
+		.event = SHM_EVENT_SHUT_DOWN,
 		.guard = -1,
-		.target = SHM_STATE_GONE,
-		.line = 105,
-		.n_actions = 1,
+		.target = SHM_STATE_ENDED,
+		.line = 108,
+		.n_actions = 2,
 		.actions = actions_31,
 	},
 	[32] = {
 		.number = 32,
-		.state = SHM_STATE_AWAITED,
-		.event = SHM_EVENT_ASKED,
+		.state = SHM_STATE_UP,
+		.event = SHM_EVENT_FORGET,
 		.guard = -1,
-		.target = SHM_STATE_AWAITED,
-		.line = 111,
-		.n_actions = 2,
+		.target = SHM_STATE_GONE,
+		.line = 109,
+		.n_actions = 1,
 		.actions = actions_32,
 	},
 	[33] = {
 		.number = 33,
 		.state = SHM_STATE_AWAITED,
-		.event = SHM_EVENT_ANSWERED,
-		.guard = 0,
-		.target = SHM_STATE_UP,
-		.line = 112,
+		.event = SHM_EVENT_ASKED,
+		.guard = -1,
+		.target = SHM_STATE_AWAITED,
+		.line = 115,
 		.n_actions = 2,
 		.actions = actions_33,
 	},
@@ -788,211 +816,221 @@ static const struct sm_row rows[] = {
 		.number = 34,
 		.state = SHM_STATE_AWAITED,
 		.event = SHM_EVENT_ANSWERED,
-		.guard = -1,
-		.target = SHM_STATE_AWAITED,
-		.line = 113,
-		.n_actions = 3,
+		.guard = 1,
+		.target = SHM_STATE_UP,
+		.line = 116,
+		.n_actions = 2,
 		.actions = actions_34,
 	},
 	[35] = {
 		.number = 35,
 		.state = SHM_STATE_AWAITED,
-		.event = SHM_EVENT_LOST,
+		.event = SHM_EVENT_ANSWERED,
 		.guard = -1,
-		.target = SHM_STATE_LOSING,
-		.line = 114,
+		.target = SHM_STATE_AWAITED,
+		.line = 117,
 		.n_actions = 3,
 		.actions = actions_35,
 	},
 	[36] = {
 		.number = 36,
 		.state = SHM_STATE_AWAITED,
-		.event = SHM_EVENT_OVERDUE,
+		.event = SHM_EVENT_LOST,
 		.guard = -1,
-		.target = SHM_STATE_HUNG,
-		.line = 115,
+		.target = SHM_STATE_LOSING,
+		.line = 118,
 		.n_actions = 3,
 		.actions = actions_36,
 	},
 	[37] = {
 		.number = 37,
 		.state = SHM_STATE_AWAITED,
-		.event = SHM_EVENT_SHUT_DOWN,
+		.event = SHM_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SHM_STATE_ENDED,
-		.line = 116,
-		.n_actions = 2,
+		.target = SHM_STATE_HUNG,
+		.line = 119,
+		.n_actions = 3,
 		.actions = actions_37,
 	},
 	[38] = {
 		.number = 38,
 		.state = SHM_STATE_AWAITED,
-		.event = SHM_EVENT_FORGET,
+		.event = SHM_EVENT_SHUT_DOWN,
 		.guard = -1,
-		.target = SHM_STATE_GONE,
-		.line = 117,
-		.n_actions = 1,
+		.target = SHM_STATE_ENDED,
+		.line = 120,
+		.n_actions = 2,
 		.actions = actions_38,
 	},
 	[39] = {
 		.number = 39,
-		.state = SHM_STATE_LOSING,
-		.event = SHM_EVENT_REPLACED,
+		.state = SHM_STATE_AWAITED,
+		.event = SHM_EVENT_FORGET,
 		.guard = -1,
-		.target = SHM_STATE_DOWN,
-		.line = 123,
+		.target = SHM_STATE_GONE,
+		.line = 121,
 		.n_actions = 1,
 		.actions = actions_39,
 	},
 	[40] = {
 		.number = 40,
 		.state = SHM_STATE_LOSING,
-		.event = SHM_EVENT_UNREPLACED,
+		.event = SHM_EVENT_REPLACED,
 		.guard = -1,
-		.target = SHM_STATE_LOST,
-		.line = 124,
+		.target = SHM_STATE_DOWN,
+		.line = 127,
 		.n_actions = 1,
 		.actions = actions_40,
 	},
 	[41] = {
 		.number = 41,
-		.state = SHM_STATE_HUNG,
-		.event = SHM_EVENT_REPLACED,
+		.state = SHM_STATE_LOSING,
+		.event = SHM_EVENT_UNREPLACED,
 		.guard = -1,
-		.target = SHM_STATE_KILLED,
-		.line = 130,
+		.target = SHM_STATE_LOST,
+		.line = 128,
 		.n_actions = 1,
 		.actions = actions_41,
 	},
 	[42] = {
 		.number = 42,
 		.state = SHM_STATE_HUNG,
-		.event = SHM_EVENT_UNREPLACED,
+		.event = SHM_EVENT_REPLACED,
 		.guard = -1,
-		.target = SHM_STATE_LOST,
-		.line = 131,
+		.target = SHM_STATE_KILLED,
+		.line = 134,
 		.n_actions = 1,
 		.actions = actions_42,
 	},
 	[43] = {
 		.number = 43,
-		.state = SHM_STATE_DOWN,
-		.event = SHM_EVENT_OPEN,
+		.state = SHM_STATE_HUNG,
+		.event = SHM_EVENT_UNREPLACED,
 		.guard = -1,
-		.target = SHM_STATE_CONNECTING,
-		.line = 136,
-		.n_actions = 2,
+		.target = SHM_STATE_LOST,
+		.line = 135,
+		.n_actions = 1,
 		.actions = actions_43,
 	},
 	[44] = {
 		.number = 44,
 		.state = SHM_STATE_DOWN,
-		.event = SHM_EVENT_GIVES_UP,
+		.event = SHM_EVENT_OPEN,
 		.guard = -1,
-		.target = SHM_STATE_LOST,
-		.line = 137,
-		.n_actions = 1,
+		.target = SHM_STATE_CONNECTING,
+		.line = 140,
+		.n_actions = 2,
 		.actions = actions_44,
 	},
 	[45] = {
 		.number = 45,
 		.state = SHM_STATE_DOWN,
-		.event = SHM_EVENT_SHUT_DOWN,
+		.event = SHM_EVENT_GIVES_UP,
 		.guard = -1,
-		.target = SHM_STATE_ENDED,
-		.line = 138,
+		.target = SHM_STATE_LOST,
+		.line = 141,
 		.n_actions = 1,
 		.actions = actions_45,
 	},
 	[46] = {
 		.number = 46,
 		.state = SHM_STATE_DOWN,
-		.event = SHM_EVENT_FORGET,
+		.event = SHM_EVENT_SHUT_DOWN,
 		.guard = -1,
-		.target = SHM_STATE_GONE,
-		.line = 139,
+		.target = SHM_STATE_ENDED,
+		.line = 142,
 		.n_actions = 1,
 		.actions = actions_46,
 	},
 	[47] = {
 		.number = 47,
-		.state = SHM_STATE_KILLED,
-		.event = SHM_EVENT_OPEN,
+		.state = SHM_STATE_DOWN,
+		.event = SHM_EVENT_FORGET,
 		.guard = -1,
-		.target = SHM_STATE_CONNECTING,
+		.target = SHM_STATE_GONE,
 		.line = 143,
-		.n_actions = 2,
+		.n_actions = 1,
 		.actions = actions_47,
 	},
 	[48] = {
 		.number = 48,
 		.state = SHM_STATE_KILLED,
-		.event = SHM_EVENT_GIVES_UP,
+		.event = SHM_EVENT_OPEN,
 		.guard = -1,
-		.target = SHM_STATE_LOST,
-		.line = 144,
-		.n_actions = 1,
+		.target = SHM_STATE_CONNECTING,
+		.line = 147,
+		.n_actions = 2,
 		.actions = actions_48,
 	},
 	[49] = {
 		.number = 49,
 		.state = SHM_STATE_KILLED,
-		.event = SHM_EVENT_SHUT_DOWN,
+		.event = SHM_EVENT_GIVES_UP,
 		.guard = -1,
-		.target = SHM_STATE_ENDED,
-		.line = 145,
+		.target = SHM_STATE_LOST,
+		.line = 148,
 		.n_actions = 1,
 		.actions = actions_49,
 	},
 	[50] = {
 		.number = 50,
 		.state = SHM_STATE_KILLED,
-		.event = SHM_EVENT_FORGET,
+		.event = SHM_EVENT_SHUT_DOWN,
 		.guard = -1,
-		.target = SHM_STATE_GONE,
-		.line = 146,
+		.target = SHM_STATE_ENDED,
+		.line = 149,
 		.n_actions = 1,
 		.actions = actions_50,
 	},
 	[51] = {
 		.number = 51,
-		.state = SHM_STATE_LOST,
-		.event = SHM_EVENT_OPEN,
+		.state = SHM_STATE_KILLED,
+		.event = SHM_EVENT_FORGET,
 		.guard = -1,
-		.target = SHM_STATE_CONNECTING,
+		.target = SHM_STATE_GONE,
 		.line = 150,
-		.n_actions = 2,
+		.n_actions = 1,
 		.actions = actions_51,
 	},
 	[52] = {
 		.number = 52,
 		.state = SHM_STATE_LOST,
-		.event = SHM_EVENT_SHUT_DOWN,
+		.event = SHM_EVENT_OPEN,
 		.guard = -1,
-		.target = SHM_STATE_ENDED,
-		.line = 151,
-		.n_actions = 1,
+		.target = SHM_STATE_CONNECTING,
+		.line = 154,
+		.n_actions = 2,
 		.actions = actions_52,
 	},
 	[53] = {
 		.number = 53,
 		.state = SHM_STATE_LOST,
-		.event = SHM_EVENT_FORGET,
+		.event = SHM_EVENT_SHUT_DOWN,
 		.guard = -1,
-		.target = SHM_STATE_GONE,
-		.line = 152,
+		.target = SHM_STATE_ENDED,
+		.line = 155,
 		.n_actions = 1,
 		.actions = actions_53,
 	},
 	[54] = {
 		.number = 54,
+		.state = SHM_STATE_LOST,
+		.event = SHM_EVENT_FORGET,
+		.guard = -1,
+		.target = SHM_STATE_GONE,
+		.line = 156,
+		.n_actions = 1,
+		.actions = actions_54,
+	},
+	[55] = {
+		.number = 55,
 		.state = SHM_STATE_ENDED,
 		.event = SHM_EVENT_FORGET,
 		.guard = -1,
 		.target = SHM_STATE_GONE,
-		.line = 157,
+		.line = 161,
 		.n_actions = 1,
-		.actions = actions_54,
+		.actions = actions_55,
 	},
 };
 
@@ -1006,8 +1044,8 @@ static const struct sm_cell cells_NONE[] = {
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_NEVER },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
@@ -1026,8 +1064,8 @@ static const struct sm_cell cells_CONNECTING[] = {
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_NEVER },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
@@ -1046,8 +1084,8 @@ static const struct sm_cell cells_SYNCING[] = {
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
 	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
 	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
@@ -1059,38 +1097,38 @@ static const struct sm_cell cells_SYNCING[] = {
 static const struct sm_cell cells_ADOPTING[] = {
 	[SHM_EVENT_OPEN] = { .answer = SM_ANSWER_IGNORE },
 	[SHM_EVENT_WAS_DEAD] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_GIVES_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
-	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
-	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
+	[SHM_EVENT_GIVES_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
+	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
+	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
 	[SHM_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[19] },
-	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
-	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
-	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
+	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[19] },
+	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
+	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
+	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
 	[SHM_EVENT_REPLACED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_UNREPLACED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
+	[SHM_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
 };
 
 static const struct sm_cell cells_UP[] = {
 	[SHM_EVENT_OPEN] = { .answer = SM_ANSWER_IGNORE },
 	[SHM_EVENT_WAS_DEAD] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_GIVES_UP] = { .answer = SM_ANSWER_IGNORE },
-	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
-	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
+	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
+	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
 	[SHM_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_NEVER },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
 	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
+	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
 	[SHM_EVENT_REPLACED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_UNREPLACED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
@@ -1100,20 +1138,20 @@ static const struct sm_cell cells_AWAITED[] = {
 	[SHM_EVENT_OPEN] = { .answer = SM_ANSWER_IGNORE },
 	[SHM_EVENT_WAS_DEAD] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_GIVES_UP] = { .answer = SM_ANSWER_IGNORE },
-	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
-	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
 	[SHM_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_NEVER },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
-	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[33] },
-	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
+	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
+	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[34] },
+	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
 	[SHM_EVENT_REPLACED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_UNREPLACED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
+	[SHM_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
 };
 
 static const struct sm_cell cells_LOSING[] = {
@@ -1126,13 +1164,13 @@ static const struct sm_cell cells_LOSING[] = {
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_NEVER },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_REPLACED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
-	[SHM_EVENT_UNREPLACED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[SHM_EVENT_REPLACED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[SHM_EVENT_UNREPLACED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
 	[SHM_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1146,28 +1184,28 @@ static const struct sm_cell cells_HUNG[] = {
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_NEVER },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_REPLACED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
-	[SHM_EVENT_UNREPLACED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[SHM_EVENT_REPLACED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[SHM_EVENT_UNREPLACED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
 	[SHM_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const struct sm_cell cells_DOWN[] = {
-	[SHM_EVENT_OPEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
+	[SHM_EVENT_OPEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
 	[SHM_EVENT_WAS_DEAD] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_GIVES_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
-	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
-	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
+	[SHM_EVENT_GIVES_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
+	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
+	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
 	[SHM_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_NEVER },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
@@ -1177,17 +1215,17 @@ static const struct sm_cell cells_DOWN[] = {
 };
 
 static const struct sm_cell cells_KILLED[] = {
-	[SHM_EVENT_OPEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
+	[SHM_EVENT_OPEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
 	[SHM_EVENT_WAS_DEAD] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_GIVES_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
-	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
-	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
+	[SHM_EVENT_GIVES_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
+	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
+	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
 	[SHM_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_NEVER },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
@@ -1197,17 +1235,17 @@ static const struct sm_cell cells_KILLED[] = {
 };
 
 static const struct sm_cell cells_LOST[] = {
-	[SHM_EVENT_OPEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
+	[SHM_EVENT_OPEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
 	[SHM_EVENT_WAS_DEAD] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_GIVES_UP] = { .answer = SM_ANSWER_IGNORE },
-	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
-	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
+	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
+	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
 	[SHM_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_NEVER },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
@@ -1221,13 +1259,13 @@ static const struct sm_cell cells_ENDED[] = {
 	[SHM_EVENT_WAS_DEAD] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_GIVES_UP] = { .answer = SM_ANSWER_IGNORE },
 	[SHM_EVENT_SHUT_DOWN] = { .answer = SM_ANSWER_IGNORE },
-	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
+	[SHM_EVENT_FORGET] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
 	[SHM_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_NEVER },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
@@ -1246,8 +1284,8 @@ static const struct sm_cell cells_GONE[] = {
 	[SHM_EVENT_NO_LISTENER] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_NO_MEANS] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_KNOWS] = { .answer = SM_ANSWER_NEVER },
+	[SHM_EVENT_ADOPT_SENT] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[SHM_EVENT_ALL_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ASKED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_ANSWERED] = { .answer = SM_ANSWER_NEVER },
 	[SHM_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
@@ -1394,9 +1432,9 @@ const struct sm_machine shm_machine = {
 	.n_states = 13,
 	.n_events = 17,
 	.n_effects = 7,
-	.n_rows = 55,
-	.n_guards = 2,
-	.n_steps = 6,
+	.n_rows = 56,
+	.n_guards = 3,
+	.n_steps = 8,
 	.n_deadlines = 0,
 	.n_invariants = 0,
 	.initial = SHM_STATE_NONE,

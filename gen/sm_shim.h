@@ -34,8 +34,8 @@ enum shm_event {
 	SHM_EVENT_NO_LISTENER, /* done */
 	SHM_EVENT_NO_MEANS, /* done */
 	SHM_EVENT_KNOWS, /* shim */
+	SHM_EVENT_ADOPT_SENT, /* shim */
 	SHM_EVENT_ADOPTED, /* shim */
-	SHM_EVENT_ALL_ADOPTED, /* shim */
 	SHM_EVENT_ASKED, /* shim */
 	SHM_EVENT_ANSWERED, /* shim */
 	SHM_EVENT_LOST, /* shim */
@@ -95,11 +95,14 @@ static inline struct sm_event *shm_event_knows(struct payload_init *init)
 extern const struct sm_machine shm_machine;
 
 /* Guards: pure questions about the row and the event. */
+bool shm_guard_adopts_more(const Crisp__State__Shim *row, const struct sm_event *ev);
 bool shm_guard_owes_one(const Crisp__State__Shim *row, const struct sm_event *ev);
 bool shm_guard_owes(const Crisp__State__Shim *row, const struct sm_event *ev);
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
 void shm_step_note_pid(Crisp__State__Shim *draft, const struct sm_event *ev, const struct payload_init *init);
+void shm_step_note_adopt_sent(Crisp__State__Shim *draft, const struct sm_event *ev);
+void shm_step_note_adopted(Crisp__State__Shim *draft, const struct sm_event *ev);
 void shm_step_note_asked(Crisp__State__Shim *draft, const struct sm_event *ev);
 void shm_step_note_answered(Crisp__State__Shim *draft, const struct sm_event *ev);
 void shm_step_note_cut(Crisp__State__Shim *draft, const struct sm_event *ev);
@@ -109,7 +112,7 @@ void shm_step_note_up(Crisp__State__Shim *draft, const struct sm_event *ev);
 /* Effects: called on the loop thread after the commit; hand over and return. */
 void shm_effect_connect(struct sm_object *obj); /* fleeting: connected no_listener no_means */
 void shm_effect_await(struct sm_object *obj); /* fleeting: lost */
-void shm_effect_adopt(struct sm_object *obj); /* fleeting: all_adopted lost */
+void shm_effect_adopt(struct sm_object *obj); /* fleeting: adopted lost */
 void shm_effect_look(struct sm_object *obj); /* fleeting: replaced unreplaced */
 void shm_effect_leave(struct sm_object *obj); /* fleeting: replaced unreplaced */
 void shm_effect_kill_new(struct sm_object *obj); /* fleeting: replaced unreplaced */

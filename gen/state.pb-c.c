@@ -1764,7 +1764,7 @@ const ProtobufCMessageDescriptor crisp__state__exec__descriptor =
   (ProtobufCMessageInit) crisp__state__exec__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__shim__field_descriptors[4] =
+static const ProtobufCFieldDescriptor crisp__state__shim__field_descriptors[5] =
 {
   {
     "sandbox_id",
@@ -1814,8 +1814,21 @@ static const ProtobufCFieldDescriptor crisp__state__shim__field_descriptors[4] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "adopting",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Shim, adopting),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__shim__field_indices_by_name[] = {
+  4,   /* field[4] = adopting */
   3,   /* field[3] = asked_before */
   2,   /* field[2] = owed */
   1,   /* field[1] = pid */
@@ -1824,7 +1837,7 @@ static const unsigned crisp__state__shim__field_indices_by_name[] = {
 static const ProtobufCIntRange crisp__state__shim__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor crisp__state__shim__descriptor =
 {
@@ -1834,7 +1847,7 @@ const ProtobufCMessageDescriptor crisp__state__shim__descriptor =
   "Crisp__State__Shim",
   "crisp.state",
   sizeof(Crisp__State__Shim),
-  4,
+  5,
   crisp__state__shim__field_descriptors,
   crisp__state__shim__field_indices_by_name,
   1,  crisp__state__shim__number_ranges,

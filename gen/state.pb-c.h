@@ -333,10 +333,14 @@ struct  Crisp__State__Shim
    * a link that is lost: what was asked for over it is asked again
    */
   protobuf_c_boolean asked_before;
+  /*
+   * adoptions without an answer
+   */
+  uint32_t adopting;
 };
 #define CRISP__STATE__SHIM__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__shim__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
 
 
 /*

@@ -8,15 +8,20 @@
 
 #include "base/util.h"
 
+void payload_netns_free(void *netns)
+{
+	struct payload_netns *n = netns;
+
+	if (!n)
+		return;
+	free(n->path);
+	free(n->cni_conf);
+	free(n);
+}
+
 void payload_setup_free(void *setup)
 {
-	struct payload_setup *a = setup;
-
-	if (!a)
-		return;
-	free(a->cni_conf);
-	free(a->netns);
-	free(a);
+	free(setup);
 }
 
 void payload_network_free(void *network)

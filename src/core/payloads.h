@@ -13,11 +13,16 @@
 #include "base/id.h"
 #include "gen/state.pb-c.h"
 
+/* sandbox: prepared */
+struct payload_netns {
+	char *path; /* of the pinned network namespace; NULL: the host's */
+	char *cni_conf; /* NULL with the host's */
+};
+
 /* sandbox: is_set_up */
 struct payload_setup {
 	int32_t shim_pid, init_pid;
 	uint64_t init_ticks;
-	char *cni_conf, *netns; /* NULL: keep what the row has */
 };
 
 /* sandbox: network_up */
@@ -35,7 +40,8 @@ struct payload_bundle {
 	bool may_trace;
 };
 
-/* container: created, started, adopted; exec: started; shim: knows */
+/* container: created, started, adopted; exec: started; sandbox: connected, init_started; shim:
+ * knows */
 struct payload_init {
 	int32_t pid;
 	uint64_t ticks;
@@ -81,6 +87,7 @@ struct payload_kept {
 	uint32_t layers; /* number of layers kept in staging */
 };
 
+void payload_netns_free(void *netns);
 void payload_setup_free(void *setup);
 void payload_network_free(void *network);
 void payload_bundle_free(void *bundle);

@@ -65,7 +65,7 @@ struct sandbox_job {
 	Crisp__State__Sandbox *row;
 	bool again; /* an earlier daemon may have started the effect */
 	bool hung; /* the previous shim was killed: wait for its end */
-	struct payload_setup *setup;
+	struct payload_netns *netns;
 	struct payload_network *network;
 };
 
@@ -79,7 +79,7 @@ static void sandbox_job_free(struct job *j)
 	struct sandbox_job *s = sandbox_job(j);
 
 	crisp__state__sandbox__free_unpacked(s->row, NULL);
-	payload_setup_free(s->setup);
+	payload_netns_free(s->netns);
 	payload_network_free(s->network);
 	free(s);
 }
@@ -131,7 +131,7 @@ static int set_sysctls(const char *ns_dir, const Crisp__State__Sandbox *row,
 }
 
 static int make_namespaces(const char *id, const Crisp__State__Sandbox *row,
-			   const Runtime__V1__PodSandboxConfig *c, struct payload_setup *f,
+			   const Runtime__V1__PodSandboxConfig *c, struct payload_netns *f,
 			   struct err *e)
 {
 	_cleanup_free_ char *dir = path_pod_ns(world.conf, id);
@@ -144,7 +144,7 @@ static int make_namespaces(const char *id, const Crisp__State__Sandbox *row,
 	if (r == 0)
 		r = set_sysctls(dir, row, c, e);
 	if (r == 0 && !row->host_network)
-		f->netns = xasprintf("%s/net", dir);
+		f->path = xasprintf("%s/net", dir);
 	return r;
 }
 
@@ -156,14 +156,14 @@ static int sysfs_inside(void *path, struct err *e)
 /* Mount the sysfs of the pod's network namespace writable.  All its mounts share one superblock,
  * which the first mount makes writable or not: of an unprivileged container it would be read-only
  * for the privileged ones, too. */
-static int make_sysfs(const char *run, const struct payload_setup *f, struct err *e)
+static int make_sysfs(const char *run, const struct payload_netns *f, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/sys", run);
 
-	return f->netns ? ns_run_inside(f->netns, sysfs_inside, path, e) : 0;
+	return f->path ? ns_run_inside(f->path, sysfs_inside, path, e) : 0;
 }
 
-static int find_network(struct payload_setup *f, struct err *e)
+static int find_network(struct payload_netns *f, struct err *e)
 {
 	struct cni_conf found = CNI_CONF_NULL;
 	int r = cni_conf_find(world.conf->network_dir, world.conf->cni_default_network,
@@ -200,22 +200,22 @@ static int work_set_up(struct job *j, struct err *e)
 	struct spawn_child shim = SPAWN_CHILD_NULL;
 	int r;
 
-	s->setup = xcalloc(1, sizeof(struct payload_setup));
+	s->netns = xcalloc(1, sizeof(*s->netns));
 	r = fs_mkdir_all(run, 0700, e);
 	if (r == 0)
 		r = fs_mkdir_all(durable, 0700, e);
 	if (r == 0 && cgroup)
 		r = make_shim_cgroup(cgroup, e);
 	if (r == 0)
-		r = make_namespaces(j->id, s->row, c, s->setup, e);
+		r = make_namespaces(j->id, s->row, c, s->netns, e);
 	if (r == 0)
-		r = make_sysfs(run, s->setup, e);
+		r = make_sysfs(run, s->netns, e);
 	if (r == 0)
 		r = sandbox_files_make(run, s->row, c, e);
 	if (r == 0 && *c->log_directory == '/' && fs_mkdir_all(c->log_directory, 0755, e) < 0)
 		r = err_wrap(e, "config.log_directory");
 	if (r == 0 && !s->row->host_network)
-		r = find_network(s->setup, e);
+		r = find_network(s->netns, e);
 	if (r == 0)
 		r = shim_start(world.shim_path, j->id, run, cgroup, SHIM_START_MS, &shim, e);
 	close_fdp(&shim.pidfd);
@@ -223,18 +223,58 @@ static int work_set_up(struct job *j, struct err *e)
 	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
 }
 
-static void report_set_up(struct object *o, uint64_t gen, struct payload_setup *f)
-{
-	struct pod *p = o->own;
-
-	f->shim_pid = (int32_t)pod_shim_pid(p);
-	effect_report(o, gen, sbx_event_is_set_up(f));
-}
-
 static void setup_failed(struct object *o, uint64_t gen, const struct err *e)
 {
 	effect_report(o, gen, sm_event_failed(SBX_EVENT_SETUP_FAILED, e));
 }
+
+static void done_set_up(struct job *j, struct object *o)
+{
+	job_report(j, o,
+		   j->result < 0 ? sm_event_failed(SBX_EVENT_SETUP_FAILED, &j->err)
+				 : sbx_event_prepared(take_ptr(sandbox_job(j)->netns)));
+}
+
+void sbx_effect_set_up(struct sm_object *sm)
+{
+	job_start(sandbox_job_new(object_of(sm), LANE_START, work_set_up, done_set_up));
+}
+
+/* --- setup: the line to the shim --- */
+
+static struct payload_init *init_payload(pid_t pid, uint64_t ticks)
+{
+	struct payload_init *f = xcalloc(1, sizeof(*f));
+
+	f->pid = pid;
+	f->ticks = ticks;
+	return f;
+}
+
+static void shim_connected(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	struct err e = ERR_NULL;
+
+	if (link) {
+		effect_report(o, gen, sbx_event_connected(init_payload(pod_shim_pid(p), 0)));
+		return;
+	}
+	err_set(&e, ERR_UNAVAILABLE,
+		"sandbox %.13s: its shim ended right after it had started; see shim.log in its run "
+		"directory",
+		o->sm->id);
+	setup_failed(o, gen, &e);
+}
+
+void sbx_effect_connect_shim(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	pod_open(o->own);
+	pod_when_settled(o->own, o, shim_connected);
+}
+
+/* --- setup: the init of a shared PID namespace --- */
 
 /* Check shim and init as the last step of an effect: while a pod is set up, their end raises no
  * event. */
@@ -250,44 +290,17 @@ static int check_line(const struct object *o, struct err *e)
 		       o->sm->id);
 }
 
-static int work_pin_pid(struct job *j, struct err *e)
-{
-	struct sandbox_job *s = sandbox_job(j);
-	_cleanup_free_ char *dir = path_pod_ns(world.conf, j->id);
-
-	return ns_pin_pid(dir, s->setup->init_pid, e);
-}
-
-static void done_pin_pid(struct job *j, struct object *o)
-{
-	struct sandbox_job *s = sandbox_job(j);
-
-	if (!o)
-		return;
-	if (j->result == 0)
-		j->result = check_line(o, &j->err);
-	if (j->result < 0)
-		setup_failed(o, j->gen, &j->err);
-	else
-		report_set_up(o, j->gen, take_ptr(s->setup));
-}
-
 static void init_made(struct object *o, uint64_t gen, struct shim_answer *ans,
 		      const struct err *err)
 {
-	struct pod *p = o->own;
-	struct sandbox_job *s;
+	pid_t pid = (pid_t)ans->status.pid;
 
 	if (err) {
 		setup_failed(o, gen, err);
 		return;
 	}
-	s = sandbox_job(sandbox_job_new(o, LANE_START, work_pin_pid, done_pin_pid));
-	s->setup = take_ptr(p->setup);
-	s->setup->init_pid = (int32_t)ans->status.pid;
-	s->setup->init_ticks = ans->status.start_ticks;
-	podground_watch_init(p, s->setup->init_pid, s->setup->init_ticks);
-	job_start(&s->base);
+	podground_watch_init(o->own, pid, ans->status.start_ticks);
+	effect_report(o, gen, sbx_event_init_started(init_payload(pid, ans->status.start_ticks)));
 }
 
 /* Open the pod's own namespaces for its init.  The caller closes fds, also after an error. */
@@ -320,59 +333,41 @@ static int open_namespaces(const struct object *o, int fds[SHIM_FDS_MAX], size_t
 	return 0;
 }
 
-static void start_init(struct pod *p, struct object *o, uint64_t gen)
+void sbx_effect_start_init(struct sm_object *sm)
 {
 	const struct shim_request req = { .type = SHIM_INIT };
+	struct object *o = object_of(sm);
 	int fds[SHIM_FDS_MAX];
 	struct err e = ERR_NULL;
 	size_t n;
 
 	if (open_namespaces(o, fds, &n, &e) < 0)
-		setup_failed(o, gen, &e);
+		setup_failed(o, sm->effect_gen, &e);
 	else
-		pod_request(p, o, &req, fds, n, init_made);
+		pod_request(o->own, o, &req, fds, n, init_made);
 	while (n)
 		close(fds[--n]);
 }
 
-static void set_up_line_settled(struct object *o, uint64_t gen, struct pod *p,
-				struct shim_link *link)
+static int work_pin_init(struct job *j, struct err *e)
 {
-	struct err e = ERR_NULL;
+	_cleanup_free_ char *dir = path_pod_ns(world.conf, j->id);
 
-	if (!link) {
-		err_set(&e, ERR_UNAVAILABLE,
-			"sandbox %.13s: its shim ended right after it had "
-			"started; see shim.log in its run directory",
-			o->sm->id);
-		setup_failed(o, gen, &e);
-	} else if (row_of(o)->pod_pid) {
-		start_init(p, o, gen);
-	} else {
-		report_set_up(o, gen, take_ptr(p->setup));
-	}
+	return ns_pin_pid(dir, sandbox_job(j)->row->init_pid, e);
 }
 
-static void done_set_up(struct job *j, struct object *o)
+static void done_pin_init(struct job *j, struct object *o)
 {
-	struct sandbox_job *s = sandbox_job(j);
-	struct pod *p = o ? o->own : NULL;
-
-	if (!o || o->sm->effect_gen != j->gen)
-		return;
-	if (j->result < 0) {
-		setup_failed(o, j->gen, &j->err);
-		return;
-	}
-	payload_setup_free(p->setup);
-	p->setup = take_ptr(s->setup);
-	pod_open(p);
-	pod_when_settled(p, o, set_up_line_settled);
+	if (j->result == 0 && o)
+		j->result = check_line(o, &j->err);
+	job_report(j, o,
+		   sm_event_failed(j->result < 0 ? SBX_EVENT_SETUP_FAILED : SBX_EVENT_INIT_PINNED,
+				   &j->err));
 }
 
-void sbx_effect_set_up(struct sm_object *sm)
+void sbx_effect_pin_init(struct sm_object *sm)
 {
-	job_start(sandbox_job_new(object_of(sm), LANE_START, work_set_up, done_set_up));
+	job_start(sandbox_job_new(object_of(sm), LANE_START, work_pin_init, done_pin_init));
 }
 
 /* --- replace a shim --- */
@@ -403,7 +398,10 @@ static void shim_replaced(struct object *o, uint64_t gen, struct pod *p, struct 
 		return;
 	}
 	if (link) {
-		report_set_up(o, gen, xcalloc(1, sizeof(struct payload_setup)));
+		struct payload_setup *f = xcalloc(1, sizeof(*f));
+
+		f->shim_pid = (int32_t)pod_shim_pid(p);
+		effect_report(o, gen, sbx_event_is_set_up(f));
 		return;
 	}
 	err_set(&e, ERR_UNAVAILABLE,
@@ -571,10 +569,8 @@ static void done_tear_down(struct job *j, struct object *o)
 void sbx_effect_tear_down(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
-	struct pod *p = o->own;
 
-	payload_setup_free(take_ptr(p->setup));
-	pod_shutdown(p);
+	pod_shutdown(o->own);
 	job_start(sandbox_job_new(o, o->sm->failure ? LANE_RETRY : LANE_STOP, work_tear_down,
 				  done_tear_down));
 }

@@ -15,6 +15,12 @@ bool sbx_guard_host_network(const Crisp__State__Sandbox *row, const struct sm_ev
 	return row->host_network;
 }
 
+bool sbx_guard_own_init(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return row->pod_pid;
+}
+
 /* No CNI DEL is due.  The record has cni_conf from before the first ADD until a successful DEL. */
 bool sbx_guard_unwired(const Crisp__State__Sandbox *row, const struct sm_event *ev)
 {
@@ -68,6 +74,30 @@ void sbx_step_note_new_shim(Crisp__State__Sandbox *draft, const struct sm_event 
 	row_clear_failure(&draft->failure);
 }
 
+void sbx_step_note_netns(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			 const struct payload_netns *netns)
+{
+	(void)ev;
+	row_set_str(&draft->netns, netns->path);
+	row_set_str(&draft->cni_conf, netns->cni_conf);
+}
+
+void sbx_step_note_shim(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			const struct payload_init *init)
+{
+	(void)ev;
+	draft->shim_pid = init->pid;
+	row_set_str(&draft->boot_id, clock_boot_id());
+}
+
+void sbx_step_note_init(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			const struct payload_init *init)
+{
+	(void)ev;
+	draft->init_pid = init->pid;
+	draft->init_ticks = init->ticks;
+}
+
 void sbx_step_note_setup(Crisp__State__Sandbox *draft, const struct sm_event *ev,
 			 const struct payload_setup *setup)
 {
@@ -76,10 +106,6 @@ void sbx_step_note_setup(Crisp__State__Sandbox *draft, const struct sm_event *ev
 	draft->init_pid = setup->init_pid;
 	draft->init_ticks = setup->init_ticks;
 	row_set_str(&draft->boot_id, clock_boot_id());
-	if (setup->cni_conf)
-		row_set_str(&draft->cni_conf, setup->cni_conf);
-	if (setup->netns)
-		row_set_str(&draft->netns, setup->netns);
 }
 
 void sbx_step_note_network(Crisp__State__Sandbox *draft, const struct sm_event *ev,

@@ -189,7 +189,6 @@ void pod_free(struct pod *p)
 	map_free(p->known);
 	fdstore_free_all(p->held);
 	podground_drop(p);
-	payload_setup_free(p->setup);
 	free(p);
 }
 
@@ -322,11 +321,15 @@ static void ask_again(struct pod *p)
 			container_shim_back(o);
 }
 
-static void all_adopted(struct pod *p)
+/* One adoption is answered, or no container is to be adopted. */
+static void answered_adopt(struct pod *p)
 {
-	if (line_row(p)->asked_before)
-		ask_again(p); /* the repeated effects wait until the line is settled */
-	tell(p, sm_event_new(SHM_EVENT_ALL_ADOPTED));
+	const Crisp__State__Shim *row = line_row(p);
+
+	/* The repeated effects wait until the line is settled. */
+	if (row->asked_before && !shm_guard_adopts_more(row, NULL))
+		ask_again(p);
+	tell(p, sm_event_new(SHM_EVENT_ADOPTED));
 }
 
 void pod_adopted(struct pod *p, const char *container_id, struct shim_answer *ans,
@@ -342,10 +345,7 @@ void pod_adopted(struct pod *p, const char *container_id, struct shim_answer *an
 	} else if (o) {
 		container_settle(o);
 	}
-	if (--p->adopting == 0)
-		all_adopted(p);
-	else
-		tell(p, sm_event_new(SHM_EVENT_ADOPTED));
+	answered_adopt(p);
 }
 
 static void on_ready(void *arg, const struct shim_status *st)
@@ -404,9 +404,12 @@ void shm_effect_adopt(struct sm_object *sm)
 {
 	struct pod *p = object_of(sm)->own;
 
-	p->adopting = container_adopt_all(p);
-	if (p->adopting == 0)
-		all_adopted(p);
+	unsigned n = container_adopt_all(p);
+
+	for (unsigned i = 0; i < n; i++)
+		tell(p, sm_event_new(SHM_EVENT_ADOPT_SENT));
+	if (n == 0)
+		answered_adopt(p);
 }
 
 /* Does the pod get another shim?  Only a ready one of this boot; in other states the sandbox's
@@ -487,7 +490,6 @@ static void line_moved(struct object *o, const struct sm_row *row)
 	if (p->link && !shm_is_linked(row->target)) {
 		shim_link_close(take_ptr(p->link));
 		known_clear(p);
-		p->adopting = 0;
 	}
 	if (shm_is_settled(row->target) && !shm_is_settled(row->state))
 		settled(p);

@@ -18,10 +18,8 @@ struct pod {
 	struct map *known; /* container id -> struct shim_status */
 	struct map *held; /* container id -> struct fdstore, see fdstore.h */
 	struct list waiting; /* callbacks until the line is settled */
-	unsigned adopting; /* number of adoptions under way */
 	bool loaded; /* from the store, not created by this daemon */
 	struct podground ground;
-	struct payload_setup *setup; /* from the first step of set_up, for its last */
 };
 
 extern const struct kind_ops kind_shim;

@@ -28,6 +28,13 @@ enum fault {
 	FAULT_DIES_YOUNG = 1 << 11, /* each shim that takes the pod over */
 	FAULT_ERASE_STUCK_ONCE = 1 << 12,
 	FAULT_BREAKS_BUSY = 1 << 13, /* init, as with FAULT_SHIM_DIES_BUSY */
+	FAULT_OWN_INIT = 1 << 14, /* no fault: its containers share a PID namespace */
+	FAULT_CONNECT_FAILS = 1 << 15,
+	FAULT_CONNECT_HANGS = 1 << 16,
+	FAULT_INIT_FAILS = 1 << 17,
+	FAULT_INIT_HANGS = 1 << 18,
+	FAULT_PIN_FAILS = 1 << 19,
+	FAULT_PIN_HANGS = 1 << 20,
 };
 
 enum happening {
@@ -39,6 +46,8 @@ enum happening {
 
 static const char *const CONTAINER_ID =
 	"c0ffee0000000000000000000000000000000000000000000000000000000000";
+#define INIT_PID 201
+
 static const char *const ID = "5a4db0c000000000000000000000000000000000000000000000000000000000";
 
 #define EFFECT(name) \
@@ -47,6 +56,9 @@ static const char *const ID = "5a4db0c000000000000000000000000000000000000000000
 		sim_start(obj); \
 	}
 EFFECT(set_up)
+EFFECT(connect_shim)
+EFFECT(start_init)
+EFFECT(pin_init)
 EFFECT(probe_shim)
 EFFECT(replace_shim)
 EFFECT(add_network)
@@ -54,13 +66,12 @@ EFFECT(delete_network)
 EFFECT(tear_down)
 EFFECT(erase)
 
-static struct sm_event *set_up(void)
+static struct sm_event *set_up(const struct sim *sim)
 {
 	struct payload_setup *f = xcalloc(1, sizeof(struct payload_setup));
 
 	f->shim_pid = 200;
-	f->cni_conf = xstrdup("10-pods.conflist");
-	f->netns = xstrdup("/run/netns/x");
+	f->init_pid = sim_fault(sim, FAULT_OWN_INIT) ? INIT_PID : 0;
 	return sbx_event_is_set_up(f);
 }
 
@@ -87,6 +98,7 @@ static struct sm_event *broken(void)
 static void act_set_up(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	struct world_sandbox *s = &sim->w->sbx;
+	struct payload_netns *n;
 
 	(void)obj;
 	s->files = true;
@@ -96,8 +108,48 @@ static void act_set_up(struct sim *sim, struct sm_object *obj, const struct job 
 	}
 	s->shim = true;
 	s->shim_died = s->broken = false;
-	if (!sim_fault(sim, FAULT_SETUP_HANGS))
-		sim_done(sim, job, set_up());
+	if (sim_fault(sim, FAULT_SETUP_HANGS))
+		return;
+	n = xcalloc(1, sizeof(*n));
+	n->cni_conf = xstrdup("10-pods.conflist");
+	n->path = xstrdup("/run/netns/x");
+	sim_done(sim, job, sbx_event_prepared(n));
+}
+
+static struct payload_init *process(int pid)
+{
+	struct payload_init *f = xcalloc(1, sizeof(*f));
+
+	f->pid = pid;
+	return f;
+}
+
+static void act_connect_shim(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	if (!sim->w->sbx.shim || sim_fault(sim, FAULT_CONNECT_FAILS))
+		sim_done(sim, job, sim_failed(SBX_EVENT_SETUP_FAILED, "the shim ended"));
+	else if (!sim_fault(sim, FAULT_CONNECT_HANGS))
+		sim_done(sim, job, sbx_event_connected(process(200)));
+}
+
+static void act_start_init(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	if (obj && !((const Crisp__State__Sandbox *)obj->row)->pod_pid)
+		sim_bad(sim, "a pod without a PID namespace gets an init");
+	if (!sim->w->sbx.shim || sim_fault(sim, FAULT_INIT_FAILS))
+		sim_done(sim, job, sim_failed(SBX_EVENT_SETUP_FAILED, "no init"));
+	else if (!sim_fault(sim, FAULT_INIT_HANGS))
+		sim_done(sim, job, sbx_event_init_started(process(INIT_PID)));
+}
+
+static void act_pin_init(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	if (!sim->w->sbx.shim || sim_fault(sim, FAULT_PIN_FAILS))
+		sim_done(sim, job, sim_failed(SBX_EVENT_SETUP_FAILED, "no namespace"));
+	else if (!sim_fault(sim, FAULT_PIN_HANGS))
+		sim_done(sim, job, sm_event_new(SBX_EVENT_INIT_PINNED));
 }
 
 static void act_probe_shim(struct sim *sim, struct sm_object *obj, const struct job *job)
@@ -108,7 +160,7 @@ static void act_probe_shim(struct sim *sim, struct sm_object *obj, const struct 
 	if (s->shim && s->broken)
 		sim_done(sim, job, broken());
 	else
-		sim_done(sim, job, s->shim ? set_up() : sm_event_new(SBX_EVENT_SHIM_LOST));
+		sim_done(sim, job, s->shim ? set_up(sim) : sm_event_new(SBX_EVENT_SHIM_LOST));
 }
 
 #define REVIVES_MAX 8 /* then the guard shim_crash_loop gives the pod up */
@@ -128,7 +180,7 @@ static void act_replace_shim(struct sim *sim, struct sm_object *obj, const struc
 	s->shim_died = false;
 	if (sim_fault(sim, FAULT_REVIVE_HANGS))
 		return;
-	sim_done(sim, job, s->broken ? broken() : set_up());
+	sim_done(sim, job, s->broken ? broken() : set_up(sim));
 	if (!sim_fault(sim, FAULT_DIES_YOUNG))
 		return;
 	shim_dies(sim->w);
@@ -214,6 +266,9 @@ static void act_erase(struct sim *sim, struct sm_object *obj, const struct job *
 
 static const struct act acts[] = {
 	{ "sandbox", "set_up", act_set_up },
+	{ "sandbox", "connect_shim", act_connect_shim },
+	{ "sandbox", "start_init", act_start_init },
+	{ "sandbox", "pin_init", act_pin_init },
 	{ "sandbox", "probe_shim", act_probe_shim },
 	{ "sandbox", "replace_shim", act_replace_shim },
 	{ "sandbox", "add_network", act_add_network },
@@ -237,6 +292,7 @@ static struct sm_object *target(struct sim *sim, const struct step *step, bool *
 	row = xmalloc(sizeof(*row));
 	crisp__state__sandbox__init(row);
 	row->host_network = sim_fault(sim, FAULT_HOST_NETWORK);
+	row->pod_pid = sim_fault(sim, FAULT_OWN_INIT);
 	return sim_object_new(sim, &sbx_machine, ID, row);
 }
 
@@ -253,6 +309,12 @@ static bool asked(const struct sim *sim, int event)
 	return sim->w->asks[sim->w->next].tries > 0;
 }
 
+static bool in_setup(const struct sm_object *obj)
+{
+	return obj->state == SBX_STATE_SETUP || obj->state == SBX_STATE_CONNECTING ||
+	       obj->state == SBX_STATE_STARTING_INIT || obj->state == SBX_STATE_PINNING_INIT;
+}
+
 static bool kept(struct sim *sim, const struct step *step)
 {
 	const struct sm_object *obj = sim_object(sim, &sbx_machine);
@@ -264,7 +326,7 @@ static bool kept(struct sim *sim, const struct step *step)
 		if (gone(obj))
 			return asked(sim, SBX_EVENT_REMOVE);
 		/* A pod that lost its shim since is still there, not ready. */
-		return row->shim_pid > 0 && !row->undo && obj->state != SBX_STATE_SETUP &&
+		return row->shim_pid > 0 && !row->undo && !in_setup(obj) &&
 		       obj->state != SBX_STATE_NETWORK_UP;
 	case SBX_EVENT_STOP:
 		return !s->lease && !s->shim && !sim->w->ctr.proc;
@@ -404,6 +466,8 @@ static void rest(struct sim *sim)
 		sim_bad(sim, "the pod has ended and nobody wanted that");
 	if (obj->state == SBX_STATE_READY && (!s->shim || s->broken))
 		sim_bad(sim, "READY without a shim");
+	if (obj->state == SBX_STATE_READY && row->pod_pid && !row->init_pid)
+		sim_bad(sim, "READY without an init");
 	if (obj->state == SBX_STATE_NOTREADY && !stopped(sim) && !*row->ended_why)
 		sim_bad(sim, "the pod has ended and does not say why");
 	if (obj->state == SBX_STATE_READY && !row->host_network && (!s->lease || !s->wired))
@@ -424,6 +488,16 @@ static const struct scenario scenarios[] = {
 	{ "it is removed while it runs", 0, { RUN, CHILDREN, REMOVE } },
 	{ "its setup fails", FAULT_SETUP_FAILS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its setup hangs", FAULT_SETUP_HANGS, { FAILS(SBX_EVENT_RUN) } },
+	{ "its containers share a PID namespace", FAULT_OWN_INIT, { RUN, STOP, REMOVE } },
+	{ "its containers share a PID namespace and the host's network",
+	  FAULT_OWN_INIT | FAULT_HOST_NETWORK,
+	  { RUN, STOP, REMOVE } },
+	{ "its shim ends at once", FAULT_CONNECT_FAILS, { FAILS(SBX_EVENT_RUN) } },
+	{ "its shim does not answer", FAULT_CONNECT_HANGS, { FAILS(SBX_EVENT_RUN) } },
+	{ "its init does not start", FAULT_OWN_INIT | FAULT_INIT_FAILS, { FAILS(SBX_EVENT_RUN) } },
+	{ "starting its init hangs", FAULT_OWN_INIT | FAULT_INIT_HANGS, { FAILS(SBX_EVENT_RUN) } },
+	{ "its init cannot be pinned", FAULT_OWN_INIT | FAULT_PIN_FAILS, { FAILS(SBX_EVENT_RUN) } },
+	{ "pinning its init hangs", FAULT_OWN_INIT | FAULT_PIN_HANGS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its network fails", FAULT_NETWORK_FAILS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its network hangs", FAULT_NETWORK_HANGS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its shim dies", 0, { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },

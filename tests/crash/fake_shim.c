@@ -108,14 +108,18 @@ static void all_adopted(struct sim *sim, const struct sm_object *obj)
 {
 	if (obj && sim->w->shm.asked && !row_of(obj)->asked_before)
 		sim_bad(sim, "what was asked of a shim that died is not asked again");
+	if (obj && row_of(obj)->adopting > 1)
+		sim_bad(sim, "adoptions of an earlier shim are waited for");
 	sim->w->shm.asked = sim->w->shm.unaware = false;
-	tell(sim, SHM_EVENT_ALL_ADOPTED);
+	tell(sim, SHM_EVENT_ADOPTED);
 }
 
 /* A shim that was started for one that died adopts two containers. */
 static void act_adopt(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)job;
+	for (int i = 0; i < 2 && sim->w->shm.unaware && can_speak(sim); i++)
+		tell(sim, SHM_EVENT_ADOPT_SENT);
 	meanwhile(sim, N_HAPPENS);
 	if (!can_speak(sim))
 		return;

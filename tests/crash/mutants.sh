@@ -104,6 +104,8 @@ plant "the exit is left unset when nobody knows it" container sweep "died by its
 plant "a running container is not looked for after a restart" container sweep "" \
 	"$(in_state RUNNING 's/recover probe/recover none/')"
 
+plant "a pod with the host's network gets no init" sandbox sweep "READY without an init" \
+	"$(in_state CONNECTING 's/if own_init .*/if host_network -> READY : note_shim, save, reply/;t;s/if host_network .*/if own_init -> STARTING_INIT : note_shim, save boot, start_init/')"
 plant "a stop forgets when to kill" container sweep "work without an end" \
 	"$(in_state RUNNING 's/STOPPING : note_stop, /STOPPING : /')"
 plant "an end is kept in the boot store alone" container sweep "has changed in EXITED" \
@@ -160,8 +162,10 @@ plant "what a dead shim was asked for is forgotten" shim sweep "is not asked aga
 	"$(in_state UP 's/note_lost, leave/note_cut, leave/')
 	$(in_state AWAITED 's/lost  *-> LOSING : note_lost/lost -> LOSING : note_cut/')"
 plant "a shim is used before it has adopted all" shim sweep "before it knows the containers" \
-	"$(in_state ADOPTING 's/adopted  *stay  *: await/adopted -> UP : note_up/')
-	$(in_state UP 's/ignore open/ignore all_adopted open/')"
+	"$(in_state ADOPTING 's/adopted if adopts_more stay  *: note_adopted, await/adopted if adopts_more -> UP : note_adopted, note_up/')
+	$(in_state UP 's/ignore open/ignore adopted open/')"
+plant "adoptions by a lost shim are waited for" shim sweep "of an earlier shim" \
+	"$(in_state ADOPTING 's/lost  *-> LOSING  *: note_cut, look/lost -> LOSING : look/')"
 plant "a pod whose shim comes back is given up" shim sweep "nobody waits for it" \
 	"$(in_state LOSING 's/replaced   -> DOWN/replaced   -> LOST/; s/unreplaced -> LOST/unreplaced -> DOWN/')"
 plant "a link that breaks before it is used is missed" shim smc "may yield lost" \

@@ -120,7 +120,7 @@ static void failures_of_records(void **state)
 
 static void payloads_go_with_their_event(void **state)
 {
-	struct payload_setup *a = xcalloc(1, sizeof(*a));
+	struct payload_netns *a = xcalloc(1, sizeof(*a));
 	struct payload_network *n = xcalloc(1, sizeof(*n));
 	struct payload_bundle *b = xcalloc(1, sizeof(*b));
 
@@ -130,11 +130,12 @@ static void payloads_go_with_their_event(void **state)
 	n->ips = xcalloc(2, sizeof(char *));
 	n->ips[0] = xstrdup("10.0.0.1");
 	b->groups = xcalloc(3, sizeof(*b->groups));
-	sm_event_free(sbx_event_is_set_up(a));
+	sm_event_free(sbx_event_prepared(a));
 	sm_event_free(sbx_event_network_up(n));
 	sm_event_free(ctr_event_prepared(b));
 	sm_event_free(img_event_untag(payload_tag_new("v1")));
 	sm_event_free(pul_event_fetched(payload_image_id_new(IMAGE_ID)));
+	payload_netns_free(NULL);
 	payload_setup_free(NULL);
 	payload_network_free(NULL);
 	payload_bundle_free(NULL);
@@ -302,7 +303,9 @@ static void sandbox_network(void **state)
 {
 	char *ips[] = { (char[]){ "10.0.0.1" }, (char[]){ "fd00::1" }, NULL };
 	struct payload_network n = { .result = (char[]){ "{\"ips\":[]}" }, .ips = ips };
-	struct payload_setup a = { .shim_pid = 5, .init_pid = 6, .cni_conf = (char[]){ "{}" } };
+	struct payload_netns netns = { (char[]){ "/run/netns/x" }, (char[]){ "{}" } };
+	struct payload_init shim = { .pid = 5 }, init = { .pid = 6, .ticks = 7 };
+	struct payload_setup a = { .shim_pid = 9, .init_pid = 6 };
 	struct sm_event up = event_now(), anchored = event_now(), down = event_now();
 	struct sm_event failed = event_of_failure(ERR_UNAVAILABLE, "DEL failed");
 	Crisp__State__Sandbox *row = sandbox();
@@ -311,10 +314,15 @@ static void sandbox_network(void **state)
 	assert_true(sbx_guard_unwired(row, &down));
 	assert_false(sbx_invariant_has_shim(row));
 	assert_false(sbx_invariant_has_network(row));
-	sbx_step_note_setup(row, &anchored, &a);
+	sbx_step_note_netns(row, &anchored, &netns);
+	assert_string_equal(row->netns, "/run/netns/x");
+	assert_false(sbx_invariant_has_shim(row));
+	sbx_step_note_shim(row, &anchored, &shim);
 	assert_true(sbx_invariant_has_shim(row));
-	assert_int_equal(row->init_pid, 6);
 	assert_string_equal(row->boot_id, clock_boot_id());
+	sbx_step_note_init(row, &anchored, &init);
+	assert_int_equal(row->init_pid, 6);
+	assert_int_equal(row->init_ticks, 7);
 	/* From before the first ADD on there is something to undo. */
 	assert_false(sbx_guard_unwired(row, &down));
 	assert_false(sbx_invariant_has_network(row));
@@ -322,14 +330,10 @@ static void sandbox_network(void **state)
 	assert_true(sbx_invariant_has_network(row));
 	assert_int_equal(row->n_ips, 2);
 	assert_string_equal(row->ips[1], "fd00::1");
-	/* A probe after a restart does not say again what is known. */
-	a = (struct payload_setup){ .shim_pid = 9 };
+	/* A probe after a restart keeps the network. */
 	sbx_step_note_setup(row, &anchored, &a);
 	assert_int_equal(row->shim_pid, 9);
 	assert_string_equal(row->cni_conf, "{}");
-	a.netns = (char[]){ "/run/netns/x" };
-	sbx_step_note_setup(row, &anchored, &a);
-	assert_string_equal(row->netns, "/run/netns/x");
 	row_fail(&row->failure, &failed);
 	sbx_step_note_no_network(row, &down);
 	assert_true(sbx_guard_unwired(row, &down));

@@ -43,7 +43,7 @@ void shm_effect_await(struct sm_object *sm)
 
 void shm_effect_adopt(struct sm_object *sm)
 {
-	report(sm, SHM_EVENT_ALL_ADOPTED);
+	report(sm, SHM_EVENT_ADOPTED);
 }
 
 void shm_effect_look(struct sm_object *sm)
