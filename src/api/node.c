@@ -171,6 +171,7 @@ static void status_answer(struct rpc_call *rpc, bool verbose, struct err *networ
 	status.conditions = conditions;
 	status.n_conditions = ARRAY_LEN(conditions);
 	features.supplemental_groups_policy = true;
+	features.mount_options = true;
 	resp.status = &status;
 	resp.features = &features;
 	fill_handlers(rpc_call_arena(rpc), &resp);

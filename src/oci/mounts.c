@@ -217,6 +217,37 @@ static int mount_wrong(const struct mounts *m, size_t i, const char *what)
 		       m->c->config->mounts[i]->container_path, what);
 }
 
+/* Those that RuntimeFeatures.mount_options is about: each takes something from the container. */
+static const char *const mount_options[] = { "noexec", "nodev", "nosuid" };
+
+/* The option if the request has it, else "". */
+static const char *option_of(const Runtime__V1__Mount *req, const char *option)
+{
+	for (size_t i = 0; i < req->n_mount_options; i++)
+		if (strcmp(req->mount_options[i], option) == 0)
+			return option;
+	return "";
+}
+
+/* Other options could weaken the mount, and OCI runtimes pass unknown ones on as data. */
+static int check_options(struct mounts *m, size_t i)
+{
+	const Runtime__V1__Mount *req = m->c->config->mounts[i];
+
+	for (size_t k = 0; k < req->n_mount_options; k++) {
+		bool known = false;
+
+		for (size_t n = 0; n < ARRAY_LEN(mount_options); n++)
+			known |= strcmp(req->mount_options[k], mount_options[n]) == 0;
+		if (!known)
+			return err_set(m->c->e, ERR_INVALID,
+				       "mounts[%zu] (%s): mount_options[%zu]: \"%.64s\" is not "
+				       "noexec, nodev or nosuid",
+				       i, req->container_path, k, req->mount_options[k]);
+	}
+	return 0;
+}
+
 static int check_mount(struct mounts *m, size_t i, char **ret_dest)
 {
 	const Runtime__V1__Mount *req = m->c->config->mounts[i];
@@ -240,7 +271,7 @@ static int check_mount(struct mounts *m, size_t i, char **ret_dest)
 	*ret_dest = oci_clean_path(req->container_path);
 	if (strcmp(*ret_dest, "/") == 0)
 		return mount_wrong(m, i, "nothing can be mounted over the root of the container");
-	return 0;
+	return check_options(m, i);
 }
 
 /* A recursive read-only mount is all or nothing: see KEP-3857. */
@@ -344,7 +375,8 @@ static int add_image_mount(struct mounts *m, size_t i, const char *dest)
 			 req->container_path, req->image_sub_path);
 		return reason_set(m->c->e, REASON_IMAGE_VOLUME_MOUNT_FAILED);
 	}
-	mounts_add(m, dest, "bind", source, OPTIONS("rbind", "rprivate", "ro", "nosuid", "nodev"));
+	mounts_add(m, dest, "bind", source,
+		   OPTIONS("rbind", "rprivate", "ro", "nosuid", "nodev", option_of(req, "noexec")));
 	return 0;
 }
 
@@ -369,7 +401,8 @@ static int add_host_mount(struct mounts *m, size_t i, const char *dest)
 		return r;
 	mount = mounts_add(m, dest, "bind", source,
 			   OPTIONS("rbind", propagation, req->readonly ? "ro" : "rw",
-				   req->recursive_read_only ? "rro" : ""));
+				   req->recursive_read_only ? "rro" : "", option_of(req, "noexec"),
+				   option_of(req, "nodev"), option_of(req, "nosuid")));
 	return add_idmap(m, i, mount);
 }
 

@@ -472,9 +472,12 @@ static const struct spec_case mounts_cases[] = {
 	  .facts = { { MOUNT("/rel/p") " options", "['rbind','rprivate','ro']" } } },
 	{ M("{'container_path':'/m','host_path':'@/link'}"),
 	  .facts = { { MOUNT("/m") " source", "'@/rootfs'" } } },
-	{ M("{'container_path':'/"
-	    "m','host_path':'@','readonly':true,'recursive_read_only':true}"),
+	{ M("{'container_path':'/m','host_path':'@','readonly':true,'recursive_read_only':true}"),
 	  .facts = { { MOUNT("/m") " options", "['rbind','rprivate','ro','rro']" } } },
+	{ M("{'container_path':'/m','host_path':'@','mount_options':['nosuid','noexec']}"),
+	  .facts = { { MOUNT("/m") " options", "['rbind','rprivate','rw','noexec','nosuid']" } } },
+	{ M("{'container_path':'/m','host_path':'@','mount_options':['nodev','exec']}"),
+	  FAILS(ERR_INVALID, "mount_options[1]: \"exec\" is not noexec, nodev or nosuid") },
 	{ M("{'container_path':'/m','host_path':'@','recursive_read_only':true}"),
 	  FAILS(ERR_INVALID, "needs readonly") },
 	{ M("{'container_path':'/"
