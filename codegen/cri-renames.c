@@ -35,8 +35,8 @@ static void alias_add(struct aliases *a, const char *old, const char *now)
 static void alias_message(struct aliases *a, const char *old, const struct message *m)
 {
 	static const char *const functions[] = {
-		"init", "get_packed_size", "pack",	"pack_to_buffer",
-		"unpack", "free_unpacked", "descriptor",
+		"init",	  "get_packed_size", "pack",	   "pack_to_buffer",
+		"unpack", "free_unpacked",   "descriptor",
 	};
 	const char *lower = name_join(old, name_to_snake);
 	size_t i;
@@ -159,8 +159,8 @@ static void alias_field(struct aliases *a, const char *old, const struct field *
 		return;
 	done = init_brace(a, m, (size_t)(f - m->fields)) && union_add(a, m, c_old, f->c_name);
 	if (f->repeated)
-		done = done && union_add(a, m, text_format("n_%s", c_old),
-					 text_format("n_%s", f->c_name));
+		done = done &&
+		       union_add(a, m, text_format("n_%s", c_old), text_format("n_%s", f->c_name));
 	if (!done)
 		diag_add(&a->diag, src->path, src->line,
 			 "%s.%s: the header does not have it as protoc-c writes it", m->name,

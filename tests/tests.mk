@@ -58,7 +58,7 @@ fuzz:
 	tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_SRC)
 
 # What every change passes.
-CHECK_STEPS := tidy tidy-test layers format-check shellcheck gen-check docs-check codegen-test smc-test unit fuzz-replay
+CHECK_STEPS := tidy tidy-test layers fields format-check shellcheck gen-check docs-check codegen-test smc-test unit fuzz-replay
 check:
 	@CHECK_ARGS="BUILD=$(BUILD) CC=$(CC)" MAKE=$(MAKE) tests/check.sh $(CHECK_STEPS)
 
@@ -68,9 +68,13 @@ tidy-test:
 	@tests/tidy/run.sh
 layers:
 	@tools/layers
+# $(BUILD)/fields.txt: each field of the CRI's requests and the files that read it.
+fields:
+	@BUILD="$(BUILD)" tools/fields
 codegen-test: $(BUILD)/protoc-gen-crisp $(BUILD)/cri-diff
 	+@BUILD="$(BUILD)" tests/codegen/run.sh
 	+@BUILD="$(BUILD)" tests/codegen/bump.sh
+	+@BUILD="$(BUILD)" tests/codegen/fields.sh
 
 # The same tests with the sanitizers' eyes, and the crash sweep, which has them always.
 ASAN := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
@@ -97,7 +101,7 @@ valgrind:
 	UNIT_WRAP="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
 		$(MAKE) UNIT_SRC="$(wildcard $(VALGRIND_TESTS:%=tests/unit/test_%.c))" unit
 
-.PHONY: unit unit-build fuzz fuzz-replay check tidy tidy-test layers codegen-test asan tsan clang valgrind
+.PHONY: unit unit-build fuzz fuzz-replay check tidy tidy-test layers fields codegen-test asan tsan clang valgrind
 
 # For tests/fuzz/run.sh: what target NAME links besides the archive.
 print-extra:
