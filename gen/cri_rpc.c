@@ -190,6 +190,14 @@ static int handle_status(struct rpc_call *call, const ProtobufCMessage *msg, str
 	return rpc_status(call, req, e);
 }
 
+static int handle_get_container_events(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
+{
+	const Runtime__V1__GetEventsRequest *req =
+		(const Runtime__V1__GetEventsRequest *)msg;
+
+	return rpc_get_container_events(call, req, e);
+}
+
 static int handle_list_metric_descriptors(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
 	const Runtime__V1__ListMetricDescriptorsRequest *req =
@@ -935,8 +943,9 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__get_events_request__descriptor,
 		.response = &runtime__v1__container_event_response__descriptor,
 		.server_streaming = true,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_DIRECT,
 		.validate = cri_validate_get_container_events,
+		.handle = handle_get_container_events,
 	},
 	[CRI_RPC_LIST_METRIC_DESCRIPTORS] = {
 		.path = "/runtime.v1.RuntimeService/ListMetricDescriptors",

@@ -237,6 +237,12 @@ int rpc_status(struct rpc_call *call,
 	const Runtime__V1__StatusRequest *req,
 	struct err *e);
 
+/* direct: Streams what happens to containers until the client leaves.
+ * (runtime.v1.RuntimeService.GetContainerEvents) */
+int rpc_get_container_events(struct rpc_call *call,
+	const Runtime__V1__GetEventsRequest *req,
+	struct err *e);
+
 /* read: Which metrics there are.
  * (runtime.v1.RuntimeService.ListMetricDescriptors) */
 int rpc_list_metric_descriptors(struct rpc_call *call,

@@ -81,6 +81,13 @@ static inline bool sbx_is_stopping_containers(uint16_t state)
 	return state == SBX_STATE_STOPPING_CONTAINERS;
 }
 
+static inline bool sbx_is_down(uint16_t state)
+{
+	return state == SBX_STATE_NOTREADY ||
+		state == SBX_STATE_REMOVING_CONTAINERS ||
+		state == SBX_STATE_UNLINKING;
+}
+
 /* What events carry; its owner says how it is freed. */
 struct payload_netns;
 void payload_netns_free(void *netns);

@@ -18,6 +18,7 @@
 #include "api/listen.h"
 #include "api/metrics.h"
 #include "api/node.h"
+#include "api/podevents.h"
 #include "api/server.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -290,7 +291,8 @@ static void on_call(const struct server_call_info *info, void *arg)
 	metrics_count_call(info);
 	if (info->code == ERR_OK)
 		log_debug("call", "rpc=%s ms=%lld", info->name, ms);
-	else if (info->code == ERR_NOT_FOUND || info->code == ERR_UNIMPLEMENTED)
+	else if (info->code == ERR_NOT_FOUND || info->code == ERR_UNIMPLEMENTED ||
+		 info->code == ERR_CANCELLED)
 		log_debug("call", "rpc=%s code=%s error=\"%s\"", info->name,
 			  err_code_name(info->code), info->text);
 	else
@@ -451,6 +453,8 @@ static int start_objects(struct daemon *d, struct err *e)
 	int r = world_load(e);
 
 	(void)d;
+	if (r == 0)
+		podevents_start();
 	if (r == 0 && rescue_list_remains(e) < 0)
 		return err_wrap(e, "look for what has no row");
 	return r == 0 ? world_recover(e) : r;
@@ -459,6 +463,7 @@ static int start_objects(struct daemon *d, struct err *e)
 static void stop_objects(struct daemon *d)
 {
 	(void)d;
+	podevents_stop();
 	world_stop();
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
@@ -176,14 +177,13 @@ int rpc_take_reopen_container_log(struct caller *c,
 
 /* --- reads --- */
 
+/* A status with the messages that it points to. */
 struct container_status {
-	Runtime__V1__ContainerStatusResponse resp;
 	Runtime__V1__ContainerStatus status;
 	Runtime__V1__ImageSpec image;
 	Runtime__V1__ContainerResources resources;
 	Runtime__V1__ContainerUser user;
 	Runtime__V1__LinuxContainerUser linux_user;
-	Runtime__V1__ContainerStatusResponse__InfoEntry info[2], *info_list[2];
 };
 
 static void fill_ends(Runtime__V1__ContainerStatus *s, const Crisp__State__Container *row)
@@ -241,12 +241,10 @@ static void fill_status(struct container_status *s, const struct listing_row *r,
 {
 	const Crisp__State__Container *row = r->row;
 
-	runtime__v1__container_status_response__init(&s->resp);
 	runtime__v1__container_status__init(&s->status);
 	runtime__v1__container_resources__init(&s->resources);
 	runtime__v1__container_user__init(&s->user);
 	runtime__v1__linux_container_user__init(&s->linux_user);
-	s->resp.status = &s->status;
 	s->status.id = (char *)(uintptr_t)r->id;
 	s->status.state = (Runtime__V1__ContainerState)listing_shows(KIND_CONTAINER, r->state);
 	s->status.created_at = row->created_ns;
@@ -263,6 +261,23 @@ static void fill_status(struct container_status *s, const struct listing_row *r,
 	fill_config(s, c, updated);
 	fill_image(s, c, row);
 	s->status.stop_signal = stop_signal(c, row);
+}
+
+Runtime__V1__ContainerStatus *api_container_status(struct arena *a, const struct listing_row *r)
+{
+	const Crisp__State__Container *row = r->row;
+	struct container_status *s = arena_alloc(a, sizeof(*s));
+	Runtime__V1__ContainerConfig *c = runtime__v1__container_config__unpack(
+		arena_allocator(a), row->config.len, row->config.data);
+	Runtime__V1__LinuxContainerResources *updated = NULL;
+
+	if (row->resources.len)
+		updated = runtime__v1__linux_container_resources__unpack(
+			arena_allocator(a), row->resources.len, row->resources.data);
+	if (!s || !c || (row->resources.len && !updated))
+		return NULL;
+	fill_status(s, r, c, updated);
+	return &s->status;
 }
 
 /* The verbose info for crictl and operators: pid, and the spec passed to the runtime. */
@@ -289,34 +304,27 @@ int rpc_answer_container_status(struct rpc_call *call,
 				const Runtime__V1__ContainerStatusRequest *req,
 				const struct listing_row *r, struct err *e)
 {
-	const Crisp__State__Container *row = r->row;
-	Runtime__V1__ContainerConfig *c = container_config(row);
-	Runtime__V1__LinuxContainerResources *updated = NULL;
-	_cleanup_free_ char *info = NULL, *machine = NULL;
-	struct container_status s;
+	Runtime__V1__ContainerStatusResponse resp = RUNTIME__V1__CONTAINER_STATUS_RESPONSE__INIT;
+	Runtime__V1__ContainerStatusResponse__InfoEntry info[2], *info_list[2];
+	_cleanup_free_ char *spec = NULL, *machine = NULL;
 
-	(void)e;
-	if (row->resources.len)
-		updated = runtime__v1__linux_container_resources__unpack(NULL, row->resources.len,
-									 row->resources.data);
-	fill_status(&s, r, c, updated);
+	resp.status = api_container_status(rpc_call_arena(call), r);
+	if (!resp.status)
+		return err_set(e, ERR_EXHAUSTED, "no memory left for this call");
 	if (req->verbose) {
-		info = info_json(r);
+		spec = info_json(r);
 		machine = api_machine_json(r);
-		for (size_t i = 0; i < ARRAY_LEN(s.info); i++) {
-			runtime__v1__container_status_response__info_entry__init(&s.info[i]);
-			s.info_list[i] = &s.info[i];
+		for (size_t i = 0; i < ARRAY_LEN(info); i++) {
+			runtime__v1__container_status_response__info_entry__init(&info[i]);
+			info_list[i] = &info[i];
 		}
-		s.info[0].key = (char *)(uintptr_t) "info";
-		s.info[0].value = info;
-		s.info[1].key = (char *)(uintptr_t) "machine";
-		s.info[1].value = machine;
-		s.resp.info = s.info_list;
-		s.resp.n_info = ARRAY_LEN(s.info);
+		info[0].key = (char *)(uintptr_t) "info";
+		info[0].value = spec;
+		info[1].key = (char *)(uintptr_t) "machine";
+		info[1].value = machine;
+		resp.info = info_list;
+		resp.n_info = ARRAY_LEN(info);
 	}
-	rpc_reply(call, &s.resp.base);
-	if (updated)
-		runtime__v1__linux_container_resources__free_unpacked(updated, NULL);
-	runtime__v1__container_config__free_unpacked(c, NULL);
+	rpc_reply(call, &resp.base);
 	return 0;
 }

@@ -46,6 +46,10 @@ static inline const char *api_text(const ProtobufCMessage *msg, size_t inside, s
 int api_select_each(const struct rpc_select *s, const ProtobufCMessage *req, const char *after,
 		    int (*fn)(void *arg, const struct listing *v), void *arg, struct err *e);
 
+/* The statuses of an object's row, in the arena.  NULL: the arena's cap is reached. */
+Runtime__V1__PodSandboxStatus *api_pod_status(struct arena *a, const struct listing_row *r);
+Runtime__V1__ContainerStatus *api_container_status(struct arena *a, const struct listing_row *r);
+
 /* The object's history and state as JSON, for the verbose info of the status RPCs; malloc'ed. */
 char *api_machine_json(const struct listing_row *r);
 

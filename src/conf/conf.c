@@ -134,6 +134,7 @@ void conf_init(struct conf *c)
 		.default_cgroup_parent = xstrdup(""),
 		.cgroup_manager = CONF_CGROUP_MANAGER_CGROUPFS,
 		.drop_infra_ctr = true,
+		.enable_pod_events = true,
 		.ctr_stop_timeout = 30,
 		.pids_limit = -1,
 		.log_size_max = -1,

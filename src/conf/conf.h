@@ -65,6 +65,7 @@ struct conf {
 	char **additional_devices;
 	char **absent_mount_sources_to_reject;
 	bool add_inheritable_capabilities;
+	bool enable_pod_events;
 	bool read_only;
 	bool drop_infra_ctr;
 	bool disable_hostport_mapping;

@@ -322,7 +322,7 @@ const struct conf_key conf_keys[] = {
 	LATER("crio.runtime.shared_cpuset", STRING),
 	LATER("crio.runtime.pinns_path", PATH),
 	LATER("crio.runtime.enable_criu_support", BOOLEAN),
-	LATER("crio.runtime.enable_pod_events", BOOLEAN),
+	CONF("crio.runtime.enable_pod_events", BOOLEAN, enable_pod_events),
 	MOOT("crio.runtime.hostnetwork_disable_selinux", BOOLEAN), /* labels stay on */
 	CONF("crio.runtime.disable_hostport_mapping", BOOLEAN, disable_hostport_mapping),
 

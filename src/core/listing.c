@@ -26,7 +26,7 @@ int listing_shows(enum kind k, const struct sm_state *state)
 	return v->value;
 }
 
-static bool is_hidden(enum kind k, const struct sm_state *state, const void *row)
+bool listing_is_hidden(enum kind k, const struct sm_state *state, const void *row)
 {
 	const struct kind_ops *ops = kind_ops(k);
 
@@ -40,7 +40,7 @@ void listing_put(enum kind k, const char *id, const struct sm_state *state, cons
 {
 	const char *kind = kind_ops(k)->machine->name;
 	_cleanup_free_ char *key = xasprintf(LISTING_PREFIX "%s/%s", kind, id);
-	struct listing_head h = { .hidden = is_hidden(k, state, row) };
+	struct listing_head h = { .hidden = listing_is_hidden(k, state, row) };
 	size_t size = protobuf_c_message_get_packed_size(item);
 	_cleanup_free_ uint8_t *value = xmalloc(sizeof(h) + size);
 	int shows = listing_shows(k, state);
@@ -235,7 +235,7 @@ int listing_get(enum kind k, const char *id, struct listing_row *ret, struct err
 		listing_row_done(ret);
 		return err_set(e, ERR_DATA_LOSS, "row %s/%s does not decode", m->name, id);
 	}
-	if (is_hidden(k, ret->state, ret->row)) {
+	if (listing_is_hidden(k, ret->state, ret->row)) {
 		listing_row_done(ret);
 		return err_set(e, ERR_NOT_FOUND, "%s with ID %s not found", m->name, id);
 	}

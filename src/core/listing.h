@@ -57,5 +57,8 @@ struct listing_row {
 int listing_get(enum kind k, const char *id, struct listing_row *ret, struct err *e);
 void listing_row_done(struct listing_row *r);
 
+/* Is a row in this state left out of lists? */
+bool listing_is_hidden(enum kind k, const struct sm_state *state, const void *row);
+
 /* Value of the state's `shows` in the CRI enum; -1: the state has no `shows`. */
 int listing_shows(enum kind k, const struct sm_state *state);

@@ -22,6 +22,7 @@
 
 struct disk_usage;
 struct kind_ops;
+struct object;
 struct oci_features;
 struct rpc_call;
 
@@ -62,6 +63,8 @@ struct world {
 	struct loop_timer retry; /* of commits that failed */
 	struct cgroups *cgroups;
 	char *own_cgroup; /* the daemon's, NULL on cgroup v1 */
+	/* Called after each committed move, on the loop.  NULL: nobody observes. */
+	void (*observe)(struct object *o, const struct sm_row *row);
 	bool recovering; /* effects that start now may repeat those of an earlier daemon */
 	bool draining; /* refuse new operations */
 };

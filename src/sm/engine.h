@@ -181,6 +181,8 @@ int64_t sm_pause_ns(const struct sm_object *obj, uint32_t tries);
 
 /* Does the object's state have this trait?  false also if the machine has no such trait. */
 bool sm_has_trait(const struct sm_object *obj, const char *trait);
+/* Likewise, of any state of a machine. */
+bool sm_trait_of(const struct sm_machine *m, uint16_t state, const char *trait);
 
 /* A child that keeps the object in its state; NULL: no such child. */
 const struct sm_object *sm_awaited_child(const struct sm_object *obj);

@@ -35,14 +35,17 @@ void sm_tell_parent(struct sm_object *obj, const char *event)
 		sm_dispatch(obj->parent, sm_event_new(ev));
 }
 
-bool sm_has_trait(const struct sm_object *obj, const char *trait)
+bool sm_trait_of(const struct sm_machine *m, uint16_t state, const char *trait)
 {
-	const struct sm_machine *m = obj->machine;
-
 	for (uint16_t i = 0; i < m->n_traits; i++)
 		if (strcmp(m->traits[i].name, trait) == 0)
-			return m->traits[i].is(obj->state);
+			return m->traits[i].is(state);
 	return false;
+}
+
+bool sm_has_trait(const struct sm_object *obj, const char *trait)
+{
+	return sm_trait_of(obj->machine, obj->state, trait);
 }
 
 static struct sm_object *first_loud(const struct sm_object *obj, const char *trait)

@@ -7,6 +7,8 @@
 //	                                             checks; one TAP line each, exit status 1 when one fails
 //	goclient resets [FLAGS]                      calls that are given up at once; see doors.go
 //	goclient calls [FLAGS]                       many calls at a time over one connection; see doors.go
+//	goclient lists|longlists [FLAGS]             lists as streams; see lists.go
+//	goclient events|unread [FLAGS]               subscribers of container events; see events.go
 //	goclient serve                               what a forwarded port leads to; see serve.go
 //	goclient soak [FLAGS]                        sessions that come and vanish; see soak.go
 //	goclient bench [FLAGS]                       how fast it is; see bench.go
@@ -41,7 +43,7 @@ var (
 	floor     = flag.String("floor", "", "bench: the bare runtime's words for an exec in the container")
 	rounds    = flag.Int("rounds", 50, "bench: execs of each kind")
 	seed      = flag.Int64("seed", 1, "soak: of the random numbers")
-	count     = flag.Int("count", 20000, "resets: how many; calls: at a time")
+	count     = flag.Int("count", 20000, "resets: how many; calls: at a time; longlists: containers; events: streams")
 	rpc       = flag.String("rpc", "Version", "resets: which call")
 	perLink   = flag.Int("per-connection", 5000, "resets: calls on one connection")
 	parallel  = flag.Int("parallel", 1, "resets: connections at a time")
@@ -79,13 +81,14 @@ func same[T comparable](what string, want, got T) error {
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: goclient exec|attach|forward|proto|hostile|transfer|urls|origins|resets|calls|serve|soak|bench [FLAGS]")
+		fmt.Fprintln(os.Stderr, "usage: goclient exec|attach|forward|proto|hostile|transfer|urls|origins|resets|calls|lists|longlists|podstatus|events|unread|serve|soak|bench [FLAGS]")
 		os.Exit(2)
 	}
 	run, known := map[string]func() error{
 		"exec": execChecks, "attach": attachChecks, "forward": forwardChecks, "proto": protoChecks,
 		"hostile": hostileChecks, "transfer": transferChecks,
 		"urls": urls, "origins": origins, "resets": resets, "calls": calls,
+		"lists": lists, "longlists": longLists, "podstatus": podStatus, "events": events, "unread": unread,
 		"serve": serve, "soak": soak, "bench": bench,
 	}[os.Args[1]]
 	flag.CommandLine.Parse(os.Args[2:])
