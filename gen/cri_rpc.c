@@ -245,6 +245,17 @@ static int handle_runtime_config(struct rpc_call *call, const ProtobufCMessage *
 	return r < 0 ? r : 0;
 }
 
+static int event_update_pod_sandbox_resources(const ProtobufCMessage *msg, const struct object *o,
+	struct sm_event **ret, struct err *e)
+{
+	struct payload_pod_resources *payload;
+	int r = rpc_payload_update_pod_sandbox_resources((const Runtime__V1__UpdatePodSandboxResourcesRequest *)msg, o, &payload, e);
+
+	if (r == 0)
+		*ret = sbx_event_update(payload);
+	return r;
+}
+
 static int answer_image_status(struct rpc_call *call,
 	const ProtobufCMessage *msg, const void *found, struct err *e)
 {
@@ -993,8 +1004,15 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__update_pod_sandbox_resources_request__descriptor,
 		.response = &runtime__v1__update_pod_sandbox_resources_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
+		.kind = RPC_KIND_EVENT,
+		.raises = &(const struct rpc_event){
+			.machine = "sandbox",
+			.event = SBX_EVENT_UPDATE,
+			.by = offsetof(Runtime__V1__UpdatePodSandboxResourcesRequest, pod_sandbox_id),
+			.carry = event_update_pod_sandbox_resources,
+		},
 		.validate = cri_validate_update_pod_sandbox_resources,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_LIST_IMAGES] = {
 		.path = "/runtime.v1.ImageService/ListImages",

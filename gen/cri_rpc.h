@@ -10,6 +10,7 @@
 
 struct payload_stop;
 struct payload_resources;
+struct payload_pod_resources;
 struct payload_tag;
 
 enum cri_rpc {
@@ -268,6 +269,11 @@ int rpc_runtime_config(struct rpc_call *call,
 	const Runtime__V1__RuntimeConfigRequest *req,
 	Runtime__V1__RuntimeConfigResponse *resp,
 	struct err *e);
+
+/* event sandbox.update: Tells the new sum of a pod's limits.
+ * (runtime.v1.RuntimeService.UpdatePodSandboxResources) */
+int rpc_payload_update_pod_sandbox_resources(const Runtime__V1__UpdatePodSandboxResourcesRequest *req,
+	const struct object *o, struct payload_pod_resources **ret, struct err *e);
 
 /* read image: One image; an answer without an image when it is not here.
  * (runtime.v1.ImageService.ImageStatus) */

@@ -102,6 +102,11 @@ static void step_note_new_shim(void *draft, const struct sm_event *ev)
 	sbx_step_note_new_shim(draft, ev, sm_event_payload(ev));
 }
 
+static void step_note_resources(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_resources(draft, ev, sm_event_payload(ev));
+}
+
 static void step_note_end(void *draft, const struct sm_event *ev)
 {
 	sbx_step_note_end(draft, ev);
@@ -118,7 +123,8 @@ static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[7] = step_note_lost,
 	[8] = step_note_retry,
 	[9] = step_note_new_shim,
-	[10] = step_note_end,
+	[10] = step_note_resources,
+	[11] = step_note_end,
 };
 
 static const char *const step_names[] = {
@@ -132,7 +138,8 @@ static const char *const step_names[] = {
 	[7] = "note_lost",
 	[8] = "note_retry",
 	[9] = "note_new_shim",
-	[10] = "note_end",
+	[10] = "note_resources",
+	[11] = "note_end",
 };
 
 static bool invariant_has_shim(const void *row)
@@ -159,6 +166,7 @@ static const struct sm_event_info events[] = {
 	[SBX_EVENT_RUN] = { .name = "run", .class = SM_CLASS_RPC },
 	[SBX_EVENT_STOP] = { .name = "stop", .class = SM_CLASS_RPC },
 	[SBX_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
+	[SBX_EVENT_UPDATE] = { .name = "update", .class = SM_CLASS_RPC, .carries = "pod_resources" },
 	[SBX_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE, .carries = "netns" },
 	[SBX_EVENT_CONNECTED] = { .name = "connected", .class = SM_CLASS_DONE, .carries = "init" },
 	[SBX_EVENT_INIT_STARTED] = { .name = "init_started", .class = SM_CLASS_DONE, .carries = "init" },
@@ -458,13 +466,13 @@ static const struct sm_action actions_22[] = {
 };
 
 static const struct sm_action actions_23[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_24[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
@@ -476,106 +484,112 @@ static const struct sm_action actions_25[] = {
 };
 
 static const struct sm_action actions_26[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_27[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_resources */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_28[] = {
-	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_29[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_30[] = {
 	{ .op = SM_OP_STEP, .arg = 9 }, /* note_new_shim */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_30[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_end */
+static const struct sm_action actions_31[] = {
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
-static const struct sm_action actions_31[] = {
+static const struct sm_action actions_32[] = {
 	{ .op = SM_OP_STEP, .arg = 8 }, /* note_retry */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* replace_shim */
 };
 
-static const struct sm_action actions_32[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
-};
-
 static const struct sm_action actions_33[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_34[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_35[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* delete_network */
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
 };
 
 static const struct sm_action actions_36[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* delete_network */
+};
+
+static const struct sm_action actions_37[] = {
 	{ .op = SM_OP_STEP, .arg = 5 }, /* note_no_network */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
 };
 
-static const struct sm_action actions_37[] = {
+static const struct sm_action actions_38[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* delete_network */
 };
 
-static const struct sm_action actions_38[] = {
+static const struct sm_action actions_39[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
 };
 
-static const struct sm_action actions_39[] = {
+static const struct sm_action actions_40[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_40[] = {
+static const struct sm_action actions_41[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
 };
 
-static const struct sm_action actions_41[] = {
+static const struct sm_action actions_42[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
 };
 
-static const struct sm_action actions_42[] = {
+static const struct sm_action actions_43[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
 };
 
-static const struct sm_action actions_43[] = {
+static const struct sm_action actions_44[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_44[] = {
+static const struct sm_action actions_45[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
@@ -588,7 +602,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_RUN,
 		.guard = -1,
 		.target = SBX_STATE_SETUP,
-		.line = 75,
+		.line = 77,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -598,7 +612,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
 		.target = SBX_STATE_CONNECTING,
-		.line = 81,
+		.line = 83,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -608,7 +622,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 82,
+		.line = 84,
 		.n_actions = 4,
 		.actions = actions_2,
 	},
@@ -618,7 +632,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 83,
+		.line = 85,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
@@ -628,7 +642,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
 		.target = SBX_STATE_CONNECTING,
-		.line = 92,
+		.line = 94,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
@@ -638,7 +652,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CONNECTED,
 		.guard = 2,
 		.target = SBX_STATE_STARTING_INIT,
-		.line = 93,
+		.line = 95,
 		.n_actions = 3,
 		.actions = actions_5,
 	},
@@ -648,7 +662,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CONNECTED,
 		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 94,
+		.line = 96,
 		.n_actions = 3,
 		.actions = actions_6,
 	},
@@ -658,7 +672,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CONNECTED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_UP,
-		.line = 95,
+		.line = 97,
 		.n_actions = 3,
 		.actions = actions_7,
 	},
@@ -668,7 +682,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 96,
+		.line = 98,
 		.n_actions = 4,
 		.actions = actions_8,
 	},
@@ -678,7 +692,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 97,
+		.line = 99,
 		.n_actions = 4,
 		.actions = actions_9,
 	},
@@ -688,7 +702,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
 		.target = SBX_STATE_CONNECTING,
-		.line = 107,
+		.line = 109,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
@@ -698,7 +712,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_INIT_STARTED,
 		.guard = -1,
 		.target = SBX_STATE_PINNING_INIT,
-		.line = 108,
+		.line = 110,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
@@ -708,7 +722,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 109,
+		.line = 111,
 		.n_actions = 4,
 		.actions = actions_12,
 	},
@@ -718,7 +732,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 110,
+		.line = 112,
 		.n_actions = 4,
 		.actions = actions_13,
 	},
@@ -728,7 +742,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
 		.target = SBX_STATE_CONNECTING,
-		.line = 120,
+		.line = 122,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
@@ -738,7 +752,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_INIT_PINNED,
 		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 121,
+		.line = 123,
 		.n_actions = 2,
 		.actions = actions_15,
 	},
@@ -748,7 +762,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_INIT_PINNED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_UP,
-		.line = 122,
+		.line = 124,
 		.n_actions = 2,
 		.actions = actions_16,
 	},
@@ -758,7 +772,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 123,
+		.line = 125,
 		.n_actions = 4,
 		.actions = actions_17,
 	},
@@ -768,7 +782,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 124,
+		.line = 126,
 		.n_actions = 4,
 		.actions = actions_18,
 	},
@@ -778,7 +792,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 134,
+		.line = 136,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
@@ -788,7 +802,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 135,
+		.line = 137,
 		.n_actions = 4,
 		.actions = actions_20,
 	},
@@ -798,7 +812,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 136,
+		.line = 138,
 		.n_actions = 4,
 		.actions = actions_21,
 	},
@@ -808,7 +822,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_IS_SET_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 145,
+		.line = 147,
 		.n_actions = 2,
 		.actions = actions_22,
 	},
@@ -818,7 +832,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SHIM_LOST,
 		.guard = 4,
 		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 146,
+		.line = 148,
 		.n_actions = 3,
 		.actions = actions_23,
 	},
@@ -828,7 +842,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SHIM_LOST,
 		.guard = 5,
 		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 147,
+		.line = 149,
 		.n_actions = 3,
 		.actions = actions_24,
 	},
@@ -838,7 +852,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SHIM_LOST,
 		.guard = -1,
 		.target = SBX_STATE_REPLACING_SHIM,
-		.line = 148,
+		.line = 150,
 		.n_actions = 3,
 		.actions = actions_25,
 	},
@@ -848,47 +862,47 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_POD_BROKEN,
 		.guard = -1,
 		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 149,
+		.line = 151,
 		.n_actions = 3,
 		.actions = actions_26,
 	},
 	[27] = {
 		.number = 27,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_STOP,
+		.event = SBX_EVENT_UPDATE,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 150,
-		.n_actions = 2,
+		.target = SBX_STATE_READY,
+		.line = 152,
+		.n_actions = 3,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_REMOVE,
+		.event = SBX_EVENT_STOP,
 		.guard = -1,
 		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 151,
-		.n_actions = 3,
+		.line = 153,
+		.n_actions = 2,
 		.actions = actions_28,
 	},
 	[29] = {
 		.number = 29,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_IS_SET_UP,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 159,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 154,
 		.n_actions = 3,
 		.actions = actions_29,
 	},
 	[30] = {
 		.number = 30,
 		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_SETUP_FAILED,
-		.guard = 5,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 160,
+		.event = SBX_EVENT_IS_SET_UP,
+		.guard = -1,
+		.target = SBX_STATE_READY,
+		.line = 162,
 		.n_actions = 3,
 		.actions = actions_30,
 	},
@@ -896,145 +910,155 @@ static const struct sm_row rows[] = {
 		.number = 31,
 		.state = SBX_STATE_REPLACING_SHIM,
 		.event = SBX_EVENT_SETUP_FAILED,
-		.guard = -1,
-		.target = SBX_STATE_REPLACING_SHIM,
-		.line = 161,
-		.retries = true,
+		.guard = 5,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 163,
 		.n_actions = 3,
 		.actions = actions_31,
 	},
 	[32] = {
 		.number = 32,
 		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_POD_BROKEN,
+		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 162,
+		.target = SBX_STATE_REPLACING_SHIM,
+		.line = 164,
+		.retries = true,
 		.n_actions = 3,
 		.actions = actions_32,
 	},
 	[33] = {
 		.number = 33,
 		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_OVERDUE,
+		.event = SBX_EVENT_POD_BROKEN,
 		.guard = -1,
 		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 163,
+		.line = 165,
 		.n_actions = 3,
 		.actions = actions_33,
 	},
 	[34] = {
 		.number = 34,
-		.state = SBX_STATE_STOPPING_CONTAINERS,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
-		.guard = 1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 172,
-		.n_actions = 2,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_OVERDUE,
+		.guard = -1,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 166,
+		.n_actions = 3,
 		.actions = actions_34,
 	},
 	[35] = {
 		.number = 35,
 		.state = SBX_STATE_STOPPING_CONTAINERS,
 		.event = SBX_EVENT_CHILDREN_STOPPED,
-		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 173,
+		.guard = 1,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 175,
 		.n_actions = 2,
 		.actions = actions_35,
 	},
 	[36] = {
 		.number = 36,
-		.state = SBX_STATE_NETWORK_DOWN,
-		.event = SBX_EVENT_NETWORK_DOWN,
+		.state = SBX_STATE_STOPPING_CONTAINERS,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 182,
-		.n_actions = 3,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 176,
+		.n_actions = 2,
 		.actions = actions_36,
 	},
 	[37] = {
 		.number = 37,
 		.state = SBX_STATE_NETWORK_DOWN,
-		.event = SBX_EVENT_NETWORK_STUCK,
+		.event = SBX_EVENT_NETWORK_DOWN,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 183,
-		.retries = true,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 186,
 		.n_actions = 3,
 		.actions = actions_37,
 	},
 	[38] = {
 		.number = 38,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TORN_DOWN,
-		.guard = 3,
-		.target = SBX_STATE_UNLINKING,
-		.line = 192,
-		.n_actions = 2,
+		.state = SBX_STATE_NETWORK_DOWN,
+		.event = SBX_EVENT_NETWORK_STUCK,
+		.guard = -1,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 187,
+		.retries = true,
+		.n_actions = 3,
 		.actions = actions_38,
 	},
 	[39] = {
 		.number = 39,
 		.state = SBX_STATE_TEARDOWN,
 		.event = SBX_EVENT_TORN_DOWN,
-		.guard = -1,
-		.target = SBX_STATE_NOTREADY,
-		.line = 193,
+		.guard = 3,
+		.target = SBX_STATE_UNLINKING,
+		.line = 197,
 		.n_actions = 2,
 		.actions = actions_39,
 	},
 	[40] = {
 		.number = 40,
 		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TEARDOWN_STUCK,
+		.event = SBX_EVENT_TORN_DOWN,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 194,
-		.retries = true,
-		.n_actions = 3,
+		.target = SBX_STATE_NOTREADY,
+		.line = 198,
+		.n_actions = 2,
 		.actions = actions_40,
 	},
 	[41] = {
 		.number = 41,
-		.state = SBX_STATE_NOTREADY,
-		.event = SBX_EVENT_REMOVE,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TEARDOWN_STUCK,
 		.guard = -1,
-		.target = SBX_STATE_REMOVING_CONTAINERS,
-		.line = 202,
-		.n_actions = 2,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 199,
+		.retries = true,
+		.n_actions = 3,
 		.actions = actions_41,
 	},
 	[42] = {
 		.number = 42,
-		.state = SBX_STATE_REMOVING_CONTAINERS,
-		.event = SBX_EVENT_CHILDLESS,
+		.state = SBX_STATE_NOTREADY,
+		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
-		.target = SBX_STATE_UNLINKING,
-		.line = 210,
+		.target = SBX_STATE_REMOVING_CONTAINERS,
+		.line = 208,
 		.n_actions = 2,
 		.actions = actions_42,
 	},
 	[43] = {
 		.number = 43,
-		.state = SBX_STATE_UNLINKING,
-		.event = SBX_EVENT_ERASED,
+		.state = SBX_STATE_REMOVING_CONTAINERS,
+		.event = SBX_EVENT_CHILDLESS,
 		.guard = -1,
-		.target = SBX_STATE_GONE,
-		.line = 219,
+		.target = SBX_STATE_UNLINKING,
+		.line = 217,
 		.n_actions = 2,
 		.actions = actions_43,
 	},
 	[44] = {
 		.number = 44,
 		.state = SBX_STATE_UNLINKING,
+		.event = SBX_EVENT_ERASED,
+		.guard = -1,
+		.target = SBX_STATE_GONE,
+		.line = 227,
+		.n_actions = 2,
+		.actions = actions_44,
+	},
+	[45] = {
+		.number = 45,
+		.state = SBX_STATE_UNLINKING,
 		.event = SBX_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_UNLINKING,
-		.line = 220,
+		.line = 228,
 		.retries = true,
 		.n_actions = 3,
-		.actions = actions_44,
+		.actions = actions_45,
 	},
 };
 
@@ -1042,6 +1066,7 @@ static const struct sm_cell cells_NONE[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[0] },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1067,6 +1092,7 @@ static const struct sm_cell cells_SETUP[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1092,6 +1118,7 @@ static const struct sm_cell cells_CONNECTING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[5] },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1117,6 +1144,7 @@ static const struct sm_cell cells_STARTING_INIT[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
@@ -1146,6 +1174,7 @@ static const struct sm_cell cells_PINNING_INIT[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1175,6 +1204,7 @@ static const struct sm_cell cells_NETWORK_UP[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1202,8 +1232,9 @@ static const uint16_t holds_NETWORK_UP[] = {
 
 static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1234,12 +1265,13 @@ static const struct sm_cell cells_REPLACING_SHIM[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
-	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[30] },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[31] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
@@ -1251,8 +1283,8 @@ static const struct sm_cell cells_REPLACING_SHIM[] = {
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
 };
 
 static const uint16_t holds_REPLACING_SHIM[] = {
@@ -1264,6 +1296,7 @@ static const struct sm_cell cells_STOPPING_CONTAINERS[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1272,7 +1305,7 @@ static const struct sm_cell cells_STOPPING_CONTAINERS[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[34] },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[35] },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
@@ -1289,6 +1322,7 @@ static const struct sm_cell cells_NETWORK_DOWN[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1298,8 +1332,8 @@ static const struct sm_cell cells_NETWORK_DOWN[] = {
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
-	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1314,6 +1348,7 @@ static const struct sm_cell cells_TEARDOWN[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1325,8 +1360,8 @@ static const struct sm_cell cells_TEARDOWN[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[38] },
-	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[39] },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1338,7 +1373,8 @@ static const struct sm_cell cells_TEARDOWN[] = {
 static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1364,6 +1400,7 @@ static const struct sm_cell cells_REMOVING_CONTAINERS[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1377,7 +1414,7 @@ static const struct sm_cell cells_REMOVING_CONTAINERS[] = {
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -1389,6 +1426,7 @@ static const struct sm_cell cells_UNLINKING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1403,8 +1441,8 @@ static const struct sm_cell cells_UNLINKING[] = {
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
-	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
@@ -1414,6 +1452,7 @@ static const struct sm_cell cells_GONE[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1604,15 +1643,15 @@ const struct sm_machine sbx_machine = {
 	.boot_scoped = false,
 	.unstored = false,
 	.n_states = 15,
-	.n_events = 22,
+	.n_events = 23,
 	.n_effects = 10,
-	.n_rows = 45,
+	.n_rows = 46,
 	.n_guards = 6,
-	.n_steps = 11,
+	.n_steps = 12,
 	.n_deadlines = 0,
 	.n_invariants = 2,
 	.initial = SBX_STATE_NONE,
-	.clock = 21,
+	.clock = 22,
 	.states = states,
 	.events = events,
 	.effects = effects,

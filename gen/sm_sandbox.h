@@ -30,6 +30,7 @@ enum sbx_event {
 	SBX_EVENT_RUN = 0, /* rpc */
 	SBX_EVENT_STOP, /* rpc */
 	SBX_EVENT_REMOVE, /* rpc */
+	SBX_EVENT_UPDATE, /* rpc */
 	SBX_EVENT_PREPARED, /* done */
 	SBX_EVENT_CONNECTED, /* done */
 	SBX_EVENT_INIT_STARTED, /* done */
@@ -89,6 +90,8 @@ static inline bool sbx_is_down(uint16_t state)
 }
 
 /* What events carry; its owner says how it is freed. */
+struct payload_pod_resources;
+void payload_pod_resources_free(void *pod_resources);
 struct payload_netns;
 void payload_netns_free(void *netns);
 struct payload_init;
@@ -97,6 +100,11 @@ struct payload_setup;
 void payload_setup_free(void *setup);
 struct payload_network;
 void payload_network_free(void *network);
+
+static inline struct sm_event *sbx_event_update(struct payload_pod_resources *pod_resources)
+{
+	return sm_event_carry(SBX_EVENT_UPDATE, pod_resources, payload_pod_resources_free);
+}
 
 static inline struct sm_event *sbx_event_prepared(struct payload_netns *netns)
 {
@@ -144,6 +152,7 @@ void sbx_step_note_undo(Crisp__State__Sandbox *draft, const struct sm_event *ev)
 void sbx_step_note_lost(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_retry(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_new_shim(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_setup *setup);
+void sbx_step_note_resources(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_pod_resources *pod_resources);
 void sbx_step_note_end(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 
 /* Invariants: must be true of every row in the states that hold them. */

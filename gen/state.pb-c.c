@@ -804,7 +804,7 @@ const ProtobufCMessageDescriptor crisp__state__failure__descriptor =
   (ProtobufCMessageInit) crisp__state__failure__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[23] =
+static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[26] =
 {
   {
     "name_key",
@@ -1082,6 +1082,42 @@ static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[2
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "resources",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, resources),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overhead",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, overhead),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resources_known",
+    27,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, resources_known),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   16,   /* field[16] = boot_id */
@@ -1099,7 +1135,10 @@ static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   10,   /* field[10] = ips */
   0,   /* field[0] = name_key */
   15,   /* field[15] = netns */
+  24,   /* field[24] = overhead */
   7,   /* field[7] = pod_pid */
+  23,   /* field[23] = resources */
+  25,   /* field[25] = resources_known */
   17,   /* field[17] = revive_tries */
   18,   /* field[18] = revived_ns */
   2,   /* field[2] = runtime_handler */
@@ -1112,7 +1151,7 @@ static const ProtobufCIntRange crisp__state__sandbox__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 14, 12 },
-  { 0, 23 }
+  { 0, 26 }
 };
 const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
 {
@@ -1122,7 +1161,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   "Crisp__State__Sandbox",
   "crisp.state",
   sizeof(Crisp__State__Sandbox),
-  23,
+  26,
   crisp__state__sandbox__field_descriptors,
   crisp__state__sandbox__field_indices_by_name,
   2,  crisp__state__sandbox__number_ranges,

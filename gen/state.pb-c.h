@@ -184,10 +184,22 @@ struct  Crisp__State__Sandbox
    * why it ended although no client asked for it; empty: it did not
    */
   char *ended_why;
+  /*
+   * runtime.v1.LinuxContainerResources: sum of its containers, in force
+   */
+  ProtobufCBinaryData resources;
+  /*
+   * the same of the runtime handler's own needs
+   */
+  ProtobufCBinaryData overhead;
+  /*
+   * false: both are as in config
+   */
+  protobuf_c_boolean resources_known;
 };
 #define CRISP__STATE__SANDBOX__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__sandbox__descriptor) \
-    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0 }
 
 
 struct  Crisp__State__Container

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "core/calls.h"
+#include "pod/sandbox.h"
 
 struct submit {
 	struct loop_post post;
@@ -77,6 +78,52 @@ static const char *state_name(const struct sm_machine *m, uint32_t number)
 	return "?";
 }
 
+static json_t *resources_json(const Runtime__V1__LinuxContainerResources *r)
+{
+	const struct {
+		const char *name;
+		int64_t n;
+	} numbers[] = {
+		{ "cpu_period", r->cpu_period },
+		{ "cpu_quota", r->cpu_quota },
+		{ "cpu_shares", r->cpu_shares },
+		{ "memory_limit_in_bytes", r->memory_limit_in_bytes },
+		{ "memory_swap_limit_in_bytes", r->memory_swap_limit_in_bytes },
+	};
+	json_t *to = json_object(), *part;
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (numbers[i].n)
+			json_object_set_new(to, numbers[i].name, json_integer(numbers[i].n));
+	if (*r->cpuset_cpus)
+		json_object_set_new(to, "cpuset_cpus", json_string(r->cpuset_cpus));
+	if (*r->cpuset_mems)
+		json_object_set_new(to, "cpuset_mems", json_string(r->cpuset_mems));
+	part = json_object();
+	for (size_t i = 0; i < r->n_hugepage_limits; i++)
+		json_object_set_new(part, r->hugepage_limits[i]->page_size,
+				    json_integer((json_int_t)r->hugepage_limits[i]->limit));
+	if (json_object_size(part))
+		json_object_set(to, "hugepage_limits", part);
+	json_decref(part);
+	part = json_object();
+	for (size_t i = 0; i < r->n_unified; i++)
+		json_object_set_new(part, r->unified[i]->key, json_string(r->unified[i]->value));
+	if (json_object_size(part))
+		json_object_set(to, "unified", part);
+	json_decref(part);
+	return to;
+}
+
+/* Takes r; NULL: nothing is put. */
+static void put_resources(json_t *to, const char *name, Runtime__V1__LinuxContainerResources *r)
+{
+	if (!r)
+		return;
+	json_object_set_new(to, name, resources_json(r));
+	runtime__v1__linux_container_resources__free_unpacked(r, NULL);
+}
+
 char *api_machine_json(const struct listing_row *r)
 {
 	const Crisp__State__Sandbox *pod = r->kind == KIND_SANDBOX ? r->row : NULL;
@@ -97,6 +144,10 @@ char *api_machine_json(const struct listing_row *r)
 			"since", time, "seq", (json_int_t)r->envelope->seq, "history", history);
 	if (pod && *pod->ended_why)
 		json_object_set_new(all, "ended_why", json_string(pod->ended_why));
+	if (pod) {
+		put_resources(all, "resources", sandbox_resources(pod));
+		put_resources(all, "overhead", sandbox_overhead(pod));
+	}
 	text = json_dumps(all, JSON_INDENT(2));
 	json_decref(all);
 	assert(text);

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "core/payloads.h"
 #include "core/records.h"
 #include "gen/cri_rpc.h"
 #include "pod/sandbox.h"
@@ -52,6 +53,33 @@ void rpc_answer_stop_pod_sandbox(struct rpc_call *rpc, const struct sm_object *o
 		rpc_fail(rpc, e ? e : &stuck);
 	else
 		rpc_reply(rpc, &resp.base);
+}
+
+static struct payload_resources *pack_resources(const Runtime__V1__LinuxContainerResources *from)
+{
+	struct payload_resources *to;
+
+	if (!from)
+		return NULL;
+	to = xcalloc(1, sizeof(*to));
+	to->size = runtime__v1__linux_container_resources__get_packed_size(from);
+	to->packed = xmalloc(to->size + 1);
+	runtime__v1__linux_container_resources__pack(from, to->packed);
+	return to;
+}
+
+int rpc_payload_update_pod_sandbox_resources(
+	const Runtime__V1__UpdatePodSandboxResourcesRequest *req, const struct object *o,
+	struct payload_pod_resources **ret, struct err *e)
+{
+	struct payload_pod_resources *to = xcalloc(1, sizeof(*to));
+
+	(void)o;
+	(void)e;
+	to->resources = pack_resources(req->resources);
+	to->overhead = pack_resources(req->overhead);
+	*ret = to;
+	return 0;
 }
 
 /* --- reads --- */

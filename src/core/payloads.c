@@ -72,6 +72,17 @@ void payload_resources_free(void *resources)
 	free(r);
 }
 
+void payload_pod_resources_free(void *pod_resources)
+{
+	struct payload_pod_resources *p = pod_resources;
+
+	if (!p)
+		return;
+	payload_resources_free(p->resources);
+	payload_resources_free(p->overhead);
+	free(p);
+}
+
 void payload_image_free(void *image)
 {
 	struct payload_image *i = image;

@@ -67,6 +67,11 @@ struct payload_resources {
 	size_t size;
 };
 
+/* sandbox: update.  NULL: unchanged. */
+struct payload_pod_resources {
+	struct payload_resources *resources, *overhead;
+};
+
 /* image: adopt */
 struct payload_image {
 	Crisp__State__Image *found; /* record from the pull */
@@ -95,6 +100,7 @@ void payload_init_free(void *init);
 void payload_exit_free(void *exit);
 void payload_stop_free(void *stop);
 void payload_resources_free(void *resources);
+void payload_pod_resources_free(void *pod_resources);
 void payload_image_free(void *image);
 void payload_tag_free(void *tag);
 void payload_image_id_free(void *image_id);

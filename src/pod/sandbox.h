@@ -17,6 +17,11 @@ int sandbox_for(const Runtime__V1__RunPodSandboxRequest *req, struct object **re
 /* Unpack the client's config with the default allocator; never NULL: each loaded record has one. */
 Runtime__V1__PodSandboxConfig *sandbox_config(const Crisp__State__Sandbox *row);
 
+/* The sum of the limits of the pod's containers, and the overhead of its runtime handler, as the
+ * kubelet told them last.  Unpacked with the default allocator; NULL: not told. */
+Runtime__V1__LinuxContainerResources *sandbox_resources(const Crisp__State__Sandbox *row);
+Runtime__V1__LinuxContainerResources *sandbox_overhead(const Crisp__State__Sandbox *row);
+
 /* Blocking, on a worker.  Wait grace_ms for the shim of run directory run to end, then kill it.
  * <0: e is set (ERR_UNAVAILABLE: the shim does not end). */
 int sandbox_end_shim(const char *run, int64_t grace_ms, struct err *e);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "core/payloads.h"
 #include "core/records.h"
+#include "gen/api.pb-c.h"
 #include "gen/sm_sandbox.h"
 
 bool sbx_guard_host_network(const Crisp__State__Sandbox *row, const struct sm_event *ev)
@@ -123,6 +124,47 @@ void sbx_step_note_no_network(Crisp__State__Sandbox *draft, const struct sm_even
 	row_set_str(&draft->cni_result, NULL);
 	if (!draft->undo)
 		row_clear_failure(&draft->failure);
+}
+
+static void set_packed(ProtobufCBinaryData *field, const void *data, size_t size)
+{
+	free(field->data);
+	*field = (ProtobufCBinaryData){ .data = xmemdup(data, size), .len = size };
+}
+
+static void set_from_config(ProtobufCBinaryData *field,
+			    const Runtime__V1__LinuxContainerResources *resources)
+{
+	size_t size =
+		resources ? runtime__v1__linux_container_resources__get_packed_size(resources) : 0;
+	_cleanup_free_ unsigned char *packed = xmalloc(size + 1);
+
+	if (size)
+		runtime__v1__linux_container_resources__pack(resources, packed);
+	set_packed(field, packed, size);
+}
+
+void sbx_step_note_resources(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			     const struct payload_pod_resources *pod_resources)
+{
+	const struct payload_resources *resources = pod_resources->resources;
+	const struct payload_resources *overhead = pod_resources->overhead;
+
+	(void)ev;
+	if (!draft->resources_known) {
+		Runtime__V1__PodSandboxConfig *c = runtime__v1__pod_sandbox_config__unpack(
+			NULL, draft->config.len, draft->config.data);
+
+		set_from_config(&draft->resources, c && c->linux ? c->linux->resources : NULL);
+		set_from_config(&draft->overhead, c && c->linux ? c->linux->overhead : NULL);
+		if (c)
+			runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
+	}
+	if (resources)
+		set_packed(&draft->resources, resources->packed, resources->size);
+	if (overhead)
+		set_packed(&draft->overhead, overhead->packed, overhead->size);
+	draft->resources_known = true;
 }
 
 void sbx_step_note_end(Crisp__State__Sandbox *draft, const struct sm_event *ev)

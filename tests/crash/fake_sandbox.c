@@ -328,6 +328,8 @@ static bool kept(struct sim *sim, const struct step *step)
 		/* A pod that lost its shim since is still there, not ready. */
 		return row->shim_pid > 0 && !row->undo && !in_setup(obj) &&
 		       obj->state != SBX_STATE_NETWORK_UP;
+	case SBX_EVENT_UPDATE:
+		return gone(obj) || row->resources_known;
 	case SBX_EVENT_STOP:
 		return !s->lease && !s->shim && !sim->w->ctr.proc;
 	case SBX_EVENT_REMOVE:
@@ -342,6 +344,22 @@ static bool explained(const struct sm_object *obj, const struct step *step)
 
 	(void)step;
 	return row->failure || obj->failure;
+}
+
+static void fill(struct sim *sim, struct sm_object *obj, const struct step *step,
+		 struct sm_event *ev)
+{
+	struct payload_pod_resources *p;
+
+	(void)sim;
+	(void)obj;
+	if (step->what != SBX_EVENT_UPDATE)
+		return;
+	p = xcalloc(1, sizeof(*p));
+	p->resources = xcalloc(1, sizeof(*p->resources));
+	p->resources->packed = xmemdup("\x18\x02", 2); /* cpu_shares: 2 */
+	p->resources->size = 2;
+	sim_carry(ev, p, payload_pod_resources_free);
 }
 
 static void create_container(struct sim *sim)
@@ -480,12 +498,22 @@ static void rest(struct sim *sim)
 #define STOP_MEANWHILE ASK_NOW(SBX_EVENT_STOP)
 #define REMOVE ASK(SBX_EVENT_REMOVE)
 #define REMOVE_MEANWHILE ASK_NOW(SBX_EVENT_REMOVE)
+#define UPDATE ASK(SBX_EVENT_UPDATE)
+#define UPDATE_MEANWHILE ASK_NOW(SBX_EVENT_UPDATE)
 #define CHILDREN HAPPEN(HAPPENS_CREATE), HAPPEN_IDLE(HAPPENS_START)
 
 static const struct scenario scenarios[] = {
 	{ "it runs and is stopped", 0, { RUN, CHILDREN, STOP, REMOVE } },
 	{ "it has the host's network", FAULT_HOST_NETWORK, { RUN, CHILDREN, STOP, REMOVE } },
 	{ "it is removed while it runs", 0, { RUN, CHILDREN, REMOVE } },
+	{ "its resources change", 0, { RUN, UPDATE, CHILDREN, UPDATE, STOP, REMOVE } },
+	{ "its resources change before it runs", 0, { RUN, UPDATE_MEANWHILE, REMOVE } },
+	{ "its resources change while its shim is replaced",
+	  0,
+	  { RUN, HAPPEN(HAPPENS_SHIM_DEATH), UPDATE_MEANWHILE, STOP, REMOVE } },
+	{ "its resources change when it has ended",
+	  0,
+	  { RUN, STOP, FAILS(SBX_EVENT_UPDATE), REMOVE } },
 	{ "its setup fails", FAULT_SETUP_FAILS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its setup hangs", FAULT_SETUP_HANGS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its containers share a PID namespace", FAULT_OWN_INIT, { RUN, STOP, REMOVE } },
@@ -572,6 +600,7 @@ const struct fake fake_sandbox = {
 	.target = target,
 	.kept = kept,
 	.explained = explained,
+	.fill = fill,
 	.happen = happen,
 	.down = down,
 	.seen = seen,

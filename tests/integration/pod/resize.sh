@@ -64,7 +64,8 @@ shown() { crictl inspect "$1" | jq -r ".status.resources.linux.$2"; }
 wait_begun() { poll 30 test -e "$SCRATCH/mood/begun"; }
 
 check "pull" crictl pull "$BUSYBOX"
-check "a pod" crictl runp --runtime resizer "$(pod_config p "$HOST_NET")"
+check "a pod" crictl runp --runtime resizer "$(pod_config p "$HOST_NET"' | .linux |= (.resources = {cpu_shares: 200}
+	| .overhead = {memory_limit_in_bytes: 4})')"
 POD=$OUT
 LIMITS="{memory_limit_in_bytes: $((64 * MIB)), cpu_shares: 512, cpu_period: 100000, cpu_quota: 50000, oom_score_adj: 500}"
 check "a container that waits for its start" crictl create "$POD" "$(ctr_config p "$BUSYBOX" ".linux.resources = $LIMITS")" "$SCRATCH/pod-p.json"
@@ -138,10 +139,31 @@ touch "$SCRATCH/mood/slow"
 crictl update --memory $((72 * MIB)) --oom-score-adj 400 "$CTR" >/dev/null 2>&1 &
 CLIENT=$!
 wait_begun || not_ok "the update begins"
+# --- the pod's own: told, kept and shown; the kubelet writes the pod's cgroup ---
+
+# pod_update ID BYTES: UpdatePodSandboxResources, which crictl does not have; the fields behind the id, in octal
+pod_update() {
+	local size=$((2 + ${#1} + $(printf '%b' "$2" | wc -c)))
+	printf '%b' "\\0\\0\\0\\0\\0$(printf '%o' "$size")\\012\\0$(printf '%o' "${#1}")$1$2" |
+		curl -sS -m 60 --http2-prior-knowledge --unix-socket "$SOCKET" --data-binary @- -H 'content-type: application/grpc' \
+			-H 'te: trailers' -D - -o "$SCRATCH/updated" http://crisp/runtime.v1.RuntimeService/UpdatePodSandboxResources |
+		tr -d '\r' | sed -n 's/^grpc-\(status\|message\): //p' | paste -s -d ' '
+}
+pod_has() { crictl inspectp "$POD" | jq -c ".info | [.resources, .overhead]"; }
+check_is "as the pod was made" '[{"cpu_shares":200},{"memory_limit_in_bytes":4}]' pod_has
+# overhead {cpu_quota: 9}, resources {cpu_shares: 300, unified {a: b}}
+check_is "other limits of the pod" 0 pod_update "$POD" '\0022\002\020\011\032\013\030\0254\002\0112\006\012\001a\022\001b'
+check_is "are shown" '[{"cpu_shares":300,"unified":{"a":"b"}},{"cpu_quota":9}]' pod_has
+check_is "limits without overhead" 0 pod_update "$POD" '\032\002\030\005'
+check_is "leave the overhead" '[{"cpu_shares":5},{"cpu_quota":9}]' pod_has
+missing() { pod_update "$(printf '%064d' 0)" '' | cut -d ' ' -f 1; }
+check_is "a pod that is not there" 5 missing
+
 daemon_kill
 wait $CLIENT
 rm "$SCRATCH"/mood/*
 daemon_again
+check_is "a daemon that was killed knows them" '[{"cpu_shares":5},{"cpu_quota":9}]' pod_has
 check "the next daemon makes the change" poll 15 eval '[ $(shown "$CTR" memoryLimitInBytes) = '$((72 * MIB))' ]'
 check_is "in the cgroup" $((72 * MIB)) memory "$CTR"
 check_is "of the processes" $'400\n400' scores "$CTR"
@@ -156,5 +178,8 @@ wait $CLIENT
 check "the update says why it failed" grep -q "ended before its new limits" "$SCRATCH/hung"
 rm "$SCRATCH"/mood/*
 check_fails "an ended container has no limits to change" FailedPrecondition crictl update --memory $((64 * MIB)) "$CTR"
+check "the pod is stopped" crictl stopp "$POD"
+stopped() { pod_update "$POD" '\032\002\030\006' | cut -d ' ' -f 1; }
+check_is "a stopped pod has no limits to change" 9 stopped
 check "everything is removed" everything_remove
 harness_end
