@@ -264,8 +264,6 @@ static int check_mount(struct mounts *m, size_t i, char **ret_dest)
 		return mount_wrong(m, i, "host_path and image exclude each other");
 	if (image && !req->readonly)
 		return mount_wrong(m, i, "an image is mounted read-only: set readonly");
-	if (!image && *req->image_sub_path)
-		return mount_wrong(m, i, "image_sub_path is set without an image");
 	if (!image && (req->host_path[0] != '/' || strlen(req->host_path) >= PATH_MAX))
 		return mount_wrong(m, i, "host_path is not an absolute path");
 	*ret_dest = oci_clean_path(req->container_path);

@@ -502,7 +502,7 @@ static const struct spec_case mounts_cases[] = {
 	  FAILS(ERR_INVALID, "pull it first") },
 	{ M("{'container_path':'/m','image':{'image':'x'}}"), FAILS(ERR_INVALID, "set readonly") },
 	{ M("{'container_path':'/m','host_path':'@','image_sub_path':'x'}"),
-	  FAILS(ERR_INVALID, "without an image") },
+	  .facts = { { MOUNT("/m") " source", "'@'" } } },
 	{ "{'image_mount_sources':['@/rootfs'],'config':{'mounts':[{'container_path':'/"
 	  "m','readonly':true,'image':{'image':'x'},'image_sub_path':'../../etc'}]}}",
 	  .facts = { { MOUNT("/m") " source", "'@/rootfs/etc'" },
