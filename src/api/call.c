@@ -261,7 +261,8 @@ static bool call_settle(struct rpc_call *c)
 		cs->counts.in_flight -= !c->endless;
 		cs->counts.answered++;
 	}
-	links_end(cs->links, c->link);
+	if (!c->endless)
+		links_end(cs->links, c->link);
 	go = batch_reserve(cs);
 	if (!go)
 		call_release_grpc(c);

@@ -182,7 +182,8 @@ static void on_sent(struct cq_event *ev, bool ok)
 	call_batch_end(c);
 }
 
-/* Count the call as a stream.  false: the server drains. */
+/* Count the call as a stream: a connection that has nothing else is idle, and gives its place to
+ * another at the limit of connections.  false: the server drains. */
 static bool count_endless(struct rpc_call *c)
 {
 	struct calls *cs = c->calls;
@@ -192,6 +193,7 @@ static bool count_endless(struct rpc_call *c)
 	go = !cs->draining;
 	c->endless = true;
 	cs->counts.in_flight--;
+	links_end(cs->links, c->link);
 	pthread_mutex_unlock(&cs->lock);
 	return go;
 }

@@ -520,21 +520,29 @@ static void subscriber_done(struct rpc_feed *feed)
 	free(s);
 }
 
-/* Set the first event of a new stream.  Under lock. */
-static void subscriber_begin(struct subscriber *s)
+/* Set the first event of a new stream.  Returns the number of events that an ended stream did not
+ * get and that are no longer kept: the next stream begins behind them.  Under lock. */
+static uint64_t subscriber_begin(struct subscriber *s)
 {
 	const struct pod_event *ev = NULL;
+	bool owed = clock_monotonic_ns() <= hub.resume_ns;
+	uint64_t lost;
 
-	if (clock_monotonic_ns() <= hub.resume_ns)
+	if (owed)
 		ev = event_find(hub.resume_seq);
 	s->seq = ev ? ev->seq : hub.seq;
 	s->before = ev ? ev->before : hub.bytes;
+	lost = owed ? s->seq - hub.resume_seq : 0;
+	if (lost)
+		hub.resume_seq = s->seq;
+	return lost;
 }
 
 int rpc_get_container_events(struct rpc_call *call, const Runtime__V1__GetEventsRequest *req,
 			     struct err *e)
 {
 	struct subscriber *s;
+	uint64_t lost;
 
 	(void)req;
 	s = xcalloc(1, sizeof(*s));
@@ -556,8 +564,16 @@ int rpc_get_container_events(struct rpc_call *call, const Runtime__V1__GetEvents
 			       "GetContainerEvents: %d streams are open already: end one",
 			       LIMIT_SUBSCRIBERS);
 	}
+	lost = subscriber_begin(s);
+	if (lost) {
+		pthread_mutex_unlock(&hub.lock);
+		free(s);
+		return err_set(e, ERR_EXHAUSTED,
+			       "GetContainerEvents: %llu events since the last stream were lost: "
+			       "more than the %d bytes that are kept; list, and subscribe again",
+			       (unsigned long long)lost, LIMIT_EVENTS_KEPT);
+	}
 	s->call = rpc_call_ref(call);
-	subscriber_begin(s);
 	list_init(&s->node);
 	list_append(&hub.subscribers, &s->node);
 	hub.n++;

@@ -16,7 +16,8 @@
  * of all streams.  Its first events are the last minute's of the earlier daemon, taken from the
  * histories of the rows, so they may arrive twice; then what recovery finds, such as containers
  * that ended meanwhile.  A deletion that the earlier daemon committed is not repeated.  Events that
- * no stream is owed are dropped after a minute, or above LIMIT_EVENTS_KEPT bytes.
+ * no stream is owed are dropped after a minute, or above LIMIT_EVENTS_KEPT bytes: the next stream
+ * then ends at once with RESOURCE_EXHAUSTED and their number.
  */
 #pragma once
 

@@ -118,6 +118,7 @@ exec 8>&-
 wait "$CLIENT"
 check "and told so, with a count" grep -qE "^[0-9]+ events, then ResourceExhausted: GetContainerEvents: [0-9]+ events were lost" "$SCRATCH/unread"
 diag <"$SCRATCH/unread"
+check_fails "who asks again is told what is no longer kept" "ResourceExhausted.*[0-9]+ events since the last stream were lost" client events
 watch fresh
 check "a pod" pod_run three "$HOST_NET"
 check "others get events as before" poll 20 eval "sees fresh $OUT 'CREATED STARTED'"
