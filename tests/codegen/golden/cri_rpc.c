@@ -16,7 +16,7 @@ static bool named_lamp(const ProtobufCMessage *item, const char *name)
 }
 
 static int event_switch_on(const ProtobufCMessage *msg, const struct object *o,
-			   struct sm_event **ret, struct err *e)
+	struct sm_event **ret, struct err *e)
 {
 	struct payload_volt *payload;
 	int r = rpc_payload_switch_on((const Test__V1__SwitchOnRequest *)msg, o, &payload, e);
@@ -28,8 +28,10 @@ static int event_switch_on(const ProtobufCMessage *msg, const struct object *o,
 
 static int handle_list_lamps(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
-	const Test__V1__ListLampsRequest *req = (const Test__V1__ListLampsRequest *)msg;
-	Test__V1__ListLampsResponse resp = TEST__V1__LIST_LAMPS_RESPONSE__INIT;
+	const Test__V1__ListLampsRequest *req =
+		(const Test__V1__ListLampsRequest *)msg;
+	Test__V1__ListLampsResponse resp =
+		TEST__V1__LIST_LAMPS_RESPONSE__INIT;
 	int r;
 
 	r = rpc_list_lamps(call, req, &resp, e);
@@ -59,8 +61,8 @@ static int check_repair(const ProtobufCMessage *msg, const struct object *o, str
 	return rpc_check_repair((const Test__V1__RepairRequest *)msg, o, e);
 }
 
-static int answer_lamp_status(struct rpc_call *call, const ProtobufCMessage *msg, const void *found,
-			      struct err *e)
+static int answer_lamp_status(struct rpc_call *call,
+	const ProtobufCMessage *msg, const void *found, struct err *e)
 {
 	return rpc_answer_lamp_status(call, (const Test__V1__LampStatusRequest *)msg, found, e);
 }

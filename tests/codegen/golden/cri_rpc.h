@@ -48,27 +48,35 @@ extern const struct rpc_method cri_methods[CRI_RPC_COUNT];
 
 /* event lamp.switch_on: Switches a lamp on. A comment of two lines, with an end of comment * / inside.
  * (test.v1.Lamps.SwitchOn) */
-int rpc_payload_switch_on(const Test__V1__SwitchOnRequest *req, const struct object *o,
-			  struct payload_volt **ret, struct err *e);
+int rpc_payload_switch_on(const Test__V1__SwitchOnRequest *req,
+	const struct object *o, struct payload_volt **ret, struct err *e);
 
 /* read
  * (test.v1.Lamps.ListLamps) */
-int rpc_list_lamps(struct rpc_call *call, const Test__V1__ListLampsRequest *req,
-		   Test__V1__ListLampsResponse *resp, struct err *e);
+int rpc_list_lamps(struct rpc_call *call,
+	const Test__V1__ListLampsRequest *req,
+	Test__V1__ListLampsResponse *resp,
+	struct err *e);
 
 /* direct lamp
  * (test.v1.Lamps.WatchLamps) */
-int rpc_take_watch_lamps(struct caller *c, const Test__V1__ListLampsRequest *req, struct err *e);
+int rpc_take_watch_lamps(struct caller *c,
+	const Test__V1__ListLampsRequest *req,
+	struct err *e);
 
 /* event lamp.repair
  * (test.v1.Lamps.Repair) */
-int rpc_new_repair(const Test__V1__RepairRequest *req, struct object **ret, struct err *e);
-int rpc_check_repair(const Test__V1__RepairRequest *req, const struct object *o, struct err *e);
-void rpc_answer_repair(struct rpc_call *call, const struct sm_object *obj, const struct err *e);
+int rpc_new_repair(const Test__V1__RepairRequest *req,
+	struct object **ret, struct err *e);
+int rpc_check_repair(const Test__V1__RepairRequest *req,
+	const struct object *o, struct err *e);
+void rpc_answer_repair(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
 /* read lamp
  * (test.v1.Lamps.LampStatus) */
-int rpc_answer_lamp_status(struct rpc_call *call, const Test__V1__LampStatusRequest *req,
-			   const Test__V1__Lamp *item, struct err *e);
+int rpc_answer_lamp_status(struct rpc_call *call,
+	const Test__V1__LampStatusRequest *req,
+	const Test__V1__Lamp *item, struct err *e);
 
 bool rpc_named_lamp(const Test__V1__Lamp *item, const char *name);

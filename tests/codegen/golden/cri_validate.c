@@ -39,8 +39,8 @@ static size_t where_put(const struct check *c, size_t at, const struct where *w)
 	if (w->index == NO_INDEX)
 		n = snprintf(c->msg + at, c->size - at, "%s%s", w->up ? "." : "", w->field);
 	else
-		n = snprintf(c->msg + at, c->size - at, "%s%s[%zu]", w->up ? "." : "", w->field,
-			     w->index);
+		n = snprintf(c->msg + at, c->size - at, "%s%s[%zu]", w->up ? "." : "",
+			     w->field, w->index);
 	return n < 0 ? at : at + (size_t)n;
 }
 
@@ -102,7 +102,8 @@ static bool text_word(const char *s)
 
 static bool text_name(const char *s)
 {
-	return text_word(s) && !(s && (strchr(s, '/') || !strcmp(s, ".") || !strcmp(s, "..")));
+	return text_word(s) &&
+	       !(s && (strchr(s, '/') || !strcmp(s, ".") || !strcmp(s, "..")));
 }
 
 static bool text_chars(const char *s, const char *allowed)
@@ -130,29 +131,21 @@ static bool known_test__v1__lamp__socket(int v)
 	return (v >= 0 && v <= 1);
 }
 
-static bool check_test__v1__lamp(const Test__V1__Lamp *m, const struct where *up,
-				 const struct check *c);
-static bool check_test__v1__lamp__labels_entry(const Test__V1__Lamp__LabelsEntry *m,
-					       const struct where *up, const struct check *c);
-static bool check_test__v1__switch_on_request(const Test__V1__SwitchOnRequest *m,
-					      const struct where *up, const struct check *c);
-static bool check_test__v1__list_lamps_request(const Test__V1__ListLampsRequest *m,
-					       const struct where *up, const struct check *c);
-static bool check_test__v1__lamp_filter(const Test__V1__LampFilter *m, const struct where *up,
-					const struct check *c);
-static bool check_test__v1__lamp_state_value(const Test__V1__LampStateValue *m,
-					     const struct where *up, const struct check *c);
+static bool check_test__v1__lamp(const Test__V1__Lamp *m, const struct where *up, const struct check *c);
+static bool check_test__v1__lamp__labels_entry(const Test__V1__Lamp__LabelsEntry *m, const struct where *up, const struct check *c);
+static bool check_test__v1__switch_on_request(const Test__V1__SwitchOnRequest *m, const struct where *up, const struct check *c);
+static bool check_test__v1__list_lamps_request(const Test__V1__ListLampsRequest *m, const struct where *up, const struct check *c);
+static bool check_test__v1__lamp_filter(const Test__V1__LampFilter *m, const struct where *up, const struct check *c);
+static bool check_test__v1__lamp_state_value(const Test__V1__LampStateValue *m, const struct where *up, const struct check *c);
 
-static bool check_test__v1__lamp(const Test__V1__Lamp *m, const struct where *up,
-				 const struct check *c)
+static bool check_test__v1__lamp(const Test__V1__Lamp *m, const struct where *up, const struct check *c)
 {
 	size_t i;
 
 	if (text_longer(m->name, 16))
 		return fail(c, up, "name", NO_INDEX, "must not be longer than 16 bytes");
 	if (!text_word(m->name))
-		return fail(c, up, "name", NO_INDEX,
-			    "must not contain spaces or control characters");
+		return fail(c, up, "name", NO_INDEX, "must not contain spaces or control characters");
 	if (!text_without(m->name, "=;"))
 		return fail(c, up, "name", NO_INDEX, "must not contain any of =;");
 	if (!known_test__v1__colour((int)m->colour))
@@ -176,8 +169,7 @@ static bool check_test__v1__lamp(const Test__V1__Lamp *m, const struct where *up
 	if (m->n_labels > 100)
 		return fail(c, up, "labels", NO_INDEX, "must not have more than 100 entries");
 	for (i = 0; i < m->n_labels; i++) {
-		if (m->labels[i] && !check_test__v1__lamp__labels_entry(
-					    m->labels[i], &(struct where){ up, "labels", i }, c))
+		if (m->labels[i] && !check_test__v1__lamp__labels_entry(m->labels[i], &(struct where){ up, "labels", i }, c))
 			return false;
 	}
 	if (m->n_paths > 2)
@@ -201,8 +193,7 @@ static bool check_test__v1__lamp(const Test__V1__Lamp *m, const struct where *up
 	return true;
 }
 
-static bool check_test__v1__lamp__labels_entry(const Test__V1__Lamp__LabelsEntry *m,
-					       const struct where *up, const struct check *c)
+static bool check_test__v1__lamp__labels_entry(const Test__V1__Lamp__LabelsEntry *m, const struct where *up, const struct check *c)
 {
 	if (text_empty(m->key))
 		return fail(c, up, "key", NO_INDEX, "required");
@@ -213,8 +204,7 @@ static bool check_test__v1__lamp__labels_entry(const Test__V1__Lamp__LabelsEntry
 	return true;
 }
 
-static bool check_test__v1__switch_on_request(const Test__V1__SwitchOnRequest *m,
-					      const struct where *up, const struct check *c)
+static bool check_test__v1__switch_on_request(const Test__V1__SwitchOnRequest *m, const struct where *up, const struct check *c)
 {
 	size_t i;
 
@@ -229,43 +219,35 @@ static bool check_test__v1__switch_on_request(const Test__V1__SwitchOnRequest *m
 	if (m->n_others > 3)
 		return fail(c, up, "others", NO_INDEX, "must not have more than 3 entries");
 	for (i = 0; i < m->n_others; i++) {
-		if (m->others[i] &&
-		    !check_test__v1__lamp(m->others[i], &(struct where){ up, "others", i }, c))
+		if (m->others[i] && !check_test__v1__lamp(m->others[i], &(struct where){ up, "others", i }, c))
 			return false;
 	}
 	if (text_longer(m->handler, 8))
 		return fail(c, up, "handler", NO_INDEX, "must not be longer than 8 bytes");
 	if (!text_name(m->handler))
-		return fail(
-			c, up, "handler", NO_INDEX,
-			"must not be \".\" or \"..\" nor contain '/', spaces or control characters");
+		return fail(c, up, "handler", NO_INDEX, "must not be \".\" or \"..\" nor contain '/', spaces or control characters");
 	return true;
 }
 
-static bool check_test__v1__list_lamps_request(const Test__V1__ListLampsRequest *m,
-					       const struct where *up, const struct check *c)
+static bool check_test__v1__list_lamps_request(const Test__V1__ListLampsRequest *m, const struct where *up, const struct check *c)
 {
 	if (m->like && !check_test__v1__lamp(m->like, &(struct where){ up, "like", NO_INDEX }, c))
 		return false;
-	if (m->filter &&
-	    !check_test__v1__lamp_filter(m->filter, &(struct where){ up, "filter", NO_INDEX }, c))
+	if (m->filter && !check_test__v1__lamp_filter(m->filter, &(struct where){ up, "filter", NO_INDEX }, c))
 		return false;
 	return true;
 }
 
-static bool check_test__v1__lamp_filter(const Test__V1__LampFilter *m, const struct where *up,
-					const struct check *c)
+static bool check_test__v1__lamp_filter(const Test__V1__LampFilter *m, const struct where *up, const struct check *c)
 {
-	if (m->state && !check_test__v1__lamp_state_value(
-				m->state, &(struct where){ up, "state", NO_INDEX }, c))
+	if (m->state && !check_test__v1__lamp_state_value(m->state, &(struct where){ up, "state", NO_INDEX }, c))
 		return false;
 	if (m->n_labels > 100)
 		return fail(c, up, "labels", NO_INDEX, "must not have more than 100 entries");
 	return true;
 }
 
-static bool check_test__v1__lamp_state_value(const Test__V1__LampStateValue *m,
-					     const struct where *up, const struct check *c)
+static bool check_test__v1__lamp_state_value(const Test__V1__LampStateValue *m, const struct where *up, const struct check *c)
 {
 	if (!known_test__v1__lamp_state((int)m->state))
 		return fail(c, up, "state", NO_INDEX, "is no known LampState");
@@ -277,19 +259,19 @@ static bool check_test__v1__lamp_state_value(const Test__V1__LampStateValue *m,
 bool cri_validate_switch_on(const ProtobufCMessage *req, char *msg, size_t size)
 {
 	return check_test__v1__switch_on_request((const Test__V1__SwitchOnRequest *)req, NULL,
-						 &(struct check){ .msg = msg, .size = size });
+			&(struct check){ .msg = msg, .size = size });
 }
 
 bool cri_validate_list_lamps(const ProtobufCMessage *req, char *msg, size_t size)
 {
 	return check_test__v1__list_lamps_request((const Test__V1__ListLampsRequest *)req, NULL,
-						  &(struct check){ .msg = msg, .size = size });
+			&(struct check){ .msg = msg, .size = size });
 }
 
 bool cri_validate_watch_lamps(const ProtobufCMessage *req, char *msg, size_t size)
 {
 	return check_test__v1__list_lamps_request((const Test__V1__ListLampsRequest *)req, NULL,
-						  &(struct check){ .msg = msg, .size = size });
+			&(struct check){ .msg = msg, .size = size });
 }
 
 bool cri_validate_repair(const ProtobufCMessage *req, char *msg, size_t size)
@@ -311,7 +293,7 @@ bool cri_validate_paint(const ProtobufCMessage *req, char *msg, size_t size)
 bool cri_validate_find_lamps(const ProtobufCMessage *req, char *msg, size_t size)
 {
 	return check_test__v1__list_lamps_request((const Test__V1__ListLampsRequest *)req, NULL,
-						  &(struct check){ .msg = msg, .size = size });
+			&(struct check){ .msg = msg, .size = size });
 }
 
 bool cri_validate_lamp_status(const ProtobufCMessage *req, char *msg, size_t size)
