@@ -13,10 +13,11 @@
 #include "net/cni.h"
 #include "net/cni_watch.h"
 #include "os/apparmor.h"
-#include "os/cgroup.h"
+#include "os/cgroup_figures.h"
 #include "os/mount.h"
 #include "os/netdev.h"
 #include "os/ns.h"
+#include "os/proc_figures.h"
 #include "os/security.h"
 #include "os/selinux.h"
 #include "os/spawn.h"
@@ -191,6 +192,47 @@ int cgroup_read_usage(const struct cgroups *cg, const char *path, struct cgroup_
 	return 0;
 }
 
+int cgroup_figures_read(const struct cgroups *cg, const char *path, uint64_t want,
+			struct figures *ret, struct err *e)
+{
+	(void)cg;
+	(void)path;
+	(void)want;
+	(void)ret;
+	(void)e;
+	return 1;
+}
+
+void cgroup_devices_read(const struct cgroups *cg, const char *path, struct figure_list *ret)
+{
+	(void)cg;
+	(void)path;
+	(void)ret;
+}
+
+void cgroup_pages_read(const struct cgroups *cg, const char *path, struct figure_list *ret)
+{
+	(void)cg;
+	(void)path;
+	(void)ret;
+}
+
+void device_label(unsigned major, unsigned minor, char ret[FIGURE_LABEL_BYTES])
+{
+	snprintf(ret, FIGURE_LABEL_BYTES, "%u:%u", major, minor);
+}
+
+int proc_figures_read(const struct cgroups *cg, const char *path, pid_t main, struct figures *ret,
+		      struct err *e)
+{
+	(void)cg;
+	(void)path;
+	(void)main;
+	(void)ret;
+	(void)e;
+	return 1;
+}
+
 /* --- mounts --- */
 
 int mount_tmpfs(const char *path, uint64_t size, uint64_t inodes, mode_t mode, const char *label,
@@ -205,6 +247,11 @@ int mount_tmpfs(const char *path, uint64_t size, uint64_t inodes, mode_t mode, c
 		return -(int)e->code;
 	thing_add(THING_MOUNT, path);
 	return 0;
+}
+
+int mount_sysfs(const char *path, struct err *e)
+{
+	return mount_tmpfs(path, 0, 0, 0700, NULL, e);
 }
 
 int mount_bind(const char *source, const char *target, unsigned flags, struct err *e)
