@@ -38,7 +38,7 @@ void rpc_answer_create_container(struct rpc_call *rpc, const struct sm_object *o
 	if (!e && !row)
 		err_set(&failed, ERR_ABORTED,
 			"the container was removed meanwhile: create it again");
-	else if (!e && !row->pid && row->failure)
+	else if (!e && !row->pid && !row->refused && row->failure)
 		row_failure_err(row->failure, &failed);
 	if (e || failed.code) {
 		rpc_fail(rpc, e ? e : &failed);

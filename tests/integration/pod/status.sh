@@ -52,8 +52,8 @@ check_is "a signal of the request" SIGUSR1 signal_of "$OUT"
 
 # start_fails WHAT TEXT JQ: CreateContainer succeeds, StartContainer fails, the status tells why
 start_fails() {
-	local what=$1 text=$2 id
-	check "$what: create" create "s$TESTS" "$3" || return
+	local what=$1 text=$2 name=s$TESTS id
+	check "$what: create" create "$name" "$3" || return
 	id=$OUT
 	check_is "$what: created" CONTAINER_CREATED ctr_state "$id"
 	check_fails "$what: start" "$text" crictl start "$id"
@@ -63,6 +63,8 @@ start_fails() {
 	check "$what: message" grep -Eq "$text" <(status_of "$id" .message)
 	check "$what: the message names the container once" eval \
 		'! status_of "$1" .message | grep -q "container.*${1:0:13}.*${1:0:13}"' _ "$id"
+	check "$what: the same create again" create "$name" "$3"
+	check_is "$what: is the same container" "$id" echo "$OUT"
 	check_fails "$what: a second start" "EXITED|exited|state" crictl start "$id"
 	check "$what: rm" crictl rm "$id"
 }
