@@ -113,6 +113,7 @@ help:
 	@echo 'make analyze    clang-tidy and gcc -fanalyzer over all files; format, format-check'
 	@echo 'make gen        regenerate gen/; gen-check: is it up to date?'
 	@echo 'make sim        histories of the whole daemon on a fake node; SIM_SECONDS=40'
+	@echo 'make kubelet    a real kubelet on a node of its own (minutes to build)'
 	@echo 'make conformance, crash, integration, vm, bench, fuzz, soak, soak-stream, install'
 
 clean:

@@ -13,6 +13,13 @@ integration: $(PROGRAMS) test-deps
 conformance: $(PROGRAMS) test-deps
 	$(HARNESS) tests/conformance/run.sh
 
+# Kubernetes' kubelet on a node of its own; LIVES="default gates events reboot" (all), or short.
+kubelet: $(PROGRAMS)
+	tools/test-deps.sh --kubelet
+	$(HARNESS) tests/kubelet/run.sh $(LIVES)
+
+.PHONY: kubelet
+
 # Integration scripts in a virtual machine: cgroup v2 with both managers, systemd, AppArmor.
 vm: $(PROGRAMS)
 	tools/test-deps.sh --vm

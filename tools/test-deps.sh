@@ -4,16 +4,15 @@
 # What it does, in order, and only where it is missing: the Debian packages below, a Go toolchain
 # that is new enough, the two CRI clients no one here wrote (crictl and critest), tests/goclient,
 # which drives the streaming server with Kubernetes' own client libraries, and on demand Kubernetes'
-# own kubelet and node tests; all built into a cache folder outside the clone. What must hold: running it again changes nothing and takes about a
-# second; nothing is written into the clone.
+# own kubelet; all built into a cache folder outside the clone. What must hold: running it again
+# changes nothing and takes about a second; nothing is written into the clone.
 #
-# usage: tools/test-deps.sh [--build-only | --demo | --no-critest | --vm | --kubelet | --node-e2e]
+# usage: tools/test-deps.sh [--build-only | --demo | --no-critest | --vm | --kubelet]
 #   --build-only   only what `make` needs
 #   --demo         that, and what running containers needs
 #   --no-critest   packages, Go, crictl and goclient, but not critest (its compilation takes minutes)
 #   --vm           that, and what a virtual machine is made of (tests/vm)
 #   --kubelet      as --no-critest, and a kubelet (tests/kubelet); minutes the first time
-#   --node-e2e     that, and Kubernetes' node tests with the programs of their images (tests/node-e2e)
 #   CRISP_CACHE    the cache folder (default: ${XDG_CACHE_HOME:-$HOME/.cache}/crisp); programs land in its bin/
 set -euo pipefail
 
@@ -189,22 +188,11 @@ kube_build() {
 	echo "$KUBERNETES_VERSION" >"$CACHE/bin/.$name.version"
 }
 
-# The programs of node-e2e: the tests, who runs them in parallel, and what is in the images of the tests.
-NODE_E2E_PROGRAMS=(e2e_node.test ginkgo agnhost nonewprivs)
-
-node_e2e_build() {
-	kube_build ginkgo github.com/onsi/ginkgo/v2/ginkgo build
-	kube_build agnhost "$KUBERNETES_MODULE/test/images/agnhost" build
-	kube_build nonewprivs "$KUBERNETES_MODULE/test/images/nonewprivs" build
-	image_hosts "$(cat "$KUBE_MODULE/source")/test/utils/image/manifest.go" >"$CACHE/bin/e2e_node.hosts"
-	kube_build e2e_node.test "$KUBERNETES_MODULE/test/e2e_node" test -c
-}
-
 main() {
 	local what=${1:-all}
 	case $what in
-	all | --build-only | --demo | --no-critest | --vm | --kubelet | --node-e2e) ;;
-	*) die "unknown argument $what (known: --build-only, --demo, --no-critest, --vm, --kubelet, --node-e2e)" ;;
+	all | --build-only | --demo | --no-critest | --vm | --kubelet) ;;
+	*) die "unknown argument $what (known: --build-only, --demo, --no-critest, --vm, --kubelet)" ;;
 	esac
 	packages_install "${BUILD_PKGS[@]}"
 	[ "$what" != --build-only ] || return 0
@@ -219,7 +207,6 @@ main() {
 	case $what in
 	--no-critest | --vm) critest=no ;;
 	--kubelet) critest=no kube=(kubelet) ;;
-	--node-e2e) critest=no kube=(kubelet "${NODE_E2E_PROGRAMS[@]}") ;;
 	esac
 	if client_current crictl && goclient_current && { [ $critest = no ] || client_current critest; } && kube_current "${kube[@]}"; then
 		return 0
@@ -232,7 +219,6 @@ main() {
 		kube_module
 		kube_build kubelet "$KUBERNETES_MODULE/cmd/kubelet" build
 	fi
-	[ "$what" != --node-e2e ] || node_e2e_build
 	say "the programs are in $CACHE/bin"
 }
 
