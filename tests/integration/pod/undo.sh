@@ -86,10 +86,16 @@ world_diff "nothing is left behind" "$SCRATCH/world.before"
 
 pod_config keep >/dev/null
 touch "$BAD/create" "$BAD/delete"
-check_fails "create is refused: the call says so" "create is refused" ctr_run "$POD" keep.c
-check_fails "and so does the next one of that name" "create is refused" ctr_run "$POD" keep.c
+attempt() { ctr_run "$POD" keep.c ".metadata.attempt = $1"; }
+check_fails "create is refused: the start says so" "create is refused" attempt 0
+check_fails "and so does that of the next attempt" "create is refused" attempt 1
+mapfile -t REFUSED < <(crictl ps -a -q --name '^keep.c$')
+check_is "both are there for a kubelet to see" 2 echo ${#REFUSED[@]}
+BEFORE=$(date +%s)
+for id in "${REFUSED[@]}"; do crictl rm "$id"; done >/dev/null 2>&1
+check "delete is refused: a removal is answered all the same" test $(($(date +%s) - BEFORE)) -lt 60
 rm "$BAD/create"
-check "create works: the next one of that name succeeds" ctr_run "$POD" keep.c
+check "create works: the next attempt succeeds" attempt 2
 C=$OUT
 check "it runs" ctr_is "$C" CONTAINER_RUNNING
 rm "$BAD/delete"
