@@ -57,9 +57,10 @@ node_life() {
 	local rc=0 line
 	echo "# life: $1"
 	rm -f "$SCRATCH/counted"
-	export SCRATCH RUN_ID BRIDGE SOCKET ROOT RUNROOT CNI_CONF CNI_PLUGINS REGISTRIES_CONF TESTS FAILURES
+	export SCRATCH RUN_ID BRIDGE SOCKET ROOT RUNROOT CNI_CONF CNI_PLUGINS REGISTRIES_CONF
 	(
 		node_cgroups_join "$CGROUP_PARENT" || bail "cgroups below $CGROUP_PARENT cannot be made"
+		export CRISP_NODE_TESTS=$TESTS CRISP_NODE_FAILURES=$FAILURES
 		CRISP_NODE_LIFE=$1 exec unshare --mount --net --pid --uts --ipc --cgroup --fork --kill-child --mount-proc bash "$0" "${@:2}"
 	) || rc=$?
 	[ -s "$SCRATCH/counted" ] || bail "the node's life \"$1\" ended with status $rc before its last check"
@@ -133,6 +134,7 @@ node_network_make() {
 node_enter() {
 	trap node_leave EXIT
 	trap 'exit 130' INT TERM HUP
+	TESTS=$CRISP_NODE_TESTS FAILURES=$CRISP_NODE_FAILURES
 	CGROUP_PARENT=/crisp			# of pods that name none
 	mkdir -p "$SCRATCH/run"
 	node_mounts_make || bail "the node's mounts cannot be made"
