@@ -80,9 +80,14 @@ int cgroup_controller_dir(const struct cgroups *cg, const char *controller, cons
 			  char **ret, struct err *e);
 /* The directory of path in the v2 hierarchy, as cgroup_controller_dir.  1: the host has none. */
 int cgroup_unified_dir(const struct cgroups *cg, const char *path, char **ret, struct err *e);
-/* The directory of path's pressure files.  1: the host has none, or a hybrid one has no process of
- * path on v2. */
-int cgroup_pressure_dir(const struct cgroups *cg, const char *path, char **ret, struct err *e);
+#define CGROUP_UNIFIED "" /* for cgroup_source_dir */
+/* cgroup_controller_dir, or for CGROUP_UNIFIED the directory of path's pressure files.  1: also if
+ * a hybrid host has no process of path on v2. */
+int cgroup_source_dir(const struct cgroups *cg, const char *controller, const char *path,
+		      char **ret, struct err *e);
+
+/* The text behind "key " at the beginning of a line; NULL: no such line. */
+const char *cgroup_find_line(const char *text, const char *key);
 
 struct cgroup_usage {
 	uint64_t cpu_ns; /* since the creation of the cgroup */

@@ -1,6 +1,6 @@
 /*
  * cgroup_figures.c - the table of the kernel's files: which figure stands where on v1 and v2.
- * The rows of one file follow each other, so that each file is read once.
+ * The rows of one controller and of one file follow each other: each file is read once.
  */
 #include "os/cgroup_figures.h"
 
@@ -19,7 +19,6 @@
 #define V1_UNLIMITED (UINT64_C(1) << 62)
 #define TICK_NS 10000000 /* USER_HZ is 100 */
 #define US 1000
-#define UNIFIED "" /* in the v2 hierarchy */
 
 enum figure_text {
 	NUMBER, /* the first word; any other text: unknown */
@@ -38,13 +37,13 @@ struct figure_source {
 };
 
 #define PRESSURES \
-	{ UNIFIED, "cpu.pressure", CGROUP_CPU_SOME_US, PRESSURE, "some", 0 }, \
-		{ UNIFIED, "cpu.pressure", CGROUP_CPU_FULL_US, PRESSURE, "full", 0 }, \
-		{ UNIFIED, "memory.pressure", CGROUP_MEMORY_SOME_US, PRESSURE, "some", 0 }, \
-		{ UNIFIED, "memory.pressure", CGROUP_MEMORY_FULL_US, PRESSURE, "full", 0 }, \
-		{ UNIFIED, "io.pressure", CGROUP_IO_SOME_US, PRESSURE, "some", 0 }, \
+	{ CGROUP_UNIFIED, "cpu.pressure", CGROUP_CPU_SOME_US, PRESSURE, "some", 0 }, \
+		{ CGROUP_UNIFIED, "cpu.pressure", CGROUP_CPU_FULL_US, PRESSURE, "full", 0 }, \
+		{ CGROUP_UNIFIED, "memory.pressure", CGROUP_MEMORY_SOME_US, PRESSURE, "some", 0 }, \
+		{ CGROUP_UNIFIED, "memory.pressure", CGROUP_MEMORY_FULL_US, PRESSURE, "full", 0 }, \
+		{ CGROUP_UNIFIED, "io.pressure", CGROUP_IO_SOME_US, PRESSURE, "some", 0 }, \
 	{ \
-		UNIFIED, "io.pressure", CGROUP_IO_FULL_US, PRESSURE, "full", 0 \
+		CGROUP_UNIFIED, "io.pressure", CGROUP_IO_FULL_US, PRESSURE, "full", 0 \
 	}
 
 static const struct figure_source sources_v1[] = {
@@ -147,26 +146,13 @@ static bool parse_number(const char *text, uint64_t *ret)
 	return str_to_u64(word, UINT64_MAX, ret) == 0;
 }
 
-/* The text behind "key " at the beginning of a line; NULL: no such line. */
-static const char *find_line(const char *text, const char *key)
-{
-	size_t len = strlen(key);
-
-	for (const char *p = text; p; p = strchr(p, '\n')) {
-		p += *p == '\n';
-		if (strncmp(p, key, len) == 0 && p[len] == ' ')
-			return p + len + 1;
-	}
-	return NULL;
-}
-
 static bool parse_pressure(const char *text, const char *key, uint64_t *ret)
 {
 	struct psi psi;
 
 	psi_parse(text, &psi);
 	*ret = strcmp(key, "some") == 0 ? psi.some.total_us : psi.full.total_us;
-	return psi.known && find_line(text, key);
+	return psi.known && cgroup_find_line(text, key);
 }
 
 static bool parse(const struct figure_source *s, const char *text, uint64_t *ret)
@@ -187,7 +173,7 @@ static bool parse(const struct figure_source *s, const char *text, uint64_t *ret
 		at = strchr(text, ' ');
 		return at && parse_number(at + 1, ret);
 	case KEY:
-		at = find_line(text, s->key);
+		at = cgroup_find_line(text, s->key);
 		return at && parse_number(at, ret);
 	case PRESSURE:
 		return parse_pressure(text, s->key, ret);
@@ -201,6 +187,7 @@ struct figure_reader {
 	const struct cgroups *cg;
 	const char *path;
 	const struct figure_source *open; /* text is of its file; NULL: none was read */
+	char *dir; /* of its controller; NULL: there is none */
 	bool found; /* some file was there */
 	bool readable;
 	char text[TEXT_BYTES];
@@ -216,24 +203,18 @@ static bool read_into(const char *dir, const char *file, char text[TEXT_BYTES])
 	return n >= 0;
 }
 
-static int controller_dir(const struct figure_reader *rd, const char *controller, char **ret,
-			  struct err *e)
-{
-	if (strcmp(controller, UNIFIED) == 0)
-		return cgroup_pressure_dir(rd->cg, rd->path, ret, e);
-	return cgroup_controller_dir(rd->cg, controller, rd->path, ret, e);
-}
-
 static int read_file(struct figure_reader *rd, const struct figure_source *s, struct err *e)
 {
-	_cleanup_free_ char *dir = NULL;
-	int r;
+	int r = 0;
 
 	if (rd->open && strcmp(rd->open->file, s->file) == 0)
 		return 0;
-	r = controller_dir(rd, s->controller, &dir, e);
+	if (!rd->open || strcmp(rd->open->controller, s->controller) != 0) {
+		free(take_ptr(rd->dir));
+		r = cgroup_source_dir(rd->cg, s->controller, rd->path, &rd->dir, e);
+	}
 	rd->open = s;
-	rd->readable = r == 0 && read_into(dir, s->file, rd->text);
+	rd->readable = rd->dir && read_into(rd->dir, s->file, rd->text);
 	rd->found |= rd->readable;
 	return MIN(r, 0);
 }
@@ -261,28 +242,30 @@ int cgroup_figures_read(const struct cgroups *cg, const char *path, uint64_t wan
 	const struct figure_source *sources = v2 ? sources_v2 : sources_v1;
 	size_t n = v2 ? ARRAY_LEN(sources_v2) : ARRAY_LEN(sources_v1);
 	struct figure_reader rd;
+	int r = 0;
 
 	rd.cg = cg;
 	rd.path = path;
 	rd.open = NULL;
+	rd.dir = NULL;
 	rd.found = false;
 	rd.readable = false;
 	*ret = (struct figures){ .known = 0 };
 	if (want >> CGROUP_MEMORY_WORKING_SET & 1)
 		want |= UINT64_C(1) << CGROUP_MEMORY | UINT64_C(1) << CGROUP_MEMORY_INACTIVE_FILE;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; r == 0 && i < n; i++) {
 		const struct figure_source *s = &sources[i];
 		uint64_t v;
-		int r;
 
 		if (!(want >> s->figure & 1))
 			continue;
 		r = read_file(&rd, s, e);
-		if (r < 0)
-			return r;
-		if (rd.readable && parse(s, rd.text, &v))
+		if (r == 0 && rd.readable && parse(s, rd.text, &v))
 			figure_set(ret, s->figure, v * (s->scale ? s->scale : 1));
 	}
+	free(rd.dir);
+	if (r < 0)
+		return r;
 	derive(ret, v2);
 	return rd.found ? 0 : 1;
 }
@@ -414,7 +397,7 @@ static void read_pages(const struct pages_reader *rd, struct figures *f, unsigne
 	if (!read_into(rd->dir, name, text))
 		return;
 	if (strcmp(file, "events") == 0)
-		at = find_line(text, "max");
+		at = cgroup_find_line(text, "max");
 	if (at && parse_number(at, &v))
 		figure_set(f, figure, v);
 }

@@ -33,8 +33,6 @@ enum usage_file {
 };
 _Static_assert((int)USAGE_COUNT == CGROUP_FILES_COUNT, "one descriptor a file");
 
-#define UNIFIED "" /* in the v2 hierarchy, whichever controllers that has */
-
 enum usage_when {
 	ALWAYS,
 	EVENTS,
@@ -55,9 +53,9 @@ static const struct usage_source sources_v1[USAGE_COUNT] = {
 	[USAGE_SWAP_LIMIT] = { "memory", "memory.memsw.limit_in_bytes", ALWAYS },
 	[USAGE_PIDS] = { "pids", "pids.current", ALWAYS },
 	[USAGE_OOM] = { "memory", "memory.oom_control", EVENTS },
-	[USAGE_CPU_PSI] = { UNIFIED, "cpu.pressure", NO_EVENTS },
-	[USAGE_MEMORY_PSI] = { UNIFIED, "memory.pressure", NO_EVENTS },
-	[USAGE_IO_PSI] = { UNIFIED, "io.pressure", NO_EVENTS },
+	[USAGE_CPU_PSI] = { CGROUP_UNIFIED, "cpu.pressure", NO_EVENTS },
+	[USAGE_MEMORY_PSI] = { CGROUP_UNIFIED, "memory.pressure", NO_EVENTS },
+	[USAGE_IO_PSI] = { CGROUP_UNIFIED, "io.pressure", NO_EVENTS },
 };
 
 static const struct usage_source sources_v2[USAGE_COUNT] = {
@@ -69,9 +67,9 @@ static const struct usage_source sources_v2[USAGE_COUNT] = {
 	[USAGE_SWAP_LIMIT] = { "memory", "memory.swap.max", ALWAYS },
 	[USAGE_PIDS] = { "pids", "pids.current", ALWAYS },
 	[USAGE_OOM] = { "memory", "memory.events", EVENTS },
-	[USAGE_CPU_PSI] = { UNIFIED, "cpu.pressure", NO_EVENTS },
-	[USAGE_MEMORY_PSI] = { UNIFIED, "memory.pressure", NO_EVENTS },
-	[USAGE_IO_PSI] = { UNIFIED, "io.pressure", NO_EVENTS },
+	[USAGE_CPU_PSI] = { CGROUP_UNIFIED, "cpu.pressure", NO_EVENTS },
+	[USAGE_MEMORY_PSI] = { CGROUP_UNIFIED, "memory.pressure", NO_EVENTS },
+	[USAGE_IO_PSI] = { CGROUP_UNIFIED, "io.pressure", NO_EVENTS },
 };
 
 void cgroup_files_done(struct cgroup_files *f)
@@ -92,7 +90,7 @@ static bool is_populated(const char *dir)
 	       strstr(text.data, "populated 1");
 }
 
-int cgroup_pressure_dir(const struct cgroups *cg, const char *path, char **ret, struct err *e)
+static int pressure_dir(const struct cgroups *cg, const char *path, char **ret, struct err *e)
 {
 	_cleanup_free_ char *dir = NULL;
 	int r = cgroup_unified_dir(cg, path, &dir, e);
@@ -104,12 +102,12 @@ int cgroup_pressure_dir(const struct cgroups *cg, const char *path, char **ret, 
 	return r;
 }
 
-static int source_dir(const struct cgroups *cg, const struct usage_source *s, const char *path,
+int cgroup_source_dir(const struct cgroups *cg, const char *controller, const char *path,
 		      char **ret, struct err *e)
 {
-	if (strcmp(s->controller, UNIFIED) == 0)
-		return cgroup_pressure_dir(cg, path, ret, e);
-	return cgroup_controller_dir(cg, s->controller, path, ret, e);
+	if (strcmp(controller, CGROUP_UNIFIED) == 0)
+		return pressure_dir(cg, path, ret, e);
+	return cgroup_controller_dir(cg, controller, path, ret, e);
 }
 
 int cgroup_files_open(const struct cgroups *cg, const char *path, bool events,
@@ -127,7 +125,7 @@ int cgroup_files_open(const struct cgroups *cg, const char *path, bool events,
 		f.fds[i] = -1;
 		if (!s->file || s->when == (events ? NO_EVENTS : EVENTS))
 			continue;
-		r = source_dir(cg, s, path, &dir, e);
+		r = cgroup_source_dir(cg, s->controller, path, &dir, e);
 		if (r < 0) {
 			while (i-- > 0)
 				close_fdp(&f.fds[i]);
@@ -179,22 +177,26 @@ static uint64_t read_number(struct usage_reader *rd, enum usage_file file, uint6
 	return str_to_u64(rd->text, UINT64_MAX, &v) == 0 ? v : missing;
 }
 
-/* Find the number of key in "key number" lines.  0: the key is missing. */
-static uint64_t find_number(const char *text, const char *key)
+const char *cgroup_find_line(const char *text, const char *key)
 {
 	size_t len = strlen(key);
 
 	for (const char *p = text; p; p = strchr(p, '\n')) {
-		uint64_t v = 0;
-
 		p += *p == '\n';
-		if (strncmp(p, key, len) != 0 || p[len] != ' ')
-			continue;
-		for (p += len + 1; *p >= '0' && *p <= '9'; p++)
-			v = v * 10 + (uint64_t)(*p - '0');
-		return v;
+		if (strncmp(p, key, len) == 0 && p[len] == ' ')
+			return p + len + 1;
 	}
-	return 0;
+	return NULL;
+}
+
+/* Find the number of key in "key number" lines.  0: the key is missing. */
+static uint64_t find_number(const char *text, const char *key)
+{
+	uint64_t v = 0;
+
+	for (const char *p = cgroup_find_line(text, key); p && *p >= '0' && *p <= '9'; p++)
+		v = v * 10 + (uint64_t)(*p - '0');
+	return v;
 }
 
 static uint64_t minus(uint64_t a, uint64_t b)
