@@ -109,16 +109,9 @@ int rpc_payload_update_container_resources(const Runtime__V1__UpdateContainerRes
 					   const struct object *o, struct payload_resources **ret,
 					   struct err *e)
 {
-	struct payload_resources *to = xcalloc(1, sizeof(*to));
-
 	(void)o;
 	(void)e;
-	if (req->linux) {
-		to->size = runtime__v1__linux_container_resources__get_packed_size(req->linux);
-		to->packed = xmalloc(to->size + 1);
-		runtime__v1__linux_container_resources__pack(req->linux, to->packed);
-	}
-	*ret = to;
+	*ret = api_pack_resources(req->linux);
 	return 0;
 }
 

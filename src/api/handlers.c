@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "core/calls.h"
+#include "core/payloads.h"
 #include "pod/sandbox.h"
 
 struct submit {
@@ -76,6 +77,18 @@ static const char *state_name(const struct sm_machine *m, uint32_t number)
 		if (m->states[i].number == number)
 			return m->states[i].name;
 	return "?";
+}
+
+struct payload_resources *api_pack_resources(const Runtime__V1__LinuxContainerResources *from)
+{
+	struct payload_resources *to = xcalloc(1, sizeof(*to));
+
+	if (!from)
+		return to;
+	to->size = runtime__v1__linux_container_resources__get_packed_size(from);
+	to->packed = xmalloc(to->size + 1);
+	runtime__v1__linux_container_resources__pack(from, to->packed);
+	return to;
 }
 
 static json_t *resources_json(const Runtime__V1__LinuxContainerResources *r)

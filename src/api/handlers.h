@@ -50,6 +50,9 @@ int api_select_each(const struct rpc_select *s, const ProtobufCMessage *req, con
 Runtime__V1__PodSandboxStatus *api_pod_status(struct arena *a, const struct listing_row *r);
 Runtime__V1__ContainerStatus *api_container_status(struct arena *a, const struct listing_row *r);
 
+/* Pack from as a payload; NULL: an empty one. */
+struct payload_resources *api_pack_resources(const Runtime__V1__LinuxContainerResources *from);
+
 /* The object's history and state as JSON, for the verbose info of the status RPCs; malloc'ed. */
 char *api_machine_json(const struct listing_row *r);
 

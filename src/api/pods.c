@@ -55,19 +55,6 @@ void rpc_answer_stop_pod_sandbox(struct rpc_call *rpc, const struct sm_object *o
 		rpc_reply(rpc, &resp.base);
 }
 
-static struct payload_resources *pack_resources(const Runtime__V1__LinuxContainerResources *from)
-{
-	struct payload_resources *to;
-
-	if (!from)
-		return NULL;
-	to = xcalloc(1, sizeof(*to));
-	to->size = runtime__v1__linux_container_resources__get_packed_size(from);
-	to->packed = xmalloc(to->size + 1);
-	runtime__v1__linux_container_resources__pack(from, to->packed);
-	return to;
-}
-
 int rpc_payload_update_pod_sandbox_resources(
 	const Runtime__V1__UpdatePodSandboxResourcesRequest *req, const struct object *o,
 	struct payload_pod_resources **ret, struct err *e)
@@ -76,8 +63,10 @@ int rpc_payload_update_pod_sandbox_resources(
 
 	(void)o;
 	(void)e;
-	to->resources = pack_resources(req->resources);
-	to->overhead = pack_resources(req->overhead);
+	if (req->resources)
+		to->resources = api_pack_resources(req->resources);
+	if (req->overhead)
+		to->overhead = api_pack_resources(req->overhead);
 	*ret = to;
 	return 0;
 }
@@ -206,7 +195,8 @@ static void containers_done(struct pod_containers *p)
 	free(p->list);
 }
 
-/* The timestamp is taken before the containers are read: no later change is dated before it. */
+/* The timestamp is taken before the containers are read: they have each change committed before
+ * it. */
 static int fill_containers(Runtime__V1__PodSandboxStatusResponse *resp, struct pod_containers *p,
 			   struct err *e)
 {

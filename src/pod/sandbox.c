@@ -58,38 +58,35 @@ Runtime__V1__PodSandboxConfig *sandbox_config(const Crisp__State__Sandbox *row)
 	return c;
 }
 
-static Runtime__V1__LinuxContainerResources *unpack_resources(const ProtobufCBinaryData *b)
+/* overhead: that of the pod, else its resources. */
+static Runtime__V1__LinuxContainerResources *resources_of(const Crisp__State__Sandbox *row,
+							  bool overhead)
 {
-	return b->len ? runtime__v1__linux_container_resources__unpack(NULL, b->len, b->data)
-		      : NULL;
-}
-
-Runtime__V1__LinuxContainerResources *sandbox_resources(const Crisp__State__Sandbox *row)
-{
+	const ProtobufCBinaryData *kept = overhead ? &row->overhead : &row->resources;
 	Runtime__V1__LinuxContainerResources *found = NULL;
 	Runtime__V1__PodSandboxConfig *c;
 
+	if (row->resources_known && kept->len)
+		return runtime__v1__linux_container_resources__unpack(NULL, kept->len, kept->data);
 	if (row->resources_known)
-		return unpack_resources(&row->resources);
+		return NULL;
 	c = sandbox_config(row);
-	if (c->linux)
+	if (c->linux && overhead)
+		found = take_ptr(c->linux->overhead);
+	else if (c->linux)
 		found = take_ptr(c->linux->resources);
 	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
 	return found;
 }
 
+Runtime__V1__LinuxContainerResources *sandbox_resources(const Crisp__State__Sandbox *row)
+{
+	return resources_of(row, false);
+}
+
 Runtime__V1__LinuxContainerResources *sandbox_overhead(const Crisp__State__Sandbox *row)
 {
-	Runtime__V1__LinuxContainerResources *found = NULL;
-	Runtime__V1__PodSandboxConfig *c;
-
-	if (row->resources_known)
-		return unpack_resources(&row->overhead);
-	c = sandbox_config(row);
-	if (c->linux)
-		found = take_ptr(c->linux->overhead);
-	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
-	return found;
+	return resources_of(row, true);
 }
 
 /* --- jobs: each has a copy of the record --- */
