@@ -17,8 +17,13 @@ import (
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
+// dial makes a new connection to the runtime.
+func dial() (*grpc.ClientConn, error) {
+	return grpc.NewClient("unix://"+*socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+}
+
 var runtime = sync.OnceValues(func() (cri.RuntimeServiceClient, error) {
-	conn, err := grpc.NewClient("unix://"+*socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := dial()
 	if err != nil {
 		return nil, err
 	}

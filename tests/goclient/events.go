@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
@@ -21,7 +20,7 @@ func subscribe() ([]eventStream, error) {
 	var client cri.RuntimeServiceClient
 	for i := range *count {
 		if i%250 == 0 {
-			conn, err := grpc.NewClient("unix://"+*socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+			conn, err := dial()
 			if err != nil {
 				return nil, err
 			}

@@ -10,7 +10,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -49,7 +48,7 @@ func equal[T proto.Message](list, stream []T, key func(T) string) error {
 }
 
 func images() (cri.ImageServiceClient, error) {
-	conn, err := grpc.NewClient("unix://"+*socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := dial()
 	return cri.NewImageServiceClient(conn), err
 }
 
