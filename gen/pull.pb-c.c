@@ -1100,7 +1100,7 @@ const ProtobufCMessageDescriptor crisp__pull__credentials__descriptor =
   (ProtobufCMessageInit) crisp__pull__credentials__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[19] =
+static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[20] =
 {
   {
     "pull_id",
@@ -1330,6 +1330,18 @@ static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[19
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "runtime_handler",
+    36,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Request, runtime_handler),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__request__field_indices_by_name[] = {
   18,   /* field[18] = artifacts */
@@ -1347,6 +1359,7 @@ static const unsigned crisp__pull__request__field_indices_by_name[] = {
   1,   /* field[1] = reference */
   4,   /* field[4] = registries_conf */
   17,   /* field[17] = registries_d */
+  19,   /* field[19] = runtime_handler */
   12,   /* field[12] = short_name_mode */
   15,   /* field[15] = signature_policy */
   16,   /* field[16] = signature_policy_dir */
@@ -1358,7 +1371,7 @@ static const ProtobufCIntRange crisp__pull__request__number_ranges[4 + 1] =
   { 15, 10 },
   { 25, 15 },
   { 35, 18 },
-  { 0, 19 }
+  { 0, 20 }
 };
 const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
 {
@@ -1368,7 +1381,7 @@ const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
   "Crisp__Pull__Request",
   "crisp.pull",
   sizeof(Crisp__Pull__Request),
-  19,
+  20,
   crisp__pull__request__field_descriptors,
   crisp__pull__request__field_indices_by_name,
   4,  crisp__pull__request__number_ranges,

@@ -412,6 +412,51 @@ void   crisp__state__pull__free_unpacked
   assert(message->base.descriptor == &crisp__state__pull__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__state__annotation__init
+                     (Crisp__State__Annotation         *message)
+{
+  static const Crisp__State__Annotation init_value = CRISP__STATE__ANNOTATION__INIT;
+  *message = init_value;
+}
+size_t crisp__state__annotation__get_packed_size
+                     (const Crisp__State__Annotation *message)
+{
+  assert(message->base.descriptor == &crisp__state__annotation__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__state__annotation__pack
+                     (const Crisp__State__Annotation *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__state__annotation__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__state__annotation__pack_to_buffer
+                     (const Crisp__State__Annotation *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__state__annotation__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__State__Annotation *
+       crisp__state__annotation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__State__Annotation *)
+     protobuf_c_message_unpack (&crisp__state__annotation__descriptor,
+                                allocator, len, data);
+}
+void   crisp__state__annotation__free_unpacked
+                     (Crisp__State__Annotation *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__state__annotation__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   crisp__state__layer__init
                      (Crisp__State__Layer         *message)
 {
@@ -1168,7 +1213,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   (ProtobufCMessageInit) crisp__state__sandbox__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[36] =
+static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[38] =
 {
   {
     "name_key",
@@ -1602,6 +1647,30 @@ static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "image_mount_refs",
+    37,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Crisp__State__Container, n_image_mount_refs),
+    offsetof(Crisp__State__Container, image_mount_refs),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "image_runtime_handler",
+    38,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, image_runtime_handler),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__container__field_indices_by_name[] = {
   28,   /* field[28] = boot_id */
@@ -1617,9 +1686,11 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   21,   /* field[21] = groups */
   30,   /* field[30] = image_config */
   3,   /* field[3] = image_id */
+  36,   /* field[36] = image_mount_refs */
   29,   /* field[29] = image_mounts */
   34,   /* field[34] = image_name */
   4,   /* field[4] = image_ref */
+  37,   /* field[37] = image_runtime_handler */
   26,   /* field[26] = kill_all */
   17,   /* field[17] = kill_at_ns */
   16,   /* field[16] = log_path */
@@ -1644,7 +1715,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
 static const ProtobufCIntRange crisp__state__container__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 36 }
+  { 0, 38 }
 };
 const ProtobufCMessageDescriptor crisp__state__container__descriptor =
 {
@@ -1654,7 +1725,7 @@ const ProtobufCMessageDescriptor crisp__state__container__descriptor =
   "Crisp__State__Container",
   "crisp.state",
   sizeof(Crisp__State__Container),
-  36,
+  38,
   crisp__state__container__field_descriptors,
   crisp__state__container__field_indices_by_name,
   1,  crisp__state__container__number_ranges,
@@ -1970,7 +2041,7 @@ const ProtobufCMessageDescriptor crisp__state__stream__descriptor =
   (ProtobufCMessageInit) crisp__state__stream__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__pull__field_descriptors[7] =
+static const ProtobufCFieldDescriptor crisp__state__pull__field_descriptors[9] =
 {
   {
     "reference",
@@ -2056,20 +2127,46 @@ static const ProtobufCFieldDescriptor crisp__state__pull__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "runtime_handler",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Pull, runtime_handler),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "annotations",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crisp__State__Pull, n_annotations),
+    offsetof(Crisp__State__Pull, annotations),
+    &crisp__state__annotation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__pull__field_indices_by_name[] = {
+  8,   /* field[8] = annotations */
   3,   /* field[3] = failure */
   4,   /* field[4] = image_id */
   1,   /* field[1] = is_layout */
   5,   /* field[5] = kept_layers */
   6,   /* field[6] = kept_until_ns */
   0,   /* field[0] = reference */
+  7,   /* field[7] = runtime_handler */
   2,   /* field[2] = started_ns */
 };
 static const ProtobufCIntRange crisp__state__pull__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor crisp__state__pull__descriptor =
 {
@@ -2079,11 +2176,62 @@ const ProtobufCMessageDescriptor crisp__state__pull__descriptor =
   "Crisp__State__Pull",
   "crisp.state",
   sizeof(Crisp__State__Pull),
-  7,
+  9,
   crisp__state__pull__field_descriptors,
   crisp__state__pull__field_indices_by_name,
   1,  crisp__state__pull__number_ranges,
   (ProtobufCMessageInit) crisp__state__pull__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__state__annotation__field_descriptors[2] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Annotation, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Annotation, value),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__state__annotation__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange crisp__state__annotation__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor crisp__state__annotation__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.state.Annotation",
+  "Annotation",
+  "Crisp__State__Annotation",
+  "crisp.state",
+  sizeof(Crisp__State__Annotation),
+  2,
+  crisp__state__annotation__field_descriptors,
+  crisp__state__annotation__field_indices_by_name,
+  1,  crisp__state__annotation__number_ranges,
+  (ProtobufCMessageInit) crisp__state__annotation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor crisp__state__layer__field_descriptors[9] =
@@ -2305,7 +2453,7 @@ const ProtobufCMessageDescriptor crisp__state__signature__descriptor =
   (ProtobufCMessageInit) crisp__state__signature__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[12] =
+static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[14] =
 {
   {
     "tags",
@@ -2451,8 +2599,33 @@ static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[12]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "annotations",
+    26,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crisp__State__Image, n_annotations),
+    offsetof(Crisp__State__Image, annotations),
+    &crisp__state__annotation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "runtime_handlers",
+    27,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Crisp__State__Image, n_runtime_handlers),
+    offsetof(Crisp__State__Image, runtime_handlers),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__image__field_indices_by_name[] = {
+  12,   /* field[12] = annotations */
   11,   /* field[11] = artifact_type */
   8,   /* field[8] = boot_id */
   2,   /* field[2] = config */
@@ -2461,6 +2634,7 @@ static const unsigned crisp__state__image__field_indices_by_name[] = {
   3,   /* field[3] = layers */
   6,   /* field[6] = manifest_digest */
   5,   /* field[5] = pulled_ns */
+  13,   /* field[13] = runtime_handlers */
   10,   /* field[10] = signatures */
   4,   /* field[4] = size */
   0,   /* field[0] = tags */
@@ -2471,7 +2645,7 @@ static const ProtobufCIntRange crisp__state__image__number_ranges[3 + 1] =
   { 1, 0 },
   { 12, 10 },
   { 25, 11 },
-  { 0, 12 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor crisp__state__image__descriptor =
 {
@@ -2481,7 +2655,7 @@ const ProtobufCMessageDescriptor crisp__state__image__descriptor =
   "Crisp__State__Image",
   "crisp.state",
   sizeof(Crisp__State__Image),
-  12,
+  14,
   crisp__state__image__field_descriptors,
   crisp__state__image__field_indices_by_name,
   3,  crisp__state__image__number_ranges,

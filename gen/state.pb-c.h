@@ -24,6 +24,7 @@ typedef struct Crisp__State__Exec Crisp__State__Exec;
 typedef struct Crisp__State__Shim Crisp__State__Shim;
 typedef struct Crisp__State__Stream Crisp__State__Stream;
 typedef struct Crisp__State__Pull Crisp__State__Pull;
+typedef struct Crisp__State__Annotation Crisp__State__Annotation;
 typedef struct Crisp__State__Layer Crisp__State__Layer;
 typedef struct Crisp__State__Signature Crisp__State__Signature;
 typedef struct Crisp__State__Image Crisp__State__Image;
@@ -301,10 +302,19 @@ struct  Crisp__State__Container
    * why the runtime did not create it; the start fails with this
    */
   Crisp__State__Failure *refused;
+  /*
+   * of each of image_mounts the digest or id that the status shows
+   */
+  size_t n_image_mount_refs;
+  char **image_mount_refs;
+  /*
+   * that the image's listing showed at the create
+   */
+  char *image_runtime_handler;
 };
 #define CRISP__STATE__CONTAINER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__container__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0, {0,NULL}, NULL, (char *)protobuf_c_empty_string, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0, {0,NULL}, NULL, (char *)protobuf_c_empty_string, NULL, 0,NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Crisp__State__Exec
@@ -393,10 +403,30 @@ struct  Crisp__State__Pull
    */
   uint32_t kept_layers;
   int64_t kept_until_ns;
+  /*
+   * of the request's ImageSpec
+   */
+  char *runtime_handler;
+  /*
+   * the same
+   */
+  size_t n_annotations;
+  Crisp__State__Annotation **annotations;
 };
 #define CRISP__STATE__PULL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__pull__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0, NULL, (char *)protobuf_c_empty_string, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0, 0, NULL, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0,NULL }
+
+
+struct  Crisp__State__Annotation
+{
+  ProtobufCMessage base;
+  char *key;
+  char *value;
+};
+#define CRISP__STATE__ANNOTATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__state__annotation__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Crisp__State__Layer
@@ -500,10 +530,21 @@ struct  Crisp__State__Image
    * a media type: it is files and nothing to run; "": an image
    */
   char *artifact_type;
+  /*
+   * of the manifest, then of the last PullImage
+   */
+  size_t n_annotations;
+  Crisp__State__Annotation **annotations;
+  /*
+   * Of each PullImage, the first one first; "": the default handler.  None: a row of an older build,
+   * pulled for the default handler.
+   */
+  size_t n_runtime_handlers;
+  char **runtime_handlers;
 };
 #define CRISP__STATE__IMAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__image__descriptor) \
-    , 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string }
+    , 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL }
 
 
 /* Crisp__State__Transition methods */
@@ -677,6 +718,25 @@ Crisp__State__Pull *
 void   crisp__state__pull__free_unpacked
                      (Crisp__State__Pull *message,
                       ProtobufCAllocator *allocator);
+/* Crisp__State__Annotation methods */
+void   crisp__state__annotation__init
+                     (Crisp__State__Annotation         *message);
+size_t crisp__state__annotation__get_packed_size
+                     (const Crisp__State__Annotation   *message);
+size_t crisp__state__annotation__pack
+                     (const Crisp__State__Annotation   *message,
+                      uint8_t             *out);
+size_t crisp__state__annotation__pack_to_buffer
+                     (const Crisp__State__Annotation   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__State__Annotation *
+       crisp__state__annotation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__state__annotation__free_unpacked
+                     (Crisp__State__Annotation *message,
+                      ProtobufCAllocator *allocator);
 /* Crisp__State__Layer methods */
 void   crisp__state__layer__init
                      (Crisp__State__Layer         *message);
@@ -763,6 +823,9 @@ typedef void (*Crisp__State__Stream_Closure)
 typedef void (*Crisp__State__Pull_Closure)
                  (const Crisp__State__Pull *message,
                   void *closure_data);
+typedef void (*Crisp__State__Annotation_Closure)
+                 (const Crisp__State__Annotation *message,
+                  void *closure_data);
 typedef void (*Crisp__State__Layer_Closure)
                  (const Crisp__State__Layer *message,
                   void *closure_data);
@@ -787,6 +850,7 @@ extern const ProtobufCMessageDescriptor crisp__state__exec__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__shim__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__stream__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__pull__descriptor;
+extern const ProtobufCMessageDescriptor crisp__state__annotation__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__layer__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__signature__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__image__descriptor;

@@ -190,16 +190,30 @@ static void fill_ends(Runtime__V1__ContainerStatus *s, const Crisp__State__Conta
 	s->message = row->message;
 }
 
-/* The request's ImageSpec with the image's name instead of its id. */
+/* The request's ImageSpec with the image's name instead of its id, and its listing's handler. */
 static void fill_image(struct container_status *s, const Runtime__V1__ContainerConfig *c,
 		       const Crisp__State__Container *row)
 {
 	s->image = *c->image;
+	s->image.runtime_handler = row->image_runtime_handler;
+	s->image.image_ref = row->image_ref;
 	if (*row->image_name)
 		s->image.image = row->image_name;
 	else if (*c->image->user_specified_image)
 		s->image.image = c->image->user_specified_image;
 	s->status.image = &s->image;
+}
+
+/* Each image volume shows the digest of its image. Rows of older builds have no digests. */
+static void fill_image_refs(const Runtime__V1__ContainerConfig *c,
+			    const Crisp__State__Container *row)
+{
+	for (size_t i = 0, k = 0; i < c->n_mounts && k < row->n_image_mount_refs; i++) {
+		Runtime__V1__ImageSpec *spec = c->mounts[i]->image;
+
+		if (spec && *spec->image)
+			spec->image_ref = row->image_mount_refs[k++];
+	}
 }
 
 /* The signal that StopContainer sends.  Of two CRI names of one signal, the request's. */
@@ -253,6 +267,7 @@ static void fill_status(struct container_status *s, const struct listing_row *r,
 	fill_ends(&s->status, row);
 	fill_config(s, c, updated);
 	fill_image(s, c, row);
+	fill_image_refs(c, row);
 	s->status.stop_signal = stop_signal(c, row);
 }
 

@@ -85,7 +85,7 @@ void rpc_answer_load_image(struct rpc_call *rpc, const struct sm_object *obj, co
 int rpc_payload_remove_image(const Runtime__V1__RemoveImageRequest *req, const struct object *o,
 			     struct payload_tag **ret, struct err *e)
 {
-	return image_payload_remove(o, req->image->image, ret, e);
+	return image_payload_remove(o, req->image, ret, e);
 }
 
 /* --- reads --- */

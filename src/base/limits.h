@@ -26,6 +26,7 @@
 #define LIMIT_STDERR_TAIL 512 /* of a helper, kept for the error text */
 #define LIMIT_CONF_FILE (1024 * 1024) /* any configuration file */
 #define LIMIT_MANIFEST (4 * 1024 * 1024) /* manifest, index or image config */
+#define LIMIT_ANNOTATIONS (8 * 1024) /* bytes of Image.spec.annotations */
 #define LIMIT_LAYERS 127 /* of one image: overlay's options fill one page */
 #define LIMIT_LAYER_FILES 4000000 /* entries of one layer */
 #define LIMIT_LAYER_BYTES (INT64_C(1) << 40) /* of one layer, unpacked */

@@ -100,6 +100,7 @@ void payload_tag_free(void *tag)
 	if (!t)
 		return;
 	free(t->tag);
+	free(t->handler);
 	free(t);
 }
 
@@ -126,6 +127,14 @@ struct payload_tag *payload_tag_new(const char *tag)
 	struct payload_tag *t = xcalloc(1, sizeof(*t));
 
 	t->tag = xstrdup(tag);
+	return t;
+}
+
+struct payload_tag *payload_handler_new(const char *handler)
+{
+	struct payload_tag *t = xcalloc(1, sizeof(*t));
+
+	t->handler = xstrdup(handler);
 	return t;
 }
 

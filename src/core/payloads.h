@@ -77,9 +77,10 @@ struct payload_image {
 	Crisp__State__Image *found; /* record from the pull */
 };
 
-/* image: forget, untag */
+/* image: forget, untag. One of both, the other is NULL. */
 struct payload_tag {
 	char *tag;
+	char *handler; /* runtime handler */
 };
 
 /* pull: fetched */
@@ -110,5 +111,7 @@ void payload_kept_free(void *kept);
 struct payload_image *payload_image_new(Crisp__State__Image *found);
 /* Copies tag. */
 struct payload_tag *payload_tag_new(const char *tag);
+/* Copies handler. */
+struct payload_tag *payload_handler_new(const char *handler);
 /* Copies id, which has ID_LEN characters. */
 struct payload_image_id *payload_image_id_new(const char *id);

@@ -120,6 +120,18 @@ const char *image_shown_name(const struct object *o, const Runtime__V1__ImageSpe
 	return name ? name : asked->image;
 }
 
+const char *image_shown_handler(const Crisp__State__Image *row)
+{
+	return row->n_runtime_handlers ? row->runtime_handlers[0] : "";
+}
+
+char *image_shown_ref(const struct object *o)
+{
+	const Crisp__State__Image *i = image_row(o);
+
+	return i->n_digests ? xstrdup(i->digests[0]) : xasprintf("sha256:%s", o->sm->id);
+}
+
 /* An image that is being verified stays usable. */
 static bool is_here(const struct object *o)
 {
@@ -234,13 +246,34 @@ void img_effect_drop(struct sm_object *sm)
 	effect_report(o, sm->effect_gen, sm_event_new(IMG_EVENT_DROPPED));
 }
 
-int image_payload_remove(const struct object *o, const char *name, struct payload_tag **ret,
-			 struct err *e)
+int image_check_handler(const Runtime__V1__ImageSpec *spec, struct err *e)
+{
+	if (!conf_runtime_find(world.conf, spec->runtime_handler))
+		return err_set(e, ERR_INVALID,
+			       "runtime_handler: \"%s\" is not configured: add "
+			       "[crio.runtime.runtimes.%s]",
+			       spec->runtime_handler, spec->runtime_handler);
+	return 0;
+}
+
+/* Was the image pulled for another handler, too, or never for this one? */
+static bool stays_for_others(const Crisp__State__Image *i, const char *handler)
+{
+	return *handler && (i->n_runtime_handlers > 1 || !i->n_runtime_handlers ||
+			    strcmp(i->runtime_handlers[0], handler) != 0);
+}
+
+int image_payload_remove(const struct object *o, const Runtime__V1__ImageSpec *spec,
+			 struct payload_tag **ret, struct err *e)
 {
 	bool untag = strcmp(world.conf->remove_image, "untag") == 0;
-	const char *user, *tag = untag ? tag_of(o, name) : NULL;
+	const char *user, *tag = untag ? tag_of(o, spec->image) : NULL;
 
 	*ret = NULL;
+	if (stays_for_others(image_row(o), spec->runtime_handler)) {
+		*ret = payload_handler_new(spec->runtime_handler);
+		return 0;
+	}
 	if (tag && image_row(o)->n_tags > 1) {
 		*ret = payload_tag_new(tag);
 		return 0;
@@ -250,7 +283,7 @@ int image_payload_remove(const struct object *o, const char *name, struct payloa
 		return err_set(e, ERR_PRECONDITION,
 			       "image %s is in use by container %.13s: remove "
 			       "that first",
-			       name, user);
+			       spec->image, user);
 	return 0;
 }
 

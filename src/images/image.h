@@ -12,11 +12,15 @@
 
 extern const struct kind_ops kind_image;
 
-/* Check whether image o may be removed by this name. Removal drops all its names. With
- * crio.image.remove_image = "untag" only the tag goes while another exists; *ret: that tag, else
- * NULL. ERR_PRECONDITION: a container uses the image. */
-int image_payload_remove(const struct object *o, const char *name, struct payload_tag **ret,
-			 struct err *e);
+/* Check whether image o may be removed by this ImageSpec. Removal drops all its names. Less goes
+ * while the image stays for others: with a runtime handler only that handler's claim, with
+ * crio.image.remove_image = "untag" only the tag. *ret: what goes; NULL: the image.
+ * ERR_PRECONDITION: a container uses the image. */
+int image_payload_remove(const struct object *o, const Runtime__V1__ImageSpec *spec,
+			 struct payload_tag **ret, struct err *e);
+
+/* ERR_INVALID: spec names a runtime handler that is not configured. */
+int image_check_handler(const Runtime__V1__ImageSpec *spec, struct err *e);
 
 /* Turn the result of a pull into an image, or add its names to the existing image. Other images
  * lose these names. Call in the loop turn that ends the pull. Takes found.
@@ -37,6 +41,12 @@ bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const
  * asked->user_specified_image resolves to, else that of asked->image, else the first tag, else the
  * first digest, else asked->image. Owned by o or asked. */
 const char *image_shown_name(const struct object *o, const Runtime__V1__ImageSpec *asked);
+
+/* The runtime handler that the image's listing and the statuses of its containers show: the first
+ * one that it was pulled for. A kubelet compares both to find images in use. Owned by the row. */
+const char *image_shown_handler(const Crisp__State__Image *row);
+/* The image's first digest, else its id, "sha256:..."; malloc'ed. */
+char *image_shown_ref(const struct object *o);
 
 /* true: an image other than `but` (may be NULL), and not being removed, has this layer. */
 bool image_owns_layer(const struct object *but, const char *diff_id);

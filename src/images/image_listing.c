@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 #include "gen/api.pb-c.h"
+#include "images/image.h"
 #include "images/pinned.h"
 
 /* Image.uid or Image.username: the User of the image config, without the group. */
@@ -44,6 +45,9 @@ void image_put_listing(const char *id, const struct sm_state *state, const void 
 	item.size = r->size;
 	item.pinned = pinned_image(world.conf, r);
 	spec.image = full_id;
+	spec.n_annotations = r->n_annotations;
+	spec.annotations = (void *)r->annotations; /* a map's entry has the same two fields */
+	spec.runtime_handler = (char *)(uintptr_t)image_shown_handler(r);
 	item.spec = &spec;
 	fill_user(&item, &uid, user);
 	listing_put(KIND_IMAGE, id, state, row, "", &item.base, t);

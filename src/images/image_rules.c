@@ -9,6 +9,7 @@
 #include "core/payloads.h"
 #include "core/records.h"
 #include "gen/sm_image.h"
+#include "image/annotations.h"
 
 static void copy_layers(Crisp__State__Image *to, const Crisp__State__Image *from)
 {
@@ -102,13 +103,36 @@ static void add_signatures(Crisp__State__Image *to, const Crisp__State__Image *f
 		to->n_signatures * sizeof(struct Crisp__State__Signature *));
 }
 
+/* Show those of the last pull. */
+static void renew_annotations(Crisp__State__Image *draft, const Crisp__State__Image *found)
+{
+	struct annotations a = { draft->annotations, draft->n_annotations };
+
+	annotations_done(&a);
+	for (size_t i = 0; i < found->n_annotations; i++)
+		annotations_put(&a, found->annotations[i]->key, found->annotations[i]->value);
+	draft->annotations = a.list;
+	draft->n_annotations = a.n;
+}
+
+/* A row without handlers is of an older build, which pulled for the default one. */
+static void add_handlers(Crisp__State__Image *draft, const Crisp__State__Image *found, bool is_new)
+{
+	if (!is_new && !draft->n_runtime_handlers)
+		row_add_str(&draft->runtime_handlers, &draft->n_runtime_handlers, "");
+	for (size_t i = 0; i < found->n_runtime_handlers; i++)
+		row_add_str(&draft->runtime_handlers, &draft->n_runtime_handlers,
+			    found->runtime_handlers[i]);
+}
+
 /* Store content once, add names. */
 void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev,
 			 const struct payload_image *image)
 {
 	const Crisp__State__Image *found = image->found;
+	bool is_new = !draft->config.len && !*draft->artifact_type;
 
-	if (!draft->config.len && !*draft->artifact_type) {
+	if (is_new) {
 		draft->config.data = xmemdup(found->config.data, found->config.len);
 		draft->config.len = found->config.len;
 		copy_layers(draft, found);
@@ -123,6 +147,8 @@ void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev,
 	row_clear_failure(&draft->failure);
 	draft->pulled_ns = ev->at_ns;
 	add_signatures(draft, found);
+	renew_annotations(draft, found);
+	add_handlers(draft, found, is_new);
 	for (size_t i = 0; i < found->n_tags; i++)
 		row_add_str(&draft->tags, &draft->n_tags, found->tags[i]);
 	for (size_t i = 0; i < found->n_digests; i++)
@@ -133,7 +159,10 @@ void img_step_note_untag(Crisp__State__Image *draft, const struct sm_event *ev,
 			 const struct payload_tag *tag)
 {
 	(void)ev;
-	row_del_str(&draft->tags, &draft->n_tags, tag->tag);
+	if (tag->tag)
+		row_del_str(&draft->tags, &draft->n_tags, tag->tag);
+	if (tag->handler)
+		row_del_str(&draft->runtime_handlers, &draft->n_runtime_handlers, tag->handler);
 }
 
 /* Layers of this boot are verified after the next boot. */

@@ -21,6 +21,7 @@
 #include "core/records.h"
 #include "core/trash.h"
 #include "gen/pull_conf.h"
+#include "image/annotations.h"
 #include "image/ref.h"
 #include "image/staging.h"
 #include "image/wipe.h"
@@ -74,6 +75,18 @@ static struct sm_event *fetch_failed(const struct err *why, uint32_t layers)
 	return ev;
 }
 
+/* Add to the puller's report what the request says about the image. */
+static void add_spec(Crisp__State__Image *found, const Crisp__State__Pull *row)
+{
+	struct annotations a = { found->annotations, found->n_annotations };
+
+	for (size_t i = 0; i < row->n_annotations; i++)
+		annotations_put(&a, row->annotations[i]->key, row->annotations[i]->value);
+	found->annotations = a.list;
+	found->n_annotations = a.n;
+	row_append_str(&found->runtime_handlers, &found->n_runtime_handlers, row->runtime_handler);
+}
+
 /* Runs in one loop turn: one transaction holds the image, the names taken from others, and the end
  * of the pull. */
 static void pull_fetched(struct object *o, struct image_pull_result *result)
@@ -83,6 +96,8 @@ static void pull_fetched(struct object *o, struct image_pull_result *result)
 	int r = image_report_check(row->is_layout ? "" : row->reference, result->image_id,
 				   result->image, &e);
 
+	if (r == 0)
+		add_spec(result->image, row);
 	if (r < 0 || image_adopt(result->image_id, take_ptr(result->image), &e) < 0)
 		effect_report(o, o->sm->effect_gen, fetch_failed(&e, 0));
 	else
@@ -227,8 +242,19 @@ static void pull_id(const Crisp__Pull__Request *q, char out[ID_LEN + 1])
 	explicit_bzero(bytes, size);
 }
 
-/* Find or create the pull for q. Takes q; an idle pull without a request keeps it. */
-static struct object *pull_of(Crisp__Pull__Request *q)
+static void copy_annotations(Crisp__State__Pull *to, const Runtime__V1__ImageSpec *spec)
+{
+	struct annotations a = ANNOTATIONS_NULL;
+
+	for (size_t i = 0; i < spec->n_annotations; i++)
+		annotations_put(&a, spec->annotations[i]->key, spec->annotations[i]->value);
+	to->annotations = a.list;
+	to->n_annotations = a.n;
+}
+
+/* Find or create the pull for q. Takes q; an idle pull without a request keeps it. spec: whose
+ * annotations a new pull takes; NULL: none. */
+static struct object *pull_of(Crisp__Pull__Request *q, const Runtime__V1__ImageSpec *spec)
 {
 	Crisp__State__Pull *row;
 	char id[ID_LEN + 1];
@@ -242,7 +268,10 @@ static struct object *pull_of(Crisp__Pull__Request *q)
 		crisp__state__pull__init(row);
 		row->is_layout = *q->layout_dir != 0;
 		row_set_str(&row->reference, row->is_layout ? q->layout_dir : q->reference);
+		row_set_str(&row->runtime_handler, q->runtime_handler);
 		row->started_ns = clock_realtime_ns();
+		if (spec)
+			copy_annotations(row, spec);
 		o = world_new(KIND_PULL, id, row, NULL);
 	}
 	p = o->own;
@@ -253,22 +282,32 @@ static struct object *pull_of(Crisp__Pull__Request *q)
 	return o;
 }
 
-int pull_for(const Runtime__V1__PullImageRequest *req, struct object **ret, struct err *e)
+static int check_request(const Runtime__V1__ImageSpec *spec, struct err *e)
 {
-	const Runtime__V1__PodSandboxConfig *pod = req->sandbox_config;
 	struct image_ref ref = IMAGE_REF_NULL;
-	Crisp__Pull__Request *q;
-	int r = image_ref_parse(req->image->image, &ref, e);
+	int r = image_ref_parse(spec->image, &ref, e);
 
 	image_ref_done(&ref);
 	if (r < 0)
 		return err_wrap(e, "image.image");
+	return image_check_handler(spec, e) < 0 ? err_wrap(e, "image") : 0;
+}
+
+int pull_for(const Runtime__V1__PullImageRequest *req, struct object **ret, struct err *e)
+{
+	const Runtime__V1__PodSandboxConfig *pod = req->sandbox_config;
+	Crisp__Pull__Request *q;
+	int r = check_request(req->image, e);
+
+	if (r < 0)
+		return r;
 	q = request_new(req->image->image);
+	row_set_str(&q->runtime_handler, req->image->runtime_handler);
 	if (pod && pod->metadata)
 		row_set_str(&q->pod_namespace, pod->metadata->namespace_);
 	if (req->auth)
 		q->credentials = credentials_of(req->auth);
-	*ret = pull_of(q);
+	*ret = pull_of(q, req->image);
 	return 0;
 }
 
@@ -277,7 +316,7 @@ struct object *pull_for_layout(const Crisp__V1__LoadImageRequest *req)
 	Crisp__Pull__Request *q = request_new(req->name);
 
 	row_set_str(&q->layout_dir, req->path);
-	return pull_of(q);
+	return pull_of(q, NULL);
 }
 
 static void pull_born(struct object *o)

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/util.h"
+#include "image/annotations.h"
 #include "image/ref.h"
 
 #define SIGNATURES_MAX 128
@@ -45,6 +46,10 @@ static int check_content(const char *image_id, const Crisp__State__Image *image,
 	if (image->config.len > LIMIT_MANIFEST || image->n_signatures > SIGNATURES_MAX ||
 	    strlen(image->user) > TEXT_MAX || strlen(image->artifact_type) > TEXT_MAX)
 		return err_set(e, ERR_INTERNAL, "it is out of bounds");
+	if (!annotations_are_valid(image->annotations, image->n_annotations))
+		return err_set(e, ERR_INTERNAL, "its annotations are out of bounds");
+	if (image->n_runtime_handlers)
+		return err_set(e, ERR_INTERNAL, "it names runtime handlers");
 	return check_layers(image, e);
 }
 

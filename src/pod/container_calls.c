@@ -54,10 +54,12 @@ static void set_image(Crisp__State__Container *row, const struct object *image,
 {
 	const Crisp__State__Image *i = image->sm->row;
 	_cleanup_free_ char *id = xasprintf("sha256:%s", image->sm->id);
+	_cleanup_free_ char *ref = image_shown_ref(image);
 
 	row_set_str(&row->image_id, id);
 	row_set_str(&row->image_name, image_shown_name(image, asked));
-	row_set_str(&row->image_ref, i->n_digests ? i->digests[0] : id);
+	row_set_str(&row->image_ref, ref);
+	row_set_str(&row->image_runtime_handler, image_shown_handler(i));
 	for (size_t k = 0; k < i->n_layers; k++)
 		row_add_str(&row->diff_ids, &row->n_diff_ids, i->layers[k]->diff_id);
 	row->image_config.data = xmemdup(i->config.data, i->config.len);
@@ -95,15 +97,19 @@ static int set_image_mounts(Crisp__State__Container *row, const Runtime__V1__Con
 {
 	for (size_t i = 0; i < c->n_mounts; i++) {
 		const Runtime__V1__ImageSpec *spec = c->mounts[i]->image;
+		_cleanup_free_ char *ref = NULL;
 		struct object *image;
 
 		if (!spec || !*spec->image)
 			continue;
-		if (find_image_volume(spec->image, &image, e) < 0) {
+		if (image_check_handler(spec, e) < 0 ||
+		    find_image_volume(spec->image, &image, e) < 0) {
 			err_wrap(e, "config.mounts[%zu].image", i);
 			return reason_set(e, REASON_IMAGE_VOLUME_MOUNT_FAILED);
 		}
 		row_append_str(&row->image_mounts, &row->n_image_mounts, image->sm->id);
+		ref = image_shown_ref(image);
+		row_append_str(&row->image_mount_refs, &row->n_image_mount_refs, ref);
 	}
 	return 0;
 }
@@ -210,6 +216,8 @@ static int check_create(const Runtime__V1__CreateContainerRequest *req,
 	if (!sbx_is_ready(sandbox->sm->state))
 		return err_set(e, ERR_PRECONDITION, "sandbox %s is not ready: run another one",
 			       sandbox->sm->id);
+	if (image_check_handler(req->config->image, e) < 0)
+		return err_wrap(e, "config.image");
 	if (check_words(req->config, e) < 0 || check_namespaces(req->config, sandbox, e) < 0)
 		return -(int)e->code;
 	return podground_check_pins(sandbox->own, e);

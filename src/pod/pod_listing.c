@@ -39,6 +39,7 @@ void container_put_listing(const char *id, const struct sm_state *state, const v
 {
 	const Crisp__State__Container *r = row;
 	Runtime__V1__Container item = RUNTIME__V1__CONTAINER__INIT;
+	Runtime__V1__ImageSpec image;
 	Runtime__V1__ContainerConfig *c =
 		runtime__v1__container_config__unpack(NULL, r->config.len, r->config.data);
 	int shows = listing_shows(KIND_CONTAINER, state);
@@ -52,7 +53,11 @@ void container_put_listing(const char *id, const struct sm_state *state, const v
 	item.image_id = r->image_id;
 	if (c) {
 		item.metadata = c->metadata;
-		item.image = c->image;
+		if (c->image) {
+			image = *c->image;
+			image.runtime_handler = r->image_runtime_handler;
+			item.image = &image;
+		}
 		item.n_labels = c->n_labels;
 		item.labels = (void *)c->labels;
 		item.n_annotations = c->n_annotations;

@@ -47,6 +47,7 @@ struct acquire {
 	Crisp__State__Image image;
 	/* Storage for members of result and image: */
 	char *image_id, *manifest_digest, *tag, *digest, *user, *artifact_type;
+	struct annotations annotations;
 };
 
 /* Data of an image before its layers are fetched. */
@@ -112,6 +113,7 @@ void acquire_free(struct acquire *p)
 	free(p->digest);
 	free(p->user);
 	free(p->artifact_type);
+	annotations_done(&p->annotations);
 	free(p);
 }
 
@@ -300,6 +302,10 @@ static void fill_result(struct acquire *p, struct found *f)
 	for (size_t i = 0; i < image->n_layers; i++)
 		image->size += image->layers[i]->unpacked_size;
 	admit_signatures(p->trust, &image->signatures, &image->n_signatures);
+	p->annotations = f->manifest.annotations;
+	f->manifest.annotations = ANNOTATIONS_NULL;
+	image->annotations = p->annotations.list;
+	image->n_annotations = p->annotations.n;
 	p->artifact_type = take_ptr(f->manifest.artifact_type);
 	if (p->artifact_type)
 		image->artifact_type = p->artifact_type;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/util.h"
 #include "pull/fetch/challenge.h"
 #include "pull/fetch/manifest.h"
@@ -367,6 +368,42 @@ static void test_challenge(void **state)
 	}
 }
 
+/* Notes never make a manifest unusable: those that do not fit are left out. */
+static void test_annotations(void **state)
+{
+	struct buf json = BUF_NULL;
+	struct err e = ERR_NULL;
+	struct manifest m;
+
+	(void)state;
+	buf_printf(&json, "{\"schemaVersion\":2," CONFIG ",\"layers\":[" LAYER("01") "],");
+	buf_printf(&json, "\"annotations\":{\"a\":\"1\",\"n\":7,\"\":\"x\",\"long\":\"%09000d\",",
+		   0);
+	buf_printf(&json, "\"b\":\"\"}}");
+	assert_int_equal(parse(json.data, NULL, &m, &e), 0);
+	assert_int_equal(m.annotations.n, 2);
+	assert_string_equal(m.annotations.list[0]->key, "a");
+	assert_string_equal(m.annotations.list[0]->value, "1");
+	assert_string_equal(m.annotations.list[1]->key, "b");
+	assert_string_equal(m.annotations.list[1]->value, "");
+	manifest_done(&m);
+	buf_done(&json);
+	buf_printf(&json, "{\"schemaVersion\":2," CONFIG ",\"layers\":[" LAYER("01") "],");
+	buf_printf(&json, "\"annotations\":{");
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&json, "%s\"k%d\":\"v\"", i ? "," : "", i);
+	buf_printf(&json, "}}");
+	assert_int_equal(parse(json.data, NULL, &m, &e), 0);
+	assert_int_equal(m.annotations.n, 128);
+	manifest_done(&m);
+	buf_done(&json);
+	buf_printf(&json, "{\"schemaVersion\":2," CONFIG ",\"layers\":[],\"annotations\":[1]}");
+	assert_int_equal(parse(json.data, NULL, &m, &e), 0);
+	assert_int_equal(m.annotations.n, 0);
+	manifest_done(&m);
+	buf_done(&json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,7 +411,7 @@ int main(void)
 		cmocka_unit_test(test_artifact),	cmocka_unit_test(test_artifact_refused),
 		cmocka_unit_test(test_too_many_layers), cmocka_unit_test(test_urls),
 		cmocka_unit_test(test_nesting),		cmocka_unit_test(test_platform),
-		cmocka_unit_test(test_challenge),
+		cmocka_unit_test(test_challenge),	cmocka_unit_test(test_annotations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

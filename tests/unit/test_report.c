@@ -131,12 +131,46 @@ static void test_content(void **state)
 	bad("a", HEX, "out of bounds");
 }
 
+static void test_annotations(void **state)
+{
+	static char value[8 * 1024];
+	Crisp__State__Annotation a = CRISP__STATE__ANNOTATION__INIT, *list[200];
+	char *handlers[] = { TEXT("kata") };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(list); i++)
+		list[i] = &a;
+	image.annotations = list;
+	image.n_annotations = 1;
+	a.key = TEXT("k");
+	good("a:1");
+	memset(value, 'x', sizeof(value) - 1);
+	a.value = value;
+	good("a:1");
+	image.n_annotations = 2;
+	bad("a:1", HEX, "annotations are out of bounds");
+	a.value = TEXT("");
+	image.n_annotations = 200;
+	bad("a:1", HEX, "annotations are out of bounds");
+	image.n_annotations = 1;
+	a.value = TEXT("\xff");
+	bad("a:1", HEX, "annotations are out of bounds");
+	a.value = TEXT("v");
+	a.key = TEXT("");
+	bad("a:1", HEX, "annotations are out of bounds");
+	a.key = TEXT("k");
+	image.runtime_handlers = handlers;
+	image.n_runtime_handlers = 1;
+	bad("a:1", HEX, "names runtime handlers");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_names, setup),
 		cmocka_unit_test_setup(test_digests, setup),
 		cmocka_unit_test_setup(test_content, setup),
+		cmocka_unit_test_setup(test_annotations, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@
 #include "gen/sm_image.h"
 #include "gen/sm_pull.h"
 #include "gen/sm_sandbox.h"
+#include "image/annotations.h"
 #include "images/pinned.h"
 
 #define NOW INT64_C(1700000000000000000)
@@ -427,6 +428,57 @@ static Crisp__State__Image *found_image(const char *tag)
 	return img;
 }
 
+static void annotate(Crisp__State__Image *img, const char *key, const char *value)
+{
+	struct annotations a = { img->annotations, img->n_annotations };
+
+	annotations_put(&a, key, value);
+	img->annotations = a.list;
+	img->n_annotations = a.n;
+}
+
+/* The annotations are the last pull's; each handler that the image was pulled for stays. */
+static void image_spec(void **state)
+{
+	Crisp__State__Image *first = found_image("a:1"), *second = found_image("a:1");
+	struct payload_image one = { .found = first }, two = { .found = second };
+	struct payload_tag handler = { .handler = (char[]){ "" } };
+	struct sm_event ev = event_now();
+	Crisp__State__Image *row = xmalloc(sizeof(*row));
+
+	(void)state;
+	crisp__state__image__init(row);
+	annotate(first, "vendor", "x");
+	annotate(first, "gone", "y");
+	annotate(second, "vendor", "z");
+	annotate(second, "empty", "");
+	row_append_str(&first->runtime_handlers, &first->n_runtime_handlers, "");
+	row_append_str(&second->runtime_handlers, &second->n_runtime_handlers, "kata");
+	img_step_note_image(row, &ev, &one);
+	assert_int_equal(row->n_annotations, 2);
+	img_step_note_image(row, &ev, &two);
+	img_step_note_image(row, &ev, &two);
+	assert_int_equal(row->n_annotations, 2);
+	assert_string_equal(row->annotations[0]->value, "z");
+	assert_string_equal(row->annotations[1]->key, "empty");
+	assert_int_equal(row->n_runtime_handlers, 2);
+	assert_string_equal(row->runtime_handlers[0], "");
+	assert_string_equal(row->runtime_handlers[1], "kata");
+	img_step_note_untag(row, &ev, &handler);
+	assert_int_equal(row->n_runtime_handlers, 1);
+	assert_string_equal(row->runtime_handlers[0], "kata");
+	assert_int_equal(row->n_tags, 1);
+	drop(row);
+	/* A row of an older build was pulled for the default handler. */
+	row = found_image("a:1");
+	img_step_note_image(row, &ev, &two);
+	assert_int_equal(row->n_runtime_handlers, 2);
+	assert_string_equal(row->runtime_handlers[0], "");
+	drop(row);
+	drop(first);
+	drop(second);
+}
+
 static void image_steps(void **state)
 {
 	Crisp__State__Image *first = found_image("a:1"), *second = found_image("a:2");
@@ -797,6 +849,7 @@ int main(void)
 		cmocka_unit_test(sandbox_undo),
 		cmocka_unit_test(exec_steps),
 		cmocka_unit_test(image_steps),
+		cmocka_unit_test(image_spec),
 		cmocka_unit_test(image_verification),
 		cmocka_unit_test(images_are_pinned),
 		cmocka_unit_test(pull_steps),

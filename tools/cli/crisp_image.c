@@ -13,16 +13,25 @@
 
 #define IMAGE_TIMEOUT_MS 60000
 
-int image_pull(struct cli *cli, const char *name, Runtime__V1__AuthConfig *auth, bool quiet,
-	       char **ret, struct err *e)
+/* handler may be NULL: the default one. spec keeps both pointers. */
+static void spec_fill(Runtime__V1__ImageSpec *spec, const char *name, const char *handler)
+{
+	runtime__v1__image_spec__init(spec);
+	spec->image = (char *)(uintptr_t)name;
+	if (handler)
+		spec->runtime_handler = (char *)(uintptr_t)handler;
+}
+
+int image_pull(struct cli *cli, const char *name, const char *handler,
+	       Runtime__V1__AuthConfig *auth, bool quiet, char **ret, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__PullImageResponse *resp = NULL;
 	Runtime__V1__PullImageRequest req = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
-	Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	Runtime__V1__ImageSpec spec;
 	struct progress *progress;
 	int r;
 
-	spec.image = (char *)(uintptr_t)name;
+	spec_fill(&spec, name, handler);
 	req.image = &spec;
 	req.auth = auth;
 	r = cli_connect(cli, 0, e); /* no timeout; the daemon has its own limits */
@@ -41,10 +50,10 @@ int image_exists(struct cli *cli, const char *name, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__ImageStatusResponse *resp = NULL;
 	Runtime__V1__ImageStatusRequest req = RUNTIME__V1__IMAGE_STATUS_REQUEST__INIT;
-	Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	Runtime__V1__ImageSpec spec;
 	int r;
 
-	spec.image = (char *)(uintptr_t)name;
+	spec_fill(&spec, name, NULL);
 	req.image = &spec;
 	r = cri_call_image_status(cli->client, &req, &resp, e);
 	return r < 0 ? r : resp->image != NULL;
@@ -55,17 +64,23 @@ int cmd_pull(struct cli *cli, int argc, char **argv)
 	static const struct option longs[] = {
 		{ "creds", required_argument, NULL, 'c' },
 		{ "quiet", no_argument, NULL, 'q' },
+		{ "runtime", required_argument, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
 	Runtime__V1__AuthConfig auth = RUNTIME__V1__AUTH_CONFIG__INIT;
 	_cleanup_free_ char *creds = NULL;
 	_cleanup_free_ char *ref = NULL;
+	const char *handler = NULL;
 	struct err e;
 	int c;
 
 	while ((c = cli_option(cli, argc, argv, "q", longs)) != -1) {
 		if (c == 'q') {
 			cli->quiet = true;
+			continue;
+		}
+		if (c == 'r') {
+			handler = optarg;
 			continue;
 		}
 		free(creds);
@@ -83,7 +98,7 @@ int cmd_pull(struct cli *cli, int argc, char **argv)
 		auth.username = creds;
 		auth.password = colon + 1;
 	}
-	if (image_pull(cli, argv[optind], creds ? &auth : NULL, cli->quiet, &ref, &e) < 0)
+	if (image_pull(cli, argv[optind], handler, creds ? &auth : NULL, cli->quiet, &ref, &e) < 0)
 		return cli_fail(&e);
 	puts(ref);
 	return CLI_EXIT_OK;
@@ -120,17 +135,17 @@ int cmd_load(struct cli *cli, int argc, char **argv)
 	return CLI_EXIT_OK;
 }
 
-static int remove_image(struct cli *cli, const char *text, struct err *e)
+static int remove_image(struct cli *cli, const char *text, const char *handler, struct err *e)
 {
 	_cleanup_answer_ Runtime__V1__RemoveImageResponse *resp = NULL;
 	Runtime__V1__RemoveImageRequest req = RUNTIME__V1__REMOVE_IMAGE_REQUEST__INIT;
-	Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	Runtime__V1__ImageSpec spec;
 	struct found_object object;
 	int r = image_exists(cli, text, e);
 
 	/* Pass the name unchanged: the daemon parses all forms.  A name unknown to the daemon may
 	 * be an id's prefix. */
-	spec.image = (char *)(uintptr_t)text;
+	spec_fill(&spec, text, handler);
 	if (r == 0) {
 		r = cli_resolve(cli, text, OBJECT_KIND_IMAGE, &object, e);
 		spec.image = object.id;
@@ -141,17 +156,22 @@ static int remove_image(struct cli *cli, const char *text, struct err *e)
 
 int cmd_rmi(struct cli *cli, int argc, char **argv)
 {
+	static const struct option longs[] = {
+		{ "runtime", required_argument, NULL, 'r' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *handler = NULL;
 	int code = CLI_EXIT_OK;
 	struct err e;
 
-	while (cli_option(cli, argc, argv, "", NULL) != -1)
-		;
+	while (cli_option(cli, argc, argv, "", longs) != -1)
+		handler = optarg;
 	if (optind == argc)
 		return cli_usage(cli, "at least one image is needed");
 	if (cli_connect(cli, IMAGE_TIMEOUT_MS, &e) < 0)
 		return cli_fail(&e);
 	for (int i = optind; i < argc; i++) {
-		if (remove_image(cli, argv[i], &e) < 0)
+		if (remove_image(cli, argv[i], handler, &e) < 0)
 			code = cli_fail(&e);
 		else
 			puts(argv[i]);

@@ -326,7 +326,7 @@ static int run_start(struct cli *cli, const struct run_options *o, struct run *r
 	if (r == 0)
 		r = image_exists(cli, o->image, e);
 	if (r == 0)
-		r = image_pull(cli, o->image, NULL, !isatty(STDERR_FILENO), &ref, e);
+		r = image_pull(cli, o->image, o->runtime, NULL, !isatty(STDERR_FILENO), &ref, e);
 	if (r < 0)
 		return r;
 	r = cli_connect(cli, RUN_TIMEOUT_MS, e);

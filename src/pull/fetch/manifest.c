@@ -46,6 +46,7 @@ void manifest_done(struct manifest *m)
 		descriptor_done(&m->entries[i]);
 	free(m->entries);
 	free(m->artifact_type);
+	annotations_done(&m->annotations);
 	*m = MANIFEST_NULL;
 }
 
@@ -243,12 +244,23 @@ static int parse_artifact(const json_t *root, struct manifest *m, struct err *e)
 	return 0;
 }
 
+/* Leave out values that are no strings: they are notes, and the image runs without them. */
+static void get_annotations(const json_t *root, struct annotations *to)
+{
+	const json_t *list = json_object_get(root, "annotations"), *v;
+	const char *key;
+
+	json_object_foreach((json_t *)(uintptr_t)list, key, v) if (json_is_string(v))
+		annotations_put(to, key, json_string_value(v));
+}
+
 static int parse_image(const json_t *root, struct manifest *m, struct err *e)
 {
 	_cleanup_free_ char *type = NULL;
 	int r;
 
 	m->kind = MANIFEST_KIND_IMAGE;
+	get_annotations(root, &m->annotations);
 	r = get_text(root, "artifactType", &type, e);
 	if (r < 0)
 		return r;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "image/annotations.h"
 
 enum manifest_kind {
 	MANIFEST_KIND_IMAGE,
@@ -39,6 +40,7 @@ struct manifest {
 	struct descriptor config; /* of an image or artifact */
 	struct descriptor *entries; /* layers, lowest first; or the manifests of an index */
 	size_t n;
+	struct annotations annotations; /* of an image or artifact */
 };
 
 #define MANIFEST_NULL ((struct manifest){ .n = 0 })

@@ -1,12 +1,14 @@
 #!/bin/bash
 # volumes.sh - images as volumes with `image_sub_path`, read-only and nosuid, and VOLUMEs of an
 # image by `image_volumes` (mkdir, bind, ignore). A mounted image cannot be removed; removal of the
-# pod leaves no mount.
+# pod leaves no mount. ImageSpec: annotations, `runtime_handler`, `image_ref`.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 . "$(dirname "$0")/../imagelib.sh"
 registry_start
+mkdir -p "$SCRATCH/config.d"
+printf '[crio.runtime.runtimes.second]\nruntime_path = "%s"\n' "$(command -v runc)" >"$SCRATCH/config.d/30-second.conf"
 daemon_start
 
 # An image of files, made beside the test images and pushed: links that lead out, a set-user-ID program.
@@ -21,6 +23,7 @@ volume_push() {
 	printf '#!/bin/sh\necho ran\n' >"$dir.fs/data/program"
 	chmod 4755 "$dir.fs/data/program"
 	umoci insert --image "$dir:v" "$dir.fs" / &&
+		umoci config --image "$dir:v" --manifest.annotation org.example.vendor=maker --manifest.annotation org.example.level=low &&
 		skopeo copy -q --dest-tls-verify=false "oci:$dir:v" "docker://$REGISTRY/volume:1"
 } >"$SCRATCH/volume.log" 2>&1
 volume_push || { cat "$SCRATCH/volume.log"; bail "the image of files cannot be made"; }
@@ -46,6 +49,9 @@ check_is "the kernel gives them no other user, and no devices" 1 eval \
 check_is "inspect names the image" "$VOLUME" eval \
 	'crictl inspect "$CTR" | jq -r ".status.mounts[] | select(.containerPath == \"/v\") | .image.image"'
 
+check_is "inspect has the image's digest, as the image itself" "$(crictl inspecti "$VOLUME" | jq -r '.status.repoDigests[0]')" eval \
+	'crictl inspect "$CTR" | jq -r ".status.mounts[] | select(.containerPath == \"/v\") | .image.imageRef"'
+
 check "by the image's id, a part behind a link inside" with_volume id \
 	"$(mount_at /v data/absolute "$(crictl inspecti "$VOLUME" | jq -r .status.id)")"
 CTR2=$OUT
@@ -67,10 +73,46 @@ daemon_kill
 daemon_again
 check_is "after a restart it is there" top inside cat /v/top
 check_fails "and still in use" "in use" crictl rmi "$VOLUME"
+check_is "and its digest is shown" 3 eval 'crictl inspect "$CTR" | jq ".status.mounts[].image.imageRef" | grep -c "/volume@sha256:"'
 check "its containers are removed" crictl rm -f "$CTR" "$CTR2"
 for id in $(crictl ps -aq); do crictl rm -f "$id" >/dev/null; done
 world_diff "nothing of the mounts is left" "$SCRATCH/world.pod"
 check "now the image can go" crictl rmi "$VOLUME"
+
+# --- ImageSpec of a pull ------------------------------------------------------------------------------------------------
+
+crisp() { "$BUILD_DIR/crisp" --socket "$SOCKET" "$@"; }
+# image_spec: annotations and handler of Image.spec, of ImageStatus and ListImages
+image_spec() {
+	crictl inspecti "$VOLUME" | jq -c '.status.spec | [.annotations, .runtimeHandler]'
+	crictl images -o json | jq -c ".images[] | select(.repoTags[0] == \"$VOLUME\") | .spec | [.annotations, .runtimeHandler]"
+}
+MANIFEST='"org.example.level":"low","org.example.vendor":"maker"'
+# spec_is WHAT ANNOTATIONS HANDLER
+spec_is() { check_is "$1" "[{$2},\"$3\"] [{$2},\"$3\"]" eval 'image_spec | xargs -d "\n"'; }
+check "pulled again, for a handler" crisp pull --runtime second "$VOLUME"
+spec_is "Image.spec: the manifest's annotations, and the handler" "$MANIFEST" second
+check_fails "refused: a pull for a handler that is not configured" "image: runtime_handler: \"nope\" is not configured" crisp pull --runtime nope "$VOLUME"
+check "pulled for the default handler, too, with annotations" crictl pull -a org.example.level=high -a own=1 "$VOLUME"
+spec_is "Image.spec: the request's annotations win, the first handler stays" '"org.example.level":"high","org.example.vendor":"maker","own":"1"' second
+daemon_kill
+daemon_again
+spec_is "after a restart" '"org.example.level":"high","org.example.vendor":"maker","own":"1"' second
+check "a container of it" crictl create "$POD" "$(ctr_config spec "$VOLUME" .)" "$SCRATCH/pod-vol.json"
+CTR=$OUT
+check_is "its status and its list entry name the handler of the image" "second second" eval \
+	'echo $(crictl inspect "$CTR" | jq -r .status.image.runtimeHandler) $(crictl ps -a -o json --id "$CTR" | jq -r ".containers[].image.runtimeHandler")'
+check_fails "refused: a container of an image for a handler that is not configured" "config.image: runtime_handler: .*nope.* is not configured" \
+	crictl create "$POD" "$(ctr_config nope "$VOLUME" '.image.runtime_handler = "nope"')" "$SCRATCH/pod-vol.json"
+check_fails "refused: such a volume" "config.mounts\[0\].image: runtime_handler: .*nope.* is not configured" with_volume nope \
+	"$(mount_at /v | sed 's/image: {/image: {runtime_handler: "nope", /')"
+check "its container is removed" crictl rm "$CTR"
+check "removed for the first handler" crisp rmi --runtime second "$VOLUME"
+spec_is "the other one keeps it" '"org.example.level":"high","org.example.vendor":"maker","own":"1"' ""
+check "removed for a handler without it" crisp rmi --runtime second "$VOLUME"
+check "it is still there" crictl inspecti "$VOLUME"
+check "removed for all" crictl rmi "$VOLUME"
+check_fails "it is gone" "no such image" crictl inspecti "$VOLUME"
 
 # --- VOLUME ------------------------------------------------------------------------------------------------------------
 
