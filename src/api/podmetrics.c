@@ -2,7 +2,8 @@
  * podmetrics.c - metrics of containers and pods (runtime.v1 RuntimeService: ListMetricDescriptors,
  * ListPodSandboxMetrics, StreamPodSandboxMetrics), by the table of families in pod/families.h.
  * An object that goes during the call is left out.  A figure that the kernel does not give is
- * absent.
+ * absent, or 0 where cAdvisor shows 0.  A family that no object of this node can have has no
+ * descriptor.
  */
 #include <string.h>
 
@@ -17,10 +18,14 @@
 
 static void read_figures(struct stats_call *s)
 {
+	struct podfigures_reader rd;
+
+	podfigures_begin(&rd);
 	for (struct stats_pod *p = s->pods; p; p = p->next)
-		p->gone = podfigures_read(&p->use, &p->figures) > 0;
+		p->gone = podfigures_read(&rd, &p->use, &p->figures) > 0;
 	for (struct stats_container *c = s->containers; c; c = c->next)
-		c->gone = c->pod->gone || podfigures_read(&c->use, &c->figures) > 0;
+		c->gone = c->pod->gone || podfigures_read(&rd, &c->use, &c->figures) > 0;
+	podfigures_end(&rd);
 }
 
 /* --- descriptors --- */
@@ -66,7 +71,8 @@ int rpc_list_metric_descriptors(struct rpc_call *call,
 	resp->descriptors = arena_alloc(a, families_n * sizeof(*resp->descriptors));
 	for (size_t i = 0; i < families_n; i++) {
 		if (family_continues(&families[i]) ||
-		    !family_included(&families[i], world.conf->included_pod_metrics))
+		    !family_included(&families[i], world.conf->included_pod_metrics) ||
+		    !podfigures_possible(&families[i]))
 			continue;
 		if (!resp->descriptors ||
 		    make_descriptor(a, &families[i], &resp->descriptors[resp->n_descriptors]) < 0)

@@ -19,6 +19,7 @@
 #define V1_UNLIMITED (UINT64_C(1) << 62)
 #define TICK_NS 10000000 /* USER_HZ is 100 */
 #define US 1000
+#define CHILD "/child" /* of a root, need not exist */
 
 enum figure_text {
 	NUMBER, /* the first word; any other text: unknown */
@@ -26,6 +27,7 @@ enum figure_text {
 	SECOND, /* the second word */
 	KEY, /* the line "key NUMBER" */
 	PRESSURE, /* total= in the line of key */
+	ZERO, /* 0 if the file is there */
 };
 
 struct figure_source {
@@ -59,6 +61,10 @@ static const struct figure_source sources_v1[] = {
 	{ "cpu", "cpu.cfs_quota_us", CGROUP_CPU_QUOTA_US, NUMBER, NULL, 0 },
 	{ "cpu", "cpu.cfs_period_us", CGROUP_CPU_PERIOD_US, NUMBER, NULL, 0 },
 	{ "memory", "memory.usage_in_bytes", CGROUP_MEMORY, NUMBER, NULL, 0 },
+	{ "memory", "memory.usage_in_bytes", CGROUP_MEMORY_HIGH_EVENTS, ZERO, NULL, 0 },
+	{ "memory", "memory.usage_in_bytes", CGROUP_MEMORY_MAX_EVENTS, ZERO, NULL, 0 },
+	{ "memory", "memory.usage_in_bytes", CGROUP_MEMORY_PAGES_SCANNED, ZERO, NULL, 0 },
+	{ "memory", "memory.usage_in_bytes", CGROUP_MEMORY_PAGES_STOLEN, ZERO, NULL, 0 },
 	{ "memory", "memory.max_usage_in_bytes", CGROUP_MEMORY_MAX_USAGE, NUMBER, NULL, 0 },
 	{ "memory", "memory.failcnt", CGROUP_MEMORY_FAILURES, NUMBER, NULL, 0 },
 	{ "memory", "memory.kmem.usage_in_bytes", CGROUP_MEMORY_KERNEL, NUMBER, NULL, 0 },
@@ -177,6 +183,9 @@ static bool parse(const struct figure_source *s, const char *text, uint64_t *ret
 		return at && parse_number(at, ret);
 	case PRESSURE:
 		return parse_pressure(text, s->key, ret);
+	case ZERO:
+		*ret = 0;
+		return true;
 	}
 	abort();
 }
@@ -378,6 +387,20 @@ void cgroup_devices_read(const struct cgroups *cg, const char *path, struct figu
 	}
 }
 
+/* The root's file has a line per device: "8:0 enable=1 ...". */
+bool cgroup_costs_counted(const struct cgroups *cg)
+{
+	_cleanup_free_ char *dir = NULL;
+	struct err ignored = ERR_NULL;
+	char text[TEXT_BYTES];
+
+	if (cgroups_layout(cg) != CGROUP_LAYOUT_V2 ||
+	    cgroup_controller_dir(cg, "io", CHILD, &dir, &ignored))
+		return false;
+	dir[strlen(dir) - strlen(CHILD)] = '\0';
+	return read_into(dir, "io.cost.qos", text) && strstr(text, " enable=1");
+}
+
 /* --- hugepages --- */
 
 struct pages_reader {
@@ -441,4 +464,16 @@ void cgroup_pages_read(const struct cgroups *cg, const char *path, struct figure
 		return;
 	rd.dir = dir;
 	fs_each("/sys/kernel/mm/hugepages", add_pages, &rd, &ignored);
+}
+
+/* On a hybrid host no controller of the v2 hierarchy is enabled for containers. */
+bool cgroup_pages_counted(const struct cgroups *cg)
+{
+	_cleanup_free_ char *dir = NULL, *unified = NULL;
+	struct err ignored = ERR_NULL;
+
+	if (cgroup_controller_dir(cg, "hugetlb", CHILD, &dir, &ignored))
+		return false;
+	return cgroups_layout(cg) == CGROUP_LAYOUT_V2 ||
+	       cgroup_unified_dir(cg, CHILD, &unified, &ignored) || strcmp(dir, unified) != 0;
 }

@@ -39,11 +39,11 @@ enum cgroup_figure {
 	CGROUP_MEMORY_MAJOR_FAULTS,
 	CGROUP_MEMORY_HIERARCHY_FAULTS, /* with the cgroups below */
 	CGROUP_MEMORY_HIERARCHY_MAJOR_FAULTS,
-	CGROUP_MEMORY_HIGH_EVENTS,
+	CGROUP_MEMORY_HIGH_EVENTS, /* this and the next: 0 on v1, as in cAdvisor */
 	CGROUP_MEMORY_MAX_EVENTS,
 	CGROUP_MEMORY_DIRTY,
 	CGROUP_MEMORY_WRITEBACK,
-	CGROUP_MEMORY_PAGES_SCANNED,
+	CGROUP_MEMORY_PAGES_SCANNED, /* this and the next: 0 on v1, too */
 	CGROUP_MEMORY_PAGES_STOLEN,
 	CGROUP_MEMORY_REFAULTS_FILE,
 	CGROUP_MEMORY_REFAULTS_ANON,
@@ -83,6 +83,9 @@ enum device_figure {
 /* Add one item per block device: labels are /dev/NAME, major, minor. */
 void cgroup_devices_read(const struct cgroups *cg, const char *path, struct figure_list *ret);
 
+/* Does a device of this host account the cost of its IO (io.cost)? */
+bool cgroup_costs_counted(const struct cgroups *cg);
+
 /* Label: "/dev/NAME", "MAJOR:MINOR" for a device without a name. */
 void device_label(unsigned major, unsigned minor, char ret[FIGURE_LABEL_BYTES]);
 
@@ -94,3 +97,5 @@ enum pages_figure {
 
 /* Add one item per size of hugepages: label "2MB". */
 void cgroup_pages_read(const struct cgroups *cg, const char *path, struct figure_list *ret);
+/* Does this host account hugepages? */
+bool cgroup_pages_counted(const struct cgroups *cg);

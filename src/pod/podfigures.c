@@ -3,6 +3,7 @@
  */
 #include "pod/podfigures.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -13,6 +14,8 @@
 #include "os/cgroup_figures.h"
 #include "os/netdev.h"
 #include "os/proc_figures.h"
+
+#define LOG_EVERY_NS (60 * NSEC_PER_SEC)
 
 static void add_life(const struct usage *u, struct figure_list *l)
 {
@@ -25,19 +28,27 @@ static void add_life(const struct usage *u, struct figure_list *l)
 }
 
 /* The size is that of the file system, since crisp limits no writable layer. */
-static void add_disk(const struct usage *u, struct figure_list *l)
+static void read_disk(struct figures *f)
 {
 	struct statvfs fs;
-	struct figures *f;
 	struct stat st;
 
 	if (stat(world.conf->root, &st) < 0 || statvfs(world.conf->root, &fs) < 0)
 		return;
-	f = figure_list_add(l);
 	device_label(major(st.st_dev), minor(st.st_dev), f->labels[0]);
 	figure_set(f, DISK_LIMIT_BYTES, fs.f_blocks * fs.f_frsize);
 	figure_set(f, DISK_INODES, fs.f_files);
 	figure_set(f, DISK_INODES_FREE, fs.f_ffree);
+}
+
+static void add_disk(const struct figures *disk, const struct usage *u, struct figure_list *l)
+{
+	struct figures *f;
+
+	if (!disk->known)
+		return;
+	f = figure_list_add(l);
+	*f = *disk;
 	if (u->disk.at)
 		figure_set(f, DISK_USED_BYTES, u->disk.bytes);
 }
@@ -80,34 +91,70 @@ static int add_processes(const struct usage *u, struct figure_list *l, struct er
 	return MIN(r, 0);
 }
 
-int podfigures_read(const struct usage *u, struct podfigures *ret)
+static int read_sources(const struct podfigures_reader *rd, const struct usage *u,
+			struct figure_list *of, struct err *e)
 {
-	char **groups = world.conf->included_pod_metrics;
-	struct figure_list *of = ret->of;
-	struct err e = ERR_NULL;
-	uint64_t want[FAMILY_SOURCE_COUNT];
+	const uint64_t *want = rd->want;
 	bool container = u->kind == KIND_CONTAINER;
 	int r = 0;
 
-	*ret = PODFIGURES_NULL;
-	for (enum family_source s = 0; s < FAMILY_SOURCE_COUNT; s++)
-		want[s] = families_want(s, groups);
 	add_life(u, &of[OF_LIFE]);
 	if (u->cgroup && want[OF_CGROUP])
-		r = add_cgroup(u, want[OF_CGROUP], &of[OF_CGROUP], &e);
+		r = add_cgroup(u, want[OF_CGROUP], &of[OF_CGROUP], e);
 	if (r == 0 && u->cgroup && want[OF_DEVICES])
 		cgroup_devices_read(world.cgroups, u->cgroup, &of[OF_DEVICES]);
 	if (r == 0 && u->cgroup && want[OF_PAGES])
 		cgroup_pages_read(world.cgroups, u->cgroup, &of[OF_PAGES]);
 	if (r == 0 && u->cgroup && container && want[OF_PROCESSES])
-		r = add_processes(u, &of[OF_PROCESSES], &e);
+		r = add_processes(u, &of[OF_PROCESSES], e);
 	if (r == 0 && container && want[OF_DISK])
-		add_disk(u, &of[OF_DISK]);
+		add_disk(&rd->disk, u, &of[OF_DISK]);
 	if (r == 0 && u->netns && want[OF_INTERFACES])
-		r = add_interfaces(u, &of[OF_INTERFACES], &e);
-	if (r < 0)
-		log_err(LOG_LEVEL_WARN, "metrics are missing", &e);
+		r = add_interfaces(u, &of[OF_INTERFACES], e);
+	return r;
+}
+
+bool podfigures_possible(const struct metric_family *f)
+{
+	if (f->source == OF_PAGES)
+		return cgroup_pages_counted(world.cgroups);
+	if (f->source == OF_DEVICES && f->figure >= DEVICE_COST_USAGE_US)
+		return cgroup_costs_counted(world.cgroups);
+	return true;
+}
+
+void podfigures_begin(struct podfigures_reader *rd)
+{
+	*rd = (struct podfigures_reader){ .failed = 0 };
+	for (enum family_source s = 0; s < FAMILY_SOURCE_COUNT; s++)
+		rd->want[s] = families_want(s, world.conf->included_pod_metrics);
+	if (rd->want[OF_DISK])
+		read_disk(&rd->disk);
+}
+
+int podfigures_read(struct podfigures_reader *rd, const struct usage *u, struct podfigures *ret)
+{
+	struct err e = ERR_NULL;
+	int r;
+
+	*ret = PODFIGURES_NULL;
+	r = read_sources(rd, u, ret->of, &e);
+	if (r < 0 && rd->failed++ == 0)
+		rd->why = e;
 	return MAX(r, 0);
+}
+
+void podfigures_end(const struct podfigures_reader *rd)
+{
+	static _Atomic int64_t logged_ns; /* of all workers; 0: never */
+	int64_t now = clock_monotonic_ns(), last = logged_ns;
+	struct err why = rd->why;
+
+	if (!rd->failed || (last && now - last < LOG_EVERY_NS) ||
+	    !atomic_compare_exchange_strong(&logged_ns, &last, now))
+		return;
+	err_wrap(&why, "of %zu objects, the first", rd->failed);
+	log_err(LOG_LEVEL_WARN, "metrics are missing", &why);
 }
 
 void podfigures_done(struct podfigures *p)

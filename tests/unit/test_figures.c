@@ -2,6 +2,7 @@
  * test_figures.c - figures of cgroups on trees of plain files, v1 and v2, and the table of metric
  * families.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,11 +12,12 @@
 #include <sys/socket.h>
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "os/cgroup_figures.h"
 #include "os/proc_figures.h"
-#include "pod/families.h"
+#include "pod/podfigures.h"
 #include "tests/unit/scratch.h"
 
 #define ALL UINT64_MAX
@@ -45,6 +47,7 @@ static int setup(void **state, const char *mounts)
 	text = xasprintf(mounts, t->dir.path, t->dir.path, t->dir.path, t->dir.path, t->dir.path);
 	put(t, "mountinfo", text);
 	put(t, "cgroup.controllers", "cpu memory io pids\n");
+	put(t, "unified/cgroup.controllers", "hugetlb\n");
 	path = scratch_file(&t->dir, "mountinfo");
 	assert_int_equal(cgroups_open_at(path, &t->cg, &e), 0);
 	*state = t;
@@ -159,7 +162,14 @@ static void test_v1(void **state)
 	assert_figure(&f, CGROUP_MEMORY_WORKING_SET, 8000);
 	assert_figure(&f, CGROUP_MEMORY_LIMIT, 0);
 	assert_figure(&f, CGROUP_OOM_KILLS, 2);
+	/* Not counted on v1: 0 beside a memory controller, as in cAdvisor. */
+	assert_figure(&f, CGROUP_MEMORY_HIGH_EVENTS, 0);
+	assert_figure(&f, CGROUP_MEMORY_MAX_EVENTS, 0);
+	assert_figure(&f, CGROUP_MEMORY_PAGES_SCANNED, 0);
+	assert_figure(&f, CGROUP_MEMORY_PAGES_STOLEN, 0);
 	assert_false(figure_known(&f, CGROUP_CPU_QUOTA_US));
+	assert_false(cgroup_costs_counted(t->cg));
+	assert_false(cgroup_pages_counted(t->cg));
 	/* No process is in the cgroup on v2, whose pressure says nothing. */
 	assert_false(figure_known(&f, CGROUP_CPU_SOME_US));
 	put(t, "unified/pod/cgroup.events", "populated 1\nfrozen 0\n");
@@ -172,6 +182,12 @@ static void test_devices(void **state)
 	struct tree *t = *state;
 	struct figure_list l = FIGURE_LIST_NULL;
 
+	assert_false(cgroup_costs_counted(t->cg));
+	put(t, "io.cost.qos", "8:0 enable=0 ctrl=auto\n");
+	assert_false(cgroup_costs_counted(t->cg));
+	put(t, "io.cost.qos", "8:0 enable=0 ctrl=auto\n8:16 enable=1 ctrl=auto\n");
+	assert_true(cgroup_costs_counted(t->cg));
+	assert_false(cgroup_pages_counted(t->cg));
 	cgroup_devices_read(t->cg, "/pod", &l);
 	assert_int_equal(l.n, 0);
 	put(t, "pod/io.stat",
@@ -230,6 +246,32 @@ static void test_processes(void **state)
 	assert_true(figure_known(&f, PROC_NOFILE_SOFT));
 	close(pair[0]);
 	close(pair[1]);
+}
+
+/* --- the log --- */
+
+/* However many requests miss figures, one line a minute says so, with their number. */
+static void test_missing(void **state)
+{
+	struct tree *t = *state;
+	_cleanup_free_ char *path = scratch_file(&t->dir, "log");
+	struct podfigures_reader rd = { .failed = 3 };
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3),
+	    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	struct err e = ERR_NULL;
+
+	err_set(&rd.why, ERR_INTERNAL, "no interfaces");
+	dup2(fd, STDERR_FILENO);
+	podfigures_end(&(struct podfigures_reader){ .failed = 0 });
+	podfigures_end(&rd);
+	podfigures_end(&rd);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(fd);
+	assert_int_equal(fs_read_file(path, 4096, &text, &e), 0);
+	assert_non_null(strstr(text.data, "of 3 objects, the first: no interfaces"));
+	assert_ptr_equal(strchr(text.data, '\n'), text.data + text.len - 1);
 }
 
 /* --- the table --- */
@@ -293,6 +335,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_devices, setup_v2, teardown),
 		cmocka_unit_test_setup_teardown(test_devices_v1, setup_v1, teardown),
 		cmocka_unit_test_setup_teardown(test_processes, setup_v2, teardown),
+		cmocka_unit_test_setup_teardown(test_missing, setup_v2, teardown),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_groups),
 	};

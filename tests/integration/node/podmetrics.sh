@@ -68,13 +68,16 @@ ALWAYS='cpu_system_seconds_total cpu_usage_seconds_total cpu_user_seconds_total 
 	memory_failcnt memory_failures_total memory_mapped_file memory_rss memory_swap memory_usage_bytes
 	memory_working_set_bytes oom_events_total processes sockets spec_cpu_period spec_cpu_shares
 	spec_memory_limit_bytes spec_memory_reservation_limit_bytes start_time_seconds creation_time_seconds
-	threads threads_max ulimits_soft'
+	threads threads_max ulimits_soft memory_events_high_total memory_events_max_total memory_pgscan_total
+	memory_pgsteal_total'
 missing() {
 	for family in $ALWAYS; do [ -n "$(of "$family" "name=$PLAIN,")" ] || echo "$family"; done
 }
 measured() { series && [ -z "$(missing)" ]; }
 check "each family of a container is there, once its layer is measured" poll 60 measured
 check_is "none is missing" "" missing
+undescribed() { comm -3 <(jq -r '.descriptors[].name' "$SCRATCH/descs.json" | sort) <(families) | grep -E 'hugetlb|io_cost|memory_'; }
+check_is "no descriptor of what the node does not account" "" eval 'undescribed || :'
 
 # --- values ---
 
