@@ -849,7 +849,7 @@ const ProtobufCMessageDescriptor crisp__state__failure__descriptor =
   (ProtobufCMessageInit) crisp__state__failure__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[26] =
+static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[27] =
 {
   {
     "name_key",
@@ -1163,9 +1163,22 @@ static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[2
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cgroup",
+    28,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, cgroup),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   16,   /* field[16] = boot_id */
+  26,   /* field[26] = cgroup */
   4,   /* field[4] = cgroup_parent */
   8,   /* field[8] = cni_conf */
   9,   /* field[9] = cni_result */
@@ -1196,7 +1209,7 @@ static const ProtobufCIntRange crisp__state__sandbox__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 14, 12 },
-  { 0, 26 }
+  { 0, 27 }
 };
 const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
 {
@@ -1206,7 +1219,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   "Crisp__State__Sandbox",
   "crisp.state",
   sizeof(Crisp__State__Sandbox),
-  26,
+  27,
   crisp__state__sandbox__field_descriptors,
   crisp__state__sandbox__field_indices_by_name,
   2,  crisp__state__sandbox__number_ranges,

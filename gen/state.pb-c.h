@@ -197,10 +197,14 @@ struct  Crisp__State__Sandbox
    * false: both are as in config
    */
   protobuf_c_boolean resources_known;
+  /*
+   * its own, without processes, for cAdvisor's network series; empty: none
+   */
+  char *cgroup;
 };
 #define CRISP__STATE__SANDBOX__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__sandbox__descriptor) \
-    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0 }
+    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Crisp__State__Container

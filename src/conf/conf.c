@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "base/util.h"
+#include "conf/cgroups.h"
 #include "conf/keys.h"
 #include "conf/secrets.h"
 #include "conf/toml.h"
@@ -132,6 +133,7 @@ void conf_init(struct conf *c)
 		.namespaces_dir = xstrdup(""),
 		.conmon_cgroup = xstrdup(""),
 		.default_cgroup_parent = xstrdup(""),
+		.cgroup_prefix = xstrdup(""),
 		.cgroup_manager = CONF_CGROUP_MANAGER_CGROUPFS,
 		.drop_infra_ctr = true,
 		.enable_pod_events = true,
@@ -762,55 +764,6 @@ static int check_whole(const struct conf *c, struct err *e)
 	return check_metric_groups(c->included_pod_metrics, e);
 }
 
-int conf_cgroup_parent(enum conf_cgroup_manager manager, const char *text, char **ret,
-		       struct err *e)
-{
-	bool systemd = manager == CONF_CGROUP_MANAGER_SYSTEMD;
-
-	if (systemd)
-		*ret = cgroup_slice_name(text);
-	else
-		*ret = cgroup_path_is_valid(text) ? xstrdup(text) : NULL;
-	if (*ret)
-		return 0;
-	return err_set(e, ERR_INVALID, "\"%s\" is not %s", text,
-		       systemd ? "the name of a slice, which the systemd cgroup manager needs"
-			       : "an absolute path below the cgroup root");
-}
-
-static int finish_cgroup_parent(struct conf *c, struct err *e)
-{
-	bool systemd = c->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD;
-	char *parent = NULL;
-	int r;
-
-	if (!*c->default_cgroup_parent) {
-		free(c->default_cgroup_parent);
-		c->default_cgroup_parent = xstrdup(systemd ? "system.slice" : "/crisp");
-	}
-	r = conf_cgroup_parent(c->cgroup_manager, c->default_cgroup_parent, &parent, e);
-	if (r < 0)
-		return err_wrap(e, "crio.runtime.default_cgroup_parent");
-	free(c->default_cgroup_parent);
-	c->default_cgroup_parent = parent;
-	return 0;
-}
-
-static const char *monitor_cgroup(const struct conf *c, const struct conf_runtime *rt)
-{
-	return *c->conmon_cgroup ? c->conmon_cgroup : rt->monitor_cgroup;
-}
-
-const char *conf_shim_parent(const struct conf *c, const struct conf_runtime *rt,
-			     const char *pod_parent)
-{
-	const char *place = monitor_cgroup(c, rt);
-
-	if (strcmp(place, "pod") == 0)
-		return pod_parent;
-	return place[0] == '/' ? place : c->default_cgroup_parent;
-}
-
 /* CRI-O's default, system.slice, stands for no cgroup with the cgroupfs manager, as in CRI-O. */
 static int check_monitor_cgroup(struct conf *c, const char *key, const char *place, struct err *e)
 {
@@ -879,8 +832,10 @@ int conf_finish(struct conf *c, struct err *e)
 
 	if (r == 0)
 		r = check_whole(c, e);
-	if (r == 0)
-		r = finish_cgroup_parent(c, e);
+	if (r == 0) {
+		derive(&c->listen, c->runroot, "crisp.sock");
+		r = conf_finish_cgroups(c, e);
+	}
 	if (r == 0)
 		r = check_monitor_cgroups(c, e);
 	if (r == 0)
@@ -888,7 +843,6 @@ int conf_finish(struct conf *c, struct err *e)
 	if (r < 0)
 		return r;
 	conf_check_secrets(c);
-	derive(&c->listen, c->runroot, "crisp.sock");
 	derive(&c->namespaces_dir, c->runroot, "ns");
 	return finish_runtimes(c, e);
 }

@@ -11,6 +11,10 @@
 
 #include "base/err.h"
 
+/* The paths where kubelets and cAdvisor look for CRI-O. */
+#define CONF_CRIO_SOCKET "/var/run/crio/crio.sock"
+#define CONF_CRIO_RUN_SOCKET "/run/crio/crio.sock"
+
 enum conf_cgroup_manager {
 	CONF_CGROUP_MANAGER_CGROUPFS,
 	CONF_CGROUP_MANAGER_SYSTEMD,
@@ -57,6 +61,7 @@ struct conf {
 	char *namespaces_dir; /* empty: below runroot */
 	char *conmon_cgroup; /* if not empty: monitor_cgroup of every handler */
 	char *default_cgroup_parent; /* not in CRI-O; pods' default: "/crisp" or "system.slice" */
+	char *cgroup_prefix; /* of containers' cgroups: "crisp" or "crio"; not in CRI-O */
 	enum conf_cgroup_manager cgroup_manager;
 	char **default_capabilities; /* NULL-terminated, as all lists here */
 	char **default_sysctls; /* "name=value" */
@@ -149,6 +154,9 @@ int conf_cgroup_parent(enum conf_cgroup_manager manager, const char *text, char 
  * c or the caller. */
 const char *conf_shim_parent(const struct conf *c, const struct conf_runtime *rt,
 			     const char *pod_parent);
+
+/* Do containers' cgroups have CRI-O's names, so that cAdvisor takes them for its containers? */
+bool conf_has_crio_cgroups(const struct conf *c);
 
 /* The handler of that name; NULL or "": the default one.  Returns NULL: not configured. */
 const struct conf_runtime *conf_runtime_find(const struct conf *c, const char *name);

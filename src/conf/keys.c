@@ -152,6 +152,11 @@ static bool is_runtime_type(const char *s)
 	return !*s || strcmp(s, "oci") == 0;
 }
 
+static bool is_cgroup_prefix(const char *s)
+{
+	return !*s || strcmp(s, "crisp") == 0 || strcmp(s, "crio") == 0;
+}
+
 static bool is_remove_image(const char *s)
 {
 	return strcmp(s, "all") == 0 || strcmp(s, "untag") == 0;
@@ -257,6 +262,8 @@ const struct conf_key conf_keys[] = {
 		   "one of fatal, error, warn, info, debug, trace"),
 	CONF("crio.runtime.namespaces_dir", PATH, namespaces_dir),
 	CONF("crio.runtime.default_cgroup_parent", STRING, default_cgroup_parent),
+	CONF_CHECK("crio.runtime.cgroup_prefix", STRING, cgroup_prefix, is_cgroup_prefix,
+		   "crisp or crio, or empty for the one that crio.api.listen implies"),
 	CONF("crio.runtime.cgroup_manager", CGROUP_MANAGER, cgroup_manager),
 	CONF_CHECK("crio.runtime.default_capabilities", LIST, default_capabilities, is_capability,
 		   "a capability that crisp knows, like NET_BIND_SERVICE, or ALL"),

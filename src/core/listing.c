@@ -198,7 +198,7 @@ static int search_row(void *arg, const struct store_row *row)
 	return 0;
 }
 
-int listing_get(enum kind k, const char *id, struct listing_row *ret, struct err *e)
+int listing_read(enum kind k, const char *id, struct listing_row *ret, struct err *e)
 {
 	const struct sm_machine *m = kind_ops(k)->machine;
 	_cleanup_free_ char *prefix = NULL;
@@ -235,11 +235,17 @@ int listing_get(enum kind k, const char *id, struct listing_row *ret, struct err
 		listing_row_done(ret);
 		return err_set(e, ERR_DATA_LOSS, "row %s/%s does not decode", m->name, id);
 	}
-	if (listing_is_hidden(k, ret->state, ret->row)) {
-		listing_row_done(ret);
-		return err_set(e, ERR_NOT_FOUND, "%s with ID %s not found", m->name, id);
-	}
 	return 0;
+}
+
+int listing_get(enum kind k, const char *id, struct listing_row *ret, struct err *e)
+{
+	int r = listing_read(k, id, ret, e);
+
+	if (r < 0 || !listing_is_hidden(k, ret->state, ret->row))
+		return r;
+	listing_row_done(ret);
+	return err_set(e, ERR_NOT_FOUND, "%s with ID %s not found", kind_ops(k)->machine->name, id);
 }
 
 void listing_row_done(struct listing_row *r)

@@ -55,6 +55,8 @@ struct listing_row {
 };
 #define LISTING_ROW_NULL ((struct listing_row){ .envelope = NULL })
 int listing_get(enum kind k, const char *id, struct listing_row *ret, struct err *e);
+/* listing_get, of a hidden object, too: it is being made or undone. */
+int listing_read(enum kind k, const char *id, struct listing_row *ret, struct err *e);
 void listing_row_done(struct listing_row *r);
 
 /* Is a row in this state left out of lists? */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/fs.h"
 #include "base/str.h"
 #include "base/util.h"
 
@@ -41,6 +42,18 @@ char *path_container_dir(const struct conf *c, const char *id)
 	return xasprintf("%s/containers/%s", c->root, id);
 }
 
+char *path_container_upper(const struct conf *c, const char *id)
+{
+	_cleanup_free_ char *old = xasprintf("%s/containers/%s/upper", c->root, id);
+
+	return fs_exists(old) ? take_ptr(old) : xasprintf("%s/containers/%s/diff", c->root, id);
+}
+
+char *path_container_merged(const struct conf *c, const char *id)
+{
+	return xasprintf("%s/containers/%s/merged", c->root, id);
+}
+
 char *path_container_exit(const struct conf *c, const char *id)
 {
 	return xasprintf("%s/containers/%s/exit", c->root, id);
@@ -69,8 +82,22 @@ static char *below_parent(const char *parent, const char *what, const char *id)
 char *cgroup_of_container(const struct conf *c, const char *parent, const char *id)
 {
 	if (c->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD)
-		return xasprintf("%s:crisp:%s", parent, id);
-	return below_parent(parent, "crisp", id);
+		return xasprintf("%s:%s:%s", parent, c->cgroup_prefix, id);
+	return below_parent(parent, c->cgroup_prefix, id);
+}
+
+char *cgroup_of_sandbox(const struct conf *c, const char *parent, const char *id)
+{
+	_cleanup_free_ char *dir = cgroup_of_pod(parent);
+	_cleanup_free_ char *path = NULL;
+
+	if (!conf_has_crio_cgroups(c))
+		return NULL;
+	path = below_parent(dir, c->cgroup_prefix, id);
+	/* cAdvisor takes no other name with the systemd manager. */
+	if (c->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD)
+		return xasprintf("%s.scope", path);
+	return take_ptr(path);
 }
 
 char *cgroup_of_shim(const char *parent, const char *id)
@@ -100,15 +127,17 @@ char *cgroup_of_pod(const char *parent)
 char *cgroup_dir(const char *cgroups_path)
 {
 	const char *slice = cgroups_path, *colon = strchr(slice, ':'), *id;
+	int prefix;
 	_cleanup_buf_ struct buf b = BUF_NULL;
 	size_t len;
 
 	if (!colon || slice[0] == '/')
 		return xstrdup(cgroups_path);
 	id = strrchr(cgroups_path, ':') + 1;
+	prefix = (int)(id - colon) - 2;
 	len = (size_t)(colon - slice);
 	if (len > strlen(".slice") && memcmp(colon - strlen(".slice"), ".slice", 6) == 0)
 		add_slice(&b, slice, len - strlen(".slice"));
-	buf_printf(&b, "/crisp-%s.scope", id);
+	buf_printf(&b, "/%.*s-%s.scope", prefix, colon + 1, id);
 	return buf_take(&b);
 }

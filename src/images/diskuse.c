@@ -90,10 +90,8 @@ static struct disk_walk *walk_new(struct disk_usage *u)
 		w->images = true;
 		w->known = image_layers_counted(&bytes, &inodes);
 	} else {
-		_cleanup_free_ char *dir = path_container_dir(world.conf, u->of->sm->id);
-
 		w->paths = xcalloc(1, sizeof(*w->paths));
-		w->paths[w->n_paths++] = xasprintf("%s/upper", dir);
+		w->paths[w->n_paths++] = path_container_upper(world.conf, u->of->sm->id);
 	}
 	return w;
 }

@@ -3,8 +3,10 @@
  */
 #include "pod/bundle.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/log.h"
@@ -50,12 +52,23 @@ static int mount_rootfs(const struct bundle_parts *in, struct err *e)
 {
 	_cleanup_free_ char *images = path_images(world.conf);
 	_cleanup_free_ char *dir = path_container_dir(world.conf, in->id);
-	_cleanup_free_ char *upper = xasprintf("%s/upper", dir);
+	_cleanup_free_ char *upper = path_container_upper(world.conf, in->id);
 	_cleanup_free_ char *work = xasprintf("%s/work", dir);
 	_cleanup_free_ char *rootfs = path_container_rootfs(world.conf, in->id);
 
 	return image_mount(images, (const char *const *)in->row->diff_ids, in->row->n_diff_ids,
 			   upper, work, rootfs, e);
+}
+
+/* Link to the root file system from the directory of its layers, where CRI-O has it. */
+static int link_rootfs(const char *id, struct err *e)
+{
+	_cleanup_free_ char *rootfs = path_container_rootfs(world.conf, id);
+	_cleanup_free_ char *link = path_container_merged(world.conf, id);
+
+	if (symlink(rootfs, link) < 0 && errno != EEXIST)
+		return err_errno(e, ERR_INTERNAL, errno, "link %s to %s", link, rootfs);
+	return 0;
 }
 
 /* Mount the image volumes read-only below the bundle.  ret[i]: mount point of config->mounts[i];
@@ -261,6 +274,8 @@ int bundle_make(const struct bundle_parts *in, struct payload_bundle **ret, stru
 		r = make_log_dir(in->row->log_path, e);
 	if (r == 0)
 		r = mount_rootfs(in, e);
+	if (r == 0)
+		r = link_rootfs(in->id, e);
 	if (r == 0)
 		r = prepare_with(in, c, pc, ret, e);
 	runtime__v1__container_config__free_unpacked(c, NULL);

@@ -31,6 +31,9 @@
 #define CGROUP_DEPTH 12
 #define PROBE "/crisp" /* any path; removed from its directory to get the root */
 
+/* Each value that crio.runtime.cgroup_prefix has: it may have changed since the create. */
+static const char *const prefixes[] = { "crisp-", "crio-" };
+
 /* --- finding --- */
 
 struct id_list {
@@ -180,11 +183,20 @@ char *remains_layers_text(const struct remains *r, const struct conf *c)
 /* --- cgroups by name --- */
 
 struct cgroup_search {
-	const char *name;
+	const char *const *names; /* NULL-terminated */
 	size_t root; /* length of the hierarchy's directory */
 	int depth;
 	char *found; /* relative to the hierarchy's directory */
 };
+
+/* May a container have made cgroups below this one? */
+static bool is_of_container(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (str_starts(name, prefixes[i]) && strlen(name) >= ID_LEN + strlen(prefixes[i]))
+			return true;
+	return false;
+}
 
 static int search_cgroup(const char *path, const char *name, void *arg, struct err *e)
 {
@@ -195,13 +207,13 @@ static int search_cgroup(const char *path, const char *name, void *arg, struct e
 	(void)e;
 	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || s->found)
 		return 0;
-	if (strcmp(name, s->name) == 0) {
+	for (size_t i = 0; s->names[i]; i++) {
+		if (strcmp(name, s->names[i]) != 0)
+			continue;
 		s->found = xstrdup(path + s->root);
 		return 0;
 	}
-	/* Skip cgroups that a container created below its own. */
-	if (s->depth < CGROUP_DEPTH &&
-	    !(str_starts(name, "crisp-") && strlen(name) >= ID_LEN + strlen("crisp-"))) {
+	if (s->depth < CGROUP_DEPTH && !is_of_container(name)) {
 		s->depth++;
 		fs_each(path, search_cgroup, s, &ignored);
 		s->depth--;
@@ -209,8 +221,8 @@ static int search_cgroup(const char *path, const char *name, void *arg, struct e
 	return 0;
 }
 
-/* Find a cgroup of that name in the first hierarchy that has one; *ret NULL: none. */
-static int find_cgroup(const char *name, char **ret, struct err *e)
+/* Find a cgroup with one of the names in the first hierarchy that has one; *ret NULL: none. */
+static int find_cgroup(const char *const *names, char **ret, struct err *e)
 {
 	static const char *const controllers[] = { "memory", "pids", "cpu" };
 	int r = 0;
@@ -218,7 +230,7 @@ static int find_cgroup(const char *name, char **ret, struct err *e)
 	*ret = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(controllers) && r == 0 && !*ret; i++) {
 		_cleanup_free_ char *root = NULL;
-		struct cgroup_search s = { .name = name };
+		struct cgroup_search s = { .names = names };
 
 		r = cgroup_controller_dir(world.cgroups, controllers[i], PROBE, &root, e);
 		if (r == 1) {
@@ -235,14 +247,25 @@ static int find_cgroup(const char *name, char **ret, struct err *e)
 	return r;
 }
 
-/* Find crisp-ID (cgroupfs) or crisp-ID.scope (systemd); *ret NULL: none. */
-static int container_cgroup(const char *id, char **ret, struct err *e)
+/* Find PREFIX-ID (cgroupfs) or PREFIX-ID.scope (systemd), of a container or a pod; *ret NULL:
+ * none. */
+static int find_own_cgroup(const char *id, char **ret, struct err *e)
 {
-	_cleanup_free_ char *plain = xasprintf("crisp-%s", id);
-	_cleanup_free_ char *scope = xasprintf("crisp-%s.scope", id);
-	int r = find_cgroup(plain, ret, e);
+	const char *names[2 * ARRAY_LEN(prefixes) + 1] = { NULL };
+	char *made[2 * ARRAY_LEN(prefixes)];
+	size_t n = 0;
+	int r;
 
-	return r == 0 && !*ret ? find_cgroup(scope, ret, e) : r;
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+		made[n++] = xasprintf("%s%s", prefixes[i], id);
+		made[n++] = xasprintf("%s%s.scope", prefixes[i], id);
+	}
+	for (size_t i = 0; i < n; i++)
+		names[i] = made[i];
+	r = find_cgroup(names, ret, e);
+	while (n)
+		free(made[--n]);
+	return r;
 }
 
 /* --- ending --- */
@@ -259,7 +282,7 @@ int remains_end_container(const char *id, struct err *e)
 {
 	_cleanup_free_ char *dir = path_container_dir(world.conf, id);
 	_cleanup_free_ char *cgroup = NULL;
-	int r = container_cgroup(id, &cgroup, e);
+	int r = find_own_cgroup(id, &cgroup, e);
 
 	if (r == 0 && !cgroup)
 		cgroup = cgroup_of_container(world.conf, world.conf->default_cgroup_parent, id);
@@ -309,17 +332,22 @@ static int delete_network(const char *id, struct err *e)
 int remains_end_pod(const char *id, struct err *e)
 {
 	_cleanup_free_ char *dir = path_pod_dir(world.conf, id);
-	_cleanup_free_ char *name = xasprintf("crisp-shim-%s", id), *cgroup = NULL;
+	_cleanup_free_ char *name = xasprintf("crisp-shim-%s", id), *cgroup = NULL, *own = NULL;
+	const char *const names[] = { name, NULL };
 	int r = remains_end_shim(id, e);
 
 	if (r == 0)
-		r = find_cgroup(name, &cgroup, e);
+		r = find_cgroup(names, &cgroup, e);
+	if (r == 0)
+		r = find_own_cgroup(id, &own, e);
 	if (r == 0 && cgroup)
 		r = reach_end_cgroup(cgroup, 0, e);
 	if (r == 0)
 		r = delete_network(id, e);
 	if (r == 0)
 		r = sandbox_take_down(id, cgroup, 0, e);
+	if (r == 0 && own)
+		r = cgroup_remove(world.cgroups, own, e);
 	if (r == 0)
 		r = fs_remove_tree(dir, e);
 	return r < 0 ? err_wrap(e, "pod %.13s", id) : 0;

@@ -221,6 +221,16 @@ static int make_shim_cgroup(const char *cgroup, struct err *e)
 	return cgroup_create(world.cgroups, cgroup, e);
 }
 
+/* Make what cAdvisor needs to take the pod for a container: a cgroup, and a directory that it
+ * measures as the writable layer. */
+static int make_own_cgroup(const char *cgroup, const char *durable, struct err *e)
+{
+	_cleanup_free_ char *layer = xasprintf("%s/diff", durable);
+	int r = fs_mkdir_all(layer, 0700, e);
+
+	return r == 0 ? cgroup_create_plain(world.cgroups, cgroup, e) : r;
+}
+
 static int work_set_up(struct job *j, struct err *e)
 {
 	struct sandbox_job *s = sandbox_job(j);
@@ -237,6 +247,8 @@ static int work_set_up(struct job *j, struct err *e)
 		r = fs_mkdir_all(durable, 0700, e);
 	if (r == 0 && cgroup)
 		r = make_shim_cgroup(cgroup, e);
+	if (r == 0 && *s->row->cgroup)
+		r = make_own_cgroup(s->row->cgroup, durable, e);
 	if (r == 0)
 		r = make_namespaces(j->id, s->row, c, s->netns, e);
 	if (r == 0)
@@ -585,7 +597,12 @@ int sandbox_take_down(const char *id, const char *cgroup, int64_t grace_ms, stru
 
 static int work_tear_down(struct job *j, struct err *e)
 {
-	return sandbox_take_down(j->id, shim_cgroup(sandbox_job(j)), SHIM_END_MS, e);
+	const struct sandbox_job *s = sandbox_job(j);
+	int r = sandbox_take_down(j->id, shim_cgroup(s), SHIM_END_MS, e);
+
+	if (r == 0 && *s->row->cgroup)
+		r = cgroup_remove(world.cgroups, s->row->cgroup, e);
+	return r;
 }
 
 static void done_tear_down(struct job *j, struct object *o)

@@ -106,6 +106,7 @@ static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *r
 	const Runtime__V1__NamespaceOption *ns = ns_options(req->config);
 	Crisp__State__Sandbox *row = xmalloc(sizeof(*row));
 	_cleanup_free_ char *shims = shim_cgroup(req->runtime_handler, parent, id);
+	_cleanup_free_ char *own = cgroup_of_sandbox(world.conf, parent, id);
 
 	crisp__state__sandbox__init(row);
 	row_set_str(&row->name_key, key);
@@ -117,6 +118,8 @@ static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *r
 	row_set_str(&row->cgroup_parent, parent);
 	if (shims)
 		row_set_str(&row->shim_cgroup, shims);
+	if (own)
+		row_set_str(&row->cgroup, own);
 	row->created_ns = clock_realtime_ns();
 	row->host_network = ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE;
 	row->host_ipc = ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE;

@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "conf/conf.h"
 #include "conf/keys.h"
+#include "conf/print.h"
 
 struct dir {
 	char path[64];
@@ -271,6 +272,8 @@ static void test_every_key(void **state)
 			value = "\"bind\"";
 		if (strcmp(k->name, "crio.image.default_transport") == 0)
 			value = "\"docker://\"";
+		if (strcmp(k->name, "crio.runtime.cgroup_prefix") == 0)
+			value = "\"crio\"";
 		if (strcmp(k->name, "crio.api.stream_port") == 0)
 			value = "\"1\"";
 		if (star)
@@ -588,10 +591,68 @@ static void test_finish(void **state)
 	conf_done(&c);
 }
 
+static const char *prefix_at(struct conf *c, const struct dir *d, const char *text)
+{
+	struct err e = ERR_NULL;
+
+	conf_init(c);
+	add_runtime(c, "runc");
+	load_ok(c, d, text);
+	if (conf_finish(c, &e) < 0)
+		fail_msg("%s", e.text);
+	return c->cgroup_prefix;
+}
+
+static void test_cgroup_prefix(void **state)
+{
+	static const struct {
+		const char *text, *prefix;
+	} cases[] = {
+		{ "", "crisp" },
+		{ "[crio.api]\nlisten = \"/var/run/crio/crio.sock\"\n", "crio" },
+		{ "[crio.api]\nlisten = \"/run/crio/crio.sock\"\n", "crio" },
+		{ "[crio.api]\nlisten = \"/run/crio/crio.sock\"\n"
+		  "[crio.runtime]\ncgroup_prefix = \"crisp\"\n",
+		  "crisp" },
+		{ "[crio.runtime]\ncgroup_prefix = \"crio\"\n", "crio" },
+	};
+	struct conf c;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_string_equal(prefix_at(&c, *state, cases[i].text), cases[i].prefix);
+		assert_int_equal(conf_has_crio_cgroups(&c),
+				 cases[i].prefix[2] == 'i' && cases[i].prefix[3] == 'o');
+		conf_done(&c);
+	}
+}
+
+/* The printed configuration is a file with the same meaning. */
+static void test_print(void **state)
+{
+	_cleanup_buf_ struct buf first = BUF_NULL, second = BUF_NULL;
+	struct conf c;
+
+	prefix_at(&c, *state,
+		  "[crio.runtime]\nlog_level = \"debug\"\npids_limit = 77\n"
+		  "default_env = [\"A=\\\"b\\\\c\\\"\", \"B=\\u0009\"]\n"
+		  "[crio.runtime.runtimes.\"a.b\"]\nruntime_path = \"/bin/sh\"\n");
+	conf_print(&c, &first);
+	conf_done(&c);
+	assert_non_null(strstr(first.data, "pids_limit = 77\n"));
+	assert_non_null(strstr(first.data, "cgroup_manager = \"cgroupfs\"\n"));
+	assert_non_null(strstr(first.data, "[crio.runtime.runtimes.\"a.b\"]\n"));
+	prefix_at(&c, *state, first.data);
+	conf_print(&c, &second);
+	conf_done(&c);
+	assert_string_equal(first.data, second.data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cgroup_prefix, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_print, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_key, setup, teardown),

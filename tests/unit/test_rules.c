@@ -636,10 +636,12 @@ static void paths_derive_from_ids(void **state)
 
 static void cgroups_derive_from_ids(void **state)
 {
-	struct conf c = { .cgroup_manager = CONF_CGROUP_MANAGER_CGROUPFS };
+	char crisp[] = "crisp", crio[] = "crio";
+	struct conf c = { .cgroup_manager = CONF_CGROUP_MANAGER_CGROUPFS, .cgroup_prefix = crisp };
 
 	(void)state;
 	check_path(cgroup_of_container(&c, "/pods/p", "ID"), "/pods/p/crisp-ID");
+	assert_null(cgroup_of_sandbox(&c, "/pods/p", "ID"));
 	check_path(cgroup_of_container(&c, "/", "ID"), "/crisp-ID");
 	check_path(cgroup_of_shim("/pods/p", "ID"), "/pods/p/crisp-shim-ID");
 	check_path(cgroup_dir("/pods/p/crisp-ID"), "/pods/p/crisp-ID");
@@ -649,6 +651,16 @@ static void cgroups_derive_from_ids(void **state)
 	check_path(cgroup_dir("kubepods-besteffort.slice:crisp:ID"),
 		   "/kubepods.slice/kubepods-besteffort.slice/crisp-ID.scope");
 	check_path(cgroup_dir("system.slice:crisp:ID"), "/system.slice/crisp-ID.scope");
+
+	/* CRI-O's names. */
+	c.cgroup_prefix = crio;
+	check_path(cgroup_of_container(&c, "a-b.slice", "ID"), "a-b.slice:crio:ID");
+	check_path(cgroup_dir("a-b.slice:crio:ID"), "/a.slice/a-b.slice/crio-ID.scope");
+	check_path(cgroup_of_sandbox(&c, "a-b.slice", "ID"), "/a.slice/a-b.slice/crio-ID.scope");
+	c.cgroup_manager = CONF_CGROUP_MANAGER_CGROUPFS;
+	check_path(cgroup_of_container(&c, "/pods/p", "ID"), "/pods/p/crio-ID");
+	check_path(cgroup_of_sandbox(&c, "/pods/p", "ID"), "/pods/p/crio-ID");
+	check_path(cgroup_of_shim("/pods/p", "ID"), "/pods/p/crisp-shim-ID");
 }
 
 static void a_dead_shim_is_replaced_so_often(void **state)
