@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "api/grpc_env.h"
+#include "api/inspect.h"
 #include "api/listen.h"
 #include "api/metrics.h"
 #include "api/node.h"
@@ -540,6 +541,7 @@ static int start_server(struct daemon *d, struct err *e)
 		.methods = cri_methods,
 		.n_methods = CRI_RPC_COUNT,
 		.on_call = on_call,
+		.http = inspect_answer,
 	};
 
 	return server_start(&o, &d->server, e);

@@ -23,6 +23,7 @@ LIBS_test_helper += -Wl,--wrap=pthread_create
 LIBS_test_shimio := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 LIBS_test_spool := -Wl,--wrap=read,--wrap=write,--wrap=pwrite,--wrap=splice,--wrap=ftruncate
 LIBS_test_frames := $(WATCH_READS)
+GRPC_test_arrivals := $(GRPC) $(WATCH_READS)
 GRPC_test_server := $(GRPC) $(WATCH_READS)
 GRPC_test_client := $(GRPC)
 GRPC_test_batches := $(GRPC) $(WATCH_READS)

@@ -37,6 +37,14 @@ static int path_check(const char *path, struct err *e)
 	return 0;
 }
 
+static int make_parent(const char *path, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *dir = xstrndup(path, (size_t)(slash - path));
+
+	return *dir ? fs_mkdir_all(dir, 0755, e) : 0;
+}
+
 static int lock_take(const char *path, int *ret, struct err *e)
 {
 	_cleanup_free_ char *name = xasprintf("%s.lock", path);
@@ -117,6 +125,9 @@ int listener_open(struct listener *ret, const char *path, mode_t mode, struct er
 	if (r < 0)
 		return r;
 	l.path = xstrdup(path);
+	r = make_parent(path, e);
+	if (r < 0)
+		return r;
 	r = lock_take(path, &l.lock_fd, e);
 	if (r < 0)
 		return r;

@@ -24,10 +24,10 @@ struct listener {
 
 #define LISTENER_NULL ((struct listener){ .fd = -1, .lock_fd = -1 })
 
-/* Take the lock PATH.lock (held until listener_done; the file stays), replace a stale socket, bind
- * with exactly this mode, listen.  ERR_EXISTS: another server serves the path or holds the lock;
- * ERR_PRECONDITION: the file at the path is no socket; ERR_INVALID: the path is not absolute or too
- * long. */
+/* Make the directory, take the lock PATH.lock (held until listener_done; the file stays), replace a
+ * stale socket, bind with exactly this mode, listen.  ERR_EXISTS: another server serves the path or
+ * holds the lock; ERR_PRECONDITION: the file at the path is no socket; ERR_INVALID: the path is not
+ * absolute or too long. */
 int listener_open(struct listener *ret, const char *path, mode_t mode, struct err *e);
 
 /* Close the socket, and remove its file unless another server has replaced it. */

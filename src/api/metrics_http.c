@@ -1,21 +1,17 @@
 /*
- * metrics_http.c - the HTTP server for metrics on the main loop, with optional TLS.  Each client
- * costs a bounded buffer and a bounded time.
+ * metrics_http.c - the HTTP server for metrics on the main loop: its sockets, with optional TLS.
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "api/httpd.h"
 #include "api/listen.h"
 #include "api/metrics.h"
-#include "base/buf.h"
-#include "base/clock.h"
 #include "base/fs.h"
 #include "base/gate.h"
 #include "base/inet.h"
-#include "base/list.h"
 #include "base/log.h"
 #include "base/nofile.h"
 #include "loop/loop.h"
@@ -24,17 +20,6 @@
 
 #define CLIENTS_MAX 64 /* of one listening socket; at the limit the oldest is closed */
 #define CLIENTS_PEER_MAX 32
-#define CLIENT_NS (10 * NSEC_PER_SEC)
-#define REQUEST_MAX 8192
-
-struct scrape {
-	struct list node;
-	struct gate_entry entry; /* always waiting: a scrape is short, a slow one is evicted */
-	struct loop_io socket;
-	struct loop_timer timer;
-	struct tls_link *tls; /* NULL: none */
-	struct buf in, out;
-};
 
 static struct {
 	struct loop *loop;
@@ -43,122 +28,26 @@ static struct {
 	struct gate tcp_gate, local_gate;
 	struct listener unix_socket;
 	struct tls *tls; /* of the TCP socket, NULL: none */
-	struct list clients;
+	struct httpd httpd;
 } server = {
 	.tcp.fd = -1,
 	.local.fd = -1,
 	.unix_socket = LISTENER_NULL,
 };
 
-static void scrape_free(struct scrape *c)
+static void answer(const struct http_head *head, struct httpd_answer *ret)
 {
-	loop_timer_stop(server.loop, &c->timer);
-	loop_io_del(&c->socket);
-	tls_link_free(c->tls);
-	close_fdp(&c->socket.fd);
-	gate_leave(&c->entry);
-	list_remove(&c->node);
-	buf_done(&c->in);
-	buf_done(&c->out);
-	free(c);
-}
-
-static void overdue(struct loop_timer *t)
-{
-	scrape_free(container_of(t, struct scrape, timer));
-}
-
-static void put_answer(struct scrape *c, const char *status, const char *body, size_t size)
-{
-	buf_printf(&c->out,
-		   "HTTP/1.1 %s\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-		   "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-		   status, size);
-	buf_add(&c->out, body, size);
-}
-
-static void answer(struct scrape *c, size_t size)
-{
-	_cleanup_buf_ struct buf body = BUF_NULL;
-	struct http_head head;
-	struct err e = ERR_NULL;
-	const char *status = "200 OK";
-
-	if (http_parse_head(c->in.data, size, &head, &e) < 0) {
-		status = "400 Bad Request";
-		buf_printf(&body, "%s\n", e.text);
-	} else if (!http_word_is(&head.path, "/metrics")) {
-		status = "404 Not Found";
-		buf_puts(&body, "the figures are at /metrics\n");
-	} else if (!http_origin_may(&head)) {
-		status = "403 Forbidden";
-		buf_puts(&body, "the header Origin names a page of another host\n");
-	} else if (head.method != HTTP_METHOD_GET) {
-		status = "405 Method Not Allowed";
-		buf_puts(&body, "only GET\n");
+	if (!http_word_is(&head->path, "/metrics")) {
+		httpd_say(ret, "404 Not Found", "the figures are at /metrics");
+	} else if (!http_origin_may(head)) {
+		httpd_say(ret, "403 Forbidden", "the header Origin names a page of another host");
+	} else if (head->method != HTTP_METHOD_GET) {
+		httpd_only_get(ret);
 	} else {
-		metrics_render(server.conf, &body);
+		ret->status = "200 OK";
+		ret->type = "text/plain; version=0.0.4; charset=utf-8";
+		metrics_render(server.conf, &ret->body);
 	}
-	put_answer(c, status, body.data, body.len);
-}
-
-/* Wait for the socket after EAGAIN.  false: another error. */
-static bool again(struct scrape *c, uint32_t events)
-{
-	struct err ignored = ERR_NULL;
-
-	if (c->tls && tls_link_wants_write(c->tls))
-		events |= EPOLLOUT;
-	return (errno == EAGAIN || errno == EINTR) &&
-	       loop_io_change(&c->socket, events, &ignored) == 0;
-}
-
-static void scrape_write(struct scrape *c)
-{
-	ssize_t n = 1;
-
-	while (c->out.len && n > 0) {
-		n = c->tls ? tls_link_write(c->tls, c->out.data, c->out.len)
-			   : write(c->socket.fd, c->out.data, c->out.len);
-		if (n > 0)
-			buf_consume(&c->out, (size_t)n);
-	}
-	if (!c->out.len || n == 0 || !again(c, EPOLLOUT))
-		scrape_free(c);
-}
-
-/* Read until EAGAIN: epoll does not report bytes that TLS has already buffered. */
-static void scrape_read(struct scrape *c)
-{
-	size_t size = 0;
-	ssize_t n = 1;
-
-	while (!size && n > 0 && c->in.len < REQUEST_MAX) {
-		void *room = buf_reserve(&c->in, REQUEST_MAX);
-
-		n = c->tls ? tls_link_read(c->tls, room, REQUEST_MAX)
-			   : read(c->socket.fd, room, REQUEST_MAX);
-		if (n > 0)
-			buf_commit(&c->in, (size_t)n);
-		size = http_head_size(c->in.data, c->in.len);
-	}
-	if (size) {
-		answer(c, size);
-		scrape_write(c);
-	} else if (n >= 0 || !again(c, EPOLLIN)) {
-		scrape_free(c);
-	}
-}
-
-static void on_client(struct loop_io *io, uint32_t events)
-{
-	struct scrape *c = container_of(io, struct scrape, socket);
-
-	(void)events;
-	if (c->out.len)
-		scrape_write(c);
-	else
-		scrape_read(c);
 }
 
 /* Replaced TLS files apply to new connections. */
@@ -174,39 +63,18 @@ static struct tls_link *secure(int fd)
 	return tls_link_new(server.tls, fd);
 }
 
-/* Close one client: at EMFILE, epoll would report the listening socket without end. */
-static void out_of_files(struct gate *gate)
-{
-	struct gate_entry *n = gate_victim(gate);
-
-	if (n)
-		scrape_free(container_of(n, struct scrape, entry));
-}
-
 static void on_listener(struct loop_io *io, uint32_t events)
 {
 	struct gate *gate = io == &server.tcp ? &server.tcp_gate : &server.local_gate;
-	struct gate_entry *excess;
 	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct err ignored = ERR_NULL;
-	struct scrape *c;
 
 	(void)events;
+	/* At EMFILE, epoll would report the listening socket without end. */
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-		out_of_files(gate);
+		httpd_evict(gate);
 	if (fd < 0)
 		return;
-	c = xcalloc(1, sizeof(*c));
-	c->socket.fd = fd;
-	if (server.tls && io == &server.tcp)
-		c->tls = secure(fd);
-	list_append(&server.clients, &c->node);
-	gate_enter(gate, &c->entry, gate_peer_of(fd));
-	while ((excess = gate_excess(gate)))
-		scrape_free(container_of(excess, struct scrape, entry));
-	loop_timer_set(server.loop, &c->timer, clock_monotonic_ns() + CLIENT_NS, overdue);
-	if (loop_io_add(server.loop, &c->socket, fd, EPOLLIN, on_client, &ignored) < 0)
-		scrape_free(c);
+	httpd_add(&server.httpd, gate, fd, server.tls && io == &server.tcp ? secure(fd) : NULL);
 }
 
 static int listen_tcp(struct err *e)
@@ -259,7 +127,7 @@ int metrics_start(struct loop *loop, const struct conf *conf, struct err *e)
 
 	server.loop = loop;
 	server.conf = conf;
-	list_init(&server.clients);
+	httpd_init(&server.httpd, loop, answer);
 	gate_init(&server.tcp_gate, nofile_budget(CLIENTS_MAX, 64),
 		  nofile_budget(CLIENTS_PEER_MAX, 64), 0);
 	gate_init(&server.local_gate, nofile_budget(CLIENTS_MAX, 64),
@@ -276,8 +144,7 @@ void metrics_stop(void)
 {
 	if (!server.loop)
 		return;
-	list_for_each_safe(pos, &server.clients)
-		scrape_free(list_entry(pos, struct scrape, node));
+	httpd_done(&server.httpd);
 	loop_io_del(&server.tcp);
 	close_fdp(&server.tcp.fd);
 	loop_io_del(&server.local);

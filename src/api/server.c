@@ -1,6 +1,6 @@
 /*
- * server.c - the gRPC server's life: start listener, library, queue threads, accept thread; stop in
- * reverse order.
+ * server.c - the gRPC server's life: start listener, library, queue threads, accept thread with a
+ * loop of its own; stop in reverse order.
  */
 #include "api/server.h"
 
@@ -11,14 +11,13 @@
 #include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
 #include <malloc.h>
-#include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
 
+#include "api/arrivals.h"
 #include "api/call.h"
 #include "api/feed.h"
+#include "api/httpd.h"
 #include "api/listen.h"
 #include "api/rpc.h"
 #include "base/clock.h"
@@ -27,9 +26,10 @@
 #include "base/proc.h"
 #include "base/str.h"
 #include "base/util.h"
+#include "loop/loop.h"
 
 #define THREADS_MAX 8
-#define TRIM_MS 5000
+#define TRIM_NS (5 * NSEC_PER_SEC)
 #define HOLES_MAX ((uint64_t)12 * 1024 * 1024) /* half of it is the program itself */
 
 /* A method as the library knows it.  A server's last slot, with method NULL, takes calls to
@@ -47,9 +47,13 @@ struct server {
 	grpc_completion_queue *cq;
 	struct method_slot *slots;
 	size_t n_slots;
+	grpc_server_credentials *creds;
 	pthread_t threads[THREADS_MAX], accept_thread;
 	unsigned n_threads;
-	int wake_fd; /* ends the accept thread; -1: none */
+	struct loop *loop; /* of the accept thread */
+	struct arrivals *arrivals;
+	struct loop_timer trim;
+	bool accepts; /* the accept thread runs */
 	struct cq_event shut;
 	bool drained;
 	bool shut_done; /* calls->lock */
@@ -130,67 +134,103 @@ static void *queue_main(void *arg)
 	}
 }
 
-static void accept_one(struct server *s, grpc_server_credentials *creds)
+static int thread_start(pthread_t *ret, void *(*fn)(void *), void *arg, struct err *e)
 {
-	_cleanup_close_ int fd = accept4(s->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	int why = errno;
+	int r = pthread_create(ret, NULL, fn, arg);
+
+	if (r)
+		return err_errno(e, ERR_EXHAUSTED, r, "start a thread of the gRPC server");
+	return 0;
+}
+
+static void add_client(void *arg, int fd)
+{
+	struct server *s = arg;
 
 	pthread_mutex_lock(&s->calls->lock);
-	if (fd >= 0)
-		links_add(s->calls->links, fd);
-	else if (why == EMFILE || why == ENFILE)
-		links_evict(s->calls->links);
+	links_add(s->calls->links, fd);
 	pthread_mutex_unlock(&s->calls->lock);
-	if (fd >= 0)
-		grpc_server_add_channel_from_fd(s->grpc, take_fd(fd), creds);
-	/* No descriptor or memory left: retry later; clients wait in the backlog. */
-	else if (why == EMFILE || why == ENFILE || why == ENOMEM || why == ENOBUFS)
-		poll(&(struct pollfd){ .fd = s->wake_fd, .events = POLLIN }, 1, 100);
+	grpc_server_add_channel_from_fd(s->grpc, fd, s->creds);
+}
+
+static void evict_client(void *arg)
+{
+	struct server *s = arg;
+
+	pthread_mutex_lock(&s->calls->lock);
+	links_evict(s->calls->links);
+	pthread_mutex_unlock(&s->calls->lock);
 }
 
 /* Trim the heap.  Bursts of calls and connections leave holes, which the library reuses but never
  * returns. */
-static void give_back(int64_t *last_ns)
+static void give_back(struct loop_timer *t)
 {
-	int64_t now = clock_monotonic_ns();
+	struct server *s = container_of(t, struct server, trim);
+	uint64_t resident = proc_resident();
 	struct mallinfo2 info;
-	uint64_t resident, used;
 
-	if (now < *last_ns + TRIM_MS * NSEC_PER_MSEC)
-		return;
-	*last_ns = now;
-	resident = proc_resident();
+	loop_timer_set(s->loop, t, clock_monotonic_ns() + TRIM_NS, give_back);
 	if (resident < HOLES_MAX)
 		return;
 	info = mallinfo2();
-	used = info.uordblks + info.hblkhd;
-	if (resident > used + HOLES_MAX)
+	if (resident > info.uordblks + info.hblkhd + HOLES_MAX)
 		malloc_trim(0);
 }
 
 static void *accept_main(void *arg)
 {
 	struct server *s = arg;
-	grpc_server_credentials *creds = grpc_insecure_server_credentials_create();
-	int64_t trimmed_ns = 0;
 
 	pthread_setname_np(pthread_self(), "crisp-accept");
-	for (;;) {
-		struct pollfd fds[2] = {
-			{ .fd = s->wake_fd, .events = POLLIN },
-			{ .fd = s->listener.fd, .events = POLLIN },
-		};
-		int n = poll(fds, 2, TRIM_MS);
-
-		give_back(&trimmed_ns);
-		if (n <= 0)
-			continue; /* or EINTR */
-		if (fds[0].revents)
-			break;
-		accept_one(s, creds);
-	}
-	grpc_server_credentials_release(creds);
+	loop_run(s->loop);
 	return NULL;
+}
+
+static void no_http(const struct http_head *head, struct httpd_answer *ret)
+{
+	(void)head;
+	httpd_say(ret, "404 Not Found", "only gRPC is served here");
+}
+
+static int accept_start(struct server *s, const struct server_options *o, struct err *e)
+{
+	const struct arrival_hooks hooks = {
+		.grpc = add_client,
+		.evict = evict_client,
+		.arg = s,
+		.http = o->http ? o->http : no_http,
+	};
+	int r;
+
+	s->creds = grpc_insecure_server_credentials_create();
+	s->loop = loop_new(e);
+	if (!s->loop)
+		return -(int)e->code;
+	r = arrivals_open(s->loop, s->listener.fd, &hooks, &s->arrivals, e);
+	if (r < 0)
+		return r;
+	give_back(&s->trim);
+	r = thread_start(&s->accept_thread, accept_main, s, e);
+	s->accepts = r == 0;
+	return r;
+}
+
+static void accept_stop(struct server *s)
+{
+	if (s->accepts) {
+		loop_stop(s->loop);
+		pthread_join(s->accept_thread, NULL);
+		s->accepts = false;
+	}
+	arrivals_close(take_ptr(s->arrivals));
+	if (s->loop) {
+		loop_timer_stop(s->loop, &s->trim);
+		loop_free(take_ptr(s->loop));
+	}
+	if (s->creds)
+		grpc_server_credentials_release(take_ptr(s->creds));
+	listener_close(&s->listener);
 }
 
 static grpc_arg arg_int(const char *key, size_t value)
@@ -248,17 +288,9 @@ static int slots_register(struct server *s, const struct server_options *o, stru
 	return 0;
 }
 
-static int thread_start(pthread_t *ret, void *(*fn)(void *), void *arg, struct err *e)
+static int server_run(struct server *s, const struct server_options *o, struct err *e)
 {
-	int r = pthread_create(ret, NULL, fn, arg);
-
-	if (r)
-		return err_errno(e, ERR_EXHAUSTED, r, "start a thread of the gRPC server");
-	return 0;
-}
-
-static int server_run(struct server *s, unsigned n_threads, struct err *e)
-{
+	unsigned n_threads = o->threads ? MIN(o->threads, (unsigned)THREADS_MAX) : 2;
 	int r;
 
 	grpc_server_start(s->grpc);
@@ -270,13 +302,7 @@ static int server_run(struct server *s, unsigned n_threads, struct err *e)
 			return r;
 		s->n_threads++;
 	}
-	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->wake_fd < 0)
-		return err_errno(e, ERR_EXHAUSTED, errno, "eventfd of the gRPC server");
-	r = thread_start(&s->accept_thread, accept_main, s, e);
-	if (r < 0)
-		close_fdp(&s->wake_fd);
-	return r;
+	return accept_start(s, o, e);
 }
 
 int server_start(const struct server_options *o, struct server **ret, struct err *e)
@@ -285,7 +311,6 @@ int server_start(const struct server_options *o, struct server **ret, struct err
 	int r;
 
 	s->listener = LISTENER_NULL;
-	s->wake_fd = -1;
 	s->shut.fn = on_shut;
 	r = listener_open(&s->listener, o->path, o->mode ? o->mode : 0660, e);
 	if (r < 0) {
@@ -299,25 +324,13 @@ int server_start(const struct server_options *o, struct server **ret, struct err
 	grpc_server_register_completion_queue(s->grpc, s->cq, NULL);
 	r = slots_register(s, o, e);
 	if (r == 0)
-		r = server_run(s, o->threads ? MIN(o->threads, (unsigned)THREADS_MAX) : 2, e);
+		r = server_run(s, o, e);
 	if (r < 0) {
 		server_stop(s);
 		return r;
 	}
 	*ret = s;
 	return 0;
-}
-
-static void accept_stop(struct server *s)
-{
-	uint64_t one = 1;
-
-	if (s->wake_fd >= 0) {
-		fs_write_all(s->wake_fd, &one, sizeof(one));
-		pthread_join(s->accept_thread, NULL);
-		close_fdp(&s->wake_fd);
-	}
-	listener_close(&s->listener);
 }
 
 /* Wait until the library reports the last call's end.  false: at_ns (monotonic) came first. */
@@ -375,7 +388,7 @@ void server_stop(struct server *s)
 		server_drain(s, 0);
 		calls_stop(s->calls);
 	} else {
-		listener_close(&s->listener);
+		accept_stop(s);
 		grpc_server_shutdown_and_notify(s->grpc, s->cq, cq_event_give(&s->shut));
 	}
 	queue_finish(s);

@@ -15,6 +15,8 @@
 
 #include "base/err.h"
 
+struct http_head;
+struct httpd_answer;
 struct server;
 struct rpc_method;
 
@@ -44,6 +46,9 @@ struct server_options {
 	/* Called after each reply on the replying thread; must not block or answer calls. */
 	void (*on_call)(const struct server_call_info *info, void *arg);
 	void *arg;
+	/* Answer a request of HTTP/1.1 at the socket, as in struct httpd, on the accept thread.
+	 * NULL: there are none. */
+	void (*http)(const struct http_head *head, struct httpd_answer *ret);
 };
 
 /* Listen and serve.  Call grpc_env_init (grpc_env.h) first and block the signals that main waits

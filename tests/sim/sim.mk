@@ -9,7 +9,7 @@ SIM_OBJ := $(SIM_SRC:%.c=$(BUILD)/%.o) $(BUILD)/shim/life.o
 SIM_OUT := $(filter-out $(patsubst %,src/os/%.c,caps cgroup_limits figures seccomp seccomp_table),$(wildcard src/os/*.c)) \
 	$(wildcard src/net/*.c src/loop/*.c) $(filter-out $(patsubst %,src/stream/%.c,http tls tokens),$(wildcard src/stream/*.c)) src/base/clock.c src/base/proc.c \
 	$(wildcard $(patsubst %,src/*/%.c,puller verifier shimlink)) \
-	$(patsubst %,src/api/%.c,call client feed frames grpc_env links listen server wire)
+	$(patsubst %,src/api/%.c,arrivals call client feed frames grpc_env links listen server wire)
 SIM_LIB := $(filter-out $(SIM_OUT:%.c=$(BUILD)/%.o),$(LIB_OBJ))
 SIM_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,poll __poll_chk pidfd_open pidfd_send_signal fs_each getrandom \
 	image_mount store_open store_commit log_line world_find)
