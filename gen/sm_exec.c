@@ -4,11 +4,6 @@
  */
 #include "sm_exec.h"
 
-static void step_note_pid(void *draft, const struct sm_event *ev)
-{
-	exe_step_note_pid(draft, ev, sm_event_payload(ev));
-}
-
 static void step_note_exit(void *draft, const struct sm_event *ev)
 {
 	exe_step_note_exit(draft, ev, sm_event_payload(ev));
@@ -30,19 +25,17 @@ static void step_note_error(void *draft, const struct sm_event *ev)
 }
 
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
-	[0] = step_note_pid,
-	[1] = step_note_exit,
-	[2] = step_note_exit_unknown,
-	[3] = step_note_timeout,
-	[4] = step_note_error,
+	[0] = step_note_exit,
+	[1] = step_note_exit_unknown,
+	[2] = step_note_timeout,
+	[3] = step_note_error,
 };
 
 static const char *const step_names[] = {
-	[0] = "note_pid",
-	[1] = "note_exit",
-	[2] = "note_exit_unknown",
-	[3] = "note_timeout",
-	[4] = "note_error",
+	[0] = "note_exit",
+	[1] = "note_exit_unknown",
+	[2] = "note_timeout",
+	[3] = "note_error",
 };
 
 static int64_t deadline_exec_timeout(const void *row)
@@ -56,7 +49,8 @@ static int64_t (*const deadlines[])(const void *row) = {
 
 static const struct sm_event_info events[] = {
 	[EXE_EVENT_EXEC] = { .name = "exec", .class = SM_CLASS_RPC },
-	[EXE_EVENT_STARTED] = { .name = "started", .class = SM_CLASS_DONE, .carries = "init" },
+	[EXE_EVENT_FOUND] = { .name = "found", .class = SM_CLASS_SHIM },
+	[EXE_EVENT_STARTED] = { .name = "started", .class = SM_CLASS_DONE },
 	[EXE_EVENT_START_FAILED] = { .name = "start_failed", .class = SM_CLASS_DONE },
 	[EXE_EVENT_DRAINED] = { .name = "drained", .class = SM_CLASS_DONE },
 	[EXE_EVENT_EXITED] = { .name = "exited", .class = SM_CLASS_SHIM, .carries = "exit" },
@@ -115,76 +109,80 @@ static const struct sm_effect_info effects[] = {
 };
 
 static const struct sm_action actions_0[] = {
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 0 }, /* spawn */
 };
 
 static const struct sm_action actions_1[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_pid */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* watch */
+	{ .op = SM_OP_MOVE },
+	{ .op = SM_OP_EFFECT, .arg = 3 }, /* kill */
 };
 
 static const struct sm_action actions_2[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_error */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_MOVE },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* watch */
 };
 
 static const struct sm_action actions_3[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_exit */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_error */
+	{ .op = SM_OP_MOVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_4[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_exit */
+	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
 };
 
 static const struct sm_action actions_5[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_timeout */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 3 }, /* kill */
-};
-
-static const struct sm_action actions_6[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_exit */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_exit_unknown */
+	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
 };
 
+static const struct sm_action actions_6[] = {
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_timeout */
+	{ .op = SM_OP_MOVE },
+	{ .op = SM_OP_EFFECT, .arg = 3 }, /* kill */
+};
+
 static const struct sm_action actions_7[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_exit */
+	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
 };
 
 static const struct sm_action actions_8[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_timeout */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 3 }, /* kill */
-};
-
-static const struct sm_action actions_9[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_exit */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_exit_unknown */
+	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
 };
 
+static const struct sm_action actions_9[] = {
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_timeout */
+	{ .op = SM_OP_MOVE },
+	{ .op = SM_OP_EFFECT, .arg = 3 }, /* kill */
+};
+
 static const struct sm_action actions_10[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_exit */
+	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
 };
 
 static const struct sm_action actions_11[] = {
-	{ .op = SM_OP_EFFECT, .arg = 3 }, /* kill */
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_exit_unknown */
+	{ .op = SM_OP_MOVE },
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* drain */
 };
 
 static const struct sm_action actions_12[] = {
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 3 }, /* kill */
+};
+
+static const struct sm_action actions_13[] = {
+	{ .op = SM_OP_MOVE },
 	{ .op = SM_OP_REPLY },
 };
 
@@ -195,74 +193,74 @@ static const struct sm_row rows[] = {
 		.event = EXE_EVENT_EXEC,
 		.guard = -1,
 		.target = EXE_STATE_STARTING,
-		.line = 31,
+		.line = 33,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
 	[1] = {
 		.number = 1,
-		.state = EXE_STATE_STARTING,
-		.event = EXE_EVENT_STARTED,
+		.state = EXE_STATE_NONE,
+		.event = EXE_EVENT_FOUND,
 		.guard = -1,
-		.target = EXE_STATE_RUNNING,
-		.line = 37,
-		.n_actions = 3,
+		.target = EXE_STATE_KILLING,
+		.line = 34,
+		.n_actions = 2,
 		.actions = actions_1,
 	},
 	[2] = {
 		.number = 2,
 		.state = EXE_STATE_STARTING,
-		.event = EXE_EVENT_START_FAILED,
+		.event = EXE_EVENT_STARTED,
 		.guard = -1,
-		.target = EXE_STATE_ENDED,
-		.line = 38,
-		.n_actions = 3,
+		.target = EXE_STATE_RUNNING,
+		.line = 39,
+		.n_actions = 2,
 		.actions = actions_2,
 	},
 	[3] = {
 		.number = 3,
 		.state = EXE_STATE_STARTING,
-		.event = EXE_EVENT_EXITED,
+		.event = EXE_EVENT_START_FAILED,
 		.guard = -1,
-		.target = EXE_STATE_DRAINING,
-		.line = 39,
+		.target = EXE_STATE_ENDED,
+		.line = 40,
 		.n_actions = 3,
 		.actions = actions_3,
 	},
 	[4] = {
 		.number = 4,
 		.state = EXE_STATE_STARTING,
-		.event = EXE_EVENT_LOST,
+		.event = EXE_EVENT_EXITED,
 		.guard = -1,
 		.target = EXE_STATE_DRAINING,
-		.line = 40,
+		.line = 41,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
 	[5] = {
 		.number = 5,
 		.state = EXE_STATE_STARTING,
-		.event = EXE_EVENT_OVERDUE,
+		.event = EXE_EVENT_LOST,
 		.guard = -1,
-		.target = EXE_STATE_KILLING,
-		.line = 41,
+		.target = EXE_STATE_DRAINING,
+		.line = 42,
 		.n_actions = 3,
 		.actions = actions_5,
 	},
 	[6] = {
 		.number = 6,
-		.state = EXE_STATE_RUNNING,
-		.event = EXE_EVENT_EXITED,
+		.state = EXE_STATE_STARTING,
+		.event = EXE_EVENT_OVERDUE,
 		.guard = -1,
-		.target = EXE_STATE_DRAINING,
-		.line = 48,
+		.target = EXE_STATE_KILLING,
+		.line = 43,
 		.n_actions = 3,
 		.actions = actions_6,
 	},
 	[7] = {
 		.number = 7,
 		.state = EXE_STATE_RUNNING,
-		.event = EXE_EVENT_LOST,
+		.event = EXE_EVENT_EXITED,
 		.guard = -1,
 		.target = EXE_STATE_DRAINING,
 		.line = 49,
@@ -272,57 +270,68 @@ static const struct sm_row rows[] = {
 	[8] = {
 		.number = 8,
 		.state = EXE_STATE_RUNNING,
-		.event = EXE_EVENT_OVERDUE,
+		.event = EXE_EVENT_LOST,
 		.guard = -1,
-		.target = EXE_STATE_KILLING,
+		.target = EXE_STATE_DRAINING,
 		.line = 50,
 		.n_actions = 3,
 		.actions = actions_8,
 	},
 	[9] = {
 		.number = 9,
-		.state = EXE_STATE_KILLING,
-		.event = EXE_EVENT_EXITED,
+		.state = EXE_STATE_RUNNING,
+		.event = EXE_EVENT_OVERDUE,
 		.guard = -1,
-		.target = EXE_STATE_DRAINING,
-		.line = 57,
+		.target = EXE_STATE_KILLING,
+		.line = 51,
 		.n_actions = 3,
 		.actions = actions_9,
 	},
 	[10] = {
 		.number = 10,
 		.state = EXE_STATE_KILLING,
-		.event = EXE_EVENT_LOST,
+		.event = EXE_EVENT_EXITED,
 		.guard = -1,
 		.target = EXE_STATE_DRAINING,
-		.line = 58,
+		.line = 57,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
 	[11] = {
 		.number = 11,
 		.state = EXE_STATE_KILLING,
+		.event = EXE_EVENT_LOST,
+		.guard = -1,
+		.target = EXE_STATE_DRAINING,
+		.line = 58,
+		.n_actions = 3,
+		.actions = actions_11,
+	},
+	[12] = {
+		.number = 12,
+		.state = EXE_STATE_KILLING,
 		.event = EXE_EVENT_OVERDUE,
 		.guard = -1,
 		.target = EXE_STATE_KILLING,
 		.line = 59,
 		.n_actions = 1,
-		.actions = actions_11,
+		.actions = actions_12,
 	},
-	[12] = {
-		.number = 12,
+	[13] = {
+		.number = 13,
 		.state = EXE_STATE_DRAINING,
 		.event = EXE_EVENT_DRAINED,
 		.guard = -1,
 		.target = EXE_STATE_ENDED,
-		.line = 66,
+		.line = 65,
 		.n_actions = 2,
-		.actions = actions_12,
+		.actions = actions_13,
 	},
 };
 
 static const struct sm_cell cells_NONE[] = {
 	[EXE_EVENT_EXEC] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[0] },
+	[EXE_EVENT_FOUND] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
 	[EXE_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_DRAINED] = { .answer = SM_ANSWER_NEVER },
@@ -333,39 +342,43 @@ static const struct sm_cell cells_NONE[] = {
 
 static const struct sm_cell cells_STARTING[] = {
 	[EXE_EVENT_EXEC] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
-	[EXE_EVENT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
-	[EXE_EVENT_START_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
+	[EXE_EVENT_FOUND] = { .answer = SM_ANSWER_NEVER },
+	[EXE_EVENT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
+	[EXE_EVENT_START_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
 	[EXE_EVENT_DRAINED] = { .answer = SM_ANSWER_NEVER },
-	[EXE_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
-	[EXE_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
-	[EXE_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
+	[EXE_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
+	[EXE_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
+	[EXE_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
 };
 
 static const struct sm_cell cells_RUNNING[] = {
 	[EXE_EVENT_EXEC] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
+	[EXE_EVENT_FOUND] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_DRAINED] = { .answer = SM_ANSWER_NEVER },
-	[EXE_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
-	[EXE_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
-	[EXE_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[EXE_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
+	[EXE_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[EXE_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
 };
 
 static const struct sm_cell cells_KILLING[] = {
 	[EXE_EVENT_EXEC] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
+	[EXE_EVENT_FOUND] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_DRAINED] = { .answer = SM_ANSWER_NEVER },
-	[EXE_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
-	[EXE_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
-	[EXE_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
+	[EXE_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[EXE_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
+	[EXE_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
 };
 
 static const struct sm_cell cells_DRAINING[] = {
 	[EXE_EVENT_EXEC] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
+	[EXE_EVENT_FOUND] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[EXE_EVENT_DRAINED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
+	[EXE_EVENT_DRAINED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
 	[EXE_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[EXE_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[EXE_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
@@ -373,6 +386,7 @@ static const struct sm_cell cells_DRAINING[] = {
 
 static const struct sm_cell cells_ENDED[] = {
 	[EXE_EVENT_EXEC] = { .answer = SM_ANSWER_NEVER },
+	[EXE_EVENT_FOUND] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[EXE_EVENT_DRAINED] = { .answer = SM_ANSWER_NEVER },
@@ -394,7 +408,7 @@ static const struct sm_state states[] = {
 		.name = "STARTING",
 		.number = 1,
 		.kind = SM_KIND_BUSY,
-		.recover = 3,
+		.recover = -1,
 		.deadline = 0,
 		.cells = cells_STARTING,
 	},
@@ -402,7 +416,7 @@ static const struct sm_state states[] = {
 		.name = "RUNNING",
 		.number = 2,
 		.kind = SM_KIND_BUSY,
-		.recover = 3,
+		.recover = -1,
 		.deadline = 0,
 		.cells = cells_RUNNING,
 	},
@@ -410,7 +424,7 @@ static const struct sm_state states[] = {
 		.name = "KILLING",
 		.number = 3,
 		.kind = SM_KIND_BUSY,
-		.recover = 3,
+		.recover = -1,
 		.deadline = -1,
 		.within_ms = 10000,
 		.cells = cells_KILLING,
@@ -419,7 +433,7 @@ static const struct sm_state states[] = {
 		.name = "DRAINING",
 		.number = 4,
 		.kind = SM_KIND_BUSY,
-		.recover = 2,
+		.recover = -1,
 		.deadline = -1,
 		.unbounded = "the effect ends after the drain time",
 		.cells = cells_DRAINING,
@@ -434,35 +448,41 @@ static const struct sm_state states[] = {
 	},
 };
 
+static const struct sm_trait traits[] = {
+	{ .name = "draining", .is = exe_is_draining },
+};
+
 static const char *parent_id(const void *row)
 {
 	const Crisp__State__Exec *r = row;
 
-	return r->container_id;
+	return r->sandbox_id;
 }
 
 const struct sm_machine exe_machine = {
 	.name = "exec",
 	.prefix = "exe",
 	.version = 1,
-	.boot_scoped = true,
-	.unstored = false,
+	.boot_scoped = false,
+	.unstored = true,
 	.n_states = 6,
-	.n_events = 7,
+	.n_events = 8,
 	.n_effects = 4,
-	.n_rows = 13,
+	.n_rows = 14,
 	.n_guards = 0,
-	.n_steps = 5,
+	.n_steps = 4,
 	.n_deadlines = 1,
 	.n_invariants = 0,
 	.initial = EXE_STATE_NONE,
-	.clock = 6,
+	.clock = 7,
 	.states = states,
 	.events = events,
 	.effects = effects,
 	.rows = rows,
-	.parent = "container",
+	.parent = "sandbox",
 	.parent_id = parent_id,
+	.n_traits = 1,
+	.traits = traits,
 	.steps = steps,
 	.step_names = step_names,
 	.deadlines = deadlines,

@@ -19,6 +19,7 @@ enum exe_state {
 
 enum exe_event {
 	EXE_EVENT_EXEC = 0, /* rpc */
+	EXE_EVENT_FOUND, /* shim */
 	EXE_EVENT_STARTED, /* done */
 	EXE_EVENT_START_FAILED, /* done */
 	EXE_EVENT_DRAINED, /* done */
@@ -27,16 +28,14 @@ enum exe_event {
 	EXE_EVENT_OVERDUE, /* clock */
 };
 
+static inline bool exe_is_draining(uint16_t state)
+{
+	return state == EXE_STATE_DRAINING;
+}
+
 /* What events carry; its owner says how it is freed. */
-struct payload_init;
-void payload_init_free(void *init);
 struct payload_exit;
 void payload_exit_free(void *exit);
-
-static inline struct sm_event *exe_event_started(struct payload_init *init)
-{
-	return sm_event_carry(EXE_EVENT_STARTED, init, payload_init_free);
-}
 
 static inline struct sm_event *exe_event_exited(struct payload_exit *exit)
 {
@@ -46,7 +45,6 @@ static inline struct sm_event *exe_event_exited(struct payload_exit *exit)
 extern const struct sm_machine exe_machine;
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
-void exe_step_note_pid(Crisp__State__Exec *draft, const struct sm_event *ev, const struct payload_init *init);
 void exe_step_note_exit(Crisp__State__Exec *draft, const struct sm_event *ev, const struct payload_exit *exit);
 void exe_step_note_exit_unknown(Crisp__State__Exec *draft, const struct sm_event *ev);
 void exe_step_note_timeout(Crisp__State__Exec *draft, const struct sm_event *ev);

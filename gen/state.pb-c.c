@@ -1745,7 +1745,7 @@ const ProtobufCMessageDescriptor crisp__state__container__descriptor =
   (ProtobufCMessageInit) crisp__state__container__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__exec__field_descriptors[9] =
+static const ProtobufCFieldDescriptor crisp__state__exec__field_descriptors[11] =
 {
   {
     "container_id",
@@ -1855,6 +1855,30 @@ static const ProtobufCFieldDescriptor crisp__state__exec__field_descriptors[9] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "sandbox_id",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Exec, sandbox_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stored",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Exec, stored),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__exec__field_indices_by_name[] = {
   1,   /* field[1] = cmd */
@@ -1864,13 +1888,15 @@ static const unsigned crisp__state__exec__field_indices_by_name[] = {
   8,   /* field[8] = failure */
   3,   /* field[3] = kill_at_ns */
   4,   /* field[4] = pid */
+  9,   /* field[9] = sandbox_id */
   2,   /* field[2] = started_ns */
+  10,   /* field[10] = stored */
   7,   /* field[7] = timed_out */
 };
 static const ProtobufCIntRange crisp__state__exec__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor crisp__state__exec__descriptor =
 {
@@ -1880,7 +1906,7 @@ const ProtobufCMessageDescriptor crisp__state__exec__descriptor =
   "Crisp__State__Exec",
   "crisp.state",
   sizeof(Crisp__State__Exec),
-  9,
+  11,
   crisp__state__exec__field_descriptors,
   crisp__state__exec__field_indices_by_name,
   1,  crisp__state__exec__number_ranges,

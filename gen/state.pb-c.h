@@ -321,6 +321,9 @@ struct  Crisp__State__Container
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0, {0,NULL}, NULL, (char *)protobuf_c_empty_string, NULL, 0,NULL, (char *)protobuf_c_empty_string }
 
 
+/*
+ * In memory only.  Older builds stored it.
+ */
 struct  Crisp__State__Exec
 {
   ProtobufCMessage base;
@@ -337,10 +340,15 @@ struct  Crisp__State__Exec
   protobuf_c_boolean exit_known;
   protobuf_c_boolean timed_out;
   Crisp__State__Failure *failure;
+  char *sandbox_id;
+  /*
+   * by an older build: the row is deleted with the object
+   */
+  protobuf_c_boolean stored;
 };
 #define CRISP__STATE__EXEC__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__exec__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, NULL }
+    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, NULL, (char *)protobuf_c_empty_string, 0 }
 
 
 /*

@@ -458,7 +458,9 @@ static int start_objects(struct daemon *d, struct err *e)
 		podevents_start();
 	if (r == 0 && rescue_list_remains(e) < 0)
 		return err_wrap(e, "look for what has no row");
-	return r == 0 ? world_recover(e) : r;
+	if (r == 0)
+		r = world_recover(e);
+	return r == 0 ? exec_end_stored(e) : r;
 }
 
 static void stop_objects(struct daemon *d)

@@ -139,25 +139,14 @@ int rpc_new_exec_sync(const Runtime__V1__ExecSyncRequest *req, struct object **r
 void rpc_answer_exec_sync(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
 {
 	Runtime__V1__ExecSyncResponse resp = RUNTIME__V1__EXEC_SYNC_RESPONSE__INIT;
-	const Crisp__State__Exec *row = obj ? obj->row : NULL;
 	struct err failed = ERR_NULL;
 
-	if (!e && !row)
+	if (!e && !obj)
 		err_set(&failed, ERR_ABORTED, "the exec session is gone");
-	else if (!e && row->timed_out)
-		err_set(&failed, ERR_DEADLINE, "command %s timed out and was killed",
-			row->n_cmd ? row->cmd[0] : "");
-	else if (!e && row->failure)
-		row_failure_err(row->failure, &failed);
-	else if (!e && !row->exit_known)
-		err_set(&failed, ERR_UNKNOWN, "the command's exit code was lost with its shim");
-	if (e || failed.code) {
+	if (e || failed.code || exec_result(obj, &resp, &failed) < 0)
 		rpc_fail(rpc, e ? e : &failed);
-		return;
-	}
-	exec_output(obj, &resp.stdout, &resp.stderr);
-	resp.exit_code = row->exit_code;
-	rpc_reply(rpc, &resp.base);
+	else
+		rpc_reply(rpc, &resp.base);
 }
 
 /* --- direct --- */

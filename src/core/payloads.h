@@ -40,8 +40,7 @@ struct payload_bundle {
 	bool may_trace;
 };
 
-/* container: created, started, adopted; exec: started; sandbox: connected, init_started; shim:
- * knows */
+/* container: created, started, adopted; sandbox: connected, init_started; shim: knows */
 struct payload_init {
 	int32_t pid;
 	uint64_t ticks;

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/words.h"
+#include "base/str.h"
 #include "core/jobs.h"
 #include "core/payloads.h"
 #include "core/records.h"
@@ -29,6 +29,9 @@
 /* Both streams and their framing fit one message of the client's limit. */
 #define OUTPUT_MAX (LIMIT_EXEC_OUTPUT - 1024)
 #define OUTPUT_SURE (64 * 1024) /* kept regardless of other sessions' output */
+/* Begins the shim's names of these sessions; those of streams are bare ids. */
+#define SYNC_MARK "sync-"
+#define STORED_PREFIX "exec/" /* of the rows of builds that stored sessions */
 
 struct stream {
 	struct loop_io io;
@@ -42,7 +45,7 @@ struct exec_session {
 	struct object *o;
 	struct stream streams[2]; /* stdout, stderr */
 	struct loop_timer drain;
-	bool draining, cut; /* cut: output was dropped to bound the daemon's memory */
+	bool cut; /* output was dropped to bound the daemon's memory */
 };
 
 static size_t output_held; /* output of all sessions in bytes */
@@ -56,9 +59,8 @@ static const Crisp__State__Exec *row_of(const struct object *o)
 
 static void drained(struct exec_session *s)
 {
-	if (!s->draining)
+	if (!exe_is_draining(s->o->sm->state))
 		return;
-	s->draining = false;
 	loop_timer_stop(world.loop, &s->drain);
 	effect_report(s->o, s->o->sm->effect_gen, sm_event_new(EXE_EVENT_DRAINED));
 }
@@ -127,31 +129,36 @@ static int stream_open(struct exec_session *s, struct stream *st, int *fd, struc
 	return r;
 }
 
-void exec_output(const struct sm_object *sm, ProtobufCBinaryData *ret_stdout,
-		 ProtobufCBinaryData *ret_stderr)
+static ProtobufCBinaryData output(const struct stream *st)
+{
+	return (ProtobufCBinaryData){ st->data.len, (uint8_t *)st->data.data };
+}
+
+int exec_result(const struct sm_object *sm, Runtime__V1__ExecSyncResponse *ret, struct err *e)
 {
 	const struct exec_session *s = object_of(sm)->own;
+	const Crisp__State__Exec *row = row_of(s->o);
 
-	*ret_stdout =
-		(ProtobufCBinaryData){ s->streams[0].data.len, (uint8_t *)s->streams[0].data.data };
-	*ret_stderr =
-		(ProtobufCBinaryData){ s->streams[1].data.len, (uint8_t *)s->streams[1].data.data };
+	if (row->timed_out)
+		return err_set(e, ERR_DEADLINE, "command %s timed out and was killed",
+			       s->start.cmd[0]);
+	if (row->failure)
+		return row_failure_err(row->failure, e);
+	if (!row->exit_known)
+		return err_set(e, ERR_UNKNOWN, "the command's exit code was lost with its shim");
+	ret->stdout = output(&s->streams[0]);
+	ret->stderr = output(&s->streams[1]);
+	ret->exit_code = row->exit_code;
+	return 0;
 }
 
 /* --- start --- */
 
 static void started(struct object *o, uint64_t gen, struct shim_answer *ans, const struct err *err)
 {
-	struct payload_init *f;
-
-	if (err) {
-		effect_report(o, gen, sm_event_failed(EXE_EVENT_START_FAILED, err));
-		return;
-	}
-	f = xcalloc(1, sizeof(struct payload_init));
-	f->pid = (int32_t)ans->status.pid;
-	f->ticks = ans->status.start_ticks;
-	effect_report(o, gen, exe_event_started(f));
+	(void)ans;
+	effect_report(o, gen,
+		      sm_event_failed(err ? EXE_EVENT_START_FAILED : EXE_EVENT_STARTED, err));
 }
 
 static int opened(struct object *o, struct stream_fds *ours, struct err *e)
@@ -166,9 +173,7 @@ static const struct exec_start_ops start_ops = { .opened = opened, .started = st
 
 void exe_effect_spawn(struct sm_object *sm)
 {
-	struct object *o = object_of(sm);
-
-	exec_start_run(o, row_of(o)->cmd, row_of(o)->n_cmd);
+	exec_start_run(object_of(sm));
 }
 
 void exe_effect_watch(struct sm_object *sm)
@@ -183,20 +188,38 @@ static void report_lost(struct object *o, uint64_t gen)
 	effect_report(o, gen, sm_event_new(EXE_EVENT_LOST));
 }
 
+static void ended(struct object *o, uint64_t gen, const struct shim_status *st)
+{
+	struct payload_exit *f;
+
+	if (st->state != SHIM_ENDED)
+		return;
+	if (st->exit_unknown) {
+		report_lost(o, gen);
+		return;
+	}
+	f = xcalloc(1, sizeof(*f));
+	f->code = st->exit_code;
+	f->exited_ns = st->exited_ns;
+	effect_report(o, gen, exe_event_exited(f));
+}
+
 static void killed(struct object *o, uint64_t gen, struct shim_answer *ans, const struct err *err)
 {
-	(void)ans;
-	/* On success the shim reports the end.  An error: the shim does not know the session. */
+	/* An error: the shim does not know the session. */
 	if (err)
 		report_lost(o, gen);
+	else
+		ended(o, gen, &ans->status);
 }
 
 static void kill_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	_cleanup_free_ char *cgroup = exec_cgroup_find(row_of(o)->container_id, o->sm->id);
+	const struct exec_start *x = o->own;
+	_cleanup_free_ char *cgroup = exec_start_cgroup(x);
 	const struct shim_request req = {
 		.type = SHIM_EXEC_KILL,
-		.session = o->sm->id,
+		.session = x->session,
 		.cgroup = cgroup,
 	};
 
@@ -209,7 +232,7 @@ static void kill_with(struct object *o, uint64_t gen, struct pod *p, struct shim
 void exe_effect_kill(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
-	struct pod *p = pod_of_container(row_of(o)->container_id);
+	struct pod *p = pod_find(row_of(o)->sandbox_id);
 
 	if (p)
 		pod_when_settled(p, o, kill_with);
@@ -227,34 +250,109 @@ void exe_effect_drain(struct sm_object *sm)
 {
 	struct exec_session *s = object_of(sm)->own;
 
-	s->draining = true;
 	if (!s->streams[0].open && !s->streams[1].open)
 		drained(s);
 	else
 		loop_timer_set(world.loop, &s->drain, clock_monotonic_ns() + DRAIN_NS, drain_over);
 }
 
-void exec_shim_says(struct object *o, const struct shim_status *st)
-{
-	struct payload_exit *f;
-
-	if (st->state != SHIM_ENDED)
-		return;
-	if (st->exit_unknown) {
-		report_lost(o, o->sm->effect_gen);
-		return;
-	}
-	f = xcalloc(1, sizeof(*f));
-	f->code = st->exit_code;
-	f->exited_ns = st->exited_ns;
-	effect_report(o, o->sm->effect_gen, exe_event_exited(f));
-}
-
 void exec_pod_lost(const struct object *sandbox)
 {
-	for (struct object *c = NULL; (c = world_child(sandbox, KIND_CONTAINER, c));)
-		for (struct object *o = NULL; (o = world_child(c, KIND_EXEC, o));)
-			report_lost(o, o->sm->effect_gen);
+	for (struct object *o = NULL; (o = world_child(sandbox, KIND_EXEC, o));)
+		report_lost(o, o->sm->effect_gen);
+}
+
+/* --- sessions of earlier daemons --- */
+
+static const char *sandbox_of(const struct object *ctr)
+{
+	return ((const Crisp__State__Container *)ctr->sm->row)->sandbox_id;
+}
+
+static Crisp__State__Exec *row_new(const char *sandbox_id, const char *container_id)
+{
+	Crisp__State__Exec *row = xmalloc(sizeof(*row));
+
+	crisp__state__exec__init(row);
+	row_set_str(&row->sandbox_id, sandbox_id);
+	row_set_str(&row->container_id, container_id);
+	return row;
+}
+
+bool exec_shim_says(const struct object *sandbox, const struct shim_status *st)
+{
+	bool marked = str_starts(st->session, SYNC_MARK);
+	const char *id = st->session + (marked ? strlen(SYNC_MARK) : 0);
+	struct object *o = world_find(KIND_EXEC, id);
+
+	if (o) {
+		ended(o, o->sm->effect_gen, st);
+		return true;
+	}
+	if (!marked || st->state == SHIM_ENDED || !id_is_valid(id))
+		return false;
+	log_info("kill an exec session of an earlier daemon", "exe=%.13s ctr=%.13s", id, st->id);
+	o = world_new(KIND_EXEC, id, row_new(sandbox->sm->id, st->id), NULL);
+	sm_dispatch(o->sm, sm_event_new(EXE_EVENT_FOUND));
+	return true;
+}
+
+static void row_delete(const char *id)
+{
+	_cleanup_free_ char *key = xasprintf(STORED_PREFIX "%s", id);
+	struct err e = ERR_NULL;
+	struct store_txn t;
+
+	store_begin(world.store, &t);
+	store_del(&t, STORE_ENV_BOOT, key);
+	if (store_commit(&t, &e) < 0)
+		log_err(LOG_LEVEL_WARN, "delete the row of an exec session", &e);
+}
+
+/* The container of a stored row; NULL: it was removed, or the row cannot be read. */
+static const struct object *container_of_row(const struct store_row *row)
+{
+	Crisp__State__Envelope *env =
+		row->damaged ? NULL : crisp__state__envelope__unpack(NULL, row->size, row->payload);
+	Crisp__State__Exec *exec =
+		env ? crisp__state__exec__unpack(NULL, env->row.len, env->row.data) : NULL;
+	const struct object *o = exec ? world_find(KIND_CONTAINER, exec->container_id) : NULL;
+
+	if (exec)
+		crisp__state__exec__free_unpacked(exec, NULL);
+	if (env)
+		crisp__state__envelope__free_unpacked(env, NULL);
+	return o;
+}
+
+/* Make an object that kills the session; the row is deleted with the object, so that a daemon
+ * killed meanwhile finds it again.  Without its container the process is dead, too. */
+static int end_stored(void *arg, const struct store_row *row)
+{
+	const struct object *ctr = container_of_row(row);
+	const char *id = row->key + strlen(STORED_PREFIX);
+	Crisp__State__Exec *exec;
+	struct object *o;
+
+	(void)arg;
+	if (!id_is_valid(id))
+		return 0;
+	exec = row_new(ctr ? sandbox_of(ctr) : "", ctr ? ctr->sm->id : "");
+	exec->stored = true;
+	o = world_new(KIND_EXEC, id, exec, NULL);
+	sm_dispatch(o->sm, sm_event_new(EXE_EVENT_FOUND));
+	return 0;
+}
+
+int exec_end_stored(struct err *e)
+{
+	struct store_read read;
+	int r;
+
+	store_read_begin(world.store, &read);
+	r = store_scan(&read, STORE_ENV_BOOT, STORED_PREFIX, end_stored, NULL, e);
+	store_read_end(&read);
+	return r;
 }
 
 /* --- calls and life --- */
@@ -264,46 +362,37 @@ int exec_for(const Runtime__V1__ExecSyncRequest *req, struct object **ret, struc
 	Crisp__State__Exec *row;
 	struct object *ctr;
 	char id[ID_LEN + 1];
-	size_t words = 0;
-	int r = world_lookup(KIND_CONTAINER, req->container_id, &ctr, e);
+	int r = exec_start_find(req->container_id, req->cmd, req->n_cmd, &ctr, e);
 
-	if (r == 0)
-		r = words_check("cmd", req->cmd, req->n_cmd, &words, e);
 	if (r < 0)
 		return r;
-	if (!ctr_is_running(ctr->sm->state))
-		return err_set(e, ERR_PRECONDITION, "container %s is not running",
-			       req->container_id);
-	row = xmalloc(sizeof(*row));
-	crisp__state__exec__init(row);
-	row_set_str(&row->container_id, ctr->sm->id);
-	row->n_cmd = req->n_cmd;
-	row->cmd = xcalloc(req->n_cmd, sizeof(char *));
-	for (size_t i = 0; i < req->n_cmd; i++)
-		row->cmd[i] = xstrdup(req->cmd[i]);
+	row = row_new(sandbox_of(ctr), ctr->sm->id);
 	row->started_ns = clock_realtime_ns();
 	if (req->timeout > 0)
 		row->kill_at_ns =
 			row->started_ns + MIN(req->timeout, INT64_C(3155760000)) * NSEC_PER_SEC;
 	id_new(id);
 	*ret = world_new(KIND_EXEC, id, row, NULL);
+	exec_start_set_cmd((*ret)->own, req->cmd, req->n_cmd);
 	return 0;
 }
 
 static void exec_born(struct object *o)
 {
+	_cleanup_free_ char *session =
+		xasprintf("%s%s", row_of(o)->stored ? "" : SYNC_MARK, o->sm->id);
 	struct exec_session *s = xcalloc(1, sizeof(*s));
 
 	s->o = o;
-	exec_start_init(&s->start, &start_ops, row_of(o)->container_id, o->sm->id);
+	exec_start_init(&s->start, &start_ops, row_of(o)->container_id, session);
 	o->own = s;
 }
 
 static void exec_gone(struct object *o)
 {
-	const struct shim_request req = { .type = SHIM_FORGET, .session = o->sm->id };
 	struct exec_session *s = o->own;
-	struct pod *p = pod_of_container(row_of(o)->container_id);
+	const struct shim_request req = { .type = SHIM_FORGET, .session = s->start.session };
+	struct pod *p = pod_find(row_of(o)->sandbox_id);
 	struct err e = ERR_NULL;
 
 	loop_timer_stop(world.loop, &s->drain);
@@ -314,6 +403,8 @@ static void exec_gone(struct object *o)
 	}
 	if (p && p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
 		log_err(LOG_LEVEL_DEBUG, "forget an exec session", &e);
+	if (row_of(o)->stored && sm_state(o->sm)->kind == SM_KIND_FINAL)
+		row_delete(o->sm->id);
 	exec_start_done(&s->start);
 	free(s);
 }

@@ -5,13 +5,6 @@
 #include "core/records.h"
 #include "gen/sm_exec.h"
 
-void exe_step_note_pid(Crisp__State__Exec *draft, const struct sm_event *ev,
-		       const struct payload_init *init)
-{
-	(void)ev;
-	draft->pid = init->pid;
-}
-
 void exe_step_note_exit(Crisp__State__Exec *draft, const struct sm_event *ev,
 			const struct payload_exit *exit)
 {

@@ -13,8 +13,10 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/limits.h"
+#include "base/words.h"
 #include "core/jobs.h"
 #include "core/paths.h"
+#include "gen/sm_container.h"
 #include "oci/exec_process.h"
 #include "oci/features.h"
 #include "os/cgroup.h"
@@ -78,9 +80,9 @@ static enum oci_exec_cgroup exec_cgroup_of(const char *runtime_path)
 /* On v1 use one hierarchy only, enough to find the processes: in the others they stay in and count
  * to the container's cgroup.  On v2 a cgroup without controllers does the same.
  * *ret_option: the value of the runtime's --cgroup, malloc'ed; ret_option may be NULL. */
-static char *find_cgroup(const char *container_id, const char *session, char **ret_option)
+static char *find_cgroup(const struct exec_start *x, char **ret_option)
 {
-	struct object *o = world_find(KIND_CONTAINER, container_id);
+	struct object *o = world_find(KIND_CONTAINER, x->container_id);
 	const Crisp__State__Container *row = o ? o->sm->row : NULL;
 	enum oci_exec_cgroup can = row ? exec_cgroup_of(row->runtime_path) : OCI_EXEC_CGROUP_NONE;
 	bool v2 = cgroups_layout(world.cgroups) == CGROUP_LAYOUT_V2;
@@ -92,13 +94,50 @@ static char *find_cgroup(const char *container_id, const char *session, char **r
 	    cgroup_controller_dir(world.cgroups, "pids", cgroup, &dir, &ignored) != 0)
 		return NULL;
 	if (ret_option)
-		*ret_option = xasprintf("%scrisp-exec-%s", v2 ? "" : "pids:", session);
-	return xasprintf("%s/crisp-exec-%s", dir, session);
+		*ret_option = xasprintf("%scrisp-exec-%s", v2 ? "" : "pids:", x->session);
+	return xasprintf("%s/crisp-exec-%s", dir, x->session);
 }
 
-char *exec_cgroup_find(const char *container_id, const char *session)
+char *exec_start_cgroup(const struct exec_start *x)
 {
-	return find_cgroup(container_id, session, NULL);
+	return find_cgroup(x, NULL);
+}
+
+/* --- the command --- */
+
+int exec_start_find(const char *container_id, char *const *cmd, size_t n, struct object **ret,
+		    struct err *e)
+{
+	size_t words = 0;
+	int r = words_check("cmd", cmd, n, &words, e);
+
+	if (r == 0)
+		r = world_lookup(KIND_CONTAINER, container_id, ret, e);
+	if (r == 0 && !ctr_is_running((*ret)->sm->state))
+		r = err_set(e, ERR_PRECONDITION, "container %s is not running", container_id);
+	return r;
+}
+
+static char **words_copy(char *const *words, size_t n)
+{
+	char **copy = xcalloc(n + 1, sizeof(char *));
+
+	for (size_t i = 0; i < n; i++)
+		copy[i] = xstrdup(words[i]);
+	return copy;
+}
+
+static void words_free(char **words)
+{
+	for (size_t i = 0; words && words[i]; i++)
+		free(words[i]);
+	free(words);
+}
+
+void exec_start_set_cmd(struct exec_start *x, char *const *cmd, size_t n)
+{
+	x->cmd = words_copy(cmd, n);
+	x->n_cmd = n;
 }
 
 /* --- start --- */
@@ -119,9 +158,7 @@ static void start_job_free(struct job *j)
 {
 	struct start_job *s = start_job(j);
 
-	for (size_t i = 0; s->cmd && s->cmd[i]; i++)
-		free(s->cmd[i]);
-	free(s->cmd);
+	words_free(s->cmd);
 	free(s->config_path);
 	free(s->process_path);
 	free(s);
@@ -183,10 +220,10 @@ static void start_with(struct object *o, uint64_t gen, struct pod *p, struct shi
 	/* Without a terminal always open both outputs: the process has them, read or not. */
 	const bool want[3] = { !x->tty && x->in, !x->tty, !x->tty };
 	_cleanup_free_ char *option = NULL;
-	_cleanup_free_ char *cgroup = find_cgroup(x->container_id, o->sm->id, &option);
+	_cleanup_free_ char *cgroup = find_cgroup(x, &option);
 	struct shim_request req = {
 		.type = SHIM_EXEC,
-		.session = o->sm->id,
+		.session = x->session,
 		.id = x->container_id,
 		.process_path = x->process_path,
 		.cgroup = cgroup,
@@ -228,10 +265,11 @@ void exec_start_init(struct exec_start *x, const struct exec_start_ops *ops,
 
 	x->ops = ops;
 	memcpy(x->container_id, container_id, MIN(strlen(container_id), (size_t)ID_LEN));
+	x->session = xstrdup(session);
 	x->process_path = xasprintf("%s/exec-%s.json", run, session);
 }
 
-void exec_start_run(struct object *o, char *const *cmd, size_t n)
+void exec_start_run(struct object *o)
 {
 	const struct exec_start *x = o->own;
 	_cleanup_free_ char *run = path_container_run(world.conf, x->container_id);
@@ -241,9 +279,7 @@ void exec_start_run(struct object *o, char *const *cmd, size_t n)
 	s->config_path = xasprintf("%s/config.json", run);
 	s->process_path = xstrdup(x->process_path);
 	s->tty = x->tty;
-	s->cmd = xcalloc(n + 1, sizeof(char *));
-	for (size_t i = 0; i < n; i++)
-		s->cmd[i] = xstrdup(cmd[i]);
+	s->cmd = words_copy(x->cmd, x->n_cmd);
 	job_start(&s->base);
 }
 
@@ -253,4 +289,6 @@ void exec_start_done(struct exec_start *x)
 	if (x->process_path)
 		unlink(x->process_path);
 	free(x->process_path);
+	free(x->session);
+	words_free(x->cmd);
 }

@@ -289,19 +289,19 @@ static void on_container(void *arg, const struct shim_status *st, int *fd)
 		container_shim_says(o, st);
 }
 
-/* A process can outlive its session.  Without a session, or with a stream, no caller reads the exit
- * status again: let the shim drop it. */
+/* A process of Exec can outlive its session.  Without a session, or with a stream, no caller reads
+ * the exit status again: let the shim drop it. */
 static void on_exec(void *arg, const struct shim_status *st)
 {
 	struct pod *p = arg;
-	struct object *o = world_find(KIND_EXEC, st->session);
-	struct object *stream = o ? NULL : world_find(KIND_STREAM, st->session);
+	struct object *stream;
 
-	if (o)
-		exec_shim_says(o, st);
-	else if (stream)
+	if (exec_shim_says(p->o, st))
+		return;
+	stream = world_find(KIND_STREAM, st->session);
+	if (stream)
 		stream_shim_says(stream, st);
-	if (!o && st->state == SHIM_ENDED)
+	if (st->state == SHIM_ENDED)
 		tell_forget(p, NULL, st->session);
 }
 

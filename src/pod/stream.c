@@ -15,7 +15,6 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "base/words.h"
 #include "core/jobs.h"
 #include "core/payloads.h"
 #include "core/records.h"
@@ -39,8 +38,6 @@ struct stream_session {
 	uint64_t connection; /* of the client; 0: it has not come, or has gone */
 	struct stream_ask ask;
 	struct stream_fds fds; /* the daemon's ends, until passed to the streaming server */
-	char **cmd;
-	size_t n_cmd;
 	char *url; /* until freed: the answer to the call */
 };
 
@@ -86,8 +83,8 @@ static size_t session_size(const struct stream_session *s)
 {
 	size_t size = sizeof(*s);
 
-	for (size_t i = 0; i < s->n_cmd; i++)
-		size += strlen(s->cmd[i]) + 1 + sizeof(char *);
+	for (size_t i = 0; i < s->start.n_cmd; i++)
+		size += strlen(s->start.cmd[i]) + 1 + sizeof(char *);
 	return size;
 }
 
@@ -117,9 +114,6 @@ static void session_free(struct stream_session *s)
 	list_remove(&s->node);
 	stream_fds_close(&s->fds);
 	exec_start_done(&s->start);
-	for (size_t i = 0; i < s->n_cmd; i++)
-		free(s->cmd[i]);
-	free(s->cmd);
 	free(s->url);
 	free(s);
 	trim(size);
@@ -196,28 +190,14 @@ static const Crisp__State__Container *container_row(const struct object *o)
 	return o->sm->row;
 }
 
-static int find_running(const char *id, struct object **ret, struct err *e)
-{
-	int r = world_lookup(KIND_CONTAINER, id, ret, e);
-
-	if (r == 0 && !ctr_is_running((*ret)->sm->state))
-		r = err_set(e, ERR_PRECONDITION, "container %s is not running", id);
-	return r;
-}
-
 int stream_for_exec(const Runtime__V1__ExecRequest *req, struct object **ret, struct err *e)
 {
 	struct object *o = NULL;
 	struct stream_session *s;
-	size_t words = 0;
 	int r = check_streams(req->stdin, req->stdout, req->stderr, req->tty, e);
 
-	if (r == 0 && !req->n_cmd)
-		r = err_set(e, ERR_INVALID, "cmd must not be empty");
 	if (r == 0)
-		r = words_check("cmd", req->cmd, req->n_cmd, &words, e);
-	if (r == 0)
-		r = find_running(req->container_id, &o, e);
+		r = exec_start_find(req->container_id, req->cmd, req->n_cmd, &o, e);
 	if (r < 0)
 		return r;
 	s = session_new(STREAM_KIND_EXEC);
@@ -225,10 +205,7 @@ int stream_for_exec(const Runtime__V1__ExecRequest *req, struct object **ret, st
 	s->ask.in = req->stdin;
 	s->ask.out = req->stdout;
 	s->ask.err = req->stderr;
-	s->n_cmd = req->n_cmd;
-	s->cmd = xcalloc(req->n_cmd, sizeof(char *));
-	for (size_t i = 0; i < req->n_cmd; i++)
-		s->cmd[i] = xstrdup(req->cmd[i]);
+	exec_start_set_cmd(&s->start, req->cmd, req->n_cmd);
 	return session_offer(s, container_row(o)->sandbox_id, o->sm->id, ret, e);
 }
 
@@ -241,7 +218,7 @@ int stream_for_attach(const Runtime__V1__AttachRequest *req, struct object **ret
 	int r = check_streams(req->stdin, req->stdout, req->stderr, req->tty, e);
 
 	if (r == 0)
-		r = find_running(req->container_id, &o, e);
+		r = exec_start_find(req->container_id, NULL, 0, &o, e);
 	if (r < 0)
 		return r;
 	config = container_config(container_row(o));
@@ -358,14 +335,14 @@ void stm_effect_start(struct sm_object *sm)
 	struct stream_session *s = o->own;
 	struct pod *p = pod_find(row_of(o)->sandbox_id);
 	struct err e = ERR_NULL;
-	int r = find_running(row_of(o)->container_id, &container, &e);
+	int r = exec_start_find(row_of(o)->container_id, NULL, 0, &container, &e);
 
 	if (r == 0 && !p)
 		r = err_set(&e, ERR_NOT_FOUND, "the pod is gone");
 	if (r < 0)
 		exec_start_fail(o, sm->effect_gen, &e);
 	else if (s->ask.kind == STREAM_KIND_EXEC)
-		exec_start_run(o, s->cmd, s->n_cmd);
+		exec_start_run(o);
 	else
 		pod_when_settled(p, o, attach_with);
 }

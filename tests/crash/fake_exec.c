@@ -1,6 +1,8 @@
 /*
  * fake_exec.c - the exec machine killed at each point of each row: its process is spawned at most
- * once.
+ * once, and ends with its session or in the next life of the daemon.
+ *
+ * The shim has the session until FORGET.  Nothing else of it outlives the daemon.
  */
 #include "sweep.h"
 
@@ -62,8 +64,6 @@ static struct sm_event *evidence(const struct world *w)
 
 static void act_spawn(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
-	struct payload_init *f;
-
 	(void)obj;
 	if (sim_fault(sim, FAULT_SPAWN_FAILS)) {
 		sim_done(sim, job, sim_failed(EXE_EVENT_START_FAILED, "no such file"));
@@ -79,9 +79,7 @@ static void act_spawn(struct sim *sim, struct sm_object *obj, const struct job *
 	}
 	if (sim_fault(sim, FAULT_SPAWN_HANGS))
 		return;
-	f = xcalloc(1, sizeof(struct payload_init));
-	f->pid = 300;
-	sim_done(sim, job, exe_event_started(f));
+	sim_done(sim, job, sm_event_new(EXE_EVENT_STARTED));
 }
 
 static void act_watch(struct sim *sim, struct sm_object *obj, const struct job *job)
@@ -117,6 +115,16 @@ static const struct act acts[] = {
 	{ "exec", "kill", act_kill },
 };
 
+static Crisp__State__Exec *row_new(void)
+{
+	Crisp__State__Exec *row = xmalloc(sizeof(*row));
+
+	crisp__state__exec__init(row);
+	row->sandbox_id = xstrdup(ID);
+	row->container_id = xstrdup(ID);
+	return row;
+}
+
 static struct sm_object *target(struct sim *sim, const struct step *step, bool *ret_ok)
 {
 	struct sm_object *obj = sim_object(sim, &exe_machine);
@@ -128,10 +136,18 @@ static struct sm_object *target(struct sim *sim, const struct step *step, bool *
 		return obj;
 	/* Another session under the same id never is; in the sweep it is a new story. */
 	sim->w->exe = (struct world_exec){ .n_spawns = 0 };
-	row = xmalloc(sizeof(*row));
-	crisp__state__exec__init(row);
+	row = row_new();
 	row->kill_at_ns = sim->w->now_ns + 5 * NSEC_PER_SEC;
 	return sim_object_new(sim, &exe_machine, ID, row);
+}
+
+/* The shim lists a session that an earlier daemon left. */
+static void born(struct sim *sim)
+{
+	if (!sim->w->exe.proc)
+		return;
+	sim_object_new(sim, &exe_machine, ID, row_new());
+	sim_tell(sim, &exe_machine, sm_event_new(EXE_EVENT_FOUND));
 }
 
 /* An OK carries an exit code that is known and true. */
@@ -203,6 +219,7 @@ const struct fake fake_exec = {
 	.n_acts = ARRAY_LEN(acts),
 	.once = true,
 	.clean_up = -1,
+	.born = born,
 	.target = target,
 	.kept = kept,
 	.explained = explained,

@@ -153,7 +153,11 @@ SUITE=sandbox plant "a container lives on when its pod ends" container sweep "wo
 plant "a pod tells what no container hears" sandbox smc "no child of machine sandbox has an event" \
 	"$(in_state READY 's/tell children pod_ends/tell children pod_end/')"
 plant "a command is run again after a restart" exec sweep "run twice" \
-	"$(in_state STARTING 's/recover kill/recover spawn/')"
+	"$(in_state NONE 's/found -> KILLING  : kill/found -> STARTING : spawn/')"
+plant "a command that a dead daemon ran is only watched" exec sweep "work without an end" \
+	"$(in_state NONE 's/found -> KILLING  : kill/found -> RUNNING : watch/')"
+plant "a command that an end overtakes is waited for" exec sweep "the client is told that it failed" \
+	"$(in_state STARTING 's/exited       -> DRAINING : note_exit, drain/exited stay : note_exit/')"
 
 plant "a silent shim is waited for" shim sweep "work without an end" \
 	"$(in_state AWAITED 's/within 12s/unbounded "it will answer"/; /overdue/d')

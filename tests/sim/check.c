@@ -16,10 +16,10 @@
 #include "base/str.h"
 #include "core/objects.h"
 #include "gen/sm_container.h"
-#include "gen/sm_exec.h"
 #include "gen/sm_image.h"
 #include "gen/sm_pull.h"
 #include "gen/sm_sandbox.h"
+#include "gen/sm_shim.h"
 #include "gen/state.pb-c.h"
 #include "sim.h"
 #include "sm/machine.h"
@@ -99,8 +99,8 @@ void check_moved(void)
 
 static const struct sm_machine *machine_of(const char *key)
 {
-	static const struct sm_machine *const all[] = { &sbx_machine, &ctr_machine, &exe_machine,
-							&img_machine, &pul_machine };
+	static const struct sm_machine *const all[] = { &sbx_machine, &ctr_machine, &img_machine,
+							&pul_machine };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (str_starts(key, all[i]->name) && key[strlen(all[i]->name)] == '/')
@@ -302,11 +302,16 @@ static const char *id_in(const char *path, char out[ID_LEN + 1])
 	return NULL;
 }
 
+/* The cgroup of an exec belongs to its container. */
 static bool is_owned(const char *name)
 {
+	_cleanup_free_ char *owner = xstrdup(name);
+	char *exec = strstr(owner, "/crisp-exec-");
 	char id[ID_LEN + 1];
 
-	return !id_in(name, id) || row_of(NULL, id);
+	if (exec)
+		*exec = '\0';
+	return !id_in(owner, id) || row_of(NULL, id);
 }
 
 static void check_owners(void)
@@ -325,6 +330,24 @@ static void check_owners(void)
 				  !node->procs[node->ctrs[i].proc].alive ||
 				  is_owned(node->ctrs[i].id),
 			  "the process of container %s has no row", node->ctrs[i].id);
+}
+
+/* Once its shim has listed them, those of an earlier life too. */
+static void check_sessions(void)
+{
+	char id[ID_LEN + 1];
+
+	for (int i = 0; i < SIM_SESSIONS; i++) {
+		const struct session *s = &node->sessions[i];
+		const struct object *line = NULL;
+
+		if (s->used && s->shim >= 0 && !life_is_ended(s->state) &&
+		    id_in(node->shims[s->shim].dir, id))
+			line = world_find(KIND_SHIM, id);
+		SIM_CHECK(!line || !shm_is_up(line->sm->state) || !id_in(s->name, id) ||
+				  world_find(KIND_EXEC, id),
+			  "exec session %s runs, and the daemon does not know it", s->name);
+	}
 }
 
 static int count_fds(void)
@@ -346,6 +369,7 @@ void check_step(void)
 		check_names();
 	}
 	check_owners();
+	check_sessions();
 	if (first && !n_rows)
 		node->fds_empty = count_fds();
 	first = written = moved = false;
@@ -414,7 +438,7 @@ static const struct sm_state *line_to(const char *sandbox_id)
 
 bool check_at_rest(void)
 {
-	if (written || !store)
+	if (written || !store || map_count(world.objects[KIND_EXEC]))
 		return false;
 	for (unsigned i = 0; i < n_rows; i++) {
 		const struct sm_state *line =

@@ -61,6 +61,8 @@ plant "an answer comes before the durable commit" "before the commit" commits.c 
 	's/if (w->durable)$/if (w->durable \&\& w->obj->seq > 3)/'
 plant "a watch outlives its object" "." exec.c \
 	'/^static void exec_gone/,/^}/s/stream_close(&s->streams\[i\]);//'
+plant "a session that a dead daemon left runs on" "does not know it" exec.c \
+	'/^bool exec_shim_says/,/^}/s/!marked || st->state/marked || st->state/'
 plant "a name is not freed" "." objects.c 's/^\t*object_drop_name(o);/(void)o;/'
 plant "a call that waits for an object which goes is never answered" "calls wait\|never answered" commits.c \
 	'/^static void engine_gone/,/^}/s/caller_finish(c, NULL, NULL);/(void)c;/'

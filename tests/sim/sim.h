@@ -79,7 +79,7 @@ struct ctr {
 
 struct session {
 	bool used;
-	char name[ID_LEN + 1], ctr[ID_LEN + 1];
+	char name[SHIM_ID_MAX + 1], ctr[ID_LEN + 1];
 	enum life_state state;
 	int shim, proc;
 	int exit_code;

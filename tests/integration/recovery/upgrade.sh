@@ -56,6 +56,8 @@ BUILD_DIR=$SCRATCH/bin
 registry_start
 daemon_start
 
+NAP="sleep $((1000000000 + $$))"	# nobody else's process has this command line
+
 # --- helpers -----------------------------------------------------------------------------------------------------------
 
 SIGNALS='.mounts = [{container_path: "/signal", host_path: "'"$SCRATCH/signal"'"}]'
@@ -128,6 +130,11 @@ check "old: a container that is not started" crictl create "$OWN" "$(ctr_config 
 MADE=$OUT
 poll 20 ctr_is "$ENDED" CONTAINER_EXITED
 check_is "old: an exec" works crictl exec --sync "$READS" echo works
+# Its client is gone before the daemon ends, which would wait for the call.
+call exec --sync "$READS" $NAP >/dev/null 2>&1 &
+CALL=$!
+check "old: an exec that goes on" poll 20 eval 'pgrep -fx "$NAP"'
+kill $CALL
 identities >"$SCRATCH/identities.before" && shims >"$SCRATCH/shims.before" && seen >"$SCRATCH/seen.before" ||
 	bail "the old daemon does not tell what it runs"
 
@@ -146,6 +153,7 @@ check_is "they are the same processes" "$(cat "$SCRATCH/identities.before")" ide
 check_is "below the same shims" "$(cat "$SCRATCH/shims.before")" shims
 check "the container that ended meanwhile has ended" poll 30 ctr_is "$ENDING" CONTAINER_EXITED
 check_is "with its exit code" "41 Error" exit_text "$ENDING"
+check "the exec that went on is killed" poll 30 eval '! pgrep -fx "$NAP"'
 check "no object is in quarantine" eval '! grep -E "msg=\"?(quarantine|row)" "$SCRATCH/daemon.log"'
 
 # --- old shims, new daemon ---------------------------------------------------------------------------------------------
