@@ -88,6 +88,22 @@ function banned(code,    name)
 		report(FNR, "memset to 0: use an initialiser, (struct x){ 0 } or xcalloc")
 }
 
+# The number and the name of a machine's state: for a trait, an entry of the table or a message alone, not to
+# compare, switch or index by.
+function watch_state(code,    c)
+{
+	if (code ~ /(cmp|str_[a-z]+|strn?str|streq)[ \t]*\(.*(sm_state\([^()]*\)|states\[[^]]*\]\.?)(->)?name/)
+		report(FNR, "the name of a state is compared; declare a trait in its .sm file and ask for it")
+	c = code
+	gsub(/\(\*[a-z_]+\)/, "x", c)
+	gsub(/[a-z]+_is_[a-z_]+\([^()]*\)/, "", c)
+	gsub(/states\[[^]]*\]/, "", c)
+	gsub(/row->target [!=]= row->state/, "", c)
+	gsub(/row->state, row->target/, "", c)
+	if (c ~ /(^|[^A-Za-z0-9_])(sm|obj|row)->(state|target)([^A-Za-z0-9_]|$)/)
+		report(FNR, "the number of a state; declare a trait in its .sm file and ask for it")
+}
+
 # open() and its kin, up to the end of the statement.
 function watch_open(code)
 {
@@ -253,8 +269,8 @@ FNR == 1 {
 		watch_file()
 }
 
-# What a state means is said in its .sm file; C asks for traits.
-asks_traits && /_STATE_[A-Z]/ && $0 ~ ("(^|[^A-Za-z0-9_])(" prefixes ")_STATE_[A-Z]") {
+# What a state means is said in its .sm file; C asks for traits.  A ## makes a name, too.
+asks_traits && /_STATE_/ && $0 ~ ("(^|[^A-Za-z0-9_])(" prefixes ")_STATE_") {
 	report(FNR, "the name of a state; declare a trait in its .sm file and ask for it")
 }
 
@@ -268,6 +284,8 @@ asks_traits && /_STATE_[A-Z]/ && $0 ~ ("(^|[^A-Za-z0-9_])(" prefixes ")_STATE_[A
 	}
 	if (asks_life && code ~ ("(^|[^A-Za-z0-9_])(LIFE_STATE_[A-Z_]+|" shown ")([^A-Za-z0-9_]|$)"))
 		report(FNR, "the name of a state; move by life_move, ask life_permit or a life_is_...")
+	if (asks_traits && FILENAME !~ /^src\/sm\//)
+		watch_state(code)
 	banned(code)
 	watch_open(code)
 	watch_switch(code)

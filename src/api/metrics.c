@@ -154,8 +154,8 @@ static void add_objects(const struct conf *conf, struct buf *out)
 		size_t pos = 0;
 
 		while ((o = map_next(world.objects[k], &pos)))
-			if (o->sm->state < STATES_MAX)
-				count[o->sm->state]++;
+			if (sm_state(o->sm) - m->states < STATES_MAX)
+				count[sm_state(o->sm) - m->states]++;
 		for (unsigned s = 0; s < m->n_states && s < STATES_MAX; s++)
 			buf_printf(out, "crisp_objects{machine=\"%s\",state=\"%s\"} %u\n", m->name,
 				   m->states[s].name, count[s]);

@@ -36,6 +36,24 @@ plant src/b/same.c 1 'another file is called same.c, too (src/a/same.c): rename 
 plant src/a/alone.h 1 'declares functions without a source: src/a/alone.c' <<<'int alone(void);'
 plant src/a/states.c 2 'the name of a state; declare a trait in its .sm file and ask for it' \
 	<<<'bool lit(int s) { return s == LMP_STATE_ON; }'
+plant src/a/pasted.c 2 'the name of a state; declare a trait in its .sm file and ask for it' \
+	<<<'#define LIT(s) (LMP_STATE_##s)'
+plant src/a/number.c 2 'the number of a state; declare a trait in its .sm file and ask for it' \
+	<<<'bool lit(void) { return o->sm->state == 4; }'
+plant src/a/order.c 2 'the number of a state; declare a trait in its .sm file and ask for it' \
+	<<<'bool lit(void) { return row->target > 4; }'
+plant src/a/array.c 2 'the number of a state; declare a trait in its .sm file and ask for it' \
+	<<<'bool lit(void) { return shines[obj->state]; }'
+plant src/a/choice.c 3 'the number of a state; declare a trait in its .sm file and ask for it' <<<'void f(void)
+{ switch (o->sm->state) {
+	case 4: return;
+} }'
+plant src/a/kept.c 2 'the number of a state; declare a trait in its .sm file and ask for it' \
+	<<<'void f(void) { uint16_t s = (*ret)->sm->state; }'
+plant src/a/named.c 2 'the name of a state is compared; declare a trait in its .sm file and ask for it' \
+	<<<'bool lit(void) { return strcmp(sm_state(o->sm)->name, "ON") == 0; }'
+plant src/a/asked.c <<<'bool lit(void) { return lmp_is_lit((*ret)->sm->state) || row->target == row->state; }
+const char *name(void) { return sm->machine->states[row->state].name; }'
 plant src/a/lit_rules.c <<<'bool lit(int s) { return s == LMP_STATE_ON; }'
 plant src/shimproto/shimproto.h <<<'enum shim_state {
 	SHIM_LIT = 1, /* it shines */
