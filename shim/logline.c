@@ -71,7 +71,7 @@ void logline_feed(struct logline *l, struct logline_batch *b, const char *data, 
 void logline_end(struct logline *l, struct logline_batch *b)
 {
 	if (l->len)
-		emit(b, l->stream, 'F', l->pending, l->len, "", 0);
+		emit(b, l->stream, 'P', l->pending, l->len, "", 0);
 	l->len = 0;
 }
 

@@ -5,7 +5,7 @@
  *
  * A line longer than LOGLINE_CHUNK becomes several records tagged P, the last one F.  Bytes without
  * a newline stay in `pending` until the line is complete; at the end of the stream they become a
- * record F.  Pure: no system call, no allocation.
+ * record P, since readers add a newline to F.  Pure: no system call, no allocation.
  */
 #pragma once
 
@@ -39,7 +39,7 @@ void logline_stamp(struct logline_batch *b, int64_t realtime_ns);
 /* Add bytes of the stream, in portions of any size. */
 void logline_feed(struct logline *l, struct logline_batch *b, const char *data, size_t size);
 
-/* End the stream: pending bytes become a record. */
+/* End the stream: pending bytes become a record P. */
 void logline_end(struct logline *l, struct logline_batch *b);
 
 /* Add a record of the shim itself.  text has no newline and identifies its origin. */

@@ -138,8 +138,8 @@ static void life_and_log(void)
 	check(strstr(text_of(req.log_path), " stdout F out\n") &&
 		      strstr(text_of(req.log_path), " stderr F err\n"),
 	      "life: both streams are in the log");
-	check(wait_text(req.log_path, " stdout F unfinished\n"),
-	      "life: a line without a newline is a whole record at the end");
+	check(wait_text(req.log_path, " stdout P unfinished\n"),
+	      "life: output that ends without a newline is a part of a line in the log");
 	req = simple(SHIM_START, "life");
 	a = call(&req);
 	check(good(&a) && a.status.state == SHIM_ENDED, "life: start again is no new start");
