@@ -45,12 +45,13 @@ busybox_fetch() {
 	apt-get "${opts[@]}" update >&2 || true
 	(cd "$dir" && apt-get "${opts[@]}" --download-only source busybox >&2) ||
 		die "Debian's source package of busybox could not be fetched; do the apt sources name a Debian mirror?"
-	(cd "$dir" && dpkg-source --no-check -x busybox_*.dsc source >"$dir/unpack.log" 2>&1) ||
+	# Without Debian's patches: one has the shell drop variables whose names a shell cannot have.
+	(cd "$dir" && dpkg-source --no-check --skip-patches -x busybox_*.dsc source >"$dir/unpack.log" 2>&1) ||
 		die "busybox's source package could not be unpacked, see $dir/unpack.log"
 }
 
 busybox_build() {
-	local out=$CACHE/busybox-static-1 dir
+	local out=$CACHE/busybox-static-2 dir
 	if [ ! -x "$out/bin/busybox" ]; then
 		say "compiling busybox"
 		dir=$(mktemp -d "$CACHE/busybox.XXXXXX")
