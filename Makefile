@@ -99,9 +99,10 @@ demo-test: all
 
 # Everything that must pass; what .ci/run calls.
 TEST_STAGES ?= check asan tsan crash-mutants sim sim-mutants fault demo-test \
-	integration,fuzz-api,conformance
+	integration,fuzz-api,conformance kubelet-short
 test:
 	tools/test-deps.sh
+	tools/test-deps.sh --kubelet
 	$(MAKE) all
 	MAKE=$(MAKE) tests/check.sh $(TEST_STAGES)
 
@@ -114,6 +115,7 @@ help:
 	@echo 'make gen        regenerate gen/; gen-check: is it up to date?'
 	@echo 'make sim        histories of the whole daemon on a fake node; SIM_SECONDS=40'
 	@echo 'make kubelet    a real kubelet on a node of its own (minutes to build)'
+	@echo 'make node-e2e   Kubernetes node tests on the same node (minutes to build, half an hour to run)'
 	@echo 'make conformance, crash, integration, vm, bench, fuzz, soak, soak-stream, install'
 
 clean:

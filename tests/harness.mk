@@ -18,7 +18,26 @@ kubelet: $(PROGRAMS)
 	tools/test-deps.sh --kubelet
 	$(HARNESS) tests/kubelet/run.sh $(LIVES)
 
-.PHONY: kubelet
+# What a kubelet measures on crispd, beside the same kubelet on containerd.
+kubelet-series: $(PROGRAMS)
+	tools/test-deps.sh --peer
+	$(HARNESS) tests/kubelet/series.sh
+
+# Kubernetes' node tests; FOCUS, SKIP, TIMEOUT, PROCS as tests/node-e2e/run.sh says.
+node-e2e: $(PROGRAMS)
+	tools/test-deps.sh --node-e2e
+	$(HARNESS) tests/node-e2e/run.sh
+
+node-e2e-update: $(PROGRAMS)
+	tools/test-deps.sh --node-e2e
+	$(HARNESS) tests/node-e2e/run.sh --update
+
+# What of it fits into `make test`.
+kubelet-short: $(PROGRAMS)
+	tools/test-deps.sh --kubelet
+	$(HARNESS) tests/kubelet/run.sh short
+
+.PHONY: kubelet kubelet-short kubelet-series node-e2e node-e2e-update
 
 # Integration scripts in a virtual machine: cgroup v2 with both managers, systemd, AppArmor.
 vm: $(PROGRAMS)

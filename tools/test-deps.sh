@@ -4,15 +4,17 @@
 # What it does, in order, and only where it is missing: the Debian packages below, a Go toolchain
 # that is new enough, the two CRI clients no one here wrote (crictl and critest), tests/goclient,
 # which drives the streaming server with Kubernetes' own client libraries, and on demand Kubernetes'
-# own kubelet; all built into a cache folder outside the clone. What must hold: running it again
-# changes nothing and takes about a second; nothing is written into the clone.
+# own kubelet and node tests; all built into a cache folder outside the clone. What must hold: running
+# it again changes nothing and takes about a second; nothing is written into the clone.
 #
-# usage: tools/test-deps.sh [--build-only | --demo | --no-critest | --vm | --kubelet]
+# usage: tools/test-deps.sh [--build-only | --demo | --no-critest | --vm | --kubelet | --peer | --node-e2e]
 #   --build-only   only what `make` needs
 #   --demo         that, and what running containers needs
 #   --no-critest   packages, Go, crictl and goclient, but not critest (its compilation takes minutes)
 #   --vm           that, and what a virtual machine is made of (tests/vm)
 #   --kubelet      as --no-critest, and a kubelet (tests/kubelet); minutes the first time
+#   --peer         that, and a current containerd (tests/kubelet/series.sh), unpacked in the cache, not installed
+#   --node-e2e     as --kubelet, and Kubernetes' node tests with the programs of their images (tests/node-e2e)
 #   CRISP_CACHE    the cache folder (default: ${XDG_CACHE_HOME:-$HOME/.cache}/crisp); programs land in its bin/
 set -euo pipefail
 
@@ -188,11 +190,42 @@ kube_build() {
 	echo "$KUBERNETES_VERSION" >"$CACHE/bin/.$name.version"
 }
 
+# containerd of Debian's unstable suite. The machine's own apt configuration is read, never written.
+peer_current() { [ -x "$CACHE/peers/containerd/usr/bin/containerd" ]; }
+
+peer_unpack() {
+	! peer_current || return 0
+	say "unpacking containerd of Debian's unstable suite"
+	local apt=$CACHE/peers/apt uri opts
+	uri=$(apt-get indextargets --format '$(URI)' 'Created-By: Packages' | sed -nE 's#^(https?://.*/debian)/dists/.*#\1#p' | head -n 1)
+	[ -n "$uri" ] || die "the apt sources name no Debian mirror"
+	mkdir -p "$apt/lists/partial"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri sid main" >"$apt/sid.list"
+	opts=(-qq -o "Dir::State::lists=$apt/lists" -o "Dir::Etc::SourceList=$apt/sid.list" -o Dir::Etc::SourceParts=/dev/null
+		-o Dir::Cache::srcpkgcache= -o Dir::Cache::pkgcache= -o APT::Sandbox::User=root)
+	apt-get "${opts[@]}" update >&2
+	(cd "$apt" && apt-get "${opts[@]}" download containerd >&2)
+	dpkg-deb -x "$apt"/containerd_*.deb "$CACHE/peers/containerd.new"
+	rm -rf "$apt" "$CACHE/peers/containerd"
+	mv "$CACHE/peers/containerd.new" "$CACHE/peers/containerd"
+}
+
+# The programs of node-e2e: the tests, who runs them in parallel, and what is in the images of the tests.
+NODE_E2E_PROGRAMS=(e2e_node.test ginkgo agnhost nonewprivs)
+
+node_e2e_build() {
+	kube_build ginkgo github.com/onsi/ginkgo/v2/ginkgo build
+	kube_build agnhost "$KUBERNETES_MODULE/test/images/agnhost" build
+	kube_build nonewprivs "$KUBERNETES_MODULE/test/images/nonewprivs" build
+	image_hosts "$(cat "$KUBE_MODULE/source")/test/utils/image/manifest.go" >"$CACHE/bin/e2e_node.hosts"
+	kube_build e2e_node.test "$KUBERNETES_MODULE/test/e2e_node" test -c -vet=off
+}
+
 main() {
 	local what=${1:-all}
 	case $what in
-	all | --build-only | --demo | --no-critest | --vm | --kubelet) ;;
-	*) die "unknown argument $what (known: --build-only, --demo, --no-critest, --vm, --kubelet)" ;;
+	all | --build-only | --demo | --no-critest | --vm | --kubelet | --peer | --node-e2e) ;;
+	*) die "unknown argument $what (known: --build-only, --demo, --no-critest, --vm, --kubelet, --peer, --node-e2e)" ;;
 	esac
 	packages_install "${BUILD_PKGS[@]}"
 	[ "$what" != --build-only ] || return 0
@@ -203,10 +236,12 @@ main() {
 	mkdir -p "$CACHE/bin"
 	exec 9>"$CACHE/lock"
 	flock 9			# two clones that test at the same time share the cache
+	[ "$what" != --peer ] || peer_unpack
 	local critest=yes kube=()
 	case $what in
 	--no-critest | --vm) critest=no ;;
-	--kubelet) critest=no kube=(kubelet) ;;
+	--kubelet | --peer) critest=no kube=(kubelet) ;;
+	--node-e2e) critest=no kube=(kubelet "${NODE_E2E_PROGRAMS[@]}") ;;
 	esac
 	if client_current crictl && goclient_current && { [ $critest = no ] || client_current critest; } && kube_current "${kube[@]}"; then
 		return 0
@@ -214,11 +249,12 @@ main() {
 	go_find
 	client_build crictl build
 	goclient_build
-	[ $critest = no ] || client_build critest test -c
+	[ $critest = no ] || client_build critest test -c -vet=off
 	if [ ${#kube[@]} -gt 0 ]; then
 		kube_module
 		kube_build kubelet "$KUBERNETES_MODULE/cmd/kubelet" build
 	fi
+	[ "$what" != --node-e2e ] || node_e2e_build
 	say "the programs are in $CACHE/bin"
 }
 

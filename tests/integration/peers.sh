@@ -2,9 +2,14 @@
 #
 # crispd is what is tested. containerd can stand in for it, which proves that a script, an image or
 # a specification of the conformance suite is right before anyone looks for the mistake in crispd.
-# CRISP_TEST_CONTAINERD names a containerd that is not in PATH; its shim is looked for beside it.
+# It is the one that CRISP_TEST_CONTAINERD names, that of tools/test-deps.sh --peer, or that in PATH; its
+# shim is looked for beside it.
 
-peer_containerd_bin() { command -v "${CRISP_TEST_CONTAINERD:-containerd}" || echo containerd; }
+peer_containerd_bin() {
+	local unpacked=$CACHE/peers/containerd/usr/bin/containerd
+	[ -x "$unpacked" ] || unpacked=containerd
+	command -v "${CRISP_TEST_CONTAINERD:-$unpacked}" || echo containerd
+}
 
 # Writes the configuration files that the peer reads beside its command line.
 peer_prepare() {

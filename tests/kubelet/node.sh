@@ -104,8 +104,16 @@ node_cover() {
 	mount -t overlay -o "lowerdir=$1,upperdir=$work/upper,workdir=$work/work" cover "$1"
 }
 
+# node_tmp_cover: the same for /tmp, in which the scratch directory may be
+node_tmp_cover() {
+	mount --bind "$SCRATCH" /mnt && mount --bind "$SCRATCH/fake" /mnt/fake && node_cover /tmp || return
+	mkdir -p "$SCRATCH"
+	mount --move /mnt "$SCRATCH"
+}
+
 node_mounts_make() {
 	mount -t tmpfs -o mode=755 fake "$SCRATCH/fake" || return
+	[ "${NODE_TMP:-}" != private ] || node_tmp_cover || return
 	mount --make-rshared / || return
 	node_cgroups_mount || return
 	mount -t tmpfs -o mode=755 run "$SCRATCH/run" && mount --make-shared "$SCRATCH/run" || return
