@@ -160,6 +160,16 @@ static const char *or_empty(const char *text)
 	return text ? text : "";
 }
 
+/* The name that the image was asked for by, as in ContainerStatus. */
+static const char *image_label(const Runtime__V1__Container *c)
+{
+	if (!c->image)
+		return or_empty(c->image_ref);
+	if (*or_empty(c->image->user_specified_image))
+		return c->image->user_specified_image;
+	return c->image->image;
+}
+
 static Runtime__V1__ContainerMetrics *make_container(struct stats_call *s,
 						     const struct stats_container *c)
 {
@@ -169,7 +179,7 @@ static Runtime__V1__ContainerMetrics *make_container(struct stats_call *s,
 		.s = s,
 		.figures = &c->figures,
 		.base = { c->item->metadata ? c->item->metadata->name : "", or_empty(c->use.cgroup),
-			  c->item->image ? c->item->image->image : c->item->image_ref, c->item->id,
+			  image_label(c->item), c->item->id,
 			  pod ? pod->namespace_ : "", pod ? pod->name : "" },
 	};
 

@@ -18,7 +18,7 @@ enum family_source {
 	OF_CGROUP, /* one item: enum cgroup_figure */
 	OF_DEVICES, /* block devices: enum device_figure */
 	OF_PAGES, /* sizes of hugepages: enum pages_figure */
-	OF_PROCESSES, /* one item: enum proc_figure; containers only */
+	OF_PROCESSES, /* one item: enum proc_figure */
 	OF_DISK, /* one item: enum disk_figure; containers only */
 	OF_INTERFACES, /* enum interface_figure; pods with a network of their own only */
 	FAMILY_SOURCE_COUNT,

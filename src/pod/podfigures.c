@@ -84,9 +84,20 @@ static int add_cgroup(const struct usage *u, uint64_t want, struct figure_list *
 	return cgroup_figures_read(world.cgroups, u->cgroup, want, figure_list_add(l), e);
 }
 
+/* As cAdvisor, without the cgroups below: a pod's own cgroup has no process. */
 static int add_processes(const struct usage *u, struct figure_list *l, struct err *e)
 {
-	int r = proc_figures_read(world.cgroups, u->cgroup, u->pid, figure_list_add(l), e);
+	struct figures *none;
+	int r;
+
+	if (u->kind != KIND_CONTAINER) {
+		none = figure_list_add(l);
+		figure_set(none, PROC_PROCESSES, 0);
+		figure_set(none, PROC_FDS, 0);
+		figure_set(none, PROC_SOCKETS, 0);
+		return 0;
+	}
+	r = proc_figures_read(world.cgroups, u->cgroup, u->pid, figure_list_add(l), e);
 
 	return MIN(r, 0);
 }
@@ -105,7 +116,7 @@ static int read_sources(const struct podfigures_reader *rd, const struct usage *
 		cgroup_devices_read(world.cgroups, u->cgroup, &of[OF_DEVICES]);
 	if (r == 0 && u->cgroup && want[OF_PAGES])
 		cgroup_pages_read(world.cgroups, u->cgroup, &of[OF_PAGES]);
-	if (r == 0 && u->cgroup && container && want[OF_PROCESSES])
+	if (r == 0 && u->cgroup && want[OF_PROCESSES])
 		r = add_processes(u, &of[OF_PROCESSES], e);
 	if (r == 0 && container && want[OF_DISK])
 		add_disk(&rd->disk, u, &of[OF_DISK]);

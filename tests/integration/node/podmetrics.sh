@@ -38,8 +38,9 @@ check "a pod" pod_run own ".linux.cgroup_parent = \"$OWN_CGROUP\""
 OWN=$OUT
 check "a pod with the node's network" pod_run host "$HOST_NET"
 HOST=$OUT
-check "a container with limits and three open files" ctr_run "$OWN" own.limits \
-	'.command = ["sh", "-c", "exec 7</dev/null 8</dev/null; while :; do :; done"]
+IMAGE_ID=$(crictl inspecti "$BUSYBOX" | jq -r .status.id)
+check "a container with limits and three open files, its image given as a kubelet does" ctr_run "$OWN" own.limits \
+	'.image = {image: "'"$IMAGE_ID"'", user_specified_image: "'"$BUSYBOX"'"} | .command = ["sh", "-c", "exec 7</dev/null 8</dev/null; while :; do :; done"]
 	 | .linux.resources |= {memory_limit_in_bytes: 67108864, cpu_quota: 20000, cpu_period: 50000, cpu_shares: 512}'
 LIMITS=$OUT
 check "one without" ctr_run "$HOST" host.plain
@@ -59,6 +60,7 @@ CGROUP=$OWN_CGROUP/$(crictl inspect "$LIMITS" | jq -r .info.runtimeSpec.linux.cg
 labels() { grep -F "name=$LIMITS" "$SCRATCH/series" | sed -n 's/^container_memory_usage_bytes//p' | sed 's/ .*//'; }
 check_is "a container's labels" "{container=own.limits,id=$CGROUP,image=$BUSYBOX,name=$LIMITS,namespace=crisp-test,pod=own}" labels
 pod_labels() { grep -F "container=,id=$OWN_CGROUP," "$SCRATCH/series" | sed -n 's/^container_memory_usage_bytes//p' | sed 's/ .*//'; }
+check_is "no process is in a pod's own cgroup" 0 of processes "id=$OWN_CGROUP,"
 check_is "a pod's labels" "{container=,id=$OWN_CGROUP,image=,name=,namespace=crisp-test,pod=own}" pod_labels
 wrong_types() { awk '/_total\{.*GAUGE|_bytes\{.*COUNTER/ && !/^container_fs_inodes_total/' "$SCRATCH/series"; }
 check_is "types are as the names say" "" wrong_types
