@@ -142,6 +142,51 @@ void   crisp__state__failure__free_unpacked
   assert(message->base.descriptor == &crisp__state__failure__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__state__ended__init
+                     (Crisp__State__Ended         *message)
+{
+  static const Crisp__State__Ended init_value = CRISP__STATE__ENDED__INIT;
+  *message = init_value;
+}
+size_t crisp__state__ended__get_packed_size
+                     (const Crisp__State__Ended *message)
+{
+  assert(message->base.descriptor == &crisp__state__ended__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__state__ended__pack
+                     (const Crisp__State__Ended *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__state__ended__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__state__ended__pack_to_buffer
+                     (const Crisp__State__Ended *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__state__ended__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__State__Ended *
+       crisp__state__ended__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__State__Ended *)
+     protobuf_c_message_unpack (&crisp__state__ended__descriptor,
+                                allocator, len, data);
+}
+void   crisp__state__ended__free_unpacked
+                     (Crisp__State__Ended *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__state__ended__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   crisp__state__sandbox__init
                      (Crisp__State__Sandbox         *message)
 {
@@ -847,6 +892,83 @@ const ProtobufCMessageDescriptor crisp__state__failure__descriptor =
   crisp__state__failure__field_indices_by_name,
   1,  crisp__state__failure__number_ranges,
   (ProtobufCMessageInit) crisp__state__failure__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__state__ended__field_descriptors[4] =
+{
+  {
+    "machine",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Ended, machine),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Ended, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "envelope",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Ended, envelope),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dropped",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Ended, dropped),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__state__ended__field_indices_by_name[] = {
+  3,   /* field[3] = dropped */
+  2,   /* field[2] = envelope */
+  1,   /* field[1] = id */
+  0,   /* field[0] = machine */
+};
+static const ProtobufCIntRange crisp__state__ended__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor crisp__state__ended__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.state.Ended",
+  "Ended",
+  "Crisp__State__Ended",
+  "crisp.state",
+  sizeof(Crisp__State__Ended),
+  4,
+  crisp__state__ended__field_descriptors,
+  crisp__state__ended__field_indices_by_name,
+  1,  crisp__state__ended__number_ranges,
+  (ProtobufCMessageInit) crisp__state__ended__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[27] =

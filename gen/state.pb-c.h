@@ -18,6 +18,7 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Crisp__State__Transition Crisp__State__Transition;
 typedef struct Crisp__State__Envelope Crisp__State__Envelope;
 typedef struct Crisp__State__Failure Crisp__State__Failure;
+typedef struct Crisp__State__Ended Crisp__State__Ended;
 typedef struct Crisp__State__Sandbox Crisp__State__Sandbox;
 typedef struct Crisp__State__Container Crisp__State__Container;
 typedef struct Crisp__State__Exec Crisp__State__Exec;
@@ -111,6 +112,28 @@ struct  Crisp__State__Failure
 #define CRISP__STATE__FAILURE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__failure__descriptor) \
     , 0, (char *)protobuf_c_empty_string, 0, 0 }
+
+
+/*
+ * A row that was deleted, kept for a minute in the boot environment under "ended/NUMBER".
+ */
+struct  Crisp__State__Ended
+{
+  ProtobufCMessage base;
+  char *machine;
+  char *id;
+  /*
+   * as of the commit that deleted the row
+   */
+  ProtobufCBinaryData envelope;
+  /*
+   * rows before it that were not kept for their minute
+   */
+  uint64_t dropped;
+};
+#define CRISP__STATE__ENDED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__state__ended__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0 }
 
 
 struct  Crisp__State__Sandbox
@@ -616,6 +639,25 @@ Crisp__State__Failure *
 void   crisp__state__failure__free_unpacked
                      (Crisp__State__Failure *message,
                       ProtobufCAllocator *allocator);
+/* Crisp__State__Ended methods */
+void   crisp__state__ended__init
+                     (Crisp__State__Ended         *message);
+size_t crisp__state__ended__get_packed_size
+                     (const Crisp__State__Ended   *message);
+size_t crisp__state__ended__pack
+                     (const Crisp__State__Ended   *message,
+                      uint8_t             *out);
+size_t crisp__state__ended__pack_to_buffer
+                     (const Crisp__State__Ended   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__State__Ended *
+       crisp__state__ended__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__state__ended__free_unpacked
+                     (Crisp__State__Ended *message,
+                      ProtobufCAllocator *allocator);
 /* Crisp__State__Sandbox methods */
 void   crisp__state__sandbox__init
                      (Crisp__State__Sandbox         *message);
@@ -817,6 +859,9 @@ typedef void (*Crisp__State__Envelope_Closure)
 typedef void (*Crisp__State__Failure_Closure)
                  (const Crisp__State__Failure *message,
                   void *closure_data);
+typedef void (*Crisp__State__Ended_Closure)
+                 (const Crisp__State__Ended *message,
+                  void *closure_data);
 typedef void (*Crisp__State__Sandbox_Closure)
                  (const Crisp__State__Sandbox *message,
                   void *closure_data);
@@ -856,6 +901,7 @@ typedef void (*Crisp__State__Image_Closure)
 extern const ProtobufCMessageDescriptor crisp__state__transition__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__envelope__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__failure__descriptor;
+extern const ProtobufCMessageDescriptor crisp__state__ended__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__container__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__exec__descriptor;

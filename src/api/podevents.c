@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "core/ended.h"
 #include "gen/cri_rpc.h"
 
 #define RESUME_NS (60 * NSEC_PER_SEC)
@@ -247,19 +248,27 @@ static bool is_visible(const struct sm_object *sm, enum kind k)
 	return !listing_is_hidden(k, sm_state(sm), sm->row);
 }
 
+/* What an event is about. */
+struct subject {
+	enum kind kind;
+	const char *id;
+	const struct object *pod; /* its pod, or itself; NULL: deleted */
+	struct listing_row *pod_row; /* of a deleted pod; NULL: lost */
+};
+
 /* Fill the statuses; rows: room for those of the pod and of its containers.  false: too large for
  * the arena. */
-static bool fill_statuses(Runtime__V1__ContainerEventResponse *ev, const struct object *pod,
+static bool fill_statuses(Runtime__V1__ContainerEventResponse *ev, const struct subject *s,
 			  struct listing_row *rows, struct arena *a)
 {
 	const struct object *c = NULL;
 	size_t n = 0;
 
-	rows[n] = row_of(pod->sm, KIND_SANDBOX);
+	rows[n] = s->pod ? row_of(s->pod->sm, KIND_SANDBOX) : *s->pod_row;
 	ev->pod_sandbox_status = api_pod_status(a, &rows[n++]);
 	if (!ev->pod_sandbox_status)
 		return false;
-	while ((c = world_child(pod, KIND_CONTAINER, c))) {
+	while (s->pod && (c = world_child(s->pod, KIND_CONTAINER, c))) {
 		Runtime__V1__ContainerStatus *status;
 
 		if (!is_visible(c->sm, KIND_CONTAINER))
@@ -277,32 +286,34 @@ static size_t containers_of(const struct object *pod)
 {
 	size_t n = 0;
 
-	for (const struct object *c = NULL; (c = world_child(pod, KIND_CONTAINER, c));)
+	for (const struct object *c = NULL; pod && (c = world_child(pod, KIND_CONTAINER, c));)
 		n++;
 	return n;
 }
 
-static void event_make(const struct object *o, event_type type, int64_t at_ns)
+static void event_make(const struct subject *s, event_type type, int64_t at_ns)
 {
-	const struct object *pod = o->kind == KIND_SANDBOX ? o : object_of(o->sm->parent);
-	size_t n = pod ? containers_of(pod) : 0;
+	const char *prefix = kind_ops(s->kind)->machine->prefix;
+	size_t n = containers_of(s->pod);
 	Runtime__V1__ContainerEventResponse ev = RUNTIME__V1__CONTAINER_EVENT_RESPONSE__INIT;
 	_cleanup_free_ Runtime__V1__ContainerStatus **statuses =
 		xcalloc(n + 1, sizeof(Runtime__V1__ContainerStatus *));
 	_cleanup_free_ struct listing_row *rows = xcalloc(n + 1, sizeof(*rows));
+	bool has_pod = s->pod || s->pod_row;
 	struct arena *a = arena_new(LIMIT_CALL_ARENA);
 
-	ev.container_id = (char *)(uintptr_t)o->sm->id;
+	ev.container_id = (char *)(uintptr_t)s->id;
 	ev.container_event_type = type;
 	ev.created_at = at_ns;
 	ev.containers_statuses = statuses;
-	if (!pod)
-		log_warn("event without its pod", "%s=%.13s", o->sm->machine->prefix, o->sm->id);
-	if (pod && (!fill_statuses(&ev, pod, rows, a) ||
-		    runtime__v1__container_event_response__get_packed_size(&ev) > LIMIT_EVENT)) {
+	if (!has_pod)
+		log_warn("event without its pod", "%s=%.13s", prefix, s->id);
+	if (has_pod &&
+	    (!fill_statuses(&ev, s, rows, a) ||
+	     runtime__v1__container_event_response__get_packed_size(&ev) > LIMIT_EVENT)) {
 		ev.n_containers_statuses = 0;
-		log_warn("event without its containers", "%s=%.13s containers=%zu limit=%d",
-			 o->sm->machine->prefix, o->sm->id, n, LIMIT_EVENT);
+		log_warn("event without its containers", "%s=%.13s containers=%zu limit=%d", prefix,
+			 s->id, n, LIMIT_EVENT);
 	}
 	event_log(rpc_packet_pack(&ev.base));
 	arena_free(a);
@@ -345,59 +356,132 @@ static unsigned pod_events(const struct sm_machine *m, uint16_t from, uint16_t t
 	return n;
 }
 
-static unsigned events_of(const struct object *o, uint16_t from, uint16_t to, event_type ret[2])
+static unsigned events_of(enum kind k, const void *row, uint16_t from, uint16_t to,
+			  event_type ret[2])
 {
-	const struct sm_state *states = o->sm->machine->states;
-	const struct kind_ops *ops = kind_ops(o->kind);
-	int was = listing_shows(o->kind, &states[from]), is = listing_shows(o->kind, &states[to]);
+	const struct kind_ops *ops = kind_ops(k);
+	const struct sm_state *states = ops->machine->states;
+	int was = listing_shows(k, &states[from]), is = listing_shows(k, &states[to]);
 
-	if ((was < 0 && is < 0) || ops->is_hidden(o->sm->row))
+	if ((was < 0 && is < 0) || ops->is_hidden(row))
 		return 0;
-	if (o->kind == KIND_SANDBOX)
-		return pod_events(o->sm->machine, from, to, was, ret);
-	return container_events(o->sm->row, was, is, ret);
+	if (k == KIND_SANDBOX)
+		return pod_events(ops->machine, from, to, was, ret);
+	return container_events(row, was, is, ret);
+}
+
+static struct subject subject_of(const struct object *o)
+{
+	const struct sm_object *parent = o->sm->parent;
+
+	return (struct subject){
+		.kind = o->kind,
+		.id = o->sm->id,
+		.pod = o->kind == KIND_SANDBOX ? o
+		       : parent		       ? object_of(parent)
+					       : NULL,
+	};
 }
 
 static void on_move(struct object *o, const struct sm_row *row)
 {
+	const struct subject s = subject_of(o);
 	event_type types[2];
 	unsigned n;
 
 	if (o->kind != KIND_SANDBOX && o->kind != KIND_CONTAINER)
 		return;
-	n = events_of(o, row->state, row->target, types);
+	n = events_of(o->kind, o->sm->row, row->state, row->target, types);
 	for (unsigned i = 0; i < n; i++)
-		event_make(o, types[i], sm_history_at(o->sm, o->sm->n_history - 1)->at_ns);
+		event_make(&s, types[i], sm_history_at(o->sm, o->sm->n_history - 1)->at_ns);
 }
 
 /* --- events of the earlier daemon --- */
 
 struct recalled {
-	const struct object *o;
+	struct subject of;
 	event_type type;
 	int64_t at_ns;
 };
 
 struct recall {
+	int64_t since_ns, last_ns;
+	struct listing_row *ended; /* rows of deleted objects */
+	size_t n_ended, ended_room;
 	struct recalled *list;
 	size_t n, room;
 };
 
-/* Add the events that o's history holds since since_ns. */
-static void recall_object(struct recall *r, const struct object *o, int64_t since_ns)
+/* Add the events of one move since since_ns. */
+static void recall_move(struct recall *r, const struct subject *s, const void *row,
+			const struct sm_transition *t)
 {
-	for (uint16_t i = 0; i < o->sm->n_history; i++) {
-		const struct sm_transition *t = sm_history_at(o->sm, i);
-		event_type types[2];
-		unsigned n = t->at_ns < since_ns ? 0 : events_of(o, t->from, t->to, types);
+	event_type types[2];
+	unsigned n = t->at_ns < r->since_ns ? 0 : events_of(s->kind, row, t->from, t->to, types);
 
-		for (unsigned j = 0; j < n; j++) {
-			if (r->n == r->room) {
-				r->room = r->room * 2 + 64;
-				r->list = xrealloc(r->list, r->room * sizeof(*r->list));
-			}
-			r->list[r->n++] = (struct recalled){ o, types[j], t->at_ns };
+	for (unsigned i = 0; i < n; i++) {
+		if (r->n == r->room) {
+			r->room = r->room * 2 + 64;
+			r->list = xrealloc(r->list, r->room * sizeof(*r->list));
 		}
+		r->list[r->n++] = (struct recalled){ *s, types[i], t->at_ns };
+	}
+}
+
+static void recall_object(struct recall *r, const struct object *o)
+{
+	const struct subject s = subject_of(o);
+
+	for (uint16_t i = 0; i < o->sm->n_history; i++)
+		recall_move(r, &s, o->sm->row, sm_history_at(o->sm, i));
+}
+
+static void add_ended(void *arg, struct listing_row *row)
+{
+	const Crisp__State__Envelope *env = row->envelope;
+	struct recall *r = arg;
+
+	if (r->n_ended == r->ended_room) {
+		r->ended_room = r->ended_room * 2 + 16;
+		r->ended = xrealloc(r->ended, r->ended_room * sizeof(*r->ended));
+	}
+	if (env->n_history)
+		r->last_ns = MAX(r->last_ns, env->history[env->n_history - 1]->at_ns);
+	r->ended[r->n_ended++] = *row;
+}
+
+static struct listing_row *find_ended_pod(const struct recall *r, const char *id)
+{
+	for (size_t i = 0; i < r->n_ended; i++)
+		if (r->ended[i].kind == KIND_SANDBOX && strcmp(r->ended[i].id, id) == 0)
+			return &r->ended[i];
+	return NULL;
+}
+
+static void recall_ended(struct recall *r, struct listing_row *row)
+{
+	const struct sm_machine *m = kind_ops(row->kind)->machine;
+	struct subject s = { .kind = row->kind, .id = row->id };
+
+	if (row->kind == KIND_SANDBOX) {
+		s.pod_row = row;
+	} else {
+		const Crisp__State__Container *c = row->row;
+
+		s.pod = world_find(KIND_SANDBOX, c->sandbox_id);
+		s.pod_row = s.pod ? NULL : find_ended_pod(r, c->sandbox_id);
+	}
+	for (size_t i = 0; i < row->envelope->n_history; i++) {
+		const Crisp__State__Transition *t = row->envelope->history[i];
+		int from = sm_state_by_number(m, t->from), to = sm_state_by_number(m, t->to);
+		const struct sm_transition move = {
+			.at_ns = t->at_ns,
+			.from = (uint16_t)from,
+			.to = (uint16_t)to,
+		};
+
+		if (from >= 0 && to >= 0)
+			recall_move(r, &s, row->row, &move);
 	}
 }
 
@@ -421,31 +505,43 @@ static int64_t last_move(enum kind k, int64_t last)
 	return last;
 }
 
+static void recall_kind(struct recall *r, enum kind k)
+{
+	struct object *o;
+	size_t pos = 0;
+
+	while ((o = map_next(world.objects[k], &pos)))
+		recall_object(r, o);
+}
+
 static void recall(void)
 {
-	static const enum kind kinds[] = { KIND_SANDBOX, KIND_CONTAINER };
 	struct recall r = { .list = NULL };
-	int64_t last = 0;
+	struct err e = ERR_NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		last = last_move(kinds[i], last);
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		struct object *o;
-		size_t pos = 0;
-
-		while ((o = map_next(world.objects[kinds[i]], &pos)))
-			recall_object(&r, o, last - RESUME_NS);
-	}
+	if (ended_each(add_ended, &r, &e) < 0)
+		log_err(LOG_LEVEL_WARN, "events of deleted objects are missing", &e);
+	r.last_ns = last_move(KIND_CONTAINER, last_move(KIND_SANDBOX, r.last_ns));
+	r.since_ns = r.last_ns - RESUME_NS;
+	for (size_t i = 0; i < r.n_ended; i++)
+		recall_ended(&r, &r.ended[i]);
+	recall_kind(&r, KIND_SANDBOX);
+	recall_kind(&r, KIND_CONTAINER);
 	if (r.n)
 		qsort(r.list, r.n, sizeof(*r.list), recalled_compare);
 	for (size_t i = 0; i < r.n; i++)
-		event_make(r.list[i].o, r.list[i].type, r.list[i].at_ns);
+		event_make(&r.list[i].of, r.list[i].type, r.list[i].at_ns);
+	for (size_t i = 0; i < r.n_ended; i++)
+		listing_row_done(&r.ended[i]);
+	free(r.ended);
 	free(r.list);
 }
 
 void podevents_start(void)
 {
-	hub.seq = hub.resume_seq = hub.bytes = 0;
+	/* Events that were not kept come first: the next stream is told their number. */
+	hub.seq = ended_dropped();
+	hub.resume_seq = hub.bytes = 0;
 	hub.resume_ns = clock_monotonic_ns() + RESUME_NS;
 	list_init(&hub.log);
 	list_init(&hub.subscribers);

@@ -15,7 +15,8 @@
  * begin with the first event that the ended one did not get.  The start of crispd counts as the end
  * of all streams.  Its first events are the last minute's of the earlier daemon, taken from the
  * histories of the rows, so they may arrive twice; then what recovery finds, such as containers
- * that ended meanwhile.  A deletion that the earlier daemon committed is not repeated.  Events that
+ * that ended meanwhile.  Rows that were deleted in that minute count (core/ended.h); an event of a
+ * deleted pod carries its last status, and no containers'.  Events that
  * no stream is owed are dropped after a minute, or above LIMIT_EVENTS_KEPT bytes: the next stream
  * then ends at once with RESOURCE_EXHAUSTED and their number.
  */

@@ -19,6 +19,7 @@
 #define LIMIT_EVENT (2 * 1024 * 1024) /* one event with the containers' statuses */
 #define LIMIT_EVENTS_BEHIND (8 * 1024 * 1024) /* events that a subscriber has not taken */
 #define LIMIT_EVENTS_KEPT (4 * 1024 * 1024) /* events for streams to come */
+#define LIMIT_ENDED (4 * 1024 * 1024) /* rows of deleted objects, kept for events after a restart */
 #define LIMIT_JOBS_QUEUED 4096 /* jobs in the queue of one lane */
 #define LIMIT_HISTORY 32 /* moves kept with each object */
 #define LIMIT_WAITERS 256 /* calls that wait for one object */

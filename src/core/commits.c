@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/calls.h"
+#include "core/ended.h"
 #include "core/listing.h"
 #include "core/objects.h"
 
@@ -36,11 +37,10 @@ static void engine_arm(void *arg, struct sm_object *sm, int64_t at_ns)
 
 /* Write every row to the boot environment, so that readers need only that one.  Write to the
  * durable environment on `save` only.  The higher seq marks the newer copy. */
-static int engine_commit(void *arg, const struct sm_write *writes, size_t n, struct err *e)
+static int commit(const struct sm_write *writes, size_t n, bool keep_ended, struct err *e)
 {
 	struct store_txn t;
 
-	(void)arg;
 	store_begin(world.store, &t);
 	for (size_t i = 0; i < n; i++) {
 		const struct sm_write *w = &writes[i];
@@ -52,6 +52,8 @@ static int engine_commit(void *arg, const struct sm_write *writes, size_t n, str
 			if (!w->obj->machine->boot_scoped)
 				store_del(&t, STORE_ENV_DURABLE, key);
 			store_del(&t, STORE_ENV_BOOT, key);
+			if (keep_ended)
+				ended_put(&t, w);
 		} else {
 			if (w->durable)
 				store_put(&t, STORE_ENV_DURABLE, key, w->envelope, w->size);
@@ -63,6 +65,17 @@ static int engine_commit(void *arg, const struct sm_write *writes, size_t n, str
 			k->put_listing(w->obj->id, &w->obj->machine->states[w->state], w->row, &t);
 	}
 	return store_commit(&t, e);
+}
+
+/* A full store must not refuse a removal for the rows that it leaves. */
+static int engine_commit(void *arg, const struct sm_write *writes, size_t n, struct err *e)
+{
+	int r = commit(writes, n, true, e);
+
+	(void)arg;
+	if (ended_settle(r == 0) && r < 0)
+		r = commit(writes, n, false, e);
+	return r;
 }
 
 static void engine_reply(void *arg, struct sm_object *sm, struct sm_waiter *w, const struct err *e)

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "core/ended.h"
 #include "gen/state.pb-c.h"
 
 #define LISTING_PREFIX "view/"
@@ -61,8 +62,10 @@ void listing_del(enum kind k, const char *id, struct store_txn *t)
 }
 
 /* true also for a row of a kind that only older builds stored: the kind's code deletes it. */
-static bool is_of_object(const char *key)
+static bool stays(const char *key)
 {
+	if (str_starts(key, ENDED_PREFIX))
+		return true; /* deleted when its minute is over */
 	if (str_starts(key, LISTING_PREFIX))
 		key += strlen(LISTING_PREFIX);
 	for (int k = 0; k < KIND_COUNT; k++) {
@@ -79,7 +82,7 @@ static int delete_other(void *arg, const struct store_row *row)
 {
 	struct store_txn *t = arg;
 
-	if (!is_of_object(row->key))
+	if (!stays(row->key))
 		store_del(t, STORE_ENV_BOOT, row->key);
 	return 0;
 }
@@ -200,6 +203,29 @@ static int search_row(void *arg, const struct store_row *row)
 	return 0;
 }
 
+int listing_row_unpack(enum kind k, const char *id, const void *envelope, size_t size,
+		       struct listing_row *ret, struct err *e)
+{
+	const struct sm_machine *m = kind_ops(k)->machine;
+	int state = -1;
+
+	*ret = LISTING_ROW_NULL;
+	ret->kind = k;
+	memcpy(ret->id, id, sizeof(ret->id));
+	ret->envelope = crisp__state__envelope__unpack(NULL, size, envelope);
+	if (ret->envelope) {
+		state = sm_state_by_number(m, ret->envelope->state);
+		ret->row = protobuf_c_message_unpack(
+			m->row_descriptor, NULL, ret->envelope->row.len, ret->envelope->row.data);
+	}
+	if (ret->row && state >= 0) {
+		ret->state = &m->states[state];
+		return 0;
+	}
+	listing_row_done(ret);
+	return err_set(e, ERR_DATA_LOSS, "row %s/%s does not decode", m->name, id);
+}
+
 int listing_read(enum kind k, const char *id, struct listing_row *ret, struct err *e)
 {
 	const struct sm_machine *m = kind_ops(k)->machine;
@@ -224,20 +250,7 @@ int listing_read(enum kind k, const char *id, struct listing_row *ret, struct er
 	if (s.n > 1)
 		return err_set(e, ERR_PRECONDITION, "%s id %s fits several: give more of it",
 			       m->name, id);
-	ret->kind = k;
-	memcpy(ret->id, s.id, sizeof(ret->id));
-	ret->envelope = crisp__state__envelope__unpack(NULL, found.len, (uint8_t *)found.data);
-	if (ret->envelope)
-		ret->row = protobuf_c_message_unpack(
-			m->row_descriptor, NULL, ret->envelope->row.len, ret->envelope->row.data);
-	for (int i = 0; ret->row && i < m->n_states; i++)
-		if (m->states[i].number == ret->envelope->state)
-			ret->state = &m->states[i];
-	if (!ret->row || !ret->state) {
-		listing_row_done(ret);
-		return err_set(e, ERR_DATA_LOSS, "row %s/%s does not decode", m->name, id);
-	}
-	return 0;
+	return listing_row_unpack(k, s.id, found.data, found.len, ret, e);
 }
 
 int listing_get(enum kind k, const char *id, struct listing_row *ret, struct err *e)

@@ -57,6 +57,10 @@ struct listing_row {
 int listing_get(enum kind k, const char *id, struct listing_row *ret, struct err *e);
 /* listing_get, of a hidden object, too: it is being made or undone. */
 int listing_read(enum kind k, const char *id, struct listing_row *ret, struct err *e);
+/* Unpack an envelope of the object id, which has ID_LEN characters.  ERR_DATA_LOSS: it does not
+ * decode. */
+int listing_row_unpack(enum kind k, const char *id, const void *envelope, size_t size,
+		       struct listing_row *ret, struct err *e);
 void listing_row_done(struct listing_row *r);
 
 /* Is a row in this state left out of lists? */

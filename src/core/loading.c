@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "core/commits.h"
 #include "core/dirs.h"
+#include "core/ended.h"
 #include "core/listing.h"
 #include "core/objects.h"
 #include "core/quarantine.h"
@@ -135,7 +136,7 @@ int world_load(struct err *e)
 			return err_wrap(e, "load the %s rows",
 					kind_ops((enum kind)k)->machine->name);
 	}
-	return 0;
+	return ended_load(e);
 }
 
 int world_recover(struct err *e)
@@ -159,6 +160,7 @@ void world_stop(void)
 {
 	if (!world.engine)
 		return;
+	ended_stop();
 	for (int k = KIND_COUNT - 1; k >= 0; k--) {
 		size_t pos = 0;
 		struct object *o;

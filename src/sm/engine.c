@@ -215,7 +215,7 @@ struct sm_object *sm_object_new(struct sm_engine *en, const struct sm_machine *m
 	return obj;
 }
 
-static int state_by_number(const struct sm_machine *m, uint32_t number)
+int sm_state_by_number(const struct sm_machine *m, uint32_t number)
 {
 	for (int i = 0; i < m->n_states; i++)
 		if (m->states[i].number == number)
@@ -238,8 +238,8 @@ static void load_history(struct sm_object *obj, const Crisp__State__Envelope *en
 {
 	for (size_t i = 0; i < env->n_history; i++) {
 		const Crisp__State__Transition *t = env->history[i];
-		int from = state_by_number(obj->machine, t->from);
-		int to = state_by_number(obj->machine, t->to);
+		int from = sm_state_by_number(obj->machine, t->from);
+		int to = sm_state_by_number(obj->machine, t->to);
 		int event = sm_event_by_name(obj->machine, t->event);
 
 		/* Skip states and events that only an older version knows. */
@@ -267,7 +267,7 @@ int sm_object_load(struct sm_engine *en, const struct sm_machine *m, const char 
 	env = crisp__state__envelope__unpack(NULL, size, envelope);
 	if (!env)
 		return err_set(e, ERR_DATA_LOSS, "row %s/%s does not decode", m->name, id);
-	state = state_by_number(m, env->state);
+	state = sm_state_by_number(m, env->state);
 	raw = protobuf_c_message_unpack(m->row_descriptor, NULL, env->row.len, env->row.data);
 	row = raw ? row_copy(raw) : NULL;
 	row_free(raw);

@@ -150,3 +150,6 @@ struct sm_machine {
 	const char *const *invariant_names;
 	const struct ProtobufCMessageDescriptor *row_descriptor;
 };
+
+/* Index of the state with this stored number; -1: this version has none. */
+int sm_state_by_number(const struct sm_machine *m, uint32_t number);

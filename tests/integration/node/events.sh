@@ -75,6 +75,30 @@ check "the end meanwhile reaches one that asks again" poll 30 eval "[[ \"\$(seen
 check_is "with its exit code" 137 \
 	field after "$DIES" STOPPED ".containersStatuses[] | select(.id == \"$DIES\") | .exitCode"
 unwatch
+# No stream is open while the deletions are committed, and crispd is killed before one is.
+check "a pod that goes" pod_run gone "$HOST_NET"
+GONE=$OUT
+check "with its container" ctr_run "$GONE" gone.c
+CTR=$OUT
+check "both are removed, and a container of another pod" eval 'crictl rmp -f "$GONE" && crictl rm "$DIES"'
+daemon_kill
+daemon_again
+watch deleted
+check "the deletions reach one that asks again" poll 30 eval \
+	'[[ "$(seen deleted $DIES)" == *DELETED && "$(seen deleted $CTR)" == *DELETED && "$(seen deleted $GONE)" == *DELETED ]]'
+check_is "after what came before them" "CREATED STARTED STOPPED DELETED CREATED STARTED STOPPED DELETED" \
+	eval 'echo "$(seen deleted "$CTR") $(seen deleted "$GONE")"'
+check_is "with the pod's last status" "uid-gone SANDBOX_NOTREADY" \
+	field deleted "$GONE" DELETED '.podSandboxStatus | [.metadata.uid, .state] | join(" ")'
+check_is "also of a container that went with it" uid-gone field deleted "$CTR" DELETED '.podSandboxStatus.metadata.uid'
+check_is "of a pod that is still there with its containers" "$RUNS" eval \
+	'field deleted "$DIES" DELETED ".containersStatuses[] | select(.state == \"CONTAINER_RUNNING\") | .id"'
+unwatch
+daemon_kill
+daemon_again
+watch again
+check "and one that asks after another kill" poll 30 eval '[[ "$(seen again $GONE)" == *DELETED ]]'
+unwatch
 crictl stop -t 0 "$RUNS" >/dev/null
 watch later
 check "what happens between two streams reaches the next" poll 20 eval "[[ \"\$(seen later $RUNS)\" == *STOPPED ]]"
