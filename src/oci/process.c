@@ -4,6 +4,7 @@
  */
 #include "oci/process.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <strings.h>
@@ -212,17 +213,39 @@ static int build_cwd(struct oci_ctx *c)
 
 /* --- user ----------------------------------------------------------------------------------- */
 
-/* Copy the image's file at path with a line added, for mounts.c to mount over the original.  *ret
- * stays NULL if the image has no such file. */
+/* Images for any uid have files that every user, or root's group, may write: their programs add the
+ * entry themselves. */
+static bool user_may_write(const struct oci_ctx *c, const struct stat *st)
+{
+	return st->st_mode & (S_IWGRP | S_IWOTH) ||
+	       (st->st_uid == c->user.uid && st->st_mode & S_IWUSR);
+}
+
+static int write_copy(struct oci_ctx *c, const char *file, const struct buf *text,
+		      const struct stat *like)
+{
+	int r = fs_replace_file(file, text->data, text->len, like->st_mode & 0777, false, c->e);
+
+	if (r == 0 && lchown(file, like->st_uid, like->st_gid) < 0)
+		return err_errno(c->e, ERR_INTERNAL, errno, "chown %s", file);
+	return r;
+}
+
+/* Copy the image's file at path with a line added, for mounts.c to mount over the original; owner
+ * and mode stay.  *ret stays NULL if the image has no such file or leaves it to the user. */
 static int add_line(struct oci_ctx *c, const char *path, const char *line, char **ret)
 {
 	_cleanup_buf_ struct buf text = BUF_NULL;
 	_cleanup_free_ char *dir = xasprintf("%s/files", c->in->dir);
 	_cleanup_free_ char *file = xasprintf("%s%s", dir, strrchr(path, '/'));
-	int r = rootfs_read_file(c->rootfs, path, USER_DB_MAX, &text, c->e);
+	struct stat st;
+	int r = rootfs_stat(c->rootfs, path, &st, c->e);
 
+	if (r != 0 || user_may_write(c, &st))
+		return MIN(r, 0);
+	r = rootfs_read_file(c->rootfs, path, USER_DB_MAX, &text, c->e);
 	if (r != 0)
-		return r < 0 ? r : 0;
+		return MIN(r, 0);
 	if (text.len > 0 && text.data[text.len - 1] != '\n')
 		buf_puts(&text, "\n");
 	buf_puts(&text, line);
@@ -231,7 +254,7 @@ static int add_line(struct oci_ctx *c, const char *path, const char *line, char 
 		r = mount_tmpfs(dir, 4 * USER_DB_MAX, FILES_INODES, 0755, NULL, c->e);
 	c->has_files = r == 0;
 	if (r == 0)
-		r = fs_replace_file(file, text.data, text.len, 0644, false, c->e);
+		r = write_copy(c, file, &text, &st);
 	if (r == 0)
 		*ret = take_ptr(file);
 	return r;

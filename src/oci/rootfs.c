@@ -90,6 +90,18 @@ int rootfs_read_file(int root, const char *path, size_t max, struct buf *ret, st
 	}
 }
 
+int rootfs_stat(int root, const char *path, struct stat *ret, struct err *e)
+{
+	_cleanup_close_ int fd = open_in_root(root, path, O_PATH);
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 1;
+	if (fd < 0 || fstat(fd, ret) < 0)
+		return err_errno(e, ERR_PRECONDITION, errno, "stat %s in the root file system",
+				 path);
+	return 0;
+}
+
 bool rootfs_exists(int root, const char *path)
 {
 	_cleanup_close_ int fd = open_in_root(root, path, O_PATH);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -16,6 +17,9 @@ int rootfs_open(const char *path, int *ret_fd, struct err *e);
 
 /* Append a regular file of at most max bytes.  1: no such file. */
 int rootfs_read_file(int root, const char *path, size_t max, struct buf *ret, struct err *e);
+
+/* Owner and mode of a file of any type.  1: no such file. */
+int rootfs_stat(int root, const char *path, struct stat *ret, struct err *e);
 
 /* Does path exist? */
 bool rootfs_exists(int root, const char *path);

@@ -1,6 +1,6 @@
 #!/bin/bash
-# files.sh - crisp adds /etc/mtab and the passwd and group entries of ids that the image lacks, and
-# makes missing log directories.
+# files.sh - crisp adds /etc/mtab and the passwd and group entries of ids that the image lacks, unless
+# the user may write the file, and makes missing log directories.
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 
@@ -34,6 +34,22 @@ POD=$(pod_run p "$HOST_NET") || bail "a pod does not start"
 check_is "a user and a group that the image does not know have entries" \
 	"64892:x:64892:6263:64892 user:/:/sbin/nologin 6263:x:6263:" \
 	eval 'says ids "$(ends_with "$AS" "grep ^64892 /etc/passwd; grep :6263: /etc/group")" | paste -sd" "'
+# An image for any uid: everybody may write its passwd; its group has an owner and a mode.
+any_push() {
+	local dir=$SCRATCH/any
+	skopeo copy -q --src-tls-verify=false "docker://$BUSYBOX" "oci:$dir:v" && mkdir -p "$dir.fs" || return
+	echo root:x:0:0::/: >"$dir.fs/passwd"
+	echo root:x:0: >"$dir.fs/group"
+	chmod 666 "$dir.fs/passwd"
+	chmod 604 "$dir.fs/group" && chown 7:8 "$dir.fs/group"
+	umoci insert --image "$dir:v" "$dir.fs/passwd" /etc/passwd && umoci insert --image "$dir:v" "$dir.fs/group" /etc/group &&
+		skopeo copy -q --dest-tls-verify=false "oci:$dir:v" "docker://$REGISTRY/any:1"
+} >"$SCRATCH/any.log" 2>&1
+any_push || { cat "$SCRATCH/any.log"; bail "the image for any uid cannot be made"; }
+check "the image for any uid" crictl pull "$REGISTRY/any:1"
+check_is "what the user may write is left to it, owner and mode stay" "0 own:x:64892:0::/: 6263:x:6263: 604_7:8" \
+	eval 'says any "$(ends_with "$AS | .image.image = \"$REGISTRY/any:1\"" \
+		"grep -c 64892 /etc/passwd; echo own:x:64892:0::/: >>/etc/passwd; tail -n 1 /etc/passwd; tail -n 1 /etc/group; stat -c %a_%u:%g /etc/group")" | paste -sd" "'
 check_is "known ones are left alone" "1 1" \
 	eval 'says known "$(ends_with . "grep -c ^root: /etc/passwd; grep -c ^root: /etc/group")" | paste -sd" "'
 check_is "with a read-only root the entries are read-only" refused \

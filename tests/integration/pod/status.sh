@@ -1,5 +1,5 @@
 #!/bin/bash
-# status.sh - ContainerStatus, ImageStatus and errors as a kubelet reads them: the image's name, the
+# status.sh - Status, ContainerStatus, ImageStatus and errors as a kubelet reads them: the image's name, the
 # stop signal in force, a command that cannot be run.
 set -u
 . "$(dirname "$0")/../lib.sh"
@@ -20,6 +20,14 @@ POD=$OUT
 
 # create NAME JQ [IMAGE]: a container in the pod, prints its id
 create() { crictl create "$POD" "$(ctr_config "$1" "${3:-$BUSYBOX}" "$2")" "$SCRATCH/pod-names.json"; }
+
+# --- the node's runtime handlers ---------------------------------------------------------------------------------------
+
+handler() { crictl info | jq -r --arg name "$1" '[.runtimeHandlers[] | select((.name // "") == $name) | .features.recursive_read_only_mounts // false] | join(" ")'; }
+RRO=$(runc features | jq '.mountOptions | index("rro") != null')
+check_is "a runtime handler and its features" "$RRO" handler runc
+check_is "the default one, which has no name" "$RRO" handler ""
+check_is "one that is not configured" "" handler nope
 
 # --- the image's name --------------------------------------------------------------------------------------------------
 
