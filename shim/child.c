@@ -49,7 +49,7 @@ static void look_for_status(struct timer *t)
 		r.code = r.signal ? 128 + r.signal : WEXITSTATUS(status);
 	} else {
 		if (got > 0)
-			err_set(&e, ERR_DEADLINE, "its parent does not wait for it");
+			err_set(&e, ERR_DEADLINE, "the parent of the process does not reap it");
 		log_warn("exit status unknown", "pid=%d reason=\"%s\"", (int)r.pid, e.text);
 		r.unknown = true;
 		r.code = EXIT_UNKNOWN;
@@ -109,7 +109,7 @@ int child_adopt_pid(struct child *c, pid_t pid, void (*fn)(struct child *, const
 		reap_all(); /* its status may still be unreaped */
 		c->has_ended = reap_take_early(pid, &c->ended);
 		if (!c->has_ended)
-			return err_set(e, ERR_INTERNAL, "process %d is gone already", (int)pid);
+			return err_set(e, ERR_INTERNAL, "process %d has exited already", (int)pid);
 	} else {
 		/* A zombie has a start time too. */
 		r = proc_start_ticks(pid, &c->start_ticks, e);
@@ -118,7 +118,7 @@ int child_adopt_pid(struct child *c, pid_t pid, void (*fn)(struct child *, const
 		if (r != 0) {
 			close(fd);
 			return r < 0 ? r
-				     : err_set(e, ERR_INTERNAL, "process %d is gone already",
+				     : err_set(e, ERR_INTERNAL, "process %d has exited already",
 					       (int)pid);
 		}
 		return 0;

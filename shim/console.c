@@ -67,7 +67,7 @@ int console_take(struct console *c, int *ret_fd, struct err *e)
 		memcpy(&fd, CMSG_DATA(h), sizeof(fd));
 	if (fd < 0 || !isatty(fd))
 		return err_set(e, ERR_INTERNAL,
-			       "what the OCI runtime sent over its console socket is no terminal");
+			       "the OCI runtime sent no terminal, but another descriptor");
 	*ret_fd = take_fd(fd);
 	return 0;
 }

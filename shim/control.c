@@ -61,7 +61,7 @@ static void send_report(const struct shim_report *rep, int fd)
 	struct err e = ERR_NULL;
 
 	if (shimproto_pack_report(rep, out, &iov.iov_len, &e) < 0) {
-		log_err(LOG_LEVEL_ERROR, "a report cannot be packed", &e);
+		log_err(LOG_LEVEL_ERROR, "pack a report", &e);
 		return;
 	}
 	if (fd >= 0) {
@@ -70,7 +70,7 @@ static void send_report(const struct shim_report *rep, int fd)
 		msg.msg_controllen = sizeof(control);
 	}
 	if (sendmsg(peer.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-		log_warn("daemon lost", "errno=%d", errno);
+		log_warn("daemon lost", "error=\"%s\"", strerror(errno));
 		control_close();
 	}
 }
@@ -119,7 +119,8 @@ void control_join(struct waiter *place, struct waiter *w)
 	struct err e = ERR_NULL;
 
 	if (place->connection) {
-		err_set(&e, ERR_ABORTED, "the same request came again, that one is answered");
+		err_set(&e, ERR_ABORTED,
+			"a repeated request replaces this one and gets its answer");
 		control_answer(place, NULL, -1, &e);
 	}
 	*place = *w;
@@ -162,7 +163,7 @@ static void handle_frame(size_t size, int *fds, bool fds_ok)
 	int r = shimproto_parse_request(frame, size, &req, &w.seq, &e);
 
 	if (r == 0 && !fds_ok)
-		r = err_set(&e, ERR_INVALID, "more than %d descriptors beside a request",
+		r = err_set(&e, ERR_INVALID, "a request with more than %d descriptors",
 			    SHIM_FDS_MAX);
 	if (r < 0) {
 		log_err(LOG_LEVEL_WARN, "bad request", &e);
@@ -216,7 +217,7 @@ static void listener_ready(struct watch *w, uint32_t events)
 	control_close();
 	connection++;
 	if (watch_add(&peer, fd, EPOLLIN, peer_ready, &e) < 0) {
-		log_err(LOG_LEVEL_ERROR, "connection dropped", &e);
+		log_err(LOG_LEVEL_ERROR, "accept the daemon", &e);
 		peer.fd = -1;
 		return;
 	}

@@ -87,9 +87,9 @@ static void kill_all_again(struct timer *t)
 		timer_set(t, KILL_EVERY_MS, kill_all_again);
 		return;
 	}
-	err_set(&e, ERR_DEADLINE, "container %s: %d processes do not die: %s", c->status.id, n,
+	err_set(&e, ERR_DEADLINE, "container %s: %d processes survive SIGKILL: %s", c->status.id, n,
 		kill_describe(c->cgroup, who));
-	log_err(LOG_LEVEL_WARN, "kill", &e);
+	log_err(LOG_LEVEL_WARN, "kill a container", &e);
 	control_answer(&c->kill_waiter, &c->status, -1, &e);
 }
 
@@ -152,7 +152,7 @@ static void write_record(struct timer *t)
 	if (exitrec_write(c->exit_path, &rec, &e) < 0) {
 		/* Still reported; the status stays in memory until FORGET. */
 		if (!c->record_due)
-			log_err(LOG_LEVEL_ERROR, "exit record", &e);
+			log_err(LOG_LEVEL_ERROR, "write an exit record", &e);
 		c->record_due = true;
 		timer_set(t, RECORD_RETRY_MS, write_record);
 	}
@@ -199,7 +199,7 @@ static int record(struct life *l, enum life_record what)
 		return 0;
 	case LIFE_RECORD_DROP:
 		if (*c->exit_path && exitrec_remove(c->exit_path, &e) < 0)
-			log_err(LOG_LEVEL_WARN, "exit record", &e);
+			log_err(LOG_LEVEL_WARN, "remove an exit record", &e);
 		return 0;
 	case LIFE_RECORD_LEFT:
 	case LIFE_RECORD_NOTHING:
@@ -237,7 +237,7 @@ static void start_done(struct shim_job *j, int status)
 	} else {
 		reap_all(); /* init may have exited already */
 		job_error(j, status, "start", log, &c->failure);
-		log_err(LOG_LEVEL_WARN, "start", &c->failure);
+		log_err(LOG_LEVEL_WARN, "start a container", &c->failure);
 		child_kill(&c->init, SIGKILL);
 		life_move(&c->life,
 			  c->end_seen ? LIFE_EVENT_START_MISSED : LIFE_EVENT_START_FAILED);
@@ -290,7 +290,7 @@ static void undo_create(struct ctr *c)
 
 	e = c->failure;
 	err_wrap(&e, "container %s", c->status.id);
-	log_err(LOG_LEVEL_WARN, "create", &e);
+	log_err(LOG_LEVEL_WARN, "create a container", &e);
 	child_drop(&c->init);
 	life_move(&c->life, LIFE_EVENT_CREATE_FAILED);
 	runtime_argv(&c->runtime, NULL, rest, argv);
@@ -421,7 +421,7 @@ static void log_trouble(struct stdio *io)
 	c->status.log_lost = io->log.lost;
 	err_errno(&e, ERR_EXHAUSTED, io->log.error, "log of container %s: output is being lost",
 		  c->status.id);
-	log_err(LOG_LEVEL_WARN, "log", &e);
+	log_err(LOG_LEVEL_WARN, "write a container's log", &e);
 	control_report(SHIM_LOG_ERROR, &c->status, &e);
 }
 

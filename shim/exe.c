@@ -58,7 +58,7 @@ static void remember(const struct exe *s)
 
 	file_path(s, SESSION_LEFT, path);
 	if (fs_replace_file(path, text, strlen(text), 0600, false, &e) < 0)
-		log_err(LOG_LEVEL_WARN, "exec session", &e);
+		log_err(LOG_LEVEL_WARN, "store an exec session", &e);
 }
 
 static void forget_left(const struct exe *s)
@@ -200,7 +200,8 @@ static void make_cgroup(struct exe *s, const char *dir)
 	int err = *dir ? exectree_make(dir) : 0;
 
 	if (err)
-		log_warn("an exec shares its container's cgroup", "cgroup=%s errno=%d", dir, err);
+		log_warn("an exec shares its container's cgroup", "cgroup=%s error=\"%s\"", dir,
+			 strerror(err));
 	if (!*dir || err)
 		return;
 	free(s->cgroup);
@@ -333,7 +334,7 @@ void exe_kill(struct exe *s)
 
 	life_move(&s->life, LIFE_EVENT_KILL);
 	if (life_is_starting(s->life.state) && !s->job.running) {
-		err_set(&e, ERR_ABORTED, "killed before it was started");
+		err_set(&e, ERR_ABORTED, "the session was killed before its runtime started");
 		exec_failed(s, &e);
 		return;
 	}

@@ -55,8 +55,8 @@ static void look_again(struct timer *t)
 		return;
 	}
 	if (tree->kills && --tree->kills == 0)
-		log_warn("processes of an exec do not die", "cgroup=%s first=\"%s\"", tree->dir,
-			 kill_describe(tree->dir, who));
+		log_warn("processes of an exec survive SIGKILL", "cgroup=%s first=\"%s\"",
+			 tree->dir, kill_describe(tree->dir, who));
 	tree->wait_ms = tree->kills ? KILL_EVERY_MS : MIN(2 * tree->wait_ms, WAIT_MAX_MS);
 	timer_set(t, tree->wait_ms, look_again);
 }

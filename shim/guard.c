@@ -106,7 +106,7 @@ static void answer(struct guard *g, const struct err *e)
 	timer_stop(&look_again);
 	if (e) {
 		guard_close(g);
-		log_err(LOG_LEVEL_WARN, "no process can be made in the pod", e);
+		log_err(LOG_LEVEL_WARN, "freeze the tracers of a pod", e);
 	}
 	g->ready(g, e);
 }
@@ -117,7 +117,7 @@ static int fail_frozen(const struct ctr *t, struct err *e)
 
 	return err_set(e, ERR_DEADLINE,
 		       "container %s may trace processes of the pod and does not "
-		       "stand still within %d ms: %s",
+		       "freeze within %d ms: %s",
 		       t->status.id, FREEZE_MS, kill_describe(t->freezer, who));
 }
 
@@ -211,7 +211,7 @@ void guard_adopted(struct ctr *c)
 	c->freezer = held_dir_of(c->cgroup);
 	if (!c->freezer || !held_any(c->freezer))
 		return;
-	log_info("was held by another shim", "ctr=%s", c->status.id);
+	log_info("thaw a container that an earlier shim froze", "ctr=%s", c->status.id);
 	c->held = true;
 	timer_set(&pause_over, ADOPTED_MS, after_pause);
 }

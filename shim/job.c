@@ -160,7 +160,7 @@ int job_error(const struct shim_job *j, int status, const char *what, const char
 			       what, status, dir);
 	if (!n)
 		return err_set(e, ERR_UNKNOWN,
-			       "OCI runtime %s failed with status %d and said nothing", what,
+			       "OCI runtime %s failed with status %d and wrote no message", what,
 			       status);
 	return err_set(e, ERR_UNKNOWN, "OCI runtime %s failed: %s", what, text);
 }

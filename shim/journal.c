@@ -49,7 +49,8 @@ void journal_open(struct journal *j, const char *id, const char *name)
 		if (journal_fd >= 0)
 			spawner_widen(journal_fd, SEND_BUFFER);
 		else
-			log_warn("no copy for journald", "errno=%d", errno);
+			log_warn("no output is copied to journald", "error=\"%s\"",
+				 strerror(errno));
 	}
 	j->on = journal_fd >= 0;
 }

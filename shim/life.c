@@ -207,8 +207,9 @@ bool life_move(struct life *l, enum life_event ev)
 	int r;
 
 	if (!m) {
-		log_error("no such move", "%s=%s state=%d event=%d", machines[l->kind].name,
-			  l->kind == LIFE_EXEC ? st->session : st->id, (int)l->state, (int)ev);
+		log_error("event marked never", "%s=%s state=%s event=%s", machines[l->kind].name,
+			  l->kind == LIFE_EXEC ? st->session : st->id, life_state_name(l->state),
+			  life_event_name(ev));
 		return false;
 	}
 	r = m->record == LIFE_RECORD_NOTHING ? 0 : l->ops->record(l, m->record);
@@ -238,6 +239,37 @@ bool life_adopt_event(uint32_t state, enum life_event *ret)
 		return true;
 	}
 	return false;
+}
+
+/* --- names --- */
+
+#define STATE(name) [LIFE_STATE_##name] = #name
+#define EVENT(name) [LIFE_EVENT_##name] = #name
+
+const char *life_state_name(enum life_state state)
+{
+	static const char *const names[LIFE_STATES] = {
+		STATE(NONE),	STATE(CREATING), STATE(UNDOING),
+		STATE(CREATED), STATE(STARTING), STATE(START_FAILED),
+		STATE(KILLED),	STATE(RUNNING),	 STATE(ENDED),
+	};
+
+	return names[state];
+}
+
+const char *life_event_name(enum life_event ev)
+{
+	static const char *const names[LIFE_EVENTS] = {
+		EVENT(CREATE),	      EVENT(CREATED),	     EVENT(CREATE_REFUSED),
+		EVENT(CREATE_FAILED), EVENT(UNDONE),	     EVENT(START),
+		EVENT(STARTED),	      EVENT(START_FAILED),   EVENT(START_MISSED),
+		EVENT(KILL),	      EVENT(EXITED),	     EVENT(FORGET),
+		EVENT(ADOPT_CREATED), EVENT(ADOPT_STARTING), EVENT(ADOPT_RUNNING),
+		EVENT(ADOPT_ENDED),   EVENT(ADOPT_FAILED),   EVENT(FOUND_CREATED),
+		EVENT(FOUND_RUNNING),
+	};
+
+	return names[ev];
 }
 
 /* --- states --- */

@@ -120,6 +120,10 @@ struct life {
  * state has moved; or the table has no such move, which is logged and changes nothing. */
 bool life_move(struct life *l, enum life_event ev);
 
+/* For logs, "RUNNING". */
+const char *life_state_name(enum life_state state);
+const char *life_event_name(enum life_event ev);
+
 /* LIFE_STATE_NONE for NULL. */
 enum life_state life_state_of(const struct life *l);
 

@@ -130,7 +130,9 @@ static int write_pid(const char *dir, struct err *e)
 	int r = proc_start_ticks(getpid(), &ticks, e);
 
 	if (r != 0)
-		return r < 0 ? r : err_set(e, ERR_INTERNAL, "/proc does not show us");
+		return r < 0 ? r
+			     : err_set(e, ERR_INTERNAL,
+				       "/proc does not show the shim's own process");
 	return proc_save(path, getpid(), ticks, e);
 }
 
@@ -228,7 +230,7 @@ static int set_up(const struct options *o, struct err *e)
 	if (r < 0)
 		return r;
 	if (chdir("/") < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "become the reaper of the pod");
+		return err_errno(e, ERR_INTERNAL, errno, "become the subreaper of the pod");
 	if (o->cgroup)
 		self_join_cgroup(o->cgroup);
 	self_protect_from_oom();
@@ -256,7 +258,8 @@ static void tell_ready(const struct options *o, const char *text)
 	if (o->ready_fd < 0)
 		return;
 	if (fs_write_all(o->ready_fd, text, strlen(text)) < 0)
-		log_warn("nobody waits for us", "errno=%d", errno);
+		log_warn("the daemon does not wait for the shim's start", "error=\"%s\"",
+			 strerror(errno));
 	close(o->ready_fd);
 }
 

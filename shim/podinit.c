@@ -91,7 +91,7 @@ void podinit_find(const char *dir)
 		close(fd);
 	}
 	if (r < 0)
-		log_err(LOG_LEVEL_WARN, "the pod's init", &e);
+		log_err(LOG_LEVEL_WARN, "watch the pod's init", &e);
 }
 
 static int spawn_init(const int *ns, struct err *e)

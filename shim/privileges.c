@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -141,6 +142,6 @@ int privileges_drop(struct err *e)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "forbid new privileges");
 	if (!sanitized && install_filter() < 0)
-		log_warn("runs without a filter of system calls", "errno=%d", errno);
+		log_warn("runs without a filter of system calls", "error=\"%s\"", strerror(errno));
 	return 0;
 }

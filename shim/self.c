@@ -61,14 +61,14 @@ static void join_one(const char *mount, const char *options, const char *path)
 	struct err e = ERR_NULL;
 
 	if (fs_mkdir_all(dir, 0755, &e) < 0) {
-		log_err(LOG_LEVEL_WARN, "own cgroup", &e);
+		log_err(LOG_LEVEL_WARN, "join the shim's own cgroup", &e);
 		return;
 	}
 	if (strstr(options, "cpuset"))
 		fill_cpuset(mount, path);
 	/* 0 is the writing process, in any PID namespace. */
 	if (fs_write_existing(procs, "0", &e) < 0)
-		log_err(LOG_LEVEL_WARN, "own cgroup", &e);
+		log_err(LOG_LEVEL_WARN, "join the shim's own cgroup", &e);
 }
 
 void self_each_cgroup_mount(void (*fn)(const struct cgroup_mount *m, void *arg), void *arg)
@@ -113,7 +113,7 @@ void self_protect_from_oom(void)
 		if (fs_write_existing("/proc/self/oom_score_adj", text, &e) == 0)
 			return;
 	}
-	log_info("oom_score_adj stays", "wanted=%d reason=\"%s\"", OOM_SCORE, e.text);
+	log_info("oom_score_adj is not lowered", "wanted=%d reason=\"%s\"", OOM_SCORE, e.text);
 }
 
 void self_cap_log(void)
@@ -123,5 +123,5 @@ void self_cap_log(void)
 	if (fstat(STDERR_FILENO, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= LOG_MAX)
 		return;
 	if (ftruncate(STDERR_FILENO, 0) == 0)
-		log_info("log starts anew", "bytes=%lld", (long long)st.st_size);
+		log_info("the shim's log was truncated", "bytes=%lld", (long long)st.st_size);
 }

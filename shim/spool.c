@@ -183,7 +183,7 @@ void spool_open(struct spool *st, const char *dir)
 {
 	if (open_all(st, dir, O_CREAT | O_TRUNC))
 		return;
-	log_warn("no stage", "dir=%s", dir);
+	log_warn("no spool", "dir=%s", dir);
 	spool_close(st);
 }
 
@@ -239,10 +239,11 @@ static void give_up(struct spool *st)
 {
 	const struct slot none = { .log_ino = 0 };
 
-	log_warn("no stage any more", "errno=%d", errno);
+	log_warn("the spool cannot be written and is not used any more", "error=\"%s\"",
+		 strerror(errno));
 	for (int i = 0; i < STAGE_STREAMS; i++)
 		if (ftruncate(st->fd[i], 0) < 0)
-			log_warn("a stage is not empty", "errno=%d", errno);
+			log_warn("a spool file was not emptied", "error=\"%s\"", strerror(errno));
 	commit(st, &none);
 	spool_close(st);
 }

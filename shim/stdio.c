@@ -410,7 +410,7 @@ int stdio_adopt(struct stdio *io, uint32_t flags, const char *dir, const char *l
 	io->tty = flags & SHIM_TTY;
 	io->stdin_once = flags & SHIM_STDIN_ONCE;
 	if (logfile_open(&io->log, log_path, log_max, &why) < 0)
-		log_err(LOG_LEVEL_WARN, "log", &why);
+		log_err(LOG_LEVEL_WARN, "open a container's log", &why);
 	io->log.no_sync = flags & SHIM_NO_SYNC;
 	io->out.in.fd = out;
 	io->err.in.fd = err;

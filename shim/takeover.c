@@ -43,7 +43,7 @@ static void kill_left_exec(const struct ctr *c, const char *path)
 	    (cgroup = strchr(text.data, ' '))) {
 		*cgroup++ = '\0';
 		cgroup[strcspn(cgroup, "\n")] = '\0';
-		log_info("exec session of another shim ends", "ctr=%s pid=%s", c->status.id,
+		log_info("kill an exec session of an earlier shim", "ctr=%s pid=%s", c->status.id,
 			 text.data);
 		if (str_to_i64(text.data, 2, INT32_MAX, &pid) == 0 &&
 		    kill_is_member(c->cgroup, (pid_t)pid))
@@ -76,7 +76,7 @@ static bool has_record(const struct ctr *c, struct exitrec *ret)
 	int r = *c->exit_path ? exitrec_read(c->exit_path, ret, &e) : 1;
 
 	if (r < 0)
-		log_err(LOG_LEVEL_WARN, "exit record", &e);
+		log_err(LOG_LEVEL_WARN, "read an exit record", &e);
 	return r == 0 && ret->pid == c->status.pid && ret->start_ticks == c->status.start_ticks &&
 	       strcmp(ret->boot_id, clock_boot_id()) == 0;
 }
@@ -167,7 +167,7 @@ static int check(const struct shim_request *req, const int *fds, enum life_event
 		return err_set(e, ERR_INVALID, "state: a container to adopt is not %s",
 			       shimproto_state_name((enum shim_state)req->state));
 	if (req->pid < 2 || req->pid > INT32_MAX)
-		return err_set(e, ERR_INVALID, "pid: %u is no container's", req->pid);
+		return err_set(e, ERR_INVALID, "pid: %u is not the pid of a container", req->pid);
 	return ctr_check(req, e);
 }
 
@@ -229,7 +229,7 @@ void takeover_container(const struct shim_request *req, int *fds, struct waiter 
 	control_join(&c->waiter, w);
 	if (take_over(c, req, fds, &ev, &c->failure) < 0) {
 		err_wrap(&c->failure, "adopt container %s", req->id);
-		log_err(LOG_LEVEL_ERROR, "adopt", &c->failure);
+		log_err(LOG_LEVEL_ERROR, "adopt a container", &c->failure);
 		life_move(&c->life, LIFE_EVENT_ADOPT_FAILED);
 		ctr_free(c);
 		return;

@@ -457,7 +457,7 @@ static int start_objects(struct daemon *d, struct err *e)
 	if (r == 0)
 		podevents_start();
 	if (r == 0 && rescue_list_remains(e) < 0)
-		return err_wrap(e, "look for what has no row");
+		return err_wrap(e, "look for objects without a row");
 	if (r == 0)
 		r = world_recover(e);
 	return r == 0 ? exec_end_stored(e) : r;

@@ -142,7 +142,7 @@ void rpc_answer_exec_sync(struct rpc_call *rpc, const struct sm_object *obj, con
 	struct err failed = ERR_NULL;
 
 	if (!e && !obj)
-		err_set(&failed, ERR_ABORTED, "the exec session is gone");
+		err_set(&failed, ERR_ABORTED, "the exec session has ended");
 	if (e || failed.code || exec_result(obj, &resp, &failed) < 0)
 		rpc_fail(rpc, e ? e : &failed);
 	else

@@ -254,7 +254,7 @@ void feeding_cancel(struct rpc_call *c)
 
 	if (!f)
 		return;
-	err_set(&e, ERR_CANCELLED, "%s: the client has gone", c->method->name);
+	err_set(&e, ERR_CANCELLED, "%s: the client has disconnected", c->method->name);
 	feeding_end(f, &e);
 }
 

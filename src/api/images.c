@@ -27,7 +27,7 @@ static const char *pulled_id(const struct sm_object *obj, const struct err *e, s
 	if (e)
 		*failed = *e;
 	else if (!row)
-		err_set(failed, ERR_ABORTED, "the pull is gone: pull again");
+		err_set(failed, ERR_ABORTED, "the pull was removed: pull again");
 	else if (row->failure)
 		row_failure_err(row->failure, failed);
 	return failed->code ? NULL : row->image_id;

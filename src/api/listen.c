@@ -72,11 +72,11 @@ static int stale_remove(const char *path, struct err *e)
 	if (lstat(path, &st) < 0) {
 		if (errno == ENOENT)
 			return 0;
-		return err_errno(e, ERR_INTERNAL, errno, "look at %s", path);
+		return err_errno(e, ERR_INTERNAL, errno, "stat %s", path);
 	}
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(e, ERR_PRECONDITION,
-			       "%s is there and is not a socket: move it away or listen elsewhere",
+			       "%s exists and is not a socket: move it away or listen elsewhere",
 			       path);
 	/* Non-blocking: EAGAIN means a full backlog, hence a live server. */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -106,7 +106,7 @@ static int socket_bind(struct listener *l, mode_t mode, struct err *e)
 	if (fchmod(l->fd, mode) < 0 || bind(l->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "bind %s", l->path);
 	if (lstat(l->path, &st) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "look at %s", l->path);
+		return err_errno(e, ERR_INTERNAL, errno, "stat %s", l->path);
 	l->dev = st.st_dev;
 	l->ino = st.st_ino;
 	if (chmod(l->path, mode) < 0)

@@ -57,9 +57,11 @@ static struct tls_link *secure(int fd)
 	int r = tls_refresh(server.tls, &e);
 
 	if (r < 0)
-		log_err(LOG_LEVEL_ERROR, "the TLS files of the metrics changed; the old stay", &e);
+		log_err(LOG_LEVEL_ERROR, "changed TLS files of the metrics server are not used",
+			&e);
 	else if (r > 0)
-		log_info("the metrics have new TLS files", "cert=%s", server.conf->metrics_cert);
+		log_info("the metrics server uses new TLS files", "cert=%s",
+			 server.conf->metrics_cert);
 	return tls_link_new(server.tls, fd);
 }
 

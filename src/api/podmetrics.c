@@ -179,8 +179,8 @@ static Runtime__V1__ContainerMetrics *make_container(struct stats_call *s,
 		.s = s,
 		.figures = &c->figures,
 		.base = { c->item->metadata ? c->item->metadata->name : "", or_empty(c->use.cgroup),
-			  image_label(c->item), c->item->id,
-			  pod ? pod->namespace_ : "", pod ? pod->name : "" },
+			  image_label(c->item), c->item->id, pod ? pod->namespace_ : "",
+			  pod ? pod->name : "" },
 	};
 
 	runtime__v1__container_metrics__init(to);

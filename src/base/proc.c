@@ -184,7 +184,7 @@ int proc_exit_status(int pidfd, int *ret_wait_status, struct err *e)
 			break;
 	}
 	return err_errno(e, ERR_UNIMPLEMENTED, errno,
-			 "the kernel does not tell how the process ended");
+			 "the kernel has no exit status of the process");
 }
 
 int proc_has_open(pid_t pid, const char *path, struct err *e)
@@ -196,7 +196,7 @@ int proc_has_open(pid_t pid, const char *path, struct err *e)
 
 	snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
 	if (stat(path, &want) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "look at %s", path);
+		return err_errno(e, ERR_INTERNAL, errno, "stat %s", path);
 	dir = opendir(name);
 	if (!dir)
 		return err_errno(e, ERR_INTERNAL, errno, "list %s", name);

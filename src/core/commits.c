@@ -135,7 +135,7 @@ static void engine_gone(void *arg, struct sm_object *sm)
 static void engine_never(void *arg, struct sm_object *sm, const struct sm_event *ev)
 {
 	(void)arg;
-	log_error("event that cannot be", "%s=%.13s state=%s event=%s", sm->machine->prefix, sm->id,
+	log_error("event marked never", "%s=%.13s state=%s event=%s", sm->machine->prefix, sm->id,
 		  sm_state(sm)->name, sm->machine->events[ev->event].name);
 }
 

@@ -142,7 +142,7 @@ int world_load(struct err *e)
 int world_recover(struct err *e)
 {
 	if (listing_rebuild(e) < 0)
-		return err_wrap(e, "write what readers see");
+		return err_wrap(e, "write the list entries");
 	world.recovering = true;
 	for (int k = 0; k < KIND_COUNT; k++) {
 		struct object *o;

@@ -122,7 +122,7 @@ static void note_stuck(const char *path, const struct err *e)
 	struct trash_stuck *s = stuck_find(path);
 	int64_t now = clock_realtime_ns(), pause = NSEC_PER_SEC;
 
-	log_err(LOG_LEVEL_WARN, "trash does not go, tried again", e);
+	log_err(LOG_LEVEL_WARN, "remove trash, tried again", e);
 	if (!s && t.n_stuck == STUCK_MAX)
 		return;
 	if (!s) {
@@ -302,7 +302,7 @@ static int sweep_container(const char *path, const char *id, void *arg, struct e
 	(void)arg;
 	if (!run || world_find(KIND_CONTAINER, id) || is_quarantined(id) || fs_exists(run))
 		return 0;
-	log_info("container directory without a row goes to the trash", "ctr=%.13s", id);
+	log_info("move a container directory without a row to the trash", "ctr=%.13s", id);
 	return MIN(trash_put_container(id, e), 0);
 }
 
@@ -314,7 +314,7 @@ void trash_start(void)
 
 	/* Create the trash while there is room: a removal on a full disk needs it. */
 	if (fs_mkdir_all(trash, 0700, &e) < 0 || fs_each(containers, sweep_container, NULL, &e) < 0)
-		log_err(LOG_LEVEL_WARN, "container directories without a row", &e);
+		log_err(LOG_LEVEL_WARN, "look for container directories without a row", &e);
 	trash_kick();
 }
 

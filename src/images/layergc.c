@@ -32,7 +32,7 @@ static int try_discard(const char *diff_id)
 	int r = image_layer_discard(root, diff_id, &e);
 
 	if (r < 0)
-		log_err(LOG_LEVEL_WARN, "layer without an image", &e);
+		log_err(LOG_LEVEL_WARN, "remove a layer without an image", &e);
 	else if (r == 0)
 		trash_kick();
 	return r != 0;

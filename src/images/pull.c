@@ -168,7 +168,7 @@ void pul_effect_adopt(struct sm_object *sm)
 	int r = image_pull_adopt(world.loop, sockets, sm->id, &pull_ops, o, &p->pull, &e);
 
 	if (r > 0)
-		err_set(&e, ERR_ABORTED, "the pull's process is gone: pull again");
+		err_set(&e, ERR_ABORTED, "the pull's process has ended: pull again");
 	if (r != 0)
 		effect_report(o, sm->effect_gen, fetch_failed(&e, 0));
 }

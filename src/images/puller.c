@@ -225,7 +225,7 @@ static void on_socket(struct loop_io *io, uint32_t events)
 		if (take_frames(p) == 0)
 			return;
 		stream_close(&p->socket);
-		err_set(&e, ERR_INTERNAL, "the puller sent something that is not a message");
+		err_set(&e, ERR_INTERNAL, "the puller sent an invalid message");
 		report(p, NULL, &e);
 		return;
 	}
@@ -299,7 +299,7 @@ static int send_request(int fd, Crisp__Pull__Request *req, struct err *e)
 	crisp__pull__to_puller__pack(&to, bytes + sizeof(size));
 	/* The socket is empty and blocking, and its buffer is far larger than a request. */
 	if (fs_write_all(fd, bytes, sizeof(size) + size) < 0)
-		ret = err_errno(e, ERR_INTERNAL, errno, "tell crisp-pull what to pull");
+		ret = err_errno(e, ERR_INTERNAL, errno, "send the request to crisp-pull");
 	explicit_bzero(bytes, sizeof(size) + size);
 	return ret;
 }
@@ -386,7 +386,8 @@ static int connect_to(const char *path, int *ret, struct err *e)
 
 	/* Before the peer can send. */
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "ask who sends");
+		return err_errno(e, ERR_INTERNAL, errno,
+				 "read the credentials of crisp-pull's socket");
 	if (fd < 0 || address_of(path, &addr, &dir) < 0 ||
 	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
@@ -394,9 +395,11 @@ static int connect_to(const char *path, int *ret, struct err *e)
 		return err_errno(e, ERR_INTERNAL, errno, "connect to %s", path);
 	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "who listens at %s", path);
+		return err_errno(e, ERR_INTERNAL, errno,
+				 "read the credentials of the listener at %s", path);
 	if (peer.uid != 0 && peer.uid != geteuid())
-		return err_set(e, ERR_INTERNAL, "user %u listens at %s", peer.uid, path);
+		return err_set(e, ERR_INTERNAL, "user %u, not crispd's, listens at %s", peer.uid,
+			       path);
 	*ret = take_fd(fd);
 	return 0;
 }
@@ -433,7 +436,7 @@ int image_pull_start(struct loop *l, const char *pull_path, const char *socket_d
 	 * it. */
 	r = r < 0 ? r : connect_to(p->path, &p->socket.fd, e);
 	if (r > 0)
-		r = err_set(e, ERR_INTERNAL, "%s is gone", p->path);
+		r = err_set(e, ERR_INTERNAL, "socket %s was removed: pull again", p->path);
 	if (r == 0 && pipe2(errors, O_CLOEXEC) < 0)
 		r = err_errno(e, ERR_INTERNAL, errno, "make the puller's pipe");
 	p->errors.fd = errors[0];

@@ -106,9 +106,9 @@ static int open_layer(struct image_layer_meta *ret, struct err *e)
 	_cleanup_free_ char *fs = xasprintf("%s/fs", dir ? dir : "");
 
 	if (!dir || image_layer_meta_read(dir, ret, e) != 0)
-		return err_set(e, ERR_DATA_LOSS, "what was noted of it is not readable");
+		return err_set(e, ERR_DATA_LOSS, "its metadata cannot be read");
 	if (strcmp(ret->diff_id, v.diff_id) != 0)
-		return err_set(e, ERR_DATA_LOSS, "it is said to be %s", ret->diff_id);
+		return err_set(e, ERR_DATA_LOSS, "its metadata is that of layer %s", ret->diff_id);
 	if (!*ret->sum)
 		return 1;
 	return v.walk ? 0 : treesum_open(fs, NULL, &v.walk, e);
@@ -129,8 +129,9 @@ static int read_on(struct err *e)
 	sum = treesum_result(v.walk);
 	treesum_value_text(&sum, text);
 	if (strcmp(text, meta.sum) != 0)
-		return err_set(e, ERR_DATA_LOSS, "its files are not what was unpacked (%s, not %s)",
-			       text, meta.sum);
+		return err_set(e, ERR_DATA_LOSS,
+			       "its files have checksum %s, those that were unpacked had %s", text,
+			       meta.sum);
 	return 0;
 }
 
@@ -204,7 +205,7 @@ static void layer_damaged(struct object *o, const struct err *why)
 
 	if (r != 0) {
 		if (r < 0)
-			log_err(LOG_LEVEL_WARN, "a damaged layer does not go", &failed);
+			log_err(LOG_LEVEL_WARN, "quarantine a damaged layer", &failed);
 		rest_for(AGAIN_NS);
 		return;
 	}

@@ -101,7 +101,7 @@ static int check_names(const struct trust_subject *s, const char *path, struct e
 	if (r < 0)
 		return r;
 	if (!s->n_names)
-		return err_set(e, ERR_DENIED, "the image has no name that a policy could speak of");
+		return err_set(e, ERR_DENIED, "the image has no name that a policy could match");
 	for (size_t i = 0; i < s->n_names; i++) {
 		r = check_name(s, p, path, s->names[i], e);
 		if (r == 0)

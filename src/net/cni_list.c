@@ -215,7 +215,7 @@ static int load_file(const char *path, const char *const *plugin_dirs, struct cn
 	int r = fs_read_trusted(path, LIMIT_CONF_FILE, &text, e);
 
 	if (r > 0)
-		return err_set(e, ERR_NOT_FOUND, "vanished");
+		return err_set(e, ERR_NOT_FOUND, "the file was removed while it was read");
 	if (!r)
 		r = cni_list_parse(text.data ? text.data : "", text.len, ret, e);
 	if (r < 0)

@@ -320,8 +320,10 @@ static int add_limit(struct oci_ctx *c, json_t *list, const char *entry)
 	json_t *limit;
 
 	if (conf_ulimit_parse(entry, &u) < 0)
-		return err_set(c->e, ERR_INVALID, "crio.runtime.default_ulimits: \"%s\" is none",
-			       entry);
+		return err_set(
+			c->e, ERR_INVALID,
+			"crio.runtime.default_ulimits: \"%s\" is not of the form NAME=SOFT:HARD",
+			entry);
 	if (!c->in->host->may_raise_limits && getrlimit(u.resource, &own) == 0 &&
 	    own.rlim_max != RLIM_INFINITY && (uint64_t)u.hard > own.rlim_max) {
 		oci_ctx_warn(c, "default_ulimits: %s is lowered to our own hard limit %llu",

@@ -132,7 +132,7 @@ static void adopted(void *arg, struct shim_answer *ans, const struct err *err)
 	struct object *o = world_find(KIND_CONTAINER, a->id);
 
 	if (p && o && err && err->code != ERR_UNAVAILABLE)
-		log_err(LOG_LEVEL_WARN, "adopt", err);
+		log_err(LOG_LEVEL_WARN, "adopt a container", err);
 	if (p)
 		pod_adopted(p, a->id, ans, err);
 	free(a);
@@ -154,7 +154,7 @@ static void finish_start(const struct object *o)
 	if (r > 0 && unlink(fifo) < 0)
 		r = err_errno(&e, ERR_INTERNAL, errno, "remove %s", fifo);
 	if (r < 0)
-		log_err(LOG_LEVEL_WARN, "a start that was cut off", &e);
+		log_err(LOG_LEVEL_WARN, "finish an interrupted start", &e);
 }
 
 /* The container's state according to its record. */
@@ -217,7 +217,7 @@ unsigned container_adopt_all(struct pod *p)
 		/* Count failed sends too, so that the line is not up while the shim lacks a
 		 * container.  A dead link raises LOST, a silent one meets the deadline. */
 		if (adopt(p, o, &e) < 0)
-			log_err(LOG_LEVEL_WARN, "adopt", &e);
+			log_err(LOG_LEVEL_WARN, "adopt a container", &e);
 		n++;
 	}
 	return n;

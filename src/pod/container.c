@@ -234,7 +234,7 @@ static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct s
 		/* A container that the shim knows is kept: SHIM_CREATE joins it. */
 		.again = !pod_known(p, o->sm->id),
 	};
-	r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the sandbox's shim is gone");
+	r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the pod's shim has ended");
 	if (r == 0)
 		r = find_target(o, &c->in.target_pid, &e);
 	if (r == 0)
@@ -268,7 +268,7 @@ void ctr_effect_prepare(struct sm_object *sm)
 		with_line(o, prepare_with);
 		return;
 	}
-	err_set(&e, ERR_PRECONDITION, "the sandbox is gone");
+	err_set(&e, ERR_PRECONDITION, "the sandbox was removed");
 	prepare_failed(o, sm->effect_gen, &e);
 }
 
@@ -307,8 +307,8 @@ static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans
 		err_wrap(&e, "container %.13s", o->sm->id);
 		create_failed(o, gen, &e);
 	} else if (pid <= 1 || pid == getpid()) {
-		err_set(&e, ERR_INTERNAL, "container %.13s: its shim names process %d as its first",
-			o->sm->id, pid);
+		err_set(&e, ERR_INTERNAL,
+			"container %.13s: its shim reports process %d as its init", o->sm->id, pid);
 		create_failed(o, gen, &e);
 	} else {
 		effect_report(o, gen, ctr_event_created(init_of_status(&ans->status)));
@@ -321,7 +321,7 @@ static void create_with(struct object *o, uint64_t gen, struct pod *p, struct sh
 	struct err e = ERR_NULL;
 
 	if (!link) {
-		err_set(&e, ERR_UNAVAILABLE, "container %.13s: the sandbox's shim is gone",
+		err_set(&e, ERR_UNAVAILABLE, "container %.13s: the pod's shim has ended",
 			o->sm->id);
 		create_failed(o, gen, &e);
 		return;
@@ -397,7 +397,7 @@ static void done_settle(struct job *j, struct object *o)
 	if (!o || !ctr_is_alive(o->sm->state))
 		return; /* settled by an earlier job */
 	if (j->result < 0) {
-		log_err(LOG_LEVEL_WARN, "container without a shim", &j->err);
+		log_err(LOG_LEVEL_WARN, "end a container without a shim, tried again", &j->err);
 		settle_after(o, SETTLE_PAUSE_NS); /* a process did not end: retry */
 		return;
 	}
@@ -513,8 +513,10 @@ static int work_limits(struct job *j, struct err *e)
 	struct container_job *c = container_job(j);
 
 	if (clock_monotonic_ns() > c->not_after_ns)
-		return err_set(e, ERR_DEADLINE,
-			       "container %.13s: other work left no time for new limits", j->id);
+		return err_set(
+			e, ERR_DEADLINE,
+			"container %.13s: no worker was free in time for the new limits: try again",
+			j->id);
 	return container_limits_apply(j->id, c->row, c->seq, e);
 }
 
@@ -585,7 +587,7 @@ static int work_thaw(struct job *j, struct err *e)
 static void done_thaw(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
-		log_err(LOG_LEVEL_WARN, "a container that is frozen", &j->err);
+		log_err(LOG_LEVEL_WARN, "thaw a container", &j->err);
 }
 
 static int work_reach(struct job *j, struct err *e)
@@ -604,7 +606,7 @@ static int work_reach_long(struct job *j, struct err *e)
 static void done_reach_long(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
-		log_err(LOG_LEVEL_WARN, "kill", &j->err);
+		log_err(LOG_LEVEL_WARN, "kill a container", &j->err);
 }
 
 /* Signal by the shim after reach_end_container: that finds processes outside the cgroup by a
@@ -682,7 +684,7 @@ static void done_erase(struct job *j, struct object *o)
 		return;
 	}
 	if (j->result < 0 && o)
-		log_err(LOG_LEVEL_WARN, "container does not go", &j->err);
+		log_err(LOG_LEVEL_WARN, "remove a container, tried again", &j->err);
 	job_report(
 		j, o,
 		sm_event_failed(j->result < 0 ? CTR_EVENT_ERASE_STUCK : CTR_EVENT_ERASED, &j->err));

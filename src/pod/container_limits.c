@@ -282,8 +282,8 @@ static int lock(struct limits *l, struct err *e)
 	return reach_lock(l->lock, path, 0)
 		       ? 0
 		       : err_set(e, ERR_UNAVAILABLE,
-				 "an update of the daemon before is still at work and cannot be "
-				 "killed");
+				 "an update that an earlier crispd started still runs and cannot "
+				 "be killed");
 }
 
 /* --- hugepages: no runtime's `update` writes them on v1 and v2, systemd not at all --- */
@@ -470,7 +470,7 @@ static void take_back(const struct limits *l, struct err *e)
 	    rescore_all(l, oom_score(l->wanted), oom_score(l->last), &why) < 0)
 		r = -1;
 	if (r < 0) {
-		log_err(LOG_LEVEL_WARN, "limits are not taken back", &why);
+		log_err(LOG_LEVEL_WARN, "restore the limits", &why);
 		err_wrap(e, "some limits stay changed");
 	}
 }

@@ -402,7 +402,7 @@ static void exec_gone(struct object *o)
 		buf_done(&s->streams[i].data);
 	}
 	if (p && p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
-		log_err(LOG_LEVEL_DEBUG, "forget an exec session", &e);
+		log_err(LOG_LEVEL_DEBUG, "send FORGET of an exec session", &e);
 	if (row_of(o)->stored && sm_state(o->sm)->kind == SM_KIND_FINAL)
 		row_delete(o->sm->id);
 	exec_start_done(&s->start);

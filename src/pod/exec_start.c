@@ -201,7 +201,7 @@ void exec_start_send(struct object *o, uint64_t gen, struct pod *p, struct shim_
 	const struct exec_start *x = o->own;
 	struct exec_pipes pipes = EXEC_PIPES_NULL;
 	struct err e = ERR_NULL;
-	int r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the pod's shim is gone");
+	int r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the pod's shim has ended");
 
 	if (r == 0)
 		r = pipes_open(&pipes, want, &e);
@@ -251,7 +251,7 @@ static void done_process(struct job *j, struct object *o)
 	} else if (j->result < 0) {
 		exec_start_fail(o, j->gen, &j->err);
 	} else if (!p) {
-		err_set(&e, ERR_NOT_FOUND, "the container is gone");
+		err_set(&e, ERR_NOT_FOUND, "the container was removed");
 		exec_start_fail(o, j->gen, &e);
 	} else {
 		pod_when_settled(p, o, start_with);

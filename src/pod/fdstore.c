@@ -32,7 +32,7 @@ static void fdstore_process(struct fdstore *h, pid_t pid, uint64_t start_ticks)
 	struct err e = ERR_NULL;
 
 	if (h->pidfd < 0 && pid > 0 && proc_open(pid, start_ticks, &h->pidfd, &e) < 0)
-		log_err(LOG_LEVEL_WARN, "hold a container's process", &e);
+		log_err(LOG_LEVEL_WARN, "keep a pidfd of a container", &e);
 }
 
 /* Open a fifo; without O_NONBLOCK the open waits for the other end. */
@@ -45,7 +45,8 @@ static void fdstore_pipe(int *fd, const char *bundle, const char *name, int flag
 	*fd = open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	/* ENXIO: the container has closed stdin. */
 	if (*fd < 0 && errno != ENOENT && errno != ENXIO)
-		log_warn("hold a container's stream", "path=%s errno=%d", path, errno);
+		log_warn("keep a stream of a container", "path=%s error=\"%s\"", path,
+			 strerror(errno));
 }
 
 void fdstore_update(struct map *holds, const struct shim_status *st, const char *bundle, int *pty)

@@ -188,8 +188,8 @@ static int lock_network(const struct conf *conf, const char *id, int flags, bool
 		fs_lock_until(fd, 0);
 	else if (!reach_lock(fd, path, CNI_TIMEOUT_MS))
 		return err_set(e, ERR_UNAVAILABLE,
-			       "plugins of the daemon before are still at work on the network of "
-			       "pod %.13s, and cannot be killed",
+			       "CNI plugins that an earlier crispd started for pod %.13s still "
+			       "run and cannot be killed",
 			       id);
 	*ret_fd = take_fd(fd);
 	return 0;

@@ -87,7 +87,7 @@ void podground_watch_init(struct pod *p, int pid, uint64_t ticks)
 	if (r > 0)
 		init_is_gone(p);
 	else
-		log_err(LOG_LEVEL_WARN, "the pod's init is not watched", &e);
+		log_err(LOG_LEVEL_WARN, "watch the pod's init", &e);
 }
 
 void podground_drop(struct pod *p)

@@ -301,7 +301,7 @@ static int mend(const struct remains *found, struct rows *all, struct err *e)
 	all->unread += store_salvage(durable, keep_row, all);
 	if (health != STORE_HEALTH_DAMAGED && !lost)
 		return all->unread ? fs_each(boot, read_boot, all, e) : 0;
-	log_warn("the state database is not whole", "dir=%s error=\"%s\"", durable,
+	log_warn("the state database is damaged", "dir=%s error=\"%s\"", durable,
 		 lost ? "it is missing or empty" : why.text);
 	r = fs_each(boot, read_boot, all, e);
 	if (r == 0)
@@ -326,7 +326,7 @@ static int end_remains(const struct remains *found, const struct rows *all, stru
 	for (size_t i = 0; i < found->n_pods; i++)
 		if (!has_row(all, KIND_SANDBOX, found->pods[i]) &&
 		    remains_end_shim(found->pods[i], &why) < 0)
-			log_err(LOG_LEVEL_ERROR, "shim does not end", &why);
+			log_err(LOG_LEVEL_ERROR, "end a shim", &why);
 	for (int k = 0; k < 2; k++) {
 		enum kind kind = k ? KIND_SANDBOX : KIND_CONTAINER;
 		char *const *ids = k ? found->pods : found->containers;
@@ -336,11 +336,11 @@ static int end_remains(const struct remains *found, const struct rows *all, stru
 				continue;
 			if ((k ? remains_end_pod(ids[i], &why)
 			       : remains_end_container(ids[i], &why)) < 0) {
-				log_err(LOG_LEVEL_ERROR, "what has no row does not go", &why);
+				log_err(LOG_LEVEL_ERROR, "remove an object without a row", &why);
 				stuck++;
 				continue;
 			}
-			log_warn("ended and removed, it has no row", "%s=%s",
+			log_warn("removed an object without a row", "%s=%s",
 				 kind_ops(kind)->machine->name, ids[i]);
 			ended++;
 		}

@@ -448,7 +448,7 @@ static void shim_replaced(struct object *o, uint64_t gen, struct pod *p, struct 
 		return;
 	}
 	err_set(&e, ERR_UNAVAILABLE,
-		"sandbox %.13s: the shim that was to take it over ended; see "
+		"sandbox %.13s: its new shim ended; see "
 		"shim.log in its run directory",
 		o->sm->id);
 	setup_failed(o, gen, &e);
@@ -459,7 +459,7 @@ static void done_replace_shim(struct job *j, struct object *o)
 	if (!o || o->sm->effect_gen != j->gen)
 		return;
 	if (j->result < 0) {
-		log_err(LOG_LEVEL_WARN, "no other shim", &j->err);
+		log_err(LOG_LEVEL_WARN, "replace a shim", &j->err);
 		setup_failed(o, j->gen, &j->err);
 		return;
 	}
@@ -513,7 +513,7 @@ static void probe_settled(struct object *o, uint64_t gen, struct pod *p, struct 
 	if (strcmp(row_of(o)->boot_id, clock_boot_id()) != 0)
 		err_set(&e, ERR_UNAVAILABLE, "the node was rebooted");
 	else
-		err_set(&e, ERR_UNAVAILABLE, "the pod's shim is gone");
+		err_set(&e, ERR_UNAVAILABLE, "the pod's shim has ended");
 	effect_report(o, gen, sm_event_failed(SBX_EVENT_SHIM_LOST, &e));
 }
 
@@ -608,7 +608,7 @@ static int work_tear_down(struct job *j, struct err *e)
 static void done_tear_down(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
-		log_err(LOG_LEVEL_WARN, "sandbox does not go", &j->err);
+		log_err(LOG_LEVEL_WARN, "remove a sandbox, tried again", &j->err);
 	job_report(j, o,
 		   sm_event_failed(j->result < 0 ? SBX_EVENT_TEARDOWN_STUCK : SBX_EVENT_TORN_DOWN,
 				   &j->err));
@@ -685,7 +685,7 @@ static int work_network_down(struct job *j, struct err *e)
 static void done_network_down(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
-		log_err(LOG_LEVEL_WARN, "pod network does not go", &j->err);
+		log_err(LOG_LEVEL_WARN, "remove a pod network, tried again", &j->err);
 	job_report(j, o,
 		   sm_event_failed(j->result < 0 ? SBX_EVENT_NETWORK_STUCK : SBX_EVENT_NETWORK_DOWN,
 				   &j->err));
@@ -711,7 +711,7 @@ static int work_erase(struct job *j, struct err *e)
 static void done_erase(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
-		log_err(LOG_LEVEL_WARN, "sandbox directory does not go", &j->err);
+		log_err(LOG_LEVEL_WARN, "remove a sandbox directory, tried again", &j->err);
 	job_report(
 		j, o,
 		sm_event_failed(j->result < 0 ? SBX_EVENT_ERASE_STUCK : SBX_EVENT_ERASED, &j->err));

@@ -138,7 +138,7 @@ void pod_shutdown(struct pod *p)
 	struct err e = ERR_NULL;
 
 	if (p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
-		log_err(LOG_LEVEL_WARN, "tell a shim to end", &e);
+		log_err(LOG_LEVEL_WARN, "send SHUTDOWN to a shim", &e);
 	stream_pod_lost(p->o, "the pod has ended");
 	tell(p, sm_event_new(SHM_EVENT_SHUT_DOWN));
 	podground_drop(p);
@@ -257,7 +257,7 @@ static void tell_forget(struct pod *p, const char *container_id, const char *ses
 	struct err e = ERR_NULL;
 
 	if (p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
-		log_err(LOG_LEVEL_DEBUG, "forget what has ended", &e);
+		log_err(LOG_LEVEL_DEBUG, "send FORGET to a shim", &e);
 }
 
 static void hold(struct pod *p, const struct shim_status *st, int *fd)
@@ -602,7 +602,7 @@ void pod_request(struct pod *p, struct object *o, const struct shim_request *req
 	}
 	w->quick = false;
 	if (!w->err.code)
-		err_set(&w->err, ERR_UNAVAILABLE, "the pod's shim is gone");
+		err_set(&w->err, ERR_UNAVAILABLE, "the pod's shim has ended");
 	w->post.fn = not_sent;
 	loop_post(world.loop, &w->post);
 }

@@ -283,7 +283,7 @@ static int split_terminal(struct shim_answer *ans, struct stream_fds *ours, stru
 {
 	ours->out = take_fd(ans->fd);
 	if (ours->out < 0)
-		return err_set(e, ERR_INTERNAL, "the shim gave no terminal");
+		return err_set(e, ERR_INTERNAL, "the shim sent no terminal");
 	ours->in = fcntl(ours->out, F_DUPFD_CLOEXEC, 0);
 	if (ours->in < 0 || fcntl(ours->out, F_SETFL, O_NONBLOCK) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "set up the terminal");
@@ -338,7 +338,7 @@ void stm_effect_start(struct sm_object *sm)
 	int r = exec_start_find(row_of(o)->container_id, NULL, 0, &container, &e);
 
 	if (r == 0 && !p)
-		r = err_set(&e, ERR_NOT_FOUND, "the pod is gone");
+		r = err_set(&e, ERR_NOT_FOUND, "the pod was removed");
 	if (r < 0)
 		exec_start_fail(o, sm->effect_gen, &e);
 	else if (s->ask.kind == STREAM_KIND_EXEC)
@@ -635,10 +635,10 @@ static void hook_gone(uint64_t id)
 static void hook_certificate(const struct err *err)
 {
 	if (err)
-		log_err(LOG_LEVEL_ERROR, "the streaming server's TLS files changed; the old stay",
+		log_err(LOG_LEVEL_ERROR, "changed TLS files of the streaming server are not used",
 			err);
 	else
-		log_info("the streaming server has new TLS files", "cert=%s",
+		log_info("the streaming server uses new TLS files", "cert=%s",
 			 world.conf->stream_tls_cert);
 }
 

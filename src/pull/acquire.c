@@ -216,7 +216,7 @@ static int resolve(struct source *s, const char *reference, struct found *f, str
 				       host.os, host.architecture, *host.variant ? "/" : "",
 				       host.variant, offered);
 		if (depth == 2)
-			return err_set(e, ERR_INVALID, "indexes within indexes within indexes");
+			return err_set(e, ERR_INVALID, "indexes are nested more than two deep");
 		manifest_done(&f->manifest);
 		r = get_manifest(s, digest, f->manifest_digest, &f->manifest, e);
 	}

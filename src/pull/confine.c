@@ -163,7 +163,7 @@ static int bind_at(int source, const char *target, bool writable, struct err *e)
 	struct stat st;
 
 	if (fstat(source, &st) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "stat what belongs at %s", target);
+		return err_errno(e, ERR_INTERNAL, errno, "stat the source of %s", target);
 	if (make_target(target, S_ISDIR(st.st_mode), e) < 0)
 		return -(int)e->code;
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", source);

@@ -200,7 +200,7 @@ static int act(struct fetcher_channel *sv, const Crisp__Pull__ToFetcher *q, stru
 		return r;
 	}
 	if (sink->fd < 0 || (!sv->origin.registry && !sv->origin.layout))
-		return err_set(e, ERR_INTERNAL, "a question without a source");
+		return err_set(e, ERR_INTERNAL, "a request without a source");
 	if (q->index)
 		return get_index(sv, sink, e);
 	if (q->blob)

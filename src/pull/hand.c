@@ -56,7 +56,7 @@ static int take_sum(const Crisp__Pull__Unpacked *u, char sum[TREESUM_TEXT], stru
 	struct treesum_value value;
 
 	if (*u->sum && treesum_value_parse(u->sum, &value) < 0)
-		return err_set(e, ERR_INTERNAL, "the unpacker's sum is none");
+		return err_set(e, ERR_INTERNAL, "the unpacker sent an invalid checksum");
 	snprintf(sum, TREESUM_TEXT, "%s", u->sum);
 	return 0;
 }
@@ -130,7 +130,7 @@ static int on_unpacker(struct transfer *t, struct err *e)
 		return 0;
 	}
 	if (!t->fetched)
-		return err_set(e, ERR_INTERNAL, "the unpacker answers before the blob has come");
+		return err_set(e, ERR_INTERNAL, "the unpacker answered before the end of the blob");
 	*t->result = (struct unpack_result){
 		.bytes = a->unpacked->bytes,
 		.disk = a->unpacked->disk,
@@ -218,7 +218,7 @@ int hand_inherit(const struct helper *unpacker, const struct layer *l, int list_
 	q.inherit = &inherit;
 	r = ask(unpacker, &q, fds, n + 1, &a, e);
 	if (r == 0 && !a->unpacked)
-		r = err_set(e, ERR_INTERNAL, "the unpacker answers something else");
+		r = err_set(e, ERR_INTERNAL, "the unpacker sent an unexpected answer");
 	return r < 0 ? r : take_sum(a->unpacked, sum, e);
 }
 
@@ -239,7 +239,7 @@ int hand_judge(const struct helper *unpacker, const struct image_ref *ref,
 	q.judge = &judge;
 	r = ask(unpacker, &q, NULL, 0, &a, e);
 	if (r == 0 && (!a->judged || a->judged->n_accepted != n))
-		r = err_set(e, ERR_INTERNAL, "the unpacker answers something else");
+		r = err_set(e, ERR_INTERNAL, "the unpacker sent an unexpected answer");
 	for (size_t i = 0; r == 0 && i < n; i++)
 		accepted[i] = a->judged->accepted[i];
 	return r;

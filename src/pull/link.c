@@ -290,7 +290,7 @@ static int first_request(struct link *l, Crisp__Pull__ToPuller **ret, struct err
 		return 0;
 	if (*ret)
 		crisp__pull__to_puller__free_unpacked(*ret, NULL);
-	return err_set(e, ERR_ABORTED, "no request came");
+	return err_set(e, ERR_ABORTED, "no request arrived");
 }
 
 int link_open(int listen_fd, struct link **ret, Crisp__Pull__ToPuller **ret_request, struct err *e)
@@ -307,7 +307,7 @@ int link_open(int listen_fd, struct link **ret, Crisp__Pull__ToPuller **ret_requ
 	pthread_mutex_init(&l->lock, NULL);
 	/* Non-blocking: the peer may close the connection between poll and accept. */
 	if (l->end_fd < 0 || l->wake_fd < 0 || fcntl(listen_fd, F_SETFL, O_NONBLOCK) < 0)
-		r = err_errno(e, ERR_INTERNAL, errno, "prepare the line to the daemon");
+		r = err_errno(e, ERR_INTERNAL, errno, "set up the connection to the daemon");
 	else
 		r = first_request(l, ret_request, e);
 	if (r < 0) {

@@ -118,7 +118,7 @@ static int collect(struct source *s, int fd, size_t max, struct buf *ret, struct
 			return n == 0 ? 0 : err_errno(e, ERR_INTERNAL, errno, "read a pipe");
 		buf_commit(ret, (size_t)n);
 		if (ret->len > max)
-			return err_set(e, ERR_INVALID, "more than %zu bytes came", max);
+			return err_set(e, ERR_INVALID, "more than %zu bytes arrived", max);
 	}
 }
 

@@ -115,7 +115,7 @@ static int wait_for_finish(int fd, struct err *e)
 			 e);
 
 	if (r == 0 && !((Crisp__Pull__ToUnpacker *)m)->finish)
-		r = err_set(e, ERR_INTERNAL, "a question while a layer is unpacked");
+		r = err_set(e, ERR_INTERNAL, "a request while a layer is unpacked");
 	if (m)
 		protobuf_c_message_free_unpacked(m, NULL);
 	return r > 0 ? err_set(e, ERR_CANCELLED, "cancelled") : r;

@@ -540,7 +540,7 @@ int shim_start(const char *shim_path, const char *id, const char *dir, const cha
 		r = err_set(e, ERR_INTERNAL, "it does not detach");
 	close_fdp(&child.pidfd);
 	if (r == 0 && strcmp(text, "ready\n") != 0 && strcmp(text, "running\n") != 0)
-		r = err_set(e, ERR_INTERNAL, "%s", *text ? text : "it ended without a word");
+		r = err_set(e, ERR_INTERNAL, "%s", *text ? text : "it ended without a message");
 	if (r < 0)
 		return err_wrap(e, "start shim %s of pod %s", shim_path, id);
 	shim_is_alive(dir, ret);

@@ -112,7 +112,7 @@ static void idle(struct conn *c)
 {
 	struct err e = ERR_NULL;
 
-	err_set(&e, ERR_DEADLINE, "stream_idle_timeout: nothing was said for %lld s",
+	err_set(&e, ERR_DEADLINE, "stream_idle_timeout: no data for %lld s",
 		(long long)(c->conns->idle_ns / NSEC_PER_SEC));
 	c->ops->aborted(c->session, &e);
 	c->shut = true;

@@ -129,7 +129,7 @@ static int request_line(struct http_word line, struct http_head *h, struct err *
 	if (!is_token(&method) || !h->path.n || *h->path.p != '/')
 		return err_set(e, ERR_INVALID, "not a request line");
 	if (!http_word_is(&(struct http_word){ s2 + 1, (size_t)(end - s2 - 1) }, "HTTP/1.1"))
-		return err_set(e, ERR_INVALID, "only HTTP/1.1 is spoken here");
+		return err_set(e, ERR_INVALID, "only HTTP/1.1 is supported");
 	query = memchr(h->path.p, '?', h->path.n);
 	if (query)
 		h->path.n = (size_t)(query - h->path.p);

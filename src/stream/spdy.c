@@ -127,7 +127,8 @@ static int inflate_block(struct spdy *s, const void *in, size_t size, struct buf
 			return err_set(e, ERR_INVALID, "SPDY: headers of more than %d bytes",
 				       SPDY_HEADERS_MAX);
 		if (r == Z_BUF_ERROR && s->z.avail_out > 0)
-			return err_set(e, ERR_INVALID, "SPDY: a header block has an end too much");
+			return err_set(e, ERR_INVALID,
+				       "SPDY: data behind the end of a header block");
 	}
 }
 

@@ -101,7 +101,8 @@ static void move(enum life_kind kind, enum life_state *state, enum life_event ev
 {
 	const struct life_move *m = life_find(kind, *state, ev);
 
-	SIM_CHECK(m, "sim: a shim has event %d in state %d", (int)ev, (int)*state);
+	SIM_CHECK(m, "sim: a shim has event %s in state %s", life_event_name(ev),
+		  life_state_name(*state));
 	*state = m->to;
 }
 

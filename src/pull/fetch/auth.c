@@ -60,7 +60,7 @@ static int read_answer(const struct exchange_response *resp, const struct buf *a
 		return err_set(e, ERR_UNAUTHENTICATED,
 			       "token server %.200s refuses %s (HTTP %ld)%s%s", realm,
 			       cred->username || cred->identity_token ? "the credentials"
-								      : "to serve nobody",
+								      : "anonymous clients",
 			       resp->status, cred->hint ? "; " : "", cred->hint ? cred->hint : "");
 	if (resp->status != 200)
 		return err_set(e, ERR_UNAVAILABLE, "token server %.200s answers HTTP %ld", realm,

@@ -301,7 +301,7 @@ static int fetch(struct registry *g, struct download *f, char **ret_type, struct
 			return give_up(s, r, &resp, e);
 		if (patience_ms(s) == 0)
 			return err_set(e, ERR_UNAVAILABLE,
-				       "nothing has come for %jd ms (pull_progress_timeout)",
+				       "no data for %jd ms (pull_progress_timeout)",
 				       (intmax_t)s->progress_timeout_ms);
 		atomic_fetch_add(&s->meter->retries, 1);
 		if (stop_wait(g->stop, MIN(backoff_ms(failures - 1, &resp), patience_ms(s))))

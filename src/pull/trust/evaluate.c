@@ -69,8 +69,8 @@ static int check_payload(const struct policy_requirement *q, const struct image_
 		return 0;
 	name = image_ref_name(&p.signed_as);
 	return err_set(e, ERR_DENIED,
-		       "it calls the image %s%s%s%s%s, which the policy does not "
-		       "take for this one",
+		       "it names the image %s%s%s%s%s, which the policy does not "
+		       "accept for this one",
 		       name, *p.signed_as.tag ? ":" : "", p.signed_as.tag,
 		       *p.signed_as.digest ? "@" : "", p.signed_as.digest);
 }

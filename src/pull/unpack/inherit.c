@@ -242,9 +242,7 @@ int inherit_load(int root, const char *data, size_t size, struct inherit **ret, 
 	while (data < end) {
 		text = next_text(&data, end);
 		if (!text || load_one(h, text, &data, end) < 0)
-			return err_set(e, ERR_INTERNAL,
-				       "the list of directories is not what was "
-				       "written");
+			return err_set(e, ERR_INTERNAL, "the list of directories is damaged");
 	}
 	*ret = take_ptr(h);
 	return 0;

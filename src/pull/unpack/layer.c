@@ -103,7 +103,8 @@ static int hold_dir(struct layer *l, struct err *e)
 		}
 		return r == 2 ? 1 : r;
 	}
-	return err_set(e, ERR_ABORTED, "%s comes and goes: pull again", l->dir);
+	return err_set(e, ERR_ABORTED, "%s is removed again and again by other pulls: pull again",
+		       l->dir);
 }
 
 /* Create an empty directory for the layer in the work folder. */
@@ -242,7 +243,8 @@ static int check_result(const struct unpack_result *u, struct err *e)
 
 	if (u->bytes > (uint64_t)LIMIT_LAYER_BYTES || u->disk > 2 * (uint64_t)LIMIT_LAYER_BYTES ||
 	    treesum_value_parse(u->sum, &sum) < 0)
-		return err_set(e, ERR_INTERNAL, "what was unpacked is not what a layer can be");
+		return err_set(e, ERR_INTERNAL,
+			       "the unpacker reported a size or checksum that no layer can have");
 	return 0;
 }
 
@@ -398,7 +400,8 @@ static int open_fs(const char *read_root, const char *diff_id, const struct laye
 			return 0;
 		}
 	}
-	return err_set(e, ERR_ABORTED, "%s comes and goes: pull again", staged);
+	return err_set(e, ERR_ABORTED, "%s is removed again and again by other pulls: pull again",
+		       staged);
 }
 
 /* Move fs into the work folder, inherit, and move it back. */
@@ -433,7 +436,7 @@ static int inherit_by(struct layer *l, int list_fd, const struct layer_hands *h,
 	int r;
 
 	if (image_layer_meta_read(l->dir, &meta, e) != 0)
-		return err_set(e, ERR_INTERNAL, "%s/meta is not what was written", l->dir);
+		return err_set(e, ERR_INTERNAL, "%s/meta is damaged", l->dir);
 	memcpy(sum, meta.sum, sizeof(sum));
 	*meta.sum = '\0';
 	r = image_layer_meta_write(l->dir, &meta, e);
@@ -529,7 +532,8 @@ static int publish_one(struct layer *l, int *ret_fd, struct err *e)
 		if (r == 2 && move_broken(l, e) < 0)
 			return -(int)e->code;
 	}
-	return err_set(e, ERR_ABORTED, "%s comes and goes: pull again", l->target);
+	return err_set(e, ERR_ABORTED, "%s is removed again and again by other pulls: pull again",
+		       l->target);
 }
 
 /* Move the layer back into staging, unless another pull uses it. */

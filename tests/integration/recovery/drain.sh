@@ -70,7 +70,7 @@ land() { RC=0; wait "${CLIENT[$1]}" || RC=$?; }
 # A call that nobody answers is a bug: the client waits for its time, then it is no answer.
 refused() { [ "$RC" != 124 ] && [ "$RC" != 0 ]; }
 # Both ends of the daemon's life are in its log; a sanitizer would have written between them.
-log_is_clean() { ! grep -E "Sanitizer|runtime error|event that cannot be|Assertion" "$SCRATCH/daemon.log"; }
+log_is_clean() { ! grep -E "Sanitizer|runtime error|event marked never|Assertion" "$SCRATCH/daemon.log"; }
 
 NAP="sleep $((1000000000 + $$))"	# nobody else's processes have these command lines
 EXEC="sleep $((2000000000 + $$))"

@@ -380,7 +380,7 @@ shim_kill "$POD"
 check "loop: the pod ends" poll 120 pod_is "$POD" SANDBOX_NOTREADY
 check "loop: the container ends" poll 60 ctr_is "$A" CONTAINER_EXITED
 check "loop: no process lives on" poll 20 dead "$NAP"
-check "loop: the log says why" grep -q "no other shim" "$SCRATCH/daemon.log"
+check "loop: the log says why" grep -q "replace a shim" "$SCRATCH/daemon.log"
 mv "$SCRATCH/bin/shim.away" "$SCRATCH/bin/crisp-shim"
 check_gone loop "$POD"
 

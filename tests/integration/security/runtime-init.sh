@@ -146,7 +146,7 @@ if poll 5 mountpoint -q "$SCRATCH/mnt"; then
 	check "stuck: a container that may trace" ctr_run "$POD" stuck.d "$PID_OPTIONS.pid = 0
 		| .linux.security_context.capabilities.add_capabilities = [\"SYS_PTRACE\"]
 		| .command = [\"cat\", \"/mnt/x\"] | .mounts = [{container_path: \"/mnt\", host_path: \"$SCRATCH/mnt\"}]" && CTR=$OUT
-	check_fails "stuck: no container is created beside it" 'does not stand still' other stuck b
+	check_fails "stuck: no container is created beside it" 'does not freeze' other stuck b
 	check "stuck: nothing is held" poll 10 nothing_is_held
 	check "stuck: another pod is made" pod_run free
 	kill -KILL "$SERVER"
