@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "core/ended.h"
 #include "core/objects.h"
 #include "gen/sm_container.h"
 #include "gen/sm_image.h"
@@ -65,6 +66,7 @@ int __wrap_store_commit(struct store_txn *t, struct err *e)
 	int errnum = sim_call("commit", false);
 
 	if (errnum) {
+		node->commit_failed = true;
 		store_abort(t);
 		return err_errno(e, ERR_INTERNAL, errnum, "commit");
 	}
@@ -251,6 +253,13 @@ static void check_exit(const struct row *r, struct seen *s)
 	}
 }
 
+static bool is_hidden(const struct row *r)
+{
+	const Crisp__State__Container *c = as_ctr(r);
+
+	return c ? !c->pid && !c->refused : as_sbx(r) && as_sbx(r)->undo;
+}
+
 static void check_rows(void)
 {
 	for (unsigned i = 0; i < n_rows; i++) {
@@ -261,8 +270,36 @@ static void check_rows(void)
 		SIM_CHECK(!rank || rank >= s->rank, "%s %.13s goes back to %s", r->m->name, r->id,
 			  r->state->shows);
 		s->rank = rank ? rank : s->rank;
+		s->visible = rank && !is_hidden(r);
 		check_exit(r, s);
 	}
+}
+
+static void note_deleted(void *arg, struct listing_row *row)
+{
+	struct seen *s = seen_of(row->id, false);
+
+	(void)arg;
+	if (s)
+		s->deleted = true;
+	listing_row_done(row);
+}
+
+/* A crispd that is killed after the commit of a deletion leaves what its event needs. */
+static void check_deleted(void)
+{
+	struct err e = ERR_NULL;
+
+	if (ended_each(note_deleted, NULL, &e) < 0)
+		sim_fail("read the rows of deleted objects: %s", e.text);
+	for (int i = 0; i < SIM_SEEN && *node->seen[i].id; i++) {
+		struct seen *s = &node->seen[i];
+
+		SIM_CHECK(s->deleted || !s->visible || row_of(NULL, s->id) || node->commit_failed,
+			  "%.13s was deleted and has left no row for the event", s->id);
+		s->deleted = s->deleted || !row_of(NULL, s->id);
+	}
+	node->commit_failed = false;
 }
 
 static const char *live_name(const struct row *r)
@@ -367,6 +404,7 @@ void check_step(void)
 		rows_load();
 		check_rows();
 		check_names();
+		check_deleted();
 	}
 	check_owners();
 	check_sessions();

@@ -59,6 +59,7 @@ plant() {
 
 plant "an answer comes before the durable commit" "before the commit" commits.c \
 	's/if (w->durable)$/if (w->durable \&\& w->obj->seq > 3)/'
+plant "a deletion leaves nothing for its event" "no row for the event" commits.c 's/if (keep_ended)$/if (keep_ended \&\& n > 9)/'
 plant "a watch outlives its object" "." exec.c \
 	'/^static void exec_gone/,/^}/s/stream_close(&s->streams\[i\]);//'
 plant "a session that a dead daemon left runs on" "does not know it" exec.c \

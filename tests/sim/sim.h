@@ -138,6 +138,8 @@ struct seen {
 	bool orphaned; /* its shim has died while it lived: its end may be unknown */
 	bool died; /* its process has ended with: */
 	int real_code;
+	bool visible; /* a client may have its id: an event tells its deletion */
+	bool deleted;
 };
 
 enum sim_phase {
@@ -185,6 +187,7 @@ struct node {
 	struct puller pulls[SIM_PULLS];
 	struct event events[SIM_EVENTS];
 	struct seen seen[SIM_SEEN];
+	bool commit_failed; /* since the last check */
 	/* What the clients know. */
 	char pods[3][ID_LEN + 1], containers[3][2][ID_LEN + 1];
 	unsigned attempts[3];
