@@ -253,26 +253,15 @@ static const char *const kinds_of_state[] = {
 	[SM_KIND_FINAL] = "final",
 };
 
+/* Of the last try of the effect, else of the last operation; NULL: none. */
 static const Crisp__State__Failure *failure_of(const struct object *o)
 {
-	switch (o->kind) {
-	case KIND_SANDBOX:
-		return ((const Crisp__State__Sandbox *)o->sm->row)->failure;
-	case KIND_CONTAINER:
-		return ((const Crisp__State__Container *)o->sm->row)->failure;
-	case KIND_EXEC:
-		return ((const Crisp__State__Exec *)o->sm->row)->failure;
-	case KIND_STREAM:
-		return ((const Crisp__State__Stream *)o->sm->row)->failure;
-	case KIND_PULL:
-		return ((const Crisp__State__Pull *)o->sm->row)->failure;
-	case KIND_IMAGE:
-		return ((const Crisp__State__Image *)o->sm->row)->failure;
-	case KIND_SHIM: /* its object has the failure */
-	case KIND_COUNT:
-		break;
-	}
-	return NULL;
+	const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(
+		o->sm->machine->row_descriptor, "failure");
+
+	if (o->sm->failure || !f)
+		return o->sm->failure;
+	return *(Crisp__State__Failure *const *)((const char *)o->sm->row + f->offset);
 }
 
 /* Why a sandbox ended without a client's request, once it has settled; else "". */
@@ -373,7 +362,7 @@ static Crisp__V1__ExplainedObject *explain_object(struct arena *a, const struct 
 {
 	Crisp__V1__ExplainedObject *x = arena_alloc(a, sizeof(*x));
 	const struct sm_state *s = sm_state(o->sm);
-	const Crisp__State__Failure *f = o->sm->failure ? o->sm->failure : failure_of(o);
+	const Crisp__State__Failure *f = failure_of(o);
 
 	if (!x)
 		return NULL;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 static void job_work(struct loop_job *base)
 {
@@ -107,6 +108,13 @@ void job_report(const struct job *j, struct object *o, struct sm_event *ev)
 		effect_report(o, j->gen, ev);
 	else
 		sm_event_free(ev);
+}
+
+void job_report_retry(const struct job *j, struct object *o, const char *what, int done, int stuck)
+{
+	if (j->result < 0 && o)
+		log_err(LOG_LEVEL_WARN, what, &j->err);
+	job_report(j, o, sm_event_failed(j->result < 0 ? stuck : done, &j->err));
 }
 
 void jobs_drop(struct object *o)

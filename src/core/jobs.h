@@ -33,6 +33,10 @@ void job_start_after(struct job *j, int64_t pause_ns);
 /* Report the outcome of the job's effect.  Takes ev; o may be NULL: object freed. */
 void job_report(const struct job *j, struct object *o, struct sm_event *ev);
 
+/* Report the event `done`; of a failed job the event `stuck`, for which the table has a retry.
+ * what: the work, for the log. */
+void job_report_retry(const struct job *j, struct object *o, const char *what, int done, int stuck);
+
 /* Report the outcome of o's effect that started as gen.  Takes ev. */
 void effect_report(struct object *o, uint64_t gen, struct sm_event *ev);
 

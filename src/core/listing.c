@@ -267,7 +267,6 @@ void listing_row_done(struct listing_row *r)
 {
 	if (r->row)
 		protobuf_c_message_free_unpacked(r->row, NULL);
-	if (r->envelope)
-		crisp__state__envelope__free_unpacked(r->envelope, NULL);
+	crisp__state__envelope__free_unpacked(r->envelope, NULL);
 	*r = LISTING_ROW_NULL;
 }

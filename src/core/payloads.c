@@ -8,6 +8,18 @@
 
 #include "base/util.h"
 
+/* Without strings and lists. */
+#define PLAIN(name) \
+	void payload_##name##_free(void *payload) \
+	{ \
+		free(payload); \
+	}
+PLAIN(setup)
+PLAIN(init)
+PLAIN(exit)
+PLAIN(stop)
+PLAIN(image_id)
+
 void payload_netns_free(void *netns)
 {
 	struct payload_netns *n = netns;
@@ -17,11 +29,6 @@ void payload_netns_free(void *netns)
 	free(n->path);
 	free(n->cni_conf);
 	free(n);
-}
-
-void payload_setup_free(void *setup)
-{
-	free(setup);
 }
 
 void payload_network_free(void *network)
@@ -45,21 +52,6 @@ void payload_bundle_free(void *bundle)
 		return;
 	free(b->groups);
 	free(b);
-}
-
-void payload_init_free(void *init)
-{
-	free(init);
-}
-
-void payload_exit_free(void *exit)
-{
-	free(exit);
-}
-
-void payload_stop_free(void *stop)
-{
-	free(stop);
 }
 
 void payload_resources_free(void *resources)
@@ -102,11 +94,6 @@ void payload_tag_free(void *tag)
 	free(t->tag);
 	free(t->handler);
 	free(t);
-}
-
-void payload_image_id_free(void *image_id)
-{
-	free(image_id);
 }
 
 void payload_kept_free(void *kept)

@@ -81,8 +81,7 @@ static void report_result(struct image_pull *p, Crisp__Pull__Result *r)
 	memcpy(result.image_id, r->image_id, sizeof(result.image_id));
 	r->image = NULL;
 	report(p, &result, NULL);
-	if (result.image)
-		crisp__state__image__free_unpacked(result.image, NULL);
+	crisp__state__image__free_unpacked(result.image, NULL);
 }
 
 static void report_progress(struct image_pull *p, const Crisp__Pull__Progress *m)

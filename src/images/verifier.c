@@ -26,8 +26,7 @@ static int read_answer(const struct spawn_result *res, struct err *e)
 			    "crisp-pull verify ended without an answer (status %d)%s%s",
 			    res->status, res->err.len ? ": " : "",
 			    res->err.len ? res->err.data : "");
-	if (m)
-		crisp__pull__from_puller__free_unpacked(m, NULL);
+	crisp__pull__from_puller__free_unpacked(m, NULL);
 	return r;
 }
 

@@ -86,8 +86,7 @@ static void container_job_free(struct job *j)
 		trust_subject_free(c->in.subjects[i]);
 	free(c->in.subjects);
 	crisp__state__container__free_unpacked(c->row, NULL);
-	if (c->pod)
-		crisp__state__sandbox__free_unpacked(c->pod, NULL);
+	crisp__state__sandbox__free_unpacked(c->pod, NULL);
 	payload_bundle_free(c->out);
 	free(c->exit);
 	free(c->shim_cgroup);
@@ -683,11 +682,8 @@ static void done_erase(struct job *j, struct object *o)
 		job_start(&job_new(o, LANE_TRASH, work_erase_in_place, done_erase)->base);
 		return;
 	}
-	if (j->result < 0 && o)
-		log_err(LOG_LEVEL_WARN, "remove a container, tried again", &j->err);
-	job_report(
-		j, o,
-		sm_event_failed(j->result < 0 ? CTR_EVENT_ERASE_STUCK : CTR_EVENT_ERASED, &j->err));
+	job_report_retry(j, o, "remove a container, tried again", CTR_EVENT_ERASED,
+			 CTR_EVENT_ERASE_STUCK);
 }
 
 static void erase_now(struct object *o)

@@ -1,8 +1,8 @@
 /*
  * container_limits.c - writes the limits of a container, and undoes a failed write.
  *
- * Invariant: all checks precede the first write.  A file keeps the cgroup's values from before the
- * first write, so a later daemon can undo a write of a killed one.  A runtime that outlives a
+ * Invariant: all checks precede the first write.  A file keeps the cgroup's earlier values, so
+ * a later daemon can undo a write of a killed one.  A runtime that outlives a
  * killed daemon holds the container's lock; the next daemon ends that runtime before it writes.
  */
 #include "pod/container_limits.h"
@@ -56,8 +56,7 @@ static void limits_done(struct limits *l)
 {
 	if (l->last && (!l->config->linux || l->last != l->config->linux->resources))
 		runtime__v1__linux_container_resources__free_unpacked(l->last, NULL);
-	if (l->wanted)
-		runtime__v1__linux_container_resources__free_unpacked(l->wanted, NULL);
+	runtime__v1__linux_container_resources__free_unpacked(l->wanted, NULL);
 	runtime__v1__container_config__free_unpacked(l->config, NULL);
 	json_decref(l->undo);
 	free(l->cgroup);

@@ -227,11 +227,9 @@ void ctr_step_merge_resources(Crisp__State__Container *draft, const struct sm_ev
 							: NULL,
 					change);
 	row_clear_failure(&draft->update_failure);
-	if (last)
-		runtime__v1__linux_container_resources__free_unpacked(last, NULL);
+	runtime__v1__linux_container_resources__free_unpacked(last, NULL);
 	runtime__v1__linux_container_resources__free_unpacked(change, NULL);
-	if (c)
-		runtime__v1__container_config__free_unpacked(c, NULL);
+	runtime__v1__container_config__free_unpacked(c, NULL);
 }
 
 void ctr_step_note_updated(Crisp__State__Container *draft, const struct sm_event *ev)

@@ -318,10 +318,8 @@ static const struct object *container_of_row(const struct store_row *row)
 		env ? crisp__state__exec__unpack(NULL, env->row.len, env->row.data) : NULL;
 	const struct object *o = exec ? world_find(KIND_CONTAINER, exec->container_id) : NULL;
 
-	if (exec)
-		crisp__state__exec__free_unpacked(exec, NULL);
-	if (env)
-		crisp__state__envelope__free_unpacked(env, NULL);
+	crisp__state__exec__free_unpacked(exec, NULL);
+	crisp__state__envelope__free_unpacked(env, NULL);
 	return o;
 }
 
@@ -393,7 +391,6 @@ static void exec_gone(struct object *o)
 	struct exec_session *s = o->own;
 	const struct shim_request req = { .type = SHIM_FORGET, .session = s->start.session };
 	struct pod *p = pod_find(row_of(o)->sandbox_id);
-	struct err e = ERR_NULL;
 
 	loop_timer_stop(world.loop, &s->drain);
 	for (size_t i = 0; i < ARRAY_LEN(s->streams); i++) {
@@ -401,8 +398,8 @@ static void exec_gone(struct object *o)
 		output_held -= s->streams[i].data.len;
 		buf_done(&s->streams[i].data);
 	}
-	if (p && p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
-		log_err(LOG_LEVEL_DEBUG, "send FORGET of an exec session", &e);
+	if (p)
+		pod_send(p, &req);
 	if (row_of(o)->stored && sm_state(o->sm)->kind == SM_KIND_FINAL)
 		row_delete(o->sm->id);
 	exec_start_done(&s->start);

@@ -30,8 +30,7 @@ struct net_args {
 
 static void net_args_done(struct net_args *a)
 {
-	if (a->config)
-		runtime__v1__pod_sandbox_config__free_unpacked(a->config, NULL);
+	runtime__v1__pod_sandbox_config__free_unpacked(a->config, NULL);
 	free(a->ports);
 	free(a->annotations);
 	for (size_t i = 0; i < ARRAY_LEN(a->dns); i++)

@@ -30,8 +30,7 @@ void sandbox_put_listing(const char *id, const struct sm_state *state, const voi
 		item.annotations = (void *)c->annotations;
 	}
 	listing_put(KIND_SANDBOX, id, state, row, "", &item.base, t);
-	if (c)
-		runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
+	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
 }
 
 void container_put_listing(const char *id, const struct sm_state *state, const void *row,
@@ -64,6 +63,5 @@ void container_put_listing(const char *id, const struct sm_state *state, const v
 		item.annotations = (void *)c->annotations;
 	}
 	listing_put(KIND_CONTAINER, id, state, row, r->sandbox_id, &item.base, t);
-	if (c)
-		runtime__v1__container_config__free_unpacked(c, NULL);
+	runtime__v1__container_config__free_unpacked(c, NULL);
 }

@@ -156,8 +156,7 @@ static bool has_layers(const Crisp__State__Envelope *env)
 
 	for (size_t n = 0; i && all && n < i->n_layers; n++)
 		all = image_layer_exists(root, i->layers[n]->diff_id);
-	if (i)
-		crisp__state__image__free_unpacked(i, NULL);
+	crisp__state__image__free_unpacked(i, NULL);
 	return all;
 }
 
@@ -224,8 +223,8 @@ static int read_boot(const char *path, const char *name, void *arg, struct err *
 
 /* --- mending --- */
 
-/* Replace the database with the kept rows and a note.  The note is a row of no object, so that the
- * database does not count as new even without other rows. */
+/* Replace the database with the kept rows and a note.  The note is a row of no object: a
+ * database without rows would count as new. */
 static int write_rows(const char *dir, const struct rows *all, struct err *e)
 {
 	size_t n = map_count(all->by_key), i = 0, pos = 0;
@@ -273,10 +272,8 @@ static int keep_layers(const struct rows *all, struct err *e)
 
 		for (size_t n = 0; i && n < i->n_layers; n++)
 			layer_set_add(owned, i->layers[n]->diff_id);
-		if (i)
-			crisp__state__image__free_unpacked(i, NULL);
-		if (env)
-			crisp__state__envelope__free_unpacked(env, NULL);
+		crisp__state__image__free_unpacked(i, NULL);
+		crisp__state__envelope__free_unpacked(env, NULL);
 	}
 	rc = fs_each(layers, find_unowned, owned, e);
 	return rc == 1 ? image_sweep_hold(root, e) : rc;

@@ -607,11 +607,8 @@ static int work_tear_down(struct job *j, struct err *e)
 
 static void done_tear_down(struct job *j, struct object *o)
 {
-	if (j->result < 0 && o)
-		log_err(LOG_LEVEL_WARN, "remove a sandbox, tried again", &j->err);
-	job_report(j, o,
-		   sm_event_failed(j->result < 0 ? SBX_EVENT_TEARDOWN_STUCK : SBX_EVENT_TORN_DOWN,
-				   &j->err));
+	job_report_retry(j, o, "tear a sandbox down, tried again", SBX_EVENT_TORN_DOWN,
+			 SBX_EVENT_TEARDOWN_STUCK);
 }
 
 void sbx_effect_tear_down(struct sm_object *sm)
@@ -684,11 +681,8 @@ static int work_network_down(struct job *j, struct err *e)
 
 static void done_network_down(struct job *j, struct object *o)
 {
-	if (j->result < 0 && o)
-		log_err(LOG_LEVEL_WARN, "remove a pod network, tried again", &j->err);
-	job_report(j, o,
-		   sm_event_failed(j->result < 0 ? SBX_EVENT_NETWORK_STUCK : SBX_EVENT_NETWORK_DOWN,
-				   &j->err));
+	job_report_retry(j, o, "remove a pod network, tried again", SBX_EVENT_NETWORK_DOWN,
+			 SBX_EVENT_NETWORK_STUCK);
 }
 
 void sbx_effect_delete_network(struct sm_object *sm)
@@ -710,11 +704,8 @@ static int work_erase(struct job *j, struct err *e)
 
 static void done_erase(struct job *j, struct object *o)
 {
-	if (j->result < 0 && o)
-		log_err(LOG_LEVEL_WARN, "remove a sandbox directory, tried again", &j->err);
-	job_report(
-		j, o,
-		sm_event_failed(j->result < 0 ? SBX_EVENT_ERASE_STUCK : SBX_EVENT_ERASED, &j->err));
+	job_report_retry(j, o, "remove a sandbox directory, tried again", SBX_EVENT_ERASED,
+			 SBX_EVENT_ERASE_STUCK);
 }
 
 void sbx_effect_erase(struct sm_object *sm)

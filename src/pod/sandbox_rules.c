@@ -157,8 +157,7 @@ void sbx_step_note_resources(Crisp__State__Sandbox *draft, const struct sm_event
 
 		set_from_config(&draft->resources, c && c->linux ? c->linux->resources : NULL);
 		set_from_config(&draft->overhead, c && c->linux ? c->linux->overhead : NULL);
-		if (c)
-			runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
+		runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
 	}
 	if (resources)
 		set_packed(&draft->resources, resources->packed, resources->size);

@@ -134,11 +134,7 @@ void pod_give_up(struct pod *p)
 
 void pod_shutdown(struct pod *p)
 {
-	const struct shim_request req = { .type = SHIM_SHUTDOWN };
-	struct err e = ERR_NULL;
-
-	if (p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
-		log_err(LOG_LEVEL_WARN, "send SHUTDOWN to a shim", &e);
+	pod_send(p, &(const struct shim_request){ .type = SHIM_SHUTDOWN });
 	stream_pod_lost(p->o, "the pod has ended");
 	tell(p, sm_event_new(SHM_EVENT_SHUT_DOWN));
 	podground_drop(p);
@@ -254,10 +250,8 @@ static void tell_forget(struct pod *p, const char *container_id, const char *ses
 	const struct shim_request req = { .type = SHIM_FORGET,
 					  .id = container_id,
 					  .session = session };
-	struct err e = ERR_NULL;
 
-	if (p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
-		log_err(LOG_LEVEL_DEBUG, "send FORGET to a shim", &e);
+	pod_send(p, &req);
 }
 
 static void hold(struct pod *p, const struct shim_status *st, int *fd)
@@ -585,6 +579,16 @@ static void not_sent(struct loop_post *post)
 	struct shim_answer none = { .fd = -1 };
 
 	answered(w, &none, &w->err);
+}
+
+void pod_send(struct pod *p, const struct shim_request *req)
+{
+	struct err e = ERR_NULL;
+
+	if (p->link && shim_link_call(p->link, req, NULL, 0, NULL, NULL, &e) < 0) {
+		err_wrap(&e, "sandbox %.13s: %s", p->o->sm->id, shimproto_type_name(req->type));
+		log_err(LOG_LEVEL_WARN, "send a request to a shim", &e);
+	}
 }
 
 void pod_request(struct pod *p, struct object *o, const struct shim_request *req, const int *fds,

@@ -70,6 +70,8 @@ void pod_forget(struct pod *p, const char *container_id);
 /* pod_forget for a removed container; also sends SHIM_FORGET if the container has ended. */
 void pod_let_go(struct pod *p, const char *container_id);
 
+/* Send a request whose answer is ignored; a failed send is logged.  Does nothing without a link. */
+void pod_send(struct pod *p, const struct shim_request *req);
 /* Send a request for o's effect in flight.  Calls fn with the answer; failed send: with an error.
  * If o is freed or leaves the effect gen meanwhile, fn is not called. */
 typedef void pod_answer_fn(struct object *o, uint64_t gen, struct shim_answer *ans,

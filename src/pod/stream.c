@@ -35,7 +35,7 @@ struct stream_session {
 	struct exec_start start; /* first, see exec_start.h */
 	struct object *o;
 	struct list node; /* in claimed */
-	uint64_t connection; /* of the client; 0: it has not come, or has gone */
+	uint64_t connection; /* of the client, from CLAIMED on */
 	struct stream_ask ask;
 	struct stream_fds fds; /* the daemon's ends, until passed to the streaming server */
 	char *url; /* until freed: the answer to the call */
@@ -56,7 +56,7 @@ static struct stream_session *session_by_connection(uint64_t connection)
 	list_for_each(pos, &claimed) {
 		struct stream_session *s = list_entry(pos, struct stream_session, node);
 
-		if (connection && s->connection == connection)
+		if (s->connection == connection)
 			return s;
 	}
 	return NULL;
@@ -382,7 +382,7 @@ void stream_pod_lost(const struct object *sandbox, const char *why)
 
 static void give(struct stream_session *s)
 {
-	if (!server || !s->connection || (s->fds.in < 0 && s->fds.out < 0 && s->fds.err < 0))
+	if (!server || (s->fds.in < 0 && s->fds.out < 0 && s->fds.err < 0))
 		return;
 	stream_server_give(server, s->connection, &s->fds);
 	s->fds = STREAM_FDS_NULL;
@@ -399,7 +399,7 @@ static void tell_end(const struct stream_session *s)
 		log_debug("cut a stream session", "ctr=%.13s error=\"%s\"", row->container_id,
 			  end.err.text);
 	}
-	if (server && s->connection)
+	if (server)
 		stream_server_end(server, s->connection, &end);
 }
 
@@ -435,10 +435,9 @@ static void resize(struct stream_session *s, uint16_t width, uint16_t height)
 		.height = height,
 	};
 	struct pod *p = pod_find(row_of(s->o)->sandbox_id);
-	struct err e = ERR_NULL;
 
-	if (p && p->link && shim_link_call(p->link, &req, NULL, 0, NULL, NULL, &e) < 0)
-		log_err(LOG_LEVEL_DEBUG, "resize a terminal", &e);
+	if (p)
+		pod_send(p, &req);
 }
 
 /* --- port-forward --- */
@@ -576,7 +575,6 @@ static void note_run(struct loop_post *post)
 	case NOTE_GONE:
 		if (!s)
 			break;
-		s->connection = 0;
 		list_remove(&s->node);
 		report(s->o, STM_EVENT_LEFT, NULL);
 		break;

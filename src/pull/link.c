@@ -150,8 +150,7 @@ static void on_readable(struct link *l)
 
 		if (m && m->end)
 			pass_end_on(l);
-		if (m)
-			crisp__pull__to_puller__free_unpacked(m, NULL);
+		crisp__pull__to_puller__free_unpacked(m, NULL);
 	}
 	if (gone || r < 0)
 		disconnect(l);

@@ -73,8 +73,7 @@ static int verify(struct err *e)
 	m = crisp__pull__to_puller__unpack(NULL, text.len, (const uint8_t *)text.data);
 	r = m && m->verify ? judge(m->verify, e)
 			   : err_set(e, ERR_INTERNAL, "the request is incomplete");
-	if (m)
-		crisp__pull__to_puller__free_unpacked(m, NULL);
+	crisp__pull__to_puller__free_unpacked(m, NULL);
 	return r;
 }
 
