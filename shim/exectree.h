@@ -2,8 +2,8 @@
  * exectree.h - the cgroup of one exec, below its container's cgroup.  It holds every process that
  * the exec has started, daemonized ones too.
  *
- * Make it before the runtime moves the exec into it.  It is removed when its last process has
- * exited, perhaps long after the exec, at the latest with the container's cgroup.
+ * Make it before the runtime moves the exec into it.  Remove it once its last process has exited,
+ * perhaps long after the exec, at the latest with the container's cgroup.
  */
 #pragma once
 

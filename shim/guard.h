@@ -1,6 +1,6 @@
 /*
- * guard.h - while the OCI runtime makes a process inside a container, freeze each container of the
- * pod that may trace that process.
+ * guard.h - freeze the containers of the pod that may trace the process which the OCI runtime makes
+ * inside a container.
  *
  * The runtime's create puts a process into the container's PID namespace before that process has
  * left the host's root directory.  This process, and that of an exec, has every capability until

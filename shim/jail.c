@@ -64,7 +64,7 @@ static const char *limit_resources(void)
 		if (setrlimit((__rlimit_resource_t)none[i], &zero) < 0)
 			return "limit resources";
 	/* Containers with the same user count against its limit, and an exec beyond it fails.
-	 * Without CAP_SYS_RESOURCE the limit stays. */
+	 * Without CAP_SYS_RESOURCE keep the limit. */
 	setrlimit(RLIMIT_NPROC, &unlimited);
 	return NULL;
 }

@@ -2,8 +2,8 @@
  * main.c - crisp-shim, one process per pod.
  *
  * The shim is the parent of the pod's containers, so that the daemon may exit and restart.  It
- * calls the OCI runtime, holds the containers' streams, writes their logs, reaps them, writes their
- * exit records, and answers the daemon over DIR/shim.sock.
+ * calls the OCI runtime, holds the containers' streams and writes their logs.  It reaps them,
+ * writes their exit records, and answers the daemon over DIR/shim.sock.
  *
  * Invariants: a lock ensures one shim per pod.  The shim does not depend on the daemon.  It is
  * single-threaded and never waits for the daemon or a client.
@@ -188,7 +188,7 @@ static void rest(void)
 	self_cap_log();
 }
 
-/* Exit without container and daemon once the directory is gone: no client can connect any more. */
+/* Exit without container and daemon when the directory is gone: no client can connect any more. */
 static void look_around(struct timer *t)
 {
 	struct stat st;

@@ -3,10 +3,9 @@
  *
  * The shim keeps uid 0, since root owns its files, cgroups and the containers' logs.  It keeps only
  * CAP_KILL, to signal containers of any user, and CAP_DAC_OVERRIDE, to reopen logs in directories
- * of another user.  It can gain no capability again, cannot start a program, and a seccomp filter
- * allows only the system calls of its loop.  It is not dumpable, so no container can trace it.  A
- * container with the host's PID namespace, uid 0 and these capabilities could otherwise take over
- * the shim, and with it the spawner.
+ * of another user.  It cannot regain a capability or start a program: a seccomp filter allows only
+ * the system calls of its loop.  It is not dumpable, so no container can trace it.  Otherwise a
+ * container with the host's PID namespace, uid 0 and these capabilities could control the shim.
  */
 #pragma once
 

@@ -10,8 +10,8 @@
 
 #define RUNTIME_LOG_TEXT_MAX 768
 
-/* Copy the message of the last line with level error or worse, else of the last line with a
- * message, as clean text on one line.  Returns its length; 0: no message. */
+/* Copy the message of the last line with level error or worse, as clean text on one line.  Without
+ * such a line: of the last line with a message.  Returns its length; 0: no message. */
 size_t runtime_log_message(const char *log, size_t size, char out[RUNTIME_LOG_TEXT_MAX]);
 
 /* Copy the end of the runtime's stderr as clean text on one line.  Returns its length. */

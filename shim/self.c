@@ -105,7 +105,7 @@ void self_protect_from_oom(void)
 {
 	struct err e = ERR_NULL;
 
-	/* Lowering needs CAP_SYS_RESOURCE; without it the inherited score stays. */
+	/* Lowering needs CAP_SYS_RESOURCE; without it keep the inherited score. */
 	for (int score = OOM_SCORE; score < 0; score += 111) {
 		char text[16];
 

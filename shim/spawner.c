@@ -1,9 +1,8 @@
 /*
  * spawner.c - the helper process, and the requests to it over a socket pair.
  *
- * One request at a time; the helper exits with the shim.  It makes children with CLONE_PARENT, so
- * that the shim reaps them, and with CLONE_VFORK, so that the answer contains the result of the
- * exec.
+ * One request at a time; the helper exits with the shim.  CLONE_PARENT: the shim reaps the helper's
+ * children.  CLONE_VFORK: the answer contains the result of the exec.
  */
 #include "shim/spawner.h"
 

@@ -1,8 +1,8 @@
 /*
- * spool.c - the stage files, and their state in two slots.
+ * spool.c - the spool files, and their state in two slots.
  *
  * One word selects the valid slot; it changes after the other slot is complete.  Stores before a
- * SIGKILL are visible after it, in order: the stage covers the death of a process, not that of the
+ * SIGKILL are visible after it, in order: the spool covers the death of a process, not that of the
  * node.
  */
 #include "shim/spool.h"
@@ -25,13 +25,13 @@
 #define BULK_NAME "stage.bulk"
 #define BULK_MIN 8192 /* splice less than that */
 #define MARK 16
-/* Bytes of a stage file that are logged and still stored, while some bytes are always pending.
- * Few: the stage shares the tmpfs with the daemon's state. */
+/* Bytes of a spool file that are logged and still stored, while some bytes are always pending.
+ * Few: the spool shares the tmpfs with the daemon's state. */
 #define KEEP_MAX (64 * 1024)
 
 struct slot {
 	uint64_t log_ino, log_end, gap, lost;
-	int64_t done[STAGE_STREAMS]; /* bytes of the stage file that are in the log */
+	int64_t done[SPOOL_STREAMS]; /* bytes of the spool file that are in the log */
 	/* The memory holds, or is about to get, the bytes after `end` bytes of the file. */
 	int64_t end;
 	uint32_t bulk, stream; /* bytes, 0: none */
@@ -44,7 +44,7 @@ struct spool_state {
 	struct slot slots[2];
 };
 
-static const char *const names[STAGE_STREAMS] = { "stage.stdout", "stage.stderr" };
+static const char *const names[SPOOL_STREAMS] = { "stage.stdout", "stage.stderr" };
 
 /* Spools with mapped memory. */
 static struct list with_memory = { &with_memory, &with_memory };
@@ -123,8 +123,8 @@ static void fill_mark(unsigned char mark[MARK])
 	memcpy(mark, secret, MARK);
 }
 
-/* Did the announced read complete before the shim was killed?  read(2) of a pipe that has the bytes
- * takes all of them or none. */
+/* Did the announced read complete before the shim was killed?  read(2) takes all bytes in the pipe
+ * or none. */
 static bool memory_came(const struct spool *st, const struct slot *s)
 {
 	return s->came || memcmp(st->bulk + s->bulk - MARK, s->mark, MARK) != 0;
@@ -166,7 +166,7 @@ static bool open_all(struct spool *st, const char *dir, int flags)
 	if (p == MAP_FAILED)
 		return false;
 	st->state = p;
-	for (int i = 0; i < STAGE_STREAMS; i++) {
+	for (int i = 0; i < SPOOL_STREAMS; i++) {
 		st->fd[i] = open_file(dir, names[i], flags);
 		if (st->fd[i] < 0 || fstat(st->fd[i], &file) < 0)
 			return false;
@@ -192,7 +192,7 @@ static void find_memory(struct spool *st, struct slot *s)
 {
 	if (!s->bulk)
 		return;
-	if ((s->bulk < MARK && !s->came) || s->bulk > SPOOL_BULK || s->stream >= STAGE_STREAMS ||
+	if ((s->bulk < MARK && !s->came) || s->bulk > SPOOL_BULK || s->stream >= SPOOL_STREAMS ||
 	    st->bulk_fd < 0 || !memory_map(st) || !memory_came(st, s)) {
 		s->bulk = 0;
 		return;
@@ -212,7 +212,7 @@ void spool_adopt(struct spool *st, const char *dir, struct logfile *log)
 		return;
 	}
 	s = slot_of(st);
-	for (int i = 0; i < STAGE_STREAMS; i++)
+	for (int i = 0; i < SPOOL_STREAMS; i++)
 		if (s.done[i] > st->end[i] || s.done[i] < 0) /* killed during the truncation */
 			s.done[i] = 0;
 	find_memory(st, &s);
@@ -228,12 +228,12 @@ void spool_close(struct spool *st)
 	close_fdp(&st->bulk_fd);
 	if (st->state)
 		munmap(st->state, sizeof(*st->state));
-	for (int i = 0; i < STAGE_STREAMS; i++)
+	for (int i = 0; i < SPOOL_STREAMS; i++)
 		close_fdp(&st->fd[i]);
 	spool_init(st);
 }
 
-/* Remove the stage, most likely since tmpfs is full.  From now on a byte that is read and not yet
+/* Remove the spool, most likely since tmpfs is full.  From now on a byte that is read and not yet
  * logged can be lost. */
 static void give_up(struct spool *st)
 {
@@ -241,7 +241,7 @@ static void give_up(struct spool *st)
 
 	log_warn("the spool cannot be written and is not used any more", "error=\"%s\"",
 		 strerror(errno));
-	for (int i = 0; i < STAGE_STREAMS; i++)
+	for (int i = 0; i < SPOOL_STREAMS; i++)
 		if (ftruncate(st->fd[i], 0) < 0)
 			log_warn("a spool file was not emptied", "error=\"%s\"", strerror(errno));
 	commit(st, &none);

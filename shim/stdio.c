@@ -256,10 +256,10 @@ static void stream_close(struct stdio_stream *s)
 	close_fdp(&s->in.fd);
 	batch_for = s->io;
 	logline_stamp(&batch, clock_realtime_ns());
-	spool_begin(&s->io->stage, &s->io->log);
+	spool_begin(&s->io->spool, &s->io->log);
 	logline_end(&s->line, &batch);
 	logline_flush(&batch);
-	spool_done(&s->io->stage, index_of(s), 0, &s->io->log);
+	spool_done(&s->io->spool, index_of(s), 0, &s->io->log);
 	if (s->io->out.in.fd >= 0 || s->io->err.in.fd >= 0)
 		return;
 	logfile_settle(&s->io->log);
@@ -273,7 +273,7 @@ static void log_bytes(struct stdio_stream *s, const char *data, size_t n)
 		return;
 	batch_for = s->io;
 	logline_stamp(&batch, clock_realtime_ns());
-	spool_begin(&s->io->stage, &s->io->log);
+	spool_begin(&s->io->spool, &s->io->log);
 	logline_feed(&s->line, &batch, data, n);
 	logline_flush(&batch);
 }
@@ -283,7 +283,7 @@ static bool stream_read(struct stdio_stream *s)
 {
 	char *data;
 	ssize_t n =
-		spool_take(&s->io->stage, index_of(s), s->in.fd, read_buf, sizeof(read_buf), &data);
+		spool_take(&s->io->spool, index_of(s), s->in.fd, read_buf, sizeof(read_buf), &data);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
@@ -292,7 +292,7 @@ static bool stream_read(struct stdio_stream *s)
 		return false;
 	}
 	log_bytes(s, data, (size_t)n);
-	spool_done(&s->io->stage, index_of(s), s->line.len, &s->io->log);
+	spool_done(&s->io->spool, index_of(s), s->line.len, &s->io->log);
 	show_clients(s, data, (size_t)n);
 	return true;
 }
@@ -350,7 +350,7 @@ static int open_fifo(const char *dir, const char *name, int ours, int *ret_ours,
 void stdio_init(struct stdio *io)
 {
 	io->out.in.fd = io->err.in.fd = io->stdin.fd = io->log.fd = -1;
-	spool_init(&io->stage);
+	spool_init(&io->spool);
 	list_init(&io->clients);
 	io->out.io = io->err.io = io;
 	io->out.line.stream = "stdout";
@@ -372,7 +372,7 @@ int stdio_open(struct stdio *io, uint32_t flags, const char *dir, const char *lo
 	if (r < 0 || io->tty)
 		return r;
 	if (io->log.fd >= 0)
-		spool_open(&io->stage, dir);
+		spool_open(&io->spool, dir);
 	r = open_fifo(dir, SHIM_STDOUT_NAME, 0, &io->out.in.fd, &ret->out, e);
 	if (r == 0)
 		r = open_fifo(dir, SHIM_STDERR_NAME, 0, &io->err.in.fd, &ret->err, e);
@@ -397,9 +397,9 @@ static void log_left(struct stdio_stream *s)
 	off_t at = 0;
 	size_t n;
 
-	while ((n = spool_left(&s->io->stage, index_of(s), &at, read_buf, sizeof(read_buf))) > 0)
+	while ((n = spool_left(&s->io->spool, index_of(s), &at, read_buf, sizeof(read_buf))) > 0)
 		log_bytes(s, read_buf, n);
-	spool_done(&s->io->stage, index_of(s), s->line.len, &s->io->log);
+	spool_done(&s->io->spool, index_of(s), s->line.len, &s->io->log);
 }
 
 int stdio_adopt(struct stdio *io, uint32_t flags, const char *dir, const char *log_path,
@@ -416,7 +416,7 @@ int stdio_adopt(struct stdio *io, uint32_t flags, const char *dir, const char *l
 	io->err.in.fd = err;
 	io->stdin.fd = in;
 	if (!io->tty && io->log.fd >= 0) {
-		spool_adopt(&io->stage, dir, &io->log);
+		spool_adopt(&io->spool, dir, &io->log);
 		log_left(&io->out);
 		log_left(&io->err);
 	}
@@ -443,7 +443,7 @@ void stdio_close(struct stdio *io)
 	list_for_each_safe(pos, &io->clients)
 		client_free(list_entry(pos, struct client, node));
 	stdio_close_stdin(io);
-	spool_close(&io->stage);
+	spool_close(&io->spool);
 	logfile_close(&io->log);
 }
 

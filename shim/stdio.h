@@ -35,7 +35,7 @@ struct stdio {
 	void (*log_error)(struct stdio *io);
 	/* The container's stdin is closed. */
 	void (*stdin_closed)(struct stdio *io);
-	struct spool stage;
+	struct spool spool;
 	/* An attached client was disconnected.  slow: it did not read in time. */
 	void (*client_left)(struct stdio *io, const char *session, bool slow);
 	struct logfile log;

@@ -1,7 +1,7 @@
 /*
  * call.h - one gRPC call inside the server, from its arrival to its last completion-queue event.
- * References to a call: one of its owner (the handler) until the reply, and one of each batch until
- * the batch's event has been handled.  The last reference frees the call.  `struct calls` is the
+ * References to a call: its owner (the handler) has one until the reply, each batch one until its
+ * event has been handled.  The last reference frees the call.  `struct calls` is the
  * state shared by all calls of a server; it outlives the server while a handler still owns a call.
  * Locking: `calls.lock` guards the fields marked "lock" below.  Start batches without holding it.
  */

@@ -604,7 +604,7 @@ static void subscriber_done(struct rpc_feed *feed)
 	pthread_mutex_lock(&hub.lock);
 	list_remove(&s->node);
 	hub.n--;
-	/* One that was too slow knows what it lost. */
+	/* A subscriber that was too slow got the number of events that it lost. */
 	if (!s->slow) {
 		if (now > hub.resume_ns || s->seq < hub.resume_seq)
 			hub.resume_seq = s->seq;

@@ -181,8 +181,8 @@ static int answer_list(struct rpc_call *call, const struct rpc_select *s,
 }
 
 /* A list as a stream.  Each batch is read from a snapshot of its own, behind the last item: memory
- * is one batch, and the store keeps no old pages for a slow client.  An object that is there all
- * the time is sent exactly once, one that comes or goes meanwhile at most once. */
+ * is one batch, and the store keeps no old pages for a slow client.  An object that exists
+ * all the time is sent exactly once, one that is made or removed meanwhile at most once. */
 struct batches {
 	struct rpc_feed feed;
 	const struct rpc_select *s;

@@ -1,7 +1,7 @@
 /*
  * wire.h - validation of a protobuf message's bytes before decoding.
- * protobuf-c accepts bad UTF-8, cuts a string at an embedded NUL and decodes two megabytes of empty
- * sub-messages into a hundred megabytes.  No such message may reach a handler.
+ * protobuf-c accepts bad UTF-8 and cuts a string at an embedded NUL.  It decodes two megabytes of
+ * empty sub-messages into a hundred megabytes.  No such message may reach a handler.
  */
 #pragma once
 

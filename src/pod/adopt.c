@@ -215,7 +215,7 @@ unsigned container_adopt_all(struct pod *p)
 		if (!ctr_is_alive(o->sm->state) || pod_known(p, o->sm->id))
 			continue;
 		/* Count failed sends too, so that the line is not up while the shim lacks a
-		 * container.  A dead link raises LOST, a silent one meets the deadline. */
+		 * container.  A broken link raises LOST, a hung shim meets the deadline. */
 		if (adopt(p, o, &e) < 0)
 			log_err(LOG_LEVEL_WARN, "adopt a container", &e);
 		n++;

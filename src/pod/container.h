@@ -26,7 +26,7 @@ int container_reopen_log(struct caller *c, const char *id, struct err *e);
 
 /* Handle a status message of the shim: report the end of an ended container. */
 void container_shim_says(struct object *o, const struct shim_status *st);
-/* A new shim has adopted the container: repeat the effect that the dead shim worked for. */
+/* A new shim has adopted the container: repeat the effect whose request went to the dead shim. */
 void container_shim_back(struct object *o);
 /* No shim will come: end this container, or all of a sandbox, and find their exit status. */
 void container_settle(struct object *o);

@@ -1,6 +1,6 @@
 /*
- * container_direct.c - ReopenContainerLog: sends a request to the shim without an event of the
- * container's machine, so it does not wait for an operation in flight.
+ * container_direct.c - ReopenContainerLog: sends a request to the shim.  It raises no event, so it
+ * does not wait for an operation in flight.
  */
 #include "pod/container.h"
 #include "pod/shim.h"

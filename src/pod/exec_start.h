@@ -1,8 +1,8 @@
 /*
  * exec_start.h - start a process in a container for ExecSync and Exec, or attach to one.
  *
- * The object of the session (kind exec or stream) has an effect in flight, and its object.own
- * begins with a struct exec_start.  All on the loop thread.
+ * The object of the session (kind exec or stream) has an effect in flight.  Its object.own begins
+ * with a struct exec_start.  All on the loop thread.
  */
 #pragma once
 
@@ -53,5 +53,5 @@ void exec_start_fail(struct object *o, uint64_t gen, const struct err *e);
 void exec_start_done(struct exec_start *x);
 
 /* Return the cgroup of the session's processes, malloc'ed.  NULL: they share the container's
- * cgroup, since the runtime or the host supports no more, or the container is gone. */
+ * cgroup, since the runtime or the host supports no more, or the container was removed. */
 char *exec_start_cgroup(const struct exec_start *x);

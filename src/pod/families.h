@@ -1,6 +1,6 @@
 /*
- * families.h - the metric families of pods and containers, with the names, labels, types and units
- * of cAdvisor as the kubelet runs it, and the sources of their values.
+ * families.h - the metric families of pods and containers, and the sources of their values.  Names,
+ * labels, types and units are those of the kubelet's cAdvisor.
  *
  * A value is a whole number in the CRI: a family in seconds loses its fraction.
  */

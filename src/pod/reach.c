@@ -1,8 +1,8 @@
 /*
  * reach.c - sends SIGKILL in rounds until no process of a container is left.
  *
- * Each round kills by pidfd and checks the pid again after opening the pidfd, so a recycled pid is
- * never hit.  The walk of /proc for processes outside the cgroup starts after the first rounds:
+ * Each round opens a pidfd, checks the pid again, then kills by the pidfd: a recycled pid is never
+ * hit.  The walk of /proc for processes outside the cgroup starts after the first rounds:
  * almost every container's PID namespace ends with its first process.
  */
 #include "pod/reach.h"

@@ -1,6 +1,6 @@
 /*
- * reclaim.c - ends a container without a shim and takes its exit status from the exit record of the
- * shim, else from the pidfd.
+ * reclaim.c - ends a container without a shim.  Its exit status is that of the shim's exit record,
+ * else that of the pidfd.
  */
 #include "pod/reclaim.h"
 

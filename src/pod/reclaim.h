@@ -1,5 +1,5 @@
 /*
- * reclaim.h - ends a container whose shim is gone and finds its exit status.  Workers only.
+ * reclaim.h - ends a container whose shim has ended and finds its exit status.  Workers only.
  */
 #pragma once
 

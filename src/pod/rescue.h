@@ -1,6 +1,6 @@
 /*
- * rescue.h - opens the state store if its rows explain the pods on the node, else refuses and names
- * the repair command; and that command.  Blocking, before the loop runs.  Needs world.conf and
+ * rescue.h - opens the state store if its rows explain the pods on the node, else names the repair
+ * command; and that command.  Blocking, before the loop runs.  Needs world.conf and
  * world.cgroups.
  */
 #pragma once
@@ -16,7 +16,7 @@ int rescue_open(struct err *e);
 /* After world_load: quarantine pods and containers on the node that have no row. */
 int rescue_list_remains(struct err *e);
 
-/* `crispd --repair`: if the durable environment is not whole, replace it with the readable rows of
+/* `crispd --repair`: if the durable environment is damaged, replace it with the readable rows of
  * both and keep the damaged file.  Then end and clean all pods and containers without a row.
  * Idempotent.  <0: e is set (ERR_PRECONDITION: a daemon runs). */
 int rescue_repair(struct err *e);

@@ -17,8 +17,8 @@ int sandbox_for(const Runtime__V1__RunPodSandboxRequest *req, struct object **re
 /* Unpack the client's config with the default allocator; never NULL: each loaded record has one. */
 Runtime__V1__PodSandboxConfig *sandbox_config(const Crisp__State__Sandbox *row);
 
-/* The sum of the limits of the pod's containers, and the overhead of its runtime handler, as the
- * kubelet told them last.  Unpacked with the default allocator; NULL: not told. */
+/* The sum of the limits of the pod's containers, and the overhead of its runtime handler: the last
+ * values of the kubelet.  Unpacked with the default allocator; NULL: the kubelet has sent none. */
 Runtime__V1__LinuxContainerResources *sandbox_resources(const Crisp__State__Sandbox *row);
 Runtime__V1__LinuxContainerResources *sandbox_overhead(const Crisp__State__Sandbox *row);
 

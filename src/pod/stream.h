@@ -35,6 +35,6 @@ const char *stream_url(const struct sm_object *sm);
 
 /* Handle the shim's status of an exec or an attachment. */
 void stream_shim_says(struct object *o, const struct shim_status *st);
-/* Cut the sessions of a sandbox whose shim has ended or been told to end.  why: the error text
+/* Cut the sessions of a sandbox whose shim has ended or got SHUTDOWN.  why: the error text
  * for their clients. */
 void stream_pod_lost(const struct object *sandbox, const char *why);
