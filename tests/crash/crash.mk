@@ -13,7 +13,7 @@ SWEEP_WRAP += -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=
 SWEEP_LIBS := -lprotobuf-c -l:liblmdb.a -lxxhash -lpthread
 SWEEP_SRC := $(sort $(wildcard tests/crash/*.c)) $(sort $(wildcard src/sm/*.c)) $(sort $(wildcard src/store/*.c)) \
 	$(sort $(wildcard src/*/payloads.c src/*/records.c src/*/*_rules.c)) src/base/arena.c src/base/buf.c src/base/clock.c \
-	src/base/err.c src/base/fs.c src/base/map.c src/base/rmtree.c src/base/str.c src/base/util.c
+	src/base/err.c src/base/fs.c src/base/map.c src/image/annotations.c src/base/rmtree.c src/base/str.c src/base/util.c
 SWEEP_GEN_SRC := $(sort $(wildcard gen/sm_*.c)) gen/state.pb-c.c gen/api.pb-c.c
 SWEEP_OBJ := $(SWEEP_SRC:%.c=$(BUILD)/sweep/%.o) $(SWEEP_GEN_SRC:%.c=$(BUILD)/sweep/%.o)
 
