@@ -49,10 +49,11 @@ static json_t *all_ids(void)
 static void answer_info(struct http_word id, struct httpd_answer *ret)
 {
 	bool systemd = world.conf->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD;
+	_cleanup_free_ char *images = path_images(world.conf);
 
 	(void)id;
 	put_json(ret, json_pack("{s:s, s:s, s:s, s:s, s:{s:o, s:o}}", "storage_driver", "overlay",
-				"storage_image", "", "storage_root", world.conf->root,
+				"storage_image", images, "storage_root", world.conf->root,
 				"cgroup_driver", systemd ? "systemd" : "cgroupfs",
 				"default_id_mappings", "uids", all_ids(), "gids", all_ids()));
 }

@@ -89,15 +89,11 @@ char *cgroup_of_container(const struct conf *c, const char *parent, const char *
 char *cgroup_of_sandbox(const struct conf *c, const char *parent, const char *id)
 {
 	_cleanup_free_ char *dir = cgroup_of_pod(parent);
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *path = below_parent(dir, c->cgroup_prefix, id);
 
-	if (!conf_has_crio_cgroups(c))
-		return NULL;
-	path = below_parent(dir, c->cgroup_prefix, id);
-	/* cAdvisor takes no other name with the systemd manager. */
-	if (c->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD)
-		return xasprintf("%s.scope", path);
-	return take_ptr(path);
+	/* With the systemd manager cAdvisor takes no other name; with both, the kubelet's summary
+	 * finds the id in no other name. */
+	return conf_has_crio_cgroups(c) ? xasprintf("%s.scope", path) : NULL;
 }
 
 char *cgroup_of_shim(const char *parent, const char *id)

@@ -656,7 +656,7 @@ static void cgroups_derive_from_ids(void **state)
 	check_path(cgroup_of_sandbox(&c, "a-b.slice", "ID"), "/a.slice/a-b.slice/crio-ID.scope");
 	c.cgroup_manager = CONF_CGROUP_MANAGER_CGROUPFS;
 	check_path(cgroup_of_container(&c, "/pods/p", "ID"), "/pods/p/crio-ID");
-	check_path(cgroup_of_sandbox(&c, "/pods/p", "ID"), "/pods/p/crio-ID");
+	check_path(cgroup_of_sandbox(&c, "/pods/p", "ID"), "/pods/p/crio-ID.scope");
 	check_path(cgroup_of_shim("/pods/p", "ID"), "/pods/p/crisp-shim-ID");
 }
 

@@ -20,7 +20,7 @@ no_cgroup_of() { [ -z "$(cgroups_ours | grep -F "$1")" ]; }
 
 # --- /info, /config ----------------------------------------------------------------------------------------------------
 
-check_is "/info" "overlay||$ROOT|$CGROUP_MANAGER|0 0 4294967295" eval 'ask /info | jq -r "[.storage_driver, .storage_image,
+check_is "/info" "overlay|$ROOT/images|$ROOT|$CGROUP_MANAGER|0 0 4294967295" eval 'ask /info | jq -r "[.storage_driver, .storage_image,
 	.storage_root, .cgroup_driver, (.default_id_mappings.uids[0] | \"\(.container_id) \(.host_id) \(.size)\")] | join(\"|\")"'
 check_is "it is JSON" "application/json" ask /info -o /dev/null -w '%{content_type}'
 check "/config has the keys in force" eval 'ask /config | grep -qx "cgroup_prefix = \"crio\""'
@@ -120,7 +120,7 @@ check "the daemon has no descriptor of them" poll 30 eval '[ "$(ls /proc/$(daemo
 
 suffix() { [ "$CGROUP_MANAGER" != systemd ] || echo .scope; }
 check "cgroup of the container" cgroup_is "crio-$CTR$(suffix)"
-check "cgroup of the pod" cgroup_is "crio-$POD$(suffix)"
+check "cgroup of the pod" cgroup_is "crio-$POD.scope"
 check_is "it has no process" "" eval 'cgroups_ours | grep "/crio-$POD" | while read -r dir; do cat "$dir/cgroup.procs"; done'
 check_is "no cgroup of a shim is taken for a container's" "" eval 'cgroups_ours | grep -F shim | grep "/crio" || true'
 check "statistics" eval 'crictl stats -o json "$CTR" | jq -e ".stats[0].memory.workingSetBytes.value | tonumber > 0"'

@@ -27,7 +27,7 @@ private() {
 		check_is "$1: ${path#"$SCRATCH/"} can be passed, not listed" 711 mode_of "$path"
 	done
 	check_is "$1: nothing can be written by another user" "" \
-		find "$ROOT" "$RUNROOT" -xdev -perm /022 ! -type l ! -path '*/images/*' ! -path '*/upper*' ! -path '*/containers/*/work*' ! -path '*/shm' ! -type s
+		find "$ROOT" "$RUNROOT" -xdev -perm /022 ! -type l ! -path '*/images/*' ! -path '*/diff*' ! -path '*/containers/*/work*' ! -path '*/shm' ! -type s
 	check_is "$1: the socket is for root and its group" 660 mode_of "$SOCKET"
 	check "$1: another user cannot connect" eval '! nobody crictl version 2>/dev/null'
 }
