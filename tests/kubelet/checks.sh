@@ -164,7 +164,7 @@ errors_check() {
 
 # On a hybrid host runc makes a pod's cgroup in the v2 hierarchy, too, where the kubelet does not look for it.
 pod_cgroups() {
-	find /sys/fs/cgroup -type d \( -name 'pod*' -o -name '*crisp-*' \) -path '*kubepods*' |
+	find /sys/fs/cgroup -type d \( -name 'pod*' -o -name '*crisp-*' -o -name 'crio-*' \) -path '*kubepods*' |
 		if [ -d /sys/fs/cgroup/unified ]; then grep -v '^/sys/fs/cgroup/unified/.*/pod[^/]*$'; else cat; fi
 }
 pod_mounts() { awk '{ print $5 }' /proc/self/mountinfo | grep -E "^(/var/lib/kubelet/pods|$ROOT/(containers|sandboxes))/"; }
@@ -178,6 +178,7 @@ pods_end() {
 	[ -z "$(pod_cgroups)" ] || pod_cgroups | head -n 5 | diag
 	errors_check always "the end of the pods"
 	kubelet_stop
+	rm -rf /var/log/pods/t_*		# of a pod of the next life they would count as its restarts
 	check "what the kubelet left of sandboxes is removed" everything_remove
 	check "no mount of a pod is left" poll 60 eval '[ -z "$(pod_mounts)" ]'
 	[ -z "$(pod_mounts)" ] || pod_mounts | head -n 5 | diag

@@ -117,6 +117,7 @@ node_mounts_make() {
 	mount --make-rshared / || return
 	node_cgroups_mount || return
 	mount -t tmpfs -o mode=755 run "$SCRATCH/run" && mount --make-shared "$SCRATCH/run" || return
+	mount -t tmpfs -o mode=755 run /run && mkdir -p /run/lock || return
 	# The kubelet writes to /var/lib/kubelet in some places, whatever its options say.
 	node_cover /var/lib || return
 	mkdir -p /var/lib/kubelet
@@ -162,6 +163,15 @@ node_leave() {
 		rm "$SCRATCH/counted"
 	fi
 	exit $rc
+}
+
+# node_socket_known: the daemon listens where the kubelet's cAdvisor asks a daemon of its kind, whatever the kubelet is
+# told of the runtime's endpoint
+node_socket_known() {
+	case $PEER in
+	crispd) SOCKET=/var/run/crio/crio.sock ;;
+	containerd) SOCKET=/run/containerd/containerd.sock ;;
+	esac
 }
 
 # --- kubelet -----------------------------------------------------------------------------------------------------------

@@ -173,13 +173,43 @@ stats_run() {
 		"curl -fsS -m 20 $KUBELET_READ/metrics/resource | grep -q 'container_cpu_usage_seconds_total{container=\"side\".*pod=\"plain-'"
 }
 
-# With the default gates the kubelet takes these from cAdvisor, which asks a runtime of another kind.
+cadvisor() { curl -fsS -m 20 "$KUBELET_READ/metrics/cadvisor"; }
+# cadvisor_has FAMILY CONTAINER: a series of that container of the pod plain
+cadvisor_has() { cadvisor | grep -q "^$1{.*container=\"$2\".*pod=\"plain-$NODE_NAME\""; }
+# The families of the pod plain and its containers, as "FAMILY CONTAINER" lines; the pod's own cgroup has no container.
+cadvisor_series() { cadvisor | grep "pod=\"plain-$NODE_NAME\"" | sed -E 's/\{.*[{,]?container="([^"]*)".*/ \1/' | sort -u; }
+
+# figures_run LIFE: what cAdvisor or the runtime measures has its labels. The set of series is kept for the lives after.
 figures_run() {
-	check "/metrics/cadvisor has a container with its labels" wait_for 60 eval \
-		"curl -fsS -m 20 $KUBELET_READ/metrics/cadvisor | grep -q 'container_memory_working_set_bytes{container=\"side\".*pod=\"plain-'"
-	check "/metrics/cadvisor has a pod's network" wait_for 60 eval \
-		"curl -fsS -m 20 $KUBELET_READ/metrics/cadvisor | grep -q 'container_network_receive_bytes_total{.*pod=\"plain-'"
-	check "the summary has a pod's network" wait_for 60 summary_has '.pods[] | select(.podRef.name == $pod).network.rxBytes > 0'
+	local family pod_container=POD families=(container_cpu_usage_seconds_total container_memory_working_set_bytes
+		container_memory_rss container_spec_memory_limit_bytes container_start_time_seconds container_oom_events_total
+		container_processes container_threads container_fs_usage_bytes container_fs_inodes_total container_fs_limit_bytes)
+	# Of another runtime cAdvisor does not measure the files.
+	[ "$PEER" = crispd ] || { pod_container=; families=("${families[@]:0:8}"); }
+	for family in "${families[@]}"; do
+		check "/metrics/cadvisor: $family of a container" wait_for 90 cadvisor_has "$family" side
+	done
+	for family in receive_bytes receive_packets transmit_bytes transmit_errors; do
+		check "/metrics/cadvisor: container_network_${family}_total of a pod" wait_for 90 cadvisor_has \
+			container_network_${family}_total "$pod_container"
+	done
+	check "/metrics/cadvisor: container_memory_working_set_bytes of a pod's cgroup" wait_for 90 cadvisor_has \
+		container_memory_working_set_bytes ""
+	check "the summary has a pod's network" wait_for 90 summary_has '.pods[] | select(.podRef.name == $pod).network.rxBytes > 0'
+	check "the summary has a pod's cpu and memory" wait_for 90 summary_has \
+		'.pods[] | select(.podRef.name == $pod) | .cpu.usageCoreNanoSeconds > 0 and .memory.workingSetBytes > 0'
+	cadvisor_series >"$SCRATCH/out/series-$1"
+}
+
+# series_check LIFE OTHER: both lives have the same series but for those that series.tsv explains
+series_check() {
+	local differences
+	[ -s "$SCRATCH/out/series-$2" ] || return 0
+	differences=$(diff "$SCRATCH/out/series-$2" "$SCRATCH/out/series-$1" | grep '^[<>]' |
+		sed "s/^</$2/; s/^>/$1/" | grep -Ev -f <(grep -v '^#' "$HERE/series.tsv" | cut -f 1))
+	if [ -z "$differences" ]; then ok "$1: the series are those of $2"; return 0; fi
+	not_ok "$1: the series are those of $2" "$(wc -l <<<"$differences") differences"
+	diag <<<"$differences"
 }
 
 # Unused images go when the disk is said to be full; used and pinned ones stay.
@@ -187,7 +217,8 @@ gc_run() {
 	local unused="$REGISTRY/k8s-staging-cri-tools/test-image-2:latest"
 	check "an image that no pod uses" crictl pull "$unused"
 	kubelet_stop
-	EVICTION='evictionHard: {imagefs.available: "100%"}' kubelet_start "$@"
+	# The kubelet ignores 100%, and keeps images that it has just seen for the first time.
+	EVICTION=$'evictionHard: {imagefs.available: "99.9%"}\nimageMinimumGCAge: 1s' kubelet_start "$@"
 	check "image GC removes it" wait_for 120 eval "! crictl inspecti -q '$unused'"
 	check "an image that pods use stays" crictl inspecti -q "$BUSYBOX"
 	kubelet_stop
@@ -228,7 +259,7 @@ accidents_run() {
 # pods_stay: for a while no container of the pod plain has restarted, and an exec works. A kubelet that has just started
 # calls no container ready before it has looked.
 pods_stay() {
-	wait_for 60 crictl exec --sync "$(ctr_id plain side)" true || return
+	wait_for 60 eval 'crictl exec --sync "$(ctr_id plain side)" true' || return
 	wait_for 60 pods_json || return
 	sleep 4
 	wait_for 60 eval "pod_json plain | jq -e '[.status.containerStatuses[] | .ready and .restartCount == 0] | all'"
@@ -251,6 +282,7 @@ ALL=(plain init probes crash ends again oom limits podlevel volumes propagation 
 	nonroot hooks grace logs missing tty dns workdir)
 
 life_default() {
+	node_socket_known
 	daemon_start
 	kubelet_start
 	pods_add "${ALL[@]}"
@@ -263,6 +295,7 @@ life_default() {
 	logs_run
 	streams_run
 	stats_run
+	figures_run default
 	stops_run
 	errors_check always "pods of each kind"
 	gc_run
@@ -276,6 +309,7 @@ kubelet_metric() { curl -fsS -m 20 "$KUBELET_READ/metrics" | awk -v name="$1" '$
 
 life_gates() {
 	local pods=(plain init crash limits logs stopsignal)
+	node_socket_known
 	daemon_start
 	kubelet_start "$GATES"
 	pods_add "${pods[@]}"
@@ -284,7 +318,8 @@ life_gates() {
 	container_is "with gates: restarts" crash code '.restartCount > 1'
 	check "lists come as streams" eval "! grep -E 'streaming.*(fall|not supported)|Unimplemented' $SCRATCH/kubelet.log"
 	stats_run
-	figures_run
+	figures_run gates
+	series_check gates default
 	container_is "a stop signal of the pod is in its status" stopsignal u '.stopSignal == "SIGUSR2"'
 	logs_keep stopsignal
 	pods_remove stopsignal
@@ -297,8 +332,11 @@ life_gates() {
 }
 
 # Pods without init containers: with this gate kubelet 1.37 finds no container by its name where the runtime dates
-# PodSandboxStatus, and makes init containers again and again.
+# PodSandboxStatus, and makes init containers again and again. cAdvisor finds the daemon by a link, the kubelet at the
+# daemon's own path.
 life_events() {
+	printf '[crio.runtime]\ncgroup_prefix = "crio"\n' >"$SCRATCH/config.d/prefix.conf"
+	mkdir -p /run/crio && ln -s "$SOCKET" /run/crio/crio.sock
 	daemon_start
 	kubelet_start 'featureGates: {EventedPLEG: true}'
 	pods_add plain limits
@@ -308,8 +346,10 @@ life_events() {
 	check_is "and loses no connection" 0 kubelet_metric kubelet_evented_pleg_connection_error_count
 	pods_remove limits
 	check "with events: a pod that is deleted ends" wait_for 60 pods_absent limits
+	figures_run events
 	errors_check always "events"
 	pods_end
+	rm "$SCRATCH/config.d/prefix.conf"
 }
 
 # 40 pods, and the node dies with them; its next life finds only what a disk keeps.
@@ -338,6 +378,7 @@ life_rebooted() {
 
 # The default gates without what takes long: image GC, streams, rotation, a daemon that stays away.
 life_short() {
+	node_socket_known
 	daemon_start
 	kubelet_start
 	pods_add "${ALL[@]}"
@@ -348,6 +389,7 @@ life_short() {
 	network_run
 	hooks_run
 	stats_run
+	figures_run short
 	stops_run
 	errors_check always "pods of each kind"
 	daemon_killed
