@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/util.h"
 #include "core/paths.h"
 #include "core/payloads.h"
@@ -631,6 +632,27 @@ static void paths_derive_from_ids(void **state)
 	check_path(path_pod_ns(&c, "ID"), "/var/run/netns/crisp-ID");
 }
 
+/* A container that an older crispd has made keeps its writable layer. */
+static void an_old_layer_keeps_its_name(void **state)
+{
+	char root[] = "/tmp/crisp-rules-XXXXXX";
+	struct conf c = { .root = root };
+	_cleanup_free_ char *old = NULL, *wanted = NULL, *path = NULL;
+	struct err e = ERR_NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	old = xasprintf("%s/containers/ID/upper", root);
+	wanted = xasprintf("%s/containers/ID/diff", root);
+	path = path_container_upper(&c, "ID");
+	assert_string_equal(path, wanted);
+	assert_int_equal(fs_mkdir_all(old, 0700, &e), 0);
+	free(path);
+	path = path_container_upper(&c, "ID");
+	assert_string_equal(path, old);
+	assert_int_equal(fs_remove_tree(root, &e), 0);
+}
+
 static void cgroups_derive_from_ids(void **state)
 {
 	char crisp[] = "crisp", crio[] = "crio";
@@ -863,6 +885,7 @@ int main(void)
 		cmocka_unit_test(images_are_pinned),
 		cmocka_unit_test(pull_steps),
 		cmocka_unit_test(paths_derive_from_ids),
+		cmocka_unit_test(an_old_layer_keeps_its_name),
 		cmocka_unit_test(cgroups_derive_from_ids),
 		cmocka_unit_test(a_dead_shim_is_replaced_so_often),
 	};
