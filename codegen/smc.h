@@ -173,7 +173,6 @@ struct smc_machine {
 	char *row_type;
 	unsigned int version;
 	unsigned int line;
-	bool boot;
 	bool unstored; /* in memory only: every row ends with the process */
 	char *parent; /* the machine of the owning object; NULL: none */
 	char *parent_field; /* of the row: the parent's id */

@@ -495,7 +495,6 @@ static void source_machine(const struct smc_machine *m, struct emit *out)
 	emit_line(out, ".name = \"%s\",", m->name);
 	emit_line(out, ".prefix = \"%s\",", m->prefix);
 	emit_line(out, ".version = %u,", m->version);
-	emit_line(out, ".boot_scoped = %s,", m->boot ? "true" : "false");
 	emit_line(out, ".unstored = %s,", m->unstored ? "true" : "false");
 	emit_line(out, ".n_states = %zu,", m->states.n);
 	emit_line(out, ".n_events = %zu,", m->decls[SMC_DECL_EVENT].n);

@@ -17,7 +17,7 @@
 /* A day: by design, no state may take longer. */
 #define SMC_WITHIN_MAX_MS (24ll * 3600 * 1000)
 
-#define SMC_USAGE "machine NAME prefix PREFIX version N row TYPE [boot|unstored]"
+#define SMC_USAGE "machine NAME prefix PREFIX version N row TYPE [unstored]"
 
 enum smc_token_kind {
 	SMC_TOKEN_END,
@@ -384,8 +384,7 @@ static void parse_machine(struct smc_parser *p)
 	m->version = parse_number(p, "the version of the machine");
 	parse_expect(p, "row");
 	m->row_type = parse_word(p, "the C type of the row");
-	m->boot = parse_accept(p, "boot");
-	m->unstored = !m->boot && parse_accept(p, "unstored");
+	m->unstored = parse_accept(p, "unstored");
 	parse_end(p);
 	if (!p->failed && m->version == 0)
 		smc_error(m, p->line, "version 0; versions start at 1");

@@ -124,10 +124,7 @@ void smc_report_dot(const struct smc_machine *m, struct emit *out)
 		  "\tlabel=\"%s, version %u%s\\nsolid: intent committed, then an effect    "
 		  "dashed: outcome committed    grey: nothing committed    "
 		  "\u21bb after a crash\";",
-		  m->name, m->version,
-		  m->boot	? ", rows die with the kernel"
-		  : m->unstored ? ", in memory only"
-				: "");
+		  m->name, m->version, m->unstored ? ", in memory only" : "");
 	emit_line(out, "\tnode [shape=box, fontname=\"Helvetica\", fontsize=11];");
 	emit_line(out, "\tedge [fontname=\"Helvetica\", fontsize=9, arrowsize=0.7];");
 	emit_blank(out);

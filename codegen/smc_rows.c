@@ -79,17 +79,12 @@ static void row_committed(struct smc_machine *m, const struct smc_state *s,
 			  "the row goes to %s without committing it; write save or "
 			  "save boot before what the world or a client sees",
 			  to->name);
-	else if (m->boot && save)
-		smc_error(m, row->line,
-			  "machine %s lives in the boot store; write save boot "
-			  "instead of save",
-			  m->name);
-	else if (!m->boot && boot && to->kind == SMC_KIND_FINAL)
+	else if (boot && to->kind == SMC_KIND_FINAL)
 		smc_error(m, row->line,
 			  "%s by save boot would come back from the durable store; "
 			  "write save",
 			  to->name);
-	else if (!m->boot && boot && s->kind == SMC_KIND_INITIAL)
+	else if (boot && s->kind == SMC_KIND_INITIAL)
 		smc_error(m, row->line,
 			  "what begins by save boot is taken for removed at the next "
 			  "start; write save");
@@ -142,7 +137,7 @@ static void row_lasting(struct smc_machine *m, const struct smc_state *s, const 
 	bool save = smc_row_has(row, SMC_OP_SAVE);
 	bool lasting = effect >= 0 && m->decls[SMC_DECL_EFFECT].v[effect].lasting;
 
-	if (m->boot || m->unstored || save)
+	if (m->unstored || save)
 		return;
 	if (lasting && !row->stay)
 		smc_error(m, row->line,
@@ -351,14 +346,14 @@ static void row_moves(const struct smc_machine *m, struct smc_row *row)
 
 void smc_check_rows(struct smc_machine *m)
 {
-	for (size_t e = 0; (m->boot || m->unstored) && e < m->decls[SMC_DECL_EFFECT].n; e++) {
+	for (size_t e = 0; m->unstored && e < m->decls[SMC_DECL_EFFECT].n; e++) {
 		const struct smc_decl *d = &m->decls[SMC_DECL_EFFECT].v[e];
 
 		if (d->lasting)
 			smc_error(m, d->line,
 				  "effect %s is lasting, but a reboot forgets every "
-				  "row of machine %s; drop %s",
-				  d->name, m->name, m->boot ? "boot" : "unstored");
+				  "row of machine %s; drop unstored",
+				  d->name, m->name);
 	}
 	for (size_t i = 0; i < m->states.n; i++)
 		for (size_t r = 0; r < m->states.v[i].rows.n; r++) {

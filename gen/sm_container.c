@@ -2033,7 +2033,6 @@ const struct sm_machine ctr_machine = {
 	.name = "container",
 	.prefix = "ctr",
 	.version = 1,
-	.boot_scoped = false,
 	.unstored = false,
 	.n_states = 14,
 	.n_events = 23,

@@ -463,7 +463,6 @@ const struct sm_machine exe_machine = {
 	.name = "exec",
 	.prefix = "exe",
 	.version = 1,
-	.boot_scoped = false,
 	.unstored = true,
 	.n_states = 6,
 	.n_events = 8,

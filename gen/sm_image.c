@@ -475,7 +475,6 @@ const struct sm_machine img_machine = {
 	.name = "image",
 	.prefix = "img",
 	.version = 1,
-	.boot_scoped = false,
 	.unstored = false,
 	.n_states = 6,
 	.n_events = 8,

@@ -420,7 +420,6 @@ const struct sm_machine pul_machine = {
 	.name = "pull",
 	.prefix = "pul",
 	.version = 1,
-	.boot_scoped = false,
 	.unstored = false,
 	.n_states = 5,
 	.n_events = 8,

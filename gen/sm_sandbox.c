@@ -1640,7 +1640,6 @@ const struct sm_machine sbx_machine = {
 	.name = "sandbox",
 	.prefix = "sbx",
 	.version = 1,
-	.boot_scoped = false,
 	.unstored = false,
 	.n_states = 15,
 	.n_events = 23,

@@ -1427,7 +1427,6 @@ const struct sm_machine shm_machine = {
 	.name = "shim",
 	.prefix = "shm",
 	.version = 1,
-	.boot_scoped = false,
 	.unstored = true,
 	.n_states = 13,
 	.n_events = 17,

@@ -508,7 +508,6 @@ const struct sm_machine stm_machine = {
 	.name = "stream",
 	.prefix = "stm",
 	.version = 1,
-	.boot_scoped = false,
 	.unstored = true,
 	.n_states = 8,
 	.n_events = 9,

@@ -49,8 +49,7 @@ static int commit(const struct sm_write *writes, size_t n, bool keep_ended, stru
 
 		t.grows = t.grows || sm_state(w->obj)->kind == SM_KIND_INITIAL;
 		if (w->final) {
-			if (!w->obj->machine->boot_scoped)
-				store_del(&t, STORE_ENV_DURABLE, key);
+			store_del(&t, STORE_ENV_DURABLE, key);
 			store_del(&t, STORE_ENV_BOOT, key);
 			if (keep_ended)
 				ended_put(&t, w);

@@ -1,5 +1,5 @@
 /*
- * loading.c - loads rows from both environments into objects, quarantines those that do not load.
+ * loading.c - loads rows into objects, quarantines those that do not load.
  */
 #include "core/loading.h"
 
@@ -18,7 +18,6 @@
 
 struct loading {
 	enum kind kind;
-	enum store_env env;
 	struct store_read *read;
 	struct err err;
 };
@@ -43,7 +42,8 @@ static uint64_t seq_of(const struct store_row *row)
 	return seq;
 }
 
-/* Load a row from one environment or from both: the intact copy with the higher seq wins. */
+/* Load the row of the durable environment, or its copy in the boot environment: the intact one with
+ * the higher seq.  A removal deletes the durable one first: do not look for others in boot. */
 static int load_row(void *arg, const struct store_row *row)
 {
 	struct loading *l = arg;
@@ -55,20 +55,13 @@ static int load_row(void *arg, const struct store_row *row)
 	struct err e = ERR_NULL;
 	int r;
 
-	if (world_find(l->kind, id))
-		return 0; /* loaded from the other environment already */
 	if (!id_is_valid(id)) {
 		quarantine_add(l->kind, id, "its key does not end in an id");
 		return 0;
 	}
-	r = store_get(l->read, l->env == STORE_ENV_BOOT ? STORE_ENV_DURABLE : STORE_ENV_BOOT,
-		      row->key, &other, &l->err);
+	r = store_get(l->read, STORE_ENV_BOOT, row->key, &other, &l->err);
 	if (r < 0)
 		return r;
-	/* Removals delete the durable copy first: a row that only the boot environment has was
-	 * removed, unless its machine is boot-scoped. */
-	if (r == 1 && l->env == STORE_ENV_BOOT && !m->boot_scoped)
-		return 0;
 	if (r == 0 && seq_of(&other) > seq_of(row))
 		best = &other;
 	if (best->damaged)
@@ -91,15 +84,12 @@ static int load_kind(enum kind k, struct err *e)
 	_cleanup_free_ char *prefix = xasprintf("%s/", kind_ops(k)->machine->name);
 	struct store_read read;
 	struct loading l = { .kind = k, .read = &read };
-	int r = 0;
+	int r;
 
 	if (kind_ops(k)->machine->unstored)
 		return 0;
 	store_read_begin(world.store, &read);
-	for (int env = STORE_ENV_DURABLE; env <= STORE_ENV_BOOT && r == 0; env++) {
-		l.env = (enum store_env)env;
-		r = store_scan(&read, l.env, prefix, load_row, &l, e);
-	}
+	r = store_scan(&read, STORE_ENV_DURABLE, prefix, load_row, &l, e);
 	store_read_end(&read);
 	if (r < 0 && l.err.code)
 		*e = l.err;

@@ -132,7 +132,7 @@ static enum kind kind_of(const char *key, const char **ret_id)
 		const struct sm_machine *m = kind_ops((enum kind)k)->machine;
 		size_t n = strlen(m->name);
 
-		if (strncmp(key, m->name, n) != 0 || key[n] != '/' || m->boot_scoped || m->unstored)
+		if (strncmp(key, m->name, n) != 0 || key[n] != '/' || m->unstored)
 			continue;
 		*ret_id = key + n + 1;
 		return (enum kind)k;

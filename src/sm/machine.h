@@ -126,7 +126,6 @@ struct sm_machine {
 	const char *name; /* "container": also the first half of the row's key in the store */
 	const char *prefix; /* "ctr" */
 	uint32_t version;
-	bool boot_scoped; /* rows are in the boot store only; `save` is not used */
 	bool unstored; /* rows are in memory only: moves need no commit */
 	uint16_t n_states, n_events, n_effects, n_rows;
 	uint16_t n_guards, n_steps, n_deadlines, n_invariants;

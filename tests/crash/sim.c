@@ -263,8 +263,7 @@ static int op_commit(void *arg, const struct sm_write *writes, size_t n, struct 
 
 		snprintf(key, sizeof(key), "%s/%s", w->obj->machine->name, w->obj->id);
 		if (w->final) {
-			if (!w->obj->machine->boot_scoped)
-				store_del(&t, STORE_ENV_DURABLE, key);
+			store_del(&t, STORE_ENV_DURABLE, key);
 			store_del(&t, STORE_ENV_BOOT, key);
 			continue;
 		}
@@ -405,19 +404,14 @@ struct load {
 static int load_row(void *arg, const struct store_row *row)
 {
 	struct load *l = arg;
-	struct store_row durable = *row, boot = *row;
+	struct store_row boot = *row;
 	struct sm_object *obj;
 	struct err e = ERR_NULL;
 	const struct store_row *use = row;
 
-	if (!l->m->boot_scoped) {
-		if (store_get(l->read, STORE_ENV_DURABLE, row->key, &durable, &e) != 0)
-			return 0;
-		use = &durable;
-		if (store_get(l->read, STORE_ENV_BOOT, row->key, &boot, &e) == 0 &&
-		    row_seq(&boot) > row_seq(&durable))
-			use = &boot;
-	}
+	if (store_get(l->read, STORE_ENV_BOOT, row->key, &boot, &e) == 0 &&
+	    row_seq(&boot) > row_seq(row))
+		use = &boot;
 	if (use->damaged || sm_object_load(l->sim->engine, l->m, strchr(row->key, '/') + 1,
 					   use->payload, use->size, &obj, &e) < 0) {
 		sim_bad(l->sim, "row %s does not load: %s", row->key, e.text);
@@ -436,8 +430,7 @@ static void load_machine(struct sim *sim, const struct sm_machine *m)
 
 	snprintf(prefix, sizeof(prefix), "%s/", m->name);
 	store_read_begin(sim->store, &read);
-	if (store_scan(&read, m->boot_scoped ? STORE_ENV_BOOT : STORE_ENV_DURABLE, prefix, load_row,
-		       &l, &e) < 0)
+	if (store_scan(&read, STORE_ENV_DURABLE, prefix, load_row, &l, &e) < 0)
 		sim_bad(sim, "%s", e.text);
 	store_read_end(&read);
 }

@@ -52,7 +52,7 @@ refuses() {
 		sed -n 's/^# \([0-9][0-9]*: .*\)/\1/p' "$here/$file" >"$work/want"
 	else
 		echo "1: there is no machine in this file; write machine NAME prefix PREFIX" \
-			"version N row TYPE [boot|unstored]" >"$work/want"
+			"version N row TYPE [unstored]" >"$work/want"
 	fi
 	cat "$work/got" >>"$work/provoked"
 	[ -s "$work/want" ] || { echo "no expected message in the fixture"; return 1; }

@@ -627,7 +627,6 @@ const struct sm_machine lmp_machine = {
 	.name = "lamp",
 	.prefix = "lmp",
 	.version = 3,
-	.boot_scoped = false,
 	.unstored = false,
 	.n_states = 7,
 	.n_events = 13,

@@ -248,7 +248,6 @@ const struct sm_machine sns_machine = {
 	.name = "sensor",
 	.prefix = "sns",
 	.version = 1,
-	.boot_scoped = false,
 	.unstored = true,
 	.n_states = 4,
 	.n_events = 5,

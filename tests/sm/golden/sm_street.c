@@ -299,7 +299,6 @@ const struct sm_machine str_machine = {
 	.name = "street",
 	.prefix = "str",
 	.version = 1,
-	.boot_scoped = false,
 	.unstored = false,
 	.n_states = 7,
 	.n_events = 7,
