@@ -83,12 +83,12 @@ identity() { local pid; pid=$(crictl inspect "$1" | jq .info.pid) && echo "$pid 
 identities() { local id; for id in "${RUNNING[@]}"; do identity "$id" || return; done; }
 shims() { local id; for id in "$OWN" "$HOST" "$SHARED"; do cat "$RUNROOT/pods/$id/shim.pid" || return; done; }
 # What clients see of everything, but for the container that ends meanwhile.  The older daemon shows
-# the stop signal of the request, this one the signal in force.
+# the stop signal of the request and no image_ref, this one the signal in force and the image.
 seen() {
 	local id
 	for id in $(crictl pods -q | sort); do crictl inspectp "$id" | jq -S .status || return; done
 	for id in $(crictl ps -a -q | sort); do
-		[ "$id" = "$ENDING" ] || crictl inspect "$id" | jq -S '.status | del(.stopSignal)' || return
+		[ "$id" = "$ENDING" ] || crictl inspect "$id" | jq -S '.status | del(.stopSignal, .image.imageRef)' || return
 	done
 }
 seen_as_before() { seen >"$SCRATCH/seen.now" && diff "$SCRATCH/seen.before" "$SCRATCH/seen.now" >&2; }
