@@ -117,7 +117,7 @@ e2e_small() {
 }
 
 e2e_build() {
-	local layout work base pause applet busybox
+	local layout work base pause applet busybox layer tag
 	for applet in agnhost nonewprivs; do
 		[ -x "$CACHE/bin/$applet" ] || die "$applet is missing: run tools/test-deps.sh --node-e2e first"
 	done
@@ -132,8 +132,12 @@ e2e_build() {
 		layout_begin "$work/layout"
 		mkdir -p "$work/pause"
 		compile pause "$work/pause/pause"
-		pause=$(image_add "$work/layout" "pause:$(tag Pause)" "{$CONFIG_PATH, \"Entrypoint\": [\"/pause\"], \"User\": \"65535:65535\"}" \
-			"$(layer_add "$work/layout" "$work/pause" gzip)")
+		layer=$(layer_add "$work/layout" "$work/pause" gzip)
+		# 3.10: what peers.sh gives containerd
+		for tag in 3.10 "$(tag Pause)"; do
+			pause=$(image_add "$work/layout" "pause:$tag" "{$CONFIG_PATH, \"Entrypoint\": [\"/pause\"], \"User\": \"65535:65535\",
+				\"Labels\": {\"tag\": \"$tag\"}}" "$layer")
+		done
 		cp -a "$busybox" "$work/busybox"
 		rm -f "$work/busybox/linuxrc"
 		rootfs_base "$work/busybox"

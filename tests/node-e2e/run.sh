@@ -124,7 +124,7 @@ while IFS=$'\t' read -r pattern reason; do
 done <"$KNOWN"
 sed 's/^/skipped: /' "$OUT/known"
 grep '^skip' "$OUT/results.tsv" | cut -f 3 | sort | uniq -c | sort -rn | sed -E 's/^ *([0-9]+) (.*)/skipped by the tests, \1: \2/'
-BAD=$(grep '^fail' "$OUT/results.tsv" | awk -F '\t' 'NR == FNR { known[$1]; next } !($2 in known)' "$OUT/known" -)
+BAD=$(grep '^fail' "$OUT/results.tsv" | awk -F '\t' 'FILENAME != "-" { known[$1]; next } !($2 in known)' "$OUT/known" -)
 [ -z "$BAD" ] || sed 's/^fail\t/failed: /; s/\t/\n    /' <<<"$BAD"
 count() { grep -c "^$1" "$OUT/results.tsv"; }
 FAILED=$([ -z "$BAD" ] && echo 0 || wc -l <<<"$BAD")
