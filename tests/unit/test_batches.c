@@ -31,25 +31,12 @@
 #include "base/util.h"
 #include "core/listing.h"
 #include "gen/cri_rpc.h"
-#include "images/image.h"
-#include "images/pull.h"
-#include "pod/container.h"
-#include "pod/exec.h"
-#include "pod/sandbox.h"
-#include "pod/shim.h"
-#include "pod/stream.h"
+#include "all_kinds.h"
 #include "scratch.h"
 
 #define MANY 100000
 #define STREAM_CONTAINERS (&cri_methods[CRI_RPC_STREAM_CONTAINERS])
 #define MIB ((size_t)1024 * 1024)
-
-static const struct kind_ops *const kinds[KIND_COUNT] = {
-	[KIND_IMAGE] = &kind_image, [KIND_SANDBOX] = &kind_sandbox,
-	[KIND_SHIM] = &kind_shim,   [KIND_CONTAINER] = &kind_container,
-	[KIND_EXEC] = &kind_exec,   [KIND_STREAM] = &kind_stream,
-	[KIND_PULL] = &kind_pull,
-};
 
 static struct scratch scratch;
 static char *socket_path;
@@ -165,7 +152,7 @@ static int setup_all(void **state)
 	struct err e;
 
 	(void)state;
-	world.kinds = kinds;
+	world.kinds = all_kinds;
 	grpc_env_init();
 	scratch_make(&scratch);
 	socket_path = scratch_file(&scratch, "s.sock");

@@ -14,25 +14,12 @@
 
 #include "base/util.h"
 #include "core/loading.h"
-#include "core/objects.h"
 #include "gen/state.pb-c.h"
-#include "images/image.h"
-#include "images/pull.h"
-#include "pod/container.h"
 #include "pod/exec.h"
-#include "pod/sandbox.h"
-#include "pod/shim.h"
-#include "pod/stream.h"
+#include "all_kinds.h"
 #include "scratch.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-
-static const struct kind_ops *const kinds[KIND_COUNT] = {
-	[KIND_IMAGE] = &kind_image, [KIND_SANDBOX] = &kind_sandbox,
-	[KIND_SHIM] = &kind_shim,   [KIND_CONTAINER] = &kind_container,
-	[KIND_EXEC] = &kind_exec,   [KIND_STREAM] = &kind_stream,
-	[KIND_PULL] = &kind_pull,
-};
 
 static struct scratch scratch;
 static struct conf conf;
@@ -86,7 +73,7 @@ static int setup(void **state)
 	conf.root = conf.runroot = scratch_file(&scratch, "run");
 	o.durable_dir = durable = scratch_file(&scratch, "durable");
 	o.boot_dir = boot = scratch_file(&scratch, "boot");
-	world.kinds = kinds;
+	world.kinds = all_kinds;
 	world.conf = &conf;
 	world.loop = loop_new(&e);
 	assert_non_null(world.loop);
