@@ -330,7 +330,7 @@ struct  Crisp__State__Container
    */
   Crisp__State__Failure *refused;
   /*
-   * of each of image_mounts the digest or id that the status shows
+   * of each of image_mounts, as PullImage answers
    */
   size_t n_image_mount_refs;
   char **image_mount_refs;

@@ -193,7 +193,7 @@ static void fill_image(struct container_status *s, const Runtime__V1__ContainerC
 	s->status.image = &s->image;
 }
 
-/* Each image volume shows the digest of its image. Rows of older builds have no digests. */
+/* Each image volume shows its image as PullImage answers.  Rows of older builds lack it. */
 static void fill_image_refs(const Runtime__V1__ContainerConfig *c,
 			    const Crisp__State__Container *row)
 {

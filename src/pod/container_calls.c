@@ -108,7 +108,7 @@ static int set_image_mounts(Crisp__State__Container *row, const Runtime__V1__Con
 			return reason_set(e, REASON_IMAGE_VOLUME_MOUNT_FAILED);
 		}
 		row_append_str(&row->image_mounts, &row->n_image_mounts, image->sm->id);
-		ref = image_shown_ref(image);
+		ref = xasprintf("sha256:%s", image->sm->id);
 		row_append_str(&row->image_mount_refs, &row->n_image_mount_refs, ref);
 	}
 	return 0;
