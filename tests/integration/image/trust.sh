@@ -171,8 +171,8 @@ by() {
 	policy "$REGISTRY/t" "$(signed_by "$key")"
 	refused "$what" "$pattern" "$REGISTRY/t/odd:1"
 }
-by "another name" alice "calls the image $REGISTRY/t/other:1" "$REGISTRY/t/other:1"
-by "another tag" alice "calls the image $REGISTRY/t/odd:2" "$REGISTRY/t/odd:2"
+by "another name" alice "names the image $REGISTRY/t/other:1" "$REGISTRY/t/other:1"
+by "another tag" alice "names the image $REGISTRY/t/odd:2" "$REGISTRY/t/odd:2"
 by "another manifest" alice "it is for manifest sha256:0+5 " "$REGISTRY/t/odd:1" "sha256:$(printf '%064d' 5)"
 by "a key that has expired" old "key [0-9a-f]{16} has expired" "$REGISTRY/t/odd:1" "$ODD" --faked-system-time '20200601T000000!'
 by "a signature that has expired" stale "it has expired" "$REGISTRY/t/odd:1" "$ODD" --faked-system-time '20200601T000000!' \
@@ -246,7 +246,7 @@ check_fails "a digest and matchExact" "SignatureValidationFailed" fits '{"type":
 printf '[[registry]]\nprefix = "vendor.example"\nlocation = "vendor.example"\n[[registry.mirror]]\nlocation = "%s/t"\ninsecure = true\n' \
 	"$REGISTRY" >"$SCRATCH/mirror.conf"
 policy vendor.example "$(signed_by alice)"
-refused "a mirror's own name" "calls the image $REGISTRY/t/odd:other" vendor.example/odd:1 "registries=$SCRATCH/mirror.conf"
+refused "a mirror's own name" "names the image $REGISTRY/t/odd:other" vendor.example/odd:1 "registries=$SCRATCH/mirror.conf"
 gpg_sign alice vendor.example/odd:1 "$ODD" >"$ODD_DIR/signature-1"
 check "from a mirror, under the name that was asked for" pull vendor.example/odd:1 "registries=$SCRATCH/mirror.conf"
 
@@ -354,7 +354,7 @@ for key in ec rsa ed; do
 done
 C=$REGISTRY/co/ec:1
 policy "$REGISTRY/co" "$(sigstore_by ec)"
-refused "cosign signs a repository, not a tag" "calls the image $REGISTRY/co/ec," "$C"
+refused "cosign signs a repository, not a tag" "names the image $REGISTRY/co/ec," "$C"
 policy "$REGISTRY/co" "$(sigstore_by rsa "$REPO")"
 refused "another key" "does not verify with the key" "$C"
 policy "$REGISTRY/co" "$(sigstore_by weak "$REPO")"
@@ -374,7 +374,7 @@ policy "$REGISTRY/co" "$(sigstore_by ec "$REPO")"
 co_sign ec co/ec 1 "$REGISTRY/co/ec" "sha256:$(printf '%064d' 5)"
 refused "a payload for another manifest" "it is for manifest sha256:0+5 " "$C"
 co_sign ec co/ec 1 "$REGISTRY/co/other"
-refused "a payload for another repository" "calls the image $REGISTRY/co/other" "$C"
+refused "a payload for another repository" "names the image $REGISTRY/co/other" "$C"
 payload "cosign container image signature" "$REGISTRY/co/ec" "$D" >"$SCRATCH/payload.json"
 attach co/ec "$D" "$SCRATCH/payload.json" "not base64"
 refused "a signature that is no base64" "not base64" "$C"
@@ -460,7 +460,7 @@ check "anything is accepted" create "$FREE" free.0 "$(asked "$P")"
 check_fails "not in the namespace with a policy of its own" "$NOT_TRUSTED $P: .*default: reject" create "$STRICT" strict.0 "$(asked "$P")"
 policy "$REGISTRY/t" "$(signed_by alice)"
 check "a signature that was kept" create "$FREE" free.1 "$(asked "$S:1")"
-check_fails "an image that is no longer trusted" "$NOT_TRUSTED $P: .*signature 1: it calls the image $S:1,.*signature 2: its key" create "$FREE" free.2 "$(asked "$P")"
+check_fails "an image that is no longer trusted" "$NOT_TRUSTED $P: .*signature 1: it names the image $S:1,.*signature 2: its key" create "$FREE" free.2 "$(asked "$P")"
 check "of an id any of its names may be trusted" create "$FREE" free.3 .
 check_fails "a name that the policy does not speak of" "$NOT_TRUSTED localhost/x: .*default: reject" create "$FREE" free.4 "$(asked localhost/x)"
 check "an image that is mounted" create "$FREE" free.5 \

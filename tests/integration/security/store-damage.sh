@@ -134,7 +134,7 @@ rm -rf "$ROOT/state" "$RUNROOT/state"
 check "both lost: the daemon refuses to start" start_refused "pods and [0-9]* containers" "shims of pods run" "image layer"
 check "both lost: the layers are there" [ "$(layers)" = "$LAYERS" ]
 check "both lost: the command ends what has no row" repair
-check "both lost: it says which" grep -q "ended and removed.*${POD[1]}" "$SCRATCH/repair.log"
+check "both lost: it says which" grep -q "removed an object without a row.*${POD[1]}" "$SCRATCH/repair.log"
 daemon_up || bail "the daemon does not start: $(tail -n 5 "$SCRATCH/daemon.log")"
 check "both lost: the layers are kept" [ "$(layers)" = "$LAYERS" ]
 check_is "both lost: no pod is listed" "" crictl pods -q
@@ -154,7 +154,7 @@ daemon_down
 rm -rf --one-file-system "$ROOT" "$RUNROOT" 2>/dev/null
 check "both roots deleted: the daemon refuses to start" start_refused "shims of pods run"
 check "both roots deleted: the command ends the pods" repair
-for n in 1 2 3; do check "it says that of pod $n" grep -q "ended and removed.*${POD[n]}" "$SCRATCH/repair.log"; done
+for n in 1 2 3; do check "it says that of pod $n" grep -q "removed an object without a row.*${POD[n]}" "$SCRATCH/repair.log"; done
 daemon_up || bail "the daemon does not start: $(tail -n 5 "$SCRATCH/daemon.log")"
 check_is "both roots deleted: no pod is listed" "" crictl pods -q
 check "the image is pulled again" crictl pull "$BUSYBOX"
@@ -173,7 +173,7 @@ check "a pod without a row is explained" eval '"$BUILD_DIR"/crisp --socket '"$SO
 check "the pod beside it is well" ctr_is "${CTR[3]}" CONTAINER_RUNNING
 daemon_down
 check "the command ends what has no row" repair
-for n in 1 2; do check "it says that of pod $n" grep -q "ended and removed.*${POD[n]}" "$SCRATCH/repair.log"; done
+for n in 1 2; do check "it says that of pod $n" grep -q "removed an object without a row.*${POD[n]}" "$SCRATCH/repair.log"; done
 daemon_up || bail "the daemon does not start: $(tail -n 5 "$SCRATCH/daemon.log")"
 check "the pod beside it is well" ctr_is "${CTR[3]}" CONTAINER_RUNNING
 check "that is removed too" everything_remove

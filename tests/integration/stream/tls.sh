@@ -97,7 +97,7 @@ echo nonsense >"$TLS/server.pem"
 check_is "a broken file changes nothing" second subject
 check "and is told" grep -q 'stream_tls_cert.*server.pem' <(grep level=error "$SCRATCH/daemon.log")
 talk >/dev/null
-check_is "once" 1 grep -c 'the old stay' "$SCRATCH/daemon.log"
+check_is "once" 1 grep -c 'are not used' "$SCRATCH/daemon.log"
 tls_make_cert server ca 'subjectAltName=IP:127.0.0.1' third
 check_is "the third" third subject
 
