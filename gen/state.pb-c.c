@@ -1348,7 +1348,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   (ProtobufCMessageInit) crisp__state__sandbox__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[38] =
+static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[37] =
 {
   {
     "name_key",
@@ -1783,20 +1783,8 @@ static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "image_mount_refs",
-    37,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_STRING,
-    offsetof(Crisp__State__Container, n_image_mount_refs),
-    offsetof(Crisp__State__Container, image_mount_refs),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "image_runtime_handler",
-    38,
+    37,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
@@ -1821,11 +1809,10 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   21,   /* field[21] = groups */
   30,   /* field[30] = image_config */
   3,   /* field[3] = image_id */
-  36,   /* field[36] = image_mount_refs */
   29,   /* field[29] = image_mounts */
   34,   /* field[34] = image_name */
   4,   /* field[4] = image_ref */
-  37,   /* field[37] = image_runtime_handler */
+  36,   /* field[36] = image_runtime_handler */
   26,   /* field[26] = kill_all */
   17,   /* field[17] = kill_at_ns */
   16,   /* field[16] = log_path */
@@ -1850,7 +1837,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
 static const ProtobufCIntRange crisp__state__container__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 38 }
+  { 0, 37 }
 };
 const ProtobufCMessageDescriptor crisp__state__container__descriptor =
 {
@@ -1860,7 +1847,7 @@ const ProtobufCMessageDescriptor crisp__state__container__descriptor =
   "Crisp__State__Container",
   "crisp.state",
   sizeof(Crisp__State__Container),
-  38,
+  37,
   crisp__state__container__field_descriptors,
   crisp__state__container__field_indices_by_name,
   1,  crisp__state__container__number_ranges,

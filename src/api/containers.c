@@ -193,16 +193,22 @@ static void fill_image(struct container_status *s, const Runtime__V1__ContainerC
 	s->status.image = &s->image;
 }
 
-/* Each image volume shows its image as PullImage answers.  Rows of older builds lack it. */
-static void fill_image_refs(const Runtime__V1__ContainerConfig *c,
+/* Each image volume shows its image as PullImage answers.  false: no memory is left. */
+static bool fill_image_refs(struct arena *a, const Runtime__V1__ContainerConfig *c,
 			    const Crisp__State__Container *row)
 {
-	for (size_t i = 0, k = 0; i < c->n_mounts && k < row->n_image_mount_refs; i++) {
+	for (size_t i = 0, k = 0; i < c->n_mounts && k < row->n_image_mounts; i++) {
 		Runtime__V1__ImageSpec *spec = c->mounts[i]->image;
+		char *ref;
 
-		if (spec && *spec->image)
-			spec->image_ref = row->image_mount_refs[k++];
+		if (!spec || !*spec->image)
+			continue;
+		ref = arena_printf(a, "sha256:%s", row->image_mounts[k++]);
+		if (!ref)
+			return false;
+		spec->image_ref = ref;
 	}
+	return true;
 }
 
 /* The signal that StopContainer sends.  Of two CRI names of one signal, the request's. */
@@ -256,7 +262,6 @@ static void fill_status(struct container_status *s, const struct listing_row *r,
 	fill_ends(&s->status, row);
 	fill_config(s, c, updated);
 	fill_image(s, c, row);
-	fill_image_refs(c, row);
 	s->status.stop_signal = stop_signal(c, row);
 }
 
@@ -274,7 +279,7 @@ Runtime__V1__ContainerStatus *api_container_status(struct arena *a, const struct
 	if (!s || !c || (row->resources.len && !updated))
 		return NULL;
 	fill_status(s, r, c, updated);
-	return &s->status;
+	return fill_image_refs(a, c, row) ? &s->status : NULL;
 }
 
 /* The verbose info for crictl and operators: pid, and the spec passed to the runtime. */

@@ -97,7 +97,6 @@ static int set_image_mounts(Crisp__State__Container *row, const Runtime__V1__Con
 {
 	for (size_t i = 0; i < c->n_mounts; i++) {
 		const Runtime__V1__ImageSpec *spec = c->mounts[i]->image;
-		_cleanup_free_ char *ref = NULL;
 		struct object *image;
 
 		if (!spec || !*spec->image)
@@ -108,8 +107,6 @@ static int set_image_mounts(Crisp__State__Container *row, const Runtime__V1__Con
 			return reason_set(e, REASON_IMAGE_VOLUME_MOUNT_FAILED);
 		}
 		row_append_str(&row->image_mounts, &row->n_image_mounts, image->sm->id);
-		ref = xasprintf("sha256:%s", image->sm->id);
-		row_append_str(&row->image_mount_refs, &row->n_image_mount_refs, ref);
 	}
 	return 0;
 }
