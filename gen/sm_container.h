@@ -134,6 +134,11 @@ static inline bool ctr_is_measured(uint16_t state)
 		state == CTR_STATE_EXITED;
 }
 
+static inline bool ctr_is_over(uint16_t state)
+{
+	return state == CTR_STATE_EXITED;
+}
+
 /* What events carry; its owner says how it is freed. */
 struct payload_stop;
 void payload_stop_free(void *stop);

@@ -442,25 +442,43 @@ static int fail_busy(const struct cgroups *cg, const char *path, const char *dir
 		       dir, n, names.data ? names.data : "", n > PIDS_NAMED ? " ..." : "");
 }
 
+/* Remove dir and all below it.  1: in use. */
+static int remove_tree(const char *dir, struct err *e)
+{
+	int r = remove_one(AT_FDCWD, dir, 0);
+
+	if (r == EBUSY || r == ENOTEMPTY || r == ENODEV)
+		return 1;
+	return r ? err_errno(e, ERR_INTERNAL, r, "remove cgroup %s", dir) : 0;
+}
+
 int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e)
 {
 	int64_t deadline = clock_monotonic_ns() + BUSY_MS * NSEC_PER_MSEC;
 	int r = check_path(path, e);
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < cg->n; i++) {
+	for (size_t i = 0; r == 0 && i < cg->n; i++) {
 		_cleanup_free_ char *dir = xasprintf("%s%s", cg->h[i].mount, path);
 
-		while ((r = remove_one(AT_FDCWD, dir, 0))) {
-			if (r != EBUSY && r != ENOTEMPTY && r != ENODEV)
-				return err_errno(e, ERR_INTERNAL, r, "remove cgroup %s", dir);
+		while ((r = remove_tree(dir, e)) > 0) {
 			if (clock_monotonic_ns() >= deadline)
 				return fail_busy(cg, path, dir, e);
 			poll(NULL, 0, BUSY_STEP_MS);
 		}
 	}
-	return 0;
+	return r;
+}
+
+int cgroup_remove_idle(const struct cgroups *cg, const char *path, struct err *e)
+{
+	int r = check_path(path, e);
+
+	for (size_t i = 0; r == 0 && i < cg->n; i++) {
+		_cleanup_free_ char *dir = xasprintf("%s%s", cg->h[i].mount, path);
+
+		r = remove_tree(dir, e);
+	}
+	return r;
 }
 
 /* --- freezer --- */

@@ -69,6 +69,8 @@ int cgroup_pull_thawed(const struct cgroups *cg, const char *path, pid_t pid, st
  * seconds, since dying processes linger; then ERR_PRECONDITION with the cgroup and pids.  A missing
  * one is success. */
 int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e);
+/* cgroup_remove without the wait.  1: it is in use. */
+int cgroup_remove_idle(const struct cgroups *cg, const char *path, struct err *e);
 
 /* All processes in path and in the cgroups below it, malloc'ed; none for a missing cgroup. */
 int cgroup_pids(const struct cgroups *cg, const char *path, pid_t **ret, size_t *ret_n,

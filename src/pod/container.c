@@ -33,6 +33,7 @@
 #include "pod/remains.h"
 #include "pod/sandbox.h"
 #include "pod/shim.h"
+#include "pod/spent.h"
 #include "pod/usage.h"
 
 #define RUNTIME_START_MS 60000
@@ -793,6 +794,8 @@ static void container_moved(struct object *o, const struct sm_row *row)
 	/* Measure the writable layer for the first and for the last time. */
 	if (ctr_is_measured(row->target))
 		diskuse_want(o, true);
+	if (ctr_is_over(row->target))
+		spent_remove_cgroup(o);
 }
 
 /* The container is out of the tables already; its sandbox may not exist. */

@@ -125,21 +125,16 @@ int cgroup_pids(const struct cgroups *cg, const char *path, pid_t **ret, size_t 
 	return 0;
 }
 
-int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e)
+int cgroup_remove_idle(const struct cgroups *cg, const char *path, struct err *e)
 {
 	pid_t *pids = NULL;
 	size_t n = 0;
 
-	for (int try = 0; try < 100; try++) {
-		if (cgroup_pids(cg, path, &pids, &n, e) < 0)
-			return -(int)e->code;
-		free(pids);
-		if (n == 0)
-			break;
-		sim_sleep_until(node->mono + 100 * NSEC_PER_MSEC);
-	}
+	if (cgroup_pids(cg, path, &pids, &n, e) < 0)
+		return -(int)e->code;
+	free(pids);
 	if (n)
-		return err_set(e, ERR_PRECONDITION, "cgroup %s is busy", path);
+		return 1;
 	if (sim_try("remove a cgroup", e) < 0)
 		return -(int)e->code;
 	for (int i = 0; i < SIM_THINGS; i++)
@@ -147,6 +142,18 @@ int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e)
 		    fs_path_is_within(node->things[i].name, path))
 			thing_del(THING_CGROUP, node->things[i].name);
 	return 0;
+}
+
+int cgroup_remove(const struct cgroups *cg, const char *path, struct err *e)
+{
+	int r = 1;
+
+	for (int try = 0; r > 0 && try < 100; try++) {
+		r = cgroup_remove_idle(cg, path, e);
+		if (r > 0)
+			sim_sleep_until(node->mono + 100 * NSEC_PER_MSEC);
+	}
+	return r > 0 ? err_set(e, ERR_PRECONDITION, "cgroup %s is busy", path) : r;
 }
 
 int cgroup_controller_dir(const struct cgroups *cg, const char *controller, const char *path,

@@ -143,11 +143,12 @@ static void test_busy(void **state)
 	assert_int_equal(n, 1);
 	assert_int_equal(pids[0], c.pid);
 	pid_text = xasprintf(" %d", c.pid);
+	assert_int_equal(cgroup_remove_idle(w->cg, path, &e), 1);
 	assert_int_equal(cgroup_remove(w->cg, path, &e), -ERR_PRECONDITION);
 	assert_non_null(strstr(e.text, pid_text));
 	assert_true(fs_exists(dir));
 	stop_sleeper(&c);
-	OK(cgroup_remove(w->cg, path, &e));
+	OK(cgroup_remove_idle(w->cg, path, &e));
 	assert_false(fs_exists(dir));
 	free(take_ptr(pids));
 	OK(cgroup_pids(w->cg, path, &pids, &n, &e));

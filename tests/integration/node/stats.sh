@@ -50,6 +50,8 @@ NEW=$OUT
 check "one that ends" ctr_run "$HOST" host.done '.command = ["sh", "-c", "echo left >/behind"]'
 DONE=$OUT
 check "and has ended" poll 20 ctr_is "$DONE" CONTAINER_EXITED
+no_cgroup() { ! cgroups_ours | grep -q -- "$1"; }
+check "so it has no cgroup" poll 20 no_cgroup "$DONE"
 
 # --- lists ---
 

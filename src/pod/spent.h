@@ -1,0 +1,13 @@
+/*
+ * spent.h - removes the cgroup of a container that has ended.
+ *
+ * A cgroup without processes is shown by the kubelet's cAdvisor as a container that uses nothing.
+ * RemoveContainer removes it, too: whatever is left here is removed there.
+ */
+#pragma once
+
+struct object;
+
+/* Call when container has ended, on the loop thread.  A cgroup that is in use stays: its processes
+ * outlive the container's first. */
+void spent_remove_cgroup(struct object *container);
