@@ -22,7 +22,7 @@ CLI_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/cli/*.c)))
 LIBCLI := $(BUILD)/libcli.a
 
 $(BUILD)/crisp: $(LIBCLI) $(LIB)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(LIBCLI) $(LIB) $(GRPC) -Wl,--as-needed -lprotobuf-c -ljansson -lxxhash -lz -o $@
+	$(CC) $(CFLAGS) $(LDFLAGS) $(LIBCLI) $(LIB) $(GRPC) -Wl,--as-needed $(LIBS) -o $@
 
 -include $(BUILD)/src/main.d $(CLI_OBJ:.o=.d)
 

@@ -50,8 +50,6 @@
 #define DRAIN_MS 10000
 #define FEATURES_MS 10000
 #define HEAP_NS (10 * NSEC_PER_SEC)
-#define DEFAULT_CONFIG "/etc/crisp/crisp.conf"
-#define DEFAULT_CONFIG_DIR "/etc/crisp/crisp.conf.d"
 
 /* Flags that set a configuration key. */
 static const struct {
@@ -98,8 +96,9 @@ struct daemon {
 static void usage(FILE *out)
 {
 	fprintf(out, "usage: crispd [OPTION]...\n\n"
-		     "  --config FILE         configuration (" DEFAULT_CONFIG ")\n"
-		     "  --config-dir DIR      drop-in files (" DEFAULT_CONFIG_DIR ")\n"
+		     "  --config FILE         configuration (" CONF_FILE ")\n"
+		     "  --config-dir DIR      drop-in files (" CONF_DIR ")\n"
+		     "  --strict-config       an unknown key is an error\n"
 		     "  --repair              mend a damaged state database, end pods without a "
 		     "row, and leave\n");
 	for (size_t i = 0; i < ARRAY_LEN(key_flags); i++)
@@ -112,6 +111,7 @@ static void usage(FILE *out)
 enum {
 	OPT_CONFIG = 1000,
 	OPT_CONFIG_DIR,
+	OPT_STRICT,
 	OPT_REPAIR,
 	OPT_VERSION,
 	OPT_HELP
@@ -123,20 +123,32 @@ static void long_options(struct option *out)
 		*out++ = (struct option){ key_flags[i].flag, required_argument, NULL, (int)i + 1 };
 	*out++ = (struct option){ "config", required_argument, NULL, OPT_CONFIG };
 	*out++ = (struct option){ "config-dir", required_argument, NULL, OPT_CONFIG_DIR };
+	*out++ = (struct option){ "strict-config", no_argument, NULL, OPT_STRICT };
 	*out++ = (struct option){ "repair", no_argument, NULL, OPT_REPAIR };
 	*out++ = (struct option){ "version", no_argument, NULL, OPT_VERSION };
 	*out++ = (struct option){ "help", no_argument, NULL, OPT_HELP };
 	*out = (struct option){ NULL, 0, NULL, 0 };
 }
 
-static int load_files(struct conf *c, const char *file, const char *dir, struct err *e)
+/* Log each finding; a single error is the reason that main logs. */
+static void log_findings(const struct conf *c)
 {
-	int r = conf_load_file(c, file ? file : DEFAULT_CONFIG, e);
+	for (char **p = c->ignored; p && *p; p++)
+		log_warn("configuration", "text=\"%s\"", *p);
+	for (char **p = c->warnings; p && *p; p++)
+		log_warn("configuration", "text=\"%s\"", *p);
+	for (char **p = c->errors; p && c->errors[1] && *p; p++)
+		log_error("configuration", "text=\"%s\"", *p);
+	if (c->n_unlisted)
+		log_warn("configuration", "text=\"and %zu more\"", c->n_unlisted);
+}
 
-	if (r == 1 && file)
-		return err_set(e, ERR_NOT_FOUND, "--config: %s does not exist", file);
-	if (r >= 0)
-		r = conf_load_dir(c, dir ? dir : DEFAULT_CONFIG_DIR, e);
+static int load_files(struct conf *c, const char *file, const char *dir, bool strict, struct err *e)
+{
+	int r = conf_load(c, file, dir, e);
+
+	if (r == 0 && strict && c->ignored)
+		return err_set(e, ERR_INVALID, "--strict-config: %s", c->ignored[0]);
 	return r;
 }
 
@@ -144,8 +156,9 @@ static int load_files(struct conf *c, const char *file, const char *dir, struct 
  * (--help, --version). */
 static int configure(struct conf *c, int argc, char **argv, bool *ret_repair, struct err *e)
 {
-	struct option options[ARRAY_LEN(key_flags) + 6];
+	struct option options[ARRAY_LEN(key_flags) + 7];
 	const char *file = NULL, *dir = NULL;
+	bool strict = false;
 	int o, r;
 
 	long_options(options);
@@ -154,6 +167,8 @@ static int configure(struct conf *c, int argc, char **argv, bool *ret_repair, st
 			file = optarg;
 		else if (o == OPT_CONFIG_DIR)
 			dir = optarg;
+		else if (o == OPT_STRICT)
+			strict = true;
 		else if (o == OPT_REPAIR)
 			*ret_repair = true;
 		else if (o == OPT_VERSION)
@@ -165,7 +180,7 @@ static int configure(struct conf *c, int argc, char **argv, bool *ret_repair, st
 	}
 	if (optind < argc)
 		return err_set(e, ERR_INVALID, "unexpected argument \"%s\"", argv[optind]);
-	r = load_files(c, file, dir, e);
+	r = load_files(c, file, dir, strict, e);
 	optind = 1;
 	while (r == 0 && (o = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if (o < OPT_CONFIG)
@@ -673,8 +688,7 @@ int main(int argc, char **argv)
 			    "log_level: \"%s\" is none of fatal, error, warn, info, debug, trace",
 			    d.conf.log_level);
 	log_set_level(level);
-	for (char **w = d.conf.warnings; w && *w && r == 0; w++)
-		log_warn("configuration", "text=\"%s\"", *w);
+	log_findings(&d.conf);
 	if (r == 0)
 		r = only_repair ? repair(&d, &e) : run(&d, &e);
 	if (r < 0)

@@ -46,7 +46,7 @@ bool inet_is_address(const char *text)
 	return parse(text, 0, &a, &size, &ignored) == 0;
 }
 
-int inet_listen(const char *address, uint16_t port, int *ret_fd, struct err *e)
+static int listen_at(const char *address, uint16_t port, int *ret_fd, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
 	union inet_address a;
@@ -59,10 +59,24 @@ int inet_listen(const char *address, uint16_t port, int *ret_fd, struct err *e)
 	if (fd < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "socket");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (a.any.sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int));
 	if (bind(fd, &a.any, size) < 0 || listen(fd, BACKLOG) < 0)
 		return err_errno(e, ERR_UNAVAILABLE, errno, "listen at %s port %u", address, port);
 	*ret_fd = take_fd(fd);
 	return 0;
+}
+
+int inet_listen(const char *address, uint16_t port, int *ret_fd, struct err *e)
+{
+	struct err ignored = ERR_NULL;
+
+	if (*address)
+		return listen_at(address, port, ret_fd, e);
+	/* One socket for both families, unless the kernel has no IPv6. */
+	if (listen_at("::", port, ret_fd, &ignored) == 0)
+		return 0;
+	return listen_at("0.0.0.0", port, ret_fd, e);
 }
 
 char *inet_name(int fd)

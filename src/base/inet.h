@@ -11,8 +11,9 @@
 /* Is text an IPv4 or IPv6 address? */
 bool inet_is_address(const char *text);
 
-/* Listen at an IP address (IPv4 or IPv6; no names), port 0: any.  *ret_fd does not block.
- * ERR_INVALID: no IP address.  ERR_UNAVAILABLE: bind or listen failed, with the kernel's reason. */
+/* Listen at an IP address (IPv4 or IPv6; no names; "": all addresses), port 0: any.  *ret_fd does
+ * not block.  ERR_INVALID: no IP address.  ERR_UNAVAILABLE: bind or listen failed, with the
+ * kernel's reason. */
 int inet_listen(const char *address, uint16_t port, int *ret_fd, struct err *e);
 
 /* The address at which clients on this node reach a listening socket, malloc'ed: "127.0.0.1:80" or

@@ -1,7 +1,7 @@
 /*
  * conf.h - the configuration: the result of the crio.conf(5) tables and crispd's flags.
- * Precedence: flag > drop-in files in lexical order > file > default.  An unknown table or key is
- * an error with file, line and the nearest known key.
+ * Precedence: flag > drop-in files in lexical order > file > default.  Names that crisp does not
+ * know are ignored, as CRI-O does, and listed with file, line and the nearest known key.
  */
 #pragma once
 
@@ -14,6 +14,9 @@
 /* The paths where kubelets and cAdvisor look for CRI-O. */
 #define CONF_CRIO_SOCKET "/var/run/crio/crio.sock"
 #define CONF_CRIO_RUN_SOCKET "/run/crio/crio.sock"
+
+#define CONF_FILE "/etc/crisp/crisp.conf"
+#define CONF_DIR "/etc/crisp/crisp.conf.d"
 
 enum conf_cgroup_manager {
 	CONF_CGROUP_MANAGER_CGROUPFS,
@@ -117,6 +120,9 @@ struct conf {
 	/* "FILE:LINE: crio.x.y is known but not implemented: it has no effect", once per key, for
 	 * the log at start; NULL-terminated, NULL: none. */
 	char **warnings;
+	/* One line for each name in a file that was ignored, and for each bad value. */
+	char **ignored, **errors;
+	size_t n_unlisted; /* further ones */
 	bool *set_by_flag; /* internal: keys set by conf_set */
 	struct conf_place *places; /* internal: source of each key's value */
 	size_t n_places;
@@ -127,12 +133,15 @@ void conf_init(struct conf *c);
 void conf_done(struct conf *c);
 
 /* Merge one TOML file: values replace, a list as a whole, a handler key by key.  1: no such file.
- * <0: c is partly merged; discard it. */
+ * <0: c is partly merged; e is the first of the errors that are listed in c->errors. */
 int conf_load_file(struct conf *c, const char *path, struct err *e);
-/* Merge every *.conf of a directory in lexical order; a missing directory is success.  Skip hidden
- * names, README* and names with more after ".conf".  ERR_INVALID: any other name, which CRI-O would
- * read. */
+/* Merge every file of a directory and of those below it in lexical order, as CRI-O does; a missing
+ * directory is success.  Goes on after an error. */
 int conf_load_dir(struct conf *c, const char *dir, struct err *e);
+
+/* Merge a file and a directory of drop-ins.  NULL: CONF_FILE and CONF_DIR, or CRI-O's own on a node
+ * that has neither, with a warning.  "": none.  ERR_NOT_FOUND: a given file does not exist. */
+int conf_load(struct conf *c, const char *file, const char *dir, struct err *e);
 
 /* Set a string, a number or a list entry, as a flag does; key is "crio.runtime.log_level".  The
  * first entry of a list replaces the files' value, later ones append; commas separate several

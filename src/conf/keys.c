@@ -221,6 +221,10 @@ static bool is_path_word(const char *s)
 	{ \
 		name, CONF_KIND_##kind, CONF_OWNER_MOOT, 0, 0, 0, NULL, NULL \
 	}
+#define FORMER(name, want) \
+	{ \
+		name, CONF_KIND_STRING, CONF_OWNER_FORMER, 0, 0, 0, NULL, want \
+	}
 #define HANDLER_LATER(name, kind) LATER("crio.runtime.runtimes.*." name, kind)
 
 const struct conf_key conf_keys[] = {
@@ -429,6 +433,18 @@ const struct conf_key conf_keys[] = {
 	      "there are no NRI plugins, so that none would look at a container; remove the key"),
 	LATER("crio.nri.default_validator.nri_validator_tolerate_missing_plugins_annotation",
 	      STRING),
+
+	FORMER("crio.file_locking", "crispd locks its directories"),
+	FORMER("crio.file_locking_path", "crispd locks its directories"),
+	FORMER("crio.api.host_ip", "pods have the addresses of their network"),
+	FORMER("crio.runtime.runtime", "now runtime_path of a handler"),
+	FORMER("crio.runtime.runtime_untrusted_workload", "now the handler that a pod names"),
+	FORMER("crio.runtime.default_workload_trust", "now the handler that a pod names"),
+	FORMER("crio.runtime.hooks_dir_path", "now hooks_dir"),
+	FORMER("crio.runtime.manage_ns_lifecycle", "it is always so"),
+	FORMER("crio.runtime.manage_network_ns_lifecycle", "it is always so"),
+	FORMER("crio.runtime.default_mounts", "now default_mounts_file"),
+	FORMER("crio.image.registries", "now unqualified-search-registries of registries.conf"),
 
 	LATER("crio.stats.stats_collection_period", INTEGER),
 	LATER("crio.stats.collection_period", INTEGER),

@@ -26,6 +26,7 @@ enum conf_owner {
 	CONF_OWNER_GUARD, /* protection, not implemented; check accepts the values that hold in
 			   * crisp anyway, any other value in force stops the daemon */
 	CONF_OWNER_MOOT, /* known, and crisp fulfils every value: only checked */
+	CONF_OWNER_FORMER, /* CRI-O had it once: ignored; want says what came of it */
 	CONF_OWNER_CONF,
 	CONF_OWNER_RUNTIME,
 };

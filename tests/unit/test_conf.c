@@ -156,18 +156,6 @@ static void test_file(void **state)
 static const struct {
 	const char *text, *want; /* want: after the file's name */
 } bad[] = {
-	{ "\n[crio]\nrot = \"/x\"", ":3: crio.rot: unknown key; did you mean crio.root?" },
-	{ "[crio.runtim]\n", ":1: crio.runtim: unknown table; did you mean table [crio.runtime]?" },
-	{ "[kryo]\n", ":1: kryo: unknown table" },
-	{ "[crio.runtime]\nselinuks = true", ":2: crio.runtime.selinuks: unknown key; did you mean "
-					     "crio.runtime.selinux?" },
-	{ "root = \"/x\"", ":1: root: unknown key; did you mean crio.root?" },
-	{ "[crio.runtime]\nnetwork_dir = \"/x\"",
-	  ":2: crio.runtime.network_dir: unknown key; did you mean crio.network.network_dir?" },
-	{ "[crio.runtime.runtimes.x]\nruntime_pth = \"/x\"",
-	  ":2: crio.runtime.runtimes.x.runtime_pth: unknown key; did you mean "
-	  "crio.runtime.runtimes.*.runtime_path?" },
-	{ "[crio.runtime]\nzzzzzzzz = 1", ":2: crio.runtime.zzzzzzzz: unknown key" },
 	{ "crio = 1", ":1: crio: must be a table, not an integer" },
 	{ "[crio]\nroot = 1", ":2: crio.root: must be a string, not an integer" },
 	{ "[crio]\nroot = \"a\"", ":2: crio.root: \"a\" must be an absolute path" },
@@ -226,6 +214,109 @@ static void test_refused(void **state)
 	}
 }
 
+/* Names that CRI-O would ignore: told once each, and the rest of the file counts. */
+static const struct {
+	const char *text, *want; /* want: after the file's name, before the end of the line */
+} unknown[] = {
+	{ "\n[crio]\nrot = \"/x\"", ":3: crio.rot: unknown key; did you mean crio.root?" },
+	{ "[crio.runtim]\na = 1\n",
+	  ":1: crio.runtim: unknown table; did you mean table [crio.runtime]?" },
+	{ "[kryo]\n", ":1: kryo: unknown table; did you mean table [crio]?" },
+	{ "[crio.runtime]\nselinuks = true",
+	  ":2: crio.runtime.selinuks: unknown key; did you mean crio.runtime.selinux?" },
+	{ "root = \"/x\"", ":1: root: unknown key; did you mean crio.root?" },
+	{ "[crio.runtime]\nnetwork_dir = \"/x\"",
+	  ":2: crio.runtime.network_dir: unknown key; did you mean crio.network.network_dir?" },
+	{ "[crio.runtime.runtimes.x]\nruntime_pth = \"/x\"",
+	  ":2: crio.runtime.runtimes.x.runtime_pth: unknown key; did you mean "
+	  "crio.runtime.runtimes.*.runtime_path?" },
+	{ "[crio.runtime]\nzzzzzzzz = 1", ":2: crio.runtime.zzzzzzzz: unknown key" },
+	{ "[crio.runtime]\nmanage_ns_lifecycle = true",
+	  ":2: crio.runtime.manage_ns_lifecycle: former key, it is always so" },
+	{ "[crio.image]\nregistries = [1, {}]",
+	  ":2: crio.image.registries: former key, now unqualified-search-registries of "
+	  "registries.conf" },
+	{ "[crio.runtime]\nruntime = \"/usr/bin/runc\"",
+	  ":2: crio.runtime.runtime: former key, now runtime_path of a handler" },
+	{ "[crio.runtime.runtimes.x]\ntimezone = \"\"",
+	  ":2: crio.runtime.runtimes.x.timezone: unknown key; did you mean "
+	  "crio.runtime.timezone?" },
+};
+
+static void test_ignored(void **state)
+{
+	const struct dir *d = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(unknown); i++) {
+		_cleanup_free_ char *want = xasprintf("%s/crio.conf%s; ignored, as CRI-O does",
+						      d->path, unknown[i].want);
+		_cleanup_free_ char *text =
+			xasprintf("%s\n[crio.metrics]\nmetrics_port = 7\n", unknown[i].text);
+		struct conf c;
+
+		conf_init(&c);
+		load_ok(&c, d, text);
+		assert_non_null(c.ignored);
+		assert_string_equal(c.ignored[0], want);
+		assert_null(c.ignored[1]);
+		assert_null(c.errors);
+		assert_int_equal(c.metrics_port, 7);
+		conf_done(&c);
+	}
+}
+
+/* Every finding is listed, up to a limit; the first bad value is the error. */
+static void test_findings(void **state)
+{
+	struct buf text = BUF_NULL;
+	struct err e = ERR_NULL;
+	struct conf c;
+	size_t n = 0;
+
+	conf_init(&c);
+	assert_int_equal(load(&c, *state,
+			      "[crio]\nlogdir = 1\nroot = 1\n[crio.runtime]\npids_limit = true\n"
+			      "selinux = \"x\"\nuid_mappings = \"0:1:2\"\n",
+			      &e),
+			 -ERR_INVALID);
+	assert_non_null(strstr(e.text, "crio.conf:3: crio.root: must be a string"));
+	assert_int_equal(conf_finish(&c, &e), -ERR_INVALID);
+	assert_non_null(strstr(c.ignored[0], "crio.conf:2: crio.logdir: unknown key"));
+	assert_non_null(strstr(c.errors[0], "crio.conf:3: crio.root"));
+	assert_non_null(strstr(c.errors[1], "crio.conf:5: crio.runtime.pids_limit"));
+	assert_non_null(strstr(c.errors[2], "crio.conf:6: crio.runtime.selinux"));
+	assert_non_null(strstr(c.errors[3], "crio.conf:7: crio.runtime.uid_mappings"));
+	assert_null(c.errors[4]);
+	conf_done(&c);
+
+	for (int i = 0; i < 3000; i++)
+		buf_printf(&text, "k%d = %d\n", i, i);
+	conf_init(&c);
+	load_ok(&c, *state, text.data);
+	while (c.ignored[n])
+		n++;
+	assert_int_equal(n + c.n_unlisted, 3000);
+	assert_true(n <= 1000);
+	buf_done(&text);
+	conf_done(&c);
+}
+
+/* CRI-O's decoder does not mind the case of letters. */
+static void test_case_of_names(void **state)
+{
+	struct conf c;
+
+	conf_init(&c);
+	load_ok(&c, *state,
+		"[Crio.RUNTIME]\nPids_Limit = 5\n"
+		"[crio.Runtime.Runtimes.Mine]\nRuntime_Path = \"/bin/sh\"\n");
+	assert_null(c.ignored);
+	assert_int_equal(c.pids_limit, 5);
+	assert_string_equal(conf_runtime_find(&c, "Mine")->path, "/bin/sh");
+	assert_null(conf_runtime_find(&c, "mine"));
+	conf_done(&c);
+}
+
 static const char *sample_value(enum conf_kind kind)
 {
 	switch (kind) {
@@ -262,6 +353,8 @@ static void test_every_key(void **state)
 		const char *star = strchr(k->name, '*');
 		const char *value = sample_value(k->kind);
 
+		if (k->owner == CONF_OWNER_FORMER)
+			continue;
 		if (strcmp(k->name, "crio.runtime.log_level") == 0)
 			value = "\"trace\"";
 		if (strcmp(k->name, "crio.image.remove_image") == 0)
@@ -431,59 +524,90 @@ static void test_trusted(void **state)
 	}
 }
 
+/* Every file below the directory, in the order in which CRI-O walks it. */
 static void test_drop_ins(void **state)
 {
 	const struct dir *d = *state;
+	_cleanup_free_ char *sub = xasprintf("%s/12-more", d->path);
+	_cleanup_free_ char *masked = xasprintf("%s/90-masked.conf", d->path);
 	struct err e = ERR_NULL;
 	struct conf c;
 
 	conf_init(&c);
 	assert_int_equal(conf_load_dir(&c, "/nonexistent/dir", &e), 0);
 	assert_int_equal(conf_load_file(&c, "/nonexistent/file", &e), 1);
-	put(d, "20-b.conf",
+	put(d, "20-b",
 	    "[crio.runtime]\nlog_level = \"warn\"\n"
 	    "[crio.runtime.runtimes.x]\nruntime_root = \"/b\"\n");
 	put(d, "10-a.conf",
 	    "[crio.runtime]\nlog_level = \"debug\"\npids_limit = 7\n"
 	    "default_env = [\"A=1\", \"B=2\"]\n"
 	    "[crio.runtime.runtimes.x]\nruntime_path = \"/bin/sh\"\n");
-	put(d, "30-c.conf.bak", "rubbish");
-	put(d, "10-a.conf~", "rubbish");
-	put(d, ".40-d.conf", "rubbish");
-	put(d, "README.md", "rubbish");
-	put(d, "15-c.conf", "[crio.runtime]\ndefault_env = [\"C=3\"]\n");
+	put(d, "10-a.conf~", "[crio.runtime]\npids_limit = 8\n");
+	put(d, ".40-d.conf", "[crio.runtime]\npids_limit = 9\nctr_stop_timeout = 44\n");
+	put(d, "15-c.toml", "[crio.runtime]\ndefault_env = [\"C=3\"]\n");
+	assert_int_equal(mkdir(sub, 0755), 0);
+	put(d, "12-more/zz", "[crio.runtime]\npids_limit = 12\ndefault_env = [\"D=4\"]\n");
+	assert_int_equal(symlink("/dev/null", masked), 0);
 	assert_int_equal(conf_load_dir(&c, d->path, &e), 0);
 	assert_string_equal(c.log_level, "warn");
-	assert_int_equal(c.pids_limit, 7);
+	assert_int_equal(c.ctr_stop_timeout, 44);
+	assert_int_equal(c.pids_limit, 12);
 	assert_string_equal(c.default_env[0], "C=3");
 	assert_null(c.default_env[1]);
 	assert_string_equal(conf_runtime_find(&c, "x")->path, "/bin/sh");
 	assert_string_equal(conf_runtime_find(&c, "x")->root, "/b");
 	put(d, "25-bad.conf", "[crio\n");
+	put(d, "26-bad", "[crio]\nroot = 1\n");
 	assert_int_equal(conf_load_dir(&c, d->path, &e), -ERR_INVALID);
 	assert_non_null(strstr(e.text, "25-bad.conf:1: "));
+	assert_non_null(strstr(c.errors[1], "26-bad:2: crio.root"));
+	assert_null(c.errors[2]);
 	conf_done(&c);
 }
 
-/* CRI-O reads a drop-in of any name: one that is passed over takes its protection with it. */
-static void test_drop_in_names(void **state)
+/* What is no file cannot be a drop-in, and what cannot be read is an error. */
+static void test_drop_ins_odd(void **state)
 {
-	static const char *const names[] = { "00-default", "10-a.CONF", "10-a.toml", "conf" };
+	static const char *const targets[] = { "/nonexistent/file", "/tmp", "fifo" };
 	const struct dir *d = *state;
+	_cleanup_free_ char *path = xasprintf("%s/10-odd", d->path);
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		_cleanup_free_ char *path = xasprintf("%s/%s", d->path, names[i]);
+	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
 		struct err e = ERR_NULL;
 		struct conf c;
 
-		put(d, names[i], "[crio.runtime]\nread_only = true\n");
+		assert_int_equal(strcmp(targets[i], "fifo") == 0 ? mkfifo(path, 0644)
+								 : symlink(targets[i], path),
+				 0);
 		conf_init(&c);
 		assert_int_equal(conf_load_dir(&c, d->path, &e), -ERR_INVALID);
 		assert_non_null(strstr(e.text, path));
-		assert_non_null(strstr(e.text, "rename it"));
+		assert_string_equal(c.errors[0], e.text);
 		conf_done(&c);
 		assert_int_equal(unlink(path), 0);
 	}
+}
+
+static void test_drop_ins_bounded(void **state)
+{
+	const struct dir *d = *state;
+	_cleanup_free_ char *deep = xstrdup("");
+	struct err e = ERR_NULL;
+	struct conf c;
+
+	for (int i = 0; i < 9; i++) {
+		_cleanup_free_ char *below = xasprintf("%s/d", deep), *path = NULL;
+
+		path = xasprintf("%s%s", d->path, below);
+		assert_int_equal(mkdir(path, 0755), 0);
+		free(deep);
+		deep = take_ptr(below);
+	}
+	conf_init(&c);
+	assert_int_equal(conf_load_dir(&c, d->path, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.text, "directories deep"));
+	conf_done(&c);
 }
 
 static void set_fails(struct conf *c, const char *key, const char *value, const char *want)
@@ -655,12 +779,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_print, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ignored, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_findings, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_case_of_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guards, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hooks_and_precedence, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trusted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop_ins, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_drop_in_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drop_ins_odd, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drop_ins_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flags, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_finish, setup, teardown),
 	};
