@@ -184,6 +184,8 @@ static const struct sm_event_info events[] = {
 	[CTR_EVENT_STOP] = { .name = "stop", .class = SM_CLASS_RPC, .carries = "stop" },
 	[CTR_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
 	[CTR_EVENT_UPDATE] = { .name = "update", .class = SM_CLASS_RPC, .carries = "resources" },
+	[CTR_EVENT_PAUSE] = { .name = "pause", .class = SM_CLASS_RPC },
+	[CTR_EVENT_RESUME] = { .name = "resume", .class = SM_CLASS_RPC },
 	[CTR_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE, .carries = "bundle" },
 	[CTR_EVENT_PREPARE_FAILED] = { .name = "prepare_failed", .class = SM_CLASS_DONE },
 	[CTR_EVENT_CREATED] = { .name = "created", .class = SM_CLASS_DONE, .carries = "init" },
@@ -196,6 +198,10 @@ static const struct sm_event_info events[] = {
 	[CTR_EVENT_ABSENT] = { .name = "absent", .class = SM_CLASS_DONE },
 	[CTR_EVENT_UPDATED] = { .name = "updated", .class = SM_CLASS_DONE },
 	[CTR_EVENT_UPDATE_FAILED] = { .name = "update_failed", .class = SM_CLASS_DONE },
+	[CTR_EVENT_FROZEN] = { .name = "frozen", .class = SM_CLASS_DONE },
+	[CTR_EVENT_FREEZE_FAILED] = { .name = "freeze_failed", .class = SM_CLASS_DONE },
+	[CTR_EVENT_THAWED] = { .name = "thawed", .class = SM_CLASS_DONE },
+	[CTR_EVENT_THAW_FAILED] = { .name = "thaw_failed", .class = SM_CLASS_DONE },
 	[CTR_EVENT_ERASED] = { .name = "erased", .class = SM_CLASS_DONE },
 	[CTR_EVENT_ERASE_STUCK] = { .name = "erase_stuck", .class = SM_CLASS_DONE },
 	[CTR_EVENT_EXITED] = { .name = "exited", .class = SM_CLASS_SHIM, .carries = "exit" },
@@ -257,6 +263,22 @@ static const uint16_t yields_signal_kill[] = {
 static const uint16_t yields_apply_resources[] = {
 	CTR_EVENT_UPDATED,
 	CTR_EVENT_UPDATE_FAILED,
+	CTR_EVENT_EXITED,
+	CTR_EVENT_LOST,
+	CTR_EVENT_ABSENT,
+};
+
+static const uint16_t yields_freeze[] = {
+	CTR_EVENT_FROZEN,
+	CTR_EVENT_FREEZE_FAILED,
+	CTR_EVENT_EXITED,
+	CTR_EVENT_LOST,
+	CTR_EVENT_ABSENT,
+};
+
+static const uint16_t yields_thaw[] = {
+	CTR_EVENT_THAWED,
+	CTR_EVENT_THAW_FAILED,
 	CTR_EVENT_EXITED,
 	CTR_EVENT_LOST,
 	CTR_EVENT_ABSENT,
@@ -332,6 +354,20 @@ static const struct sm_effect_info effects[] = {
 		.start = ctr_effect_apply_resources,
 	},
 	[9] = {
+		.name = "freeze",
+		.lasting = false,
+		.n_yields = 5,
+		.yields = yields_freeze,
+		.start = ctr_effect_freeze,
+	},
+	[10] = {
+		.name = "thaw",
+		.lasting = false,
+		.n_yields = 5,
+		.yields = yields_thaw,
+		.start = ctr_effect_thaw,
+	},
+	[11] = {
 		.name = "erase",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -357,14 +393,14 @@ static const struct sm_action actions_2[] = {
 	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
 };
 
 static const struct sm_action actions_3[] = {
 	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
 };
 
 static const struct sm_action actions_4[] = {
@@ -377,7 +413,7 @@ static const struct sm_action actions_5[] = {
 	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
 };
 
 static const struct sm_action actions_6[] = {
@@ -395,7 +431,7 @@ static const struct sm_action actions_8[] = {
 	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
 };
 
 static const struct sm_action actions_9[] = {
@@ -436,7 +472,7 @@ static const struct sm_action actions_15[] = {
 
 static const struct sm_action actions_16[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
 };
 
 static const struct sm_action actions_17[] = {
@@ -464,7 +500,7 @@ static const struct sm_action actions_20[] = {
 
 static const struct sm_action actions_21[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
 };
 
 static const struct sm_action actions_22[] = {
@@ -557,13 +593,12 @@ static const struct sm_action actions_37[] = {
 };
 
 static const struct sm_action actions_38[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* freeze */
 };
 
 static const struct sm_action actions_39[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -575,8 +610,9 @@ static const struct sm_action actions_40[] = {
 };
 
 static const struct sm_action actions_41[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_42[] = {
@@ -585,18 +621,17 @@ static const struct sm_action actions_42[] = {
 };
 
 static const struct sm_action actions_43[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_44[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
 };
 
-static const struct sm_action actions_44[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
 static const struct sm_action actions_45[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -608,33 +643,33 @@ static const struct sm_action actions_46[] = {
 };
 
 static const struct sm_action actions_47[] = {
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_48[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_49[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
 };
 
 static const struct sm_action actions_50[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
-};
-
-static const struct sm_action actions_51[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
+static const struct sm_action actions_51[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
+};
+
 static const struct sm_action actions_52[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -646,14 +681,13 @@ static const struct sm_action actions_53[] = {
 };
 
 static const struct sm_action actions_54[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_55[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
@@ -667,13 +701,14 @@ static const struct sm_action actions_56[] = {
 };
 
 static const struct sm_action actions_57[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_58[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
@@ -681,18 +716,18 @@ static const struct sm_action actions_58[] = {
 
 static const struct sm_action actions_59[] = {
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_60[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_updated */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
 };
 
 static const struct sm_action actions_61[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -704,14 +739,13 @@ static const struct sm_action actions_62[] = {
 };
 
 static const struct sm_action actions_63[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_64[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
@@ -725,28 +759,193 @@ static const struct sm_action actions_65[] = {
 };
 
 static const struct sm_action actions_66[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_67[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_68[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+};
+
+static const struct sm_action actions_69[] = {
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
-static const struct sm_action actions_69[] = {
+static const struct sm_action actions_70[] = {
 	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_71[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_72[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_73[] = {
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* freeze */
+};
+
+static const struct sm_action actions_74[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_75[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_76[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_77[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_78[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+};
+
+static const struct sm_action actions_79[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_80[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_81[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_pid */
+	{ .op = SM_OP_SAVE_BOOT },
+};
+
+static const struct sm_action actions_82[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_83[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_84[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_85[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* thaw */
+};
+
+static const struct sm_action actions_86[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_87[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+};
+
+static const struct sm_action actions_88[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_89[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_90[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_91[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_92[] = {
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* thaw */
+};
+
+static const struct sm_action actions_93[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_94[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_95[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_96[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_97[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+};
+
+static const struct sm_action actions_98[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_99[] = {
+	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
@@ -758,7 +957,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE,
 		.guard = -1,
 		.target = CTR_STATE_PREPARING,
-		.line = 86,
+		.line = 95,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -768,7 +967,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARED,
 		.guard = -1,
 		.target = CTR_STATE_CREATING,
-		.line = 92,
+		.line = 101,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -778,7 +977,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 93,
+		.line = 102,
 		.n_actions = 4,
 		.actions = actions_2,
 	},
@@ -788,7 +987,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 94,
+		.line = 103,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
@@ -798,7 +997,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 104,
+		.line = 113,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
@@ -808,7 +1007,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 105,
+		.line = 114,
 		.n_actions = 4,
 		.actions = actions_5,
 	},
@@ -818,7 +1017,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REFUSED,
 		.guard = -1,
 		.target = CTR_STATE_REFUSED,
-		.line = 106,
+		.line = 115,
 		.n_actions = 3,
 		.actions = actions_6,
 	},
@@ -828,7 +1027,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_PREPARING,
-		.line = 107,
+		.line = 116,
 		.n_actions = 2,
 		.actions = actions_7,
 	},
@@ -838,7 +1037,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 108,
+		.line = 117,
 		.n_actions = 4,
 		.actions = actions_8,
 	},
@@ -848,7 +1047,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 118,
+		.line = 127,
 		.n_actions = 2,
 		.actions = actions_9,
 	},
@@ -858,7 +1057,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 119,
+		.line = 128,
 		.n_actions = 2,
 		.actions = actions_10,
 	},
@@ -868,7 +1067,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 120,
+		.line = 129,
 		.n_actions = 2,
 		.actions = actions_11,
 	},
@@ -878,7 +1077,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 121,
+		.line = 130,
 		.n_actions = 2,
 		.actions = actions_12,
 	},
@@ -888,7 +1087,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 122,
+		.line = 131,
 		.n_actions = 2,
 		.actions = actions_13,
 	},
@@ -898,7 +1097,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 123,
+		.line = 132,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
@@ -908,7 +1107,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 124,
+		.line = 133,
 		.n_actions = 2,
 		.actions = actions_15,
 	},
@@ -918,7 +1117,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 125,
+		.line = 134,
 		.n_actions = 2,
 		.actions = actions_16,
 	},
@@ -928,7 +1127,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
 		.target = CTR_STATE_UPDATING_CREATED,
-		.line = 126,
+		.line = 135,
 		.n_actions = 3,
 		.actions = actions_17,
 	},
@@ -938,7 +1137,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 134,
+		.line = 144,
 		.n_actions = 3,
 		.actions = actions_18,
 	},
@@ -948,7 +1147,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 135,
+		.line = 145,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
@@ -958,7 +1157,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 136,
+		.line = 146,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
@@ -968,7 +1167,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 137,
+		.line = 147,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
@@ -978,7 +1177,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 146,
+		.line = 156,
 		.n_actions = 3,
 		.actions = actions_22,
 	},
@@ -988,7 +1187,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 147,
+		.line = 157,
 		.n_actions = 3,
 		.actions = actions_23,
 	},
@@ -998,7 +1197,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 148,
+		.line = 158,
 		.n_actions = 3,
 		.actions = actions_24,
 	},
@@ -1008,7 +1207,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 149,
+		.line = 159,
 		.n_actions = 3,
 		.actions = actions_25,
 	},
@@ -1018,7 +1217,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 150,
+		.line = 160,
 		.n_actions = 3,
 		.actions = actions_26,
 	},
@@ -1028,7 +1227,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_NOT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 151,
+		.line = 161,
 		.n_actions = 1,
 		.actions = actions_27,
 	},
@@ -1038,7 +1237,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 152,
+		.line = 162,
 		.n_actions = 3,
 		.actions = actions_28,
 	},
@@ -1048,7 +1247,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 162,
+		.line = 172,
 		.n_actions = 2,
 		.actions = actions_29,
 	},
@@ -1058,7 +1257,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 163,
+		.line = 173,
 		.n_actions = 2,
 		.actions = actions_30,
 	},
@@ -1068,7 +1267,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 164,
+		.line = 174,
 		.n_actions = 2,
 		.actions = actions_31,
 	},
@@ -1078,7 +1277,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 165,
+		.line = 175,
 		.n_actions = 2,
 		.actions = actions_32,
 	},
@@ -1088,7 +1287,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = 0,
 		.target = CTR_STATE_KILLING,
-		.line = 166,
+		.line = 176,
 		.n_actions = 3,
 		.actions = actions_33,
 	},
@@ -1098,7 +1297,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_STOPPING,
-		.line = 167,
+		.line = 177,
 		.n_actions = 3,
 		.actions = actions_34,
 	},
@@ -1108,7 +1307,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 168,
+		.line = 178,
 		.n_actions = 2,
 		.actions = actions_35,
 	},
@@ -1118,7 +1317,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 169,
+		.line = 179,
 		.n_actions = 3,
 		.actions = actions_36,
 	},
@@ -1128,298 +1327,298 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
 		.target = CTR_STATE_UPDATING,
-		.line = 170,
+		.line = 180,
 		.n_actions = 3,
 		.actions = actions_37,
 	},
 	[38] = {
 		.number = 38,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_PAUSE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 179,
-		.n_actions = 3,
+		.target = CTR_STATE_PAUSING,
+		.line = 181,
+		.n_actions = 2,
 		.actions = actions_38,
 	},
 	[39] = {
 		.number = 39,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 180,
+		.line = 190,
 		.n_actions = 3,
 		.actions = actions_39,
 	},
 	[40] = {
 		.number = 40,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 181,
+		.line = 191,
 		.n_actions = 3,
 		.actions = actions_40,
 	},
 	[41] = {
 		.number = 41,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 182,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 192,
+		.n_actions = 3,
 		.actions = actions_41,
 	},
 	[42] = {
 		.number = 42,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 183,
+		.line = 193,
 		.n_actions = 2,
 		.actions = actions_42,
 	},
 	[43] = {
 		.number = 43,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_STOP,
-		.guard = 1,
-		.target = CTR_STATE_STOPPING,
-		.line = 184,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 194,
 		.n_actions = 2,
 		.actions = actions_43,
 	},
 	[44] = {
 		.number = 44,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_EXITED,
-		.guard = -1,
-		.target = CTR_STATE_EXITED,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_STOPPING,
 		.line = 195,
-		.n_actions = 3,
+		.n_actions = 2,
 		.actions = actions_44,
 	},
 	[45] = {
 		.number = 45,
 		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 196,
+		.line = 206,
 		.n_actions = 3,
 		.actions = actions_45,
 	},
 	[46] = {
 		.number = 46,
 		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 197,
+		.line = 207,
 		.n_actions = 3,
 		.actions = actions_46,
 	},
 	[47] = {
 		.number = 47,
 		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 198,
-		.n_actions = 1,
+		.target = CTR_STATE_EXITED,
+		.line = 208,
+		.n_actions = 3,
 		.actions = actions_47,
 	},
 	[48] = {
 		.number = 48,
-		.state = CTR_STATE_EXITED,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
+		.target = CTR_STATE_KILLING,
 		.line = 209,
-		.n_actions = 2,
+		.n_actions = 1,
 		.actions = actions_48,
 	},
 	[49] = {
 		.number = 49,
-		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASED,
+		.state = CTR_STATE_EXITED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_GONE,
-		.line = 217,
+		.target = CTR_STATE_REMOVING,
+		.line = 220,
 		.n_actions = 2,
 		.actions = actions_49,
 	},
 	[50] = {
 		.number = 50,
 		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASE_STUCK,
+		.event = CTR_EVENT_ERASED,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 218,
-		.retries = true,
-		.n_actions = 3,
+		.target = CTR_STATE_GONE,
+		.line = 228,
+		.n_actions = 2,
 		.actions = actions_50,
 	},
 	[51] = {
 		.number = 51,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_REMOVING,
+		.event = CTR_EVENT_ERASE_STUCK,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
+		.target = CTR_STATE_REMOVING,
 		.line = 229,
+		.retries = true,
 		.n_actions = 3,
 		.actions = actions_51,
 	},
 	[52] = {
 		.number = 52,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATE_FAILED,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 230,
+		.line = 240,
 		.n_actions = 3,
 		.actions = actions_52,
 	},
 	[53] = {
 		.number = 53,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 231,
+		.line = 241,
 		.n_actions = 3,
 		.actions = actions_53,
 	},
 	[54] = {
 		.number = 54,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 232,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 242,
+		.n_actions = 3,
 		.actions = actions_54,
 	},
 	[55] = {
 		.number = 55,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 233,
+		.line = 243,
 		.n_actions = 4,
 		.actions = actions_55,
 	},
 	[56] = {
 		.number = 56,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 234,
+		.line = 244,
 		.n_actions = 4,
 		.actions = actions_56,
 	},
 	[57] = {
 		.number = 57,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 235,
+		.target = CTR_STATE_EXITED,
+		.line = 245,
 		.n_actions = 4,
 		.actions = actions_57,
 	},
 	[58] = {
 		.number = 58,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 236,
-		.n_actions = 3,
+		.line = 246,
+		.n_actions = 4,
 		.actions = actions_58,
 	},
 	[59] = {
 		.number = 59,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 237,
+		.target = CTR_STATE_KILLING,
+		.line = 247,
 		.n_actions = 3,
 		.actions = actions_59,
 	},
 	[60] = {
 		.number = 60,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 246,
+		.target = CTR_STATE_REMOVING,
+		.line = 248,
 		.n_actions = 3,
 		.actions = actions_60,
 	},
 	[61] = {
 		.number = 61,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATE_FAILED,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 247,
+		.line = 258,
 		.n_actions = 3,
 		.actions = actions_61,
 	},
 	[62] = {
 		.number = 62,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 248,
+		.line = 259,
 		.n_actions = 3,
 		.actions = actions_62,
 	},
 	[63] = {
 		.number = 63,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 249,
-		.n_actions = 4,
+		.target = CTR_STATE_RUNNING,
+		.line = 260,
+		.n_actions = 3,
 		.actions = actions_63,
 	},
 	[64] = {
 		.number = 64,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 250,
+		.line = 261,
 		.n_actions = 4,
 		.actions = actions_64,
 	},
 	[65] = {
 		.number = 65,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 251,
+		.line = 262,
 		.n_actions = 4,
 		.actions = actions_65,
 	},
 	[66] = {
 		.number = 66,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 252,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 263,
 		.n_actions = 4,
 		.actions = actions_66,
 	},
@@ -1427,31 +1626,331 @@ static const struct sm_row rows[] = {
 		.number = 67,
 		.state = CTR_STATE_UPDATING,
 		.event = CTR_EVENT_STOP,
-		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 253,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 264,
 		.n_actions = 4,
 		.actions = actions_67,
 	},
 	[68] = {
 		.number = 68,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 254,
-		.n_actions = 3,
+		.target = CTR_STATE_STOPPING,
+		.line = 265,
+		.n_actions = 4,
 		.actions = actions_68,
 	},
 	[69] = {
 		.number = 69,
 		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 266,
+		.n_actions = 3,
+		.actions = actions_69,
+	},
+	[70] = {
+		.number = 70,
+		.state = CTR_STATE_UPDATING,
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 255,
+		.line = 267,
 		.n_actions = 4,
-		.actions = actions_69,
+		.actions = actions_70,
+	},
+	[71] = {
+		.number = 71,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_FROZEN,
+		.guard = -1,
+		.target = CTR_STATE_PAUSED,
+		.line = 277,
+		.n_actions = 2,
+		.actions = actions_71,
+	},
+	[72] = {
+		.number = 72,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_FREEZE_FAILED,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 278,
+		.n_actions = 2,
+		.actions = actions_72,
+	},
+	[73] = {
+		.number = 73,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_OVERDUE,
+		.guard = -1,
+		.target = CTR_STATE_PAUSING,
+		.line = 279,
+		.n_actions = 1,
+		.actions = actions_73,
+	},
+	[74] = {
+		.number = 74,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_EXITED,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 280,
+		.n_actions = 3,
+		.actions = actions_74,
+	},
+	[75] = {
+		.number = 75,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 281,
+		.n_actions = 3,
+		.actions = actions_75,
+	},
+	[76] = {
+		.number = 76,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 282,
+		.n_actions = 3,
+		.actions = actions_76,
+	},
+	[77] = {
+		.number = 77,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_STOP,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 283,
+		.n_actions = 3,
+		.actions = actions_77,
+	},
+	[78] = {
+		.number = 78,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 284,
+		.n_actions = 3,
+		.actions = actions_78,
+	},
+	[79] = {
+		.number = 79,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 285,
+		.n_actions = 2,
+		.actions = actions_79,
+	},
+	[80] = {
+		.number = 80,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_REMOVE,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 286,
+		.n_actions = 3,
+		.actions = actions_80,
+	},
+	[81] = {
+		.number = 81,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_ADOPTED,
+		.guard = -1,
+		.target = CTR_STATE_PAUSED,
+		.line = 296,
+		.n_actions = 2,
+		.actions = actions_81,
+	},
+	[82] = {
+		.number = 82,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 297,
+		.n_actions = 2,
+		.actions = actions_82,
+	},
+	[83] = {
+		.number = 83,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_EXITED,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 298,
+		.n_actions = 2,
+		.actions = actions_83,
+	},
+	[84] = {
+		.number = 84,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 299,
+		.n_actions = 2,
+		.actions = actions_84,
+	},
+	[85] = {
+		.number = 85,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_RESUME,
+		.guard = -1,
+		.target = CTR_STATE_RESUMING,
+		.line = 300,
+		.n_actions = 2,
+		.actions = actions_85,
+	},
+	[86] = {
+		.number = 86,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_STOP,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 301,
+		.n_actions = 3,
+		.actions = actions_86,
+	},
+	[87] = {
+		.number = 87,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 302,
+		.n_actions = 3,
+		.actions = actions_87,
+	},
+	[88] = {
+		.number = 88,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 303,
+		.n_actions = 2,
+		.actions = actions_88,
+	},
+	[89] = {
+		.number = 89,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_REMOVE,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 304,
+		.n_actions = 3,
+		.actions = actions_89,
+	},
+	[90] = {
+		.number = 90,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_THAWED,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 313,
+		.n_actions = 2,
+		.actions = actions_90,
+	},
+	[91] = {
+		.number = 91,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_THAW_FAILED,
+		.guard = -1,
+		.target = CTR_STATE_PAUSED,
+		.line = 314,
+		.n_actions = 2,
+		.actions = actions_91,
+	},
+	[92] = {
+		.number = 92,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_OVERDUE,
+		.guard = -1,
+		.target = CTR_STATE_RESUMING,
+		.line = 315,
+		.n_actions = 1,
+		.actions = actions_92,
+	},
+	[93] = {
+		.number = 93,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_EXITED,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 316,
+		.n_actions = 3,
+		.actions = actions_93,
+	},
+	[94] = {
+		.number = 94,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 317,
+		.n_actions = 3,
+		.actions = actions_94,
+	},
+	[95] = {
+		.number = 95,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 318,
+		.n_actions = 3,
+		.actions = actions_95,
+	},
+	[96] = {
+		.number = 96,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_STOP,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 319,
+		.n_actions = 3,
+		.actions = actions_96,
+	},
+	[97] = {
+		.number = 97,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 320,
+		.n_actions = 3,
+		.actions = actions_97,
+	},
+	[98] = {
+		.number = 98,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 321,
+		.n_actions = 2,
+		.actions = actions_98,
+	},
+	[99] = {
+		.number = 99,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_REMOVE,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 322,
+		.n_actions = 3,
+		.actions = actions_99,
 	},
 };
 
@@ -1461,6 +1960,8 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1473,6 +1974,10 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_NEVER },
@@ -1487,6 +1992,8 @@ static const struct sm_cell cells_PREPARING[] = {
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1499,6 +2006,10 @@ static const struct sm_cell cells_PREPARING[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
@@ -1513,6 +2024,8 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
@@ -1525,6 +2038,10 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
@@ -1539,6 +2056,8 @@ static const struct sm_cell cells_CREATED[] = {
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1551,6 +2070,10 @@ static const struct sm_cell cells_CREATED[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
@@ -1570,6 +2093,8 @@ static const struct sm_cell cells_REFUSED[] = {
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1582,6 +2107,10 @@ static const struct sm_cell cells_REFUSED[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
@@ -1600,6 +2129,8 @@ static const struct sm_cell cells_STARTING[] = {
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1612,6 +2143,10 @@ static const struct sm_cell cells_STARTING[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
@@ -1630,6 +2165,8 @@ static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[33] },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1642,6 +2179,10 @@ static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
@@ -1658,9 +2199,11 @@ static const uint16_t holds_RUNNING[] = {
 static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[43] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[44] },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1670,15 +2213,19 @@ static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
 };
 
 static const uint16_t holds_STOPPING[] = {
@@ -1691,6 +2238,8 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1700,15 +2249,19 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
 };
 
 static const uint16_t holds_KILLING[] = {
@@ -1719,8 +2272,10 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1733,6 +2288,10 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
@@ -1752,6 +2311,8 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1764,8 +2325,12 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
-	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
@@ -1775,9 +2340,11 @@ static const struct sm_cell cells_REMOVING[] = {
 static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[57] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[58] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1787,15 +2354,19 @@ static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[57] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[58] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
 };
 
 static const uint16_t holds_UPDATING_CREATED[] = {
@@ -1805,9 +2376,11 @@ static const uint16_t holds_UPDATING_CREATED[] = {
 static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[66] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[69] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[67] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[70] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1817,19 +2390,134 @@ static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[61] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[66] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[61] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[62] },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[63] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[68] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[62] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[69] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[63] },
 };
 
 static const uint16_t holds_UPDATING[] = {
 	0, /* has_pid */
+};
+
+static const struct sm_cell cells_PAUSING[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[77] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[80] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_JOIN },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[76] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[71] },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[72] },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[74] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[75] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[79] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[73] },
+};
+
+static const uint16_t holds_PAUSING[] = {
+	0, /* has_pid */
+	3, /* nothing_wanted */
+};
+
+static const struct sm_cell cells_PAUSED[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[86] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[89] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[85] },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[81] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[82] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[83] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[84] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[88] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
+};
+
+static const uint16_t holds_PAUSED[] = {
+	0, /* has_pid */
+	3, /* nothing_wanted */
+};
+
+static const struct sm_cell cells_RESUMING[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[96] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[99] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_JOIN },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[95] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[90] },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[91] },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[93] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[94] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[98] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[92] },
+};
+
+static const uint16_t holds_RESUMING[] = {
+	0, /* has_pid */
+	3, /* nothing_wanted */
 };
 
 static const struct sm_cell cells_GONE[] = {
@@ -1838,6 +2526,8 @@ static const struct sm_cell cells_GONE[] = {
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1850,6 +2540,10 @@ static const struct sm_cell cells_GONE[] = {
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_NEVER },
@@ -1969,7 +2663,7 @@ static const struct sm_state states[] = {
 		.number = 8,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_EXITED",
-		.recover = 9,
+		.recover = 11,
 		.deadline = -1,
 		.unbounded = "unmounting and renaming the directory into the trash are tried again until they succeed",
 		.cells = cells_REMOVING,
@@ -1998,6 +2692,41 @@ static const struct sm_state states[] = {
 		.holds = holds_UPDATING,
 		.cells = cells_UPDATING,
 	},
+	[CTR_STATE_PAUSING] = {
+		.name = "PAUSING",
+		.number = 14,
+		.kind = SM_KIND_BUSY,
+		.shows = "CONTAINER_RUNNING",
+		.recover = 9,
+		.deadline = -1,
+		.within_ms = 30000,
+		.n_holds = 2,
+		.holds = holds_PAUSING,
+		.cells = cells_PAUSING,
+	},
+	[CTR_STATE_PAUSED] = {
+		.name = "PAUSED",
+		.number = 15,
+		.kind = SM_KIND_REST,
+		.shows = "CONTAINER_RUNNING",
+		.recover = 4,
+		.deadline = -1,
+		.n_holds = 2,
+		.holds = holds_PAUSED,
+		.cells = cells_PAUSED,
+	},
+	[CTR_STATE_RESUMING] = {
+		.name = "RESUMING",
+		.number = 16,
+		.kind = SM_KIND_BUSY,
+		.shows = "CONTAINER_RUNNING",
+		.recover = 10,
+		.deadline = -1,
+		.within_ms = 30000,
+		.n_holds = 2,
+		.holds = holds_RESUMING,
+		.cells = cells_RESUMING,
+	},
 	[CTR_STATE_GONE] = {
 		.name = "GONE",
 		.number = 9,
@@ -2014,6 +2743,7 @@ static const struct sm_trait traits[] = {
 	{ .name = "begun", .is = ctr_is_begun },
 	{ .name = "running", .is = ctr_is_running },
 	{ .name = "joinable", .is = ctr_is_joinable },
+	{ .name = "paused", .is = ctr_is_paused },
 	{ .name = "starting", .is = ctr_is_starting },
 	{ .name = "killed", .is = ctr_is_killed },
 	{ .name = "creating", .is = ctr_is_creating },
@@ -2035,23 +2765,23 @@ const struct sm_machine ctr_machine = {
 	.prefix = "ctr",
 	.version = 1,
 	.unstored = false,
-	.n_states = 14,
-	.n_events = 23,
-	.n_effects = 10,
-	.n_rows = 70,
+	.n_states = 17,
+	.n_events = 29,
+	.n_effects = 12,
+	.n_rows = 100,
 	.n_guards = 2,
 	.n_steps = 15,
 	.n_deadlines = 1,
 	.n_invariants = 4,
 	.initial = CTR_STATE_NONE,
-	.clock = 22,
+	.clock = 28,
 	.states = states,
 	.events = events,
 	.effects = effects,
 	.rows = rows,
 	.parent = "sandbox",
 	.parent_id = parent_id,
-	.n_traits = 12,
+	.n_traits = 13,
 	.traits = traits,
 	.guards = guards,
 	.guard_names = guard_names,

@@ -22,6 +22,9 @@ enum ctr_state {
 	CTR_STATE_REMOVING,
 	CTR_STATE_UPDATING_CREATED,
 	CTR_STATE_UPDATING,
+	CTR_STATE_PAUSING,
+	CTR_STATE_PAUSED,
+	CTR_STATE_RESUMING,
 	CTR_STATE_GONE,
 };
 
@@ -31,6 +34,8 @@ enum ctr_event {
 	CTR_EVENT_STOP, /* rpc */
 	CTR_EVENT_REMOVE, /* rpc */
 	CTR_EVENT_UPDATE, /* rpc */
+	CTR_EVENT_PAUSE, /* rpc */
+	CTR_EVENT_RESUME, /* rpc */
 	CTR_EVENT_PREPARED, /* done */
 	CTR_EVENT_PREPARE_FAILED, /* done */
 	CTR_EVENT_CREATED, /* done */
@@ -43,6 +48,10 @@ enum ctr_event {
 	CTR_EVENT_ABSENT, /* done */
 	CTR_EVENT_UPDATED, /* done */
 	CTR_EVENT_UPDATE_FAILED, /* done */
+	CTR_EVENT_FROZEN, /* done */
+	CTR_EVENT_FREEZE_FAILED, /* done */
+	CTR_EVENT_THAWED, /* done */
+	CTR_EVENT_THAW_FAILED, /* done */
 	CTR_EVENT_ERASED, /* done */
 	CTR_EVENT_ERASE_STUCK, /* done */
 	CTR_EVENT_EXITED, /* shim */
@@ -59,7 +68,10 @@ static inline bool ctr_is_alive(uint16_t state)
 		state == CTR_STATE_STOPPING ||
 		state == CTR_STATE_KILLING ||
 		state == CTR_STATE_UPDATING_CREATED ||
-		state == CTR_STATE_UPDATING;
+		state == CTR_STATE_UPDATING ||
+		state == CTR_STATE_PAUSING ||
+		state == CTR_STATE_PAUSED ||
+		state == CTR_STATE_RESUMING;
 }
 
 static inline bool ctr_is_unfinished(uint16_t state)
@@ -75,7 +87,10 @@ static inline bool ctr_is_unfinished(uint16_t state)
 		state == CTR_STATE_KILLING ||
 		state == CTR_STATE_REMOVING ||
 		state == CTR_STATE_UPDATING_CREATED ||
-		state == CTR_STATE_UPDATING;
+		state == CTR_STATE_UPDATING ||
+		state == CTR_STATE_PAUSING ||
+		state == CTR_STATE_PAUSED ||
+		state == CTR_STATE_RESUMING;
 }
 
 static inline bool ctr_is_begun(uint16_t state)
@@ -83,7 +98,10 @@ static inline bool ctr_is_begun(uint16_t state)
 	return state == CTR_STATE_RUNNING ||
 		state == CTR_STATE_STOPPING ||
 		state == CTR_STATE_KILLING ||
-		state == CTR_STATE_UPDATING;
+		state == CTR_STATE_UPDATING ||
+		state == CTR_STATE_PAUSING ||
+		state == CTR_STATE_PAUSED ||
+		state == CTR_STATE_RESUMING;
 }
 
 static inline bool ctr_is_running(uint16_t state)
@@ -97,6 +115,11 @@ static inline bool ctr_is_joinable(uint16_t state)
 {
 	return state == CTR_STATE_RUNNING ||
 		state == CTR_STATE_UPDATING;
+}
+
+static inline bool ctr_is_paused(uint16_t state)
+{
+	return state == CTR_STATE_PAUSED;
 }
 
 static inline bool ctr_is_starting(uint16_t state)
@@ -228,4 +251,6 @@ void ctr_effect_probe_start(struct sm_object *obj); /* fleeting: started not_sta
 void ctr_effect_signal_term(struct sm_object *obj); /* fleeting: exited lost absent */
 void ctr_effect_signal_kill(struct sm_object *obj); /* fleeting: exited lost absent */
 void ctr_effect_apply_resources(struct sm_object *obj); /* fleeting: updated update_failed exited lost absent */
+void ctr_effect_freeze(struct sm_object *obj); /* fleeting: frozen freeze_failed exited lost absent */
+void ctr_effect_thaw(struct sm_object *obj); /* fleeting: thawed thaw_failed exited lost absent */
 void ctr_effect_erase(struct sm_object *obj); /* lasting: erased erase_stuck */

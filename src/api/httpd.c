@@ -60,14 +60,23 @@ static void client_free(struct httpd_client *c)
 	free(c);
 }
 
-static void put_answer(struct httpd_client *c, const struct httpd_answer *a)
+static void put_answer(struct buf *out, const struct httpd_answer *a)
 {
-	buf_printf(&c->out,
+	buf_printf(out,
 		   "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
 		   "%sConnection: close\r\n\r\n",
 		   a->status, a->type, a->body.len,
 		   a->status == not_allowed ? "Allow: GET\r\n" : "");
-	buf_add(&c->out, a->body.data, a->body.len);
+	buf_add(out, a->body.data, a->body.len);
+}
+
+void httpd_finish(int fd, const struct httpd_answer *a)
+{
+	_cleanup_buf_ struct buf out = BUF_NULL;
+
+	put_answer(&out, a);
+	send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
 }
 
 static ssize_t send_some(struct httpd_client *c)
@@ -84,17 +93,17 @@ static void overdue(struct loop_timer *t)
 
 	if (c->in.len && !c->out.len) {
 		httpd_say(&a, "408 Request Timeout", "the request has no end");
-		put_answer(c, &a);
+		put_answer(&c->out, &a);
 		buf_done(&a.body);
 		send_some(c);
 	}
 	client_free(c);
 }
 
-/* size 0: the request is longer than REQUEST_MAX. */
+/* size 0: the request is longer than REQUEST_MAX.  No answer in c->out: another thread sends it. */
 static void make_answer(struct httpd_client *c, size_t size)
 {
-	struct httpd_answer a = { .body = BUF_NULL };
+	struct httpd_answer a = { .client = c->socket.fd, .body = BUF_NULL };
 	struct http_head head;
 	struct err e = ERR_NULL;
 
@@ -105,7 +114,8 @@ static void make_answer(struct httpd_client *c, size_t size)
 		httpd_say(&a, "400 Bad Request", "%s", e.text);
 	else
 		c->httpd->answer(&head, &a);
-	put_answer(c, &a);
+	if (a.status)
+		put_answer(&c->out, &a);
 	buf_done(&a.body);
 }
 

@@ -1,7 +1,7 @@
 /*
  * httpd.h - HTTP/1.1 connections of one request and one answer each, on a loop.  A client costs a
  * bounded buffer and a bounded time; their number is bounded by the caller's gate.
- * Call all functions on the loop's thread.
+ * Call all functions on the loop's thread, unless said otherwise.
  */
 #pragma once
 
@@ -14,7 +14,8 @@
 struct tls_link;
 
 struct httpd_answer {
-	const char *status; /* "200 OK" */
+	int client; /* the connection's socket */
+	const char *status; /* "200 OK"; NULL: httpd_finish follows, on a copy of client */
 	const char *type; /* Content-Type */
 	struct buf body;
 };
@@ -23,6 +24,9 @@ void httpd_say(struct httpd_answer *a, const char *status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The answer to a method other than GET. */
 void httpd_only_get(struct httpd_answer *a);
+
+/* Send the answer on fd and close fd; any thread.  A client that does not read loses it. */
+void httpd_finish(int fd, const struct httpd_answer *a);
 
 struct httpd {
 	struct loop *loop;

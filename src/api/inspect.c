@@ -5,6 +5,7 @@
  */
 #include "api/inspect.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,8 @@
 #define ANNOTATION "io.kubernetes.cri-o."
 
 static const char ok[] = "200 OK", not_found[] = "404 Not Found",
-		  internal[] = "500 Internal Server Error";
+		  internal[] = "500 Internal Server Error",
+		  unavailable[] = "503 Service Unavailable";
 
 static void put_json(struct httpd_answer *ret, json_t *body)
 {
@@ -213,6 +215,15 @@ static void say_unknown(struct httpd_answer *ret, struct http_word id)
 	httpd_say(ret, not_found, "can't find the container with id %.*s", (int)id.n, id.p);
 }
 
+/* false: no id. */
+static bool full_id(struct http_word id, char text[static ID_LEN + 1])
+{
+	if (id.n != ID_LEN)
+		return false;
+	memcpy(text, id.p, ID_LEN);
+	return id_is_valid(text);
+}
+
 /* Read by the full id alone.  0: found.  1: there is none.  <0: ret has the answer. */
 static int read_row(enum kind k, struct http_word id, struct listing_row *r,
 		    struct httpd_answer *ret)
@@ -221,9 +232,7 @@ static int read_row(enum kind k, struct http_word id, struct listing_row *r,
 	struct err e = ERR_NULL;
 	int done;
 
-	if (id.n == ID_LEN)
-		memcpy(text, id.p, ID_LEN);
-	if (!id_is_valid(text))
+	if (!full_id(id, text))
 		return 1;
 	done = listing_read(k, text, r, &e);
 	if (done == 0 || e.code == ERR_NOT_FOUND)
@@ -270,20 +279,92 @@ static void answer_container(struct http_word id, struct httpd_answer *ret)
 
 /* --- /pause/ID, /unpause/ID --- */
 
-/* A frozen container answers neither stops nor probes, and no state of a container is that. */
-static void refuse_pause(struct http_word id, struct httpd_answer *ret)
-{
-	struct listing_row r;
-	int found = read_row(KIND_CONTAINER, id, &r, ret);
+/* A request that waits for its container. */
+struct switching {
+	struct caller caller;
+	struct loop_post post;
+	int client;
+	bool pause; /* or resume */
+	char id[ID_LEN + 1];
+};
 
-	if (found == 1)
+static const char *status_of(enum err_code code)
+{
+	if (code == ERR_PRECONDITION)
+		return "409 Conflict";
+	return code == ERR_UNAVAILABLE || code == ERR_EXHAUSTED ? unavailable : internal;
+}
+
+static void switched(struct caller *c, const struct sm_object *obj, const struct err *e)
+{
+	struct switching *s = container_of(c, struct switching, caller);
+	struct httpd_answer a = { .body = BUF_NULL };
+
+	if (e && e->code == ERR_NOT_FOUND) {
+		say_unknown(&a, (struct http_word){ s->id, ID_LEN });
+	} else if (e) {
+		httpd_say(&a, status_of(e->code), "%s", e->text);
+	} else if (!obj || ctr_is_paused(obj->state) != s->pause) {
+		httpd_say(&a, status_of(ERR_PRECONDITION), "container %.13s was stopped meanwhile",
+			  s->id);
+	} else {
+		a.status = ok;
+		a.type = "text/html";
+		buf_puts(&a.body, "200 OK");
+	}
+	httpd_finish(s->client, &a);
+	buf_done(&a.body);
+	free(s);
+}
+
+static void switch_now(struct loop_post *post)
+{
+	struct switching *s = container_of(post, struct switching, post);
+	struct err e = ERR_NULL;
+	struct object *o;
+	int r = world.draining ? err_set(&e, ERR_UNAVAILABLE, "crispd is shutting down: try again")
+			       : world_lookup(KIND_CONTAINER, s->id, &o, &e);
+
+	if (r < 0)
+		switched(&s->caller, NULL, &e);
+	else
+		caller_dispatch(&s->caller, o,
+				sm_event_new(s->pause ? CTR_EVENT_PAUSE : CTR_EVENT_RESUME));
+}
+
+static void answer_switch(struct http_word id, struct httpd_answer *ret, bool pause)
+{
+	char text[ID_LEN + 1] = "";
+	struct switching *s;
+	int client;
+
+	if (!full_id(id, text)) {
 		say_unknown(ret, id);
-	if (found != 0)
 		return;
-	httpd_say(ret, "501 Not Implemented",
-		  "crisp does not pause containers: the CRI has no state for a paused one, and its "
-		  "stop and its probes would hang");
-	listing_row_done(&r);
+	}
+	client = fcntl(ret->client, F_DUPFD_CLOEXEC, 3);
+	if (client < 0) {
+		httpd_say(ret, unavailable, "no descriptor is left");
+		return;
+	}
+	s = xcalloc(1, sizeof(*s));
+	list_init(&s->caller.waiter.node);
+	s->caller.finish = switched;
+	s->post.fn = switch_now;
+	s->client = client;
+	s->pause = pause;
+	memcpy(s->id, text, sizeof(text));
+	loop_post(world.loop, &s->post);
+}
+
+static void answer_pause(struct http_word id, struct httpd_answer *ret)
+{
+	answer_switch(id, ret, true);
+}
+
+static void answer_unpause(struct http_word id, struct httpd_answer *ret)
+{
+	answer_switch(id, ret, false);
 }
 
 /* --- the routes --- */
@@ -296,8 +377,8 @@ static const struct {
 	{ "/info", false, answer_info },
 	{ "/config", false, answer_config },
 	{ "/containers/", true, answer_container },
-	{ "/pause/", true, refuse_pause },
-	{ "/unpause/", true, refuse_pause },
+	{ "/pause/", true, answer_pause },
+	{ "/unpause/", true, answer_unpause },
 };
 
 /* false: another path. */

@@ -8,6 +8,12 @@
 #include "base/limits.h"
 #include "base/util.h"
 
+static void finish_rpc(struct caller *c, const struct sm_object *obj, const struct err *e)
+{
+	c->done(c->rpc, obj, e);
+	free(c);
+}
+
 struct caller *caller_new(struct rpc_call *rpc, const void *request,
 			  void (*done)(struct rpc_call *, const struct sm_object *,
 				       const struct err *))
@@ -15,6 +21,7 @@ struct caller *caller_new(struct rpc_call *rpc, const void *request,
 	struct caller *c = xcalloc(1, sizeof(*c));
 
 	list_init(&c->waiter.node);
+	c->finish = finish_rpc;
 	c->rpc = rpc;
 	c->request = request;
 	c->done = done;
@@ -23,8 +30,7 @@ struct caller *caller_new(struct rpc_call *rpc, const void *request,
 
 void caller_finish(struct caller *c, const struct sm_object *obj, const struct err *e)
 {
-	c->done(c->rpc, obj, e);
-	free(c);
+	c->finish(c, obj, e);
 }
 
 void caller_dispatch(struct caller *c, struct object *o, struct sm_event *ev)

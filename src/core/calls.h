@@ -9,6 +9,9 @@
  * e NULL: from obj's record (obj may be NULL: no object).  Free the caller after done. */
 struct caller {
 	struct sm_waiter waiter;
+	/* Answer the call, as done does, and free c. */
+	void (*finish)(struct caller *c, const struct sm_object *obj, const struct err *e);
+	/* All below: NULL if the call is no RPC. */
 	struct rpc_call *rpc;
 	void (*done)(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e);
 	/* Repeat the call after its object ended; NULL: call done with obj and e NULL. */

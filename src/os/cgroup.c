@@ -24,6 +24,8 @@
 #define SLICE ".slice"
 #define BUSY_MS 10000 /* how long exiting processes may keep a cgroup busy */
 #define BUSY_STEP_MS 10
+#define FREEZE_STEP_MS 2
+#define FREEZE_STEPS 25 /* looks before the freeze is written again */
 #define NESTING_MAX 64 /* levels below a container's cgroup, which the container makes */
 #define FILE_MAX (16 * 1024 * 1024)
 #define PIDS_NAMED 8 /* pids in an error text */
@@ -543,6 +545,62 @@ int cgroup_thaw(const struct cgroups *cg, const char *path, const char *except, 
 int cgroup_thaw_one(const struct cgroups *cg, const char *path, struct err *e)
 {
 	return thaw(cg, path, NULL, NESTING_MAX, e);
+}
+
+static bool is_frozen(const struct hierarchy *h, const char *dir)
+{
+	_cleanup_free_ char *path =
+		xasprintf("%s/%s", dir, h->v2 ? "cgroup.events" : "freezer.state");
+	_cleanup_buf_ struct buf text = BUF_NULL;
+	struct err gone = ERR_NULL;
+
+	return fs_read_file(path, FILE_MAX, &text, &gone) == 0 && text.data &&
+	       strstr(text.data, h->v2 ? "frozen 1" : "FROZEN");
+}
+
+/* On v1 a process that was made meanwhile can miss the freeze: thaw and freeze once more. */
+static int freeze_dir(const struct hierarchy *h, const char *dir, struct err *e)
+{
+	_cleanup_free_ char *path =
+		xasprintf("%s/%s", dir, h->v2 ? "cgroup.freeze" : "freezer.state");
+	int64_t deadline = clock_monotonic_ns() + CGROUP_FREEZE_MS * NSEC_PER_MSEC;
+	const char *on = h->v2 ? "1" : "FROZEN", *off = h->v2 ? "0" : "THAWED";
+	struct err ignored = ERR_NULL;
+	int r;
+
+	for (unsigned step = 0; clock_monotonic_ns() < deadline; step++) {
+		if (step % FREEZE_STEPS == 0) {
+			if (step && !h->v2)
+				fs_write_existing(path, off, &ignored);
+			r = fs_write_existing(path, on, e);
+			if (r < 0)
+				return r;
+		}
+		if (is_frozen(h, dir))
+			return 0;
+		poll(NULL, 0, FREEZE_STEP_MS);
+	}
+	fs_write_existing(path, off, &ignored);
+	return err_set(e, ERR_UNAVAILABLE,
+		       "freeze cgroup %s: a process did not stand still within %d ms", dir,
+		       CGROUP_FREEZE_MS);
+}
+
+int cgroup_freeze(const struct cgroups *cg, const char *path, struct err *e)
+{
+	int r = check_path(path, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < cg->n; i++) {
+		_cleanup_free_ char *dir = xasprintf("%s%s", cg->h[i].mount, path);
+
+		if (cg->layout == CGROUP_LAYOUT_V2 || has_controller(&cg->h[i], "freezer"))
+			return fs_exists(dir) ? freeze_dir(&cg->h[i], dir, e)
+					      : err_set(e, ERR_NOT_FOUND,
+							"freeze cgroup %s: it does not exist", dir);
+	}
+	return err_set(e, ERR_PRECONDITION, "freeze cgroup %s: this host has no freezer", path);
 }
 
 int cgroup_pull_thawed(const struct cgroups *cg, const char *path, pid_t pid, struct err *e)

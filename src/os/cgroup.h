@@ -56,6 +56,11 @@ int cgroup_create(const struct cgroups *cg, const char *path, struct err *e);
  * example a delegated one, may have processes of its own. */
 int cgroup_create_plain(const struct cgroups *cg, const char *path, struct err *e);
 
+/* Freeze path and all cgroups below it, and wait up to CGROUP_FREEZE_MS until all processes stand
+ * still.  0: they do, or did.  <0: e is set, path is thawed (ERR_NOT_FOUND: no such cgroup;
+ * ERR_PRECONDITION: no freezer; ERR_UNAVAILABLE: a process cannot be frozen now). */
+#define CGROUP_FREEZE_MS 5000
+int cgroup_freeze(const struct cgroups *cg, const char *path, struct err *e);
 /* Thaw path and all cgroups below it: on v1 a frozen process does not act on SIGKILL.  except: name
  * of cgroups that stay frozen; NULL: none.  0: none was frozen, or no such cgroup.  1: some. */
 int cgroup_thaw(const struct cgroups *cg, const char *path, const char *except, struct err *e);

@@ -16,7 +16,6 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/reason.h"
-#include "core/jobs.h"
 #include "core/paths.h"
 #include "core/payloads.h"
 #include "core/trash.h"
@@ -111,6 +110,18 @@ static struct container_job *job_new(struct object *o, enum loop_lane lane,
 	c->row = sm_row_clone(row_of(o));
 	job_init(&c->base, o, lane, work, done, container_job_free);
 	return c;
+}
+
+struct job *container_job_new(struct object *o, enum loop_lane lane,
+			      int (*work)(struct job *, struct err *),
+			      void (*done)(struct job *, struct object *))
+{
+	return &job_new(o, lane, work, done)->base;
+}
+
+const Crisp__State__Container *container_job_row(struct job *j)
+{
+	return container_job(j)->row;
 }
 
 /* --- prepare: root file system and bundle, on a worker --- */

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/calls.h"
+#include "core/jobs.h"
 #include "core/objects.h"
 #include "gen/api.pb-c.h"
 #include "gen/sm_container.h"
@@ -31,6 +32,12 @@ void container_shim_back(struct object *o);
 /* No shim will come: end this container, or all of a sandbox, and find their exit status. */
 void container_settle(struct object *o);
 void container_pod_lost(const struct object *sandbox);
+
+/* A job for o with a copy of its row; as job_init. */
+struct job *container_job_new(struct object *o, enum loop_lane lane,
+			      int (*work)(struct job *, struct err *),
+			      void (*done)(struct job *, struct object *));
+const Crisp__State__Container *container_job_row(struct job *j);
 
 /* Unpack the client's config with the default allocator; never NULL. */
 Runtime__V1__ContainerConfig *container_config(const Crisp__State__Container *row);

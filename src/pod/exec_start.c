@@ -114,7 +114,8 @@ int exec_start_find(const char *container_id, char *const *cmd, size_t n, struct
 	if (r == 0)
 		r = world_lookup(KIND_CONTAINER, container_id, ret, e);
 	if (r == 0 && !ctr_is_running((*ret)->sm->state))
-		r = err_set(e, ERR_PRECONDITION, "container %s is not running", container_id);
+		r = err_set(e, ERR_PRECONDITION, "container %s is %s", container_id,
+			    ctr_is_paused((*ret)->sm->state) ? "paused" : "not running");
 	return r;
 }
 

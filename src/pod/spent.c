@@ -3,63 +3,35 @@
  */
 #include "pod/spent.h"
 
-#include <stdlib.h>
-
 #include "base/clock.h"
 #include "base/log.h"
-#include "core/jobs.h"
 #include "core/paths.h"
 #include "os/cgroup.h"
+#include "pod/container.h"
 
 #define AGAIN_NS NSEC_PER_SEC
 
-struct spent_job {
-	struct job base;
-	char *cgroup;
-	bool last;
-};
-
-static void spent_free(struct job *j)
+static int work(struct job *j, struct err *e)
 {
-	struct spent_job *s = container_of(j, struct spent_job, base);
+	_cleanup_free_ char *cgroup = cgroup_dir(container_job_row(j)->cgroups_path);
 
-	free(s->cgroup);
-	free(s);
+	return cgroup_remove_idle(world.cgroups, cgroup, e);
 }
 
-static int spent_work(struct job *j, struct err *e)
+static void done_again(struct job *j, struct object *o)
 {
-	return cgroup_remove_idle(world.cgroups, container_of(j, struct spent_job, base)->cgroup,
-				  e);
-}
-
-static void remove_after(struct object *o, char *cgroup, int64_t pause_ns);
-
-static void spent_done(struct job *j, struct object *o)
-{
-	struct spent_job *s = container_of(j, struct spent_job, base);
-
-	if (j->result == 1 && o && !s->last)
-		remove_after(o, take_ptr(s->cgroup), AGAIN_NS);
+	(void)o;
 	if (j->result < 0)
 		log_err(LOG_LEVEL_WARN, "remove the cgroup of a container that ended", &j->err);
 }
 
-/* Takes cgroup. */
-static void remove_after(struct object *o, char *cgroup, int64_t pause_ns)
+static void done(struct job *j, struct object *o)
 {
-	struct spent_job *s = xcalloc(1, sizeof(*s));
-
-	s->cgroup = cgroup;
-	s->last = pause_ns > 0;
-	job_init(&s->base, o, LANE_STOP, spent_work, spent_done, spent_free);
-	job_start_after(&s->base, pause_ns);
+	if (j->result != 0 && o)
+		job_start_after(container_job_new(o, LANE_STOP, work, done_again), AGAIN_NS);
 }
 
 void spent_remove_cgroup(struct object *container)
 {
-	const Crisp__State__Container *row = container->sm->row;
-
-	if (*row->cgroups_path)
-		remove_after(container, cgroup_dir(row->cgroups_path), 0);
+	job_start(container_job_new(container, LANE_STOP, work, done));
 }

@@ -34,6 +34,10 @@ enum fault {
 	FAULT_CREATE_HANGS = 1 << 11,
 	FAULT_CREATE_HANGS_ONCE = 1 << 12,
 	FAULT_PREPARE_FAILS_AGAIN = 1 << 13,
+	FAULT_FREEZE_FAILS = 1 << 14,
+	FAULT_FREEZE_HANGS = 1 << 15,
+	FAULT_THAW_FAILS_ONCE = 1 << 16,
+	FAULT_THAW_HANGS = 1 << 17,
 };
 
 enum happening {
@@ -76,6 +80,8 @@ EFFECT(probe_start)
 EFFECT(signal_term)
 EFFECT(signal_kill)
 EFFECT(apply_resources)
+EFFECT(freeze)
+EFFECT(thaw)
 EFFECT(erase)
 
 static struct payload_init *init_of_process(void)
@@ -100,6 +106,7 @@ static struct sm_event *exit_event(const struct world *w)
 void container_ends(struct world *w, bool record, int code)
 {
 	w->ctr.proc = FAKE_PROC_NONE;
+	w->ctr.frozen = false;
 	w->ctr.code = code;
 	w->ctr.record = record;
 	w->ctr.shim = record;
@@ -232,6 +239,7 @@ static void process_killed(struct sim *sim, const struct job *job, int code)
 void container_act_signal_term(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
+	sim->w->ctr.frozen = false;
 	if (!sim->w->ctr.proc || !sim_fault(sim, FAULT_IGNORES_TERM))
 		process_killed(sim, job, 143);
 }
@@ -267,6 +275,36 @@ void container_act_apply_resources(struct sim *sim, struct sm_object *obj, const
 		if (row)
 			c->shares = shares_of(&row->wanted_resources);
 		sim_done(sim, job, sm_event_new(CTR_EVENT_UPDATED));
+	}
+}
+
+void container_act_freeze(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_container *c = &sim->w->ctr;
+
+	(void)obj;
+	if (!c->proc) {
+		sim_done(sim, job, container_evidence(sim->w));
+	} else if (sim_fault(sim, FAULT_FREEZE_FAILS)) {
+		sim_done(sim, job, sim_failed(CTR_EVENT_FREEZE_FAILED, "a process is busy"));
+	} else if (!sim_fault_once(sim, FAULT_FREEZE_HANGS)) {
+		c->frozen = true;
+		sim_done(sim, job, sm_event_new(CTR_EVENT_FROZEN));
+	}
+}
+
+void container_act_thaw(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_container *c = &sim->w->ctr;
+
+	(void)obj;
+	if (!c->proc) {
+		sim_done(sim, job, container_evidence(sim->w));
+	} else if (sim_fault_once(sim, FAULT_THAW_FAILS_ONCE)) {
+		sim_done(sim, job, sim_failed(CTR_EVENT_THAW_FAILED, "I/O error"));
+	} else if (!sim_fault_once(sim, FAULT_THAW_HANGS)) {
+		c->frozen = false;
+		sim_done(sim, job, sm_event_new(CTR_EVENT_THAWED));
 	}
 }
 
@@ -377,6 +415,10 @@ static bool kept(struct sim *sim, const struct step *step)
 		return c->proc == FAKE_PROC_NONE;
 	case CTR_EVENT_UPDATE:
 		return !row || in_force(row, step->arg);
+	case CTR_EVENT_PAUSE:
+		return c->frozen || !c->proc || asked(sim, CTR_EVENT_RESUME);
+	case CTR_EVENT_RESUME:
+		return !c->frozen;
 	case CTR_EVENT_REMOVE:
 		return gone(obj) && !c->rootfs && !c->proc && !c->record && !c->shim;
 	}
@@ -390,6 +432,8 @@ static bool explained(const struct sm_object *obj, const struct step *step)
 	/* A container that ends before its start is acknowledged explains that by its end. */
 	if (step->what == CTR_EVENT_UPDATE && row->update_failure)
 		return true;
+	if (step->what == CTR_EVENT_PAUSE || step->what == CTR_EVENT_RESUME)
+		return true; /* the state that it stayed in */
 	return row->failure || obj->failure ||
 	       ((step->what == CTR_EVENT_START || step->what == CTR_EVENT_UPDATE) &&
 		obj->state == CTR_STATE_EXITED);
@@ -435,7 +479,7 @@ static bool down(struct world *w, enum down what)
 {
 	if (what == DOWN_REBOOTS) {
 		w->ctr.proc = FAKE_PROC_NONE;
-		w->ctr.shim = w->ctr.shim_died = false;
+		w->ctr.shim = w->ctr.shim_died = w->ctr.frozen = false;
 		return true;
 	}
 	if (!w->ctr.proc)
@@ -450,11 +494,19 @@ static bool down(struct world *w, enum down what)
 static void seen(struct sim *sim, const struct sm_object *obj)
 {
 	static const int ranks[] = {
-		[CTR_STATE_CREATED] = 1,	  [CTR_STATE_STARTING] = 1,
-		[CTR_STATE_REFUSED] = 1,	  [CTR_STATE_RUNNING] = 2,
-		[CTR_STATE_UPDATING_CREATED] = 1, [CTR_STATE_UPDATING] = 2,
-		[CTR_STATE_STOPPING] = 2,	  [CTR_STATE_KILLING] = 2,
-		[CTR_STATE_EXITED] = 3,		  [CTR_STATE_GONE] = 4,
+		[CTR_STATE_CREATED] = 1,
+		[CTR_STATE_STARTING] = 1,
+		[CTR_STATE_REFUSED] = 1,
+		[CTR_STATE_RUNNING] = 2,
+		[CTR_STATE_UPDATING_CREATED] = 1,
+		[CTR_STATE_UPDATING] = 2,
+		[CTR_STATE_PAUSING] = 2,
+		[CTR_STATE_PAUSED] = 2,
+		[CTR_STATE_RESUMING] = 2,
+		[CTR_STATE_STOPPING] = 2,
+		[CTR_STATE_KILLING] = 2,
+		[CTR_STATE_EXITED] = 3,
+		[CTR_STATE_GONE] = 4,
 	};
 	struct world_container *c = &sim->w->ctr;
 	const Crisp__State__Container *row = obj->row;
@@ -500,6 +552,9 @@ static void rest(struct sim *sim)
 		sim_bad(sim, "RUNNING, but no process runs");
 	if (obj->state == CTR_STATE_EXITED && c->proc)
 		sim_bad(sim, "EXITED, but a process lives");
+	if (c->frozen != (obj->state == CTR_STATE_PAUSED))
+		sim_bad(sim, "%s, and it is%s frozen", sm_state(obj)->name,
+			c->frozen ? "" : " not");
 	if (c->proc && c->shares != shares_of(&row->resources))
 		sim_bad(sim, "the status shows other limits than those in force");
 }
@@ -510,6 +565,8 @@ static void rest(struct sim *sim)
 #define STOP_MEANWHILE(arg) ASK_ARG_NOW(CTR_EVENT_STOP, arg)
 #define UPDATE ASK(CTR_EVENT_UPDATE)
 #define UPDATE_MEANWHILE(arg) ASK_ARG_NOW(CTR_EVENT_UPDATE, arg)
+#define PAUSE ASK(CTR_EVENT_PAUSE)
+#define RESUME ASK(CTR_EVENT_RESUME)
 #define REMOVE ASK(CTR_EVENT_REMOVE)
 #define REMOVE_MEANWHILE ASK_NOW(CTR_EVENT_REMOVE)
 
@@ -652,6 +709,67 @@ static const struct scenario scenarios[] = {
 	{ "its shim is replaced when it is killed",
 	  0,
 	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_NEW_SHIM_LATE), REMOVE } },
+	{ "it is paused and resumed",
+	  0,
+	  { CREATE, START, PAUSE, RESUME, STOP(STOP_SOON), REMOVE } },
+	{ "it is stopped while it is paused",
+	  0,
+	  { CREATE, START, PAUSE, STOP(STOP_SOON), REMOVE } },
+	{ "it is stopped at once while it is paused",
+	  0,
+	  { CREATE, START, PAUSE, STOP(STOP_NOW), REMOVE } },
+	{ "it is removed while it is paused", 0, { CREATE, START, PAUSE, REMOVE } },
+	{ "it ends while it is paused", 0, { CREATE, START, PAUSE, HAPPEN(HAPPENS_EXIT), REMOVE } },
+	{ "its shim dies while it is paused",
+	  0,
+	  { CREATE, START, PAUSE, HAPPEN(HAPPENS_LOSS), REMOVE } },
+	{ "its pod ends while it is paused",
+	  0,
+	  { CREATE, START, PAUSE, HAPPEN(HAPPENS_POD_END), REMOVE } },
+	{ "it cannot be frozen",
+	  FAULT_FREEZE_FAILS,
+	  { CREATE, START, FAILS(CTR_EVENT_PAUSE), REMOVE } },
+	{ "freezing it hangs", FAULT_FREEZE_HANGS, { CREATE, START, PAUSE, RESUME, REMOVE } },
+	{ "it is stopped while it freezes",
+	  FAULT_FREEZE_HANGS,
+	  { CREATE, START, PAUSE, STOP_MEANWHILE(STOP_SOON), REMOVE } },
+	{ "it is stopped at once while it freezes",
+	  FAULT_FREEZE_HANGS,
+	  { CREATE, START, PAUSE, STOP_MEANWHILE(STOP_NOW), REMOVE } },
+	{ "it is removed while it freezes",
+	  FAULT_FREEZE_HANGS,
+	  { CREATE, START, PAUSE, REMOVE_MEANWHILE } },
+	{ "it ends while it freezes",
+	  FAULT_FREEZE_HANGS,
+	  { CREATE, START, PAUSE, HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
+	{ "its shim dies while it freezes",
+	  FAULT_FREEZE_HANGS,
+	  { CREATE, START, PAUSE, HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
+	{ "its pod ends while it freezes",
+	  FAULT_FREEZE_HANGS,
+	  { CREATE, START, PAUSE, HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
+	{ "it cannot be thawed for a while",
+	  FAULT_THAW_FAILS_ONCE,
+	  { CREATE, START, PAUSE, FAILS(CTR_EVENT_RESUME), RESUME, REMOVE } },
+	{ "thawing it hangs", FAULT_THAW_HANGS, { CREATE, START, PAUSE, RESUME, REMOVE } },
+	{ "it is stopped while it thaws",
+	  FAULT_THAW_HANGS,
+	  { CREATE, START, PAUSE, RESUME, STOP_MEANWHILE(STOP_SOON), REMOVE } },
+	{ "it is stopped at once while it thaws",
+	  FAULT_THAW_HANGS,
+	  { CREATE, START, PAUSE, RESUME, STOP_MEANWHILE(STOP_NOW), REMOVE } },
+	{ "it is removed while it thaws",
+	  FAULT_THAW_HANGS,
+	  { CREATE, START, PAUSE, RESUME, REMOVE_MEANWHILE } },
+	{ "it ends while it thaws",
+	  FAULT_THAW_HANGS,
+	  { CREATE, START, PAUSE, RESUME, HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
+	{ "its shim dies while it thaws",
+	  FAULT_THAW_HANGS,
+	  { CREATE, START, PAUSE, RESUME, HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
+	{ "its pod ends while it thaws",
+	  FAULT_THAW_HANGS,
+	  { CREATE, START, PAUSE, RESUME, HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
 	{ "it is busy when it is erased",
 	  FAULT_ERASE_STUCK_ONCE,
 	  { CREATE, FAILS(CTR_EVENT_REMOVE), REMOVE } },

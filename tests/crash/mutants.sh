@@ -138,10 +138,16 @@ plant "limits are written before their row" container smc "." \
 	"$(in_state RUNNING 's/update  -> UPDATING : merge_resources, save boot, apply_resources/update  stay : apply_resources/')"
 plant "an update is not gone on with after a restart" container smc "may yield adopted" \
 	"$(in_state UPDATING 's/recover apply_resources/recover probe/')"
+plant "a container is frozen before its row" container smc "." \
+	"$(in_state RUNNING 's/pause   -> PAUSING  : save boot, freeze/pause stay : freeze/')"
+plant "a container that could not be frozen is paused" container sweep "is not frozen" \
+	"$(in_state PAUSING 's/freeze_failed -> RUNNING/freeze_failed -> PAUSED/')"
+plant "a container that could not be thawed runs" container sweep "is frozen" \
+	"$(in_state RESUMING 's/thaw_failed   -> PAUSED/thaw_failed -> RUNNING/')"
 plant "limits that were refused are shown" container sweep "shows other limits" \
 	"$(in_state UPDATING 's/note_not_updated/note_updated/')"
 plant "the second of two updates is refused" container sweep "." \
-	"$(in_state UPDATING 's/wait *update/refuse update FAILED_PRECONDITION/')"
+	"$(in_state UPDATING 's/wait *update pause/wait pause/; s/refuse start resume/refuse start resume update/')"
 plant "a pod that is stopped does not tell its containers" sandbox sweep "work without an end" \
 	"$(in_state READY 's/save boot, tell children pod_ends/save boot/')"
 plant "a pod's network goes before its containers" sandbox sweep "the network goes while" \

@@ -11,7 +11,7 @@
 #include "remains.h"
 
 #define N_FAKES 6
-#define MAX_POINTS 96
+#define MAX_POINTS 160
 #define MAX_ITEMS 8
 #define KNOWN_SIZE (1u << 20)
 /* A scenario's crash points are dealt out in as many pieces, one to a teller. */

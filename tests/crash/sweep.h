@@ -130,6 +130,7 @@ struct hit {
 
 struct world_container {
 	bool rootfs, shim, record, shim_died;
+	bool frozen;
 	int proc; /* enum fake_proc */
 	int code; /* of the end, when there was one */
 	int n_starts;
@@ -273,6 +274,8 @@ struct sim {
 		{ "container", "signal_term", container_act_signal_term }, \
 		{ "container", "signal_kill", container_act_signal_kill }, \
 		{ "container", "apply_resources", container_act_apply_resources }, \
+		{ "container", "freeze", container_act_freeze }, \
+		{ "container", "thaw", container_act_thaw }, \
 	{ \
 		"container", "erase", container_act_erase \
 	}
@@ -285,6 +288,8 @@ void container_act_probe_start(struct sim *sim, struct sm_object *obj, const str
 void container_act_signal_term(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_signal_kill(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_apply_resources(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_freeze(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_thaw(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_erase(struct sim *sim, struct sm_object *obj, const struct job *job);
 /* Its process is no more; record: its shim has seen that. */
 void container_ends(struct world *w, bool record, int code);

@@ -61,6 +61,14 @@ static void update(void)
 {
 	client_update(0, 0);
 }
+static void pause_ctr(void)
+{
+	client_switch(0, 0, true);
+}
+static void resume(void)
+{
+	client_switch(0, 0, false);
+}
 static void stop(void)
 {
 	client_stop(0, 0, 10);
@@ -86,6 +94,7 @@ static const struct {
 	{ "life", { pull, run, create, start, stop, remove_ctr, stop_pod, remove_pod } },
 	{ "exec", { pull, run, create, start, exec, update, stop_pod } },
 	{ "shared", { pull, run_shared, create_shared, start_shared } },
+	{ "pause", { pull, run, create, start, pause_ctr, resume, pause_ctr, stop_pod } },
 	{ "remove", { pull, run, create, remove_pod, remove_image } },
 };
 

@@ -396,6 +396,19 @@ static int count_fds(void)
 	return n - (int)puller_fds();
 }
 
+/* The row of its pause comes before the freeze, that of its resumption after the thaw. */
+static void check_frozen(void)
+{
+	for (int i = 0; i < SIM_CTRS; i++) {
+		const struct ctr *c = &node->ctrs[i];
+		const struct object *o = c->used ? world_find(KIND_CONTAINER, c->id) : NULL;
+
+		SIM_CHECK(!o || o->sm->state != CTR_STATE_RUNNING || c->proc < 0 ||
+				  !node->procs[c->proc].frozen,
+			  "container %s is RUNNING, and frozen", c->id);
+	}
+}
+
 void check_step(void)
 {
 	if (!store || (!written && !moved))
@@ -408,6 +421,7 @@ void check_step(void)
 	}
 	check_owners();
 	check_sessions();
+	check_frozen();
 	if (first && !n_rows)
 		node->fds_empty = count_fds();
 	first = written = moved = false;

@@ -16,7 +16,9 @@
 #include "api/server.h"
 #include "base/arena.h"
 #include "base/list.h"
+#include "core/calls.h"
 #include "gen/cri_rpc.h"
+#include "gen/sm_container.h"
 #include "sim.h"
 #include "stream/stream_server.h"
 
@@ -453,6 +455,44 @@ void client_reopen(unsigned pod, unsigned ctr)
 	ask(CRI_RPC_REOPEN_CONTAINER_LOG, &req.base, pod, ctr, req.container_id);
 }
 
+/* A client of the inspection, which has no RPC. */
+struct switching {
+	struct caller caller;
+	char id[ID_LEN + 1];
+	bool pause;
+};
+
+static void switched(struct caller *c, const struct sm_object *obj, const struct err *e)
+{
+	struct switching *s = container_of(c, struct switching, caller);
+
+	(void)obj;
+	waiting--;
+	node->n_answers++;
+	sim_note("%s %.13s: %s", s->pause ? "pause" : "resume", s->id, e ? e->text : "OK");
+	free(s);
+}
+
+void client_switch(unsigned pod, unsigned ctr, bool pause)
+{
+	struct object *o = world_find(KIND_CONTAINER, node->containers[pod][ctr]);
+	struct switching *s;
+
+	if (!o)
+		return;
+	s = xcalloc(1, sizeof(*s));
+	list_init(&s->caller.waiter.node);
+	s->caller.finish = switched;
+	s->pause = pause;
+	snprintf(s->id, sizeof(s->id), "%s", o->sm->id);
+	waiting++;
+	node->n_ops++;
+	sim_note("call %s %.13s", pause ? "pause" : "resume", s->id);
+	sim_arrive(true);
+	caller_dispatch(&s->caller, o, sm_event_new(pause ? CTR_EVENT_PAUSE : CTR_EVENT_RESUME));
+	sim_arrive(false);
+}
+
 void client_pull(unsigned image)
 {
 	Runtime__V1__PullImageRequest req = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
@@ -531,8 +571,10 @@ void client_step(void)
 		client_exec(pod, ctr, sim_below(3));
 	else if (what < 74)
 		client_update(pod, ctr);
-	else if (what < 76)
+	else if (what < 75)
 		client_reopen(pod, ctr);
+	else if (what < 77)
+		client_switch(pod, ctr, sim_below(2));
 	else if (what < 81)
 		client_stop_pod(pod);
 	else if (what < 84)

@@ -83,12 +83,23 @@ int cgroup_create_plain(const struct cgroups *cg, const char *path, struct err *
 	return cgroup_create(cg, path, e);
 }
 
+int cgroup_freeze(const struct cgroups *cg, const char *path, struct err *e)
+{
+	(void)cg;
+	if (sim_try("freeze a cgroup", e) < 0)
+		return -(int)e->code;
+	proc_freeze(path, true);
+	return 0;
+}
+
 int cgroup_thaw(const struct cgroups *cg, const char *path, const char *except, struct err *e)
 {
 	(void)cg;
-	(void)path;
 	(void)except;
-	return sim_try("thaw a cgroup", e);
+	if (sim_try("thaw a cgroup", e) < 0)
+		return -(int)e->code;
+	proc_freeze(path, false);
+	return 0;
 }
 
 int cgroup_thaw_one(const struct cgroups *cg, const char *path, struct err *e)

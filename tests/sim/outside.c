@@ -74,7 +74,25 @@ void proc_signal(int i, int signo)
 
 	if (!p->alive || (p->stubborn && signo != SIGKILL) || signo == 0)
 		return;
+	if (p->frozen) {
+		p->held = signo == SIGKILL || !p->held ? signo : p->held;
+		return;
+	}
 	event_add(EV_PROC_ENDS, (int64_t)sim_below(40) * NSEC_PER_MSEC, i, signo);
+}
+
+void proc_freeze(const char *cgroup, bool frozen)
+{
+	for (int i = 0; i < SIM_PROCS; i++) {
+		struct proc *p = &node->procs[i];
+
+		if (!p->alive || !*p->cgroup || !fs_path_is_within(p->cgroup, cgroup))
+			continue;
+		p->frozen = frozen;
+		if (!frozen && p->held)
+			proc_signal(i, p->held);
+		p->held = frozen ? p->held : 0;
+	}
 }
 
 int proc_find(pid_t pid, uint64_t ticks)

@@ -45,6 +45,8 @@ enum proc_kind {
 struct proc {
 	bool used, alive;
 	bool stubborn; /* ignores all signals but SIGKILL */
+	bool frozen;
+	int held; /* signal that waits for the thaw; 0: none */
 	enum proc_kind kind;
 	pid_t pid;
 	uint64_t ticks;
@@ -244,6 +246,8 @@ void sim_life(void);
 int proc_add(enum proc_kind kind, int owner, const char *cgroup);
 void proc_end(int proc, int wait_status);
 void proc_signal(int proc, int signo);
+/* Freeze or thaw all processes in a cgroup. */
+void proc_freeze(const char *cgroup, bool frozen);
 int proc_find(pid_t pid, uint64_t ticks); /* ticks 0: any; -1: none */
 /* A descriptor like a pidfd. */
 int proc_fd(int proc);

@@ -183,14 +183,6 @@ static void freezer_move(const struct world *w, const char *path, pid_t pid)
 	freezer_write(w, path, "cgroup.procs", "cgroup.procs", text);
 }
 
-static void freeze(const struct world *w, const char *path)
-{
-	if (has(w, "freezer"))
-		freezer_write(w, path, "freezer.state", NULL, "FROZEN");
-	else
-		freezer_write(w, path, NULL, "cgroup.freeze", "1");
-}
-
 static void test_thaw(void **state)
 {
 	struct world *w = *state;
@@ -204,9 +196,9 @@ static void test_thaw(void **state)
 	assert_int_equal(cgroup_thaw(w->cg, path, NULL, &e), 0);
 	freezer_move(w, inner, start_sleeper(&c));
 	freezer_move(w, path, start_sleeper(&d));
-	freeze(w, inner);
+	OK(cgroup_freeze(w->cg, inner, &e));
 	assert_int_equal(cgroup_thaw(w->cg, path, "ner", &e), 0);
-	freeze(w, path);
+	OK(cgroup_freeze(w->cg, path, &e));
 	kill(c.pid, SIGKILL);
 	kill(d.pid, SIGKILL);
 	assert_int_equal(cgroup_thaw(w->cg, path, NULL, &e), 1);
@@ -215,6 +207,27 @@ static void test_thaw(void **state)
 	assert_int_equal(cgroup_thaw(w->cg, path, NULL, &e), 0);
 	stop_sleeper(&c);
 	stop_sleeper(&d);
+}
+
+static void test_freeze(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *path = xasprintf("%s/cold", w->parent);
+	struct spawn_child c = SPAWN_CHILD_NULL;
+	struct err e = ERR_NULL;
+
+	assert_int_equal(cgroup_freeze(w->cg, path, &e), -ERR_NOT_FOUND);
+	OK(cgroup_create(w->cg, path, &e));
+	freezer_move(w, path, start_sleeper(&c));
+	OK(cgroup_freeze(w->cg, path, &e));
+	OK(cgroup_freeze(w->cg, path, &e));
+	kill(c.pid, SIGTERM);
+	assert_int_equal(poll(&(struct pollfd){ .fd = c.pidfd, .events = POLLIN }, 1, 100), 0);
+	assert_int_equal(cgroup_thaw_one(w->cg, path, &e), 1);
+	assert_true(ends(&c));
+	assert_int_equal(cgroup_thaw_one(w->cg, path, &e), 0);
+	stop_sleeper(&c);
+	OK(cgroup_remove(w->cg, path, &e));
 }
 
 /* A cgroup is thawed and its parent is not: the processes go on when the parent is thawed alone. */
@@ -228,7 +241,7 @@ static void test_thaw_parent(void **state)
 
 	OK(cgroup_create(w->cg, inner, &e));
 	freezer_move(w, inner, start_sleeper(&c));
-	freeze(w, path);
+	OK(cgroup_freeze(w->cg, path, &e));
 	kill(c.pid, SIGKILL);
 	assert_int_equal(cgroup_thaw_one(w->cg, path, &e), 1);
 	assert_true(ends(&c));
@@ -248,7 +261,7 @@ static void test_pull_thawed(void **state)
 	OK(cgroup_create(w->cg, warm, &e));
 	OK(cgroup_create(w->cg, cold, &e));
 	freezer_move(w, cold, start_sleeper(&c));
-	freeze(w, cold);
+	OK(cgroup_freeze(w->cg, cold, &e));
 	kill(c.pid, SIGKILL);
 	OK(cgroup_pull_thawed(w->cg, warm, c.pid, &e));
 	assert_true(ends(&c));
@@ -570,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_slice_names),
 		cmocka_unit_test(test_psi_malformed),
 		cmocka_unit_test_setup_teardown(test_create_remove, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_freeze, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_thaw, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_thaw_parent, setup, teardown),

@@ -1,7 +1,7 @@
 #!/bin/bash
 # inspect.sh - the CRI socket also answers CRI-O's inspection over HTTP: /info, /containers/ID of containers and
-# pods, /config; malformed, slow and many clients are bounded; gRPC works beside it. With cgroup_prefix = crio
-# cgroups have CRI-O's names, and what was made under another prefix is kept and removed.
+# pods, /config, /pause/ID; malformed, slow and many clients are bounded; gRPC goes on. With
+# cgroup_prefix = crio cgroups have CRI-O's names, and what was made under another prefix is kept and removed.
 set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
@@ -11,6 +11,7 @@ prefix_is() { printf '[crio.runtime]\ncgroup_prefix = "%s"\n' "$1" >"$SCRATCH/co
 prefix_is crio
 daemon_start
 
+crisp() { "$BUILD_DIR/crisp" --socket "$SOCKET" "$@"; }
 ask() { curl -sS -m 30 --unix-socket "$SOCKET" "http://crio$1" "${@:2}"; }
 code() { ask "$1" -o /dev/null -w '%{http_code}' "${@:2}"; }
 field() { ask "/containers/$1" | jq -r "$2"; }
@@ -80,10 +81,48 @@ check_is "no id" 404 code /containers/
 check_is "a path below an id" 404 code "/containers/$CTR/x"
 check_is "another path" 404 code /debug/goroutines
 check_is "another method" "405 GET" ask /info -X POST -o /dev/null -w '%{http_code} %header{allow}'
-check_is "pause is refused" 501 code "/pause/$CTR"
-check "with the reason" eval 'ask "/unpause/$CTR" | grep -q "crisp does not pause containers"'
+
+# --- /pause/ID, /unpause/ID --------------------------------------------------------------------------------------------
+
+COUNTING='.command = ["sh", "-c", "trap \"exit 7\" TERM; while :; do echo >>/count; sleep 0.02; done"]'
+count() { stat -c %s "$(field "$1" .root)/count"; }
+moves() { local before; before=$(count "$1") && sleep 0.5 && [ "$(count "$1")" -gt "$before" ]; }
+stands() { ! moves "$1"; }
+counter() { check "a container that counts" ctr_run "$POD" "one.$1" "$COUNTING" && poll 20 moves "$OUT"; }
+counter still
+STILL=$OUT
+check_is "pause" "200 OK 200" ask "/pause/$STILL" -w ' %{http_code}'
+check "its processes stand still" stands "$STILL"
+check_is "the state is RUNNING, as CRI-O says" CONTAINER_RUNNING ctr_state "$STILL"
+check "crisp explain tells them apart" eval 'crisp explain "$STILL" | grep -q PAUSED'
+check_is "pause of a paused one" 409 code "/pause/$STILL"
+check_fails "a command is refused, and does not hang" PAUSED crictl exec --sync "$STILL" true
+check_fails "limits are refused" PAUSED crictl update --cpu-share 512 "$STILL"
+daemon_kill
+daemon_again
+check "the daemon was killed: they still stand" stands "$STILL"
+check_is "unpause" "200 OK 200" ask "/unpause/$STILL" -w ' %{http_code}'
+check "they go on" moves "$STILL"
+check_is "unpause of a running one" 409 code "/unpause/$STILL"
+check_is "pause, to stop it" 200 code "/pause/$STILL"
+check "a stop lets it handle the signal" crictl stop --timeout 20 "$STILL"
+check_is "which it did" 7 eval 'crictl inspect "$STILL" | jq .status.exitCode'
+check_is "pause of an ended one" 409 code "/pause/$STILL"
+counter away
+AWAY=$OUT
+check_is "pause, to remove it" 200 code "/pause/$AWAY"
+check "a paused one is removed" crictl rm -f "$AWAY"
+counter crowd
+CROWDED=$OUT
+PIDS=()
+for N in 1 2 3 4 5 6 7 8; do code "/pause/$CROWDED" >"$SCRATCH/crowd.$N" & PIDS+=($!); done
+wait "${PIDS[@]}"
+check_is "each of many requests is answered" 8 eval 'cat "$SCRATCH"/crowd.? | grep -oE "200|409" | wc -l'
+check_is "and it is unpaused by one" 200 code "/unpause/$CROWDED"
 check_is "of an unknown container: not found" 404 code "/pause/$UNKNOWN"
-check_is "the container runs on" CONTAINER_RUNNING ctr_state "$CTR"
+check_is "of part of an id" 404 code "/unpause/${CTR:0:13}"
+check_is "of a pod: not found" 404 code "/pause/$POD"
+check_is "the other container runs on" CONTAINER_RUNNING ctr_state "$CTR"
 
 # --- malformed, slow, many ---------------------------------------------------------------------------------------------
 
