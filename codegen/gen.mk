@@ -14,11 +14,13 @@ CODEGEN_STAGE0 := codegen/stage0/google/protobuf/descriptor.pb-c.c \
 	codegen/stage0/google/protobuf/compiler/plugin.pb-c.c
 CODEGEN_SCHEMA := codegen/protoc-gen-crisp-schema.c codegen/emit.c
 
-PLUGIN_SRC := $(sort $(wildcard codegen/protoc-gen-crisp*.c)) codegen/emit.c $(CODEGEN_STAGE0)
+PLUGIN_SRC := $(sort $(wildcard codegen/protoc-gen-crisp*.c)) codegen/keytable.c codegen/emit.c \
+	$(CODEGEN_STAGE0)
 SMC_SRC := $(sort $(wildcard codegen/smc*.c)) codegen/emit.c
 # Programs about descriptor sets, each of one file.
 SET_TOOLS := cri-diff cri-renames cri-tables
 SET_SRC := $(CODEGEN_SCHEMA) codegen/protoc-gen-crisp-input.c $(CODEGEN_STAGE0)
+CONFC_SRC := $(sort $(wildcard codegen/confc*.c)) codegen/keytable.c $(SET_SRC)
 
 SM_FILES := $(sort $(wildcard states/*.sm))
 # Schemas that become messages of ours and nothing else.
@@ -32,6 +34,10 @@ $(BUILD)/protoc-gen-crisp: $(PLUGIN_SRC) $(wildcard codegen/*.h)
 $(BUILD)/smc: $(SMC_SRC) $(wildcard codegen/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(CODEGEN_CFLAGS) $(SMC_SRC) -o $@
+
+$(BUILD)/confc: $(CONFC_SRC) $(wildcard codegen/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CODEGEN_CFLAGS) $(CONFC_SRC) -lprotobuf-c -o $@
 
 $(SET_TOOLS:%=$(BUILD)/%): $(BUILD)/%: codegen/%.c $(SET_SRC) $(wildcard codegen/*.h)
 	@mkdir -p $(@D)
@@ -61,11 +67,12 @@ $(CODEGEN)/cri.ds: $(CRI_PROTOS) $(CODEGEN)/google/protobuf/descriptor.proto
 $(CODEGEN)/api.ds: proto/runtime/v1/api.proto $(CODEGEN)/google/protobuf/descriptor.proto
 	protoc $(call descriptor_set,$<) --descriptor_set_out=$@
 
-GEN_TOOLS := $(BUILD)/protoc-gen-crisp $(BUILD)/smc $(BUILD)/cri-renames $(CODEGEN)/cri.ds
+GEN_TOOLS := $(BUILD)/protoc-gen-crisp $(BUILD)/smc $(BUILD)/confc $(BUILD)/cri-renames $(CODEGEN)/cri.ds
+KEYS := src/conf/crisp.keys
 comma := ,
 
 $(CODEGEN)/out: $(GEN_TOOLS) $(SM_FILES) $(PLAIN_PROTOS) proto/rules proto/renames states/rpc.bind \
-		src/conf/keys.c
+		$(KEYS)
 	@rm -rf $@ $@.new && mkdir -p $@.new
 	protoc-c --descriptor_set_in=$(CODEGEN)/cri.ds --c_out=$@.new $(notdir $(CRI_PROTOS))
 	$(BUILD)/cri-renames $(CODEGEN)/cri.ds proto/renames $@.new/api.pb-c.h
@@ -75,8 +82,9 @@ $(CODEGEN)/out: $(GEN_TOOLS) $(SM_FILES) $(PLAIN_PROTOS) proto/rules proto/renam
 		$(foreach p,$(CRI_PROTOS),--crisp_opt=source=$(p)) \
 		--descriptor_set_in=$(CODEGEN)/cri.ds $(notdir $(CRI_PROTOS))
 	$(if $(PLAIN_PROTOS),protoc --plugin=protoc-gen-crisp=$(BUILD)/protoc-gen-crisp --crisp_out=$@.new \
-		--crisp_opt=keys=src/conf/keys.c $(foreach p,$(PLAIN_PROTOS),--crisp_opt=source=$(p)) \
+		--crisp_opt=keys=$(KEYS) $(foreach p,$(PLAIN_PROTOS),--crisp_opt=source=$(p)) \
 		-Iproto $(PLAIN_PROTOS))
+	$(BUILD)/confc -o $@.new $(KEYS)
 	$(if $(SM_FILES),$(BUILD)/smc -o $@.new $(SM_FILES))
 	@mv $@.new $@
 

@@ -2,9 +2,8 @@
  * protoc-gen-crisp-conf.c - write X_conf.[ch] for X.proto: functions that fill the fields of a
  * message from the configuration.
  * A field names its key in its trailing comment: "conf KEY", then free text after a semicolon.
- * The keys come from the table in src/conf/keys.c, parsed as text: macro, name, kind, member of
- * struct conf, range or check.  A key that is missing, holds no value or does not fit the field's
- * type is a mistake with the field's line.
+ * The keys come from src/conf/crisp.keys.  A key that is missing, that nothing reads yet or that
+ * does not fit the field's type is a mistake with the field's line.
  */
 #include "protoc-gen-crisp-conf.h"
 
@@ -18,15 +17,6 @@
 enum {
 	PATH_FILE_MESSAGE = 4,
 	PATH_MESSAGE_FIELD = 2,
-};
-
-#define ARGUMENTS_MAX 6
-
-/* One entry of the table. */
-struct key {
-	const char *macro; /* "CONF_RANGE" */
-	const char *arguments[ARGUMENTS_MAX];
-	size_t n;
 };
 
 /* Conversion of a key's value to the field. */
@@ -45,81 +35,20 @@ struct filled {
 	enum fill fill;
 };
 
-/* --- the table of keys --- */
-
-bool conf_keys_read(struct conf_keys *ret, const char *path, struct diag *d)
+/* Is the key's whole range within uint32? */
+static bool key_fits_u32(const struct key_entry *k)
 {
-	*ret = (struct conf_keys){ .path = path, .table = file_read(path, d) };
-	return ret->table;
+	return k->has_range && strtoll(k->low, NULL, 10) >= 0 &&
+	       strtoll(k->high, NULL, 10) <= 0xffffffff;
 }
 
-static const char *copy(const char *text, size_t n)
+static char *copy(const char *text, size_t n)
 {
 	while (n && isspace((unsigned char)*text))
 		text++, n--;
 	while (n && isspace((unsigned char)text[n - 1]))
 		n--;
 	return text_format("%.*s", (int)n, text);
-}
-
-/* Length of the argument at text: up to a comma or parenthesis outside of strings. */
-static size_t argument_length(const char *text)
-{
-	bool quoted = false;
-	size_t n = 0;
-
-	for (; text[n] && (quoted || !strchr(",()", text[n])); n++)
-		if (text[n] == '"' && (!n || text[n - 1] != '\\'))
-			quoted = !quoted;
-	return n;
-}
-
-/* text: after the macro's parenthesis. */
-static void key_read(struct key *k, const char *text)
-{
-	for (k->n = 0; k->n < ARGUMENTS_MAX;) {
-		size_t n = argument_length(text);
-
-		k->arguments[k->n++] = copy(text, n);
-		if (text[n] != ',')
-			return;
-		text += n + 1;
-	}
-}
-
-/* Find the entry whose first argument is the key's name: MACRO("name", ... */
-static bool key_find(const char *table, const char *name, struct key *ret)
-{
-	const char *quoted = text_format("(\"%s\"", name);
-	const char *at = strstr(table, quoted);
-	size_t n = 0;
-
-	if (!at)
-		return false;
-	while (at - n > table &&
-	       (isupper((unsigned char)at[-1 - (long)n]) || at[-1 - (long)n] == '_'))
-		n++;
-	ret->macro = copy(at - n, n);
-	key_read(ret, at + 1);
-	return true;
-}
-
-static bool key_is(const struct key *k, const char *kind)
-{
-	return !strcmp(k->arguments[1], kind);
-}
-
-/* Is the key's whole range within uint32? */
-static bool key_fits_u32(const struct key *k)
-{
-	char *end = NULL;
-
-	if (strcmp(k->macro, "CONF_RANGE") || k->n < 5 || strtoll(k->arguments[3], &end, 0) < 0 ||
-	    *end)
-		return false;
-	if (!strcmp(k->arguments[4], "INT32_MAX") || !strcmp(k->arguments[4], "UINT16_MAX"))
-		return true;
-	return strtoll(k->arguments[4], &end, 0) <= 0xffffffff && !*end;
 }
 
 /* --- fields --- */
@@ -142,11 +71,11 @@ static const char *comment_key(const char *comment, const char *path, unsigned l
 	return copy(comment, n);
 }
 
-static enum fill fill_of(const struct field *f, const struct key *k)
+static enum fill fill_of(const struct field *f, const struct key_entry *k)
 {
-	bool text = key_is(k, "STRING") || key_is(k, "PATH");
-	bool list = key_is(k, "LIST") || key_is(k, "PATHS");
-	bool number = key_is(k, "INTEGER") || key_is(k, "SIZE");
+	bool text = k->type == KEY_TYPE_STRING || k->type == KEY_TYPE_PATH;
+	bool list = k->type == KEY_TYPE_LIST || k->type == KEY_TYPE_PATHS;
+	bool number = k->type == KEY_TYPE_INTEGER || k->type == KEY_TYPE_SIZE;
 	const char *type = field_type_name(f);
 	size_t n = strlen(f->name);
 
@@ -155,43 +84,44 @@ static enum fill fill_of(const struct field *f, const struct key *k)
 	if (f->repeated)
 		return FILL_NONE;
 	if (!strcmp(type, "bool"))
-		return key_is(k, "BOOLEAN") ? FILL_NUMBER : FILL_NONE;
+		return k->type == KEY_TYPE_BOOLEAN ? FILL_NUMBER : FILL_NONE;
 	if (!strcmp(type, "uint32"))
 		return number && key_fits_u32(k) ? FILL_NUMBER : FILL_NONE;
 	if (strcmp(type, "int64"))
 		return FILL_NONE;
-	if (text && n > 3 && !strcmp(f->name + n - 3, "_ms") && k->n > 3 &&
-	    !strcmp(k->arguments[3], "is_duration"))
+	if (text && n > 3 && !strcmp(f->name + n - 3, "_ms") && k->check &&
+	    !strcmp(k->check, "duration"))
 		return FILL_DURATION;
 	return number ? FILL_NUMBER : FILL_NONE;
 }
 
 /* false: a mistake was reported. */
-static bool fill_find(const struct conf_keys *s, const char *name, const char *path, unsigned line,
+static bool fill_find(const struct key_table *s, const char *name, const char *path, unsigned line,
 		      struct filled *ret, struct diag *d)
 {
 	const struct field *f = ret->field;
-	struct key k = { .n = 0 };
+	const struct key_entry *k = key_table_find(s, name);
 
-	if (!key_find(s->table, name, &k)) {
+	if (!k) {
 		diag_add(d, path, line, "%s: %s has no key %s", f->name, s->path, name);
 		return false;
 	}
-	if (strncmp(k.macro, "CONF", 4) || k.n < 3) {
-		diag_add(d, path, line, "%s: no member of struct conf holds %s (%s in %s)", f->name,
-			 name, k.macro, s->path);
+	if (k->place != KEY_PLACE_CONF || k->role != KEY_ROLE_WORKS) {
+		diag_add(d, path, line, "%s: nothing may read %s yet (line %u of %s)", f->name,
+			 name, k->line, s->path);
 		return false;
 	}
-	ret->member = k.arguments[2];
-	ret->fill = fill_of(f, &k);
+	ret->member = k->field;
+	ret->fill = fill_of(f, k);
 	if (ret->fill != FILL_NONE)
 		return true;
 	diag_add(
 		d, path, line,
 		"%s: %s%s cannot hold %s, which is %s; a text goes into a string, "
 		"a list into a repeated string, a duration into an int64 whose name ends in _ms, a "
-		"number into an int64, or into a uint32 when its CONF_RANGE fits",
-		f->name, f->repeated ? "repeated " : "", field_type_name(f), name, k.arguments[1]);
+		"number into an int64, or into a uint32 when its range fits",
+		f->name, f->repeated ? "repeated " : "", field_type_name(f), name,
+		key_type_name(k->type));
 	return false;
 }
 
@@ -214,7 +144,7 @@ static const struct field *location_field(const struct schema *s,
 }
 
 /* Collect fields in the order of the file, which is protoc's order of locations. */
-static size_t collect(const struct conf_keys *s, const struct schema *schema,
+static size_t collect(const struct key_table *s, const struct schema *schema,
 		      const Google__Protobuf__FileDescriptorProto *file, const char *path,
 		      struct filled *ret, struct diag *d)
 {
@@ -298,7 +228,7 @@ static const char conf_header[] =
 	"owns\n"
 	" * its strings, as after unpacking with the default allocator. */\n";
 
-void conf_emit(const struct conf_keys *s, const struct schema *schema,
+void conf_emit(const struct key_table *s, const struct schema *schema,
 	       const Google__Protobuf__FileDescriptorProto *file, const char *path,
 	       const char *stem, struct emit *h, struct emit *c, struct diag *d)
 {

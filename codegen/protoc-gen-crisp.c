@@ -161,11 +161,13 @@ static size_t plugin_generate_conf(struct plugin *p,
 				   const Google__Protobuf__Compiler__CodeGeneratorRequest *r,
 				   const struct plugin_options *o, struct generated_file *out)
 {
-	struct conf_keys keys;
+	struct key_table keys;
 	size_t n = 0, i;
 
 	plugin_load_schema(p, r, o);
-	if (p->diag.n > 0 || !conf_keys_read(&keys, o->keys, &p->diag))
+	if (p->diag.n == 0)
+		key_table_load(&keys, o->keys, &p->diag);
+	if (p->diag.n > 0)
 		return 0;
 	for (i = 0; i < p->n_files && n + 2 <= OUTPUTS_MAX; i++) {
 		out[n] = (struct generated_file){ .name = text_format("%s_conf.h", p->stems[i]) };

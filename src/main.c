@@ -5,7 +5,7 @@
  * run on without the daemon.
  */
 #include <errno.h>
-#include <getopt.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,9 @@
 #include "base/log.h"
 #include "base/nofile.h"
 #include "base/version.h"
+#include "conf/args.h"
 #include "conf/conf.h"
+#include "conf/print.h"
 #include "core/dirs.h"
 #include "core/loading.h"
 #include "core/objects.h"
@@ -47,33 +49,10 @@
 #include "pod/shim.h"
 #include "pod/stream.h"
 
+#define LATER_MAX 1500 /* bytes of names in one line */
 #define DRAIN_MS 10000
 #define FEATURES_MS 10000
 #define HEAP_NS (10 * NSEC_PER_SEC)
-
-/* Flags that set a configuration key. */
-static const struct {
-	const char *flag, *key, *help;
-} key_flags[] = {
-	{ "root", "crio.root", "DIR  what survives a reboot (/var/lib/crisp)" },
-	{ "runroot", "crio.runroot", "DIR  what does not (/run/crisp)" },
-	{ "listen", "crio.api.listen", "PATH  the CRI socket (RUNROOT/crisp.sock)" },
-	{ "log-level", "crio.runtime.log_level", "LEVEL  fatal, error, warn, info, debug, trace" },
-	{ "cgroup-manager", "crio.runtime.cgroup_manager", "NAME  systemd or cgroupfs" },
-	{ "cni-config-dir", "crio.network.network_dir", "DIR  CNI configurations" },
-	{ "cni-plugin-dir", "crio.network.plugin_dirs", "DIR  CNI plugins; may be repeated" },
-	{ "cni-default-network", "crio.network.cni_default_network", "NAME  else the first one" },
-	{ "default-runtime", "crio.runtime.default_runtime", "NAME  handler if none is asked for" },
-	{ "runtimes", "crio.runtime.runtimes", "NAME:PATH:ROOT  a handler; may be repeated" },
-	{ "pause-image", "crio.image.pause_image", "REF  kept from garbage collection" },
-	{ "stream-address", "crio.api.stream_address", "ADDR  of the streaming server" },
-	{ "stream-port", "crio.api.stream_port", "PORT  of the streaming server" },
-	{ "registries-conf", "crio.image.registries_conf", "FILE  registries.conf" },
-	{ "global-auth-file", "crio.image.global_auth_file", "FILE  credentials of registries" },
-	{ "default-cgroup-parent", "crio.runtime.default_cgroup_parent",
-	  "PATH  for pods that name none" },
-	{ "seccomp-profile", "crio.runtime.seccomp_profile", "FILE  instead of the built-in one" },
-};
 
 /* In the order of loading and recovery. */
 static const struct kind_ops *const kinds[KIND_COUNT] = {
@@ -93,41 +72,22 @@ struct daemon {
 	struct loop_timer heap;
 };
 
-static void usage(FILE *out)
-{
-	fprintf(out, "usage: crispd [OPTION]...\n\n"
-		     "  --config FILE         configuration (" CONF_FILE ")\n"
-		     "  --config-dir DIR      drop-in files (" CONF_DIR ")\n"
-		     "  --strict-config       an unknown key is an error\n"
-		     "  --repair              mend a damaged state database, end pods without a "
-		     "row, and leave\n");
-	for (size_t i = 0; i < ARRAY_LEN(key_flags); i++)
-		fprintf(out, "  --%s %s\n", key_flags[i].flag, key_flags[i].help);
-	fprintf(out, "  --version\n  --help\n");
-}
-
 /* --- configuration --- */
 
-enum {
-	OPT_CONFIG = 1000,
-	OPT_CONFIG_DIR,
-	OPT_STRICT,
-	OPT_REPAIR,
-	OPT_VERSION,
-	OPT_HELP
-};
-
-static void long_options(struct option *out)
+/* Name the keys without effect in one line, as far as it has room. */
+static void log_later(const struct conf *c)
 {
-	for (size_t i = 0; i < ARRAY_LEN(key_flags); i++)
-		*out++ = (struct option){ key_flags[i].flag, required_argument, NULL, (int)i + 1 };
-	*out++ = (struct option){ "config", required_argument, NULL, OPT_CONFIG };
-	*out++ = (struct option){ "config-dir", required_argument, NULL, OPT_CONFIG_DIR };
-	*out++ = (struct option){ "strict-config", no_argument, NULL, OPT_STRICT };
-	*out++ = (struct option){ "repair", no_argument, NULL, OPT_REPAIR };
-	*out++ = (struct option){ "version", no_argument, NULL, OPT_VERSION };
-	*out++ = (struct option){ "help", no_argument, NULL, OPT_HELP };
-	*out = (struct option){ NULL, 0, NULL, 0 };
+	_cleanup_buf_ struct buf names = BUF_NULL;
+	size_t n = 0, more;
+
+	for (; c->later && c->later[n] && names.len < LATER_MAX; n++)
+		buf_printf(&names, "%s%s", n ? ", " : "", c->later[n]);
+	for (more = 0; c->later && c->later[n + more];)
+		more++;
+	if (n && more)
+		buf_printf(&names, " and %zu more", more);
+	if (n)
+		log_warn("configuration", "text=\"these keys have no effect yet: %s\"", names.data);
 }
 
 /* Log each finding; a single error is the reason that main logs. */
@@ -137,55 +97,60 @@ static void log_findings(const struct conf *c)
 		log_warn("configuration", "text=\"%s\"", *p);
 	for (char **p = c->warnings; p && *p; p++)
 		log_warn("configuration", "text=\"%s\"", *p);
+	log_later(c);
 	for (char **p = c->errors; p && c->errors[1] && *p; p++)
 		log_error("configuration", "text=\"%s\"", *p);
 	if (c->n_unlisted)
 		log_warn("configuration", "text=\"and %zu more\"", c->n_unlisted);
 }
 
-static int load_files(struct conf *c, const char *file, const char *dir, bool strict, struct err *e)
+/* The log's file in place of standard error, and its form. */
+static int open_log(const struct conf_args *a, struct err *e)
 {
-	int r = conf_load(c, file, dir, e);
+	const char *path = conf_args_value(a, CONF_OPTION_LOG);
+	const char *format = conf_args_value(a, CONF_OPTION_LOG_FORMAT);
+	_cleanup_close_ int fd = -1;
 
-	if (r == 0 && strict && c->ignored)
-		return err_set(e, ERR_INVALID, "--strict-config: %s", c->ignored[0]);
-	return r;
+	if (format && strcmp(format, "text") != 0)
+		return err_set(e, ERR_INVALID, "--log-format: \"%s\" is not supported; text is",
+			       format);
+	if (!path)
+		return 0;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+		return err_errno(e, ERR_INVALID, errno, "--log: %s", path);
+	return 0;
 }
 
-/* Read files in a first pass over the command line, because flags win over files.  1: exit now
- * (--help, --version). */
-static int configure(struct conf *c, int argc, char **argv, bool *ret_repair, struct err *e)
+/* crispd config */
+static int print_conf(const struct conf *c)
 {
-	struct option options[ARRAY_LEN(key_flags) + 7];
-	const char *file = NULL, *dir = NULL;
-	bool strict = false;
-	int o, r;
+	_cleanup_buf_ struct buf out = BUF_NULL;
 
-	long_options(options);
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == OPT_CONFIG)
-			file = optarg;
-		else if (o == OPT_CONFIG_DIR)
-			dir = optarg;
-		else if (o == OPT_STRICT)
-			strict = true;
-		else if (o == OPT_REPAIR)
-			*ret_repair = true;
-		else if (o == OPT_VERSION)
-			return printf("crispd " CRISP_VERSION "\n") > 0;
-		else if (o == OPT_HELP)
-			return usage(stdout), 1;
-		else if (o == '?')
-			return usage(stderr), err_set(e, ERR_INVALID, "unknown option");
-	}
-	if (optind < argc)
-		return err_set(e, ERR_INVALID, "unexpected argument \"%s\"", argv[optind]);
-	r = load_files(c, file, dir, strict, e);
-	optind = 1;
-	while (r == 0 && (o = getopt_long(argc, argv, "", options, NULL)) != -1)
-		if (o < OPT_CONFIG)
-			r = conf_set(c, key_flags[o - 1].key, optarg, e);
-	return r == 0 ? conf_finish(c, e) : r;
+	conf_print(c, true, &out);
+	return fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0
+		       ? EXIT_SUCCESS
+		       : EXIT_FAILURE;
+}
+
+/* Options that answer by themselves.  -1: go on. */
+static int answer(const struct conf_args *a)
+{
+	if (conf_args_has(a, CONF_OPTION_HELP))
+		conf_args_help(stdout);
+	else if (conf_args_has(a, CONF_OPTION_VERSION))
+		puts("crispd " CRISP_VERSION);
+	else
+		return -1;
+	return EXIT_SUCCESS;
+}
+
+static int configure(struct conf *c, const struct conf_args *a, struct err *e)
+{
+	bool defaults = a->command && conf_args_has(a, CONF_OPTION_DEFAULT);
+	int r = open_log(a, e);
+
+	return r < 0 || defaults ? r : conf_args_apply(a, c, e);
 }
 
 /* --- start --- */
@@ -668,13 +633,44 @@ static int repair(struct daemon *d, struct err *e)
 	return r;
 }
 
+static int serve(struct daemon *d, const struct conf_args *a, struct err *e)
+{
+	bool only_repair = conf_args_has(a, CONF_OPTION_REPAIR);
+	int r = only_repair ? repair(d, e) : run(d, e);
+
+	if (r < 0)
+		log_err(LOG_LEVEL_ERROR,
+			only_repair ? "crispd does not repair" : "crispd does not run", e);
+	if (r < 0 && e->code == ERR_DATA_LOSS)
+		log_error("mend the state", "command=\"%s\"", repair_command);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* Everything behind the command line. */
+static int start(struct daemon *d, const struct conf_args *a)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+	struct err e = ERR_NULL;
+	int r = configure(&d->conf, a, &e);
+
+	if (r == 0)
+		log_parse_level(d->conf.log_level, &level);
+	log_set_level(level);
+	if (!a->command || r < 0)
+		log_findings(&d->conf);
+	if (r < 0) {
+		log_err(LOG_LEVEL_ERROR, "crispd does not run", &e);
+		return EXIT_FAILURE;
+	}
+	return a->command ? print_conf(&d->conf) : serve(d, a, &e);
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon d = { .local_streams = LISTENER_NULL, .signals.fd = -1 };
-	enum log_level level = LOG_LEVEL_INFO;
-	bool only_repair = false;
+	struct conf_args args;
 	struct err e = ERR_NULL;
-	int r;
+	int status;
 
 	world.kinds = kinds;
 	umask(022);
@@ -682,21 +678,17 @@ int main(int argc, char **argv)
 	grpc_env_init();
 	conf_init(&d.conf);
 	name_repair(argc, argv);
-	r = configure(&d.conf, argc, argv, &only_repair, &e);
-	if (r == 0 && log_parse_level(d.conf.log_level, &level) < 0)
-		r = err_set(&e, ERR_INVALID,
-			    "log_level: \"%s\" is none of fatal, error, warn, info, debug, trace",
-			    d.conf.log_level);
-	log_set_level(level);
-	log_findings(&d.conf);
-	if (r == 0)
-		r = only_repair ? repair(&d, &e) : run(&d, &e);
-	if (r < 0)
-		log_err(LOG_LEVEL_ERROR,
-			only_repair ? "crispd does not repair" : "crispd does not run", &e);
-	if (r < 0 && e.code == ERR_DATA_LOSS)
-		log_error("mend the state", "command=\"%s\"", repair_command);
+	if (conf_args_parse(&args, argc, argv, &e) < 0) {
+		log_err(LOG_LEVEL_ERROR, "crispd does not run", &e);
+		fputs("crispd --help lists the options\n", stderr);
+		status = EXIT_FAILURE;
+	} else {
+		status = answer(&args);
+	}
+	if (status == -1)
+		status = start(&d, &args);
+	conf_args_done(&args);
 	conf_done(&d.conf);
 	free(repair_command);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }

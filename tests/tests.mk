@@ -97,7 +97,7 @@ clang:
 	CHECK_ARGS="BUILD=$(BUILD)-clang CC=$(CLANG)" MAKE=$(MAKE) tests/check.sh unit fuzz-replay
 
 # Reads of what was never written: the one thing the sanitizers above do not see.
-VALGRIND_TESTS ?= base_mem base_text engine rules store toml conf wire cri_validate cri_print
+VALGRIND_TESTS ?= base_mem base_text engine rules store toml conf conf_keys wire cri_validate cri_print
 valgrind:
 	UNIT_WRAP="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
 		$(MAKE) UNIT_SRC="$(wildcard $(VALGRIND_TESTS:%=tests/unit/test_%.c))" unit

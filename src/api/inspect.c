@@ -65,7 +65,7 @@ static void answer_config(struct http_word id, struct httpd_answer *ret)
 	(void)id;
 	ret->status = ok;
 	ret->type = "application/toml";
-	conf_print(world.conf, &ret->body);
+	conf_print(world.conf, false, &ret->body);
 }
 
 /* --- /containers/ID --- */

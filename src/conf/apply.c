@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/str.h"
 #include "base/util.h"
 
 /* The source of a key's value in force. */
@@ -45,22 +46,94 @@ void conf_add_ignored(struct conf *c, char *text)
 	add_finding(&c->ignored, &c->n_unlisted, text);
 }
 
-static void warn_once(struct conf *c, const struct conf_key *k, const struct conf_source *src,
-		      int line)
-{
-	_cleanup_free_ char *marker = xasprintf(": %s is known", k->name);
+/* --- members --- */
 
-	for (char **w = c->warnings; w && *w; w++)
-		if (strstr(*w, marker))
-			return;
-	if (src->file)
-		conf_list_add(&c->warnings,
-			      xasprintf("%s:%d%s but not implemented yet: it has no effect",
-					src->file, line, marker));
-	else
-		conf_list_add(
-			&c->warnings,
-			xasprintf("flag%s but not implemented yet: it has no effect", marker));
+void *conf_member(const struct conf_key *k, const void *base)
+{
+	if (k->place == CONF_PLACE_NOWHERE || k->kind == CONF_KIND_MAP)
+		return NULL;
+	return (char *)base + k->offset;
+}
+
+static bool list_is_default(const struct conf_key *k, char *const *list)
+{
+	size_t n = 0;
+
+	for (; k->list && k->list[n]; n++)
+		if (!list || !list[n] || strcmp(list[n], k->list[n]) != 0)
+			return false;
+	return !list || !list[n];
+}
+
+bool conf_is_default(const struct conf_key *k, const void *base)
+{
+	const void *field = conf_member(k, base);
+
+	switch (k->kind) {
+	case CONF_KIND_STRING:
+	case CONF_KIND_PATH:
+		return strcmp(*(char *const *)field, k->text) == 0;
+	case CONF_KIND_BOOLEAN:
+		return *(const bool *)field == (k->number != 0);
+	case CONF_KIND_INTEGER:
+	case CONF_KIND_SIZE:
+		return *(const int64_t *)field == k->number;
+	case CONF_KIND_LIST:
+	case CONF_KIND_PATHS:
+		return list_is_default(k, *(char *const *const *)field);
+	case CONF_KIND_MANAGER:
+	case CONF_KIND_ADDS:
+	case CONF_KIND_MAP:
+		break;
+	}
+	return true;
+}
+
+static void member_init(const struct conf_key *k, void *field)
+{
+	switch (k->kind) {
+	case CONF_KIND_STRING:
+	case CONF_KIND_PATH:
+		*(char **)field = xstrdup(k->text);
+		return;
+	case CONF_KIND_BOOLEAN:
+		*(bool *)field = k->number != 0;
+		return;
+	case CONF_KIND_INTEGER:
+	case CONF_KIND_SIZE:
+		*(int64_t *)field = k->number;
+		return;
+	case CONF_KIND_LIST:
+	case CONF_KIND_PATHS:
+		*(char ***)field = k->list ? conf_list_of(k->list) : NULL;
+		return;
+	case CONF_KIND_MANAGER: /* conf_init asks the node */
+	case CONF_KIND_ADDS: /* the member of another key */
+	case CONF_KIND_MAP:
+		return;
+	}
+}
+
+void conf_members_init(enum conf_place_of place, void *base)
+{
+	for (size_t i = 0; i < conf_n_keys; i++)
+		if (conf_keys[i].place == place)
+			member_init(&conf_keys[i], conf_member(&conf_keys[i], base));
+}
+
+static void member_free(const struct conf_key *k, void *field)
+{
+	if (k->kind == CONF_KIND_STRING || k->kind == CONF_KIND_PATH)
+		free(*(char **)field);
+	else if (k->kind == CONF_KIND_LIST || k->kind == CONF_KIND_PATHS)
+		conf_list_free(*(char ***)field);
+}
+
+void conf_members_free(enum conf_place_of place, void *base)
+{
+	for (size_t i = 0; i < conf_n_keys; i++)
+		if (conf_keys[i].place == place)
+			member_free(&conf_keys[i], conf_member(&conf_keys[i], base));
 }
 
 /* --- sources of values --- */
@@ -99,6 +172,11 @@ static struct conf_place *note_place(struct conf *c, const struct conf_source *s
 	return p;
 }
 
+bool conf_is_set(const struct conf *c, const char *key)
+{
+	return place_of(c, key);
+}
+
 void conf_note_place(struct conf *c, const struct conf_source *src, int line)
 {
 	note_place(c, src, line);
@@ -124,9 +202,8 @@ static void guard(struct conf *c, const struct conf_key *k, const struct conf_so
 				   : item->boolean		  ? "true"
 								  : "false";
 
-		if (!k->check(text))
-			p->bad =
-				xasprintf("%s: \"%s\" is not kept to: %s", p->where, text, k->want);
+		if (!k->guard(text))
+			p->bad = xasprintf("%s: \"%s\" is not kept to: %s", p->where, text, k->why);
 	}
 }
 
@@ -144,34 +221,53 @@ int conf_check_guards(struct conf *c, struct err *e)
 	return r;
 }
 
+/* Remember a key that nothing reads and that has no member: once for all its tables. */
+static void note_later(struct conf *c, const struct conf_key *k, const struct conf_source *src,
+		       int line)
+{
+	_cleanup_free_ char *end = xasprintf(": %s", k->name);
+
+	for (char **p = c->later; p && *p; p++)
+		if (str_ends(*p, end))
+			return;
+	conf_list_add(&c->later,
+		      src->file ? xasprintf("%s:%d%s", src->file, line, end) : xstrdup(end + 2));
+}
+
+void conf_list_later(struct conf *c)
+{
+	for (size_t i = 0; i < conf_n_keys; i++) {
+		const struct conf_key *k = &conf_keys[i];
+
+		if (k->role != CONF_ROLE_LATER || k->kind == CONF_KIND_MAP)
+			continue;
+		if (k->place == CONF_PLACE_CONF && !conf_is_default(k, c))
+			conf_list_add(&c->later, xstrdup(conf_where(c, k->name)));
+		for (size_t j = 0; k->place == CONF_PLACE_RUNTIME && j < c->n_runtimes; j++) {
+			_cleanup_free_ char *key =
+				xasprintf(CONF_RUNTIMES ".%s.%s", c->runtimes[j].name,
+					  strrchr(k->name, '.') + 1);
+
+			if (!conf_is_default(k, &c->runtimes[j]))
+				conf_list_add(&c->later, xstrdup(conf_where(c, key)));
+		}
+	}
+}
+
 int conf_apply(struct conf *c, struct conf_runtime *rt, const struct conf_key *k,
 	       const struct conf_source *src, const struct toml *v, struct err *e)
 {
-	struct conf_key plain = *k;
-	int r = 0;
+	void *base = k->place == CONF_PLACE_RUNTIME ? (void *)rt : c;
+	void *member = conf_member(k, base);
+	int r = conf_value_read(k, src, v, member, e);
 
-	switch (k->owner) {
-	case CONF_OWNER_NONE:
-		warn_once(c, k, src, v->line);
-		/* fall through */
-	case CONF_OWNER_MOOT:
-		return conf_value_read(k, src, v, NULL, e);
-	case CONF_OWNER_GUARD:
-		plain.check = NULL;
-		r = conf_value_read(&plain, src, v, NULL, e);
-		if (r == 0)
-			guard(c, k, src, v);
+	if (r < 0)
 		return r;
-	case CONF_OWNER_CONF:
-		r = conf_value_read(k, src, v, (char *)c + k->offset, e);
-		break;
-	case CONF_OWNER_RUNTIME:
-		r = conf_value_read(k, src, v, (char *)rt + k->offset, e);
-		break;
-	case CONF_OWNER_FORMER:
-		return 0;
-	}
-	if (r == 0)
+	if (k->role == CONF_ROLE_GUARD)
+		guard(c, k, src, v);
+	else if (member)
 		conf_note_place(c, src, v->line);
-	return r;
+	else if (v->type != TOML_TYPE_TABLE || v->first)
+		note_later(c, k, src, v->line);
+	return 0;
 }

@@ -19,20 +19,34 @@
  * matter, as in CRI-O.  NULL: no such key. */
 const struct conf_key *conf_key_find(const char *name);
 
-/* Check v and store it: rt for a handler's key.  A key without a reader adds a warning. */
+/* Check v and store it: rt for a handler's key. */
 int conf_apply(struct conf *c, struct conf_runtime *rt, const struct conf_key *k,
 	       const struct conf_source *src, const struct toml *v, struct err *e);
 
+/* The key's member of base, a struct conf or struct conf_runtime; NULL: it has none. */
+void *conf_member(const struct conf_key *k, const void *base);
+bool conf_is_default(const struct conf_key *k, const void *base);
+/* Set each key of a place to its default; base is zeroed.  Free them. */
+void conf_members_init(enum conf_place_of place, void *base);
+void conf_members_free(enum conf_place_of place, void *base);
+
 /* Record the source of the key's value in force. */
 void conf_note_place(struct conf *c, const struct conf_source *src, int line);
+bool conf_is_set(const struct conf *c, const char *key);
 
 /* "FILE:LINE: KEY" of the value in force; key itself: a default. */
 const char *conf_where(const struct conf *c, const char *key);
+
+/* List in c->later the keys that nothing reads yet. */
+void conf_list_later(struct conf *c);
 
 /* Is a guarded key in force with a value that crisp does not keep to?  Lists all in c->errors. */
 int conf_check_guards(struct conf *c, struct err *e);
 
 void conf_places_free(struct conf *c);
+
+/* As Go does: 1, t, T, true, True, TRUE and their opposites.  0, or -1: none of them. */
+int conf_parse_boolean(const char *text, bool *ret);
 
 /* Add to c->errors or c->ignored; takes ownership of text. */
 void conf_add_error(struct conf *c, char *text);

@@ -38,28 +38,18 @@ struct conf_runtime *conf_runtime_add(struct conf *c, const char *name)
 		return rt;
 	c->runtimes = xrealloc(c->runtimes, (c->n_runtimes + 1) * sizeof(*c->runtimes));
 	rt = &c->runtimes[c->n_runtimes++];
-	*rt = (struct conf_runtime){
-		.name = xstrdup(name),
-		.path = xstrdup(""),
-		.type = xstrdup("oci"),
-		.root = xstrdup(""),
-		.seccomp_profile = xstrdup(""),
-		.monitor_cgroup = xstrdup(""),
-		/* Minimum to start: runc is a Go program, crun is not. */
-		.container_min_memory = strcmp(name, "crun") == 0 ? 500 * 1024 : 12 * 1024 * 1024,
-		.container_create_timeout = 240,
-	};
+	*rt = (struct conf_runtime){ .name = xstrdup(name) };
+	conf_members_init(CONF_PLACE_RUNTIME, rt);
+	/* Minimum to start: runc is a Go program, crun is not. */
+	if (strcmp(name, "crun") == 0)
+		rt->container_min_memory = 500 * 1024;
 	return rt;
 }
 
 static void runtime_done(struct conf_runtime *rt)
 {
 	free(rt->name);
-	free(rt->path);
-	free(rt->type);
-	free(rt->root);
-	free(rt->seccomp_profile);
-	free(rt->monitor_cgroup);
+	conf_members_free(CONF_PLACE_RUNTIME, rt);
 }
 
 static void init_runtimes(struct conf *c)
@@ -78,113 +68,23 @@ static void init_runtimes(struct conf *c)
 	}
 }
 
-static void init_lists(struct conf *c)
-{
-	static const char *const capabilities[] = { "CHOWN",   "DAC_OVERRIDE",	   "FSETID",
-						    "FOWNER",  "SETGID",	   "SETUID",
-						    "SETPCAP", "NET_BIND_SERVICE", "KILL",
-						    NULL };
-	static const char *const plugin_dirs[] = { "/opt/cni/bin", "/usr/lib/cni", NULL };
-	static const char *const certs_dirs[] = { "/etc/containers/certs.d", "/etc/docker/certs.d",
-						  NULL };
-	static const char *const all[] = { "all", NULL };
-
-	c->default_capabilities = conf_list_of(capabilities);
-	c->plugin_dirs = conf_list_of(plugin_dirs);
-	c->certs_dirs = conf_list_of(certs_dirs);
-	c->included_pod_metrics = conf_list_of(all);
-}
-
 void conf_init(struct conf *c)
 {
-	*c = (struct conf){
-		.root = xstrdup("/var/lib/crisp"),
-		.runroot = xstrdup("/run/crisp"),
-		.log_dir = xstrdup("/var/log/crisp/pods"),
-		.listen = xstrdup(""),
-		.stream_address = xstrdup("127.0.0.1"),
-		.stream_port = xstrdup("0"),
-		.stream_tls_cert = xstrdup(""),
-		.stream_tls_key = xstrdup(""),
-		.stream_tls_ca = xstrdup(""),
-		.tls_min_version = xstrdup(CONF_TLS12),
-		.stream_idle_timeout = xstrdup(""),
-		.grpc_max_send_msg_size = LIMIT_MESSAGE,
-		.grpc_max_recv_msg_size = LIMIT_MESSAGE,
-		.default_runtime = xstrdup("runc"),
-		.seccomp_profile = xstrdup(""),
-		.seccomp_use_default_when_empty = true,
-		.privileged_seccomp_profile = xstrdup(""),
-		.log_level = xstrdup("info"),
-		.namespaces_dir = xstrdup(""),
-		.conmon_cgroup = xstrdup(""),
-		.default_cgroup_parent = xstrdup(""),
-		.cgroup_prefix = xstrdup(""),
-		.cgroup_manager = CONF_CGROUP_MANAGER_CGROUPFS,
-		.drop_infra_ctr = true,
-		.enable_pod_events = true,
-		.ctr_stop_timeout = 30,
-		.pids_limit = -1,
-		.log_size_max = -1,
-		.timezone = xstrdup(""),
-		.pause_image = xstrdup(""),
-		.pause_command = xstrdup("/pause"),
-		.global_auth_file = xstrdup(""),
-		.namespaced_auth_dir = xstrdup("/etc/crio/auth"),
-		.pause_image_auth_file = xstrdup(""),
-		.pull_progress_timeout = xstrdup("0s"),
-		.short_name_mode = xstrdup("enforcing"),
-		.signature_policy = xstrdup(""),
-		.signature_policy_dir = xstrdup("/etc/crisp/policies"),
-		.registries_d = xstrdup("/etc/containers/registries.d"),
-		.registries_conf = xstrdup("/etc/containers/registries.conf"),
-		.max_parallel_layers = 6,
-		.remove_image = xstrdup("all"),
-		.image_volumes = xstrdup("mkdir"),
-		.oci_artifact_mount_support = true,
-		.cni_default_network = xstrdup(""),
-		.network_dir = xstrdup("/etc/cni/net.d"),
-		.metrics_host = xstrdup("127.0.0.1"),
-		.metrics_port = 9090,
-		.metrics_socket = xstrdup(""),
-		.metrics_cert = xstrdup(""),
-		.metrics_key = xstrdup(""),
-		.set_by_flag = xcalloc(conf_n_keys, sizeof(bool)),
-	};
-	init_lists(c);
+	*c = (struct conf){ .set_by_flag = xcalloc(conf_n_keys, sizeof(bool)) };
+	conf_members_init(CONF_PLACE_CONF, c);
+	c->cgroup_manager = fs_exists("/run/systemd/system") ? CONF_CGROUP_MANAGER_SYSTEMD
+							     : CONF_CGROUP_MANAGER_CGROUPFS;
 	init_runtimes(c);
-}
-
-static void free_field(const struct conf_key *k, char *base)
-{
-	switch (k->kind) {
-	case CONF_KIND_STRING:
-	case CONF_KIND_PATH:
-		free(*(char **)(void *)(base + k->offset));
-		break;
-	case CONF_KIND_LIST:
-	case CONF_KIND_PATHS:
-		conf_list_free(*(char ***)(void *)(base + k->offset));
-		break;
-	case CONF_KIND_BOOLEAN:
-	case CONF_KIND_INTEGER:
-	case CONF_KIND_SIZE:
-	case CONF_KIND_ADD_PATH: /* adds to the field of another key */
-	case CONF_KIND_MAP:
-	case CONF_KIND_CGROUP_MANAGER:
-		break;
-	}
 }
 
 void conf_done(struct conf *c)
 {
-	for (size_t i = 0; i < conf_n_keys; i++)
-		if (conf_keys[i].owner == CONF_OWNER_CONF)
-			free_field(&conf_keys[i], (char *)c);
+	conf_members_free(CONF_PLACE_CONF, c);
 	for (size_t i = 0; i < c->n_runtimes; i++)
 		runtime_done(&c->runtimes[i]);
 	free(c->runtimes);
 	conf_list_free(c->warnings);
+	conf_list_free(c->later);
 	conf_list_free(c->ignored);
 	conf_list_free(c->errors);
 	free(c->set_by_flag);
@@ -209,11 +109,38 @@ static void derive(char **field, const char *dir, const char *name)
 	*field = xasprintf("%s/%s", dir, name);
 }
 
+static void replace(char **field, const char *text)
+{
+	char *copy = xstrdup(text);
+
+	free(*field);
+	*field = copy;
+}
+
+/* inherit_default_runtime */
+static void inherit(const struct conf *c, struct conf_runtime *rt)
+{
+	const struct conf_runtime *from = conf_runtime_get(c, c->default_runtime);
+
+	if (!rt->inherit_default_runtime || !from || from == rt)
+		return;
+	replace(&rt->path, *from->path ? from->path : from->name);
+	replace(&rt->type, from->type);
+	replace(&rt->root, from->root);
+}
+
 /* 0: usable. */
 static int finish_runtime(struct conf *c, struct conf_runtime *rt, struct err *e)
 {
-	char *path = spawn_find_program(*rt->path ? rt->path : rt->name, NULL);
+	char *path;
 
+	inherit(c, rt);
+	if (strcmp(rt->type, "vm") == 0)
+		return err_set(e, ERR_INVALID,
+			       CONF_RUNTIMES ".%s.runtime_type: virtual machines are not "
+					     "supported yet",
+			       rt->name);
+	path = spawn_find_program(*rt->path ? rt->path : rt->name, NULL);
 	if (!path && *rt->path)
 		return err_set(e, ERR_INVALID,
 			       CONF_RUNTIMES ".%s.runtime_path: %s is no executable file", rt->name,
@@ -240,6 +167,9 @@ static int finish_runtimes(struct conf *c, struct err *e)
 {
 	size_t kept = 0;
 
+	if (!conf_runtime_get(c, c->default_runtime) && conf_runtime_get(c, "crun") &&
+	    !conf_is_set(c, "crio.runtime.default_runtime"))
+		replace(&c->default_runtime, "crun");
 	if (!conf_runtime_get(c, c->default_runtime))
 		return err_set(e, ERR_INVALID,
 			       "crio.runtime.default_runtime: %s is not configured; "
@@ -376,6 +306,21 @@ static int check_profiles(const struct conf *c, struct err *e)
 	return r;
 }
 
+static void derive_values(struct conf *c)
+{
+	static const char own_policies[] = "/etc/crisp/policies";
+
+	derive(&c->listen, c->runroot, "crisp.sock");
+	derive(&c->namespaces_dir, c->runroot, "ns");
+	if (!*c->signature_policy_dir)
+		replace(&c->signature_policy_dir,
+			fs_exists(own_policies) ? own_policies : "/etc/crio/policies");
+	if (c->grpc_max_send_msg_size <= 0)
+		c->grpc_max_send_msg_size = LIMIT_MESSAGE;
+	if (c->grpc_max_recv_msg_size <= 0)
+		c->grpc_max_recv_msg_size = LIMIT_MESSAGE;
+}
+
 static int finish(struct conf *c, struct err *e)
 {
 	int r = conf_check_guards(c, e);
@@ -383,7 +328,7 @@ static int finish(struct conf *c, struct err *e)
 	if (r == 0)
 		r = check_whole(c, e);
 	if (r == 0) {
-		derive(&c->listen, c->runroot, "crisp.sock");
+		derive_values(c);
 		r = conf_finish_cgroups(c, e);
 	}
 	if (r == 0)
@@ -393,7 +338,7 @@ static int finish(struct conf *c, struct err *e)
 	if (r < 0)
 		return r;
 	conf_check_secrets(c);
-	derive(&c->namespaces_dir, c->runroot, "ns");
+	conf_list_later(c);
 	return finish_runtimes(c, e);
 }
 

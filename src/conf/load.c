@@ -54,7 +54,7 @@ static const char *nearest_key(const char *table, const char *key, unsigned *ret
 		/* An exact name in another table is nearer than a misspelt one in this table. */
 		unsigned d = strcmp(last, key) == 0 ? 0 : same_table ? str_distance(last, key) : 64;
 
-		if (d >= *ret_distance || conf_keys[i].owner == CONF_OWNER_FORMER)
+		if (d >= *ret_distance || conf_keys[i].role == CONF_ROLE_FORMER)
 			continue;
 		*ret_distance = d;
 		found = name;
@@ -88,7 +88,7 @@ static void ignore(struct load *l, const char *shown, const struct toml *v, cons
 
 	buf_printf(&text, "%s:%d: %s: ", l->file, v->line, shown);
 	if (former)
-		buf_printf(&text, "former key, %s", former->want);
+		buf_printf(&text, "former key, %s", former->why);
 	else
 		buf_printf(&text, "unknown %s", v->type == TOML_TYPE_TABLE ? "table" : "key");
 	if (!former && conf_list_len(l->c->ignored) < CONF_FINDINGS_MAX)
@@ -157,7 +157,7 @@ static void load_key(struct load *l, const struct conf_key *k, const char *shown
 	const struct conf_source src = { .file = l->file, .key = shown };
 	struct err e = ERR_NULL;
 
-	if (k->owner == CONF_OWNER_FORMER)
+	if (k->role == CONF_ROLE_FORMER)
 		ignore(l, shown, v, NULL, k);
 	else if (conf_apply(l->c, l->rt, k, &src, v, &e) < 0)
 		add_error(l, &e);

@@ -9,8 +9,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/util.h"
-#include "conf/conf.h"
-#include "conf/keys.h"
+#include "conf/apply.h"
 
 static void print_string(struct buf *out, const char *s)
 {
@@ -54,51 +53,82 @@ static void print_value(struct buf *out, enum conf_kind kind, const void *field)
 	case CONF_KIND_PATHS:
 		print_list(out, *(char *const *const *)field);
 		return;
-	case CONF_KIND_CGROUP_MANAGER:
+	case CONF_KIND_MANAGER:
 		print_string(out,
 			     *(const enum conf_cgroup_manager *)field == CONF_CGROUP_MANAGER_SYSTEMD
 				     ? "systemd"
 				     : "cgroupfs");
 		return;
-	case CONF_KIND_ADD_PATH: /* the paths are a list of another key */
+	case CONF_KIND_ADDS: /* the paths are a list of another key */
 	case CONF_KIND_MAP:
 		return;
 	}
 }
 
-/* owner: whose keys; object: the struct that has their fields. */
-static void print_keys(struct buf *out, const char *table, enum conf_owner owner,
-		       const void *object)
+/* Each line of text behind a #. */
+static void print_comment(struct buf *out, const char *text)
+{
+	for (size_t n; *text; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		buf_printf(out, "# %.*s\n", (int)n, text);
+	}
+}
+
+static void print_doc(struct buf *out, const struct conf_key *k)
+{
+	buf_puts(out, "\n");
+	print_comment(out, k->doc);
+	if (k->derived)
+		buf_printf(out, "# Empty: %s.\n", k->derived);
+	if (k->role == CONF_ROLE_LATER)
+		buf_puts(out, "# No effect yet.\n");
+	if (k->role == CONF_ROLE_MOOT)
+		buf_printf(out, "# No effect: %s.\n", k->why);
+}
+
+/* The keys of a table; object: the struct with their members. */
+static void print_keys(struct buf *out, const char *table, bool comments, const void *object)
 {
 	size_t len = strlen(table);
 
 	for (size_t i = 0; i < conf_n_keys; i++) {
 		const struct conf_key *k = &conf_keys[i];
 
-		if (k->owner != owner || k->kind == CONF_KIND_ADD_PATH ||
+		if (k->kind == CONF_KIND_ADDS || !conf_member(k, object) ||
 		    !str_starts(k->name, table) || k->name[len] != '.' ||
 		    strchr(k->name + len + 1, '.'))
 			continue;
+		if (comments)
+			print_doc(out, k);
 		buf_printf(out, "%s = ", k->name + len + 1);
-		print_value(out, k->kind, (const char *)object + k->offset);
+		print_value(out, k->kind, conf_member(k, object));
 		buf_puts(out, "\n");
 	}
 }
 
-void conf_print(const struct conf *c, struct buf *out)
+static void print_runtimes(const struct conf *c, const char *table, bool comments, struct buf *out)
 {
-	static const char *const tables[] = { "crio",	    "crio.api",	    "crio.runtime",
-					      "crio.image", "crio.network", "crio.metrics",
-					      "crio.stats" };
-
-	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
-		buf_printf(out, "%s[%s]\n", i ? "\n" : "", tables[i]);
-		print_keys(out, tables[i], CONF_OWNER_CONF, c);
-	}
 	for (size_t i = 0; i < c->n_runtimes; i++) {
-		buf_puts(out, "\n[crio.runtime.runtimes.");
+		buf_puts(out, "\n[" CONF_RUNTIMES ".");
 		print_string(out, c->runtimes[i].name);
 		buf_puts(out, "]\n");
-		print_keys(out, "crio.runtime.runtimes.*", CONF_OWNER_RUNTIME, &c->runtimes[i]);
+		print_keys(out, table, comments && i == 0, &c->runtimes[i]);
+	}
+}
+
+void conf_print(const struct conf *c, bool comments, struct buf *out)
+{
+	for (size_t i = 0; i < conf_n_tables; i++) {
+		const struct conf_table *t = &conf_tables[i];
+
+		buf_puts(out, i && comments ? "\n\n" : i ? "\n" : "");
+		if (comments)
+			print_comment(out, t->doc);
+		if (strcmp(t->name, CONF_RUNTIMES ".*") == 0) {
+			print_runtimes(c, t->name, comments, out);
+		} else if (!strchr(t->name, '*')) {
+			buf_printf(out, "[%s]\n", t->name);
+			print_keys(out, t->name, comments, c);
+		}
 	}
 }

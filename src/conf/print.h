@@ -3,8 +3,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct buf;
 struct conf;
 
-/* Append every key in force, with derived values: crispd reads the text as a file. */
-void conf_print(const struct conf *c, struct buf *out);
+/* Append the value of every key: crispd reads the text as a file, with the same values.  comments:
+ * explain each key. */
+void conf_print(const struct conf *c, bool comments, struct buf *out);

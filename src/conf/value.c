@@ -239,13 +239,13 @@ int conf_value_read(const struct conf_key *k, const struct conf_source *src, con
 	switch (k->kind) {
 	case CONF_KIND_STRING:
 	case CONF_KIND_PATH:
-	case CONF_KIND_ADD_PATH:
+	case CONF_KIND_ADDS:
 		r = read_string(k, k->kind != CONF_KIND_STRING, src, v, &string, e);
 		if (r < 0)
 			return r;
 		if (!field)
 			free(string);
-		else if (k->kind == CONF_KIND_ADD_PATH)
+		else if (k->kind == CONF_KIND_ADDS)
 			conf_list_add(field, string);
 		else
 			put_string(field, string);
@@ -273,7 +273,7 @@ int conf_value_read(const struct conf_key *k, const struct conf_source *src, con
 		return r;
 	case CONF_KIND_MAP:
 		return read_map(src, v, e);
-	case CONF_KIND_CGROUP_MANAGER:
+	case CONF_KIND_MANAGER:
 		r = read_cgroup_manager(src, v, &manager, e);
 		if (!r && field)
 			*(enum conf_cgroup_manager *)field = manager;

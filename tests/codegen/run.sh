@@ -5,7 +5,7 @@
 # usage: run.sh [--accept], from the top of the tree; BUILD as for make.  --accept rewrites golden/.
 set -u
 build=${BUILD:-build}
-make --no-print-directory -s BUILD="$build" "$build/protoc-gen-crisp" \
+make --no-print-directory -s BUILD="$build" "$build/protoc-gen-crisp" "$build/confc" \
 	"$build/codegen/google/protobuf/descriptor.proto" "$build/codegen/cri.ds" || exit 1
 here=tests/codegen
 work=$(mktemp -d)
@@ -37,10 +37,14 @@ generate_conf() {
 			--crisp_opt="keys=$3" --crisp_opt="source=$2" "${2##*/}"
 }
 
+# generate_keys OUT KEYS: what confc writes
+generate_keys() { mkdir -p "$1" && "$build/confc" -o "$1" "$2"; }
+
 out=$work/out
 if generate "$out" $here/lamp.proto $here/good.rules $here/good.bind 2>"$work/err" &&
-	generate_conf "$out" $here/order.proto $here/good.keys 2>"$work/err"; then
-	mkdir "$work/golden" && cp "$out"/cri_* "$out"/*_conf.[ch] "$work/golden"
+	generate_conf "$out" $here/order.proto $here/good.keys 2>"$work/err" &&
+	generate_keys "$out" $here/good.keys 2>"$work/err"; then
+	mkdir "$work/golden" && cp "$out"/cri_* "$out"/*_conf.[ch] "$out"/{conf_*,crisp*} "$work/golden"
 	[ "${1:-}" != --accept ] || cp "$work"/golden/* $here/golden/
 	if diff -r $here/golden "$work/golden" >"$work/diff"; then
 		ok "golden output"
@@ -54,6 +58,7 @@ fi
 # A second run gives the same bytes.
 generate "$work/again" $here/lamp.proto $here/good.rules $here/good.bind
 generate_conf "$work/again" $here/order.proto $here/good.keys
+generate_keys "$work/again" $here/good.keys
 for f in "$work"/golden/*; do
 	cmp -s "$f" "$work/again/${f##*/}" || not_ok "same bytes twice: ${f##*/}"
 done
@@ -66,7 +71,7 @@ protoc-c -I$here --c_out="$out" order.proto
 for cc in gcc clang-14; do
 	command -v $cc >/dev/null || { echo "skip $cc is not installed"; continue; }
 	bad=0
-	for f in "$out"/{cri_*,*_conf}.c gen/{cri_*,*_conf}.c; do
+	for f in "$out"/{cri_*,*_conf,conf_keys}.c gen/{cri_*,*_conf,conf_keys}.c; do
 		inc=$([[ $f = gen/* ]] && echo "-Igen -I." || echo "-I$out -I$here -I.")
 		# shellcheck disable=SC2086
 		$cc $strict $inc -Isrc -c "$f" -o "$work/x.o" 2>>"$work/cc" || bad=1
@@ -174,6 +179,7 @@ for f in $here/bad-*; do
 	esac
 	name=${f##*/}
 	make=(generate "$out" "$proto" "$rules" "$bind")
+	[[ $f != *.keys ]] || make=(generate_keys "$out" "$f")
 	[[ $f != */bad-conf* ]] || make=(generate_conf "$out" "$proto" "$here/good.keys")
 	if "${make[@]}" >"$work/err" 2>&1; then
 		not_ok "$name: accepted"

@@ -273,6 +273,8 @@ static _Noreturn void live(void)
 	ARG("%s/run", node->dir);
 	ARG("--log-level");
 	ARG("%s", sim_verbose ? "debug" : "error");
+	ARG("--cgroup-manager");
+	ARG("cgroupfs");
 	ARG("--runtimes");
 	ARG("runc:/bin/true:%s/runtime", node->dir);
 #undef ARG
@@ -282,7 +284,6 @@ static _Noreturn void live(void)
 		_exit(2);
 	node->n_lives++;
 	puller_sweep();
-	optind = 0; /* main reads options a second time in this process */
 	crispd_main(n, argv);
 	/* A daemon that cannot start may be started again: the node was unkind. */
 	_exit(node->phase == PHASE_END	  ? LIFE_ENDED

@@ -23,6 +23,7 @@ static int report(const struct conf *c)
 	if (c->n_unlisted)
 		printf("error: and %zu more\n", c->n_unlisted);
 	print("note", c->warnings);
+	print("no effect yet", c->later);
 	printf("%zu error%s\n", n, n == 1 ? "" : "s");
 	return n ? CLI_EXIT_FAILED : CLI_EXIT_OK;
 }

@@ -69,6 +69,29 @@ check_fails "crisp check reads drop-ins, too" "00-default:3: .*pids_limt" \
 check "a file without a mistake passes" "$BUILD_DIR/crisp" check --config "$SCRATCH/crisp.conf"
 check_fails "a missing file does not" "does not exist" "$BUILD_DIR/crisp" check --config "$SCRATCH/none"
 
+# What is printed is read back with the same outcome.
+printf '[crio.runtime]\nno_pivot = true\npids_limit = 9\n' >"$SCRATCH/good.conf"
+check "crispd config prints" eval 'crispd --config "$SCRATCH/good.conf" --config-dir "" config >"$SCRATCH/printed.conf"'
+check_is "with comments and the values in force" 2 grep -c -x -e 'pids_limit = 9' -e '# Most processes of a container. -1: no limit.' "$SCRATCH/printed.conf"
+check "and reads it" eval 'crispd --config "$SCRATCH/printed.conf" --config-dir "" config >"$SCRATCH/again.conf"'
+check "to the same end" cmp "$SCRATCH/printed.conf" "$SCRATCH/again.conf"
+check "crispd config --default prints" eval 'CONTAINER_PIDS_LIMIT=3 crispd --config "$SCRATCH/none" config --default >"$SCRATCH/default.conf"'
+check "the defaults" grep -q -x 'pids_limit = -1' "$SCRATCH/default.conf"
+check "in which nothing is wrong" eval '"$BUILD_DIR/crisp" check --config "$SCRATCH/default.conf" | grep -x "0 errors"'
+check_fails "a key without effect yet is one line" "no effect yet: $SCRATCH/good.conf:2: crio.runtime.no_pivot" \
+	eval '"$BUILD_DIR/crisp" check --config "$SCRATCH/good.conf"; false'
+check_fails "an abbreviated option is none" "unknown option --log-lev; did you mean --log-level" crispd --log-lev debug
+check_fails "a variable is named when it is wrong" "CONTAINER_LOG_LEVEL: crio.runtime.log_level: .*loud" \
+	env CONTAINER_LOG_LEVEL=loud "$BUILD_DIR/crispd" --config "$SCRATCH/good.conf" --config-dir ""
+check "--log takes the log" eval '! crispd --config "$SCRATCH/bad.conf" --config-dir "" --log "$SCRATCH/own.log"'
+check_is "away from standard error" "" echo "$OUT"
+check "into the file" grep -q 'does not run.*pids_limit' "$SCRATCH/own.log"
+check_fails "a form of the log that is none" "log-format: .*json.* is not supported" crispd --log-format=json
+for flag in $("$BUILD_DIR/crispd" --help | sed -nE 's/^  (--[a-z-]+).*/\1/p'); do
+	grep -q -e "$flag" "$TOP/gen/crispd.bash" && grep -q -e "$flag[=[]" "$TOP/gen/crispd.zsh" && grep -q -e "-l ${flag#--} " "$TOP/gen/crispd.fish" ||
+		not_ok "completion of $flag"
+done
+
 # /etc/crio in place of /etc/crisp, in a mount namespace with another /etc.
 mkdir -p "$SCRATCH/etc/crio/crio.conf.d" "$SCRATCH/etc/crisp/crisp.conf.d"
 printf '[crio]\nroot = 1\n' >"$SCRATCH/etc/crio/crio.conf.d/00-default"

@@ -27,7 +27,7 @@ check_is "it is JSON" "application/json" ask /info -o /dev/null -w '%{content_ty
 check "/config has the keys in force" eval 'ask /config | grep -qx "cgroup_prefix = \"crio\""'
 check_is "it is TOML" "application/toml" ask /config -o /dev/null -w '%{content_type}'
 ask /config >"$SCRATCH/printed.conf"
-check "crispd reads it as a file" "$BUILD_DIR/crispd" --config "$SCRATCH/printed.conf" --config-dir "$SCRATCH/none" --version
+check "crispd reads it as a file" "$BUILD_DIR/crispd" --config "$SCRATCH/printed.conf" --config-dir "$SCRATCH/none" config
 
 # --- /containers/ID ----------------------------------------------------------------------------------------------------
 
