@@ -71,9 +71,29 @@ bool conf_is_capability(const char *s)
 	return strcasecmp(s, "ALL") == 0 || caps_parse(s, &ignored) == 0;
 }
 
-/* A sysctl of one of the pod's namespaces; a pod must not change any other. */
-bool conf_is_pod_sysctl(const char *s)
+/* The text of n bytes without blanks around it, malloc'ed. */
+static char *without_blanks(const char *s, size_t n)
 {
+	for (; n && strchr(" \t", *s); n--)
+		s++;
+	while (n && strchr(" \t", s[n - 1]))
+		n--;
+	return xstrndup(s, n);
+}
+
+char *conf_clean_setting(const char *s)
+{
+	const char *eq = strchr(s, '=');
+	_cleanup_free_ char *name = without_blanks(s, eq ? (size_t)(eq - s) : 0);
+	_cleanup_free_ char *value = without_blanks(eq ? eq + 1 : "", eq ? strlen(eq + 1) : 0);
+
+	return xasprintf("%s=%s", name, value);
+}
+
+/* A sysctl of one of the pod's namespaces; a pod must not change any other. */
+bool conf_is_pod_sysctl(const char *text)
+{
+	_cleanup_free_ char *s = conf_clean_setting(text);
 	const char *eq = strchr(s, '=');
 	_cleanup_free_ char *name = xstrndup(s, eq ? (size_t)(eq - s) : 0);
 	const struct ns_sysctl sysctl = { name, eq ? eq + 1 : "" };
@@ -97,7 +117,8 @@ bool conf_is_selinux_here(const char *s)
 
 bool conf_is_default_apparmor(const char *s)
 {
-	return !*s || strcmp(s, "crio-default") == 0 || strcmp(s, APPARMOR_DEFAULT_NAME) == 0;
+	/* Once followed by CRI-O's version. */
+	return !*s || str_starts(s, "crio-default") || strcmp(s, APPARMOR_DEFAULT_NAME) == 0;
 }
 
 static int note_hook(const char *path, const char *name, void *arg, struct err *e)

@@ -14,7 +14,7 @@ bool conf_is_cipher_suite(const char *s);
 bool conf_is_setting(const char *s);
 bool conf_is_ulimit(const char *s);
 bool conf_is_capability(const char *s);
-bool conf_is_pod_sysctl(const char *s);
+bool conf_is_pod_sysctl(const char *text);
 bool conf_is_empty(const char *s);
 bool conf_is_selinux_here(const char *s);
 bool conf_is_default_apparmor(const char *s);
@@ -30,3 +30,6 @@ bool conf_is_image_volumes(const char *s);
 bool conf_is_metric_group(const char *s);
 bool conf_is_transport(const char *s);
 bool conf_is_path_word(const char *s);
+
+/* "NAME=VALUE" of a text that may have blanks around both, malloc'ed. */
+char *conf_clean_setting(const char *s);

@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "conf/apply.h"
 #include "conf/cgroups.h"
+#include "conf/checks.h"
 #include "conf/secrets.h"
 #include "os/caps.h"
 #include "os/cgroup.h"
@@ -315,6 +316,12 @@ static void derive_values(struct conf *c)
 	if (!*c->signature_policy_dir)
 		replace(&c->signature_policy_dir,
 			fs_exists(own_policies) ? own_policies : "/etc/crio/policies");
+	for (char **s = c->default_sysctls; s && *s; s++) {
+		char *clean = conf_clean_setting(*s);
+
+		free(*s);
+		*s = clean;
+	}
 	if (c->grpc_max_send_msg_size <= 0)
 		c->grpc_max_send_msg_size = LIMIT_MESSAGE;
 	if (c->grpc_max_recv_msg_size <= 0)

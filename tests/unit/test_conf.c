@@ -271,6 +271,8 @@ static void test_guards(void **state)
 		{ "apparmor_profile = \"\"", NULL },
 		{ "apparmor_profile = \"crio-default\"", NULL },
 		{ "apparmor_profile = \"crisp-default\"", NULL },
+		{ "apparmor_profile = \"crio-default-1.16.1\"", NULL },
+		{ "default_sysctls = [\"net.ipv4.ping_group_range = 0   2147483647\"]", NULL },
 		{ "apparmor_profile = \"mine\"",
 		  "crio.conf:2: crio.runtime.apparmor_profile: \"mine\"" },
 		{ "apparmor_profile = \"unconfined\"",

@@ -88,9 +88,20 @@ check_is "away from standard error" "" echo "$OUT"
 check "into the file" grep -q 'does not run.*pids_limit' "$SCRATCH/own.log"
 check_fails "a form of the log that is none" "log-format: .*json.* is not supported" crispd --log-format=json
 for flag in $("$BUILD_DIR/crispd" --help | sed -nE 's/^  (--[a-z-]+).*/\1/p'); do
-	grep -q -e "$flag" "$TOP/gen/crispd.bash" && grep -q -e "$flag[=[]" "$TOP/gen/crispd.zsh" && grep -q -e "-l ${flag#--} " "$TOP/gen/crispd.fish" ||
+	grep -q -e "$flag" "$TOP/gen/crispd.bash" && grep -q -e "${flag}[=[]" "$TOP/gen/crispd.zsh" && grep -q -e "-l ${flag#--} " "$TOP/gen/crispd.fish" ||
 		not_ok "completion of $flag"
 done
+
+# Hostile amounts: an answer in bounded time.
+mkdir "$SCRATCH/many"
+for i in $(seq 1000 5999); do printf '[crio.runtime]\npids_limit = %d\nnone_%d = 1\n' "$i" "$i" >"$SCRATCH/many/$i"; done
+check "5,000 drop-ins are read" eval 'timeout 60 "$BUILD_DIR/crispd" --config "" --config-dir "$SCRATCH/many" config >"$SCRATCH/many.conf"'
+check "the last one wins" grep -q -x "pids_limit = 5999" "$SCRATCH/many.conf"
+check_fails "of 5,000 unknown keys the first 1,000 are listed" "and 4000 more" \
+	timeout 60 "$BUILD_DIR/crisp" check --config /dev/null --config-dir "$SCRATCH/many"
+check_is "each with its place" 1000 grep -c "^error: $SCRATCH/many/" <<<"$OUT"
+yes '# ten megabytes' | head -c 10000000 >"$SCRATCH/large.conf"
+check_fails "a file of 10 MB is refused" "large.conf.*larger" "$BUILD_DIR/crisp" check --config "$SCRATCH/large.conf"
 
 # /etc/crio in place of /etc/crisp, in a mount namespace with another /etc.
 mkdir -p "$SCRATCH/etc/crio/crio.conf.d" "$SCRATCH/etc/crisp/crisp.conf.d"
