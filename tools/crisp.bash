@@ -11,7 +11,7 @@ _crisp_images() { _crisp_ask images | awk 'NR > 1 && $2 != "<none>" { print $1 "
 _crisp()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="attach cancel check exec explain gc images info inspect load logs pods port-forward ps pull pulls rm rmi run stop version"
+	local commands="attach cancel cdi check exec explain gc images info inspect load logs pods port-forward ps pull pulls rm rmi run stop version"
 	local command= words= i _crisp_socket=
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -23,7 +23,7 @@ _crisp()
 		esac
 	done
 	case $prev in
-	--socket | --log-dir | --config | --config-dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	--socket | --log-dir | --config | --config-dir | --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	-o | --output) COMPREPLY=($(compgen -W "json table" -- "$cur")); return ;;
 	--net) COMPREPLY=($(compgen -W "cni host" -- "$cur")); return ;;
 	esac
@@ -45,6 +45,7 @@ _crisp()
 	port-forward) words="--address $(_crisp_pods)" ;;
 	cancel | pulls) words=$(_crisp_pulls) ;;
 	pull) words="--creds --quiet" ;;
+	cdi) words="--dir" ;;
 	load) COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	esac
 	COMPREPLY=($(compgen -W "$words" -- "$cur"))

@@ -26,6 +26,9 @@
 #define LIMIT_CNI_OUTPUT (1024 * 1024) /* one plugin's stdout */
 #define LIMIT_STDERR_TAIL 512 /* of a helper, kept for the error text */
 #define LIMIT_CONF_FILE (1024 * 1024) /* any configuration file */
+#define LIMIT_CDI_FILE (4 * 1024 * 1024) /* one CDI specification */
+#define LIMIT_CDI_BYTES (32 * 1024 * 1024) /* of all of them */
+#define LIMIT_CDI_FILES 1024 /* of them in one directory */
 #define LIMIT_MANIFEST (4 * 1024 * 1024) /* manifest, index or image config */
 #define LIMIT_ANNOTATIONS (8 * 1024) /* bytes of Image.spec.annotations */
 #define LIMIT_LAYERS 127 /* of one image: overlay's options fill one page */

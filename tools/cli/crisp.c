@@ -20,6 +20,8 @@ static const struct cli_command commands[] = {
 	{ "attach", "[-i] [-t] CONTAINER", "this terminal at a container's own program",
 	  cmd_attach },
 	{ "cancel", "IMAGE|PULL", "end a pull that is under way", cmd_cancel },
+	{ "cdi", "[-d|--dir DIRECTORY]...", "devices of CDI specifications, and their mistakes",
+	  cmd_cdi },
 	{ "check", "--config FILE [--config-dir DIRECTORY]",
 	  "every mistake in files of the daemon's configuration", cmd_check },
 	{ "exec", "[-i] [-t] [--timeout SECONDS] CONTAINER COMMAND [ARG...]",

@@ -1,7 +1,7 @@
 /*
  * crisp.h - declarations shared by the files of the crisp command.
  * The command is a plain client of crispd's socket and uses no other source, except the log files
- * on the same node.
+ * and the CDI specifications on the same node.
  */
 #pragma once
 
@@ -40,6 +40,7 @@ struct cli_command {
 /* The commands; each returns an exit code. */
 int cmd_attach(struct cli *cli, int argc, char **argv);
 int cmd_cancel(struct cli *cli, int argc, char **argv);
+int cmd_cdi(struct cli *cli, int argc, char **argv);
 int cmd_check(struct cli *cli, int argc, char **argv);
 int cmd_exec(struct cli *cli, int argc, char **argv);
 int cmd_explain(struct cli *cli, int argc, char **argv);
