@@ -10,6 +10,7 @@
 //	goclient lists|longlists [FLAGS]             lists as streams; see lists.go
 //	goclient events|unread [FLAGS]               subscribers of container events; see events.go
 //	goclient serve                               what a forwarded port leads to; see serve.go
+//	goclient cdi DIR...                          what the CDI project says of DIR's files; see cdi.go
 //	goclient soak [FLAGS]                        sessions that come and vanish; see soak.go
 //	goclient bench [FLAGS]                       how fast it is; see bench.go
 package main
@@ -81,7 +82,7 @@ func same[T comparable](what string, want, got T) error {
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: goclient exec|attach|forward|proto|hostile|transfer|urls|origins|resets|calls|lists|longlists|podstatus|events|unread|serve|soak|bench [FLAGS]")
+		fmt.Fprintln(os.Stderr, "usage: goclient exec|attach|forward|proto|hostile|transfer|urls|origins|resets|calls|lists|longlists|podstatus|events|unread|serve|soak|bench [FLAGS], cdi DIR...")
 		os.Exit(2)
 	}
 	run, known := map[string]func() error{
@@ -89,7 +90,7 @@ func main() {
 		"hostile": hostileChecks, "transfer": transferChecks,
 		"urls": urls, "origins": origins, "resets": resets, "calls": calls,
 		"lists": lists, "longlists": longLists, "podstatus": podStatus, "events": events, "unread": unread,
-		"serve": serve, "soak": soak, "bench": bench,
+		"serve": serve, "cdi": cdiValidate, "soak": soak, "bench": bench,
 	}[os.Args[1]]
 	flag.CommandLine.Parse(os.Args[2:])
 	// What the libraries log about sessions that are meant to fail is no result.
