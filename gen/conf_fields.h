@@ -42,6 +42,7 @@ int64_t pids_limit; /* crio.runtime.pids_limit */
 char **additional_devices; /* crio.runtime.additional_devices */
 char **allowed_devices; /* crio.runtime.allowed_devices */
 char **cdi_spec_dirs; /* crio.runtime.cdi_spec_dirs */
+bool enable_cdi; /* crio.runtime.enable_cdi */
 bool device_ownership_from_security_context; /* crio.runtime.device_ownership_from_security_context */
 char **absent_mount_sources_to_reject; /* crio.runtime.absent_mount_sources_to_reject */
 char *bind_mount_prefix; /* crio.runtime.bind_mount_prefix */

@@ -547,13 +547,22 @@ const struct conf_key conf_keys[] = {
 	{
 		.name = "crio.runtime.cdi_spec_dirs",
 		.kind = CONF_KIND_PATHS,
-		.role = CONF_ROLE_LATER,
+		.role = CONF_ROLE_WORKS,
 		.place = CONF_PLACE_CONF,
 		.offset = offsetof(struct conf, cdi_spec_dirs),
 		.list = (const char *const[]){ "/etc/cdi", "/var/run/cdi", NULL },
 		.flag = "cdi-spec-dirs",
 		.variables = (const char *const[]){ "CONTAINER_CDI_SPEC_DIRS", NULL },
-		.doc = "Directories with CDI specifications.",
+		.doc = "Directories with CDI specifications, *.json and *.yaml. A later directory replaces devices of an\012earlier one. \"crisp cdi\" shows the devices, and the files that cannot be used; see DEVICES in\012crispd(8).",
+	},
+	{
+		.name = "crio.runtime.enable_cdi",
+		.kind = CONF_KIND_BOOLEAN,
+		.role = CONF_ROLE_WORKS,
+		.place = CONF_PLACE_CONF,
+		.offset = offsetof(struct conf, enable_cdi),
+		.number = 1,
+		.doc = "Give containers the CDI devices that they ask for. false: such a container is refused.",
 	},
 	{
 		.name = "crio.runtime.device_ownership_from_security_context",
@@ -1911,7 +1920,7 @@ const struct conf_key conf_keys[] = {
 		.doc = "Annotation of pods that need no required plugin.",
 	},
 };
-const size_t conf_n_keys = 171;
+const size_t conf_n_keys = 172;
 
 const struct conf_option conf_options[] = {
 	[CONF_OPTION_CONFIG] = {

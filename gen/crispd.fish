@@ -54,7 +54,7 @@ complete -c crispd -l read-only -d 'Make the root file system of each container 
 complete -c crispd -l pids-limit -x -d 'Most processes of a container'
 complete -c crispd -l additional-devices -x -d 'Devices of every container, "HOST:CONTAINER:PERMISSIONS"'
 complete -c crispd -l allowed-devices -x -d 'Devices that a pod may ask for by annotation'
-complete -c crispd -l cdi-spec-dirs -r -F -d 'Directories with CDI specifications'
+complete -c crispd -l cdi-spec-dirs -r -F -d 'Directories with CDI specifications, *.json and *.yaml'
 complete -c crispd -l device-ownership-from-security-context -d 'Give devices to the user of the container'
 complete -c crispd -l absent-mount-sources-to-reject -x -d 'Paths on the node that are not made as directories when a mount\'s source is missing'
 complete -c crispd -l bind-mount-prefix -r -F -d 'Prefix for the sources of mounts'

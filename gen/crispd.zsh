@@ -61,7 +61,7 @@ _arguments \
 	'--pids-limit=[Most processes of a container]:value:' \
 	'--additional-devices=[Devices of every container, "HOST\:CONTAINER\:PERMISSIONS"]:value:' \
 	'--allowed-devices=[Devices that a pod may ask for by annotation]:value:' \
-	'--cdi-spec-dirs=[Directories with CDI specifications]:path:_files' \
+	'--cdi-spec-dirs=[Directories with CDI specifications, *.json and *.yaml]:path:_files' \
 	'--device-ownership-from-security-context[Give devices to the user of the container]' \
 	'--absent-mount-sources-to-reject=[Paths on the node that are not made as directories when a mount'\''s source is missing]:value:' \
 	'--bind-mount-prefix=[Prefix for the sources of mounts]:path:_files' \

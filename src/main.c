@@ -43,6 +43,7 @@
 #include "os/cgroup.h"
 #include "os/spawn.h"
 #include "pod/container.h"
+#include "pod/devspecs.h"
 #include "pod/exec.h"
 #include "pod/rescue.h"
 #include "pod/sandbox.h"
@@ -418,6 +419,20 @@ static void close_store(struct daemon *d)
 	store_close(take_ptr(world.store));
 }
 
+static int start_devices(struct daemon *d, struct err *e)
+{
+	(void)d;
+	(void)e;
+	devspecs_begin();
+	return 0;
+}
+
+static void stop_devices(struct daemon *d)
+{
+	(void)d;
+	devspecs_end();
+}
+
 static void free_calls(struct daemon *d)
 {
 	server_stop(take_ptr(d->server));
@@ -553,6 +568,7 @@ static const struct service {
 	{ "host", start_host, stop_host },
 	{ "store", open_store, close_store },
 	{ "runtimes", probe_runtimes, forget_runtimes },
+	{ "devices", start_devices, stop_devices },
 	{ "calls", NULL, free_calls }, /* after objects, which answer their pending calls */
 	{ "sessions", NULL, free_sessions },
 	{ "objects", start_objects, stop_objects },

@@ -14,6 +14,13 @@
 #include "oci/spec.h"
 #include "oci/user.h"
 
+/* One "containerEdits" of a CDI specification; the catalog owns its values. */
+struct oci_edit {
+	const char *file;
+	const char *device; /* full name; NULL: the edits are for each device of the file */
+	const json_t *json;
+};
+
 struct oci_ctx {
 	const struct oci_spec_input *in;
 	struct err *e;
@@ -40,6 +47,10 @@ struct oci_ctx {
 	uint64_t bounding; /* capabilities of the container */
 	char *process_label, *file_label; /* SELinux, NULL: none */
 	const char *propagation; /* rootfsPropagation, NULL: the runtime's default */
+
+	/* Edits of the CDI devices, in the order of injection; see edits.h. */
+	struct oci_edit *edits;
+	size_t n_edits;
 
 	char **warnings;
 	size_t n_warnings;

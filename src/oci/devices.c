@@ -15,6 +15,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
+#include "oci/edits.h"
 
 #define DEVICES_MAX 8192
 #define DEPTH_MAX 16
@@ -43,7 +44,16 @@ static void add_rule(json_t *rules, bool allow, const char *type, int64_t major,
 	oci_json_push(rules, rule);
 }
 
-/* Add a node; it replaces an earlier one of the same path, so the request must come last. */
+/* Takes node, which replaces an earlier one of the same path. */
+static int keep_node(struct device_walk *w, const char *path, json_t *node)
+{
+	oci_json_put(w->nodes, path, node);
+	if (json_object_size(w->nodes) > DEVICES_MAX)
+		return err_set(w->c->e, ERR_EXHAUSTED, "more than %d devices", DEVICES_MAX);
+	return 0;
+}
+
+/* Add a node; the request, and after it CDI, must come last. */
 static int add_node(struct device_walk *w, const char *path, const struct stat *st)
 {
 	const char *type = S_ISCHR(st->st_mode) ? "c" : "b";
@@ -58,10 +68,7 @@ static int add_node(struct device_walk *w, const char *path, const struct stat *
 	oci_json_put_number(node, "gid", st->st_gid);
 	if (w->rules)
 		add_rule(w->rules, true, type, major(st->st_rdev), minor(st->st_rdev), w->access);
-	oci_json_put(w->nodes, path, node);
-	if (json_object_size(w->nodes) > DEVICES_MAX)
-		return err_set(w->c->e, ERR_EXHAUSTED, "more than %d devices", DEVICES_MAX);
-	return 0;
+	return keep_node(w, path, node);
 }
 
 static bool is_device(const struct stat *st)
@@ -202,6 +209,137 @@ static int add_host_devices(struct device_walk *w)
 	return add_path(w, "/dev", "/dev");
 }
 
+/* --- device nodes of CDI -------------------------------------------------------------------- */
+
+/* What a CDI device node says, completed from the host's node. */
+struct edited_node {
+	const char *path, *host_path, *type, *access;
+	int64_t major, minor;
+	json_t *mode, *uid, *gid; /* NULL: not known */
+};
+
+static const char *text_or(const json_t *object, const char *key, const char *other)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text && *text ? text : other;
+}
+
+static const char *type_of(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) ? "c" : S_ISBLK(st->st_mode) ? "b" : "p";
+}
+
+/* Take from the host's node what the file leaves open.  The node need not exist if the file has
+ * type and numbers. */
+static int complete_node(struct device_walk *w, struct edited_node *n)
+{
+	bool complete = n->type && (n->major != 0 || strcmp(n->type, "p") == 0);
+	struct stat st;
+
+	if (stat(n->host_path, &st) < 0)
+		return complete ? 0
+				: err_errno(w->c->e, ERR_PRECONDITION, errno, "device %s",
+					    n->host_path);
+	if (!is_device(&st) && !S_ISFIFO(st.st_mode))
+		return complete ? 0
+				: err_set(w->c->e, ERR_PRECONDITION, "%s is not a device",
+					  n->host_path);
+	if (!n->mode)
+		n->mode = oci_json_number(st.st_mode & 07777);
+	if (complete)
+		return 0;
+	if (n->type && strcmp(n->type, type_of(&st)) != 0)
+		return err_set(w->c->e, ERR_PRECONDITION, "%s has type %s, not %s", n->host_path,
+			       type_of(&st), n->type);
+	n->type = type_of(&st);
+	n->major = major(st.st_rdev);
+	n->minor = minor(st.st_rdev);
+	return 0;
+}
+
+/* The owner in the file, else the container's own user or group. */
+static json_t *owner(const json_t *json, const char *key, uint32_t own)
+{
+	json_t *id = json_object_get(json, key);
+
+	return json_is_integer(id) ? json_incref(id) : own ? oci_json_number(own) : NULL;
+}
+
+static int put_edited(struct device_walk *w, const struct edited_node *n)
+{
+	json_t *node = oci_json_object();
+	bool fifo = strcmp(n->type, "p") == 0;
+
+	oci_json_put_text(node, "path", n->path);
+	oci_json_put_text(node, "type", n->type);
+	if (!fifo) {
+		oci_json_put_number(node, "major", n->major);
+		oci_json_put_number(node, "minor", n->minor);
+	}
+	if (n->mode)
+		oci_json_put(node, "fileMode",
+			     oci_json_number(json_integer_value(n->mode) & 07777));
+	if (n->uid)
+		oci_json_put(node, "uid", json_incref(n->uid));
+	if (n->gid)
+		oci_json_put(node, "gid", json_incref(n->gid));
+	if (w->rules && !fifo && strcmp(n->access, "none") != 0)
+		add_rule(w->rules, true, n->type, n->major, n->minor, n->access);
+	return keep_node(w, n->path, node);
+}
+
+static int add_edited(struct device_walk *w, const json_t *json)
+{
+	_cleanup_free_ char *path = oci_clean_path(text_or(json, "path", ""));
+	const char *type = text_or(json, "type", NULL);
+	json_t *mode = json_object_get(json, "fileMode");
+	struct edited_node n = {
+		.path = path,
+		.host_path = text_or(json, "hostPath", path),
+		/* "u" is the old name of a character device. */
+		.type = type && strcmp(type, "u") == 0 ? "c" : type,
+		.access = text_or(json, "permissions", "rwm"),
+		.major = json_integer_value(json_object_get(json, "major")),
+		.minor = json_integer_value(json_object_get(json, "minor")),
+		.mode = json_is_integer(mode) ? json_incref(mode) : NULL,
+		.uid = owner(json, "uid", w->c->user.uid),
+		.gid = owner(json, "gid", w->c->user.gid),
+	};
+	int r;
+
+	if (n.host_path[0] != '/' || strcmp(path, "/") == 0 || strlen(path) >= PATH_MAX)
+		r = err_set(w->c->e, ERR_PRECONDITION, "\"%.256s\" is not a path of a device",
+			    n.host_path[0] != '/' ? n.host_path : path);
+	else
+		r = complete_node(w, &n);
+	if (r == 0)
+		r = put_edited(w, &n);
+	json_decref(n.mode);
+	json_decref(n.uid);
+	json_decref(n.gid);
+	return r;
+}
+
+static int add_edits(struct device_walk *w)
+{
+	const json_t *node;
+	size_t k;
+
+	for (size_t i = 0; i < w->c->n_edits; i++) {
+		const struct oci_edit *edit = &w->c->edits[i];
+
+		json_array_foreach(json_object_get(edit->json, "deviceNodes"), k, node)
+		{
+			if (add_edited(w, node) == 0)
+				continue;
+			err_wrap(w->c->e, "deviceNodes[%zu]", k);
+			return oci_edit_wrap(w->c, edit);
+		}
+	}
+	return 0;
+}
+
 static int add_all(struct device_walk *w)
 {
 	const struct oci_ctx *c = w->c;
@@ -213,7 +351,7 @@ static int add_all(struct device_walk *w)
 		r = add_configured(w, *entry);
 	for (size_t i = 0; r == 0 && i < c->config->n_devices; i++)
 		r = add_requested(w, i);
-	return r;
+	return r == 0 ? add_edits(w) : r;
 }
 
 int oci_devices_build(struct oci_ctx *c)

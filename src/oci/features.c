@@ -7,17 +7,6 @@
 
 #include "oci/json.h"
 
-static bool has_text(const json_t *list, const char *text)
-{
-	json_t *value;
-	size_t i;
-
-	json_array_foreach(list, i,
-			   value) if (json_is_string(value) &&
-				      strcmp(json_string_value(value), text) == 0) return true;
-	return false;
-}
-
 enum oci_exec_cgroup oci_features_exec_cgroup(const char *help)
 {
 	if (!help || !strstr(help, "--cgroup"))
@@ -25,19 +14,27 @@ enum oci_exec_cgroup oci_features_exec_cgroup(const char *help)
 	return strstr(help, "<controller>:") ? OCI_EXEC_CGROUP_CONTROLLER : OCI_EXEC_CGROUP_PATH;
 }
 
+static bool is_enabled(const json_t *object, const char *part, const char *key)
+{
+	return json_is_true(json_object_get(json_object_get(object, part), key));
+}
+
 int oci_features_parse(const char *json, size_t size, struct oci_features *ret, struct err *e)
 {
 	json_error_t why;
 	_cleanup_json_ json_t *root = json_loadb(json ? json : "", size, 0, &why);
-	const json_t *idmap;
+	const json_t *linux_part;
 
-	ret->rro = ret->idmap = false;
+	ret->rro = ret->idmap = ret->net_devices = false;
+	ret->rdt_schemata = ret->rdt_monitoring = false;
 	if (!json_is_object(root))
 		return err_set(e, ERR_INVALID, "features of the OCI runtime: %s",
 			       root ? "not a JSON object" : why.text);
-	ret->rro = has_text(json_object_get(root, "mountOptions"), "rro");
-	idmap = json_object_get(json_object_get(root, "linux"), "mountExtensions");
-	idmap = json_object_get(json_object_get(idmap, "idmap"), "enabled");
-	ret->idmap = json_is_true(idmap);
+	ret->rro = oci_json_has_text(json_object_get(root, "mountOptions"), "rro");
+	linux_part = json_object_get(root, "linux");
+	ret->idmap = is_enabled(json_object_get(linux_part, "mountExtensions"), "idmap", "enabled");
+	ret->net_devices = is_enabled(linux_part, "netDevices", "enabled");
+	ret->rdt_schemata = is_enabled(linux_part, "intelRdt", "schemata");
+	ret->rdt_monitoring = is_enabled(linux_part, "intelRdt", "monitoring");
 	return 0;
 }

@@ -19,6 +19,8 @@ enum oci_exec_cgroup {
 struct oci_features {
 	bool rro; /* mount option "rro" */
 	bool idmap; /* mount extension idmap: required for CRI user namespaces */
+	bool net_devices; /* linux.netDevices */
+	bool rdt_schemata, rdt_monitoring; /* linux.intelRdt.schemata, .enableMonitoring */
 	enum oci_exec_cgroup exec_cgroup; /* from its help, not from `features` */
 	char *vulnerable; /* from its version (vulnerable.h), malloc'ed; NULL: none known */
 };

@@ -5,6 +5,7 @@
 #include "oci/json.h"
 
 #include <assert.h>
+#include <string.h>
 
 static json_t *must(json_t *value)
 {
@@ -90,6 +91,19 @@ json_t *oci_json_need_array(json_t *object, const char *key)
 		oci_json_put(object, key, member);
 	}
 	return member;
+}
+
+bool oci_json_has_text(const json_t *array, const char *text)
+{
+	const json_t *value;
+	size_t i;
+
+	json_array_foreach(array, i, value)
+	{
+		if (json_is_string(value) && strcmp(json_string_value(value), text) == 0)
+			return true;
+	}
+	return false;
 }
 
 char *oci_json_dump(const json_t *value)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,9 @@ void oci_json_push_text(json_t *array, const char *value);
 /* The member as an object or array, created when missing. */
 json_t *oci_json_need_object(json_t *object, const char *key);
 json_t *oci_json_need_array(json_t *object, const char *key);
+
+/* Is text an item of the array?  An array may be NULL: none. */
+bool oci_json_has_text(const json_t *array, const char *text);
 
 /* Compact text, freed by the caller; never NULL. */
 char *oci_json_dump(const json_t *value);

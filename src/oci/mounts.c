@@ -1,5 +1,5 @@
 /*
- * mounts.c - collect the mounts of crisp, the request and the image's volumes, and order them.
+ * mounts.c - collect the mounts of crisp, the request, CDI and the image's volumes, and order them.
  * Invariants: a later mount on the same path replaces the earlier one, so the request wins over
  * defaults.  Parents come before children, because the runtime mounts in list order.  "/" is never
  * a mount point.  A propagation or a recursive read-only flag is applied as requested, or the
@@ -15,6 +15,7 @@
 
 #include "base/fs.h"
 #include "base/reason.h"
+#include "oci/edits.h"
 #include "oci/hostpath.h"
 #include "oci/place.h"
 #include "oci/rootfs.h"
@@ -289,43 +290,45 @@ static int check_rro(struct mounts *m, size_t i)
 	return reason_set(m->c->e, REASON_RRO_UNSUPPORTED);
 }
 
-/* Map the request's propagation to a mount option; the source's propagation must allow it. */
+/* Mounts of the host propagate into the container, with both also out of it; the source's own
+ * propagation must allow that. */
+static int propagate(struct mounts *m, const char *source, bool both)
+{
+	struct hostpath_propagation host = { .shared = false };
+	int r = hostpath_propagation(source, &host, m->c->e);
+
+	if (r < 0)
+		return r;
+	if (both && !host.shared)
+		return err_set(m->c->e, ERR_PRECONDITION,
+			       "%s is not on a shared mount, so nothing can propagate out: "
+			       "mount --make-rshared it",
+			       source);
+	if (!host.shared && !host.slave)
+		return err_set(m->c->e, ERR_PRECONDITION,
+			       "%s is on a mount that is neither shared nor slave, so nothing can "
+			       "propagate: mount --make-rshared it",
+			       source);
+	if (both || !m->c->propagation)
+		m->c->propagation = both ? "rshared" : "rslave";
+	return 0;
+}
+
+/* Map the request's propagation to a mount option. */
 static int mount_propagation(struct mounts *m, size_t i, const char *source, const char **ret)
 {
 	const Runtime__V1__Mount *req = m->c->config->mounts[i];
-	struct hostpath_propagation host = { .shared = false };
-	int r;
 
 	switch (req->propagation) {
 	case RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE:
 		*ret = "rprivate";
 		return 0;
 	case RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_HOST_TO_CONTAINER:
-		r = hostpath_propagation(source, &host, m->c->e);
-		if (r < 0)
-			return r;
-		if (!host.shared && !host.slave)
-			return err_set(
-				m->c->e, ERR_PRECONDITION,
-				"mounts[%zu]: %s is on a mount that is neither shared nor slave, "
-				"so nothing can propagate: mount --make-rshared it",
-				i, source);
 		*ret = "rslave";
-		if (!m->c->propagation)
-			m->c->propagation = "rslave";
-		return 0;
+		return propagate(m, source, false) < 0 ? err_wrap(m->c->e, "mounts[%zu]", i) : 0;
 	case RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_BIDIRECTIONAL:
-		r = hostpath_propagation(source, &host, m->c->e);
-		if (r < 0)
-			return r;
-		if (!host.shared)
-			return err_set(m->c->e, ERR_PRECONDITION,
-				       "mounts[%zu]: %s is not on a shared mount, so nothing can "
-				       "propagate out: mount --make-rshared it",
-				       i, source);
 		*ret = "rshared";
-		m->c->propagation = "rshared";
-		return 0;
+		return propagate(m, source, true) < 0 ? err_wrap(m->c->e, "mounts[%zu]", i) : 0;
 	case _RUNTIME__V1__MOUNT_PROPAGATION_IS_INT_SIZE:
 		break;
 	}
@@ -424,6 +427,81 @@ static int add_request(struct mounts *m)
 			r = add_host_mount(m, i, dest);
 	}
 	return r;
+}
+
+/* --- mounts of CDI -------------------------------------------------------------------------- */
+
+static bool has_one_of(const json_t *mount, const char *const *options)
+{
+	while (*options && !oci_json_has_text(json_object_get(mount, "options"), *options))
+		options++;
+	return *options;
+}
+
+/* The source of a bind mount must exist: CDI creates nothing on the host. */
+static int find_source(struct mounts *m, const json_t *mount, char **ret)
+{
+	static const char *const in[] = { "slave", "rslave", NULL };
+	static const char *const both[] = { "shared", "rshared", NULL };
+	const char *path = json_string_value(json_object_get(mount, "hostPath"));
+
+	*ret = path[0] == '/' ? realpath(path, NULL) : NULL;
+	if (!*ret)
+		return err_errno(m->c->e, ERR_PRECONDITION, path[0] == '/' ? errno : EINVAL,
+				 "hostPath %s", path);
+	if (!has_one_of(mount, in) && !has_one_of(mount, both))
+		return oci_check_text(m->c, "hostPath behind a link", *ret);
+	return propagate(m, *ret, has_one_of(mount, both));
+}
+
+static int add_cdi_mount(struct mounts *m, const json_t *mount)
+{
+	static const char *const binds[] = { "bind", "rbind", NULL };
+	static const char *const propagations[] = { "private",	  "rprivate",	 "slave",
+						    "rslave",	  "shared",	 "rshared",
+						    "unbindable", "runbindable", NULL };
+	const char *path = json_string_value(json_object_get(mount, "containerPath"));
+	const char *type = json_string_value(json_object_get(mount, "type"));
+	bool bind = has_one_of(mount, binds) || (type && strcmp(type, "bind") == 0);
+	_cleanup_free_ char *dest = oci_clean_path(path), *source = NULL;
+	const json_t *option;
+	json_t *entry;
+	size_t i;
+
+	if (path[0] != '/' || strlen(dest) >= PATH_MAX || strcmp(dest, "/") == 0)
+		return err_set(m->c->e, ERR_PRECONDITION,
+			       "containerPath \"%.256s\" is no absolute path below the root", path);
+	if (!bind && (!type || !*type || strcmp(type, "none") == 0))
+		return err_set(m->c->e, ERR_PRECONDITION,
+			       "options have neither bind nor rbind, and there is no type");
+	if (bind && find_source(m, mount, &source) < 0)
+		return -(int)m->c->e->code;
+	entry = mounts_add(m, dest, bind ? "bind" : type,
+			   bind ? source : json_string_value(json_object_get(mount, "hostPath")),
+			   OPTIONS(bind && !has_one_of(mount, binds) ? "bind" : "",
+				   bind && !has_one_of(mount, propagations) ? "rprivate" : ""));
+	json_array_foreach(json_object_get(mount, "options"), i, option)
+		oci_json_push(json_object_get(entry, "options"), json_incref((json_t *)option));
+	return 0;
+}
+
+static int add_cdi(struct mounts *m)
+{
+	const json_t *mount;
+	size_t k;
+
+	for (size_t i = 0; i < m->c->n_edits; i++) {
+		json_array_foreach(json_object_get(m->c->edits[i].json, "mounts"), k, mount)
+		{
+			if (add_cdi_mount(m, mount) == 0)
+				continue;
+			err_wrap(m->c->e, "mounts[%zu]", k);
+			return oci_edit_wrap(m->c, &m->c->edits[i]);
+		}
+	}
+	return m->n > MOUNTS_MAX
+		       ? err_set(m->c->e, ERR_PRECONDITION, "mounts: more than %d", MOUNTS_MAX)
+		       : 0;
 }
 
 /* --- volumes of the image ------------------------------------------------------------------- */
@@ -534,6 +612,8 @@ int oci_mounts_build(struct oci_ctx *c)
 	r = add_pod_files(&m);
 	if (r == 0)
 		r = add_request(&m);
+	if (r == 0)
+		r = add_cdi(&m);
 	if (r == 0)
 		r = make_volumes(&m);
 	if (r == 0)

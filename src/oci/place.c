@@ -25,12 +25,7 @@ static const char *text_of(const json_t *object, const char *key)
 
 static bool has_option(const json_t *mount, const char *option)
 {
-	json_t *value;
-	size_t i;
-
-	json_array_foreach(json_object_get(mount, "options"), i,
-			   value) if (strcmp(json_string_value(value), option) == 0) return true;
-	return false;
+	return oci_json_has_text(json_object_get(mount, "options"), option);
 }
 
 /* --- /dev, /proc, /sys ---------------------------------------------------------------------- */

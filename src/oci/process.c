@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "conf/ulimit.h"
 #include "oci/capabilities.h"
+#include "oci/edits.h"
 #include "oci/rootfs.h"
 #include "os/mount.h"
 
@@ -156,6 +157,23 @@ static int set_config_env(struct oci_ctx *c, json_t *env)
 	return r;
 }
 
+static int set_cdi_env(struct oci_ctx *c, json_t *env)
+{
+	const json_t *pair;
+	size_t k;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n_edits; i++) {
+		json_array_foreach(json_object_get(c->edits[i].json, "env"), k, pair)
+		{
+			r = set_env(c, env, "env", json_string_value(pair));
+			if (r < 0)
+				return oci_edit_wrap(c, &c->edits[i]);
+		}
+	}
+	return r;
+}
+
 /* Each source overrides those before it. */
 static int collect_env(struct oci_ctx *c, json_t *env)
 {
@@ -174,7 +192,7 @@ static int collect_env(struct oci_ctx *c, json_t *env)
 		r = set_image_env(c, env);
 	if (r == 0)
 		r = set_config_env(c, env);
-	return r;
+	return r == 0 ? set_cdi_env(c, env) : r;
 }
 
 static int build_env(struct oci_ctx *c)
@@ -282,6 +300,40 @@ static int generate_entries(struct oci_ctx *c)
 	return r;
 }
 
+static bool has_group(const struct user *u, uint32_t gid)
+{
+	for (size_t i = 0; i < u->n_groups; i++)
+		if (u->groups[i] == gid)
+			return true;
+	return false;
+}
+
+/* Add the groups of CDI devices; 0 stands for none. */
+static int add_cdi_groups(struct oci_ctx *c)
+{
+	struct user *u = &c->user;
+	const json_t *group;
+	size_t k;
+
+	for (size_t i = 0; i < c->n_edits; i++) {
+		json_array_foreach(json_object_get(c->edits[i].json, "additionalGids"), k, group)
+		{
+			uint32_t gid = (uint32_t)json_integer_value(group);
+
+			if (gid == 0 || has_group(u, gid))
+				continue;
+			if (gid > USER_ID_MAX || u->n_groups == USER_GROUPS_MAX) {
+				err_set(c->e, ERR_PRECONDITION, "additionalGids: %u: %s", gid,
+					gid > USER_ID_MAX ? "not an id" : "too many groups");
+				return oci_edit_wrap(c, &c->edits[i]);
+			}
+			u->groups = xrealloc(u->groups, (u->n_groups + 1) * sizeof(*u->groups));
+			u->groups[u->n_groups++] = gid;
+		}
+	}
+	return 0;
+}
+
 static int build_user(struct oci_ctx *c)
 {
 	const Runtime__V1__LinuxContainerSecurityContext *sec = c->sec;
@@ -298,6 +350,8 @@ static int build_user(struct oci_ctx *c)
 	json_t *user, *groups;
 	int r = user_resolve(c->rootfs, &req, &c->user, c->e);
 
+	if (r == 0)
+		r = add_cdi_groups(c);
 	if (r < 0)
 		return r;
 	user = oci_json_object();

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "oci/ctx.h"
 #include "oci/devices.h"
+#include "oci/edits.h"
 #include "oci/mounts.h"
 #include "oci/namespaces.h"
 #include "oci/place.h"
@@ -137,13 +138,7 @@ static int check_input(struct oci_ctx *c)
 		return err_set(c->e, ERR_INTERNAL, "no cgroup path for %s", in->id);
 	if (!in->rootfs || !fs_path_is_clean(in->rootfs))
 		return err_set(c->e, ERR_INTERNAL, "no root file system for %s", in->id);
-	if (c->config->n_cdi_devices > 0)
-		return err_set(
-			c->e, ERR_PRECONDITION,
-			"CDI_devices: device \"%.128s\" is not known: no CDI specification on "
-			"this host describes it",
-			c->config->cdi_devices[0]->name);
-	return 0;
+	return oci_edits_find(c);
 }
 
 static void build_root(struct oci_ctx *c)
@@ -306,6 +301,8 @@ static int build(struct oci_ctx *c, struct oci_spec *ret)
 		r = build_resources(c);
 	if (r == 0)
 		r = oci_devices_build(c);
+	if (r == 0)
+		r = oci_edits_build(c);
 	/* Last, because it creates host directories: a refused request should leave none. */
 	if (r == 0)
 		r = oci_mounts_build(c);
@@ -345,6 +342,7 @@ static void ctx_done(struct oci_ctx *c)
 	for (size_t i = 0; c->warnings && c->warnings[i]; i++)
 		free(c->warnings[i]);
 	free(c->warnings);
+	free(c->edits);
 	free(c->passwd_file);
 	free(c->group_file);
 	free(c->process_label);

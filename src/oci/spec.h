@@ -22,6 +22,8 @@
 #include "oci/features.h"
 #include "os/security.h"
 
+struct cdi_catalog;
+
 /* All pointers are borrowed for the time of the call. */
 struct oci_spec_input {
 	const char *id; /* of the container; of the sandbox for its init */
@@ -64,6 +66,9 @@ struct oci_spec_input {
 	 * NULL.  The array may be NULL when no mount names an image. */
 	const char *const *image_mount_sources;
 
+	/* Devices of the node; NULL: not read, since oci_spec_wants_cdi said so. */
+	const struct cdi_catalog *cdi;
+
 	const struct conf *conf;
 	const struct conf_runtime *runtime; /* the handler; NULL: the default one of conf */
 	const struct oci_features *features; /* of that runtime */
@@ -96,3 +101,7 @@ struct oci_spec {
  * paths, unless the pod has a user namespace. */
 int oci_spec_build(const struct oci_spec_input *in, struct oci_spec *ret, struct err *e);
 void oci_spec_done(struct oci_spec *s);
+
+/* Does the container ask for CDI devices, by its field or by annotations?  Then oci_spec_build
+ * needs the catalog. */
+bool oci_spec_wants_cdi(const Runtime__V1__ContainerConfig *config);

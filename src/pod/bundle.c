@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/reason.h"
+#include "cdi/catalog.h"
 #include "core/objects.h"
 #include "core/paths.h"
 #include "core/trash.h"
@@ -179,6 +180,7 @@ static int build_spec(const struct bundle_parts *in, const Runtime__V1__Containe
 		.cgroups_path = in->row->cgroups_path,
 		.hostname = hostname,
 		.image_mount_sources = (const char *const *)image_mounts,
+		.cdi = in->cdi,
 		.conf = world.conf,
 		.runtime = conf_runtime_find(world.conf, in->pod->runtime_handler),
 		.features = in->features,
@@ -232,6 +234,17 @@ static int prepare_with(const struct bundle_parts *in, const Runtime__V1__Contai
 	return r;
 }
 
+/* The files of CDI may be a moment old: a resource driver writes them before the kubelet's call. */
+static void read_cdi(struct bundle_parts *in, const Runtime__V1__ContainerConfig *c)
+{
+	struct cdi_catalog *old = in->cdi;
+
+	if (!world.conf->enable_cdi || !oci_spec_wants_cdi(c))
+		return;
+	in->cdi = cdi_catalog_read(world.conf->cdi_spec_dirs, old);
+	cdi_catalog_unref(old);
+}
+
 /* Check all images against the policy; must precede any use of their content. */
 static int check_trust(const struct bundle_parts *in, const Runtime__V1__PodSandboxConfig *pc,
 		       struct err *e)
@@ -253,7 +266,7 @@ static int make_log_dir(const char *log_path, struct err *e)
 	return err_wrap(e, "config.log_path: directory of the log");
 }
 
-int bundle_make(const struct bundle_parts *in, struct payload_bundle **ret, struct err *e)
+int bundle_make(struct bundle_parts *in, struct payload_bundle **ret, struct err *e)
 {
 	_cleanup_free_ char *run = path_container_run(world.conf, in->id);
 	_cleanup_free_ char *dir = path_container_dir(world.conf, in->id);
@@ -276,6 +289,8 @@ int bundle_make(const struct bundle_parts *in, struct payload_bundle **ret, stru
 		r = mount_rootfs(in, e);
 	if (r == 0)
 		r = link_rootfs(in->id, e);
+	if (r == 0)
+		read_cdi(in, c);
 	if (r == 0)
 		r = prepare_with(in, c, pc, ret, e);
 	runtime__v1__container_config__free_unpacked(c, NULL);

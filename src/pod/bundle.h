@@ -11,6 +11,8 @@
 #include "images/trust.h"
 #include "oci/features.h"
 
+struct cdi_catalog;
+
 struct bundle_parts {
 	const char *id;
 	const Crisp__State__Container *row;
@@ -22,10 +24,13 @@ struct bundle_parts {
 	char ***mount_layers;
 	/* Images to check against the policy: container's, then mounts'.  NULL-terminated. */
 	struct trust_subject **subjects;
+	/* The last known catalog of CDI devices; NULL: none.  bundle_make replaces it by a current
+	 * one if the container asks for such devices.  The caller unrefs it. */
+	struct cdi_catalog *cdi;
 };
 
 /* Make mounts, directories and config.json.  *ret, owned by the caller: user and stop signal. */
-int bundle_make(const struct bundle_parts *in, struct payload_bundle **ret, struct err *e);
+int bundle_make(struct bundle_parts *in, struct payload_bundle **ret, struct err *e);
 
 /* Remove the runtime's state, mounts, cgroup and directories.  Idempotent.  0: done.  1: only the
  * container's directory is left, since the trash has no room: remove it in place. */

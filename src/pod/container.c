@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/reason.h"
+#include "cdi/catalog.h"
 #include "core/paths.h"
 #include "core/payloads.h"
 #include "core/trash.h"
@@ -25,6 +26,7 @@
 #include "pod/adopt.h"
 #include "pod/bundle.h"
 #include "pod/container_limits.h"
+#include "pod/devspecs.h"
 #include "pod/fdstore.h"
 #include "pod/pod_listing.h"
 #include "pod/reach.h"
@@ -85,6 +87,7 @@ static void container_job_free(struct job *j)
 	for (size_t i = 0; c->in.subjects && c->in.subjects[i]; i++)
 		trust_subject_free(c->in.subjects[i]);
 	free(c->in.subjects);
+	cdi_catalog_unref(c->in.cdi);
 	crisp__state__container__free_unpacked(c->row, NULL);
 	crisp__state__sandbox__free_unpacked(c->pod, NULL);
 	payload_bundle_free(c->out);
@@ -140,6 +143,7 @@ static int work_prepare(struct job *j, struct err *e)
 
 static void done_prepare(struct job *j, struct object *o)
 {
+	devspecs_update(container_job(j)->in.cdi);
 	if (!o || o->sm->effect_gen != j->gen)
 		return;
 	if (j->result < 0 && j->err.code == ERR_DATA_LOSS)
@@ -244,6 +248,7 @@ static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct s
 		.features = features_of(conf_runtime_find(world.conf, pod->runtime_handler)),
 		/* A container that the shim knows is kept: SHIM_CREATE joins it. */
 		.again = !pod_known(p, o->sm->id),
+		.cdi = devspecs_known(),
 	};
 	r = link ? 0 : err_set(&e, ERR_UNAVAILABLE, "the pod's shim has ended");
 	if (r == 0)

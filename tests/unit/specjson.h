@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "cdi/catalog.h"
 #include "oci/spec.h"
 
 static inline void specjson_die(const char *what, const char *name)
@@ -152,6 +153,7 @@ struct specjson {
 	struct image_config image;
 	struct oci_features features;
 	struct os_security host;
+	struct cdi_catalog *cdi; /* of the case's cdi_spec_dirs */
 	struct oci_spec_input in;
 };
 
@@ -235,6 +237,8 @@ static inline void specjson_host(struct specjson *s)
 	features = json_object_get(s->json, "features");
 	specjson_flag(features, "rro", &s->features.rro);
 	specjson_flag(features, "idmap", &s->features.idmap);
+	specjson_flag(features, "net_devices", &s->features.net_devices);
+	specjson_flag(features, "rdt_schemata", &s->features.rdt_schemata);
 }
 
 /* "conf" is an object of keys as the daemon's flags have them; a list is given entry by entry. */
@@ -295,6 +299,7 @@ static inline void specjson_load(struct specjson *s, const char *text)
 	s->in.hostname_file = specjson_text(s, "hostname_file");
 	s->in.shm = specjson_text(s, "shm");
 	s->in.apparmor_default = specjson_text(s, "apparmor_default");
+	s->in.cdi = s->cdi = cdi_catalog_read(s->conf.cdi_spec_dirs, NULL);
 	s->in.conf = &s->conf;
 	s->in.features = &s->features;
 	s->in.host = &s->host;
@@ -317,6 +322,7 @@ static inline void specjson_done(struct specjson *s)
 	free(s->image.user);
 	free(s->image.stop_signal);
 	free(s->image.architecture);
+	cdi_catalog_unref(s->cdi);
 	conf_done(&s->conf);
 	json_decref(s->json);
 }

@@ -16,7 +16,7 @@ BUSYBOX_FILE=$(command -v busybox) || skip_all "busybox is not installed"
 DRIVER=$SCRATCH/spec_driver
 # shellcheck disable=SC2046  # words are wanted
 cc -std=gnu17 -D_GNU_SOURCE -Ulinux -O1 -I"$TOP/src" -I"$TOP" -I"$TOP/gen" "$LIB_DIR/spec_driver.c" "$BUILD_DIR/libcrisp.a" \
-	$(pkg-config --libs libprotobuf-c jansson libseccomp libselinux libapparmor) -o "$DRIVER" 2>"$SCRATCH/stderr" ||
+	$(pkg-config --libs libprotobuf-c jansson yaml-0.1 libxxhash libseccomp libselinux libapparmor) -o "$DRIVER" 2>"$SCRATCH/stderr" ||
 	bail "spec_driver does not compile: $(tail -n 5 "$SCRATCH/stderr")"
 
 # --- a root file system ------------------------------------------------------------------------------------------------
