@@ -45,7 +45,7 @@ _crisp()
 	port-forward) words="--address $(_crisp_pods)" ;;
 	cancel | pulls) words=$(_crisp_pulls) ;;
 	pull) words="--creds --quiet" ;;
-	cdi) words="--dir" ;;
+	cdi) words="--dir --config --config-dir" ;;
 	load) COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	esac
 	COMPREPLY=($(compgen -W "$words" -- "$cur"))

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "cdi/catalog.h"
+#include "conf/conf.h"
 #include "crisp_table.h"
 
 #define DIRS_MAX 64
@@ -65,25 +66,11 @@ static void count_error(const struct err *e, void *arg)
 	++*(size_t *)arg;
 }
 
-int cmd_cdi(struct cli *cli, int argc, char **argv)
+static int show(const struct cli *cli, char *const *dirs)
 {
-	static const struct option longs[] = {
-		{ "dir", required_argument, NULL, 'd' },
-		{ NULL, 0, NULL, 0 },
-	};
-	char *dirs[DIRS_MAX + 1] = { "/etc/cdi", "/var/run/cdi" };
-	struct cdi_catalog *r;
-	size_t n = 0, bad = 0;
+	struct cdi_catalog *r = cdi_catalog_read(dirs, NULL);
+	size_t bad = 0;
 
-	while (cli_option(cli, argc, argv, "d:", longs) != -1) {
-		if (n == DIRS_MAX)
-			return cli_usage(cli, "more than %d directories", DIRS_MAX);
-		dirs[n++] = optarg;
-		dirs[n] = NULL;
-	}
-	if (optind < argc)
-		return cli_usage(cli, "\"%s\" is too much", argv[optind]);
-	r = cdi_catalog_read(dirs, NULL);
 	if (cli->json)
 		print_json(r);
 	else
@@ -91,4 +78,50 @@ int cmd_cdi(struct cli *cli, int argc, char **argv)
 	cdi_catalog_errors(r, NULL, count_error, &bad);
 	cdi_catalog_unref(r);
 	return bad ? CLI_EXIT_FAILED : CLI_EXIT_OK;
+}
+
+/* The directories of the daemon's configuration; file and dir as in conf_load. */
+static int show_configured(const struct cli *cli, const char *file, const char *dir)
+{
+	struct err e = ERR_NULL;
+	struct conf c;
+	int r;
+
+	conf_init(&c);
+	if (conf_load(&c, file, dir, &e) < 0)
+		r = cli_fail(&e);
+	else
+		r = show(cli, c.cdi_spec_dirs);
+	if (!c.enable_cdi)
+		fprintf(stderr, "crisp: the configuration has enable_cdi = false\n");
+	conf_done(&c);
+	return r;
+}
+
+int cmd_cdi(struct cli *cli, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "dir", required_argument, NULL, 'd' },
+		{ "config", required_argument, NULL, 'c' },
+		{ "config-dir", required_argument, NULL, 'D' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *file = NULL, *drop_ins = NULL;
+	char *dirs[DIRS_MAX + 1] = { NULL };
+	size_t n = 0;
+	int o;
+
+	while ((o = cli_option(cli, argc, argv, "d:c:", longs)) != -1) {
+		if (o == 'c')
+			file = optarg;
+		else if (o == 'D')
+			drop_ins = optarg;
+		else if (n == DIRS_MAX)
+			return cli_usage(cli, "more than %d directories", DIRS_MAX);
+		else
+			dirs[n++] = optarg;
+	}
+	if (optind < argc)
+		return cli_usage(cli, "\"%s\" is too much", argv[optind]);
+	return n ? show(cli, dirs) : show_configured(cli, file, drop_ins);
 }
