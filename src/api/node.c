@@ -23,7 +23,7 @@
 #include "images/image.h"
 #include "images/pull.h"
 #include "net/cni.h"
-#include "net/cni_watch.h"
+#include "net/dirwatch.h"
 #include "oci/features.h"
 #include "pod/container.h"
 
@@ -190,7 +190,7 @@ static void status_work(struct loop_job *base)
 	const char *const *plugin_dirs = (const char *const *)world.conf->plugin_dirs;
 	struct err why = ERR_NULL;
 
-	s->watch_fd = cni_watch(world.conf->network_dir, plugin_dirs);
+	s->watch_fd = dirwatch_open(world.conf->network_dir, plugin_dirs);
 	if (cni_ready_cached(world.conf->network_dir, world.conf->cni_default_network, plugin_dirs,
 			     CNI_STATUS_MS, &s->network, &why) == 0)
 		why = ERR_NULL;
@@ -215,7 +215,7 @@ static void status_start(struct loop_post *post)
 	struct status_call *s = container_of(post, struct status_call, post);
 	struct err e = ERR_NULL;
 
-	if (clock_monotonic_ns() < known.network.until_ns && cni_watch_is_quiet(known.watch_fd)) {
+	if (clock_monotonic_ns() < known.network.until_ns && dirwatch_is_quiet(known.watch_fd)) {
 		struct err why = known.network.why;
 
 		status_answer(s->rpc, s->verbose, &why);

@@ -5,7 +5,7 @@
 
 struct cdi_catalog;
 
-/* Read them at start, and log each file that cannot be used.  Blocks. */
+/* Read them at start, log each file that cannot be used, and do so again after changes.  Blocks. */
 void devspecs_begin(void);
 void devspecs_end(void);
 

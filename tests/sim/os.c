@@ -11,7 +11,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "net/cni.h"
-#include "net/cni_watch.h"
+#include "net/dirwatch.h"
 #include "os/apparmor.h"
 #include "os/cgroup_figures.h"
 #include "os/mount.h"
@@ -615,14 +615,14 @@ int cni_ready_cached(const char *dir, const char *default_name, const char *cons
 	return 0;
 }
 
-int cni_watch(const char *dir, const char *const *plugin_dirs)
+int dirwatch_open(const char *dir, const char *const *plugin_dirs)
 {
 	(void)dir;
 	(void)plugin_dirs;
 	return -1;
 }
 
-bool cni_watch_is_quiet(int fd)
+bool dirwatch_is_quiet(int fd)
 {
 	(void)fd;
 	return false;

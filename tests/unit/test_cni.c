@@ -17,7 +17,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "net/cni.h"
-#include "net/cni_watch.h"
+#include "net/dirwatch.h"
 
 #define OK(call) \
 	do { \
@@ -498,11 +498,11 @@ static void make_missing(struct world *w)
 /* A watch that was begun anew is quiet until the change. */
 static void watch_sees(struct world *w, const char *const *dirs, void (*change)(struct world *))
 {
-	_cleanup_close_ int fd = cni_watch(w->conf, dirs);
+	_cleanup_close_ int fd = dirwatch_open(w->conf, dirs);
 
-	assert_true(cni_watch_is_quiet(fd));
+	assert_true(dirwatch_is_quiet(fd));
 	change(w);
-	assert_false(cni_watch_is_quiet(fd));
+	assert_false(dirwatch_is_quiet(fd));
 }
 
 static void test_watch(void **state)
@@ -519,8 +519,9 @@ static void test_watch(void **state)
 	watch_sees(w, w->dirs, add_plugin);
 	watch_sees(w, none, make_missing);
 	assert_int_equal(symlink("no", link), 0);
-	assert_int_equal(cni_watch(w->conf, w->dirs), -1); /* a configuration may be behind it */
-	assert_false(cni_watch_is_quiet(-1));
+	assert_int_equal(dirwatch_open(w->conf, w->dirs),
+			 -1); /* a configuration may be behind it */
+	assert_false(dirwatch_is_quiet(-1));
 }
 
 static void test_status_and_gc(void **state)

@@ -118,6 +118,10 @@ check_is "it is in the log once" 1 logged z.yaml:
 device etc/z.yaml z.com/dev 'a b' one
 check_fails "after a change the next mistake" "z.yaml: devices\[0\].name: .*a b" asks z2 z.com/dev=a
 check_is "is in the log, too" 2 logged z.yaml:
+device etc/w.yaml w.com/dev 'c d' one
+check "a mistake is in the log before a container asks" poll 20 logged 'w.yaml: devices.*c d'
+check_is "once" 1 logged w.yaml:
+rm "$CDI/etc/w.yaml"
 chmod 666 "$CDI/etc/x.yaml"
 check_fails "a file that anybody may write is not believed" "chmod go-w $CDI/etc/x.yaml" asks x7 x.com/dev=a
 chmod 644 "$CDI/etc/x.yaml"
@@ -131,6 +135,8 @@ check "nothing was made in its place" test ! -e "$SCRATCH/lib"
 
 check_is "crisp cdi lists the devices" "net.com/dev=0 vendor.com/dev=again vendor.com/dev=full x.com/dev=a" \
 	eval '"$BUILD_DIR/crisp" cdi --dir "$CDI/etc" --dir "$CDI/run" 2>/dev/null | awk "NR > 1 { print \$1 }" | paste -sd" "'
+check_is "those of the configuration's directories" 4 eval '"$BUILD_DIR/crisp" -o json cdi --config "$SCRATCH/crisp.conf" \
+	--config-dir "$SCRATCH/config.d" | jq ".devices | length"; :'
 check_fails "and the mistakes" "z.yaml: devices\[0\].name" "$BUILD_DIR/crisp" cdi --dir "$CDI/etc"
 config false
 daemon_kill

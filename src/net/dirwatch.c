@@ -1,10 +1,9 @@
 /*
- * cni_watch.c - inotify on CNI configurations and plugins, so that a cached result needs no disk
- * access.
- * A missing directory is watched through its nearest existing ancestor.  A configuration that is a
- * symbolic link disables watching: inotify does not report changes of its target.
+ * dirwatch.c - inotify on directories, so that a cached result needs no disk access.
+ * A missing directory is watched through its nearest existing ancestor.  A symbolic link in the
+ * first directory disables watching: inotify does not report changes of its target.
  */
-#include "net/cni_watch.h"
+#include "net/dirwatch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,19 +73,19 @@ static int has_links(const char *dir)
 	return 0;
 }
 
-int cni_watch(const char *dir, const char *const *plugin_dirs)
+int dirwatch_open(const char *dir, const char *const *more)
 {
 	_cleanup_close_ int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 
 	if (fd < 0 || watch_dir(fd, dir) < 0)
 		return -1;
-	for (; plugin_dirs && *plugin_dirs; plugin_dirs++)
-		if (watch_dir(fd, *plugin_dirs) < 0)
+	for (; more && *more; more++)
+		if (watch_dir(fd, *more) < 0)
 			return -1;
 	return has_links(dir) ? -1 : take_fd(fd);
 }
 
-bool cni_watch_is_quiet(int fd)
+bool dirwatch_is_quiet(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
