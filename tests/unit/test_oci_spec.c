@@ -603,15 +603,17 @@ static void reads_features(void **state)
 	static const char old[] =
 		"{\"mountOptions\":[\"bind\",\"rro\"],\"linux\":{\"seccomp\":{}}}";
 	static const char new[] =
-		"{\"linux\":{\"mountExtensions\":{\"idmap\":{\"enabled\":true}}}}";
+		"{\"linux\":{\"mountExtensions\":{\"idmap\":{\"enabled\":true}},"
+		"\"netDevices\":{\"enabled\":true},\"intelRdt\":{\"enabled\":true,"
+		"\"schemata\":true,\"monitoring\":false}}}";
 	struct oci_features f = { .exec_cgroup = OCI_EXEC_CGROUP_NONE };
 	struct err e = ERR_NULL;
 
 	(void)state;
 	assert_int_equal(oci_features_parse(old, strlen(old), &f, &e), 0);
-	assert_true(f.rro && !f.idmap);
+	assert_true(f.rro && !f.idmap && !f.net_devices && !f.rdt_schemata && !f.rdt_monitoring);
 	assert_int_equal(oci_features_parse(new, strlen(new), &f, &e), 0);
-	assert_true(!f.rro && f.idmap);
+	assert_true(!f.rro && f.idmap && f.net_devices && f.rdt_schemata && !f.rdt_monitoring);
 	assert_true(oci_features_parse("[]", 2, &f, &e) < 0);
 	assert_true(oci_features_parse("", 0, &f, &e) < 0);
 }
