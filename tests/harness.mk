@@ -23,14 +23,14 @@ kubelet-series: $(PROGRAMS)
 	tools/test-deps.sh --peer
 	$(HARNESS) tests/kubelet/series.sh
 
-# Kubernetes' node tests; FOCUS, SKIP, TIMEOUT, PROCS as tests/node-e2e/run.sh says.
+# Kubernetes' node tests; GROUP= of tests/node-e2e/groups.tsv, FOCUS, SKIP, TIMEOUT, PROCS as tests/node-e2e/run.sh says.
 node-e2e: $(PROGRAMS)
 	tools/test-deps.sh --node-e2e
-	$(HARNESS) tests/node-e2e/run.sh
+	$(HARNESS) tests/node-e2e/run.sh $(GROUP)
 
 node-e2e-update: $(PROGRAMS)
 	tools/test-deps.sh --node-e2e
-	$(HARNESS) tests/node-e2e/run.sh --update
+	$(HARNESS) tests/node-e2e/run.sh --update $(GROUP)
 
 # What of it fits into `make test`.
 kubelet-short: $(PROGRAMS)

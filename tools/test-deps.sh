@@ -46,6 +46,8 @@ TEST_PKGS=(
 
 # For a node of another kind: its root is this machine's, so its process 1 comes from here, too.
 VM_PKGS=(qemu-system-x86 systemd dbus apparmor kmod)
+# For Kubernetes' node tests: a bus, and what answers there in logind's place.
+NODE_E2E_PKGS=(dbus libsystemd-dev)
 
 say() { echo "test-deps: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -233,6 +235,7 @@ main() {
 	[ "$what" != --demo ] || return 0
 	packages_install "${TEST_PKGS[@]}"
 	[ "$what" != --vm ] || packages_install "${VM_PKGS[@]}"
+	[ "$what" != --node-e2e ] || packages_install "${NODE_E2E_PKGS[@]}"
 	mkdir -p "$CACHE/bin"
 	exec 9>"$CACHE/lock"
 	flock 9			# two clones that test at the same time share the cache

@@ -62,6 +62,8 @@ peer_containerd_config() {
 	  path = "$SCRATCH/opt"
 	[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 	  runtime_type = "io.containerd.runc.v2"
+	[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.test-handler]
+	  runtime_type = "io.containerd.runc.v2"
 	TOML
 }
 
