@@ -37,6 +37,7 @@ static const struct {
 	[LANE_CREATE] = { "create", 16, false },
 	[LANE_NET_UP] = { "network set-up", 16, false },
 	[LANE_NET_DOWN] = { "network removal", 16, false },
+	[LANE_END] = { "end", 4, false },
 	[LANE_STOP] = { "stop", 8, false },
 	[LANE_NET_RETRY] = { "network retry", 4, false },
 	[LANE_RETRY] = { "retry", 4, false },

@@ -84,6 +84,7 @@ enum loop_lane {
 	LANE_CREATE, /* make a container's root file system and bundle */
 	LANE_NET_UP, /* CNI ADD */
 	LANE_NET_DOWN, /* CNI DEL, the first try */
+	LANE_END, /* remove the cgroup of a container that ended; its end is not reported before */
 	LANE_STOP, /* undo what LANE_START and LANE_CREATE made, the first try */
 	LANE_NET_RETRY, /* CNI DEL that has failed before and may hang again */
 	LANE_RETRY, /* LANE_STOP's work that has failed before */

@@ -384,9 +384,9 @@ void container_shim_says(struct object *o, const struct shim_status *st)
 	if (st->state != SHIM_ENDED)
 		return;
 	if (st->exit_unknown)
-		effect_report(o, o->sm->effect_gen, sm_event_new(CTR_EVENT_LOST));
+		spent_report(o, sm_event_new(CTR_EVENT_LOST));
 	else
-		effect_report(o, o->sm->effect_gen, ctr_event_exited(exit_of_status(st)));
+		spent_report(o, ctr_event_exited(exit_of_status(st)));
 }
 
 /* Kill runtimes that outlived their shim: they could still create or start the container. */
