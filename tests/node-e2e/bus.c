@@ -29,7 +29,7 @@ static const char *logind_conf;
 
 /* InhibitDelayMaxSec of the configuration, 5 s without one. */
 static int delay_get(sd_bus *bus, const char *path, const char *interface, const char *property,
-	sd_bus_message *reply, void *data, sd_bus_error *error)
+		     sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	FILE *file = fopen(logind_conf, "re");
 	uint64_t seconds = 5;
@@ -97,7 +97,7 @@ static int unit_move(sd_bus_message *call, void *data, sd_bus_error *error)
 	if (r < 0)
 		return r;
 	return sd_bus_emit_signal(sd_bus_message_get_bus(call), SYSTEMD_PATH, SYSTEMD ".Manager",
-		"JobRemoved", "uoss", job, path, unit, "done");
+				  "JobRemoved", "uoss", job, path, unit, "done");
 }
 
 /* logind reads its configuration again: delay_get always does. */

@@ -94,7 +94,7 @@ results() {
 }
 
 life_tests() {
-	local flags more=()
+	local flags more=() status=0
 	systemd_replace
 	bus_start
 	node_socket_known
@@ -111,8 +111,8 @@ life_tests() {
 	echo "# $(date +%T) specs of $FOCUS without $SKIP"
 	(cd "$SCRATCH/out" && timeout -k 120 $((TIMEOUT + 300)) "$CACHE/bin/ginkgo" -v --no-color --timeout="${TIMEOUT}s" --seed=1 \
 		--procs="$PROCS" --focus="$FOCUS" --skip="$SKIP" --json-report=report.json --output-dir="$SCRATCH/out" \
-		"$CACHE/bin/e2e_node.test" -- "${flags[@]}" "${more[@]}") >"$SCRATCH/out/log" 2>&1
-	echo "# $(date +%T) the tests ended with status $?"
+		"$CACHE/bin/e2e_node.test" -- "${flags[@]}" "${more[@]}") >"$SCRATCH/out/log" 2>&1 || status=$?
+	echo "# $(date +%T) the tests ended with status $status"
 	cp "$SCRATCH/daemon.log" "$SCRATCH/out/daemon.log"
 	results "$SCRATCH/out/report.json" >"$SCRATCH/out/results.tsv"
 }
