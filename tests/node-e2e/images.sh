@@ -78,6 +78,13 @@ e2e_agnhost() {
 	printf '%s\n' user-defined-in-image:x:1000: group-defined-in-image:x:50000:user-defined-in-image >>"$root/etc/group"
 	registry_add "$layout" "$root" "$4"
 	layer=$(layer_add "$layout" "$root" gzip)
+	# Volumes of images are tested with this one: a picture with its description, on the same base.
+	mkdir -p "$2/kitten/etc"
+	cp "$(kube_source)"/test/images/kitten/html/{data.json,kitten.jpg} "$2/kitten/"
+	chmod 644 "$2/kitten"/*.*
+	echo 'NAME="Alpine Linux"' >"$2/kitten/etc/os-release"
+	image_add "$layout" "$E2E/kitten:$(tag Kitten)" "{$CONFIG_PATH, \"Entrypoint\": [\"/agnhost\"], \"Cmd\": [\"test-webserver\"]}" \
+		"$base" "$layer" "$(layer_add "$layout" "$2/kitten" gzip)" >/dev/null
 	for id in Agnhost AgnhostPrev; do
 		image_add "$layout" "$E2E/agnhost:$(tag $id)" "{$CONFIG_PATH, \"Entrypoint\": [\"/agnhost\"], \"Cmd\": [\"pause\"],
 			\"ExposedPorts\": {\"80/tcp\": {}, \"8080/tcp\": {}, \"8081/tcp\": {}, \"9376/tcp\": {}, \"5000/tcp\": {}},
