@@ -180,6 +180,8 @@ static void emit_key(struct emit *out, const struct key_entry *k)
 	emit_text_member(out, "fallback", k->fallback);
 	if (k->own)
 		emit_put(out, "\t\t.own = true,\n");
+	if (k->reload)
+		emit_put(out, "\t\t.reload = true,\n");
 	emit_text_member(out, "doc", k->doc);
 	emit_put(out, "\t},\n");
 }

@@ -86,6 +86,8 @@ static void emit_key(struct emit *out, const struct key_entry *k)
 	}
 	if (k->role == KEY_ROLE_GUARD)
 		emit_put(out, "Any value that crisp does not keep to stops the daemon.\n");
+	if (k->reload)
+		emit_put(out, "SIGHUP reloads it.\n");
 	if (k->own)
 		emit_put(out, "This key is not in crio.conf(5).\n");
 	emit_ways(out, k);

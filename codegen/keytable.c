@@ -336,6 +336,13 @@ static void word_own(struct reader *r, struct key_entry *k, char *rest)
 	k->own = true;
 }
 
+static void word_reload(struct reader *r, struct key_entry *k, char *rest)
+{
+	(void)r;
+	(void)rest;
+	k->reload = true;
+}
+
 static void word_flag(struct reader *r, struct key_entry *k, char *rest)
 {
 	char *alias;
@@ -370,10 +377,10 @@ static const struct {
 	const char *word;
 	void (*read)(struct reader *r, struct key_entry *k, char *rest);
 } key_words[] = {
-	{ "default", word_default },   { "derived", word_derived },   { "check", word_check },
-	{ "field", word_field },       { "later", word_later },	      { "guard", word_guard },
-	{ "moot", word_moot },	       { "own", word_own },	      { "flag", word_flag },
-	{ "variable", word_variable }, { "fallback", word_fallback },
+	{ "default", word_default }, { "derived", word_derived },   { "check", word_check },
+	{ "field", word_field },     { "later", word_later },	    { "guard", word_guard },
+	{ "moot", word_moot },	     { "own", word_own },	    { "reload", word_reload },
+	{ "flag", word_flag },	     { "variable", word_variable }, { "fallback", word_fallback },
 };
 
 /* A line of an open entry. */

@@ -47,7 +47,7 @@ struct key_entry {
 	enum key_role role;
 	enum key_place place;
 	const char *field;
-	bool has_range, own;
+	bool has_range, own, reload;
 	const char *low, *high; /* decimal */
 	const char *value; /* of `default`, as TOML; NULL: none */
 	const char *derived; /* NULL: none */

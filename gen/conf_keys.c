@@ -23,7 +23,7 @@ const struct conf_table conf_tables[] = {
 	},
 	{
 		.name = "crio.runtime.runtimes.*",
-		.doc = "A handler, the runtime_handler of a pod. crun and runc are handlers without a table when they are\012in PATH. A handler whose program is missing, or whose type is vm, is left out with a warning, and\012its pods are refused; as the default_runtime it stops the daemon.",
+		.doc = "A handler, the runtime_handler of a pod. crun and runc are handlers without a table when they are\012in PATH. A handler whose program is missing, or whose type is vm, is left out with a warning, and\012its pods are refused; as the default_runtime it stops the daemon. SIGHUP adds handlers; one that\012is gone from the files stays until the next start.",
 	},
 	{
 		.name = "crio.runtime.workloads.*",
@@ -367,6 +367,7 @@ const struct conf_key conf_keys[] = {
 		.text = "runc",
 		.flag = "default-runtime",
 		.variables = (const char *const[]){ "CONTAINER_DEFAULT_RUNTIME", NULL },
+		.reload = true,
 		.doc = "Handler of pods that name none.",
 	},
 	{
@@ -378,6 +379,7 @@ const struct conf_key conf_keys[] = {
 		.text = "",
 		.flag = "seccomp-profile",
 		.variables = (const char *const[]){ "CONTAINER_SECCOMP_PROFILE", NULL },
+		.reload = true,
 		.doc = "File with the profile for RuntimeDefault. Empty: the built-in one.",
 	},
 	{
@@ -398,6 +400,7 @@ const struct conf_key conf_keys[] = {
 		.text = "",
 		.flag = "privileged-seccomp-profile",
 		.variables = (const char *const[]){ "CONTAINER_PRIVILEGED_SECCOMP_PROFILE", NULL },
+		.reload = true,
 		.doc = "File with the profile of privileged containers. Empty: they have none.",
 	},
 	{
@@ -411,6 +414,7 @@ const struct conf_key conf_keys[] = {
 		.text = "crio-default",
 		.flag = "apparmor-profile",
 		.variables = (const char *const[]){ "CONTAINER_APPARMOR_PROFILE", NULL },
+		.reload = true,
 		.doc = "AppArmor profile of containers that name none. crio-default: crisp's own.",
 	},
 	{
@@ -553,6 +557,7 @@ const struct conf_key conf_keys[] = {
 		.list = (const char *const[]){ "/etc/cdi", "/var/run/cdi", NULL },
 		.flag = "cdi-spec-dirs",
 		.variables = (const char *const[]){ "CONTAINER_CDI_SPEC_DIRS", NULL },
+		.reload = true,
 		.doc = "Directories with CDI specifications, *.json and *.yaml. A later directory replaces devices of an\012earlier one. \"crisp cdi\" shows the devices, and the files that cannot be used; see DEVICES in\012crispd(8).",
 	},
 	{
@@ -825,6 +830,7 @@ const struct conf_key conf_keys[] = {
 		.flag = "log-level",
 		.alias = "l",
 		.variables = (const char *const[]){ "CONTAINER_LOG_LEVEL", NULL },
+		.reload = true,
 		.doc = "Lines of the daemon's log: fatal, panic, error, warn, info, debug or trace.",
 	},
 	{
@@ -1090,6 +1096,7 @@ const struct conf_key conf_keys[] = {
 		.offset = offsetof(struct conf_runtime, path),
 		.text = "",
 		.derived = "the program of the handler's name in PATH",
+		.reload = true,
 		.doc = "Path of the OCI runtime.",
 	},
 	{
@@ -1139,6 +1146,7 @@ const struct conf_key conf_keys[] = {
 		.offset = offsetof(struct conf_runtime, container_min_memory),
 		.min = INT64_C(0), .max = INT64_C(9223372036854775807),
 		.number = INT64_C(12582912),
+		.reload = true,
 		.doc = "Least memory limit of a container, like \"12MiB\". 500KiB for the handler crun without a table.",
 	},
 	{
@@ -1149,6 +1157,7 @@ const struct conf_key conf_keys[] = {
 		.offset = offsetof(struct conf_runtime, container_create_timeout),
 		.min = INT64_C(1), .max = INT64_C(2147483647),
 		.number = INT64_C(240),
+		.reload = true,
 		.doc = "Seconds that the runtime has to create a container.",
 	},
 	{
@@ -1158,6 +1167,7 @@ const struct conf_key conf_keys[] = {
 		.place = CONF_PLACE_RUNTIME,
 		.offset = offsetof(struct conf_runtime, privileged_without_host_devices),
 		.number = 0,
+		.reload = true,
 		.doc = "Give privileged containers none of the node's devices.",
 	},
 	{
@@ -1167,6 +1177,7 @@ const struct conf_key conf_keys[] = {
 		.place = CONF_PLACE_RUNTIME,
 		.offset = offsetof(struct conf_runtime, seccomp_profile),
 		.text = "",
+		.reload = true,
 		.doc = "File with the profile for RuntimeDefault. Empty: seccomp_profile of crio.runtime.",
 	},
 	{
@@ -1176,6 +1187,7 @@ const struct conf_key conf_keys[] = {
 		.place = CONF_PLACE_RUNTIME,
 		.offset = offsetof(struct conf_runtime, no_sync_log),
 		.number = 0,
+		.reload = true,
 		.doc = "Do not sync the old file to disk when a log is rotated.",
 	},
 	{
@@ -1186,6 +1198,7 @@ const struct conf_key conf_keys[] = {
 		.offset = offsetof(struct conf_runtime, monitor_cgroup),
 		.text = "",
 		.derived = "as system.slice, default_cgroup_parent",
+		.reload = true,
 		.doc = "Parent of the shims' cgroups, beside CRI-O's values also a path. Empty or system.slice:\012default_cgroup_parent, so that no kubelet that cleans a pod's cgroup ends a shim, and a pod is\012not charged for it. pod: the pod's cgroup. With the systemd manager shims stay below crispd's own\012cgroup.",
 	},
 	{
@@ -1316,6 +1329,7 @@ const struct conf_key conf_keys[] = {
 		.text = "",
 		.flag = "pause-image",
 		.variables = (const char *const[]){ "CONTAINER_PAUSE_IMAGE", NULL },
+		.reload = true,
 		.doc = "Image that the kubelet's garbage collection keeps. Pods need none: the first process of a\012shared process namespace is a program of crisp's own.",
 	},
 	{
@@ -1327,6 +1341,7 @@ const struct conf_key conf_keys[] = {
 		.text = "",
 		.flag = "pause-image-auth-file",
 		.variables = (const char *const[]){ "CONTAINER_PAUSE_IMAGE_AUTH_FILE", NULL },
+		.reload = true,
 		.doc = "Credentials for pause_image, instead of global_auth_file.",
 	},
 	{
@@ -1349,6 +1364,7 @@ const struct conf_key conf_keys[] = {
 		.offset = offsetof(struct conf, pinned_images),
 		.flag = "pinned-images",
 		.variables = (const char *const[]){ "CONTAINER_PINNED_IMAGES", NULL },
+		.reload = true,
 		.doc = "Images that garbage collection keeps: names, beginnings followed by *, and parts of a name\012between two. They are removed when asked for.",
 	},
 	{

@@ -37,22 +37,19 @@
 #include "gen/cri_rpc.h"
 #include "images/image.h"
 #include "images/pull.h"
-#include "oci/features.h"
-#include "oci/vulnerable.h"
 #include "os/apparmor.h"
 #include "os/cgroup.h"
-#include "os/spawn.h"
 #include "pod/container.h"
 #include "pod/devspecs.h"
 #include "pod/exec.h"
+#include "pod/reload.h"
 #include "pod/rescue.h"
+#include "pod/runtimes.h"
 #include "pod/sandbox.h"
 #include "pod/shim.h"
 #include "pod/stream.h"
 
-#define LATER_MAX 1500 /* bytes of names in one line */
 #define DRAIN_MS 10000
-#define FEATURES_MS 10000
 #define HEAP_NS (10 * NSEC_PER_SEC)
 
 /* In the order of loading and recovery. */
@@ -74,36 +71,6 @@ struct daemon {
 };
 
 /* --- configuration --- */
-
-/* Name the keys without effect in one line, as far as it has room. */
-static void log_later(const struct conf *c)
-{
-	_cleanup_buf_ struct buf names = BUF_NULL;
-	size_t n = 0, more;
-
-	for (; c->later && c->later[n] && names.len < LATER_MAX; n++)
-		buf_printf(&names, "%s%s", n ? ", " : "", c->later[n]);
-	for (more = 0; c->later && c->later[n + more];)
-		more++;
-	if (n && more)
-		buf_printf(&names, " and %zu more", more);
-	if (n)
-		log_warn("configuration", "text=\"these keys have no effect yet: %s\"", names.data);
-}
-
-/* Log each finding; a single error is the reason that main logs. */
-static void log_findings(const struct conf *c)
-{
-	for (char **p = c->ignored; p && *p; p++)
-		log_warn("configuration", "text=\"%s\"", *p);
-	for (char **p = c->warnings; p && *p; p++)
-		log_warn("configuration", "text=\"%s\"", *p);
-	log_later(c);
-	for (char **p = c->errors; p && c->errors[1] && *p; p++)
-		log_error("configuration", "text=\"%s\"", *p);
-	if (c->n_unlisted)
-		log_warn("configuration", "text=\"and %zu more\"", c->n_unlisted);
-}
 
 /* The log's file in place of standard error, and its form. */
 static int open_log(const struct conf_args *a, struct err *e)
@@ -175,64 +142,17 @@ static char *sibling(const char *name)
 	return path;
 }
 
-/* Run a runtime and collect its output; after a failure the output is empty. */
-static void ask_runtime(const char *const *argv, struct spawn_result *ret)
-{
-	struct err ignored = ERR_NULL;
-
-	if (spawn_run(argv, NULL, NULL, 0, 1024 * 1024, FEATURES_MS, ret, &ignored) == 0 &&
-	    ret->status == 0)
-		return;
-	spawn_result_done(ret);
-	*ret = SPAWN_RESULT_NULL;
-}
-
-static void probe_runtime(const char *path, struct oci_features *ret)
-{
-	const char *const version[] = { path, "--version", NULL };
-	const char *const features[] = { path, "features", NULL };
-	const char *const help[] = { path, "exec", "--help", NULL };
-	struct spawn_result res = SPAWN_RESULT_NULL;
-	struct err ignored = ERR_NULL;
-
-	ask_runtime(features, &res);
-	if (res.out.len)
-		oci_features_parse(res.out.data, res.out.len, ret, &ignored);
-	spawn_result_done(&res);
-	ask_runtime(help, &res);
-	ret->exec_cgroup = oci_features_exec_cgroup(res.out.data);
-	spawn_result_done(&res);
-	ask_runtime(version, &res);
-	ret->vulnerable = oci_vulnerable_text(res.out.data);
-	spawn_result_done(&res);
-}
-
 static int probe_runtimes(struct daemon *d, struct err *e)
 {
-	const struct conf *c = &d->conf;
-
-	world.features = xcalloc(c->n_runtimes, sizeof(*world.features));
-	/* A runtime without features causes an error only on use. */
-	for (size_t i = 0; i < c->n_runtimes; i++) {
-		const struct conf_runtime *rt = &c->runtimes[i];
-
-		probe_runtime(rt->path, &world.features[i]);
-		if (world.features[i].vulnerable)
-			log_warn("vulnerable runtime", "handler=%s path=%s text=\"%s\"", rt->name,
-				 rt->path, world.features[i].vulnerable);
-	}
-	if (!conf_runtime_find(c, NULL))
-		return err_set(e, ERR_INVALID,
-			       "default_runtime \"%s\" is not configured or not installed",
-			       c->default_runtime);
+	(void)e;
+	runtimes_probe(&d->conf);
 	return 0;
 }
 
 static void forget_runtimes(struct daemon *d)
 {
-	for (size_t i = 0; world.features && i < d->conf.n_runtimes; i++)
-		free(world.features[i].vulnerable);
-	free(take_ptr(world.features));
+	(void)d;
+	runtimes_free();
 }
 
 /* Load the default profile.  Without it, RuntimeDefault is unconfined by AppArmor, and the log
@@ -348,6 +268,10 @@ static void on_signal(struct loop_io *io, uint32_t events)
 	(void)events;
 	if (read(io->fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGHUP) {
+		reload_request();
+		return;
+	}
 	if (info.ssi_signo == SIGUSR1 || info.ssi_signo == SIGUSR2) {
 		explain_log();
 		return;
@@ -622,7 +546,6 @@ static int run(struct daemon *d, struct err *e)
 		  NULL);
 	/* Before any thread: threads inherit the mask. */
 	pthread_sigmask(SIG_BLOCK, set, NULL);
-	sigdelset(set, SIGHUP);
 	sigdelset(set, SIGPIPE);
 	sigdelset(set, SIGXFSZ);
 	world.loop = loop_new(e);
@@ -652,8 +575,11 @@ static int repair(struct daemon *d, struct err *e)
 static int serve(struct daemon *d, const struct conf_args *a, struct err *e)
 {
 	bool only_repair = conf_args_has(a, CONF_OPTION_REPAIR);
-	int r = only_repair ? repair(d, e) : run(d, e);
+	int r;
 
+	reload_start(a);
+	r = only_repair ? repair(d, e) : run(d, e);
+	reload_stop();
 	if (r < 0)
 		log_err(LOG_LEVEL_ERROR,
 			only_repair ? "crispd does not repair" : "crispd does not run", e);
@@ -673,7 +599,7 @@ static int start(struct daemon *d, const struct conf_args *a)
 		log_parse_level(d->conf.log_level, &level);
 	log_set_level(level);
 	if (!a->command || r < 0)
-		log_findings(&d->conf);
+		reload_log_findings(&d->conf);
 	if (r < 0) {
 		log_err(LOG_LEVEL_ERROR, "crispd does not run", &e);
 		return EXIT_FAILURE;

@@ -26,6 +26,7 @@
 #include "net/dirwatch.h"
 #include "oci/features.h"
 #include "pod/container.h"
+#include "pod/runtimes.h"
 
 #define EXPLAIN_LINES 256 /* in the log, for one signal */
 #define TRASH_SLOW_NS (5 * NSEC_PER_SEC) /* a removal that takes longer is explained */
@@ -117,8 +118,7 @@ static void fill_handlers(struct arena *a, Runtime__V1__StatusResponse *resp)
 	for (size_t i = 0; resp->runtime_handlers && i <= c->n_runtimes; i++) {
 		const struct conf_runtime *rt = i ? &c->runtimes[i - 1] : by_default;
 		Runtime__V1__RuntimeHandler *h =
-			rt ? handler_new(a, i ? rt->name : "", &world.features[rt - c->runtimes])
-			   : NULL;
+			rt ? handler_new(a, i ? rt->name : "", runtimes_features(rt)) : NULL;
 
 		if (h)
 			resp->runtime_handlers[resp->n_runtime_handlers++] = h;
@@ -136,7 +136,7 @@ static char *config_json(void)
 				      json_pack("{s:s, s:s, s:s, s:s*}", "name",
 						c->runtimes[i].name, "path", c->runtimes[i].path,
 						"root", c->runtimes[i].root, "warning",
-						world.features[i].vulnerable));
+						runtimes_features(&c->runtimes[i])->vulnerable));
 	all = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "root", c->root, "runroot",
 			c->runroot, "listen", c->listen, "cgroupManager",
 			c->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD ? "systemd" : "cgroupfs",

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 
-static enum log_level log_level = LOG_LEVEL_INFO;
+static _Atomic enum log_level log_level = LOG_LEVEL_INFO;
 
 void log_set_level(enum log_level level)
 {

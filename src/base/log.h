@@ -13,7 +13,7 @@ enum log_level {
 	LOG_LEVEL_DEBUG,
 };
 
-/* Call before threads start.  Drops lines above the level. */
+/* Drop lines above the level. */
 void log_set_level(enum log_level level);
 /* Parse CRI-O's level names (fatal error warn info debug trace).  0, or -1: unknown name. */
 int log_parse_level(const char *name, enum log_level *ret);

@@ -89,6 +89,77 @@ bool conf_is_default(const struct conf_key *k, const void *base)
 	return true;
 }
 
+static bool list_is_equal(char *const *a, char *const *b)
+{
+	size_t n = conf_list_len(a);
+
+	if (n != conf_list_len(b))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(a[i], b[i]) != 0)
+			return false;
+	return true;
+}
+
+bool conf_is_equal(const struct conf_key *k, const void *a, const void *b)
+{
+	const void *x = conf_member(k, a), *y = conf_member(k, b);
+
+	switch (k->kind) {
+	case CONF_KIND_STRING:
+	case CONF_KIND_PATH:
+		return strcmp(*(char *const *)x, *(char *const *)y) == 0;
+	case CONF_KIND_BOOLEAN:
+		return *(const bool *)x == *(const bool *)y;
+	case CONF_KIND_INTEGER:
+	case CONF_KIND_SIZE:
+		return *(const int64_t *)x == *(const int64_t *)y;
+	case CONF_KIND_LIST:
+	case CONF_KIND_PATHS:
+		return list_is_equal(*(char *const *const *)x, *(char *const *const *)y);
+	case CONF_KIND_MANAGER:
+		return *(const enum conf_cgroup_manager *)x == *(const enum conf_cgroup_manager *)y;
+	case CONF_KIND_ADDS:
+	case CONF_KIND_MAP:
+		break;
+	}
+	return true;
+}
+
+void conf_member_copy(const struct conf_key *k, void *to, const void *from)
+{
+	void *x = conf_member(k, to);
+	const void *y = conf_member(k, from);
+
+	switch (k->kind) {
+	case CONF_KIND_STRING:
+	case CONF_KIND_PATH:
+		free(*(char **)x);
+		*(char **)x = xstrdup(*(char *const *)y);
+		return;
+	case CONF_KIND_BOOLEAN:
+		*(bool *)x = *(const bool *)y;
+		return;
+	case CONF_KIND_INTEGER:
+	case CONF_KIND_SIZE:
+		*(int64_t *)x = *(const int64_t *)y;
+		return;
+	case CONF_KIND_LIST:
+	case CONF_KIND_PATHS:
+		conf_list_free(*(char ***)x);
+		*(char ***)x = *(char *const *const *)y
+				       ? conf_list_of(*(const char *const *const *)y)
+				       : NULL;
+		return;
+	case CONF_KIND_MANAGER:
+		*(enum conf_cgroup_manager *)x = *(const enum conf_cgroup_manager *)y;
+		return;
+	case CONF_KIND_ADDS:
+	case CONF_KIND_MAP:
+		return;
+	}
+}
+
 static void member_init(const struct conf_key *k, void *field)
 {
 	switch (k->kind) {

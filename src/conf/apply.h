@@ -26,6 +26,9 @@ int conf_apply(struct conf *c, struct conf_runtime *rt, const struct conf_key *k
 /* The key's member of base, a struct conf or struct conf_runtime; NULL: it has none. */
 void *conf_member(const struct conf_key *k, const void *base);
 bool conf_is_default(const struct conf_key *k, const void *base);
+bool conf_is_equal(const struct conf_key *k, const void *a, const void *b);
+/* Replace the member of to by a copy. */
+void conf_member_copy(const struct conf_key *k, void *to, const void *from);
 /* Set each key of a place to its default; base is zeroed.  Free them. */
 void conf_members_init(enum conf_place_of place, void *base);
 void conf_members_free(enum conf_place_of place, void *base);

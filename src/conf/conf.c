@@ -128,6 +128,7 @@ static void inherit(const struct conf *c, struct conf_runtime *rt)
 	replace(&rt->path, *from->path ? from->path : from->name);
 	replace(&rt->type, from->type);
 	replace(&rt->root, from->root);
+	derive(&rt->root, c->runroot, from->name);
 }
 
 /* 0: usable. */
@@ -135,7 +136,6 @@ static int finish_runtime(struct conf *c, struct conf_runtime *rt, struct err *e
 {
 	char *path;
 
-	inherit(c, rt);
 	if (strcmp(rt->type, "vm") == 0)
 		return err_set(e, ERR_INVALID,
 			       CONF_RUNTIMES ".%s.runtime_type: virtual machines are not "
@@ -177,6 +177,9 @@ static int finish_runtimes(struct conf *c, struct err *e)
 			       "install it in PATH or add [" CONF_RUNTIMES
 			       ".%s] with its runtime_path",
 			       c->default_runtime, c->default_runtime);
+	/* Before the loop below moves handlers. */
+	for (size_t i = 0; i < c->n_runtimes; i++)
+		inherit(c, &c->runtimes[i]);
 	for (size_t i = 0; i < c->n_runtimes; i++) {
 		struct conf_runtime *rt = &c->runtimes[i];
 		struct err why = ERR_NULL;

@@ -11,6 +11,8 @@
 
 #include "base/err.h"
 
+struct oci_features;
+
 /* The paths where kubelets and cAdvisor look for CRI-O. */
 #define CONF_CRIO_SOCKET "/var/run/crio/crio.sock"
 #define CONF_CRIO_RUN_SOCKET "/run/crio/crio.sock"
@@ -26,6 +28,7 @@ enum conf_cgroup_manager {
 /* One [crio.runtime.runtimes.NAME].  crisp.keys explains the members. */
 struct conf_runtime {
 	char *name;
+	const struct oci_features *features; /* set by pod/runtimes.h; NULL: none known */
 #include "gen/conf_runtime_fields.h"
 };
 

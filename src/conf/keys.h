@@ -57,6 +57,7 @@ struct conf_key {
 	const char *const *variables; /* NULL-terminated; NULL: none */
 	const char *fallback; /* variable for a key that nothing else sets; NULL: none */
 	bool own; /* not in crio.conf(5) */
+	bool reload; /* SIGHUP changes it */
 	const char *doc; /* lines */
 };
 

@@ -80,6 +80,8 @@ static void print_doc(struct buf *out, const struct conf_key *k)
 	print_comment(out, k->doc);
 	if (k->derived)
 		buf_printf(out, "# Empty: %s.\n", k->derived);
+	if (k->reload)
+		buf_puts(out, "# SIGHUP reloads it.\n");
 	if (k->role == CONF_ROLE_LATER)
 		buf_puts(out, "# No effect yet.\n");
 	if (k->role == CONF_ROLE_MOOT)

@@ -104,9 +104,19 @@ static int delete_others(struct err *e)
 	return r;
 }
 
+static void write_row(const struct object *o, struct store_txn *t)
+{
+	_cleanup_free_ char *key = xasprintf("%s/%s", o->sm->machine->name, o->sm->id);
+	_cleanup_free_ void *envelope = NULL;
+	size_t size;
+
+	envelope = sm_object_pack(o->sm, &size);
+	store_put(t, STORE_ENV_BOOT, key, envelope, size);
+}
+
 /* Write in small transactions, which fit on a full file system.  store_put skips rows that are
- * stored already. */
-static int write_all(enum kind k, struct err *e)
+ * stored already.  rows: the rows, too, not the entries alone. */
+static int write_all(enum kind k, bool rows, struct err *e)
 {
 	struct store_txn t;
 	struct object *o;
@@ -115,12 +125,10 @@ static int write_all(enum kind k, struct err *e)
 
 	store_begin(world.store, &t);
 	while (r == 0 && (o = map_next(world.objects[k], &pos))) {
-		_cleanup_free_ char *key = xasprintf("%s/%s", o->sm->machine->name, o->sm->id);
-		_cleanup_free_ void *envelope = NULL;
-		size_t size;
-
-		envelope = sm_object_pack(o->sm, &size);
-		store_put(&t, STORE_ENV_BOOT, key, envelope, size);
+		if (sm_state(o->sm)->kind == SM_KIND_INITIAL)
+			continue; /* nothing of it is stored yet */
+		if (rows)
+			write_row(o, &t);
 		if (kind_ops(k)->put_listing)
 			kind_ops(k)->put_listing(o->sm->id, sm_state(o->sm), o->sm->row, &t);
 		if (++n % REBUILD_STEP)
@@ -140,8 +148,13 @@ int listing_rebuild(struct err *e)
 
 	for (int k = 0; k < KIND_COUNT && r == 0; k++)
 		if (!kind_ops((enum kind)k)->machine->unstored)
-			r = write_all((enum kind)k, e);
+			r = write_all((enum kind)k, true, e);
 	return r;
+}
+
+int listing_refresh(enum kind k, struct err *e)
+{
+	return write_all(k, false, e);
 }
 
 /* --- reading --- */

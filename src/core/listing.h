@@ -37,6 +37,10 @@ void listing_del(enum kind k, const char *id, struct store_txn *t);
  * others. */
 int listing_rebuild(struct err *e);
 
+/* On the loop: write the entries of a kind anew, after a change of the configuration that they
+ * depend on. */
+int listing_refresh(enum kind k, struct err *e);
+
 /* Call fn for every entry of a kind that is not hidden, in one snapshot, ordered by id.
  * after: skip the entries up to this id, which need not exist; "": none.  A nonzero result of fn
  * ends the scan and is returned. */

@@ -23,7 +23,6 @@
 struct disk_usage;
 struct kind_ops;
 struct object;
-struct oci_features;
 struct rpc_call;
 
 /* The machines, in the order of loading and recovery: parents before children. */
@@ -51,14 +50,14 @@ struct world {
 	const struct kind_ops *const *kinds; /* KIND_COUNT entries; set first */
 	struct loop *loop;
 	struct store *store;
-	const struct conf *conf;
+	/* A reload replaces it; older ones stay.  Read it once for one decision. */
+	const struct conf *_Atomic conf;
 	struct sm_engine *engine;
 	struct map *objects[KIND_COUNT]; /* id -> struct object */
 	struct map *names; /* name_key of sandboxes and containers -> struct object */
 	struct list quarantine;
 	struct os_security security;
 	const char *apparmor_default; /* loaded profile for RuntimeDefault, NULL: none */
-	struct oci_features *features; /* one per conf->runtimes entry */
 	char *shim_path, *pull_path; /* programs in crispd's directory */
 	struct loop_timer retry; /* of commits that failed */
 	struct cgroups *cgroups;

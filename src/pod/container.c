@@ -32,6 +32,7 @@
 #include "pod/reach.h"
 #include "pod/reclaim.h"
 #include "pod/remains.h"
+#include "pod/runtimes.h"
 #include "pod/sandbox.h"
 #include "pod/shim.h"
 #include "pod/spent.h"
@@ -226,13 +227,6 @@ static void find_subjects(const struct object *o, struct bundle_parts *in)
 	runtime__v1__container_config__free_unpacked(c, NULL);
 }
 
-static const struct oci_features *features_of(const struct conf_runtime *rt)
-{
-	static const struct oci_features none;
-
-	return rt && world.features ? &world.features[rt - world.conf->runtimes] : &none;
-}
-
 static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	const Crisp__State__Sandbox *pod = p->o->sm->row;
@@ -245,7 +239,7 @@ static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct s
 		.id = c->base.id,
 		.row = c->row,
 		.pod = c->pod,
-		.features = features_of(conf_runtime_find(world.conf, pod->runtime_handler)),
+		.features = runtimes_features(conf_runtime_find(world.conf, pod->runtime_handler)),
 		/* A container that the shim knows is kept: SHIM_CREATE joins it. */
 		.again = !pod_known(p, o->sm->id),
 		.cdi = devspecs_known(),

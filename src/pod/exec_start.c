@@ -20,6 +20,7 @@
 #include "oci/exec_process.h"
 #include "oci/features.h"
 #include "os/cgroup.h"
+#include "pod/runtimes.h"
 #include "pod/shim.h"
 
 #define RUNTIME_EXEC_MS 60000
@@ -71,9 +72,11 @@ static int pipes_open(struct exec_pipes *p, const bool want[3], struct err *e)
 
 static enum oci_exec_cgroup exec_cgroup_of(const char *runtime_path)
 {
-	for (size_t i = 0; world.features && i < world.conf->n_runtimes; i++)
-		if (strcmp(world.conf->runtimes[i].path, runtime_path) == 0)
-			return world.features[i].exec_cgroup;
+	const struct conf *c = world.conf;
+
+	for (size_t i = 0; i < c->n_runtimes; i++)
+		if (strcmp(c->runtimes[i].path, runtime_path) == 0)
+			return runtimes_features(&c->runtimes[i])->exec_cgroup;
 	return OCI_EXEC_CGROUP_NONE;
 }
 

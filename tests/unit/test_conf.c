@@ -593,6 +593,32 @@ static void test_finish(void **state)
 	conf_done(&c);
 }
 
+/* A handler with the program, type and root of the default one, behind one that is left out. */
+static void test_inherit(void **state)
+{
+	struct err e = ERR_NULL;
+	const struct conf_runtime *rt;
+	struct conf c;
+
+	conf_init(&c);
+	add_runtime(&c, "mine");
+	load_ok(&c, *state,
+		"[crio.runtime]\ndefault_runtime = \"mine\"\n"
+		"[crio.runtime.runtimes.no-such-runtime]\n"
+		"[crio.runtime.runtimes.machine]\nruntime_type = \"vm\"\n"
+		"[crio.runtime.runtimes.like]\nruntime_path = \"/nonexistent\"\n"
+		"runtime_type = \"vm\"\ninherit_default_runtime = true\n");
+	assert_int_equal(conf_finish(&c, &e), 0);
+	rt = conf_runtime_find(&c, "like");
+	assert_non_null(rt);
+	assert_string_equal(rt->path, "/bin/sh");
+	assert_string_equal(rt->type, "oci");
+	assert_string_equal(rt->root, "/run/crisp/mine");
+	assert_null(conf_runtime_find(&c, "machine"));
+	assert_non_null(strstr(c.warnings[1], "machine.runtime_type: virtual machines are not"));
+	conf_done(&c);
+}
+
 static const char *prefix_at(struct conf *c, const struct dir *d, const char *text)
 {
 	struct err e = ERR_NULL;
@@ -646,6 +672,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_drop_ins_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flags, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_finish, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_inherit, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

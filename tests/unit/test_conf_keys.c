@@ -1,6 +1,6 @@
 /*
  * test_conf_keys.c - the table of keys: each key takes a fitting value and refuses each other type,
- * printed values are read back; options and variables, with their precedence.
+ * printed values are read back; options and variables, with their precedence; reload.
  */
 #include <stdlib.h>
 
@@ -8,6 +8,8 @@
 #include "conf/args.h"
 #include "conf/keys.h"
 #include "conf/print.h"
+#include "conf/renew.h"
+#include "conf/value.h"
 #include "tests/unit/confkit.h"
 
 static const char *sample_value(enum conf_kind kind)
@@ -340,6 +342,86 @@ static void test_precedence(void **state)
 	clearenv();
 }
 
+/* --- reload --- */
+
+static bool has(char *const *list, const char *text)
+{
+	for (; list && *list; list++)
+		if (strcmp(*list, text) == 0)
+			return true;
+	return false;
+}
+
+static const char before[] = "[crio]\nroot = \"/a\"\n[crio.runtime]\nlog_level = \"warn\"\n"
+			     "[crio.image]\npinned_images = [\"a\", \"b\"]\n"
+			     "[crio.runtime.runtimes.gone]\nruntime_path = \"/bin/sh\"\n"
+			     "[crio.runtime.runtimes.kept]\nruntime_path = \"/bin/sh\"\n"
+			     "runtime_root = \"/r\"\ncontainer_create_timeout = 50\n";
+static const char after[] = "[crio]\nroot = \"/b\"\n[crio.runtime]\nlog_level = \"debug\"\n"
+			    "default_runtime = \"new\"\n"
+			    "[crio.image]\npinned_images = [\"a\"]\n"
+			    "[crio.runtime.runtimes.new]\nruntime_path = \"/bin/sh\"\n"
+			    "[crio.runtime.runtimes.kept]\nruntime_path = \"/bin/sh\"\n"
+			    "runtime_root = \"/other\"\ncontainer_create_timeout = 60\n";
+
+static void test_reload(void **state)
+{
+	const struct dir *d = *state;
+	_cleanup_free_ char *path = xasprintf("%s/crio.conf", d->path);
+	struct conf_news news;
+	struct err e = ERR_NULL;
+	struct conf_args a;
+	struct conf now, next;
+
+	put(d, "crio.conf", before);
+	assert_int_equal(parse(&a, &e, "--config", path, "--config-dir=", "--runtimes",
+			       "runc:/bin/sh", "--pids-limit=7", NULL),
+			 0);
+	conf_init(&now);
+	assert_int_equal(conf_args_apply(&a, &now, &e), 0);
+	assert_int_equal(conf_renew(&now, &a, &next, &news, &e), 0);
+	assert_null(news.changed);
+	assert_null(news.restart);
+	conf_done(&next);
+
+	put(d, "crio.conf", after);
+	assert_int_equal(conf_renew(&now, &a, &next, &news, &e), 0);
+	assert_int_equal(conf_list_len(news.changed), 5);
+	assert_true(has(news.changed, "crio.runtime.log_level"));
+	assert_true(has(news.changed, "crio.image.pinned_images"));
+	assert_true(has(news.changed, "crio.runtime.default_runtime"));
+	assert_true(has(news.changed, "crio.runtime.runtimes.new"));
+	assert_true(has(news.changed, "crio.runtime.runtimes.kept.container_create_timeout"));
+	assert_int_equal(conf_list_len(news.restart), 3);
+	assert_true(has(news.restart, "crio.root"));
+	assert_true(has(news.restart, "crio.runtime.runtimes.gone"));
+	assert_true(has(news.restart, "crio.runtime.runtimes.kept.runtime_root"));
+	assert_string_equal(next.root, "/a");
+	assert_string_equal(next.log_level, "debug");
+	assert_int_equal(next.pids_limit, 7);
+	assert_string_equal(next.pinned_images[0], "a");
+	assert_null(next.pinned_images[1]);
+	assert_string_equal(conf_runtime_find(&next, NULL)->name, "new");
+	assert_string_equal(conf_runtime_find(&next, "kept")->root, "/r");
+	assert_int_equal(conf_runtime_find(&next, "kept")->container_create_timeout, 60);
+	assert_string_equal(conf_runtime_find(&next, "gone")->path, "/bin/sh");
+	conf_news_done(&news);
+	conf_done(&next);
+
+	put(d, "crio.conf", "[crio.runtime]\nlog_level = \"debug\"\npids_limit = \"x\"\n");
+	assert_int_equal(conf_renew(&now, &a, &next, &news, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.text, "crio.conf:3: crio.runtime.pids_limit"));
+	conf_news_done(&news);
+	conf_done(&next);
+	put(d, "crio.conf", "[crio]\nrunroot = \"/elsewhere\"\n");
+	assert_int_equal(conf_renew(&now, &a, &next, &news, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.text, "crio.conf:2: crio.runroot: /run/crisp is in force"));
+	conf_news_done(&news);
+	conf_done(&next);
+	conf_args_done(&a);
+	conf_done(&now);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,6 +432,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_args, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_args_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_precedence, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

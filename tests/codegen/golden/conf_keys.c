@@ -70,6 +70,7 @@ const struct conf_key conf_keys[] = {
 		.min = INT64_C(1), .max = INT64_C(65535),
 		.number = INT64_C(4),
 		.flag = "lamps",
+		.reload = true,
 		.doc = "Number of lamps.",
 	},
 	{
