@@ -2539,7 +2539,7 @@ const ProtobufCMessageDescriptor crisp__pull__unpack__descriptor =
   (ProtobufCMessageInit) crisp__pull__unpack__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__inherit__field_descriptors[2] =
+static const ProtobufCFieldDescriptor crisp__pull__inherit__field_descriptors[3] =
 {
   {
     "name",
@@ -2565,15 +2565,28 @@ static const ProtobufCFieldDescriptor crisp__pull__inherit__field_descriptors[2]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "more",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Inherit, more),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__inherit__field_indices_by_name[] = {
+  2,   /* field[2] = more */
   0,   /* field[0] = name */
   1,   /* field[1] = sum */
 };
 static const ProtobufCIntRange crisp__pull__inherit__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor crisp__pull__inherit__descriptor =
 {
@@ -2583,7 +2596,7 @@ const ProtobufCMessageDescriptor crisp__pull__inherit__descriptor =
   "Crisp__Pull__Inherit",
   "crisp.pull",
   sizeof(Crisp__Pull__Inherit),
-  2,
+  3,
   crisp__pull__inherit__field_descriptors,
   crisp__pull__inherit__field_indices_by_name,
   1,  crisp__pull__inherit__number_ranges,

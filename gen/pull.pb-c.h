@@ -484,10 +484,14 @@ struct  Crisp__Pull__Inherit
    * "": not known
    */
   char *sum;
+  /*
+   * another such message with the next roots follows
+   */
+  protobuf_c_boolean more;
 };
 #define CRISP__PULL__INHERIT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__inherit__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Crisp__Pull__Judge

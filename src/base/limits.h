@@ -31,7 +31,7 @@
 #define LIMIT_CDI_FILES 1024 /* of them in one directory */
 #define LIMIT_MANIFEST (4 * 1024 * 1024) /* manifest, index or image config */
 #define LIMIT_ANNOTATIONS (8 * 1024) /* bytes of Image.spec.annotations */
-#define LIMIT_LAYERS 127 /* of one image: overlay's options fill one page */
+#define LIMIT_LAYERS 500 /* of one image: what overlay takes */
 #define LIMIT_LAYER_FILES 4000000 /* entries of one layer */
 #define LIMIT_LAYER_BYTES (INT64_C(1) << 40) /* of one layer, unpacked */
 #define LIMIT_RATIO 400 /* unpacked to compressed bytes of a layer, for */

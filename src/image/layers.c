@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
@@ -27,6 +28,7 @@
 #include "image/ref.h"
 #include "os/mount.h"
 
+#define NAMED_LAYERS 100 /* their names leave room for the other options */
 #define DIGEST_HEX 7 /* offset of the digits after "sha256:" */
 
 int image_layer_name(const char *diff_id, char ret[IMAGE_LAYER_NAME + 1])
@@ -74,39 +76,81 @@ static size_t without_repeated(const char *const *diff_ids, size_t n, const char
 	return kept;
 }
 
-/* lowerdir lists the lowest layer last. */
-static int lower_options(const char *images_root, const char *const *diff_ids, size_t n,
-			 struct buf *options, struct err *e)
-{
-	for (size_t i = n; i-- > 0;) {
-		char name[IMAGE_LAYER_NAME + 1];
-		_cleanup_free_ char *fs = NULL;
-		struct stat st;
+/* The lower directories of an overlay mount, as its options name them. */
+struct lower {
+	const char *images_root;
+	const char *const *diff_ids;
+	size_t n;
+	char *dir; /* working directory for the mount */
+	struct buf options;
+	int *fds; /* n of them; NULL: dir is the layers' */
+};
 
-		if (image_layer_name(diff_ids[i], name) < 0)
-			return err_set(e, ERR_INTERNAL, "layer %s is not a sha256 digest",
-				       diff_ids[i]);
-		fs = xasprintf("%s/layers/%s/fs", images_root, name);
-		if (stat(fs, &st) < 0)
-			return err_errno(e, ERR_DATA_LOSS, errno,
-					 "layer %s is missing: pull the image again", diff_ids[i]);
-		buf_printf(options, "%s%s/fs", i == n - 1 ? "lowerdir=" : ":", name);
-	}
+static void lower_done(struct lower *l)
+{
+	for (size_t i = 0; l->fds && i < l->n; i++)
+		close_fdp(&l->fds[i]);
+	free(l->fds);
+	free(l->dir);
+	buf_done(&l->options);
+}
+
+static int lower_name(struct lower *l, size_t i, struct err *e)
+{
+	_cleanup_free_ char *fs = NULL;
+	char name[IMAGE_LAYER_NAME + 1];
+	struct stat st;
+	int r;
+
+	if (image_layer_name(l->diff_ids[i], name) < 0)
+		return err_set(e, ERR_INTERNAL, "layer %s is not a sha256 digest", l->diff_ids[i]);
+	fs = xasprintf("%s/layers/%s/fs", l->images_root, name);
+	if (l->fds)
+		r = l->fds[i] = open(fs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	else
+		r = stat(fs, &st);
+	if (r < 0)
+		return err_errno(e, errno == EMFILE ? ERR_EXHAUSTED : ERR_DATA_LOSS, errno,
+				 "layer %s is missing: pull the image again", l->diff_ids[i]);
+	if (l->fds)
+		buf_printf(&l->options, "%d", l->fds[i]);
+	else
+		buf_printf(&l->options, "%s/fs", name);
 	return 0;
+}
+
+/* lowerdir lists the lowest layer last. Names of many layers do not fit into the one page that the
+ * options have; numbers of descriptors do. */
+static int lower_open(struct lower *l, struct err *e)
+{
+	int r = 0;
+
+	if (l->n > NAMED_LAYERS) {
+		l->fds = xcalloc(l->n, sizeof(*l->fds));
+		memset(l->fds, -1, l->n * sizeof(*l->fds));
+		l->dir = xstrdup("/proc/thread-self/fd");
+	} else {
+		l->dir = xasprintf("%s/layers", l->images_root);
+	}
+	for (size_t i = l->n; r == 0 && i-- > 0;) {
+		buf_puts(&l->options, i == l->n - 1 ? "lowerdir=" : ":");
+		r = lower_name(l, i, e);
+	}
+	return r;
 }
 
 /* Relative lower directories need a private working directory. The thread unshares its own for
  * good, and resets it to / after each mount. */
-static int mount_overlay(const char *dir, const char *options, unsigned long flags,
-			 const char *target, struct err *e)
+static int mount_overlay(const struct lower *l, unsigned long flags, const char *target,
+			 struct err *e)
 {
 	int r = 0;
 
 	if (unshare(CLONE_FS) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "unshare the working directory");
-	if (chdir(dir) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "enter %s", dir);
-	if (mount("overlay", target, "overlay", flags, options) < 0)
+	if (chdir(l->dir) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "enter %s", l->dir);
+	if (mount("overlay", target, "overlay", flags, l->options.data) < 0)
 		r = err_errno(e, ERR_INTERNAL, errno, "mount overlay at %s", target);
 	if (chdir("/") < 0 && r == 0)
 		r = err_errno(e, ERR_INTERNAL, errno, "enter /");
@@ -114,14 +158,13 @@ static int mount_overlay(const char *dir, const char *options, unsigned long fla
 }
 
 /* The container's root gets mode and owner of the highest layer's root. */
-static int make_upper(const char *images_root, const char *const *diff_ids, size_t n,
-		      const char *upper, const char *work, struct err *e)
+static int make_upper(const struct lower *l, const char *upper, const char *work, struct err *e)
 {
 	struct stat st = { .st_mode = 0755 };
 	int r;
 
-	if (n) {
-		_cleanup_free_ char *dir = image_layer_dir(images_root, diff_ids[n - 1]);
+	if (l->n) {
+		_cleanup_free_ char *dir = image_layer_dir(l->images_root, l->diff_ids[l->n - 1]);
 		_cleanup_free_ char *fs = xasprintf("%s/fs", dir);
 
 		if (stat(fs, &st) < 0)
@@ -136,68 +179,64 @@ static int make_upper(const char *images_root, const char *const *diff_ids, size
 		return r;
 	if (chown(upper, st.st_uid, st.st_gid) < 0 || chmod(upper, st.st_mode & 07777) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "set owner and mode of %s", upper);
-	if (n && utimensat(AT_FDCWD, upper, (struct timespec[2]){ st.st_atim, st.st_mtim }, 0) < 0)
+	if (l->n &&
+	    utimensat(AT_FDCWD, upper, (struct timespec[2]){ st.st_atim, st.st_mtim }, 0) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "set the time of %s", upper);
 	return 0;
 }
 
-/* Without an upper directory overlay requires two lower directories: add empty ones. */
-static int mount_read_only(const char *layers, struct buf *options, size_t n, const char *target,
-			   struct err *e)
+/* Make an empty directory that stands for a lower layer. */
+static int add_empty(struct lower *l, const char *name, struct err *e)
 {
-	_cleanup_free_ char *empty = xasprintf("%s/" IMAGE_LAYER_EMPTY, layers);
-	_cleanup_free_ char *empty2 = xasprintf("%s/" IMAGE_LAYER_EMPTY "2", layers);
-	int r = 0;
+	_cleanup_free_ char *dir = xasprintf("%s/%s", l->dir, name);
 
-	if (n < 2) {
-		r = fs_mkdir_all(empty, 0755, e);
-		buf_printf(options, "%s" IMAGE_LAYER_EMPTY, n ? ":" : "lowerdir=");
-	}
-	if (r == 0 && n == 0) {
-		r = fs_mkdir_all(empty2, 0755, e);
-		buf_puts(options, ":" IMAGE_LAYER_EMPTY "2");
-	}
-	return r < 0 ? r : mount_overlay(layers, options->data, MS_RDONLY, target, e);
+	buf_printf(&l->options, "%s%s", l->options.len ? ":" : "lowerdir=", name);
+	return fs_mkdir_all(dir, 0755, e);
 }
 
-static int mount_writable(const char *images_root, const char *const *diff_ids, size_t n,
-			  const char *upper, const char *work, struct buf *options,
-			  const char *target, struct err *e)
+/* Without an upper directory overlay requires two lower directories. */
+static int mount_read_only(struct lower *l, const char *target, struct err *e)
 {
-	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
-	_cleanup_free_ char *empty = xasprintf("%s/" IMAGE_LAYER_EMPTY, layers);
-	size_t plain;
-	int r = make_upper(images_root, diff_ids, n, upper, work, e);
+	int r = 0;
 
+	if (l->n < 2)
+		r = add_empty(l, IMAGE_LAYER_EMPTY, e);
+	if (r == 0 && l->n == 0)
+		r = add_empty(l, IMAGE_LAYER_EMPTY "2", e);
+	return r < 0 ? r : mount_overlay(l, MS_RDONLY, target, e);
+}
+
+static int mount_writable(struct lower *l, const char *upper, const char *work, const char *target,
+			  struct err *e)
+{
+	size_t plain;
+	int r = make_upper(l, upper, work, e);
+
+	if (r == 0 && l->n == 0)
+		r = add_empty(l, IMAGE_LAYER_EMPTY, e);
 	if (r < 0)
 		return r;
-	if (n == 0) {
-		r = fs_mkdir_all(empty, 0755, e);
-		if (r < 0)
-			return r;
-		buf_puts(options, "lowerdir=" IMAGE_LAYER_EMPTY);
-	}
-	buf_puts(options, ",upperdir=");
-	add_escaped(options, upper);
-	buf_puts(options, ",workdir=");
-	add_escaped(options, work);
+	buf_puts(&l->options, ",upperdir=");
+	add_escaped(&l->options, upper);
+	buf_puts(&l->options, ",workdir=");
+	add_escaped(&l->options, work);
 	/* Container data need not survive a power cut, so unmounting must not sync. Kernels before
 	 * 5.10 lack the option. */
-	plain = options->len;
-	buf_puts(options, ",volatile");
-	r = mount_overlay(layers, options->data, 0, target, e);
+	plain = l->options.len;
+	buf_puts(&l->options, ",volatile");
+	r = mount_overlay(l, 0, target, e);
 	if (r == 0 || e->errnum != EINVAL)
 		return r;
-	options->data[options->len = plain] = '\0';
-	return mount_overlay(layers, options->data, 0, target, e);
+	l->options.data[l->options.len = plain] = '\0';
+	return mount_overlay(l, 0, target, e);
 }
 
 int image_mount(const char *images_root, const char *const *diff_ids, size_t n, const char *upper,
 		const char *work, const char *target, struct err *e)
 {
-	_cleanup_buf_ struct buf options = BUF_NULL;
-	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
 	const char *once[LIMIT_LAYERS];
+	struct lower l = { .images_root = images_root, .diff_ids = once, .options = BUF_NULL };
+	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
 	bool mounted;
 	int r = mount_is_mounted(target, &mounted, e);
 
@@ -205,16 +244,15 @@ int image_mount(const char *images_root, const char *const *diff_ids, size_t n, 
 		return r;
 	if (n > LIMIT_LAYERS)
 		return err_set(e, ERR_INVALID, "%zu layers, more than %d", n, LIMIT_LAYERS);
-	n = without_repeated(diff_ids, n, once);
-	diff_ids = once;
+	l.n = without_repeated(diff_ids, n, once);
 	r = fs_mkdir_all(target, 0755, e);
 	r = r < 0 ? r : fs_mkdir_all(layers, 0700, e);
-	r = r < 0 ? r : lower_options(images_root, diff_ids, n, &options, e);
-	if (r < 0)
-		return r;
-	if (!upper || !work)
-		return mount_read_only(layers, &options, n, target, e);
-	return mount_writable(images_root, diff_ids, n, upper, work, &options, target, e);
+	r = r < 0 ? r : lower_open(&l, e);
+	if (r == 0)
+		r = upper && work ? mount_writable(&l, upper, work, target, e)
+				  : mount_read_only(&l, target, e);
+	lower_done(&l);
+	return r;
 }
 
 int image_layer_lock(const char *dir, int operation, int *ret_fd, struct err *e)

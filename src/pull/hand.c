@@ -188,6 +188,23 @@ int hand_unpack(const struct helper *unpacker, struct source *s, const struct de
 
 /* --- inherit and judge --- */
 
+/* Only an inherit has more descriptors than a message takes. */
+static int send_parts(int channel, const Crisp__Pull__ToUnpacker *q, const int *fds, size_t n,
+		      struct err *e)
+{
+	size_t sent = 0, part;
+	int r;
+
+	do {
+		part = MIN(n - sent, (size_t)WIRE_FDS_MAX);
+		if (q->inherit)
+			q->inherit->more = sent + part < n;
+		r = ipc_send(channel, &q->base, part ? fds + sent : NULL, part, e);
+		sent += part;
+	} while (r == 0 && sent < n);
+	return r;
+}
+
 static int ask(const struct helper *unpacker, const Crisp__Pull__ToUnpacker *q, const int *fds,
 	       size_t n, Crisp__Pull__FromUnpacker **ret, struct err *e)
 {
@@ -196,7 +213,7 @@ static int ask(const struct helper *unpacker, const Crisp__Pull__ToUnpacker *q, 
 	*ret = NULL;
 	if (r < 0)
 		return r;
-	r = ipc_send(channel, &q->base, fds, n, e) < 0 ? helper_lost(unpacker, e) : 0;
+	r = send_parts(channel, q, fds, n, e) < 0 ? helper_lost(unpacker, e) : 0;
 	r = r < 0 ? r : next_answer(unpacker, channel, ret, e);
 	abandon(&channel);
 	return r;

@@ -23,6 +23,7 @@
 #include "pull/trust/openpgp.h"
 #include "pull/unpack/unpack.h"
 
+#define FDS_MAX (LIMIT_LAYERS + 1) /* the list of directories, and a root for each layer */
 #define QUESTION_MAX (64 * 1024 * 1024) /* signatures */
 #define READ_BYTES (256 * 1024)
 #define TELL_BYTES (1024 * 1024) /* bytes of the blob between two progress messages */
@@ -189,10 +190,34 @@ static void judge(const struct unpacker *p, int fd, const Crisp__Pull__Judge *q)
 	answer(fd, &a, r < 0 ? &e : NULL);
 }
 
+/* Receive the descriptors that did not fit into the first message. */
+static int receive_rest(int fd, const Crisp__Pull__Inherit *q, int fds[FDS_MAX], size_t *n,
+			struct err *e)
+{
+	bool more = q->more;
+
+	while (more) {
+		size_t part = MIN(FDS_MAX - *n, (size_t)WIRE_FDS_MAX);
+		Crisp__Pull__ToUnpacker *next;
+		ProtobufCMessage *m;
+
+		if (!part)
+			return err_set(e, ERR_INTERNAL, "more than %d descriptors", FDS_MAX);
+		if (ipc_recv(fd, &crisp__pull__to_unpacker__descriptor, QUESTION_MAX, &m, fds + *n,
+			     &part, e) != 0)
+			return err_set(e, ERR_INTERNAL, "descriptors are missing");
+		*n += part;
+		next = (Crisp__Pull__ToUnpacker *)m;
+		more = part && next->inherit && next->inherit->more;
+		protobuf_c_message_free_unpacked(m, NULL);
+	}
+	return 0;
+}
+
 static void serve(void *arg, int fd)
 {
 	const struct unpacker *p = arg;
-	int fds[WIRE_FDS_MAX];
+	int fds[FDS_MAX];
 	size_t n = WIRE_FDS_MAX;
 	ProtobufCMessage *m;
 	Crisp__Pull__ToUnpacker *q;
@@ -203,6 +228,8 @@ static void serve(void *arg, int fd)
 	q = (Crisp__Pull__ToUnpacker *)m;
 	if (q->unpack && n == 1)
 		unpack(p, fd, q->unpack, &fds[0]);
+	else if (q->inherit && receive_rest(fd, q->inherit, fds, &n, &e) < 0)
+		answer_error(fd, &e);
 	else if (q->inherit)
 		inherit(p, fd, q->inherit, fds, n);
 	else if (q->judge)

@@ -154,7 +154,7 @@ static void test_bounds(void **state)
 	for (int i = 0; i < LIMIT_LAYERS; i++)
 		buf_puts(&b, ",\"" DIGEST "\"");
 	buf_puts(&b, "]}}");
-	refused_bytes(b.data, b.len, "128 layers");
+	refused_bytes(b.data, b.len, "501 layers");
 	buf_done(&b);
 	buf_puts(&b, "{" ROOTFS "}");
 	while (b.len <= LIMIT_MANIFEST)

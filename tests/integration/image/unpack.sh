@@ -238,6 +238,24 @@ same_as_umoci "layers on layers" all
 put_image rootopq "$T/base.tar" "$T/rootopq.tar"
 same_as_umoci "nothing of the lower layers" rootopq
 
+# --- many layers ---------------------------------------------------------------------------------------------------------
+
+# Each layer but the lowest gets the directories from below it, without an entry of their own.
+tar_of floor <<'TAR'
+dir a mode=0751 uid=7
+dir a/b mode=0711 gid=9
+TAR
+STACK=("$T/floor.tar")
+for N in $(seq 499); do
+	tar_of "stack$N" <<<"file a/b/f$N data=$N"
+	STACK+=("$T/stack$N.tar")
+done
+put_image stack "${STACK[@]}"
+same_as_umoci "500 layers" stack
+put_image high "${STACK[@]}" "$T/empty.tar"
+images_begin
+check_fails "501 layers are refused" "layers has 501 entries, more than 500" pull a:high "layout=$LAY"
+
 # --- a distribution ------------------------------------------------------------------------------------------------------
 
 if [ -e "$DEBIAN/top.tar" ]; then
