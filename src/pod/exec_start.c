@@ -192,10 +192,20 @@ void exec_start_fail(struct object *o, uint64_t gen, const struct err *e)
 	x->ops->started(o, gen, &none, e);
 }
 
+/* A runtime that fails in a container that ends is no error of the runtime. */
 static void started(struct object *o, uint64_t gen, struct shim_answer *ans, const struct err *err)
 {
 	const struct exec_start *x = o->own;
+	const struct object *container = world_find(KIND_CONTAINER, x->container_id);
+	struct err e = ERR_NULL;
 
+	if (err && err->code == ERR_UNKNOWN &&
+	    (!container || !ctr_is_joinable(container->sm->state))) {
+		e = *err;
+		e.code = ERR_PRECONDITION;
+		err_wrap(&e, "the container ends");
+		err = &e;
+	}
 	x->ops->started(o, gen, ans, err);
 }
 

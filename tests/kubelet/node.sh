@@ -85,6 +85,20 @@ node_cgroups_mount() {
 	node_cgroups_join /system
 }
 
+# The daemon has a cgroup of its own, whose use the kubelet shows as that of the runtime.
+NODE_RUNTIME_CGROUP=/runtime
+node_runtime_confine() {
+	local mount rest
+	CRISP_TEST_WRAP=$SCRATCH/fake/confined
+	echo '#!/bin/sh' >"$CRISP_TEST_WRAP"
+	while read -r mount rest; do
+		node_cgroup_make "$mount$NODE_RUNTIME_CGROUP"
+		echo "echo 0 >'$mount$NODE_RUNTIME_CGROUP/cgroup.procs' || exit"
+	done < <(node_cgroup_mounts) >>"$CRISP_TEST_WRAP"
+	echo 'exec "$@"' >>"$CRISP_TEST_WRAP"
+	chmod +x "$CRISP_TEST_WRAP"
+}
+
 # A kubelet sets what is the whole machine's: it finds the wanted values in files of the node.
 node_sysctls_hide() {
 	local pair file
@@ -148,6 +162,7 @@ node_enter() {
 	mkdir -p "$SCRATCH/run"
 	node_mounts_make || bail "the node's mounts cannot be made"
 	node_network_make || bail "the node's network cannot be made"
+	node_runtime_confine
 	cni_write
 	registry_start
 }
@@ -204,7 +219,7 @@ kubelet_start() {
 	printf '%s\n' "${EVICTION:-evictionHard: {memory.available: \"0%\", nodefs.available: \"0%\", nodefs.inodesFree: \"0%\", imagefs.available: \"0%\", imagefs.inodesFree: \"0%\"\}}" \
 		"$@" >>"$SCRATCH/kubelet.yaml"
 	"$CACHE/bin/kubelet" --config "$SCRATCH/kubelet.yaml" --hostname-override "$NODE_NAME" --node-ip "$NODE_ADDRESS" \
-		--cert-dir "$SCRATCH/kubelet/pki" --v 2 >>"$SCRATCH/kubelet.log" 2>&1 </dev/null &
+		--runtime-cgroups "$NODE_RUNTIME_CGROUP" --cert-dir "$SCRATCH/kubelet/pki" --v 2 >>"$SCRATCH/kubelet.log" 2>&1 </dev/null &
 	KUBELET_PID=$!
 	poll 120 curl -fsS "$KUBELET_READ/healthz" || bail "the kubelet does not start: $(grep '^[EF]' "$SCRATCH/kubelet.log" | tail -n 3)"
 }

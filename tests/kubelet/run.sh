@@ -169,6 +169,8 @@ stats_run() {
 		'.pods[] | select(.podRef.name == $pod).containers[] | select(.name == "side") | .cpu.usageCoreNanoSeconds > 0 and .memory.workingSetBytes > 0'
 	check "the summary has a container's files" wait_for 60 summary_has \
 		'.pods[] | select(.podRef.name == $pod).containers[] | select(.name == "side") | .rootfs.usedBytes >= 0 and .logs.usedBytes > 0'
+	check "the summary has the daemon as system container \"runtime\"" wait_for 60 summary_has \
+		'.node.systemContainers[] | select(.name == "runtime") | .cpu.usageCoreNanoSeconds > 0 and .memory.workingSetBytes > 1000000'
 	check "/metrics/resource has a container" wait_for 60 eval \
 		"curl -fsS -m 20 $KUBELET_READ/metrics/resource | grep -q 'container_cpu_usage_seconds_total{container=\"side\".*pod=\"plain-'"
 }
