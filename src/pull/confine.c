@@ -24,10 +24,11 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/limits.h"
 #include "base/str.h"
 #include "base/util.h"
 
-#define OPEN_FILES 1024
+#define OPEN_FILES (1024 + 6 * LIMIT_LAYERS) /* locks, a work folder and a root for each layer */
 /* Mount point of the new root: exists on every system, and no view has paths below it. Sources are
  * opened before the mount covers them. */
 #define NEW_ROOT "/dev"
@@ -76,11 +77,14 @@ void confine_view_done(struct confine_view *v)
 
 /* --- limits and capabilities --- */
 
+/* Lower a limit; a lower one stays. */
 static int limit(int resource, rlim_t value, const char *name, struct err *e)
 {
-	const struct rlimit l = { .rlim_cur = value, .rlim_max = value };
+	struct rlimit l;
+	int r = getrlimit((__rlimit_resource_t)resource, &l);
 
-	return setrlimit((__rlimit_resource_t)resource, &l) < 0
+	l.rlim_cur = l.rlim_max = MIN(l.rlim_max, value);
+	return r < 0 || setrlimit((__rlimit_resource_t)resource, &l) < 0
 		       ? err_errno(e, ERR_INTERNAL, errno, "limit %s", name)
 		       : 0;
 }

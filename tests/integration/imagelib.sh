@@ -52,12 +52,17 @@ put_image() {
 		diffs="$diffs,\"$diff\""
 		LAYER_BLOB=$digest
 	done
+	put_layers "$tag" "${layers#,}" "${diffs#,}"
+}
+
+# put_layers TAG DESCRIPTORS DIFFIDS: an image of these layers, whose blobs are there; both are the inside of a JSON array
+put_layers() {
 	printf '{"os":"linux","architecture":"amd64","config":%s,"rootfs":{"type":"layers","diff_ids":[%s]}}' "${IMAGE_CONFIG:-{\}}" \
-		"${diffs#,}" >"$SCRATCH/config.json"
+		"$3" >"$SCRATCH/config.json"
 	put_blob "$SCRATCH/config.json"
 	printf '{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%s},"layers":[%s]}' \
-		"$digest" "$size" "${layers#,}" >"$SCRATCH/manifest.json"
-	put_manifest "$tag" "$SCRATCH/manifest.json"
+		"$digest" "$size" "$2" >"$SCRATCH/manifest.json"
+	put_manifest "$1" "$SCRATCH/manifest.json"
 }
 
 # pulldrv_build: the image layer without the daemon, as $SCRATCH/pulldrv
