@@ -105,7 +105,7 @@ life_tests() {
 	kubelet_config >"$SCRATCH/kubelet.yaml"
 	flags=(--container-runtime-endpoint="unix://$SOCKET" --image-service-endpoint="unix://$SOCKET" --prepull-images=false
 		--kubelet-config-file="$SCRATCH/kubelet.yaml" --node-name="$NODE_NAME" --report-dir="$SCRATCH/out"
-		--container-runtime-process-name="$PEER" --container-runtime-pid-file="$SCRATCH/daemon.pid"
+		--container-runtime-process-name="$PEER" --container-runtime-pid-file=
 		--dns-domain=cluster.local --kubelet-flags=--runtime-cgroups=/system --v=2)
 	[ "$FLAGS" = - ] || read -ra more <<<"$FLAGS"
 	echo "# $(date +%T) specs of $FOCUS without $SKIP"
