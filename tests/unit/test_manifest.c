@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/limits.h"
 #include "base/util.h"
 #include "pull/fetch/challenge.h"
 #include "pull/fetch/manifest.h"
@@ -251,18 +252,18 @@ static void test_artifact_refused(void **state)
 
 static void test_too_many_layers(void **state)
 {
-	char *json = xmalloc(128 * 300);
+	char *json = xmalloc((LIMIT_LAYERS + 4) * 300);
 	struct err e = ERR_NULL;
 	struct manifest m;
 	size_t n;
 
 	(void)state;
 	n = (size_t)snprintf(json, 1000, "{\"schemaVersion\":2," CONFIG ",\"layers\":[");
-	for (int i = 0; i < 128; i++)
+	for (int i = 0; i <= LIMIT_LAYERS; i++)
 		n += (size_t)snprintf(json + n, 300, "%s" LAYER("01"), i ? "," : "");
 	snprintf(json + n, 10, "]}");
 	assert_true(parse(json, NULL, &m, &e) < 0);
-	assert_non_null(strstr(e.text, "127"));
+	assert_non_null(strstr(e.text, "501 entries, more than 500"));
 	manifest_done(&m);
 	free(json);
 }
