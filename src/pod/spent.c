@@ -1,5 +1,8 @@
 /*
- * spent.c - one try at once, one more for processes that the kernel has not yet taken out.
+ * spent.c - try before the end is reported, when it is stored, and once more a second later.
+ *
+ * An end that is found without a shim is not reported here, so that the second try is its first.
+ * The last try is for processes that the kernel has not yet taken out of the cgroup.
  */
 #include "pod/spent.h"
 
@@ -55,7 +58,7 @@ static int end_work(struct job *j, struct err *e)
 	return cgroup_remove_idle(world.cgroups, container_of(j, struct end_job, base)->cgroup, e);
 }
 
-/* spent_remove_cgroup follows, and logs what fails. */
+/* Log nothing: spent_remove_cgroup tries again, and logs the last failure. */
 static void end_done(struct job *j, struct object *o)
 {
 	job_report(j, o, take_ptr(container_of(j, struct end_job, base)->end));

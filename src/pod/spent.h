@@ -1,8 +1,8 @@
 /*
  * spent.h - removes the cgroup of a container that has ended.
  *
- * A cgroup without processes is shown by the kubelet's cAdvisor as a container that uses nothing.
- * RemoveContainer removes it, too: whatever is left here is removed there.
+ * The kubelet's cAdvisor shows a cgroup without processes as a container that uses nothing.
+ * RemoveContainer removes what is left here.
  */
 #pragma once
 
