@@ -393,7 +393,7 @@ const struct conf_key conf_keys[] = {
 	},
 	{
 		.name = "crio.runtime.privileged_seccomp_profile",
-		.kind = CONF_KIND_PATH,
+		.kind = CONF_KIND_STRING,
 		.role = CONF_ROLE_WORKS,
 		.place = CONF_PLACE_CONF,
 		.offset = offsetof(struct conf, privileged_seccomp_profile),
@@ -401,7 +401,7 @@ const struct conf_key conf_keys[] = {
 		.flag = "privileged-seccomp-profile",
 		.variables = (const char *const[]){ "CONTAINER_PRIVILEGED_SECCOMP_PROFILE", NULL },
 		.reload = true,
-		.doc = "File with the profile of privileged containers. Empty: they have none.",
+		.doc = "File with the profile of privileged containers; a relative path begins at crispd's working\012directory. Empty: they have none. Without the file they are refused.",
 	},
 	{
 		.name = "crio.runtime.apparmor_profile",
@@ -1147,7 +1147,7 @@ const struct conf_key conf_keys[] = {
 		.min = INT64_C(0), .max = INT64_C(9223372036854775807),
 		.number = INT64_C(12582912),
 		.reload = true,
-		.doc = "Least memory limit of a container, like \"12MiB\". 500KiB for the handler crun without a table.",
+		.doc = "Least memory limit of a container, like \"12MiB\" or \"7.5MiB\". Empty: the default. 500KiB for the handler crun without a table.",
 	},
 	{
 		.name = "crio.runtime.runtimes.*.container_create_timeout",
@@ -1155,10 +1155,9 @@ const struct conf_key conf_keys[] = {
 		.role = CONF_ROLE_WORKS,
 		.place = CONF_PLACE_RUNTIME,
 		.offset = offsetof(struct conf_runtime, container_create_timeout),
-		.min = INT64_C(1), .max = INT64_C(2147483647),
 		.number = INT64_C(240),
 		.reload = true,
-		.doc = "Seconds that the runtime has to create a container.",
+		.doc = "Seconds that the runtime has to create a container. 0: the default. At least\01230, at most 240.",
 	},
 	{
 		.name = "crio.runtime.runtimes.*.privileged_without_host_devices",
@@ -1659,7 +1658,7 @@ const struct conf_key conf_keys[] = {
 		.text = "127.0.0.1",
 		.flag = "metrics-host",
 		.variables = (const char *const[]){ "CONTAINER_METRICS_HOST", NULL },
-		.doc = "IP address at which figures are served. Empty: each address of the node.",
+		.doc = "IP address, or name of one, at which figures are served. Empty: each address of the node.",
 	},
 	{
 		.name = "crio.metrics.metrics_port",

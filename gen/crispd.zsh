@@ -48,7 +48,7 @@ _arguments \
 	'--grpc-max-recv-msg-size=[Largest message that is accepted, in bytes]:value:' \
 	'--default-runtime=[Handler of pods that name none]:value:' \
 	'--seccomp-profile=[File with the profile for RuntimeDefault]:path:_files' \
-	'--privileged-seccomp-profile=[File with the profile of privileged containers]:path:_files' \
+	'--privileged-seccomp-profile=[File with the profile of privileged containers]:value:' \
 	'--apparmor-profile=[AppArmor profile of containers that name none]:value:' \
 	'--selinux[Label containers]' \
 	'--hostnetwork-disable-selinux[Leave pods on the node'\''s network without a label]' \
@@ -128,7 +128,7 @@ _arguments \
 	'--cni-status-grace-period=[Time that a plugin'\''s STATUS may fail before the node is not ready]:value:' \
 	'--enable-metrics[Serve figures]' \
 	'--metrics-collectors=[Names of families that are served]:value:' \
-	'--metrics-host=[IP address at which figures are served]:value:' \
+	'--metrics-host=[IP address, or name of one, at which figures are served]:value:' \
 	'--metrics-port=[Port at which figures are served]:value:' \
 	'--metrics-socket=[Unix socket at which figures are served, too]:path:_files' \
 	'--metrics-cert=[Certificate chain for the port (PEM), read again when it changes]:path:_files' \

@@ -81,10 +81,13 @@ static void on_listener(struct loop_io *io, uint32_t events)
 
 static int listen_tcp(struct err *e)
 {
-	_cleanup_free_ char *name = NULL;
+	_cleanup_free_ char *name = NULL, *address = NULL;
 	_cleanup_close_ int fd = -1;
-	int r = inet_listen(server.conf->metrics_host, (uint16_t)server.conf->metrics_port, &fd, e);
+	int r = inet_resolve(server.conf->metrics_host, &address, e);
 
+	if (r < 0)
+		return err_wrap(e, "crio.metrics.metrics_host");
+	r = inet_listen(address, (uint16_t)server.conf->metrics_port, &fd, e);
 	if (r == 0)
 		r = loop_io_add(server.loop, &server.tcp, fd, EPOLLIN, on_listener, e);
 	if (r < 0)

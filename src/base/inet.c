@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -44,6 +45,36 @@ bool inet_is_address(const char *text)
 	socklen_t size;
 
 	return parse(text, 0, &a, &size, &ignored) == 0;
+}
+
+int inet_resolve(const char *host, char **ret, struct err *e)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	char text[NI_MAXHOST];
+	int r = 0;
+
+	if (!*host || inet_is_address(host)) {
+		*ret = xstrdup(host);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		const struct addrinfo hints = { .ai_family = families[i],
+						.ai_socktype = SOCK_STREAM };
+		struct addrinfo *found = NULL;
+
+		r = getaddrinfo(host, NULL, &hints, &found);
+		if (r == 0)
+			r = getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof(text), NULL,
+					0, NI_NUMERICHOST);
+		if (found)
+			freeaddrinfo(found);
+		if (r == 0) {
+			*ret = xstrdup(text);
+			return 0;
+		}
+	}
+	return err_set(e, ERR_INVALID, "\"%s\" is no IP address and no name of one: %s", host,
+		       gai_strerror(r));
 }
 
 static int listen_at(const char *address, uint16_t port, int *ret_fd, struct err *e)

@@ -11,6 +11,10 @@
 /* Is text an IPv4 or IPv6 address? */
 bool inet_is_address(const char *text);
 
+/* The first address of host, IPv4 before IPv6, malloc'ed; of an address and of "" a copy.  May ask
+ * a name server and wait for it.  ERR_INVALID: no such name. */
+int inet_resolve(const char *host, char **ret, struct err *e);
+
 /* Listen at an IP address (IPv4 or IPv6; no names; "": all addresses), port 0: any.  *ret_fd does
  * not block.  ERR_INVALID: no IP address.  ERR_UNAVAILABLE: bind or listen failed, with the
  * kernel's reason. */

@@ -40,6 +40,33 @@ int str_to_u64(const char *s, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
+int str_to_product(const char *s, size_t len, uint64_t num, uint64_t den, int64_t *ret)
+{
+	const unsigned __int128 most = INT64_MAX;
+	unsigned __int128 value = 0, scale = 1, product, divisor;
+	size_t digits = 0, i = 0;
+
+	for (; i < len && s[i] >= '0' && s[i] <= '9'; i++, digits++)
+		if ((value = value * 10 + (unsigned)(s[i] - '0')) > most)
+			return -1;
+	/* Further digits are below the resolution of any unit. */
+	for (i += i < len && s[i] == '.'; i < len && s[i] >= '0' && s[i] <= '9'; i++, digits++)
+		if (scale < 1000000000000 && value <= most / 10) {
+			value = value * 10 + (unsigned)(s[i] - '0');
+			scale *= 10;
+		}
+	if (!digits || i < len)
+		return -1;
+	divisor = scale * den;
+	if (__builtin_mul_overflow(value, (unsigned __int128)num, &product))
+		return -1;
+	product = product / divisor + (product % divisor != 0);
+	if (product > INT64_MAX)
+		return -1;
+	*ret = (int64_t)product;
+	return 0;
+}
+
 /* Parse "1.5" and its unit to ns; s moves behind both. */
 static int take_term(const char **s, int64_t *ns)
 {

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -131,6 +132,21 @@ static void inherit(const struct conf *c, struct conf_runtime *rt)
 	derive(&rt->root, c->runroot, from->name);
 }
 
+/* The bounds of CRI-O, and the time that a container may be in the state CREATING. */
+static void bound_create_timeout(struct conf *c, struct conf_runtime *rt)
+{
+	static const int64_t least = 30, most = 240;
+	int64_t s = rt->container_create_timeout;
+
+	rt->container_create_timeout = s == 0 ? most : MIN(MAX(s, least), most);
+	if (s != 0 && s != rt->container_create_timeout)
+		conf_list_add(&c->warnings,
+			      xasprintf(CONF_RUNTIMES ".%s.container_create_timeout: %lld became "
+						      "%lld",
+					rt->name, (long long)s,
+					(long long)rt->container_create_timeout));
+}
+
 /* 0: usable. */
 static int finish_runtime(struct conf *c, struct conf_runtime *rt, struct err *e)
 {
@@ -159,6 +175,7 @@ static int finish_runtime(struct conf *c, struct conf_runtime *rt, struct err *e
 		free(rt->type);
 		rt->type = xstrdup("oci");
 	}
+	bound_create_timeout(c, rt);
 	/* Below runroot, apart from other users of the same runtime: crisp owns all entries. */
 	derive(&rt->root, c->runroot, rt->name);
 	return 0;
@@ -294,13 +311,26 @@ static int check_profile(const struct conf *c, const char *key, const char *path
 	return 0;
 }
 
-static int check_profiles(const struct conf *c, struct err *e)
+/* A missing file stops no daemon: without it privileged containers are refused. */
+static int check_privileged_profile(struct conf *c, struct err *e)
+{
+	static const char key[] = "crio.runtime.privileged_seccomp_profile";
+	const char *path = c->privileged_seccomp_profile;
+
+	if (!*path || fs_exists(path))
+		return check_profile(c, key, path, e);
+	conf_list_add(&c->warnings, xasprintf("%s: there is no file %s: privileged containers are "
+					      "refused",
+					      conf_where(c, key), path));
+	return 0;
+}
+
+static int check_profiles(struct conf *c, struct err *e)
 {
 	int r = check_profile(c, "crio.runtime.seccomp_profile", c->seccomp_profile, e);
 
 	if (r == 0)
-		r = check_profile(c, "crio.runtime.privileged_seccomp_profile",
-				  c->privileged_seccomp_profile, e);
+		r = check_privileged_profile(c, e);
 	for (size_t i = 0; i < c->n_runtimes && r == 0; i++) {
 		_cleanup_free_ char *key =
 			xasprintf(CONF_RUNTIMES ".%s.seccomp_profile", c->runtimes[i].name);
@@ -308,6 +338,17 @@ static int check_profiles(const struct conf *c, struct err *e)
 		r = check_profile(c, key, c->runtimes[i].seccomp_profile, e);
 	}
 	return r;
+}
+
+static void make_absolute(char **path)
+{
+	_cleanup_free_ char *dir = NULL, *relative = NULL;
+
+	if (!**path || **path == '/')
+		return;
+	dir = getcwd(NULL, 0);
+	relative = take_ptr(*path);
+	*path = xasprintf("%s/%s", dir && strcmp(dir, "/") != 0 ? dir : "", relative);
 }
 
 static void derive_values(struct conf *c)
@@ -319,6 +360,7 @@ static void derive_values(struct conf *c)
 	if (!*c->signature_policy_dir)
 		replace(&c->signature_policy_dir,
 			fs_exists(own_policies) ? own_policies : "/etc/crio/policies");
+	make_absolute(&c->privileged_seccomp_profile);
 	for (char **s = c->default_sysctls; s && *s; s++) {
 		char *clean = conf_clean_setting(*s);
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -136,30 +137,23 @@ static int read_list(const struct conf_key *k, const struct conf_source *src, co
 	return 0;
 }
 
-/* Parse "12MiB", "500k", "4096" to bytes.  -1: no size. */
+/* Parse a size as CRI-O does: "12MiB", "7.5 MiB", "500k", "4096".  -1: no size. */
 static int size_of_text(const char *s, int64_t *ret)
 {
-	static const char units[] = "KMGT";
-	size_t digits = strspn(s, "0123456789");
-	_cleanup_free_ char *number = xstrndup(s, digits);
-	const char *unit = s + digits;
-	int64_t v;
+	static const char units[] = "KMGTP";
+	size_t digits = strspn(s, "0123456789.");
+	const char *unit = s + digits + strspn(s + digits, " ");
+	uint64_t factor = 1;
 
-	if (str_to_i64(number, 0, INT64_MAX, &v) < 0)
-		return -1;
-	if (*unit && strcmp(unit, "B") != 0) {
-		char upper = (char)(*unit >= 'a' ? *unit - 'a' + 'A' : *unit);
-		const char *u = strchr(units, upper);
-		const char *rest = unit + 1;
+	if (*unit && strcasecmp(unit, "B") != 0) {
+		const char *u = strchr(units, *unit & ~('a' ^ 'A'));
 
-		if (!u || (*rest && strcmp(rest, "B") != 0 && strcmp(rest, "iB") != 0 &&
-			   strcmp(rest, "i") != 0))
+		if (!u || (unit[1] && strcasecmp(unit + 1, "B") != 0 &&
+			   strcasecmp(unit + 1, "iB") != 0 && strcasecmp(unit + 1, "i") != 0))
 			return -1;
-		if (__builtin_mul_overflow(v, INT64_C(1024) << (10 * (u - units)), &v))
-			return -1;
+		factor = UINT64_C(1024) << (10 * (u - units));
 	}
-	*ret = v;
-	return 0;
+	return str_to_product(s, digits, factor, 1, ret);
 }
 
 static int read_number(const struct conf_key *k, const struct conf_source *src,
@@ -168,7 +162,9 @@ static int read_number(const struct conf_key *k, const struct conf_source *src,
 	int64_t n = v->integer;
 	int r = 0;
 
-	if (k->kind == CONF_KIND_SIZE && v->type == TOML_TYPE_STRING) {
+	if (k->kind == CONF_KIND_SIZE && v->type == TOML_TYPE_STRING && !*v->string) {
+		n = k->number;
+	} else if (k->kind == CONF_KIND_SIZE && v->type == TOML_TYPE_STRING) {
 		if (size_of_text(v->string, &n) < 0)
 			return conf_value_fail(src, v, e, "\"%s\" is not a size like \"12MiB\"",
 					       v->string);

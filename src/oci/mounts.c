@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -182,8 +183,8 @@ static int add_timezone(struct mounts *m)
 	if (!zone || !*zone)
 		return 0;
 	clean = oci_clean_path(zone);
-	file = strcmp(zone, "Local") == 0 ? xstrdup("/etc/localtime")
-					  : xasprintf("/usr/share/zoneinfo%s", clean);
+	file = strcasecmp(zone, "local") == 0 ? xstrdup("/etc/localtime")
+					      : xasprintf("/usr/share/zoneinfo%s", clean);
 	if (!fs_exists(file))
 		return err_set(m->c->e, ERR_PRECONDITION,
 			       "crio.runtime.timezone: %s does not exist, install the zone files",

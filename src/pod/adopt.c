@@ -17,8 +17,8 @@
 #include "pod/fdstore.h"
 #include "pod/sandbox.h"
 
-/* Upper limit of the runtime's create; leaves time for the line to settle in CREATING. */
-#define CREATE_MAX_S INT64_C(240)
+/* The runtime's create when the pod's handler is no longer configured. */
+#define CREATE_S INT64_C(240)
 
 static const Crisp__State__Container *row_of(const struct object *o)
 {
@@ -66,7 +66,7 @@ void container_request_init(struct container_request *ret, struct pod *p, struct
 			    enum shim_type type)
 {
 	const Crisp__State__Sandbox *pod = p->o->sm->row;
-	const struct conf_runtime *rt = conf_runtime_find(world.conf, NULL);
+	const struct conf_runtime *rt = conf_runtime_find(world.conf, pod->runtime_handler);
 	const Crisp__State__Container *row = row_of(o);
 	Runtime__V1__ContainerConfig *c = container_config(row);
 	bool systemd = world.conf->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD;
@@ -88,8 +88,7 @@ void container_request_init(struct container_request *ret, struct pod *p, struct
 		.cgroup = ret->watched,
 		.name = ret->name,
 		.log_max = MAX(world.conf->log_size_max, INT64_C(0)),
-		.timeout_ms =
-			MIN(rt ? rt->container_create_timeout : CREATE_MAX_S, CREATE_MAX_S) * 1000,
+		.timeout_ms = (rt ? rt->container_create_timeout : CREATE_S) * 1000,
 		.flags = log_flags(pod) | (c->tty ? SHIM_TTY : 0) | (c->stdin ? SHIM_STDIN : 0) |
 			 (c->stdin_once ? SHIM_STDIN_ONCE : 0) |
 			 (row->kill_all ? SHIM_KILL_REST : 0) | (row->may_trace ? SHIM_TRACER : 0) |

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "base/inet.h"
 #include "base/log.h"
 #include "base/reason.h"
 #include "base/str.h"
@@ -190,6 +192,61 @@ static void numbers(void **state)
 	assert_int_equal(str_to_u64(" 1", UINT64_MAX, &u), -1);
 	assert_int_equal(str_to_u64("101", 100, &u), -1);
 	assert_true(u == UINT64_MAX);
+}
+
+static void names_of_addresses(void **state)
+{
+	static const char *const as_is[] = { "", "127.0.0.2", "::1" };
+	_cleanup_free_ char *local = NULL;
+	struct err e = ERR_NULL;
+	char *got;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(as_is); i++) {
+		assert_int_equal(inet_resolve(as_is[i], &got, &e), 0);
+		assert_string_equal(got, as_is[i]);
+		free(got);
+	}
+	assert_int_equal(inet_resolve("localhost", &local, &e), 0);
+	assert_true(strcmp(local, "127.0.0.1") == 0 || strcmp(local, "::1") == 0);
+	assert_int_equal(inet_resolve("no such host", &got, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.text, "\"no such host\" is no IP address"));
+}
+
+static void product(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t num, den;
+		int64_t want; /* -1: refused */
+	} cases[] = {
+		{ "7.5", 1 << 20, 1, 7864320 },
+		{ "0.0005", 1, 1, 1 },
+		{ "100", 1, 1000, 1 },
+		{ "1.", 1000, 1, 1000 },
+		{ ".5", 1000, 1, 500 },
+		{ "0", 1024, 1, 0 },
+		{ "9223372036854775807", 1, 1, INT64_MAX },
+		{ "9223372036854775808", 1, 1, -1 },
+		{ "8388608", UINT64_C(1) << 40, 1, -1 },
+		{ "0.123456789012345678901234567890", 1000, 1, 124 },
+		{ "99999999999999999999999999999999999999999", 1, 1, -1 },
+		{ "", 1, 1, -1 },
+		{ ".", 1, 1, -1 },
+		{ "1.2.3", 1, 1, -1 },
+		{ "-1", 1, 1, -1 },
+		{ "1 ", 1, 1, -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int64_t got = -1;
+		int r = str_to_product(cases[i].text, strlen(cases[i].text), cases[i].num,
+				       cases[i].den, &got);
+
+		if (got != cases[i].want || r != (got == -1 ? -1 : 0))
+			fail_msg("\"%s\": %d, %" PRId64, cases[i].text, r, got);
+	}
 }
 
 static void duration(void **state)
@@ -476,6 +533,8 @@ static void log_levels(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_of_addresses),
+		cmocka_unit_test(product),
 		cmocka_unit_test(duration),
 		cmocka_unit_test(base64),
 		cmocka_unit_test(err_says_what_and_where),

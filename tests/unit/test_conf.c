@@ -298,7 +298,9 @@ static void test_guards(void **state)
 		  "crio.conf:2: crio.runtime.default_ulimits" },
 		{ "seccomp_profile = \"/nonexistent/p\"",
 		  "crio.conf:2: crio.runtime.seccomp_profile" },
-		{ "privileged_seccomp_profile = \"/nonexistent/p\"",
+		{ "privileged_seccomp_profile = \"/nonexistent/p\"", NULL },
+		{ "privileged_seccomp_profile = \"relative\"", NULL },
+		{ "privileged_seccomp_profile = \"/etc/passwd\"",
 		  "crio.conf:2: crio.runtime.privileged_seccomp_profile" },
 		{ "[crio.runtime.runtimes.runc]\nseccomp_profile = \"/nonexistent/p\"",
 		  "crio.conf:3: crio.runtime.runtimes.runc.seccomp_profile" },
@@ -319,6 +321,47 @@ static void test_guards(void **state)
 			r = conf_finish(&c, &e);
 		if ((r == 0) != !cases[i].error || (r && !strstr(e.text, cases[i].error)))
 			fail_msg("%s: %s", cases[i].text, r ? e.text : "accepted");
+		conf_done(&c);
+	}
+}
+
+/* A size may be empty, fractional or a number; the time to create a container has bounds. */
+static void test_handler_numbers(void **state)
+{
+	static const struct {
+		const char *key, *value;
+		int64_t memory, timeout_s;
+	} cases[] = {
+		{ "container_min_memory", "\"\"", 12 << 20, 240 },
+		{ "container_min_memory", "\"7.5MiB\"", 7864320, 240 },
+		{ "container_min_memory", "\"17.5 mb\"", 18350080, 240 },
+		{ "container_min_memory", "\"500k\"", 500 << 10, 240 },
+		{ "container_min_memory", "\"4096b\"", 4096, 240 },
+		{ "container_min_memory", "\"4096\"", 4096, 240 },
+		{ "container_min_memory", "8192", 8192, 240 },
+		{ "container_create_timeout", "0", 12 << 20, 240 },
+		{ "container_create_timeout", "-5", 12 << 20, 30 },
+		{ "container_create_timeout", "31", 12 << 20, 31 },
+		{ "container_create_timeout", "3600", 12 << 20, 240 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		_cleanup_free_ char *text = xasprintf("[crio.runtime.runtimes.x]\n%s = %s\n",
+						      cases[i].key, cases[i].value);
+		const struct conf_runtime *rt;
+		struct err e = ERR_NULL;
+		struct conf c;
+
+		conf_init(&c);
+		add_runtime(&c, "runc");
+		add_runtime(&c, "x");
+		load_ok(&c, *state, text);
+		assert_int_equal(conf_finish(&c, &e), 0);
+		rt = conf_runtime_find(&c, "x");
+		if (rt->container_min_memory != cases[i].memory ||
+		    rt->container_create_timeout != cases[i].timeout_s)
+			fail_msg("%s: %lld, %lld", text, (long long)rt->container_min_memory,
+				 (long long)rt->container_create_timeout);
 		conf_done(&c);
 	}
 }
@@ -665,6 +708,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_findings, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_case_of_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guards, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_handler_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hooks_and_precedence, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trusted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop_ins, setup, teardown),

@@ -10,6 +10,7 @@ registry_start
 cat >"$SCRATCH/config.d/46-metrics.conf" <<-CONF
 	[crio.metrics]
 	enable_metrics = true
+	metrics_host = "localhost"
 	metrics_port = 9190
 	metrics_socket = "$SCRATCH/run/metrics.sock"
 CONF

@@ -24,7 +24,6 @@ stops() {
 R=crio.runtime
 [ -e /sys/fs/selinux/enforce ] || stops $R.selinux 2 'selinux = true'
 stops $R.apparmor_profile 2 'apparmor_profile = "mine"'
-stops $R.privileged_seccomp_profile 2 'privileged_seccomp_profile = "/nonexistent.json"'
 stops $R.privileged_seccomp_profile 2 "privileged_seccomp_profile = \"$SCRATCH/broken.json\""
 stops $R.seccomp_profile 2 'seccomp_profile = "/nonexistent.json"'
 stops $R.runtimes.runc.seccomp_profile 3 "[crio.runtime.runtimes.runc]\nseccomp_profile = \"$SCRATCH/broken.json\""
@@ -74,5 +73,11 @@ check "a privileged container in a pod of the default handler" eval 'crictl runp
 B=$OUT
 check "it starts" ctr_run "$B" b '.linux.security_context.privileged = true'
 check_fails "privileged_seccomp_profile is in force" "permitted" crictl exec --sync "$OUT" mkdir /tmp/x
+printf '[crio.runtime]\nprivileged_seccomp_profile = "not/there.json"\n' >"$SCRATCH/config.d/60-gone.conf"
+kill -HUP "$(daemon_pid)"
+check "a profile that is not there" poll 20 grep -q 'configuration reloaded" changed="crio.runtime.privileged_seccomp_profile"' "$SCRATCH/daemon.log"
+check "is warned about with its whole path" grep -q "privileged_seccomp_profile: there is no file $PWD/not/there.json: privileged containers are refused" "$SCRATCH/daemon.log"
+check_fails "and no privileged container is made" "not/there.json" ctr_run "$B" b.2 '.linux.security_context.privileged = true'
+check "but others are" ctr_run "$B" b.3
 check "they are removed" everything_remove
 harness_end
