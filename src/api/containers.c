@@ -193,7 +193,8 @@ static void fill_image(struct container_status *s, const Runtime__V1__ContainerC
 	s->status.image = &s->image;
 }
 
-/* Each image volume shows its image as PullImage answers.  false: no memory is left. */
+/* Each image volume shows its image's id, as PullImage answers: the kubelet's image garbage
+ * collection looks for ids.  false: no memory is left. */
 static bool fill_image_refs(struct arena *a, const Runtime__V1__ContainerConfig *c,
 			    const Crisp__State__Container *row)
 {
@@ -206,7 +207,7 @@ static bool fill_image_refs(struct arena *a, const Runtime__V1__ContainerConfig 
 		ref = arena_printf(a, "sha256:%s", row->image_mounts[k++]);
 		if (!ref)
 			return false;
-		spec->image_ref = ref;
+		spec->image = spec->image_ref = ref;
 	}
 	return true;
 }

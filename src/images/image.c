@@ -109,12 +109,16 @@ static const char *tag_of(const struct object *o, const char *name)
 const char *image_shown_name(const struct object *o, const Runtime__V1__ImageSpec *asked)
 {
 	const Crisp__State__Image *i = image_row(o);
-	const char *name = name_of(o, asked->user_specified_image);
+	const char *name = tag_of(o, asked->user_specified_image);
 
 	if (!name)
-		name = name_of(o, asked->image);
+		name = tag_of(o, asked->image);
 	if (!name && i->n_tags)
 		name = i->tags[0];
+	if (!name)
+		name = name_of(o, asked->user_specified_image);
+	if (!name)
+		name = name_of(o, asked->image);
 	if (!name && i->n_digests)
 		name = i->digests[0];
 	return name ? name : asked->image;

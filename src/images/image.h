@@ -37,9 +37,9 @@ uint64_t image_layer_bytes(const Crisp__State__Layer *l);
 bool image_matches(const char *id, char *const *tags, size_t n_tags, char *const *digests,
 		   size_t n_digests, const char *name);
 
-/* The name that a container's status shows for image o: the tag or digest of o that
- * asked->user_specified_image resolves to, else that of asked->image, else the first tag, else the
- * first digest, else asked->image. Owned by o or asked. */
+/* The name that a container's status shows for image o: the tag that asked->user_specified_image
+ * resolves to, else that of asked->image, else the first tag; of an image without tags a digest in
+ * the same order, else asked->image. Owned by o or asked. */
 const char *image_shown_name(const struct object *o, const Runtime__V1__ImageSpec *asked);
 
 /* The runtime handler that the image's listing and the statuses of its containers show: the first

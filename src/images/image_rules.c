@@ -125,6 +125,20 @@ static void add_handlers(Crisp__State__Image *draft, const Crisp__State__Image *
 			    found->runtime_handlers[i]);
 }
 
+/* An image of an index has two names with a digest: the index's, and its own manifest's. */
+static void add_digests(Crisp__State__Image *draft, const Crisp__State__Image *found)
+{
+	for (size_t i = 0; i < found->n_digests; i++) {
+		const char *name = found->digests[i];
+		_cleanup_free_ char *own =
+			xasprintf("%.*s@%s", (int)strcspn(name, "@"), name, found->manifest_digest);
+
+		row_add_str(&draft->digests, &draft->n_digests, name);
+		if (*found->manifest_digest)
+			row_add_str(&draft->digests, &draft->n_digests, own);
+	}
+}
+
 /* Store content once, add names. */
 void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev,
 			 const struct payload_image *image)
@@ -151,8 +165,7 @@ void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev,
 	add_handlers(draft, found, is_new);
 	for (size_t i = 0; i < found->n_tags; i++)
 		row_add_str(&draft->tags, &draft->n_tags, found->tags[i]);
-	for (size_t i = 0; i < found->n_digests; i++)
-		row_add_str(&draft->digests, &draft->n_digests, found->digests[i]);
+	add_digests(draft, found);
 }
 
 void img_step_note_untag(Crisp__State__Image *draft, const struct sm_event *ev,

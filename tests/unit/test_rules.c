@@ -504,6 +504,11 @@ static void image_steps(void **state)
 	img_step_note_image(row, &ev, &two);
 	assert_int_equal(row->n_tags, 2);
 	assert_int_equal(row->n_digests, 1);
+	/* An index that leads to the same manifest. */
+	row_set_strs(&second->digests, &second->n_digests, (char *[]){ (char[]){ "y@i" }, NULL });
+	img_step_note_image(row, &ev, &two);
+	assert_int_equal(row->n_digests, 3);
+	assert_string_equal(row->digests[2], "y@sha256:m");
 	assert_int_equal(row->n_layers, 1);
 	assert_int_equal(row->size, 4);
 	assert_true(row->pulled_ns == NOW + 1);

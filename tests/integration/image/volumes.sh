@@ -46,9 +46,8 @@ check_fails "it cannot be written" "Read-only" inside touch /v/new
 check_is "its programs run" ran inside /v/data/program
 check_is "the kernel gives them no other user, and no devices" 1 eval \
 	'inside grep " /v " /proc/self/mountinfo | grep -c " ro,nosuid,nodev,\(rel\|no\)atime "'
-check_is "inspect names the image" "$VOLUME" eval \
+check_is "inspect names the image by its id" "$(crictl inspecti "$VOLUME" | jq -r .status.id)" eval \
 	'crictl inspect "$CTR" | jq -r ".status.mounts[] | select(.containerPath == \"/v\") | .image.image"'
-
 check_is "inspect has the image's id, as PullImage answers" "$(crictl inspecti "$VOLUME" | jq -r .status.id)" eval \
 	'crictl inspect "$CTR" | jq -r ".status.mounts[] | select(.containerPath == \"/v\") | .image.imageRef"'
 

@@ -43,11 +43,30 @@ shown() {
 		"crictl ps -a -o json --id $id | jq -r '.containers[].image.image'"
 }
 shown "as the kubelet asks" "$BUSYBOX" "{\"image\": \"$ID\", \"user_specified_image\": \"$BUSYBOX\"}"
-shown "a digest of the user" "$DIGEST" "{\"image\": \"$ID\", \"user_specified_image\": \"$DIGEST\"}"
+shown "a digest of the user" "$BUSYBOX" "{\"image\": \"$ID\", \"user_specified_image\": \"$DIGEST\"}"
 shown "an id alone" "$BUSYBOX" "{\"image\": \"$ID\"}"
 shown "a name alone" "$BUSYBOX" "{\"image\": \"$BUSYBOX\"}"
 shown "a name of another image" "$BUSYBOX" "{\"image\": \"$ID\", \"user_specified_image\": \"other.example/x:1\"}"
 shown "a short name" "$BUSYBOX" "{\"image\": \"$ID\", \"user_specified_image\": \"e2e-test-images/busybox:1.29-2\"}"
+
+# --- an index: its digest, and that of this machine's manifest ---------------------------------------------------------
+
+MANIFESTS=http://$REGISTRY/v2/${BUSYBOX#*/}
+MANIFESTS=${MANIFESTS%:*}/manifests
+OCI=application/vnd.oci.image
+curl -fsS -H "Accept: $OCI.manifest.v1+json" "$MANIFESTS/${DIGEST#*@}" >"$SCRATCH/manifest"
+jq -c -n --arg d "${DIGEST#*@}" --argjson s "$(stat -c %s "$SCRATCH/manifest")" --arg t "$OCI" --arg a "$(dpkg --print-architecture)" '{
+	schemaVersion: 2, mediaType: ($t + ".index.v1+json"), manifests: [
+	{mediaType: ($t + ".manifest.v1+json"), digest: $d, size: $s, platform: {os: "linux", architecture: $a}}]}' >"$SCRATCH/list"
+curl -fsS -X PUT -H "Content-Type: $OCI.index.v1+json" --data-binary @"$SCRATCH/list" "$MANIFESTS/list" || bail "the index cannot be pushed"
+LIST=${DIGEST%@*}@sha256:$(sha256sum <"$SCRATCH/list" | cut -d" " -f1)
+digests() { crictl inspecti "$1" | jq -r '.status.repoDigests | join(" ")'; }
+check "an index: the image is pulled by its digest alone" eval 'crictl rm -fa && crictl rmi "$BUSYBOX" && crictl pull "$LIST"'
+check_is "an index: it has both digests" "$LIST $DIGEST" digests "$LIST"
+check_is "an index: and is found by either" "$LIST $DIGEST" digests "$DIGEST"
+check "an index: create" create list ".image = {image: \"$LIST\"}"
+check_is "an index: without a tag the container shows the digest" "$LIST" status_of "$OUT" .image.image
+check "an index: the image with its tag" crictl pull "$BUSYBOX"
 
 # --- the stop signal in force ------------------------------------------------------------------------------------------
 
