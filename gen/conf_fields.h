@@ -112,6 +112,7 @@ char **plugin_dirs; /* crio.network.plugin_dirs */
 char *cni_status_grace_period; /* crio.network.cni_status_grace_period */
 bool enable_metrics; /* crio.metrics.enable_metrics */
 char **metrics_collectors; /* crio.metrics.metrics_collectors */
+bool crio_names; /* crio.metrics.crio_names */
 char *metrics_host; /* crio.metrics.metrics_host */
 int64_t metrics_port; /* crio.metrics.metrics_port */
 char *metrics_socket; /* crio.metrics.metrics_socket */

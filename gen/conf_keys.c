@@ -1645,9 +1645,21 @@ const struct conf_key conf_keys[] = {
 		.role = CONF_ROLE_WORKS,
 		.place = CONF_PLACE_CONF,
 		.offset = offsetof(struct conf, metrics_collectors),
+		.check = conf_is_collector,
+		.want = "a collector of CRI-O, like \"operations_total\", or a family of crisp_*",
 		.flag = "metrics-collectors",
 		.variables = (const char *const[]){ "CONTAINER_METRICS_COLLECTORS", NULL },
-		.doc = "Names of families that are served. Empty: all.",
+		.doc = "Families that are served: collectors of CRI-O, with or without container_runtime_ and crio_, and\012families of crisp_*. Empty: all. A collector that CRI-O no longer has selects nothing.",
+	},
+	{
+		.name = "crio.metrics.crio_names",
+		.kind = CONF_KIND_BOOLEAN,
+		.role = CONF_ROLE_WORKS,
+		.place = CONF_PLACE_CONF,
+		.offset = offsetof(struct conf, crio_names),
+		.number = 1,
+		.own = true,
+		.doc = "Serve CRI-O's families, container_runtime_crio_*, beside crisp_*.",
 	},
 	{
 		.name = "crio.metrics.metrics_host",
@@ -1692,7 +1704,7 @@ const struct conf_key conf_keys[] = {
 		.text = "",
 		.flag = "metrics-cert",
 		.variables = (const char *const[]){ "CONTAINER_METRICS_CERT", NULL },
-		.doc = "Certificate chain for the port (PEM), read again when it changes.",
+		.doc = "Certificate chain for the port (PEM), read again when it changes. If it is\012missing, crisp signs one itself with the key below, which it makes if that is missing, too.",
 	},
 	{
 		.name = "crio.metrics.metrics_key",
@@ -1935,7 +1947,7 @@ const struct conf_key conf_keys[] = {
 		.doc = "Annotation of pods that need no required plugin.",
 	},
 };
-const size_t conf_n_keys = 172;
+const size_t conf_n_keys = 173;
 
 const struct conf_option conf_options[] = {
 	[CONF_OPTION_CONFIG] = {

@@ -118,7 +118,7 @@ complete -c crispd -l cni-config-dir -r -F -d 'Directory with CNI configurations
 complete -c crispd -l cni-plugin-dir -r -F -d 'Directories with CNI plugins'
 complete -c crispd -l cni-status-grace-period -x -d 'Time that a plugin\'s STATUS may fail before the node is not ready'
 complete -c crispd -l enable-metrics -d 'Serve figures'
-complete -c crispd -l metrics-collectors -x -d 'Names of families that are served'
+complete -c crispd -l metrics-collectors -x -d 'Families that are served'
 complete -c crispd -l metrics-host -x -d 'IP address, or name of one, at which figures are served'
 complete -c crispd -l metrics-port -x -d 'Port at which figures are served'
 complete -c crispd -l metrics-socket -r -F -d 'Unix socket at which figures are served, too'

@@ -127,7 +127,7 @@ _arguments \
 	'--cni-plugin-dir=[Directories with CNI plugins]:path:_files' \
 	'--cni-status-grace-period=[Time that a plugin'\''s STATUS may fail before the node is not ready]:value:' \
 	'--enable-metrics[Serve figures]' \
-	'--metrics-collectors=[Names of families that are served]:value:' \
+	'--metrics-collectors=[Families that are served]:value:' \
 	'--metrics-host=[IP address, or name of one, at which figures are served]:value:' \
 	'--metrics-port=[Port at which figures are served]:value:' \
 	'--metrics-socket=[Unix socket at which figures are served, too]:path:_files' \

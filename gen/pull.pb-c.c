@@ -232,6 +232,51 @@ void   crisp__pull__progress__free_unpacked
   assert(message->base.descriptor == &crisp__pull__progress__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__pull__fetched__init
+                     (Crisp__Pull__Fetched         *message)
+{
+  static const Crisp__Pull__Fetched init_value = CRISP__PULL__FETCHED__INIT;
+  *message = init_value;
+}
+size_t crisp__pull__fetched__get_packed_size
+                     (const Crisp__Pull__Fetched *message)
+{
+  assert(message->base.descriptor == &crisp__pull__fetched__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__pull__fetched__pack
+                     (const Crisp__Pull__Fetched *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__pull__fetched__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__pull__fetched__pack_to_buffer
+                     (const Crisp__Pull__Fetched *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__pull__fetched__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Pull__Fetched *
+       crisp__pull__fetched__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Pull__Fetched *)
+     protobuf_c_message_unpack (&crisp__pull__fetched__descriptor,
+                                allocator, len, data);
+}
+void   crisp__pull__fetched__free_unpacked
+                     (Crisp__Pull__Fetched *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__pull__fetched__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   crisp__pull__result__init
                      (Crisp__Pull__Result         *message)
 {
@@ -1685,6 +1730,96 @@ const ProtobufCMessageDescriptor crisp__pull__progress__descriptor =
   (ProtobufCMessageInit) crisp__pull__progress__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor crisp__pull__fetched__field_descriptors[5] =
+{
+  {
+    "media_type",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Fetched, media_type),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "digest",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Fetched, digest),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "size",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Fetched, size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "received",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Fetched, received),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reused",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Pull__Fetched, reused),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__pull__fetched__field_indices_by_name[] = {
+  1,   /* field[1] = digest */
+  0,   /* field[0] = media_type */
+  3,   /* field[3] = received */
+  4,   /* field[4] = reused */
+  2,   /* field[2] = size */
+};
+static const ProtobufCIntRange crisp__pull__fetched__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor crisp__pull__fetched__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.pull.Fetched",
+  "Fetched",
+  "Crisp__Pull__Fetched",
+  "crisp.pull",
+  sizeof(Crisp__Pull__Fetched),
+  5,
+  crisp__pull__fetched__field_descriptors,
+  crisp__pull__fetched__field_indices_by_name,
+  1,  crisp__pull__fetched__number_ranges,
+  (ProtobufCMessageInit) crisp__pull__fetched__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor crisp__pull__result__field_descriptors[2] =
 {
   {
@@ -1869,7 +2004,7 @@ const ProtobufCMessageDescriptor crisp__pull__verified__descriptor =
   (ProtobufCMessageInit) crisp__pull__verified__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__from_puller__field_descriptors[6] =
+static const ProtobufCFieldDescriptor crisp__pull__from_puller__field_descriptors[7] =
 {
   {
     "progress",
@@ -1943,9 +2078,22 @@ static const ProtobufCFieldDescriptor crisp__pull__from_puller__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "fetched",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Crisp__Pull__FromPuller, n_fetched),
+    offsetof(Crisp__Pull__FromPuller, fetched),
+    &crisp__pull__fetched__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__pull__from_puller__field_indices_by_name[] = {
   2,   /* field[2] = failure */
+  6,   /* field[6] = fetched */
   3,   /* field[3] = hello */
   4,   /* field[4] = kept */
   0,   /* field[0] = progress */
@@ -1956,7 +2104,7 @@ static const ProtobufCIntRange crisp__pull__from_puller__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 7, 5 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor crisp__pull__from_puller__descriptor =
 {
@@ -1966,7 +2114,7 @@ const ProtobufCMessageDescriptor crisp__pull__from_puller__descriptor =
   "Crisp__Pull__FromPuller",
   "crisp.pull",
   sizeof(Crisp__Pull__FromPuller),
-  6,
+  7,
   crisp__pull__from_puller__field_descriptors,
   crisp__pull__from_puller__field_indices_by_name,
   2,  crisp__pull__from_puller__number_ranges,

@@ -21,6 +21,7 @@ typedef struct Crisp__Pull__Request Crisp__Pull__Request;
 typedef struct Crisp__Pull__Verify Crisp__Pull__Verify;
 typedef struct Crisp__Pull__ToPuller Crisp__Pull__ToPuller;
 typedef struct Crisp__Pull__Progress Crisp__Pull__Progress;
+typedef struct Crisp__Pull__Fetched Crisp__Pull__Fetched;
 typedef struct Crisp__Pull__Result Crisp__Pull__Result;
 typedef struct Crisp__Pull__Failure Crisp__Pull__Failure;
 typedef struct Crisp__Pull__Hello Crisp__Pull__Hello;
@@ -253,6 +254,35 @@ struct  Crisp__Pull__Progress
     , 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
 
 
+/*
+ * How much of one layer came in.
+ */
+struct  Crisp__Pull__Fetched
+{
+  ProtobufCMessage base;
+  char *media_type;
+  /*
+   * of the blob
+   */
+  char *digest;
+  /*
+   * of the blob
+   */
+  uint64_t size;
+  /*
+   * bytes of it
+   */
+  uint64_t received;
+  /*
+   * the layer was here
+   */
+  protobuf_c_boolean reused;
+};
+#define CRISP__PULL__FETCHED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__fetched__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0 }
+
+
 struct  Crisp__Pull__Result
 {
   ProtobufCMessage base;
@@ -327,10 +357,15 @@ struct  Crisp__Pull__FromPuller
    */
   uint32_t kept;
   Crisp__Pull__Verified *verified;
+  /*
+   * with a result or a failure: of all sources that were tried
+   */
+  size_t n_fetched;
+  Crisp__Pull__Fetched **fetched;
 };
 #define CRISP__PULL__FROM_PULLER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__from_puller__descriptor) \
-    , NULL, NULL, NULL, NULL, 0, NULL }
+    , NULL, NULL, NULL, NULL, 0, NULL, 0,NULL }
 
 
 /*
@@ -665,6 +700,25 @@ Crisp__Pull__Progress *
                       const uint8_t       *data);
 void   crisp__pull__progress__free_unpacked
                      (Crisp__Pull__Progress *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Pull__Fetched methods */
+void   crisp__pull__fetched__init
+                     (Crisp__Pull__Fetched         *message);
+size_t crisp__pull__fetched__get_packed_size
+                     (const Crisp__Pull__Fetched   *message);
+size_t crisp__pull__fetched__pack
+                     (const Crisp__Pull__Fetched   *message,
+                      uint8_t             *out);
+size_t crisp__pull__fetched__pack_to_buffer
+                     (const Crisp__Pull__Fetched   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Pull__Fetched *
+       crisp__pull__fetched__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__pull__fetched__free_unpacked
+                     (Crisp__Pull__Fetched *message,
                       ProtobufCAllocator *allocator);
 /* Crisp__Pull__Result methods */
 void   crisp__pull__result__init
@@ -1006,6 +1060,9 @@ typedef void (*Crisp__Pull__ToPuller_Closure)
 typedef void (*Crisp__Pull__Progress_Closure)
                  (const Crisp__Pull__Progress *message,
                   void *closure_data);
+typedef void (*Crisp__Pull__Fetched_Closure)
+                 (const Crisp__Pull__Fetched *message,
+                  void *closure_data);
 typedef void (*Crisp__Pull__Result_Closure)
                  (const Crisp__Pull__Result *message,
                   void *closure_data);
@@ -1068,6 +1125,7 @@ extern const ProtobufCMessageDescriptor crisp__pull__request__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__verify__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__to_puller__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__progress__descriptor;
+extern const ProtobufCMessageDescriptor crisp__pull__fetched__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__result__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__failure__descriptor;
 extern const ProtobufCMessageDescriptor crisp__pull__hello__descriptor;

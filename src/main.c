@@ -18,6 +18,7 @@
 #include "api/inspect.h"
 #include "api/listen.h"
 #include "api/metrics.h"
+#include "api/operations.h"
 #include "api/node.h"
 #include "api/podevents.h"
 #include "api/server.h"
@@ -37,11 +38,13 @@
 #include "gen/cri_rpc.h"
 #include "images/image.h"
 #include "images/pull.h"
+#include "images/pulltally.h"
 #include "os/apparmor.h"
 #include "os/cgroup.h"
 #include "pod/container.h"
 #include "pod/devspecs.h"
 #include "pod/exec.h"
+#include "pod/podtally.h"
 #include "pod/reload.h"
 #include "pod/rescue.h"
 #include "pod/runtimes.h"
@@ -190,7 +193,7 @@ static void on_call(const struct server_call_info *info, void *arg)
 	long long ms = (long long)(info->age_ns / 1000000);
 
 	(void)arg;
-	metrics_count_call(info);
+	operations_count(info);
 	if (info->code == ERR_OK)
 		log_debug("call", "rpc=%s ms=%lld", info->name, ms);
 	else if (info->code == ERR_NOT_FOUND || info->code == ERR_UNIMPLEMENTED ||
@@ -373,8 +376,10 @@ static int start_objects(struct daemon *d, struct err *e)
 	int r = world_load(e);
 
 	(void)d;
-	if (r == 0)
+	if (r == 0) {
 		podevents_start();
+		podtally_start();
+	}
 	if (r == 0 && rescue_list_remains(e) < 0)
 		return err_wrap(e, "look for objects without a row");
 	if (r == 0)
@@ -386,6 +391,8 @@ static void stop_objects(struct daemon *d)
 {
 	(void)d;
 	podevents_stop();
+	podtally_stop();
+	pulltally_reset();
 	world_stop();
 }
 

@@ -212,6 +212,21 @@ peer_unpack() {
 	mv "$CACHE/peers/containerd.new" "$CACHE/peers/containerd"
 }
 
+deb_download() { apt-get -qq -o APT::Sandbox::User=root download "$1" >&2; }
+
+# promtool, out of the package of a daemon that tests have no use for.
+promtool_unpack() {
+	local scratch
+	[ ! -x "$CACHE/bin/promtool" ] || return 0
+	say "unpacking promtool of Debian's prometheus"
+	scratch=$(mktemp -d)
+	(cd "$scratch" && { deb_download prometheus || { apt-get -qq update && deb_download prometheus; }; }) ||
+		die "the package prometheus cannot be downloaded"
+	dpkg-deb --fsys-tarfile "$scratch"/prometheus_*.deb | tar -x -C "$scratch" ./usr/bin/promtool
+	mv "$scratch/usr/bin/promtool" "$CACHE/bin/promtool"
+	rm -r "$scratch"
+}
+
 # The programs of node-e2e: the tests, who runs them in parallel, and what is in the images of the tests.
 NODE_E2E_PROGRAMS=(e2e_node.test ginkgo agnhost nonewprivs)
 
@@ -240,6 +255,7 @@ main() {
 	exec 9>"$CACHE/lock"
 	flock 9			# two clones that test at the same time share the cache
 	[ "$what" != --peer ] || peer_unpack
+	promtool_unpack
 	local critest=yes kube=()
 	case $what in
 	--no-critest | --vm) critest=no ;;

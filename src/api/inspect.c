@@ -99,13 +99,6 @@ static json_t *ips_json(const Crisp__State__Sandbox *row)
 	return ips;
 }
 
-static char *name_of(const char *container, const Runtime__V1__PodSandboxMetadata *pod,
-		     uint32_t attempt)
-{
-	return xasprintf("k8s_%s_%s_%s_%s_%u", container, pod->name, pod->namespace_, pod->uid,
-			 attempt);
-}
-
 static bool has_process(const struct listing_row *r)
 {
 	int shows = listing_shows(KIND_CONTAINER, r->state);
@@ -172,7 +165,8 @@ static void put_container(struct httpd_answer *ret, const struct listing_row *r,
 	_cleanup_free_ char *root = path_container_merged(world.conf, r->id);
 	Runtime__V1__ContainerConfig *c = container_config(row);
 	Runtime__V1__PodSandboxConfig *pc = sandbox_config(pod->row);
-	_cleanup_free_ char *name = name_of(c->metadata->name, pc->metadata, c->metadata->attempt);
+	_cleanup_free_ char *name =
+		container_full_name(c->metadata->name, pc->metadata, c->metadata->attempt);
 	json_t *info = info_json(
 		name, has_process(r) ? row->pid : 0, map_json((void *)c->labels, c->n_labels),
 		map_json((void *)c->annotations, c->n_annotations),
@@ -194,7 +188,8 @@ static void put_pod(struct httpd_answer *ret, const struct listing_row *r)
 	const Crisp__State__Sandbox *row = r->row;
 	_cleanup_free_ char *root = path_pod_dir(world.conf, r->id);
 	Runtime__V1__PodSandboxConfig *c = sandbox_config(row);
-	_cleanup_free_ char *name = name_of(INFRA_NAME, c->metadata, c->metadata->attempt);
+	_cleanup_free_ char *name =
+		container_full_name(INFRA_NAME, c->metadata, c->metadata->attempt);
 	json_t *labels = map_json((void *)c->labels, c->n_labels);
 	json_t *info = info_json(name, pid_of_pod(r->id, row), labels,
 				 map_json((void *)c->annotations, c->n_annotations),

@@ -5,139 +5,73 @@
 
 #include <dirent.h>
 #include <inttypes.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "api/metrics_crio.h"
+#include "api/metrics_text.h"
+#include "api/operations.h"
 #include "api/rpc.h"
-#include "api/server.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/proc.h"
-#include "base/str.h"
 #include "base/version.h"
 #include "core/objects.h"
 #include "core/trash.h"
-#include "gen/cri_rpc.h"
 #include "images/pull.h"
 
 #define STATES_MAX 64
 
-/* --- calls --- */
-
-/* Upper bounds of the histogram, as text and in ns. */
-static const struct {
-	const char *text;
-	int64_t ns;
-} bounds[] = {
-	{ "0.001", NSEC_PER_MSEC },	 { "0.005", 5 * NSEC_PER_MSEC },
-	{ "0.025", 25 * NSEC_PER_MSEC }, { "0.1", 100 * NSEC_PER_MSEC },
-	{ "0.5", 500 * NSEC_PER_MSEC },	 { "2", 2 * NSEC_PER_SEC },
-	{ "10", 10 * NSEC_PER_SEC },	 { "60", 60 * NSEC_PER_SEC },
-};
-
-static struct {
-	_Atomic uint64_t calls, errors, ns;
-	_Atomic uint64_t within[ARRAY_LEN(bounds)]; /* calls in each bound's own range */
-} operations[CRI_RPC_COUNT];
-
-void metrics_count_call(const struct server_call_info *info)
-{
-	for (size_t i = 0; i < CRI_RPC_COUNT; i++) {
-		if (strcmp(cri_methods[i].path, info->path) != 0)
-			continue;
-		atomic_fetch_add(&operations[i].calls, 1);
-		atomic_fetch_add(&operations[i].ns, (uint64_t)info->age_ns);
-		if (info->code != ERR_OK)
-			atomic_fetch_add(&operations[i].errors, 1);
-		for (size_t b = 0; b < ARRAY_LEN(bounds); b++) {
-			if (info->age_ns > bounds[b].ns)
-				continue;
-			atomic_fetch_add(&operations[i].within[b], 1);
-			break;
-		}
-		return;
-	}
-}
-
-/* --- text --- */
-
-/* Is the family exported? [crio.metrics] metrics_collectors lists names, with or without the
- * prefixes of CRI-O and crisp; an empty list is all. */
-static bool wanted(const struct conf *conf, const char *family)
-{
-	static const char *const prefixes[] = { "container_runtime_", "crio_", "crisp_" };
-
-	if (!conf->metrics_collectors || !*conf->metrics_collectors)
-		return true;
-	for (char **c = conf->metrics_collectors; *c; c++) {
-		const char *name = *c;
-
-		for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
-			if (str_starts(name, prefixes[i]))
-				name += strlen(prefixes[i]);
-		if (strcmp(name, family) == 0)
-			return true;
-	}
-	return false;
-}
-
 static bool begin(const struct conf *conf, struct buf *out, const char *family, const char *type,
 		  const char *help)
 {
-	if (!wanted(conf, family))
-		return false;
-	buf_printf(out, "# HELP crisp_%s %s\n# TYPE crisp_%s %s\n", family, help, family, type);
-	return true;
+	return metrics_begin(conf, out, METRICS_CRISP, family, type, help);
 }
 
-static void add_seconds(struct buf *out, uint64_t ns)
-{
-	buf_printf(out, "%" PRIu64 ".%09" PRIu64 "\n", ns / NSEC_PER_SEC, ns % NSEC_PER_SEC);
-}
+/* --- calls --- */
 
-static void add_latency(struct buf *out, size_t i)
+static void add_latency(struct buf *out, const char *name, const struct operation *o)
 {
-	const char *name = cri_methods[i].name;
 	uint64_t sum = 0;
 
-	for (size_t b = 0; b < ARRAY_LEN(bounds); b++) {
-		sum += atomic_load(&operations[i].within[b]);
+	for (size_t b = 0; b < OPERATION_BOUNDS; b++) {
+		sum += o->within[b];
 		buf_printf(out,
 			   "crisp_operations_latency_seconds_bucket{operation=\"%s\",le=\"%s\"} "
 			   "%" PRIu64 "\n",
-			   name, bounds[b].text, sum);
+			   name, operation_bounds[b].text, sum);
 	}
 	buf_printf(out,
 		   "crisp_operations_latency_seconds_bucket{operation=\"%s\",le=\"+Inf\"} "
 		   "%" PRIu64 "\ncrisp_operations_latency_seconds_sum{operation=\"%s\"} ",
-		   name, atomic_load(&operations[i].calls), name);
-	add_seconds(out, atomic_load(&operations[i].ns));
+		   name, o->calls, name);
+	metrics_seconds(out, o->ns);
 	buf_printf(out, "crisp_operations_latency_seconds_count{operation=\"%s\"} %" PRIu64 "\n",
-		   name, atomic_load(&operations[i].calls));
+		   name, o->calls);
 }
 
 static void add_operations(const struct conf *conf, struct buf *out)
 {
+	struct operation o[CRI_RPC_COUNT];
+
+	for (size_t i = 0; i < CRI_RPC_COUNT; i++)
+		operations_get(i, &o[i]);
 	if (begin(conf, out, "operations_total", "counter", "Calls answered, by RPC."))
 		for (size_t i = 0; i < CRI_RPC_COUNT; i++)
 			buf_printf(out, "crisp_operations_total{operation=\"%s\"} %" PRIu64 "\n",
-				   cri_methods[i].name, atomic_load(&operations[i].calls));
+				   cri_methods[i].name, o[i].calls);
 	if (begin(conf, out, "operations_errors_total", "counter",
 		  "Calls answered with an error, by RPC."))
 		for (size_t i = 0; i < CRI_RPC_COUNT; i++)
 			buf_printf(out,
 				   "crisp_operations_errors_total{operation=\"%s\"} %" PRIu64 "\n",
-				   cri_methods[i].name, atomic_load(&operations[i].errors));
+				   cri_methods[i].name, o[i].errors);
 	if (!begin(conf, out, "operations_latency_seconds", "histogram",
 		   "Time from a call's arrival to its answer, of RPCs that were called."))
 		return;
 	for (size_t i = 0; i < CRI_RPC_COUNT; i++)
-		if (atomic_load(&operations[i].calls))
-			add_latency(out, i);
+		if (o[i].calls)
+			add_latency(out, cri_methods[i].name, &o[i]);
 }
 
 /* --- objects --- */
@@ -177,20 +111,7 @@ static void add_objects(const struct conf *conf, struct buf *out)
 static void add_counter(const struct conf *conf, struct buf *out, const char *family,
 			const char *help, uint64_t value)
 {
-	if (begin(conf, out, family, "counter", help))
-		buf_printf(out, "crisp_%s %" PRIu64 "\n", family, value);
-}
-
-/* Append a label, escaping characters that would end its value. */
-static void add_label(struct buf *out, const char *name, const char *value)
-{
-	buf_printf(out, "%s=\"", name);
-	for (; *value; value++) {
-		if (*value == '\\' || *value == '"')
-			buf_puts(out, "\\");
-		buf_add(out, *value == '\n' ? " " : value, 1);
-	}
-	buf_puts(out, "\"");
+	metrics_plain(conf, out, METRICS_CRISP, family, "counter", help, value);
 }
 
 static uint64_t pull_bytes_done(const struct image_pull_progress *p)
@@ -254,9 +175,9 @@ static void add_running(const struct conf *conf, struct buf *out)
 			if (!p)
 				continue;
 			buf_printf(out, "crisp_%s{pull=\"%.13s\",", family, o->sm->id);
-			add_label(out, "image", pull_reference(o));
+			metrics_label(out, "image", pull_reference(o));
 			buf_puts(out, ",");
-			add_label(out, "source", p->host);
+			metrics_label(out, "source", p->host);
 			buf_printf(out, "} %" PRIu64 "\n", pull_figures[i].value(p));
 		}
 	}
@@ -285,8 +206,7 @@ static void add_pulls(const struct conf *conf, struct buf *out)
 static void add_gauge(const struct conf *conf, struct buf *out, const char *family,
 		      const char *help, uint64_t value)
 {
-	if (begin(conf, out, family, "gauge", help))
-		buf_printf(out, "crisp_%s %" PRIu64 "\n", family, value);
+	metrics_plain(conf, out, METRICS_CRISP, family, "gauge", help, value);
 }
 
 static void add_trash(const struct conf *conf, struct buf *out)
@@ -330,7 +250,7 @@ static void add_process(struct buf *out)
 		   "# TYPE process_cpu_seconds_total counter\n"
 		   "process_cpu_seconds_total ",
 		   proc_resident(), open_descriptors());
-	add_seconds(out, (uint64_t)cpu.tv_sec * NSEC_PER_SEC + (uint64_t)cpu.tv_nsec);
+	metrics_seconds(out, (uint64_t)cpu.tv_sec * NSEC_PER_SEC + (uint64_t)cpu.tv_nsec);
 }
 
 void metrics_render(const struct conf *conf, struct buf *out)
@@ -341,5 +261,7 @@ void metrics_render(const struct conf *conf, struct buf *out)
 	add_objects(conf, out);
 	add_pulls(conf, out);
 	add_trash(conf, out);
+	if (conf->crio_names)
+		metrics_crio_add(conf, out);
 	add_process(out);
 }

@@ -16,6 +16,7 @@
 #include "base/nofile.h"
 #include "loop/loop.h"
 #include "stream/http.h"
+#include "stream/selfcert.h"
 #include "stream/tls.h"
 
 #define CLIENTS_MAX 64 /* of one listening socket; at the limit the oldest is closed */
@@ -123,7 +124,10 @@ static int load_tls(struct err *e)
 	if (!*c->metrics_cert || !*c->metrics_key)
 		return err_set(e, ERR_INVALID,
 			       "crio.metrics: metrics_cert and metrics_key go together");
-	return tls_new(&tls, &server.tls, e) < 0 ? err_wrap(e, "crio.metrics") : 0;
+	if (selfcert_ensure(c->metrics_cert, c->metrics_key, e) < 0 ||
+	    tls_new(&tls, &server.tls, e) < 0)
+		return err_wrap(e, "crio.metrics");
+	return 0;
 }
 
 int metrics_start(struct loop *loop, const struct conf *conf, struct err *e)

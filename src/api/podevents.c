@@ -50,6 +50,7 @@ static struct hub {
 	unsigned n;
 	uint64_t seq; /* of the next event */
 	uint64_t bytes; /* of all events so far */
+	uint64_t dropped; /* events that subscribers lost */
 	/* Until resume_ns (CLOCK_MONOTONIC), a new stream begins here. */
 	uint64_t resume_seq;
 	int64_t resume_ns;
@@ -537,6 +538,8 @@ static void recall(void)
 	free(r.list);
 }
 
+static struct observer observer = { .moved = on_move };
+
 void podevents_start(void)
 {
 	/* Events that were not kept come first: the next stream is told their number. */
@@ -547,7 +550,7 @@ void podevents_start(void)
 	list_init(&hub.subscribers);
 	if (!world.conf->enable_pod_events)
 		return;
-	world.observe = on_move;
+	observer_add(&observer);
 	recall();
 }
 
@@ -555,12 +558,22 @@ void podevents_stop(void)
 {
 	struct pod_event *ev;
 
-	world.observe = NULL;
+	observer_del(&observer);
 	if (!hub.log.next)
 		return;
 	loop_timer_stop(world.loop, &hub.prune);
 	while ((ev = event_first()))
 		event_free(ev);
+}
+
+uint64_t podevents_dropped(void)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&hub.lock);
+	n = hub.dropped;
+	pthread_mutex_unlock(&hub.lock);
+	return n;
 }
 
 /* --- subscribers --- */
@@ -605,7 +618,9 @@ static void subscriber_done(struct rpc_feed *feed)
 	list_remove(&s->node);
 	hub.n--;
 	/* A subscriber that was too slow got the number of events that it lost. */
-	if (!s->slow) {
+	if (s->slow) {
+		hub.dropped += hub.seq - s->seq;
+	} else {
 		if (now > hub.resume_ns || s->seq < hub.resume_seq)
 			hub.resume_seq = s->seq;
 		hub.resume_ns = now + RESUME_NS;

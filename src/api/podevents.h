@@ -22,10 +22,14 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 /* After loading, before recovery.  Does nothing with enable_pod_events = false, which also ends
  * each stream at once. */
 void podevents_start(void);
+/* Events that subscribers lost since the start, since they were too slow.  Any thread. */
+uint64_t podevents_dropped(void);
 /* After the server has drained. */
 void podevents_stop(void);

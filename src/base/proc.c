@@ -84,6 +84,23 @@ int proc_descends_from(pid_t pid, pid_t ancestor, struct err *e)
 	return 1;
 }
 
+uint64_t proc_zombies(void)
+{
+	_cleanup_closedir_ DIR *d = opendir("/proc");
+	const struct dirent *entry;
+	uint64_t n = 0, pid;
+
+	while (d && (entry = readdir(d))) {
+		char text[1024], *end;
+
+		if (str_to_u64(entry->d_name, INT32_MAX, &pid) < 0 || read_stat((pid_t)pid, text))
+			continue;
+		end = strrchr(text, ')');
+		n += end && strlen(end) > 2 && end[2] == 'Z';
+	}
+	return n;
+}
+
 char proc_describe(pid_t pid, char out[PROC_TEXT_MAX])
 {
 	char text[1024], *name, *end;

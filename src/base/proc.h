@@ -40,6 +40,9 @@ void proc_kill_holders(const char *path);
 uint64_t proc_resident(void);
 
 #define PROC_TEXT_MAX 96
+/* Zombies among the processes that /proc shows.  Reads one file for each process. */
+uint64_t proc_zombies(void);
+
 /* Describe a process for an error text: "pid 12 (name) in state D".  Returns its state as in /proc;
  * 0: it is gone, and out contains that. */
 char proc_describe(pid_t pid, char out[PROC_TEXT_MAX]);

@@ -187,16 +187,59 @@ bool conf_is_image_volumes(const char *s)
 	return strcmp(s, "mkdir") == 0 || strcmp(s, "bind") == 0 || strcmp(s, "ignore") == 0;
 }
 
+static bool is_one_of(const char *s, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(s, words[i]) == 0)
+			return true;
+	return false;
+}
+
+const char *conf_collector_family(const char *s)
+{
+	static const char *const prefixes[] = { "container_runtime_", "crio_", "crisp_" };
+
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (str_starts(s, prefixes[i]))
+			s += strlen(prefixes[i]);
+	return s;
+}
+
+bool conf_is_collector(const char *s)
+{
+	static const char *const families[] = {
+		/* of CRI-O */
+		"containers_events_dropped_total", "containers_oom_count_total",
+		"containers_oom_total", "containers_seccomp_notifier_count_total",
+		"containers_stopped_monitor_count", "default_runtime", "image_layer_reuse_total",
+		"image_pulls_bytes_total", "image_pulls_failure_total", "image_pulls_layer_size",
+		"image_pulls_skipped_bytes_total", "image_pulls_success_total",
+		"operations_errors_total", "operations_latency_seconds",
+		"operations_latency_seconds_total", "operations_total", "processes_defunct",
+		"resources_stalled_at_stage",
+		/* of crisp alone */
+		"build_info", "image_pull_bytes", "image_pull_bytes_done",
+		"image_pull_bytes_per_second", "image_pull_layers", "image_pull_layers_done",
+		"image_pull_retries", "image_pulls_cancelled_total", "image_pulls_retries_total",
+		"objects", "objects_quarantined", "trash_entries", "trash_removed_total",
+		"trash_stuck_entries",
+		/* of earlier releases of CRI-O */
+		"containers_dropped_events_total", "containers_oom", "image_layer_reuse",
+		"image_pulls_by_digest", "image_pulls_by_name", "image_pulls_by_name_skipped",
+		"image_pulls_failures", "image_pulls_successes", "operations", "operations_errors",
+		"operations_latency_microseconds", "operations_latency_microseconds_total"
+	};
+
+	return is_one_of(conf_collector_family(s), families, ARRAY_LEN(families));
+}
+
 bool conf_is_metric_group(const char *s)
 {
 	static const char *const groups[] = { "all",	  "cpu",     "disk",	"diskIO",
 					      "hugetlb",  "memory",  "network", "oom",
 					      "pressure", "process", "spec" };
 
-	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
-		if (strcmp(s, groups[i]) == 0)
-			return true;
-	return false;
+	return is_one_of(s, groups, ARRAY_LEN(groups));
 }
 
 bool conf_is_transport(const char *s)

@@ -33,6 +33,17 @@ void caller_finish(struct caller *c, const struct sm_object *obj, const struct e
 	c->finish(c, obj, e);
 }
 
+static void note_joined(struct object *o, int event)
+{
+	const struct sm_cell *cell = &sm_state(o->sm)->cells[event];
+
+	if (cell->n_rows || cell->answer != SM_ANSWER_JOIN)
+		return;
+	for (const struct observer *w = world.observers; w; w = w->next)
+		if (w->joined)
+			w->joined(o, event);
+}
+
 void caller_dispatch(struct caller *c, struct object *o, struct sm_event *ev)
 {
 	struct err e = ERR_NULL;
@@ -46,5 +57,6 @@ void caller_dispatch(struct caller *c, struct object *o, struct sm_event *ev)
 	}
 	c->waiter.event = ev->event;
 	ev->waiter = &c->waiter;
+	note_joined(o, ev->event);
 	sm_dispatch(o->sm, ev);
 }

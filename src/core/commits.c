@@ -97,8 +97,9 @@ static void engine_moved(void *arg, struct sm_object *sm, const struct sm_row *r
 		object_drop_name(o);
 	if (kind_ops(o->kind)->moved)
 		kind_ops(o->kind)->moved(o, row);
-	if (world.observe)
-		world.observe(o, row);
+	for (const struct observer *w = world.observers; w; w = w->next)
+		if (w->moved)
+			w->moved(o, row);
 }
 
 /* Answer the parked calls of an object that ends, or repeat them: a create that waited for a

@@ -42,6 +42,22 @@ struct object *world_child(const struct object *parent, enum kind k, const struc
 	return NULL;
 }
 
+void observer_add(struct observer *w)
+{
+	w->next = world.observers;
+	world.observers = w;
+}
+
+void observer_del(struct observer *w)
+{
+	for (struct observer **at = &world.observers; *at; at = &(*at)->next) {
+		if (*at != w)
+			continue;
+		*at = w->next;
+		return;
+	}
+}
+
 struct object *world_find_name(const char *name_key)
 {
 	return map_get(world.names, name_key);

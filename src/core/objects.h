@@ -46,6 +46,15 @@ struct quarantined {
 	char why[ERR_TEXT_MAX];
 };
 
+/* Who wants to know what objects do, on the loop.  NULL: no callback. */
+struct observer {
+	struct observer *next;
+	/* After each committed move. */
+	void (*moved)(struct object *o, const struct sm_row *row);
+	/* A call of this event waits for the work that an earlier one has begun. */
+	void (*joined)(struct object *o, int event);
+};
+
 struct world {
 	const struct kind_ops *const *kinds; /* KIND_COUNT entries; set first */
 	struct loop *loop;
@@ -62,8 +71,7 @@ struct world {
 	struct loop_timer retry; /* of commits that failed */
 	struct cgroups *cgroups;
 	char *own_cgroup; /* the daemon's, NULL on cgroup v1 */
-	/* Called after each committed move, on the loop.  NULL: nobody observes. */
-	void (*observe)(struct object *o, const struct sm_row *row);
+	struct observer *observers; /* linked by next */
 	bool recovering; /* effects that start now may repeat those of an earlier daemon */
 	bool draining; /* refuse new operations */
 };
@@ -133,6 +141,11 @@ static inline enum kind kind_of_machine(const char *name)
 		k++;
 	return k;
 }
+
+/* Call w's callbacks from now on, until observer_del.  w stays the caller's. */
+void observer_add(struct observer *w);
+/* Safe if w was not added. */
+void observer_del(struct observer *w);
 
 /* Find by full id; NULL: no such object. */
 struct object *world_find(enum kind k, const char *id);

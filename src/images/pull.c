@@ -26,6 +26,7 @@
 #include "image/staging.h"
 #include "image/wipe.h"
 #include "images/image.h"
+#include "images/pulltally.h"
 #include "images/report.h"
 
 #define SALT_MAX 256
@@ -109,6 +110,10 @@ static void pull_done(void *arg, struct image_pull_result *result, const struct 
 {
 	struct object *o = arg;
 
+	if (result)
+		pulltally_add(pull_reference(o), result->fetched, result->n_fetched);
+	if (err)
+		pulltally_failed(err);
 	if (!err)
 		pull_fetched(o, result);
 	else

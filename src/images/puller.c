@@ -67,9 +67,14 @@ static void report(struct image_pull *p, struct image_pull_result *result, const
 	ops->done(p->arg, result, err); /* may close p */
 }
 
-static void report_result(struct image_pull *p, Crisp__Pull__Result *r)
+static void report_result(struct image_pull *p, const Crisp__Pull__FromPuller *m)
 {
-	struct image_pull_result result = { .image = r->image };
+	Crisp__Pull__Result *r = m->result;
+	struct image_pull_result result = {
+		.fetched = m->fetched,
+		.n_fetched = m->n_fetched,
+		.image = r->image,
+	};
 	struct err e = ERR_NULL;
 
 	if (!id_is_valid(r->image_id) || !r->image ||
@@ -106,7 +111,11 @@ static void report_progress(struct image_pull *p, const Crisp__Pull__Progress *m
 
 static void report_failure(struct image_pull *p, const Crisp__Pull__FromPuller *m)
 {
-	struct image_pull_result result = { .kept = m->kept };
+	struct image_pull_result result = {
+		.kept = m->kept,
+		.fetched = m->fetched,
+		.n_fetched = m->n_fetched,
+	};
 	uint32_t code = m->failure->code;
 	struct err e = ERR_NULL;
 
@@ -141,7 +150,7 @@ static void handle(struct image_pull *p, Crisp__Pull__FromPuller *m)
 	else if (m->progress)
 		report_progress(p, m->progress);
 	else if (m->result)
-		report_result(p, m->result);
+		report_result(p, m);
 	else if (m->failure)
 		report_failure(p, m);
 }

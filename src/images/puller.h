@@ -19,6 +19,9 @@
 
 struct image_pull_result {
 	unsigned kept; /* after a failure: layers kept for a retry */
+	/* How much of each layer came in; valid during the call. */
+	Crisp__Pull__Fetched *const *fetched;
+	size_t n_fetched;
 	char image_id[65]; /* hex of the config's digest; for an artifact the manifest's */
 	/* Names, config, layers, size, manifest digest. Unpacked with the default allocator; set to
 	 * NULL to take ownership. */

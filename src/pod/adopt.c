@@ -44,9 +44,7 @@ static char *journal_name(const Crisp__State__Sandbox *sandbox,
 			  const Runtime__V1__ContainerConfig *c)
 {
 	Runtime__V1__PodSandboxConfig *pod = sandbox_config(sandbox);
-	const Runtime__V1__PodSandboxMetadata *m = pod->metadata;
-	char *name = xasprintf("k8s_%s_%s_%s_%s_%u", c->metadata->name, m->name, m->namespace_,
-			       m->uid, c->metadata->attempt);
+	char *name = container_full_name(c->metadata->name, pod->metadata, c->metadata->attempt);
 
 	if (strlen(name) >= SHIM_NAME_MAX)
 		name[SHIM_NAME_MAX - 1] = '\0';

@@ -39,5 +39,10 @@ struct job *container_job_new(struct object *o, enum loop_lane lane,
 			      void (*done)(struct job *, struct object *));
 const Crisp__State__Container *container_job_row(struct job *j);
 
+/* The name that dockershim gave containers, and journals and metrics still have:
+ * k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT.  The caller frees it. */
+char *container_full_name(const char *name, const Runtime__V1__PodSandboxMetadata *pod,
+			  uint32_t attempt);
+
 /* Unpack the client's config with the default allocator; never NULL. */
 Runtime__V1__ContainerConfig *container_config(const Crisp__State__Container *row);

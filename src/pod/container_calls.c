@@ -39,6 +39,12 @@ static int log_path_of(const Runtime__V1__PodSandboxConfig *pod,
 	return 0;
 }
 
+char *container_full_name(const char *name, const Runtime__V1__PodSandboxMetadata *pod,
+			  uint32_t attempt)
+{
+	return xasprintf("k8s_%s_%s_%s_%s_%u", name, pod->name, pod->namespace_, pod->uid, attempt);
+}
+
 static Runtime__V1__NamespaceMode pid_mode(const Runtime__V1__ContainerConfig *c)
 {
 	const Runtime__V1__LinuxContainerSecurityContext *s =

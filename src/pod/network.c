@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "core/paths.h"
@@ -194,9 +196,17 @@ static int lock_network(const struct conf *conf, const char *id, int flags, bool
 	return 0;
 }
 
+static _Atomic int64_t last_add_ns, last_all_ns;
+
+struct network_times sandbox_net_times(void)
+{
+	return (struct network_times){ atomic_load(&last_add_ns), atomic_load(&last_all_ns) };
+}
+
 int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
 		   bool again, struct payload_network **ret, struct err *e)
 {
+	int64_t began_ns = clock_monotonic_ns(), add_ns;
 	struct cni_result result = CNI_RESULT_NULL;
 	_cleanup_close_ int lock = -1;
 	struct net_args a;
@@ -213,9 +223,13 @@ int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__
 		/* Ignore errors: perhaps no ADD was made. */
 		cni_del(row->cni_conf, &a.req, NULL, &ignored);
 	}
+	add_ns = clock_monotonic_ns();
 	r = cni_add(row->cni_conf, &a.req, &json, &result, e);
-	if (r == 0)
+	if (r == 0) {
+		atomic_store(&last_add_ns, clock_monotonic_ns() - add_ns);
+		atomic_store(&last_all_ns, clock_monotonic_ns() - began_ns);
 		*ret = network_of(json, &result);
+	}
 	cni_result_done(&result);
 	net_args_done(&a);
 	return r < 0 ? err_wrap(e, "network of pod %.13s", id) : 0;

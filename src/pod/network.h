@@ -11,6 +11,12 @@
 /* CNI ADD for the pod's netns.  again: an earlier ADD may have been done, so DEL first. */
 int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
 		   bool again, struct payload_network **ret, struct err *e);
+/* ns that the last successful sandbox_net_up took: its CNI ADD, and all of it.  0: none was
+ * made.  Any thread. */
+struct network_times {
+	int64_t add_ns, all_ns;
+};
+struct network_times sandbox_net_times(void);
 /* CNI DEL.  Idempotent, also without the netns.  again: wait for plugins of a killed daemon, up to
  * their timeout, then kill them. */
 int sandbox_net_down(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,

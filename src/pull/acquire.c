@@ -23,6 +23,8 @@
 #include "pull/fetch/registries.h"
 #include "pull/source.h"
 
+#define FETCHED_MAX 2000U /* layers that are reported, of all sources */
+
 /* Transfer rate over the last second. */
 struct rate {
 	int64_t since_ns;
@@ -42,6 +44,8 @@ struct acquire {
 	struct rate rate;
 	char **insecure; /* from the request, NULL-terminated */
 	struct admit *trust;
+	Crisp__Pull__Fetched **fetched; /* of all sources */
+	size_t n_fetched;
 	struct fetch *fetch; /* owns layers and their locks */
 	Crisp__Pull__Result result;
 	Crisp__State__Image image;
@@ -105,6 +109,12 @@ void acquire_free(struct acquire *p)
 	if (!p)
 		return;
 	fetch_free(p->fetch);
+	for (size_t i = 0; i < p->n_fetched; i++) {
+		free(p->fetched[i]->media_type);
+		free(p->fetched[i]->digest);
+		free(p->fetched[i]);
+	}
+	free(p->fetched);
 	free(p->insecure);
 	free(p->image_id);
 	free(p->image.config.data);
@@ -120,6 +130,30 @@ void acquire_free(struct acquire *p)
 unsigned acquire_kept(const struct acquire *p)
 {
 	return p->kept;
+}
+
+void acquire_fetched(const struct acquire *p, Crisp__Pull__Fetched ***ret, size_t *ret_n)
+{
+	*ret = p->fetched;
+	*ret_n = p->n_fetched;
+}
+
+/* Add what the fetch has transferred, from this source, to what earlier ones did. */
+static void note_fetched(struct acquire *p)
+{
+	size_t n = fetch_count(p->fetch);
+	_cleanup_free_ Crisp__Pull__Fetched *list = xcalloc(n + 1, sizeof(*list));
+
+	n = MIN(fetch_fetched(p->fetch, list), FETCHED_MAX - p->n_fetched);
+	p->fetched = xrealloc(p->fetched, (p->n_fetched + n + 1) * sizeof(*p->fetched));
+	for (size_t i = 0; i < n; i++) {
+		Crisp__Pull__Fetched *f = xmalloc(sizeof(*f));
+
+		*f = list[i];
+		f->media_type = xstrdup(f->media_type);
+		f->digest = xstrdup(f->digest);
+		p->fetched[p->n_fetched++] = f;
+	}
 }
 
 /* --- progress --- */
@@ -334,6 +368,7 @@ static int pull_from(struct acquire *p, struct source *s, const char *reference,
 	p->fetch = fetch_new(p->request, &p->parts->unpacker, &f->manifest,
 			     (const char *const *)f->parsed.diff_ids, p->stop);
 	r = fetch_run(p->fetch, s, &ops, e);
+	note_fetched(p);
 	if (r < 0) {
 		fetch_free(take_ptr(p->fetch));
 		return r;

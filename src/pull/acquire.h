@@ -39,4 +39,7 @@ int acquire_run(struct acquire *p, const Crisp__Pull__Result **ret, struct err *
 /* After a temporary error: number of complete layers left in staging, claimed by this pull. */
 unsigned acquire_kept(const struct acquire *p);
 
+/* After acquire_run, failed or not: how much of each layer came in, owned by p. */
+void acquire_fetched(const struct acquire *p, Crisp__Pull__Fetched ***ret, size_t *ret_n);
+
 void acquire_free(struct acquire *p);

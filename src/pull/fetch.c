@@ -401,6 +401,32 @@ static void fill_rows(struct fetch *f)
 	}
 }
 
+size_t fetch_count(const struct fetch *f)
+{
+	return f->n;
+}
+
+size_t fetch_fetched(const struct fetch *f, Crisp__Pull__Fetched *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		const struct part *part = &f->parts[i];
+		uint64_t done = atomic_load(&part->done);
+
+		if (part->twin != i || !done)
+			continue;
+		crisp__pull__fetched__init(&ret[n]);
+		ret[n].media_type = part->blob->media_type;
+		ret[n].digest = part->blob->digest;
+		ret[n].size = part->blob->size;
+		ret[n].reused = atomic_load(&part->reused);
+		ret[n].received = ret[n].reused ? 0 : done;
+		n++;
+	}
+	return n;
+}
+
 int fetch_run(struct fetch *f, struct source *source, const struct fetch_ops *ops, struct err *e)
 {
 	int r;

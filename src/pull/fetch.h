@@ -34,6 +34,11 @@ int fetch_run(struct fetch *f, struct source *source, const struct fetch_ops *op
 /* After fetch_run: one row for each layer of the manifest, owned by f. */
 void fetch_layers(struct fetch *f, Crisp__State__Layer ***ret, size_t *ret_n);
 
+/* After fetch_run, failed or not: how much of each layer came in.  ret has room for
+ * fetch_count entries, whose strings live as long as the manifest; returns their number. */
+size_t fetch_fetched(const struct fetch *f, Crisp__Pull__Fetched *ret);
+size_t fetch_count(const struct fetch *f);
+
 /* Free f and unlock its layers. Complete but unpublished layers stay claimed for a retry; the
  * others are removed. */
 void fetch_free(struct fetch *f);

@@ -52,7 +52,10 @@ static void tell_failure(struct work *w, struct err *e)
 	failure.code = (uint32_t)e->code;
 	failure.text = e->text;
 	m.failure = &failure;
-	m.kept = w->pull ? acquire_kept(w->pull) : 0;
+	if (w->pull) {
+		m.kept = acquire_kept(w->pull);
+		acquire_fetched(w->pull, &m.fetched, &m.n_fetched);
+	}
 	w->failed = true;
 	link_tell(w->link, &m);
 }
@@ -63,6 +66,7 @@ static void tell_result(struct work *w, const Crisp__Pull__Result *r)
 	Crisp__Pull__Result copy = *r;
 
 	m.result = &copy;
+	acquire_fetched(w->pull, &m.fetched, &m.n_fetched);
 	link_tell(w->link, &m);
 }
 

@@ -4,7 +4,6 @@
  */
 #include "stream/tls.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <openssl/err.h>
@@ -15,6 +14,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/util.h"
+#include "stream/dynlib.h"
 
 #define LIBRARY "libssl.so.3"
 
@@ -39,12 +39,8 @@ static struct {
 	FUNCTIONS(MEMBER)
 } lib;
 
-struct symbol {
-	const char *name;
-	void *place;
-};
 #define SYMBOL(name) { #name, (void *)&lib.name },
-static const struct symbol symbols[] = { FUNCTIONS(SYMBOL) };
+static const struct dynlib_symbol symbols[] = { FUNCTIONS(SYMBOL) };
 
 /* The headers' macros call SSL_CTX_ctrl by that name. */
 #define SSL_CTX_ctrl lib.SSL_CTX_ctrl
@@ -53,22 +49,9 @@ static const struct symbol symbols[] = { FUNCTIONS(SYMBOL) };
 static int load_library(struct err *e)
 {
 	static bool loaded;
-	void *handle;
 
-	if (loaded)
-		return 0;
-	handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-	if (!handle)
-		return err_set(e, ERR_UNIMPLEMENTED, "stream_enable_tls: %s: install libssl3",
-			       dlerror());
-	for (size_t i = 0; i < ARRAY_LEN(symbols); i++) {
-		void *f = dlsym(handle, symbols[i].name);
-
-		if (!f)
-			return err_set(e, ERR_UNIMPLEMENTED, "stream_enable_tls: %s has no %s",
-				       LIBRARY, symbols[i].name);
-		memcpy(symbols[i].place, &f, sizeof(f));
-	}
+	if (!loaded && dynlib_load(LIBRARY, "libssl3", symbols, ARRAY_LEN(symbols), e) < 0)
+		return err_wrap(e, "TLS");
 	loaded = true;
 	return 0;
 }

@@ -7,7 +7,7 @@ SIM_SRC := $(sort $(wildcard tests/sim/*.c))
 SIM_OBJ := $(SIM_SRC:%.c=$(BUILD)/%.o) $(BUILD)/shim/life.o
 # What of the daemon is replaced; the rest, wherever it stands, is the product's.
 SIM_OUT := $(filter-out $(patsubst %,src/os/%.c,caps cgroup_limits figures seccomp seccomp_table),$(wildcard src/os/*.c)) \
-	$(wildcard src/net/*.c src/loop/*.c) $(filter-out $(patsubst %,src/stream/%.c,http tls tokens),$(wildcard src/stream/*.c)) src/base/clock.c src/base/proc.c \
+	$(wildcard src/net/*.c src/loop/*.c) $(filter-out $(patsubst %,src/stream/%.c,dynlib http selfcert tls tokens),$(wildcard src/stream/*.c)) src/base/clock.c src/base/proc.c \
 	$(wildcard $(patsubst %,src/*/%.c,puller verifier shimlink)) \
 	$(patsubst %,src/api/%.c,arrivals call client feed frames grpc_env links listen server wire)
 SIM_LIB := $(filter-out $(SIM_OUT:%.c=$(BUILD)/%.o),$(LIB_OBJ))
