@@ -32,6 +32,13 @@ systemd_replace() {
 	export PATH=$SCRATCH/fake/bin:$PATH CRISP_NODE_UNITS=$SCRATCH/fake/units
 }
 
+# The tests write the kubelet's credentials beside their program, where another run has its own.
+programs_own() {
+	mkdir -p "$SCRATCH"/programs/{upper,work}
+	mount -t overlay -o "lowerdir=$CACHE/bin,upperdir=$SCRATCH/programs/upper,workdir=$SCRATCH/programs/work" \
+		overlay "$CACHE/bin" || bail "$CACHE/bin cannot be covered"
+}
+
 # The bus on which the kubelet looks for logind, and tests for systemd.
 bus_start() {
 	local conf=$SCRATCH/fake/bus.conf
@@ -95,6 +102,7 @@ results() {
 
 life_tests() {
 	local flags more=() status=0
+	programs_own
 	systemd_replace
 	bus_start
 	node_socket_known
@@ -123,6 +131,7 @@ if node_inside; then
 	exit 0
 fi
 
+node_begin "$@"
 RECORD=$TOP/tests/conformance/node-e2e.txt
 [ "$PEER" = crispd ] || RECORD=$TOP/tests/conformance/node-e2e-$PEER.txt
 KNOWN=$TOP/tests/conformance/node-e2e-known.tsv
@@ -134,7 +143,6 @@ IFS=$'\t' read -r _ focus skip procs seconds FLAGS <<<"$GROUP"
 FOCUS=${FOCUS:-$focus} SKIP=${SKIP-$skip} PROCS=${PROCS:-$procs} TIMEOUT=${TIMEOUT:-$seconds}
 [ -x "$CACHE/bin/e2e_node.test" ] || bail "e2e_node.test is missing: run tools/test-deps.sh --node-e2e first"
 export FOCUS SKIP TIMEOUT PROCS FLAGS
-node_begin
 registries_conf_write
 cc -std=gnu17 -D_GNU_SOURCE -O1 -o "$SCRATCH/bus" "$HERE/bus.c" -lsystemd || bail "bus does not compile"
 node_life tests
