@@ -180,6 +180,41 @@ static void start_anew(struct logfile *f)
 	use_file(f, fd, size);
 }
 
+/* Bytes of the whole records that the file has room for; at least one record. */
+static size_t fitting(const struct logfile *f, const char *records, size_t size)
+{
+	uint64_t room = f->size < f->max ? f->max - f->size : 0;
+	const char *nl;
+
+	if (!f->max || size <= room)
+		return size;
+	nl = memrchr(records, '\n', (size_t)room);
+	if (!nl && f->size)
+		return 0;
+	if (!nl)
+		nl = memchr(records, '\n', size);
+	return nl ? (size_t)(nl - records) + 1 : size;
+}
+
+/* Write records, in as many files as max asks for; returns the bytes that were written. */
+static size_t write_within(struct logfile *f, const char *records, size_t size, int *ret_errno)
+{
+	size_t done = 0;
+
+	*ret_errno = 0;
+	while (done < size && !*ret_errno) {
+		size_t n = fitting(f, records + done, size - done);
+
+		if (!n)
+			start_anew(f);
+		/* The old file grows on if no new one can be made. */
+		if (!n && f->size)
+			n = size - done;
+		done += write_records(f, records + done, n, ret_errno);
+	}
+	return done;
+}
+
 bool logfile_write(struct logfile *f, const char *records, size_t size)
 {
 	bool was_well = !f->error;
@@ -189,11 +224,9 @@ bool logfile_write(struct logfile *f, const char *records, size_t size)
 
 	if (f->fd < 0)
 		return false;
-	if (f->max && f->size && f->size + size > f->max)
-		start_anew(f);
 	err = tell_gap(f);
 	if (!err)
-		done = write_records(f, records, size, &err);
+		done = write_within(f, records, size, &err);
 	f->error = err;
 	if (!err)
 		return false;

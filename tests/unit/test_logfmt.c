@@ -239,6 +239,31 @@ static void reopen_and_cap(void **state)
 	logfile_close(&f);
 }
 
+/* A batch of records from one read is cut at the bound, too; one that is longer stands alone. */
+static void cap_within_a_batch(void **state)
+{
+	_cleanup_free_ char *path = xasprintf("%s/log", (char *)*state);
+	const char *rec = REC("F", "abc");
+	_cleanup_buf_ struct buf batch = BUF_NULL, text = BUF_NULL;
+	size_t n = strlen(rec);
+	struct err e = ERR_NULL;
+	struct logfile f;
+
+	for (int i = 0; i < 8; i++)
+		buf_puts(&batch, rec);
+	buf_puts(&batch, REC("F", "last"));
+	assert_int_equal(logfile_open(&f, path, 3 * n + 2, &e), 0);
+	assert_false(logfile_write(&f, batch.data, batch.len));
+	assert_int_equal(f.size, 3 * n + 1);
+	assert_int_equal(fs_read_file(path, 65536, &text, &e), 0);
+	assert_int_equal(text.len, 3 * n + 1);
+	assert_string_equal(text.data + 2 * n, REC("F", "last"));
+	f.max = n / 2;
+	assert_false(logfile_write(&f, batch.data, 2 * n));
+	assert_int_equal(f.size, n);
+	logfile_close(&f);
+}
+
 /* --- the runtime's log --- */
 
 static void message(const char *log, const char *want)
@@ -286,6 +311,7 @@ int main(void)
 		cmocka_unit_test(any_portions),
 		cmocka_unit_test_setup_teardown(not_a_file, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(losses, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(cap_within_a_batch, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(reopen_and_cap, make_dir, remove_dir),
 		cmocka_unit_test(runtime_log),
 	};
