@@ -1145,7 +1145,7 @@ const ProtobufCMessageDescriptor crisp__pull__credentials__descriptor =
   (ProtobufCMessageInit) crisp__pull__credentials__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[20] =
+static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[19] =
 {
   {
     "pull_id",
@@ -1364,18 +1364,6 @@ static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[20
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "artifacts",
-    35,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Crisp__Pull__Request, artifacts),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "runtime_handler",
     36,
     PROTOBUF_C_LABEL_NONE,
@@ -1389,7 +1377,6 @@ static const ProtobufCFieldDescriptor crisp__pull__request__field_descriptors[20
   },
 };
 static const unsigned crisp__pull__request__field_indices_by_name[] = {
-  18,   /* field[18] = artifacts */
   5,   /* field[5] = auth_file */
   13,   /* field[13] = certs_dirs */
   7,   /* field[7] = credentials */
@@ -1404,7 +1391,7 @@ static const unsigned crisp__pull__request__field_indices_by_name[] = {
   1,   /* field[1] = reference */
   4,   /* field[4] = registries_conf */
   17,   /* field[17] = registries_d */
-  19,   /* field[19] = runtime_handler */
+  18,   /* field[18] = runtime_handler */
   12,   /* field[12] = short_name_mode */
   15,   /* field[15] = signature_policy */
   16,   /* field[16] = signature_policy_dir */
@@ -1415,8 +1402,8 @@ static const ProtobufCIntRange crisp__pull__request__number_ranges[4 + 1] =
   { 1, 0 },
   { 15, 10 },
   { 25, 15 },
-  { 35, 18 },
-  { 0, 20 }
+  { 36, 18 },
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
 {
@@ -1426,7 +1413,7 @@ const ProtobufCMessageDescriptor crisp__pull__request__descriptor =
   "Crisp__Pull__Request",
   "crisp.pull",
   sizeof(Crisp__Pull__Request),
-  20,
+  19,
   crisp__pull__request__field_descriptors,
   crisp__pull__request__field_indices_by_name,
   4,  crisp__pull__request__number_ranges,

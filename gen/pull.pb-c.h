@@ -152,20 +152,13 @@ struct  Crisp__Pull__Request
    */
   char *registries_d;
   /*
-   * What is none of an image may be pulled as files.
-   */
-  /*
-   * conf crio.image.oci_artifact_mount_support
-   */
-  protobuf_c_boolean artifacts;
-  /*
    * That the image is pulled for; part of the pull's identity, and without effect on what is fetched.
    */
   char *runtime_handler;
 };
 #define CRISP__PULL__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__pull__request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /*

@@ -26,5 +26,4 @@ void crisp__pull__request__from_conf(Crisp__Pull__Request *m, const struct conf 
 	row_set_str(&m->signature_policy, c->signature_policy);
 	row_set_str(&m->signature_policy_dir, c->signature_policy_dir);
 	row_set_str(&m->registries_d, c->registries_d);
-	m->artifacts = (protobuf_c_boolean)c->oci_artifact_mount_support;
 }

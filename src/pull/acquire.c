@@ -295,20 +295,14 @@ static char *file_diff_id(const struct descriptor *d)
 }
 
 /* The config of an artifact is not needed. */
-static int take_artifact(const struct acquire *p, struct found *f, struct err *e)
+static void take_artifact(struct found *f)
 {
 	const struct manifest *m = &f->manifest;
 
-	if (!p->request->artifacts)
-		return err_set(e, ERR_PRECONDITION,
-			       "this is an artifact (%s), and "
-			       "crio.image.oci_artifact_mount_support is off",
-			       m->artifact_type);
 	f->parsed.diff_ids = xcalloc(m->n + 1, sizeof(char *));
 	for (size_t i = 0; i < m->n; i++)
 		f->parsed.diff_ids[i] = file_diff_id(&m->entries[i]);
 	f->parsed.n_diff_ids = m->n;
-	return 0;
 }
 
 /* --- one image from one source --- */
@@ -360,9 +354,10 @@ static int pull_from(struct acquire *p, struct source *s, const char *reference,
 
 	/* Check the policy before fetching config and layers. */
 	r = r < 0 ? r : admit_check(p->trust, s, &p->parts->unpacker, f->manifest_digest, e);
-	if (r == 0)
-		r = f->manifest.kind == MANIFEST_KIND_ARTIFACT ? take_artifact(p, f, e)
-							       : get_config(s, f, e);
+	if (r == 0 && f->manifest.kind == MANIFEST_KIND_ARTIFACT)
+		take_artifact(f);
+	else if (r == 0)
+		r = get_config(s, f, e);
 	if (r < 0)
 		return r;
 	p->fetch = fetch_new(p->request, &p->parts->unpacker, &f->manifest,
