@@ -283,6 +283,16 @@ Runtime__V1__ContainerStatus *api_container_status(struct arena *a, const struct
 	return fill_image_refs(a, c, row) ? &s->status : NULL;
 }
 
+static bool is_privileged(const Crisp__State__Container *row)
+{
+	Runtime__V1__ContainerConfig *c = container_config(row);
+	bool privileged =
+		c->linux && c->linux->security_context && c->linux->security_context->privileged;
+
+	runtime__v1__container_config__free_unpacked(c, NULL);
+	return privileged;
+}
+
 /* The verbose info for crictl and operators: pid, and the spec passed to the runtime. */
 static char *info_json(const struct listing_row *r)
 {
@@ -296,8 +306,9 @@ static char *info_json(const struct listing_row *r)
 
 	if (fs_read_file(path, 16 * LIMIT_CONFIG_BYTES, &text, &ignored) == 0)
 		spec = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
-	all = json_pack("{s:s, s:i, s:s, s:o}", "sandboxID", row->sandbox_id, "pid", row->pid,
-			"runtime", row->runtime_path, "runtimeSpec", spec ? spec : json_null());
+	all = json_pack("{s:s, s:i, s:b, s:s, s:o}", "sandboxID", row->sandbox_id, "pid", row->pid,
+			"privileged", is_privileged(row), "runtime", row->runtime_path,
+			"runtimeSpec", spec ? spec : json_null());
 	json = json_dumps(all, JSON_INDENT(2));
 	json_decref(all);
 	return json;

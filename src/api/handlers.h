@@ -56,6 +56,9 @@ struct payload_resources *api_pack_resources(const Runtime__V1__LinuxContainerRe
 /* The object's history and state as JSON, for the verbose info of the status RPCs; malloc'ed. */
 char *api_machine_json(const struct listing_row *r);
 
+/* The verbose info of a pod with CRI-O's keys: image, pid and runtimeSpec; malloc'ed. */
+char *api_pod_info_json(const struct listing_row *r);
+
 /* The phase of a pull in one word, such as "fetching". */
 const char *api_pull_phase(enum image_pull_phase phase);
 /* Answer a verbose ImageStatus about a missing image, with the state of its pull if one runs. */

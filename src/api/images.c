@@ -102,7 +102,7 @@ bool rpc_named_image(const Runtime__V1__Image *item, const char *name)
 			     item->n_repo_digests, name);
 }
 
-/* The verbose info.  "info" of an image: {"imageSpec": its config}, as crictl shows it; of an
+/* The verbose info.  "info" of an image: {"labels", "imageSpec": its config}, as CRI-O's; of an
  * artifact: {"artifactType": its type}. */
 static char *info_json(const struct listing_row *row)
 {
@@ -113,7 +113,9 @@ static char *info_json(const struct listing_row *row)
 	if (*i->artifact_type)
 		all = json_pack("{s:s}", "artifactType", i->artifact_type);
 	else
-		all = json_pack("{s:o}", "imageSpec", config ? config : json_null());
+		all = json_pack("{s:O*, s:o}", "labels",
+				json_object_get(json_object_get(config, "config"), "Labels"),
+				"imageSpec", config ? config : json_null());
 	json = json_dumps(all, JSON_INDENT(2));
 	json_decref(all);
 	return json;
@@ -180,6 +182,19 @@ static void fs_usage_fill(struct fs_usage *u, char *mountpoint, const struct dis
 	u->usage.inodes_used = &u->inodes;
 }
 
+/* As CRI-O does, show a file system that images and containers share twice: by equal entries the
+ * kubelet knows that it is one.  Its use is that of both. */
+static void share(struct fs_usage *images, struct fs_usage *containers)
+{
+	images->bytes.value += containers->bytes.value;
+	images->inodes.value += containers->inodes.value;
+	images->usage.timestamp = MIN(images->usage.timestamp, containers->usage.timestamp);
+	containers->bytes = images->bytes;
+	containers->inodes = images->inodes;
+	containers->usage.timestamp = images->usage.timestamp;
+	containers->id = images->id;
+}
+
 int rpc_take_image_fs_info(struct caller *c, const Runtime__V1__ImageFsInfoRequest *req,
 			   struct err *e)
 {
@@ -196,6 +211,8 @@ int rpc_take_image_fs_info(struct caller *c, const Runtime__V1__ImageFsInfoReque
 	(void)e;
 	fs_usage_fill(&image_use, images, &of_images);
 	fs_usage_fill(&container_use, containers, &of_containers);
+	if (diskuse_is_one_disk())
+		share(&image_use, &container_use);
 	resp.n_image_filesystems = 1;
 	resp.image_filesystems = image_list;
 	resp.n_container_filesystems = 1;

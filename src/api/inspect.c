@@ -129,8 +129,7 @@ static int search_process(void *arg, const struct listing *v)
 	return s->pid > 0;
 }
 
-/* A process in the pod's network namespace: its init, else one of a container.  0: none. */
-static int32_t pid_of_pod(const char *id, const Crisp__State__Sandbox *row)
+int32_t inspect_pod_pid(const char *id, const Crisp__State__Sandbox *row)
 {
 	struct process_search s = { .pod_id = id, .pid = row->init_pid };
 	struct err ignored = ERR_NULL;
@@ -191,7 +190,7 @@ static void put_pod(struct httpd_answer *ret, const struct listing_row *r)
 	_cleanup_free_ char *name =
 		container_full_name(INFRA_NAME, c->metadata, c->metadata->attempt);
 	json_t *labels = map_json((void *)c->labels, c->n_labels);
-	json_t *info = info_json(name, pid_of_pod(r->id, row), labels,
+	json_t *info = info_json(name, inspect_pod_pid(r->id, row), labels,
 				 map_json((void *)c->annotations, c->n_annotations),
 				 annotations_json("sandbox", r->id, r->id, INFRA_NAME));
 

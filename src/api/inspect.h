@@ -4,8 +4,16 @@
  */
 #pragma once
 
+#include <stdint.h>
+
+#include "gen/state.pb-c.h"
+
 struct http_head;
 struct httpd_answer;
 
 /* For server_options.http.  Reads snapshots of the store, or posts to the main loop: any thread. */
 void inspect_answer(const struct http_head *head, struct httpd_answer *ret);
+
+/* A process in the pod's network namespace: its init, else one of a container.  0: none.  For any
+ * thread. */
+int32_t inspect_pod_pid(const char *id, const Crisp__State__Sandbox *row);

@@ -214,11 +214,9 @@ int rpc_answer_pod_sandbox_status(struct rpc_call *call,
 				  const struct listing_row *r, struct err *e)
 {
 	Runtime__V1__PodSandboxStatusResponse resp = RUNTIME__V1__POD_SANDBOX_STATUS_RESPONSE__INIT;
-	Runtime__V1__PodSandboxStatusResponse__InfoEntry
-		info = RUNTIME__V1__POD_SANDBOX_STATUS_RESPONSE__INFO_ENTRY__INIT,
-		*info_list[1] = { &info };
+	Runtime__V1__PodSandboxStatusResponse__InfoEntry info[2], *info_list[2];
 	struct pod_containers p = { .arena = rpc_call_arena(call), .pod_id = r->id };
-	_cleanup_free_ char *json = NULL;
+	_cleanup_free_ char *pod_info = NULL, *machine = NULL;
 	int ret;
 
 	resp.status = api_pod_status(p.arena, r);
@@ -226,11 +224,18 @@ int rpc_answer_pod_sandbox_status(struct rpc_call *call,
 		return err_set(e, ERR_EXHAUSTED, "no memory left for this call");
 	ret = fill_containers(&resp, &p, e);
 	if (req->verbose) {
-		json = api_machine_json(r);
-		info.key = (char *)(uintptr_t) "info";
-		info.value = json;
+		pod_info = api_pod_info_json(r);
+		machine = api_machine_json(r);
+		for (size_t i = 0; i < ARRAY_LEN(info); i++) {
+			runtime__v1__pod_sandbox_status_response__info_entry__init(&info[i]);
+			info_list[i] = &info[i];
+		}
+		info[0].key = (char *)(uintptr_t) "info";
+		info[0].value = pod_info;
+		info[1].key = (char *)(uintptr_t) "machine";
+		info[1].value = machine;
 		resp.info = info_list;
-		resp.n_info = 1;
+		resp.n_info = ARRAY_LEN(info);
 	}
 	if (ret == 0)
 		rpc_reply(call, &resp.base);

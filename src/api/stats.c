@@ -15,6 +15,7 @@
 #include "api/stats.h"
 #include "base/clock.h"
 #include "gen/cri_rpc.h"
+#include "images/diskuse.h"
 
 /* The interface with a pod's main address. */
 #define DEFAULT_INTERFACE "eth0"
@@ -319,7 +320,8 @@ static Runtime__V1__FilesystemUsage *make_layer(struct stats_call *s, const stru
 	runtime__v1__filesystem_usage__init(m);
 	m->fs_id = take(s, sizeof(*m->fs_id));
 	runtime__v1__filesystem_identifier__init(m->fs_id);
-	m->fs_id->mountpoint = arena_printf(s->arena, "%s/containers", world.conf->root);
+	m->fs_id->mountpoint = arena_printf(s->arena, "%s/%s", world.conf->root,
+					    diskuse_is_one_disk() ? "images" : "containers");
 	m->timestamp = u->disk.at;
 	m->used_bytes = box(s, u->disk.bytes);
 	m->inodes_used = box(s, u->disk.inodes);

@@ -67,6 +67,55 @@ int str_to_product(const char *s, size_t len, uint64_t num, uint64_t den, int64_
 	return 0;
 }
 
+/* 10 to the power of n, n at most 18. */
+static uint64_t power_of_ten(int64_t n)
+{
+	uint64_t power = 1;
+
+	while (n-- > 0)
+		power *= 10;
+	return power;
+}
+
+int str_to_quantity(const char *s, int64_t *ret)
+{
+	static const struct {
+		const char *suffix;
+		uint64_t num, den;
+	} units[] = {
+		{ "", 1, 1 },
+		{ "n", 1, 1000000000 },
+		{ "u", 1, 1000000 },
+		{ "m", 1, 1000 },
+		{ "k", 1000, 1 },
+		{ "M", 1000000, 1 },
+		{ "G", 1000000000, 1 },
+		{ "T", UINT64_C(1000000000000), 1 },
+		{ "P", UINT64_C(1000000000000000), 1 },
+		{ "E", UINT64_C(1000000000000000000), 1 },
+		{ "Ki", UINT64_C(1) << 10, 1 },
+		{ "Mi", UINT64_C(1) << 20, 1 },
+		{ "Gi", UINT64_C(1) << 30, 1 },
+		{ "Ti", UINT64_C(1) << 40, 1 },
+		{ "Pi", UINT64_C(1) << 50, 1 },
+		{ "Ei", UINT64_C(1) << 60, 1 },
+	};
+	const char *number = s + (*s == '+');
+	size_t len = strspn(number, "0123456789.");
+	const char *suffix = number + len;
+	int64_t power;
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (strcmp(suffix, units[i].suffix) == 0)
+			return str_to_product(number, len, units[i].num, units[i].den, ret);
+	if (*suffix != 'e' && *suffix != 'E')
+		return -1;
+	suffix += 1 + (suffix[1] == '+' && suffix[2] != '-');
+	if (str_to_i64(suffix, -18, 18, &power) < 0)
+		return -1;
+	return str_to_product(number, len, power_of_ten(power), power_of_ten(-power), ret);
+}
+
 /* Parse "1.5" and its unit to ns; s moves behind both. */
 static int take_term(const char **s, int64_t *ns)
 {

@@ -11,9 +11,13 @@
 int str_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
 int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 
-/* Parse the number of len bytes, digits with or without a decimal point, and multiply it by
- * num / den.  Rounds up.  0, or -1: no number, or the product is above INT64_MAX. */
+/* Multiply the number of len bytes, digits with or without a decimal point, by num / den.  Rounds
+ * up.  0, or -1: no number, or the product is above INT64_MAX. */
 int str_to_product(const char *s, size_t len, uint64_t num, uint64_t den, int64_t *ret);
+
+/* Parse a Kubernetes quantity, rounded up: "10M", "1.5Gi", "500e3", "2500m".  0, or -1: no
+ * quantity, negative, or above INT64_MAX. */
+int str_to_quantity(const char *s, int64_t *ret);
 
 /* Parse a duration as Go writes it, "1h30m", "1.5s", "250ms" (ns us ms s m h), or "0".  0, or -1:
  * invalid, negative, or longer than 292 years. */

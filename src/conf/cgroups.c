@@ -6,24 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "base/util.h"
 #include "conf/conf.h"
 #include "os/cgroup.h"
+
+/* A relative path begins at the cgroup root.  NULL: no path; a lone slice is meant for systemd. */
+static char *path_below_root(const char *text)
+{
+	_cleanup_free_ char *path = xasprintf("%s%s", text[0] == '/' ? "" : "/", text);
+
+	if (!cgroup_path_is_valid(path) || (text[0] != '/' && str_ends(text, ".slice")))
+		return NULL;
+	return take_ptr(path);
+}
 
 int conf_cgroup_parent(enum conf_cgroup_manager manager, const char *text, char **ret,
 		       struct err *e)
 {
 	bool systemd = manager == CONF_CGROUP_MANAGER_SYSTEMD;
 
-	if (systemd)
-		*ret = cgroup_slice_name(text);
-	else
-		*ret = cgroup_path_is_valid(text) ? xstrdup(text) : NULL;
+	*ret = systemd ? cgroup_slice_name(text) : path_below_root(text);
 	if (*ret)
 		return 0;
 	return err_set(e, ERR_INVALID, "\"%s\" is not %s", text,
 		       systemd ? "the name of a slice, which the systemd cgroup manager needs"
-			       : "an absolute path below the cgroup root");
+			       : "a path below the cgroup root, which the cgroupfs cgroup manager "
+				 "needs");
 }
 
 static int finish_cgroup_parent(struct conf *c, struct err *e)

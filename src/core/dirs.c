@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "conf/apply.h"
 
 #define MODE_PASS 0711 /* parents of object directories */
 #define MODE_OWN 0700
@@ -225,9 +226,21 @@ static int prepare(const char *path, bool runroot, struct err *e)
 	return r;
 }
 
+/* The programs that write credentials expect the directory; the default one they make. */
+static int prepare_auth(const struct conf *c, struct err *e)
+{
+	static const char key[] = "crio.image.namespaced_auth_dir";
+
+	if (!*c->namespaced_auth_dir || !conf_is_set(c, key) ||
+	    fs_mkdir_all(c->namespaced_auth_dir, MODE_OWN, e) == 0)
+		return 0;
+	return err_wrap(e, "%s", key);
+}
+
 int dirs_prepare(const struct conf *c, struct err *e)
 {
 	int r = prepare(c->root, false, e);
 
-	return r < 0 ? r : prepare(c->runroot, true, e);
+	r = r < 0 ? r : prepare(c->runroot, true, e);
+	return r < 0 ? r : prepare_auth(c, e);
 }

@@ -69,6 +69,11 @@ char *path_image_trash(const struct conf *c)
 	return xasprintf("%s/images/trash", c->root);
 }
 
+char *path_pod_logs(const struct conf *c, const char *id)
+{
+	return xasprintf("%s/%s", c->log_dir, id);
+}
+
 char *path_images(const struct conf *c)
 {
 	return xasprintf("%s/images", c->root);

@@ -22,6 +22,9 @@ char *path_container_merged(const struct conf *c, const char *id); /* link to th
 char *path_container_exit(const struct conf *c, const char *id);
 char *path_container_trash(const struct conf *c); /* on the file system of the containers */
 char *path_images(const struct conf *c);
+
+/* Below log_dir: logs of a pod without a log_directory. */
+char *path_pod_logs(const struct conf *c, const char *id);
 char *path_image_trash(const struct conf *c);
 
 /* Cgroups below a pod's cgroup parent.  With the systemd manager a container's cgroup is

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -57,6 +58,7 @@ static struct {
 	struct loop_job job;
 	struct loop_timer timer;
 	bool ready; /* the lists are initialised */
+	bool one_disk;
 	struct disk_usage images;
 	uint64_t row_bytes, row_inodes;
 	bool rows_summed;
@@ -398,10 +400,31 @@ struct disk_usage diskuse_containers(void)
 	return sum;
 }
 
+static bool on_one_disk(void)
+{
+	_cleanup_free_ char *images = path_images(world.conf);
+	_cleanup_free_ char *containers = xasprintf("%s/containers", world.conf->root);
+	struct stat a, b;
+
+	if (stat(images, &a) < 0)
+		return true;
+	/* A directory that crispd has yet to make is on the file system of the root. */
+	if (stat(containers, &b) < 0 && stat(world.conf->root, &b) < 0)
+		return true;
+	return a.st_dev == b.st_dev;
+}
+
+bool diskuse_is_one_disk(void)
+{
+	return d.one_disk;
+}
+
 void diskuse_start(void)
 {
 	struct object *o;
 	size_t pos = 0;
+
+	d.one_disk = on_one_disk();
 
 	list_init(&d.small);
 	list_init(&d.large);

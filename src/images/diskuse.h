@@ -43,6 +43,9 @@ void diskuse_images_changed(void);
  * (staging, trash, quarantine). Requests the next walk of the latter. */
 struct disk_usage diskuse_images(void);
 
+/* Do images and writable layers share a file system, as of the start?  For any thread. */
+bool diskuse_is_one_disk(void);
+
 /* Sum over all containers; at: time of the oldest value. */
 struct disk_usage diskuse_containers(void);
 

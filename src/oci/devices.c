@@ -175,6 +175,19 @@ static int add_configured(struct device_walk *w, const char *entry)
 	return add_path(w, host, path && *path ? path : host);
 }
 
+/* A privileged container has the host's nodes: another device there would hide one of them. */
+static int check_free(struct device_walk *w, size_t i, const char *path)
+{
+	if (!w->c->privileged || strcmp(path, w->c->config->devices[i]->host_path) == 0 ||
+	    !fs_exists(path))
+		return 0;
+	return err_set(
+		w->c->e, ERR_INVALID,
+		"devices[%zu].container_path: a privileged container has the host's devices, "
+		"and %s already exists on the host",
+		i, path);
+}
+
 static int add_requested(struct device_walk *w, size_t i)
 {
 	const Runtime__V1__Device *req = w->c->config->devices[i];
@@ -194,6 +207,8 @@ static int add_requested(struct device_walk *w, size_t i)
 	path = oci_clean_path(*req->container_path ? req->container_path : req->host_path);
 	if (strcmp(path, "/") == 0)
 		return err_set(w->c->e, ERR_INVALID, "devices[%zu].container_path is the root", i);
+	if (check_free(w, i, path) < 0)
+		return -(int)w->c->e->code;
 	return add_path(w, req->host_path, path);
 }
 

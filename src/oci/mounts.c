@@ -546,16 +546,18 @@ static int make_volume(struct mounts *m, const char *path, size_t number)
 {
 	bool bind = m->c->in->volumes_dir && strcmp(m->c->in->conf->image_volumes, "bind") == 0;
 	_cleanup_(rootview_place_done) struct rootview_place place = ROOTVIEW_PLACE_NULL;
+	const struct rootview_owner owner = { m->c->user.uid, m->c->user.gid };
 	int r = rootview_resolve(m->c->view, path, &place, m->c->e);
 
 	if (r == 0)
-		r = rootview_make(m->c->view, &place, true, m->c->e);
+		r = rootview_make(m->c->view, &place, true, &owner, m->c->e);
 	if (r == 0 && bind && strcmp(path, "/") != 0)
 		r = bind_volume(m, path, number);
 	return r < 0 ? err_wrap(m->c->e, "volume of the image") : 0;
 }
 
-/* Each volume without a mount becomes a directory of the container's own. */
+/* Each volume without a mount becomes a directory of the container's own.  One that the image lacks
+ * belongs to the container's user. */
 static int make_volumes(struct mounts *m)
 {
 	char **volume = m->c->in->image ? m->c->in->image->volumes : NULL;

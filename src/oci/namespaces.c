@@ -70,9 +70,9 @@ int oci_namespaces_check_pod(const Runtime__V1__NamespaceOption *options,
 	if (!mode_is(options->ipc, pod, node))
 		return err_set(e, ERR_INVALID, "namespace_options.ipc must be POD or NODE");
 	if (!mode_is(options->pid, pod, node) &&
-	    options->pid != RUNTIME__V1__NAMESPACE_MODE__CONTAINER)
-		return err_set(e, ERR_INVALID,
-			       "namespace_options.pid of a pod must be POD, CONTAINER or NODE");
+	    !mode_is(options->pid, RUNTIME__V1__NAMESPACE_MODE__CONTAINER,
+		     RUNTIME__V1__NAMESPACE_MODE__TARGET))
+		return err_set(e, ERR_INVALID, "namespace_options.pid is not a known value");
 	r = check_userns(options->userns_options, features, e);
 	if (r < 0)
 		return r;

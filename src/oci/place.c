@@ -51,7 +51,7 @@ int oci_place_system(struct oci_ctx *c)
 		int r = rootview_look(c->view, place.path, &place.kind, c->e);
 
 		if (r == 0)
-			r = rootview_make(c->view, &place, true, c->e);
+			r = rootview_make(c->view, &place, true, NULL, c->e);
 		if (r == 0 && place.kind != ROOTVIEW_DIRECTORY)
 			return err_set(c->e, ERR_PRECONDITION,
 				       "%s: %s is %s, but the runtime mounts on a "
@@ -77,6 +77,17 @@ int oci_place_mtab(struct oci_ctx *c)
 		return r;
 	mtab = xasprintf("%s/mtab", etc.path);
 	return rootview_link(c->view, mtab, "/proc/mounts", c->e);
+}
+
+int oci_place_containerenv(struct oci_ctx *c)
+{
+	_cleanup_(rootview_place_done) struct rootview_place file = ROOTVIEW_PLACE_NULL;
+	struct err ignored = ERR_NULL;
+
+	/* An image whose /run is no directory has no such file. */
+	if (c->is_sandbox || rootview_resolve(c->view, "/run/.containerenv", &file, &ignored) < 0)
+		return 0;
+	return rootview_make(c->view, &file, false, NULL, c->e);
 }
 
 /* The system directory that contains path, NULL: none. */
@@ -196,7 +207,7 @@ static int place_mount(struct oci_ctx *c, json_t *mount, const char *dest, bool 
 	if (r == 0)
 		r = check_kind(c, &place, source, &directory);
 	if (r == 0)
-		r = rootview_make(c->view, &place, directory, c->e);
+		r = rootview_make(c->view, &place, directory, NULL, c->e);
 	/* tmpcopyup keeps the directory's content. */
 	if (r == 0 && !has_option(mount, "tmpcopyup"))
 		r = rootview_mount(c->view, place.path, source, has_option(mount, "ro"), c->e);
@@ -278,7 +289,7 @@ static int place_cwd(struct oci_ctx *c, const char *cwd)
 			       place.path);
 	/* In a mount the runtime creates the directory, inside the container. */
 	if (!place.mount)
-		r = rootview_make(c->view, &place, true, c->e);
+		r = rootview_make(c->view, &place, true, NULL, c->e);
 	if (r == 0)
 		oci_json_put_text(c->process, "cwd", place.path);
 	return r;

@@ -21,6 +21,9 @@ int oci_place_mount(struct oci_ctx *c, json_t *mount, bool required_path);
 /* Link /etc/mtab to /proc/mounts, for df, mount and old libraries, unless the image has an mtab. */
 int oci_place_mtab(struct oci_ctx *c);
 
+/* Make the empty file /run/.containerenv, by which programs see that they are in a container. */
+int oci_place_containerenv(struct oci_ctx *c);
+
 /* Place "linux.devices" and "process.cwd"; call after all mounts. */
 int oci_place_devices(struct oci_ctx *c);
 int oci_place_cwd(struct oci_ctx *c);

@@ -195,6 +195,29 @@ static int collect_env(struct oci_ctx *c, json_t *env)
 	return r == 0 ? set_cdi_env(c, env) : r;
 }
 
+/* HOME becomes a field of a line in /etc/passwd. */
+static int check_home(struct oci_ctx *c, const json_t *env)
+{
+	const char *pair = json_string_value(json_object_get(env, "HOME"));
+
+	if (!pair || !strpbrk(pair, "\r\n"))
+		return 0;
+	return err_set(c->e, ERR_INVALID, "environment: HOME must not contain a line break");
+}
+
+/* The value of HOME, else the working directory. */
+static const char *home_of(const struct oci_ctx *c)
+{
+	const json_t *pair;
+	size_t i;
+
+	json_array_foreach(json_object_get(c->process, "env"), i,
+			   pair) if (str_starts(json_string_value(pair),
+						"HOME=/")) return json_string_value(pair) +
+		strlen("HOME=");
+	return json_string_value(json_object_get(c->process, "cwd"));
+}
+
 static int build_env(struct oci_ctx *c)
 {
 	_cleanup_json_ json_t *env = oci_json_object();
@@ -202,6 +225,8 @@ static int build_env(struct oci_ctx *c)
 	const char *name;
 	int r = collect_env(c, env);
 
+	if (r == 0)
+		r = check_home(c, env);
 	oci_json_put(c->process, "env", list);
 	json_object_foreach(env, name, pair) oci_json_push(list, json_incref(pair));
 	return r;
@@ -281,7 +306,7 @@ static int add_line(struct oci_ctx *c, const char *path, const char *line, char 
 /* Generate entries for ids unknown to the image: programs look up their own name and home. */
 static int generate_entries(struct oci_ctx *c)
 {
-	const char *home = json_string_value(json_object_get(c->process, "cwd"));
+	const char *home = home_of(c);
 	_cleanup_free_ char *user = NULL, *group = NULL;
 	int r = 0;
 

@@ -285,7 +285,8 @@ static int open_parent(const struct rootview *v, const char *path, int *ret_dir,
 }
 
 /* path: missing at the last check; its parent is a directory. */
-static int make_one(const struct rootview *v, const char *path, bool directory, struct err *e)
+static int make_one(const struct rootview *v, const char *path, bool directory,
+		    const struct rootview_owner *owner, struct err *e)
 {
 	_cleanup_close_ int dir = -1;
 	const char *name;
@@ -296,6 +297,8 @@ static int make_one(const struct rootview *v, const char *path, bool directory, 
 	r = directory ? mkdirat(dir, name, 0755) : mknodat(dir, name, S_IFREG | 0644, 0);
 	if (r < 0)
 		return err_errno(e, ERR_PRECONDITION, errno, "make %s in the container", path);
+	if (owner && fchownat(dir, name, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "chown %s in the container", path);
 	return 0;
 }
 
@@ -312,7 +315,8 @@ int rootview_link(const struct rootview *v, const char *path, const char *target
 }
 
 /* Create the missing components of path, from the top. */
-static int make_path(const struct rootview *v, const char *path, bool directory, struct err *e)
+static int make_path(const struct rootview *v, const char *path, bool directory,
+		     const struct rootview_owner *owner, struct err *e)
 {
 	const char *end = path;
 	int r = 0;
@@ -326,13 +330,13 @@ static int make_path(const struct rootview *v, const char *path, bool directory,
 		prefix = xstrndup(path, (size_t)(end - path));
 		r = rootview_look(v, prefix, &kind, e);
 		if (r == 0 && kind == ROOTVIEW_MISSING)
-			r = make_one(v, prefix, directory || *end, e);
+			r = make_one(v, prefix, directory || *end, owner, e);
 	}
 	return r;
 }
 
 int rootview_make(const struct rootview *v, struct rootview_place *place, bool directory,
-		  struct err *e)
+		  const struct rootview_owner *owner, struct err *e)
 {
 	const struct covering *m = find_covering(v, place->path);
 	int r;
@@ -344,7 +348,7 @@ int rootview_make(const struct rootview *v, struct rootview_place *place, bool d
 			       "%s does not exist in the read-only mount on %s, so it cannot be "
 			       "made there: make it in the volume, or mount the volume writable",
 			       place->path, m->path);
-	r = make_path(v, place->path, directory, e);
+	r = make_path(v, place->path, directory, owner, e);
 	if (r == 0)
 		place->kind = directory ? ROOTVIEW_DIRECTORY : ROOTVIEW_OTHER;
 	return r;

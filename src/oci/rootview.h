@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -19,6 +20,10 @@ enum rootview_kind {
 	ROOTVIEW_LINK, /* only from rootview_look */
 	ROOTVIEW_OTHER, /* a file, device, FIFO or socket */
 	ROOTVIEW_UNKNOWN /* in a file system that the runtime has yet to mount; trusted */
+};
+
+struct rootview_owner {
+	uint32_t uid, gid;
 };
 
 struct rootview_place {
@@ -52,10 +57,10 @@ int rootview_look(const struct rootview *v, const char *path, enum rootview_kind
 int rootview_resolve(const struct rootview *v, const char *path, struct rootview_place *ret,
 		     struct err *e);
 
-/* Create a missing place and its parents: a directory of mode 0755 or an empty file of mode 0644,
- * owned by root.  ERR_PRECONDITION: the mount at or above place is read-only. */
+/* Create a missing place and its parents: a directory of mode 0755 or an empty file of mode 0644.
+ * owner NULL: root.  ERR_PRECONDITION: the mount at or above place is read-only. */
 int rootview_make(const struct rootview *v, struct rootview_place *place, bool directory,
-		  struct err *e);
+		  const struct rootview_owner *owner, struct err *e);
 
 /* Create a symbolic link at path, whose parent is a directory without links.  0 also when path
  * exists. */

@@ -27,7 +27,7 @@
 static const Runtime__V1__NamespaceOption no_namespace_options =
 	RUNTIME__V1__NAMESPACE_OPTION__INIT;
 
-/* Masked paths unless the request has its own lists; the kubelet's defaults. */
+/* Masked in any case; read-only unless the request has its own list. */
 static const char *const default_masked[] = {
 	"/proc/acpi",
 	"/proc/asound",
@@ -165,6 +165,7 @@ struct hidden_paths {
 	const char *key, *field; /* of config.json, of the request */
 	const char *const *defaults;
 	size_t n_defaults;
+	bool always; /* the request extends the defaults; else it replaces them */
 };
 
 static int put_paths(struct oci_ctx *c, const struct hidden_paths *p, char *const *list, size_t n)
@@ -172,7 +173,7 @@ static int put_paths(struct oci_ctx *c, const struct hidden_paths *p, char *cons
 	json_t *out = oci_json_array();
 
 	oci_json_put(c->linux_part, p->key, out);
-	if (n == 0 && hides_by_default(c))
+	if (n == 0 ? hides_by_default(c) : p->always)
 		for (size_t i = 0; i < p->n_defaults; i++)
 			oci_json_push_text(out, p->defaults[i]);
 	for (size_t i = 0; i < n; i++) {
@@ -184,7 +185,8 @@ static int put_paths(struct oci_ctx *c, const struct hidden_paths *p, char *cons
 			return err_set(c->e, ERR_INVALID,
 				       "%s[%zu]: \"%.128s\" is not an absolute path", p->field, i,
 				       list[i]);
-		oci_json_push_text(out, list[i]);
+		if (!oci_json_has_text(out, list[i]))
+			oci_json_push_text(out, list[i]);
 	}
 	return 0;
 }
@@ -192,11 +194,12 @@ static int put_paths(struct oci_ctx *c, const struct hidden_paths *p, char *cons
 static int build_hidden_paths(struct oci_ctx *c)
 {
 	static const struct hidden_paths masked = { "maskedPaths", "security_context.masked_paths",
-						    default_masked, ARRAY_LEN(default_masked) };
+						    default_masked, ARRAY_LEN(default_masked),
+						    .always = true };
 	static const struct hidden_paths readonly = { "readonlyPaths",
 						      "security_context.readonly_paths",
-						      default_readonly,
-						      ARRAY_LEN(default_readonly) };
+						      default_readonly, ARRAY_LEN(default_readonly),
+						      .always = false };
 	int r;
 
 	if (c->privileged)
@@ -303,6 +306,9 @@ static int build(struct oci_ctx *c, struct oci_spec *ret)
 		r = oci_devices_build(c);
 	if (r == 0)
 		r = oci_edits_build(c);
+	/* Before the mounts: into the root file system, never into a volume. */
+	if (r == 0)
+		r = oci_place_containerenv(c);
 	/* Last, because it creates host directories: a refused request should leave none. */
 	if (r == 0)
 		r = oci_mounts_build(c);

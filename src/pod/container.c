@@ -155,29 +155,46 @@ static void done_prepare(struct job *j, struct object *o)
 		effect_report(o, j->gen, ctr_event_prepared(take_ptr(container_job(j)->out)));
 }
 
+static const Runtime__V1__NamespaceOption *target_option(const Runtime__V1__NamespaceOption *ns)
+{
+	return ns && ns->pid == RUNTIME__V1__NAMESPACE_MODE__TARGET ? ns : NULL;
+}
+
+/* A container of another pod may be the target if the pod itself names that container. */
+static bool pod_targets(const struct object *o, const char *target_id)
+{
+	const struct pod *p = pod_find(row_of(o)->sandbox_id);
+	Runtime__V1__PodSandboxConfig *c = p ? sandbox_config(p->o->sm->row) : NULL;
+	const Runtime__V1__LinuxSandboxSecurityContext *s =
+		c && c->linux ? c->linux->security_context : NULL;
+	const Runtime__V1__NamespaceOption *ns = target_option(s ? s->namespace_options : NULL);
+	bool same = ns && strcmp(ns->target_id, target_id) == 0;
+
+	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
+	return same;
+}
+
 /* Find the init of the container whose PID namespace o joins (TARGET mode); *ret 0: none. */
 static int find_target(const struct object *o, pid_t *ret, struct err *e)
 {
 	Runtime__V1__ContainerConfig *c = container_config(row_of(o));
 	const Runtime__V1__LinuxContainerSecurityContext *s =
 		c->linux ? c->linux->security_context : NULL;
-	const Runtime__V1__NamespaceOption *ns = s ? s->namespace_options : NULL;
+	const Runtime__V1__NamespaceOption *ns = target_option(s ? s->namespace_options : NULL);
 	struct object *target;
-	int r = 0;
+	int r = ns ? world_lookup(KIND_CONTAINER, ns->target_id, &target, e) : 0;
 
 	*ret = 0;
-	if (ns && ns->pid == RUNTIME__V1__NAMESPACE_MODE__TARGET) {
-		r = world_lookup(KIND_CONTAINER, ns->target_id, &target, e);
-		if (r == 0 && (strcmp(row_of(target)->sandbox_id, row_of(o)->sandbox_id) != 0 ||
-			       !ctr_is_joinable(target->sm->state)))
-			r = err_set(
-				e, ERR_PRECONDITION,
-				"config.linux.security_context."
-				"namespace_options.target_id: container %s does not run in this "
-				"sandbox",
-				ns->target_id);
-		if (r == 0)
+	if (r == 0 && ns) {
+		bool near = strcmp(row_of(target)->sandbox_id, row_of(o)->sandbox_id) == 0;
+
+		if ((near || pod_targets(o, ns->target_id)) && ctr_is_joinable(target->sm->state))
 			*ret = row_of(target)->pid;
+		else
+			r = err_set(e, ERR_PRECONDITION,
+				    "config.linux.security_context.namespace_options.target_id: "
+				    "container %s does not run in this sandbox",
+				    ns->target_id);
 	}
 	runtime__v1__container_config__free_unpacked(c, NULL);
 	return r;

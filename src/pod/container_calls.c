@@ -17,21 +17,21 @@
 #include "pod/sandbox.h"
 #include "pod/shim.h"
 
-static int log_path_of(const Runtime__V1__PodSandboxConfig *pod,
-		       const Runtime__V1__ContainerConfig *c, char **ret, struct err *e)
+/* log_directory and log_path of the request, either of which may be missing. */
+static int log_path_of(const struct object *sandbox, const Runtime__V1__ContainerConfig *c,
+		       const char *id, char **ret, struct err *e)
 {
-	_cleanup_free_ char *path = NULL;
+	Runtime__V1__PodSandboxConfig *pod = sandbox_config(sandbox->sm->row);
+	_cleanup_free_ char *dir = *pod->log_directory ? xstrdup(pod->log_directory)
+						       : path_pod_logs(world.conf, sandbox->sm->id);
+	_cleanup_free_ char *path = *c->log_path ? xasprintf("%s/%s", dir, c->log_path)
+						 : xasprintf("%s/%s.log", dir, id);
 
-	*ret = NULL;
-	if (!*c->log_path)
-		return 0;
+	runtime__v1__pod_sandbox_config__free_unpacked(pod, NULL);
 	if (c->log_path[0] == '/')
 		return err_set(e, ERR_INVALID,
 			       "config.log_path: must be relative to the pod's "
 			       "log_directory");
-	path = *pod->log_directory ? xasprintf("%s/%s", pod->log_directory, c->log_path)
-				   : xasprintf("%s/%s/%s", world.conf->log_dir, pod->metadata->uid,
-					       c->log_path);
 	if (!fs_path_is_clean(path))
 		return err_set(e, ERR_INVALID,
 			       "config.log_path: \"%s\" is not a clean absolute path", path);
@@ -125,7 +125,6 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 	const Runtime__V1__ContainerConfig *c = req->config;
 	struct object *image = image_find(c->image->image);
 	_cleanup_free_ char *cgroup = NULL, *log_path = NULL;
-	Runtime__V1__PodSandboxConfig *pod_config;
 	Crisp__State__Container *row;
 	int r;
 
@@ -142,9 +141,7 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 			       "runtime handler \"%s\" of the sandbox is no "
 			       "longer configured",
 			       pod->runtime_handler);
-	pod_config = sandbox_config(pod);
-	r = log_path_of(pod_config, c, &log_path, e);
-	runtime__v1__pod_sandbox_config__free_unpacked(pod_config, NULL);
+	r = log_path_of(sandbox, c, id, &log_path, e);
 	if (r < 0)
 		return r;
 	row = xmalloc(sizeof(*row));

@@ -154,19 +154,33 @@ int exec_result(const struct sm_object *sm, Runtime__V1__ExecSyncResponse *ret, 
 
 /* --- start --- */
 
+/* The master of the session's terminal has all output. */
+static int terminal_open(struct exec_session *s, struct shim_answer *ans, struct err *e)
+{
+	if (ans->fd < 0)
+		return err_set(e, ERR_INTERNAL, "the shim sent no terminal");
+	if (fcntl(ans->fd, F_SETFL, O_NONBLOCK) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "set up the terminal");
+	return stream_open(s, &s->streams[0], &ans->fd, e);
+}
+
 static void started(struct object *o, uint64_t gen, struct shim_answer *ans, const struct err *err)
 {
-	(void)ans;
+	struct exec_session *s = o->own;
+	struct err e = err ? *err : ERR_NULL;
+
+	if (!err && s->start.tty)
+		terminal_open(s, ans, &e);
 	effect_report(o, gen,
-		      sm_event_failed(err ? EXE_EVENT_START_FAILED : EXE_EVENT_STARTED, err));
+		      sm_event_failed(e.code ? EXE_EVENT_START_FAILED : EXE_EVENT_STARTED, &e));
 }
 
 static int opened(struct object *o, struct stream_fds *ours, struct err *e)
 {
 	struct exec_session *s = o->own;
-	int r = stream_open(s, &s->streams[0], &ours->out, e);
+	int r = s->start.tty ? 0 : stream_open(s, &s->streams[0], &ours->out, e);
 
-	return r == 0 ? stream_open(s, &s->streams[1], &ours->err, e) : r;
+	return r == 0 && !s->start.tty ? stream_open(s, &s->streams[1], &ours->err, e) : r;
 }
 
 static const struct exec_start_ops start_ops = { .opened = opened, .started = started };
@@ -355,6 +369,16 @@ int exec_end_stored(struct err *e)
 
 /* --- calls and life --- */
 
+/* Does the container have a terminal?  Then its sessions have one, too. */
+static bool has_terminal(const struct object *ctr)
+{
+	Runtime__V1__ContainerConfig *c = container_config(ctr->sm->row);
+	bool tty = c->tty;
+
+	runtime__v1__container_config__free_unpacked(c, NULL);
+	return tty;
+}
+
 int exec_for(const Runtime__V1__ExecSyncRequest *req, struct object **ret, struct err *e)
 {
 	Crisp__State__Exec *row;
@@ -372,6 +396,7 @@ int exec_for(const Runtime__V1__ExecSyncRequest *req, struct object **ret, struc
 	id_new(id);
 	*ret = world_new(KIND_EXEC, id, row, NULL);
 	exec_start_set_cmd((*ret)->own, req->cmd, req->n_cmd);
+	((struct exec_session *)(*ret)->own)->start.tty = has_terminal(ctr);
 	return 0;
 }
 

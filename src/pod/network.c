@@ -48,48 +48,38 @@ static const char **strv_of(char **v, size_t n)
 	return copy;
 }
 
-/* Parse a Kubernetes quantity of bits per second: "10M", "1Gi", "500k".  0: malformed. */
-static uint64_t parse_rate(const char *s)
+/* The rate of an annotation in bits per second; 0: no limit. */
+static int read_rate(const Runtime__V1__PodSandboxConfig *c, const char *key, uint64_t *ret,
+		     struct err *e)
 {
-	static const struct {
-		const char *suffix;
-		uint64_t factor;
-	} units[] = {
-		{ "", 1 },
-		{ "k", 1000 },
-		{ "M", 1000000 },
-		{ "G", 1000000000 },
-		{ "T", UINT64_C(1000000000000) },
-		{ "Ki", 1024 },
-		{ "Mi", 1048576 },
-		{ "Gi", 1073741824 },
-		{ "Ti", UINT64_C(1099511627776) },
-	};
-	size_t digits = strspn(s, "0123456789");
-	_cleanup_free_ char *number = xstrndup(s, digits);
-	uint64_t v;
+	int64_t rate = 0;
 
-	if (str_to_u64(number, UINT32_MAX, &v) < 0)
-		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(units); i++)
-		if (strcmp(s + digits, units[i].suffix) == 0)
-			return v * units[i].factor;
+	for (size_t i = 0; i < c->n_annotations; i++)
+		if (strcmp(c->annotations[i]->key, key) == 0 &&
+		    str_to_quantity(c->annotations[i]->value, &rate) < 0)
+			return err_set(
+				e, ERR_INVALID,
+				"config.annotations[%s]: \"%.64s\" is no quantity of bits per "
+				"second, like 10M",
+				key, c->annotations[i]->value);
+	*ret = (uint64_t)rate;
 	return 0;
+}
+
+int sandbox_net_check(const Runtime__V1__PodSandboxConfig *c, struct cni_bandwidth *ret,
+		      struct err *e)
+{
+	int r = read_rate(c, "kubernetes.io/ingress-bandwidth", &ret->ingress_rate, e);
+
+	return r < 0 ? r : read_rate(c, "kubernetes.io/egress-bandwidth", &ret->egress_rate, e);
 }
 
 static void fill_bandwidth(struct net_args *a)
 {
-	const Runtime__V1__PodSandboxConfig *c = a->config;
+	struct err ignored = ERR_NULL;
 
-	for (size_t i = 0; i < c->n_annotations; i++) {
-		const char *key = c->annotations[i]->key;
-		uint64_t rate = parse_rate(c->annotations[i]->value);
-
-		if (strcmp(key, "kubernetes.io/ingress-bandwidth") == 0)
-			a->bandwidth.ingress_rate = rate;
-		else if (strcmp(key, "kubernetes.io/egress-bandwidth") == 0)
-			a->bandwidth.egress_rate = rate;
-	}
+	/* Checked when the pod was made; the rows of older builds were not. */
+	sandbox_net_check(a->config, &a->bandwidth, &ignored);
 	/* Practically unlimited burst, as the kubelet's dockershim had. */
 	if (a->bandwidth.ingress_rate)
 		a->bandwidth.ingress_burst = INT32_MAX;

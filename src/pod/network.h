@@ -7,6 +7,7 @@
 #include "core/payloads.h"
 #include "gen/api.pb-c.h"
 #include "gen/state.pb-c.h"
+#include "net/cni.h"
 
 /* CNI ADD for the pod's netns.  again: an earlier ADD may have been done, so DEL first. */
 int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
@@ -17,6 +18,10 @@ struct network_times {
 	int64_t add_ns, all_ns;
 };
 struct network_times sandbox_net_times(void);
+/* Read the pod's limits of bandwidth from its annotations.  ERR_INVALID names one that is no
+ * quantity. */
+int sandbox_net_check(const Runtime__V1__PodSandboxConfig *c, struct cni_bandwidth *ret,
+		      struct err *e);
 /* CNI DEL.  Idempotent, also without the netns.  again: wait for plugins of a killed daemon, up to
  * their timeout, then kill them. */
 int sandbox_net_down(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,

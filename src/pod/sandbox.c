@@ -129,36 +129,39 @@ static struct job *sandbox_job_new(struct object *o, enum loop_lane lane,
 
 /* --- setup: cgroup, namespaces, files, shim --- */
 
+/* Skip a sysctl of a namespace that the pod has from the host. */
+static int set_sysctl(const char *ns_dir, const Crisp__State__Sandbox *row,
+		      const struct ns_sysctl *s, struct err *e)
+{
+	struct err why = ERR_NULL;
+
+	if (ns_check_sysctl(s, row->host_network, row->host_ipc, &why) == 0)
+		return ns_set_sysctls(ns_dir, s, 1, e);
+	log_err(LOG_LEVEL_WARN, "skip a sysctl of a pod", &why);
+	return 0;
+}
+
+/* Those of the configuration, then those of the request, which win. */
 static int set_sysctls(const char *ns_dir, const Crisp__State__Sandbox *row,
 		       const Runtime__V1__PodSandboxConfig *c, struct err *e)
 {
-	size_t n = 0, n_config = c->linux ? c->linux->n_sysctls : 0, n_conf = 0;
-	_cleanup_free_ struct ns_sysctl *list = NULL;
-	_cleanup_free_ char *names = NULL;
-	struct err ignored = ERR_NULL;
+	char **conf = world.conf->default_sysctls;
 	int r = 0;
 
-	while (world.conf->default_sysctls && world.conf->default_sysctls[n_conf])
-		n_conf++;
-	list = xcalloc(n_config + n_conf, sizeof(*list));
-	for (size_t i = 0; i < n_conf && r == 0; i++) {
-		const char *eq = strchr(world.conf->default_sysctls[i], '=');
-		struct ns_sysctl s = { NULL, eq ? eq + 1 : "" };
+	for (; conf && *conf && r == 0; conf++) {
+		size_t len = strcspn(*conf, "=");
+		_cleanup_free_ char *name = xstrndup(*conf, len);
+		const struct ns_sysctl s = { name, *conf + len + 1 };
 
-		if (!eq)
-			continue; /* cannot be: conf_finish refuses it */
-		free(names);
-		names = xstrndup(world.conf->default_sysctls[i],
-				 (size_t)(eq - world.conf->default_sysctls[i]));
-		s.name = names;
-		/* Skip defaults for a namespace of the host. */
-		if (ns_check_sysctl(&s, row->host_network, row->host_ipc, &ignored) == 0)
-			r = ns_set_sysctls(ns_dir, &s, 1, e);
+		r = set_sysctl(ns_dir, row, &s, e);
 	}
-	for (size_t i = 0; i < n_config; i++)
-		list[n++] = (struct ns_sysctl){ c->linux->sysctls[i]->key,
-						c->linux->sysctls[i]->value };
-	return r == 0 && n ? ns_set_sysctls(ns_dir, list, n, e) : r;
+	for (size_t i = 0; c->linux && i < c->linux->n_sysctls && r == 0; i++) {
+		const struct ns_sysctl s = { c->linux->sysctls[i]->key,
+					     c->linux->sysctls[i]->value };
+
+		r = set_sysctl(ns_dir, row, &s, e);
+	}
+	return r;
 }
 
 static int make_namespaces(const char *id, const Crisp__State__Sandbox *row,
@@ -698,8 +701,10 @@ void sbx_effect_delete_network(struct sm_object *sm)
 static int work_erase(struct job *j, struct err *e)
 {
 	_cleanup_free_ char *dir = path_pod_dir(world.conf, j->id);
+	_cleanup_free_ char *logs = path_pod_logs(world.conf, j->id);
+	int r = fs_remove_tree(logs, e);
 
-	return fs_remove_tree(dir, e);
+	return r < 0 ? r : fs_remove_tree(dir, e);
 }
 
 static void done_erase(struct job *j, struct object *o)

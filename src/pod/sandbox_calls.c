@@ -13,6 +13,7 @@
 #include "oci/namespaces.h"
 #include "os/cgroup.h"
 #include "os/ns.h"
+#include "pod/network.h"
 #include "pod/runtimes.h"
 #include "pod/sandbox.h"
 
@@ -25,13 +26,13 @@ static const Runtime__V1__NamespaceOption *ns_options(const Runtime__V1__PodSand
 	return &none;
 }
 
-static int check_sysctls(const Runtime__V1__PodSandboxConfig *c, bool host_network, bool host_ipc,
-			 struct err *e)
+/* Those of a namespace of the host are skipped later, with a warning. */
+static int check_sysctls(const Runtime__V1__PodSandboxConfig *c, struct err *e)
 {
 	for (size_t i = 0; c->linux && i < c->linux->n_sysctls; i++) {
 		struct ns_sysctl s = { c->linux->sysctls[i]->key, c->linux->sysctls[i]->value };
 
-		if (ns_check_sysctl(&s, host_network, host_ipc, e) < 0)
+		if (ns_check_sysctl(&s, false, false, e) < 0)
 			return err_wrap(e, "config.linux.sysctls");
 	}
 	return 0;
@@ -64,6 +65,7 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 	const Runtime__V1__PodSandboxConfig *c = req->config;
 	const struct conf_runtime *rt = conf_runtime_find(world.conf, req->runtime_handler);
 	const Runtime__V1__NamespaceOption *ns = ns_options(c);
+	struct cni_bandwidth bandwidth = { .ingress_rate = 0 };
 
 	if (config_size > LIMIT_CONFIG_BYTES)
 		return err_set(e, ERR_INVALID, "config: %zu bytes are more than the limit of %d",
@@ -83,10 +85,10 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 	    conf_cgroup_parent(world.conf->cgroup_manager, c->linux->cgroup_parent, ret_parent, e) <
 		    0)
 		return err_wrap(e, "config.linux.cgroup_parent");
-	if (check_ports(c, e) < 0)
+	if (check_ports(c, e) < 0 || (ns->network != RUNTIME__V1__NAMESPACE_MODE__NODE &&
+				      sandbox_net_check(c, &bandwidth, e) < 0))
 		return -(int)e->code;
-	return check_sysctls(c, ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE,
-			     ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE, e);
+	return check_sysctls(c, e);
 }
 
 /* The shim's cgroup: below the handler's monitor_cgroup; with the systemd manager below the

@@ -27,7 +27,7 @@ peer_argv() {
 		printf '%s\n' "$BUILD_DIR/crispd" --config "$SCRATCH/crisp.conf" --config-dir "$SCRATCH/config.d" \
 			--root "$ROOT" --runroot "$RUNROOT" --listen "$SOCKET" --log-level "${CRISP_TEST_LOG_LEVEL:-info}" \
 			--cgroup-manager "$CGROUP_MANAGER" --cni-config-dir "$CNI_CONF" --cni-plugin-dir "$CNI_PLUGINS" \
-			--default-runtime "${CRISP_TEST_RUNTIME:-runc}" --registries-conf "$REGISTRIES_CONF" ;;
+			--log-dir "$SCRATCH/podlogs" --default-runtime "${CRISP_TEST_RUNTIME:-runc}" --registries-conf "$REGISTRIES_CONF" ;;
 	containerd)
 		printf '%s\n' env "PATH=$(dirname "$(peer_containerd_bin)"):$PATH" "$(peer_containerd_bin)" \
 			--config "$SCRATCH/containerd.toml" ;;

@@ -249,6 +249,49 @@ static void product(void **state)
 	}
 }
 
+static void quantity(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t want; /* -1: refused */
+	} cases[] = {
+		{ "10M", 10000000 },
+		{ "1.5Gi", 1610612736 },
+		{ "500e3", 500000 },
+		{ "2E3", 2000 },
+		{ "1E", INT64_C(1000000000000000000) },
+		{ "1e+3", 1000 },
+		{ "2500m", 3 },
+		{ "5e-1", 1 },
+		{ "100n", 1 },
+		{ "+7k", 7000 },
+		{ "0", 0 },
+		{ ".5k", 500 },
+		{ "3.", 3 },
+		{ "7Ei", INT64_C(7) << 60 },
+		{ "8Ei", -1 },
+		{ "-1", -1 },
+		{ "", -1 },
+		{ "M", -1 },
+		{ "10Mb", -1 },
+		{ "10 M", -1 },
+		{ "1e99", -1 },
+		{ "1e+-3", -1 },
+		{ "1K", -1 },
+		{ "0x10", -1 },
+		{ "none", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int64_t got = -1;
+		int r = str_to_quantity(cases[i].text, &got);
+
+		if (got != cases[i].want || r != (got == -1 ? -1 : 0))
+			fail_msg("\"%s\": %d, %" PRId64, cases[i].text, r, got);
+	}
+}
+
 static void duration(void **state)
 {
 	static const char *const bad[] = { "",
@@ -535,6 +578,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_of_addresses),
 		cmocka_unit_test(product),
+		cmocka_unit_test(quantity),
 		cmocka_unit_test(duration),
 		cmocka_unit_test(base64),
 		cmocka_unit_test(err_says_what_and_where),

@@ -612,9 +612,9 @@ static void test_finish(void **state)
 	finish_fails(*state, "[crio.stats]\nincluded_pod_metrics = [\"cpu\", \"all\"]",
 		     "\"all\" stands alone");
 	finish_fails(*state, "[crio.runtime]\ndefault_cgroup_parent = \"/\"",
-		     "crio.runtime.default_cgroup_parent: \"/\" is not an absolute path below");
+		     "crio.runtime.default_cgroup_parent: \"/\" is not a path below");
 	finish_fails(*state, "[crio.runtime]\ndefault_cgroup_parent = \"pods.slice\"",
-		     "\"pods.slice\" is not an absolute path below");
+		     "\"pods.slice\" is not a path below");
 	finish_fails(*state,
 		     "[crio.runtime]\ncgroup_manager = \"systemd\"\n"
 		     "default_cgroup_parent = \"/crisp\"",

@@ -93,10 +93,11 @@ static void mount_at(const char *path, const char *source, bool read_only)
 static int make_at(const char *path, bool directory, struct err *e)
 {
 	struct rootview_place place = ROOTVIEW_PLACE_NULL;
+	const struct rootview_owner owner = { 1000, 1001 };
 	int r = rootview_resolve(view, path, &place, e);
 
 	if (r == 0)
-		r = rootview_make(view, &place, directory, e);
+		r = rootview_make(view, &place, directory, geteuid() == 0 ? &owner : NULL, e);
 	rootview_place_done(&place);
 	return r;
 }
@@ -257,7 +258,7 @@ static void does_not_follow_a_swapped_link(void **state)
 	assert_int_equal(rootview_resolve(view, "/run/sub/x/y", &place, &e), 0);
 	assert_int_equal(rmdir(sub), 0);
 	put_link("vol/sub", "@/host");
-	assert_true(rootview_make(view, &place, true, &e) < 0);
+	assert_true(rootview_make(view, &place, true, NULL, &e) < 0);
 	assert_false(exists("host/x"));
 	rootview_place_done(&place);
 }

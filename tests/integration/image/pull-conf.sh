@@ -40,6 +40,7 @@ certs_dirs = ["$SCRATCH/certs.d"]
 pull_progress_timeout = "1m30s"
 CONF
 daemon_start
+check_is "namespaced_auth_dir is made" 700 stat -c %a "$SCRATCH/auth"
 
 pull_in() { crictl pull --pod-config "$(pod_config "$1" '.metadata.namespace = "'"$1"'"')" "$NAME"; }
 forget() { crictl rmi "$1" >/dev/null 2>&1; }

@@ -149,7 +149,7 @@ pod_update() {
 			-H 'te: trailers' -D - -o "$SCRATCH/updated" http://crisp/runtime.v1.RuntimeService/UpdatePodSandboxResources |
 		tr -d '\r' | sed -n 's/^grpc-\(status\|message\): //p' | paste -s -d ' '
 }
-pod_has() { crictl inspectp "$POD" | jq -c ".info | [.resources, .overhead]"; }
+pod_has() { crictl inspectp "$POD" | jq -c ".machine | [.resources, .overhead]"; }
 check_is "as the pod was made" '[{"cpu_shares":200},{"memory_limit_in_bytes":4}]' pod_has
 # overhead {cpu_quota: 9}, resources {cpu_shares: 300, unified {a: b}}
 check_is "other limits of the pod" 0 pod_update "$POD" '\0022\002\020\011\032\013\030\0254\002\0112\006\012\001a\022\001b'
