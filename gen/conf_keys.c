@@ -97,7 +97,7 @@ const struct conf_key conf_keys[] = {
 		.text = "/var/log/crisp/pods",
 		.flag = "log-dir",
 		.variables = (const char *const[]){ "CONTAINER_LOG_DIR", NULL },
-		.doc = "Directory for the logs of pods that name none.",
+		.doc = "Directory for the logs of pods that name none: POD/CONTAINER.log. They go with their pod.",
 	},
 	{
 		.name = "crio.imagestore",
@@ -1387,7 +1387,7 @@ const struct conf_key conf_keys[] = {
 		.text = "/etc/crio/auth",
 		.flag = "namespaced-auth-dir",
 		.variables = (const char *const[]){ "CONTAINER_NAMESPACED_AUTH_DIR", NULL },
-		.doc = "Directory with files NAMESPACE-SHA256.json, each with the credentials of one pull.",
+		.doc = "Directory with files NAMESPACE-SHA256.json, each with the credentials of one pull. Made at the\012start, with mode 0700, if the configuration names it.",
 	},
 	{
 		.name = "crio.image.signature_policy",
@@ -1527,7 +1527,7 @@ const struct conf_key conf_keys[] = {
 		.number = 1,
 		.flag = "oci-artifact-mount-support",
 		.variables = (const char *const[]){ "CONTAINER_OCI_ARTIFACT_SUPPORT", NULL },
-		.doc = "Pull artifacts and mount them as volumes.",
+		.doc = "Mount artifacts as volumes. false: they are pulled and listed, but such a mount is refused.",
 	},
 	{
 		.name = "crio.image.default_transport",
@@ -1618,7 +1618,7 @@ const struct conf_key conf_keys[] = {
 	{
 		.name = "crio.network.cni_status_grace_period",
 		.kind = CONF_KIND_STRING,
-		.role = CONF_ROLE_LATER,
+		.role = CONF_ROLE_WORKS,
 		.place = CONF_PLACE_CONF,
 		.offset = offsetof(struct conf, cni_status_grace_period),
 		.check = conf_is_duration,
@@ -1626,7 +1626,7 @@ const struct conf_key conf_keys[] = {
 		.text = "0s",
 		.flag = "cni-status-grace-period",
 		.variables = (const char *const[]){ "CNI_STATUS_GRACE_PERIOD", NULL },
-		.doc = "Time that a plugin's STATUS may fail before the node is not ready.",
+		.doc = "Time that a plugin's STATUS, or the search for a configuration, may fail before a node that was\012ready is not. Plugins of version 1.1 are asked for their STATUS when the kubelet asks for crispd's.",
 	},
 	{
 		.name = "crio.metrics.enable_metrics",

@@ -118,14 +118,14 @@ _arguments \
 	'--short-name-mode=[enforcing]:value:' \
 	'--pull-progress-timeout=[Time without a byte over all connections after which the pull from a registry ends]:value:' \
 	'--image-volumes=[VOLUMEs of an image]:value:' \
-	'--oci-artifact-mount-support[Pull artifacts and mount them as volumes]' \
+	'--oci-artifact-mount-support[Mount artifacts as volumes]' \
 	'--default-transport=[Transport of names without one]:value:' \
 	'--big-files-temporary-dir=[Directory for layers on their way]:path:_files' \
 	'--auto-reload-registries[Read registries.conf again when it changes]' \
 	'--cni-default-network=[Name of the network]:value:' \
 	'--cni-config-dir=[Directory with CNI configurations]:path:_files' \
 	'--cni-plugin-dir=[Directories with CNI plugins]:path:_files' \
-	'--cni-status-grace-period=[Time that a plugin'\''s STATUS may fail before the node is not ready]:value:' \
+	'--cni-status-grace-period=[Time that a plugin'\''s STATUS, or the search for a configuration, may fail before a node that was ready is not]:value:' \
 	'--enable-metrics[Serve figures]' \
 	'--metrics-collectors=[Families that are served]:value:' \
 	'--metrics-host=[IP address, or name of one, at which figures are served]:value:' \

@@ -137,8 +137,9 @@ static char *config_json(void)
 						c->runtimes[i].name, "path", c->runtimes[i].path,
 						"root", c->runtimes[i].root, "warning",
 						runtimes_features(&c->runtimes[i])->vulnerable));
-	all = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "root", c->root, "runroot",
-			c->runroot, "listen", c->listen, "cgroupManager",
+	all = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "sandboxImage", c->pause_image,
+			"root", c->root, "runroot", c->runroot, "listen", c->listen,
+			"cgroupManager",
 			c->cgroup_manager == CONF_CGROUP_MANAGER_SYSTEMD ? "systemd" : "cgroupfs",
 			"networkDir", c->network_dir, "defaultRuntime", c->default_runtime,
 			"runtimes", runtimes);
@@ -188,12 +189,19 @@ static void status_work(struct loop_job *base)
 {
 	struct status_call *s = container_of(base, struct status_call, job);
 	const char *const *plugin_dirs = (const char *const *)world.conf->plugin_dirs;
+	bool was_excused = s->network.excused.code != ERR_OK;
 	struct err why = ERR_NULL;
+	int64_t grace_ns = 0;
 
 	s->watch_fd = dirwatch_open(world.conf->network_dir, plugin_dirs);
+	str_to_duration(world.conf->cni_status_grace_period, &grace_ns);
 	if (cni_ready_cached(world.conf->network_dir, world.conf->cni_default_network, plugin_dirs,
-			     CNI_STATUS_MS, &s->network, &why) == 0)
+			     CNI_STATUS_MS, grace_ns, &s->network, &why) == 0)
 		why = ERR_NULL;
+	if (s->network.excused.code && !was_excused)
+		log_warn("the network is not ready, reported after the grace period",
+			 "grace=%s error=\"%s\"", world.conf->cni_status_grace_period,
+			 s->network.excused.text);
 	status_answer(s->rpc, s->verbose, &why);
 }
 

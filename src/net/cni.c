@@ -122,11 +122,27 @@ int cni_ready(const char *dir, const char *default_name, const char *const *plug
 	return ready(dir, default_name, plugin_dirs, timeout_ms, &status, e);
 }
 
+/* true: the failure counts not yet. */
+static bool excuse(struct cni_readiness *cache, int64_t grace_ns, int64_t now,
+		   const struct err *why)
+{
+	if (!cache->was_ready)
+		return false;
+	if (!cache->failing_ns)
+		cache->failing_ns = now;
+	if (now - cache->failing_ns >= grace_ns)
+		return false;
+	cache->excused = *why;
+	return true;
+}
+
 int cni_ready_cached(const char *dir, const char *default_name, const char *const *plugin_dirs,
-		     int64_t timeout_ms, struct cni_readiness *cache, struct err *e)
+		     int64_t timeout_ms, int64_t grace_ns, struct cni_readiness *cache,
+		     struct err *e)
 {
 	uint64_t signature = cni_list_signature(dir, plugin_dirs);
-	bool status;
+	bool status, fails;
+	int64_t now;
 	int r;
 
 	if (cache->signature == signature && clock_monotonic_ns() < cache->until_ns) {
@@ -134,8 +150,16 @@ int cni_ready_cached(const char *dir, const char *default_name, const char *cons
 		return -(int)e->code;
 	}
 	r = ready(dir, default_name, plugin_dirs, timeout_ms, &status, e);
+	now = clock_monotonic_ns();
+	fails = r < 0;
+	cache->excused = ERR_NULL;
+	if (fails && excuse(cache, grace_ns, now, e))
+		r = 0;
+	cache->was_ready = r == 0;
+	if (!fails || r < 0)
+		cache->failing_ns = 0;
 	cache->signature = signature;
-	cache->until_ns = clock_monotonic_ns() + (status ? STATUS_NS : CONF_NS);
+	cache->until_ns = now + (status || fails ? STATUS_NS : CONF_NS);
 	cache->why = r < 0 ? *e : ERR_NULL;
 	return r;
 }
@@ -145,6 +169,7 @@ static int add_one(struct cni_call *call, json_t *plugin, json_t **prev, char **
 {
 	_cleanup_(cni_result_done) struct cni_result result = CNI_RESULT_NULL;
 	_cleanup_free_ char *output = NULL;
+	const char *version;
 	int r;
 
 	call->prev_result = *prev;
@@ -158,8 +183,11 @@ static int add_one(struct cni_call *call, json_t *plugin, json_t **prev, char **
 				call->list->name);
 	json_decref(*prev);
 	*prev = json_loads(output, JSON_REJECT_DUPLICATES, NULL);
+	version = json_string_value(json_object_get(*prev, "cniVersion"));
+	if (!version || !*version)
+		json_object_set_new(*prev, "cniVersion", json_string(call->list->version_text));
 	free(*json);
-	*json = take_ptr(output);
+	*json = json_dumps(*prev, JSON_COMPACT);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * cni.h - pod networks through CNI plugins (Container Network Interface specification, 0.3.0 to
+ * cni.h - pod networks through CNI plugins (Container Network Interface specification, 0.1.0 to
  * 1.1.0).
  * All functions block: call them on a worker.  No state is kept between calls.  The caller stores
  * the network's configuration and the result of ADD with the pod.  DEL thus uses the configuration
@@ -41,12 +41,17 @@ struct cni_readiness {
 	uint64_t signature;
 	int64_t until_ns; /* CLOCK_MONOTONIC; 0: no result */
 	struct err why; /* ERR_OK: ready */
+	bool was_ready; /* reported last */
+	int64_t failing_ns; /* CLOCK_MONOTONIC: of the first failure since; 0: none */
+	struct err excused; /* the failure that grace_ns still covers; ERR_OK: none */
 };
 
 /* cni_ready through a cache.  Reads configurations again when a file or a directory has changed,
- * else every ten seconds.  Runs STATUS at most once a second. */
+ * else every ten seconds.  Runs STATUS at most once a second.  grace_ns: how long a network that
+ * was ready stays so after the first failure. */
 int cni_ready_cached(const char *dir, const char *default_name, const char *const *plugin_dirs,
-		     int64_t timeout_ms, struct cni_readiness *cache, struct err *e);
+		     int64_t timeout_ms, int64_t grace_ns, struct cni_readiness *cache,
+		     struct err *e);
 
 struct cni_port_mapping {
 	uint16_t host_port, container_port;

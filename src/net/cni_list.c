@@ -26,8 +26,9 @@
 #define NAME_MAX_LEN 128
 
 static const char *const versions[] = {
-	[CNI_VERSION_0_3_0] = "0.3.0", [CNI_VERSION_0_3_1] = "0.3.1", [CNI_VERSION_0_4_0] = "0.4.0",
-	[CNI_VERSION_1_0_0] = "1.0.0", [CNI_VERSION_1_1_0] = "1.1.0",
+	[CNI_VERSION_0_1_0] = "0.1.0", [CNI_VERSION_0_2_0] = "0.2.0", [CNI_VERSION_0_3_0] = "0.3.0",
+	[CNI_VERSION_0_3_1] = "0.3.1", [CNI_VERSION_0_4_0] = "0.4.0", [CNI_VERSION_1_0_0] = "1.0.0",
+	[CNI_VERSION_1_1_0] = "1.1.0",
 };
 
 void cni_list_done(struct cni_list *l)
@@ -57,7 +58,8 @@ static bool is_name(const char *s)
 	       !s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")];
 }
 
-/* Use the highest supported version of cniVersions (1.1), else cniVersion. */
+/* Use the highest supported version of cniVersions (1.1), else cniVersion.  None is 0.1.0, as the
+ * CNI project's library has it. */
 static int read_version(struct cni_list *l, struct err *e)
 {
 	const char *text = json_string_value(json_object_get(l->root, "cniVersion"));
@@ -75,11 +77,13 @@ static int read_version(struct cni_list *l, struct err *e)
 			found = true;
 		}
 	}
-	if (!found && !text)
-		return err_set(e, ERR_INVALID, "cniVersion: required");
-	if (!found && cni_version_parse(text, &l->version) < 0)
+	if (!text && json_object_get(l->root, "cniVersion"))
+		return err_set(e, ERR_INVALID, "cniVersion: must be a string");
+	if (!found && (!text || !*text))
+		l->version = CNI_VERSION_0_1_0;
+	else if (!found && cni_version_parse(text, &l->version) < 0)
 		return err_set(e, ERR_INVALID,
-			       "cniVersion: %s is not supported, 0.3.0 to 1.1.0 are", text);
+			       "cniVersion: %s is not supported, 0.1.0 to 1.1.0 are", text);
 	l->version_text = versions[l->version];
 	return 0;
 }

@@ -11,6 +11,8 @@
 #include "base/err.h"
 
 enum cni_version {
+	CNI_VERSION_0_1_0,
+	CNI_VERSION_0_2_0,
 	CNI_VERSION_0_3_0,
 	CNI_VERSION_0_3_1,
 	CNI_VERSION_0_4_0,

@@ -172,6 +172,25 @@ static int read_ips(json_t *root, struct cni_result *ret, struct err *e)
 	return 0;
 }
 
+/* The form before 0.3.0: {"ip4": {"ip": ADDRESS/PREFIX, "gateway"}, "ip6"}, as entries of "ips". */
+static void convert_old(json_t *root)
+{
+	static const char *const keys[] = { "ip4", "ip6" };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		json_t *old = json_object_get(root, keys[i]);
+
+		if (old && !json_is_null(old))
+			json_array_append_new(list, json_pack("{s:O*, s:O*}", "address",
+							      json_object_get(old, "ip"), "gateway",
+							      json_object_get(old, "gateway")));
+	}
+	if (json_array_size(list) && !json_object_get(root, "ips"))
+		json_object_set(root, "ips", list);
+	json_decref(list);
+}
+
 static void decrefp(json_t **v)
 {
 	json_decref(*v);
@@ -192,10 +211,13 @@ int cni_result_parse(const char *json, struct cni_result *ret, struct err *e)
 	if (!json_is_object(root))
 		return err_set(e, ERR_INVALID, "not a JSON object");
 	text = json_string_value(json_object_get(root, "cniVersion"));
-	if (!text || cni_version_parse(text, &version) < 0)
+	if (!text && json_object_get(root, "cniVersion"))
+		return err_set(e, ERR_INVALID, "cniVersion: must be a string");
+	/* Without a version it is the configuration's. */
+	if (text && *text && cni_version_parse(text, &version) < 0)
 		return err_set(e, ERR_INVALID,
-			       "cniVersion: %s is not supported, 0.3.0 to 1.1.0 are",
-			       text ? text : "nothing");
+			       "cniVersion: %s is not supported, 0.1.0 to 1.1.0 are", text);
+	convert_old(root);
 	r = read_interfaces(root, &result, e);
 	if (!r)
 		r = read_ips(root, &result, e);

@@ -604,12 +604,14 @@ int cni_del(const char *conf_json, const struct cni_request *req, const char *pr
 }
 
 int cni_ready_cached(const char *dir, const char *default_name, const char *const *plugin_dirs,
-		     int64_t timeout_ms, struct cni_readiness *cache, struct err *e)
+		     int64_t timeout_ms, int64_t grace_ns, struct cni_readiness *cache,
+		     struct err *e)
 {
 	(void)dir;
 	(void)default_name;
 	(void)plugin_dirs;
 	(void)timeout_ms;
+	(void)grace_ns;
 	(void)cache;
 	(void)e;
 	return 0;

@@ -197,6 +197,42 @@ static void test_old_version(void **state)
 	assert_int_equal(cni_check(CHAIN, &req, NULL, &e), -ERR_PRECONDITION);
 }
 
+/* Without a version it is 0.1.0, whose result has ip4 and ip6; the next plugin gets it with the
+ * configuration's version. */
+static void test_oldest_versions(void **state)
+{
+	static const char *const confs[] = {
+		"{\"name\":\"net\",\"plugins\":[{\"type\":\"old\"},{\"type\":\"old\"}]}",
+		CONF("0.1.0", "{\"type\":\"old\"},{\"type\":\"old\"}"),
+		CONF("0.2.0", "{\"type\":\"old\"},{\"type\":\"old\"}"),
+		CONF("", "{\"type\":\"old\"},{\"type\":\"old\"}"),
+	};
+	struct world *w = *state;
+	struct cni_request req = request(w);
+
+	plugin(w, "old",
+	       "echo '{\"ip4\":{\"ip\":\"10.1.2.3/24\",\"gateway\":\"10.1.2.1\"},"
+	       "\"ip6\":{\"ip\":\"fd00::5/64\"},\"dns\":{}}'");
+	for (size_t i = 0; i < ARRAY_LEN(confs); i++) {
+		const char *version = i == 2 ? "0.2.0" : "0.1.0";
+		_cleanup_free_ char *json = NULL, *in = NULL;
+		_cleanup_free_ char *prev = xasprintf("\"cniVersion\":\"%s\"}", version);
+		struct cni_result res = CNI_RESULT_NULL;
+		struct err e = ERR_NULL;
+
+		OK(cni_add(confs[i], &req, &json, &res, &e));
+		assert_int_equal(res.n_ips, 2);
+		assert_string_equal(res.ips[0].address, "10.1.2.3");
+		assert_string_equal(res.ips[0].gateway, "10.1.2.1");
+		assert_string_equal(res.ips[1].address, "fd00::5");
+		cni_result_done(&res);
+		in = noted(w, "old.ADD.in");
+		assert_non_null(strstr(in, "\"prevResult\":{"));
+		assert_non_null(strstr(in, prev));
+		assert_non_null(strstr(json, prev));
+	}
+}
+
 static void test_capabilities(void **state)
 {
 	static const char conf[] = CONF(
@@ -267,7 +303,11 @@ static const struct {
 	{ "echo rubbish", ERR_INVALID, "bad result: line 1: not JSON" },
 	{ "printf '\\377\\376'", ERR_INVALID, "bad result: line 1: not JSON" },
 	{ "echo '[]'", ERR_INVALID, "bad result: not a JSON object" },
-	{ "echo '{}'", ERR_INVALID, "bad result: cniVersion: nothing is not supported" },
+	{ "echo '{\"cniVersion\":\"2.0.0\"}'", ERR_INVALID,
+	  "bad result: cniVersion: 2.0.0 is not supported" },
+	{ "echo '{\"cniVersion\":1}'", ERR_INVALID, "bad result: cniVersion: must be a string" },
+	{ "echo '{\"ip4\":{\"ip\":\"x\"}}'", ERR_INVALID, "ips[0].address: ADDRESS/PRE" },
+	{ "echo '{\"ip4\":7}'", ERR_INVALID, "ips[0].address: ADDRESS/PRE" },
 	{ "echo '{\"cniVersion\":\"1.0.0\",\"cniVersion\":\"1.0.0\"}'", ERR_INVALID, "not JSON" },
 	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":{}}'", ERR_INVALID, "ips: must be a list" },
 	{ "echo '{\"cniVersion\":\"1.0.0\",\"ips\":[1]}'", ERR_INVALID,
@@ -360,7 +400,7 @@ static void test_find(void **state)
 	expect_no_conf(w, NULL, "no CNI network in ");
 	put(w->conf, "00-broken.conflist", "{", 0644);
 	put(w->conf, "01-noname.conf", "{\"cniVersion\":\"1.0.0\",\"type\":\"main\"}", 0644);
-	put(w->conf, "02-old.conf", "{\"cniVersion\":\"0.1.0\",\"name\":\"n\",\"type\":\"main\"}",
+	put(w->conf, "02-old.conf", "{\"cniVersion\":\"0.0.9\",\"name\":\"n\",\"type\":\"main\"}",
 	    0644);
 	put(w->conf, "03-empty.conflist",
 	    "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"plugins\":[]}", 0644);
@@ -368,17 +408,18 @@ static void test_find(void **state)
 	    0644);
 	put(w->conf, "05-gone.conf", "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"type\":\"gone\"}",
 	    0644);
-	put(w->conf, "06-noversion.conf", "{\"name\":\"n\",\"type\":\"main\"}", 0644);
+	put(w->conf, "06-noversion.conf", "{\"cniVersion\":1,\"name\":\"n\",\"type\":\"main\"}",
+	    0644);
 	put(w->conf, "07-array.json", "[]", 0644);
 	put(w->conf, "08-ignored.txt", CHAIN, 0644);
 	put(w->conf, ".09-hidden.conf", CHAIN, 0644);
 	expect_no_conf(w, "", "00-broken.conflist: line 1: not JSON");
 	expect_no_conf(w, NULL, "01-noname.conf: name: required");
-	expect_no_conf(w, NULL, "02-old.conf: cniVersion: 0.1.0 is not supported");
+	expect_no_conf(w, NULL, "02-old.conf: cniVersion: 0.0.9 is not supported, 0.1.0 to");
 	expect_no_conf(w, NULL, "03-empty.conflist: plugins: a list");
 	expect_no_conf(w, NULL, "04-path.conf: plugins[0].type: the name of a program");
 	expect_no_conf(w, NULL, "05-gone.conf: plugin gone is not in /nonexistent/cni ");
-	expect_no_conf(w, NULL, "06-noversion.conf: cniVersion: required");
+	expect_no_conf(w, NULL, "06-noversion.conf: cniVersion: must be a string");
 	expect_no_conf(w, NULL, "07-array.json: not a JSON object");
 	put(w->conf, "20-second.conflist", CONF("0.4.0", "{\"type\":\"chained\"}"), 0644);
 	put(w->conf, "10-first.conf",
@@ -420,7 +461,41 @@ static unsigned calls_of(struct world *w)
 static int ready_cached(struct world *w, struct cni_readiness *cache, struct err *e)
 {
 	*e = ERR_NULL;
-	return cni_ready_cached(w->conf, NULL, w->dirs, 60000, cache, e);
+	return cni_ready_cached(w->conf, NULL, w->dirs, 60000, 0, cache, e);
+}
+
+static int ready_within(struct world *w, int64_t grace_ns, struct cni_readiness *cache,
+			struct err *e)
+{
+	*e = ERR_NULL;
+	cache->until_ns = 0;
+	return cni_ready_cached(w->conf, NULL, w->dirs, 60000, grace_ns, cache, e);
+}
+
+/* A network that was ready stays so for the grace period, one that never was does not. */
+static void test_grace(void **state)
+{
+	const int64_t hour = 3600 * INT64_C(1000000000);
+	struct cni_readiness cache = { .until_ns = 0 };
+	struct world *w = *state;
+	_cleanup_free_ char *path = xasprintf("%s/10-net.conflist", w->conf);
+	struct err e;
+
+	assert_int_equal(ready_within(w, hour, &cache, &e), -ERR_UNAVAILABLE);
+	assert_int_equal(cache.excused.code, ERR_OK);
+	put(w->conf, "10-net.conflist", CHAIN, 0644);
+	OK(ready_within(w, hour, &cache, &e));
+	assert_int_equal(cache.excused.code, ERR_OK);
+	assert_int_equal(unlink(path), 0);
+	OK(ready_within(w, hour, &cache, &e));
+	assert_int_equal(cache.excused.code, ERR_UNAVAILABLE);
+	OK(ready_within(w, hour, &cache, &e));
+	assert_int_equal(ready_within(w, 1, &cache, &e), -ERR_UNAVAILABLE);
+	assert_int_equal(cache.excused.code, ERR_OK);
+	/* Over: it does not begin again. */
+	assert_int_equal(ready_within(w, hour, &cache, &e), -ERR_UNAVAILABLE);
+	put(w->conf, "10-net.conflist", CHAIN, 0644);
+	OK(ready_within(w, hour, &cache, &e));
 }
 
 static void test_ready_cached(void **state)
@@ -568,11 +643,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_add_del, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_old_version, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_oldest_versions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_capabilities, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_add_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hangs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_find, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ready_cached, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_grace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_status_and_gc, setup, teardown),
 	};
