@@ -232,6 +232,51 @@ void   crisp__state__sandbox__free_unpacked
   assert(message->base.descriptor == &crisp__state__sandbox__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__state__id_range__init
+                     (Crisp__State__IdRange         *message)
+{
+  static const Crisp__State__IdRange init_value = CRISP__STATE__ID_RANGE__INIT;
+  *message = init_value;
+}
+size_t crisp__state__id_range__get_packed_size
+                     (const Crisp__State__IdRange *message)
+{
+  assert(message->base.descriptor == &crisp__state__id_range__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__state__id_range__pack
+                     (const Crisp__State__IdRange *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__state__id_range__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__state__id_range__pack_to_buffer
+                     (const Crisp__State__IdRange *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__state__id_range__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__State__IdRange *
+       crisp__state__id_range__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__State__IdRange *)
+     protobuf_c_message_unpack (&crisp__state__id_range__descriptor,
+                                allocator, len, data);
+}
+void   crisp__state__id_range__free_unpacked
+                     (Crisp__State__IdRange *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__state__id_range__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   crisp__state__container__init
                      (Crisp__State__Container         *message)
 {
@@ -971,7 +1016,7 @@ const ProtobufCMessageDescriptor crisp__state__ended__descriptor =
   (ProtobufCMessageInit) crisp__state__ended__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[27] =
+static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[29] =
 {
   {
     "name_key",
@@ -1297,6 +1342,30 @@ static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[2
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "uids",
+    29,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, uids),
+    &crisp__state__id_range__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gids",
+    30,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, gids),
+    &crisp__state__id_range__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   16,   /* field[16] = boot_id */
@@ -1308,6 +1377,7 @@ static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   3,   /* field[3] = created_ns */
   22,   /* field[22] = ended_why */
   13,   /* field[13] = failure */
+  28,   /* field[28] = gids */
   6,   /* field[6] = host_ipc */
   5,   /* field[5] = host_network */
   12,   /* field[12] = init_pid */
@@ -1325,13 +1395,14 @@ static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   20,   /* field[20] = shim_cgroup */
   11,   /* field[11] = shim_pid */
   19,   /* field[19] = shims_replaced */
+  27,   /* field[27] = uids */
   14,   /* field[14] = undo */
 };
 static const ProtobufCIntRange crisp__state__sandbox__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 14, 12 },
-  { 0, 27 }
+  { 0, 29 }
 };
 const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
 {
@@ -1341,11 +1412,62 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   "Crisp__State__Sandbox",
   "crisp.state",
   sizeof(Crisp__State__Sandbox),
-  27,
+  29,
   crisp__state__sandbox__field_descriptors,
   crisp__state__sandbox__field_indices_by_name,
   2,  crisp__state__sandbox__number_ranges,
   (ProtobufCMessageInit) crisp__state__sandbox__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__state__id_range__field_descriptors[2] =
+{
+  {
+    "host",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__IdRange, host),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__IdRange, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__state__id_range__field_indices_by_name[] = {
+  1,   /* field[1] = count */
+  0,   /* field[0] = host */
+};
+static const ProtobufCIntRange crisp__state__id_range__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor crisp__state__id_range__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.state.IdRange",
+  "IdRange",
+  "Crisp__State__IdRange",
+  "crisp.state",
+  sizeof(Crisp__State__IdRange),
+  2,
+  crisp__state__id_range__field_descriptors,
+  crisp__state__id_range__field_indices_by_name,
+  1,  crisp__state__id_range__number_ranges,
+  (ProtobufCMessageInit) crisp__state__id_range__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[37] =

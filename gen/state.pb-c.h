@@ -20,6 +20,7 @@ typedef struct Crisp__State__Envelope Crisp__State__Envelope;
 typedef struct Crisp__State__Failure Crisp__State__Failure;
 typedef struct Crisp__State__Ended Crisp__State__Ended;
 typedef struct Crisp__State__Sandbox Crisp__State__Sandbox;
+typedef struct Crisp__State__IdRange Crisp__State__IdRange;
 typedef struct Crisp__State__Container Crisp__State__Container;
 typedef struct Crisp__State__Exec Crisp__State__Exec;
 typedef struct Crisp__State__Shim Crisp__State__Shim;
@@ -224,10 +225,32 @@ struct  Crisp__State__Sandbox
    * its own, without processes, for cAdvisor's network series; empty: none
    */
   char *cgroup;
+  /*
+   * of its user namespace; absent: the host's user namespace
+   */
+  Crisp__State__IdRange *uids;
+  /*
+   * likewise
+   */
+  Crisp__State__IdRange *gids;
 };
 #define CRISP__STATE__SANDBOX__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__sandbox__descriptor) \
-    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0, (char *)protobuf_c_empty_string, NULL, NULL }
+
+
+/*
+ * Ids 0 to count - 1 of a user namespace are host to host + count - 1 of the node.
+ */
+struct  Crisp__State__IdRange
+{
+  ProtobufCMessage base;
+  uint32_t host;
+  uint32_t count;
+};
+#define CRISP__STATE__ID_RANGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__state__id_range__descriptor) \
+    , 0, 0 }
 
 
 struct  Crisp__State__Container
@@ -672,6 +695,25 @@ Crisp__State__Sandbox *
 void   crisp__state__sandbox__free_unpacked
                      (Crisp__State__Sandbox *message,
                       ProtobufCAllocator *allocator);
+/* Crisp__State__IdRange methods */
+void   crisp__state__id_range__init
+                     (Crisp__State__IdRange         *message);
+size_t crisp__state__id_range__get_packed_size
+                     (const Crisp__State__IdRange   *message);
+size_t crisp__state__id_range__pack
+                     (const Crisp__State__IdRange   *message,
+                      uint8_t             *out);
+size_t crisp__state__id_range__pack_to_buffer
+                     (const Crisp__State__IdRange   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__State__IdRange *
+       crisp__state__id_range__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__state__id_range__free_unpacked
+                     (Crisp__State__IdRange *message,
+                      ProtobufCAllocator *allocator);
 /* Crisp__State__Container methods */
 void   crisp__state__container__init
                      (Crisp__State__Container         *message);
@@ -860,6 +902,9 @@ typedef void (*Crisp__State__Ended_Closure)
 typedef void (*Crisp__State__Sandbox_Closure)
                  (const Crisp__State__Sandbox *message,
                   void *closure_data);
+typedef void (*Crisp__State__IdRange_Closure)
+                 (const Crisp__State__IdRange *message,
+                  void *closure_data);
 typedef void (*Crisp__State__Container_Closure)
                  (const Crisp__State__Container *message,
                   void *closure_data);
@@ -898,6 +943,7 @@ extern const ProtobufCMessageDescriptor crisp__state__envelope__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__failure__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__ended__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor;
+extern const ProtobufCMessageDescriptor crisp__state__id_range__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__container__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__exec__descriptor;
 extern const ProtobufCMessageDescriptor crisp__state__shim__descriptor;

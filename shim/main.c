@@ -47,11 +47,26 @@ struct options {
 	const char *id, *dir, *cgroup;
 	int ready_fd; /* gets "ready" or "running" or an error's text; -1: none */
 	uint64_t open_files; /* soft limit for containers; 0: unchanged */
+	struct spawner_owner owner;
 };
 
 static int dir_fd = -1;
 static struct watch signals;
 static struct timer lonely;
+
+/* UID:GID, neither of them root's. */
+static int parse_owner(const char *text, struct spawner_owner *ret)
+{
+	const char *colon = strchr(text, ':');
+	_cleanup_free_ char *uid = colon ? xstrndup(text, (size_t)(colon - text)) : NULL;
+	int64_t u, g;
+
+	if (!uid || str_to_i64(uid, 1, UINT32_MAX - 1, &u) < 0 ||
+	    str_to_i64(colon + 1, 1, UINT32_MAX - 1, &g) < 0)
+		return -1;
+	*ret = (struct spawner_owner){ (uid_t)u, (gid_t)g };
+	return 0;
+}
 
 static int parse_options(int argc, char **argv, struct options *o, struct err *e)
 {
@@ -62,6 +77,7 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 		{ "ready-fd", required_argument, NULL, 'r' },
 		{ "log-level", required_argument, NULL, 'l' },
 		{ "open-files", required_argument, NULL, 'f' },
+		{ "owner", required_argument, NULL, 'o' },
 		{ 0 },
 	};
 	enum log_level level;
@@ -80,6 +96,8 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 			o->ready_fd = (int)n;
 		else if (c == 'f' && str_to_i64(optarg, 0, INT32_MAX, &n) == 0)
 			o->open_files = (uint64_t)n;
+		else if (c == 'o' && parse_owner(optarg, &o->owner) == 0)
+			continue;
 		else if (c == 'l' && log_parse_level(optarg, &level) == 0)
 			log_set_level(level);
 		else
@@ -87,7 +105,8 @@ static int parse_options(int argc, char **argv, struct options *o, struct err *e
 	}
 	if (optind != argc || !o->id || !o->dir)
 		return err_set(e, ERR_INVALID,
-			       "usage: crisp-shim --id POD --dir DIR [--cgroup PATH]");
+			       "usage: crisp-shim --id POD --dir DIR [--cgroup PATH] "
+			       "[--owner UID:GID]");
 	if (!shimproto_id_is_valid(o->id) || !fs_path_is_clean(o->dir) ||
 	    (o->cgroup && !fs_path_is_clean(o->cgroup)))
 		return err_set(e, ERR_INVALID, "--id, --dir or --cgroup is not valid");
@@ -234,7 +253,7 @@ static int set_up(const struct options *o, struct err *e)
 	if (o->cgroup)
 		self_join_cgroup(o->cgroup);
 	self_protect_from_oom();
-	r = spawner_start(o->cgroup, e);
+	r = spawner_start(o->cgroup, o->owner, e);
 	if (r < 0)
 		return r;
 	console_init(dir_fd);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@
 #include "shim/pages.h"
 #include "shim/poll.h"
 #include "shim/runtime.h"
+#include "shim/self.h"
 #include "shimproto/shimproto.h"
 
 #define STACK_SIZE (64 * 1024) /* of a child until its exec; touched pages count */
@@ -32,18 +34,19 @@
 
 enum spawner_request {
 	SPAWNER_RUN, /* argv; descriptors: one per bit in fds */
-	SPAWNER_INIT, /* descriptors: the pod's namespaces, and the program in place 3 */
+	SPAWNER_INIT, /* descriptors: the pod's namespaces, and the program in place 4 */
 	SPAWNER_WIDEN, /* size; one descriptor */
 };
 
 struct request {
 	uint32_t kind;
-	uint32_t fds; /* bit 0: stdin, 1: stdout, 2: stderr, 3: namespace or program */
+	uint32_t fds; /* bit 0: stdin, 1: stdout, 2: stderr; 0 to 3: namespaces; 4: program, pipe */
 	uint32_t size;
 	uint32_t argc; /* strings after the header, each with its NUL */
 };
 
-#define FDS_MAX 4
+#define FDS_MAX (SPAWNER_NS_MAX + 1)
+#define FD_LAST SPAWNER_NS_MAX
 #define STEP_MAX 48
 
 struct answer {
@@ -54,6 +57,7 @@ struct answer {
 
 static int helper_fd = -1; /* the shim's end of the pair */
 static const char *init_cgroup; /* for the pod's init; NULL: the helper's */
+static struct spawner_owner pod_root;
 
 /* --- in the helper --- */
 
@@ -61,6 +65,7 @@ static const char *init_cgroup; /* for the pod's init; NULL: the helper's */
 struct start {
 	const char *const *argv;
 	int fds[FDS_MAX];
+	pid_t pid; /* of a child's child; 0: none */
 	int error;
 	const char *step; /* the failed step; NULL: the exec */
 };
@@ -78,11 +83,24 @@ static int take_stdio(const struct start *s)
 	return 0;
 }
 
+/* A pipe on a read-only file system keeps its owner: it still works, but cannot be opened again. */
+static void give_pipes(const struct start *s)
+{
+	struct stat st;
+
+	for (int i = 0; i < 3; i++)
+		if (s->fds[i] >= 0 && fstat(s->fds[i], &st) == 0 && S_ISFIFO(st.st_mode) &&
+		    fchown(s->fds[i], pod_root.uid, pod_root.gid) < 0)
+			return;
+}
+
 static int become_program(void *arg)
 {
 	struct start *s = arg;
 	sigset_t none;
 
+	if (pod_root.uid || pod_root.gid)
+		give_pipes(s);
 	sigemptyset(&none);
 	if (take_stdio(s) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
 		execvpe(s->argv[0], (char *const *)s->argv, environ);
@@ -90,31 +108,55 @@ static int become_program(void *arg)
 	_exit(127);
 }
 
+/* In a user namespace, enter_user has entered that and joined the cgroup. */
 static int become_init(void *arg)
 {
 	static char *const argv[] = { "crisp-init", NULL };
 	static char *const envp[] = { NULL };
 	struct start *s = arg;
-	size_t n_ns = 0;
+	size_t first = pod_root.uid ? 1 : 0, n_ns = first;
 	sigset_t none;
 
 	while (n_ns < SPAWNER_NS_MAX && s->fds[n_ns] >= 0)
 		n_ns++;
-	s->step = jail_enter(s->fds, n_ns, init_cgroup);
+	s->step = jail_enter(s->fds + first, n_ns - first, first ? NULL : init_cgroup);
 	sigemptyset(&none);
 	if (!s->step && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
-		fexecve(s->fds[3], argv, envp);
+		fexecve(s->fds[FD_LAST], argv, envp);
 	s->error = errno;
 	_exit(127);
 }
 
 static char child_stack[STACK_SIZE] PAGES_ALIGNED;
+static char inner_stack[STACK_SIZE] PAGES_ALIGNED; /* of a child's child */
+
+static pid_t clone_child(int (*fn)(void *), char *stack, int flags, struct start *s)
+{
+	return clone(fn, stack + STACK_SIZE,
+		     CLONE_VM | CLONE_VFORK | CLONE_PARENT | flags | SIGCHLD, s);
+}
+
+/* A PID namespace belongs to the user namespace of the process that makes it. */
+static int enter_user(void *arg)
+{
+	struct start *s = arg;
+
+	if (init_cgroup)
+		self_join_cgroup(init_cgroup);
+	s->step = "enter the user namespace";
+	if (setns(s->fds[0], CLONE_NEWUSER) == 0) {
+		s->step = "make a PID namespace";
+		s->pid = clone_child(become_init, inner_stack, CLONE_NEWPID, s);
+	}
+	if (s->pid <= 0)
+		s->error = errno;
+	_exit(0);
+}
 
 static struct answer start_child(int (*fn)(void *), struct start *s, int flags)
 {
-	pid_t pid = clone(fn, child_stack + sizeof(child_stack),
-			  CLONE_VM | CLONE_VFORK | CLONE_PARENT | flags | SIGCHLD, s);
-	struct answer a = { .error = pid < 0 ? errno : s->error, .pid = pid };
+	pid_t pid = clone_child(fn, child_stack, flags, s);
+	struct answer a = { .error = pid < 0 ? errno : s->error, .pid = s->pid > 0 ? s->pid : pid };
 
 	snprintf(a.step, sizeof(a.step), "%s", s->step ? s->step : "");
 	return a;
@@ -156,13 +198,15 @@ static struct answer serve_one(const char *packet, size_t size, struct start *s)
 	if (size < sizeof(req))
 		return bad;
 	memcpy(&req, packet, sizeof(req));
-	if (req.kind != SPAWNER_RUN && s->fds[3] < 0)
+	if (req.kind != SPAWNER_RUN && s->fds[FD_LAST] < 0)
 		return bad;
 	if (req.kind == SPAWNER_RUN)
 		return run(&req, packet + sizeof(req), size - sizeof(req), s);
+	if (req.kind == SPAWNER_INIT && pod_root.uid)
+		return s->fds[0] < 0 ? bad : start_child(enter_user, s, 0);
 	if (req.kind == SPAWNER_INIT)
 		return start_child(become_init, s, CLONE_NEWPID);
-	return widen(s->fds[3], (int)req.size);
+	return widen(s->fds[FD_LAST], (int)req.size);
 }
 
 /* Assign the descriptors in the order of the bits. */
@@ -195,13 +239,14 @@ static void serve(int fd)
 				      .msg_iovlen = 1,
 				      .msg_control = &control,
 				      .msg_controllen = sizeof(control) };
-		struct start s = { .fds = { -1, -1, -1, -1 } };
+		struct start s = { .fds = { -1, -1, -1, -1, -1 } };
 		struct answer a;
 		ssize_t n;
 
 		/* Release the pages of the last request. */
 		pages_release(packet, sizeof(packet));
 		pages_release(child_stack, sizeof(child_stack));
+		pages_release(inner_stack, sizeof(inner_stack));
 		pages_release_unused();
 		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 		if (n < 0 && errno == EINTR)
@@ -236,12 +281,13 @@ static void helper(int fd)
 
 /* --- in the shim --- */
 
-int spawner_start(const char *cgroup, struct err *e)
+int spawner_start(const char *cgroup, struct spawner_owner owner, struct err *e)
 {
 	_cleanup_close_ int theirs = -1;
 	int fds[2];
 	pid_t pid;
 
+	pod_root = owner;
 	init_cgroup = cgroup ? xasprintf("%s/init", cgroup) : NULL;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "socketpair for the spawner");
@@ -325,7 +371,7 @@ int spawner_run(const char *const *argv, int in, int out, int err, pid_t *ret_pi
 
 int spawner_run_init(int exe, const int *ns, size_t n_ns, pid_t *ret_pid, struct err *e)
 {
-	struct request req = { .kind = SPAWNER_INIT, .fds = 1U << 3 };
+	struct request req = { .kind = SPAWNER_INIT, .fds = 1U << FD_LAST };
 	struct iovec part = { &req, sizeof(req) };
 	int fds[FDS_MAX];
 	struct answer a;
@@ -345,7 +391,9 @@ int spawner_run_init(int exe, const int *ns, size_t n_ns, pid_t *ret_pid, struct
 
 void spawner_widen(int fd, int size)
 {
-	struct request req = { .kind = SPAWNER_WIDEN, .fds = 1U << 3, .size = (uint32_t)size };
+	struct request req = { .kind = SPAWNER_WIDEN,
+			       .fds = 1U << FD_LAST,
+			       .size = (uint32_t)size };
 	struct iovec part = { &req, sizeof(req) };
 
 	(void)ask(&part, 1, &fd, 1); /* on failure the buffer stays as it was */

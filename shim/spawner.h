@@ -13,11 +13,18 @@
 
 #include "base/err.h"
 
-#define SPAWNER_NS_MAX 3 /* namespaces that a pod has pinned: network, IPC, UTS */
+#define SPAWNER_NS_MAX 4 /* namespaces that a pod has pinned: user, network, IPC, UTS */
+
+/* Root of the pod on the node: 0, or that of its user namespace. */
+struct spawner_owner {
+	uid_t uid;
+	gid_t gid;
+};
 
 /* Fork the helper.  Call before privileges_drop, and before the shim fills memory that the helper
- * would keep.  cgroup: the shim's, parent of the cgroup of the pod's init; NULL: none for init. */
-int spawner_start(const char *cgroup, struct err *e);
+ * would keep.  cgroup: the shim's, parent of the cgroup of the pod's init; NULL: none for init.
+ * owner: of the pipes that programs get, which a container opens again as /dev/stdout. */
+int spawner_start(const char *cgroup, struct spawner_owner owner, struct err *e);
 /* Call after poll_init.  The shim exits when the helper exits, since it could start no program;
  * another shim adopts the containers. */
 int spawner_watch(struct err *e);
@@ -27,7 +34,8 @@ int spawner_watch(struct err *e);
 int spawner_run(const char *const *argv, int in, int out, int err, pid_t *ret_pid, struct err *e);
 
 /* Start the program of descriptor exe as pid 1 of a new PID namespace, detached from the host
- * (jail.h).  ns: n_ns (at most SPAWNER_NS_MAX) namespaces to enter. */
+ * (jail.h).  ns: n_ns (at most SPAWNER_NS_MAX) namespaces to enter; a user namespace is the first
+ * and owns the PID namespace. */
 int spawner_run_init(int exe, const int *ns, size_t n_ns, pid_t *ret_pid, struct err *e);
 
 /* Enlarge the buffer of a pipe or socket to size bytes, beyond the limit of unprivileged processes.

@@ -42,6 +42,7 @@ struct interrupted_dir {
 struct treewalk {
 	char *path, *spill_dir;
 	bool started, partial;
+	uint32_t uid_max, gid_max;
 	uint64_t entries;
 	unsigned __int128 bytes, inodes; /* fixed point */
 	struct dir_reader *held[TREEWALK_HELD];
@@ -94,16 +95,20 @@ struct treewalk_sum treewalk_sum(const struct treewalk *w)
 	return (struct treewalk_sum){ .bytes = rounded(w->bytes),
 				      .inodes = rounded(w->inodes),
 				      .entries = w->entries,
+				      .uid_max = w->uid_max,
+				      .gid_max = w->gid_max,
 				      .partial = w->partial };
 }
 
-static void count(struct treewalk *w, uint64_t blocks, uint32_t links)
+static void count(struct treewalk *w, const struct statx *st, uint32_t links)
 {
 	unsigned __int128 one = (unsigned __int128)1 << FRACTION_BITS;
 
 	links = MAX(links, 1U);
-	w->bytes += one * blocks * 512 / links;
+	w->bytes += one * st->stx_blocks * 512 / links;
 	w->inodes += one / links;
+	w->uid_max = MAX(w->uid_max, st->stx_uid);
+	w->gid_max = MAX(w->gid_max, st->stx_gid);
 }
 
 /* --- the stack below the held levels --- */
@@ -178,7 +183,8 @@ static int look(int fd, const char *name, struct statx *ret)
 	return statx(fd, name,
 		     AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC |
 			     (*name ? 0 : AT_EMPTY_PATH),
-		     STATX_TYPE | STATX_NLINK | STATX_INO | STATX_BLOCKS, ret);
+		     STATX_TYPE | STATX_NLINK | STATX_INO | STATX_BLOCKS | STATX_UID | STATX_GID,
+		     ret);
 }
 
 static struct dir_reader *current(const struct treewalk *w)
@@ -270,14 +276,14 @@ static int visit(struct treewalk *w, const struct dirent64 *d, struct err *e)
 	if (d->d_type == DT_DIR || d->d_type == DT_UNKNOWN)
 		fd = open_dir(r->fd, d->d_name);
 	if (fd >= 0 && look(fd, "", &st) == 0) {
-		count(w, st.stx_blocks, 1);
+		count(w, &st, 1);
 		return enter(w, fd, &st, d->d_off, e);
 	}
 	close_fdp(&fd);
 	/* The content of a mount point belongs to another tree, or is counted at another path. */
 	if (look(r->fd, d->d_name, &st) < 0 || (st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		return 0;
-	count(w, st.stx_blocks, S_ISDIR(st.stx_mode) ? 1 : st.stx_nlink);
+	count(w, &st, S_ISDIR(st.stx_mode) ? 1 : st.stx_nlink);
 	return 0;
 }
 
@@ -319,7 +325,7 @@ static int start(struct treewalk *w, struct err *e)
 		return err_errno(e, ERR_INTERNAL, errno, "walk %s", w->path);
 	}
 	w->entries++;
-	count(w, st.stx_blocks, S_ISDIR(st.stx_mode) ? 1 : st.stx_nlink);
+	count(w, &st, S_ISDIR(st.stx_mode) ? 1 : st.stx_nlink);
 	if (!S_ISDIR(st.stx_mode))
 		return 0;
 	fd = open(w->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -16,6 +16,7 @@ struct treewalk_sum {
 	uint64_t bytes; /* blocks on disk; each link of a file with N links counts 1/N */
 	uint64_t inodes; /* likewise */
 	uint64_t entries; /* names counted so far */
+	uint32_t uid_max, gid_max; /* the largest ids of owners */
 	bool partial; /* directories moved during the walk: the tree has at least this much */
 };
 

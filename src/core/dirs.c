@@ -17,6 +17,7 @@
 
 #define MODE_PASS 0711 /* parents of object directories */
 #define MODE_OWN 0700
+#define MODE_GROUP 0710 /* of a container in a user namespace: for the group of its root */
 #define MODE_BITS 07777
 #define SPARE_DIR "spare"
 #define SPARE_FILES 16
@@ -73,6 +74,13 @@ static int each_entry(int dir_fd, const char *path,
 	return r;
 }
 
+static bool has_object_mode(const struct stat *st)
+{
+	mode_t mode = st->st_mode & MODE_BITS;
+
+	return mode == MODE_OWN || (mode == MODE_GROUP && st->st_gid != 0);
+}
+
 /* Check one object's directory, or an entry of a directory that others could write to. */
 static int check_object(int parent, const char *parent_path, const char *name, struct err *e)
 {
@@ -82,8 +90,7 @@ static int check_object(int parent, const char *parent_path, const char *name, s
 
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 		return 0;
-	if (st.st_uid == geteuid() &&
-	    (!S_ISDIR(st.st_mode) || (st.st_mode & MODE_BITS) == MODE_OWN))
+	if (st.st_uid == geteuid() && (!S_ISDIR(st.st_mode) || has_object_mode(&st)))
 		return 0; /* the common case needs no descriptor */
 	path = xasprintf("%s/%s", parent_path, name);
 	if (check_owner(&st, path, e) < 0)

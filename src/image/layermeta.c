@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "base/treewalk.h"
 #include "base/util.h"
 #include "image/ref.h"
 
@@ -76,4 +77,32 @@ int image_layer_meta_read(const char *dir, struct image_layer_meta *ret, struct 
 		return 1;
 	*ret = m;
 	return 0;
+}
+
+static int walk_ids(const char *dir, const char *path, uint32_t *ret_uid, uint32_t *ret_gid,
+		    struct err *e)
+{
+	_cleanup_free_ char *fs = xasprintf("%s/fs", dir), *text = NULL;
+	struct treewalk_sum sum;
+	int r = treewalk_all(fs, dir, &sum, e);
+
+	if (r < 0)
+		return r;
+	*ret_uid = sum.uid_max;
+	*ret_gid = sum.gid_max;
+	if (sum.partial || !sum.entries)
+		return 0;
+	text = xasprintf("%u %u\n", sum.uid_max, sum.gid_max);
+	return fs_replace_file(path, text, strlen(text), 0600, false, e);
+}
+
+int image_layer_ids(const char *dir, uint32_t *ret_uid, uint32_t *ret_gid, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/ids", dir);
+	_cleanup_buf_ struct buf text = BUF_NULL;
+
+	if (fs_read_file(path, META_MAX, &text, e) == 0 && text.data &&
+	    sscanf(text.data, "%u %u", ret_uid, ret_gid) == 2)
+		return 0;
+	return walk_ids(dir, path, ret_uid, ret_gid, e);
 }

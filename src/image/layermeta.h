@@ -32,6 +32,10 @@ int image_layer_name(const char *diff_id, char ret[IMAGE_LAYER_NAME + 1]);
 int image_layer_meta_write(const char *dir, const struct image_layer_meta *meta, struct err *e);
 int image_layer_meta_read(const char *dir, struct image_layer_meta *ret, struct err *e);
 
+/* The largest ids of owners in the layer's tree: from dir/ids, else by a walk, which writes that
+ * file.  Blocks. */
+int image_layer_ids(const char *dir, uint32_t *ret_uid, uint32_t *ret_gid, struct err *e);
+
 /* flock(2) dir; operation: LOCK_SH or LOCK_EX, optionally LOCK_NB. 0: locked until *ret_fd is
  * closed.
  * 1: the directory does not exist (any more). 2: LOCK_NB, and another process has the lock. */

@@ -16,6 +16,7 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fs.h"
@@ -78,7 +79,8 @@ static size_t without_repeated(const char *const *diff_ids, size_t n, const char
 
 /* The lower directories of an overlay mount, as its options name them. */
 struct lower {
-	const char *images_root;
+	const char *layers; /* directory of the layers, or its copy with mapped ids */
+	const struct image_idmap *idmap; /* NULL: none */
 	const char *const *diff_ids;
 	size_t n;
 	char *dir; /* working directory for the mount */
@@ -104,7 +106,7 @@ static int lower_name(struct lower *l, size_t i, struct err *e)
 
 	if (image_layer_name(l->diff_ids[i], name) < 0)
 		return err_set(e, ERR_INTERNAL, "layer %s is not a sha256 digest", l->diff_ids[i]);
-	fs = xasprintf("%s/layers/%s/fs", l->images_root, name);
+	fs = xasprintf("%s/%s/fs", l->layers, name);
 	if (l->fds)
 		r = l->fds[i] = open(fs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	else
@@ -130,7 +132,7 @@ static int lower_open(struct lower *l, struct err *e)
 		memset(l->fds, -1, l->n * sizeof(*l->fds));
 		l->dir = xstrdup("/proc/thread-self/fd");
 	} else {
-		l->dir = xasprintf("%s/layers", l->images_root);
+		l->dir = xstrdup(l->layers);
 	}
 	for (size_t i = l->n; r == 0 && i-- > 0;) {
 		buf_puts(&l->options, i == l->n - 1 ? "lowerdir=" : ":");
@@ -160,12 +162,16 @@ static int mount_overlay(const struct lower *l, unsigned long flags, const char 
 /* The container's root gets mode and owner of the highest layer's root. */
 static int make_upper(const struct lower *l, const char *upper, const char *work, struct err *e)
 {
-	struct stat st = { .st_mode = 0755 };
+	struct stat st = {
+		.st_mode = 0755,
+		.st_uid = l->idmap ? l->idmap->map->uid.host : 0,
+		.st_gid = l->idmap ? l->idmap->map->gid.host : 0,
+	};
+	char name[IMAGE_LAYER_NAME + 1];
 	int r;
 
-	if (l->n) {
-		_cleanup_free_ char *dir = image_layer_dir(l->images_root, l->diff_ids[l->n - 1]);
-		_cleanup_free_ char *fs = xasprintf("%s/fs", dir);
+	if (l->n && image_layer_name(l->diff_ids[l->n - 1], name) == 0) {
+		_cleanup_free_ char *fs = xasprintf("%s/%s/fs", l->layers, name);
 
 		if (stat(fs, &st) < 0)
 			return err_errno(e, ERR_DATA_LOSS, errno, "stat %s", fs);
@@ -185,25 +191,20 @@ static int make_upper(const struct lower *l, const char *upper, const char *work
 	return 0;
 }
 
-/* Make an empty directory that stands for a lower layer. */
-static int add_empty(struct lower *l, const char *name, struct err *e)
+/* Add an empty directory in the place of a lower layer. */
+static void add_empty(struct lower *l, const char *name)
 {
-	_cleanup_free_ char *dir = xasprintf("%s/%s", l->dir, name);
-
 	buf_printf(&l->options, "%s%s", l->options.len ? ":" : "lowerdir=", name);
-	return fs_mkdir_all(dir, 0755, e);
 }
 
 /* Without an upper directory overlay requires two lower directories. */
 static int mount_read_only(struct lower *l, const char *target, struct err *e)
 {
-	int r = 0;
-
 	if (l->n < 2)
-		r = add_empty(l, IMAGE_LAYER_EMPTY, e);
-	if (r == 0 && l->n == 0)
-		r = add_empty(l, IMAGE_LAYER_EMPTY "2", e);
-	return r < 0 ? r : mount_overlay(l, MS_RDONLY, target, e);
+		add_empty(l, IMAGE_LAYER_EMPTY);
+	if (l->n == 0)
+		add_empty(l, IMAGE_LAYER_EMPTY "2");
+	return mount_overlay(l, MS_RDONLY, target, e);
 }
 
 static int mount_writable(struct lower *l, const char *upper, const char *work, const char *target,
@@ -212,10 +213,10 @@ static int mount_writable(struct lower *l, const char *upper, const char *work, 
 	size_t plain;
 	int r = make_upper(l, upper, work, e);
 
-	if (r == 0 && l->n == 0)
-		r = add_empty(l, IMAGE_LAYER_EMPTY, e);
 	if (r < 0)
 		return r;
+	if (l->n == 0)
+		add_empty(l, IMAGE_LAYER_EMPTY);
 	buf_puts(&l->options, ",upperdir=");
 	add_escaped(&l->options, upper);
 	buf_puts(&l->options, ",workdir=");
@@ -231,28 +232,95 @@ static int mount_writable(struct lower *l, const char *upper, const char *work, 
 	return mount_overlay(l, 0, target, e);
 }
 
+/* The directory of the layers, and in it the empty ones that an overlay of few layers needs. */
+static int make_layers(const char *layers, size_t n, bool read_only, struct err *e)
+{
+	_cleanup_free_ char *one = xasprintf("%s/" IMAGE_LAYER_EMPTY, layers);
+	_cleanup_free_ char *two = xasprintf("%s/" IMAGE_LAYER_EMPTY "2", layers);
+	int r = fs_mkdir_all(layers, 0700, e);
+
+	if (r == 0 && n < (read_only ? 2 : 1))
+		r = fs_mkdir_all(one, 0755, e);
+	return r == 0 && n == 0 && read_only ? fs_mkdir_all(two, 0755, e) : r;
+}
+
+/* Refuse layers with an owner that the map lacks: overlay would show the file as nobody's. */
+static int check_owners(const struct lower *l, struct err *e)
+{
+	const struct userns_map *map = l->idmap->map;
+
+	for (size_t i = 0; i < l->n; i++) {
+		_cleanup_free_ char *dir = NULL;
+		char name[IMAGE_LAYER_NAME + 1];
+		uint32_t uid, gid;
+
+		if (image_layer_name(l->diff_ids[i], name) < 0)
+			continue; /* lower_name reports it */
+		dir = xasprintf("%s/%s", l->layers, name);
+		if (image_layer_ids(dir, &uid, &gid, e) < 0)
+			return -(int)e->code;
+		if (uid >= map->uid.count || gid >= map->gid.count)
+			return err_set(e, ERR_PRECONDITION,
+				       "layer %.19s has files of user %u and group %u at most, but "
+				       "the pod's user namespace has %u users and %u groups",
+				       l->diff_ids[i], uid, gid, map->uid.count, map->gid.count);
+	}
+	return 0;
+}
+
+static int mount_lower(struct lower *l, const char *upper, const char *work, const char *target,
+		       struct err *e)
+{
+	int r = l->idmap ? check_owners(l, e) : 0;
+
+	if (r == 0 && l->idmap) {
+		r = mount_idmapped(l->layers, l->idmap->dir, l->idmap->userns, e);
+		l->layers = l->idmap->dir;
+	}
+	if (r == 0)
+		r = lower_open(l, e);
+	if (r == 0)
+		r = upper && work ? mount_writable(l, upper, work, target, e)
+				  : mount_read_only(l, target, e);
+	return r;
+}
+
+/* The overlay has copies of its own of the layers' mounts. */
+static int drop_mapped(const struct image_idmap *idmap, struct err *e)
+{
+	int r = mount_remove(idmap->dir, e);
+
+	if (r == 0 && rmdir(idmap->dir) < 0 && errno != ENOENT)
+		r = err_errno(e, ERR_INTERNAL, errno, "remove %s", idmap->dir);
+	return r;
+}
+
 int image_mount(const char *images_root, const char *const *diff_ids, size_t n, const char *upper,
-		const char *work, const char *target, struct err *e)
+		const char *work, const char *target, const struct image_idmap *idmap,
+		struct err *e)
 {
 	const char *once[LIMIT_LAYERS];
-	struct lower l = { .images_root = images_root, .diff_ids = once, .options = BUF_NULL };
 	_cleanup_free_ char *layers = xasprintf("%s/layers", images_root);
+	struct lower l = {
+		.layers = layers, .idmap = idmap, .diff_ids = once, .options = BUF_NULL
+	};
 	bool mounted;
 	int r = mount_is_mounted(target, &mounted, e);
 
+	if (r == 0 && mounted && idmap)
+		r = drop_mapped(idmap, e); /* the last try ended before this */
 	if (r < 0 || mounted)
 		return r;
 	if (n > LIMIT_LAYERS)
 		return err_set(e, ERR_INVALID, "%zu layers, more than %d", n, LIMIT_LAYERS);
 	l.n = without_repeated(diff_ids, n, once);
 	r = fs_mkdir_all(target, 0755, e);
-	r = r < 0 ? r : fs_mkdir_all(layers, 0700, e);
-	r = r < 0 ? r : lower_open(&l, e);
 	if (r == 0)
-		r = upper && work ? mount_writable(&l, upper, work, target, e)
-				  : mount_read_only(&l, target, e);
+		r = make_layers(layers, l.n, !upper || !work, e);
+	if (r == 0)
+		r = mount_lower(&l, upper, work, target, e);
 	lower_done(&l);
-	return r;
+	return r == 0 && idmap ? drop_mapped(idmap, e) : r;
 }
 
 int image_layer_lock(const char *dir, int operation, int *ret_fd, struct err *e)

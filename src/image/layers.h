@@ -17,15 +17,27 @@
 
 #include "base/err.h"
 #include "image/layerset.h"
+#include "os/userns.h"
 
 /* Directory of a layer below images_root, malloc'ed; NULL: diff_id is not "sha256:<64 hex>". */
 char *image_layer_dir(const char *images_root, const char *diff_id);
 
+/* For a mount whose files belong to a pod with a user namespace. */
+struct image_idmap {
+	const char *userns; /* the pinned namespace */
+	const struct userns_map *map; /* of it */
+	const char
+		*dir; /* mount point for the layers with mapped ids, used during the mount only */
+};
+
 /* Create target and mount the overlay of the layers (lowest first) on it. upper and work NULL: read
  * only; else both are created with mode 0755. If target is already a mount point, does nothing.
- * ERR_DATA_LOSS: a layer is missing; the image must be pulled again. */
+ * idmap: owners of the layers' files are mapped; NULL: they stay. ERR_DATA_LOSS: a layer is
+ * missing; the image must be pulled again. ERR_PRECONDITION: a file's owner has no id in the map.
+ */
 int image_mount(const char *images_root, const char *const *diff_ids, size_t n, const char *upper,
-		const char *work, const char *target, struct err *e);
+		const char *work, const char *target, const struct image_idmap *idmap,
+		struct err *e);
 
 /* Move a layer into trash/, if it exists. 1: a puller locks it, or the disk is full: retry. Does
  * not block: the loop calls it, so no image can become the layer's owner between check and move. */

@@ -13,6 +13,7 @@
 #include "oci/rootview.h"
 #include "oci/spec.h"
 #include "oci/user.h"
+#include "os/userns.h"
 
 /* One "containerEdits" of a CDI specification; the catalog owns its values. */
 struct oci_edit {
@@ -33,6 +34,7 @@ struct oci_ctx {
 	const char *seccomp_profile_path, *apparmor_profile; /* deprecated fields, "" */
 	const Runtime__V1__NamespaceOption *pod_ns; /* network, ipc, user */
 	const Runtime__V1__NamespaceOption *pid_ns; /* pid */
+	struct userns_map map; /* of the pod's user namespace; counts 0: none */
 	bool is_sandbox;
 	bool privileged;
 	bool no_context; /* the request has no security context: defaults only */
@@ -62,6 +64,12 @@ void oci_ctx_warn(struct oci_ctx *c, const char *fmt, ...) __attribute__((format
 /* Normalise path, absolute in the container, by text alone: remove ".", "..", "//" and a trailing
  * slash.  The caller frees the result; "/" is the root itself. */
 char *oci_clean_path(const char *path);
+
+/* Does the pod have a user namespace of its own? */
+static inline bool oci_has_userns(const struct oci_ctx *c)
+{
+	return c->map.uid.count > 0;
+}
 
 /* Check that text is UTF-8, as JSON requires; ERR_INVALID names field. */
 int oci_check_text(struct oci_ctx *c, const char *field, const char *text);

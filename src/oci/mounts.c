@@ -250,6 +250,32 @@ static int check_options(struct mounts *m, size_t i)
 	return 0;
 }
 
+static bool is_range(const struct userns_range *r, Runtime__V1__IDMapping *const *list, size_t n)
+{
+	return n == 1 && list[0]->container_id == 0 && list[0]->host_id == r->host &&
+	       list[0]->length == r->count;
+}
+
+/* Ids of files are those of the pod, or those of the host. */
+static int check_idmap(struct mounts *m, size_t i)
+{
+	const Runtime__V1__Mount *req = m->c->config->mounts[i];
+	const struct userns_map *map = &m->c->map;
+	const char *wrong = NULL;
+
+	if (req->n_uidmappings == 0 && req->n_gidmappings == 0)
+		return 0;
+	if (!is_range(&map->uid, req->uidmappings, req->n_uidmappings))
+		wrong = "uidMappings";
+	else if (!is_range(&map->gid, req->gidmappings, req->n_gidmappings))
+		wrong = "gidMappings";
+	if (!wrong)
+		return 0;
+	return err_set(m->c->e, ERR_INVALID,
+		       "mounts[%zu] (%s): %s are not those of the pod's user namespace%s", i,
+		       req->container_path, wrong, oci_has_userns(m->c) ? "" : ": it has none");
+}
+
 static int check_mount(struct mounts *m, size_t i, char **ret_dest)
 {
 	const Runtime__V1__Mount *req = m->c->config->mounts[i];
@@ -271,7 +297,8 @@ static int check_mount(struct mounts *m, size_t i, char **ret_dest)
 	*ret_dest = oci_clean_path(req->container_path);
 	if (strcmp(*ret_dest, "/") == 0)
 		return mount_wrong(m, i, "nothing can be mounted over the root of the container");
-	return check_options(m, i);
+	r = check_options(m, i);
+	return r == 0 ? check_idmap(m, i) : r;
 }
 
 /* A recursive read-only mount is all or nothing: see KEP-3857. */
@@ -336,11 +363,12 @@ static int mount_propagation(struct mounts *m, size_t i, const char *source, con
 	return mount_wrong(m, i, "propagation is not a known value");
 }
 
+/* The runtime maps the ids: it knows the order of the mounts and their propagation. */
 static int add_idmap(struct mounts *m, size_t i, json_t *mount)
 {
 	const Runtime__V1__Mount *req = m->c->config->mounts[i];
 
-	if (req->n_uidmappings == 0 && req->n_gidmappings == 0)
+	if (req->n_uidmappings == 0)
 		return 0;
 	if (!m->c->in->features->idmap)
 		return err_set(m->c->e, ERR_PRECONDITION,

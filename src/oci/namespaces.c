@@ -11,56 +11,91 @@ static bool mode_is(Runtime__V1__NamespaceMode mode, Runtime__V1__NamespaceMode 
 	return mode == a || mode == b;
 }
 
+#define USERNS "namespace_options.userns_options."
+
 static int check_mapping(const char *field, Runtime__V1__IDMapping **list, size_t n, struct err *e)
 {
 	if (n != MAPPINGS_MAX)
-		return err_set(e, ERR_INVALID,
-			       "userns_options.%s: %zu mappings, exactly one is supported", field,
-			       n);
+		return err_set(e, ERR_INVALID, USERNS "%s: %zu mappings, exactly one is supported",
+			       field, n);
 	if (list[0]->container_id != 0)
-		return err_set(
-			e, ERR_INVALID,
-			"userns_options.%s: the mapping starts at %u, it must map id 0 of the pod",
-			field, list[0]->container_id);
-	if (list[0]->length == 0 || (uint64_t)list[0]->host_id + list[0]->length > UINT32_MAX)
-		return err_set(e, ERR_INVALID, "userns_options.%s: the range is empty or too long",
+		return err_set(e, ERR_INVALID,
+			       USERNS "%s[0].container_id: %u, but id 0 of the pod must be mapped",
+			       field, list[0]->container_id);
+	if (list[0]->length == 0)
+		return err_set(e, ERR_INVALID, USERNS "%s[0].length: the range is empty", field);
+	if (list[0]->host_id == 0)
+		return err_set(e, ERR_INVALID,
+			       USERNS "%s[0].host_id: root of the pod would be root of the node",
 			       field);
+	if ((uint64_t)list[0]->host_id + list[0]->length > UINT32_MAX)
+		return err_set(e, ERR_INVALID,
+			       USERNS "%s[0].length: %u ids from %u on pass the last id, %u", field,
+			       list[0]->length, list[0]->host_id, UINT32_MAX - 1);
 	return 0;
 }
 
-static int check_userns(const Runtime__V1__UserNamespace *userns,
-			const struct oci_features *features, struct err *e)
+static bool has_mapping(const Runtime__V1__NamespaceOption *options)
 {
+	return options && options->userns_options &&
+	       options->userns_options->mode == RUNTIME__V1__NAMESPACE_MODE__POD;
+}
+
+static int check_userns(const Runtime__V1__NamespaceOption *options, struct err *e)
+{
+	const Runtime__V1__UserNamespace *userns = options->userns_options;
 	int r;
 
 	if (!userns || userns->mode == RUNTIME__V1__NAMESPACE_MODE__NODE) {
 		if (userns && (userns->n_uids > 0 || userns->n_gids > 0))
-			return err_set(
-				e, ERR_INVALID,
-				"userns_options: mappings are set with the host's user namespace");
+			return err_set(e, ERR_INVALID,
+				       USERNS "%s: mappings are set with the host's user namespace",
+				       userns->n_uids > 0 ? "uids" : "gids");
 		return 0;
 	}
 	if (userns->mode != RUNTIME__V1__NAMESPACE_MODE__POD)
-		return err_set(e, ERR_INVALID, "userns_options.mode must be POD or NODE");
+		return err_set(e, ERR_INVALID, USERNS "mode must be POD or NODE");
 	r = check_mapping("uids", userns->uids, userns->n_uids, e);
-	if (r == 0)
-		r = check_mapping("gids", userns->gids, userns->n_gids, e);
-	if (r < 0)
-		return r;
-	if (!features->idmap)
+	return r == 0 ? check_mapping("gids", userns->gids, userns->n_gids, e) : r;
+}
+
+/* The host's user namespace owns the host's other namespaces.  Inside a user namespace the pod has
+ * no privileges over them, and cannot mount sysfs and mqueue. */
+static int check_with_userns(const Runtime__V1__NamespaceOption *options, struct err *e)
+{
+	const Runtime__V1__NamespaceMode node = RUNTIME__V1__NAMESPACE_MODE__NODE;
+	const Runtime__V1__UserNamespace *userns = options->userns_options;
+
+	if (options->network == node || options->ipc == node || options->pid == node)
 		return err_set(
-			e, ERR_PRECONDITION,
-			"userns_options: this OCI runtime has no idmapped mounts, which user "
-			"namespaces of pods need");
+			e, ERR_INVALID,
+			"namespace_options: a pod with a user namespace cannot use the host's "
+			"network, IPC or PID namespace");
+	/* The init of the PID namespace is nobody, 65535, whom no container runs as. */
+	if (options->pid == RUNTIME__V1__NAMESPACE_MODE__POD &&
+	    (userns->uids[0]->length <= UINT16_MAX || userns->gids[0]->length <= UINT16_MAX))
+		return err_set(e, ERR_INVALID,
+			       USERNS "uids and gids: a shared PID namespace (pid POD) needs 65536 "
+				      "ids or more");
 	return 0;
 }
 
-int oci_namespaces_check_pod(const Runtime__V1__NamespaceOption *options,
-			     const struct oci_features *features, struct err *e)
+bool oci_namespaces_map(const Runtime__V1__NamespaceOption *options, struct userns_map *ret)
+{
+	const Runtime__V1__UserNamespace *userns = options ? options->userns_options : NULL;
+
+	if (!has_mapping(options) || userns->n_uids != MAPPINGS_MAX ||
+	    userns->n_gids != MAPPINGS_MAX)
+		return false;
+	ret->uid = (struct userns_range){ userns->uids[0]->host_id, userns->uids[0]->length };
+	ret->gid = (struct userns_range){ userns->gids[0]->host_id, userns->gids[0]->length };
+	return true;
+}
+
+int oci_namespaces_check_pod(const Runtime__V1__NamespaceOption *options, struct err *e)
 {
 	const Runtime__V1__NamespaceMode pod = RUNTIME__V1__NAMESPACE_MODE__POD;
 	const Runtime__V1__NamespaceMode node = RUNTIME__V1__NAMESPACE_MODE__NODE;
-	bool userns;
 	int r;
 
 	if (!options)
@@ -73,18 +108,8 @@ int oci_namespaces_check_pod(const Runtime__V1__NamespaceOption *options,
 	    !mode_is(options->pid, RUNTIME__V1__NAMESPACE_MODE__CONTAINER,
 		     RUNTIME__V1__NAMESPACE_MODE__TARGET))
 		return err_set(e, ERR_INVALID, "namespace_options.pid is not a known value");
-	r = check_userns(options->userns_options, features, e);
-	if (r < 0)
-		return r;
-	userns = options->userns_options && options->userns_options->mode == pod;
-	/* The host's user namespace owns the host's other namespaces.  Inside a user namespace the
-	 * pod has no privileges over them, and cannot mount sysfs and mqueue. */
-	if (userns && (options->network == node || options->ipc == node || options->pid == node))
-		return err_set(
-			e, ERR_INVALID,
-			"namespace_options: a pod with a user namespace cannot use the host's "
-			"network, IPC or PID namespace");
-	return 0;
+	r = check_userns(options, e);
+	return r == 0 && has_mapping(options) ? check_with_userns(options, e) : r;
 }
 
 static const char *mode_text(Runtime__V1__NamespaceMode mode)
@@ -122,21 +147,22 @@ static bool same_mappings(Runtime__V1__IDMapping *const *a, size_t n_a,
 	return n_a == n_b;
 }
 
-/* Without user namespace options a container uses those of its pod. */
+/* A container must repeat the mappings of its pod: without them it would expect the host's ids. */
 static int check_same_user(const Runtime__V1__NamespaceOption *options,
 			   const Runtime__V1__NamespaceOption *pod, struct err *e)
 {
 	const Runtime__V1__UserNamespace *a = options->userns_options, *b = pod->userns_options;
-	int r = a ? check_same("userns_options.mode", a->mode, user_mode(pod), e) : 0;
+	int r = check_same("userns_options.mode", user_mode(options), user_mode(pod), e);
 
-	if (r < 0 || !a || !b || b->mode != RUNTIME__V1__NAMESPACE_MODE__POD)
+	if (r < 0 || !has_mapping(pod))
 		return r;
-	if (same_mappings(a->uids, a->n_uids, b->uids, b->n_uids) &&
-	    same_mappings(a->gids, a->n_gids, b->gids, b->n_gids))
-		return 0;
-	return err_set(e, ERR_INVALID,
-		       "namespace_options.userns_options: the mappings are not "
-		       "those of the pod sandbox");
+	if (!same_mappings(a->uids, a->n_uids, b->uids, b->n_uids))
+		return err_set(e, ERR_INVALID,
+			       USERNS "uids: the mappings are not those of the pod sandbox");
+	if (!same_mappings(a->gids, a->n_gids, b->gids, b->n_gids))
+		return err_set(e, ERR_INVALID,
+			       USERNS "gids: the mappings are not those of the pod sandbox");
+	return 0;
 }
 
 int oci_namespaces_check_container(const Runtime__V1__NamespaceOption *options,
@@ -145,9 +171,9 @@ int oci_namespaces_check_container(const Runtime__V1__NamespaceOption *options,
 	static const Runtime__V1__NamespaceOption none = RUNTIME__V1__NAMESPACE_OPTION__INIT;
 	int r;
 
-	if (!options)
-		return 0;
 	pod = pod ? pod : &none;
+	if (!options)
+		return check_same_user(&none, pod, e);
 	r = check_same("network", options->network, pod->network, e);
 	if (r == 0)
 		r = check_same("ipc", options->ipc, pod->ipc, e);
@@ -220,13 +246,15 @@ static int add_pid(struct oci_ctx *c, json_t *list)
 	return err_set(c->e, ERR_INVALID, "namespace_options.pid is not a known value");
 }
 
+/* The runtime needs the mappings, too, for devices and idmapped mounts. */
 static int add_user(struct oci_ctx *c, json_t *list)
 {
 	const Runtime__V1__UserNamespace *userns = c->pod_ns->userns_options;
-	int r = check_userns(userns, c->in->features, c->e);
 
-	if (r < 0 || !userns || userns->mode != RUNTIME__V1__NAMESPACE_MODE__POD)
-		return r;
+	if (!has_mapping(c->pod_ns))
+		return 0;
+	if (!c->in->userns)
+		return err_set(c->e, ERR_INTERNAL, "the pod's user namespace is not there");
 	add(list, "user", c->in->userns);
 	oci_json_put(c->linux_part, "uidMappings", oci_mappings_json(userns->uids, userns->n_uids));
 	oci_json_put(c->linux_part, "gidMappings", oci_mappings_json(userns->gids, userns->n_gids));
@@ -236,8 +264,11 @@ static int add_user(struct oci_ctx *c, json_t *list)
 int oci_namespaces_build(struct oci_ctx *c)
 {
 	json_t *list = oci_json_need_array(c->linux_part, "namespaces");
+	struct userns_map map;
 	int r;
 
+	if (oci_namespaces_map(c->pod_ns, &map))
+		c->map = map;
 	add(list, "mount", NULL);
 	r = add_pods(c, list, "network", c->in->netns, c->pod_ns->network);
 	if (r == 0)

@@ -261,7 +261,7 @@ static int build_cwd(struct oci_ctx *c)
 static bool user_may_write(const struct oci_ctx *c, const struct stat *st)
 {
 	return st->st_mode & (S_IWGRP | S_IWOTH) ||
-	       (st->st_uid == c->user.uid && st->st_mode & S_IWUSR);
+	       (st->st_uid == c->map.uid.host + c->user.uid && st->st_mode & S_IWUSR);
 }
 
 static int write_copy(struct oci_ctx *c, const char *file, const struct buf *text,
@@ -359,6 +359,27 @@ static int add_cdi_groups(struct oci_ctx *c)
 	return 0;
 }
 
+/* Every id of the process must have one in the pod's user namespace. */
+static int check_mapped(struct oci_ctx *c)
+{
+	const struct userns_map *map = &c->map;
+
+	if (!oci_has_userns(c))
+		return 0;
+	if (c->user.uid >= map->uid.count)
+		return err_set(c->e, ERR_INVALID,
+			       "security_context.run_as_user: user %u is not one of the %u users "
+			       "of the pod's user namespace",
+			       c->user.uid, map->uid.count);
+	for (size_t i = 0; i < c->user.n_groups; i++)
+		if (c->user.groups[i] >= map->gid.count)
+			return err_set(c->e, ERR_INVALID,
+				       "security_context: group %u of the user is not one of the "
+				       "%u groups of the pod's user namespace",
+				       c->user.groups[i], map->gid.count);
+	return 0;
+}
+
 static int build_user(struct oci_ctx *c)
 {
 	const Runtime__V1__LinuxContainerSecurityContext *sec = c->sec;
@@ -377,6 +398,8 @@ static int build_user(struct oci_ctx *c)
 
 	if (r == 0)
 		r = add_cdi_groups(c);
+	if (r == 0)
+		r = check_mapped(c);
 	if (r < 0)
 		return r;
 	user = oci_json_object();

@@ -29,6 +29,7 @@ struct covering {
 
 struct rootview {
 	int root;
+	uint32_t uid, gid; /* of what is created in the root */
 	struct covering *mounts;
 	size_t n;
 };
@@ -39,6 +40,12 @@ struct rootview *rootview_new(int root)
 
 	v->root = root;
 	return v;
+}
+
+void rootview_own(struct rootview *v, uint32_t uid, uint32_t gid)
+{
+	v->uid = uid;
+	v->gid = gid;
 }
 
 static void covering_done(struct covering *m)
@@ -284,6 +291,20 @@ static int open_parent(const struct rootview *v, const char *path, int *ret_dir,
 	return 0;
 }
 
+/* Set the owner of a new entry of dir; one of a user namespace owns nothing in mounts. */
+static int give_away(const struct rootview *v, const char *path, int dir, const char *name,
+		     const struct rootview_owner *owner, struct err *e)
+{
+	bool mapped = v->uid || v->gid;
+
+	if (mapped ? find_covering(v, path) != NULL : !owner)
+		return 0;
+	if (fchownat(dir, name, v->uid + (owner ? owner->uid : 0),
+		     v->gid + (owner ? owner->gid : 0), AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "chown %s in the container", path);
+	return 0;
+}
+
 /* path: missing at the last check; its parent is a directory. */
 static int make_one(const struct rootview *v, const char *path, bool directory,
 		    const struct rootview_owner *owner, struct err *e)
@@ -297,9 +318,7 @@ static int make_one(const struct rootview *v, const char *path, bool directory,
 	r = directory ? mkdirat(dir, name, 0755) : mknodat(dir, name, S_IFREG | 0644, 0);
 	if (r < 0)
 		return err_errno(e, ERR_PRECONDITION, errno, "make %s in the container", path);
-	if (owner && fchownat(dir, name, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "chown %s in the container", path);
-	return 0;
+	return give_away(v, path, dir, name, owner, e);
 }
 
 int rootview_link(const struct rootview *v, const char *path, const char *target, struct err *e)
@@ -308,10 +327,13 @@ int rootview_link(const struct rootview *v, const char *path, const char *target
 	const char *name;
 	int r = open_parent(v, path, &dir, &name, e);
 
-	if (r == 0 && symlinkat(target, dir, name) < 0 && errno != EEXIST)
-		r = err_errno(e, ERR_PRECONDITION, errno, "make the link %s in the container",
-			      path);
-	return r;
+	if (r < 0)
+		return r;
+	if (symlinkat(target, dir, name) == 0)
+		return give_away(v, path, dir, name, NULL, e);
+	return errno == EEXIST ? 0
+			       : err_errno(e, ERR_PRECONDITION, errno,
+					   "make the link %s in the container", path);
 }
 
 /* Create the missing components of path, from the top. */

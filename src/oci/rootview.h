@@ -43,6 +43,10 @@ static inline void rootview_freep(struct rootview **v)
 	rootview_free(*v);
 }
 
+/* Root of the container is this user and group, with a user namespace: owner of what rootview_make
+ * and rootview_link create in the root file system, not in mounts.  No process runs there yet. */
+void rootview_own(struct rootview *v, uint32_t uid, uint32_t gid);
+
 /* Record a mount on path, a resolved one; the mount hides mounts at or below path.  source: host
  * path of a bind mount, without links; NULL: a new file system. */
 int rootview_mount(struct rootview *v, const char *path, const char *source, bool read_only,
@@ -58,7 +62,8 @@ int rootview_resolve(const struct rootview *v, const char *path, struct rootview
 		     struct err *e);
 
 /* Create a missing place and its parents: a directory of mode 0755 or an empty file of mode 0644.
- * owner NULL: root.  ERR_PRECONDITION: the mount at or above place is read-only. */
+ * owner, of the container: NULL: root (see rootview_own).  ERR_PRECONDITION: the mount at or above
+ * place is read-only. */
 int rootview_make(const struct rootview *v, struct rootview_place *place, bool directory,
 		  const struct rootview_owner *owner, struct err *e);
 

@@ -155,10 +155,7 @@ static void build_root(struct oci_ctx *c)
  * Unmasked. */
 static bool hides_by_default(const struct oci_ctx *c)
 {
-	const Runtime__V1__UserNamespace *userns = c->pod_ns->userns_options;
-
-	return c->is_sandbox || c->no_context || !userns ||
-	       userns->mode != RUNTIME__V1__NAMESPACE_MODE__POD;
+	return c->is_sandbox || c->no_context || !oci_has_userns(c);
 }
 
 struct hidden_paths {
@@ -289,9 +286,11 @@ static int build(struct oci_ctx *c, struct oci_spec *ret)
 	c->view = rootview_new(c->rootfs);
 	r = stop_signal(c, &ret->stop_signal);
 	if (r == 0)
-		r = oci_place_system(c);
-	if (r == 0)
 		r = oci_namespaces_build(c);
+	if (r == 0 && oci_has_userns(c))
+		rootview_own(c->view, c->map.uid.host, c->map.gid.host);
+	if (r == 0)
+		r = oci_place_system(c);
 	if (r == 0)
 		r = oci_process_build(c);
 	if (r == 0)

@@ -47,7 +47,7 @@ struct oci_spec_input {
 	 * uts may be NULL: the host's. */
 	const char *netns, *ipcns, *utsns;
 	const char *pidns; /* with pid POD: /proc/PID/ns/pid of the sandbox's init */
-	const char *userns; /* with a pod user namespace: its path, NULL: the runtime makes one */
+	const char *userns; /* likewise, with a user namespace of the pod */
 	pid_t target_pid; /* with pid TARGET: first process of the target container */
 
 	const char *cgroups_path; /* in the cgroup manager's form, not empty */

@@ -1,6 +1,7 @@
 /*
- * mount.c - tmpfs and bind mounts, and their removal.  Targets are opened without following a link
- * and mounted through their descriptor, so that the checked file is the mount point.
+ * mount.c - tmpfs, bind and idmapped mounts, and their removal.  Targets are opened without
+ * following a link and mounted through their descriptor, so that the checked file is the mount
+ * point.
  */
 #include "os/mount.h"
 
@@ -158,6 +159,48 @@ int mount_bind(const char *source, const char *target, unsigned flags, struct er
 	r = set_flags(target, flags, e);
 	if (r < 0)
 		umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW);
+	return r;
+}
+
+/* A private, detached copy of the mount of source with mapped ids. */
+static int clone_mapped(const char *source, int userns_fd, int *ret_fd, struct err *e)
+{
+	_cleanup_close_ int fd = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY,
+		.propagation = MS_PRIVATE,
+		.userns_fd = (uint64_t)userns_fd,
+	};
+
+	if (fd < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "clone the mount of %s", source);
+	if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_errno(e, ERR_PRECONDITION, errno,
+				 "map the ids of %s: its file system needs idmapped mounts",
+				 source);
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+int mount_idmapped(const char *source, const char *target, const char *userns, struct err *e)
+{
+	_cleanup_close_ int ns = -1, fd = -1, at = -1;
+	bool mounted;
+	int r = mount_is_mounted(target, &mounted, e);
+
+	if (r < 0 || mounted)
+		return r;
+	ns = open(userns, O_RDONLY | O_CLOEXEC);
+	if (ns < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open user namespace %s", userns);
+	r = clone_mapped(source, ns, &fd, e);
+	if (r == 0)
+		r = fs_mkdir_all(target, 0700, e);
+	if (r == 0)
+		r = open_target(target, &at, e);
+	if (r == 0 &&
+	    move_mount(fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		r = err_errno(e, ERR_INTERNAL, errno, "mount %s at %s", source, target);
 	return r;
 }
 

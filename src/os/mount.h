@@ -34,6 +34,11 @@ enum mount_flags {
  * nothing if target is a mount point.  If the flags cannot be set the bind is undone. */
 int mount_bind(const char *source, const char *target, unsigned flags, struct err *e);
 
+/* Bind the directory source read-only to target, made when missing, without the mounts below
+ * source.  userns, pinned, maps the owners of files: user 0 is its root.  Does nothing if target is
+ * a mount point.  ERR_PRECONDITION: the kernel or the file system cannot do this. */
+int mount_idmapped(const char *source, const char *target, const char *userns, struct err *e);
+
 /* Unmount all mounts stacked at path, lazily if busy.  Success if path is missing or no mount.  The
  * mount point itself stays. */
 int mount_remove(const char *path, struct err *e);

@@ -13,12 +13,16 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/str.h"
@@ -32,10 +36,9 @@ static const struct ns_type {
 	int clone_flag;
 	const char *name; /* name in DIR and in /proc/PID/ns */
 } kinds_all[] = {
-	{ NS_KIND_NET, CLONE_NEWNET, "net" },
-	{ NS_KIND_IPC, CLONE_NEWIPC, "ipc" },
-	{ NS_KIND_UTS, CLONE_NEWUTS, "uts" },
-	{ NS_KIND_PID, CLONE_NEWPID, "pid" },
+	{ NS_KIND_NET, CLONE_NEWNET, "net" },	 { NS_KIND_IPC, CLONE_NEWIPC, "ipc" },
+	{ NS_KIND_UTS, CLONE_NEWUTS, "uts" },	 { NS_KIND_PID, CLONE_NEWPID, "pid" },
+	{ NS_KIND_USER, CLONE_NEWUSER, "user" },
 };
 
 /* --- a new thread --- */
@@ -111,39 +114,92 @@ static int loopback_up(struct err *e)
 
 struct pin_job {
 	const char *dir, *hostname;
+	const struct userns_map *map; /* NULL: no user namespace */
 	unsigned kinds;
 };
+
+static int clone_flags(unsigned kinds)
+{
+	int flags = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds_all); i++)
+		if (kinds & kinds_all[i].kind)
+			flags |= kinds_all[i].clone_flag;
+	return flags;
+}
+
+/* In the new namespaces. */
+static int furnish(const struct pin_job *job, struct err *e)
+{
+	if ((job->kinds & NS_KIND_UTS) && job->hostname && *job->hostname &&
+	    sethostname(job->hostname, strlen(job->hostname)) < 0)
+		return err_errno(e, ERR_INVALID, errno, "set hostname \"%s\"", job->hostname);
+	return job->kinds & NS_KIND_NET ? loopback_up(e) : 0;
+}
+
+/* Pin the namespaces of kinds of the process or thread with this directory in /proc. */
+static int pin_kinds(const struct pin_job *job, unsigned kinds, const char *proc, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(kinds_all); i++) {
+		const struct ns_type *k = &kinds_all[i];
+		_cleanup_free_ char *source = xasprintf("%s/ns/%s", proc, k->name);
+		_cleanup_free_ char *path = xasprintf("%s/%s", job->dir, k->name);
+
+		if (kinds & k->kind)
+			r = pin(source, path, e);
+	}
+	return r;
+}
 
 static int pin_in_thread(void *arg, struct err *e)
 {
 	const struct pin_job *job = arg;
-	int flags = 0, r;
+	int r;
 
-	for (size_t i = 0; i < ARRAY_LEN(kinds_all); i++)
-		if (job->kinds & kinds_all[i].kind)
-			flags |= kinds_all[i].clone_flag;
-	if (unshare(flags) < 0)
+	if (unshare(clone_flags(job->kinds)) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "make namespaces for %s", job->dir);
-	if ((job->kinds & NS_KIND_UTS) && job->hostname && *job->hostname &&
-	    sethostname(job->hostname, strlen(job->hostname)) < 0)
-		return err_errno(e, ERR_INVALID, errno, "set hostname \"%s\"", job->hostname);
-	if (job->kinds & NS_KIND_NET) {
-		r = loopback_up(e);
-		if (r < 0)
-			return r;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(kinds_all); i++) {
-		const struct ns_type *k = &kinds_all[i];
-		_cleanup_free_ char *source = xasprintf("/proc/thread-self/ns/%s", k->name);
-		_cleanup_free_ char *path = xasprintf("%s/%s", job->dir, k->name);
+	r = furnish(job, e);
+	return r == 0 ? pin_kinds(job, job->kinds, "/proc/thread-self", e) : r;
+}
 
-		if (!(job->kinds & k->kind))
+/* Enter the namespaces of kinds that the process with this directory in /proc has. */
+static int enter_kinds(const char *proc, unsigned kinds, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds_all); i++) {
+		_cleanup_free_ char *path = xasprintf("%s/ns/%s", proc, kinds_all[i].name);
+		_cleanup_close_ int fd = -1;
+
+		if (!(kinds & kinds_all[i].kind))
 			continue;
-		r = pin(source, path, e);
-		if (r < 0)
-			return r;
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || setns(fd, kinds_all[i].clone_flag) < 0)
+			return err_errno(e, ERR_INTERNAL, errno, "enter namespace %s", path);
 	}
 	return 0;
+}
+
+/* The user namespace is pinned last: while it is not there, the others may belong to another. */
+static int pin_mapped(void *arg, struct err *e)
+{
+	const struct pin_job *job = arg;
+	_cleanup_free_ char *proc = NULL;
+	struct userns_holder holder;
+	int r = userns_hold(clone_flags(job->kinds), job->map, &holder, e);
+
+	if (r < 0)
+		return r;
+	proc = xasprintf("/proc/%d", holder.pid);
+	r = enter_kinds(proc, job->kinds, e);
+	if (r == 0)
+		r = furnish(job, e);
+	if (r == 0)
+		r = pin_kinds(job, job->kinds, proc, e);
+	if (r == 0)
+		r = pin_kinds(job, NS_KIND_USER, proc, e);
+	userns_release(&holder);
+	return r;
 }
 
 /* Other programs may use its parents; the directory itself is accessible to root only. */
@@ -156,26 +212,39 @@ static int make_dir(const char *dir, struct err *e)
 	return r;
 }
 
-int ns_pin(const char *dir, unsigned kinds, const char *hostname, struct err *e)
+/* The kinds that are not pinned in dir. */
+static unsigned missing_kinds(const char *dir, unsigned kinds)
 {
-	struct pin_job job = { .dir = dir, .hostname = hostname };
-	int r;
+	unsigned missing = 0;
 
-	if (kinds & ~(unsigned)(NS_KIND_NET | NS_KIND_IPC | NS_KIND_UTS))
-		return err_set(e, ERR_INTERNAL, "pin %s: only net, ipc and uts can be made here",
-			       dir);
 	for (size_t i = 0; i < ARRAY_LEN(kinds_all); i++) {
 		_cleanup_free_ char *path = xasprintf("%s/%s", dir, kinds_all[i].name);
 
 		if ((kinds & kinds_all[i].kind) && !ns_is_pinned(path))
-			job.kinds |= kinds_all[i].kind;
+			missing |= kinds_all[i].kind;
 	}
-	if (!job.kinds)
+	return missing;
+}
+
+int ns_pin(const char *dir, unsigned kinds, const char *hostname, const struct userns_map *map,
+	   struct err *e)
+{
+	struct pin_job job = { .dir = dir, .hostname = hostname, .map = map };
+	int r = 0;
+
+	if (kinds & ~(unsigned)(NS_KIND_NET | NS_KIND_IPC | NS_KIND_UTS))
+		return err_set(e, ERR_INTERNAL, "pin %s: only net, ipc and uts can be made here",
+			       dir);
+	if (!missing_kinds(dir, map ? NS_KIND_USER : kinds))
 		return 0;
-	r = make_dir(dir, e);
+	job.kinds = map ? kinds : missing_kinds(dir, kinds);
+	if (map)
+		r = ns_unpin(dir, e);
+	if (r == 0)
+		r = make_dir(dir, e);
 	if (r < 0)
 		return r;
-	return run_in_thread(pin_in_thread, &job, e);
+	return run_in_thread(map ? pin_mapped : pin_in_thread, &job, e);
 }
 
 static bool is_same_file(const char *a, const char *b)
@@ -335,6 +404,26 @@ struct sysctl_job {
 	size_t n;
 };
 
+/* Write as the owner of the file if root is not: the root of the user namespace that the IPC
+ * namespace belongs to.  The system call changes this thread only; the daemon stays root. */
+static int write_sysctl(const char *path, const char *value, struct err *e)
+{
+	int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+	int r = fs_write_existing(path, value, e);
+	struct stat st;
+
+	if (r == 0 || e->errnum != EACCES || stat(path, &st) < 0 || st.st_uid == 0)
+		return r;
+	if (syscall(SYS_setresuid, -1, st.st_uid, -1) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "become user %u", st.st_uid);
+	r = fs_write_existing(path, value, e);
+	if (syscall(SYS_setresuid, -1, 0, -1) < 0 && r == 0)
+		r = err_errno(e, ERR_INTERNAL, errno, "become root again");
+	/* The change of the user makes the whole daemon undumpable. */
+	prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0);
+	return r;
+}
+
 static int sysctls_in_thread(void *arg, struct err *e)
 {
 	const struct sysctl_job *job = arg;
@@ -352,7 +441,7 @@ static int sysctls_in_thread(void *arg, struct err *e)
 		if (r < 0)
 			return r;
 		path = xasprintf("/proc/sys/%s", name);
-		if (fs_write_existing(path, s->value, e) == 0)
+		if (write_sysctl(path, s->value, e) == 0)
 			continue;
 		if (e->errnum == ENOENT)
 			return err_set(e, ERR_INVALID, "sysctl %s: this kernel does not have it",
@@ -360,6 +449,22 @@ static int sysctls_in_thread(void *arg, struct err *e)
 		return err_errno(e, ERR_INVALID, e->errnum, "set sysctl %s=%s", s->name, s->value);
 	}
 	return 0;
+}
+
+char *ns_map_sysctl(const struct ns_sysctl *s, const struct userns_map *map)
+{
+	char path[SYSCTL_NAME_MAX];
+	unsigned low, high;
+	int end = 0;
+
+	if (sysctl_path(s->name, path, sizeof(path)) < 0 ||
+	    strcmp(path, "net/ipv4/ping_group_range") != 0 ||
+	    sscanf(s->value, "%u %u %n", &low, &high, &end) != 2 || s->value[end])
+		return xstrdup(s->value);
+	if (low > high || low >= map->gid.count)
+		return xstrdup("1 0"); /* no group: the kernel's word for an empty range */
+	high = MIN(high, map->gid.count - 1);
+	return xasprintf("%u %u", map->gid.host + low, map->gid.host + high);
 }
 
 /* Open the namespace of that kind for a sysctl; *fd >= 0: already open. */

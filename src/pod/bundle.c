@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -24,6 +25,7 @@
 #include "pod/container.h"
 #include "pod/files.h"
 #include "pod/sandbox.h"
+#include "pod/podids.h"
 #include "shimproto/exitrec.h"
 
 #define RUNTIME_DELETE_MS 30000
@@ -49,16 +51,62 @@ static int runtime_delete(const char *id, const Crisp__State__Container *row, st
 	return r;
 }
 
-static int mount_rootfs(const struct bundle_parts *in, struct err *e)
+/* How files of images are mapped into the pod's user namespace. */
+struct bundle_idmap {
+	bool used;
+	struct userns_map map;
+	char *userns, *dir;
+	struct image_idmap image;
+};
+
+static void bundle_idmap_init(struct bundle_idmap *m, const struct bundle_parts *in)
+{
+	_cleanup_free_ char *ns = path_pod_ns(world.conf, in->row->sandbox_id);
+	_cleanup_free_ char *run = path_container_run(world.conf, in->id);
+
+	m->used = pod_userns_map(in->pod, &m->map);
+	m->userns = xasprintf("%s/user", ns);
+	m->dir = xasprintf("%s/mapped/layers", run); /* its parent is closed to the pod */
+	m->image = (struct image_idmap){ .userns = m->userns, .map = &m->map, .dir = m->dir };
+}
+
+static void bundle_idmap_done(struct bundle_idmap *m)
+{
+	free(m->userns);
+	free(m->dir);
+}
+
+static int mount_layers(const struct bundle_parts *in, char *const *layers, size_t n,
+			const char *upper, const char *work, const char *target, struct err *e)
 {
 	_cleanup_free_ char *images = path_images(world.conf);
+	_cleanup_(bundle_idmap_done) struct bundle_idmap idmap;
+
+	bundle_idmap_init(&idmap, in);
+	return image_mount(images, (const char *const *)layers, n, upper, work, target,
+			   idmap.used ? &idmap.image : NULL, e);
+}
+
+static int mount_rootfs(const struct bundle_parts *in, struct err *e)
+{
 	_cleanup_free_ char *dir = path_container_dir(world.conf, in->id);
 	_cleanup_free_ char *upper = path_container_upper(world.conf, in->id);
 	_cleanup_free_ char *work = xasprintf("%s/work", dir);
 	_cleanup_free_ char *rootfs = path_container_rootfs(world.conf, in->id);
 
-	return image_mount(images, (const char *const *)in->row->diff_ids, in->row->n_diff_ids,
-			   upper, work, rootfs, e);
+	return mount_layers(in, in->row->diff_ids, in->row->n_diff_ids, upper, work, rootfs, e);
+}
+
+/* The runtime reaches the root file system as the pod's root. */
+static int open_to_pod(const char *run, const Crisp__State__Sandbox *pod, struct err *e)
+{
+	struct userns_map map;
+
+	if (!pod_userns_map(pod, &map))
+		return 0;
+	if (chown(run, 0, map.gid.host) < 0 || chmod(run, 0710) < 0)
+		return err_errno(e, ERR_INTERNAL, errno, "open %s to the pod's root", run);
+	return 0;
 }
 
 /* Link to the root file system from the directory of its layers, where CRI-O has it. */
@@ -77,7 +125,6 @@ static int link_rootfs(const char *id, struct err *e)
 static int mount_images(const struct bundle_parts *in, const Runtime__V1__ContainerConfig *c,
 			char **ret, struct err *e)
 {
-	_cleanup_free_ char *images = path_images(world.conf);
 	_cleanup_free_ char *run = path_container_run(world.conf, in->id);
 	size_t k = 0;
 
@@ -94,7 +141,7 @@ static int mount_images(const struct bundle_parts *in, const Runtime__V1__Contai
 		layers = in->mount_layers[k++];
 		while (layers[n])
 			n++;
-		if (image_mount(images, (const char *const *)layers, n, NULL, NULL, ret[i], e) < 0)
+		if (mount_layers(in, layers, n, NULL, NULL, ret[i], e) < 0)
 			return reason_set(e, REASON_IMAGE_VOLUME_MOUNT_FAILED);
 	}
 	return 0;
@@ -130,7 +177,7 @@ static void log_warnings(const char *id, const struct oci_spec *spec)
 
 /* Paths of the pod's files and namespaces for its containers. */
 struct pod_paths {
-	char *run, *ns, *netns, *ipcns, *utsns, *pidns, *resolv, *hosts, *hostname, *shm;
+	char *run, *ns, *userns, *netns, *ipcns, *utsns, *pidns, *resolv, *hosts, *hostname, *shm;
 };
 
 static void pod_paths_init(struct pod_paths *p, const Crisp__State__Container *row,
@@ -138,6 +185,7 @@ static void pod_paths_init(struct pod_paths *p, const Crisp__State__Container *r
 {
 	p->run = path_pod_run(world.conf, row->sandbox_id);
 	p->ns = path_pod_ns(world.conf, row->sandbox_id);
+	p->userns = pod->uids ? xasprintf("%s/user", p->ns) : NULL;
 	p->netns = pod->host_network ? NULL : xasprintf("%s/net", p->ns);
 	p->utsns = pod->host_network ? NULL : xasprintf("%s/uts", p->ns);
 	p->ipcns = pod->host_ipc ? NULL : xasprintf("%s/ipc", p->ns);
@@ -150,8 +198,8 @@ static void pod_paths_init(struct pod_paths *p, const Crisp__State__Container *r
 
 static void pod_paths_done(struct pod_paths *p)
 {
-	char *const all[] = { p->run,	p->ns,	   p->netns, p->ipcns,	  p->utsns,
-			      p->pidns, p->resolv, p->hosts, p->hostname, p->shm };
+	char *const all[] = { p->run,	p->ns,	   p->userns, p->netns,	   p->ipcns, p->utsns,
+			      p->pidns, p->resolv, p->hosts,  p->hostname, p->shm };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		free(all[i]);
@@ -191,6 +239,7 @@ static int build_spec(const struct bundle_parts *in, const Runtime__V1__Containe
 	int r;
 
 	pod_paths_init(&p, in->row, in->pod);
+	si.userns = p.userns;
 	si.netns = p.netns;
 	si.ipcns = p.ipcns;
 	si.utsns = p.utsns;
@@ -279,6 +328,8 @@ int bundle_make(struct bundle_parts *in, struct payload_bundle **ret, struct err
 		r = runtime_delete(in->id, in->row, e);
 	if (r == 0)
 		r = fs_mkdir_all(run, 0700, e);
+	if (r == 0)
+		r = open_to_pod(run, in->pod, e);
 	if (r == 0)
 		r = fs_mkdir_all(dir, 0700, e);
 	if (r == 0)

@@ -29,4 +29,5 @@ int sandbox_files_make(const char *run_dir, const Crisp__State__Sandbox *row,
 		       const Runtime__V1__PodSandboxConfig *c, struct err *e);
 
 /* Rewrite hosts with the pod's addresses.  ips: NULL-terminated; NULL: none. */
-int sandbox_files_hosts(const char *run_dir, const char *hostname, char *const *ips, struct err *e);
+int sandbox_files_hosts(const char *run_dir, const Crisp__State__Sandbox *row, const char *hostname,
+			char *const *ips, struct err *e);

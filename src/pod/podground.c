@@ -110,9 +110,8 @@ int podground_check_pins(struct pod *p, struct err *e)
 		const char *name;
 		bool own;
 	} kinds[] = {
-		{ "net", !row_of(p)->host_network },
-		{ "uts", !row_of(p)->host_network },
-		{ "ipc", !row_of(p)->host_ipc },
+		{ "user", row_of(p)->uids },	     { "net", !row_of(p)->host_network },
+		{ "uts", !row_of(p)->host_network }, { "ipc", !row_of(p)->host_ipc },
 		{ "pid", row_of(p)->pod_pid },
 	};
 

@@ -38,6 +38,7 @@
 #include "pod/remains.h"
 #include "pod/shim.h"
 #include "pod/usage.h"
+#include "pod/podids.h"
 
 #define SHIM_START_MS 10000
 #define SHIM_END_MS 2000
@@ -129,14 +130,17 @@ static struct job *sandbox_job_new(struct object *o, enum loop_lane lane,
 
 /* --- setup: cgroup, namespaces, files, shim --- */
 
-/* Skip a sysctl of a namespace that the pod has from the host. */
+/* Skip a sysctl of a namespace that the pod has from the host.  Ids in values are the pod's. */
 static int set_sysctl(const char *ns_dir, const Crisp__State__Sandbox *row,
 		      const struct ns_sysctl *s, struct err *e)
 {
+	struct userns_map map;
+	_cleanup_free_ char *value = pod_userns_map(row, &map) ? ns_map_sysctl(s, &map) : NULL;
+	const struct ns_sysctl mapped = { s->name, value ? value : s->value };
 	struct err why = ERR_NULL;
 
 	if (ns_check_sysctl(s, row->host_network, row->host_ipc, &why) == 0)
-		return ns_set_sysctls(ns_dir, s, 1, e);
+		return ns_set_sysctls(ns_dir, &mapped, 1, e);
 	log_err(LOG_LEVEL_WARN, "skip a sysctl of a pod", &why);
 	return 0;
 }
@@ -172,9 +176,10 @@ static int make_namespaces(const char *id, const Crisp__State__Sandbox *row,
 	_cleanup_free_ char *hostname = sandbox_hostname(c, row->host_network);
 	unsigned kinds = (row->host_network ? 0 : NS_KIND_NET | NS_KIND_UTS) |
 			 (row->host_ipc ? 0 : NS_KIND_IPC);
-	int r;
+	struct userns_map map;
+	bool mapped = pod_userns_map(row, &map);
+	int r = ns_pin(dir, kinds, hostname, mapped ? &map : NULL, e);
 
-	r = ns_pin(dir, kinds, hostname, e);
 	if (r == 0)
 		r = set_sysctls(dir, row, c, e);
 	if (r == 0 && !row->host_network)
@@ -234,6 +239,17 @@ static int make_own_cgroup(const char *cgroup, const char *durable, struct err *
 	return r == 0 ? cgroup_create_plain(world.cgroups, cgroup, e) : r;
 }
 
+static int start_shim(const struct sandbox_job *s, const char *run, struct err *e)
+{
+	_cleanup_free_ char *owner = pod_userns_owner(s->row);
+	struct spawn_child shim = SPAWN_CHILD_NULL;
+	int r = shim_start(world.shim_path, s->base.id, run, shim_cgroup(s), owner, SHIM_START_MS,
+			   &shim, e);
+
+	close_fdp(&shim.pidfd);
+	return r;
+}
+
 static int work_set_up(struct job *j, struct err *e)
 {
 	struct sandbox_job *s = sandbox_job(j);
@@ -241,7 +257,6 @@ static int work_set_up(struct job *j, struct err *e)
 	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
 	_cleanup_free_ char *durable = path_pod_dir(world.conf, j->id);
 	const char *cgroup = shim_cgroup(s);
-	struct spawn_child shim = SPAWN_CHILD_NULL;
 	int r;
 
 	s->netns = xcalloc(1, sizeof(*s->netns));
@@ -263,8 +278,7 @@ static int work_set_up(struct job *j, struct err *e)
 	if (r == 0 && !s->row->host_network)
 		r = find_network(s->netns, e);
 	if (r == 0)
-		r = shim_start(world.shim_path, j->id, run, cgroup, SHIM_START_MS, &shim, e);
-	close_fdp(&shim.pidfd);
+		r = start_shim(s, run, e);
 	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
 	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
 }
@@ -359,6 +373,7 @@ static int open_namespaces(const struct object *o, int fds[SHIM_FDS_MAX], size_t
 		const char *name;
 		bool own;
 	} kinds[] = {
+		{ "user", row->uids },
 		{ "net", !row->host_network },
 		{ "ipc", !row->host_ipc },
 		{ "uts", !row->host_network },
@@ -423,15 +438,13 @@ static int work_replace_shim(struct job *j, struct err *e)
 	const struct sandbox_job *s = sandbox_job(j);
 	_cleanup_free_ char *run = path_pod_run(world.conf, j->id);
 	const char *cgroup = shim_cgroup(s);
-	struct spawn_child shim = SPAWN_CHILD_NULL;
 	int r = s->hung ? sandbox_end_shim(run, 0, e) : 0;
 
 	/* Kill runtimes that the dead shim started: their outcome reaches no process. */
 	if (r == 0 && cgroup && !shim_is_alive(run, NULL))
 		r = reach_end_cgroup(cgroup, s->row->init_pid, e);
 	if (r == 0)
-		r = shim_start(world.shim_path, j->id, run, cgroup, SHIM_START_MS, &shim, e);
-	close_fdp(&shim.pidfd);
+		r = start_shim(s, run, e);
 	return r < 0 ? err_wrap(e, "sandbox %.13s", j->id) : 0;
 }
 
@@ -638,7 +651,7 @@ static int work_network_up(struct job *j, struct err *e)
 		return r;
 	c = sandbox_config(s->row);
 	hostname = sandbox_hostname(c, false);
-	r = sandbox_files_hosts(run, hostname, s->network->ips, e);
+	r = sandbox_files_hosts(run, s->row, hostname, s->network->ips, e);
 	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
 	return r;
 }

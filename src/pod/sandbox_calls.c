@@ -14,7 +14,6 @@
 #include "os/cgroup.h"
 #include "os/ns.h"
 #include "pod/network.h"
-#include "pod/runtimes.h"
 #include "pod/sandbox.h"
 
 static const Runtime__V1__NamespaceOption *ns_options(const Runtime__V1__PodSandboxConfig *c)
@@ -75,7 +74,7 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 			       "runtime_handler: \"%s\" is not configured: add "
 			       "[crio.runtime.runtimes.%s]",
 			       req->runtime_handler, req->runtime_handler);
-	if (oci_namespaces_check_pod(ns, runtimes_features(rt), e) < 0)
+	if (oci_namespaces_check_pod(ns, e) < 0)
 		return err_wrap(e, "config.linux.security_context");
 	if (ns->userns_options && ns->userns_options->mode == RUNTIME__V1__NAMESPACE_MODE__POD)
 		return err_set(e, ERR_UNIMPLEMENTED,

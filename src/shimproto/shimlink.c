@@ -508,21 +508,26 @@ static int read_ready(int fd, int64_t timeout_ms, char out[READY_TEXT_MAX], stru
 }
 
 int shim_start(const char *shim_path, const char *id, const char *dir, const char *cgroup,
-	       int64_t timeout_ms, struct spawn_child *ret, struct err *e)
+	       const char *owner, int64_t timeout_ms, struct spawn_child *ret, struct err *e)
 {
 	_cleanup_free_ char *files = xasprintf("%llu", (unsigned long long)nofile_original());
-	const char *argv[] = { shim_path, "--id",
-			       id,	  "--dir",
-			       dir,	  "--ready-fd",
-			       "3",	  "--open-files",
-			       files,	  cgroup ? "--cgroup" : NULL,
-			       cgroup,	  NULL };
+	const char *argv[16] = { shim_path, "--id",	    id,	  "--dir", dir, "--ready-fd",
+				 "3",	    "--open-files", files };
+	size_t n = 9;
 	struct spawn_child child = SPAWN_CHILD_NULL;
 	_cleanup_close_ int ready = -1, theirs = -1;
 	struct spawn s = SPAWN_NULL;
 	char text[READY_TEXT_MAX];
 	int fds[2], status, r;
 
+	if (cgroup) {
+		argv[n++] = "--cgroup";
+		argv[n++] = cgroup;
+	}
+	if (owner) {
+		argv[n++] = "--owner";
+		argv[n++] = owner;
+	}
 	*ret = SPAWN_CHILD_NULL;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "pipe for the shim");

@@ -60,11 +60,11 @@ int shim_link_call(struct shim_link *link, const struct shim_request *req, const
 void shim_link_close(struct shim_link *link);
 
 /* Worker: start a shim for pod id in dir, which exists, and wait until its socket accepts.  cgroup:
- * for the shim itself, relative to the root of each hierarchy; NULL: stay.  timeout_ms bounds the
- * wait.  0 also if a shim already runs.  *ret is the shim, no child of the caller: do not wait for
- * it.  The caller closes ret->pidfd. */
+ * for the shim itself, relative to the root of each hierarchy; NULL: stay.  owner: "UID:GID" of the
+ * pod's root on the node; NULL: root.  timeout_ms bounds the wait.  0 also if a shim already runs.
+ * *ret is the shim, no child of the caller: do not wait for it.  The caller closes ret->pidfd. */
 int shim_start(const char *shim_path, const char *id, const char *dir, const char *cgroup,
-	       int64_t timeout_ms, struct spawn_child *ret, struct err *e);
+	       const char *owner, int64_t timeout_ms, struct spawn_child *ret, struct err *e);
 
 /* Worker or loop: does a shim hold the lock of dir?  The lock is queried, not taken.  *ret (may be
  * NULL) is the shim, SPAWN_CHILD_NULL before it wrote its pid; the caller closes ret->pidfd. */

@@ -71,8 +71,8 @@ enum shim_type {
 	SHIM_FORGET, /* [id or session] drop the state and the exit record of an object that has
 		      * ended; success too for an unknown one */
 	SHIM_INIT, /* []: start the init of the pod's shared PID namespace unless it runs;
-		    * status.pid and start_ticks are its.  fds: the pod's own network, IPC and UTS
-		    * namespaces */
+		    * status.pid and start_ticks are its.  fds: the pod's own user, network, IPC and
+		    * UTS namespaces */
 	SHIM_SHUTDOWN, /* []: answer and exit; running containers are orphaned */
 	SHIM_ADOPT, /* [id runtime runtime_root bundle log_path log_max exit_path cgroup args flags
 		     * state pid start_ticks started_ns] a container of an earlier shim.  state:

@@ -77,7 +77,7 @@ static int up(struct pod *p, struct err *e)
 	_cleanup_(cni_conf_done) struct cni_conf conf = CNI_CONF_NULL;
 	_cleanup_(cni_result_done) struct cni_result result = CNI_RESULT_NULL;
 	_cleanup_free_ char *json = NULL;
-	int r = ns_pin(p->ns, NS_KIND_NET | NS_KIND_UTS | NS_KIND_IPC, p->id, e);
+	int r = ns_pin(p->ns, NS_KIND_NET | NS_KIND_UTS | NS_KIND_IPC, p->id, NULL, e);
 
 	if (!r)
 		r = cni_conf_find(p->conf_dir, NULL, p->plugin_dirs, &conf, e);

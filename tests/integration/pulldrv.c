@@ -201,7 +201,7 @@ static int do_mount(int argc, char **argv)
 	struct err e = ERR_NULL;
 
 	if (image_mount(argv[2], (const char *const *)argv + 5, (size_t)(argc - 5),
-			rw ? upper : NULL, rw ? work : NULL, argv[3], &e) < 0)
+			rw ? upper : NULL, rw ? work : NULL, argv[3], NULL, &e) < 0)
 		return fail(&e);
 	return 0;
 }

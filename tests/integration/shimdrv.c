@@ -44,7 +44,8 @@ static bool good(const struct answer *a)
 static bool start_shim(void)
 {
 	struct err e = ERR_NULL;
-	int r = shim_start(shim_program, "pod-under-test", pod_dir, NULL, PATIENCE_MS, &shim, &e);
+	int r = shim_start(shim_program, "pod-under-test", pod_dir, NULL, NULL, PATIENCE_MS, &shim,
+			   &e);
 
 	if (r < 0)
 		fprintf(stderr, "# %s\n", e.text);

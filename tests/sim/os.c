@@ -10,6 +10,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
+#include "conf/conf.h"
 #include "net/cni.h"
 #include "net/dirwatch.h"
 #include "os/apparmor.h"
@@ -317,11 +318,14 @@ int mount_is_mounted(const char *path, bool *ret, struct err *e)
 }
 
 int __wrap_image_mount(const char *images_root, const char *const *diff_ids, size_t n,
-		       const char *upper, const char *work, const char *target, struct err *e);
+		       const char *upper, const char *work, const char *target,
+		       const struct image_idmap *idmap, struct err *e);
 
 int __wrap_image_mount(const char *images_root, const char *const *diff_ids, size_t n,
-		       const char *upper, const char *work, const char *target, struct err *e)
+		       const char *upper, const char *work, const char *target,
+		       const struct image_idmap *idmap, struct err *e)
 {
+	(void)idmap;
 	for (size_t i = 0; i < n; i++)
 		if (!image_layer_exists(images_root, diff_ids[i]))
 			return err_set(e, ERR_DATA_LOSS, "layer %s is missing", diff_ids[i]);
@@ -331,6 +335,14 @@ int __wrap_image_mount(const char *images_root, const char *const *diff_ids, siz
 }
 
 /* --- namespaces --- */
+
+int __wrap_pod_userns_try(const struct conf *c, struct err *e);
+
+int __wrap_pod_userns_try(const struct conf *c, struct err *e)
+{
+	(void)c;
+	return err_set(e, ERR_PRECONDITION, "the simulated node has none");
+}
 
 static int pin(const char *dir, const char *name, struct err *e)
 {
@@ -345,7 +357,8 @@ static int pin(const char *dir, const char *name, struct err *e)
 	return 0;
 }
 
-int ns_pin(const char *dir, unsigned kinds, const char *hostname, struct err *e)
+int ns_pin(const char *dir, unsigned kinds, const char *hostname, const struct userns_map *map,
+	   struct err *e)
 {
 	(void)hostname;
 	if ((kinds & NS_KIND_NET) && pin(dir, "net", e) < 0)
@@ -354,7 +367,7 @@ int ns_pin(const char *dir, unsigned kinds, const char *hostname, struct err *e)
 		return -(int)e->code;
 	if ((kinds & NS_KIND_UTS) && pin(dir, "uts", e) < 0)
 		return -(int)e->code;
-	return 0;
+	return map ? pin(dir, "user", e) : 0;
 }
 
 int ns_pin_pid(const char *dir, pid_t pid, struct err *e)
@@ -391,6 +404,12 @@ int ns_check_sysctl(const struct ns_sysctl *s, bool host_network, bool host_ipc,
 	(void)host_ipc;
 	(void)e;
 	return 0;
+}
+
+char *ns_map_sysctl(const struct ns_sysctl *s, const struct userns_map *map)
+{
+	(void)map;
+	return xstrdup(s->value);
 }
 
 int ns_set_sysctls(const char *dir, const struct ns_sysctl *s, size_t n, struct err *e)

@@ -12,7 +12,7 @@ SIM_OUT := $(filter-out $(patsubst %,src/os/%.c,caps cgroup_limits figures secco
 	$(patsubst %,src/api/%.c,arrivals call client feed frames grpc_env links listen server wire)
 SIM_LIB := $(filter-out $(SIM_OUT:%.c=$(BUILD)/%.o),$(LIB_OBJ))
 SIM_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,poll __poll_chk pidfd_open pidfd_send_signal fs_each getrandom \
-	image_mount store_open store_commit log_line world_find)
+	image_mount pod_userns_try store_open store_commit log_line world_find)
 
 $(BUILD)/tests/sim/%.o: private CFLAGS += -Itests/sim
 $(BUILD)/tests/fault/%.o: private CFLAGS += -Itests/sim

@@ -291,6 +291,7 @@ static inline void specjson_load(struct specjson *s, const char *text)
 	s->in.ipcns = specjson_text(s, "ipcns");
 	s->in.utsns = specjson_text(s, "utsns");
 	s->in.pidns = specjson_text(s, "pidns");
+	s->in.userns = specjson_text(s, "userns");
 	s->in.target_pid = (pid_t)json_integer_value(json_object_get(s->json, "target_pid"));
 	s->in.cgroups_path = specjson_text(s, "cgroups_path");
 	s->in.hostname = specjson_text(s, "hostname");

@@ -29,6 +29,7 @@
 #include "image/layers.h"
 #include "image/staging.h"
 #include "os/mount.h"
+#include "os/ns.h"
 
 #define DIFF_ID_LEN 72
 
@@ -154,8 +155,8 @@ static void test_mount(void **state)
 	assert_int_equal(mknod(gone, S_IFCHR, makedev(0, 0)), 0);
 	fs = in_layer(2, "fs");
 	assert_int_equal(chmod(fs, 0711), 0);
-	OK(image_mount(images, ids, 3, upper, work, target, &e));
-	OK(image_mount(images, ids, 3, upper, work, target, &e)); /* nothing to do */
+	OK(image_mount(images, ids, 3, upper, work, target, NULL, &e));
+	OK(image_mount(images, ids, 3, upper, work, target, NULL, &e)); /* nothing to do */
 	has_text("file", "2");
 	assert_false(has(target, "low"));
 	assert_int_equal(stat(target, &st), 0);
@@ -165,9 +166,68 @@ static void test_mount(void **state)
 	OK(mount_remove(target, &e));
 	assert_false(has(target, "file"));
 	/* What was written is there again. */
-	OK(image_mount(images, ids, 3, upper, work, target, &e));
+	OK(image_mount(images, ids, 3, upper, work, target, NULL, &e));
 	has_text("new", "new");
 	has_text("file", "2");
+}
+
+/* Owner of a file below the target. */
+static void has_owner(const char *name, uid_t uid, gid_t gid)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", target, name);
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	assert_int_equal(st.st_uid, uid);
+	assert_int_equal(st.st_gid, gid);
+}
+
+static void test_mapped(void **state)
+{
+	static const struct userns_map map = { { 100000, 1000 }, { 200000, 1000 } };
+	const char *ids[] = { id_of(0), id_of(1) };
+	_cleanup_free_ char *ns = xasprintf("%s/ns", images), *user = xasprintf("%s/user", ns);
+	_cleanup_free_ char *dir = xasprintf("%s/mapped", images), *file = NULL, *ids_file = NULL;
+	const struct image_idmap idmap = { .userns = user, .map = &map, .dir = dir };
+	struct err e = ERR_NULL;
+	int r;
+
+	(void)state;
+	make_layer(0, "low", "0");
+	make_layer(1, "file", "1");
+	file = in_layer(1, "fs/file");
+	assert_int_equal(chown(file, 5, 999), 0);
+	r = ns_pin(ns, NS_KIND_IPC, NULL, &map, &e);
+	r = r < 0 ? r : image_mount(images, ids, 2, upper, work, target, &idmap, &e);
+	if (r == -ERR_PRECONDITION) {
+		print_message("[  SKIPPED ] %s\n", e.text);
+		OK(ns_unpin(ns, &e));
+		return;
+	}
+	OK(r);
+	has_owner("", 100000, 200000);
+	has_owner("low", 100000, 200000);
+	has_owner("file", 100005, 200999);
+	assert_false(fs_exists(dir));
+	/* A crash left the layers mounted: the next call unmounts them. */
+	OK(mount_idmapped(images, dir, user, &e));
+	OK(image_mount(images, ids, 2, upper, work, target, &idmap, &e));
+	assert_false(fs_exists(dir));
+	OK(mount_remove(target, &e));
+	OK(image_mount(images, ids, 1, NULL, NULL, target, &idmap, &e));
+	has_owner("low", 100000, 200000);
+	OK(mount_remove(target, &e));
+	OK(image_mount(images, NULL, 0, upper, work, target, &idmap, &e));
+	has_owner("", 100000, 200000);
+	OK(mount_remove(target, &e));
+	/* Owners beyond the map; the layer's ids were noted at its first use. */
+	assert_int_equal(chown(file, 5, 1000), 0);
+	ids_file = in_layer(1, "ids");
+	OK(unlink(ids_file));
+	assert_int_equal(image_mount(images, ids, 2, upper, work, target, &idmap, &e),
+			 -ERR_PRECONDITION);
+	assert_non_null(strstr(e.text, "user 5 and group 1000 at most"));
+	OK(ns_unpin(ns, &e));
 }
 
 static void test_read_only(void **state)
@@ -180,7 +240,7 @@ static void test_read_only(void **state)
 	make_layer(0, "low", "0");
 	make_layer(1, "high", "1");
 	for (size_t n = 0; n <= 2; n++) {
-		OK(image_mount(images, ids, n, NULL, NULL, target, &e));
+		OK(image_mount(images, ids, n, NULL, NULL, target, NULL, &e));
 		assert_int_equal(has(target, "low"), n > 0);
 		assert_int_equal(has(target, "high"), n > 1);
 		assert_int_equal(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600), -1);
@@ -194,7 +254,7 @@ static void test_no_layers(void **state)
 	struct err e = ERR_NULL;
 
 	(void)state;
-	OK(image_mount(images, NULL, 0, upper, work, target, &e));
+	OK(image_mount(images, NULL, 0, upper, work, target, NULL, &e));
 	add(target, "new", "x");
 	assert_true(has(upper, "new"));
 }
@@ -209,11 +269,11 @@ static void test_repeated(void **state)
 	make_layer(0, "file", "0");
 	make_layer(1, "file", "1");
 	make_layer(2, "other", "2");
-	OK(image_mount(images, ids, 5, upper, work, target, &e));
+	OK(image_mount(images, ids, 5, upper, work, target, NULL, &e));
 	has_text("file", "0");
 	has_text("other", "2");
 	OK(mount_remove(target, &e));
-	OK(image_mount(images, ids + 3, 2, NULL, NULL, target, &e));
+	OK(image_mount(images, ids + 3, 2, NULL, NULL, target, NULL, &e));
 	has_text("other", "2");
 }
 
@@ -231,11 +291,11 @@ static void test_many(void **state)
 		make_layer(i, name, name);
 		ids[i] = id_of(i);
 	}
-	OK(image_mount(images, ids, LIMIT_LAYERS, upper, work, target, &e));
+	OK(image_mount(images, ids, LIMIT_LAYERS, upper, work, target, NULL, &e));
 	has_text("f0", "f0");
 	has_text("f499", "f499");
 	OK(mount_remove(target, &e));
-	assert_int_equal(image_mount(images, ids, LIMIT_LAYERS + 1, upper, work, target, &e),
+	assert_int_equal(image_mount(images, ids, LIMIT_LAYERS + 1, upper, work, target, NULL, &e),
 			 -ERR_INVALID);
 }
 
@@ -247,10 +307,11 @@ static void test_mount_fails(void **state)
 
 	(void)state;
 	make_layer(0, "f", "0");
-	assert_int_equal(image_mount(images, ids, 2, upper, work, target, &e), -ERR_DATA_LOSS);
+	assert_int_equal(image_mount(images, ids, 2, upper, work, target, NULL, &e),
+			 -ERR_DATA_LOSS);
 	assert_non_null(strstr(e.text, id_of(1)));
 	assert_non_null(strstr(e.text, "pull the image again"));
-	assert_int_equal(image_mount(images, bad, 1, upper, work, target, &e), -ERR_INTERNAL);
+	assert_int_equal(image_mount(images, bad, 1, upper, work, target, NULL, &e), -ERR_INTERNAL);
 	OK(mount_is_mounted(target, &mounted, &e));
 	assert_false(mounted);
 	assert_null(image_layer_dir(images, bad[0]));
@@ -267,7 +328,7 @@ static void test_odd_paths(void **state)
 
 	(void)state;
 	make_layer(0, "f", "0");
-	OK(image_mount(images, ids, 1, u, w, target, &e));
+	OK(image_mount(images, ids, 1, u, w, target, NULL, &e));
 	add(target, "new", "x");
 	assert_true(has(u, "new"));
 }
@@ -597,6 +658,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_mount, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mapped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_layers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_repeated, setup, teardown),

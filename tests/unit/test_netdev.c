@@ -99,7 +99,7 @@ static void test_namespace(void **state)
 	dir = xasprintf("%s/ns", top);
 	net = xasprintf("%s/net", dir);
 	assert_int_equal(netdev_read(net, &devs, &n, &e), 1);
-	assert_int_equal(ns_pin(dir, NS_KIND_NET, NULL, &e), 0);
+	assert_int_equal(ns_pin(dir, NS_KIND_NET, NULL, NULL, &e), 0);
 	/* Of its own: the node's interfaces are not there, and the loopback is left out. */
 	assert_int_equal(netdev_read(net, &devs, &n, &e), 0);
 	assert_int_equal(n, 0);

@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <linux/nsfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -105,7 +106,7 @@ static void test_pin(void **state)
 	int flags = 0;
 
 	gethostname(before, sizeof(before));
-	OK(ns_pin(d->ns, all, "pod-host", &e));
+	OK(ns_pin(d->ns, all, "pod-host", NULL, &e));
 	assert_int_not_equal(inode_of(d, "net"), ours[0]);
 	assert_int_not_equal(inode_of(d, "ipc"), ours[1]);
 	assert_int_not_equal(inode_of(d, "uts"), ours[2]);
@@ -120,7 +121,7 @@ static void test_pin(void **state)
 	assert_int_equal(inode_of_ours("uts"), ours[2]);
 	/* Again: nothing changes. */
 	pinned = inode_of(d, "net");
-	OK(ns_pin(d->ns, all, "other", &e));
+	OK(ns_pin(d->ns, all, "other", NULL, &e));
 	assert_int_equal(inode_of(d, "net"), pinned);
 	OK(ns_run_inside(uts, get_hostname, name, &e));
 	assert_string_equal(name, "pod-host");
@@ -139,13 +140,13 @@ static void test_half_done(void **state)
 	int fd;
 
 	/* A crash after some of them: uts is pinned, the file for net is there, ipc is missing. */
-	OK(ns_pin(d->ns, NS_KIND_UTS, "first", &e));
+	OK(ns_pin(d->ns, NS_KIND_UTS, "first", NULL, &e));
 	uts = inode_of(d, "uts");
 	fd = open(net, O_CREAT | O_WRONLY | O_CLOEXEC, 0444);
 	assert_true(fd >= 0);
 	close(fd);
 	assert_false(ns_is_pinned(net));
-	OK(ns_pin(d->ns, NS_KIND_NET | NS_KIND_IPC | NS_KIND_UTS, "second", &e));
+	OK(ns_pin(d->ns, NS_KIND_NET | NS_KIND_IPC | NS_KIND_UTS, "second", NULL, &e));
 	assert_int_equal(inode_of(d, "uts"), uts);
 	inode_of(d, "net");
 	inode_of(d, "ipc");
@@ -154,7 +155,7 @@ static void test_half_done(void **state)
 	OK(ns_unpin(d->ns, &e));
 	assert_false(fs_exists(d->ns));
 	/* Twice at one place, as two attempts could leave it; and a stranger's file stays. */
-	OK(ns_pin(d->ns, NS_KIND_NET, NULL, &e));
+	OK(ns_pin(d->ns, NS_KIND_NET, NULL, NULL, &e));
 	assert_int_equal(mount("/proc/self/ns/net", net, NULL, MS_BIND, NULL), 0);
 	fd = open(d->ns, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	close_fdp(&fd);
@@ -212,13 +213,13 @@ static void test_pin_refused(void **state)
 	struct err e = ERR_NULL;
 
 	memset(long_name, 'h', 199);
-	assert_int_equal(ns_pin(d->ns, NS_KIND_UTS, long_name, &e), -ERR_INVALID);
+	assert_int_equal(ns_pin(d->ns, NS_KIND_UTS, long_name, NULL, &e), -ERR_INVALID);
 	assert_non_null(strstr(e.text, "hostname"));
-	assert_true(ns_pin(d->ns, NS_KIND_PID, NULL, &e) < 0);
+	assert_true(ns_pin(d->ns, NS_KIND_PID, NULL, NULL, &e) < 0);
 	/* A link where we would mount. */
 	OK(fs_mkdir_all(d->ns, 0755, &e));
 	assert_int_equal(symlink("/tmp", target), 0);
-	assert_true(ns_pin(d->ns, NS_KIND_NET, NULL, &e) < 0);
+	assert_true(ns_pin(d->ns, NS_KIND_NET, NULL, NULL, &e) < 0);
 	unlink(target);
 }
 
@@ -255,7 +256,7 @@ static void test_sysctls(void **state)
 	struct err e = ERR_NULL;
 
 	OK(fs_read_file("/proc/sys/kernel/msgmax", 64, &before, &e));
-	OK(ns_pin(d->ns, NS_KIND_NET | NS_KIND_IPC, NULL, &e));
+	OK(ns_pin(d->ns, NS_KIND_NET | NS_KIND_IPC, NULL, NULL, &e));
 	OK(ns_set_sysctls(d->ns, good, ARRAY_LEN(good), &e));
 	OK(ns_set_sysctls(d->ns, NULL, 0, &e));
 	assert_inside(d, "net", "/proc/sys/net/ipv4/ip_unprivileged_port_start", "80\n");
@@ -295,7 +296,7 @@ static void test_sysctls_refused(void **state)
 	struct dir *d = *state;
 	struct err e = ERR_NULL;
 
-	OK(ns_pin(d->ns, NS_KIND_NET, NULL, &e));
+	OK(ns_pin(d->ns, NS_KIND_NET, NULL, NULL, &e));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		if (ns_set_sysctls(d->ns, &bad[i].s, 1, &e) != -ERR_INVALID)
 			fail_msg("accepted: %s", bad[i].s.name);
@@ -314,6 +315,126 @@ static void test_sysctls_refused(void **state)
 	assert_inside(d, "net", "/proc/sys/net/ipv4/conf/lo/proxy_arp", "0\n");
 }
 
+/* The namespace that owns the one pinned at name. */
+static ino_t owner_of(const struct dir *d, const char *name)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", d->ns, name);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int owner = ioctl(fd, NS_GET_USERNS);
+	struct stat st;
+
+	assert_true(fd >= 0 && owner >= 0);
+	assert_int_equal(fstat(owner, &st), 0);
+	return st.st_ino;
+}
+
+static void test_user(void **state)
+{
+	static const struct userns_map map = { { 100000, 65536 }, { 200000, 1000 } };
+	static const struct ns_sysctl sysctls[] = { { "kernel.shm_rmid_forced", "1" },
+						    { "fs.mqueue.msg_max", "11" },
+						    { "net.core.somaxconn", "99" } };
+	unsigned all = NS_KIND_NET | NS_KIND_IPC | NS_KIND_UTS;
+	struct dir *d = *state;
+	_cleanup_free_ char *net = xasprintf("%s/net", d->ns), *uts = xasprintf("%s/uts", d->ns);
+	_cleanup_free_ char *user = xasprintf("%s/user", d->ns);
+	ino_t ours = inode_of_ours("user"), pinned, old;
+	struct err e = ERR_NULL;
+	char name[64] = "";
+	int flags = 0;
+
+	if (ns_pin(d->ns, all, "mapped", &map, &e) == -ERR_PRECONDITION) {
+		print_message("[  SKIPPED ] %s\n", e.text);
+		return;
+	}
+	OK(e.code);
+	pinned = inode_of(d, "user");
+	assert_int_not_equal(pinned, ours);
+	assert_int_equal(owner_of(d, "net"), pinned);
+	assert_int_equal(owner_of(d, "ipc"), pinned);
+	assert_int_equal(owner_of(d, "uts"), pinned);
+	OK(ns_run_inside(uts, get_hostname, name, &e));
+	assert_string_equal(name, "mapped");
+	OK(ns_run_inside(net, get_lo_flags, &flags, &e));
+	assert_true(flags & IFF_UP);
+	OK(ns_set_sysctls(d->ns, sysctls, ARRAY_LEN(sysctls), &e));
+	assert_int_equal(geteuid(), 0);
+	/* The process that held the namespaces has ended. */
+	assert_int_equal(waitpid(-1, NULL, __WALL), -1);
+	assert_int_equal(errno, ECHILD);
+	/* Again: nothing changes.  Without the user namespace, all are made anew. */
+	old = inode_of(d, "net");
+	OK(ns_pin(d->ns, all, "other", &map, &e));
+	assert_int_equal(inode_of(d, "user"), pinned);
+	assert_int_equal(inode_of(d, "net"), old);
+	assert_int_equal(umount2(user, MNT_DETACH), 0);
+	OK(ns_pin(d->ns, all, "other", &map, &e));
+	assert_int_equal(owner_of(d, "net"), inode_of(d, "user"));
+	assert_int_equal(owner_of(d, "uts"), inode_of(d, "user"));
+	OK(ns_unpin(d->ns, &e));
+	assert_false(ns_is_pinned(user));
+}
+
+static void test_user_refused(void **state)
+{
+	static const struct userns_map twice = { { UINT32_MAX, 2 }, { 1, 1 } };
+	struct dir *d = *state;
+	_cleanup_free_ char *net = xasprintf("%s/net", d->ns);
+	struct err e = ERR_NULL;
+
+	assert_true(ns_pin(d->ns, NS_KIND_NET, NULL, &twice, &e) < 0);
+	assert_false(ns_is_pinned(net));
+	assert_int_equal(waitpid(-1, NULL, __WALL), -1);
+}
+
+static void test_map_sysctl(void **state)
+{
+	static const struct userns_map map = { { 100000, 65536 }, { 200000, 1000 } };
+	static const struct {
+		const char *name, *value, *mapped;
+	} cases[] = {
+		{ "net.ipv4.ping_group_range", "0 0", "200000 200000" },
+		{ "net.ipv4.ping_group_range", "0\t2147483647", "200000 200999" },
+		{ "net/ipv4/ping_group_range", " 5 7 ", "200005 200007" },
+		{ "net.ipv4.ping_group_range", "1 0", "1 0" },
+		{ "net.ipv4.ping_group_range", "1000 1000", "1 0" },
+		{ "net.ipv4.ping_group_range", "1 2 3", "1 2 3" },
+		{ "net.ipv4.ping_group_range", "x", "x" },
+		{ "net.core.somaxconn", "5", "5" },
+		{ "..", "5", "5" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct ns_sysctl s = { cases[i].name, cases[i].value };
+		_cleanup_free_ char *mapped = ns_map_sysctl(&s, &map);
+
+		assert_string_equal(mapped, cases[i].mapped);
+	}
+}
+
+static void test_overlaps(void **state)
+{
+	static const struct {
+		struct userns_range a, b;
+		bool yes;
+	} cases[] = {
+		{ { 100, 10 }, { 110, 10 }, false },
+		{ { 100, 10 }, { 109, 1 }, true },
+		{ { 100, 10 }, { 90, 10 }, false },
+		{ { 100, 10 }, { 90, 11 }, true },
+		{ { 100, 10 }, { 103, 2 }, true },
+		{ { UINT32_MAX - 1, 1 }, { 1, UINT32_MAX - 2 }, false },
+		{ { UINT32_MAX - 1, 1 }, { 1, UINT32_MAX - 1 }, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(userns_overlaps(&cases[i].a, &cases[i].b), cases[i].yes);
+		assert_int_equal(userns_overlaps(&cases[i].b, &cases[i].a), cases[i].yes);
+	}
+}
+
 static int group_setup(void **state)
 {
 	(void)state;
@@ -329,6 +450,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pin_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sysctls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sysctls_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_user, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_user_refused, setup, teardown),
+		cmocka_unit_test(test_map_sysctl),
+		cmocka_unit_test(test_overlaps),
 	};
 
 	if (geteuid() != 0) {

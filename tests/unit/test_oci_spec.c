@@ -137,6 +137,13 @@ static void builds_capabilities(void **state)
 #define NS(pod, ctr) \
 	"{'sandbox':{'linux':{'security_context':{'namespace_options':" pod "}}}," \
 	"'config':{'linux':{'security_context':{" ctr "}}}}"
+#define USERNS_ONLY(uid, gid) \
+	"'userns_options':{'mode':'POD','uids':[{'host_id':" uid ",'length':1000}]," \
+	"'gids':[{'host_id':" gid ",'length':1000}]}"
+#define USERNS(uid, gid) "{" USERNS_ONLY(uid, gid) "}"
+#define MAPPED(more) \
+	"{'userns':'/u','sandbox':{'linux':{'security_context':{'namespace_options':" USERNS( \
+		"9", "8") "}}}," more "}"
 static const struct spec_case namespaces_cases[] = {
 	{ "{}", .facts = { { L "namespaces type=network path", "'/ns/net'" },
 			   { L "namespaces type=ipc path", "'/ns/ipc'" },
@@ -166,16 +173,11 @@ static const struct spec_case namespaces_cases[] = {
 	{ "{'netns':null}", FAILS(ERR_INTERNAL, "network namespace is not there") },
 	{ "{'host':{'cgroup_v2':true}}",
 	  .facts = { { L "namespaces type=cgroup", "{'type':'cgroup'}" } } },
-	{ NS("{'userns_options':{'mode':'POD','uids':[{'host_id':9,'length':5}],'gids':[{'"
-	     "host_id':9,'length':5}]}}",
-	     ""),
-	  FAILS(ERR_PRECONDITION, "no idmapped mounts") },
-	{ "{'features':{'idmap':true},'sandbox':{'linux':{'security_context':{'namespace_"
-	  "options':{'userns_options':{'mode':'POD','uids':[{'host_id':9,'length':5}],'"
-	  "gids':[{'host_id':8,'length':5}]}}}}}}",
-	  .facts = { { L "namespaces type=user", "{'type':'user'}" },
-		     { L "uidMappings", "[{'containerID':0,'hostID':9,'size':5}]" },
-		     { L "gidMappings", "[{'containerID':0,'hostID':8,'size':5}]" } } },
+	{ NS(USERNS("9", "8"), ""), FAILS(ERR_INTERNAL, "user namespace is not there") },
+	{ MAPPED("'config':{}"),
+	  .facts = { { L "namespaces type=user path", "'/u'" },
+		     { L "uidMappings", "[{'containerID':0,'hostID':9,'size':1000}]" },
+		     { L "gidMappings", "[{'containerID':0,'hostID':8,'size':1000}]" } } },
 };
 
 static void builds_namespaces(void **state)
@@ -205,28 +207,31 @@ static void checks_pod_namespaces(void **state)
 		{ "{'userns_options':{'mode':'POD','uids':[{'container_id':1,'host_id':1,'length':"
 		  "9}"
 		  "]}}",
-		  "must map id 0" },
+		  "uids[0].container_id: 1, but id 0" },
 		{ "{'userns_options':{'mode':'POD','uids':[{'host_id':4294967295,'length':9}]}}",
-		  "uids: the range" },
-		{ "{'userns_options':{'mode':'POD','uids':[{'host_id':1,'length':9}],'gids':[{'"
-		  "host_"
-		  "id':1,'length':9}]}}",
-		  NULL },
+		  "uids[0].length: 9 ids from 4294967295 on pass the last id" },
+		{ "{'userns_options':{'mode':'POD','uids':[{'host_id':1}]}}",
+		  "uids[0].length: the range is empty" },
+		{ "{'userns_options':{'mode':'POD','uids':[{'length':9}]}}",
+		  "uids[0].host_id: root of the pod" },
+		{ "{'userns_options':{'mode':'NODE','gids':[{'host_id':1,'length':9}]}}",
+		  "userns_options.gids: mappings are set" },
+		{ USERNS("1", "1"), "uids and gids: a shared PID namespace" },
+		{ "{'pid':'CONTAINER'," USERNS_ONLY("4294966295", "1") "}", NULL },
 		{ "{'network':'NODE','userns_options':{'mode':'POD','uids':[{'host_id':1,'length':"
 		  "9}"
 		  "],'gids':[{'host_id':1,'length':9}]}}",
 		  "cannot use the host's" },
 	};
-	const struct oci_features features = { .idmap = true };
 
 	(void)state;
-	assert_int_equal(oci_namespaces_check_pod(NULL, &features, NULL), 0);
+	assert_int_equal(oci_namespaces_check_pod(NULL, NULL), 0);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		json_t *json = parse(cases[i].options);
 		ProtobufCMessage *m =
 			specjson_message(&runtime__v1__namespace_option__descriptor, json);
 		struct err e = ERR_NULL;
-		int r = oci_namespaces_check_pod((void *)m, &features, &e);
+		int r = oci_namespaces_check_pod((void *)m, &e);
 
 		if (cases[i].error ? r >= 0 || !strstr(e.text, cases[i].error) : r != 0)
 			fail_msg("%s: \"%s\"", cases[i].options, e.text);
@@ -269,9 +274,11 @@ static void checks_container_namespaces(void **state)
 		{ NULL, "{'userns_options':{'mode':'POD'}}", "userns_options.mode is POD" },
 		{ "{'userns_options':{'mode':'POD'}}", "{'userns_options':{'mode':'NODE'}}",
 		  "userns_options.mode is NODE" },
-		{ "{'userns_options':{'mode':'POD'}}",
-		  "{'userns_options':{'mode':'POD','uids':[{'host_id':1,'length':2}]}}",
-		  "the mappings are not those" },
+		{ USERNS("9", "9"), NULL, "userns_options.mode is NODE" },
+		{ USERNS("9", "9"), "{}", "userns_options.mode is NODE" },
+		{ USERNS("9", "9"), USERNS("9", "9"), NULL },
+		{ USERNS("9", "9"), USERNS("8", "9"), "userns_options.uids: the mappings are not" },
+		{ USERNS("9", "9"), USERNS("9", "8"), "userns_options.gids: the mappings are not" },
 	};
 
 	(void)state;
@@ -292,6 +299,10 @@ static void checks_container_namespaces(void **state)
 
 #define M(x) "{'config':{'mounts':[" x "]}}"
 #define MOUNT(d) "spec mounts destination=" d
+#define MAPPED_MOUNT(more, uid, gid) \
+	MAPPED(more ",'config':{'mounts':[{'container_path':'/m','host_path':'@'," \
+		    "'uidMappings':[{'host_id':" uid ",'length':1000}]," \
+		    "'gidMappings':[{'host_id':" gid ",'length':1000}]}]}")
 static const struct spec_case mounts_cases[] = {
 	{ "{}", .facts = { { MOUNT("/dev/shm") " source", "'@/shm'" },
 			   { MOUNT("/sys") " options", "['nosuid','noexec','nodev','ro']" },
@@ -325,7 +336,17 @@ static const struct spec_case mounts_cases[] = {
 	{ M("{'container_path':'/m','host_path':'@','propagation':9}"),
 	  FAILS(ERR_INVALID, "propagation is not") },
 	{ M("{'container_path':'/m','host_path':'@','uidMappings':[{'length':1}]}"),
-	  FAILS(ERR_PRECONDITION, "no idmapped mounts") },
+	  FAILS(ERR_INVALID,
+		"uidMappings are not those of the pod's user namespace: it has none") },
+	{ MAPPED_MOUNT("'x':1", "9", "8"), FAILS(ERR_PRECONDITION, "no idmapped mounts") },
+	{ MAPPED_MOUNT("'features':{'idmap':true}", "9", "8"),
+	  .facts = { { MOUNT("/m") " uidMappings", "[{'containerID':0,'hostID':9,'size':1000}]" },
+		     { MOUNT("/m") " gidMappings",
+		       "[{'containerID':0,'hostID':8,'size':1000}]" } } },
+	{ MAPPED_MOUNT("'features':{'idmap':true}", "8", "8"),
+	  FAILS(ERR_INVALID, "mounts[0] (/m): uidMappings are not those") },
+	{ MAPPED_MOUNT("'features':{'idmap':true}", "9", "9"),
+	  FAILS(ERR_INVALID, "mounts[0] (/m): gidMappings are not those") },
 	{ M("{'container_path':'/m','host_path':'rel'}"),
 	  FAILS(ERR_INVALID, "not an absolute path") },
 	{ M("{'container_path':'','host_path':'@'}"),
@@ -418,6 +439,11 @@ static void places_what_a_container_gets(void **state)
 	"'sandbox':{'linux':{'security_context':{'privileged':true}}}," \
 	"'config':{'linux':{'security_context':{'privileged':true,"
 static const struct spec_case confinement_cases[] = {
+	{ MAPPED("'config':{'linux':{'security_context':{'run_as_user':{'value':1000}}}}"),
+	  FAILS(ERR_INVALID, "run_as_user: user 1000 is not one of the 1000 users") },
+	{ MAPPED("'config':{'linux':{'security_context':{'supplemental_groups':[1000]}}}"),
+	  FAILS(ERR_INVALID, "group 1000 of the user is not one of the 1000 groups") },
+
 	{ "{'config':{'linux':null}}", .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" },
 						  { L "maskedPaths 0", "'/proc/acpi'" },
 						  { L "readonlyPaths #", "5" } } },
@@ -432,9 +458,7 @@ static const struct spec_case confinement_cases[] = {
 	{ "{'conf':{'crio.runtime.seccomp_use_default_when_empty':'false'},"
 	  "'config':{'linux':null}}",
 	  .facts = { { L "seccomp defaultAction", "'SCMP_ACT_ERRNO'" } } },
-	{ "{'features':{'idmap':true},'sandbox':{'linux':{'security_context':{'namespace_options'"
-	  ":{'userns_options':{'mode':'POD','uids':[{'host_id':100000,'length':65536}],"
-	  "'gids':[{'host_id':100000,'length':65536}]}}}}}}",
+	{ MAPPED("'config':{}"),
 	  .facts = { { L "maskedPaths", "[]" }, { L "readonlyPaths", "[]" } } },
 	{ SEC("'seccomp':{}"), .facts = { { L "seccomp architectures #", "1" } } },
 	{ "{'image':{'architecture':'386'},'config':{'linux':{'security_context':{'seccomp'"

@@ -246,6 +246,40 @@ static void makes_places_in_volumes(void **state)
 	assert_false(exists("root/run/sub"));
 }
 
+static void check_owner(const char *path, uid_t uid, gid_t gid)
+{
+	_cleanup_free_ char *full = in_scratch(path);
+	struct stat st;
+
+	assert_int_equal(lstat(full, &st), 0);
+	assert_int_equal(st.st_uid, uid);
+	assert_int_equal(st.st_gid, gid);
+}
+
+static void gives_places_to_an_owner(void **state)
+{
+	struct err e = ERR_NULL;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("[  SKIPPED ] owners need root\n");
+		return;
+	}
+	rootview_own(view, 100000, 200000);
+	mount_at("/run", "vol", false);
+	assert_int_equal(make_at("/new/dir", true, &e), 0);
+	assert_int_equal(make_at("/new/dir/file", false, &e), 0);
+	assert_int_equal(rootview_link(view, "/new/link", "/run", &e), 0);
+	check_owner("root/new", 101000, 201001);
+	check_owner("root/new/dir", 101000, 201001);
+	check_owner("root/new/dir/file", 101000, 201001);
+	check_owner("root/new/link", 100000, 200000);
+	check_owner("root/file", 0, 0);
+	/* Others may change a volume meanwhile. */
+	assert_int_equal(make_at("/run/own", true, &e), 0);
+	check_owner("vol/own", 0, 0);
+}
+
 /* A component that became a link after it was resolved is not followed. */
 static void does_not_follow_a_swapped_link(void **state)
 {
@@ -285,6 +319,7 @@ int main(void)
 		TEST(makes_places),
 		TEST(makes_links),
 		TEST(makes_places_in_volumes),
+		TEST(gives_places_to_an_owner),
 		TEST(does_not_follow_a_swapped_link),
 		TEST(refuses_a_source_that_is_a_link),
 	};

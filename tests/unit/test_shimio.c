@@ -124,7 +124,7 @@ static void takes_no_memory(void **state)
 	scratch_make(&dir);
 	log = scratch_file(&dir, "log");
 	io = pages_alloc(sizeof(*io));
-	assert_int_equal(spawner_start(NULL, &e), 0);
+	assert_int_equal(spawner_start(NULL, (struct spawner_owner){ .uid = 0 }, &e), 0);
 	assert_int_equal(poll_init(rest, &e), 0);
 	stdio_init(io);
 	assert_int_equal(stdio_open(io, SHIM_JOURNAL, dir.path, log, 0, &ends, &e), 0);

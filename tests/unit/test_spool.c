@@ -207,7 +207,7 @@ static void test_killed_at_every_call(void **state)
 	struct err e = ERR_NULL;
 
 	(void)state;
-	assert_int_equal(spawner_start(NULL, &e), 0);
+	assert_int_equal(spawner_start(NULL, (struct spawner_owner){ .uid = 0 }, &e), 0);
 	make_source(&source[0], "to stdout", 400000);
 	make_source(&source[1], "to stderr", 150000);
 	for (int victim = 0; victim < 3; victim++) {

@@ -106,6 +106,23 @@ static void counts_blocks_and_inodes(void **state)
 	assert_int_equal(sum.bytes, 0);
 }
 
+static void finds_the_largest_owners(void **state)
+{
+	_cleanup_free_ char *top = make_dir("owned"), *sub = make_dir("owned/sub");
+	_cleanup_free_ char *f = scratch_file(&dir, "owned/sub/f");
+	struct treewalk_sum sum;
+
+	(void)state;
+	write_file(f, 1);
+	if (chown(f, 7, 4000000000) < 0 || chown(sub, 9, 3) < 0) {
+		print_message("[  SKIPPED ] owners need root\n");
+		return;
+	}
+	sum = all(top);
+	assert_int_equal(sum.uid_max, 9);
+	assert_int_equal(sum.gid_max, 4000000000);
+}
+
 static void counts_hard_links_once(void **state)
 {
 	_cleanup_free_ char *top = make_dir("tree"), *f = scratch_file(&dir, "tree/f");
@@ -360,6 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(counts_blocks_and_inodes),
+		test(finds_the_largest_owners),
 		test(counts_hard_links_once),
 		test(counts_what_sparse_files_take),
 		test(opens_nothing_but_directories),
