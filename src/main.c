@@ -51,6 +51,7 @@
 #include "pod/sandbox.h"
 #include "pod/shim.h"
 #include "pod/stream.h"
+#include "pod/podids.h"
 
 #define DRAIN_MS 10000
 #define HEAP_NS (10 * NSEC_PER_SEC)
@@ -149,6 +150,7 @@ static int probe_runtimes(struct daemon *d, struct err *e)
 {
 	(void)e;
 	runtimes_probe(&d->conf);
+	pod_userns_probe(&d->conf);
 	return 0;
 }
 

@@ -41,7 +41,7 @@ RUN_PKGS=(runc crun containernetworking-plugins iptables iproute2 busybox-static
 TEST_PKGS=(
 	libcmocka-dev docker-registry skopeo umoci mmdebstrap attr procps jq curl ca-certificates socat
 	dpkg-dev bzip2 openssl zstd valgrind graphviz nginx-light apache2-utils
-	gnupg clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck
+	patchelf gnupg clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck
 )
 
 # For a node of another kind: its root is this machine's, so its process 1 comes from here, too.
@@ -195,18 +195,24 @@ kube_build() {
 # containerd of Debian's unstable suite. The machine's own apt configuration is read, never written.
 peer_current() { [ -x "$CACHE/peers/containerd/usr/bin/containerd" ]; }
 
-peer_unpack() {
-	! peer_current || return 0
-	say "unpacking containerd of Debian's unstable suite"
-	local apt=$CACHE/peers/apt uri opts
+# sid_download DIR PACKAGE...: packages of Debian's unstable suite, for this machine's architecture, as DIR/*.deb
+sid_download() {
+	local apt=$1 uri opts
+	shift
 	uri=$(apt-get indextargets --format '$(URI)' 'Created-By: Packages' | sed -nE 's#^(https?://.*/debian)/dists/.*#\1#p' | head -n 1)
-	[ -n "$uri" ] || die "the apt sources name no Debian mirror"
+	[ -n "$uri" ] || { say "the apt sources name no Debian mirror"; return 1; }
 	mkdir -p "$apt/lists/partial"
 	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri sid main" >"$apt/sid.list"
 	opts=(-qq -o "Dir::State::lists=$apt/lists" -o "Dir::Etc::SourceList=$apt/sid.list" -o Dir::Etc::SourceParts=/dev/null
 		-o Dir::Cache::srcpkgcache= -o Dir::Cache::pkgcache= -o APT::Sandbox::User=root)
-	apt-get "${opts[@]}" update >&2
-	(cd "$apt" && apt-get "${opts[@]}" download containerd >&2)
+	apt-get "${opts[@]}" update >&2 && (cd "$apt" && apt-get "${opts[@]}" download "$@" >&2)
+}
+
+peer_unpack() {
+	! peer_current || return 0
+	say "unpacking containerd of Debian's unstable suite"
+	local apt=$CACHE/peers/apt
+	sid_download "$apt" containerd || die "containerd could not be downloaded (see above)"
 	dpkg-deb -x "$apt"/containerd_*.deb "$CACHE/peers/containerd.new"
 	rm -rf "$apt" "$CACHE/peers/containerd"
 	mv "$CACHE/peers/containerd.new" "$CACHE/peers/containerd"
@@ -225,6 +231,23 @@ promtool_unpack() {
 	dpkg-deb --fsys-tarfile "$scratch"/prometheus_*.deb | tar -x -C "$scratch" ./usr/bin/promtool
 	mv "$scratch/usr/bin/promtool" "$CACHE/bin/promtool"
 	rm -r "$scratch"
+}
+
+# A runc with idmapped mounts, which Debian 12's lacks, with the C library that it needs. runc starts itself again as
+# /proc/self/exe, so its loader is written into it. Without a mirror tests skip what needs it.
+runc_unpack() {
+	local apt=$CACHE/peers/runc-apt dir=$CACHE/peers/runc lib package
+	[ ! -x "$dir/usr/sbin/runc" ] || return 0
+	say "unpacking runc of Debian's unstable suite"
+	sid_download "$apt" runc libc6 libseccomp2 || { say "tests of user namespaces will be skipped"; return 0; }
+	rm -rf "$dir" "$dir.new"
+	for package in "$apt"/*.deb; do
+		dpkg-deb -x "$package" "$dir.new"
+	done
+	lib=$(dirname "$(cd "$dir.new" && ls usr/lib/*/libc.so.6)")
+	patchelf --set-interpreter "$dir/$(cd "$dir.new" && ls "$lib"/ld-linux-*.so.*)" --set-rpath "$dir/$lib" "$dir.new/usr/sbin/runc"
+	mv "$dir.new" "$dir"
+	rm -rf "$apt"
 }
 
 # The programs of node-e2e: the tests, who runs them in parallel, and what is in the images of the tests.
@@ -256,6 +279,7 @@ main() {
 	flock 9			# two clones that test at the same time share the cache
 	[ "$what" != --peer ] || peer_unpack
 	promtool_unpack
+	runc_unpack
 	local critest=yes kube=()
 	case $what in
 	--no-critest | --vm) critest=no ;;

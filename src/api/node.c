@@ -27,6 +27,7 @@
 #include "oci/features.h"
 #include "pod/container.h"
 #include "pod/runtimes.h"
+#include "pod/podids.h"
 
 #define EXPLAIN_LINES 256 /* in the log, for one signal */
 #define TRASH_SLOW_NS (5 * NSEC_PER_SEC) /* a removal that takes longer is explained */
@@ -104,6 +105,7 @@ static Runtime__V1__RuntimeHandler *handler_new(struct arena *a, const char *nam
 	h->name = (char *)(uintptr_t)name;
 	h->features = features;
 	features->recursive_read_only_mounts = f->rro && world.security.rro;
+	features->user_namespaces = pod_userns_works(f);
 	return h;
 }
 

@@ -14,6 +14,8 @@
 #include "os/cgroup.h"
 #include "os/ns.h"
 #include "pod/network.h"
+#include "pod/podids.h"
+#include "pod/runtimes.h"
 #include "pod/sandbox.h"
 
 static const Runtime__V1__NamespaceOption *ns_options(const Runtime__V1__PodSandboxConfig *c)
@@ -76,10 +78,8 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 			       req->runtime_handler, req->runtime_handler);
 	if (oci_namespaces_check_pod(ns, e) < 0)
 		return err_wrap(e, "config.linux.security_context");
-	if (ns->userns_options && ns->userns_options->mode == RUNTIME__V1__NAMESPACE_MODE__POD)
-		return err_set(e, ERR_UNIMPLEMENTED,
-			       "config.linux.security_context.namespace_options.userns_options: "
-			       "pods with a user namespace are not supported");
+	if (pod_userns_check(c, runtimes_features(rt), e) < 0)
+		return -(int)e->code;
 	if (c->linux && *c->linux->cgroup_parent &&
 	    conf_cgroup_parent(world.conf->cgroup_manager, c->linux->cgroup_parent, ret_parent, e) <
 		    0)
@@ -126,6 +126,7 @@ static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *r
 	row->host_network = ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE;
 	row->host_ipc = ns->ipc == RUNTIME__V1__NAMESPACE_MODE__NODE;
 	row->pod_pid = ns->pid == RUNTIME__V1__NAMESPACE_MODE__POD;
+	pod_userns_note(row, ns);
 	return row;
 }
 

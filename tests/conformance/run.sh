@@ -6,11 +6,12 @@
 # with the reason; what passes beyond it is reported,
 # so that the record can follow (--update). critest's own report decides, not its output.
 #
-# usage: run.sh [--update] [--focus REGEX] [--report FILE] [--nri PATH]
+# usage: run.sh [--update] [--focus REGEX] [--report FILE] [--nri PATH] [--runc PATH]
 #   --update   write the results to expected.txt instead of comparing with it
 #   --focus    only specs whose name matches (compares only those)
 #   --report   where to put critest's JSON report (default: scratch)
 #   --nri      also run the NRI specs, against the daemon's NRI socket at PATH
+#   --runc     the runc of the daemon (default: the installed one, whose results expected.txt has)
 #   CRISP_TEST_CRITEST_LIMIT  seconds before the whole run is given up (default 1800)
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -21,13 +22,15 @@ UPDATE=
 FOCUS=
 REPORT=$SCRATCH/report.json
 NRI=
+RUNC=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--update) UPDATE=1; shift ;;
 	--focus) FOCUS=$2; shift 2 ;;
 	--report) REPORT=$(realpath -m "$2"); shift 2 ;;
 	--nri) NRI=$2; shift 2 ;;
-	*) bail "unknown argument $1 (known: --update, --focus REGEX, --report FILE, --nri SOCKET)" ;;
+	--runc) RUNC=$2; shift 2 ;;
+	*) bail "unknown argument $1 (known: --update, --focus REGEX, --report FILE, --nri SOCKET, --runc PATH)" ;;
 	esac
 done
 EXPECTED=$HERE/expected.txt
@@ -53,6 +56,7 @@ failures() {
 registry_start
 # A spec asks for no filter when a security context has no profile; crispd's default is stricter.
 printf '[crio.runtime]\nseccomp_use_default_when_empty = false\n' >"$SCRATCH/config.d/50-conformance.conf"
+[ -z "$RUNC" ] || printf '[crio.runtime.runtimes.runc]\nruntime_path = "%s"\n' "$RUNC" >"$SCRATCH/config.d/60-runc.conf"
 daemon_start
 ARGS=(--runtime-endpoint "unix://$SOCKET" --image-endpoint "unix://$SOCKET" --config "$SCRATCH/crictl.yaml"
 	--ginkgo.no-color --ginkgo.seed=1 --ginkgo.json-report="$REPORT" --ginkgo.succinct
