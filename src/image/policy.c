@@ -31,6 +31,7 @@ static void requirement_done(struct policy_requirement *q)
 	image_ref_done(&q->identity.ref);
 	free(q->identity.prefix);
 	free(q->identity.signed_prefix);
+	free(q->lacks);
 }
 
 void policy_free(struct policy *p)
@@ -295,14 +296,21 @@ static int parse_keys(const json_t *v, const char *const *members, const char *a
 static int parse_gpg(const json_t *v, const char *at, struct policy_requirement *q, struct err *e)
 {
 	static const char *const keys[] = { "keyPath", "keyPaths", "keyData", NULL };
+	static const char *const others[] = { "signedByGPGKeys", "X509Certificates",
+					      "signedByX509CAs" };
 	const char *type;
 	int r = get_text(v, "keyType", at, &type, e);
 
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (strcmp(type, others[i]) == 0) {
+			q->lacks = xasprintf("%s.keyType: \"%s\" is not supported, only GPGKeys",
+					     at, type);
+			return 0;
+		}
 	if (strcmp(type, "GPGKeys") != 0)
-		return err_set(e, ERR_PRECONDITION,
-			       "%s.keyType: \"%.60s\" is not supported, only GPGKeys", at, type);
+		return err_set(e, ERR_PRECONDITION, "%s.keyType: \"%.60s\" is unknown", at, type);
 	r = parse_keys(v, keys, at, q, e);
 	return r < 0 ? r : parse_identity(v, at, &q->identity, e);
 }
@@ -320,11 +328,12 @@ static int parse_sigstore(const json_t *v, const char *at, struct policy_require
 	int r;
 
 	for (size_t i = 0; i < ARRAY_LEN(missing); i++)
-		if (json_object_get(v, missing[i]))
-			return err_set(e, ERR_PRECONDITION,
-				       "%s.%s: not supported: give the signer's key as keyPath or "
-				       "keyData",
-				       at, missing[i]);
+		if (json_object_get(v, missing[i])) {
+			q->lacks = xasprintf("%s.%s: not supported: give the signer's key as "
+					     "keyPath or keyData",
+					     at, missing[i]);
+			return 0;
+		}
 	r = parse_keys(v, keys, at, q, e);
 	return r < 0 ? r : parse_identity(v, at, &q->identity, e);
 }
@@ -586,5 +595,8 @@ int policy_decide(const struct policy_scope *s, struct err *e)
 			return err_set(e, ERR_DENIED, "%s: reject (requirement %zu)", scope, i + 1);
 		signatures |= s->list[i].kind != POLICY_KIND_ACCEPT;
 	}
+	for (size_t i = 0; i < s->n; i++)
+		if (s->list[i].lacks)
+			return err_set(e, ERR_PRECONDITION, "%s: %s", scope, s->list[i].lacks);
 	return signatures;
 }

@@ -50,6 +50,7 @@ struct policy_requirement {
 	char **key_data; /* NULL-terminated, base64; NULL: none */
 	struct policy_key_file *key_files; /* set by policy_read_keys: one for each key_paths */
 	struct policy_identity identity;
+	char *lacks; /* what crisp cannot check, and where; NULL: nothing */
 };
 
 /* All requirements must hold. */
@@ -98,7 +99,7 @@ char *policy_scope_text(const struct policy_scope *s);
 const char *policy_kind_name(enum policy_kind kind);
 
 /* Decide without signatures. 0: accepted; 1: signatures decide; ERR_DENIED: rejected in any
- * case. */
+ * case. ERR_PRECONDITION: the scope has a requirement that crisp cannot check. */
 int policy_decide(const struct policy_scope *s, struct err *e);
 
 /* true: a signature's identity signed_as (parsed by policy_ref_parse) matches ref under rule id. */

@@ -269,9 +269,8 @@ static void wrong_requirements(void **state)
 	refused_requirement("{\"type\":\"reject\",\"keyPath\":\"/k\"}",
 			    "unknown member \"keyPath\"");
 	refused_requirement("{\"type\":\"signedBy\",\"keyPath\":\"/k\"}", "keyType: missing");
-	refused_requirement("{\"type\":\"signedBy\",\"keyType\":\"X509Certificates\","
-			    "\"keyPath\":\"/k\"}",
-			    "keyType: \"X509Certificates\" is not supported");
+	refused_requirement("{\"type\":\"signedBy\",\"keyType\":\"X\",\"keyPath\":\"/k\"}",
+			    "keyType: \"X\" is unknown");
 #define GPG "{\"type\":\"signedBy\",\"keyType\":\"GPGKeys\""
 	refused_requirement(GPG "}", "default[0]: no keyPath");
 	refused_requirement(GPG ",\"keyPath\":\"/k\",\"keyData\":\"QUJD\"}",
@@ -283,11 +282,48 @@ static void wrong_requirements(void **state)
 	refused_requirement(GPG ",\"keyData\":\"QU=D\"}", "keyData: not base64");
 	refused_requirement(GPG ",\"keyDatas\":[\"QUJD\"]}", "unknown member \"keyDatas\"");
 #define SIGSTORE "{\"type\":\"sigstoreSigned\",\"keyPath\":\"/k\""
-	refused_requirement(SIGSTORE ",\"fulcio\":{}}", "fulcio: not supported");
-	refused_requirement(SIGSTORE ",\"rekorPublicKeyData\":\"x\"}",
-			    "rekorPublicKeyData: not supported");
-	refused_requirement("{\"type\":\"sigstoreSigned\",\"pki\":{}}", "pki: not supported");
 	refused_requirement(SIGSTORE ",\"keyType\":\"GPGKeys\"}", "unknown member \"keyType\"");
+}
+
+/* A requirement that crisp cannot check is an error for its scope only; a reject beside it wins. */
+static void lacking_requirements(void **state)
+{
+	static const struct {
+		const char *requirements, *why;
+		enum err_code code;
+	} cases[] = {
+		{ SIGSTORE ",\"fulcio\":{}}", "fulcio: not supported", ERR_PRECONDITION },
+		{ SIGSTORE ",\"rekorPublicKeyData\":\"x\"}", "rekorPublicKeyData: not supported",
+		  ERR_PRECONDITION },
+		{ "{\"type\":\"sigstoreSigned\",\"pki\":{}}", "pki: not supported",
+		  ERR_PRECONDITION },
+		{ "{\"type\":\"signedBy\",\"keyType\":\"X509Certificates\",\"keyPath\":\"/k\"}",
+		  "\"X509Certificates\" is not supported", ERR_PRECONDITION },
+		{ GPG ",\"keyPath\":\"/k\"}," SIGSTORE ",\"fulcio\":{}}", "a.b/c\"][1].fulcio",
+		  ERR_PRECONDITION },
+		{ SIGSTORE ",\"fulcio\":{}},{\"type\":\"reject\"}", "reject (requirement 2)",
+		  ERR_DENIED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		_cleanup_free_ char *json = xasprintf(
+			"{\"default\":" ACCEPT ",\"transports\":{\"docker\":{\"a.b/c\":[%s]}}}",
+			cases[i].requirements);
+		_cleanup_(policy_freep) struct policy *p = NULL;
+		struct image_ref ref = IMAGE_REF_NULL;
+		struct err e = ERR_NULL;
+
+		assert_int_equal(policy_parse(json, strlen(json), &p, &e), 0);
+		assert_int_equal(image_ref_parse("a.b/other:1", &ref, &e), 0);
+		assert_int_equal(policy_decide(policy_of_image(p, &ref), &e), 0);
+		image_ref_done(&ref);
+		assert_int_equal(image_ref_parse("a.b/c:1", &ref, &e), 0);
+		assert_int_equal(policy_decide(policy_of_image(p, &ref), &e), -(int)cases[i].code);
+		image_ref_done(&ref);
+		if (!strstr(e.text, cases[i].why))
+			fail_msg("\"%s\" does not say \"%s\"", e.text, cases[i].why);
+	}
 }
 
 static void wrong_identities(void **state)
@@ -360,11 +396,12 @@ static void which_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_of_an_image), cmocka_unit_test(most_precise_scope),
-		cmocka_unit_test(scope_of_a_layout), cmocka_unit_test(all_requirements_hold),
-		cmocka_unit_test(identities),	     cmocka_unit_test(remapped_identities),
-		cmocka_unit_test(wrong_documents),   cmocka_unit_test(wrong_requirements),
-		cmocka_unit_test(wrong_identities),  cmocka_unit_test(which_file),
+		cmocka_unit_test(names_of_an_image),	cmocka_unit_test(most_precise_scope),
+		cmocka_unit_test(scope_of_a_layout),	cmocka_unit_test(all_requirements_hold),
+		cmocka_unit_test(identities),		cmocka_unit_test(remapped_identities),
+		cmocka_unit_test(wrong_documents),	cmocka_unit_test(wrong_requirements),
+		cmocka_unit_test(lacking_requirements), cmocka_unit_test(which_file),
+		cmocka_unit_test(wrong_identities),	cmocka_unit_test(which_file),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -17,6 +17,7 @@
 #define BACKOFF_MAX_MS 30000
 #define RETRY_AFTER_MAX_S 60 /* for a longer Retry-After the client must ask again */
 #define REDIRECTS_MAX 10
+#define PING_MAX (64 * 1024) /* bytes of an answer at /v2/ */
 
 struct registry {
 	struct exchange *http;
@@ -168,6 +169,49 @@ static bool try_plain(const struct registry_session *s, const struct exchange_re
 	       (resp->no_tls || (resp->refused && !has_port));
 }
 
+static int ignore_body(void *arg, uint64_t offset, const void *data, size_t size, struct err *e)
+{
+	(void)arg;
+	(void)data;
+	return offset + size > PING_MAX
+		       ? err_set(e, ERR_UNAVAILABLE, "the registry's answer at /v2/ is too long")
+		       : 0;
+}
+
+/* Some registries hide a private image from anonymous clients, and ask for a login at /v2/ alone.
+ * 1: *resp has a challenge from there instead.  0: it is unchanged. */
+static int ping(struct registry *g, struct exchange_response *resp, struct err *e)
+{
+	struct registry_session *s = g->session;
+	_cleanup_free_ char *url =
+		xasprintf("%s://%s/v2/", atomic_load(&s->plain) ? "http" : "https", s->base);
+	struct exchange_request req = { .insecure = s->insecure, .body = ignore_body };
+	struct exchange_response pong = EXCHANGE_RESPONSE_NULL;
+	bool own = true;
+	int r = exchange(g, url, true, NULL, &req, &pong, &own, e);
+
+	if (r == 0 && own && pong.status == 401 &&
+	    (pong.challenge.scheme == CHALLENGE_SCHEME_BEARER ||
+	     (pong.challenge.scheme == CHALLENGE_SCHEME_BASIC && s->cred.username))) {
+		exchange_response_done(resp);
+		*resp = pong;
+		return 1;
+	}
+	exchange_response_done(&pong);
+	return r < 0 && e->code == ERR_CANCELLED ? r : 0;
+}
+
+/* May the answer to an anonymous request hide an image? */
+static bool may_hide(struct registry_session *s, const char *authorization,
+		     const struct exchange_response *resp)
+{
+	bool refused = resp->status == 403 || resp->status == 404 ||
+		       (resp->status == 401 && resp->challenge.scheme == CHALLENGE_SCHEME_NONE);
+
+	return refused && !authorization && !s->cred.registry_token &&
+	       !atomic_exchange(&s->pinged, true);
+}
+
 /* GET from the registry: probes for TLS, and answers one challenge. */
 static int exchange_authorized(struct registry *g, const char *path, struct exchange_request *req,
 			       struct exchange_response *resp, struct err *e)
@@ -190,6 +234,8 @@ static int exchange_authorized(struct registry *g, const char *path, struct exch
 			exchange_response_done(resp);
 			continue;
 		}
+		if (r == 0 && own && !answered && may_hide(s, authorization, resp))
+			r = MIN(ping(g, resp, e), 0);
 		/* Ignore challenges of other hosts, which must not direct credentials. */
 		if (r != 0 || resp->status != 401 || !own || answered || s->cred.registry_token)
 			return r;

@@ -42,6 +42,7 @@ struct registry_session {
 	struct certs certs;
 	bool insecure;
 	atomic_bool plain; /* http, as probed */
+	atomic_bool pinged; /* asked at /v2/ for a challenge */
 	struct credentials cred;
 	int64_t progress_timeout_ms;
 	struct registry_meter *meter;

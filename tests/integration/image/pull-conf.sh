@@ -68,6 +68,32 @@ auth_file "$SCRATCH/pause/auth.json" "$CODED"
 check "pause_image_auth_file" crictl pull "$PAUSE"
 check_fails "which is for that image alone" "Unauthenticated" crictl pull "$NAME"
 
+# A registry that hides what it has from anonymous clients, and asks for a login at /v2/ alone.
+HIDDEN=127.0.0.1:5002
+cat >"$SCRATCH/nginx.conf" <<CONF
+daemon off; pid $SCRATCH/nginx.pid; error_log $SCRATCH/nginx.log; events {}
+http {
+	access_log $SCRATCH/hidden.log; client_body_temp_path $SCRATCH/nginx.body; proxy_temp_path $SCRATCH/nginx.proxy;
+	fastcgi_temp_path $SCRATCH/nginx.1; uwsgi_temp_path $SCRATCH/nginx.2; scgi_temp_path $SCRATCH/nginx.3;
+	server {
+		listen $HIDDEN;
+		location = /v2/ { add_header WWW-Authenticate 'Basic realm="hidden"' always; return 401; }
+		location / {
+			if (\$http_authorization != "Basic $CODED") { return 404; }
+			proxy_set_header Authorization ""; proxy_pass http://$REGISTRY;
+		}
+	}
+}
+CONF
+nginx -c "$SCRATCH/nginx.conf" &
+NGINX=$!
+poll 20 bash -c "</dev/tcp/127.0.0.1/5002" || bail "nginx does not start"
+check_fails "a hidden image without credentials is not there" "NotFound" crictl pull "${NAME/$PRIVATE/$HIDDEN}"
+check_is "and nothing was asked twice" 1 eval 'grep -c "GET /v2/.*/manifests/" "$SCRATCH/hidden.log"'
+check "with credentials it is" crictl pull --creds "user:$SECRET" "${NAME/$PRIVATE/$HIDDEN}"
+kill $NGINX
+forget "${NAME/$PRIVATE/$HIDDEN}"
+
 check_fails "a short name of several meanings" "InvalidArgument.*busybox may be $PRIVATE/e2e-test-images/busybox, $REGISTRY/e2e-test-images/busybox" \
 	crictl pull busybox:1.29-2
 printf '[aliases]\n"busybox" = "%s/e2e-test-images/busybox"\n' "$REGISTRY" >"$SCRATCH/aliases" && mkdir -p "$REGISTRIES_CONF.d" &&

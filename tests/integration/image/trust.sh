@@ -391,7 +391,9 @@ wrong() {
 wrong "not JSON" "line 1" '{"default":'
 wrong "a member that stands twice" "line 1" '{"default":[{"type":"reject"}],"default":[{"type":"reject"}]}'
 wrong "an unknown member" 'default\[0\]: unknown member "keyPth"' '{"default":[{"type":"reject","keyPth":"/x"}]}'
-wrong "fulcio" 'default\[0\].fulcio: not supported' '{"default":[{"type":"sigstoreSigned","fulcio":{}}]}'
+printf '{"default":[{"type":"insecureAcceptAnything"}],"transports":{"docker":{"%s":[{"type":"sigstoreSigned","fulcio":{}}]}}}' "$REGISTRY/t/plain" >"$POLICY"
+refused "fulcio" 't/plain"\]\[0\].fulcio: not supported' "$REGISTRY/t/plain:1"
+check "for its scope only" pull "$S:1"
 wrong "no requirements" 'transports.docker\["a.b"\]: not a list' '{"default":[{"type":"reject"}],"transports":{"docker":{"a.b":[]}}}'
 wrong "a keyring without a path" 'default\[0\].keyPath: "never" is not an absolute path' '{"default":[{"type":"signedBy","keyType":"GPGKeys","keyPath":"never"}]}'
 policy "$REGISTRY/t" "$(signed_by nobody)"
