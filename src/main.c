@@ -44,6 +44,7 @@
 #include "pod/container.h"
 #include "pod/devspecs.h"
 #include "pod/exec.h"
+#include "pod/netgc.h"
 #include "pod/podtally.h"
 #include "pod/reload.h"
 #include "pod/rescue.h"
@@ -386,7 +387,11 @@ static int start_objects(struct daemon *d, struct err *e)
 		return err_wrap(e, "look for objects without a row");
 	if (r == 0)
 		r = world_recover(e);
-	return r == 0 ? exec_end_stored(e) : r;
+	if (r == 0)
+		r = exec_end_stored(e);
+	if (r == 0)
+		netgc_start();
+	return r;
 }
 
 static void stop_objects(struct daemon *d)

@@ -249,6 +249,15 @@ int cni_check(const char *conf_json, const struct cni_request *req, const char *
 	return run_all(&call, e);
 }
 
+bool cni_has_gc(const char *conf_json)
+{
+	_cleanup_(list_donep) struct cni_list l = CNI_LIST_NULL;
+	struct err ignored = ERR_NULL;
+
+	return parse_conf(conf_json, &l, &ignored) == 0 && l.version >= CNI_VERSION_1_1_0 &&
+	       !l.disable_gc;
+}
+
 int cni_gc(const char *conf_json, const struct cni_attachment *alive, size_t n,
 	   const char *const *plugin_dirs, int64_t timeout_ms, struct err *e)
 {

@@ -105,6 +105,7 @@ int cni_check(const char *conf_json, const struct cni_request *req, const char *
 
 /* Garbage collection (SPEC "GC", version 1.1): pass each plugin the live attachments; the plugin
  * removes all others.  0 for networks below version 1.1 and those with disableGC. */
+bool cni_has_gc(const char *conf_json);
 struct cni_attachment {
 	const char *container_id, *ifname;
 };

@@ -15,6 +15,7 @@
 #include "core/paths.h"
 #include "net/cni.h"
 #include "os/ns.h"
+#include "pod/netgc.h"
 #include "pod/reach.h"
 #include "pod/sandbox.h"
 
@@ -198,7 +199,7 @@ int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__
 {
 	int64_t began_ns = clock_monotonic_ns(), add_ns;
 	struct cni_result result = CNI_RESULT_NULL;
-	_cleanup_close_ int lock = -1;
+	_cleanup_close_ int lock = -1, gate = -1;
 	struct net_args a;
 	char *json = NULL;
 	int r = lock_network(conf, id, O_CREAT, again, &lock, e);
@@ -214,7 +215,9 @@ int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__
 		cni_del(row->cni_conf, &a.req, NULL, &ignored);
 	}
 	add_ns = clock_monotonic_ns();
-	r = cni_add(row->cni_conf, &a.req, &json, &result, e);
+	r = netgc_enter(conf, &gate, e);
+	if (r == 0)
+		r = cni_add(row->cni_conf, &a.req, &json, &result, e);
 	if (r == 0) {
 		atomic_store(&last_add_ns, clock_monotonic_ns() - add_ns);
 		atomic_store(&last_all_ns, clock_monotonic_ns() - began_ns);

@@ -32,6 +32,7 @@
 #include "pod/adopt.h"
 #include "pod/container.h"
 #include "pod/files.h"
+#include "pod/netgc.h"
 #include "pod/network.h"
 #include "pod/pod_listing.h"
 #include "pod/reach.h"
@@ -96,6 +97,7 @@ struct sandbox_job {
 	struct job base;
 	Crisp__State__Sandbox *row;
 	bool again; /* an earlier daemon may have started the effect */
+	bool collect; /* first free what no pod uses */
 	bool hung; /* the previous shim was killed: wait for its end */
 	struct payload_netns *netns;
 	struct payload_network *network;
@@ -691,7 +693,10 @@ void sbx_effect_add_network(struct sm_object *sm)
 static int work_network_down(struct job *j, struct err *e)
 {
 	const struct sandbox_job *s = sandbox_job(j);
+	struct err why = ERR_NULL;
 
+	if (s->collect && netgc_collect(world.conf, s->row->cni_conf, j->id, &why) < 0)
+		log_err(LOG_LEVEL_WARN, "collect unused networks", &why);
 	return sandbox_net_down(world.conf, j->id, s->row, s->again, e);
 }
 
@@ -704,9 +709,12 @@ static void done_network_down(struct job *j, struct object *o)
 void sbx_effect_delete_network(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
+	struct job *j = sandbox_job_new(o, o->sm->failure ? LANE_NET_RETRY : LANE_NET_DOWN,
+					work_network_down, done_network_down);
 
-	job_start(sandbox_job_new(o, o->sm->failure ? LANE_NET_RETRY : LANE_NET_DOWN,
-				  work_network_down, done_network_down));
+	/* Once: a plugin that hangs in GC keeps the networks of new pods waiting. */
+	sandbox_job(j)->collect = o->sm->failure && o->sm->failure->tries == 1;
+	job_start(j);
 }
 
 /* --- the end --- */

@@ -622,6 +622,24 @@ int cni_del(const char *conf_json, const struct cni_request *req, const char *pr
 	return 0;
 }
 
+bool cni_has_gc(const char *conf_json)
+{
+	(void)conf_json;
+	return false;
+}
+
+int cni_gc(const char *conf_json, const struct cni_attachment *alive, size_t n,
+	   const char *const *plugin_dirs, int64_t timeout_ms, struct err *e)
+{
+	(void)conf_json;
+	(void)alive;
+	(void)n;
+	(void)plugin_dirs;
+	(void)timeout_ms;
+	(void)e;
+	return 0;
+}
+
 int cni_ready_cached(const char *dir, const char *default_name, const char *const *plugin_dirs,
 		     int64_t timeout_ms, int64_t grace_ns, struct cni_readiness *cache,
 		     struct err *e)

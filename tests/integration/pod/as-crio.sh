@@ -1,7 +1,7 @@
 #!/bin/bash
-# as-crio.sh - CRI-O's behaviour in details: a session of ExecSync in a terminal's container, HOME, masked
-# paths, volumes of an image, devices of privileged containers, sysctls of the node's namespaces, the
-# process namespace of another pod's container, a relative cgroup parent, ImageFsInfo.
+# as-crio.sh - CRI-O's behaviour in details: ExecSync with a terminal, HOME, masked paths, volumes, devices,
+# sysctls of the node, the process namespace of another pod, a relative cgroup parent, ImageFsInfo, logs
+# without a name, verbose information, networks of old versions and the collection of unused ones.
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 registry_start
@@ -131,6 +131,44 @@ if [ "$CGROUP_MANAGER" = cgroupfs ]; then
 	check "is below the root" grep -q ":$CGROUP_PARENT/rel/crisp-$OUT$" "/proc/$(crictl inspect "$OUT" | jq .info.pid)/cgroup"
 	check_fails "a slice is none" "is not a path below" pod_run slice "$HOST_NET | .linux.cgroup_parent = \"x.slice\""
 fi
+
+# --- networks of version 1.1: what no pod has is collected -------------------------------------------------------------
+
+mkdir "$SCRATCH/plugins"
+cat >"$SCRATCH/plugins/collector" <<'PLUGIN'
+#!/bin/bash
+cd "${0%/*}"
+case $CNI_COMMAND in
+ADD) echo '{"cniVersion": "1.1.0", "ips": [{"address": "10.77.0.2/24"}]}' ;;
+DEL) [ ! -e stuck ] || { echo '{"code": 100, "msg": "stuck"}'; exit 1; } ;;
+GC) jq -c '."cni.dev/valid-attachments" | map(.containerID) | sort' >>collected ;;
+esac
+PLUGIN
+chmod 755 "$SCRATCH/plugins/collector"
+check "all pods are removed" everything_remove
+echo '{"cniVersion": "1.1.0", "name": "collected", "plugins": [{"type": "collector"}]}' >"$CNI_CONF/10-test.conflist"
+printf '[crio.network]\nplugin_dirs = ["%s"]\n' "$SCRATCH/plugins" >"$SCRATCH/config.d/70-plugins"
+daemon_stop
+# Without --cni-plugin-dir, which would win over the file.
+eval "argv_before() $(declare -f peer_argv | tail -n +2)"
+peer_argv() { argv_before | grep -vxe --cni-plugin-dir -e "$CNI_PLUGINS"; }
+daemon_start
+check "a pod" pod_run one
+ONE=$OUT
+check "another" pod_run two
+TWO=$OUT
+daemon_kill
+daemon_again
+last() { tail -n 1 "$SCRATCH/plugins/collected"; }
+both() { [ "$(last)" = "$(jq -nc --arg a "$ONE" --arg b "$TWO" '[$a, $b] | sort')" ]; }
+check "at a start the plugin is told both pods" poll 30 both
+touch "$SCRATCH/plugins/stuck"
+crictl stopp "$ONE" >/dev/null 2>&1 &
+only_two() { [ "$(last)" = "[\"$TWO\"]" ]; }
+check "after a DEL that failed without the pod's" poll 30 only_two
+rm "$SCRATCH/plugins/stuck"
+wait $!
+check_is "a pod that is made then has its network" 10.77.0.2 eval 'crictl inspectp "$(pod_run three)" | jq -r .status.network.ip'
 
 fs_info() { crictl imagefsinfo -o json | jq -c "$1"; }
 check_is "images and containers on one disk have one file system" true \
