@@ -836,13 +836,16 @@ const struct conf_key conf_keys[] = {
 	{
 		.name = "crio.runtime.log_filter",
 		.kind = CONF_KIND_STRING,
-		.role = CONF_ROLE_LATER,
+		.role = CONF_ROLE_WORKS,
 		.place = CONF_PLACE_CONF,
 		.offset = offsetof(struct conf, log_filter),
+		.check = conf_is_log_filter,
+		.want = "an extended regular expression of POSIX",
 		.text = "",
 		.flag = "log-filter",
 		.variables = (const char *const[]){ "CONTAINER_LOG_FILTER", NULL },
-		.doc = "Regular expression for the lines of the daemon's log.",
+		.reload = true,
+		.doc = "Extended regular expression of POSIX: lines of the daemon's log that it does not match, without\012time and level, are left out.",
 	},
 	{
 		.name = "crio.runtime.log_size_max",
@@ -1984,7 +1987,7 @@ const struct conf_option conf_options[] = {
 		.name = "log-format",
 		.argument = "FORMAT",
 		.variable = "CONTAINER_LOG_FORMAT",
-		.doc = "Form of the log: text, which is logfmt.",
+		.doc = "Form of the log: text, which is logfmt, or json, an object on each line. Without this option and\012with standard error connected to journald, entries go there with a field for each key.",
 	},
 	[CONF_OPTION_REPAIR] = {
 		.name = "repair",

@@ -85,7 +85,7 @@ _arguments \
 	'--min-injected-gomaxprocs=[Least GOMAXPROCS that containers get from their CPU request]:value:' \
 	'--log-level=[Lines of the daemon'\''s log]:value:' \
 	'-l+[Lines of the daemon'\''s log]:value:' \
-	'--log-filter=[Regular expression for the lines of the daemon'\''s log]:value:' \
+	'--log-filter=[Extended regular expression of POSIX]:value:' \
 	'--log-size-max=[Bytes after which a container'\''s log starts anew]:value:' \
 	'--log-journald[Copy each record of a container'\''s log to journald, with the fields CONTAINER_ID, CONTAINER_ID_FULL, CONTAINER_NAME, SYSLOG_IDENTIFIER, PRIORITY (6 for stdout, 3 for stderr), MESSAGE and, for parts, CONTAINER_PARTIAL_MESSAGE]' \
 	'--ctr-stop-timeout=[Least seconds that containers get when their pod is stopped]:value:' \

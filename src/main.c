@@ -26,6 +26,7 @@
 #include "base/fs.h"
 #include "base/heap.h"
 #include "base/log.h"
+#include "base/logsink.h"
 #include "base/nofile.h"
 #include "base/version.h"
 #include "conf/args.h"
@@ -84,9 +85,13 @@ static int open_log(const struct conf_args *a, struct err *e)
 	const char *format = conf_args_value(a, CONF_OPTION_LOG_FORMAT);
 	_cleanup_close_ int fd = -1;
 
-	if (format && strcmp(format, "text") != 0)
-		return err_set(e, ERR_INVALID, "--log-format: \"%s\" is not supported; text is",
+	if (format && strcmp(format, "json") == 0)
+		logsink_set_form(LOG_FORM_JSON);
+	else if (format && strcmp(format, "text") != 0)
+		return err_set(e, ERR_INVALID, "--log-format: \"%s\" is neither text nor json",
 			       format);
+	else if (!format && !path && logsink_is_journal())
+		logsink_set_form(LOG_FORM_JOURNAL);
 	if (!path)
 		return 0;
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
@@ -612,6 +617,8 @@ static int start(struct daemon *d, const struct conf_args *a)
 	if (r == 0)
 		log_parse_level(d->conf.log_level, &level);
 	log_set_level(level);
+	if (r == 0)
+		r = logsink_set_filter(d->conf.log_filter, &e);
 	if (!a->command || r < 0)
 		reload_log_findings(&d->conf);
 	if (r < 0) {

@@ -12,6 +12,7 @@
 #include "base/util.h"
 
 static _Atomic enum log_level log_level = LOG_LEVEL_INFO;
+static bool (*_Atomic log_sink)(const struct log_parts *l);
 
 void log_set_level(enum log_level level)
 {
@@ -39,7 +40,12 @@ int log_parse_level(const char *name, enum log_level *ret)
 	return -1;
 }
 
-void log_line(enum log_level level, const char *msg, const char *fmt, ...)
+void log_set_sink(bool (*sink)(const struct log_parts *l))
+{
+	log_sink = sink;
+}
+
+const char *log_level_name(enum log_level level)
 {
 	static const char *const names[] = {
 		[LOG_LEVEL_ERROR] = "error",
@@ -47,6 +53,13 @@ void log_line(enum log_level level, const char *msg, const char *fmt, ...)
 		[LOG_LEVEL_INFO] = "info",
 		[LOG_LEVEL_DEBUG] = "debug",
 	};
+
+	return names[level];
+}
+
+void log_line(enum log_level level, const char *msg, const char *fmt, ...)
+{
+	bool (*sink)(const struct log_parts *l) = log_sink;
 	char line[2048], time[36];
 	size_t len, start;
 	va_list ap;
@@ -55,7 +68,8 @@ void log_line(enum log_level level, const char *msg, const char *fmt, ...)
 	if (level > log_level)
 		return;
 	clock_format(clock_realtime_ns(), time);
-	n = snprintf(line, sizeof(line), "time=%s level=%s msg=\"%s\" ", time, names[level], msg);
+	n = snprintf(line, sizeof(line), "time=%s level=%s msg=\"%s\" ", time,
+		     log_level_name(level), msg);
 	start = MIN((size_t)n, sizeof(line) - 2);
 	va_start(ap, fmt);
 	n = vsnprintf(line + start, sizeof(line) - start - 1, fmt, ap);
@@ -64,6 +78,9 @@ void log_line(enum log_level level, const char *msg, const char *fmt, ...)
 	for (size_t i = start; i < len; i++)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
 			line[i] = ' ';
+	line[len] = '\0';
+	if (sink && sink(&(struct log_parts){ level, time, msg, line + start }))
+		return;
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
 		return; /* stderr is the only log */

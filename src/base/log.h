@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 enum log_level {
@@ -17,6 +19,17 @@ enum log_level {
 void log_set_level(enum log_level level);
 /* Parse CRI-O's level names (fatal error warn info debug trace).  0, or -1: unknown name. */
 int log_parse_level(const char *name, enum log_level *ret);
+
+/* A line in parts: fields are logfmt, without control characters. */
+struct log_parts {
+	enum log_level level;
+	const char *time, *msg, *fields;
+};
+
+/* sink is called with each line before it is written as text; true: it is done with.  Any
+ * thread may call either. */
+void log_set_sink(bool (*sink)(const struct log_parts *l));
+const char *log_level_name(enum log_level level);
 
 /* msg: the event in a few words.  fmt formats " key=value" fields: log_info("listening",
  * "socket=%s", path).  Control characters become spaces; one line is one write(2).  The caller

@@ -3,6 +3,7 @@
  */
 #include "conf/checks.h"
 
+#include <regex.h>
 #include <string.h>
 #include <strings.h>
 
@@ -23,6 +24,16 @@ bool conf_is_log_level(const char *s)
 	enum log_level level;
 
 	return log_parse_level(s, &level) == 0;
+}
+
+bool conf_is_log_filter(const char *s)
+{
+	regex_t regex;
+	bool ok = !*s || regcomp(&regex, s, REG_EXTENDED | REG_NOSUB) == 0;
+
+	if (ok && *s)
+		regfree(&regex);
+	return ok;
 }
 
 bool conf_is_port(const char *s)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 bool conf_is_log_level(const char *s);
+bool conf_is_log_filter(const char *s);
 bool conf_is_port(const char *s);
 bool conf_is_idle_timeout(const char *s);
 bool conf_is_tls_version(const char *s);

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/logsink.h"
 #include "base/util.h"
 #include "conf/conf.h"
 #include "conf/renew.h"
@@ -120,6 +121,8 @@ static void publish(void)
 		log_set_level(LOG_LEVEL_INFO);
 	log_news();
 	log_set_level(level);
+	if (logsink_set_filter(state.next->conf.log_filter, &e) < 0)
+		log_err(LOG_LEVEL_WARN, "crio.runtime.log_filter stays as it was", &e);
 	if (!state.news.changed)
 		return;
 	state.next->older = state.editions;

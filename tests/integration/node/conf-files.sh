@@ -86,7 +86,7 @@ check_fails "a variable is named when it is wrong" "CONTAINER_LOG_LEVEL: crio.ru
 check "--log takes the log" eval '! crispd --config "$SCRATCH/bad.conf" --config-dir "" --log "$SCRATCH/own.log"'
 check_is "away from standard error" "" echo "$OUT"
 check "into the file" grep -q 'does not run.*pids_limit' "$SCRATCH/own.log"
-check_fails "a form of the log that is none" "log-format: .*json.* is not supported" crispd --log-format=json
+check_fails "a form of the log that is none" "log-format: .*yaml.* is neither" crispd --log-format=yaml
 for flag in $("$BUILD_DIR/crispd" --help | sed -nE 's/^  (--[a-z-]+).*/\1/p'); do
 	grep -q -e "$flag" "$TOP/gen/crispd.bash" && grep -q -e "${flag}[=[]" "$TOP/gen/crispd.zsh" && grep -q -e "-l ${flag#--} " "$TOP/gen/crispd.fish" ||
 		not_ok "completion of $flag"
