@@ -239,7 +239,7 @@ void spawn_result_done(struct spawn_result *r)
 struct watched_child {
 	const char *name;
 	struct spawn_child child;
-	int out_fd, err_fd;
+	int out_fd, err_fd, cancel_fd;
 	size_t out_max;
 	struct buf out, err;
 };
@@ -351,10 +351,11 @@ static int run_watch(struct watched_child *run, int64_t timeout_ms, struct err *
 	int64_t deadline = deadline_after(timeout_ms);
 
 	for (;;) {
-		struct pollfd p[3] = {
+		struct pollfd p[4] = {
 			{ .fd = run->child.pidfd, .events = POLLIN },
 			{ .fd = run->out_fd, .events = POLLIN },
 			{ .fd = run->err_fd, .events = POLLIN },
+			{ .fd = run->cancel_fd, .events = POLLIN },
 		};
 		int n = poll(p, ARRAY_LEN(p), ms_left(deadline));
 		int r;
@@ -368,6 +369,8 @@ static int run_watch(struct watched_child *run, int64_t timeout_ms, struct err *
 			return r;
 		if (p[0].revents)
 			return 0;
+		if (p[3].revents)
+			return err_set(e, ERR_ABORTED, "%s was killed", run->name);
 		if (deadline >= 0 && clock_monotonic_ns() >= deadline)
 			return err_set(e, ERR_DEADLINE,
 				       "%s did not end within %lld ms; it was killed", run->name,
@@ -394,6 +397,7 @@ int spawn_run_as(const struct spawn *s, const void *in, size_t in_size, size_t o
 							 .child = SPAWN_CHILD_NULL,
 							 .out_fd = -1,
 							 .err_fd = -1,
+							 .cancel_fd = s->cancel_fd,
 							 .out_max = out_max };
 	int r;
 

@@ -19,11 +19,16 @@ struct spawn {
 	const char *const *envp; /* NULL: PATH only */
 	int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
 	int pass_fd; /* becomes descriptor 3 of the child; -1: none */
+	int cancel_fd; /* spawn_run_as: once it is readable, kill the child; -1: none */
 	bool new_session; /* setsid */
 };
 
 #define SPAWN_NULL \
-	((struct spawn){ .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .pass_fd = -1 })
+	((struct spawn){ .stdin_fd = -1, \
+			 .stdout_fd = -1, \
+			 .stderr_fd = -1, \
+			 .pass_fd = -1, \
+			 .cancel_fd = -1 })
 
 /* A child; close the pidfd after the wait. */
 struct spawn_child {
@@ -58,6 +63,6 @@ struct spawn_result {
 void spawn_result_done(struct spawn_result *r);
 int spawn_run(const char *const *argv, const char *const *envp, const void *in, size_t in_size,
 	      size_t out_max, int64_t timeout_ms, struct spawn_result *ret, struct err *e);
-/* spawn_run with the options of s, except its streams and its session. */
+/* spawn_run with the options of s, except its streams and its session.  ERR_ABORTED: cancelled. */
 int spawn_run_as(const struct spawn *s, const void *in, size_t in_size, size_t out_max,
 		 int64_t timeout_ms, struct spawn_result *ret, struct err *e);

@@ -12,8 +12,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 #include "base/fs.h"
@@ -238,6 +240,21 @@ static void test_descriptors(void **state)
 	close(c.pidfd);
 }
 
+static void test_cancel(void **state)
+{
+	_cleanup_close_ int fd = eventfd(1, EFD_CLOEXEC);
+	struct spawn_result res = SPAWN_RESULT_NULL;
+	struct spawn s = SPAWN_NULL;
+	struct err e = ERR_NULL;
+
+	(void)state;
+	s.argv = SH("sleep 1000 & wait");
+	s.cancel_fd = fd;
+	assert_int_equal(spawn_run_as(&s, NULL, 0, 4096, LONG_MS, &res, &e), -(int)ERR_ABORTED);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	spawn_result_done(&res);
+}
+
 static void test_wait(void **state)
 {
 	struct spawn_child c = SPAWN_CHILD_NULL;
@@ -284,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_grandchild_keeps_output),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_wait),
+		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_find_program),
 	};
 
