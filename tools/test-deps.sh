@@ -250,6 +250,36 @@ runc_unpack() {
 	rm -rf "$apt"
 }
 
+# CRIU: Debian 12's does not know the vDSO of current kernels. It runs with its own loader and libraries, and asks for
+# one of them by an old name. Without a mirror tests skip what needs it.
+CRIU_PKGS=(
+	criu libbsd0 libc6 libffi8 libgcc-s1 libgmp10 libgnutls30t64 libhogweed6t64 libidn2-0 libjansson4 libmd0 libmnl0 libnet9
+	libnettle8t64 libnftables1 libnftnl11 libnl-3-200 libp11-kit0 libprotobuf-c1 libtasn1-6 libunistring5 libuuid1 libxtables12
+)
+
+criu_unpack() {
+	local apt=$CACHE/peers/criu-apt dir=$CACHE/peers/criu lib package
+	[ ! -x "$dir/bin/criu" ] || return 0
+	say "unpacking criu of Debian's unstable suite"
+	sid_download "$apt" "${CRIU_PKGS[@]}" || { say "tests of checkpoints will be skipped"; return 0; }
+	rm -rf "$dir" "$dir.new"
+	for package in "$apt"/*.deb; do
+		dpkg-deb -x "$package" "$dir.new"
+	done
+	lib=$(dirname "$(cd "$dir.new" && ls usr/lib/*/libnet.so.9)")
+	ln -s libnet.so.9 "$dir.new/$lib/libnet.so.1"
+	rm -rf "${dir:?}.new/usr/share" "${dir:?}.new/etc" "$dir.new/$lib/gconv"
+	mkdir -p "$dir.new/bin"
+	cat >"$dir.new/bin/criu" <<-SH
+	#!/bin/sh
+	root=\$(dirname "\$(dirname "\$(readlink -f "\$0")")")
+	exec "\$root/$lib"/ld-linux-*.so.? --library-path "\$root/$lib" --argv0 criu "\$root/usr/sbin/criu" "\$@"
+	SH
+	chmod 755 "$dir.new/bin/criu"
+	mv "$dir.new" "$dir"
+	rm -rf "$apt"
+}
+
 # The programs of node-e2e: the tests, who runs them in parallel, and what is in the images of the tests.
 NODE_E2E_PROGRAMS=(e2e_node.test ginkgo agnhost nonewprivs)
 
@@ -280,6 +310,7 @@ main() {
 	[ "$what" != --peer ] || peer_unpack
 	promtool_unpack
 	runc_unpack
+	criu_unpack
 	local critest=yes kube=()
 	case $what in
 	--no-critest | --vm) critest=no ;;
