@@ -975,13 +975,13 @@ const struct conf_key conf_keys[] = {
 	{
 		.name = "crio.runtime.enable_criu_support",
 		.kind = CONF_KIND_BOOLEAN,
-		.role = CONF_ROLE_LATER,
+		.role = CONF_ROLE_WORKS,
 		.place = CONF_PLACE_CONF,
 		.offset = offsetof(struct conf, enable_criu_support),
 		.number = 1,
 		.flag = "enable-criu-support",
 		.variables = (const char *const[]){ "CONTAINER_ENABLE_CRIU_SUPPORT", NULL },
-		.doc = "Permit checkpoints.",
+		.doc = "Permit checkpoints. The OCI runtime looks for criu in the PATH of crispd.",
 	},
 	{
 		.name = "crio.runtime.conmon",
@@ -1314,13 +1314,15 @@ const struct conf_key conf_keys[] = {
 	{
 		.name = "crio.checkpoint_restore.container_level_enabled",
 		.kind = CONF_KIND_STRING,
-		.role = CONF_ROLE_LATER,
+		.role = CONF_ROLE_WORKS,
 		.place = CONF_PLACE_CONF,
 		.offset = offsetof(struct conf, container_level_enabled),
+		.check = conf_is_checkpoint_level,
+		.want = "one of none, checkpoint_only, checkpoint_restore",
 		.text = "checkpoint_restore",
 		.flag = "checkpoint-restore-container-level-enabled",
 		.variables = (const char *const[]){ "CONTAINER_CHECKPOINT_RESTORE_CONTAINER_LEVEL_ENABLED", NULL },
-		.doc = "none, checkpoint_only or checkpoint_restore.",
+		.doc = "none, checkpoint_only or checkpoint_restore. Nothing is restored so far.",
 	},
 	{
 		.name = "crio.image.pause_image",

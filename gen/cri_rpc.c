@@ -190,6 +190,17 @@ static int handle_status(struct rpc_call *call, const ProtobufCMessage *msg, str
 	return rpc_status(call, req, e);
 }
 
+static int event_checkpoint_container(const ProtobufCMessage *msg, const struct object *o,
+	struct sm_event **ret, struct err *e)
+{
+	struct payload_checkpoint *payload;
+	int r = rpc_payload_checkpoint_container((const Runtime__V1__CheckpointContainerRequest *)msg, o, &payload, e);
+
+	if (r == 0)
+		*ret = ctr_event_checkpoint(payload);
+	return r;
+}
+
 static int handle_get_container_events(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
 	const Runtime__V1__GetEventsRequest *req =
@@ -924,9 +935,16 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__checkpoint_container_request__descriptor,
 		.response = &runtime__v1__checkpoint_container_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
-		.refusal = "this version of crisp makes no checkpoints",
+		.kind = RPC_KIND_EVENT,
+		.raises = &(const struct rpc_event){
+			.machine = "container",
+			.event = CTR_EVENT_CHECKPOINT,
+			.by = offsetof(Runtime__V1__CheckpointContainerRequest, container_id),
+			.carry = event_checkpoint_container,
+			.answer = rpc_answer_checkpoint_container,
+		},
 		.validate = cri_validate_checkpoint_container,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_CHECKPOINT_POD] = {
 		.path = "/runtime.v1.RuntimeService/CheckpointPod",
@@ -935,7 +953,7 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.response = &runtime__v1__checkpoint_pod_response__descriptor,
 		.server_streaming = false,
 		.kind = RPC_KIND_UNIMPLEMENTED,
-		.refusal = "this version of crisp makes no checkpoints",
+		.refusal = "this version of crisp makes no checkpoints of pods",
 		.validate = cri_validate_checkpoint_pod,
 	},
 	[CRI_RPC_RESTORE_POD] = {

@@ -10,6 +10,7 @@
 
 struct payload_stop;
 struct payload_resources;
+struct payload_checkpoint;
 struct payload_pod_resources;
 struct payload_tag;
 
@@ -237,6 +238,13 @@ int rpc_update_runtime_config(struct rpc_call *call,
 int rpc_status(struct rpc_call *call,
 	const Runtime__V1__StatusRequest *req,
 	struct err *e);
+
+/* event container.checkpoint: Saves a running container to a file.
+ * (runtime.v1.RuntimeService.CheckpointContainer) */
+int rpc_payload_checkpoint_container(const Runtime__V1__CheckpointContainerRequest *req,
+	const struct object *o, struct payload_checkpoint **ret, struct err *e);
+void rpc_answer_checkpoint_container(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
 
 /* direct: Streams what happens to containers until the client leaves.
  * (runtime.v1.RuntimeService.GetContainerEvents) */

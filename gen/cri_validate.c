@@ -1452,7 +1452,9 @@ static bool check_runtime__v1__checkpoint_container_request(const Runtime__V1__C
 	if (!text_absolute(m->location))
 		return fail(c, up, "location", NO_INDEX, "must be an absolute path");
 	if (m->timeout < 0)
-		return fail(c, up, "timeout", NO_INDEX, "must be at least 0");
+		return fail(c, up, "timeout", NO_INDEX, "must be between 0 and 3600");
+	if (m->timeout > 3600)
+		return fail(c, up, "timeout", NO_INDEX, "must be between 0 and 3600");
 	return true;
 }
 

@@ -94,6 +94,26 @@ static void step_drop_update(void *draft, const struct sm_event *ev)
 	ctr_step_drop_update(draft, ev);
 }
 
+static void step_note_dump(void *draft, const struct sm_event *ev)
+{
+	ctr_step_note_dump(draft, ev, sm_event_payload(ev));
+}
+
+static void step_note_dumped(void *draft, const struct sm_event *ev)
+{
+	ctr_step_note_dumped(draft, ev);
+}
+
+static void step_note_not_dumped(void *draft, const struct sm_event *ev)
+{
+	ctr_step_note_not_dumped(draft, ev);
+}
+
+static void step_drop_dump(void *draft, const struct sm_event *ev)
+{
+	ctr_step_drop_dump(draft, ev);
+}
+
 static void step_note_error(void *draft, const struct sm_event *ev)
 {
 	ctr_step_note_error(draft, ev);
@@ -114,7 +134,11 @@ static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[11] = step_note_updated,
 	[12] = step_note_not_updated,
 	[13] = step_drop_update,
-	[14] = step_note_error,
+	[14] = step_note_dump,
+	[15] = step_note_dumped,
+	[16] = step_note_not_dumped,
+	[17] = step_drop_dump,
+	[18] = step_note_error,
 };
 
 static const char *const step_names[] = {
@@ -132,7 +156,11 @@ static const char *const step_names[] = {
 	[11] = "note_updated",
 	[12] = "note_not_updated",
 	[13] = "drop_update",
-	[14] = "note_error",
+	[14] = "note_dump",
+	[15] = "note_dumped",
+	[16] = "note_not_dumped",
+	[17] = "drop_dump",
+	[18] = "note_error",
 };
 
 static int64_t deadline_grace(const void *row)
@@ -186,6 +214,7 @@ static const struct sm_event_info events[] = {
 	[CTR_EVENT_UPDATE] = { .name = "update", .class = SM_CLASS_RPC, .carries = "resources" },
 	[CTR_EVENT_PAUSE] = { .name = "pause", .class = SM_CLASS_RPC },
 	[CTR_EVENT_RESUME] = { .name = "resume", .class = SM_CLASS_RPC },
+	[CTR_EVENT_CHECKPOINT] = { .name = "checkpoint", .class = SM_CLASS_RPC, .carries = "checkpoint" },
 	[CTR_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE, .carries = "bundle" },
 	[CTR_EVENT_PREPARE_FAILED] = { .name = "prepare_failed", .class = SM_CLASS_DONE },
 	[CTR_EVENT_CREATED] = { .name = "created", .class = SM_CLASS_DONE, .carries = "init" },
@@ -202,6 +231,8 @@ static const struct sm_event_info events[] = {
 	[CTR_EVENT_FREEZE_FAILED] = { .name = "freeze_failed", .class = SM_CLASS_DONE },
 	[CTR_EVENT_THAWED] = { .name = "thawed", .class = SM_CLASS_DONE },
 	[CTR_EVENT_THAW_FAILED] = { .name = "thaw_failed", .class = SM_CLASS_DONE },
+	[CTR_EVENT_DUMPED] = { .name = "dumped", .class = SM_CLASS_DONE },
+	[CTR_EVENT_DUMP_FAILED] = { .name = "dump_failed", .class = SM_CLASS_DONE },
 	[CTR_EVENT_ERASED] = { .name = "erased", .class = SM_CLASS_DONE },
 	[CTR_EVENT_ERASE_STUCK] = { .name = "erase_stuck", .class = SM_CLASS_DONE },
 	[CTR_EVENT_EXITED] = { .name = "exited", .class = SM_CLASS_SHIM, .carries = "exit" },
@@ -279,6 +310,21 @@ static const uint16_t yields_freeze[] = {
 static const uint16_t yields_thaw[] = {
 	CTR_EVENT_THAWED,
 	CTR_EVENT_THAW_FAILED,
+	CTR_EVENT_EXITED,
+	CTR_EVENT_LOST,
+	CTR_EVENT_ABSENT,
+};
+
+static const uint16_t yields_dump[] = {
+	CTR_EVENT_DUMPED,
+	CTR_EVENT_DUMP_FAILED,
+	CTR_EVENT_EXITED,
+	CTR_EVENT_LOST,
+	CTR_EVENT_ABSENT,
+};
+
+static const uint16_t yields_end_dump[] = {
+	CTR_EVENT_DUMP_FAILED,
 	CTR_EVENT_EXITED,
 	CTR_EVENT_LOST,
 	CTR_EVENT_ABSENT,
@@ -368,6 +414,20 @@ static const struct sm_effect_info effects[] = {
 		.start = ctr_effect_thaw,
 	},
 	[11] = {
+		.name = "dump",
+		.lasting = true,
+		.n_yields = 5,
+		.yields = yields_dump,
+		.start = ctr_effect_dump,
+	},
+	[12] = {
+		.name = "end_dump",
+		.lasting = true,
+		.n_yields = 4,
+		.yields = yields_end_dump,
+		.start = ctr_effect_end_dump,
+	},
+	[13] = {
 		.name = "erase",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -390,17 +450,17 @@ static const struct sm_action actions_1[] = {
 };
 
 static const struct sm_action actions_2[] = {
-	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
 static const struct sm_action actions_3[] = {
-	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
 static const struct sm_action actions_4[] = {
@@ -410,10 +470,10 @@ static const struct sm_action actions_4[] = {
 };
 
 static const struct sm_action actions_5[] = {
-	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
 static const struct sm_action actions_6[] = {
@@ -428,10 +488,10 @@ static const struct sm_action actions_7[] = {
 };
 
 static const struct sm_action actions_8[] = {
-	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
 static const struct sm_action actions_9[] = {
@@ -472,7 +532,7 @@ static const struct sm_action actions_15[] = {
 
 static const struct sm_action actions_16[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
 static const struct sm_action actions_17[] = {
@@ -500,7 +560,7 @@ static const struct sm_action actions_20[] = {
 
 static const struct sm_action actions_21[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
 static const struct sm_action actions_22[] = {
@@ -538,7 +598,7 @@ static const struct sm_action actions_27[] = {
 };
 
 static const struct sm_action actions_28[] = {
-	{ .op = SM_OP_STEP, .arg = 14 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_error */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
@@ -598,13 +658,13 @@ static const struct sm_action actions_38[] = {
 };
 
 static const struct sm_action actions_39[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 14 }, /* note_dump */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* dump */
 };
 
 static const struct sm_action actions_40[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -616,8 +676,9 @@ static const struct sm_action actions_41[] = {
 };
 
 static const struct sm_action actions_42[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_43[] = {
@@ -626,18 +687,17 @@ static const struct sm_action actions_43[] = {
 };
 
 static const struct sm_action actions_44[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_45[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
 };
 
-static const struct sm_action actions_45[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
 static const struct sm_action actions_46[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -649,33 +709,33 @@ static const struct sm_action actions_47[] = {
 };
 
 static const struct sm_action actions_48[] = {
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_49[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_50[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
 static const struct sm_action actions_51[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
-};
-
-static const struct sm_action actions_52[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
+static const struct sm_action actions_52[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
+};
+
 static const struct sm_action actions_53[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -687,14 +747,13 @@ static const struct sm_action actions_54[] = {
 };
 
 static const struct sm_action actions_55[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_56[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
@@ -708,13 +767,14 @@ static const struct sm_action actions_57[] = {
 };
 
 static const struct sm_action actions_58[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_59[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
@@ -722,18 +782,18 @@ static const struct sm_action actions_59[] = {
 
 static const struct sm_action actions_60[] = {
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* erase */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_61[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_updated */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
 static const struct sm_action actions_62[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -745,14 +805,13 @@ static const struct sm_action actions_63[] = {
 };
 
 static const struct sm_action actions_64[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_65[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
@@ -766,35 +825,37 @@ static const struct sm_action actions_66[] = {
 };
 
 static const struct sm_action actions_67[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_68[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
-};
-
-static const struct sm_action actions_69[] = {
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
+static const struct sm_action actions_69[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+};
+
 static const struct sm_action actions_70[] = {
-	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_71[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_72[] = {
@@ -803,17 +864,16 @@ static const struct sm_action actions_72[] = {
 };
 
 static const struct sm_action actions_73[] = {
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* freeze */
-};
-
-static const struct sm_action actions_74[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
+static const struct sm_action actions_74[] = {
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* freeze */
+};
+
 static const struct sm_action actions_75[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -825,79 +885,80 @@ static const struct sm_action actions_76[] = {
 };
 
 static const struct sm_action actions_77[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_78[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
-};
-
-static const struct sm_action actions_79[] = {
-	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
+static const struct sm_action actions_79[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+};
+
 static const struct sm_action actions_80[] = {
-	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_81[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_pid */
-	{ .op = SM_OP_SAVE_BOOT },
-};
-
-static const struct sm_action actions_82[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-};
-
-static const struct sm_action actions_83[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-};
-
-static const struct sm_action actions_84[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-};
-
-static const struct sm_action actions_85[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* thaw */
-};
-
-static const struct sm_action actions_86[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
-};
-
-static const struct sm_action actions_87[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
-};
-
-static const struct sm_action actions_88[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
-};
-
-static const struct sm_action actions_89[] = {
 	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
-static const struct sm_action actions_90[] = {
+static const struct sm_action actions_82[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_pid */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_83[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_84[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_85[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_86[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* thaw */
+};
+
+static const struct sm_action actions_87[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_88[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+};
+
+static const struct sm_action actions_89[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_90[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_91[] = {
@@ -906,17 +967,16 @@ static const struct sm_action actions_91[] = {
 };
 
 static const struct sm_action actions_92[] = {
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* thaw */
-};
-
-static const struct sm_action actions_93[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
+static const struct sm_action actions_93[] = {
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* thaw */
+};
+
 static const struct sm_action actions_94[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -928,24 +988,94 @@ static const struct sm_action actions_95[] = {
 };
 
 static const struct sm_action actions_96[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_97[] = {
 	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_98[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+};
+
+static const struct sm_action actions_99[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
-static const struct sm_action actions_99[] = {
+static const struct sm_action actions_100[] = {
 	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_101[] = {
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_dumped */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_102[] = {
+	{ .op = SM_OP_STEP, .arg = 16 }, /* note_not_dumped */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_103[] = {
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* end_dump */
+};
+
+static const struct sm_action actions_104[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_105[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_106[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_107[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_108[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+};
+
+static const struct sm_action actions_109[] = {
+	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+};
+
+static const struct sm_action actions_110[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
@@ -957,7 +1087,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE,
 		.guard = -1,
 		.target = CTR_STATE_PREPARING,
-		.line = 95,
+		.line = 105,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -967,7 +1097,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARED,
 		.guard = -1,
 		.target = CTR_STATE_CREATING,
-		.line = 101,
+		.line = 111,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -977,7 +1107,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 102,
+		.line = 112,
 		.n_actions = 4,
 		.actions = actions_2,
 	},
@@ -987,7 +1117,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 103,
+		.line = 113,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
@@ -997,7 +1127,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 113,
+		.line = 123,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
@@ -1007,7 +1137,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 114,
+		.line = 124,
 		.n_actions = 4,
 		.actions = actions_5,
 	},
@@ -1017,7 +1147,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REFUSED,
 		.guard = -1,
 		.target = CTR_STATE_REFUSED,
-		.line = 115,
+		.line = 125,
 		.n_actions = 3,
 		.actions = actions_6,
 	},
@@ -1027,7 +1157,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_PREPARING,
-		.line = 116,
+		.line = 126,
 		.n_actions = 2,
 		.actions = actions_7,
 	},
@@ -1037,7 +1167,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 117,
+		.line = 127,
 		.n_actions = 4,
 		.actions = actions_8,
 	},
@@ -1047,7 +1177,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 127,
+		.line = 137,
 		.n_actions = 2,
 		.actions = actions_9,
 	},
@@ -1057,7 +1187,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 128,
+		.line = 138,
 		.n_actions = 2,
 		.actions = actions_10,
 	},
@@ -1067,7 +1197,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 129,
+		.line = 139,
 		.n_actions = 2,
 		.actions = actions_11,
 	},
@@ -1077,7 +1207,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 130,
+		.line = 140,
 		.n_actions = 2,
 		.actions = actions_12,
 	},
@@ -1087,7 +1217,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 131,
+		.line = 141,
 		.n_actions = 2,
 		.actions = actions_13,
 	},
@@ -1097,7 +1227,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 132,
+		.line = 142,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
@@ -1107,7 +1237,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 133,
+		.line = 143,
 		.n_actions = 2,
 		.actions = actions_15,
 	},
@@ -1117,7 +1247,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 134,
+		.line = 144,
 		.n_actions = 2,
 		.actions = actions_16,
 	},
@@ -1127,7 +1257,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
 		.target = CTR_STATE_UPDATING_CREATED,
-		.line = 135,
+		.line = 145,
 		.n_actions = 3,
 		.actions = actions_17,
 	},
@@ -1137,7 +1267,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 144,
+		.line = 154,
 		.n_actions = 3,
 		.actions = actions_18,
 	},
@@ -1147,7 +1277,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 145,
+		.line = 155,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
@@ -1157,7 +1287,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 146,
+		.line = 156,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
@@ -1167,7 +1297,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 147,
+		.line = 157,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
@@ -1177,7 +1307,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 156,
+		.line = 166,
 		.n_actions = 3,
 		.actions = actions_22,
 	},
@@ -1187,7 +1317,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 157,
+		.line = 167,
 		.n_actions = 3,
 		.actions = actions_23,
 	},
@@ -1197,7 +1327,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 158,
+		.line = 168,
 		.n_actions = 3,
 		.actions = actions_24,
 	},
@@ -1207,7 +1337,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 159,
+		.line = 169,
 		.n_actions = 3,
 		.actions = actions_25,
 	},
@@ -1217,7 +1347,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 160,
+		.line = 170,
 		.n_actions = 3,
 		.actions = actions_26,
 	},
@@ -1227,7 +1357,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_NOT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 161,
+		.line = 171,
 		.n_actions = 1,
 		.actions = actions_27,
 	},
@@ -1237,7 +1367,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 162,
+		.line = 172,
 		.n_actions = 3,
 		.actions = actions_28,
 	},
@@ -1247,7 +1377,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 172,
+		.line = 182,
 		.n_actions = 2,
 		.actions = actions_29,
 	},
@@ -1257,7 +1387,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 173,
+		.line = 183,
 		.n_actions = 2,
 		.actions = actions_30,
 	},
@@ -1267,7 +1397,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 174,
+		.line = 184,
 		.n_actions = 2,
 		.actions = actions_31,
 	},
@@ -1277,7 +1407,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 175,
+		.line = 185,
 		.n_actions = 2,
 		.actions = actions_32,
 	},
@@ -1287,7 +1417,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = 0,
 		.target = CTR_STATE_KILLING,
-		.line = 176,
+		.line = 186,
 		.n_actions = 3,
 		.actions = actions_33,
 	},
@@ -1297,7 +1427,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_STOPPING,
-		.line = 177,
+		.line = 187,
 		.n_actions = 3,
 		.actions = actions_34,
 	},
@@ -1307,7 +1437,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 178,
+		.line = 188,
 		.n_actions = 2,
 		.actions = actions_35,
 	},
@@ -1317,7 +1447,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 179,
+		.line = 189,
 		.n_actions = 3,
 		.actions = actions_36,
 	},
@@ -1327,7 +1457,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
 		.target = CTR_STATE_UPDATING,
-		.line = 180,
+		.line = 190,
 		.n_actions = 3,
 		.actions = actions_37,
 	},
@@ -1337,298 +1467,298 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PAUSE,
 		.guard = -1,
 		.target = CTR_STATE_PAUSING,
-		.line = 181,
+		.line = 191,
 		.n_actions = 2,
 		.actions = actions_38,
 	},
 	[39] = {
 		.number = 39,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_CHECKPOINT,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 190,
+		.target = CTR_STATE_DUMPING,
+		.line = 192,
 		.n_actions = 3,
 		.actions = actions_39,
 	},
 	[40] = {
 		.number = 40,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 191,
+		.line = 201,
 		.n_actions = 3,
 		.actions = actions_40,
 	},
 	[41] = {
 		.number = 41,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 192,
+		.line = 202,
 		.n_actions = 3,
 		.actions = actions_41,
 	},
 	[42] = {
 		.number = 42,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 193,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 203,
+		.n_actions = 3,
 		.actions = actions_42,
 	},
 	[43] = {
 		.number = 43,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 194,
+		.line = 204,
 		.n_actions = 2,
 		.actions = actions_43,
 	},
 	[44] = {
 		.number = 44,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_STOP,
-		.guard = 1,
-		.target = CTR_STATE_STOPPING,
-		.line = 195,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 205,
 		.n_actions = 2,
 		.actions = actions_44,
 	},
 	[45] = {
 		.number = 45,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_EXITED,
-		.guard = -1,
-		.target = CTR_STATE_EXITED,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_STOPPING,
 		.line = 206,
-		.n_actions = 3,
+		.n_actions = 2,
 		.actions = actions_45,
 	},
 	[46] = {
 		.number = 46,
 		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 207,
+		.line = 217,
 		.n_actions = 3,
 		.actions = actions_46,
 	},
 	[47] = {
 		.number = 47,
 		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 208,
+		.line = 218,
 		.n_actions = 3,
 		.actions = actions_47,
 	},
 	[48] = {
 		.number = 48,
 		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 209,
-		.n_actions = 1,
+		.target = CTR_STATE_EXITED,
+		.line = 219,
+		.n_actions = 3,
 		.actions = actions_48,
 	},
 	[49] = {
 		.number = 49,
-		.state = CTR_STATE_EXITED,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
+		.target = CTR_STATE_KILLING,
 		.line = 220,
-		.n_actions = 2,
+		.n_actions = 1,
 		.actions = actions_49,
 	},
 	[50] = {
 		.number = 50,
-		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASED,
+		.state = CTR_STATE_EXITED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_GONE,
-		.line = 228,
+		.target = CTR_STATE_REMOVING,
+		.line = 231,
 		.n_actions = 2,
 		.actions = actions_50,
 	},
 	[51] = {
 		.number = 51,
 		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASE_STUCK,
+		.event = CTR_EVENT_ERASED,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 229,
-		.retries = true,
-		.n_actions = 3,
+		.target = CTR_STATE_GONE,
+		.line = 239,
+		.n_actions = 2,
 		.actions = actions_51,
 	},
 	[52] = {
 		.number = 52,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_REMOVING,
+		.event = CTR_EVENT_ERASE_STUCK,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
+		.target = CTR_STATE_REMOVING,
 		.line = 240,
+		.retries = true,
 		.n_actions = 3,
 		.actions = actions_52,
 	},
 	[53] = {
 		.number = 53,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATE_FAILED,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 241,
+		.line = 251,
 		.n_actions = 3,
 		.actions = actions_53,
 	},
 	[54] = {
 		.number = 54,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 242,
+		.line = 252,
 		.n_actions = 3,
 		.actions = actions_54,
 	},
 	[55] = {
 		.number = 55,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 243,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 253,
+		.n_actions = 3,
 		.actions = actions_55,
 	},
 	[56] = {
 		.number = 56,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 244,
+		.line = 254,
 		.n_actions = 4,
 		.actions = actions_56,
 	},
 	[57] = {
 		.number = 57,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 245,
+		.line = 255,
 		.n_actions = 4,
 		.actions = actions_57,
 	},
 	[58] = {
 		.number = 58,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 246,
+		.target = CTR_STATE_EXITED,
+		.line = 256,
 		.n_actions = 4,
 		.actions = actions_58,
 	},
 	[59] = {
 		.number = 59,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 247,
-		.n_actions = 3,
+		.line = 257,
+		.n_actions = 4,
 		.actions = actions_59,
 	},
 	[60] = {
 		.number = 60,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 248,
+		.target = CTR_STATE_KILLING,
+		.line = 258,
 		.n_actions = 3,
 		.actions = actions_60,
 	},
 	[61] = {
 		.number = 61,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 258,
+		.target = CTR_STATE_REMOVING,
+		.line = 259,
 		.n_actions = 3,
 		.actions = actions_61,
 	},
 	[62] = {
 		.number = 62,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATE_FAILED,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 259,
+		.line = 269,
 		.n_actions = 3,
 		.actions = actions_62,
 	},
 	[63] = {
 		.number = 63,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 260,
+		.line = 270,
 		.n_actions = 3,
 		.actions = actions_63,
 	},
 	[64] = {
 		.number = 64,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 261,
-		.n_actions = 4,
+		.target = CTR_STATE_RUNNING,
+		.line = 271,
+		.n_actions = 3,
 		.actions = actions_64,
 	},
 	[65] = {
 		.number = 65,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 262,
+		.line = 272,
 		.n_actions = 4,
 		.actions = actions_65,
 	},
 	[66] = {
 		.number = 66,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 263,
+		.line = 273,
 		.n_actions = 4,
 		.actions = actions_66,
 	},
 	[67] = {
 		.number = 67,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 264,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 274,
 		.n_actions = 4,
 		.actions = actions_67,
 	},
@@ -1636,99 +1766,99 @@ static const struct sm_row rows[] = {
 		.number = 68,
 		.state = CTR_STATE_UPDATING,
 		.event = CTR_EVENT_STOP,
-		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 265,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 275,
 		.n_actions = 4,
 		.actions = actions_68,
 	},
 	[69] = {
 		.number = 69,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 266,
-		.n_actions = 3,
+		.target = CTR_STATE_STOPPING,
+		.line = 276,
+		.n_actions = 4,
 		.actions = actions_69,
 	},
 	[70] = {
 		.number = 70,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 267,
-		.n_actions = 4,
+		.line = 277,
+		.n_actions = 3,
 		.actions = actions_70,
 	},
 	[71] = {
 		.number = 71,
-		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_FROZEN,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_PAUSED,
-		.line = 277,
-		.n_actions = 2,
+		.target = CTR_STATE_KILLING,
+		.line = 278,
+		.n_actions = 4,
 		.actions = actions_71,
 	},
 	[72] = {
 		.number = 72,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_FREEZE_FAILED,
+		.event = CTR_EVENT_FROZEN,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 278,
+		.target = CTR_STATE_PAUSED,
+		.line = 288,
 		.n_actions = 2,
 		.actions = actions_72,
 	},
 	[73] = {
 		.number = 73,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_FREEZE_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_PAUSING,
-		.line = 279,
-		.n_actions = 1,
+		.target = CTR_STATE_RUNNING,
+		.line = 289,
+		.n_actions = 2,
 		.actions = actions_73,
 	},
 	[74] = {
 		.number = 74,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 280,
-		.n_actions = 3,
+		.target = CTR_STATE_PAUSING,
+		.line = 290,
+		.n_actions = 1,
 		.actions = actions_74,
 	},
 	[75] = {
 		.number = 75,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 281,
+		.line = 291,
 		.n_actions = 3,
 		.actions = actions_75,
 	},
 	[76] = {
 		.number = 76,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 282,
+		.line = 292,
 		.n_actions = 3,
 		.actions = actions_76,
 	},
 	[77] = {
 		.number = 77,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 283,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 293,
 		.n_actions = 3,
 		.actions = actions_77,
 	},
@@ -1736,189 +1866,189 @@ static const struct sm_row rows[] = {
 		.number = 78,
 		.state = CTR_STATE_PAUSING,
 		.event = CTR_EVENT_STOP,
-		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 284,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 294,
 		.n_actions = 3,
 		.actions = actions_78,
 	},
 	[79] = {
 		.number = 79,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 285,
-		.n_actions = 2,
+		.target = CTR_STATE_STOPPING,
+		.line = 295,
+		.n_actions = 3,
 		.actions = actions_79,
 	},
 	[80] = {
 		.number = 80,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 286,
-		.n_actions = 3,
+		.line = 296,
+		.n_actions = 2,
 		.actions = actions_80,
 	},
 	[81] = {
 		.number = 81,
-		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_ADOPTED,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_PAUSED,
-		.line = 296,
-		.n_actions = 2,
+		.target = CTR_STATE_KILLING,
+		.line = 297,
+		.n_actions = 3,
 		.actions = actions_81,
 	},
 	[82] = {
 		.number = 82,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 297,
+		.target = CTR_STATE_PAUSED,
+		.line = 307,
 		.n_actions = 2,
 		.actions = actions_82,
 	},
 	[83] = {
 		.number = 83,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 298,
+		.line = 308,
 		.n_actions = 2,
 		.actions = actions_83,
 	},
 	[84] = {
 		.number = 84,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 299,
+		.line = 309,
 		.n_actions = 2,
 		.actions = actions_84,
 	},
 	[85] = {
 		.number = 85,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_RESUME,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_RESUMING,
-		.line = 300,
+		.target = CTR_STATE_EXITED,
+		.line = 310,
 		.n_actions = 2,
 		.actions = actions_85,
 	},
 	[86] = {
 		.number = 86,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 301,
-		.n_actions = 3,
+		.event = CTR_EVENT_RESUME,
+		.guard = -1,
+		.target = CTR_STATE_RESUMING,
+		.line = 311,
+		.n_actions = 2,
 		.actions = actions_86,
 	},
 	[87] = {
 		.number = 87,
 		.state = CTR_STATE_PAUSED,
 		.event = CTR_EVENT_STOP,
-		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 302,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 312,
 		.n_actions = 3,
 		.actions = actions_87,
 	},
 	[88] = {
 		.number = 88,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 303,
-		.n_actions = 2,
+		.target = CTR_STATE_STOPPING,
+		.line = 313,
+		.n_actions = 3,
 		.actions = actions_88,
 	},
 	[89] = {
 		.number = 89,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 304,
-		.n_actions = 3,
+		.line = 314,
+		.n_actions = 2,
 		.actions = actions_89,
 	},
 	[90] = {
 		.number = 90,
-		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_THAWED,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 313,
-		.n_actions = 2,
+		.target = CTR_STATE_KILLING,
+		.line = 315,
+		.n_actions = 3,
 		.actions = actions_90,
 	},
 	[91] = {
 		.number = 91,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_THAW_FAILED,
+		.event = CTR_EVENT_THAWED,
 		.guard = -1,
-		.target = CTR_STATE_PAUSED,
-		.line = 314,
+		.target = CTR_STATE_RUNNING,
+		.line = 324,
 		.n_actions = 2,
 		.actions = actions_91,
 	},
 	[92] = {
 		.number = 92,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_THAW_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_RESUMING,
-		.line = 315,
-		.n_actions = 1,
+		.target = CTR_STATE_PAUSED,
+		.line = 325,
+		.n_actions = 2,
 		.actions = actions_92,
 	},
 	[93] = {
 		.number = 93,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 316,
-		.n_actions = 3,
+		.target = CTR_STATE_RESUMING,
+		.line = 326,
+		.n_actions = 1,
 		.actions = actions_93,
 	},
 	[94] = {
 		.number = 94,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 317,
+		.line = 327,
 		.n_actions = 3,
 		.actions = actions_94,
 	},
 	[95] = {
 		.number = 95,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 318,
+		.line = 328,
 		.n_actions = 3,
 		.actions = actions_95,
 	},
 	[96] = {
 		.number = 96,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 319,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 329,
 		.n_actions = 3,
 		.actions = actions_96,
 	},
@@ -1926,31 +2056,141 @@ static const struct sm_row rows[] = {
 		.number = 97,
 		.state = CTR_STATE_RESUMING,
 		.event = CTR_EVENT_STOP,
-		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 320,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 330,
 		.n_actions = 3,
 		.actions = actions_97,
 	},
 	[98] = {
 		.number = 98,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 321,
-		.n_actions = 2,
+		.target = CTR_STATE_STOPPING,
+		.line = 331,
+		.n_actions = 3,
 		.actions = actions_98,
 	},
 	[99] = {
 		.number = 99,
 		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 332,
+		.n_actions = 2,
+		.actions = actions_99,
+	},
+	[100] = {
+		.number = 100,
+		.state = CTR_STATE_RESUMING,
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 322,
+		.line = 333,
 		.n_actions = 3,
-		.actions = actions_99,
+		.actions = actions_100,
+	},
+	[101] = {
+		.number = 101,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_DUMPED,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 344,
+		.n_actions = 3,
+		.actions = actions_101,
+	},
+	[102] = {
+		.number = 102,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_DUMP_FAILED,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 345,
+		.n_actions = 3,
+		.actions = actions_102,
+	},
+	[103] = {
+		.number = 103,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_OVERDUE,
+		.guard = -1,
+		.target = CTR_STATE_DUMPING,
+		.line = 346,
+		.n_actions = 1,
+		.actions = actions_103,
+	},
+	[104] = {
+		.number = 104,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_EXITED,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 347,
+		.n_actions = 4,
+		.actions = actions_104,
+	},
+	[105] = {
+		.number = 105,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 348,
+		.n_actions = 4,
+		.actions = actions_105,
+	},
+	[106] = {
+		.number = 106,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 349,
+		.n_actions = 4,
+		.actions = actions_106,
+	},
+	[107] = {
+		.number = 107,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_STOP,
+		.guard = 0,
+		.target = CTR_STATE_KILLING,
+		.line = 350,
+		.n_actions = 4,
+		.actions = actions_107,
+	},
+	[108] = {
+		.number = 108,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 351,
+		.n_actions = 4,
+		.actions = actions_108,
+	},
+	[109] = {
+		.number = 109,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 352,
+		.n_actions = 3,
+		.actions = actions_109,
+	},
+	[110] = {
+		.number = 110,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_REMOVE,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 353,
+		.n_actions = 4,
+		.actions = actions_110,
 	},
 };
 
@@ -1962,6 +2202,7 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -1978,6 +2219,8 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_NEVER },
@@ -1994,6 +2237,7 @@ static const struct sm_cell cells_PREPARING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2010,6 +2254,8 @@ static const struct sm_cell cells_PREPARING[] = {
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
@@ -2026,6 +2272,7 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
@@ -2042,6 +2289,8 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
@@ -2058,6 +2307,7 @@ static const struct sm_cell cells_CREATED[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2074,6 +2324,8 @@ static const struct sm_cell cells_CREATED[] = {
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
@@ -2095,6 +2347,7 @@ static const struct sm_cell cells_REFUSED[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2111,6 +2364,8 @@ static const struct sm_cell cells_REFUSED[] = {
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
@@ -2131,6 +2386,7 @@ static const struct sm_cell cells_STARTING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2147,6 +2403,8 @@ static const struct sm_cell cells_STARTING[] = {
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
@@ -2167,6 +2425,7 @@ static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2183,6 +2442,8 @@ static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
@@ -2199,11 +2460,12 @@ static const uint16_t holds_RUNNING[] = {
 static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[44] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[45] },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2213,19 +2475,21 @@ static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
 };
 
 static const uint16_t holds_STOPPING[] = {
@@ -2240,6 +2504,7 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2249,19 +2514,21 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
 };
 
 static const uint16_t holds_KILLING[] = {
@@ -2272,10 +2539,11 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2292,6 +2560,8 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
@@ -2313,6 +2583,7 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2329,8 +2600,10 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
-	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
@@ -2340,11 +2613,12 @@ static const struct sm_cell cells_REMOVING[] = {
 static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[58] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[61] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2354,19 +2628,21 @@ static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[57] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[58] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[57] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
 };
 
 static const uint16_t holds_UPDATING_CREATED[] = {
@@ -2376,11 +2652,12 @@ static const uint16_t holds_UPDATING_CREATED[] = {
 static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[67] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[70] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[68] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[71] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2390,19 +2667,21 @@ static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[66] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[61] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[62] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[67] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[62] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[63] },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[69] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[63] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[66] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[70] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
 };
 
 static const uint16_t holds_UPDATING[] = {
@@ -2412,11 +2691,12 @@ static const uint16_t holds_UPDATING[] = {
 static const struct sm_cell cells_PAUSING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[77] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[80] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[78] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[81] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_JOIN },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2426,19 +2706,21 @@ static const struct sm_cell cells_PAUSING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[76] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[77] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[71] },
-	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[72] },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[72] },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[73] },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[74] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[75] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[79] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[73] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[75] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[76] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[80] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[74] },
 };
 
 static const uint16_t holds_PAUSING[] = {
@@ -2449,11 +2731,12 @@ static const uint16_t holds_PAUSING[] = {
 static const struct sm_cell cells_PAUSED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[86] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[89] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[87] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[90] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[85] },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[86] },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2462,19 +2745,21 @@ static const struct sm_cell cells_PAUSED[] = {
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[81] },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[82] },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[82] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[83] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[83] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[84] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[88] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[84] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[85] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[89] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -2486,11 +2771,12 @@ static const uint16_t holds_PAUSED[] = {
 static const struct sm_cell cells_RESUMING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[96] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[99] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[97] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[100] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_JOIN },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2500,22 +2786,64 @@ static const struct sm_cell cells_RESUMING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[95] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[96] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[90] },
-	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[91] },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[91] },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[92] },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[93] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[94] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[98] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[92] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[94] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[95] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[99] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[93] },
 };
 
 static const uint16_t holds_RESUMING[] = {
+	0, /* has_pid */
+	3, /* nothing_wanted */
+};
+
+static const struct sm_cell cells_DUMPING[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[107] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[110] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[106] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[101] },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[102] },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[104] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[105] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[109] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[103] },
+};
+
+static const uint16_t holds_DUMPING[] = {
 	0, /* has_pid */
 	3, /* nothing_wanted */
 };
@@ -2528,6 +2856,7 @@ static const struct sm_cell cells_GONE[] = {
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2544,6 +2873,8 @@ static const struct sm_cell cells_GONE[] = {
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_NEVER },
@@ -2663,7 +2994,7 @@ static const struct sm_state states[] = {
 		.number = 8,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_EXITED",
-		.recover = 11,
+		.recover = 13,
 		.deadline = -1,
 		.unbounded = "unmounting and renaming the directory into the trash are tried again until they succeed",
 		.cells = cells_REMOVING,
@@ -2727,6 +3058,18 @@ static const struct sm_state states[] = {
 		.holds = holds_RESUMING,
 		.cells = cells_RESUMING,
 	},
+	[CTR_STATE_DUMPING] = {
+		.name = "DUMPING",
+		.number = 17,
+		.kind = SM_KIND_BUSY,
+		.shows = "CONTAINER_RUNNING",
+		.recover = 12,
+		.deadline = -1,
+		.within_ms = 3700000,
+		.n_holds = 2,
+		.holds = holds_DUMPING,
+		.cells = cells_DUMPING,
+	},
 	[CTR_STATE_GONE] = {
 		.name = "GONE",
 		.number = 9,
@@ -2744,6 +3087,7 @@ static const struct sm_trait traits[] = {
 	{ .name = "running", .is = ctr_is_running },
 	{ .name = "joinable", .is = ctr_is_joinable },
 	{ .name = "paused", .is = ctr_is_paused },
+	{ .name = "dumping", .is = ctr_is_dumping },
 	{ .name = "starting", .is = ctr_is_starting },
 	{ .name = "killed", .is = ctr_is_killed },
 	{ .name = "creating", .is = ctr_is_creating },
@@ -2765,23 +3109,23 @@ const struct sm_machine ctr_machine = {
 	.prefix = "ctr",
 	.version = 1,
 	.unstored = false,
-	.n_states = 17,
-	.n_events = 29,
-	.n_effects = 12,
-	.n_rows = 100,
+	.n_states = 18,
+	.n_events = 32,
+	.n_effects = 14,
+	.n_rows = 111,
 	.n_guards = 2,
-	.n_steps = 15,
+	.n_steps = 19,
 	.n_deadlines = 1,
 	.n_invariants = 4,
 	.initial = CTR_STATE_NONE,
-	.clock = 28,
+	.clock = 31,
 	.states = states,
 	.events = events,
 	.effects = effects,
 	.rows = rows,
 	.parent = "sandbox",
 	.parent_id = parent_id,
-	.n_traits = 13,
+	.n_traits = 14,
 	.traits = traits,
 	.guards = guards,
 	.guard_names = guard_names,

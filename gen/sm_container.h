@@ -25,6 +25,7 @@ enum ctr_state {
 	CTR_STATE_PAUSING,
 	CTR_STATE_PAUSED,
 	CTR_STATE_RESUMING,
+	CTR_STATE_DUMPING,
 	CTR_STATE_GONE,
 };
 
@@ -36,6 +37,7 @@ enum ctr_event {
 	CTR_EVENT_UPDATE, /* rpc */
 	CTR_EVENT_PAUSE, /* rpc */
 	CTR_EVENT_RESUME, /* rpc */
+	CTR_EVENT_CHECKPOINT, /* rpc */
 	CTR_EVENT_PREPARED, /* done */
 	CTR_EVENT_PREPARE_FAILED, /* done */
 	CTR_EVENT_CREATED, /* done */
@@ -52,6 +54,8 @@ enum ctr_event {
 	CTR_EVENT_FREEZE_FAILED, /* done */
 	CTR_EVENT_THAWED, /* done */
 	CTR_EVENT_THAW_FAILED, /* done */
+	CTR_EVENT_DUMPED, /* done */
+	CTR_EVENT_DUMP_FAILED, /* done */
 	CTR_EVENT_ERASED, /* done */
 	CTR_EVENT_ERASE_STUCK, /* done */
 	CTR_EVENT_EXITED, /* shim */
@@ -71,7 +75,8 @@ static inline bool ctr_is_alive(uint16_t state)
 		state == CTR_STATE_UPDATING ||
 		state == CTR_STATE_PAUSING ||
 		state == CTR_STATE_PAUSED ||
-		state == CTR_STATE_RESUMING;
+		state == CTR_STATE_RESUMING ||
+		state == CTR_STATE_DUMPING;
 }
 
 static inline bool ctr_is_unfinished(uint16_t state)
@@ -90,7 +95,8 @@ static inline bool ctr_is_unfinished(uint16_t state)
 		state == CTR_STATE_UPDATING ||
 		state == CTR_STATE_PAUSING ||
 		state == CTR_STATE_PAUSED ||
-		state == CTR_STATE_RESUMING;
+		state == CTR_STATE_RESUMING ||
+		state == CTR_STATE_DUMPING;
 }
 
 static inline bool ctr_is_begun(uint16_t state)
@@ -101,7 +107,8 @@ static inline bool ctr_is_begun(uint16_t state)
 		state == CTR_STATE_UPDATING ||
 		state == CTR_STATE_PAUSING ||
 		state == CTR_STATE_PAUSED ||
-		state == CTR_STATE_RESUMING;
+		state == CTR_STATE_RESUMING ||
+		state == CTR_STATE_DUMPING;
 }
 
 static inline bool ctr_is_running(uint16_t state)
@@ -120,6 +127,11 @@ static inline bool ctr_is_joinable(uint16_t state)
 static inline bool ctr_is_paused(uint16_t state)
 {
 	return state == CTR_STATE_PAUSED;
+}
+
+static inline bool ctr_is_dumping(uint16_t state)
+{
+	return state == CTR_STATE_DUMPING;
 }
 
 static inline bool ctr_is_starting(uint16_t state)
@@ -167,6 +179,8 @@ struct payload_stop;
 void payload_stop_free(void *stop);
 struct payload_resources;
 void payload_resources_free(void *resources);
+struct payload_checkpoint;
+void payload_checkpoint_free(void *checkpoint);
 struct payload_bundle;
 void payload_bundle_free(void *bundle);
 struct payload_init;
@@ -182,6 +196,11 @@ static inline struct sm_event *ctr_event_stop(struct payload_stop *stop)
 static inline struct sm_event *ctr_event_update(struct payload_resources *resources)
 {
 	return sm_event_carry(CTR_EVENT_UPDATE, resources, payload_resources_free);
+}
+
+static inline struct sm_event *ctr_event_checkpoint(struct payload_checkpoint *checkpoint)
+{
+	return sm_event_carry(CTR_EVENT_CHECKPOINT, checkpoint, payload_checkpoint_free);
 }
 
 static inline struct sm_event *ctr_event_prepared(struct payload_bundle *bundle)
@@ -230,6 +249,10 @@ void ctr_step_merge_resources(Crisp__State__Container *draft, const struct sm_ev
 void ctr_step_note_updated(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_note_not_updated(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_drop_update(Crisp__State__Container *draft, const struct sm_event *ev);
+void ctr_step_note_dump(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_checkpoint *checkpoint);
+void ctr_step_note_dumped(Crisp__State__Container *draft, const struct sm_event *ev);
+void ctr_step_note_not_dumped(Crisp__State__Container *draft, const struct sm_event *ev);
+void ctr_step_drop_dump(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev);
 
 /* Deadlines: absolute CLOCK_REALTIME in ns, from the row alone; 0: none. */
@@ -253,4 +276,6 @@ void ctr_effect_signal_kill(struct sm_object *obj); /* fleeting: exited lost abs
 void ctr_effect_apply_resources(struct sm_object *obj); /* fleeting: updated update_failed exited lost absent */
 void ctr_effect_freeze(struct sm_object *obj); /* fleeting: frozen freeze_failed exited lost absent */
 void ctr_effect_thaw(struct sm_object *obj); /* fleeting: thawed thaw_failed exited lost absent */
+void ctr_effect_dump(struct sm_object *obj); /* lasting: dumped dump_failed exited lost absent */
+void ctr_effect_end_dump(struct sm_object *obj); /* lasting: dump_failed exited lost absent */
 void ctr_effect_erase(struct sm_object *obj); /* lasting: erased erase_stuck */

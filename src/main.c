@@ -42,6 +42,7 @@
 #include "images/pulltally.h"
 #include "os/apparmor.h"
 #include "os/cgroup.h"
+#include "pod/checkpoint.h"
 #include "pod/container.h"
 #include "pod/devspecs.h"
 #include "pod/exec.h"
@@ -443,6 +444,7 @@ static void stop_trash(struct daemon *d)
 static void join_workers(struct daemon *d)
 {
 	(void)d;
+	checkpoint_drain();
 	loop_join(world.loop);
 }
 

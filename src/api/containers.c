@@ -115,6 +115,31 @@ int rpc_payload_update_container_resources(const Runtime__V1__UpdateContainerRes
 	return 0;
 }
 
+int rpc_payload_checkpoint_container(const Runtime__V1__CheckpointContainerRequest *req,
+				     const struct object *o, struct payload_checkpoint **ret,
+				     struct err *e)
+{
+	return container_dump_for(req, o, ret, e);
+}
+
+void rpc_answer_checkpoint_container(struct rpc_call *rpc, const struct sm_object *obj,
+				     const struct err *e)
+{
+	Runtime__V1__CheckpointContainerResponse resp =
+		RUNTIME__V1__CHECKPOINT_CONTAINER_RESPONSE__INIT;
+	const Crisp__State__Container *row = obj ? obj->row : NULL;
+	struct err failed = ERR_NULL;
+
+	if (!e && !row)
+		err_set(&failed, ERR_NOT_FOUND, "the container was removed meanwhile");
+	else if (!e && row->checkpoint_failure)
+		row_failure_err(row->checkpoint_failure, &failed);
+	if (e || failed.code)
+		rpc_fail(rpc, e ? e : &failed);
+	else
+		rpc_reply(rpc, &resp.base);
+}
+
 void rpc_answer_update_container_resources(struct rpc_call *rpc, const struct sm_object *obj,
 					   const struct err *e)
 {

@@ -244,6 +244,13 @@ bool conf_is_collector(const char *s)
 	return is_one_of(conf_collector_family(s), families, ARRAY_LEN(families));
 }
 
+bool conf_is_checkpoint_level(const char *s)
+{
+	static const char *const levels[] = { "none", "checkpoint_only", "checkpoint_restore" };
+
+	return is_one_of(s, levels, ARRAY_LEN(levels));
+}
+
 bool conf_is_metric_group(const char *s)
 {
 	static const char *const groups[] = { "all",	  "cpu",     "disk",	"diskIO",

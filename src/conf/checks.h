@@ -31,6 +31,7 @@ bool conf_is_image_volumes(const char *s);
 bool conf_is_collector(const char *s);
 /* The family's name without a prefix: "operations_total" of "crio_operations_total".  Part of s. */
 const char *conf_collector_family(const char *s);
+bool conf_is_checkpoint_level(const char *s);
 bool conf_is_metric_group(const char *s);
 bool conf_is_transport(const char *s);
 bool conf_is_path_word(const char *s);

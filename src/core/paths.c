@@ -27,6 +27,11 @@ char *path_container_run(const struct conf *c, const char *id)
 	return xasprintf("%s/containers/%s", c->runroot, id);
 }
 
+char *path_container_criu_conf(const struct conf *c, const char *id)
+{
+	return xasprintf("%s/containers/%s/criu.conf", c->runroot, id);
+}
+
 char *path_container_rootfs(const struct conf *c, const char *id)
 {
 	return xasprintf("%s/containers/%s/rootfs", c->runroot, id);

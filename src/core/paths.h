@@ -10,6 +10,7 @@
 char *path_pod_run(const struct conf *c, const char *id); /* shim socket, files/, shm */
 char *path_pod_ns(const struct conf *c, const char *id); /* pinned namespaces */
 char *path_container_run(const struct conf *c, const char *id); /* OCI bundle */
+char *path_container_criu_conf(const struct conf *c, const char *id); /* for a checkpoint */
 char *path_container_rootfs(const struct conf *c, const char *id);
 
 /* Durable, below root. */

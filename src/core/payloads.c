@@ -96,6 +96,16 @@ void payload_tag_free(void *tag)
 	free(t);
 }
 
+void payload_checkpoint_free(void *checkpoint)
+{
+	struct payload_checkpoint *c = checkpoint;
+
+	if (!c)
+		return;
+	free(c->location);
+	free(c);
+}
+
 void payload_kept_free(void *kept)
 {
 	free(kept);

@@ -66,6 +66,12 @@ struct payload_resources {
 	size_t size;
 };
 
+/* container: checkpoint */
+struct payload_checkpoint {
+	char *location;
+	int64_t until_ns; /* CLOCK_REALTIME */
+};
+
 /* sandbox: update.  NULL: unchanged. */
 struct payload_pod_resources {
 	struct payload_resources *resources, *overhead;
@@ -100,6 +106,7 @@ void payload_init_free(void *init);
 void payload_exit_free(void *exit);
 void payload_stop_free(void *stop);
 void payload_resources_free(void *resources);
+void payload_checkpoint_free(void *checkpoint);
 void payload_pod_resources_free(void *pod_resources);
 void payload_image_free(void *image);
 void payload_tag_free(void *tag);

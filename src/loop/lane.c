@@ -42,6 +42,7 @@ static const struct {
 	[LANE_NET_RETRY] = { "network retry", 4, false },
 	[LANE_RETRY] = { "retry", 4, false },
 	[LANE_SESSION] = { "session", 8, false },
+	[LANE_DUMP] = { "checkpoint", 4, false },
 	[LANE_CALL] = { "call", 4, false },
 	[LANE_IMAGE] = { "image", 4, false },
 	[LANE_SLOW] = { "slow", 4, true },

@@ -89,6 +89,7 @@ enum loop_lane {
 	LANE_NET_RETRY, /* CNI DEL that has failed before and may hang again */
 	LANE_RETRY, /* LANE_STOP's work that has failed before */
 	LANE_SESSION, /* exec, port forwarding, limits of running containers */
+	LANE_DUMP, /* checkpoints, which may take an hour */
 	LANE_CALL, /* replies that need a worker but no tree walk */
 	LANE_IMAGE, /* files of pulls and of layers */
 	LANE_SLOW, /* tree walks and verification; low CPU and I/O priority */

@@ -21,6 +21,7 @@ struct oci_features {
 	bool idmap; /* mount extension idmap: required for CRI user namespaces */
 	bool net_devices; /* linux.netDevices */
 	bool rdt_schemata, rdt_monitoring; /* linux.intelRdt.schemata, .enableMonitoring */
+	bool no_checkpoint; /* it says that it was built without CRIU */
 	enum oci_exec_cgroup exec_cgroup; /* from its help, not from `features` */
 	char *vulnerable; /* from its version (vulnerable.h), malloc'ed; NULL: none known */
 };

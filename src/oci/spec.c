@@ -247,6 +247,8 @@ static void build_annotations(struct oci_ctx *c)
 				  c->config->metadata->name);
 	if (c->in->image_name)
 		oci_json_put_text(out, "io.kubernetes.cri.image-name", c->in->image_name);
+	if (c->in->criu_conf)
+		oci_json_put_text(out, "org.criu.config", c->in->criu_conf);
 }
 
 static int stop_signal(struct oci_ctx *c, int *ret)

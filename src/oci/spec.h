@@ -43,6 +43,8 @@ struct oci_spec_input {
 	 * tmpfs below it; NULL: generate none. */
 	const char *dir;
 
+	const char *criu_conf; /* file with CRIU's options, written for a checkpoint; NULL: none */
+
 	/* The pod's pinned namespaces, required for each with mode POD; mode NODE wins over a path.
 	 * uts may be NULL: the host's. */
 	const char *netns, *ipcns, *utsns;

@@ -212,6 +212,7 @@ static int build_spec(const struct bundle_parts *in, const Runtime__V1__Containe
 	_cleanup_free_ char *dir = path_container_run(world.conf, in->id);
 	_cleanup_free_ char *rootfs = path_container_rootfs(world.conf, in->id);
 	_cleanup_free_ char *own = path_container_dir(world.conf, in->id);
+	_cleanup_free_ char *criu_conf = path_container_criu_conf(world.conf, in->id);
 	_cleanup_free_ char *volumes = xasprintf("%s/volumes", own);
 	_cleanup_free_ char *hostname = sandbox_hostname(pc, in->pod->host_network);
 	struct oci_spec_input si = {
@@ -223,6 +224,7 @@ static int build_spec(const struct bundle_parts *in, const Runtime__V1__Containe
 		.image = image,
 		.rootfs = rootfs,
 		.dir = dir,
+		.criu_conf = criu_conf,
 		.volumes_dir = volumes,
 		.target_pid = in->target_pid,
 		.cgroups_path = in->row->cgroups_path,

@@ -25,8 +25,10 @@
 #include "images/scrub.h"
 #include "pod/adopt.h"
 #include "pod/bundle.h"
+#include "pod/checkpoint.h"
 #include "pod/container_limits.h"
 #include "pod/devspecs.h"
+#include "pod/dump.h"
 #include "pod/fdstore.h"
 #include "pod/pod_listing.h"
 #include "pod/reach.h"
@@ -275,8 +277,7 @@ static void prepare_with(struct object *o, uint64_t gen, struct pod *p, struct s
 	prepare_failed(o, gen, &e);
 }
 
-/* Call fn when the line to the shim is settled; without a sandbox, at once and without a link. */
-static void with_line(struct object *o, pod_ready_fn *fn)
+void container_with_line(struct object *o, pod_ready_fn *fn)
 {
 	struct pod *p = pod_find(row_of(o)->sandbox_id);
 
@@ -292,7 +293,7 @@ void ctr_effect_prepare(struct sm_object *sm)
 	struct err e = ERR_NULL;
 
 	if (pod_find(row_of(o)->sandbox_id)) {
-		with_line(o, prepare_with);
+		container_with_line(o, prepare_with);
 		return;
 	}
 	err_set(&e, ERR_PRECONDITION, "the sandbox was removed");
@@ -360,7 +361,7 @@ static void create_with(struct object *o, uint64_t gen, struct pod *p, struct sh
 
 void ctr_effect_create_init(struct sm_object *sm)
 {
-	with_line(object_of(sm), create_with);
+	container_with_line(object_of(sm), create_with);
 }
 
 /* SHIM_CREATE joins the create of a shim that knows the container. */
@@ -374,7 +375,7 @@ static void probed_create(struct object *o, uint64_t gen, struct pod *p, struct 
 
 void ctr_effect_probe_create(struct sm_object *sm)
 {
-	with_line(object_of(sm), probed_create);
+	container_with_line(object_of(sm), probed_create);
 }
 
 /* --- exits --- */
@@ -394,6 +395,7 @@ void container_shim_says(struct object *o, const struct shim_status *st)
 {
 	if (st->state != SHIM_ENDED)
 		return;
+	checkpoint_cancel(o); /* a dump would hold up the report */
 	if (st->exit_unknown)
 		spent_report(o, sm_event_new(CTR_EVENT_LOST));
 	else
@@ -448,9 +450,8 @@ void container_settle(struct object *o)
 
 /* --- probe --- */
 
-/* The shim's status of a container that has not ended.  NULL: an event is or will be reported. */
-static const struct shim_status *probed_alive(struct object *o, uint64_t gen, struct pod *p,
-					      struct shim_link *link)
+const struct shim_status *container_probed_alive(struct object *o, uint64_t gen, struct pod *p,
+						 struct shim_link *link)
 {
 	const struct shim_status *st = link ? pod_known(p, o->sm->id) : NULL;
 
@@ -464,7 +465,7 @@ static const struct shim_status *probed_alive(struct object *o, uint64_t gen, st
 
 static void probed(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	const struct shim_status *st = probed_alive(o, gen, p, link);
+	const struct shim_status *st = container_probed_alive(o, gen, p, link);
 
 	if (st)
 		effect_report(o, gen, ctr_event_adopted(init_of_status(st)));
@@ -472,12 +473,12 @@ static void probed(struct object *o, uint64_t gen, struct pod *p, struct shim_li
 
 void ctr_effect_probe(struct sm_object *sm)
 {
-	with_line(object_of(sm), probed);
+	container_with_line(object_of(sm), probed);
 }
 
 static void probed_start(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	const struct shim_status *st = probed_alive(o, gen, p, link);
+	const struct shim_status *st = container_probed_alive(o, gen, p, link);
 
 	if (st && st->state == SHIM_RUNNING)
 		effect_report(o, gen, ctr_event_started(init_of_status(st)));
@@ -487,7 +488,7 @@ static void probed_start(struct object *o, uint64_t gen, struct pod *p, struct s
 
 void ctr_effect_probe_start(struct sm_object *sm)
 {
-	with_line(object_of(sm), probed_start);
+	container_with_line(object_of(sm), probed_start);
 }
 
 /* --- start --- */
@@ -527,7 +528,7 @@ static void start_with(struct object *o, uint64_t gen, struct pod *p, struct shi
 
 void ctr_effect_start_init(struct sm_object *sm)
 {
-	with_line(object_of(sm), start_with);
+	container_with_line(object_of(sm), start_with);
 }
 
 /* --- limits --- */
@@ -565,7 +566,7 @@ static void limits_start(struct object *o)
 
 static void limits_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	if (probed_alive(o, gen, p, link))
+	if (container_probed_alive(o, gen, p, link))
 		limits_start(o);
 }
 
@@ -573,7 +574,7 @@ static void limits_with(struct object *o, uint64_t gen, struct pod *p, struct sh
 void ctr_effect_apply_resources(struct sm_object *sm)
 {
 	if (world.recovering)
-		with_line(object_of(sm), limits_with);
+		container_with_line(object_of(sm), limits_with);
 	else
 		limits_start(object_of(sm));
 }
@@ -674,12 +675,12 @@ static void kill_with(struct object *o, uint64_t gen, struct pod *p, struct shim
 
 void ctr_effect_signal_term(struct sm_object *sm)
 {
-	with_line(object_of(sm), term_with);
+	container_with_line(object_of(sm), term_with);
 }
 
 void ctr_effect_signal_kill(struct sm_object *sm)
 {
-	with_line(object_of(sm), kill_with);
+	container_with_line(object_of(sm), kill_with);
 }
 
 /* --- erase --- */
@@ -691,6 +692,8 @@ static int work_erase(struct job *j, struct err *e)
 
 	if (r == 0)
 		r = reach_end_container(c->row, REACH_QUICK_MS, e);
+	if (r == 0 && *c->row->checkpoint_location)
+		r = dump_end(j->id, c->row, e);
 	return r < 0 ? r : bundle_clean(j->id, c->row, e);
 }
 
@@ -772,7 +775,7 @@ static void erase_with(struct object *o, uint64_t gen, struct pod *p, struct shi
 
 void ctr_effect_erase(struct sm_object *sm)
 {
-	with_line(object_of(sm), erase_with);
+	container_with_line(object_of(sm), erase_with);
 }
 
 /* --- lost shims --- */
@@ -818,6 +821,8 @@ static void container_moved(struct object *o, const struct sm_row *row)
 	usage_forget(o);
 	if (row->target == row->state)
 		return;
+	if (ctr_is_dumping(row->state))
+		checkpoint_cancel(o);
 	/* Measure the writable layer for the first and for the last time. */
 	if (ctr_is_measured(row->target))
 		diskuse_want(o, true);

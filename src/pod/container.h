@@ -10,6 +10,7 @@
 #include "gen/api.pb-c.h"
 #include "gen/sm_container.h"
 #include "gen/state.pb-c.h"
+#include "pod/shim.h"
 #include "shimproto/shimproto.h"
 
 extern const struct kind_ops kind_container;
@@ -21,6 +22,10 @@ int container_for(const Runtime__V1__CreateContainerRequest *req, struct object 
 /* 0: the sandbox is ready.  <0: e is set (ERR_PRECONDITION). */
 int container_check_start(const Runtime__V1__StartContainerRequest *req, const struct object *o,
 			  struct err *e);
+/* The payload of a checkpoint of o.  <0: e is set (ERR_PRECONDITION: configuration or runtime;
+ * ERR_INVALID: location). */
+int container_dump_for(const Runtime__V1__CheckpointContainerRequest *req, const struct object *o,
+		       struct payload_checkpoint **ret, struct err *e);
 /* Send SHIM_REOPEN, without an event of the machine.  0: takes c; done gets obj NULL and the error,
  * if any.  <0: e is set (codes of world_lookup, ERR_PRECONDITION, ERR_UNAVAILABLE). */
 int container_reopen_log(struct caller *c, const char *id, struct err *e);
@@ -32,6 +37,12 @@ void container_shim_back(struct object *o);
 /* No shim will come: end this container, or all of a sandbox, and find their exit status. */
 void container_settle(struct object *o);
 void container_pod_lost(const struct object *sandbox);
+
+/* Call fn when the line to the shim is settled; without a sandbox, at once and without a link. */
+void container_with_line(struct object *o, pod_ready_fn *fn);
+/* The shim's status of a container that has not ended.  NULL: an event is or will be reported. */
+const struct shim_status *container_probed_alive(struct object *o, uint64_t gen, struct pod *p,
+						 struct shim_link *link);
 
 /* A job for o with a copy of its row; as job_init. */
 struct job *container_job_new(struct object *o, enum loop_lane lane,

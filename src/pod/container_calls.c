@@ -12,10 +12,14 @@
 #include "core/paths.h"
 #include "core/records.h"
 #include "images/image.h"
+#include "oci/features.h"
 #include "oci/namespaces.h"
 #include "pod/container.h"
+#include "pod/runtimes.h"
 #include "pod/sandbox.h"
 #include "pod/shim.h"
+
+#define DUMP_DEFAULT_S 600 /* a request without timeout */
 
 /* log_directory and log_path of the request, either of which may be missing. */
 static int log_path_of(const struct object *sandbox, const Runtime__V1__ContainerConfig *c,
@@ -247,6 +251,46 @@ int container_for(const Runtime__V1__CreateContainerRequest *req, struct object 
 	if (r == 0)
 		*ret = world_new(KIND_CONTAINER, id, row, key);
 	return r;
+}
+
+static int check_can_dump(const struct object *o, struct err *e)
+{
+	const Crisp__State__Container *row = o->sm->row;
+	const struct object *sandbox = world_find(KIND_SANDBOX, row->sandbox_id);
+	const Crisp__State__Sandbox *pod = sandbox ? sandbox->sm->row : NULL;
+	const struct conf_runtime *rt =
+		pod ? conf_runtime_find(world.conf, pod->runtime_handler) : NULL;
+
+	if (!world.conf->enable_criu_support)
+		return err_set(e, ERR_PRECONDITION,
+			       "checkpoints are off: crio.runtime.enable_criu_support");
+	if (strcmp(world.conf->container_level_enabled, "none") == 0)
+		return err_set(e, ERR_PRECONDITION,
+			       "checkpoints are off: "
+			       "crio.checkpoint_restore.container_level_enabled");
+	if (runtimes_features(rt)->no_checkpoint)
+		return err_set(e, ERR_PRECONDITION, "%s was built without support for checkpoints",
+			       row->runtime_path);
+	return 0;
+}
+
+int container_dump_for(const Runtime__V1__CheckpointContainerRequest *req, const struct object *o,
+		       struct payload_checkpoint **ret, struct err *e)
+{
+	int64_t within_s = req->timeout ? req->timeout : DUMP_DEFAULT_S;
+	struct payload_checkpoint *c;
+	int r = check_can_dump(o, e);
+
+	if (r < 0)
+		return r;
+	if (!fs_path_is_clean(req->location) || strcmp(req->location, "/") == 0)
+		return err_set(e, ERR_INVALID, "location: \"%s\" is not a clean absolute path",
+			       req->location);
+	c = xcalloc(1, sizeof(*c));
+	c->location = xstrdup(req->location);
+	c->until_ns = clock_realtime_ns() + within_s * NSEC_PER_SEC;
+	*ret = c;
+	return 0;
 }
 
 int container_check_start(const Runtime__V1__StartContainerRequest *req, const struct object *o,

@@ -255,6 +255,38 @@ void ctr_step_drop_update(Crisp__State__Container *draft, const struct sm_event 
 	ctr_step_note_not_updated(draft, &why);
 }
 
+/* --- CheckpointContainer --- */
+
+void ctr_step_note_dump(Crisp__State__Container *draft, const struct sm_event *ev,
+			const struct payload_checkpoint *checkpoint)
+{
+	(void)ev;
+	row_set_str(&draft->checkpoint_location, checkpoint->location);
+	draft->checkpoint_until_ns = checkpoint->until_ns;
+	row_clear_failure(&draft->checkpoint_failure);
+}
+
+/* The location stays in the row until all that is unfinished there is removed. */
+void ctr_step_note_dumped(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	(void)ev;
+	row_set_str(&draft->checkpoint_location, NULL);
+}
+
+void ctr_step_note_not_dumped(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	row_set_str(&draft->checkpoint_location, NULL);
+	row_fail(&draft->checkpoint_failure, ev);
+}
+
+void ctr_step_drop_dump(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	struct sm_event why = { .at_ns = ev->at_ns };
+
+	err_set(&why.err, ERR_PRECONDITION, "the container was ended during its checkpoint");
+	row_fail(&draft->checkpoint_failure, &why);
+}
+
 void ctr_step_note_error(Crisp__State__Container *draft, const struct sm_event *ev)
 {
 	/* Until the container has a process, keep the first failure: the cause of later ones. */

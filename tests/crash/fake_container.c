@@ -38,6 +38,8 @@ enum fault {
 	FAULT_FREEZE_HANGS = 1 << 15,
 	FAULT_THAW_FAILS_ONCE = 1 << 16,
 	FAULT_THAW_HANGS = 1 << 17,
+	FAULT_DUMP_FAILS = 1 << 18,
+	FAULT_DUMP_HANGS = 1 << 19,
 };
 
 enum happening {
@@ -82,6 +84,8 @@ EFFECT(signal_kill)
 EFFECT(apply_resources)
 EFFECT(freeze)
 EFFECT(thaw)
+EFFECT(dump)
+EFFECT(end_dump)
 EFFECT(erase)
 
 static struct payload_init *init_of_process(void)
@@ -308,6 +312,35 @@ void container_act_thaw(struct sim *sim, struct sm_object *obj, const struct job
 	}
 }
 
+/* It fails or hangs half-way: the processes stand still, a part of the archive is there. */
+void container_act_dump(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_container *c = &sim->w->ctr;
+
+	(void)obj;
+	if (!c->proc) {
+		sim_done(sim, job, container_evidence(sim->w));
+	} else if (sim_fault(sim, FAULT_DUMP_FAILS)) {
+		sim_done(sim, job, sim_failed(CTR_EVENT_DUMP_FAILED, "CRIU says no"));
+	} else if (sim_fault_once(sim, FAULT_DUMP_HANGS)) {
+		c->frozen = c->part = true;
+	} else {
+		c->archive = true;
+		sim_done(sim, job, sm_event_new(CTR_EVENT_DUMPED));
+	}
+}
+
+void container_act_end_dump(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_container *c = &sim->w->ctr;
+
+	(void)obj;
+	c->frozen = c->part = false;
+	sim_done(sim, job,
+		 c->proc ? sim_failed(CTR_EVENT_DUMP_FAILED, "interrupted")
+			 : container_evidence(sim->w));
+}
+
 void container_act_erase(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
@@ -315,7 +348,8 @@ void container_act_erase(struct sim *sim, struct sm_object *obj, const struct jo
 		sim_done(sim, job, sim_failed(CTR_EVENT_ERASE_STUCK, "busy"));
 		return;
 	}
-	sim->w->ctr = (struct world_container){ .n_starts = sim->w->ctr.n_starts };
+	sim->w->ctr = (struct world_container){ .n_starts = sim->w->ctr.n_starts,
+						.archive = sim->w->ctr.archive };
 	sim_done(sim, job, sm_event_new(CTR_EVENT_ERASED));
 }
 
@@ -347,7 +381,7 @@ static void fill(struct sim *sim, struct sm_object *obj, const struct step *step
 	Runtime__V1__LinuxContainerResources change = RUNTIME__V1__LINUX_CONTAINER_RESOURCES__INIT;
 	static const int64_t grace[] = { [STOP_SOON] = 2, [STOP_NOW] = 0, [STOP_LATER] = 30 };
 	struct payload_stop *f;
-
+	struct payload_checkpoint *checkpoint;
 	struct payload_resources *r;
 
 	(void)obj;
@@ -359,6 +393,11 @@ static void fill(struct sim *sim, struct sm_object *obj, const struct step *step
 		r->packed = xmalloc(r->size);
 		runtime__v1__linux_container_resources__pack(&change, r->packed);
 		sim_carry(ev, r, payload_resources_free);
+	}
+	if (step->what == CTR_EVENT_CHECKPOINT) {
+		checkpoint = xcalloc(1, sizeof(*checkpoint));
+		checkpoint->location = xstrdup("/archive");
+		sim_carry(ev, checkpoint, payload_checkpoint_free);
 	}
 	if (step->what != CTR_EVENT_STOP)
 		return;
@@ -419,6 +458,8 @@ static bool kept(struct sim *sim, const struct step *step)
 		return c->frozen || !c->proc || asked(sim, CTR_EVENT_RESUME);
 	case CTR_EVENT_RESUME:
 		return !c->frozen;
+	case CTR_EVENT_CHECKPOINT:
+		return c->archive;
 	case CTR_EVENT_REMOVE:
 		return gone(obj) && !c->rootfs && !c->proc && !c->record && !c->shim;
 	}
@@ -432,6 +473,8 @@ static bool explained(const struct sm_object *obj, const struct step *step)
 	/* A container that ends before its start is acknowledged explains that by its end. */
 	if (step->what == CTR_EVENT_UPDATE && row->update_failure)
 		return true;
+	if (step->what == CTR_EVENT_CHECKPOINT)
+		return row->checkpoint_failure || obj->state == CTR_STATE_EXITED;
 	if (step->what == CTR_EVENT_PAUSE || step->what == CTR_EVENT_RESUME)
 		return true; /* the state that it stayed in */
 	return row->failure || obj->failure ||
@@ -494,19 +537,13 @@ static bool down(struct world *w, enum down what)
 static void seen(struct sim *sim, const struct sm_object *obj)
 {
 	static const int ranks[] = {
-		[CTR_STATE_CREATED] = 1,
-		[CTR_STATE_STARTING] = 1,
-		[CTR_STATE_REFUSED] = 1,
-		[CTR_STATE_RUNNING] = 2,
-		[CTR_STATE_UPDATING_CREATED] = 1,
-		[CTR_STATE_UPDATING] = 2,
-		[CTR_STATE_PAUSING] = 2,
-		[CTR_STATE_PAUSED] = 2,
-		[CTR_STATE_RESUMING] = 2,
-		[CTR_STATE_STOPPING] = 2,
-		[CTR_STATE_KILLING] = 2,
-		[CTR_STATE_EXITED] = 3,
-		[CTR_STATE_GONE] = 4,
+		[CTR_STATE_CREATED] = 1,	  [CTR_STATE_STARTING] = 1,
+		[CTR_STATE_REFUSED] = 1,	  [CTR_STATE_RUNNING] = 2,
+		[CTR_STATE_UPDATING_CREATED] = 1, [CTR_STATE_UPDATING] = 2,
+		[CTR_STATE_PAUSING] = 2,	  [CTR_STATE_PAUSED] = 2,
+		[CTR_STATE_RESUMING] = 2,	  [CTR_STATE_DUMPING] = 2,
+		[CTR_STATE_STOPPING] = 2,	  [CTR_STATE_KILLING] = 2,
+		[CTR_STATE_EXITED] = 3,		  [CTR_STATE_GONE] = 4,
 	};
 	struct world_container *c = &sim->w->ctr;
 	const Crisp__State__Container *row = obj->row;
@@ -538,10 +575,10 @@ static void rest(struct sim *sim)
 	const Crisp__State__Container *row = obj ? obj->row : NULL;
 
 	if (!obj) {
-		if (c->rootfs || c->proc || c->record || c->shim)
-			sim_bad(sim, "left behind: %s%s%s%s", c->rootfs ? " rootfs" : "",
+		if (c->rootfs || c->proc || c->record || c->shim || c->part)
+			sim_bad(sim, "left behind: %s%s%s%s%s", c->rootfs ? " rootfs" : "",
 				c->proc ? " process" : "", c->record ? " record" : "",
-				c->shim ? " shim" : "");
+				c->shim ? " shim" : "", c->part ? " part of an archive" : "");
 		return;
 	}
 	if (!c->rootfs)
@@ -552,6 +589,8 @@ static void rest(struct sim *sim)
 		sim_bad(sim, "RUNNING, but no process runs");
 	if (obj->state == CTR_STATE_EXITED && c->proc)
 		sim_bad(sim, "EXITED, but a process lives");
+	if (c->part && obj->state == CTR_STATE_RUNNING)
+		sim_bad(sim, "RUNNING, and a part of an archive is left");
 	if (c->frozen != (obj->state == CTR_STATE_PAUSED))
 		sim_bad(sim, "%s, and it is%s frozen", sm_state(obj)->name,
 			c->frozen ? "" : " not");
@@ -567,6 +606,7 @@ static void rest(struct sim *sim)
 #define UPDATE_MEANWHILE(arg) ASK_ARG_NOW(CTR_EVENT_UPDATE, arg)
 #define PAUSE ASK(CTR_EVENT_PAUSE)
 #define RESUME ASK(CTR_EVENT_RESUME)
+#define CHECKPOINT ASK(CTR_EVENT_CHECKPOINT)
 #define REMOVE ASK(CTR_EVENT_REMOVE)
 #define REMOVE_MEANWHILE ASK_NOW(CTR_EVENT_REMOVE)
 
@@ -770,6 +810,36 @@ static const struct scenario scenarios[] = {
 	{ "its pod ends while it thaws",
 	  FAULT_THAW_HANGS,
 	  { CREATE, START, PAUSE, RESUME, HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
+	{ "it is written to an archive",
+	  0,
+	  { CREATE, START, CHECKPOINT, CHECKPOINT, STOP(STOP_SOON), REMOVE } },
+	{ "two write it to archives",
+	  0,
+	  { CREATE, START, CHECKPOINT, ASK_NOW(CTR_EVENT_CHECKPOINT), REMOVE } },
+	{ "it cannot be written",
+	  FAULT_DUMP_FAILS,
+	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), STOP(STOP_SOON), REMOVE } },
+	{ "writing it hangs",
+	  FAULT_DUMP_HANGS,
+	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), CHECKPOINT, REMOVE } },
+	{ "it is stopped while it is written",
+	  FAULT_DUMP_HANGS,
+	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), STOP_MEANWHILE(STOP_SOON), REMOVE } },
+	{ "it is stopped at once while it is written",
+	  FAULT_DUMP_HANGS,
+	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), STOP_MEANWHILE(STOP_NOW), REMOVE } },
+	{ "it is removed while it is written",
+	  FAULT_DUMP_HANGS,
+	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), REMOVE_MEANWHILE } },
+	{ "it ends while it is written",
+	  FAULT_DUMP_HANGS,
+	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
+	{ "its shim dies while it is written",
+	  FAULT_DUMP_HANGS,
+	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
+	{ "its pod ends while it is written",
+	  FAULT_DUMP_HANGS,
+	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
 	{ "it is busy when it is erased",
 	  FAULT_ERASE_STUCK_ONCE,
 	  { CREATE, FAILS(CTR_EVENT_REMOVE), REMOVE } },

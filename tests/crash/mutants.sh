@@ -144,6 +144,14 @@ plant "a container that could not be frozen is paused" container sweep "is not f
 	"$(in_state PAUSING 's/freeze_failed -> RUNNING/freeze_failed -> PAUSED/')"
 plant "a container that could not be thawed runs" container sweep "is frozen" \
 	"$(in_state RESUMING 's/thaw_failed   -> PAUSED/thaw_failed -> RUNNING/')"
+plant "a container is written before its row" container smc "." \
+	"$(in_state RUNNING 's/checkpoint -> DUMPING : note_dump, save, dump/checkpoint stay : dump/')"
+plant "the row of a dump is lost with the boot" container smc "." \
+	"$(in_state RUNNING 's/note_dump, save, dump/note_dump, save boot, dump/')"
+plant "what is left of a dump is not ended" container smc "." \
+	"$(in_state DUMPING 's/recover end_dump/recover dump/')"
+plant "a dump that hangs is not ended" container sweep "." \
+	"$(in_state DUMPING 's/overdue       stay       : end_dump/overdue -> RUNNING : note_not_dumped, save, reply/')"
 plant "limits that were refused are shown" container sweep "shows other limits" \
 	"$(in_state UPDATING 's/note_not_updated/note_updated/')"
 plant "the second of two updates is refused" container sweep "." \

@@ -131,6 +131,8 @@ struct hit {
 struct world_container {
 	bool rootfs, shim, record, shim_died;
 	bool frozen;
+	bool part; /* of an archive, beside its location */
+	bool archive;
 	int proc; /* enum fake_proc */
 	int code; /* of the end, when there was one */
 	int n_starts;
@@ -276,6 +278,8 @@ struct sim {
 		{ "container", "apply_resources", container_act_apply_resources }, \
 		{ "container", "freeze", container_act_freeze }, \
 		{ "container", "thaw", container_act_thaw }, \
+		{ "container", "dump", container_act_dump }, \
+		{ "container", "end_dump", container_act_end_dump }, \
 	{ \
 		"container", "erase", container_act_erase \
 	}
@@ -290,6 +294,8 @@ void container_act_signal_kill(struct sim *sim, struct sm_object *obj, const str
 void container_act_apply_resources(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_freeze(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_thaw(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_dump(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_end_dump(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_erase(struct sim *sim, struct sm_object *obj, const struct job *job);
 /* Its process is no more; record: its shim has seen that. */
 void container_ends(struct world *w, bool record, int code);

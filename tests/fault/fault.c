@@ -69,6 +69,10 @@ static void resume(void)
 {
 	client_switch(0, 0, false);
 }
+static void checkpoint(void)
+{
+	client_checkpoint(0, 0);
+}
 static void stop(void)
 {
 	client_stop(0, 0, 10);
@@ -95,6 +99,7 @@ static const struct {
 	{ "exec", { pull, run, create, start, exec, update, stop_pod } },
 	{ "shared", { pull, run_shared, create_shared, start_shared } },
 	{ "pause", { pull, run, create, start, pause_ctr, resume, pause_ctr, stop_pod } },
+	{ "checkpoint", { pull, run, create, start, checkpoint, stop, remove_ctr, stop_pod } },
 	{ "remove", { pull, run, create, remove_pod, remove_image } },
 };
 

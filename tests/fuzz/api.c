@@ -157,6 +157,8 @@ static char *good_word(const char *field)
 		return xasprintf("%s/p%u", cgroup, below(4));
 	if (strcmp(field, "host_path") == 0)
 		return xasprintf("%s/host/%u", scratch, below(6));
+	if (strcmp(field, "location") == 0)
+		return xasprintf("%s/archive%u", scratch, below(4));
 	if (strcmp(field, "container_path") == 0)
 		return xasprintf("/mnt/%u", below(6));
 	if (strcmp(field, "runtime_handler") == 0)

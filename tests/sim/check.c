@@ -559,6 +559,17 @@ static void check_dir(const char *sub)
 			  "%s/%s is left behind", sub, entry->d_name);
 }
 
+/* What is written beside the location of a checkpoint. */
+static void check_archives(void)
+{
+	_cleanup_closedir_ DIR *d = opendir(node->dir);
+	const struct dirent *entry;
+
+	while (d && (entry = readdir(d)))
+		SIM_CHECK(!str_starts(entry->d_name, ".checkpoint-"), "%s is left behind",
+			  entry->d_name);
+}
+
 void check_empty(void)
 {
 	static const char *const dirs[] = { "run/pods",		  "run/containers",  "run/ns",
@@ -577,6 +588,7 @@ void check_empty(void)
 			  node->procs[i].pid, (int)node->procs[i].kind);
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		check_dir(dirs[i]);
+	check_archives();
 	SIM_CHECK(!node->fds_empty || fds == node->fds_empty,
 		  "%d descriptors are open, a fresh daemon has %d", fds, node->fds_empty);
 }

@@ -455,6 +455,18 @@ void client_reopen(unsigned pod, unsigned ctr)
 	ask(CRI_RPC_REOPEN_CONTAINER_LOG, &req.base, pod, ctr, req.container_id);
 }
 
+void client_checkpoint(unsigned pod, unsigned ctr)
+{
+	Runtime__V1__CheckpointContainerRequest req =
+		RUNTIME__V1__CHECKPOINT_CONTAINER_REQUEST__INIT;
+	_cleanup_free_ char *location = xasprintf("%s/archive-%u", node->dir, sim_below(3));
+
+	req.container_id = NAME(known(node->containers[pod][ctr]));
+	req.location = location;
+	req.timeout = 1 + sim_below(20);
+	ask(CRI_RPC_CHECKPOINT_CONTAINER, &req.base, pod, ctr, req.container_id);
+}
+
 /* A client of the inspection, which has no RPC. */
 struct switching {
 	struct caller caller;
@@ -573,8 +585,10 @@ void client_step(void)
 		client_update(pod, ctr);
 	else if (what < 75)
 		client_reopen(pod, ctr);
-	else if (what < 77)
+	else if (what < 76)
 		client_switch(pod, ctr, sim_below(2));
+	else if (what < 78)
+		client_checkpoint(pod, ctr);
 	else if (what < 81)
 		client_stop_pod(pod);
 	else if (what < 84)

@@ -19,6 +19,7 @@ void client_exec(unsigned pod, unsigned ctr, int64_t timeout);
 void client_update(unsigned pod, unsigned ctr);
 /* Pause or resume; nothing if the daemon has no such container. */
 void client_switch(unsigned pod, unsigned ctr, bool pause);
+void client_checkpoint(unsigned pod, unsigned ctr);
 void client_reopen(unsigned pod, unsigned ctr);
 void client_pull(unsigned image);
 void client_remove_image(unsigned image);

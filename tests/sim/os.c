@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -510,12 +511,15 @@ void spawn_result_done(struct spawn_result *r)
 }
 
 /* A runtime that may refuse, or hang.  1: it did what it was asked. */
-static int runtime_run(int64_t timeout_ms, struct spawn_result *ret, struct err *e)
+static int runtime_run(int64_t timeout_ms, int cancel_fd, struct spawn_result *ret, struct err *e)
 {
+	struct pollfd p = { .fd = cancel_fd, .events = POLLIN };
+
 	if (sim_try("run the OCI runtime", e) < 0)
 		return -(int)e->code;
 	if (sim_chance(node->odds.runtime_fails / 2)) {
-		sim_sleep_until(node->mono + timeout_ms * NSEC_PER_MSEC);
+		if (poll(&p, 1, (int)timeout_ms) > 0)
+			return err_set(e, ERR_ABORTED, "sim: the runtime is killed");
 		return err_set(e, ERR_DEADLINE, "sim: the runtime hangs");
 	}
 	if (!sim_chance(node->odds.runtime_fails))
@@ -540,23 +544,22 @@ int spawn_run(const char *const *argv, const char *const *envp, const void *in, 
 		n++;
 	if (n < 5 || !str_starts(argv[3], "delete"))
 		return 0;
-	r = runtime_run(timeout_ms, ret, e);
+	r = runtime_run(timeout_ms, -1, ret, e);
 	if (r > 0)
 		ctr_killed_by_delete(argv[n - 1]);
 	return MIN(r, 0);
 }
 
-/* `update` of a container. */
+/* `update` and `checkpoint` of a container, and tar. */
 int spawn_run_as(const struct spawn *s, const void *in, size_t in_size, size_t out_max,
 		 int64_t timeout_ms, struct spawn_result *ret, struct err *e)
 {
-	(void)s;
 	(void)in;
 	(void)in_size;
 	(void)out_max;
 	*ret = SPAWN_RESULT_NULL;
 	ret->status = 0;
-	return MIN(runtime_run(timeout_ms, ret, e), 0);
+	return MIN(runtime_run(timeout_ms, s->cancel_fd, ret, e), 0);
 }
 
 /* --- CNI --- */

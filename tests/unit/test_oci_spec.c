@@ -632,6 +632,8 @@ static void reads_features(void **state)
 		"{\"linux\":{\"mountExtensions\":{\"idmap\":{\"enabled\":true}},"
 		"\"netDevices\":{\"enabled\":true},\"intelRdt\":{\"enabled\":true,"
 		"\"schemata\":true,\"monitoring\":false}}}";
+	static const char without[] =
+		"{\"annotations\":{\"org.opencontainers.runc.checkpoint.enabled\":\"false\"}}";
 	struct oci_features f = { .exec_cgroup = OCI_EXEC_CGROUP_NONE };
 	struct err e = ERR_NULL;
 
@@ -640,6 +642,9 @@ static void reads_features(void **state)
 	assert_true(f.rro && !f.idmap && !f.net_devices && !f.rdt_schemata && !f.rdt_monitoring);
 	assert_int_equal(oci_features_parse(new, strlen(new), &f, &e), 0);
 	assert_true(!f.rro && f.idmap && f.net_devices && f.rdt_schemata && !f.rdt_monitoring);
+	assert_false(f.no_checkpoint);
+	assert_int_equal(oci_features_parse(without, strlen(without), &f, &e), 0);
+	assert_true(f.no_checkpoint);
 	assert_true(oci_features_parse("[]", 2, &f, &e) < 0);
 	assert_true(oci_features_parse("", 0, &f, &e) < 0);
 }

@@ -122,8 +122,6 @@ volume() { create "v$TESTS" ".mounts = [{container_path: \"/v\", readonly: true,
 check_fails "an image volume that is not here" "code = Unknown desc = ImageVolumeMountFailed: config.mounts\[0\].image: " volume "$REGISTRY/no/such:1" ""
 check_fails "an image volume without the sub path" "code = Unknown desc = ImageVolumeMountFailed: .*no-such" volume "$BUSYBOX" no-such
 check_fails "a container that does not exist" "code = NotFound" crictl inspect 0123456789abcdef
-check "a container that is asked for a checkpoint: create" create checkpoint .
-check_fails "a checkpoint is refused" "code = Unimplemented .*makes no checkpoints" crictl checkpoint --export="$SCRATCH/checkpoint.tar" "$OUT"
 
 # --- a refused container outlives crispd -------------------------------------------------------------------------------
 

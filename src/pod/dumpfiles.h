@@ -1,0 +1,21 @@
+/*
+ * dumpfiles.h - the files of a checkpoint that describe the container.  Workers only.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "gen/state.pb-c.h"
+
+#define DUMPFILES_LOG "io.kubernetes.cri-o.LogPath" /* the file's name in the archive */
+
+/* The container's config.json; freed by the caller.  NULL: e is set. */
+json_t *dumpfiles_spec(const char *id, struct err *e);
+
+/* Write config.dump, spec.dump, bind.mounts and a copy of the log to dir; spec: dumpfiles_spec. */
+int dumpfiles_write(const char *dir, const char *id, const Crisp__State__Container *row,
+		    const Crisp__State__Sandbox *pod, json_t *spec, struct err *e);
+
+/* Write value to dir/name. */
+int dumpfiles_put(const char *dir, const char *name, const json_t *value, struct err *e);
