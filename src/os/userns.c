@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -81,6 +82,24 @@ int userns_hold(int clone_flags, const struct userns_map *map, struct userns_hol
 	else
 		*ret = h;
 	return r;
+}
+
+int userns_try_proc(struct err *e)
+{
+	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | SIGCHLD;
+	pid_t pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+	int status = 0;
+
+	if (pid == 0)
+		_exit(mount("proc", "/proc", "proc", 0, NULL) < 0 ? errno : 0);
+	if (pid < 0)
+		return err_errno(e, ERR_PRECONDITION, errno, "make a user namespace");
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	return err_errno(e, ERR_PRECONDITION, WIFEXITED(status) ? WEXITSTATUS(status) : EIO,
+			 "mount /proc in a user namespace: is something mounted below /proc?");
 }
 
 void userns_release(struct userns_holder *h)

@@ -38,5 +38,8 @@ struct userns_holder {
  * node permits no more user namespaces. */
 int userns_hold(int clone_flags, const struct userns_map *map, struct userns_holder *ret,
 		struct err *e);
+/* Mount a /proc in new user, mount and PID namespaces, as a runtime does for a container.
+ * ERR_PRECONDITION: the kernel refuses, for example since each /proc here is covered in part. */
+int userns_try_proc(struct err *e);
 /* End the process; namespaces that are pinned or open stay. */
 void userns_release(struct userns_holder *h);

@@ -1,6 +1,7 @@
 /*
  * podids_probe.c - try what a pod with a user namespace needs of the node, with the functions that
- * such a pod is made with: a user namespace, mapped mounts of the layers' file system, an overlay.
+ * such a pod is made with: a user namespace, a /proc in it, mapped mounts of the layers' file
+ * system, an overlay.
  */
 #include <errno.h>
 #include <string.h>
@@ -91,6 +92,8 @@ int pod_userns_try(const struct conf *c, struct err *e)
 	struct err ignored = ERR_NULL;
 	int r = check_path(c->runroot, e);
 
+	if (r == 0)
+		r = userns_try_proc(e);
 	if (r == 0)
 		r = clean(&p, e); /* of a daemon that was killed here */
 	if (r < 0)

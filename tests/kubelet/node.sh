@@ -137,6 +137,9 @@ node_mounts_make() {
 	mkdir -p /var/lib/kubelet
 	mount --bind "$SCRATCH/kubelet" /var/lib/kubelet && mount --make-shared /var/lib/kubelet || return
 	mount --bind "$SCRATCH/varlog" /var/log || return
+	# The kernel gives a user namespace a /proc of its own only where one is in sight without anything over it.
+	mkdir -p "$SCRATCH/fake/proc"
+	mount -t proc proc "$SCRATCH/fake/proc" || return
 	cat /proc/sys/kernel/random/uuid >"$SCRATCH/fake/boot_id"
 	mount --bind "$SCRATCH/fake/boot_id" /proc/sys/kernel/random/boot_id || return
 	node_sysctls_hide || return

@@ -3,7 +3,8 @@
 # named with its reason. etcd and API server are in the test program, the kubelet runs in the node of tests/kubelet.
 #
 # The record is tests/conformance/node-e2e.txt (of a peer node-e2e-PEER.txt), the reasons are in node-e2e-known.tsv beside
-# it: a spec that this machine cannot do, or that the daemon does not do yet. A spec that the time cut off or did not reach
+# it: a spec that this machine cannot do, or that the daemon does not do yet. Current runc and CRIU are used where
+# tools/test-deps.sh could fetch them. A spec that the time cut off or did not reach
 # counts as failed. Of a peer only the record is compared. A run compares and writes the specs of its focus alone.
 #
 # usage: run.sh [--update] [GROUP]
@@ -101,13 +102,17 @@ results() {
 }
 
 life_tests() {
-	local flags more=() status=0
+	local flags more=() runtime status=0
 	programs_own
 	systemd_replace
 	bus_start
 	node_socket_known
 	printf '\n[[registry]]\nprefix = "localhost:5000"\nlocation = "localhost:5000"\ninsecure = true\n' >>"$REGISTRIES_CONF"
-	printf '[crio.runtime.runtimes.test-handler]\nruntime_path = "%s"\n' "$(command -v runc)" >"$SCRATCH/config.d/50-handler.conf"
+	runtime=$CACHE/peers/runc/usr/sbin/runc
+	[ -x "$runtime" ] || runtime=$(command -v runc)
+	printf '[crio.runtime.runtimes.%s]\nruntime_path = "%s"\n' runc "$runtime" test-handler "$runtime" \
+		>"$SCRATCH/config.d/50-handler.conf"
+	PATH=$PATH:$CACHE/peers/criu/bin
 	daemon_start
 	daemon_guard &
 	kubelet_config >"$SCRATCH/kubelet.yaml"

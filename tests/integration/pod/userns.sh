@@ -141,7 +141,7 @@ check_is "an image as a volume has the pod's owners" "0:0 5:70000" inside 'stat 
 CTR=$(start shared.user "$(userns 200000) | .linux.security_context.run_as_user = {value: 1234} | .working_dir = \"/made/here\"")
 check_is "a container of another user" "1234 201234 0:0" eval 'echo "$(inside "id -u") $(stat -c %u /proc/$(pid_of)) $(inside "stat -c %u:%g /made/here")"'
 check_is "it can open its standard output" works eval 'inside "echo works >/proc/self/fd/1"'
-MASKED='.linux.security_context.masked_paths = ["/proc/kcore"] | .linux.security_context.readonly_paths = ["/proc/sys"]'
+MASKED='.linux.security_context.masked_paths = ["/proc/version"] | .linux.security_context.readonly_paths = ["/proc/sys"]'
 CTR=$(start shared.masked "$(userns 200000) | $MASKED")
 check_is "procMount Default: paths are masked as requested" "ro" eval 'inside "grep -o \" /proc/sys [^,]*\" /proc/mounts" | cut -d " " -f 4'
 CTR=$(start shared.unmasked "$(userns 200000) | .linux.security_context.masked_paths = []")
@@ -187,4 +187,16 @@ check_is "a pod whose daemon is killed at any moment comes to be" 5 eval 'crictl
 check "stopped pods leave their ids to others" eval 'crictl stopp "$(cat "$SCRATCH/pod.other")" && run next "$(userns 300000)"'
 check "all is removed" everything_remove
 world_diff "nothing is left" "$SCRATCH/world.before"
+
+# --- a node that cannot --------------------------------------------------------------------------------------------------
+
+daemon_stop
+cat >"$SCRATCH/covered" <<'SH'
+#!/bin/bash
+exec unshare --mount --propagation private bash -c 'mount --bind /dev/null /proc/version && exec "$@"' bash "$@"
+SH
+chmod 755 "$SCRATCH/covered"
+CRISP_TEST_WRAP=$SCRATCH/covered daemon_start
+check_is "where something covers a part of /proc no handler has the feature" false features current
+check_fails "and a pod is refused" "FailedPrecondition.*userns_options.*/proc" run covered "$(userns 200000)"
 harness_end
