@@ -56,6 +56,7 @@ enum ctr_event {
 	CTR_EVENT_THAW_FAILED, /* done */
 	CTR_EVENT_DUMPED, /* done */
 	CTR_EVENT_DUMP_FAILED, /* done */
+	CTR_EVENT_DUMP_STUCK, /* done */
 	CTR_EVENT_ERASED, /* done */
 	CTR_EVENT_ERASE_STUCK, /* done */
 	CTR_EVENT_EXITED, /* shim */
@@ -276,6 +277,6 @@ void ctr_effect_signal_kill(struct sm_object *obj); /* fleeting: exited lost abs
 void ctr_effect_apply_resources(struct sm_object *obj); /* fleeting: updated update_failed exited lost absent */
 void ctr_effect_freeze(struct sm_object *obj); /* fleeting: frozen freeze_failed exited lost absent */
 void ctr_effect_thaw(struct sm_object *obj); /* fleeting: thawed thaw_failed exited lost absent */
-void ctr_effect_dump(struct sm_object *obj); /* lasting: dumped dump_failed exited lost absent */
-void ctr_effect_end_dump(struct sm_object *obj); /* lasting: dump_failed exited lost absent */
+void ctr_effect_dump(struct sm_object *obj); /* lasting: dumped dump_failed dump_stuck exited lost absent */
+void ctr_effect_end_dump(struct sm_object *obj); /* lasting: dump_failed dump_stuck exited lost absent */
 void ctr_effect_erase(struct sm_object *obj); /* lasting: erased erase_stuck */

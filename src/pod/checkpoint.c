@@ -24,6 +24,8 @@ struct dump_job {
 	Crisp__State__Container *row;
 	Crisp__State__Sandbox *pod;
 	int cancel_fd;
+	bool stuck; /* the processes may stand still */
+	bool probe; /* the container may have ended while crispd was down */
 };
 
 static struct list dumps = { &dumps, &dumps };
@@ -69,18 +71,20 @@ void checkpoint_drain(void)
 
 static int work_dump(struct job *j, struct err *e)
 {
-	const struct dump_job *d = dump_job(j);
+	struct dump_job *d = dump_job(j);
 	const struct dump_request in = {
 		.id = j->id, .row = d->row, .pod = d->pod, .cancel_fd = d->cancel_fd
 	};
 
-	return dump_make(&in, e);
+	return dump_make(&in, &d->stuck, e);
 }
 
 static void done_dump(struct job *j, struct object *o)
 {
+	int failed = dump_job(j)->stuck ? CTR_EVENT_DUMP_STUCK : CTR_EVENT_DUMP_FAILED;
+
 	job_report(j, o,
-		   j->result < 0 ? sm_event_failed(CTR_EVENT_DUMP_FAILED, &j->err)
+		   j->result < 0 ? sm_event_failed(failed, &j->err)
 				 : sm_event_new(CTR_EVENT_DUMPED));
 }
 
@@ -115,33 +119,50 @@ void ctr_effect_dump(struct sm_object *sm)
 
 static int work_end(struct job *j, struct err *e)
 {
-	return dump_end(j->id, container_job_row(j), e);
+	struct dump_job *d = dump_job(j);
+
+	return dump_end(j->id, d->row, &d->stuck, e);
 }
 
-static void ended(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+static void report_ended(struct object *o, uint64_t gen)
 {
 	struct err e = ERR_NULL;
 
-	if (!container_probed_alive(o, gen, p, link))
-		return;
 	err_set(&e, ERR_UNAVAILABLE, "the checkpoint was interrupted: ask for it again");
 	effect_report(o, gen, sm_event_failed(CTR_EVENT_DUMP_FAILED, &e));
 }
 
-/* A failure is logged and does not hold up the container; its removal tries again. */
+static void ended_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
+{
+	if (container_probed_alive(o, gen, p, link))
+		report_ended(o, gen);
+}
+
+/* Files that are left do not hold up the container: its removal tries again. */
 static void done_end(struct job *j, struct object *o)
 {
 	if (!o || o->sm->effect_gen != j->gen)
 		return;
 	if (j->result < 0)
 		log_err(LOG_LEVEL_WARN, "end an interrupted checkpoint", &j->err);
-	container_with_line(o, ended);
+	if (dump_job(j)->stuck)
+		job_report(j, o, sm_event_failed(CTR_EVENT_DUMP_STUCK, &j->err));
+	else if (dump_job(j)->probe)
+		container_with_line(o, ended_with);
+	else
+		report_ended(o, j->gen);
 }
 
 void ctr_effect_end_dump(struct sm_object *sm)
 {
 	struct object *o = object_of(sm);
+	struct dump_job *d = xcalloc(1, sizeof(*d));
 
 	checkpoint_cancel(o);
-	job_start(container_job_new(o, LANE_DUMP, work_end, done_end));
+	d->row = sm_row_clone(sm->row);
+	d->cancel_fd = -1;
+	d->probe = world.recovering;
+	list_init(&d->running);
+	job_init(&d->base, o, LANE_DUMP, work_end, done_end, dump_job_free);
+	job_start(&d->base);
 }

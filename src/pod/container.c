@@ -689,11 +689,12 @@ static int work_erase(struct job *j, struct err *e)
 {
 	struct container_job *c = container_job(j);
 	int r = end_runtimes(c, e);
+	bool stuck;
 
 	if (r == 0)
 		r = reach_end_container(c->row, REACH_QUICK_MS, e);
 	if (r == 0 && *c->row->checkpoint_location)
-		r = dump_end(j->id, c->row, e);
+		r = dump_end(j->id, c->row, &stuck, e);
 	return r < 0 ? r : bundle_clean(j->id, c->row, e);
 }
 

@@ -42,6 +42,7 @@ struct dump {
 	char *lock_path;
 	int lock;
 	int64_t until_ns; /* CLOCK_MONOTONIC */
+	bool stuck; /* the processes may stand still */
 	json_t *spec;
 };
 
@@ -287,7 +288,7 @@ static int dump_files(const struct dump *d, struct err *e)
 }
 
 /* Both belong together: no process runs in between. */
-static int dump_frozen(const struct dump *d, struct err *e)
+static int dump_frozen(struct dump *d, struct err *e)
 {
 	struct err thaw = ERR_NULL;
 	int r = cgroup_freeze(world.cgroups, d->cgroup, e);
@@ -301,6 +302,7 @@ static int dump_frozen(const struct dump *d, struct err *e)
 		r = dump_files(d, e);
 	if (cgroup_thaw_one(world.cgroups, d->cgroup, &thaw) < 0) {
 		*e = thaw;
+		d->stuck = true;
 		r = -(int)e->code;
 	}
 	return r;
@@ -390,7 +392,7 @@ static int make(struct dump *d, struct err *e)
 	return r == 0 ? publish(d, e) : r;
 }
 
-int dump_make(const struct dump_request *in, struct err *e)
+int dump_make(const struct dump_request *in, bool *ret_stuck, struct err *e)
 {
 	struct err left = ERR_NULL;
 	struct dump d;
@@ -403,11 +405,12 @@ int dump_make(const struct dump_request *in, struct err *e)
 		*e = left;
 		r = -(int)e->code;
 	}
+	*ret_stuck = d.stuck;
 	dump_done(&d);
 	return r < 0 ? err_wrap(e, "checkpoint of container %.13s", in->id) : 0;
 }
 
-int dump_end(const char *id, const Crisp__State__Container *row, struct err *e)
+int dump_end(const char *id, const Crisp__State__Container *row, bool *ret_stuck, struct err *e)
 {
 	struct dump d;
 	int r = 0;
@@ -418,6 +421,7 @@ int dump_end(const char *id, const Crisp__State__Container *row, struct err *e)
 		r = lock(&d, e);
 	if (r == 0)
 		r = cgroup_thaw_one(world.cgroups, d.cgroup, e);
+	*ret_stuck = r < 0;
 	if (r >= 0)
 		r = clean(&d, e);
 	dump_done(&d);

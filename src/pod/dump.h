@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "gen/state.pb-c.h"
 
@@ -20,9 +22,11 @@ struct dump_request {
 /* Write the archive to row's location, replacing a file there.  The processes stand still from the
  * dump to the end of rootfs-diff.tar, and run on afterwards.  <0: e is set, nothing is left at the
  * location (ERR_INVALID, ERR_DENIED: bad location; ERR_PRECONDITION: CRIU, runtime or kernel cannot
- * do it; ERR_DEADLINE; ERR_ABORTED: cancelled). */
-int dump_make(const struct dump_request *in, struct err *e);
+ * do it; ERR_DEADLINE; ERR_ABORTED: cancelled).  *ret_stuck: a failure after which they may still
+ * stand still, until dump_end. */
+int dump_make(const struct dump_request *in, bool *ret_stuck, struct err *e);
 
 /* End what a killed daemon has left of a dump: wait for its programs or kill them, let the
- * container run, remove all unfinished files.  Idempotent. */
-int dump_end(const char *id, const Crisp__State__Container *row, struct err *e);
+ * container run, remove all unfinished files.  Idempotent.  *ret_stuck: as above; else a failure
+ * left files alone. */
+int dump_end(const char *id, const Crisp__State__Container *row, bool *ret_stuck, struct err *e);

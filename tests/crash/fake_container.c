@@ -40,6 +40,7 @@ enum fault {
 	FAULT_THAW_HANGS = 1 << 17,
 	FAULT_DUMP_FAILS = 1 << 18,
 	FAULT_DUMP_HANGS = 1 << 19,
+	FAULT_DUMP_STUCK = 1 << 20, /* and ending it fails once, too */
 };
 
 enum happening {
@@ -322,6 +323,9 @@ void container_act_dump(struct sim *sim, struct sm_object *obj, const struct job
 		sim_done(sim, job, container_evidence(sim->w));
 	} else if (sim_fault(sim, FAULT_DUMP_FAILS)) {
 		sim_done(sim, job, sim_failed(CTR_EVENT_DUMP_FAILED, "CRIU says no"));
+	} else if (sim_fault(sim, FAULT_DUMP_STUCK)) {
+		c->frozen = c->part = true;
+		sim_done(sim, job, sim_failed(CTR_EVENT_DUMP_STUCK, "I/O error"));
 	} else if (sim_fault_once(sim, FAULT_DUMP_HANGS)) {
 		c->frozen = c->part = true;
 	} else {
@@ -335,6 +339,10 @@ void container_act_end_dump(struct sim *sim, struct sm_object *obj, const struct
 	struct world_container *c = &sim->w->ctr;
 
 	(void)obj;
+	if (sim_fault_once(sim, FAULT_DUMP_STUCK)) {
+		sim_done(sim, job, sim_failed(CTR_EVENT_DUMP_STUCK, "I/O error"));
+		return;
+	}
 	c->frozen = c->part = false;
 	sim_done(sim, job,
 		 c->proc ? sim_failed(CTR_EVENT_DUMP_FAILED, "interrupted")
@@ -822,6 +830,9 @@ static const struct scenario scenarios[] = {
 	{ "writing it hangs",
 	  FAULT_DUMP_HANGS,
 	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), CHECKPOINT, REMOVE } },
+	{ "it stands still after it was written",
+	  FAULT_DUMP_STUCK,
+	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), STOP(STOP_SOON), REMOVE } },
 	{ "it is stopped while it is written",
 	  FAULT_DUMP_HANGS,
 	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), STOP_MEANWHILE(STOP_SOON), REMOVE } },

@@ -152,6 +152,8 @@ plant "what is left of a dump is not ended" container smc "." \
 	"$(in_state DUMPING 's/recover end_dump/recover dump/')"
 plant "a dump that hangs is not ended" container sweep "." \
 	"$(in_state DUMPING 's/overdue       stay       : end_dump/overdue -> RUNNING : note_not_dumped, save, reply/')"
+plant "a container that stands still after a dump runs" container smc "no row tries effect end_dump again" \
+	"$(in_state DUMPING 's/dump_stuck    stay       : save boot, end_dump/dump_stuck -> RUNNING : note_not_dumped, save, reply/')"
 plant "limits that were refused are shown" container sweep "shows other limits" \
 	"$(in_state UPDATING 's/note_not_updated/note_updated/')"
 plant "the second of two updates is refused" container sweep "." \

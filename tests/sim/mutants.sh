@@ -10,8 +10,8 @@ set -u
 
 build=${1:?usage: mutants.sh BUILD}
 top=$(cd "$(dirname "$0")/../.." && pwd)
-seconds=${SIM_MUTANT_SECONDS:-120} # at most, on a loaded machine
-histories=600 # that must be enough; most need ten
+seconds=${SIM_MUTANT_SECONDS:-240} # at most, on a loaded machine
+histories=1500 # that must be enough; most need ten
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$top" || exit 2
