@@ -61,7 +61,7 @@ rm "$SCRATCH/config.d/50-filter.conf"
 JOURNAL=$SCRATCH/entries
 socat -b 65536 -u UNIX-RECV:/run/systemd/journal/socket "OPEN:$JOURNAL,creat,append" 2>"$SCRATCH/socat" &
 JOURNALD=$!
-trap 'kill $JOURNALD 2>/dev/null; harness_cleanup' EXIT
+trap 'rc=$?; kill $JOURNALD 2>/dev/null; (exit $rc); harness_cleanup' EXIT
 check "somebody listens where journald does" poll 10 [ -S /run/systemd/journal/socket ]
 : >"$LOG"
 export JOURNAL_STREAM

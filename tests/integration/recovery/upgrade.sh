@@ -16,6 +16,9 @@ if [ -z "${CRISP_TEST_OLD_BUILD:-}" ]; then
 		skip_all "the repository's history does not reach back to $OLD (a shallow clone?)"
 fi
 harness_begin "$@"
+# The old daemon has no such option.
+eval "$(declare -f peer_argv | sed '1s/peer_argv/peer_argv_whole/')"
+peer_argv() { peer_argv_whole | sed '/^--log-dir$/,+1d'; }
 command -v script >/dev/null || skip_all "script(1) is not installed"
 
 PROGRAMS="crispd crisp-shim crisp-pull"
@@ -209,10 +212,10 @@ check_is "after a restart: the exit codes stay" "41 Error 42 Error 43 Error" \
 check_is "after a restart: an exec" works call exec --sync "$READS" echo works
 
 check "everything is removed" everything_remove
-# Directories that a daemon of this tree makes when it starts.
+# What a daemon of this tree makes when it starts.
 {
 	cat "$SCRATCH/world.before"
-	find "$ROOT/spare" "$RUNROOT/spare" "$ROOT/containers/trash" -maxdepth 0 -printf 'file %y %p\n'
+	find "$ROOT/spare" "$RUNROOT/spare" "$ROOT/containers/trash" "$RUNROOT/network.gate" -maxdepth 0 -printf 'file %y %p\n'
 	find "$ROOT/spare" "$RUNROOT/spare" -mindepth 1 -printf 'file %y %p\n'
 } | sort -u >"$SCRATCH/world.expected"
 check_is "no pod is left" "" crictl pods -q

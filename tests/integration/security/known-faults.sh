@@ -28,8 +28,10 @@ check_is "a value of a sysctl sets no other one" "$PATTERN" cat /proc/sys/kernel
 for key in kernel.core_pattern kernel/core_pattern net.ipv4.../../kernel/core_pattern kernel.shm_rmid_forced/../core_pattern 'net.ipv4.ip_forward=1+kernel.core_pattern'; do
 	check_fails "the sysctl $key is refused" 'sysctl' crictl runp "$(pod_config "key" ".linux.sysctls = {\"$key\": \"x\"}")"
 done
-check_fails "net sysctls of a pod with the host's network are refused" 'sysctls' \
-	crictl runp "$(pod_config netkey "$HOST_NET | .linux.sysctls = {\"net.ipv4.ip_forward\": \"0\"}")"
+FORWARD=$(cat /proc/sys/net/ipv4/ip_forward)
+check "net sysctls of a pod with the host's network are left out" \
+	crictl runp "$(pod_config netkey "$HOST_NET | .linux.sysctls = {\"net.ipv4.ip_forward\": \"$((1 - FORWARD))\"}")"
+check_is "the host's is as before" "$FORWARD" cat /proc/sys/net/ipv4/ip_forward
 check_is "the host's core_pattern is as before" "$PATTERN" cat /proc/sys/kernel/core_pattern
 crictl pods -q | xargs -r -n 1 "$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" rmp -f >/dev/null
 
