@@ -34,32 +34,32 @@ void latency_add(struct latency *l, int64_t ns, int64_t now_ns)
 	int64_t number = now_ns / SLOT_NS + 1;
 	struct latency_slot *s = &l->slots[number % LATENCY_SLOTS];
 
-	if (s->number != number) {
+	if (s->number != number)
 		*s = (struct latency_slot){ .number = number };
-	}
 	s->count[cell_of(ns)]++;
 }
 
-int64_t latency_quantile(const struct latency *l, double q, int64_t now_ns)
+void latency_quantiles(const struct latency *l, const double *q, int64_t *ret, size_t n,
+		       int64_t now_ns)
 {
 	int64_t oldest = now_ns / SLOT_NS + 1 - LATENCY_SLOTS + 1;
-	uint64_t sums[LATENCY_CELLS] = { 0 }, total = 0, seen = 0, wanted;
+	uint64_t sums[LATENCY_CELLS] = { 0 }, total = 0, seen;
+	unsigned c = 0;
 
 	for (unsigned i = 0; i < LATENCY_SLOTS; i++) {
 		if (l->slots[i].number < oldest)
 			continue;
-		for (unsigned c = 0; c < LATENCY_CELLS; c++) {
-			sums[c] += l->slots[i].count[c];
-			total += l->slots[i].count[c];
+		for (unsigned k = 0; k < LATENCY_CELLS; k++) {
+			sums[k] += l->slots[i].count[k];
+			total += l->slots[i].count[k];
 		}
 	}
-	if (!total)
-		return -1;
-	wanted = MAX((uint64_t)(q * (double)total + 0.999999), UINT64_C(1));
-	for (unsigned c = 0; c < LATENCY_CELLS; c++) {
-		seen += sums[c];
-		if (seen >= wanted)
-			return duration_of(c);
+	seen = sums[0];
+	for (size_t i = 0; i < n; i++) {
+		uint64_t wanted = MAX((uint64_t)(q[i] * (double)total + 0.999999), UINT64_C(1));
+
+		while (seen < wanted && c + 1 < LATENCY_CELLS)
+			seen += sums[++c];
+		ret[i] = total ? duration_of(c) : -1;
 	}
-	return duration_of(LATENCY_CELLS - 1);
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define LATENCY_CELLS 560
@@ -19,5 +20,7 @@ struct latency {
 /* Add a duration of ns (below 0: as 0).  now_ns: CLOCK_MONOTONIC. */
 void latency_add(struct latency *l, int64_t ns, int64_t now_ns);
 
-/* The duration in ns that part q (0 to 1) of the durations do not exceed; -1: there are none. */
-int64_t latency_quantile(const struct latency *l, double q, int64_t now_ns);
+/* ret[i]: the duration in ns that part q[i] (0 to 1, ascending) of the durations do not exceed; -1:
+ * there are none. */
+void latency_quantiles(const struct latency *l, const double *q, int64_t *ret, size_t n,
+		       int64_t now_ns);

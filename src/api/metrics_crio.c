@@ -45,22 +45,35 @@ static void sample(struct buf *out, const char *family, const char *label, const
 	buf_puts(out, "} ");
 }
 
-static void add_summary(struct buf *out, const char *name, const struct operation *o)
+static void add_summary(struct buf *out, size_t i, const struct operation *o)
 {
+	const char *name = cri_methods[i].name;
+	int64_t ns[OPERATION_QUANTILES];
+
+	operations_quantiles(i, ns);
 	for (size_t q = 0; q < OPERATION_QUANTILES; q++) {
 		buf_printf(out,
 			   METRICS_CRIO "operations_latency_seconds_total{operation=\"%s\","
 					"quantile=\"%s\"} ",
 			   name, operation_quantiles[q]);
-		if (o->quantile_ns[q] < 0)
+		if (ns[q] < 0)
 			buf_puts(out, "NaN\n");
 		else
-			metrics_seconds(out, (uint64_t)o->quantile_ns[q]);
+			metrics_seconds(out, (uint64_t)ns[q]);
 	}
 	sample(out, "operations_latency_seconds_total_sum", "operation", name);
 	metrics_seconds(out, o->ns);
 	sample(out, "operations_latency_seconds_total_count", "operation", name);
 	metrics_value(out, o->calls);
+}
+
+/* An RPC has a value from its first call, or its first error, on. */
+static void add_count(struct buf *out, const char *family, const char *name, uint64_t n)
+{
+	if (!n)
+		return;
+	sample(out, family, "operation", name);
+	metrics_value(out, n);
 }
 
 static void add_network(struct buf *out)
@@ -82,20 +95,12 @@ static void add_operations(const struct conf *conf, struct buf *out)
 	for (size_t i = 0; i < CRI_RPC_COUNT; i++)
 		operations_get(i, &o[i]);
 	if (begin(conf, out, "operations_total", "counter", "Calls answered, by RPC."))
-		for (size_t i = 0; i < CRI_RPC_COUNT; i++) {
-			if (!o[i].calls)
-				continue;
-			sample(out, "operations_total", "operation", cri_methods[i].name);
-			metrics_value(out, o[i].calls);
-		}
+		for (size_t i = 0; i < CRI_RPC_COUNT; i++)
+			add_count(out, "operations_total", cri_methods[i].name, o[i].calls);
 	if (begin(conf, out, "operations_errors_total", "counter",
 		  "Calls answered with an error, by RPC."))
-		for (size_t i = 0; i < CRI_RPC_COUNT; i++) {
-			if (!o[i].errors)
-				continue;
-			sample(out, "operations_errors_total", "operation", cri_methods[i].name);
-			metrics_value(out, o[i].errors);
-		}
+		for (size_t i = 0; i < CRI_RPC_COUNT; i++)
+			add_count(out, "operations_errors_total", cri_methods[i].name, o[i].errors);
 	if (begin(conf, out, "operations_latency_seconds", "gauge",
 		  "How long the last call took, by RPC, and the last network of a pod.")) {
 		for (size_t i = 0; i < CRI_RPC_COUNT; i++) {
@@ -110,7 +115,7 @@ static void add_operations(const struct conf *conf, struct buf *out)
 		  "How long calls took, by RPC; quantiles of the last ten minutes."))
 		for (size_t i = 0; i < CRI_RPC_COUNT; i++)
 			if (o[i].calls)
-				add_summary(out, cri_methods[i].name, &o[i]);
+				add_summary(out, i, &o[i]);
 }
 
 static void add_layer_sizes(struct buf *out, const struct pulltally *t)
@@ -147,22 +152,13 @@ static void add_received(struct buf *out, const struct pulltally *t)
 		}
 }
 
-/* Two entries may have one label. */
 static void add_failures(struct buf *out, const struct pulltally *t)
 {
 	for (size_t i = 0; i < PULLTALLY_ERRORS; i++) {
-		const char *label = pulltally_errors[i].label;
-		uint64_t n = 0;
-
-		if (i > 0 && strcmp(pulltally_errors[i - 1].label, label) == 0)
+		if (!t->failed[i])
 			continue;
-		for (size_t k = i; k < PULLTALLY_ERRORS; k++)
-			if (strcmp(pulltally_errors[k].label, label) == 0)
-				n += t->failed[k];
-		if (!n)
-			continue;
-		sample(out, "image_pulls_failure_total", "error", label);
-		metrics_value(out, n);
+		sample(out, "image_pulls_failure_total", "error", pulltally_errors[i].label);
+		metrics_value(out, t->failed[i]);
 	}
 }
 

@@ -23,7 +23,7 @@ static const double quantiles[OPERATION_QUANTILES] = { 0.5, 0.9, 0.99 };
 
 static struct {
 	pthread_mutex_t lock;
-	struct operation sums; /* without the quantiles */
+	struct operation sums;
 	struct latency *recent; /* NULL: never called.  Lives as long as the process */
 } operations[CRI_RPC_COUNT] = {
 	[0 ... CRI_RPC_COUNT - 1] = { .lock = PTHREAD_MUTEX_INITIALIZER },
@@ -63,13 +63,18 @@ void operations_count(const struct server_call_info *info)
 
 void operations_get(size_t i, struct operation *ret)
 {
+	pthread_mutex_lock(&operations[i].lock);
+	*ret = operations[i].sums;
+	pthread_mutex_unlock(&operations[i].lock);
+}
+
+void operations_quantiles(size_t i, int64_t ret[OPERATION_QUANTILES])
+{
+	static const struct latency none;
 	const struct latency *recent;
 
 	pthread_mutex_lock(&operations[i].lock);
-	*ret = operations[i].sums;
-	recent = operations[i].recent;
-	for (size_t q = 0; q < OPERATION_QUANTILES; q++)
-		ret->quantile_ns[q] =
-			recent ? latency_quantile(recent, quantiles[q], clock_monotonic_ns()) : -1;
+	recent = operations[i].recent ? operations[i].recent : &none;
+	latency_quantiles(recent, quantiles, ret, OPERATION_QUANTILES, clock_monotonic_ns());
 	pthread_mutex_unlock(&operations[i].lock);
 }

@@ -18,17 +18,18 @@ extern const struct operation_bound {
 	int64_t ns;
 } operation_bounds[OPERATION_BOUNDS];
 
-#define OPERATION_QUANTILES 3
-extern const char *const operation_quantiles[OPERATION_QUANTILES];
-
 struct operation {
 	uint64_t calls, errors;
 	uint64_t ns, last_ns; /* of all calls, of the last one */
 	uint64_t within[OPERATION_BOUNDS]; /* calls in each bound's own range */
-	int64_t quantile_ns[OPERATION_QUANTILES]; /* of the last ten minutes; -1: no call */
 };
 
 /* Count a call that got its reply. */
 void operations_count(const struct server_call_info *info);
 /* Copy the figures of cri_methods[i]. */
 void operations_get(size_t i, struct operation *ret);
+
+/* How long the calls of cri_methods[i] in the last ten minutes took, in ns; -1: there were none. */
+#define OPERATION_QUANTILES 3
+extern const char *const operation_quantiles[OPERATION_QUANTILES];
+void operations_quantiles(size_t i, int64_t ret[OPERATION_QUANTILES]);

@@ -128,11 +128,13 @@ void pulltally_add(const char *reference, Crisp__Pull__Fetched *const *list, siz
 
 void pulltally_failed(const struct err *why)
 {
-	size_t i = 0;
+	size_t i = 0, first = 0;
 
 	while (pulltally_errors[i].text && !strstr(why->text, pulltally_errors[i].text))
 		i++;
-	tally.sums.failed[i]++;
+	while (strcmp(pulltally_errors[first].label, pulltally_errors[i].label) != 0)
+		first++;
+	tally.sums.failed[first]++;
 }
 
 const struct pulltally *pulltally(void)

@@ -41,7 +41,7 @@ struct pulltally {
 	uint64_t reused[PULLTALLY_SIZES]; /* bytes of blobs that were not fetched */
 	uint64_t layers[PULLTALLY_SIZES]; /* layers fetched as a whole */
 	uint64_t layers_bytes;
-	uint64_t failed[PULLTALLY_ERRORS];
+	uint64_t failed[PULLTALLY_ERRORS]; /* at the first entry with the label */
 };
 
 /* Add what one pull of reference did. */
