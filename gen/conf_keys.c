@@ -1150,7 +1150,7 @@ const struct conf_key conf_keys[] = {
 		.min = INT64_C(0), .max = INT64_C(9223372036854775807),
 		.number = INT64_C(12582912),
 		.reload = true,
-		.doc = "Least memory limit of a container, like \"12MiB\" or \"7.5MiB\". Empty: the default. 500KiB for the handler crun without a table.",
+		.doc = "Least memory limit of a container, like \"12MiB\" or \"7.5MiB\". Empty: the default. 500KiB for the\012handler crun without a table.",
 	},
 	{
 		.name = "crio.runtime.runtimes.*.container_create_timeout",

@@ -122,38 +122,36 @@ int rpc_payload_checkpoint_container(const Runtime__V1__CheckpointContainerReque
 	return container_dump_for(req, o, ret, e);
 }
 
-void rpc_answer_checkpoint_container(struct rpc_call *rpc, const struct sm_object *obj,
-				     const struct err *e)
+/* Answer with e, or as the container's row says; failure: of this work, NULL: it succeeded. */
+static void answer_work(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e,
+			const Crisp__State__Failure *failure)
 {
-	Runtime__V1__CheckpointContainerResponse resp =
-		RUNTIME__V1__CHECKPOINT_CONTAINER_RESPONSE__INIT;
-	const Crisp__State__Container *row = obj ? obj->row : NULL;
 	struct err failed = ERR_NULL;
 
-	if (!e && !row)
+	if (!e && !obj)
 		err_set(&failed, ERR_NOT_FOUND, "the container was removed meanwhile");
-	else if (!e && row->checkpoint_failure)
-		row_failure_err(row->checkpoint_failure, &failed);
+	else if (!e && failure)
+		row_failure_err(failure, &failed);
 	if (e || failed.code)
 		rpc_fail(rpc, e ? e : &failed);
 	else
-		rpc_reply(rpc, &resp.base);
+		rpc_reply_bytes(rpc, NULL, 0);
+}
+
+void rpc_answer_checkpoint_container(struct rpc_call *rpc, const struct sm_object *obj,
+				     const struct err *e)
+{
+	const Crisp__State__Container *row = obj ? obj->row : NULL;
+
+	answer_work(rpc, obj, e, row ? row->checkpoint_failure : NULL);
 }
 
 void rpc_answer_update_container_resources(struct rpc_call *rpc, const struct sm_object *obj,
 					   const struct err *e)
 {
 	const Crisp__State__Container *row = obj ? obj->row : NULL;
-	struct err failed = ERR_NULL;
 
-	if (!e && !row)
-		err_set(&failed, ERR_NOT_FOUND, "the container was removed meanwhile");
-	else if (!e && row->update_failure)
-		row_failure_err(row->update_failure, &failed);
-	if (e || failed.code)
-		rpc_fail(rpc, e ? e : &failed);
-	else
-		rpc_reply_bytes(rpc, NULL, 0);
+	answer_work(rpc, obj, e, row ? row->update_failure : NULL);
 }
 
 int rpc_new_exec_sync(const Runtime__V1__ExecSyncRequest *req, struct object **ret, struct err *e)

@@ -70,10 +70,7 @@ static void answer_config(struct http_word id, struct httpd_answer *ret)
 
 /* --- /containers/ID --- */
 
-/* Every map<string, string> entry has the same two fields at the same offsets. */
-typedef Runtime__V1__ContainerConfig__LabelsEntry map_entry;
-
-static json_t *map_json(map_entry *const *entries, size_t n)
+json_t *inspect_map_json(inspect_map_entry *const *entries, size_t n)
 {
 	json_t *map = json_object();
 
@@ -166,10 +163,11 @@ static void put_container(struct httpd_answer *ret, const struct listing_row *r,
 	Runtime__V1__PodSandboxConfig *pc = sandbox_config(pod->row);
 	_cleanup_free_ char *name =
 		container_full_name(c->metadata->name, pc->metadata, c->metadata->attempt);
-	json_t *info = info_json(
-		name, has_process(r) ? row->pid : 0, map_json((void *)c->labels, c->n_labels),
-		map_json((void *)c->annotations, c->n_annotations),
-		annotations_json("container", r->id, row->sandbox_id, c->metadata->name));
+	json_t *info =
+		info_json(name, has_process(r) ? row->pid : 0,
+			  inspect_map_json((void *)c->labels, c->n_labels),
+			  inspect_map_json((void *)c->annotations, c->n_annotations),
+			  annotations_json("container", r->id, row->sandbox_id, c->metadata->name));
 
 	json_object_set_new(info, "image",
 			    json_string(*row->image_name ? row->image_name : c->image->image));
@@ -189,9 +187,9 @@ static void put_pod(struct httpd_answer *ret, const struct listing_row *r)
 	Runtime__V1__PodSandboxConfig *c = sandbox_config(row);
 	_cleanup_free_ char *name =
 		container_full_name(INFRA_NAME, c->metadata, c->metadata->attempt);
-	json_t *labels = map_json((void *)c->labels, c->n_labels);
+	json_t *labels = inspect_map_json((void *)c->labels, c->n_labels);
 	json_t *info = info_json(name, inspect_pod_pid(r->id, row), labels,
-				 map_json((void *)c->annotations, c->n_annotations),
+				 inspect_map_json((void *)c->annotations, c->n_annotations),
 				 annotations_json("sandbox", r->id, r->id, INFRA_NAME));
 
 	json_object_set_new(labels, LABEL_NAME, json_string(INFRA_NAME));

@@ -33,37 +33,20 @@ static json_t *namespaces_json(const char *id)
 	return list;
 }
 
-static json_t *annotations_json(const Runtime__V1__PodSandboxConfig *c)
-{
-	json_t *map = json_object();
-
-	for (size_t i = 0; i < c->n_annotations; i++)
-		json_object_set_new(map, c->annotations[i]->key,
-				    json_string(c->annotations[i]->value));
-	return map;
-}
-
-static json_t *sysctls_json(const Runtime__V1__PodSandboxConfig *c)
-{
-	json_t *map = json_object();
-
-	for (size_t i = 0; c->linux && i < c->linux->n_sysctls; i++)
-		json_object_set_new(map, c->linux->sysctls[i]->key,
-				    json_string(c->linux->sysctls[i]->value));
-	return map;
-}
-
 /* The parts of an OCI configuration that a pod without an infra container has. */
 static json_t *spec_json(const char *id, const Crisp__State__Sandbox *row,
 			 const Runtime__V1__PodSandboxConfig *c)
 {
 	_cleanup_free_ char *hostname = sandbox_hostname(c, row->host_network);
+	const Runtime__V1__LinuxPodSandboxConfig *l = c->linux;
 	json_t *linux_part =
 		json_pack("{s:s, s:o, s:o}", "cgroupsPath", row->cgroup_parent, "namespaces",
-			  namespaces_json(id), "sysctl", sysctls_json(c));
+			  namespaces_json(id), "sysctl",
+			  inspect_map_json(l ? (void *)l->sysctls : NULL, l ? l->n_sysctls : 0));
 
 	return json_pack("{s:s, s:s, s:o, s:o}", "ociVersion", "1.0.2", "hostname", hostname,
-			 "annotations", annotations_json(c), "linux", linux_part);
+			 "annotations", inspect_map_json((void *)c->annotations, c->n_annotations),
+			 "linux", linux_part);
 }
 
 char *api_pod_info_json(const struct listing_row *r)

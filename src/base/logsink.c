@@ -82,24 +82,41 @@ bool logsink_is_journal(void)
 	return strcmp(at, here) == 0;
 }
 
+static int compile(const char *expression, regex_t *ret, struct err *e)
+{
+	char why[128];
+	int r = regcomp(ret, expression, REG_EXTENDED | REG_NOSUB);
+
+	if (r == 0)
+		return 0;
+	regerror(r, ret, why, sizeof(why));
+	return err_set(e, ERR_INVALID, "\"%.200s\": %s", expression, why);
+}
+
+bool logsink_is_filter(const char *expression)
+{
+	struct err ignored = ERR_NULL;
+	regex_t regex;
+
+	if (compile(expression, &regex, &ignored) < 0)
+		return false;
+	regfree(&regex);
+	return true;
+}
+
 int logsink_set_filter(const char *expression, struct err *e)
 {
-	struct filter *f = NULL;
-	char why[128];
-	int r;
+	_cleanup_free_ struct filter *f = NULL;
 
-	if (*expression) {
-		f = xcalloc(1, sizeof(*f));
-		r = regcomp(&f->regex, expression, REG_EXTENDED | REG_NOSUB);
-		if (r != 0) {
-			regerror(r, &f->regex, why, sizeof(why));
-			free(f);
-			return err_set(e, ERR_INVALID, "\"%.200s\": %s", expression, why);
-		}
-		f->older = filters;
-		filters = f;
-		log_set_sink(sink);
+	if (!*expression) {
+		filter = NULL;
+		return 0;
 	}
-	filter = f;
+	f = xcalloc(1, sizeof(*f));
+	if (compile(expression, &f->regex, e) < 0)
+		return -(int)e->code;
+	f->older = filters;
+	filter = filters = take_ptr(f);
+	log_set_sink(sink);
 	return 0;
 }

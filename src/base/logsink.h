@@ -18,6 +18,7 @@ void logsink_set_form(enum log_form form);
 /* Is stderr a stream to journald, as systemd sets it up (JOURNAL_STREAM)? */
 bool logsink_is_journal(void);
 
+bool logsink_is_filter(const char *expression);
 /* Drop lines that the extended regular expression of POSIX does not match anywhere in "MSG FIELDS".
  * "": keep all.  ERR_INVALID: no such expression; the former one stays.  One thread. */
 int logsink_set_filter(const char *expression, struct err *e);

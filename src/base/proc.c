@@ -84,23 +84,6 @@ int proc_descends_from(pid_t pid, pid_t ancestor, struct err *e)
 	return 1;
 }
 
-uint64_t proc_zombies(void)
-{
-	_cleanup_closedir_ DIR *d = opendir("/proc");
-	const struct dirent *entry;
-	uint64_t n = 0, pid;
-
-	while (d && (entry = readdir(d))) {
-		char text[1024], *end;
-
-		if (str_to_u64(entry->d_name, INT32_MAX, &pid) < 0 || read_stat((pid_t)pid, text))
-			continue;
-		end = strrchr(text, ')');
-		n += end && strlen(end) > 2 && end[2] == 'Z';
-	}
-	return n;
-}
-
 char proc_describe(pid_t pid, char out[PROC_TEXT_MAX])
 {
 	char text[1024], *name, *end;
@@ -119,6 +102,21 @@ char proc_describe(pid_t pid, char out[PROC_TEXT_MAX])
 	snprintf(out, PROC_TEXT_MAX, "pid %d %.*s in state %c", (int)pid, (int)(end + 1 - name),
 		 name, end[2]);
 	return end[2];
+}
+
+uint64_t proc_zombies(void)
+{
+	_cleanup_closedir_ DIR *d = opendir("/proc");
+	const struct dirent *entry;
+	uint64_t n = 0, pid;
+
+	while (d && (entry = readdir(d))) {
+		char text[PROC_TEXT_MAX];
+
+		if (str_to_u64(entry->d_name, INT32_MAX, &pid) == 0)
+			n += proc_describe((pid_t)pid, text) == 'Z';
+	}
+	return n;
 }
 
 int proc_open(pid_t pid, uint64_t start_ticks, int *ret_pidfd, struct err *e)

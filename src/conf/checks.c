@@ -3,13 +3,13 @@
  */
 #include "conf/checks.h"
 
-#include <regex.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/logsink.h"
 #include "base/str.h"
 #include "base/util.h"
 #include "conf/conf.h"
@@ -28,12 +28,7 @@ bool conf_is_log_level(const char *s)
 
 bool conf_is_log_filter(const char *s)
 {
-	regex_t regex;
-	bool ok = !*s || regcomp(&regex, s, REG_EXTENDED | REG_NOSUB) == 0;
-
-	if (ok && *s)
-		regfree(&regex);
-	return ok;
+	return !*s || logsink_is_filter(s);
 }
 
 bool conf_is_port(const char *s)

@@ -58,19 +58,12 @@ static void put_time(json_t *to, const char *key, int64_t ns)
 	oci_json_put_text(to, key, text);
 }
 
-/* The name in CRI-O's form k8s_...; the caller frees it. */
-static char *name_of(const Runtime__V1__ContainerMetadata *c,
-		     const Runtime__V1__PodSandboxMetadata *pod)
-{
-	return xasprintf("k8s_%s_%s_%s_%s_%u", c->name, pod->name, pod->namespace_, pod->uid,
-			 c->attempt);
-}
-
 static int put_config(const char *dir, const char *id, const Crisp__State__Container *row,
 		      const char *handler, const Runtime__V1__ContainerConfig *c,
 		      const Runtime__V1__PodSandboxConfig *pc, struct err *e)
 {
-	_cleanup_free_ char *name = name_of(c->metadata, pc->metadata);
+	_cleanup_free_ char *name =
+		container_full_name(c->metadata->name, pc->metadata, c->metadata->attempt);
 	_cleanup_json_ json_t *out = oci_json_object();
 
 	oci_json_put_text(out, "id", id);

@@ -19,10 +19,10 @@
 #include "base/log.h"
 #include "core/objects.h"
 #include "net/cni.h"
+#include "pod/network.h"
 
 #define GC_TIMEOUT_MS 30000
 #define GATE_MS 10000 /* to wait for ADDs under way */
-#define IFNAME "eth0"
 #define KEY_PREFIX "sandbox/"
 
 static int gate_open(const struct conf *conf, int *ret, struct err *e)
@@ -68,7 +68,7 @@ static int add_alive(void *arg, const struct store_row *row)
 	if (a->but && strcmp(id, a->but) == 0)
 		return 0;
 	a->list = xrealloc(a->list, (a->n + 1) * sizeof(*a->list));
-	a->list[a->n++] = (struct cni_attachment){ xstrdup(id), IFNAME };
+	a->list[a->n++] = (struct cni_attachment){ xstrdup(id), POD_IFNAME };
 	return 0;
 }
 

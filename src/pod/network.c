@@ -124,7 +124,7 @@ static void net_args_init(struct net_args *a, const struct conf *conf, const cha
 	a->req = (struct cni_request){
 		.container_id = id,
 		.netns = ns_is_pinned(row->netns) ? row->netns : "",
-		.ifname = "eth0",
+		.ifname = POD_IFNAME,
 		.plugin_dirs = (const char *const *)conf->plugin_dirs,
 		.pod_namespace = c->metadata->namespace_,
 		.pod_name = c->metadata->name,

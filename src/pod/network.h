@@ -9,6 +9,8 @@
 #include "gen/state.pb-c.h"
 #include "net/cni.h"
 
+#define POD_IFNAME "eth0" /* of each pod's attachment */
+
 /* CNI ADD for the pod's netns.  again: an earlier ADD may have been done, so DEL first. */
 int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
 		   bool again, struct payload_network **ret, struct err *e);

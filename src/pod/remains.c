@@ -23,6 +23,7 @@
 #include "os/cgroup.h"
 #include "os/ns.h"
 #include "pod/bundle.h"
+#include "pod/network.h"
 #include "pod/reach.h"
 #include "pod/sandbox.h"
 #include "shimproto/shimlink.h"
@@ -309,7 +310,7 @@ static int delete_network(const char *id, struct err *e)
 	const struct cni_request req = {
 		.container_id = id,
 		.netns = ns_is_pinned(netns) ? netns : "",
-		.ifname = "eth0",
+		.ifname = POD_IFNAME,
 		.plugin_dirs = (const char *const *)world.conf->plugin_dirs,
 		.timeout_ms = CNI_DEL_MS,
 	};

@@ -26,21 +26,15 @@
 /* clang-format off */
 #define FUNCTIONS(F) \
 	F(ASN1_INTEGER_set_uint64) F(BIO_ctrl) F(BIO_free) F(BIO_new) F(BIO_new_mem_buf) \
-	F(BIO_s_mem) \
-	F(EVP_PKEY_Q_keygen) F(EVP_PKEY_free) F(EVP_sha256) F(PEM_read_bio_PrivateKey) \
-	F(PEM_write_bio_PKCS8PrivateKey) \
-	F(PEM_write_bio_X509) F(RAND_bytes) F(X509V3_EXT_conf_nid) F(X509_EXTENSION_free) \
+	F(BIO_s_mem) F(EVP_PKEY_Q_keygen) F(EVP_PKEY_free) F(EVP_sha256) \
+	F(PEM_read_bio_PrivateKey) F(PEM_write_bio_PKCS8PrivateKey) F(PEM_write_bio_X509) \
+	F(RAND_bytes) F(X509V3_EXT_conf_nid) F(X509_EXTENSION_free) \
 	F(X509_NAME_add_entry_by_txt) F(X509_add_ext) F(X509_free) F(X509_get_serialNumber) \
 	F(X509_get_subject_name) F(X509_getm_notAfter) F(X509_getm_notBefore) F(X509_gmtime_adj) \
 	F(X509_new) F(X509_set_issuer_name) F(X509_set_pubkey) F(X509_set_version) F(X509_sign)
 /* clang-format on */
 
-#define MEMBER(name) __typeof__(name) *name;
-static struct {
-	FUNCTIONS(MEMBER)
-} lib;
-#define SYMBOL(name) { #name, (void *)&lib.name },
-static const struct dynlib_symbol symbols[] = { FUNCTIONS(SYMBOL) };
+DYNLIB_TABLE(FUNCTIONS);
 
 static bool add_extension(X509 *x, int nid, const char *value)
 {

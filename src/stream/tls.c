@@ -34,13 +34,7 @@
 	F(SSL_set_accept_state) F(SSL_set_fd) F(SSL_shutdown) F(SSL_write) F(TLS_server_method)
 /* clang-format on */
 
-#define MEMBER(name) __typeof__(name) *name;
-static struct {
-	FUNCTIONS(MEMBER)
-} lib;
-
-#define SYMBOL(name) { #name, (void *)&lib.name },
-static const struct dynlib_symbol symbols[] = { FUNCTIONS(SYMBOL) };
+DYNLIB_TABLE(FUNCTIONS);
 
 /* The headers' macros call SSL_CTX_ctrl by that name. */
 #define SSL_CTX_ctrl lib.SSL_CTX_ctrl

@@ -20,8 +20,10 @@ peer_prepare() {
 	esac
 }
 
-# Prints the command line, one word a line.
-peer_argv() {
+# peer_argv: prints the command line, one word a line, without the option PEER_WITHOUT and its value.
+peer_argv() { peer_argv_whole | sed "${PEER_WITHOUT:+/^$PEER_WITHOUT\$/,+1d}"; }
+
+peer_argv_whole() {
 	case $PEER in
 	crispd)
 		printf '%s\n' "$BUILD_DIR/crispd" --config "$SCRATCH/crisp.conf" --config-dir "$SCRATCH/config.d" \

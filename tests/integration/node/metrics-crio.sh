@@ -6,9 +6,7 @@ set -u
 . "$(dirname "$0")/../lib.sh"
 harness_begin "$@"
 registry_start
-# The default runtime comes from the file, so that a reload can change it.
-eval "$(declare -f peer_argv | sed '1s/peer_argv/peer_argv_whole/')"
-peer_argv() { peer_argv_whole | sed '/^--default-runtime$/,+1d'; }
+PEER_WITHOUT=--default-runtime		# it comes from the file, so that a reload can change it
 HOLD=$SCRATCH/hold
 cat >"$SCRATCH/runtime" <<SH
 #!/bin/bash

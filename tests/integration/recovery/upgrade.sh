@@ -16,9 +16,7 @@ if [ -z "${CRISP_TEST_OLD_BUILD:-}" ]; then
 		skip_all "the repository's history does not reach back to $OLD (a shallow clone?)"
 fi
 harness_begin "$@"
-# The old daemon has no such option.
-eval "$(declare -f peer_argv | sed '1s/peer_argv/peer_argv_whole/')"
-peer_argv() { peer_argv_whole | sed '/^--log-dir$/,+1d'; }
+PEER_WITHOUT=--log-dir			# the old daemon has no such option
 command -v script >/dev/null || skip_all "script(1) is not installed"
 
 PROGRAMS="crispd crisp-shim crisp-pull"
