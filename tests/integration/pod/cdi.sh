@@ -69,7 +69,8 @@ says() {
 
 # --- both ways -----------------------------------------------------------------------------------------------------------
 
-REPORT='echo x 2>/dev/null >/dev/cdi-full || echo full; echo x >/dev/cdi-none; cat /dev/cdi-none; stat -c %a_%u_%g_%t_%T /dev/cdi-none
+# One stream: the order of two pipes is nobody's promise.
+REPORT='exec 2>&1; echo x 2>/dev/null >/dev/cdi-full || echo full; echo x >/dev/cdi-none; cat /dev/cdi-none; stat -c %a_%u_%g_%t_%T /dev/cdi-none
 	cat /opt/cdi/file; touch /opt/cdi/x 2>/dev/null || echo read-only; echo $CDI_ALL $CDI_DEVICE; id -G; ls /dev | grep -c cdi'
 GOT="full sh: can't create /dev/cdi-none: Operation not permitted cat: can't open '/dev/cdi-none': No such device or address \
 640_5_6_f0_4d from the host read-only yes full 0 4711 2"
