@@ -1,0 +1,28 @@
+/*
+ * dumpone.h - writes one frozen container into a directory: processes by the OCI runtime with CRIU,
+ * and the changed files.  Workers only.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "gen/state.pb-c.h"
+#include "pod/dumprun.h"
+
+#define DUMP_OPTIONS_MAX 8
+
+struct dump_one {
+	const struct dump_run *run;
+	const char *id;
+	const Crisp__State__Container *row;
+	const char *dir; /* exists */
+	const json_t *spec; /* config.json */
+	const char *options[DUMP_OPTIONS_MAX + 1]; /* of the runtime's checkpoint; NULL ends */
+};
+
+/* Write checkpoint/, dump.log and stats-dump.  ERR_PRECONDITION: CRIU, runtime or kernel cannot do
+ * it; ERR_EXHAUSTED; ERR_DEADLINE, ERR_ABORTED. */
+int dumpone_processes(const struct dump_one *d, struct err *e);
+
+/* Write rootfs-diff.tar and deleted.files, where there is something to write. */
+int dumpone_files(const struct dump_one *d, struct err *e);
