@@ -4,7 +4,7 @@ BUILD ?= build
 CC ?= gcc
 SAN ?=
 OPT ?= -O2 -g
-PKGS := libprotobuf-c lmdb jansson yaml-0.1 libxxhash libseccomp zlib \
+PKGS := libprotobuf-c lmdb jansson yaml-0.1 libxxhash libseccomp zlib libnetfilter_conntrack \
 	$(if $(filter selinux,$(WITHOUT)),,libselinux) $(if $(filter apparmor,$(WITHOUT)),,libapparmor)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \

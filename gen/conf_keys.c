@@ -926,7 +926,7 @@ const struct conf_key conf_keys[] = {
 		.number = 0,
 		.flag = "disable-hostport-mapping",
 		.variables = (const char *const[]){ "DISABLE_HOSTPORT_MAPPING", NULL },
-		.doc = "Do not map host ports.",
+		.doc = "Do not map host ports: neither pass them to CNI plugins nor open them with nft. Pods that have ports keep them.",
 	},
 	{
 		.name = "crio.runtime.timezone",

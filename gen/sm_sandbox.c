@@ -9,6 +9,11 @@ static bool guard_host_network(const void *row, const struct sm_event *ev)
 	return sbx_guard_host_network(row, ev);
 }
 
+static bool guard_maps_ports(const void *row, const struct sm_event *ev)
+{
+	return sbx_guard_maps_ports(row, ev);
+}
+
 static bool guard_unwired(const void *row, const struct sm_event *ev)
 {
 	return sbx_guard_unwired(row, ev);
@@ -36,20 +41,22 @@ static bool guard_shim_crash_loop(const void *row, const struct sm_event *ev)
 
 static bool (*const guards[])(const void *row, const struct sm_event *ev) = {
 	[0] = guard_host_network,
-	[1] = guard_unwired,
-	[2] = guard_own_init,
-	[3] = guard_undoing,
-	[4] = guard_rebooted,
-	[5] = guard_shim_crash_loop,
+	[1] = guard_maps_ports,
+	[2] = guard_unwired,
+	[3] = guard_own_init,
+	[4] = guard_undoing,
+	[5] = guard_rebooted,
+	[6] = guard_shim_crash_loop,
 };
 
 static const char *const guard_names[] = {
 	[0] = "host_network",
-	[1] = "unwired",
-	[2] = "own_init",
-	[3] = "undoing",
-	[4] = "rebooted",
-	[5] = "shim_crash_loop",
+	[1] = "maps_ports",
+	[2] = "unwired",
+	[3] = "own_init",
+	[4] = "undoing",
+	[5] = "rebooted",
+	[6] = "shim_crash_loop",
 };
 
 static void step_note_netns(void *draft, const struct sm_event *ev)
@@ -175,6 +182,8 @@ static const struct sm_event_info events[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .name = "setup_failed", .class = SM_CLASS_DONE },
 	[SBX_EVENT_NETWORK_UP] = { .name = "network_up", .class = SM_CLASS_DONE, .carries = "network" },
 	[SBX_EVENT_NETWORK_FAILED] = { .name = "network_failed", .class = SM_CLASS_DONE },
+	[SBX_EVENT_PORTS_OPEN] = { .name = "ports_open", .class = SM_CLASS_DONE },
+	[SBX_EVENT_PORTS_FAILED] = { .name = "ports_failed", .class = SM_CLASS_DONE },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .name = "children_stopped", .class = SM_CLASS_FAMILY, .quiet = true, .unless = "unfinished" },
 	[SBX_EVENT_NETWORK_DOWN] = { .name = "network_down", .class = SM_CLASS_DONE },
 	[SBX_EVENT_NETWORK_STUCK] = { .name = "network_stuck", .class = SM_CLASS_DONE },
@@ -223,6 +232,11 @@ static const uint16_t yields_replace_shim[] = {
 static const uint16_t yields_add_network[] = {
 	SBX_EVENT_NETWORK_UP,
 	SBX_EVENT_NETWORK_FAILED,
+};
+
+static const uint16_t yields_open_ports[] = {
+	SBX_EVENT_PORTS_OPEN,
+	SBX_EVENT_PORTS_FAILED,
 };
 
 static const uint16_t yields_delete_network[] = {
@@ -293,6 +307,13 @@ static const struct sm_effect_info effects[] = {
 		.start = sbx_effect_add_network,
 	},
 	[7] = {
+		.name = "open_ports",
+		.lasting = false,
+		.n_yields = 2,
+		.yields = yields_open_ports,
+		.start = sbx_effect_open_ports,
+	},
+	[8] = {
 		.name = "delete_network",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -301,7 +322,7 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_delete_network,
 		.start = sbx_effect_delete_network,
 	},
-	[8] = {
+	[9] = {
 		.name = "tear_down",
 		.lasting = false,
 		.retry_min_ms = 250,
@@ -310,7 +331,7 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_tear_down,
 		.start = sbx_effect_tear_down,
 	},
-	[9] = {
+	[10] = {
 		.name = "erase",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -336,14 +357,14 @@ static const struct sm_action actions_2[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
 };
 
 static const struct sm_action actions_3[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
 };
 
 static const struct sm_action actions_4[] = {
@@ -374,14 +395,14 @@ static const struct sm_action actions_8[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
 };
 
 static const struct sm_action actions_9[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
 };
 
 static const struct sm_action actions_10[] = {
@@ -400,14 +421,14 @@ static const struct sm_action actions_12[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
 };
 
 static const struct sm_action actions_13[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
 };
 
 static const struct sm_action actions_14[] = {
@@ -430,158 +451,162 @@ static const struct sm_action actions_17[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
 };
 
 static const struct sm_action actions_18[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
 };
 
 static const struct sm_action actions_19[] = {
 	{ .op = SM_OP_STEP, .arg = 4 }, /* note_network */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* open_ports */
 };
 
 static const struct sm_action actions_20[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_network */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* delete_network */
 };
 
 static const struct sm_action actions_21[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* delete_network */
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
 };
 
 static const struct sm_action actions_22[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_setup */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
 };
 
 static const struct sm_action actions_23[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
-};
-
-static const struct sm_action actions_24[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
-};
-
-static const struct sm_action actions_25[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_lost */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* replace_shim */
-};
-
-static const struct sm_action actions_26[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
-};
-
-static const struct sm_action actions_27[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_resources */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
+static const struct sm_action actions_24[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
+};
+
+static const struct sm_action actions_25[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
+};
+
+static const struct sm_action actions_26[] = {
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_setup */
+	{ .op = SM_OP_SAVE_BOOT },
+};
+
+static const struct sm_action actions_27[] = {
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
 static const struct sm_action actions_28[] = {
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_29[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_lost */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* replace_shim */
+};
+
+static const struct sm_action actions_30[] = {
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_31[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_resources */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_32[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_33[] = {
 	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
-static const struct sm_action actions_30[] = {
+static const struct sm_action actions_34[] = {
 	{ .op = SM_OP_STEP, .arg = 9 }, /* note_new_shim */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_31[] = {
+static const struct sm_action actions_35[] = {
 	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
-static const struct sm_action actions_32[] = {
+static const struct sm_action actions_36[] = {
 	{ .op = SM_OP_STEP, .arg = 8 }, /* note_retry */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* replace_shim */
 };
 
-static const struct sm_action actions_33[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
-};
-
-static const struct sm_action actions_34[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
-};
-
-static const struct sm_action actions_35[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
-};
-
-static const struct sm_action actions_36[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* delete_network */
-};
-
 static const struct sm_action actions_37[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_no_network */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_38[] = {
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* delete_network */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_39[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
 };
 
 static const struct sm_action actions_40[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
 };
 
 static const struct sm_action actions_41[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* tear_down */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_no_network */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
 };
 
 static const struct sm_action actions_42[] = {
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
 };
 
 static const struct sm_action actions_43[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* erase */
 };
 
 static const struct sm_action actions_44[] = {
@@ -592,7 +617,28 @@ static const struct sm_action actions_44[] = {
 static const struct sm_action actions_45[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
+};
+
+static const struct sm_action actions_46[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
+};
+
+static const struct sm_action actions_47[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* erase */
+};
+
+static const struct sm_action actions_48[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_49[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* erase */
 };
 
 static const struct sm_row rows[] = {
@@ -602,7 +648,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_RUN,
 		.guard = -1,
 		.target = SBX_STATE_SETUP,
-		.line = 77,
+		.line = 84,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -612,7 +658,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
 		.target = SBX_STATE_CONNECTING,
-		.line = 83,
+		.line = 90,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -622,7 +668,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 84,
+		.line = 91,
 		.n_actions = 4,
 		.actions = actions_2,
 	},
@@ -632,7 +678,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 85,
+		.line = 92,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
@@ -642,7 +688,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
 		.target = SBX_STATE_CONNECTING,
-		.line = 94,
+		.line = 101,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
@@ -650,9 +696,9 @@ static const struct sm_row rows[] = {
 		.number = 5,
 		.state = SBX_STATE_CONNECTING,
 		.event = SBX_EVENT_CONNECTED,
-		.guard = 2,
+		.guard = 3,
 		.target = SBX_STATE_STARTING_INIT,
-		.line = 95,
+		.line = 102,
 		.n_actions = 3,
 		.actions = actions_5,
 	},
@@ -662,7 +708,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CONNECTED,
 		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 96,
+		.line = 103,
 		.n_actions = 3,
 		.actions = actions_6,
 	},
@@ -672,7 +718,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CONNECTED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_UP,
-		.line = 97,
+		.line = 104,
 		.n_actions = 3,
 		.actions = actions_7,
 	},
@@ -682,7 +728,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 98,
+		.line = 105,
 		.n_actions = 4,
 		.actions = actions_8,
 	},
@@ -692,7 +738,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 99,
+		.line = 106,
 		.n_actions = 4,
 		.actions = actions_9,
 	},
@@ -702,7 +748,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
 		.target = SBX_STATE_CONNECTING,
-		.line = 109,
+		.line = 116,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
@@ -712,7 +758,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_INIT_STARTED,
 		.guard = -1,
 		.target = SBX_STATE_PINNING_INIT,
-		.line = 110,
+		.line = 117,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
@@ -722,7 +768,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 111,
+		.line = 118,
 		.n_actions = 4,
 		.actions = actions_12,
 	},
@@ -732,7 +778,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 112,
+		.line = 119,
 		.n_actions = 4,
 		.actions = actions_13,
 	},
@@ -742,7 +788,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
 		.target = SBX_STATE_CONNECTING,
-		.line = 122,
+		.line = 129,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
@@ -752,7 +798,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_INIT_PINNED,
 		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 123,
+		.line = 130,
 		.n_actions = 2,
 		.actions = actions_15,
 	},
@@ -762,7 +808,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_INIT_PINNED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_UP,
-		.line = 124,
+		.line = 131,
 		.n_actions = 2,
 		.actions = actions_16,
 	},
@@ -772,7 +818,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 125,
+		.line = 132,
 		.n_actions = 4,
 		.actions = actions_17,
 	},
@@ -782,7 +828,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 126,
+		.line = 133,
 		.n_actions = 4,
 		.actions = actions_18,
 	},
@@ -790,250 +836,249 @@ static const struct sm_row rows[] = {
 		.number = 19,
 		.state = SBX_STATE_NETWORK_UP,
 		.event = SBX_EVENT_NETWORK_UP,
-		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 136,
+		.guard = 1,
+		.target = SBX_STATE_PORTS_UP,
+		.line = 143,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
 	[20] = {
 		.number = 20,
 		.state = SBX_STATE_NETWORK_UP,
-		.event = SBX_EVENT_NETWORK_FAILED,
+		.event = SBX_EVENT_NETWORK_UP,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 137,
-		.n_actions = 4,
+		.target = SBX_STATE_READY,
+		.line = 144,
+		.n_actions = 3,
 		.actions = actions_20,
 	},
 	[21] = {
 		.number = 21,
 		.state = SBX_STATE_NETWORK_UP,
-		.event = SBX_EVENT_OVERDUE,
+		.event = SBX_EVENT_NETWORK_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 138,
+		.line = 145,
 		.n_actions = 4,
 		.actions = actions_21,
 	},
 	[22] = {
 		.number = 22,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_IS_SET_UP,
+		.state = SBX_STATE_NETWORK_UP,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 147,
-		.n_actions = 2,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 146,
+		.n_actions = 4,
 		.actions = actions_22,
 	},
 	[23] = {
 		.number = 23,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_SHIM_LOST,
-		.guard = 4,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 148,
-		.n_actions = 3,
+		.state = SBX_STATE_PORTS_UP,
+		.event = SBX_EVENT_PORTS_OPEN,
+		.guard = -1,
+		.target = SBX_STATE_READY,
+		.line = 156,
+		.n_actions = 2,
 		.actions = actions_23,
 	},
 	[24] = {
 		.number = 24,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_SHIM_LOST,
-		.guard = 5,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 149,
-		.n_actions = 3,
+		.state = SBX_STATE_PORTS_UP,
+		.event = SBX_EVENT_PORTS_FAILED,
+		.guard = -1,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 157,
+		.n_actions = 4,
 		.actions = actions_24,
 	},
 	[25] = {
 		.number = 25,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_SHIM_LOST,
+		.state = SBX_STATE_PORTS_UP,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_REPLACING_SHIM,
-		.line = 150,
-		.n_actions = 3,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 158,
+		.n_actions = 4,
 		.actions = actions_25,
 	},
 	[26] = {
 		.number = 26,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_POD_BROKEN,
+		.event = SBX_EVENT_IS_SET_UP,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 151,
-		.n_actions = 3,
+		.target = SBX_STATE_READY,
+		.line = 167,
+		.n_actions = 2,
 		.actions = actions_26,
 	},
 	[27] = {
 		.number = 27,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_UPDATE,
-		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 152,
+		.event = SBX_EVENT_SHIM_LOST,
+		.guard = 5,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 168,
 		.n_actions = 3,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_STOP,
-		.guard = -1,
+		.event = SBX_EVENT_SHIM_LOST,
+		.guard = 6,
 		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 153,
-		.n_actions = 2,
+		.line = 169,
+		.n_actions = 3,
 		.actions = actions_28,
 	},
 	[29] = {
 		.number = 29,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_REMOVE,
+		.event = SBX_EVENT_SHIM_LOST,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 154,
+		.target = SBX_STATE_REPLACING_SHIM,
+		.line = 170,
 		.n_actions = 3,
 		.actions = actions_29,
 	},
 	[30] = {
 		.number = 30,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_IS_SET_UP,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_POD_BROKEN,
 		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 162,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 171,
 		.n_actions = 3,
 		.actions = actions_30,
 	},
 	[31] = {
 		.number = 31,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_SETUP_FAILED,
-		.guard = 5,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 163,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_UPDATE,
+		.guard = -1,
+		.target = SBX_STATE_READY,
+		.line = 172,
 		.n_actions = 3,
 		.actions = actions_31,
 	},
 	[32] = {
 		.number = 32,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_SETUP_FAILED,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_STOP,
 		.guard = -1,
-		.target = SBX_STATE_REPLACING_SHIM,
-		.line = 164,
-		.retries = true,
-		.n_actions = 3,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 173,
+		.n_actions = 2,
 		.actions = actions_32,
 	},
 	[33] = {
 		.number = 33,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_POD_BROKEN,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
 		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 165,
+		.line = 174,
 		.n_actions = 3,
 		.actions = actions_33,
 	},
 	[34] = {
 		.number = 34,
 		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_OVERDUE,
+		.event = SBX_EVENT_IS_SET_UP,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 166,
+		.target = SBX_STATE_READY,
+		.line = 182,
 		.n_actions = 3,
 		.actions = actions_34,
 	},
 	[35] = {
 		.number = 35,
-		.state = SBX_STATE_STOPPING_CONTAINERS,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
-		.guard = 1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 175,
-		.n_actions = 2,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_SETUP_FAILED,
+		.guard = 6,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 183,
+		.n_actions = 3,
 		.actions = actions_35,
 	},
 	[36] = {
 		.number = 36,
-		.state = SBX_STATE_STOPPING_CONTAINERS,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 176,
-		.n_actions = 2,
+		.target = SBX_STATE_REPLACING_SHIM,
+		.line = 184,
+		.retries = true,
+		.n_actions = 3,
 		.actions = actions_36,
 	},
 	[37] = {
 		.number = 37,
-		.state = SBX_STATE_NETWORK_DOWN,
-		.event = SBX_EVENT_NETWORK_DOWN,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_POD_BROKEN,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 186,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 185,
 		.n_actions = 3,
 		.actions = actions_37,
 	},
 	[38] = {
 		.number = 38,
-		.state = SBX_STATE_NETWORK_DOWN,
-		.event = SBX_EVENT_NETWORK_STUCK,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 187,
-		.retries = true,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 186,
 		.n_actions = 3,
 		.actions = actions_38,
 	},
 	[39] = {
 		.number = 39,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TORN_DOWN,
-		.guard = 3,
-		.target = SBX_STATE_UNLINKING,
-		.line = 197,
+		.state = SBX_STATE_STOPPING_CONTAINERS,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.guard = 2,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 195,
 		.n_actions = 2,
 		.actions = actions_39,
 	},
 	[40] = {
 		.number = 40,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TORN_DOWN,
+		.state = SBX_STATE_STOPPING_CONTAINERS,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
 		.guard = -1,
-		.target = SBX_STATE_NOTREADY,
-		.line = 198,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 196,
 		.n_actions = 2,
 		.actions = actions_40,
 	},
 	[41] = {
 		.number = 41,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TEARDOWN_STUCK,
+		.state = SBX_STATE_NETWORK_DOWN,
+		.event = SBX_EVENT_NETWORK_DOWN,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 199,
-		.retries = true,
+		.line = 206,
 		.n_actions = 3,
 		.actions = actions_41,
 	},
 	[42] = {
 		.number = 42,
-		.state = SBX_STATE_NOTREADY,
-		.event = SBX_EVENT_REMOVE,
+		.state = SBX_STATE_NETWORK_DOWN,
+		.event = SBX_EVENT_NETWORK_STUCK,
 		.guard = -1,
-		.target = SBX_STATE_REMOVING_CONTAINERS,
-		.line = 208,
-		.n_actions = 2,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 207,
+		.retries = true,
+		.n_actions = 3,
 		.actions = actions_42,
 	},
 	[43] = {
 		.number = 43,
-		.state = SBX_STATE_REMOVING_CONTAINERS,
-		.event = SBX_EVENT_CHILDLESS,
-		.guard = -1,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TORN_DOWN,
+		.guard = 4,
 		.target = SBX_STATE_UNLINKING,
 		.line = 217,
 		.n_actions = 2,
@@ -1041,24 +1086,65 @@ static const struct sm_row rows[] = {
 	},
 	[44] = {
 		.number = 44,
-		.state = SBX_STATE_UNLINKING,
-		.event = SBX_EVENT_ERASED,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TORN_DOWN,
 		.guard = -1,
-		.target = SBX_STATE_GONE,
-		.line = 227,
+		.target = SBX_STATE_NOTREADY,
+		.line = 218,
 		.n_actions = 2,
 		.actions = actions_44,
 	},
 	[45] = {
 		.number = 45,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TEARDOWN_STUCK,
+		.guard = -1,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 219,
+		.retries = true,
+		.n_actions = 3,
+		.actions = actions_45,
+	},
+	[46] = {
+		.number = 46,
+		.state = SBX_STATE_NOTREADY,
+		.event = SBX_EVENT_REMOVE,
+		.guard = -1,
+		.target = SBX_STATE_REMOVING_CONTAINERS,
+		.line = 228,
+		.n_actions = 2,
+		.actions = actions_46,
+	},
+	[47] = {
+		.number = 47,
+		.state = SBX_STATE_REMOVING_CONTAINERS,
+		.event = SBX_EVENT_CHILDLESS,
+		.guard = -1,
+		.target = SBX_STATE_UNLINKING,
+		.line = 237,
+		.n_actions = 2,
+		.actions = actions_47,
+	},
+	[48] = {
+		.number = 48,
+		.state = SBX_STATE_UNLINKING,
+		.event = SBX_EVENT_ERASED,
+		.guard = -1,
+		.target = SBX_STATE_GONE,
+		.line = 247,
+		.n_actions = 2,
+		.actions = actions_48,
+	},
+	[49] = {
+		.number = 49,
 		.state = SBX_STATE_UNLINKING,
 		.event = SBX_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_UNLINKING,
-		.line = 228,
+		.line = 248,
 		.retries = true,
 		.n_actions = 3,
-		.actions = actions_45,
+		.actions = actions_49,
 	},
 };
 
@@ -1075,6 +1161,8 @@ static const struct sm_cell cells_NONE[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1101,6 +1189,8 @@ static const struct sm_cell cells_SETUP[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1127,6 +1217,8 @@ static const struct sm_cell cells_CONNECTING[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1153,6 +1245,8 @@ static const struct sm_cell cells_STARTING_INIT[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1183,6 +1277,8 @@ static const struct sm_cell cells_PINNING_INIT[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1211,8 +1307,10 @@ static const struct sm_cell cells_NETWORK_UP[] = {
 	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
-	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[19] },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1223,26 +1321,28 @@ static const struct sm_cell cells_NETWORK_UP[] = {
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
 };
 
 static const uint16_t holds_NETWORK_UP[] = {
 	0, /* has_shim */
 };
 
-static const struct sm_cell cells_READY[] = {
-	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
-	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
+static const struct sm_cell cells_PORTS_UP[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1251,8 +1351,41 @@ static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[23] },
-	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
+};
+
+static const uint16_t holds_PORTS_UP[] = {
+	0, /* has_shim */
+	1, /* has_network */
+};
+
+static const struct sm_cell cells_READY[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[27] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1270,10 +1403,12 @@ static const struct sm_cell cells_REPLACING_SHIM[] = {
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
-	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[31] },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[35] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1283,8 +1418,8 @@ static const struct sm_cell cells_REPLACING_SHIM[] = {
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
 };
 
 static const uint16_t holds_REPLACING_SHIM[] = {
@@ -1305,7 +1440,9 @@ static const struct sm_cell cells_STOPPING_CONTAINERS[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[35] },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[39] },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
@@ -1331,9 +1468,11 @@ static const struct sm_cell cells_NETWORK_DOWN[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
-	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1357,11 +1496,13 @@ static const struct sm_cell cells_TEARDOWN[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[39] },
-	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[43] },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1373,7 +1514,7 @@ static const struct sm_cell cells_TEARDOWN[] = {
 static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
@@ -1383,6 +1524,8 @@ static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1409,12 +1552,14 @@ static const struct sm_cell cells_REMOVING_CONTAINERS[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -1435,14 +1580,16 @@ static const struct sm_cell cells_UNLINKING[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
-	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
@@ -1461,6 +1608,8 @@ static const struct sm_cell cells_GONE[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1534,6 +1683,17 @@ static const struct sm_state states[] = {
 		.holds = holds_NETWORK_UP,
 		.cells = cells_NETWORK_UP,
 	},
+	[SBX_STATE_PORTS_UP] = {
+		.name = "PORTS_UP",
+		.number = 15,
+		.kind = SM_KIND_BUSY,
+		.recover = 7,
+		.deadline = -1,
+		.within_ms = 120000,
+		.n_holds = 2,
+		.holds = holds_PORTS_UP,
+		.cells = cells_PORTS_UP,
+	},
 	[SBX_STATE_READY] = {
 		.name = "READY",
 		.number = 3,
@@ -1573,7 +1733,7 @@ static const struct sm_state states[] = {
 		.number = 5,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 7,
+		.recover = 8,
 		.deadline = -1,
 		.unbounded = "a CNI DEL is never given up: each try has the plugin's time-out, then a longer pause",
 		.cells = cells_NETWORK_DOWN,
@@ -1583,7 +1743,7 @@ static const struct sm_state states[] = {
 		.number = 6,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 8,
+		.recover = 9,
 		.deadline = -1,
 		.unbounded = "unmounting is tried again until it succeeds",
 		.cells = cells_TEARDOWN,
@@ -1613,7 +1773,7 @@ static const struct sm_state states[] = {
 		.number = 9,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 9,
+		.recover = 10,
 		.deadline = -1,
 		.unbounded = "removing the pod's directory is tried again until it succeeds",
 		.cells = cells_UNLINKING,
@@ -1631,6 +1791,8 @@ static const struct sm_state states[] = {
 static const struct sm_trait traits[] = {
 	{ .name = "ready", .is = sbx_is_ready },
 	{ .name = "live", .is = sbx_is_live },
+	{ .name = "wired", .is = sbx_is_wired },
+	{ .name = "opening_ports", .is = sbx_is_opening_ports },
 	{ .name = "nameless", .is = sbx_is_nameless },
 	{ .name = "stopping_containers", .is = sbx_is_stopping_containers },
 	{ .name = "down", .is = sbx_is_down },
@@ -1641,21 +1803,21 @@ const struct sm_machine sbx_machine = {
 	.prefix = "sbx",
 	.version = 1,
 	.unstored = false,
-	.n_states = 15,
-	.n_events = 23,
-	.n_effects = 10,
-	.n_rows = 46,
-	.n_guards = 6,
+	.n_states = 16,
+	.n_events = 25,
+	.n_effects = 11,
+	.n_rows = 50,
+	.n_guards = 7,
 	.n_steps = 12,
 	.n_deadlines = 0,
 	.n_invariants = 2,
 	.initial = SBX_STATE_NONE,
-	.clock = 22,
+	.clock = 24,
 	.states = states,
 	.events = events,
 	.effects = effects,
 	.rows = rows,
-	.n_traits = 5,
+	.n_traits = 7,
 	.traits = traits,
 	.guards = guards,
 	.guard_names = guard_names,

@@ -15,6 +15,7 @@ enum sbx_state {
 	SBX_STATE_STARTING_INIT,
 	SBX_STATE_PINNING_INIT,
 	SBX_STATE_NETWORK_UP,
+	SBX_STATE_PORTS_UP,
 	SBX_STATE_READY,
 	SBX_STATE_REPLACING_SHIM,
 	SBX_STATE_STOPPING_CONTAINERS,
@@ -39,6 +40,8 @@ enum sbx_event {
 	SBX_EVENT_SETUP_FAILED, /* done */
 	SBX_EVENT_NETWORK_UP, /* done */
 	SBX_EVENT_NETWORK_FAILED, /* done */
+	SBX_EVENT_PORTS_OPEN, /* done */
+	SBX_EVENT_PORTS_FAILED, /* done */
 	SBX_EVENT_CHILDREN_STOPPED, /* family */
 	SBX_EVENT_NETWORK_DOWN, /* done */
 	SBX_EVENT_NETWORK_STUCK, /* done */
@@ -65,11 +68,24 @@ static inline bool sbx_is_live(uint16_t state)
 		state == SBX_STATE_STARTING_INIT ||
 		state == SBX_STATE_PINNING_INIT ||
 		state == SBX_STATE_NETWORK_UP ||
+		state == SBX_STATE_PORTS_UP ||
 		state == SBX_STATE_READY ||
 		state == SBX_STATE_REPLACING_SHIM ||
 		state == SBX_STATE_STOPPING_CONTAINERS ||
 		state == SBX_STATE_NETWORK_DOWN ||
 		state == SBX_STATE_TEARDOWN;
+}
+
+static inline bool sbx_is_wired(uint16_t state)
+{
+	return state == SBX_STATE_READY ||
+		state == SBX_STATE_REPLACING_SHIM ||
+		state == SBX_STATE_STOPPING_CONTAINERS;
+}
+
+static inline bool sbx_is_opening_ports(uint16_t state)
+{
+	return state == SBX_STATE_PORTS_UP;
 }
 
 static inline bool sbx_is_nameless(uint16_t state)
@@ -135,6 +151,7 @@ extern const struct sm_machine sbx_machine;
 
 /* Guards: pure questions about the row and the event. */
 bool sbx_guard_host_network(const Crisp__State__Sandbox *row, const struct sm_event *ev);
+bool sbx_guard_maps_ports(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_unwired(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_own_init(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_undoing(const Crisp__State__Sandbox *row, const struct sm_event *ev);
@@ -167,6 +184,7 @@ void sbx_effect_pin_init(struct sm_object *obj); /* fleeting: init_pinned setup_
 void sbx_effect_probe_shim(struct sm_object *obj); /* fleeting: is_set_up shim_lost pod_broken */
 void sbx_effect_replace_shim(struct sm_object *obj); /* fleeting: is_set_up setup_failed pod_broken */
 void sbx_effect_add_network(struct sm_object *obj); /* lasting: network_up network_failed */
+void sbx_effect_open_ports(struct sm_object *obj); /* fleeting: ports_open ports_failed */
 void sbx_effect_delete_network(struct sm_object *obj); /* lasting: network_down network_stuck */
 void sbx_effect_tear_down(struct sm_object *obj); /* fleeting: torn_down teardown_stuck */
 void sbx_effect_erase(struct sm_object *obj); /* lasting: erased erase_stuck */

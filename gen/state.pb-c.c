@@ -1016,7 +1016,7 @@ const ProtobufCMessageDescriptor crisp__state__ended__descriptor =
   (ProtobufCMessageInit) crisp__state__ended__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[29] =
+static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[30] =
 {
   {
     "name_key",
@@ -1366,6 +1366,18 @@ static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[2
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "maps_ports",
+    31,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, maps_ports),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   16,   /* field[16] = boot_id */
@@ -1383,6 +1395,7 @@ static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   12,   /* field[12] = init_pid */
   21,   /* field[21] = init_ticks */
   10,   /* field[10] = ips */
+  29,   /* field[29] = maps_ports */
   0,   /* field[0] = name_key */
   15,   /* field[15] = netns */
   24,   /* field[24] = overhead */
@@ -1402,7 +1415,7 @@ static const ProtobufCIntRange crisp__state__sandbox__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 14, 12 },
-  { 0, 29 }
+  { 0, 30 }
 };
 const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
 {
@@ -1412,7 +1425,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   "Crisp__State__Sandbox",
   "crisp.state",
   sizeof(Crisp__State__Sandbox),
-  29,
+  30,
   crisp__state__sandbox__field_descriptors,
   crisp__state__sandbox__field_indices_by_name,
   2,  crisp__state__sandbox__number_ranges,

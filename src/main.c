@@ -55,6 +55,7 @@
 #include "pod/shim.h"
 #include "pod/stream.h"
 #include "pod/podids.h"
+#include "pod/podports.h"
 
 #define DRAIN_MS 10000
 #define HEAP_NS (10 * NSEC_PER_SEC)
@@ -395,8 +396,10 @@ static int start_objects(struct daemon *d, struct err *e)
 		r = world_recover(e);
 	if (r == 0)
 		r = exec_end_stored(e);
-	if (r == 0)
+	if (r == 0) {
 		netgc_start();
+		podports_start();
+	}
 	return r;
 }
 

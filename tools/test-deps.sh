@@ -33,9 +33,10 @@ BUILD_PKGS=(
 	protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libprotoc-dev libgrpc-dev
 	liblmdb-dev libcurl4-openssl-dev libssl-dev libseccomp-dev libselinux1-dev libapparmor-dev
 	libxxhash-dev libjansson-dev libisal-dev libzstd-dev zlib1g-dev libcap-dev libyaml-dev librnp-dev
+	libnetfilter-conntrack-dev
 )
 # To run: OCI runtimes, network plugins, and something to make a first image of.
-RUN_PKGS=(runc crun containernetworking-plugins iptables iproute2 busybox-static)
+RUN_PKGS=(runc crun containernetworking-plugins iptables nftables iproute2 busybox-static)
 # To test: unit test library, peers (umoci: what a layer should look like when it is unpacked), images
 # (busybox is compiled from Debian's source package: bzip2, dpkg-dev), second compiler.
 TEST_PKGS=(

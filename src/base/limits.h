@@ -23,6 +23,8 @@
 #define LIMIT_JOBS_QUEUED 4096 /* jobs in the queue of one lane */
 #define LIMIT_HISTORY 32 /* moves kept with each object */
 #define LIMIT_WAITERS 256 /* calls that wait for one object */
+#define LIMIT_NFT_OUTPUT (16 * 1024 * 1024) /* a listing of the host ports' table */
+#define LIMIT_PORT_MAPPINGS 4096 /* mappings of a pod */
 #define LIMIT_CNI_OUTPUT (1024 * 1024) /* one plugin's stdout */
 #define LIMIT_STDERR_TAIL 512 /* of a helper, kept for the error text */
 #define LIMIT_CONF_FILE (1024 * 1024) /* any configuration file */

@@ -17,6 +17,7 @@
 struct payload_netns {
 	char *path; /* of the pinned network namespace; NULL: the host's */
 	char *cni_conf; /* NULL with the host's */
+	bool maps_ports; /* no plugin opens the pod's host ports */
 };
 
 /* sandbox: is_set_up */

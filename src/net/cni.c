@@ -249,6 +249,22 @@ int cni_check(const char *conf_json, const struct cni_request *req, const char *
 	return run_all(&call, e);
 }
 
+bool cni_maps_ports(const char *conf_json)
+{
+	_cleanup_(list_donep) struct cni_list l = CNI_LIST_NULL;
+	struct err ignored = ERR_NULL;
+	bool maps = false;
+
+	if (parse_conf(conf_json, &l, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < json_array_size(l.plugins); i++) {
+		json_t *declared = json_object_get(plugin_at(&l, i), "capabilities");
+
+		maps |= json_is_true(json_object_get(declared, "portMappings"));
+	}
+	return maps;
+}
+
 bool cni_has_gc(const char *conf_json)
 {
 	_cleanup_(list_donep) struct cni_list l = CNI_LIST_NULL;

@@ -103,6 +103,9 @@ int cni_del(const char *conf_json, const struct cni_request *req, const char *pr
 int cni_check(const char *conf_json, const struct cni_request *req, const char *prev_result_json,
 	      struct err *e);
 
+/* Does a plugin of the configuration open host ports (capability portMappings)? */
+bool cni_maps_ports(const char *conf_json);
+
 /* Garbage collection (SPEC "GC", version 1.1): pass each plugin the live attachments; the plugin
  * removes all others.  0 for networks below version 1.1 and those with disableGC. */
 bool cni_has_gc(const char *conf_json);

@@ -90,29 +90,29 @@ static void fill_bandwidth(struct net_args *a)
 		a->req.bandwidth = &a->bandwidth;
 }
 
-static void fill_ports(struct net_args *a, bool disabled)
+struct cni_port_mapping *sandbox_ports(const Runtime__V1__PodSandboxConfig *c, size_t *ret_n)
 {
 	static const char *const protocols[] = {
 		[RUNTIME__V1__PROTOCOL__TCP] = "tcp",
 		[RUNTIME__V1__PROTOCOL__UDP] = "udp",
 		[RUNTIME__V1__PROTOCOL__SCTP] = "sctp",
 	};
-	const Runtime__V1__PodSandboxConfig *c = a->config;
+	struct cni_port_mapping *ports = xcalloc(c->n_port_mappings, sizeof(*ports));
 
-	a->ports = xcalloc(c->n_port_mappings, sizeof(*a->ports));
-	for (size_t i = 0; i < c->n_port_mappings && !disabled; i++) {
+	*ret_n = 0;
+	for (size_t i = 0; i < c->n_port_mappings; i++) {
 		const Runtime__V1__PortMapping *m = c->port_mappings[i];
 
 		if (m->host_port <= 0)
 			continue; /* containerPort without a host port */
-		a->ports[a->req.n_port_mappings++] = (struct cni_port_mapping){
+		ports[(*ret_n)++] = (struct cni_port_mapping){
 			.host_port = (uint16_t)m->host_port,
 			.container_port = (uint16_t)m->container_port,
 			.protocol = protocols[m->protocol],
 			.host_ip = m->host_ip,
 		};
 	}
-	a->req.port_mappings = a->ports;
+	return ports;
 }
 
 static void net_args_init(struct net_args *a, const struct conf *conf, const char *id,
@@ -146,7 +146,8 @@ static void net_args_init(struct net_args *a, const struct conf *conf, const cha
 			(struct cni_annotation){ c->annotations[i]->key, c->annotations[i]->value };
 	a->req.annotations = a->annotations;
 	a->req.n_annotations = c->n_annotations;
-	fill_ports(a, conf->disable_hostport_mapping);
+	if (!conf->disable_hostport_mapping)
+		a->req.port_mappings = a->ports = sandbox_ports(c, &a->req.n_port_mappings);
 	fill_bandwidth(a);
 }
 

@@ -24,6 +24,8 @@ struct network_times sandbox_net_times(void);
  * quantity. */
 int sandbox_net_check(const Runtime__V1__PodSandboxConfig *c, struct cni_bandwidth *ret,
 		      struct err *e);
+/* The pod's mappings with a host port, malloc'ed; their texts are those of c. */
+struct cni_port_mapping *sandbox_ports(const Runtime__V1__PodSandboxConfig *c, size_t *ret_n);
 /* CNI DEL.  Idempotent, also without the netns.  again: wait for plugins of a killed daemon, up to
  * their timeout, then kill them. */
 int sandbox_net_down(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,

@@ -40,6 +40,7 @@
 #include "pod/shim.h"
 #include "pod/usage.h"
 #include "pod/podids.h"
+#include "pod/podports.h"
 
 #define SHIM_START_MS 10000
 #define SHIM_END_MS 2000
@@ -204,14 +205,17 @@ static int make_sysfs(const char *run, const struct payload_netns *f, struct err
 	return f->path ? ns_run_inside(f->path, sysfs_inside, path, e) : 0;
 }
 
-static int find_network(struct payload_netns *f, struct err *e)
+static int find_network(const Runtime__V1__PodSandboxConfig *c, struct payload_netns *f,
+			struct err *e)
 {
 	struct cni_conf found = CNI_CONF_NULL;
 	int r = cni_conf_find(world.conf->network_dir, world.conf->cni_default_network,
 			      (const char *const *)world.conf->plugin_dirs, &found, e);
 
-	if (r == 0)
+	if (r == 0) {
+		f->maps_ports = podports_wanted(world.conf, c, found.json);
 		f->cni_conf = take_ptr(found.json);
+	}
 	cni_conf_done(&found);
 	return r;
 }
@@ -278,7 +282,7 @@ static int work_set_up(struct job *j, struct err *e)
 	if (r == 0 && *c->log_directory == '/' && fs_mkdir_all(c->log_directory, 0755, e) < 0)
 		r = err_wrap(e, "config.log_directory");
 	if (r == 0 && !s->row->host_network)
-		r = find_network(s->netns, e);
+		r = find_network(c, s->netns, e);
 	if (r == 0)
 		r = start_shim(s, run, e);
 	runtime__v1__pod_sandbox_config__free_unpacked(c, NULL);
@@ -690,10 +694,43 @@ void sbx_effect_add_network(struct sm_object *sm)
 	pod_when_settled(o->own, o, network_line_settled);
 }
 
+static int work_open_ports(struct job *j, struct err *e)
+{
+	return podports_open(world.conf, j->id, sandbox_job(j)->row, e);
+}
+
+static void done_open_ports(struct job *j, struct object *o)
+{
+	if (j->result == 0 && o)
+		j->result = check_line(o, &j->err);
+	job_report(j, o,
+		   sm_event_failed(j->result < 0 ? SBX_EVENT_PORTS_FAILED : SBX_EVENT_PORTS_OPEN,
+				   &j->err));
+}
+
+static void ports_line_settled(struct object *o, uint64_t gen, struct pod *p,
+			       struct shim_link *link)
+{
+	(void)gen;
+	(void)p;
+	(void)link;
+	job_start(sandbox_job_new(o, LANE_NET_UP, work_open_ports, done_open_ports));
+}
+
+void sbx_effect_open_ports(struct sm_object *sm)
+{
+	struct object *o = object_of(sm);
+
+	pod_when_settled(o->own, o, ports_line_settled);
+}
+
 static int work_network_down(struct job *j, struct err *e)
 {
 	const struct sandbox_job *s = sandbox_job(j);
 	struct err why = ERR_NULL;
+
+	if (podports_close(world.conf, j->id, s->row, e) < 0)
+		return -(int)e->code;
 
 	if (s->collect && netgc_collect(world.conf, s->row->cni_conf, j->id, &why) < 0)
 		log_err(LOG_LEVEL_WARN, "collect unused networks", &why);

@@ -42,6 +42,10 @@ static int check_sysctls(const Runtime__V1__PodSandboxConfig *c, struct err *e)
 /* Refuse bad mappings here: a CNI plugin that refuses one in ADD refuses it in DEL, too. */
 static int check_ports(const Runtime__V1__PodSandboxConfig *c, struct err *e)
 {
+	if (c->n_port_mappings > LIMIT_PORT_MAPPINGS)
+		return err_set(e, ERR_INVALID,
+			       "config.port_mappings: %zu are more than the limit of %d",
+			       c->n_port_mappings, LIMIT_PORT_MAPPINGS);
 	for (size_t i = 0; i < c->n_port_mappings; i++) {
 		const Runtime__V1__PortMapping *m = c->port_mappings[i];
 

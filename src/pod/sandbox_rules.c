@@ -29,6 +29,12 @@ bool sbx_guard_unwired(const Crisp__State__Sandbox *row, const struct sm_event *
 	return row->host_network || !*row->cni_conf;
 }
 
+bool sbx_guard_maps_ports(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return row->maps_ports;
+}
+
 bool sbx_guard_undoing(const Crisp__State__Sandbox *row, const struct sm_event *ev)
 {
 	(void)ev;
@@ -81,6 +87,7 @@ void sbx_step_note_netns(Crisp__State__Sandbox *draft, const struct sm_event *ev
 	(void)ev;
 	row_set_str(&draft->netns, netns->path);
 	row_set_str(&draft->cni_conf, netns->cni_conf);
+	draft->maps_ports = netns->maps_ports;
 }
 
 void sbx_step_note_shim(Crisp__State__Sandbox *draft, const struct sm_event *ev,

@@ -35,6 +35,9 @@ enum fault {
 	FAULT_INIT_HANGS = 1 << 18,
 	FAULT_PIN_FAILS = 1 << 19,
 	FAULT_PIN_HANGS = 1 << 20,
+	FAULT_HOST_PORTS = 1 << 21, /* no fault: crispd opens its host ports */
+	FAULT_PORTS_FAIL = 1 << 22,
+	FAULT_PORTS_HANG = 1 << 23,
 };
 
 enum happening {
@@ -62,6 +65,7 @@ EFFECT(pin_init)
 EFFECT(probe_shim)
 EFFECT(replace_shim)
 EFFECT(add_network)
+EFFECT(open_ports)
 EFFECT(delete_network)
 EFFECT(tear_down)
 EFFECT(erase)
@@ -113,6 +117,7 @@ static void act_set_up(struct sim *sim, struct sm_object *obj, const struct job 
 	n = xcalloc(1, sizeof(*n));
 	n->cni_conf = xstrdup("10-pods.conflist");
 	n->path = xstrdup("/run/netns/x");
+	n->maps_ports = sim_fault(sim, FAULT_HOST_PORTS);
 	sim_done(sim, job, sbx_event_prepared(n));
 }
 
@@ -213,6 +218,21 @@ static void act_add_network(struct sim *sim, struct sm_object *obj, const struct
 	sim_done(sim, job, sbx_event_network_up(f));
 }
 
+/* The rules follow from the rows, so the pod's addresses are in its row. */
+static void act_open_ports(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
+	struct world_sandbox *s = &sim->w->sbx;
+
+	if (row && (!row->maps_ports || !row->n_ips || !s->lease))
+		sim_bad(sim, "ports of a pod without an address are opened");
+	s->ports = !sim_fault(sim, FAULT_PORTS_FAIL);
+	if (!s->shim || s->broken || !s->ports)
+		sim_done(sim, job, sim_failed(SBX_EVENT_PORTS_FAILED, "port taken"));
+	else if (!sim_fault(sim, FAULT_PORTS_HANG))
+		sim_done(sim, job, sm_event_new(SBX_EVENT_PORTS_OPEN));
+}
+
 /* The shim may go while something else is under way for the pod. */
 static void shim_may_die(struct sim *sim)
 {
@@ -236,7 +256,7 @@ static void act_delete_network(struct sim *sim, struct sm_object *obj, const str
 		sim_done(sim, job, sim_failed(SBX_EVENT_NETWORK_STUCK, "plugin failed"));
 		return;
 	}
-	sim->w->sbx.lease = sim->w->sbx.wired = false;
+	sim->w->sbx.lease = sim->w->sbx.wired = sim->w->sbx.ports = false;
 	sim_done(sim, job, sm_event_new(SBX_EVENT_NETWORK_DOWN));
 }
 
@@ -272,6 +292,7 @@ static const struct act acts[] = {
 	{ "sandbox", "probe_shim", act_probe_shim },
 	{ "sandbox", "replace_shim", act_replace_shim },
 	{ "sandbox", "add_network", act_add_network },
+	{ "sandbox", "open_ports", act_open_ports },
 	{ "sandbox", "delete_network", act_delete_network },
 	{ "sandbox", "tear_down", act_tear_down },
 	{ "sandbox", "erase", act_erase },
@@ -327,11 +348,11 @@ static bool kept(struct sim *sim, const struct step *step)
 			return asked(sim, SBX_EVENT_REMOVE);
 		/* A pod that lost its shim since is still there, not ready. */
 		return row->shim_pid > 0 && !row->undo && !in_setup(obj) &&
-		       obj->state != SBX_STATE_NETWORK_UP;
+		       obj->state != SBX_STATE_NETWORK_UP && obj->state != SBX_STATE_PORTS_UP;
 	case SBX_EVENT_UPDATE:
 		return gone(obj) || row->resources_known;
 	case SBX_EVENT_STOP:
-		return !s->lease && !s->shim && !sim->w->ctr.proc;
+		return !s->lease && !s->ports && !s->shim && !sim->w->ctr.proc;
 	case SBX_EVENT_REMOVE:
 		return gone(obj) && !s->files && !s->lease && !s->shim && !sim->w->ctr.rootfs;
 	}
@@ -429,6 +450,7 @@ static bool down(struct world *w, enum down what)
 		return true;
 	case DOWN_REBOOTS:
 		w->sbx.shim = w->sbx.shim_died = w->sbx.wired = w->sbx.broken = false;
+		w->sbx.ports = false;
 		if (w->ctr.proc)
 			container_ends(w, false, 0);
 		w->ctr.shim = w->ctr.shim_died = false;
@@ -444,10 +466,10 @@ static void seen(struct sim *sim, const struct sm_object *obj)
 
 	if (obj->machine != &sbx_machine)
 		return;
-	if (obj->state == SBX_STATE_NOTREADY && (s->lease || s->shim || runs))
-		sim_bad(sim, "NOTREADY is at rest, but the pod still has%s%s%s",
-			s->lease ? " a lease" : "", s->shim ? " a shim" : "",
-			runs ? " running containers" : "");
+	if (obj->state == SBX_STATE_NOTREADY && (s->lease || s->ports || s->shim || runs))
+		sim_bad(sim, "NOTREADY is at rest, but the pod still has%s%s%s%s",
+			s->lease ? " a lease" : "", s->ports ? " ports" : "",
+			s->shim ? " a shim" : "", runs ? " running containers" : "");
 }
 
 static bool stopped(const struct sim *sim)
@@ -472,9 +494,10 @@ static void rest(struct sim *sim)
 	bool container = sim->w->ctr.rootfs;
 
 	if (!obj) {
-		if (s->files || s->lease || s->shim || s->shim_died || container)
-			sim_bad(sim, "left behind:%s%s%s%s", s->files ? " files" : "",
-				s->lease ? " lease" : "", s->shim || s->shim_died ? " shim" : "",
+		if (s->files || s->lease || s->ports || s->shim || s->shim_died || container)
+			sim_bad(sim, "left behind:%s%s%s%s%s", s->files ? " files" : "",
+				s->lease ? " lease" : "", s->ports ? " ports" : "",
+				s->shim || s->shim_died ? " shim" : "",
 				container ? " containers" : "");
 		return;
 	}
@@ -490,6 +513,8 @@ static void rest(struct sim *sim)
 		sim_bad(sim, "the pod has ended and does not say why");
 	if (obj->state == SBX_STATE_READY && !row->host_network && (!s->lease || !s->wired))
 		sim_bad(sim, "READY without a network");
+	if (obj->state == SBX_STATE_READY && row->maps_ports && !s->ports)
+		sim_bad(sim, "READY with closed ports");
 }
 
 #define RUN ASK(SBX_EVENT_RUN)
@@ -528,6 +553,16 @@ static const struct scenario scenarios[] = {
 	{ "pinning its init hangs", FAULT_OWN_INIT | FAULT_PIN_HANGS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its network fails", FAULT_NETWORK_FAILS, { FAILS(SBX_EVENT_RUN) } },
 	{ "its network hangs", FAULT_NETWORK_HANGS, { FAILS(SBX_EVENT_RUN) } },
+	{ "it has host ports", FAULT_HOST_PORTS, { RUN, CHILDREN, STOP, REMOVE } },
+	{ "one of its ports is taken",
+	  FAULT_HOST_PORTS | FAULT_PORTS_FAIL,
+	  { FAILS(SBX_EVENT_RUN) } },
+	{ "opening its ports hangs",
+	  FAULT_HOST_PORTS | FAULT_PORTS_HANG,
+	  { FAILS(SBX_EVENT_RUN) } },
+	{ "it is stopped before its ports are open",
+	  FAULT_HOST_PORTS,
+	  { RUN, RUN_MEANWHILE, STOP_MEANWHILE, REMOVE } },
 	{ "its shim dies", 0, { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
 	{ "its shim dies when it is stopped",
 	  0,

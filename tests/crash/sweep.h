@@ -142,7 +142,7 @@ struct world_container {
 };
 
 struct world_sandbox {
-	bool files, lease, wired, shim, shim_died;
+	bool files, lease, wired, ports, shim, shim_died;
 	bool broken; /* init has ended: the shim cannot run containers any more */
 	bool init_ended; /* at any time */
 };

@@ -353,7 +353,8 @@ static bool is_owned(const char *name)
 
 static void check_owners(void)
 {
-	static const char *const kinds[] = { "mount", "cgroup", "namespace", "CNI attachment", "" };
+	static const char *const kinds[] = { "mount",	       "cgroup",     "namespace",
+					     "CNI attachment", "host ports", "" };
 
 	for (int i = 0; i < SIM_THINGS; i++)
 		SIM_CHECK(!node->things[i].used || is_owned(node->things[i].name),
@@ -466,6 +467,8 @@ void check_answer(const char *method, const char *id, const char *detail)
 			  "%s of %.13s is answered before the commit", method, id);
 		SIM_CHECK(!r.msg || !thing_has(THING_CNI, id), "%s of %.13s leaves its network",
 			  method, id);
+		SIM_CHECK(!r.msg || !thing_has(THING_PORTS, id), "%s of %.13s leaves its ports",
+			  method, id);
 	} else if (strcmp(method, "RemoveContainer") == 0) {
 		expect_gone(&ctr_machine, id, method);
 	} else if (strcmp(method, "RemovePodSandbox") == 0) {
@@ -540,6 +543,9 @@ void check_quiet(void)
 				  line_to(r->id)->name);
 		if (shows(r, "SANDBOX_READY"))
 			SIM_CHECK(has_shim(r->id), "sandbox %.13s is ready without a shim", r->id);
+		if (shows(r, "SANDBOX_READY") && ((Crisp__State__Sandbox *)r->msg)->maps_ports)
+			SIM_CHECK(thing_has(THING_PORTS, r->id),
+				  "sandbox %.13s is ready with closed ports", r->id);
 		if (shows(r, "SANDBOX_NOTREADY"))
 			SIM_CHECK(!has_shim(r->id) && !thing_has(THING_CNI, r->id),
 				  "sandbox %.13s is stopped and has a shim or a network", r->id);

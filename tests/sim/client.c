@@ -290,6 +290,8 @@ void client_run(unsigned pod)
 	Runtime__V1__LinuxSandboxSecurityContext sc =
 		RUNTIME__V1__LINUX_SANDBOX_SECURITY_CONTEXT__INIT;
 	Runtime__V1__NamespaceOption ns = RUNTIME__V1__NAMESPACE_OPTION__INIT;
+	Runtime__V1__PortMapping port = RUNTIME__V1__PORT_MAPPING__INIT;
+	Runtime__V1__PortMapping *ports[] = { &port };
 	char name[16], uid[16];
 
 	snprintf(name, sizeof(name), "pod%u", pod);
@@ -302,6 +304,10 @@ void client_run(unsigned pod)
 	config.linux = &linux;
 	linux.security_context = &sc;
 	sc.namespace_options = &ns;
+	port.host_port = 8080 + (int)pod;
+	port.container_port = 80;
+	config.port_mappings = ports;
+	config.n_port_mappings = 1;
 	/* Three kinds: all its own, the host's network, a shared PID namespace. */
 	ns.network =
 		pod == 1 ? RUNTIME__V1__NAMESPACE_MODE__NODE : RUNTIME__V1__NAMESPACE_MODE__POD;

@@ -253,6 +253,14 @@ bool thing_del(enum thing_kind kind, const char *name)
 	return t;
 }
 
+void thing_del_all(enum thing_kind kind)
+{
+	for (int i = 0; i < SIM_THINGS; i++)
+		if (node->things[i].kind == kind)
+			node->things[i].used = false;
+	check_moved();
+}
+
 /* --- events --- */
 
 void event_add(enum event_kind kind, int64_t in_ns, int arg, int status)

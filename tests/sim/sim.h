@@ -89,12 +89,13 @@ struct session {
 	char cgroup[SIM_PATH];
 };
 
-/* A mount, a cgroup, a pinned namespace, a CNI attachment: something with a name. */
+/* A mount, a cgroup, a pinned namespace, a CNI attachment, host ports: something with a name. */
 enum thing_kind {
 	THING_MOUNT,
 	THING_CGROUP,
 	THING_NS,
 	THING_CNI,
+	THING_PORTS,
 	THING_RUNTIME
 };
 struct thing {
@@ -257,6 +258,7 @@ unsigned sim_own_fds(void);
 bool thing_has(enum thing_kind kind, const char *name);
 void thing_add(enum thing_kind kind, const char *name);
 bool thing_del(enum thing_kind kind, const char *name);
+void thing_del_all(enum thing_kind kind);
 
 void event_add(enum event_kind kind, int64_t in_ns, int arg, int status);
 /* Do what is due, if anything is. */
