@@ -305,10 +305,10 @@ static void sandbox_network(void **state)
 {
 	char *ips[] = { (char[]){ "10.0.0.1" }, (char[]){ "fd00::1" }, NULL };
 	struct payload_network n = { .result = (char[]){ "{\"ips\":[]}" }, .ips = ips };
-	struct payload_netns netns = { (char[]){ "/run/netns/x" }, (char[]){ "{}" } };
+	struct payload_netns netns = { (char[]){ "/run/netns/x" }, (char[]){ "{}" }, true };
 	struct payload_init shim = { .pid = 5 }, init = { .pid = 6, .ticks = 7 };
 	struct payload_setup a = { .shim_pid = 9, .init_pid = 6 };
-	struct sm_event up = event_now(), anchored = event_now(), down = event_now();
+	struct sm_event up = event_now(), anchored = up, down = up;
 	struct sm_event failed = event_of_failure(ERR_UNAVAILABLE, "DEL failed");
 	Crisp__State__Sandbox *row = sandbox();
 
@@ -318,7 +318,7 @@ static void sandbox_network(void **state)
 	assert_false(sbx_invariant_has_network(row));
 	sbx_step_note_netns(row, &anchored, &netns);
 	assert_string_equal(row->netns, "/run/netns/x");
-	assert_false(sbx_invariant_has_shim(row));
+	assert_true(sbx_guard_maps_ports(row, &down) && !sbx_invariant_has_shim(row));
 	sbx_step_note_shim(row, &anchored, &shim);
 	assert_true(sbx_invariant_has_shim(row));
 	assert_string_equal(row->boot_id, clock_boot_id());
