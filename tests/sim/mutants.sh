@@ -81,8 +81,8 @@ plant "an outcome is reported for a wrong generation" "." shim.c \
 	'/^static struct line_wait \*wait_new/,/^}/s/w->gen = o->sm->effect_gen;/w->gen = o->sm->effect_gen - (o->sm->seq > 3);/'
 plant "host ports stay open when a pod goes" "leaves its ports\|left behind\|has no row" podports.c \
 	'/^int podports_close/,/^}/s/if (r == 0 && lock < 0)$/if (lock != -2)/'
-plant "host ports stay closed when they cannot be opened" "closed ports" sandbox.c \
-	'/^static void done_open_ports/,/^}/s/j->result < 0 ?/j->result < 0 \&\& !o ?/'
+plant "host ports stay closed when they cannot be opened" "closed ports" podports.c \
+	'/^int podports_open/,/^}/s/if (r < 0)$/if (r < -99)/'
 plant "a failed CNI ADD is taken for done" "." sandbox.c \
 	'/^static void done_network_up/,/^}/s/if (j->result < 0)$/if (j->result < 0 \&\& !o)/'
 
