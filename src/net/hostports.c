@@ -34,7 +34,7 @@ static uint8_t protocol_of(const char *name)
 	return strcmp(name, "sctp") == 0 ? IPPROTO_SCTP : IPPROTO_TCP;
 }
 
-static const char *protocol_name(uint8_t protocol)
+const char *hostport_protocol(uint8_t protocol)
 {
 	if (protocol == IPPROTO_UDP)
 		return "udp";
@@ -182,8 +182,8 @@ static void claim(struct claims *c, const struct hostport *h, size_t pod)
 static int fail_rival(const struct hostport *h, const char *holder, struct err *e)
 {
 	return err_set(e, ERR_UNAVAILABLE, "host port %s %s%s%u: pod %.13s has it",
-		       protocol_name(h->protocol), h->host_ip, *h->host_ip ? " " : "", h->host_port,
-		       holder);
+		       hostport_protocol(h->protocol), h->host_ip, *h->host_ip ? " " : "",
+		       h->host_port, holder);
 }
 
 /* Claim the ports of pods[i]; keep those that no pod has.  The result is the first rival's pod + 1,
@@ -342,7 +342,7 @@ static void put_port(const char *table, const struct hostport_pod *p, const stru
 {
 	buf_printf(to, "add element inet %s %s%c { %s%s%s . %u comment \"%.13s\" : %s . %u }\n",
 		   table, *h->host_ip ? "at" : "ports", h->v6 ? '6' : '4', h->host_ip,
-		   *h->host_ip ? " . " : "", protocol_name(h->protocol), h->host_port, p->id,
+		   *h->host_ip ? " . " : "", hostport_protocol(h->protocol), h->host_port, p->id,
 		   p->ip[h->v6], h->pod_port);
 }
 

@@ -32,6 +32,9 @@ struct hostport_pod {
 	size_t n_ports;
 };
 
+/* "tcp", "udp", "sctp" */
+const char *hostport_protocol(uint8_t protocol);
+
 #define HOSTPORT_POD_NULL ((struct hostport_pod){ .id = NULL })
 void hostport_pod_done(struct hostport_pod *p);
 

@@ -18,7 +18,7 @@
 #define ANSWER_MAX 4096
 #define ANSWER_S 5
 
-struct question {
+struct route_request {
 	struct nlmsghdr head;
 	struct rtmsg route;
 	struct rtattr attr;
@@ -45,7 +45,7 @@ static unsigned interface_of(const struct nlmsghdr *head, size_t size)
 static int find_interface(const char *ip, char ret[IF_NAMESIZE], struct err *e)
 {
 	const struct timeval limit = { .tv_sec = ANSWER_S };
-	struct question q = {
+	struct route_request q = {
 		.head = { .nlmsg_len = sizeof(q),
 			  .nlmsg_type = RTM_GETROUTE,
 			  .nlmsg_flags = NLM_F_REQUEST },

@@ -22,6 +22,7 @@
 #include "gen/sm_sandbox.h"
 #include "net/cni.h"
 #include "net/hostports.h"
+#include "net/listeners.h"
 #include "net/localroute.h"
 #include "net/udpflows.h"
 #include "pod/network.h"
@@ -233,6 +234,15 @@ static void drop_flows_of(const char *id, const Crisp__State__Sandbox *row)
 	pods_done(&one);
 }
 
+/* Is a port of the pod that opens them taken by a process of the node? */
+static int check_node(const struct pods *pods, struct err *e)
+{
+	for (size_t i = 0; i < pods->n; i++)
+		if (strcmp(pods->list[i].id, pods->id) == 0)
+			return listeners_check(pods->list[i].ports, pods->list[i].n_ports, e);
+	return 0;
+}
+
 int podports_open(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
 		  struct err *e)
 {
@@ -242,6 +252,8 @@ int podports_open(const struct conf *conf, const char *id, const Crisp__State__S
 
 	if (r == 0)
 		r = find_pods(&pods, e);
+	if (r == 0)
+		r = check_node(&pods, e);
 	if (r == 0)
 		r = replace(conf, lock, &pods, e);
 	if (r < 0)

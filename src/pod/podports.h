@@ -17,8 +17,8 @@
 bool podports_wanted(const struct conf *conf, const Runtime__V1__PodSandboxConfig *c,
 		     const char *cni_conf);
 
-/* Open the ports of pod id, whose row has the state for that.  ERR_UNAVAILABLE: another pod has one
- * of them.  ERR_PRECONDITION: node without nftables.  Workers only. */
+/* Open the ports of pod id, whose row has the state for that.  ERR_UNAVAILABLE: another pod or a
+ * process of the node has one of them.  ERR_PRECONDITION: node without nftables.  Workers only. */
 int podports_open(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
 		  struct err *e);
 /* Close them: the row's state is one of a pod without ports.  Idempotent.  Workers only. */

@@ -122,6 +122,13 @@ check_fails "another pod with the same port: the error names port and pod" "Unav
 	pod_run c '.port_mappings = [{host_port: 8080, container_port: 80}]'
 check_fails "an address of a port that another pod has as a whole" "host port tcp 127.0.0.1 8080: pod ${A:0:13}" \
 	pod_run c '.port_mappings = [{host_port: 8080, container_port: 80, host_ip: "127.0.0.1"}]'
+socat TCP6-LISTEN:8600 - >/dev/null &
+LISTENER=$!
+poll 10 eval 'ss -Hltn "sport = 8600" | grep -q .'
+check_fails "a port at which a process of the node listens" "Unavailable.*host port tcp 8600: a process of the node listens there" \
+	pod_run c '.port_mappings = [{host_port: 8600, container_port: 80, host_ip: "192.0.2.1"}]'
+kill $LISTENER
+wait $LISTENER 2>/dev/null
 check_is "the first pod keeps its port" a get $NODE:8080
 check_is "nothing of the other is left" "2" eval 'crictl pods -q | wc -l'
 server d '[{protocol: 1, host_port: 8080, container_port: 53}, {host_port: 8081, container_port: 80, host_ip: "127.0.0.1"}]'
