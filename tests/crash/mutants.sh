@@ -119,6 +119,8 @@ plant "a pod's remove is answered when it is stopped" sandbox sweep \
 	"$(in_state READY 's/: requeue, /: /')"
 plant "a pod's network is kept in the boot store alone" sandbox sweep "run was answered OK" \
 	"$(in_state NETWORK_UP 's/note_network, save, reply/note_network, save boot, reply/')"
+plant "a pod is ready although its host ports are closed" sandbox sweep "READY with closed ports" \
+	"$(in_state PORTS_UP 's/ports_failed -> NETWORK_DOWN : note_undo, save, reply, delete_network/ports_failed -> READY : save, reply/')"
 plant "a stopped pod keeps its network" sandbox sweep "still has a lease" \
 	"$(in_state STOPPING_CONTAINERS 's/children_stopped if unwired *-> TEARDOWN *: save, tear_down/children_stopped if unwired -> NETWORK_DOWN : save, delete_network/; s/children_stopped *-> NETWORK_DOWN *: save, delete_network/children_stopped -> TEARDOWN : save, tear_down/')"
 plant "a shim is replaced at the first try or never" sandbox sweep "nobody wanted that" \
