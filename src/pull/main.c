@@ -19,6 +19,7 @@
 #include "pull/acquire.h"
 #include "pull/keeper.h"
 #include "pull/link.h"
+#include "pull/unarchive.h"
 #include "pull/verify.h"
 
 #define LISTEN_FD 3
@@ -122,6 +123,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "verify") == 0)
 		return verify_main();
+	if (argc > 1 && strcmp(argv[1], "unpack") == 0)
+		return unarchive_main(argc - 2, argv + 2);
 	if (getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens) {
 		fprintf(stderr, "crisp-pull is started by crispd, with a socket as descriptor 3\n");
 		return 2;
