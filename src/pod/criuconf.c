@@ -18,7 +18,9 @@
 #include "base/str.h"
 #include "core/objects.h"
 #include "core/paths.h"
+#include "oci/json.h"
 #include "os/cgroup.h"
+#include "pod/dumpfiles.h"
 #include "shimproto/shimproto.h"
 
 #define STDIO 3
@@ -28,13 +30,14 @@ struct stdio_search {
 	struct stat fifos[STDIO];
 	bool has[STDIO];
 	struct buf *out;
+	json_t *keys; /* object: names of the FIFOs, their keys */
 	pid_t pid;
 };
 
+static const char *const names[STDIO] = { SHIM_STDIN_NAME, SHIM_STDOUT_NAME, SHIM_STDERR_NAME };
+
 static void find_fifos(struct stdio_search *s, const char *id)
 {
-	static const char *const names[STDIO] = { SHIM_STDIN_NAME, SHIM_STDOUT_NAME,
-						  SHIM_STDERR_NAME };
 	_cleanup_free_ char *run = path_container_run(world.conf, id);
 
 	for (int i = 0; i < STDIO; i++) {
@@ -44,13 +47,14 @@ static void find_fifos(struct stdio_search *s, const char *id)
 	}
 }
 
-static bool is_ours(const struct stdio_search *s, const struct stat *st)
+/* The number of the stream; -1: another file. */
+static int stream_of(const struct stdio_search *s, const struct stat *st)
 {
 	for (int i = 0; i < STDIO; i++)
 		if (s->has[i] && st->st_dev == s->fifos[i].st_dev &&
 		    st->st_ino == s->fifos[i].st_ino)
-			return true;
-	return false;
+			return i;
+	return -1;
 }
 
 /* -1: not known. */
@@ -75,18 +79,24 @@ static int64_t mount_of(pid_t pid, const char *fd)
 static int add_descriptor(const char *path, const char *fd, void *arg, struct err *e)
 {
 	struct stdio_search *s = arg;
-	_cleanup_free_ char *line = NULL;
+	_cleanup_free_ char *key = NULL;
 	struct stat st;
 	int64_t mount;
+	int stream;
 
 	(void)e;
-	if (stat(path, &st) < 0 || !is_ours(s, &st))
+	if (stat(path, &st) < 0)
 		return 0;
-	mount = mount_of(s->pid, fd);
-	line = xasprintf("external file[%llx:%llx]\n", (unsigned long long)mount,
-			 (unsigned long long)st.st_ino);
-	if (mount >= 0 && !(s->out->len && strstr(s->out->data, line)))
-		buf_puts(s->out, line);
+	stream = stream_of(s, &st);
+	mount = stream < 0 ? -1 : mount_of(s->pid, fd);
+	if (mount < 0)
+		return 0;
+	key = xasprintf("file[%llx:%llx]", (unsigned long long)mount,
+			(unsigned long long)st.st_ino);
+	if (oci_json_has_text(json_object_get(s->keys, names[stream]), key))
+		return 0;
+	buf_printf(s->out, "external %s\n", key);
+	oci_json_push_text(oci_json_need_array(s->keys, names[stream]), key);
 	return 0;
 }
 
@@ -115,17 +125,73 @@ static int add_administrators(const char *runtime_path, struct buf *out, struct 
 	return MIN(r, 0);
 }
 
-int criuconf_write(const char *id, const Crisp__State__Container *row, struct err *e)
+int criuconf_write(const char *id, const Crisp__State__Container *row, const char *dir,
+		   struct err *e)
 {
 	_cleanup_free_ char *path = path_container_criu_conf(world.conf, id);
 	_cleanup_free_ char *cgroup = cgroup_dir(row->cgroups_path);
+	_cleanup_json_ json_t *keys = oci_json_object();
 	_cleanup_buf_ struct buf out = BUF_NULL;
-	struct stdio_search s = { .out = &out };
+	struct stdio_search s = { .out = &out, .keys = keys };
 	int r;
 
 	find_fifos(&s, id);
 	r = add_all(&s, cgroup, e);
 	if (r >= 0)
+		r = dumpfiles_put(dir, DUMPFILES_STDIO, keys, e);
+	if (r >= 0)
+		r = add_administrators(row->runtime_path, &out, e);
+	return r < 0 ? r : fs_replace_file(path, out.data, out.len, 0600, false, e);
+}
+
+/* --- restore --- */
+
+/* "file[HEX:HEX]": nothing else may come into CRIU's options. */
+static bool is_key(const char *s)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t n;
+
+	if (!s || !str_starts(s, "file["))
+		return false;
+	s += strlen("file[");
+	n = strspn(s, hex);
+	if (!n || n > 16 || s[n] != ':')
+		return false;
+	s += n + 1;
+	n = strspn(s, hex);
+	return n && n <= 16 && strcmp(s + n, "]") == 0;
+}
+
+/* CRIU takes one key for a descriptor. */
+static int inherit(int stream, const json_t *keys, struct buf *out, struct err *e)
+{
+	const char *key = json_string_value(json_array_get(keys, 0));
+
+	if (!json_array_size(keys))
+		return 0;
+	if (json_array_size(keys) > 1)
+		return err_set(e, ERR_PRECONDITION,
+			       DUMPFILES_STDIO ": processes of more than one mount namespace "
+					       "have %s open",
+			       names[stream]);
+	if (!is_key(key))
+		return err_set(e, ERR_INVALID, DUMPFILES_STDIO ": %s: no key of CRIU",
+			       names[stream]);
+	buf_printf(out, "inherit-fd fd[%d]:%s\n", stream, key);
+	return 0;
+}
+
+int criuconf_write_restore(const char *id, const Crisp__State__Container *row, const json_t *keys,
+			   struct err *e)
+{
+	_cleanup_free_ char *path = path_container_criu_conf(world.conf, id);
+	_cleanup_buf_ struct buf out = BUF_NULL;
+	int r = 0;
+
+	for (int i = 0; i < STDIO && r == 0; i++)
+		r = inherit(i, json_object_get(keys, names[i]), &out, e);
+	if (r == 0)
 		r = add_administrators(row->runtime_path, &out, e);
 	return r < 0 ? r : fs_replace_file(path, out.data, out.len, 0600, false, e);
 }

@@ -124,7 +124,8 @@ static int write_archive(const struct dump *d, struct err *e)
 {
 	static const char *const names[] = { "checkpoint",	"config.dump",	 "spec.dump",
 					     "bind.mounts",	"dump.log",	 "stats-dump",
-					     "rootfs-diff.tar", "deleted.files", DUMPFILES_LOG };
+					     "rootfs-diff.tar", "deleted.files", DUMPFILES_LOG,
+					     DUMPFILES_STDIO };
 	const char *argv[ARRAY_LEN(names) + 8] = {
 		"tar", "--create", "--file", d->temp, "--directory", d->dir, "--numeric-owner"
 	};

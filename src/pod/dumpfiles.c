@@ -180,8 +180,7 @@ static int put_binds(const char *dir, const json_t *mounts, struct err *e)
 
 /* --- the log --- */
 
-/* Copy at most size bytes. */
-static int copy(int from, int to, off_t size)
+int dumpfiles_copy(int from, int to, off_t size)
 {
 	while (size > 0) {
 		ssize_t n = copy_file_range(from, NULL, to, NULL, (size_t)size, 0);
@@ -207,7 +206,7 @@ static int put_log(const char *dir, const char *log_path, struct err *e)
 	if (from < 0 || fstat(from, &st) < 0 || !S_ISREG(st.st_mode))
 		return 0;
 	to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (to < 0 || copy(from, to, st.st_size) < 0)
+	if (to < 0 || dumpfiles_copy(from, to, st.st_size) < 0)
 		return err_errno(e, ERR_INTERNAL, errno, "copy the log to %s", path);
 	return 0;
 }

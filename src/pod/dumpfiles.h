@@ -4,11 +4,13 @@
 #pragma once
 
 #include <jansson.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "gen/state.pb-c.h"
 
 #define DUMPFILES_LOG "io.kubernetes.cri-o.LogPath" /* the file's name in the archive */
+#define DUMPFILES_STDIO "stdio.dump" /* object: stdin, stdout, stderr; CRIU's keys of each */
 
 /* The container's config.json; freed by the caller.  NULL: e is set. */
 json_t *dumpfiles_spec(const char *id, struct err *e);
@@ -16,6 +18,9 @@ json_t *dumpfiles_spec(const char *id, struct err *e);
 /* Write config.dump, spec.dump, bind.mounts and a copy of the log to dir; spec: dumpfiles_spec. */
 int dumpfiles_write(const char *dir, const char *id, const Crisp__State__Container *row,
 		    const Crisp__State__Sandbox *pod, json_t *spec, struct err *e);
+
+/* Copy at most size bytes from one file to another.  0, or -1 with errno. */
+int dumpfiles_copy(int from, int to, off_t size);
 
 /* Write value to dir/name. */
 int dumpfiles_put(const char *dir, const char *name, const json_t *value, struct err *e);

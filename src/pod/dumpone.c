@@ -27,7 +27,7 @@ static void last_errors(const char *log, struct buf *ret)
 	size_t n = 0;
 
 	for (const char *p = log; (p = strstr(p, "Error (")); p += strcspn(p, "\n")) {
-		if (memmem(p, strcspn(p, "\n"), "Dumping FAILED", strlen("Dumping FAILED")))
+		if (memmem(p, strcspn(p, "\n"), " FAILED.", strlen(" FAILED.")))
 			continue;
 		last[n++ % ARRAY_LEN(last)] = p;
 	}
@@ -40,14 +40,21 @@ static void last_errors(const char *log, struct buf *ret)
 	}
 }
 
-static int runtime_failed(const struct dump_one *d, const struct spawn_result *res, struct err *e)
+void dumpone_last_errors(const char *path, struct buf *ret)
 {
-	_cleanup_free_ char *path = xasprintf("%s/dump.log", d->dir);
-	_cleanup_buf_ struct buf log = BUF_NULL, errors = BUF_NULL;
+	_cleanup_buf_ struct buf log = BUF_NULL;
 	struct err ignored = ERR_NULL;
 
 	if (fs_read_file(path, CRIU_LOG_MAX, &log, &ignored) == 0 && log.len)
-		last_errors(log.data, &errors);
+		last_errors(log.data, ret);
+}
+
+static int runtime_failed(const struct dump_one *d, const struct spawn_result *res, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/dump.log", d->dir);
+	_cleanup_buf_ struct buf errors = BUF_NULL;
+
+	dumpone_last_errors(path, &errors);
 	if (errors.len)
 		return err_set(e, dumprun_code_of(errors.data, ERR_PRECONDITION),
 			       "CRIU cannot write its processes: %s", errors.data);
@@ -76,7 +83,7 @@ int dumpone_processes(const struct dump_one *d, struct err *e)
 	argv[n] = d->id;
 	r = fs_mkdir_all(images, 0700, e);
 	if (r == 0)
-		r = criuconf_write(d->id, d->row, e);
+		r = criuconf_write(d->id, d->row, d->dir, e);
 	if (r == 0)
 		r = dumprun_program(d->run, argv, NULL, &res, e);
 	if (r == 0 && res.status != 0)

@@ -24,5 +24,8 @@ struct dump_one {
  * it; ERR_EXHAUSTED; ERR_DEADLINE, ERR_ABORTED. */
 int dumpone_processes(const struct dump_one *d, struct err *e);
 
+/* Append the last three errors of CRIU's log at path to ret. */
+void dumpone_last_errors(const char *path, struct buf *ret);
+
 /* Write rootfs-diff.tar and deleted.files, where there is something to write. */
 int dumpone_files(const struct dump_one *d, struct err *e);

@@ -63,7 +63,7 @@ check "the container counts on" counts p
 check "from where it was" test "$(log_text p p | head -n 1)" = 1
 check_is "of the owner alone" 600 stat -c %a "$ARCHIVE"
 check_is "with nothing beside" "$ARCHIVE" find "$SCRATCH/out" -type f
-check_is "the archive's names" "bind.mounts checkpoint/ config.dump deleted.files dump.log io.kubernetes.cri-o.LogPath rootfs-diff.tar spec.dump stats-dump" \
+check_is "the archive's names" "bind.mounts checkpoint/ config.dump deleted.files dump.log io.kubernetes.cri-o.LogPath rootfs-diff.tar spec.dump stats-dump stdio.dump" \
 	bash -c 'tar -tf "$1" | grep -v "^checkpoint/." | LC_ALL=C sort | xargs' bash "$ARCHIVE"
 check "has CRIU's images" bash -c 'tar -tf "$1" | grep -q "^checkpoint/inventory.img\$" && tar -tf "$1" | grep -q "^checkpoint/pages-1.img\$"' bash "$ARCHIVE"
 mkdir "$SCRATCH/x"
