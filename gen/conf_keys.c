@@ -1322,7 +1322,7 @@ const struct conf_key conf_keys[] = {
 		.text = "checkpoint_restore",
 		.flag = "checkpoint-restore-container-level-enabled",
 		.variables = (const char *const[]){ "CONTAINER_CHECKPOINT_RESTORE_CONTAINER_LEVEL_ENABLED", NULL },
-		.doc = "none, checkpoint_only or checkpoint_restore. Nothing is restored so far.",
+		.doc = "none, checkpoint_only, or checkpoint_restore: containers may be made from checkpoints, too.",
 	},
 	{
 		.name = "crio.image.pause_image",

@@ -104,7 +104,7 @@ _arguments \
 	'--container-exits-dir=[Directory of conmon'\''s exit files]:path:_files' \
 	'--container-attach-socket-dir=[Directory of conmon'\''s sockets]:path:_files' \
 	'--pinns-path=[Path of pinns]:path:_files' \
-	'--checkpoint-restore-container-level-enabled=[none, checkpoint_only or checkpoint_restore]:value:' \
+	'--checkpoint-restore-container-level-enabled=[none, checkpoint_only, or checkpoint_restore]:value:' \
 	'--pause-image=[Image that the kubelet'\''s garbage collection keeps]:value:' \
 	'--pause-image-auth-file=[Credentials for pause_image, instead of global_auth_file]:path:_files' \
 	'--pause-command=[Program of pause_image]:value:' \

@@ -4,6 +4,11 @@
  */
 #include "sm_container.h"
 
+static bool guard_is_restored(const void *row, const struct sm_event *ev)
+{
+	return ctr_guard_is_restored(row, ev);
+}
+
 static bool guard_stop_now(const void *row, const struct sm_event *ev)
 {
 	return ctr_guard_stop_now(row, ev, sm_event_payload(ev));
@@ -15,18 +20,35 @@ static bool guard_stop_sooner(const void *row, const struct sm_event *ev)
 }
 
 static bool (*const guards[])(const void *row, const struct sm_event *ev) = {
-	[0] = guard_stop_now,
-	[1] = guard_stop_sooner,
+	[0] = guard_is_restored,
+	[1] = guard_stop_now,
+	[2] = guard_stop_sooner,
 };
 
 static const char *const guard_names[] = {
-	[0] = "stop_now",
-	[1] = "stop_sooner",
+	[0] = "is_restored",
+	[1] = "stop_now",
+	[2] = "stop_sooner",
 };
+
+static void step_note_origin(void *draft, const struct sm_event *ev)
+{
+	ctr_step_note_origin(draft, ev, sm_event_payload(ev));
+}
 
 static void step_note_prepared(void *draft, const struct sm_event *ev)
 {
 	ctr_step_note_prepared(draft, ev, sm_event_payload(ev));
+}
+
+static void step_note_saved(void *draft, const struct sm_event *ev)
+{
+	ctr_step_note_saved(draft, ev);
+}
+
+static void step_note_not_restored(void *draft, const struct sm_event *ev)
+{
+	ctr_step_note_not_restored(draft, ev);
 }
 
 static void step_note_created(void *draft, const struct sm_event *ev)
@@ -120,47 +142,53 @@ static void step_note_error(void *draft, const struct sm_event *ev)
 }
 
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
-	[0] = step_note_prepared,
-	[1] = step_note_created,
-	[2] = step_note_refused,
-	[3] = step_note_refused_start,
-	[4] = step_note_started,
-	[5] = step_note_start_failed,
-	[6] = step_note_pid,
-	[7] = step_note_stop,
-	[8] = step_note_exit,
-	[9] = step_note_exit_unknown,
-	[10] = step_merge_resources,
-	[11] = step_note_updated,
-	[12] = step_note_not_updated,
-	[13] = step_drop_update,
-	[14] = step_note_dump,
-	[15] = step_note_dumped,
-	[16] = step_note_not_dumped,
-	[17] = step_drop_dump,
-	[18] = step_note_error,
+	[0] = step_note_origin,
+	[1] = step_note_prepared,
+	[2] = step_note_saved,
+	[3] = step_note_not_restored,
+	[4] = step_note_created,
+	[5] = step_note_refused,
+	[6] = step_note_refused_start,
+	[7] = step_note_started,
+	[8] = step_note_start_failed,
+	[9] = step_note_pid,
+	[10] = step_note_stop,
+	[11] = step_note_exit,
+	[12] = step_note_exit_unknown,
+	[13] = step_merge_resources,
+	[14] = step_note_updated,
+	[15] = step_note_not_updated,
+	[16] = step_drop_update,
+	[17] = step_note_dump,
+	[18] = step_note_dumped,
+	[19] = step_note_not_dumped,
+	[20] = step_drop_dump,
+	[21] = step_note_error,
 };
 
 static const char *const step_names[] = {
-	[0] = "note_prepared",
-	[1] = "note_created",
-	[2] = "note_refused",
-	[3] = "note_refused_start",
-	[4] = "note_started",
-	[5] = "note_start_failed",
-	[6] = "note_pid",
-	[7] = "note_stop",
-	[8] = "note_exit",
-	[9] = "note_exit_unknown",
-	[10] = "merge_resources",
-	[11] = "note_updated",
-	[12] = "note_not_updated",
-	[13] = "drop_update",
-	[14] = "note_dump",
-	[15] = "note_dumped",
-	[16] = "note_not_dumped",
-	[17] = "drop_dump",
-	[18] = "note_error",
+	[0] = "note_origin",
+	[1] = "note_prepared",
+	[2] = "note_saved",
+	[3] = "note_not_restored",
+	[4] = "note_created",
+	[5] = "note_refused",
+	[6] = "note_refused_start",
+	[7] = "note_started",
+	[8] = "note_start_failed",
+	[9] = "note_pid",
+	[10] = "note_stop",
+	[11] = "note_exit",
+	[12] = "note_exit_unknown",
+	[13] = "merge_resources",
+	[14] = "note_updated",
+	[15] = "note_not_updated",
+	[16] = "drop_update",
+	[17] = "note_dump",
+	[18] = "note_dumped",
+	[19] = "note_not_dumped",
+	[20] = "drop_dump",
+	[21] = "note_error",
 };
 
 static int64_t deadline_grace(const void *row)
@@ -187,6 +215,11 @@ static bool invariant_has_refusal(const void *row)
 	return ctr_invariant_has_refusal(row);
 }
 
+static bool invariant_is_saved(const void *row)
+{
+	return ctr_invariant_is_saved(row);
+}
+
 static bool invariant_nothing_wanted(const void *row)
 {
 	return ctr_invariant_nothing_wanted(row);
@@ -196,14 +229,16 @@ static bool (*const invariants[])(const void *row) = {
 	[0] = invariant_has_pid,
 	[1] = invariant_has_exit,
 	[2] = invariant_has_refusal,
-	[3] = invariant_nothing_wanted,
+	[3] = invariant_is_saved,
+	[4] = invariant_nothing_wanted,
 };
 
 static const char *const invariant_names[] = {
 	[0] = "has_pid",
 	[1] = "has_exit",
 	[2] = "has_refusal",
-	[3] = "nothing_wanted",
+	[3] = "is_saved",
+	[4] = "nothing_wanted",
 };
 
 static const struct sm_event_info events[] = {
@@ -215,6 +250,7 @@ static const struct sm_event_info events[] = {
 	[CTR_EVENT_PAUSE] = { .name = "pause", .class = SM_CLASS_RPC },
 	[CTR_EVENT_RESUME] = { .name = "resume", .class = SM_CLASS_RPC },
 	[CTR_EVENT_CHECKPOINT] = { .name = "checkpoint", .class = SM_CLASS_RPC, .carries = "checkpoint" },
+	[CTR_EVENT_UNPACKED] = { .name = "unpacked", .class = SM_CLASS_DONE, .carries = "origin" },
 	[CTR_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE, .carries = "bundle" },
 	[CTR_EVENT_PREPARE_FAILED] = { .name = "prepare_failed", .class = SM_CLASS_DONE },
 	[CTR_EVENT_CREATED] = { .name = "created", .class = SM_CLASS_DONE, .carries = "init" },
@@ -242,6 +278,11 @@ static const struct sm_event_info events[] = {
 	[CTR_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },
 };
 
+static const uint16_t yields_unpack[] = {
+	CTR_EVENT_UNPACKED,
+	CTR_EVENT_PREPARE_FAILED,
+};
+
 static const uint16_t yields_prepare[] = {
 	CTR_EVENT_PREPARED,
 	CTR_EVENT_PREPARE_FAILED,
@@ -257,6 +298,23 @@ static const uint16_t yields_probe_create[] = {
 	CTR_EVENT_CREATED,
 	CTR_EVENT_CREATE_FAILED,
 	CTR_EVENT_REFUSED,
+	CTR_EVENT_ABSENT,
+};
+
+static const uint16_t yields_restore_init[] = {
+	CTR_EVENT_CREATED,
+	CTR_EVENT_CREATE_FAILED,
+};
+
+static const uint16_t yields_probe_restore[] = {
+	CTR_EVENT_CREATED,
+	CTR_EVENT_CREATE_FAILED,
+	CTR_EVENT_ABSENT,
+};
+
+static const uint16_t yields_probe_saved[] = {
+	CTR_EVENT_NOT_STARTED,
+	CTR_EVENT_EXITED,
 	CTR_EVENT_ABSENT,
 };
 
@@ -340,90 +398,118 @@ static const uint16_t yields_erase[] = {
 
 static const struct sm_effect_info effects[] = {
 	[0] = {
+		.name = "unpack",
+		.lasting = true,
+		.n_yields = 2,
+		.yields = yields_unpack,
+		.start = ctr_effect_unpack,
+	},
+	[1] = {
 		.name = "prepare",
 		.lasting = true,
 		.n_yields = 2,
 		.yields = yields_prepare,
 		.start = ctr_effect_prepare,
 	},
-	[1] = {
+	[2] = {
 		.name = "create_init",
 		.lasting = false,
 		.n_yields = 3,
 		.yields = yields_create_init,
 		.start = ctr_effect_create_init,
 	},
-	[2] = {
+	[3] = {
 		.name = "probe_create",
 		.lasting = false,
 		.n_yields = 4,
 		.yields = yields_probe_create,
 		.start = ctr_effect_probe_create,
 	},
-	[3] = {
+	[4] = {
+		.name = "restore_init",
+		.lasting = false,
+		.n_yields = 2,
+		.yields = yields_restore_init,
+		.start = ctr_effect_restore_init,
+	},
+	[5] = {
+		.name = "probe_restore",
+		.lasting = false,
+		.n_yields = 3,
+		.yields = yields_probe_restore,
+		.start = ctr_effect_probe_restore,
+	},
+	[6] = {
+		.name = "probe_saved",
+		.lasting = false,
+		.n_yields = 3,
+		.yields = yields_probe_saved,
+		.start = ctr_effect_probe_saved,
+	},
+	[7] = {
 		.name = "start_init",
 		.lasting = false,
 		.n_yields = 2,
 		.yields = yields_start_init,
 		.start = ctr_effect_start_init,
 	},
-	[4] = {
+	[8] = {
 		.name = "probe",
 		.lasting = false,
 		.n_yields = 4,
 		.yields = yields_probe,
 		.start = ctr_effect_probe,
 	},
-	[5] = {
+	[9] = {
 		.name = "probe_start",
 		.lasting = false,
 		.n_yields = 5,
 		.yields = yields_probe_start,
 		.start = ctr_effect_probe_start,
 	},
-	[6] = {
+	[10] = {
 		.name = "signal_term",
 		.lasting = false,
 		.n_yields = 3,
 		.yields = yields_signal_term,
 		.start = ctr_effect_signal_term,
 	},
-	[7] = {
+	[11] = {
 		.name = "signal_kill",
 		.lasting = false,
 		.n_yields = 3,
 		.yields = yields_signal_kill,
 		.start = ctr_effect_signal_kill,
 	},
-	[8] = {
+	[12] = {
 		.name = "apply_resources",
 		.lasting = false,
 		.n_yields = 5,
 		.yields = yields_apply_resources,
 		.start = ctr_effect_apply_resources,
 	},
-	[9] = {
+	[13] = {
 		.name = "freeze",
 		.lasting = false,
 		.n_yields = 5,
 		.yields = yields_freeze,
 		.start = ctr_effect_freeze,
 	},
-	[10] = {
+	[14] = {
 		.name = "thaw",
 		.lasting = false,
 		.n_yields = 5,
 		.yields = yields_thaw,
 		.start = ctr_effect_thaw,
 	},
-	[11] = {
+	[15] = {
 		.name = "dump",
 		.lasting = true,
 		.n_yields = 6,
 		.yields = yields_dump,
 		.start = ctr_effect_dump,
 	},
-	[12] = {
+	[16] = {
 		.name = "end_dump",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -432,7 +518,7 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_end_dump,
 		.start = ctr_effect_end_dump,
 	},
-	[13] = {
+	[17] = {
 		.name = "erase",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -445,525 +531,526 @@ static const struct sm_effect_info effects[] = {
 
 static const struct sm_action actions_0[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 0 }, /* prepare */
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* unpack */
 };
 
 static const struct sm_action actions_1[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_prepared */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* create_init */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* prepare */
 };
 
 static const struct sm_action actions_2[] = {
-	{ .op = SM_OP_STEP, .arg = 18 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_origin */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* prepare */
 };
 
 static const struct sm_action actions_3[] = {
-	{ .op = SM_OP_STEP, .arg = 18 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 21 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
 };
 
 static const struct sm_action actions_4[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_created */
+	{ .op = SM_OP_STEP, .arg = 21 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
 };
 
 static const struct sm_action actions_5[] = {
-	{ .op = SM_OP_STEP, .arg = 18 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_prepared */
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_saved */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
 static const struct sm_action actions_6[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_refused */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_prepared */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* create_init */
 };
 
 static const struct sm_action actions_7[] = {
+	{ .op = SM_OP_STEP, .arg = 21 }, /* note_error */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 0 }, /* prepare */
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
 };
 
 static const struct sm_action actions_8[] = {
-	{ .op = SM_OP_STEP, .arg = 18 }, /* note_error */
+	{ .op = SM_OP_STEP, .arg = 21 }, /* note_error */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
 };
 
 static const struct sm_action actions_9[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_pid */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_created */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_10[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 21 }, /* note_error */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
 };
 
 static const struct sm_action actions_11[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_refused */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_12[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* prepare */
 };
 
 static const struct sm_action actions_13[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 3 }, /* start_init */
+	{ .op = SM_OP_STEP, .arg = 21 }, /* note_error */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
 };
 
 static const struct sm_action actions_14[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_pid */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_15[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_16[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
 static const struct sm_action actions_17[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* merge_resources */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* apply_resources */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_18[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_refused_start */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* start_init */
 };
 
 static const struct sm_action actions_19[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_refused_start */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_20[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_refused_start */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_21[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
 };
 
 static const struct sm_action actions_22[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_started */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 13 }, /* merge_resources */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* apply_resources */
 };
 
 static const struct sm_action actions_23[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_start_failed */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
 };
 
 static const struct sm_action actions_24[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_25[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_26[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* restore_init */
+};
+
+static const struct sm_action actions_27[] = {
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_not_restored */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_27[] = {
-	{ .op = SM_OP_EFFECT, .arg = 3 }, /* start_init */
-};
-
 static const struct sm_action actions_28[] = {
-	{ .op = SM_OP_STEP, .arg = 18 }, /* note_error */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_not_restored */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_29[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_pid */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
 };
 
 static const struct sm_action actions_30[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_created */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* start_init */
 };
 
 static const struct sm_action actions_31[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_start_failed */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_32[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_33[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_34[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* restore_init */
 };
 
 static const struct sm_action actions_35[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* probe_restore */
 };
 
 static const struct sm_action actions_36[] = {
-	{ .op = SM_OP_REQUEUE },
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_refused_start */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_37[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* merge_resources */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* apply_resources */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_refused_start */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_38[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* freeze */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_refused_start */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_39[] = {
-	{ .op = SM_OP_STEP, .arg = 14 }, /* note_dump */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* dump */
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
 };
 
 static const struct sm_action actions_40[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_started */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_41[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_start_failed */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_42[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_43[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_44[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_45[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* start_init */
 };
 
 static const struct sm_action actions_46[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 21 }, /* note_error */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_47[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_pid */
+	{ .op = SM_OP_SAVE_BOOT },
 };
 
 static const struct sm_action actions_48[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_49[] = {
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_50[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
 static const struct sm_action actions_51[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_52[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
 };
 
 static const struct sm_action actions_53[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_54[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_55[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 13 }, /* merge_resources */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* apply_resources */
 };
 
 static const struct sm_action actions_56[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* freeze */
 };
 
 static const struct sm_action actions_57[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 17 }, /* note_dump */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* dump */
 };
 
 static const struct sm_action actions_58[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_59[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_60[] = {
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_61[] = {
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_62[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_63[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
 };
 
 static const struct sm_action actions_64[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_not_updated */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_65[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_66[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_67[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_68[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
+};
+
+static const struct sm_action actions_69[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_68[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
-};
-
-static const struct sm_action actions_69[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
-};
-
 static const struct sm_action actions_70[] = {
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
 };
 
 static const struct sm_action actions_71[] = {
-	{ .op = SM_OP_REQUEUE },
-	{ .op = SM_OP_STEP, .arg = 13 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 14 }, /* note_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_72[] = {
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_73[] = {
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_74[] = {
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* freeze */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_75[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_76[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_77[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_78[] = {
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_79[] = {
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
+};
+
+static const struct sm_action actions_80[] = {
+	{ .op = SM_OP_STEP, .arg = 14 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_78[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
-};
-
-static const struct sm_action actions_79[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
-};
-
-static const struct sm_action actions_80[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
-};
-
 static const struct sm_action actions_81[] = {
-	{ .op = SM_OP_REQUEUE },
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_82[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_pid */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_not_updated */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_83[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_84[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_85[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_86[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* thaw */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_87[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
 };
 
 static const struct sm_action actions_88[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_89[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_90[] = {
-	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_91[] = {
@@ -972,122 +1059,220 @@ static const struct sm_action actions_91[] = {
 };
 
 static const struct sm_action actions_92[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* freeze */
 };
 
 static const struct sm_action actions_93[] = {
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* thaw */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_94[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_95[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_96[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_97[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
 };
 
 static const struct sm_action actions_98[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_99[] = {
+	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_100[] = {
-	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_pid */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
 };
 
 static const struct sm_action actions_101[] = {
-	{ .op = SM_OP_STEP, .arg = 15 }, /* note_dumped */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_102[] = {
-	{ .op = SM_OP_STEP, .arg = 16 }, /* note_not_dumped */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_103[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* end_dump */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
 };
 
 static const struct sm_action actions_104[] = {
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* end_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 14 }, /* thaw */
 };
 
 static const struct sm_action actions_105[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_106[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
 };
 
 static const struct sm_action actions_107[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_exit_unknown */
-	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_108[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_109[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_110[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_111[] = {
+	{ .op = SM_OP_EFFECT, .arg = 14 }, /* thaw */
+};
+
+static const struct sm_action actions_112[] = {
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_108[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+static const struct sm_action actions_113[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_109[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_stop */
-	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* signal_term */
+static const struct sm_action actions_114[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_110[] = {
-	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
+static const struct sm_action actions_115[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
-static const struct sm_action actions_111[] = {
+static const struct sm_action actions_116[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
+};
+
+static const struct sm_action actions_117[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_118[] = {
 	{ .op = SM_OP_REQUEUE },
-	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* signal_kill */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_119[] = {
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_dumped */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_120[] = {
+	{ .op = SM_OP_STEP, .arg = 19 }, /* note_not_dumped */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_121[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 16 }, /* end_dump */
+};
+
+static const struct sm_action actions_122[] = {
+	{ .op = SM_OP_EFFECT, .arg = 16 }, /* end_dump */
+};
+
+static const struct sm_action actions_123[] = {
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
+	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_124[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_125[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_126[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_127[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
+};
+
+static const struct sm_action actions_128[] = {
+	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_129[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_row rows[] = {
@@ -1095,1128 +1280,1308 @@ static const struct sm_row rows[] = {
 		.number = 0,
 		.state = CTR_STATE_NONE,
 		.event = CTR_EVENT_CREATE,
-		.guard = -1,
-		.target = CTR_STATE_PREPARING,
-		.line = 106,
+		.guard = 0,
+		.target = CTR_STATE_UNPACKING,
+		.line = 117,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
 	[1] = {
 		.number = 1,
-		.state = CTR_STATE_PREPARING,
-		.event = CTR_EVENT_PREPARED,
+		.state = CTR_STATE_NONE,
+		.event = CTR_EVENT_CREATE,
 		.guard = -1,
-		.target = CTR_STATE_CREATING,
-		.line = 112,
-		.n_actions = 3,
+		.target = CTR_STATE_PREPARING,
+		.line = 118,
+		.n_actions = 2,
 		.actions = actions_1,
 	},
 	[2] = {
 		.number = 2,
-		.state = CTR_STATE_PREPARING,
-		.event = CTR_EVENT_PREPARE_FAILED,
+		.state = CTR_STATE_UNPACKING,
+		.event = CTR_EVENT_UNPACKED,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 113,
-		.n_actions = 4,
+		.target = CTR_STATE_PREPARING,
+		.line = 124,
+		.n_actions = 3,
 		.actions = actions_2,
 	},
 	[3] = {
 		.number = 3,
-		.state = CTR_STATE_PREPARING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_UNPACKING,
+		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 114,
+		.line = 125,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
 	[4] = {
 		.number = 4,
-		.state = CTR_STATE_CREATING,
-		.event = CTR_EVENT_CREATED,
+		.state = CTR_STATE_UNPACKING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 124,
-		.n_actions = 3,
+		.target = CTR_STATE_REMOVING,
+		.line = 126,
+		.n_actions = 4,
 		.actions = actions_4,
 	},
 	[5] = {
 		.number = 5,
-		.state = CTR_STATE_CREATING,
-		.event = CTR_EVENT_CREATE_FAILED,
-		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 125,
+		.state = CTR_STATE_PREPARING,
+		.event = CTR_EVENT_PREPARED,
+		.guard = 0,
+		.target = CTR_STATE_SAVED,
+		.line = 136,
 		.n_actions = 4,
 		.actions = actions_5,
 	},
 	[6] = {
 		.number = 6,
-		.state = CTR_STATE_CREATING,
-		.event = CTR_EVENT_REFUSED,
+		.state = CTR_STATE_PREPARING,
+		.event = CTR_EVENT_PREPARED,
 		.guard = -1,
-		.target = CTR_STATE_REFUSED,
-		.line = 126,
+		.target = CTR_STATE_CREATING,
+		.line = 137,
 		.n_actions = 3,
 		.actions = actions_6,
 	},
 	[7] = {
 		.number = 7,
-		.state = CTR_STATE_CREATING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_PREPARING,
+		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_PREPARING,
-		.line = 127,
-		.n_actions = 2,
+		.target = CTR_STATE_REMOVING,
+		.line = 138,
+		.n_actions = 4,
 		.actions = actions_7,
 	},
 	[8] = {
 		.number = 8,
-		.state = CTR_STATE_CREATING,
+		.state = CTR_STATE_PREPARING,
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 128,
+		.line = 139,
 		.n_actions = 4,
 		.actions = actions_8,
 	},
 	[9] = {
 		.number = 9,
-		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_ADOPTED,
+		.state = CTR_STATE_CREATING,
+		.event = CTR_EVENT_CREATED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 138,
-		.n_actions = 2,
+		.line = 149,
+		.n_actions = 3,
 		.actions = actions_9,
 	},
 	[10] = {
 		.number = 10,
-		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_CREATING,
+		.event = CTR_EVENT_CREATE_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 139,
-		.n_actions = 2,
+		.target = CTR_STATE_REMOVING,
+		.line = 150,
+		.n_actions = 4,
 		.actions = actions_10,
 	},
 	[11] = {
 		.number = 11,
-		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_CREATING,
+		.event = CTR_EVENT_REFUSED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 140,
-		.n_actions = 2,
+		.target = CTR_STATE_REFUSED,
+		.line = 151,
+		.n_actions = 3,
 		.actions = actions_11,
 	},
 	[12] = {
 		.number = 12,
-		.state = CTR_STATE_CREATED,
+		.state = CTR_STATE_CREATING,
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 141,
+		.target = CTR_STATE_PREPARING,
+		.line = 152,
 		.n_actions = 2,
 		.actions = actions_12,
 	},
 	[13] = {
 		.number = 13,
-		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_START,
+		.state = CTR_STATE_CREATING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_STARTING,
-		.line = 142,
-		.n_actions = 2,
+		.target = CTR_STATE_REMOVING,
+		.line = 153,
+		.n_actions = 4,
 		.actions = actions_13,
 	},
 	[14] = {
 		.number = 14,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 143,
-		.n_actions = 3,
+		.target = CTR_STATE_CREATED,
+		.line = 163,
+		.n_actions = 2,
 		.actions = actions_14,
 	},
 	[15] = {
 		.number = 15,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 144,
+		.target = CTR_STATE_EXITED,
+		.line = 164,
 		.n_actions = 2,
 		.actions = actions_15,
 	},
 	[16] = {
 		.number = 16,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 145,
+		.target = CTR_STATE_EXITED,
+		.line = 165,
 		.n_actions = 2,
 		.actions = actions_16,
 	},
 	[17] = {
 		.number = 17,
 		.state = CTR_STATE_CREATED,
-		.event = CTR_EVENT_UPDATE,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_UPDATING_CREATED,
-		.line = 146,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 166,
+		.n_actions = 2,
 		.actions = actions_17,
 	},
 	[18] = {
 		.number = 18,
-		.state = CTR_STATE_REFUSED,
+		.state = CTR_STATE_CREATED,
 		.event = CTR_EVENT_START,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 155,
-		.n_actions = 3,
+		.target = CTR_STATE_STARTING,
+		.line = 167,
+		.n_actions = 2,
 		.actions = actions_18,
 	},
 	[19] = {
 		.number = 19,
-		.state = CTR_STATE_REFUSED,
+		.state = CTR_STATE_CREATED,
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 156,
+		.target = CTR_STATE_KILLING,
+		.line = 168,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
 	[20] = {
 		.number = 20,
-		.state = CTR_STATE_REFUSED,
+		.state = CTR_STATE_CREATED,
 		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 157,
+		.target = CTR_STATE_KILLING,
+		.line = 169,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
 	[21] = {
 		.number = 21,
-		.state = CTR_STATE_REFUSED,
+		.state = CTR_STATE_CREATED,
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 158,
+		.line = 170,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
 	[22] = {
 		.number = 22,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_STARTED,
+		.state = CTR_STATE_CREATED,
+		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 167,
+		.target = CTR_STATE_UPDATING_CREATED,
+		.line = 171,
 		.n_actions = 3,
 		.actions = actions_22,
 	},
 	[23] = {
 		.number = 23,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_START_FAILED,
+		.state = CTR_STATE_SAVED,
+		.event = CTR_EVENT_NOT_STARTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 168,
-		.n_actions = 3,
+		.target = CTR_STATE_SAVED,
+		.line = 180,
+		.n_actions = 1,
 		.actions = actions_23,
 	},
 	[24] = {
 		.number = 24,
-		.state = CTR_STATE_STARTING,
+		.state = CTR_STATE_SAVED,
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 169,
-		.n_actions = 3,
+		.line = 181,
+		.n_actions = 2,
 		.actions = actions_24,
 	},
 	[25] = {
 		.number = 25,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_SAVED,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 170,
-		.n_actions = 3,
+		.line = 182,
+		.n_actions = 2,
 		.actions = actions_25,
 	},
 	[26] = {
 		.number = 26,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_SAVED,
+		.event = CTR_EVENT_START,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 171,
-		.n_actions = 3,
+		.target = CTR_STATE_RESTORING,
+		.line = 183,
+		.n_actions = 2,
 		.actions = actions_26,
 	},
 	[27] = {
 		.number = 27,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_NOT_STARTED,
+		.state = CTR_STATE_SAVED,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_STARTING,
-		.line = 172,
-		.n_actions = 1,
+		.target = CTR_STATE_EXITED,
+		.line = 184,
+		.n_actions = 3,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
-		.state = CTR_STATE_STARTING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_SAVED,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 173,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 185,
+		.n_actions = 2,
 		.actions = actions_28,
 	},
 	[29] = {
 		.number = 29,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_ADOPTED,
+		.state = CTR_STATE_SAVED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 183,
+		.target = CTR_STATE_REMOVING,
+		.line = 186,
 		.n_actions = 2,
 		.actions = actions_29,
 	},
 	[30] = {
 		.number = 30,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_RESTORING,
+		.event = CTR_EVENT_CREATED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 184,
-		.n_actions = 2,
+		.target = CTR_STATE_STARTING,
+		.line = 195,
+		.n_actions = 3,
 		.actions = actions_30,
 	},
 	[31] = {
 		.number = 31,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_RESTORING,
+		.event = CTR_EVENT_CREATE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 185,
-		.n_actions = 2,
+		.line = 196,
+		.n_actions = 3,
 		.actions = actions_31,
 	},
 	[32] = {
 		.number = 32,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_RESTORING,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 186,
-		.n_actions = 2,
+		.line = 197,
+		.n_actions = 3,
 		.actions = actions_32,
 	},
 	[33] = {
 		.number = 33,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 187,
+		.state = CTR_STATE_RESTORING,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 198,
 		.n_actions = 3,
 		.actions = actions_33,
 	},
 	[34] = {
 		.number = 34,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_STOP,
+		.state = CTR_STATE_RESTORING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 188,
-		.n_actions = 3,
+		.target = CTR_STATE_RESTORING,
+		.line = 199,
+		.n_actions = 1,
 		.actions = actions_34,
 	},
 	[35] = {
 		.number = 35,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_POD_ENDS,
+		.state = CTR_STATE_RESTORING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 189,
-		.n_actions = 2,
+		.target = CTR_STATE_RESTORING,
+		.line = 200,
+		.n_actions = 1,
 		.actions = actions_35,
 	},
 	[36] = {
 		.number = 36,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_REFUSED,
+		.event = CTR_EVENT_START,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 190,
+		.target = CTR_STATE_EXITED,
+		.line = 211,
 		.n_actions = 3,
 		.actions = actions_36,
 	},
 	[37] = {
 		.number = 37,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_UPDATE,
+		.state = CTR_STATE_REFUSED,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_UPDATING,
-		.line = 191,
+		.target = CTR_STATE_EXITED,
+		.line = 212,
 		.n_actions = 3,
 		.actions = actions_37,
 	},
 	[38] = {
 		.number = 38,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_PAUSE,
+		.state = CTR_STATE_REFUSED,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_PAUSING,
-		.line = 192,
+		.target = CTR_STATE_EXITED,
+		.line = 213,
 		.n_actions = 2,
 		.actions = actions_38,
 	},
 	[39] = {
 		.number = 39,
-		.state = CTR_STATE_RUNNING,
-		.event = CTR_EVENT_CHECKPOINT,
+		.state = CTR_STATE_REFUSED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_DUMPING,
-		.line = 193,
-		.n_actions = 3,
+		.target = CTR_STATE_REMOVING,
+		.line = 214,
+		.n_actions = 2,
 		.actions = actions_39,
 	},
 	[40] = {
 		.number = 40,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_STARTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 202,
+		.target = CTR_STATE_RUNNING,
+		.line = 223,
 		.n_actions = 3,
 		.actions = actions_40,
 	},
 	[41] = {
 		.number = 41,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_START_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 203,
+		.line = 224,
 		.n_actions = 3,
 		.actions = actions_41,
 	},
 	[42] = {
 		.number = 42,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 204,
+		.line = 225,
 		.n_actions = 3,
 		.actions = actions_42,
 	},
 	[43] = {
 		.number = 43,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 205,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 226,
+		.n_actions = 3,
 		.actions = actions_43,
 	},
 	[44] = {
 		.number = 44,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_POD_ENDS,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 206,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 227,
+		.n_actions = 3,
 		.actions = actions_44,
 	},
 	[45] = {
 		.number = 45,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_STOP,
-		.guard = 1,
-		.target = CTR_STATE_STOPPING,
-		.line = 207,
-		.n_actions = 2,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_NOT_STARTED,
+		.guard = -1,
+		.target = CTR_STATE_STARTING,
+		.line = 228,
+		.n_actions = 1,
 		.actions = actions_45,
 	},
 	[46] = {
 		.number = 46,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_STARTING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 218,
+		.target = CTR_STATE_KILLING,
+		.line = 229,
 		.n_actions = 3,
 		.actions = actions_46,
 	},
 	[47] = {
 		.number = 47,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 219,
-		.n_actions = 3,
+		.target = CTR_STATE_RUNNING,
+		.line = 239,
+		.n_actions = 2,
 		.actions = actions_47,
 	},
 	[48] = {
 		.number = 48,
-		.state = CTR_STATE_KILLING,
+		.state = CTR_STATE_RUNNING,
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 220,
-		.n_actions = 3,
+		.line = 240,
+		.n_actions = 2,
 		.actions = actions_48,
 	},
 	[49] = {
 		.number = 49,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 221,
-		.n_actions = 1,
+		.target = CTR_STATE_EXITED,
+		.line = 241,
+		.n_actions = 2,
 		.actions = actions_49,
 	},
 	[50] = {
 		.number = 50,
-		.state = CTR_STATE_EXITED,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 232,
+		.target = CTR_STATE_EXITED,
+		.line = 242,
 		.n_actions = 2,
 		.actions = actions_50,
 	},
 	[51] = {
 		.number = 51,
-		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASED,
-		.guard = -1,
-		.target = CTR_STATE_GONE,
-		.line = 240,
-		.n_actions = 2,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_KILLING,
+		.line = 243,
+		.n_actions = 3,
 		.actions = actions_51,
 	},
 	[52] = {
 		.number = 52,
-		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASE_STUCK,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 241,
-		.retries = true,
+		.target = CTR_STATE_STOPPING,
+		.line = 244,
 		.n_actions = 3,
 		.actions = actions_52,
 	},
 	[53] = {
 		.number = 53,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 252,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 245,
+		.n_actions = 2,
 		.actions = actions_53,
 	},
 	[54] = {
 		.number = 54,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATE_FAILED,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 253,
+		.target = CTR_STATE_KILLING,
+		.line = 246,
 		.n_actions = 3,
 		.actions = actions_54,
 	},
 	[55] = {
 		.number = 55,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 254,
+		.target = CTR_STATE_UPDATING,
+		.line = 247,
 		.n_actions = 3,
 		.actions = actions_55,
 	},
 	[56] = {
 		.number = 56,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_PAUSE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 255,
-		.n_actions = 4,
+		.target = CTR_STATE_PAUSING,
+		.line = 248,
+		.n_actions = 2,
 		.actions = actions_56,
 	},
 	[57] = {
 		.number = 57,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_CHECKPOINT,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 256,
-		.n_actions = 4,
+		.target = CTR_STATE_DUMPING,
+		.line = 249,
+		.n_actions = 3,
 		.actions = actions_57,
 	},
 	[58] = {
 		.number = 58,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 257,
-		.n_actions = 4,
+		.line = 258,
+		.n_actions = 3,
 		.actions = actions_58,
 	},
 	[59] = {
 		.number = 59,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_STOP,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 258,
-		.n_actions = 4,
+		.target = CTR_STATE_EXITED,
+		.line = 259,
+		.n_actions = 3,
 		.actions = actions_59,
 	},
 	[60] = {
 		.number = 60,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_POD_ENDS,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 259,
+		.target = CTR_STATE_EXITED,
+		.line = 260,
 		.n_actions = 3,
 		.actions = actions_60,
 	},
 	[61] = {
 		.number = 61,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 260,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 261,
+		.n_actions = 2,
 		.actions = actions_61,
 	},
 	[62] = {
 		.number = 62,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 270,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 262,
+		.n_actions = 2,
 		.actions = actions_62,
 	},
 	[63] = {
 		.number = 63,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATE_FAILED,
-		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 271,
-		.n_actions = 3,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_STOP,
+		.guard = 2,
+		.target = CTR_STATE_STOPPING,
+		.line = 263,
+		.n_actions = 2,
 		.actions = actions_63,
 	},
 	[64] = {
 		.number = 64,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 272,
+		.target = CTR_STATE_EXITED,
+		.line = 274,
 		.n_actions = 3,
 		.actions = actions_64,
 	},
 	[65] = {
 		.number = 65,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 273,
-		.n_actions = 4,
+		.line = 275,
+		.n_actions = 3,
 		.actions = actions_65,
 	},
 	[66] = {
 		.number = 66,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 274,
-		.n_actions = 4,
+		.line = 276,
+		.n_actions = 3,
 		.actions = actions_66,
 	},
 	[67] = {
 		.number = 67,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 275,
-		.n_actions = 4,
+		.target = CTR_STATE_KILLING,
+		.line = 277,
+		.n_actions = 1,
 		.actions = actions_67,
 	},
 	[68] = {
 		.number = 68,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 276,
-		.n_actions = 4,
+		.state = CTR_STATE_EXITED,
+		.event = CTR_EVENT_REMOVE,
+		.guard = -1,
+		.target = CTR_STATE_REMOVING,
+		.line = 288,
+		.n_actions = 2,
 		.actions = actions_68,
 	},
 	[69] = {
 		.number = 69,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_STOP,
+		.state = CTR_STATE_REMOVING,
+		.event = CTR_EVENT_ERASED,
 		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 277,
-		.n_actions = 4,
+		.target = CTR_STATE_GONE,
+		.line = 296,
+		.n_actions = 2,
 		.actions = actions_69,
 	},
 	[70] = {
 		.number = 70,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_POD_ENDS,
+		.state = CTR_STATE_REMOVING,
+		.event = CTR_EVENT_ERASE_STUCK,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 278,
+		.target = CTR_STATE_REMOVING,
+		.line = 297,
+		.retries = true,
 		.n_actions = 3,
 		.actions = actions_70,
 	},
 	[71] = {
 		.number = 71,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 279,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 308,
+		.n_actions = 3,
 		.actions = actions_71,
 	},
 	[72] = {
 		.number = 72,
-		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_FROZEN,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_PAUSED,
-		.line = 289,
-		.n_actions = 2,
+		.target = CTR_STATE_CREATED,
+		.line = 309,
+		.n_actions = 3,
 		.actions = actions_72,
 	},
 	[73] = {
 		.number = 73,
-		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_FREEZE_FAILED,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 290,
-		.n_actions = 2,
+		.target = CTR_STATE_CREATED,
+		.line = 310,
+		.n_actions = 3,
 		.actions = actions_73,
 	},
 	[74] = {
 		.number = 74,
-		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_PAUSING,
-		.line = 291,
-		.n_actions = 1,
+		.target = CTR_STATE_EXITED,
+		.line = 311,
+		.n_actions = 4,
 		.actions = actions_74,
 	},
 	[75] = {
 		.number = 75,
-		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 292,
-		.n_actions = 3,
+		.line = 312,
+		.n_actions = 4,
 		.actions = actions_75,
 	},
 	[76] = {
 		.number = 76,
-		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 293,
-		.n_actions = 3,
+		.line = 313,
+		.n_actions = 4,
 		.actions = actions_76,
 	},
 	[77] = {
 		.number = 77,
-		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 294,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 314,
+		.n_actions = 4,
 		.actions = actions_77,
 	},
 	[78] = {
 		.number = 78,
-		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 295,
+		.line = 315,
 		.n_actions = 3,
 		.actions = actions_78,
 	},
 	[79] = {
 		.number = 79,
-		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_STOP,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 296,
+		.target = CTR_STATE_REMOVING,
+		.line = 316,
 		.n_actions = 3,
 		.actions = actions_79,
 	},
 	[80] = {
 		.number = 80,
-		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_POD_ENDS,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 297,
-		.n_actions = 2,
+		.target = CTR_STATE_RUNNING,
+		.line = 326,
+		.n_actions = 3,
 		.actions = actions_80,
 	},
 	[81] = {
 		.number = 81,
-		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 298,
+		.target = CTR_STATE_RUNNING,
+		.line = 327,
 		.n_actions = 3,
 		.actions = actions_81,
 	},
 	[82] = {
 		.number = 82,
-		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_ADOPTED,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_PAUSED,
-		.line = 308,
-		.n_actions = 2,
+		.target = CTR_STATE_RUNNING,
+		.line = 328,
+		.n_actions = 3,
 		.actions = actions_82,
 	},
 	[83] = {
 		.number = 83,
-		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 309,
-		.n_actions = 2,
+		.line = 329,
+		.n_actions = 4,
 		.actions = actions_83,
 	},
 	[84] = {
 		.number = 84,
-		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 310,
-		.n_actions = 2,
+		.line = 330,
+		.n_actions = 4,
 		.actions = actions_84,
 	},
 	[85] = {
 		.number = 85,
-		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 311,
-		.n_actions = 2,
+		.line = 331,
+		.n_actions = 4,
 		.actions = actions_85,
 	},
 	[86] = {
 		.number = 86,
-		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_RESUME,
-		.guard = -1,
-		.target = CTR_STATE_RESUMING,
-		.line = 312,
-		.n_actions = 2,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_KILLING,
+		.line = 332,
+		.n_actions = 4,
 		.actions = actions_86,
 	},
 	[87] = {
 		.number = 87,
-		.state = CTR_STATE_PAUSED,
+		.state = CTR_STATE_UPDATING,
 		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 313,
-		.n_actions = 3,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 333,
+		.n_actions = 4,
 		.actions = actions_87,
 	},
 	[88] = {
 		.number = 88,
-		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_STOP,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 314,
+		.target = CTR_STATE_KILLING,
+		.line = 334,
 		.n_actions = 3,
 		.actions = actions_88,
 	},
 	[89] = {
 		.number = 89,
-		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_POD_ENDS,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 315,
-		.n_actions = 2,
+		.line = 335,
+		.n_actions = 4,
 		.actions = actions_89,
 	},
 	[90] = {
 		.number = 90,
-		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_FROZEN,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 316,
-		.n_actions = 3,
+		.target = CTR_STATE_PAUSED,
+		.line = 345,
+		.n_actions = 2,
 		.actions = actions_90,
 	},
 	[91] = {
 		.number = 91,
-		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_THAWED,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_FREEZE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 325,
+		.line = 346,
 		.n_actions = 2,
 		.actions = actions_91,
 	},
 	[92] = {
 		.number = 92,
-		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_THAW_FAILED,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_PAUSED,
-		.line = 326,
-		.n_actions = 2,
+		.target = CTR_STATE_PAUSING,
+		.line = 347,
+		.n_actions = 1,
 		.actions = actions_92,
 	},
 	[93] = {
 		.number = 93,
-		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_RESUMING,
-		.line = 327,
-		.n_actions = 1,
+		.target = CTR_STATE_EXITED,
+		.line = 348,
+		.n_actions = 3,
 		.actions = actions_93,
 	},
 	[94] = {
 		.number = 94,
-		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 328,
+		.line = 349,
 		.n_actions = 3,
 		.actions = actions_94,
 	},
 	[95] = {
 		.number = 95,
-		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 329,
+		.line = 350,
 		.n_actions = 3,
 		.actions = actions_95,
 	},
 	[96] = {
 		.number = 96,
-		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_ABSENT,
-		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 330,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_KILLING,
+		.line = 351,
 		.n_actions = 3,
 		.actions = actions_96,
 	},
 	[97] = {
 		.number = 97,
-		.state = CTR_STATE_RESUMING,
+		.state = CTR_STATE_PAUSING,
 		.event = CTR_EVENT_STOP,
-		.guard = 0,
-		.target = CTR_STATE_KILLING,
-		.line = 331,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 352,
 		.n_actions = 3,
 		.actions = actions_97,
 	},
 	[98] = {
 		.number = 98,
-		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_STOP,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 332,
-		.n_actions = 3,
+		.target = CTR_STATE_KILLING,
+		.line = 353,
+		.n_actions = 2,
 		.actions = actions_98,
 	},
 	[99] = {
 		.number = 99,
-		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_POD_ENDS,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 333,
-		.n_actions = 2,
+		.line = 354,
+		.n_actions = 3,
 		.actions = actions_99,
 	},
 	[100] = {
 		.number = 100,
-		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 334,
-		.n_actions = 3,
+		.target = CTR_STATE_PAUSED,
+		.line = 364,
+		.n_actions = 2,
 		.actions = actions_100,
 	},
 	[101] = {
 		.number = 101,
-		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_DUMPED,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 345,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 365,
+		.n_actions = 2,
 		.actions = actions_101,
 	},
 	[102] = {
 		.number = 102,
-		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_DUMP_FAILED,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 346,
-		.n_actions = 3,
+		.target = CTR_STATE_EXITED,
+		.line = 366,
+		.n_actions = 2,
 		.actions = actions_102,
 	},
 	[103] = {
 		.number = 103,
-		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_DUMP_STUCK,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_DUMPING,
-		.line = 347,
-		.retries = true,
+		.target = CTR_STATE_EXITED,
+		.line = 367,
 		.n_actions = 2,
 		.actions = actions_103,
 	},
 	[104] = {
 		.number = 104,
-		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_OVERDUE,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_RESUME,
 		.guard = -1,
-		.target = CTR_STATE_DUMPING,
-		.line = 348,
-		.n_actions = 1,
+		.target = CTR_STATE_RESUMING,
+		.line = 368,
+		.n_actions = 2,
 		.actions = actions_104,
 	},
 	[105] = {
 		.number = 105,
-		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_EXITED,
-		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 349,
-		.n_actions = 4,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_KILLING,
+		.line = 369,
+		.n_actions = 3,
 		.actions = actions_105,
 	},
 	[106] = {
 		.number = 106,
-		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_LOST,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 350,
-		.n_actions = 4,
+		.target = CTR_STATE_STOPPING,
+		.line = 370,
+		.n_actions = 3,
 		.actions = actions_106,
 	},
 	[107] = {
 		.number = 107,
-		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_ABSENT,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 351,
-		.n_actions = 4,
+		.target = CTR_STATE_KILLING,
+		.line = 371,
+		.n_actions = 2,
 		.actions = actions_107,
 	},
 	[108] = {
 		.number = 108,
-		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_STOP,
-		.guard = 0,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_REMOVE,
+		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 352,
-		.n_actions = 4,
+		.line = 372,
+		.n_actions = 3,
 		.actions = actions_108,
 	},
 	[109] = {
 		.number = 109,
-		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_STOP,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_THAWED,
 		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 353,
-		.n_actions = 4,
+		.target = CTR_STATE_RUNNING,
+		.line = 381,
+		.n_actions = 2,
 		.actions = actions_109,
 	},
 	[110] = {
 		.number = 110,
-		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_POD_ENDS,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_THAW_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 354,
-		.n_actions = 3,
+		.target = CTR_STATE_PAUSED,
+		.line = 382,
+		.n_actions = 2,
 		.actions = actions_110,
 	},
 	[111] = {
 		.number = 111,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_OVERDUE,
+		.guard = -1,
+		.target = CTR_STATE_RESUMING,
+		.line = 383,
+		.n_actions = 1,
+		.actions = actions_111,
+	},
+	[112] = {
+		.number = 112,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_EXITED,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 384,
+		.n_actions = 3,
+		.actions = actions_112,
+	},
+	[113] = {
+		.number = 113,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 385,
+		.n_actions = 3,
+		.actions = actions_113,
+	},
+	[114] = {
+		.number = 114,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 386,
+		.n_actions = 3,
+		.actions = actions_114,
+	},
+	[115] = {
+		.number = 115,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_KILLING,
+		.line = 387,
+		.n_actions = 3,
+		.actions = actions_115,
+	},
+	[116] = {
+		.number = 116,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 388,
+		.n_actions = 3,
+		.actions = actions_116,
+	},
+	[117] = {
+		.number = 117,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 389,
+		.n_actions = 2,
+		.actions = actions_117,
+	},
+	[118] = {
+		.number = 118,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_REMOVE,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 390,
+		.n_actions = 3,
+		.actions = actions_118,
+	},
+	[119] = {
+		.number = 119,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_DUMPED,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 401,
+		.n_actions = 3,
+		.actions = actions_119,
+	},
+	[120] = {
+		.number = 120,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_DUMP_FAILED,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 402,
+		.n_actions = 3,
+		.actions = actions_120,
+	},
+	[121] = {
+		.number = 121,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_DUMP_STUCK,
+		.guard = -1,
+		.target = CTR_STATE_DUMPING,
+		.line = 403,
+		.retries = true,
+		.n_actions = 2,
+		.actions = actions_121,
+	},
+	[122] = {
+		.number = 122,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_OVERDUE,
+		.guard = -1,
+		.target = CTR_STATE_DUMPING,
+		.line = 404,
+		.n_actions = 1,
+		.actions = actions_122,
+	},
+	[123] = {
+		.number = 123,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_EXITED,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 405,
+		.n_actions = 4,
+		.actions = actions_123,
+	},
+	[124] = {
+		.number = 124,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 406,
+		.n_actions = 4,
+		.actions = actions_124,
+	},
+	[125] = {
+		.number = 125,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 407,
+		.n_actions = 4,
+		.actions = actions_125,
+	},
+	[126] = {
+		.number = 126,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_KILLING,
+		.line = 408,
+		.n_actions = 4,
+		.actions = actions_126,
+	},
+	[127] = {
+		.number = 127,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 409,
+		.n_actions = 4,
+		.actions = actions_127,
+	},
+	[128] = {
+		.number = 128,
+		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 410,
+		.n_actions = 3,
+		.actions = actions_128,
+	},
+	[129] = {
+		.number = 129,
 		.state = CTR_STATE_DUMPING,
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 355,
+		.line = 411,
 		.n_actions = 4,
-		.actions = actions_111,
+		.actions = actions_129,
 	},
 };
 
 static const struct sm_cell cells_NONE[] = {
-	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[0] },
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[0] },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
@@ -2224,6 +2589,7 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2251,7 +2617,7 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
-static const struct sm_cell cells_PREPARING[] = {
+static const struct sm_cell cells_UNPACKING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_JOIN },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
@@ -2260,8 +2626,9 @@ static const struct sm_cell cells_PREPARING[] = {
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
-	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
@@ -2284,10 +2651,10 @@ static const struct sm_cell cells_PREPARING[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
 };
 
-static const struct sm_cell cells_CREATING[] = {
+static const struct sm_cell cells_PREPARING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_JOIN },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
@@ -2296,16 +2663,17 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
-	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
-	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[5] },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
@@ -2323,24 +2691,25 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
 };
 
-static const struct sm_cell cells_CREATED[] = {
-	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
-	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
+static const struct sm_cell cells_CREATING[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_JOIN },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
@@ -2353,26 +2722,148 @@ static const struct sm_cell cells_CREATED[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
+};
+
+static const struct sm_cell cells_CREATED[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const uint16_t holds_CREATED[] = {
 	0, /* has_pid */
-	3, /* nothing_wanted */
+	4, /* nothing_wanted */
 };
 
-static const struct sm_cell cells_REFUSED[] = {
+static const struct sm_cell cells_SAVED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
+};
+
+static const uint16_t holds_SAVED[] = {
+	3, /* is_saved */
+	4, /* nothing_wanted */
+};
+
+static const struct sm_cell cells_RESTORING[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_JOIN },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
+};
+
+static const uint16_t holds_RESTORING[] = {
+	3, /* is_saved */
+	4, /* nothing_wanted */
+};
+
+static const struct sm_cell cells_REFUSED[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2396,7 +2887,7 @@ static const struct sm_cell cells_REFUSED[] = {
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -2413,16 +2904,17 @@ static const struct sm_cell cells_STARTING[] = {
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
-	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
-	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
@@ -2434,10 +2926,10 @@ static const struct sm_cell cells_STARTING[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
 };
 
 static const uint16_t holds_STARTING[] = {
@@ -2447,12 +2939,13 @@ static const uint16_t holds_STARTING[] = {
 static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[33] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
-	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
-	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[51] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[57] },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2461,8 +2954,8 @@ static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[29] },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
@@ -2474,26 +2967,27 @@ static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const uint16_t holds_RUNNING[] = {
 	0, /* has_pid */
-	3, /* nothing_wanted */
+	4, /* nothing_wanted */
 };
 
 static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[45] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[63] },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2503,7 +2997,7 @@ static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
@@ -2515,10 +3009,10 @@ static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[58] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[62] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[61] },
 };
 
 static const uint16_t holds_STOPPING[] = {
@@ -2534,6 +3028,7 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2543,7 +3038,7 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[66] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
@@ -2555,10 +3050,10 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[67] },
 };
 
 static const uint16_t holds_KILLING[] = {
@@ -2569,11 +3064,12 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[68] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2603,7 +3099,7 @@ static const struct sm_cell cells_EXITED[] = {
 
 static const uint16_t holds_EXITED[] = {
 	1, /* has_exit */
-	3, /* nothing_wanted */
+	4, /* nothing_wanted */
 };
 
 static const struct sm_cell cells_REMOVING[] = {
@@ -2615,6 +3111,7 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2634,8 +3131,8 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
-	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[69] },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[70] },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
@@ -2645,12 +3142,13 @@ static const struct sm_cell cells_REMOVING[] = {
 static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[61] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[77] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[79] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2660,9 +3158,9 @@ static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[58] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[76] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[71] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[72] },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
@@ -2672,10 +3170,10 @@ static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[57] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[55] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[74] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[75] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[78] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[73] },
 };
 
 static const uint16_t holds_UPDATING_CREATED[] = {
@@ -2685,12 +3183,13 @@ static const uint16_t holds_UPDATING_CREATED[] = {
 static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[68] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[71] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[86] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[89] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2700,9 +3199,9 @@ static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[67] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[62] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[63] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[85] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[80] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[81] },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
@@ -2712,10 +3211,10 @@ static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[66] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[70] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[83] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[84] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[88] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[82] },
 };
 
 static const uint16_t holds_UPDATING[] = {
@@ -2725,12 +3224,13 @@ static const uint16_t holds_UPDATING[] = {
 static const struct sm_cell cells_PAUSING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[78] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[81] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[96] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[99] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_JOIN },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2740,11 +3240,11 @@ static const struct sm_cell cells_PAUSING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[77] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[95] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[72] },
-	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[73] },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[90] },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[91] },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
@@ -2752,26 +3252,27 @@ static const struct sm_cell cells_PAUSING[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[75] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[76] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[80] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[74] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[93] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[94] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[98] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[92] },
 };
 
 static const uint16_t holds_PAUSING[] = {
 	0, /* has_pid */
-	3, /* nothing_wanted */
+	4, /* nothing_wanted */
 };
 
 static const struct sm_cell cells_PAUSED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[87] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[90] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[105] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[108] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[86] },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[104] },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2780,8 +3281,8 @@ static const struct sm_cell cells_PAUSED[] = {
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[82] },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[83] },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[100] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[101] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
@@ -2793,26 +3294,27 @@ static const struct sm_cell cells_PAUSED[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[84] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[85] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[89] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[102] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[103] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[107] },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const uint16_t holds_PAUSED[] = {
 	0, /* has_pid */
-	3, /* nothing_wanted */
+	4, /* nothing_wanted */
 };
 
 static const struct sm_cell cells_RESUMING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[97] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[100] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[115] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[118] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_JOIN },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2822,38 +3324,39 @@ static const struct sm_cell cells_RESUMING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[96] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[114] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[91] },
-	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[92] },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[109] },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[110] },
 	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[94] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[95] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[99] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[93] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[112] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[113] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[117] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[111] },
 };
 
 static const uint16_t holds_RESUMING[] = {
 	0, /* has_pid */
-	3, /* nothing_wanted */
+	4, /* nothing_wanted */
 };
 
 static const struct sm_cell cells_DUMPING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[108] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[111] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[126] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[129] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2863,27 +3366,27 @@ static const struct sm_cell cells_DUMPING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[107] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[125] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[101] },
-	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[102] },
-	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[103] },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[119] },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[120] },
+	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[121] },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[105] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[106] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[110] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[104] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[123] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[124] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[128] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[122] },
 };
 
 static const uint16_t holds_DUMPING[] = {
 	0, /* has_pid */
-	3, /* nothing_wanted */
+	4, /* nothing_wanted */
 };
 
 static const struct sm_cell cells_GONE[] = {
@@ -2895,6 +3398,7 @@ static const struct sm_cell cells_GONE[] = {
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
@@ -2931,11 +3435,20 @@ static const struct sm_state states[] = {
 		.deadline = -1,
 		.cells = cells_NONE,
 	},
+	[CTR_STATE_UNPACKING] = {
+		.name = "UNPACKING",
+		.number = 30,
+		.kind = SM_KIND_BUSY,
+		.recover = 0,
+		.deadline = -1,
+		.within_ms = 300000,
+		.cells = cells_UNPACKING,
+	},
 	[CTR_STATE_PREPARING] = {
 		.name = "PREPARING",
 		.number = 1,
 		.kind = SM_KIND_BUSY,
-		.recover = 0,
+		.recover = 1,
 		.deadline = -1,
 		.within_ms = 300000,
 		.cells = cells_PREPARING,
@@ -2944,7 +3457,7 @@ static const struct sm_state states[] = {
 		.name = "CREATING",
 		.number = 13,
 		.kind = SM_KIND_BUSY,
-		.recover = 2,
+		.recover = 3,
 		.deadline = -1,
 		.within_ms = 300000,
 		.cells = cells_CREATING,
@@ -2954,11 +3467,34 @@ static const struct sm_state states[] = {
 		.number = 2,
 		.kind = SM_KIND_REST,
 		.shows = "CONTAINER_CREATED",
-		.recover = 4,
+		.recover = 8,
 		.deadline = -1,
 		.n_holds = 2,
 		.holds = holds_CREATED,
 		.cells = cells_CREATED,
+	},
+	[CTR_STATE_SAVED] = {
+		.name = "SAVED",
+		.number = 18,
+		.kind = SM_KIND_REST,
+		.shows = "CONTAINER_CREATED",
+		.recover = 6,
+		.deadline = -1,
+		.n_holds = 2,
+		.holds = holds_SAVED,
+		.cells = cells_SAVED,
+	},
+	[CTR_STATE_RESTORING] = {
+		.name = "RESTORING",
+		.number = 19,
+		.kind = SM_KIND_BUSY,
+		.shows = "CONTAINER_CREATED",
+		.recover = 5,
+		.deadline = -1,
+		.within_ms = 300000,
+		.n_holds = 2,
+		.holds = holds_RESTORING,
+		.cells = cells_RESTORING,
 	},
 	[CTR_STATE_REFUSED] = {
 		.name = "REFUSED",
@@ -2976,7 +3512,7 @@ static const struct sm_state states[] = {
 		.number = 3,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_CREATED",
-		.recover = 5,
+		.recover = 9,
 		.deadline = -1,
 		.within_ms = 120000,
 		.n_holds = 1,
@@ -2988,7 +3524,7 @@ static const struct sm_state states[] = {
 		.number = 4,
 		.kind = SM_KIND_REST,
 		.shows = "CONTAINER_RUNNING",
-		.recover = 4,
+		.recover = 8,
 		.deadline = -1,
 		.n_holds = 2,
 		.holds = holds_RUNNING,
@@ -2999,7 +3535,7 @@ static const struct sm_state states[] = {
 		.number = 5,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_RUNNING",
-		.recover = 6,
+		.recover = 10,
 		.deadline = 0,
 		.n_holds = 1,
 		.holds = holds_STOPPING,
@@ -3010,7 +3546,7 @@ static const struct sm_state states[] = {
 		.number = 6,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_RUNNING",
-		.recover = 7,
+		.recover = 11,
 		.deadline = -1,
 		.within_ms = 10000,
 		.n_holds = 1,
@@ -3033,7 +3569,7 @@ static const struct sm_state states[] = {
 		.number = 8,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_EXITED",
-		.recover = 13,
+		.recover = 17,
 		.deadline = -1,
 		.unbounded = "unmounting and renaming the directory into the trash are tried again until they succeed",
 		.cells = cells_REMOVING,
@@ -3043,7 +3579,7 @@ static const struct sm_state states[] = {
 		.number = 10,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_CREATED",
-		.recover = 8,
+		.recover = 12,
 		.deadline = -1,
 		.within_ms = 60000,
 		.n_holds = 1,
@@ -3055,7 +3591,7 @@ static const struct sm_state states[] = {
 		.number = 11,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_RUNNING",
-		.recover = 8,
+		.recover = 12,
 		.deadline = -1,
 		.within_ms = 60000,
 		.n_holds = 1,
@@ -3067,7 +3603,7 @@ static const struct sm_state states[] = {
 		.number = 14,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_RUNNING",
-		.recover = 9,
+		.recover = 13,
 		.deadline = -1,
 		.within_ms = 30000,
 		.n_holds = 2,
@@ -3079,7 +3615,7 @@ static const struct sm_state states[] = {
 		.number = 15,
 		.kind = SM_KIND_REST,
 		.shows = "CONTAINER_RUNNING",
-		.recover = 4,
+		.recover = 8,
 		.deadline = -1,
 		.n_holds = 2,
 		.holds = holds_PAUSED,
@@ -3090,7 +3626,7 @@ static const struct sm_state states[] = {
 		.number = 16,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_RUNNING",
-		.recover = 10,
+		.recover = 14,
 		.deadline = -1,
 		.within_ms = 30000,
 		.n_holds = 2,
@@ -3102,7 +3638,7 @@ static const struct sm_state states[] = {
 		.number = 17,
 		.kind = SM_KIND_BUSY,
 		.shows = "CONTAINER_RUNNING",
-		.recover = 12,
+		.recover = 16,
 		.deadline = -1,
 		.within_ms = 3700000,
 		.n_holds = 2,
@@ -3130,6 +3666,7 @@ static const struct sm_trait traits[] = {
 	{ .name = "starting", .is = ctr_is_starting },
 	{ .name = "killed", .is = ctr_is_killed },
 	{ .name = "creating", .is = ctr_is_creating },
+	{ .name = "restoring", .is = ctr_is_restoring },
 	{ .name = "with_shim", .is = ctr_is_with_shim },
 	{ .name = "nameless", .is = ctr_is_nameless },
 	{ .name = "measured", .is = ctr_is_measured },
@@ -3148,23 +3685,23 @@ const struct sm_machine ctr_machine = {
 	.prefix = "ctr",
 	.version = 1,
 	.unstored = false,
-	.n_states = 18,
-	.n_events = 33,
-	.n_effects = 14,
-	.n_rows = 112,
-	.n_guards = 2,
-	.n_steps = 19,
+	.n_states = 21,
+	.n_events = 34,
+	.n_effects = 18,
+	.n_rows = 130,
+	.n_guards = 3,
+	.n_steps = 22,
 	.n_deadlines = 1,
-	.n_invariants = 4,
+	.n_invariants = 5,
 	.initial = CTR_STATE_NONE,
-	.clock = 32,
+	.clock = 33,
 	.states = states,
 	.events = events,
 	.effects = effects,
 	.rows = rows,
 	.parent = "sandbox",
 	.parent_id = parent_id,
-	.n_traits = 14,
+	.n_traits = 15,
 	.traits = traits,
 	.guards = guards,
 	.guard_names = guard_names,

@@ -10,9 +10,12 @@
 /* Indices into the machine's states; what is stored is sm_state.number. */
 enum ctr_state {
 	CTR_STATE_NONE = 0,
+	CTR_STATE_UNPACKING,
 	CTR_STATE_PREPARING,
 	CTR_STATE_CREATING,
 	CTR_STATE_CREATED,
+	CTR_STATE_SAVED,
+	CTR_STATE_RESTORING,
 	CTR_STATE_REFUSED,
 	CTR_STATE_STARTING,
 	CTR_STATE_RUNNING,
@@ -38,6 +41,7 @@ enum ctr_event {
 	CTR_EVENT_PAUSE, /* rpc */
 	CTR_EVENT_RESUME, /* rpc */
 	CTR_EVENT_CHECKPOINT, /* rpc */
+	CTR_EVENT_UNPACKED, /* done */
 	CTR_EVENT_PREPARED, /* done */
 	CTR_EVENT_PREPARE_FAILED, /* done */
 	CTR_EVENT_CREATED, /* done */
@@ -83,8 +87,11 @@ static inline bool ctr_is_alive(uint16_t state)
 static inline bool ctr_is_unfinished(uint16_t state)
 {
 	return state == CTR_STATE_NONE ||
+		state == CTR_STATE_UNPACKING ||
 		state == CTR_STATE_PREPARING ||
 		state == CTR_STATE_CREATING ||
+		state == CTR_STATE_SAVED ||
+		state == CTR_STATE_RESTORING ||
 		state == CTR_STATE_CREATED ||
 		state == CTR_STATE_REFUSED ||
 		state == CTR_STATE_STARTING ||
@@ -150,9 +157,15 @@ static inline bool ctr_is_creating(uint16_t state)
 	return state == CTR_STATE_CREATING;
 }
 
+static inline bool ctr_is_restoring(uint16_t state)
+{
+	return state == CTR_STATE_RESTORING;
+}
+
 static inline bool ctr_is_with_shim(uint16_t state)
 {
 	return state == CTR_STATE_CREATING ||
+		state == CTR_STATE_RESTORING ||
 		state == CTR_STATE_STARTING ||
 		state == CTR_STATE_STOPPING ||
 		state == CTR_STATE_KILLING;
@@ -166,6 +179,7 @@ static inline bool ctr_is_nameless(uint16_t state)
 static inline bool ctr_is_measured(uint16_t state)
 {
 	return state == CTR_STATE_CREATED ||
+		state == CTR_STATE_SAVED ||
 		state == CTR_STATE_REFUSED ||
 		state == CTR_STATE_EXITED;
 }
@@ -182,6 +196,8 @@ struct payload_resources;
 void payload_resources_free(void *resources);
 struct payload_checkpoint;
 void payload_checkpoint_free(void *checkpoint);
+struct payload_origin;
+void payload_origin_free(void *origin);
 struct payload_bundle;
 void payload_bundle_free(void *bundle);
 struct payload_init;
@@ -202,6 +218,11 @@ static inline struct sm_event *ctr_event_update(struct payload_resources *resour
 static inline struct sm_event *ctr_event_checkpoint(struct payload_checkpoint *checkpoint)
 {
 	return sm_event_carry(CTR_EVENT_CHECKPOINT, checkpoint, payload_checkpoint_free);
+}
+
+static inline struct sm_event *ctr_event_unpacked(struct payload_origin *origin)
+{
+	return sm_event_carry(CTR_EVENT_UNPACKED, origin, payload_origin_free);
 }
 
 static inline struct sm_event *ctr_event_prepared(struct payload_bundle *bundle)
@@ -232,11 +253,15 @@ static inline struct sm_event *ctr_event_exited(struct payload_exit *exit)
 extern const struct sm_machine ctr_machine;
 
 /* Guards: pure questions about the row and the event. */
+bool ctr_guard_is_restored(const Crisp__State__Container *row, const struct sm_event *ev);
 bool ctr_guard_stop_now(const Crisp__State__Container *row, const struct sm_event *ev, const struct payload_stop *stop);
 bool ctr_guard_stop_sooner(const Crisp__State__Container *row, const struct sm_event *ev, const struct payload_stop *stop);
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
+void ctr_step_note_origin(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_origin *origin);
 void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_bundle *bundle);
+void ctr_step_note_saved(Crisp__State__Container *draft, const struct sm_event *ev);
+void ctr_step_note_not_restored(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_note_created(Crisp__State__Container *draft, const struct sm_event *ev, const struct payload_init *init);
 void ctr_step_note_refused(Crisp__State__Container *draft, const struct sm_event *ev);
 void ctr_step_note_refused_start(Crisp__State__Container *draft, const struct sm_event *ev);
@@ -263,12 +288,17 @@ int64_t ctr_deadline_grace(const Crisp__State__Container *row);
 bool ctr_invariant_has_pid(const Crisp__State__Container *row);
 bool ctr_invariant_has_exit(const Crisp__State__Container *row);
 bool ctr_invariant_has_refusal(const Crisp__State__Container *row);
+bool ctr_invariant_is_saved(const Crisp__State__Container *row);
 bool ctr_invariant_nothing_wanted(const Crisp__State__Container *row);
 
 /* Effects: called on the loop thread after the commit; hand over and return. */
+void ctr_effect_unpack(struct sm_object *obj); /* lasting: unpacked prepare_failed */
 void ctr_effect_prepare(struct sm_object *obj); /* lasting: prepared prepare_failed */
 void ctr_effect_create_init(struct sm_object *obj); /* fleeting: created create_failed refused */
 void ctr_effect_probe_create(struct sm_object *obj); /* fleeting: created create_failed refused absent */
+void ctr_effect_restore_init(struct sm_object *obj); /* fleeting: created create_failed */
+void ctr_effect_probe_restore(struct sm_object *obj); /* fleeting: created create_failed absent */
+void ctr_effect_probe_saved(struct sm_object *obj); /* fleeting: not_started exited absent */
 void ctr_effect_start_init(struct sm_object *obj); /* fleeting: started start_failed */
 void ctr_effect_probe(struct sm_object *obj); /* fleeting: adopted exited lost absent */
 void ctr_effect_probe_start(struct sm_object *obj); /* fleeting: started not_started exited lost absent */

@@ -1483,7 +1483,7 @@ const ProtobufCMessageDescriptor crisp__state__id_range__descriptor =
   (ProtobufCMessageInit) crisp__state__id_range__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[40] =
+static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[43] =
 {
   {
     "name_key",
@@ -1965,6 +1965,42 @@ static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "restore_source",
+    41,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, restore_source),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "saved",
+    42,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, saved),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "checkpointed_ns",
+    43,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, checkpointed_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__container__field_indices_by_name[] = {
   28,   /* field[28] = boot_id */
@@ -1972,6 +2008,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   39,   /* field[39] = checkpoint_failure */
   37,   /* field[37] = checkpoint_location */
   38,   /* field[38] = checkpoint_until_ns */
+  42,   /* field[42] = checkpointed_ns */
   2,   /* field[2] = config */
   6,   /* field[6] = created_ns */
   5,   /* field[5] = diff_ids */
@@ -1999,9 +2036,11 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   12,   /* field[12] = reason */
   35,   /* field[35] = refused */
   27,   /* field[27] = resources */
+  40,   /* field[40] = restore_source */
   23,   /* field[23] = runtime_path */
   24,   /* field[24] = runtime_root */
   1,   /* field[1] = sandbox_id */
+  41,   /* field[41] = saved */
   7,   /* field[7] = started_ns */
   18,   /* field[18] = stop_signal */
   19,   /* field[19] = uid */
@@ -2011,7 +2050,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
 static const ProtobufCIntRange crisp__state__container__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 40 }
+  { 0, 43 }
 };
 const ProtobufCMessageDescriptor crisp__state__container__descriptor =
 {
@@ -2021,7 +2060,7 @@ const ProtobufCMessageDescriptor crisp__state__container__descriptor =
   "Crisp__State__Container",
   "crisp.state",
   sizeof(Crisp__State__Container),
-  40,
+  43,
   crisp__state__container__field_descriptors,
   crisp__state__container__field_indices_by_name,
   1,  crisp__state__container__number_ranges,

@@ -255,6 +255,13 @@ void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w)
 	struct err e = ERR_NULL;
 	char log[PATH_MAX];
 
+	if (c->flags & SHIM_RESTORE) {
+		control_join(&c->waiter, w);
+		life_move(&c->life, LIFE_EVENT_START);
+		c->status.started_ns = clock_realtime_ns();
+		life_move(&c->life, LIFE_EVENT_STARTED);
+		return;
+	}
 	bundle_path(c, "runtime.log", log);
 	unlink(log);
 	runtime_argv(&c->runtime, log, rest, argv);
@@ -268,6 +275,12 @@ void ctr_start(struct ctr *c, const struct shim_request *req, struct waiter *w)
 }
 
 /* --- create --- */
+
+/* The command of the runtime that makes the container's first process. */
+static const char *create_command(const struct ctr *c)
+{
+	return c->flags & SHIM_RESTORE ? "restore" : "create";
+}
 
 static void delete_done(struct shim_job *j, int status)
 {
@@ -326,7 +339,7 @@ static void create_done(struct shim_job *j, int status)
 
 	bundle_path(c, "runtime.log", log);
 	if (status != 0 || j->timed_out)
-		r = job_error(j, status, "create", log, &c->failure);
+		r = job_error(j, status, create_command(c), log, &c->failure);
 	else
 		r = take_over(c, &c->failure);
 	unlink(log);
@@ -354,8 +367,8 @@ static int open_streams(struct ctr *c, const struct shim_request *req, struct er
 
 static int spawn_create(struct ctr *c, struct err *e)
 {
-	const char *rest[12], *argv[RUNTIME_ARGV_MAX];
-	char log[PATH_MAX], pid[PATH_MAX];
+	const char *rest[18], *argv[RUNTIME_ARGV_MAX];
+	char log[PATH_MAX], pid[PATH_MAX], images[PATH_MAX], work[PATH_MAX];
 	size_t n = 0;
 	int r;
 
@@ -363,7 +376,17 @@ static int spawn_create(struct ctr *c, struct err *e)
 	bundle_path(c, "init.pid", pid);
 	unlink(log);
 	unlink(pid);
-	rest[n++] = "create";
+	rest[n++] = create_command(c);
+	if (c->flags & SHIM_RESTORE) {
+		bundle_path(c, SHIM_RESTORE_NAME "/checkpoint", images);
+		bundle_path(c, SHIM_RESTORE_NAME, work);
+		rest[n++] = "--detach";
+		rest[n++] = "--file-locks";
+		rest[n++] = "--image-path";
+		rest[n++] = images;
+		rest[n++] = "--work-path";
+		rest[n++] = work;
+	}
 	rest[n++] = "--bundle";
 	rest[n++] = c->bundle;
 	rest[n++] = "--pid-file";
@@ -372,7 +395,7 @@ static int spawn_create(struct ctr *c, struct err *e)
 		rest[n++] = "--console-socket";
 		rest[n++] = c->console.runtime_path;
 	}
-	if (c->flags & SHIM_NO_NEW_KEYRING)
+	if ((c->flags & SHIM_NO_NEW_KEYRING) && !(c->flags & SHIM_RESTORE))
 		rest[n++] = "--no-new-keyring";
 	if (c->flags & SHIM_NO_PIVOT)
 		rest[n++] = "--no-pivot";

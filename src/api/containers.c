@@ -38,7 +38,7 @@ void rpc_answer_create_container(struct rpc_call *rpc, const struct sm_object *o
 	if (!e && !row)
 		err_set(&failed, ERR_ABORTED,
 			"the container was removed meanwhile: create it again");
-	else if (!e && !row->pid && !row->refused && row->failure)
+	else if (!e && !row->pid && !row->refused && !row->saved && row->failure)
 		row_failure_err(row->failure, &failed);
 	if (e || failed.code) {
 		rpc_fail(rpc, e ? e : &failed);
@@ -325,13 +325,19 @@ static char *info_json(const struct listing_row *r)
 	_cleanup_buf_ struct buf text = BUF_NULL;
 	struct err ignored = ERR_NULL;
 	json_t *spec = NULL, *all;
-	char *json;
+	char *json, at[36];
 
 	if (fs_read_file(path, 16 * LIMIT_CONFIG_BYTES, &text, &ignored) == 0)
 		spec = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
 	all = json_pack("{s:s, s:i, s:b, s:s, s:o}", "sandboxID", row->sandbox_id, "pid", row->pid,
 			"privileged", is_privileged(row), "runtime", row->runtime_path,
 			"runtimeSpec", spec ? spec : json_null());
+	if (*row->restore_source)
+		json_object_set_new(all, "restored", json_true());
+	if (row->checkpointed_ns) {
+		clock_format(row->checkpointed_ns, at);
+		json_object_set_new(all, "checkpointedAt", json_string(at));
+	}
 	json = json_dumps(all, JSON_INDENT(2));
 	json_decref(all);
 	return json;

@@ -96,6 +96,16 @@ void payload_tag_free(void *tag)
 	free(t);
 }
 
+void payload_origin_free(void *origin)
+{
+	struct payload_origin *o = origin;
+
+	if (!o)
+		return;
+	crisp__state__container__free_unpacked(o->found, NULL);
+	free(o);
+}
+
 void payload_checkpoint_free(void *checkpoint)
 {
 	struct payload_checkpoint *c = checkpoint;

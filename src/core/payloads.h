@@ -41,6 +41,12 @@ struct payload_bundle {
 	bool may_trace;
 };
 
+/* container: unpacked */
+struct payload_origin {
+	Crisp__State__Container *found; /* only what is known of the image is set */
+	int64_t checkpointed_ns; /* CLOCK_REALTIME, 0: unknown */
+};
+
 /* container: created, started, adopted; sandbox: connected, init_started; shim: knows */
 struct payload_init {
 	int32_t pid;
@@ -103,6 +109,7 @@ void payload_netns_free(void *netns);
 void payload_setup_free(void *setup);
 void payload_network_free(void *network);
 void payload_bundle_free(void *bundle);
+void payload_origin_free(void *origin);
 void payload_init_free(void *init);
 void payload_exit_free(void *exit);
 void payload_stop_free(void *stop);

@@ -26,6 +26,8 @@
 #include "pod/files.h"
 #include "pod/sandbox.h"
 #include "pod/podids.h"
+#include "pod/reach.h"
+#include "pod/restorefiles.h"
 #include "shimproto/exitrec.h"
 
 #define RUNTIME_DELETE_MS 30000
@@ -49,6 +51,16 @@ static int runtime_delete(const char *id, const Crisp__State__Container *row, st
 			    res.status, res.err.len ? res.err.data : "no message");
 	spawn_result_done(&res);
 	return r;
+}
+
+int bundle_end_runtime(const char *id, const Crisp__State__Container *row, const char *shim_cgroup,
+		       struct err *e)
+{
+	int r = shim_cgroup && *shim_cgroup ? reach_end_cgroup(shim_cgroup, 0, e) : 0;
+
+	if (r == 0)
+		r = reach_end_container(row, REACH_LONG_MS, e);
+	return r < 0 ? r : runtime_delete(id, row, e);
 }
 
 /* How files of images are mapped into the pod's user namespace. */
@@ -346,6 +358,8 @@ int bundle_make(struct bundle_parts *in, struct payload_bundle **ret, struct err
 		read_cdi(in, c);
 	if (r == 0)
 		r = prepare_with(in, c, pc, ret, e);
+	if (r == 0 && *in->row->restore_source)
+		r = restorefiles_prepare(in->id, in->row, c->n_command || c->n_args, e);
 	runtime__v1__container_config__free_unpacked(c, NULL);
 	runtime__v1__pod_sandbox_config__free_unpacked(pc, NULL);
 	return r;

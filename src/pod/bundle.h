@@ -32,6 +32,11 @@ struct bundle_parts {
 /* Make mounts, directories and config.json.  *ret, owned by the caller: user and stop signal. */
 int bundle_make(struct bundle_parts *in, struct payload_bundle **ret, struct err *e);
 
+/* End what a runtime that was killed left of a create or restore: runtimes in shim_cgroup (may be
+ * NULL), processes, and the runtime's state. */
+int bundle_end_runtime(const char *id, const Crisp__State__Container *row, const char *shim_cgroup,
+		       struct err *e);
+
 /* Remove the runtime's state, mounts, cgroup and directories.  Idempotent.  0: done.  1: only the
  * container's directory is left, since the trash has no room: remove it in place. */
 int bundle_clean(const char *id, const Crisp__State__Container *row, struct err *e);

@@ -34,6 +34,7 @@
 #include "pod/reach.h"
 #include "pod/reclaim.h"
 #include "pod/remains.h"
+#include "pod/restore.h"
 #include "pod/runtimes.h"
 #include "pod/sandbox.h"
 #include "pod/shim.h"
@@ -227,12 +228,14 @@ static void find_subjects(const struct object *o, struct bundle_parts *in)
 {
 	const Crisp__State__Container *row = row_of(o);
 	Runtime__V1__ContainerConfig *c = container_config(row);
+	Runtime__V1__ImageSpec base = RUNTIME__V1__IMAGE_SPEC__INIT; /* of a checkpoint */
 	size_t n = 0;
 
 	in->subjects = xcalloc(row->n_image_mounts + 2, sizeof(struct trust_subject *));
+	base.image = row->image_name;
 	in->subjects[n++] =
 		trust_subject_new(world_find(KIND_IMAGE, row->image_id + strlen("sha256:")),
-				  c->image, "config.image");
+				  *row->restore_source ? &base : c->image, "config.image");
 	for (size_t i = 0; i < c->n_mounts && n <= row->n_image_mounts; i++) {
 		_cleanup_free_ char *field = xasprintf("config.mounts[%zu].image", i);
 
@@ -302,7 +305,7 @@ void ctr_effect_prepare(struct sm_object *sm)
 
 /* --- create: the shim's runtime --- */
 
-static struct payload_init *init_of_status(const struct shim_status *st)
+struct payload_init *container_init_of_status(const struct shim_status *st)
 {
 	struct payload_init *f = xcalloc(1, sizeof(struct payload_init));
 
@@ -339,7 +342,7 @@ static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans
 			"container %.13s: its shim reports process %d as its init", o->sm->id, pid);
 		create_failed(o, gen, &e);
 	} else {
-		effect_report(o, gen, ctr_event_created(init_of_status(&ans->status)));
+		effect_report(o, gen, ctr_event_created(container_init_of_status(&ans->status)));
 	}
 }
 
@@ -468,7 +471,7 @@ static void probed(struct object *o, uint64_t gen, struct pod *p, struct shim_li
 	const struct shim_status *st = container_probed_alive(o, gen, p, link);
 
 	if (st)
-		effect_report(o, gen, ctr_event_adopted(init_of_status(st)));
+		effect_report(o, gen, ctr_event_adopted(container_init_of_status(st)));
 }
 
 void ctr_effect_probe(struct sm_object *sm)
@@ -481,7 +484,7 @@ static void probed_start(struct object *o, uint64_t gen, struct pod *p, struct s
 	const struct shim_status *st = container_probed_alive(o, gen, p, link);
 
 	if (st && st->state == SHIM_RUNNING)
-		effect_report(o, gen, ctr_event_started(init_of_status(st)));
+		effect_report(o, gen, ctr_event_started(container_init_of_status(st)));
 	else if (st)
 		effect_report(o, gen, sm_event_new(CTR_EVENT_NOT_STARTED));
 }
@@ -502,7 +505,7 @@ static void shim_started(struct object *o, uint64_t gen, struct shim_answer *ans
 		/* The request joined the probe of a shim that adopts the container. */
 		effect_report(o, gen, sm_event_new(CTR_EVENT_NOT_STARTED));
 	} else if (!err) {
-		effect_report(o, gen, ctr_event_started(init_of_status(&ans->status)));
+		effect_report(o, gen, ctr_event_started(container_init_of_status(&ans->status)));
 	} else if (err->code != ERR_UNAVAILABLE) {
 		e = *err;
 		err_wrap(&e, "container %.13s", o->sm->id);
@@ -796,6 +799,8 @@ static void child_lost(struct object *o)
 		container_settle(o);
 	else if (ctr_is_creating(o->sm->state))
 		create_lost(o);
+	else if (ctr_is_restoring(o->sm->state))
+		restore_lost(o);
 }
 
 void container_shim_back(struct object *o)
@@ -824,6 +829,9 @@ static void container_moved(struct object *o, const struct sm_row *row)
 		return;
 	if (ctr_is_dumping(row->state))
 		checkpoint_cancel(o);
+	if (ctr_is_joinable(row->target) && *row_of(o)->restore_source &&
+	    ctr_is_starting(row->state))
+		restore_started(o);
 	/* Measure the writable layer for the first and for the last time. */
 	if (ctr_is_measured(row->target))
 		diskuse_want(o, true);
@@ -852,12 +860,13 @@ static const char *container_name_key(const void *row)
 	return ((const Crisp__State__Container *)row)->name_key;
 }
 
-/* CreateContainer returns the id once the container has a process, or is known to get none. */
+/* CreateContainer returns the id once the container has a process, is known to get none, or waits
+ * for its restore. */
 static bool container_is_hidden(const void *row)
 {
 	const Crisp__State__Container *r = row;
 
-	return !r->pid && !r->refused;
+	return !r->pid && !r->refused && !r->saved;
 }
 
 const struct kind_ops kind_container = {

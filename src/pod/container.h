@@ -44,6 +44,13 @@ void container_with_line(struct object *o, pod_ready_fn *fn);
 const struct shim_status *container_probed_alive(struct object *o, uint64_t gen, struct pod *p,
 						 struct shim_link *link);
 
+/* Identity of init, for an event. */
+struct payload_init *container_init_of_status(const struct shim_status *st);
+
+/* Copy id, name, reference, layers and config of the image into the record. */
+void container_set_image(Crisp__State__Container *row, const struct object *image,
+			 const Runtime__V1__ImageSpec *asked);
+
 /* A job for o with a copy of its row; as job_init. */
 struct job *container_job_new(struct object *o, enum loop_lane lane,
 			      int (*work)(struct job *, struct err *),

@@ -15,6 +15,7 @@
 #include "oci/features.h"
 #include "oci/namespaces.h"
 #include "pod/container.h"
+#include "pod/restore.h"
 #include "pod/runtimes.h"
 #include "pod/sandbox.h"
 #include "pod/shim.h"
@@ -58,9 +59,8 @@ static Runtime__V1__NamespaceMode pid_mode(const Runtime__V1__ContainerConfig *c
 					 : RUNTIME__V1__NAMESPACE_MODE__POD;
 }
 
-/* Copy id, name, reference, layers and config of the image into the record. */
-static void set_image(Crisp__State__Container *row, const struct object *image,
-		      const Runtime__V1__ImageSpec *asked)
+void container_set_image(Crisp__State__Container *row, const struct object *image,
+			 const Runtime__V1__ImageSpec *asked)
 {
 	const Crisp__State__Image *i = image->sm->row;
 	_cleanup_free_ char *id = xasprintf("sha256:%s", image->sm->id);
@@ -121,25 +121,35 @@ static int set_image_mounts(Crisp__State__Container *row, const Runtime__V1__Con
 	return 0;
 }
 
+static int find_image(const char *name, struct object **ret, struct err *e)
+{
+	*ret = image_find(name);
+	if (!*ret)
+		return err_set(e, ERR_NOT_FOUND, "config.image: \"%s\" is not here: pull it first",
+			       name);
+	if (*artifact_type(*ret))
+		return err_set(e, ERR_PRECONDITION,
+			       "config.image: \"%s\" is an artifact (%s): it has files to mount "
+			       "as an image volume and nothing to run",
+			       name, artifact_type(*ret));
+	return 0;
+}
+
 static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct object *sandbox,
 		   const char *id, const char *key, Crisp__State__Container **ret, struct err *e)
 {
 	const Crisp__State__Sandbox *pod = sandbox->sm->row;
 	const struct conf_runtime *rt = conf_runtime_find(world.conf, pod->runtime_handler);
 	const Runtime__V1__ContainerConfig *c = req->config;
-	struct object *image = image_find(c->image->image);
-	_cleanup_free_ char *cgroup = NULL, *log_path = NULL;
+	struct object *image = NULL;
+	_cleanup_free_ char *cgroup = NULL, *log_path = NULL, *source = NULL;
 	Crisp__State__Container *row;
 	int r;
 
-	if (!image)
-		return err_set(e, ERR_NOT_FOUND, "config.image: \"%s\" is not here: pull it first",
-			       c->image->image);
-	if (*artifact_type(image))
-		return err_set(e, ERR_PRECONDITION,
-			       "config.image: \"%s\" is an artifact (%s): it has files to mount "
-			       "as an image volume and nothing to run",
-			       c->image->image, artifact_type(image));
+	if (restore_source_for(c, sandbox, &source, e) < 0)
+		return -(int)e->code;
+	if (!source && find_image(c->image->image, &image, e) < 0)
+		return -(int)e->code;
 	if (!rt)
 		return err_set(e, ERR_PRECONDITION,
 			       "runtime handler \"%s\" of the sandbox is no "
@@ -154,7 +164,9 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 	row_set_str(&row->sandbox_id, sandbox->sm->id);
 	row_set_str(&row->boot_id, clock_boot_id());
 	set_config(row, c);
-	set_image(row, image, c->image);
+	row_set_str(&row->restore_source, source);
+	if (image)
+		container_set_image(row, image, c->image);
 	row_set_str(&row->log_path, log_path);
 	row_set_str(&row->runtime_path, rt->path);
 	row_set_str(&row->runtime_root, rt->root);

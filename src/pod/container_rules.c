@@ -27,10 +27,50 @@ bool ctr_guard_stop_sooner(const Crisp__State__Container *row, const struct sm_e
 	return stop->kill_at_ns < row->kill_at_ns;
 }
 
+bool ctr_guard_is_restored(const Crisp__State__Container *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return *row->restore_source;
+}
+
 static void note_pid(Crisp__State__Container *draft, const struct payload_init *f)
 {
 	draft->pid = f->pid;
 	draft->pid_ticks = f->ticks;
+}
+
+void ctr_step_note_origin(Crisp__State__Container *draft, const struct sm_event *ev,
+			  const struct payload_origin *origin)
+{
+	Crisp__State__Container *from = origin->found;
+
+	(void)ev;
+	row_set_str(&draft->image_id, from->image_id);
+	row_set_str(&draft->image_name, from->image_name);
+	row_set_str(&draft->image_ref, from->image_ref);
+	row_set_str(&draft->image_runtime_handler, from->image_runtime_handler);
+	for (size_t i = 0; i < from->n_diff_ids; i++)
+		row_add_str(&draft->diff_ids, &draft->n_diff_ids, from->diff_ids[i]);
+	draft->image_config.len = from->image_config.len;
+	draft->image_config.data = xmemdup(from->image_config.data, from->image_config.len);
+	draft->checkpointed_ns = origin->checkpointed_ns;
+}
+
+void ctr_step_note_saved(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	(void)ev;
+	draft->saved = true;
+	row_set_str(&draft->boot_id, clock_boot_id());
+}
+
+/* As of a container whose start failed. */
+void ctr_step_note_not_restored(Crisp__State__Container *draft, const struct sm_event *ev)
+{
+	draft->exit_code = 128;
+	draft->exit_known = true;
+	draft->finished_ns = ev->at_ns;
+	row_set_str(&draft->reason, "StartError");
+	row_set_str(&draft->message, "it was ended before its processes were restored");
 }
 
 void ctr_step_note_prepared(Crisp__State__Container *draft, const struct sm_event *ev,
@@ -312,6 +352,11 @@ bool ctr_invariant_has_exit(const Crisp__State__Container *row)
 bool ctr_invariant_has_refusal(const Crisp__State__Container *row)
 {
 	return row->refused;
+}
+
+bool ctr_invariant_is_saved(const Crisp__State__Container *row)
+{
+	return row->saved;
 }
 
 bool ctr_invariant_nothing_wanted(const Crisp__State__Container *row)

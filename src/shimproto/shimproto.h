@@ -40,6 +40,10 @@
  * runtime makes a process that they could trace. */
 #define SHIM_HELD_NAME "crisp-held"
 
+/* In the bundle of a container that is restored: its checkpoint, with CRIU's images in checkpoint/.
+ * CRIU's log is written there. */
+#define SHIM_RESTORE_NAME "restore"
+
 /* Named pipes in the bundle of a container without terminal. */
 #define SHIM_STDIN_NAME "stdin"
 #define SHIM_STDOUT_NAME "stdout"
@@ -109,7 +113,9 @@ enum shim_flags {
 	SHIM_JOURNAL = 1 << 13, /* copy the output to journald */
 	SHIM_TRACER = 1 << 14, /* not privileged, and may trace processes in its PID namespace:
 			        * frozen while the runtime makes a process there */
-	SHIM_FLAGS_MASK = (1 << 15) - 1,
+	SHIM_RESTORE = 1 << 15, /* CREATE: run the runtime's restore with the images in the bundle's
+			         * SHIM_RESTORE_NAME.  START then starts nothing */
+	SHIM_FLAGS_MASK = (1 << 16) - 1,
 	/* The daemon omits these in requests to a shim that does not accept them.  A shim lives as
 	 * long as its pod, also through upgrades of the daemon. */
 	SHIM_FLAGS_OPTIONAL = SHIM_TRACER,

@@ -2,6 +2,7 @@
  * fake_container.c - the container machine killed at each point of each row, on a fake node: root
  * file system, shim, process, exit record.
  */
+#include "container_stories.h"
 #include "sweep.h"
 
 #include <stdlib.h>
@@ -19,49 +20,6 @@ enum fake_proc {
 	FAKE_PROC_RUNNING,
 };
 
-enum fault {
-	FAULT_PREPARE_FAILS = 1 << 0,
-	FAULT_PREPARE_HANGS = 1 << 1,
-	FAULT_START_FAILS = 1 << 2,
-	FAULT_START_HANGS = 1 << 3,
-	FAULT_IGNORES_TERM = 1 << 4,
-	FAULT_IGNORES_KILL_ONCE = 1 << 5,
-	FAULT_ERASE_STUCK_ONCE = 1 << 6,
-	FAULT_UPDATE_FAILS = 1 << 7,
-	FAULT_UPDATE_HANGS = 1 << 8,
-	FAULT_REFUSED = 1 << 9,
-	FAULT_CREATE_FAILS = 1 << 10,
-	FAULT_CREATE_HANGS = 1 << 11,
-	FAULT_CREATE_HANGS_ONCE = 1 << 12,
-	FAULT_PREPARE_FAILS_AGAIN = 1 << 13,
-	FAULT_FREEZE_FAILS = 1 << 14,
-	FAULT_FREEZE_HANGS = 1 << 15,
-	FAULT_THAW_FAILS_ONCE = 1 << 16,
-	FAULT_THAW_HANGS = 1 << 17,
-	FAULT_DUMP_FAILS = 1 << 18,
-	FAULT_DUMP_HANGS = 1 << 19,
-	FAULT_DUMP_STUCK = 1 << 20, /* and ending it fails once, too */
-};
-
-enum happening {
-	HAPPENS_EXIT,
-	HAPPENS_LOSS, /* it ends and nobody can tell how */
-	HAPPENS_NEW_SHIM, /* in the place of one that had not done what it was asked */
-	HAPPENS_NEW_SHIM_LATE, /* or had, but could not say so */
-	HAPPENS_POD_END, /* its sandbox is stopped */
-};
-
-enum stop_arg {
-	STOP_SOON,
-	STOP_NOW,
-	STOP_LATER,
-};
-
-enum update_arg {
-	UPDATE_SHARES,
-	UPDATE_MEMORY,
-};
-
 #define EXIT_CODE 7
 #define USER 65534
 #define SHARES 77
@@ -74,7 +32,11 @@ static const char *const ID = "c0ffee0000000000000000000000000000000000000000000
 	{ \
 		sim_start(obj); \
 	}
+EFFECT(unpack)
 EFFECT(prepare)
+EFFECT(restore_init)
+EFFECT(probe_restore)
+EFFECT(probe_saved)
 EFFECT(create_init)
 EFFECT(probe_create)
 EFFECT(start_init)
@@ -124,6 +86,72 @@ struct sm_event *container_evidence(const struct world *w)
 	if (w->ctr.record)
 		return exit_event(w);
 	return sm_event_new(w->ctr.shim_died ? CTR_EVENT_LOST : CTR_EVENT_ABSENT);
+}
+
+void container_act_unpack(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct payload_origin *origin;
+
+	(void)obj;
+	sim->w->ctr.rootfs = true;
+	if (sim_fault(sim, FAULT_UNPACK_FAILS)) {
+		sim_done(sim, job, sim_failed(CTR_EVENT_PREPARE_FAILED, "truncated"));
+		return;
+	}
+	if (sim_fault(sim, FAULT_UNPACK_HANGS))
+		return;
+	origin = xcalloc(1, sizeof(*origin));
+	origin->found = xmalloc(sizeof(*origin->found));
+	crisp__state__container__init(origin->found);
+	origin->found->image_config.data = xmalloc(1);
+	sim_done(sim, job, ctr_event_unpacked(origin));
+}
+
+void container_act_restore_init(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_container *c = &sim->w->ctr;
+
+	(void)obj;
+	if (!c->rootfs)
+		sim_bad(sim, "a container is restored without its rootfs");
+	if (c->proc)
+		sim_bad(sim, "a container is restored twice");
+	if (sim_fault(sim, FAULT_CREATE_FAILS)) {
+		sim_done(sim, job, sim_failed(CTR_EVENT_CREATE_FAILED, "CRIU says no"));
+		return;
+	}
+	c->shim = true;
+	c->shim_died = false;
+	c->proc = FAKE_PROC_CREATED;
+	if (!sim_fault(sim, FAULT_CREATE_HANGS))
+		sim_done(sim, job, ctr_event_created(init_of_process()));
+}
+
+/* A shim that knows the container answers; what another one left is ended. */
+void container_act_probe_restore(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_container *c = &sim->w->ctr;
+
+	(void)obj;
+	if (c->shim && c->proc) {
+		sim_done(sim, job, ctr_event_created(init_of_process()));
+	} else if (c->shim && c->record) {
+		sim_done(sim, job, exit_event(sim->w));
+	} else {
+		c->proc = FAKE_PROC_NONE;
+		sim_done(sim, job, sm_event_new(CTR_EVENT_ABSENT));
+	}
+}
+
+void container_act_probe_saved(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	const Crisp__State__Container *row = obj ? obj->row : NULL;
+
+	if (row && strcmp(row->boot_id, clock_boot_id()) == 0)
+		sim_done(sim, job, sm_event_new(CTR_EVENT_NOT_STARTED));
+	else
+		sim_done(sim, job,
+			 sim->w->ctr.record ? exit_event(sim->w) : sm_event_new(CTR_EVENT_ABSENT));
 }
 
 /* Started over, it prepares again as long as the container was never started. */
@@ -380,6 +408,8 @@ static struct sm_object *target(struct sim *sim, const struct step *step, bool *
 	sim->w->ctr.started_ns = sim->w->ctr.finished_ns = 0;
 	row = xmalloc(sizeof(*row));
 	crisp__state__container__init(row);
+	if (sim_fault(sim, RESTORED))
+		row->restore_source = xstrdup("/archive");
 	return sim_object_new(sim, &ctr_machine, ID, row);
 }
 
@@ -450,8 +480,8 @@ static bool kept(struct sim *sim, const struct step *step)
 	case CTR_EVENT_CREATE:
 		if (gone(obj))
 			return asked(sim, CTR_EVENT_REMOVE);
-		return obj->state != CTR_STATE_PREPARING && obj->state != CTR_STATE_CREATING &&
-		       (row->uid == USER || row->failure) &&
+		return obj->state != CTR_STATE_UNPACKING && obj->state != CTR_STATE_PREPARING &&
+		       obj->state != CTR_STATE_CREATING && (row->uid == USER || row->failure) &&
 		       (obj->state != CTR_STATE_REMOVING || asked(sim, CTR_EVENT_REMOVE));
 	case CTR_EVENT_START:
 		if (gone(obj))
@@ -502,7 +532,7 @@ static void new_shim(struct sim *sim, bool late)
 	w->n_jobs = 0;
 	if (!obj || sm_state(obj)->kind != SM_KIND_BUSY)
 		return;
-	if (obj->state == CTR_STATE_CREATING)
+	if (obj->state == CTR_STATE_CREATING || obj->state == CTR_STATE_RESTORING)
 		w->ctr.shim = false;
 	w->jobs[w->n_jobs++] = (struct job){
 		.effect = (uint16_t)sm_state(obj)->recover,
@@ -545,13 +575,22 @@ static bool down(struct world *w, enum down what)
 static void seen(struct sim *sim, const struct sm_object *obj)
 {
 	static const int ranks[] = {
-		[CTR_STATE_CREATED] = 1,	  [CTR_STATE_STARTING] = 1,
-		[CTR_STATE_REFUSED] = 1,	  [CTR_STATE_RUNNING] = 2,
-		[CTR_STATE_UPDATING_CREATED] = 1, [CTR_STATE_UPDATING] = 2,
-		[CTR_STATE_PAUSING] = 2,	  [CTR_STATE_PAUSED] = 2,
-		[CTR_STATE_RESUMING] = 2,	  [CTR_STATE_DUMPING] = 2,
-		[CTR_STATE_STOPPING] = 2,	  [CTR_STATE_KILLING] = 2,
-		[CTR_STATE_EXITED] = 3,		  [CTR_STATE_GONE] = 4,
+		[CTR_STATE_CREATED] = 1,
+		[CTR_STATE_STARTING] = 1,
+		[CTR_STATE_SAVED] = 1,
+		[CTR_STATE_RESTORING] = 1,
+		[CTR_STATE_REFUSED] = 1,
+		[CTR_STATE_RUNNING] = 2,
+		[CTR_STATE_UPDATING_CREATED] = 1,
+		[CTR_STATE_UPDATING] = 2,
+		[CTR_STATE_PAUSING] = 2,
+		[CTR_STATE_PAUSED] = 2,
+		[CTR_STATE_RESUMING] = 2,
+		[CTR_STATE_DUMPING] = 2,
+		[CTR_STATE_STOPPING] = 2,
+		[CTR_STATE_KILLING] = 2,
+		[CTR_STATE_EXITED] = 3,
+		[CTR_STATE_GONE] = 4,
 	};
 	struct world_container *c = &sim->w->ctr;
 	const Crisp__State__Container *row = obj->row;
@@ -591,6 +630,8 @@ static void rest(struct sim *sim)
 	}
 	if (!c->rootfs)
 		sim_bad(sim, "%s has no rootfs", sm_state(obj)->name);
+	if (obj->state == CTR_STATE_SAVED && c->proc)
+		sim_bad(sim, "SAVED, but a process lives");
 	if (obj->state == CTR_STATE_CREATED && c->proc != FAKE_PROC_CREATED)
 		sim_bad(sim, "CREATED, but no process waits for the start");
 	if (obj->state == CTR_STATE_RUNNING && c->proc != FAKE_PROC_RUNNING)
@@ -606,270 +647,12 @@ static void rest(struct sim *sim)
 		sim_bad(sim, "the status shows other limits than those in force");
 }
 
-#define CREATE ASK(CTR_EVENT_CREATE)
-#define START ASK(CTR_EVENT_START)
-#define STOP(arg) ASK_ARG(CTR_EVENT_STOP, arg)
-#define STOP_MEANWHILE(arg) ASK_ARG_NOW(CTR_EVENT_STOP, arg)
-#define UPDATE ASK(CTR_EVENT_UPDATE)
-#define UPDATE_MEANWHILE(arg) ASK_ARG_NOW(CTR_EVENT_UPDATE, arg)
-#define PAUSE ASK(CTR_EVENT_PAUSE)
-#define RESUME ASK(CTR_EVENT_RESUME)
-#define CHECKPOINT ASK(CTR_EVENT_CHECKPOINT)
-#define REMOVE ASK(CTR_EVENT_REMOVE)
-#define REMOVE_MEANWHILE ASK_NOW(CTR_EVENT_REMOVE)
-
-static const struct scenario scenarios[] = {
-	{ "it runs and ends", 0, { CREATE, START, HAPPEN(HAPPENS_EXIT), REMOVE } },
-	{ "it is stopped", 0, { CREATE, START, STOP(STOP_SOON), REMOVE } },
-	{ "it is stopped at once", 0, { CREATE, START, STOP(STOP_NOW), REMOVE } },
-	{ "it is removed while it runs", 0, { CREATE, START, REMOVE } },
-	{ "it is removed before it runs", 0, { CREATE, REMOVE } },
-	{ "it is stopped before it runs", 0, { CREATE, STOP(STOP_SOON), REMOVE } },
-	{ "its limits change before it runs", 0, { CREATE, UPDATE, REMOVE } },
-	{ "its limits change", 0, { CREATE, START, UPDATE, STOP(STOP_NOW), REMOVE } },
-	{ "two change its limits",
-	  0,
-	  { CREATE, START, UPDATE, UPDATE_MEANWHILE(UPDATE_MEMORY), REMOVE } },
-	{ "it is started while its limits change",
-	  0,
-	  { CREATE, UPDATE, ASK_NOW(CTR_EVENT_START), REMOVE } },
-	{ "its limits cannot change",
-	  FAULT_UPDATE_FAILS,
-	  { CREATE, FAILS(CTR_EVENT_UPDATE), START, FAILS(CTR_EVENT_UPDATE), REMOVE } },
-	{ "changing its limits hangs",
-	  FAULT_UPDATE_HANGS,
-	  { CREATE, FAILS(CTR_EVENT_UPDATE), START, FAILS(CTR_EVENT_UPDATE), REMOVE } },
-	{ "it ends while its limits change",
-	  0,
-	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
-	{ "its shim dies while its limits change",
-	  0,
-	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "it ends while its limits change before it runs",
-	  0,
-	  { CREATE, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
-	{ "its shim dies while its limits change before it runs",
-	  0,
-	  { CREATE, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "it is stopped while its limits change",
-	  FAULT_UPDATE_HANGS,
-	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), STOP_MEANWHILE(STOP_SOON), REMOVE } },
-	{ "it is stopped at once while its limits change",
-	  FAULT_UPDATE_HANGS,
-	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), STOP_MEANWHILE(STOP_NOW), REMOVE } },
-	{ "it is removed while its limits change",
-	  FAULT_UPDATE_HANGS,
-	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), REMOVE_MEANWHILE } },
-	{ "it is stopped while its limits change before it runs",
-	  FAULT_UPDATE_HANGS,
-	  { CREATE, FAILS(CTR_EVENT_UPDATE), STOP_MEANWHILE(STOP_SOON), REMOVE } },
-	{ "it is removed while its limits change before it runs",
-	  FAULT_UPDATE_HANGS,
-	  { CREATE, FAILS(CTR_EVENT_UPDATE), REMOVE_MEANWHILE } },
-	{ "it cannot be prepared", FAULT_PREPARE_FAILS, { FAILS(CTR_EVENT_CREATE) } },
-	{ "the runtime refuses it", FAULT_REFUSED, { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
-	{ "the runtime refuses it and it is stopped",
-	  FAULT_REFUSED,
-	  { CREATE, STOP(STOP_SOON), FAILS(CTR_EVENT_START), REMOVE } },
-	{ "the runtime refuses it and it is removed", FAULT_REFUSED, { CREATE, REMOVE } },
-	{ "the runtime refuses it and its pod ends",
-	  FAULT_REFUSED,
-	  { CREATE, FAILS(CTR_EVENT_UPDATE), HAPPEN(HAPPENS_POD_END), REMOVE } },
-	{ "two create it and the runtime refuses it",
-	  FAULT_REFUSED,
-	  { CREATE, ASK_NOW(CTR_EVENT_CREATE), FAILS(CTR_EVENT_START), REMOVE } },
-	{ "preparing it hangs", FAULT_PREPARE_HANGS, { FAILS(CTR_EVENT_CREATE) } },
-	{ "it cannot be created", FAULT_CREATE_FAILS, { FAILS(CTR_EVENT_CREATE) } },
-	{ "creating it hangs", FAULT_CREATE_HANGS, { FAILS(CTR_EVENT_CREATE) } },
-	{ "its shim is replaced while it is created",
-	  FAULT_CREATE_HANGS_ONCE,
-	  { CREATE, HAPPEN_IDLE(HAPPENS_NEW_SHIM), START, REMOVE } },
-	{ "its shim is replaced, and it cannot be prepared again",
-	  FAULT_CREATE_HANGS | FAULT_PREPARE_FAILS_AGAIN,
-	  { FAILS(CTR_EVENT_CREATE), HAPPEN_IDLE(HAPPENS_NEW_SHIM) } },
-	{ "its pod ends while it is created",
-	  FAULT_CREATE_HANGS,
-	  { FAILS(CTR_EVENT_CREATE), HAPPEN_IDLE(HAPPENS_POD_END) } },
-	{ "it cannot be started", FAULT_START_FAILS, { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
-	{ "starting it hangs", FAULT_START_HANGS, { CREATE, FAILS(CTR_EVENT_START), REMOVE } },
-	{ "it ignores SIGTERM", FAULT_IGNORES_TERM, { CREATE, START, STOP(STOP_SOON), REMOVE } },
-	{ "it cannot be killed for a while",
-	  FAULT_IGNORES_KILL_ONCE,
-	  { CREATE, START, STOP(STOP_NOW), REMOVE } },
-	{ "its shim dies", 0, { CREATE, START, HAPPEN(HAPPENS_LOSS), REMOVE } },
-	{ "it ends before it runs",
-	  0,
-	  { CREATE, HAPPEN(HAPPENS_EXIT), FAILS(CTR_EVENT_START), REMOVE } },
-	{ "its shim dies before it runs",
-	  0,
-	  { CREATE, HAPPEN(HAPPENS_LOSS), FAILS(CTR_EVENT_START), REMOVE } },
-	{ "it ends while it is started",
-	  0,
-	  { CREATE, FAILS(CTR_EVENT_START), HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
-	{ "its shim dies while it is started",
-	  0,
-	  { CREATE, FAILS(CTR_EVENT_START), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "it is to stop sooner",
-	  FAULT_IGNORES_TERM,
-	  { CREATE, START, STOP(STOP_LATER), STOP_MEANWHILE(STOP_SOON), REMOVE } },
-	{ "two stop it",
-	  FAULT_IGNORES_TERM,
-	  { CREATE, START, STOP(STOP_SOON), STOP_MEANWHILE(STOP_LATER), REMOVE } },
-	{ "its shim dies while it is stopped",
-	  FAULT_IGNORES_TERM,
-	  { CREATE, START, STOP(STOP_SOON), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "its shim dies while it is killed",
-	  FAULT_IGNORES_KILL_ONCE,
-	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "its shim is replaced while it is made",
-	  0,
-	  { CREATE, HAPPEN_NOW(HAPPENS_NEW_SHIM), START, REMOVE } },
-	{ "its shim is replaced when it is made",
-	  0,
-	  { CREATE, HAPPEN_NOW(HAPPENS_NEW_SHIM_LATE), START, REMOVE } },
-	{ "its shim is replaced while it is started",
-	  0,
-	  { CREATE, START, HAPPEN_NOW(HAPPENS_NEW_SHIM), REMOVE } },
-	{ "its shim is replaced when it is started",
-	  0,
-	  { CREATE, START, HAPPEN_NOW(HAPPENS_NEW_SHIM_LATE), REMOVE } },
-	{ "its shim is replaced while it is stopped",
-	  FAULT_IGNORES_TERM,
-	  { CREATE, START, STOP(STOP_SOON), HAPPEN_NOW(HAPPENS_NEW_SHIM), REMOVE } },
-	{ "its pod ends", 0, { CREATE, START, HAPPEN(HAPPENS_POD_END), REMOVE } },
-	{ "its pod ends while it is made", 0, { CREATE, HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
-	{ "its pod ends before it runs", 0, { CREATE, HAPPEN(HAPPENS_POD_END), REMOVE } },
-	{ "its pod ends while it is started",
-	  0,
-	  { CREATE, START, HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
-	{ "its pod ends while its limits change",
-	  FAULT_UPDATE_HANGS,
-	  { CREATE, START, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
-	{ "its pod ends while its limits change before it runs",
-	  FAULT_UPDATE_HANGS,
-	  { CREATE, FAILS(CTR_EVENT_UPDATE), HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
-	{ "its pod ends while it is stopped",
-	  FAULT_IGNORES_TERM,
-	  { CREATE, START, STOP(STOP_LATER), HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
-	{ "its shim is replaced while it is killed",
-	  0,
-	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_NEW_SHIM), REMOVE } },
-	{ "its shim is replaced when it is killed",
-	  0,
-	  { CREATE, START, STOP(STOP_NOW), HAPPEN_NOW(HAPPENS_NEW_SHIM_LATE), REMOVE } },
-	{ "it is paused and resumed",
-	  0,
-	  { CREATE, START, PAUSE, RESUME, STOP(STOP_SOON), REMOVE } },
-	{ "it is stopped while it is paused",
-	  0,
-	  { CREATE, START, PAUSE, STOP(STOP_SOON), REMOVE } },
-	{ "it is stopped at once while it is paused",
-	  0,
-	  { CREATE, START, PAUSE, STOP(STOP_NOW), REMOVE } },
-	{ "it is removed while it is paused", 0, { CREATE, START, PAUSE, REMOVE } },
-	{ "it ends while it is paused", 0, { CREATE, START, PAUSE, HAPPEN(HAPPENS_EXIT), REMOVE } },
-	{ "its shim dies while it is paused",
-	  0,
-	  { CREATE, START, PAUSE, HAPPEN(HAPPENS_LOSS), REMOVE } },
-	{ "its pod ends while it is paused",
-	  0,
-	  { CREATE, START, PAUSE, HAPPEN(HAPPENS_POD_END), REMOVE } },
-	{ "it cannot be frozen",
-	  FAULT_FREEZE_FAILS,
-	  { CREATE, START, FAILS(CTR_EVENT_PAUSE), REMOVE } },
-	{ "freezing it hangs", FAULT_FREEZE_HANGS, { CREATE, START, PAUSE, RESUME, REMOVE } },
-	{ "it is stopped while it freezes",
-	  FAULT_FREEZE_HANGS,
-	  { CREATE, START, PAUSE, STOP_MEANWHILE(STOP_SOON), REMOVE } },
-	{ "it is stopped at once while it freezes",
-	  FAULT_FREEZE_HANGS,
-	  { CREATE, START, PAUSE, STOP_MEANWHILE(STOP_NOW), REMOVE } },
-	{ "it is removed while it freezes",
-	  FAULT_FREEZE_HANGS,
-	  { CREATE, START, PAUSE, REMOVE_MEANWHILE } },
-	{ "it ends while it freezes",
-	  FAULT_FREEZE_HANGS,
-	  { CREATE, START, PAUSE, HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
-	{ "its shim dies while it freezes",
-	  FAULT_FREEZE_HANGS,
-	  { CREATE, START, PAUSE, HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "its pod ends while it freezes",
-	  FAULT_FREEZE_HANGS,
-	  { CREATE, START, PAUSE, HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
-	{ "it cannot be thawed for a while",
-	  FAULT_THAW_FAILS_ONCE,
-	  { CREATE, START, PAUSE, FAILS(CTR_EVENT_RESUME), RESUME, REMOVE } },
-	{ "thawing it hangs", FAULT_THAW_HANGS, { CREATE, START, PAUSE, RESUME, REMOVE } },
-	{ "it is stopped while it thaws",
-	  FAULT_THAW_HANGS,
-	  { CREATE, START, PAUSE, RESUME, STOP_MEANWHILE(STOP_SOON), REMOVE } },
-	{ "it is stopped at once while it thaws",
-	  FAULT_THAW_HANGS,
-	  { CREATE, START, PAUSE, RESUME, STOP_MEANWHILE(STOP_NOW), REMOVE } },
-	{ "it is removed while it thaws",
-	  FAULT_THAW_HANGS,
-	  { CREATE, START, PAUSE, RESUME, REMOVE_MEANWHILE } },
-	{ "it ends while it thaws",
-	  FAULT_THAW_HANGS,
-	  { CREATE, START, PAUSE, RESUME, HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
-	{ "its shim dies while it thaws",
-	  FAULT_THAW_HANGS,
-	  { CREATE, START, PAUSE, RESUME, HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "its pod ends while it thaws",
-	  FAULT_THAW_HANGS,
-	  { CREATE, START, PAUSE, RESUME, HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
-	{ "it is written to an archive",
-	  0,
-	  { CREATE, START, CHECKPOINT, CHECKPOINT, STOP(STOP_SOON), REMOVE } },
-	{ "two write it to archives",
-	  0,
-	  { CREATE, START, CHECKPOINT, ASK_NOW(CTR_EVENT_CHECKPOINT), REMOVE } },
-	{ "it cannot be written",
-	  FAULT_DUMP_FAILS,
-	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), STOP(STOP_SOON), REMOVE } },
-	{ "writing it hangs",
-	  FAULT_DUMP_HANGS,
-	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), CHECKPOINT, REMOVE } },
-	{ "it stands still after it was written",
-	  FAULT_DUMP_STUCK,
-	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), STOP(STOP_SOON), REMOVE } },
-	{ "it is stopped while it is written",
-	  FAULT_DUMP_HANGS,
-	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), STOP_MEANWHILE(STOP_SOON), REMOVE } },
-	{ "it is stopped at once while it is written",
-	  FAULT_DUMP_HANGS,
-	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), STOP_MEANWHILE(STOP_NOW), REMOVE } },
-	{ "it is removed while it is written",
-	  FAULT_DUMP_HANGS,
-	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), REMOVE_MEANWHILE } },
-	{ "it ends while it is written",
-	  FAULT_DUMP_HANGS,
-	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), HAPPEN_NOW(HAPPENS_EXIT), REMOVE } },
-	{ "its shim dies while it is written",
-	  FAULT_DUMP_HANGS,
-	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), HAPPEN_NOW(HAPPENS_LOSS), REMOVE } },
-	{ "its pod ends while it is written",
-	  FAULT_DUMP_HANGS,
-	  { CREATE, START, FAILS(CTR_EVENT_CHECKPOINT), HAPPEN_NOW(HAPPENS_POD_END), REMOVE } },
-	{ "it is busy when it is erased",
-	  FAULT_ERASE_STUCK_ONCE,
-	  { CREATE, FAILS(CTR_EVENT_REMOVE), REMOVE } },
-	{ "all ask at once",
-	  0,
-	  { CREATE, START, ASK_NOW(CTR_EVENT_CREATE), ASK_NOW(CTR_EVENT_START),
-	    STOP_MEANWHILE(STOP_SOON), REMOVE_MEANWHILE } },
-	{ "two create, one removes", 0, { CREATE, ASK_NOW(CTR_EVENT_CREATE), REMOVE_MEANWHILE } },
-	{ "stop and remove meet",
-	  FAULT_IGNORES_TERM,
-	  { CREATE, START, STOP(STOP_SOON), REMOVE_MEANWHILE, REMOVE_MEANWHILE } },
-};
-
 const struct fake fake_container = {
 	.name = "container",
 	.machines = { &ctr_machine },
 	.n_machines = 1,
-	.scenarios = scenarios,
-	.n_scenarios = ARRAY_LEN(scenarios),
+	.scenarios = container_scenarios,
+	.n_scenarios = CONTAINER_SCENARIOS,
 	.acts = acts,
 	.n_acts = ARRAY_LEN(acts),
 	.clean_up = CTR_EVENT_REMOVE,

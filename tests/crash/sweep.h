@@ -267,7 +267,11 @@ struct sim {
 
 /* A container's effects, for the fakes whose machines have some for their children. */
 #define CONTAINER_ACTS \
-	{ "container", "prepare", container_act_prepare }, \
+	{ "container", "unpack", container_act_unpack }, \
+		{ "container", "prepare", container_act_prepare }, \
+		{ "container", "restore_init", container_act_restore_init }, \
+		{ "container", "probe_restore", container_act_probe_restore }, \
+		{ "container", "probe_saved", container_act_probe_saved }, \
 		{ "container", "create_init", container_act_create_init }, \
 		{ "container", "probe_create", container_act_probe_create }, \
 		{ "container", "start_init", container_act_start_init }, \
@@ -283,6 +287,10 @@ struct sim {
 	{ \
 		"container", "erase", container_act_erase \
 	}
+void container_act_unpack(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_restore_init(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_probe_restore(struct sim *sim, struct sm_object *obj, const struct job *job);
+void container_act_probe_saved(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_prepare(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_create_init(struct sim *sim, struct sm_object *obj, const struct job *job);
 void container_act_probe_create(struct sim *sim, struct sm_object *obj, const struct job *job);

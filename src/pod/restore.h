@@ -1,0 +1,19 @@
+/*
+ * restore.h - effects of states/container.sm that make a container from a checkpoint, and checks of
+ * the request for one.  Loop thread only.
+ */
+#pragma once
+
+#include "core/objects.h"
+#include "gen/api.pb-c.h"
+#include "gen/state.pb-c.h"
+
+/* Where the container of this request comes from; the caller frees *ret.  NULL: from an image.
+ * <0: e is set (ERR_PRECONDITION: restores are off, or not possible in this pod). */
+int restore_source_for(const Runtime__V1__ContainerConfig *c, const struct object *sandbox,
+		       char **ret, struct err *e);
+
+/* The container runs: remove the files that its restore needed. */
+void restore_started(struct object *o);
+/* Its shim has gone for good: end what is left of the restore, then report its failure. */
+void restore_lost(struct object *o);
