@@ -4150,11 +4150,12 @@ struct  Runtime__V1__CheckpointPodRequest
   ProtobufCMessage base;
   char *pod_sandbox_id;
   /*
-   * Absolute path under which the checkpoint is written.
+   * An existing, empty directory of the caller's.  The checkpoint is written into it, nothing
+   * beside it, and after an error it is empty again.
    */
   char *output_path;
   /*
-   * Containers to save; empty means all of the pod.
+   * The containers to save: each once, of this pod, and running.
    */
   size_t n_container_ids;
   char **container_ids;

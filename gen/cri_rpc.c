@@ -201,6 +201,17 @@ static int event_checkpoint_container(const ProtobufCMessage *msg, const struct 
 	return r;
 }
 
+static int event_checkpoint_pod(const ProtobufCMessage *msg, const struct object *o,
+	struct sm_event **ret, struct err *e)
+{
+	struct payload_pod_checkpoint *payload;
+	int r = rpc_payload_checkpoint_pod((const Runtime__V1__CheckpointPodRequest *)msg, o, &payload, e);
+
+	if (r == 0)
+		*ret = sbx_event_checkpoint(payload);
+	return r;
+}
+
 static int handle_get_container_events(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
 	const Runtime__V1__GetEventsRequest *req =
@@ -952,9 +963,16 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__checkpoint_pod_request__descriptor,
 		.response = &runtime__v1__checkpoint_pod_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
-		.refusal = "this version of crisp makes no checkpoints of pods",
+		.kind = RPC_KIND_EVENT,
+		.raises = &(const struct rpc_event){
+			.machine = "sandbox",
+			.event = SBX_EVENT_CHECKPOINT,
+			.by = offsetof(Runtime__V1__CheckpointPodRequest, pod_sandbox_id),
+			.carry = event_checkpoint_pod,
+			.answer = rpc_answer_checkpoint_pod,
+		},
 		.validate = cri_validate_checkpoint_pod,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_RESTORE_POD] = {
 		.path = "/runtime.v1.RuntimeService/RestorePod",

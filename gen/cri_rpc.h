@@ -11,6 +11,7 @@
 struct payload_stop;
 struct payload_resources;
 struct payload_checkpoint;
+struct payload_pod_checkpoint;
 struct payload_pod_resources;
 struct payload_tag;
 
@@ -244,6 +245,13 @@ int rpc_status(struct rpc_call *call,
 int rpc_payload_checkpoint_container(const Runtime__V1__CheckpointContainerRequest *req,
 	const struct object *o, struct payload_checkpoint **ret, struct err *e);
 void rpc_answer_checkpoint_container(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
+
+/* event sandbox.checkpoint: Saves a pod and its running containers to files.
+ * (runtime.v1.RuntimeService.CheckpointPod) */
+int rpc_payload_checkpoint_pod(const Runtime__V1__CheckpointPodRequest *req,
+	const struct object *o, struct payload_pod_checkpoint **ret, struct err *e);
+void rpc_answer_checkpoint_pod(struct rpc_call *call, const struct sm_object *obj,
 	const struct err *e);
 
 /* direct: Streams what happens to containers until the client leaves.

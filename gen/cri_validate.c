@@ -1489,6 +1489,8 @@ static bool check_runtime__v1__checkpoint_pod_request(const Runtime__V1__Checkpo
 		return fail(c, up, "output_path", NO_INDEX, "must not be longer than 4095 bytes");
 	if (!text_absolute(m->output_path))
 		return fail(c, up, "output_path", NO_INDEX, "must be an absolute path");
+	if (!m->n_container_ids)
+		return fail(c, up, "container_ids", NO_INDEX, "required");
 	if (m->n_container_ids > 4096)
 		return fail(c, up, "container_ids", NO_INDEX, "must not have more than 4096 entries");
 	for (i = 0; i < m->n_container_ids; i++) {

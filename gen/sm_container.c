@@ -275,6 +275,8 @@ static const struct sm_event_info events[] = {
 	[CTR_EVENT_EXITED] = { .name = "exited", .class = SM_CLASS_SHIM, .carries = "exit" },
 	[CTR_EVENT_LOST] = { .name = "lost", .class = SM_CLASS_SHIM },
 	[CTR_EVENT_POD_ENDS] = { .name = "pod_ends", .class = SM_CLASS_FAMILY },
+	[CTR_EVENT_HOLD] = { .name = "hold", .class = SM_CLASS_DONE },
+	[CTR_EVENT_RELEASE] = { .name = "release", .class = SM_CLASS_FAMILY },
 	[CTR_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },
 };
 
@@ -854,13 +856,11 @@ static const struct sm_action actions_57[] = {
 };
 
 static const struct sm_action actions_58[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_SAVE_BOOT },
 };
 
 static const struct sm_action actions_59[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -872,8 +872,9 @@ static const struct sm_action actions_60[] = {
 };
 
 static const struct sm_action actions_61[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_62[] = {
@@ -882,18 +883,17 @@ static const struct sm_action actions_62[] = {
 };
 
 static const struct sm_action actions_63[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_64[] = {
 	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
 };
 
-static const struct sm_action actions_64[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
 static const struct sm_action actions_65[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -905,33 +905,33 @@ static const struct sm_action actions_66[] = {
 };
 
 static const struct sm_action actions_67[] = {
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
-};
-
-static const struct sm_action actions_68[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
-};
-
-static const struct sm_action actions_69[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
+static const struct sm_action actions_68[] = {
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_69[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
+};
+
 static const struct sm_action actions_70[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_71[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
 };
 
-static const struct sm_action actions_71[] = {
-	{ .op = SM_OP_STEP, .arg = 14 }, /* note_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
 static const struct sm_action actions_72[] = {
-	{ .op = SM_OP_STEP, .arg = 15 }, /* note_not_updated */
+	{ .op = SM_OP_STEP, .arg = 14 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -943,14 +943,13 @@ static const struct sm_action actions_73[] = {
 };
 
 static const struct sm_action actions_74[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_75[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
@@ -964,13 +963,14 @@ static const struct sm_action actions_76[] = {
 };
 
 static const struct sm_action actions_77[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_78[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
 	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
@@ -978,18 +978,18 @@ static const struct sm_action actions_78[] = {
 
 static const struct sm_action actions_79[] = {
 	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_80[] = {
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_EFFECT, .arg = 17 }, /* erase */
 };
 
-static const struct sm_action actions_80[] = {
-	{ .op = SM_OP_STEP, .arg = 14 }, /* note_updated */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
 static const struct sm_action actions_81[] = {
-	{ .op = SM_OP_STEP, .arg = 15 }, /* note_not_updated */
+	{ .op = SM_OP_STEP, .arg = 14 }, /* note_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -1001,14 +1001,13 @@ static const struct sm_action actions_82[] = {
 };
 
 static const struct sm_action actions_83[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_not_updated */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_84[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
@@ -1022,35 +1021,37 @@ static const struct sm_action actions_85[] = {
 };
 
 static const struct sm_action actions_86[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_87[] = {
 	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
 	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
-};
-
-static const struct sm_action actions_88[] = {
-	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
-	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
+static const struct sm_action actions_88[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
+};
+
 static const struct sm_action actions_89[] = {
-	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_90[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_STEP, .arg = 16 }, /* drop_update */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_91[] = {
@@ -1059,17 +1060,16 @@ static const struct sm_action actions_91[] = {
 };
 
 static const struct sm_action actions_92[] = {
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* freeze */
-};
-
-static const struct sm_action actions_93[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
+static const struct sm_action actions_93[] = {
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* freeze */
+};
+
 static const struct sm_action actions_94[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -1081,79 +1081,80 @@ static const struct sm_action actions_95[] = {
 };
 
 static const struct sm_action actions_96[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_97[] = {
 	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
-};
-
-static const struct sm_action actions_98[] = {
-	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
+static const struct sm_action actions_98[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
+};
+
 static const struct sm_action actions_99[] = {
-	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_100[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_pid */
-	{ .op = SM_OP_SAVE_BOOT },
-};
-
-static const struct sm_action actions_101[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-};
-
-static const struct sm_action actions_102[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
-};
-
-static const struct sm_action actions_103[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
-	{ .op = SM_OP_SAVE },
-};
-
-static const struct sm_action actions_104[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 14 }, /* thaw */
-};
-
-static const struct sm_action actions_105[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
-};
-
-static const struct sm_action actions_106[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
-};
-
-static const struct sm_action actions_107[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
-};
-
-static const struct sm_action actions_108[] = {
 	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
-static const struct sm_action actions_109[] = {
+static const struct sm_action actions_101[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_pid */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_102[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_103[] = {
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_104[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_105[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 14 }, /* thaw */
+};
+
+static const struct sm_action actions_106[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_107[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
+};
+
+static const struct sm_action actions_108[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_109[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_110[] = {
@@ -1162,17 +1163,16 @@ static const struct sm_action actions_110[] = {
 };
 
 static const struct sm_action actions_111[] = {
-	{ .op = SM_OP_EFFECT, .arg = 14 }, /* thaw */
-};
-
-static const struct sm_action actions_112[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
-	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
+static const struct sm_action actions_112[] = {
+	{ .op = SM_OP_EFFECT, .arg = 14 }, /* thaw */
+};
+
 static const struct sm_action actions_113[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
@@ -1184,58 +1184,57 @@ static const struct sm_action actions_114[] = {
 };
 
 static const struct sm_action actions_115[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_116[] = {
 	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
-};
-
-static const struct sm_action actions_117[] = {
-	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
+static const struct sm_action actions_117[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
+};
+
 static const struct sm_action actions_118[] = {
-	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_119[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_120[] = {
 	{ .op = SM_OP_STEP, .arg = 18 }, /* note_dumped */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_120[] = {
+static const struct sm_action actions_121[] = {
 	{ .op = SM_OP_STEP, .arg = 19 }, /* note_not_dumped */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_121[] = {
+static const struct sm_action actions_122[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 16 }, /* end_dump */
 };
 
-static const struct sm_action actions_122[] = {
+static const struct sm_action actions_123[] = {
 	{ .op = SM_OP_EFFECT, .arg = 16 }, /* end_dump */
 };
 
-static const struct sm_action actions_123[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
-	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-};
-
 static const struct sm_action actions_124[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
 	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
@@ -1249,28 +1248,82 @@ static const struct sm_action actions_125[] = {
 };
 
 static const struct sm_action actions_126[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
 	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_127[] = {
 	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
 	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
 static const struct sm_action actions_128[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
+};
+
+static const struct sm_action actions_129[] = {
 	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
 
-static const struct sm_action actions_129[] = {
+static const struct sm_action actions_130[] = {
 	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_STEP, .arg = 20 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_131[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+};
+
+static const struct sm_action actions_132[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_pid */
+	{ .op = SM_OP_SAVE_BOOT },
+};
+
+static const struct sm_action actions_133[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_134[] = {
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_exit */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_135[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_exit_unknown */
+	{ .op = SM_OP_SAVE },
+};
+
+static const struct sm_action actions_136[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_137[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_stop */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* signal_term */
+};
+
+static const struct sm_action actions_138[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
+};
+
+static const struct sm_action actions_139[] = {
+	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 11 }, /* signal_kill */
 };
@@ -1282,7 +1335,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE,
 		.guard = 0,
 		.target = CTR_STATE_UNPACKING,
-		.line = 117,
+		.line = 121,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -1292,7 +1345,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE,
 		.guard = -1,
 		.target = CTR_STATE_PREPARING,
-		.line = 118,
+		.line = 122,
 		.n_actions = 2,
 		.actions = actions_1,
 	},
@@ -1302,7 +1355,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_UNPACKED,
 		.guard = -1,
 		.target = CTR_STATE_PREPARING,
-		.line = 124,
+		.line = 128,
 		.n_actions = 3,
 		.actions = actions_2,
 	},
@@ -1312,7 +1365,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 125,
+		.line = 129,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
@@ -1322,7 +1375,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 126,
+		.line = 130,
 		.n_actions = 4,
 		.actions = actions_4,
 	},
@@ -1332,7 +1385,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARED,
 		.guard = 0,
 		.target = CTR_STATE_SAVED,
-		.line = 136,
+		.line = 141,
 		.n_actions = 4,
 		.actions = actions_5,
 	},
@@ -1342,7 +1395,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARED,
 		.guard = -1,
 		.target = CTR_STATE_CREATING,
-		.line = 137,
+		.line = 142,
 		.n_actions = 3,
 		.actions = actions_6,
 	},
@@ -1352,7 +1405,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PREPARE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 138,
+		.line = 143,
 		.n_actions = 4,
 		.actions = actions_7,
 	},
@@ -1362,7 +1415,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 139,
+		.line = 144,
 		.n_actions = 4,
 		.actions = actions_8,
 	},
@@ -1372,7 +1425,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 149,
+		.line = 155,
 		.n_actions = 3,
 		.actions = actions_9,
 	},
@@ -1382,7 +1435,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 150,
+		.line = 156,
 		.n_actions = 4,
 		.actions = actions_10,
 	},
@@ -1392,7 +1445,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REFUSED,
 		.guard = -1,
 		.target = CTR_STATE_REFUSED,
-		.line = 151,
+		.line = 157,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
@@ -1402,7 +1455,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_PREPARING,
-		.line = 152,
+		.line = 158,
 		.n_actions = 2,
 		.actions = actions_12,
 	},
@@ -1412,7 +1465,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 153,
+		.line = 159,
 		.n_actions = 4,
 		.actions = actions_13,
 	},
@@ -1422,7 +1475,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 163,
+		.line = 170,
 		.n_actions = 2,
 		.actions = actions_14,
 	},
@@ -1432,7 +1485,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 164,
+		.line = 171,
 		.n_actions = 2,
 		.actions = actions_15,
 	},
@@ -1442,7 +1495,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 165,
+		.line = 172,
 		.n_actions = 2,
 		.actions = actions_16,
 	},
@@ -1452,7 +1505,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 166,
+		.line = 173,
 		.n_actions = 2,
 		.actions = actions_17,
 	},
@@ -1462,7 +1515,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 167,
+		.line = 174,
 		.n_actions = 2,
 		.actions = actions_18,
 	},
@@ -1472,7 +1525,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 168,
+		.line = 175,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
@@ -1482,7 +1535,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 169,
+		.line = 176,
 		.n_actions = 2,
 		.actions = actions_20,
 	},
@@ -1492,7 +1545,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 170,
+		.line = 177,
 		.n_actions = 2,
 		.actions = actions_21,
 	},
@@ -1502,7 +1555,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
 		.target = CTR_STATE_UPDATING_CREATED,
-		.line = 171,
+		.line = 178,
 		.n_actions = 3,
 		.actions = actions_22,
 	},
@@ -1512,7 +1565,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_NOT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_SAVED,
-		.line = 180,
+		.line = 188,
 		.n_actions = 1,
 		.actions = actions_23,
 	},
@@ -1522,7 +1575,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 181,
+		.line = 189,
 		.n_actions = 2,
 		.actions = actions_24,
 	},
@@ -1532,7 +1585,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 182,
+		.line = 190,
 		.n_actions = 2,
 		.actions = actions_25,
 	},
@@ -1542,7 +1595,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_RESTORING,
-		.line = 183,
+		.line = 191,
 		.n_actions = 2,
 		.actions = actions_26,
 	},
@@ -1552,7 +1605,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 184,
+		.line = 192,
 		.n_actions = 3,
 		.actions = actions_27,
 	},
@@ -1562,7 +1615,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 185,
+		.line = 193,
 		.n_actions = 2,
 		.actions = actions_28,
 	},
@@ -1572,7 +1625,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 186,
+		.line = 194,
 		.n_actions = 2,
 		.actions = actions_29,
 	},
@@ -1582,7 +1635,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATED,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 195,
+		.line = 204,
 		.n_actions = 3,
 		.actions = actions_30,
 	},
@@ -1592,7 +1645,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CREATE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 196,
+		.line = 205,
 		.n_actions = 3,
 		.actions = actions_31,
 	},
@@ -1602,7 +1655,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 197,
+		.line = 206,
 		.n_actions = 3,
 		.actions = actions_32,
 	},
@@ -1612,7 +1665,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 198,
+		.line = 207,
 		.n_actions = 3,
 		.actions = actions_33,
 	},
@@ -1622,7 +1675,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_RESTORING,
-		.line = 199,
+		.line = 208,
 		.n_actions = 1,
 		.actions = actions_34,
 	},
@@ -1632,7 +1685,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_RESTORING,
-		.line = 200,
+		.line = 209,
 		.n_actions = 1,
 		.actions = actions_35,
 	},
@@ -1642,7 +1695,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 211,
+		.line = 221,
 		.n_actions = 3,
 		.actions = actions_36,
 	},
@@ -1652,7 +1705,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 212,
+		.line = 222,
 		.n_actions = 3,
 		.actions = actions_37,
 	},
@@ -1662,7 +1715,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 213,
+		.line = 223,
 		.n_actions = 2,
 		.actions = actions_38,
 	},
@@ -1672,7 +1725,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_REMOVING,
-		.line = 214,
+		.line = 224,
 		.n_actions = 2,
 		.actions = actions_39,
 	},
@@ -1682,7 +1735,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 223,
+		.line = 234,
 		.n_actions = 3,
 		.actions = actions_40,
 	},
@@ -1692,7 +1745,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_START_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 224,
+		.line = 235,
 		.n_actions = 3,
 		.actions = actions_41,
 	},
@@ -1702,7 +1755,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 225,
+		.line = 236,
 		.n_actions = 3,
 		.actions = actions_42,
 	},
@@ -1712,7 +1765,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 226,
+		.line = 237,
 		.n_actions = 3,
 		.actions = actions_43,
 	},
@@ -1722,7 +1775,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 227,
+		.line = 238,
 		.n_actions = 3,
 		.actions = actions_44,
 	},
@@ -1732,7 +1785,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_NOT_STARTED,
 		.guard = -1,
 		.target = CTR_STATE_STARTING,
-		.line = 228,
+		.line = 239,
 		.n_actions = 1,
 		.actions = actions_45,
 	},
@@ -1742,7 +1795,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 229,
+		.line = 240,
 		.n_actions = 3,
 		.actions = actions_46,
 	},
@@ -1752,7 +1805,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 239,
+		.line = 251,
 		.n_actions = 2,
 		.actions = actions_47,
 	},
@@ -1762,7 +1815,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 240,
+		.line = 252,
 		.n_actions = 2,
 		.actions = actions_48,
 	},
@@ -1772,7 +1825,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 241,
+		.line = 253,
 		.n_actions = 2,
 		.actions = actions_49,
 	},
@@ -1782,7 +1835,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 242,
+		.line = 254,
 		.n_actions = 2,
 		.actions = actions_50,
 	},
@@ -1792,7 +1845,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = 1,
 		.target = CTR_STATE_KILLING,
-		.line = 243,
+		.line = 255,
 		.n_actions = 3,
 		.actions = actions_51,
 	},
@@ -1802,7 +1855,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_STOPPING,
-		.line = 244,
+		.line = 256,
 		.n_actions = 3,
 		.actions = actions_52,
 	},
@@ -1812,7 +1865,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 245,
+		.line = 257,
 		.n_actions = 2,
 		.actions = actions_53,
 	},
@@ -1822,7 +1875,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 246,
+		.line = 258,
 		.n_actions = 3,
 		.actions = actions_54,
 	},
@@ -1832,7 +1885,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_UPDATE,
 		.guard = -1,
 		.target = CTR_STATE_UPDATING,
-		.line = 247,
+		.line = 259,
 		.n_actions = 3,
 		.actions = actions_55,
 	},
@@ -1842,7 +1895,7 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_PAUSE,
 		.guard = -1,
 		.target = CTR_STATE_PAUSING,
-		.line = 248,
+		.line = 260,
 		.n_actions = 2,
 		.actions = actions_56,
 	},
@@ -1852,298 +1905,298 @@ static const struct sm_row rows[] = {
 		.event = CTR_EVENT_CHECKPOINT,
 		.guard = -1,
 		.target = CTR_STATE_DUMPING,
-		.line = 249,
+		.line = 261,
 		.n_actions = 3,
 		.actions = actions_57,
 	},
 	[58] = {
 		.number = 58,
-		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_EXITED,
+		.state = CTR_STATE_RUNNING,
+		.event = CTR_EVENT_HOLD,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 258,
-		.n_actions = 3,
+		.target = CTR_STATE_HELD,
+		.line = 262,
+		.n_actions = 1,
 		.actions = actions_58,
 	},
 	[59] = {
 		.number = 59,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 259,
+		.line = 272,
 		.n_actions = 3,
 		.actions = actions_59,
 	},
 	[60] = {
 		.number = 60,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 260,
+		.line = 273,
 		.n_actions = 3,
 		.actions = actions_60,
 	},
 	[61] = {
 		.number = 61,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 261,
-		.n_actions = 2,
+		.target = CTR_STATE_EXITED,
+		.line = 274,
+		.n_actions = 3,
 		.actions = actions_61,
 	},
 	[62] = {
 		.number = 62,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 262,
+		.line = 275,
 		.n_actions = 2,
 		.actions = actions_62,
 	},
 	[63] = {
 		.number = 63,
 		.state = CTR_STATE_STOPPING,
-		.event = CTR_EVENT_STOP,
-		.guard = 2,
-		.target = CTR_STATE_STOPPING,
-		.line = 263,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 276,
 		.n_actions = 2,
 		.actions = actions_63,
 	},
 	[64] = {
 		.number = 64,
-		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_EXITED,
-		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 274,
-		.n_actions = 3,
+		.state = CTR_STATE_STOPPING,
+		.event = CTR_EVENT_STOP,
+		.guard = 2,
+		.target = CTR_STATE_STOPPING,
+		.line = 277,
+		.n_actions = 2,
 		.actions = actions_64,
 	},
 	[65] = {
 		.number = 65,
 		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 275,
+		.line = 289,
 		.n_actions = 3,
 		.actions = actions_65,
 	},
 	[66] = {
 		.number = 66,
 		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 276,
+		.line = 290,
 		.n_actions = 3,
 		.actions = actions_66,
 	},
 	[67] = {
 		.number = 67,
 		.state = CTR_STATE_KILLING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 277,
-		.n_actions = 1,
+		.target = CTR_STATE_EXITED,
+		.line = 291,
+		.n_actions = 3,
 		.actions = actions_67,
 	},
 	[68] = {
 		.number = 68,
-		.state = CTR_STATE_EXITED,
-		.event = CTR_EVENT_REMOVE,
+		.state = CTR_STATE_KILLING,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 288,
-		.n_actions = 2,
+		.target = CTR_STATE_KILLING,
+		.line = 292,
+		.n_actions = 1,
 		.actions = actions_68,
 	},
 	[69] = {
 		.number = 69,
-		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASED,
+		.state = CTR_STATE_EXITED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_GONE,
-		.line = 296,
+		.target = CTR_STATE_REMOVING,
+		.line = 304,
 		.n_actions = 2,
 		.actions = actions_69,
 	},
 	[70] = {
 		.number = 70,
 		.state = CTR_STATE_REMOVING,
-		.event = CTR_EVENT_ERASE_STUCK,
+		.event = CTR_EVENT_ERASED,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 297,
-		.retries = true,
-		.n_actions = 3,
+		.target = CTR_STATE_GONE,
+		.line = 313,
+		.n_actions = 2,
 		.actions = actions_70,
 	},
 	[71] = {
 		.number = 71,
-		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_REMOVING,
+		.event = CTR_EVENT_ERASE_STUCK,
 		.guard = -1,
-		.target = CTR_STATE_CREATED,
-		.line = 308,
+		.target = CTR_STATE_REMOVING,
+		.line = 314,
+		.retries = true,
 		.n_actions = 3,
 		.actions = actions_71,
 	},
 	[72] = {
 		.number = 72,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_UPDATE_FAILED,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 309,
+		.line = 326,
 		.n_actions = 3,
 		.actions = actions_72,
 	},
 	[73] = {
 		.number = 73,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_CREATED,
-		.line = 310,
+		.line = 327,
 		.n_actions = 3,
 		.actions = actions_73,
 	},
 	[74] = {
 		.number = 74,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 311,
-		.n_actions = 4,
+		.target = CTR_STATE_CREATED,
+		.line = 328,
+		.n_actions = 3,
 		.actions = actions_74,
 	},
 	[75] = {
 		.number = 75,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 312,
+		.line = 329,
 		.n_actions = 4,
 		.actions = actions_75,
 	},
 	[76] = {
 		.number = 76,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 313,
+		.line = 330,
 		.n_actions = 4,
 		.actions = actions_76,
 	},
 	[77] = {
 		.number = 77,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_STOP,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 314,
+		.target = CTR_STATE_EXITED,
+		.line = 331,
 		.n_actions = 4,
 		.actions = actions_77,
 	},
 	[78] = {
 		.number = 78,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 315,
-		.n_actions = 3,
+		.line = 332,
+		.n_actions = 4,
 		.actions = actions_78,
 	},
 	[79] = {
 		.number = 79,
 		.state = CTR_STATE_UPDATING_CREATED,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
-		.target = CTR_STATE_REMOVING,
-		.line = 316,
+		.target = CTR_STATE_KILLING,
+		.line = 333,
 		.n_actions = 3,
 		.actions = actions_79,
 	},
 	[80] = {
 		.number = 80,
-		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATED,
+		.state = CTR_STATE_UPDATING_CREATED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 326,
+		.target = CTR_STATE_REMOVING,
+		.line = 334,
 		.n_actions = 3,
 		.actions = actions_80,
 	},
 	[81] = {
 		.number = 81,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_UPDATE_FAILED,
+		.event = CTR_EVENT_UPDATED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 327,
+		.line = 345,
 		.n_actions = 3,
 		.actions = actions_81,
 	},
 	[82] = {
 		.number = 82,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_UPDATE_FAILED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 328,
+		.line = 346,
 		.n_actions = 3,
 		.actions = actions_82,
 	},
 	[83] = {
 		.number = 83,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 329,
-		.n_actions = 4,
+		.target = CTR_STATE_RUNNING,
+		.line = 347,
+		.n_actions = 3,
 		.actions = actions_83,
 	},
 	[84] = {
 		.number = 84,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 330,
+		.line = 348,
 		.n_actions = 4,
 		.actions = actions_84,
 	},
 	[85] = {
 		.number = 85,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 331,
+		.line = 349,
 		.n_actions = 4,
 		.actions = actions_85,
 	},
 	[86] = {
 		.number = 86,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_STOP,
-		.guard = 1,
-		.target = CTR_STATE_KILLING,
-		.line = 332,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 350,
 		.n_actions = 4,
 		.actions = actions_86,
 	},
@@ -2151,99 +2204,99 @@ static const struct sm_row rows[] = {
 		.number = 87,
 		.state = CTR_STATE_UPDATING,
 		.event = CTR_EVENT_STOP,
-		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 333,
+		.guard = 1,
+		.target = CTR_STATE_KILLING,
+		.line = 351,
 		.n_actions = 4,
 		.actions = actions_87,
 	},
 	[88] = {
 		.number = 88,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 334,
-		.n_actions = 3,
+		.target = CTR_STATE_STOPPING,
+		.line = 352,
+		.n_actions = 4,
 		.actions = actions_88,
 	},
 	[89] = {
 		.number = 89,
 		.state = CTR_STATE_UPDATING,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 335,
-		.n_actions = 4,
+		.line = 353,
+		.n_actions = 3,
 		.actions = actions_89,
 	},
 	[90] = {
 		.number = 90,
-		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_FROZEN,
+		.state = CTR_STATE_UPDATING,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_PAUSED,
-		.line = 345,
-		.n_actions = 2,
+		.target = CTR_STATE_KILLING,
+		.line = 354,
+		.n_actions = 4,
 		.actions = actions_90,
 	},
 	[91] = {
 		.number = 91,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_FREEZE_FAILED,
+		.event = CTR_EVENT_FROZEN,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 346,
+		.target = CTR_STATE_PAUSED,
+		.line = 365,
 		.n_actions = 2,
 		.actions = actions_91,
 	},
 	[92] = {
 		.number = 92,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_FREEZE_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_PAUSING,
-		.line = 347,
-		.n_actions = 1,
+		.target = CTR_STATE_RUNNING,
+		.line = 366,
+		.n_actions = 2,
 		.actions = actions_92,
 	},
 	[93] = {
 		.number = 93,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 348,
-		.n_actions = 3,
+		.target = CTR_STATE_PAUSING,
+		.line = 367,
+		.n_actions = 1,
 		.actions = actions_93,
 	},
 	[94] = {
 		.number = 94,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 349,
+		.line = 368,
 		.n_actions = 3,
 		.actions = actions_94,
 	},
 	[95] = {
 		.number = 95,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 350,
+		.line = 369,
 		.n_actions = 3,
 		.actions = actions_95,
 	},
 	[96] = {
 		.number = 96,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_STOP,
-		.guard = 1,
-		.target = CTR_STATE_KILLING,
-		.line = 351,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 370,
 		.n_actions = 3,
 		.actions = actions_96,
 	},
@@ -2251,189 +2304,189 @@ static const struct sm_row rows[] = {
 		.number = 97,
 		.state = CTR_STATE_PAUSING,
 		.event = CTR_EVENT_STOP,
-		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 352,
+		.guard = 1,
+		.target = CTR_STATE_KILLING,
+		.line = 371,
 		.n_actions = 3,
 		.actions = actions_97,
 	},
 	[98] = {
 		.number = 98,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 353,
-		.n_actions = 2,
+		.target = CTR_STATE_STOPPING,
+		.line = 372,
+		.n_actions = 3,
 		.actions = actions_98,
 	},
 	[99] = {
 		.number = 99,
 		.state = CTR_STATE_PAUSING,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 354,
-		.n_actions = 3,
+		.line = 373,
+		.n_actions = 2,
 		.actions = actions_99,
 	},
 	[100] = {
 		.number = 100,
-		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_ADOPTED,
+		.state = CTR_STATE_PAUSING,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_PAUSED,
-		.line = 364,
-		.n_actions = 2,
+		.target = CTR_STATE_KILLING,
+		.line = 374,
+		.n_actions = 3,
 		.actions = actions_100,
 	},
 	[101] = {
 		.number = 101,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_ADOPTED,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 365,
+		.target = CTR_STATE_PAUSED,
+		.line = 385,
 		.n_actions = 2,
 		.actions = actions_101,
 	},
 	[102] = {
 		.number = 102,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_ABSENT,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 366,
+		.line = 386,
 		.n_actions = 2,
 		.actions = actions_102,
 	},
 	[103] = {
 		.number = 103,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 367,
+		.line = 387,
 		.n_actions = 2,
 		.actions = actions_103,
 	},
 	[104] = {
 		.number = 104,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_RESUME,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
-		.target = CTR_STATE_RESUMING,
-		.line = 368,
+		.target = CTR_STATE_EXITED,
+		.line = 388,
 		.n_actions = 2,
 		.actions = actions_104,
 	},
 	[105] = {
 		.number = 105,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_STOP,
-		.guard = 1,
-		.target = CTR_STATE_KILLING,
-		.line = 369,
-		.n_actions = 3,
+		.event = CTR_EVENT_RESUME,
+		.guard = -1,
+		.target = CTR_STATE_RESUMING,
+		.line = 389,
+		.n_actions = 2,
 		.actions = actions_105,
 	},
 	[106] = {
 		.number = 106,
 		.state = CTR_STATE_PAUSED,
 		.event = CTR_EVENT_STOP,
-		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 370,
+		.guard = 1,
+		.target = CTR_STATE_KILLING,
+		.line = 390,
 		.n_actions = 3,
 		.actions = actions_106,
 	},
 	[107] = {
 		.number = 107,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 371,
-		.n_actions = 2,
+		.target = CTR_STATE_STOPPING,
+		.line = 391,
+		.n_actions = 3,
 		.actions = actions_107,
 	},
 	[108] = {
 		.number = 108,
 		.state = CTR_STATE_PAUSED,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 372,
-		.n_actions = 3,
+		.line = 392,
+		.n_actions = 2,
 		.actions = actions_108,
 	},
 	[109] = {
 		.number = 109,
-		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_THAWED,
+		.state = CTR_STATE_PAUSED,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 381,
-		.n_actions = 2,
+		.target = CTR_STATE_KILLING,
+		.line = 393,
+		.n_actions = 3,
 		.actions = actions_109,
 	},
 	[110] = {
 		.number = 110,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_THAW_FAILED,
+		.event = CTR_EVENT_THAWED,
 		.guard = -1,
-		.target = CTR_STATE_PAUSED,
-		.line = 382,
+		.target = CTR_STATE_RUNNING,
+		.line = 403,
 		.n_actions = 2,
 		.actions = actions_110,
 	},
 	[111] = {
 		.number = 111,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_THAW_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_RESUMING,
-		.line = 383,
-		.n_actions = 1,
+		.target = CTR_STATE_PAUSED,
+		.line = 404,
+		.n_actions = 2,
 		.actions = actions_111,
 	},
 	[112] = {
 		.number = 112,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 384,
-		.n_actions = 3,
+		.target = CTR_STATE_RESUMING,
+		.line = 405,
+		.n_actions = 1,
 		.actions = actions_112,
 	},
 	[113] = {
 		.number = 113,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 385,
+		.line = 406,
 		.n_actions = 3,
 		.actions = actions_113,
 	},
 	[114] = {
 		.number = 114,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 386,
+		.line = 407,
 		.n_actions = 3,
 		.actions = actions_114,
 	},
 	[115] = {
 		.number = 115,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_STOP,
-		.guard = 1,
-		.target = CTR_STATE_KILLING,
-		.line = 387,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 408,
 		.n_actions = 3,
 		.actions = actions_115,
 	},
@@ -2441,110 +2494,110 @@ static const struct sm_row rows[] = {
 		.number = 116,
 		.state = CTR_STATE_RESUMING,
 		.event = CTR_EVENT_STOP,
-		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 388,
+		.guard = 1,
+		.target = CTR_STATE_KILLING,
+		.line = 409,
 		.n_actions = 3,
 		.actions = actions_116,
 	},
 	[117] = {
 		.number = 117,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 389,
-		.n_actions = 2,
+		.target = CTR_STATE_STOPPING,
+		.line = 410,
+		.n_actions = 3,
 		.actions = actions_117,
 	},
 	[118] = {
 		.number = 118,
 		.state = CTR_STATE_RESUMING,
-		.event = CTR_EVENT_REMOVE,
+		.event = CTR_EVENT_POD_ENDS,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 390,
-		.n_actions = 3,
+		.line = 411,
+		.n_actions = 2,
 		.actions = actions_118,
 	},
 	[119] = {
 		.number = 119,
-		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_DUMPED,
+		.state = CTR_STATE_RESUMING,
+		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
-		.target = CTR_STATE_RUNNING,
-		.line = 401,
+		.target = CTR_STATE_KILLING,
+		.line = 412,
 		.n_actions = 3,
 		.actions = actions_119,
 	},
 	[120] = {
 		.number = 120,
 		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_DUMP_FAILED,
+		.event = CTR_EVENT_DUMPED,
 		.guard = -1,
 		.target = CTR_STATE_RUNNING,
-		.line = 402,
+		.line = 424,
 		.n_actions = 3,
 		.actions = actions_120,
 	},
 	[121] = {
 		.number = 121,
 		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_DUMP_STUCK,
+		.event = CTR_EVENT_DUMP_FAILED,
 		.guard = -1,
-		.target = CTR_STATE_DUMPING,
-		.line = 403,
-		.retries = true,
-		.n_actions = 2,
+		.target = CTR_STATE_RUNNING,
+		.line = 425,
+		.n_actions = 3,
 		.actions = actions_121,
 	},
 	[122] = {
 		.number = 122,
 		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_OVERDUE,
+		.event = CTR_EVENT_DUMP_STUCK,
 		.guard = -1,
 		.target = CTR_STATE_DUMPING,
-		.line = 404,
-		.n_actions = 1,
+		.line = 426,
+		.retries = true,
+		.n_actions = 2,
 		.actions = actions_122,
 	},
 	[123] = {
 		.number = 123,
 		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_EXITED,
+		.event = CTR_EVENT_OVERDUE,
 		.guard = -1,
-		.target = CTR_STATE_EXITED,
-		.line = 405,
-		.n_actions = 4,
+		.target = CTR_STATE_DUMPING,
+		.line = 427,
+		.n_actions = 1,
 		.actions = actions_123,
 	},
 	[124] = {
 		.number = 124,
 		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_LOST,
+		.event = CTR_EVENT_EXITED,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 406,
+		.line = 428,
 		.n_actions = 4,
 		.actions = actions_124,
 	},
 	[125] = {
 		.number = 125,
 		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_ABSENT,
+		.event = CTR_EVENT_LOST,
 		.guard = -1,
 		.target = CTR_STATE_EXITED,
-		.line = 407,
+		.line = 429,
 		.n_actions = 4,
 		.actions = actions_125,
 	},
 	[126] = {
 		.number = 126,
 		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_STOP,
-		.guard = 1,
-		.target = CTR_STATE_KILLING,
-		.line = 408,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 430,
 		.n_actions = 4,
 		.actions = actions_126,
 	},
@@ -2552,31 +2605,131 @@ static const struct sm_row rows[] = {
 		.number = 127,
 		.state = CTR_STATE_DUMPING,
 		.event = CTR_EVENT_STOP,
-		.guard = -1,
-		.target = CTR_STATE_STOPPING,
-		.line = 409,
+		.guard = 1,
+		.target = CTR_STATE_KILLING,
+		.line = 431,
 		.n_actions = 4,
 		.actions = actions_127,
 	},
 	[128] = {
 		.number = 128,
 		.state = CTR_STATE_DUMPING,
-		.event = CTR_EVENT_POD_ENDS,
+		.event = CTR_EVENT_STOP,
 		.guard = -1,
-		.target = CTR_STATE_KILLING,
-		.line = 410,
-		.n_actions = 3,
+		.target = CTR_STATE_STOPPING,
+		.line = 432,
+		.n_actions = 4,
 		.actions = actions_128,
 	},
 	[129] = {
 		.number = 129,
 		.state = CTR_STATE_DUMPING,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 433,
+		.n_actions = 3,
+		.actions = actions_129,
+	},
+	[130] = {
+		.number = 130,
+		.state = CTR_STATE_DUMPING,
 		.event = CTR_EVENT_REMOVE,
 		.guard = -1,
 		.target = CTR_STATE_KILLING,
-		.line = 411,
+		.line = 434,
 		.n_actions = 4,
-		.actions = actions_129,
+		.actions = actions_130,
+	},
+	[131] = {
+		.number = 131,
+		.state = CTR_STATE_HELD,
+		.event = CTR_EVENT_RELEASE,
+		.guard = -1,
+		.target = CTR_STATE_RUNNING,
+		.line = 445,
+		.n_actions = 1,
+		.actions = actions_131,
+	},
+	[132] = {
+		.number = 132,
+		.state = CTR_STATE_HELD,
+		.event = CTR_EVENT_ADOPTED,
+		.guard = -1,
+		.target = CTR_STATE_HELD,
+		.line = 446,
+		.n_actions = 2,
+		.actions = actions_132,
+	},
+	[133] = {
+		.number = 133,
+		.state = CTR_STATE_HELD,
+		.event = CTR_EVENT_ABSENT,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 447,
+		.n_actions = 2,
+		.actions = actions_133,
+	},
+	[134] = {
+		.number = 134,
+		.state = CTR_STATE_HELD,
+		.event = CTR_EVENT_EXITED,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 448,
+		.n_actions = 2,
+		.actions = actions_134,
+	},
+	[135] = {
+		.number = 135,
+		.state = CTR_STATE_HELD,
+		.event = CTR_EVENT_LOST,
+		.guard = -1,
+		.target = CTR_STATE_EXITED,
+		.line = 449,
+		.n_actions = 2,
+		.actions = actions_135,
+	},
+	[136] = {
+		.number = 136,
+		.state = CTR_STATE_HELD,
+		.event = CTR_EVENT_STOP,
+		.guard = 1,
+		.target = CTR_STATE_KILLING,
+		.line = 450,
+		.n_actions = 3,
+		.actions = actions_136,
+	},
+	[137] = {
+		.number = 137,
+		.state = CTR_STATE_HELD,
+		.event = CTR_EVENT_STOP,
+		.guard = -1,
+		.target = CTR_STATE_STOPPING,
+		.line = 451,
+		.n_actions = 3,
+		.actions = actions_137,
+	},
+	[138] = {
+		.number = 138,
+		.state = CTR_STATE_HELD,
+		.event = CTR_EVENT_POD_ENDS,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 452,
+		.n_actions = 2,
+		.actions = actions_138,
+	},
+	[139] = {
+		.number = 139,
+		.state = CTR_STATE_HELD,
+		.event = CTR_EVENT_REMOVE,
+		.guard = -1,
+		.target = CTR_STATE_KILLING,
+		.line = 453,
+		.n_actions = 3,
+		.actions = actions_139,
 	},
 };
 
@@ -2614,6 +2767,8 @@ static const struct sm_cell cells_NONE[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -2651,6 +2806,8 @@ static const struct sm_cell cells_UNPACKING[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
 };
 
@@ -2688,6 +2845,8 @@ static const struct sm_cell cells_PREPARING[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
 };
 
@@ -2725,6 +2884,8 @@ static const struct sm_cell cells_CREATING[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
 };
 
@@ -2762,6 +2923,8 @@ static const struct sm_cell cells_CREATED[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[20] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -2804,6 +2967,8 @@ static const struct sm_cell cells_SAVED[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -2846,6 +3011,8 @@ static const struct sm_cell cells_RESTORING[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
 };
 
@@ -2888,6 +3055,8 @@ static const struct sm_cell cells_REFUSED[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -2929,6 +3098,8 @@ static const struct sm_cell cells_STARTING[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_WAIT },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
 };
 
@@ -2970,6 +3141,8 @@ static const struct sm_cell cells_RUNNING[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[58] },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -2981,7 +3154,7 @@ static const uint16_t holds_RUNNING[] = {
 static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[63] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_JOIN, .n_rows = 1, .rows = &rows[64] },
 	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
@@ -2997,7 +3170,7 @@ static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[61] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
@@ -3009,10 +3182,12 @@ static const struct sm_cell cells_STOPPING[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[58] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[62] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[61] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[63] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[62] },
 };
 
 static const uint16_t holds_STOPPING[] = {
@@ -3038,7 +3213,7 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[66] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[67] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
@@ -3050,10 +3225,12 @@ static const struct sm_cell cells_KILLING[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[66] },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[67] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[68] },
 };
 
 static const uint16_t holds_KILLING[] = {
@@ -3064,7 +3241,7 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[68] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[69] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
@@ -3094,6 +3271,8 @@ static const struct sm_cell cells_EXITED[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -3131,19 +3310,21 @@ static const struct sm_cell cells_REMOVING[] = {
 	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[69] },
-	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[70] },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[70] },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[71] },
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
 static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_WAIT },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[77] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[79] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[78] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[80] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
@@ -3158,9 +3339,9 @@ static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[76] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[71] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[72] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[77] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[72] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[73] },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
@@ -3170,10 +3351,12 @@ static const struct sm_cell cells_UPDATING_CREATED[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[74] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[75] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[78] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[73] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[75] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[76] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[79] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[74] },
 };
 
 static const uint16_t holds_UPDATING_CREATED[] = {
@@ -3183,8 +3366,8 @@ static const uint16_t holds_UPDATING_CREATED[] = {
 static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[86] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[89] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[87] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[90] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
@@ -3199,9 +3382,9 @@ static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[85] },
-	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[80] },
-	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[81] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[86] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[81] },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[82] },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
@@ -3211,10 +3394,12 @@ static const struct sm_cell cells_UPDATING[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[83] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[84] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[88] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[82] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[84] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[85] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[89] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[83] },
 };
 
 static const uint16_t holds_UPDATING[] = {
@@ -3224,8 +3409,8 @@ static const uint16_t holds_UPDATING[] = {
 static const struct sm_cell cells_PAUSING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[96] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[99] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[97] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[100] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_JOIN },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_WAIT },
@@ -3240,11 +3425,11 @@ static const struct sm_cell cells_PAUSING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[95] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[96] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[90] },
-	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[91] },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[91] },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[92] },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
@@ -3252,10 +3437,12 @@ static const struct sm_cell cells_PAUSING[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[93] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[94] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[98] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[92] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[94] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[95] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[99] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[93] },
 };
 
 static const uint16_t holds_PAUSING[] = {
@@ -3266,11 +3453,11 @@ static const uint16_t holds_PAUSING[] = {
 static const struct sm_cell cells_PAUSED[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[105] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[108] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[106] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[109] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[104] },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[105] },
 	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
@@ -3281,8 +3468,8 @@ static const struct sm_cell cells_PAUSED[] = {
 	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[100] },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[101] },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[101] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[102] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
@@ -3294,9 +3481,11 @@ static const struct sm_cell cells_PAUSED[] = {
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[102] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[103] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[107] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[103] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[104] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[108] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -3308,8 +3497,8 @@ static const uint16_t holds_PAUSED[] = {
 static const struct sm_cell cells_RESUMING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[115] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[118] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[116] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[119] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_JOIN },
@@ -3324,22 +3513,24 @@ static const struct sm_cell cells_RESUMING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[114] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[115] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[109] },
-	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[110] },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[110] },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[111] },
 	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[112] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[113] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[117] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[111] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[113] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[114] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[118] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[112] },
 };
 
 static const uint16_t holds_RESUMING[] = {
@@ -3350,8 +3541,8 @@ static const uint16_t holds_RESUMING[] = {
 static const struct sm_cell cells_DUMPING[] = {
 	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
 	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
-	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[126] },
-	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[129] },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[127] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[130] },
 	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_WAIT },
 	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_WAIT },
@@ -3366,25 +3557,71 @@ static const struct sm_cell cells_DUMPING[] = {
 	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[125] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[126] },
 	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[119] },
-	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[120] },
-	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[121] },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[120] },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[121] },
+	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[122] },
 	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[123] },
-	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[124] },
-	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[128] },
-	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[122] },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[124] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[125] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[129] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[123] },
 };
 
 static const uint16_t holds_DUMPING[] = {
+	0, /* has_pid */
+	4, /* nothing_wanted */
+};
+
+static const struct sm_cell cells_HELD[] = {
+	[CTR_EVENT_CREATE] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_START] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[136] },
+	[CTR_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[139] },
+	[CTR_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_PAUSE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_RESUME] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[CTR_EVENT_UNPACKED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_PREPARE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_CREATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_REFUSED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_START_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_NOT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ADOPTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[132] },
+	[CTR_EVENT_ABSENT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[133] },
+	[CTR_EVENT_UPDATED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_UPDATE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FROZEN] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_FREEZE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAWED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_THAW_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[134] },
+	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[135] },
+	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[138] },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_IGNORE },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[131] },
+	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
+};
+
+static const uint16_t holds_HELD[] = {
 	0, /* has_pid */
 	4, /* nothing_wanted */
 };
@@ -3423,6 +3660,8 @@ static const struct sm_cell cells_GONE[] = {
 	[CTR_EVENT_EXITED] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_LOST] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_POD_ENDS] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_HOLD] = { .answer = SM_ANSWER_NEVER },
+	[CTR_EVENT_RELEASE] = { .answer = SM_ANSWER_NEVER },
 	[CTR_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -3645,6 +3884,17 @@ static const struct sm_state states[] = {
 		.holds = holds_DUMPING,
 		.cells = cells_DUMPING,
 	},
+	[CTR_STATE_HELD] = {
+		.name = "HELD",
+		.number = 20,
+		.kind = SM_KIND_REST,
+		.shows = "CONTAINER_RUNNING",
+		.recover = 8,
+		.deadline = -1,
+		.n_holds = 2,
+		.holds = holds_HELD,
+		.cells = cells_HELD,
+	},
 	[CTR_STATE_GONE] = {
 		.name = "GONE",
 		.number = 9,
@@ -3663,6 +3913,8 @@ static const struct sm_trait traits[] = {
 	{ .name = "joinable", .is = ctr_is_joinable },
 	{ .name = "paused", .is = ctr_is_paused },
 	{ .name = "dumping", .is = ctr_is_dumping },
+	{ .name = "holdable", .is = ctr_is_holdable },
+	{ .name = "held", .is = ctr_is_held },
 	{ .name = "starting", .is = ctr_is_starting },
 	{ .name = "killed", .is = ctr_is_killed },
 	{ .name = "creating", .is = ctr_is_creating },
@@ -3685,23 +3937,23 @@ const struct sm_machine ctr_machine = {
 	.prefix = "ctr",
 	.version = 1,
 	.unstored = false,
-	.n_states = 21,
-	.n_events = 34,
+	.n_states = 22,
+	.n_events = 36,
 	.n_effects = 18,
-	.n_rows = 130,
+	.n_rows = 140,
 	.n_guards = 3,
 	.n_steps = 22,
 	.n_deadlines = 1,
 	.n_invariants = 5,
 	.initial = CTR_STATE_NONE,
-	.clock = 33,
+	.clock = 35,
 	.states = states,
 	.events = events,
 	.effects = effects,
 	.rows = rows,
 	.parent = "sandbox",
 	.parent_id = parent_id,
-	.n_traits = 15,
+	.n_traits = 17,
 	.traits = traits,
 	.guards = guards,
 	.guard_names = guard_names,

@@ -29,6 +29,7 @@ enum ctr_state {
 	CTR_STATE_PAUSED,
 	CTR_STATE_RESUMING,
 	CTR_STATE_DUMPING,
+	CTR_STATE_HELD,
 	CTR_STATE_GONE,
 };
 
@@ -66,6 +67,8 @@ enum ctr_event {
 	CTR_EVENT_EXITED, /* shim */
 	CTR_EVENT_LOST, /* shim */
 	CTR_EVENT_POD_ENDS, /* family */
+	CTR_EVENT_HOLD, /* done */
+	CTR_EVENT_RELEASE, /* family */
 	CTR_EVENT_OVERDUE, /* clock */
 };
 
@@ -81,7 +84,8 @@ static inline bool ctr_is_alive(uint16_t state)
 		state == CTR_STATE_PAUSING ||
 		state == CTR_STATE_PAUSED ||
 		state == CTR_STATE_RESUMING ||
-		state == CTR_STATE_DUMPING;
+		state == CTR_STATE_DUMPING ||
+		state == CTR_STATE_HELD;
 }
 
 static inline bool ctr_is_unfinished(uint16_t state)
@@ -104,7 +108,8 @@ static inline bool ctr_is_unfinished(uint16_t state)
 		state == CTR_STATE_PAUSING ||
 		state == CTR_STATE_PAUSED ||
 		state == CTR_STATE_RESUMING ||
-		state == CTR_STATE_DUMPING;
+		state == CTR_STATE_DUMPING ||
+		state == CTR_STATE_HELD;
 }
 
 static inline bool ctr_is_begun(uint16_t state)
@@ -116,7 +121,8 @@ static inline bool ctr_is_begun(uint16_t state)
 		state == CTR_STATE_PAUSING ||
 		state == CTR_STATE_PAUSED ||
 		state == CTR_STATE_RESUMING ||
-		state == CTR_STATE_DUMPING;
+		state == CTR_STATE_DUMPING ||
+		state == CTR_STATE_HELD;
 }
 
 static inline bool ctr_is_running(uint16_t state)
@@ -140,6 +146,16 @@ static inline bool ctr_is_paused(uint16_t state)
 static inline bool ctr_is_dumping(uint16_t state)
 {
 	return state == CTR_STATE_DUMPING;
+}
+
+static inline bool ctr_is_holdable(uint16_t state)
+{
+	return state == CTR_STATE_RUNNING;
+}
+
+static inline bool ctr_is_held(uint16_t state)
+{
+	return state == CTR_STATE_HELD;
 }
 
 static inline bool ctr_is_starting(uint16_t state)

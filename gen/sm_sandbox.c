@@ -114,6 +114,26 @@ static void step_note_resources(void *draft, const struct sm_event *ev)
 	sbx_step_note_resources(draft, ev, sm_event_payload(ev));
 }
 
+static void step_note_dump(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_dump(draft, ev, sm_event_payload(ev));
+}
+
+static void step_note_dumped(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_dumped(draft, ev);
+}
+
+static void step_note_not_dumped(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_not_dumped(draft, ev);
+}
+
+static void step_drop_dump(void *draft, const struct sm_event *ev)
+{
+	sbx_step_drop_dump(draft, ev);
+}
+
 static void step_note_end(void *draft, const struct sm_event *ev)
 {
 	sbx_step_note_end(draft, ev);
@@ -131,7 +151,11 @@ static void (*const steps[])(void *draft, const struct sm_event *ev) = {
 	[8] = step_note_retry,
 	[9] = step_note_new_shim,
 	[10] = step_note_resources,
-	[11] = step_note_end,
+	[11] = step_note_dump,
+	[12] = step_note_dumped,
+	[13] = step_note_not_dumped,
+	[14] = step_drop_dump,
+	[15] = step_note_end,
 };
 
 static const char *const step_names[] = {
@@ -146,7 +170,11 @@ static const char *const step_names[] = {
 	[8] = "note_retry",
 	[9] = "note_new_shim",
 	[10] = "note_resources",
-	[11] = "note_end",
+	[11] = "note_dump",
+	[12] = "note_dumped",
+	[13] = "note_not_dumped",
+	[14] = "drop_dump",
+	[15] = "note_end",
 };
 
 static bool invariant_has_shim(const void *row)
@@ -174,6 +202,7 @@ static const struct sm_event_info events[] = {
 	[SBX_EVENT_STOP] = { .name = "stop", .class = SM_CLASS_RPC },
 	[SBX_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
 	[SBX_EVENT_UPDATE] = { .name = "update", .class = SM_CLASS_RPC, .carries = "pod_resources" },
+	[SBX_EVENT_CHECKPOINT] = { .name = "checkpoint", .class = SM_CLASS_RPC, .carries = "pod_checkpoint" },
 	[SBX_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE, .carries = "netns" },
 	[SBX_EVENT_CONNECTED] = { .name = "connected", .class = SM_CLASS_DONE, .carries = "init" },
 	[SBX_EVENT_INIT_STARTED] = { .name = "init_started", .class = SM_CLASS_DONE, .carries = "init" },
@@ -187,6 +216,11 @@ static const struct sm_event_info events[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .name = "children_stopped", .class = SM_CLASS_FAMILY, .quiet = true, .unless = "unfinished" },
 	[SBX_EVENT_NETWORK_DOWN] = { .name = "network_down", .class = SM_CLASS_DONE },
 	[SBX_EVENT_NETWORK_STUCK] = { .name = "network_stuck", .class = SM_CLASS_DONE },
+	[SBX_EVENT_HELD] = { .name = "held", .class = SM_CLASS_DONE },
+	[SBX_EVENT_DUMPED] = { .name = "dumped", .class = SM_CLASS_DONE },
+	[SBX_EVENT_DUMP_FAILED] = { .name = "dump_failed", .class = SM_CLASS_DONE },
+	[SBX_EVENT_DUMP_STUCK] = { .name = "dump_stuck", .class = SM_CLASS_DONE },
+	[SBX_EVENT_RELEASED] = { .name = "released", .class = SM_CLASS_FAMILY, .quiet = true, .unless = "held" },
 	[SBX_EVENT_TORN_DOWN] = { .name = "torn_down", .class = SM_CLASS_DONE },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .name = "teardown_stuck", .class = SM_CLASS_DONE },
 	[SBX_EVENT_CHILDLESS] = { .name = "childless", .class = SM_CLASS_FAMILY, .quiet = true },
@@ -242,6 +276,22 @@ static const uint16_t yields_open_ports[] = {
 static const uint16_t yields_delete_network[] = {
 	SBX_EVENT_NETWORK_DOWN,
 	SBX_EVENT_NETWORK_STUCK,
+};
+
+static const uint16_t yields_hold_containers[] = {
+	SBX_EVENT_HELD,
+	SBX_EVENT_DUMP_FAILED,
+};
+
+static const uint16_t yields_dump[] = {
+	SBX_EVENT_DUMPED,
+	SBX_EVENT_DUMP_FAILED,
+	SBX_EVENT_DUMP_STUCK,
+};
+
+static const uint16_t yields_end_dump[] = {
+	SBX_EVENT_DUMP_FAILED,
+	SBX_EVENT_DUMP_STUCK,
 };
 
 static const uint16_t yields_tear_down[] = {
@@ -323,6 +373,29 @@ static const struct sm_effect_info effects[] = {
 		.start = sbx_effect_delete_network,
 	},
 	[9] = {
+		.name = "hold_containers",
+		.lasting = false,
+		.n_yields = 2,
+		.yields = yields_hold_containers,
+		.start = sbx_effect_hold_containers,
+	},
+	[10] = {
+		.name = "dump",
+		.lasting = true,
+		.n_yields = 3,
+		.yields = yields_dump,
+		.start = sbx_effect_dump,
+	},
+	[11] = {
+		.name = "end_dump",
+		.lasting = true,
+		.retry_min_ms = 250,
+		.retry_max_ms = 60000,
+		.n_yields = 2,
+		.yields = yields_end_dump,
+		.start = sbx_effect_end_dump,
+	},
+	[12] = {
 		.name = "tear_down",
 		.lasting = false,
 		.retry_min_ms = 250,
@@ -331,7 +404,7 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_tear_down,
 		.start = sbx_effect_tear_down,
 	},
-	[10] = {
+	[13] = {
 		.name = "erase",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -357,14 +430,14 @@ static const struct sm_action actions_2[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
 };
 
 static const struct sm_action actions_3[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
 };
 
 static const struct sm_action actions_4[] = {
@@ -395,14 +468,14 @@ static const struct sm_action actions_8[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
 };
 
 static const struct sm_action actions_9[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
 };
 
 static const struct sm_action actions_10[] = {
@@ -421,14 +494,14 @@ static const struct sm_action actions_12[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
 };
 
 static const struct sm_action actions_13[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
 };
 
 static const struct sm_action actions_14[] = {
@@ -451,14 +524,14 @@ static const struct sm_action actions_17[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
 };
 
 static const struct sm_action actions_18[] = {
 	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
 };
 
 static const struct sm_action actions_19[] = {
@@ -512,13 +585,13 @@ static const struct sm_action actions_26[] = {
 };
 
 static const struct sm_action actions_27[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_28[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
@@ -530,7 +603,7 @@ static const struct sm_action actions_29[] = {
 };
 
 static const struct sm_action actions_30[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
@@ -542,103 +615,210 @@ static const struct sm_action actions_31[] = {
 };
 
 static const struct sm_action actions_32[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_dump */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* hold_containers */
 };
 
 static const struct sm_action actions_33[] = {
-	{ .op = SM_OP_REQUEUE },
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_34[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_35[] = {
 	{ .op = SM_OP_STEP, .arg = 9 }, /* note_new_shim */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_35[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
+static const struct sm_action actions_36[] = {
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
-static const struct sm_action actions_36[] = {
+static const struct sm_action actions_37[] = {
 	{ .op = SM_OP_STEP, .arg = 8 }, /* note_retry */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_EFFECT, .arg = 5 }, /* replace_shim */
 };
 
-static const struct sm_action actions_37[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
-};
-
 static const struct sm_action actions_38[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_39[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_40[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* dump */
 };
 
 static const struct sm_action actions_41[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_no_network */
+	{ .op = SM_OP_STEP, .arg = 13 }, /* note_not_dumped */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "release" },
 };
 
 static const struct sm_action actions_42[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* end_dump */
+};
+
+static const struct sm_action actions_43[] = {
+	{ .op = SM_OP_STEP, .arg = 13 }, /* note_not_dumped */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "release" },
+};
+
+static const struct sm_action actions_44[] = {
+	{ .op = SM_OP_STEP, .arg = 14 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_45[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_STEP, .arg = 14 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_46[] = {
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_dumped */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "release" },
+};
+
+static const struct sm_action actions_47[] = {
+	{ .op = SM_OP_STEP, .arg = 13 }, /* note_not_dumped */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "release" },
+};
+
+static const struct sm_action actions_48[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* end_dump */
+};
+
+static const struct sm_action actions_49[] = {
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* end_dump */
+};
+
+static const struct sm_action actions_50[] = {
+	{ .op = SM_OP_STEP, .arg = 14 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_51[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_STEP, .arg = 14 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_52[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* probe_shim */
+};
+
+static const struct sm_action actions_53[] = {
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_setup */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_54[] = {
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_55[] = {
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_lost */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* replace_shim */
+};
+
+static const struct sm_action actions_56[] = {
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_57[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+};
+
+static const struct sm_action actions_58[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
+};
+
+static const struct sm_action actions_59[] = {
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_no_network */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+};
+
+static const struct sm_action actions_60[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
 };
 
-static const struct sm_action actions_43[] = {
+static const struct sm_action actions_61[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
-static const struct sm_action actions_44[] = {
+static const struct sm_action actions_62[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_45[] = {
+static const struct sm_action actions_63[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
 };
 
-static const struct sm_action actions_46[] = {
+static const struct sm_action actions_64[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
 };
 
-static const struct sm_action actions_47[] = {
+static const struct sm_action actions_65[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
-static const struct sm_action actions_48[] = {
+static const struct sm_action actions_66[] = {
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
-static const struct sm_action actions_49[] = {
+static const struct sm_action actions_67[] = {
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
 };
 
 static const struct sm_row rows[] = {
@@ -648,7 +828,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_RUN,
 		.guard = -1,
 		.target = SBX_STATE_SETUP,
-		.line = 84,
+		.line = 98,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
@@ -658,7 +838,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
 		.target = SBX_STATE_CONNECTING,
-		.line = 90,
+		.line = 104,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
@@ -668,7 +848,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 91,
+		.line = 105,
 		.n_actions = 4,
 		.actions = actions_2,
 	},
@@ -678,7 +858,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 92,
+		.line = 106,
 		.n_actions = 4,
 		.actions = actions_3,
 	},
@@ -688,7 +868,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
 		.target = SBX_STATE_CONNECTING,
-		.line = 101,
+		.line = 115,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
@@ -698,7 +878,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CONNECTED,
 		.guard = 3,
 		.target = SBX_STATE_STARTING_INIT,
-		.line = 102,
+		.line = 116,
 		.n_actions = 3,
 		.actions = actions_5,
 	},
@@ -708,7 +888,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CONNECTED,
 		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 103,
+		.line = 117,
 		.n_actions = 3,
 		.actions = actions_6,
 	},
@@ -718,7 +898,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_CONNECTED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_UP,
-		.line = 104,
+		.line = 118,
 		.n_actions = 3,
 		.actions = actions_7,
 	},
@@ -728,7 +908,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 105,
+		.line = 119,
 		.n_actions = 4,
 		.actions = actions_8,
 	},
@@ -738,7 +918,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 106,
+		.line = 120,
 		.n_actions = 4,
 		.actions = actions_9,
 	},
@@ -748,7 +928,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
 		.target = SBX_STATE_CONNECTING,
-		.line = 116,
+		.line = 130,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
@@ -758,7 +938,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_INIT_STARTED,
 		.guard = -1,
 		.target = SBX_STATE_PINNING_INIT,
-		.line = 117,
+		.line = 131,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
@@ -768,7 +948,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 118,
+		.line = 132,
 		.n_actions = 4,
 		.actions = actions_12,
 	},
@@ -778,7 +958,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 119,
+		.line = 133,
 		.n_actions = 4,
 		.actions = actions_13,
 	},
@@ -788,7 +968,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
 		.target = SBX_STATE_CONNECTING,
-		.line = 129,
+		.line = 143,
 		.n_actions = 3,
 		.actions = actions_14,
 	},
@@ -798,7 +978,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_INIT_PINNED,
 		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 130,
+		.line = 144,
 		.n_actions = 2,
 		.actions = actions_15,
 	},
@@ -808,7 +988,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_INIT_PINNED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_UP,
-		.line = 131,
+		.line = 145,
 		.n_actions = 2,
 		.actions = actions_16,
 	},
@@ -818,7 +998,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 132,
+		.line = 146,
 		.n_actions = 4,
 		.actions = actions_17,
 	},
@@ -828,7 +1008,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 133,
+		.line = 147,
 		.n_actions = 4,
 		.actions = actions_18,
 	},
@@ -838,7 +1018,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_UP,
 		.guard = 1,
 		.target = SBX_STATE_PORTS_UP,
-		.line = 143,
+		.line = 157,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
@@ -848,7 +1028,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 144,
+		.line = 158,
 		.n_actions = 3,
 		.actions = actions_20,
 	},
@@ -858,7 +1038,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_NETWORK_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 145,
+		.line = 159,
 		.n_actions = 4,
 		.actions = actions_21,
 	},
@@ -868,7 +1048,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 146,
+		.line = 160,
 		.n_actions = 4,
 		.actions = actions_22,
 	},
@@ -878,7 +1058,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PORTS_OPEN,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 156,
+		.line = 170,
 		.n_actions = 2,
 		.actions = actions_23,
 	},
@@ -888,7 +1068,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_PORTS_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 157,
+		.line = 171,
 		.n_actions = 4,
 		.actions = actions_24,
 	},
@@ -898,7 +1078,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 158,
+		.line = 172,
 		.n_actions = 4,
 		.actions = actions_25,
 	},
@@ -908,7 +1088,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_IS_SET_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 167,
+		.line = 181,
 		.n_actions = 2,
 		.actions = actions_26,
 	},
@@ -918,7 +1098,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SHIM_LOST,
 		.guard = 5,
 		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 168,
+		.line = 182,
 		.n_actions = 3,
 		.actions = actions_27,
 	},
@@ -928,7 +1108,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SHIM_LOST,
 		.guard = 6,
 		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 169,
+		.line = 183,
 		.n_actions = 3,
 		.actions = actions_28,
 	},
@@ -938,7 +1118,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_SHIM_LOST,
 		.guard = -1,
 		.target = SBX_STATE_REPLACING_SHIM,
-		.line = 170,
+		.line = 184,
 		.n_actions = 3,
 		.actions = actions_29,
 	},
@@ -948,7 +1128,7 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_POD_BROKEN,
 		.guard = -1,
 		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 171,
+		.line = 185,
 		.n_actions = 3,
 		.actions = actions_30,
 	},
@@ -958,47 +1138,47 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_UPDATE,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 172,
+		.line = 186,
 		.n_actions = 3,
 		.actions = actions_31,
 	},
 	[32] = {
 		.number = 32,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_STOP,
+		.event = SBX_EVENT_CHECKPOINT,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 173,
-		.n_actions = 2,
+		.target = SBX_STATE_HOLDING,
+		.line = 187,
+		.n_actions = 3,
 		.actions = actions_32,
 	},
 	[33] = {
 		.number = 33,
 		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_REMOVE,
+		.event = SBX_EVENT_STOP,
 		.guard = -1,
 		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 174,
-		.n_actions = 3,
+		.line = 188,
+		.n_actions = 2,
 		.actions = actions_33,
 	},
 	[34] = {
 		.number = 34,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_IS_SET_UP,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 182,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 189,
 		.n_actions = 3,
 		.actions = actions_34,
 	},
 	[35] = {
 		.number = 35,
 		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_SETUP_FAILED,
-		.guard = 6,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 183,
+		.event = SBX_EVENT_IS_SET_UP,
+		.guard = -1,
+		.target = SBX_STATE_READY,
+		.line = 197,
 		.n_actions = 3,
 		.actions = actions_35,
 	},
@@ -1006,145 +1186,326 @@ static const struct sm_row rows[] = {
 		.number = 36,
 		.state = SBX_STATE_REPLACING_SHIM,
 		.event = SBX_EVENT_SETUP_FAILED,
-		.guard = -1,
-		.target = SBX_STATE_REPLACING_SHIM,
-		.line = 184,
-		.retries = true,
+		.guard = 6,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 198,
 		.n_actions = 3,
 		.actions = actions_36,
 	},
 	[37] = {
 		.number = 37,
 		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_POD_BROKEN,
+		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 185,
+		.target = SBX_STATE_REPLACING_SHIM,
+		.line = 199,
+		.retries = true,
 		.n_actions = 3,
 		.actions = actions_37,
 	},
 	[38] = {
 		.number = 38,
 		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_OVERDUE,
+		.event = SBX_EVENT_POD_BROKEN,
 		.guard = -1,
 		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 186,
+		.line = 200,
 		.n_actions = 3,
 		.actions = actions_38,
 	},
 	[39] = {
 		.number = 39,
-		.state = SBX_STATE_STOPPING_CONTAINERS,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
-		.guard = 2,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 195,
-		.n_actions = 2,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_OVERDUE,
+		.guard = -1,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 201,
+		.n_actions = 3,
 		.actions = actions_39,
 	},
 	[40] = {
 		.number = 40,
-		.state = SBX_STATE_STOPPING_CONTAINERS,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.state = SBX_STATE_HOLDING,
+		.event = SBX_EVENT_HELD,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 196,
+		.target = SBX_STATE_DUMPING,
+		.line = 211,
 		.n_actions = 2,
 		.actions = actions_40,
 	},
 	[41] = {
 		.number = 41,
-		.state = SBX_STATE_NETWORK_DOWN,
-		.event = SBX_EVENT_NETWORK_DOWN,
+		.state = SBX_STATE_HOLDING,
+		.event = SBX_EVENT_DUMP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 206,
+		.target = SBX_STATE_RELEASING,
+		.line = 212,
 		.n_actions = 3,
 		.actions = actions_41,
 	},
 	[42] = {
 		.number = 42,
-		.state = SBX_STATE_NETWORK_DOWN,
-		.event = SBX_EVENT_NETWORK_STUCK,
+		.state = SBX_STATE_HOLDING,
+		.event = SBX_EVENT_DUMP_STUCK,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 207,
-		.retries = true,
-		.n_actions = 3,
+		.target = SBX_STATE_DUMPING,
+		.line = 213,
+		.n_actions = 2,
 		.actions = actions_42,
 	},
 	[43] = {
 		.number = 43,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TORN_DOWN,
-		.guard = 4,
-		.target = SBX_STATE_UNLINKING,
-		.line = 217,
-		.n_actions = 2,
+		.state = SBX_STATE_HOLDING,
+		.event = SBX_EVENT_OVERDUE,
+		.guard = -1,
+		.target = SBX_STATE_RELEASING,
+		.line = 214,
+		.n_actions = 3,
 		.actions = actions_43,
 	},
 	[44] = {
 		.number = 44,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TORN_DOWN,
+		.state = SBX_STATE_HOLDING,
+		.event = SBX_EVENT_STOP,
 		.guard = -1,
-		.target = SBX_STATE_NOTREADY,
-		.line = 218,
-		.n_actions = 2,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 215,
+		.n_actions = 3,
 		.actions = actions_44,
 	},
 	[45] = {
 		.number = 45,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TEARDOWN_STUCK,
+		.state = SBX_STATE_HOLDING,
+		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 219,
-		.retries = true,
-		.n_actions = 3,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 216,
+		.n_actions = 4,
 		.actions = actions_45,
 	},
 	[46] = {
 		.number = 46,
-		.state = SBX_STATE_NOTREADY,
-		.event = SBX_EVENT_REMOVE,
+		.state = SBX_STATE_DUMPING,
+		.event = SBX_EVENT_DUMPED,
 		.guard = -1,
-		.target = SBX_STATE_REMOVING_CONTAINERS,
-		.line = 228,
-		.n_actions = 2,
+		.target = SBX_STATE_RELEASING,
+		.line = 225,
+		.n_actions = 3,
 		.actions = actions_46,
 	},
 	[47] = {
 		.number = 47,
-		.state = SBX_STATE_REMOVING_CONTAINERS,
-		.event = SBX_EVENT_CHILDLESS,
+		.state = SBX_STATE_DUMPING,
+		.event = SBX_EVENT_DUMP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_UNLINKING,
-		.line = 237,
-		.n_actions = 2,
+		.target = SBX_STATE_RELEASING,
+		.line = 226,
+		.n_actions = 3,
 		.actions = actions_47,
 	},
 	[48] = {
 		.number = 48,
-		.state = SBX_STATE_UNLINKING,
-		.event = SBX_EVENT_ERASED,
+		.state = SBX_STATE_DUMPING,
+		.event = SBX_EVENT_DUMP_STUCK,
 		.guard = -1,
-		.target = SBX_STATE_GONE,
-		.line = 247,
+		.target = SBX_STATE_DUMPING,
+		.line = 227,
+		.retries = true,
 		.n_actions = 2,
 		.actions = actions_48,
 	},
 	[49] = {
 		.number = 49,
+		.state = SBX_STATE_DUMPING,
+		.event = SBX_EVENT_OVERDUE,
+		.guard = -1,
+		.target = SBX_STATE_DUMPING,
+		.line = 228,
+		.n_actions = 1,
+		.actions = actions_49,
+	},
+	[50] = {
+		.number = 50,
+		.state = SBX_STATE_DUMPING,
+		.event = SBX_EVENT_STOP,
+		.guard = -1,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 229,
+		.n_actions = 3,
+		.actions = actions_50,
+	},
+	[51] = {
+		.number = 51,
+		.state = SBX_STATE_DUMPING,
+		.event = SBX_EVENT_REMOVE,
+		.guard = -1,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 230,
+		.n_actions = 4,
+		.actions = actions_51,
+	},
+	[52] = {
+		.number = 52,
+		.state = SBX_STATE_RELEASING,
+		.event = SBX_EVENT_RELEASED,
+		.guard = -1,
+		.target = SBX_STATE_PROBING,
+		.line = 239,
+		.n_actions = 2,
+		.actions = actions_52,
+	},
+	[53] = {
+		.number = 53,
+		.state = SBX_STATE_PROBING,
+		.event = SBX_EVENT_IS_SET_UP,
+		.guard = -1,
+		.target = SBX_STATE_READY,
+		.line = 248,
+		.n_actions = 3,
+		.actions = actions_53,
+	},
+	[54] = {
+		.number = 54,
+		.state = SBX_STATE_PROBING,
+		.event = SBX_EVENT_SHIM_LOST,
+		.guard = 5,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 249,
+		.n_actions = 4,
+		.actions = actions_54,
+	},
+	[55] = {
+		.number = 55,
+		.state = SBX_STATE_PROBING,
+		.event = SBX_EVENT_SHIM_LOST,
+		.guard = -1,
+		.target = SBX_STATE_REPLACING_SHIM,
+		.line = 250,
+		.n_actions = 4,
+		.actions = actions_55,
+	},
+	[56] = {
+		.number = 56,
+		.state = SBX_STATE_PROBING,
+		.event = SBX_EVENT_POD_BROKEN,
+		.guard = -1,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 251,
+		.n_actions = 4,
+		.actions = actions_56,
+	},
+	[57] = {
+		.number = 57,
+		.state = SBX_STATE_STOPPING_CONTAINERS,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.guard = 2,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 259,
+		.n_actions = 2,
+		.actions = actions_57,
+	},
+	[58] = {
+		.number = 58,
+		.state = SBX_STATE_STOPPING_CONTAINERS,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.guard = -1,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 260,
+		.n_actions = 2,
+		.actions = actions_58,
+	},
+	[59] = {
+		.number = 59,
+		.state = SBX_STATE_NETWORK_DOWN,
+		.event = SBX_EVENT_NETWORK_DOWN,
+		.guard = -1,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 270,
+		.n_actions = 3,
+		.actions = actions_59,
+	},
+	[60] = {
+		.number = 60,
+		.state = SBX_STATE_NETWORK_DOWN,
+		.event = SBX_EVENT_NETWORK_STUCK,
+		.guard = -1,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 271,
+		.retries = true,
+		.n_actions = 3,
+		.actions = actions_60,
+	},
+	[61] = {
+		.number = 61,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TORN_DOWN,
+		.guard = 4,
+		.target = SBX_STATE_UNLINKING,
+		.line = 281,
+		.n_actions = 2,
+		.actions = actions_61,
+	},
+	[62] = {
+		.number = 62,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TORN_DOWN,
+		.guard = -1,
+		.target = SBX_STATE_NOTREADY,
+		.line = 282,
+		.n_actions = 2,
+		.actions = actions_62,
+	},
+	[63] = {
+		.number = 63,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TEARDOWN_STUCK,
+		.guard = -1,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 283,
+		.retries = true,
+		.n_actions = 3,
+		.actions = actions_63,
+	},
+	[64] = {
+		.number = 64,
+		.state = SBX_STATE_NOTREADY,
+		.event = SBX_EVENT_REMOVE,
+		.guard = -1,
+		.target = SBX_STATE_REMOVING_CONTAINERS,
+		.line = 292,
+		.n_actions = 2,
+		.actions = actions_64,
+	},
+	[65] = {
+		.number = 65,
+		.state = SBX_STATE_REMOVING_CONTAINERS,
+		.event = SBX_EVENT_CHILDLESS,
+		.guard = -1,
+		.target = SBX_STATE_UNLINKING,
+		.line = 301,
+		.n_actions = 2,
+		.actions = actions_65,
+	},
+	[66] = {
+		.number = 66,
+		.state = SBX_STATE_UNLINKING,
+		.event = SBX_EVENT_ERASED,
+		.guard = -1,
+		.target = SBX_STATE_GONE,
+		.line = 311,
+		.n_actions = 2,
+		.actions = actions_66,
+	},
+	[67] = {
+		.number = 67,
 		.state = SBX_STATE_UNLINKING,
 		.event = SBX_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_UNLINKING,
-		.line = 248,
+		.line = 312,
 		.retries = true,
 		.n_actions = 3,
-		.actions = actions_49,
+		.actions = actions_67,
 	},
 };
 
@@ -1153,6 +1514,7 @@ static const struct sm_cell cells_NONE[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1166,6 +1528,11 @@ static const struct sm_cell cells_NONE[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1181,6 +1548,7 @@ static const struct sm_cell cells_SETUP[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1194,6 +1562,11 @@ static const struct sm_cell cells_SETUP[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1209,6 +1582,7 @@ static const struct sm_cell cells_CONNECTING[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[5] },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1222,6 +1596,11 @@ static const struct sm_cell cells_CONNECTING[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1237,6 +1616,7 @@ static const struct sm_cell cells_STARTING_INIT[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
@@ -1250,6 +1630,11 @@ static const struct sm_cell cells_STARTING_INIT[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1269,6 +1654,7 @@ static const struct sm_cell cells_PINNING_INIT[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1282,6 +1668,11 @@ static const struct sm_cell cells_PINNING_INIT[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1301,6 +1692,7 @@ static const struct sm_cell cells_NETWORK_UP[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1314,6 +1706,11 @@ static const struct sm_cell cells_NETWORK_UP[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1333,6 +1730,7 @@ static const struct sm_cell cells_PORTS_UP[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1346,6 +1744,11 @@ static const struct sm_cell cells_PORTS_UP[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1363,9 +1766,10 @@ static const uint16_t holds_PORTS_UP[] = {
 
 static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1379,6 +1783,11 @@ static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1399,12 +1808,13 @@ static const struct sm_cell cells_REPLACING_SHIM[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
-	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[35] },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[36] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
@@ -1412,14 +1822,19 @@ static const struct sm_cell cells_REPLACING_SHIM[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
 };
 
 static const uint16_t holds_REPLACING_SHIM[] = {
@@ -1427,11 +1842,12 @@ static const uint16_t holds_REPLACING_SHIM[] = {
 	1, /* has_network */
 };
 
-static const struct sm_cell cells_STOPPING_CONTAINERS[] = {
-	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+static const struct sm_cell cells_HOLDING[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1442,9 +1858,170 @@ static const struct sm_cell cells_STOPPING_CONTAINERS[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[39] },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
+};
+
+static const uint16_t holds_HOLDING[] = {
+	0, /* has_shim */
+	1, /* has_network */
+};
+
+static const struct sm_cell cells_DUMPING[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
+};
+
+static const uint16_t holds_DUMPING[] = {
+	0, /* has_shim */
+	1, /* has_network */
+};
+
+static const struct sm_cell cells_RELEASING[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
+};
+
+static const uint16_t holds_RELEASING[] = {
+	0, /* has_shim */
+	1, /* has_network */
+};
+
+static const struct sm_cell cells_PROBING[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[54] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
+};
+
+static const uint16_t holds_PROBING[] = {
+	0, /* has_shim */
+	1, /* has_network */
+};
+
+static const struct sm_cell cells_STOPPING_CONTAINERS[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[57] },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1460,6 +2037,7 @@ static const struct sm_cell cells_NETWORK_DOWN[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1471,8 +2049,13 @@ static const struct sm_cell cells_NETWORK_DOWN[] = {
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
-	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1488,6 +2071,7 @@ static const struct sm_cell cells_TEARDOWN[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1501,8 +2085,13 @@ static const struct sm_cell cells_TEARDOWN[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[43] },
-	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[61] },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[63] },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1514,8 +2103,9 @@ static const struct sm_cell cells_TEARDOWN[] = {
 static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1529,6 +2119,11 @@ static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1544,6 +2139,7 @@ static const struct sm_cell cells_REMOVING_CONTAINERS[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1557,9 +2153,14 @@ static const struct sm_cell cells_REMOVING_CONTAINERS[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -1572,6 +2173,7 @@ static const struct sm_cell cells_UNLINKING[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1585,11 +2187,16 @@ static const struct sm_cell cells_UNLINKING[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
-	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[66] },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[67] },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
@@ -1600,6 +2207,7 @@ static const struct sm_cell cells_GONE[] = {
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1613,6 +2221,11 @@ static const struct sm_cell cells_GONE[] = {
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1717,6 +2330,55 @@ static const struct sm_state states[] = {
 		.holds = holds_REPLACING_SHIM,
 		.cells = cells_REPLACING_SHIM,
 	},
+	[SBX_STATE_HOLDING] = {
+		.name = "HOLDING",
+		.number = 16,
+		.kind = SM_KIND_BUSY,
+		.shows = "SANDBOX_READY",
+		.recover = 11,
+		.deadline = -1,
+		.within_ms = 60000,
+		.n_holds = 2,
+		.holds = holds_HOLDING,
+		.cells = cells_HOLDING,
+	},
+	[SBX_STATE_DUMPING] = {
+		.name = "DUMPING",
+		.number = 17,
+		.kind = SM_KIND_BUSY,
+		.shows = "SANDBOX_READY",
+		.recover = 11,
+		.deadline = -1,
+		.within_ms = 3700000,
+		.n_holds = 2,
+		.holds = holds_DUMPING,
+		.cells = cells_DUMPING,
+	},
+	[SBX_STATE_RELEASING] = {
+		.name = "RELEASING",
+		.number = 18,
+		.kind = SM_KIND_BUSY,
+		.shows = "SANDBOX_READY",
+		.recover = -1,
+		.recover_told = "release",
+		.deadline = -1,
+		.unbounded = "it waits for commits alone",
+		.n_holds = 2,
+		.holds = holds_RELEASING,
+		.cells = cells_RELEASING,
+	},
+	[SBX_STATE_PROBING] = {
+		.name = "PROBING",
+		.number = 19,
+		.kind = SM_KIND_BUSY,
+		.shows = "SANDBOX_READY",
+		.recover = 4,
+		.deadline = -1,
+		.unbounded = "the line to the shim has limits of its own",
+		.n_holds = 2,
+		.holds = holds_PROBING,
+		.cells = cells_PROBING,
+	},
 	[SBX_STATE_STOPPING_CONTAINERS] = {
 		.name = "STOPPING_CONTAINERS",
 		.number = 4,
@@ -1743,7 +2405,7 @@ static const struct sm_state states[] = {
 		.number = 6,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 9,
+		.recover = 12,
 		.deadline = -1,
 		.unbounded = "unmounting is tried again until it succeeds",
 		.cells = cells_TEARDOWN,
@@ -1773,7 +2435,7 @@ static const struct sm_state states[] = {
 		.number = 9,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 10,
+		.recover = 13,
 		.deadline = -1,
 		.unbounded = "removing the pod's directory is tried again until it succeeds",
 		.cells = cells_UNLINKING,
@@ -1790,6 +2452,7 @@ static const struct sm_state states[] = {
 
 static const struct sm_trait traits[] = {
 	{ .name = "ready", .is = sbx_is_ready },
+	{ .name = "dumping", .is = sbx_is_dumping },
 	{ .name = "live", .is = sbx_is_live },
 	{ .name = "wired", .is = sbx_is_wired },
 	{ .name = "opening_ports", .is = sbx_is_opening_ports },
@@ -1803,21 +2466,21 @@ const struct sm_machine sbx_machine = {
 	.prefix = "sbx",
 	.version = 1,
 	.unstored = false,
-	.n_states = 16,
-	.n_events = 25,
-	.n_effects = 11,
-	.n_rows = 50,
+	.n_states = 20,
+	.n_events = 31,
+	.n_effects = 14,
+	.n_rows = 68,
 	.n_guards = 7,
-	.n_steps = 12,
+	.n_steps = 16,
 	.n_deadlines = 0,
 	.n_invariants = 2,
 	.initial = SBX_STATE_NONE,
-	.clock = 24,
+	.clock = 30,
 	.states = states,
 	.events = events,
 	.effects = effects,
 	.rows = rows,
-	.n_traits = 7,
+	.n_traits = 8,
 	.traits = traits,
 	.guards = guards,
 	.guard_names = guard_names,

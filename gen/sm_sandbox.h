@@ -18,6 +18,10 @@ enum sbx_state {
 	SBX_STATE_PORTS_UP,
 	SBX_STATE_READY,
 	SBX_STATE_REPLACING_SHIM,
+	SBX_STATE_HOLDING,
+	SBX_STATE_DUMPING,
+	SBX_STATE_RELEASING,
+	SBX_STATE_PROBING,
 	SBX_STATE_STOPPING_CONTAINERS,
 	SBX_STATE_NETWORK_DOWN,
 	SBX_STATE_TEARDOWN,
@@ -32,6 +36,7 @@ enum sbx_event {
 	SBX_EVENT_STOP, /* rpc */
 	SBX_EVENT_REMOVE, /* rpc */
 	SBX_EVENT_UPDATE, /* rpc */
+	SBX_EVENT_CHECKPOINT, /* rpc */
 	SBX_EVENT_PREPARED, /* done */
 	SBX_EVENT_CONNECTED, /* done */
 	SBX_EVENT_INIT_STARTED, /* done */
@@ -45,6 +50,11 @@ enum sbx_event {
 	SBX_EVENT_CHILDREN_STOPPED, /* family */
 	SBX_EVENT_NETWORK_DOWN, /* done */
 	SBX_EVENT_NETWORK_STUCK, /* done */
+	SBX_EVENT_HELD, /* done */
+	SBX_EVENT_DUMPED, /* done */
+	SBX_EVENT_DUMP_FAILED, /* done */
+	SBX_EVENT_DUMP_STUCK, /* done */
+	SBX_EVENT_RELEASED, /* family */
 	SBX_EVENT_TORN_DOWN, /* done */
 	SBX_EVENT_TEARDOWN_STUCK, /* done */
 	SBX_EVENT_CHILDLESS, /* family */
@@ -58,7 +68,17 @@ enum sbx_event {
 static inline bool sbx_is_ready(uint16_t state)
 {
 	return state == SBX_STATE_READY ||
-		state == SBX_STATE_REPLACING_SHIM;
+		state == SBX_STATE_REPLACING_SHIM ||
+		state == SBX_STATE_HOLDING ||
+		state == SBX_STATE_DUMPING ||
+		state == SBX_STATE_RELEASING ||
+		state == SBX_STATE_PROBING;
+}
+
+static inline bool sbx_is_dumping(uint16_t state)
+{
+	return state == SBX_STATE_HOLDING ||
+		state == SBX_STATE_DUMPING;
 }
 
 static inline bool sbx_is_live(uint16_t state)
@@ -71,6 +91,10 @@ static inline bool sbx_is_live(uint16_t state)
 		state == SBX_STATE_PORTS_UP ||
 		state == SBX_STATE_READY ||
 		state == SBX_STATE_REPLACING_SHIM ||
+		state == SBX_STATE_HOLDING ||
+		state == SBX_STATE_DUMPING ||
+		state == SBX_STATE_RELEASING ||
+		state == SBX_STATE_PROBING ||
 		state == SBX_STATE_STOPPING_CONTAINERS ||
 		state == SBX_STATE_NETWORK_DOWN ||
 		state == SBX_STATE_TEARDOWN;
@@ -80,6 +104,10 @@ static inline bool sbx_is_wired(uint16_t state)
 {
 	return state == SBX_STATE_READY ||
 		state == SBX_STATE_REPLACING_SHIM ||
+		state == SBX_STATE_HOLDING ||
+		state == SBX_STATE_DUMPING ||
+		state == SBX_STATE_RELEASING ||
+		state == SBX_STATE_PROBING ||
 		state == SBX_STATE_STOPPING_CONTAINERS;
 }
 
@@ -108,6 +136,8 @@ static inline bool sbx_is_down(uint16_t state)
 /* What events carry; its owner says how it is freed. */
 struct payload_pod_resources;
 void payload_pod_resources_free(void *pod_resources);
+struct payload_pod_checkpoint;
+void payload_pod_checkpoint_free(void *pod_checkpoint);
 struct payload_netns;
 void payload_netns_free(void *netns);
 struct payload_init;
@@ -120,6 +150,11 @@ void payload_network_free(void *network);
 static inline struct sm_event *sbx_event_update(struct payload_pod_resources *pod_resources)
 {
 	return sm_event_carry(SBX_EVENT_UPDATE, pod_resources, payload_pod_resources_free);
+}
+
+static inline struct sm_event *sbx_event_checkpoint(struct payload_pod_checkpoint *pod_checkpoint)
+{
+	return sm_event_carry(SBX_EVENT_CHECKPOINT, pod_checkpoint, payload_pod_checkpoint_free);
 }
 
 static inline struct sm_event *sbx_event_prepared(struct payload_netns *netns)
@@ -170,6 +205,10 @@ void sbx_step_note_lost(Crisp__State__Sandbox *draft, const struct sm_event *ev)
 void sbx_step_note_retry(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_new_shim(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_setup *setup);
 void sbx_step_note_resources(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_pod_resources *pod_resources);
+void sbx_step_note_dump(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_pod_checkpoint *pod_checkpoint);
+void sbx_step_note_dumped(Crisp__State__Sandbox *draft, const struct sm_event *ev);
+void sbx_step_note_not_dumped(Crisp__State__Sandbox *draft, const struct sm_event *ev);
+void sbx_step_drop_dump(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_end(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 
 /* Invariants: must be true of every row in the states that hold them. */
@@ -186,5 +225,8 @@ void sbx_effect_replace_shim(struct sm_object *obj); /* fleeting: is_set_up setu
 void sbx_effect_add_network(struct sm_object *obj); /* lasting: network_up network_failed */
 void sbx_effect_open_ports(struct sm_object *obj); /* fleeting: ports_open ports_failed */
 void sbx_effect_delete_network(struct sm_object *obj); /* lasting: network_down network_stuck */
+void sbx_effect_hold_containers(struct sm_object *obj); /* fleeting: held dump_failed */
+void sbx_effect_dump(struct sm_object *obj); /* lasting: dumped dump_failed dump_stuck */
+void sbx_effect_end_dump(struct sm_object *obj); /* lasting: dump_failed dump_stuck */
 void sbx_effect_tear_down(struct sm_object *obj); /* fleeting: torn_down teardown_stuck */
 void sbx_effect_erase(struct sm_object *obj); /* lasting: erased erase_stuck */

@@ -1016,7 +1016,7 @@ const ProtobufCMessageDescriptor crisp__state__ended__descriptor =
   (ProtobufCMessageInit) crisp__state__ended__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[30] =
+static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[35] =
 {
   {
     "name_key",
@@ -1378,11 +1378,76 @@ static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[3
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "checkpoint_path",
+    32,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, checkpoint_path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "checkpoint_until_ns",
+    33,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, checkpoint_until_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "checkpoint_ids",
+    34,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Crisp__State__Sandbox, n_checkpoint_ids),
+    offsetof(Crisp__State__Sandbox, checkpoint_ids),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "checkpoint_options",
+    35,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Crisp__State__Sandbox, n_checkpoint_options),
+    offsetof(Crisp__State__Sandbox, checkpoint_options),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "checkpoint_failure",
+    36,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, checkpoint_failure),
+    &crisp__state__failure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   16,   /* field[16] = boot_id */
   26,   /* field[26] = cgroup */
   4,   /* field[4] = cgroup_parent */
+  34,   /* field[34] = checkpoint_failure */
+  32,   /* field[32] = checkpoint_ids */
+  33,   /* field[33] = checkpoint_options */
+  30,   /* field[30] = checkpoint_path */
+  31,   /* field[31] = checkpoint_until_ns */
   8,   /* field[8] = cni_conf */
   9,   /* field[9] = cni_result */
   1,   /* field[1] = config */
@@ -1415,7 +1480,7 @@ static const ProtobufCIntRange crisp__state__sandbox__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 14, 12 },
-  { 0, 30 }
+  { 0, 35 }
 };
 const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
 {
@@ -1425,7 +1490,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   "Crisp__State__Sandbox",
   "crisp.state",
   sizeof(Crisp__State__Sandbox),
-  30,
+  35,
   crisp__state__sandbox__field_descriptors,
   crisp__state__sandbox__field_indices_by_name,
   2,  crisp__state__sandbox__number_ranges,

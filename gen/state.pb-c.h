@@ -237,10 +237,32 @@ struct  Crisp__State__Sandbox
    * crispd opens its host ports, since no plugin of cni_conf does
    */
   protobuf_c_boolean maps_ports;
+  /*
+   * directory of the last CheckpointPod; empty: nothing of it is unfinished
+   */
+  char *checkpoint_path;
+  /*
+   * when it was to be done
+   */
+  int64_t checkpoint_until_ns;
+  /*
+   * its containers
+   */
+  size_t n_checkpoint_ids;
+  char **checkpoint_ids;
+  /*
+   * of the runtime, as it takes them
+   */
+  size_t n_checkpoint_options;
+  char **checkpoint_options;
+  /*
+   * why it is not there
+   */
+  Crisp__State__Failure *checkpoint_failure;
 };
 #define CRISP__STATE__SANDBOX__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__sandbox__descriptor) \
-    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0, (char *)protobuf_c_empty_string, NULL, NULL, 0 }
+    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0, (char *)protobuf_c_empty_string, NULL, NULL, 0, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, NULL }
 
 
 /*

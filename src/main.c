@@ -42,7 +42,7 @@
 #include "images/pulltally.h"
 #include "os/apparmor.h"
 #include "os/cgroup.h"
-#include "pod/checkpoint.h"
+#include "pod/dumpcancel.h"
 #include "pod/container.h"
 #include "pod/devspecs.h"
 #include "pod/exec.h"
@@ -447,7 +447,7 @@ static void stop_trash(struct daemon *d)
 static void join_workers(struct daemon *d)
 {
 	(void)d;
-	checkpoint_drain();
+	dumpcancel_all(NULL);
 	loop_join(world.loop);
 }
 

@@ -122,28 +122,12 @@ int rpc_payload_checkpoint_container(const Runtime__V1__CheckpointContainerReque
 	return container_dump_for(req, o, ret, e);
 }
 
-/* Answer with e, or as the container's row says; failure: of this work, NULL: it succeeded. */
-static void answer_work(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e,
-			const Crisp__State__Failure *failure)
-{
-	struct err failed = ERR_NULL;
-
-	if (!e && !obj)
-		err_set(&failed, ERR_NOT_FOUND, "the container was removed meanwhile");
-	else if (!e && failure)
-		row_failure_err(failure, &failed);
-	if (e || failed.code)
-		rpc_fail(rpc, e ? e : &failed);
-	else
-		rpc_reply_bytes(rpc, NULL, 0);
-}
-
 void rpc_answer_checkpoint_container(struct rpc_call *rpc, const struct sm_object *obj,
 				     const struct err *e)
 {
 	const Crisp__State__Container *row = obj ? obj->row : NULL;
 
-	answer_work(rpc, obj, e, row ? row->checkpoint_failure : NULL);
+	api_answer_work(rpc, obj, e, row ? row->checkpoint_failure : NULL);
 }
 
 void rpc_answer_update_container_resources(struct rpc_call *rpc, const struct sm_object *obj,
@@ -151,7 +135,7 @@ void rpc_answer_update_container_resources(struct rpc_call *rpc, const struct sm
 {
 	const Crisp__State__Container *row = obj ? obj->row : NULL;
 
-	answer_work(rpc, obj, e, row ? row->update_failure : NULL);
+	api_answer_work(rpc, obj, e, row ? row->update_failure : NULL);
 }
 
 int rpc_new_exec_sync(const Runtime__V1__ExecSyncRequest *req, struct object **ret, struct err *e)

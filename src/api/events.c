@@ -95,8 +95,10 @@ static int take(struct caller *c, const void *msg, struct err *e)
 
 	if (r == 0)
 		r = event_for(ev, msg, o, &event, e);
-	if (r == 0)
+	if (r == 0) {
+		event->until_ns = rpc_call_deadline(c->rpc);
 		caller_dispatch(c, o, event);
+	}
 	return r < 0 ? r : 0;
 }
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "core/calls.h"
 #include "core/payloads.h"
+#include "core/records.h"
 #include "pod/sandbox.h"
 
 struct submit {
@@ -165,4 +166,19 @@ char *api_machine_json(const struct listing_row *r)
 	json_decref(all);
 	assert(text);
 	return text;
+}
+
+void api_answer_work(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e,
+		     const Crisp__State__Failure *failure)
+{
+	struct err failed = ERR_NULL;
+
+	if (!e && !obj)
+		err_set(&failed, ERR_NOT_FOUND, "it was removed meanwhile");
+	else if (!e && failure)
+		row_failure_err(failure, &failed);
+	if (e || failed.code)
+		rpc_fail(rpc, e ? e : &failed);
+	else
+		rpc_reply_bytes(rpc, NULL, 0);
 }

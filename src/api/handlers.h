@@ -50,6 +50,10 @@ int api_select_each(const struct rpc_select *s, const ProtobufCMessage *req, con
 Runtime__V1__PodSandboxStatus *api_pod_status(struct arena *a, const struct listing_row *r);
 Runtime__V1__ContainerStatus *api_container_status(struct arena *a, const struct listing_row *r);
 
+/* Answer a call without fields in its response: with e, or with failure (NULL: it succeeded). */
+void api_answer_work(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e,
+		     const Crisp__State__Failure *failure);
+
 /* Pack from as a payload; NULL: an empty one. */
 struct payload_resources *api_pack_resources(const Runtime__V1__LinuxContainerResources *from);
 

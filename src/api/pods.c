@@ -71,6 +71,20 @@ int rpc_payload_update_pod_sandbox_resources(
 	return 0;
 }
 
+int rpc_payload_checkpoint_pod(const Runtime__V1__CheckpointPodRequest *req, const struct object *o,
+			       struct payload_pod_checkpoint **ret, struct err *e)
+{
+	return sandbox_dump_for(req, o, ret, e);
+}
+
+void rpc_answer_checkpoint_pod(struct rpc_call *rpc, const struct sm_object *obj,
+			       const struct err *e)
+{
+	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
+
+	api_answer_work(rpc, obj, e, row ? row->checkpoint_failure : NULL);
+}
+
 /* --- reads --- */
 
 /* A status with the messages that it points to. */

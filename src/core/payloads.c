@@ -31,6 +31,13 @@ void payload_netns_free(void *netns)
 	free(n);
 }
 
+static void free_texts(char **texts)
+{
+	for (size_t i = 0; texts && texts[i]; i++)
+		free(texts[i]);
+	free(texts);
+}
+
 void payload_network_free(void *network)
 {
 	struct payload_network *n = network;
@@ -38,10 +45,20 @@ void payload_network_free(void *network)
 	if (!n)
 		return;
 	free(n->result);
-	for (size_t i = 0; n->ips && n->ips[i]; i++)
-		free(n->ips[i]);
-	free(n->ips);
+	free_texts(n->ips);
 	free(n);
+}
+
+void payload_pod_checkpoint_free(void *pod_checkpoint)
+{
+	struct payload_pod_checkpoint *c = pod_checkpoint;
+
+	if (!c)
+		return;
+	free(c->path);
+	free_texts(c->ids);
+	free_texts(c->options);
+	free(c);
 }
 
 void payload_bundle_free(void *bundle)

@@ -79,6 +79,13 @@ struct payload_checkpoint {
 	int64_t until_ns; /* CLOCK_REALTIME */
 };
 
+/* sandbox: checkpoint */
+struct payload_pod_checkpoint {
+	char *path;
+	char **ids; /* of containers; NULL-terminated */
+	char **options; /* of the runtime's checkpoint; NULL-terminated */
+};
+
 /* sandbox: update.  NULL: unchanged. */
 struct payload_pod_resources {
 	struct payload_resources *resources, *overhead;
@@ -115,6 +122,7 @@ void payload_exit_free(void *exit);
 void payload_stop_free(void *stop);
 void payload_resources_free(void *resources);
 void payload_checkpoint_free(void *checkpoint);
+void payload_pod_checkpoint_free(void *pod_checkpoint);
 void payload_pod_resources_free(void *pod_resources);
 void payload_image_free(void *image);
 void payload_tag_free(void *tag);

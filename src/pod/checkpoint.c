@@ -1,34 +1,25 @@
 /*
- * checkpoint.c - runs dump.c as jobs, and cancels them.
+ * checkpoint.c - effects of states/container.sm that write a container to an archive.
  *
  * A dump that ends early may end the container, too: CRIU is killed while it controls the
  * processes.  So only the end of the container, the daemon's end and the time limit cancel one.
  */
-#include "pod/checkpoint.h"
-
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
 
-#include "base/fs.h"
-#include "base/list.h"
 #include "base/log.h"
 #include "pod/container.h"
 #include "pod/dump.h"
+#include "pod/dumpcancel.h"
 #include "pod/shim.h"
 
 struct dump_job {
 	struct job base;
-	struct list running; /* in dumps */
 	Crisp__State__Container *row;
 	Crisp__State__Sandbox *pod;
-	int cancel_fd;
+	struct dump_cancel cancel;
 	bool stuck; /* the processes may stand still */
 	bool probe; /* the container may have ended while crispd was down */
 };
-
-static struct list dumps = { &dumps, &dumps };
 
 static struct dump_job *dump_job(struct job *j)
 {
@@ -39,32 +30,10 @@ static void dump_job_free(struct job *j)
 {
 	struct dump_job *d = dump_job(j);
 
-	list_remove(&d->running);
+	dumpcancel_close(&d->cancel);
 	crisp__state__container__free_unpacked(d->row, NULL);
 	crisp__state__sandbox__free_unpacked(d->pod, NULL);
-	close_fdp(&d->cancel_fd);
 	free(d);
-}
-
-/* id NULL: all. */
-static void cancel(const char *id)
-{
-	list_for_each(node, &dumps) {
-		const struct dump_job *d = list_entry(node, struct dump_job, running);
-
-		if (!id || strcmp(d->base.id, id) == 0)
-			eventfd_write(d->cancel_fd, 1);
-	}
-}
-
-void checkpoint_cancel(const struct object *o)
-{
-	cancel(o->sm->id);
-}
-
-void checkpoint_drain(void)
-{
-	cancel(NULL);
 }
 
 /* --- dump --- */
@@ -73,7 +42,7 @@ static int work_dump(struct job *j, struct err *e)
 {
 	struct dump_job *d = dump_job(j);
 	const struct dump_request in = {
-		.id = j->id, .row = d->row, .pod = d->pod, .cancel_fd = d->cancel_fd
+		.id = j->id, .row = d->row, .pod = d->pod, .cancel_fd = d->cancel.fd
 	};
 
 	return dump_make(&in, &d->stuck, e);
@@ -93,24 +62,20 @@ void ctr_effect_dump(struct sm_object *sm)
 	struct object *o = object_of(sm);
 	const Crisp__State__Container *row = sm->row;
 	const struct pod *p = pod_find(row->sandbox_id);
-	struct dump_job *d;
+	struct dump_job *d = xcalloc(1, sizeof(*d));
 	struct err e = ERR_NULL;
-	int fd = eventfd(0, EFD_CLOEXEC);
+	int r = dumpcancel_open(&d->cancel, d->base.id, &e);
 
-	if (fd < 0 || !p) {
-		if (fd < 0)
-			err_errno(&e, ERR_INTERNAL, errno, "eventfd");
-		else
-			err_set(&e, ERR_PRECONDITION, "the sandbox was removed");
-		close_fdp(&fd);
+	if (r == 0 && !p)
+		r = err_set(&e, ERR_PRECONDITION, "the sandbox was removed");
+	if (r < 0) {
+		dumpcancel_close(&d->cancel);
+		free(d);
 		effect_report(o, sm->effect_gen, sm_event_failed(CTR_EVENT_DUMP_FAILED, &e));
 		return;
 	}
-	d = xcalloc(1, sizeof(*d));
 	d->row = sm_row_clone(row);
 	d->pod = sm_row_clone(p->o->sm->row);
-	d->cancel_fd = fd;
-	list_append(&dumps, &d->running);
 	job_init(&d->base, o, LANE_DUMP, work_dump, done_dump, dump_job_free);
 	job_start(&d->base);
 }
@@ -158,11 +123,11 @@ void ctr_effect_end_dump(struct sm_object *sm)
 	struct object *o = object_of(sm);
 	struct dump_job *d = xcalloc(1, sizeof(*d));
 
-	checkpoint_cancel(o);
+	dumpcancel_all(sm->id);
 	d->row = sm_row_clone(sm->row);
-	d->cancel_fd = -1;
+	d->cancel.fd = -1;
 	d->probe = world.recovering;
-	list_init(&d->running);
+	list_init(&d->cancel.node);
 	job_init(&d->base, o, LANE_DUMP, work_end, done_end, dump_job_free);
 	job_start(&d->base);
 }

@@ -25,10 +25,10 @@
 #include "images/scrub.h"
 #include "pod/adopt.h"
 #include "pod/bundle.h"
-#include "pod/checkpoint.h"
 #include "pod/container_limits.h"
 #include "pod/devspecs.h"
 #include "pod/dump.h"
+#include "pod/dumpcancel.h"
 #include "pod/fdstore.h"
 #include "pod/pod_listing.h"
 #include "pod/reach.h"
@@ -398,7 +398,8 @@ void container_shim_says(struct object *o, const struct shim_status *st)
 {
 	if (st->state != SHIM_ENDED)
 		return;
-	checkpoint_cancel(o); /* a dump would hold up the report */
+	/* A dump would hold up the report. */
+	dumpcancel_all(ctr_is_held(o->sm->state) ? row_of(o)->sandbox_id : o->sm->id);
 	if (st->exit_unknown)
 		spent_report(o, sm_event_new(CTR_EVENT_LOST));
 	else
@@ -828,7 +829,9 @@ static void container_moved(struct object *o, const struct sm_row *row)
 	if (row->target == row->state)
 		return;
 	if (ctr_is_dumping(row->state))
-		checkpoint_cancel(o);
+		dumpcancel_all(o->sm->id);
+	if (ctr_is_held(row->state) && !ctr_is_holdable(row->target))
+		dumpcancel_all(row_of(o)->sandbox_id);
 	if (ctr_is_joinable(row->target) && *row_of(o)->restore_source &&
 	    ctr_is_starting(row->state))
 		restore_started(o);

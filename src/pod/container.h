@@ -22,6 +22,8 @@ int container_for(const Runtime__V1__CreateContainerRequest *req, struct object 
 /* 0: the sandbox is ready.  <0: e is set (ERR_PRECONDITION). */
 int container_check_start(const Runtime__V1__StartContainerRequest *req, const struct object *o,
 			  struct err *e);
+/* Can a container of this handler be written to files?  <0: e is set (ERR_PRECONDITION). */
+int container_check_can_dump(const struct conf_runtime *rt, struct err *e);
 /* The payload of a checkpoint of o.  <0: e is set (ERR_PRECONDITION: configuration or runtime;
  * ERR_INVALID: location). */
 int container_dump_for(const Runtime__V1__CheckpointContainerRequest *req, const struct object *o,

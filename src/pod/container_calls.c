@@ -265,14 +265,8 @@ int container_for(const Runtime__V1__CreateContainerRequest *req, struct object 
 	return r;
 }
 
-static int check_can_dump(const struct object *o, struct err *e)
+int container_check_can_dump(const struct conf_runtime *rt, struct err *e)
 {
-	const Crisp__State__Container *row = o->sm->row;
-	const struct object *sandbox = world_find(KIND_SANDBOX, row->sandbox_id);
-	const Crisp__State__Sandbox *pod = sandbox ? sandbox->sm->row : NULL;
-	const struct conf_runtime *rt =
-		pod ? conf_runtime_find(world.conf, pod->runtime_handler) : NULL;
-
 	if (!world.conf->enable_criu_support)
 		return err_set(e, ERR_PRECONDITION,
 			       "checkpoints are off: crio.runtime.enable_criu_support");
@@ -280,9 +274,9 @@ static int check_can_dump(const struct object *o, struct err *e)
 		return err_set(e, ERR_PRECONDITION,
 			       "checkpoints are off: "
 			       "crio.checkpoint_restore.container_level_enabled");
-	if (runtimes_features(rt)->no_checkpoint)
+	if (rt && runtimes_features(rt)->no_checkpoint)
 		return err_set(e, ERR_PRECONDITION, "%s was built without support for checkpoints",
-			       row->runtime_path);
+			       rt->path);
 	return 0;
 }
 
@@ -290,8 +284,12 @@ int container_dump_for(const Runtime__V1__CheckpointContainerRequest *req, const
 		       struct payload_checkpoint **ret, struct err *e)
 {
 	int64_t within_s = req->timeout ? req->timeout : DUMP_DEFAULT_S;
+	const Crisp__State__Container *row = o->sm->row;
+	const struct object *sandbox = world_find(KIND_SANDBOX, row->sandbox_id);
+	const Crisp__State__Sandbox *pod = sandbox ? sandbox->sm->row : NULL;
 	struct payload_checkpoint *c;
-	int r = check_can_dump(o, e);
+	int r = container_check_can_dump(
+		pod ? conf_runtime_find(world.conf, pod->runtime_handler) : NULL, e);
 
 	if (r < 0)
 		return r;

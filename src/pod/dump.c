@@ -32,6 +32,7 @@ struct dump {
 	struct dump_run run;
 	bool stuck; /* the processes may stand still */
 	json_t *spec;
+	struct dump_log log;
 };
 
 static void dump_init(struct dump *d, const char *id, const Crisp__State__Container *row)
@@ -40,7 +41,7 @@ static void dump_init(struct dump *d, const char *id, const Crisp__State__Contai
 	_cleanup_free_ char *dir = path_container_dir(world.conf, id);
 	const char *slash = strrchr(row->checkpoint_location, '/');
 
-	*d = (struct dump){ .id = id, .row = row, .run = DUMP_RUN_NULL };
+	*d = (struct dump){ .id = id, .row = row, .run = DUMP_RUN_NULL, .log.fd = -1 };
 	d->dir = xasprintf("%s/dump", dir);
 	d->cgroup = cgroup_dir(row->cgroups_path);
 	d->lock_path = xasprintf("%s/dump.lock", run);
@@ -60,16 +61,11 @@ static void dump_done(struct dump *d)
 	free(d->cgroup);
 	free(d->lock_path);
 	dumprun_done(&d->run);
+	close_fdp(&d->log.fd);
 	json_decref(d->spec);
 }
 
 /* --- checks --- */
-
-static bool is_own(const char *path)
-{
-	return fs_path_is_within(path, world.conf->root) ||
-	       fs_path_is_within(path, world.conf->runroot);
-}
 
 /* Only root may change the directory: a link put there would be followed. */
 static int check_location(const struct dump *d, struct err *e)
@@ -83,7 +79,7 @@ static int check_location(const struct dump *d, struct err *e)
 		return err_errno(e, ERR_INVALID, errno, "location: directory %s", d->parent);
 	if (stat(real, &st) < 0 || !S_ISDIR(st.st_mode))
 		return err_set(e, ERR_INVALID, "location: %s is no directory", d->parent);
-	if (is_own(real))
+	if (dumprun_is_own(real))
 		return err_set(e, ERR_INVALID, "location: %s belongs to crispd", real);
 	r = fs_check_trusted(d->parent, e);
 	if (r < 0)
@@ -100,6 +96,7 @@ static int dump_frozen(struct dump *d, struct err *e)
 				      .id = d->id,
 				      .row = d->row,
 				      .dir = d->dir,
+				      .work = d->dir,
 				      .spec = d->spec,
 				      .options = { "--file-locks" } };
 	struct err thaw = ERR_NULL;
@@ -110,6 +107,7 @@ static int dump_frozen(struct dump *d, struct err *e)
 	r = dumpone_processes(&one, e);
 	if (r == 0)
 		r = dumpone_files(&one, e);
+	d->log = dumpfiles_log_mark(d->row->log_path);
 	if (cgroup_thaw_one(world.cgroups, d->cgroup, &thaw) < 0) {
 		*e = thaw;
 		d->stuck = true;
@@ -186,6 +184,8 @@ static int make(struct dump *d, struct err *e)
 	}
 	if (r == 0)
 		r = dump_frozen(d, e);
+	if (r == 0)
+		r = dumpfiles_log_copy(&d->log, d->dir, DUMPFILES_LOG, e);
 	if (r == 0)
 		r = write_archive(d, e);
 	return r == 0 ? publish(d, e) : r;

@@ -194,21 +194,34 @@ int dumpfiles_copy(int from, int to, off_t size)
 	return 0;
 }
 
-/* The log may have been rotated away: then the archive has none. */
-static int put_log(const char *dir, const char *log_path, struct err *e)
+struct dump_log dumpfiles_log_mark(const char *log_path)
 {
-	_cleanup_close_ int from = -1, to = -1;
-	_cleanup_free_ char *path = xasprintf("%s/" DUMPFILES_LOG, dir);
+	struct dump_log log = { .fd = -1 };
 	struct stat st;
 
 	if (*log_path)
-		from = open(log_path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (from < 0 || fstat(from, &st) < 0 || !S_ISREG(st.st_mode))
+		log.fd = open(log_path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (log.fd < 0 || fstat(log.fd, &st) < 0 || !S_ISREG(st.st_mode))
+		close_fdp(&log.fd);
+	else
+		log.size = st.st_size;
+	return log;
+}
+
+int dumpfiles_log_copy(struct dump_log *log, const char *dir, const char *name, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+	_cleanup_close_ int to = -1;
+	int r = 0;
+
+	if (log->fd < 0)
 		return 0;
 	to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (to < 0 || dumpfiles_copy(from, to, st.st_size) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "copy the log to %s", path);
-	return 0;
+	if (to < 0 || dumpfiles_copy(log->fd, to, log->size) < 0)
+		r = err_errno(e, errno == ENOSPC ? ERR_EXHAUSTED : ERR_INTERNAL, errno,
+			      "copy the log to %s", path);
+	close_fdp(&log->fd);
+	return r;
 }
 
 int dumpfiles_write(const char *dir, const char *id, const Crisp__State__Container *row,
@@ -222,8 +235,6 @@ int dumpfiles_write(const char *dir, const char *id, const Crisp__State__Contain
 		r = put_binds(dir, json_object_get(spec, "mounts"), e);
 	if (r == 0)
 		r = put_spec(dir, id, row, c, spec, e);
-	if (r == 0)
-		r = put_log(dir, row->log_path, e);
 	runtime__v1__container_config__free_unpacked(c, NULL);
 	runtime__v1__pod_sandbox_config__free_unpacked(pc, NULL);
 	return r;

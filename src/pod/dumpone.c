@@ -51,7 +51,7 @@ void dumpone_last_errors(const char *path, struct buf *ret)
 
 static int runtime_failed(const struct dump_one *d, const struct spawn_result *res, struct err *e)
 {
-	_cleanup_free_ char *path = xasprintf("%s/dump.log", d->dir);
+	_cleanup_free_ char *path = xasprintf("%s/dump.log", d->work);
 	_cleanup_buf_ struct buf errors = BUF_NULL;
 
 	dumpone_last_errors(path, &errors);
@@ -73,7 +73,7 @@ int dumpone_processes(const struct dump_one *d, struct err *e)
 						       "--image-path",
 						       images,
 						       "--work-path",
-						       d->dir };
+						       d->work };
 	struct spawn_result res = SPAWN_RESULT_NULL;
 	size_t n = 9;
 	int r;

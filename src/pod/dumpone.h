@@ -16,12 +16,13 @@ struct dump_one {
 	const char *id;
 	const Crisp__State__Container *row;
 	const char *dir; /* exists */
+	const char *work; /* likewise: of CRIU's dump.log and stats-dump */
 	const json_t *spec; /* config.json */
 	const char *options[DUMP_OPTIONS_MAX + 1]; /* of the runtime's checkpoint; NULL ends */
 };
 
-/* Write checkpoint/, dump.log and stats-dump.  ERR_PRECONDITION: CRIU, runtime or kernel cannot do
- * it; ERR_EXHAUSTED; ERR_DEADLINE, ERR_ABORTED. */
+/* Write checkpoint/ to dir, dump.log and stats-dump to work.  ERR_PRECONDITION: CRIU, runtime or
+ * kernel cannot; ERR_EXHAUSTED; ERR_DEADLINE, ERR_ABORTED. */
 int dumpone_processes(const struct dump_one *d, struct err *e);
 
 /* Append the last three errors of CRIU's log at path to ret. */

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/util.h"
+#include "core/objects.h"
 #include "pod/reach.h"
 
 #define LEFT_MS 10000 /* how long a killed daemon's programs may go on: most end by themselves */
@@ -37,6 +38,12 @@ bool dumprun_is_cancelled(const struct dump_run *d)
 	struct pollfd p = { .fd = d->cancel_fd, .events = POLLIN };
 
 	return poll(&p, 1, 0) > 0;
+}
+
+bool dumprun_is_own(const char *path)
+{
+	return fs_path_is_within(path, world.conf->root) ||
+	       fs_path_is_within(path, world.conf->runroot);
 }
 
 int dumprun_check_criu(struct err *e)

@@ -26,6 +26,9 @@ void dumprun_done(struct dump_run *d);
 
 bool dumprun_is_cancelled(const struct dump_run *d);
 
+/* Is the absolute path in the daemon's own directories? */
+bool dumprun_is_own(const char *path);
+
 /* Is criu in the daemon's PATH?  ERR_PRECONDITION: no. */
 int dumprun_check_criu(struct err *e);
 

@@ -31,6 +31,7 @@
 #include "os/ns.h"
 #include "pod/adopt.h"
 #include "pod/container.h"
+#include "pod/dumpcancel.h"
 #include "pod/files.h"
 #include "pod/netgc.h"
 #include "pod/network.h"
@@ -620,8 +621,10 @@ int sandbox_take_down(const char *id, const char *cgroup, int64_t grace_ms, stru
 static int work_tear_down(struct job *j, struct err *e)
 {
 	const struct sandbox_job *s = sandbox_job(j);
-	int r = sandbox_take_down(j->id, shim_cgroup(s), SHIM_END_MS, e);
+	int r = sandbox_clean_dump(j->id, s->row, e);
 
+	if (r == 0)
+		r = sandbox_take_down(j->id, shim_cgroup(s), SHIM_END_MS, e);
 	if (r == 0 && *s->row->cgroup)
 		r = cgroup_remove(world.cgroups, s->row->cgroup, e);
 	return r;
@@ -802,6 +805,8 @@ static void sandbox_born(struct object *o)
 static void sandbox_moved(struct object *o, const struct sm_row *row)
 {
 	usage_forget(o);
+	if (sbx_is_dumping(row->state) && !sbx_is_dumping(row->target))
+		dumpcancel_all(o->sm->id);
 	if (row->target != row->state && sbx_is_stopping_containers(o->sm->state))
 		pod_give_up(o->own);
 }

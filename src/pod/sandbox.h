@@ -14,6 +14,13 @@ extern const struct kind_ops kind_sandbox;
 /* Find or create the sandbox with the request's metadata.  <0: e is set, the request is refused. */
 int sandbox_for(const Runtime__V1__RunPodSandboxRequest *req, struct object **ret, struct err *e);
 
+/* The payload of a checkpoint of o.  <0: e is set (ERR_PRECONDITION: configuration, runtime, or a
+ * container that does not run; ERR_INVALID). */
+int sandbox_dump_for(const Runtime__V1__CheckpointPodRequest *req, const struct object *o,
+		     struct payload_pod_checkpoint **ret, struct err *e);
+/* Worker: remove what a checkpoint of an ended pod left in the client's directory. */
+int sandbox_clean_dump(const char *id, const Crisp__State__Sandbox *row, struct err *e);
+
 /* Unpack the client's config with the default allocator; never NULL: each loaded record has one. */
 Runtime__V1__PodSandboxConfig *sandbox_config(const Crisp__State__Sandbox *row);
 

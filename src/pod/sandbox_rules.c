@@ -173,6 +173,58 @@ void sbx_step_note_resources(Crisp__State__Sandbox *draft, const struct sm_event
 	draft->resources_known = true;
 }
 
+/* --- CheckpointPod --- */
+
+#define DUMP_DEFAULT_NS (600 * NSEC_PER_SEC) /* a call without a deadline */
+#define DUMP_MAX_NS (3600 * NSEC_PER_SEC)
+#define ANSWER_NS (2 * NSEC_PER_SEC) /* of the time, to let the pod go on and answer */
+
+void sbx_step_note_dump(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			const struct payload_pod_checkpoint *pod_checkpoint)
+{
+	bool bounded = ev->until_ns && ev->until_ns != INT64_MAX;
+	int64_t within_ns = bounded ? ev->until_ns - ev->at_ns : DUMP_DEFAULT_NS;
+
+	if (bounded)
+		within_ns -= MIN(ANSWER_NS, within_ns / 10);
+	draft->checkpoint_until_ns = ev->at_ns + MIN(within_ns, DUMP_MAX_NS);
+	row_set_str(&draft->checkpoint_path, pod_checkpoint->path);
+	row_set_strs(&draft->checkpoint_ids, &draft->n_checkpoint_ids, pod_checkpoint->ids);
+	row_set_strs(&draft->checkpoint_options, &draft->n_checkpoint_options,
+		     pod_checkpoint->options);
+	row_clear_failure(&draft->checkpoint_failure);
+}
+
+static void forget_dump(Crisp__State__Sandbox *draft)
+{
+	char *none[] = { NULL };
+
+	row_set_str(&draft->checkpoint_path, NULL);
+	row_set_strs(&draft->checkpoint_ids, &draft->n_checkpoint_ids, none);
+	row_set_strs(&draft->checkpoint_options, &draft->n_checkpoint_options, none);
+}
+
+void sbx_step_note_dumped(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	(void)ev;
+	forget_dump(draft);
+}
+
+void sbx_step_note_not_dumped(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	forget_dump(draft);
+	row_fail(&draft->checkpoint_failure, ev);
+}
+
+/* The path stays in the row until all that is unfinished there is removed. */
+void sbx_step_drop_dump(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	struct sm_event why = { .at_ns = ev->at_ns };
+
+	err_set(&why.err, ERR_PRECONDITION, "the pod was ended during its checkpoint");
+	row_fail(&draft->checkpoint_failure, &why);
+}
+
 void sbx_step_note_end(Crisp__State__Sandbox *draft, const struct sm_event *ev)
 {
 	row_fail(&draft->failure, ev);

@@ -35,6 +35,7 @@ struct sm_event {
 	int64_t at_ns; /* CLOCK_REALTIME of sm_dispatch; steps have no other clock */
 	struct sm_waiter *waiter; /* NULL: no call waits for a reply */
 	uint64_t gen; /* effect_gen of the effect that reports; 0: not from an effect */
+	int64_t until_ns; /* CLOCK_REALTIME deadline of its client; INT64_MAX, 0: none */
 	struct err err; /* cause of a failure event */
 	void *payload; /* of the type the table declares; owned by the event */
 	void (*free_payload)(void *payload);

@@ -38,6 +38,8 @@ enum happening {
 	HAPPENS_NEW_SHIM, /* in the place of one that had not done what it was asked */
 	HAPPENS_NEW_SHIM_LATE, /* or had, but could not say so */
 	HAPPENS_POD_END, /* its sandbox is stopped */
+	HAPPENS_HOLD, /* its sandbox is written to files */
+	HAPPENS_RELEASE, /* and that is over */
 };
 
 enum stop_arg {
@@ -51,5 +53,5 @@ enum update_arg {
 	UPDATE_MEMORY,
 };
 
-#define CONTAINER_SCENARIOS 112
+#define CONTAINER_SCENARIOS 120
 extern const struct scenario container_scenarios[CONTAINER_SCENARIOS];

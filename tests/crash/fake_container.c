@@ -14,12 +14,6 @@
 #include "gen/api.pb-c.h"
 #include "gen/sm_container.h"
 
-enum fake_proc {
-	FAKE_PROC_NONE,
-	FAKE_PROC_CREATED, /* waits for the start */
-	FAKE_PROC_RUNNING,
-};
-
 #define EXIT_CODE 7
 #define USER 65534
 #define SHARES 77
@@ -546,8 +540,11 @@ static void happen(struct sim *sim, int what)
 		new_shim(sim, what == HAPPENS_NEW_SHIM_LATE);
 		return;
 	}
-	if (what == HAPPENS_POD_END) {
-		sim_tell(sim, &ctr_machine, sm_event_new(CTR_EVENT_POD_ENDS));
+	if (what == HAPPENS_POD_END || what == HAPPENS_HOLD || what == HAPPENS_RELEASE) {
+		sim_tell(sim, &ctr_machine,
+			 sm_event_new(what == HAPPENS_POD_END ? CTR_EVENT_POD_ENDS
+				      : what == HAPPENS_HOLD  ? CTR_EVENT_HOLD
+							      : CTR_EVENT_RELEASE));
 		return;
 	}
 	if (!sim->w->ctr.proc)
@@ -575,21 +572,14 @@ static bool down(struct world *w, enum down what)
 static void seen(struct sim *sim, const struct sm_object *obj)
 {
 	static const int ranks[] = {
-		[CTR_STATE_CREATED] = 1,
-		[CTR_STATE_STARTING] = 1,
-		[CTR_STATE_SAVED] = 1,
-		[CTR_STATE_RESTORING] = 1,
-		[CTR_STATE_REFUSED] = 1,
-		[CTR_STATE_RUNNING] = 2,
-		[CTR_STATE_UPDATING_CREATED] = 1,
-		[CTR_STATE_UPDATING] = 2,
-		[CTR_STATE_PAUSING] = 2,
-		[CTR_STATE_PAUSED] = 2,
-		[CTR_STATE_RESUMING] = 2,
-		[CTR_STATE_DUMPING] = 2,
-		[CTR_STATE_STOPPING] = 2,
-		[CTR_STATE_KILLING] = 2,
-		[CTR_STATE_EXITED] = 3,
+		[CTR_STATE_CREATED] = 1,   [CTR_STATE_STARTING] = 1,
+		[CTR_STATE_SAVED] = 1,	   [CTR_STATE_HELD] = 2,
+		[CTR_STATE_RESTORING] = 1, [CTR_STATE_REFUSED] = 1,
+		[CTR_STATE_RUNNING] = 2,   [CTR_STATE_UPDATING_CREATED] = 1,
+		[CTR_STATE_UPDATING] = 2,  [CTR_STATE_PAUSING] = 2,
+		[CTR_STATE_PAUSED] = 2,	   [CTR_STATE_RESUMING] = 2,
+		[CTR_STATE_DUMPING] = 2,   [CTR_STATE_STOPPING] = 2,
+		[CTR_STATE_KILLING] = 2,   [CTR_STATE_EXITED] = 3,
 		[CTR_STATE_GONE] = 4,
 	};
 	struct world_container *c = &sim->w->ctr;

@@ -38,6 +38,11 @@ enum fault {
 	FAULT_HOST_PORTS = 1 << 21, /* no fault: crispd opens its host ports */
 	FAULT_PORTS_FAIL = 1 << 22,
 	FAULT_PORTS_HANG = 1 << 23,
+	FAULT_DUMP_FAILS = 1 << 24,
+	FAULT_DUMP_HANGS = 1 << 25,
+	FAULT_DUMP_STUCK = 1 << 26, /* its containers stand still, and cannot be thawed once */
+	FAULT_HOLD_HANGS = 1 << 27,
+	FAULT_HOLD_STUCK = 1 << 28, /* as FAULT_DUMP_STUCK, when the next daemon ends it */
 };
 
 enum happening {
@@ -45,6 +50,7 @@ enum happening {
 	HAPPENS_INIT_END,
 	HAPPENS_CREATE, /* of a container */
 	HAPPENS_START,
+	HAPPENS_EXIT, /* of the container */
 };
 
 static const char *const CONTAINER_ID =
@@ -67,6 +73,9 @@ EFFECT(replace_shim)
 EFFECT(add_network)
 EFFECT(open_ports)
 EFFECT(delete_network)
+EFFECT(hold_containers)
+EFFECT(dump)
+EFFECT(end_dump)
 EFFECT(tear_down)
 EFFECT(erase)
 
@@ -260,6 +269,48 @@ static void act_delete_network(struct sim *sim, struct sm_object *obj, const str
 	sim_done(sim, job, sm_event_new(SBX_EVENT_NETWORK_DOWN));
 }
 
+static void act_hold_containers(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	(void)obj;
+	if (sim_object(sim, &ctr_machine))
+		sim_tell(sim, &ctr_machine, sm_event_new(CTR_EVENT_HOLD));
+	if (!sim_fault_once(sim, FAULT_HOLD_HANGS))
+		sim_done(sim, job, sm_event_new(SBX_EVENT_HELD));
+}
+
+/* It fails or hangs half-way: the container stands still, a part of the files is there. */
+static void act_dump(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	const struct sm_object *ctr = sim_object(sim, &ctr_machine);
+	struct world_container *c = &sim->w->ctr;
+
+	if (!c->proc || (obj && ctr && ctr->state != CTR_STATE_HELD) ||
+	    sim_fault(sim, FAULT_DUMP_FAILS)) {
+		sim_done(sim, job, sim_failed(SBX_EVENT_DUMP_FAILED, "CRIU says no"));
+	} else if (sim_fault(sim, FAULT_DUMP_STUCK)) {
+		c->frozen = c->part = true;
+		sim_done(sim, job, sim_failed(SBX_EVENT_DUMP_STUCK, "I/O error"));
+	} else if (sim_fault_once(sim, FAULT_DUMP_HANGS)) {
+		c->frozen = c->part = true;
+	} else {
+		c->archive = true;
+		sim_done(sim, job, sm_event_new(SBX_EVENT_DUMPED));
+	}
+}
+
+static void act_end_dump(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct world_container *c = &sim->w->ctr;
+
+	(void)obj;
+	if (sim_fault_once(sim, FAULT_DUMP_STUCK) || sim_fault_once(sim, FAULT_HOLD_STUCK)) {
+		sim_done(sim, job, sim_failed(SBX_EVENT_DUMP_STUCK, "I/O error"));
+		return;
+	}
+	c->frozen = c->part = false;
+	sim_done(sim, job, sim_failed(SBX_EVENT_DUMP_FAILED, "interrupted"));
+}
+
 static void act_tear_down(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
@@ -268,6 +319,7 @@ static void act_tear_down(struct sim *sim, struct sm_object *obj, const struct j
 		return;
 	}
 	sim->w->sbx.shim = sim->w->sbx.shim_died = sim->w->sbx.broken = false;
+	sim->w->ctr.part = false;
 	sim_done(sim, job, sm_event_new(SBX_EVENT_TORN_DOWN));
 }
 
@@ -294,6 +346,9 @@ static const struct act acts[] = {
 	{ "sandbox", "add_network", act_add_network },
 	{ "sandbox", "open_ports", act_open_ports },
 	{ "sandbox", "delete_network", act_delete_network },
+	{ "sandbox", "hold_containers", act_hold_containers },
+	{ "sandbox", "dump", act_dump },
+	{ "sandbox", "end_dump", act_end_dump },
 	{ "sandbox", "tear_down", act_tear_down },
 	{ "sandbox", "erase", act_erase },
 	CONTAINER_ACTS,
@@ -351,6 +406,8 @@ static bool kept(struct sim *sim, const struct step *step)
 		       obj->state != SBX_STATE_NETWORK_UP && obj->state != SBX_STATE_PORTS_UP;
 	case SBX_EVENT_UPDATE:
 		return gone(obj) || row->resources_known;
+	case SBX_EVENT_CHECKPOINT:
+		return sim->w->ctr.archive;
 	case SBX_EVENT_STOP:
 		return !s->lease && !s->ports && !s->shim && !sim->w->ctr.proc;
 	case SBX_EVENT_REMOVE:
@@ -363,7 +420,8 @@ static bool explained(const struct sm_object *obj, const struct step *step)
 {
 	const Crisp__State__Sandbox *row = obj->row;
 
-	(void)step;
+	if (step->what == SBX_EVENT_CHECKPOINT)
+		return row->checkpoint_failure || obj->state == SBX_STATE_NOTREADY;
 	return row->failure || obj->failure;
 }
 
@@ -371,9 +429,18 @@ static void fill(struct sim *sim, struct sm_object *obj, const struct step *step
 		 struct sm_event *ev)
 {
 	struct payload_pod_resources *p;
+	struct payload_pod_checkpoint *c;
 
 	(void)sim;
 	(void)obj;
+	if (step->what == SBX_EVENT_CHECKPOINT) {
+		c = xcalloc(1, sizeof(*c));
+		c->path = xstrdup("/out");
+		c->ids = xcalloc(2, sizeof(char *));
+		c->ids[0] = xstrdup(CONTAINER_ID);
+		c->options = xcalloc(1, sizeof(char *));
+		sim_carry(ev, c, payload_pod_checkpoint_free);
+	}
 	if (step->what != SBX_EVENT_UPDATE)
 		return;
 	p = xcalloc(1, sizeof(*p));
@@ -412,6 +479,12 @@ static void happen(struct sim *sim, int what)
 	case HAPPENS_START:
 		if (ctr && ctr->state == CTR_STATE_CREATED)
 			sim_tell(sim, &ctr_machine, sm_event_new(CTR_EVENT_START));
+		return;
+	case HAPPENS_EXIT:
+		if (sim->w->ctr.proc)
+			container_ends(sim->w, true, 0);
+		if (ctr)
+			sim_tell(sim, &ctr_machine, container_evidence(sim->w));
 		return;
 	case HAPPENS_INIT_END:
 		init_ends(sim->w);
@@ -491,6 +564,7 @@ static void rest(struct sim *sim)
 	const struct world_sandbox *s = &sim->w->sbx;
 	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
 
+	const struct sm_object *ctr = sim_object(sim, &ctr_machine);
 	bool container = sim->w->ctr.rootfs;
 
 	if (!obj) {
@@ -503,6 +577,12 @@ static void rest(struct sim *sim)
 	}
 	if (!s->files)
 		sim_bad(sim, "%s has no files", sm_state(obj)->name);
+	if (sim->w->ctr.part || sim->w->ctr.frozen)
+		sim_bad(sim, "%s, and%s%s", sm_state(obj)->name,
+			sim->w->ctr.part ? " a part of a checkpoint is left" : "",
+			sim->w->ctr.frozen ? " a container stands still" : "");
+	if (ctr && ctr->state == CTR_STATE_HELD)
+		sim_bad(sim, "%s, and a container takes no commands", sm_state(obj)->name);
 	if (obj->state == SBX_STATE_NOTREADY && !may_end(sim))
 		sim_bad(sim, "the pod has ended and nobody wanted that");
 	if (obj->state == SBX_STATE_READY && (!s->shim || s->broken))
@@ -525,7 +605,19 @@ static void rest(struct sim *sim)
 #define REMOVE_MEANWHILE ASK_NOW(SBX_EVENT_REMOVE)
 #define UPDATE ASK(SBX_EVENT_UPDATE)
 #define UPDATE_MEANWHILE ASK_NOW(SBX_EVENT_UPDATE)
+#define CHECKPOINT \
+	{ \
+		.kind = STEP_ASK, .what = SBX_EVENT_CHECKPOINT, .when = WHEN_AT_REST \
+	}
+#define CHECKPOINT_FAILS \
+	{ \
+		.kind = STEP_ASK, .what = SBX_EVENT_CHECKPOINT, .when = WHEN_AT_REST, \
+		.fails = true \
+	}
 #define CHILDREN HAPPEN(HAPPENS_CREATE), HAPPEN_IDLE(HAPPENS_START)
+
+/* A container that runs, also when the daemon died before its first start. */
+#define RUNNING_CHILD CHILDREN, CHILDREN
 
 static const struct scenario scenarios[] = {
 	{ "it runs and is stopped", 0, { RUN, CHILDREN, STOP, REMOVE } },
@@ -617,6 +709,54 @@ static const struct scenario scenarios[] = {
 	  { FAILS(SBX_EVENT_RUN) } },
 	{ "it is stopped before it runs", 0, { RUN, RUN_MEANWHILE, STOP_MEANWHILE, REMOVE } },
 	{ "it is removed before it runs", 0, { RUN, REMOVE_MEANWHILE } },
+	{ "it is written to files",
+	  0,
+	  { RUN, RUNNING_CHILD, CHECKPOINT, CHECKPOINT, STOP, REMOVE } },
+	{ "it is written to files twice",
+	  0,
+	  { RUN, RUNNING_CHILD, CHECKPOINT, ASK_NOW(SBX_EVENT_CHECKPOINT), REMOVE } },
+	{ "it cannot be written",
+	  FAULT_DUMP_FAILS,
+	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, UPDATE_MEANWHILE, STOP, REMOVE } },
+	{ "writing it hangs",
+	  FAULT_DUMP_HANGS,
+	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, CHECKPOINT } },
+	{ "holding its containers hangs",
+	  FAULT_HOLD_HANGS,
+	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, CHECKPOINT } },
+	{ "it stands still after it was written",
+	  FAULT_DUMP_STUCK,
+	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, STOP, REMOVE } },
+	{ "it stands still for a while",
+	  FAULT_HOLD_STUCK | FAULT_DUMP_HANGS,
+	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, STOP, REMOVE } },
+	{ "it stands still before it is written",
+	  FAULT_HOLD_STUCK,
+	  { RUN, RUNNING_CHILD, CHECKPOINT, STOP, REMOVE } },
+	{ "it is stopped while it is written",
+	  FAULT_DUMP_HANGS,
+	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, STOP_MEANWHILE, REMOVE } },
+	{ "it is removed while it is written",
+	  FAULT_DUMP_HANGS,
+	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, REMOVE_MEANWHILE } },
+	{ "it is stopped while its containers are held",
+	  FAULT_HOLD_HANGS,
+	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, STOP_MEANWHILE, REMOVE } },
+	{ "it is removed while its containers are held",
+	  FAULT_HOLD_HANGS,
+	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, REMOVE_MEANWHILE } },
+	{ "its container ends while it is written",
+	  FAULT_DUMP_HANGS,
+	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, HAPPEN_NOW(HAPPENS_EXIT), STOP, REMOVE } },
+	{ "its shim dies while it is written",
+	  FAULT_DUMP_HANGS,
+	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, HAPPEN_NOW(HAPPENS_SHIM_DEATH), STOP, REMOVE } },
+	{ "its init ends while it is written",
+	  FAULT_DUMP_HANGS,
+	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, HAPPEN_NOW(HAPPENS_INIT_END), STOP, REMOVE } },
+	{ "it is written when it has ended",
+	  0,
+	  { RUN, STOP, FAILS(SBX_EVENT_CHECKPOINT), REMOVE } },
 	{ "all ask at once",
 	  0,
 	  { RUN, CHILDREN, STOP, STOP_MEANWHILE, REMOVE_MEANWHILE, REMOVE_MEANWHILE } },

@@ -128,6 +128,12 @@ struct hit {
 	uint16_t row, item;
 };
 
+enum fake_proc {
+	FAKE_PROC_NONE,
+	FAKE_PROC_CREATED, /* waits for the start */
+	FAKE_PROC_RUNNING,
+};
+
 struct world_container {
 	bool rootfs, shim, record, shim_died;
 	bool frozen;
