@@ -83,7 +83,7 @@ check_is "pod.json" '[1,"p","crisp-test",["p.client","p.server"],2]' \
 	jq -c '[.version, .pod.name, .pod.namespace, ([.containers[].name] | sort), (.volumes | length)]' "$DIR/pod.json"
 check_is "it names every other file with its size" "" eval 'diff <(jq -r ".files | to_entries[] | \"\(.key) \(.value.size)\"" "$DIR/pod.json" | sort) \
 	<(cd "$DIR" && find . -type f ! -name "pod.json*" -printf "%P %s\n" | sort)'
-check_is "the members of a container's archive" "bind.mounts checkpoint config.dump dump.log io.kubernetes.cri-o.LogPath rootfs-diff.tar spec.dump stats-dump" \
+check_is "the members of a container's archive" "bind.mounts checkpoint config.dump dump.log io.kubernetes.cri-o.LogPath rootfs-diff.tar spec.dump stats-dump stdio.dump" \
 	eval 'ls "$DIR/containers/p.client" | xargs'
 check "with the connection" test -n "$(ls "$DIR"/containers/p.client/checkpoint/tcp-stream-*)"
 check_is "files in /dev/shm" in-shm tar -xOf "$DIR/volumes/0.tar" ./x
