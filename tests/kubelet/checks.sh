@@ -152,7 +152,7 @@ errors_new() { tail -n "+$((ERRORS_SEEN + 1))" "$SCRATCH/kubelet.log" | grep '^[
 errors_check() {
 	local bad
 	sed -n -E "s/^(always|$1)\t([^\t]*)\t.*/\2/p" "$HERE/allowed.tsv" >"$SCRATCH/allowed"
-	bad=$(errors_new | grep -Ev -f "$SCRATCH/allowed" | cut -c 1-600)
+	bad=$(errors_new | grep -Ev -f "$SCRATCH/allowed" | cut -c 1-1200)
 	ERRORS_SEEN=$(wc -l <"$SCRATCH/kubelet.log")
 	if [ -z "$bad" ]; then ok "$2: the kubelet logs no error"; return 0; fi
 	not_ok "$2: the kubelet logs no error" "$(wc -l <<<"$bad") errors, the last: $bad"
