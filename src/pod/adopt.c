@@ -104,6 +104,21 @@ void container_request_done(struct container_request *r)
 	*r = (struct container_request){ .bundle = NULL };
 }
 
+int container_ask_init(struct object *o, struct pod *p, struct shim_link *link, uint32_t flags,
+		       pod_answer_fn *fn, struct err *e)
+{
+	struct container_request r;
+
+	if (!link)
+		return err_set(e, ERR_UNAVAILABLE, "container %.13s: the pod's shim has ended",
+			       o->sm->id);
+	container_request_init(&r, p, o, SHIM_CREATE);
+	r.req.flags |= flags;
+	pod_request(p, o, &r.req, NULL, 0, fn);
+	container_request_done(&r);
+	return 0;
+}
+
 /* --- adopt --- */
 
 static struct fdstore *rescue(struct pod *p, struct object *o)

@@ -305,7 +305,7 @@ void ctr_effect_prepare(struct sm_object *sm)
 
 /* --- create: the shim's runtime --- */
 
-struct payload_init *container_init_of_status(const struct shim_status *st)
+static struct payload_init *init_of_status(const struct shim_status *st)
 {
 	struct payload_init *f = xcalloc(1, sizeof(struct payload_init));
 
@@ -325,41 +325,45 @@ static void create_failed(struct object *o, uint64_t gen, const struct err *e)
 		      sm_event_failed(refused ? CTR_EVENT_REFUSED : CTR_EVENT_CREATE_FAILED, e));
 }
 
+struct payload_init *container_created_init(const struct object *o, const struct shim_answer *ans,
+					    const struct err *err, struct err *e)
+{
+	int32_t pid = (int32_t)ans->status.pid;
+
+	if (err) {
+		*e = *err;
+		err_wrap(e, "container %.13s", o->sm->id);
+		return NULL;
+	}
+	if (pid <= 1 || pid == getpid()) {
+		err_set(e, ERR_INTERNAL, "container %.13s: its shim reports process %d as its init",
+			o->sm->id, pid);
+		return NULL;
+	}
+	return init_of_status(&ans->status);
+}
+
 static void shim_created(struct object *o, uint64_t gen, struct shim_answer *ans,
 			 const struct err *err)
 {
-	int32_t pid = (int32_t)ans->status.pid;
+	struct payload_init *init;
 	struct err e = ERR_NULL;
 
 	if (err && err->code == ERR_UNAVAILABLE)
 		return; /* the loss of the shim reaches every container of the pod */
-	if (err) {
-		e = *err;
-		err_wrap(&e, "container %.13s", o->sm->id);
+	init = container_created_init(o, ans, err, &e);
+	if (init)
+		effect_report(o, gen, ctr_event_created(init));
+	else
 		create_failed(o, gen, &e);
-	} else if (pid <= 1 || pid == getpid()) {
-		err_set(&e, ERR_INTERNAL,
-			"container %.13s: its shim reports process %d as its init", o->sm->id, pid);
-		create_failed(o, gen, &e);
-	} else {
-		effect_report(o, gen, ctr_event_created(container_init_of_status(&ans->status)));
-	}
 }
 
 static void create_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	struct container_request r;
 	struct err e = ERR_NULL;
 
-	if (!link) {
-		err_set(&e, ERR_UNAVAILABLE, "container %.13s: the pod's shim has ended",
-			o->sm->id);
+	if (container_ask_init(o, p, link, 0, shim_created, &e) < 0)
 		create_failed(o, gen, &e);
-		return;
-	}
-	container_request_init(&r, p, o, SHIM_CREATE);
-	pod_request(p, o, &r.req, NULL, 0, shim_created);
-	container_request_done(&r);
 }
 
 void ctr_effect_create_init(struct sm_object *sm)
@@ -472,7 +476,7 @@ static void probed(struct object *o, uint64_t gen, struct pod *p, struct shim_li
 	const struct shim_status *st = container_probed_alive(o, gen, p, link);
 
 	if (st)
-		effect_report(o, gen, ctr_event_adopted(container_init_of_status(st)));
+		effect_report(o, gen, ctr_event_adopted(init_of_status(st)));
 }
 
 void ctr_effect_probe(struct sm_object *sm)
@@ -485,7 +489,7 @@ static void probed_start(struct object *o, uint64_t gen, struct pod *p, struct s
 	const struct shim_status *st = container_probed_alive(o, gen, p, link);
 
 	if (st && st->state == SHIM_RUNNING)
-		effect_report(o, gen, ctr_event_started(container_init_of_status(st)));
+		effect_report(o, gen, ctr_event_started(init_of_status(st)));
 	else if (st)
 		effect_report(o, gen, sm_event_new(CTR_EVENT_NOT_STARTED));
 }
@@ -506,7 +510,7 @@ static void shim_started(struct object *o, uint64_t gen, struct shim_answer *ans
 		/* The request joined the probe of a shim that adopts the container. */
 		effect_report(o, gen, sm_event_new(CTR_EVENT_NOT_STARTED));
 	} else if (!err) {
-		effect_report(o, gen, ctr_event_started(container_init_of_status(&ans->status)));
+		effect_report(o, gen, ctr_event_started(init_of_status(&ans->status)));
 	} else if (err->code != ERR_UNAVAILABLE) {
 		e = *err;
 		err_wrap(&e, "container %.13s", o->sm->id);

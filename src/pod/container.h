@@ -22,6 +22,10 @@ int container_for(const Runtime__V1__CreateContainerRequest *req, struct object 
 /* 0: the sandbox is ready.  <0: e is set (ERR_PRECONDITION). */
 int container_check_start(const Runtime__V1__StartContainerRequest *req, const struct object *o,
 			  struct err *e);
+/* Can configuration and runtime do what ("checkpoints")?  allowed: container_level_enabled permits
+ * it.  <0: e is set (ERR_PRECONDITION). */
+int container_check_criu(const struct conf_runtime *rt, const char *what, bool allowed,
+			 struct err *e);
 /* Can a container of this handler be written to files?  <0: e is set (ERR_PRECONDITION). */
 int container_check_can_dump(const struct conf_runtime *rt, struct err *e);
 /* The payload of a checkpoint of o.  <0: e is set (ERR_PRECONDITION: configuration or runtime;
@@ -46,8 +50,9 @@ void container_with_line(struct object *o, pod_ready_fn *fn);
 const struct shim_status *container_probed_alive(struct object *o, uint64_t gen, struct pod *p,
 						 struct shim_link *link);
 
-/* Identity of init, for an event. */
-struct payload_init *container_init_of_status(const struct shim_status *st);
+/* The first process in the answer to SHIM_CREATE.  NULL: e is set, with err or what is wrong. */
+struct payload_init *container_created_init(const struct object *o, const struct shim_answer *ans,
+					    const struct err *err, struct err *e);
 
 /* Copy id, name, reference, layers and config of the image into the record. */
 void container_set_image(Crisp__State__Container *row, const struct object *image,

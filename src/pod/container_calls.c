@@ -265,19 +265,25 @@ int container_for(const Runtime__V1__CreateContainerRequest *req, struct object 
 	return r;
 }
 
-int container_check_can_dump(const struct conf_runtime *rt, struct err *e)
+int container_check_criu(const struct conf_runtime *rt, const char *what, bool allowed,
+			 struct err *e)
 {
 	if (!world.conf->enable_criu_support)
+		return err_set(e, ERR_PRECONDITION, "%s are off: crio.runtime.enable_criu_support",
+			       what);
+	if (!allowed)
 		return err_set(e, ERR_PRECONDITION,
-			       "checkpoints are off: crio.runtime.enable_criu_support");
-	if (strcmp(world.conf->container_level_enabled, "none") == 0)
-		return err_set(e, ERR_PRECONDITION,
-			       "checkpoints are off: "
-			       "crio.checkpoint_restore.container_level_enabled");
+			       "%s are off: crio.checkpoint_restore.container_level_enabled", what);
 	if (rt && runtimes_features(rt)->no_checkpoint)
 		return err_set(e, ERR_PRECONDITION, "%s was built without support for checkpoints",
 			       rt->path);
 	return 0;
+}
+
+int container_check_can_dump(const struct conf_runtime *rt, struct err *e)
+{
+	return container_check_criu(rt, "checkpoints",
+				    strcmp(world.conf->container_level_enabled, "none") != 0, e);
 }
 
 int container_dump_for(const Runtime__V1__CheckpointContainerRequest *req, const struct object *o,

@@ -67,23 +67,13 @@ static void dump_done(struct dump *d)
 
 /* --- checks --- */
 
-/* Only root may change the directory: a link put there would be followed. */
 static int check_location(const struct dump *d, struct err *e)
 {
 	const char *location = d->row->checkpoint_location;
-	_cleanup_free_ char *real = realpath(d->parent, NULL);
 	struct stat st;
-	int r;
 
-	if (!real)
-		return err_errno(e, ERR_INVALID, errno, "location: directory %s", d->parent);
-	if (stat(real, &st) < 0 || !S_ISDIR(st.st_mode))
-		return err_set(e, ERR_INVALID, "location: %s is no directory", d->parent);
-	if (dumprun_is_own(real))
-		return err_set(e, ERR_INVALID, "location: %s belongs to crispd", real);
-	r = fs_check_trusted(d->parent, e);
-	if (r < 0)
-		return err_wrap(e, "location");
+	if (dumprun_check_directory(d->parent, "location", e) < 0)
+		return -(int)e->code;
 	if (lstat(location, &st) == 0 && !S_ISREG(st.st_mode))
 		return err_set(e, ERR_INVALID, "location: %s is no regular file", location);
 	return 0;

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -40,10 +42,25 @@ bool dumprun_is_cancelled(const struct dump_run *d)
 	return poll(&p, 1, 0) > 0;
 }
 
-bool dumprun_is_own(const char *path)
+static bool is_own(const char *path)
 {
 	return fs_path_is_within(path, world.conf->root) ||
 	       fs_path_is_within(path, world.conf->runroot);
+}
+
+/* Only root may change the directory: a link put there would be followed. */
+int dumprun_check_directory(const char *path, const char *field, struct err *e)
+{
+	_cleanup_free_ char *real = realpath(path, NULL);
+	struct stat st;
+
+	if (!real || stat(real, &st) < 0)
+		return err_errno(e, ERR_INVALID, errno, "%s: directory %s", field, path);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(e, ERR_INVALID, "%s: %s is no directory", field, path);
+	if (is_own(real))
+		return err_set(e, ERR_INVALID, "%s: %s belongs to crispd", field, real);
+	return fs_check_trusted(path, e) < 0 ? err_wrap(e, "%s", field) : 0;
 }
 
 int dumprun_check_criu(struct err *e)

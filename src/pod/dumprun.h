@@ -26,8 +26,9 @@ void dumprun_done(struct dump_run *d);
 
 bool dumprun_is_cancelled(const struct dump_run *d);
 
-/* Is the absolute path in the daemon's own directories? */
-bool dumprun_is_own(const char *path);
+/* May a checkpoint be written into this directory of the client's?  field: of the request.
+ * ERR_INVALID: no directory, or the daemon's own; ERR_DENIED: others than root may change it. */
+int dumprun_check_directory(const char *path, const char *field, struct err *e);
 
 /* Is criu in the daemon's PATH?  ERR_PRECONDITION: no. */
 int dumprun_check_criu(struct err *e);

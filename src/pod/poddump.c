@@ -115,24 +115,12 @@ static int no_entry(const char *path, const char *name, void *arg, struct err *e
 		       path);
 }
 
-/* Only root may change the directory: a link put there would be followed. */
 static int check_path(const struct poddump *d, struct err *e)
 {
 	const char *path = d->in->row->checkpoint_path;
-	_cleanup_free_ char *real = realpath(path, NULL);
-	struct stat st;
-	int r;
+	int r = dumprun_check_directory(path, "output_path", e);
 
-	if (!real || stat(real, &st) < 0)
-		return err_errno(e, ERR_INVALID, errno, "output_path: %s", path);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(e, ERR_INVALID, "output_path: %s is no directory", path);
-	if (dumprun_is_own(real))
-		return err_set(e, ERR_INVALID, "output_path: %s belongs to crispd", real);
-	r = fs_check_trusted(path, e);
-	if (r < 0)
-		return err_wrap(e, "output_path");
-	return fs_each(path, no_entry, NULL, e);
+	return r == 0 ? fs_each(path, no_entry, NULL, e) : r;
 }
 
 static int clean(const struct poddump *d, bool partial, struct err *e)

@@ -33,18 +33,12 @@ static const Crisp__State__Container *row_of(const struct object *o)
 static int check_can_restore(const struct object *sandbox, struct err *e)
 {
 	const Crisp__State__Sandbox *pod = sandbox->sm->row;
-	const struct conf_runtime *rt = conf_runtime_find(world.conf, pod->runtime_handler);
+	const char *level = world.conf->container_level_enabled;
+	int r = container_check_criu(conf_runtime_find(world.conf, pod->runtime_handler),
+				     "restores", strcmp(level, "checkpoint_restore") == 0, e);
 
-	if (!world.conf->enable_criu_support)
-		return err_set(e, ERR_PRECONDITION,
-			       "restores are off: crio.runtime.enable_criu_support");
-	if (strcmp(world.conf->container_level_enabled, "checkpoint_restore") != 0)
-		return err_set(e, ERR_PRECONDITION,
-			       "restores are off: "
-			       "crio.checkpoint_restore.container_level_enabled");
-	if (rt && runtimes_features(rt)->no_checkpoint)
-		return err_set(e, ERR_PRECONDITION, "%s was built without support for checkpoints",
-			       rt->path);
+	if (r < 0)
+		return r;
 	if (pod->uids)
 		return err_set(e, ERR_PRECONDITION,
 			       "nothing is restored in a pod with a user namespace");
@@ -196,31 +190,19 @@ static void restored(struct object *o, uint64_t gen, struct shim_answer *ans, co
 
 	if (err && err->code == ERR_UNAVAILABLE)
 		return; /* the loss of the shim reaches every container of the pod */
-	if (err) {
-		e = *err;
-		err_wrap(&e, "container %.13s", o->sm->id);
+	init = container_created_init(o, ans, err, &e);
+	if (init)
+		effect_report(o, gen, ctr_event_created(init));
+	else
 		explain(o, &e);
-		return;
-	}
-	init = container_init_of_status(&ans->status);
-	effect_report(o, gen, ctr_event_created(init));
 }
 
 static void restore_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
-	struct container_request r;
 	struct err e = ERR_NULL;
 
-	if (!link) {
-		err_set(&e, ERR_UNAVAILABLE, "container %.13s: the pod's shim has ended",
-			o->sm->id);
+	if (container_ask_init(o, p, link, SHIM_RESTORE, restored, &e) < 0)
 		restore_failed(o, gen, &e);
-		return;
-	}
-	container_request_init(&r, p, o, SHIM_CREATE);
-	r.req.flags |= SHIM_RESTORE;
-	pod_request(p, o, &r.req, NULL, 0, restored);
-	container_request_done(&r);
 }
 
 void ctr_effect_restore_init(struct sm_object *sm)
