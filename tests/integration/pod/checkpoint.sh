@@ -4,24 +4,12 @@
 # a clear error, no frozen process, no part of an archive.
 set -u
 . "$(dirname "$0")/../lib.sh"
-CRIU=$CACHE/peers/criu/bin/criu
-[ -x "$CRIU" ] || skip_all "criu could not be fetched: run tools/test-deps.sh with a mirror"
 harness_begin "$@"
-CRIU_SAYS=$("$CRIU" check 2>&1) || skip_all "criu does not work here: $(tail -n 1 <<<"$CRIU_SAYS")"
+. "$(dirname "$0")/../criulib.sh"
 registry_start
 
-# A criu that waits, fails or is killed when it is told to.
-mkdir -p "$SCRATCH/bin" "$SCRATCH/mood" "$SCRATCH/out"
-cat >"$SCRATCH/bin/criu" <<SH
-#!/bin/bash
-mood=$SCRATCH/mood
-[ ! -e \$mood/fails ] || { echo "criu says no" >&2; exit 1; }
-[ ! -e \$mood/dies ] || kill -KILL \$\$
-if [ -e \$mood/slow ]; then touch \$mood/begun; while [ -e \$mood/slow ]; do sleep 0.05; done; fi
-exec "$CRIU" "\$@"
-SH
-chmod 755 "$SCRATCH/bin/criu"
-PATH=$SCRATCH/bin:$PATH
+mkdir "$SCRATCH/out"
+criu_moody
 daemon_start
 
 COUNTER='.command = ["sh", "-c", "i=0; while :; do i=$((i + 1)); echo $i; echo $i >/number; sleep 0.05 & wait $!; done"]'

@@ -4,27 +4,12 @@
 # error, no frozen pod, an empty directory.
 set -u
 . "$(dirname "$0")/../lib.sh"
-CRIU=$CACHE/peers/criu/bin/criu
-[ -x "$CRIU" ] || skip_all "criu could not be fetched: run tools/test-deps.sh with a mirror"
 harness_begin "$@"
-CRIU_SAYS=$("$CRIU" check 2>&1) || skip_all "criu does not work here: $(tail -n 1 <<<"$CRIU_SAYS")"
+. "$(dirname "$0")/../criulib.sh"
 registry_start
 
-# A criu that waits or fails when it is told to, from its second container on.
-mkdir -p "$SCRATCH/bin" "$SCRATCH/mood" "$SCRATCH/out"
-cat >"$SCRATCH/bin/criu" <<SH
-#!/bin/bash
-mood=$SCRATCH/mood
-if [ "\$1" = swrk ]; then
-	echo x >>\$mood/count
-	n=\$(wc -l <\$mood/count)
-	[ ! -e \$mood/fails ] || [ \$n -lt 2 ] || { echo "criu says no" >&2; exit 1; }
-	if [ -e \$mood/slow ] && [ \$n -ge 2 ]; then touch \$mood/begun; while [ -e \$mood/slow ]; do sleep 0.05; done; fi
-fi
-exec "$CRIU" "\$@"
-SH
-chmod 755 "$SCRATCH/bin/criu"
-PATH=$SCRATCH/bin:$PATH
+mkdir "$SCRATCH/out"
+criu_moody 2
 daemon_start
 
 # The server answers each line with its number; the client writes and prints them.
