@@ -1548,7 +1548,7 @@ const ProtobufCMessageDescriptor crisp__state__id_range__descriptor =
   (ProtobufCMessageInit) crisp__state__id_range__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[43] =
+static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[44] =
 {
   {
     "name_key",
@@ -2066,6 +2066,18 @@ static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "restore_image",
+    60,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, restore_image),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__container__field_indices_by_name[] = {
   28,   /* field[28] = boot_id */
@@ -2101,6 +2113,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   12,   /* field[12] = reason */
   35,   /* field[35] = refused */
   27,   /* field[27] = resources */
+  43,   /* field[43] = restore_image */
   40,   /* field[40] = restore_source */
   23,   /* field[23] = runtime_path */
   24,   /* field[24] = runtime_root */
@@ -2112,10 +2125,11 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   33,   /* field[33] = update_failure */
   32,   /* field[32] = wanted_resources */
 };
-static const ProtobufCIntRange crisp__state__container__number_ranges[1 + 1] =
+static const ProtobufCIntRange crisp__state__container__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 43 }
+  { 60, 43 },
+  { 0, 44 }
 };
 const ProtobufCMessageDescriptor crisp__state__container__descriptor =
 {
@@ -2125,10 +2139,10 @@ const ProtobufCMessageDescriptor crisp__state__container__descriptor =
   "Crisp__State__Container",
   "crisp.state",
   sizeof(Crisp__State__Container),
-  43,
+  44,
   crisp__state__container__field_descriptors,
   crisp__state__container__field_indices_by_name,
-  1,  crisp__state__container__number_ranges,
+  2,  crisp__state__container__number_ranges,
   (ProtobufCMessageInit) crisp__state__container__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -2879,7 +2893,7 @@ const ProtobufCMessageDescriptor crisp__state__signature__descriptor =
   (ProtobufCMessageInit) crisp__state__signature__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[14] =
+static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[15] =
 {
   {
     "tags",
@@ -3049,11 +3063,24 @@ static const ProtobufCFieldDescriptor crisp__state__image__field_descriptors[14]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "checkpoint",
+    28,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Image, checkpoint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__image__field_indices_by_name[] = {
   12,   /* field[12] = annotations */
   11,   /* field[11] = artifact_type */
   8,   /* field[8] = boot_id */
+  14,   /* field[14] = checkpoint */
   2,   /* field[2] = config */
   1,   /* field[1] = digests */
   7,   /* field[7] = failure */
@@ -3071,7 +3098,7 @@ static const ProtobufCIntRange crisp__state__image__number_ranges[3 + 1] =
   { 1, 0 },
   { 12, 10 },
   { 25, 11 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor crisp__state__image__descriptor =
 {
@@ -3081,7 +3108,7 @@ const ProtobufCMessageDescriptor crisp__state__image__descriptor =
   "Crisp__State__Image",
   "crisp.state",
   sizeof(Crisp__State__Image),
-  14,
+  15,
   crisp__state__image__field_descriptors,
   crisp__state__image__field_indices_by_name,
   3,  crisp__state__image__number_ranges,

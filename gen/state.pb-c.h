@@ -395,7 +395,7 @@ struct  Crisp__State__Container
    */
   Crisp__State__Failure *checkpoint_failure;
   /*
-   * absolute: the archive or directory that it is made from
+   * absolute: the archive or directory that it is made from; of an image its layer
    */
   char *restore_source;
   /*
@@ -406,10 +406,14 @@ struct  Crisp__State__Container
    * when its checkpoint was made; 0: not known
    */
   int64_t checkpointed_ns;
+  /*
+   * id (hex) of the checkpoint image that it is made from; empty: none
+   */
+  char *restore_image;
 };
 #define CRISP__STATE__CONTAINER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__container__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0, {0,NULL}, NULL, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, (char *)protobuf_c_empty_string, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0, {0,NULL}, NULL, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string }
 
 
 /*
@@ -644,10 +648,14 @@ struct  Crisp__State__Image
    */
   size_t n_runtime_handlers;
   char **runtime_handlers;
+  /*
+   * its layer has the members of a checkpoint, as every pulled manifest says
+   */
+  protobuf_c_boolean checkpoint;
 };
 #define CRISP__STATE__IMAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__image__descriptor) \
-    , 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL }
+    , 0,NULL, 0,NULL, {0,NULL}, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0 }
 
 
 /* Crisp__State__Transition methods */

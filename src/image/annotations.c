@@ -67,6 +67,18 @@ void annotations_done(struct annotations *a)
 	*a = ANNOTATIONS_NULL;
 }
 
+bool annotations_are_of_checkpoint(Crisp__State__Annotation *const *list, size_t n)
+{
+	static const char *const keys[] = { "io.kubernetes.cri-o.annotations.checkpoint.name",
+					    "org.criu.checkpoint.container.name" };
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(keys); k++)
+			if (strcmp(list[i]->key, keys[k]) == 0)
+				return true;
+	return false;
+}
+
 bool annotations_are_valid(Crisp__State__Annotation *const *list, size_t n)
 {
 	if (n > ANNOTATIONS_MAX)

@@ -21,5 +21,9 @@ struct annotations {
 void annotations_put(struct annotations *a, const char *key, const char *value);
 void annotations_done(struct annotations *a);
 
+/* Does one of them, of CRI-O or containerd, say that the image's layer has the members of a
+ * checkpoint? */
+bool annotations_are_of_checkpoint(Crisp__State__Annotation *const *list, size_t n);
+
 /* Is this list within both limits, each key and value well-formed UTF-8, no key empty? */
 bool annotations_are_valid(Crisp__State__Annotation *const *list, size_t n);

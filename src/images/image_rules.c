@@ -155,8 +155,10 @@ void img_step_note_image(Crisp__State__Image *draft, const struct sm_event *ev,
 		row_set_str(&draft->user, found->user);
 		row_set_str(&draft->artifact_type, found->artifact_type);
 		row_set_str(&draft->boot_id, clock_boot_id());
+		draft->checkpoint = found->checkpoint;
 	} else {
 		renew_layers(draft, found);
+		draft->checkpoint = draft->checkpoint && found->checkpoint;
 	}
 	row_clear_failure(&draft->failure);
 	draft->pulled_ns = ev->at_ns;

@@ -9,7 +9,9 @@
 
 bool imageuse_by(const Crisp__State__Container *row, const char *image_id)
 {
-	if (strcmp(row->image_id + strlen("sha256:"), image_id) == 0)
+	/* Until its files are unpacked, the image of a container's checkpoint is not known. */
+	if (strcmp(*row->image_id ? row->image_id + strlen("sha256:") : row->restore_image,
+		   image_id) == 0)
 		return true;
 	for (size_t i = 0; i < row->n_image_mounts; i++)
 		if (strcmp(row->image_mounts[i], image_id) == 0)

@@ -7,7 +7,8 @@
 
 #include "gen/state.pb-c.h"
 
-/* true: the container's rootfs is this image (64 hex), or the container mounts it. */
+/* true: the container's rootfs is this image (64 hex), or the container mounts it, or its files are
+ * being unpacked from this checkpoint image. */
 bool imageuse_by(const Crisp__State__Container *row, const char *image_id);
 /* Id of one container that uses this image; NULL: no container does. */
 const char *imageuse_any(const char *image_id);

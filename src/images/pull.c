@@ -81,6 +81,8 @@ static void add_spec(Crisp__State__Image *found, const Crisp__State__Pull *row)
 {
 	struct annotations a = { found->annotations, found->n_annotations };
 
+	/* Of the manifest only: a pod's annotations cannot change an image. */
+	found->checkpoint = annotations_are_of_checkpoint(a.list, a.n);
 	for (size_t i = 0; i < row->n_annotations; i++)
 		annotations_put(&a, row->annotations[i]->key, row->annotations[i]->value);
 	found->annotations = a.list;

@@ -342,7 +342,7 @@ static void look_at(const char *id)
 
 void scrub_images_of(const Crisp__State__Container *row)
 {
-	look_at(row->image_id + strlen("sha256:"));
+	look_at(*row->image_id ? row->image_id + strlen("sha256:") : row->restore_image);
 	for (size_t i = 0; i < row->n_image_mounts; i++)
 		look_at(row->image_mounts[i]);
 }

@@ -150,6 +150,8 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 		return -(int)e->code;
 	if (!source && find_image(c->image->image, &image, e) < 0)
 		return -(int)e->code;
+	if (image && restore_source_of_image(c, sandbox, image, &source, e) < 0)
+		return -(int)e->code;
 	if (!rt)
 		return err_set(e, ERR_PRECONDITION,
 			       "runtime handler \"%s\" of the sandbox is no "
@@ -165,7 +167,9 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 	row_set_str(&row->boot_id, clock_boot_id());
 	set_config(row, c);
 	row_set_str(&row->restore_source, source);
-	if (image)
+	if (image && source)
+		row_set_str(&row->restore_image, image->sm->id);
+	else if (image)
 		container_set_image(row, image, c->image);
 	row_set_str(&row->log_path, log_path);
 	row_set_str(&row->runtime_path, rt->path);

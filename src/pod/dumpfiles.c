@@ -180,18 +180,38 @@ static int put_binds(const char *dir, const json_t *mounts, struct err *e)
 
 /* --- the log --- */
 
-int dumpfiles_copy(int from, int to, off_t size)
+/* Copy the bytes from at to end.  1: the file ends before. */
+static int copy_part(int from, int to, off_t at, off_t end)
 {
-	while (size > 0) {
-		ssize_t n = copy_file_range(from, NULL, to, NULL, (size_t)size, 0);
+	off_t to_at = at;
+
+	while (at < end) {
+		ssize_t n = copy_file_range(from, &at, to, &to_at, (size_t)(end - at), 0);
 
 		if (n < 0 && errno != EINTR)
 			return -1;
 		if (n == 0)
-			return 0;
-		size -= MAX(n, (ssize_t)0);
+			return 1;
 	}
 	return 0;
+}
+
+int dumpfiles_copy(int from, int to, off_t size)
+{
+	off_t at = 0, hole, end;
+	int r = 0;
+
+	while (r == 0 && at < size && (at = lseek(from, at, SEEK_DATA)) >= 0 && at < size) {
+		hole = lseek(from, at, SEEK_HOLE);
+		if (hole < 0)
+			return -1;
+		r = copy_part(from, to, at, MIN(hole, size));
+		at = hole;
+	}
+	if (r < 0 || (at < 0 && errno != ENXIO))
+		return -1;
+	end = lseek(from, 0, SEEK_END);
+	return end < 0 ? -1 : ftruncate(to, MIN(end, size));
 }
 
 struct dump_log dumpfiles_log_mark(const char *log_path)

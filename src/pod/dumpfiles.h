@@ -19,7 +19,7 @@ json_t *dumpfiles_spec(const char *id, struct err *e);
 int dumpfiles_write(const char *dir, const char *id, const Crisp__State__Container *row,
 		    const Crisp__State__Sandbox *pod, json_t *spec, struct err *e);
 
-/* Copy at most size bytes from one file to another.  0, or -1 with errno. */
+/* Copy at most size bytes from one file to an empty one; holes stay.  0, or -1 with errno. */
 int dumpfiles_copy(int from, int to, off_t size);
 /* A log as far as it was written at the mark, while the container stood still. */
 struct dump_log {

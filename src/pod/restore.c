@@ -12,8 +12,12 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "core/paths.h"
 #include "core/payloads.h"
+#include "image/layers.h"
 #include "images/image.h"
+#include "images/scrub.h"
+#include "images/trust.h"
 #include "pod/adopt.h"
 #include "pod/bundle.h"
 #include "pod/container.h"
@@ -45,6 +49,13 @@ static int check_can_restore(const struct object *sandbox, struct err *e)
 	return 0;
 }
 
+static int check_terminal(const Runtime__V1__ContainerConfig *c, struct err *e)
+{
+	return c->tty ? err_set(e, ERR_PRECONDITION,
+				"config.tty: a container with a terminal is not restored")
+		      : 0;
+}
+
 int restore_source_for(const Runtime__V1__ContainerConfig *c, const struct object *sandbox,
 		       char **ret, struct err *e)
 {
@@ -63,10 +74,32 @@ int restore_source_for(const Runtime__V1__ContainerConfig *c, const struct objec
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return err_set(e, ERR_INVALID, "config.image: %s is no archive and no directory",
 			       path);
-	if (c->tty)
-		return err_set(e, ERR_PRECONDITION,
-			       "config.tty: a container with a terminal is not restored");
+	if (check_terminal(c, e) < 0)
+		return -(int)e->code;
 	*ret = xstrdup(path);
+	return 0;
+}
+
+int restore_source_of_image(const Runtime__V1__ContainerConfig *c, const struct object *sandbox,
+			    const struct object *image, char **ret, struct err *e)
+{
+	const Crisp__State__Image *row = image->sm->row;
+	_cleanup_free_ char *root = path_images(world.conf), *dir = NULL;
+
+	*ret = NULL;
+	if (!row->checkpoint)
+		return 0;
+	if (check_can_restore(sandbox, e) < 0)
+		return err_wrap(e, "config.image: \"%s\" is a checkpoint", c->image->image);
+	if (row->n_layers != 1)
+		return err_set(e, ERR_PRECONDITION,
+			       "config.image: \"%s\" is a checkpoint by its annotation, but has "
+			       "%zu layers instead of one",
+			       c->image->image, row->n_layers);
+	if (check_terminal(c, e) < 0)
+		return -(int)e->code;
+	dir = image_layer_dir(root, row->layers[0]->diff_id);
+	*ret = xasprintf("%s/fs", dir ? dir : "");
 	return 0;
 }
 
@@ -76,6 +109,8 @@ struct restore_job {
 	struct job base;
 	Crisp__State__Container *row;
 	char *shim_cgroup; /* runtimes of a shim that has ended may run there; NULL: none */
+	struct trust_subject *subject; /* the checkpoint image; NULL: none */
+	char *pod_namespace;
 	struct restore_origin origin;
 	struct payload_exit *exit;
 };
@@ -91,6 +126,8 @@ static void restore_job_free(struct job *j)
 
 	crisp__state__container__free_unpacked(r->row, NULL);
 	restore_origin_done(&r->origin);
+	trust_subject_free(r->subject);
+	free(r->pod_namespace);
 	free(r->shim_cgroup);
 	free(r->exit);
 	free(r);
@@ -112,6 +149,8 @@ static int work_unpack(struct job *j, struct err *e)
 {
 	struct restore_job *r = restore_job(j);
 
+	if (r->subject && trust_subject_check(r->subject, r->pod_namespace, e) < 0)
+		return -(int)e->code;
 	return restorefiles_unpack(j->id, r->row, &r->origin, e);
 }
 
@@ -136,6 +175,8 @@ static void done_unpack(struct job *j, struct object *o)
 
 	if (!o || o->sm->effect_gen != j->gen)
 		return;
+	if (j->result < 0 && j->err.code == ERR_DATA_LOSS)
+		scrub_images_of(row_of(o));
 	image = j->result < 0 ? NULL : find_base(&r->origin, &j->err);
 	if (!image) {
 		job_report(j, o, sm_event_failed(CTR_EVENT_PREPARE_FAILED, &j->err));
@@ -150,9 +191,27 @@ static void done_unpack(struct job *j, struct object *o)
 	job_report(j, o, ctr_event_unpacked(p));
 }
 
+/* The image of the checkpoint for the policy check. */
+static void take_subject(struct restore_job *r)
+{
+	const struct object *sandbox = world_find(KIND_SANDBOX, r->row->sandbox_id);
+	Runtime__V1__PodSandboxConfig *pod = sandbox ? sandbox_config(sandbox->sm->row) : NULL;
+	Runtime__V1__ContainerConfig *c = container_config(r->row);
+
+	r->subject = trust_subject_new(world_find(KIND_IMAGE, r->row->restore_image), c->image,
+				       "config.image");
+	r->pod_namespace = xstrdup(pod ? pod->metadata->namespace_ : "");
+	runtime__v1__container_config__free_unpacked(c, NULL);
+	runtime__v1__pod_sandbox_config__free_unpacked(pod, NULL);
+}
+
 void ctr_effect_unpack(struct sm_object *sm)
 {
-	job_start(&job_new(object_of(sm), LANE_CREATE, work_unpack, done_unpack)->base);
+	struct restore_job *r = job_new(object_of(sm), LANE_CREATE, work_unpack, done_unpack);
+
+	if (*r->row->restore_image)
+		take_subject(r);
+	job_start(&r->base);
 }
 
 /* --- restore --- */

@@ -8,10 +8,14 @@
 #include "gen/api.pb-c.h"
 #include "gen/state.pb-c.h"
 
-/* Where the container of this request comes from; the caller frees *ret.  NULL: from an image.
+/* Path of the checkpoint that the request names; the caller frees *ret.  NULL: it names an image.
  * <0: e is set (ERR_PRECONDITION: restores are off, or not possible in this pod). */
 int restore_source_for(const Runtime__V1__ContainerConfig *c, const struct object *sandbox,
 		       char **ret, struct err *e);
+
+/* The same of a request with an image; NULL: the image is no checkpoint. */
+int restore_source_of_image(const Runtime__V1__ContainerConfig *c, const struct object *sandbox,
+			    const struct object *image, char **ret, struct err *e);
 
 /* The container runs: remove the files that its restore needed. */
 void restore_started(struct object *o);

@@ -41,6 +41,12 @@ void restore_origin_done(struct restore_origin *o)
 	*o = RESTORE_ORIGIN_NULL;
 }
 
+static int err_name(const Crisp__State__Container *row, struct err *e)
+{
+	return *row->restore_image ? err_wrap(e, "checkpoint image %.13s", row->restore_image)
+				   : err_wrap(e, "checkpoint %s", row->restore_source);
+}
+
 static char *restore_dir(const char *id)
 {
 	_cleanup_free_ char *dir = path_container_dir(world.conf, id);
@@ -74,54 +80,10 @@ static int run_unpack(const struct dump_run *run, const char *archive, const cha
 
 struct copying {
 	const char *to;
+	bool in_store; /* files of a layer, which only crispd can change */
+	int64_t until_ns;
 	unsigned n;
 };
-
-static int copy_file(const char *path, const char *name, void *arg, struct err *e)
-{
-	struct copying *c = arg;
-	_cleanup_close_ int from = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	_cleanup_free_ char *to_path = xasprintf("%s/%s", c->to, name);
-	_cleanup_close_ int to = -1;
-	struct stat st;
-
-	if (from < 0 || fstat(from, &st) < 0)
-		return err_errno(e, ERR_INVALID, errno, "open %s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, ERR_INVALID, "%s is no regular file", path);
-	if (++c->n > FILES_MAX)
-		return err_set(e, ERR_EXHAUSTED, "more than %d files", FILES_MAX);
-	to = open(to_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (to < 0 || dumpfiles_copy(from, to, st.st_size) < 0)
-		return err_errno(e, ERR_INTERNAL, errno, "copy %s", path);
-	return 0;
-}
-
-static int copy_member(const char *dir, const char *name, struct copying *c, struct err *e)
-{
-	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
-	struct stat st;
-
-	return lstat(path, &st) < 0 && errno == ENOENT ? 0 : copy_file(path, name, c, e);
-}
-
-static int copy_all(const char *from, const char *to, struct err *e)
-{
-	static const char *const names[] = { "config.dump",	"spec.dump",	 "bind.mounts",
-					     "rootfs-diff.tar", "deleted.files", DUMPFILES_LOG,
-					     DUMPFILES_STDIO };
-	_cleanup_free_ char *images = xasprintf("%s/checkpoint", from);
-	_cleanup_free_ char *images_to = xasprintf("%s/checkpoint", to);
-	struct copying c = { .to = to };
-	int r = fs_mkdir_all(images_to, 0700, e);
-
-	for (size_t i = 0; i < ARRAY_LEN(names) && r == 0; i++)
-		r = copy_member(from, names[i], &c, e);
-	c.to = images_to;
-	return r < 0 ? r : fs_each(images, copy_file, &c, e);
-}
-
-/* --- source --- */
 
 static int check_trusted(const char *source, struct err *e)
 {
@@ -130,8 +92,89 @@ static int check_trusted(const char *source, struct err *e)
 	return r > 0 ? err_set(e, ERR_NOT_FOUND, "%s does not exist", source) : r;
 }
 
-static int take_source(const struct dump_run *run, const char *source, const char *dir,
+/* 1: it is missing. */
+static int check_type(const char *path, mode_t type, struct err *e)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 1 : err_errno(e, ERR_INVALID, errno, "open %s", path);
+	if ((st.st_mode & S_IFMT) != type)
+		return err_set(e, ERR_INVALID, "%s is no %s", path,
+			       type == S_IFDIR ? "directory" : "regular file");
+	return 0;
+}
+
+/* The type first: an open of a device has effects. */
+static int open_source(const struct copying *c, const char *path, int *ret, struct stat *st,
 		       struct err *e)
+{
+	int r = check_type(path, S_IFREG, e);
+
+	if (r == 0 && !c->in_store)
+		r = check_trusted(path, e);
+	if (r < 0)
+		return r;
+	*ret = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (*ret < 0 || fstat(*ret, st) < 0)
+		return err_errno(e, ERR_INVALID, errno, "open %s", path);
+	return 0;
+}
+
+static int copy_file(const char *path, const char *name, void *arg, struct err *e)
+{
+	struct copying *c = arg;
+	_cleanup_free_ char *to_path = xasprintf("%s/%s", c->to, name);
+	_cleanup_close_ int from = -1, to = -1;
+	struct stat st;
+
+	if (++c->n > FILES_MAX)
+		return err_set(e, ERR_EXHAUSTED, "more than %d files", FILES_MAX);
+	if (clock_monotonic_ns() > c->until_ns)
+		return err_set(e, ERR_DEADLINE, "its files are not copied in time");
+	if (open_source(c, path, &from, &st, e) < 0)
+		return -(int)e->code;
+	to = open(to_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (to < 0 || dumpfiles_copy(from, to, st.st_size) < 0)
+		return err_errno(e, errno == ENOSPC ? ERR_EXHAUSTED : ERR_INTERNAL, errno,
+				 "copy %s", path);
+	return 0;
+}
+
+static int copy_member(const char *dir, const char *name, struct copying *c, struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+
+	return fs_exists(path) ? copy_file(path, name, c, e) : 0;
+}
+
+/* A link would lead out of the source. */
+static int check_images_dir(const struct copying *c, const char *images, struct err *e)
+{
+	int r = check_type(images, S_IFDIR, e);
+
+	return r == 0 && !c->in_store ? check_trusted(images, e) : r;
+}
+
+static int copy_all(const char *from, struct copying c, struct err *e)
+{
+	static const char *const names[] = { "config.dump",	"spec.dump",	 "bind.mounts",
+					     "rootfs-diff.tar", "deleted.files", DUMPFILES_LOG,
+					     DUMPFILES_STDIO };
+	_cleanup_free_ char *images = xasprintf("%s/checkpoint", from);
+	_cleanup_free_ char *images_to = xasprintf("%s/checkpoint", c.to);
+	int r = fs_mkdir_all(images_to, 0700, e);
+
+	r = r < 0 ? r : MIN(check_images_dir(&c, images, e), 0);
+	for (size_t i = 0; i < ARRAY_LEN(names) && r == 0; i++)
+		r = copy_member(from, names[i], &c, e);
+	c.to = images_to;
+	return r < 0 ? r : fs_each(images, copy_file, &c, e);
+}
+
+/* --- source --- */
+
+static int take_path(const struct dump_run *run, const char *source, const char *dir, struct err *e)
 {
 	struct stat st;
 	int r = check_trusted(source, e);
@@ -140,8 +183,16 @@ static int take_source(const struct dump_run *run, const char *source, const cha
 		return r;
 	if (lstat(source, &st) < 0)
 		return err_errno(e, ERR_NOT_FOUND, errno, "open %s", source);
-	return S_ISDIR(st.st_mode) ? copy_all(source, dir, e)
-				   : run_unpack(run, source, dir, NULL, e);
+	return S_ISDIR(st.st_mode)
+		       ? copy_all(source, (struct copying){ dir, false, run->until_ns, 0 }, e)
+		       : run_unpack(run, source, dir, NULL, e);
+}
+
+static int take_layer(const struct dump_run *run, const char *layer, const char *dir, struct err *e)
+{
+	if (!fs_exists(layer))
+		return err_set(e, ERR_DATA_LOSS, "its layer is missing: pull the image again");
+	return copy_all(layer, (struct copying){ dir, true, run->until_ns, 0 }, e);
 }
 
 static int check_members(const char *dir, struct err *e)
@@ -224,7 +275,8 @@ static int unpack_locked(const struct dump_run *run, const char *id,
 	int r = begin_anew(dir, upper, e);
 
 	if (r == 0)
-		r = take_source(run, row->restore_source, dir, e);
+		r = (*row->restore_image ? take_layer : take_path)(run, row->restore_source, dir,
+								   e);
 	if (r == 0)
 		r = check_members(dir, e);
 	if (r == 0)
@@ -248,7 +300,7 @@ int restorefiles_unpack(const char *id, const Crisp__State__Container *row,
 	if (r == 0)
 		r = unpack_locked(&run, id, row, ret, e);
 	dumprun_done(&run);
-	return r < 0 ? err_wrap(e, "checkpoint %s", row->restore_source) : 0;
+	return r < 0 ? err_name(row, e) : 0;
 }
 
 /* --- log --- */
@@ -305,7 +357,7 @@ int restorefiles_prepare(const char *id, const Crisp__State__Container *row, boo
 		r = put_log(dir, id, row->log_path, e);
 	if (r == 0)
 		r = link_restore(id, dir, e);
-	return r < 0 ? err_wrap(e, "checkpoint %s", row->restore_source) : 0;
+	return r < 0 ? err_name(row, e) : 0;
 }
 
 void restorefiles_explain(const char *id, struct err *e)

@@ -1,9 +1,9 @@
 /*
  * restorefiles.h - the files of a container that is made from a checkpoint.  Workers only.
  *
- * The source is an archive, or a directory with the archive's members (the files of dumpfiles.h,
- * checkpoint/, rootfs-diff.tar, deleted.files).  The source is only read: members are copied to
- * the directory restore/ of the container, its changed files to the writable layer.
+ * The source is an archive, or a directory or an image's layer with the archive's members (files of
+ * dumpfiles.h, checkpoint/, rootfs-diff.tar, deleted.files).  The source is only read: members are
+ * copied to the directory restore/ of the container, changed files to the writable layer.
  */
 #pragma once
 

@@ -24,3 +24,16 @@ criu_moody() {
 	chmod 755 "$SCRATCH/bin/criu"
 	PATH=$SCRATCH/bin:$PATH
 }
+
+# A container that counts; one made from its checkpoint counts on. The archive is $ARCHIVE.
+OWN_PID='.linux.security_context.namespace_options.pid = 1'
+COUNTER="$OWN_PID | "'.command = ["sh", "-c", "i=0; while :; do i=$((i + 1)); echo $i; echo $i >/number; sleep 0.05 & wait $!; done"]'
+ARCHIVE=$SCRATCH/out/a.tar
+number() { log_text "$1" "$1" | tail -n 1; }
+# counts_past POD N: it writes a number above N
+counts_past() { poll 20 eval "[ \"\$(number $1)\" -gt $2 ]"; }
+# saved POD NAME [JQ [IMAGE]]: create a container from an archive, or from the image of a checkpoint
+saved() {
+	ctr_config "$2" "${4:-$ARCHIVE}" "$COUNTER | ${3:-.}" >/dev/null
+	crictl create "$1" "$SCRATCH/ctr-$2.json" "$SCRATCH/pod-${2%%.*}.json"
+}

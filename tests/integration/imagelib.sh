@@ -35,7 +35,8 @@ put_manifest() {
 }
 
 # put_image TAG LAYER...: an image of these layers, the lowest first: FILE, or FILE=DIFFID when FILE is not the archive
-# itself or is not what it claims to be. IMAGE_CONFIG is the "config" of the image, default none.
+# itself or is not what it claims to be. IMAGE_CONFIG is the "config" of the image, IMAGE_ANNOTATIONS
+# the annotations of its manifest, default none.
 put_image() {
 	local tag=$1 file diff layers= diffs= type
 	shift
@@ -60,8 +61,8 @@ put_layers() {
 	printf '{"os":"linux","architecture":"amd64","config":%s,"rootfs":{"type":"layers","diff_ids":[%s]}}' "${IMAGE_CONFIG:-{\}}" \
 		"$3" >"$SCRATCH/config.json"
 	put_blob "$SCRATCH/config.json"
-	printf '{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%s},"layers":[%s]}' \
-		"$digest" "$size" "$2" >"$SCRATCH/manifest.json"
+	printf '{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%s},"layers":[%s],"annotations":%s}' \
+		"$digest" "$size" "$2" "${IMAGE_ANNOTATIONS:-{\}}" >"$SCRATCH/manifest.json"
 	put_manifest "$1" "$SCRATCH/manifest.json"
 }
 

@@ -13,19 +13,8 @@ mkdir "$SCRATCH/out"
 criu_moody
 daemon_start
 
-OWN_PID='.linux.security_context.namespace_options.pid = 1'
-COUNTER="$OWN_PID | "'.command = ["sh", "-c", "i=0; while :; do i=$((i + 1)); echo $i; echo $i >/number; sleep 0.05 & wait $!; done"]'
-ARCHIVE=$SCRATCH/out/a.tar
-number() { log_text "$1" "$1" | tail -n 1; }
-# counts_past POD N: it writes a number above N
-counts_past() { poll 20 eval "[ \"\$(number $1)\" -gt $2 ]"; }
 # grows POD NAME: its log
 grows() { local n; n=$(log_text "$1" "$2" | wc -l); poll 20 eval "[ \"\$(log_text $1 $2 | wc -l)\" -gt $n ]"; }
-# saved POD NAME [JQ [ARCHIVE]]: create a container from an archive
-saved() {
-	ctr_config "$2" "${4:-$ARCHIVE}" "$COUNTER | ${3:-.}" >/dev/null
-	crictl create "$1" "$SCRATCH/ctr-$2.json" "$SCRATCH/pod-${2%%.*}.json"
-}
 no_rest() { [ -z "$(find "$ROOT/containers" -maxdepth 2 -name restore)" ]; }
 
 check "pull" crictl pull "$BUSYBOX"
