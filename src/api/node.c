@@ -127,6 +127,14 @@ static void fill_handlers(struct arena *a, Runtime__V1__StatusResponse *resp)
 	}
 }
 
+static bool any_handler(bool (*works)(const struct oci_features *))
+{
+	for (size_t i = 0; i < world.conf->n_runtimes; i++)
+		if (works(runtimes_features(&world.conf->runtimes[i])))
+			return true;
+	return false;
+}
+
 static char *config_json(void)
 {
 	const struct conf *c = world.conf;
@@ -175,6 +183,7 @@ static void status_answer(struct rpc_call *rpc, bool verbose, struct err *networ
 	status.n_conditions = ARRAY_LEN(conditions);
 	features.supplemental_groups_policy = true;
 	features.mount_options = true;
+	features.user_namespaces_host_network = any_handler(pod_userns_works_on_host);
 	resp.status = &status;
 	resp.features = &features;
 	fill_handlers(rpc_call_arena(rpc), &resp);

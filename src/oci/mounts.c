@@ -121,6 +121,20 @@ static void add_shm(struct mounts *m)
 			   OPTIONS("nosuid", "noexec", "nodev", "mode=1777", "size=65536k"));
 }
 
+/* The node's user namespace owns the sysfs of the host's network: the pod's binds /sys instead,
+ * with the mounts below it. */
+static void add_sys(struct mounts *m, const char *rw)
+{
+	bool host = m->c->pod_ns->network == RUNTIME__V1__NAMESPACE_MODE__NODE;
+
+	if (!oci_has_userns(m->c) || !host)
+		mounts_add(m, "/sys", "sysfs", "sysfs", OPTIONS("nosuid", "noexec", "nodev", rw));
+	else
+		mounts_add(m, "/sys", "bind", "/sys",
+			   OPTIONS("rbind", "rprivate", "nosuid", "noexec", "nodev",
+				   m->c->privileged ? rw : "rro"));
+}
+
 static void add_system(struct mounts *m)
 {
 	const char *rw = m->c->privileged ? "rw" : "ro";
@@ -138,7 +152,7 @@ static void add_system(struct mounts *m)
 		add_shm(m);
 	}
 	if (!config_mounts(m, "/sys")) {
-		mounts_add(m, "/sys", "sysfs", "sysfs", OPTIONS("nosuid", "noexec", "nodev", rw));
+		add_sys(m, rw);
 		mounts_add(m, "/sys/fs/cgroup", "cgroup", "cgroup",
 			   OPTIONS("nosuid", "noexec", "nodev", "relatime", rw));
 	}

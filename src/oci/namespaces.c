@@ -59,18 +59,18 @@ static int check_userns(const Runtime__V1__NamespaceOption *options, struct err 
 	return r == 0 ? check_mapping("gids", userns->gids, userns->n_gids, e) : r;
 }
 
-/* The host's user namespace owns the host's other namespaces.  Inside a user namespace the pod has
- * no privileges over them, and cannot mount sysfs and mqueue. */
+/* The host's user namespace owns the host's other namespaces: a pod's cannot mount their mqueue and
+ * proc.  In the place of the network's sysfs it gets the node's /sys. */
 static int check_with_userns(const Runtime__V1__NamespaceOption *options, struct err *e)
 {
 	const Runtime__V1__NamespaceMode node = RUNTIME__V1__NAMESPACE_MODE__NODE;
 	const Runtime__V1__UserNamespace *userns = options->userns_options;
 
-	if (options->network == node || options->ipc == node || options->pid == node)
-		return err_set(
-			e, ERR_INVALID,
-			"namespace_options: a pod with a user namespace cannot use the host's "
-			"network, IPC or PID namespace");
+	if (options->ipc == node || options->pid == node)
+		return err_set(e, ERR_INVALID,
+			       "namespace_options.%s: a pod with a user namespace cannot use that "
+			       "of the host",
+			       options->ipc == node ? "ipc" : "pid");
 	/* The init of the PID namespace is nobody, 65535, whom no container runs as. */
 	if (options->pid == RUNTIME__V1__NAMESPACE_MODE__POD &&
 	    (userns->uids[0]->length <= UINT16_MAX || userns->gids[0]->length <= UINT16_MAX))

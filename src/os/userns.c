@@ -6,6 +6,7 @@
 #include "os/userns.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -84,22 +85,53 @@ int userns_hold(int clone_flags, const struct userns_map *map, struct userns_hol
 	return r;
 }
 
-int userns_try_proc(struct err *e)
+static int mount_proc(void)
+{
+	return mount("proc", "/proc", "proc", 0, NULL);
+}
+
+static int bind_sys(void)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (mount("/sys", "/sys", NULL, MS_BIND | MS_REC, NULL) < 0)
+		return -1;
+	return (int)syscall(SYS_mount_setattr, AT_FDCWD, "/sys", AT_RECURSIVE, &attr, sizeof(attr));
+}
+
+/* Call fn in new namespaces.  0, or its errno; <0: e is set. */
+static int try_inside(int (*fn)(void), struct err *e)
 {
 	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | SIGCHLD;
 	pid_t pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 	int status = 0;
 
 	if (pid == 0)
-		_exit(mount("proc", "/proc", "proc", 0, NULL) < 0 ? errno : 0);
+		_exit(fn() < 0 ? errno : 0);
 	if (pid < 0)
 		return err_errno(e, ERR_PRECONDITION, errno, "make a user namespace");
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	return err_errno(e, ERR_PRECONDITION, WIFEXITED(status) ? WEXITSTATUS(status) : EIO,
-			 "mount /proc in a user namespace: is something mounted below /proc?");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+}
+
+int userns_try_proc(struct err *e)
+{
+	int r = try_inside(mount_proc, e);
+
+	return r <= 0 ? r
+		      : err_errno(e, ERR_PRECONDITION, r,
+				  "mount /proc in a user namespace: is something mounted below "
+				  "/proc?");
+}
+
+int userns_try_sys(struct err *e)
+{
+	int r = try_inside(bind_sys, e);
+
+	return r <= 0 ? r
+		      : err_errno(e, ERR_PRECONDITION, r,
+				  "bind the node's /sys read-only in a user namespace");
 }
 
 void userns_release(struct userns_holder *h)

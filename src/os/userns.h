@@ -41,5 +41,8 @@ int userns_hold(int clone_flags, const struct userns_map *map, struct userns_hol
 /* Mount a /proc in new user, mount and PID namespaces, as a runtime does for a container.
  * ERR_PRECONDITION: the kernel refuses, for example since each /proc here is covered in part. */
 int userns_try_proc(struct err *e);
+/* Bind the node's /sys, with all mounts below it, read-only in new user and mount namespaces, as
+ * for a pod with the host's network.  ERR_PRECONDITION: the kernel refuses. */
+int userns_try_sys(struct err *e);
 /* End the process; namespaces that are pinned or open stay. */
 void userns_release(struct userns_holder *h);

@@ -19,17 +19,26 @@
 #define FIELD "config.linux.security_context.namespace_options.userns_options"
 
 static struct err unavailable; /* why no pod can have one; code ERR_OK: they can */
+static struct err no_host_network; /* why none with the host's network can */
 
 void pod_userns_probe(const struct conf *c)
 {
-	unavailable = ERR_NULL;
+	unavailable = no_host_network = ERR_NULL;
 	if (pod_userns_try(c, &unavailable) < 0)
 		log_info("pods cannot have user namespaces", "error=\"%s\"", unavailable.text);
+	else if (userns_try_sys(&no_host_network) < 0)
+		log_info("pods of the host's network cannot have user namespaces", "error=\"%s\"",
+			 no_host_network.text);
 }
 
 bool pod_userns_works(const struct oci_features *features)
 {
 	return features->idmap && unavailable.code == ERR_OK;
+}
+
+bool pod_userns_works_on_host(const struct oci_features *features)
+{
+	return pod_userns_works(features) && features->rro && no_host_network.code == ERR_OK;
 }
 
 static const Runtime__V1__NamespaceOption *options_of(const Runtime__V1__PodSandboxConfig *c)
@@ -77,6 +86,19 @@ static int check_others(const Runtime__V1__PodSandboxMetadata *m, const struct u
 	return 0;
 }
 
+/* The node's /sys is bound; mounts below it must not be writable. */
+static int check_host_network(const struct oci_features *features, struct err *e)
+{
+	if (no_host_network.code != ERR_OK)
+		return err_set(e, ERR_PRECONDITION, FIELD " with the host's network: %.160s",
+			       no_host_network.text);
+	if (!features->rro)
+		return err_set(e, ERR_PRECONDITION,
+			       FIELD " with the host's network: this OCI runtime lacks the mount "
+				     "option rro");
+	return 0;
+}
+
 int pod_userns_check(const Runtime__V1__PodSandboxConfig *config,
 		     const struct oci_features *features, struct err *e)
 {
@@ -90,6 +112,9 @@ int pod_userns_check(const Runtime__V1__PodSandboxConfig *config,
 		return err_set(e, ERR_PRECONDITION,
 			       FIELD ": this OCI runtime has no idmapped mounts, which user "
 				     "namespaces of pods need");
+	if (options_of(config)->network == RUNTIME__V1__NAMESPACE_MODE__NODE &&
+	    check_host_network(features, e) < 0)
+		return -(int)e->code;
 	return check_others(config->metadata, &map, e);
 }
 

@@ -21,6 +21,9 @@ int pod_userns_try(const struct conf *c, struct err *e);
 /* Can pods with these features of their runtime have a user namespace? */
 bool pod_userns_works(const struct oci_features *features);
 
+/* The same with the host's network. */
+bool pod_userns_works_on_host(const struct oci_features *features);
+
 /* On the loop.  Check a request whose options are valid: the node and the runtime must be able to,
  * and no id may be one of another living pod.  Pods without a user namespace pass. */
 int pod_userns_check(const Runtime__V1__PodSandboxConfig *config,

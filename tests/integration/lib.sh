@@ -294,6 +294,11 @@ daemon_start() {
 	daemon_wait || bail "${argv[0]} does not answer: $(tail -n 5 "$SCRATCH/daemon.log")"
 }
 
+# preload_build: $SCRATCH/preload.so, see preload.c
+preload_build() {
+	cc -std=gnu17 -D_GNU_SOURCE -shared -fPIC -O1 -o "$SCRATCH/preload.so" "$LIB_DIR/preload.c" || bail "preload does not compile"
+}
+
 daemon_pid() { cat "$SCRATCH/daemon.pid" 2>/dev/null; }
 
 daemon_alive() { [ -n "$(daemon_pid)" ] && [ -d "/proc/$(daemon_pid)" ]; }

@@ -346,7 +346,12 @@ int __wrap_pod_userns_try(const struct conf *c, struct err *e);
 int __wrap_pod_userns_try(const struct conf *c, struct err *e)
 {
 	(void)c;
-	return err_set(e, ERR_PRECONDITION, "the simulated node has none");
+	return userns_try_sys(e);
+}
+
+int userns_try_sys(struct err *e)
+{
+	return err_set(e, ERR_PRECONDITION, "the simulated node has no user namespaces");
 }
 
 static int pin(const char *dir, const char *name, struct err *e)

@@ -141,6 +141,9 @@ static void builds_capabilities(void **state)
 	"'userns_options':{'mode':'POD','uids':[{'host_id':" uid ",'length':1000}]," \
 	"'gids':[{'host_id':" gid ",'length':1000}]}"
 #define USERNS(uid, gid) "{" USERNS_ONLY(uid, gid) "}"
+#define ON_HOST(more) \
+	"{'userns':'/u','sandbox':{'linux':{'security_context':{'namespace_options':{" \
+	"'network':'NODE','pid':'CONTAINER'," USERNS_ONLY("9", "8") "}" more "}}}}"
 #define MAPPED(more) \
 	"{'userns':'/u','sandbox':{'linux':{'security_context':{'namespace_options':" USERNS( \
 		"9", "8") "}}}," more "}"
@@ -158,6 +161,12 @@ static const struct spec_case namespaces_cases[] = {
 	  .facts = { { L "namespaces", "[{'type':'mount'}]" },
 		     { "own_pid", "false" },
 		     { "may_trace", "false" } } },
+	{ ON_HOST(""),
+	  .facts = { { L "namespaces type=network", "" },
+		     { L "namespaces type=user path", "'/u'" },
+		     { "spec mounts destination=/sys",
+		       "{'destination':'/sys','options':['rbind','rprivate','nosuid','noexec',"
+		       "'nodev','rro'],'source':'/sys','type':'bind'}" } } },
 	{ NS("{'pid':'POD'}", ""), FAILS(ERR_INTERNAL, "pid namespace is not there") },
 	{ "{'pidns':'/"
 	  "p','sandbox':{'linux':{'security_context':{'namespace_options':{'pid':'POD'}}}}"
@@ -218,10 +227,11 @@ static void checks_pod_namespaces(void **state)
 		  "userns_options.gids: mappings are set" },
 		{ USERNS("1", "1"), "uids and gids: a shared PID namespace" },
 		{ "{'pid':'CONTAINER'," USERNS_ONLY("4294966295", "1") "}", NULL },
-		{ "{'network':'NODE','userns_options':{'mode':'POD','uids':[{'host_id':1,'length':"
-		  "9}"
-		  "],'gids':[{'host_id':1,'length':9}]}}",
-		  "cannot use the host's" },
+		{ "{'network':'NODE','pid':'CONTAINER'," USERNS_ONLY("1", "1") "}", NULL },
+		{ "{'ipc':'NODE'," USERNS_ONLY("1", "1") "}",
+		  "namespace_options.ipc: a pod with a user namespace cannot use" },
+		{ "{'pid':'NODE'," USERNS_ONLY("1", "1") "}",
+		  "namespace_options.pid: a pod with a user namespace cannot use" },
 	};
 
 	(void)state;

@@ -13,6 +13,10 @@ cat >"$SCRATCH/config.d/runtimes.conf" <<CONF
 runtime_path = "$CURRENT"
 CONF
 registry_start
+# The boot id of the daemon; a file that covers the kernel's would forbid each /proc in a user namespace.
+cat /proc/sys/kernel/random/boot_id >"$SCRATCH/boot_id"
+preload_build
+export CRISP_TEST_WRAP="env LD_PRELOAD=$SCRATCH/preload.so OTHERBOOT=$SCRATCH/boot_id"
 daemon_start
 crictl pull "$BUSYBOX" >/dev/null || bail "the image cannot be pulled"
 
@@ -37,13 +41,15 @@ pid_of() { crictl inspect "$CTR" | jq .info.pid; }
 # --- who can -------------------------------------------------------------------------------------------------------------
 
 check_is "the handler of a current runc has the feature" true features current
-if runc features | jq -e '.linux.mountExtensions.idmap.enabled' >/dev/null 2>&1; then
-	check_is "Debian's runc has it, too" true features runc
-else
-	check_is "a runtime without idmapped mounts lacks it" false features runc
-	check_fails "a pod of that runtime is refused" "FailedPrecondition.*namespace_options.userns_options: this OCI runtime has no idmapped mounts" \
-		crictl runp "$(pod_config old "$(userns 200000)")"
-fi
+for runtime in runc crun; do
+	if [ "$("$runtime" features 2>/dev/null | jq '.linux.mountExtensions.idmap.enabled')" = true ]; then
+		check_is "Debian's $runtime has it, too" true features "$runtime"
+	else
+		check_is "Debian's $runtime, which names no idmapped mounts, lacks it" false features "$runtime"
+		check_fails "a pod of $runtime is refused" "FailedPrecondition.*namespace_options.userns_options: this OCI runtime has no idmapped mounts" \
+			crictl runp -r "$runtime" "$(pod_config old "$(userns 200000)")"
+	fi
+done
 
 # --- bad mappings --------------------------------------------------------------------------------------------------------
 
@@ -58,7 +64,8 @@ check_fails "a mapping without root is refused" "$U.gids.0..container_id" run on
 check_fails "mappings with the host's namespace are refused" "$U.uids: mappings are set" run node "$OPTIONS.userns_options = {mode: 2, uids: $(map 200000)}"
 check_fails "mode CONTAINER is refused" "InvalidArgument.*userns_options.mode: must be one of POD, NODE" run container "$OPTIONS.userns_options = {mode: 1}"
 check_fails "mode TARGET is refused" "InvalidArgument.*userns_options.mode: must be one of POD, NODE" run target "$OPTIONS.userns_options = {mode: 3}"
-check_fails "the host's network is refused" "cannot use the host's network" run net "$(userns 200000) | $HOST_NET"
+check_fails "the host's IPC namespace is refused" "InvalidArgument.*namespace_options.ipc: a pod with a user namespace" run ipc "$(userns 200000) | $OPTIONS.ipc = 2"
+check_fails "the host's PID namespace is refused" "InvalidArgument.*namespace_options.pid: a pod with a user namespace" run pid "$(userns 200000) | $OPTIONS.pid = 2"
 check_fails "a shared PID namespace of few ids is refused" "$U.uids and gids: a shared PID" run few "$(userns 200000 1000)"
 
 owners_push() {
@@ -164,6 +171,23 @@ check "port-forward" poll 20 eval '[ "$(curl -s http://127.0.0.1:$PORT/index.htm
 kill $FORWARD
 wait $FORWARD 2>/dev/null
 
+# --- the host's network --------------------------------------------------------------------------------------------------
+
+ON_HOST="$(userns 600000) | $HOST_NET"
+check_is "the runtime says that such pods may have it" true eval 'crictl info | jq .features.user_namespaces_host_network'
+check "a pod with it" eval 'run net "$ON_HOST" >"$SCRATCH/pod.net"'
+CTR=$(start net.a "$ON_HOST")
+check_is "its container has the node's network and the pod's users" "$(readlink /proc/self/ns/net) 600000" \
+	eval 'echo "$(readlink "/proc/$(pid_of)/ns/net") $(stat -c %u "/proc/$(pid_of)")"'
+check_is "its /sys is the node's" "$(cd /sys/class/net && echo *)" inside 'cd /sys/class/net && echo *'
+check_is "in which no mount can be written" "" inside 'awk "\$5 ~ /^\/sys/ && \$5 != \"/sys/fs/cgroup\" && \$6 !~ /^ro/ { print \$5 }" /proc/self/mountinfo'
+check_is "the network cannot be changed, low ports are not free" "no no" inside \
+	'(ip link set lo mtu 1400 || echo no; timeout 1 nc -l -p 80 -s 127.0.0.1; [ $? != 1 ] || echo no) 2>/dev/null | xargs'
+check_is "sysctls of the node stay" "no" inside '(echo 1 >/proc/sys/net/ipv4/ip_forward || echo no) 2>/dev/null'
+crictl exec "$CTR" sh -c 'mkdir -p /www; echo served >/www/index.html; httpd -p 127.0.0.1:8081 -h /www'
+check_is "it serves at a port of the node" served eval 'curl -s http://127.0.0.1:8081/index.html'
+CTR=$(crictl ps -q --name '^shared.a$')
+
 # --- recovery ------------------------------------------------------------------------------------------------------------
 
 daemon_kill
@@ -185,6 +209,30 @@ for i in 1 2 3 4 5; do
 done
 check_is "a pod whose daemon is killed at any moment comes to be" 5 eval 'crictl pods -q --name kill | wc -l'
 check "stopped pods leave their ids to others" eval 'crictl stopp "$(cat "$SCRATCH/pod.other")" && run next "$(userns 300000)"'
+
+# reboot: what the kernel and a tmpfs hold is gone
+reboot() {
+	local file
+	daemon_kill
+	for file in "$RUNROOT"/pods/*/shim.pid; do kill -KILL "$(cut -d ' ' -f 1 "$file")"; done
+	cgroups_remove
+	mounts_remove
+	rm -rf "$RUNROOT"
+	iptables -t nat -F && iptables -t nat -X
+	cat /proc/sys/kernel/random/uuid >"$SCRATCH/boot_id"
+	daemon_again
+}
+CTR=$(crictl ps -q --name '^shared.a$')
+check "a reboot" reboot
+check_is "a container has ended with the old boot" "CONTAINER_EXITED 255 NodeReboot" \
+	eval 'crictl inspect "$CTR" | jq -r ".status | [.state, .exitCode, .reason] | join(\" \")"'
+check_is "no pod is ready" "" crictl pods -q -s ready
+check "no namespace is pinned" eval '! mounts_under_scratch | grep /ns/'
+check "its ids are free: the kubelet runs the pod again" eval 'crictl runp -r current \
+	<(jq ".metadata.attempt = 1" "$(pod_config shared "$(userns 200000)")") >"$SCRATCH/pod.shared"'
+CTR=$(start shared.again "$(userns 200000)")
+check_is "and its container" "0 200000" eval 'echo "$(inside "id -u") $(stat -c %u "/proc/$(pid_of)")"'
+check "a pull, which makes its directory anew" crictl pull "$BUSYBOX"
 check "all is removed" everything_remove
 world_diff "nothing is left" "$SCRATCH/world.before"
 
