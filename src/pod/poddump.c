@@ -1,8 +1,9 @@
 /*
  * poddump.c - writes the containers of a pod into one directory.
  *
- * Everything is made in the directory .partial of the client's, which becomes `pod` when it is
- * complete and synced.  All programs hold the lock, as those of dump.c do.
+ * Everything is made in the directory .ID.partial of the client's, which becomes `pod` when it is
+ * complete and synced.  Entries that another name or pod.json has made are never removed.  All
+ * programs hold the lock, as those of dump.c do.
  */
 #include "pod/poddump.h"
 
@@ -30,9 +31,9 @@
 #include "pod/dumpone.h"
 #include "pod/files.h"
 #include "pod/podfile.h"
+#include "pod/restorecheck.h"
 #include "pod/sandbox.h"
 
-#define PARTIAL ".partial"
 #define COMPLETE "pod"
 #define EMPTY_DIR "/volumes/kubernetes.io~empty-dir/" /* in the kubelet's path of such a volume */
 
@@ -40,7 +41,7 @@ struct dumped {
 	const struct poddump_member *in;
 	Runtime__V1__ContainerConfig *config;
 	char *cgroup;
-	char *dir; /* in .partial */
+	char *dir; /* in partial */
 	char *work; /* of CRIU's log, which a full disk of the client's must not cut */
 	json_t *spec;
 	struct dump_log log;
@@ -52,6 +53,7 @@ struct poddump {
 	struct dumped *members;
 	Runtime__V1__PodSandboxConfig *config;
 	char *partial, *complete, *lock_path;
+	char deadline[36]; /* no other call of this pod has it */
 	int64_t paused_ns;
 	bool stuck;
 	json_t *volumes; /* array, each {file, mounts: [{container, path}]} */
@@ -65,8 +67,9 @@ static void poddump_init(struct poddump *d, const struct poddump_request *in)
 	*d = (struct poddump){ .in = in, .run = DUMP_RUN_NULL, .volumes = oci_json_array() };
 	d->run.cancel_fd = in->cancel_fd;
 	d->run.until_ns = clock_monotonic_ns() + in->row->checkpoint_until_ns - clock_realtime_ns();
+	clock_format(in->row->checkpoint_until_ns, d->deadline);
 	d->config = sandbox_config(in->row);
-	d->partial = xasprintf("%s/" PARTIAL, path);
+	d->partial = xasprintf("%s/.%.13s.partial", path, in->id);
 	d->complete = xasprintf("%s/" COMPLETE, path);
 	d->lock_path = xasprintf("%s/dump.lock", run);
 	d->members = xcalloc(in->n_members + 1, sizeof(*d->members));
@@ -123,10 +126,27 @@ static int check_path(const struct poddump *d, struct err *e)
 	return r == 0 ? fs_each(path, no_entry, NULL, e) : r;
 }
 
-static int clean(const struct poddump *d, bool partial, struct err *e)
+/* Is `pod` the outcome of this call? */
+static bool is_ours(const struct poddump *d)
 {
-	int r = partial ? fs_remove_tree(d->partial, e) : 0;
+	_cleanup_json_ json_t *doc = NULL;
+	struct err ignored = ERR_NULL;
+	const char *id, *deadline;
 
+	if (restorecheck_load(d->complete, PODFILE_NAME, true, &doc, &ignored) < 0)
+		return false;
+	id = json_string_value(json_object_get(json_object_get(doc, "pod"), "id"));
+	deadline = json_string_value(json_object_get(doc, "deadline"));
+	return id && deadline && strcmp(id, d->in->id) == 0 && strcmp(deadline, d->deadline) == 0;
+}
+
+/* outcome: remove what the call has made in the client's directory, too. */
+static int clean(const struct poddump *d, bool outcome, struct err *e)
+{
+	int r = outcome ? fs_remove_tree(d->partial, e) : 0;
+
+	if (r == 0 && outcome && is_ours(d))
+		r = fs_remove_tree(d->complete, e);
 	for (size_t i = 0; i < d->in->n_members && r == 0; i++)
 		r = fs_remove_tree(d->members[i].work, e);
 	return r;
@@ -371,6 +391,7 @@ static int write_podfile(const struct poddump *d, struct err *e)
 	oci_json_put_text(doc, "architecture", host.machine);
 	oci_json_put_text(doc, "kernel", host.release);
 	oci_json_put_text(doc, "created", created);
+	oci_json_put_text(doc, "deadline", d->deadline);
 	oci_json_put_number(doc, "pausedNs", d->paused_ns);
 	oci_json_put(doc, "pod", describe_pod(d));
 	for (size_t i = 0; i < d->in->n_members; i++)

@@ -10,6 +10,8 @@ registry_start
 
 mkdir "$SCRATCH/out"
 criu_moody 2
+preload_build
+export CRISP_TEST_WRAP="env LD_PRELOAD=$SCRATCH/preload.so DIE_AT=$SCRATCH/die"
 daemon_start
 
 # The server answers each line with its number; the client writes and prints them.
@@ -75,7 +77,11 @@ check_is "files in /dev/shm" in-shm tar -xOf "$DIR/volumes/0.tar" ./x
 check_is "a volume in memory" in-mem tar -xOf "$DIR/volumes/1.tar" ./x
 check_is "it is of both" '["p.client /mem","p.server /mem"]' jq -c '[.volumes[1].mounts[] | .container + " " + .path] | sort' "$DIR/pod.json"
 check_fails "not into a directory with files" "in the way.*INVALID" ck "$POD" "$SCRATCH/out" "$SERVER_ID"
+touch "$SCRATCH/out/.partial"
 rm -r "$DIR"
+check_fails "nor with a hidden one" "/out/.partial is in the way.*INVALID" ck "$POD" "$SCRATCH/out" "$SERVER_ID"
+check_is "which stays" ".partial" ls -A "$SCRATCH/out"
+rm "$SCRATCH/out/.partial"
 check "one of the containers alone" ck "$POD" "$SCRATCH/out" "$BESIDE_ID"
 check_is "has no other" p.beside ls "$DIR/containers"
 rm -r "$DIR"
@@ -127,6 +133,21 @@ check "the daemon is killed meanwhile, and CRIU hangs" daemon_again
 rm "$SCRATCH/mood/slow"
 check "the connection goes on" poll 40 goes_on
 check "nothing is left" poll 20 none_left
+
+echo "$DIR" >"$SCRATCH/die"
+ck "$POD" "$SCRATCH/out" "$SERVER_ID" "$CLIENT_ID" >"$SCRATCH/slow.out" 2>&1 &
+CALLER=$!
+poll 60 eval '! daemon_alive'
+check "the daemon is killed when all is complete" test -e "$DIR/pod.json"
+wait "$CALLER"
+rm "$SCRATCH/die"
+daemon_again
+check "nothing is left, as the client has no answer" poll 20 none_left
+check "which asks again" ck "$POD" "$SCRATCH/out" "$SERVER_ID" "$CLIENT_ID"
+check "the connection goes on" goes_on
+check_fails "a call that is refused" "in the way.*INVALID" ck "$POD" "$SCRATCH/out" "$SERVER_ID"
+check "leaves the last checkpoint" test -e "$DIR/pod.json"
+rm -r "$DIR"
 
 touch "$SCRATCH/mood/slow"
 check_fails "CRIU hangs longer than the call's deadline" "DEADLINE" ck -t 4 "$POD" "$SCRATCH/out" "$SERVER_ID" "$CLIENT_ID"
