@@ -42,7 +42,8 @@ link_mutant() {
 }
 
 # plant NAME MACHINE smc|sweep MESSAGE SED-SCRIPT: who must refuse it, and in which words.
-# SUITE: the machine whose stories show it, when it is not MACHINE.
+# SUITE: the machine whose stories show it, when it is not MACHINE. STORY: a word of the stories that
+# show it; default: all are told until one does.
 plant() {
 	local name=$1 machine=$2 who=$3 want=$4 script=$5 suite=${SUITE:-$2} out=$work/out peers=() peer
 
@@ -70,7 +71,7 @@ plant() {
 			report "$name" "it does not build: $(grep -m1 error "$out")"
 			return
 		fi
-		if "$work/sweep" -e "$want" -m "$suite" >"$out" 2>&1; then
+		if "$work/sweep" -e "$want" -m "$suite" -s "${STORY:-}" >"$out" 2>&1; then
 			report "$name" "the sweep accepts it"
 			return
 		fi
@@ -156,6 +157,26 @@ plant "a dump that hangs is not ended" container sweep "." \
 	"$(in_state DUMPING 's/overdue       stay       : end_dump/overdue -> RUNNING : note_not_dumped, save, reply/')"
 plant "a container that stands still after a dump runs" container smc "no row tries effect end_dump again" \
 	"$(in_state DUMPING 's/dump_stuck    stay       : save boot, end_dump/dump_stuck -> RUNNING : note_not_dumped, save, reply/')"
+plant "a container from a checkpoint is created without it" container smc "nothing leads to SAVED" \
+	"$(in_state PREPARING '/if is_restored/d')"
+STORY=restore plant "a container whose files a reboot took is restored" container sweep "the machine reboots" \
+	"$(in_state SAVED 's/absent   -> EXITED   : note_exit_unknown, save/absent stay : save boot/')"
+STORY=restore plant "a restore is begun again beside the last one" container sweep "restored twice" \
+	"$(in_state RESTORING 's/recover probe_restore/recover restore_init/')"
+STORY=restore plant "a restore ends with its shim" container sweep "the client is told that it failed" \
+	"$(in_state RESTORING 's/absent        stay        : restore_init/absent -> EXITED : note_exit_unknown, save, reply/')"
+plant "a restore is in no row" container smc "SAVED is not busy" \
+	"$(in_state SAVED 's/start    -> RESTORING : save boot, restore_init/start stay : restore_init/')"
+plant "the image of a checkpoint is not kept" container smc "no guard or step takes what unpacked carries" \
+	"$(in_state UNPACKING 's/: note_origin, save, prepare/: save, prepare/')"
+plant "a pod is written before its containers are held" sandbox smc "nothing leads to HOLDING" \
+	"$(in_state READY 's/checkpoint  *-> HOLDING  *: note_dump, save, hold_containers/checkpoint -> DUMPING : note_dump, save, dump/')"
+plant "what is left of a pod's dump is not ended" sandbox smc "not what DUMPING recovers by" \
+	"$(in_state DUMPING 's/recover end_dump/recover dump/')"
+plant "a pod that stands still after a dump is released" sandbox smc "no row tries effect end_dump again" \
+	"$(in_state DUMPING 's/dump_stuck  *stay  *: save boot, end_dump/dump_stuck -> RELEASING : note_not_dumped, save, tell children release/')"
+STORY=written plant "containers are not released" sandbox sweep "work without an end" \
+	"$(in_state DUMPING 's/dumped  *-> RELEASING  *: note_dumped, save, tell children release/dumped -> RELEASING : note_dumped, save/')"
 plant "limits that were refused are shown" container sweep "shows other limits" \
 	"$(in_state UPDATING 's/note_not_updated/note_updated/')"
 plant "the second of two updates is refused" container sweep "." \
