@@ -327,9 +327,9 @@ static void shim_connected(struct object *o, uint64_t gen, struct pod *p, struct
 		return;
 	}
 	err_set(&e, ERR_UNAVAILABLE,
-		"sandbox %.13s: its shim ended right after it had started; see shim.log in its run "
-		"directory",
-		o->sm->id);
+		"sandbox %.13s: its shim is lost right after its start (%s); see shim.log in its "
+		"run directory",
+		o->sm->id, p->lost ? p->lost : "it has ended");
 	setup_failed(o, gen, &e);
 }
 

@@ -185,6 +185,7 @@ void pod_free(struct pod *p)
 	map_free(p->known);
 	fdstore_free_all(p->held);
 	podground_drop(p);
+	free(p->lost);
 	free(p);
 }
 
@@ -355,6 +356,8 @@ static void on_lost(void *arg, const struct err *why)
 	struct pod *p = arg;
 
 	log_warn("shim lost", "sbx=%.13s error=\"%s\"", p->o->sm->id, why->text);
+	free(p->lost);
+	p->lost = xstrdup(why->text);
 	tell(p, sm_event_failed(SHM_EVENT_LOST, why));
 }
 

@@ -19,6 +19,7 @@ struct pod {
 	struct map *held; /* container id -> struct fdstore, see fdstore.h */
 	struct list waiting; /* callbacks until the line is settled */
 	bool loaded; /* from the store, not created by this daemon */
+	char *lost; /* error of the last connection that broke; NULL: none broke */
 	struct podground ground;
 };
 

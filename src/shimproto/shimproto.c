@@ -264,8 +264,10 @@ static int parse_header(const void *frame, size_t size, struct frame_header *h, 
 	if (h->magic != SHIM_MAGIC)
 		return err_set(e, ERR_INVALID, "shim frame: magic number is 0x%x", h->magic);
 	if (h->version != SHIM_VERSION)
-		return err_set(e, ERR_INVALID, "shim frame: version %u, %d is expected", h->version,
-			       SHIM_VERSION);
+		return err_set(e, ERR_INVALID,
+			       "shim frame: version %u, %d is expected: crispd and crisp-shim are "
+			       "of different versions",
+			       h->version, SHIM_VERSION);
 	if (h->length != size - sizeof(*h))
 		return err_set(e, ERR_INVALID, "shim frame: length says %u, %zu bytes came",
 			       h->length, size - sizeof(*h));
