@@ -283,11 +283,7 @@ daemon_start() {
 	command -v "${argv[0]}" >/dev/null || bail "${argv[0]} does not exist: build it first"
 	# shellcheck disable=SC2206
 	argv=(${CRISP_TEST_WRAP:-} "${argv[@]}")
-	cat >"$SCRATCH/crictl.yaml" <<-YML
-	runtime-endpoint: unix://$SOCKET
-	image-endpoint: unix://$SOCKET
-	timeout: 120
-	YML
+	crictl_configure
 	rm -f "$SCRATCH/daemon.pid"
 	"$SCRATCH/subreaper" -k -p "$SCRATCH/daemon.pid" "${argv[@]}" >>"$SCRATCH/daemon.log" 2>&1 </dev/null &
 	REAPER_PID=$!
@@ -354,6 +350,14 @@ daemon_end() {
 }
 
 # --- crictl ------------------------------------------------------------------------------------------------------------
+
+crictl_configure() {
+	cat >"$SCRATCH/crictl.yaml" <<-YML
+	runtime-endpoint: unix://$SOCKET
+	image-endpoint: unix://$SOCKET
+	timeout: 120
+	YML
+}
 
 crictl() { "$CACHE/bin/crictl" -c "$SCRATCH/crictl.yaml" "$@"; }
 

@@ -4,6 +4,9 @@
 #
 # A unit is a directory in $CRISP_NODE_UNITS with its command line, its log's path and the pid. One without a command line
 # is started by somebody else, unless there is a file "down". Units end with the node.
+#
+# daemon-reload reads the unit files whose names are in $CRISP_NODE_UNIT_FILES: of those, a stop ends the main process
+# (KillMode=process), or all of $CRISP_NODE_UNIT_CGROUP, which the words in $CRISP_NODE_UNIT_WRAP join.
 set -u
 UNITS=${CRISP_NODE_UNITS:?}
 
@@ -12,6 +15,26 @@ unit_runs() {
 	local pid
 	pid=$(unit_pid "$1") && [ -d "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status"
 }
+
+# unit_key FILE KEY: the last value
+unit_key() { sed -n "s/^$2=//p" "$1" | tail -n 1; }
+
+units_read() {
+	local name file words
+	for name in ${CRISP_NODE_UNIT_FILES:-}; do
+		file=/lib/systemd/system/$name
+		rm -f "$UNITS/$name/argv"
+		[ -e "$file" ] || continue
+		mkdir -p "$UNITS/$name"
+		read -ra words <<<"${CRISP_NODE_UNIT_WRAP:-} $(unit_key "$file" ExecStart)"
+		printf '%s\0' "${words[@]}" >"$UNITS/$name/argv"
+		unit_key "$file" KillMode >"$UNITS/$name/killmode"
+		echo "$UNITS/$name/output" >"$UNITS/$name/log"
+	done
+}
+
+# unit_is_enabled UNIT
+unit_is_enabled() { ls "/etc/systemd/system/"*".wants/$1" >/dev/null 2>&1 && echo enabled; }
 
 unit_start() {
 	local argv
@@ -28,7 +51,17 @@ unit_start() {
 	mv "$UNITS/$1/pid.new" "$UNITS/$1/pid"
 }
 
-unit_kill() { kill "-$2" "$(unit_pid "$1")" 2>/dev/null; }
+# unit_pids UNIT: the processes that a stop ends
+unit_pids() {
+	if [ "$(cat "$UNITS/$1/killmode" 2>/dev/null || echo process)" = process ]; then
+		unit_pid "$1"
+	else
+		find /sys/fs/cgroup -path "*$CRISP_NODE_UNIT_CGROUP/*" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u
+	fi
+}
+
+# shellcheck disable=SC2046  # words are wanted
+unit_kill() { kill "-$2" $(unit_pids "$1") 2>/dev/null; }
 
 # unit_stop UNIT: as systemd, kill what has not ended in time
 unit_stop() {
@@ -80,11 +113,17 @@ units_list() {
 unit_of() { if [ -d "$UNITS/$1" ]; then echo "$1"; else echo "$1.service"; fi; }
 
 systemctl() {
-	local verb=$1 unit
+	local verb unit
+	while [ "${1#--}" != "$1" ]; do shift; done
+	verb=$1
 	shift
+	[ "${1:-}" != -- ] || shift
 	case $verb in
 	list-units) units_list "$@" ;;
-	reset-failed | mask | daemon-reload) ;;
+	daemon-reload) units_read ;;
+	is-enabled) unit_is_enabled "$1" ;;
+	is-active) unit_runs "$1" ;;
+	reset-failed | mask) ;;
 	start | stop | restart | kill)
 		unit=$(unit_of "$1")
 		[ -d "$UNITS/$unit" ] || { echo "Unit $1 not loaded." >&2; return 5; }
