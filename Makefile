@@ -63,6 +63,7 @@ include tests/tests.mk
 include tools/lint.mk
 include tests/harness.mk
 include tools/install.mk
+include tools/deb/deb.mk
 include tests/crash/crash.mk
 include tests/sim/sim.mk
 
@@ -116,6 +117,7 @@ help:
 	@echo 'make sim        histories of the whole daemon on a fake node; SIM_SECONDS=40'
 	@echo 'make kubelet    a real kubelet on a node of its own (minutes to build)'
 	@echo 'make node-e2e   Kubernetes node tests on the same node (minutes to build, half an hour to run)'
+	@echo 'make deb        a Debian package in $(BUILD)/deb/; deb-check: with lintian'
 	@echo 'make conformance, crash, integration, vm, bench, fuzz, soak, soak-stream, install'
 
 clean:

@@ -3,9 +3,9 @@
 # container that did not notice.  Everything lives in a scratch directory, a cgroup and a bridge of its
 # own and is gone at the end, also when the demo is interrupted.
 #
-# usage: demo.sh BUILD_DIR      (root; `make demo` builds first)
+# usage: demo.sh [BUILD_DIR]      (root; `make demo` builds first; without a folder: the installed programs)
 set -euo pipefail
-build=$(cd "$1" && pwd)
+programs=${1:+$(cd "$1" && pwd)/}
 work=$(mktemp -d /tmp/crisp-demo.XXXXXX)
 name=demo${RANDOM}
 bridge=crd${RANDOM}
@@ -14,10 +14,10 @@ daemon=
 
 say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
 show() { printf '$ %s\n' "$*"; "$@"; }
-crisp() { "$build/crisp" --socket "$work/run/crisp.sock" "$@"; }
+crisp() { command "${programs}crisp" --socket "$work/run/crisp.sock" "$@"; }
 
 start_daemon() {
-	"$build/crispd" --root "$work/root" --runroot "$work/run" --cgroup-manager cgroupfs \
+	"${programs}crispd" --root "$work/root" --runroot "$work/run" --cgroup-manager cgroupfs \
 		--config-dir "$work/none" --cni-config-dir "$work/cni" --cni-plugin-dir /usr/lib/cni \
 		--default-cgroup-parent "/crisp-$name" --log-level warn 2>>"$work/crispd.log" &
 	daemon=$!

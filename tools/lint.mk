@@ -3,7 +3,7 @@
 CLANG_FORMAT ?= clang-format-14
 CLANG_TIDY ?= clang-tidy-14
 
-SHELL_SRC := $(shell git ls-files '*.sh' .ci/run tools/tidy tools/layers tools/fields tools/test-table tools/hooks/pre-commit tools/crisp.bash gen/crispd.bash 2>/dev/null)
+SHELL_SRC := $(shell git ls-files '*.sh' .ci/run tools/tidy tools/layers tools/fields tools/test-table tools/hooks/pre-commit tools/crisp.bash gen/crispd.bash tools/deb/postinst tools/deb/postrm 2>/dev/null)
 FORMAT_SRC := $(shell git ls-files '*.[ch]' 2>/dev/null | grep -vE '^gen/|^codegen/stage0/|/golden/')
 
 # Warnings and errors; .shellcheckrc says what is left out.

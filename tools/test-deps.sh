@@ -38,11 +38,12 @@ BUILD_PKGS=(
 # To run: OCI runtimes, network plugins, and something to make a first image of.
 RUN_PKGS=(runc crun containernetworking-plugins iptables nftables iproute2 busybox-static)
 # To test: unit test library, peers (umoci: what a layer should look like when it is unpacked), images
-# (busybox is compiled from Debian's source package: bzip2, dpkg-dev), second compiler.
+# (busybox is compiled from Debian's source package: bzip2, dpkg-dev), second compiler, packages.
 TEST_PKGS=(
 	libcmocka-dev docker-registry skopeo umoci mmdebstrap attr procps jq curl ca-certificates socat
 	dpkg-dev bzip2 openssl zstd valgrind graphviz nginx-light apache2-utils
 	patchelf gnupg clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck
+	debhelper lintian
 )
 
 # For a node of another kind: its root is this machine's, so its process 1 comes from here, too.
