@@ -57,6 +57,7 @@ static void state_done(struct smc_state *s)
 		for (size_t a = 0; a < row->actions.n; a++) {
 			free(row->actions.v[a].ref.name);
 			free(row->actions.v[a].told);
+			free(row->actions.v[a].answered);
 		}
 		free(row->actions.v);
 		free(row->event.name);

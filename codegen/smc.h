@@ -57,6 +57,7 @@ enum smc_op {
 	SMC_OP_SAVE_BOOT,
 	SMC_OP_MOVE, /* of an unstored machine; not a keyword of the language */
 	SMC_OP_REPLY,
+	SMC_OP_REPLY_TO, /* reply EVENT */
 	SMC_OP_REQUEUE,
 	SMC_OP_EFFECT,
 	SMC_OP_TELL_CHILDREN,
@@ -110,6 +111,7 @@ struct smc_action {
 	enum smc_op op;
 	struct smc_ref ref; /* the step or effect; for other keywords only name and line */
 	char *told; /* tell: the event, of another machine */
+	char *answered; /* reply EVENT: the event */
 };
 
 /* on EVENT [if GUARD] -> TARGET : ACTIONS */

@@ -329,6 +329,7 @@ static void source_actions(const struct smc_row *row, struct emit *out)
 		[SMC_OP_SAVE_BOOT] = "SM_OP_SAVE_BOOT",
 		[SMC_OP_MOVE] = "SM_OP_MOVE",
 		[SMC_OP_REPLY] = "SM_OP_REPLY",
+		[SMC_OP_REPLY_TO] = "SM_OP_REPLY_TO",
 		[SMC_OP_REQUEUE] = "SM_OP_REQUEUE",
 		[SMC_OP_EFFECT] = "SM_OP_EFFECT",
 		[SMC_OP_TELL_CHILDREN] = "SM_OP_TELL_CHILDREN",
@@ -342,7 +343,7 @@ static void source_actions(const struct smc_row *row, struct emit *out)
 	for (size_t i = 0; i < row->actions.n; i++) {
 		const struct smc_action *a = &row->actions.v[i];
 
-		if (a->op == SMC_OP_STEP || a->op == SMC_OP_EFFECT)
+		if (a->op == SMC_OP_STEP || a->op == SMC_OP_EFFECT || a->op == SMC_OP_REPLY_TO)
 			emit_line(out, "{ .op = %s, .arg = %d }, /* %s */", ops[a->op],
 				  a->ref.index, a->ref.name);
 		else if (a->told)

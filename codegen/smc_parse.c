@@ -560,6 +560,20 @@ static char *parse_tell(struct smc_parser *p, enum smc_op *ret_op, char **ret_te
 	return event;
 }
 
+static void parse_reply_to(struct smc_parser *p, struct smc_action *a)
+{
+	char *text;
+
+	a->op = SMC_OP_REPLY_TO;
+	a->answered = parse_name(p, "an event");
+	if (!a->answered)
+		return;
+	if (asprintf(&text, "reply %s", a->answered) < 0)
+		abort();
+	free(a->ref.name);
+	a->ref.name = text;
+}
+
 static void parse_recover(struct smc_parser *p)
 {
 	struct smc_state *s = p->state;
@@ -643,6 +657,8 @@ static void parse_actions(struct smc_parser *p, struct smc_row *row)
 			free(a->ref.name);
 			a->ref.name = xdup("save boot");
 		}
+		if (a->op == SMC_OP_REPLY && p->token.kind == SMC_TOKEN_WORD)
+			parse_reply_to(p, a);
 		if (a->ref.name && strcmp(a->ref.name, "tell") == 0)
 			a->told = parse_tell(p, &a->op, &a->ref.name);
 	} while (parse_accept(p, ","));

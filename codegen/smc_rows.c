@@ -113,7 +113,7 @@ static void row_order(struct smc_machine *m, const struct smc_row *row)
 				  "another machine is told before it is true on "
 				  "disk; move %s right of %s",
 				  a->ref.name, row->actions.v[commit].ref.name);
-		else if (a->op == SMC_OP_REPLY && i < commit)
+		else if ((a->op == SMC_OP_REPLY || a->op == SMC_OP_REPLY_TO) && i < commit)
 			smc_error(m, row->line,
 				  "the client is told before it is true on disk; "
 				  "move reply right of %s",

@@ -301,19 +301,28 @@ static void answer(struct sm_object *obj, struct sm_waiter *w, const struct err 
 	obj->engine->ops->reply(obj->engine->arg, obj, w, e);
 }
 
-static void answer_work(struct sm_object *obj, const struct err *e)
+#define ANY_EVENT (-1)
+
+static void answer_work(struct sm_object *obj, int event, const struct err *e)
 {
-	while (!list_empty(&obj->work)) {
-		struct sm_waiter *w = list_entry(obj->work.next, struct sm_waiter, node);
+	struct list work;
+
+	list_init(&work);
+	list_splice(&work, &obj->work);
+	while (!list_empty(&work)) {
+		struct sm_waiter *w = list_entry(work.next, struct sm_waiter, node);
 
 		list_remove(&w->node);
-		answer(obj, w, e);
+		if (event == ANY_EVENT || w->event == event)
+			answer(obj, w, e);
+		else
+			list_append(&obj->work, &w->node);
 	}
 }
 
 void sm_detach(struct sm_object *obj, const struct err *e)
 {
-	answer_work(obj, e);
+	answer_work(obj, ANY_EVENT, e);
 }
 
 unsigned sm_waiting(const struct sm_object *obj)
@@ -347,7 +356,7 @@ void sm_object_free(struct sm_object *obj)
 	if (!obj)
 		return;
 	err_set(&e, ERR_UNAVAILABLE, "%s %s: crispd is shutting down", obj->machine->name, obj->id);
-	answer_work(obj, &e);
+	answer_work(obj, ANY_EVENT, &e);
 	while ((ev = sm_take_parked(obj))) {
 		if (ev->waiter)
 			answer(obj, ev->waiter, &e);
@@ -651,7 +660,10 @@ static void run(struct sm_object *obj, const struct sm_row *row, uint16_t item)
 				commit_done(obj, obj->engine->ops->now(obj->engine->arg));
 			return;
 		case SM_OP_REPLY:
-			answer_work(obj, NULL);
+			answer_work(obj, ANY_EVENT, NULL);
+			break;
+		case SM_OP_REPLY_TO:
+			answer_work(obj, a->arg, NULL);
 			break;
 		case SM_OP_REQUEUE:
 			break; /* commit_done parks the event; a failed commit answers its call */

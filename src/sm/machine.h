@@ -52,6 +52,7 @@ enum sm_op {
 	SM_OP_SAVE_BOOT, /* commit them to the boot-scoped store only */
 	SM_OP_MOVE, /* make draft and state current without a commit: the machine is unstored */
 	SM_OP_REPLY, /* answer every rpc that this work serves */
+	SM_OP_REPLY_TO, /* answer those of events[arg] */
 	SM_OP_REQUEUE, /* park this event, deliver it again in a state of kind REST */
 	SM_OP_EFFECT, /* start effects[arg] */
 	SM_OP_TELL_CHILDREN, /* raise `told` in each child that has an event of that name */

@@ -174,6 +174,7 @@ static const struct sm_action actions_3[] = {
 static const struct sm_action actions_4[] = {
 	{ .op = SM_OP_STEP, .arg = 2 }, /* note_error */
 	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply light */
 	{ .op = SM_OP_EFFECT, .arg = 3 }, /* scrap */
 };
 
@@ -293,7 +294,7 @@ static const struct sm_row rows[] = {
 		.guard = -1,
 		.target = LMP_STATE_SCRAPPING,
 		.line = 53,
-		.n_actions = 3,
+		.n_actions = 4,
 		.actions = actions_4,
 	},
 	[5] = {
