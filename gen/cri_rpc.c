@@ -212,6 +212,11 @@ static int event_checkpoint_pod(const ProtobufCMessage *msg, const struct object
 	return r;
 }
 
+static int new_restore_pod(const ProtobufCMessage *msg, struct object **ret, struct err *e)
+{
+	return rpc_new_restore_pod((const Runtime__V1__RestorePodRequest *)msg, ret, e);
+}
+
 static int handle_get_container_events(struct rpc_call *call, const ProtobufCMessage *msg, struct err *e)
 {
 	const Runtime__V1__GetEventsRequest *req =
@@ -980,9 +985,15 @@ const struct rpc_method cri_methods[CRI_RPC_COUNT] = {
 		.request = &runtime__v1__restore_pod_request__descriptor,
 		.response = &runtime__v1__restore_pod_response__descriptor,
 		.server_streaming = false,
-		.kind = RPC_KIND_UNIMPLEMENTED,
-		.refusal = "this version of crisp restores no checkpoints; run a new pod",
+		.kind = RPC_KIND_EVENT,
+		.raises = &(const struct rpc_event){
+			.machine = "sandbox",
+			.event = SBX_EVENT_RESTORE,
+			.make = new_restore_pod,
+			.answer = rpc_answer_restore_pod,
+		},
 		.validate = cri_validate_restore_pod,
+		.handle = rpc_raise,
 	},
 	[CRI_RPC_GET_CONTAINER_EVENTS] = {
 		.path = "/runtime.v1.RuntimeService/GetContainerEvents",

@@ -254,6 +254,13 @@ int rpc_payload_checkpoint_pod(const Runtime__V1__CheckpointPodRequest *req,
 void rpc_answer_checkpoint_pod(struct rpc_call *call, const struct sm_object *obj,
 	const struct err *e);
 
+/* event sandbox.restore: Makes a pod and its containers from a checkpoint.
+ * (runtime.v1.RuntimeService.RestorePod) */
+int rpc_new_restore_pod(const Runtime__V1__RestorePodRequest *req,
+	struct object **ret, struct err *e);
+void rpc_answer_restore_pod(struct rpc_call *call, const struct sm_object *obj,
+	const struct err *e);
+
 /* direct: Streams what happens to containers until the client leaves.
  * (runtime.v1.RuntimeService.GetContainerEvents) */
 int rpc_get_container_events(struct rpc_call *call,

@@ -1547,6 +1547,8 @@ static bool check_runtime__v1__restore_pod_request(const Runtime__V1__RestorePod
 		if (m->options[i] && !check_runtime__v1__restore_pod_request__options_entry(m->options[i], &(struct where){ up, "options", i }, c))
 			return false;
 	}
+	if (!m->n_container_configs)
+		return fail(c, up, "container_configs", NO_INDEX, "required");
 	if (m->n_container_configs > 4096)
 		return fail(c, up, "container_configs", NO_INDEX, "must not have more than 4096 entries");
 	for (i = 0; i < m->n_container_configs; i++) {

@@ -277,6 +277,96 @@ void   crisp__criu__core__free_unpacked
   assert(message->base.descriptor == &crisp__criu__core__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   crisp__criu__inet_socket__init
+                     (Crisp__Criu__InetSocket         *message)
+{
+  static const Crisp__Criu__InetSocket init_value = CRISP__CRIU__INET_SOCKET__INIT;
+  *message = init_value;
+}
+size_t crisp__criu__inet_socket__get_packed_size
+                     (const Crisp__Criu__InetSocket *message)
+{
+  assert(message->base.descriptor == &crisp__criu__inet_socket__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__criu__inet_socket__pack
+                     (const Crisp__Criu__InetSocket *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__criu__inet_socket__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__criu__inet_socket__pack_to_buffer
+                     (const Crisp__Criu__InetSocket *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__criu__inet_socket__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Criu__InetSocket *
+       crisp__criu__inet_socket__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Criu__InetSocket *)
+     protobuf_c_message_unpack (&crisp__criu__inet_socket__descriptor,
+                                allocator, len, data);
+}
+void   crisp__criu__inet_socket__free_unpacked
+                     (Crisp__Criu__InetSocket *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__criu__inet_socket__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   crisp__criu__file__init
+                     (Crisp__Criu__File         *message)
+{
+  static const Crisp__Criu__File init_value = CRISP__CRIU__FILE__INIT;
+  *message = init_value;
+}
+size_t crisp__criu__file__get_packed_size
+                     (const Crisp__Criu__File *message)
+{
+  assert(message->base.descriptor == &crisp__criu__file__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t crisp__criu__file__pack
+                     (const Crisp__Criu__File *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &crisp__criu__file__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t crisp__criu__file__pack_to_buffer
+                     (const Crisp__Criu__File *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &crisp__criu__file__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Crisp__Criu__File *
+       crisp__criu__file__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Crisp__Criu__File *)
+     protobuf_c_message_unpack (&crisp__criu__file__descriptor,
+                                allocator, len, data);
+}
+void   crisp__criu__file__free_unpacked
+                     (Crisp__Criu__File *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &crisp__criu__file__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   crisp__criu__mount__init
                      (Crisp__Criu__Mount         *message)
 {
@@ -841,6 +931,174 @@ const ProtobufCMessageDescriptor crisp__criu__core__descriptor =
   crisp__criu__core__field_indices_by_name,
   3,  crisp__criu__core__number_ranges,
   (ProtobufCMessageInit) crisp__criu__core__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__criu__inet_socket__field_descriptors[8] =
+{
+  {
+    "family",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Criu__InetSocket, family),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Criu__InetSocket, type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "proto",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Criu__InetSocket, proto),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Criu__InetSocket, state),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "src_port",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Criu__InetSocket, src_port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dst_port",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Criu__InetSocket, dst_port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "src_addr",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Crisp__Criu__InetSocket, n_src_addr),
+    offsetof(Crisp__Criu__InetSocket, src_addr),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dst_addr",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Crisp__Criu__InetSocket, n_dst_addr),
+    offsetof(Crisp__Criu__InetSocket, dst_addr),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__criu__inet_socket__field_indices_by_name[] = {
+  7,   /* field[7] = dst_addr */
+  5,   /* field[5] = dst_port */
+  0,   /* field[0] = family */
+  2,   /* field[2] = proto */
+  6,   /* field[6] = src_addr */
+  4,   /* field[4] = src_port */
+  3,   /* field[3] = state */
+  1,   /* field[1] = type */
+};
+static const ProtobufCIntRange crisp__criu__inet_socket__number_ranges[2 + 1] =
+{
+  { 3, 0 },
+  { 11, 6 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor crisp__criu__inet_socket__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.criu.InetSocket",
+  "InetSocket",
+  "Crisp__Criu__InetSocket",
+  "crisp.criu",
+  sizeof(Crisp__Criu__InetSocket),
+  8,
+  crisp__criu__inet_socket__field_descriptors,
+  crisp__criu__inet_socket__field_indices_by_name,
+  2,  crisp__criu__inet_socket__number_ranges,
+  (ProtobufCMessageInit) crisp__criu__inet_socket__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor crisp__criu__file__field_descriptors[1] =
+{
+  {
+    "isk",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Criu__File, isk),
+    &crisp__criu__inet_socket__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned crisp__criu__file__field_indices_by_name[] = {
+  0,   /* field[0] = isk */
+};
+static const ProtobufCIntRange crisp__criu__file__number_ranges[1 + 1] =
+{
+  { 4, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor crisp__criu__file__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "crisp.criu.File",
+  "File",
+  "Crisp__Criu__File",
+  "crisp.criu",
+  sizeof(Crisp__Criu__File),
+  1,
+  crisp__criu__file__field_descriptors,
+  crisp__criu__file__field_indices_by_name,
+  1,  crisp__criu__file__number_ranges,
+  (ProtobufCMessageInit) crisp__criu__file__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor crisp__criu__mount__field_descriptors[8] =

@@ -21,6 +21,8 @@ typedef struct Crisp__Criu__Creds Crisp__Criu__Creds;
 typedef struct Crisp__Criu__Task Crisp__Criu__Task;
 typedef struct Crisp__Criu__Thread Crisp__Criu__Thread;
 typedef struct Crisp__Criu__Core Crisp__Criu__Core;
+typedef struct Crisp__Criu__InetSocket Crisp__Criu__InetSocket;
+typedef struct Crisp__Criu__File Crisp__Criu__File;
 typedef struct Crisp__Criu__Mount Crisp__Criu__Mount;
 
 
@@ -127,6 +129,41 @@ struct  Crisp__Criu__Core
 #define CRISP__CRIU__CORE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__criu__core__descriptor) \
     , 0, NULL, NULL }
+
+
+struct  Crisp__Criu__InetSocket
+{
+  ProtobufCMessage base;
+  uint32_t family;
+  uint32_t type;
+  uint32_t proto;
+  /*
+   * of TCP
+   */
+  uint32_t state;
+  uint32_t src_port;
+  uint32_t dst_port;
+  /*
+   * words in the order of memory
+   */
+  size_t n_src_addr;
+  uint32_t *src_addr;
+  size_t n_dst_addr;
+  uint32_t *dst_addr;
+};
+#define CRISP__CRIU__INET_SOCKET__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__criu__inet_socket__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL }
+
+
+struct  Crisp__Criu__File
+{
+  ProtobufCMessage base;
+  Crisp__Criu__InetSocket *isk;
+};
+#define CRISP__CRIU__FILE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&crisp__criu__file__descriptor) \
+    , NULL }
 
 
 struct  Crisp__Criu__Mount
@@ -266,6 +303,44 @@ Crisp__Criu__Core *
 void   crisp__criu__core__free_unpacked
                      (Crisp__Criu__Core *message,
                       ProtobufCAllocator *allocator);
+/* Crisp__Criu__InetSocket methods */
+void   crisp__criu__inet_socket__init
+                     (Crisp__Criu__InetSocket         *message);
+size_t crisp__criu__inet_socket__get_packed_size
+                     (const Crisp__Criu__InetSocket   *message);
+size_t crisp__criu__inet_socket__pack
+                     (const Crisp__Criu__InetSocket   *message,
+                      uint8_t             *out);
+size_t crisp__criu__inet_socket__pack_to_buffer
+                     (const Crisp__Criu__InetSocket   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Criu__InetSocket *
+       crisp__criu__inet_socket__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__criu__inet_socket__free_unpacked
+                     (Crisp__Criu__InetSocket *message,
+                      ProtobufCAllocator *allocator);
+/* Crisp__Criu__File methods */
+void   crisp__criu__file__init
+                     (Crisp__Criu__File         *message);
+size_t crisp__criu__file__get_packed_size
+                     (const Crisp__Criu__File   *message);
+size_t crisp__criu__file__pack
+                     (const Crisp__Criu__File   *message,
+                      uint8_t             *out);
+size_t crisp__criu__file__pack_to_buffer
+                     (const Crisp__Criu__File   *message,
+                      ProtobufCBuffer     *buffer);
+Crisp__Criu__File *
+       crisp__criu__file__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   crisp__criu__file__free_unpacked
+                     (Crisp__Criu__File *message,
+                      ProtobufCAllocator *allocator);
 /* Crisp__Criu__Mount methods */
 void   crisp__criu__mount__init
                      (Crisp__Criu__Mount         *message);
@@ -305,6 +380,12 @@ typedef void (*Crisp__Criu__Thread_Closure)
 typedef void (*Crisp__Criu__Core_Closure)
                  (const Crisp__Criu__Core *message,
                   void *closure_data);
+typedef void (*Crisp__Criu__InetSocket_Closure)
+                 (const Crisp__Criu__InetSocket *message,
+                  void *closure_data);
+typedef void (*Crisp__Criu__File_Closure)
+                 (const Crisp__Criu__File *message,
+                  void *closure_data);
 typedef void (*Crisp__Criu__Mount_Closure)
                  (const Crisp__Criu__Mount *message,
                   void *closure_data);
@@ -320,6 +401,8 @@ extern const ProtobufCMessageDescriptor crisp__criu__creds__descriptor;
 extern const ProtobufCMessageDescriptor crisp__criu__task__descriptor;
 extern const ProtobufCMessageDescriptor crisp__criu__thread__descriptor;
 extern const ProtobufCMessageDescriptor crisp__criu__core__descriptor;
+extern const ProtobufCMessageDescriptor crisp__criu__inet_socket__descriptor;
+extern const ProtobufCMessageDescriptor crisp__criu__file__descriptor;
 extern const ProtobufCMessageDescriptor crisp__criu__mount__descriptor;
 
 PROTOBUF_C__END_DECLS

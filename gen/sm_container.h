@@ -173,6 +173,11 @@ static inline bool ctr_is_creating(uint16_t state)
 	return state == CTR_STATE_CREATING;
 }
 
+static inline bool ctr_is_saved(uint16_t state)
+{
+	return state == CTR_STATE_SAVED;
+}
+
 static inline bool ctr_is_restoring(uint16_t state)
 {
 	return state == CTR_STATE_RESTORING;

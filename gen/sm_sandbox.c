@@ -19,6 +19,16 @@ static bool guard_unwired(const void *row, const struct sm_event *ev)
 	return sbx_guard_unwired(row, ev);
 }
 
+static bool guard_restores(const void *row, const struct sm_event *ev)
+{
+	return sbx_guard_restores(row, ev);
+}
+
+static bool guard_restores_unwired(const void *row, const struct sm_event *ev)
+{
+	return sbx_guard_restores_unwired(row, ev);
+}
+
 static bool guard_own_init(const void *row, const struct sm_event *ev)
 {
 	return sbx_guard_own_init(row, ev);
@@ -43,21 +53,40 @@ static bool (*const guards[])(const void *row, const struct sm_event *ev) = {
 	[0] = guard_host_network,
 	[1] = guard_maps_ports,
 	[2] = guard_unwired,
-	[3] = guard_own_init,
-	[4] = guard_undoing,
-	[5] = guard_rebooted,
-	[6] = guard_shim_crash_loop,
+	[3] = guard_restores,
+	[4] = guard_restores_unwired,
+	[5] = guard_own_init,
+	[6] = guard_undoing,
+	[7] = guard_rebooted,
+	[8] = guard_shim_crash_loop,
 };
 
 static const char *const guard_names[] = {
 	[0] = "host_network",
 	[1] = "maps_ports",
 	[2] = "unwired",
-	[3] = "own_init",
-	[4] = "undoing",
-	[5] = "rebooted",
-	[6] = "shim_crash_loop",
+	[3] = "restores",
+	[4] = "restores_unwired",
+	[5] = "own_init",
+	[6] = "undoing",
+	[7] = "rebooted",
+	[8] = "shim_crash_loop",
 };
+
+static void step_note_restore(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_restore(draft, ev);
+}
+
+static void step_note_checkpoint(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_checkpoint(draft, ev, sm_event_payload(ev));
+}
+
+static void step_note_restored(void *draft, const struct sm_event *ev)
+{
+	sbx_step_note_restored(draft, ev);
+}
 
 static void step_note_netns(void *draft, const struct sm_event *ev)
 {
@@ -140,41 +169,56 @@ static void step_note_end(void *draft, const struct sm_event *ev)
 }
 
 static void (*const steps[])(void *draft, const struct sm_event *ev) = {
-	[0] = step_note_netns,
-	[1] = step_note_shim,
-	[2] = step_note_init,
-	[3] = step_note_setup,
-	[4] = step_note_network,
-	[5] = step_note_no_network,
-	[6] = step_note_undo,
-	[7] = step_note_lost,
-	[8] = step_note_retry,
-	[9] = step_note_new_shim,
-	[10] = step_note_resources,
-	[11] = step_note_dump,
-	[12] = step_note_dumped,
-	[13] = step_note_not_dumped,
-	[14] = step_drop_dump,
-	[15] = step_note_end,
+	[0] = step_note_restore,
+	[1] = step_note_checkpoint,
+	[2] = step_note_restored,
+	[3] = step_note_netns,
+	[4] = step_note_shim,
+	[5] = step_note_init,
+	[6] = step_note_setup,
+	[7] = step_note_network,
+	[8] = step_note_no_network,
+	[9] = step_note_undo,
+	[10] = step_note_lost,
+	[11] = step_note_retry,
+	[12] = step_note_new_shim,
+	[13] = step_note_resources,
+	[14] = step_note_dump,
+	[15] = step_note_dumped,
+	[16] = step_note_not_dumped,
+	[17] = step_drop_dump,
+	[18] = step_note_end,
 };
 
 static const char *const step_names[] = {
-	[0] = "note_netns",
-	[1] = "note_shim",
-	[2] = "note_init",
-	[3] = "note_setup",
-	[4] = "note_network",
-	[5] = "note_no_network",
-	[6] = "note_undo",
-	[7] = "note_lost",
-	[8] = "note_retry",
-	[9] = "note_new_shim",
-	[10] = "note_resources",
-	[11] = "note_dump",
-	[12] = "note_dumped",
-	[13] = "note_not_dumped",
-	[14] = "drop_dump",
-	[15] = "note_end",
+	[0] = "note_restore",
+	[1] = "note_checkpoint",
+	[2] = "note_restored",
+	[3] = "note_netns",
+	[4] = "note_shim",
+	[5] = "note_init",
+	[6] = "note_setup",
+	[7] = "note_network",
+	[8] = "note_no_network",
+	[9] = "note_undo",
+	[10] = "note_lost",
+	[11] = "note_retry",
+	[12] = "note_new_shim",
+	[13] = "note_resources",
+	[14] = "note_dump",
+	[15] = "note_dumped",
+	[16] = "note_not_dumped",
+	[17] = "drop_dump",
+	[18] = "note_end",
+};
+
+static int64_t deadline_call_end(const void *row)
+{
+	return sbx_deadline_call_end(row);
+}
+
+static int64_t (*const deadlines[])(const void *row) = {
+	[0] = deadline_call_end,
 };
 
 static bool invariant_has_shim(const void *row)
@@ -199,10 +243,13 @@ static const char *const invariant_names[] = {
 
 static const struct sm_event_info events[] = {
 	[SBX_EVENT_RUN] = { .name = "run", .class = SM_CLASS_RPC },
+	[SBX_EVENT_RESTORE] = { .name = "restore", .class = SM_CLASS_RPC },
 	[SBX_EVENT_STOP] = { .name = "stop", .class = SM_CLASS_RPC },
 	[SBX_EVENT_REMOVE] = { .name = "remove", .class = SM_CLASS_RPC },
 	[SBX_EVENT_UPDATE] = { .name = "update", .class = SM_CLASS_RPC, .carries = "pod_resources" },
 	[SBX_EVENT_CHECKPOINT] = { .name = "checkpoint", .class = SM_CLASS_RPC, .carries = "pod_checkpoint" },
+	[SBX_EVENT_CHECKPOINT_READ] = { .name = "checkpoint_read", .class = SM_CLASS_DONE, .carries = "checkpointed" },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .name = "checkpoint_bad", .class = SM_CLASS_DONE },
 	[SBX_EVENT_PREPARED] = { .name = "prepared", .class = SM_CLASS_DONE, .carries = "netns" },
 	[SBX_EVENT_CONNECTED] = { .name = "connected", .class = SM_CLASS_DONE, .carries = "init" },
 	[SBX_EVENT_INIT_STARTED] = { .name = "init_started", .class = SM_CLASS_DONE, .carries = "init" },
@@ -213,6 +260,10 @@ static const struct sm_event_info events[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .name = "network_failed", .class = SM_CLASS_DONE },
 	[SBX_EVENT_PORTS_OPEN] = { .name = "ports_open", .class = SM_CLASS_DONE },
 	[SBX_EVENT_PORTS_FAILED] = { .name = "ports_failed", .class = SM_CLASS_DONE },
+	[SBX_EVENT_FILLED] = { .name = "filled", .class = SM_CLASS_DONE },
+	[SBX_EVENT_FILL_FAILED] = { .name = "fill_failed", .class = SM_CLASS_DONE },
+	[SBX_EVENT_CONTAINERS_MADE] = { .name = "containers_made", .class = SM_CLASS_DONE },
+	[SBX_EVENT_MAKE_FAILED] = { .name = "make_failed", .class = SM_CLASS_DONE },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .name = "children_stopped", .class = SM_CLASS_FAMILY, .quiet = true, .unless = "unfinished" },
 	[SBX_EVENT_NETWORK_DOWN] = { .name = "network_down", .class = SM_CLASS_DONE },
 	[SBX_EVENT_NETWORK_STUCK] = { .name = "network_stuck", .class = SM_CLASS_DONE },
@@ -229,6 +280,11 @@ static const struct sm_event_info events[] = {
 	[SBX_EVENT_SHIM_LOST] = { .name = "shim_lost", .class = SM_CLASS_SHIM },
 	[SBX_EVENT_POD_BROKEN] = { .name = "pod_broken", .class = SM_CLASS_SHIM },
 	[SBX_EVENT_OVERDUE] = { .name = "overdue", .class = SM_CLASS_CLOCK },
+};
+
+static const uint16_t yields_read_checkpoint[] = {
+	SBX_EVENT_CHECKPOINT_READ,
+	SBX_EVENT_CHECKPOINT_BAD,
 };
 
 static const uint16_t yields_set_up[] = {
@@ -273,6 +329,16 @@ static const uint16_t yields_open_ports[] = {
 	SBX_EVENT_PORTS_FAILED,
 };
 
+static const uint16_t yields_fill_volumes[] = {
+	SBX_EVENT_FILLED,
+	SBX_EVENT_FILL_FAILED,
+};
+
+static const uint16_t yields_make_containers[] = {
+	SBX_EVENT_CONTAINERS_MADE,
+	SBX_EVENT_MAKE_FAILED,
+};
+
 static const uint16_t yields_delete_network[] = {
 	SBX_EVENT_NETWORK_DOWN,
 	SBX_EVENT_NETWORK_STUCK,
@@ -306,41 +372,48 @@ static const uint16_t yields_erase[] = {
 
 static const struct sm_effect_info effects[] = {
 	[0] = {
+		.name = "read_checkpoint",
+		.lasting = false,
+		.n_yields = 2,
+		.yields = yields_read_checkpoint,
+		.start = sbx_effect_read_checkpoint,
+	},
+	[1] = {
 		.name = "set_up",
 		.lasting = false,
 		.n_yields = 2,
 		.yields = yields_set_up,
 		.start = sbx_effect_set_up,
 	},
-	[1] = {
+	[2] = {
 		.name = "connect_shim",
 		.lasting = false,
 		.n_yields = 2,
 		.yields = yields_connect_shim,
 		.start = sbx_effect_connect_shim,
 	},
-	[2] = {
+	[3] = {
 		.name = "start_init",
 		.lasting = false,
 		.n_yields = 2,
 		.yields = yields_start_init,
 		.start = sbx_effect_start_init,
 	},
-	[3] = {
+	[4] = {
 		.name = "pin_init",
 		.lasting = false,
 		.n_yields = 2,
 		.yields = yields_pin_init,
 		.start = sbx_effect_pin_init,
 	},
-	[4] = {
+	[5] = {
 		.name = "probe_shim",
 		.lasting = false,
 		.n_yields = 3,
 		.yields = yields_probe_shim,
 		.start = sbx_effect_probe_shim,
 	},
-	[5] = {
+	[6] = {
 		.name = "replace_shim",
 		.lasting = false,
 		.retry_min_ms = 250,
@@ -349,21 +422,35 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_replace_shim,
 		.start = sbx_effect_replace_shim,
 	},
-	[6] = {
+	[7] = {
 		.name = "add_network",
 		.lasting = true,
 		.n_yields = 2,
 		.yields = yields_add_network,
 		.start = sbx_effect_add_network,
 	},
-	[7] = {
+	[8] = {
 		.name = "open_ports",
 		.lasting = false,
 		.n_yields = 2,
 		.yields = yields_open_ports,
 		.start = sbx_effect_open_ports,
 	},
-	[8] = {
+	[9] = {
+		.name = "fill_volumes",
+		.lasting = false,
+		.n_yields = 2,
+		.yields = yields_fill_volumes,
+		.start = sbx_effect_fill_volumes,
+	},
+	[10] = {
+		.name = "make_containers",
+		.lasting = false,
+		.n_yields = 2,
+		.yields = yields_make_containers,
+		.start = sbx_effect_make_containers,
+	},
+	[11] = {
 		.name = "delete_network",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -372,21 +459,21 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_delete_network,
 		.start = sbx_effect_delete_network,
 	},
-	[9] = {
+	[12] = {
 		.name = "hold_containers",
 		.lasting = false,
 		.n_yields = 2,
 		.yields = yields_hold_containers,
 		.start = sbx_effect_hold_containers,
 	},
-	[10] = {
+	[13] = {
 		.name = "dump",
 		.lasting = true,
 		.n_yields = 3,
 		.yields = yields_dump,
 		.start = sbx_effect_dump,
 	},
-	[11] = {
+	[14] = {
 		.name = "end_dump",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -395,7 +482,7 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_end_dump,
 		.start = sbx_effect_end_dump,
 	},
-	[12] = {
+	[15] = {
 		.name = "tear_down",
 		.lasting = false,
 		.retry_min_ms = 250,
@@ -404,7 +491,7 @@ static const struct sm_effect_info effects[] = {
 		.yields = yields_tear_down,
 		.start = sbx_effect_tear_down,
 	},
-	[13] = {
+	[16] = {
 		.name = "erase",
 		.lasting = true,
 		.retry_min_ms = 250,
@@ -417,408 +504,518 @@ static const struct sm_effect_info effects[] = {
 
 static const struct sm_action actions_0[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 0 }, /* set_up */
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* set_up */
 };
 
 static const struct sm_action actions_1[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_netns */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* connect_shim */
+	{ .op = SM_OP_STEP, .arg = 0 }, /* note_restore */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 0 }, /* read_checkpoint */
 };
 
 static const struct sm_action actions_2[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 1 }, /* note_checkpoint */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 1 }, /* set_up */
 };
 
 static const struct sm_action actions_3[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 16 }, /* erase */
 };
 
 static const struct sm_action actions_4[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_netns */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* connect_shim */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 16 }, /* erase */
 };
 
 static const struct sm_action actions_5[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_shim */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_netns */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 2 }, /* start_init */
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* connect_shim */
 };
 
 static const struct sm_action actions_6[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_shim */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply run */
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* tear_down */
 };
 
 static const struct sm_action actions_7[] = {
-	{ .op = SM_OP_STEP, .arg = 1 }, /* note_shim */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* add_network */
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply run */
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* tear_down */
 };
 
 static const struct sm_action actions_8[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_netns */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* connect_shim */
 };
 
 static const struct sm_action actions_9[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_shim */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 3 }, /* start_init */
 };
 
 static const struct sm_action actions_10[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_netns */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* connect_shim */
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_shim */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* fill_volumes */
 };
 
 static const struct sm_action actions_11[] = {
-	{ .op = SM_OP_STEP, .arg = 2 }, /* note_init */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 3 }, /* pin_init */
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_shim */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_12[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 4 }, /* note_shim */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* add_network */
 };
 
 static const struct sm_action actions_13[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply run */
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* tear_down */
 };
 
 static const struct sm_action actions_14[] = {
-	{ .op = SM_OP_STEP, .arg = 0 }, /* note_netns */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 1 }, /* connect_shim */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply run */
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* tear_down */
 };
 
 static const struct sm_action actions_15[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_netns */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* connect_shim */
 };
 
 static const struct sm_action actions_16[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 6 }, /* add_network */
+	{ .op = SM_OP_STEP, .arg = 5 }, /* note_init */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 4 }, /* pin_init */
 };
 
 static const struct sm_action actions_17[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply run */
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* tear_down */
 };
 
 static const struct sm_action actions_18[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply run */
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* tear_down */
 };
 
 static const struct sm_action actions_19[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_network */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 7 }, /* open_ports */
+	{ .op = SM_OP_STEP, .arg = 3 }, /* note_netns */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 2 }, /* connect_shim */
 };
 
 static const struct sm_action actions_20[] = {
-	{ .op = SM_OP_STEP, .arg = 4 }, /* note_network */
 	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_21[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
+	{ .op = SM_OP_EFFECT, .arg = 7 }, /* add_network */
 };
 
 static const struct sm_action actions_22[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply run */
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* tear_down */
 };
 
 static const struct sm_action actions_23[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply run */
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* tear_down */
 };
 
 static const struct sm_action actions_24[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_network */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
+	{ .op = SM_OP_EFFECT, .arg = 8 }, /* open_ports */
 };
 
 static const struct sm_action actions_25[] = {
-	{ .op = SM_OP_STEP, .arg = 6 }, /* note_undo */
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_network */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* fill_volumes */
 };
 
 static const struct sm_action actions_26[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_setup */
-	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_STEP, .arg = 7 }, /* note_network */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_27[] = {
-	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply run */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* delete_network */
 };
 
 static const struct sm_action actions_28[] = {
-	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply run */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* delete_network */
 };
 
 static const struct sm_action actions_29[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_lost */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* replace_shim */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 9 }, /* fill_volumes */
 };
 
 static const struct sm_action actions_30[] = {
-	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_31[] = {
-	{ .op = SM_OP_STEP, .arg = 10 }, /* note_resources */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply run */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* delete_network */
 };
 
 static const struct sm_action actions_32[] = {
-	{ .op = SM_OP_STEP, .arg = 11 }, /* note_dump */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 9 }, /* hold_containers */
+	{ .op = SM_OP_REPLY_TO, .arg = 0 }, /* reply run */
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* delete_network */
 };
 
 static const struct sm_action actions_33[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 10 }, /* make_containers */
 };
 
 static const struct sm_action actions_34[] = {
-	{ .op = SM_OP_REQUEUE },
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
 };
 
 static const struct sm_action actions_35[] = {
-	{ .op = SM_OP_STEP, .arg = 9 }, /* note_new_shim */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
 };
 
 static const struct sm_action actions_36[] = {
-	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
 };
 
 static const struct sm_action actions_37[] = {
-	{ .op = SM_OP_STEP, .arg = 8 }, /* note_retry */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* replace_shim */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
 };
 
 static const struct sm_action actions_38[] = {
-	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_STEP, .arg = 2 }, /* note_restored */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_39[] = {
-	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
 };
 
 static const struct sm_action actions_40[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 10 }, /* dump */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
 };
 
 static const struct sm_action actions_41[] = {
-	{ .op = SM_OP_STEP, .arg = 13 }, /* note_not_dumped */
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "release" },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
 };
 
 static const struct sm_action actions_42[] = {
+	{ .op = SM_OP_STEP, .arg = 9 }, /* note_undo */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* end_dump */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
 };
 
 static const struct sm_action actions_43[] = {
-	{ .op = SM_OP_STEP, .arg = 13 }, /* note_not_dumped */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "release" },
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* tear_down */
 };
 
 static const struct sm_action actions_44[] = {
-	{ .op = SM_OP_STEP, .arg = 14 }, /* drop_dump */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* delete_network */
 };
 
 static const struct sm_action actions_45[] = {
-	{ .op = SM_OP_REQUEUE },
-	{ .op = SM_OP_STEP, .arg = 14 }, /* drop_dump */
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_setup */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_46[] = {
-	{ .op = SM_OP_STEP, .arg = 12 }, /* note_dumped */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "release" },
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_47[] = {
-	{ .op = SM_OP_STEP, .arg = 13 }, /* note_not_dumped */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "release" },
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_48[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_lost */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* end_dump */
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* replace_shim */
 };
 
 static const struct sm_action actions_49[] = {
-	{ .op = SM_OP_EFFECT, .arg = 11 }, /* end_dump */
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_50[] = {
-	{ .op = SM_OP_STEP, .arg = 14 }, /* drop_dump */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_STEP, .arg = 13 }, /* note_resources */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
 };
 
 static const struct sm_action actions_51[] = {
-	{ .op = SM_OP_REQUEUE },
-	{ .op = SM_OP_STEP, .arg = 14 }, /* drop_dump */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+	{ .op = SM_OP_STEP, .arg = 14 }, /* note_dump */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 12 }, /* hold_containers */
 };
 
 static const struct sm_action actions_52[] = {
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_EFFECT, .arg = 4 }, /* probe_shim */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_53[] = {
-	{ .op = SM_OP_STEP, .arg = 3 }, /* note_setup */
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_54[] = {
-	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
+	{ .op = SM_OP_STEP, .arg = 12 }, /* note_new_shim */
 	{ .op = SM_OP_SAVE_BOOT },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_55[] = {
-	{ .op = SM_OP_STEP, .arg = 7 }, /* note_lost */
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_end */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 5 }, /* replace_shim */
-};
-
-static const struct sm_action actions_56[] = {
-	{ .op = SM_OP_STEP, .arg = 15 }, /* note_end */
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
 	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
+static const struct sm_action actions_56[] = {
+	{ .op = SM_OP_STEP, .arg = 11 }, /* note_retry */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* replace_shim */
+};
+
 static const struct sm_action actions_57[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_58[] = {
-	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_59[] = {
-	{ .op = SM_OP_STEP, .arg = 5 }, /* note_no_network */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+	{ .op = SM_OP_EFFECT, .arg = 13 }, /* dump */
 };
 
 static const struct sm_action actions_60[] = {
-	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 8 }, /* delete_network */
+	{ .op = SM_OP_STEP, .arg = 16 }, /* note_not_dumped */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "release" },
 };
 
 static const struct sm_action actions_61[] = {
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
+	{ .op = SM_OP_EFFECT, .arg = 14 }, /* end_dump */
 };
 
 static const struct sm_action actions_62[] = {
+	{ .op = SM_OP_STEP, .arg = 16 }, /* note_not_dumped */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "release" },
 };
 
 static const struct sm_action actions_63[] = {
+	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 12 }, /* tear_down */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_64[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
 	{ .op = SM_OP_SAVE_BOOT },
-	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
 };
 
 static const struct sm_action actions_65[] = {
+	{ .op = SM_OP_STEP, .arg = 15 }, /* note_dumped */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
+	{ .op = SM_OP_TELL_CHILDREN, .told = "release" },
 };
 
 static const struct sm_action actions_66[] = {
+	{ .op = SM_OP_STEP, .arg = 16 }, /* note_not_dumped */
 	{ .op = SM_OP_SAVE },
-	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "release" },
 };
 
 static const struct sm_action actions_67[] = {
 	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 14 }, /* end_dump */
+};
+
+static const struct sm_action actions_68[] = {
+	{ .op = SM_OP_EFFECT, .arg = 14 }, /* end_dump */
+};
+
+static const struct sm_action actions_69[] = {
+	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_70[] = {
+	{ .op = SM_OP_REQUEUE },
+	{ .op = SM_OP_STEP, .arg = 17 }, /* drop_dump */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_71[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_EFFECT, .arg = 5 }, /* probe_shim */
+};
+
+static const struct sm_action actions_72[] = {
+	{ .op = SM_OP_STEP, .arg = 6 }, /* note_setup */
+	{ .op = SM_OP_SAVE },
 	{ .op = SM_OP_REPLY },
-	{ .op = SM_OP_EFFECT, .arg = 13 }, /* erase */
+};
+
+static const struct sm_action actions_73[] = {
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_74[] = {
+	{ .op = SM_OP_STEP, .arg = 10 }, /* note_lost */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 6 }, /* replace_shim */
+};
+
+static const struct sm_action actions_75[] = {
+	{ .op = SM_OP_STEP, .arg = 18 }, /* note_end */
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "pod_ends" },
+};
+
+static const struct sm_action actions_76[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* tear_down */
+};
+
+static const struct sm_action actions_77[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* delete_network */
+};
+
+static const struct sm_action actions_78[] = {
+	{ .op = SM_OP_STEP, .arg = 8 }, /* note_no_network */
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* tear_down */
+};
+
+static const struct sm_action actions_79[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 11 }, /* delete_network */
+};
+
+static const struct sm_action actions_80[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 16 }, /* erase */
+};
+
+static const struct sm_action actions_81[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_82[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 15 }, /* tear_down */
+};
+
+static const struct sm_action actions_83[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_TELL_CHILDREN, .told = "remove" },
+};
+
+static const struct sm_action actions_84[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_EFFECT, .arg = 16 }, /* erase */
+};
+
+static const struct sm_action actions_85[] = {
+	{ .op = SM_OP_SAVE },
+	{ .op = SM_OP_REPLY },
+};
+
+static const struct sm_action actions_86[] = {
+	{ .op = SM_OP_SAVE_BOOT },
+	{ .op = SM_OP_REPLY },
+	{ .op = SM_OP_EFFECT, .arg = 16 }, /* erase */
 };
 
 static const struct sm_row rows[] = {
@@ -828,693 +1025,886 @@ static const struct sm_row rows[] = {
 		.event = SBX_EVENT_RUN,
 		.guard = -1,
 		.target = SBX_STATE_SETUP,
-		.line = 98,
+		.line = 117,
 		.n_actions = 2,
 		.actions = actions_0,
 	},
 	[1] = {
 		.number = 1,
-		.state = SBX_STATE_SETUP,
-		.event = SBX_EVENT_PREPARED,
+		.state = SBX_STATE_NONE,
+		.event = SBX_EVENT_RESTORE,
 		.guard = -1,
-		.target = SBX_STATE_CONNECTING,
-		.line = 104,
+		.target = SBX_STATE_READING,
+		.line = 118,
 		.n_actions = 3,
 		.actions = actions_1,
 	},
 	[2] = {
 		.number = 2,
-		.state = SBX_STATE_SETUP,
-		.event = SBX_EVENT_SETUP_FAILED,
+		.state = SBX_STATE_READING,
+		.event = SBX_EVENT_CHECKPOINT_READ,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 105,
-		.n_actions = 4,
+		.target = SBX_STATE_SETUP,
+		.line = 124,
+		.n_actions = 3,
 		.actions = actions_2,
 	},
 	[3] = {
 		.number = 3,
-		.state = SBX_STATE_SETUP,
-		.event = SBX_EVENT_OVERDUE,
+		.state = SBX_STATE_READING,
+		.event = SBX_EVENT_CHECKPOINT_BAD,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 106,
-		.n_actions = 4,
+		.target = SBX_STATE_UNLINKING,
+		.line = 125,
+		.n_actions = 3,
 		.actions = actions_3,
 	},
 	[4] = {
 		.number = 4,
-		.state = SBX_STATE_CONNECTING,
-		.event = SBX_EVENT_PREPARED,
+		.state = SBX_STATE_READING,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_CONNECTING,
-		.line = 115,
+		.target = SBX_STATE_UNLINKING,
+		.line = 126,
 		.n_actions = 3,
 		.actions = actions_4,
 	},
 	[5] = {
 		.number = 5,
-		.state = SBX_STATE_CONNECTING,
-		.event = SBX_EVENT_CONNECTED,
-		.guard = 3,
-		.target = SBX_STATE_STARTING_INIT,
-		.line = 116,
+		.state = SBX_STATE_SETUP,
+		.event = SBX_EVENT_PREPARED,
+		.guard = -1,
+		.target = SBX_STATE_CONNECTING,
+		.line = 135,
 		.n_actions = 3,
 		.actions = actions_5,
 	},
 	[6] = {
 		.number = 6,
-		.state = SBX_STATE_CONNECTING,
-		.event = SBX_EVENT_CONNECTED,
-		.guard = 0,
-		.target = SBX_STATE_READY,
-		.line = 117,
-		.n_actions = 3,
+		.state = SBX_STATE_SETUP,
+		.event = SBX_EVENT_SETUP_FAILED,
+		.guard = -1,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 136,
+		.n_actions = 4,
 		.actions = actions_6,
 	},
 	[7] = {
 		.number = 7,
-		.state = SBX_STATE_CONNECTING,
-		.event = SBX_EVENT_CONNECTED,
+		.state = SBX_STATE_SETUP,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_UP,
-		.line = 118,
-		.n_actions = 3,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 137,
+		.n_actions = 4,
 		.actions = actions_7,
 	},
 	[8] = {
 		.number = 8,
 		.state = SBX_STATE_CONNECTING,
-		.event = SBX_EVENT_SETUP_FAILED,
+		.event = SBX_EVENT_PREPARED,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 119,
-		.n_actions = 4,
+		.target = SBX_STATE_CONNECTING,
+		.line = 146,
+		.n_actions = 3,
 		.actions = actions_8,
 	},
 	[9] = {
 		.number = 9,
 		.state = SBX_STATE_CONNECTING,
-		.event = SBX_EVENT_OVERDUE,
-		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 120,
-		.n_actions = 4,
+		.event = SBX_EVENT_CONNECTED,
+		.guard = 5,
+		.target = SBX_STATE_STARTING_INIT,
+		.line = 147,
+		.n_actions = 3,
 		.actions = actions_9,
 	},
 	[10] = {
 		.number = 10,
-		.state = SBX_STATE_STARTING_INIT,
-		.event = SBX_EVENT_PREPARED,
-		.guard = -1,
-		.target = SBX_STATE_CONNECTING,
-		.line = 130,
+		.state = SBX_STATE_CONNECTING,
+		.event = SBX_EVENT_CONNECTED,
+		.guard = 4,
+		.target = SBX_STATE_FILLING,
+		.line = 148,
 		.n_actions = 3,
 		.actions = actions_10,
 	},
 	[11] = {
 		.number = 11,
-		.state = SBX_STATE_STARTING_INIT,
-		.event = SBX_EVENT_INIT_STARTED,
-		.guard = -1,
-		.target = SBX_STATE_PINNING_INIT,
-		.line = 131,
+		.state = SBX_STATE_CONNECTING,
+		.event = SBX_EVENT_CONNECTED,
+		.guard = 0,
+		.target = SBX_STATE_READY,
+		.line = 149,
 		.n_actions = 3,
 		.actions = actions_11,
 	},
 	[12] = {
 		.number = 12,
-		.state = SBX_STATE_STARTING_INIT,
-		.event = SBX_EVENT_SETUP_FAILED,
+		.state = SBX_STATE_CONNECTING,
+		.event = SBX_EVENT_CONNECTED,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 132,
-		.n_actions = 4,
+		.target = SBX_STATE_NETWORK_UP,
+		.line = 150,
+		.n_actions = 3,
 		.actions = actions_12,
 	},
 	[13] = {
 		.number = 13,
-		.state = SBX_STATE_STARTING_INIT,
-		.event = SBX_EVENT_OVERDUE,
+		.state = SBX_STATE_CONNECTING,
+		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 133,
+		.line = 151,
 		.n_actions = 4,
 		.actions = actions_13,
 	},
 	[14] = {
 		.number = 14,
-		.state = SBX_STATE_PINNING_INIT,
-		.event = SBX_EVENT_PREPARED,
+		.state = SBX_STATE_CONNECTING,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_CONNECTING,
-		.line = 143,
-		.n_actions = 3,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 152,
+		.n_actions = 4,
 		.actions = actions_14,
 	},
 	[15] = {
 		.number = 15,
-		.state = SBX_STATE_PINNING_INIT,
-		.event = SBX_EVENT_INIT_PINNED,
-		.guard = 0,
-		.target = SBX_STATE_READY,
-		.line = 144,
-		.n_actions = 2,
+		.state = SBX_STATE_STARTING_INIT,
+		.event = SBX_EVENT_PREPARED,
+		.guard = -1,
+		.target = SBX_STATE_CONNECTING,
+		.line = 162,
+		.n_actions = 3,
 		.actions = actions_15,
 	},
 	[16] = {
 		.number = 16,
-		.state = SBX_STATE_PINNING_INIT,
-		.event = SBX_EVENT_INIT_PINNED,
+		.state = SBX_STATE_STARTING_INIT,
+		.event = SBX_EVENT_INIT_STARTED,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_UP,
-		.line = 145,
-		.n_actions = 2,
+		.target = SBX_STATE_PINNING_INIT,
+		.line = 163,
+		.n_actions = 3,
 		.actions = actions_16,
 	},
 	[17] = {
 		.number = 17,
-		.state = SBX_STATE_PINNING_INIT,
+		.state = SBX_STATE_STARTING_INIT,
 		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 146,
+		.line = 164,
 		.n_actions = 4,
 		.actions = actions_17,
 	},
 	[18] = {
 		.number = 18,
-		.state = SBX_STATE_PINNING_INIT,
+		.state = SBX_STATE_STARTING_INIT,
 		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
 		.target = SBX_STATE_TEARDOWN,
-		.line = 147,
+		.line = 165,
 		.n_actions = 4,
 		.actions = actions_18,
 	},
 	[19] = {
 		.number = 19,
-		.state = SBX_STATE_NETWORK_UP,
-		.event = SBX_EVENT_NETWORK_UP,
-		.guard = 1,
-		.target = SBX_STATE_PORTS_UP,
-		.line = 157,
+		.state = SBX_STATE_PINNING_INIT,
+		.event = SBX_EVENT_PREPARED,
+		.guard = -1,
+		.target = SBX_STATE_CONNECTING,
+		.line = 175,
 		.n_actions = 3,
 		.actions = actions_19,
 	},
 	[20] = {
 		.number = 20,
-		.state = SBX_STATE_NETWORK_UP,
-		.event = SBX_EVENT_NETWORK_UP,
-		.guard = -1,
+		.state = SBX_STATE_PINNING_INIT,
+		.event = SBX_EVENT_INIT_PINNED,
+		.guard = 0,
 		.target = SBX_STATE_READY,
-		.line = 158,
-		.n_actions = 3,
+		.line = 176,
+		.n_actions = 2,
 		.actions = actions_20,
 	},
 	[21] = {
 		.number = 21,
-		.state = SBX_STATE_NETWORK_UP,
-		.event = SBX_EVENT_NETWORK_FAILED,
+		.state = SBX_STATE_PINNING_INIT,
+		.event = SBX_EVENT_INIT_PINNED,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 159,
-		.n_actions = 4,
+		.target = SBX_STATE_NETWORK_UP,
+		.line = 177,
+		.n_actions = 2,
 		.actions = actions_21,
 	},
 	[22] = {
 		.number = 22,
-		.state = SBX_STATE_NETWORK_UP,
-		.event = SBX_EVENT_OVERDUE,
+		.state = SBX_STATE_PINNING_INIT,
+		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 160,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 178,
 		.n_actions = 4,
 		.actions = actions_22,
 	},
 	[23] = {
 		.number = 23,
-		.state = SBX_STATE_PORTS_UP,
-		.event = SBX_EVENT_PORTS_OPEN,
+		.state = SBX_STATE_PINNING_INIT,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 170,
-		.n_actions = 2,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 179,
+		.n_actions = 4,
 		.actions = actions_23,
 	},
 	[24] = {
 		.number = 24,
-		.state = SBX_STATE_PORTS_UP,
-		.event = SBX_EVENT_PORTS_FAILED,
-		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 171,
-		.n_actions = 4,
+		.state = SBX_STATE_NETWORK_UP,
+		.event = SBX_EVENT_NETWORK_UP,
+		.guard = 1,
+		.target = SBX_STATE_PORTS_UP,
+		.line = 189,
+		.n_actions = 3,
 		.actions = actions_24,
 	},
 	[25] = {
 		.number = 25,
-		.state = SBX_STATE_PORTS_UP,
-		.event = SBX_EVENT_OVERDUE,
-		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 172,
-		.n_actions = 4,
+		.state = SBX_STATE_NETWORK_UP,
+		.event = SBX_EVENT_NETWORK_UP,
+		.guard = 3,
+		.target = SBX_STATE_FILLING,
+		.line = 190,
+		.n_actions = 3,
 		.actions = actions_25,
 	},
 	[26] = {
 		.number = 26,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_IS_SET_UP,
+		.state = SBX_STATE_NETWORK_UP,
+		.event = SBX_EVENT_NETWORK_UP,
 		.guard = -1,
 		.target = SBX_STATE_READY,
-		.line = 181,
-		.n_actions = 2,
+		.line = 191,
+		.n_actions = 3,
 		.actions = actions_26,
 	},
 	[27] = {
 		.number = 27,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_SHIM_LOST,
-		.guard = 5,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 182,
-		.n_actions = 3,
+		.state = SBX_STATE_NETWORK_UP,
+		.event = SBX_EVENT_NETWORK_FAILED,
+		.guard = -1,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 192,
+		.n_actions = 4,
 		.actions = actions_27,
 	},
 	[28] = {
 		.number = 28,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_SHIM_LOST,
-		.guard = 6,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 183,
-		.n_actions = 3,
+		.state = SBX_STATE_NETWORK_UP,
+		.event = SBX_EVENT_OVERDUE,
+		.guard = -1,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 193,
+		.n_actions = 4,
 		.actions = actions_28,
 	},
 	[29] = {
 		.number = 29,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_SHIM_LOST,
-		.guard = -1,
-		.target = SBX_STATE_REPLACING_SHIM,
-		.line = 184,
-		.n_actions = 3,
+		.state = SBX_STATE_PORTS_UP,
+		.event = SBX_EVENT_PORTS_OPEN,
+		.guard = 3,
+		.target = SBX_STATE_FILLING,
+		.line = 203,
+		.n_actions = 2,
 		.actions = actions_29,
 	},
 	[30] = {
 		.number = 30,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_POD_BROKEN,
+		.state = SBX_STATE_PORTS_UP,
+		.event = SBX_EVENT_PORTS_OPEN,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 185,
-		.n_actions = 3,
+		.target = SBX_STATE_READY,
+		.line = 204,
+		.n_actions = 2,
 		.actions = actions_30,
 	},
 	[31] = {
 		.number = 31,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_UPDATE,
+		.state = SBX_STATE_PORTS_UP,
+		.event = SBX_EVENT_PORTS_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 186,
-		.n_actions = 3,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 205,
+		.n_actions = 4,
 		.actions = actions_31,
 	},
 	[32] = {
 		.number = 32,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_CHECKPOINT,
+		.state = SBX_STATE_PORTS_UP,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_HOLDING,
-		.line = 187,
-		.n_actions = 3,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 206,
+		.n_actions = 4,
 		.actions = actions_32,
 	},
 	[33] = {
 		.number = 33,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_STOP,
+		.state = SBX_STATE_FILLING,
+		.event = SBX_EVENT_FILLED,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 188,
+		.target = SBX_STATE_SAVING,
+		.line = 216,
 		.n_actions = 2,
 		.actions = actions_33,
 	},
 	[34] = {
 		.number = 34,
-		.state = SBX_STATE_READY,
-		.event = SBX_EVENT_REMOVE,
+		.state = SBX_STATE_FILLING,
+		.event = SBX_EVENT_FILL_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 189,
+		.target = SBX_STATE_DROPPING,
+		.line = 217,
 		.n_actions = 3,
 		.actions = actions_34,
 	},
 	[35] = {
 		.number = 35,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_IS_SET_UP,
+		.state = SBX_STATE_FILLING,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 197,
+		.target = SBX_STATE_DROPPING,
+		.line = 218,
 		.n_actions = 3,
 		.actions = actions_35,
 	},
 	[36] = {
 		.number = 36,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_SETUP_FAILED,
-		.guard = 6,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 198,
+		.state = SBX_STATE_FILLING,
+		.event = SBX_EVENT_SHIM_LOST,
+		.guard = -1,
+		.target = SBX_STATE_DROPPING,
+		.line = 219,
 		.n_actions = 3,
 		.actions = actions_36,
 	},
 	[37] = {
 		.number = 37,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_SETUP_FAILED,
+		.state = SBX_STATE_FILLING,
+		.event = SBX_EVENT_POD_BROKEN,
 		.guard = -1,
-		.target = SBX_STATE_REPLACING_SHIM,
-		.line = 199,
-		.retries = true,
+		.target = SBX_STATE_DROPPING,
+		.line = 220,
 		.n_actions = 3,
 		.actions = actions_37,
 	},
 	[38] = {
 		.number = 38,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_POD_BROKEN,
+		.state = SBX_STATE_SAVING,
+		.event = SBX_EVENT_CONTAINERS_MADE,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 200,
+		.target = SBX_STATE_READY,
+		.line = 230,
 		.n_actions = 3,
 		.actions = actions_38,
 	},
 	[39] = {
 		.number = 39,
-		.state = SBX_STATE_REPLACING_SHIM,
-		.event = SBX_EVENT_OVERDUE,
+		.state = SBX_STATE_SAVING,
+		.event = SBX_EVENT_MAKE_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 201,
+		.target = SBX_STATE_DROPPING,
+		.line = 231,
 		.n_actions = 3,
 		.actions = actions_39,
 	},
 	[40] = {
 		.number = 40,
-		.state = SBX_STATE_HOLDING,
-		.event = SBX_EVENT_HELD,
+		.state = SBX_STATE_SAVING,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_DUMPING,
-		.line = 211,
-		.n_actions = 2,
+		.target = SBX_STATE_DROPPING,
+		.line = 232,
+		.n_actions = 3,
 		.actions = actions_40,
 	},
 	[41] = {
 		.number = 41,
-		.state = SBX_STATE_HOLDING,
-		.event = SBX_EVENT_DUMP_FAILED,
+		.state = SBX_STATE_SAVING,
+		.event = SBX_EVENT_SHIM_LOST,
 		.guard = -1,
-		.target = SBX_STATE_RELEASING,
-		.line = 212,
+		.target = SBX_STATE_DROPPING,
+		.line = 233,
 		.n_actions = 3,
 		.actions = actions_41,
 	},
 	[42] = {
 		.number = 42,
-		.state = SBX_STATE_HOLDING,
-		.event = SBX_EVENT_DUMP_STUCK,
+		.state = SBX_STATE_SAVING,
+		.event = SBX_EVENT_POD_BROKEN,
 		.guard = -1,
-		.target = SBX_STATE_DUMPING,
-		.line = 213,
-		.n_actions = 2,
+		.target = SBX_STATE_DROPPING,
+		.line = 234,
+		.n_actions = 3,
 		.actions = actions_42,
 	},
 	[43] = {
 		.number = 43,
-		.state = SBX_STATE_HOLDING,
-		.event = SBX_EVENT_OVERDUE,
-		.guard = -1,
-		.target = SBX_STATE_RELEASING,
-		.line = 214,
-		.n_actions = 3,
+		.state = SBX_STATE_DROPPING,
+		.event = SBX_EVENT_CHILDLESS,
+		.guard = 2,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 242,
+		.n_actions = 2,
 		.actions = actions_43,
 	},
 	[44] = {
 		.number = 44,
-		.state = SBX_STATE_HOLDING,
-		.event = SBX_EVENT_STOP,
+		.state = SBX_STATE_DROPPING,
+		.event = SBX_EVENT_CHILDLESS,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 215,
-		.n_actions = 3,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 243,
+		.n_actions = 2,
 		.actions = actions_44,
 	},
 	[45] = {
 		.number = 45,
-		.state = SBX_STATE_HOLDING,
-		.event = SBX_EVENT_REMOVE,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_IS_SET_UP,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 216,
-		.n_actions = 4,
+		.target = SBX_STATE_READY,
+		.line = 252,
+		.n_actions = 2,
 		.actions = actions_45,
 	},
 	[46] = {
 		.number = 46,
-		.state = SBX_STATE_DUMPING,
-		.event = SBX_EVENT_DUMPED,
-		.guard = -1,
-		.target = SBX_STATE_RELEASING,
-		.line = 225,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_SHIM_LOST,
+		.guard = 7,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 253,
 		.n_actions = 3,
 		.actions = actions_46,
 	},
 	[47] = {
 		.number = 47,
-		.state = SBX_STATE_DUMPING,
-		.event = SBX_EVENT_DUMP_FAILED,
-		.guard = -1,
-		.target = SBX_STATE_RELEASING,
-		.line = 226,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_SHIM_LOST,
+		.guard = 8,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 254,
 		.n_actions = 3,
 		.actions = actions_47,
 	},
 	[48] = {
 		.number = 48,
-		.state = SBX_STATE_DUMPING,
-		.event = SBX_EVENT_DUMP_STUCK,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_SHIM_LOST,
 		.guard = -1,
-		.target = SBX_STATE_DUMPING,
-		.line = 227,
-		.retries = true,
-		.n_actions = 2,
+		.target = SBX_STATE_REPLACING_SHIM,
+		.line = 255,
+		.n_actions = 3,
 		.actions = actions_48,
 	},
 	[49] = {
 		.number = 49,
-		.state = SBX_STATE_DUMPING,
-		.event = SBX_EVENT_OVERDUE,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_POD_BROKEN,
 		.guard = -1,
-		.target = SBX_STATE_DUMPING,
-		.line = 228,
-		.n_actions = 1,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 256,
+		.n_actions = 3,
 		.actions = actions_49,
 	},
 	[50] = {
 		.number = 50,
-		.state = SBX_STATE_DUMPING,
-		.event = SBX_EVENT_STOP,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_UPDATE,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 229,
+		.target = SBX_STATE_READY,
+		.line = 257,
 		.n_actions = 3,
 		.actions = actions_50,
 	},
 	[51] = {
 		.number = 51,
-		.state = SBX_STATE_DUMPING,
-		.event = SBX_EVENT_REMOVE,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_CHECKPOINT,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 230,
-		.n_actions = 4,
+		.target = SBX_STATE_HOLDING,
+		.line = 258,
+		.n_actions = 3,
 		.actions = actions_51,
 	},
 	[52] = {
 		.number = 52,
-		.state = SBX_STATE_RELEASING,
-		.event = SBX_EVENT_RELEASED,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_STOP,
 		.guard = -1,
-		.target = SBX_STATE_PROBING,
-		.line = 239,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 259,
 		.n_actions = 2,
 		.actions = actions_52,
 	},
 	[53] = {
 		.number = 53,
-		.state = SBX_STATE_PROBING,
-		.event = SBX_EVENT_IS_SET_UP,
+		.state = SBX_STATE_READY,
+		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
-		.target = SBX_STATE_READY,
-		.line = 248,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 260,
 		.n_actions = 3,
 		.actions = actions_53,
 	},
 	[54] = {
 		.number = 54,
-		.state = SBX_STATE_PROBING,
-		.event = SBX_EVENT_SHIM_LOST,
-		.guard = 5,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 249,
-		.n_actions = 4,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_IS_SET_UP,
+		.guard = -1,
+		.target = SBX_STATE_READY,
+		.line = 268,
+		.n_actions = 3,
 		.actions = actions_54,
 	},
 	[55] = {
 		.number = 55,
-		.state = SBX_STATE_PROBING,
-		.event = SBX_EVENT_SHIM_LOST,
-		.guard = -1,
-		.target = SBX_STATE_REPLACING_SHIM,
-		.line = 250,
-		.n_actions = 4,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_SETUP_FAILED,
+		.guard = 8,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 269,
+		.n_actions = 3,
 		.actions = actions_55,
 	},
 	[56] = {
 		.number = 56,
-		.state = SBX_STATE_PROBING,
-		.event = SBX_EVENT_POD_BROKEN,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_SETUP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_STOPPING_CONTAINERS,
-		.line = 251,
-		.n_actions = 4,
+		.target = SBX_STATE_REPLACING_SHIM,
+		.line = 270,
+		.retries = true,
+		.n_actions = 3,
 		.actions = actions_56,
 	},
 	[57] = {
 		.number = 57,
-		.state = SBX_STATE_STOPPING_CONTAINERS,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
-		.guard = 2,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 259,
-		.n_actions = 2,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_POD_BROKEN,
+		.guard = -1,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 271,
+		.n_actions = 3,
 		.actions = actions_57,
 	},
 	[58] = {
 		.number = 58,
-		.state = SBX_STATE_STOPPING_CONTAINERS,
-		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.state = SBX_STATE_REPLACING_SHIM,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 260,
-		.n_actions = 2,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 272,
+		.n_actions = 3,
 		.actions = actions_58,
 	},
 	[59] = {
 		.number = 59,
-		.state = SBX_STATE_NETWORK_DOWN,
-		.event = SBX_EVENT_NETWORK_DOWN,
+		.state = SBX_STATE_HOLDING,
+		.event = SBX_EVENT_HELD,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 270,
-		.n_actions = 3,
+		.target = SBX_STATE_DUMPING,
+		.line = 282,
+		.n_actions = 2,
 		.actions = actions_59,
 	},
 	[60] = {
 		.number = 60,
-		.state = SBX_STATE_NETWORK_DOWN,
-		.event = SBX_EVENT_NETWORK_STUCK,
+		.state = SBX_STATE_HOLDING,
+		.event = SBX_EVENT_DUMP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_NETWORK_DOWN,
-		.line = 271,
-		.retries = true,
+		.target = SBX_STATE_RELEASING,
+		.line = 283,
 		.n_actions = 3,
 		.actions = actions_60,
 	},
 	[61] = {
 		.number = 61,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TORN_DOWN,
-		.guard = 4,
-		.target = SBX_STATE_UNLINKING,
-		.line = 281,
+		.state = SBX_STATE_HOLDING,
+		.event = SBX_EVENT_DUMP_STUCK,
+		.guard = -1,
+		.target = SBX_STATE_DUMPING,
+		.line = 284,
 		.n_actions = 2,
 		.actions = actions_61,
 	},
 	[62] = {
 		.number = 62,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TORN_DOWN,
+		.state = SBX_STATE_HOLDING,
+		.event = SBX_EVENT_OVERDUE,
 		.guard = -1,
-		.target = SBX_STATE_NOTREADY,
-		.line = 282,
-		.n_actions = 2,
+		.target = SBX_STATE_RELEASING,
+		.line = 285,
+		.n_actions = 3,
 		.actions = actions_62,
 	},
 	[63] = {
 		.number = 63,
-		.state = SBX_STATE_TEARDOWN,
-		.event = SBX_EVENT_TEARDOWN_STUCK,
+		.state = SBX_STATE_HOLDING,
+		.event = SBX_EVENT_STOP,
 		.guard = -1,
-		.target = SBX_STATE_TEARDOWN,
-		.line = 283,
-		.retries = true,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 286,
 		.n_actions = 3,
 		.actions = actions_63,
 	},
 	[64] = {
 		.number = 64,
-		.state = SBX_STATE_NOTREADY,
+		.state = SBX_STATE_HOLDING,
 		.event = SBX_EVENT_REMOVE,
 		.guard = -1,
-		.target = SBX_STATE_REMOVING_CONTAINERS,
-		.line = 292,
-		.n_actions = 2,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 287,
+		.n_actions = 4,
 		.actions = actions_64,
 	},
 	[65] = {
 		.number = 65,
-		.state = SBX_STATE_REMOVING_CONTAINERS,
-		.event = SBX_EVENT_CHILDLESS,
+		.state = SBX_STATE_DUMPING,
+		.event = SBX_EVENT_DUMPED,
 		.guard = -1,
-		.target = SBX_STATE_UNLINKING,
-		.line = 301,
-		.n_actions = 2,
+		.target = SBX_STATE_RELEASING,
+		.line = 296,
+		.n_actions = 3,
 		.actions = actions_65,
 	},
 	[66] = {
 		.number = 66,
-		.state = SBX_STATE_UNLINKING,
-		.event = SBX_EVENT_ERASED,
+		.state = SBX_STATE_DUMPING,
+		.event = SBX_EVENT_DUMP_FAILED,
 		.guard = -1,
-		.target = SBX_STATE_GONE,
-		.line = 311,
-		.n_actions = 2,
+		.target = SBX_STATE_RELEASING,
+		.line = 297,
+		.n_actions = 3,
 		.actions = actions_66,
 	},
 	[67] = {
 		.number = 67,
+		.state = SBX_STATE_DUMPING,
+		.event = SBX_EVENT_DUMP_STUCK,
+		.guard = -1,
+		.target = SBX_STATE_DUMPING,
+		.line = 298,
+		.retries = true,
+		.n_actions = 2,
+		.actions = actions_67,
+	},
+	[68] = {
+		.number = 68,
+		.state = SBX_STATE_DUMPING,
+		.event = SBX_EVENT_OVERDUE,
+		.guard = -1,
+		.target = SBX_STATE_DUMPING,
+		.line = 299,
+		.n_actions = 1,
+		.actions = actions_68,
+	},
+	[69] = {
+		.number = 69,
+		.state = SBX_STATE_DUMPING,
+		.event = SBX_EVENT_STOP,
+		.guard = -1,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 300,
+		.n_actions = 3,
+		.actions = actions_69,
+	},
+	[70] = {
+		.number = 70,
+		.state = SBX_STATE_DUMPING,
+		.event = SBX_EVENT_REMOVE,
+		.guard = -1,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 301,
+		.n_actions = 4,
+		.actions = actions_70,
+	},
+	[71] = {
+		.number = 71,
+		.state = SBX_STATE_RELEASING,
+		.event = SBX_EVENT_RELEASED,
+		.guard = -1,
+		.target = SBX_STATE_PROBING,
+		.line = 310,
+		.n_actions = 2,
+		.actions = actions_71,
+	},
+	[72] = {
+		.number = 72,
+		.state = SBX_STATE_PROBING,
+		.event = SBX_EVENT_IS_SET_UP,
+		.guard = -1,
+		.target = SBX_STATE_READY,
+		.line = 319,
+		.n_actions = 3,
+		.actions = actions_72,
+	},
+	[73] = {
+		.number = 73,
+		.state = SBX_STATE_PROBING,
+		.event = SBX_EVENT_SHIM_LOST,
+		.guard = 7,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 320,
+		.n_actions = 4,
+		.actions = actions_73,
+	},
+	[74] = {
+		.number = 74,
+		.state = SBX_STATE_PROBING,
+		.event = SBX_EVENT_SHIM_LOST,
+		.guard = -1,
+		.target = SBX_STATE_REPLACING_SHIM,
+		.line = 321,
+		.n_actions = 4,
+		.actions = actions_74,
+	},
+	[75] = {
+		.number = 75,
+		.state = SBX_STATE_PROBING,
+		.event = SBX_EVENT_POD_BROKEN,
+		.guard = -1,
+		.target = SBX_STATE_STOPPING_CONTAINERS,
+		.line = 322,
+		.n_actions = 4,
+		.actions = actions_75,
+	},
+	[76] = {
+		.number = 76,
+		.state = SBX_STATE_STOPPING_CONTAINERS,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.guard = 2,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 330,
+		.n_actions = 2,
+		.actions = actions_76,
+	},
+	[77] = {
+		.number = 77,
+		.state = SBX_STATE_STOPPING_CONTAINERS,
+		.event = SBX_EVENT_CHILDREN_STOPPED,
+		.guard = -1,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 331,
+		.n_actions = 2,
+		.actions = actions_77,
+	},
+	[78] = {
+		.number = 78,
+		.state = SBX_STATE_NETWORK_DOWN,
+		.event = SBX_EVENT_NETWORK_DOWN,
+		.guard = -1,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 341,
+		.n_actions = 3,
+		.actions = actions_78,
+	},
+	[79] = {
+		.number = 79,
+		.state = SBX_STATE_NETWORK_DOWN,
+		.event = SBX_EVENT_NETWORK_STUCK,
+		.guard = -1,
+		.target = SBX_STATE_NETWORK_DOWN,
+		.line = 342,
+		.retries = true,
+		.n_actions = 3,
+		.actions = actions_79,
+	},
+	[80] = {
+		.number = 80,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TORN_DOWN,
+		.guard = 6,
+		.target = SBX_STATE_UNLINKING,
+		.line = 352,
+		.n_actions = 2,
+		.actions = actions_80,
+	},
+	[81] = {
+		.number = 81,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TORN_DOWN,
+		.guard = -1,
+		.target = SBX_STATE_NOTREADY,
+		.line = 353,
+		.n_actions = 2,
+		.actions = actions_81,
+	},
+	[82] = {
+		.number = 82,
+		.state = SBX_STATE_TEARDOWN,
+		.event = SBX_EVENT_TEARDOWN_STUCK,
+		.guard = -1,
+		.target = SBX_STATE_TEARDOWN,
+		.line = 354,
+		.retries = true,
+		.n_actions = 3,
+		.actions = actions_82,
+	},
+	[83] = {
+		.number = 83,
+		.state = SBX_STATE_NOTREADY,
+		.event = SBX_EVENT_REMOVE,
+		.guard = -1,
+		.target = SBX_STATE_REMOVING_CONTAINERS,
+		.line = 363,
+		.n_actions = 2,
+		.actions = actions_83,
+	},
+	[84] = {
+		.number = 84,
+		.state = SBX_STATE_REMOVING_CONTAINERS,
+		.event = SBX_EVENT_CHILDLESS,
+		.guard = -1,
+		.target = SBX_STATE_UNLINKING,
+		.line = 372,
+		.n_actions = 2,
+		.actions = actions_84,
+	},
+	[85] = {
+		.number = 85,
+		.state = SBX_STATE_UNLINKING,
+		.event = SBX_EVENT_ERASED,
+		.guard = -1,
+		.target = SBX_STATE_GONE,
+		.line = 382,
+		.n_actions = 2,
+		.actions = actions_85,
+	},
+	[86] = {
+		.number = 86,
 		.state = SBX_STATE_UNLINKING,
 		.event = SBX_EVENT_ERASE_STUCK,
 		.guard = -1,
 		.target = SBX_STATE_UNLINKING,
-		.line = 312,
+		.line = 383,
 		.retries = true,
 		.n_actions = 3,
-		.actions = actions_67,
+		.actions = actions_86,
 	},
 };
 
 static const struct sm_cell cells_NONE[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[0] },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1525,6 +1915,10 @@ static const struct sm_cell cells_NONE[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1543,22 +1937,29 @@ static const struct sm_cell cells_NONE[] = {
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
-static const struct sm_cell cells_SETUP[] = {
+static const struct sm_cell cells_READING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[1] },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[2] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1574,25 +1975,73 @@ static const struct sm_cell cells_SETUP[] = {
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[3] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
+};
+
+static const struct sm_cell cells_SETUP[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[5] },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[6] },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[7] },
 };
 
 static const struct sm_cell cells_CONNECTING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[4] },
-	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[5] },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 4, .rows = &rows[9] },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[8] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1608,63 +2057,32 @@ static const struct sm_cell cells_CONNECTING[] = {
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[9] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
 };
 
 static const struct sm_cell cells_STARTING_INIT[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[10] },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[15] },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[11] },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[16] },
 	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[12] },
-	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[13] },
-};
-
-static const uint16_t holds_STARTING_INIT[] = {
-	0, /* has_shim */
-};
-
-static const struct sm_cell cells_PINNING_INIT[] = {
-	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
-	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[14] },
-	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[15] },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[17] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1683,26 +2101,33 @@ static const struct sm_cell cells_PINNING_INIT[] = {
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[18] },
 };
 
-static const uint16_t holds_PINNING_INIT[] = {
+static const uint16_t holds_STARTING_INIT[] = {
 	0, /* has_shim */
 };
 
-static const struct sm_cell cells_NETWORK_UP[] = {
+static const struct sm_cell cells_PINNING_INIT[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
-	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[19] },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[20] },
 	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[19] },
-	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[21] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1718,7 +2143,52 @@ static const struct sm_cell cells_NETWORK_UP[] = {
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[22] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
+};
+
+static const uint16_t holds_PINNING_INIT[] = {
+	0, /* has_shim */
+};
+
+static const struct sm_cell cells_NETWORK_UP[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[24] },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[27] },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[28] },
 };
 
 static const uint16_t holds_NETWORK_UP[] = {
@@ -1727,10 +2197,13 @@ static const uint16_t holds_NETWORK_UP[] = {
 
 static const struct sm_cell cells_PORTS_UP[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1739,8 +2212,12 @@ static const struct sm_cell cells_PORTS_UP[] = {
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[23] },
-	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[24] },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[29] },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1756,7 +2233,7 @@ static const struct sm_cell cells_PORTS_UP[] = {
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[25] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
 };
 
 static const uint16_t holds_PORTS_UP[] = {
@@ -1764,22 +2241,29 @@ static const uint16_t holds_PORTS_UP[] = {
 	1, /* has_network */
 };
 
-static const struct sm_cell cells_READY[] = {
-	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
-	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[31] },
-	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[32] },
+static const struct sm_cell cells_FILLING[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[26] },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[33] },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[34] },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1793,8 +2277,141 @@ static const struct sm_cell cells_READY[] = {
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[27] },
-	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[30] },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[36] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[37] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
+};
+
+static const uint16_t holds_FILLING[] = {
+	0, /* has_shim */
+	1, /* has_network */
+};
+
+static const struct sm_cell cells_SAVING[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+};
+
+static const uint16_t holds_SAVING[] = {
+	0, /* has_shim */
+	1, /* has_network */
+};
+
+static const struct sm_cell cells_DROPPING[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_JOIN },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[43] },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
+};
+
+static const struct sm_cell cells_READY[] = {
+	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
+	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
+	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 3, .rows = &rows[46] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -1805,20 +2422,27 @@ static const uint16_t holds_READY[] = {
 
 static const struct sm_cell cells_REPLACING_SHIM[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[35] },
-	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[36] },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[54] },
+	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[55] },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1833,8 +2457,8 @@ static const struct sm_cell cells_REPLACING_SHIM[] = {
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[38] },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[39] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[57] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[58] },
 };
 
 static const uint16_t holds_REPLACING_SHIM[] = {
@@ -1844,10 +2468,13 @@ static const uint16_t holds_REPLACING_SHIM[] = {
 
 static const struct sm_cell cells_HOLDING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[44] },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[45] },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[63] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1858,13 +2485,17 @@ static const struct sm_cell cells_HOLDING[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[40] },
+	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
 	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[41] },
-	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[42] },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[61] },
 	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1873,7 +2504,7 @@ static const struct sm_cell cells_HOLDING[] = {
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[43] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[62] },
 };
 
 static const uint16_t holds_HOLDING[] = {
@@ -1883,10 +2514,13 @@ static const uint16_t holds_HOLDING[] = {
 
 static const struct sm_cell cells_DUMPING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[50] },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[51] },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[69] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[70] },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1897,13 +2531,17 @@ static const struct sm_cell cells_DUMPING[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[46] },
-	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[47] },
-	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[48] },
+	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
+	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[66] },
+	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[67] },
 	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1912,7 +2550,7 @@ static const struct sm_cell cells_DUMPING[] = {
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[49] },
+	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[68] },
 };
 
 static const uint16_t holds_DUMPING[] = {
@@ -1922,10 +2560,13 @@ static const uint16_t holds_DUMPING[] = {
 
 static const struct sm_cell cells_RELEASING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -1936,6 +2577,10 @@ static const struct sm_cell cells_RELEASING[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1943,7 +2588,7 @@ static const struct sm_cell cells_RELEASING[] = {
 	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[52] },
+	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[71] },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
@@ -1961,20 +2606,27 @@ static const uint16_t holds_RELEASING[] = {
 
 static const struct sm_cell cells_PROBING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_IGNORE },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_PINNED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[53] },
+	[SBX_EVENT_IS_SET_UP] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[72] },
 	[SBX_EVENT_SETUP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_UP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -1988,8 +2640,8 @@ static const struct sm_cell cells_PROBING[] = {
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[54] },
-	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[56] },
+	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[73] },
+	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[75] },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
 };
 
@@ -2000,10 +2652,13 @@ static const uint16_t holds_PROBING[] = {
 
 static const struct sm_cell cells_STOPPING_CONTAINERS[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -2014,7 +2669,11 @@ static const struct sm_cell cells_STOPPING_CONTAINERS[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[57] },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[76] },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
@@ -2034,10 +2693,13 @@ static const struct sm_cell cells_STOPPING_CONTAINERS[] = {
 
 static const struct sm_cell cells_NETWORK_DOWN[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -2048,9 +2710,13 @@ static const struct sm_cell cells_NETWORK_DOWN[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[59] },
-	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[60] },
+	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[78] },
+	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[79] },
 	[SBX_EVENT_HELD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_DUMPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
@@ -2068,10 +2734,13 @@ static const struct sm_cell cells_NETWORK_DOWN[] = {
 
 static const struct sm_cell cells_TEARDOWN[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -2082,6 +2751,10 @@ static const struct sm_cell cells_TEARDOWN[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -2090,8 +2763,8 @@ static const struct sm_cell cells_TEARDOWN[] = {
 	[SBX_EVENT_DUMP_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_DUMP_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[61] },
-	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[63] },
+	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_MOVE, .n_rows = 2, .rows = &rows[80] },
+	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[82] },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -2102,10 +2775,13 @@ static const struct sm_cell cells_TEARDOWN[] = {
 
 static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 6 /* ALREADY_EXISTS */ },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_IGNORE },
-	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[64] },
+	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[83] },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -2116,6 +2792,10 @@ static const struct sm_cell cells_NOTREADY[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -2136,10 +2816,13 @@ static const struct sm_cell cells_NOTREADY[] = {
 
 static const struct sm_cell cells_REMOVING_CONTAINERS[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -2150,6 +2833,10 @@ static const struct sm_cell cells_REMOVING_CONTAINERS[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -2160,7 +2847,7 @@ static const struct sm_cell cells_REMOVING_CONTAINERS[] = {
 	[SBX_EVENT_RELEASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[65] },
+	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[84] },
 	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
@@ -2170,10 +2857,13 @@ static const struct sm_cell cells_REMOVING_CONTAINERS[] = {
 
 static const struct sm_cell cells_UNLINKING[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_WAIT },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_WAIT },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_JOIN },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_REFUSE, .refuse_code = 9 /* FAILED_PRECONDITION */ },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -2184,6 +2874,10 @@ static const struct sm_cell cells_UNLINKING[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -2195,8 +2889,8 @@ static const struct sm_cell cells_UNLINKING[] = {
 	[SBX_EVENT_TORN_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_TEARDOWN_STUCK] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDLESS] = { .answer = SM_ANSWER_NEVER },
-	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[66] },
-	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[67] },
+	[SBX_EVENT_ERASED] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[85] },
+	[SBX_EVENT_ERASE_STUCK] = { .answer = SM_ANSWER_MOVE, .n_rows = 1, .rows = &rows[86] },
 	[SBX_EVENT_SHIM_LOST] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_POD_BROKEN] = { .answer = SM_ANSWER_IGNORE },
 	[SBX_EVENT_OVERDUE] = { .answer = SM_ANSWER_NEVER },
@@ -2204,10 +2898,13 @@ static const struct sm_cell cells_UNLINKING[] = {
 
 static const struct sm_cell cells_GONE[] = {
 	[SBX_EVENT_RUN] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_RESTORE] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_STOP] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_REMOVE] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_UPDATE] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHECKPOINT] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_READ] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CHECKPOINT_BAD] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PREPARED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CONNECTED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_INIT_STARTED] = { .answer = SM_ANSWER_NEVER },
@@ -2218,6 +2915,10 @@ static const struct sm_cell cells_GONE[] = {
 	[SBX_EVENT_NETWORK_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_OPEN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_PORTS_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILLED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_FILL_FAILED] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_CONTAINERS_MADE] = { .answer = SM_ANSWER_NEVER },
+	[SBX_EVENT_MAKE_FAILED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_CHILDREN_STOPPED] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_DOWN] = { .answer = SM_ANSWER_NEVER },
 	[SBX_EVENT_NETWORK_STUCK] = { .answer = SM_ANSWER_NEVER },
@@ -2245,11 +2946,20 @@ static const struct sm_state states[] = {
 		.deadline = -1,
 		.cells = cells_NONE,
 	},
+	[SBX_STATE_READING] = {
+		.name = "READING",
+		.number = 20,
+		.kind = SM_KIND_BUSY,
+		.recover = 0,
+		.deadline = -1,
+		.within_ms = 60000,
+		.cells = cells_READING,
+	},
 	[SBX_STATE_SETUP] = {
 		.name = "SETUP",
 		.number = 1,
 		.kind = SM_KIND_BUSY,
-		.recover = 0,
+		.recover = 1,
 		.deadline = -1,
 		.within_ms = 120000,
 		.cells = cells_SETUP,
@@ -2258,7 +2968,7 @@ static const struct sm_state states[] = {
 		.name = "CONNECTING",
 		.number = 12,
 		.kind = SM_KIND_BUSY,
-		.recover = 0,
+		.recover = 1,
 		.deadline = -1,
 		.within_ms = 60000,
 		.cells = cells_CONNECTING,
@@ -2267,7 +2977,7 @@ static const struct sm_state states[] = {
 		.name = "STARTING_INIT",
 		.number = 13,
 		.kind = SM_KIND_BUSY,
-		.recover = 0,
+		.recover = 1,
 		.deadline = -1,
 		.within_ms = 60000,
 		.n_holds = 1,
@@ -2278,7 +2988,7 @@ static const struct sm_state states[] = {
 		.name = "PINNING_INIT",
 		.number = 14,
 		.kind = SM_KIND_BUSY,
-		.recover = 0,
+		.recover = 1,
 		.deadline = -1,
 		.within_ms = 60000,
 		.n_holds = 1,
@@ -2289,7 +2999,7 @@ static const struct sm_state states[] = {
 		.name = "NETWORK_UP",
 		.number = 2,
 		.kind = SM_KIND_BUSY,
-		.recover = 6,
+		.recover = 7,
 		.deadline = -1,
 		.within_ms = 240000,
 		.n_holds = 1,
@@ -2300,19 +3010,50 @@ static const struct sm_state states[] = {
 		.name = "PORTS_UP",
 		.number = 15,
 		.kind = SM_KIND_BUSY,
-		.recover = 7,
+		.recover = 8,
 		.deadline = -1,
 		.within_ms = 120000,
 		.n_holds = 2,
 		.holds = holds_PORTS_UP,
 		.cells = cells_PORTS_UP,
 	},
+	[SBX_STATE_FILLING] = {
+		.name = "FILLING",
+		.number = 21,
+		.kind = SM_KIND_BUSY,
+		.recover = 9,
+		.deadline = 0,
+		.n_holds = 2,
+		.holds = holds_FILLING,
+		.cells = cells_FILLING,
+	},
+	[SBX_STATE_SAVING] = {
+		.name = "SAVING",
+		.number = 22,
+		.kind = SM_KIND_BUSY,
+		.shows = "SANDBOX_READY",
+		.recover = 10,
+		.deadline = 0,
+		.n_holds = 2,
+		.holds = holds_SAVING,
+		.cells = cells_SAVING,
+	},
+	[SBX_STATE_DROPPING] = {
+		.name = "DROPPING",
+		.number = 23,
+		.kind = SM_KIND_BUSY,
+		.recover = -1,
+		.recover_told = "remove",
+		.deadline = -1,
+		.unbounded = "each container's removal is tried again until it succeeds",
+		.cells = cells_DROPPING,
+	},
 	[SBX_STATE_READY] = {
 		.name = "READY",
 		.number = 3,
 		.kind = SM_KIND_REST,
 		.shows = "SANDBOX_READY",
-		.recover = 4,
+		.recover = 5,
 		.deadline = -1,
 		.n_holds = 2,
 		.holds = holds_READY,
@@ -2323,7 +3064,7 @@ static const struct sm_state states[] = {
 		.number = 11,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_READY",
-		.recover = 5,
+		.recover = 6,
 		.deadline = -1,
 		.within_ms = 120000,
 		.n_holds = 2,
@@ -2335,7 +3076,7 @@ static const struct sm_state states[] = {
 		.number = 16,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_READY",
-		.recover = 11,
+		.recover = 14,
 		.deadline = -1,
 		.within_ms = 60000,
 		.n_holds = 2,
@@ -2347,7 +3088,7 @@ static const struct sm_state states[] = {
 		.number = 17,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_READY",
-		.recover = 11,
+		.recover = 14,
 		.deadline = -1,
 		.within_ms = 3700000,
 		.n_holds = 2,
@@ -2372,7 +3113,7 @@ static const struct sm_state states[] = {
 		.number = 19,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_READY",
-		.recover = 4,
+		.recover = 5,
 		.deadline = -1,
 		.unbounded = "the line to the shim has limits of its own",
 		.n_holds = 2,
@@ -2395,7 +3136,7 @@ static const struct sm_state states[] = {
 		.number = 5,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 8,
+		.recover = 11,
 		.deadline = -1,
 		.unbounded = "a CNI DEL is never given up: each try has the plugin's time-out, then a longer pause",
 		.cells = cells_NETWORK_DOWN,
@@ -2405,7 +3146,7 @@ static const struct sm_state states[] = {
 		.number = 6,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 12,
+		.recover = 15,
 		.deadline = -1,
 		.unbounded = "unmounting is tried again until it succeeds",
 		.cells = cells_TEARDOWN,
@@ -2435,7 +3176,7 @@ static const struct sm_state states[] = {
 		.number = 9,
 		.kind = SM_KIND_BUSY,
 		.shows = "SANDBOX_NOTREADY",
-		.recover = 13,
+		.recover = 16,
 		.deadline = -1,
 		.unbounded = "removing the pod's directory is tried again until it succeeds",
 		.cells = cells_UNLINKING,
@@ -2466,16 +3207,16 @@ const struct sm_machine sbx_machine = {
 	.prefix = "sbx",
 	.version = 1,
 	.unstored = false,
-	.n_states = 20,
-	.n_events = 31,
-	.n_effects = 14,
-	.n_rows = 68,
-	.n_guards = 7,
-	.n_steps = 16,
-	.n_deadlines = 0,
+	.n_states = 24,
+	.n_events = 38,
+	.n_effects = 17,
+	.n_rows = 87,
+	.n_guards = 9,
+	.n_steps = 19,
+	.n_deadlines = 1,
 	.n_invariants = 2,
 	.initial = SBX_STATE_NONE,
-	.clock = 30,
+	.clock = 37,
 	.states = states,
 	.events = events,
 	.effects = effects,
@@ -2486,6 +3227,7 @@ const struct sm_machine sbx_machine = {
 	.guard_names = guard_names,
 	.steps = steps,
 	.step_names = step_names,
+	.deadlines = deadlines,
 	.invariants = invariants,
 	.invariant_names = invariant_names,
 	.row_descriptor = &crisp__state__sandbox__descriptor,

@@ -10,12 +10,16 @@
 /* Indices into the machine's states; what is stored is sm_state.number. */
 enum sbx_state {
 	SBX_STATE_NONE = 0,
+	SBX_STATE_READING,
 	SBX_STATE_SETUP,
 	SBX_STATE_CONNECTING,
 	SBX_STATE_STARTING_INIT,
 	SBX_STATE_PINNING_INIT,
 	SBX_STATE_NETWORK_UP,
 	SBX_STATE_PORTS_UP,
+	SBX_STATE_FILLING,
+	SBX_STATE_SAVING,
+	SBX_STATE_DROPPING,
 	SBX_STATE_READY,
 	SBX_STATE_REPLACING_SHIM,
 	SBX_STATE_HOLDING,
@@ -33,10 +37,13 @@ enum sbx_state {
 
 enum sbx_event {
 	SBX_EVENT_RUN = 0, /* rpc */
+	SBX_EVENT_RESTORE, /* rpc */
 	SBX_EVENT_STOP, /* rpc */
 	SBX_EVENT_REMOVE, /* rpc */
 	SBX_EVENT_UPDATE, /* rpc */
 	SBX_EVENT_CHECKPOINT, /* rpc */
+	SBX_EVENT_CHECKPOINT_READ, /* done */
+	SBX_EVENT_CHECKPOINT_BAD, /* done */
 	SBX_EVENT_PREPARED, /* done */
 	SBX_EVENT_CONNECTED, /* done */
 	SBX_EVENT_INIT_STARTED, /* done */
@@ -47,6 +54,10 @@ enum sbx_event {
 	SBX_EVENT_NETWORK_FAILED, /* done */
 	SBX_EVENT_PORTS_OPEN, /* done */
 	SBX_EVENT_PORTS_FAILED, /* done */
+	SBX_EVENT_FILLED, /* done */
+	SBX_EVENT_FILL_FAILED, /* done */
+	SBX_EVENT_CONTAINERS_MADE, /* done */
+	SBX_EVENT_MAKE_FAILED, /* done */
 	SBX_EVENT_CHILDREN_STOPPED, /* family */
 	SBX_EVENT_NETWORK_DOWN, /* done */
 	SBX_EVENT_NETWORK_STUCK, /* done */
@@ -89,6 +100,9 @@ static inline bool sbx_is_live(uint16_t state)
 		state == SBX_STATE_PINNING_INIT ||
 		state == SBX_STATE_NETWORK_UP ||
 		state == SBX_STATE_PORTS_UP ||
+		state == SBX_STATE_FILLING ||
+		state == SBX_STATE_SAVING ||
+		state == SBX_STATE_DROPPING ||
 		state == SBX_STATE_READY ||
 		state == SBX_STATE_REPLACING_SHIM ||
 		state == SBX_STATE_HOLDING ||
@@ -102,7 +116,10 @@ static inline bool sbx_is_live(uint16_t state)
 
 static inline bool sbx_is_wired(uint16_t state)
 {
-	return state == SBX_STATE_READY ||
+	return state == SBX_STATE_FILLING ||
+		state == SBX_STATE_SAVING ||
+		state == SBX_STATE_DROPPING ||
+		state == SBX_STATE_READY ||
 		state == SBX_STATE_REPLACING_SHIM ||
 		state == SBX_STATE_HOLDING ||
 		state == SBX_STATE_DUMPING ||
@@ -138,6 +155,8 @@ struct payload_pod_resources;
 void payload_pod_resources_free(void *pod_resources);
 struct payload_pod_checkpoint;
 void payload_pod_checkpoint_free(void *pod_checkpoint);
+struct payload_checkpointed;
+void payload_checkpointed_free(void *checkpointed);
 struct payload_netns;
 void payload_netns_free(void *netns);
 struct payload_init;
@@ -155,6 +174,11 @@ static inline struct sm_event *sbx_event_update(struct payload_pod_resources *po
 static inline struct sm_event *sbx_event_checkpoint(struct payload_pod_checkpoint *pod_checkpoint)
 {
 	return sm_event_carry(SBX_EVENT_CHECKPOINT, pod_checkpoint, payload_pod_checkpoint_free);
+}
+
+static inline struct sm_event *sbx_event_checkpoint_read(struct payload_checkpointed *checkpointed)
+{
+	return sm_event_carry(SBX_EVENT_CHECKPOINT_READ, checkpointed, payload_checkpointed_free);
 }
 
 static inline struct sm_event *sbx_event_prepared(struct payload_netns *netns)
@@ -188,12 +212,17 @@ extern const struct sm_machine sbx_machine;
 bool sbx_guard_host_network(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_maps_ports(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_unwired(const Crisp__State__Sandbox *row, const struct sm_event *ev);
+bool sbx_guard_restores(const Crisp__State__Sandbox *row, const struct sm_event *ev);
+bool sbx_guard_restores_unwired(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_own_init(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_undoing(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_rebooted(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 bool sbx_guard_shim_crash_loop(const Crisp__State__Sandbox *row, const struct sm_event *ev);
 
 /* Steps: pure edits of the draft that the commit to their right stores. */
+void sbx_step_note_restore(Crisp__State__Sandbox *draft, const struct sm_event *ev);
+void sbx_step_note_checkpoint(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_checkpointed *checkpointed);
+void sbx_step_note_restored(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_netns(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_netns *netns);
 void sbx_step_note_shim(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_init *init);
 void sbx_step_note_init(Crisp__State__Sandbox *draft, const struct sm_event *ev, const struct payload_init *init);
@@ -211,11 +240,15 @@ void sbx_step_note_not_dumped(Crisp__State__Sandbox *draft, const struct sm_even
 void sbx_step_drop_dump(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 void sbx_step_note_end(Crisp__State__Sandbox *draft, const struct sm_event *ev);
 
+/* Deadlines: absolute CLOCK_REALTIME in ns, from the row alone; 0: none. */
+int64_t sbx_deadline_call_end(const Crisp__State__Sandbox *row);
+
 /* Invariants: must be true of every row in the states that hold them. */
 bool sbx_invariant_has_shim(const Crisp__State__Sandbox *row);
 bool sbx_invariant_has_network(const Crisp__State__Sandbox *row);
 
 /* Effects: called on the loop thread after the commit; hand over and return. */
+void sbx_effect_read_checkpoint(struct sm_object *obj); /* fleeting: checkpoint_read checkpoint_bad */
 void sbx_effect_set_up(struct sm_object *obj); /* fleeting: prepared setup_failed */
 void sbx_effect_connect_shim(struct sm_object *obj); /* fleeting: connected setup_failed */
 void sbx_effect_start_init(struct sm_object *obj); /* fleeting: init_started setup_failed */
@@ -224,6 +257,8 @@ void sbx_effect_probe_shim(struct sm_object *obj); /* fleeting: is_set_up shim_l
 void sbx_effect_replace_shim(struct sm_object *obj); /* fleeting: is_set_up setup_failed pod_broken */
 void sbx_effect_add_network(struct sm_object *obj); /* lasting: network_up network_failed */
 void sbx_effect_open_ports(struct sm_object *obj); /* fleeting: ports_open ports_failed */
+void sbx_effect_fill_volumes(struct sm_object *obj); /* fleeting: filled fill_failed */
+void sbx_effect_make_containers(struct sm_object *obj); /* fleeting: containers_made make_failed */
 void sbx_effect_delete_network(struct sm_object *obj); /* lasting: network_down network_stuck */
 void sbx_effect_hold_containers(struct sm_object *obj); /* fleeting: held dump_failed */
 void sbx_effect_dump(struct sm_object *obj); /* lasting: dumped dump_failed dump_stuck */

@@ -1016,7 +1016,7 @@ const ProtobufCMessageDescriptor crisp__state__ended__descriptor =
   (ProtobufCMessageInit) crisp__state__ended__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[35] =
+static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[41] =
 {
   {
     "name_key",
@@ -1438,6 +1438,78 @@ static const ProtobufCFieldDescriptor crisp__state__sandbox__field_descriptors[3
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "restore_path",
+    37,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, restore_path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restore_until_ns",
+    38,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, restore_until_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restore_options",
+    39,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Crisp__State__Sandbox, n_restore_options),
+    offsetof(Crisp__State__Sandbox, restore_options),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restore_configs",
+    40,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Crisp__State__Sandbox, n_restore_configs),
+    offsetof(Crisp__State__Sandbox, restore_configs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restore_ips",
+    41,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Crisp__State__Sandbox, n_restore_ips),
+    offsetof(Crisp__State__Sandbox, restore_ips),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restore_needs_ips",
+    42,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Sandbox, restore_needs_ips),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   16,   /* field[16] = boot_id */
@@ -1467,6 +1539,12 @@ static const unsigned crisp__state__sandbox__field_indices_by_name[] = {
   7,   /* field[7] = pod_pid */
   23,   /* field[23] = resources */
   25,   /* field[25] = resources_known */
+  38,   /* field[38] = restore_configs */
+  39,   /* field[39] = restore_ips */
+  40,   /* field[40] = restore_needs_ips */
+  37,   /* field[37] = restore_options */
+  35,   /* field[35] = restore_path */
+  36,   /* field[36] = restore_until_ns */
   17,   /* field[17] = revive_tries */
   18,   /* field[18] = revived_ns */
   2,   /* field[2] = runtime_handler */
@@ -1480,7 +1558,7 @@ static const ProtobufCIntRange crisp__state__sandbox__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 14, 12 },
-  { 0, 35 }
+  { 0, 41 }
 };
 const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
 {
@@ -1490,7 +1568,7 @@ const ProtobufCMessageDescriptor crisp__state__sandbox__descriptor =
   "Crisp__State__Sandbox",
   "crisp.state",
   sizeof(Crisp__State__Sandbox),
-  35,
+  41,
   crisp__state__sandbox__field_descriptors,
   crisp__state__sandbox__field_indices_by_name,
   2,  crisp__state__sandbox__number_ranges,
@@ -1548,7 +1626,7 @@ const ProtobufCMessageDescriptor crisp__state__id_range__descriptor =
   (ProtobufCMessageInit) crisp__state__id_range__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[44] =
+static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors[47] =
 {
   {
     "name_key",
@@ -2067,6 +2145,42 @@ static const ProtobufCFieldDescriptor crisp__state__container__field_descriptors
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "restore_pod",
+    44,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, restore_pod),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restore_options",
+    45,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Crisp__State__Container, n_restore_options),
+    offsetof(Crisp__State__Container, restore_options),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "holds_connections",
+    46,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__State__Container, holds_connections),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "restore_image",
     60,
     PROTOBUF_C_LABEL_NONE,
@@ -2095,6 +2209,7 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   8,   /* field[8] = finished_ns */
   20,   /* field[20] = gid */
   21,   /* field[21] = groups */
+  45,   /* field[45] = holds_connections */
   30,   /* field[30] = image_config */
   3,   /* field[3] = image_id */
   29,   /* field[29] = image_mounts */
@@ -2113,7 +2228,9 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
   12,   /* field[12] = reason */
   35,   /* field[35] = refused */
   27,   /* field[27] = resources */
-  43,   /* field[43] = restore_image */
+  46,   /* field[46] = restore_image */
+  44,   /* field[44] = restore_options */
+  43,   /* field[43] = restore_pod */
   40,   /* field[40] = restore_source */
   23,   /* field[23] = runtime_path */
   24,   /* field[24] = runtime_root */
@@ -2128,8 +2245,8 @@ static const unsigned crisp__state__container__field_indices_by_name[] = {
 static const ProtobufCIntRange crisp__state__container__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 60, 43 },
-  { 0, 44 }
+  { 60, 46 },
+  { 0, 47 }
 };
 const ProtobufCMessageDescriptor crisp__state__container__descriptor =
 {
@@ -2139,7 +2256,7 @@ const ProtobufCMessageDescriptor crisp__state__container__descriptor =
   "Crisp__State__Container",
   "crisp.state",
   sizeof(Crisp__State__Container),
-  44,
+  47,
   crisp__state__container__field_descriptors,
   crisp__state__container__field_indices_by_name,
   2,  crisp__state__container__number_ranges,

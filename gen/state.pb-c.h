@@ -259,10 +259,37 @@ struct  Crisp__State__Sandbox
    * why it is not there
    */
   Crisp__State__Failure *checkpoint_failure;
+  /*
+   * absolute: the pod's checkpoint that it is made from; empty: none
+   */
+  char *restore_path;
+  /*
+   * when the call ends
+   */
+  int64_t restore_until_ns;
+  /*
+   * of CRIU, one line each
+   */
+  size_t n_restore_options;
+  char **restore_options;
+  /*
+   * runtime.v1.ContainerConfig of the containers that are to be made
+   */
+  size_t n_restore_configs;
+  ProtobufCBinaryData *restore_configs;
+  /*
+   * of the pod in the checkpoint
+   */
+  size_t n_restore_ips;
+  char **restore_ips;
+  /*
+   * connections that are to go on have one of them
+   */
+  protobuf_c_boolean restore_needs_ips;
 };
 #define CRISP__STATE__SANDBOX__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__sandbox__descriptor) \
-    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0, (char *)protobuf_c_empty_string, NULL, NULL, 0, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, NULL }
+    , (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0, (char *)protobuf_c_empty_string, NULL, NULL, 0, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, NULL, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, 0,NULL, 0 }
 
 
 /*
@@ -407,13 +434,26 @@ struct  Crisp__State__Container
    */
   int64_t checkpointed_ns;
   /*
+   * absolute: the pod's checkpoint that restore_source is part of; empty: none
+   */
+  char *restore_pod;
+  /*
+   * of CRIU, one line each
+   */
+  size_t n_restore_options;
+  char **restore_options;
+  /*
+   * packets of its connections are dropped until it runs
+   */
+  protobuf_c_boolean holds_connections;
+  /*
    * id (hex) of the checkpoint image that it is made from; empty: none
    */
   char *restore_image;
 };
 #define CRISP__STATE__CONTAINER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__state__container__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0, {0,NULL}, NULL, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0,NULL, {0,NULL}, 0, {0,NULL}, NULL, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string }
 
 
 /*

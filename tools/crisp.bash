@@ -11,7 +11,7 @@ _crisp_images() { _crisp_ask images | awk 'NR > 1 && $2 != "<none>" { print $1 "
 _crisp()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="attach cancel cdi check checkpoint exec explain gc images info inspect load logs pods port-forward ps pull pulls rm rmi run stop version"
+	local commands="attach cancel cdi check checkpoint exec explain gc images info inspect load logs pods port-forward ps pull pulls restore rm rmi run stop version"
 	local command= words= i _crisp_socket=
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -31,6 +31,7 @@ _crisp()
 	"") words="$commands --socket --output --help" ;;
 	check) words="--config --config-dir" ;;
 	checkpoint) words="--timeout --option $(_crisp_pods)" ;;
+	restore) words="--timeout --option --name --runtime --pod --container --start $(compgen -d -- "$cur")" ;;
 	attach) words="--stdin --tty $(_crisp_containers)" ;;
 	exec) words="--stdin --tty --timeout $(_crisp_containers)" ;;
 	logs) words="--follow --timestamps --tail $(_crisp_containers)" ;;

@@ -11,6 +11,7 @@
 #include "core/payloads.h"
 #include "core/records.h"
 #include "gen/cri_rpc.h"
+#include "pod/podrestore.h"
 #include "pod/sandbox.h"
 
 /* --- events --- */
@@ -53,6 +54,31 @@ void rpc_answer_stop_pod_sandbox(struct rpc_call *rpc, const struct sm_object *o
 		rpc_fail(rpc, e ? e : &stuck);
 	else
 		rpc_reply(rpc, &resp.base);
+}
+
+int rpc_new_restore_pod(const Runtime__V1__RestorePodRequest *req, struct object **ret,
+			struct err *e)
+{
+	return sandbox_restore_for(req, ret, e);
+}
+
+void rpc_answer_restore_pod(struct rpc_call *rpc, const struct sm_object *obj, const struct err *e)
+{
+	Runtime__V1__RestorePodResponse resp = RUNTIME__V1__RESTORE_POD_RESPONSE__INIT;
+	const Crisp__State__Sandbox *row = obj ? obj->row : NULL;
+	struct err failed = ERR_NULL;
+
+	if (!e && !row)
+		err_set(&failed, ERR_ABORTED, "the sandbox was removed meanwhile: restore it again");
+	else if (!e && row->undo)
+		row_failure_err(row->failure, &failed);
+	else if (!e)
+		podrestore_list(object_of(obj), &resp, &failed);
+	if (e || failed.code)
+		rpc_fail(rpc, e ? e : &failed);
+	else
+		rpc_reply(rpc, &resp.base);
+	podrestore_list_done(&resp);
 }
 
 int rpc_payload_update_pod_sandbox_resources(

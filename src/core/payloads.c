@@ -61,6 +61,16 @@ void payload_pod_checkpoint_free(void *pod_checkpoint)
 	free(c);
 }
 
+void payload_checkpointed_free(void *checkpointed)
+{
+	struct payload_checkpointed *c = checkpointed;
+
+	if (!c)
+		return;
+	free_texts(c->ips);
+	free(c);
+}
+
 void payload_bundle_free(void *bundle)
 {
 	struct payload_bundle *b = bundle;

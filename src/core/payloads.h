@@ -45,6 +45,7 @@ struct payload_bundle {
 struct payload_origin {
 	Crisp__State__Container *found; /* only what is known of the image is set */
 	int64_t checkpointed_ns; /* CLOCK_REALTIME, 0: unknown */
+	bool holds_connections;
 };
 
 /* container: created, started, adopted; sandbox: connected, init_started; shim: knows */
@@ -86,6 +87,12 @@ struct payload_pod_checkpoint {
 	char **options; /* of the runtime's checkpoint; NULL-terminated */
 };
 
+/* sandbox: checkpoint_read */
+struct payload_checkpointed {
+	char **ips; /* of the pod; NULL-terminated */
+	bool needs_ips; /* by connections that are to go on */
+};
+
 /* sandbox: update.  NULL: unchanged. */
 struct payload_pod_resources {
 	struct payload_resources *resources, *overhead;
@@ -123,6 +130,7 @@ void payload_stop_free(void *stop);
 void payload_resources_free(void *resources);
 void payload_checkpoint_free(void *checkpoint);
 void payload_pod_checkpoint_free(void *pod_checkpoint);
+void payload_checkpointed_free(void *checkpointed);
 void payload_pod_resources_free(void *pod_resources);
 void payload_image_free(void *image);
 void payload_tag_free(void *tag);

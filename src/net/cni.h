@@ -83,6 +83,7 @@ struct cni_request {
 	const struct cni_annotation *annotations;
 	size_t n_annotations;
 	const char *cgroup_path; /* NULL: none */
+	const char *const *ips; /* addresses to ask for, NULL-terminated; NULL: any */
 	int64_t timeout_ms; /* for each plugin, > 0 */
 	int hold_fd; /* descriptor 3 of each plugin; <= 0: none */
 };

@@ -87,6 +87,8 @@ static json_t *capability(const struct cni_request *req, const char *name)
 		return annotations(req);
 	if (strcmp(name, "cgroupPath") == 0 && req->cgroup_path)
 		return json_string(req->cgroup_path);
+	if (strcmp(name, "ips") == 0 && req->ips)
+		return strings(req->ips);
 	return NULL;
 }
 
@@ -107,6 +109,21 @@ static void add_runtime_config(const struct cni_request *req, json_t *declared, 
 	json_decref(runtime);
 }
 
+/* args.cni.ips, for plugins without the capability.  CONVENTIONS "Dynamic Plugin specific Fields". */
+static void add_ips(const char *const *ips, json_t *conf)
+{
+	json_t *old = json_object_get(conf, "args");
+	json_t *args = json_is_object(old) ? json_deep_copy(old) : json_object();
+	json_t *cni = json_object_get(args, "cni");
+
+	if (!json_is_object(cni)) {
+		cni = json_object();
+		json_object_set_new(args, "cni", cni);
+	}
+	json_object_set_new(cni, "ips", strings(ips));
+	json_object_set_new(conf, "args", args);
+}
+
 /* SPEC "Deriving request configuration from plugin configuration"; malloc'ed. */
 static char *make_config(const struct cni_call *call, json_t *plugin)
 {
@@ -120,6 +137,8 @@ static char *make_config(const struct cni_call *call, json_t *plugin)
 	json_object_del(conf, "capabilities");
 	if (call->req->container_id)
 		add_runtime_config(call->req, json_object_get(plugin, "capabilities"), conf);
+	if (call->req->ips)
+		add_ips(call->req->ips, conf);
 	if (call->prev_result)
 		json_object_set(conf, "prevResult", call->prev_result);
 	if (call->attachments)

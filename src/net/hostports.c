@@ -11,9 +11,9 @@
 #include "base/limits.h"
 #include "base/util.h"
 #include "net/cni_result.h"
+#include "net/nft.h"
 #include "os/spawn.h"
 
-#define NFT_TIMEOUT_MS 20000
 #define LOOPBACK_PREFIX 8U
 #define V4 0
 #define V6 1
@@ -374,28 +374,17 @@ static void result_donep(struct spawn_result *res)
 	spawn_result_done(res);
 }
 
-/* Run nft as a child: libnftables exits when it cannot go on, and has no time limit.  1: there is
- * no nft, e is set. */
+/* As nft_run; the error says what else opens host ports. */
 static int run_nft(const char *const *args, const char *text, size_t size, int hold_fd,
 		   struct spawn_result *ret, struct err *e)
 {
-	_cleanup_free_ char *program = spawn_find_program("nft", NULL);
-	const char *argv[6] = { program };
-	struct spawn s = SPAWN_NULL;
+	int r = nft_run(args, text, size, hold_fd, ret, e);
 
-	if (!program) {
+	if (r > 0)
 		err_set(e, ERR_PRECONDITION,
 			"no nft in PATH: install nftables, or a CNI plugin with the capability "
 			"portMappings");
-		return 1;
-	}
-	if (fs_check_trusted(program, e) < 0)
-		return -(int)e->code;
-	for (size_t i = 0; args[i]; i++)
-		argv[i + 1] = args[i];
-	s.argv = argv;
-	s.pass_fd = hold_fd;
-	return spawn_run_as(&s, text, size, LIMIT_NFT_OUTPUT, NFT_TIMEOUT_MS, ret, e);
+	return r;
 }
 
 int hostports_replace(const char *table, const struct hostport_pod *pods, size_t n, int hold_fd,

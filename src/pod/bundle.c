@@ -376,6 +376,8 @@ int bundle_clean(const char *id, const Crisp__State__Container *row, struct err 
 	fd = open(rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	r = runtime_delete(id, row, e);
 	if (r == 0)
+		r = restorefiles_let_go(id, row, e);
+	if (r == 0)
 		r = mount_remove_below(run, e);
 	if (fd >= 0)
 		trash_close(fd);

@@ -842,8 +842,10 @@ static void container_moved(struct object *o, const struct sm_row *row)
 	/* Measure the writable layer for the first and for the last time. */
 	if (ctr_is_measured(row->target))
 		diskuse_want(o, true);
-	if (ctr_is_over(row->target))
+	if (ctr_is_over(row->target)) {
 		spent_remove_cgroup(o);
+		restore_over(o);
+	}
 }
 
 /* The container is out of the tables already; its sandbox may not exist. */

@@ -19,6 +19,12 @@ extern const struct kind_ops kind_container;
  * is refused. */
 int container_for(const Runtime__V1__CreateContainerRequest *req, struct object **ret,
 		  struct err *e);
+/* May a pod of this configuration have this container?  <0: e is set. */
+int container_check_config(const Runtime__V1__ContainerConfig *c,
+			   const Runtime__V1__PodSandboxConfig *pod, struct err *e);
+/* Find or create the container c of a sandbox that is made from a checkpoint.  <0: e is set. */
+int container_of_checkpoint(const Runtime__V1__ContainerConfig *c, const struct object *sandbox,
+			    struct object **ret, struct err *e);
 /* 0: the sandbox is ready.  <0: e is set (ERR_PRECONDITION). */
 int container_check_start(const Runtime__V1__StartContainerRequest *req, const struct object *o,
 			  struct err *e);

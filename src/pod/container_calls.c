@@ -15,6 +15,7 @@
 #include "oci/features.h"
 #include "oci/namespaces.h"
 #include "pod/container.h"
+#include "pod/podfile.h"
 #include "pod/restore.h"
 #include "pod/runtimes.h"
 #include "pod/sandbox.h"
@@ -135,22 +136,21 @@ static int find_image(const char *name, struct object **ret, struct err *e)
 	return 0;
 }
 
-static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct object *sandbox,
-		   const char *id, const char *key, Crisp__State__Container **ret, struct err *e)
+/* source: of a restore, NULL: an image. */
+static int row_new(const Runtime__V1__ContainerConfig *c, const struct object *sandbox,
+		   const char *source, const char *id, const char *key,
+		   Crisp__State__Container **ret, struct err *e)
 {
 	const Crisp__State__Sandbox *pod = sandbox->sm->row;
 	const struct conf_runtime *rt = conf_runtime_find(world.conf, pod->runtime_handler);
-	const Runtime__V1__ContainerConfig *c = req->config;
 	struct object *image = NULL;
-	_cleanup_free_ char *cgroup = NULL, *log_path = NULL, *source = NULL;
+	_cleanup_free_ char *cgroup = NULL, *log_path = NULL, *layer = NULL;
 	Crisp__State__Container *row;
 	int r;
 
-	if (restore_source_for(c, sandbox, &source, e) < 0)
-		return -(int)e->code;
 	if (!source && find_image(c->image->image, &image, e) < 0)
 		return -(int)e->code;
-	if (image && restore_source_of_image(c, sandbox, image, &source, e) < 0)
+	if (image && restore_source_of_image(c, sandbox, image, &layer, e) < 0)
 		return -(int)e->code;
 	if (!rt)
 		return err_set(e, ERR_PRECONDITION,
@@ -166,8 +166,8 @@ static int row_new(const Runtime__V1__CreateContainerRequest *req, const struct 
 	row_set_str(&row->sandbox_id, sandbox->sm->id);
 	row_set_str(&row->boot_id, clock_boot_id());
 	set_config(row, c);
-	row_set_str(&row->restore_source, source);
-	if (image && source)
+	row_set_str(&row->restore_source, layer ? layer : source);
+	if (layer)
 		row_set_str(&row->restore_image, image->sm->id);
 	else if (image)
 		container_set_image(row, image, c->image);
@@ -215,39 +215,48 @@ static const Runtime__V1__NamespaceOption *pod_options(const Runtime__V1__PodSan
 		       : NULL;
 }
 
-static int check_namespaces(const Runtime__V1__ContainerConfig *c, const struct object *sandbox,
-			    struct err *e)
+int container_check_config(const Runtime__V1__ContainerConfig *c,
+			   const Runtime__V1__PodSandboxConfig *pod, struct err *e)
 {
-	Runtime__V1__PodSandboxConfig *pod = sandbox_config(sandbox->sm->row);
-	int r = oci_namespaces_check_container(options_of(c), pod_options(pod), e);
+	size_t size = runtime__v1__container_config__get_packed_size(c);
 
-	runtime__v1__pod_sandbox_config__free_unpacked(pod, NULL);
-	return r < 0 ? err_wrap(e, "config.linux.security_context") : 0;
+	if (size > LIMIT_CONFIG_BYTES)
+		return err_set(e, ERR_INVALID, "config: %zu bytes are more than the limit of %d",
+			       size, LIMIT_CONFIG_BYTES);
+	if (image_check_handler(c->image, e) < 0)
+		return err_wrap(e, "config.image");
+	if (check_words(c, e) < 0)
+		return -(int)e->code;
+	return oci_namespaces_check_container(options_of(c), pod_options(pod), e) < 0
+		       ? err_wrap(e, "config.linux.security_context")
+		       : 0;
 }
 
 static int check_create(const Runtime__V1__CreateContainerRequest *req,
 			const struct object *sandbox, struct err *e)
 {
-	size_t size = runtime__v1__container_config__get_packed_size(req->config);
+	Runtime__V1__PodSandboxConfig *pod;
+	int r;
 
-	if (size > LIMIT_CONFIG_BYTES)
-		return err_set(e, ERR_INVALID, "config: %zu bytes are more than the limit of %d",
-			       size, LIMIT_CONFIG_BYTES);
 	if (!sbx_is_ready(sandbox->sm->state))
 		return err_set(e, ERR_PRECONDITION, "sandbox %s is not ready: run another one",
 			       sandbox->sm->id);
-	if (image_check_handler(req->config->image, e) < 0)
-		return err_wrap(e, "config.image");
-	if (check_words(req->config, e) < 0 || check_namespaces(req->config, sandbox, e) < 0)
-		return -(int)e->code;
-	return podground_check_pins(sandbox->own, e);
+	pod = sandbox_config(sandbox->sm->row);
+	r = container_check_config(req->config, pod, e);
+	runtime__v1__pod_sandbox_config__free_unpacked(pod, NULL);
+	return r < 0 ? r : podground_check_pins(sandbox->own, e);
+}
+
+/* Key in the table of names. */
+static char *key_of(const struct object *sandbox, const Runtime__V1__ContainerMetadata *m)
+{
+	return xasprintf("ctr/%s/%s/%u", sandbox->sm->id, m->name, m->attempt);
 }
 
 int container_for(const Runtime__V1__CreateContainerRequest *req, struct object **ret,
 		  struct err *e)
 {
-	const Runtime__V1__ContainerMetadata *m = req->config->metadata;
-	_cleanup_free_ char *key = NULL;
+	_cleanup_free_ char *key = NULL, *source = NULL;
 	Crisp__State__Container *row = NULL;
 	struct object *sandbox;
 	char id[ID_LEN + 1];
@@ -255,18 +264,46 @@ int container_for(const Runtime__V1__CreateContainerRequest *req, struct object 
 
 	if (r < 0)
 		return r;
-	key = xasprintf("ctr/%s/%s/%u", sandbox->sm->id, m->name, m->attempt);
+	key = key_of(sandbox, req->config->metadata);
 	*ret = world_find_name(key);
 	if (*ret)
 		return 0;
 	r = check_create(req, sandbox, e);
+	if (r == 0)
+		r = restore_source_for(req->config, sandbox, &source, e);
 	if (r < 0)
 		return r;
 	id_new(id);
-	r = row_new(req, sandbox, id, key, &row, e);
+	r = row_new(req->config, sandbox, source, id, key, &row, e);
 	if (r == 0)
 		*ret = world_new(KIND_CONTAINER, id, row, key);
 	return r;
+}
+
+int container_of_checkpoint(const Runtime__V1__ContainerConfig *c, const struct object *sandbox,
+			    struct object **ret, struct err *e)
+{
+	const Crisp__State__Sandbox *pod = sandbox->sm->row;
+	_cleanup_free_ char *key = key_of(sandbox, c->metadata), *source = NULL;
+	Crisp__State__Container *row = NULL;
+	char id[ID_LEN + 1];
+	int r;
+
+	*ret = world_find_name(key);
+	if (*ret)
+		return 0;
+	source = xasprintf("%s/" PODFILE_DIR "/" PODFILE_CONTAINERS "/%s", pod->restore_path,
+			   c->metadata->name);
+	id_new(id);
+	r = row_new(c, sandbox, source, id, key, &row, e);
+	if (r < 0)
+		return r;
+	row_set_str(&row->restore_pod, pod->restore_path);
+	for (size_t i = 0; i < pod->n_restore_options; i++)
+		row_append_str(&row->restore_options, &row->n_restore_options,
+			       pod->restore_options[i]);
+	*ret = world_new(KIND_CONTAINER, id, row, key);
+	return 0;
 }
 
 int container_check_criu(const struct conf_runtime *rt, const char *what, bool allowed,

@@ -54,6 +54,7 @@ void ctr_step_note_origin(Crisp__State__Container *draft, const struct sm_event 
 	draft->image_config.len = from->image_config.len;
 	draft->image_config.data = xmemdup(from->image_config.data, from->image_config.len);
 	draft->checkpointed_ns = origin->checkpointed_ns;
+	draft->holds_connections = origin->holds_connections;
 }
 
 void ctr_step_note_saved(Crisp__State__Container *draft, const struct sm_event *ev)

@@ -191,6 +191,8 @@ int criuconf_write_restore(const char *id, const Crisp__State__Container *row, c
 
 	for (int i = 0; i < STDIO && r == 0; i++)
 		r = inherit(i, json_object_get(keys, names[i]), &out, e);
+	for (size_t i = 0; i < row->n_restore_options; i++)
+		buf_printf(&out, "%s\n", row->restore_options[i]);
 	if (r == 0)
 		r = add_administrators(row->runtime_path, &out, e);
 	return r < 0 ? r : fs_replace_file(path, out.data, out.len, 0600, false, e);

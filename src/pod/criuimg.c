@@ -27,6 +27,7 @@ static const struct {
 	{ CRIUIMG_PSTREE, false, &crisp__criu__pstree__descriptor },
 	{ CRIUIMG_CORE, false, &crisp__criu__core__descriptor },
 	{ CRIUIMG_MOUNTS, false, &crisp__criu__mount__descriptor },
+	{ CRIUIMG_FILES, false, &crisp__criu__file__descriptor },
 };
 
 struct image_reader {

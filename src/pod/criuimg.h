@@ -14,6 +14,7 @@
 #define CRIUIMG_PSTREE 0x50273030U
 #define CRIUIMG_CORE 0x55053847U
 #define CRIUIMG_MOUNTS 0x55563928U
+#define CRIUIMG_FILES 0x56303138U
 
 #define CRIUIMG_BYTES_MAX (4 * 1024 * 1024) /* of one file that is read */
 

@@ -111,3 +111,22 @@ int dumprun_tar(const struct dump_run *d, const char *const *argv, const struct 
 	spawn_result_done(&res);
 	return r;
 }
+
+int dumprun_unpack(const struct dump_run *d, const char *archive, const char *dir,
+		   const char *deleted, struct err *e)
+{
+	const char *const argv[] = { world.pull_path, "unpack", archive, dir, deleted, NULL };
+	struct spawn_result res = SPAWN_RESULT_NULL;
+	int r = dumprun_program(d, argv, NULL, &res, e);
+	const char *why;
+
+	if (r == 0 && res.status != 0) {
+		why = res.err.len ? res.err.data : "no message";
+		r = err_set(e,
+			    res.status <= ERR_UNAUTHENTICATED ? (enum err_code)res.status
+							      : ERR_INTERNAL,
+			    "%s", why);
+	}
+	spawn_result_done(&res);
+	return r;
+}

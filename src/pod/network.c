@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "core/paths.h"
 #include "net/cni.h"
@@ -195,14 +196,67 @@ struct network_times sandbox_net_times(void)
 	return (struct network_times){ atomic_load(&last_add_ns), atomic_load(&last_all_ns) };
 }
 
+/* Did the network give the addresses that it was asked for? */
+static int check_ips(const Crisp__State__Sandbox *row, const struct payload_network *got,
+		     struct err *e)
+{
+	for (size_t i = 0; i < row->n_restore_ips; i++) {
+		size_t k = 0;
+
+		while (got->ips[k] && strcmp(got->ips[k], row->restore_ips[i]) != 0)
+			k++;
+		if (!got->ips[k])
+			return err_set(e, ERR_PRECONDITION,
+				       "connections of the checkpoint have the address %s, which "
+				       "the network does not give again: restore without "
+				       "tcp-established",
+				       row->restore_ips[i]);
+	}
+	return 0;
+}
+
+static int add(const Crisp__State__Sandbox *row, const struct cni_request *req,
+	       struct payload_network **ret, struct err *e)
+{
+	struct cni_result result = CNI_RESULT_NULL;
+	char *json = NULL;
+	int r = cni_add(row->cni_conf, req, &json, &result, e);
+
+	if (r == 0)
+		*ret = network_of(json, &result);
+	cni_result_done(&result);
+	return r;
+}
+
+/* First with the addresses of a checkpoint, which another pod may have by now. */
+static int add_asking(const Crisp__State__Sandbox *row, struct cni_request *req,
+		      struct payload_network **ret, struct err *e)
+{
+	const char **ips = row->n_restore_ips ? strv_of(row->restore_ips, row->n_restore_ips)
+					      : NULL;
+	struct err why = ERR_NULL;
+	int r;
+
+	req->ips = ips;
+	r = add(row, req, ret, e);
+	if (r == 0 && row->restore_needs_ips)
+		r = check_ips(row, *ret, e);
+	req->ips = NULL;
+	if (r < 0 && ips && !row->restore_needs_ips) {
+		log_err(LOG_LEVEL_INFO, "a restored pod gets another address", e);
+		cni_del(row->cni_conf, req, NULL, &why);
+		r = add(row, req, ret, e);
+	}
+	free(ips);
+	return r;
+}
+
 int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__Sandbox *row,
 		   bool again, struct payload_network **ret, struct err *e)
 {
 	int64_t began_ns = clock_monotonic_ns(), add_ns;
-	struct cni_result result = CNI_RESULT_NULL;
 	_cleanup_close_ int lock = -1, gate = -1;
 	struct net_args a;
-	char *json = NULL;
 	int r = lock_network(conf, id, O_CREAT, again, &lock, e);
 
 	if (r < 0)
@@ -218,13 +272,11 @@ int sandbox_net_up(const struct conf *conf, const char *id, const Crisp__State__
 	add_ns = clock_monotonic_ns();
 	r = netgc_enter(conf, &gate, e);
 	if (r == 0)
-		r = cni_add(row->cni_conf, &a.req, &json, &result, e);
+		r = add_asking(row, &a.req, ret, e);
 	if (r == 0) {
 		atomic_store(&last_add_ns, clock_monotonic_ns() - add_ns);
 		atomic_store(&last_all_ns, clock_monotonic_ns() - began_ns);
-		*ret = network_of(json, &result);
 	}
-	cni_result_done(&result);
 	net_args_done(&a);
 	return r < 0 ? err_wrap(e, "network of pod %.13s", id) : 0;
 }

@@ -9,13 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <sys/vfs.h>
 
 #include "base/base64.h"
 #include "base/buf.h"
@@ -34,8 +32,6 @@
 #include "pod/restorecheck.h"
 #include "pod/sandbox.h"
 
-#define COMPLETE "pod"
-#define EMPTY_DIR "/volumes/kubernetes.io~empty-dir/" /* in the kubelet's path of such a volume */
 
 struct dumped {
 	const struct poddump_member *in;
@@ -70,7 +66,7 @@ static void poddump_init(struct poddump *d, const struct poddump_request *in)
 	clock_format(in->row->checkpoint_until_ns, d->deadline);
 	d->config = sandbox_config(in->row);
 	d->partial = xasprintf("%s/.%.13s.partial", path, in->id);
-	d->complete = xasprintf("%s/" COMPLETE, path);
+	d->complete = xasprintf("%s/" PODFILE_DIR, path);
 	d->lock_path = xasprintf("%s/dump.lock", run);
 	d->members = xcalloc(in->n_members + 1, sizeof(*d->members));
 	for (size_t i = 0; i < in->n_members; i++) {
@@ -197,13 +193,6 @@ static json_t *mounts_of(const struct poddump *d, const char *host_path, size_t 
 	return mounts;
 }
 
-static bool is_in_memory(const char *path)
-{
-	struct statfs fs;
-
-	return strstr(path, EMPTY_DIR) && statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
-}
-
 /* Pack dir into the next volume file.  Takes mounts. */
 static int dump_volume(struct poddump *d, const char *dir, json_t *mounts, struct err *e)
 {
@@ -246,7 +235,7 @@ static int dump_volumes(struct poddump *d, struct err *e)
 
 		for (size_t k = 0; k < c->n_mounts && r == 0; k++) {
 			const char *path = c->mounts[k]->host_path;
-			json_t *mounts = is_in_memory(path) ? mounts_of(d, path, i, k) : NULL;
+			json_t *mounts = podfile_is_memory_volume(path) ? mounts_of(d, path, i, k) : NULL;
 
 			if (mounts)
 				r = dump_volume(d, path, mounts, e);

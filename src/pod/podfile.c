@@ -5,15 +5,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <xxhash.h>
 
 #include "base/fs.h"
 #include "oci/json.h"
 
 #define BLOCK (256 * 1024)
+#define EMPTY_DIR "/volumes/kubernetes.io~empty-dir/" /* in the kubelet's path of such a volume */
 
 static void sum_text(XXH128_hash_t sum, char ret[PODFILE_SUM_TEXT])
 {
@@ -124,4 +127,11 @@ int podfile_write(const char *dir, json_t *pod, struct err *e)
 	if (r == 0)
 		r = put_sum(dir, text, e);
 	return r == 0 ? sync_all(dir, e) : r;
+}
+
+bool podfile_is_memory_volume(const char *path)
+{
+	struct statfs fs;
+
+	return strstr(path, EMPTY_DIR) && statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
 }

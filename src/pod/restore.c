@@ -34,9 +34,8 @@ static const Crisp__State__Container *row_of(const struct object *o)
 
 /* --- the request --- */
 
-static int check_can_restore(const struct object *sandbox, struct err *e)
+int restore_check_pod(const Crisp__State__Sandbox *pod, struct err *e)
 {
-	const Crisp__State__Sandbox *pod = sandbox->sm->row;
 	const char *level = world.conf->container_level_enabled;
 	int r = container_check_criu(conf_runtime_find(world.conf, pod->runtime_handler),
 				     "restores", strcmp(level, "checkpoint_restore") == 0, e);
@@ -67,7 +66,7 @@ int restore_source_for(const Runtime__V1__ContainerConfig *c, const struct objec
 		return 0;
 	if (!fs_path_is_clean(path))
 		return err_set(e, ERR_INVALID, "config.image: \"%s\" is not a clean path", path);
-	if (check_can_restore(sandbox, e) < 0)
+	if (restore_check_pod(sandbox->sm->row, e) < 0)
 		return err_wrap(e, "config.image");
 	if (lstat(path, &st) < 0)
 		return err_set(e, ERR_NOT_FOUND, "config.image: there is no checkpoint %s", path);
@@ -89,7 +88,7 @@ int restore_source_of_image(const Runtime__V1__ContainerConfig *c, const struct 
 	*ret = NULL;
 	if (!row->checkpoint)
 		return 0;
-	if (check_can_restore(sandbox, e) < 0)
+	if (restore_check_pod(sandbox->sm->row, e) < 0)
 		return err_wrap(e, "config.image: \"%s\" is a checkpoint", c->image->image);
 	if (row->n_layers != 1)
 		return err_set(e, ERR_PRECONDITION,
@@ -113,6 +112,7 @@ struct restore_job {
 	char *pod_namespace;
 	struct restore_origin origin;
 	struct payload_exit *exit;
+	struct payload_init *init;
 };
 
 static struct restore_job *restore_job(struct job *j)
@@ -130,6 +130,7 @@ static void restore_job_free(struct job *j)
 	free(r->pod_namespace);
 	free(r->shim_cgroup);
 	free(r->exit);
+	free(r->init);
 	free(r);
 }
 
@@ -166,10 +167,25 @@ static struct object *find_base(const struct restore_origin *from, struct err *e
 	return image;
 }
 
+/* As the checkpoint names it; a pod's container has the name from its request. */
+static char *shown_image(const struct restore_job *r)
+{
+	Runtime__V1__ContainerConfig *c;
+	char *name;
+
+	if (!*r->row->restore_pod)
+		return xstrdup(r->origin.image_name);
+	c = container_config(r->row);
+	name = xstrdup(c->image->image);
+	runtime__v1__container_config__free_unpacked(c, NULL);
+	return name;
+}
+
 static void done_unpack(struct job *j, struct object *o)
 {
 	struct restore_job *r = restore_job(j);
 	Runtime__V1__ImageSpec spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	_cleanup_free_ char *name = NULL;
 	struct payload_origin *p;
 	struct object *image;
 
@@ -182,12 +198,13 @@ static void done_unpack(struct job *j, struct object *o)
 		job_report(j, o, sm_event_failed(CTR_EVENT_PREPARE_FAILED, &j->err));
 		return;
 	}
-	spec.image = r->origin.image_name;
+	spec.image = name = shown_image(r);
 	p = xcalloc(1, sizeof(*p));
 	p->found = xmalloc(sizeof(*p->found));
 	crisp__state__container__init(p->found);
 	container_set_image(p->found, image, &spec);
 	p->checkpointed_ns = r->origin.checkpointed_ns;
+	p->holds_connections = r->origin.holds_connections;
 	job_report(j, o, ctr_event_unpacked(p));
 }
 
@@ -221,10 +238,35 @@ static void restore_failed(struct object *o, uint64_t gen, const struct err *e)
 	effect_report(o, gen, sm_event_failed(CTR_EVENT_CREATE_FAILED, e));
 }
 
+/* The sockets of its connections are there, or never will be. */
+static void let_go(struct job *j)
+{
+	struct err e = ERR_NULL;
+
+	if (restorefiles_let_go(j->id, restore_job(j)->row, &e) < 0)
+		log_err(LOG_LEVEL_WARN, "connections of a restored container stay held", &e);
+}
+
+static int work_let_go(struct job *j, struct err *e)
+{
+	(void)e;
+	let_go(j);
+	return 0;
+}
+
+static void done_let_go(struct job *j, struct object *o)
+{
+	struct restore_job *r = restore_job(j);
+
+	if (r->init)
+		job_report(j, o, ctr_event_created(take_ptr(r->init)));
+}
+
 /* The shim has ended the container; its error is that of the runtime, CRIU's are in its log. */
 static int work_explain(struct job *j, struct err *e)
 {
 	(void)e;
+	let_go(j);
 	restorefiles_explain(j->id, &j->err);
 	return 0;
 }
@@ -250,10 +292,16 @@ static void restored(struct object *o, uint64_t gen, struct shim_answer *ans, co
 	if (err && err->code == ERR_UNAVAILABLE)
 		return; /* the loss of the shim reaches every container of the pod */
 	init = container_created_init(o, ans, err, &e);
-	if (init)
-		effect_report(o, gen, ctr_event_created(init));
-	else
+	if (!init) {
 		explain(o, &e);
+	} else if (row_of(o)->holds_connections) {
+		struct restore_job *r = job_new(o, LANE_START, work_let_go, done_let_go);
+
+		r->init = init;
+		job_start(&r->base);
+	} else {
+		effect_report(o, gen, ctr_event_created(init));
+	}
 }
 
 static void restore_with(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
@@ -370,6 +418,12 @@ static void done_remove(struct job *j, struct object *o)
 {
 	if (j->result < 0 && o)
 		log_err(LOG_LEVEL_WARN, "remove the images of a restored container", &j->err);
+}
+
+void restore_over(struct object *o)
+{
+	if (row_of(o)->holds_connections)
+		job_start(&job_new(o, LANE_TRASH, work_let_go, done_let_go)->base);
 }
 
 void restore_started(struct object *o)

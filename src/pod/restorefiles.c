@@ -22,17 +22,24 @@
 #include "base/str.h"
 #include "core/objects.h"
 #include "core/paths.h"
+#include "net/tcphold.h"
 #include "oci/json.h"
+#include "os/ns.h"
+#include "pod/container.h"
 #include "pod/criucheck.h"
 #include "pod/criuconf.h"
+#include "pod/criusockets.h"
 #include "pod/dumpfiles.h"
 #include "pod/dumpone.h"
 #include "pod/dumprun.h"
+#include "pod/podfile.h"
+#include "pod/podread.h"
 #include "pod/restorecheck.h"
 #include "shimproto/shimproto.h"
 
 #define UNPACK_NS (280 * NSEC_PER_SEC) /* less than the limit of the state */
 #define FILES_MAX 65536 /* of a directory that is copied */
+#define HOLD_ID_LEN 24 /* digits of the container's id in a name of nftables */
 
 void restore_origin_done(struct restore_origin *o)
 {
@@ -52,28 +59,6 @@ static char *restore_dir(const char *id)
 	_cleanup_free_ char *dir = path_container_dir(world.conf, id);
 
 	return xasprintf("%s/" SHIM_RESTORE_NAME, dir);
-}
-
-/* --- an archive --- */
-
-/* deleted NULL: see unarchive.h. */
-static int run_unpack(const struct dump_run *run, const char *archive, const char *dir,
-		      const char *deleted, struct err *e)
-{
-	const char *const argv[] = { world.pull_path, "unpack", archive, dir, deleted, NULL };
-	struct spawn_result res = SPAWN_RESULT_NULL;
-	int r = dumprun_program(run, argv, NULL, &res, e);
-	const char *why;
-
-	if (r == 0 && res.status != 0) {
-		why = res.err.len ? res.err.data : "no message";
-		r = err_set(e,
-			    res.status <= ERR_UNAUTHENTICATED ? (enum err_code)res.status
-							      : ERR_INTERNAL,
-			    "%s", why);
-	}
-	spawn_result_done(&res);
-	return r;
 }
 
 /* --- a directory --- */
@@ -185,7 +170,7 @@ static int take_path(const struct dump_run *run, const char *source, const char 
 		return err_errno(e, ERR_NOT_FOUND, errno, "open %s", source);
 	return S_ISDIR(st.st_mode)
 		       ? copy_all(source, (struct copying){ dir, false, run->until_ns, 0 }, e)
-		       : run_unpack(run, source, dir, NULL, e);
+		       : dumprun_unpack(run, source, dir, NULL, e);
 }
 
 static int take_layer(const struct dump_run *run, const char *layer, const char *dir, struct err *e)
@@ -261,9 +246,89 @@ static int fill_upper(const struct dump_run *run, const char *dir, const char *u
 
 	if (!has_diff && !has_deleted)
 		return 0;
-	return run_unpack(run, has_diff ? diff : "", upper, has_deleted ? deleted : "", e) < 0
+	return dumprun_unpack(run, has_diff ? diff : "", upper, has_deleted ? deleted : "", e) < 0
 		       ? err_wrap(e, "changed files")
 		       : 0;
+}
+
+/* --- of a pod --- */
+
+struct copies {
+	const struct podread *pod;
+	const char *name; /* of the container */
+	const char *below; /* "checkpoint/" or "" */
+};
+
+static int check_copy(const char *path, const char *name, void *arg, struct err *e)
+{
+	const struct copies *c = arg;
+	_cleanup_free_ char *in_pod =
+		xasprintf(PODFILE_CONTAINERS "/%s/%s%s", c->name, c->below, name);
+	struct copies images = { c->pod, c->name, "checkpoint/" };
+
+	if (!*c->below && strcmp(name, "checkpoint") == 0)
+		return fs_each(path, check_copy, &images, e);
+	return podread_check_sum(c->pod, in_pod, path, e);
+}
+
+static int check_sums(const Crisp__State__Container *row, const char *dir, struct err *e)
+{
+	Runtime__V1__ContainerConfig *config;
+	struct podread pod = PODREAD_NULL;
+	struct copies c = { &pod, NULL, "" };
+	int r = podread_open(row->restore_pod, &pod, e);
+
+	if (r < 0)
+		return r;
+	config = container_config(row);
+	c.name = config->metadata->name;
+	r = fs_each(dir, check_copy, &c, e);
+	runtime__v1__container_config__free_unpacked(config, NULL);
+	podread_done(&pod);
+	return r;
+}
+
+static bool has_option(const Crisp__State__Container *row, const char *option)
+{
+	for (size_t i = 0; i < row->n_restore_options; i++)
+		if (strcmp(row->restore_options[i], option) == 0)
+			return true;
+	return false;
+}
+
+static char *hold_table(const char *id)
+{
+	return xasprintf("crisp_hold_%.*s", HOLD_ID_LEN, id);
+}
+
+static char *netns_of(const Crisp__State__Container *row)
+{
+	_cleanup_free_ char *ns = path_pod_ns(world.conf, row->sandbox_id);
+
+	return xasprintf("%s/net", ns);
+}
+
+/* Until the sockets are there the kernel would reset these connections. */
+static int hold_connections(const char *id, const Crisp__State__Container *row, const char *dir,
+			    bool *ret, struct err *e)
+{
+	_cleanup_free_ char *images = xasprintf("%s/checkpoint", dir), *table = hold_table(id);
+	_cleanup_free_ char *netns = netns_of(row);
+	_cleanup_free_ struct tcp_flow *flows = NULL;
+	size_t n = 0;
+	int r = 0;
+
+	if (has_option(row, PODFILE_KEEPS_TCP) && ns_is_pinned(netns))
+		r = criusockets_connected(images, &flows, &n, e);
+	*ret = n > 0;
+	return r == 0 && n ? tcphold_set(netns, table, flows, n, e) : r;
+}
+
+int restorefiles_let_go(const char *id, const Crisp__State__Container *row, struct err *e)
+{
+	_cleanup_free_ char *table = hold_table(id), *netns = netns_of(row);
+
+	return row->holds_connections ? tcphold_clear(netns, table, e) : 0;
 }
 
 static int unpack_locked(const struct dump_run *run, const char *id,
@@ -279,8 +344,12 @@ static int unpack_locked(const struct dump_run *run, const char *id,
 								   e);
 	if (r == 0)
 		r = check_members(dir, e);
+	if (r == 0 && *row->restore_pod)
+		r = check_sums(row, dir, e);
 	if (r == 0)
 		r = read_origin(dir, ret, e);
+	if (r == 0 && *row->restore_pod)
+		r = hold_connections(id, row, dir, &ret->holds_connections, e);
 	return r < 0 ? r : fill_upper(run, dir, upper, e);
 }
 

@@ -18,12 +18,14 @@ struct restore_origin {
 	char *image_id; /* hex; "": none */
 	char *image_name;
 	int64_t checkpointed_ns; /* CLOCK_REALTIME, 0: unknown */
+	bool holds_connections; /* their packets are dropped, see restorefiles_let_go */
 };
 
 #define RESTORE_ORIGIN_NULL ((struct restore_origin){ .image_id = NULL })
 void restore_origin_done(struct restore_origin *o);
 
-/* Copy or unpack row's restore_source.  Idempotent: begins by removing an earlier try.
+/* Copy or unpack row's restore_source.  Files of a pod's checkpoint must have its checksums; packets
+ * of their connections are dropped from now on.  Idempotent: begins by removing an earlier try.
  * ERR_INVALID: damaged or hostile; ERR_DENIED: somebody else than root may change the archive;
  * ERR_PRECONDITION: a member is missing; ERR_EXHAUSTED: no space; ERR_DEADLINE. */
 int restorefiles_unpack(const char *id, const Crisp__State__Container *row,
@@ -37,6 +39,9 @@ int restorefiles_prepare(const char *id, const Crisp__State__Container *row, boo
 
 /* The last errors of CRIU's restore; false: none.  Appended to e's text. */
 void restorefiles_explain(const char *id, struct err *e);
+
+/* Drop no packets any more: the sockets are there, or will never be. */
+int restorefiles_let_go(const char *id, const Crisp__State__Container *row, struct err *e);
 
 /* Remove restore/: the container runs. */
 int restorefiles_remove(const char *id, struct err *e);

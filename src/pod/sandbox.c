@@ -343,9 +343,7 @@ void sbx_effect_connect_shim(struct sm_object *sm)
 
 /* --- setup: the init of a shared PID namespace --- */
 
-/* Check shim and init as the last step of an effect: while a pod is set up, their end raises no
- * event. */
-static int check_line(const struct object *o, struct err *e)
+int sandbox_check_line(const struct object *o, struct err *e)
 {
 	const struct pod *p = o->own;
 
@@ -427,7 +425,7 @@ static int work_pin_init(struct job *j, struct err *e)
 static void done_pin_init(struct job *j, struct object *o)
 {
 	if (j->result == 0 && o)
-		j->result = check_line(o, &j->err);
+		j->result = sandbox_check_line(o, &j->err);
 	job_report(j, o,
 		   sm_event_failed(j->result < 0 ? SBX_EVENT_SETUP_FAILED : SBX_EVENT_INIT_PINNED,
 				   &j->err));
@@ -670,7 +668,7 @@ static void done_network_up(struct job *j, struct object *o)
 	struct sandbox_job *s = sandbox_job(j);
 
 	if (j->result == 0 && o)
-		j->result = check_line(o, &j->err);
+		j->result = sandbox_check_line(o, &j->err);
 	if (j->result < 0)
 		job_report(j, o, sm_event_failed(SBX_EVENT_NETWORK_FAILED, &j->err));
 	else
@@ -684,7 +682,7 @@ static void network_line_settled(struct object *o, uint64_t gen, struct pod *p,
 
 	(void)p;
 	(void)link;
-	if (check_line(o, &e) < 0)
+	if (sandbox_check_line(o, &e) < 0)
 		effect_report(o, gen, sm_event_failed(SBX_EVENT_NETWORK_FAILED, &e));
 	else
 		job_start(sandbox_job_new(o, LANE_NET_UP, work_network_up, done_network_up));
@@ -705,7 +703,7 @@ static int work_open_ports(struct job *j, struct err *e)
 static void done_open_ports(struct job *j, struct object *o)
 {
 	if (j->result == 0 && o)
-		j->result = check_line(o, &j->err);
+		j->result = sandbox_check_line(o, &j->err);
 	job_report(j, o,
 		   sm_event_failed(j->result < 0 ? SBX_EVENT_PORTS_FAILED : SBX_EVENT_PORTS_OPEN,
 				   &j->err));

@@ -14,6 +14,14 @@ extern const struct kind_ops kind_sandbox;
 /* Find or create the sandbox with the request's metadata.  <0: e is set, the request is refused. */
 int sandbox_for(const Runtime__V1__RunPodSandboxRequest *req, struct object **ret, struct err *e);
 
+/* Find or create the sandbox that this checkpoint becomes.  <0: e is set, the request is refused
+ * (ERR_EXISTS: another pod has its metadata). */
+int sandbox_restore_for(const Runtime__V1__RestorePodRequest *req, struct object **ret,
+			struct err *e);
+/* Is the pod's shim there, and its ground unbroken?  <0: e is set.  While a pod is made the end of
+ * its shim raises no event: the effects ask. */
+int sandbox_check_line(const struct object *o, struct err *e);
+
 /* The payload of a checkpoint of o.  <0: e is set (ERR_PRECONDITION: configuration, runtime, or a
  * container that does not run; ERR_INVALID). */
 int sandbox_dump_for(const Runtime__V1__CheckpointPodRequest *req, const struct object *o,

@@ -1,5 +1,5 @@
 /*
- * sandbox_calls.c - checks RunPodSandbox requests and makes a sandbox's row.
+ * sandbox_calls.c - checks requests of RunPodSandbox and RestorePod and makes a sandbox's row.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 #include "os/ns.h"
 #include "pod/network.h"
 #include "pod/podids.h"
+#include "pod/podrestore.h"
 #include "pod/runtimes.h"
 #include "pod/sandbox.h"
 
@@ -64,11 +65,11 @@ static int check_ports(const Runtime__V1__PodSandboxConfig *c, struct err *e)
 }
 
 /* *ret_parent: the requested cgroup parent in the row's form; unchanged if not requested. */
-static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config_size,
+static int check_run(const Runtime__V1__PodSandboxConfig *c, const char *handler,
 		     char **ret_parent, struct err *e)
 {
-	const Runtime__V1__PodSandboxConfig *c = req->config;
-	const struct conf_runtime *rt = conf_runtime_find(world.conf, req->runtime_handler);
+	size_t config_size = runtime__v1__pod_sandbox_config__get_packed_size(c);
+	const struct conf_runtime *rt = conf_runtime_find(world.conf, handler);
 	const Runtime__V1__NamespaceOption *ns = ns_options(c);
 	struct cni_bandwidth bandwidth = { .ingress_rate = 0 };
 
@@ -79,7 +80,7 @@ static int check_run(const Runtime__V1__RunPodSandboxRequest *req, size_t config
 		return err_set(e, ERR_INVALID,
 			       "runtime_handler: \"%s\" is not configured: add "
 			       "[crio.runtime.runtimes.%s]",
-			       req->runtime_handler, req->runtime_handler);
+			       handler, handler);
 	if (oci_namespaces_check_pod(ns, e) < 0)
 		return err_wrap(e, "config.linux.security_context");
 	if (pod_userns_check(c, runtimes_features(rt), e) < 0)
@@ -106,20 +107,20 @@ static char *shim_cgroup(const char *handler, const char *pod_parent, const char
 	return parent ? cgroup_of_shim(parent, id) : NULL;
 }
 
-static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *req,
+static Crisp__State__Sandbox *row_new(const Runtime__V1__PodSandboxConfig *c, const char *handler,
 				      const char *parent, const char *key, const char *id)
 {
-	const Runtime__V1__NamespaceOption *ns = ns_options(req->config);
+	const Runtime__V1__NamespaceOption *ns = ns_options(c);
 	Crisp__State__Sandbox *row = xmalloc(sizeof(*row));
-	_cleanup_free_ char *shims = shim_cgroup(req->runtime_handler, parent, id);
+	_cleanup_free_ char *shims = shim_cgroup(handler, parent, id);
 	_cleanup_free_ char *own = cgroup_of_sandbox(world.conf, parent, id);
 
 	crisp__state__sandbox__init(row);
 	row_set_str(&row->name_key, key);
-	row->config.len = runtime__v1__pod_sandbox_config__get_packed_size(req->config);
+	row->config.len = runtime__v1__pod_sandbox_config__get_packed_size(c);
 	row->config.data = xmalloc(row->config.len);
-	runtime__v1__pod_sandbox_config__pack(req->config, row->config.data);
-	row_set_str(&row->runtime_handler, req->runtime_handler);
+	runtime__v1__pod_sandbox_config__pack(c, row->config.data);
+	row_set_str(&row->runtime_handler, handler);
 	row_set_str(&row->boot_id, clock_boot_id());
 	row_set_str(&row->cgroup_parent, parent);
 	if (shims)
@@ -134,25 +135,55 @@ static Crisp__State__Sandbox *row_new(const Runtime__V1__RunPodSandboxRequest *r
 	return row;
 }
 
-int sandbox_for(const Runtime__V1__RunPodSandboxRequest *req, struct object **ret, struct err *e)
+static char *key_of(const Runtime__V1__PodSandboxMetadata *m)
 {
-	const Runtime__V1__PodSandboxMetadata *m = req->config->metadata;
-	_cleanup_free_ char *key =
-		xasprintf("pod/%s/%s/%s/%u", m->namespace_, m->name, m->uid, m->attempt);
-	_cleanup_free_ char *parent = NULL;
-	char id[ID_LEN + 1];
-	int r;
+	return xasprintf("pod/%s/%s/%s/%u", m->namespace_, m->name, m->uid, m->attempt);
+}
 
-	*ret = world_find_name(key);
-	if (*ret)
-		return 0;
-	r = check_run(req, runtime__v1__pod_sandbox_config__get_packed_size(req->config), &parent,
-		      e);
+static int make(const Runtime__V1__PodSandboxConfig *c, const char *handler, const char *key,
+		const Runtime__V1__RestorePodRequest *restore, struct object **ret, struct err *e)
+{
+	_cleanup_free_ char *parent = NULL;
+	Crisp__State__Sandbox *row;
+	char id[ID_LEN + 1];
+	int r = check_run(c, handler, &parent, e);
+
 	if (r < 0)
 		return r;
 	id_new(id);
 	if (!parent)
 		parent = xstrdup(world.conf->default_cgroup_parent);
-	*ret = world_new(KIND_SANDBOX, id, row_new(req, parent, key, id), key);
+	row = row_new(c, handler, parent, key, id);
+	r = restore ? podrestore_note(restore, row, e) : 0;
+	if (r < 0)
+		crisp__state__sandbox__free_unpacked(row, NULL);
+	else
+		*ret = world_new(KIND_SANDBOX, id, row, key);
+	return r;
+}
+
+int sandbox_for(const Runtime__V1__RunPodSandboxRequest *req, struct object **ret, struct err *e)
+{
+	_cleanup_free_ char *key = key_of(req->config->metadata);
+
+	*ret = world_find_name(key);
+	return *ret ? 0 : make(req->config, req->runtime_handler, key, NULL, ret, e);
+}
+
+int sandbox_restore_for(const Runtime__V1__RestorePodRequest *req, struct object **ret,
+			struct err *e)
+{
+	_cleanup_free_ char *key = key_of(req->config->metadata);
+	const Crisp__State__Sandbox *row;
+
+	*ret = world_find_name(key);
+	if (!*ret)
+		return make(req->config, req->runtime_handler, key, req, ret, e);
+	row = (*ret)->sm->row;
+	if (strcmp(row->restore_path, req->checkpoint_path) != 0)
+		return err_set(e, ERR_EXISTS,
+			       "config.metadata: there is such a pod, %.13s, which is not made "
+			       "from this checkpoint",
+			       (*ret)->sm->id);
 	return 0;
 }

@@ -2,6 +2,7 @@
  * sandbox_rules.c - guards, steps and invariants of states/sandbox.sm: pure functions of a
  * record and an event.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -33,6 +34,17 @@ bool sbx_guard_maps_ports(const Crisp__State__Sandbox *row, const struct sm_even
 {
 	(void)ev;
 	return row->maps_ports;
+}
+
+bool sbx_guard_restores(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	(void)ev;
+	return *row->restore_path;
+}
+
+bool sbx_guard_restores_unwired(const Crisp__State__Sandbox *row, const struct sm_event *ev)
+{
+	return sbx_guard_host_network(row, ev) && sbx_guard_restores(row, ev);
 }
 
 bool sbx_guard_undoing(const Crisp__State__Sandbox *row, const struct sm_event *ev)
@@ -173,21 +185,56 @@ void sbx_step_note_resources(Crisp__State__Sandbox *draft, const struct sm_event
 	draft->resources_known = true;
 }
 
-/* --- CheckpointPod --- */
+/* --- CheckpointPod, RestorePod --- */
 
-#define DUMP_DEFAULT_NS (600 * NSEC_PER_SEC) /* a call without a deadline */
-#define DUMP_MAX_NS (3600 * NSEC_PER_SEC)
-#define ANSWER_NS (2 * NSEC_PER_SEC) /* of the time, to let the pod go on and answer */
+#define CALL_DEFAULT_NS (600 * NSEC_PER_SEC) /* a call without a deadline */
+#define CALL_MAX_NS (3600 * NSEC_PER_SEC)
+#define ANSWER_NS (2 * NSEC_PER_SEC) /* of the time, to take back and answer */
+
+/* When the work of a call must end. */
+static int64_t call_end(const struct sm_event *ev)
+{
+	bool bounded = ev->until_ns && ev->until_ns != INT64_MAX;
+	int64_t within_ns = bounded ? ev->until_ns - ev->at_ns : CALL_DEFAULT_NS;
+
+	if (bounded)
+		within_ns -= MIN(ANSWER_NS, within_ns / 10);
+	return ev->at_ns + MIN(within_ns, CALL_MAX_NS);
+}
+
+void sbx_step_note_restore(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	draft->restore_until_ns = call_end(ev);
+}
+
+int64_t sbx_deadline_call_end(const Crisp__State__Sandbox *row)
+{
+	return row->restore_until_ns;
+}
+
+void sbx_step_note_checkpoint(Crisp__State__Sandbox *draft, const struct sm_event *ev,
+			      const struct payload_checkpointed *checkpointed)
+{
+	(void)ev;
+	row_set_strs(&draft->restore_ips, &draft->n_restore_ips, checkpointed->ips);
+	draft->restore_needs_ips = checkpointed->needs_ips;
+}
+
+/* The containers have their own rows now. */
+void sbx_step_note_restored(Crisp__State__Sandbox *draft, const struct sm_event *ev)
+{
+	(void)ev;
+	for (size_t i = 0; i < draft->n_restore_configs; i++)
+		free(draft->restore_configs[i].data);
+	free(draft->restore_configs);
+	draft->restore_configs = NULL;
+	draft->n_restore_configs = 0;
+}
 
 void sbx_step_note_dump(Crisp__State__Sandbox *draft, const struct sm_event *ev,
 			const struct payload_pod_checkpoint *pod_checkpoint)
 {
-	bool bounded = ev->until_ns && ev->until_ns != INT64_MAX;
-	int64_t within_ns = bounded ? ev->until_ns - ev->at_ns : DUMP_DEFAULT_NS;
-
-	if (bounded)
-		within_ns -= MIN(ANSWER_NS, within_ns / 10);
-	draft->checkpoint_until_ns = ev->at_ns + MIN(within_ns, DUMP_MAX_NS);
+	draft->checkpoint_until_ns = call_end(ev);
 	row_set_str(&draft->checkpoint_path, pod_checkpoint->path);
 	row_set_strs(&draft->checkpoint_ids, &draft->n_checkpoint_ids, pod_checkpoint->ids);
 	row_set_strs(&draft->checkpoint_options, &draft->n_checkpoint_options,

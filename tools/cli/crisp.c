@@ -45,6 +45,10 @@ static const struct cli_command commands[] = {
 	{ "pull", "[-q] [--creds USER:PASSWORD] [--runtime HANDLER] IMAGE",
 	  "pull an image from its registry", cmd_pull },
 	{ "pulls", "[-q] [IMAGE|PULL]", "images on their way, and how far they are", cmd_pulls },
+	{ "restore",
+	  "[-t|--timeout SECONDS] [-O|--option NAME=VALUE]... [-n|--name NAME] [-r|--runtime HANDLER] "
+	  "[-p|--pod FILE] [-c|--container FILE]... [-s|--start] DIRECTORY",
+	  "make a pod from the files of checkpoint", cmd_restore },
 	{ "rm", "[-f] ID...", "remove containers and pods", cmd_rm },
 	{ "rmi", "[--runtime HANDLER] IMAGE...", "remove images", cmd_rmi },
 	{ "run", "[OPTIONS] IMAGE [ARG...]", "run a container in a pod of its own", cmd_run },
@@ -86,6 +90,18 @@ int64_t cli_number(const struct cli *cli, const char *option, const char *text, 
 	if (str_to_i64(text, 0, max, &n) < 0)
 		exit(cli_usage(cli, "%s takes a number, not \"%s\"", option, text));
 	return n;
+}
+
+void cli_pair(const struct cli *cli, const char *option, char *text, char **ret_name,
+	      char **ret_value)
+{
+	char *equals = strchr(text, '=');
+
+	if (!equals)
+		exit(cli_usage(cli, "%s takes NAME=VALUE, not \"%s\"", option, text));
+	*equals = '\0';
+	*ret_name = text;
+	*ret_value = equals + 1;
 }
 
 static int set_output(struct cli *cli, const char *format)

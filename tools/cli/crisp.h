@@ -56,6 +56,7 @@ int cmd_port_forward(struct cli *cli, int argc, char **argv);
 int cmd_ps(struct cli *cli, int argc, char **argv);
 int cmd_pull(struct cli *cli, int argc, char **argv);
 int cmd_pulls(struct cli *cli, int argc, char **argv);
+int cmd_restore(struct cli *cli, int argc, char **argv);
 int cmd_rm(struct cli *cli, int argc, char **argv);
 int cmd_rmi(struct cli *cli, int argc, char **argv);
 int cmd_run(struct cli *cli, int argc, char **argv);
@@ -70,6 +71,10 @@ int cli_option(struct cli *cli, int argc, char **argv, const char *shorts,
 int cli_usage(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Parse an option's number, or exit with CLI_EXIT_USAGE. */
 int64_t cli_number(const struct cli *cli, const char *option, const char *text, int64_t max);
+
+/* Split NAME=VALUE in place, or exit with CLI_EXIT_USAGE. */
+void cli_pair(const struct cli *cli, const char *option, char *text, char **ret_name,
+	      char **ret_value);
 
 /* Open the socket unless open; timeout_ms limits each following call, 0: none. */
 int cli_connect(struct cli *cli, int64_t timeout_ms, struct err *e);

@@ -12,17 +12,12 @@
 
 typedef Runtime__V1__CheckpointPodRequest__OptionsEntry Option;
 
-/* Split NAME=VALUE in place. */
 static void take_option(struct cli *cli, char *text, Option *options, Option **list, size_t *n)
 {
-	char *equals = strchr(text, '=');
-
-	if (!equals || *n == OPTIONS_MAX)
-		exit(cli_usage(cli, "--option takes NAME=VALUE, not \"%s\"", text));
-	*equals = '\0';
+	if (*n == OPTIONS_MAX)
+		exit(cli_usage(cli, "at most %d options", OPTIONS_MAX));
 	runtime__v1__checkpoint_pod_request__options_entry__init(&options[*n]);
-	options[*n].key = text;
-	options[*n].value = equals + 1;
+	cli_pair(cli, "--option", text, &options[*n].key, &options[*n].value);
 	list[*n] = &options[*n];
 	++*n;
 }

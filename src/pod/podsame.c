@@ -1,0 +1,307 @@
+/*
+ * podsame.c - compares two messages field by field, with the fields that may differ in a table.
+ *
+ * Lists are compared as sets, but those of words that make up a command: the kubelet gives
+ * variables and mounts in any order.
+ */
+#include "pod/podsame.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/util.h"
+
+#define PATH_MAX_BYTES 256
+
+struct compare {
+	const char *const *other; /* paths that may differ; NULL ends */
+	char path[PATH_MAX_BYTES]; /* of the field that is compared */
+};
+
+static bool may_differ(const struct compare *c)
+{
+	for (const char *const *p = c->other; *p; p++)
+		if (strcmp(*p, c->path) == 0)
+			return true;
+	return false;
+}
+
+static size_t scalar_size(ProtobufCType type)
+{
+	switch (type) {
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_SINT64:
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_UINT64:
+	case PROTOBUF_C_TYPE_FIXED64:
+	case PROTOBUF_C_TYPE_DOUBLE:
+		return sizeof(uint64_t);
+	case PROTOBUF_C_TYPE_BOOL:
+		return sizeof(protobuf_c_boolean);
+	default:
+		return sizeof(uint32_t);
+	}
+}
+
+/* --- one value --- */
+
+static size_t value_size(const ProtobufCFieldDescriptor *f)
+{
+	switch (f->type) {
+	case PROTOBUF_C_TYPE_STRING:
+	case PROTOBUF_C_TYPE_MESSAGE:
+		return sizeof(void *);
+	case PROTOBUF_C_TYPE_BYTES:
+		return sizeof(ProtobufCBinaryData);
+	default:
+		return scalar_size(f->type);
+	}
+}
+
+/* Append the value in a form that equal values share.  An absent message is as an empty one. */
+static void put_value(const ProtobufCFieldDescriptor *f, const void *at, struct buf *to)
+{
+	const ProtobufCBinaryData *bytes = at;
+	const ProtobufCMessage *m;
+	uint8_t *packed;
+	size_t size;
+
+	switch (f->type) {
+	case PROTOBUF_C_TYPE_STRING:
+		buf_puts(to, *(char *const *)at);
+		break;
+	case PROTOBUF_C_TYPE_BYTES:
+		buf_add(to, bytes->data, bytes->len);
+		break;
+	case PROTOBUF_C_TYPE_MESSAGE:
+		m = *(const ProtobufCMessage *const *)at;
+		size = m ? protobuf_c_message_get_packed_size(m) : 0;
+		packed = xmalloc(size + 1);
+		if (m)
+			protobuf_c_message_pack(m, packed);
+		buf_add(to, packed, size);
+		free(packed);
+		break;
+	default:
+		buf_add(to, at, scalar_size(f->type));
+	}
+}
+
+static bool buf_same(const struct buf *a, const struct buf *b)
+{
+	return a->len == b->len && (!a->len || memcmp(a->data, b->data, a->len) == 0);
+}
+
+/* --- lists --- */
+
+static int by_content(const void *a, const void *b)
+{
+	const struct buf *x = a, *y = b;
+	size_t n = MIN(x->len, y->len);
+	int r = n ? memcmp(x->data, y->data, n) : 0;
+
+	return r ? r : (x->len > y->len) - (x->len < y->len);
+}
+
+/* The n values, sorted unless their order matters. */
+static struct buf *values_of(const ProtobufCFieldDescriptor *f, const ProtobufCMessage *m,
+			     size_t n)
+{
+	const char *list = *(const char *const *)((const char *)m + f->offset);
+	bool ordered = strcmp(f->name, "command") == 0 || strcmp(f->name, "args") == 0;
+	struct buf *values = xcalloc(n + 1, sizeof(*values));
+
+	for (size_t i = 0; i < n; i++)
+		put_value(f, list + i * value_size(f), &values[i]);
+	if (n && !ordered)
+		qsort(values, n, sizeof(*values), by_content);
+	return values;
+}
+
+static bool same_list(const ProtobufCFieldDescriptor *f, const ProtobufCMessage *a,
+		      const ProtobufCMessage *b)
+{
+	size_t n = *(const size_t *)((const char *)a + f->quantifier_offset);
+	struct buf *x, *y;
+	bool same = n == *(const size_t *)((const char *)b + f->quantifier_offset);
+
+	if (!same)
+		return false;
+	x = values_of(f, a, n);
+	y = values_of(f, b, n);
+	for (size_t i = 0; i < n; i++) {
+		same = same && buf_same(&x[i], &y[i]);
+		buf_done(&x[i]);
+		buf_done(&y[i]);
+	}
+	free(x);
+	free(y);
+	return same;
+}
+
+/* --- messages --- */
+
+static bool same_message(struct compare *c, const ProtobufCMessage *a, const ProtobufCMessage *b);
+
+static bool same_value(struct compare *c, const ProtobufCFieldDescriptor *f, const void *a,
+		       const void *b)
+{
+	const ProtobufCMessage *x = NULL, *y = NULL;
+	_cleanup_buf_ struct buf p = BUF_NULL, q = BUF_NULL;
+
+	if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
+		x = *(const ProtobufCMessage *const *)a;
+		y = *(const ProtobufCMessage *const *)b;
+	}
+	if (x && y)
+		return same_message(c, x, y);
+	put_value(f, a, &p);
+	put_value(f, b, &q);
+	return buf_same(&p, &q);
+}
+
+/* false: c->path is that of the first field that differs. */
+static bool same_message(struct compare *c, const ProtobufCMessage *a, const ProtobufCMessage *b)
+{
+	const ProtobufCMessageDescriptor *d = a->descriptor;
+	size_t len = strlen(c->path);
+
+	for (unsigned i = 0; i < d->n_fields; i++) {
+		const ProtobufCFieldDescriptor *f = &d->fields[i];
+		bool same = true;
+
+		snprintf(c->path + len, sizeof(c->path) - len, "%s%s", len ? "." : "", f->name);
+		if (f->label == PROTOBUF_C_LABEL_REPEATED)
+			same = may_differ(c) || same_list(f, a, b);
+		else if (!may_differ(c))
+			same = same_value(c, f, (const char *)a + f->offset,
+					  (const char *)b + f->offset);
+		if (!same)
+			return false;
+		c->path[len] = '\0';
+	}
+	return true;
+}
+
+static int compare(const char *what, const char *name, const char *const *other,
+		   const ProtobufCMessage *old, const ProtobufCMessage *now, struct err *e)
+{
+	struct compare c = { .other = other };
+
+	if (same_message(&c, old, now))
+		return 0;
+	return err_set(e, ERR_PRECONDITION, "%s%s%s: %s differs from that of the checkpoint", what,
+		       *name ? " " : "", name, c.path);
+}
+
+/* --- places: mounts and devices --- */
+
+struct place {
+	const char *path;
+	bool readonly;
+};
+
+static int by_path(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+static struct place *mounts_of(const Runtime__V1__ContainerConfig *c)
+{
+	struct place *list = xcalloc(c->n_mounts + 1, sizeof(*list));
+
+	for (size_t i = 0; i < c->n_mounts; i++)
+		list[i] = (struct place){ c->mounts[i]->container_path, c->mounts[i]->readonly };
+	qsort(list, c->n_mounts, sizeof(*list), by_path);
+	return list;
+}
+
+static struct place *devices_of(const Runtime__V1__ContainerConfig *c)
+{
+	struct place *list = xcalloc(c->n_devices + 1, sizeof(*list));
+
+	for (size_t i = 0; i < c->n_devices; i++)
+		list[i] = (struct place){ .path = c->devices[i]->container_path };
+	qsort(list, c->n_devices, sizeof(*list), by_path);
+	return list;
+}
+
+static int same_places(const char *field, const char *name, const struct place *old, size_t n_old,
+		       const struct place *now, size_t n_now, struct err *e)
+{
+	for (size_t i = 0; i < MAX(n_old, n_now); i++) {
+		int order = i >= n_old ? 1 : i >= n_now ? -1 : strcmp(old[i].path, now[i].path);
+
+		if (order)
+			return err_set(e, ERR_PRECONDITION,
+				       "container_configs %s: %s: %.200s is %s", name, field,
+				       order < 0 ? old[i].path : now[i].path,
+				       order < 0 ? "in the checkpoint and not in the request"
+						 : "in the request and not in the checkpoint");
+		if (old[i].readonly != now[i].readonly)
+			return err_set(e, ERR_PRECONDITION,
+				       "container_configs %s: %s: readonly of %.200s differs from "
+				       "the checkpoint's",
+				       name, field, now[i].path);
+	}
+	return 0;
+}
+
+int podsame_pod(const Runtime__V1__PodSandboxConfig *old, const Runtime__V1__PodSandboxConfig *now,
+		struct err *e)
+{
+	static const Runtime__V1__NamespaceOption none = RUNTIME__V1__NAMESPACE_OPTION__INIT;
+	static const char *const other[] = { NULL };
+	const Runtime__V1__LinuxSandboxSecurityContext *a =
+		old->linux ? old->linux->security_context : NULL;
+	const Runtime__V1__LinuxSandboxSecurityContext *b =
+		now->linux ? now->linux->security_context : NULL;
+	const Runtime__V1__NamespaceOption *x = a && a->namespace_options ? a->namespace_options
+									   : &none;
+	const Runtime__V1__NamespaceOption *y = b && b->namespace_options ? b->namespace_options
+									   : &none;
+
+	return compare("config.linux.security_context.namespace_options", "", other, &x->base,
+		       &y->base, e);
+}
+
+int podsame_container(const Runtime__V1__ContainerConfig *old,
+		      const Runtime__V1__ContainerConfig *now, struct err *e)
+{
+	static const char *const other[] = { "metadata",
+					     "image",
+					     "labels",
+					     "annotations",
+					     "log_path",
+					     "mounts",
+					     "devices",
+					     "stop_signal",
+					     "linux.resources",
+					     "linux.security_context.namespace_options.target_id",
+					     "linux.security_context.selinux_options",
+					     NULL };
+	const char *name = now->metadata->name;
+	struct place *x, *y;
+	int r = compare("container_configs", name, other, &old->base, &now->base, e);
+
+	if (r < 0)
+		return r;
+	x = mounts_of(old);
+	y = mounts_of(now);
+	r = same_places("mounts", name, x, old->n_mounts, y, now->n_mounts, e);
+	free(x);
+	free(y);
+	if (r < 0)
+		return r;
+	x = devices_of(old);
+	y = devices_of(now);
+	r = same_places("devices", name, x, old->n_devices, y, now->n_devices, e);
+	free(x);
+	free(y);
+	return r;
+}
