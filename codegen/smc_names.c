@@ -133,8 +133,8 @@ static void resolve(struct smc_machine *m, struct smc_ref *ref, enum smc_decl_ki
 static void resolve_answered(struct smc_machine *m, struct smc_action *a)
 {
 	a->ref.index = a->answered ? decl_find(m, SMC_DECL_EVENT, a->answered) : -1;
-	if (a->answered && (a->ref.index < 0 || m->decls[SMC_DECL_EVENT].v[a->ref.index].class !=
-							SMC_CLASS_RPC))
+	if (a->answered &&
+	    (a->ref.index < 0 || m->decls[SMC_DECL_EVENT].v[a->ref.index].class != SMC_CLASS_RPC))
 		smc_error(m, a->ref.line,
 			  "nobody waits for %s: it is no event of class rpc; name one, or write "
 			  "reply",

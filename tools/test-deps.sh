@@ -40,7 +40,7 @@ RUN_PKGS=(runc crun containernetworking-plugins iptables nftables iproute2 busyb
 # To test: unit test library, peers (umoci: what a layer should look like when it is unpacked), images
 # (busybox is compiled from Debian's source package: bzip2, dpkg-dev), second compiler, packages.
 TEST_PKGS=(
-	libcmocka-dev docker-registry skopeo umoci mmdebstrap attr procps jq curl ca-certificates socat
+	libcmocka-dev docker-registry skopeo umoci mmdebstrap attr procps xxhash jq curl ca-certificates socat
 	dpkg-dev bzip2 openssl zstd valgrind graphviz nginx-light apache2-utils
 	patchelf gnupg clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck
 	debhelper lintian

@@ -69,7 +69,8 @@ void rpc_answer_restore_pod(struct rpc_call *rpc, const struct sm_object *obj, c
 	struct err failed = ERR_NULL;
 
 	if (!e && !row)
-		err_set(&failed, ERR_ABORTED, "the sandbox was removed meanwhile: restore it again");
+		err_set(&failed, ERR_ABORTED,
+			"the sandbox was removed meanwhile: restore it again");
 	else if (!e && row->undo)
 		row_failure_err(row->failure, &failed);
 	else if (!e)

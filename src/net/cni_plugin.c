@@ -109,7 +109,7 @@ static void add_runtime_config(const struct cni_request *req, json_t *declared, 
 	json_decref(runtime);
 }
 
-/* args.cni.ips, for plugins without the capability.  CONVENTIONS "Dynamic Plugin specific Fields". */
+/* args.cni.ips, for plugins without the capability `ips` (CONVENTIONS). */
 static void add_ips(const char *const *ips, json_t *conf)
 {
 	json_t *old = json_object_get(conf, "args");

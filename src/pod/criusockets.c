@@ -16,7 +16,7 @@
 #define FILES "files.img"
 #define FLOWS_MAX 16384
 
-struct flows {
+struct flow_list {
 	struct tcp_flow *list;
 	size_t n;
 };
@@ -49,7 +49,7 @@ static int add_flow(const ProtobufCMessage *message, void *arg, struct err *e)
 {
 	const Crisp__Criu__File *file = (const Crisp__Criu__File *)message;
 	const Crisp__Criu__InetSocket *s = file->isk;
-	struct flows *f = arg;
+	struct flow_list *f = arg;
 	struct tcp_flow flow;
 	bool remote_v6;
 
@@ -57,9 +57,8 @@ static int add_flow(const ProtobufCMessage *message, void *arg, struct err *e)
 		return 0;
 	if (f->n == FLOWS_MAX)
 		return err_set(e, ERR_EXHAUSTED, "more than %d connections", FLOWS_MAX);
-	memset(&flow, 0, sizeof(flow)); /* with its padding: flows are compared as bytes */
-	flow.local_port = (uint16_t)s->src_port;
-	flow.remote_port = (uint16_t)s->dst_port;
+	flow = (struct tcp_flow){ .local_port = (uint16_t)s->src_port,
+				  .remote_port = (uint16_t)s->dst_port };
 	if (!address_of(s->family, s->src_addr, s->n_src_addr, &flow.v6, flow.local) ||
 	    !address_of(s->family, s->dst_addr, s->n_dst_addr, &remote_v6, flow.remote) ||
 	    remote_v6 != flow.v6)
@@ -71,11 +70,18 @@ static int add_flow(const ProtobufCMessage *message, void *arg, struct err *e)
 
 static int by_flow(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct tcp_flow));
+	const struct tcp_flow *x = a, *y = b;
+	int r = strcmp(x->local, y->local);
+
+	if (r == 0)
+		r = strcmp(x->remote, y->remote);
+	if (r == 0)
+		r = x->local_port - y->local_port;
+	return r ? r : x->remote_port - y->remote_port;
 }
 
 /* Processes that share a socket give it once; two entries of one flow nft would refuse. */
-static void drop_twins(struct flows *f)
+static void drop_twins(struct flow_list *f)
 {
 	size_t n = 0;
 
@@ -90,7 +96,7 @@ static void drop_twins(struct flows *f)
 int criusockets_connected(const char *dir, struct tcp_flow **ret, size_t *ret_n, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/" FILES, dir);
-	struct flows f = { .n = 0 };
+	struct flow_list f = { .n = 0 };
 	int r = fs_exists(path) ? criuimg_each_of_file(dir, FILES, CRIUIMG_FILES, add_flow, &f, e)
 				: 0;
 

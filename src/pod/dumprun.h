@@ -41,9 +41,9 @@ int dumprun_program(const struct dump_run *d, const char *const *argv, const str
 int dumprun_tar(const struct dump_run *d, const char *const *argv, const struct buf *in,
 		struct err *e);
 
-/* Unpack archive into dir with `crisp-pull unpack`, which is confined.  deleted NULL: the members of
- * a container's checkpoint; else a tree, and a list of files to hide or "".  Errors are those of
- * the program. */
+/* Unpack archive into dir with `crisp-pull unpack`, which is confined.  deleted NULL: the members
+ * of a container's checkpoint; else a tree, and a list of files to hide or "".  Errors are those
+ * of the program. */
 int dumprun_unpack(const struct dump_run *d, const char *archive, const char *dir,
 		   const char *deleted, struct err *e);
 

@@ -232,8 +232,8 @@ static int add(const Crisp__State__Sandbox *row, const struct cni_request *req,
 static int add_asking(const Crisp__State__Sandbox *row, struct cni_request *req,
 		      struct payload_network **ret, struct err *e)
 {
-	const char **ips = row->n_restore_ips ? strv_of(row->restore_ips, row->n_restore_ips)
-					      : NULL;
+	const char **ips =
+		row->n_restore_ips ? strv_of(row->restore_ips, row->n_restore_ips) : NULL;
 	struct err why = ERR_NULL;
 	int r;
 

@@ -235,7 +235,8 @@ static int dump_volumes(struct poddump *d, struct err *e)
 
 		for (size_t k = 0; k < c->n_mounts && r == 0; k++) {
 			const char *path = c->mounts[k]->host_path;
-			json_t *mounts = podfile_is_memory_volume(path) ? mounts_of(d, path, i, k) : NULL;
+			json_t *mounts =
+				podfile_is_memory_volume(path) ? mounts_of(d, path, i, k) : NULL;
 
 			if (mounts)
 				r = dump_volume(d, path, mounts, e);

@@ -67,7 +67,7 @@ static char *find_volume(const json_t *volume, size_t i, const Crisp__State__San
 				"container_configs %.64s: mounts: %.200s is a volume in memory "
 				"in the checkpoint, and %s in the request",
 				container, path,
-				!at  ? "not mounted"
+				!at    ? "not mounted"
 				: !dir ? "none"
 				       : "not the same one for all of its containers");
 			return NULL;

@@ -7,8 +7,8 @@
 #include "gen/state.pb-c.h"
 #include "pod/podread.h"
 
-/* Has the request a volume in memory for each of the checkpoint?  ERR_PRECONDITION: no; ERR_INVALID:
- * the checkpoint's list of volumes is damaged. */
+/* Has the request a volume in memory for each of the checkpoint?  ERR_PRECONDITION: no;
+ * ERR_INVALID: the checkpoint's list of volumes is damaged. */
 int podfill_check(const struct podread *p, const Crisp__State__Sandbox *row, struct err *e);
 
 /* Unpack the volumes of the checkpoint that the row names.  Can be repeated.  Codes as

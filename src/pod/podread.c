@@ -55,12 +55,12 @@ static int load(const char *dir, json_t **ret, struct err *e)
 	if (r < 0)
 		return r;
 	if (!want.len || strcmp(want.data, sum) != 0)
-		return err_set(e, ERR_INVALID, PODFILE_NAME ": damaged: its checksum is not that "
-							    "of " PODFILE_SUM_NAME);
+		return err_set(e, ERR_INVALID,
+			       PODFILE_NAME ": damaged: its checksum is not that "
+					    "of " PODFILE_SUM_NAME);
 	*ret = json_loadb(text.data ? text.data : "", text.len, 0, &why);
 	if (!json_is_object(*ret))
-		return err_set(e, ERR_INVALID, PODFILE_NAME ": %s",
-			       *ret ? "no object" : why.text);
+		return err_set(e, ERR_INVALID, PODFILE_NAME ": %s", *ret ? "no object" : why.text);
 	return 0;
 }
 
@@ -105,14 +105,14 @@ int podread_open(const char *path, struct podread *ret, struct err *e)
 
 /* --- files --- */
 
-struct walk {
+struct file_walk {
 	const struct podread *p;
 	size_t depth, n;
 };
 
 static int check_entry(const char *path, const char *name, void *arg, struct err *e)
 {
-	struct walk *w = arg;
+	struct file_walk *w = arg;
 	const char *rest = path + strlen(w->p->dir) + 1;
 	const json_t *entry = json_object_get(json_object_get(w->p->doc, "files"), rest);
 	struct stat st;
@@ -143,7 +143,7 @@ static int check_entry(const char *path, const char *name, void *arg, struct err
 int podread_check_files(const struct podread *p, struct err *e)
 {
 	const json_t *files = json_object_get(p->doc, "files");
-	struct walk w = { .p = p };
+	struct file_walk w = { .p = p };
 	int r = fs_each(p->dir, check_entry, &w, e);
 	const char *name;
 	json_t *entry;
@@ -170,8 +170,8 @@ int podread_check_sum(const struct podread *p, const char *name, const char *pat
 	int r = podfile_sum(path, sum, &size, e);
 
 	if (r == 0 && (!want || strcmp(want, sum) != 0))
-		r = err_set(e, ERR_INVALID, "%s: damaged: its checksum is not that of " PODFILE_NAME,
-			    name);
+		r = err_set(e, ERR_INVALID,
+			    "%s: damaged: its checksum is not that of " PODFILE_NAME, name);
 	return r;
 }
 

@@ -1,6 +1,6 @@
 /*
- * podrestore.c - the request of RestorePod, and effects of states/sandbox.sm that read a checkpoint,
- * fill volumes and make containers.
+ * podrestore.c - the request of RestorePod, and effects of states/sandbox.sm that read a
+ * checkpoint, fill volumes and make containers.
  */
 #include "pod/podrestore.h"
 
@@ -290,8 +290,8 @@ static int find_connections(const struct podread *p, struct podrestore_job *job,
 			    struct err *e)
 {
 	Runtime__V1__ContainerConfig *c = config_at(job->row, i);
-	_cleanup_free_ char *images = xasprintf("%s/" PODFILE_CONTAINERS "/%s/checkpoint", p->dir,
-						c->metadata->name);
+	_cleanup_free_ char *images =
+		xasprintf("%s/" PODFILE_CONTAINERS "/%s/checkpoint", p->dir, c->metadata->name);
 	_cleanup_free_ struct tcp_flow *flows = NULL;
 	size_t n = 0;
 	int r = criusockets_connected(images, &flows, &n, e);
@@ -412,13 +412,12 @@ static void done_fill(struct job *j, struct object *o)
 {
 	if (j->result == 0 && o)
 		j->result = sandbox_check_line(o, &j->err);
-	job_report(j, o,
-		   sm_event_failed(j->result < 0 ? SBX_EVENT_FILL_FAILED : SBX_EVENT_FILLED,
-				   &j->err));
+	job_report(
+		j, o,
+		sm_event_failed(j->result < 0 ? SBX_EVENT_FILL_FAILED : SBX_EVENT_FILLED, &j->err));
 }
 
-static void fill_line_settled(struct object *o, uint64_t gen, struct pod *p,
-			      struct shim_link *link)
+static void fill_line_settled(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	struct err e = ERR_NULL;
 
@@ -511,8 +510,7 @@ static void make_one(struct object *o, size_t i, struct making *m)
 	runtime__v1__container_config__free_unpacked(c, NULL);
 }
 
-static void make_line_settled(struct object *o, uint64_t gen, struct pod *p,
-			      struct shim_link *link)
+static void make_line_settled(struct object *o, uint64_t gen, struct pod *p, struct shim_link *link)
 {
 	struct making *m;
 	struct err e = ERR_NULL;

@@ -61,7 +61,7 @@ static size_t value_size(const ProtobufCFieldDescriptor *f)
 	}
 }
 
-/* Append the value in a form that equal values share.  An absent message is as an empty one. */
+/* Append the value in a form that equal values share. */
 static void put_value(const ProtobufCFieldDescriptor *f, const void *at, struct buf *to)
 {
 	const ProtobufCBinaryData *bytes = at;
@@ -107,8 +107,7 @@ static int by_content(const void *a, const void *b)
 }
 
 /* The n values, sorted unless their order matters. */
-static struct buf *values_of(const ProtobufCFieldDescriptor *f, const ProtobufCMessage *m,
-			     size_t n)
+static struct buf *values_of(const ProtobufCFieldDescriptor *f, const ProtobufCMessage *m, size_t n)
 {
 	const char *list = *(const char *const *)((const char *)m + f->offset);
 	bool ordered = strcmp(f->name, "command") == 0 || strcmp(f->name, "args") == 0;
@@ -146,18 +145,30 @@ static bool same_list(const ProtobufCFieldDescriptor *f, const ProtobufCMessage 
 
 static bool same_message(struct compare *c, const ProtobufCMessage *a, const ProtobufCMessage *b);
 
+/* An absent message is as an empty one. */
+static bool same_messages(struct compare *c, const ProtobufCMessage *a, const ProtobufCMessage *b)
+{
+	_cleanup_free_ ProtobufCMessage *empty = NULL;
+
+	if (!a && !b)
+		return true;
+	if (!a || !b) {
+		const ProtobufCMessageDescriptor *d = (a ? a : b)->descriptor;
+
+		empty = xmalloc(d->sizeof_message);
+		protobuf_c_message_init(d, empty);
+	}
+	return same_message(c, a ? a : empty, b ? b : empty);
+}
+
 static bool same_value(struct compare *c, const ProtobufCFieldDescriptor *f, const void *a,
 		       const void *b)
 {
-	const ProtobufCMessage *x = NULL, *y = NULL;
 	_cleanup_buf_ struct buf p = BUF_NULL, q = BUF_NULL;
 
-	if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
-		x = *(const ProtobufCMessage *const *)a;
-		y = *(const ProtobufCMessage *const *)b;
-	}
-	if (x && y)
-		return same_message(c, x, y);
+	if (f->type == PROTOBUF_C_TYPE_MESSAGE)
+		return same_messages(c, *(const ProtobufCMessage *const *)a,
+				     *(const ProtobufCMessage *const *)b);
 	put_value(f, a, &p);
 	put_value(f, b, &q);
 	return buf_same(&p, &q);
@@ -199,40 +210,41 @@ static int compare(const char *what, const char *name, const char *const *other,
 
 /* --- places: mounts and devices --- */
 
-struct place {
+struct pod_place {
 	const char *path;
 	bool readonly;
 };
 
 static int by_path(const void *a, const void *b)
 {
-	const struct place *x = a, *y = b;
+	const struct pod_place *x = a, *y = b;
 
 	return strcmp(x->path, y->path);
 }
 
-static struct place *mounts_of(const Runtime__V1__ContainerConfig *c)
+static struct pod_place *mounts_of(const Runtime__V1__ContainerConfig *c)
 {
-	struct place *list = xcalloc(c->n_mounts + 1, sizeof(*list));
+	struct pod_place *list = xcalloc(c->n_mounts + 1, sizeof(*list));
 
 	for (size_t i = 0; i < c->n_mounts; i++)
-		list[i] = (struct place){ c->mounts[i]->container_path, c->mounts[i]->readonly };
+		list[i] =
+			(struct pod_place){ c->mounts[i]->container_path, c->mounts[i]->readonly };
 	qsort(list, c->n_mounts, sizeof(*list), by_path);
 	return list;
 }
 
-static struct place *devices_of(const Runtime__V1__ContainerConfig *c)
+static struct pod_place *devices_of(const Runtime__V1__ContainerConfig *c)
 {
-	struct place *list = xcalloc(c->n_devices + 1, sizeof(*list));
+	struct pod_place *list = xcalloc(c->n_devices + 1, sizeof(*list));
 
 	for (size_t i = 0; i < c->n_devices; i++)
-		list[i] = (struct place){ .path = c->devices[i]->container_path };
+		list[i] = (struct pod_place){ .path = c->devices[i]->container_path };
 	qsort(list, c->n_devices, sizeof(*list), by_path);
 	return list;
 }
 
-static int same_places(const char *field, const char *name, const struct place *old, size_t n_old,
-		       const struct place *now, size_t n_now, struct err *e)
+static int same_places(const char *field, const char *name, const struct pod_place *old,
+		       size_t n_old, const struct pod_place *now, size_t n_now, struct err *e)
 {
 	for (size_t i = 0; i < MAX(n_old, n_now); i++) {
 		int order = i >= n_old ? 1 : i >= n_now ? -1 : strcmp(old[i].path, now[i].path);
@@ -261,10 +273,10 @@ int podsame_pod(const Runtime__V1__PodSandboxConfig *old, const Runtime__V1__Pod
 		old->linux ? old->linux->security_context : NULL;
 	const Runtime__V1__LinuxSandboxSecurityContext *b =
 		now->linux ? now->linux->security_context : NULL;
-	const Runtime__V1__NamespaceOption *x = a && a->namespace_options ? a->namespace_options
-									   : &none;
-	const Runtime__V1__NamespaceOption *y = b && b->namespace_options ? b->namespace_options
-									   : &none;
+	const Runtime__V1__NamespaceOption *x =
+		a && a->namespace_options ? a->namespace_options : &none;
+	const Runtime__V1__NamespaceOption *y =
+		b && b->namespace_options ? b->namespace_options : &none;
 
 	return compare("config.linux.security_context.namespace_options", "", other, &x->base,
 		       &y->base, e);
@@ -286,7 +298,7 @@ int podsame_container(const Runtime__V1__ContainerConfig *old,
 					     "linux.security_context.selinux_options",
 					     NULL };
 	const char *name = now->metadata->name;
-	struct place *x, *y;
+	struct pod_place *x, *y;
 	int r = compare("container_configs", name, other, &old->base, &now->base, e);
 
 	if (r < 0)

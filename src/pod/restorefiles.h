@@ -24,8 +24,8 @@ struct restore_origin {
 #define RESTORE_ORIGIN_NULL ((struct restore_origin){ .image_id = NULL })
 void restore_origin_done(struct restore_origin *o);
 
-/* Copy or unpack row's restore_source.  Files of a pod's checkpoint must have its checksums; packets
- * of their connections are dropped from now on.  Idempotent: begins by removing an earlier try.
+/* Copy or unpack row's restore_source.  Files of a pod's checkpoint must have its checksums;
+ * packets of their connections are dropped from now on.  Idempotent: removes an earlier try.
  * ERR_INVALID: damaged or hostile; ERR_DENIED: somebody else than root may change the archive;
  * ERR_PRECONDITION: a member is missing; ERR_EXHAUSTED: no space; ERR_DEADLINE. */
 int restorefiles_unpack(const char *id, const Crisp__State__Container *row,

@@ -65,8 +65,8 @@ static int check_ports(const Runtime__V1__PodSandboxConfig *c, struct err *e)
 }
 
 /* *ret_parent: the requested cgroup parent in the row's form; unchanged if not requested. */
-static int check_run(const Runtime__V1__PodSandboxConfig *c, const char *handler,
-		     char **ret_parent, struct err *e)
+static int check_run(const Runtime__V1__PodSandboxConfig *c, const char *handler, char **ret_parent,
+		     struct err *e)
 {
 	size_t config_size = runtime__v1__pod_sandbox_config__get_packed_size(c);
 	const struct conf_runtime *rt = conf_runtime_find(world.conf, handler);

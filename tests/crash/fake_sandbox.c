@@ -2,6 +2,7 @@
  * fake_sandbox.c - the sandbox machine killed at each point of each row, on a fake node: files,
  * shim, address lease, containers.
  */
+#include "sandbox_stories.h"
 #include "sweep.h"
 
 #include <stdlib.h>
@@ -12,46 +13,6 @@
 #include "core/records.h"
 #include "gen/sm_container.h"
 #include "gen/sm_sandbox.h"
-
-enum fault {
-	FAULT_SETUP_FAILS = 1 << 0,
-	FAULT_SETUP_HANGS = 1 << 1,
-	FAULT_NETWORK_FAILS = 1 << 2,
-	FAULT_NETWORK_HANGS = 1 << 3,
-	FAULT_LOWER_STUCK_ONCE = 1 << 4,
-	FAULT_DROP_STUCK_ONCE = 1 << 5,
-	FAULT_HOST_NETWORK = 1 << 6,
-	FAULT_SHIM_DIES_BUSY = 1 << 7, /* under way, after what it was under way for is done */
-	FAULT_REVIVE_FAILS_ONCE = 1 << 8,
-	FAULT_REVIVE_FAILS = 1 << 9,
-	FAULT_REVIVE_HANGS = 1 << 10,
-	FAULT_DIES_YOUNG = 1 << 11, /* each shim that takes the pod over */
-	FAULT_ERASE_STUCK_ONCE = 1 << 12,
-	FAULT_BREAKS_BUSY = 1 << 13, /* init, as with FAULT_SHIM_DIES_BUSY */
-	FAULT_OWN_INIT = 1 << 14, /* no fault: its containers share a PID namespace */
-	FAULT_CONNECT_FAILS = 1 << 15,
-	FAULT_CONNECT_HANGS = 1 << 16,
-	FAULT_INIT_FAILS = 1 << 17,
-	FAULT_INIT_HANGS = 1 << 18,
-	FAULT_PIN_FAILS = 1 << 19,
-	FAULT_PIN_HANGS = 1 << 20,
-	FAULT_HOST_PORTS = 1 << 21, /* no fault: crispd opens its host ports */
-	FAULT_PORTS_FAIL = 1 << 22,
-	FAULT_PORTS_HANG = 1 << 23,
-	FAULT_DUMP_FAILS = 1 << 24,
-	FAULT_DUMP_HANGS = 1 << 25,
-	FAULT_DUMP_STUCK = 1 << 26, /* its containers stand still, and cannot be thawed once */
-	FAULT_HOLD_HANGS = 1 << 27,
-	FAULT_HOLD_STUCK = 1 << 28, /* as FAULT_DUMP_STUCK, when the next daemon ends it */
-};
-
-enum happening {
-	HAPPENS_SHIM_DEATH,
-	HAPPENS_INIT_END,
-	HAPPENS_CREATE, /* of a container */
-	HAPPENS_START,
-	HAPPENS_EXIT, /* of the container */
-};
 
 static const char *const CONTAINER_ID =
 	"c0ffee0000000000000000000000000000000000000000000000000000000000";
@@ -73,6 +34,9 @@ EFFECT(replace_shim)
 EFFECT(add_network)
 EFFECT(open_ports)
 EFFECT(delete_network)
+EFFECT(read_checkpoint)
+EFFECT(fill_volumes)
+EFFECT(make_containers)
 EFFECT(hold_containers)
 EFFECT(dump)
 EFFECT(end_dump)
@@ -269,6 +233,68 @@ static void act_delete_network(struct sim *sim, struct sm_object *obj, const str
 	sim_done(sim, job, sm_event_new(SBX_EVENT_NETWORK_DOWN));
 }
 
+/* --- a checkpoint comes back --- */
+
+static void act_read_checkpoint(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	struct payload_checkpointed *c;
+
+	(void)obj;
+	if (sim_fault(sim, FAULT_READ_FAILS)) {
+		sim_done(sim, job, sim_failed(SBX_EVENT_CHECKPOINT_BAD, "damaged"));
+		return;
+	}
+	if (sim_fault(sim, FAULT_READ_HANGS))
+		return;
+	c = xcalloc(1, sizeof(*c));
+	c->ips = xcalloc(2, sizeof(char *));
+	c->ips[0] = xstrdup("10.0.0.2");
+	sim_done(sim, job, sbx_event_checkpoint_read(c));
+}
+
+static void act_fill_volumes(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	const struct world_sandbox *s = &sim->w->sbx;
+
+	(void)obj;
+	if (!s->shim || s->broken || sim_fault(sim, FAULT_FILL_FAILS))
+		sim_done(sim, job, sim_failed(SBX_EVENT_FILL_FAILED, "no space"));
+	else if (!sim_fault(sim, FAULT_FILL_HANGS))
+		sim_done(sim, job, sm_event_new(SBX_EVENT_FILLED));
+}
+
+static void create_container(struct sim *sim, bool restored);
+
+static bool is_being_made(const struct sm_object *ctr)
+{
+	return ctr->state == CTR_STATE_NONE || ctr->state == CTR_STATE_UNPACKING ||
+	       ctr->state == CTR_STATE_PREPARING;
+}
+
+static void act_make_containers(struct sim *sim, struct sm_object *obj, const struct job *job)
+{
+	const struct world_sandbox *s = &sim->w->sbx;
+	const struct sm_object *ctr;
+
+	if (!obj || obj->state != SBX_STATE_SAVING || obj->effect_gen != job->gen)
+		return;
+	if (!s->shim || s->broken) {
+		sim_done(sim, job, sim_failed(SBX_EVENT_MAKE_FAILED, "no shim"));
+		return;
+	}
+	if (!sim_object(sim, &ctr_machine) && !sim->w->made)
+		create_container(sim, true);
+	ctr = sim_object(sim, &ctr_machine);
+	if (sim_fault(sim, FAULT_MAKE_HANGS))
+		return;
+	if (ctr && is_being_made(ctr))
+		sim_again(sim, job);
+	else if (ctr && ctr->state == CTR_STATE_SAVED)
+		sim_done(sim, job, sm_event_new(SBX_EVENT_CONTAINERS_MADE));
+	else
+		sim_done(sim, job, sim_failed(SBX_EVENT_MAKE_FAILED, "truncated"));
+}
+
 static void act_hold_containers(struct sim *sim, struct sm_object *obj, const struct job *job)
 {
 	(void)obj;
@@ -346,6 +372,9 @@ static const struct act acts[] = {
 	{ "sandbox", "add_network", act_add_network },
 	{ "sandbox", "open_ports", act_open_ports },
 	{ "sandbox", "delete_network", act_delete_network },
+	{ "sandbox", "read_checkpoint", act_read_checkpoint },
+	{ "sandbox", "fill_volumes", act_fill_volumes },
+	{ "sandbox", "make_containers", act_make_containers },
 	{ "sandbox", "hold_containers", act_hold_containers },
 	{ "sandbox", "dump", act_dump },
 	{ "sandbox", "end_dump", act_end_dump },
@@ -361,7 +390,7 @@ static struct sm_object *target(struct sim *sim, const struct step *step, bool *
 
 	if (obj)
 		return obj;
-	if (step->what != SBX_EVENT_RUN) {
+	if (step->what != SBX_EVENT_RUN && step->what != SBX_EVENT_RESTORE) {
 		*ret_ok = true; /* what is not there is stopped and removed */
 		return NULL;
 	}
@@ -369,6 +398,8 @@ static struct sm_object *target(struct sim *sim, const struct step *step, bool *
 	crisp__state__sandbox__init(row);
 	row->host_network = sim_fault(sim, FAULT_HOST_NETWORK);
 	row->pod_pid = sim_fault(sim, FAULT_OWN_INIT);
+	if (step->what == SBX_EVENT_RESTORE)
+		row->restore_path = xstrdup("/out");
 	return sim_object_new(sim, &sbx_machine, ID, row);
 }
 
@@ -387,8 +418,10 @@ static bool asked(const struct sim *sim, int event)
 
 static bool in_setup(const struct sm_object *obj)
 {
-	return obj->state == SBX_STATE_SETUP || obj->state == SBX_STATE_CONNECTING ||
-	       obj->state == SBX_STATE_STARTING_INIT || obj->state == SBX_STATE_PINNING_INIT;
+	return obj->state == SBX_STATE_READING || obj->state == SBX_STATE_FILLING ||
+	       obj->state == SBX_STATE_SAVING || obj->state == SBX_STATE_SETUP ||
+	       obj->state == SBX_STATE_CONNECTING || obj->state == SBX_STATE_STARTING_INIT ||
+	       obj->state == SBX_STATE_PINNING_INIT;
 }
 
 static bool kept(struct sim *sim, const struct step *step)
@@ -399,6 +432,7 @@ static bool kept(struct sim *sim, const struct step *step)
 
 	switch (step->what) {
 	case SBX_EVENT_RUN:
+	case SBX_EVENT_RESTORE:
 		if (gone(obj))
 			return asked(sim, SBX_EVENT_REMOVE);
 		/* A pod that lost its shim since is still there, not ready. */
@@ -450,7 +484,7 @@ static void fill(struct sim *sim, struct sm_object *obj, const struct step *step
 	sim_carry(ev, p, payload_pod_resources_free);
 }
 
-static void create_container(struct sim *sim)
+static void create_container(struct sim *sim, bool restored)
 {
 	Crisp__State__Container *row;
 
@@ -460,6 +494,9 @@ static void create_container(struct sim *sim)
 	row = xmalloc(sizeof(*row));
 	crisp__state__container__init(row);
 	row_set_str(&row->sandbox_id, ID);
+	sim->w->made = restored;
+	if (restored)
+		row_set_str(&row->restore_source, "/out/pod/containers/c");
 	sim_object_new(sim, &ctr_machine, CONTAINER_ID, row);
 	sim_tell(sim, &ctr_machine, sm_event_new(CTR_EVENT_CREATE));
 }
@@ -474,10 +511,10 @@ static void happen(struct sim *sim, int what)
 	switch ((enum happening)what) {
 	case HAPPENS_CREATE:
 		if (obj && obj->state == SBX_STATE_READY)
-			create_container(sim);
+			create_container(sim, false);
 		return;
 	case HAPPENS_START:
-		if (ctr && ctr->state == CTR_STATE_CREATED)
+		if (ctr && (ctr->state == CTR_STATE_CREATED || ctr->state == CTR_STATE_SAVED))
 			sim_tell(sim, &ctr_machine, sm_event_new(CTR_EVENT_START));
 		return;
 	case HAPPENS_EXIT:
@@ -587,6 +624,8 @@ static void rest(struct sim *sim)
 		sim_bad(sim, "the pod has ended and nobody wanted that");
 	if (obj->state == SBX_STATE_READY && (!s->shim || s->broken))
 		sim_bad(sim, "READY without a shim");
+	if (obj->state == SBX_STATE_READY && *row->restore_path && !container)
+		sim_bad(sim, "READY without its restored container");
 	if (obj->state == SBX_STATE_READY && row->pod_pid && !row->init_pid)
 		sim_bad(sim, "READY without an init");
 	if (obj->state == SBX_STATE_NOTREADY && !stopped(sim) && !*row->ended_why)
@@ -597,178 +636,13 @@ static void rest(struct sim *sim)
 		sim_bad(sim, "READY with closed ports");
 }
 
-#define RUN ASK(SBX_EVENT_RUN)
-#define RUN_MEANWHILE ASK_NOW(SBX_EVENT_RUN)
-#define STOP ASK(SBX_EVENT_STOP)
-#define STOP_MEANWHILE ASK_NOW(SBX_EVENT_STOP)
-#define REMOVE ASK(SBX_EVENT_REMOVE)
-#define REMOVE_MEANWHILE ASK_NOW(SBX_EVENT_REMOVE)
-#define UPDATE ASK(SBX_EVENT_UPDATE)
-#define UPDATE_MEANWHILE ASK_NOW(SBX_EVENT_UPDATE)
-#define CHECKPOINT \
-	{ \
-		.kind = STEP_ASK, .what = SBX_EVENT_CHECKPOINT, .when = WHEN_AT_REST \
-	}
-#define CHECKPOINT_FAILS \
-	{ \
-		.kind = STEP_ASK, .what = SBX_EVENT_CHECKPOINT, .when = WHEN_AT_REST, \
-		.fails = true \
-	}
-#define CHILDREN HAPPEN(HAPPENS_CREATE), HAPPEN_IDLE(HAPPENS_START)
-
-/* A container that runs, also when the daemon died before its first start. */
-#define RUNNING_CHILD CHILDREN, CHILDREN
-
-static const struct scenario scenarios[] = {
-	{ "it runs and is stopped", 0, { RUN, CHILDREN, STOP, REMOVE } },
-	{ "it has the host's network", FAULT_HOST_NETWORK, { RUN, CHILDREN, STOP, REMOVE } },
-	{ "it is removed while it runs", 0, { RUN, CHILDREN, REMOVE } },
-	{ "its resources change", 0, { RUN, UPDATE, CHILDREN, UPDATE, STOP, REMOVE } },
-	{ "its resources change before it runs", 0, { RUN, UPDATE_MEANWHILE, REMOVE } },
-	{ "its resources change while its shim is replaced",
-	  0,
-	  { RUN, HAPPEN(HAPPENS_SHIM_DEATH), UPDATE_MEANWHILE, STOP, REMOVE } },
-	{ "its resources change when it has ended",
-	  0,
-	  { RUN, STOP, FAILS(SBX_EVENT_UPDATE), REMOVE } },
-	{ "its setup fails", FAULT_SETUP_FAILS, { FAILS(SBX_EVENT_RUN) } },
-	{ "its setup hangs", FAULT_SETUP_HANGS, { FAILS(SBX_EVENT_RUN) } },
-	{ "its containers share a PID namespace", FAULT_OWN_INIT, { RUN, STOP, REMOVE } },
-	{ "its containers share a PID namespace and the host's network",
-	  FAULT_OWN_INIT | FAULT_HOST_NETWORK,
-	  { RUN, STOP, REMOVE } },
-	{ "its shim ends at once", FAULT_CONNECT_FAILS, { FAILS(SBX_EVENT_RUN) } },
-	{ "its shim does not answer", FAULT_CONNECT_HANGS, { FAILS(SBX_EVENT_RUN) } },
-	{ "its init does not start", FAULT_OWN_INIT | FAULT_INIT_FAILS, { FAILS(SBX_EVENT_RUN) } },
-	{ "starting its init hangs", FAULT_OWN_INIT | FAULT_INIT_HANGS, { FAILS(SBX_EVENT_RUN) } },
-	{ "its init cannot be pinned", FAULT_OWN_INIT | FAULT_PIN_FAILS, { FAILS(SBX_EVENT_RUN) } },
-	{ "pinning its init hangs", FAULT_OWN_INIT | FAULT_PIN_HANGS, { FAILS(SBX_EVENT_RUN) } },
-	{ "its network fails", FAULT_NETWORK_FAILS, { FAILS(SBX_EVENT_RUN) } },
-	{ "its network hangs", FAULT_NETWORK_HANGS, { FAILS(SBX_EVENT_RUN) } },
-	{ "it has host ports", FAULT_HOST_PORTS, { RUN, CHILDREN, STOP, REMOVE } },
-	{ "one of its ports is taken",
-	  FAULT_HOST_PORTS | FAULT_PORTS_FAIL,
-	  { FAILS(SBX_EVENT_RUN) } },
-	{ "opening its ports hangs",
-	  FAULT_HOST_PORTS | FAULT_PORTS_HANG,
-	  { FAILS(SBX_EVENT_RUN) } },
-	{ "it is stopped before its ports are open",
-	  FAULT_HOST_PORTS,
-	  { RUN, RUN_MEANWHILE, STOP_MEANWHILE, REMOVE } },
-	{ "its shim dies", 0, { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
-	{ "its shim dies when it is stopped",
-	  0,
-	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH), STOP, REMOVE } },
-	{ "its shim dies when it is removed",
-	  0,
-	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH), RUN, REMOVE } },
-	{ "it takes two to replace its shim",
-	  FAULT_REVIVE_FAILS_ONCE,
-	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
-	{ "its shim cannot be replaced",
-	  FAULT_REVIVE_FAILS,
-	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
-	{ "replacing its shim hangs",
-	  FAULT_REVIVE_HANGS,
-	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
-	{ "one shim after the other dies",
-	  FAULT_DIES_YOUNG,
-	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH) } },
-	{ "its shim dies while it is stopped",
-	  FAULT_SHIM_DIES_BUSY,
-	  { RUN, CHILDREN, STOP, REMOVE } },
-	{ "its init ends", 0, { RUN, CHILDREN, HAPPEN(HAPPENS_INIT_END) } },
-	{ "its init ends, then its shim",
-	  0,
-	  { RUN, CHILDREN, HAPPEN(HAPPENS_INIT_END), HAPPEN_NOW(HAPPENS_SHIM_DEATH) } },
-	{ "its shim dies, then its init",
-	  0,
-	  { RUN, CHILDREN, HAPPEN(HAPPENS_SHIM_DEATH), HAPPEN_NOW(HAPPENS_INIT_END) } },
-	{ "its init ends before it runs", 0, { RUN, HAPPEN_NOW(HAPPENS_INIT_END), REMOVE } },
-	{ "its init ends when it is stopped",
-	  0,
-	  { RUN, CHILDREN, HAPPEN(HAPPENS_INIT_END), STOP, REMOVE } },
-	{ "its init ends while it is stopped", FAULT_BREAKS_BUSY, { RUN, CHILDREN, STOP, REMOVE } },
-	{ "its network does not go",
-	  FAULT_LOWER_STUCK_ONCE,
-	  { RUN, FAILS(SBX_EVENT_STOP), STOP, REMOVE } },
-	{ "its network fails and does not go",
-	  FAULT_LOWER_STUCK_ONCE | FAULT_NETWORK_FAILS,
-	  { FAILS(SBX_EVENT_RUN) } },
-	{ "its shim does not go",
-	  FAULT_DROP_STUCK_ONCE,
-	  { RUN, FAILS(SBX_EVENT_STOP), STOP, REMOVE } },
-	{ "its setup fails and does not go",
-	  FAULT_SETUP_FAILS | FAULT_DROP_STUCK_ONCE,
-	  { FAILS(SBX_EVENT_RUN) } },
-	{ "its directory does not go",
-	  FAULT_ERASE_STUCK_ONCE,
-	  { RUN, STOP, FAILS(SBX_EVENT_REMOVE), REMOVE } },
-	{ "its setup fails and its directory does not go",
-	  FAULT_SETUP_FAILS | FAULT_ERASE_STUCK_ONCE,
-	  { FAILS(SBX_EVENT_RUN) } },
-	{ "it is stopped before it runs", 0, { RUN, RUN_MEANWHILE, STOP_MEANWHILE, REMOVE } },
-	{ "it is removed before it runs", 0, { RUN, REMOVE_MEANWHILE } },
-	{ "it is written to files",
-	  0,
-	  { RUN, RUNNING_CHILD, CHECKPOINT, CHECKPOINT, STOP, REMOVE } },
-	{ "it is written to files twice",
-	  0,
-	  { RUN, RUNNING_CHILD, CHECKPOINT, ASK_NOW(SBX_EVENT_CHECKPOINT), REMOVE } },
-	{ "it cannot be written",
-	  FAULT_DUMP_FAILS,
-	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, UPDATE_MEANWHILE, STOP, REMOVE } },
-	{ "writing it hangs",
-	  FAULT_DUMP_HANGS,
-	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, CHECKPOINT } },
-	{ "holding its containers hangs",
-	  FAULT_HOLD_HANGS,
-	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, CHECKPOINT } },
-	{ "it stands still after it was written",
-	  FAULT_DUMP_STUCK,
-	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, STOP, REMOVE } },
-	{ "it stands still for a while",
-	  FAULT_HOLD_STUCK | FAULT_DUMP_HANGS,
-	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, STOP, REMOVE } },
-	{ "it stands still before it is written",
-	  FAULT_HOLD_STUCK,
-	  { RUN, RUNNING_CHILD, CHECKPOINT, STOP, REMOVE } },
-	{ "it is stopped while it is written",
-	  FAULT_DUMP_HANGS,
-	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, STOP_MEANWHILE, REMOVE } },
-	{ "it is removed while it is written",
-	  FAULT_DUMP_HANGS,
-	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, REMOVE_MEANWHILE } },
-	{ "it is stopped while its containers are held",
-	  FAULT_HOLD_HANGS,
-	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, STOP_MEANWHILE, REMOVE } },
-	{ "it is removed while its containers are held",
-	  FAULT_HOLD_HANGS,
-	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, REMOVE_MEANWHILE } },
-	{ "its container ends while it is written",
-	  FAULT_DUMP_HANGS,
-	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, HAPPEN_NOW(HAPPENS_EXIT), STOP, REMOVE } },
-	{ "its shim dies while it is written",
-	  FAULT_DUMP_HANGS,
-	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, HAPPEN_NOW(HAPPENS_SHIM_DEATH), STOP, REMOVE } },
-	{ "its init ends while it is written",
-	  FAULT_DUMP_HANGS,
-	  { RUN, RUNNING_CHILD, CHECKPOINT_FAILS, HAPPEN_NOW(HAPPENS_INIT_END), STOP, REMOVE } },
-	{ "it is written when it has ended",
-	  0,
-	  { RUN, STOP, FAILS(SBX_EVENT_CHECKPOINT), REMOVE } },
-	{ "all ask at once",
-	  0,
-	  { RUN, CHILDREN, STOP, STOP_MEANWHILE, REMOVE_MEANWHILE, REMOVE_MEANWHILE } },
-};
-
 const struct fake fake_sandbox = {
 	.name = "sandbox",
 	.machines = { &sbx_machine, &ctr_machine },
 	.n_machines = 2,
 	.n_extras = 1,
-	.scenarios = scenarios,
-	.n_scenarios = ARRAY_LEN(scenarios),
+	.scenarios = sandbox_scenarios,
+	.n_scenarios = ARRAY_LEN(sandbox_scenarios),
 	.acts = acts,
 	.n_acts = ARRAY_LEN(acts),
 	.clean_up = SBX_EVENT_REMOVE,

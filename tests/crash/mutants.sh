@@ -114,14 +114,20 @@ plant "an end is kept in the boot store alone" container sweep "has changed in E
 plant "a start is kept in the boot store alone" container sweep "" \
 	"$(in_state STARTING 's/note_started, save, reply/note_started, save boot, reply/')"
 plant "a failed network is not taken down" sandbox sweep "left behind: lease" \
-	"$(in_state NETWORK_UP 's/network_failed *-> NETWORK_DOWN *: note_undo, save, reply, delete_network/network_failed -> TEARDOWN : note_undo, save, reply, tear_down/')"
+	"$(in_state NETWORK_UP 's/network_failed *-> NETWORK_DOWN *: note_undo, save, reply run, delete_network/network_failed -> TEARDOWN : note_undo, save, reply run, tear_down/')"
 plant "a pod's remove is answered when it is stopped" sandbox sweep \
 	"remove is answered OK in NOTREADY" \
 	"$(in_state READY 's/: requeue, /: /')"
 plant "a pod's network is kept in the boot store alone" sandbox sweep "run was answered OK" \
 	"$(in_state NETWORK_UP 's/note_network, save, reply/note_network, save boot, reply/')"
 plant "a pod is ready although its host ports are closed" sandbox sweep "READY with closed ports" \
-	"$(in_state PORTS_UP 's/ports_failed -> NETWORK_DOWN : note_undo, save, reply, delete_network/ports_failed -> READY : save, reply/')"
+	"$(in_state PORTS_UP 's/ports_failed -> NETWORK_DOWN : note_undo, save, reply run, delete_network/ports_failed -> READY : save, reply/')"
+plant "a pod is ready before its containers are restored" sandbox sweep "READY without its restored container" \
+	"$(in_state FILLING 's/filled *-> SAVING *: save, make_containers/filled -> READY : note_restored, save, reply/')"
+plant "a pod with the host's network gets no restored containers" sandbox sweep "READY without its restored container" \
+	"$(in_state CONNECTING '/if restores_unwired/d')"
+plant "a failed restore leaves its containers" sandbox sweep "erased under its containers" \
+	"$(in_state SAVING 's/\(overdue\|make_failed\) *-> DROPPING *: note_undo, save, tell children remove/\1 -> NETWORK_DOWN : note_undo, save, delete_network/')"
 plant "a stopped pod keeps its network" sandbox sweep "still has a lease" \
 	"$(in_state STOPPING_CONTAINERS 's/children_stopped if unwired *-> TEARDOWN *: save, tear_down/children_stopped if unwired -> NETWORK_DOWN : save, delete_network/; s/children_stopped *-> NETWORK_DOWN *: save, delete_network/children_stopped -> TEARDOWN : save, tear_down/')"
 plant "a shim is replaced at the first try or never" sandbox sweep "nobody wanted that" \

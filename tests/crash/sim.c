@@ -116,12 +116,12 @@ void sim_bad(struct sim *sim, const char *fmt, ...)
 	va_end(args);
 }
 
-bool sim_fault(const struct sim *sim, uint32_t fault)
+bool sim_fault(const struct sim *sim, uint64_t fault)
 {
 	return sim->scenario->faults & fault;
 }
 
-bool sim_fault_once(struct sim *sim, uint32_t fault)
+bool sim_fault_once(struct sim *sim, uint64_t fault)
 {
 	if (!sim_fault(sim, fault) || (sim->w->used & fault))
 		return false;
@@ -170,6 +170,12 @@ void sim_start(struct sm_object *obj)
 		.effect = (uint16_t)obj->effect,
 		.gen = obj->effect_gen,
 	};
+}
+
+void sim_again(struct sim *sim, const struct job *job)
+{
+	if (!sim->dead && sim->w->n_jobs < MAX_JOBS)
+		sim->w->jobs[sim->w->n_jobs++] = *job;
 }
 
 void sim_done(struct sim *sim, const struct job *job, struct sm_event *ev)

@@ -149,6 +149,7 @@ static void live(const struct remains *r, const struct world *w,
 	now->now_ns = (now->now_ns / TICK_NS + 1) * TICK_NS;
 	now->fail_commit = teller->fail_commit;
 	now->n_hits = now->n_commits = 0;
+	now->made = false;
 	sim_point = point;
 	teller->telling = true;
 	sim_run(now, fake_of(teller), teller->piece.scenario, scratch->dir);

@@ -105,7 +105,7 @@ struct step {
 
 struct scenario {
 	const char *name;
-	uint32_t faults; /* the fake's own bits: what goes wrong */
+	uint64_t faults; /* the fake's own bits: what goes wrong */
 	struct step steps[MAX_STEPS];
 };
 
@@ -195,7 +195,7 @@ struct world {
 	int64_t now_ns;
 	unsigned int boot;
 	uint64_t rows; /* what a killed daemon left in its stores */
-	uint32_t used; /* faults that strike once and have struck */
+	uint64_t used; /* faults that strike once and have struck */
 	struct ask asks[MAX_STEPS + 1]; /* one a step, and the clean-up behind the last */
 	unsigned int next; /* step */
 	struct job jobs[MAX_JOBS];
@@ -210,6 +210,7 @@ struct world {
 	/* Of one life. */
 	unsigned int fail_commit; /* the number of the commit, from 1; 0: none */
 	unsigned int n_commits;
+	bool made; /* the sandbox has made its container from a checkpoint */
 	unsigned int n_hits;
 	struct hit hits[MAX_HITS];
 	char bad[512]; /* the first thing that was wrong */
@@ -338,8 +339,10 @@ struct sm_object *sim_object_new(struct sim *sim, const struct sm_machine *m, co
 void sim_done(struct sim *sim, const struct job *job, struct sm_event *ev);
 void sim_tell(struct sim *sim, const struct sm_machine *m, struct sm_event *ev);
 /* Whether this fault strikes: every time, or only the first time. */
-bool sim_fault(const struct sim *sim, uint32_t fault);
-bool sim_fault_once(struct sim *sim, uint32_t fault);
+bool sim_fault(const struct sim *sim, uint64_t fault);
+bool sim_fault_once(struct sim *sim, uint64_t fault);
+/* The effect is not done yet: act again when the others have. */
+void sim_again(struct sim *sim, const struct job *job);
 void sim_bad(struct sim *sim, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* What a client's event carries. */
 void sim_carry(struct sm_event *ev, void *payload, void (*free_payload)(void *));

@@ -18,7 +18,7 @@ static int count(const ProtobufCMessage *message, void *arg, struct err *e)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint32_t kinds[] = { CRIUIMG_INVENTORY, CRIUIMG_PSTREE, CRIUIMG_CORE,
-					  CRIUIMG_MOUNTS };
+					  CRIUIMG_MOUNTS, CRIUIMG_FILES };
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		struct err e = ERR_NULL;

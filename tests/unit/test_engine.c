@@ -183,6 +183,25 @@ static void calls_join_work_under_way(void **state)
 	sm_object_free(obj);
 }
 
+static void some_calls_are_answered_before_the_others(void **state)
+{
+	struct sm_object *obj = door(ID_A);
+
+	(void)state;
+	ask(obj, DOR_EVENT_OPEN, 1);
+	ask(obj, DOR_EVENT_ORDER, 2);
+	flush();
+	ask(obj, DOR_EVENT_OPEN, 3);
+	ask(obj, DOR_EVENT_ORDER, 4);
+	happened("commit(OPENING) OPENING push");
+	done(obj, DOR_EVENT_STUCK);
+	flush();
+	happened("commit(REMOVING) REMOVING ok2 ok4 erase");
+	done(obj, DOR_EVENT_ERASED);
+	flush();
+	happened("commit(GONE) GONE ok1 ok3 gone");
+}
+
 static void calls_wait_for_rest_in_order(void **state)
 {
 	struct sm_object *obj = door(ID_A);
@@ -735,6 +754,7 @@ int main(void)
 		test(a_failed_report_is_kept),
 		test(a_stalled_object_can_be_freed),
 		test(calls_join_work_under_way),
+		test(some_calls_are_answered_before_the_others),
 		test(calls_wait_for_rest_in_order),
 		test(a_requeued_call_is_answered_at_the_end),
 		test(a_requeued_call_is_told_of_a_failed_commit),

@@ -46,8 +46,8 @@ static const struct cli_command commands[] = {
 	  "pull an image from its registry", cmd_pull },
 	{ "pulls", "[-q] [IMAGE|PULL]", "images on their way, and how far they are", cmd_pulls },
 	{ "restore",
-	  "[-t|--timeout SECONDS] [-O|--option NAME=VALUE]... [-n|--name NAME] [-r|--runtime HANDLER] "
-	  "[-p|--pod FILE] [-c|--container FILE]... [-s|--start] DIRECTORY",
+	  "[-t|--timeout SECONDS] [-O|--option NAME=VALUE]... [-n|--name NAME] "
+	  "[-r|--runtime HANDLER] [-p|--pod FILE] [-c|--container FILE]... [-s|--start] DIRECTORY",
 	  "make a pod from the files of checkpoint", cmd_restore },
 	{ "rm", "[-f] ID...", "remove containers and pods", cmd_rm },
 	{ "rmi", "[--runtime HANDLER] IMAGE...", "remove images", cmd_rmi },

@@ -148,8 +148,8 @@ static int read_list(const ProtobufCFieldDescriptor *f, const json_t *v, Protobu
 static bool is_name(const char *name, const char *key)
 {
 	for (; *name && *key; name++, key++) {
-		if (*name == '_' && *key != '_' && tolower((unsigned char)name[1]) ==
-							   tolower((unsigned char)*key))
+		if (*name == '_' && *key != '_' &&
+		    tolower((unsigned char)name[1]) == tolower((unsigned char)*key))
 			name++;
 		if (*name != *key && tolower((unsigned char)*name) != tolower((unsigned char)*key))
 			return false;

@@ -136,8 +136,8 @@ static int read_files(struct restore *r, struct err *e)
 	ProtobufCMessage *m;
 
 	if (r->pod_file) {
-		if (message_read(r->pod_file, &runtime__v1__pod_sandbox_config__descriptor, &m,
-				 e) < 0)
+		if (message_read(r->pod_file, &runtime__v1__pod_sandbox_config__descriptor, &m, e) <
+		    0)
 			return -(int)e->code;
 		r->req.config = (Runtime__V1__PodSandboxConfig *)m;
 	}
