@@ -32,7 +32,6 @@
 #include "pod/restorecheck.h"
 #include "pod/sandbox.h"
 
-
 struct dumped {
 	const struct poddump_member *in;
 	Runtime__V1__ContainerConfig *config;

@@ -369,9 +369,9 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(requests),  cmocka_unit_test(pods), cmocka_unit_test(connections),
-		cmocka_unit_test(documents), cmocka_unit_test(other_documents),
-		cmocka_unit_test(volumes),
+		cmocka_unit_test(requests),	   cmocka_unit_test(pods),
+		cmocka_unit_test(connections),	   cmocka_unit_test(documents),
+		cmocka_unit_test(other_documents), cmocka_unit_test(volumes),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
