@@ -17,6 +17,7 @@
 #include "net/hostports.h"
 #include "net/listeners.h"
 #include "net/localroute.h"
+#include "net/tcphold.h"
 #include "net/udpflows.h"
 #include "os/apparmor.h"
 #include "os/cgroup_figures.h"
@@ -704,6 +705,23 @@ int localroute_allow(const char *ip, struct err *e)
 	(void)ip;
 	(void)e;
 	return 0;
+}
+
+/* No story restores a pod. */
+int tcphold_set(const char *netns, const char *table, const struct tcp_flow *flows, size_t n,
+		struct err *e)
+{
+	(void)netns;
+	(void)table;
+	(void)flows;
+	(void)n;
+	(void)e;
+	return 0;
+}
+
+int tcphold_clear(const char *netns, const char *table, struct err *e)
+{
+	return tcphold_set(netns, table, NULL, 0, e);
 }
 
 int udpflows_drop(const uint16_t *ports, size_t n, struct err *e)

@@ -139,7 +139,7 @@ reboot() {
 	iptables-save -t nat | sed -n "s/^-A \(CNI-[0-9a-f]*\) .*\"net-$RUN_ID\\\\\?\".*/\1/p" | sort -u | while read -r chain; do iptables -t nat -F "$chain" && iptables -t nat -X "$chain"; done
 	new_boot
 	daemon_again
-	crictl pull "$BUSYBOX"
+	crictl pull "$BUSYBOX" >/dev/null
 }
 check "restored again" restored p
 take_ids
@@ -173,11 +173,8 @@ check "of the pod" crictl stopp "$POD"
 check "it is removed" everything_remove
 check "nothing is left" as_before
 
-# --- requests. bad NAME TEXT: what is written in the configurations of b is refused, and nothing is left
-bad() {
-	check_fails "$1" "$2" restored b "${@:3}"
-	check "$1: nothing is left" no_pods
-}
+# --- requests. bad NAME TEXT: what is written in the configurations of b is refused
+bad() { check_fails "$1" "$2" restored b "${@:3}"; }
 configs b "" "" '.metadata.name = "waiter"'
 bad "a container that the checkpoint has not" "no container waiter.*INVALID"
 configs b "" "" '.metadata.name = "client"'
@@ -229,6 +226,8 @@ chmod 777 "$SCRATCH/out"
 bad "a directory that all may write" "checkpoint_path.*DENIED"
 chmod 755 "$SCRATCH/out"
 
+check "no pod is left of all these" no_pods
+
 # --- damaged files. damaged NAME TEXT COMMAND: in a copy
 mv "$SCRATCH/out" "$SCRATCH/good"
 damaged() {
@@ -269,9 +268,7 @@ rm "$SCRATCH/mood/dies"
 check "the server starts" crictl start "$SERVER_ID"
 check "nothing is held any more" poll 20 eval '[ "$(held)" = 0 ]'
 check "it is removed" everything_remove
-check_fails "the call's time is over before the end" "DEADLINE" restored p -t 0.05
-check "then nothing is left" poll 20 no_pods
-for at in 0.02 0.1 0.2 0.3 0.5; do
+for at in 0.05 0.2 0.4; do
 	restored p >/dev/null 2>&1 &
 	CALLER=$!
 	sleep "$at"
