@@ -18,7 +18,7 @@ deb:
 	printf 'crisp (%s) unstable; urgency=medium\n\n  * Built from the sources of this version.\n\n -- %s  %s\n' \
 		'$(DEB_VERSION)' "$$(sed -n 's/^Maintainer: //p' tools/deb/control)" "$$(date -Rud @$(DEB_EPOCH))" \
 		>$(DEB_TREE)/debian/changelog
-	cd $(DEB_TREE) && env -u MAKEFLAGS -u MAKELEVEL SOURCE_DATE_EPOCH=$(DEB_EPOCH) DEB_BUILD=$(DEB)/build \
+	cd $(DEB_TREE) && env -u MAKEFLAGS -u MAKELEVEL SOURCE_DATE_EPOCH=$(DEB_EPOCH) \
 		DEB_PROGRAMS=$(if $(DEB_PROGRAMS),$(abspath $(DEB_PROGRAMS))) dpkg-buildpackage -b -us -uc
 	rm -rf $(DEB_TREE)
 
