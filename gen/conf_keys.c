@@ -1995,6 +1995,14 @@ const struct conf_option conf_options[] = {
 		.name = "repair",
 		.doc = "Mend a state database that the daemon refuses, and end; see REPAIR. Give the daemon's other\012options, too, and stop it before.",
 	},
+	[CONF_OPTION_WIPE] = {
+		.name = "wipe",
+		.doc = "Remove all pods and containers, and end; see WIPE. Give the daemon's other options, too, and stop\012it before.",
+	},
+	[CONF_OPTION_WIPE_IMAGES] = {
+		.name = "wipe-images",
+		.doc = "As --wipe, and remove all images.",
+	},
 	[CONF_OPTION_DEFAULT] = {
 		.name = "default",
 		.doc = "With the command config: the defaults, without any file, option or variable.",
@@ -2038,4 +2046,4 @@ const struct conf_option conf_options[] = {
 		.doc = "Accepted without effect: it is for programs in Go.",
 	},
 };
-const size_t conf_n_options = 15;
+const size_t conf_n_options = 17;

@@ -11,6 +11,8 @@ _arguments \
 	'--log=[Append the log to a file instead of writing it to standard error]:path:_files' \
 	'--log-format=[Form of the log]:value:' \
 	'--repair[Mend a state database that the daemon refuses, and end]' \
+	'--wipe[Remove all pods and containers, and end]' \
+	'--wipe-images[As --wipe, and remove all images]' \
 	'--default[With the command config]' \
 	'--help[Print the options]' \
 	'-h[Print the options]' \

@@ -586,27 +586,45 @@ static int run(struct daemon *d, struct err *e)
 	return r;
 }
 
-static int repair(struct daemon *d, struct err *e)
+/* What runs in place of the daemon, and the log's text if it fails. */
+static const struct task {
+	enum conf_option_id option;
+	int (*run)(struct err *e);
+	const char *failed;
+} tasks[] = {
+	{ CONF_OPTION_REPAIR, rescue_repair, "crispd does not repair" },
+	{ CONF_OPTION_WIPE_IMAGES, rescue_wipe_all, "crispd does not wipe" },
+	{ CONF_OPTION_WIPE, rescue_wipe, "crispd does not wipe" },
+};
+
+static const struct task *find_task(const struct conf_args *a)
+{
+	for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
+		if (conf_args_has(a, tasks[i].option))
+			return &tasks[i];
+	return NULL;
+}
+
+static int run_task(struct daemon *d, const struct task *t, struct err *e)
 {
 	int r = look_at_host(d, e);
 
 	if (r == 0)
-		r = rescue_repair(e);
+		r = t->run(e);
 	forget_host(d);
 	return r;
 }
 
 static int serve(struct daemon *d, const struct conf_args *a, struct err *e)
 {
-	bool only_repair = conf_args_has(a, CONF_OPTION_REPAIR);
+	const struct task *t = find_task(a);
 	int r;
 
 	reload_start(a);
-	r = only_repair ? repair(d, e) : run(d, e);
+	r = t ? run_task(d, t, e) : run(d, e);
 	reload_stop();
 	if (r < 0)
-		log_err(LOG_LEVEL_ERROR,
-			only_repair ? "crispd does not repair" : "crispd does not run", e);
+		log_err(LOG_LEVEL_ERROR, t ? t->failed : "crispd does not run", e);
 	if (r < 0 && e->code == ERR_DATA_LOSS)
 		log_error("mend the state", "command=\"%s\"", repair_command);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -307,10 +307,14 @@ static int delete_network(const char *id, struct err *e)
 	_cleanup_free_ char *ns = path_pod_ns(world.conf, id);
 	_cleanup_free_ char *netns = xasprintf("%s/net", ns);
 	struct cni_conf conf = CNI_CONF_NULL;
+	/* portmap removes rules only if it gets a mapping, and finds them by the pod's id. */
+	static const struct cni_port_mapping any = { 1, 1, "tcp", NULL };
 	const struct cni_request req = {
 		.container_id = id,
 		.netns = ns_is_pinned(netns) ? netns : "",
 		.ifname = POD_IFNAME,
+		.port_mappings = &any,
+		.n_port_mappings = 1,
 		.plugin_dirs = (const char *const *)world.conf->plugin_dirs,
 		.timeout_ms = CNI_DEL_MS,
 	};

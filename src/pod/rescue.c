@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/rmtree.h"
 #include "base/str.h"
 #include "base/version.h"
 #include "core/dirs.h"
@@ -19,7 +20,9 @@
 #include "core/quarantine.h"
 #include "gen/state.pb-c.h"
 #include "image/layers.h"
+#include "net/hostports.h"
 #include "os/cgroup.h"
+#include "os/spawn.h"
 #include "pod/remains.h"
 #include "store/salvage.h"
 
@@ -103,6 +106,7 @@ struct rows {
 	struct map *by_key;
 	const struct remains *remains;
 	size_t unread;
+	bool wipe; /* no object has its row any more */
 };
 
 static void row_free(struct row *r)
@@ -223,23 +227,22 @@ static int read_boot(const char *path, const char *name, void *arg, struct err *
 
 /* --- mending --- */
 
-/* Replace the database with the kept rows and a note.  The note is a row of no object: a
- * database without rows would count as new. */
-static int write_rows(const char *dir, const struct rows *all, struct err *e)
+/* Replace the database with the kept rows and a note.  *ret_old: the replaced file's directory,
+ * malloc'ed.  The note is a row of no object: a database without rows would count as new. */
+static int write_rows(const char *dir, const struct rows *all, char **ret_old, struct err *e)
 {
 	size_t n = map_count(all->by_key), i = 0, pos = 0;
 	_cleanup_free_ struct store_keep *keep = xcalloc(n + 1, sizeof(*keep));
-	_cleanup_free_ char *kept = NULL;
 	const struct row *r;
 	int rc;
 
 	while ((r = map_next(all->by_key, &pos)))
 		keep[i++] = (struct store_keep){ r->key, r->payload, r->size };
 	keep[i] = (struct store_keep){ "note/repaired", CRISP_VERSION, strlen(CRISP_VERSION) };
-	rc = store_replace(dir, keep, n + 1, &kept, e);
+	rc = store_replace(dir, keep, n + 1, ret_old, e);
 	if (rc == 0)
 		log_info("the state database is replaced", "dir=%s rows=%zu unread=%zu kept=%s",
-			 dir, n, all->unread, kept);
+			 dir, n, all->unread, *ret_old);
 	return rc;
 }
 
@@ -283,7 +286,7 @@ static int keep_layers(const struct rows *all, struct err *e)
  * Otherwise: replace it with the readable rows of all environments. */
 static int mend(const struct remains *found, struct rows *all, struct err *e)
 {
-	_cleanup_free_ char *durable = durable_dir(), *boot = boot_dir();
+	_cleanup_free_ char *durable = durable_dir(), *boot = boot_dir(), *old = NULL;
 	struct err why = ERR_NULL;
 	enum store_health health;
 	uint64_t n;
@@ -302,7 +305,7 @@ static int mend(const struct remains *found, struct rows *all, struct err *e)
 		 lost ? "it is missing or empty" : why.text);
 	r = fs_each(boot, read_boot, all, e);
 	if (r == 0)
-		r = write_rows(durable, all, e);
+		r = write_rows(durable, all, &old, e);
 	return r == 0 ? keep_layers(all, e) : r;
 }
 
@@ -337,16 +340,16 @@ static int end_remains(const struct remains *found, const struct rows *all, stru
 				stuck++;
 				continue;
 			}
-			log_warn("removed an object without a row", "%s=%s",
+			log_warn(all->wipe ? "removed" : "removed an object without a row", "%s=%s",
 				 kind_ops(kind)->machine->name, ids[i]);
 			ended++;
 		}
 	}
-	log_info("repaired", "rows=%zu ended=%zu stuck=%zu", map_count(all->by_key), ended, stuck);
+	log_info(all->wipe ? "ended" : "repaired", "rows=%zu ended=%zu stuck=%zu",
+		 map_count(all->by_key), ended, stuck);
 	return stuck ? err_set(e, ERR_UNAVAILABLE,
-			       "%zu pods or containers without a row do not "
-			       "go: %s; run crispd --repair again",
-			       stuck, why.text)
+			       "%zu pods or containers do not go: %s; run the command again", stuck,
+			       why.text)
 		     : 0;
 }
 
@@ -375,4 +378,108 @@ int rescue_repair(struct err *e)
 	close_fdp(&fds[0]);
 	close_fdp(&fds[1]);
 	return r;
+}
+
+/* --- wiping --- */
+
+static void keep_image(void *arg, const struct store_row *row, bool stray)
+{
+	const char *id;
+
+	if (kind_of(row->key, &id) == KIND_IMAGE)
+		keep_row(arg, row, stray);
+}
+
+static int remove_boot(const char *path, const char *name, void *arg, struct err *e)
+{
+	(void)arg;
+	return name[0] == '.' ? 0 : fs_remove_tree(path, e);
+}
+
+/* Remove the directory of a replaced database. */
+static int remove_old(const char *path, const char *name, void *arg, struct err *e)
+{
+	(void)arg;
+	return strncmp(name, "damaged-", strlen("damaged-")) == 0 ? fs_remove_tree(path, e) : 0;
+}
+
+/* Replace the rows of both environments with those of images, or with none.  The boot environment
+ * goes first: its rows count more than durable ones. */
+static int wipe_rows(bool images, struct err *e)
+{
+	_cleanup_free_ char *durable = durable_dir(), *boot = boot_dir(), *old = NULL;
+	struct remains none = REMAINS_NULL;
+	struct rows kept = { .by_key = map_new(), .remains = &none };
+	struct err why = ERR_NULL;
+	enum store_health health;
+	uint64_t n;
+	int r = store_health(durable, &health, &n, &why, e);
+
+	if (r == 0 && health == STORE_HEALTH_NEW) {
+		rows_done(&kept);
+		return 0;
+	}
+	if (r == 0 && !images)
+		kept.unread = store_salvage(durable, keep_image, &kept);
+	if (r == 0 && kept.unread)
+		r = err_set(e, ERR_DATA_LOSS,
+			    "the state database in %s is damaged (%s): run crispd --repair, or "
+			    "wipe the images, too",
+			    durable, why.text[0] ? why.text : "rows cannot be read");
+	if (r == 0)
+		r = fs_each(boot, remove_boot, NULL, e);
+	if (r == 0)
+		r = write_rows(durable, &kept, &old, e);
+	rows_done(&kept);
+	return r == 0 ? fs_each(durable, remove_old, NULL, e) : r;
+}
+
+/* Remove the table of host ports: no pod has any.  Without nft there is none. */
+static int close_ports(struct err *e)
+{
+	_cleanup_free_ char *table = hostports_table(world.conf->root);
+	_cleanup_free_ char *nft = spawn_find_program("nft", NULL);
+	uint64_t found = 0;
+	int r = nft ? hostports_hash(table, &found, e) : 0;
+
+	if (r == 0 && found)
+		r = hostports_replace(table, NULL, 0, -1, e);
+	return r == 1 ? -(int)e->code : r;
+}
+
+static int wipe(bool images, struct err *e)
+{
+	_cleanup_free_ char *root = path_images(world.conf);
+	_cleanup_free_ char *trash = path_container_trash(world.conf);
+	struct remains found = REMAINS_NULL;
+	struct rows none = { .by_key = map_new(), .remains = &found, .wipe = true };
+	int fds[2], r = lock(fds, e);
+
+	if (r == 0)
+		r = remains_find(world.conf, &found, e);
+	if (r == 0)
+		r = end_remains(&found, &none, e);
+	if (r == 0)
+		r = close_ports(e);
+	if (r == 0)
+		r = wipe_rows(images, e);
+	if (r == 0)
+		r = rmtree(trash, NULL, e);
+	if (r == 0 && images)
+		r = rmtree(root, NULL, e);
+	remains_done(&found);
+	rows_done(&none);
+	close_fdp(&fds[0]);
+	close_fdp(&fds[1]);
+	return r;
+}
+
+int rescue_wipe(struct err *e)
+{
+	return wipe(false, e);
+}
+
+int rescue_wipe_all(struct err *e)
+{
+	return wipe(true, e);
 }

@@ -20,3 +20,9 @@ int rescue_list_remains(struct err *e);
  * both and keep the damaged file.  Then end and clean all pods and containers without a row.
  * Idempotent.  <0: e is set (ERR_PRECONDITION: a daemon runs). */
 int rescue_repair(struct err *e);
+
+/* `crispd --wipe`: end and clean all pods and containers, then drop their rows.  Idempotent: after
+ * a crash, call it again.  <0: e is set (ERR_PRECONDITION: a daemon runs). */
+int rescue_wipe(struct err *e);
+/* `crispd --wipe-images`: the same, and remove the image store. */
+int rescue_wipe_all(struct err *e);
