@@ -11,7 +11,7 @@ _crisp_images() { _crisp_ask images | awk 'NR > 1 && $2 != "<none>" { print $1 "
 _crisp()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="attach cancel cdi check checkpoint exec explain gc images info inspect load logs pods port-forward ps pull pulls restore rm rmi run stop version"
+	local commands="attach cancel cdi check checkpoint exec explain gc images info inspect load logs pods port-forward ps pull pulls restore rm rmi run status stop version wipe"
 	local command= words= i _crisp_socket=
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -44,6 +44,7 @@ _crisp()
 	pods) words="--quiet" ;;
 	images) words="--quiet --tree" ;;
 	gc) words="--dry-run" ;;
+	wipe) words="--force --images" ;;
 	port-forward) words="--address $(_crisp_pods)" ;;
 	cancel | pulls) words=$(_crisp_pulls) ;;
 	pull) words="--creds --quiet" ;;

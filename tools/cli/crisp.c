@@ -52,8 +52,11 @@ static const struct cli_command commands[] = {
 	{ "rm", "[-f] ID...", "remove containers and pods", cmd_rm },
 	{ "rmi", "[--runtime HANDLER] IMAGE...", "remove images", cmd_rmi },
 	{ "run", "[OPTIONS] IMAGE [ARG...]", "run a container in a pod of its own", cmd_run },
+	{ "status", "", "is the daemon up, what it has, and what waits", cmd_status },
 	{ "stop", "[-t SECONDS] ID...", "stop containers and pods", cmd_stop },
-	{ "version", "", "versions of the daemon and its interface", cmd_version },
+	{ "version", "", "versions of this command, the daemon and its interface", cmd_version },
+	{ "wipe", "[-f] [-i|--images] [-- CRISPD-OPTION...]",
+	  "remove all pods and containers, and on demand all images", cmd_wipe },
 };
 
 static void help(FILE *out)

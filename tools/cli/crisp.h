@@ -60,8 +60,10 @@ int cmd_restore(struct cli *cli, int argc, char **argv);
 int cmd_rm(struct cli *cli, int argc, char **argv);
 int cmd_rmi(struct cli *cli, int argc, char **argv);
 int cmd_run(struct cli *cli, int argc, char **argv);
+int cmd_status(struct cli *cli, int argc, char **argv);
 int cmd_stop(struct cli *cli, int argc, char **argv);
 int cmd_version(struct cli *cli, int argc, char **argv);
+int cmd_wipe(struct cli *cli, int argc, char **argv);
 
 /* getopt_long for a command.  Handles -o json and -h itself, exits with CLI_EXIT_USAGE on a
  * mistake.  shorts begins with "+" when options end at the first argument. */

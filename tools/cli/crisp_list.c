@@ -1,11 +1,9 @@
 /*
- * crisp_list.c - the commands `ps`, `pods`, `images`, `info` and `version`: one request, one table
- * each.
+ * crisp_list.c - the commands `ps`, `pods` and `images`: one request, one table each.
  */
 #include "crisp.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -283,110 +281,5 @@ int cmd_images(struct cli *cli, int argc, char **argv)
 	} else {
 		images_print(images);
 	}
-	return CLI_EXIT_OK;
-}
-
-static int version_get(struct cli *cli, Runtime__V1__VersionResponse **ret, struct err *e)
-{
-	Runtime__V1__VersionRequest req = RUNTIME__V1__VERSION_REQUEST__INIT;
-
-	req.version = (char *)"v1";
-	return cri_call_version(cli->client, &req, ret, e);
-}
-
-int cmd_version(struct cli *cli, int argc, char **argv)
-{
-	_cleanup_answer_ Runtime__V1__VersionResponse *v = NULL;
-	struct err e;
-
-	if (list_options(cli, argc, argv, &e) < 0 || version_get(cli, &v, &e) < 0)
-		return cli_fail(&e);
-	if (cli->json)
-		json_print(&v->base, stdout);
-	else
-		printf("%s %s, CRI %s\n", v->runtime_name, v->runtime_version,
-		       v->runtime_api_version);
-	return CLI_EXIT_OK;
-}
-
-static void conditions_print(const Runtime__V1__RuntimeStatus *status)
-{
-	static const char *const headings[] = { "CONDITION", "STATUS", "REASON", "MESSAGE" };
-	_cleanup_table_ struct table *t = table_new(headings, ARRAY_LEN(headings));
-
-	for (size_t i = 0; i < status->n_conditions; i++) {
-		const Runtime__V1__RuntimeCondition *c = status->conditions[i];
-
-		table_add(t, c->type);
-		table_add(t, c->status ? "true" : "false");
-		table_add(t, c->reason);
-		table_add(t, c->message);
-	}
-	table_print(t, stdout);
-}
-
-static void filesystems_print(const Runtime__V1__ImageFsInfoResponse *fs)
-{
-	static const char *const headings[] = { "IMAGE STORE", "USED", "INODES" };
-	_cleanup_table_ struct table *t = table_new(headings, ARRAY_LEN(headings));
-	char size[32];
-
-	for (size_t i = 0; i < fs->n_image_filesystems; i++) {
-		const Runtime__V1__FilesystemUsage *u = fs->image_filesystems[i];
-
-		format_bytes(u->used_bytes ? u->used_bytes->value : 0, size);
-		table_add(t, u->fs_id ? u->fs_id->mountpoint : "");
-		table_add(t, size);
-		add_number(t, u->inodes_used ? u->inodes_used->value : 0);
-	}
-	table_print(t, stdout);
-}
-
-/* Known vulnerabilities of the runtimes, from the daemon's verbose information. */
-static void warnings_print(const Runtime__V1__StatusResponse *status)
-{
-	json_t *config = NULL, *rt;
-	size_t k;
-
-	for (size_t i = 0; i < status->n_info && !config; i++)
-		if (strcmp(status->info[i]->key, "config") == 0)
-			config = json_loads(status->info[i]->value, 0, NULL);
-	json_array_foreach(json_object_get(config, "runtimes"), k, rt)
-	{
-		const char *text = json_string_value(json_object_get(rt, "warning"));
-
-		if (text)
-			printf("\nruntime %s: %s\n", json_string_value(json_object_get(rt, "name")),
-			       text);
-	}
-	json_decref(config);
-}
-
-int cmd_info(struct cli *cli, int argc, char **argv)
-{
-	_cleanup_answer_ Runtime__V1__StatusResponse *status = NULL;
-	_cleanup_answer_ Runtime__V1__VersionResponse *v = NULL;
-	_cleanup_answer_ Runtime__V1__ImageFsInfoResponse *fs = NULL;
-	Runtime__V1__StatusRequest req = RUNTIME__V1__STATUS_REQUEST__INIT;
-	Runtime__V1__ImageFsInfoRequest fs_req = RUNTIME__V1__IMAGE_FS_INFO_REQUEST__INIT;
-	struct err e;
-
-	req.verbose = true;
-	if (list_options(cli, argc, argv, &e) < 0 ||
-	    cri_call_status(cli->client, &req, &status, &e) < 0)
-		return cli_fail(&e);
-	if (cli->json) {
-		json_print(&status->base, stdout);
-		return CLI_EXIT_OK;
-	}
-	if (version_get(cli, &v, &e) < 0 ||
-	    cri_call_image_fs_info(cli->client, &fs_req, &fs, &e) < 0)
-		return cli_fail(&e);
-	printf("%s %s on %s\n\n", v->runtime_name, v->runtime_version, cli->socket);
-	if (status->status)
-		conditions_print(status->status);
-	putchar('\n');
-	filesystems_print(fs);
-	warnings_print(status);
 	return CLI_EXIT_OK;
 }

@@ -21,7 +21,7 @@ ended_with() {
 }
 
 check "version" crisp version
-check "version as JSON" eval 'crisp -o json version | jq -e ".runtime_name // .runtimeName"'
+check_is "version as JSON" "crisp crisp v1" eval 'crisp -o json version | jq -r "\"\(.client.name) \(.server.name) \(.api)\""'
 check "info" crisp info
 # Before the good one: a layer that is here already is not read again.
 cp -r "$SCRATCH/layout" "$SCRATCH/broken"

@@ -12,7 +12,18 @@ crisp_run() { crisp run --log-dir "$SCRATCH/logs" "$@"; }
 status_of() { local rc=0; "$@" >/dev/null 2>&1 || rc=$?; echo $rc; }
 nothing_left() { [ -z "$(crisp ps -aq)$(crisp pods -q)" ]; }
 
-check "version" crisp version
+check_is "version: client and server" 2 eval 'crisp version | grep -Ec "^(client|server): crisp [0-9.]+"'
+check_is "version -o json: both, and no more" '{"client":["name","version"],"server":["name","version"],"api":"v1"}' eval \
+	'crisp version -o json | jq -c "{client: (.client | keys), server: (.server | keys), api}"'
+check_is "version without a daemon is 1" 1 status_of "$BUILD_DIR/crisp" --socket "$SCRATCH/nothing" version
+check_is "and names the client's" null eval '"$BUILD_DIR/crisp" --socket "$SCRATCH/nothing" version -o json 2>/dev/null | jq .server'
+check "status: the daemon is up" eval 'crisp status | grep -q "is up, on $SOCKET"'
+check_is "status: nothing is there" '{"ready":0,"not ready":0} {"created":0,"running":0,"exited":0,"unknown":0} 0 []' eval \
+	'crisp status -o json | jq -rc "\"\(.pods) \(.containers) \(.pulls) \(.waits)\""'
+check_is "status: conditions" '{"NetworkReady":true,"RuntimeReady":true}' eval 'crisp status -o json | jq -Sc .conditions'
+check_fails "status without a daemon says so" 'connect to .*nothing' "$BUILD_DIR/crisp" --socket "$SCRATCH/nothing" status
+check_is "also as JSON" false eval '"$BUILD_DIR/crisp" --socket "$SCRATCH/nothing" -o json status 2>/dev/null | jq .up'
+check_is "status takes no argument" 2 status_of crisp status all
 check "info" crisp info
 check_is "info -o json: the runtime is ready" true eval \
 	'crisp -o json info | jq ".status.conditions[] | select(.type == \"RuntimeReady\").status"'
