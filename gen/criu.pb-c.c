@@ -764,8 +764,20 @@ const ProtobufCMessageDescriptor crisp__criu__creds__descriptor =
   (ProtobufCMessageInit) crisp__criu__creds__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor crisp__criu__task__field_descriptors[2] =
+static const ProtobufCFieldDescriptor crisp__criu__task__field_descriptors[3] =
 {
+  {
+    "task_state",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Crisp__Criu__Task, task_state),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
   {
     "old_seccomp_mode",
     11,
@@ -792,14 +804,16 @@ static const ProtobufCFieldDescriptor crisp__criu__task__field_descriptors[2] =
   },
 };
 static const unsigned crisp__criu__task__field_indices_by_name[] = {
-  0,   /* field[0] = old_seccomp_mode */
-  1,   /* field[1] = oom_score_adj */
+  1,   /* field[1] = old_seccomp_mode */
+  2,   /* field[2] = oom_score_adj */
+  0,   /* field[0] = task_state */
 };
-static const ProtobufCIntRange crisp__criu__task__number_ranges[2 + 1] =
+static const ProtobufCIntRange crisp__criu__task__number_ranges[3 + 1] =
 {
-  { 11, 0 },
-  { 14, 1 },
-  { 0, 2 }
+  { 1, 0 },
+  { 11, 1 },
+  { 14, 2 },
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor crisp__criu__task__descriptor =
 {
@@ -809,10 +823,10 @@ const ProtobufCMessageDescriptor crisp__criu__task__descriptor =
   "Crisp__Criu__Task",
   "crisp.criu",
   sizeof(Crisp__Criu__Task),
-  2,
+  3,
   crisp__criu__task__field_descriptors,
   crisp__criu__task__field_indices_by_name,
-  2,  crisp__criu__task__number_ranges,
+  3,  crisp__criu__task__number_ranges,
   (ProtobufCMessageInit) crisp__criu__task__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

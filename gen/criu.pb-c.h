@@ -95,6 +95,7 @@ struct  Crisp__Criu__Creds
 struct  Crisp__Criu__Task
 {
   ProtobufCMessage base;
+  uint32_t task_state;
   size_t n_old_seccomp_mode;
   uint32_t *old_seccomp_mode;
   size_t n_oom_score_adj;
@@ -102,7 +103,7 @@ struct  Crisp__Criu__Task
 };
 #define CRISP__CRIU__TASK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&crisp__criu__task__descriptor) \
-    , 0,NULL, 0,NULL }
+    , 0, 0,NULL, 0,NULL }
 
 
 struct  Crisp__Criu__Thread

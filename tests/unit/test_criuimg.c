@@ -74,6 +74,7 @@ struct images {
 	size_t n_mounts;
 	uint32_t words[3]; /* for a set of capabilities */
 	int32_t oom;
+	bool zombie; /* beside init */
 };
 
 static void add_mount(struct images *im, uint32_t fstype, const char *at, uint32_t flags,
@@ -123,10 +124,15 @@ static int check_with(const struct images *im, struct err *e)
 	char dir[] = "/tmp/test_criuimg.XXXXXX";
 	Crisp__Criu__Pstree init = CRISP__CRIU__PSTREE__INIT;
 	json_t *config = json_loads(config_text, 0, NULL);
+	Crisp__Criu__Core dead = CRISP__CRIU__CORE__INIT;
+	Crisp__Criu__Task dead_task = CRISP__CRIU__TASK__INIT;
 	struct err ignored = ERR_NULL;
 	struct buf out;
 	int r;
 
+	dead.mtype = MARCH;
+	dead.tc = &dead_task;
+	dead_task.task_state = 2;
 	assert_non_null(mkdtemp(dir));
 	assert_non_null(config);
 	begin(&out, CRIUIMG_INVENTORY);
@@ -135,7 +141,15 @@ static int check_with(const struct images *im, struct err *e)
 	init.pid = 1;
 	begin(&out, CRIUIMG_PSTREE);
 	put(&out, &init.base);
+	if (im->zombie) {
+		init.pid = 2;
+		init.ppid = 1;
+		put(&out, &init.base);
+	}
 	save(dir, "pstree.img", &out);
+	begin(&out, CRIUIMG_CORE);
+	put(&out, &dead.base);
+	save(dir, "core-2.img", &out);
 	begin(&out, CRIUIMG_CORE);
 	put(&out, &im->core.base);
 	save(dir, "core-1.img", &out);
@@ -171,6 +185,8 @@ static void permitted(void **state)
 	im.creds.n_groups = 1;
 	im.words[1] = 0;
 	im.creds.groups = (uint32_t[]){ 7 };
+	assert_int_equal(check_with(&im, &e), 0);
+	im.zombie = true; /* runs nothing */
 	assert_int_equal(check_with(&im, &e), 0);
 }
 
@@ -208,6 +224,7 @@ static void processes(void **state)
 	REFUSED(im.creds.lsm_profile = (char *)(uintptr_t) "unconfined", ERR_DENIED, "AppArmor");
 	REFUSED(im.thread.seccomp_mode = 0, ERR_DENIED, "seccomp");
 	REFUSED(im.thread.creds = NULL, ERR_INVALID, "credentials");
+	REFUSED((im.core.thread_core = NULL, im.tc.task_state = 2), ERR_INVALID, "credentials");
 	REFUSED((im.tc.old_seccomp_mode = im.words, im.tc.n_old_seccomp_mode = 1), ERR_PRECONDITION,
 		"CRIU before");
 	REFUSED((im.oom = -1000, im.tc.oom_score_adj = &im.oom, im.tc.n_oom_score_adj = 1),
