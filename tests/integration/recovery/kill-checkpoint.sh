@@ -29,7 +29,7 @@ started() { ctr_is "$1" CONTAINER_RUNNING || crictl start "$1" || ctr_is "$1" CO
 ours() {
 	local pid
 	for pid in $(pgrep -x "$1"); do
-		! tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$SCRATCH" || echo "$pid"
+		! { tr "\0" " " <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$SCRATCH" || echo "$pid"
 	done
 }
 # strike: kill one of them, if there is one
@@ -100,7 +100,7 @@ for round in $(seq "$ROUNDS"); do
 	victim=$(shuf -n 1 <<<"$ids")
 	struck 1000 crictl start "$victim"
 	what="round $round, $STRUCK killed in a start"
-	if ! poll 10 started "$victim"; then
+	if ! poll 2 started "$victim"; then
 		# Killed runtime or CRIU: that container has not started, and says so.
 		check_is "$what: it has ended" CONTAINER_EXITED ctr_state "$victim"
 		check "$what: the pod is removed" everything_remove
@@ -110,7 +110,7 @@ for round in $(seq "$ROUNDS"); do
 		ids=$(awk 'NR > 1 { print $1 }' <<<"$OUT")
 	fi
 	for id in $ids; do
-		check "$what: it is started" poll 10 started "$id"
+		check "$what: it is started" poll 2 started "$id"
 	done
 	check "$what: it goes on" goes_on
 done
