@@ -284,6 +284,6 @@ for at in 0.05 0.2 0.4; do
 	check "it is removed" everything_remove
 done
 rm -rf "$MEMORY"/mem/*
-umount "$MEMORY"/mem "$MEMORY"/mem2
 check "nothing is left" as_before
+umount "$MEMORY"/mem "$MEMORY"/mem2
 harness_end
