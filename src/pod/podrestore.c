@@ -125,10 +125,6 @@ static int check_pod(const Runtime__V1__RestorePodRequest *req, const Crisp__Sta
 			       req->checkpoint_path);
 	if (restore_check_pod(row, e) < 0)
 		return err_wrap(e, "config");
-	if (row->pod_pid)
-		return err_set(e, ERR_PRECONDITION,
-			       "config.linux.security_context.namespace_options: nothing is "
-			       "restored in a pod with one PID namespace");
 	return check_names(req, e);
 }
 

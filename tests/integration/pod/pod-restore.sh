@@ -165,6 +165,15 @@ check "it is removed" everything_remove
 check "the second checkpoint" crisp restore -n p --start "$SCRATCH/second"
 check "goes on, too" goes_on p
 check "it is removed" everything_remove
+check "a pod whose containers share a PID namespace" pod_run s
+SHARED=$OUT
+check "with a container" ctr_run "$SHARED" s.client '.command = ["sh", "-c", "i=0; while :; do i=$((i + 1)); echo $i; sleep 0.05 & wait $!; done"]'
+check "that counts" poll 20 eval '[ "$(number s)" -gt 2 ]'
+check "its checkpoint" eval 'mkdir "$SCRATCH/shared" && crisp checkpoint "$SHARED" "$SCRATCH/shared"'
+check "it is removed" everything_remove
+check "it is restored" crisp restore -n s --start "$SCRATCH/shared"
+check "it goes on" goes_on s
+check "it is removed" everything_remove
 check "stop instead of start" restored p
 take_ids
 check "of one" crictl stop "$CLIENT_ID"
@@ -213,7 +222,7 @@ bad "an image that is not here" "none:1.* is not here: pull it first.*NOT_FOUND"
 configs b '.linux.security_context.namespace_options.ipc = 2'
 bad "other namespaces" "namespace_options: ipc differs.*PRECONDITION"
 configs b '.linux.security_context.namespace_options.pid = 0'
-bad "one PID namespace" "PID namespace.*PRECONDITION"
+bad "one PID namespace" "namespace_options: pid differs.*PRECONDITION"
 configs b
 bad "an unknown handler" "runtime_handler: .none. is not configured.*INVALID" -r none
 bad "an unknown option" "no option .x..*INVALID" -O x=true
