@@ -12,51 +12,33 @@
 #include "pod/dumpcancel.h"
 #include "pod/dumpone.h"
 #include "pod/poddump.h"
+#include "pod/podoptions.h"
 #include "pod/sandbox.h"
 
 /* --- the request --- */
 
-/* Options of the request, each true or false. */
-static const struct {
-	const char *name;
-	const char *argument; /* of the runtime's checkpoint */
-	bool otherwise; /* without the option */
-} options[] = {
-	{ "tcp-established", "--tcp-established", true },
-	{ "file-locks", "--file-locks", true },
-	{ "ext-unix-sk", "--ext-unix-sk", false },
+/* Arguments of the runtime's checkpoint. */
+static const struct pod_option options[] = {
+	{ "tcp-established", "--tcp-established", NULL, true },
+	{ "file-locks", "--file-locks", NULL, true },
+	{ "ext-unix-sk", "--ext-unix-sk", NULL, false },
 };
 
 static_assert(ARRAY_LEN(options) <= DUMP_OPTIONS_MAX, "a dump takes fewer options");
 
-static int find_option(const char *name, size_t *ret, struct err *e)
-{
-	for (*ret = 0; *ret < ARRAY_LEN(options); ++*ret)
-		if (strcmp(options[*ret].name, name) == 0)
-			return 0;
-	return err_set(e, ERR_INVALID, "options: there is no option \"%s\"", name);
-}
-
 static int read_options(const Runtime__V1__CheckpointPodRequest *req, char **ret, struct err *e)
 {
-	bool on[ARRAY_LEN(options)];
-	size_t n = 0, k;
+	bool on[PODOPTIONS_MAX];
+	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		on[i] = options[i].otherwise;
-	for (size_t i = 0; i < req->n_options; i++) {
-		const char *value = req->options[i]->value;
-
-		if (find_option(req->options[i]->key, &k, e) < 0)
+	podoptions_begin(options, ARRAY_LEN(options), on);
+	for (size_t i = 0; i < req->n_options; i++)
+		if (podoptions_take(options, ARRAY_LEN(options), req->options[i]->key,
+				    req->options[i]->value, on, e) < 0)
 			return -(int)e->code;
-		if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
-			return err_set(e, ERR_INVALID, "options: %s is \"%s\": give true or false",
-				       req->options[i]->key, value);
-		on[k] = strcmp(value, "true") == 0;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(options); i++)
 		if (on[i])
-			ret[n++] = xstrdup(options[i].argument);
+			ret[n++] = xstrdup(options[i].on);
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 #include "pod/criusockets.h"
 #include "pod/podfile.h"
 #include "pod/podfill.h"
+#include "pod/podoptions.h"
 #include "pod/podread.h"
 #include "pod/podsame.h"
 #include "pod/restore.h"
@@ -32,46 +33,25 @@ static const Crisp__State__Sandbox *row_of(const struct object *o)
 
 /* --- the request --- */
 
-/* Options of the request, each true or false, with a line for CRIU in either case. */
-static const struct {
-	const char *name;
-	const char *on, *off; /* "": no line */
-	bool otherwise; /* without the option */
-} options[] = {
+static const struct pod_option options[] = {
 	{ PODFILE_KEEPS_TCP, PODFILE_KEEPS_TCP, "tcp-close", true },
-	{ "ext-unix-sk", "ext-unix-sk", "", false },
+	{ "ext-unix-sk", "ext-unix-sk", NULL, false },
 };
-
-static int find_option(const char *name, size_t *ret, struct err *e)
-{
-	for (*ret = 0; *ret < ARRAY_LEN(options); ++*ret)
-		if (strcmp(options[*ret].name, name) == 0)
-			return 0;
-	return err_set(e, ERR_INVALID, "options: there is no option \"%s\"", name);
-}
 
 static int note_options(const Runtime__V1__RestorePodRequest *req, Crisp__State__Sandbox *row,
 			struct err *e)
 {
-	bool on[ARRAY_LEN(options)];
-	size_t k;
+	bool on[PODOPTIONS_MAX];
 
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		on[i] = options[i].otherwise;
-	for (size_t i = 0; i < req->n_options; i++) {
-		const char *value = req->options[i]->value;
-
-		if (find_option(req->options[i]->key, &k, e) < 0)
+	podoptions_begin(options, ARRAY_LEN(options), on);
+	for (size_t i = 0; i < req->n_options; i++)
+		if (podoptions_take(options, ARRAY_LEN(options), req->options[i]->key,
+				    req->options[i]->value, on, e) < 0)
 			return -(int)e->code;
-		if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
-			return err_set(e, ERR_INVALID, "options: %s is \"%s\": give true or false",
-				       req->options[i]->key, value);
-		on[k] = strcmp(value, "true") == 0;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
 		const char *line = on[i] ? options[i].on : options[i].off;
 
-		if (*line)
+		if (line)
 			row_append_str(&row->restore_options, &row->n_restore_options, line);
 	}
 	return 0;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/pbfield.h"
 #include "base/util.h"
 
 #define PATH_MAX_BYTES 256
@@ -29,37 +30,7 @@ static bool may_differ(const struct compare *c)
 	return false;
 }
 
-static size_t scalar_size(ProtobufCType type)
-{
-	switch (type) {
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_SINT64:
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_UINT64:
-	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return sizeof(uint64_t);
-	case PROTOBUF_C_TYPE_BOOL:
-		return sizeof(protobuf_c_boolean);
-	default:
-		return sizeof(uint32_t);
-	}
-}
-
 /* --- one value --- */
-
-static size_t value_size(const ProtobufCFieldDescriptor *f)
-{
-	switch (f->type) {
-	case PROTOBUF_C_TYPE_STRING:
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return sizeof(void *);
-	case PROTOBUF_C_TYPE_BYTES:
-		return sizeof(ProtobufCBinaryData);
-	default:
-		return scalar_size(f->type);
-	}
-}
 
 /* Append the value in a form that equal values share. */
 static void put_value(const ProtobufCFieldDescriptor *f, const void *at, struct buf *to)
@@ -86,7 +57,7 @@ static void put_value(const ProtobufCFieldDescriptor *f, const void *at, struct 
 		free(packed);
 		break;
 	default:
-		buf_add(to, at, scalar_size(f->type));
+		buf_add(to, at, pbfield_size(f));
 	}
 }
 
@@ -114,7 +85,7 @@ static struct buf *values_of(const ProtobufCFieldDescriptor *f, const ProtobufCM
 	struct buf *values = xcalloc(n + 1, sizeof(*values));
 
 	for (size_t i = 0; i < n; i++)
-		put_value(f, list + i * value_size(f), &values[i]);
+		put_value(f, list + i * pbfield_size(f), &values[i]);
 	if (n && !ordered)
 		qsort(values, n, sizeof(*values), by_content);
 	return values;
@@ -222,46 +193,72 @@ static int by_path(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-static struct pod_place *mounts_of(const Runtime__V1__ContainerConfig *c)
+static struct pod_place *mounts_of(const Runtime__V1__ContainerConfig *c, size_t *ret_n)
 {
 	struct pod_place *list = xcalloc(c->n_mounts + 1, sizeof(*list));
 
+	*ret_n = c->n_mounts;
 	for (size_t i = 0; i < c->n_mounts; i++)
 		list[i] =
 			(struct pod_place){ c->mounts[i]->container_path, c->mounts[i]->readonly };
-	qsort(list, c->n_mounts, sizeof(*list), by_path);
 	return list;
 }
 
-static struct pod_place *devices_of(const Runtime__V1__ContainerConfig *c)
+static struct pod_place *devices_of(const Runtime__V1__ContainerConfig *c, size_t *ret_n)
 {
 	struct pod_place *list = xcalloc(c->n_devices + 1, sizeof(*list));
 
+	*ret_n = c->n_devices;
 	for (size_t i = 0; i < c->n_devices; i++)
 		list[i] = (struct pod_place){ .path = c->devices[i]->container_path };
-	qsort(list, c->n_devices, sizeof(*list), by_path);
 	return list;
 }
 
-static int same_places(const char *field, const char *name, const struct pod_place *old,
-		       size_t n_old, const struct pod_place *now, size_t n_now, struct err *e)
+/* Places of one kind in a configuration. */
+struct place_list {
+	struct pod_place *list;
+	size_t n;
+};
+
+static int compare_lists(const char *field, const char *name, const struct place_list *old,
+			 const struct place_list *now, struct err *e)
 {
-	for (size_t i = 0; i < MAX(n_old, n_now); i++) {
-		int order = i >= n_old ? 1 : i >= n_now ? -1 : strcmp(old[i].path, now[i].path);
+	for (size_t i = 0; i < MAX(old->n, now->n); i++) {
+		int order = i >= old->n	  ? 1
+			    : i >= now->n ? -1
+					  : strcmp(old->list[i].path, now->list[i].path);
 
 		if (order)
 			return err_set(e, ERR_PRECONDITION,
 				       "container_configs %s: %s: %.200s is %s", name, field,
-				       order < 0 ? old[i].path : now[i].path,
+				       order < 0 ? old->list[i].path : now->list[i].path,
 				       order < 0 ? "in the checkpoint and not in the request"
 						 : "in the request and not in the checkpoint");
-		if (old[i].readonly != now[i].readonly)
+		if (old->list[i].readonly != now->list[i].readonly)
 			return err_set(e, ERR_PRECONDITION,
 				       "container_configs %s: %s: readonly of %.200s differs from "
 				       "the checkpoint's",
-				       name, field, now[i].path);
+				       name, field, now->list[i].path);
 	}
 	return 0;
+}
+
+static int same_places(const char *field,
+		       struct pod_place *(*of)(const Runtime__V1__ContainerConfig *c, size_t *n),
+		       const Runtime__V1__ContainerConfig *old,
+		       const Runtime__V1__ContainerConfig *now, struct err *e)
+{
+	struct place_list x, y;
+	int r;
+
+	x.list = of(old, &x.n);
+	y.list = of(now, &y.n);
+	qsort(x.list, x.n, sizeof(*x.list), by_path);
+	qsort(y.list, y.n, sizeof(*y.list), by_path);
+	r = compare_lists(field, now->metadata->name, &x, &y, e);
+	free(x.list);
+	free(y.list);
+	return r;
 }
 
 int podsame_pod(const Runtime__V1__PodSandboxConfig *old, const Runtime__V1__PodSandboxConfig *now,
@@ -297,23 +294,9 @@ int podsame_container(const Runtime__V1__ContainerConfig *old,
 					     "linux.security_context.namespace_options.target_id",
 					     "linux.security_context.selinux_options",
 					     NULL };
-	const char *name = now->metadata->name;
-	struct pod_place *x, *y;
-	int r = compare("container_configs", name, other, &old->base, &now->base, e);
+	int r = compare("container_configs", now->metadata->name, other, &old->base, &now->base, e);
 
-	if (r < 0)
-		return r;
-	x = mounts_of(old);
-	y = mounts_of(now);
-	r = same_places("mounts", name, x, old->n_mounts, y, now->n_mounts, e);
-	free(x);
-	free(y);
-	if (r < 0)
-		return r;
-	x = devices_of(old);
-	y = devices_of(now);
-	r = same_places("devices", name, x, old->n_devices, y, now->n_devices, e);
-	free(x);
-	free(y);
-	return r;
+	if (r == 0)
+		r = same_places("mounts", mounts_of, old, now, e);
+	return r == 0 ? same_places("devices", devices_of, old, now, e) : r;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pbfield.h"
 #include "base/util.h"
 
 static int bad(const ProtobufCFieldDescriptor *f, const char *want, struct err *e)
@@ -87,24 +88,6 @@ static int read_value(const ProtobufCFieldDescriptor *f, const json_t *v, void *
 	}
 }
 
-static size_t size_of(const ProtobufCFieldDescriptor *f)
-{
-	switch (f->type) {
-	case PROTOBUF_C_TYPE_STRING:
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return sizeof(void *);
-	case PROTOBUF_C_TYPE_BYTES:
-		return sizeof(ProtobufCBinaryData);
-	case PROTOBUF_C_TYPE_BOOL:
-		return sizeof(protobuf_c_boolean);
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_UINT64:
-		return sizeof(int64_t);
-	default:
-		return sizeof(int32_t);
-	}
-}
-
 /* A map is an object in JSON and a list of entries in the message. */
 static json_t *entries_of(const json_t *map)
 {
@@ -129,12 +112,12 @@ static int read_list(const ProtobufCFieldDescriptor *f, const json_t *v, Protobu
 
 	if (!json_is_array(list))
 		return bad(f, "list", e);
-	items = xcalloc(json_array_size(list) + 1, size_of(f));
+	items = xcalloc(json_array_size(list) + 1, pbfield_size(f));
 	*(void **)((char *)m + f->offset) = items;
 	json_array_foreach(list, i, item)
 	{
 		if (r == 0)
-			r = read_value(f, item, items + i * size_of(f), e);
+			r = read_value(f, item, items + i * pbfield_size(f), e);
 		if (r == 0)
 			++*n;
 	}
