@@ -122,10 +122,10 @@ plant "a pod's network is kept in the boot store alone" sandbox sweep "run was a
 	"$(in_state NETWORK_UP 's/note_network, save, reply/note_network, save boot, reply/')"
 plant "a pod is ready although its host ports are closed" sandbox sweep "READY with closed ports" \
 	"$(in_state PORTS_UP 's/ports_failed -> NETWORK_DOWN : note_undo, save, reply run, delete_network/ports_failed -> READY : save, reply/')"
-plant "a pod is ready before its containers are restored" sandbox sweep "READY without its restored container" \
+plant "a pod is ready before its containers are restored" sandbox smc "nothing leads to SAVING" \
 	"$(in_state FILLING 's/filled *-> SAVING *: save, make_containers/filled -> READY : note_restored, save, reply/')"
 plant "a pod with the host's network gets no restored containers" sandbox sweep "READY without its restored container" \
-	"$(in_state CONNECTING '/if restores_unwired/d')"
+	"$(in_state CONNECTING 's/if restores_unwired *-> FILLING *: note_shim, save, fill_volumes/if restores_unwired -> READY : note_shim, save, reply/')"
 plant "a failed restore leaves its containers" sandbox sweep "erased under its containers" \
 	"$(in_state SAVING 's/\(overdue\|make_failed\) *-> DROPPING *: note_undo, save, tell children remove/\1 -> NETWORK_DOWN : note_undo, save, delete_network/')"
 plant "a stopped pod keeps its network" sandbox sweep "still has a lease" \

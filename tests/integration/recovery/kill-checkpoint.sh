@@ -10,7 +10,7 @@ harness_begin "$@"
 SEED=${CRISP_TEST_SEED:-$((RANDOM * 32768 + RANDOM))}
 echo "# seed $SEED (CRISP_TEST_SEED repeats it)"
 RANDOM=$SEED
-ROUNDS=${CRISP_TEST_ROUNDS:-6}
+ROUNDS=${CRISP_TEST_ROUNDS:-4}
 registry_start
 cni_write
 criu_moody
